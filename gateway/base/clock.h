@@ -1,0 +1,40 @@
+#pragma once
+
+/*
+ * Clock: times as int64_t microseconds since 1970-01-01T00:00:00Z, and their text.
+ *
+ * Pure but for the two _now functions. The range is years 1 to 9999.
+ */
+
+#include "gateway/base/base.h"
+
+#define CLOCK_TEXT_SIZE 25 /* 2025-10-18T16:30:00.123Z and NUL */
+#define CLOCK_DAY_US    INT64_C(86400000000)
+#define CLOCK_UNKNOWN   INT64_MIN /* no time given */
+
+typedef struct Zone Zone;
+
+int64_t clock_now_us(void);  /* CLOCK_REALTIME */
+int64_t clock_mono_us(void); /* CLOCK_MONOTONIC, for time-outs */
+
+void clock_format(int64_t time_us, char ret_text[CLOCK_TEXT_SIZE]);
+
+enum {
+        CLOCK_E_INVALID = 1, /* not a time, or out of range */
+};
+
+/*
+ * RFC 3339 and what devices send in its place: 'T' or a space, no fraction or up to
+ * nine digits of it, 'Z', '+07:00', '+0700', '+07' or no offset at all, which is
+ * read in @zone (NULL: UTC). A leap second is read as the second after it.
+ */
+MUST_CHECK int clock_parse(Text text, const Zone *zone, int64_t *ret_time_us);
+
+/* An IANA name ("Asia/Jakarta") or an offset ("+07:00"). CLOCK_E_INVALID if unknown. */
+MUST_CHECK int zone_new(Zone **ret_zone, const char *name);
+Zone *zone_free(Zone *zone);
+int64_t zone_to_utc(
+        const Zone *zone,
+        int64_t local_us); /* a skipped hour moves forward, a repeated one is its first */
+
+DEFINE_CLEANUP(Zone *, zone_free);

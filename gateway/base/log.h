@@ -1,0 +1,26 @@
+#pragma once
+
+/*
+ * Log: one line a record on standard error, `time level event key=value ...`.
+ *
+ * Any thread; one write(2) a line, so that lines never mix. The first word of
+ * the format is the event. Never a payload, never a secret. State changes are
+ * logged, events are counted (metrics.h).
+ */
+
+#include "gateway/base/base.h"
+
+typedef enum LogLevel {
+        LOG_LEVEL_ERROR,
+        LOG_LEVEL_WARNING,
+        LOG_LEVEL_INFO,
+        LOG_LEVEL_DEBUG,
+} LogLevel;
+
+#define log_error(...)   log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log_write(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...)    log_write(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)   log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+void log_set_level(LogLevel level); /* any thread, at any time; default INFO */
+void log_write(LogLevel level, const char *format, ...) PRINTF(2, 3);

@@ -1,0 +1,420 @@
+#include "gateway/base/metrics.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "gateway/base/buf.h"
+#include "gateway/base/process.h"
+#include "gateway/base/record.h"
+
+#define METRICS_MAX_BOUNDS 16
+
+typedef enum MetricType {
+        METRIC_COUNTER,
+        METRIC_GAUGE,
+        METRIC_GAUGE_US, /* kept in microseconds, shown in seconds */
+} MetricType;
+
+typedef struct MetricRow MetricRow;
+typedef struct HistogramRow HistogramRow;
+
+struct MetricRow {
+        const char *name;  /* rows of one name share type and help */
+        const char *label; /* NULL = none */
+        MetricType type;
+        const char *help;
+};
+
+/* The formatter would make five lines of each row. */
+/* clang-format off */
+static const MetricRow metric_rows[METRIC_COUNT] = {
+        [METRIC_RECEIVED_MQTT] = { "tidegate_received_total", "door=\"mqtt\"", METRIC_COUNTER,
+                "Messages taken in, by the door through which they came." },
+        [METRIC_RECEIVED_WS] = { "tidegate_received_total", "door=\"ws\"", METRIC_COUNTER,
+                "Messages taken in, by the door through which they came." },
+        [METRIC_RECEIVED_HTTP] = { "tidegate_received_total", "door=\"http\"", METRIC_COUNTER,
+                "Messages taken in, by the door through which they came." },
+        [METRIC_RECEIVED_RECOVERED] =
+                { "tidegate_received_total", "door=\"journal\"", METRIC_COUNTER,
+                "Messages taken in, by the door through which they came." },
+        [METRIC_COMMITTED] = { "tidegate_committed_total", NULL, METRIC_COUNTER,
+                "Messages stored in the database." },
+        [METRIC_DUPLICATE] = { "tidegate_duplicate_total", NULL, METRIC_COUNTER,
+                "Redeliveries recognised against the journal and not stored again." },
+        [METRIC_IN_JOURNAL] = { "tidegate_in_journal", NULL, METRIC_GAUGE,
+                "Messages in the journal that are not yet stored." },
+        [METRIC_REFUSED_JOURNAL_FULL] =
+                { "tidegate_refused_journal_full_total", NULL, METRIC_COUNTER,
+                "Messages not acknowledged because the journal was full." },
+        [METRIC_ACCOUNTING_DRIFT] = { "tidegate_accounting_drift", NULL, METRIC_GAUGE,
+                "Messages that the accounting cannot explain; 0 at rest." },
+        [METRIC_DETECTIONS_COMMITTED] =
+                { "tidegate_detections_committed_total", NULL, METRIC_COUNTER,
+                "Single detections stored, items of ble_detections messages." },
+        [METRIC_DETECTIONS_SET_ASIDE] =
+                { "tidegate_detections_set_aside_total", NULL, METRIC_COUNTER,
+                "Single detections set aside as dead letters." },
+        [METRIC_STATE_LATE] = { "tidegate_state_late_total", NULL, METRIC_COUNTER,
+                "Messages older than the latest state, which they did not move." },
+        [METRIC_BROADCAST_PERSISTED] =
+                { "tidegate_broadcast_total", "persisted=\"true\"", METRIC_COUNTER,
+                "Messages handed to viewers, by whether they were committed before." },
+        [METRIC_BROADCAST_UNPERSISTED] =
+                { "tidegate_broadcast_total", "persisted=\"false\"", METRIC_COUNTER,
+                "Messages handed to viewers, by whether they were committed before." },
+        [METRIC_JOURNAL_BYTES] = { "tidegate_journal_bytes", NULL, METRIC_GAUGE,
+                "Bytes of journal on disk." },
+        [METRIC_JOURNAL_SEGMENTS] = { "tidegate_journal_segments", NULL, METRIC_GAUGE,
+                "Journal segments on disk." },
+        [METRIC_JOURNAL_FULL] = { "tidegate_journal_full", NULL, METRIC_GAUGE,
+                "1 while the journal is above its high-water mark." },
+        [METRIC_JOURNAL_FSYNCS] = { "tidegate_journal_fsyncs_total", NULL, METRIC_COUNTER,
+                "Synchronisations of the journal to disk." },
+        [METRIC_MQTT_CONNECTED] = { "tidegate_mqtt_connected", NULL, METRIC_GAUGE,
+                "1 while connected to the MQTT broker." },
+        [METRIC_MQTT_CONNECTS] = { "tidegate_mqtt_connects_total", NULL, METRIC_COUNTER,
+                "Connections made to the MQTT broker." },
+        [METRIC_MQTT_DISCONNECTS] = { "tidegate_mqtt_disconnects_total", NULL, METRIC_COUNTER,
+                "Connections to the MQTT broker lost or given up." },
+        [METRIC_MQTT_SUBSCRIBE_REFUSED] =
+                { "tidegate_mqtt_subscribe_refused_total", NULL, METRIC_COUNTER,
+                "Subscriptions that the MQTT broker refused." },
+        [METRIC_MQTT_PUBLISHED] = { "tidegate_mqtt_published_total", NULL, METRIC_COUNTER,
+                "Messages published to the MQTT broker." },
+        [METRIC_DB_CONNECTED] = { "tidegate_db_connected", NULL, METRIC_GAUGE,
+                "1 while connected to the database." },
+        [METRIC_DB_BATCHES] = { "tidegate_db_batches_total", NULL, METRIC_COUNTER,
+                "Transactions committed by the processor." },
+        [METRIC_DB_REJECTED_BATCHES] = { "tidegate_db_rejected_batches_total", NULL, METRIC_COUNTER,
+                "Transactions that the database refused because of a row." },
+        [METRIC_DB_LAG_SECONDS] = { "tidegate_db_lag_seconds", NULL, METRIC_GAUGE_US,
+                "Age of the oldest message that is not yet stored." },
+        [METRIC_OUTBOX_LENGTH] = { "tidegate_outbox_length", NULL, METRIC_GAUGE,
+                "Events waiting for the WebSocket loops." },
+        [METRIC_OUTBOX_DROPPED] = { "tidegate_outbox_dropped_total", NULL, METRIC_COUNTER,
+                "Events not shown because the outbox was full." },
+        [METRIC_WS_CONNECTIONS_A] = { "tidegate_ws_connections", "dialect=\"A\"", METRIC_GAUGE,
+                "Open WebSocket connections, by dialect." },
+        [METRIC_WS_CONNECTIONS_B] = { "tidegate_ws_connections", "dialect=\"B\"", METRIC_GAUGE,
+                "Open WebSocket connections, by dialect." },
+        [METRIC_WS_CONNECTIONS_C] = { "tidegate_ws_connections", "dialect=\"C\"", METRIC_GAUGE,
+                "Open WebSocket connections, by dialect." },
+        [METRIC_WS_CONNECTIONS_D] = { "tidegate_ws_connections", "dialect=\"D\"", METRIC_GAUGE,
+                "Open WebSocket connections, by dialect." },
+        [METRIC_WS_CONNECTIONS_E] = { "tidegate_ws_connections", "dialect=\"E\"", METRIC_GAUGE,
+                "Open WebSocket connections, by dialect." },
+        [METRIC_WS_CONNECTIONS_NATIVE] =
+                { "tidegate_ws_connections", "dialect=\"native\"", METRIC_GAUGE,
+                "Open WebSocket connections, by dialect." },
+        [METRIC_WS_ACCEPTED] = { "tidegate_ws_accepted_total", NULL, METRIC_COUNTER,
+                "WebSocket connections accepted." },
+        [METRIC_WS_CLOSED] = { "tidegate_ws_closed_total", NULL, METRIC_COUNTER,
+                "WebSocket connections ended, for whatever reason." },
+        [METRIC_WS_REFUSED_UNAUTHORIZED] =
+                { "tidegate_ws_refused_total", "reason=\"unauthorized\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_REFUSED_FORBIDDEN] =
+                { "tidegate_ws_refused_total", "reason=\"forbidden\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_REFUSED_ORIGIN] =
+                { "tidegate_ws_refused_total", "reason=\"origin\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_REFUSED_CAPACITY] =
+                { "tidegate_ws_refused_total", "reason=\"capacity\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_REFUSED_PER_USER] =
+                { "tidegate_ws_refused_total", "reason=\"per_user\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_REFUSED_RATE] = { "tidegate_ws_refused_total", "reason=\"rate\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_REFUSED_BAD_REQUEST] =
+                { "tidegate_ws_refused_total", "reason=\"bad_request\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_CLOSED_SLOW] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"slow\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_SILENT] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"silent\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_RATE] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"rate\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_TOO_BIG] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"too_big\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_REVOKED] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"revoked\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_EXPIRED] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"expired\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_MESSAGES_IN] = { "tidegate_ws_messages_in_total", NULL, METRIC_COUNTER,
+                "WebSocket messages received from clients." },
+        [METRIC_WS_BYTES_OUT] = { "tidegate_ws_sent_bytes_total", NULL, METRIC_COUNTER,
+                "Bytes written to WebSocket connections." },
+        [METRIC_WS_OFFERED] = { "tidegate_ws_offered_total", NULL, METRIC_COUNTER,
+                "Frames offered to WebSocket connections." },
+        [METRIC_WS_SENT] = { "tidegate_ws_sent_total", NULL, METRIC_COUNTER,
+                "Frames sent to WebSocket connections." },
+        [METRIC_WS_CONFLATED] = { "tidegate_ws_conflated_total", NULL, METRIC_COUNTER,
+                "Frames replaced by a newer one before they were sent." },
+        [METRIC_WS_DROPPED] = { "tidegate_ws_dropped_total", NULL, METRIC_COUNTER,
+                "Frames dropped before they were sent." },
+        [METRIC_WS_QUEUED] = { "tidegate_ws_queued", NULL, METRIC_GAUGE,
+                "Frames waiting to be sent." },
+        [METRIC_WS_QUEUED_BYTES] = { "tidegate_ws_queued_bytes", NULL, METRIC_GAUGE,
+                "Bytes of the frames waiting to be sent." },
+        [METRIC_HTTP_REQUESTS_2XX] =
+                { "tidegate_http_requests_total", "status=\"2xx\"", METRIC_COUNTER,
+                "HTTP requests answered, by class of status." },
+        [METRIC_HTTP_REQUESTS_4XX] =
+                { "tidegate_http_requests_total", "status=\"4xx\"", METRIC_COUNTER,
+                "HTTP requests answered, by class of status." },
+        [METRIC_HTTP_REQUESTS_5XX] =
+                { "tidegate_http_requests_total", "status=\"5xx\"", METRIC_COUNTER,
+                "HTTP requests answered, by class of status." },
+        [METRIC_LOGIN_OK] = { "tidegate_logins_total", "result=\"ok\"", METRIC_COUNTER,
+                "Password logins, by result." },
+        [METRIC_LOGIN_FAILED] = { "tidegate_logins_total", "result=\"failed\"", METRIC_COUNTER,
+                "Password logins, by result." },
+        [METRIC_QUERY_REFUSED] = { "tidegate_query_refused_total", NULL, METRIC_COUNTER,
+                "Database queries refused because their queue was full." },
+};
+/* clang-format on */
+
+struct HistogramRow {
+        const char *name, *help;
+        size_t n_bounds;
+        double bounds[METRICS_MAX_BOUNDS]; /* upper, inclusive; +Inf follows by itself */
+};
+
+#define METRICS_SECONDS                                                                           \
+        16, {                                                                                     \
+                0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, \
+                        1, 2.5, 5, 10                                                             \
+        }
+
+static const HistogramRow histogram_rows[HISTOGRAM_COUNT] = {
+        [HISTOGRAM_COMMIT] = { "tidegate_commit_seconds",
+                               "From the receipt of a message to its commit.",
+                               METRICS_SECONDS },
+        [HISTOGRAM_DELIVER] = { "tidegate_deliver_seconds",
+                                "From the receipt of a message to its hand-over to the sockets.",
+                                METRICS_SECONDS },
+        [HISTOGRAM_BATCH_SECONDS] = { "tidegate_batch_seconds",
+                                      "Duration of one transaction of the processor.",
+                                      METRICS_SECONDS },
+        [HISTOGRAM_BATCH_SIZE] = { "tidegate_batch_messages",
+                                   "Messages in one transaction of the processor.",
+                                   13,
+                                   { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096 } },
+};
+
+static _Atomic int64_t metric_values[METRIC_COUNT];
+static _Atomic int64_t metric_dead_letters[REASON_COUNT];
+static struct {
+        _Atomic uint64_t buckets[METRICS_MAX_BOUNDS + 1]; /* not cumulative; the last is +Inf */
+        _Atomic double sum;
+} histogram_values[HISTOGRAM_COUNT];
+
+void metric_add(Metric metric, int64_t n) {
+        atomic_fetch_add_explicit(&metric_values[metric], n, memory_order_relaxed);
+}
+
+void metric_set(Metric metric, int64_t value) {
+        atomic_store_explicit(&metric_values[metric], value, memory_order_relaxed);
+}
+
+int64_t metric_get(Metric metric) {
+        return atomic_load_explicit(&metric_values[metric], memory_order_relaxed);
+}
+
+void metric_add_dead_letter(unsigned reason, int64_t n) {
+        assert(reason < REASON_COUNT);
+
+        atomic_fetch_add_explicit(&metric_dead_letters[reason], n, memory_order_relaxed);
+}
+
+int64_t metric_get_dead_letter(unsigned reason) {
+        assert(reason < REASON_COUNT);
+
+        return atomic_load_explicit(&metric_dead_letters[reason], memory_order_relaxed);
+}
+
+int64_t metric_get_dead_letters(void) {
+        int64_t n = 0;
+
+        for (unsigned reason = 0; reason < REASON_COUNT; ++reason)
+                n += metric_get_dead_letter(reason);
+        return n;
+}
+
+static void histogram_add_sum(Histogram histogram, double value) {
+        _Atomic double *sump = &histogram_values[histogram].sum;
+        double sum = atomic_load_explicit(sump, memory_order_relaxed);
+
+        while (!atomic_compare_exchange_weak_explicit(sump,
+                                                      &sum,
+                                                      sum + value,
+                                                      memory_order_relaxed,
+                                                      memory_order_relaxed))
+                continue;
+}
+
+void histogram_observe(Histogram histogram, double value) {
+        const HistogramRow *row = &histogram_rows[histogram];
+        size_t i = 0;
+
+        if (!(value >= 0)) /* a clock that was set back, or no number at all */
+                value = 0;
+        while (i < row->n_bounds && value > row->bounds[i])
+                ++i;
+        atomic_fetch_add_explicit(&histogram_values[histogram].buckets[i], 1, memory_order_relaxed);
+        histogram_add_sum(histogram, value);
+}
+
+static void metrics_head(Buf *buf, const char *name, const char *type, const char *help) {
+        buf_printf(buf, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void metrics_sample(Buf *buf, const char *name, const char *label, double value) {
+        if (label)
+                buf_printf(buf, "%s{%s} ", name, label);
+        else
+                buf_printf(buf, "%s ", name);
+        buf_json_double(buf, value);
+        buf_append_char(buf, '\n');
+}
+
+static void metrics_single(Buf *buf,
+                           MetricType type,
+                           const char *name,
+                           const char *help,
+                           double value) {
+        metrics_head(buf, name, type == METRIC_COUNTER ? "counter" : "gauge", help);
+        metrics_sample(buf, name, NULL, value);
+}
+
+static void metrics_render_process(Buf *buf) {
+        metrics_head(buf,
+                     "tidegate_build_info",
+                     "gauge",
+                     "Always 1; the labels say what is built.");
+        metrics_sample(buf, "tidegate_build_info", "version=\"" TIDEGATE_VERSION "\"", 1);
+
+        metrics_single(buf,
+                       METRIC_COUNTER,
+                       "process_cpu_seconds_total",
+                       "User and system time of the process.",
+                       process_cpu_seconds());
+        metrics_single(buf,
+                       METRIC_GAUGE,
+                       "process_start_time_seconds",
+                       "Start of the process, in seconds since 1970.",
+                       process_start_seconds());
+        metrics_single(buf,
+                       METRIC_GAUGE,
+                       "process_resident_memory_bytes",
+                       "Memory of the process that is in RAM.",
+                       (double)process_resident_bytes());
+        metrics_single(buf,
+                       METRIC_GAUGE,
+                       "process_open_fds",
+                       "Open file descriptors of the process.",
+                       (double)process_n_fds());
+        metrics_single(buf,
+                       METRIC_GAUGE,
+                       "process_max_fds",
+                       "File descriptors that the process may open.",
+                       (double)process_max_fds());
+}
+
+static bool metrics_is_family(const MetricRow *row, const MetricRow *family) {
+        return row->name && family->name && strcmp(row->name, family->name) == 0;
+}
+
+/* All samples of the family that row @first begins: the format wants them together. */
+static void metrics_render_family(Buf *buf, size_t first) {
+        const MetricRow *family = &metric_rows[first];
+
+        metrics_head(buf,
+                     family->name,
+                     family->type == METRIC_COUNTER ? "counter" : "gauge",
+                     family->help);
+        for (size_t i = first; i < METRIC_COUNT; ++i) {
+                double value = (double)metric_get((Metric)i);
+
+                if (!metrics_is_family(&metric_rows[i], family))
+                        continue;
+                if (metric_rows[i].type == METRIC_GAUGE_US)
+                        value /= 1e6;
+                metrics_sample(buf, family->name, metric_rows[i].label, value);
+        }
+}
+
+static void metrics_render_table(Buf *buf) {
+        for (size_t i = 0; i < METRIC_COUNT; ++i) {
+                size_t first = 0;
+
+                while (first < i && !metrics_is_family(&metric_rows[first], &metric_rows[i]))
+                        ++first;
+                if (first == i && metric_rows[i].name)
+                        metrics_render_family(buf, i);
+        }
+}
+
+static void metrics_render_dead_letters(Buf *buf) {
+        static const char name[] = "tidegate_dead_lettered_total";
+        char label[64];
+
+        metrics_head(buf, name, "counter", "Messages set aside as dead letters, by reason.");
+        for (unsigned reason = REASON_NONE + 1; reason < REASON_COUNT; ++reason) {
+                snprintf(label, sizeof(label), "reason=\"%s\"", reason_name((Reason)reason));
+                metrics_sample(buf, name, label, (double)metric_get_dead_letter(reason));
+        }
+}
+
+static void metrics_render_histogram(Buf *buf, Histogram histogram) {
+        const HistogramRow *row = &histogram_rows[histogram];
+        uint64_t n = 0;
+
+        metrics_head(buf, row->name, "histogram", row->help);
+        for (size_t i = 0; i <= row->n_bounds; ++i) {
+                n += atomic_load_explicit(&histogram_values[histogram].buckets[i],
+                                          memory_order_relaxed);
+                buf_printf(buf, "%s_bucket{le=\"", row->name);
+                if (i < row->n_bounds)
+                        buf_json_double(buf, row->bounds[i]);
+                else
+                        buf_append_string(buf, "+Inf");
+                buf_printf(buf, "\"} %" PRIu64 "\n", n);
+        }
+        buf_printf(buf, "%s_sum ", row->name);
+        buf_json_double(buf,
+                        atomic_load_explicit(&histogram_values[histogram].sum,
+                                             memory_order_relaxed));
+        buf_printf(buf, "\n%s_count %" PRIu64 "\n", row->name, n);
+}
+
+void metrics_render(Buf *buf) {
+        metrics_render_process(buf);
+        metrics_render_table(buf);
+        metrics_render_dead_letters(buf);
+        for (size_t i = 0; i < HISTOGRAM_COUNT; ++i)
+                metrics_render_histogram(buf, (Histogram)i);
+}
+
+void metrics_reset(void) {
+        for (size_t i = 0; i < METRIC_COUNT; ++i)
+                metric_set((Metric)i, 0);
+        for (size_t i = 0; i < REASON_COUNT; ++i)
+                atomic_store_explicit(&metric_dead_letters[i], 0, memory_order_relaxed);
+        for (size_t i = 0; i < HISTOGRAM_COUNT; ++i) {
+                for (size_t k = 0; k <= METRICS_MAX_BOUNDS; ++k)
+                        atomic_store_explicit(&histogram_values[i].buckets[k],
+                                              0,
+                                              memory_order_relaxed);
+                atomic_store_explicit(&histogram_values[i].sum, 0, memory_order_relaxed);
+        }
+}

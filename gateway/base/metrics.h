@@ -1,0 +1,113 @@
+#pragma once
+
+/*
+ * Metrics: every counter, gauge and histogram of the process, in one table.
+ *
+ * Relaxed atomics: any thread, any time, no locks. The table in metrics.c gives
+ * each its Prometheus name, label and help; PROTOCOL 6 names the two equations.
+ * Names follow the Prometheus conventions (base units, _total for counters).
+ */
+
+#include "gateway/base/base.h"
+
+typedef struct Buf Buf;
+
+typedef enum Metric {
+        /* the way in: received = committed + dead_lettered + duplicate + in_journal */
+        METRIC_RECEIVED_MQTT,
+        METRIC_RECEIVED_WS,
+        METRIC_RECEIVED_HTTP,
+        METRIC_RECEIVED_RECOVERED, /* door="journal": found in the journal at start, not yet
+                                      committed */
+        METRIC_COMMITTED,
+        METRIC_DUPLICATE,
+        METRIC_IN_JOURNAL,           /* gauge: records behind the database cursor */
+        METRIC_REFUSED_JOURNAL_FULL, /* not acked: the broker keeps them */
+        METRIC_ACCOUNTING_DRIFT,     /* gauge */
+        METRIC_DETECTIONS_COMMITTED, /* items, not messages */
+        METRIC_DETECTIONS_SET_ASIDE,
+        METRIC_STATE_LATE, /* older than the stored latest */
+        METRIC_BROADCAST_PERSISTED,
+        METRIC_BROADCAST_UNPERSISTED,
+
+        METRIC_JOURNAL_BYTES,    /* gauge */
+        METRIC_JOURNAL_SEGMENTS, /* gauge */
+        METRIC_JOURNAL_FULL,     /* gauge, 0 or 1 */
+        METRIC_JOURNAL_FSYNCS,
+
+        METRIC_MQTT_CONNECTED, /* gauge, 0 or 1 */
+        METRIC_MQTT_CONNECTS,
+        METRIC_MQTT_DISCONNECTS,
+        METRIC_MQTT_SUBSCRIBE_REFUSED,
+        METRIC_MQTT_PUBLISHED,
+
+        METRIC_DB_CONNECTED, /* gauge, 0 or 1 */
+        METRIC_DB_BATCHES,
+        METRIC_DB_REJECTED_BATCHES,
+        METRIC_DB_LAG_SECONDS, /* gauge, age of the oldest record not committed */
+
+        METRIC_OUTBOX_LENGTH, /* gauge */
+        METRIC_OUTBOX_DROPPED,
+
+        METRIC_WS_CONNECTIONS_A, /* gauges, by dialect */
+        METRIC_WS_CONNECTIONS_B,
+        METRIC_WS_CONNECTIONS_C,
+        METRIC_WS_CONNECTIONS_D,
+        METRIC_WS_CONNECTIONS_E,
+        METRIC_WS_CONNECTIONS_NATIVE,
+        METRIC_WS_ACCEPTED,
+        METRIC_WS_CLOSED,
+        METRIC_WS_REFUSED_UNAUTHORIZED, /* 401 and dialect 403 */
+        METRIC_WS_REFUSED_FORBIDDEN,
+        METRIC_WS_REFUSED_ORIGIN,
+        METRIC_WS_REFUSED_CAPACITY, /* sockets in total */
+        METRIC_WS_REFUSED_PER_USER,
+        METRIC_WS_REFUSED_RATE, /* connect rate of a source */
+        METRIC_WS_REFUSED_BAD_REQUEST,
+        METRIC_WS_CLOSED_SLOW,
+        METRIC_WS_CLOSED_SILENT,
+        METRIC_WS_CLOSED_RATE,
+        METRIC_WS_CLOSED_TOO_BIG,
+        METRIC_WS_CLOSED_REVOKED,
+        METRIC_WS_CLOSED_EXPIRED,
+        METRIC_WS_MESSAGES_IN,
+        METRIC_WS_BYTES_OUT,
+        /* the way out: offered = sent + conflated + dropped + queued */
+        METRIC_WS_OFFERED,
+        METRIC_WS_SENT,
+        METRIC_WS_CONFLATED,
+        METRIC_WS_DROPPED,
+        METRIC_WS_QUEUED,       /* gauge: frames */
+        METRIC_WS_QUEUED_BYTES, /* gauge */
+
+        METRIC_HTTP_REQUESTS_2XX,
+        METRIC_HTTP_REQUESTS_4XX,
+        METRIC_HTTP_REQUESTS_5XX,
+        METRIC_LOGIN_OK,
+        METRIC_LOGIN_FAILED,
+        METRIC_QUERY_REFUSED, /* the query queue was full */
+
+        METRIC_COUNT
+} Metric;
+
+typedef enum Histogram {
+        HISTOGRAM_COMMIT,        /* receive to commit, seconds */
+        HISTOGRAM_DELIVER,       /* receive to hand-over to the sockets, seconds */
+        HISTOGRAM_BATCH_SECONDS, /* duration of one transaction */
+        HISTOGRAM_BATCH_SIZE,    /* messages in it */
+        HISTOGRAM_COUNT
+} Histogram;
+
+void metric_add(Metric metric, int64_t n);
+void metric_set(Metric metric, int64_t value);
+int64_t metric_get(Metric metric);
+
+/* Dead letters are counted by Reason (record.h). */
+void metric_add_dead_letter(unsigned reason, int64_t n);
+int64_t metric_get_dead_letter(unsigned reason);
+int64_t metric_get_dead_letters(void); /* of all reasons */
+
+void histogram_observe(Histogram histogram, double value);
+
+void metrics_render(Buf *buf); /* Prometheus text format 0.0.4 */
+void metrics_reset(void);      /* for tests */

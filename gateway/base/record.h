@@ -1,0 +1,151 @@
+#pragma once
+
+/*
+ * Record: one received message as the processor understands it.
+ *
+ * decode fills it from topic and payload, the processor resolves the names to
+ * ids, the store writes it, and an Event (event.h) is made of it for the viewers.
+ * Every Text is borrowed: from the journal or from the arena of the batch; all
+ * of it is gone when the batch is done. A number that is absent or null is NAN, a
+ * boolean that is absent or null is -1, a Text that is absent has data == NULL.
+ */
+
+#include "gateway/base/base.h"
+
+typedef enum Kind {
+        KIND_NONE,
+        KIND_DEVICE_STATUS,
+        KIND_RAW_LOG,
+        KIND_SENSOR_LOG,
+        KIND_VEHICLE_LOG,
+        KIND_BLE_DETECTIONS,
+        KIND_TELEMETRY,
+        KIND_CAMERA_EVENT,
+        KIND_ALERT,
+        KIND_COMMAND_ACK,
+        KIND_COUNT
+} Kind;
+
+const char *kind_name(Kind kind); /* "device_status", ... ; "none" */
+Kind kind_from_name(Text name);   /* KIND_NONE if unknown */
+
+/* Why a message, or one item of it, was set aside: the reason code in dead_letters. */
+typedef enum Reason {
+        REASON_NONE,
+        REASON_BAD_JSON, /* not RFC 8259, or not the shape that the kind asks for at top level */
+        REASON_BAD_UTF8,
+        REASON_NUL_CHARACTER, /* a NUL byte or \u0000 */
+        REASON_TOO_LARGE,
+        REASON_TOO_DEEP,
+        REASON_MISSING_MEMBER,
+        REASON_WRONG_TYPE,
+        REASON_OUT_OF_RANGE,
+        REASON_BAD_TIME,
+        REASON_UNKNOWN_DEVICE,
+        REASON_UNKNOWN_VEHICLE,
+        REASON_UNKNOWN_USER,
+        REASON_WRONG_OWNER,
+        REASON_UNKNOWN_COMMAND,
+        REASON_NO_ROUTE,
+        REASON_DB_REJECTED, /* PostgreSQL refused the row; detail has the SQLSTATE */
+        REASON_COUNT
+} Reason;
+
+const char *reason_name(Reason reason); /* "bad_json", ... */
+
+typedef struct StatusRecord StatusRecord;
+typedef struct SensorRecord SensorRecord;
+typedef struct VehicleRecord VehicleRecord;
+typedef struct Detection Detection;
+typedef struct DetectionsRecord DetectionsRecord;
+typedef struct CameraRecord CameraRecord;
+typedef struct AlertRecord AlertRecord;
+typedef struct AckRecord AckRecord;
+typedef struct Record Record;
+
+struct StatusRecord {
+        Text status; /* online, offline, warning, error */
+        double temperature, humidity, latitude, longitude;
+};
+
+struct SensorRecord {
+        int32_t sensor_id;
+};
+
+struct VehicleRecord {
+        double battery_voltage, battery_current, rssi, latitude, longitude, heading, speed;
+        Text mode, system_status;
+        int8_t armed, guided;
+        Text extra; /* JSON object of the members that have no column; absent if none */
+};
+
+struct Detection {
+        char device_hash[65]; /* 64 lower-case hex digits and NUL */
+        double rssi;          /* dBm */
+        const char *zone;     /* "near", "medium", "far": static */
+        int64_t time_us;
+};
+
+struct DetectionsRecord {
+        Detection *items; /* the good ones */
+        size_t n_items;
+        struct {
+                Reason reason;
+                Text bytes; /* the item's JSON */
+        } * set_aside;      /* the bad ones */
+        size_t n_set_aside;
+        Text name, location; /* of the device, for its registration */
+};
+
+struct CameraRecord {
+        Text event_type;
+        Text person_name; /* data.person_name; absent if none or null */
+        double confidence;
+};
+
+struct AlertRecord {
+        Text severity;   /* critical, warning, info */
+        Text alert_type; /* absent if none */
+        Text message, source;
+        double latitude, longitude;
+        Text extra; /* JSON object: every member but alert_type, message and timestamp; "{}" if none
+                     */
+};
+
+struct AckRecord {
+        Text command_id;
+        Text status; /* ok, error, executing */
+        Text message;
+};
+
+struct Record {
+        uint64_t seq;
+        int64_t received_us;
+        int64_t time_us; /* device time; received_us where the payload has none */
+        Kind kind;
+        Text topic, payload; /* as received */
+        const char *route; /* name of the route: static for the life of the configuration; NULL for
+                              other doors */
+
+        Text user, vehicle, device; /* as the topic or, failing that, the payload names them; absent
+                                       if it does not */
+        int64_t user_id, vehicle_id, device_id; /* resolved by the processor; 0 = none */
+        bool late; /* older than the latest state: stored, does not move it */
+
+        Reason reason; /* not REASON_NONE: this is a dead letter, and nothing below is valid */
+        Text detail;   /* for people; absent if none */
+
+        Text data; /* JSON value shown to viewers as "data": raw_log a string, telemetry the
+                      payload's very bytes, sensor_log and camera_event their data, vehicle_log the
+                      normalised object */
+        Text text; /* raw_log: the text as stored */
+        union {
+                StatusRecord status;
+                SensorRecord sensor;
+                VehicleRecord vehicle_log;
+                DetectionsRecord detections;
+                CameraRecord camera;
+                AlertRecord alert;
+                AckRecord ack;
+        };
+};

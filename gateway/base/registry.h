@@ -1,0 +1,165 @@
+#pragma once
+
+/*
+ * Registry: who exists, who owns what, and who may see it. In memory, by id, code and name.
+ *
+ * Belongs to one thread: the processor has one, every ws loop has one, and all are
+ * fed with the same RegistryDelta objects in the same order as the messages, so
+ * nobody locks and a message is always shown by the rules in force when it was
+ * committed. Pointers returned are borrowed until the next registry_apply().
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/base/clock.h"
+
+typedef struct Registry Registry;
+typedef struct RegistryDelta RegistryDelta;
+typedef struct RegistryRow RegistryRow;
+typedef struct Audience Audience;
+typedef struct User User;
+typedef struct Device Device;
+typedef struct Vehicle Vehicle;
+typedef struct GroupRef GroupRef;
+typedef struct DeviceState DeviceState;
+
+typedef enum Role {
+        ROLE_VIEWER, /* sees what is shared with it or its own; changes nothing */
+        ROLE_USER,
+        ROLE_ADMIN, /* sees everything */
+} Role;
+
+const char *role_name(Role role);
+bool role_from_name(const char *name, Role *ret_role);
+
+/* Who, besides admins, may see one device or vehicle: ids of active users that are not admins,
+ * ascending. */
+struct Audience {
+        size_t n;
+        const int64_t *user_ids;
+};
+
+struct DeviceState {
+        char status[16];      /* "" = never heard of: shown as "offline" */
+        int64_t last_seen_us; /* receive time of the newest message; CLOCK_UNKNOWN */
+        int64_t time_us;      /* device time of the newest status; CLOCK_UNKNOWN */
+        double temperature, humidity, latitude, longitude; /* NAN = unknown */
+};
+
+DeviceState device_state_unknown(void); /* of a device never heard of */
+
+struct User {
+        int64_t id;
+        const char *name;
+        Role role;
+        bool is_active;
+};
+
+struct GroupRef {
+        int64_t id;
+        const char *name;
+};
+
+struct Device {
+        int64_t id;
+        int64_t user_id; /* owner; 0 = nobody */
+        const char *key; /* uuid text */
+        const char *code, *name, *product_type, *device_type,
+                *firmware_version; /* name .. firmware may be NULL */
+        bool is_active;
+        bool has_token;
+        uint8_t token_hash[32]; /* HMAC-SHA-256(pepper, token) */
+        Audience audience;
+        const GroupRef *groups; /* by id */
+        size_t n_groups;
+        DeviceState state;
+};
+
+struct Vehicle {
+        int64_t id;
+        int64_t user_id; /* owner; 0 = nobody */
+        const char *code, *name;
+        bool is_active;
+        Audience audience;
+};
+
+typedef enum RegistryTable {
+        REGISTRY_USER,
+        REGISTRY_DEVICE,
+        REGISTRY_DEVICE_STATE,
+        REGISTRY_VEHICLE,
+        REGISTRY_GROUP,
+        REGISTRY_DEVICE_GROUP,
+        REGISTRY_SHARE,
+        REGISTRY_TABLE_COUNT
+} RegistryTable;
+
+/* One row as the database has it now, or the news that it is gone. Texts belong to the delta. */
+struct RegistryRow {
+        RegistryTable table;
+        bool deleted; /* then only the ids below count */
+        union {
+                User user;
+                Device device;   /* audience, groups, state are ignored */
+                Vehicle vehicle; /* audience is ignored */
+                GroupRef group;
+                struct {
+                        int64_t device_id;
+                        DeviceState state;
+                } device_state;
+                struct {
+                        int64_t device_id, group_id;
+                } device_group;
+                struct {
+                        int64_t id;
+                        int64_t user_id;                         /* who may see */
+                        int64_t vehicle_id, device_id, group_id; /* what: one is not 0 */
+                } share;
+        };
+};
+
+/*
+ * RegistryDelta: rows to apply together, in order; immutable once shared, reference-counted.
+ * @is_whole: the rows are all there is, whatever else a registry has is gone.
+ */
+MUST_CHECK int registry_delta_new(RegistryDelta **ret_delta, bool is_whole);
+RegistryDelta *registry_delta_ref(RegistryDelta *delta);
+RegistryDelta *registry_delta_unref(RegistryDelta *delta);
+MUST_CHECK int registry_delta_add(RegistryDelta *delta,
+                                  const RegistryRow *row); /* copies, texts too; -ENOMEM */
+size_t registry_delta_length(const RegistryDelta *delta);
+const RegistryRow *registry_delta_row(const RegistryDelta *delta, size_t i); /* NULL at the end */
+bool registry_delta_is_whole(const RegistryDelta *delta);
+
+MUST_CHECK int registry_new(Registry **ret_registry);
+Registry *registry_free(Registry *registry);
+
+/*
+ * @ret_narrowed: a user, owner, role or share that was there is gone or changed: check open sockets
+ * again. A row may come before those that it refers to. A state row older (last_seen_us) than the
+ * state in memory is ignored, and a whole delta without a row for it leaves the state alone: while
+ * the database is away, memory is ahead of it.
+ */
+MUST_CHECK int registry_apply(Registry *registry, const RegistryDelta *delta, bool *ret_narrowed);
+bool registry_is_loaded(const Registry *registry); /* a whole delta was applied */
+
+const User *registry_user(const Registry *registry, int64_t id);
+const User *registry_user_by_name(const Registry *registry, Text name);
+const User *registry_find_user(const Registry *registry, Text name_or_id); /* name first */
+const Device *registry_device(const Registry *registry, int64_t id);
+const Device *registry_find_device(const Registry *registry, Text code_or_id); /* code first */
+const Vehicle *registry_vehicle(const Registry *registry, int64_t id);
+const Vehicle *registry_find_vehicle(const Registry *registry, Text code_or_id); /* code first */
+
+/* @after = 0 begins; NULL ends. In order of id. */
+const Device *registry_next_device(const Registry *registry, int64_t after_id);
+const Vehicle *registry_next_vehicle(const Registry *registry, int64_t after_id);
+
+void registry_set_state(Registry *registry, int64_t device_id, const DeviceState *state);
+
+bool audience_has(const Audience *audience, int64_t user_id);
+bool registry_sees_device(const User *user,
+                          const Device *device); /* active admin, or active and in the audience */
+bool registry_sees_vehicle(const User *user, const Vehicle *vehicle);
+
+DEFINE_CLEANUP(Registry *, registry_free);
+DEFINE_CLEANUP(RegistryDelta *, registry_delta_unref);

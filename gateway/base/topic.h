@@ -1,0 +1,45 @@
+#pragma once
+
+/*
+ * Topic: templates such as `users/{user}/devices/{device}/status`, and their captures.
+ *
+ * Pure. A `{name}` stands for exactly one level, one of TOPIC_NAMES; other levels
+ * match themselves. MQTT wildcards are not allowed in a template. A captured level
+ * is never empty.
+ */
+
+#include "gateway/base/base.h"
+
+typedef struct TopicTemplate TopicTemplate;
+typedef struct TopicMatch TopicMatch;
+
+struct TopicMatch {
+        Text user;    /* {user}: user id or name */
+        Text vehicle; /* {vehicle}: vehicle id or code */
+        Text device;  /* {device} or {camera}: device id or code */
+};
+
+enum {
+        TOPIC_E_INVALID =
+                1, /* not a template: empty, wildcard, unknown or repeated name, > 65535 bytes */
+};
+
+MUST_CHECK int topic_template_new(TopicTemplate **ret_template, const char *text);
+TopicTemplate *topic_template_free(TopicTemplate *template);
+
+const char *topic_template_text(const TopicTemplate *template);
+const char *topic_template_filter(
+        const TopicTemplate *template); /* the MQTT filter: `users/+/devices/+/status` */
+bool topic_template_has(const TopicTemplate *template,
+                        const char *name); /* "device" also for {camera} */
+bool topic_template_match(const TopicTemplate *template, Text topic, TopicMatch *ret_match);
+
+/*
+ * The topic with the captures filled in, as NUL-terminated heap memory; for publishers.
+ * TOPIC_E_INVALID: a value is missing, or is not one level (empty, or has '/', '+', '#' or NUL).
+ */
+MUST_CHECK int topic_template_expand(const TopicTemplate *template,
+                                     const TopicMatch *values,
+                                     char **ret_topic);
+
+DEFINE_CLEANUP(TopicTemplate *, topic_template_free);

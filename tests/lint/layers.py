@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Fail when a file includes what its layer must not know (docs/architecture.md, "Layers")."""
+import pathlib
+import re
+import sys
+
+MAY_INCLUDE = {  # layer -> layers whose headers it may include
+    "gateway/base": {"gateway/base"},
+    "mqtt": {"mqtt", "gateway/base"},
+    "db": {"db", "gateway/base"},
+    "ws": {"ws", "gateway/base"},
+    "gateway": {"gateway", "gateway/base", "mqtt", "db", "ws"},
+}
+JSON_C = {"ws/proto.c", "ws/command.c", "ws/auth.c",
+          *(f"gateway/decode_{x}.c" for x in ("detections", "device", "member", "vehicle"))}
+ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
+    "MQTTAsync.h": {"mqtt/source.c", "mqtt/publisher.c"},
+    "libpq-fe.h": {f"db/{x}.c" for x in
+                   ("admin", "conn", "directory", "history", "listing", "migrate", "partitions", "restore", "store")},
+    "libwebsockets.h": {f"ws/{x}.c" for x in ("client", "gate", "http", "request", "server")},
+    "uv.h": {"ws/server.c"},
+    "json-c/": JSON_C,
+    "jwt.h": {"ws/auth.c"},
+    "openssl/": {"gateway/base/secret.c", "ws/auth.c", "ws/keys.c"},
+    "glib": {"gateway/base/clock.c"},
+    "ini.h": {"gateway/config.c"},
+    "zlib.h": {"gateway/replay.c"},
+    "systemd/": {"gateway/notify.c"},
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
+
+
+def faults(root: pathlib.Path):
+    for layer, allowed in MAY_INCLUDE.items():
+        for path in sorted((root / layer).glob("*.[ch]")):
+            name = path.relative_to(root).as_posix()
+            for quote, header in INCLUDE.findall(path.read_text()):
+                if quote == '"' and not header.endswith(".inc") \
+                        and header.rpartition("/")[0] not in allowed:
+                    yield f"{name}: must not include {header}"
+                for prefix, files in ONLY_IN.items():
+                    if quote == "<" and header.startswith(prefix) and name not in files:
+                        yield f"{name}: must not include {header}"
+
+
+found = list(faults(pathlib.Path(sys.argv[1])))
+print("\n".join(found) or "layers: ok")
+sys.exit(bool(found))

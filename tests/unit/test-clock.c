@@ -1,0 +1,229 @@
+/* Clock: what devices send as a time, and what we send. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <time.h>
+
+#include "gateway/base/clock.h"
+
+#define SECOND INT64_C(1000000)
+
+/* 2025-10-18T16:30:00Z */
+#define SAMPLE INT64_C(1760805000000000)
+
+static int64_t parsed(const char *text, const Zone *zone) {
+        int64_t time_us = CLOCK_UNKNOWN;
+
+        if (clock_parse(text_of(text), zone, &time_us) != 0)
+                return CLOCK_UNKNOWN;
+        return time_us;
+}
+
+static void test_every_usual_spelling_is_read(void **state) {
+        static const struct {
+                const char *text;
+                int64_t time_us;
+        } cases[] = {
+                { "2025-10-18T16:30:00Z", SAMPLE },
+                { "2025-10-18t16:30:00z", SAMPLE },
+                { "2025-10-18 16:30:00", SAMPLE },
+                { "2025-10-18T16:30:00", SAMPLE },
+                { "2025-10-18T16:30:00.5Z", SAMPLE + SECOND / 2 },
+                { "2025-10-18T16:30:00.123Z", SAMPLE + 123000 },
+                { "2025-10-18T16:30:00.123456", SAMPLE + 123456 },
+                { "2025-10-18T16:30:00.123456789Z", SAMPLE + 123456 },
+                { "2025-10-18T23:30:00+07:00", SAMPLE },
+                { "2025-10-18T23:30:00+0700", SAMPLE },
+                { "2025-10-18T23:30:00+07", SAMPLE },
+                { "2025-10-18T16:30:00-00:00", SAMPLE },
+                { "2025-10-18T13:00:00-03:30", SAMPLE },
+                { "1970-01-01T00:00:00Z", 0 },
+                { "1969-12-31T23:59:59.999999Z", -1 },
+                { "2024-02-29T00:00:00Z", INT64_C(1709164800000000) },
+                { "2016-12-31T23:59:60Z", INT64_C(1483228800000000) },
+                { "2017-01-01T06:59:60.25+07:00", INT64_C(1483228800250000) },
+                { "0001-01-01T00:00:00Z", INT64_C(-62135596800000000) },
+                { "9999-12-31T23:59:59.999999Z", INT64_C(253402300799999999) },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i)
+                assert_int_equal(parsed(cases[i].text, NULL), cases[i].time_us);
+}
+
+static void test_what_is_no_time_is_refused(void **state) {
+        static const char *const cases[] = {
+                "",
+                "2025",
+                "2025-10-18",
+                "2025-10-18T16:30",
+                "2025-10-18X16:30:00Z",
+                "2025-10-18T16:30:00.Z",
+                "2025-10-18T16:30:00.1234567890Z",
+                "2025-10-18T16:30:00Zx",
+                "2025-10-18T16:30:00 Z",
+                "2025-10-18T16:30:00+7",
+                "2025-10-18T16:30:00+07:",
+                "2025-10-18T16:30:00+07:0",
+                "2025-10-18T16:30:00+24:00",
+                "2025-10-18T16:30:00+07:60",
+                "2025-10-18T24:00:00Z",
+                "2025-10-18T16:60:00Z",
+                "2025-10-18T16:30:61Z",
+                "2025-10-18T16:30:60Z", /* no leap second is put in there */
+                "2025-02-29T00:00:00Z",
+                "1900-02-29T00:00:00Z",
+                "2025-00-01T00:00:00Z",
+                "2025-13-01T00:00:00Z",
+                "2025-04-31T00:00:00Z",
+                "2025-10-00T00:00:00Z",
+                "0000-01-01T00:00:00Z",
+                "0001-01-01T00:00:00+01:00",
+                "9999-12-31T23:59:59-01:00",
+                "-2025-10-18T16:30:00Z",
+                "+2025-10-18T16:30:00Z",
+                " 2025-10-18T16:30:00Z",
+                "20251018T163000Z",
+                "2025-1-8T16:30:00Z",
+                "1760805000",
+                "tomorrow",
+        };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i)
+                assert_int_equal(parsed(cases[i], NULL), CLOCK_UNKNOWN);
+}
+
+static void test_no_prefix_of_a_time_reads_beyond_its_end(void **state) {
+        static const char text[] = "2025-10-18T16:30:00.123456789+07:00";
+
+        (void)state;
+        for (size_t n = 0; n < sizeof(text); ++n) {
+                char *copy = malloc(n + 1); /* so that ASan sees a read behind it */
+                int64_t time_us;
+
+                assert_non_null(copy);
+                memcpy(copy, text, n);
+                if (clock_parse((Text){ .data = copy, .n = n }, NULL, &time_us) != 0)
+                        time_us = 0;
+                free(copy);
+        }
+}
+
+static void test_format_agrees_with_libc_on_every_day(void **state) {
+        char text[CLOCK_TEXT_SIZE], expected[64];
+        struct tm tm;
+
+        (void)state;
+        for (int64_t day = -719162; day < 2932896; day += 13) {
+                time_t s = day * 86400 + (day * 7919 % 86400 + 86400) % 86400;
+                int64_t again;
+
+                gmtime_r(&s, &tm);
+                (void)snprintf(expected,
+                               sizeof(expected),
+                               "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
+                               tm.tm_year + 1900,
+                               tm.tm_mon + 1,
+                               tm.tm_mday,
+                               tm.tm_hour,
+                               tm.tm_min,
+                               tm.tm_sec,
+                               42);
+                clock_format(s * SECOND + 42999, text);
+                assert_string_equal(text, expected);
+                assert_int_equal(clock_parse(text_of(text), NULL, &again), 0);
+                assert_int_equal(again, s * SECOND + 42000);
+        }
+}
+
+static void test_format_stays_in_its_range(void **state) {
+        char text[CLOCK_TEXT_SIZE];
+
+        (void)state;
+        clock_format(CLOCK_UNKNOWN, text);
+        assert_string_equal(text, "0001-01-01T00:00:00.000Z");
+        clock_format(INT64_MAX, text);
+        assert_string_equal(text, "9999-12-31T23:59:59.999Z");
+        clock_format(-1, text);
+        assert_string_equal(text, "1969-12-31T23:59:59.999Z");
+}
+
+static void test_zone_is_used_only_without_an_offset(void **state) {
+        CLEANUP(zone_free) Zone *jakarta = NULL;
+        CLEANUP(zone_free) Zone *fixed = NULL;
+
+        (void)state;
+        assert_int_equal(zone_new(&jakarta, "Asia/Jakarta"), 0);
+        assert_int_equal(zone_new(&fixed, "+07:00"), 0);
+        assert_int_equal(parsed("2025-10-18 23:30:00", jakarta), SAMPLE);
+        assert_int_equal(parsed("2025-10-18 23:30:00", fixed), SAMPLE);
+        assert_int_equal(parsed("2025-10-18 16:30:00Z", jakarta), SAMPLE);
+        assert_int_equal(zone_to_utc(NULL, SAMPLE), SAMPLE);
+}
+
+static void test_skipped_hour_moves_forward_and_repeated_hour_is_its_first(void **state) {
+        CLEANUP(zone_free) Zone *berlin = NULL;
+        CLEANUP(zone_free) Zone *new_york = NULL;
+
+        (void)state;
+        assert_int_equal(zone_new(&berlin, "Europe/Berlin"), 0);
+        assert_int_equal(zone_new(&new_york, "America/New_York"), 0);
+
+        assert_int_equal(parsed("2025-03-30T01:59:59", berlin),
+                         parsed("2025-03-30T00:59:59Z", NULL));
+        assert_int_equal(parsed("2025-03-30T02:30:00", berlin),
+                         parsed("2025-03-30T01:30:00Z", NULL));
+        assert_int_equal(parsed("2025-03-30T03:00:00", berlin),
+                         parsed("2025-03-30T01:00:00Z", NULL));
+        assert_int_equal(parsed("2025-10-26T02:30:00", berlin),
+                         parsed("2025-10-26T00:30:00Z", NULL));
+        assert_int_equal(parsed("2025-10-26T03:00:00", berlin),
+                         parsed("2025-10-26T02:00:00Z", NULL));
+        assert_int_equal(parsed("2025-11-02T01:30:00", new_york),
+                         parsed("2025-11-02T05:30:00Z", NULL));
+        assert_int_equal(parsed("2040-07-01T12:00:00", new_york),
+                         parsed("2040-07-01T16:00:00Z", NULL));
+        assert_int_equal(parsed("1969-07-20T20:17:40.5", new_york),
+                         parsed("1969-07-21T00:17:40.5Z", NULL));
+}
+
+static void test_unknown_zone_is_refused(void **state) {
+        static const char *const names[] = { "", "Mars/Olympus", "+25:00", "../etc/passwd", "+7" };
+        Zone *zone = NULL;
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(names); ++i) {
+                assert_int_equal(zone_new(&zone, names[i]), CLOCK_E_INVALID);
+                assert_null(zone);
+        }
+}
+
+static void test_clocks_tell_now(void **state) {
+        int64_t mono = clock_mono_us();
+
+        (void)state;
+        assert_true(clock_now_us() > INT64_C(1600000000) * SECOND);
+        assert_true(clock_mono_us() >= mono);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_every_usual_spelling_is_read),
+                cmocka_unit_test(test_what_is_no_time_is_refused),
+                cmocka_unit_test(test_no_prefix_of_a_time_reads_beyond_its_end),
+                cmocka_unit_test(test_format_agrees_with_libc_on_every_day),
+                cmocka_unit_test(test_format_stays_in_its_range),
+                cmocka_unit_test(test_zone_is_used_only_without_an_offset),
+                cmocka_unit_test(test_skipped_hour_moves_forward_and_repeated_hour_is_its_first),
+                cmocka_unit_test(test_unknown_zone_is_refused),
+                cmocka_unit_test(test_clocks_tell_now),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
