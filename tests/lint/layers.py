@@ -14,7 +14,7 @@ MAY_INCLUDE = {  # layer -> layers whose headers it may include
 JSON_C = {"ws/proto.c", "ws/command.c", "ws/auth.c",
           *(f"gateway/decode_{x}.c" for x in ("detections", "device", "member", "vehicle"))}
 ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
-    "MQTTAsync.h": {"mqtt/source.c", "mqtt/publisher.c"},
+    "MQTTAsync.h": {"mqtt/session.c"},
     "libpq-fe.h": {f"db/{x}.c" for x in
                    ("admin", "conn", "directory", "history", "listing", "migrate", "partitions", "restore", "store")},
     "libwebsockets.h": {f"ws/{x}.c" for x in ("client", "gate", "http", "request", "server")},

@@ -1,0 +1,30 @@
+#pragma once
+
+/*
+ * MqttCanary: a message to ourselves now and then, because Paho sleeps 100 ms at a time once
+ * nothing has come for a second.
+ *
+ * On `tidegate/canary/<client id>`, QoS 0. A broker that does not let us have it (refuses the
+ * subscription, drops the messages, or the connection) is not asked for long: it is a convenience.
+ * Belongs to the source's thread, but for mqtt_canary_hear().
+ */
+
+#include "gateway/base/base.h"
+
+typedef struct MqttCanary MqttCanary;
+typedef struct MqttSession MqttSession;
+
+struct MqttCanary {
+        char topic[256]; /* "" = off */
+        int interval_ms;
+        bool is_subscribed;
+        int64_t sent_us;
+        unsigned n_lost;            /* connections that went before one was heard */
+        _Atomic unsigned n_unheard; /* in a row */
+        _Atomic bool was_ever_heard;
+};
+
+void mqtt_canary_init(MqttCanary *canary, const char *client_id, int interval_ms);
+bool mqtt_canary_hear(MqttCanary *canary, Text topic); /* any thread: is it one? */
+void mqtt_canary_lose(MqttCanary *canary);             /* the connection */
+void mqtt_canary_sing(MqttCanary *canary, MqttSession *session, int64_t now_us);

@@ -1,0 +1,182 @@
+#include "mqtt/filters.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "gateway/base/err.h"
+#include "gateway/base/log.h"
+
+#define MQTT_FILTERS_MAX_LINE 65600 /* the longest filter that MQTT allows, and a newline */
+
+static MqttFilter *mqtt_filters_find(const MqttFilters *filters, const char *text) {
+        for (size_t i = 0; i < filters->n_items; ++i)
+                if (strcmp(filters->items[i].text, text) == 0)
+                        return &filters->items[i];
+        return NULL;
+}
+
+static int mqtt_filters_add(MqttFilters *filters, const char *text, MqttFilterState state) {
+        MqttFilter *items;
+
+        items = reallocarray(filters->items, filters->n_items + 1, sizeof(*items));
+        if (!items)
+                return err_new(-ENOMEM);
+        filters->items = items;
+        items[filters->n_items] = (MqttFilter){ .text = strdup(text), .state = state };
+        if (!items[filters->n_items].text)
+                return err_new(-ENOMEM);
+        ++filters->n_items;
+        return 0;
+}
+
+int mqtt_filters_new(MqttFilters **ret_filters, const char *const texts[], size_t n_texts) {
+        CLEANUP(mqtt_filters_free) MqttFilters *filters = NULL;
+        int r = 0;
+
+        filters = calloc(1, sizeof(*filters));
+        if (!filters)
+                return err_new(-ENOMEM);
+        for (size_t i = 0; r == 0 && i < n_texts; ++i)
+                if (!mqtt_filters_find(filters, texts[i]))
+                        r = mqtt_filters_add(filters, texts[i], MQTT_FILTER_WANTED);
+        if (r < 0)
+                return err_up(r);
+
+        *ret_filters = TAKE(&filters);
+        return 0;
+}
+
+MqttFilters *mqtt_filters_free(MqttFilters *filters) {
+        if (!filters)
+                return NULL;
+
+        for (size_t i = 0; i < filters->n_items; ++i)
+                free(filters->items[i].text);
+        free(filters->items);
+        free(filters);
+        return NULL;
+}
+
+int mqtt_filters_replace(MqttFilters **filtersp, MqttFilters **nextp) {
+        MqttFilters *next = *nextp;
+        int r = 0;
+
+        for (size_t i = 0; *filtersp && r == 0 && i < (*filtersp)->n_items; ++i) {
+                const MqttFilter *old = &(*filtersp)->items[i];
+                MqttFilter *same = mqtt_filters_find(next, old->text);
+                bool is_had =
+                        old->state == MQTT_FILTER_SUBSCRIBED || old->state == MQTT_FILTER_STALE;
+
+                if (same)
+                        same->state = is_had ? MQTT_FILTER_SUBSCRIBED : old->state;
+                else if (is_had)
+                        r = mqtt_filters_add(next, old->text, MQTT_FILTER_STALE);
+        }
+        if (r < 0)
+                return err_up(r);
+
+        mqtt_filters_free(*filtersp);
+        *filtersp = TAKE(nextp);
+        return 0;
+}
+
+void mqtt_filters_drop_gone(MqttFilters *filters) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < filters->n_items; ++i)
+                if (filters->items[i].state == MQTT_FILTER_GONE)
+                        free(filters->items[i].text);
+                else
+                        filters->items[n++] = filters->items[i];
+        filters->n_items = n;
+}
+
+void mqtt_filters_reset(MqttFilters *filters) {
+        for (size_t i = 0; i < filters->n_items; ++i)
+                if (filters->items[i].state == MQTT_FILTER_SUBSCRIBED)
+                        filters->items[i].state = MQTT_FILTER_WANTED;
+                else if (filters->items[i].state == MQTT_FILTER_STALE)
+                        filters->items[i].state = MQTT_FILTER_GONE;
+        mqtt_filters_drop_gone(filters);
+}
+
+void mqtt_filters_retry(MqttFilters *filters) {
+        for (size_t i = 0; i < filters->n_items; ++i)
+                if (filters->items[i].state == MQTT_FILTER_REFUSED)
+                        filters->items[i].state = MQTT_FILTER_WANTED;
+}
+
+bool mqtt_filters_have(const MqttFilters *filters, MqttFilterState state) {
+        for (size_t i = 0; i < filters->n_items; ++i)
+                if (filters->items[i].state == state)
+                        return true;
+        return false;
+}
+
+size_t mqtt_filters_pick(MqttFilters *filters,
+                         MqttFilterState state,
+                         MqttFilter *ret_items[],
+                         size_t n_max) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < filters->n_items && n < n_max; ++i)
+                if (filters->items[i].state == state)
+                        ret_items[n++] = &filters->items[i];
+        return n;
+}
+
+/* Written beside and moved over. If it is lost, the next process subscribes to everything. */
+void mqtt_filters_save(const MqttFilters *filters, const char *path, const char *client_id) {
+        char next[4096];
+        FILE *file;
+        bool failed;
+
+        if (snprintf(next, sizeof(next), "%s.new", path) >= (int)sizeof(next))
+                return;
+        file = fopen(next, "we");
+        failed = !file;
+        if (file) {
+                fprintf(file, "%s\n", client_id);
+                for (size_t i = 0; i < filters->n_items; ++i)
+                        if (filters->items[i].state == MQTT_FILTER_SUBSCRIBED ||
+                            filters->items[i].state == MQTT_FILTER_STALE)
+                                fprintf(file, "%s\n", filters->items[i].text);
+                failed = fflush(file) != 0 || fsync(fileno(file)) != 0;
+                failed = fclose(file) != 0 || failed;
+        }
+        if (failed || rename(next, path) < 0)
+                log_warning("mqtt_state_not_saved file=\"%s\" errno=%d", path, errno);
+}
+
+static bool mqtt_filters_load_line(MqttFilters *filters, const char *text) {
+        MqttFilter *filter = mqtt_filters_find(filters, text);
+
+        if (filter)
+                filter->state = MQTT_FILTER_SUBSCRIBED;
+        return filter || mqtt_filters_add(filters, text, MQTT_FILTER_STALE) == 0;
+}
+
+bool mqtt_filters_load(MqttFilters *filters, const char *path, const char *client_id) {
+        char *line = NULL;
+        size_t n_line = 0;
+        bool is_ours = false;
+        ssize_t n;
+        FILE *file;
+
+        file = fopen(path, "re");
+        if (!file)
+                return false;
+        while ((n = getline(&line, &n_line, file)) > 0 && n < MQTT_FILTERS_MAX_LINE) {
+                if (line[n - 1] == '\n')
+                        line[n - 1] = '\0';
+                if (is_ours && (line[0] == '\0' || !mqtt_filters_load_line(filters, line)))
+                        break;
+                if (!is_ours && strcmp(line, client_id) != 0)
+                        break;
+                is_ours = true;
+        }
+        free(line);
+        (void)fclose(file);
+        return is_ours;
+}

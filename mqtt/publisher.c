@@ -1,0 +1,135 @@
+#include "mqtt/publisher.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
+#include "gateway/base/secret.h"
+#include "mqtt/session.h"
+
+#define MQTT_PUBLISHER_ID_SIZE 64
+#define MQTT_PUBLISHER_TICK_MS 100
+
+struct MqttPublisher {
+        MqttOptions options;
+        char client_id[MQTT_PUBLISHER_ID_SIZE];
+        int window;
+        MqttSession *session; /* a new one for each connection: what was under way goes with it */
+        _Atomic int n_waiting;
+};
+
+/* Paho's thread. */
+static void mqtt_publisher_on_published(void *arg, bool is_done) {
+        MqttPublisher *publisher = arg;
+
+        atomic_fetch_sub(&publisher->n_waiting, 1);
+        if (is_done)
+                metric_add(METRIC_MQTT_PUBLISHED, 1);
+}
+
+int mqtt_publisher_new(MqttPublisher **ret_publisher, const MqttOptions *options, int window) {
+        CLEANUP(mqtt_publisher_free) MqttPublisher *publisher = NULL;
+        char id[SECRET_ID_SIZE];
+        int r;
+
+        publisher = calloc(1, sizeof(*publisher));
+        if (!publisher)
+                return err_new(-ENOMEM);
+        r = secret_id(id);
+        if (r < 0)
+                return err_up(r);
+        publisher->options = *options;
+        publisher->window = window > 0 ? window : 1;
+        /* Never the gateway's own: that would take its session. */
+        snprintf(publisher->client_id, sizeof(publisher->client_id), "tidegate-pub-%.10s", id);
+
+        *ret_publisher = TAKE(&publisher);
+        return 0;
+}
+
+MqttPublisher *mqtt_publisher_free(MqttPublisher *publisher) {
+        if (!publisher)
+                return NULL;
+
+        if (publisher->session)
+                mqtt_session_disconnect(publisher->session);
+        mqtt_session_free(publisher->session);
+        free(publisher);
+        return NULL;
+}
+
+int mqtt_publisher_connect(MqttPublisher *publisher) {
+        int r;
+
+        publisher->session = mqtt_session_free(publisher->session);
+        atomic_store(&publisher->n_waiting, 0);
+        r = mqtt_session_new(&publisher->session,
+                             &publisher->options,
+                             publisher->client_id,
+                             true,
+                             2 * publisher->window,
+                             &(MqttSessionSink){
+                                     .arg = publisher,
+                                     .published = mqtt_publisher_on_published,
+                             });
+        if (r == 0)
+                r = mqtt_session_connect(publisher->session);
+        switch (r) {
+        case 0:
+                return 0;
+        case MQTT_SESSION_E_INVALID:
+                return MQTT_PUBLISHER_E_REFUSED;
+        case MQTT_SESSION_E_REFUSED:
+                log_warning("mqtt_refused reason=\"%s\"", mqtt_session_error(publisher->session));
+                return MQTT_PUBLISHER_E_REFUSED;
+        case MQTT_SESSION_E_OFFLINE:
+        case MQTT_SESSION_E_INTERRUPTED:
+                return MQTT_PUBLISHER_E_OFFLINE;
+        default:
+                return err_up(r);
+        }
+}
+
+static bool mqtt_publisher_is_online(const MqttPublisher *publisher) {
+        return publisher->session && mqtt_session_is_connected(publisher->session);
+}
+
+/* Until at most @n are waiting; false when the connection is gone, or the time is up. */
+static bool mqtt_publisher_wait(MqttPublisher *publisher, int n, int64_t until_us) {
+        while (atomic_load(&publisher->n_waiting) > n) {
+                if (!mqtt_publisher_is_online(publisher) || clock_mono_us() >= until_us)
+                        return false;
+                mqtt_session_wait(publisher->session, MQTT_PUBLISHER_TICK_MS);
+                mqtt_session_check(publisher->session);
+        }
+        return true;
+}
+
+int mqtt_publisher_publish(MqttPublisher *publisher,
+                           const char *topic,
+                           Text payload,
+                           int qos,
+                           bool retain) {
+        int r = MQTT_SESSION_E_BUSY;
+
+        if (!mqtt_publisher_wait(publisher, publisher->window - 1, INT64_MAX))
+                return MQTT_PUBLISHER_E_OFFLINE;
+        while (r == MQTT_SESSION_E_BUSY && mqtt_publisher_is_online(publisher)) {
+                atomic_fetch_add(&publisher->n_waiting, 1);
+                r = mqtt_session_publish(publisher->session, topic, payload, qos, retain);
+                if (r == 0)
+                        return 0;
+                atomic_fetch_sub(&publisher->n_waiting, 1);
+                mqtt_session_wait(publisher->session, MQTT_PUBLISHER_TICK_MS);
+        }
+        return MQTT_PUBLISHER_E_OFFLINE;
+}
+
+int mqtt_publisher_flush(MqttPublisher *publisher, int timeout_ms) {
+        int64_t until_us = clock_mono_us() + timeout_ms * INT64_C(1000);
+
+        return mqtt_publisher_wait(publisher, 0, until_us) ? 0 : MQTT_PUBLISHER_E_OFFLINE;
+}

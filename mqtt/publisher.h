@@ -1,0 +1,34 @@
+#pragma once
+
+/*
+ * MqttPublisher: publishes, for `tidegate simulate` (and, later, commands).
+ *
+ * One session of its own, QoS 0 or 1, with a bounded window of unacknowledged messages:
+ * mqtt_publisher_publish() waits while it is full. Belongs to one thread.
+ */
+
+#include "gateway/base/base.h"
+#include "mqtt/source.h"
+
+typedef struct MqttPublisher MqttPublisher;
+
+enum {
+        MQTT_PUBLISHER_E_OFFLINE = 1, /* no broker within the connect time-out, or it went away */
+        MQTT_PUBLISHER_E_REFUSED,     /* the broker refused us */
+};
+
+MUST_CHECK int mqtt_publisher_new(MqttPublisher **ret_publisher,
+                                  const MqttOptions *options,
+                                  int window);
+MqttPublisher *mqtt_publisher_free(MqttPublisher *publisher);
+
+MUST_CHECK int mqtt_publisher_connect(MqttPublisher *publisher);
+MUST_CHECK int mqtt_publisher_publish(MqttPublisher *publisher,
+                                      const char *topic,
+                                      Text payload,
+                                      int qos,
+                                      bool retain);
+MUST_CHECK int mqtt_publisher_flush(MqttPublisher *publisher,
+                                    int timeout_ms); /* until all is acknowledged */
+
+DEFINE_CLEANUP(MqttPublisher *, mqtt_publisher_free);

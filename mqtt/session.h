@@ -1,0 +1,78 @@
+#pragma once
+
+/*
+ * MqttSession: one session with a broker, over Paho, with calls that wait.
+ *
+ * The one file that knows Paho. Belongs to one thread, which connects, subscribes and waits;
+ * Paho's threads call the sink. Paho holds its own lock then, so nothing that a sink function waits
+ * for may need Paho. mqtt_session_interrupt() is for any thread, and makes every wait end.
+ *
+ * It has a mutex, for what Paho's threads tell the owner's; it is never held over a call of Paho.
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/base/inbound.h"
+#include "mqtt/source.h"
+
+typedef struct MqttSession MqttSession;
+typedef struct MqttSessionSink MqttSessionSink;
+
+/* On Paho's threads. Each may be NULL. */
+struct MqttSessionSink {
+        void *arg;
+        void (*connected)(void *arg, bool is_present); /* before any message of the connection */
+        void (*message)(void *arg, const Inbound *inbound); /* acknowledged once it returns */
+        void (*lost)(void *arg);                            /* the connection; @reason follows */
+        void (*published)(void *arg, bool is_done);         /* QoS 1: acknowledged; 0: written */
+};
+
+enum {
+        MQTT_SESSION_E_INVALID = 1, /* new: no URL that we know, or no such version */
+        MQTT_SESSION_E_OFFLINE,     /* no connection; or it went away while we waited */
+        MQTT_SESSION_E_REFUSED,     /* connect: the broker said no */
+        MQTT_SESSION_E_INTERRUPTED,
+        MQTT_SESSION_E_BUSY, /* publish: too many are waiting */
+};
+
+#define MQTT_SESSION_REFUSED    0x80 /* the codes of a SUBACK from here on */
+#define MQTT_SESSION_TAKEN_OVER 0x8e /* mqtt_session_lost_code() */
+
+/* @options are borrowed. @is_clean: a session that ends with the connection. */
+MUST_CHECK int mqtt_session_new(MqttSession **ret_session,
+                                const MqttOptions *options,
+                                const char *client_id,
+                                bool is_clean,
+                                int window, /* of publishes */
+                                const MqttSessionSink *sink);
+MqttSession *mqtt_session_free(MqttSession *session);
+
+MUST_CHECK int mqtt_session_connect(MqttSession *session);
+const char *mqtt_session_error(const MqttSession *session); /* of the last connect, for the log */
+void mqtt_session_disconnect(MqttSession *session);         /* waits; not for an interruption */
+bool mqtt_session_is_connected(const MqttSession *session); /* any thread */
+void mqtt_session_check(MqttSession *session);              /* is it still there? */
+int mqtt_session_lost_code(const MqttSession *session); /* MQTT 5: the broker's reason; else 0 */
+
+/* @ret_codes: the QoS granted, or MQTT_SESSION_REFUSED and above. */
+MUST_CHECK int mqtt_session_subscribe(MqttSession *session,
+                                      const char *const filters[],
+                                      size_t n_filters,
+                                      int qos,
+                                      int ret_codes[]);
+MUST_CHECK int mqtt_session_unsubscribe(MqttSession *session,
+                                        const char *const filters[],
+                                        size_t n_filters);
+
+/* Does not wait: MqttSessionSink.published tells. */
+MUST_CHECK int mqtt_session_publish(MqttSession *session,
+                                    const char *topic,
+                                    Text payload,
+                                    int qos,
+                                    bool retain);
+
+/* Until something has happened since the last wait (connected, lost, published, interrupted). */
+void mqtt_session_wait(MqttSession *session, int timeout_ms);
+void mqtt_session_wake(MqttSession *session);      /* any thread */
+void mqtt_session_interrupt(MqttSession *session); /* any thread; for good */
+
+DEFINE_CLEANUP(MqttSession *, mqtt_session_free);

@@ -1,0 +1,494 @@
+#include "mqtt/source.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
+#include "gateway/base/secret.h"
+#include "mqtt/canary.h"
+#include "mqtt/filters.h"
+#include "mqtt/session.h"
+
+#define MQTT_SOURCE_QOS       1
+#define MQTT_SOURCE_TICK_MS   250      /* how often high water is looked at */
+#define MQTT_SOURCE_FULL_MS   10       /* between attempts to hand over a message */
+#define MQTT_SOURCE_STOP_MS   500      /* for a message that is not taken while we stop */
+#define MQTT_SOURCE_STABLE_US 10000000 /* a connection that lasts so long was a good one */
+#define MQTT_SOURCE_FLAPS     3
+#define MQTT_SOURCE_BATCH     32 /* filters in one SUBSCRIBE */
+#define MQTT_SOURCE_MAX_SHIFT 16
+#define MQTT_SOURCE_WINDOW    16 /* canaries: one is enough */
+
+typedef struct MqttBackoff MqttBackoff;
+
+struct MqttBackoff {
+        unsigned n_failures;
+        int64_t until_us;
+};
+
+struct MqttSource {
+        const MqttOptions *options; /* borrowed */
+        MqttSink sink;
+        MqttSession *session;
+        pthread_t thread;
+        bool is_started;
+        bool is_abandoned; /* Paho's thread is in mqtt_source_park() */
+
+        _Atomic(MqttFilters *) next_filters; /* set by any thread, taken by ours */
+        _Atomic bool is_stopping;
+        _Atomic int64_t stopping_us;
+        _Atomic bool is_parked;
+        _Atomic bool is_connected;
+        _Atomic bool is_session_new; /* told by Paho's thread, taken by ours */
+        _Atomic bool is_high;        /* seen by Paho's thread */
+        int64_t waiting_us;          /* {Paho's thread} when it last said that it waits */
+
+        /* {source's thread} from here on */
+        MqttFilters *filters;
+        MqttCanary canary; /* but for hearing it */
+        MqttBackoff connecting, subscribing;
+        bool was_connected;
+        bool is_held;       /* disconnected for high water */
+        bool knows_session; /* what the broker's session has subscribed */
+        int64_t connected_us;
+        unsigned n_short; /* connections in a row */
+        char said[192];   /* why we could not connect, as logged */
+};
+
+/* ---- on Paho's thread ---- */
+
+/*
+ * Once we return, Paho acknowledges. Its lock is held, so it can do nothing else either: the
+ * connection ends with the process, and the broker sends the message again to the next one.
+ */
+_Noreturn static void mqtt_source_park(MqttSource *source) {
+        atomic_store(&source->is_parked, true);
+        for (;;)
+                (void)pause();
+}
+
+static bool mqtt_source_may_wait(MqttSource *source) {
+        return !atomic_load(&source->is_stopping) ||
+               clock_mono_us() - atomic_load(&source->stopping_us) <
+                       MQTT_SOURCE_STOP_MS * INT64_C(1000);
+}
+
+/* The last resort: nothing more is read from the broker as long as we are here. */
+static void mqtt_source_hand_over(MqttSource *source, const Inbound *inbound) {
+        const struct timespec pause = { .tv_nsec = MQTT_SOURCE_FULL_MS * 1000000L };
+
+        if (source->sink.inbound(source->sink.arg, inbound) == 0)
+                return;
+        if (clock_mono_us() - source->waiting_us > MQTT_SOURCE_STABLE_US)
+                log_warning("mqtt_waiting reason=journal_full");
+        source->waiting_us = clock_mono_us();
+        do {
+                if (!mqtt_source_may_wait(source))
+                        mqtt_source_park(source);
+                (void)nanosleep(&pause, NULL);
+        } while (source->sink.inbound(source->sink.arg, inbound) != 0);
+}
+
+static void mqtt_source_on_message(void *arg, const Inbound *inbound) {
+        MqttSource *source = arg;
+
+        if (mqtt_canary_hear(&source->canary, inbound->topic))
+                return;
+        mqtt_source_hand_over(source, inbound);
+        if (!atomic_load_explicit(&source->is_high, memory_order_relaxed) &&
+            source->sink.is_high(source->sink.arg)) {
+                atomic_store(&source->is_high, true);
+                mqtt_session_wake(source->session);
+        }
+}
+
+static void mqtt_source_on_connected(void *arg, bool is_present) {
+        MqttSource *source = arg;
+
+        if (!is_present) {
+                source->sink.session_lost(source->sink.arg);
+                atomic_store(&source->is_session_new, true);
+        }
+        atomic_store(&source->is_connected, true);
+        metric_set(METRIC_MQTT_CONNECTED, 1);
+        metric_add(METRIC_MQTT_CONNECTS, 1);
+}
+
+static void mqtt_source_on_lost(void *arg) {
+        MqttSource *source = arg;
+
+        atomic_store(&source->is_connected, false);
+        metric_set(METRIC_MQTT_CONNECTED, 0);
+        metric_add(METRIC_MQTT_DISCONNECTS, 1);
+}
+
+/* ---- back-off ---- */
+
+/* Twice as long each time, up to the maximum; of that, at random between a half and all. */
+static int mqtt_backoff_fail(MqttBackoff *backoff, const MqttOptions *options) {
+        unsigned shift = backoff->n_failures < MQTT_SOURCE_MAX_SHIFT ? backoff->n_failures
+                                                                     : MQTT_SOURCE_MAX_SHIFT;
+        int64_t ms = (int64_t)options->backoff_min_ms << shift;
+        uint32_t random = 0;
+
+        if (ms > options->backoff_max_ms)
+                ms = options->backoff_max_ms;
+        if (ms < 2)
+                ms = 2;
+        if (secret_random(&random, sizeof(random)) == 0)
+                ms = ms / 2 + random % (ms - ms / 2 + 1);
+        ++backoff->n_failures;
+        backoff->until_us = clock_mono_us() + ms * 1000;
+        return (int)ms;
+}
+
+static int mqtt_backoff_left_ms(const MqttBackoff *backoff) {
+        int64_t left_us = backoff->until_us - clock_mono_us();
+
+        return left_us > 0 ? (int)(left_us / 1000) + 1 : 0;
+}
+
+/* ---- connection ---- */
+
+static void mqtt_source_connected(MqttSource *source) {
+        bool is_new = atomic_exchange(&source->is_session_new, false);
+
+        source->was_connected = true;
+        source->connected_us = clock_mono_us();
+        source->said[0] = '\0';
+        log_info("mqtt_connected url=%s client_id=%s version=%d session=%s",
+                 source->options->url,
+                 source->options->client_id,
+                 source->options->version,
+                 is_new ? "new" : "resumed");
+        if (is_new)
+                mqtt_filters_reset(source->filters);
+        else if (!source->knows_session && source->options->state_file)
+                (void)mqtt_filters_load(source->filters,
+                                        source->options->state_file,
+                                        source->options->client_id);
+        source->knows_session = true;
+        source->subscribing = (MqttBackoff){ 0 };
+        mqtt_filters_retry(source->filters);
+}
+
+/* One line for each new reason, not for each attempt. */
+static void mqtt_source_refused(MqttSource *source, int r, int retry_ms) {
+        const char *error = mqtt_session_error(source->session);
+
+        if (strcmp(source->said, error) == 0)
+                return;
+        snprintf(source->said, sizeof(source->said), "%s", error);
+        log_warning("mqtt_not_connected url=%s %s=\"%s\" retry_ms=%d",
+                    source->options->url,
+                    r == MQTT_SESSION_E_REFUSED ? "refused" : "failed",
+                    error,
+                    retry_ms);
+}
+
+static void mqtt_source_connect(MqttSource *source) {
+        int left_ms = mqtt_backoff_left_ms(&source->connecting);
+        int r;
+
+        if (left_ms > 0) {
+                mqtt_session_wait(source->session, left_ms);
+                return;
+        }
+        r = mqtt_session_connect(source->session);
+        if (r == 0)
+                mqtt_source_connected(source);
+        else if (r != MQTT_SESSION_E_INTERRUPTED)
+                mqtt_source_refused(source,
+                                    r,
+                                    mqtt_backoff_fail(&source->connecting, source->options));
+}
+
+/*
+ * Another client with our id makes the broker drop us; if it comes back as we do, the two take the
+ * session from each other for ever. MQTT 5 says so; with 3.1.1 it shows in connections that never
+ * last. Either way the longest pause is right, and people have to be told.
+ */
+static void mqtt_source_lost(MqttSource *source) {
+        bool was_short = clock_mono_us() - source->connected_us < MQTT_SOURCE_STABLE_US;
+        int code = mqtt_session_lost_code(source->session);
+        int retry_ms;
+
+        source->was_connected = false;
+        mqtt_canary_lose(&source->canary);
+        source->n_short = was_short ? source->n_short + 1 : 0;
+        if (!was_short)
+                source->connecting = (MqttBackoff){ 0 };
+        if (code == MQTT_SESSION_TAKEN_OVER)
+                source->connecting.n_failures = MQTT_SOURCE_MAX_SHIFT;
+        retry_ms = mqtt_backoff_fail(&source->connecting, source->options);
+
+        if (code == MQTT_SESSION_TAKEN_OVER)
+                log_error("mqtt_session_taken_over client_id=%s retry_ms=%d "
+                          "hint=\"another client uses this client id\"",
+                          source->options->client_id,
+                          retry_ms);
+        else if (source->n_short == MQTT_SOURCE_FLAPS)
+                log_error("mqtt_connection_flapping client_id=%s retry_ms=%d "
+                          "hint=\"does another client use this client id?\"",
+                          source->options->client_id,
+                          retry_ms);
+        else
+                log_warning("mqtt_lost reason=0x%02x retry_ms=%d", (unsigned)code, retry_ms);
+}
+
+/* True while the broker is to keep what comes. */
+static bool mqtt_source_hold(MqttSource *source) {
+        bool is_high = source->sink.is_high(source->sink.arg);
+
+        atomic_store(&source->is_high, is_high);
+        if (is_high && !source->is_held) {
+                log_warning("mqtt_held reason=journal_high");
+                mqtt_session_disconnect(source->session);
+                source->was_connected = false;
+                mqtt_canary_lose(&source->canary);
+        } else if (!is_high && source->is_held) {
+                log_info("mqtt_released");
+        }
+        source->is_held = is_high;
+        return is_high;
+}
+
+/* ---- subscriptions ---- */
+
+static void mqtt_source_take_filters(MqttSource *source) {
+        CLEANUP(mqtt_filters_free) MqttFilters *next = NULL;
+
+        next = atomic_exchange(&source->next_filters, NULL);
+        if (next && mqtt_filters_replace(&source->filters, &next) < 0)
+                log_error("mqtt_filters_kept reason=out_of_memory");
+}
+
+static void mqtt_source_granted(MqttFilter *filter, int code, bool was_refused) {
+        if (code >= MQTT_SESSION_REFUSED) {
+                metric_add(METRIC_MQTT_SUBSCRIBE_REFUSED, 1);
+                if (!was_refused)
+                        log_error("mqtt_subscribe_refused filter=%s code=0x%02x",
+                                  filter->text,
+                                  (unsigned)code);
+                filter->state = MQTT_FILTER_REFUSED;
+                return;
+        }
+        if (code < MQTT_SOURCE_QOS)
+                log_warning("mqtt_subscribe_downgraded filter=%s qos=%d hint=\"the broker may "
+                            "lose messages\"",
+                            filter->text,
+                            code);
+        if (was_refused)
+                log_info("mqtt_subscribe_granted filter=%s", filter->text);
+        filter->state = MQTT_FILTER_SUBSCRIBED;
+}
+
+/* False: the connection is gone, or we are to stop. */
+static bool mqtt_source_subscribe_some(MqttSource *source, MqttFilterState state) {
+        MqttFilter *items[MQTT_SOURCE_BATCH];
+        const char *texts[MQTT_SOURCE_BATCH];
+        int codes[MQTT_SOURCE_BATCH] = { 0 };
+        size_t n = mqtt_filters_pick(source->filters, state, items, MQTT_SOURCE_BATCH);
+
+        for (size_t i = 0; i < n; ++i)
+                texts[i] = items[i]->text;
+        if (n > 0 && mqtt_session_subscribe(source->session, texts, n, MQTT_SOURCE_QOS, codes) != 0)
+                return false;
+        for (size_t i = 0; i < n; ++i)
+                mqtt_source_granted(items[i], codes[i], state == MQTT_FILTER_REFUSED);
+        return true;
+}
+
+static bool mqtt_source_unsubscribe(MqttSource *source) {
+        MqttFilter *items[MQTT_SOURCE_BATCH];
+        const char *texts[MQTT_SOURCE_BATCH];
+        size_t n;
+
+        while ((n = mqtt_filters_pick(source->filters,
+                                      MQTT_FILTER_STALE,
+                                      items,
+                                      MQTT_SOURCE_BATCH)) > 0) {
+                for (size_t i = 0; i < n; ++i)
+                        texts[i] = items[i]->text;
+                if (mqtt_session_unsubscribe(source->session, texts, n) != 0)
+                        return false;
+                for (size_t i = 0; i < n; ++i)
+                        items[i]->state = MQTT_FILTER_GONE;
+                mqtt_filters_drop_gone(source->filters);
+        }
+        return true;
+}
+
+/* Brings the broker's session up to what is wanted. */
+static void mqtt_source_subscribe(MqttSource *source) {
+        bool changed = mqtt_filters_have(source->filters, MQTT_FILTER_STALE) ||
+                       mqtt_filters_have(source->filters, MQTT_FILTER_WANTED);
+
+        while (mqtt_filters_have(source->filters, MQTT_FILTER_WANTED))
+                if (!mqtt_source_subscribe_some(source, MQTT_FILTER_WANTED))
+                        return;
+        if (!mqtt_source_unsubscribe(source))
+                return;
+        if (mqtt_filters_have(source->filters, MQTT_FILTER_REFUSED) &&
+            mqtt_backoff_left_ms(&source->subscribing) == 0) {
+                if (source->subscribing.n_failures > 0 &&
+                    !mqtt_source_subscribe_some(source, MQTT_FILTER_REFUSED))
+                        return;
+                (void)mqtt_backoff_fail(&source->subscribing, source->options);
+                changed = true;
+        }
+        if (changed && source->options->state_file)
+                mqtt_filters_save(source->filters,
+                                  source->options->state_file,
+                                  source->options->client_id);
+}
+
+/* ---- the thread ---- */
+
+static void mqtt_source_turn(MqttSource *source) {
+        int tick_ms = MQTT_SOURCE_TICK_MS;
+
+        mqtt_source_take_filters(source);
+        mqtt_session_check(source->session);
+        if (source->was_connected && !mqtt_session_is_connected(source->session))
+                mqtt_source_lost(source);
+        if (mqtt_source_hold(source)) {
+                mqtt_session_wait(source->session, tick_ms);
+                return;
+        }
+        if (!mqtt_session_is_connected(source->session)) {
+                mqtt_source_connect(source);
+                return;
+        }
+        mqtt_source_subscribe(source);
+        mqtt_canary_sing(&source->canary, source->session, clock_mono_us());
+        if (source->canary.interval_ms > 0 && source->canary.interval_ms < tick_ms)
+                tick_ms = source->canary.interval_ms;
+        mqtt_session_wait(source->session, tick_ms);
+}
+
+static void *mqtt_source_run(void *arg) {
+        MqttSource *source = arg;
+
+        (void)pthread_setname_np(pthread_self(), "mqtt-source");
+        while (!atomic_load(&source->is_stopping))
+                mqtt_source_turn(source);
+        mqtt_session_disconnect(source->session);
+        return NULL;
+}
+
+/* ---- life ---- */
+
+int mqtt_source_new(MqttSource **ret_source, const MqttOptions *options, const MqttSink *sink) {
+        CLEANUP(mqtt_source_free) MqttSource *source = NULL;
+        int r;
+
+        source = calloc(1, sizeof(*source));
+        if (!source)
+                return err_new(-ENOMEM);
+        source->options = options;
+        source->sink = *sink;
+        r = mqtt_filters_new(&source->filters, NULL, 0);
+        if (r < 0)
+                return err_up(r);
+        r = mqtt_session_new(&source->session,
+                             options,
+                             options->client_id,
+                             false,
+                             MQTT_SOURCE_WINDOW,
+                             &(MqttSessionSink){
+                                     .arg = source,
+                                     .connected = mqtt_source_on_connected,
+                                     .message = mqtt_source_on_message,
+                                     .lost = mqtt_source_on_lost,
+                             });
+        if (r == MQTT_SESSION_E_INVALID)
+                return MQTT_SOURCE_E_INVALID;
+        if (r != 0)
+                return err_up(r);
+        mqtt_canary_init(&source->canary, options->client_id, options->canary_ms);
+
+        *ret_source = TAKE(&source);
+        return 0;
+}
+
+MqttSource *mqtt_source_free(MqttSource *source) {
+        if (!source)
+                return NULL;
+
+        mqtt_source_stop(source);
+        if (source->is_abandoned)
+                return NULL; /* Paho's thread will look at it until the process ends */
+        mqtt_session_free(source->session);
+        mqtt_filters_free(source->filters);
+        mqtt_filters_free(atomic_load(&source->next_filters));
+        free(source);
+        return NULL;
+}
+
+int mqtt_source_set_filters(MqttSource *source, const char *const filters[], size_t n_filters) {
+        MqttFilters *next = NULL;
+        int r;
+
+        r = mqtt_filters_new(&next, filters, n_filters);
+        if (r < 0)
+                return err_up(r);
+        mqtt_filters_free(atomic_exchange(&source->next_filters, next));
+        if (source->session)
+                mqtt_session_wake(source->session);
+        return 0;
+}
+
+int mqtt_source_start(MqttSource *source) {
+        int r;
+
+        r = pthread_create(&source->thread, NULL, mqtt_source_run, source);
+        if (r != 0)
+                return err_new(-r);
+        source->is_started = true;
+        return 0;
+}
+
+static bool mqtt_source_join(MqttSource *source) {
+        struct timespec until;
+
+        MUST(clock_gettime(CLOCK_REALTIME, &until));
+        until.tv_nsec += 50 * 1000000L;
+        if (until.tv_nsec >= 1000000000L) {
+                until.tv_nsec -= 1000000000L;
+                ++until.tv_sec;
+        }
+        return pthread_timedjoin_np(source->thread, NULL, &until) == 0;
+}
+
+void mqtt_source_stop(MqttSource *source) {
+        if (!source->is_started)
+                return;
+
+        atomic_store(&source->stopping_us, clock_mono_us());
+        atomic_store(&source->is_stopping, true);
+        mqtt_session_interrupt(source->session);
+        while (!mqtt_source_join(source)) {
+                if (!atomic_load(&source->is_parked))
+                        continue;
+                log_warning("mqtt_abandoned reason=journal_full hint=\"the broker keeps what was "
+                            "not acknowledged\"");
+                MUST(pthread_detach(source->thread));
+                source->is_abandoned = true;
+                break;
+        }
+        if (!source->is_abandoned) /* a connect may have been under way: nothing comes any more */
+                source->session = mqtt_session_free(source->session);
+        source->is_started = false;
+        metric_set(METRIC_MQTT_CONNECTED, 0);
+}
+
+bool mqtt_source_is_connected(const MqttSource *source) {
+        return atomic_load(&source->is_connected);
+}

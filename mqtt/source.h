@@ -1,0 +1,75 @@
+#pragma once
+
+/*
+ * MqttSource: one persistent MQTT session that fills the journal.
+ *
+ * Paho's thread calls @inbound for each message and sends the PUBACK when it has returned 0. At
+ * high water (the @is_high predicate) the session disconnects, so that the broker keeps what comes,
+ * and connects again when it is over; while @inbound does not take a message, Paho's thread waits.
+ * The source has a thread of its own for connecting, back-off (capped, jittered), subscribing, the
+ * canary that keeps Paho awake, and for watching high water.
+ *
+ * Lifetime: _new connects nothing, _start begins, _stop unsubscribes nothing and disconnects
+ * after the callback in progress, _free releases. A message that is not taken when the source
+ * stops must not be acknowledged, and Paho acknowledges what its callback returns from: that
+ * callback then never returns, and the source stays in memory until the process ends.
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/base/inbound.h"
+
+typedef struct MqttOptions MqttOptions;
+typedef struct MqttSource MqttSource;
+
+struct MqttOptions {
+        const char *url; /* mqtt://host[:port] or mqtts:// */
+        const char *client_id;
+        int version;                                /* 4 = 3.1.1, 5 */
+        const char *username;                       /* NULL = none */
+        const char *password_file;                  /* NULL = none; read at each connect */
+        const char *ca_file, *cert_file, *key_file; /* NULL = system trust, no client certificate */
+        bool verify;                                /* server certificate and its name */
+        int keep_alive_s;
+        int session_expiry_s; /* MQTT 5 */
+        int receive_maximum;  /* MQTT 5; unacknowledged messages at a time */
+        int connect_timeout_ms;
+        int backoff_min_ms, backoff_max_ms;
+        int canary_ms; /* between the messages that keep Paho awake; 0 = none */
+
+        /* Where to note what is subscribed, so that a restart subscribes and unsubscribes only what
+         * changed (else 3.1.1 sends retained messages again, and filters that went live on);
+         * NULL = nowhere. */
+        const char *state_file;
+};
+
+typedef struct MqttSink MqttSink;
+
+/* What the source needs from the journal; called on Paho's and the source's threads. */
+struct MqttSink {
+        void *arg;
+        InboundFn inbound;
+        void (*session_lost)(void *arg); /* connected, and the broker has no session of ours */
+        bool (*is_high)(void *arg);
+};
+
+enum {
+        MQTT_SOURCE_E_INVALID = 1, /* new: the URL or the version is not one that we know */
+};
+
+/* @options are borrowed, the sink is copied. */
+MUST_CHECK int mqtt_source_new(MqttSource **ret_source,
+                               const MqttOptions *options,
+                               const MqttSink *sink);
+MqttSource *mqtt_source_free(MqttSource *source);
+
+/* Any thread; copies. Filters that went are unsubscribed, new ones subscribed, also later at each
+ * new session. */
+MUST_CHECK int mqtt_source_set_filters(MqttSource *source,
+                                       const char *const filters[],
+                                       size_t n_filters);
+
+MUST_CHECK int mqtt_source_start(MqttSource *source);
+void mqtt_source_stop(MqttSource *source);
+bool mqtt_source_is_connected(const MqttSource *source);
+
+DEFINE_CLEANUP(MqttSource *, mqtt_source_free);
