@@ -1,0 +1,69 @@
+#pragma once
+
+/*
+ * DbAdmin: what the command line changes: users, devices, vehicles, groups, shares, dead letters.
+ *
+ * Blocks; for the command line only. 0, DB_E_NOT_FOUND, DB_E_EXISTS, DB_E_OFFLINE, DB_E_REJECTED.
+ */
+
+#include "db/conn.h"
+#include "gateway/base/base.h"
+#include "gateway/base/buf.h"
+#include "gateway/base/registry.h"
+
+typedef struct DbDeviceNew DbDeviceNew;
+
+struct DbDeviceNew {
+        const char *code;
+        const char *user;          /* NULL = nobody's: only admins see it */
+        const char *name, *type;   /* NULL = none */
+        const uint8_t *token_hash; /* 32 bytes; NULL = may not connect */
+};
+
+MUST_CHECK int db_admin_user_add(DbConn *conn,
+                                 const char *name,
+                                 Role role,
+                                 const char *password_hash,
+                                 int64_t *ret_id);
+MUST_CHECK int db_admin_user_get(DbConn *conn,
+                                 const char *name,
+                                 int64_t *ret_id,
+                                 Role *ret_role,
+                                 bool *ret_active);
+MUST_CHECK int db_admin_device_add(DbConn *conn, const DbDeviceNew *device, int64_t *ret_id);
+MUST_CHECK int db_admin_device_token(DbConn *conn,
+                                     const char *code,
+                                     const uint8_t token_hash[32]); /* NULL = revoke */
+MUST_CHECK int db_admin_vehicle_add(DbConn *conn,
+                                    const char *code,
+                                    const char *user,
+                                    const char *name,
+                                    int64_t *ret_id);
+MUST_CHECK int db_admin_vehicle_share(DbConn *conn, const char *code, const char *user);
+/* Makes the group if there is none of that name and adds the devices, all or none of them.
+ * DB_E_EXISTS: there was nothing to do. */
+MUST_CHECK int db_admin_group_add(DbConn *conn,
+                                  const char *name,
+                                  const char *const device_codes[],
+                                  size_t n,
+                                  int64_t *ret_id);
+
+typedef struct DbDeadLetter DbDeadLetter;
+
+struct DbDeadLetter {
+        int64_t id;
+        int64_t received_us;
+        const char *topic, *reason, *detail; /* NUL-terminated; detail may be "" */
+        Text payload;
+};
+
+typedef void (*DbDeadLetterFn)(void *arg, const DbDeadLetter *letter);
+
+/* Newest first; @reason NULL = all. */
+MUST_CHECK int db_admin_dead_letters(DbConn *conn,
+                                     const char *reason,
+                                     int limit,
+                                     DbDeadLetterFn fn,
+                                     void *arg);
+MUST_CHECK int db_admin_dead_letter(DbConn *conn, int64_t id, DbDeadLetterFn fn, void *arg);
+MUST_CHECK int db_admin_dead_letter_delete(DbConn *conn, int64_t id);

@@ -1,0 +1,480 @@
+#include "db/directory.h"
+
+#include <libpq-fe.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "gateway/base/buf.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+
+DEFINE_CLEANUP(PGresult *, PQclear);
+DEFINE_CLEANUP(PGnotify *, PQfreemem);
+DEFINE_CLEANUP(char *, free);
+
+enum {
+        DIRECTORY_MAX_CHANGES = 500, /* more than that: read everything again */
+        DIRECTORY_ID_SIZE = 24,
+};
+
+typedef struct Change Change;
+typedef struct Changes Changes;
+typedef int (*DirectoryRowFn)(RegistryDelta *delta, const PGresult *result, int row);
+
+/* One notification: a row of a table, by its key. */
+struct Change {
+        RegistryTable table;
+        int64_t id, other_id; /* device_groups: device, group */
+};
+
+struct Changes {
+        Change items[DIRECTORY_MAX_CHANGES];
+        size_t n;
+        bool too_many;
+};
+
+static int64_t column_int(const PGresult *result, int row, int column) {
+        return strtoll(PQgetvalue(result, row, column), NULL, 10); /* null is "": 0 */
+}
+
+static int64_t column_time(const PGresult *result, int row, int column) {
+        return PQgetisnull(result, row, column) ? CLOCK_UNKNOWN : column_int(result, row, column);
+}
+
+static double column_double(const PGresult *result, int row, int column) {
+        return PQgetisnull(result, row, column) ? (double)NAN
+                                                : strtod(PQgetvalue(result, row, column), NULL);
+}
+
+static const char *column_string(const PGresult *result, int row, int column) {
+        return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
+}
+
+static bool column_bool(const PGresult *result, int row, int column) {
+        return *PQgetvalue(result, row, column) == 't';
+}
+
+static int directory_add(RegistryDelta *delta, const RegistryRow *row) {
+        int r = registry_delta_add(delta, row);
+
+        return r < 0 ? err_up(r) : 0;
+}
+
+static int directory_add_user(RegistryDelta *delta, const PGresult *result, int i) {
+        RegistryRow row = { .table = REGISTRY_USER };
+
+        row.user.id = column_int(result, i, 0);
+        row.user.name = column_string(result, i, 1);
+        row.user.is_active = column_bool(result, i, 3);
+        if (!role_from_name(PQgetvalue(result, i, 2), &row.user.role))
+                row.user.role = ROLE_VIEWER; /* a role that we do not know gives no rights */
+        return directory_add(delta, &row);
+}
+
+static int hex_digit(char c) {
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 0;
+}
+
+/* bytea as text: \x and two digits a byte. */
+static bool column_hash(const PGresult *result, int row, int column, uint8_t ret_hash[32]) {
+        const char *text = PQgetvalue(result, row, column);
+
+        if (PQgetlength(result, row, column) != 2 + 64)
+                return false;
+        for (size_t i = 0; i < 32; ++i)
+                ret_hash[i] =
+                        (uint8_t)(hex_digit(text[2 + 2 * i]) << 4 | hex_digit(text[3 + 2 * i]));
+        return true;
+}
+
+static int directory_add_device(RegistryDelta *delta, const PGresult *result, int i) {
+        RegistryRow row = { .table = REGISTRY_DEVICE };
+        Device *device = &row.device;
+
+        device->id = column_int(result, i, 0);
+        device->user_id = column_int(result, i, 1);
+        device->key = column_string(result, i, 2);
+        device->code = column_string(result, i, 3);
+        device->name = column_string(result, i, 4);
+        device->product_type = column_string(result, i, 5);
+        device->device_type = column_string(result, i, 6);
+        device->firmware_version = column_string(result, i, 7);
+        device->is_active = column_bool(result, i, 8);
+        device->has_token = column_hash(result, i, 9, device->token_hash);
+        return directory_add(delta, &row);
+}
+
+static int directory_add_state(RegistryDelta *delta, const PGresult *result, int i) {
+        RegistryRow row = { .table = REGISTRY_DEVICE_STATE };
+        DeviceState *state = &row.device_state.state;
+
+        row.device_state.device_id = column_int(result, i, 0);
+        snprintf(state->status, sizeof(state->status), "%.15s", PQgetvalue(result, i, 1));
+        state->last_seen_us = column_time(result, i, 2);
+        state->time_us = column_time(result, i, 3);
+        state->temperature = column_double(result, i, 4);
+        state->humidity = column_double(result, i, 5);
+        state->latitude = column_double(result, i, 6);
+        state->longitude = column_double(result, i, 7);
+        return directory_add(delta, &row);
+}
+
+static int directory_add_vehicle(RegistryDelta *delta, const PGresult *result, int i) {
+        RegistryRow row = { .table = REGISTRY_VEHICLE };
+
+        row.vehicle.id = column_int(result, i, 0);
+        row.vehicle.user_id = column_int(result, i, 1);
+        row.vehicle.code = column_string(result, i, 2);
+        row.vehicle.name = column_string(result, i, 3);
+        row.vehicle.is_active = column_bool(result, i, 4);
+        return directory_add(delta, &row);
+}
+
+static int directory_add_group(RegistryDelta *delta, const PGresult *result, int i) {
+        RegistryRow row = { .table = REGISTRY_GROUP };
+
+        row.group.id = column_int(result, i, 0);
+        row.group.name = column_string(result, i, 1);
+        return directory_add(delta, &row);
+}
+
+static int directory_add_device_group(RegistryDelta *delta, const PGresult *result, int i) {
+        RegistryRow row = { .table = REGISTRY_DEVICE_GROUP };
+
+        row.device_group.device_id = column_int(result, i, 0);
+        row.device_group.group_id = column_int(result, i, 1);
+        return directory_add(delta, &row);
+}
+
+static int directory_add_share(RegistryDelta *delta, const PGresult *result, int i) {
+        RegistryRow row = { .table = REGISTRY_SHARE };
+
+        row.share.id = column_int(result, i, 0);
+        row.share.user_id = column_int(result, i, 1);
+        row.share.vehicle_id = column_int(result, i, 2);
+        row.share.device_id = column_int(result, i, 3);
+        row.share.group_id = column_int(result, i, 4);
+        return directory_add(delta, &row);
+}
+
+#define DEVICE_COLUMNS                                                                          \
+        "id, user_id, key, code, name, product_type, device_type, firmware_version, is_active," \
+        " token_hash"
+
+/* How each table is read, in an order in which no row names one that comes later. $1 = {ids} where
+ * only some are wanted. */
+static const struct {
+        const char *name; /* in notifications */
+        const char *all, *some;
+        DirectoryRowFn add;
+} tables[REGISTRY_TABLE_COUNT] = {
+        [REGISTRY_USER] = {
+                "users",
+                "SELECT id, username, role, is_active FROM users",
+                "SELECT id, username, role, is_active FROM users WHERE id = ANY ($1::bigint[])",
+                directory_add_user,
+        },
+        [REGISTRY_DEVICE] = {
+                "devices",
+                "SELECT " DEVICE_COLUMNS " FROM devices",
+                "SELECT " DEVICE_COLUMNS " FROM devices WHERE id = ANY ($1::bigint[])",
+                directory_add_device,
+        },
+        [REGISTRY_DEVICE_STATE] = {
+                NULL, /* the processor knows it before the table does */
+                "SELECT device_id, status, (extract(epoch FROM last_seen) * 1000000)::bigint,"
+                " (extract(epoch FROM time) * 1000000)::bigint,"
+                " temperature, humidity, latitude, longitude FROM device_states",
+                NULL,
+                directory_add_state,
+        },
+        [REGISTRY_VEHICLE] = {
+                "vehicles",
+                "SELECT id, user_id, code, name, is_active FROM vehicles",
+                "SELECT id, user_id, code, name, is_active FROM vehicles"
+                " WHERE id = ANY ($1::bigint[])",
+                directory_add_vehicle,
+        },
+        [REGISTRY_GROUP] = {
+                "groups",
+                "SELECT id, name FROM groups",
+                "SELECT id, name FROM groups WHERE id = ANY ($1::bigint[])",
+                directory_add_group,
+        },
+        [REGISTRY_DEVICE_GROUP] = {
+                "device_groups",
+                "SELECT device_id, group_id FROM device_groups",
+                "SELECT device_id, group_id FROM device_groups"
+                " WHERE device_id = ANY ($1::bigint[])",
+                directory_add_device_group,
+        },
+        [REGISTRY_SHARE] = {
+                "shares",
+                "SELECT id, user_id, vehicle_id, device_id, group_id FROM shares",
+                "SELECT id, user_id, vehicle_id, device_id, group_id FROM shares"
+                " WHERE id = ANY ($1::bigint[])",
+                directory_add_share,
+        },
+};
+
+static int directory_add_all(RegistryDelta *delta, RegistryTable table, const PGresult *result) {
+        int r;
+
+        for (int i = 0; i < PQntuples(result); ++i) {
+                r = tables[table].add(delta, result, i);
+                if (r < 0)
+                        return err_up(r);
+        }
+        return 0;
+}
+
+static int directory_read_all(DbConn *conn, RegistryDelta *delta) {
+        int r = 0;
+
+        for (RegistryTable table = 0; table < REGISTRY_TABLE_COUNT && r == 0; ++table) {
+                CLEANUP(PQclear) PGresult *result = NULL;
+
+                r = db_conn_exec(conn, &(DbQuery){ .sql = tables[table].all }, &result);
+                if (r == 0)
+                        r = directory_add_all(delta, table, result);
+        }
+        return r < 0 ? err_up(r) : r;
+}
+
+/* One snapshot for all tables. */
+static int directory_load(DbConn *conn, RegistryDelta **ret_delta) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        int r, r_end;
+
+        r = registry_delta_new(&delta, true);
+        if (r < 0)
+                return err_up(r);
+        r = db_conn_script(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        r = directory_read_all(conn, delta);
+        if (r == DB_E_OFFLINE)
+                return r;
+        r_end = db_conn_script(conn, r == 0 ? "COMMIT" : "ROLLBACK");
+        if (r == 0)
+                r = r_end;
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        *ret_delta = TAKE(&delta);
+        return 0;
+}
+
+int db_directory_load(DbConn *conn, RegistryDelta **ret_delta) {
+        int r;
+
+        r = db_conn_script(conn, "LISTEN tidegate_registry");
+        if (r == 0)
+                r = directory_load(conn, ret_delta);
+        return r < 0 ? err_up(r) : r;
+}
+
+/* "<table> <op> <id> [<id>]" */
+static bool change_parse(const char *text, Change *ret_change) {
+        for (RegistryTable table = 0; table < REGISTRY_TABLE_COUNT; ++table) {
+                size_t n = tables[table].name ? strlen(tables[table].name) : 0;
+                const char *op_end;
+                char *id_end;
+
+                if (n == 0 || strncmp(text, tables[table].name, n) != 0 || text[n] != ' ')
+                        continue;
+                op_end = strchr(text + n + 1, ' ');
+                if (!op_end)
+                        return false;
+                ret_change->table = table;
+                ret_change->id = strtoll(op_end, &id_end, 10);
+                ret_change->other_id = strtoll(id_end, NULL, 10);
+                return id_end != op_end;
+        }
+        return false;
+}
+
+/* What we cannot read, or keep, makes us read everything. */
+static void changes_add(Changes *changes, const char *text) {
+        Change change = { .table = REGISTRY_USER };
+
+        if (changes->n < DIRECTORY_MAX_CHANGES && change_parse(text, &change))
+                changes->items[changes->n++] = change;
+        else
+                changes->too_many = true;
+}
+
+static int directory_collect(DbConn *conn, Changes *ret_changes) {
+        PGconn *pg = db_conn_pg(conn);
+
+        if (!db_conn_is_open(conn) || !PQconsumeInput(pg))
+                return db_conn_fail(conn, NULL);
+        for (;;) {
+                CLEANUP(PQfreemem) PGnotify *notify = PQnotifies(pg);
+
+                if (!notify)
+                        return 0;
+                changes_add(ret_changes, notify->extra);
+        }
+}
+
+/* What was changed and is not there any more was deleted. */
+static int directory_add_deleted(RegistryDelta *delta,
+                                 const Change *change,
+                                 const PGresult *result) {
+        bool is_pair = change->table == REGISTRY_DEVICE_GROUP;
+        RegistryRow row = { .table = change->table, .deleted = true };
+
+        for (int i = 0; i < PQntuples(result); ++i)
+                if (column_int(result, i, 0) == change->id &&
+                    (!is_pair || column_int(result, i, 1) == change->other_id))
+                        return 0;
+
+        switch (change->table) {
+        case REGISTRY_USER:
+                row.user.id = change->id;
+                break;
+        case REGISTRY_DEVICE:
+                row.device.id = change->id;
+                break;
+        case REGISTRY_VEHICLE:
+                row.vehicle.id = change->id;
+                break;
+        case REGISTRY_GROUP:
+                row.group.id = change->id;
+                break;
+        case REGISTRY_DEVICE_GROUP:
+                row.device_group.device_id = change->id;
+                row.device_group.group_id = change->other_id;
+                break;
+        case REGISTRY_SHARE:
+                row.share.id = change->id;
+                break;
+        case REGISTRY_DEVICE_STATE:
+        case REGISTRY_TABLE_COUNT:
+                return 0;
+        }
+        return directory_add(delta, &row);
+}
+
+/* "{1,2,3}": the rows of @table that changed; false if none. */
+static bool changes_ids(const Changes *changes, RegistryTable table, Buf *ret_ids) {
+        buf_append_char(ret_ids, '{');
+        for (size_t i = 0; i < changes->n; ++i) {
+                if (changes->items[i].table != table)
+                        continue;
+                if (ret_ids->n > 1)
+                        buf_append_char(ret_ids, ',');
+                buf_json_int(ret_ids, changes->items[i].id);
+        }
+        buf_append_char(ret_ids, '}');
+        return ret_ids->n > 2;
+}
+
+static int directory_read_some(DbConn *conn,
+                               RegistryTable table,
+                               const Changes *changes,
+                               RegistryDelta *delta) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        CLEANUP_BUF Buf ids = { 0 };
+        const char *args[1];
+        int r;
+
+        if (!changes_ids(changes, table, &ids))
+                return 0;
+        if (buf_failed(&ids))
+                return err_new(-ENOMEM);
+        args[0] = ids.data;
+        r = db_conn_exec(conn, &(DbQuery){ tables[table].some, 1, args }, &result);
+        if (r == 0)
+                r = directory_add_all(delta, table, result);
+        for (size_t i = 0; i < changes->n && r == 0; ++i)
+                if (changes->items[i].table == table)
+                        r = directory_add_deleted(delta, &changes->items[i], result);
+        return r < 0 ? err_up(r) : r;
+}
+
+static int directory_read_changes(DbConn *conn, const Changes *changes, RegistryDelta **ret_delta) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        int r;
+
+        if (changes->too_many)
+                return directory_load(conn, ret_delta);
+        r = registry_delta_new(&delta, false);
+        for (RegistryTable table = 0; table < REGISTRY_TABLE_COUNT && r == 0; ++table)
+                r = directory_read_some(conn, table, changes, delta);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        *ret_delta = TAKE(&delta);
+        return 0;
+}
+
+int db_directory_poll(DbConn *conn, RegistryDelta **ret_delta) {
+        Changes changes = { .n = 0 };
+        int r;
+
+        r = directory_collect(conn, &changes);
+        if (r != 0)
+                return r;
+        if (changes.n == 0 && !changes.too_many) {
+                *ret_delta = NULL;
+                return 0;
+        }
+        r = directory_read_changes(conn, &changes, ret_delta);
+        if (r == DB_E_REJECTED) { /* the news is lost: only a new load can make up for it */
+                db_conn_disconnect(conn);
+                return DB_E_OFFLINE;
+        }
+        return r < 0 ? err_up(r) : r;
+}
+
+/* The server sends what it has to notify before it is ready for the next statement. */
+int db_directory_sync(DbConn *conn) {
+        int r;
+
+        r = db_conn_exec(conn, &(DbQuery){ .sql = "SELECT 1" }, NULL);
+        return r < 0 ? err_up(r) : r;
+}
+
+static char *directory_string(Text text) {
+        return text.data ? strndup(text.data, text.n) : NULL;
+}
+
+int db_directory_register(DbConn *conn,
+                          Text code,
+                          int64_t user_id,
+                          Text name,
+                          const char *device_type,
+                          RegistryDelta **ret_delta) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        CLEANUP(PQclear) PGresult *result = NULL;
+        CLEANUP(free) char *code_string = directory_string(code);
+        CLEANUP(free) char *name_string = directory_string(name);
+        char user[DIRECTORY_ID_SIZE];
+        const char *args[] = { code_string, user_id ? user : NULL, name_string, device_type };
+        int r;
+
+        if (!code_string || (name.data && !name_string))
+                return err_new(-ENOMEM);
+        snprintf(user, sizeof(user), "%lld", (long long)user_id);
+        r = db_conn_exec(conn,
+                         &(DbQuery){ "INSERT INTO devices (code, user_id, name, device_type)"
+                                     " VALUES ($1, $2::bigint, $3, $4)"
+                                     " ON CONFLICT (code) DO NOTHING RETURNING " DEVICE_COLUMNS,
+                                     N_ELEMENTS(args),
+                                     args },
+                         &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (PQntuples(result) == 0)
+                return DB_E_EXISTS;
+
+        r = registry_delta_new(&delta, false);
+        if (r == 0)
+                r = directory_add_all(delta, REGISTRY_DEVICE, result);
+        if (r < 0)
+                return err_up(r);
+        *ret_delta = TAKE(&delta);
+        return 0;
+}

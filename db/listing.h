@@ -1,0 +1,22 @@
+#pragma once
+
+/*
+ * DbListing: users, devices and vehicles as lines of text, and what one may switch in them.
+ *
+ * Blocks; for the command line only. 0, DB_E_NOT_FOUND, DB_E_OFFLINE, DB_E_REJECTED.
+ */
+
+#include "db/conn.h"
+#include "gateway/base/base.h"
+
+typedef enum DbListing {
+        DB_LISTING_USERS,
+        DB_LISTING_DEVICES,
+        DB_LISTING_VEHICLES,
+} DbListing;
+
+/* The first call has the names of the fields. Null is "". */
+typedef void (*DbListingFn)(void *arg, const char *const fields[], size_t n_fields);
+
+MUST_CHECK int db_listing(DbConn *conn, DbListing listing, DbListingFn fn, void *arg);
+MUST_CHECK int db_listing_user_active(DbConn *conn, const char *name, bool is_active);

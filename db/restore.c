@@ -1,0 +1,171 @@
+#include <libpq-fe.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "db/directory.h"
+#include "gateway/base/buf.h"
+#include "gateway/base/err.h"
+
+DEFINE_CLEANUP(PGresult *, PQclear);
+
+enum {
+        RESTORE_PAGE = 1000, /* devices or vehicles at a time */
+        RESTORE_ID_SIZE = 24,
+        RESTORE_MEMBERS = 4, /* the column in which the members of a vehicle_log begin */
+};
+
+typedef struct RestoreSource RestoreSource;
+
+struct RestoreSource {
+        Kind kind;
+        const char *sql; /* a page of ids after $1, each with its newest row or nulls */
+};
+
+/* The b-tree on (device or vehicle, time) answers each row with one probe a partition. */
+static const RestoreSource restore_sources[] = {
+        { KIND_TELEMETRY,
+          "SELECT d.id, l.seq, (extract(epoch FROM l.received_at) * 1000000)::bigint,"
+          " (extract(epoch FROM l.time) * 1000000)::bigint, l.payload"
+          " FROM (SELECT id FROM devices WHERE id > $1::bigint ORDER BY id LIMIT 1000) d"
+          " LEFT JOIN LATERAL (SELECT seq, received_at, time, payload FROM telemetry"
+          " WHERE device_id = d.id ORDER BY time DESC LIMIT 1) l ON true ORDER BY d.id" },
+        { KIND_VEHICLE_LOG,
+          "SELECT v.id, l.seq, (extract(epoch FROM l.received_at) * 1000000)::bigint,"
+          " (extract(epoch FROM l.time) * 1000000)::bigint,"
+          " battery_voltage, battery_current, rssi, mode, latitude, longitude, heading, armed,"
+          " guided, system_status, speed, extra"
+          " FROM (SELECT id FROM vehicles WHERE id > $1::bigint ORDER BY id LIMIT 1000) v"
+          " LEFT JOIN LATERAL (SELECT * FROM vehicle_logs"
+          " WHERE vehicle_id = v.id ORDER BY time DESC LIMIT 1) l ON true ORDER BY v.id" },
+};
+
+/* In the order of the columns above: n number, s string, b boolean. */
+static const struct {
+        const char *name;
+        char type;
+} restore_members[] = {
+        { "battery_voltage", 'n' },
+        { "battery_current", 'n' },
+        { "rssi", 'n' },
+        { "mode", 's' },
+        { "latitude", 'n' },
+        { "longitude", 'n' },
+        { "heading", 'n' },
+        { "armed", 'b' },
+        { "guided", 'b' },
+        { "system_status", 's' },
+        { "speed", 'n' },
+};
+
+static void restore_member(Buf *buf, const char *name, char type, const char *value) {
+        buf_append_char(buf, buf->n == 0 ? '{' : ',');
+        buf_json_string(buf, text_of(name));
+        buf_append_char(buf, ':');
+        switch (type) {
+        case 'n':
+                buf_json_double(buf, strtod(value, NULL));
+                break;
+        case 'b':
+                buf_json_bool(buf, *value == 't');
+                break;
+        default:
+                buf_json_string(buf, text_of(value));
+        }
+}
+
+/* The object as it was shown when it came in: what is null is left out, `extra` is appended. */
+static void restore_vehicle_log(const PGresult *result, int row, Buf *ret_json) {
+        int extra = RESTORE_MEMBERS + (int)N_ELEMENTS(restore_members);
+        Text members = { 0 };
+
+        for (size_t i = 0; i < N_ELEMENTS(restore_members); ++i) {
+                int column = RESTORE_MEMBERS + (int)i;
+
+                if (!PQgetisnull(result, row, column))
+                        restore_member(ret_json,
+                                       restore_members[i].name,
+                                       restore_members[i].type,
+                                       PQgetvalue(result, row, column));
+        }
+        if (PQgetlength(result, row, extra) > 2) { /* not null, not {} */
+                members = text_of(PQgetvalue(result, row, extra) + 1);
+                --members.n;
+        }
+        if (ret_json->n == 0)
+                buf_append_char(ret_json, '{');
+        else if (members.n > 0)
+                buf_append_char(ret_json, ',');
+        buf_append_text(ret_json, members);
+        buf_append_char(ret_json, '}');
+}
+
+static int restore_row(Arena *arena, Kind kind, const PGresult *result, int row, Record *ret) {
+        int64_t id = strtoll(PQgetvalue(result, row, 0), NULL, 10);
+        Record record = {
+                .kind = kind,
+                .seq = strtoull(PQgetvalue(result, row, 1), NULL, 10),
+                .received_us = strtoll(PQgetvalue(result, row, 2), NULL, 10),
+                .time_us = strtoll(PQgetvalue(result, row, 3), NULL, 10),
+        };
+        CLEANUP_BUF Buf json = { 0 };
+
+        if (kind == KIND_TELEMETRY) {
+                record.device_id = id;
+                buf_append(&json, PQgetvalue(result, row, 4), (size_t)PQgetlength(result, row, 4));
+        } else {
+                record.vehicle_id = id;
+                restore_vehicle_log(result, row, &json);
+        }
+        record.data = arena_copy(arena, buf_text(&json).data, json.n);
+        if (buf_failed(&json) || !record.data.data)
+                return err_new(-ENOMEM);
+        *ret = record;
+        return 0;
+}
+
+/* Tells of one page; *id moves to its last one. DB_E_NOT_FOUND: that was the last page. */
+static int restore_page(DbConn *conn,
+                        const RestoreSource *source,
+                        Arena *arena,
+                        int64_t *id,
+                        DbRestoredFn fn,
+                        void *arg) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char after[RESTORE_ID_SIZE];
+        const char *args[] = { after };
+        int n, r;
+
+        snprintf(after, sizeof(after), "%lld", (long long)*id);
+        r = db_conn_exec(conn, &(DbQuery){ source->sql, N_ELEMENTS(args), args }, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+
+        n = PQntuples(result);
+        for (int i = 0; i < n; ++i) {
+                Record record;
+
+                *id = strtoll(PQgetvalue(result, i, 0), NULL, 10);
+                if (PQgetisnull(result, i, 1))
+                        continue;
+                r = restore_row(arena, source->kind, result, i, &record);
+                if (r < 0)
+                        return err_up(r);
+                fn(arg, &record);
+        }
+        return n < RESTORE_PAGE ? DB_E_NOT_FOUND : 0;
+}
+
+int db_directory_restore(DbConn *conn, Arena *arena, DbRestoredFn fn, void *arg) {
+        int r = 0;
+
+        for (size_t i = 0; i < N_ELEMENTS(restore_sources) && r == 0; ++i) {
+                int64_t id = 0;
+
+                do
+                        r = restore_page(conn, &restore_sources[i], arena, &id, fn, arg);
+                while (r == 0);
+                if (r == DB_E_NOT_FOUND)
+                        r = 0;
+        }
+        return r < 0 ? err_up(r) : r;
+}

@@ -1,0 +1,467 @@
+#include "db/store.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <libpq-fe.h>
+
+#include "db/partitions.h"
+#include "db/rows.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+
+DEFINE_CLEANUP(PGresult *, PQclear);
+
+enum {
+        STORE_DAYS = 64,   /* days whose partitions are known to exist */
+        STORE_RETRIES = 3, /* of a batch that lost against somebody else's transaction */
+        STORE_MAX_STEPS = DB_SHEET_COUNT + 3, /* BEGIN, advance, sheets, COMMIT */
+        STORE_STEP_OTHER = DB_SHEET_COUNT,
+};
+
+struct DbStore {
+        DbConn *conn; /* borrowed */
+        char *epoch;
+        DbRows *rows;
+
+        uint32_t journal_id; /* in network order, as is what follows */
+        uint64_t session;
+        uint64_t seq; /* stored so far; host order */
+
+        int64_t days[STORE_DAYS]; /* since 1970 */
+        size_t n_days, next_day;
+
+        DbBatch batch;              /* under way; records borrowed */
+        int steps[STORE_MAX_STEPS]; /* the sheet that each statement of the pipeline writes */
+        size_t n_steps, step;
+        int n_retries;
+        bool under_way, committed, rolling_back;
+        PGresult *error;  /* the first one of the batch */
+        int32_t *unknown; /* records whose command there is not */
+        size_t n_unknown, unknown_capacity;
+};
+
+int db_store_new(DbStore **ret_store, DbConn *conn, const char *epoch) {
+        CLEANUP(db_store_free) DbStore *store = NULL;
+        int r;
+
+        store = calloc(1, sizeof(*store));
+        if (!store)
+                return err_new(-ENOMEM);
+        store->conn = conn;
+        store->epoch = strdup(epoch);
+        if (!store->epoch)
+                return err_new(-ENOMEM);
+        r = db_rows_new(&store->rows);
+        if (r < 0)
+                return err_up(r);
+
+        *ret_store = TAKE(&store);
+        return 0;
+}
+
+DbStore *db_store_free(DbStore *store) {
+        if (!store)
+                return NULL;
+        PQclear(store->error);
+        free(store->unknown);
+        db_rows_free(store->rows);
+        free(store->epoch);
+        free(store);
+        return NULL;
+}
+
+static int store_offline(DbStore *store) {
+        store->under_way = false;
+        db_rows_forget_sensors(store->rows);
+        db_conn_disconnect(store->conn);
+        return DB_E_OFFLINE;
+}
+
+/* The row is locked by a batch that is still under way on a connection lost: this waits for it,
+ * and what that connection may still send is refused from now on. */
+static int store_take_over(DbStore *store) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        const char *args[] = { store->epoch };
+        int r;
+
+        r = db_conn_exec(store->conn,
+                         &(DbQuery){ "INSERT INTO journal_positions AS p (epoch) VALUES ($1)"
+                                     " ON CONFLICT (epoch) DO UPDATE SET session = p.session + 1"
+                                     " RETURNING journal_id, seq, session",
+                                     1,
+                                     args },
+                         &result);
+        if (r != 0)
+                return r;
+        store->journal_id = htonl((uint32_t)strtoul(PQgetvalue(result, 0, 0), NULL, 10));
+        store->seq = strtoull(PQgetvalue(result, 0, 1), NULL, 10);
+        store->session = htobe64(strtoull(PQgetvalue(result, 0, 2), NULL, 10));
+        return 0;
+}
+
+static bool store_send_prepares(PGconn *pg) {
+        bool ok = PQsendPrepare(pg, "begin", "BEGIN", 0, NULL) &&
+                  PQsendPrepare(pg, "commit", "COMMIT", 0, NULL) &&
+                  PQsendPrepare(pg, "rollback", "ROLLBACK", 0, NULL) &&
+                  PQsendPrepare(pg, "advance", "SELECT tidegate_advance($1, $2, $3, $4)", 0, NULL);
+
+        for (int i = 0; i < DB_SHEET_COUNT && ok; ++i) {
+                Oid types[DB_ROWS_MAX_PARAMS];
+                int n = db_rows_types((DbSheet)i, types);
+
+                ok = PQsendPrepare(pg, db_rows_name((DbSheet)i), db_rows_sql((DbSheet)i), n, types);
+        }
+        return ok && PQpipelineSync(pg);
+}
+
+/* Waits until the pipeline is through. */
+static int store_finish_prepares(DbConn *conn) {
+        int64_t deadline_us = db_conn_deadline(conn);
+        int failed = 0;
+        int r;
+
+        for (;;) {
+                CLEANUP(PQclear) PGresult *result = NULL;
+
+                r = db_conn_result(conn, deadline_us, &result);
+                if (r != 0)
+                        return r;
+                if (PQresultStatus(result) == PGRES_PIPELINE_SYNC)
+                        return failed;
+                if (result && PQresultStatus(result) == PGRES_FATAL_ERROR && failed == 0) {
+                        failed = db_conn_fail(conn, result);
+                        if (failed == DB_E_OFFLINE)
+                                return DB_E_OFFLINE;
+                }
+        }
+}
+
+static int store_prepare(DbConn *conn) {
+        PGconn *pg = db_conn_pg(conn);
+        int r;
+
+        r = db_conn_script(conn, "DEALLOCATE ALL; SET plan_cache_mode = force_generic_plan");
+        if (r != 0)
+                return r;
+        if (!PQenterPipelineMode(pg) || !store_send_prepares(pg))
+                return db_conn_fail(conn, NULL);
+        r = store_finish_prepares(conn);
+        if (r == DB_E_OFFLINE)
+                return r;
+        if (!PQexitPipelineMode(pg))
+                return db_conn_fail(conn, NULL);
+        return r;
+}
+
+int db_store_open(DbStore *store, uint64_t *ret_seq) {
+        int r;
+
+        store->under_way = false;
+        db_rows_forget_sensors(store->rows);
+        store->n_days = store->next_day = 0;
+
+        r = store_prepare(store->conn);
+        if (r == 0)
+                r = store_take_over(store);
+        /* Somebody's transaction is in the way: that passes. */
+        if (r == DB_E_REJECTED && strcmp(db_conn_sqlstate(store->conn), "57014") == 0)
+                return store_offline(store);
+        if (r != 0)
+                return r;
+        *ret_seq = store->seq;
+        return 0;
+}
+
+static bool store_knows_day(const DbStore *store, int64_t day) {
+        for (size_t i = 0; i < store->n_days; ++i)
+                if (store->days[i] == day)
+                        return true;
+        return false;
+}
+
+static int64_t store_day(int64_t time_us) {
+        int64_t day = time_us / CLOCK_DAY_US;
+
+        return time_us % CLOCK_DAY_US < 0 ? day - 1 : day;
+}
+
+/* Records come in order of receipt, so nearly always this looks at one day. */
+static int store_make_partitions(DbStore *store) {
+        int64_t last = INT64_MIN;
+        int r;
+
+        for (size_t i = 0; i < store->batch.n_records; ++i) {
+                int64_t time_us = store->batch.records[i]->received_us;
+                int64_t day = store_day(time_us);
+
+                if (day == last)
+                        continue;
+                last = day;
+                if (store_knows_day(store, day))
+                        continue;
+                r = db_partitions_make(store->conn, time_us, time_us);
+                if (r != 0)
+                        return r;
+                store->days[store->next_day] = day;
+                if (store->n_days < STORE_DAYS)
+                        ++store->n_days;
+                store->next_day = (store->next_day + 1) % STORE_DAYS;
+        }
+        return 0;
+}
+
+static bool store_send(DbStore *store, const char *name, const DbParams *params, int step) {
+        store->steps[store->n_steps++] = step;
+        return PQsendQueryPrepared(db_conn_pg(store->conn),
+                                   name,
+                                   params->n,
+                                   params->values,
+                                   params->lengths,
+                                   params->formats,
+                                   0) == 1;
+}
+
+static bool store_send_advance(DbStore *store) {
+        uint64_t from = htobe64(store->seq);
+        uint64_t to = htobe64(store->batch.seq);
+        const DbParams params = {
+                .n = 4,
+                .values = { (const char *)&store->journal_id,
+                            (const char *)&store->session,
+                            (const char *)&from,
+                            (const char *)&to },
+                .lengths = { sizeof(store->journal_id),
+                             sizeof(store->session),
+                             sizeof(from),
+                             sizeof(to) },
+                .formats = { 1, 1, 1, 1 },
+        };
+
+        return store_send(store, "advance", &params, STORE_STEP_OTHER);
+}
+
+static void store_fill(DbStore *store) {
+        db_rows_reset(store->rows);
+        for (size_t i = 0; i < store->batch.n_records; ++i)
+                db_rows_add(store->rows, store->batch.records[i], i);
+        for (size_t i = 0; i < store->batch.n_states; ++i)
+                db_rows_add_state(store->rows, &store->batch.states[i]);
+}
+
+/* The position comes first: see tidegate_advance(). */
+static int store_send_batch(DbStore *store, bool *ret_sent) {
+        PGconn *pg = db_conn_pg(store->conn);
+        DbParams params = { 0 };
+        bool sent;
+        int r;
+
+        store->n_steps = 0;
+        sent = PQenterPipelineMode(pg) && store_send(store, "begin", &params, STORE_STEP_OTHER) &&
+               store_send_advance(store);
+        for (int i = 0; i < DB_SHEET_COUNT && sent; ++i) {
+                if (!db_rows_has(store->rows, (DbSheet)i))
+                        continue;
+                r = db_rows_params(store->rows, (DbSheet)i, &store->journal_id, &params);
+                if (r < 0)
+                        return err_up(r);
+                sent = store_send(store, db_rows_name((DbSheet)i), &params, i);
+        }
+        params.n = 0;
+        *ret_sent = sent && store_send(store, "commit", &params, STORE_STEP_OTHER) &&
+                    PQpipelineSync(pg);
+        return 0;
+}
+
+static int store_start(DbStore *store) {
+        bool sent = false;
+        int r;
+
+        PQclear(TAKE(&store->error));
+        store->step = 0;
+        store->n_unknown = 0;
+        store->committed = false;
+        store->rolling_back = false;
+
+        r = store_make_partitions(store);
+        if (r != 0)
+                return r < 0 ? err_up(r) : store_offline(store);
+        store_fill(store);
+        r = store_send_batch(store, &sent);
+        if (r < 0)
+                return err_up(r);
+        if (!sent) {
+                r = db_conn_fail(store->conn, NULL);
+                return store_offline(store);
+        }
+        store->under_way = true;
+        r = db_conn_flush(store->conn);
+        return r == DB_E_OFFLINE ? store_offline(store) : 0;
+}
+
+int db_store_begin(DbStore *store, const DbBatch *batch) {
+        int r;
+
+        assert(!store->under_way);
+        if (!db_conn_is_open(store->conn))
+                return store_offline(store);
+
+        store->batch = *batch;
+        store->n_retries = 0;
+        r = store_start(store);
+        return r < 0 ? err_up(r) : r;
+}
+
+static int store_keep_unknown(DbStore *store, const PGresult *result) {
+        size_t n = (size_t)PQntuples(result);
+        int32_t *unknown;
+
+        if (n > store->unknown_capacity) {
+                unknown = realloc(store->unknown, n * sizeof(*unknown));
+                if (!unknown)
+                        return err_new(-ENOMEM);
+                store->unknown = unknown;
+                store->unknown_capacity = n;
+        }
+        for (size_t i = 0; i < n; ++i)
+                store->unknown[i] = (int32_t)strtol(PQgetvalue(result, (int)i, 0), NULL, 10);
+        store->n_unknown = n;
+        return 0;
+}
+
+/* 0, and the batch goes on. */
+static int store_take_result(DbStore *store, PGresult **resultp) {
+        bool is_commit = store->step + 1 == store->n_steps;
+        int r;
+
+        switch (PQresultStatus(*resultp)) {
+        case PGRES_TUPLES_OK:
+                if (store->step >= store->n_steps || store->steps[store->step] != DB_SHEET_ACKS)
+                        return 0;
+                r = store_keep_unknown(store, *resultp);
+                return r < 0 ? err_up(r) : 0;
+        case PGRES_COMMAND_OK:
+                if (is_commit)
+                        store->committed = strcmp(PQcmdStatus(*resultp), "COMMIT") == 0;
+                return 0;
+        case PGRES_PIPELINE_ABORTED:
+                return 0;
+        default:
+                if (!store->error)
+                        store->error = TAKE(resultp);
+                return 0;
+        }
+}
+
+static void store_commit(DbStore *store) {
+        store->seq = store->batch.seq;
+        for (size_t i = 0; i < store->n_unknown; ++i) {
+                size_t k = (size_t)store->unknown[i];
+
+                if (k < store->batch.n_records)
+                        store->batch.records[k]->reason = REASON_UNKNOWN_COMMAND;
+        }
+}
+
+/* Another transaction was in the way, a device was deleted, or a partition dropped, meanwhile. */
+static bool store_may_pass(const DbStore *store, const char *sqlstate) {
+        if (strcmp(sqlstate, "23514") == 0)
+                return !PQresultErrorField(store->error, PG_DIAG_CONSTRAINT_NAME);
+        return strcmp(sqlstate, "23503") == 0 || strcmp(sqlstate, "40001") == 0 ||
+               strcmp(sqlstate, "40P01") == 0;
+}
+
+/* Whatever is not surely about the rows is the server's trouble: nothing is set aside for it. */
+static bool store_is_rows_fault(const char *sqlstate) {
+        static const char *const classes[] = { "22", "23", "44", "54", "P0" };
+
+        for (size_t i = 0; i < N_ELEMENTS(classes); ++i)
+                if (strncmp(sqlstate, classes[i], 2) == 0)
+                        return true;
+        return false;
+}
+
+static int store_roll_back(DbStore *store) {
+        const char *sqlstate;
+        int r;
+
+        db_rows_forget_sensors(store->rows);
+        r = db_conn_fail(store->conn, store->error);
+        if (r != DB_E_REJECTED)
+                return store_offline(store);
+
+        sqlstate = db_conn_sqlstate(store->conn);
+        if (strcmp(sqlstate, "TG001") == 0)
+                return DB_E_FENCED;
+        if (store_may_pass(store, sqlstate) && store->n_retries < STORE_RETRIES) {
+                ++store->n_retries;
+                store->n_days = store->next_day = 0;
+                r = store_start(store);
+                if (r != 0)
+                        return r < 0 ? err_up(r) : r;
+                return DB_E_BUSY;
+        }
+        return store_is_rows_fault(sqlstate) ? DB_E_REJECTED : store_offline(store);
+}
+
+/* What failed skipped the COMMIT: the transaction is still open. */
+static int store_send_rollback(DbStore *store) {
+        const DbParams params = { 0 };
+
+        store->rolling_back = true;
+        store->n_steps = 0;
+        store->step = 0;
+        if (!store_send(store, "rollback", &params, STORE_STEP_OTHER) ||
+            !PQpipelineSync(db_conn_pg(store->conn)))
+                return store_offline(store);
+        return db_conn_flush(store->conn) == DB_E_OFFLINE ? store_offline(store) : DB_E_BUSY;
+}
+
+/* The pipeline is through. */
+static int store_end(DbStore *store) {
+        int r;
+
+        if (!store->committed && !store->rolling_back)
+                return store_send_rollback(store);
+
+        store->under_way = false;
+        if (!PQexitPipelineMode(db_conn_pg(store->conn)))
+                return store_offline(store);
+        if (store->committed) {
+                store_commit(store);
+                return 0;
+        }
+        r = store_roll_back(store);
+        return r < 0 ? err_up(r) : r;
+}
+
+int db_store_poll(DbStore *store) {
+        PGconn *pg = db_conn_pg(store->conn);
+        int r;
+
+        if (!store->under_way || !db_conn_is_open(store->conn))
+                return store_offline(store);
+        if (db_conn_flush(store->conn) == DB_E_OFFLINE)
+                return store_offline(store);
+        if (!PQconsumeInput(pg)) {
+                r = db_conn_fail(store->conn, NULL);
+                return store_offline(store);
+        }
+        while (!PQisBusy(pg)) {
+                CLEANUP(PQclear) PGresult *result = PQgetResult(pg);
+
+                if (!result && PQstatus(pg) != CONNECTION_OK)
+                        return store_offline(store);
+                if (!result) {
+                        ++store->step;
+                        continue;
+                }
+                if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
+                        r = store_end(store);
+                        return r < 0 ? err_up(r) : r; /* BUSY: once more for the ROLLBACK */
+                }
+                r = store_take_result(store, &result);
+                if (r < 0)
+                        return err_up(r);
+        }
+        return DB_E_BUSY;
+}

@@ -1,0 +1,143 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "db/admin.h"
+#include "postgres.h"
+
+static DbConn *admin_open(void) {
+        DbConn *conn;
+        int64_t id = 0;
+
+        postgres_migrate();
+        conn = postgres_connect(5000);
+        assert_int_equal(db_admin_user_add(conn, "ana", ROLE_USER, "hash", &id), 0);
+        assert_int_equal(id, 1);
+        return conn;
+}
+
+static void test_user_is_added_once(void **state) {
+        DbConn *conn = admin_open();
+        bool is_active = false;
+        Role role = ROLE_VIEWER;
+        int64_t id = 0;
+
+        (void)state;
+        assert_int_equal(db_admin_user_add(conn, "ana", ROLE_ADMIN, "h", &id), DB_E_EXISTS);
+        assert_int_equal(db_admin_user_add(conn, "Ana", ROLE_ADMIN, "h", &id), DB_E_EXISTS);
+        assert_int_equal(db_admin_user_get(conn, "ana", &id, &role, &is_active), 0);
+        assert_true(id == 1 && role == ROLE_USER && is_active);
+        assert_int_equal(db_admin_user_get(conn, "bob", &id, &role, &is_active), DB_E_NOT_FOUND);
+        assert_int_equal(db_admin_user_add(conn, "", ROLE_ADMIN, "h", &id), DB_E_REJECTED);
+        db_conn_free(conn);
+}
+
+static void test_device_and_its_token(void **state) {
+        DbConn *conn = admin_open();
+        const uint8_t hash[32] = { 0xab, 0x01 };
+        int64_t id = 0;
+
+        (void)state;
+        assert_int_equal(db_admin_device_add(conn,
+                                             &(DbDeviceNew){ .code = "d1",
+                                                             .user = "ana",
+                                                             .token_hash = hash },
+                                             &id),
+                         0);
+        assert_string_equal(postgres_text("SELECT user_id || left(encode(token_hash, 'hex'), 6)"
+                                          " FROM devices"),
+                            "1ab0100");
+        assert_int_equal(db_admin_device_add(conn, &(DbDeviceNew){ .code = "d1" }, &id),
+                         DB_E_EXISTS);
+        assert_int_equal(db_admin_device_add(conn,
+                                             &(DbDeviceNew){ .code = "d2", .user = "bob" },
+                                             &id),
+                         DB_E_NOT_FOUND);
+        assert_int_equal(db_admin_device_token(conn, "d1", NULL), 0);
+        assert_int_equal(postgres_int("SELECT count(*) FROM devices WHERE token_hash IS NULL"), 1);
+        assert_int_equal(db_admin_device_token(conn, "d9", hash), DB_E_NOT_FOUND);
+        db_conn_free(conn);
+}
+
+static void test_vehicle_is_shared_once(void **state) {
+        DbConn *conn = admin_open();
+        int64_t id = 0;
+
+        (void)state;
+        assert_int_equal(db_admin_vehicle_add(conn, "v1", NULL, "Boat", &id), 0);
+        assert_int_equal(db_admin_vehicle_add(conn, "v1", NULL, "Boat", &id), DB_E_EXISTS);
+        assert_int_equal(db_admin_vehicle_share(conn, "v1", "ana"), 0);
+        assert_int_equal(db_admin_vehicle_share(conn, "v1", "ana"), DB_E_EXISTS);
+        assert_int_equal(db_admin_vehicle_share(conn, "v1", "bob"), DB_E_NOT_FOUND);
+        assert_int_equal(db_admin_vehicle_share(conn, "v2", "ana"), DB_E_NOT_FOUND);
+        db_conn_free(conn);
+}
+
+static void test_group_takes_all_devices_or_none(void **state) {
+        static const char *const good[] = { "d1", "d2", "d1" };
+        static const char *const bad[] = { "d3", "none" };
+        DbConn *conn = admin_open();
+        int64_t id = 0;
+
+        (void)state;
+        postgres_run("INSERT INTO devices (code) VALUES ('d1'), ('d2'), ('d3')");
+        assert_int_equal(db_admin_group_add(conn, "g", bad, 2, &id), DB_E_NOT_FOUND);
+        assert_int_equal(postgres_int("SELECT count(*) FROM groups"), 0);
+        assert_int_equal(db_admin_group_add(conn, "g", good, 3, &id), 0);
+        assert_int_equal(postgres_int("SELECT count(*) FROM device_groups"), 2);
+        assert_int_equal(db_admin_group_add(conn, "g", good, 3, &id), DB_E_EXISTS);
+        assert_int_equal(db_admin_group_add(conn, "g", bad, 1, &id), 0);
+        assert_int_equal(postgres_int("SELECT count(*) FROM device_groups"), 3);
+        db_conn_free(conn);
+}
+
+static void letter_check(void *arg, const DbDeadLetter *letter) {
+        int *n = arg;
+
+        ++*n;
+        assert_string_equal(letter->reason, *n == 1 ? "bad_json" : "bad_utf8");
+        assert_string_equal(letter->topic, "a/b");
+        assert_string_equal(letter->detail, "");
+        assert_int_equal(letter->payload.n, 2);
+        assert_memory_equal(letter->payload.data, "\0\xff", 2);
+        assert_int_equal(letter->received_us, INT64_C(1760788800000000));
+}
+
+static void test_dead_letters_are_listed_newest_first(void **state) {
+        DbConn *conn = admin_open();
+        int n = 0;
+
+        (void)state;
+        assert_int_equal(db_admin_dead_letters(conn, NULL, 10, letter_check, &n), 0);
+        postgres_run("SELECT tidegate_make_partitions('2025-10-18', '2025-10-18');"
+                     "INSERT INTO dead_letters (seq, received_at, journal_id, reason, topic,"
+                     " payload) SELECT 1, '2025-10-18 12:00+00', 1, r, 'a/b', '\\x00ff'"
+                     " FROM (VALUES ('bad_utf8'), ('bad_json')) v (r)");
+        assert_int_equal(db_admin_dead_letters(conn, NULL, 10, letter_check, &n), 0);
+        assert_int_equal(n, 2);
+        n = 0;
+        assert_int_equal(db_admin_dead_letters(conn, "bad_json", 10, letter_check, &n), 0);
+        assert_int_equal(n, 1);
+        n = 0;
+        assert_int_equal(db_admin_dead_letter(conn, 2, letter_check, &n), 0);
+        assert_int_equal(n, 1);
+        assert_int_equal(db_admin_dead_letter_delete(conn, 2), 0);
+        assert_int_equal(db_admin_dead_letter_delete(conn, 2), DB_E_NOT_FOUND);
+        assert_int_equal(db_admin_dead_letter(conn, 2, letter_check, &n), DB_E_NOT_FOUND);
+        db_conn_free(conn);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_user_is_added_once),
+                cmocka_unit_test(test_device_and_its_token),
+                cmocka_unit_test(test_vehicle_is_shared_once),
+                cmocka_unit_test(test_group_takes_all_devices_or_none),
+                cmocka_unit_test(test_dead_letters_are_listed_newest_first),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
