@@ -17,7 +17,7 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
     "MQTTAsync.h": {"mqtt/session.c"},
     "libpq-fe.h": {f"db/{x}.c" for x in
                    ("admin", "conn", "directory", "history", "listing", "migrate", "partitions", "restore", "store")},
-    "libwebsockets.h": {f"ws/{x}.c" for x in ("client", "gate", "http", "request", "server")},
+    "libwebsockets.h": {f"ws/{x}.c" for x in ("client", "gate", "http", "listener", "request", "server")},
     "uv.h": {"ws/server.c"},
     "json-c/": JSON_C,
     "jwt.h": {"ws/auth.c"},

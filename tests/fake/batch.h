@@ -1,0 +1,15 @@
+#pragma once
+
+/* A Batch without a journal: link tests/fake/batch.c instead of gateway/batch.c. */
+
+#include "gateway/batch.h"
+
+#define FAKE_BATCH_MAX 16
+
+struct Batch {
+        Record records[FAKE_BATCH_MAX];
+        Record *rows[FAKE_BATCH_MAX];
+        size_t n;
+};
+
+void fake_batch_init(Batch *batch, size_t n); /* records with seq 1..n */

@@ -1,0 +1,436 @@
+/* WsRequest and what it leans on: parameters, origins, credentials, tickets, limits, answers. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "ws/endpoint.h"
+#include "ws/limiter.h"
+#include "ws/request.h"
+#include "ws/response.h"
+
+#define NOW_US (INT64_C(1760800000) * 1000000)
+
+typedef struct Fixture Fixture;
+
+struct Fixture {
+        char secret[64];
+        WsAuth *auth;
+        Registry *registry;
+        WsTickets *tickets;
+        WsAccess access;
+        WsRequest request;
+        WsIdentity identity;
+        const char *why;
+};
+
+static void add_user(Fixture *f, int64_t id, const char *name, bool is_active) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        RegistryRow row = { .table = REGISTRY_USER };
+        bool narrowed = false;
+
+        row.user = (User){ .id = id, .name = name, .role = ROLE_USER, .is_active = is_active };
+        assert_int_equal(registry_delta_new(&delta, false), 0);
+        assert_int_equal(registry_delta_add(delta, &row), 0);
+        assert_int_equal(registry_apply(f->registry, delta, &narrowed), 0);
+}
+
+static void make_auth(Fixture *f, const char *anonymous, bool query_token) {
+        WsAuthOptions options = { .jwt_secret_file = f->secret,
+                                  .anonymous = anonymous,
+                                  .query_token = query_token };
+
+        f->auth = ws_auth_free(f->auth);
+        assert_int_equal(ws_auth_new(&f->auth, &options), 0);
+        f->access = (WsAccess){ .auth = f->auth, .registry = f->registry, .tickets = f->tickets };
+}
+
+static int set_up(void **state) {
+        Fixture *f = calloc(1, sizeof(*f));
+        int fd;
+
+        strcpy(f->secret, "/tmp/test-request-XXXXXX");
+        fd = mkstemp(f->secret);
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, "0123456789abcdef0123456789abcdef", 32), 32);
+        close(fd);
+
+        assert_int_equal(registry_new(&f->registry), 0);
+        assert_int_equal(ws_tickets_new(&f->tickets, 64), 0);
+        make_auth(f, NULL, false);
+        add_user(f, 1, "ana", true);
+        add_user(f, 2, "ben", false);
+        add_user(f, 3, "1", true);
+        strcpy(f->request.method, "GET");
+        strcpy(f->request.path, "/api/ws");
+        strcpy(f->request.host, "gateway.example:8000");
+        f->request.is_upgrade = true;
+        *state = f;
+        return 0;
+}
+
+static int tear_down(void **state) {
+        Fixture *f = *state;
+
+        unlink(f->secret);
+        ws_auth_free(f->auth);
+        registry_free(f->registry);
+        ws_tickets_free(f->tickets);
+        free(f);
+        return 0;
+}
+
+static int identify_at(Fixture *f, int64_t now_us) {
+        return ws_request_identify(&f->request, &f->access, now_us, &f->identity, &f->why);
+}
+
+static int identify(Fixture *f) {
+        return identify_at(f, NOW_US);
+}
+
+static void mint(Fixture *f, const char *subject, char *ret_text, size_t n_text) {
+        char *jwt = NULL;
+
+        assert_int_equal(ws_auth_mint(f->auth, subject, NOW_US, 60, &jwt), 0);
+        snprintf(ret_text, n_text, "%s", jwt);
+        free(jwt);
+}
+
+static bool has_param(Fixture *f, const char *query, const char *name, const char *expected) {
+        char value[32] = "";
+
+        snprintf(f->request.query, sizeof(f->request.query), "%s", query);
+        return ws_request_param(&f->request, name, value, sizeof(value)) &&
+               strcmp(value, expected) == 0;
+}
+
+static void test_parameters_are_found_and_decoded(void **state) {
+        Fixture *f = *state;
+
+        assert_true(has_param(f, "a=1&b=2", "b", "2"));
+        assert_true(has_param(f, "a=1&b=2", "a", "1"));
+        assert_true(has_param(f, "a=%26%3D%25&b=x", "a", "&=%"));
+        assert_true(has_param(f, "a=x+y%2Bz", "a", "x y+z"));
+        assert_true(has_param(f, "%61b=1", "ab", "1"));
+        assert_true(has_param(f, "a==&", "a", "="));
+        assert_true(has_param(f, "a", "a", ""));
+        assert_true(has_param(f, "&&a=1", "a", "1"));
+        assert_true(has_param(f, "a=1&a=2", "a", "1"));
+        assert_true(has_param(f, "a=caf%C3%A9", "a", "café"));
+}
+
+static void test_parameters_that_are_absent_broken_or_long_are_not_there(void **state) {
+        Fixture *f = *state;
+
+        assert_false(has_param(f, "", "a", ""));
+        assert_false(has_param(f, "aa=1&xa=2", "a", "1"));
+        assert_false(has_param(f, "a=%", "a", ""));
+        assert_false(has_param(f, "a=%4", "a", ""));
+        assert_false(has_param(f, "a=%zz", "a", ""));
+        assert_false(has_param(f, "a=x%00y", "a", "x"));
+        assert_false(has_param(f, "a=0123456789012345678901234567890123456789", "a", ""));
+}
+
+static bool origin_ok(Fixture *f, const char *origin, const char *host, const char *allowed) {
+        strcpy(f->request.origin, origin);
+        strcpy(f->request.host, host);
+        return ws_request_origin_ok(&f->request, allowed);
+}
+
+static void test_no_origin_and_our_own_host_are_always_welcome(void **state) {
+        Fixture *f = *state;
+
+        assert_true(origin_ok(f, "", "a.example", NULL));
+        assert_true(origin_ok(f, "http://a.example:8000", "a.example:8000", NULL));
+        assert_true(origin_ok(f, "http://A.Example", "a.example", ""));
+        assert_true(origin_ok(f, "http://a.example", "a.example:80", NULL));
+        assert_true(origin_ok(f, "https://a.example", "a.example", NULL));
+        assert_true(origin_ok(f, "https://a.example:443", "a.example", NULL));
+        assert_true(origin_ok(f, "http://[::1]:8000", "[::1]:8000", NULL));
+}
+
+static void test_other_origins_need_to_be_listed(void **state) {
+        Fixture *f = *state;
+        const char *list = "https://b.example, http://c.example:3000";
+
+        assert_false(origin_ok(f, "http://b.example", "a.example", NULL));
+        assert_false(origin_ok(f, "http://a.example:8001", "a.example:8000", NULL));
+        assert_false(origin_ok(f, "https://a.example", "a.example:80", NULL));
+        assert_false(origin_ok(f, "http://[::1]", "[::1]:8000", NULL));
+        assert_false(origin_ok(f, "http://a.example.evil", "a.example", NULL));
+        assert_false(origin_ok(f, "null", "a.example", NULL));
+        assert_false(origin_ok(f, "http://", "", NULL));
+        assert_false(origin_ok(f, "ftp://a.example", "a.example", NULL));
+
+        assert_true(origin_ok(f, "https://b.example", "a.example", list));
+        assert_true(origin_ok(f, "http://c.example:3000", "a.example", list));
+        assert_false(origin_ok(f, "http://b.example", "a.example", list));
+        assert_false(origin_ok(f, "https://b.example.evil", "a.example", list));
+        assert_false(origin_ok(f, "http://c.example", "a.example", list));
+        assert_true(origin_ok(f, "http://any.example", "a.example", "*"));
+        assert_false(ws_request_origin_listed("", "*"));
+}
+
+static void test_bearer_names_an_active_user(void **state) {
+        Fixture *f = *state;
+
+        assert_int_equal(identify(f), WS_REQUEST_E_NONE);
+        mint(f, "ana", f->request.bearer, sizeof(f->request.bearer));
+        assert_int_equal(identify(f), 0);
+        assert_int_equal(f->identity.user->id, 1);
+        assert_false(f->identity.is_anonymous);
+        assert_int_equal(f->identity.expires_us, NOW_US + 60000000);
+        assert_int_equal(identify_at(f, NOW_US + 61000000), WS_REQUEST_E_EXPIRED);
+
+        mint(f, "ben", f->request.bearer, sizeof(f->request.bearer));
+        assert_int_equal(identify(f), WS_REQUEST_E_REFUSED);
+        mint(f, "nobody", f->request.bearer, sizeof(f->request.bearer));
+        assert_int_equal(identify(f), WS_REQUEST_E_REFUSED);
+        strcpy(f->request.bearer, "tgd_a-device-token");
+        assert_int_equal(identify(f), WS_REQUEST_E_REFUSED);
+}
+
+static void test_subject_of_digits_is_a_name_before_it_is_an_id(void **state) {
+        Fixture *f = *state;
+
+        mint(f, "1", f->request.bearer, sizeof(f->request.bearer));
+        assert_int_equal(identify(f), 0);
+        assert_int_equal(f->identity.user->id, 3);
+        mint(f, "3", f->request.bearer, sizeof(f->request.bearer));
+        assert_int_equal(identify(f), 0);
+        assert_int_equal(f->identity.user->id, 3);
+}
+
+static void test_token_in_the_url_counts_only_where_it_is_switched_on(void **state) {
+        Fixture *f = *state;
+        char jwt[1024];
+
+        mint(f, "ana", jwt, sizeof(jwt));
+        snprintf(f->request.query, sizeof(f->request.query), "x=1&token=%s", jwt);
+        assert_int_equal(identify(f), WS_REQUEST_E_NONE);
+        make_auth(f, NULL, true);
+        assert_int_equal(identify(f), 0);
+        assert_int_equal(f->identity.user->id, 1);
+}
+
+static void test_first_credential_decides(void **state) {
+        Fixture *f = *state;
+        char jwt[1024];
+
+        make_auth(f, "/api/ws", true);
+        mint(f, "ana", jwt, sizeof(jwt));
+        snprintf(f->request.query, sizeof(f->request.query), "token=%s", jwt);
+        strcpy(f->request.bearer, "bad");
+        assert_int_equal(identify(f), WS_REQUEST_E_REFUSED);
+}
+
+static void test_anonymous_path_needs_no_credential_but_honours_one(void **state) {
+        Fixture *f = *state;
+
+        make_auth(f, "/api/ws", false);
+        assert_int_equal(identify(f), 0);
+        assert_true(f->identity.is_anonymous);
+        assert_null(f->identity.user);
+        assert_int_equal(f->identity.expires_us, INT64_MAX);
+
+        mint(f, "ana", f->request.bearer, sizeof(f->request.bearer));
+        assert_int_equal(identify(f), 0);
+        assert_false(f->identity.is_anonymous);
+        assert_int_equal(f->identity.user->id, 1);
+        f->request.bearer[0] = '\0';
+        strcpy(f->request.path, "/api/ws/statistics");
+        assert_int_equal(identify(f), WS_REQUEST_E_NONE);
+}
+
+static void issue(Fixture *f, int64_t user_id, char ticket[WS_TICKET_SIZE]) {
+        assert_int_equal(ws_tickets_issue(f->tickets, user_id, NOW_US + 600000000, NOW_US, ticket),
+                         0);
+}
+
+static void test_ticket_opens_one_socket_within_thirty_seconds(void **state) {
+        Fixture *f = *state;
+        char ticket[WS_TICKET_SIZE];
+
+        issue(f, 1, ticket);
+        snprintf(f->request.query, sizeof(f->request.query), "ticket=%s", ticket);
+        assert_int_equal(identify_at(f, NOW_US + 29000000), 0);
+        assert_int_equal(f->identity.user->id, 1);
+        assert_int_equal(f->identity.expires_us, NOW_US + 600000000);
+        assert_int_equal(identify_at(f, NOW_US + 29000000), WS_REQUEST_E_REFUSED);
+
+        issue(f, 1, ticket);
+        snprintf(f->request.query, sizeof(f->request.query), "ticket=%s", ticket);
+        assert_int_equal(identify_at(f, NOW_US + 30000000), WS_REQUEST_E_REFUSED);
+}
+
+static void test_ticket_may_come_as_a_subprotocol(void **state) {
+        Fixture *f = *state;
+        char ticket[WS_TICKET_SIZE];
+
+        issue(f, 1, ticket);
+        snprintf(f->request.protocols,
+                 sizeof(f->request.protocols),
+                 "tidegate.v1, ticket.%s",
+                 ticket);
+        assert_int_equal(identify(f), 0);
+        assert_int_equal(identify(f), WS_REQUEST_E_REFUSED);
+        strcpy(f->request.protocols, "ticket., tidegate.v1");
+        assert_int_equal(identify(f), WS_REQUEST_E_NONE);
+}
+
+static void test_ticket_is_for_handshakes_and_active_users_only(void **state) {
+        Fixture *f = *state;
+        char ticket[WS_TICKET_SIZE];
+
+        issue(f, 2, ticket);
+        snprintf(f->request.query, sizeof(f->request.query), "ticket=%s", ticket);
+        assert_int_equal(identify(f), WS_REQUEST_E_REFUSED);
+
+        issue(f, 1, ticket);
+        snprintf(f->request.query, sizeof(f->request.query), "ticket=%s", ticket);
+        f->request.is_upgrade = false;
+        assert_int_equal(identify(f), WS_REQUEST_E_NONE);
+        strcpy(f->request.query, "ticket=");
+        f->request.is_upgrade = true;
+        assert_int_equal(identify(f), WS_REQUEST_E_REFUSED);
+}
+
+static void test_tickets_are_bounded_for_a_user_and_in_total(void **state) {
+        Fixture *f = *state;
+        char first[WS_TICKET_SIZE], other[WS_TICKET_SIZE], last[WS_TICKET_SIZE];
+        int64_t user_id, expires_us;
+
+        issue(f, 9, other);
+        issue(f, 1, first);
+        for (int i = 0; i < 100; ++i)
+                assert_int_equal(ws_tickets_issue(f->tickets, 1, NOW_US * 2, NOW_US + 1 + i, last),
+                                 0);
+        assert_int_equal(ws_tickets_redeem(f->tickets,
+                                           text_of(first),
+                                           NOW_US + 1,
+                                           &user_id,
+                                           &expires_us),
+                         WS_TICKETS_E_UNKNOWN);
+        assert_int_equal(ws_tickets_redeem(f->tickets,
+                                           text_of(last),
+                                           NOW_US + 1,
+                                           &user_id,
+                                           &expires_us),
+                         0);
+        assert_int_equal(ws_tickets_redeem(f->tickets,
+                                           text_of(other),
+                                           NOW_US + 1,
+                                           &user_id,
+                                           &expires_us),
+                         0);
+        assert_int_equal(user_id, 9);
+
+        for (int i = 0; i < 64; ++i)
+                (void)!ws_tickets_issue(f->tickets, 100 + i, NOW_US * 2, NOW_US, last);
+        assert_int_equal(ws_tickets_issue(f->tickets, 999, NOW_US * 2, NOW_US, last),
+                         WS_TICKETS_E_FULL);
+        assert_int_equal(ws_tickets_issue(f->tickets, 999, NOW_US * 2, NOW_US + 31000000, last), 0);
+}
+
+static void test_limiter_counts_tries_and_forgives_with_time(void **state) {
+        CLEANUP(ws_limiter_free) WsLimiter *limiter = NULL;
+
+        (void)state;
+        assert_int_equal(ws_limiter_new(&limiter, 4), 0);
+        for (int i = 0; i < 10; ++i)
+                assert_int_equal(ws_limiter_take(limiter, TEXT("a"), 10, NOW_US), 0);
+        assert_int_equal(ws_limiter_take(limiter, TEXT("a"), 10, NOW_US), 6);
+        assert_int_equal(ws_limiter_take(limiter, TEXT("b"), 10, NOW_US), 0);
+        assert_int_equal(ws_limiter_take(limiter, TEXT("a"), 10, NOW_US + 6000000), 0);
+        assert_true(ws_limiter_take(limiter, TEXT("a"), 10, NOW_US + 6000000) > 0);
+        ws_limiter_give_back(limiter, TEXT("a"));
+        assert_int_equal(ws_limiter_take(limiter, TEXT("a"), 10, NOW_US + 6000000), 0);
+}
+
+static void test_full_limiter_keeps_who_tried_most(void **state) {
+        CLEANUP(ws_limiter_free) WsLimiter *limiter = NULL;
+        char name[16];
+
+        (void)state;
+        assert_int_equal(ws_limiter_new(&limiter, 4), 0);
+        for (int i = 0; i < 10; ++i)
+                assert_int_equal(ws_limiter_take(limiter, TEXT("bad"), 10, NOW_US), 0);
+        for (int i = 0; i < 100; ++i) {
+                snprintf(name, sizeof(name), "name%d", i);
+                assert_int_equal(ws_limiter_take(limiter, text_of(name), 10, NOW_US), 0);
+        }
+        assert_true(ws_limiter_take(limiter, TEXT("bad"), 10, NOW_US) > 0);
+}
+
+static void test_paths_are_found_with_or_without_a_final_slash(void **state) {
+        char allow[64];
+
+        (void)state;
+        assert_non_null(ws_endpoint_find("/", "GET", allow));
+        assert_non_null(ws_endpoint_find("/health", "HEAD", allow));
+        assert_non_null(ws_endpoint_find("/api/v1/devices/", "GET", allow));
+        assert_non_null(ws_endpoint_find("/api/v1/devices", "GET", allow));
+        assert_null(ws_endpoint_find("/api/token", "GET", allow));
+        assert_string_equal(allow, "POST, OPTIONS");
+        assert_null(ws_endpoint_find("/health", "DELETE", allow));
+        assert_string_equal(allow, "GET, HEAD, OPTIONS");
+        assert_null(ws_endpoint_find("/healt", "GET", allow));
+        assert_string_equal(allow, "");
+        assert_null(ws_endpoint_find("", "GET", allow));
+}
+
+static void test_answers_are_rendered_whole(void **state) {
+        CLEANUP_RESPONSE WsResponse response = { 0 };
+        CLEANUP_BUF Buf out = { 0 };
+
+        (void)state;
+        ws_response_header(&response, "X-Evil", "a\r\nSet-Cookie: b");
+        ws_response_retry_after(&response, 3);
+        ws_response_problem(&response, 429, "rate_limited", "say \"no\"");
+        ws_response_render(&response, &out);
+        assert_string_equal(out.data,
+                            "HTTP/1.1 429 Too Many Requests\r\n"
+                            "Content-Type: application/problem+json\r\n"
+                            "Content-Length: 107\r\n"
+                            "Retry-After: 3\r\n"
+                            "X-Content-Type-Options: nosniff\r\n"
+                            "\r\n"
+                            "{\"type\":\"about:blank\",\"title\":\"Too Many "
+                            "Requests\",\"status\":429,"
+                            "\"detail\":\"say \\\"no\\\"\",\"code\":\"rate_limited\"}");
+
+        response.is_head = true;
+        buf_reset(&out);
+        ws_response_render(&response, &out);
+        assert_non_null(strstr(out.data, "Content-Length: 107\r\n"));
+        assert_null(strstr(out.data, "about:blank"));
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        const struct CMUnitTest tests[] = {
+                TEST(test_parameters_are_found_and_decoded),
+                TEST(test_parameters_that_are_absent_broken_or_long_are_not_there),
+                TEST(test_no_origin_and_our_own_host_are_always_welcome),
+                TEST(test_other_origins_need_to_be_listed),
+                TEST(test_bearer_names_an_active_user),
+                TEST(test_subject_of_digits_is_a_name_before_it_is_an_id),
+                TEST(test_token_in_the_url_counts_only_where_it_is_switched_on),
+                TEST(test_first_credential_decides),
+                TEST(test_anonymous_path_needs_no_credential_but_honours_one),
+                TEST(test_ticket_opens_one_socket_within_thirty_seconds),
+                TEST(test_ticket_may_come_as_a_subprotocol),
+                TEST(test_ticket_is_for_handshakes_and_active_users_only),
+                TEST(test_tickets_are_bounded_for_a_user_and_in_total),
+                cmocka_unit_test(test_limiter_counts_tries_and_forgives_with_time),
+                cmocka_unit_test(test_full_limiter_keeps_who_tried_most),
+                cmocka_unit_test(test_paths_are_found_with_or_without_a_final_slash),
+                cmocka_unit_test(test_answers_are_rendered_whole),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,68 @@
+#pragma once
+
+/*
+ * WsAuth: who is this? Verifies user tokens (JWT) and device tokens, and issues user tokens.
+ *
+ * Pure once made: no clock but the argument, no database. Immutable: any thread. libjwt
+ * checks signatures and nothing else (FACTS), so the algorithm is compared with the
+ * allow-list before the key is chosen, and every claim and its type here.
+ *
+ * `exp` counts to the second, without leeway (an open socket has the server's grace); `nbf` has 5 s
+ * for clocks that differ.
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/base/registry.h"
+
+typedef struct WsAuth WsAuth;
+typedef struct WsAuthOptions WsAuthOptions;
+typedef struct WsClaims WsClaims;
+
+struct WsAuthOptions {
+        const char *algorithms;          /* "HS256" or a list "HS256,RS256,ES256": the allow-list */
+        const char *jwt_secret_file;     /* HS256: a list of `[kid=]path`; NULL = none */
+        const char *jwt_public_key_file; /* RS256, ES256 (PEM): a list of `[kid=]path`; NULL = none
+                                          */
+        const char *token_pepper_file;   /* device tokens; NULL = none can be used */
+        const char *issuer, *audience;   /* NULL = not checked */
+        const char *subject_claim;       /* "sub" */
+        const char
+                *anonymous; /* comma-separated paths; a final `*` matches any rest; NULL = none */
+        bool query_token;   /* accept ?token= */
+};
+
+struct WsClaims {
+        char subject[256];
+        bool is_id; /* the claim was a JSON integer: a user id, never a name */
+        int64_t expires_us;
+};
+
+enum {
+        WS_AUTH_E_INVALID = 1, /* @ret_why says which rule, for the log and the close reason */
+        WS_AUTH_E_EXPIRED,
+        WS_AUTH_E_OPTIONS, /* new: a file is missing or unusable; logged */
+};
+
+MUST_CHECK int ws_auth_new(WsAuth **ret_auth, const WsAuthOptions *options);
+WsAuth *ws_auth_free(WsAuth *auth);
+
+MUST_CHECK int ws_auth_verify(const WsAuth *auth,
+                              Text jwt,
+                              int64_t now_us,
+                              WsClaims *ret_claims,
+                              const char **ret_why);
+/* The user that the claims name: an integer is an id, a string is a name or else an id. NULL if
+ * unknown or not active. */
+const User *ws_auth_user(const WsClaims *claims, const Registry *registry);
+bool ws_auth_is_device(const WsAuth *auth, const Device *device, Text token); /* constant time */
+bool ws_auth_is_anonymous(const WsAuth *auth, Text path);
+bool ws_auth_query_token(const WsAuth *auth);
+
+/* An HS256 token as heap memory. WS_AUTH_E_INVALID: there is no HS256 secret. */
+MUST_CHECK int ws_auth_mint(const WsAuth *auth,
+                            const char *subject,
+                            int64_t now_us,
+                            int ttl_s,
+                            char **ret_jwt);
+
+DEFINE_CLEANUP(WsAuth *, ws_auth_free);

@@ -1,0 +1,118 @@
+#pragma once
+
+/*
+ * WsClient: one WebSocket, from the accepted handshake until the socket is gone.
+ *
+ * Owned by its lws connection (server.c frees it when lws frees that). It leaves the hub's lists as
+ * soon as a close begins, from either side; after that nothing is offered or written any more.
+ * ws_client_close() only marks it, so it may be called while a list is walked; ws_hub_settle() does
+ * the rest. client.c is the one place that writes to a WebSocket, and it writes raw prepared
+ * frames, close frames too (Debian's lws loses its own: it closes twice when a callback returns -1
+ * on a libuv loop): only on the loop thread, only while lws has nothing buffered, never once a
+ * close began.
+ * Functions that return int return faults only. Loop thread.
+ */
+
+#include <sys/queue.h>
+
+#include "gateway/base/base.h"
+#include "gateway/base/buf.h"
+#include "gateway/base/metrics.h"
+#include "ws/backlog.h"
+#include "ws/dialect.h"
+#include "ws/index.h"
+#include "ws/wheel.h"
+
+struct lws;
+
+typedef enum WsClientState {
+        WS_CLIENT_WAITING, /* for the end of the handshake */
+        WS_CLIENT_OPEN,
+        WS_CLIENT_CLOSING, /* our close frame waits for room in the socket */
+        WS_CLIENT_LEAVING, /* one side has said it is closing; the other may answer */
+        WS_CLIENT_CLOSED,
+} WsClientState;
+
+typedef enum WsClose {
+        WS_CLOSE_GOING_AWAY = 1001,
+        WS_CLOSE_PROTOCOL = 1002,
+        WS_CLOSE_BAD_DATA = 1007,
+        WS_CLOSE_TOO_BIG = 1009,
+        WS_CLOSE_FAULT = 1011,
+        WS_CLOSE_REVOKED = 4004,
+        WS_CLOSE_SLOW = 4101,
+        WS_CLOSE_RATE = 4102,
+        WS_CLOSE_DRAINING = 4200,
+        WS_CLOSE_SILENT = 4201,
+        WS_CLOSE_EXPIRED = 4202,
+} WsClose;
+
+/* Types of dialects D and E that a client may choose among. */
+enum {
+        WS_TYPE_RAW_LOG = 1 << 0,
+        WS_TYPE_SENSOR_LOG = 1 << 1,
+        WS_TYPE_VEHICLE_LOG = 1 << 2,
+        WS_TYPE_CAMERA_EVENT = 1 << 3,
+        WS_TYPE_ALERT = 1 << 4,
+        WS_TYPE_STATISTICS = 1 << 5,
+        WS_TYPE_ANY = (1 << 6) - 1,
+};
+
+struct WsClient {
+        struct lws *wsi; /* NULL until it is open */
+        WsHub *hub;      /* borrowed */
+        const WsDialect *dialect;
+        WsClientState state;
+        bool sees_all;     /* an admin, or an anonymous path */
+        bool is_binary;    /* the message that is coming in */
+        bool wants_ping;   /* one is due */
+        bool wants_stats;  /* has had none yet */
+        bool has_chosen;   /* E: types were named */
+        bool has_vehicles; /* D: vehicle_ids were named */
+        bool is_dirty;
+
+        int64_t user_id; /* 0 = anonymous */
+        WsScope scope;   /* ALL, USER, or what the path names: VEHICLE, DEVICE */
+        int64_t target_id;
+        unsigned types;       /* WS_TYPE_* that it wants */
+        int64_t *vehicle_ids; /* D: ascending */
+        size_t n_vehicle_ids;
+
+        int close_code;
+        const char *close_reason; /* static */
+
+        int64_t connected_us;
+        int64_t expires_us;                    /* of the token, with its grace; INT64_MAX = never */
+        int64_t seen_ms, ping_ms, deadline_ms; /* monotonic: last sign of life, next ping, end */
+        int64_t credit, credit_ms;             /* messages in, in thousandths */
+
+        WsSpot everyone, person, audience;
+        WsBacklog backlog;
+        Buf in;      /* a message that came in several pieces */
+        size_t n_in; /* bytes of it so far */
+        WsWheelLink link;
+        TAILQ_ENTRY(WsClient) dirty;
+};
+
+MUST_CHECK int ws_client_new(WsClient **ret_client, WsHub *hub, const WsDialect *dialect);
+WsClient *ws_client_free(WsClient *client);
+
+/* What lws reports; returns what the lws callback returns. */
+int ws_client_open(WsClient *client, struct lws *wsi);
+int ws_client_receive(WsClient *client, const void *data, size_t n);
+void ws_client_pong(WsClient *client);
+void ws_client_writeable(WsClient *client);
+int ws_client_peer_closes(WsClient *client, void *data, size_t n);
+void ws_client_closed(WsClient *client);
+
+/* For the hub and the dialects. */
+MUST_CHECK int ws_client_offer(WsClient *client, WsFrame *frame);
+MUST_CHECK int ws_client_say(WsClient *client, const Buf *buf); /* a frame for this one alone */
+void ws_client_close(WsClient *client, WsClose code, const char *reason, Metric metric);
+MUST_CHECK int ws_client_join(WsClient *client); /* the lists of its user and scope; again after a
+                                                    change */
+void ws_client_flush(WsClient *client);
+void ws_client_look(WsWheelLink *link, int64_t now_ms); /* when its time has come: WsWheelFn */
+void ws_client_farewell(WsClient *client); /* at the very end: 1001, if there is room */
+
+DEFINE_CLEANUP(WsClient *, ws_client_free);

@@ -1,0 +1,63 @@
+#pragma once
+
+/*
+ * WsDialect: one way of speaking to a socket: which paths, who may, what is said and understood.
+ *
+ * A constant table of functions for each dialect of PROTOCOL 3; another one (the native protocol)
+ * is one more table in ws_dialect_all. Dialects know clients, the hub and the registry, no sockets.
+ * Loop thread.
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/base/buf.h"
+#include "gateway/base/event.h"
+#include "gateway/base/record.h"
+#include "ws/request.h"
+
+typedef struct WsClient WsClient;
+typedef struct WsDialect WsDialect;
+typedef struct WsHub WsHub;
+
+/* In the order of METRIC_WS_CONNECTIONS_*. */
+typedef enum WsDialectId {
+        WS_DIALECT_A,
+        WS_DIALECT_B,
+        WS_DIALECT_C,
+        WS_DIALECT_D,
+        WS_DIALECT_E,
+        WS_DIALECT_NATIVE,
+        WS_DIALECT_COUNT
+} WsDialectId;
+
+#define WS_DIALECT_KIND(kind) (UINT32_C(1) << (kind))
+
+struct WsDialect {
+        WsDialectId id;
+        const char *name;
+        uint32_t kinds;  /* WS_DIALECT_KIND of each kind that it shows */
+        bool is_guarded; /* marked † in PROTOCOL 3: 403 with bad or without credentials */
+
+        /* Is it a path of this dialect? @ret_target is what the path names; absent if nothing. */
+        bool (*match)(Text path, Text *ret_target);
+        /* 0 and fills in the client, or the HTTP status that refuses it. */
+        int (*admit)(WsClient *client, const WsIdentity *identity, Text target);
+        int (*open)(WsClient *client);                  /* NULL = says nothing */
+        int (*receive)(WsClient *client, Text message); /* one text message; NULL = ignores */
+        bool (*wants)(const WsClient *client, const Event *event); /* NULL = everything */
+        /* The payload for everybody; an empty @buf = this event is not shown. */
+        int (*format)(const WsHub *hub, const Event *event, Buf *buf);
+        /* The message with the statistics of one scope; NULL = none. @data is JSON. */
+        void (*format_stats)(Text data, Buf *buf);
+};
+
+extern const WsDialect ws_dialect_a, ws_dialect_b, ws_dialect_c, ws_dialect_d, ws_dialect_e;
+extern const WsDialect *const ws_dialect_all[];
+extern const size_t ws_dialect_n_all;
+
+/* The dialect that serves @path; NULL if none. */
+const WsDialect *ws_dialect_find(Text path, Text *ret_target);
+
+/* For dialect tables: @path is @prefix and then one level, which is the target. */
+bool ws_dialect_match_level(Text path, Text prefix, Text *ret_target);
+/* Admits everybody who is somebody, or anonymous where auth.anonymous allows the path. */
+int ws_dialect_admit_any(WsClient *client, const WsIdentity *identity, Text target);

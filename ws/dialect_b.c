@@ -1,0 +1,53 @@
+#include "ws/client.h"
+#include "ws/dialect.h"
+#include "ws/hub.h"
+
+/* Dialect B: energy edge devices, seen by people: bare telemetry, the last known first. */
+
+static bool ws_b_match(Text path, Text *ret_target) {
+        return ws_dialect_match_level(path, TEXT("/ws/device/"), ret_target) ||
+               ws_dialect_match_level(path, TEXT("/ws/dashboard/"), ret_target);
+}
+
+static int ws_b_admit(WsClient *client, const WsIdentity *identity, Text target) {
+        const Device *device = registry_find_device(client->hub->registry, target);
+
+        ws_dialect_admit_any(client, identity, target);
+        if (!device) /* who may not see everything does not learn what exists */
+                return client->sees_all ? 404 : 403;
+        if (!client->sees_all && !registry_sees_device(identity->user, device))
+                return 403;
+
+        client->scope = WS_SCOPE_DEVICE;
+        client->target_id = device->id;
+        return 0;
+}
+
+static int ws_b_format(const WsHub *hub, const Event *event, Buf *buf) {
+        (void)hub;
+        buf_append_text(buf, event->data);
+        return 0;
+}
+
+static int ws_b_open(WsClient *client) {
+        const Event *last = ws_recall_get(client->hub->recall, KIND_TELEMETRY, client->target_id);
+        Buf *buf = &client->hub->text;
+
+        if (!last)
+                return 0;
+
+        buf_reset(buf);
+        buf_append_text(buf, last->data);
+        return ws_client_say(client, buf);
+}
+
+const WsDialect ws_dialect_b = {
+        .id = WS_DIALECT_B,
+        .name = "B",
+        .kinds = WS_DIALECT_KIND(KIND_TELEMETRY),
+        .is_guarded = true,
+        .match = ws_b_match,
+        .admit = ws_b_admit,
+        .open = ws_b_open,
+        .format = ws_b_format,
+};

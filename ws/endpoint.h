@@ -1,0 +1,91 @@
+#pragma once
+
+/*
+ * WsEndpoint: the table of what HTTP serves, and what one call of it is given.
+ *
+ * http.c reads the request, finds the row, checks method and credential, and calls it. A function
+ * fills the response, or leaves a Query behind whose Answer goes to the row's @answer later, on a
+ * WsCall that then has no request: all it may use is what the call itself holds. None of them knows
+ * lws or waits. Loop thread.
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/base/query.h"
+#include "ws/request.h"
+#include "ws/response.h"
+#include "ws/server.h"
+
+#define WS_ENDPOINT_ACCOUNT_SIZE 128
+
+typedef struct WsCall WsCall;
+typedef struct WsEndpoint WsEndpoint;
+typedef struct WsHub WsHub;
+typedef struct WsLimiter WsLimiter;
+typedef struct WsRates WsRates;
+
+/* Messages a second over the last few seconds. */
+struct WsRates {
+        double received, committed, offered, sent;
+};
+
+struct WsCall {
+        const WsOptions *options;
+        const WsAccess *access;
+        const WsHub *hub;
+        const WsRates *rates;
+        WsLimiter *limiter;
+
+        const WsRequest *request; /* NULL in @answer, and where a body was read */
+        WsIdentity identity;
+        Text body;
+        const char *source;                     /* address of the peer */
+        char account[WS_ENDPOINT_ACCOUNT_SIZE]; /* kept from the call to its answer */
+        int64_t now_us;
+
+        Query *query; /* owned; set by a function that must ask the database */
+        WsResponse *response;
+};
+
+typedef enum WsEndpointAccess {
+        WS_ENDPOINT_PUBLIC,    /* anyone */
+        WS_ENDPOINT_SIGNED_IN, /* a user, or anyone where auth.anonymous lists the path */
+        WS_ENDPOINT_USER,      /* a user */
+} WsEndpointAccess;
+
+typedef int (*WsEndpointFn)(WsCall *call); /* 0, or a fault */
+typedef int (*WsAnswerFn)(WsCall *call, const Answer *answer);
+
+struct WsEndpoint {
+        const char *path;
+        const char *method; /* "GET" also serves HEAD */
+        WsEndpointAccess access;
+        WsEndpointFn call;
+        WsAnswerFn answer;        /* NULL: never asks */
+        const char *content_type; /* of the body it takes; NULL: takes none */
+};
+
+/* The row for @path and @method; NULL: none. *ret_allow then lists the methods of the path, "" if
+ * there is no such path. A single slash at the end of a path makes no difference. */
+const WsEndpoint *ws_endpoint_find(const char *path, const char *method, char ret_allow[64]);
+
+/* endpoint_health.c */
+int ws_endpoint_health(WsCall *call);
+int ws_endpoint_livez(WsCall *call);
+int ws_endpoint_readyz(WsCall *call);
+int ws_endpoint_metrics(WsCall *call);
+/* endpoint_stats.c */
+int ws_endpoint_stats(WsCall *call);
+int ws_endpoint_status(WsCall *call);
+/* endpoint_login.c */
+int ws_endpoint_token(WsCall *call);
+int ws_endpoint_token_answer(WsCall *call, const Answer *answer);
+int ws_endpoint_ticket(WsCall *call);
+/* endpoint_data.c */
+int ws_endpoint_detections(WsCall *call);
+int ws_endpoint_cameras(WsCall *call);
+int ws_endpoint_data_answer(WsCall *call, const Answer *answer);
+int ws_endpoint_devices(WsCall *call);
+int ws_endpoint_devices_v1(WsCall *call);
+int ws_endpoint_vehicles(WsCall *call);
+/* assets.c */
+int ws_endpoint_asset(WsCall *call);

@@ -1,0 +1,90 @@
+#include "gateway/base/clock.h"
+#include "gateway/base/metrics.h"
+#include "ws/endpoint.h"
+
+typedef struct WsReason WsReason;
+
+struct WsReason {
+        bool holds;
+        const char *name;
+};
+
+/* What is wrong, as a JSON array; the number of things. Metrics are the one view of the whole
+ * process that a loop has. */
+static size_t ws_health_reasons(const WsCall *call, Buf *buf) {
+        const WsReason reasons[] = {
+                { metric_get(METRIC_DB_CONNECTED) == 0, "database_away" },
+                { metric_get(METRIC_MQTT_CONNECTED) == 0 && !call->options->no_broker,
+                  "broker_away" },
+                { metric_get(METRIC_JOURNAL_FULL) != 0, "journal_full" },
+                { !registry_is_loaded(call->access->registry), "registry_not_loaded" },
+        };
+        size_t n = 0;
+
+        buf_append_char(buf, '[');
+        for (size_t i = 0; i < N_ELEMENTS(reasons); ++i) {
+                if (!reasons[i].holds)
+                        continue;
+                if (n++ > 0)
+                        buf_append_char(buf, ',');
+                buf_json_string(buf, text_of(reasons[i].name));
+        }
+        buf_append_char(buf, ']');
+        return n;
+}
+
+static int64_t ws_health_connections(void) {
+        int64_t n = 0;
+
+        for (int i = METRIC_WS_CONNECTIONS_A; i <= METRIC_WS_CONNECTIONS_NATIVE; ++i)
+                n += metric_get((Metric)i);
+        return n;
+}
+
+static int ws_health_answer(WsCall *call, const char *good, const char *bad, bool is_health) {
+        CLEANUP_BUF Buf reasons = { 0 };
+        size_t n_reasons = ws_health_reasons(call, &reasons);
+        Buf *body = ws_response_json(call->response);
+
+        if (n_reasons > 0)
+                call->response->status = 503;
+        ws_response_header(call->response, "Cache-Control", "no-store");
+
+        buf_append_string(body, "{\"status\":");
+        buf_json_string(body, text_of(n_reasons > 0 ? bad : good));
+        buf_append_string(body, ",\"timestamp\":");
+        buf_json_time(body, call->now_us);
+        if (is_health) {
+                buf_append_string(body, ",\"websocket_connections\":");
+                buf_json_int(body, ws_health_connections());
+        }
+        if (n_reasons > 0) {
+                buf_append_string(body, ",\"reasons\":");
+                buf_append_text(body, buf_text(&reasons));
+        }
+        buf_append_string(body, "}");
+        return 0;
+}
+
+int ws_endpoint_health(WsCall *call) {
+        return ws_health_answer(call, "healthy", "degraded", true);
+}
+
+int ws_endpoint_readyz(WsCall *call) {
+        return ws_health_answer(call, "ready", "not_ready", false);
+}
+
+/* That this runs is the answer. */
+int ws_endpoint_livez(WsCall *call) {
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        buf_append_string(ws_response_json(call->response), "{\"status\":\"alive\"}");
+        return 0;
+}
+
+int ws_endpoint_metrics(WsCall *call) {
+        call->response->status = 200;
+        call->response->content_type = "text/plain; version=0.0.4; charset=utf-8";
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        metrics_render(&call->response->body);
+        return 0;
+}

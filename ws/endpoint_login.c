@@ -1,0 +1,172 @@
+#include <stdio.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "gateway/base/metrics.h"
+#include "gateway/base/secret.h"
+#include "ws/endpoint.h"
+#include "ws/limiter.h"
+
+#define WS_LOGIN_FAILURES 10 /* a minute and address, where the options say nothing */
+#define WS_LOGIN_TTL_S    3600
+#define WS_LOGIN_PASSWORD 1024
+
+/* The two names under which tries are counted; they cannot be the same text. */
+static void ws_login_names(const WsCall *call, char ret_source[64], char ret_account[160]) {
+        snprintf(ret_source, 64, "source:%s", call->source);
+        snprintf(ret_account, 160, "account:%s", call->account);
+}
+
+/* Seconds to wait; 0: go ahead. An account has twice the tries of an address, so that one noisy
+ * address cannot lock the owner of an account out. */
+static int ws_login_take(const WsCall *call) {
+        int limit = call->options->login_failures_per_min;
+        char source[64], account[160];
+        int wait_s;
+
+        if (limit <= 0)
+                limit = WS_LOGIN_FAILURES;
+        ws_login_names(call, source, account);
+        wait_s = ws_limiter_take(call->limiter, text_of(source), limit, call->now_us);
+        if (wait_s > 0)
+                return wait_s;
+        wait_s = ws_limiter_take(call->limiter, text_of(account), 2 * limit, call->now_us);
+        if (wait_s > 0)
+                ws_limiter_give_back(call->limiter, text_of(source));
+        return wait_s;
+}
+
+static void ws_login_give_back(const WsCall *call) {
+        char source[64], account[160];
+
+        ws_login_names(call, source, account);
+        ws_limiter_give_back(call->limiter, text_of(source));
+        ws_limiter_give_back(call->limiter, text_of(account));
+}
+
+static int ws_login_ask(WsCall *call, const char *password) {
+        CLEANUP(query_free) Query *query = NULL;
+        int r;
+
+        r = query_new(&query, QUERY_LOGIN, 0);
+        if (r < 0)
+                return err_up(r);
+        query->username = strdup(call->account);
+        query->password = strdup(password);
+        if (!query->username || !query->password)
+                return err_new(-ENOMEM);
+
+        call->query = TAKE(&query);
+        return 0;
+}
+
+int ws_endpoint_token(WsCall *call) {
+        char password[WS_LOGIN_PASSWORD];
+        int wait_s;
+        int r;
+
+        if (!ws_request_form_param(call->body, "username", call->account, sizeof(call->account)) ||
+            !ws_request_form_param(call->body, "password", password, sizeof(password))) {
+                ws_response_problem(call->response,
+                                    400,
+                                    "bad_request",
+                                    "The form must have username and password.");
+                return 0;
+        }
+
+        wait_s = ws_login_take(call);
+        if (wait_s > 0) {
+                secret_wipe(password, sizeof(password));
+                ws_response_retry_after(call->response, wait_s);
+                ws_response_problem(call->response,
+                                    429,
+                                    "rate_limited",
+                                    "Too many failed attempts.");
+                return 0;
+        }
+        r = ws_login_ask(call, password);
+        secret_wipe(password, sizeof(password));
+        return r < 0 ? err_up(r) : 0;
+}
+
+static int ws_login_grant(WsCall *call) {
+        int ttl_s = call->options->token_ttl_s > 0 ? call->options->token_ttl_s : WS_LOGIN_TTL_S;
+        Buf *body = &call->response->body;
+        char *jwt = NULL;
+        int r;
+
+        r = ws_auth_mint(call->access->auth, call->account, call->now_us, ttl_s, &jwt);
+        if (r < 0)
+                return err_up(r);
+        if (r > 0) {
+                ws_response_problem(call->response,
+                                    501,
+                                    "tokens_not_issued",
+                                    "This gateway has no HS256 secret, so it issues no tokens.");
+                return 0;
+        }
+
+        ws_response_json(call->response);
+        buf_append_string(body, "{\"access_token\":");
+        buf_json_string(body, text_of(jwt));
+        buf_append_string(body, ",\"token_type\":\"bearer\"}");
+        secret_wipe(jwt, strlen(jwt));
+        free(jwt);
+        return 0;
+}
+
+int ws_endpoint_token_answer(WsCall *call, const Answer *answer) {
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        switch (answer->status) {
+        case 200:
+                metric_add(METRIC_LOGIN_OK, 1);
+                ws_login_give_back(call);
+                return ws_login_grant(call);
+        case 401:
+                metric_add(METRIC_LOGIN_FAILED, 1);
+                ws_response_problem(call->response,
+                                    401,
+                                    "unauthorized",
+                                    "Incorrect username or password.");
+                return 0;
+        default: /* not the fault of who asked */
+                ws_login_give_back(call);
+                ws_response_retry_after(call->response, 2);
+                ws_response_problem(call->response,
+                                    503,
+                                    "unavailable",
+                                    "The database is not there.");
+                return 0;
+        }
+}
+
+int ws_endpoint_ticket(WsCall *call) {
+        char ticket[WS_TICKET_SIZE];
+        int r;
+
+        if (!call->access->tickets)
+                r = WS_TICKETS_E_FULL;
+        else
+                r = ws_tickets_issue(call->access->tickets,
+                                     call->identity.user->id,
+                                     call->identity.expires_us,
+                                     call->now_us,
+                                     ticket);
+        if (r < 0)
+                return err_up(r);
+        if (r > 0) {
+                ws_response_retry_after(call->response, (int)(WS_TICKET_TTL_US / 1000000));
+                ws_response_problem(call->response,
+                                    503,
+                                    "unavailable",
+                                    "Too many tickets are out.");
+                return 0;
+        }
+
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        buf_printf(ws_response_json(call->response),
+                   "{\"ticket\":\"%s\",\"expires_in\":%d}",
+                   ticket,
+                   (int)(WS_TICKET_TTL_US / 1000000));
+        return 0;
+}

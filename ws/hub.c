@@ -1,0 +1,345 @@
+#include "ws/hub.h"
+
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "gateway/base/metrics.h"
+#include "ws/client.h"
+#include "ws/server.h"
+
+typedef struct WsDelivery WsDelivery;
+
+/* One event on its way to the clients of one dialect. */
+struct WsDelivery {
+        WsHub *hub;
+        const WsDialect *dialect;
+        const Event *event;
+        const Audience *audience; /* NULL = only those who see all */
+        WsFrame *frame;           /* made for the first receiver */
+        bool is_silent;           /* the dialect does not show this one */
+};
+
+static const WsOptions ws_hub_defaults = {
+        .max_message_bytes = 65536,
+        .queue_bytes = 1048576,
+        .slow_ms = 30000,
+        .ping_interval_ms = 20000,
+        .silence_ms = 60000,
+        .max_connections = 20000,
+        .max_connections_per_user = 5,
+        .messages_per_s = 50,
+        .max_subscriptions = 100,
+        .stats_interval_ms = 5000,
+};
+
+int64_t ws_hub_tick_ms(const WsHub *hub) {
+        int64_t tick_ms = hub->options->ping_interval_ms / 128;
+
+        return tick_ms < 10 ? 10 : tick_ms;
+}
+
+void ws_hub_set_options(WsHub *hub, const WsOptions *options) {
+        hub->options = options;
+}
+
+int ws_hub_new(WsHub **ret_hub, Registry *registry) {
+        CLEANUP(ws_hub_free) WsHub *hub = NULL;
+        int r;
+
+        hub = calloc(1, sizeof(*hub));
+        if (!hub)
+                return err_new(-ENOMEM);
+
+        hub->registry = registry;
+        hub->options = &ws_hub_defaults;
+        TAILQ_INIT(&hub->dirty);
+        ws_wheel_init(&hub->wheel, 10, clock_mono_us() / 1000);
+        r = ws_index_new(&hub->index);
+        if (r == 0)
+                r = ws_recall_new(&hub->recall);
+        if (r < 0)
+                return err_up(r);
+
+        *ret_hub = TAKE(&hub);
+        return 0;
+}
+
+WsHub *ws_hub_free(WsHub *hub) {
+        if (!hub)
+                return NULL;
+
+        ws_tally_publish(&hub->tally);
+        ws_recall_free(hub->recall);
+        ws_index_free(hub->index);
+        buf_done(&hub->text);
+        free(hub);
+        return NULL;
+}
+
+/* What a newer message makes stale. Alerts, raw logs, detections and camera events never are. */
+static uint64_t ws_hub_key(const Event *event) {
+        switch (event->kind) {
+        case KIND_DEVICE_STATUS:
+        case KIND_TELEMETRY:
+                return ws_frame_key(event->kind, event->device_id, 0);
+        case KIND_VEHICLE_LOG:
+                return ws_frame_key(event->kind, event->vehicle_id, 0);
+        case KIND_SENSOR_LOG:
+                return ws_frame_key(event->kind, event->vehicle_id, event->sensor_id);
+        default:
+                return 0;
+        }
+}
+
+static int ws_delivery_make(WsDelivery *delivery) {
+        WsHub *hub = delivery->hub;
+        int r;
+
+        buf_reset(&hub->text);
+        r = delivery->dialect->format(hub, delivery->event, &hub->text);
+        if (r < 0)
+                return err_up(r);
+        if (buf_failed(&hub->text)) {
+                buf_done(&hub->text);
+                return err_new(-ENOMEM);
+        }
+
+        delivery->is_silent = hub->text.n == 0;
+        if (delivery->is_silent)
+                return 0;
+        r = ws_frame_new(&delivery->frame, buf_text(&hub->text), ws_hub_key(delivery->event));
+        return r < 0 ? err_up(r) : 0;
+}
+
+/* @is_path: the list is of one device or vehicle; its members must (still) have the right. */
+static int ws_delivery_to(WsDelivery *delivery, const WsList *list, bool is_path) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && !delivery->is_silent && i < ws_list_length(list); ++i) {
+                WsClient *client = ws_list_at(list, i);
+
+                if (is_path && !client->sees_all &&
+                    !(delivery->audience && audience_has(delivery->audience, client->user_id)))
+                        continue;
+                if (delivery->dialect->wants && !delivery->dialect->wants(client, delivery->event))
+                        continue;
+                if (!delivery->frame)
+                        r = ws_delivery_make(delivery);
+                if (r == 0 && delivery->frame)
+                        r = ws_client_offer(client, delivery->frame);
+        }
+        return r < 0 ? err_up(r) : 0;
+}
+
+static int ws_delivery_run(WsDelivery *delivery) {
+        const WsIndex *index = delivery->hub->index;
+        const Event *event = delivery->event;
+        int dialect = (int)delivery->dialect->id;
+        size_t n_users = delivery->audience ? delivery->audience->n : 0;
+        int r;
+
+        r = ws_delivery_to(delivery, ws_index_find(index, dialect, WS_SCOPE_ALL, 0), false);
+        for (size_t i = 0; r == 0 && i < n_users; ++i)
+                r = ws_delivery_to(delivery,
+                                   ws_index_find(index,
+                                                 dialect,
+                                                 WS_SCOPE_USER,
+                                                 delivery->audience->user_ids[i]),
+                                   false);
+        if (r == 0 && event->vehicle_id != 0)
+                r = ws_delivery_to(delivery,
+                                   ws_index_find(index,
+                                                 dialect,
+                                                 WS_SCOPE_VEHICLE,
+                                                 event->vehicle_id),
+                                   true);
+        if (r == 0 && event->device_id != 0)
+                r = ws_delivery_to(delivery,
+                                   ws_index_find(index, dialect, WS_SCOPE_DEVICE, event->device_id),
+                                   true);
+        return r < 0 ? err_up(r) : 0;
+}
+
+static const Audience *ws_hub_audience(const WsHub *hub, const Event *event) {
+        const Vehicle *vehicle = NULL;
+        const Device *device = NULL;
+
+        if (event->vehicle_id != 0)
+                vehicle = registry_vehicle(hub->registry, event->vehicle_id);
+        else if (event->device_id != 0)
+                device = registry_device(hub->registry, event->device_id);
+        if (vehicle)
+                return &vehicle->audience;
+        return device ? &device->audience : NULL;
+}
+
+static int ws_hub_show(WsHub *hub, const Event *event) {
+        const Audience *audience = ws_hub_audience(hub, event);
+
+        for (size_t i = 0; i < ws_dialect_n_all; ++i) {
+                WsDelivery delivery = {
+                        .hub = hub,
+                        .dialect = ws_dialect_all[i],
+                        .event = event,
+                        .audience = audience,
+                };
+                int r;
+
+                if (!(delivery.dialect->kinds & WS_DIALECT_KIND(event->kind)) ||
+                    hub->n_open[delivery.dialect->id] == 0)
+                        continue;
+                r = ws_delivery_run(&delivery);
+                ws_frame_unref(delivery.frame);
+                if (r < 0)
+                        return err_up(r);
+        }
+        return 0;
+}
+
+static int ws_hub_message(WsHub *hub, Event *event) {
+        int r;
+
+        if (event->kind == KIND_DEVICE_STATUS)
+                registry_set_state(hub->registry, event->device_id, &event->state);
+        r = ws_recall_put(hub->recall, event);
+        if (r < 0)
+                return err_up(r);
+
+        histogram_observe(HISTOGRAM_DELIVER, (double)(clock_now_us() - event->received_us) / 1e6);
+        r = ws_hub_show(hub, event);
+        return r < 0 ? err_up(r) : 0;
+}
+
+static bool ws_hub_may_stay(const WsHub *hub, const WsClient *client, const User *user) {
+        const Vehicle *vehicle;
+        const Device *device;
+
+        if (client->user_id != 0 && (!user || !user->is_active))
+                return false;
+        switch (client->scope) {
+        case WS_SCOPE_VEHICLE:
+                vehicle = registry_vehicle(hub->registry, client->target_id);
+                return vehicle && (client->sees_all || registry_sees_vehicle(user, vehicle));
+        case WS_SCOPE_DEVICE:
+                device = registry_device(hub->registry, client->target_id);
+                return device && (client->sees_all || registry_sees_device(user, device));
+        default:
+                return true;
+        }
+}
+
+static int ws_hub_check(WsHub *hub, WsClient *client) {
+        const User *user = NULL;
+        bool saw_all = client->sees_all;
+        int r = 0;
+
+        if (client->user_id != 0) {
+                user = registry_user(hub->registry, client->user_id);
+                client->sees_all = user && user->role == ROLE_ADMIN;
+        }
+        if (!ws_hub_may_stay(hub, client, user))
+                ws_client_close(client,
+                                WS_CLOSE_REVOKED,
+                                "access revoked",
+                                METRIC_WS_CLOSED_REVOKED);
+        else if (client->sees_all != saw_all)
+                r = ws_client_join(client);
+        return r < 0 ? err_up(r) : 0;
+}
+
+/* A right was taken away or changed somewhere. Closing only marks; nobody leaves this list here. */
+static int ws_hub_check_all(WsHub *hub) {
+        const WsList *list = ws_index_find(hub->index, 0, WS_SCOPE_EVERYONE, 0);
+
+        ws_recall_prune(hub->recall, hub->registry);
+        for (size_t i = 0; i < ws_list_length(list); ++i) {
+                int r = ws_hub_check(hub, ws_list_at(list, i));
+
+                if (r < 0)
+                        return err_up(r);
+        }
+        return 0;
+}
+
+static int ws_hub_apply(WsHub *hub, const RegistryDelta *delta) {
+        bool narrowed = false;
+        int r;
+
+        r = registry_apply(hub->registry, delta, &narrowed);
+        if (r < 0)
+                return err_up(r);
+        if (narrowed)
+                r = ws_hub_check_all(hub);
+        return r < 0 ? err_up(r) : 0;
+}
+
+int ws_hub_publish(WsHub *hub, Event *event) {
+        int r = 0;
+
+        switch (event->type) {
+        case EVENT_MESSAGE:
+                r = ws_hub_message(hub, event);
+                break;
+        case EVENT_RESTORED:
+                r = ws_recall_put(hub->recall, event);
+                break;
+        case EVENT_REGISTRY:
+                r = ws_hub_apply(hub, event->delta);
+                break;
+        case EVENT_GAP:
+                hub->n_skipped += event->n_items;
+                break;
+        case EVENT_ANSWER: /* the server gives it to who asked */
+                break;
+        }
+        return r < 0 ? err_up(r) : 0;
+}
+
+void ws_hub_settle(WsHub *hub) {
+        WsClient *client;
+
+        while ((client = TAILQ_FIRST(&hub->dirty)))
+                ws_client_flush(client);
+        ws_tally_publish(&hub->tally);
+}
+
+void ws_hub_tick(WsHub *hub) {
+        ws_wheel_turn(&hub->wheel, clock_mono_us() / 1000, ws_client_look);
+        ws_hub_settle(hub);
+}
+
+size_t ws_hub_n_connections(const WsHub *hub) {
+        return ws_list_length(ws_index_find(hub->index, 0, WS_SCOPE_EVERYONE, 0));
+}
+
+size_t ws_hub_n_connections_of(const WsHub *hub, int64_t user_id) {
+        return ws_list_length(ws_index_find(hub->index, 0, WS_SCOPE_PERSON, user_id));
+}
+
+static void ws_hub_describe(const WsClient *client, WsConnectionInfo *ret_info) {
+        int64_t oldest_us = ws_backlog_oldest_us(&client->backlog);
+
+        *ret_info = (WsConnectionInfo){
+                .dialect = client->dialect->name,
+                .user_id = client->user_id,
+                .vehicle_id = client->scope == WS_SCOPE_VEHICLE ? client->target_id : 0,
+                .device_id = client->scope == WS_SCOPE_DEVICE ? client->target_id : 0,
+                .connected_us = client->connected_us,
+                .queued_frames = client->backlog.n_frames,
+                .queued_bytes = client->backlog.n_bytes,
+                .lag_us = oldest_us ? clock_mono_us() - oldest_us : 0,
+                .sent = client->backlog.sent,
+                .conflated = client->backlog.conflated,
+                .dropped = client->backlog.dropped,
+        };
+}
+
+void ws_hub_each_connection(const WsHub *hub, WsConnectionFn fn, void *arg) {
+        const WsList *list = ws_index_find(hub->index, 0, WS_SCOPE_EVERYONE, 0);
+
+        for (size_t i = 0; i < ws_list_length(list); ++i) {
+                WsConnectionInfo info;
+
+                ws_hub_describe(ws_list_at(list, i), &info);
+                fn(arg, &info);
+        }
+}

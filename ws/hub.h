@@ -1,0 +1,74 @@
+#pragma once
+
+/*
+ * WsHub: who listens to what; hands each Event to every client that may see it.
+ *
+ * Indexes clients by dialect and by user, vehicle or device, so that the cost of an event follows
+ * the number of its receivers. Remembers the last telemetry of each device and the last vehicle_log
+ * of each vehicle. Knows clients (ws/client.h), not sockets. Loop thread.
+ */
+
+#include <sys/queue.h>
+
+#include "gateway/base/base.h"
+#include "gateway/base/buf.h"
+#include "gateway/base/event.h"
+#include "gateway/base/registry.h"
+#include "ws/backlog.h"
+#include "ws/dialect.h"
+#include "ws/index.h"
+#include "ws/recall.h"
+#include "ws/wheel.h"
+
+#define WS_HUB_BATCH 65536 /* bytes of one write */
+
+typedef struct WsClient WsClient;
+typedef struct WsHub WsHub;
+typedef struct WsOptions WsOptions;
+typedef struct WsConnectionInfo WsConnectionInfo;
+
+/* One line of /api/ws/stats and /api/ws/status. */
+struct WsConnectionInfo {
+        const char *dialect;           /* "A" ... "E", "native" */
+        int64_t user_id;               /* 0 = anonymous or a device */
+        int64_t vehicle_id, device_id; /* what the path names; 0 = none */
+        int64_t connected_us;
+        size_t queued_frames, queued_bytes;
+        int64_t lag_us; /* age of the oldest queued frame */
+        uint64_t sent, conflated, dropped;
+};
+
+typedef void (*WsConnectionFn)(void *arg, const WsConnectionInfo *info);
+
+/* The fields are for ws/client.c, ws/stats.c and the dialects. */
+struct WsHub {
+        Registry *registry;       /* borrowed */
+        const WsOptions *options; /* borrowed; the server may change them between calls */
+        WsIndex *index;
+        WsRecall *recall;
+        WsTally tally;
+        WsWheel wheel;
+        TAILQ_HEAD(, WsClient) dirty; /* have something to write, or are to be closed */
+        size_t n_clients;             /* with those whose handshake is under way */
+        size_t n_open[WS_DIALECT_COUNT];
+        bool stats_wanted; /* somebody waits for statistics and should not wait for the next turn */
+        uint64_t n_skipped; /* messages that the outbox had no room for, as its gaps say */
+        Buf text;           /* a payload in the making */
+        uint8_t batch[WS_HUB_BATCH];
+};
+
+MUST_CHECK int ws_hub_new(WsHub **ret_hub, Registry *registry);
+WsHub *ws_hub_free(WsHub *hub);                                /* its clients are gone before */
+void ws_hub_set_options(WsHub *hub, const WsOptions *options); /* borrowed; without: defaults */
+
+MUST_CHECK int ws_hub_publish(WsHub *hub, Event *event);
+/* After every piece of work: writes what waits, begins the closes, adds to the metrics. */
+void ws_hub_settle(WsHub *hub);
+void ws_hub_tick(WsHub *hub); /* pings, silence, slowness, expiry */
+int64_t ws_hub_tick_ms(const WsHub *hub);
+
+size_t ws_hub_n_connections(const WsHub *hub);
+size_t ws_hub_n_connections_of(const WsHub *hub, int64_t user_id);
+void ws_hub_each_connection(const WsHub *hub, WsConnectionFn fn, void *arg);
+
+DEFINE_CLEANUP(WsHub *, ws_hub_free);

@@ -1,0 +1,268 @@
+#include "ws/keys.h"
+
+#include <ctype.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+
+#include "gateway/base/err.h"
+#include "gateway/base/log.h"
+#include "gateway/base/secret.h"
+
+#define WS_KEYS_MAX        64
+#define WS_KEYS_SECRET_MIN 32 /* RFC 7518: a key of at least the size of the hash */
+#define WS_KEYS_RSA_MIN    2048
+
+struct WsKeys {
+        WsKey *keys;
+        size_t n_keys;
+};
+
+typedef int (*WsKeysReadFn)(WsKeys *keys, const char *kid, const char *path);
+
+static const char *const ws_algorithm_names[] = {
+        [WS_ALGORITHM_HS256] = "HS256",
+        [WS_ALGORITHM_RS256] = "RS256",
+        [WS_ALGORITHM_ES256] = "ES256",
+};
+
+DEFINE_CLEANUP(BIO *, BIO_free);
+DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free);
+
+const char *ws_algorithm_name(WsAlgorithm algorithm) {
+        return ws_algorithm_names[algorithm];
+}
+
+bool ws_algorithm_from_name(Text name, WsAlgorithm *ret_algorithm) {
+        for (size_t i = 0; i < WS_ALGORITHM_COUNT; ++i) {
+                if (text_equal(name, text_of(ws_algorithm_names[i]))) {
+                        *ret_algorithm = (WsAlgorithm)i;
+                        return true;
+                }
+        }
+        return false;
+}
+
+int ws_keys_new(WsKeys **ret_keys) {
+        CLEANUP(ws_keys_free) WsKeys *keys = NULL;
+
+        keys = calloc(1, sizeof(*keys));
+        if (!keys)
+                return err_new(-ENOMEM);
+        keys->keys = calloc(WS_KEYS_MAX, sizeof(*keys->keys));
+        if (!keys->keys)
+                return err_new(-ENOMEM);
+
+        *ret_keys = TAKE(&keys);
+        return 0;
+}
+
+WsKeys *ws_keys_free(WsKeys *keys) {
+        if (!keys)
+                return NULL;
+
+        for (size_t i = 0; i < keys->n_keys; ++i) {
+                secret_wipe(keys->keys[i].data, keys->keys[i].n_data);
+                free(keys->keys[i].data);
+                free(keys->keys[i].kid);
+        }
+        free(keys->keys);
+        free(keys);
+        return NULL;
+}
+
+static int ws_keys_add(WsKeys *keys, WsAlgorithm algorithm, const char *kid, Text data) {
+        WsKey *key = &keys->keys[keys->n_keys];
+
+        if (keys->n_keys == WS_KEYS_MAX) {
+                log_error("auth_keys_too_many max=%d", WS_KEYS_MAX);
+                return WS_KEYS_E_INVALID;
+        }
+
+        *key = (WsKey){ .algorithm = algorithm, .n_data = data.n };
+        key->kid = kid ? strdup(kid) : NULL;
+        key->data = calloc(1, data.n + 1);
+        if ((kid && !key->kid) || !key->data) {
+                free(key->kid);
+                free(key->data);
+                return err_new(-ENOMEM);
+        }
+        memcpy(key->data, data.data, data.n);
+        ++keys->n_keys;
+        return 0;
+}
+
+static int ws_keys_read_secret(WsKeys *keys, const char *kid, const char *path) {
+        CLEANUP(secret_free) char *secret = NULL;
+        int r;
+
+        r = secret_read_file(path, &secret);
+        if (r < 0)
+                return err_up(r);
+        if (r > 0) {
+                log_error("auth_secret_unusable file=%s reason=\"%s\"",
+                          path,
+                          r == SECRET_E_MISSING ? "missing or not readable"
+                                                : "empty, too large, or readable by others");
+                return WS_KEYS_E_INVALID;
+        }
+        if (strlen(secret) < WS_KEYS_SECRET_MIN)
+                log_warning("auth_secret_short file=%s bytes=%zu recommended=%d",
+                            path,
+                            strlen(secret),
+                            WS_KEYS_SECRET_MIN);
+
+        r = ws_keys_add(keys, WS_ALGORITHM_HS256, kid, text_of(secret));
+        return r < 0 ? err_up(r) : r;
+}
+
+/* What a public key is good for; false for kinds, curves and sizes that we do not take. */
+static bool ws_keys_algorithm_of(EVP_PKEY *pkey, WsAlgorithm *ret_algorithm) {
+        char curve[32] = "";
+
+        if (EVP_PKEY_is_a(pkey, "RSA") && EVP_PKEY_get_bits(pkey) >= WS_KEYS_RSA_MIN) {
+                *ret_algorithm = WS_ALGORITHM_RS256;
+                return true;
+        }
+        if (EVP_PKEY_is_a(pkey, "EC") &&
+            EVP_PKEY_get_group_name(pkey, curve, sizeof(curve), NULL) == 1 &&
+            (strcmp(curve, "prime256v1") == 0 || strcmp(curve, "P-256") == 0)) {
+                *ret_algorithm = WS_ALGORITHM_ES256;
+                return true;
+        }
+        return false;
+}
+
+/* Written out again, so that each entry is one clean PEM block whatever the file looked like. */
+static int ws_keys_add_public(WsKeys *keys, const char *kid, EVP_PKEY *pkey) {
+        CLEANUP(BIO_free) BIO *bio = BIO_new(BIO_s_mem());
+        WsAlgorithm algorithm = WS_ALGORITHM_RS256;
+        char *pem = NULL;
+        long n;
+        int r;
+
+        if (!ws_keys_algorithm_of(pkey, &algorithm))
+                return WS_KEYS_E_INVALID;
+        if (!bio || PEM_write_bio_PUBKEY(bio, pkey) != 1)
+                return err_new(-ENOMEM);
+
+        n = BIO_get_mem_data(bio, &pem);
+        r = ws_keys_add(keys, algorithm, kid, (Text){ .data = pem, .n = (size_t)n });
+        return r < 0 ? err_up(r) : r;
+}
+
+static int ws_keys_read_public(WsKeys *keys, const char *kid, const char *path) {
+        CLEANUP(BIO_free) BIO *bio = BIO_new_file(path, "r");
+        size_t n_before = keys->n_keys;
+        char passphrase[] = ""; /* never ask on a terminal */
+        int r = 0;
+
+        while (r == 0 && bio) {
+                CLEANUP(EVP_PKEY_free) EVP_PKEY *pkey = NULL;
+
+                pkey = PEM_read_bio_PUBKEY(bio, NULL, NULL, passphrase);
+                if (!pkey)
+                        break;
+                r = ws_keys_add_public(keys, kid, pkey);
+        }
+        ERR_clear_error();
+        if (r < 0)
+                return err_up(r);
+        if (r == 0 && keys->n_keys > n_before)
+                return 0;
+
+        log_error("auth_public_key_unusable file=%s wanted=\"PEM public keys, RSA of %d bits or "
+                  "more "
+                  "or EC P-256\"",
+                  path,
+                  WS_KEYS_RSA_MIN);
+        return WS_KEYS_E_INVALID;
+}
+
+static bool ws_keys_is_kid(const char *text, size_t n) {
+        for (size_t i = 0; i < n; ++i)
+                if (!isalnum((unsigned char)text[i]) && !strchr("._-", text[i]))
+                        return false;
+        return n > 0;
+}
+
+/* `[kid=]path`: what stands before a '=' is a kid only if it cannot be part of a path. */
+static int ws_keys_read_entry(WsKeys *keys, char *entry, WsKeysReadFn read) {
+        char *equals = strchr(entry, '=');
+        const char *kid = NULL;
+
+        if (equals && ws_keys_is_kid(entry, (size_t)(equals - entry))) {
+                *equals = '\0';
+                kid = entry;
+                entry = equals + 1;
+        }
+        return read(keys, kid, entry);
+}
+
+static int ws_keys_load(WsKeys *keys, const char *files, WsKeysReadFn read) {
+        char list[4096];
+        char *rest = list;
+        char *entry;
+        int r = 0;
+
+        if (strlen(files) >= sizeof(list)) {
+                log_error("auth_key_list_too_long max=%zu", sizeof(list) - 1);
+                return WS_KEYS_E_INVALID;
+        }
+        memcpy(list, files, strlen(files) + 1);
+
+        while (r == 0 && (entry = strsep(&rest, ","))) {
+                size_t n;
+
+                entry += strspn(entry, " \t");
+                n = strlen(entry);
+                while (n > 0 && isspace((unsigned char)entry[n - 1]))
+                        entry[--n] = '\0';
+                if (n > 0)
+                        r = ws_keys_read_entry(keys, entry, read);
+        }
+        return r < 0 ? err_up(r) : r;
+}
+
+int ws_keys_load_secrets(WsKeys *keys, const char *files) {
+        return ws_keys_load(keys, files, ws_keys_read_secret);
+}
+
+int ws_keys_load_public(WsKeys *keys, const char *files) {
+        return ws_keys_load(keys, files, ws_keys_read_public);
+}
+
+static bool ws_keys_has_kid(const WsKeys *keys, WsAlgorithm algorithm, const char *kid) {
+        for (size_t i = 0; kid && i < keys->n_keys; ++i)
+                if (keys->keys[i].algorithm == algorithm && keys->keys[i].kid &&
+                    strcmp(keys->keys[i].kid, kid) == 0)
+                        return true;
+        return false;
+}
+
+const WsKey *ws_keys_next(const WsKeys *keys,
+                          WsAlgorithm algorithm,
+                          const char *kid,
+                          const WsKey *after) {
+        bool named = ws_keys_has_kid(keys, algorithm, kid);
+        size_t i = after ? (size_t)(after - keys->keys) + 1 : 0;
+
+        for (; i < keys->n_keys; ++i) {
+                const WsKey *key = &keys->keys[i];
+
+                if (key->algorithm != algorithm)
+                        continue;
+                if (named ? key->kid && strcmp(key->kid, kid) == 0 : !key->kid)
+                        return key;
+        }
+        return NULL;
+}
+
+const WsKey *ws_keys_first(const WsKeys *keys, WsAlgorithm algorithm) {
+        for (size_t i = 0; i < keys->n_keys; ++i)
+                if (keys->keys[i].algorithm == algorithm)
+                        return &keys->keys[i];
+        return NULL;
+}

@@ -1,0 +1,80 @@
+#pragma once
+
+/*
+ * WsRequest: the request line and headers of one HTTP request or upgrade, copied out of lws, and
+ * who sent it.
+ *
+ * The one place that reads credentials, in this order: `Authorization: Bearer`, a single-use ticket
+ * (`?ticket=` or `Sec-WebSocket-Protocol: tidegate.v1, ticket.<id>`; upgrades only), then, where
+ * auth.query_token is on, `?token=`. The first that is there decides. Loop thread.
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/base/registry.h"
+#include "ws/auth.h"
+#include "ws/ticket.h"
+
+typedef struct WsAccess WsAccess;
+typedef struct WsIdentity WsIdentity;
+typedef struct WsRequest WsRequest;
+struct lws;
+
+struct WsRequest {
+        char method[8];
+        char path[256];
+        char query[2048]; /* raw, after the '?', "" if none; may hold a token: never log it */
+        char origin[256]; /* "" if none */
+        char host[256];
+        char protocols[128]; /* Sec-WebSocket-Protocol, "" if none */
+        char bearer[8192];   /* "" if none */
+        char content_type[128];
+        char if_none_match[64];
+        int64_t body_length; /* -1 = not said */
+        bool has_coding;     /* Transfer-Encoding: a body that lws cannot delimit */
+        bool is_http_1_0;
+        bool wants_close, wants_keep; /* Connection */
+        char source[46];              /* address of the peer */
+        bool is_upgrade;
+        bool is_tls;
+};
+
+/* What identities are checked against: all borrowed, all of one loop. */
+struct WsAccess {
+        const WsAuth *auth;
+        const Registry *registry;
+        WsTickets *tickets; /* NULL: none are accepted */
+};
+
+struct WsIdentity {
+        const User *user;     /* NULL = none */
+        const Device *device; /* NULL = none; only where a path takes devices */
+        bool is_anonymous;    /* auth.anonymous allows this path: sees everything on it */
+        int64_t expires_us;   /* of the token; INT64_MAX if it does not expire */
+};
+
+enum {
+        WS_REQUEST_E_BAD = 1, /* not a request that we can read: too long a path, header or query,
+                                 a bad percent escape */
+        WS_REQUEST_E_NONE,    /* no credential */
+        WS_REQUEST_E_REFUSED, /* a credential, and a bad one: @ret_why */
+        WS_REQUEST_E_EXPIRED,
+};
+
+MUST_CHECK int ws_request_read(WsRequest *request, struct lws *wsi);
+
+/* A parameter of the query (or of a form body), percent-decoded; false if absent or too long. */
+bool ws_request_param(const WsRequest *request, const char *name, char *ret_value, size_t n_value);
+bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t n_value);
+
+/* No Origin, our own host, or one of @allowed (comma-separated, "*" = any). */
+bool ws_request_origin_ok(const WsRequest *request, const char *allowed);
+/* The same without the case of our own host: is a cross-origin answer wanted and allowed? */
+bool ws_request_origin_listed(const char *origin, const char *allowed);
+
+/* The user (or, with an anonymous path, nobody) behind the request. A device token is not a user.
+ */
+MUST_CHECK int ws_request_identify(const WsRequest *request,
+                                   const WsAccess *access,
+                                   int64_t now_us,
+                                   WsIdentity *ret_identity,
+                                   const char **ret_why);

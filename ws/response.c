@@ -1,0 +1,102 @@
+#include "ws/response.h"
+
+#include <stdio.h>
+
+typedef struct WsTitle WsTitle;
+
+struct WsTitle {
+        int status;
+        const char *text;
+};
+
+static const WsTitle ws_response_titles[] = {
+        { 200, "OK" },
+        { 204, "No Content" },
+        { 304, "Not Modified" },
+        { 400, "Bad Request" },
+        { 401, "Unauthorized" },
+        { 403, "Forbidden" },
+        { 404, "Not Found" },
+        { 405, "Method Not Allowed" },
+        { 408, "Request Timeout" },
+        { 411, "Length Required" },
+        { 413, "Content Too Large" },
+        { 415, "Unsupported Media Type" },
+        { 426, "Upgrade Required" },
+        { 429, "Too Many Requests" },
+        { 500, "Internal Server Error" },
+        { 501, "Not Implemented" },
+        { 503, "Service Unavailable" },
+        { 504, "Gateway Timeout" },
+};
+
+void ws_response_done(WsResponse *response) {
+        buf_done(&response->body);
+        buf_done(&response->headers);
+}
+
+const char *ws_response_title(int status) {
+        for (size_t i = 0; i < N_ELEMENTS(ws_response_titles); ++i)
+                if (ws_response_titles[i].status == status)
+                        return ws_response_titles[i].text;
+        return "Error";
+}
+
+/* Values are ours or were checked, but a line break would be a header of somebody else's. */
+void ws_response_header(WsResponse *response, const char *name, const char *value) {
+        if (strpbrk(value, "\r\n"))
+                return;
+        buf_printf(&response->headers, "%s: %s\r\n", name, value);
+}
+
+void ws_response_retry_after(WsResponse *response, int seconds) {
+        if (seconds > 0)
+                buf_printf(&response->headers, "Retry-After: %d\r\n", seconds);
+}
+
+void ws_response_problem(WsResponse *response, int status, const char *code, const char *detail) {
+        Buf *body = &response->body;
+
+        response->status = status;
+        response->content_type = "application/problem+json";
+        response->fixed = (Text){ 0 };
+        buf_reset(body);
+        buf_append_string(body, "{\"type\":\"about:blank\",\"title\":");
+        buf_json_string(body, text_of(ws_response_title(status)));
+        buf_printf(body, ",\"status\":%d,\"detail\":", status);
+        buf_json_string(body, text_of(detail));
+        buf_append_string(body, ",\"code\":");
+        buf_json_string(body, text_of(code));
+        buf_append_string(body, "}");
+        if (status == 401)
+                ws_response_header(response, "WWW-Authenticate", "Bearer realm=\"tidegate\"");
+}
+
+Buf *ws_response_json(WsResponse *response) {
+        response->status = 200;
+        response->content_type = "application/json";
+        return &response->body;
+}
+
+void ws_response_render(const WsResponse *response, Buf *buf) {
+        Text body = response->fixed.data ? response->fixed : buf_text(&response->body);
+        bool has_body = response->content_type != NULL;
+
+        buf_printf(buf,
+                   "HTTP/1.1 %d %s\r\n",
+                   response->status,
+                   ws_response_title(response->status));
+        if (has_body)
+                buf_printf(buf, "Content-Type: %s\r\n", response->content_type);
+        if (has_body || (response->status != 204 && response->status != 304))
+                buf_printf(buf, "Content-Length: %zu\r\n", has_body ? body.n : 0);
+        buf_append_text(buf, buf_text(&response->headers));
+        buf_append_string(buf, "X-Content-Type-Options: nosniff\r\n");
+        if (response->close)
+                buf_append_string(buf, "Connection: close\r\n");
+        else if (response->keep)
+                buf_append_string(buf, "Connection: keep-alive\r\n");
+        buf_append_string(buf, "\r\n");
+        if (has_body && !response->is_head)
+                buf_append_text(buf, body);
+}

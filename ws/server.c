@@ -1,0 +1,547 @@
+#include "ws/server.h"
+
+#include <libwebsockets.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <time.h>
+#include <uv.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "gateway/base/event.h"
+#include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
+#include "gateway/base/queue.h"
+#include "ws/client.h"
+#include "ws/gate.h"
+#include "ws/http.h"
+#include "ws/hub.h"
+#include "ws/listener.h"
+#include "ws/options.h"
+#include "ws/stats.h"
+
+#define WS_SERVER_SHARE        256   /* events in one turn of the loop */
+#define WS_SERVER_SETTLE_BYTES 65536 /* of payload, after which sockets are written in between */
+#define WS_SERVER_RX_BYTES     1024  /* of each socket, for what comes in */
+#define WS_SERVER_TICKETS      4096
+#define WS_SERVER_DRAIN_MS     20
+#define WS_SERVER_DRAIN_MIN    10 /* sockets closed in each of them */
+#define WS_SERVER_SECOND_MS    1000
+
+/* What other threads ask of the loop. */
+enum {
+        WS_SERVER_STOP = 1 << 0,
+        WS_SERVER_DRAIN = 1 << 1,
+        WS_SERVER_RELOAD = 1 << 2,
+};
+
+struct WsServer {
+        WsOptions options; /* owned strings */
+        const WsAuth *auth;
+        Queue *outbox, *queries; /* borrowed */
+
+        Registry *registry;
+        WsTickets *tickets;
+        WsAccess access;
+        WsHub *hub;
+        WsStats *stats;
+        WsGate *gate;
+        WsHttp *http;
+        size_t n_sockets; /* of lws, whatever they are */
+
+        struct lws_context *lws;
+        struct lws_protocols protocols[2];
+        int port;
+        uv_loop_t loop;
+        uv_async_t wake;
+        uv_timer_t tick, second, turn, drain; /* pings; HTTP; statistics; closing */
+        bool has_loop;
+        int64_t drain_until_ms;
+
+        pthread_t thread;
+        bool is_started;
+        atomic_uint asked;                /* WS_SERVER_* */
+        atomic_int grace_ms;              /* of the drain */
+        _Atomic(WsOptions *) new_options; /* owned; of the reload */
+        atomic_int result;
+        sem_t drained;
+};
+
+static void ws_server_ask(WsServer *server, unsigned what) {
+        atomic_fetch_or(&server->asked, what);
+        uv_async_send(&server->wake); /* the one libuv call that any thread may make */
+}
+
+static void ws_server_on_queue(void *arg) {
+        WsServer *server = arg;
+
+        uv_async_send(&server->wake);
+}
+
+/* A fault ends the thread, and through the queues everybody else learns of it. */
+static void ws_server_fail(WsServer *server, int r) {
+        atomic_store(&server->result, r);
+        queue_close(server->outbox);
+        queue_close(server->queries);
+        uv_stop(&server->loop);
+}
+
+static void ws_server_check(WsServer *server, int r) {
+        if (r < 0)
+                ws_server_fail(server, err_up(r));
+}
+
+static void ws_server_settle(WsServer *server) {
+        ws_hub_settle(server->hub);
+        ws_server_check(server, ws_stats_poke(server->stats));
+}
+
+static int ws_server_dispatch(WsServer *server, Event *event) {
+        if (event->type != EVENT_ANSWER)
+                return ws_hub_publish(server->hub, event);
+        if (event->answer->ticket == 0)
+                return ws_stats_answer(server->stats, event->answer);
+
+        ws_http_answer(server->http, event->answer);
+        return 0;
+}
+
+/* A bounded share of the outbox, so that a burst cannot starve the sockets. */
+static void ws_server_take(WsServer *server) {
+        size_t settle_bytes = server->options.queue_bytes / 8;
+        void *batch[WS_SERVER_SHARE];
+        size_t n, n_bytes = 0;
+        int r = 0;
+
+        if (settle_bytes > WS_SERVER_SETTLE_BYTES)
+                settle_bytes = WS_SERVER_SETTLE_BYTES;
+        n = queue_pop(server->outbox, batch, WS_SERVER_SHARE, 0);
+        for (size_t i = 0; i < n; ++i) {
+                Event *event = batch[i];
+
+                if (r == 0)
+                        r = ws_server_dispatch(server, event);
+                n_bytes += event->data.n;
+                event_unref(event);
+                if (n_bytes > settle_bytes) { /* lest one turn fills a good reader's queue */
+                        ws_hub_settle(server->hub);
+                        n_bytes = 0;
+                }
+        }
+        ws_server_check(server, r);
+        ws_server_settle(server);
+        metric_set(METRIC_OUTBOX_LENGTH, (int64_t)queue_length(server->outbox));
+        if (n == WS_SERVER_SHARE)
+                uv_async_send(&server->wake);
+}
+
+static int ws_server_accept(WsServer *server, int fd) {
+        size_t most = (size_t)server->options.max_connections + WS_LISTENER_SPARE;
+
+        if (server->n_sockets >= most) {
+                metric_add(METRIC_WS_REFUSED_CAPACITY, 1);
+                return 1;
+        }
+
+        ws_listener_tune(fd);
+        return 0;
+}
+
+static int ws_server_established(WsServer *server, struct lws *wsi, WsClient *client) {
+        ws_gate_reset_protocol(server->gate);
+        return client ? ws_client_open(client, wsi) : -1;
+}
+
+static int ws_server_destroyed(WsServer *server, struct lws *wsi, WsClient *client) {
+        if (server->n_sockets > 0)
+                --server->n_sockets;
+        lws_set_opaque_user_data(wsi, NULL);
+        ws_client_free(client);
+        return 0;
+}
+
+static int ws_server_closed(WsClient *client) {
+        if (client) /* lws may report the end of what was never established */
+                ws_client_closed(client);
+        return 0;
+}
+
+static int ws_server_pong(WsClient *client) {
+        if (client)
+                ws_client_pong(client);
+        return 0;
+}
+
+static int ws_server_writeable(WsClient *client) {
+        if (client)
+                ws_client_writeable(client);
+        return 0;
+}
+
+static int ws_server_callback(struct lws *wsi,
+                              enum lws_callback_reasons reason,
+                              void *session,
+                              void *in,
+                              size_t n_in) {
+        WsServer *server = lws_context_user(lws_get_context(wsi));
+        WsClient *client = lws_get_opaque_user_data(wsi);
+
+        switch (reason) {
+        case LWS_CALLBACK_WSI_CREATE:
+                ++server->n_sockets;
+                return 0;
+        case LWS_CALLBACK_WSI_DESTROY:
+                return ws_server_destroyed(server, wsi, client);
+        case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
+                return ws_server_accept(server, (int)(intptr_t)in);
+        case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+                return ws_gate_confirm(server->gate, wsi);
+        case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+                ws_gate_forget_protocol(server->gate);
+                return client ? 0 : -1;
+        case LWS_CALLBACK_ESTABLISHED:
+                return ws_server_established(server, wsi, client);
+        case LWS_CALLBACK_RECEIVE:
+                return client ? ws_client_receive(client, in, n_in) : -1;
+        case LWS_CALLBACK_RECEIVE_PONG:
+                return ws_server_pong(client);
+        case LWS_CALLBACK_SERVER_WRITEABLE:
+                return ws_server_writeable(client);
+        case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+                return client ? ws_client_peer_closes(client, in, n_in) : 0;
+        case LWS_CALLBACK_CLOSED:
+                return ws_server_closed(client);
+        case LWS_CALLBACK_HTTP:
+        case LWS_CALLBACK_HTTP_BODY:
+        case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+        case LWS_CALLBACK_HTTP_WRITEABLE:
+        case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
+        case LWS_CALLBACK_CLOSED_HTTP:
+                return ws_http_callback(server->http, wsi, (int)reason, session, in, n_in);
+        default:
+                return 0;
+        }
+}
+
+static void ws_server_on_tick(uv_timer_t *timer) {
+        WsServer *server = timer->data;
+
+        ws_hub_tick(server->hub);
+        ws_server_settle(server);
+}
+
+static void ws_server_on_second(uv_timer_t *timer) {
+        WsServer *server = timer->data;
+
+        ws_http_tick(server->http);
+}
+
+static void ws_server_on_turn(uv_timer_t *timer) {
+        WsServer *server = timer->data;
+
+        ws_server_check(server, ws_stats_tick(server->stats));
+}
+
+/* Closes some of those that are left, so many that all are asked to go in half of the time. */
+static void ws_server_on_drain(uv_timer_t *timer) {
+        WsServer *server = timer->data;
+        int64_t left_ms = server->drain_until_ms - clock_mono_us() / 1000;
+        const WsList *list = ws_index_find(server->hub->index, 0, WS_SCOPE_EVERYONE, 0);
+        size_t n_left = ws_list_length(list);
+        size_t n = WS_SERVER_DRAIN_MIN;
+
+        if (server->hub->n_clients == 0 || left_ms <= 0) {
+                uv_timer_stop(timer);
+                MUST(sem_post(&server->drained));
+                return;
+        }
+
+        if (n < 2 * n_left * WS_SERVER_DRAIN_MS / (size_t)left_ms + 1)
+                n = 2 * n_left * WS_SERVER_DRAIN_MS / (size_t)left_ms + 1;
+        for (size_t i = 0; i < n && i < n_left; ++i)
+                ws_client_close(ws_list_at(list, i), WS_CLOSE_DRAINING, "draining", METRIC_COUNT);
+        ws_server_settle(server);
+}
+
+static void ws_server_begin_drain(WsServer *server) {
+        server->drain_until_ms = clock_mono_us() / 1000 + atomic_load(&server->grace_ms) * 9 / 10;
+        ws_gate_shut(server->gate);
+        MUST(uv_timer_start(&server->drain, ws_server_on_drain, 0, WS_SERVER_DRAIN_MS));
+}
+
+static void ws_server_start_timers(WsServer *server) {
+        uint64_t turn_ms = (uint64_t)server->options.stats_interval_ms;
+        uint64_t tick_ms = (uint64_t)ws_hub_tick_ms(server->hub);
+
+        MUST(uv_timer_start(&server->tick, ws_server_on_tick, tick_ms, tick_ms));
+        MUST(uv_timer_start(&server->turn, ws_server_on_turn, turn_ms, turn_ms));
+        MUST(uv_timer_start(&server->second,
+                            ws_server_on_second,
+                            WS_SERVER_SECOND_MS,
+                            WS_SERVER_SECOND_MS));
+}
+
+static bool ws_server_same(const char *a, const char *b) {
+        return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Everything but where we listen and which files hold the certificate may change. */
+static void ws_server_adopt(WsServer *server, WsOptions *fresh) {
+        WsOptions old = server->options;
+
+        if (!ws_server_same(old.tls_cert, fresh->tls_cert) ||
+            !ws_server_same(old.tls_key, fresh->tls_key) ||
+            !ws_server_same(old.listen, fresh->listen))
+                log_warning("ws_reload_needs_restart keys=http.listen,http.tls_cert,http.tls_key");
+        else if (old.tls_cert)
+                lws_tls_cert_updated(server->lws, old.tls_cert, old.tls_key, NULL, 0, NULL, 0);
+        server->options = *fresh; /* hub, gate and http borrow this very struct */
+        ws_options_done(&old);
+        free(fresh);
+        ws_server_start_timers(server);
+}
+
+static void ws_server_on_wake(uv_async_t *wake) {
+        WsServer *server = wake->data;
+        unsigned asked = atomic_exchange(&server->asked, 0);
+        WsOptions *fresh = atomic_exchange(&server->new_options, NULL);
+
+        if (fresh)
+                ws_server_adopt(server, fresh);
+        if (asked & WS_SERVER_STOP) {
+                uv_stop(&server->loop);
+                return;
+        }
+        if (asked & WS_SERVER_DRAIN)
+                ws_server_begin_drain(server);
+        ws_server_take(server);
+}
+
+static int ws_server_open_loop(WsServer *server) {
+        uv_timer_t *const timers[] = {
+                &server->tick, &server->second, &server->turn, &server->drain
+        };
+
+        if (uv_loop_init(&server->loop) != 0)
+                return err_new(-ENOMEM);
+
+        server->has_loop = true;
+        MUST(uv_async_init(&server->loop, &server->wake, ws_server_on_wake));
+        server->wake.data = server;
+        for (size_t i = 0; i < N_ELEMENTS(timers); ++i) {
+                MUST(uv_timer_init(&server->loop, timers[i]));
+                timers[i]->data = server;
+        }
+        return 0;
+}
+
+static int ws_server_listen(WsServer *server) {
+        WsListening listening = {
+                .options = &server->options,
+                .protocols = server->protocols,
+                .loop = &server->loop,
+                .user = server,
+                .lws = &server->lws,
+        };
+        int r;
+
+        server->protocols[0] = (struct lws_protocols){
+                .name = ws_gate_protocol(server->gate),
+                .callback = ws_server_callback,
+                .per_session_data_size = ws_http_session_size(),
+                .rx_buffer_size = WS_SERVER_RX_BYTES,
+                .tx_packet_size = WS_HUB_BATCH,
+        };
+        r = ws_listener_open(&listening, &server->port);
+        if (r < 0)
+                return err_up(r);
+        return r == 0 ? 0 : WS_SERVER_E_START;
+}
+
+static int ws_server_build(WsServer *server) {
+        int r;
+
+        r = registry_new(&server->registry);
+        if (r == 0)
+                r = ws_tickets_new(&server->tickets, WS_SERVER_TICKETS);
+        if (r == 0)
+                r = ws_hub_new(&server->hub, server->registry);
+        if (r < 0)
+                return err_up(r);
+
+        server->access = (WsAccess){
+                .auth = server->auth,
+                .registry = server->registry,
+                .tickets = server->tickets,
+        };
+        ws_hub_set_options(server->hub, &server->options);
+        r = ws_stats_new(&server->stats, server->hub, server->queries);
+        if (r == 0)
+                r = ws_gate_new(&server->gate, server->hub, &server->access);
+        if (r == 0)
+                r = ws_http_new(&server->http,
+                                &server->options,
+                                &server->access,
+                                server->hub,
+                                server->queries);
+        return r < 0 ? err_up(r) : 0;
+}
+
+int ws_server_new(WsServer **ret_server,
+                  const WsOptions *options,
+                  const WsAuth *auth,
+                  Queue *outbox,
+                  Queue *queries) {
+        CLEANUP(ws_server_free) WsServer *server = NULL;
+        int r;
+
+        server = calloc(1, sizeof(*server));
+        if (!server)
+                return err_new(-ENOMEM);
+
+        server->auth = auth;
+        server->outbox = outbox;
+        server->queries = queries;
+        MUST(sem_init(&server->drained, 0, 0));
+        r = ws_options_copy(&server->options, options);
+        if (r == 0)
+                r = ws_server_open_loop(server);
+        if (r == 0)
+                r = ws_server_build(server);
+        if (r < 0)
+                return err_up(r);
+        r = ws_server_listen(server);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+
+        queue_set_wake(outbox, ws_server_on_queue, server);
+        *ret_server = TAKE(&server);
+        return 0;
+}
+
+static void ws_server_farewell(WsServer *server) {
+        const WsList *list = ws_index_find(server->hub->index, 0, WS_SCOPE_EVERYONE, 0);
+
+        ws_hub_settle(server->hub);
+        for (size_t i = 0; i < ws_list_length(list); ++i)
+                ws_client_farewell(ws_list_at(list, i));
+}
+
+/* libuv closes handles a turn later: ask all to close, and turn until nothing is left. */
+static void ws_server_close_loop(WsServer *server) {
+        uv_handle_t *const handles[] = {
+                (uv_handle_t *)&server->wake,   (uv_handle_t *)&server->tick,
+                (uv_handle_t *)&server->second, (uv_handle_t *)&server->turn,
+                (uv_handle_t *)&server->drain,
+        };
+
+        if (server->lws) {
+                ws_server_farewell(server);
+                lws_context_destroy(server->lws);
+        }
+        for (size_t i = 0; i < N_ELEMENTS(handles); ++i)
+                uv_close(handles[i], NULL);
+        (void)uv_run(&server->loop, UV_RUN_DEFAULT);
+        if (server->lws) /* the second call frees it; lws sets this to NULL (pcontext) */
+                lws_context_destroy(server->lws);
+        MUST(uv_loop_close(&server->loop));
+}
+
+static void *ws_server_main(void *arg) {
+        WsServer *server = arg;
+
+        ws_server_start_timers(server);
+        (void)uv_run(&server->loop, UV_RUN_DEFAULT);
+        return NULL;
+}
+
+int ws_server_start(WsServer *server) {
+        int r;
+
+        r = pthread_create(&server->thread, NULL, ws_server_main, server);
+        if (r != 0)
+                return err_new(-r);
+
+        server->is_started = true;
+        uv_async_send(&server->wake); /* for what was pushed before */
+        log_info("ws_listening port=%d tls=%d", server->port, server->options.tls_cert != NULL);
+        return 0;
+}
+
+WsServer *ws_server_free(WsServer *server) {
+        WsOptions *fresh;
+
+        if (!server)
+                return NULL;
+
+        if (server->is_started) {
+                ws_server_ask(server, WS_SERVER_STOP);
+                MUST(pthread_join(server->thread, NULL));
+        }
+        queue_set_wake(server->outbox, NULL, NULL);
+        if (server->has_loop) /* the thread is gone: its loop is ours */
+                ws_server_close_loop(server);
+        ws_http_free(server->http);
+        ws_gate_free(server->gate);
+        ws_stats_free(server->stats);
+        ws_hub_free(server->hub);
+        ws_tickets_free(server->tickets);
+        registry_free(server->registry);
+        fresh = atomic_exchange(&server->new_options, NULL);
+        if (fresh)
+                ws_options_done(fresh);
+        free(fresh);
+        ws_options_done(&server->options);
+        MUST(sem_destroy(&server->drained));
+        free(server);
+        return NULL;
+}
+
+int ws_server_port(const WsServer *server) {
+        return server->port;
+}
+
+int ws_server_result(const WsServer *server) {
+        return atomic_load(&server->result);
+}
+
+int ws_server_reload(WsServer *server, const WsOptions *options) {
+        WsOptions *fresh = calloc(1, sizeof(*fresh));
+        WsOptions *stale;
+        int r;
+
+        if (!fresh)
+                return err_new(-ENOMEM);
+        r = ws_options_copy(fresh, options);
+        if (r < 0) {
+                free(fresh);
+                return err_up(r);
+        }
+
+        stale = atomic_exchange(&server->new_options, fresh);
+        if (stale) /* a reload that the loop has not come to yet */
+                ws_options_done(stale);
+        free(stale);
+        ws_server_ask(server, WS_SERVER_RELOAD);
+        return 0;
+}
+
+void ws_server_drain(WsServer *server, int grace_ms) {
+        struct timespec until;
+
+        if (!server->is_started || grace_ms <= 0)
+                return;
+
+        MUST(clock_gettime(CLOCK_MONOTONIC, &until));
+        until.tv_sec += grace_ms / 1000;
+        until.tv_nsec += (long)(grace_ms % 1000) * 1000000;
+        if (until.tv_nsec >= 1000000000) {
+                ++until.tv_sec;
+                until.tv_nsec -= 1000000000;
+        }
+        atomic_store(&server->grace_ms, grace_ms);
+        ws_server_ask(server, WS_SERVER_DRAIN);
+        while (sem_clockwait(&server->drained, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR)
+                continue;
+}

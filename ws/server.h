@@ -1,0 +1,65 @@
+#pragma once
+
+/*
+ * WsServer: HTTP and WebSocket on one libwebsockets loop, which is a libuv loop and a thread of its
+ * own.
+ *
+ * Takes Events from the outbox, hands them to the hub, and serves the dialects of PROTOCOL 3.
+ * Everything behind this header belongs to the loop's thread; only the functions below may be
+ * called from another one.
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/base/inbound.h"
+
+typedef struct Queue Queue;
+typedef struct WsAuth WsAuth;
+typedef struct WsOptions WsOptions;
+typedef struct WsServer WsServer;
+
+struct WsOptions {
+        const char *listen;             /* host:port or [host]:port; port 0 = any free one */
+        const char *tls_cert, *tls_key; /* NULL = plain */
+        const char *allowed_origins;    /* comma-separated; NULL = same host only; "*" = any */
+        const char *epoch;              /* of the journal: cursors name it */
+        const char *version;
+        const char *welcome;      /* dialect D */
+        int token_ttl_s;          /* of POST /api/token */
+        size_t max_message_bytes; /* one message in */
+        size_t max_body_bytes;    /* one HTTP body in */
+        size_t queue_bytes;       /* of one socket */
+        int slow_ms;              /* how long a socket may stay conflated before it is closed */
+        int handshake_timeout_ms;
+        int ping_interval_ms, silence_ms;
+        int max_connections, max_connections_per_user; /* the latter: dialect E and native */
+        int messages_per_s;                            /* in, a socket; twice that in a burst */
+        int connects_per_s;                            /* a source address; 0 = no limit */
+        int max_subscriptions;
+        int stats_interval_ms; /* dialects A and E */
+        int answer_timeout_ms; /* HTTP: a query that is not answered by then is a 504; 0 = 10 s */
+        int login_failures_per_min; /* a source address; twice that an account; 0 = 10 */
+        bool no_broker; /* mqtt.url is not set: no broker is no reason not to be ready */
+};
+
+enum {
+        WS_SERVER_E_START = 1, /* cannot listen there, or cannot use the certificate: logged */
+};
+
+MUST_CHECK int ws_server_new(WsServer **ret_server,
+                             const WsOptions *options,
+                             const WsAuth *auth,
+                             Queue *outbox,
+                             Queue *queries);
+WsServer *ws_server_free(WsServer *server); /* stops, joins */
+
+MUST_CHECK int ws_server_start(WsServer *server);
+int ws_server_port(const WsServer *server);
+/* A fault (< 0) once the thread has ended with one; it has closed both queues then. */
+int ws_server_result(const WsServer *server);
+MUST_CHECK int ws_server_reload(WsServer *server,
+                                const WsOptions *options); /* limits and certificates; copies */
+/* Refuses new sockets, closes the others with 4200 spread over @grace_ms; returns when done or
+ * over. */
+void ws_server_drain(WsServer *server, int grace_ms);
+
+DEFINE_CLEANUP(WsServer *, ws_server_free);

@@ -1,0 +1,292 @@
+#include "ws/stats.h"
+
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "gateway/base/index.h"
+#include "gateway/base/metrics.h"
+#include "gateway/base/queue.h"
+#include "ws/client.h"
+#include "ws/hub.h"
+#include "ws/server.h"
+#define HASH_NONFATAL_OOM          1
+#define uthash_nonfatal_oom(scope) ((scope)->is_lost = true)
+#include <uthash.h>
+
+#define WS_STATS_REPEAT_MS   30000 /* dialect E: also when nothing changed */
+#define WS_STATS_PATIENCE_MS 60000 /* an answer that takes longer will not come */
+#define WS_STATS_MINUTES     5
+
+typedef struct WsStatsScope WsStatsScope;
+typedef struct WsStatsTopic WsStatsTopic;
+
+/* What the sockets of one user (0: of those who see everything) were sent last. */
+struct WsStatsScope {
+        int64_t user_id;
+        uint64_t digest; /* 0 = nothing yet */
+        int64_t sent_ms;
+        bool is_used;
+};
+
+/* One dialect with statistics. */
+struct WsStatsTopic {
+        const WsDialect *dialect;
+        QueryKind kind;
+        int64_t repeat_ms; /* 0 = only what changed */
+        int64_t asked_ms;  /* the question that is open; 0 = none */
+        Index *scopes;     /* of user ids */
+};
+
+struct WsStats {
+        WsHub *hub;     /* borrowed */
+        Queue *queries; /* borrowed */
+        WsStatsTopic topics[2];
+};
+
+static int64_t ws_stats_now_ms(void) {
+        return clock_mono_us() / 1000;
+}
+
+int ws_stats_new(WsStats **ret_stats, WsHub *hub, Queue *queries) {
+        CLEANUP(ws_stats_free) WsStats *stats = NULL;
+        int r = 0;
+
+        stats = calloc(1, sizeof(*stats));
+        if (!stats)
+                return err_new(-ENOMEM);
+
+        stats->hub = hub;
+        stats->queries = queries;
+        stats->topics[0] = (WsStatsTopic){
+                .dialect = &ws_dialect_a,
+                .kind = QUERY_DETECTION_STATS,
+        };
+        stats->topics[1] = (WsStatsTopic){
+                .dialect = &ws_dialect_e,
+                .kind = QUERY_CAMERA_STATS,
+                .repeat_ms = WS_STATS_REPEAT_MS,
+        };
+        for (size_t i = 0; r == 0 && i < N_ELEMENTS(stats->topics); ++i)
+                r = index_new(&stats->topics[i].scopes);
+        if (r < 0)
+                return err_up(r);
+
+        *ret_stats = TAKE(&stats);
+        return 0;
+}
+
+static void ws_stats_free_scope(void *arg, void *scope) {
+        (void)arg;
+        free(scope);
+}
+
+WsStats *ws_stats_free(WsStats *stats) {
+        if (!stats)
+                return NULL;
+
+        for (size_t i = 0; i < N_ELEMENTS(stats->topics); ++i) {
+                if (!stats->topics[i].scopes)
+                        continue;
+                index_each(stats->topics[i].scopes, ws_stats_free_scope, NULL);
+                index_free(stats->topics[i].scopes);
+        }
+        free(stats);
+        return NULL;
+}
+
+uint64_t ws_stats_digest(Text body) {
+        static const Text name = { .data = "\"timestamp\":\"", .n = 13 };
+        uint64_t digest = 0xcbf29ce484222325; /* FNV-1a */
+
+        for (size_t i = 0; i < body.n; ++i) {
+                digest = (digest ^ (uint8_t)body.data[i]) * 0x100000001b3;
+                if (body.n - i >= name.n && memcmp(body.data + i, name.data, name.n) == 0) {
+                        const char *end = memchr(body.data + i + name.n, '"', body.n - i - name.n);
+
+                        if (end)
+                                i = (size_t)(end - body.data);
+                }
+        }
+        return digest ? digest : 1;
+}
+
+static bool ws_stats_is_scope(const WsStatsTopic *topic, const WsList *list) {
+        WsScope scope = ws_list_scope(list);
+
+        return ws_list_dialect(list) == (int)topic->dialect->id &&
+               (scope == WS_SCOPE_ALL || scope == WS_SCOPE_USER);
+}
+
+static int ws_stats_collect(const WsStats *stats, const WsStatsTopic *topic, Query *query) {
+        const WsIndex *index = stats->hub->index;
+        const WsList *list = NULL;
+        size_t n = 0;
+
+        while ((list = ws_index_next(index, list)))
+                n += ws_stats_is_scope(topic, list);
+        query->user_ids = calloc(n + 1, sizeof(int64_t));
+        if (!query->user_ids)
+                return err_new(-ENOMEM);
+
+        while ((list = ws_index_next(index, list)))
+                if (ws_stats_is_scope(topic, list))
+                        query->user_ids[query->n_user_ids++] = ws_list_id(list);
+        return 0;
+}
+
+static int ws_stats_ask(WsStats *stats, WsStatsTopic *topic) {
+        CLEANUP(query_free) Query *query = NULL;
+        int64_t now_ms = ws_stats_now_ms();
+        int r;
+
+        if (stats->hub->n_open[topic->dialect->id] == 0)
+                return 0;
+        if (topic->asked_ms != 0 && now_ms - topic->asked_ms < WS_STATS_PATIENCE_MS)
+                return 0;
+
+        r = query_new(&query, topic->kind, 0);
+        if (r < 0)
+                return err_up(r);
+        r = ws_stats_collect(stats, topic, query);
+        if (r < 0)
+                return err_up(r);
+
+        query->minutes = WS_STATS_MINUTES;
+        r = queue_push(stats->queries, query, 0);
+        if (r < 0)
+                return err_up(r);
+        if (r > 0) { /* full, or closing: the next turn tries again */
+                metric_add(METRIC_QUERY_REFUSED, 1);
+                return 0;
+        }
+        query = NULL;
+        topic->asked_ms = now_ms;
+        return 0;
+}
+
+int ws_stats_tick(WsStats *stats) {
+        for (size_t i = 0; i < N_ELEMENTS(stats->topics); ++i) {
+                int r = ws_stats_ask(stats, &stats->topics[i]);
+
+                if (r < 0)
+                        return err_up(r);
+        }
+        return 0;
+}
+
+int ws_stats_poke(WsStats *stats) {
+        WsStatsTopic *topic = &stats->topics[1];
+        int r;
+
+        if (!stats->hub->stats_wanted || topic->asked_ms != 0)
+                return 0;
+
+        stats->hub->stats_wanted = false;
+        r = ws_stats_ask(stats, topic);
+        return r < 0 ? err_up(r) : 0;
+}
+
+static int ws_stats_scope(WsStatsTopic *topic, int64_t user_id, WsStatsScope **ret_scope) {
+        WsStatsScope *scope = index_get_id(topic->scopes, user_id);
+        int r;
+
+        if (!scope) {
+                scope = calloc(1, sizeof(*scope));
+                if (!scope)
+                        return err_new(-ENOMEM);
+                scope->user_id = user_id;
+                r = index_put_id(topic->scopes, user_id, scope);
+                if (r < 0) {
+                        free(scope);
+                        return err_up(r);
+                }
+        }
+
+        scope->is_used = true;
+        *ret_scope = scope;
+        return 0;
+}
+
+/* To the sockets of one list that have had none yet or, @is_news, to all of it. */
+static int ws_stats_send(const WsList *list, WsFrame *frame, bool is_news) {
+        for (size_t i = 0; i < ws_list_length(list); ++i) {
+                WsClient *client = ws_list_at(list, i);
+                int r;
+
+                if (!is_news && !client->wants_stats)
+                        continue;
+                client->wants_stats = false;
+                if (!(client->types & WS_TYPE_STATISTICS))
+                        continue;
+                r = ws_client_offer(client, frame);
+                if (r < 0)
+                        return err_up(r);
+        }
+        return 0;
+}
+
+static int ws_stats_deliver(WsStats *stats, WsStatsTopic *topic, int64_t user_id, Text body) {
+        CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
+        uint64_t digest = ws_stats_digest(body);
+        int64_t now_ms = ws_stats_now_ms();
+        Buf *buf = &stats->hub->text;
+        WsStatsScope *scope = NULL;
+        const WsList *list;
+        bool is_news;
+        int r;
+
+        list = ws_index_find(stats->hub->index,
+                             (int)topic->dialect->id,
+                             user_id == 0 ? WS_SCOPE_ALL : WS_SCOPE_USER,
+                             user_id);
+        if (!list)
+                return 0;
+        r = ws_stats_scope(topic, user_id, &scope);
+        if (r < 0)
+                return err_up(r);
+
+        is_news = digest != scope->digest ||
+                  (topic->repeat_ms != 0 && now_ms - scope->sent_ms >= topic->repeat_ms);
+        if (is_news) {
+                scope->digest = digest;
+                scope->sent_ms = now_ms;
+        }
+        buf_reset(buf);
+        topic->dialect->format_stats(body, buf);
+        if (buf_failed(buf))
+                return err_new(-ENOMEM);
+        r = ws_frame_new(&frame, buf_text(buf), ws_frame_key(KIND_COUNT, 0, 0));
+        if (r == 0)
+                r = ws_stats_send(list, frame, is_news);
+        return r < 0 ? err_up(r) : 0;
+}
+
+/* Forgets a scope whose last socket is gone. */
+static void ws_stats_prune(void *arg, void *value) {
+        WsStatsTopic *topic = arg;
+        WsStatsScope *scope = value;
+
+        if (scope->is_used) {
+                scope->is_used = false;
+                return;
+        }
+        index_remove_id(topic->scopes, scope->user_id);
+        free(scope);
+}
+
+int ws_stats_answer(WsStats *stats, const Answer *answer) {
+        WsStatsTopic *topic = &stats->topics[answer->kind == QUERY_CAMERA_STATS ? 1 : 0];
+        int r = 0;
+
+        topic->asked_ms = 0;
+        if (answer->kind != topic->kind || answer->status != 200)
+                return 0; /* the database is away: the next turn asks again */
+
+        for (size_t i = 0; r == 0 && i < answer->n_bodies; ++i)
+                if (answer->bodies[i].n > 0)
+                        r = ws_stats_deliver(stats,
+                                             topic,
+                                             answer->user_ids[i],
+                                             buf_text(&answer->bodies[i]));
+        index_each(topic->scopes, ws_stats_prune, topic);
+        return r < 0 ? err_up(r) : 0;
+}
