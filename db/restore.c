@@ -12,6 +12,8 @@ enum {
         RESTORE_PAGE = 1000, /* devices or vehicles at a time */
         RESTORE_ID_SIZE = 24,
         RESTORE_MEMBERS = 4, /* the column in which the members of a vehicle_log begin */
+        RESTORE_LATITUDE = RESTORE_MEMBERS + 4,
+        RESTORE_LONGITUDE,
 };
 
 typedef struct RestoreSource RestoreSource;
@@ -99,6 +101,11 @@ static void restore_vehicle_log(const PGresult *result, int row, Buf *ret_json) 
         buf_append_char(ret_json, '}');
 }
 
+static double restore_number(const PGresult *result, int row, int column) {
+        return PQgetisnull(result, row, column) ? (double)NAN
+                                                : strtod(PQgetvalue(result, row, column), NULL);
+}
+
 static int restore_row(Arena *arena, Kind kind, const PGresult *result, int row, Record *ret) {
         int64_t id = strtoll(PQgetvalue(result, row, 0), NULL, 10);
         Record record = {
@@ -114,6 +121,8 @@ static int restore_row(Arena *arena, Kind kind, const PGresult *result, int row,
                 buf_append(&json, PQgetvalue(result, row, 4), (size_t)PQgetlength(result, row, 4));
         } else {
                 record.vehicle_id = id;
+                record.vehicle_log.latitude = restore_number(result, row, RESTORE_LATITUDE);
+                record.vehicle_log.longitude = restore_number(result, row, RESTORE_LONGITUDE);
                 restore_vehicle_log(result, row, &json);
         }
         record.data = arena_copy(arena, buf_text(&json).data, json.n);

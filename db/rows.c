@@ -96,29 +96,49 @@ static const SheetInfo sheets[DB_SHEET_COUNT] = {
                 "ktt" "kkssssddj",
                 true,
         },
-        /* Of several for one command the first final one counts, or else the newest. */
+        [DB_SHEET_STATUS_LOGS] = {
+                "device_status_logs",
+                "INSERT INTO device_status_logs (journal_id, seq, received_at, time, device_id,"
+                " status, temperature, humidity, latitude, longitude, late)"
+                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS u",
+                "ktt" "ksddddb",
+                true,
+        },
+        /* A state moves up or not at all; each step of several for one command is an event. */
         [DB_SHEET_ACKS] = {
                 "command_acks",
-                "WITH acks AS MATERIALIZED (SELECT u.*, CASE u.status WHEN 'ok' THEN 'done'"
-                " WHEN 'error' THEN 'failed' ELSE 'executing' END AS state"
-                " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) AS u (ord, seq, received_at,"
-                " device_id, command_id, status, message, topic, payload)),"
-                " best AS (SELECT DISTINCT ON (command_id, device_id) * FROM acks"
-                " ORDER BY command_id, device_id, state = 'executing',"
-                " CASE state WHEN 'executing' THEN -seq ELSE seq END),"
-                " changed AS (UPDATE commands c"
-                " SET state = b.state, message = coalesce(b.message, c.message),"
-                " updated_at = now() FROM best b"
-                " WHERE c.command_id = b.command_id AND c.device_id = b.device_id"
-                " AND c.state NOT IN ('done', 'failed', 'expired')),"
-                " unknown AS (SELECT a.* FROM acks a WHERE NOT EXISTS (SELECT FROM commands c"
-                " WHERE c.command_id = a.command_id AND c.device_id = a.device_id)),"
+                "WITH acks AS MATERIALIZED (SELECT u.*, tidegate_command_rank(u.state) AS rank"
+                " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS u (ord, seq,"
+                " received_at, time, device_id, command_id, state, message, topic, payload)),"
+                " held AS MATERIALIZED (SELECT command_id, device_id, user_id,"
+                " tidegate_command_rank(state) AS stored FROM commands"
+                " WHERE command_id IN (SELECT command_id FROM acks)"
+                " ORDER BY command_id FOR UPDATE),"
+                " ranked AS MATERIALIZED (SELECT a.*, h.user_id, a.rank > greatest(h.stored,"
+                " max(a.rank) OVER (PARTITION BY a.command_id, a.device_id ORDER BY a.seq"
+                " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS moves"
+                " FROM acks a JOIN held h USING (command_id, device_id)),"
+                " top AS (SELECT DISTINCT ON (command_id) * FROM ranked WHERE moves"
+                " ORDER BY command_id, rank DESC),"
+                " changed AS (UPDATE commands c SET state = t.state,"
+                " message = coalesce(t.message, c.message), updated_at = now(),"
+                " finished_at = CASE WHEN t.rank = 4 THEN t.received_at END,"
+                " delivered_at = coalesce(c.delivered_at, (SELECT min(r.received_at) FROM ranked r"
+                " WHERE r.command_id = c.command_id AND r.state = 'delivered'))"
+                " FROM top t WHERE c.command_id = t.command_id),"
+                " logged AS (INSERT INTO command_events (journal_id, seq, received_at, time,"
+                " device_id, user_id, command_id, state, message)"
+                " SELECT $1, seq, received_at, time, device_id, user_id, command_id, state, message"
+                " FROM ranked WHERE moves),"
+                " unknown AS (SELECT a.* FROM acks a WHERE NOT EXISTS (SELECT FROM held h"
+                " WHERE h.command_id = a.command_id AND h.device_id = a.device_id)),"
                 " dead AS (INSERT INTO dead_letters"
                 " (journal_id, seq, received_at, reason, topic, detail, payload)"
                 " SELECT $1, seq, received_at, 'unknown_command', topic,"
                 " 'no such command of this device', payload FROM unknown)"
-                " SELECT ord FROM unknown",
-                "iktksssly",
+                " SELECT ord, true FROM unknown UNION ALL"
+                " SELECT ord, false FROM ranked WHERE NOT moves",
+                "iktt" "ksssly",
                 true,
         },
         [DB_SHEET_DEAD_LETTERS] = {
@@ -360,18 +380,41 @@ static void rows_add_alert(DbRows *rows, const Record *record) {
         db_array_bytes(&columns[8], alert->extra);
 }
 
+static void rows_add_status(DbRows *rows, const Record *record) {
+        DbArray *columns = rows_begin(rows, DB_SHEET_STATUS_LOGS, record, record->time_us);
+        const StatusRecord *status = &record->status;
+
+        db_array_int(&columns[0], record->device_id);
+        db_array_bytes(&columns[1], status->status);
+        db_array_double(&columns[2], status->temperature);
+        db_array_double(&columns[3], status->humidity);
+        db_array_double(&columns[4], status->latitude);
+        db_array_double(&columns[5], status->longitude);
+        db_array_bool(&columns[6], record->late);
+}
+
+/* What a device says about a command, as what the command then is. */
+static Text rows_state(const AckRecord *ack) {
+        if (ack->state.data)
+                return ack->state;
+        if (text_equal(ack->status, TEXT("ok")))
+                return TEXT("done");
+        return text_equal(ack->status, TEXT("error")) ? TEXT("failed") : TEXT("executing");
+}
+
 static void rows_add_ack(DbRows *rows, const Record *record, size_t index) {
         DbArray *columns = rows->columns[DB_SHEET_ACKS];
 
         db_array_int(&columns[0], (int64_t)index);
         db_array_int(&columns[1], (int64_t)record->seq);
         db_array_time(&columns[2], record->received_us);
-        db_array_int(&columns[3], record->device_id);
-        db_array_bytes(&columns[4], record->ack.command_id);
-        db_array_bytes(&columns[5], record->ack.status);
-        db_array_bytes(&columns[6], record->ack.message);
-        db_array_lossy(&columns[7], record->topic.data ? record->topic : TEXT(""));
-        db_array_bytes(&columns[8], record->payload.data ? record->payload : TEXT(""));
+        db_array_time(&columns[3], record->time_us);
+        db_array_int(&columns[4], record->device_id);
+        db_array_bytes(&columns[5], record->ack.command_id);
+        db_array_bytes(&columns[6], rows_state(&record->ack));
+        db_array_bytes(&columns[7], record->ack.message);
+        db_array_lossy(&columns[8], record->topic.data ? record->topic : TEXT(""));
+        db_array_bytes(&columns[9], record->payload.data ? record->payload : TEXT(""));
 }
 
 void db_rows_add(DbRows *rows, const Record *record, size_t index) {
@@ -401,10 +444,13 @@ void db_rows_add(DbRows *rows, const Record *record, size_t index) {
         case KIND_ALERT:
                 rows_add_alert(rows, record);
                 break;
+        case KIND_DEVICE_STATUS:
+                rows_add_status(rows, record);
+                break;
         case KIND_COMMAND_ACK:
+        case KIND_COMMAND_STATE:
                 rows_add_ack(rows, record, index);
                 break;
-        case KIND_DEVICE_STATUS: /* what it says is in the states */
         case KIND_NONE:
         case KIND_COUNT:
                 break;

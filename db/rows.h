@@ -26,7 +26,9 @@ typedef enum DbSheet {
         DB_SHEET_TELEMETRY,
         DB_SHEET_CAMERA_EVENTS,
         DB_SHEET_ALERTS,
-        DB_SHEET_ACKS, /* answers with the `ord` of those that no command waits for */
+        DB_SHEET_STATUS_LOGS,
+        DB_SHEET_ACKS, /* of commands, and their states: answers with the `ord` of those that no
+                          command waits for (true) and of those that changed nothing (false) */
         DB_SHEET_DEAD_LETTERS,
         DB_SHEET_STATES,
         DB_SHEET_COUNT

@@ -18,6 +18,13 @@ enum {
         STORE_STEP_OTHER = DB_SHEET_COUNT,
 };
 
+typedef struct StoreNote StoreNote;
+
+struct StoreNote {
+        int32_t record;
+        bool is_unknown;
+};
+
 struct DbStore {
         DbConn *conn; /* borrowed */
         char *epoch;
@@ -36,8 +43,8 @@ struct DbStore {
         int n_retries;
         bool under_way, committed, rolling_back;
         PGresult *error;  /* the first one of the batch */
-        int32_t *unknown; /* records whose command there is not */
-        size_t n_unknown, unknown_capacity;
+        StoreNote *notes; /* records of commands that are unknown, or that they did not change */
+        size_t n_notes, notes_capacity;
 };
 
 int db_store_new(DbStore **ret_store, DbConn *conn, const char *epoch) {
@@ -63,7 +70,7 @@ DbStore *db_store_free(DbStore *store) {
         if (!store)
                 return NULL;
         PQclear(store->error);
-        free(store->unknown);
+        free(store->notes);
         db_rows_free(store->rows);
         free(store->epoch);
         free(store);
@@ -278,7 +285,7 @@ static int store_start(DbStore *store) {
 
         PQclear(TAKE(&store->error));
         store->step = 0;
-        store->n_unknown = 0;
+        store->n_notes = 0;
         store->committed = false;
         store->rolling_back = false;
 
@@ -311,20 +318,23 @@ int db_store_begin(DbStore *store, const DbBatch *batch) {
         return r < 0 ? err_up(r) : r;
 }
 
-static int store_keep_unknown(DbStore *store, const PGresult *result) {
+static int store_keep_notes(DbStore *store, const PGresult *result) {
         size_t n = (size_t)PQntuples(result);
-        int32_t *unknown;
+        StoreNote *notes;
 
-        if (n > store->unknown_capacity) {
-                unknown = realloc(store->unknown, n * sizeof(*unknown));
-                if (!unknown)
+        if (n > store->notes_capacity) {
+                notes = realloc(store->notes, n * sizeof(*notes));
+                if (!notes)
                         return err_new(-ENOMEM);
-                store->unknown = unknown;
-                store->unknown_capacity = n;
+                store->notes = notes;
+                store->notes_capacity = n;
         }
         for (size_t i = 0; i < n; ++i)
-                store->unknown[i] = (int32_t)strtol(PQgetvalue(result, (int)i, 0), NULL, 10);
-        store->n_unknown = n;
+                store->notes[i] = (StoreNote){
+                        .record = (int32_t)strtol(PQgetvalue(result, (int)i, 0), NULL, 10),
+                        .is_unknown = *PQgetvalue(result, (int)i, 1) == 't',
+                };
+        store->n_notes = n;
         return 0;
 }
 
@@ -337,7 +347,7 @@ static int store_take_result(DbStore *store, PGresult **resultp) {
         case PGRES_TUPLES_OK:
                 if (store->step >= store->n_steps || store->steps[store->step] != DB_SHEET_ACKS)
                         return 0;
-                r = store_keep_unknown(store, *resultp);
+                r = store_keep_notes(store, *resultp);
                 return r < 0 ? err_up(r) : 0;
         case PGRES_COMMAND_OK:
                 if (is_commit)
@@ -354,11 +364,15 @@ static int store_take_result(DbStore *store, PGresult **resultp) {
 
 static void store_commit(DbStore *store) {
         store->seq = store->batch.seq;
-        for (size_t i = 0; i < store->n_unknown; ++i) {
-                size_t k = (size_t)store->unknown[i];
+        for (size_t i = 0; i < store->n_notes; ++i) {
+                size_t k = (size_t)store->notes[i].record;
 
-                if (k < store->batch.n_records)
+                if (k >= store->batch.n_records)
+                        continue;
+                if (store->notes[i].is_unknown)
                         store->batch.records[k]->reason = REASON_UNKNOWN_COMMAND;
+                else
+                        store->batch.records[k]->unchanged = true;
         }
 }
 

@@ -6,8 +6,9 @@
  * with binary arrays for unnest). Either all of the batch is stored or nothing of it.
  *
  * Belongs to the processor's thread. One batch at a time; the records stay valid until it ends.
- * Records with a reason become dead letters. A record of kind command_ack for which
- * there is no command becomes one in the same transaction: its reason is then set.
+ * Records with a reason become dead letters. A record of kind command_ack or
+ * command_state for which there is no command becomes one in the same transaction: its reason is
+ * then set. One that did not move its command on is marked `unchanged`.
  * Partitions that the batch needs are made on the way, and what lost against another transaction is
  * tried again.
  *

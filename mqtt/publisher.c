@@ -17,7 +17,8 @@ struct MqttPublisher {
         MqttOptions options;
         char client_id[MQTT_PUBLISHER_ID_SIZE];
         int window;
-        MqttSession *session; /* a new one for each connection: what was under way goes with it */
+        MqttSession *session;  /* a new one for each connection: what was under way goes with it */
+        MqttSending *sendings; /* [window], of mqtt_publisher_publish_all() */
         _Atomic int n_waiting;
 };
 
@@ -43,6 +44,9 @@ int mqtt_publisher_new(MqttPublisher **ret_publisher, const MqttOptions *options
                 return err_up(r);
         publisher->options = *options;
         publisher->window = window > 0 ? window : 1;
+        publisher->sendings = calloc((size_t)publisher->window, sizeof(*publisher->sendings));
+        if (!publisher->sendings)
+                return err_new(-ENOMEM);
         /* Never the gateway's own: that would take its session. */
         snprintf(publisher->client_id, sizeof(publisher->client_id), "tidegate-pub-%.10s", id);
 
@@ -57,8 +61,15 @@ MqttPublisher *mqtt_publisher_free(MqttPublisher *publisher) {
         if (publisher->session)
                 mqtt_session_disconnect(publisher->session);
         mqtt_session_free(publisher->session);
+        free(publisher->sendings);
         free(publisher);
         return NULL;
+}
+
+void mqtt_publisher_disconnect(MqttPublisher *publisher) {
+        if (publisher->session)
+                mqtt_session_disconnect(publisher->session);
+        publisher->session = mqtt_session_free(publisher->session);
 }
 
 int mqtt_publisher_connect(MqttPublisher *publisher) {
@@ -93,7 +104,7 @@ int mqtt_publisher_connect(MqttPublisher *publisher) {
         }
 }
 
-static bool mqtt_publisher_is_online(const MqttPublisher *publisher) {
+bool mqtt_publisher_is_online(const MqttPublisher *publisher) {
         return publisher->session && mqtt_session_is_connected(publisher->session);
 }
 
@@ -132,4 +143,50 @@ int mqtt_publisher_flush(MqttPublisher *publisher, int timeout_ms) {
         int64_t until_us = clock_mono_us() + timeout_ms * INT64_C(1000);
 
         return mqtt_publisher_wait(publisher, 0, until_us) ? 0 : MQTT_PUBLISHER_E_OFFLINE;
+}
+
+const char *mqtt_publisher_error(const MqttPublisher *publisher) {
+        return publisher->session ? mqtt_session_error(publisher->session) : "";
+}
+
+static bool mqtt_publisher_has_pending(const MqttPublisher *publisher, size_t n) {
+        for (size_t i = 0; i < n; ++i)
+                if (atomic_load(&publisher->sendings[i].outcome) == MQTT_OUTCOME_PENDING)
+                        return true;
+        return false;
+}
+
+int mqtt_publisher_publish_all(MqttPublisher *publisher,
+                               const MqttMessage messages[],
+                               size_t n,
+                               int timeout_ms,
+                               MqttOutcome ret_outcomes[]) {
+        int64_t until_us = clock_mono_us() + timeout_ms * INT64_C(1000);
+        size_t n_sent = 0;
+        int r = 0;
+
+        assert(n <= (size_t)publisher->window);
+        while (n_sent < n && r == 0 && mqtt_publisher_is_online(publisher)) {
+                r = mqtt_sending_start(&publisher->sendings[n_sent],
+                                       publisher->session,
+                                       &messages[n_sent]);
+                n_sent += r == 0;
+        }
+        if (r < 0)
+                return err_up(r);
+        while (mqtt_publisher_has_pending(publisher, n_sent) &&
+               mqtt_publisher_is_online(publisher) && clock_mono_us() < until_us)
+                mqtt_session_wait(publisher->session, MQTT_PUBLISHER_TICK_MS);
+
+        r = 0;
+        for (size_t i = 0; i < n; ++i) {
+                ret_outcomes[i] =
+                        i < n_sent ? (MqttOutcome)atomic_load(&publisher->sendings[i].outcome)
+                                   : MQTT_OUTCOME_PENDING;
+                if (ret_outcomes[i] == MQTT_OUTCOME_DONE)
+                        metric_add(METRIC_MQTT_PUBLISHED, 1);
+                else if (ret_outcomes[i] == MQTT_OUTCOME_PENDING)
+                        r = MQTT_PUBLISHER_E_OFFLINE;
+        }
+        return r;
 }

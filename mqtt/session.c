@@ -8,10 +8,12 @@
 
 #include "gateway/base/err.h"
 #include "gateway/base/secret.h"
+#include "mqtt/broker.h"
 
-#define MQTT_SESSION_URI_SIZE   512
-#define MQTT_SESSION_ERROR_SIZE 160
-#define MQTT_SESSION_MAX_SUBS   64
+#define MQTT_SESSION_URI_SIZE    512
+#define MQTT_SESSION_ERROR_SIZE  160
+#define MQTT_SESSION_MAX_SUBS    64
+#define MQTT_SESSION_PATIENCE_MS 10000 /* beyond Paho's own time-out */
 
 typedef enum MqttRequest {
         MQTT_REQUEST_NONE,
@@ -117,22 +119,6 @@ static void mqtt_session_on_connected5(void *context, MQTTAsync_successData5 *da
         mqtt_session_on_connected(context, data->alt.connect.sessionPresent);
 }
 
-static const char *mqtt_session_refusal(int code) {
-        static const char *const texts[] = {
-                "the broker does not speak this version of MQTT",
-                "the broker does not accept the client id",
-                "the broker is not available",
-                "bad user name or password",
-                "not authorized",
-        };
-        const char *text;
-
-        if (code >= 1 && code <= (int)N_ELEMENTS(texts))
-                return texts[code - 1];
-        text = MQTTReasonCode_toString((enum MQTTReasonCodes)code);
-        return text ? text : "refused by the broker";
-}
-
 static void mqtt_session_on_refused(MqttSession *session, int code, const char *message) {
         bool has_tls_error;
 
@@ -140,7 +126,7 @@ static void mqtt_session_on_refused(MqttSession *session, int code, const char *
         has_tls_error = session->has_tls_error;
         pthread_mutex_unlock(&session->lock);
         if (code > 0)
-                mqtt_session_say(session, mqtt_session_refusal(code));
+                mqtt_session_say(session, mqtt_broker_refusal(code));
         else if (!has_tls_error)
                 mqtt_session_say(session, message ? message : "no connection");
         mqtt_session_answer(session,
@@ -160,17 +146,12 @@ static void mqtt_session_on_refused5(void *context, MQTTAsync_failureData5 *data
         mqtt_session_on_refused(context, code, data ? data->message : NULL);
 }
 
-/* Of "thread:error:number:library:function:reason:file:line:" people want the reason. */
 static int mqtt_session_on_tls_error(const char *text, size_t n, void *context) {
         MqttSession *session = context;
         char reason[MQTT_SESSION_ERROR_SIZE];
-        const char *field = text;
         (void)n;
 
-        for (int i = 0; field && i < 5; ++i)
-                field = strchr(field, ':') ? strchr(field, ':') + 1 : NULL;
-        field = field ? field : text;
-        snprintf(reason, sizeof(reason), "TLS: %.*s", (int)strcspn(field, ":"), field);
+        mqtt_broker_tls_error(text, reason, sizeof(reason));
         mqtt_session_say(session, reason);
         pthread_mutex_lock(&session->lock);
         session->has_tls_error = true;
@@ -199,6 +180,7 @@ static void mqtt_session_on_goodbye(void *context,
         (void)properties;
 
         atomic_store(&session->lost_code, (int)reason);
+        mqtt_session_answer(session, MQTT_REQUEST_CONNECT, MQTT_SESSION_E_OFFLINE);
         mqtt_session_on_lost(session, NULL);
 }
 
@@ -278,35 +260,6 @@ static void mqtt_session_on_pubnack5(void *context, MQTTAsync_failureData5 *data
 
 /* ---- making one ---- */
 
-/* mqtt://host[:port] as Paho says it: tcp://host:port, ssl://host:port. */
-static bool mqtt_session_set_url(MqttSession *session, const char *url) {
-        static const char plain[] = "mqtt://";
-        static const char secure[] = "mqtts://";
-        const char *host, *bracket, *colon;
-        int n;
-
-        if (!url)
-                return false;
-        session->is_tls = strncmp(url, secure, sizeof(secure) - 1) == 0;
-        if (!session->is_tls && strncmp(url, plain, sizeof(plain) - 1) != 0)
-                return false;
-        host = url + (session->is_tls ? sizeof(secure) : sizeof(plain)) - 1;
-        if (*host == '\0' || *host == ':' || strpbrk(host, "/@ "))
-                return false;
-
-        bracket = strrchr(host, ']');
-        colon = strrchr(bracket ? bracket : host, ':');
-        n = snprintf(session->uri,
-                     sizeof(session->uri),
-                     "%s://%s%s",
-                     session->is_tls ? "ssl" : "tcp",
-                     host,
-                     colon             ? ""
-                     : session->is_tls ? ":8883"
-                                       : ":1883");
-        return n > 0 && (size_t)n < sizeof(session->uri);
-}
-
 static int mqtt_session_create(MqttSession *session, const char *client_id, int window) {
         MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer5;
         int r;
@@ -352,7 +305,8 @@ int mqtt_session_new(MqttSession **ret_session,
         session->options = options;
         session->is_clean = is_clean;
         session->sink = *sink;
-        if (!mqtt_session_set_url(session, options->url) || !client_id || !*client_id ||
+        if (!mqtt_broker_uri(options->url, session->uri, sizeof(session->uri), &session->is_tls) ||
+            !client_id || !*client_id ||
             (options->version != MQTTVERSION_3_1_1 && options->version != MQTTVERSION_5))
                 return MQTT_SESSION_E_INVALID;
         r = mqtt_session_create(session, client_id, window);
@@ -421,14 +375,20 @@ static void mqtt_session_ask(MqttSession *session, MqttRequest request, int code
         pthread_mutex_unlock(&session->lock);
 }
 
-/* Paho answers every connect; any other request it may forget when the connection goes. */
+/*
+ * Paho gives up a connect by itself after the time-out, but for what it forgets; of any other
+ * request nothing may be heard any more when the connection is gone.
+ */
 static int mqtt_session_await(MqttSession *session, bool needs_connection) {
+        struct timespec deadline = mqtt_session_deadline(session->options->connect_timeout_ms +
+                                                         MQTT_SESSION_PATIENCE_MS);
         int r = MQTT_SESSION_E_INTERRUPTED;
 
         pthread_mutex_lock(&session->lock);
         while (session->request != MQTT_REQUEST_NONE && !session->is_interrupted &&
                (!needs_connection || session->is_connected))
-                pthread_cond_wait(&session->changed, &session->lock);
+                if (pthread_cond_timedwait(&session->changed, &session->lock, &deadline) != 0)
+                        break;
         if (session->request == MQTT_REQUEST_NONE)
                 r = session->result;
         else if (!session->is_interrupted)
@@ -468,7 +428,7 @@ static int mqtt_session_add_number(MQTTProperties *properties,
         return MQTTProperties_add(properties, &property) == 0 ? 0 : err_new(-ENOMEM);
 }
 
-static int mqtt_session_start5(MqttSession *session, MQTTAsync_connectOptions *options) {
+static int mqtt_session_start5(MqttSession *session, MQTTAsync_connectOptions options) {
         MQTTProperties properties = MQTTProperties_initializer;
         int r = 0;
 
@@ -480,12 +440,12 @@ static int mqtt_session_start5(MqttSession *session, MQTTAsync_connectOptions *o
                 r = mqtt_session_add_number(&properties,
                                             MQTTPROPERTY_CODE_RECEIVE_MAXIMUM,
                                             session->options->receive_maximum);
-        options->cleanstart = session->is_clean;
-        options->connectProperties = &properties;
-        options->onSuccess5 = mqtt_session_on_connected5;
-        options->onFailure5 = mqtt_session_on_refused5;
+        options.cleanstart = session->is_clean;
+        options.connectProperties = &properties;
+        options.onSuccess5 = mqtt_session_on_connected5;
+        options.onFailure5 = mqtt_session_on_refused5;
         if (r == 0)
-                r = MQTTAsync_connect(session->paho, options);
+                r = MQTTAsync_connect(session->paho, &options);
         MQTTProperties_free(&properties);
         return r;
 }
@@ -506,7 +466,7 @@ static int mqtt_session_start(MqttSession *session, const char *password) {
         if (session->is_tls)
                 options.ssl = &tls;
         if (is_v5)
-                return mqtt_session_start5(session, &options);
+                return mqtt_session_start5(session, options);
         options.cleansession = session->is_clean;
         options.onSuccess = mqtt_session_on_connected3;
         options.onFailure = mqtt_session_on_refused3;
@@ -676,4 +636,12 @@ int mqtt_session_publish(MqttSession *session,
         if (r == MQTTASYNC_MAX_BUFFERED_MESSAGES || r == MQTTASYNC_NO_MORE_MSGIDS)
                 return MQTT_SESSION_E_BUSY;
         return r == MQTTASYNC_SUCCESS ? 0 : MQTT_SESSION_E_OFFLINE;
+}
+
+void *mqtt_session_paho(MqttSession *session) {
+        return session->paho;
+}
+
+bool mqtt_session_is_v5(const MqttSession *session) {
+        return session->options->version == MQTTVERSION_5;
 }

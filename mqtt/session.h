@@ -3,9 +3,10 @@
 /*
  * MqttSession: one session with a broker, over Paho, with calls that wait.
  *
- * The one file that knows Paho. Belongs to one thread, which connects, subscribes and waits;
- * Paho's threads call the sink. Paho holds its own lock then, so nothing that a sink function waits
- * for may need Paho. mqtt_session_interrupt() is for any thread, and makes every wait end.
+ * With mqtt/sending.c the one file that knows Paho. Belongs to one thread, which connects,
+ * subscribes and waits; Paho's threads call the sink. Paho holds its own lock then, so nothing that
+ * a sink function waits for may need Paho. mqtt_session_interrupt() is for any thread, and makes
+ * every wait end.
  *
  * It has a mutex, for what Paho's threads tell the owner's; it is never held over a call of Paho.
  */
@@ -69,6 +70,10 @@ MUST_CHECK int mqtt_session_publish(MqttSession *session,
                                     Text payload,
                                     int qos,
                                     bool retain);
+
+/* For mqtt/sending.c. */
+void *mqtt_session_paho(MqttSession *session);
+bool mqtt_session_is_v5(const MqttSession *session);
 
 /* Until something has happened since the last wait (connected, lost, published, interrupted). */
 void mqtt_session_wait(MqttSession *session, int timeout_ms);

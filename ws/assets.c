@@ -3,7 +3,7 @@
 #include "ws/endpoint.h"
 
 /*
- * The page at `/`: files of ws/assets, built into the program. Their names carry no version, so
+ * The page at `/` and the documents of the interfaces: files built into the program. Their names carry no version, so
  * browsers ask each time, and are told 304 by the ETag.
  */
 
@@ -39,6 +39,8 @@ static const char *ws_asset_type(const char *name) {
 
         if (end && strcmp(end, ".js") == 0)
                 return "text/javascript; charset=utf-8";
+        if (end && strcmp(end, ".json") == 0)
+                return "application/json";
         if (end && strcmp(end, ".css") == 0)
                 return "text/css; charset=utf-8";
         return "text/html; charset=utf-8";

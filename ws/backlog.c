@@ -20,6 +20,8 @@ void ws_tally_publish(WsTally *tally) {
                 metric_add(METRIC_WS_CONFLATED, tally->conflated);
         if (tally->dropped)
                 metric_add(METRIC_WS_DROPPED, tally->dropped);
+        if (tally->dropped_at_close)
+                metric_add(METRIC_WS_DROPPED_AT_CLOSE, tally->dropped_at_close);
         if (tally->queued)
                 metric_add(METRIC_WS_QUEUED, tally->queued);
         if (tally->queued_bytes)
@@ -59,6 +61,15 @@ static void ws_backlog_count_dropped(WsBacklog *backlog) {
         ++backlog->tally->dropped;
 }
 
+void ws_backlog_refuse(WsBacklog *backlog, bool is_conflated) {
+        ++backlog->offered;
+        ++backlog->tally->offered;
+        if (is_conflated)
+                ws_backlog_count_conflated(backlog);
+        else
+                ws_backlog_count_dropped(backlog);
+}
+
 static void ws_backlog_stop_conflating(WsBacklog *backlog) {
         free(backlog->slots);
         backlog->slots = NULL;
@@ -74,6 +85,7 @@ void ws_backlog_done(WsBacklog *backlog) {
                         continue;
                 ws_backlog_book(backlog, frame, -1);
                 ws_backlog_count_dropped(backlog);
+                ++backlog->tally->dropped_at_close;
                 ws_frame_unref(frame);
         }
         ws_backlog_stop_conflating(backlog);

@@ -19,6 +19,7 @@ typedef struct WsTally WsTally;
 /* What all backlogs of a loop did since ws_tally_publish(); one write to the metrics a turn. */
 struct WsTally {
         int64_t offered, sent, conflated, dropped, queued, queued_bytes, bytes_out;
+        int64_t dropped_at_close; /* of @dropped: what waited when the socket went */
 };
 
 void ws_tally_publish(WsTally *tally);
@@ -36,7 +37,7 @@ struct WsBacklog {
         size_t n_slots, n_used;
         size_t low;                  /* below this it stops conflating */
         int64_t conflating_since_ms; /* 0 = it does not */
-        uint64_t sent, conflated, dropped;
+        uint64_t offered, sent, conflated, dropped;
 };
 
 enum {
@@ -45,6 +46,9 @@ enum {
 
 void ws_backlog_init(WsBacklog *backlog, WsTally *tally);
 void ws_backlog_done(WsBacklog *backlog); /* what is left counts as dropped */
+
+/* Offered, and not taken: replaced by a newer one outside (@is_conflated), or dropped. */
+void ws_backlog_refuse(WsBacklog *backlog, bool is_conflated);
 
 MUST_CHECK int ws_backlog_push(WsBacklog *backlog, WsFrame *frame, size_t limit, int64_t now_ms);
 

@@ -1,18 +1,23 @@
 #include "ws/client.h"
 
 #include <libwebsockets.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
+#include "ws/edge.h"
+#include "ws/feed.h"
 #include "ws/hub.h"
+#include "ws/packer.h"
 #include "ws/server.h"
 
 #define WS_CLIENT_BUDGET     4        /* writes in one turn */
 #define WS_CLIENT_LINGER_MS  30000    /* for a peer that does not read, to read why it is closed */
 #define WS_CLIENT_LEAVE_MS   5000     /* for it to answer the close */
-#define WS_CLIENT_GRACE_US   25000000 /* of an expired token */
 #define WS_CLIENT_CREDIT_ONE 1000
+#define WS_CLIENT_KEEP_MS    15000         /* between two comments of an event stream */
+#define WS_CLIENT_NEVER_MS   (INT64_MAX / 4) /* a sign of life that nobody expects */
 #define WS_CLIENT_IN_KEEP    4096 /* a larger message buffer is given back */
 
 static int64_t ws_client_now_ms(void) {
@@ -37,6 +42,13 @@ int ws_client_new(WsClient **ret_client, WsHub *hub, const WsDialect *dialect) {
         return 0;
 }
 
+/* The end of its token on the monotonic clock, if that is before @due. */
+static int64_t ws_client_expiry_ms(const WsClient *client, int64_t due) {
+        int64_t end = ws_client_now_ms() + (client->expires_us - clock_now_us()) / 1000 + 1;
+
+        return end < due ? end : due;
+}
+
 /* When to look at it next: the earliest of what may happen to it. */
 static void ws_client_schedule(WsClient *client) {
         const WsOptions *options = client->hub->options;
@@ -49,6 +61,10 @@ static void ws_client_schedule(WsClient *client) {
                 due = client->seen_ms + options->silence_ms;
         if (since != 0 && since + options->slow_ms < due)
                 due = since + options->slow_ms;
+        if (client->is_unknown && client->auth_ms < due)
+                due = client->auth_ms;
+        if (client->expires_us < clock_now_us() + options->ping_interval_ms * INT64_C(1000))
+                due = ws_client_expiry_ms(client, due);
         ws_wheel_put(&client->hub->wheel, &client->link, due);
 }
 
@@ -68,12 +84,33 @@ static void ws_client_unmark(WsClient *client) {
         TAILQ_REMOVE(&client->hub->dirty, client, dirty);
 }
 
+/* The lists that do not depend on what it may see. */
+static int ws_client_join_all(WsClient *client) {
+        WsIndex *index = client->hub->index;
+        int r = 0;
+
+        if (!client->everyone.list)
+                r = ws_index_join(index, &client->everyone, 0, WS_SCOPE_EVERYONE, 0);
+        if (r == 0 && !client->person.list)
+                r = ws_index_join(index, &client->person, 0, WS_SCOPE_PERSON, client->user_id);
+        return r < 0 ? err_up(r) : 0;
+}
+
 int ws_client_join(WsClient *client) {
         WsHub *hub = client->hub;
         bool is_path = client->scope == WS_SCOPE_VEHICLE || client->scope == WS_SCOPE_DEVICE;
         int r;
 
         ws_index_leave(hub->index, &client->audience);
+        if (client->edge) {
+                client->scope = WS_SCOPE_EDGE;
+                r = ws_index_join(hub->index,
+                                  &client->audience,
+                                  0,
+                                  WS_SCOPE_EDGE,
+                                  ws_edge_device(client->edge));
+                return r < 0 ? err_up(r) : ws_client_join_all(client);
+        }
         if (!is_path)
                 client->scope = client->sees_all ? WS_SCOPE_ALL : WS_SCOPE_USER;
         r = ws_index_join(hub->index,
@@ -83,12 +120,35 @@ int ws_client_join(WsClient *client) {
                           is_path            ? client->target_id
                           : client->sees_all ? 0
                                              : client->user_id);
-        if (r < 0)
-                return err_up(r);
-        if (!client->everyone.list)
-                r = ws_index_join(hub->index, &client->everyone, 0, WS_SCOPE_EVERYONE, 0);
-        if (r == 0 && !client->person.list)
-                r = ws_index_join(hub->index, &client->person, 0, WS_SCOPE_PERSON, client->user_id);
+        return r < 0 ? err_up(r) : ws_client_join_all(client);
+}
+
+void ws_client_touch(WsClient *client) {
+        if (client->state == WS_CLIENT_OPEN)
+                ws_client_mark(client);
+}
+
+size_t ws_client_n_limited(const WsHub *hub, int64_t user_id) {
+        const WsList *list = ws_index_find(hub->index, 0, WS_SCOPE_PERSON, user_id);
+        size_t n = 0;
+
+        for (size_t i = 0; i < ws_list_length(list); ++i)
+                n += ws_list_at(list, i)->dialect->has_feed;
+        return n;
+}
+
+int ws_client_become(WsClient *client, const User *user, int64_t expires_us) {
+        int r;
+
+        client->is_unknown = false;
+        client->user_id = user->id;
+        client->sees_all = user->role == ROLE_ADMIN;
+        client->expires_us = expires_us < INT64_MAX - WS_CLIENT_GRACE_US
+                                     ? expires_us + WS_CLIENT_GRACE_US
+                                     : INT64_MAX;
+        ws_index_leave(client->hub->index, &client->person);
+        r = ws_client_join(client);
+        ws_client_schedule(client);
         return r < 0 ? err_up(r) : 0;
 }
 
@@ -100,6 +160,10 @@ static void ws_client_leave(WsClient *client) {
         ws_index_leave(hub->index, &client->person);
         ws_index_leave(hub->index, &client->audience);
         ws_backlog_done(&client->backlog);
+        if (client->edge)
+                ws_edge_left(client);
+        ws_pendings_forget(&hub->pendings, client);
+        client->feed = ws_feed_free(client->feed);
         --hub->n_open[client->dialect->id];
         metric_add(METRIC_WS_CONNECTIONS_A + (Metric)client->dialect->id, -1);
         metric_add(METRIC_WS_CLOSED, 1);
@@ -110,10 +174,20 @@ WsClient *ws_client_free(WsClient *client) {
                 return NULL;
 
         ws_client_closed(client);
+        ws_feed_free(client->feed);
         --client->hub->n_clients;
+        ws_edge_free(client->edge);
         free(client->vehicle_ids);
         free(client);
         return NULL;
+}
+
+static int64_t ws_client_ping_interval(const WsClient *client) {
+        int64_t interval = client->hub->options->ping_interval_ms;
+
+        if (client->dialect->door == WS_DOOR_STREAM && interval > WS_CLIENT_KEEP_MS)
+                return WS_CLIENT_KEEP_MS;
+        return interval;
 }
 
 int ws_client_open(WsClient *client, struct lws *wsi) {
@@ -125,11 +199,18 @@ int ws_client_open(WsClient *client, struct lws *wsi) {
         client->state = WS_CLIENT_OPEN;
         client->connected_us = clock_now_us();
         client->seen_ms = client->credit_ms = now_ms;
+        client->auth_ms = now_ms + options->handshake_timeout_ms;
+        if (client->dialect->door != WS_DOOR_SOCKET)
+                client->seen_ms = WS_CLIENT_NEVER_MS;
         /* The first pings are spread by age, so that a crowd that came together is not pinged so.
          */
         client->ping_ms = now_ms + options->ping_interval_ms / 2 +
                           (int64_t)(client->hub->n_clients * 7919 %
                                     (size_t)(options->ping_interval_ms / 2 + 1));
+        if (client->dialect->door == WS_DOOR_STREAM)
+                client->ping_ms = now_ms + ws_client_ping_interval(client);
+        else if (client->dialect->door == WS_DOOR_POLL)
+                client->ping_ms = client->deadline_ms;
         client->credit = (int64_t)options->messages_per_s * 2 * WS_CLIENT_CREDIT_ONE;
         if (client->expires_us < INT64_MAX - WS_CLIENT_GRACE_US)
                 client->expires_us += WS_CLIENT_GRACE_US;
@@ -168,7 +249,7 @@ void ws_client_close(WsClient *client, WsClose code, const char *reason, Metric 
         ws_client_mark(client); /* ws_client_flush() begins the close: a list may be walked now */
 }
 
-int ws_client_offer(WsClient *client, WsFrame *frame) {
+int ws_client_try(WsClient *client, WsFrame *frame) {
         const WsOptions *options = client->hub->options;
         bool was_conflating = client->backlog.conflating_since_ms != 0;
         int r;
@@ -176,19 +257,30 @@ int ws_client_offer(WsClient *client, WsFrame *frame) {
         if (client->state != WS_CLIENT_OPEN || client->close_code != 0)
                 return 0;
 
+        if (client->deflates && frame->n >= options->deflate_min_bytes)
+                frame = ws_frame_packed(frame, client->hub->packer);
         r = ws_backlog_push(&client->backlog, frame, options->queue_bytes, frame->made_us / 1000);
-        switch (r) {
-        case 0:
-                ws_client_mark(client);
-                if (!was_conflating && client->backlog.conflating_since_ms != 0)
-                        ws_client_schedule(client);
-                return 0;
-        case WS_BACKLOG_E_FULL:
-                ws_client_close(client, WS_CLOSE_SLOW, "too slow", METRIC_WS_CLOSED_SLOW);
-                return 0;
-        default:
+        if (r < 0)
                 return err_up(r);
-        }
+        ws_client_mark(client);
+        if (!was_conflating && client->backlog.conflating_since_ms != 0)
+                ws_client_schedule(client);
+        return r;
+}
+
+int ws_client_offer(WsClient *client, WsFrame *frame) {
+        int r;
+
+        r = ws_client_try(client, frame);
+        if (r == WS_BACKLOG_E_FULL)
+                ws_client_close(client, WS_CLOSE_SLOW, "too slow", METRIC_WS_CLOSED_SLOW);
+        return r < 0 ? err_up(r) : 0;
+}
+
+int ws_client_wrap(const WsClient *client, const WsPush *push, WsFrame **ret_frame) {
+        if (client->dialect->wrap)
+                return client->dialect->wrap(client->hub, push, ret_frame);
+        return ws_frame_new(ret_frame, push->json, push->key);
 }
 
 int ws_client_say(WsClient *client, const Buf *buf) {
@@ -217,14 +309,26 @@ static bool ws_client_write(WsClient *client, const void *data, size_t n) {
         return lws_write(client->wsi, bytes.out, n, LWS_WRITE_RAW) >= 0;
 }
 
+static bool ws_client_is_stream(const WsClient *client) {
+        return client->dialect->door == WS_DOOR_STREAM;
+}
+
+/* A control frame fits between the fragments of a message, a comment only between two events. */
+static bool ws_client_write_ping(WsClient *client) {
+        if (!client->wants_ping || lws_partial_buffered(client->wsi))
+                return true;
+
+        client->wants_ping = false;
+        if (!ws_client_is_stream(client))
+                return ws_client_write(client, ws_frame_ping, WS_FRAME_PING_SIZE);
+        return client->backlog.head_sent > 0 || ws_client_write(client, ":\n\n", 3);
+}
+
 static bool ws_client_write_some(WsClient *client) {
         int budget = WS_CLIENT_BUDGET;
 
-        if (client->wants_ping && !lws_partial_buffered(client->wsi)) {
-                client->wants_ping = false;
-                if (!ws_client_write(client, ws_frame_ping, WS_FRAME_PING_SIZE))
-                        return false;
-        }
+        if (!ws_client_write_ping(client))
+                return false;
         while (client->backlog.n_frames > 0 && budget-- > 0 && !lws_partial_buffered(client->wsi)) {
                 Text next = ws_backlog_next(&client->backlog, client->hub->batch, WS_HUB_BATCH);
 
@@ -232,7 +336,8 @@ static bool ws_client_write_some(WsClient *client) {
                         return false;
                 ws_backlog_sent(&client->backlog, next.n);
         }
-        if (client->backlog.n_frames > 0 || client->wants_ping)
+        if (client->backlog.n_frames > 0 || client->wants_ping ||
+            (client->feed && ws_feed_is_hungry(client->feed)))
                 lws_callback_on_writable(client->wsi);
         return true;
 }
@@ -259,16 +364,6 @@ static void ws_client_say_bye(WsClient *client) {
         ws_client_leave_soon(client);
 }
 
-/* From here on nothing is kept for it, and until the deadline it may read why. */
-static void ws_client_begin_close(WsClient *client) {
-        ws_client_leave(client);
-        client->state = WS_CLIENT_CLOSING;
-        client->deadline_ms = ws_client_now_ms() + WS_CLIENT_LINGER_MS;
-        buf_done(&client->in);
-        ws_client_schedule(client);
-        ws_client_say_bye(client);
-}
-
 /* Ends the connection without another word: lws sees the end of file and closes. */
 static void ws_client_cut(WsClient *client) {
         if (client->state == WS_CLIENT_OPEN)
@@ -277,14 +372,65 @@ static void ws_client_cut(WsClient *client) {
         shutdown(lws_get_socket_fd(client->wsi), SHUT_RDWR);
 }
 
+/* The last event says why, as the close frame of a WebSocket does, where it fits. */
+static void ws_client_end_stream(WsClient *client) {
+        char bytes[256];
+        int n;
+
+        if (client->backlog.head_sent == 0 && !lws_partial_buffered(client->wsi)) {
+                n = snprintf(bytes,
+                             sizeof(bytes),
+                             "event: close\ndata: {\"type\":\"close\",\"code\":%d,\"reason\":\"%s\"}"
+                             "\n\n",
+                             client->close_code,
+                             client->close_reason);
+                (void)ws_client_write(client, bytes, (size_t)n); /* it is the end in any case */
+        }
+        ws_client_cut(client);
+}
+
+/* From here on nothing is kept for it, and until the deadline it may read why. */
+static void ws_client_begin_close(WsClient *client) {
+        if (client->dialect->door == WS_DOOR_POLL) {
+                client->dialect->flush(client);
+                return;
+        }
+        if (ws_client_is_stream(client)) {
+                ws_client_end_stream(client);
+                return;
+        }
+        ws_client_leave(client);
+        client->state = WS_CLIENT_CLOSING;
+        client->deadline_ms = ws_client_now_ms() + WS_CLIENT_LINGER_MS;
+        buf_done(&client->in);
+        ws_client_schedule(client);
+        ws_client_say_bye(client);
+}
+
+/* What it catches up on is bounded for one turn: the socket calls again when it takes more. */
+static bool ws_client_pump(WsClient *client) {
+        int r;
+
+        if (!client->feed || client->close_code != 0)
+                return true;
+        r = ws_feed_pump(client->feed);
+        ws_client_unmark(client);
+        return r == 0;
+}
+
 void ws_client_flush(WsClient *client) {
+        bool is_well;
+
         ws_client_unmark(client);
         if (client->state != WS_CLIENT_OPEN)
                 return;
 
+        is_well = ws_client_pump(client);
         if (client->close_code != 0)
                 ws_client_begin_close(client);
-        else if (!ws_client_write_some(client))
+        else if (client->dialect->flush)
+                client->dialect->flush(client);
+        else if (!is_well || !ws_client_write_some(client))
                 ws_client_cut(client);
 }
 
@@ -315,15 +461,35 @@ static bool ws_client_spend(WsClient *client) {
         return true;
 }
 
+/* What the compressed *@message says; false: it is over with this client. */
+static bool ws_client_unpack(WsClient *client, Text *message) {
+        size_t limit = client->hub->options->max_message_bytes;
+        int r;
+
+        r = ws_packer_unpack(client->hub->packer, *message, limit, message);
+        if (r == WS_PACKER_E_TOO_BIG)
+                ws_client_close(client,
+                                WS_CLOSE_TOO_BIG,
+                                "message too big",
+                                METRIC_WS_CLOSED_TOO_BIG);
+        else if (r == WS_PACKER_E_BAD)
+                ws_client_close(client, WS_CLOSE_BAD_DATA, "not DEFLATE", METRIC_COUNT);
+        else if (r < 0)
+                ws_client_close(client, WS_CLOSE_FAULT, "out of memory", METRIC_COUNT);
+        return r == 0;
+}
+
 static int ws_client_message(WsClient *client, Text message) {
         metric_add(METRIC_WS_MESSAGES_IN, 1);
         if (!ws_client_spend(client)) {
                 ws_client_close(client, WS_CLOSE_RATE, "rate limited", METRIC_WS_CLOSED_RATE);
                 return 0;
         }
-        if (client->is_binary || !client->dialect->receive)
+        if ((client->is_binary && !client->edge) || !client->dialect->receive)
                 return 0;
-        if (!ws_frame_is_utf8(message)) {
+        if (client->is_packed && !ws_client_unpack(client, &message))
+                return 0;
+        if (!client->is_binary && !ws_frame_is_utf8(message)) {
                 ws_client_close(client, WS_CLOSE_BAD_DATA, "not UTF-8", METRIC_COUNT);
                 return 0;
         }
@@ -339,7 +505,7 @@ static int ws_client_piece(WsClient *client, Text piece, bool is_first, bool is_
 
         if (is_first)
                 buf_reset(&client->in);
-        if (!client->is_binary)
+        if (!client->is_binary || client->edge)
                 buf_append(&client->in, piece.data, piece.n);
         if (buf_failed(&client->in))
                 return err_new(-ENOMEM);
@@ -378,8 +544,18 @@ int ws_client_receive(WsClient *client, const void *data, size_t n) {
         return r < 0 ? -1 : 0; /* out of memory: this one goes, the others stay */
 }
 
-void ws_client_pong(WsClient *client) {
+int ws_client_pong(WsClient *client, const void *data, size_t n) {
+        int r = 0;
+
         client->seen_ms = ws_client_now_ms();
+        if (client->edge && client->state == WS_CLIENT_OPEN)
+                r = ws_edge_pong(client, (Text){ .data = data, .n = n });
+        return r < 0 ? -1 : 0;
+}
+
+void ws_client_pause(WsClient *client, bool is_paused) {
+        if (client->wsi && client->state == WS_CLIENT_OPEN)
+                lws_rx_flow_control(client->wsi, is_paused ? 0 : 1);
 }
 
 /*
@@ -409,7 +585,9 @@ static void ws_client_judge(WsClient *client, int64_t now_ms) {
         const WsOptions *options = client->hub->options;
         int64_t since = client->backlog.conflating_since_ms;
 
-        if (now_ms - client->seen_ms >= options->silence_ms)
+        if (client->is_unknown && now_ms >= client->auth_ms)
+                ws_client_close(client, WS_CLOSE_NO_AUTH, "no auth", METRIC_WS_CLOSED_NO_AUTH);
+        else if (now_ms - client->seen_ms >= options->silence_ms)
                 ws_client_close(client, WS_CLOSE_SILENT, "no pong", METRIC_WS_CLOSED_SILENT);
         else if (since != 0 && now_ms - since >= options->slow_ms)
                 ws_client_close(client, WS_CLOSE_SLOW, "too slow", METRIC_WS_CLOSED_SLOW);
@@ -434,7 +612,7 @@ void ws_client_look(WsWheelLink *link, int64_t now_ms) {
 
         ws_client_judge(client, now_ms);
         if (now_ms >= client->ping_ms) {
-                client->ping_ms = now_ms + client->hub->options->ping_interval_ms;
+                client->ping_ms = now_ms + ws_client_ping_interval(client);
                 client->wants_ping = true;
                 ws_client_mark(client);
         }
@@ -445,7 +623,8 @@ void ws_client_farewell(WsClient *client) {
         uint8_t bytes[WS_FRAME_CLOSE_SIZE];
         size_t n;
 
-        if (client->state != WS_CLIENT_OPEN || lws_partial_buffered(client->wsi))
+        if (client->state != WS_CLIENT_OPEN || client->dialect->door != WS_DOOR_SOCKET ||
+            lws_partial_buffered(client->wsi))
                 return;
 
         n = ws_frame_close(bytes, WS_CLOSE_GOING_AWAY, "going away");

@@ -25,6 +25,12 @@
 
 struct lws;
 
+typedef struct WsEdge WsEdge;
+typedef struct WsFeed WsFeed;
+
+/* @body empty: nothing has happened. The poll is over. */
+typedef void (*WsPollFn)(void *arg, WsClient *client, const Buf *body);
+
 typedef enum WsClientState {
         WS_CLIENT_WAITING, /* for the end of the handshake */
         WS_CLIENT_OPEN,
@@ -37,15 +43,24 @@ typedef enum WsClose {
         WS_CLOSE_GOING_AWAY = 1001,
         WS_CLOSE_PROTOCOL = 1002,
         WS_CLOSE_BAD_DATA = 1007,
+        WS_CLOSE_POLICY = 1008,
         WS_CLOSE_TOO_BIG = 1009,
         WS_CLOSE_FAULT = 1011,
+        WS_CLOSE_BAD_TOKEN = 4001,
+        WS_CLOSE_FORBIDDEN = 4002,
+        WS_CLOSE_MISUSE = 4003,
         WS_CLOSE_REVOKED = 4004,
+        WS_CLOSE_NO_AUTH = 4005,
+        WS_CLOSE_TOO_MANY = 4006,
         WS_CLOSE_SLOW = 4101,
         WS_CLOSE_RATE = 4102,
         WS_CLOSE_DRAINING = 4200,
         WS_CLOSE_SILENT = 4201,
         WS_CLOSE_EXPIRED = 4202,
+        WS_CLOSE_STATE_LOST = 4203,
 } WsClose;
+
+#define WS_CLIENT_GRACE_US 25000000 /* of an expired token */
 
 /* Types of dialects D and E that a client may choose among. */
 enum {
@@ -62,9 +77,14 @@ struct WsClient {
         struct lws *wsi; /* NULL until it is open */
         WsHub *hub;      /* borrowed */
         const WsDialect *dialect;
+        WsEdge *edge; /* owned; NULL: not a device's own socket */
+        WsFeed *feed; /* owned; NULL: the dialect has no subscriptions, or it is leaving */
         WsClientState state;
+        bool is_unknown; /* has not said yet who it is: until auth_ms */
         bool sees_all;     /* an admin, or an anonymous path */
         bool is_binary;    /* the message that is coming in */
+        bool is_packed;    /* that message, too */
+        bool deflates;     /* permessage-deflate was agreed upon */
         bool wants_ping;   /* one is due */
         bool wants_stats;  /* has had none yet */
         bool has_chosen;   /* E: types were named */
@@ -83,6 +103,9 @@ struct WsClient {
 
         int64_t connected_us;
         int64_t expires_us;                    /* of the token, with its grace; INT64_MAX = never */
+        int64_t auth_ms;                       /* monotonic: while is_unknown */
+        WsPollFn answer;                       /* of a poll: once, when it has something to say */
+        void *answer_arg;
         int64_t seen_ms, ping_ms, deadline_ms; /* monotonic: last sign of life, next ping, end */
         int64_t credit, credit_ms;             /* messages in, in thousandths */
 
@@ -100,17 +123,25 @@ WsClient *ws_client_free(WsClient *client);
 /* What lws reports; returns what the lws callback returns. */
 int ws_client_open(WsClient *client, struct lws *wsi);
 int ws_client_receive(WsClient *client, const void *data, size_t n);
-void ws_client_pong(WsClient *client);
+int ws_client_pong(WsClient *client, const void *data, size_t n);
 void ws_client_writeable(WsClient *client);
 int ws_client_peer_closes(WsClient *client, void *data, size_t n);
 void ws_client_closed(WsClient *client);
 
 /* For the hub and the dialects. */
 MUST_CHECK int ws_client_offer(WsClient *client, WsFrame *frame);
+/* The same, but a client that is too slow stays: WS_BACKLOG_E_FULL, counted as dropped. */
+MUST_CHECK int ws_client_try(WsClient *client, WsFrame *frame);
+MUST_CHECK int ws_client_wrap(const WsClient *client, const WsPush *push, WsFrame **ret_frame);
+void ws_client_touch(WsClient *client); /* it has something to do when the hub settles */
+size_t ws_client_n_limited(const WsHub *hub, int64_t user_id); /* sockets that count for the limit */
+/* It has said who it is, or says it again. */
+MUST_CHECK int ws_client_become(WsClient *client, const User *user, int64_t expires_us);
 MUST_CHECK int ws_client_say(WsClient *client, const Buf *buf); /* a frame for this one alone */
 void ws_client_close(WsClient *client, WsClose code, const char *reason, Metric metric);
 MUST_CHECK int ws_client_join(WsClient *client); /* the lists of its user and scope; again after a
                                                     change */
+void ws_client_pause(WsClient *client, bool is_paused); /* reading from it */
 void ws_client_flush(WsClient *client);
 void ws_client_look(WsWheelLink *link, int64_t now_ms); /* when its time has come: WsWheelFn */
 void ws_client_farewell(WsClient *client); /* at the very end: 1001, if there is room */

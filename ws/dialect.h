@@ -16,7 +16,17 @@
 
 typedef struct WsClient WsClient;
 typedef struct WsDialect WsDialect;
+typedef struct WsFollow WsFollow;
+typedef struct WsFrame WsFrame;
 typedef struct WsHub WsHub;
+typedef struct WsPush WsPush;
+
+/* What carries the messages of a client. */
+typedef enum WsDoor {
+        WS_DOOR_SOCKET, /* a WebSocket */
+        WS_DOOR_STREAM, /* the body of an HTTP answer that does not end */
+        WS_DOOR_POLL,   /* one HTTP answer */
+} WsDoor;
 
 /* In the order of METRIC_WS_CONNECTIONS_*. */
 typedef enum WsDialectId {
@@ -26,6 +36,8 @@ typedef enum WsDialectId {
         WS_DIALECT_D,
         WS_DIALECT_E,
         WS_DIALECT_NATIVE,
+        WS_DIALECT_EVENTS, /* the native messages as an event stream */
+        WS_DIALECT_POLL,   /* and as answers to long polls */
         WS_DIALECT_COUNT
 } WsDialectId;
 
@@ -39,6 +51,8 @@ struct WsDialect {
 
         /* Is it a path of this dialect? @ret_target is what the path names; absent if nothing. */
         bool (*match)(Text path, Text *ret_target);
+        /* May a device open this path itself, with its token? NULL = none. */
+        bool (*takes_device)(Text path);
         /* 0 and fills in the client, or the HTTP status that refuses it. */
         int (*admit)(WsClient *client, const WsIdentity *identity, Text target);
         int (*open)(WsClient *client);                  /* NULL = says nothing */
@@ -48,9 +62,20 @@ struct WsDialect {
         int (*format)(const WsHub *hub, const Event *event, Buf *buf);
         /* The message with the statistics of one scope; NULL = none. @data is JSON. */
         void (*format_stats)(Text data, Buf *buf);
+
+        /* What follows is of the dialects whose clients have subscriptions (ws/feed.h). */
+        bool has_feed;
+        WsDoor door;
+        /* The answer to a subscription, once it is known whether it could be resumed. */
+        int (*subscribed)(WsClient *client, const WsFollow *follow);
+        /* As it travels; NULL = as a text frame of a WebSocket. */
+        int (*wrap)(const WsHub *hub, const WsPush *push, WsFrame **ret_frame);
+        /* In place of writing the backlog to a socket; NULL = write. */
+        void (*flush)(WsClient *client);
 };
 
 extern const WsDialect ws_dialect_a, ws_dialect_b, ws_dialect_c, ws_dialect_d, ws_dialect_e;
+extern const WsDialect ws_dialect_native, ws_dialect_events, ws_dialect_poll;
 extern const WsDialect *const ws_dialect_all[];
 extern const size_t ws_dialect_n_all;
 

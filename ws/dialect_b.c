@@ -1,17 +1,29 @@
 #include "ws/client.h"
 #include "ws/dialect.h"
+#include "ws/edge.h"
 #include "ws/hub.h"
 
-/* Dialect B: energy edge devices, seen by people: bare telemetry, the last known first. */
+/*
+ * Dialect B: energy edge devices. People see bare telemetry, the last known first; the device
+ * itself, with its token, speaks through edge.h.
+ */
 
 static bool ws_b_match(Text path, Text *ret_target) {
         return ws_dialect_match_level(path, TEXT("/ws/device/"), ret_target) ||
                ws_dialect_match_level(path, TEXT("/ws/dashboard/"), ret_target);
 }
 
+static bool ws_b_takes_device(Text path) {
+        Text target;
+
+        return ws_dialect_match_level(path, TEXT("/ws/device/"), &target);
+}
+
 static int ws_b_admit(WsClient *client, const WsIdentity *identity, Text target) {
         const Device *device = registry_find_device(client->hub->registry, target);
 
+        if (identity->device)
+                return ws_edge_new(client, identity->device) < 0 ? 503 : 0;
         ws_dialect_admit_any(client, identity, target);
         if (!device) /* who may not see everything does not learn what exists */
                 return client->sees_all ? 404 : 403;
@@ -33,6 +45,8 @@ static int ws_b_open(WsClient *client) {
         const Event *last = ws_recall_get(client->hub->recall, KIND_TELEMETRY, client->target_id);
         Buf *buf = &client->hub->text;
 
+        if (client->edge)
+                return ws_edge_open(client);
         if (!last)
                 return 0;
 
@@ -41,13 +55,19 @@ static int ws_b_open(WsClient *client) {
         return ws_client_say(client, buf);
 }
 
+static int ws_b_receive(WsClient *client, Text message) {
+        return client->edge ? ws_edge_receive(client, message) : 0;
+}
+
 const WsDialect ws_dialect_b = {
         .id = WS_DIALECT_B,
         .name = "B",
         .kinds = WS_DIALECT_KIND(KIND_TELEMETRY),
         .is_guarded = true,
         .match = ws_b_match,
+        .takes_device = ws_b_takes_device,
         .admit = ws_b_admit,
         .open = ws_b_open,
+        .receive = ws_b_receive,
         .format = ws_b_format,
 };

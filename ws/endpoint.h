@@ -40,6 +40,8 @@ struct WsCall {
         Text body;
         const char *source;                     /* address of the peer */
         char account[WS_ENDPOINT_ACCOUNT_SIZE]; /* kept from the call to its answer */
+        char target[256]; /* what stands for {id}; "" if nothing. As the next, not in @answer */
+        char idempotency_key[136];
         int64_t now_us;
 
         Query *query; /* owned; set by a function that must ask the database */
@@ -50,13 +52,14 @@ typedef enum WsEndpointAccess {
         WS_ENDPOINT_PUBLIC,    /* anyone */
         WS_ENDPOINT_SIGNED_IN, /* a user, or anyone where auth.anonymous lists the path */
         WS_ENDPOINT_USER,      /* a user */
+        WS_ENDPOINT_DEVICE,    /* a device, by its token as bearer or X-API-Key */
 } WsEndpointAccess;
 
 typedef int (*WsEndpointFn)(WsCall *call); /* 0, or a fault */
 typedef int (*WsAnswerFn)(WsCall *call, const Answer *answer);
 
 struct WsEndpoint {
-        const char *path;
+        const char *path; /* a segment in braces, {id}, stands for any */
         const char *method; /* "GET" also serves HEAD */
         WsEndpointAccess access;
         WsEndpointFn call;
@@ -67,6 +70,9 @@ struct WsEndpoint {
 /* The row for @path and @method; NULL: none. *ret_allow then lists the methods of the path, "" if
  * there is no such path. A single slash at the end of a path makes no difference. */
 const WsEndpoint *ws_endpoint_find(const char *path, const char *method, char ret_allow[64]);
+
+/* What stands for {id}: the third segment of the path of call->request. */
+Text ws_endpoint_id(const WsCall *call);
 
 /* endpoint_health.c */
 int ws_endpoint_health(WsCall *call);
@@ -87,5 +93,26 @@ int ws_endpoint_data_answer(WsCall *call, const Answer *answer);
 int ws_endpoint_devices(WsCall *call);
 int ws_endpoint_devices_v1(WsCall *call);
 int ws_endpoint_vehicles(WsCall *call);
+/* endpoint_commands.c */
+int ws_endpoint_command(WsCall *call);
+int ws_endpoint_command_answer(WsCall *call, const Answer *answer);
+int ws_endpoint_command_get(WsCall *call);
+int ws_endpoint_command_get_answer(WsCall *call, const Answer *answer);
+/* endpoint_ingest.c */
+int ws_endpoint_detections_bulk(WsCall *call);
+int ws_endpoint_detections_one(WsCall *call);
+int ws_endpoint_device(WsCall *call);
+int ws_endpoint_vehicle(WsCall *call);
+/* endpoint_history.c */
+int ws_endpoint_logs(WsCall *call);
+int ws_endpoint_track(WsCall *call);
+int ws_endpoint_telemetry(WsCall *call);
+int ws_endpoint_detection_list(WsCall *call);
+int ws_endpoint_alerts(WsCall *call);
+int ws_endpoint_history_answer(WsCall *call, const Answer *answer);
+int ws_endpoint_track_answer(WsCall *call, const Answer *answer);
+/* By id or code, of what the caller may see; false: the response says why not. */
+bool ws_endpoint_see_vehicle(WsCall *call, const char *name, const Vehicle **ret_vehicle);
+bool ws_endpoint_see_device(WsCall *call, const char *name, const Device **ret_device);
 /* assets.c */
 int ws_endpoint_asset(WsCall *call);

@@ -104,6 +104,36 @@ static bool ws_data_page(WsCall *call, int64_t *ret_limit, int64_t *ret_after) {
                ws_data_number(call, "cursor", 0, INT64_MAX, ret_after);
 }
 
+static void ws_data_vehicle(Buf *body, const Vehicle *vehicle) {
+        buf_printf(body, "{\"id\":%lld,\"code\":", (long long)vehicle->id);
+        buf_json_string(body, text_of(vehicle->code));
+        buf_append_string(body, ",\"name\":");
+        buf_json_string(body, text_of(vehicle->name));
+        buf_append_string(body, ",\"is_active\":");
+        buf_json_bool(body, vehicle->is_active);
+        buf_append_char(body, '}');
+}
+
+int ws_endpoint_device(WsCall *call) {
+        const Device *device;
+
+        if (!ws_endpoint_see_device(call, call->target, &device))
+                return 0;
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        ws_device_json(ws_response_json(call->response), device);
+        return 0;
+}
+
+int ws_endpoint_vehicle(WsCall *call) {
+        const Vehicle *vehicle;
+
+        if (!ws_endpoint_see_vehicle(call, call->target, &vehicle))
+                return 0;
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        ws_data_vehicle(ws_response_json(call->response), vehicle);
+        return 0;
+}
+
 /* Up to @limit devices after @after, comma-separated; the id to go on from, or 0 at the end. */
 static int64_t ws_data_devices(WsCall *call, int64_t limit, int64_t after) {
         const Registry *registry = call->access->registry;
@@ -138,13 +168,9 @@ static int64_t ws_data_vehicles(WsCall *call, int64_t limit, int64_t after) {
                         continue;
                 if (limit-- == 0)
                         return last;
-                buf_printf(body, "%s{\"id\":%lld,\"code\":", last ? "," : "", (long long)after);
-                buf_json_string(body, text_of(vehicle->code));
-                buf_append_string(body, ",\"name\":");
-                buf_json_string(body, text_of(vehicle->name));
-                buf_append_string(body, ",\"is_active\":");
-                buf_json_bool(body, vehicle->is_active);
-                buf_append_char(body, '}');
+                if (last > 0)
+                        buf_append_char(body, ',');
+                ws_data_vehicle(body, vehicle);
                 last = after;
         }
         return 0;

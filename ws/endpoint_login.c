@@ -77,6 +77,7 @@ int ws_endpoint_token(WsCall *call) {
         wait_s = ws_login_take(call);
         if (wait_s > 0) {
                 secret_wipe(password, sizeof(password));
+                metric_add(METRIC_LOGIN_LIMITED, 1);
                 ws_response_retry_after(call->response, wait_s);
                 ws_response_problem(call->response,
                                     429,

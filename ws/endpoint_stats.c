@@ -36,6 +36,7 @@ static const WsStatsField ws_stats_accounting[] = {
         { "received_mqtt", METRIC_RECEIVED_MQTT },
         { "received_ws", METRIC_RECEIVED_WS },
         { "received_http", METRIC_RECEIVED_HTTP },
+        { "received_internal", METRIC_RECEIVED_INTERNAL },
         { "committed", METRIC_COMMITTED },
         { "duplicate", METRIC_DUPLICATE },
         { "in_journal", METRIC_IN_JOURNAL },
@@ -52,6 +53,7 @@ static const WsStatsField ws_stats_fanout[] = {
         { "queued_bytes", METRIC_WS_QUEUED_BYTES },
         { "bytes_out", METRIC_WS_BYTES_OUT },
         { "closed_slow", METRIC_WS_CLOSED_SLOW },
+        { "drift", METRIC_WS_ACCOUNTING_DRIFT },
         { "broadcast_persisted", METRIC_BROADCAST_PERSISTED },
         { "broadcast_unpersisted", METRIC_BROADCAST_UNPERSISTED },
 };
@@ -60,6 +62,41 @@ static const WsStatsField ws_stats_dialects[] = {
         { "A", METRIC_WS_CONNECTIONS_A }, { "B", METRIC_WS_CONNECTIONS_B },
         { "C", METRIC_WS_CONNECTIONS_C }, { "D", METRIC_WS_CONNECTIONS_D },
         { "E", METRIC_WS_CONNECTIONS_E }, { "native", METRIC_WS_CONNECTIONS_NATIVE },
+};
+
+static const WsStatsField ws_stats_refused[] = {
+        { "unauthorized", METRIC_WS_REFUSED_UNAUTHORIZED },
+        { "forbidden", METRIC_WS_REFUSED_FORBIDDEN },
+        { "origin", METRIC_WS_REFUSED_ORIGIN },
+        { "capacity", METRIC_WS_REFUSED_CAPACITY },
+        { "per_user", METRIC_WS_REFUSED_PER_USER },
+        { "rate", METRIC_WS_REFUSED_RATE },
+        { "bad_request", METRIC_WS_REFUSED_BAD_REQUEST },
+        { "timeout", METRIC_WS_REFUSED_TIMEOUT },
+};
+
+static const WsStatsField ws_stats_closed[] = {
+        { "slow", METRIC_WS_CLOSED_SLOW },
+        { "silent", METRIC_WS_CLOSED_SILENT },
+        { "rate", METRIC_WS_CLOSED_RATE },
+        { "too_big", METRIC_WS_CLOSED_TOO_BIG },
+        { "revoked", METRIC_WS_CLOSED_REVOKED },
+        { "expired", METRIC_WS_CLOSED_EXPIRED },
+        { "replaced", METRIC_WS_CLOSED_REPLACED },
+        { "bad_token", METRIC_WS_CLOSED_BAD_TOKEN },
+        { "forbidden", METRIC_WS_CLOSED_FORBIDDEN },
+        { "misuse", METRIC_WS_CLOSED_MISUSE },
+        { "no_auth", METRIC_WS_CLOSED_NO_AUTH },
+        { "too_many", METRIC_WS_CLOSED_TOO_MANY },
+        { "state_lost", METRIC_WS_CLOSED_STATE_LOST },
+};
+
+static const WsStatsField ws_stats_credentials[] = {
+        { "login_ok", METRIC_LOGIN_OK },
+        { "login_failed", METRIC_LOGIN_FAILED },
+        { "login_limited", METRIC_LOGIN_LIMITED },
+        { "token_refused", METRIC_CREDENTIALS_REFUSED },
+        { "token_limited", METRIC_CREDENTIALS_LIMITED },
 };
 
 static const WsStatsField ws_stats_outbox[] = {
@@ -74,7 +111,7 @@ static const WsStatsField ws_stats_journal[] = {
 
 static int64_t ws_stats_received(void) {
         return metric_get(METRIC_RECEIVED_MQTT) + metric_get(METRIC_RECEIVED_WS) +
-               metric_get(METRIC_RECEIVED_HTTP);
+               metric_get(METRIC_RECEIVED_HTTP) + metric_get(METRIC_RECEIVED_INTERNAL);
 }
 
 static void ws_stats_fields(Buf *buf, const WsStatsField fields[], size_t n_fields) {
@@ -108,6 +145,32 @@ static void ws_stats_add_rates(Buf *buf, const WsRates *rates) {
                    rates->committed,
                    rates->offered,
                    rates->sent);
+}
+
+/* What was offered to viewers, or meant for them, and did not reach them. */
+static void ws_stats_add_drops(Buf *buf) {
+        int64_t at_close = metric_get(METRIC_WS_DROPPED_AT_CLOSE);
+
+        buf_append_string(buf, ",\"drops_by_reason\":{\"conflated\":");
+        buf_json_int(buf, metric_get(METRIC_WS_CONFLATED));
+        buf_append_string(buf, ",\"queue_full\":");
+        buf_json_int(buf, metric_get(METRIC_WS_DROPPED) - at_close);
+        buf_append_string(buf, ",\"connection_ended\":");
+        buf_json_int(buf, at_close);
+        buf_append_string(buf, ",\"outbox_full\":");
+        buf_json_int(buf, metric_get(METRIC_OUTBOX_DROPPED));
+        buf_append_char(buf, '}');
+}
+
+static void ws_stats_add_reasons(Buf *buf) {
+        ws_stats_add_drops(buf);
+        buf_append_string(buf, ",\"refused_by_reason\":{");
+        ws_stats_fields(buf, ws_stats_refused, N_ELEMENTS(ws_stats_refused));
+        buf_append_string(buf, "},\"closed_by_reason\":{");
+        ws_stats_fields(buf, ws_stats_closed, N_ELEMENTS(ws_stats_closed));
+        buf_append_string(buf, "},\"credentials\":{");
+        ws_stats_fields(buf, ws_stats_credentials, N_ELEMENTS(ws_stats_credentials));
+        buf_append_char(buf, '}');
 }
 
 static void ws_stats_add_system(Buf *buf) {
@@ -196,39 +259,6 @@ static void ws_stats_connection(void *arg, const WsConnectionInfo *info) {
         ws_stats_add_connection(stats->buf, info);
 }
 
-/* Users other than admins see the totals and their own connections. */
-static const User *ws_stats_scope(const WsCall *call) {
-        const User *user = call->identity.user;
-
-        return !user || user->role == ROLE_ADMIN ? NULL : user;
-}
-
-int ws_endpoint_stats(WsCall *call) {
-        Buf *body = ws_response_json(call->response);
-        WsStats stats = { .buf = body, .user = ws_stats_scope(call) };
-
-        ws_response_header(call->response, "Cache-Control", "no-store");
-        buf_append_string(body, "{\"timestamp\":");
-        buf_json_time(body, call->now_us);
-        buf_printf(body,
-                   ",\"active_connections\":%zu,\"connections_info\":[",
-                   ws_hub_n_connections(call->hub));
-        ws_hub_each_connection(call->hub, ws_stats_connection, &stats);
-        buf_append_string(body, "],\"slowest\":[");
-        for (size_t i = 0; i < stats.n_slow; ++i) {
-                if (i > 0)
-                        buf_append_char(body, ',');
-                ws_stats_add_connection(body, &stats.slow[i]);
-        }
-        buf_append_char(body, ']');
-
-        ws_stats_add_accounting(body);
-        ws_stats_add_rates(body, call->rates);
-        ws_stats_add_system(body);
-        buf_append_char(body, '}');
-        return 0;
-}
-
 static void ws_users_connection(void *arg, const WsConnectionInfo *info) {
         WsUsers *users = arg;
         int64_t *ids;
@@ -270,18 +300,80 @@ static void ws_users_count(WsUsers *users, Buf *ret_by_user, size_t *ret_n_users
         *ret_n_users = n_users;
 }
 
+/* {"1":2,...}: how many connections each user has. */
+static int ws_users_list(const WsHub *hub, Buf *ret_by_user, size_t *ret_n_users) {
+        WsUsers users = { 0 };
+
+        ws_hub_each_connection(hub, ws_users_connection, &users);
+        buf_append_char(ret_by_user, '{');
+        ws_users_count(&users, ret_by_user, ret_n_users);
+        buf_append_char(ret_by_user, '}');
+        free(users.ids);
+        return users.failed ? err_new(-ENOMEM) : 0;
+}
+
+/* Users other than admins see the totals and their own connections. */
+static const User *ws_stats_scope(const WsCall *call) {
+        const User *user = call->identity.user;
+
+        return !user || user->role == ROLE_ADMIN ? NULL : user;
+}
+
+/* For admins alone: who is connected. */
+static int ws_stats_add_users(const WsCall *call, Buf *body) {
+        CLEANUP_BUF Buf by_user = { 0 };
+        size_t n_users = 0;
+        int r;
+
+        if (!call->identity.user || call->identity.user->role != ROLE_ADMIN)
+                return 0;
+        r = ws_users_list(call->hub, &by_user, &n_users);
+        if (r < 0)
+                return err_up(r);
+        buf_append_string(body, ",\"connections_by_user\":");
+        buf_append_text(body, buf_text(&by_user));
+        return 0;
+}
+
+int ws_endpoint_stats(WsCall *call) {
+        Buf *body = ws_response_json(call->response);
+        WsStats stats = { .buf = body, .user = ws_stats_scope(call) };
+        int r;
+
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        buf_append_string(body, "{\"timestamp\":");
+        buf_json_time(body, call->now_us);
+        buf_printf(body,
+                   ",\"active_connections\":%zu,\"connections_info\":[",
+                   ws_hub_n_connections(call->hub));
+        ws_hub_each_connection(call->hub, ws_stats_connection, &stats);
+        buf_append_string(body, "],\"slowest\":[");
+        for (size_t i = 0; i < stats.n_slow; ++i) {
+                if (i > 0)
+                        buf_append_char(body, ',');
+                ws_stats_add_connection(body, &stats.slow[i]);
+        }
+        buf_append_char(body, ']');
+
+        r = ws_stats_add_users(call, body);
+        ws_stats_add_accounting(body);
+        ws_stats_add_rates(body, call->rates);
+        ws_stats_add_reasons(body);
+        ws_stats_add_system(body);
+        buf_append_char(body, '}');
+        return r < 0 ? err_up(r) : 0;
+}
+
 int ws_endpoint_status(WsCall *call) {
         CLEANUP_BUF Buf by_user = { 0 };
         Buf *body = ws_response_json(call->response);
         const User *user = call->identity.user;
-        WsUsers users = { 0 };
         size_t n_users = 0;
+        int r;
 
-        ws_hub_each_connection(call->hub, ws_users_connection, &users);
-        ws_users_count(&users, &by_user, &n_users);
-        free(users.ids);
-        if (users.failed)
-                return err_new(-ENOMEM);
+        r = ws_users_list(call->hub, &by_user, &n_users);
+        if (r < 0)
+                return err_up(r);
 
         ws_response_header(call->response, "Cache-Control", "no-store");
         buf_printf(body,
@@ -290,9 +382,8 @@ int ws_endpoint_status(WsCall *call) {
                    ws_hub_n_connections(call->hub),
                    n_users);
         if (user && user->role == ROLE_ADMIN) {
-                buf_append_string(body, ",\"connections_by_user\":{");
+                buf_append_string(body, ",\"connections_by_user\":");
                 buf_append_text(body, buf_text(&by_user));
-                buf_append_char(body, '}');
         }
         buf_printf(body,
                    "},\"user_connections\":%zu}",

@@ -4,7 +4,8 @@
  * WsFrame: one text message as it goes over the wire, RFC 6455 header included, made once and
  * shared by reference between all who receive it.
  *
- * Immutable. References are counted without atomics: frames never leave the loop's thread.
+ * Immutable, but for its compressed form, which is made when the first asks for it and is shared
+ * in the same way. References are counted without atomics: frames never leave the loop's thread.
  * A large payload becomes a series of fragments, so that a control frame fits between two writes;
  * ws_frame_cut() says where a write may end.
  */
@@ -12,12 +13,15 @@
 #include "gateway/base/base.h"
 
 typedef struct WsFrame WsFrame;
+typedef struct WsPacker WsPacker;
 
 #define WS_FRAME_FRAGMENT 32768 /* bytes of payload in one fragment */
 
 struct WsFrame {
         unsigned n_refs;
         bool is_unmetered; /* a list that was asked for: does not count against the queue's limit */
+        bool is_plain;     /* has no compressed form, and shall have none */
+        WsFrame *packed;   /* owned; NULL = not made (yet) */
         size_t n;
         uint64_t key;    /* a newer frame with this key makes this one stale; 0 = never */
         int64_t made_us; /* CLOCK_MONOTONIC */
@@ -25,6 +29,10 @@ struct WsFrame {
 };
 
 MUST_CHECK int ws_frame_new(WsFrame **ret_frame, Text payload, uint64_t key);
+/* With a PING of @mark (at most 125 bytes) right behind it: the PONG proves that it was read. */
+MUST_CHECK int ws_frame_new_marked(WsFrame **ret_frame, Text payload, Text mark);
+/* The compressed form (permessage-deflate), borrowed from @frame; @frame where it has none. */
+WsFrame *ws_frame_packed(WsFrame *frame, WsPacker *packer);
 WsFrame *ws_frame_ref(WsFrame *frame);
 WsFrame *ws_frame_unref(WsFrame *frame);
 

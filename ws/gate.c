@@ -1,6 +1,7 @@
 #include "ws/gate.h"
 
 #include <libwebsockets.h>
+#include <stdio.h>
 #include <strings.h>
 
 #include "gateway/base/clock.h"
@@ -198,7 +199,12 @@ static WsRefusal ws_gate_check_load(WsGate *gate) {
         return (WsRefusal){ 0 };
 }
 
-static WsRefusal ws_gate_refuse_identity(const WsDialect *dialect, int r) {
+static WsRefusal ws_gate_refuse_identity(const WsGate *gate,
+                                         const WsDialect *dialect,
+                                         Text target,
+                                         int r) {
+        char account[128];
+        int wait_s = 0;
         WsRefusal refusal = { 401,
                               "unauthorized",
                               "a valid credential is needed",
@@ -207,6 +213,18 @@ static WsRefusal ws_gate_refuse_identity(const WsDialect *dialect, int r) {
 
         if (r == WS_REQUEST_E_BAD)
                 return WS_GATE_BAD("the request cannot be read");
+        snprintf(account, sizeof(account), "%.*s", (int)target.n, target.n ? target.data : "");
+        if (r == WS_REQUEST_E_REFUSED)
+                wait_s = ws_access_blame(gate->access,
+                                         gate->request.source,
+                                         target.n ? account : NULL,
+                                         clock_now_us());
+        if (wait_s > 0)
+                return (WsRefusal){ 429,
+                                    "rate_limited",
+                                    "too many bad credentials",
+                                    wait_s,
+                                    METRIC_WS_REFUSED_RATE };
         if (r == WS_REQUEST_E_EXPIRED)
                 refusal.detail = "the credential has expired";
         if (dialect->is_guarded) {
@@ -239,6 +257,23 @@ static WsRefusal ws_gate_refuse_admission(int status) {
         }
 }
 
+/* The device that @target names, if the bearer is its token and the path is for devices. Nobody
+ * learns by the time that it takes whether there is such a device. */
+static const Device *ws_gate_device(const WsGate *gate, const WsDialect *dialect, Text target) {
+        static const Device nobody = { .is_active = true, .has_token = true };
+        const Device *device;
+
+        if (!dialect->takes_device || !dialect->takes_device(text_of(gate->request.path)) ||
+            !*gate->request.bearer)
+                return NULL;
+        device = registry_find_device(gate->access->registry, target);
+        return ws_auth_is_device(gate->access->auth,
+                                 device ? device : &nobody,
+                                 text_of(gate->request.bearer))
+                       ? device
+                       : NULL;
+}
+
 /* Who is it, and may it? On success *@ret_client is the new client. A fault is an int < 0. */
 static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_client) {
         CLEANUP(ws_client_free) WsClient *client = NULL;
@@ -257,11 +292,17 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
                                             METRIC_WS_REFUSED_BAD_REQUEST };
                 return 0;
         }
-        r = ws_request_identify(&gate->request, gate->access, clock_now_us(), &identity, &why);
+        identity.device = ws_gate_device(gate, dialect, target);
+        r = identity.device ? 0
+                            : ws_request_identify(&gate->request,
+                                                  gate->access,
+                                                  clock_now_us(),
+                                                  &identity,
+                                                  &why);
         if (r < 0)
                 return err_up(r);
         if (r > 0) {
-                *ret_refusal = ws_gate_refuse_identity(dialect, r);
+                *ret_refusal = ws_gate_refuse_identity(gate, dialect, target, r);
                 return 0;
         }
         r = ws_client_new(&client, gate->hub, dialect);

@@ -4,7 +4,13 @@
 #include "gateway/base/err.h"
 #include "gateway/base/metrics.h"
 #include "ws/client.h"
+#include "ws/edge.h"
+#include "ws/feed.h"
+#include "ws/push.h"
+#include "ws/packer.h"
 #include "ws/server.h"
+
+#define WS_HUB_TICK_MS 50 /* at most: what max_hz holds back is late by no more than that */
 
 typedef struct WsDelivery WsDelivery;
 
@@ -29,11 +35,15 @@ static const WsOptions ws_hub_defaults = {
         .messages_per_s = 50,
         .max_subscriptions = 100,
         .stats_interval_ms = 5000,
+        .replay_events = 65536,
+        .replay_bytes = 67108864,
 };
 
 int64_t ws_hub_tick_ms(const WsHub *hub) {
         int64_t tick_ms = hub->options->ping_interval_ms / 128;
 
+        if (tick_ms > WS_HUB_TICK_MS)
+                tick_ms = WS_HUB_TICK_MS;
         return tick_ms < 10 ? 10 : tick_ms;
 }
 
@@ -52,8 +62,14 @@ int ws_hub_new(WsHub **ret_hub, Registry *registry) {
         hub->registry = registry;
         hub->options = &ws_hub_defaults;
         TAILQ_INIT(&hub->dirty);
+        TAILQ_INIT(&hub->paced);
+        ws_replays_init(&hub->replays, hub);
+        ws_pendings_init(&hub->pendings);
+        TAILQ_INIT(&hub->restless);
         ws_wheel_init(&hub->wheel, 10, clock_mono_us() / 1000);
-        r = ws_index_new(&hub->index);
+        r = ws_packer_new(&hub->packer);
+        if (r == 0)
+                r = ws_index_new(&hub->index);
         if (r == 0)
                 r = ws_recall_new(&hub->recall);
         if (r < 0)
@@ -68,26 +84,27 @@ WsHub *ws_hub_free(WsHub *hub) {
                 return NULL;
 
         ws_tally_publish(&hub->tally);
+        ws_ring_done(&hub->ring);
         ws_recall_free(hub->recall);
         ws_index_free(hub->index);
+        ws_packer_free(hub->packer);
         buf_done(&hub->text);
         free(hub);
         return NULL;
 }
 
-/* What a newer message makes stale. Alerts, raw logs, detections and camera events never are. */
-static uint64_t ws_hub_key(const Event *event) {
-        switch (event->kind) {
-        case KIND_DEVICE_STATUS:
-        case KIND_TELEMETRY:
-                return ws_frame_key(event->kind, event->device_id, 0);
-        case KIND_VEHICLE_LOG:
-                return ws_frame_key(event->kind, event->vehicle_id, 0);
-        case KIND_SENSOR_LOG:
-                return ws_frame_key(event->kind, event->vehicle_id, event->sensor_id);
-        default:
-                return 0;
-        }
+static int ws_delivery_wrap(WsDelivery *delivery) {
+        const Event *event = delivery->event;
+        const WsPush push = {
+                .type = ws_push_type(event->kind),
+                .seq = event->seq,
+                .key = ws_push_key(event),
+                .json = buf_text(&delivery->hub->text),
+        };
+
+        if (delivery->dialect->wrap)
+                return delivery->dialect->wrap(delivery->hub, &push, &delivery->frame);
+        return ws_frame_new(&delivery->frame, push.json, push.key);
 }
 
 static int ws_delivery_make(WsDelivery *delivery) {
@@ -106,7 +123,7 @@ static int ws_delivery_make(WsDelivery *delivery) {
         delivery->is_silent = hub->text.n == 0;
         if (delivery->is_silent)
                 return 0;
-        r = ws_frame_new(&delivery->frame, buf_text(&hub->text), ws_hub_key(delivery->event));
+        r = ws_delivery_wrap(delivery);
         return r < 0 ? err_up(r) : 0;
 }
 
@@ -125,7 +142,9 @@ static int ws_delivery_to(WsDelivery *delivery, const WsList *list, bool is_path
                 if (!delivery->frame)
                         r = ws_delivery_make(delivery);
                 if (r == 0 && delivery->frame)
-                        r = ws_client_offer(client, delivery->frame);
+                        r = client->feed
+                                    ? ws_feed_offer(client->feed, delivery->event, delivery->frame)
+                                    : ws_client_offer(client, delivery->frame);
         }
         return r < 0 ? err_up(r) : 0;
 }
@@ -201,6 +220,12 @@ static int ws_hub_message(WsHub *hub, Event *event) {
         if (event->kind == KIND_DEVICE_STATUS)
                 registry_set_state(hub->registry, event->device_id, &event->state);
         r = ws_recall_put(hub->recall, event);
+        hub->before_seq = hub->ring.is_begun ? hub->ring.last_seq : event->seq - 1;
+        if (r == 0)
+                r = ws_ring_put(&hub->ring,
+                                event,
+                                (size_t)hub->options->replay_events,
+                                hub->options->replay_bytes);
         if (r < 0)
                 return err_up(r);
 
@@ -213,6 +238,8 @@ static bool ws_hub_may_stay(const WsHub *hub, const WsClient *client, const User
         const Vehicle *vehicle;
         const Device *device;
 
+        if (client->edge)
+                return ws_edge_may_stay(client);
         if (client->user_id != 0 && (!user || !user->is_active))
                 return false;
         switch (client->scope) {
@@ -237,6 +264,11 @@ static int ws_hub_check(WsHub *hub, WsClient *client) {
                 client->sees_all = user && user->role == ROLE_ADMIN;
         }
         if (!ws_hub_may_stay(hub, client, user))
+                ws_client_close(client,
+                                WS_CLOSE_REVOKED,
+                                "access revoked",
+                                METRIC_WS_CLOSED_REVOKED);
+        else if (client->feed && !ws_feed_narrow(client->feed))
                 ws_client_close(client,
                                 WS_CLOSE_REVOKED,
                                 "access revoked",
@@ -272,6 +304,21 @@ static int ws_hub_apply(WsHub *hub, const RegistryDelta *delta) {
         return r < 0 ? err_up(r) : 0;
 }
 
+/* Messages that the outbox had no room for; or, of none, where the numbers begin. */
+static void ws_hub_skip(WsHub *hub, const Event *event) {
+        const WsList *list = ws_index_find(hub->index, 0, WS_SCOPE_EVERYONE, 0);
+        uint64_t before = hub->ring.last_seq;
+
+        hub->n_skipped += event->n_items;
+        ws_ring_skip(&hub->ring, event->seq);
+        for (size_t i = 0; event->n_items > 0 && i < ws_list_length(list); ++i) {
+                WsClient *client = ws_list_at(list, i);
+
+                if (client->feed)
+                        ws_feed_miss(client->feed, before, event->seq, event->n_items);
+        }
+}
+
 int ws_hub_publish(WsHub *hub, Event *event) {
         int r = 0;
 
@@ -286,7 +333,10 @@ int ws_hub_publish(WsHub *hub, Event *event) {
                 r = ws_hub_apply(hub, event->delta);
                 break;
         case EVENT_GAP:
-                hub->n_skipped += event->n_items;
+                ws_hub_skip(hub, event);
+                break;
+        case EVENT_COMMAND:
+                r = ws_edge_command(hub, event);
                 break;
         case EVENT_ANSWER: /* the server gives it to who asked */
                 break;
@@ -297,12 +347,28 @@ int ws_hub_publish(WsHub *hub, Event *event) {
 void ws_hub_settle(WsHub *hub) {
         WsClient *client;
 
+        (void)!ws_replays_turn(&hub->replays); /* out of memory: it tries again at the next */
+
         while ((client = TAILQ_FIRST(&hub->dirty)))
                 ws_client_flush(client);
         ws_tally_publish(&hub->tally);
 }
 
+/* What max_hz held back and is due now. */
+static void ws_hub_turn_paced(WsHub *hub) {
+        int64_t now_us = clock_mono_us();
+        WsFeed *feed, *next;
+
+        for (feed = TAILQ_FIRST(&hub->paced); feed; feed = next) {
+                next = TAILQ_NEXT(feed, paced);
+                (void)!ws_feed_turn(feed, now_us); /* out of memory: the next tick */
+        }
+}
+
 void ws_hub_tick(WsHub *hub) {
+        (void)!ws_edge_tick(hub); /* out of memory: it tries again at the next */
+        ws_hub_turn_paced(hub);
+        (void)!ws_pendings_turn(&hub->pendings, clock_mono_us() / 1000);
         ws_wheel_turn(&hub->wheel, clock_mono_us() / 1000, ws_client_look);
         ws_hub_settle(hub);
 }
@@ -322,11 +388,14 @@ static void ws_hub_describe(const WsClient *client, WsConnectionInfo *ret_info) 
                 .dialect = client->dialect->name,
                 .user_id = client->user_id,
                 .vehicle_id = client->scope == WS_SCOPE_VEHICLE ? client->target_id : 0,
-                .device_id = client->scope == WS_SCOPE_DEVICE ? client->target_id : 0,
+                .device_id = client->edge                       ? ws_edge_device(client->edge)
+                             : client->scope == WS_SCOPE_DEVICE ? client->target_id
+                                                                : 0,
                 .connected_us = client->connected_us,
                 .queued_frames = client->backlog.n_frames,
                 .queued_bytes = client->backlog.n_bytes,
                 .lag_us = oldest_us ? clock_mono_us() - oldest_us : 0,
+                .offered = client->backlog.offered,
                 .sent = client->backlog.sent,
                 .conflated = client->backlog.conflated,
                 .dropped = client->backlog.dropped,
@@ -342,4 +411,33 @@ void ws_hub_each_connection(const WsHub *hub, WsConnectionFn fn, void *arg) {
                 ws_hub_describe(ws_list_at(list, i), &info);
                 fn(arg, &info);
         }
+}
+
+typedef struct WsAudit WsAudit;
+
+struct WsAudit {
+        int64_t drift;  /* of single sockets */
+        int64_t queued; /* by all of them */
+};
+
+static void ws_hub_audit_one(void *arg, const WsConnectionInfo *info) {
+        WsAudit *audit = arg;
+
+        audit->drift += llabs((int64_t)(info->offered - info->sent - info->conflated -
+                                        info->dropped - info->queued_frames));
+        audit->queued += (int64_t)info->queued_frames;
+}
+
+void ws_hub_audit(WsHub *hub) {
+        WsAudit audit = { 0 };
+        int64_t queued;
+
+        ws_tally_publish(&hub->tally);
+        ws_hub_each_connection(hub, ws_hub_audit_one, &audit);
+        queued = metric_get(METRIC_WS_QUEUED);
+        audit.drift += llabs(queued - audit.queued);
+        audit.drift +=
+                llabs(metric_get(METRIC_WS_OFFERED) - metric_get(METRIC_WS_SENT) -
+                      metric_get(METRIC_WS_CONFLATED) - metric_get(METRIC_WS_DROPPED) - queued);
+        metric_set(METRIC_WS_ACCOUNTING_DRIFT, audit.drift);
 }

@@ -17,12 +17,17 @@
 #include "ws/backlog.h"
 #include "ws/dialect.h"
 #include "ws/index.h"
+#include "ws/pending.h"
 #include "ws/recall.h"
+#include "ws/replays.h"
+#include "ws/ring.h"
 #include "ws/wheel.h"
 
 #define WS_HUB_BATCH 65536 /* bytes of one write */
 
+typedef struct Queue Queue;
 typedef struct WsClient WsClient;
+typedef struct WsEdge WsEdge;
 typedef struct WsHub WsHub;
 typedef struct WsOptions WsOptions;
 typedef struct WsConnectionInfo WsConnectionInfo;
@@ -35,7 +40,7 @@ struct WsConnectionInfo {
         int64_t connected_us;
         size_t queued_frames, queued_bytes;
         int64_t lag_us; /* age of the oldest queued frame */
-        uint64_t sent, conflated, dropped;
+        uint64_t offered, sent, conflated, dropped;
 };
 
 typedef void (*WsConnectionFn)(void *arg, const WsConnectionInfo *info);
@@ -44,16 +49,27 @@ typedef void (*WsConnectionFn)(void *arg, const WsConnectionInfo *info);
 struct WsHub {
         Registry *registry;       /* borrowed */
         const WsOptions *options; /* borrowed; the server may change them between calls */
+        const WsAccess *access;   /* borrowed; NULL = nobody can say who he is */
         WsIndex *index;
         WsRecall *recall;
+        WsRing ring;
+        WsReplays replays;
+        WsPendings pendings;
+        uint64_t before_seq;                 /* of the event before the one in hand */
+        TAILQ_HEAD(WsPaced, WsFeed) paced;   /* hold something back */
+        size_t n_stats_follows;              /* subscriptions that want statistics */
         WsTally tally;
         WsWheel wheel;
         TAILQ_HEAD(, WsClient) dirty; /* have something to write, or are to be closed */
+        TAILQ_HEAD(, WsEdge) restless; /* devices' sockets that wait to be taken further */
+        uint64_t n_edges;
+        Queue *queries; /* borrowed; NULL = nothing is asked */
         size_t n_clients;             /* with those whose handshake is under way */
         size_t n_open[WS_DIALECT_COUNT];
         bool stats_wanted; /* somebody waits for statistics and should not wait for the next turn */
         uint64_t n_skipped; /* messages that the outbox had no room for, as its gaps say */
         Buf text;           /* a payload in the making */
+        WsPacker *packer;   /* of all sockets with permessage-deflate */
         uint8_t batch[WS_HUB_BATCH];
 };
 
@@ -69,6 +85,9 @@ int64_t ws_hub_tick_ms(const WsHub *hub);
 
 size_t ws_hub_n_connections(const WsHub *hub);
 size_t ws_hub_n_connections_of(const WsHub *hub, int64_t user_id);
+/* PROTOCOL 6, checked: for each socket and for all of them, offered = sent + conflated + dropped +
+ * queued. What does not fit goes to METRIC_WS_ACCOUNTING_DRIFT. */
+void ws_hub_audit(WsHub *hub);
 void ws_hub_each_connection(const WsHub *hub, WsConnectionFn fn, void *arg);
 
 DEFINE_CLEANUP(WsHub *, ws_hub_free);

@@ -22,6 +22,7 @@ typedef enum WsScope {
         WS_SCOPE_USER,     /* what the user may see */
         WS_SCOPE_VEHICLE,  /* one vehicle, named by the path */
         WS_SCOPE_DEVICE,   /* one device, named by the path */
+        WS_SCOPE_EDGE,     /* the device's own socket (dialect is 0) */
 } WsScope;
 
 /* One membership; memory of the client. */

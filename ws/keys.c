@@ -28,6 +28,7 @@ static const char *const ws_algorithm_names[] = {
         [WS_ALGORITHM_ES256] = "ES256",
 };
 
+DEFINE_CLEANUP(char *, free);
 DEFINE_CLEANUP(BIO *, BIO_free);
 DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free);
 
@@ -188,40 +189,57 @@ static bool ws_keys_is_kid(const char *text, size_t n) {
         return n > 0;
 }
 
-/* `[kid=]path`: what stands before a '=' is a kid only if it cannot be part of a path. */
-static int ws_keys_read_entry(WsKeys *keys, char *entry, WsKeysReadFn read) {
-        char *equals = strchr(entry, '=');
-        const char *kid = NULL;
-
-        if (equals && ws_keys_is_kid(entry, (size_t)(equals - entry))) {
-                *equals = '\0';
-                kid = entry;
-                entry = equals + 1;
+static Text ws_keys_trim(Text text) {
+        while (text.n > 0 && isspace((unsigned char)text.data[0])) {
+                ++text.data;
+                --text.n;
         }
-        return read(keys, kid, entry);
+        while (text.n > 0 && isspace((unsigned char)text.data[text.n - 1]))
+                --text.n;
+        return text;
+}
+
+/* What stands before a '=' is a kid only if it cannot be part of a path. */
+static void ws_keys_take_kid(Text *entry, Text *ret_kid) {
+        const char *equals = memchr(entry->data, '=', entry->n);
+        size_t n = equals ? (size_t)(equals - entry->data) : 0;
+
+        *ret_kid = (Text){ 0 };
+        if (!equals || !ws_keys_is_kid(entry->data, n))
+                return;
+        *ret_kid = (Text){ .data = entry->data, .n = n };
+        *entry = (Text){ .data = equals + 1, .n = entry->n - n - 1 };
+}
+
+bool ws_keys_next_file(Text *rest, Text *ret_kid, Text *ret_path) {
+        while (rest->n > 0) {
+                const char *comma = memchr(rest->data, ',', rest->n);
+                size_t n = comma ? (size_t)(comma - rest->data) : rest->n;
+                Text entry = ws_keys_trim((Text){ .data = rest->data, .n = n });
+
+                n += comma ? 1 : 0;
+                *rest = (Text){ .data = rest->data + n, .n = rest->n - n };
+                if (entry.n == 0)
+                        continue;
+                ws_keys_take_kid(&entry, ret_kid);
+                *ret_path = entry;
+                return true;
+        }
+        return false;
 }
 
 static int ws_keys_load(WsKeys *keys, const char *files, WsKeysReadFn read) {
-        char list[4096];
-        char *rest = list;
-        char *entry;
+        Text rest = text_of(files);
+        Text kid, path;
         int r = 0;
 
-        if (strlen(files) >= sizeof(list)) {
-                log_error("auth_key_list_too_long max=%zu", sizeof(list) - 1);
-                return WS_KEYS_E_INVALID;
-        }
-        memcpy(list, files, strlen(files) + 1);
+        while (r == 0 && ws_keys_next_file(&rest, &kid, &path)) {
+                CLEANUP(free) char *kid_text = kid.n > 0 ? strndup(kid.data, kid.n) : NULL;
+                CLEANUP(free) char *path_text = strndup(path.data, path.n);
 
-        while (r == 0 && (entry = strsep(&rest, ","))) {
-                size_t n;
-
-                entry += strspn(entry, " \t");
-                n = strlen(entry);
-                while (n > 0 && isspace((unsigned char)entry[n - 1]))
-                        entry[--n] = '\0';
-                if (n > 0)
-                        r = ws_keys_read_entry(keys, entry, read);
+                if (!path_text || (kid.n > 0 && !kid_text))
+                        return err_new(-ENOMEM);
+                r = read(keys, kid_text, path_text);
         }
         return r < 0 ? err_up(r) : r;
 }

@@ -39,6 +39,9 @@ bool ws_algorithm_from_name(Text name, WsAlgorithm *ret_algorithm);
 MUST_CHECK int ws_keys_new(WsKeys **ret_keys);
 WsKeys *ws_keys_free(WsKeys *keys); /* wipes */
 
+/* Takes the next entry off a list of files; false: no more. The texts point into the list, and the
+ * kid is empty where there is none. */
+bool ws_keys_next_file(Text *rest, Text *ret_kid, Text *ret_path);
 MUST_CHECK int ws_keys_load_secrets(WsKeys *keys, const char *files);
 MUST_CHECK int ws_keys_load_public(WsKeys *keys, const char *files);
 

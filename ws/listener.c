@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "gateway/base/log.h"
 #include "ws/options.h"
@@ -39,6 +40,12 @@ static void ws_listener_raise_limit(const WsOptions *options) {
                             (unsigned long long)want);
 }
 
+/* While it starts, what lws complains of is why it does not. */
+static void ws_listener_on_start_log(int level, const char *line) {
+        log_error("lws level=%d text=\"%.*s\"", level, (int)strcspn(line, "\n\""), line);
+}
+
+/* Later on it complains of its peers, who are many. */
 static void ws_listener_on_log(int level, const char *line) {
         log_debug("lws level=%d text=\"%.*s\"", level, (int)strcspn(line, "\n\""), line);
 }
@@ -71,21 +78,30 @@ static void ws_listener_describe(const WsListening *listening,
         }
 }
 
+static bool ws_listener_can_read(const char *path) {
+        if (!path || access(path, R_OK) == 0)
+                return true;
+
+        log_error("ws_cannot_read file=\"%s\" error=\"%s\"", path, strerrordesc_np(errno));
+        return false;
+}
+
 static int ws_listener_create(WsListening *listening, const WsListen *address, int *ret_port) {
         struct lws_context_creation_info info = { 0 };
         void *loops[] = { listening->loop };
         struct lws_vhost *vhost;
 
-        lws_set_log_level(LLL_ERR | LLL_WARN, ws_listener_on_log);
+        lws_set_log_level(LLL_ERR, ws_listener_on_start_log);
         ws_listener_describe(listening, address, &info);
         info.foreign_loops = loops;
         *listening->lws = lws_create_context(&info);
+        lws_set_log_level(LLL_ERR | LLL_WARN, ws_listener_on_log);
         vhost = *listening->lws ? lws_get_vhost_by_name(*listening->lws, "default") : NULL;
         if (!vhost) { /* a port in use leaves a context without its vhost */
                 log_error("ws_cannot_listen listen=\"%s\" tls=%d",
                           listening->options->listen,
                           listening->options->tls_cert != NULL);
-                return WS_LISTENER_E_START;
+                return WS_LISTENER_E_BROKEN;
         }
 
         *ret_port = lws_get_vhost_listen_port(vhost);
@@ -110,6 +126,9 @@ int ws_listener_open(WsListening *listening, int *ret_port) {
                 return WS_LISTENER_E_START;
         }
 
+        if (!ws_listener_can_read(listening->options->tls_cert) ||
+            !ws_listener_can_read(listening->options->tls_key))
+                return WS_LISTENER_E_START;
         ws_listener_raise_limit(listening->options);
         return ws_listener_create(listening, &address, ret_port);
 }

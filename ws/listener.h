@@ -26,7 +26,10 @@ struct WsListening {
 };
 
 enum {
-        WS_LISTENER_E_START = 1, /* cannot listen there, or cannot use the certificate: logged */
+        WS_LISTENER_E_START = 1, /* cannot listen there: logged */
+        WS_LISTENER_E_BROKEN, /* cannot use the certificate, or the like: logged. libwebsockets has
+                                 unloaded the code that its handles in the loop point to: abandon
+                                 the loop, never run it */
 };
 
 MUST_CHECK int ws_listener_open(WsListening *listening, int *ret_port);

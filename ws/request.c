@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "gateway/base/metrics.h"
+#include "ws/limiter.h"
+
 typedef struct WsRequestMethod WsRequestMethod;
 
 struct WsRequestMethod {
@@ -147,6 +150,20 @@ static int ws_request_framing(WsRequest *request, struct lws *wsi) {
         return 0;
 }
 
+/* A header that lws does not know itself. */
+static int ws_request_custom(struct lws *wsi, const char *name, char *ret_value, size_t n_value) {
+        int n = lws_hdr_custom_length(wsi, name, (int)strlen(name));
+
+        *ret_value = '\0';
+        if (n <= 0)
+                return 0;
+        if ((size_t)n >= n_value ||
+            lws_hdr_custom_copy(wsi, ret_value, (int)n_value, name, (int)strlen(name)) < 0 ||
+            strlen(ret_value) != (size_t)n)
+                return WS_REQUEST_E_BAD;
+        return 0;
+}
+
 int ws_request_read(WsRequest *request, struct lws *wsi) {
         char upgrade[32];
 
@@ -177,6 +194,12 @@ int ws_request_read(WsRequest *request, struct lws *wsi) {
                               sizeof(request->if_none_match)) != 0)
                 request->if_none_match[0] = '\0';
         request->is_upgrade = strcasecmp(upgrade, "websocket") == 0;
+        if (ws_request_custom(wsi, "x-api-key:", request->api_key, sizeof(request->api_key)) ||
+            ws_request_custom(wsi,
+                              "idempotency-key:",
+                              request->idempotency_key,
+                              sizeof(request->idempotency_key)))
+                return WS_REQUEST_E_BAD;
         return 0;
 }
 
@@ -384,4 +407,35 @@ int ws_request_identify(const WsRequest *request,
         if (r == 0)
                 *ret_identity = identity;
         return r;
+}
+
+static int ws_access_take(const WsAccess *access,
+                          const char *kind,
+                          const char *name,
+                          int per_min,
+                          int64_t now_us) {
+        char text[320];
+
+        snprintf(text, sizeof(text), "%s:%s", kind, name);
+        return ws_limiter_take(access->failures, text_of(text), per_min, now_us);
+}
+
+int ws_access_blame(const WsAccess *access,
+                    const char *source,
+                    const char *account,
+                    int64_t now_us) {
+        int per_min = access->failures_per_min;
+        int wait_s = 0, other_s = 0;
+
+        metric_add(METRIC_CREDENTIALS_REFUSED, 1);
+        if (!access->failures || per_min <= 0)
+                return 0;
+        wait_s = ws_access_take(access, "source", source, per_min, now_us);
+        if (account)
+                other_s = ws_access_take(access, "account", account, 2 * per_min, now_us);
+        if (other_s > wait_s)
+                wait_s = other_s;
+        if (wait_s > 0)
+                metric_add(METRIC_CREDENTIALS_LIMITED, 1);
+        return wait_s;
 }

@@ -16,6 +16,7 @@
 
 typedef struct WsAccess WsAccess;
 typedef struct WsIdentity WsIdentity;
+typedef struct WsLimiter WsLimiter;
 typedef struct WsRequest WsRequest;
 struct lws;
 
@@ -27,6 +28,8 @@ struct WsRequest {
         char host[256];
         char protocols[128]; /* Sec-WebSocket-Protocol, "" if none */
         char bearer[8192];   /* "" if none */
+        char api_key[256];   /* X-API-Key, "" if none */
+        char idempotency_key[136]; /* "" if none; 129 and more: too long, and refused later */
         char content_type[128];
         char if_none_match[64];
         int64_t body_length; /* -1 = not said */
@@ -43,6 +46,8 @@ struct WsAccess {
         const WsAuth *auth;
         const Registry *registry;
         WsTickets *tickets; /* NULL: none are accepted */
+        WsLimiter *failures;  /* NULL: bad credentials are not limited */
+        int failures_per_min; /* of a source; twice that of an account */
 };
 
 struct WsIdentity {
@@ -78,3 +83,10 @@ MUST_CHECK int ws_request_identify(const WsRequest *request,
                                    int64_t now_us,
                                    WsIdentity *ret_identity,
                                    const char **ret_why);
+
+/*
+ * A bad credential came from @source, for @account (NULL if it does not say whose it is): counts it.
+ * 0, or the seconds to wait when there were too many. Good ones are never held up, as many people
+ * may share an address; nor do expired ones count, which prove that they were good.
+ */
+int ws_access_blame(const WsAccess *access, const char *source, const char *account, int64_t now_us);

@@ -11,6 +11,7 @@ struct WsTitle {
 
 static const WsTitle ws_response_titles[] = {
         { 200, "OK" },
+        { 202, "Accepted" },
         { 204, "No Content" },
         { 304, "Not Modified" },
         { 400, "Bad Request" },
@@ -19,9 +20,11 @@ static const WsTitle ws_response_titles[] = {
         { 404, "Not Found" },
         { 405, "Method Not Allowed" },
         { 408, "Request Timeout" },
+        { 409, "Conflict" },
         { 411, "Length Required" },
         { 413, "Content Too Large" },
         { 415, "Unsupported Media Type" },
+        { 422, "Unprocessable Content" },
         { 426, "Upgrade Required" },
         { 429, "Too Many Requests" },
         { 500, "Internal Server Error" },
@@ -88,15 +91,17 @@ void ws_response_render(const WsResponse *response, Buf *buf) {
                    ws_response_title(response->status));
         if (has_body)
                 buf_printf(buf, "Content-Type: %s\r\n", response->content_type);
-        if (has_body || (response->status != 204 && response->status != 304))
+        if (response->is_stream && !response->is_http_1_0)
+                buf_append_string(buf, "Transfer-Encoding: chunked\r\n");
+        else if (!response->is_stream && (has_body || (response->status != 204 && response->status != 304)))
                 buf_printf(buf, "Content-Length: %zu\r\n", has_body ? body.n : 0);
         buf_append_text(buf, buf_text(&response->headers));
         buf_append_string(buf, "X-Content-Type-Options: nosniff\r\n");
-        if (response->close)
+        if (response->close || (response->is_stream && response->is_http_1_0))
                 buf_append_string(buf, "Connection: close\r\n");
         else if (response->keep)
                 buf_append_string(buf, "Connection: keep-alive\r\n");
         buf_append_string(buf, "\r\n");
-        if (has_body && !response->is_head)
+        if (has_body && !response->is_head && !response->is_stream)
                 buf_append_text(buf, body);
 }

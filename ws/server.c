@@ -13,10 +13,13 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "gateway/base/queue.h"
+#include "ws/arrivals.h"
 #include "ws/client.h"
+#include "ws/edge.h"
 #include "ws/gate.h"
 #include "ws/http.h"
 #include "ws/hub.h"
+#include "ws/limiter.h"
 #include "ws/listener.h"
 #include "ws/options.h"
 #include "ws/stats.h"
@@ -25,6 +28,7 @@
 #define WS_SERVER_SETTLE_BYTES 65536 /* of payload, after which sockets are written in between */
 #define WS_SERVER_RX_BYTES     1024  /* of each socket, for what comes in */
 #define WS_SERVER_TICKETS      4096
+#define WS_SERVER_FAILURES     1024 /* names under which bad credentials are counted */
 #define WS_SERVER_DRAIN_MS     20
 #define WS_SERVER_DRAIN_MIN    10 /* sockets closed in each of them */
 #define WS_SERVER_SECOND_MS    1000
@@ -38,11 +42,14 @@ enum {
 
 struct WsServer {
         WsOptions options; /* owned strings */
-        const WsAuth *auth;
+        const WsAuth *auth;      /* borrowed: the one that we started with */
+        WsAuth *new_keys;        /* owned: of the last ws_server_set_auth(), in use; or NULL */
         Queue *outbox, *queries; /* borrowed */
 
         Registry *registry;
         WsTickets *tickets;
+        WsLimiter *failures; /* of credentials */
+        WsArrivals *arrivals;
         WsAccess access;
         WsHub *hub;
         WsStats *stats;
@@ -64,6 +71,7 @@ struct WsServer {
         atomic_uint asked;                /* WS_SERVER_* */
         atomic_int grace_ms;              /* of the drain */
         _Atomic(WsOptions *) new_options; /* owned; of the reload */
+        _Atomic(WsAuth *) new_auth;       /* owned; likewise */
         atomic_int result;
         sem_t drained;
 };
@@ -100,6 +108,12 @@ static void ws_server_settle(WsServer *server) {
 static int ws_server_dispatch(WsServer *server, Event *event) {
         if (event->type != EVENT_ANSWER)
                 return ws_hub_publish(server->hub, event);
+        if (event->answer->ticket & WS_PENDING_TICKET)
+                return ws_pendings_answer(&server->hub->pendings, event->answer);
+        if (event->answer->kind == QUERY_REPLAY)
+                return ws_replays_answer(&server->hub->replays, event);
+        if (event->answer->kind == QUERY_PENDING_COMMANDS)
+                return ws_edge_pending(server->hub, event->answer);
         if (event->answer->ticket == 0)
                 return ws_stats_answer(server->stats, event->answer);
 
@@ -154,6 +168,7 @@ static int ws_server_established(WsServer *server, struct lws *wsi, WsClient *cl
 }
 
 static int ws_server_destroyed(WsServer *server, struct lws *wsi, WsClient *client) {
+        ws_arrivals_remove(server->arrivals, wsi);
         if (server->n_sockets > 0)
                 --server->n_sockets;
         lws_set_opaque_user_data(wsi, NULL);
@@ -167,10 +182,8 @@ static int ws_server_closed(WsClient *client) {
         return 0;
 }
 
-static int ws_server_pong(WsClient *client) {
-        if (client)
-                ws_client_pong(client);
-        return 0;
+static int ws_server_pong(WsClient *client, const void *data, size_t n) {
+        return client ? ws_client_pong(client, data, n) : 0;
 }
 
 static int ws_server_writeable(WsClient *client) {
@@ -195,7 +208,11 @@ static int ws_server_callback(struct lws *wsi,
                 return ws_server_destroyed(server, wsi, client);
         case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
                 return ws_server_accept(server, (int)(intptr_t)in);
+        case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
+                ws_arrivals_add(server->arrivals, wsi, clock_mono_us() / 1000);
+                return 0;
         case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+                ws_arrivals_remove(server->arrivals, wsi);
                 return ws_gate_confirm(server->gate, wsi);
         case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
                 ws_gate_forget_protocol(server->gate);
@@ -205,7 +222,7 @@ static int ws_server_callback(struct lws *wsi,
         case LWS_CALLBACK_RECEIVE:
                 return client ? ws_client_receive(client, in, n_in) : -1;
         case LWS_CALLBACK_RECEIVE_PONG:
-                return ws_server_pong(client);
+                return ws_server_pong(client, in, n_in);
         case LWS_CALLBACK_SERVER_WRITEABLE:
                 return ws_server_writeable(client);
         case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
@@ -213,6 +230,8 @@ static int ws_server_callback(struct lws *wsi,
         case LWS_CALLBACK_CLOSED:
                 return ws_server_closed(client);
         case LWS_CALLBACK_HTTP:
+                ws_arrivals_remove(server->arrivals, wsi);
+                return ws_http_callback(server->http, wsi, (int)reason, session, in, n_in);
         case LWS_CALLBACK_HTTP_BODY:
         case LWS_CALLBACK_HTTP_BODY_COMPLETION:
         case LWS_CALLBACK_HTTP_WRITEABLE:
@@ -234,7 +253,10 @@ static void ws_server_on_tick(uv_timer_t *timer) {
 static void ws_server_on_second(uv_timer_t *timer) {
         WsServer *server = timer->data;
 
+        ws_arrivals_sweep(server->arrivals,
+                          clock_mono_us() / 1000 - server->options.handshake_timeout_ms);
         ws_http_tick(server->http);
+        ws_hub_audit(server->hub);
 }
 
 static void ws_server_on_turn(uv_timer_t *timer) {
@@ -297,18 +319,29 @@ static void ws_server_adopt(WsServer *server, WsOptions *fresh) {
         else if (old.tls_cert)
                 lws_tls_cert_updated(server->lws, old.tls_cert, old.tls_key, NULL, 0, NULL, 0);
         server->options = *fresh; /* hub, gate and http borrow this very struct */
+        server->access.failures_per_min = fresh->token_failures_per_min;
         ws_options_done(&old);
         free(fresh);
         ws_server_start_timers(server);
+}
+
+/* Gate and http look keys up through server->access at each request; nobody keeps a pointer. */
+static void ws_server_adopt_auth(WsServer *server, WsAuth *auth) {
+        server->access.auth = auth;
+        ws_auth_free(server->new_keys);
+        server->new_keys = auth;
 }
 
 static void ws_server_on_wake(uv_async_t *wake) {
         WsServer *server = wake->data;
         unsigned asked = atomic_exchange(&server->asked, 0);
         WsOptions *fresh = atomic_exchange(&server->new_options, NULL);
+        WsAuth *auth = atomic_exchange(&server->new_auth, NULL);
 
         if (fresh)
                 ws_server_adopt(server, fresh);
+        if (auth)
+                ws_server_adopt_auth(server, auth);
         if (asked & WS_SERVER_STOP) {
                 uv_stop(&server->loop);
                 return;
@@ -356,6 +389,10 @@ static int ws_server_listen(WsServer *server) {
         r = ws_listener_open(&listening, &server->port);
         if (r < 0)
                 return err_up(r);
+        if (r == WS_LISTENER_E_BROKEN) {
+                server->has_loop = false;
+                server->lws = NULL;
+        }
         return r == 0 ? 0 : WS_SERVER_E_START;
 }
 
@@ -366,6 +403,10 @@ static int ws_server_build(WsServer *server) {
         if (r == 0)
                 r = ws_tickets_new(&server->tickets, WS_SERVER_TICKETS);
         if (r == 0)
+                r = ws_limiter_new(&server->failures, WS_SERVER_FAILURES);
+        if (r == 0)
+                r = ws_arrivals_new(&server->arrivals);
+        if (r == 0)
                 r = ws_hub_new(&server->hub, server->registry);
         if (r < 0)
                 return err_up(r);
@@ -374,8 +415,12 @@ static int ws_server_build(WsServer *server) {
                 .auth = server->auth,
                 .registry = server->registry,
                 .tickets = server->tickets,
+                .failures = server->failures,
+                .failures_per_min = server->options.token_failures_per_min,
         };
         ws_hub_set_options(server->hub, &server->options);
+        server->hub->queries = server->queries;
+        server->hub->access = &server->access;
         r = ws_stats_new(&server->stats, server->hub, server->queries);
         if (r == 0)
                 r = ws_gate_new(&server->gate, server->hub, &server->access);
@@ -487,11 +532,15 @@ WsServer *ws_server_free(WsServer *server) {
         ws_stats_free(server->stats);
         ws_hub_free(server->hub);
         ws_tickets_free(server->tickets);
+        ws_limiter_free(server->failures);
+        ws_arrivals_free(server->arrivals);
         registry_free(server->registry);
         fresh = atomic_exchange(&server->new_options, NULL);
         if (fresh)
                 ws_options_done(fresh);
         free(fresh);
+        ws_auth_free(atomic_exchange(&server->new_auth, NULL));
+        ws_auth_free(server->new_keys);
         ws_options_done(&server->options);
         MUST(sem_destroy(&server->drained));
         free(server);
@@ -525,6 +574,11 @@ int ws_server_reload(WsServer *server, const WsOptions *options) {
         free(stale);
         ws_server_ask(server, WS_SERVER_RELOAD);
         return 0;
+}
+
+void ws_server_set_auth(WsServer *server, WsAuth **authp) {
+        ws_auth_free(atomic_exchange(&server->new_auth, TAKE(authp))); /* one the loop has not seen */
+        ws_server_ask(server, WS_SERVER_RELOAD);
 }
 
 void ws_server_drain(WsServer *server, int grace_ms) {

@@ -1,5 +1,6 @@
 #include "gateway/base/event.h"
 
+#include <math.h>
 #include <stdatomic.h>
 
 #include "gateway/base/err.h"
@@ -24,6 +25,10 @@ static void event_view(Event *view, const Record *record) {
         case KIND_SENSOR_LOG:
                 view->sensor_id = record->sensor.sensor_id;
                 break;
+        case KIND_VEHICLE_LOG:
+                view->latitude = record->vehicle_log.latitude;
+                view->longitude = record->vehicle_log.longitude;
+                break;
         case KIND_BLE_DETECTIONS:
                 view->n_items = (uint32_t)record->detections.n_items;
                 break;
@@ -37,8 +42,9 @@ static void event_view(Event *view, const Record *record) {
                 view->message = record->alert.message;
                 break;
         case KIND_COMMAND_ACK:
+        case KIND_COMMAND_STATE:
                 view->command_id = record->ack.command_id;
-                view->event_type = record->ack.status;
+                view->event_type = record->ack.state.data ? record->ack.state : record->ack.status;
                 view->message = record->ack.message;
                 break;
         default:
@@ -62,7 +68,7 @@ int event_new_message(Event **ret_event,
                       const Record *record,
                       const DeviceState *state,
                       bool persisted) {
-        Event view = { 0 };
+        Event view = { .latitude = (double)NAN, .longitude = (double)NAN };
         Event *event;
         char *at;
 
@@ -83,6 +89,8 @@ int event_new_message(Event **ret_event,
         event->device_id = record->device_id;
         event->sensor_id = view.sensor_id;
         event->n_items = view.n_items;
+        event->latitude = view.latitude;
+        event->longitude = view.longitude;
         event->state = state ? *state : device_state_unknown();
 
         at = (char *)(event + 1);
@@ -116,6 +124,27 @@ int event_new_answer(Event **ret_event, Answer **answerp) {
                 return err_new(-ENOMEM);
 
         event->answer = TAKE(answerp);
+        *ret_event = event;
+        return 0;
+}
+
+int event_new_command(Event **ret_event,
+                      int64_t device_id,
+                      int64_t expires_us,
+                      Text command_id,
+                      Text data) {
+        Event *event;
+        char *at;
+
+        event = event_alloc(EVENT_COMMAND, command_id.n + data.n);
+        if (!event)
+                return err_new(-ENOMEM);
+
+        event->device_id = device_id;
+        event->time_us = expires_us;
+        at = (char *)(event + 1);
+        event->command_id = event_copy(command_id, &at);
+        event->data = event_copy(data, &at);
         *ret_event = event;
         return 0;
 }

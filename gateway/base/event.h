@@ -22,6 +22,8 @@ typedef enum EventType {
                            broadcast, only remembered */
         EVENT_REGISTRY, /* @delta */
         EVENT_ANSWER,   /* @answer, of the query thread (query.h) */
+        EVENT_COMMAND,  /* a command for @device_id's own socket, if it is here: @command_id, and
+                           @data as it goes down; void from @time_us on */
         EVENT_GAP,      /* the outbox was full: @n_items messages up to @seq were not shown */
 } EventType;
 
@@ -38,12 +40,13 @@ struct Event {
         int32_t sensor_id;
         uint32_t n_items;  /* ble_detections: records saved */
         DeviceState state; /* device_status: the whole state after this message */
+        double latitude, longitude; /* vehicle_log: where it is; NAN = it does not say */
 
         Text data;       /* as Record.data; alert: Record.alert.extra; absent if none */
-        Text event_type; /* camera_event; alert: its alert_type; command_ack: its status */
+        Text event_type; /* camera_event; alert: its alert_type; command_*: the state that it is in now */
         Text severity;   /* alert */
-        Text message;    /* alert, command_ack */
-        Text command_id; /* command_ack */
+        Text message;    /* alert, command_* */
+        Text command_id; /* command_* */
 
         RegistryDelta *delta; /* owned reference */
         Answer *answer;       /* owned */
@@ -58,6 +61,11 @@ MUST_CHECK int event_new_message(Event **ret_event,
 MUST_CHECK int event_new_registry(Event **ret_event,
                                   RegistryDelta *delta); /* takes a reference of its own */
 MUST_CHECK int event_new_answer(Event **ret_event, Answer **answerp);
+MUST_CHECK int event_new_command(Event **ret_event,
+                                 int64_t device_id,
+                                 int64_t expires_us,
+                                 Text command_id,
+                                 Text data);
 MUST_CHECK int event_new_gap(Event **ret_event, uint64_t seq, uint32_t n_items);
 
 Event *event_ref(Event *event);

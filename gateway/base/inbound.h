@@ -14,6 +14,7 @@ typedef enum Door {
         DOOR_MQTT,
         DOOR_WS,
         DOOR_HTTP,
+        DOOR_INTERNAL, /* the gateway itself: what became of a command */
 } Door;
 
 typedef struct Inbound Inbound;

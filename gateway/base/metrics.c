@@ -35,6 +35,9 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Messages taken in, by the door through which they came." },
         [METRIC_RECEIVED_HTTP] = { "tidegate_received_total", "door=\"http\"", METRIC_COUNTER,
                 "Messages taken in, by the door through which they came." },
+        [METRIC_RECEIVED_INTERNAL] =
+                { "tidegate_received_total", "door=\"internal\"", METRIC_COUNTER,
+                "Messages taken in, by the door through which they came." },
         [METRIC_RECEIVED_RECOVERED] =
                 { "tidegate_received_total", "door=\"journal\"", METRIC_COUNTER,
                 "Messages taken in, by the door through which they came." },
@@ -82,6 +85,27 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Subscriptions that the MQTT broker refused." },
         [METRIC_MQTT_PUBLISHED] = { "tidegate_mqtt_published_total", NULL, METRIC_COUNTER,
                 "Messages published to the MQTT broker." },
+        [METRIC_COMMANDS_ACCEPTED] =
+                { "tidegate_commands_total", "outcome=\"accepted\"", METRIC_COUNTER,
+                "Commands, by how they were taken and how far they came." },
+        [METRIC_COMMANDS_REPEATED] =
+                { "tidegate_commands_total", "outcome=\"repeated\"", METRIC_COUNTER,
+                "Commands, by how they were taken and how far they came." },
+        [METRIC_COMMANDS_REFUSED] =
+                { "tidegate_commands_total", "outcome=\"refused\"", METRIC_COUNTER,
+                "Commands, by how they were taken and how far they came." },
+        [METRIC_COMMANDS_PUBLISHED] =
+                { "tidegate_commands_total", "outcome=\"published\"", METRIC_COUNTER,
+                "Commands, by how they were taken and how far they came." },
+        [METRIC_COMMANDS_DELIVERED] =
+                { "tidegate_commands_total", "outcome=\"delivered\"", METRIC_COUNTER,
+                "Commands, by how they were taken and how far they came." },
+        [METRIC_COMMANDS_EXPIRED] =
+                { "tidegate_commands_total", "outcome=\"expired\"", METRIC_COUNTER,
+                "Commands, by how they were taken and how far they came." },
+        [METRIC_COMMANDS_UNCHANGED] =
+                { "tidegate_command_news_unchanged_total", NULL, METRIC_COUNTER,
+                "Answers of devices and states that came too late to change a command." },
         [METRIC_DB_CONNECTED] = { "tidegate_db_connected", NULL, METRIC_GAUGE,
                 "1 while connected to the database." },
         [METRIC_DB_BATCHES] = { "tidegate_db_batches_total", NULL, METRIC_COUNTER,
@@ -107,6 +131,12 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
         [METRIC_WS_CONNECTIONS_NATIVE] =
                 { "tidegate_ws_connections", "dialect=\"native\"", METRIC_GAUGE,
                 "Open WebSocket connections, by dialect." },
+        [METRIC_WS_CONNECTIONS_EVENTS] =
+                { "tidegate_ws_connections", "dialect=\"events\"", METRIC_GAUGE,
+                "Open WebSocket connections, by dialect." },
+        [METRIC_WS_CONNECTIONS_POLL] =
+                { "tidegate_ws_connections", "dialect=\"poll\"", METRIC_GAUGE,
+                "Open WebSocket connections, by dialect." },
         [METRIC_WS_ACCEPTED] = { "tidegate_ws_accepted_total", NULL, METRIC_COUNTER,
                 "WebSocket connections accepted." },
         [METRIC_WS_CLOSED] = { "tidegate_ws_closed_total", NULL, METRIC_COUNTER,
@@ -131,6 +161,12 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
         [METRIC_WS_REFUSED_BAD_REQUEST] =
                 { "tidegate_ws_refused_total", "reason=\"bad_request\"", METRIC_COUNTER,
                 "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_REFUSED_TIMEOUT] =
+                { "tidegate_ws_refused_total", "reason=\"timeout\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_CLOSED_REPLACED] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"replaced\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
         [METRIC_WS_CLOSED_SLOW] =
                 { "tidegate_ws_closed_by_gateway_total", "reason=\"slow\"", METRIC_COUNTER,
                 "WebSocket connections that the gateway closed, by reason." },
@@ -149,6 +185,24 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
         [METRIC_WS_CLOSED_EXPIRED] =
                 { "tidegate_ws_closed_by_gateway_total", "reason=\"expired\"", METRIC_COUNTER,
                 "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_BAD_TOKEN] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"bad_token\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_FORBIDDEN] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"forbidden\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_MISUSE] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"protocol\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_NO_AUTH] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"no_auth\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_TOO_MANY] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"too_many\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_STATE_LOST] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"state_lost\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
         [METRIC_WS_MESSAGES_IN] = { "tidegate_ws_messages_in_total", NULL, METRIC_COUNTER,
                 "WebSocket messages received from clients." },
         [METRIC_WS_BYTES_OUT] = { "tidegate_ws_sent_bytes_total", NULL, METRIC_COUNTER,
@@ -161,6 +215,11 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Frames replaced by a newer one before they were sent." },
         [METRIC_WS_DROPPED] = { "tidegate_ws_dropped_total", NULL, METRIC_COUNTER,
                 "Frames dropped before they were sent." },
+        [METRIC_WS_DROPPED_AT_CLOSE] =
+                { "tidegate_ws_dropped_at_close_total", NULL, METRIC_COUNTER,
+                "Those of tidegate_ws_dropped_total that waited when their connection ended." },
+        [METRIC_WS_ACCOUNTING_DRIFT] = { "tidegate_ws_accounting_drift", NULL, METRIC_GAUGE,
+                "Part of tidegate_accounting_drift: frames of subscribers." },
         [METRIC_WS_QUEUED] = { "tidegate_ws_queued", NULL, METRIC_GAUGE,
                 "Frames waiting to be sent." },
         [METRIC_WS_QUEUED_BYTES] = { "tidegate_ws_queued_bytes", NULL, METRIC_GAUGE,
@@ -178,8 +237,29 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Password logins, by result." },
         [METRIC_LOGIN_FAILED] = { "tidegate_logins_total", "result=\"failed\"", METRIC_COUNTER,
                 "Password logins, by result." },
+        [METRIC_LOGIN_LIMITED] = { "tidegate_logins_total", "result=\"limited\"", METRIC_COUNTER,
+                "Password logins, by result." },
+        [METRIC_CREDENTIALS_REFUSED] =
+                { "tidegate_credentials_refused_total", NULL, METRIC_COUNTER,
+                "Bad tokens and tickets, over HTTP and WebSocket." },
+        [METRIC_CREDENTIALS_LIMITED] =
+                { "tidegate_credentials_limited_total", NULL, METRIC_COUNTER,
+                "Bad tokens and tickets that came too often and were told to wait (429)." },
         [METRIC_QUERY_REFUSED] = { "tidegate_query_refused_total", NULL, METRIC_COUNTER,
                 "Database queries refused because their queue was full." },
+        [METRIC_HISTORY_WAITING] = { "tidegate_history_waiting", NULL, METRIC_GAUGE,
+                "History requests that wait for a connection." },
+        [METRIC_HISTORY_READING] = { "tidegate_history_reading", NULL, METRIC_GAUGE,
+                "History requests under way." },
+        [METRIC_HISTORY_DONE] = { "tidegate_history_total", "result=\"done\"", METRIC_COUNTER,
+                "History requests, by result." },
+        [METRIC_HISTORY_CANCELLED] =
+                { "tidegate_history_total", "result=\"cancelled\"", METRIC_COUNTER,
+                "History requests, by result." },
+        [METRIC_HISTORY_FAILED] = { "tidegate_history_total", "result=\"failed\"", METRIC_COUNTER,
+                "History requests, by result." },
+        [METRIC_HISTORY_BYTES] = { "tidegate_history_sent_bytes_total", NULL, METRIC_COUNTER,
+                "Bytes of history read for clients." },
 };
 /* clang-format on */
 
@@ -305,27 +385,27 @@ static void metrics_render_process(Buf *buf) {
 
         metrics_single(buf,
                        METRIC_COUNTER,
-                       "process_cpu_seconds_total",
+                       "tidegate_process_cpu_seconds_total",
                        "User and system time of the process.",
                        process_cpu_seconds());
         metrics_single(buf,
                        METRIC_GAUGE,
-                       "process_start_time_seconds",
+                       "tidegate_process_start_time_seconds",
                        "Start of the process, in seconds since 1970.",
                        process_start_seconds());
         metrics_single(buf,
                        METRIC_GAUGE,
-                       "process_resident_memory_bytes",
+                       "tidegate_process_resident_memory_bytes",
                        "Memory of the process that is in RAM.",
                        (double)process_resident_bytes());
         metrics_single(buf,
                        METRIC_GAUGE,
-                       "process_open_fds",
+                       "tidegate_process_open_fds",
                        "Open file descriptors of the process.",
                        (double)process_n_fds());
         metrics_single(buf,
                        METRIC_GAUGE,
-                       "process_max_fds",
+                       "tidegate_process_max_fds",
                        "File descriptors that the process may open.",
                        (double)process_max_fds());
 }

@@ -17,6 +17,7 @@ typedef enum Metric {
         METRIC_RECEIVED_MQTT,
         METRIC_RECEIVED_WS,
         METRIC_RECEIVED_HTTP,
+        METRIC_RECEIVED_INTERNAL,
         METRIC_RECEIVED_RECOVERED, /* door="journal": found in the journal at start, not yet
                                       committed */
         METRIC_COMMITTED,
@@ -41,6 +42,14 @@ typedef enum Metric {
         METRIC_MQTT_SUBSCRIBE_REFUSED,
         METRIC_MQTT_PUBLISHED,
 
+        METRIC_COMMANDS_ACCEPTED,
+        METRIC_COMMANDS_REPEATED, /* the same idempotency key again */
+        METRIC_COMMANDS_REFUSED,
+        METRIC_COMMANDS_PUBLISHED,
+        METRIC_COMMANDS_DELIVERED, /* to a device's own socket */
+        METRIC_COMMANDS_EXPIRED,
+        METRIC_COMMANDS_UNCHANGED, /* acks and states that came too late to change anything */
+
         METRIC_DB_CONNECTED, /* gauge, 0 or 1 */
         METRIC_DB_BATCHES,
         METRIC_DB_REJECTED_BATCHES,
@@ -55,6 +64,8 @@ typedef enum Metric {
         METRIC_WS_CONNECTIONS_D,
         METRIC_WS_CONNECTIONS_E,
         METRIC_WS_CONNECTIONS_NATIVE,
+        METRIC_WS_CONNECTIONS_EVENTS,
+        METRIC_WS_CONNECTIONS_POLL,
         METRIC_WS_ACCEPTED,
         METRIC_WS_CLOSED,
         METRIC_WS_REFUSED_UNAUTHORIZED, /* 401 and dialect 403 */
@@ -64,12 +75,20 @@ typedef enum Metric {
         METRIC_WS_REFUSED_PER_USER,
         METRIC_WS_REFUSED_RATE, /* connect rate of a source */
         METRIC_WS_REFUSED_BAD_REQUEST,
+        METRIC_WS_REFUSED_TIMEOUT, /* connections that did not ask for anything in time */
+        METRIC_WS_CLOSED_REPLACED, /* by a newer connection of the same device */
         METRIC_WS_CLOSED_SLOW,
         METRIC_WS_CLOSED_SILENT,
         METRIC_WS_CLOSED_RATE,
         METRIC_WS_CLOSED_TOO_BIG,
         METRIC_WS_CLOSED_REVOKED,
         METRIC_WS_CLOSED_EXPIRED,
+        METRIC_WS_CLOSED_BAD_TOKEN,
+        METRIC_WS_CLOSED_FORBIDDEN,
+        METRIC_WS_CLOSED_MISUSE,
+        METRIC_WS_CLOSED_NO_AUTH,
+        METRIC_WS_CLOSED_TOO_MANY,
+        METRIC_WS_CLOSED_STATE_LOST,
         METRIC_WS_MESSAGES_IN,
         METRIC_WS_BYTES_OUT,
         /* the way out: offered = sent + conflated + dropped + queued */
@@ -77,15 +96,26 @@ typedef enum Metric {
         METRIC_WS_SENT,
         METRIC_WS_CONFLATED,
         METRIC_WS_DROPPED,
-        METRIC_WS_QUEUED,       /* gauge: frames */
-        METRIC_WS_QUEUED_BYTES, /* gauge */
+        METRIC_WS_DROPPED_AT_CLOSE, /* of those: still queued when their socket went */
+        METRIC_WS_QUEUED,           /* gauge: frames */
+        METRIC_WS_QUEUED_BYTES,     /* gauge */
+        METRIC_WS_ACCOUNTING_DRIFT, /* gauge: frames of open sockets that no count explains */
 
         METRIC_HTTP_REQUESTS_2XX,
         METRIC_HTTP_REQUESTS_4XX,
         METRIC_HTTP_REQUESTS_5XX,
         METRIC_LOGIN_OK,
         METRIC_LOGIN_FAILED,
+        METRIC_LOGIN_LIMITED,
+        METRIC_CREDENTIALS_REFUSED, /* bad tokens and tickets, whatever the transport */
+        METRIC_CREDENTIALS_LIMITED, /* of those: answered with 429 */
         METRIC_QUERY_REFUSED, /* the query queue was full */
+        METRIC_HISTORY_WAITING, /* gauge */
+        METRIC_HISTORY_READING, /* gauge: under way */
+        METRIC_HISTORY_DONE,
+        METRIC_HISTORY_CANCELLED, /* the client was gone */
+        METRIC_HISTORY_FAILED,
+        METRIC_HISTORY_BYTES,
 
         METRIC_COUNT
 } Metric;

@@ -1,6 +1,7 @@
 #include "gateway/base/query.h"
 
 #include "gateway/base/err.h"
+#include "gateway/base/event.h"
 
 int query_new(Query **ret_query, QueryKind kind, uint64_t ticket) {
         Query *query;
@@ -23,7 +24,18 @@ Query *query_free(Query *query) {
                 explicit_bzero(query->password, strlen(query->password));
         free(query->password);
         free(query->username);
+        if (query->replay) {
+                free(query->replay->vehicle_ids);
+                free(query->replay->device_ids);
+        }
+        free(query->replay);
         free(query->user_ids);
+        free(query->command_id);
+        free(query->action);
+        free(query->payload);
+        free(query->idempotency_key);
+        free(query->history);
+        stream_unref(query->stream);
         free(query);
         return NULL;
 }
@@ -37,6 +49,7 @@ int answer_new(Answer **ret_answer, const Query *query) {
 
         answer->kind = query->kind;
         answer->ticket = query->ticket;
+        answer->device_id = query->device_id;
         answer->status = 503;
         if (query->n_user_ids > 0) {
                 answer->user_ids = calloc(query->n_user_ids, sizeof(answer->user_ids[0]));
@@ -59,6 +72,10 @@ Answer *answer_free(Answer *answer) {
 
         for (size_t i = 0; i < answer->n_bodies; ++i)
                 buf_done(&answer->bodies[i]);
+        for (size_t i = 0; i < answer->n_events; ++i)
+                event_unref(answer->events[i]);
+        buf_done(&answer->chunk);
+        free(answer->events);
         free(answer->bodies);
         free(answer->user_ids);
         free(answer);

@@ -156,6 +156,8 @@ size_t queue_pop(Queue *queue, void *ret_items[], size_t n_max, int timeout_ms) 
         }
         if (was_full && n > 0)
                 pthread_cond_broadcast(&queue->not_full);
+        if (n > 0 && queue->n_items > 0) /* another consumer may sleep: a push wakes only one */
+                pthread_cond_signal(&queue->not_empty);
         pthread_mutex_unlock(&queue->lock);
 
         return n;

@@ -3,8 +3,8 @@
 /*
  * Queue: bounded hand-over of pointers from one thread to the next.
  *
- * Any thread may push; one thread pops. A queue that stays full for @timeout_ms
- * refuses the item and leaves it with the producer, who decides what that means.
+ * Any thread may push; one thread pops, or several that share the work. A queue that stays full
+ * for @timeout_ms refuses the item and leaves it with the producer, who decides what that means.
  * With a time-out of 0 nothing ever waits.
  *
  * @wake runs on the producer's thread, with no lock held, when the queue stops

@@ -11,6 +11,7 @@ static const char *const kind_names[KIND_COUNT] = {
         [KIND_CAMERA_EVENT] = "camera_event",
         [KIND_ALERT] = "alert",
         [KIND_COMMAND_ACK] = "command_ack",
+        [KIND_COMMAND_STATE] = "command_state",
 };
 
 static const char *const reason_names[REASON_COUNT] = {

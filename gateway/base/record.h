@@ -23,6 +23,7 @@ typedef enum Kind {
         KIND_CAMERA_EVENT,
         KIND_ALERT,
         KIND_COMMAND_ACK,
+        KIND_COMMAND_STATE, /* of our own making: what became of a command (commander.h, edge.h) */
         KIND_COUNT
 } Kind;
 
@@ -114,7 +115,8 @@ struct AlertRecord {
 
 struct AckRecord {
         Text command_id;
-        Text status; /* ok, error, executing */
+        Text status; /* command_ack: ok, error, executing */
+        Text state;  /* what the command thereby is: published, delivered, executing, done, ... */
         Text message;
 };
 
@@ -131,6 +133,8 @@ struct Record {
                                        if it does not */
         int64_t user_id, vehicle_id, device_id; /* resolved by the processor; 0 = none */
         bool late; /* older than the latest state: stored, does not move it */
+        bool unchanged; /* command_ack, command_state: the command was as far already, or further:
+                           nothing is shown; set by the store */
 
         Reason reason; /* not REASON_NONE: this is a dead letter, and nothing below is valid */
         Text detail;   /* for people; absent if none */
@@ -146,6 +150,6 @@ struct Record {
                 DetectionsRecord detections;
                 CameraRecord camera;
                 AlertRecord alert;
-                AckRecord ack;
+                AckRecord ack; /* command_ack, command_state */
         };
 };

@@ -11,20 +11,23 @@ MAY_INCLUDE = {  # layer -> layers whose headers it may include
     "ws": {"ws", "gateway/base"},
     "gateway": {"gateway", "gateway/base", "mqtt", "db", "ws"},
 }
-JSON_C = {"ws/proto.c", "ws/command.c", "ws/auth.c",
+JSON_C = {"ws/ask.c", "ws/command.c", "ws/commanding.c", "ws/detections.c", "ws/auth.c",
           *(f"gateway/decode_{x}.c" for x in ("detections", "device", "member", "vehicle"))}
 ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
-    "MQTTAsync.h": {"mqtt/session.c"},
+    "MQTTAsync.h": {"mqtt/sending.c", "mqtt/session.c"},
     "libpq-fe.h": {f"db/{x}.c" for x in
-                   ("admin", "conn", "directory", "history", "listing", "migrate", "partitions", "restore", "store")},
-    "libwebsockets.h": {f"ws/{x}.c" for x in ("client", "gate", "http", "listener", "request", "server")},
+                   ("admin", "commands", "conn", "directory", "history", "history_alerts", "history_detections",
+                    "history_logs", "history_telemetry", "history_track", "listing", "migrate",
+                    "partitions", "reading", "restore", "store")},
+    "libwebsockets.h": {f"ws/{x}.c" for x in ("arrivals", "client", "gate", "http", "listener", "request", "server",
+                                            "session")},
     "uv.h": {"ws/server.c"},
     "json-c/": JSON_C,
     "jwt.h": {"ws/auth.c"},
     "openssl/": {"gateway/base/secret.c", "ws/auth.c", "ws/keys.c"},
     "glib": {"gateway/base/clock.c"},
     "ini.h": {"gateway/config.c"},
-    "zlib.h": {"gateway/replay.c"},
+    "zlib.h": {"gateway/replay.c", "ws/packer.c"},
     "systemd/": {"gateway/notify.c"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)

@@ -167,9 +167,19 @@ static void test_every_kind_has_its_row(void **state) {
                                   .latitude = 1.5,
                                   .longitude = NAN,
                                   .extra = TEXT("{}") };
-        fixture_add(&f, KIND_DEVICE_STATUS);
+        r = fixture_add(&f, KIND_DEVICE_STATUS);
+        r->late = true;
+        r->status = (StatusRecord){ .status = TEXT("online"),
+                                    .temperature = 25.1,
+                                    .humidity = NAN,
+                                    .latitude = 10.7,
+                                    .longitude = 106.6 };
         assert_int_equal(fixture_store(&f), 0);
 
+        assert_string_equal(postgres_text("SELECT concat_ws('|', seq, device_id, status,"
+                                          " temperature, coalesce(humidity, -1), latitude,"
+                                          " longitude, late) FROM device_status_logs"),
+                            "7|1|online|25.1|-1|10.7|106.6|t");
         assert_string_equal(postgres_text("SELECT r::text FROM raw_logs r"),
                             "(1,\"2025-10-18 12:00:00+00\",\"2025-10-18 11:59:58.5+00\",1,1,"
                             "\"GPS \xc3\xa4\")");
@@ -325,6 +335,53 @@ static void test_acknowledgement_finds_its_command(void **state) {
         assert_string_equal(postgres_text("SELECT string_agg(concat_ws('|', seq, reason, topic),"
                                           " ' ' ORDER BY seq) FROM dead_letters"),
                             "4|unknown_command|a/topic 7|unknown_command|a/topic");
+        fixture_done(&f);
+}
+
+static Record *fixture_command_state(Fixture *f, const char *id, const char *state) {
+        Record *r = fixture_add(f, KIND_COMMAND_STATE);
+
+        r->ack = (AckRecord){ .command_id = text_of(id), .state = text_of(state) };
+        return r;
+}
+
+static void test_commands_only_move_forward_and_each_step_is_an_event(void **state) {
+        static const char *const said[] = { "published", "delivered", "published", "executing",
+                                            "delivered", "done",      "failed",    "expired" };
+        static const bool moves[] = { true, true, false, true, false, true, false, false };
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        postgres_run("INSERT INTO commands (command_id, device_id, action) VALUES"
+                     " ('c1', 1, 'A'), ('c2', 1, 'A'), ('c3', 1, 'A')");
+        for (size_t i = 0; i < N_ELEMENTS(said); ++i)
+                fixture_command_state(&f, "c1", said[i]);
+        fixture_command_state(&f, "c2", "published");
+        assert_int_equal(fixture_store(&f), 0);
+        for (size_t i = 0; i < N_ELEMENTS(said); ++i)
+                assert_int_equal(f.records[i].unchanged, !moves[i]);
+        assert_string_equal(postgres_text("SELECT string_agg(seq || state, ' ' ORDER BY seq)"
+                                          " FROM command_events WHERE command_id = 'c1'"),
+                            "1published 2delivered 4executing 6done");
+        assert_string_equal(postgres_text("SELECT concat_ws('|', state, finished_at, delivered_at)"
+                                          " FROM commands WHERE command_id = 'c1'"),
+                            "done|2025-10-18 12:00:00+00|2025-10-18 12:00:00+00");
+
+        f.n_records = 0; /* and from one batch to the next */
+        fixture_command_state(&f, "c1", "expired");
+        fixture_command_state(&f, "c2", "published");
+        fixture_command_state(&f, "c2", "expired");
+        fixture_command_state(&f, "c3", "expired");
+        assert_int_equal(fixture_store(&f), 0);
+        assert_true(f.records[0].unchanged);
+        assert_true(f.records[1].unchanged);
+        assert_false(f.records[2].unchanged);
+        assert_string_equal(postgres_text("SELECT string_agg(state, ' ' ORDER BY command_id)"
+                                          " FROM commands"),
+                            "done expired expired");
+        assert_int_equal(postgres_int("SELECT count(*) FROM command_events"), 7);
+        assert_int_equal(postgres_int("SELECT count(*) FROM dead_letters"), 0);
         fixture_done(&f);
 }
 
@@ -676,6 +733,7 @@ int main(void) {
                 cmocka_unit_test(test_dead_letter_takes_any_bytes),
                 cmocka_unit_test(test_older_state_never_overwrites_newer),
                 cmocka_unit_test(test_acknowledgement_finds_its_command),
+                cmocka_unit_test(test_commands_only_move_forward_and_each_step_is_an_event),
                 cmocka_unit_test(test_bad_row_rolls_everything_back_and_may_be_left_out),
                 cmocka_unit_test(test_deep_json_is_the_rows_fault),
                 cmocka_unit_test(test_sensor_is_made_again_after_a_roll_back),

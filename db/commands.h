@@ -1,0 +1,63 @@
+#pragma once
+
+/*
+ * DbCommands: the table of commands, as those who make, publish and follow them need it.
+ *
+ * Blocks, bounded by the statement time-out. States are moved by DbStore alone, with the journal;
+ * what is written here is the command itself and who is busy with it. For the query thread
+ * (_add, _get, _pending) and the commander (the rest).
+ */
+
+#include "db/conn.h"
+#include "gateway/base/base.h"
+#include "gateway/base/query.h"
+
+typedef struct DbCommand DbCommand;
+typedef void (*DbCommandFn)(void *arg, const DbCommand *command);
+
+/* Texts are borrowed, for the call. */
+struct DbCommand {
+        const char *command_id, *action;
+        const char *payload; /* JSON; NULL = none */
+        int64_t device_id;
+        const char *device_code, *user_name; /* of the device, and of its owner; NULL = nobody */
+        int64_t left_ms;                     /* until it expires */
+};
+
+/* Fill in the answer of a QUERY_COMMAND, QUERY_COMMAND_GET, QUERY_PENDING_COMMANDS. */
+MUST_CHECK int db_commands_add(DbConn *conn, const Query *query, Answer *answer);
+MUST_CHECK int db_commands_get(DbConn *conn, const Query *query, Answer *answer);
+MUST_CHECK int db_commands_pending(DbConn *conn, const Query *query, Answer *answer);
+
+/* {"command_id":…,"action":…,"payload":…}: as a device gets it. */
+void db_commands_format(const DbCommand *command, Buf *buf);
+
+MUST_CHECK int db_commands_listen(DbConn *conn);
+/* Hears what came, without waiting: appends to @ids, which is the text of an array. *ret_more: so
+ * many, or such, that looking at all is better. */
+MUST_CHECK int db_commands_hear(DbConn *conn, Buf *ids, bool *ret_more);
+
+/* What may wait for a device's socket: of @ids, or, after *cursor in the order of ids (NULL = the
+ * first), of all. At most @n_max of the latter. */
+MUST_CHECK int db_commands_named(DbConn *conn, const char *ids, DbCommandFn fn, void *arg);
+MUST_CHECK int db_commands_waiting(DbConn *conn,
+                                   const char *cursor,
+                                   int n_max,
+                                   DbCommandFn fn,
+                                   void *arg);
+
+/* What is to be published and is not somebody else's to publish, oldest first: claims it. */
+MUST_CHECK int db_commands_claim(DbConn *conn,
+                                 const char *epoch,
+                                 int n_max,
+                                 DbCommandFn fn,
+                                 void *arg);
+/* At a start: what the process before claimed is free again. */
+MUST_CHECK int db_commands_release(DbConn *conn, const char *epoch);
+MUST_CHECK int db_commands_published(DbConn *conn, const char *ids); /* never claim them again */
+
+/* What is over its time and has not just been found so by others. */
+MUST_CHECK int db_commands_overdue(DbConn *conn, int n_max, DbCommandFn fn, void *arg);
+
+/* For the text of an array: false, and nothing appended, if @id is none that we make. */
+bool db_commands_list(Buf *ids, const char *id);

@@ -1,0 +1,293 @@
+#include "gateway/batch.h"
+
+#include <math.h>
+
+#include "gateway/base/arena.h"
+#include "gateway/base/err.h"
+#include "gateway/decode.h"
+#include "gateway/journal.h"
+#include "gateway/latest.h"
+#include "gateway/resolve.h"
+#include "gateway/route.h"
+
+#define BATCH_ARENA_BLOCK (256 * 1024)
+#define BATCH_MAX_BYTES   (4 * 1024 * 1024) /* of journal records in one batch */
+#define BATCH_DOOR_BYTES  (1024 * 1024)     /* of a payload of a kind without a route */
+#define BATCH_NEAR_DBM    -60
+#define BATCH_MEDIUM_DBM  -75
+
+struct Batch {
+        Arena *arena;
+        size_t capacity;
+        size_t n;
+        BatchWant want;
+        Record wanting;
+
+        JournalRecord *read; /* scratch of batch_load() */
+        Record *records;     /* [capacity] */
+        Record **rows; /* [capacity], rows[i] == &records[i]: the shape that the store takes */
+        const DeviceState **states; /* [capacity], in the arena */
+};
+
+int batch_new(Batch **ret_batch, size_t capacity) {
+        CLEANUP(batch_free) Batch *batch = NULL;
+        int r;
+
+        batch = calloc(1, sizeof(*batch));
+        if (!batch)
+                return err_new(-ENOMEM);
+        r = arena_new(&batch->arena, BATCH_ARENA_BLOCK);
+        if (r != 0)
+                return err_up(r);
+
+        batch->capacity = capacity;
+        batch->read = calloc(capacity, sizeof(batch->read[0]));
+        batch->records = calloc(capacity, sizeof(batch->records[0]));
+        batch->rows = calloc(capacity, sizeof(batch->rows[0]));
+        batch->states = calloc(capacity, sizeof(batch->states[0]));
+        if (!batch->read || !batch->records || !batch->rows || !batch->states)
+                return err_new(-ENOMEM);
+        for (size_t i = 0; i < capacity; ++i)
+                batch->rows[i] = &batch->records[i];
+
+        *ret_batch = TAKE(&batch);
+        return 0;
+}
+
+Batch *batch_free(Batch *batch) {
+        if (!batch)
+                return NULL;
+        free(batch->read);
+        free(batch->records);
+        free(batch->rows);
+        free(batch->states);
+        arena_free(batch->arena);
+        free(batch);
+        return NULL;
+}
+
+void batch_reset(Batch *batch) {
+        arena_reset(batch->arena);
+        batch->n = 0;
+        batch->want = BATCH_WANTS_NOTHING;
+}
+
+/* What comes by other doors than MQTT needs no topics, and so no route in the configuration. */
+static const Route *batch_route(const BatchContext *context, Kind kind) {
+        static char name[] = "door";
+        static const Route routes[KIND_COUNT] = {
+                [KIND_BLE_DETECTIONS] = { .name = name,
+                                          .kind = KIND_BLE_DETECTIONS,
+                                          .max_bytes = BATCH_DOOR_BYTES,
+                                          .near_dbm = BATCH_NEAR_DBM,
+                                          .medium_dbm = BATCH_MEDIUM_DBM },
+                [KIND_TELEMETRY] = { .name = name,
+                                     .kind = KIND_TELEMETRY,
+                                     .max_bytes = BATCH_DOOR_BYTES },
+                [KIND_COMMAND_ACK] = { .name = name,
+                                       .kind = KIND_COMMAND_ACK,
+                                       .max_bytes = BATCH_DOOR_BYTES },
+                [KIND_COMMAND_STATE] = { .name = name,
+                                         .kind = KIND_COMMAND_STATE,
+                                         .max_bytes = BATCH_DOOR_BYTES },
+        };
+        const Route *route = routes_by_kind(context->routes, kind);
+
+        if (!route && kind < KIND_COUNT && routes[kind].kind == kind)
+                route = &routes[kind];
+        return route;
+}
+
+static int batch_decode(Batch *batch,
+                        const BatchContext *context,
+                        const JournalRecord *entry,
+                        Record *ret_record) {
+        Record envelope = {
+                .seq = entry->seq,
+                .received_us = entry->received_us,
+                .time_us = entry->received_us,
+                .topic = entry->topic,
+                .payload = entry->payload,
+        };
+        TopicMatch match = { 0 };
+        const Route *route;
+        int r;
+
+        if (entry->kind == KIND_NONE)
+                route = routes_match(context->routes, entry->topic, &match);
+        else
+                route = batch_route(context, entry->kind);
+        if (!route) {
+                *ret_record = envelope;
+                ret_record->reason = REASON_NO_ROUTE;
+                return 0;
+        }
+
+        r = decode(batch->arena, route, &match, &envelope, ret_record);
+        if (r != 0)
+                return err_up(r);
+        ret_record->seq = entry->seq;
+        ret_record->device_id = entry->device_id;
+        return 0;
+}
+
+static BatchWant batch_want_of(const BatchContext *context, const Record *record) {
+        const Route *route = NULL;
+        TopicMatch match;
+
+        if (!context->is_final || !resolve_depends_on_registry(record->reason))
+                return BATCH_WANTS_NOTHING;
+        if (record->received_us >= context->fresh_us)
+                return BATCH_WANTS_REFRESH;
+        if (record->reason == REASON_UNKNOWN_DEVICE && record->device.data)
+                route = record->route ? routes_match(context->routes, record->topic, &match)
+                                      : routes_by_kind(context->routes, record->kind);
+        if (!route || !route->auto_register || record->seq == context->registered_seq)
+                return BATCH_WANTS_NOTHING;
+        return BATCH_WANTS_REGISTER;
+}
+
+static void batch_merge(double *value, double news) {
+        if (!isnan(news))
+                *value = news;
+}
+
+/* A status moves the latest state unless it is older; anything else only tells that the device
+ * lives. */
+static void batch_update(DeviceState *state, Record *record) {
+        const StatusRecord *status = &record->status;
+
+        if (state->last_seen_us == CLOCK_UNKNOWN || state->last_seen_us < record->received_us)
+                state->last_seen_us = record->received_us;
+        if (record->kind != KIND_DEVICE_STATUS)
+                return;
+
+        record->late = state->time_us != CLOCK_UNKNOWN && record->time_us < state->time_us;
+        if (record->late)
+                return;
+        state->time_us = record->time_us;
+        if (status->status.n < sizeof(state->status)) {
+                memset(state->status, 0, sizeof(state->status));
+                memcpy(state->status, status->status.data, status->status.n);
+        }
+        batch_merge(&state->temperature, status->temperature);
+        batch_merge(&state->humidity, status->humidity);
+        batch_merge(&state->latitude, status->latitude);
+        batch_merge(&state->longitude, status->longitude);
+}
+
+static int batch_apply(Batch *batch, const BatchContext *context, Record *record, size_t i) {
+        const Device *device;
+        DeviceState *state;
+        int r;
+
+        batch->states[i] = NULL;
+        if (record->reason != REASON_NONE)
+                return 0;
+        r = latest_note(context->latest, record);
+        if (r != 0)
+                return err_up(r);
+        if (record->device_id == 0 || record->kind == KIND_COMMAND_STATE)
+                return 0; /* nothing that a device said */
+
+        device = registry_device(context->registry, record->device_id);
+        if (!device)
+                return 0;
+        state = arena_alloc(batch->arena, sizeof(*state));
+        if (!state)
+                return err_new(-ENOMEM);
+        *state = device->state;
+        batch_update(state, record);
+        registry_set_state(context->registry, record->device_id, state);
+        batch->states[i] = state;
+        return 0;
+}
+
+int batch_load(Batch *batch, const BatchContext *context, const BatchSpan *span) {
+        size_t n_max = span->n_max < batch->capacity ? span->n_max : batch->capacity;
+        size_t n;
+        int r;
+
+        batch_reset(batch);
+        n = journal_read(context->journal, span->after_seq, batch->read, n_max, BATCH_MAX_BYTES);
+
+        if (n > 0 && n < n_max && batch->read[0].received_us > span->young_us) {
+                batch->want = BATCH_WANTS_TIME;
+                batch->wanting = (Record){ .seq = batch->read[0].seq,
+                                           .received_us = batch->read[0].received_us };
+                return 0;
+        }
+        for (size_t i = 0; i < n && batch->read[i].seq <= span->until_seq; ++i) {
+                Record *record = &batch->records[i];
+
+                r = batch_decode(batch, context, &batch->read[i], record);
+                if (r != 0)
+                        return err_up(r);
+                if (record->reason == REASON_NONE)
+                        resolve(context->registry, record);
+
+                batch->want = batch_want_of(context, record);
+                if (batch->want != BATCH_WANTS_NOTHING) {
+                        batch->wanting = *record;
+                        return 0;
+                }
+                r = batch_apply(batch, context, record, i);
+                if (r != 0)
+                        return err_up(r);
+                ++batch->n;
+        }
+        return 0;
+}
+
+size_t batch_length(const Batch *batch) {
+        return batch->n;
+}
+
+uint64_t batch_last_seq(const Batch *batch) {
+        assert(batch->n > 0);
+        return batch->records[batch->n - 1].seq;
+}
+
+Record *batch_record(const Batch *batch, size_t i) {
+        assert(i < batch->n);
+        return &batch->records[i];
+}
+
+Record *const *batch_records(const Batch *batch) {
+        return batch->rows;
+}
+
+const DeviceState *batch_state(const Batch *batch, size_t i) {
+        assert(i < batch->n);
+        return batch->states[i];
+}
+
+BatchWant batch_wants(const Batch *batch) {
+        return batch->want;
+}
+
+const Record *batch_wanting(const Batch *batch) {
+        assert(batch->want != BATCH_WANTS_NOTHING);
+        return &batch->wanting;
+}
+
+static int compare_ids(const void *a, const void *b) {
+        int64_t left = *(const int64_t *)a;
+        int64_t right = *(const int64_t *)b;
+
+        return (left > right) - (left < right);
+}
+
+size_t batch_devices(const Batch *batch, size_t from, size_t to, int64_t ret_ids[]) {
+        size_t n_all = 0;
+        size_t n = 0;
+
+        for (size_t i = from; i < to; ++i)
+                if (batch->states[i])
+                        ret_ids[n_all++] = batch->records[i].device_id;
+        qsort(ret_ids, n_all, sizeof(ret_ids[0]), compare_ids);
+        for (size_t i = 0; i < n_all; ++i)
+                if (n == 0 || ret_ids[n - 1] != ret_ids[i])
+                        ret_ids[n++] = ret_ids[i];
+        return n;
+}

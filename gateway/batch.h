@@ -1,0 +1,69 @@
+#pragma once
+
+/*
+ * Batch: a run of journal records, decoded, resolved and applied to the latest state.
+ *
+ * Everything in it is borrowed from the journal or lives in its own arena; batch_reset() empties
+ * both. A batch for the store stops before a record that only the database can settle
+ * (batch_wants()); a batch that is merely shown passes over it, since the store comes by later. One
+ * thread.
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/base/record.h"
+#include "gateway/base/registry.h"
+
+typedef struct Batch Batch;
+typedef struct BatchContext BatchContext;
+typedef struct BatchSpan BatchSpan;
+typedef struct Journal Journal;
+typedef struct Latest Latest;
+typedef struct Routes Routes;
+
+typedef enum BatchWant {
+        BATCH_WANTS_NOTHING,
+        BATCH_WANTS_TIME,     /* too few yet, and they are young: see BatchSpan */
+        BATCH_WANTS_REFRESH,  /* the registry may be older than the record: look again */
+        BATCH_WANTS_REGISTER, /* an unknown device, and its route creates such */
+} BatchWant;
+
+/* What a batch is made from; borrowed for the call. */
+struct BatchContext {
+        Journal *journal;
+        const Routes *routes;
+        Registry *registry;
+        Latest *latest;
+        int64_t fresh_us;        /* the registry knows all that was committed before this time */
+        uint64_t registered_seq; /* this record's device was to be created: do not ask again */
+        bool is_final;           /* for the store: stop at what the database has to settle */
+};
+
+struct BatchSpan {
+        uint64_t after_seq; /* exclusive */
+        uint64_t until_seq; /* inclusive */
+        size_t n_max;
+        int64_t young_us; /* fewer than n_max that all came after this time: not yet; INT64_MAX =
+                             now */
+};
+
+MUST_CHECK int batch_new(Batch **ret_batch, size_t capacity);
+Batch *batch_free(Batch *batch);
+void batch_reset(Batch *batch);
+
+MUST_CHECK int batch_load(Batch *batch, const BatchContext *context, const BatchSpan *span);
+
+size_t batch_length(const Batch *batch);
+uint64_t batch_last_seq(const Batch *batch); /* only of a batch that is not empty */
+Record *batch_record(const Batch *batch, size_t i);
+Record *const *batch_records(const Batch *batch);
+/* The latest state of the device as this record left it; NULL where it did not touch one. */
+const DeviceState *batch_state(const Batch *batch, size_t i);
+
+BatchWant batch_wants(const Batch *batch);
+const Record *batch_wanting(
+        const Batch *batch); /* the record that it stopped before; valid until reset */
+
+/* The devices that records [from, to) touch: ids, each once, ascending, at most to - from. */
+size_t batch_devices(const Batch *batch, size_t from, size_t to, int64_t ret_ids[]);
+
+DEFINE_CLEANUP(Batch *, batch_free);

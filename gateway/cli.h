@@ -1,0 +1,12 @@
+#pragma once
+
+/*
+ * Cli: the command line of PROTOCOL 7. Exit codes: 0 clean, 1 fault, 2 usage or configuration.
+ *
+ * cli.c parses and dispatches; the commands live in cli_serve.c, cli_admin.c (user, device,
+ * vehicle, group, dead-letters) and simulate.c.
+ */
+
+#include "gateway/base/base.h"
+
+int cli_main(int argc, char *argv[]); /* returns the exit code */

@@ -1,0 +1,46 @@
+#pragma once
+
+/*
+ * Commander: brings commands to their devices, and says when their time is over.
+ *
+ * A thread with a database connection and an MQTT session of its own. It hears of each new command
+ * (LISTEN tidegate_command), publishes it (QoS 1; MQTT 5: response topic, correlation data,
+ * expiry), journals `published` once the broker has acknowledged it, and pushes an EVENT_COMMAND
+ * for the loop that may have the device's own socket. Once a second it goes on with what could not
+ * be published and journals `expired` for what is over its time. All that it knows is in the
+ * database: a restart goes on where it was, at worst by publishing once more what the broker had
+ * acknowledged a moment before. Several gateways share the work by claims.
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/base/inbound.h"
+#include "mqtt/source.h"
+
+typedef struct Commander Commander;
+typedef struct CommanderOptions CommanderOptions;
+typedef struct Queue Queue;
+
+struct CommanderOptions {
+        const char *topics;       /* templates, comma-separated; NULL or "" = none: sockets alone */
+        const char *ack_topic;    /* template of the response topic; NULL = none */
+        const char *database_url; /* these three are filled in by the gateway */
+        const char *epoch;
+        const MqttOptions *mqtt; /* NULL = no broker; borrowed */
+};
+
+enum {
+        COMMANDER_E_TOPIC = 1, /* new: a template that is none, or has other names than {device} and
+                                  {user} */
+};
+
+MUST_CHECK int commander_new(Commander **ret_commander,
+                             const CommanderOptions *options, /* borrowed */
+                             InboundFn inbound,
+                             void *arg, /* of @inbound */
+                             Queue *outbox);
+Commander *commander_free(Commander *commander); /* stops, joins */
+
+/* Is the comma-separated @topics one that commander_new() takes? */
+bool commander_check_topics(const char *topics);
+
+DEFINE_CLEANUP(Commander *, commander_free);

@@ -1,0 +1,46 @@
+#pragma once
+
+/*
+ * Commit: brings one batch into the database, whatever is in it.
+ *
+ * The whole batch is one transaction. If PostgreSQL refuses the data, the batch is halved until the
+ * row is found that it does not take; that one becomes a dead letter, its neighbours are stored. A
+ * refusal that is not about data (no rights, no table, no disk) is an outage instead and costs no
+ * message. Belongs to the processor's thread.
+ */
+
+#include "db/store.h"
+#include "gateway/base/base.h"
+#include "gateway/base/registry.h"
+
+typedef struct Batch Batch;
+typedef struct Commit Commit;
+typedef struct CommitRange CommitRange;
+
+/* Records [from, to) of the batch. */
+struct CommitRange {
+        size_t from, to;
+};
+
+MUST_CHECK int commit_new(Commit **ret_commit, DbConn *conn, DbStore *store, size_t capacity);
+Commit *commit_free(Commit *commit);
+
+/* Begins; the batch is borrowed until commit_is_idle(). 0, DB_E_OFFLINE (resume it then). */
+MUST_CHECK int commit_begin(Commit *commit, const Batch *batch, const Registry *registry);
+
+/* 0: *ret_range is committed, ask again; DB_E_BUSY; DB_E_OFFLINE; DB_E_FENCED. Not to be called
+ * when idle. */
+MUST_CHECK int commit_poll(Commit *commit, CommitRange *ret_range);
+
+/* The connection is back and says that @position is stored: 0, and if *ret_range is not empty it
+ * had got in. DB_E_OFFLINE, DB_E_FENCED. */
+MUST_CHECK int commit_resume(Commit *commit,
+                             uint64_t stored_seq,
+                             uint64_t position,
+                             CommitRange *ret_range);
+
+bool commit_is_idle(const Commit *commit);
+int64_t commit_age_us(
+        const Commit *commit); /* how long the transaction under way has taken; 0 when idle */
+
+DEFINE_CLEANUP(Commit *, commit_free);

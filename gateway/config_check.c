@@ -1,0 +1,250 @@
+#include <stdio.h>
+#include <unistd.h>
+
+#include "gateway/base/err.h"
+#include "gateway/base/secret.h"
+#include "gateway/config_table.h"
+#include "ws/keys.h"
+
+#define SEGMENT_DEFAULT UINT64_C(16777216)
+#define RESERVE_DEFAULT UINT64_C(67108864)
+
+DEFINE_CLEANUP(char *, free);
+
+/* Sets the loader to blame the origin of a key. */
+static const ConfigText *config_blame(ConfigLoader *loader, const char *section, const char *name) {
+        const ConfigText *text = config_text(loader->config, section, name);
+
+        loader->origin = text->origin;
+        return text;
+}
+
+static void config_check_pair(ConfigLoader *loader,
+                              const char *section,
+                              const char *one,
+                              const char *other) {
+        const char *given = config_text(loader->config, section, one)->text;
+        const char *needed = config_text(loader->config, section, other)->text;
+
+        if (!given || !*given || (needed && *needed))
+                return;
+        (void)config_blame(loader, section, one);
+        config_error(loader, section, one, "needs %s.%s as well", section, other);
+}
+
+/* Sizes that nobody gave follow the one that somebody did. */
+static void config_fit_journal(ConfigLoader *loader) {
+        JournalOptions *journal = &loader->config->journal;
+        uint64_t segment = journal->max_bytes / 16, reserve = journal->max_bytes / 4;
+
+        segment = segment > 65536 ? segment & ~UINT64_C(4095) : 65536;
+        if (!config_text(loader->config, "journal", "segment_bytes")->text)
+                journal->segment_bytes = segment < SEGMENT_DEFAULT ? segment : SEGMENT_DEFAULT;
+        if (!config_text(loader->config, "journal", "reserve_bytes")->text)
+                journal->reserve_bytes = reserve < RESERVE_DEFAULT ? reserve : RESERVE_DEFAULT;
+
+        if (journal->segment_bytes > journal->max_bytes / 8) {
+                (void)config_blame(loader, "journal", "segment_bytes");
+                config_error(loader,
+                             "journal",
+                             "segment_bytes",
+                             "more than an eighth of journal.max_bytes; allowed: up to %llu",
+                             (unsigned long long)(journal->max_bytes / 8));
+        }
+        if (journal->reserve_bytes > journal->max_bytes / 2) {
+                (void)config_blame(loader, "journal", "reserve_bytes");
+                config_error(loader,
+                             "journal",
+                             "reserve_bytes",
+                             "more than half of journal.max_bytes; allowed: up to %llu",
+                             (unsigned long long)(journal->max_bytes / 2));
+        }
+}
+
+/* An algorithm without its key verifies nothing; a key without its algorithm is a mistake. */
+static void config_check_auth(ConfigLoader *loader) {
+        const WsAuthOptions *auth = &loader->config->auth;
+        bool hs = strstr(auth->algorithms, "HS256") != NULL;
+        bool public = strstr(auth->algorithms, "RS256") || strstr(auth->algorithms, "ES256");
+
+        if (auth->jwt_secret_file && !hs) {
+                (void)config_blame(loader, "auth", "jwt_secret_file");
+                config_error(loader,
+                             "auth",
+                             "jwt_secret_file",
+                             "is set, but auth.algorithms has no HS256");
+        }
+        if (auth->jwt_public_key_file && !public) {
+                (void)config_blame(loader, "auth", "jwt_public_key_file");
+                config_error(loader,
+                             "auth",
+                             "jwt_public_key_file",
+                             "is set, but auth.algorithms has neither RS256 nor ES256");
+        }
+        if (public && !auth->jwt_public_key_file) {
+                (void)config_blame(loader, "auth", "algorithms");
+                config_error(loader,
+                             "auth",
+                             "algorithms",
+                             "RS256 and ES256 need auth.jwt_public_key_file");
+        }
+}
+
+static void config_check_order(ConfigLoader *loader,
+                               const char *section,
+                               const char *low_name,
+                               int low,
+                               const char *high_name,
+                               int high) {
+        if (low <= high)
+                return;
+        if (!config_blame(loader, section, low_name)->origin)
+                (void)config_blame(loader, section, high_name);
+        config_error(loader, section, low_name, "is above %s.%s", section, high_name);
+}
+
+static void config_check_topics(ConfigLoader *loader, const char *name, const char *topics) {
+        if (commander_check_topics(topics))
+                return;
+        (void)config_blame(loader, "commands", name);
+        config_error(loader,
+                     "commands",
+                     name,
+                     "bad template; allowed: up to 4, with commas between, of levels with / "
+                     "between, each text, {device} (once in each) or {user}");
+}
+
+void config_check(ConfigLoader *loader) {
+        const Config *config = loader->config;
+
+        config_check_topics(loader, "topics", config->commander.topics);
+        config_check_topics(loader, "ack_topic", config->commander.ack_topic);
+        config_check_order(loader,
+                           "commands",
+                           "timeout",
+                           config->ws.command_timeout_ms,
+                           "max_timeout",
+                           config->ws.command_max_timeout_ms);
+        config_fit_journal(loader);
+        config_check_pair(loader, "http", "tls_cert", "tls_key");
+        config_check_pair(loader, "http", "tls_key", "tls_cert");
+        config_check_pair(loader, "mqtt", "cert_file", "key_file");
+        config_check_pair(loader, "mqtt", "key_file", "cert_file");
+        config_check_pair(loader, "mqtt", "password_file", "username");
+        config_check_auth(loader);
+        config_check_order(loader,
+                           "mqtt",
+                           "backoff_min",
+                           config->mqtt.backoff_min_ms,
+                           "backoff_max",
+                           config->mqtt.backoff_max_ms);
+        config_check_order(loader,
+                           "ws",
+                           "ping_interval",
+                           config->ws.ping_interval_ms,
+                           "silence_timeout",
+                           config->ws.silence_ms);
+        if (config->ws.queue_bytes < config->ws.max_message_bytes) {
+                (void)config_blame(loader, "ws", "queue_bytes");
+                config_error(loader, "ws", "queue_bytes", "is less than ws.max_message_bytes");
+        }
+}
+
+static void config_blame_file(ConfigLoader *loader,
+                              const char *section,
+                              const char *name,
+                              const char *path) {
+        config_error(loader,
+                     section,
+                     name,
+                     "%s: %s; allowed: a file that we may read",
+                     path,
+                     strerror(errno));
+}
+
+static void config_check_readable(ConfigLoader *loader, const char *section, const char *name) {
+        const ConfigText *text = config_blame(loader, section, name);
+
+        if (text->text && *text->text && access(text->text, R_OK) != 0)
+                config_blame_file(loader, section, name, text->text);
+}
+
+static int config_check_secret_file(ConfigLoader *loader,
+                                    const char *section,
+                                    const char *name,
+                                    const char *path) {
+        CLEANUP(secret_free) char *secret = NULL;
+        int r;
+
+        r = secret_read_file(path, &secret);
+        switch (r) {
+        case 0:
+                return 0;
+        case SECRET_E_MISSING:
+                config_blame_file(loader, section, name, path);
+                return 0;
+        case SECRET_E_INVALID:
+                config_error(loader,
+                             section,
+                             name,
+                             "%s: not usable; allowed: up to 64 KiB, not empty, and not readable "
+                             "by "
+                             "others (chmod 600)",
+                             path);
+                return 0;
+        default:
+                return err_up(r);
+        }
+}
+
+static int config_check_secret(ConfigLoader *loader, const char *section, const char *name) {
+        const ConfigText *text = config_blame(loader, section, name);
+
+        if (!text->text || !*text->text)
+                return 0;
+        return config_check_secret_file(loader, section, name, text->text);
+}
+
+/* A list of `[kid=]path`. */
+static int config_check_keys(ConfigLoader *loader, const char *name, bool is_secret) {
+        const ConfigText *text = config_blame(loader, "auth", name);
+        Text rest = text_of(text->text ? text->text : "");
+        Text kid, path;
+        int r = 0;
+
+        while (r == 0 && ws_keys_next_file(&rest, &kid, &path)) {
+                CLEANUP(free) char *file = strndup(path.data, path.n);
+
+                if (!file)
+                        return err_new(-ENOMEM);
+                if (is_secret)
+                        r = config_check_secret_file(loader, "auth", name, file);
+                else if (access(file, R_OK) != 0)
+                        config_blame_file(loader, "auth", name, file);
+        }
+        return r == 0 ? 0 : err_up(r);
+}
+
+int config_check_files(const Config *config) {
+        static const char *const readable[][2] = {
+                { "http", "tls_cert" },  { "http", "tls_key" },  { "mqtt", "ca_file" },
+                { "mqtt", "cert_file" }, { "mqtt", "key_file" },
+        };
+        static const char *const secrets[][2] = {
+                { "mqtt", "password_file" },
+                { "auth", "token_pepper_file" },
+        };
+        ConfigLoader loader = { .config = (Config *)(uintptr_t)config };
+        int r;
+
+        for (size_t i = 0; i < N_ELEMENTS(readable); ++i)
+                config_check_readable(&loader, readable[i][0], readable[i][1]);
+        r = config_check_keys(&loader, "jwt_public_key_file", false);
+        if (r == 0)
+                r = config_check_keys(&loader, "jwt_secret_file", true);
+        for (size_t i = 0; r == 0 && i < N_ELEMENTS(secrets); ++i)
+                r = config_check_secret(&loader, secrets[i][0], secrets[i][1]);
+        if (r != 0)
+                return r;
+        return loader.n_errors > 0 ? CONFIG_E_INVALID : 0;
+}

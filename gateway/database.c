@@ -1,0 +1,148 @@
+#include "gateway/database.h"
+
+#include "db/migrate.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
+
+#define DATABASE_CONNECT_MS   5000
+#define DATABASE_STATEMENT_MS 10000
+#define DATABASE_PAUSE_MIN_MS 100
+#define DATABASE_PAUSE_MAX_MS 2000
+
+typedef enum DatabaseState {
+        DATABASE_AWAY, /* until retry_at_us */
+        DATABASE_CONNECTING,
+        DATABASE_READY,
+} DatabaseState;
+
+struct Database {
+        DbConn *conn;
+        DbStore *store;
+        bool migrate; /* still to be done */
+        DatabaseState state;
+        bool is_reported;    /* as away: one line a loss */
+        int64_t since_us;    /* monotonic: when connecting began */
+        int64_t retry_at_us; /* monotonic */
+        int pause_ms;
+};
+
+int database_new(Database **ret_database, const char *url, const char *epoch, bool migrate) {
+        CLEANUP(database_free) Database *database = NULL;
+        DbConnOptions options = {
+                .url = url,
+                .name = "processor",
+                .connect_timeout_ms = DATABASE_CONNECT_MS,
+                .statement_timeout_ms = DATABASE_STATEMENT_MS,
+        };
+        int r;
+
+        database = calloc(1, sizeof(*database));
+        if (!database)
+                return err_new(-ENOMEM);
+        database->migrate = migrate;
+        database->pause_ms = DATABASE_PAUSE_MIN_MS;
+        r = db_conn_new(&database->conn, &options);
+        if (r == 0)
+                r = db_store_new(&database->store, database->conn, epoch);
+        if (r != 0)
+                return err_up(r);
+        *ret_database = TAKE(&database);
+        return 0;
+}
+
+Database *database_free(Database *database) {
+        if (!database)
+                return NULL;
+        db_store_free(database->store);
+        db_conn_free(database->conn);
+        free(database);
+        return NULL;
+}
+
+DbConn *database_conn(Database *database) {
+        return database->conn;
+}
+
+DbStore *database_store(Database *database) {
+        return database->store;
+}
+
+bool database_is_ready(const Database *database) {
+        return database->state == DATABASE_READY;
+}
+
+int64_t database_pause_us(const Database *database) {
+        int64_t left_us = database->retry_at_us - clock_mono_us();
+
+        if (database->state != DATABASE_AWAY)
+                return -1;
+        return left_us > 0 ? left_us : 0;
+}
+
+static int database_check_schema(Database *database) {
+        int from, to;
+        int r;
+
+        if (!database->migrate)
+                return db_migrate_check(database->conn);
+        r = db_migrate_up(database->conn, &from, &to);
+        if (r != 0)
+                return r;
+        database->migrate = false;
+        if (from != to)
+                log_info("schema_migrated from=%d to=%d", from, to);
+        return 0;
+}
+
+static int database_open(Database *database, uint64_t *ret_position) {
+        int r;
+
+        r = database_check_schema(database);
+        if (r == 0)
+                r = db_store_open(database->store, ret_position);
+        return r == 0 ? DATABASE_E_OPENED : r;
+}
+
+int database_connect(Database *database, uint64_t *ret_position) {
+        int64_t now_us = clock_mono_us();
+        int r;
+
+        if (database->state == DATABASE_READY)
+                return 0;
+        if (database->state == DATABASE_AWAY) {
+                if (now_us < database->retry_at_us)
+                        return 0;
+                database->state = DATABASE_CONNECTING;
+                database->since_us = now_us;
+        }
+
+        r = db_conn_connect(database->conn);
+        if (r == DB_E_BUSY)
+                return now_us - database->since_us < DATABASE_CONNECT_MS * INT64_C(1000)
+                               ? 0
+                               : DB_E_OFFLINE;
+        return r == 0 ? database_open(database, ret_position) : r;
+}
+
+void database_set_ready(Database *database) {
+        log_info("database_connected");
+        database->state = DATABASE_READY;
+        database->is_reported = false;
+        database->pause_ms = DATABASE_PAUSE_MIN_MS;
+        metric_set(METRIC_DB_CONNECTED, 1);
+}
+
+void database_lose(Database *database) {
+        int longer_ms = database->pause_ms * 2;
+
+        if (!database->is_reported)
+                log_warning("database_away error=\"%s\"", db_conn_error(database->conn));
+        database->is_reported = true;
+        db_conn_disconnect(database->conn);
+        database->state = DATABASE_AWAY;
+        database->retry_at_us = clock_mono_us() + database->pause_ms * INT64_C(1000);
+        database->pause_ms = longer_ms < DATABASE_PAUSE_MAX_MS ? longer_ms : DATABASE_PAUSE_MAX_MS;
+        metric_set(METRIC_DB_CONNECTED, 0);
+}

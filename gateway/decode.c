@@ -1,0 +1,107 @@
+/* Decode: what all kinds have in common: size, UTF-8, and names in the topic. */
+
+#include "gateway/decode.h"
+
+#include "gateway/base/err.h"
+#include "gateway/decoder.h"
+#include "gateway/json.h"
+
+static int (*const decode_kind[KIND_COUNT])(Decoder *) = {
+        [KIND_DEVICE_STATUS] = decode_device_status,   [KIND_RAW_LOG] = decode_raw_log,
+        [KIND_SENSOR_LOG] = decode_sensor_log,         [KIND_VEHICLE_LOG] = decode_vehicle_log,
+        [KIND_BLE_DETECTIONS] = decode_ble_detections, [KIND_TELEMETRY] = decode_telemetry,
+        [KIND_CAMERA_EVENT] = decode_camera_event,     [KIND_ALERT] = decode_alert,
+        [KIND_COMMAND_ACK] = decode_command_ack,       [KIND_COMMAND_STATE] = decode_command_state,
+};
+
+static void record_begin(Record *record,
+                         const Route *route,
+                         const TopicMatch *match,
+                         const Record *envelope) {
+        *record = (Record){
+                .seq = envelope->seq,
+                .received_us = envelope->received_us,
+                .time_us = envelope->received_us,
+                .kind = route->kind,
+                .topic = envelope->topic,
+                .payload = envelope->payload,
+                .route = route->name,
+                .user_id = envelope->user_id,
+                .vehicle_id = envelope->vehicle_id,
+                .device_id = envelope->device_id,
+        };
+        if (match) {
+                record->user = match->user;
+                record->vehicle = match->vehicle;
+                record->device = match->device;
+        }
+}
+
+/* A capture cannot be empty, so data == NULL is one that the template does not have. */
+static int check_topic_name(Decoder *decoder, const char *what, Text name) {
+        if (!name.data)
+                return 0;
+        if (json_check_text(name) != REASON_NONE)
+                return decoder_refuse(decoder, REASON_BAD_UTF8, "topic: %s is not UTF-8", what);
+        if (!decoder_is_name(name))
+                return decoder_refuse(decoder,
+                                      REASON_OUT_OF_RANGE,
+                                      "topic: %s is too long or has control characters",
+                                      what);
+        return 0;
+}
+
+static int check_topic(Decoder *decoder) {
+        Record *record = decoder->record;
+        int r;
+
+        r = check_topic_name(decoder, "user", record->user);
+        if (r == 0)
+                r = check_topic_name(decoder, "vehicle", record->vehicle);
+        if (r == 0)
+                r = check_topic_name(decoder, "device", record->device);
+        return r;
+}
+
+static int check_payload(Decoder *decoder) {
+        Text payload = decoder->record->payload;
+        Reason reason;
+
+        if (payload.n > decoder->route->max_bytes)
+                return decoder_refuse(decoder,
+                                      REASON_TOO_LARGE,
+                                      "payload: %zu bytes, allowed are %zu",
+                                      payload.n,
+                                      decoder->route->max_bytes);
+        if (payload.n == 0)
+                return decoder_refuse(decoder, REASON_BAD_JSON, "empty payload");
+
+        reason = json_check_text(payload);
+        if (reason != REASON_NONE)
+                return decoder_refuse(decoder, reason, "payload: %s", reason_name(reason));
+        return 0;
+}
+
+int decode(Arena *arena,
+           const Route *route,
+           const TopicMatch *match,
+           const Record *envelope,
+           Record *ret_record) {
+        Decoder decoder = { .arena = arena, .route = route, .record = ret_record };
+        int r;
+
+        record_begin(ret_record, route, match, envelope);
+        r = check_topic(&decoder);
+        if (r == 0)
+                r = check_payload(&decoder);
+        if (r == 0 && !decode_kind[route->kind])
+                r = decoder_refuse(&decoder, REASON_NO_ROUTE, "route without a kind");
+        if (r == 0)
+                r = decode_kind[route->kind](&decoder);
+
+        decoder_done(&decoder);
+        if (r < 0)
+                return err_up(r);
+        ret_record->reason = (Reason)r;
+        return 0;
+}

@@ -1,0 +1,573 @@
+#include "gateway/gateway.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "gateway/base/event.h"
+#include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
+#include "gateway/base/query.h"
+#include "gateway/base/queue.h"
+#include "gateway/commander.h"
+#include "gateway/history_pool.h"
+#include "gateway/inlet.h"
+#include "gateway/json.h"
+#include "gateway/maintenance.h"
+#include "gateway/notify.h"
+#include "gateway/processor.h"
+#include "gateway/query_thread.h"
+
+#define GATEWAY_TICK_US        1000000 /* self-check; the watchdog asks for no more */
+#define GATEWAY_DRAIN_MIN_MS   200     /* for the sockets, when the journal took all the grace */
+#define GATEWAY_STUCK_TICKS    20      /* the outbox has not moved for so long */
+#define GATEWAY_SAME_SIGNAL_US 1000000
+#define GATEWAY_RESTART_KEYS   64
+#define GATEWAY_CLIENT_ID      (sizeof("tidegate-") + JOURNAL_EPOCH_SIZE)
+
+struct Gateway {
+        Config *config;             /* borrowed: as we started */
+        Config *reloaded;           /* owned; NULL until SIGHUP brought another */
+        const ConfigSource *source; /* borrowed */
+        char client_id[GATEWAY_CLIENT_ID];
+        char mqtt_state[PATH_MAX]; /* beside the journal, whose epoch is the name of the session */
+        int signals;               /* signalfd */
+
+        Journal *journal;
+        Inlet *inlet;
+        WsAuth *auth;
+        Queue *outbox, *queries;
+        WsServer *ws;
+        HistoryPool *history_pool;
+        QueryThread *query_thread;
+        Processor *processor;
+        Maintenance *maintenance;
+        MqttSource *mqtt; /* NULL: mqtt.url is not set */
+        Commander *commander;
+
+        int64_t in, out; /* of the accounting, one tick ago */
+        int64_t drift;   /* of what came in, when it was last at rest */
+        size_t n_outbox; /* one tick ago */
+        int n_stuck;
+};
+
+static void gateway_free_event(void *event) {
+        event_unref(event);
+}
+
+static void gateway_free_query(void *query) {
+        query_free(query);
+}
+
+static const Config *gateway_config(const Gateway *gateway) {
+        return gateway->reloaded ? gateway->reloaded : gateway->config;
+}
+
+/* All signals that we take wait for signalfd, in this thread and in all that it starts. */
+static int gateway_block_signals(Gateway *gateway) {
+        sigset_t set;
+
+        (void)signal(SIGPIPE, SIG_IGN);
+        MUST(sigemptyset(&set));
+        MUST(sigaddset(&set, SIGTERM));
+        MUST(sigaddset(&set, SIGINT));
+        MUST(sigaddset(&set, SIGHUP));
+        MUST(pthread_sigmask(SIG_BLOCK, &set, NULL));
+        gateway->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        return gateway->signals < 0 ? err_new(-errno) : 0;
+}
+
+static int gateway_open_journal(Gateway *gateway) {
+        const JournalOptions *options = &gateway->config->journal;
+        int r;
+
+        r = journal_open(&gateway->journal, options);
+        switch (r) {
+        case 0:
+                break;
+        case JOURNAL_E_LOCKED:
+                log_error("journal_locked dir=\"%s\" hint=\"another process uses this journal\"",
+                          options->dir);
+                return GATEWAY_E_START;
+        case JOURNAL_E_INVALID:
+                log_error("journal_unusable dir=\"%s\"", options->dir);
+                return GATEWAY_E_START;
+        default:
+                log_error("journal_failed dir=\"%s\" error=\"%s\"", options->dir, strerror(-r));
+                return err_up(r);
+        }
+
+        r = inlet_new(&gateway->inlet, gateway->journal, options->segment_bytes);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int gateway_make_queues(Gateway *gateway) {
+        int r;
+
+        r = queue_new(&gateway->outbox,
+                      (size_t)gateway->config->outbox_capacity,
+                      gateway_free_event);
+        if (r == 0)
+                r = queue_new(&gateway->queries,
+                              (size_t)gateway->config->query_capacity,
+                              gateway_free_query);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int gateway_start_ws(Gateway *gateway) {
+        WsOptions *options = &gateway->config->ws;
+        int r;
+
+        options->epoch = journal_epoch(gateway->journal);
+        options->version = TIDEGATE_VERSION;
+        options->no_broker = !gateway->config->mqtt_enabled;
+        options->inbound = inlet_take;
+        options->inbound_arg = gateway->inlet;
+        options->check_json = json_check;
+        r = ws_auth_new(&gateway->auth, &gateway->config->auth);
+        if (r > 0) {
+                log_error("auth_unusable hint=\"see tidegate check-config\"");
+                return GATEWAY_E_START;
+        }
+        if (r == 0)
+                r = ws_server_new(&gateway->ws,
+                                  options,
+                                  gateway->auth,
+                                  gateway->outbox,
+                                  gateway->queries);
+        if (r == 0)
+                r = ws_server_start(gateway->ws);
+        if (r <= 0)
+                return r == 0 ? 0 : err_up(r);
+
+        log_error("cannot_listen address=\"%s\" hint=\"in use by another process, not an address "
+                  "of "
+                  "this machine, or a certificate that cannot be used\"",
+                  options->listen);
+        return GATEWAY_E_START;
+}
+
+static int gateway_start_database(Gateway *gateway) {
+        const Config *config = gateway->config;
+        const ProcessorOptions options = {
+                .database_url = config->database_url,
+                .max_batch = (size_t)config->database_max_batch,
+                .max_delay_ms = config->database_max_delay_ms,
+                .stall_ms = config->database_stall_ms,
+                .timeout_ms = config->database_timeout_ms,
+                .outbox_wait_ms = config->outbox_wait_ms,
+                .migrate = config->database_migrate,
+        };
+        DbRetention retention[CONFIG_N_RETENTION];
+        int r;
+
+        for (size_t i = 0; i < config->n_retention; ++i)
+                retention[i] = (DbRetention){
+                        .table = config->retention[i].table,
+                        .days = config->retention[i].days,
+                };
+        r = history_pool_new(&gateway->history_pool,
+                             &(HistoryPoolOptions){
+                                     .database_url = config->database_url,
+                                     .statement_timeout_ms = config->database_query_timeout_ms,
+                                     .stream_timeout_ms = config->database_stream_timeout_ms,
+                                     .n_connections = (size_t)config->database_query_connections,
+                                     .capacity = (size_t)config->query_capacity,
+                             },
+                             gateway->outbox);
+        if (r == 0)
+                r = query_thread_new(&gateway->query_thread,
+                                     config->database_url,
+                                     config->database_query_timeout_ms,
+                                     gateway->history_pool,
+                                     gateway->queries,
+                                     gateway->outbox);
+        if (r == 0)
+                r = processor_new(&gateway->processor,
+                                  &options,
+                                  gateway->journal,
+                                  config->routes,
+                                  gateway->outbox);
+        if (r == 0)
+                r = maintenance_new(&gateway->maintenance,
+                                    config->database_url,
+                                    config->partitions_ahead_days,
+                                    retention,
+                                    config->n_retention);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int gateway_set_filters(Gateway *gateway, const Routes *routes) {
+        const char **filters;
+        size_t n = routes_length(routes);
+        int r;
+
+        filters = calloc(n ? n : 1, sizeof(*filters));
+        if (!filters)
+                return err_new(-ENOMEM);
+        for (size_t i = 0; i < n; ++i)
+                filters[i] = topic_template_filter(routes_get(routes, i)->topic);
+        r = mqtt_source_set_filters(gateway->mqtt, filters, n);
+        free(filters);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int gateway_start_mqtt(Gateway *gateway) {
+        MqttOptions *options = &gateway->config->mqtt;
+        const MqttSink sink = {
+                .arg = gateway->inlet,
+                .inbound = inlet_take,
+                .session_lost = inlet_session_lost,
+                .is_high = inlet_is_high,
+        };
+        int r;
+
+        if (!gateway->config->mqtt_enabled) {
+                log_warning("mqtt_off hint=\"mqtt.url is not set\"");
+                return 0;
+        }
+        snprintf(gateway->client_id,
+                 sizeof(gateway->client_id),
+                 "tidegate-%s",
+                 journal_epoch(gateway->journal));
+        if (!options->client_id)
+                options->client_id = gateway->client_id;
+        snprintf(gateway->mqtt_state,
+                 sizeof(gateway->mqtt_state),
+                 "%s/subscriptions",
+                 gateway->config->journal.dir);
+        options->state_file = gateway->mqtt_state;
+        r = mqtt_source_new(&gateway->mqtt, options, &sink);
+        if (r > 0) {
+                log_error("mqtt_unusable hint=\"see the keys of [mqtt]\"");
+                return GATEWAY_E_START;
+        }
+        if (r == 0)
+                r = gateway_set_filters(gateway, gateway->config->routes);
+        if (r == 0)
+                r = mqtt_source_start(gateway->mqtt);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int gateway_start_commander(Gateway *gateway) {
+        CommanderOptions *options = &gateway->config->commander;
+        int r;
+
+        options->database_url = gateway->config->database_url;
+        options->epoch = journal_epoch(gateway->journal);
+        options->mqtt = gateway->config->mqtt_enabled ? &gateway->config->mqtt : NULL;
+        r = commander_new(&gateway->commander,
+                          options,
+                          inlet_take,
+                          gateway->inlet,
+                          gateway->outbox);
+        if (r > 0) {
+                log_error("commands_unusable hint=\"see the keys of [commands] and [mqtt]\"");
+                return GATEWAY_E_START;
+        }
+        return r == 0 ? 0 : err_up(r);
+}
+
+int gateway_new(Gateway **ret_gateway, Config *config, const ConfigSource *source) {
+        CLEANUP(gateway_free) Gateway *gateway = NULL;
+        int r;
+
+        gateway = calloc(1, sizeof(*gateway));
+        if (!gateway)
+                return err_new(-ENOMEM);
+        gateway->config = config;
+        gateway->source = source;
+        gateway->signals = -1;
+        log_set_level(config->log_level);
+
+        r = gateway_block_signals(gateway);
+        if (r == 0)
+                r = gateway_open_journal(gateway);
+        if (r == 0)
+                r = gateway_make_queues(gateway);
+        if (r == 0)
+                r = gateway_start_ws(gateway);
+        if (r == 0)
+                r = gateway_start_database(gateway);
+        if (r == 0)
+                r = gateway_start_mqtt(gateway);
+        if (r == 0)
+                r = gateway_start_commander(gateway);
+        if (r != 0)
+                return r; /* GATEWAY_E_START is for the caller as well */
+
+        log_info("started version=%s listen=%s port=%d epoch=%s",
+                 TIDEGATE_VERSION,
+                 config->ws.listen,
+                 ws_server_port(gateway->ws),
+                 journal_epoch(gateway->journal));
+        *ret_gateway = TAKE(&gateway);
+        return 0;
+}
+
+Gateway *gateway_free(Gateway *gateway) {
+        if (!gateway)
+                return NULL;
+
+        commander_free(gateway->commander);
+        mqtt_source_free(gateway->mqtt);
+        maintenance_free(gateway->maintenance);
+        processor_free(gateway->processor);
+        query_thread_free(gateway->query_thread);
+        history_pool_free(gateway->history_pool);
+        ws_server_free(gateway->ws);
+        ws_auth_free(gateway->auth);
+        queue_free(gateway->queries);
+        queue_free(gateway->outbox);
+        inlet_free(gateway->inlet);
+        journal_close(gateway->journal);
+        config_free(gateway->reloaded);
+        if (gateway->signals >= 0)
+                (void)close(gateway->signals);
+        free(gateway);
+        return NULL;
+}
+
+/* ---- reload ------------------------------------------------------------------------------- */
+
+static void gateway_warn_restart(const Gateway *gateway, const Config *config) {
+        const char *names[GATEWAY_RESTART_KEYS][2];
+        size_t n = config_restart_keys(gateway->config, config, names, GATEWAY_RESTART_KEYS);
+
+        for (size_t i = 0; i < n; ++i)
+                log_warning("reload_needs_restart key=%s.%s", names[i][0], names[i][1]);
+}
+
+/* Key files are read again, also those whose names have not changed. */
+static int gateway_apply_auth(Gateway *gateway, const Config *config) {
+        CLEANUP(ws_auth_free) WsAuth *auth = NULL;
+        int r;
+
+        r = ws_auth_new(&auth, &config->auth);
+        if (r < 0)
+                return err_up(r);
+        if (r > 0)
+                log_error(
+                        "reload_refused part=auth hint=\"keys and their rules stay as they were\"");
+        else
+                ws_server_set_auth(gateway->ws, &auth);
+        return 0;
+}
+
+static int gateway_apply(Gateway *gateway, Config *config) {
+        int r;
+
+        log_set_level(config->log_level);
+        config->ws.listen = gateway->config->ws.listen;
+        config->ws.epoch = gateway->config->ws.epoch;
+        config->ws.version = gateway->config->ws.version;
+        config->ws.no_broker = gateway->config->ws.no_broker;
+        config->ws.inbound = gateway->config->ws.inbound;
+        config->ws.inbound_arg = gateway->config->ws.inbound_arg;
+        config->ws.check_json = gateway->config->ws.check_json;
+        r = ws_server_reload(gateway->ws, &config->ws);
+        if (r > 0)
+                log_error("reload_refused part=ws hint=\"limits and certificates stay as they "
+                          "were\"");
+        if (r >= 0)
+                r = gateway_apply_auth(gateway, config);
+        if (r < 0)
+                return err_up(r);
+
+        processor_set_routes(gateway->processor, config->routes);
+        return gateway->mqtt ? gateway_set_filters(gateway, config->routes) : 0;
+}
+
+static int gateway_reload(Gateway *gateway) {
+        CLEANUP(config_free) Config *config = NULL;
+        int r;
+
+        notify_reloading();
+        r = config_load(&config, gateway->source);
+        if (r == 0)
+                r = config_check_files(config);
+        if (r == CONFIG_E_INVALID) {
+                log_error("reload_refused hint=\"the configuration stays as it was\"");
+                notify_ready();
+                return 0;
+        }
+        if (r == 0)
+                r = gateway_apply(gateway, config);
+        if (r != 0)
+                return err_up(r);
+
+        gateway_warn_restart(gateway, config);
+        config_free(gateway->reloaded);
+        gateway->reloaded = TAKE(&config);
+        log_info("reloaded");
+        notify_ready();
+        return 0;
+}
+
+/* ---- the main loop ------------------------------------------------------------------------ */
+
+/* PROTOCOL 6: at rest, that is with two readings the same, what came in is accounted for. What goes
+ * out is at every moment: the loop of the sockets checks that itself (ws_hub_audit()). */
+static void gateway_check_accounting(Gateway *gateway) {
+        int64_t in = metric_get(METRIC_RECEIVED_MQTT) + metric_get(METRIC_RECEIVED_WS) +
+                     metric_get(METRIC_RECEIVED_HTTP) + metric_get(METRIC_RECEIVED_INTERNAL) +
+                     metric_get(METRIC_RECEIVED_RECOVERED);
+        int64_t out = metric_get(METRIC_COMMITTED) + metric_get_dead_letters() +
+                      metric_get(METRIC_DUPLICATE) + metric_get(METRIC_IN_JOURNAL);
+        int64_t frames = metric_get(METRIC_WS_ACCOUNTING_DRIFT);
+        int64_t drift;
+
+        if (in == gateway->in && out == gateway->out)
+                gateway->drift = llabs(in - out);
+        gateway->in = in;
+        gateway->out = out;
+        drift = gateway->drift + frames;
+        if (drift != 0 && metric_get(METRIC_ACCOUNTING_DRIFT) != drift)
+                log_error("accounting_drift messages=%lld frames=%lld",
+                          (long long)gateway->drift,
+                          (long long)frames);
+        metric_set(METRIC_ACCOUNTING_DRIFT, drift);
+}
+
+/* The sockets' loop takes something out of a full outbox, or it has stopped. */
+static void gateway_check_outbox(Gateway *gateway) {
+        size_t n = queue_length(gateway->outbox);
+
+        metric_set(METRIC_OUTBOX_LENGTH, (int64_t)n);
+        gateway->n_stuck = n > 0 && n >= gateway->n_outbox ? gateway->n_stuck + 1 : 0;
+        gateway->n_outbox = n;
+}
+
+static int gateway_result(const Gateway *gateway) {
+        int r = processor_result(gateway->processor);
+
+        if (r == 0)
+                r = ws_server_result(gateway->ws);
+        return r != 0 ? r : inlet_result(gateway->inlet);
+}
+
+static void gateway_tick(Gateway *gateway) {
+        gateway_check_accounting(gateway);
+        gateway_check_outbox(gateway);
+        if (gateway_result(gateway) == 0 && gateway->n_stuck < GATEWAY_STUCK_TICKS)
+                notify_watchdog();
+}
+
+/* The next signal that came, or 0. */
+static int gateway_next_signal(Gateway *gateway) {
+        struct signalfd_siginfo info;
+
+        if (read(gateway->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
+                return 0;
+        return (int)info.ssi_signo;
+}
+
+static int gateway_take_signals(Gateway *gateway, bool *ret_stop) {
+        int r = 0;
+
+        for (int signo = gateway_next_signal(gateway); signo != 0 && r == 0;
+             signo = gateway_next_signal(gateway)) {
+                if (signo == SIGHUP)
+                        r = gateway_reload(gateway);
+                else
+                        *ret_stop = true;
+        }
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int64_t gateway_tick_us(void) {
+        int64_t watchdog_us = notify_watchdog_us();
+
+        return watchdog_us > 0 && watchdog_us / 2 < GATEWAY_TICK_US ? watchdog_us / 2
+                                                                    : GATEWAY_TICK_US;
+}
+
+static int gateway_loop(Gateway *gateway) {
+        struct pollfd fd = { .fd = gateway->signals, .events = POLLIN };
+        int64_t tick_us = gateway_tick_us();
+        int64_t next_us = clock_mono_us();
+        bool stop = false;
+        int r = 0;
+
+        while (r == 0 && !stop) {
+                int64_t now_us = clock_mono_us();
+
+                if (now_us >= next_us) {
+                        gateway_tick(gateway);
+                        next_us = now_us + tick_us;
+                }
+                (void)poll(&fd, 1, (int)((next_us - now_us) / 1000) + 1);
+                r = gateway_take_signals(gateway, &stop);
+                if (r == 0)
+                        r = gateway_result(gateway);
+        }
+        return r;
+}
+
+/* ---- the end ------------------------------------------------------------------------------ */
+
+static volatile int64_t gateway_stopping_us; /* for the handler: when the first one came */
+
+/* Ctrl-C reaches a whole group, so that the first one often comes twice. */
+static void gateway_on_second_signal(int signo) {
+        static const char text[] = "second signal: ending at once, the journal keeps the rest\n";
+
+        (void)signo;
+        if (clock_mono_us() - gateway_stopping_us < GATEWAY_SAME_SIGNAL_US)
+                return;
+        (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+        _exit(EXIT_FAILURE);
+}
+
+/* Nothing is lost by an end at any moment, so a second signal need not be polite. */
+static void gateway_arm_second_signal(void) {
+        const struct sigaction action = { .sa_handler = gateway_on_second_signal };
+        sigset_t set;
+
+        gateway_stopping_us = clock_mono_us();
+        MUST(sigaction(SIGTERM, &action, NULL));
+        MUST(sigaction(SIGINT, &action, NULL));
+        MUST(sigemptyset(&set));
+        MUST(sigaddset(&set, SIGTERM));
+        MUST(sigaddset(&set, SIGINT));
+        MUST(pthread_sigmask(SIG_UNBLOCK, &set, NULL));
+}
+
+static int gateway_left_ms(int64_t deadline_us) {
+        int64_t left_us = deadline_us - clock_mono_us();
+
+        return left_us > GATEWAY_DRAIN_MIN_MS * 1000 ? (int)(left_us / 1000) : GATEWAY_DRAIN_MIN_MS;
+}
+
+/* The source, then the journal into the database, then the sockets: all within the grace. */
+static void gateway_stop(Gateway *gateway) {
+        int grace_ms = gateway_config(gateway)->shutdown_grace_ms;
+        int64_t deadline_us = clock_mono_us() + grace_ms * INT64_C(1000);
+
+        log_info("stopping grace_ms=%d", grace_ms);
+        notify_stopping();
+        gateway_arm_second_signal();
+        if (gateway->mqtt)
+                mqtt_source_stop(gateway->mqtt);
+        gateway->commander = commander_free(gateway->commander);
+        processor_stop(gateway->processor, gateway_left_ms(deadline_us));
+        (void)queue_wait_closed(gateway->outbox, gateway_left_ms(deadline_us));
+        ws_server_drain(gateway->ws, gateway_left_ms(deadline_us));
+        log_info("stopped in_journal=%lld", (long long)metric_get(METRIC_IN_JOURNAL));
+}
+
+int gateway_run(Gateway *gateway) {
+        int r;
+
+        notify_ready();
+        r = gateway_loop(gateway);
+        if (r < 0)
+                log_error("fault error=\"%s\"", strerror(-r));
+        gateway_stop(gateway);
+        return r == 0 ? 0 : err_up(r);
+}

@@ -1,0 +1,110 @@
+#include "gateway/inlet.h"
+
+#include <stdatomic.h>
+
+#include "gateway/base/err.h"
+#include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
+#include "gateway/base/record.h"
+#include "gateway/journal.h"
+
+#define INLET_SEGMENT_PART 2 /* a cut payload has this part of a segment */
+
+struct Inlet {
+        Journal *journal; /* borrowed */
+        size_t cut_bytes;
+        _Atomic int result;
+};
+
+static const Metric inlet_received[] = {
+        [DOOR_MQTT] = METRIC_RECEIVED_MQTT,
+        [DOOR_WS] = METRIC_RECEIVED_WS,
+        [DOOR_HTTP] = METRIC_RECEIVED_HTTP,
+        [DOOR_INTERNAL] = METRIC_RECEIVED_INTERNAL,
+};
+
+/* Too large for any segment even so (a huge topic): there is no place for it, but it is counted. */
+static int inlet_drop(const Inbound *inbound) {
+        log_warning("message_too_large_for_journal bytes=%zu",
+                    inbound->topic.n + inbound->payload.n);
+        metric_add(inlet_received[inbound->door], 1);
+        metric_add_dead_letter(REASON_TOO_LARGE, 1);
+        return 0;
+}
+
+static int inlet_append(Inlet *inlet, const Inbound *inbound) {
+        uint64_t seq;
+        int r;
+
+        r = journal_append(inlet->journal, inbound, &seq);
+        if (r != JOURNAL_E_TOO_LARGE || inbound->payload.n <= inlet->cut_bytes)
+                return r;
+
+        return journal_append(inlet->journal,
+                              &(Inbound){
+                                      .door = inbound->door,
+                                      .kind = inbound->kind,
+                                      .is_redelivery = inbound->is_redelivery,
+                                      .qos = inbound->qos,
+                                      .packet_id = inbound->packet_id,
+                                      .device_id = inbound->device_id,
+                                      .topic = inbound->topic,
+                                      .payload = { inbound->payload.data, inlet->cut_bytes },
+                              },
+                              &seq);
+}
+
+int inlet_take(void *arg, const Inbound *inbound) {
+        Inlet *inlet = arg;
+        int r;
+
+        r = inlet_append(inlet, inbound);
+        switch (r) {
+        case 0:
+                metric_add(METRIC_IN_JOURNAL, 1);
+                return 0;
+        case JOURNAL_E_DUPLICATE:
+                return 0;
+        case JOURNAL_E_FULL:
+                return INBOUND_E_FULL;
+        case JOURNAL_E_TOO_LARGE:
+                return inlet_drop(inbound);
+        default:
+                atomic_store(&inlet->result, r);
+                return err_up(r);
+        }
+}
+
+void inlet_session_lost(void *arg) {
+        Inlet *inlet = arg;
+
+        journal_forget_session(inlet->journal);
+}
+
+bool inlet_is_high(void *arg) {
+        const Inlet *inlet = arg;
+
+        return journal_is_high(inlet->journal);
+}
+
+int inlet_result(const Inlet *inlet) {
+        return atomic_load(&inlet->result);
+}
+
+int inlet_new(Inlet **ret_inlet, Journal *journal, size_t segment_bytes) {
+        Inlet *inlet;
+
+        inlet = calloc(1, sizeof(*inlet));
+        if (!inlet)
+                return err_new(-ENOMEM);
+
+        inlet->journal = journal;
+        inlet->cut_bytes = segment_bytes / INLET_SEGMENT_PART;
+        *ret_inlet = inlet;
+        return 0;
+}
+
+Inlet *inlet_free(Inlet *inlet) {
+        free(inlet);
+        return NULL;
+}

@@ -1,0 +1,28 @@
+#pragma once
+
+/*
+ * Inlet: the one way into the journal, for every door. The journal counts what it is given; what
+ * it cannot hold is counted here.
+ *
+ * Any thread. A message that no segment can hold is cut down to what one can: it is longer than
+ * every route allows either way, so the processor sets it aside as too large, with its beginning.
+ * A fault of the journal is kept for main, which ends the process; the sender is not answered.
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/base/inbound.h"
+
+typedef struct Inlet Inlet;
+typedef struct Journal Journal;
+
+MUST_CHECK int inlet_new(Inlet **ret_inlet, Journal *journal, size_t segment_bytes);
+Inlet *inlet_free(Inlet *inlet);
+
+/* What a door needs, with the inlet as its @arg. */
+int inlet_take(void *inlet, const Inbound *inbound); /* an InboundFn */
+void inlet_session_lost(void *inlet);                /* the broker has begun a new session */
+bool inlet_is_high(void *inlet);                     /* let the broker keep the rest */
+
+int inlet_result(const Inlet *inlet); /* a fault (< 0) of the journal, or 0 */
+
+DEFINE_CLEANUP(Inlet *, inlet_free);

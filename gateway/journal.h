@@ -1,0 +1,111 @@
+#pragma once
+
+/*
+ * Journal: the append-only log that every accepted message goes through.
+ *
+ * Memory-mapped segments of records (length, CRC-32C, sequence number, receive
+ * time, door, kind, packet id, topic, payload), preallocated so that a full disk is an answer and
+ * never a SIGBUS. An exclusive lock keeps a second process out. Any thread may
+ * append; one thread, the reader, reads and commits.
+ *
+ * Sequence numbers ascend and are never used twice, also after a crash that lost the tail: a start
+ * begins at the clock in microseconds or behind the last record, whichever is later.
+ * They are not dense. The epoch is a random name made with the journal.
+ *
+ * Recovery cuts a torn tail; a damaged record before it is skipped (found again by
+ * its magic, CRC and ascending number), counted and logged, and costs no neighbour.
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/base/inbound.h"
+
+#define JOURNAL_EPOCH_SIZE 17 /* 16 hex digits and NUL */
+
+typedef struct Journal Journal;
+typedef struct JournalOptions JournalOptions;
+typedef struct JournalRecord JournalRecord;
+
+typedef enum JournalFsync {
+        JOURNAL_FSYNC_ALWAYS,   /* before the append returns */
+        JOURNAL_FSYNC_INTERVAL, /* every fsync_interval_ms, by a thread of the journal's own */
+        JOURNAL_FSYNC_NEVER,
+} JournalFsync;
+
+struct JournalOptions {
+        const char *dir;    /* created, mode 0700, if its parent exists */
+        uint64_t max_bytes; /* of all segments together */
+        uint64_t segment_bytes;
+        uint64_t reserve_bytes; /* below max_bytes: room for what is in flight when the source stops
+                                   at high water */
+        uint64_t min_free_bytes; /* of the file system */
+        JournalFsync fsync;
+        int fsync_interval_ms;
+};
+
+/* Borrowed from the mapping: valid until the reader commits past it. */
+struct JournalRecord {
+        uint64_t seq;
+        int64_t received_us;
+        Door door;
+        Kind kind;
+        int64_t device_id;
+        Text topic, payload; /* not NUL-terminated */
+};
+
+enum {
+        JOURNAL_E_LOCKED = 1, /* open: another process has it */
+        JOURNAL_E_INVALID,    /* open: not a journal of a version that we know, or the options
+                                 contradict each other; logged */
+        JOURNAL_E_FULL,       /* append: max_bytes or the disk; nothing was written */
+        JOURNAL_E_DUPLICATE,  /* append: a redelivery of what is here already; acknowledge it again
+                               */
+        JOURNAL_E_TOO_LARGE,  /* append: does not fit a segment */
+};
+
+MUST_CHECK int journal_open(Journal **ret_journal, const JournalOptions *options);
+Journal *journal_close(Journal *journal); /* flushes, unlocks */
+
+const char *journal_epoch(const Journal *journal);
+uint64_t journal_first_seq(const Journal *journal); /* of the oldest record; 0 if none */
+uint64_t journal_last_seq(
+        const Journal *journal); /* of the newest record; 0 if there never was one */
+
+/* Any thread. The reader is woken. */
+MUST_CHECK int journal_append(Journal *journal, const Inbound *inbound, uint64_t *ret_seq);
+
+/*
+ * The broker has begun a new session: packet ids start over, so nothing that is here can
+ * be redelivered. Without this call, an Inbound with is_redelivery is compared with the
+ * recent records (packet id, topic, payload); that memory survives a restart.
+ */
+void journal_forget_session(Journal *journal);
+
+/*
+ * High water is reached at max_bytes - reserve_bytes of records, at too little free disk, or when a
+ * sync has failed (until the next start), and ends 10 % below. Any thread.
+ */
+bool journal_is_high(Journal *journal);
+uint64_t journal_bytes(const Journal *journal); /* of the files */
+
+/* Reader: up to @n_max records after @after_seq, in order, fewer if they exceed @max_bytes; 0 =
+ * none. */
+size_t journal_read(Journal *journal,
+                    uint64_t after_seq,
+                    JournalRecord ret_records[],
+                    size_t n_max,
+                    size_t max_bytes);
+uint64_t journal_count_after(
+        Journal *journal,
+        uint64_t after_seq); /* reader; a scan: for the start, not for each batch */
+
+/*
+ * Reader: a descriptor for poll(2), readable once a record after @after_seq is there. Call before
+ * each poll(); -1 = there is one already, do not sleep.
+ */
+int journal_poll_fd(Journal *journal, uint64_t after_seq);
+
+/* Reader: everything up to @seq is in the database: segments behind it, but for the redelivery
+ * tail, may go. */
+void journal_commit(Journal *journal, uint64_t seq);
+
+DEFINE_CLEANUP(Journal *, journal_close);

@@ -1,0 +1,36 @@
+#pragma once
+
+/*
+ * JournalWater: how full the journal is, and whether the doors should close for a while.
+ *
+ * High from the high mark, with too little free disk, or once the disk has failed to take a sync;
+ * it ends 10 % below the high mark and with 10 % more than the free disk asked for. A failed sync
+ * is for good: what the kernel could not write it may have forgotten, and only a new start reads
+ * what is there. Any thread; atomics.
+ */
+
+#include "gateway/base/base.h"
+
+typedef struct JournalWater JournalWater;
+
+struct JournalWater {
+        int dir_fd; /* borrowed */
+        uint64_t high_bytes, low_bytes;
+        uint64_t min_free_bytes;
+        _Atomic int64_t checked_us; /* the disk, last */
+        _Atomic uint64_t free_bytes;
+        _Atomic bool is_disk_low;
+        _Atomic bool is_broken;
+        _Atomic bool is_high;
+};
+
+void journal_water_init(JournalWater *water,
+                        int dir_fd,
+                        uint64_t high_bytes,
+                        uint64_t min_free_bytes);
+/* Looks at the disk, a few times a second, and at @used_bytes; logs when the answer changes. */
+bool journal_water_is_high(JournalWater *water, uint64_t used_bytes, int64_t now_us);
+/* May a file of @n_bytes be made? Half of the minimum is for what is under way at high water. */
+bool journal_water_allows(JournalWater *water, uint64_t n_bytes);
+void journal_water_break(JournalWater *water, int error); /* a sync failed; logs it once */
+bool journal_water_is_broken(const JournalWater *water);

@@ -1,0 +1,147 @@
+#include "gateway/maintenance.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "gateway/base/log.h"
+
+enum {
+        MAINTENANCE_CONNECT_MS = 5000,
+        MAINTENANCE_STATEMENT_MS = 60000,
+};
+
+#define MAINTENANCE_PERIOD_US INT64_C(3600000000)
+#define MAINTENANCE_RETRY_US  INT64_C(60000000)
+#define MAINTENANCE_FIRST_US  INT64_C(1000000) /* until the schema is there, on a first start */
+
+struct Maintenance {
+        pthread_t thread;
+        bool has_thread;
+        int stop_fd;
+        DbConn *conn;
+        int days_ahead;
+        DbRetention *retention;
+        size_t n_retention;
+        bool is_reported; /* that it could not be done */
+};
+
+static int maintenance_work(Maintenance *maintenance, int *ret_n_dropped) {
+        int64_t now_us = clock_now_us();
+        int r;
+
+        r = db_conn_connect_wait(maintenance->conn, MAINTENANCE_CONNECT_MS);
+        if (r == 0)
+                r = db_partitions_make(maintenance->conn,
+                                       now_us,
+                                       now_us + maintenance->days_ahead * CLOCK_DAY_US);
+        if (r == 0)
+                r = db_partitions_drop(maintenance->conn,
+                                       maintenance->retention,
+                                       maintenance->n_retention,
+                                       now_us,
+                                       ret_n_dropped);
+        return r < 0 ? err_up(r) : r;
+}
+
+static bool maintenance_is_stopped(const Maintenance *maintenance, int timeout_ms) {
+        struct pollfd fd = { .fd = maintenance->stop_fd, .events = POLLIN };
+
+        return poll(&fd, 1, timeout_ms) > 0;
+}
+
+/* Once; true if it was all done. Between two times no connection is kept. */
+static bool maintenance_once(Maintenance *maintenance, bool is_quiet) {
+        int n_dropped = 0;
+        int r;
+
+        r = maintenance_work(maintenance, &n_dropped);
+        if (n_dropped > 0)
+                log_info("partitions_dropped n=%d", n_dropped);
+        if (r != 0 && !maintenance->is_reported && !is_quiet &&
+            !maintenance_is_stopped(maintenance, 0)) {
+                log_warning("maintenance_failed sqlstate=%s error=\"%s\"",
+                            db_conn_sqlstate(maintenance->conn),
+                            db_conn_error(maintenance->conn));
+                maintenance->is_reported = true;
+        }
+        if (r == 0)
+                maintenance->is_reported = false;
+        db_conn_disconnect(maintenance->conn);
+        return r == 0;
+}
+
+/* Until the next time: an hour, or the change of the day. */
+static int64_t maintenance_pause_us(void) {
+        int64_t to_midnight_us = CLOCK_DAY_US - clock_now_us() % CLOCK_DAY_US;
+
+        return to_midnight_us < MAINTENANCE_PERIOD_US ? to_midnight_us : MAINTENANCE_PERIOD_US;
+}
+
+static void *maintenance_run(void *arg) {
+        Maintenance *maintenance = arg;
+        int64_t pause_us = MAINTENANCE_FIRST_US;
+
+        if (maintenance_once(maintenance, true))
+                pause_us = maintenance_pause_us();
+        while (!maintenance_is_stopped(maintenance, (int)(pause_us / 1000) + 1))
+                pause_us = maintenance_once(maintenance, false) ? maintenance_pause_us()
+                                                                : MAINTENANCE_RETRY_US;
+        return NULL;
+}
+
+int maintenance_new(Maintenance **ret_maintenance,
+                    const char *database_url,
+                    int days_ahead,
+                    const DbRetention retention[],
+                    size_t n_retention) {
+        CLEANUP(maintenance_free) Maintenance *maintenance = NULL;
+        int r;
+
+        maintenance = calloc(1, sizeof(*maintenance));
+        if (!maintenance)
+                return err_new(-ENOMEM);
+        maintenance->days_ahead = days_ahead;
+        maintenance->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (maintenance->stop_fd < 0)
+                return err_new(-errno);
+        maintenance->retention = calloc(n_retention + 1, sizeof(*retention));
+        if (!maintenance->retention)
+                return err_new(-ENOMEM);
+        for (size_t i = 0; i < n_retention; ++i)
+                maintenance->retention[maintenance->n_retention++] = retention[i];
+        r = db_conn_new(&maintenance->conn,
+                        &(DbConnOptions){ .url = database_url,
+                                          .name = "maintenance",
+                                          .connect_timeout_ms = MAINTENANCE_CONNECT_MS,
+                                          .statement_timeout_ms = MAINTENANCE_STATEMENT_MS });
+        if (r < 0)
+                return err_up(r);
+        db_conn_set_stop(maintenance->conn, maintenance->stop_fd);
+
+        r = pthread_create(&maintenance->thread, NULL, maintenance_run, maintenance);
+        if (r != 0)
+                return err_new(-r);
+        maintenance->has_thread = true;
+        *ret_maintenance = TAKE(&maintenance);
+        return 0;
+}
+
+Maintenance *maintenance_free(Maintenance *maintenance) {
+        if (!maintenance)
+                return NULL;
+
+        if (maintenance->stop_fd >= 0)
+                (void)eventfd_write(maintenance->stop_fd, 1);
+        if (maintenance->has_thread)
+                MUST(pthread_join(maintenance->thread, NULL));
+        db_conn_free(maintenance->conn);
+        free(maintenance->retention);
+        if (maintenance->stop_fd >= 0)
+                close(maintenance->stop_fd);
+        free(maintenance);
+        return NULL;
+}

@@ -1,0 +1,32 @@
+#pragma once
+
+/*
+ * Outbox: what the processor hands to the ws loop, and what happens when the loop cannot keep up.
+ *
+ * Messages wait for room for at most @wait_ms and are then dropped for the viewers, never for the
+ * database: the next that fits is preceded by an EVENT_GAP that says how many are missing. Registry
+ * changes are never dropped: they wait until they fit or the queue is closed. Belongs to the
+ * processor's thread.
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/base/event.h"
+#include "gateway/base/registry.h"
+
+typedef struct Batch Batch;
+typedef struct Outbox Outbox;
+typedef struct Queue Queue;
+
+MUST_CHECK int outbox_new(Outbox **ret_outbox, Queue *queue, int wait_ms);
+Outbox *outbox_free(Outbox *outbox);
+
+/* The records [from, to) of the batch that are no dead letters. */
+MUST_CHECK int outbox_show(Outbox *outbox,
+                           const Batch *batch,
+                           size_t from,
+                           size_t to,
+                           bool persisted);
+MUST_CHECK int outbox_show_registry(Outbox *outbox, RegistryDelta *delta);
+MUST_CHECK int outbox_show_restored(Outbox *outbox, const Record *record);
+
+DEFINE_CLEANUP(Outbox *, outbox_free);

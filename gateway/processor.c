@@ -1,0 +1,709 @@
+#include "gateway/processor.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "db/directory.h"
+#include "gateway/base/arena.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
+#include "gateway/base/queue.h"
+#include "gateway/base/registry.h"
+#include "gateway/batch.h"
+#include "gateway/commit.h"
+#include "gateway/database.h"
+#include "gateway/journal.h"
+#include "gateway/latest.h"
+#include "gateway/outbox.h"
+#include "gateway/route.h"
+
+#define PROCESSOR_IDLE_MS       1000 /* the longest sleep */
+#define PROCESSOR_LIVE_BATCH    256  /* shown in one turn while the database lags */
+#define PROCESSOR_RESTORE_BLOCK (64 * 1024)
+
+struct Processor {
+        ProcessorOptions options;
+        Journal *journal; /* borrowed */
+        Queue *queue;     /* borrowed: the outbox, to close it */
+        pthread_t thread;
+        bool has_thread;
+        int wake_fd;                /* eventfd: stop, new routes */
+        _Atomic int64_t stop_at_us; /* monotonic; 0 = not stopping */
+        _Atomic(Routes *) new_routes;
+        _Atomic int result;
+
+        /* All below belongs to the thread. */
+        Routes *routes;
+        Registry *registry;
+        Latest *latest;
+        Outbox *outbox;
+        Database *database;
+        Commit *commit;
+
+        bool was_ready;          /* the position is known and the registry is loaded */
+        bool is_stalled;         /* the commit under way takes too long: live goes ahead */
+        int64_t fresh_us;        /* the registry knows all that was committed before */
+        uint64_t registered_seq; /* the record whose device we tried to create */
+
+        uint64_t recovered_seq; /* the journal ended here when we started */
+        uint64_t stored_seq;    /* committed, with the data */
+        uint64_t loaded_seq;    /* taken into a batch for the store */
+        uint64_t shown_seq;     /* handed to the viewers */
+
+        Batch *current; /* being committed, or empty */
+        Batch *next;    /* decoded while it is, or empty */
+        Batch *live;    /* shown ahead of the store */
+};
+
+/* ---- showing ------------------------------------------------------------------------------ */
+
+/* Shows what has not been shown yet of the records [from, to). */
+static int processor_show(Processor *processor,
+                          const Batch *batch,
+                          size_t from,
+                          size_t to,
+                          bool persisted) {
+        while (from < to && batch_record(batch, from)->seq <= processor->shown_seq)
+                ++from;
+        if (from == to)
+                return 0;
+        processor->shown_seq = batch_record(batch, to - 1)->seq;
+        return outbox_show(processor->outbox, batch, from, to, persisted);
+}
+
+static bool processor_lags(const Processor *processor) {
+        return !database_is_ready(processor->database) || processor->is_stalled ||
+               processor->loaded_seq < processor->shown_seq;
+}
+
+static BatchContext processor_context(Processor *processor, bool is_final) {
+        return (BatchContext){
+                .journal = processor->journal,
+                .routes = processor->routes,
+                .registry = processor->registry,
+                .latest = processor->latest,
+                .fresh_us = processor->fresh_us,
+                .registered_seq = processor->registered_seq,
+                .is_final = is_final,
+        };
+}
+
+/* While the store lags, live does not wait for it: what was loaded first, then what comes. */
+static int processor_show_ahead(Processor *processor) {
+        BatchContext context = processor_context(processor, false);
+        BatchSpan span = { .until_seq = UINT64_MAX,
+                           .n_max = PROCESSOR_LIVE_BATCH,
+                           .young_us = INT64_MAX };
+        int r;
+
+        if (!processor->was_ready || !processor_lags(processor))
+                return 0;
+
+        r = processor_show(processor,
+                           processor->current,
+                           0,
+                           batch_length(processor->current),
+                           false);
+        if (r == 0)
+                r = processor_show(processor,
+                                   processor->next,
+                                   0,
+                                   batch_length(processor->next),
+                                   false);
+        if (r != 0)
+                return err_up(r);
+
+        span.after_seq = processor->shown_seq;
+        r = batch_load(processor->live, &context, &span);
+        if (r == 0)
+                r = processor_show(processor,
+                                   processor->live,
+                                   0,
+                                   batch_length(processor->live),
+                                   false);
+        batch_reset(processor->live);
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* ---- the database: connection ------------------------------------------------------------- */
+
+/* What db/ answered: 0 goes on, an outage is noted (and is 0, too), all else is a fault. */
+static int processor_settle(Processor *processor, int r) {
+        switch (r) {
+        case 0:
+                return 0;
+        case DB_E_OFFLINE:
+        case DB_E_REJECTED:
+                database_lose(processor->database);
+                processor->is_stalled = false;
+                return 0;
+        case DB_E_FENCED:
+                log_error("journal_position_moved epoch=%s hint=\"another process stores this "
+                          "journal, or the database was restored from a copy\"",
+                          journal_epoch(processor->journal));
+                return err_new(-EBUSY);
+        case DB_E_SCHEMA:
+                log_error("schema_unknown hint=\"run tidegate migrate with the newest version\"");
+                return err_new(-EPROTO);
+        default:
+                return r < 0 ? err_up(r) : err_new(-EINVAL);
+        }
+}
+
+static void processor_count_details(const Record *record) {
+        if (record->reason != REASON_NONE)
+                return;
+        if (record->late)
+                metric_add(METRIC_STATE_LATE, 1);
+        if (record->unchanged)
+                metric_add(METRIC_COMMANDS_UNCHANGED, 1);
+        if (record->kind == KIND_BLE_DETECTIONS) {
+                metric_add(METRIC_DETECTIONS_COMMITTED, (int64_t)record->detections.n_items);
+                metric_add(METRIC_DETECTIONS_SET_ASIDE, (int64_t)record->detections.n_set_aside);
+        }
+}
+
+/* A range is in the database: count it, show it, and let the journal go. */
+static int processor_on_committed(Processor *processor, const CommitRange *range) {
+        const Batch *batch = processor->current;
+        int64_t now_us = clock_now_us();
+        int64_t n_good = 0;
+        int r;
+
+        for (size_t i = range->from; i < range->to; ++i) {
+                const Record *record = batch_record(batch, i);
+
+                if (record->reason != REASON_NONE)
+                        metric_add_dead_letter(record->reason, 1);
+                else
+                        ++n_good;
+                processor_count_details(record);
+                histogram_observe(HISTOGRAM_COMMIT, (double)(now_us - record->received_us) / 1e6);
+        }
+        metric_add(METRIC_COMMITTED, n_good);
+        metric_add(METRIC_IN_JOURNAL, -(int64_t)(range->to - range->from));
+
+        r = processor_show(processor, batch, range->from, range->to, true);
+        if (r != 0)
+                return err_up(r);
+        processor->stored_seq = batch_record(batch, range->to - 1)->seq;
+        return 0;
+}
+
+/* The current batch is done with: the next one moves up. */
+static void processor_finish_batch(Processor *processor) {
+        Batch *done = processor->current;
+
+        batch_reset(done);
+        processor->current = processor->next;
+        processor->next = done;
+        processor->is_stalled = false;
+        journal_commit(processor->journal, processor->stored_seq);
+}
+
+/* The database says how far we got: behind a crash or a cut, only it knows. */
+static int processor_take_position(Processor *processor, uint64_t position) {
+        CommitRange range;
+        uint64_t n;
+        int r;
+
+        if (processor->was_ready) {
+                bool was_idle = commit_is_idle(processor->commit);
+
+                r = commit_resume(processor->commit, processor->stored_seq, position, &range);
+                if (range.to > range.from && processor_on_committed(processor, &range) != 0)
+                        return err_new(-ENOMEM);
+                if (!was_idle && commit_is_idle(processor->commit))
+                        processor_finish_batch(processor);
+                return r;
+        }
+
+        n = journal_count_after(processor->journal, position);
+        if (processor->recovered_seq > position)
+                n -= journal_count_after(processor->journal, processor->recovered_seq);
+        else
+                n = 0;
+        metric_add(METRIC_RECEIVED_RECOVERED, (int64_t)n);
+        metric_add(METRIC_IN_JOURNAL, (int64_t)n);
+        processor->stored_seq = position;
+        processor->loaded_seq = position;
+        processor->shown_seq = position;
+        log_info("journal_position seq=%llu to_store=%llu",
+                 (unsigned long long)position,
+                 (unsigned long long)n);
+        return 0;
+}
+
+static int processor_apply(Processor *processor, RegistryDelta *delta) {
+        bool narrowed;
+        int r;
+
+        if (!delta)
+                return 0;
+        r = registry_apply(processor->registry, delta, &narrowed);
+        if (r == 0)
+                r = outbox_show_registry(processor->outbox, delta);
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* All that the registry has to know. From here on changes come by NOTIFY. */
+static int processor_load_registry(Processor *processor) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        int64_t now_us = clock_now_us();
+        int r;
+
+        r = db_directory_load(database_conn(processor->database), &delta);
+        if (r != 0)
+                return r;
+        processor->fresh_us = now_us;
+        return processor_apply(processor, delta);
+}
+
+static void processor_on_restored(void *arg, const Record *record) {
+        Processor *processor = arg;
+        Record copy = *record;
+
+        if (latest_note(processor->latest, &copy) == 0)
+                (void)!outbox_show_restored(processor->outbox, record);
+}
+
+static int processor_restore(Processor *processor) {
+        CLEANUP(arena_free) Arena *arena = NULL;
+        int r;
+
+        r = arena_new(&arena, PROCESSOR_RESTORE_BLOCK);
+        if (r != 0)
+                return err_up(r);
+        return db_directory_restore(database_conn(processor->database),
+                                    arena,
+                                    processor_on_restored,
+                                    processor);
+}
+
+/* Who exists, and how far we were; the first time also what was last known. */
+static int processor_open(Processor *processor, uint64_t position) {
+        int r;
+
+        r = processor_load_registry(processor);
+        if (r == 0)
+                r = processor_take_position(processor, position);
+        if (r == 0 && !processor->was_ready)
+                r = processor_restore(processor);
+        if (r != 0)
+                return r;
+        processor->was_ready = true;
+        database_set_ready(processor->database);
+        return 0;
+}
+
+static int processor_connect(Processor *processor) {
+        uint64_t position;
+        int r;
+
+        r = database_connect(processor->database, &position);
+        if (r == DATABASE_E_OPENED)
+                r = processor_open(processor, position);
+        return processor_settle(processor, r);
+}
+
+/* ---- the database: storing ---------------------------------------------------------------- */
+
+static int processor_refresh(Processor *processor) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        int r;
+
+        r = db_directory_poll(database_conn(processor->database), &delta);
+        return r == 0 ? processor_apply(processor, delta) : r;
+}
+
+static const char *processor_device_type(Kind kind) {
+        switch (kind) {
+        case KIND_BLE_DETECTIONS:
+                return "ble_scanner";
+        case KIND_CAMERA_EVENT:
+                return "camera";
+        default:
+                return "sensor";
+        }
+}
+
+/* Once a record: if the device still is not there afterwards, the record is a dead letter. */
+static int processor_register(Processor *processor, const Record *record) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        bool is_ble = record->kind == KIND_BLE_DETECTIONS;
+        int r;
+
+        processor->registered_seq = record->seq;
+        r = db_directory_register(database_conn(processor->database),
+                                  record->device,
+                                  record->user_id,
+                                  is_ble ? record->detections.name : (Text){ 0 },
+                                  processor_device_type(record->kind),
+                                  &delta);
+        switch (r) {
+        case 0:
+                return processor_apply(processor, delta);
+        case DB_E_EXISTS:
+                return processor_refresh(processor);
+        case DB_E_REJECTED:
+                log_warning("register_refused error=\"%s\"",
+                            db_conn_error(database_conn(processor->database)));
+                return 0;
+        default:
+                return r;
+        }
+}
+
+/* A record waits for what only the database knows. Idle connection only. */
+static int processor_settle_want(Processor *processor, const Batch *batch) {
+        int64_t received_us = batch_wanting(batch)->received_us;
+        int64_t now_us = clock_now_us();
+        int r;
+
+        switch (batch_wants(batch)) {
+        case BATCH_WANTS_REFRESH:
+                r = db_directory_sync(database_conn(processor->database));
+                if (r == 0)
+                        r = processor_refresh(processor);
+                if (r == 0) /* whatever the clock did since the record came */
+                        processor->fresh_us = now_us > received_us ? now_us : received_us + 1;
+                return r;
+        case BATCH_WANTS_REGISTER:
+                return processor_register(processor, batch_wanting(batch));
+        default:
+                return 0;
+        }
+}
+
+/* Records that came after this time may wait for more; nothing waits at the end. */
+static int64_t processor_young_us(const Processor *processor) {
+        if (processor->options.max_delay_ms == 0 || processor->stop_at_us != 0)
+                return INT64_MAX;
+        return clock_now_us() - processor->options.max_delay_ms * INT64_C(1000);
+}
+
+static int processor_load(Processor *processor, Batch *batch) {
+        bool catches_up = processor->loaded_seq < processor->shown_seq;
+        BatchContext context = processor_context(processor, true);
+        BatchSpan span = {
+                .after_seq = processor->loaded_seq,
+                .until_seq = catches_up ? processor->shown_seq : UINT64_MAX,
+                .n_max = processor->options.max_batch,
+                .young_us = processor_young_us(processor),
+        };
+        int r;
+
+        r = batch_load(batch, &context, &span);
+        if (r != 0)
+                return err_up(r);
+        if (batch_length(batch) > 0)
+                processor->loaded_seq = batch_last_seq(batch);
+        else if (catches_up && batch_wants(batch) == BATCH_WANTS_NOTHING)
+                processor->loaded_seq = processor->shown_seq;
+        return 0;
+}
+
+/* Takes what the transaction under way has come to. */
+static int processor_poll_commit(Processor *processor) {
+        CommitRange range;
+        int r = 0;
+
+        while (r == 0 && !commit_is_idle(processor->commit)) {
+                r = commit_poll(processor->commit, &range);
+                if (r == 0)
+                        r = processor_on_committed(processor, &range);
+        }
+        if (r == 0 && batch_length(processor->current) > 0)
+                processor_finish_batch(processor);
+        if (r != DB_E_BUSY)
+                return r;
+
+        if (commit_age_us(processor->commit) > processor->options.timeout_ms * INT64_C(1000))
+                return DB_E_OFFLINE;
+        if (!processor->is_stalled &&
+            commit_age_us(processor->commit) > processor->options.stall_ms * INT64_C(1000)) {
+                processor->is_stalled = true;
+                log_warning("database_stalled age_ms=%lld",
+                            (long long)(commit_age_us(processor->commit) / 1000));
+        }
+        return DB_E_BUSY;
+}
+
+/* Nothing is under way: hear what changed, then begin the next transaction. */
+static int processor_begin_commit(Processor *processor) {
+        int r;
+
+        r = processor_refresh(processor);
+        while (r == 0 && batch_length(processor->current) == 0) {
+                r = processor_load(processor, processor->current);
+                if (r != 0 || batch_length(processor->current) > 0)
+                        break;
+                if (batch_wants(processor->current) == BATCH_WANTS_NOTHING ||
+                    batch_wants(processor->current) == BATCH_WANTS_TIME)
+                        return 0;
+                r = processor_settle_want(processor, processor->current);
+        }
+        return r == 0 ? commit_begin(processor->commit, processor->current, processor->registry)
+                      : r;
+}
+
+/* A batch that has stopped before a record which needs the connection waits for its turn. */
+static bool processor_can_load_next(const Processor *processor) {
+        return batch_length(processor->next) == 0 &&
+               batch_wants(processor->next) == BATCH_WANTS_NOTHING;
+}
+
+static int processor_store(Processor *processor) {
+        int r;
+
+        if (!database_is_ready(processor->database))
+                return 0;
+
+        r = processor_poll_commit(processor);
+        if (r == 0)
+                r = processor_begin_commit(processor);
+        else if (r == DB_E_BUSY)
+                r = 0;
+        else if (r == DB_E_FENCED) /* our own lost transaction, perhaps: the position will tell */
+                r = DB_E_OFFLINE;
+        /* While PostgreSQL works on one batch we decode the next. */
+        if (r == 0 && !commit_is_idle(processor->commit) && processor_can_load_next(processor))
+                r = processor_load(processor, processor->next);
+        return processor_settle(processor, r);
+}
+
+/* ---- the loop ----------------------------------------------------------------------------- */
+
+static void processor_take_orders(Processor *processor) {
+        Routes *routes;
+        uint64_t count;
+
+        (void)!read(processor->wake_fd, &count, sizeof(count));
+        routes = atomic_exchange(&processor->new_routes, NULL);
+        if (routes) {
+                routes_unref(processor->routes);
+                processor->routes = routes;
+        }
+}
+
+static void processor_report(Processor *processor) {
+        int64_t lag_us = 0;
+
+        if (batch_length(processor->current) > 0)
+                lag_us = clock_now_us() - batch_record(processor->current, 0)->received_us;
+        metric_set(METRIC_DB_LAG_SECONDS, lag_us);
+        metric_set(METRIC_OUTBOX_LENGTH, (int64_t)queue_length(processor->queue));
+}
+
+static bool processor_is_done(const Processor *processor) {
+        if (processor->stop_at_us == 0)
+                return false;
+        if (clock_mono_us() >= processor->stop_at_us)
+                return true;
+        return processor->was_ready && commit_is_idle(processor->commit) &&
+               processor->stored_seq >= journal_last_seq(processor->journal);
+}
+
+/* How long a small batch still waits for more (database.max_delay); 0 = not at all. */
+static int64_t processor_delay_us(const Processor *processor) {
+        if (batch_wants(processor->current) != BATCH_WANTS_TIME)
+                return 0;
+        return batch_wanting(processor->current)->received_us +
+               processor->options.max_delay_ms * INT64_C(1000) - clock_now_us();
+}
+
+static int processor_timeout_ms(const Processor *processor) {
+        int64_t now_us = clock_mono_us();
+        int64_t wait_us = PROCESSOR_IDLE_MS * INT64_C(1000);
+        int64_t until_us = 0;
+
+        if (database_pause_us(processor->database) >= 0)
+                until_us = database_pause_us(processor->database);
+        else if (!commit_is_idle(processor->commit) && !processor->is_stalled)
+                until_us = processor->options.stall_ms * INT64_C(1000) -
+                           commit_age_us(processor->commit);
+        else if (processor_delay_us(processor) > 0)
+                until_us = processor_delay_us(processor);
+        else
+                until_us = wait_us;
+        if (processor->stop_at_us != 0 && processor->stop_at_us - now_us < until_us)
+                until_us = processor->stop_at_us - now_us;
+        if (until_us < wait_us)
+                wait_us = until_us;
+        return wait_us > 0 ? (int)((wait_us + 999) / 1000) : 0;
+}
+
+/* The descriptor that says when there is more to read; -1: there is already; -2: no matter. */
+static int processor_journal_fd(Processor *processor) {
+        if (processor->was_ready && processor_lags(processor))
+                return journal_poll_fd(processor->journal, processor->shown_seq);
+        if (!database_is_ready(processor->database) || processor_delay_us(processor) > 0)
+                return -2;
+        if (commit_is_idle(processor->commit) || processor_can_load_next(processor))
+                return journal_poll_fd(processor->journal, processor->loaded_seq);
+        return -2;
+}
+
+static void processor_wait(Processor *processor) {
+        int journal_fd = processor_journal_fd(processor);
+        short db_events =
+                db_conn_wants_write(database_conn(processor->database)) ? POLLIN | POLLOUT : POLLIN;
+        struct pollfd fds[] = {
+                { .fd = processor->wake_fd, .events = POLLIN },
+                { .fd = journal_fd, .events = POLLIN },
+                { .fd = db_conn_fd(database_conn(processor->database)), .events = db_events },
+        };
+
+        if (journal_fd == -1)
+                return;
+        if (database_is_ready(processor->database) &&
+            processor->loaded_seq < processor->shown_seq && commit_is_idle(processor->commit))
+                return; /* there is catching up to do */
+        (void)poll(fds, N_ELEMENTS(fds), processor_timeout_ms(processor));
+}
+
+static int processor_run(Processor *processor) {
+        int r = 0;
+
+        while (r == 0 && !processor_is_done(processor)) {
+                processor_take_orders(processor);
+                r = processor_connect(processor);
+                if (r == 0)
+                        r = processor_store(processor);
+                if (r == 0)
+                        r = processor_show_ahead(processor);
+                if (r != 0)
+                        break;
+                processor_report(processor);
+                processor_wait(processor);
+        }
+        return r == 0 ? 0 : err_up(r);
+}
+
+static void *processor_main(void *arg) {
+        Processor *processor = arg;
+        int r;
+
+        r = processor_run(processor);
+        atomic_store(&processor->result, r);
+        log_info("processor_ended stored=%llu journal=%llu",
+                 (unsigned long long)processor->stored_seq,
+                 (unsigned long long)journal_last_seq(processor->journal));
+        queue_close(processor->queue); /* done or broken: the loop sees it */
+        return NULL;
+}
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+static int processor_init(Processor *processor) {
+        size_t n_batch = processor->options.max_batch;
+        int r;
+
+        processor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (processor->wake_fd < 0)
+                return err_new(-errno);
+        r = registry_new(&processor->registry);
+        if (r == 0)
+                r = latest_new(&processor->latest);
+        if (r == 0)
+                r = outbox_new(&processor->outbox,
+                               processor->queue,
+                               processor->options.outbox_wait_ms);
+        if (r == 0)
+                r = batch_new(&processor->current, n_batch);
+        if (r == 0)
+                r = batch_new(&processor->next, n_batch);
+        if (r == 0)
+                r = batch_new(&processor->live, PROCESSOR_LIVE_BATCH);
+        if (r == 0)
+                r = database_new(&processor->database,
+                                 processor->options.database_url,
+                                 journal_epoch(processor->journal),
+                                 processor->options.migrate);
+        if (r == 0)
+                r = commit_new(&processor->commit,
+                               database_conn(processor->database),
+                               database_store(processor->database),
+                               n_batch);
+        return r == 0 ? 0 : err_up(r);
+}
+
+int processor_new(Processor **ret_processor,
+                  const ProcessorOptions *options,
+                  Journal *journal,
+                  Routes *routes,
+                  Queue *outbox) {
+        CLEANUP(processor_free) Processor *processor = NULL;
+        int r;
+
+        processor = calloc(1, sizeof(*processor));
+        if (!processor)
+                return err_new(-ENOMEM);
+        processor->options = *options;
+        processor->journal = journal;
+        processor->routes = routes_ref(routes);
+        processor->queue = outbox;
+        processor->wake_fd = -1;
+        processor->recovered_seq = journal_last_seq(journal);
+        r = processor_init(processor);
+        if (r != 0)
+                return err_up(r);
+
+        r = pthread_create(&processor->thread, NULL, processor_main, processor);
+        if (r != 0)
+                return err_new(-r);
+        processor->has_thread = true;
+        *ret_processor = TAKE(&processor);
+        return 0;
+}
+
+static void processor_wake(Processor *processor) {
+        uint64_t one = 1;
+
+        (void)!write(processor->wake_fd, &one, sizeof(one));
+}
+
+void processor_stop(Processor *processor, int grace_ms) {
+        int64_t at_us = clock_mono_us() + (int64_t)grace_ms * 1000;
+
+        atomic_store(&processor->stop_at_us, at_us > 0 ? at_us : 1);
+        processor_wake(processor);
+}
+
+void processor_set_routes(Processor *processor, Routes *routes) {
+        routes_unref(atomic_exchange(&processor->new_routes, routes_ref(routes)));
+        processor_wake(processor);
+}
+
+int processor_result(const Processor *processor) {
+        return atomic_load(&processor->result);
+}
+
+Processor *processor_free(Processor *processor) {
+        if (!processor)
+                return NULL;
+        if (processor->has_thread) {
+                if (atomic_load(&processor->stop_at_us) == 0)
+                        processor_stop(processor, 0);
+                MUST(pthread_join(processor->thread, NULL));
+        }
+        batch_free(processor->current);
+        batch_free(processor->next);
+        batch_free(processor->live);
+        commit_free(processor->commit);
+        database_free(processor->database);
+        outbox_free(processor->outbox);
+        latest_free(processor->latest);
+        registry_free(processor->registry);
+        routes_unref(processor->routes);
+        routes_unref(atomic_load(&processor->new_routes));
+        if (processor->wake_fd >= 0)
+                close(processor->wake_fd);
+        free(processor);
+        return NULL;
+}

@@ -1,0 +1,19 @@
+#pragma once
+
+/*
+ * Resolve: from the names in a Record to the ids of the registry, and whether it may speak for
+ * them. Pure.
+ *
+ * A device or vehicle under `users/{user}/…` must belong to that user; an inactive one is unknown.
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/base/record.h"
+#include "gateway/base/registry.h"
+
+/* Sets user_id, vehicle_id and device_id; or, where that cannot be, reason and detail. Ids that are
+ * set already stay. */
+void resolve(const Registry *registry, Record *record);
+
+/* Is this a reason that a fresher registry might take back? */
+bool resolve_depends_on_registry(Reason reason);

@@ -1,0 +1,41 @@
+#pragma once
+
+/*
+ * Route: which topics carry which kind, and under what rules.
+ *
+ * A Routes table is immutable and reference-counted; a reload makes a new one.
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/record.h"
+#include "gateway/base/topic.h"
+
+typedef struct Route Route;
+typedef struct Routes Routes;
+
+struct Route {
+        char *name;
+        TopicTemplate *topic;
+        Kind kind;
+        bool auto_register;          /* create devices that are not known */
+        Zone *zone;                  /* of times without offset; NULL = UTC */
+        size_t max_bytes;            /* of a payload */
+        double near_dbm, medium_dbm; /* ble_detections: at or above is near, medium; else far */
+};
+
+MUST_CHECK int routes_new(Routes **ret_routes);
+Routes *routes_ref(Routes *routes);
+Routes *routes_unref(Routes *routes);
+
+MUST_CHECK int routes_add(Routes *routes,
+                          const Route *route); /* takes name, topic and zone on success; -ENOMEM */
+size_t routes_length(const Routes *routes);
+const Route *routes_get(const Routes *routes, size_t i);
+
+/* The first route, in order, whose template matches; NULL if none does. */
+const Route *routes_match(const Routes *routes, Text topic, TopicMatch *ret_match);
+const Route *routes_by_kind(const Routes *routes,
+                            Kind kind); /* the first: rules for the other doors */
+
+DEFINE_CLEANUP(Routes *, routes_unref);

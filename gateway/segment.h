@@ -1,0 +1,143 @@
+#pragma once
+
+/*
+ * Segment: one memory-mapped file of the journal, and the format of what is in it.
+ *
+ * A header of 64 bytes, then records: a header of 48 bytes, topic, payload, zeros up to a multiple
+ * of 8. Numbers are little-endian, as the machine has them. The file is preallocated when it is
+ * made, so a write into the mapping cannot meet a full disk. One thread writes (under the journal's
+ * append lock), any number read what has been published; nothing is changed once it is published.
+ *
+ * The magic and the checksums begin with the journal's salt, a secret: nobody can make a payload
+ * that is taken for records when the way past damage is searched for.
+ *
+ * Segments are a list. Each holds a reference on the next, so who holds one may walk on.
+ */
+
+#include "gateway/base/base.h"
+
+#define SEGMENT_MIN_BYTES    (UINT64_C(64) * 1024)
+#define SEGMENT_HEADER_BYTES 64
+#define SEGMENT_NAME_SIZE    32 /* 16 hex digits of the first number, ".seg", NUL */
+
+typedef struct Segment Segment;
+typedef struct SegmentHeader SegmentHeader;
+typedef struct SegmentIdentity SegmentIdentity;
+typedef struct SegmentRecord SegmentRecord;
+
+struct SegmentIdentity { /* of the journal */
+        uint64_t epoch;
+        uint64_t salt;
+};
+
+struct SegmentHeader {
+        char magic[8];
+        uint32_t version;
+        uint32_t reserved;
+        uint64_t epoch, salt;
+        uint64_t first_seq;
+        uint64_t index; /* of the segment in the journal: no number is left out */
+        uint64_t size;
+        uint32_t reserved2;
+        uint32_t crc; /* of all before it */
+};
+
+typedef enum SegmentRecordType {
+        SEGMENT_MESSAGE,
+        SEGMENT_SESSION, /* the broker began a new session: no earlier packet id counts */
+} SegmentRecordType;
+
+enum {
+        SEGMENT_QOS_MASK = 3,
+        SEGMENT_DUP = 4,
+};
+
+struct SegmentRecord {
+        uint32_t magic;
+        uint32_t crc;    /* of topic, payload and all of this behind it, beginning with the salt */
+        uint32_t length; /* of all, without the padding */
+        uint8_t type, door, kind, flags;
+        uint64_t seq;
+        int64_t received_us;
+        int64_t device_id;
+        uint32_t n_payload;
+        uint16_t n_topic;
+        uint16_t packet_id;
+};
+
+struct Segment {
+        _Atomic unsigned n_refs;
+        int fd;
+        int dir_fd; /* borrowed */
+        char name[SEGMENT_NAME_SIZE];
+        uint8_t *map;
+        size_t n_map;
+        uint32_t seed;  /* of the checksums */
+        uint32_t magic; /* of the records */
+        uint64_t first_seq;
+        uint64_t index;            /* 0 = the header is damaged */
+        bool is_recovered;         /* was there when the journal was opened; never written again */
+        _Atomic uint64_t last_seq; /* 0 = empty */
+        _Atomic size_t end;        /* published */
+        _Atomic(Segment *) next;   /* owned reference */
+        size_t n_synced;           /* {sync thread}, or {append lock} with fsync=always */
+        bool is_dir_synced;        /* likewise */
+};
+
+enum {
+        SEGMENT_E_FULL = 1, /* create: no room on the disk */
+        SEGMENT_E_INVALID,  /* open: not a file of ours, or of another journal or version */
+        SEGMENT_E_CLEAN,    /* sync: there was nothing to do */
+};
+
+bool segment_header_read(int dir_fd,
+                         const char *name,
+                         SegmentHeader *ret_header); /* is it whole? */
+
+MUST_CHECK int segment_create(Segment **ret_segment,
+                              int dir_fd,
+                              const SegmentIdentity *identity,
+                              uint64_t index,
+                              uint64_t first_seq,
+                              size_t size);
+/* For reading only. A file that is too short for anything is an empty segment. */
+MUST_CHECK int segment_open(Segment **ret_segment,
+                            int dir_fd,
+                            const char *name,
+                            const SegmentIdentity *identity);
+Segment *segment_ref(Segment *segment);
+Segment *segment_unref(Segment *segment);
+Segment *segment_next(const Segment *segment); /* borrowed; NULL if it is the newest */
+void segment_link(Segment *segment, Segment *next);
+void segment_unlink_file(const Segment *segment);
+
+/* Bytes that a record takes. */
+size_t segment_record_bytes(size_t n_topic, size_t n_payload);
+bool segment_has_room(const Segment *segment, size_t n_bytes);
+/* The checksum of the body, to be made before the append lock is taken. */
+uint32_t segment_seed(const SegmentIdentity *identity);
+/* Completes @record (magic, crc, length) and publishes it. There must be room. */
+void segment_append(Segment *segment,
+                    SegmentRecord *record,
+                    uint32_t body_crc,
+                    Text topic,
+                    Text payload);
+
+/*
+ * The first whole record at or behind *@offset whose number is above @after_seq; NULL if there is
+ * none. *@offset moves behind it, or to the end. *@ret_skipped: bytes of damage passed on the way.
+ */
+const SegmentRecord *segment_read(const Segment *segment,
+                                  size_t *offset,
+                                  uint64_t after_seq,
+                                  size_t *ret_skipped);
+Text segment_topic(const SegmentRecord *record);
+Text segment_payload(const SegmentRecord *record);
+
+/* Recovered segments: the records end here; what is behind it is cut off the file if @cut. */
+void segment_end_at(Segment *segment, size_t end, uint64_t last_seq, bool cut);
+
+/* What is published reaches the disk, and the file's name too. */
+MUST_CHECK int segment_sync(Segment *segment);
+
+DEFINE_CLEANUP(Segment *, segment_unref);

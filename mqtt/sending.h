@@ -1,0 +1,41 @@
+#pragma once
+
+/*
+ * MqttSending: one message on its way to the broker, and what became of it.
+ *
+ * Memory of the caller, which must outlive the session. Paho's thread writes the outcome and wakes
+ * the session's owner, who reads it. The second file that knows Paho.
+ */
+
+#include <stdatomic.h>
+
+#include "gateway/base/base.h"
+#include "mqtt/session.h"
+
+typedef struct MqttMessage MqttMessage;
+typedef struct MqttSending MqttSending;
+
+/* Texts are borrowed; what MQTT 3.1.1 does not know is left out there. */
+struct MqttMessage {
+        const char *topic;
+        Text payload;
+        const char *response_topic; /* NULL = none */
+        Text correlation;           /* absent = none */
+        unsigned expiry_s;          /* 0 = never */
+};
+
+typedef enum MqttOutcome {
+        MQTT_OUTCOME_PENDING,
+        MQTT_OUTCOME_DONE,    /* the broker has it */
+        MQTT_OUTCOME_REFUSED, /* or it never got there */
+} MqttOutcome;
+
+struct MqttSending {
+        MqttSession *session; /* borrowed */
+        _Atomic int outcome;  /* MqttOutcome */
+};
+
+/* QoS 1, not retained; does not wait. 0, MQTT_SESSION_E_BUSY, MQTT_SESSION_E_OFFLINE. */
+MUST_CHECK int mqtt_sending_start(MqttSending *sending,
+                                  MqttSession *session,
+                                  const MqttMessage *message);

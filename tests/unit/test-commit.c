@@ -1,0 +1,155 @@
+/* Commit: one bad row never costs its neighbours, and an outage costs nobody anything. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "gateway/commit.h"
+#include "tests/fake/batch.h"
+#include "tests/fake/store.h"
+
+typedef struct Fixture Fixture;
+
+struct Fixture {
+        DbStore store;
+        Batch batch;
+        Registry *registry;
+        Commit *commit;
+};
+
+static void fixture_init(Fixture *f, size_t n) {
+        *f = (Fixture){ .store = { .sqlstate = "22P05" } };
+        fake_batch_init(&f->batch, n);
+        assert_int_equal(registry_new(&f->registry), 0);
+        assert_int_equal(commit_new(&f->commit, NULL, &f->store, FAKE_BATCH_MAX), 0);
+}
+
+static void fixture_done(Fixture *f) {
+        commit_free(f->commit);
+        registry_free(f->registry);
+}
+
+/* Polls to the end; the ranges must be in order and without a hole. */
+static int fixture_run(Fixture *f) {
+        size_t expected = 0;
+        int r = 0;
+
+        while ((r == 0 || r == DB_E_BUSY) && !commit_is_idle(f->commit)) {
+                CommitRange range;
+
+                r = commit_poll(f->commit, &range);
+                if (r != 0)
+                        continue;
+                assert_int_equal(range.from, expected);
+                expected = range.to;
+        }
+        if (r == 0)
+                assert_int_equal(expected, f->batch.n);
+        return r;
+}
+
+static void test_good_batch_is_one_transaction(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f, 8);
+        assert_int_equal(commit_begin(f.commit, &f.batch, f.registry), 0);
+        assert_int_equal(fixture_run(&f), 0);
+        assert_int_equal(f.store.n_begun, 1);
+        assert_int_equal(f.store.n_stored, 8);
+        fixture_done(&f);
+}
+
+static void test_one_bad_row_becomes_a_dead_letter_wherever_it_is(void **state) {
+        (void)state;
+        for (uint64_t poison = 1; poison <= 11; ++poison) {
+                Fixture f;
+
+                fixture_init(&f, 11);
+                f.store.poison_seq = poison;
+                assert_int_equal(commit_begin(f.commit, &f.batch, f.registry), 0);
+                assert_int_equal(fixture_run(&f), 0);
+                assert_int_equal(f.store.n_stored, 11);
+                for (size_t i = 0; i < 11; ++i) {
+                        Reason expected = i + 1 == poison ? REASON_DB_REJECTED : REASON_NONE;
+
+                        assert_int_equal(f.store.stored[i], i + 1);
+                        assert_int_equal(f.store.reasons[i], expected);
+                }
+                fixture_done(&f);
+        }
+}
+
+static void test_outage_costs_no_message(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f, 4);
+        assert_int_equal(commit_begin(f.commit, &f.batch, f.registry), 0);
+        f.store.is_offline = true;
+        assert_int_equal(fixture_run(&f), DB_E_OFFLINE);
+        assert_false(commit_is_idle(f.commit));
+        for (size_t i = 0; i < f.batch.n; ++i)
+                assert_int_equal(f.batch.records[i].reason, REASON_NONE);
+        fixture_done(&f);
+}
+
+static void test_lost_commit_that_got_in_is_not_sent_again(void **state) {
+        CommitRange range;
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f, 4);
+        f.store.is_offline = true;
+        assert_int_equal(commit_begin(f.commit, &f.batch, f.registry), DB_E_OFFLINE);
+        f.store.is_offline = false;
+        assert_int_equal(commit_resume(f.commit, 0, 4, &range), 0);
+        assert_int_equal(range.to - range.from, 4);
+        assert_true(commit_is_idle(f.commit));
+        assert_int_equal(f.store.n_begun, 1);
+        fixture_done(&f);
+}
+
+static void test_lost_commit_that_did_not_get_in_is_sent_again(void **state) {
+        CommitRange range;
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f, 4);
+        f.store.is_offline = true;
+        assert_int_equal(commit_begin(f.commit, &f.batch, f.registry), DB_E_OFFLINE);
+        f.store.is_offline = false;
+        assert_int_equal(commit_resume(f.commit, 0, 0, &range), 0);
+        assert_int_equal(range.to - range.from, 0);
+        assert_int_equal(fixture_run(&f), 0);
+        assert_int_equal(f.store.n_stored, 4);
+        fixture_done(&f);
+}
+
+static void test_position_that_is_not_ours_is_fenced(void **state) {
+        CommitRange range;
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f, 4);
+        f.store.is_offline = true;
+        assert_int_equal(commit_begin(f.commit, &f.batch, f.registry), DB_E_OFFLINE);
+        f.store.is_offline = false;
+        assert_int_equal(commit_resume(f.commit, 0, 3, &range), DB_E_FENCED);
+        fixture_done(&f);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_good_batch_is_one_transaction),
+                cmocka_unit_test(test_one_bad_row_becomes_a_dead_letter_wherever_it_is),
+                cmocka_unit_test(test_outage_costs_no_message),
+                cmocka_unit_test(test_lost_commit_that_got_in_is_not_sent_again),
+                cmocka_unit_test(test_lost_commit_that_did_not_get_in_is_sent_again),
+                cmocka_unit_test(test_position_that_is_not_ours_is_fenced),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

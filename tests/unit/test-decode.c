@@ -1,0 +1,719 @@
+/* Decode: every kind of PROTOCOL section 1, member by member, and what is refused with which
+ * reason. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "gateway/base/arena.h"
+#include "gateway/decode.h"
+#include "gateway/json.h"
+
+#define RECEIVED_US INT64_C(1760805000123000) /* 2025-10-18T16:30:00.123Z */
+#define HASH        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789ABCDEF"
+
+typedef struct Fixture Fixture;
+
+struct Fixture {
+        Arena *arena;
+        Route route;
+        TopicMatch match;
+        Record record;
+};
+
+static int fixture_init(void **state) {
+        static char name[] = "r";
+        Fixture *f = calloc(1, sizeof(*f));
+
+        assert_non_null(f);
+        assert_int_equal(arena_new(&f->arena, 4096), 0);
+        f->route = (Route){ .name = name, .max_bytes = 65536, .near_dbm = -60, .medium_dbm = -75 };
+        f->match = (TopicMatch){ .user = TEXT("ana"), .device = TEXT("d1") };
+        *state = f;
+        return 0;
+}
+
+static int fixture_done(void **state) {
+        Fixture *f = *state;
+
+        arena_free(f->arena);
+        zone_free(f->route.zone);
+        free(f);
+        return 0;
+}
+
+static const Record *decode_bytes(Fixture *f, Kind kind, Text payload) {
+        Record envelope = {
+                .seq = 7, .received_us = RECEIVED_US, .topic = TEXT("a/b"), .payload = payload
+        };
+
+        f->route.kind = kind;
+        assert_int_equal(decode(f->arena, &f->route, &f->match, &envelope, &f->record), 0);
+        assert_int_equal(f->record.kind, kind);
+        assert_true(f->record.payload.data == payload.data);
+        assert_int_equal(f->record.seq, 7);
+        if (f->record.reason == REASON_NONE)
+                assert_null(f->record.detail.data);
+        else
+                assert_non_null(f->record.detail.data);
+        return &f->record;
+}
+
+static const Record *decode_text(Fixture *f, Kind kind, const char *payload) {
+        return decode_bytes(f, kind, text_of(payload));
+}
+
+static const Record *decode_good(Fixture *f, Kind kind, const char *payload) {
+        const Record *record = decode_text(f, kind, payload);
+
+        if (record->reason != REASON_NONE)
+                fail_msg("%s: %s: %s", payload, reason_name(record->reason), record->detail.data);
+        return record;
+}
+
+static void check_reason(Fixture *f, Kind kind, const char *payload, Reason reason) {
+        const Record *record = decode_text(f, kind, payload);
+
+        if (record->reason != reason)
+                fail_msg("%s: %s, expected %s",
+                         payload,
+                         reason_name(record->reason),
+                         reason_name(reason));
+}
+
+static void check_text(Text text, const char *expected) {
+        if (!text_equal(text, text_of(expected)))
+                fail_msg("'%.*s' is not '%s'", (int)text.n, text.data, expected);
+}
+
+static void check_number(double value, double expected) {
+        if (!(fabs(value - expected) <= 1e-12))
+                fail_msg("%.17g is not %.17g", value, expected);
+}
+
+static void test_status_takes_every_member(void **state) {
+        const Record *record =
+                decode_good(*state,
+                            KIND_DEVICE_STATUS,
+                            "{\"status\":\"warning\",\"temperature\":25.1,\"humidity\":60.2,"
+                            "\"latitude\":10.7,"
+                            "\"longitude\":106.6,\"device_code\":\"other\",\"firmware\":\"1.2\"}");
+
+        check_text(record->status.status, "warning");
+        check_number(record->status.temperature, 25.1);
+        check_number(record->status.humidity, 60.2);
+        check_number(record->status.latitude, 10.7);
+        check_number(record->status.longitude, 106.6);
+        check_text(record->device, "d1"); /* the topic wins */
+        check_text(record->user, "ana");
+        check_text(text_of(record->route), "r");
+        assert_true(record->time_us == RECEIVED_US);
+}
+
+static void test_status_null_and_missing_members_are_unknown(void **state) {
+        const Record *record = decode_good(*state,
+                                           KIND_DEVICE_STATUS,
+                                           " {\"status\":\"online\",\"temperature\":null}\n");
+
+        check_text(record->status.status, "online");
+        assert_true(isnan(record->status.temperature));
+        assert_true(isnan(record->status.humidity));
+        assert_true(isnan(record->status.latitude));
+        assert_true(isnan(record->status.longitude));
+}
+
+static void test_status_is_also_bare_text(void **state) {
+        check_text(decode_good(*state, KIND_DEVICE_STATUS, "online")->status.status, "online");
+        check_text(decode_good(*state, KIND_DEVICE_STATUS, "offline\n")->status.status, "offline");
+        assert_true(isnan(decode_good(*state, KIND_DEVICE_STATUS, "offline")->status.humidity));
+        check_reason(*state, KIND_DEVICE_STATUS, "warning", REASON_BAD_JSON);
+        check_reason(*state, KIND_DEVICE_STATUS, "online!", REASON_BAD_JSON);
+        check_reason(*state, KIND_DEVICE_STATUS, "\"online\"", REASON_BAD_JSON);
+}
+
+static void test_device_code_counts_only_where_the_topic_has_none(void **state) {
+        Fixture *f = *state;
+        const Record *record;
+
+        f->match = (TopicMatch){ 0 };
+        record = decode_good(f,
+                             KIND_DEVICE_STATUS,
+                             "{\"status\":\"online\",\"device_code\":\"rpi-7\"}");
+        check_text(record->device, "rpi-7");
+        record = decode_good(f, KIND_DEVICE_STATUS, "{\"status\":\"online\",\"device_id\":12}");
+        check_text(record->device, "12");
+        record = decode_good(f, KIND_DEVICE_STATUS, "{\"status\":\"online\"}");
+        assert_null(record->device.data);
+
+        check_reason(f,
+                     KIND_DEVICE_STATUS,
+                     "{\"status\":\"online\",\"device_code\":\"\"}",
+                     REASON_OUT_OF_RANGE);
+        check_reason(f,
+                     KIND_DEVICE_STATUS,
+                     "{\"status\":\"online\",\"device_code\":\"a\\nb\"}",
+                     REASON_OUT_OF_RANGE);
+        check_reason(f,
+                     KIND_DEVICE_STATUS,
+                     "{\"status\":\"online\",\"device_code\":{}}",
+                     REASON_WRONG_TYPE);
+}
+
+static void test_status_with_unusable_members_is_refused(void **state) {
+        static const struct {
+                const char *payload;
+                Reason reason;
+        } cases[] = {
+                { "", REASON_BAD_JSON },
+                { "{", REASON_BAD_JSON },
+                { "[]", REASON_BAD_JSON },
+                { "null", REASON_BAD_JSON },
+                { "{'status':'online'}", REASON_BAD_JSON },
+                { "{\"status\":\"online\",\"temperature\":NaN}", REASON_BAD_JSON },
+                { "{\"status\":\"online\",\"temperature\":Infinity}", REASON_BAD_JSON },
+                { "{\"status\":\"online\",\"mode\":\"a\tb\"}", REASON_BAD_JSON },
+                { "\xef\xbb\xbf{\"status\":\"online\"}", REASON_BAD_JSON },
+                { "{}", REASON_MISSING_MEMBER },
+                { "{\"status\":null}", REASON_MISSING_MEMBER },
+                { "{\"status\":1}", REASON_WRONG_TYPE },
+                { "{\"status\":\"Online\"}", REASON_OUT_OF_RANGE },
+                { "{\"status\":\"online\",\"temperature\":\"25.1\"}", REASON_WRONG_TYPE },
+                { "{\"status\":\"online\",\"temperature\":true}", REASON_WRONG_TYPE },
+                { "{\"status\":\"online\",\"temperature\":[1]}", REASON_WRONG_TYPE },
+                { "{\"status\":\"online\",\"temperature\":1e999}", REASON_OUT_OF_RANGE },
+                { "{\"status\":\"online\",\"x\":18446744073709551616}", REASON_OUT_OF_RANGE },
+                { "{\"status\":\"online\",\"temperature\":-273.16}", REASON_OUT_OF_RANGE },
+                { "{\"status\":\"online\",\"temperature\":1001}", REASON_OUT_OF_RANGE },
+                { "{\"status\":\"online\",\"humidity\":100.1}", REASON_OUT_OF_RANGE },
+                { "{\"status\":\"online\",\"humidity\":-1}", REASON_OUT_OF_RANGE },
+                { "{\"status\":\"online\",\"latitude\":90.01}", REASON_OUT_OF_RANGE },
+                { "{\"status\":\"online\",\"longitude\":-180.01}", REASON_OUT_OF_RANGE },
+                { "{\"status\":\"online\",\"timestamp\":\"soon\"}", REASON_BAD_TIME },
+                { "{\"status\":\"online\",\"name\":\"\xff\"}", REASON_BAD_UTF8 },
+                { "{\"status\":\"online\",\"name\":\"\\ud800\"}", REASON_BAD_UTF8 },
+                { "{\"status\":\"online\",\"device_code\\u0000x\":1}", REASON_NUL_CHARACTER },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i)
+                check_reason(*state, KIND_DEVICE_STATUS, cases[i].payload, cases[i].reason);
+        assert_int_equal(decode_bytes(*state, KIND_DEVICE_STATUS, TEXT("{\"status\":\"on\0line\"}"))
+                                 ->reason,
+                         REASON_NUL_CHARACTER);
+}
+
+static void test_of_duplicate_members_the_last_one_wins(void **state) {
+        const Record *record = decode_good(*state,
+                                           KIND_DEVICE_STATUS,
+                                           "{\"status\":\"online\",\"status\":\"error\"}");
+
+        check_text(record->status.status, "error");
+}
+
+static void test_deep_nesting_is_refused_quickly(void **state) {
+        static char deep[100020] = "{\"status\":\"online\",\"a\":";
+        Fixture *f = *state;
+        size_t n = strlen(deep);
+
+        memset(deep + n, '[', sizeof(deep) - n - 1);
+        f->route.max_bytes = sizeof(deep);
+        check_reason(f, KIND_DEVICE_STATUS, deep, REASON_TOO_DEEP);
+        check_reason(f, KIND_TELEMETRY, deep, REASON_TOO_DEEP);
+}
+
+static void test_large_payload_is_refused_for_every_kind(void **state) {
+        Fixture *f = *state;
+
+        f->route.max_bytes = 19;
+        for (Kind kind = KIND_DEVICE_STATUS; kind < KIND_COUNT; ++kind)
+                check_reason(f, kind, "{\"status\":\"online\"} ", REASON_TOO_LARGE);
+        decode_good(f, KIND_DEVICE_STATUS, "{\"status\":\"online\"}");
+}
+
+static void test_bad_bytes_are_refused_for_every_kind(void **state) {
+        for (Kind kind = KIND_DEVICE_STATUS; kind < KIND_COUNT; ++kind) {
+                check_reason(*state, kind, "", REASON_BAD_JSON);
+                check_reason(*state, kind, "hello \xc0\xaf", REASON_BAD_UTF8);
+                assert_int_equal(decode_bytes(*state, kind, TEXT("a\0b"))->reason,
+                                 REASON_NUL_CHARACTER);
+                check_reason(*state, kind, "{\"message\":\"\\u0000\"}", REASON_NUL_CHARACTER);
+        }
+}
+
+static void test_names_in_the_topic_must_be_names(void **state) {
+        Fixture *f = *state;
+        char name[200] = "";
+
+        f->match.device = TEXT("a\xff");
+        check_reason(f, KIND_DEVICE_STATUS, "online", REASON_BAD_UTF8);
+        f->match.device = TEXT("a\nb");
+        check_reason(f, KIND_DEVICE_STATUS, "online", REASON_OUT_OF_RANGE);
+        memset(name, 'x', sizeof(name) - 1);
+        f->match.device = (Text){ .data = name, .n = 129 };
+        check_reason(f, KIND_DEVICE_STATUS, "online", REASON_OUT_OF_RANGE);
+        f->match.device.n = 128;
+        decode_good(f, KIND_DEVICE_STATUS, "online");
+}
+
+static void test_times_are_read_in_every_form(void **state) {
+        static const struct {
+                const char *text;
+                int64_t time_us;
+        } cases[] = {
+                { "\"2025-10-18T16:30:00.123Z\"", RECEIVED_US },
+                { "\"2025-10-18T23:30:00.123+07:00\"", RECEIVED_US },
+                { "\"2025-10-18 23:30:00.123\"", RECEIVED_US }, /* the route's zone */
+                { "1760805000.123", RECEIVED_US },
+                { "1760805000123", RECEIVED_US },
+                { "1760805000", RECEIVED_US - 123000 },
+                { "null", RECEIVED_US },
+        };
+        Fixture *f = *state;
+        char payload[128];
+
+        assert_int_equal(zone_new(&f->route.zone, "+07:00"), 0);
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                snprintf(payload,
+                         sizeof(payload),
+                         "{\"status\":\"online\",\"timestamp\":%s}",
+                         cases[i].text);
+                assert_true(decode_good(f, KIND_DEVICE_STATUS, payload)->time_us ==
+                            cases[i].time_us);
+        }
+}
+
+static void test_times_that_cannot_be_are_refused(void **state) {
+        static const struct {
+                const char *text;
+                Reason reason;
+        } cases[] = {
+                { "\"2025-10-19T16:30:00Z\"", REASON_NONE }, /* a little less than a day ahead */
+                { "\"2025-10-19T16:30:01Z\"", REASON_OUT_OF_RANGE },
+                { "1e17", REASON_BAD_TIME },
+                { "-1e17", REASON_BAD_TIME },
+                { "\"\"", REASON_BAD_TIME },
+                { "\"2025-02-30T00:00:00Z\"", REASON_BAD_TIME },
+                { "true", REASON_BAD_TIME },
+                { "{}", REASON_BAD_TIME },
+        };
+        char payload[128];
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                snprintf(payload,
+                         sizeof(payload),
+                         "{\"status\":\"online\",\"timestamp\":%s}",
+                         cases[i].text);
+                check_reason(*state, KIND_DEVICE_STATUS, payload, cases[i].reason);
+        }
+}
+
+static void test_raw_log_keeps_text_and_unquotes_json_strings(void **state) {
+        static const struct {
+                const char *payload, *text, *data;
+        } cases[] = {
+                { "GPS initialized", "GPS initialized", "\"GPS initialized\"" },
+                { "say \"hi\"\n", "say \"hi\"\n", "\"say \\\"hi\\\"\\n\"" },
+                { "\"GPS \\u00e9\\n\"", "GPS \xc3\xa9\n", "\"GPS \xc3\xa9\\n\"" },
+                { " \"x\" ", "x", "\"x\"" },
+                { "{\"a\": 1}", "{\"a\": 1}", "\"{\\\"a\\\": 1}\"" },
+                { "[1,2]", "[1,2]", "\"[1,2]\"" },
+                { "42", "42", "\"42\"" },
+                { "1e999", "1e999", "\"1e999\"" },
+                { "\"unfinished", "\"unfinished", "\"\\\"unfinished\"" },
+        };
+        Fixture *f = *state;
+
+        f->match = (TopicMatch){ .vehicle = TEXT("v1") };
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                const Record *record = decode_good(f, KIND_RAW_LOG, cases[i].payload);
+
+                check_text(record->text, cases[i].text);
+                check_text(record->data, cases[i].data);
+                check_text(record->vehicle, "v1");
+                assert_int_equal(json_check(record->data), REASON_NONE);
+        }
+}
+
+static void test_sensor_log_takes_id_data_and_either_timestamp(void **state) {
+        const Record *record =
+                decode_good(*state,
+                            KIND_SENSOR_LOG,
+                            "{\"sensor_id\":1,\"data\":{\"temperature\":25.50, \"n\":null,"
+                            "\"timestamp\":\"2025-10-18T16:29:00Z\"},\"timestamp\":\"2020-01-"
+                            "01\"}");
+
+        assert_int_equal(record->sensor.sensor_id, 1);
+        check_text(record->data,
+                   "{\"temperature\":25.50,\"n\":null,\"timestamp\":\"2025-10-18T16:29:00Z\"}");
+        assert_true(record->time_us == RECEIVED_US - 60123000);
+
+        record = decode_good(*state,
+                             KIND_SENSOR_LOG,
+                             "{\"sensor_id\":\"2147483647\",\"data\":{},\"timestamp\":1760805000}");
+        assert_int_equal(record->sensor.sensor_id, 2147483647);
+        check_text(record->data, "{}");
+        assert_true(record->time_us == RECEIVED_US - 123000);
+}
+
+static void test_sensor_log_with_unusable_members_is_refused(void **state) {
+        static const struct {
+                const char *payload;
+                Reason reason;
+        } cases[] = {
+                { "{\"data\":{}}", REASON_MISSING_MEMBER },
+                { "{\"sensor_id\":1}", REASON_MISSING_MEMBER },
+                { "{\"sensor_id\":1,\"data\":null}", REASON_MISSING_MEMBER },
+                { "{\"sensor_id\":1,\"data\":[1]}", REASON_WRONG_TYPE },
+                { "{\"sensor_id\":1.5,\"data\":{}}", REASON_WRONG_TYPE },
+                { "{\"sensor_id\":\"12abc\",\"data\":{}}", REASON_WRONG_TYPE },
+                { "{\"sensor_id\":\"\",\"data\":{}}", REASON_WRONG_TYPE },
+                { "{\"sensor_id\":true,\"data\":{}}", REASON_WRONG_TYPE },
+                { "{\"sensor_id\":-1,\"data\":{}}", REASON_OUT_OF_RANGE },
+                { "{\"sensor_id\":2147483648,\"data\":{}}", REASON_OUT_OF_RANGE },
+                { "{\"sensor_id\":18446744073709551615,\"data\":{}}", REASON_OUT_OF_RANGE },
+                { "{\"sensor_id\":1,\"data\":{\"timestamp\":\"x\"}}", REASON_BAD_TIME },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i)
+                check_reason(*state, KIND_SENSOR_LOG, cases[i].payload, cases[i].reason);
+}
+
+static void test_vehicle_log_takes_every_member(void **state) {
+        static const char payload[] =
+                "{\"battery_voltage\":12.6,\"battery_current\":2.5,\"rssi\":-45,\"mode\":\"AUTO\","
+                "\"latitude\":-6.2088,\"longitude\":106.8456,\"heading\":45.0,\"armed\":true,"
+                "\"guided\":false,\"system_status\":\"STANDBY\",\"speed\":15.5}";
+        const Record *record = decode_good(*state, KIND_VEHICLE_LOG, payload);
+        const VehicleRecord *log = &record->vehicle_log;
+
+        check_number(log->battery_voltage, 12.6);
+        check_number(log->battery_current, 2.5);
+        check_number(log->rssi, -45);
+        check_number(log->latitude, -6.2088);
+        check_number(log->longitude, 106.8456);
+        check_number(log->heading, 45);
+        check_number(log->speed, 15.5);
+        check_text(log->mode, "AUTO");
+        check_text(log->system_status, "STANDBY");
+        assert_int_equal(log->armed, 1);
+        assert_int_equal(log->guided, 0);
+        assert_null(log->extra.data);
+        check_text(record->data, payload);
+}
+
+static void test_vehicle_log_numbers_as_text_become_numbers_with_their_digits(void **state) {
+        const Record *record =
+                decode_good(*state,
+                            KIND_VEHICLE_LOG,
+                            "{\"battery_voltage\":\"13.760\",\"rssi\":\"-45\",\"speed\":\" 1.5 \","
+                            "\"armed\":1,\"guided\":\"false\",\"note\":\"12\",\"heading\":null}");
+
+        check_number(record->vehicle_log.battery_voltage, 13.76);
+        check_number(record->vehicle_log.rssi, -45);
+        check_number(record->vehicle_log.speed, 1.5);
+        assert_true(isnan(record->vehicle_log.heading));
+        assert_int_equal(record->vehicle_log.armed, 1);
+        assert_int_equal(record->vehicle_log.guided, 0);
+        check_text(record->data,
+                   "{\"battery_voltage\":13.760,\"rssi\":-45,\"speed\":1.5,\"armed\":true,"
+                   "\"guided\":false,\"note\":\"12\",\"heading\":null}");
+        check_text(record->vehicle_log.extra, "{\"note\":\"12\"}");
+}
+
+static void test_vehicle_log_keeps_what_it_does_not_know(void **state) {
+        static const char payload[] = "{\"latitude\":33.60716,\"name\":\"EV/ER \xc3\xa9\","
+                                      "\"nav\":{\"status\":[0,1.50]},\"timestamp\":0,\"x\":null}";
+        const Record *record = decode_good(*state, KIND_VEHICLE_LOG, payload);
+
+        check_text(record->vehicle_log.extra,
+                   "{\"name\":\"EV/ER \xc3\xa9\",\"nav\":{\"status\":[0,1.50]},\"x\":null}");
+        check_text(record->data, payload);
+        assert_true(record->time_us == 0);
+        assert_int_equal(record->vehicle_log.armed, -1);
+        assert_null(record->vehicle_log.mode.data);
+}
+
+static void test_vehicle_log_with_unusable_members_is_refused(void **state) {
+        static const struct {
+                const char *payload;
+                Reason reason;
+        } cases[] = {
+                { "{\"battery_voltage\":\"12abc\"}", REASON_WRONG_TYPE },
+                { "{\"battery_voltage\":\"\"}", REASON_WRONG_TYPE },
+                { "{\"battery_voltage\":\"NaN\"}", REASON_WRONG_TYPE },
+                { "{\"battery_voltage\":\"0x10\"}", REASON_WRONG_TYPE },
+                { "{\"battery_voltage\":\"1e999\"}", REASON_WRONG_TYPE },
+                { "{\"battery_voltage\":\"true\"}", REASON_WRONG_TYPE },
+                { "{\"battery_voltage\":{}}", REASON_WRONG_TYPE },
+                { "{\"mode\":5}", REASON_WRONG_TYPE },
+                { "{\"armed\":\"yes\"}", REASON_WRONG_TYPE },
+                { "{\"armed\":2}", REASON_WRONG_TYPE },
+                { "{\"guided\":1.0}", REASON_WRONG_TYPE },
+                { "{\"guided\":[true]}", REASON_WRONG_TYPE },
+                { "{\"heading\":360.1}", REASON_OUT_OF_RANGE },
+                { "{\"heading\":\"-1\"}", REASON_OUT_OF_RANGE },
+                { "{\"rssi\":51}", REASON_OUT_OF_RANGE },
+                { "{\"latitude\":\"91\"}", REASON_OUT_OF_RANGE },
+                { "plain text", REASON_BAD_JSON },
+        };
+        char payload[256] = "{\"mode\":\"";
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i)
+                check_reason(*state, KIND_VEHICLE_LOG, cases[i].payload, cases[i].reason);
+
+        memset(payload + 9, 'x', 129);
+        strcpy(payload + 9 + 129, "\"}");
+        check_reason(*state, KIND_VEHICLE_LOG, payload, REASON_OUT_OF_RANGE);
+}
+
+static void test_detections_keep_the_good_and_set_the_bad_aside(void **state) {
+        Fixture *f = *state;
+        const DetectionsRecord *detections = &f->record.detections;
+
+        f->match = (TopicMatch){ 0 };
+        decode_good(f,
+                    KIND_BLE_DETECTIONS,
+                    "{\"device_id\":\"rpi-001\",\"timestamp\":\"2025-10-18T16:30:00Z\","
+                    "\"detections\":["
+                    "{\"device_hash\":\"" HASH "\",\"rssi\":-60,\"zone\":\"far\","
+                    "\"timestamp\":\"2025-10-18T16:29:59Z\"},"
+                    "{\"device_hash\":\"abc\",\"rssi\":-55},"
+                    "{\"device_hash\":\"" HASH "\",\"rssi\":-75},"
+                    "{\"device_hash\":\"" HASH "\"},null,5,"
+                    "{\"device_hash\":\"" HASH "\",\"rssi\":\"-5\"},"
+                    "{\"device_hash\":\"" HASH "\",\"rssi\":-5,\"timestamp\":\"x\"},"
+                    "{\"device_hash\":\"" HASH "\",\"rssi\":-300},"
+                    "{\"device_hash\":\"" HASH "\",\"rssi\":-75.5}],"
+                    "\"name\":\"Entrance\",\"location\":\"Building A\"}");
+
+        check_text(f->record.device, "rpi-001");
+        check_text(detections->name, "Entrance");
+        check_text(detections->location, "Building A");
+        assert_true(f->record.time_us == RECEIVED_US - 123000);
+
+        assert_int_equal(detections->n_items, 3);
+        assert_string_equal(detections->items[0].device_hash,
+                            "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+        assert_string_equal(detections->items[0].zone, "near");
+        assert_true(detections->items[0].time_us == RECEIVED_US - 1123000);
+        assert_string_equal(detections->items[1].zone, "medium");
+        assert_true(detections->items[1].time_us == RECEIVED_US - 123000);
+        assert_string_equal(detections->items[2].zone, "far");
+        check_number(detections->items[2].rssi, -75.5);
+
+        assert_int_equal(detections->n_set_aside, 7);
+        assert_int_equal(detections->set_aside[0].reason, REASON_OUT_OF_RANGE);
+        check_text(detections->set_aside[0].bytes, "{\"device_hash\":\"abc\",\"rssi\":-55}");
+        assert_int_equal(detections->set_aside[1].reason, REASON_MISSING_MEMBER);
+        assert_int_equal(detections->set_aside[2].reason, REASON_WRONG_TYPE);
+        check_text(detections->set_aside[2].bytes, "null");
+        assert_int_equal(detections->set_aside[3].reason, REASON_WRONG_TYPE);
+        check_text(detections->set_aside[3].bytes, "5");
+        assert_int_equal(detections->set_aside[4].reason, REASON_WRONG_TYPE);
+        assert_int_equal(detections->set_aside[5].reason, REASON_BAD_TIME);
+        assert_int_equal(detections->set_aside[6].reason, REASON_OUT_OF_RANGE);
+}
+
+static void test_single_detection_and_heartbeat(void **state) {
+        Fixture *f = *state;
+        const Record *record;
+
+        f->match = (TopicMatch){ 0 };
+        record = decode_good(f,
+                             KIND_BLE_DETECTIONS,
+                             "{\"device_id\":\"rpi-001\",\"device_hash\":\"" HASH "\",\"rssi\":-50,"
+                             "\"timestamp\":\"2025-10-18T16:30:00Z\"}");
+        assert_int_equal(record->detections.n_items, 1);
+        assert_string_equal(record->detections.items[0].zone, "near");
+        assert_true(record->detections.items[0].time_us == RECEIVED_US - 123000);
+
+        record = decode_good(f,
+                             KIND_BLE_DETECTIONS,
+                             "{\"device_id\":\"rpi-001\",\"detections\":[]}");
+        assert_int_equal(record->detections.n_items, 0);
+        assert_int_equal(record->detections.n_set_aside, 0);
+
+        check_reason(f, KIND_BLE_DETECTIONS, "{\"device_id\":\"a\"}", REASON_MISSING_MEMBER);
+        check_reason(f,
+                     KIND_BLE_DETECTIONS,
+                     "{\"device_id\":\"a\",\"detections\":{}}",
+                     REASON_WRONG_TYPE);
+        check_reason(f,
+                     KIND_BLE_DETECTIONS,
+                     "{\"device_id\":\"a\",\"detections\":[],\"timestamp\":\"x\"}",
+                     REASON_BAD_TIME);
+}
+
+static void test_too_many_detections_are_refused_as_one(void **state) {
+        static char payload[16384] = "{\"device_id\":\"a\",\"detections\":[1";
+
+        for (int i = 0; i < 4096; ++i)
+                strcat(payload, ",1");
+        strcat(payload, "]}");
+        check_reason(*state, KIND_BLE_DETECTIONS, payload, REASON_TOO_LARGE);
+}
+
+static void test_telemetry_is_forwarded_byte_for_byte(void **state) {
+        static const char payload[] = " {\"p\": 1.50, \"p\":\"\\u00e9\",\n\"timestamp\":\"soon\"} ";
+        Fixture *f = *state;
+        const Record *record = decode_good(*state, KIND_TELEMETRY, payload);
+
+        assert_true(record->data.data == payload);
+        assert_int_equal(record->data.n, sizeof(payload) - 1);
+        assert_true(record->time_us == RECEIVED_US); /* what is no time is no reason to refuse */
+
+        record = decode_good(*state, KIND_TELEMETRY, "{\"timestamp\":1760805000}");
+        assert_true(record->time_us == RECEIVED_US - 123000);
+        f->match = (TopicMatch){ 0 };
+        assert_null(decode_good(f, KIND_TELEMETRY, "{\"device_id\":[]}")->device.data);
+        check_reason(*state, KIND_TELEMETRY, "[1]", REASON_BAD_JSON);
+        check_reason(*state, KIND_TELEMETRY, "12", REASON_BAD_JSON);
+}
+
+static void test_camera_event_takes_person_and_confidence(void **state) {
+        Fixture *f = *state;
+        const Record *record;
+
+        f->match = (TopicMatch){ 0 };
+        record = decode_good(f,
+                             KIND_CAMERA_EVENT,
+                             "{\"camera_id\":\"mock_cam_1\",\"event_type\":\"face_detected\","
+                             "\"timestamp\":\"2025-10-18T16:30:00Z\",\"data\":{\"confidence\":0.98,"
+                             "\"person_name\":\"John Doe\",\"box\":[1,2]}}");
+        check_text(record->device, "mock_cam_1");
+        check_text(record->camera.event_type, "face_detected");
+        check_text(record->camera.person_name, "John Doe");
+        check_number(record->camera.confidence, 0.98);
+        check_text(record->data,
+                   "{\"confidence\":0.98,\"person_name\":\"John Doe\",\"box\":[1,2]}");
+
+        record = decode_good(f,
+                             KIND_CAMERA_EVENT,
+                             "{\"event_type\":\"unknown_face\",\"data\":{\"person_name\":null}}");
+        assert_null(record->camera.person_name.data);
+        assert_true(isnan(record->camera.confidence));
+        check_text(decode_good(f, KIND_CAMERA_EVENT, "{\"event_type\":\"motion\"}")->data, "{}");
+
+        check_reason(f, KIND_CAMERA_EVENT, "{\"data\":{}}", REASON_MISSING_MEMBER);
+        check_reason(f, KIND_CAMERA_EVENT, "{\"event_type\":\"a\",\"data\":[]}", REASON_WRONG_TYPE);
+        check_reason(f,
+                     KIND_CAMERA_EVENT,
+                     "{\"event_type\":\"a\",\"data\":{\"confidence\":\"0.9\"}}",
+                     REASON_WRONG_TYPE);
+}
+
+static void test_alert_takes_every_member(void **state) {
+        const Record *record = decode_good(
+                *state,
+                KIND_ALERT,
+                "{\"severity\":\"critical\",\"alert_type\":\"GPS\",\"message\":\"lost\","
+                "\"source\":\"nav\",\"latitude\":1.5,\"longitude\":2,\"fix\":0,\"timestamp\":1}");
+        const AlertRecord *alert = &record->alert;
+
+        check_text(alert->severity, "critical");
+        check_text(alert->alert_type, "GPS");
+        check_text(alert->message, "lost");
+        check_text(alert->source, "nav");
+        check_number(alert->latitude, 1.5);
+        check_number(alert->longitude, 2);
+        check_text(alert->extra,
+                   "{\"severity\":\"critical\",\"source\":\"nav\",\"latitude\":1.5,"
+                   "\"longitude\":2,\"fix\":0}");
+        assert_true(record->time_us == 1000000);
+}
+
+static void test_alert_without_much(void **state) {
+        Fixture *f = *state;
+        const AlertRecord *alert = &f->record.alert;
+
+        decode_good(f, KIND_ALERT, "{\"message\":\"lost\"}");
+        check_text(alert->severity, "info");
+        check_text(alert->extra, "{}");
+        assert_null(alert->alert_type.data);
+        assert_true(isnan(alert->latitude));
+
+        decode_good(f, KIND_ALERT, "engine too hot");
+        check_text(alert->message, "engine too hot");
+        check_text(alert->severity, "info");
+        decode_good(f, KIND_ALERT, "\"engine \\u0041\"\n");
+        check_text(alert->message, "engine A");
+        decode_good(f, KIND_ALERT, "{\"alert_type\":\"GPS\"}");
+        check_text(alert->message, "GPS");
+
+        check_reason(f, KIND_ALERT, "{}", REASON_MISSING_MEMBER);
+        check_reason(f, KIND_ALERT, "  ", REASON_MISSING_MEMBER);
+        check_reason(f, KIND_ALERT, "{broken", REASON_BAD_JSON);
+        check_reason(f,
+                     KIND_ALERT,
+                     "{\"message\":\"a\",\"severity\":\"bad\"}",
+                     REASON_OUT_OF_RANGE);
+        check_reason(f, KIND_ALERT, "{\"message\":1}", REASON_WRONG_TYPE);
+}
+
+static void test_alert_names_its_subject_only_where_the_topic_does_not(void **state) {
+        static const char payload[] = "{\"message\":\"a\",\"vehicle_id\":3,\"device_code\":\"d\"}";
+        Fixture *f = *state;
+
+        check_text(decode_good(f, KIND_ALERT, payload)->device, "d1");
+        assert_null(f->record.vehicle.data);
+        f->match = (TopicMatch){ 0 };
+        check_text(decode_good(f, KIND_ALERT, payload)->vehicle, "3");
+        check_text(f->record.device, "d");
+}
+
+static void test_command_ack_takes_every_member(void **state) {
+        const Record *record = decode_good(*state,
+                                           KIND_COMMAND_ACK,
+                                           "{\"command_id\":\"cmd_8293\",\"status\":\"executing\","
+                                           "\"message\":\"on it\"}");
+
+        check_text(record->ack.command_id, "cmd_8293");
+        check_text(record->ack.status, "executing");
+        check_text(record->ack.message, "on it");
+
+        check_reason(*state, KIND_COMMAND_ACK, "{\"status\":\"ok\"}", REASON_MISSING_MEMBER);
+        check_reason(*state, KIND_COMMAND_ACK, "{\"command_id\":\"a\"}", REASON_MISSING_MEMBER);
+        check_reason(*state,
+                     KIND_COMMAND_ACK,
+                     "{\"command_id\":\"a\",\"status\":\"maybe\"}",
+                     REASON_OUT_OF_RANGE);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_init, fixture_done)
+        const struct CMUnitTest tests[] = {
+                TEST(test_status_takes_every_member),
+                TEST(test_status_null_and_missing_members_are_unknown),
+                TEST(test_status_is_also_bare_text),
+                TEST(test_device_code_counts_only_where_the_topic_has_none),
+                TEST(test_status_with_unusable_members_is_refused),
+                TEST(test_of_duplicate_members_the_last_one_wins),
+                TEST(test_deep_nesting_is_refused_quickly),
+                TEST(test_large_payload_is_refused_for_every_kind),
+                TEST(test_bad_bytes_are_refused_for_every_kind),
+                TEST(test_names_in_the_topic_must_be_names),
+                TEST(test_times_are_read_in_every_form),
+                TEST(test_times_that_cannot_be_are_refused),
+                TEST(test_raw_log_keeps_text_and_unquotes_json_strings),
+                TEST(test_sensor_log_takes_id_data_and_either_timestamp),
+                TEST(test_sensor_log_with_unusable_members_is_refused),
+                TEST(test_vehicle_log_takes_every_member),
+                TEST(test_vehicle_log_numbers_as_text_become_numbers_with_their_digits),
+                TEST(test_vehicle_log_keeps_what_it_does_not_know),
+                TEST(test_vehicle_log_with_unusable_members_is_refused),
+                TEST(test_detections_keep_the_good_and_set_the_bad_aside),
+                TEST(test_single_detection_and_heartbeat),
+                TEST(test_too_many_detections_are_refused_as_one),
+                TEST(test_telemetry_is_forwarded_byte_for_byte),
+                TEST(test_camera_event_takes_person_and_confidence),
+                TEST(test_alert_takes_every_member),
+                TEST(test_alert_without_much),
+                TEST(test_alert_names_its_subject_only_where_the_topic_does_not),
+                TEST(test_command_ack_takes_every_member),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,144 @@
+/* MqttFilters and MqttBroker: what the source knows of the broker, without a broker. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "gateway/base/base.h"
+#include "mqtt/broker.h"
+#include "mqtt/filters.h"
+
+static MqttFilters *make(const char *a, const char *b) {
+        const char *texts[] = { a, b };
+        MqttFilters *filters = NULL;
+
+        assert_int_equal(mqtt_filters_new(&filters, texts, b ? 2 : 1), 0);
+        return filters;
+}
+
+static size_t count(MqttFilters *filters, MqttFilterState state) {
+        MqttFilter *items[8];
+
+        return mqtt_filters_pick(filters, state, items, N_ELEMENTS(items));
+}
+
+static void set_all(MqttFilters *filters, MqttFilterState state) {
+        for (size_t i = 0; i < filters->n_items; ++i)
+                filters->items[i].state = state;
+}
+
+static void test_repeated_filter_is_one(void **state) {
+        CLEANUP(mqtt_filters_free) MqttFilters *filters = make("a/#", "a/#");
+
+        (void)state;
+        assert_int_equal(count(filters, MQTT_FILTER_WANTED), 1);
+}
+
+static void test_change_keeps_what_stays_and_marks_what_goes(void **state) {
+        CLEANUP(mqtt_filters_free) MqttFilters *filters = make("a/#", "b/#");
+        CLEANUP(mqtt_filters_free) MqttFilters *next = make("b/#", "c/#");
+
+        (void)state;
+        set_all(filters, MQTT_FILTER_SUBSCRIBED);
+        assert_int_equal(mqtt_filters_replace(&filters, &next), 0);
+        assert_null(next);
+        assert_int_equal(count(filters, MQTT_FILTER_SUBSCRIBED), 1);
+        assert_int_equal(count(filters, MQTT_FILTER_WANTED), 1);
+        assert_int_equal(count(filters, MQTT_FILTER_STALE), 1);
+
+        next = make("a/#", NULL); /* wanted again before it was unsubscribed */
+        assert_int_equal(mqtt_filters_replace(&filters, &next), 0);
+        assert_int_equal(count(filters, MQTT_FILTER_SUBSCRIBED), 1);
+        assert_int_equal(count(filters, MQTT_FILTER_STALE), 1);
+}
+
+static void test_new_session_has_nothing(void **state) {
+        CLEANUP(mqtt_filters_free) MqttFilters *filters = make("a/#", "b/#");
+
+        (void)state;
+        filters->items[0].state = MQTT_FILTER_SUBSCRIBED;
+        filters->items[1].state = MQTT_FILTER_STALE;
+        mqtt_filters_reset(filters);
+        assert_int_equal(filters->n_items, 1);
+        assert_int_equal(count(filters, MQTT_FILTER_WANTED), 1);
+}
+
+static void test_file_tells_the_next_process_what_the_session_has(void **state) {
+        CLEANUP(mqtt_filters_free) MqttFilters *filters = make("a/#", "b/+/c");
+        CLEANUP(mqtt_filters_free) MqttFilters *later = make("b/+/c", "d");
+        CLEANUP(mqtt_filters_free) MqttFilters *other = make("a/#", NULL);
+        char path[] = "/tmp/tidegate-filters-XXXXXX";
+        int fd = mkstemp(path);
+
+        (void)state;
+        assert_true(fd >= 0);
+        close(fd);
+        assert_false(mqtt_filters_load(later, path, "gateway")); /* empty */
+        set_all(filters, MQTT_FILTER_SUBSCRIBED);
+        mqtt_filters_save(filters, path, "gateway");
+
+        assert_true(mqtt_filters_load(later, path, "gateway"));
+        assert_int_equal(count(later, MQTT_FILTER_SUBSCRIBED), 1);
+        assert_int_equal(count(later, MQTT_FILTER_WANTED), 1);
+        assert_int_equal(count(later, MQTT_FILTER_STALE), 1);
+        assert_false(mqtt_filters_load(other, path, "another")); /* not its session */
+        assert_int_equal(count(other, MQTT_FILTER_WANTED), 1);
+        unlink(path);
+        assert_false(mqtt_filters_load(other, path, "gateway"));
+}
+
+static void test_urls_become_addresses(void **state) {
+        static const char *const good[][2] = {
+                { "mqtt://broker", "tcp://broker:1883" },  { "mqtt://broker:1", "tcp://broker:1" },
+                { "mqtts://broker", "ssl://broker:8883" }, { "mqtts://[::1]", "ssl://[::1]:8883" },
+                { "mqtt://[::1]:77", "tcp://[::1]:77" },
+        };
+        static const char *const bad[] = { "",        "broker",    "tcp://b",
+                                           "mqtt://", "mqtt://:1", "mqtt://a/b" };
+        char uri[64];
+        bool is_tls;
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(good); ++i) {
+                assert_true(mqtt_broker_uri(good[i][0], uri, sizeof(uri), &is_tls));
+                assert_string_equal(uri, good[i][1]);
+                assert_int_equal(is_tls, uri[0] == 's');
+        }
+        for (size_t i = 0; i < N_ELEMENTS(bad); ++i)
+                assert_false(mqtt_broker_uri(bad[i], uri, sizeof(uri), &is_tls));
+        assert_false(mqtt_broker_uri(NULL, uri, sizeof(uri), &is_tls));
+        assert_false(mqtt_broker_uri("mqtt://broker", uri, 8, &is_tls));
+}
+
+static void test_refusals_are_told_in_words(void **state) {
+        char reason[64];
+
+        (void)state;
+        assert_string_equal(mqtt_broker_refusal(5), "not authorized");
+        assert_string_equal(mqtt_broker_refusal(0x87), "Not authorized");
+        assert_non_null(mqtt_broker_refusal(4711));
+        mqtt_broker_tls_error("C0:error:0A:SSL:verify:certificate verify failed:../x.c:1:",
+                              reason,
+                              sizeof(reason));
+        assert_string_equal(reason, "TLS: certificate verify failed");
+        mqtt_broker_tls_error("no colons", reason, sizeof(reason));
+        assert_string_equal(reason, "TLS: no colons");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_repeated_filter_is_one),
+                cmocka_unit_test(test_change_keeps_what_stays_and_marks_what_goes),
+                cmocka_unit_test(test_new_session_has_nothing),
+                cmocka_unit_test(test_file_tells_the_next_process_what_the_session_has),
+                cmocka_unit_test(test_urls_become_addresses),
+                cmocka_unit_test(test_refusals_are_told_in_words),
+        };
+
+        return cmocka_run_group_tests_name("filters", tests, NULL, NULL);
+}

@@ -1,0 +1,241 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "db/history.h"
+#include "gateway/base/event.h"
+#include "gateway/base/metrics.h"
+#include "gateway/base/query.h"
+#include "gateway/base/queue.h"
+#include "gateway/base/secret.h"
+#include "gateway/query_thread.h"
+#include "postgres.h"
+
+enum {
+        N_SCOPES = 4,
+};
+
+/* Everything; ana owns device 1; bob is shown device 2 by a group; cid sees nothing. */
+static const int64_t scopes[N_SCOPES] = { 0, 1, 2, 3 };
+
+static const char fleet[] =
+        "INSERT INTO users (username, password_hash) VALUES ('ana', 'hash'), ('bob', 'x'),"
+        " ('cid', 'x');"
+        "INSERT INTO devices (code, user_id, device_type) VALUES ('d1', 1, 'camera'),"
+        " ('d2', NULL, 'camera'), ('d3', NULL, NULL);"
+        "INSERT INTO groups (name) VALUES ('g'); INSERT INTO device_groups VALUES (2, 1);"
+        "INSERT INTO shares (user_id, group_id) VALUES (2, 1);"
+        "SELECT tidegate_make_partitions(((now() - interval '1 day') AT TIME ZONE 'UTC')::date,"
+        " (now() AT TIME ZONE 'UTC')::date)";
+
+static const char detections[] =
+        "INSERT INTO ble_detections (seq, received_at, time, device_id, rssi, journal_id, item,"
+        " zone, device_hash) SELECT 1, now() - age, '2020-01-01', device, rssi, 1, 0, zone, hash"
+        " FROM (VALUES (interval '1 s', 1, -50.0, 'near', 'a'), ('2 s', 1, -55, 'near', 'a'),"
+        " ('3 s', 1, -53.05, 'near', 'b'), ('4 s', 1, -90, 'far', 'a'),"
+        " ('5 s', 2, -70, 'medium', 'a'), ('6 s', 2, -70, 'medium', 'c'),"
+        " ('7 s', 2, -70.24, 'medium', 'd'), ('10 min', 1, -1, 'near', 'old'))"
+        " v (age, device, rssi, zone, hash)";
+
+/* Without the members that are the time of asking. */
+static const char *body_after(const Buf *body, const char *member) {
+        const char *found = strstr(body->data, member);
+
+        assert_non_null(found);
+        return found;
+}
+
+static void assert_begins(const Buf *body, const char *text) {
+        assert_memory_equal(body->data, text, strlen(text));
+}
+
+static void test_detection_statistics_of_each_scope(void **state) {
+        Buf bodies[N_SCOPES] = { 0 };
+        DbConn *conn;
+
+        (void)state;
+        postgres_migrate();
+        postgres_run(fleet);
+        postgres_run(detections);
+        conn = postgres_connect(5000);
+        assert_int_equal(db_history_detection_stats(conn, scopes, N_SCOPES, 5, 0, bodies), 0);
+
+        assert_begins(&bodies[0], "{\"timestamp\":\"20");
+        assert_string_equal(
+                body_after(&bodies[0], ",\"time_window"),
+                ",\"time_window_minutes\":5,\"by_zone\":{"
+                "\"near\":{\"unique_devices\":2,\"total_detections\":3,\"estimated_people\":1,"
+                "\"avg_rssi\":-52.7},"
+                "\"medium\":{\"unique_devices\":3,\"total_detections\":3,\"estimated_people\":2,"
+                "\"avg_rssi\":-70.1},"
+                "\"far\":{\"unique_devices\":1,\"total_detections\":1,\"estimated_people\":1,"
+                "\"avg_rssi\":-90.0}},"
+                "\"total\":{\"unique_devices\":4,\"total_detections\":7,\"estimated_people\":3}}");
+        assert_string_equal(body_after(&bodies[1], "\"total\":"),
+                            "\"total\":{\"unique_devices\":2,\"total_detections\":4,"
+                            "\"estimated_people\":1}}");
+        assert_string_equal(body_after(&bodies[2], "\"by_zone\":"),
+                            "\"by_zone\":{\"medium\":{\"unique_devices\":3,"
+                            "\"total_detections\":3,\"estimated_people\":2,\"avg_rssi\":-70.1}},"
+                            "\"total\":{\"unique_devices\":3,\"total_detections\":3,"
+                            "\"estimated_people\":2}}");
+        assert_string_equal(body_after(&bodies[3], "\"by_zone\":"),
+                            "\"by_zone\":{},\"total\":{\"unique_devices\":0,"
+                            "\"total_detections\":0,\"estimated_people\":0}}");
+
+        for (size_t i = 0; i < N_SCOPES; ++i)
+                buf_done(&bodies[i]);
+        assert_int_equal(db_history_detection_stats(conn, scopes, 2, 60, 1, bodies), 0);
+        assert_non_null(strstr(bodies[0].data, "\"total\":{\"unique_devices\":3,"));
+        for (size_t i = 0; i < N_SCOPES; ++i)
+                buf_done(&bodies[i]);
+        db_conn_free(conn);
+}
+
+static void test_camera_statistics_of_each_scope(void **state) {
+        Buf bodies[N_SCOPES] = { 0 };
+        DbConn *conn;
+
+        (void)state;
+        postgres_migrate();
+        postgres_run(fleet);
+        postgres_run(
+                "INSERT INTO camera_events (seq, received_at, time, device_id, journal_id,"
+                " event_type, person_name) SELECT row_number() OVER (), now() - age, '2025-10-18"
+                " 12:00:00.5+00', device, 1, type, person FROM (VALUES"
+                " (interval '0', 1, 'face_detected', 'Ann'), ('0', 1, 'face_recognized', 'Ann'),"
+                " ('0', 1, 'face_detected', 'Unknown'), ('0', 1, 'face_detected', NULL),"
+                " ('0', 1, 'recording_started', NULL), ('0', 1, 'motion', 'Zoe'),"
+                " ('1 day', 1, 'face_detected', 'Max'), ('0', 2, 'face_detected', 'Ann'),"
+                " ('0', 2, 'recording_started', NULL), ('0', 2, 'recording_stopped', NULL),"
+                " ('1 day', 3, 'face_detected', 'Joe')) v (age, device, type, person)");
+        conn = postgres_connect(5000);
+        assert_int_equal(db_history_camera_stats(conn, scopes, N_SCOPES, bodies), 0);
+
+        assert_begins(
+                &bodies[0],
+                "{\"total_people\":3,\"recognitions_today\":3,"
+                "\"last_recognition\":\"2025-10-18T12:00:00.500Z\",\"face_recognition\":{"
+                "\"total_people\":3,\"recognitions_today\":3,"
+                "\"last_recognition\":\"2025-10-18T12:00:00.500Z\",\"unknown_faces_today\":2},"
+                "\"cameras\":{\"total_cameras\":3,\"active_cameras\":2,\"recording_cameras\":1},"
+                "\"timestamp\":\"");
+        assert_begins(&bodies[1], "{\"total_people\":2,\"recognitions_today\":2,");
+        assert_non_null(strstr(bodies[1].data,
+                               "\"total_cameras\":1,\"active_cameras\":1,"
+                               "\"recording_cameras\":1}"));
+        assert_begins(&bodies[2], "{\"total_people\":1,\"recognitions_today\":1,");
+        assert_begins(&bodies[3],
+                      "{\"total_people\":0,\"recognitions_today\":0,"
+                      "\"last_recognition\":null,");
+        for (size_t i = 0; i < N_SCOPES; ++i)
+                buf_done(&bodies[i]);
+        db_conn_free(conn);
+}
+
+static void test_recording_follows_the_newest_event_time(void **state) {
+        (void)state;
+        postgres_migrate();
+        postgres_run(fleet);
+        postgres_run("INSERT INTO camera_events (seq, received_at, time, device_id, journal_id,"
+                     " event_type) VALUES (1, now(), now(), 1, 1, 'recording_stopped')");
+        postgres_run("INSERT INTO camera_events (seq, received_at, time, device_id, journal_id,"
+                     " event_type) VALUES (2, now(), now() - interval '1 h', 1, 1,"
+                     " 'recording_started')");
+        assert_string_equal(postgres_text("SELECT recording FROM camera_states"), "f");
+}
+
+static void free_query(void *item) {
+        query_free(item);
+}
+
+static void free_event(void *item) {
+        event_unref(item);
+}
+
+static Event *ask(Queue *queries, Queue *outbox, Query *query) {
+        void *item = NULL;
+
+        assert_int_equal(queue_push(queries, query, 1000), 0);
+        assert_int_equal(queue_pop(outbox, &item, 1, 20000), 1);
+        return item;
+}
+
+static void test_query_thread_answers(void **state) {
+        char hash[SECRET_PASSWORD_SIZE], sql[512];
+        static const struct {
+                const char *username, *password;
+                int status;
+        } logins[] = { { "ana", "right", 200 }, { "ana", "wrong", 401 }, { "nobody", "x", 401 } };
+        QueryThread *thread = NULL;
+        Queue *queries = NULL, *outbox = NULL;
+        Query *query = NULL;
+        Event *event;
+
+        (void)state;
+        postgres_migrate();
+        postgres_run(fleet);
+        assert_int_equal(secret_password_hash("right", hash), 0);
+        snprintf(sql, sizeof(sql), "UPDATE users SET password_hash = '%s' WHERE id = 1", hash);
+        postgres_run(sql);
+        assert_int_equal(queue_new(&queries, 16, free_query), 0);
+        assert_int_equal(queue_new(&outbox, 16, free_event), 0);
+        assert_int_equal(query_thread_new(&thread,
+                                          getenv("TIDEGATE_TEST_DATABASE"),
+                                          5000,
+                                          NULL,
+                                          queries,
+                                          outbox),
+                         0);
+        for (size_t i = 0; i < N_ELEMENTS(logins); ++i) {
+                assert_int_equal(query_new(&query, QUERY_LOGIN, 7), 0);
+                query->username = strdup(logins[i].username);
+                query->password = strdup(logins[i].password);
+                event = ask(queries, outbox, query);
+                assert_int_equal(event->type, EVENT_ANSWER);
+                assert_int_equal(event->answer->ticket, 7);
+                assert_int_equal(event->answer->status, logins[i].status);
+                assert_int_equal(event->answer->user_id, logins[i].status == 200 ? 1 : 0);
+                event_unref(event);
+        }
+
+        for (int i = 0; i < 2; ++i) {
+                assert_int_equal(query_new(&query, QUERY_CAMERA_STATS, 8), 0);
+                query->user_ids = calloc(1, sizeof(int64_t));
+                query->n_user_ids = 1;
+                event = ask(queries, outbox, query);
+                assert_int_equal(event->answer->status, 200);
+                assert_int_equal(event->answer->n_bodies, 1);
+                assert_non_null(strstr(event->answer->bodies[0].data, "\"total_cameras\":2"));
+                event_unref(event);
+                /* The next question meets a connection that died while it was idle. */
+                postgres_run("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                             " WHERE application_name = 'tidegate/query'");
+        }
+
+        postgres_server("stop");
+        assert_int_equal(query_new(&query, QUERY_CAMERA_STATS, 9), 0);
+        event = ask(queries, outbox, query);
+        assert_int_equal(event->answer->status, 503);
+        event_unref(event);
+        postgres_server("start");
+
+        thread = query_thread_free(thread);
+        queue_free(queries);
+        queue_free(outbox);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_detection_statistics_of_each_scope),
+                cmocka_unit_test(test_camera_statistics_of_each_scope),
+                cmocka_unit_test(test_recording_follows_the_newest_event_time),
+                cmocka_unit_test(test_query_thread_answers),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,98 @@
+/* Routes: the first that matches wins, and the table outlives whoever made it. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "gateway/route.h"
+
+static void add(Routes *routes, const char *name, const char *template, Kind kind) {
+        Route route = { .name = strdup(name), .kind = kind, .max_bytes = 65536 };
+
+        assert_non_null(route.name);
+        assert_int_equal(topic_template_new(&route.topic, template), 0);
+        assert_int_equal(routes_add(routes, &route), 0);
+}
+
+static Routes *make(void) {
+        Routes *routes = NULL;
+
+        assert_int_equal(routes_new(&routes), 0);
+        add(routes, "status", "devices/{device}/status", KIND_DEVICE_STATUS);
+        add(routes, "special", "ems/{device}/telemetry", KIND_TELEMETRY);
+        add(routes, "general", "{user}/{device}/telemetry", KIND_TELEMETRY);
+        return routes;
+}
+
+static void test_first_route_that_matches_wins(void **state) {
+        CLEANUP(routes_unref) Routes *routes = make();
+        const Route *route;
+        TopicMatch match;
+
+        (void)state;
+        route = routes_match(routes, TEXT("ems/ems_001/telemetry"), &match);
+        assert_non_null(route);
+        assert_string_equal(route->name, "special");
+        assert_true(text_equal(match.device, TEXT("ems_001")));
+        route = routes_match(routes, TEXT("ana/ems_001/telemetry"), &match);
+        assert_non_null(route);
+        assert_string_equal(route->name, "general");
+        assert_true(text_equal(match.user, TEXT("ana")));
+}
+
+static void test_unknown_topic_has_no_route(void **state) {
+        CLEANUP(routes_unref) Routes *routes = make();
+        TopicMatch match;
+
+        (void)state;
+        assert_null(routes_match(routes, TEXT("devices/d1/other"), &match));
+        assert_null(routes_match(routes, TEXT(""), &match));
+}
+
+static void test_kind_finds_the_first_of_its_routes(void **state) {
+        CLEANUP(routes_unref) Routes *routes = make();
+        const Route *route = routes_by_kind(routes, KIND_TELEMETRY);
+
+        (void)state;
+        assert_non_null(route);
+        assert_string_equal(route->name, "special");
+        assert_null(routes_by_kind(routes, KIND_ALERT));
+}
+
+static void test_table_lives_as_long_as_its_last_reference(void **state) {
+        Routes *routes = make();
+        Routes *held = routes_ref(routes);
+
+        (void)state;
+        routes = routes_unref(routes);
+        assert_null(routes);
+        assert_int_equal(routes_length(held), 3);
+        assert_string_equal(routes_get(held, 2)->name, "general");
+        assert_null(routes_get(held, 3));
+        routes_unref(held);
+}
+
+static void test_table_grows(void **state) {
+        CLEANUP(routes_unref) Routes *routes = NULL;
+
+        (void)state;
+        assert_int_equal(routes_new(&routes), 0);
+        for (int i = 0; i < 100; ++i)
+                add(routes, "r", "a/{device}", KIND_ALERT);
+        assert_int_equal(routes_length(routes), 100);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_first_route_that_matches_wins),
+                cmocka_unit_test(test_unknown_topic_has_no_route),
+                cmocka_unit_test(test_kind_finds_the_first_of_its_routes),
+                cmocka_unit_test(test_table_lives_as_long_as_its_last_reference),
+                cmocka_unit_test(test_table_grows),
+        };
+
+        return cmocka_run_group_tests_name("route", tests, NULL, NULL);
+}

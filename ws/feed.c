@@ -1,0 +1,466 @@
+#include "ws/feed.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "ws/client.h"
+#include "ws/hub.h"
+#include "ws/replays.h"
+#include "ws/server.h"
+
+#define WS_FEED_BUDGET 262144 /* bytes that one client may catch up in one turn */
+
+int ws_feed_new(WsFeed **ret_feed, WsClient *client) {
+        WsFeed *feed = calloc(1, sizeof(*feed));
+
+        if (!feed)
+                return err_new(-ENOMEM);
+
+        feed->client = client;
+        TAILQ_INIT(&feed->follows);
+        *ret_feed = feed;
+        return 0;
+}
+
+int ws_follow_new(WsFollow **ret_follow) {
+        WsFollow *follow = calloc(1, sizeof(*follow));
+        int r;
+
+        if (!follow)
+                return err_new(-ENOMEM);
+        r = ws_subscription_init(&follow->subscription);
+        if (r < 0) {
+                free(follow);
+                return err_up(r);
+        }
+
+        *ret_follow = follow;
+        return 0;
+}
+
+WsFollow *ws_follow_free(WsFollow *follow) {
+        if (!follow)
+                return NULL;
+
+        if (follow->feed) {
+                WsFeed *feed = follow->feed;
+
+                ws_replays_forget(&feed->client->hub->replays, follow);
+                if (ws_subscription_wants_stats(&follow->subscription))
+                        --feed->client->hub->n_stats_follows;
+                TAILQ_REMOVE(&feed->follows, follow, entry);
+                --feed->n_follows;
+        }
+        event_unref(follow->page);
+        buf_done(&follow->id);
+        ws_subscription_done(&follow->subscription);
+        free(follow);
+        return NULL;
+}
+
+static void ws_feed_unpace(WsFeed *feed) {
+        if (!feed->is_paced)
+                return;
+
+        feed->is_paced = false;
+        TAILQ_REMOVE(&feed->client->hub->paced, feed, paced);
+}
+
+WsFeed *ws_feed_free(WsFeed *feed) {
+        WsFollow *follow;
+
+        if (!feed)
+                return NULL;
+
+        while ((follow = TAILQ_FIRST(&feed->follows)))
+                ws_follow_free(follow);
+        ws_feed_unpace(feed);
+        free(feed);
+        return NULL;
+}
+
+WsEye ws_feed_eye(const WsFeed *feed) {
+        const WsClient *client = feed->client;
+
+        return (WsEye){
+                .registry = client->hub->registry,
+                .user = client->user_id ? registry_user(client->hub->registry, client->user_id)
+                                        : NULL,
+                .sees_all = client->sees_all,
+        };
+}
+
+/* ---- what is said --------------------------------------------------------------------------- */
+
+static int ws_feed_lose(WsFeed *feed, WsFollow *follow, uint64_t from_seq, uint64_t to_seq) {
+        if (follow->n_missed++ == 0)
+                follow->missed_from = from_seq;
+        follow->missed_to = to_seq;
+        feed->has_missed = true;
+        return 0;
+}
+
+int ws_feed_push(WsFeed *feed, const WsPush *push) {
+        CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
+        int r;
+
+        r = ws_client_wrap(feed->client, push, &frame);
+        if (r == 0)
+                r = ws_client_offer(feed->client, frame);
+        return r < 0 ? err_up(r) : 0;
+}
+
+static int ws_feed_tell_gap(WsFeed *feed, WsFollow *follow) {
+        const WsHub *hub = feed->client->hub;
+        CLEANUP_BUF Buf json = { 0 };
+        int r;
+
+        buf_append_string(&json, "{\"type\":\"gap\",\"subscription\":");
+        buf_json_string(&json, text_of(follow->name));
+        buf_printf(&json, ",\"dropped\":%" PRIu64 ",\"from\":", follow->n_missed);
+        ws_cursor_write(hub, follow->missed_from, &json);
+        buf_append_string(&json, ",\"to\":");
+        ws_cursor_write(hub, follow->missed_to, &json);
+        buf_append_char(&json, '}');
+        if (buf_failed(&json))
+                return err_new(-ENOMEM);
+
+        follow->n_missed = 0;
+        r = ws_feed_push(feed,
+                         &(WsPush){ .type = "gap",
+                                    .seq = follow->missed_to,
+                                    .json = buf_text(&json) });
+        return r < 0 ? err_up(r) : 0;
+}
+
+static int ws_feed_tell_gaps(WsFeed *feed) {
+        size_t low = feed->client->hub->options->queue_bytes / 4;
+        WsFollow *follow;
+        int r = 0;
+
+        if (feed->client->backlog.n_metered > low)
+                return 0;
+
+        feed->is_dropping = false;
+        feed->has_missed = false;
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (r == 0 && follow->n_missed > 0)
+                r = ws_feed_tell_gap(feed, follow);
+        return r < 0 ? err_up(r) : 0;
+}
+
+/* ---- live ----------------------------------------------------------------------------------- */
+
+static bool ws_follow_hears(const WsFollow *follow, const Registry *registry, const Event *event) {
+        return follow->state == WS_FOLLOW_LIVE && event->seq > follow->seq &&
+               ws_subscription_matches(&follow->subscription, registry, event);
+}
+
+bool ws_feed_wants(const WsFeed *feed, const Event *event) {
+        const Registry *registry = feed->client->hub->registry;
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (ws_follow_hears(follow, registry, event))
+                return true;
+        return false;
+}
+
+/* It came into the box: first what is known of it. */
+static int ws_feed_tell_entry(WsFeed *feed, const WsFollow *follow, const Event *event) {
+        const WsHub *hub = feed->client->hub;
+        const Device *device = registry_device(hub->registry, event->device_id);
+        const Event *last = NULL;
+        CLEANUP_BUF Buf json = { 0 };
+        int r;
+
+        if (event->vehicle_id != 0)
+                last = ws_recall_get(hub->recall, KIND_VEHICLE_LOG, event->vehicle_id);
+        buf_append_string(&json, "{\"type\":\"snapshot\",\"subscription\":");
+        buf_json_string(&json, text_of(follow->name));
+        buf_append_string(&json, ",\"items\":[");
+        if (last)
+                ws_push_event(hub, last, &json);
+        else if (device && event->vehicle_id == 0)
+                ws_push_device(device, &json);
+        buf_append_string(&json, "],\"cursor\":");
+        ws_cursor_write(hub, hub->before_seq, &json);
+        buf_append_string(&json, ",\"done\":true}");
+        if (buf_failed(&json))
+                return err_new(-ENOMEM);
+
+        r = ws_feed_push(feed,
+                         &(WsPush){ .type = "snapshot",
+                                    .seq = hub->before_seq,
+                                    .json = buf_text(&json) });
+        return r < 0 ? err_up(r) : 0;
+}
+
+static void ws_feed_mark_paced(WsFeed *feed) {
+        if (feed->is_paced)
+                return;
+
+        feed->is_paced = true;
+        TAILQ_INSERT_TAIL(&feed->client->hub->paced, feed, paced);
+}
+
+/* Is it for this subscription, here and now? */
+static int ws_feed_consider(WsFeed *feed,
+                            WsFollow *follow,
+                            const Event *event,
+                            WsFrame *frame,
+                            bool *ret_goes) {
+        WsHub *hub = feed->client->hub;
+        bool too_soon = false, replaced = false;
+        WsPlace place;
+        int r;
+
+        *ret_goes = false;
+        r = ws_subscription_locate(&follow->subscription,
+                                   hub->registry,
+                                   hub->recall,
+                                   event,
+                                   &place);
+        if (r < 0)
+                return err_up(r);
+        if (place == WS_PLACE_OUTSIDE)
+                return 0;
+        if (place == WS_PLACE_ENTERS && !feed->is_dropping)
+                r = ws_feed_tell_entry(feed, follow, event);
+        if (r == 0)
+                r = ws_subscription_pace(&follow->subscription,
+                                         event,
+                                         frame,
+                                         clock_mono_us(),
+                                         &too_soon,
+                                         &replaced);
+        if (r < 0)
+                return err_up(r);
+
+        if (replaced)
+                ws_backlog_refuse(&feed->client->backlog, true);
+        if (too_soon)
+                ws_feed_mark_paced(feed);
+        *ret_goes = !too_soon;
+        return 0;
+}
+
+/* No room: everybody who would have had it is told so later. */
+static int ws_feed_drop(WsFeed *feed, const Event *event, bool is_counted) {
+        const WsHub *hub = feed->client->hub;
+        WsFollow *follow;
+
+        if (!is_counted)
+                ws_backlog_refuse(&feed->client->backlog, false);
+        feed->is_dropping = true;
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (ws_follow_hears(follow, hub->registry, event))
+                (void)ws_feed_lose(feed, follow, hub->before_seq, event->seq);
+        return 0;
+}
+
+int ws_feed_offer(WsFeed *feed, const Event *event, WsFrame *frame) {
+        const Registry *registry = feed->client->hub->registry;
+        bool goes = false;
+        WsFollow *follow;
+        int r = 0;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry) {
+                bool this_one = false;
+
+                if (r < 0 || !ws_follow_hears(follow, registry, event))
+                        continue;
+                r = ws_feed_consider(feed, follow, event, frame, &this_one);
+                goes |= this_one;
+        }
+        if (r < 0)
+                return err_up(r);
+        if (!goes)
+                return 0;
+        if (feed->is_dropping)
+                return ws_feed_drop(feed, event, false);
+
+        r = ws_client_try(feed->client, frame);
+        if (r == WS_BACKLOG_E_FULL)
+                return ws_feed_drop(feed, event, true);
+        return r < 0 ? err_up(r) : 0;
+}
+
+int ws_feed_offer_stats(WsFeed *feed, Text json, const char *type) {
+        WsFollow *follow;
+        int r;
+
+        if (feed->is_dropping)
+                return 0;
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state == WS_FOLLOW_LIVE &&
+            ws_subscription_wants_stats(&follow->subscription)) {
+                r = ws_feed_push(feed,
+                                 &(WsPush){ .type = type,
+                                            .key = ws_frame_key(KIND_COUNT, *type == 's', type[4]),
+                                            .json = json });
+                return r < 0 ? err_up(r) : 0;
+        }
+        return 0;
+}
+
+void ws_feed_miss(WsFeed *feed, uint64_t from_seq, uint64_t to_seq, uint64_t n) {
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry) {
+                if (follow->state != WS_FOLLOW_LIVE || to_seq <= follow->seq)
+                        continue;
+                (void)ws_feed_lose(feed, follow, from_seq, to_seq);
+                follow->n_missed += n - 1;
+        }
+        if (feed->has_missed)
+                ws_client_touch(feed->client);
+}
+
+int ws_feed_turn(WsFeed *feed, int64_t now_us) {
+        uint64_t seq = feed->client->hub->ring.last_seq;
+        bool is_held = false;
+        WsFollow *follow;
+        WsHold *hold;
+        int r = 0;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry) {
+                while (r >= 0 && !feed->is_dropping &&
+                       (hold = ws_subscription_due(&follow->subscription, now_us))) {
+                        r = ws_client_try(feed->client, hold->frame);
+                        if (r == WS_BACKLOG_E_FULL)
+                                (void)ws_feed_lose(feed, follow, seq, seq);
+                        ws_subscription_release(&follow->subscription, hold, now_us);
+                }
+                is_held |= !TAILQ_EMPTY(&follow->subscription.held);
+        }
+        if (!is_held)
+                ws_feed_unpace(feed);
+        return r < 0 ? err_up(r) : 0;
+}
+
+/* ---- coming and going ----------------------------------------------------------------------- */
+
+int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
+        WsHub *hub = feed->client->hub;
+        WsFollow *follow = TAKE(followp);
+        bool is_ours;
+        int r;
+
+        follow->feed = feed;
+        snprintf(follow->name, sizeof(follow->name), "s%u", ++feed->n_names);
+        TAILQ_INSERT_TAIL(&feed->follows, follow, entry);
+        ++feed->n_follows;
+        if (ws_subscription_wants_stats(&follow->subscription)) {
+                ++hub->n_stats_follows;
+                feed->client->wants_stats = hub->stats_wanted = true;
+        }
+
+        is_ours = since && hub->options->epoch && strcmp(since->epoch, hub->options->epoch) == 0;
+        follow->begin_seq = follow->seq = is_ours || since ? since->seq : hub->ring.last_seq;
+        follow->is_recovered = true;
+        follow->state = WS_FOLLOW_REPLAYS;
+        if (since && !(is_ours && (since->seq >= hub->ring.last_seq ||
+                                   ws_ring_covers(&hub->ring, since->seq)))) {
+                memcpy(follow->epoch, since->epoch, sizeof(follow->epoch));
+                follow->state = WS_FOLLOW_ASKS;
+                ws_replays_ask(&hub->replays, follow, 0);
+                return 0;
+        }
+
+        r = feed->client->dialect->subscribed(feed->client, follow);
+        ws_client_touch(feed->client);
+        return r < 0 ? err_up(r) : 0;
+}
+
+static WsFollow *ws_feed_find(const WsFeed *feed, Text name) {
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (text_equal(name, text_of(follow->name)))
+                return follow;
+        return NULL;
+}
+
+bool ws_feed_remove(WsFeed *feed, Text name) {
+        WsFollow *follow = ws_feed_find(feed, name);
+
+        ws_follow_free(follow);
+        return follow != NULL;
+}
+
+bool ws_feed_narrow(WsFeed *feed) {
+        WsEye eye = ws_feed_eye(feed);
+        size_t n_left = 0, n_before = 0;
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry) {
+                n_before += follow->subscription.n_targets;
+                n_left += ws_subscription_narrow(&follow->subscription, &eye);
+        }
+        return n_left > 0 || n_before == 0;
+}
+
+/* ---- catching up ---------------------------------------------------------------------------- */
+
+bool ws_feed_has_room(const WsFeed *feed) {
+        const WsClient *client = feed->client;
+
+        return client->close_code == 0 && feed->budget > 0 && !feed->is_dropping &&
+               client->backlog.n_metered < client->hub->options->queue_bytes / 2;
+}
+
+bool ws_feed_has_told(const WsFeed *feed, const WsFollow *follow, const Event *event) {
+        const Registry *registry = feed->client->hub->registry;
+        WsFollow *other;
+
+        TAILQ_FOREACH(other, &feed->follows, entry)
+        if (other != follow && other->state == WS_FOLLOW_LIVE && event->seq > other->begin_seq &&
+            !other->subscription.has_box && other->subscription.interval_us == 0 &&
+            ws_subscription_matches(&other->subscription, registry, event))
+                return true;
+        return false;
+}
+
+int ws_feed_pump(WsFeed *feed) {
+        WsFollow *follow;
+        int r = 0;
+
+        feed->budget = WS_FEED_BUDGET;
+        if (feed->is_dropping || feed->has_missed)
+                r = ws_feed_tell_gaps(feed);
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (r == 0)
+                r = ws_follow_pump(follow);
+        return r < 0 ? err_up(r) : 0;
+}
+
+bool ws_feed_is_hungry(const WsFeed *feed) {
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state != WS_FOLLOW_LIVE && !follow->is_waiting)
+                return true;
+        return feed->is_dropping || feed->has_missed;
+}
+
+bool ws_feed_is_live(const WsFeed *feed) {
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state != WS_FOLLOW_LIVE)
+                return false;
+        return true;
+}
+
+uint64_t ws_feed_seq(const WsFeed *feed) {
+        uint64_t seq = feed->client->hub->ring.last_seq;
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->seq < seq && follow->state != WS_FOLLOW_LIVE)
+                seq = follow->seq;
+        return seq;
+}

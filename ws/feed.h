@@ -1,0 +1,111 @@
+#pragma once
+
+/*
+ * WsFeed: the subscriptions of one client and how far each of them is: asking the database,
+ * replaying what it missed, taking a snapshot, or live.
+ *
+ * A subscription that resumes reads the hub's ring where that reaches back far enough, else pages
+ * of the database until it does, at the pace of its own socket; it gets no live event until it has
+ * read the ring to its end, which is one turn of the loop with its first live event: no hole and no
+ * duplicate. A client whose backlog is full misses events until there is room, and is then told of
+ * its gap. How things are said is the dialect's business. Loop thread.
+ */
+
+#include <sys/queue.h>
+
+#include "gateway/base/base.h"
+#include "gateway/base/buf.h"
+#include "gateway/base/event.h"
+#include "ws/push.h"
+#include "ws/subscription.h"
+
+typedef struct WsClient WsClient;
+typedef struct WsFeed WsFeed;
+typedef struct WsFollow WsFollow;
+
+typedef enum WsFollowState {
+        WS_FOLLOW_ASKS,     /* the database, for its first page */
+        WS_FOLLOW_REPLAYS,  /* from a page or the ring; waits for a page while ticket != 0 */
+        WS_FOLLOW_SNAPSHOT, /* half told */
+        WS_FOLLOW_LIVE,
+} WsFollowState;
+
+struct WsFollow {
+        WsSubscription subscription;
+        WsFeed *feed; /* borrowed */
+        char name[16];
+        Buf id; /* of the request, as JSON; empty if none */
+        WsFollowState state;
+        bool is_recovered;   /* as promised in the answer */
+        bool wants_snapshot; /* when the replay is over */
+        char epoch[17];      /* of the cursor that it resumes from */
+        uint64_t begin_seq;  /* everything after it that matches has been or will be delivered */
+        uint64_t seq;        /* so far so done; live: nothing up to here */
+
+        bool is_waiting;      /* for the database */
+        int64_t not_before_ms; /* for the next question */
+        int n_tries;          /* that brought nothing */
+        Event *page;          /* a reference, of its Answer; NULL = none */
+        size_t i_page;
+
+        bool is_at_vehicles; /* snapshot: devices are done */
+        int64_t after_id;
+        bool has_chunk; /* snapshot: one was sent */
+
+        uint64_t n_missed, missed_from, missed_to; /* to be told of, when there is room */
+
+        TAILQ_ENTRY(WsFollow) entry, asking;
+};
+
+struct WsFeed {
+        WsClient *client; /* borrowed */
+        TAILQ_HEAD(, WsFollow) follows;
+        size_t n_follows;
+        unsigned n_names;
+        bool is_dropping; /* the backlog was full, and is not empty enough yet */
+        bool has_missed;  /* somebody has a gap to be told of */
+        bool is_paced;    /* in the hub's list of those that hold something back */
+        size_t budget;    /* bytes left for this turn */
+        TAILQ_ENTRY(WsFeed) paced;
+};
+
+MUST_CHECK int ws_feed_new(WsFeed **ret_feed, WsClient *client);
+WsFeed *ws_feed_free(WsFeed *feed);
+
+MUST_CHECK int ws_follow_new(WsFollow **ret_follow);
+WsFollow *ws_follow_free(WsFollow *follow);
+
+WsEye ws_feed_eye(const WsFeed *feed); /* what its client may see, now */
+/* A message of one kind or another for this client alone. */
+MUST_CHECK int ws_feed_push(WsFeed *feed, const WsPush *push);
+/* Is the backlog empty enough for a replay to go on? */
+bool ws_feed_has_room(const WsFeed *feed);
+/* For replays: has another subscription of the same client had it already? */
+bool ws_feed_has_told(const WsFeed *feed, const WsFollow *follow, const Event *event);
+MUST_CHECK int ws_follow_pump(WsFollow *follow); /* follow.c */
+
+/* Takes *followp. @since NULL: from now on. */
+MUST_CHECK int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since);
+bool ws_feed_remove(WsFeed *feed, Text name); /* false: there is none */
+
+bool ws_feed_wants(const WsFeed *feed, const Event *event); /* live */
+MUST_CHECK int ws_feed_offer(WsFeed *feed, const Event *event, WsFrame *frame);
+MUST_CHECK int ws_feed_offer_stats(WsFeed *feed, Text json, const char *type);
+void ws_feed_miss(WsFeed *feed, uint64_t from_seq, uint64_t to_seq, uint64_t n); /* all lost them */
+
+/* Goes on with what is not live, as far as there is room. */
+MUST_CHECK int ws_feed_pump(WsFeed *feed);
+bool ws_feed_is_hungry(const WsFeed *feed); /* call again as soon as the socket takes more */
+bool ws_feed_is_live(const WsFeed *feed);
+uint64_t ws_feed_seq(const WsFeed *feed); /* everything up to here has been dealt with */
+
+MUST_CHECK int ws_feed_turn(WsFeed *feed, int64_t now_us); /* what was held back and is due */
+/* A right was taken away: false, nothing is left that it may see. */
+bool ws_feed_narrow(WsFeed *feed);
+
+/* The page that the follow waited for. */
+MUST_CHECK int ws_follow_take_page(WsFollow *follow, Event *answer);
+MUST_CHECK int ws_follow_take_refusal(WsFollow *follow, int status);
+
+DEFINE_CLEANUP(WsFeed *, ws_feed_free);
+DEFINE_CLEANUP(WsFollow *, ws_follow_free);

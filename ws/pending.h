@@ -1,0 +1,44 @@
+#pragma once
+
+/*
+ * WsPending: the commands of native clients that the database has not answered yet.
+ *
+ * One list a hub, oldest first, bounded; a client that leaves takes its own with it. Loop thread.
+ */
+
+#include <sys/queue.h>
+
+#include "gateway/base/base.h"
+#include "gateway/base/query.h"
+
+#define WS_PENDING_TICKET (UINT64_C(1) << 63) /* in every ticket of ours: not one of WsHttp */
+
+typedef struct WsClient WsClient;
+typedef struct WsPending WsPending;
+typedef struct WsPendings WsPendings;
+
+struct WsPending {
+        uint64_t ticket;
+        WsClient *client; /* borrowed */
+        Buf id;           /* of the request, as JSON */
+        int64_t deadline_ms;
+        TAILQ_ENTRY(WsPending) entry;
+};
+
+struct WsPendings { /* memory of the hub */
+        TAILQ_HEAD(, WsPending) list;
+        size_t n;
+        uint64_t n_tickets;
+};
+
+enum {
+        WS_PENDING_E_FULL = 1, /* too many are under way: ask again later */
+};
+
+void ws_pendings_init(WsPendings *pendings);
+
+/* Asks: takes *queryp. @id is copied. */
+MUST_CHECK int ws_pendings_add(WsPendings *pendings, WsClient *client, Text id, Query **queryp);
+void ws_pendings_forget(WsPendings *pendings, const WsClient *client);
+MUST_CHECK int ws_pendings_answer(WsPendings *pendings, const Answer *answer);
+MUST_CHECK int ws_pendings_turn(WsPendings *pendings, int64_t now_ms); /* gives up on the oldest */

@@ -1,0 +1,431 @@
+#include "ws/subscription.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "gateway/base/err.h"
+#include "gateway/base/index.h"
+#include "ws/push.h"
+
+/* ---- who asks ------------------------------------------------------------------------------- */
+
+bool ws_eye_sees_vehicle(const WsEye *eye, const Vehicle *vehicle) {
+        return vehicle && (eye->sees_all || (eye->user && registry_sees_vehicle(eye->user, vehicle)));
+}
+
+bool ws_eye_sees_device(const WsEye *eye, const Device *device) {
+        return device && (eye->sees_all || (eye->user && registry_sees_device(eye->user, device)));
+}
+
+/* As the hub decides live: by the vehicle where there is one, else by the device. */
+bool ws_eye_sees(const WsEye *eye, int64_t vehicle_id, int64_t device_id) {
+        if (eye->sees_all)
+                return true;
+        if (vehicle_id != 0)
+                return ws_eye_sees_vehicle(eye, registry_vehicle(eye->registry, vehicle_id));
+        return device_id != 0 &&
+               ws_eye_sees_device(eye, registry_device(eye->registry, device_id));
+}
+
+/* ---- what it asks for ----------------------------------------------------------------------- */
+
+int ws_subscription_init(WsSubscription *subscription) {
+        *subscription = (WsSubscription){ 0 };
+        TAILQ_INIT(&subscription->held);
+        return 0;
+}
+
+static void ws_hold_free(void *arg, void *value) {
+        WsHold *hold = value;
+
+        (void)arg;
+        ws_frame_unref(hold->frame);
+        free(hold);
+}
+
+void ws_subscription_done(WsSubscription *subscription) {
+        if (subscription->holds)
+                index_each(subscription->holds, ws_hold_free, NULL);
+        index_free(subscription->holds);
+        index_free(subscription->inside);
+        free(subscription->targets);
+        *subscription = (WsSubscription){ 0 };
+}
+
+static int ws_subscription_add(WsSubscription *subscription, WsTargetKind kind, int64_t id) {
+        size_t n = subscription->n_targets;
+        WsTarget *targets;
+
+        if (n >= WS_SUBSCRIPTION_TARGETS)
+                return WS_SUBSCRIPTION_E_FULL;
+        targets = realloc(subscription->targets, (n + 1) * sizeof(*targets));
+        if (!targets)
+                return err_new(-ENOMEM);
+
+        targets[n] = (WsTarget){ .kind = kind, .id = id };
+        subscription->targets = targets;
+        subscription->n_targets = n + 1;
+        return 0;
+}
+
+static int ws_subscription_aim_vehicle(WsSubscription *subscription, const WsEye *eye, Text name) {
+        const Vehicle *vehicle = registry_find_vehicle(eye->registry, name);
+
+        if (!vehicle)
+                return WS_SUBSCRIPTION_E_NOT_FOUND;
+        if (!ws_eye_sees_vehicle(eye, vehicle))
+                return WS_SUBSCRIPTION_E_FORBIDDEN;
+        return ws_subscription_add(subscription, WS_TARGET_VEHICLE, vehicle->id);
+}
+
+static int ws_subscription_aim_device(WsSubscription *subscription, const WsEye *eye, Text name) {
+        const Device *device = registry_find_device(eye->registry, name);
+
+        if (!device)
+                return WS_SUBSCRIPTION_E_NOT_FOUND;
+        if (!ws_eye_sees_device(eye, device))
+                return WS_SUBSCRIPTION_E_FORBIDDEN;
+        return ws_subscription_add(subscription, WS_TARGET_DEVICE, device->id);
+}
+
+/* A group is no secret and no right: of its devices everybody gets what he sees anyway. */
+static int ws_subscription_aim_group(WsSubscription *subscription, Text name) {
+        int64_t id = 0;
+
+        if (name.n == 0 || name.n > 18)
+                return WS_SUBSCRIPTION_E_BAD;
+        for (size_t i = 0; i < name.n; ++i) {
+                if (name.data[i] < '0' || name.data[i] > '9')
+                        return WS_SUBSCRIPTION_E_BAD;
+                id = id * 10 + (name.data[i] - '0');
+        }
+        return id == 0 ? WS_SUBSCRIPTION_E_NOT_FOUND
+                       : ws_subscription_add(subscription, WS_TARGET_GROUP, id);
+}
+
+static const struct {
+        Text word;
+        WsTargetKind kind;
+} ws_subscription_words[] = {
+        { { "user", 4 }, WS_TARGET_USER },
+        { { "detections", 10 }, WS_TARGET_DETECTIONS },
+        { { "cameras", 7 }, WS_TARGET_CAMERAS },
+        { { "alerts", 6 }, WS_TARGET_ALERTS },
+        { { "stats", 5 }, WS_TARGET_STATS },
+        { { "vehicle/*", 9 }, WS_TARGET_VEHICLE },
+        { { "device/*", 8 }, WS_TARGET_DEVICE },
+};
+
+/* The rest of @text behind @prefix; absent if it does not begin so, or nothing follows. */
+static Text ws_subscription_after(Text text, Text prefix) {
+        if (text.n <= prefix.n || memcmp(text.data, prefix.data, prefix.n) != 0)
+                return (Text){ 0 };
+        return (Text){ .data = text.data + prefix.n, .n = text.n - prefix.n };
+}
+
+int ws_subscription_aim(WsSubscription *subscription, const WsEye *eye, Text target) {
+        Text name;
+
+        for (size_t i = 0; i < N_ELEMENTS(ws_subscription_words); ++i)
+                if (text_equal(target, ws_subscription_words[i].word))
+                        return ws_subscription_add(subscription, ws_subscription_words[i].kind, 0);
+
+        name = ws_subscription_after(target, TEXT("vehicle/"));
+        if (name.data)
+                return ws_subscription_aim_vehicle(subscription, eye, name);
+        name = ws_subscription_after(target, TEXT("device/"));
+        if (name.data)
+                return ws_subscription_aim_device(subscription, eye, name);
+        name = ws_subscription_after(target, TEXT("group/"));
+        return name.data ? ws_subscription_aim_group(subscription, name) : WS_SUBSCRIPTION_E_BAD;
+}
+
+int ws_subscription_add_type(WsSubscription *subscription, Text type) {
+        uint32_t kinds = ws_push_kinds(type);
+
+        if (text_equal(type, TEXT("stats_update")) || text_equal(type, TEXT("statistics_update")))
+                kinds = WS_SUBSCRIPTION_STATS;
+        if (kinds == 0)
+                return WS_SUBSCRIPTION_E_BAD;
+        subscription->kinds |= kinds;
+        return 0;
+}
+
+/* West may be the larger one: a box across the 180th meridian. */
+int ws_subscription_set_box(WsSubscription *subscription, const double box[4]) {
+        for (int i = 0; i < 4; ++i)
+                if (!isfinite(box[i]) || fabs(box[i]) > (i % 2 ? 90 : 180))
+                        return WS_SUBSCRIPTION_E_BAD;
+        if (box[1] > box[3])
+                return WS_SUBSCRIPTION_E_BAD;
+
+        subscription->has_box = true;
+        subscription->west = box[0];
+        subscription->south = box[1];
+        subscription->east = box[2];
+        subscription->north = box[3];
+        if (subscription->inside)
+                return 0;
+        return index_new(&subscription->inside);
+}
+
+static bool ws_target_is_lost(const WsTarget *target, const WsEye *eye) {
+        if (target->id == 0)
+                return false;
+        if (target->kind == WS_TARGET_VEHICLE)
+                return !ws_eye_sees_vehicle(eye, registry_vehicle(eye->registry, target->id));
+        return target->kind == WS_TARGET_DEVICE &&
+               !ws_eye_sees_device(eye, registry_device(eye->registry, target->id));
+}
+
+size_t ws_subscription_narrow(WsSubscription *subscription, const WsEye *eye) {
+        WsHold *hold, *next;
+        size_t n = 0;
+
+        for (size_t i = 0; i < subscription->n_targets; ++i)
+                if (!ws_target_is_lost(&subscription->targets[i], eye))
+                        subscription->targets[n++] = subscription->targets[i];
+        subscription->n_targets = n;
+
+        for (hold = TAILQ_FIRST(&subscription->held); hold; hold = next) {
+                next = TAILQ_NEXT(hold, entry);
+                if (!ws_eye_sees(eye, hold->vehicle_id, hold->device_id))
+                        ws_subscription_release(subscription, hold, hold->sent_us);
+        }
+        return n;
+}
+
+/* ---- does it match? ------------------------------------------------------------------------- */
+
+static bool ws_device_is_in(const Device *device, int64_t group_id) {
+        for (size_t i = 0; device && i < device->n_groups; ++i)
+                if (device->groups[i].id == group_id)
+                        return true;
+        return false;
+}
+
+static bool ws_target_matches(const WsTarget *target,
+                              const Registry *registry,
+                              Kind kind,
+                              int64_t vehicle_id,
+                              int64_t device_id) {
+        switch (target->kind) {
+        case WS_TARGET_VEHICLE:
+                return vehicle_id != 0 && (target->id == 0 || target->id == vehicle_id);
+        case WS_TARGET_DEVICE:
+                return device_id != 0 && (target->id == 0 || target->id == device_id);
+        case WS_TARGET_GROUP:
+                return device_id != 0 &&
+                       ws_device_is_in(registry_device(registry, device_id), target->id);
+        case WS_TARGET_USER:
+                return true;
+        case WS_TARGET_DETECTIONS:
+                return kind == KIND_BLE_DETECTIONS;
+        case WS_TARGET_CAMERAS:
+                return kind == KIND_CAMERA_EVENT;
+        case WS_TARGET_ALERTS:
+                return kind == KIND_ALERT;
+        case WS_TARGET_STATS:
+                return false;
+        }
+        return false;
+}
+
+bool ws_subscription_wants_stats(const WsSubscription *subscription) {
+        if (subscription->kinds != 0 && !(subscription->kinds & WS_SUBSCRIPTION_STATS))
+                return false;
+        for (size_t i = 0; i < subscription->n_targets; ++i)
+                if (subscription->targets[i].kind == WS_TARGET_STATS)
+                        return true;
+        return false;
+}
+
+bool ws_subscription_matches_thing(const WsSubscription *subscription,
+                                   const Registry *registry,
+                                   Kind kind,
+                                   int64_t vehicle_id,
+                                   int64_t device_id) {
+        if (subscription->kinds != 0 && !(subscription->kinds & WS_DIALECT_KIND(kind)))
+                return false;
+        for (size_t i = 0; i < subscription->n_targets; ++i)
+                if (ws_target_matches(&subscription->targets[i],
+                                      registry,
+                                      kind,
+                                      vehicle_id,
+                                      device_id))
+                        return true;
+        return false;
+}
+
+bool ws_subscription_matches(const WsSubscription *subscription,
+                             const Registry *registry,
+                             const Event *event) {
+        return ws_push_is_shown(event) && ws_subscription_matches_thing(subscription,
+                                                                        registry,
+                                                                        event->kind,
+                                                                        event->vehicle_id,
+                                                                        event->device_id);
+}
+
+/* ---- where is it? --------------------------------------------------------------------------- */
+
+bool ws_subscription_contains(const WsSubscription *subscription,
+                              double latitude,
+                              double longitude) {
+        if (isnan(latitude) || isnan(longitude) || latitude < subscription->south ||
+            latitude > subscription->north)
+                return false;
+        if (subscription->west <= subscription->east)
+                return longitude >= subscription->west && longitude <= subscription->east;
+        return longitude >= subscription->west || longitude <= subscription->east;
+}
+
+static int64_t ws_thing_key(int64_t vehicle_id, int64_t device_id) {
+        return vehicle_id != 0 ? vehicle_id * 2 : device_id * 2 + 1;
+}
+
+/* The newest place that is known, the event's own first; false: none. */
+static bool ws_thing_place(const Registry *registry,
+                           const WsRecall *recall,
+                           const Event *event,
+                           double ret_place[2]) {
+        const Event *last = NULL;
+        const Device *device = NULL;
+
+        if (event->kind == KIND_VEHICLE_LOG && !isnan(event->latitude)) {
+                ret_place[0] = event->latitude;
+                ret_place[1] = event->longitude;
+        } else if (event->vehicle_id != 0) {
+                last = ws_recall_get(recall, KIND_VEHICLE_LOG, event->vehicle_id);
+                if (!last)
+                        return false;
+                ret_place[0] = last->latitude;
+                ret_place[1] = last->longitude;
+        } else if (event->kind == KIND_DEVICE_STATUS && !isnan(event->state.latitude)) {
+                ret_place[0] = event->state.latitude;
+                ret_place[1] = event->state.longitude;
+        } else {
+                device = registry_device(registry, event->device_id);
+                if (!device)
+                        return false;
+                ret_place[0] = device->state.latitude;
+                ret_place[1] = device->state.longitude;
+        }
+        return !isnan(ret_place[0]) && !isnan(ret_place[1]);
+}
+
+int ws_subscription_note_inside(WsSubscription *subscription,
+                                int64_t vehicle_id,
+                                int64_t device_id) {
+        if (!subscription->inside)
+                return 0;
+        return index_put_id(subscription->inside,
+                            ws_thing_key(vehicle_id, device_id),
+                            subscription);
+}
+
+int ws_subscription_locate(WsSubscription *subscription,
+                           const Registry *registry,
+                           const WsRecall *recall,
+                           const Event *event,
+                           WsPlace *ret_place) {
+        int64_t key = ws_thing_key(event->vehicle_id, event->device_id);
+        bool was_inside, is_inside;
+        double place[2];
+        int r = 0;
+
+        *ret_place = WS_PLACE_INSIDE;
+        if (!subscription->has_box)
+                return 0;
+
+        was_inside = index_get_id(subscription->inside, key) != NULL;
+        is_inside = was_inside;
+        if (ws_thing_place(registry, recall, event, place))
+                is_inside = ws_subscription_contains(subscription, place[0], place[1]);
+        if (is_inside && !was_inside)
+                r = ws_subscription_note_inside(subscription, event->vehicle_id, event->device_id);
+        else if (!is_inside && was_inside)
+                index_remove_id(subscription->inside, key);
+        *ret_place = !is_inside   ? WS_PLACE_OUTSIDE
+                     : was_inside ? WS_PLACE_INSIDE
+                                  : WS_PLACE_ENTERS;
+        return r < 0 ? err_up(r) : 0;
+}
+
+/* ---- how often? ----------------------------------------------------------------------------- */
+
+static int ws_subscription_hold_of(WsSubscription *subscription, uint64_t key, WsHold **ret_hold) {
+        WsHold *hold;
+        int r = 0;
+
+        if (!subscription->holds)
+                r = index_new(&subscription->holds);
+        if (r < 0)
+                return err_up(r);
+        hold = index_get(subscription->holds, &key, sizeof(key));
+        if (!hold) {
+                hold = calloc(1, sizeof(*hold));
+                if (!hold)
+                        return err_new(-ENOMEM);
+                hold->key = key;
+                hold->sent_us = INT64_MIN / 2;
+                r = index_put(subscription->holds, &key, sizeof(key), hold);
+        }
+        if (r < 0) {
+                free(hold);
+                return err_up(r);
+        }
+
+        *ret_hold = hold;
+        return 0;
+}
+
+int ws_subscription_pace(WsSubscription *subscription,
+                         const Event *event,
+                         WsFrame *frame,
+                         int64_t now_us,
+                         bool *ret_too_soon,
+                         bool *ret_replaced) {
+        uint64_t key = ws_push_key(event);
+        WsHold *hold;
+        int r;
+
+        *ret_too_soon = *ret_replaced = false;
+        if (subscription->interval_us == 0 || key == 0)
+                return 0;
+        r = ws_subscription_hold_of(subscription, key, &hold);
+        if (r < 0)
+                return err_up(r);
+
+        if (hold->frame) {
+                *ret_replaced = true;
+                hold->frame = ws_frame_unref(hold->frame);
+                TAILQ_REMOVE(&subscription->held, hold, entry);
+        }
+        if (now_us - hold->sent_us >= subscription->interval_us) {
+                hold->sent_us = now_us;
+                return 0;
+        }
+
+        *ret_too_soon = true;
+        hold->frame = ws_frame_ref(frame);
+        hold->vehicle_id = event->vehicle_id;
+        hold->device_id = event->device_id;
+        TAILQ_INSERT_TAIL(&subscription->held, hold, entry);
+        return 0;
+}
+
+WsHold *ws_subscription_due(WsSubscription *subscription, int64_t now_us) {
+        WsHold *hold;
+
+        TAILQ_FOREACH(hold, &subscription->held, entry)
+        if (now_us - hold->sent_us >= subscription->interval_us)
+                return hold;
+        return NULL;
+}
+
+void ws_subscription_release(WsSubscription *subscription, WsHold *hold, int64_t now_us) {
+        TAILQ_REMOVE(&subscription->held, hold, entry);
+        hold->frame = ws_frame_unref(hold->frame);
+        hold->sent_us = now_us;
+}

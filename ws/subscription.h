@@ -1,0 +1,138 @@
+#pragma once
+
+/*
+ * WsSubscription: what one subscriber wants to see: targets, types, how often, and where.
+ *
+ * Knows nothing of sockets, of cursors or of rights: who may see what is decided before. A target
+ * that names a thing holds its id, so a thing that gets another code stays the same. The tables of
+ * pace and place are bounded by what the subscriber sees. Loop thread.
+ */
+
+#include <sys/queue.h>
+
+#include "gateway/base/base.h"
+#include "gateway/base/event.h"
+#include "gateway/base/registry.h"
+#include "ws/frame.h"
+#include "ws/recall.h"
+
+#define WS_SUBSCRIPTION_TARGETS 1000
+
+#define WS_SUBSCRIPTION_STATS (UINT32_C(1) << 31) /* among the kinds: statistics */
+#define WS_SUBSCRIPTION_ANY   UINT32_MAX
+
+typedef struct Index Index;
+typedef struct WsHold WsHold;
+typedef struct WsSubscription WsSubscription;
+typedef struct WsTarget WsTarget;
+
+typedef enum WsTargetKind {
+        WS_TARGET_VEHICLE,
+        WS_TARGET_DEVICE,
+        WS_TARGET_GROUP,
+        WS_TARGET_USER, /* all that is mine; for who sees all: everything */
+        WS_TARGET_DETECTIONS,
+        WS_TARGET_CAMERAS,
+        WS_TARGET_ALERTS,
+        WS_TARGET_STATS,
+} WsTargetKind;
+
+struct WsTarget {
+        WsTargetKind kind;
+        int64_t id; /* vehicle, device, group; 0 = any */
+};
+
+/* When something was sent last, and what waits for its turn since. */
+struct WsHold {
+        uint64_t key;
+        int64_t sent_us; /* monotonic */
+        WsFrame *frame;  /* a reference; NULL = nothing waits */
+        int64_t vehicle_id, device_id;
+        TAILQ_ENTRY(WsHold) entry; /* of those that hold a frame */
+};
+
+struct WsSubscription { /* memory of the owner, zeroed */
+        WsTarget *targets;
+        size_t n_targets;
+        uint32_t kinds;      /* 1 << Kind; 0 = every type */
+        int64_t interval_us; /* between two of one thing and type; 0 = as they come */
+        bool has_box;
+        double west, south, east, north;
+
+        Index *holds; /* key -> WsHold, while interval_us */
+        TAILQ_HEAD(, WsHold) held;
+        Index *inside; /* things inside the box -> the subscription itself */
+};
+
+enum {
+        WS_SUBSCRIPTION_E_BAD = 1,   /* no such word */
+        WS_SUBSCRIPTION_E_NOT_FOUND, /* no such vehicle or device */
+        WS_SUBSCRIPTION_E_FORBIDDEN,
+        WS_SUBSCRIPTION_E_FULL, /* too many targets */
+};
+
+/* Who asks: what it names must be visible to it. */
+typedef struct WsEye WsEye;
+
+struct WsEye {
+        const Registry *registry;
+        const User *user; /* NULL: anonymous */
+        bool sees_all;
+};
+
+bool ws_eye_sees_vehicle(const WsEye *eye, const Vehicle *vehicle);
+bool ws_eye_sees_device(const WsEye *eye, const Device *device);
+bool ws_eye_sees(const WsEye *eye, int64_t vehicle_id, int64_t device_id); /* of an event */
+
+MUST_CHECK int ws_subscription_init(WsSubscription *subscription);
+void ws_subscription_done(WsSubscription *subscription);
+
+/* "vehicle/12", "alerts", ... */
+MUST_CHECK int ws_subscription_aim(WsSubscription *subscription, const WsEye *eye, Text target);
+MUST_CHECK int ws_subscription_add_type(WsSubscription *subscription, Text type);
+MUST_CHECK int ws_subscription_set_box(WsSubscription *subscription, const double box[4]);
+
+/* Forgets the named targets that @eye does not see any more; how many targets are left. */
+size_t ws_subscription_narrow(WsSubscription *subscription, const WsEye *eye);
+
+bool ws_subscription_wants_stats(const WsSubscription *subscription);
+bool ws_subscription_matches(const WsSubscription *subscription,
+                             const Registry *registry,
+                             const Event *event);
+/* The same for the state of a thing, of one kind. */
+bool ws_subscription_matches_thing(const WsSubscription *subscription,
+                                   const Registry *registry,
+                                   Kind kind,
+                                   int64_t vehicle_id,
+                                   int64_t device_id);
+
+typedef enum WsPlace {
+        WS_PLACE_OUTSIDE,
+        WS_PLACE_INSIDE,
+        WS_PLACE_ENTERS, /* inside, and was not before */
+} WsPlace;
+
+/* Where the thing of the event is now. What says nothing of its place is where it was last. */
+MUST_CHECK int ws_subscription_locate(WsSubscription *subscription,
+                                      const Registry *registry,
+                                      const WsRecall *recall,
+                                      const Event *event,
+                                      WsPlace *ret_place);
+bool ws_subscription_contains(const WsSubscription *subscription, double latitude, double longitude);
+MUST_CHECK int ws_subscription_note_inside(WsSubscription *subscription,
+                                           int64_t vehicle_id,
+                                           int64_t device_id);
+
+/*
+ * Is it too soon for another one with @key? Then the frame waits in place of the one that waited
+ * before (*ret_replaced), until ws_subscription_due(). Else it counts as sent now.
+ */
+MUST_CHECK int ws_subscription_pace(WsSubscription *subscription,
+                                    const Event *event,
+                                    WsFrame *frame,
+                                    int64_t now_us,
+                                    bool *ret_too_soon,
+                                    bool *ret_replaced);
+/* Something that waits and whose turn it is; NULL: nothing. Release it. */
+WsHold *ws_subscription_due(WsSubscription *subscription, int64_t now_us);
+void ws_subscription_release(WsSubscription *subscription, WsHold *hold, int64_t now_us);
