@@ -1,0 +1,154 @@
+"""Fixtures: a PostgreSQL a session, a database a test, a broker and gateways a test."""
+import itertools
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+from load import Publisher
+from servers import TIDEGATE, Broker, Database, Gateway, Postgres
+from viewers import Viewer
+
+_numbers = itertools.count(1)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "smoke: also run against the ThreadSanitizer build")
+    if not TIDEGATE.exists():
+        pytest.exit(f"{TIDEGATE} is not there: run tests/run, or set TIDEGATE_BIN", 2)
+
+
+@pytest.fixture(scope="session")
+def session_folder():
+    """Short (unix sockets) and open to the user postgres, unlike pytest's own."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="tgt", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    if os.environ.get("TIDEGATE_KEEP"):
+        print(f"kept: {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_session(session_folder):
+    server = Postgres(session_folder / "pg")
+    server.start()
+    server.execute("postgres", "CREATE DATABASE template_tidegate")
+    template = Database(server, "template_tidegate")
+    migrator = Gateway(session_folder / "migrator", template)
+    migrator.cli("migrate")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres(postgres_session):
+    """The session's cluster, which a test may stop or freeze: it is running again afterwards."""
+    yield postgres_session
+    if postgres_session.process:
+        postgres_session.thaw()
+    postgres_session.start()
+
+
+@pytest.fixture
+def database(postgres):
+    name = f"test_{next(_numbers)}"
+    postgres.execute("postgres", f"CREATE DATABASE {name} TEMPLATE template_tidegate")
+    yield Database(postgres, name)
+    postgres.start()
+    postgres.execute("postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_database(postgres):
+    name = f"empty_{next(_numbers)}"
+    postgres.execute("postgres", f"CREATE DATABASE {name}")
+    yield Database(postgres, name)
+    postgres.start()
+    postgres.execute("postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def folder(session_folder, request):
+    path = session_folder / f"t{next(_numbers)}"
+    path.mkdir()
+    yield path
+    report = getattr(request.node, "report_call", None)
+    if report and report.failed:
+        for log in sorted(path.glob("*/log")):
+            tail = subprocess.run(["tail", "-n", "60", log], text=True, capture_output=True,
+                                  check=False).stdout
+            print(f"--- {log}\n{tail}")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    setattr(item, f"report_{call.when}", outcome.get_result())
+
+
+@pytest.fixture
+def broker(folder):
+    server = Broker(folder / "broker").start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def make_gateway(folder, database, broker):
+    """make_gateway(section__key=value, ...) -> a Gateway that is not started yet."""
+    made = []
+
+    def make(**settings):
+        gateway = Gateway(folder / f"gateway{len(made) + 1}", settings.pop("database", database),
+                          settings.pop("broker", broker), **settings)
+        made.append(gateway)
+        return gateway
+
+    make.made = made
+    yield make
+    for gateway in made:
+        gateway.stop()
+
+
+@pytest.fixture
+def gateway(make_gateway):
+    """A gateway with two users, of whom ana owns vehicle and device 1, ben 2, and root sees all."""
+    gateway = make_gateway()
+    populate(gateway)
+    return gateway.start()
+
+
+def populate(gateway):
+    gateway.ids = {"ana": gateway.add_user("ana"), "ben": gateway.add_user("ben"),
+                   "root": gateway.add_user("root", "admin")}
+    for name, code, dev in (("ana", "USV-1", "dev-1"), ("ben", "USV-2", "dev-2")):
+        gateway.ids[code] = gateway.add_vehicle(code, name)
+        gateway.ids[dev], gateway.ids[dev + " token"] = gateway.add_device(dev, name)
+
+
+@pytest.fixture
+def viewer(make_gateway):
+    """viewer(path, user) -> an open Viewer of the gateway that was made last."""
+    opened = []
+
+    def open_viewer(path, user=None, **kwargs):
+        gateway = make_gateway.made[-1]
+        token = gateway.token(user) if user else None
+        opened.append(Viewer(gateway, path, token, **kwargs))
+        return opened[-1]
+
+    yield open_viewer
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def publisher(broker):
+    made = Publisher(broker)
+    yield made
+    made.close()

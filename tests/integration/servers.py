@@ -1,0 +1,365 @@
+"""The real servers of the tests: PostgreSQL, Mosquitto and the gateway, each private and killable."""
+import contextlib
+import ctypes
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import jwt
+import psycopg2
+import requests
+
+from waiting import PATIENCE, wait_until
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TIDEGATE = pathlib.Path(os.environ.get("TIDEGATE_BIN", ROOT / "build-asan/gateway/tidegate"))
+POSTGRES = pathlib.Path("/usr/lib/postgresql/15/bin")
+SANITIZERS = re.compile(r"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error):?", re.M)
+SLOW = 1.0 if "release" in TIDEGATE.as_posix() else 3.0
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent():
+    """Runs in the child: whatever happens to pytest, no server outlives it."""
+    os.setsid()
+    _libc.prctl(1, signal.SIGKILL)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Postgres:
+    """A cluster of its own on a unix socket; fsync is off, as no test cuts the power."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.data = self.folder / "data"
+        self.process = None
+        self.folder.mkdir(mode=0o700)
+        self.account = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, self.account)
+        self._run("initdb", "-D", self.data, "-A", "trust", "-U", "tidegate", "--no-locale",
+                  "-E", "UTF8", "--no-sync")
+        with open(self.data / "postgresql.conf", "a", encoding="ascii") as conf:
+            conf.write(f"listen_addresses = ''\nunix_socket_directories = '{self.folder}'\n"
+                       "fsync = off\nmax_connections = 50\nlogging_collector = off\n")
+
+    def _command(self, program, *args):
+        command = [str(POSTGRES / program), *map(str, args)]
+        if os.geteuid() == 0:
+            command = ["setpriv", f"--reuid={self.account}", f"--regid={self.account}",
+                       "--init-groups", "--pdeathsig=QUIT", *command]
+        return command
+
+    def _run(self, program, *args):
+        done = subprocess.run(self._command(program, *args), cwd="/", text=True,
+                              capture_output=True, check=False)
+        assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
+
+    def start(self):
+        if self.process:
+            return
+        with open(self.folder.parent / f"{self.folder.name}.log", "a", encoding="ascii") as log:
+            self.process = subprocess.Popen(self._command("postgres", "-D", self.data), cwd="/",
+                                            stdout=log, stderr=log, preexec_fn=die_with_parent)
+        wait_until(self.answers, "PostgreSQL to answer")
+
+    def answers(self):
+        with contextlib.suppress(psycopg2.OperationalError):
+            psycopg2.connect(self.url("postgres")).close()
+            return True
+        return False
+
+    def stop(self, how=signal.SIGINT):
+        if not self.process:
+            return
+        self.thaw()
+        self.process.send_signal(how)
+        self.process.wait(PATIENCE)
+        self.process = None
+
+    def backends(self):
+        """The postmaster and all of its children."""
+        out = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], text=True,
+                             capture_output=True, check=False).stdout
+        return [self.process.pid, *map(int, out.split())]
+
+    def freeze(self):
+        for pid in self.backends():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self):
+        for pid in self.backends():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+    def url(self, database):
+        return f"postgresql://tidegate@/{database}?host={self.folder}"
+
+    def execute(self, database, statement, *values):
+        """One statement, committed; its rows."""
+        conn = psycopg2.connect(self.url(database))
+        try:
+            conn.autocommit = True
+            with conn.cursor() as cursor:
+                cursor.execute(statement, values or None)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            conn.close()
+
+
+class Database:
+    """One migrated database of the cluster."""
+
+    def __init__(self, postgres, name):
+        self.postgres = postgres
+        self.name = name
+        self.url = postgres.url(name)
+
+    def rows(self, statement, *values):
+        return self.postgres.execute(self.name, statement, *values)
+
+    def value(self, statement, *values):
+        """The single value of the statement; None where there is no row."""
+        rows = self.rows(statement, *values)
+        return rows[0][0] if rows else None
+
+    def wait_for(self, statement, expected, *values, timeout=PATIENCE * SLOW):
+        """Until the single value of the statement is @expected."""
+        seen = None
+
+        def same():
+            nonlocal seen
+            seen = self.value(statement, *values)
+            return seen == expected
+
+        with contextlib.suppress(AssertionError):
+            wait_until(same, statement, timeout)
+        assert seen == expected, f"{statement}: {seen!r}, expected {expected!r}"
+
+
+class Broker:
+    """A Mosquitto with a persistent store, which can be restarted on its port."""
+
+    def __init__(self, folder, extra=""):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir()
+        self.port = free_port()
+        self.process = None
+        self.extra = extra
+        self.conf = self.folder / "mosquitto.conf"
+        self.write_conf()
+
+    def write_conf(self):
+        user = "user root\n" if os.geteuid() == 0 else ""
+        auth = "" if "password_file" in self.extra else "allow_anonymous true\n"
+        self.conf.write_text(
+            f"{user}{auth}listener {self.port} 127.0.0.1\npersistence true\n"
+            f"persistence_location {self.folder}/\nautosave_interval 1\nset_tcp_nodelay true\n"
+            "max_inflight_messages 1000\nmax_queued_messages 0\nlog_dest stderr\n"
+            f"log_type error\nlog_type warning\nlog_type notice\n{self.extra}", "ascii")
+
+    def start(self):
+        with open(self.folder / "log", "a", encoding="ascii") as log:
+            self.process = subprocess.Popen(["/usr/sbin/mosquitto", "-c", str(self.conf)],
+                                            stdout=log, stderr=log, preexec_fn=die_with_parent)
+        wait_until(self.answers, "Mosquitto to answer")
+        return self
+
+    def answers(self):
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            return True
+        return False
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process:
+            self.process.send_signal(how)
+            self.process.wait(PATIENCE)
+            self.process = None
+
+    def publish(self, topic, payload, qos=1, retain=False):
+        """One message by mosquitto_pub, as a device would; returns once the broker has it."""
+        data = payload if isinstance(payload, bytes) else payload.encode()
+        command = ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(self.port), "-q", str(qos),
+                   "-t", topic, "-V", "mqttv311", *(["-r"] if retain else []),
+                   *(["-s"] if data else ["-n"])]
+        done = subprocess.run(command, input=data, capture_output=True, timeout=PATIENCE,
+                              check=False)
+        assert done.returncode == 0, done.stderr.decode()
+
+
+class Gateway:
+    """`tidegate serve` with a configuration file, its log, and its private folder."""
+
+    def __init__(self, folder, database, broker=None, **settings):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(mode=0o700)
+        self.database = database
+        self.broker = broker
+        self.port = free_port()
+        self.process = None
+        self.log_path = self.folder / "log"
+        self.conf = self.folder / "tidegate.conf"
+        self.secret = "integration-test-secret-of-32-bytes!"
+        for name, text in (("secret", self.secret), ("pepper", "pepper-of-the-tests-pepper-pepper")):
+            path = self.folder / name
+            path.touch(0o600)
+            path.write_text(text + "\n", "ascii")
+        self.settings = {
+            "http.listen": f"127.0.0.1:{self.port}",
+            "database.url": database.url if database else None,
+            "mqtt.url": f"mqtt://127.0.0.1:{broker.port}" if broker else None,
+            "mqtt.backoff_min": "50ms",
+            "mqtt.backoff_max": "500ms",
+            "journal.dir": str(self.folder / "journal"),
+            "auth.jwt_secret_file": str(self.folder / "secret"),
+            "auth.token_pepper_file": str(self.folder / "pepper"),
+            "auth.query_token": "on",
+            "ws.connects_per_second": 0,
+        }
+        self.settings.update({key.replace("__", "."): value for key, value in settings.items()})
+        self.routes = ""
+        self.write_conf()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def write_conf(self, **changes):
+        self.settings.update({key.replace("__", "."): value for key, value in changes.items()})
+        sections = {}
+        for key, value in self.settings.items():
+            section, _, name = key.partition(".")
+            if value is not None:
+                sections.setdefault(section, []).append(f"{name} = {value}")
+        text = "".join(f"[{s}]\n" + "\n".join(lines) + "\n\n" for s, lines in sections.items())
+        self.conf.write_text(text + self.routes, "utf-8")
+
+    def environment(self):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("TIDEGATE_")}
+        env["ASAN_OPTIONS"] = "detect_leaks=1:exitcode=77:abort_on_error=0:detect_stack_use_after_return=0"
+        env["UBSAN_OPTIONS"] = "print_stacktrace=1:halt_on_error=1:exitcode=77"
+        env["TSAN_OPTIONS"] = f"exitcode=77:suppressions={ROOT}/tests/lint/tsan.supp"
+        env["LSAN_OPTIONS"] = f"suppressions={ROOT}/tests/lint/lsan.supp:print_suppressions=0"
+        return env
+
+    def cli(self, *args, stdin="", check=True):
+        """Any other command of the program, with the same configuration."""
+        command = [str(TIDEGATE), *args]
+        if args and args[0] not in ("version", "--help") and "--help" not in args:
+            command += ["--config", str(self.conf)]
+        done = subprocess.run(command, input=stdin, text=True, capture_output=True,
+                              env=self.environment(), timeout=PATIENCE * SLOW, check=False)
+        if check:
+            assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    def start(self, wait=True):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [str(TIDEGATE), "serve", "--config", str(self.conf)], stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, env=self.environment(), preexec_fn=die_with_parent)
+        if wait:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self):
+        wait_until(self.is_ready, f"the gateway to be ready, see\n{self.log()[-3000:]}",
+                   PATIENCE * SLOW)
+
+    def is_ready(self):
+        assert self.process.poll() is None, \
+            f"the gateway ended with {self.process.returncode}:\n{self.log()[-6000:]}"
+        return self.status("/readyz") == 200
+
+    def status(self, path, **kwargs):
+        """The status of a GET, or 0 while nobody answers."""
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(self.url + path, timeout=5, **kwargs).status_code
+        return 0
+
+    def get(self, path, user=None, **kwargs):
+        headers = kwargs.pop("headers", {})
+        if user:
+            headers["Authorization"] = f"Bearer {self.token(user)}"
+        return requests.get(self.url + path, headers=headers, timeout=PATIENCE, **kwargs)
+
+    def post(self, path, **kwargs):
+        return requests.post(self.url + path, timeout=PATIENCE, **kwargs)
+
+    def metric(self, name, **labels):
+        """The sum of a metric over the labels that are not named."""
+        total = 0.0
+        for line in self.get("/metrics").text.splitlines():
+            match = re.match(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$", line)
+            if match and match[1] == name:
+                seen = dict(re.findall(r'(\w+)="([^"]*)"', match[2] or ""))
+                if all(seen.get(k) == v for k, v in labels.items()):
+                    total += float(match[3])
+        return total
+
+    def log(self):
+        return self.log_path.read_text("utf-8", "replace") if self.log_path.exists() else ""
+
+    def kill(self):
+        """As a crash would: no chance to say good-bye."""
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def terminate(self, timeout=PATIENCE * SLOW):
+        """SIGTERM, and the exit code."""
+        self.process.terminate()
+        code = self.process.wait(timeout)
+        self.process = None
+        return code
+
+    def stop(self):
+        """The end of a test: a clean stop, and nothing that a sanitizer had to say."""
+        code = 0
+        if self.process:
+            self.process.send_signal(signal.SIGCONT)
+            try:
+                code = self.terminate()
+            except subprocess.TimeoutExpired:
+                self.process.send_signal(signal.SIGABRT)
+                self.kill()
+                code = "still running after SIGTERM"
+        assert not SANITIZERS.search(self.log()), f"sanitizer:\n{self.log()[-8000:]}"
+        assert code == 0, f"the gateway ended with {code}:\n{self.log()[-4000:]}"
+
+    def token(self, subject, ttl=3600, **claims):
+        body = {"sub": str(subject), "exp": int(time.time()) + ttl, **claims}
+        return jwt.encode(body, self.secret, "HS256")
+
+    # what the registry is made of, by the command line
+
+    def add_user(self, name, role="user", password="correct horse battery"):
+        self.cli("user", "add", name, "--role", role, stdin=password + "\n")
+        return self.database.value("SELECT id FROM users WHERE username = %s", name)
+
+    def add_device(self, code, user, *options):
+        token = self.cli("device", "add", code, "--user", user, *options).stdout.split()[-1]
+        return self.database.value("SELECT id FROM devices WHERE code = %s", code), token
+
+    def add_vehicle(self, code, user, *options):
+        self.cli("vehicle", "add", code, "--user", user, *options)
+        return self.database.value("SELECT id FROM vehicles WHERE code = %s", code)

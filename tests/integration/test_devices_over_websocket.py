@@ -1,0 +1,216 @@
+"""A device that speaks WebSocket: telemetry up, commands down, one connection, and its token."""
+import json
+import time
+
+import pytest
+import requests
+
+from commanding import command, history, post, state, wait_for_state
+from conftest import populate
+from viewers import RawViewer, Viewer, refused
+from waiting import PATIENCE, wait_until
+
+
+@pytest.fixture
+def edge(make_gateway):
+    """edge(code="dev-1") -> the open socket of a device of the gateway that was made last."""
+    opened = []
+
+    def open_edge(code="dev-1", token=None):
+        gateway = make_gateway.made[-1]
+        opened.append(Viewer(gateway, f"/ws/device/{code}", token or gateway.ids[f"{code} token"]))
+        return opened[-1]
+
+    yield open_edge
+    for one in opened:
+        one.close()
+
+
+def payloads(database):
+    return [row[0] for row in database.rows("SELECT payload::text FROM telemetry ORDER BY seq")]
+
+
+@pytest.mark.smoke
+def test_telemetry_goes_up_byte_for_byte_and_is_seen(gateway, database, viewer, edge):
+    texts = ['{"power": 1.50,  "on":true}', '{"b":1,"a":2,"command_id":"x"}',
+             '{"command_id":"c","status":"ok","power":3}']
+    view, dashboard = viewer("/ws/device/dev-1", "ana"), viewer("/ws/dashboard/dev-1", "ana")
+    device = edge()
+    for text in texts:
+        device.send(text)
+    database.wait_for("SELECT count(*) FROM telemetry", 3)
+    assert payloads(database) == texts
+    assert [view.next() for _ in texts] == texts
+    assert [dashboard.next() for _ in texts] == texts
+    assert viewer("/ws/dashboard/dev-1", "ana").next() == texts[-1]  # the last known first
+    assert device.rest() == []  # nothing comes down that it does not expect
+    assert database.value("SELECT last_seen > now() - interval '1 minute' FROM device_states")
+
+
+def test_bad_json_is_set_aside_and_the_socket_stays_open(gateway, database, edge):
+    device = edge()
+    for text in ("not json", "", "[1,2]", '{"a":NaN}', '{"x":"\\u0000"}', '{"good":1}'):
+        device.send(text)
+    database.wait_for("SELECT count(*) FROM telemetry", 1)
+    assert payloads(database) == ['{"good":1}']
+    database.wait_for("SELECT count(*) FROM dead_letters WHERE topic = 'ws/device/dev-1'", 5)
+    assert device.closed is None
+    wait_until(lambda: gateway.metric("tidegate_in_journal") == 0, "all to be stored")
+    assert gateway.metric("tidegate_accounting_drift") == 0
+
+
+def test_a_frame_in_fragments_and_in_binary_is_telemetry_as_well(gateway, database, edge):
+    device = edge()
+    device.send(b'{"binary":true}')
+    database.wait_for("SELECT count(*) FROM telemetry", 1)
+    assert payloads(database) == ['{"binary":true}']
+
+
+def test_wrong_or_missing_tokens_are_refused_alike(gateway):
+    own, other = gateway.ids["dev-1 token"], gateway.ids["dev-2 token"]
+    assert refused(gateway, "/ws/device/dev-1", own) == 101
+    assert refused(gateway, f"/ws/device/{gateway.ids['dev-1']}", own) == 101
+    for path, token in (("/ws/device/dev-1", other), ("/ws/device/dev-1", own + "x"),
+                        ("/ws/device/dev-1", "tgd_nonsense"), ("/ws/device/dev-1", None),
+                        ("/ws/device/none", own), ("/ws/dashboard/dev-1", own),
+                        ("/ws/device/dev-1", gateway.token("ben")),
+                        (f"/ws/device/dev-1?token={own}", None)):
+        assert refused(gateway, path, token) == 403, (path, token)
+    assert own not in gateway.log()
+
+
+@pytest.mark.smoke
+def test_a_command_goes_down_and_its_answer_up(gateway, database, edge):
+    device = edge()
+    command_id = command(gateway, payload={"mode": "eco"})
+    assert device.next() == \
+        f'{{"command_id":"{command_id}","action":"SET_MODE","payload":{{"mode":"eco"}}}}'
+    wait_for_state(database, command_id, "delivered")
+    device.send({"command_id": command_id, "status": "executing"})
+    wait_for_state(database, command_id, "executing")
+    device.send({"command_id": command_id, "status": "ok", "message": "done so"})
+    wait_for_state(database, command_id, "done")
+    assert [s for s in history(database, command_id) if s != "published"] == \
+        ["delivered", "executing", "done"]
+    assert database.value("SELECT delivered_at IS NOT NULL AND finished_at IS NOT NULL "
+                          "FROM commands")
+    assert payloads(database) == []
+
+
+def test_commands_without_a_payload_and_without_a_broker(make_gateway, database, edge):
+    gateway = make_gateway(broker=None)
+    populate(gateway)
+    gateway.start()
+    device = edge()
+    command_id = command(gateway)
+    assert json.loads(device.next()) == \
+        {"command_id": command_id, "action": "SET_MODE", "payload": {}}
+    wait_for_state(database, command_id, "delivered")
+    assert history(database, command_id) == ["delivered"]
+
+
+def test_commands_wait_for_an_absent_device_in_order_until_they_expire(gateway, database, edge):
+    waiting = [command(gateway, payload={"n": n}, timeout_ms=60000) for n in range(5)]
+    short = command(gateway, timeout_ms=500)
+    wait_for_state(database, short, "expired")
+    device = edge()
+    assert [json.loads(device.next())["command_id"] for _ in waiting] == waiting
+    for command_id in waiting:
+        wait_for_state(database, command_id, "delivered")
+    device.close()
+    again = edge()  # what it has it does not get again
+    last = command(gateway)
+    assert json.loads(again.next())["command_id"] == last
+
+
+def test_what_a_broken_connection_may_have_lost_comes_again(gateway, database):
+    """It was written to the socket, but the device never proved that it has read it."""
+    token = gateway.ids["dev-1 token"]
+    raw = RawViewer(gateway, "/ws/device/dev-1", token)  # answers no PING
+    command_id = command(gateway, timeout_ms=60000)
+    opcode, payload = raw.frame()
+    assert (opcode, json.loads(payload)["command_id"]) == (1, command_id)
+    raw.close()
+    device = Viewer(gateway, "/ws/device/dev-1", token)
+    assert json.loads(device.next())["command_id"] == command_id
+    wait_for_state(database, command_id, "delivered")
+    device.close()
+
+
+def test_waiting_commands_survive_a_restart(gateway, database, edge):
+    command_id = command(gateway, timeout_ms=60000)
+    gateway.kill()
+    gateway.start()
+    device = edge()
+    assert json.loads(device.next())["command_id"] == command_id
+    wait_for_state(database, command_id, "delivered")
+    gateway.terminate()
+    gateway.start()
+    device = edge()
+    device.send({"command_id": command_id, "status": "ok"})
+    wait_for_state(database, command_id, "done")
+    assert device.rest() == []
+
+
+def test_a_newer_connection_closes_the_older(gateway, edge):
+    older = edge()
+    newer = edge()
+    assert older.wait_closed()[0] == 1008
+    command_id = command(gateway)
+    assert json.loads(newer.next())["command_id"] == command_id
+    assert newer.closed is None
+    view = Viewer(gateway, "/ws/device/dev-1", gateway.token("ana"))  # a view is no connection
+    newer.send('{"a":1}')
+    assert view.next() == '{"a":1}'
+    view.close()
+
+
+def test_rotating_the_token_closes_the_socket(gateway, edge):
+    device, other = edge(), edge("dev-2")
+    token = gateway.cli("device", "token", "rotate", "dev-1").stdout.split()[-1]
+    begin = time.monotonic()
+    assert device.wait_closed()[0] == 4004
+    assert time.monotonic() - begin < 5
+    assert refused(gateway, "/ws/device/dev-1", gateway.ids["dev-1 token"]) == 403
+    again = edge(token=token)
+    assert again.closed is None and other.closed is None
+
+
+def test_revoking_the_token_or_the_device_closes_the_socket(gateway, database, edge):
+    device, other = edge(), edge("dev-2")
+    gateway.cli("device", "token", "revoke", "dev-1")
+    assert device.wait_closed()[0] == 4004
+    database.rows("UPDATE devices SET is_active = false WHERE code = 'dev-2'")
+    assert other.wait_closed()[0] == 4004
+
+
+def test_a_full_journal_stops_the_reading_and_loses_nothing(make_gateway, postgres, database, edge):
+    gateway = make_gateway(journal__max_bytes="512K", journal__min_free_bytes=0,
+                           ws__messages_per_second=100000)
+    populate(gateway)
+    gateway.start()
+    device = edge()
+    postgres.stop()
+    n, filler = 0, "x" * 2000
+    while gateway.metric("tidegate_refused_journal_full_total") == 0 and n < 2000:
+        device.send(json.dumps({"n": n, "x": filler}))
+        n += 1
+    for _ in range(20):
+        device.send(json.dumps({"n": n, "x": filler}))
+        n += 1
+    assert gateway.metric("tidegate_refused_journal_full_total") > 0
+    assert requests.get(gateway.url + "/livez", timeout=PATIENCE).status_code == 200
+    assert device.closed is None
+    postgres.start()
+    database.wait_for("SELECT count(*) FROM telemetry", n, timeout=3 * PATIENCE)
+    assert [json.loads(p)["n"] for p in payloads(database)] == list(range(n))
+    assert gateway.metric("tidegate_accounting_drift") == 0
+
+
+def test_an_expired_command_does_not_go_down(gateway, database, edge):
+    command_id = command(gateway, timeout_ms=300)
+    wait_until(lambda: state(database, command_id) == "expired", "it to expire")
+    device = edge()
+    second = command(gateway)
+    assert json.loads(device.next())["command_id"] == second
+    assert post(gateway, "ana", "dev-1", {"action": "A"}).status_code == 202

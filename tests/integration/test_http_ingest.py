@@ -1,0 +1,113 @@
+"""Dialect A's receivers post what they hear; 200 means that it is as safe as an acked message."""
+import json
+
+import pytest
+import requests
+
+from conftest import populate
+from waiting import PATIENCE, wait_until
+
+HASH = "ab" * 32
+ONE = {"device_hash": HASH, "rssi": -55, "timestamp": "2025-10-18T12:00:00Z"}
+
+
+def bulk(device="dev-1", items=None):
+    return {"device_id": device, "timestamp": "2025-10-18T12:00:01Z",
+            "detections": [ONE] if items is None else items}
+
+
+def post(gateway, body, token="dev-1 token", path="/api/v1/detections/bulk", **headers):
+    if token:
+        headers.setdefault("Authorization", f"Bearer {gateway.ids.get(token, token)}")
+    data = body if isinstance(body, (str, bytes)) else json.dumps(body)
+    return requests.post(gateway.url + path, data=data, timeout=PATIENCE,
+                         headers={"Content-Type": "application/json", **headers})
+
+
+@pytest.mark.smoke
+def test_a_batch_is_saved_shown_and_counted(gateway, database, viewer):
+    view = viewer("/ws", "ana")
+    answer = post(gateway, bulk(items=[ONE, {**ONE, "rssi": -70}, {**ONE, "rssi": "loud"},
+                                       {"rssi": -1}]))
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    database.wait_for("SELECT count(*) FROM ble_detections", 2)
+    assert database.rows("SELECT zone, rssi FROM ble_detections ORDER BY item") == \
+        [("near", -55.0), ("medium", -70.0)]
+    frame = view.next_of("detection_event")
+    assert (frame["device_id"], frame["count"]) == ("dev-1", 2)
+    database.wait_for("SELECT count(*) FROM dead_letters", 2)
+    assert gateway.metric("tidegate_accounting_drift") == 0
+
+
+@pytest.mark.parametrize("path", ["/api/v1/detections/bulk", "/api/v1/detections/",
+                                  "/api/v1/detections", "/api/v1/detections/bulk/"])
+def test_by_either_credential_on_every_path(gateway, database, path):
+    assert post(gateway, bulk(), path=path).status_code == 200
+    answer = post(gateway, bulk(), None, path, **{"X-API-Key": gateway.ids["dev-1 token"]})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "saved": 1})
+    database.wait_for("SELECT count(*) FROM ble_detections", 2)
+
+
+def test_a_single_detection(gateway, database):
+    answer = post(gateway, {"device_id": "dev-1", **ONE}, path="/api/v1/detections/")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "saved": 1})
+    assert post(gateway, ONE, path="/api/v1/detections/").status_code == 200  # the token says whose
+    database.wait_for("SELECT count(*) FROM ble_detections", 2)
+
+
+def test_an_empty_batch_is_a_sign_of_life(gateway, database):
+    assert post(gateway, bulk(items=[])).json() == {"status": "ok", "saved": 0}
+    database.wait_for("SELECT count(*) FROM device_states WHERE last_seen IS NOT NULL", 1)
+
+
+def test_who_may_not_post(gateway, database):
+    assert post(gateway, bulk(), None).status_code == 401
+    assert post(gateway, bulk(), "tgd_wrong").status_code == 401
+    assert post(gateway, bulk(), gateway.token("ana")).status_code == 401
+    assert post(gateway, bulk("dev-2")).status_code == 403
+    assert post(gateway, bulk("none")).status_code == 403
+    gateway.cli("device", "token", "revoke", "dev-1")
+    wait_until(lambda: post(gateway, bulk()).status_code == 401, "the token to be revoked")
+    assert database.value("SELECT count(*) FROM ble_detections") <= 1
+
+
+@pytest.mark.parametrize("body", [
+    "", "not json", "[]", "{}", '{"detections":5}', "{'detections':[]}", '{"detections":[{}]}',
+    '{"detections":[{"device_hash":"ab","rssi":-5}]}', '{"device_id":[],"detections":[]}',
+    json.dumps(bulk(items=[ONE] * 4097))])
+def test_what_cannot_be_used_is_refused(gateway, body):
+    answer = post(gateway, body)
+    assert answer.status_code == 422, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_too_large_or_not_json_by_its_own_word(gateway):
+    assert post(gateway, "x" * (2 << 20)).status_code == 413
+    assert post(gateway, bulk(), **{"Content-Type": "text/plain"}).status_code == 415
+
+
+def test_acknowledged_is_safe(gateway, postgres, database):
+    """The database is away, the gateway is killed: what was answered with 200 is stored once."""
+    postgres.stop()
+    for _ in range(20):
+        assert post(gateway, bulk()).status_code == 200
+    gateway.kill()
+    postgres.start()
+    gateway.start()
+    database.wait_for("SELECT count(*) FROM ble_detections", 20)
+
+
+def test_a_full_journal_says_when_to_come_back(make_gateway, postgres, database):
+    gateway = make_gateway(journal__max_bytes="512K", journal__min_free_bytes=0)
+    populate(gateway)
+    gateway.start()
+    postgres.stop()
+    answers = []
+    while len(answers) < 200 and (not answers or answers[-1].status_code == 200):
+        answers.append(post(gateway, bulk(items=[ONE] * 100)))
+    assert answers[-1].status_code == 503
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    n_good = len(answers) - 1
+    postgres.start()
+    database.wait_for("SELECT count(DISTINCT seq) FROM ble_detections", n_good)
+    wait_until(lambda: post(gateway, bulk()).status_code == 200, "room again")

@@ -1,0 +1,139 @@
+"""Exit codes and messages: 0 clean, 1 fault, 2 usage or configuration with file and line."""
+import os
+import re
+import subprocess
+
+import pytest
+
+from servers import TIDEGATE
+
+
+def run(*args, stdin="", env=None):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("TIDEGATE_")}
+    return subprocess.run([str(TIDEGATE), *args], input=stdin, text=True, capture_output=True,
+                          timeout=60, env={**clean, **(env or {})}, check=False)
+
+
+@pytest.mark.parametrize("command", [
+    [], ["serve"], ["migrate"], ["check-config"], ["user"], ["device"], ["vehicle"], ["group"],
+    ["dead-letters"], ["simulate"], ["version"]])
+def test_every_command_has_help(command):
+    done = run(*command, "--help")
+    assert done.returncode == 0
+    assert "tidegate" in done.stdout and len(done.stdout.splitlines()) >= 2
+    assert not done.stderr
+
+
+def test_version():
+    done = run("version")
+    assert done.returncode == 0 and re.search(r"\d+\.\d+\.\d+", done.stdout)
+
+
+@pytest.mark.parametrize("args", [
+    [], ["frobnicate"], ["serve", "--frobnicate"], ["user"], ["user", "add"], ["user", "frob", "x"],
+    ["user", "add", "ana", "--role", "emperor"], ["device", "add", "x"], ["vehicle", "share", "x"],
+    ["simulate", "--rate", "fast"], ["dead-letters", "show", "one"],
+    ["serve", "--config", "/nonexistent/tidegate.conf"], ["serve", "--set", "http.listen"],
+    ["serve", "--set", "no.such=key"], ["check-config", "--set", "journal.fsync=perhaps"]])
+def test_wrong_usage_is_told_and_ends_with_2(args):
+    done = run(*args)
+    assert done.returncode == 2
+    assert done.stderr.strip()
+
+
+@pytest.mark.parametrize("text, line, word", [
+    ("[http]\nlisten = nonsense\n", 2, "listen"),
+    ("[http]\n\nlistn = 127.0.0.1:1\n", 3, "listn"),
+    ("[journal]\nfsync = sometimes\n", 2, "always"),
+    ("[mqtt]\nversion = 6\n", 2, "3.1.1"),
+    ("[route x]\ntopic = a/#\nkind = raw_log\n", 2, "topic"),
+    ("[route x]\ntopic = a/{vehicle}\nkind = poem\n", 3, "raw_log"),
+    ("[nowhere]\nx = 1\n", 2, "nowhere")])
+def test_a_wrong_configuration_names_file_line_and_what_is_allowed(tmp_path, text, line, word):
+    path = tmp_path / "wrong.conf"
+    path.write_text(text)
+    done = run("check-config", "--config", str(path))
+    assert done.returncode == 2
+    assert re.search(rf"{re.escape(str(path))}:{line}\b", done.stderr), done.stderr
+    assert word in done.stderr, done.stderr
+
+
+def test_environment_beats_file_and_set_beats_environment(tmp_path):
+    path = tmp_path / "tidegate.conf"
+    path.write_text("[http]\nlisten = 127.0.0.1:1111\n")
+    wrong = run("check-config", "--config", str(path), env={"TIDEGATE_HTTP_LISTEN": "nonsense"})
+    assert wrong.returncode == 2 and "TIDEGATE_HTTP_LISTEN" in wrong.stderr
+    wrong = run("check-config", "--config", str(path), "--set", "http.listen=nonsense")
+    assert wrong.returncode == 2 and "http.listen" in wrong.stderr
+
+
+def test_a_secret_that_others_may_read_is_refused(make_gateway):
+    gateway = make_gateway()
+    (gateway.folder / "secret").chmod(0o644)
+    done = gateway.cli("serve", check=False)
+    assert done.returncode == 2
+    assert "secret" in done.stderr
+
+
+def test_user_commands(make_gateway, database):
+    gateway = make_gateway()
+    gateway.add_user("ana")
+    again = gateway.cli("user", "add", "ana", "--role", "user", stdin="another password\n",
+                        check=False)
+    assert again.returncode == 1 and "ana" in again.stderr
+    stored = database.value("SELECT password_hash FROM users WHERE username = 'ana'")
+    assert stored.startswith("$scrypt$")
+    token = gateway.cli("user", "token", "ana", "--ttl", "60").stdout.strip()
+    assert token.count(".") == 2
+    assert gateway.cli("user", "token", "nobody", check=False).returncode == 1
+
+
+def test_device_commands(make_gateway, database):
+    gateway = make_gateway()
+    gateway.add_user("ana")
+    _, first = gateway.add_device("ems_001", "ana", "--name", "Meter", "--type", "ems")
+    assert first.startswith("tgd_")
+    hashed = "SELECT token_hash FROM devices WHERE code = 'ems_001'"
+    before = bytes(database.value(hashed))
+    second = gateway.cli("device", "token", "rotate", "ems_001").stdout.split()[-1]
+    assert second.startswith("tgd_") and second != first
+    assert bytes(database.value(hashed)) != before
+    gateway.cli("device", "token", "revoke", "ems_001")
+    assert database.value(hashed) is None
+    assert gateway.cli("device", "add", "x", "--user", "nobody", check=False).returncode == 1
+    assert gateway.cli("device", "token", "rotate", "nobody", check=False).returncode == 1
+
+
+def test_group_and_vehicle_commands(make_gateway, database):
+    gateway = make_gateway()
+    for name in ("ana", "ben"):
+        gateway.add_user(name)
+    gateway.add_device("d1", "ana")
+    gateway.add_device("d2", "ana")
+    gateway.add_vehicle("USV-1", "ana", "--name", "First")
+    gateway.cli("group", "add", "Floor 1", "d1", "d2")
+    assert database.value("SELECT count(*) FROM device_groups") == 2
+    gateway.cli("vehicle", "share", "USV-1", "--user", "ben")
+    assert database.value("SELECT count(*) FROM shares") == 1
+    assert gateway.cli("vehicle", "share", "nobody", "--user", "ben", check=False).returncode == 1
+
+
+def test_a_database_that_is_away_is_a_fault_of_the_admin_commands(make_gateway):
+    gateway = make_gateway(database__url="postgresql://x@127.0.0.1:1/x")
+    done = gateway.cli("user", "add", "ana", "--role", "user", stdin="some password\n", check=False)
+    assert done.returncode == 1 and done.stderr.strip()
+
+
+def test_a_port_that_is_taken_is_named(gateway, make_gateway):
+    second = make_gateway(http__listen=f"127.0.0.1:{gateway.port}")
+    done = second.cli("serve", check=False)
+    assert done.returncode in (1, 2)
+    assert str(gateway.port) in done.stderr
+
+
+def test_a_journal_that_is_in_use_is_refused(gateway, make_gateway):
+    second = make_gateway(journal__dir=str(gateway.folder / "journal"))
+    done = second.cli("serve", check=False)
+    assert done.returncode in (1, 2)
+    assert "journal" in done.stderr
+    assert gateway.status("/readyz") == 200

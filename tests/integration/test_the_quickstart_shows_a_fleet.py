@@ -1,0 +1,56 @@
+"""deploy/quickstart: once through, again with the same data, and nothing left behind."""
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+from servers import ROOT
+
+COPIED = ["deploy", "db", "gateway", "mqtt", "schema", "ws", "tests", "meson.build",
+          "meson_options.txt"]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy of the sources with a release of its own, so that nothing of the user's is touched."""
+    folder = pathlib.Path(tmp_path_factory.mktemp("quickstart"))
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("node_modules"))
+        else:
+            shutil.copy(source, folder / name)
+    yield folder
+    for link in folder.glob(".quickstart/postgresql"):
+        if link.is_symlink():
+            shutil.rmtree(os.readlink(link), ignore_errors=True)
+
+
+def quickstart(checkout, *args):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("TIDEGATE_")}
+    done = subprocess.run([checkout / "deploy/quickstart", *args], text=True, timeout=600, env=env,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 0, done.stdout
+    left = subprocess.run(["ps", "-eo", "args"], text=True, capture_output=True, check=True).stdout
+    left = [line for line in left.splitlines() if str(checkout) in line]
+    assert not left, f"left running: {left}"
+    return done.stdout
+
+
+def test_quickstart_once_again_and_with_the_recording(checkout):
+    said = quickstart(checkout, "--once", "100", "--rate", "100")
+    assert "http://127.0.0.1:" in said and "demo" in said
+    assert "set aside 0" in said.splitlines()[-3]
+    secrets = [checkout / ".quickstart" / name for name in
+               ("jwt-secret", "token-pepper", "password-demo", "mqtt-gateway", "tidegate.conf")]
+    for path in secrets:
+        assert path.stat().st_mode & 0o077 == 0, path
+    password = (checkout / ".quickstart/password-demo").read_text()
+    quickstart(checkout, "--once", "20", "--rate", "100")
+    assert (checkout / ".quickstart/password-demo").read_text() == password
+    said = quickstart(checkout, "--reset", "--replay", "--speed", "1000", "--once", "50")
+    assert "set aside 0" in said.splitlines()[-3]
+    assert (checkout / ".quickstart/password-demo").read_text() != password
