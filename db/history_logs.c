@@ -16,11 +16,12 @@
         " 'guided', guided, 'system_status', system_status, 'speed', speed))"                \
         " || coalesce(extra, '{}'))::text"
 
-/* @columns: sensor_id, text, alert_type, severity, json, device_id */
-#define LOGS_PART(table, kind, columns, behind, order)                                          \
-        "(SELECT " kind " AS kind, journal_id, seq, received_at, time, " columns " FROM " table \
-        " WHERE vehicle_id = $8::bigint AND ($9::int & (1 << " kind                             \
-        ")) <> 0" DB_IN_TIME behind order ")"
+/* @columns: sensor_id, text, alert_type, severity, json, device_id; made of the rows that are left.
+ */
+#define LOGS_PART(table, kind, columns, behind, order)                           \
+        "(SELECT " kind " AS kind, journal_id, seq, received_at, time, " columns \
+        " FROM (SELECT * FROM " table " WHERE vehicle_id = $8::bigint"           \
+        " AND ($9::int & (1 << " kind ")) <> 0" DB_IN_TIME behind order ") " table ")"
 
 #define LOGS_SQL(behind, order)                                                                                                                                                          \
         DB_DECLARE                                                                                                                                                                       \

@@ -390,7 +390,7 @@ static void rows_add_status(DbRows *rows, const Record *record) {
         db_array_double(&columns[3], status->humidity);
         db_array_double(&columns[4], status->latitude);
         db_array_double(&columns[5], status->longitude);
-        db_array_bool(&columns[6], record->late);
+        db_array_bool(&columns[6], record->late ? 1 : 0);
 }
 
 /* What a device says about a command, as what the command then is. */

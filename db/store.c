@@ -297,7 +297,7 @@ static int store_start(DbStore *store) {
         if (r < 0)
                 return err_up(r);
         if (!sent) {
-                r = db_conn_fail(store->conn, NULL);
+                (void)!db_conn_fail(store->conn, NULL);
                 return store_offline(store);
         }
         store->under_way = true;
@@ -457,7 +457,7 @@ int db_store_poll(DbStore *store) {
         if (db_conn_flush(store->conn) == DB_E_OFFLINE)
                 return store_offline(store);
         if (!PQconsumeInput(pg)) {
-                r = db_conn_fail(store->conn, NULL);
+                (void)!db_conn_fail(store->conn, NULL);
                 return store_offline(store);
         }
         while (!PQisBusy(pg)) {

@@ -10,9 +10,9 @@
 #include "gateway/resolve.h"
 #include "gateway/route.h"
 
-#define BATCH_ARENA_BLOCK (256 * 1024)
-#define BATCH_MAX_BYTES   (4 * 1024 * 1024) /* of journal records in one batch */
-#define BATCH_DOOR_BYTES  (1024 * 1024)     /* of a payload of a kind without a route */
+#define BATCH_ARENA_BLOCK ((size_t)256 * 1024)
+#define BATCH_MAX_BYTES   ((size_t)4 * 1024 * 1024) /* of journal records in one batch */
+#define BATCH_DOOR_BYTES  ((size_t)1048576)         /* of a payload of a kind without a route */
 #define BATCH_NEAR_DBM    -60
 #define BATCH_MEDIUM_DBM  -75
 

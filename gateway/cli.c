@@ -1,4 +1,5 @@
 #include "gateway/cli.h"
+#include "gateway/base/err.h"
 
 #include <getopt.h>
 #include <stdarg.h>
@@ -128,7 +129,7 @@ int cli_load(const Cli *cli, Config **ret_config) {
         if (r == CONFIG_E_INVALID)
                 return CLI_USAGE;
         if (r != 0)
-                return cli_fault(cli, "configuration: %s", strerror(-r));
+                return cli_fault(cli, "configuration: %s", err_text(r));
         log_set_level((*ret_config)->log_level);
         return CLI_OK;
 }
@@ -148,7 +149,7 @@ int cli_db_result(const Cli *cli, const DbConn *conn, int r, const char *what) {
         case DB_E_SCHEMA:
                 return cli_fault(cli, "the schema is not that of this program: tidegate migrate");
         default:
-                return cli_fault(cli, "%s: %s", what, r < 0 ? strerror(-r) : "unexpected answer");
+                return cli_fault(cli, "%s: %s", what, r < 0 ? err_text(r) : "unexpected answer");
         }
 }
 
@@ -268,6 +269,7 @@ static int cli_parse_options(Cli *cli, int argc, char *argv[], const char *sets[
                 };
 
         opterr = 0;
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): no threads yet */
         while ((option = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
                 if (option == '?' || option == ':') {
                         fprintf(stderr,
@@ -352,8 +354,7 @@ static const char *cli_config_file(const Cli *cli) {
         const char *file = cli->values[CLI_CONFIG];
 
         if (!file)
-                file = getenv(
-                        "TIDEGATE_CONFIG"); /* NOLINT(concurrency-mt-unsafe): no threads yet */
+                file = getenv("TIDEGATE_CONFIG"); /* NOLINT(concurrency-mt-unsafe): no threads */
         if (file && *file)
                 return file;
         return access(CLI_CONFIG_DEFAULT, F_OK) == 0 ? CLI_CONFIG_DEFAULT : NULL;

@@ -6,6 +6,7 @@
 #include "db/conn.h"
 #include "db/listing.h"
 #include "gateway/base/clock.h"
+#include "gateway/base/err.h"
 #include "gateway/base/secret.h"
 #include "gateway/cli_command.h"
 
@@ -142,7 +143,7 @@ int cli_user_token(const Cli *cli) {
                                        "needs auth.jwt_secret_file, and HS256 among "
                                        "auth.algorithms");
         if (r < 0)
-                return cli_fault(cli, "%s", strerror(-r));
+                return cli_fault(cli, "%s", err_text(r));
         printf("%s\n", jwt);
         return CLI_OK;
 }
@@ -221,7 +222,7 @@ static int cli_read_pepper(const Cli *cli, const Config *config, char **ret_pepp
                                        "auth.token_pepper_file %s: empty, too large, or readable "
                                        "by others (chmod 600)",
                                        file);
-        return r == 0 ? CLI_OK : cli_fault(cli, "%s: %s", file, strerror(-r));
+        return r == 0 ? CLI_OK : cli_fault(cli, "%s: %s", file, err_text(r));
 }
 
 static int cli_make_token(const Cli *cli,

@@ -10,6 +10,8 @@
 #include "gateway/cli_command.h"
 #include "mqtt/publisher.h"
 
+DEFINE_CLEANUP(char *, free);
+
 #define LETTERS_SHOWN   50
 #define LETTERS_MAX     10000 /* in one go: their payloads are in memory */
 #define LETTERS_WINDOW  100   /* published before we wait for the broker's word */
@@ -215,21 +217,41 @@ int cli_letters_discard(const Cli *cli) {
         return r;
 }
 
+/* Where a letter goes in again: what came by another door is given a topic of its kind. NULL:
+ * nowhere. */
+static char *letters_topic(const Letters *letters, const char *came_by) {
+        static const char device[] = "ws/device/", detections[] = "api/v1/detections";
+        bool is_device = strncmp(came_by, device, sizeof(device) - 1) == 0;
+        const Route *route;
+        TopicMatch match = { .device = is_device ? text_of(came_by + sizeof(device) - 1)
+                                                 : (Text){ 0 } };
+        char *topic = NULL;
+
+        if (!is_device && strcmp(came_by, detections) != 0)
+                return strdup(came_by);
+        route = routes_by_kind(letters->config->routes,
+                               is_device ? KIND_TELEMETRY : KIND_BLE_DETECTIONS);
+        return route && topic_template_expand(route->topic, &match, &topic) == 0 ? topic : NULL;
+}
+
 static void letters_publish(void *arg, const DbDeadLetter *letter) {
         Letters *letters = arg;
+        CLEANUP(free) char *topic = letters_topic(letters, letter->topic);
 
-        letters->published = mqtt_publisher_publish(letters->publisher,
-                                                    letter->topic,
-                                                    letter->payload,
-                                                    1,
-                                                    false);
+        letters->published = MQTT_PUBLISHER_E_REFUSED;
+        if (!topic)
+                return;
+        letters->published =
+                mqtt_publisher_publish(letters->publisher, topic, letter->payload, 1, false);
 }
 
 static int letters_connect_broker(Letters *letters) {
-        MqttOptions options = letters->config->mqtt;
+        MqttOptions options;
         char id[SECRET_ID_SIZE], client_id[sizeof("tidegate-replay-") + SECRET_ID_SIZE];
         int r;
 
+        assert(letters->config);
+        options = letters->config->mqtt;
         if (!letters->config->mqtt_enabled)
                 return cli_usage_error(letters->cli, "mqtt.url is not set");
         if (secret_id(id) != 0)

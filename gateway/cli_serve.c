@@ -4,6 +4,7 @@
 
 #include "db/conn.h"
 #include "db/migrate.h"
+#include "gateway/base/err.h"
 #include "gateway/base/secret.h"
 #include "gateway/cli_command.h"
 #include "gateway/gateway.h"
@@ -163,6 +164,6 @@ int cli_simulate(const Cli *cli) {
                 return cli_fault(cli,
                                  "ended early%s%s",
                                  r < 0 ? ": " : "",
-                                 r < 0 ? strerror(-r) : "");
+                                 r < 0 ? err_text(r) : "");
         return CLI_OK;
 }

@@ -1,6 +1,5 @@
 #include "gateway/config.h"
 
-#include <ctype.h>
 #include <ini.h>
 #include <stdio.h>
 
@@ -143,7 +142,7 @@ static int config_load_file(ConfigLoader *loader, const char *name) {
 
         file.stream = fopen(name, "re");
         if (!file.stream) {
-                fprintf(stderr, "%s: cannot be read: %s\n", name, strerror(errno));
+                fprintf(stderr, "%s: cannot be read: %s\n", name, err_text(errno));
                 ++loader->n_errors;
                 return 0;
         }
@@ -153,7 +152,7 @@ static int config_load_file(ConfigLoader *loader, const char *name) {
         if (ini_parse_stream(config_read_line, &file, config_on_value, &file) == -2)
                 file.fault = err_new(-ENOMEM);
         if (ferror(file.stream)) {
-                fprintf(stderr, "%s: cannot be read: %s\n", name, strerror(EIO));
+                fprintf(stderr, "%s: cannot be read: %s\n", name, err_text(EIO));
                 ++loader->n_errors;
         }
         (void)fclose(file.stream);
@@ -197,30 +196,46 @@ static bool config_env_split_route(char *name, const char **ret_route, const cha
         return false;
 }
 
-static int config_env_assign(ConfigLoader *loader, const char *variable, const char *value) {
-        char name[128], origin[192];
+static void config_env_lower(char *name) {
+        for (; *name; ++name)
+                if (*name >= 'A' && *name <= 'Z')
+                        *name = (char)(*name - 'A' + 'a');
+}
+
+/* The origin of what it assigns is the loader's: the caller sets it. */
+static int config_env_assign_from(ConfigLoader *loader, const char *variable, const char *value) {
+        char name[128];
         const char *route = NULL, *route_key = NULL;
         const ConfigKey *key;
         size_t n = (size_t)(value - 1 - variable);
 
-        snprintf(origin, sizeof(origin), "environment %.*s", (int)(n < 128 ? n : 128), variable);
-        loader->origin = origin;
         snprintf(name, sizeof(name), "%.*s", (int)n, variable);
         memmove(name, name + strlen(CONFIG_ENV), strlen(name + strlen(CONFIG_ENV)) + 1);
         key = config_env_find(name);
         if (key)
                 return config_assign(loader, key->section, key->name, value);
 
-        for (char *p = name; *p; ++p)
-                *p = (char)tolower((unsigned char)*p);
+        config_env_lower(name);
         if (config_env_split_route(name, &route, &route_key))
                 return config_routes_set(loader, route, route_key, value);
         fprintf(stderr,
                 "%s: no such key; allowed: TIDEGATE_SECTION_KEY of `tidegate check-config "
                 "--example`, TIDEGATE_CONFIG\n",
-                origin);
+                loader->origin);
         ++loader->n_errors;
         return 0;
+}
+
+static int config_env_assign(ConfigLoader *loader, const char *variable, const char *value) {
+        size_t n = (size_t)(value - 1 - variable);
+        char origin[192];
+        int r;
+
+        snprintf(origin, sizeof(origin), "environment %.*s", (int)(n < 128 ? n : 128), variable);
+        loader->origin = origin;
+        r = config_env_assign_from(loader, variable, value);
+        loader->origin = NULL;
+        return r == 0 ? 0 : err_up(r);
 }
 
 static int config_load_environment(ConfigLoader *loader, char **environment) {

@@ -159,7 +159,7 @@ static void config_blame_file(ConfigLoader *loader,
                      name,
                      "%s: %s; allowed: a file that we may read",
                      path,
-                     strerror(errno));
+                     err_text(errno));
 }
 
 static void config_check_readable(ConfigLoader *loader, const char *section, const char *name) {

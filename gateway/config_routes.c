@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "gateway/base/buf.h"
 #include "gateway/base/err.h"
 #include "gateway/config_table.h"
 
@@ -141,13 +142,11 @@ static void config_route_error(ConfigLoader *loader,
 }
 
 static int config_routes_unknown_key(ConfigLoader *loader, const char *route, const char *name) {
-        char allowed[160] = "";
+        CLEANUP_BUF Buf allowed = { 0 };
 
-        for (size_t k = 0; k < CONFIG_ROUTE_KEYS; ++k) {
-                strcat(allowed, k ? ", " : "");
-                strcat(allowed, config_route_keys[k].name);
-        }
-        config_route_error(loader, route, name, "unknown key", allowed);
+        for (size_t k = 0; k < CONFIG_ROUTE_KEYS; ++k)
+                buf_printf(&allowed, "%s%s", k > 0 ? ", " : "", config_route_keys[k].name);
+        config_route_error(loader, route, name, "unknown key", buf_text(&allowed).data);
         return 0;
 }
 
@@ -331,22 +330,20 @@ static int config_route_read_zone(ConfigLoader *loader, const ConfigRoute *sourc
 
 static void config_route_read_kind(ConfigLoader *loader, const ConfigRoute *source, Route *route) {
         const char *text = config_route_text(loader, source, ROUTE_KIND);
-        char allowed[200] = "";
+        CLEANUP_BUF Buf allowed = { 0 };
 
         route->kind = text ? kind_from_name(text_of(text)) : KIND_NONE;
         if (route->kind == KIND_COMMAND_STATE) /* only we say what became of a command */
                 route->kind = KIND_NONE;
         if (route->kind != KIND_NONE)
                 return;
-        for (Kind kind = KIND_NONE + 1; kind < KIND_COMMAND_STATE; ++kind) {
-                strcat(allowed, kind > KIND_NONE + 1 ? ", " : "");
-                strcat(allowed, kind_name(kind));
-        }
+        for (Kind kind = KIND_NONE + 1; kind < KIND_COMMAND_STATE; ++kind)
+                buf_printf(&allowed, "%s%s", kind > KIND_NONE + 1 ? ", " : "", kind_name(kind));
         config_route_error(loader,
                            source->name,
                            "kind",
                            text ? "unknown kind" : "is not set",
-                           allowed);
+                           buf_text(&allowed).data);
 }
 
 /* Two templates with the same filter: the second would never see a message. */

@@ -216,6 +216,11 @@ const ConfigKey config_keys[] = {
           "The last messages that are kept in memory for subscribers who come back." },
         { "ws", "replay_bytes", CONFIG_SIZE, AT(ws.replay_bytes), "64M", 0, 64 * GIB, true,
           "The same in bytes; further back the database is asked." },
+        { "ws", "deflate", CONFIG_FLAG, AT(ws.deflate), "on", 0, 0, true,
+          "Compress for who asks for it (permessage-deflate); one compressed frame serves all." },
+        { "ws", "deflate_min_bytes", CONFIG_SIZE, AT(ws.deflate_min_bytes), "128", 0, 16 * MIB,
+          true,
+          "A shorter frame is not compressed." },
         { "ws", "stats_interval", CONFIG_MS, AT(ws.stats_interval_ms), "5s", 100, HOUR_MS, true,
           "Statistics (dialects A and E) are computed at most so often." },
 

@@ -1,4 +1,3 @@
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -43,21 +42,30 @@ static bool config_parse_digits(const char *text, int64_t *ret_value, const char
         return true;
 }
 
+/* How often 1024 is taken: K once, M twice, G three times; -1 = no such suffix. */
+static int config_size_power(const char *suffix) {
+        static const char suffixes[] = "kmgKMG";
+        const char *found;
+
+        if (*suffix == '\0')
+                return 0;
+        found = strchr(suffixes, *suffix);
+        return found && suffix[1] == '\0' ? (int)(found - suffixes) % 3 + 1 : -1;
+}
+
 bool config_parse_size(const char *text, int64_t *ret_value) {
-        static const char suffixes[] = "KMG";
-        const char *suffix, *found;
+        const char *suffix;
         int64_t value;
+        int power;
 
         if (!config_parse_digits(text, &value, &suffix))
                 return false;
-        if (*suffix != '\0') {
-                found = strchr(suffixes, toupper((unsigned char)*suffix));
-                if (!found || suffix[1] != '\0')
+        power = config_size_power(suffix);
+        if (power < 0)
+                return false;
+        for (int i = 0; i < power; ++i)
+                if (__builtin_mul_overflow(value, 1024, &value))
                         return false;
-                for (const char *p = suffixes; p <= found; ++p)
-                        if (__builtin_mul_overflow(value, 1024, &value))
-                                return false;
-        }
         *ret_value = value;
         return true;
 }

@@ -98,7 +98,7 @@ static int gateway_open_journal(Gateway *gateway) {
                 log_error("journal_unusable dir=\"%s\"", options->dir);
                 return GATEWAY_E_START;
         default:
-                log_error("journal_failed dir=\"%s\" error=\"%s\"", options->dir, strerror(-r));
+                log_error("journal_failed dir=\"%s\" error=\"%s\"", options->dir, err_text(r));
                 return err_up(r);
         }
 
@@ -541,7 +541,8 @@ static void gateway_arm_second_signal(void) {
 static int gateway_left_ms(int64_t deadline_us) {
         int64_t left_us = deadline_us - clock_mono_us();
 
-        return left_us > GATEWAY_DRAIN_MIN_MS * 1000 ? (int)(left_us / 1000) : GATEWAY_DRAIN_MIN_MS;
+        return left_us > GATEWAY_DRAIN_MIN_MS * INT64_C(1000) ? (int)(left_us / 1000)
+                                                              : GATEWAY_DRAIN_MIN_MS;
 }
 
 /* The source, then the journal into the database, then the sockets: all within the grace. */
@@ -567,7 +568,7 @@ int gateway_run(Gateway *gateway) {
         notify_ready();
         r = gateway_loop(gateway);
         if (r < 0)
-                log_error("fault error=\"%s\"", strerror(-r));
+                log_error("fault error=\"%s\"", err_text(r));
         gateway_stop(gateway);
         return r == 0 ? 0 : err_up(r);
 }

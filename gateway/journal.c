@@ -40,6 +40,7 @@ struct Journal {
         Segment *active;          /* {lock} NULL = the next append makes one; reference */
         Segment *newest;          /* {lock} end of the list; reference; may be the active one */
         uint64_t next_seq;        /* {lock} */
+        uint64_t begin_seq;       /* next_seq - 1 at the start */
         uint64_t last_index;      /* {lock} */
         int64_t last_received_us; /* {lock} */
         int64_t failed_us;        /* {lock} the last time that no segment could be made */
@@ -142,6 +143,7 @@ static int journal_recover_into(Journal *journal) {
         journal->next_seq = found.last_seq + 1;
         if (now_us > 0 && (uint64_t)now_us > journal->next_seq)
                 journal->next_seq = (uint64_t)now_us;
+        journal->begin_seq = journal->next_seq - 1;
         journal_account(journal, (int64_t)found.n_bytes, (int64_t)found.n_segments);
         return 0;
 }
@@ -237,6 +239,10 @@ Journal *journal_close(Journal *journal) {
 
 const char *journal_epoch(const Journal *journal) {
         return journal->epoch;
+}
+
+uint64_t journal_begin_seq(const Journal *journal) {
+        return journal->begin_seq;
 }
 
 uint64_t journal_first_seq(const Journal *journal) {

@@ -70,6 +70,8 @@ uint64_t journal_first_seq(const Journal *journal); /* of the oldest record; 0 i
 uint64_t journal_last_seq(
         const Journal *journal); /* of the newest record; 0 if there never was one */
 
+uint64_t journal_begin_seq(const Journal *journal); /* every record since this start is behind it */
+
 /* Any thread. The reader is woken. */
 MUST_CHECK int journal_append(Journal *journal, const Inbound *inbound, uint64_t *ret_seq);
 

@@ -24,7 +24,7 @@
 
 #define PROCESSOR_IDLE_MS       1000 /* the longest sleep */
 #define PROCESSOR_LIVE_BATCH    256  /* shown in one turn while the database lags */
-#define PROCESSOR_RESTORE_BLOCK (64 * 1024)
+#define PROCESSOR_RESTORE_BLOCK ((size_t)64 * 1024)
 
 struct Processor {
         ProcessorOptions options;
@@ -206,6 +206,13 @@ static void processor_finish_batch(Processor *processor) {
         journal_commit(processor->journal, processor->stored_seq);
 }
 
+/* Everything that a journal of which nothing is stored yet has or will have comes after this. */
+static uint64_t processor_begin_seq(Journal *journal) {
+        uint64_t first = journal_first_seq(journal);
+
+        return first > 0 ? first - 1 : journal_begin_seq(journal);
+}
+
 /* The database says how far we got: behind a crash or a cut, only it knows. */
 static int processor_take_position(Processor *processor, uint64_t position) {
         CommitRange range;
@@ -236,7 +243,9 @@ static int processor_take_position(Processor *processor, uint64_t position) {
         log_info("journal_position seq=%llu to_store=%llu",
                  (unsigned long long)position,
                  (unsigned long long)n);
-        return 0;
+        return outbox_show_position(processor->outbox,
+                                    position > 0 ? position
+                                                 : processor_begin_seq(processor->journal));
 }
 
 static int processor_apply(Processor *processor, RegistryDelta *delta) {

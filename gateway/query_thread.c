@@ -6,6 +6,7 @@
 
 #include "db/commands.h"
 #include "db/history.h"
+#include "db/replay.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
 #include "gateway/base/event.h"
@@ -19,6 +20,7 @@
 DEFINE_CLEANUP(char *, free);
 
 enum {
+        QUERY_THREAD_REPLAYS = 64,      /* waiting; the hub never asks for so many at once */
         QUERY_THREAD_WAIT_MS = 1000,    /* between looks at a silent queue */
         QUERY_THREAD_CONNECT_MS = 2000, /* one attempt; the asker gets its 503 after it */
         QUERY_THREAD_RETRY_MS = 1000,   /* no new attempt before; until then 503 at once */
@@ -30,6 +32,8 @@ struct QueryThread {
         bool has_thread;
         int stop_fd;
         HistoryPool *pool;       /* borrowed; may be NULL */
+        QueryThread *replays;    /* owned: what subscribers missed holds up nobody's login */
+        Queue *replay_queries;   /* owned */
         Queue *queries, *outbox; /* borrowed */
         DbConn *conn;
         int64_t retry_at_us;
@@ -76,6 +80,48 @@ static int query_thread_login(QueryThread *thread, const Query *query, Answer *a
         return 0;
 }
 
+/* Keeps one event of the page: its arg is the answer, which has room for all. */
+static int query_thread_on_missed(void *arg, const Record *record, const DeviceState *state) {
+        Answer *answer = arg;
+        int r;
+
+        r = event_new_message(&answer->events[answer->n_events], record, state, true);
+        if (r < 0)
+                return err_up(r);
+        ++answer->n_events;
+        return 0;
+}
+
+static int query_thread_replay(QueryThread *thread, const Query *query, Answer *answer) {
+        int r;
+
+        while (answer->n_events > 0) /* of a try that was cut off */
+                event_unref(answer->events[--answer->n_events]);
+        free(answer->events);
+        answer->events = calloc((size_t)query->replay->limit + 1, sizeof(*answer->events));
+        if (!answer->events)
+                return err_new(-ENOMEM);
+
+        r = db_replay(thread->conn,
+                      query->replay,
+                      query_thread_on_missed,
+                      answer,
+                      &answer->upto_seq);
+        switch (r) {
+        case 0:
+                answer->status = 200;
+                return 0;
+        case DB_E_NOT_FOUND:
+                answer->status = 404;
+                return 0;
+        case DB_E_EXISTS:
+                answer->status = 410;
+                return 0;
+        default:
+                return r < 0 ? err_up(r) : r;
+        }
+}
+
 static int query_thread_ask(QueryThread *thread, const Query *query, Answer *answer) {
         int r;
 
@@ -102,6 +148,8 @@ static int query_thread_ask(QueryThread *thread, const Query *query, Answer *ans
                 return db_commands_get(thread->conn, query, answer);
         case QUERY_PENDING_COMMANDS:
                 return db_commands_pending(thread->conn, query, answer);
+        case QUERY_REPLAY:
+                return query_thread_replay(thread, query, answer);
         default:
                 return 0;
         }
@@ -149,6 +197,11 @@ static int query_thread_answer(QueryThread *thread, const Query *query) {
 
 /* What the pool has no room for is answered here: with 503. */
 static bool query_thread_hands_on(QueryThread *thread, Query **queryp) {
+        if ((*queryp)->kind == QUERY_REPLAY && thread->replays &&
+            queue_push(thread->replay_queries, *queryp, 0) == 0) {
+                *queryp = NULL;
+                return true;
+        }
         return (*queryp)->kind == QUERY_HISTORY && thread->pool &&
                history_pool_push(thread->pool, queryp) == 0;
 }
@@ -172,6 +225,65 @@ static void *query_thread_run(void *arg) {
         return NULL;
 }
 
+static void query_thread_free_query(void *query) {
+        query_free(query);
+}
+
+static int query_thread_prepare(QueryThread *thread,
+                                const char *name,
+                                const char *database_url,
+                                int statement_timeout_ms) {
+        int r;
+
+        thread->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (thread->stop_fd < 0)
+                return err_new(-errno);
+        r = db_conn_new(&thread->conn,
+                        &(DbConnOptions){ .url = database_url,
+                                          .name = name,
+                                          .connect_timeout_ms = QUERY_THREAD_CONNECT_MS,
+                                          .statement_timeout_ms = statement_timeout_ms });
+        if (r < 0)
+                return err_up(r);
+        db_conn_set_stop(thread->conn, thread->stop_fd);
+        return 0;
+}
+
+static int query_thread_start(QueryThread *thread) {
+        int r;
+
+        r = pthread_create(&thread->thread, NULL, query_thread_run, thread);
+        if (r != 0)
+                return err_new(-r);
+        thread->has_thread = true;
+        return 0;
+}
+
+/* A second one of its kind, for replays alone. */
+static int query_thread_second(QueryThread *first,
+                               const char *database_url,
+                               int statement_timeout_ms) {
+        CLEANUP(query_thread_free) QueryThread *second = NULL;
+        int r;
+
+        r = queue_new(&first->replay_queries, QUERY_THREAD_REPLAYS, query_thread_free_query);
+        if (r < 0)
+                return err_up(r);
+        second = calloc(1, sizeof(*second));
+        if (!second)
+                return err_new(-ENOMEM);
+        second->queries = first->replay_queries;
+        second->outbox = first->outbox;
+        r = query_thread_prepare(second, "replay", database_url, statement_timeout_ms);
+        if (r == 0)
+                r = query_thread_start(second);
+        if (r < 0)
+                return err_up(r);
+
+        first->replays = TAKE(&second);
+        return 0;
+}
+
 int query_thread_new(QueryThread **ret_thread,
                      const char *database_url,
                      int statement_timeout_ms,
@@ -187,22 +299,14 @@ int query_thread_new(QueryThread **ret_thread,
         thread->pool = pool;
         thread->queries = queries;
         thread->outbox = outbox;
-        thread->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (thread->stop_fd < 0)
-                return err_new(-errno);
-        r = db_conn_new(&thread->conn,
-                        &(DbConnOptions){ .url = database_url,
-                                          .name = "query",
-                                          .connect_timeout_ms = QUERY_THREAD_CONNECT_MS,
-                                          .statement_timeout_ms = statement_timeout_ms });
+        r = query_thread_prepare(thread, "query", database_url, statement_timeout_ms);
+        if (r == 0)
+                r = query_thread_second(thread, database_url, statement_timeout_ms);
+        if (r == 0)
+                r = query_thread_start(thread);
         if (r < 0)
                 return err_up(r);
-        db_conn_set_stop(thread->conn, thread->stop_fd);
 
-        r = pthread_create(&thread->thread, NULL, query_thread_run, thread);
-        if (r != 0)
-                return err_new(-r);
-        thread->has_thread = true;
         *ret_thread = TAKE(&thread);
         return 0;
 }
@@ -216,6 +320,8 @@ QueryThread *query_thread_free(QueryThread *thread) {
                 (void)eventfd_write(thread->stop_fd, 1);
         if (thread->has_thread)
                 MUST(pthread_join(thread->thread, NULL));
+        query_thread_free(thread->replays);
+        queue_free(thread->replay_queries);
         db_conn_free(thread->conn);
         if (thread->stop_fd >= 0)
                 close(thread->stop_fd);

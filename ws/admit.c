@@ -134,6 +134,11 @@ static bool ws_admit_identify(WsCall *call, const WsEndpoint *endpoint) {
 
         if (endpoint->access == WS_ENDPOINT_PUBLIC)
                 return true;
+        if (!registry_is_loaded(call->access->registry)) { /* or a good token would be refused */
+                ws_response_retry_after(call->response, 1);
+                ws_response_problem(call->response, 503, "starting", "Still loading.");
+                return false;
+        }
         if (endpoint->access == WS_ENDPOINT_DEVICE)
                 return ws_admit_device(call);
         r = ws_request_identify(call->request, call->access, call->now_us, &call->identity, &why);

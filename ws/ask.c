@@ -47,8 +47,8 @@ static void ws_ask_read_box(WsAsk *ask) {
 
         if (!list)
                 return;
-        ask->has_box = json_object_is_type(list, json_type_array) &&
-                       json_object_array_length(list) == 4;
+        ask->has_box =
+                json_object_is_type(list, json_type_array) && json_object_array_length(list) == 4;
         for (size_t i = 0; ask->has_box && i < 4; ++i)
                 ask->has_box = ws_ask_number(json_object_array_get_idx(list, i), &ask->box[i]);
         if (!ask->has_box)

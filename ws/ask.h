@@ -28,9 +28,9 @@ struct WsAsk {
         WsOp op;
         const char *fault; /* static: what is wrong with its members; NULL = nothing */
 
-        Text token;           /* auth, refresh */
-        Text subscription;    /* unsubscribe */
-        Text device;          /* command; a number as text, in @number */
+        Text token;              /* auth, refresh */
+        Text subscription;       /* unsubscribe */
+        Text device;             /* command; a number as text, in @number */
         WsCommandList to, types; /* subscribe */
         Text since;              /* absent if none */
         bool wants_snapshot;

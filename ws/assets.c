@@ -3,8 +3,8 @@
 #include "ws/endpoint.h"
 
 /*
- * The page at `/` and the documents of the interfaces: files built into the program. Their names carry no version, so
- * browsers ask each time, and are told 304 by the ETag.
+ * The page at `/` and the documents of the interfaces: files built into the program. Their names
+ * carry no version, so browsers ask each time, and are told 304 by the ETag.
  */
 
 typedef struct WsAsset WsAsset;

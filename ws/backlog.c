@@ -207,6 +207,7 @@ int ws_backlog_push(WsBacklog *backlog, WsFrame *frame, size_t limit, int64_t no
         WsFrame **stale = NULL;
         int r;
 
+        ++backlog->offered;
         ++backlog->tally->offered;
         if (backlog->slots && frame->key != 0)
                 stale = ws_backlog_stale(backlog, frame->key);

@@ -1,6 +1,8 @@
 #include "ws/client.h"
 
 #include <libwebsockets.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -12,13 +14,14 @@
 #include "ws/packer.h"
 #include "ws/server.h"
 
-#define WS_CLIENT_BUDGET     4        /* writes in one turn */
-#define WS_CLIENT_LINGER_MS  30000    /* for a peer that does not read, to read why it is closed */
-#define WS_CLIENT_LEAVE_MS   5000     /* for it to answer the close */
+#define WS_CLIENT_BUDGET     4     /* writes in one turn */
+#define WS_CLIENT_LINGER_MS  30000 /* for a peer that does not read, to read why it is closed */
+#define WS_CLIENT_LEAVE_MS   5000  /* for it to answer the close */
 #define WS_CLIENT_CREDIT_ONE 1000
-#define WS_CLIENT_KEEP_MS    15000         /* between two comments of an event stream */
+#define WS_CLIENT_STREAM_MS  1000            /* between two looks at an event stream */
+#define WS_CLIENT_KEEP_MS    15000           /* between two comments of an event stream */
 #define WS_CLIENT_NEVER_MS   (INT64_MAX / 4) /* a sign of life that nobody expects */
-#define WS_CLIENT_IN_KEEP    4096 /* a larger message buffer is given back */
+#define WS_CLIENT_IN_KEEP    4096            /* a larger message buffer is given back */
 
 static int64_t ws_client_now_ms(void) {
         return clock_mono_us() / 1000;
@@ -61,6 +64,9 @@ static void ws_client_schedule(WsClient *client) {
                 due = client->seen_ms + options->silence_ms;
         if (since != 0 && since + options->slow_ms < due)
                 due = since + options->slow_ms;
+        if (client->dialect->door == WS_DOOR_STREAM && client->state == WS_CLIENT_OPEN &&
+            ws_client_now_ms() + WS_CLIENT_STREAM_MS < due)
+                due = ws_client_now_ms() + WS_CLIENT_STREAM_MS;
         if (client->is_unknown && client->auth_ms < due)
                 due = client->auth_ms;
         if (client->expires_us < clock_now_us() + options->ping_interval_ms * INT64_C(1000))
@@ -175,11 +181,28 @@ WsClient *ws_client_free(WsClient *client) {
 
         ws_client_closed(client);
         ws_feed_free(client->feed);
+        ws_follow_free(client->first);
+        buf_done(&client->out);
+        free(client->origin);
         --client->hub->n_clients;
         ws_edge_free(client->edge);
         free(client->vehicle_ids);
         free(client);
         return NULL;
+}
+
+static bool ws_client_is_stream(const WsClient *client) {
+        return client->dialect->door == WS_DOOR_STREAM;
+}
+
+/* What the peer has sent since it connected, or 0. */
+static uint64_t ws_client_n_received(const WsClient *client) {
+        struct tcp_info info = { 0 };
+        socklen_t n = sizeof(info);
+
+        if (getsockopt(lws_get_socket_fd(client->wsi), IPPROTO_TCP, TCP_INFO, &info, &n) != 0)
+                return 0;
+        return info.tcpi_bytes_received;
 }
 
 static int64_t ws_client_ping_interval(const WsClient *client) {
@@ -207,10 +230,12 @@ int ws_client_open(WsClient *client, struct lws *wsi) {
         client->ping_ms = now_ms + options->ping_interval_ms / 2 +
                           (int64_t)(client->hub->n_clients * 7919 %
                                     (size_t)(options->ping_interval_ms / 2 + 1));
-        if (client->dialect->door == WS_DOOR_STREAM)
+        if (client->dialect->door == WS_DOOR_STREAM) {
                 client->ping_ms = now_ms + ws_client_ping_interval(client);
-        else if (client->dialect->door == WS_DOOR_POLL)
+                client->n_received = ws_client_n_received(client);
+        } else if (client->dialect->door == WS_DOOR_POLL) {
                 client->ping_ms = client->deadline_ms;
+        }
         client->credit = (int64_t)options->messages_per_s * 2 * WS_CLIENT_CREDIT_ONE;
         if (client->expires_us < INT64_MAX - WS_CLIENT_GRACE_US)
                 client->expires_us += WS_CLIENT_GRACE_US;
@@ -218,6 +243,7 @@ int ws_client_open(WsClient *client, struct lws *wsi) {
         ++client->hub->n_open[client->dialect->id];
         metric_add(METRIC_WS_CONNECTIONS_A + (Metric)client->dialect->id, 1);
         metric_add(METRIC_WS_ACCEPTED, 1);
+        metric_add(METRIC_WS_ACCEPTED_DEFLATE, client->deflates);
         ws_client_schedule(client);
         r = ws_client_join(client);
         if (r == 0 && client->dialect->open)
@@ -239,7 +265,8 @@ void ws_client_closed(WsClient *client) {
 }
 
 void ws_client_close(WsClient *client, WsClose code, const char *reason, Metric metric) {
-        if (client->state != WS_CLIENT_OPEN)
+        if (client->state != WS_CLIENT_OPEN ||
+            client->close_code != 0) /* the first reason counts */
                 return;
 
         client->close_code = (int)code;
@@ -309,10 +336,6 @@ static bool ws_client_write(WsClient *client, const void *data, size_t n) {
         return lws_write(client->wsi, bytes.out, n, LWS_WRITE_RAW) >= 0;
 }
 
-static bool ws_client_is_stream(const WsClient *client) {
-        return client->dialect->door == WS_DOOR_STREAM;
-}
-
 /* A control frame fits between the fragments of a message, a comment only between two events. */
 static bool ws_client_write_ping(WsClient *client) {
         if (!client->wants_ping || lws_partial_buffered(client->wsi))
@@ -380,7 +403,8 @@ static void ws_client_end_stream(WsClient *client) {
         if (client->backlog.head_sent == 0 && !lws_partial_buffered(client->wsi)) {
                 n = snprintf(bytes,
                              sizeof(bytes),
-                             "event: close\ndata: {\"type\":\"close\",\"code\":%d,\"reason\":\"%s\"}"
+                             "event: close\ndata: "
+                             "{\"type\":\"close\",\"code\":%d,\"reason\":\"%s\"}"
                              "\n\n",
                              client->close_code,
                              client->close_reason);
@@ -418,6 +442,22 @@ static bool ws_client_pump(WsClient *client) {
         return r == 0;
 }
 
+void ws_client_finish(WsClient *client) {
+        struct lws *wsi = client->wsi;
+
+        ws_client_closed(client);
+        client->answer(client, wsi);
+}
+
+/* One that reads on what it missed comes again in the next turn, if it is allowed to. */
+static void ws_client_flush_poll(WsClient *client) {
+        client->dialect->flush(client);
+        if (client->state != WS_CLIENT_OPEN || !ws_feed_is_hungry(client->feed))
+                return;
+        lws_rx_flow_control(client->wsi, 1);
+        lws_callback_on_writable(client->wsi);
+}
+
 void ws_client_flush(WsClient *client) {
         bool is_well;
 
@@ -429,7 +469,7 @@ void ws_client_flush(WsClient *client) {
         if (client->close_code != 0)
                 ws_client_begin_close(client);
         else if (client->dialect->flush)
-                client->dialect->flush(client);
+                ws_client_flush_poll(client);
         else if (!is_well || !ws_client_write_some(client))
                 ws_client_cut(client);
 }
@@ -439,6 +479,7 @@ void ws_client_writeable(WsClient *client) {
                 ws_client_flush(client);
         else if (client->state == WS_CLIENT_CLOSING)
                 ws_client_say_bye(client);
+        (void)!ws_replays_turn(&client->hub->replays); /* it may have come to the end of a page */
         ws_tally_publish(&client->hub->tally);
 }
 
@@ -483,6 +524,10 @@ static int ws_client_message(WsClient *client, Text message) {
         metric_add(METRIC_WS_MESSAGES_IN, 1);
         if (!ws_client_spend(client)) {
                 ws_client_close(client, WS_CLOSE_RATE, "rate limited", METRIC_WS_CLOSED_RATE);
+                return 0;
+        }
+        if (client->is_binary && client->dialect->has_feed) {
+                ws_client_close(client, WS_CLOSE_MISUSE, "binary", METRIC_WS_CLOSED_MISUSE);
                 return 0;
         }
         if ((client->is_binary && !client->edge) || !client->dialect->receive)
@@ -533,6 +578,8 @@ int ws_client_receive(WsClient *client, const void *data, size_t n) {
         client->seen_ms = ws_client_now_ms();
         client->is_binary = lws_frame_is_binary(client->wsi);
         client->n_in = is_first ? n : client->n_in + n;
+        if (is_first)
+                client->is_packed = lws_get_reserved_bits(client->wsi) != 0;
         if (coming > limit || client->n_in + coming > limit)
                 ws_client_close(client,
                                 WS_CLOSE_TOO_BIG,
@@ -610,6 +657,10 @@ void ws_client_look(WsWheelLink *link, int64_t now_ms) {
                 return;
         }
 
+        if (ws_client_is_stream(client) && ws_client_n_received(client) > client->n_received) {
+                ws_client_cut(client); /* lws would spin on a request that it cannot serve yet */
+                return;
+        }
         ws_client_judge(client, now_ms);
         if (now_ms >= client->ping_ms) {
                 client->ping_ms = now_ms + ws_client_ping_interval(client);

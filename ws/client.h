@@ -21,6 +21,7 @@
 #include "ws/backlog.h"
 #include "ws/dialect.h"
 #include "ws/index.h"
+#include "ws/push.h"
 #include "ws/wheel.h"
 
 struct lws;
@@ -28,8 +29,8 @@ struct lws;
 typedef struct WsEdge WsEdge;
 typedef struct WsFeed WsFeed;
 
-/* @body empty: nothing has happened. The poll is over. */
-typedef void (*WsPollFn)(void *arg, WsClient *client, const Buf *body);
+/* The poll is over; the client has left already. */
+typedef void (*WsPollFn)(WsClient *client, struct lws *wsi);
 
 typedef enum WsClientState {
         WS_CLIENT_WAITING, /* for the end of the handshake */
@@ -80,7 +81,7 @@ struct WsClient {
         WsEdge *edge; /* owned; NULL: not a device's own socket */
         WsFeed *feed; /* owned; NULL: the dialect has no subscriptions, or it is leaving */
         WsClientState state;
-        bool is_unknown; /* has not said yet who it is: until auth_ms */
+        bool is_unknown;   /* has not said yet who it is: until auth_ms */
         bool sees_all;     /* an admin, or an anonymous path */
         bool is_binary;    /* the message that is coming in */
         bool is_packed;    /* that message, too */
@@ -92,6 +93,8 @@ struct WsClient {
         bool is_dirty;
 
         int64_t user_id; /* 0 = anonymous */
+        char source[46]; /* address of the peer */
+        char *origin;    /* owned; of a poll: to be allowed to read the answer; NULL = none */
         WsScope scope;   /* ALL, USER, or what the path names: VEHICLE, DEVICE */
         int64_t target_id;
         unsigned types;       /* WS_TYPE_* that it wants */
@@ -102,10 +105,15 @@ struct WsClient {
         const char *close_reason; /* static */
 
         int64_t connected_us;
-        int64_t expires_us;                    /* of the token, with its grace; INT64_MAX = never */
-        int64_t auth_ms;                       /* monotonic: while is_unknown */
-        WsPollFn answer;                       /* of a poll: once, when it has something to say */
-        void *answer_arg;
+        int64_t expires_us;  /* of the token, with its grace; INT64_MAX = never */
+        int64_t auth_ms;     /* monotonic: while is_unknown */
+        WsPollFn answer;     /* of a poll: once, when @out is its answer */
+        Buf out;             /* of a poll; empty: nothing has happened */
+        uint64_t n_received; /* of a stream: bytes of its request */
+        bool is_lost;        /* a poll that could not be resumed */
+        WsFollow *first;     /* owned until it is open: of a stream or poll, */
+        bool has_since;      /* and where it goes on */
+        WsCursor since;
         int64_t seen_ms, ping_ms, deadline_ms; /* monotonic: last sign of life, next ping, end */
         int64_t credit, credit_ms;             /* messages in, in thousandths */
 
@@ -134,7 +142,8 @@ MUST_CHECK int ws_client_offer(WsClient *client, WsFrame *frame);
 MUST_CHECK int ws_client_try(WsClient *client, WsFrame *frame);
 MUST_CHECK int ws_client_wrap(const WsClient *client, const WsPush *push, WsFrame **ret_frame);
 void ws_client_touch(WsClient *client); /* it has something to do when the hub settles */
-size_t ws_client_n_limited(const WsHub *hub, int64_t user_id); /* sockets that count for the limit */
+size_t ws_client_n_limited(const WsHub *hub,
+                           int64_t user_id); /* sockets that count for the limit */
 /* It has said who it is, or says it again. */
 MUST_CHECK int ws_client_become(WsClient *client, const User *user, int64_t expires_us);
 MUST_CHECK int ws_client_say(WsClient *client, const Buf *buf); /* a frame for this one alone */
@@ -143,6 +152,7 @@ MUST_CHECK int ws_client_join(WsClient *client); /* the lists of its user and sc
                                                     change */
 void ws_client_pause(WsClient *client, bool is_paused); /* reading from it */
 void ws_client_flush(WsClient *client);
+void ws_client_finish(WsClient *client);                /* of a poll: @out is its answer */
 void ws_client_look(WsWheelLink *link, int64_t now_ms); /* when its time has come: WsWheelFn */
 void ws_client_farewell(WsClient *client); /* at the very end: 1001, if there is room */
 

@@ -62,13 +62,16 @@ static bool ws_commanding_is_name(Text name) {
 }
 
 bool ws_commanding_is_key(Text key) {
+        if (!ws_commanding_is_name(key))
+                return false;
         for (size_t i = 0; i < key.n; ++i)
                 if (key.data[i] < ' ' || key.data[i] > '~')
                         return false;
-        return ws_commanding_is_name(key);
+        return true;
 }
 
 static void ws_commanding_copy(char ret_text[WS_ORDER_NAME], Text text) {
+        assert(text.data && text.n < WS_ORDER_NAME);
         memcpy(ret_text, text.data, text.n);
         ret_text[text.n] = '\0';
 }
@@ -95,7 +98,8 @@ static WsRefused ws_commanding_members(const WsOptions *options,
                                        WsOrder *order) {
         json_object *payload = ws_commanding_member(root, "payload");
         json_object *timeout = ws_commanding_member(root, "timeout_ms");
-        json_object *key = ws_commanding_member(root, "idempotency_key");
+        json_object *key_member = ws_commanding_member(root, "idempotency_key");
+        Text key = ws_commanding_text(key_member);
         Text action = ws_commanding_text(ws_commanding_member(root, "action"));
 
         if (!ws_commanding_is_name(action))
@@ -106,11 +110,11 @@ static WsRefused ws_commanding_members(const WsOptions *options,
         if (timeout && !ws_commanding_timeout(options, timeout, &order->timeout_ms))
                 return ws_commanding_invalid(
                         "timeout_ms must be a whole number from 1 to commands.max_timeout.");
-        if (key && !ws_commanding_is_key(ws_commanding_text(key)))
+        if (key_member && !ws_commanding_is_key(key))
                 return ws_commanding_invalid(
                         "idempotency_key must be 1 to 128 printable ASCII characters.");
-        if (key)
-                ws_commanding_copy(order->idempotency_key, ws_commanding_text(key));
+        if (key.data)
+                ws_commanding_copy(order->idempotency_key, key);
         return (WsRefused){ 0 };
 }
 

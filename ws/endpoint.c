@@ -41,6 +41,8 @@ static const WsEndpoint ws_endpoints[] = {
           ws_endpoint_telemetry,
           ws_endpoint_history_answer,
           NULL },
+        { "/api/events", "GET", WS_ENDPOINT_SIGNED_IN, ws_endpoint_events, NULL, NULL },
+        { "/api/events/poll", "GET", WS_ENDPOINT_SIGNED_IN, ws_endpoint_poll, NULL, NULL },
         { "/api/faces/statistics",
           "GET",
           WS_ENDPOINT_SIGNED_IN,
@@ -165,6 +167,6 @@ const WsEndpoint *ws_endpoint_find(const char *path, const char *method, char re
                 ws_endpoint_allow(endpoint, ret_allow);
         }
         if (*ret_allow)
-                strcat(ret_allow, ", OPTIONS");
+                snprintf(ret_allow + strlen(ret_allow), 64 - strlen(ret_allow), ", OPTIONS");
         return NULL;
 }

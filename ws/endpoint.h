@@ -18,6 +18,7 @@
 #define WS_ENDPOINT_ACCOUNT_SIZE 128
 
 typedef struct WsCall WsCall;
+typedef struct WsClient WsClient;
 typedef struct WsEndpoint WsEndpoint;
 typedef struct WsHub WsHub;
 typedef struct WsLimiter WsLimiter;
@@ -31,7 +32,7 @@ struct WsRates {
 struct WsCall {
         const WsOptions *options;
         const WsAccess *access;
-        const WsHub *hub;
+        WsHub *hub;
         const WsRates *rates;
         WsLimiter *limiter;
 
@@ -45,6 +46,8 @@ struct WsCall {
         int64_t now_us;
 
         Query *query; /* owned; set by a function that must ask the database */
+        WsClient *
+                client; /* owned; set by a function whose answer is a stream of events, or a poll */
         WsResponse *response;
 };
 
@@ -59,7 +62,7 @@ typedef int (*WsEndpointFn)(WsCall *call); /* 0, or a fault */
 typedef int (*WsAnswerFn)(WsCall *call, const Answer *answer);
 
 struct WsEndpoint {
-        const char *path; /* a segment in braces, {id}, stands for any */
+        const char *path;   /* a segment in braces, {id}, stands for any */
         const char *method; /* "GET" also serves HEAD */
         WsEndpointAccess access;
         WsEndpointFn call;
@@ -86,6 +89,9 @@ int ws_endpoint_status(WsCall *call);
 int ws_endpoint_token(WsCall *call);
 int ws_endpoint_token_answer(WsCall *call, const Answer *answer);
 int ws_endpoint_ticket(WsCall *call);
+/* endpoint_events.c */
+int ws_endpoint_events(WsCall *call);
+int ws_endpoint_poll(WsCall *call);
 /* endpoint_data.c */
 int ws_endpoint_detections(WsCall *call);
 int ws_endpoint_cameras(WsCall *call);

@@ -334,6 +334,7 @@ static int ws_history_answer(WsCall *call, const Answer *answer, const char *con
                 ws_response_header(response, "Cache-Control", "no-store");
                 if (answer->is_last)
                         buf_append_text(&response->body, buf_text(&answer->chunk));
+                response->is_stream = !answer->is_last;
                 return 0;
         case 400:
                 ws_response_problem(response,

@@ -85,7 +85,7 @@ static const WsStatsField ws_stats_closed[] = {
         { "replaced", METRIC_WS_CLOSED_REPLACED },
         { "bad_token", METRIC_WS_CLOSED_BAD_TOKEN },
         { "forbidden", METRIC_WS_CLOSED_FORBIDDEN },
-        { "misuse", METRIC_WS_CLOSED_MISUSE },
+        { "protocol", METRIC_WS_CLOSED_MISUSE },
         { "no_auth", METRIC_WS_CLOSED_NO_AUTH },
         { "too_many", METRIC_WS_CLOSED_TOO_MANY },
         { "state_lost", METRIC_WS_CLOSED_STATE_LOST },
@@ -214,11 +214,13 @@ static void ws_stats_add_connection(Buf *buf, const WsConnectionInfo *info) {
         ws_stats_add_id(buf, "user_id", info->user_id);
         ws_stats_add_id(buf, "device_id", info->device_id);
         buf_printf(buf,
-                   "},\"queued\":%zu,\"queued_bytes\":%zu,\"lag_seconds\":%.3f,\"sent\":%llu,"
+                   "},\"queued\":%zu,\"queued_bytes\":%zu,\"lag_seconds\":%.3f,"
+                   "\"offered\":%llu,\"sent\":%llu,"
                    "\"conflated\":%llu,\"dropped\":%llu}",
                    info->queued_frames,
                    info->queued_bytes,
                    (double)info->lag_us / 1e6,
+                   (unsigned long long)info->offered,
                    (unsigned long long)info->sent,
                    (unsigned long long)info->conflated,
                    (unsigned long long)info->dropped);

@@ -94,12 +94,12 @@ WsEye ws_feed_eye(const WsFeed *feed) {
 
 /* ---- what is said --------------------------------------------------------------------------- */
 
-static int ws_feed_lose(WsFeed *feed, WsFollow *follow, uint64_t from_seq, uint64_t to_seq) {
+static void ws_feed_lose(WsFeed *feed, WsFollow *follow, uint64_t from_seq, uint64_t to_seq) {
         if (follow->n_missed++ == 0)
                 follow->missed_from = from_seq;
         follow->missed_to = to_seq;
+        follow->begin_seq = to_seq; /* another subscription may be told of what this one missed */
         feed->has_missed = true;
-        return 0;
 }
 
 int ws_feed_push(WsFeed *feed, const WsPush *push) {
@@ -248,7 +248,7 @@ static int ws_feed_consider(WsFeed *feed,
 }
 
 /* No room: everybody who would have had it is told so later. */
-static int ws_feed_drop(WsFeed *feed, const Event *event, bool is_counted) {
+static void ws_feed_drop(WsFeed *feed, const Event *event, bool is_counted) {
         const WsHub *hub = feed->client->hub;
         WsFollow *follow;
 
@@ -257,8 +257,7 @@ static int ws_feed_drop(WsFeed *feed, const Event *event, bool is_counted) {
         feed->is_dropping = true;
         TAILQ_FOREACH(follow, &feed->follows, entry)
         if (ws_follow_hears(follow, hub->registry, event))
-                (void)ws_feed_lose(feed, follow, hub->before_seq, event->seq);
-        return 0;
+                ws_feed_lose(feed, follow, hub->before_seq, event->seq);
 }
 
 int ws_feed_offer(WsFeed *feed, const Event *event, WsFrame *frame) {
@@ -279,12 +278,14 @@ int ws_feed_offer(WsFeed *feed, const Event *event, WsFrame *frame) {
                 return err_up(r);
         if (!goes)
                 return 0;
-        if (feed->is_dropping)
-                return ws_feed_drop(feed, event, false);
+        if (feed->is_dropping) {
+                ws_feed_drop(feed, event, false);
+                return 0;
+        }
 
         r = ws_client_try(feed->client, frame);
         if (r == WS_BACKLOG_E_FULL)
-                return ws_feed_drop(feed, event, true);
+                ws_feed_drop(feed, event, true);
         return r < 0 ? err_up(r) : 0;
 }
 
@@ -295,8 +296,7 @@ int ws_feed_offer_stats(WsFeed *feed, Text json, const char *type) {
         if (feed->is_dropping)
                 return 0;
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (follow->state == WS_FOLLOW_LIVE &&
-            ws_subscription_wants_stats(&follow->subscription)) {
+        if (follow->state == WS_FOLLOW_LIVE && ws_subscription_wants_stats(&follow->subscription)) {
                 r = ws_feed_push(feed,
                                  &(WsPush){ .type = type,
                                             .key = ws_frame_key(KIND_COUNT, *type == 's', type[4]),
@@ -312,7 +312,7 @@ void ws_feed_miss(WsFeed *feed, uint64_t from_seq, uint64_t to_seq, uint64_t n) 
         TAILQ_FOREACH(follow, &feed->follows, entry) {
                 if (follow->state != WS_FOLLOW_LIVE || to_seq <= follow->seq)
                         continue;
-                (void)ws_feed_lose(feed, follow, from_seq, to_seq);
+                ws_feed_lose(feed, follow, from_seq, to_seq);
                 follow->n_missed += n - 1;
         }
         if (feed->has_missed)
@@ -331,7 +331,7 @@ int ws_feed_turn(WsFeed *feed, int64_t now_us) {
                        (hold = ws_subscription_due(&follow->subscription, now_us))) {
                         r = ws_client_try(feed->client, hold->frame);
                         if (r == WS_BACKLOG_E_FULL)
-                                (void)ws_feed_lose(feed, follow, seq, seq);
+                                ws_feed_lose(feed, follow, seq, seq);
                         ws_subscription_release(&follow->subscription, hold, now_us);
                 }
                 is_held |= !TAILQ_EMPTY(&follow->subscription.held);
@@ -355,7 +355,8 @@ int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
         ++feed->n_follows;
         if (ws_subscription_wants_stats(&follow->subscription)) {
                 ++hub->n_stats_follows;
-                feed->client->wants_stats = hub->stats_wanted = true;
+                feed->stats_told = 0;
+                hub->stats_wanted = true;
         }
 
         is_ours = since && hub->options->epoch && strcmp(since->epoch, hub->options->epoch) == 0;

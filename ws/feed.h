@@ -42,15 +42,14 @@ struct WsFollow {
         uint64_t begin_seq;  /* everything after it that matches has been or will be delivered */
         uint64_t seq;        /* so far so done; live: nothing up to here */
 
-        bool is_waiting;      /* for the database */
+        bool is_waiting;       /* for the database */
         int64_t not_before_ms; /* for the next question */
-        int n_tries;          /* that brought nothing */
-        Event *page;          /* a reference, of its Answer; NULL = none */
+        int n_tries;           /* that brought nothing */
+        Event *page;           /* a reference, of its Answer; NULL = none */
         size_t i_page;
 
         bool is_at_vehicles; /* snapshot: devices are done */
         int64_t after_id;
-        bool has_chunk; /* snapshot: one was sent */
 
         uint64_t n_missed, missed_from, missed_to; /* to be told of, when there is room */
 
@@ -62,10 +61,11 @@ struct WsFeed {
         TAILQ_HEAD(, WsFollow) follows;
         size_t n_follows;
         unsigned n_names;
-        bool is_dropping; /* the backlog was full, and is not empty enough yet */
-        bool has_missed;  /* somebody has a gap to be told of */
-        bool is_paced;    /* in the hub's list of those that hold something back */
-        size_t budget;    /* bytes left for this turn */
+        bool is_dropping;    /* the backlog was full, and is not empty enough yet */
+        bool has_missed;     /* somebody has a gap to be told of */
+        bool is_paced;       /* in the hub's list of those that hold something back */
+        size_t budget;       /* bytes left for this turn */
+        unsigned stats_told; /* which statistics it has had, a bit each */
         TAILQ_ENTRY(WsFeed) paced;
 };
 

@@ -14,11 +14,11 @@
 #include "ws/replays.h"
 #include "ws/server.h"
 
-#define WS_FOLLOW_SKIP_COST   64    /* of an event that is passed over, in bytes of the budget */
-#define WS_FOLLOW_CHUNK       30000 /* bytes of one part of a snapshot: one fragment */
-#define WS_FOLLOW_RETRY_MS    200   /* while the database is behind, or away */
-#define WS_FOLLOW_TRIES       50
-#define WS_FOLLOW_N_THINGS    4096 /* looked at for one part of a snapshot */
+#define WS_FOLLOW_SKIP_COST 64    /* of an event that is passed over, in bytes of the budget */
+#define WS_FOLLOW_CHUNK     30000 /* bytes of one part of a snapshot: one fragment */
+#define WS_FOLLOW_RETRY_MS  200   /* while the database is behind, or away */
+#define WS_FOLLOW_TRIES     50
+#define WS_FOLLOW_N_THINGS  4096 /* looked at for one part of a snapshot */
 
 enum {
         WS_FOLLOW_E_WAITS = 1, /* for room, or for the database */
@@ -218,13 +218,14 @@ int ws_follow_take_refusal(WsFollow *follow, int status) {
 
 /* ---- snapshot ------------------------------------------------------------------------------- */
 
-static void ws_follow_item(const WsFollow *follow, Buf *json, size_t n_head) {
-        (void)follow;
+static void ws_follow_comma(Buf *json, size_t n_head) {
         if (json->n > n_head)
                 buf_append_char(json, ',');
 }
 
-static bool ws_follow_box_has(const WsSubscription *subscription, double latitude, double longitude) {
+static bool ws_follow_box_has(const WsSubscription *subscription,
+                              double latitude,
+                              double longitude) {
         return !subscription->has_box ||
                ws_subscription_contains(subscription, latitude, longitude);
 }
@@ -241,11 +242,11 @@ static int ws_follow_add_device(WsFollow *follow, const Device *device, Buf *jso
                                           KIND_DEVICE_STATUS,
                                           0,
                                           device->id)) {
-                ws_follow_item(follow, json, n_head);
+                ws_follow_comma(json, n_head);
                 ws_push_device(device, json);
         }
         if (last && ws_subscription_matches(subscription, hub->registry, last)) {
-                ws_follow_item(follow, json, n_head);
+                ws_follow_comma(json, n_head);
                 ws_push_event(hub, last, json);
         }
         return ws_subscription_note_inside(subscription, 0, device->id);
@@ -262,7 +263,7 @@ static int ws_follow_add_vehicle(WsFollow *follow,
         if (!last || !ws_subscription_matches(subscription, hub->registry, last) ||
             !ws_follow_box_has(subscription, last->latitude, last->longitude))
                 return 0;
-        ws_follow_item(follow, json, n_head);
+        ws_follow_comma(json, n_head);
         ws_push_event(hub, last, json);
         return ws_subscription_note_inside(subscription, vehicle->id, 0);
 }

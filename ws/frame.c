@@ -101,6 +101,20 @@ int ws_frame_new_marked(WsFrame **ret_frame, Text payload, Text mark) {
         return 0;
 }
 
+int ws_frame_new_raw(WsFrame **ret_frame, Text bytes, uint64_t key) {
+        WsFrame *frame;
+
+        frame = malloc(sizeof(*frame) + bytes.n);
+        if (!frame)
+                return err_new(-ENOMEM);
+
+        *frame = (WsFrame){ .n_refs = 1, .key = key, .made_us = clock_mono_us(), .n = bytes.n };
+        if (bytes.n > 0)
+                memcpy(frame->data, bytes.data, bytes.n);
+        *ret_frame = frame;
+        return 0;
+}
+
 WsFrame *ws_frame_ref(WsFrame *frame) {
         ++frame->n_refs;
         return frame;

@@ -33,6 +33,8 @@ MUST_CHECK int ws_frame_new(WsFrame **ret_frame, Text payload, uint64_t key);
 MUST_CHECK int ws_frame_new_marked(WsFrame **ret_frame, Text payload, Text mark);
 /* The compressed form (permessage-deflate), borrowed from @frame; @frame where it has none. */
 WsFrame *ws_frame_packed(WsFrame *frame, WsPacker *packer);
+/* The bytes as they are: for what is no WebSocket. */
+MUST_CHECK int ws_frame_new_raw(WsFrame **ret_frame, Text bytes, uint64_t key);
 WsFrame *ws_frame_ref(WsFrame *frame);
 WsFrame *ws_frame_unref(WsFrame *frame);
 

@@ -10,8 +10,10 @@
 #include "gateway/base/metrics.h"
 #include "ws/client.h"
 #include "ws/dialect.h"
+#include "ws/extension.h"
 #include "ws/http.h"
 #include "ws/hub.h"
+#include "ws/proto.h"
 #include "ws/server.h"
 #include "ws/throttle.h"
 
@@ -27,7 +29,8 @@ struct WsGate {
         WsThrottle *throttle;
         bool is_shut;
         char protocol[64];
-        WsRequest request; /* of the handshake in hand: large, and one at a time */
+        WsExtension extension; /* of the handshake in hand, as is */
+        WsRequest request;     /* of the handshake in hand: large, and one at a time */
 };
 
 /* Why a handshake is refused; status 0 = it is not. */
@@ -85,6 +88,66 @@ void ws_gate_reset_protocol(WsGate *gate) {
         memcpy(gate->protocol, WS_GATE_NAME, sizeof(WS_GATE_NAME));
 }
 
+/*
+ * lws has to believe that it has an extension: only then does it let RSV1 pass. This one does
+ * nothing, and lws hands over the bytes as they came, and writes ours as they are. The parameters
+ * are those of lws.
+ */
+/* NOLINTNEXTLINE(readability-function-size) */
+static int ws_gate_on_extension(struct lws_context *lws,
+                                const struct lws_extension *extension,
+                                struct lws *wsi,
+                                enum lws_extension_callback_reasons reason,
+                                void *user,
+                                void *in,
+                                size_t n_in) {
+        static const struct lws_ext_options none[] = { { 0 } };
+
+        (void)lws, (void)extension, (void)wsi, (void)user, (void)n_in;
+        if (reason == LWS_EXT_CB_CONSTRUCT)
+                *(const struct lws_ext_options **)in = none; /* what it may repeat: nothing */
+        return 0;
+}
+
+const struct lws_extension *ws_gate_extensions(void) {
+        static const struct lws_extension extensions[] = {
+                { .name = WS_EXTENSION_NAME, .callback = ws_gate_on_extension }, { 0 }
+        };
+
+        return extensions;
+}
+
+int ws_gate_confirm_extension(WsGate *gate, WsClient *client) {
+        WsExtension *extension = &gate->extension;
+
+        if (!client || !extension->is_accepted || --extension->n_mentions > 0)
+                return 1;
+
+        client->deflates = true;
+        return 0;
+}
+
+/* lws has written the name of the extension and the end of the line: its parameters come before
+ * that end. */
+int ws_gate_add_headers(const WsGate *gate, const WsClient *client, void *html_args) {
+        static const char written[] = WS_EXTENSION_NAME "\r\n";
+        const char *answer = gate->extension.answer;
+        struct lws_process_html_args *args = html_args;
+        int n;
+
+        if (!client || client->state != WS_CLIENT_WAITING || !client->deflates)
+                return 0;
+        if (memcmp(args->p - strlen(written), written, strlen(written)) != 0)
+                return -1;
+
+        args->p -= strlen("\r\n");
+        n = snprintf(args->p, (size_t)args->max_len, "%s\r\n", answer);
+        if (n < 0 || n >= args->max_len)
+                return -1;
+        args->p += n;
+        return 0;
+}
+
 /* A header as text; false if it is absent or longer than @size allows. */
 static bool ws_gate_header(struct lws *wsi,
                            enum lws_token_indexes token,
@@ -139,8 +202,27 @@ static bool ws_gate_learn_protocol(WsGate *gate, struct lws *wsi) {
                           LWS_TOKENIZE_F_COMMA_SEP_LIST | LWS_TOKENIZE_F_MINUS_NONTERM |
                                   LWS_TOKENIZE_F_DOT_NONTERM | LWS_TOKENIZE_F_RFC7230_DELIMS);
         tokens.len = strlen(text);
-        return lws_tokenize(&tokens) == LWS_TOKZE_TOKEN &&
-               lws_tokenize_cstr(&tokens, gate->protocol, sizeof(gate->protocol)) == 0;
+        if (lws_tokenize(&tokens) != LWS_TOKZE_TOKEN ||
+            lws_tokenize_cstr(&tokens, gate->protocol, sizeof(gate->protocol)) != 0)
+                return false;
+        if (ws_proto_is_offered(gate->request.protocols))
+                memcpy(gate->protocol, WS_PROTO_NAME, sizeof(WS_PROTO_NAME));
+        return true;
+}
+
+/* False: lws would drop the connection for offering so much. */
+static bool ws_gate_learn_extension(WsGate *gate, struct lws *wsi) {
+        char offers[WS_EXTENSION_OFFERS_SIZE];
+
+        gate->extension = (WsExtension){ 0 };
+        if (lws_hdr_total_length(wsi, WSI_TOKEN_EXTENSIONS) <= 0)
+                return true;
+        if (!ws_gate_header(wsi, WSI_TOKEN_EXTENSIONS, offers, sizeof(offers)))
+                return false;
+
+        ws_extension_read(&gate->extension, offers);
+        gate->extension.is_accepted &= gate->hub->options->deflate;
+        return true;
 }
 
 /* RFC 6455 4.2.1, which lws takes lightly. */
@@ -163,6 +245,8 @@ static WsRefusal ws_gate_check_form(WsGate *gate, struct lws *wsi) {
                 return WS_GATE_BAD("Host is missing");
         if (!ws_gate_learn_protocol(gate, wsi))
                 return WS_GATE_BAD("Sec-WebSocket-Protocol cannot be read, or is too long");
+        if (!ws_gate_learn_extension(gate, wsi))
+                return WS_GATE_BAD("Sec-WebSocket-Extensions is too long");
         return (WsRefusal){ 0 };
 }
 
@@ -292,6 +376,8 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
                                             METRIC_WS_REFUSED_BAD_REQUEST };
                 return 0;
         }
+        if (dialect == &ws_dialect_d && ws_proto_is_offered(gate->request.protocols))
+                dialect = &ws_dialect_native;
         identity.device = ws_gate_device(gate, dialect, target);
         r = identity.device ? 0
                             : ws_request_identify(&gate->request,
@@ -301,7 +387,7 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
                                                   &why);
         if (r < 0)
                 return err_up(r);
-        if (r > 0) {
+        if (r > 0 && !(r == WS_REQUEST_E_NONE && dialect == &ws_dialect_native)) {
                 *ret_refusal = ws_gate_refuse_identity(gate, dialect, target, r);
                 return 0;
         }
@@ -309,6 +395,7 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
         if (r < 0)
                 return err_up(r);
 
+        memcpy(client->source, gate->request.source, sizeof(client->source));
         *ret_refusal = ws_gate_refuse_admission(dialect->admit(client, &identity, target));
         if (ret_refusal->status == 0)
                 *ret_client = TAKE(&client);

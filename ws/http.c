@@ -7,6 +7,7 @@
 #include "gateway/base/metrics.h"
 #include "gateway/base/queue.h"
 #include "ws/admit.h"
+#include "ws/client.h"
 #include "ws/endpoint.h"
 #include "ws/limiter.h"
 #include "ws/response.h"
@@ -144,6 +145,67 @@ static int ws_http_ask(WsHttp *http, const WsEndpoint *endpoint, WsWaiter *waite
         return r < 0 ? err_up(r) : 0;
 }
 
+/* The answer of a poll is there: it is written when lws says so. */
+static void ws_http_on_poll(WsClient *client, struct lws *wsi) {
+        (void)client;
+        lws_rx_flow_control(wsi, 1); /* else lws would not let us write */
+        lws_callback_on_writable(wsi);
+}
+
+/* The connection belongs to a subscriber from now on: for ever, or until its poll is answered. */
+static int ws_http_attach(WsSession *session, struct lws *wsi, WsCall *call) {
+        WsClient *client = TAKE(&call->client);
+        bool is_poll = client->dialect->door == WS_DOOR_POLL;
+        CLEANUP_BUF Buf head = { 0 };
+
+        ws_client_free(lws_get_opaque_user_data(wsi));
+        lws_set_opaque_user_data(wsi, client); /* whoever destroys the wsi frees it */
+        session->state = WS_SESSION_EVENTS;
+        session->close = call->response->close;
+        client->origin = *call->request->origin ? strdup(call->request->origin) : NULL;
+        client->answer = ws_http_on_poll;
+        lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+        if (is_poll)
+                lws_rx_flow_control(wsi, 0); /* the next request stays unread */
+        else if (ws_session_begin_events(wsi, call->response) < 0)
+                return -1;
+        return ws_client_open(client, wsi);
+}
+
+static int ws_http_answer_poll(WsHttp *http,
+                               WsSession *session,
+                               struct lws *wsi,
+                               WsClient *client) {
+        CLEANUP_RESPONSE WsResponse response = { .close = session->close };
+        int r;
+
+        ws_admit_origin(http->options, client->origin ? client->origin : "", &response);
+        ws_response_header(&response, "Cache-Control", "no-store");
+        response.status = 204;
+        if (client->out.n > 0)
+                buf_append_text(ws_response_json(&response), buf_text(&client->out));
+        else if (client->close_code == WS_CLOSE_REVOKED || client->close_code == WS_CLOSE_EXPIRED)
+                ws_response_problem(&response, 401, "unauthorized", client->close_reason);
+        else if (client->close_code != 0 && client->close_code != WS_CLOSE_DRAINING)
+                ws_response_problem(&response, 503, "state_lost", client->close_reason);
+        r = ws_session_respond(session, wsi, &response);
+        lws_set_opaque_user_data(wsi, NULL);
+        ws_client_free(client);
+        return r;
+}
+
+/* Is there room for more of a stream, or is it the turn of a poll's answer? */
+static int ws_http_events_writeable(WsHttp *http, WsSession *session, struct lws *wsi) {
+        WsClient *client = lws_get_opaque_user_data(wsi);
+
+        if (!client)
+                return -1;
+        if (client->dialect->door == WS_DOOR_POLL && client->state == WS_CLIENT_CLOSED)
+                return ws_http_answer_poll(http, session, wsi, client);
+        ws_client_writeable(client);
+        return 0;
+}
+
 /* Calls the endpoint; what it cannot answer now waits with the query. */
 static int ws_http_serve(WsHttp *http,
                          WsSession *session,
@@ -163,6 +225,9 @@ static int ws_http_serve(WsHttp *http,
                 err_up(r);
                 ws_admit_fault(call->response);
         }
+        if (call->client && call->response->status == 0)
+                return ws_http_attach(session, wsi, call);
+        call->client = ws_client_free(call->client);
         if (call->response->status != 0)
                 return ws_session_respond(session, wsi, call->response);
 
@@ -253,6 +318,10 @@ static int ws_http_body_complete(WsHttp *http, WsSession *session, struct lws *w
         return ws_http_serve(http, session, wsi, waiter->endpoint, &call);
 }
 
+static bool ws_http_is_events(const WsSession *session) {
+        return session->state == WS_SESSION_EVENTS;
+}
+
 int ws_http_callback(WsHttp *http,
                      struct lws *wsi,
                      int reason,
@@ -270,9 +339,12 @@ int ws_http_callback(WsHttp *http,
         case LWS_CALLBACK_HTTP_BODY_COMPLETION:
                 return ws_http_body_complete(http, session, wsi);
         case LWS_CALLBACK_HTTP_WRITEABLE:
-                return ws_session_writeable(session, wsi);
+                return ws_http_is_events(session) ? ws_http_events_writeable(http, session, wsi)
+                                                  : ws_session_writeable(session, wsi);
         case LWS_CALLBACK_CLOSED_HTTP:
         case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
+                if (ws_http_is_events(session) && lws_get_opaque_user_data(wsi))
+                        ws_client_closed(lws_get_opaque_user_data(wsi));
                 ws_session_reset(session, NULL);
                 return 0;
         default:

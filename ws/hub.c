@@ -6,8 +6,8 @@
 #include "ws/client.h"
 #include "ws/edge.h"
 #include "ws/feed.h"
-#include "ws/push.h"
 #include "ws/packer.h"
+#include "ws/push.h"
 #include "ws/server.h"
 
 #define WS_HUB_TICK_MS 50 /* at most: what max_hz holds back is late by no more than that */
@@ -263,12 +263,7 @@ static int ws_hub_check(WsHub *hub, WsClient *client) {
                 user = registry_user(hub->registry, client->user_id);
                 client->sees_all = user && user->role == ROLE_ADMIN;
         }
-        if (!ws_hub_may_stay(hub, client, user))
-                ws_client_close(client,
-                                WS_CLOSE_REVOKED,
-                                "access revoked",
-                                METRIC_WS_CLOSED_REVOKED);
-        else if (client->feed && !ws_feed_narrow(client->feed))
+        if (!ws_hub_may_stay(hub, client, user) || (client->feed && !ws_feed_narrow(client->feed)))
                 ws_client_close(client,
                                 WS_CLOSE_REVOKED,
                                 "access revoked",
@@ -351,6 +346,7 @@ void ws_hub_settle(WsHub *hub) {
 
         while ((client = TAILQ_FIRST(&hub->dirty)))
                 ws_client_flush(client);
+        (void)!ws_replays_turn(&hub->replays);
         ws_tally_publish(&hub->tally);
 }
 

@@ -55,16 +55,16 @@ struct WsHub {
         WsRing ring;
         WsReplays replays;
         WsPendings pendings;
-        uint64_t before_seq;                 /* of the event before the one in hand */
-        TAILQ_HEAD(WsPaced, WsFeed) paced;   /* hold something back */
-        size_t n_stats_follows;              /* subscriptions that want statistics */
+        uint64_t before_seq;               /* of the event before the one in hand */
+        TAILQ_HEAD(WsPaced, WsFeed) paced; /* hold something back */
+        size_t n_stats_follows;            /* subscriptions that want statistics */
         WsTally tally;
         WsWheel wheel;
-        TAILQ_HEAD(, WsClient) dirty; /* have something to write, or are to be closed */
+        TAILQ_HEAD(, WsClient) dirty;  /* have something to write, or are to be closed */
         TAILQ_HEAD(, WsEdge) restless; /* devices' sockets that wait to be taken further */
         uint64_t n_edges;
-        Queue *queries; /* borrowed; NULL = nothing is asked */
-        size_t n_clients;             /* with those whose handshake is under way */
+        Queue *queries;   /* borrowed; NULL = nothing is asked */
+        size_t n_clients; /* with those whose handshake is under way */
         size_t n_open[WS_DIALECT_COUNT];
         bool stats_wanted; /* somebody waits for statistics and should not wait for the next turn */
         uint64_t n_skipped; /* messages that the outbox had no room for, as its gaps say */

@@ -208,7 +208,7 @@ static void ws_keys_take_kid(Text *entry, Text *ret_kid) {
         if (!equals || !ws_keys_is_kid(entry->data, n))
                 return;
         *ret_kid = (Text){ .data = entry->data, .n = n };
-        *entry = (Text){ .data = equals + 1, .n = entry->n - n - 1 };
+        *entry = ws_keys_trim((Text){ .data = equals + 1, .n = entry->n - n - 1 });
 }
 
 bool ws_keys_next_file(Text *rest, Text *ret_kid, Text *ret_path) {

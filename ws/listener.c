@@ -11,8 +11,9 @@
 #include "ws/options.h"
 
 #define WS_LISTENER_HEADER_BYTES 16384
-#define WS_LISTENER_KEEP_S       15    /* an idle HTTP connection */
-#define WS_LISTENER_HANDSHAKE_S  10    /* where the options do not say */
+#define WS_LISTENER_KEEP_S       15 /* an idle HTTP connection */
+#define WS_LISTENER_HANDSHAKE_S  10 /* where the options do not say */
+#define WS_LISTENER_LATER_S      5
 #define WS_LISTENER_NOTSENT      16384 /* bytes the kernel keeps unsent before it says stop */
 #define WS_LISTENER_SNDBUF       65536
 
@@ -58,13 +59,15 @@ static void ws_listener_describe(const WsListening *listening,
         info->port = address->port;
         info->iface = address->host[0] ? address->host : NULL;
         info->protocols = listening->protocols;
+        info->extensions = listening->extensions;
         info->user = listening->user;
         info->pcontext = listening->lws;
         info->alpn = "http/1.1";
         info->max_http_header_data = WS_LISTENER_HEADER_BYTES;
-        info->timeout_secs = options->handshake_timeout_ms > 0
-                                     ? (unsigned)(options->handshake_timeout_ms + 999) / 1000
-                                     : WS_LISTENER_HANDSHAKE_S;
+        info->timeout_secs = WS_LISTENER_LATER_S + /* arrivals.c is to be the first */
+                             (options->handshake_timeout_ms > 0
+                                      ? (unsigned)(options->handshake_timeout_ms + 999) / 1000
+                                      : WS_LISTENER_HANDSHAKE_S);
         info->timeout_secs_ah_idle = info->timeout_secs;
         info->keepalive_timeout = WS_LISTENER_KEEP_S;
         info->server_string = "tidegate";

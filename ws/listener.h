@@ -14,12 +14,14 @@
 
 typedef struct WsListening WsListening;
 struct lws_context;
+struct lws_extension;
 struct lws_protocols;
 
 /* What a listener is made of: all borrowed, for as long as it lives. */
 struct WsListening {
         const WsOptions *options;
         const struct lws_protocols *protocols;
+        const struct lws_extension *extensions;
         void *loop;               /* an uv_loop_t of ours */
         void *user;               /* of the context */
         struct lws_context **lws; /* set here; NULL again once lws has freed it */

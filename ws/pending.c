@@ -8,7 +8,7 @@
 #include "ws/hub.h"
 #include "ws/proto.h"
 
-#define WS_PENDING_MAX    1024
+#define WS_PENDING_MAX     1024
 #define WS_PENDING_LIFE_MS 10000
 
 void ws_pendings_init(WsPendings *pendings) {

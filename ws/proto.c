@@ -16,9 +16,9 @@
 #include "ws/pending.h"
 #include "ws/server.h"
 
-#define WS_PROTO_ID_MAX    256 /* bytes of an id that comes back */
-#define WS_PROTO_MAX_HZ    1000.0
-#define WS_PROTO_MIN_HZ    0.0001
+#define WS_PROTO_ID_MAX 256 /* bytes of an id that comes back */
+#define WS_PROTO_MAX_HZ 1000.0
+#define WS_PROTO_MIN_HZ 0.0001
 
 typedef struct WsTrouble WsTrouble;
 
@@ -185,6 +185,7 @@ static int ws_proto_auth(WsClient *client, const WsAsk *ask) {
 
         user = ask->fault ? NULL : ws_proto_verify(client, ask->token, &expires_us);
         if (!user) {
+                (void)ws_access_blame(client->hub->access, client->source, NULL, clock_now_us());
                 ws_client_close(client,
                                 WS_CLOSE_BAD_TOKEN,
                                 "bad token",
@@ -309,9 +310,7 @@ static int ws_proto_subscribed(WsClient *client, const WsFollow *follow) {
 
         buf_append_string(buf, ",\"subscription\":");
         buf_json_string(buf, text_of(follow->name));
-        buf_printf(buf,
-                   ",\"recovered\":%s,\"cursor\":",
-                   follow->is_recovered ? "true" : "false");
+        buf_printf(buf, ",\"recovered\":%s,\"cursor\":", follow->is_recovered ? "true" : "false");
         ws_cursor_write(client->hub, follow->begin_seq, buf);
         return ws_proto_end(client, buf);
 }

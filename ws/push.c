@@ -135,8 +135,7 @@ static void ws_push_status(const WsHub *hub, const Event *event, Buf *buf) {
 
         then = *device;
         then.state = event->state;
-        then.state.temperature =
-                ws_push_known(then.state.temperature, device->state.temperature);
+        then.state.temperature = ws_push_known(then.state.temperature, device->state.temperature);
         then.state.humidity = ws_push_known(then.state.humidity, device->state.humidity);
         then.state.latitude = ws_push_known(then.state.latitude, device->state.latitude);
         then.state.longitude = ws_push_known(then.state.longitude, device->state.longitude);

@@ -39,8 +39,8 @@ MUST_CHECK int ws_cursor_parse(Text text, WsCursor *ret_cursor);
 void ws_cursor_write(const WsHub *hub, uint64_t seq, Buf *buf); /* as a JSON string */
 const char *ws_cursor_text(const WsHub *hub, uint64_t seq, char ret_text[WS_CURSOR_SIZE]);
 
-const char *ws_push_type(Kind kind);  /* "device_update", ... */
-uint32_t ws_push_kinds(Text type);    /* 1 << Kind of those with that name; 0: none */
+const char *ws_push_type(Kind kind);       /* "device_update", ... */
+uint32_t ws_push_kinds(Text type);         /* 1 << Kind of those with that name; 0: none */
 bool ws_push_is_shown(const Event *event); /* not a heartbeat, which no table remembers */
 
 /* What a newer message makes stale; 0 = nothing. Alerts, commands and raw logs never are. */

@@ -196,6 +196,10 @@ int ws_request_read(WsRequest *request, struct lws *wsi) {
         request->is_upgrade = strcasecmp(upgrade, "websocket") == 0;
         if (ws_request_custom(wsi, "x-api-key:", request->api_key, sizeof(request->api_key)) ||
             ws_request_custom(wsi,
+                              "last-event-id:",
+                              request->last_event_id,
+                              sizeof(request->last_event_id)) ||
+            ws_request_custom(wsi,
                               "idempotency-key:",
                               request->idempotency_key,
                               sizeof(request->idempotency_key)))

@@ -26,9 +26,10 @@ struct WsRequest {
         char query[2048]; /* raw, after the '?', "" if none; may hold a token: never log it */
         char origin[256]; /* "" if none */
         char host[256];
-        char protocols[128]; /* Sec-WebSocket-Protocol, "" if none */
-        char bearer[8192];   /* "" if none */
-        char api_key[256];   /* X-API-Key, "" if none */
+        char protocols[128];       /* Sec-WebSocket-Protocol, "" if none */
+        char bearer[8192];         /* "" if none */
+        char api_key[256];         /* X-API-Key, "" if none */
+        char last_event_id[64];    /* "" if none */
         char idempotency_key[136]; /* "" if none; 129 and more: too long, and refused later */
         char content_type[128];
         char if_none_match[64];
@@ -45,7 +46,7 @@ struct WsRequest {
 struct WsAccess {
         const WsAuth *auth;
         const Registry *registry;
-        WsTickets *tickets; /* NULL: none are accepted */
+        WsTickets *tickets;   /* NULL: none are accepted */
         WsLimiter *failures;  /* NULL: bad credentials are not limited */
         int failures_per_min; /* of a source; twice that of an account */
 };
@@ -85,8 +86,11 @@ MUST_CHECK int ws_request_identify(const WsRequest *request,
                                    const char **ret_why);
 
 /*
- * A bad credential came from @source, for @account (NULL if it does not say whose it is): counts it.
- * 0, or the seconds to wait when there were too many. Good ones are never held up, as many people
- * may share an address; nor do expired ones count, which prove that they were good.
+ * A bad credential came from @source, for @account (NULL if it does not say whose it is): counts
+ * it. 0, or the seconds to wait when there were too many. Good ones are never held up, as many
+ * people may share an address; nor do expired ones count, which prove that they were good.
  */
-int ws_access_blame(const WsAccess *access, const char *source, const char *account, int64_t now_us);
+int ws_access_blame(const WsAccess *access,
+                    const char *source,
+                    const char *account,
+                    int64_t now_us);

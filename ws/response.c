@@ -93,7 +93,8 @@ void ws_response_render(const WsResponse *response, Buf *buf) {
                 buf_printf(buf, "Content-Type: %s\r\n", response->content_type);
         if (response->is_stream && !response->is_http_1_0)
                 buf_append_string(buf, "Transfer-Encoding: chunked\r\n");
-        else if (!response->is_stream && (has_body || (response->status != 204 && response->status != 304)))
+        else if (!response->is_stream &&
+                 (has_body || (response->status != 204 && response->status != 304)))
                 buf_printf(buf, "Content-Length: %zu\r\n", has_body ? body.n : 0);
         buf_append_text(buf, buf_text(&response->headers));
         buf_append_string(buf, "X-Content-Type-Options: nosniff\r\n");

@@ -22,8 +22,8 @@ struct WsResponse {
         bool is_head;
         bool is_stream;   /* the body comes after this in pieces, see session.h */
         bool is_http_1_0; /* which knows no chunks: the connection ends with the body */
-        bool close; /* the connection ends with this answer */
-        bool keep;  /* say that it does not: HTTP/1.0 */
+        bool close;       /* the connection ends with this answer */
+        bool keep;        /* say that it does not: HTTP/1.0 */
 };
 
 void ws_response_done(WsResponse *response);

@@ -38,6 +38,6 @@ MUST_CHECK int ws_ring_put(WsRing *ring, Event *event, size_t max_events, size_t
 /* What is up to @seq is not here, and never will be. */
 void ws_ring_skip(WsRing *ring, uint64_t seq);
 
-bool ws_ring_covers(const WsRing *ring, uint64_t seq); /* is all that came after @seq here? */
+bool ws_ring_covers(const WsRing *ring, uint64_t seq);       /* is all that came after @seq here? */
 WsRingSlot *ws_ring_after(const WsRing *ring, uint64_t seq); /* the next one; NULL: it is the end */
 void ws_ring_keep(WsRing *ring, WsRingSlot *slot, WsFrame *frame); /* takes a reference */

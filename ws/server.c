@@ -28,6 +28,7 @@
 #define WS_SERVER_SETTLE_BYTES 65536 /* of payload, after which sockets are written in between */
 #define WS_SERVER_RX_BYTES     1024  /* of each socket, for what comes in */
 #define WS_SERVER_TICKETS      4096
+#define WS_SERVER_HANDSHAKE_MS 10000
 #define WS_SERVER_FAILURES     1024 /* names under which bad credentials are counted */
 #define WS_SERVER_DRAIN_MS     20
 #define WS_SERVER_DRAIN_MIN    10 /* sockets closed in each of them */
@@ -41,7 +42,7 @@ enum {
 };
 
 struct WsServer {
-        WsOptions options; /* owned strings */
+        WsOptions options;       /* owned strings */
         const WsAuth *auth;      /* borrowed: the one that we started with */
         WsAuth *new_keys;        /* owned: of the last ws_server_set_auth(), in use; or NULL */
         Queue *outbox, *queries; /* borrowed */
@@ -215,8 +216,13 @@ static int ws_server_callback(struct lws *wsi,
                 ws_arrivals_remove(server->arrivals, wsi);
                 return ws_gate_confirm(server->gate, wsi);
         case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-                ws_gate_forget_protocol(server->gate);
+                if (!client || client->dialect != &ws_dialect_native) /* that one is named */
+                        ws_gate_forget_protocol(server->gate);
                 return client ? 0 : -1;
+        case LWS_CALLBACK_CONFIRM_EXTENSION_OKAY:
+                return ws_gate_confirm_extension(server->gate, client);
+        case LWS_CALLBACK_ADD_HEADERS:
+                return ws_gate_add_headers(server->gate, client, in);
         case LWS_CALLBACK_ESTABLISHED:
                 return ws_server_established(server, wsi, client);
         case LWS_CALLBACK_RECEIVE:
@@ -252,9 +258,11 @@ static void ws_server_on_tick(uv_timer_t *timer) {
 
 static void ws_server_on_second(uv_timer_t *timer) {
         WsServer *server = timer->data;
+        int timeout_ms = server->options.handshake_timeout_ms;
 
         ws_arrivals_sweep(server->arrivals,
-                          clock_mono_us() / 1000 - server->options.handshake_timeout_ms);
+                          clock_mono_us() / 1000 -
+                                  (timeout_ms > 0 ? timeout_ms : WS_SERVER_HANDSHAKE_MS));
         ws_http_tick(server->http);
         ws_hub_audit(server->hub);
 }
@@ -373,6 +381,7 @@ static int ws_server_listen(WsServer *server) {
         WsListening listening = {
                 .options = &server->options,
                 .protocols = server->protocols,
+                .extensions = ws_gate_extensions(),
                 .loop = &server->loop,
                 .user = server,
                 .lws = &server->lws,
@@ -577,7 +586,8 @@ int ws_server_reload(WsServer *server, const WsOptions *options) {
 }
 
 void ws_server_set_auth(WsServer *server, WsAuth **authp) {
-        ws_auth_free(atomic_exchange(&server->new_auth, TAKE(authp))); /* one the loop has not seen */
+        ws_auth_free(
+                atomic_exchange(&server->new_auth, TAKE(authp))); /* one the loop has not seen */
         ws_server_ask(server, WS_SERVER_RELOAD);
 }
 

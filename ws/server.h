@@ -37,17 +37,17 @@ struct WsOptions {
         int max_subscriptions;
         bool deflate;             /* permessage-deflate for who asks for it */
         size_t deflate_min_bytes; /* of a frame: a shorter one is never worth it */
-        int stats_interval_ms; /* dialects A and E */
-        int replay_events;   /* the last ones, kept for those who come back */
-        size_t replay_bytes; /* at most so many */
+        int stats_interval_ms;    /* dialects A and E */
+        int replay_events;        /* the last ones, kept for those who come back */
+        size_t replay_bytes;      /* at most so many */
         int answer_timeout_ms; /* HTTP: a query that is not answered by then is a 504; 0 = 10 s */
-        int stream_window; /* HTTP: pieces of 64 KiB of one long answer under way; 0 = 4 */
+        int stream_window;     /* HTTP: pieces of 64 KiB of one long answer under way; 0 = 4 */
         int login_failures_per_min; /* a source address; twice that an account; 0 = 10 */
         int token_failures_per_min; /* bad credentials of a source address; twice that an account */
         int command_timeout_ms,
                 command_max_timeout_ms; /* of a command that does not say; at most */
         int command_max_pending;        /* of one device */
-        InboundFn inbound;  /* the way into the journal; NULL: devices are not served */
+        InboundFn inbound;              /* the way into the journal; NULL: devices are not served */
         void *inbound_arg;
         Reason (*check_json)(Text json); /* strictly; NULL: as json-c does */
         bool no_broker; /* mqtt.url is not set: no broker is no reason not to be ready */

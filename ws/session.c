@@ -62,7 +62,13 @@ bool ws_waiter_is_spinning(WsWaiter *waiter) {
         return waiter->n_restless >= WS_SESSION_RESTLESS;
 }
 
+/* Where the socket takes nothing more, the timer does it; it runs only when lws is at work. */
 void ws_waiter_kill(WsWaiter *waiter) {
+        waiter->session->state = WS_SESSION_DEAD;
+        waiter->ticket = 0; /* what still comes for it is for nobody */
+        ws_waiter_drop_stream(waiter, false);
+        lws_rx_flow_control(waiter->wsi, 1);
+        lws_callback_on_writable(waiter->wsi);
         lws_set_timeout(waiter->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
 }
 
@@ -93,6 +99,22 @@ static int ws_session_put(struct lws *wsi, Buf *out, enum lws_write_protocol how
                 return -1;
         r = lws_write(wsi, (unsigned char *)out->data + LWS_PRE, out->n - LWS_PRE, how);
         return r < 0 ? -1 : 0;
+}
+
+int ws_session_begin_events(struct lws *wsi, WsResponse *response) {
+        CLEANUP_BUF Buf out = { 0 };
+
+        response->status = 200;
+        ws_response_header(response, "Content-Type", "text/event-stream");
+        ws_response_header(response, "Cache-Control", "no-store");
+        ws_response_header(response, "X-Accel-Buffering", "no");
+        ws_session_count(200);
+        buf_append_string(&out, "HTTP/1.1 200 OK\r\n");
+        buf_append_text(&out, buf_text(&response->headers));
+        buf_append_string(&out, "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n");
+        if (buf_failed(&out))
+                return -1;
+        return lws_write(wsi, (unsigned char *)out.data, out.n, LWS_WRITE_RAW) < 0 ? -1 : 0;
 }
 
 int ws_session_write(struct lws *wsi, const WsResponse *response) {
@@ -265,6 +287,8 @@ static int ws_session_write_stream(WsSession *session, struct lws *wsi) {
 }
 
 int ws_session_writeable(WsSession *session, struct lws *wsi) {
+        if (session->state == WS_SESSION_DEAD)
+                return -1;
         if (session->state == WS_SESSION_STREAM)
                 return ws_session_write_stream(session, wsi);
         if (session->state == WS_SESSION_FLUSH)

@@ -29,6 +29,8 @@ typedef enum WsSessionState {
         WS_SESSION_DISCARD, /* answered: reading on so that the answer is not lost to a reset */
         WS_SESSION_WAIT,    /* for the Answer to the waiter's ticket */
         WS_SESSION_FLUSH,   /* for the socket to take the rest of the answer */
+        WS_SESSION_DEAD,    /* to be closed when lws next looks at it */
+        WS_SESSION_EVENTS,  /* a subscriber's, see WsClient: the opaque user data of its wsi */
         WS_SESSION_STREAM,  /* for the socket, or for the next piece of the answer */
 } WsSessionState;
 
@@ -102,5 +104,7 @@ int ws_session_refuse(WsSession *session,
 int ws_session_body(WsSession *session, const void *data, size_t n_data);
 int ws_session_writeable(WsSession *session, struct lws *wsi);
 
+/* The head of an answer without end: the connection closes with it. */
+int ws_session_begin_events(struct lws *wsi, WsResponse *response);
 /* Without a session: a refused upgrade. */
 int ws_session_write(struct lws *wsi, const WsResponse *response);

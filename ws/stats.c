@@ -6,6 +6,7 @@
 #include "gateway/base/metrics.h"
 #include "gateway/base/queue.h"
 #include "ws/client.h"
+#include "ws/feed.h"
 #include "ws/hub.h"
 #include "ws/server.h"
 #define HASH_NONFATAL_OOM          1
@@ -116,19 +117,38 @@ static bool ws_stats_is_scope(const WsStatsTopic *topic, const WsList *list) {
                (scope == WS_SCOPE_ALL || scope == WS_SCOPE_USER);
 }
 
+/* A list of clients with subscriptions, of a scope that no list before it asks for. */
+static bool ws_stats_is_feed(const WsIndex *index, const WsStatsTopic *topic, const WsList *list) {
+        WsScope scope = ws_list_scope(list);
+        int dialect = ws_list_dialect(list);
+
+        if (dialect < WS_DIALECT_NATIVE || (scope != WS_SCOPE_ALL && scope != WS_SCOPE_USER) ||
+            ws_index_find(index, (int)topic->dialect->id, scope, ws_list_id(list)))
+                return false;
+        for (int other = WS_DIALECT_NATIVE; other < dialect; ++other)
+                if (ws_index_find(index, other, scope, ws_list_id(list)))
+                        return false;
+        return true;
+}
+
+static bool ws_stats_counts(const WsStats *stats, const WsStatsTopic *topic, const WsList *list) {
+        return ws_stats_is_scope(topic, list) || (stats->hub->n_stats_follows > 0 &&
+                                                  ws_stats_is_feed(stats->hub->index, topic, list));
+}
+
 static int ws_stats_collect(const WsStats *stats, const WsStatsTopic *topic, Query *query) {
         const WsIndex *index = stats->hub->index;
         const WsList *list = NULL;
         size_t n = 0;
 
         while ((list = ws_index_next(index, list)))
-                n += ws_stats_is_scope(topic, list);
+                n += ws_stats_counts(stats, topic, list);
         query->user_ids = calloc(n + 1, sizeof(int64_t));
         if (!query->user_ids)
                 return err_new(-ENOMEM);
 
         while ((list = ws_index_next(index, list)))
-                if (ws_stats_is_scope(topic, list))
+                if (ws_stats_counts(stats, topic, list))
                         query->user_ids[query->n_user_ids++] = ws_list_id(list);
         return 0;
 }
@@ -138,7 +158,7 @@ static int ws_stats_ask(WsStats *stats, WsStatsTopic *topic) {
         int64_t now_ms = ws_stats_now_ms();
         int r;
 
-        if (stats->hub->n_open[topic->dialect->id] == 0)
+        if (stats->hub->n_open[topic->dialect->id] == 0 && stats->hub->n_stats_follows == 0)
                 return 0;
         if (topic->asked_ms != 0 && now_ms - topic->asked_ms < WS_STATS_PATIENCE_MS)
                 return 0;
@@ -224,6 +244,38 @@ static int ws_stats_send(const WsList *list, WsFrame *frame, bool is_news) {
         return 0;
 }
 
+/* To those of the scope whose subscriptions want statistics. */
+static int ws_stats_tell_feeds(const WsStats *stats,
+                               const WsStatsTopic *topic,
+                               int64_t user_id,
+                               bool is_news) {
+        unsigned bit = 1U << (topic - stats->topics);
+        int r = 0;
+
+        for (int dialect = WS_DIALECT_NATIVE;
+             stats->hub->n_stats_follows > 0 && dialect < WS_DIALECT_COUNT;
+             ++dialect) {
+                const WsList *list = ws_index_find(stats->hub->index,
+                                                   dialect,
+                                                   user_id == 0 ? WS_SCOPE_ALL : WS_SCOPE_USER,
+                                                   user_id);
+
+                for (size_t i = 0; r == 0 && i < ws_list_length(list); ++i) {
+                        WsFeed *feed = ws_list_at(list, i)->feed;
+
+                        if (!feed || (!is_news && (feed->stats_told & bit)))
+                                continue;
+                        feed->stats_told |= bit;
+                        r = ws_feed_offer_stats(feed,
+                                                buf_text(&stats->hub->text),
+                                                topic->kind == QUERY_CAMERA_STATS
+                                                        ? "statistics_update"
+                                                        : "stats_update");
+                }
+        }
+        return r < 0 ? err_up(r) : 0;
+}
+
 static int ws_stats_deliver(WsStats *stats, WsStatsTopic *topic, int64_t user_id, Text body) {
         CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
         uint64_t digest = ws_stats_digest(body);
@@ -238,7 +290,7 @@ static int ws_stats_deliver(WsStats *stats, WsStatsTopic *topic, int64_t user_id
                              (int)topic->dialect->id,
                              user_id == 0 ? WS_SCOPE_ALL : WS_SCOPE_USER,
                              user_id);
-        if (!list)
+        if (!list && stats->hub->n_stats_follows == 0)
                 return 0;
         r = ws_stats_scope(topic, user_id, &scope);
         if (r < 0)
@@ -257,6 +309,8 @@ static int ws_stats_deliver(WsStats *stats, WsStatsTopic *topic, int64_t user_id
         r = ws_frame_new(&frame, buf_text(buf), ws_frame_key(KIND_COUNT, 0, 0));
         if (r == 0)
                 r = ws_stats_send(list, frame, is_news);
+        if (r == 0)
+                r = ws_stats_tell_feeds(stats, topic, user_id, is_news);
         return r < 0 ? err_up(r) : 0;
 }
 

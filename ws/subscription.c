@@ -10,7 +10,8 @@
 /* ---- who asks ------------------------------------------------------------------------------- */
 
 bool ws_eye_sees_vehicle(const WsEye *eye, const Vehicle *vehicle) {
-        return vehicle && (eye->sees_all || (eye->user && registry_sees_vehicle(eye->user, vehicle)));
+        return vehicle &&
+               (eye->sees_all || (eye->user && registry_sees_vehicle(eye->user, vehicle)));
 }
 
 bool ws_eye_sees_device(const WsEye *eye, const Device *device) {
@@ -23,8 +24,7 @@ bool ws_eye_sees(const WsEye *eye, int64_t vehicle_id, int64_t device_id) {
                 return true;
         if (vehicle_id != 0)
                 return ws_eye_sees_vehicle(eye, registry_vehicle(eye->registry, vehicle_id));
-        return device_id != 0 &&
-               ws_eye_sees_device(eye, registry_device(eye->registry, device_id));
+        return device_id != 0 && ws_eye_sees_device(eye, registry_device(eye->registry, device_id));
 }
 
 /* ---- what it asks for ----------------------------------------------------------------------- */
@@ -107,12 +107,9 @@ static const struct {
         Text word;
         WsTargetKind kind;
 } ws_subscription_words[] = {
-        { { "user", 4 }, WS_TARGET_USER },
-        { { "detections", 10 }, WS_TARGET_DETECTIONS },
-        { { "cameras", 7 }, WS_TARGET_CAMERAS },
-        { { "alerts", 6 }, WS_TARGET_ALERTS },
-        { { "stats", 5 }, WS_TARGET_STATS },
-        { { "vehicle/*", 9 }, WS_TARGET_VEHICLE },
+        { { "user", 4 }, WS_TARGET_USER },       { { "detections", 10 }, WS_TARGET_DETECTIONS },
+        { { "cameras", 7 }, WS_TARGET_CAMERAS }, { { "alerts", 6 }, WS_TARGET_ALERTS },
+        { { "stats", 5 }, WS_TARGET_STATS },     { { "vehicle/*", 9 }, WS_TARGET_VEHICLE },
         { { "device/*", 8 }, WS_TARGET_DEVICE },
 };
 
@@ -346,9 +343,7 @@ int ws_subscription_locate(WsSubscription *subscription,
                 r = ws_subscription_note_inside(subscription, event->vehicle_id, event->device_id);
         else if (!is_inside && was_inside)
                 index_remove_id(subscription->inside, key);
-        *ret_place = !is_inside   ? WS_PLACE_OUTSIDE
-                     : was_inside ? WS_PLACE_INSIDE
-                                  : WS_PLACE_ENTERS;
+        *ret_place = !is_inside ? WS_PLACE_OUTSIDE : was_inside ? WS_PLACE_INSIDE : WS_PLACE_ENTERS;
         return r < 0 ? err_up(r) : 0;
 }
 

@@ -118,7 +118,9 @@ MUST_CHECK int ws_subscription_locate(WsSubscription *subscription,
                                       const WsRecall *recall,
                                       const Event *event,
                                       WsPlace *ret_place);
-bool ws_subscription_contains(const WsSubscription *subscription, double latitude, double longitude);
+bool ws_subscription_contains(const WsSubscription *subscription,
+                              double latitude,
+                              double longitude);
 MUST_CHECK int ws_subscription_note_inside(WsSubscription *subscription,
                                            int64_t vehicle_id,
                                            int64_t device_id);

@@ -59,5 +59,5 @@ static inline Text text_of(const char *string) {
 }
 
 static inline bool text_equal(Text a, Text b) {
-        return a.n == b.n && (a.n == 0 || memcmp(a.data, b.data, a.n) == 0);
+        return a.n == b.n && (a.n == 0 || (a.data && b.data && memcmp(a.data, b.data, a.n) == 0));
 }

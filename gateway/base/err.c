@@ -25,3 +25,9 @@ int err_report(int r, bool is_new, const char *fn, const char *file, int line) {
                 log_error("fault_by at=%s:%d fn=%s", file, line, fn);
         return r;
 }
+
+const char *err_text(int r) {
+        const char *text = strerrordesc_np(r < 0 ? -r : r);
+
+        return text ? text : "unknown error";
+}

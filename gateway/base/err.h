@@ -18,6 +18,7 @@
 #include <stdbool.h>
 
 int err_report(int r, bool is_new, const char *fn, const char *file, int line);
+const char *err_text(int r); /* of a fault: static; any thread */
 
 /* Lets compilers and analysers see that a fault stays a fault and success stays success. */
 static inline int err_note(int r, bool is_new, const char *fn, const char *file, int line) {

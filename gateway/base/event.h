@@ -38,12 +38,13 @@ struct Event {
         int64_t time_us;
         int64_t vehicle_id, device_id; /* 0 = none */
         int32_t sensor_id;
-        uint32_t n_items;  /* ble_detections: records saved */
-        DeviceState state; /* device_status: the whole state after this message */
+        uint32_t n_items;           /* ble_detections: records saved */
+        DeviceState state;          /* device_status: the whole state after this message */
         double latitude, longitude; /* vehicle_log: where it is; NAN = it does not say */
 
         Text data;       /* as Record.data; alert: Record.alert.extra; absent if none */
-        Text event_type; /* camera_event; alert: its alert_type; command_*: the state that it is in now */
+        Text event_type; /* camera_event; alert: its alert_type; command_*: the state that it is in
+                            now */
         Text severity;   /* alert */
         Text message;    /* alert, command_* */
         Text command_id; /* command_* */

@@ -139,6 +139,8 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Open WebSocket connections, by dialect." },
         [METRIC_WS_ACCEPTED] = { "tidegate_ws_accepted_total", NULL, METRIC_COUNTER,
                 "WebSocket connections accepted." },
+        [METRIC_WS_ACCEPTED_DEFLATE] = { "tidegate_ws_accepted_deflate_total", NULL, METRIC_COUNTER,
+                "Of the WebSockets accepted, those with permessage-deflate." },
         [METRIC_WS_CLOSED] = { "tidegate_ws_closed_total", NULL, METRIC_COUNTER,
                 "WebSocket connections ended, for whatever reason." },
         [METRIC_WS_REFUSED_UNAUTHORIZED] =

@@ -67,6 +67,7 @@ typedef enum Metric {
         METRIC_WS_CONNECTIONS_EVENTS,
         METRIC_WS_CONNECTIONS_POLL,
         METRIC_WS_ACCEPTED,
+        METRIC_WS_ACCEPTED_DEFLATE, /* of those */
         METRIC_WS_CLOSED,
         METRIC_WS_REFUSED_UNAUTHORIZED, /* 401 and dialect 403 */
         METRIC_WS_REFUSED_FORBIDDEN,
@@ -109,9 +110,9 @@ typedef enum Metric {
         METRIC_LOGIN_LIMITED,
         METRIC_CREDENTIALS_REFUSED, /* bad tokens and tickets, whatever the transport */
         METRIC_CREDENTIALS_LIMITED, /* of those: answered with 429 */
-        METRIC_QUERY_REFUSED, /* the query queue was full */
-        METRIC_HISTORY_WAITING, /* gauge */
-        METRIC_HISTORY_READING, /* gauge: under way */
+        METRIC_QUERY_REFUSED,       /* the query queue was full */
+        METRIC_HISTORY_WAITING,     /* gauge */
+        METRIC_HISTORY_READING,     /* gauge: under way */
         METRIC_HISTORY_DONE,
         METRIC_HISTORY_CANCELLED, /* the client was gone */
         METRIC_HISTORY_FAILED,

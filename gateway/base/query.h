@@ -25,16 +25,16 @@ typedef enum QueryKind {
         QUERY_DETECTION_STATS, /* user_ids, minutes, device_id -> one body a user id: PROTOCOL 3 A,
                                   "data" */
         QUERY_CAMERA_STATS,    /* user_ids -> one body a user id: PROTOCOL 3 E, "data" */
-        QUERY_COMMAND,         /* a new command, or the one that has its idempotency key -> one body;
-                                  202 new, 200 repeated, 404 no such device, 409 the key stands for
-                                  something else, 422 a payload that cannot be stored, 429 too many
-                                  are under way */
-        QUERY_COMMAND_GET,     /* command_id, user_ids -> one body; 200, or 404: none that he sees */
+        QUERY_COMMAND,     /* a new command, or the one that has its idempotency key -> one body;
+                              202 new, 200 repeated, 404 no such device, 409 the key stands for
+                              something else, 422 a payload that cannot be stored, 429 too many
+                              are under way */
+        QUERY_COMMAND_GET, /* command_id, user_ids -> one body; 200, or 404: none that he sees */
         QUERY_PENDING_COMMANDS, /* device_id -> events: what waits for the device's own socket */
-        QUERY_HISTORY,          /* history, stream -> chunks of one body, the last marked; 200, 400: the
-                                   cursor is of no journal that we know, 504: too much to ask */
-        QUERY_REPLAY, /* replay -> events in order of seq, all there are up to upto_seq; 200, 404: no
-                         such epoch, 410: what came after the cursor is not all here any more */
+        QUERY_HISTORY, /* history, stream -> chunks of one body, the last marked; 200, 400: the
+                          cursor is of no journal that we know, 504: too much to ask */
+        QUERY_REPLAY,  /* replay -> events in order of seq, all there are up to upto_seq; 200, 404:
+                          no  such epoch, 410: what came after the cursor is not all here any more */
 } QueryKind;
 
 /* What a subscriber missed. Numbers of the journals before ours are below ours: one number line. */
@@ -43,10 +43,10 @@ typedef struct QueryReplay QueryReplay;
 struct QueryReplay {
         char epoch[17]; /* of the cursor */
         char own_epoch[17];
-        bool is_first;  /* check the epoch, and that nothing was dropped by retention */
+        bool is_first; /* check the epoch, and that nothing was dropped by retention */
         uint64_t after_seq, upto_seq;
-        uint32_t kinds;                  /* 1 << Kind */
-        bool all_vehicles, all_devices;  /* or only these: */
+        uint32_t kinds;                    /* 1 << Kind */
+        bool all_vehicles, all_devices;    /* or only these: */
         int64_t *vehicle_ids, *device_ids; /* owned */
         size_t n_vehicle_ids, n_device_ids;
         int limit; /* events */
@@ -68,7 +68,7 @@ struct Query {
 
         QueryReplay *replay; /* owned; QUERY_REPLAY */
         History *history;    /* owned; QUERY_HISTORY */
-        Stream *stream;   /* a reference; QUERY_HISTORY */
+        Stream *stream;      /* a reference; QUERY_HISTORY */
 };
 
 struct Answer {
@@ -82,7 +82,7 @@ struct Answer {
         int64_t device_id; /* as asked */
         Event **events;    /* owned */
         size_t n_events;
-        uint64_t upto_seq; /* QUERY_REPLAY */
+        uint64_t upto_seq;                                 /* QUERY_REPLAY */
         char command_id[QUERY_COMMAND_ID_SIZE], state[16]; /* QUERY_COMMAND: what its body says */
         Buf chunk;    /* QUERY_HISTORY: the next bytes of the body, up to STREAM_CHUNK */
         bool is_last; /* QUERY_HISTORY: the body ends with them */

@@ -7,12 +7,14 @@
 #include "gateway/base/registry_graph.h"
 
 #define REGISTRY_MAX_TEXTS 6 /* of one row */
+#define REGISTRY_TOKEN     sizeof(((Device *)NULL)->token_hash)
 
 typedef struct RegistryTexts RegistryTexts;
 
 struct Registry {
         Graph graph;
         Index *names[GRAPH_KIND_COUNT]; /* user name, device and vehicle code; NULL for groups */
+        Index *tokens;                  /* of devices, by hash */
         IdList order[GRAPH_KIND_COUNT]; /* who is present */
         bool is_loaded;
         bool narrowed; /* by the delta being applied */
@@ -67,6 +69,8 @@ int registry_new(Registry **ret_registry) {
         for (size_t i = 0; i < GRAPH_KIND_COUNT && r == 0; ++i)
                 if (i != GRAPH_GROUP)
                         r = index_new(&registry->names[i]);
+        if (r == 0)
+                r = index_new(&registry->tokens);
         if (r != 0)
                 return err_up(r);
 
@@ -83,6 +87,7 @@ Registry *registry_free(Registry *registry) {
                 index_free(registry->names[i]);
                 idlist_done(&registry->order[i]);
         }
+        index_free(registry->tokens);
         free(registry);
         return NULL;
 }
@@ -109,6 +114,9 @@ static void registry_forget_name(Registry *registry, GraphNode *node) {
 
         if (name.data && index_get(registry->names[node->kind], name.data, name.n) == node)
                 index_remove(registry->names[node->kind], name.data, name.n);
+        if (node->kind == GRAPH_DEVICE && node->is_present && node->device.has_token &&
+            index_get(registry->tokens, node->device.token_hash, REGISTRY_TOKEN) == node)
+                index_remove(registry->tokens, node->device.token_hash, REGISTRY_TOKEN);
 }
 
 /* Copies the texts into one block, which becomes the node's. */
@@ -149,6 +157,8 @@ static int registry_present(Registry *registry, GraphNode *node) {
         name = registry_name(node);
         if (name.data)
                 r = index_put(registry->names[node->kind], name.data, name.n, node);
+        if (r == 0 && node->kind == GRAPH_DEVICE && node->device.has_token)
+                r = index_put(registry->tokens, node->device.token_hash, REGISTRY_TOKEN, node);
         if (r == 0 && is_new)
                 r = idlist_add(&registry->order[node->kind], node->id, node);
         return err_up(r);
@@ -477,6 +487,12 @@ const Device *registry_device(const Registry *registry, int64_t id) {
 
 const Device *registry_find_device(const Registry *registry, Text code_or_id) {
         const GraphNode *node = registry_find(registry, GRAPH_DEVICE, code_or_id);
+
+        return node ? &node->device : NULL;
+}
+
+const Device *registry_device_by_token(const Registry *registry, const uint8_t hash[32]) {
+        const GraphNode *node = index_get(registry->tokens, hash, REGISTRY_TOKEN);
 
         return node ? &node->device : NULL;
 }

@@ -147,6 +147,7 @@ const User *registry_user_by_name(const Registry *registry, Text name);
 const User *registry_find_user(const Registry *registry, Text name_or_id); /* name first */
 const Device *registry_device(const Registry *registry, int64_t id);
 const Device *registry_find_device(const Registry *registry, Text code_or_id); /* code first */
+const Device *registry_device_by_token(const Registry *registry, const uint8_t hash[32]);
 const Vehicle *registry_vehicle(const Registry *registry, int64_t id);
 const Vehicle *registry_find_vehicle(const Registry *registry, Text code_or_id); /* code first */
 

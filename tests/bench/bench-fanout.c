@@ -4,7 +4,7 @@
  * `/api/ws`).
  *
  *      bench-fanout [--listen 127.0.0.1:8000] [--viewers 1000] [--rate 50] [--size 400]
- *                   [--seconds 10] [--cert FILE --key FILE]
+ *                   [--seconds 10] [--deflate 0|1] [--cert FILE --key FILE]
  *
  * Waits for the viewers, feeds for the time given, prints one JSON line and ends. --rate 0 prints
  * the memory alone.
@@ -106,6 +106,24 @@ static int bench_start(Bench *bench) {
         return r == 0 ? bench_world(bench) : r;
 }
 
+/* Telemetry of about the size asked for: names that repeat, figures that do not. */
+static void bench_fill(Bench *bench, int64_t now_us) {
+        int size = bench->size;
+        uint32_t x = (uint32_t)now_us;
+        int n = snprintf(bench->data, (size_t)size, "{\"ts\":%lld", (long long)now_us);
+
+        for (int i = 0; n < size - 24; ++i) {
+                x = x * 1664525 + 1013904223;
+                n += snprintf(bench->data + n,
+                              (size_t)(size - n),
+                              ",\"sensor_%d\":%u.%03u",
+                              i % 10,
+                              x >> 22,
+                              (x >> 12) % 1000);
+        }
+        snprintf(bench->data + n, (size_t)(size - n), "}");
+}
+
 static int bench_feed_one(Bench *bench, uint64_t seq) {
         Record record = {
                 .seq = seq,
@@ -117,12 +135,7 @@ static int bench_feed_one(Bench *bench, uint64_t seq) {
         Event *event = NULL;
         int r;
 
-        snprintf(bench->data,
-                 (size_t)bench->size,
-                 "{\"ts\":%lld,\"pad\":\"%0*d\"}",
-                 (long long)record.received_us,
-                 bench->size - 40,
-                 0);
+        bench_fill(bench, record.received_us);
         record.data = text_of(bench->data);
         r = event_new_message(&event, &record, NULL, true);
         return r == 0 ? queue_push(bench->outbox, event, 1000) : r;
@@ -146,7 +159,7 @@ static int bench_feed(Bench *bench) {
 }
 
 static int bench_run(Bench *bench) {
-        int64_t sent;
+        int64_t sent, bytes;
         long idle = bench_rss_kib();
         double cpu;
         int r = 0;
@@ -160,28 +173,32 @@ static int bench_run(Bench *bench) {
                bench_rss_kib(),
                (double)(bench_rss_kib() - idle) * 1024.0 / bench->viewers);
         sent = metric_get(METRIC_WS_SENT);
+        bytes = metric_get(METRIC_WS_BYTES_OUT);
         cpu = bench_cpu();
         if (bench->rate > 0)
                 r = bench_feed(bench);
         cpu = bench_cpu() - cpu;
         sent = metric_get(METRIC_WS_SENT) - sent;
+        bytes = metric_get(METRIC_WS_BYTES_OUT) - bytes;
         printf(",\"rate\":%d,\"deliveries\":%lld,\"queued\":%lld,\"dropped\":%lld,\"cpu_s\":%.3f,"
-               "\"cpu_us_a_delivery\":%.3f}\n",
+               "\"cpu_us_a_delivery\":%.3f,\"bytes_a_delivery\":%.1f,"
+               "\"rss_kib_after\":%ld}\n",
                bench->rate,
                (long long)sent,
                (long long)metric_get(METRIC_WS_QUEUED),
                (long long)metric_get(METRIC_WS_DROPPED),
                cpu,
-               sent > 0 ? cpu * 1e6 / (double)sent : 0.0);
+               sent > 0 ? cpu * 1e6 / (double)sent : 0.0,
+               sent > 0 ? (double)bytes / (double)sent : 0.0,
+               bench_rss_kib());
         return r;
 }
 
 static int bench_options(Bench *bench, int argc, char **argv) {
         static const struct option names[] = {
-                { "listen", 1, NULL, 'l' },  { "viewers", 1, NULL, 'v' },
-                { "rate", 1, NULL, 'r' },    { "size", 1, NULL, 's' },
-                { "seconds", 1, NULL, 't' }, { "cert", 1, NULL, 'c' },
-                { "key", 1, NULL, 'k' },     { 0 },
+                { "listen", 1, NULL, 'l' }, { "viewers", 1, NULL, 'v' }, { "rate", 1, NULL, 'r' },
+                { "size", 1, NULL, 's' },   { "seconds", 1, NULL, 't' }, { "cert", 1, NULL, 'c' },
+                { "key", 1, NULL, 'k' },    { "deflate", 1, NULL, 'd' }, { 0 },
         };
 
         for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;)
@@ -200,6 +217,9 @@ static int bench_options(Bench *bench, int argc, char **argv) {
                         break;
                 case 't':
                         bench->seconds = atoi(optarg); /* NOLINT(cert-err34-c) */
+                        break;
+                case 'd':
+                        bench->options.deflate = atoi(optarg) != 0; /* NOLINT(cert-err34-c) */
                         break;
                 case 'c':
                         bench->options.tls_cert = optarg;
@@ -233,6 +253,7 @@ int main(int argc, char **argv) {
                              .max_connections_per_user = 50000,
                              .messages_per_s = 50,
                              .max_subscriptions = 100,
+                             .deflate_min_bytes = 128,
                              .stats_interval_ms = 5000 },
         };
         int r;

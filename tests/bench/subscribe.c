@@ -2,8 +2,9 @@
  * subscribe PORT PATH COUNT [TOKEN]: COUNT WebSockets on one epoll loop.
  *
  * Says "ready" once all are open. Counts the messages that carry a time ("ts":<16 digits>) and how
- * long each was under way; answers pings. SIGUSR1 starts the counts anew; SIGTERM ends it, with one
- * line of JSON.
+ * long each was under way; answers pings. Offers the extensions that $SUBSCRIBE_EXTENSIONS names;
+ * compressed messages are read, not counted. SIGUSR1 starts the counts anew; SIGTERM ends it, with
+ * one line of JSON.
  */
 
 #include "load.h"
@@ -55,6 +56,7 @@ static void socket_shut(Subscriber *subscriber, Socket *socket) {
 }
 
 static void socket_start(Subscriber *subscriber, Socket *socket) {
+        const char *extensions = getenv("SUBSCRIBE_EXTENSIONS");
         char request[2048];
         int n;
 
@@ -62,12 +64,15 @@ static void socket_start(Subscriber *subscriber, Socket *socket) {
                      sizeof(request),
                      "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nUpgrade: websocket\r\n"
                      "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                     "Sec-WebSocket-Version: 13\r\n%s%s%s\r\n",
+                     "Sec-WebSocket-Version: 13\r\n%s%s%s%s%s%s\r\n",
                      subscriber->path,
                      subscriber->port,
                      subscriber->token ? "Authorization: Bearer " : "",
                      subscriber->token ? subscriber->token : "",
-                     subscriber->token ? "\r\n" : "");
+                     subscriber->token ? "\r\n" : "",
+                     extensions ? "Sec-WebSocket-Extensions: " : "",
+                     extensions ? extensions : "",
+                     extensions ? "\r\n" : "");
         socket->fd = load_connect(subscriber->port);
         if (send(socket->fd, request, (size_t)n, MSG_NOSIGNAL) != n)
                 load_die("send");

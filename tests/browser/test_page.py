@@ -99,6 +99,7 @@ def drive(gateway, *args):
 def test_a_user_signs_in_and_sees_what_is_his(gateway, fleet):
     gateway.ids["USV-3"] = gateway.add_vehicle("USV-3", "ana")
     drive(gateway, "user", "ana", PASSWORD, os.environ.get("TIDEGATE_SCREENSHOTS", ""))
+    assert gateway.metric("tidegate_ws_accepted_deflate_total") > 0
     assert "ticket=" not in gateway.log()
     assert PASSWORD not in gateway.log()
 

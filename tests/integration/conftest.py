@@ -1,4 +1,5 @@
 """Fixtures: a PostgreSQL a session, a database a test, a broker and gateways a test."""
+import contextlib
 import itertools
 import os
 import pathlib
@@ -7,6 +8,7 @@ import subprocess
 import tempfile
 
 import pytest
+import requests
 
 from load import Publisher
 from servers import TIDEGATE, Broker, Database, Gateway, Postgres
@@ -99,7 +101,7 @@ def broker(folder):
 
 
 @pytest.fixture
-def make_gateway(folder, database, broker):
+def make_gateway(folder, database, broker, request):
     """make_gateway(section__key=value, ...) -> a Gateway that is not started yet."""
     made = []
 
@@ -111,6 +113,13 @@ def make_gateway(folder, database, broker):
 
     make.made = made
     yield make
+    report = getattr(request.node, "report_call", None)
+    for gateway in made:
+        if report and report.failed and gateway.process:
+            with contextlib.suppress(requests.RequestException):
+                print(f"--- {gateway.url}/metrics, what is not 0")
+                print(*(line for line in gateway.get("/metrics").text.splitlines()
+                        if line[0] != "#" and not line.endswith(" 0")), sep="\n")
     for gateway in made:
         gateway.stop()
 

@@ -147,7 +147,10 @@ class Database:
 
         with contextlib.suppress(AssertionError):
             wait_until(same, statement, timeout)
-        assert seen == expected, f"{statement}: {seen!r}, expected {expected!r}"
+        if seen != expected:
+            letters = self.rows("SELECT topic, reason, detail FROM dead_letters LIMIT 20")
+            raise AssertionError(f"{statement}: {seen!r}, expected {expected!r}; "
+                                 f"dead letters: {letters}")
 
 
 class Broker:

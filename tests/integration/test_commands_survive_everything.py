@@ -7,6 +7,7 @@ import pytest
 
 from commanding import (MqttDevice, command, get, history, post, state, wait_for_state)
 from conftest import populate
+from viewers import Viewer
 from waiting import PATIENCE, wait_until
 
 
@@ -261,3 +262,38 @@ def test_every_change_is_one_event_however_often_it_is_said(gateway, database, d
                "the others to be counted")
     assert history(database, command_id) == ["published", "executing", "done"]
     assert gateway.metric("tidegate_accounting_drift") == 0
+
+
+def watch(gateway, user):
+    """A native watcher of all devices, past its welcome and its subscription."""
+    watcher = Viewer(gateway, "/api/ws", gateway.token(user), subprotocols=["tidegate.v1"])
+    assert watcher.next_json()["type"] == "welcome"
+    watcher.send({"op": "subscribe", "id": 1, "to": ["device/*"]})
+    assert watcher.next_json()["ok"] is True
+    return watcher
+
+
+def test_every_watcher_with_the_right_sees_each_state_and_nobody_else(gateway, database, device):
+    ana, root, ben = (watch(gateway, name) for name in ("ana", "root", "ben"))
+    ana.send({"op": "command", "id": 5, "device": "dev-1", "action": "SET_MODE",
+              "payload": {"mode": "eco"}, "timeout_ms": 30000, "idempotency_key": "k"})
+    wait_until(lambda: any('"id":5' in f for f in ana.frames), "the answer")
+    answer = next(json.loads(f) for f in ana.frames if '"id":5' in f)
+    assert answer["ok"] is True and answer["state"] == "accepted"
+    command_id = answer["command_id"]
+    device.next()
+    wait_for_state(database, command_id, "published")
+    for status in ("executing", "executing", "ok", "ok"):
+        ack(device, command_id, status, message=f"I am {status}")
+    wait_for_state(database, command_id, "done")
+    for watcher in (ana, root):
+        watcher.wait_for(lambda frames: any('"done"' in f for f in frames), "done to be shown")
+        updates = [json.loads(f) for f in watcher.frames if '"command_update"' in f]
+        assert [(u["command_id"], u["state"]) for u in updates] == \
+            [(command_id, s) for s in ("published", "executing", "done")]
+        assert updates[-1]["message"] == "I am ok"
+    ben.send({"op": "ping", "id": 3})
+    wait_until(lambda: any('"id":3' in f for f in ben.frames), "the pong")
+    assert not any(command_id in f for f in ben.frames)
+    for watcher in (ana, root, ben):
+        watcher.close()

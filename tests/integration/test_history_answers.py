@@ -355,6 +355,7 @@ def test_a_large_track_streams_in_bounded_memory_and_delays_nobody(make_gateway,
     live.close()
 
 
+@pytest.mark.smoke
 def test_slow_readers_of_history_delay_neither_logins_nor_statistics(gateway, database):
     vehicle = gateway.ids["USV-1"]
     fill(database, vehicle, 200000, "vehicle_logs", step="10 milliseconds")

@@ -71,10 +71,20 @@ def test_who_may_not_post(gateway, database):
     assert database.value("SELECT count(*) FROM ble_detections") <= 1
 
 
+def test_guessing_is_slowed_down_and_hurts_nobody_else(make_gateway):
+    gateway = make_gateway(auth__token_failures_per_minute=5)
+    populate(gateway)
+    gateway.start()
+    answers = [post(gateway, bulk(), f"tgd_guess_{n}") for n in range(12)]
+    assert {a.status_code for a in answers} == {401, 429}
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    assert post(gateway, bulk()).status_code == 200
+
+
 @pytest.mark.parametrize("body", [
     "", "not json", "[]", "{}", '{"detections":5}', "{'detections':[]}", '{"detections":[{}]}',
     '{"detections":[{"device_hash":"ab","rssi":-5}]}', '{"device_id":[],"detections":[]}',
-    json.dumps(bulk(items=[ONE] * 4097))])
+    pytest.param(json.dumps(bulk(items=[ONE] * 4097)), id="too many")])
 def test_what_cannot_be_used_is_refused(gateway, body):
     answer = post(gateway, body)
     assert answer.status_code == 422, answer.text

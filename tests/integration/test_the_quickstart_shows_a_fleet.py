@@ -37,6 +37,8 @@ def quickstart(checkout, *args):
     left = subprocess.run(["ps", "-eo", "args"], text=True, capture_output=True, check=True).stdout
     left = [line for line in left.splitlines() if str(checkout) in line]
     assert not left, f"left running: {left}"
+    log = (checkout / ".quickstart/log/gateway").read_text("utf-8")
+    assert log.count("mqtt_connected") == 1, f"the session is fought over:\n{log}"
     return done.stdout
 
 

@@ -34,7 +34,7 @@ class Viewer:
         uri = f"ws://127.0.0.1:{gateway.port}{path}"
         self._socket = _run(self._connect(uri, extra_headers=headers, max_size=None,
                                           ping_interval=None, max_queue=None, open_timeout=PATIENCE,
-                                          compression=None, **kwargs))
+                                          compression=kwargs.pop("compression", None), **kwargs))
         self._task = asyncio.run_coroutine_threadsafe(self._read(), _loop)
 
     @staticmethod

@@ -18,7 +18,7 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
     "libpq-fe.h": {f"db/{x}.c" for x in
                    ("admin", "commands", "conn", "directory", "history", "history_alerts", "history_detections",
                     "history_logs", "history_telemetry", "history_track", "listing", "migrate",
-                    "partitions", "reading", "restore", "store")},
+                    "partitions", "reading", "replay", "restore", "store")},
     "libwebsockets.h": {f"ws/{x}.c" for x in ("arrivals", "client", "gate", "http", "listener", "request", "server",
                                             "session")},
     "uv.h": {"ws/server.c"},

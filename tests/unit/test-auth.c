@@ -17,6 +17,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/secret.h"
 #include "ws/auth.h"
+#include "ws/keys.h"
 
 #define NOW_S  INT64_C(1760800000)
 #define NOW_US (NOW_S * 1000000)
@@ -257,6 +258,20 @@ static void test_key_with_a_kid_serves_only_tokens_that_name_it(void **state) {
         assert_int_equal(verify(f, asymmetric("{\"alg\":\"RS256\",\"kid\":\"any\"}", GOOD, f->rsa)),
                          0);
         assert_int_equal(verify_header(f, "{\"alg\":\"HS256\",\"kid\":7}"), WS_AUTH_E_INVALID);
+}
+
+static void test_list_of_key_files_is_taken_apart(void **state) {
+        Text rest = text_of(" a=/x/one.pem ,, /y/b=2.pem,two-2= z.pem ,");
+        Text kid = TEXT(""), path = TEXT("");
+
+        (void)state;
+        assert_true(ws_keys_next_file(&rest, &kid, &path));
+        assert_true(text_equal(kid, TEXT("a")) && text_equal(path, TEXT("/x/one.pem")));
+        assert_true(ws_keys_next_file(&rest, &kid, &path));
+        assert_true(kid.n == 0 && text_equal(path, TEXT("/y/b=2.pem")));
+        assert_true(ws_keys_next_file(&rest, &kid, &path));
+        assert_true(text_equal(kid, TEXT("two-2")) && text_equal(path, TEXT("z.pem")));
+        assert_false(ws_keys_next_file(&rest, &kid, &path));
 }
 
 static void test_none_is_refused_however_it_is_spelt(void **state) {
@@ -537,6 +552,7 @@ int main(void) {
                 TEST(test_minted_token_is_accepted_until_it_expires),
                 TEST(test_rs256_and_es256_are_checked_with_their_own_key),
                 TEST(test_key_with_a_kid_serves_only_tokens_that_name_it),
+                cmocka_unit_test(test_list_of_key_files_is_taken_apart),
                 TEST(test_none_is_refused_however_it_is_spelt),
                 TEST(test_algorithm_is_compared_case_and_all),
                 TEST(test_algorithm_that_is_not_allowed_is_refused_although_there_is_a_key),

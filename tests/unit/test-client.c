@@ -89,6 +89,13 @@ static void test_upgrade_waits_for_the_registry(void **state) {
         assert_int_equal(viewer_open(&viewer, &stage, "/ws", NULL), 503);
         assert_non_null(strcasestr(viewer.head, "Retry-After"));
         viewer_done(&viewer);
+        viewer_open_with(&viewer,
+                         &stage,
+                         "POST /api/ws/ticket HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n"
+                         "Authorization: Bearer x\r\n\r\n");
+        assert_int_equal(viewer.status, 503); /* not 401: nobody can tell yet */
+        assert_non_null(strcasestr(viewer.head, "Retry-After"));
+        viewer_done(&viewer);
         stage_done(&stage);
 }
 

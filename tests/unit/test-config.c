@@ -437,7 +437,7 @@ static void test_database_password_is_never_said(void **state) {
 
 static void test_files_must_be_there_and_secret(void **state) {
         Config *config = NULL;
-        char text[160], secret[64];
+        char text[256], secret[64];
         int saved, r;
 
         (void)state;
@@ -459,6 +459,16 @@ static void test_files_must_be_there_and_secret(void **state) {
 
         assert_int_equal(chmod(secret, 0600), 0);
         assert_int_equal(config_check_files(config), 0);
+        config = config_free(config);
+
+        /* a list: each of its files */
+        snprintf(text, sizeof(text), "[auth]\njwt_secret_file = %s, old=%s-2\n", secret, secret);
+        assert_int_equal(load_text(&config, text), 0);
+        saved = begin_errors();
+        r = config_check_files(config);
+        end_errors(saved);
+        assert_int_equal(r, CONFIG_E_INVALID);
+        assert_said("secret-2: No such file");
         config = config_free(config);
 }
 

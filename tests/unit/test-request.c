@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "gateway/base/metrics.h"
 #include "ws/endpoint.h"
 #include "ws/limiter.h"
 #include "ws/request.h"
@@ -410,6 +411,28 @@ static void test_answers_are_rendered_whole(void **state) {
         assert_null(strstr(out.data, "about:blank"));
 }
 
+static void test_bad_credentials_are_counted_by_source_and_by_account(void **state) {
+        CLEANUP(ws_limiter_free) WsLimiter *limiter = NULL;
+        WsAccess access = { .failures_per_min = 3 };
+
+        (void)state;
+        metrics_reset();
+        assert_int_equal(ws_access_blame(&access, "192.0.2.1", NULL, NOW_US), 0); /* no limiter */
+
+        assert_int_equal(ws_limiter_new(&limiter, 64), 0);
+        access.failures = limiter;
+        for (int i = 0; i < 3; ++i)
+                assert_int_equal(ws_access_blame(&access, "192.0.2.1", "ems_001", NOW_US), 0);
+        assert_int_equal(ws_access_blame(&access, "192.0.2.1", NULL, NOW_US), 20);
+        assert_int_equal(ws_access_blame(&access, "192.0.2.2", NULL, NOW_US), 0);
+        for (int i = 0; i < 3; ++i) /* an account has twice as many, from wherever */
+                assert_int_equal(ws_access_blame(&access, "192.0.2.3", "ems_001", NOW_US), 0);
+        assert_int_equal(ws_access_blame(&access, "192.0.2.4", "ems_001", NOW_US), 10);
+        assert_int_equal(ws_access_blame(&access, "192.0.2.1", NULL, NOW_US + 60000000), 0);
+        assert_int_equal(metric_get(METRIC_CREDENTIALS_REFUSED), 11);
+        assert_int_equal(metric_get(METRIC_CREDENTIALS_LIMITED), 2);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         const struct CMUnitTest tests[] = {
@@ -427,6 +450,7 @@ int main(void) {
                 TEST(test_ticket_is_for_handshakes_and_active_users_only),
                 TEST(test_tickets_are_bounded_for_a_user_and_in_total),
                 cmocka_unit_test(test_limiter_counts_tries_and_forgives_with_time),
+                cmocka_unit_test(test_bad_credentials_are_counted_by_source_and_by_account),
                 cmocka_unit_test(test_full_limiter_keeps_who_tried_most),
                 cmocka_unit_test(test_paths_are_found_with_or_without_a_final_slash),
                 cmocka_unit_test(test_answers_are_rendered_whole),

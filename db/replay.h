@@ -1,0 +1,29 @@
+#pragma once
+
+/*
+ * DbReplay: what came after a cursor, page by page, over all log tables, in the order of the
+ * sequence numbers.
+ *
+ * A page is complete: nothing that matches is missing between where it begins and what it says it
+ * reaches (*ret_upto_seq): the number of its last row if it is full, else what the journal's
+ * position says is stored. Numbers begin at the clock whenever a journal is opened, so that those
+ * of an older journal are below ours, and so that a number tells before which time its row cannot
+ * have been received: older partitions are not looked at.
+ *
+ * DB_E_NOT_FOUND: no such epoch. DB_E_EXISTS: rows after the cursor are gone already (retention).
+ */
+
+#include "db/conn.h"
+#include "gateway/base/base.h"
+#include "gateway/base/query.h"
+#include "gateway/base/record.h"
+#include "gateway/base/registry.h"
+
+/* @state: of a device_status; else NULL. Texts are borrowed, for the call. 0, or a fault. */
+typedef int (*DbReplayFn)(void *arg, const Record *record, const DeviceState *state);
+
+MUST_CHECK int db_replay(DbConn *conn,
+                         const QueryReplay *replay,
+                         DbReplayFn fn,
+                         void *arg,
+                         uint64_t *ret_upto_seq);

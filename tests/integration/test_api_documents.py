@@ -1,0 +1,334 @@
+"""openapi.json and asyncapi.json: valid, complete, and what the gateway really does."""
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import threading
+import uuid
+
+import jsonschema
+import pytest
+import requests
+
+from conftest import populate
+from servers import ROOT
+from viewers import Viewer
+from waiting import PATIENCE, wait_until
+
+API = ROOT / "tests" / "api"
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@pytest.fixture(scope="session")
+def validators():
+    """The npm packages of the lock file, installed once."""
+    lock = (API / "package-lock.json").read_text("utf-8")
+    seen = API / "node_modules" / ".seen-lock"
+    if not seen.exists() or seen.read_text("utf-8") != lock:
+        subprocess.run([shutil.which("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                       cwd=API, check=True, capture_output=True, timeout=300)
+        seen.write_text(lock, "utf-8")
+    return API
+
+
+@pytest.fixture
+def documented(make_gateway):
+    gateway = make_gateway(ws__stats_interval="100ms")
+    populate(gateway)
+    gateway.add_device("cam-1", "ana", "--type", "camera")
+    gateway.start()
+    gateway.openapi = gateway.get("/api/openapi.json").json()
+    gateway.asyncapi = gateway.get("/api/asyncapi.json").json()
+    return gateway
+
+
+def test_both_documents_pass_their_public_validators(documented, validators, folder):
+    paths = []
+    for name in ("openapi", "asyncapi"):
+        answer = documented.get(f"/api/{name}.json")
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.json() == json.loads((ROOT / "schema" / f"{name}.json").read_text("utf-8"))
+        paths.append(folder / f"{name}.json")
+        paths[-1].write_text(answer.text, "utf-8")
+    done = subprocess.run(["node", validators / "validate.mjs", *paths], text=True,
+                          capture_output=True, timeout=PATIENCE * 2, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def endpoints_of_the_code():
+    table = (ROOT / "ws" / "endpoint.c").read_text("utf-8")
+    table = table[table.index("ws_endpoints[] = {"):]
+    return set(re.findall(r'\{\s*"(/[^"]*)",\s*"([A-Z]+)"', table[:table.index("\n};")]))
+
+
+def test_the_document_has_every_endpoint_and_no_other(documented):
+    written = {(path, method.upper()) for path, item in documented.openapi["paths"].items()
+               for method in item if method in METHODS}
+    code = endpoints_of_the_code()
+    assert len(code) > 20
+    assert code - written == set(), "not in openapi.json"
+    assert written - code == set(), "not in the gateway"
+
+
+def test_the_document_has_every_socket_and_topic(documented):
+    addresses = {c["address"] for c in documented.asyncapi["channels"].values()}
+    for path in ("/ws", "/ws/device/{device_id}", "/ws/dashboard/{device_id}", "/ws/devices",
+                 "/api/ws", "/api/ws/vehicle/{vehicle_id}", "/api/ws/statistics"):
+        assert path in addresses
+    example = documented.cli("check-config", "--example").stdout
+    topics = set(re.findall(r"^#?topic = (\S+)", example, re.M))
+    assert topics and topics <= addresses, topics - addresses
+
+
+def validate(instance, document, schema):
+    """Against a schema whose references point into the document."""
+    whole = {"components": document["components"], **schema}
+    jsonschema.Draft202012Validator(
+        whole, format_checker=jsonschema.FormatChecker()).validate(instance)
+
+
+def resolve(document, thing):
+    while "$ref" in thing:
+        found = document
+        for part in thing["$ref"][2:].split("/"):
+            found = found[part.replace("~1", "/")]
+        thing = found
+    return thing
+
+
+def check(gateway, path, method, answer):
+    """That the answer is one which the document has."""
+    document = gateway.openapi
+    responses = document["paths"][path][method]["responses"]
+    what = f"{method} {path} -> {answer.status_code}"
+    assert str(answer.status_code) in responses, f"{what}: {answer.text[:300]}"
+    response = resolve(document, responses[str(answer.status_code)])
+    if "content" not in response:
+        assert not answer.content, what
+        return
+    content_type = answer.headers["Content-Type"].partition(";")[0]
+    assert content_type in response["content"], f"{what}: {content_type}"
+    for name in response.get("headers", {}):
+        assert name in answer.headers, f"{what}: {name}"
+    if "json" in content_type:
+        try:
+            validate(answer.json(), document, response["content"][content_type]["schema"])
+        except jsonschema.ValidationError as error:
+            raise AssertionError(f"{what}: {error.message} at {list(error.absolute_path)}\n"
+                                 f"{json.dumps(error.instance)[:600]}") from error
+
+
+def send(gateway, path, method, credential, values, query="", body=None):
+    url = gateway.url + re.sub(r"\{(\w+)\}", lambda m: str(values[m[1]]), path) + query
+    headers = {"Authorization": f"Bearer {credential}"} if credential else {}
+    return requests.request(method, url, headers=headers, timeout=PATIENCE,
+                            **(body or {}))
+
+
+def seed(gateway, broker, database):
+    """At least one of everything that can be asked for."""
+    broker.publish("devices/dev-1/status", json.dumps({
+        "status": "online", "temperature": 25.1, "latitude": 10.7, "longitude": 106.6}))
+    broker.publish("seano/USV-1/raw_log", "GPS initialized")
+    broker.publish("seano/USV-1/sensor_log", json.dumps({"sensor_id": 5, "data": {"t": 28.5}}))
+    for i in range(3):
+        broker.publish("seano/USV-1/vehicle_log", json.dumps({
+            "battery_voltage": "13.7", "latitude": -6.2 - i, "longitude": 106.8, "mode": None}))
+    broker.publish("seano/USV-1/alert", json.dumps({
+        "severity": "critical", "alert_type": "GPS", "message": "lost", "source": "fc"}))
+    broker.publish("devices/dev-1/alert", "just text")
+    broker.publish("tfg/detections/raw", json.dumps({
+        "device_id": "dev-1", "detections": [{"device_hash": "ab" * 32, "rssi": -55}]}))
+    broker.publish("ems/dev-1/telemetry", '{"v": 1.5, "name": "x"}')
+    broker.publish("surveillance/camera/cam-1/event", json.dumps({
+        "camera_id": "cam-1", "event_type": "face_detected",
+        "data": {"confidence": 0.98, "person_name": "John Doe"}}))
+    for table, n in (("vehicle_logs", 3), ("raw_logs", 1), ("sensor_logs", 1), ("alerts", 2),
+                     ("ble_detections", 1), ("telemetry", 1), ("camera_events", 1)):
+        database.wait_for(f"SELECT count(*) FROM {table}", n)
+    wait_until(lambda: gateway.get("/api/devices/dev-1", "ana").json()["status"] == "online",
+               "the status")
+
+
+def test_every_path_answers_as_the_document_says(documented, broker, database):
+    gateway = documented
+    seed(gateway, broker, database)
+    document, ids = gateway.openapi, gateway.ids
+    epoch = database.value("SELECT epoch FROM journal_positions ORDER BY journal_id DESC LIMIT 1")
+    Viewer(gateway, "/api/ws", gateway.token("ana"))  # so that there is a connection to list
+    command = requests.post(f"{gateway.url}/api/devices/dev-1/commands", timeout=PATIENCE,
+                            json={"action": "REBOOT"},
+                            headers={"Authorization": f"Bearer {gateway.token('ana')}"})
+    check(gateway, "/api/devices/{id}/commands", "post", command)
+    detection = {"device_hash": "cd" * 32, "rssi": -70}
+    bodies = {
+        "/api/token": {"data": {"username": "ana", "password": "correct horse battery"}},
+        "/api/devices/{id}/commands": {"json": {"action": "SET", "payload": {"a": 1}}},
+        "/api/v1/detections": {"json": detection},
+        "/api/v1/detections/bulk": {"json": {"detections": [detection]}},
+        "/api/ws/ticket": {},
+    }
+    queries = {
+        "/api/devices/{id}/telemetry": ["?interval=5m", "?limit=1&order=asc"],
+        "/api/vehicles/{id}/logs": ["?limit=1", "?types=alert", "?limit=2&order=asc"],
+        "/api/vehicles/{id}/track.geojson": ["?simplify=10", "?from=2000-01-01T00:00:00Z&to="
+                                             "2000-01-02T00:00:00Z"],
+        "/api/devices": ["?limit=1"], "/api/vehicles": ["?limit=1"],
+        "/api/alerts": ["?limit=1", "?device_id=dev-1"], "/api/detections": ["?zone=near"],
+        "/api/events/poll": ["?wait=0", f"?since={epoch}:1&wait=20"],
+    }
+    bad = {"/api/devices": "?limit=x", "/api/vehicles": "?limit=x", "/api/alerts": "?limit=x",
+           "/api/detections": "?zone=x", "/api/vehicles/{id}/logs": "?order=x",
+           "/api/vehicles/{id}/track.geojson": "?simplify=x",
+           "/api/devices/{id}/telemetry": "?from=x", "/api/v1/statistics/realtime": "?minutes=x"}
+    n_checked = 0
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            values = {"id": ids["USV-1"] if "/vehicles" in path else ids["dev-1"]}
+            if "/commands/" in path:
+                values["id"] = command.json()["command_id"]
+            is_device = any("deviceToken" in s for s in operation["security"])
+            token = ids["dev-1 token"] if is_device else gateway.token("ana")
+            body = bodies.get(path)
+            if path == "/api/events":  # has no end
+                with requests.get(gateway.url + path, stream=True, timeout=PATIENCE,
+                                  headers={"Authorization": f"Bearer {token}"}) as answer:
+                    assert answer.status_code == 200
+                    assert answer.headers["Content-Type"].startswith("text/event-stream")
+                continue
+            for query in ("", *queries.get(path, [])):
+                if path == "/api/events/poll" and not query:
+                    continue
+                answer = send(gateway, path, method, token, values, query, body)
+                assert answer.status_code < 300, f"{path}{query}: {answer.text}"
+                check(gateway, path, method, answer)
+                n_checked += 1
+            if path in bad:
+                answer = send(gateway, path, method, token, values, bad[path], body)
+                assert answer.status_code == 400, path
+                check(gateway, path, method, answer)
+            if operation["security"]:
+                answer = send(gateway, path, method, None, values, "", body)
+                assert answer.status_code == 401, path
+                check(gateway, path, method, answer)
+            if "{id}" in path:
+                answer = send(gateway, path, method, token, {"id": "nothing"}, "", body)
+                assert answer.status_code == 404, path
+                check(gateway, path, method, answer)
+            if method == "post" and body:
+                answer = send(gateway, path, method, token, values, "", {"data": b"\xff{"})
+                assert 400 <= answer.status_code < 500, path
+                check(gateway, path, method, answer)
+    assert n_checked > 30
+
+
+def messages_of(gateway, channel):
+    """The schemas of what the gateway sends on a channel."""
+    document = gateway.asyncapi
+    return [resolve(document, document["channels"][channel]["messages"][name])["payload"]
+            for name in document["channels"][channel]["messages"]
+            if any(ref["$ref"].endswith(f"/channels/{channel}/messages/{name}")
+                   for ref in document["operations"].get(f"{channel}.send", {}).get("messages", []))]
+
+
+class EventStream:
+    """GET /api/events, as far as it has come."""
+
+    def __init__(self, gateway, token):
+        self.frames = []
+        self.answer = requests.get(
+            f"{gateway.url}/api/events?to=user,stats&snapshot=true", stream=True, timeout=PATIENCE,
+            headers={"Authorization": f"Bearer {token}"})
+        assert self.answer.status_code == 200
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        with contextlib.suppress(Exception):  # it ends with close()
+            for line in self.answer.iter_lines(chunk_size=1):
+                if line.startswith(b"data: "):
+                    self.frames.append(line[6:].decode())
+
+    def wait_for(self, predicate, what):
+        wait_until(lambda: predicate(self.frames), what)
+
+    def close(self):
+        self.answer.close()
+
+
+def is_documented(gateway, frame, schemas):
+    try:
+        value = json.loads(frame)
+    except ValueError:
+        value = frame
+    for schema in schemas:
+        try:
+            validate(value, gateway.asyncapi, schema)
+            return True
+        except jsonschema.ValidationError:
+            continue
+    return False
+
+
+def test_every_message_of_a_scenario_is_in_the_document(documented, broker, database):
+    gateway = documented
+    token = gateway.token("ana")
+    vehicle = gateway.ids["USV-1"]
+    sockets = {
+        "peopleCounter": Viewer(gateway, "/ws", token),
+        "deviceView": Viewer(gateway, "/ws/dashboard/dev-1", token),
+        "deviceHub": Viewer(gateway, "/ws/devices", token),
+        "vehicles": Viewer(gateway, "/api/ws", token),
+        "vehicle": Viewer(gateway, f"/api/ws/vehicle/{vehicle}", token),
+        "cameraStatistics": Viewer(gateway, "/api/ws/statistics", token),
+        "native": Viewer(gateway, "/api/ws", token, subprotocols=["tidegate.v1"]),
+        "nativeVehicle": Viewer(gateway, f"/api/ws/vehicle/{vehicle}", token,
+                                subprotocols=["tidegate.v1"]),
+        "deviceSocket": Viewer(gateway, "/ws/device/dev-1", gateway.ids["dev-1 token"]),
+        "events": EventStream(gateway, token),
+    }
+    sockets["peopleCounter"].send("ping")
+    for name in ("vehicles", "vehicle", "cameraStatistics"):
+        sockets[name].send({"type": "ping", "timestamp": 1})
+        sockets[name].send({"type": "subscribe", "event_types":
+                            ["raw_log", "sensor_log", "vehicle_log"] if name != "cameraStatistics"
+                            else ["face_detected", "alert", "camera_event", "statistics_update"]})
+        sockets[name].send("not json")
+    native = sockets["native"]
+    native.send({"op": "subscribe", "id": 1, "to": ["user", "stats"], "snapshot": True})
+    sockets["nativeVehicle"].send({"op": "subscribe", "id": 1, "to": [f"vehicle/{vehicle}"]})
+    native.send({"op": "ping", "id": 2})
+    native.send({"op": "nonsense", "id": 3})
+    native.send({"op": "command", "id": 4, "device": "dev-1", "action": "SET", "payload": {"a": 1},
+                 "idempotency_key": str(uuid.uuid4())})
+    native.wait_for(lambda frames: any('"id":4' in f for f in frames), "the command's answer")
+    sockets["deviceSocket"].send('{"v": 2.5}')
+    database.wait_for("SELECT count(*) FROM telemetry", 1)
+    database.rows("TRUNCATE telemetry")
+    seed(gateway, broker, database)
+    broker.publish("surveillance/camera/cam-1/event", json.dumps({
+        "camera_id": "cam-1", "event_type": "motion", "data": {}}))
+
+    expected = {
+        "peopleCounter": ("pong", "detection_event", "stats_update"),
+        "deviceView": ('"v"',), "deviceHub": ("device_list", "device_update"),
+        "vehicles": ("connection", "raw_log", "sensor_log", "vehicle_log", "pong", "error",
+                     "subscription_ack"),
+        "vehicle": ("connection", "raw_log", "sensor_log", "vehicle_log"),
+        "cameraStatistics": ("connection_status", "statistics_update", "camera_event", "pong"),
+        "native": ("welcome", "raw_log", "sensor_log", "vehicle_log", "telemetry", "camera_event",
+                   "alert", "device_update", "detection_event", "command_update", "snapshot",
+                   "stats_update", "statistics_update", '"ok":false'),
+        "nativeVehicle": ("welcome", "vehicle_log"), "deviceSocket": ("command_id",),
+        "events": ("subscribed", "snapshot", "raw_log", "alert", "command_update", "stats_update"),
+    }
+    for name, socket in sockets.items():
+        for word in expected[name]:
+            socket.wait_for(lambda frames, w=word: any(w in f for f in frames), f"{name}: {word}")
+        schemas = messages_of(gateway, name)
+        assert schemas, name
+        for frame in list(socket.frames):
+            assert is_documented(gateway, frame, schemas), f"{name}: {frame}"
+        socket.close()
+    # and what is not in it is recognised
+    assert not is_documented(gateway, '{"type":"raw_log"}', messages_of(gateway, "vehicles"))

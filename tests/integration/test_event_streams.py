@@ -1,0 +1,205 @@
+"""The native stream without WebSocket: server-sent events and long polls (PROTOCOL 4)."""
+import json
+import threading
+import time
+
+import pytest
+import requests
+
+from waiting import PATIENCE, wait_until
+
+
+class Events:
+    """One event stream, read by a thread: a list of (id, event, data) and the comments."""
+
+    def __init__(self, gateway, user, query="", last_event_id=None):
+        headers = {"Authorization": f"Bearer {gateway.token(user)}"}
+        if last_event_id:
+            headers["Last-Event-ID"] = last_event_id
+        self.response = requests.get(f"{gateway.url}/api/events{query}", headers=headers,
+                                     stream=True, timeout=PATIENCE)
+        self.status = self.response.status_code
+        self.events, self.n_comments, self.retry, self.is_over = [], 0, None, False
+        self._taken = 0
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _lines(self):
+        rest = b""
+        for piece in self.response.iter_content(chunk_size=1):
+            rest += piece
+            if rest.endswith(b"\n"):
+                yield rest[:-1].decode()
+                rest = b""
+
+    def _read(self):
+        fields, data = {}, []
+        try:
+            for line in self._lines():
+                name, _, value = line.partition(": ")
+                if line.startswith(":"):
+                    self.n_comments += 1
+                elif name == "data":
+                    data.append(value)
+                elif line:
+                    fields[name] = value
+                else:
+                    if data:
+                        self.events.append((fields.get("id"), fields["event"],
+                                            json.loads("\n".join(data))))
+                    self.retry = fields.get("retry", self.retry)
+                    fields, data = {}, []
+        except (requests.RequestException, AttributeError, ValueError):
+            pass
+        self.is_over = True
+
+    def next(self):
+        wait_until(lambda: len(self.events) > self._taken, "an event")
+        self._taken += 1
+        return self.events[self._taken - 1]
+
+    def close(self):
+        self.response.close()
+
+
+@pytest.fixture
+def events(make_gateway):
+    opened = []
+
+    def open_events(user, *args, **kwargs):
+        opened.append(Events(make_gateway.made[-1], user, *args, **kwargs))
+        return opened[-1]
+
+    yield open_events
+    for one in opened:
+        one.close()
+
+
+def test_stream_has_ids_types_and_data(gateway, events, broker):
+    ana = events("ana", "?to=vehicle/USV-1,device/dev-1")
+    assert ana.status == 200
+    assert ana.response.headers["Content-Type"] == "text/event-stream"
+    _, event, data = ana.next()
+    assert event == "subscribed" and data["recovered"] is True
+    assert ana.retry == "2000"
+    broker.publish("seano/USV-2/raw_log", "not hers")
+    broker.publish("seano/USV-1/raw_log", "one")
+    broker.publish("ems/dev-1/telemetry", '{"a":\n1,\r\n"b":2}')
+    cursor, event, data = ana.next()
+    assert event == "raw_log" and data["data"] == "one" and data["cursor"] == cursor
+    _, event, data = ana.next()
+    assert event == "telemetry" and data["data"] == {"a": 1, "b": 2}
+
+
+def test_stream_goes_on_behind_last_event_id(gateway, events, broker):
+    ana = events("ana", "?to=vehicle/*&types=raw_log")
+    ana.next()
+    for n in range(5):
+        broker.publish("seano/USV-1/raw_log", f"log {n}")
+    seen = [ana.next() for _ in range(5)]
+    ana.close()
+    for n in range(5, 8):
+        broker.publish("seano/USV-1/raw_log", f"log {n}")
+    again = events("ana", "?to=vehicle/*&types=raw_log", last_event_id=seen[2][0])
+    assert again.next()[2] == {"type": "subscribed", "subscription": "s1", "recovered": True,
+                               "cursor": seen[2][0]}
+    assert [again.next()[2]["data"] for _ in range(5)] == [f"log {n}" for n in range(3, 8)]
+    broker.publish("seano/USV-1/raw_log", "live")
+    assert again.next()[2]["data"] == "live"
+
+
+def test_stream_says_what_it_cannot_do(gateway, broker):
+    ana = "ana"
+    assert gateway.get("/api/events").status_code == 401
+    assert gateway.get("/api/events?to=vehicle/USV-2", ana).status_code == 403
+    assert gateway.get("/api/events?to=vehicle/none", ana).status_code == 404
+    assert gateway.get("/api/events?to=ships", ana).status_code == 400
+    assert gateway.get("/api/events?since=what", ana).json()["code"] == "bad_cursor"
+    assert gateway.get("/api/events/poll?wait=x", ana).status_code == 400
+    assert gateway.get("/api/events/poll?wait=0", ana).status_code == 204
+
+
+def test_unknown_epoch_gets_a_snapshot(gateway, events, broker):
+    broker.publish("seano/USV-1/vehicle_log", '{"battery_voltage":7}')
+    gateway.database.wait_for("SELECT count(*) FROM vehicle_logs", 1)
+    ana = events("ana", "?since=0123456789abcdef:1000")
+    assert ana.next()[2]["recovered"] is False
+    _, event, data = ana.next()
+    assert event == "snapshot" and data["done"]
+    assert any(item.get("data") == {"battery_voltage": 7} for item in data["items"])
+
+
+def test_poll_answers_at_once_or_waits(gateway, broker):
+    begin = time.monotonic()
+    assert gateway.get("/api/events/poll?wait=0.3", "ana").status_code == 204
+    assert time.monotonic() - begin >= 0.3
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(
+        gateway.get("/api/events/poll?wait=20&to=vehicle/USV-1", "ana").json()))
+    thread.start()
+    wait_until(lambda: gateway.metric("tidegate_ws_connections", dialect="poll") == 1, "the poll")
+    broker.publish("seano/USV-1/raw_log", "first")
+    thread.join(PATIENCE)
+    assert [e["data"] for e in answers[0]["events"]] == ["first"]
+    for n in range(3):
+        broker.publish("seano/USV-1/raw_log", f"more {n}")
+    gateway.database.wait_for("SELECT count(*) FROM raw_logs", 4)
+    with requests.Session() as session:  # one connection for all
+        session.headers["Authorization"] = f"Bearer {gateway.token('ana')}"
+        cursor, seen = answers[0]["cursor"], []
+        while len(seen) < 3:
+            answer = session.get(f"{gateway.url}/api/events/poll?wait=5&since={cursor}").json()
+            seen += [e["data"] for e in answer["events"]]
+            cursor = answer["cursor"]
+        assert seen == ["more 0", "more 1", "more 2"]
+        assert session.get(f"{gateway.url}/api/events/poll?wait=0.1&since={cursor}").status_code == 204
+        assert session.get(f"{gateway.url}/livez").status_code == 200
+
+
+def test_poll_pages_through_what_was_missed(gateway, broker, publisher):
+    cursor = None
+    broker.publish("seano/USV-1/raw_log", "begin")
+    answer = gateway.get("/api/events/poll?wait=5&snapshot=0", "ana")
+    while answer.status_code == 204:
+        broker.publish("seano/USV-1/raw_log", "begin")
+        answer = gateway.get("/api/events/poll?wait=1", "ana")
+    cursor = answer.json()["cursor"]
+    for n in range(3000):
+        publisher.publish("seano/USV-1/raw_log", f"log {n} " + "x" * 400)
+    publisher.flush()
+    seen = []
+    while len(seen) < 3000:
+        answer = gateway.get(f"/api/events/poll?wait=10&since={cursor}", "ana")
+        assert answer.status_code == 200 and len(answer.content) < 1 << 20
+        seen += [e["data"] for e in answer.json()["events"] if e["data"].startswith("log")]
+        cursor = answer.json()["cursor"]
+    assert [s.split()[1] for s in seen] == [str(n) for n in range(3000)]
+
+
+def test_revoked_user_loses_stream_and_poll(gateway, events):
+    ana = events("ana")
+    ana.next()
+    statuses = []
+    thread = threading.Thread(target=lambda: statuses.append(
+        gateway.get("/api/events/poll?wait=20", "ana").status_code))
+    thread.start()
+    wait_until(lambda: gateway.metric("tidegate_ws_connections", dialect="poll") == 1, "the poll")
+    gateway.database.rows("UPDATE users SET is_active = false WHERE username = 'ana'")
+    assert ana.next()[2] == {"type": "close", "code": 4004, "reason": "access revoked"}
+    wait_until(lambda: ana.is_over, "the end of the stream")
+    thread.join(PATIENCE)
+    assert statuses == [401]
+
+
+def test_streams_count_as_connections_and_end_with_the_gateway(gateway, events):
+    streams = [events("ana") for _ in range(5)]
+    for stream in streams:
+        stream.next()
+    assert gateway.get("/api/events", "ana").status_code == 429
+    assert gateway.metric("tidegate_ws_connections", dialect="events") == 5
+    streams.pop().close()
+    wait_until(lambda: gateway.metric("tidegate_ws_connections", dialect="events") == 4,
+               "the stream to be gone")
+    assert gateway.terminate() == 0
+    for stream in streams:
+        assert stream.next()[2]["code"] == 4200
+        wait_until(lambda s=stream: s.is_over, "the end of the stream")

@@ -1,0 +1,226 @@
+"""Hostile clients: each limit, reached once, with its status or close code and its counter."""
+import contextlib
+import json
+import signal
+import socket
+import struct
+import time
+
+import pytest
+
+from conftest import populate
+from identities import ask_from, native
+from servers import SLOW
+from viewers import RawViewer, Viewer, refused
+from waiting import PATIENCE, wait_until
+
+
+def started(make_gateway, **settings):
+    gateway = make_gateway(**settings)
+    populate(gateway)
+    return gateway.start()
+
+
+def n_refused(gateway, reason):
+    """The counter, which /api/ws/stats must agree with."""
+    value = gateway.metric("tidegate_ws_refused_total", reason=reason)
+    assert gateway.get("/api/ws/stats", "root").json()["refused_by_reason"][reason] == value
+    return value
+
+
+def n_closed(gateway, reason):
+    value = gateway.metric("tidegate_ws_closed_by_gateway_total", reason=reason)
+    assert gateway.get("/api/ws/stats", "root").json()["closed_by_reason"][reason] == value
+    return value
+
+
+def upgrade(gateway, path, user, source="127.0.0.1"):
+    """(status, headers) of an upgrade that is expected to be refused."""
+    status, headers, body = ask_from(gateway, source, "GET", path, headers={
+        "Authorization": f"Bearer {gateway.token(user)}", "Upgrade": "websocket",
+        "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="})
+    return status, headers, json.loads(body)["code"]
+
+
+def test_sockets_of_one_user(make_gateway):
+    gateway = started(make_gateway, ws__max_connections_per_user=2)
+    held = [Viewer(gateway, "/api/ws/statistics", gateway.token("ana")) for _ in range(2)]
+    status, headers, code = upgrade(gateway, "/api/ws/statistics", "ana")
+    assert (status, code) == (429, "too_many_connections") and int(headers["Retry-After"]) > 0
+    assert n_refused(gateway, "per_user") == 1
+    Viewer(gateway, "/api/ws", gateway.token("ana")).next_of("connection")  # not counted there
+    Viewer(gateway, "/api/ws/statistics", gateway.token("ben")).next_of("connection_status")
+    held[0].close()
+    wait_until(lambda: refused(gateway, "/api/ws/statistics", gateway.token("ana")) == 101, "room")
+
+    held = [native(gateway, gateway.token("ben")) for _ in range(2)]  # counted for themselves
+    assert refused_native(gateway, gateway.token("ben")) == 429
+    assert n_refused(gateway, "per_user") >= 2
+    late = native(gateway)  # says who it is only once it is in
+    late.send({"op": "auth", "id": 0, "token": gateway.token("ben")})
+    assert late.wait_closed()[0] == 4006
+    assert n_closed(gateway, "too_many") == 1
+
+
+def refused_native(gateway, token):
+    import websockets
+    try:
+        Viewer(gateway, "/api/ws", token, subprotocols=["tidegate.v1"]).close()
+    except websockets.InvalidStatusCode as error:
+        return error.status_code
+    return 101
+
+
+def test_sockets_in_total(make_gateway):
+    gateway = started(make_gateway, ws__max_connections=3)
+    held = [Viewer(gateway, "/ws", gateway.token("ana")) for _ in range(3)]
+    status, headers, code = upgrade(gateway, "/api/ws", "root")
+    assert (status, code) == (429, "over_capacity") and int(headers["Retry-After"]) > 0
+    assert n_refused(gateway, "capacity") == 1
+    gateway.write_conf(ws__max_connections=4)
+    gateway.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: refused(gateway, "/ws", gateway.token("ben")) == 101, "the reload")
+    assert not any(v.closed for v in held)
+
+
+def test_connect_rate_of_a_source(make_gateway):
+    gateway = started(make_gateway, ws__connects_per_second=2)
+    seen = [upgrade_status(gateway, "127.0.0.7") for _ in range(12)]
+    assert seen[:4] == [101] * 4 and 429 in seen, seen
+    status, headers, code = upgrade(gateway, "/api/ws", "ana", "127.0.0.7")
+    assert (status, code) == (429, "rate_limited") and int(headers["Retry-After"]) > 0
+    assert upgrade_status(gateway, "127.0.0.8") == 101  # another is not held up
+    assert n_refused(gateway, "rate") == seen.count(429) + 1
+    wait_until(lambda: upgrade_status(gateway, "127.0.0.7") == 101, "time to forgive", step=0.5)
+
+
+def upgrade_status(gateway, source):
+    with socket.create_connection(("127.0.0.1", gateway.port), PATIENCE, (source, 0)) as s:
+        s.sendall(f"GET /api/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                  f"Authorization: Bearer {gateway.token('ana')}\r\n\r\n".encode())
+        return int(s.recv(4096).split()[1])
+
+
+@pytest.mark.parametrize("path", ["/ws", "/api/ws", "/api/ws/statistics", "native", "device"])
+def test_message_rate_of_a_socket(make_gateway, path):
+    gateway = started(make_gateway, ws__messages_per_second=5)
+    if path == "native":
+        v = native(gateway, gateway.token("ana"))
+    elif path == "device":
+        v = Viewer(gateway, "/ws/device/dev-1", gateway.ids["dev-1 token"])
+    else:
+        v = Viewer(gateway, path, gateway.token("ana"))
+    with contextlib.suppress(Exception):
+        for n in range(200):
+            v.send("ping" if path == "/ws" else {"op": "ping", "type": "ping", "id": n})
+    assert v.wait_closed()[0] == 4102
+    assert n_closed(gateway, "rate") == 1
+    Viewer(gateway, "/ws", gateway.token("ana")).send("ping")
+
+
+def test_time_for_the_handshake(make_gateway):
+    gateway = started(make_gateway, ws__handshake_timeout="1s")
+    begin = time.monotonic()
+    silent = [socket.create_connection(("127.0.0.1", gateway.port), PATIENCE) for _ in range(3)]
+    silent[1].sendall(b"GET /api/ws HTTP/1.1\r\nHost: x\r\n")  # half of it
+    dripping = silent[2]
+    with contextlib.suppress(OSError):
+        for c in "GET /api/ws HTTP/1.1\r\nHost: x\r\n" + "X-Y: z\r\n" * 1000:
+            dripping.sendall(c.encode())
+            time.sleep(0.05)
+            if time.monotonic() > begin + 10 * SLOW:
+                break
+    for s in silent:
+        with contextlib.suppress(ConnectionError):
+            assert s.recv(100) == b""
+        s.close()
+    assert time.monotonic() - begin < 3 + 3 * SLOW
+    assert n_refused(gateway, "timeout") == 3
+    # who has asked is not meant
+    v = Viewer(gateway, "/ws", gateway.token("ana"))
+    time.sleep(2.5)
+    v.send("ping")
+    assert v.next() == "pong" and n_refused(gateway, "timeout") == 3
+
+
+def test_time_for_the_first_message(make_gateway):
+    gateway = started(make_gateway, ws__handshake_timeout="1s")
+    begin = time.monotonic()
+    v = native(gateway)
+    assert v.wait_closed()[0] == 4005
+    assert 0.9 <= time.monotonic() - begin < 2 + SLOW
+    assert n_closed(gateway, "no_auth") == 1
+    other = native(gateway)
+    other.send({"op": "subscribe", "id": 1, "to": ["vehicle/*"]})
+    assert other.wait_closed()[0] in (4003, 4005)
+    assert not [t for t in other.frames if "snapshot" in t or '"ok":true' in t]
+
+
+def test_a_message_that_is_too_big_whole_or_in_pieces(make_gateway):
+    gateway = started(make_gateway, ws__max_message_bytes="4K")
+    v = Viewer(gateway, "/api/ws", gateway.token("ana"))
+    v.send("x" * 5000)
+    assert v.wait_closed()[0] == 1009
+    raw = RawViewer(gateway, "/api/ws", gateway.token("ana"))
+    mask = b"\0\0\0\0"
+    with contextlib.suppress(ConnectionError):
+        raw.socket.sendall(b"\x01" + bytes([0x80 | 126]) + struct.pack("!H", 3000) + mask + b"x" * 3000)
+        raw.socket.sendall(b"\x80" + bytes([0x80 | 126]) + struct.pack("!H", 3000) + mask + b"x" * 3000)
+    assert raw.close_code() == 1009
+    assert n_closed(gateway, "too_big") == 2
+
+
+def test_subscriptions_of_a_socket(make_gateway):
+    gateway = started(make_gateway, ws__max_subscriptions=3)
+    v = native(gateway, gateway.token("ana"))
+    for n in range(5):
+        v.send({"op": "subscribe", "id": n, "to": ["vehicle/*"]})
+    v.wait_for(lambda texts: sum('"ok":' in t for t in texts) >= 5, "the answers")
+    answers = [json.loads(t) for t in v.frames if '"ok":' in t]
+    assert [a["ok"] for a in answers] == [True] * 3 + [False] * 2
+    assert answers[-1]["error"]["code"] and answers[-1]["error"]["retry"] in (True, False)
+    v.send({"op": "unsubscribe", "id": 9, "subscription": answers[0]["subscription"]})
+    v.send({"op": "subscribe", "id": 10, "to": ["vehicle/*"]})
+    v.wait_for(lambda texts: any('"id":10' in t and '"ok":true' in t for t in texts), "room again")
+
+
+def test_origins(make_gateway):
+    gateway = started(make_gateway, http__allowed_origins="https://app.example, https://b.example")
+    token = gateway.token("ana")
+    for origin, status in (("https://app.example", 101), ("https://b.example", 101),
+                           (f"http://127.0.0.1:{gateway.port}", 101), ("https://evil.example", 403),
+                           ("https://app.example.evil", 403), ("http://app.example", 403),
+                           ("https://app.example:444", 403), ("null", 403)):
+        seen = refused(gateway, "/api/ws", token, {"Origin": origin})
+        assert seen == status, f"{origin}: {seen}"
+    assert n_refused(gateway, "origin") == 5
+    assert refused(gateway, "/api/ws", token) == 101  # not a browser
+
+
+def test_a_socket_that_does_not_read_is_closed_and_nobody_waits(make_gateway, publisher):
+    gateway = started(make_gateway, ws__queue_bytes="128K", ws__slow_timeout="1s")
+    slow = RawViewer(gateway, "/api/ws", gateway.token("ana"), receive_buffer=4096)
+    fast = Viewer(gateway, "/api/ws", gateway.token("ana"))
+    publisher.run(lambda n: ("seano/USV-1/raw_log", f"{n} " + "x" * 500), 200)
+    wait_until(lambda: gateway.metric("tidegate_ws_closed_by_gateway_total", reason="slow") > 0,
+               "the slow one to be closed")
+    n = publisher.stop()
+    fast.wait_for(lambda texts: any(f'"{n - 1} ' in t for t in texts), "the last one")
+    stats = gateway.get("/api/ws/stats", "root").json()
+    drops = stats["drops_by_reason"]
+    assert drops["queue_full"] + drops["connection_ended"] + drops["conflated"] > 0
+    assert drops["queue_full"] + drops["connection_ended"] == stats["fanout"]["dropped"]
+    assert slow.close_code() in (4101, None)
+    slow.close()
+    wait_until(lambda: gateway.metric("tidegate_accounting_drift") == 0, "the books to balance")
+
+
+def test_every_refusal_and_close_is_in_the_metrics_and_the_statistics(gateway):
+    stats = gateway.get("/api/ws/stats", "root").json()
+    text = gateway.get("/metrics").text
+    for member, metric in (("refused_by_reason", "tidegate_ws_refused_total"),
+                           ("closed_by_reason", "tidegate_ws_closed_by_gateway_total")):
+        named = {line.split('"')[1] for line in text.splitlines() if line.startswith(metric + "{")}
+        assert named == set(stats[member]), member

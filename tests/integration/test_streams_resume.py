@@ -1,0 +1,241 @@
+"""Resume by cursor: from memory, from the database, across restarts, under load (PROTOCOL 4)."""
+import json
+import random
+import threading
+import time
+
+import pytest
+
+from load import Publisher
+from servers import SLOW
+from test_native_protocol import Native
+from waiting import PATIENCE, wait_until
+
+N_DISCONNECTS = 50
+
+
+class Follower:
+    """A client that comes back with its last cursor whenever its connection is gone."""
+
+    def __init__(self, gateway, user):
+        self.gateway, self.user = gateway, user
+        self.seen, self.cursor, self.recovered = [], None, []
+        self.n_disconnects = 0
+        self.stop, self.cut = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.error = None
+        self.thread.start()
+
+    def _run(self):
+        try:
+            while not self.stop.is_set():
+                self._once()
+        except BaseException as error:  # pylint: disable=broad-except
+            self.error = error
+            raise
+
+    def _once(self):
+        self.cut.clear()
+        try:
+            client = Native(self.gateway, self.gateway.token(self.user))
+        except Exception:  # pylint: disable=broad-except
+            time.sleep(0.05)  # the gateway is away
+            return
+        try:
+            since = {"since": self.cursor} if self.cursor else {}
+            client.send({"op": "subscribe", "id": 1, "to": ["vehicle/*"], **since})
+            while not (self.cut.is_set() or self.stop.is_set()):
+                try:
+                    frame = client.next_json(timeout=0.1)
+                except AssertionError:
+                    if client.closed:
+                        return
+                    continue
+                self._take(frame)
+        finally:
+            client.close()
+            self.n_disconnects += 1
+
+    def _take(self, frame):
+        if "ok" in frame:
+            self.recovered.append(frame["recovered"])
+        elif frame["type"] != "welcome":
+            assert frame["type"] in ("raw_log", "vehicle_log"), frame
+            self.seen.append(int(frame["cursor"].split(":")[1]))
+        if "cursor" in frame and frame.get("type") != "welcome":
+            self.cursor = frame["cursor"]
+
+    def end(self):
+        self.stop.set()
+        self.thread.join(PATIENCE)
+        assert not self.error, self.error
+
+
+def stored(database):
+    rows = database.rows("SELECT seq FROM raw_logs UNION ALL SELECT seq FROM vehicle_logs ORDER BY 1")
+    return [seq for (seq,) in rows]
+
+
+@pytest.mark.parametrize("replay_events", [65536, 50])
+def test_no_hole_and_no_duplicate_over_50_disconnects_and_a_restart(make_gateway, publisher,
+                                                                    replay_events):
+    from conftest import populate
+    gateway = make_gateway(ws__replay_events=replay_events, ws__max_connections_per_user=100)
+    populate(gateway)
+    gateway.start()
+    follower = Follower(gateway, "ana")
+    wait_until(lambda: follower.recovered, "the first subscription")
+
+    def message(n):
+        return ("seano/USV-1/raw_log", f"log {n}") if n % 2 else (
+            "seano/USV-1/vehicle_log", json.dumps({"battery_voltage": n}))
+
+    dice = random.Random(7)
+    publisher.run(message, 300 / SLOW)
+    for n in range(N_DISCONNECTS):
+        time.sleep(dice.uniform(0.02, 0.25))
+        follower.cut.set()
+        if n == N_DISCONNECTS // 2:
+            gateway.terminate()
+            time.sleep(0.5)
+            gateway.start()
+        wait_until(lambda n=n: not follower.cut.is_set() or follower.error, "the follower's return")
+    n_sent = publisher.stop()
+    gateway.database.wait_for("SELECT (SELECT count(*) FROM raw_logs) + "
+                              "(SELECT count(*) FROM vehicle_logs)", n_sent)
+    wanted = stored(gateway.database)
+    wait_until(lambda: len(follower.seen) >= len(wanted) or follower.error, "the last messages",
+               PATIENCE * SLOW)
+    follower.end()
+    assert follower.seen == wanted
+    assert all(follower.recovered)
+    assert follower.n_disconnects >= N_DISCONNECTS
+
+
+def test_resume_reaches_into_the_database_for_every_kind(make_gateway, broker):
+    from conftest import populate
+    gateway = make_gateway(ws__replay_events=0)
+    populate(gateway)
+    gateway.start()
+    ana = Native(gateway, gateway.token("ana"))
+    begin = ana.push("welcome")["cursor"]
+    ana.ask("subscribe", to=["user"])
+    sent = [("seano/USV-1/vehicle_log", '{"battery_voltage":1.5,"latitude":-6.2,"longitude":106.8,"x":1}'),
+            ("seano/USV-1/raw_log", "hello"),
+            ("seano/USV-1/sensor_log", '{"sensor_id":5,"data":{"temperature":1}}'),
+            ("devices/dev-1/status", '{"status":"online","temperature":21.5}'),
+            ("ems/dev-1/telemetry", '{"p": 1.50}'),
+            ("tfg/detections/raw", json.dumps({"device_id": "dev-1", "detections": [
+                {"device_hash": c * 64, "rssi": -50} for c in "abc"]})),
+            ("surveillance/camera/dev-1/event", '{"event_type":"face_detected","data":{"a":1}}'),
+            ("seano/USV-1/alert", '{"severity":"critical","alert_type":"GPS","message":"lost"}'),
+            ("seano/USV-2/raw_log", "not hers")]
+    for topic, payload in sent:
+        broker.publish(topic, payload)
+    live = [ana.push() for _ in range(len(sent) - 1)]
+    gateway.database.wait_for("SELECT count(*) FROM raw_logs", 2)
+    ana.close()
+
+    for again in (False, True):
+        if again:
+            gateway.terminate()
+            gateway.start()
+        back = Native(gateway, gateway.token("ana"))
+        back.push("welcome")
+        assert back.ask("subscribe", to=["user"], since=begin)["recovered"] is True
+        replayed = [back.push() for _ in live]
+        assert back.quiet()
+        for one, other in zip(live, replayed):
+            one, other = dict(one), dict(other)
+            if one["type"] == "device_update":
+                assert one["device"]["temperature"] == other["device"]["temperature"]
+                one.pop("device"), other.pop("device")
+            if one["type"] == "detection_event":
+                one.pop("timestamp"), other.pop("timestamp")
+            assert {**one, "persisted": True} == other
+        assert replayed[-1]["message"] == "lost"
+        middle = Native(gateway, gateway.token("ana"))
+        middle.push("welcome")
+        assert middle.ask("subscribe", to=["vehicle/USV-1"], types=["raw_log", "alert"],
+                          since=live[0]["cursor"])["recovered"] is True
+        assert [middle.push()["type"] for _ in range(2)] == ["raw_log", "alert"]
+        assert middle.quiet()
+        back.close()
+        middle.close()
+
+
+def test_what_cannot_be_recovered_is_said_so(make_gateway, broker, postgres):
+    from conftest import populate
+    gateway = make_gateway(ws__replay_events=2)
+    populate(gateway)
+    gateway.start()
+    root = Native(gateway, gateway.token("root"))
+    begin = root.push("welcome")["cursor"]
+    root.ask("subscribe", to=["user"])
+    for n in range(5):
+        broker.publish("seano/USV-1/vehicle_log", json.dumps({"battery_voltage": n}))
+    while root.push("vehicle_log")["data"] != {"battery_voltage": 4}:
+        pass
+    gateway.database.wait_for("SELECT count(*) FROM vehicle_logs", 5)
+    answer = root.ask("subscribe", to=["vehicle/*"], since="0123456789abcdef:1000")
+    assert answer["recovered"] is False
+    assert root.push("snapshot")["items"][-1]["data"] == {"battery_voltage": 4}
+    postgres.stop()
+    answer = root.ask("subscribe", to=["vehicle/*"], since=begin)
+    assert answer["ok"] and answer["recovered"] is False
+    assert root.push("snapshot")["subscription"] == answer["subscription"]
+    root.close()
+
+
+def test_replaying_client_does_not_slow_the_others(make_gateway, publisher):
+    from conftest import populate
+    gateway = make_gateway(ws__replay_events=100, ws__max_connections_per_user=100)
+    populate(gateway)
+    gateway.start()
+    first = Native(gateway, gateway.token("ana"))
+    begin = first.push("welcome")["cursor"]
+    for n in range(20000):
+        publisher.publish("seano/USV-1/raw_log", f"log {n}")
+    publisher.flush()
+    gateway.database.wait_for("SELECT count(*) FROM raw_logs", 20000)
+    live = Native(gateway, gateway.token("ana"))
+    live.ask("subscribe", to=["vehicle/*"], types=["vehicle_log"])
+    live.pushes.clear()
+    back = [Native(gateway, gateway.token("ana")) for _ in range(3)]
+    for one in back:
+        one.send({"op": "subscribe", "id": 1, "to": ["vehicle/*"], "types": ["raw_log"],
+                  "since": begin})
+    slowest = 0
+    for n in range(30):
+        sent = time.monotonic()
+        publisher.publish("seano/USV-1/vehicle_log", json.dumps({"battery_voltage": n}))
+        assert live.push("vehicle_log")["data"] == {"battery_voltage": n}
+        slowest = max(slowest, time.monotonic() - sent)
+    assert slowest < 2 * SLOW
+    for one in back:
+        one.wait_for(lambda frames: sum('"raw_log"' in f for f in frames) >= 20000, "the replay",
+                     PATIENCE * SLOW)
+        texts = [f["data"] for f in one.rest() if f.get("type") == "raw_log"]
+        assert texts == [f"log {n}" for n in range(20000)]
+        one.close()
+    first.close()
+    live.close()
+
+
+def test_what_retention_dropped_is_not_promised(make_gateway, broker):
+    from conftest import populate
+    gateway = make_gateway(ws__replay_events=0)
+    populate(gateway)
+    gateway.start()
+    ana = Native(gateway, gateway.token("ana"))
+    begin = ana.push("welcome")["cursor"]
+    for n in range(3):
+        broker.publish("seano/USV-1/raw_log", f"log {n}")
+        broker.publish("seano/USV-1/vehicle_log", "{}")
+    gateway.database.wait_for("SELECT count(*) FROM vehicle_logs", 3)
+    (table,) = gateway.database.rows("SELECT DISTINCT tableoid::regclass::text FROM raw_logs")[0]
+    gateway.database.rows(f"DROP TABLE {table}")
+    assert ana.ask("subscribe", to=["vehicle/*"], types=["raw_log"], since=begin)["recovered"] is False
+    assert ana.ask("subscribe", to=["vehicle/*"], types=["vehicle_log"], since=begin)["recovered"] is True
+    assert [ana.push("vehicle_log")["data"] for _ in range(3)] == [{}, {}, {}]
+    ana.close()

@@ -1,0 +1,219 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "db/commands.h"
+#include "gateway/base/event.h"
+#include "postgres.h"
+
+typedef struct Seen Seen;
+
+struct Seen {
+        char ids[16][QUERY_COMMAND_ID_SIZE];
+        size_t n;
+};
+
+static DbConn *begin(void) {
+        postgres_migrate();
+        postgres_run("INSERT INTO users (id, username, password_hash, role) VALUES"
+                     " (1, 'ana', 'x', 'user'), (2, 'ben', 'x', 'user'), (3, 'root', 'x', 'admin');"
+                     "INSERT INTO devices (id, code, user_id) VALUES (1, 'dev-1', 1),"
+                     " (2, 'dev-2', 2)");
+        return postgres_connect(5000);
+}
+
+static Answer *ask(DbConn *conn, const char *id, const char *payload, const char *key) {
+        CLEANUP(query_free) Query *query = NULL;
+        Answer *answer = NULL;
+
+        assert_int_equal(query_new(&query, QUERY_COMMAND, 7), 0);
+        query->command_id = strdup(id);
+        query->action = strdup("SET");
+        query->payload = payload ? strdup(payload) : NULL;
+        query->idempotency_key = key ? strdup(key) : NULL;
+        query->user_ids = calloc(1, sizeof(*query->user_ids));
+        query->user_ids[0] = 1;
+        query->n_user_ids = 1;
+        query->device_id = 1;
+        query->timeout_ms = 60000;
+        query->max_pending = 3;
+        assert_int_equal(answer_new(&answer, query), 0);
+        assert_int_equal(db_commands_add(conn, query, answer), 0);
+        return answer;
+}
+
+static int add(DbConn *conn, const char *id, const char *payload, const char *key) {
+        CLEANUP(answer_free) Answer *answer = ask(conn, id, payload, key);
+
+        return answer->status;
+}
+
+static void test_a_key_stands_for_one_command(void **state) {
+        CLEANUP(db_conn_free) DbConn *conn = begin();
+        CLEANUP(answer_free) Answer *first = ask(conn, "cmd_a", "{ \"x\":1.0,\"y\":2}", "k");
+        CLEANUP(answer_free) Answer *again = ask(conn, "cmd_b", "{\"y\":2,\"x\":1.0}", "k");
+
+        (void)state;
+        assert_int_equal(first->status, 202);
+        assert_string_equal(first->command_id, "cmd_a");
+        assert_string_equal(first->state, "accepted");
+        assert_int_equal(first->device_id, 1);
+        assert_non_null(strstr(first->bodies[0].data, "\"payload\":{ \"x\":1.0,\"y\":2}"));
+        assert_int_equal(again->status, 200);
+        assert_string_equal(again->command_id, "cmd_a");
+        assert_int_equal(add(conn, "cmd_c", "{\"y\":3}", "k"), 409);
+        assert_int_equal(add(conn, "cmd_a", "{}", NULL), 202); /* the same attempt, once more */
+        assert_int_equal(postgres_int("SELECT count(*) FROM commands"), 1);
+}
+
+static void test_what_cannot_be_stored_is_an_answer(void **state) {
+        CLEANUP(db_conn_free) DbConn *conn = begin();
+
+        (void)state;
+        assert_int_equal(add(conn, "cmd_a", "{\"x\":\"\\u0000\"}", NULL), 422);
+        assert_int_equal(add(conn, "cmd_a", "{", NULL), 422);
+        assert_int_equal(add(conn, "cmd_a", NULL, NULL), 202);
+        assert_int_equal(add(conn, "cmd_b", NULL, NULL), 202);
+        assert_int_equal(add(conn, "cmd_c", NULL, "k"), 202);
+        assert_int_equal(add(conn, "cmd_d", NULL, NULL), 429);
+        assert_int_equal(add(conn, "cmd_d", NULL, "k"), 200);
+        postgres_run("UPDATE commands SET state = 'done' WHERE command_id = 'cmd_a'");
+        assert_int_equal(add(conn, "cmd_d", NULL, NULL), 202);
+        postgres_run("DELETE FROM devices WHERE id = 1");
+        assert_int_equal(add(conn, "cmd_e", NULL, NULL), 404);
+}
+
+static int get(DbConn *conn, const char *id, int64_t user_id) {
+        CLEANUP(query_free) Query *query = NULL;
+        CLEANUP(answer_free) Answer *answer = NULL;
+
+        assert_int_equal(query_new(&query, QUERY_COMMAND_GET, 7), 0);
+        query->command_id = strdup(id);
+        query->user_ids = calloc(1, sizeof(*query->user_ids));
+        query->user_ids[0] = user_id;
+        query->n_user_ids = 1;
+        assert_int_equal(answer_new(&answer, query), 0);
+        assert_int_equal(db_commands_get(conn, query, answer), 0);
+        return answer->status;
+}
+
+static void test_a_command_is_seen_by_who_sees_the_device(void **state) {
+        CLEANUP(db_conn_free) DbConn *conn = begin();
+
+        (void)state;
+        assert_int_equal(add(conn, "cmd_a", NULL, NULL), 202);
+        assert_int_equal(get(conn, "cmd_a", 1), 200);
+        assert_int_equal(get(conn, "cmd_a", 2), 404);
+        assert_int_equal(get(conn, "cmd_a", 3), 200);
+        assert_int_equal(get(conn, "cmd_a", 0), 200);
+        assert_int_equal(get(conn, "cmd_b", 1), 404);
+        postgres_run("INSERT INTO shares (user_id, device_id) VALUES (2, 1)");
+        assert_int_equal(get(conn, "cmd_a", 2), 200);
+}
+
+static void see(void *arg, const DbCommand *command) {
+        Seen *seen = arg;
+
+        assert_true(seen->n < 16);
+        snprintf(seen->ids[seen->n++], QUERY_COMMAND_ID_SIZE, "%s", command->command_id);
+        assert_string_equal(command->device_code, "dev-1");
+        assert_string_equal(command->user_name, "ana");
+        assert_true(command->left_ms >= 0 && command->left_ms <= 60000);
+}
+
+static size_t claim(DbConn *conn, const char *epoch) {
+        Seen seen = { 0 };
+
+        assert_int_equal(db_commands_claim(conn, epoch, 10, see, &seen), 0);
+        return seen.n;
+}
+
+static void test_one_gateway_publishes_and_another_takes_over(void **state) {
+        CLEANUP(db_conn_free) DbConn *conn = begin();
+        CLEANUP_BUF Buf ids = { 0 };
+
+        (void)state;
+        assert_int_equal(add(conn, "cmd_a", NULL, NULL), 202);
+        assert_int_equal(add(conn, "cmd_b", NULL, NULL), 202);
+        assert_int_equal(claim(conn, "one"), 2);
+        assert_int_equal(claim(conn, "two"), 0);
+        assert_int_equal(claim(conn, "one"), 0); /* a moment later again, if it has to be */
+        assert_int_equal(db_commands_release(conn, "one"), 0);
+        assert_int_equal(claim(conn, "two"), 2);
+        assert_true(db_commands_list(&ids, "cmd_a"));
+        assert_false(db_commands_list(&ids, "a,b"));
+        assert_int_equal(db_commands_published(conn, ids.data), 0);
+        postgres_run("UPDATE commands SET claimed_until = now() - interval '1 second'");
+        assert_int_equal(claim(conn, "one"), 1);
+}
+
+static void test_what_waits_is_found_by_name_by_page_and_by_device(void **state) {
+        CLEANUP(db_conn_free) DbConn *conn = begin();
+        CLEANUP(query_free) Query *query = NULL;
+        CLEANUP(answer_free) Answer *answer = NULL;
+        CLEANUP_BUF Buf ids = { 0 };
+        bool more = false;
+        Seen seen = { 0 };
+
+        (void)state;
+        assert_int_equal(db_commands_listen(conn), 0);
+        assert_int_equal(add(conn, "cmd_a", NULL, NULL), 202);
+        assert_int_equal(add(conn, "cmd_b", "{\"a\":1}", NULL), 202);
+        assert_int_equal(add(conn, "cmd_c", NULL, NULL), 202);
+        postgres_run("UPDATE commands SET state = 'delivered' WHERE command_id = 'cmd_c'");
+        assert_int_equal(db_commands_hear(conn, &ids, &more), 0);
+        assert_string_equal(ids.data, "{cmd_a,cmd_b,cmd_c}");
+        assert_false(more);
+        assert_int_equal(db_commands_named(conn, ids.data, see, &seen), 0);
+        assert_int_equal(seen.n, 2);
+        assert_int_equal(db_commands_waiting(conn, "", 1, see, &seen), 0);
+        assert_int_equal(db_commands_waiting(conn, "cmd_a", 1, see, &seen), 0);
+        assert_int_equal(seen.n, 4);
+        assert_string_equal(seen.ids[3], "cmd_b");
+
+        assert_int_equal(query_new(&query, QUERY_PENDING_COMMANDS, 7), 0);
+        query->device_id = 1;
+        assert_int_equal(answer_new(&answer, query), 0);
+        assert_int_equal(db_commands_pending(conn, query, answer), 0);
+        assert_int_equal(answer->n_events, 2);
+        assert_int_equal(answer->events[1]->type, EVENT_COMMAND);
+        assert_true(text_equal(answer->events[1]->data,
+                               TEXT("{\"command_id\":\"cmd_b\",\"action\":\"SET\",\"payload\":{"
+                                    "\"a\":1}}")));
+}
+
+static void test_what_is_over_its_time_is_found_once(void **state) {
+        CLEANUP(db_conn_free) DbConn *conn = begin();
+        Seen seen = { 0 };
+
+        (void)state;
+        assert_int_equal(add(conn, "cmd_a", NULL, NULL), 202);
+        assert_int_equal(add(conn, "cmd_b", NULL, NULL), 202);
+        assert_int_equal(db_commands_overdue(conn, 10, see, &seen), 0);
+        assert_int_equal(seen.n, 0);
+        postgres_run("UPDATE commands SET expires_at = now() - interval '1 second',"
+                     " state = CASE command_id WHEN 'cmd_a' THEN 'executing' ELSE 'done' END");
+        assert_int_equal(db_commands_overdue(conn, 10, see, &seen), 0);
+        assert_int_equal(db_commands_overdue(conn, 10, see, &seen), 0);
+        assert_int_equal(seen.n, 1);
+        assert_string_equal(seen.ids[0], "cmd_a");
+        postgres_run("UPDATE commands SET expiry_noted_at = now() - interval '1 minute'");
+        assert_int_equal(db_commands_overdue(conn, 10, see, &seen), 0);
+        assert_int_equal(seen.n, 2);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_a_key_stands_for_one_command),
+                cmocka_unit_test(test_what_cannot_be_stored_is_an_answer),
+                cmocka_unit_test(test_a_command_is_seen_by_who_sees_the_device),
+                cmocka_unit_test(test_one_gateway_publishes_and_another_takes_over),
+                cmocka_unit_test(test_what_waits_is_found_by_name_by_page_and_by_device),
+                cmocka_unit_test(test_what_is_over_its_time_is_found_once),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

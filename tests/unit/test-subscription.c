@@ -1,0 +1,295 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <math.h>
+
+#include "gateway/base/event.h"
+#include "gateway/base/registry.h"
+#include "ws/push.h"
+#include "ws/subscription.h"
+
+typedef struct World World;
+
+/* Users 1 root (admin), 2 ana; vehicle 1 of ana, 2 of nobody; device 1 of ana in group 7. */
+struct World {
+        Registry *registry;
+        WsRecall *recall;
+        WsEye ana, root;
+        WsSubscription subscription;
+};
+
+static void row(RegistryDelta *delta, const RegistryRow *one) {
+        assert_int_equal(registry_delta_add(delta, one), 0);
+}
+
+static void world_init(World *world) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        bool narrowed;
+
+        *world = (World){ 0 };
+        assert_int_equal(registry_new(&world->registry), 0);
+        assert_int_equal(ws_recall_new(&world->recall), 0);
+        assert_int_equal(registry_delta_new(&delta, true), 0);
+        row(delta,
+            &(RegistryRow){ .table = REGISTRY_USER, .user = { 1, "root", ROLE_ADMIN, true } });
+        row(delta, &(RegistryRow){ .table = REGISTRY_USER, .user = { 2, "ana", ROLE_USER, true } });
+        row(delta,
+            &(RegistryRow){
+                    .table = REGISTRY_VEHICLE,
+                    .vehicle = { .id = 1, .user_id = 2, .code = "v-1", .is_active = true } });
+        row(delta,
+            &(RegistryRow){ .table = REGISTRY_VEHICLE,
+                            .vehicle = { .id = 2, .code = "v-2", .is_active = true } });
+        row(delta,
+            &(RegistryRow){ .table = REGISTRY_DEVICE,
+                            .device = { .id = 1,
+                                        .user_id = 2,
+                                        .key = "k",
+                                        .code = "d-1",
+                                        .is_active = true } });
+        row(delta, &(RegistryRow){ .table = REGISTRY_GROUP, .group = { 7, "floor" } });
+        row(delta, &(RegistryRow){ .table = REGISTRY_DEVICE_GROUP, .device_group = { 1, 7 } });
+        assert_int_equal(registry_apply(world->registry, delta, &narrowed), 0);
+        world->ana.registry = world->root.registry = world->registry;
+        world->ana.user = registry_user(world->registry, 2);
+        world->root.user = registry_user(world->registry, 1);
+        world->root.sees_all = true;
+        assert_int_equal(ws_subscription_init(&world->subscription), 0);
+}
+
+static void world_done(World *world) {
+        ws_subscription_done(&world->subscription);
+        ws_recall_free(world->recall);
+        registry_free(world->registry);
+}
+
+static bool matches(const World *world, Kind kind, int64_t vehicle_id, int64_t device_id) {
+        const Event event = {
+                .kind = kind, .vehicle_id = vehicle_id, .device_id = device_id, .n_items = 1
+        };
+
+        return ws_subscription_matches(&world->subscription, world->registry, &event);
+}
+
+static int aim(World *world, const WsEye *eye, const char *target) {
+        return ws_subscription_aim(&world->subscription, eye, text_of(target));
+}
+
+static void test_targets_are_words_and_things_that_one_sees(void **state) {
+        World world;
+
+        (void)state;
+        world_init(&world);
+        assert_int_equal(aim(&world, &world.ana, "vehicle/v-1"), 0);
+        assert_int_equal(aim(&world, &world.ana, "vehicle/1"), 0);
+        assert_int_equal(aim(&world, &world.ana, "vehicle/2"), WS_SUBSCRIPTION_E_FORBIDDEN);
+        assert_int_equal(aim(&world, &world.root, "vehicle/2"), 0);
+        assert_int_equal(aim(&world, &world.root, "vehicle/3"), WS_SUBSCRIPTION_E_NOT_FOUND);
+        assert_int_equal(aim(&world, &world.ana, "device/d-1"), 0);
+        assert_int_equal(aim(&world, &world.ana, "group/7"), 0);
+        assert_int_equal(aim(&world, &world.ana, "group/x"), WS_SUBSCRIPTION_E_BAD);
+        assert_int_equal(aim(&world, &world.ana, "group/99999999999999999999"),
+                         WS_SUBSCRIPTION_E_BAD);
+        assert_int_equal(aim(&world, &world.ana, "vehicle/"), WS_SUBSCRIPTION_E_BAD);
+        assert_int_equal(aim(&world, &world.ana, ""), WS_SUBSCRIPTION_E_BAD);
+        assert_int_equal(aim(&world, &world.ana, "vehicle"), WS_SUBSCRIPTION_E_BAD);
+        assert_int_equal(aim(&world, &world.ana, "stats"), 0);
+        assert_true(ws_subscription_wants_stats(&world.subscription));
+        world_done(&world);
+}
+
+static void test_event_matches_any_of_the_targets_and_types(void **state) {
+        World world;
+
+        (void)state;
+        world_init(&world);
+        assert_false(matches(&world, KIND_RAW_LOG, 1, 0));
+        assert_int_equal(aim(&world, &world.root, "vehicle/2"), 0);
+        assert_int_equal(aim(&world, &world.root, "group/7"), 0);
+        assert_int_equal(aim(&world, &world.root, "cameras"), 0);
+        assert_false(matches(&world, KIND_RAW_LOG, 1, 0));
+        assert_true(matches(&world, KIND_RAW_LOG, 2, 0));
+        assert_true(matches(&world, KIND_TELEMETRY, 0, 1));
+        assert_false(matches(&world, KIND_TELEMETRY, 0, 2));
+        assert_true(matches(&world, KIND_CAMERA_EVENT, 0, 2));
+
+        assert_int_equal(ws_subscription_add_type(&world.subscription, TEXT("raw_log")), 0);
+        assert_int_equal(ws_subscription_add_type(&world.subscription, TEXT("device_update")), 0);
+        assert_int_equal(ws_subscription_add_type(&world.subscription, TEXT("none")),
+                         WS_SUBSCRIPTION_E_BAD);
+        assert_true(matches(&world, KIND_RAW_LOG, 2, 0));
+        assert_false(matches(&world, KIND_VEHICLE_LOG, 2, 0));
+        assert_true(matches(&world, KIND_DEVICE_STATUS, 0, 1));
+        assert_false(matches(&world, KIND_TELEMETRY, 0, 1));
+        world_done(&world);
+}
+
+static void test_heartbeat_is_not_shown(void **state) {
+        const Event heartbeat = { .kind = KIND_BLE_DETECTIONS, .device_id = 1 };
+        World world;
+
+        (void)state;
+        world_init(&world);
+        assert_int_equal(aim(&world, &world.root, "user"), 0);
+        assert_true(matches(&world, KIND_BLE_DETECTIONS, 0, 1));
+        assert_false(ws_subscription_matches(&world.subscription, world.registry, &heartbeat));
+        world_done(&world);
+}
+
+static WsPlace locate(World *world, double latitude, double longitude) {
+        const Event event = { .kind = KIND_VEHICLE_LOG,
+                              .vehicle_id = 1,
+                              .latitude = latitude,
+                              .longitude = longitude };
+        WsPlace place;
+
+        assert_int_equal(ws_subscription_locate(&world->subscription,
+                                                world->registry,
+                                                world->recall,
+                                                &event,
+                                                &place),
+                         0);
+        return place;
+}
+
+static void test_vehicle_enters_stays_and_leaves_a_box(void **state) {
+        World world;
+
+        (void)state;
+        world_init(&world);
+        assert_int_equal(locate(&world, 80, 80), WS_PLACE_INSIDE); /* there is no box */
+        assert_int_equal(ws_subscription_set_box(&world.subscription, (double[]){ 10, 50, 20, 60 }),
+                         0);
+        assert_int_equal(locate(&world, 40, 15), WS_PLACE_OUTSIDE);
+        assert_int_equal(locate(&world, 55, 15), WS_PLACE_ENTERS);
+        assert_int_equal(locate(&world, 56, 15), WS_PLACE_INSIDE);
+        assert_int_equal(locate(&world, (double)NAN, (double)NAN), WS_PLACE_INSIDE);
+        assert_int_equal(locate(&world, 55, 21), WS_PLACE_OUTSIDE);
+        assert_int_equal(locate(&world, (double)NAN, (double)NAN), WS_PLACE_OUTSIDE);
+        world_done(&world);
+}
+
+static void test_box_may_cross_the_meridian_and_must_be_one(void **state) {
+        World world;
+
+        (void)state;
+        world_init(&world);
+        assert_int_equal(ws_subscription_set_box(&world.subscription,
+                                                 (double[]){ 170, -10, -170, 10 }),
+                         0);
+        assert_true(ws_subscription_contains(&world.subscription, 0, 175));
+        assert_true(ws_subscription_contains(&world.subscription, 0, -175));
+        assert_false(ws_subscription_contains(&world.subscription, 0, 0));
+        assert_int_equal(ws_subscription_set_box(&world.subscription, (double[]){ 0, 10, 1, -10 }),
+                         WS_SUBSCRIPTION_E_BAD);
+        assert_int_equal(ws_subscription_set_box(&world.subscription,
+                                                 (double[]){ 0, (double)NAN, 1, 1 }),
+                         WS_SUBSCRIPTION_E_BAD);
+        assert_int_equal(ws_subscription_set_box(&world.subscription, (double[]){ 181, 0, 1, 1 }),
+                         WS_SUBSCRIPTION_E_BAD);
+        world_done(&world);
+}
+
+static void test_pace_keeps_the_newest_and_never_holds_alerts(void **state) {
+        const Event log = { .kind = KIND_VEHICLE_LOG, .vehicle_id = 1 };
+        const Event alert = { .kind = KIND_ALERT, .vehicle_id = 1 };
+        CLEANUP(ws_frame_unref) WsFrame *first = NULL;
+        CLEANUP(ws_frame_unref) WsFrame *second = NULL;
+        bool too_soon, replaced;
+        WsHold *hold;
+        World world;
+
+        (void)state;
+        world_init(&world);
+        assert_int_equal(ws_frame_new(&first, TEXT("1"), 0), 0);
+        assert_int_equal(ws_frame_new(&second, TEXT("2"), 0), 0);
+        world.subscription.interval_us = 1000;
+#define PACE(event, frame, now)                                    \
+        assert_int_equal(ws_subscription_pace(&world.subscription, \
+                                              (event),             \
+                                              (frame),             \
+                                              (now),               \
+                                              &too_soon,           \
+                                              &replaced),          \
+                         0)
+        PACE(&log, first, 5000);
+        assert_false(too_soon);
+        PACE(&log, first, 5100);
+        assert_true(too_soon && !replaced);
+        PACE(&log, second, 5200);
+        assert_true(too_soon && replaced);
+        PACE(&alert, first, 5200);
+        assert_false(too_soon);
+        assert_null(ws_subscription_due(&world.subscription, 5999));
+        hold = ws_subscription_due(&world.subscription, 6000);
+        assert_non_null(hold);
+        assert_ptr_equal(hold->frame, second);
+        ws_subscription_release(&world.subscription, hold, 6000);
+        PACE(&log, first, 6500);
+        assert_true(too_soon);
+        PACE(&log, second, 7000);
+        assert_true(!too_soon && replaced);
+        assert_null(ws_subscription_due(&world.subscription, 9000));
+#undef PACE
+        world_done(&world);
+}
+
+static void test_lost_right_narrows_the_targets(void **state) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        bool narrowed;
+        World world;
+
+        (void)state;
+        world_init(&world);
+        assert_int_equal(aim(&world, &world.ana, "vehicle/1"), 0);
+        assert_int_equal(aim(&world, &world.ana, "device/*"), 0);
+        assert_int_equal(ws_subscription_narrow(&world.subscription, &world.ana), 2);
+        assert_int_equal(registry_delta_new(&delta, false), 0);
+        row(delta,
+            &(RegistryRow){ .table = REGISTRY_VEHICLE,
+                            .vehicle = { .id = 1, .code = "v-1", .is_active = true } });
+        assert_int_equal(registry_apply(world.registry, delta, &narrowed), 0);
+        world.ana.user = registry_user(world.registry, 2);
+        assert_int_equal(ws_subscription_narrow(&world.subscription, &world.ana), 1);
+        assert_false(matches(&world, KIND_RAW_LOG, 1, 0));
+        assert_true(matches(&world, KIND_TELEMETRY, 0, 1));
+        world_done(&world);
+}
+
+static void test_cursors_are_read_strictly(void **state) {
+        static const char *const bad[] = {
+                "",
+                ":",
+                "0123456789abcdef:",
+                "0123456789abcde:1",
+                "0123456789ABCDEF:1",
+                "0123456789abcdef:-1",
+                "0123456789abcdef:1 ",
+                "0123456789abcdef:12345678901234567",
+        };
+        WsCursor cursor;
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(bad); ++i)
+                assert_int_equal(ws_cursor_parse(text_of(bad[i]), &cursor), WS_PUSH_E_CURSOR);
+        assert_int_equal(ws_cursor_parse(TEXT("0123456789abcdef:1795000000000001"), &cursor), 0);
+        assert_string_equal(cursor.epoch, "0123456789abcdef");
+        assert_int_equal(cursor.seq, 1795000000000001);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_targets_are_words_and_things_that_one_sees),
+                cmocka_unit_test(test_event_matches_any_of_the_targets_and_types),
+                cmocka_unit_test(test_heartbeat_is_not_shown),
+                cmocka_unit_test(test_vehicle_enters_stays_and_leaves_a_box),
+                cmocka_unit_test(test_box_may_cross_the_meridian_and_must_be_one),
+                cmocka_unit_test(test_pace_keeps_the_newest_and_never_holds_alerts),
+                cmocka_unit_test(test_lost_right_narrows_the_targets),
+                cmocka_unit_test(test_cursors_are_read_strictly),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

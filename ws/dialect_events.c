@@ -1,0 +1,193 @@
+#include <stdio.h>
+
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "ws/client.h"
+#include "ws/dialect.h"
+#include "ws/feed.h"
+#include "ws/hub.h"
+#include "ws/server.h"
+
+/* The native messages without a WebSocket: `GET /api/events` and `GET /api/events/poll`. */
+
+static bool ws_events_match(Text path, Text *ret_target) {
+        (void)path;
+        (void)ret_target;
+        return false; /* made by their endpoints */
+}
+
+static int ws_events_admit(WsClient *client, const WsIdentity *identity, Text target) {
+        size_t n_max = (size_t)client->hub->options->max_connections_per_user;
+
+        if (ws_feed_new(&client->feed, client) < 0)
+                return 503;
+        ws_dialect_admit_any(client, identity, target);
+        if (client->hub->n_clients > (size_t)client->hub->options->max_connections)
+                return 429;
+        if (client->user_id != 0 && ws_client_n_limited(client->hub, client->user_id) >= n_max)
+                return 429;
+        return 0;
+}
+
+static int ws_events_follow(WsClient *client) {
+        int r;
+
+        r = ws_feed_add(client->feed, &client->first, client->has_since ? &client->since : NULL);
+        return r < 0 ? err_up(r) : 0;
+}
+
+static bool ws_events_wants(const WsClient *client, const Event *event) {
+        return client->feed && ws_feed_wants(client->feed, event);
+}
+
+static int ws_events_format(const WsHub *hub, const Event *event, Buf *buf) {
+        ws_push_event(hub, event, buf);
+        return 0;
+}
+
+/* ---- event stream --------------------------------------------------------------------------- */
+
+static int ws_events_open(WsClient *client) {
+        CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
+        int r;
+
+        r = ws_frame_new_raw(&frame, TEXT("retry: 2000\n\n"), 0);
+        if (r == 0)
+                r = ws_client_offer(client, frame);
+        return r < 0 ? err_up(r) : ws_events_follow(client);
+}
+
+/* A line break in the data begins another `data:` line; the reader puts them together again. */
+static void ws_events_data(Text json, Buf *buf) {
+        const char *at = json.data;
+        const char *end = json.data + json.n;
+
+        buf_append_string(buf, "data: ");
+        while (at < end) {
+                const char *line = at;
+
+                while (at < end && *at != '\n' && *at != '\r')
+                        ++at;
+                buf_append(buf, line, (size_t)(at - line));
+                if (at == end)
+                        break;
+                at += at + 1 < end && at[0] == '\r' && at[1] == '\n' ? 2 : 1;
+                buf_append_string(buf, "\ndata: ");
+        }
+        buf_append_string(buf, "\n\n");
+}
+
+static int ws_events_wrap(const WsHub *hub, const WsPush *push, WsFrame **ret_frame) {
+        char cursor[WS_CURSOR_SIZE];
+        CLEANUP_BUF Buf buf = { 0 };
+        int r;
+
+        if (push->seq != 0)
+                buf_printf(&buf, "id: %s\n", ws_cursor_text(hub, push->seq, cursor));
+        buf_printf(&buf, "event: %s\n", push->type);
+        ws_events_data(push->json, &buf);
+        if (buf_failed(&buf))
+                return err_new(-ENOMEM);
+        r = ws_frame_new_raw(ret_frame, buf_text(&buf), push->key);
+        return r < 0 ? err_up(r) : 0;
+}
+
+/* Said once it is known whether the cursor could be resumed; its id is where the stream is now. */
+static int ws_events_subscribed(WsClient *client, const WsFollow *follow) {
+        CLEANUP_BUF Buf json = { 0 };
+        int r;
+
+        buf_printf(&json,
+                   "{\"type\":\"subscribed\",\"subscription\":\"%s\",\"recovered\":%s,\"cursor\":",
+                   follow->name,
+                   follow->is_recovered ? "true" : "false");
+        ws_cursor_write(client->hub, follow->begin_seq, &json);
+        buf_append_char(&json, '}');
+        if (buf_failed(&json))
+                return err_new(-ENOMEM);
+        r = ws_feed_push(client->feed,
+                         &(WsPush){ .type = "subscribed",
+                                    .seq = follow->begin_seq,
+                                    .json = buf_text(&json) });
+        return r < 0 ? err_up(r) : 0;
+}
+
+const WsDialect ws_dialect_events = {
+        .id = WS_DIALECT_EVENTS,
+        .name = "events",
+        .kinds = UINT32_MAX,
+        .match = ws_events_match,
+        .admit = ws_events_admit,
+        .open = ws_events_open,
+        .wants = ws_events_wants,
+        .format = ws_events_format,
+        .has_feed = true,
+        .door = WS_DOOR_STREAM,
+        .subscribed = ws_events_subscribed,
+        .wrap = ws_events_wrap,
+};
+
+/* ---- long poll ------------------------------------------------------------------------------ */
+
+static int ws_poll_wrap(const WsHub *hub, const WsPush *push, WsFrame **ret_frame) {
+        (void)hub;
+        return ws_frame_new_raw(ret_frame, push->json, push->key);
+}
+
+static int ws_poll_subscribed(WsClient *client, const WsFollow *follow) {
+        client->is_lost = !follow->is_recovered;
+        return 0;
+}
+
+/* All that waits, as the members of one list. */
+static void ws_poll_list(WsClient *client, Buf *buf) {
+        WsBacklog *backlog = &client->backlog;
+        bool is_first = true;
+        Text next;
+
+        while (backlog->n_frames > 0) {
+                next = ws_backlog_next(backlog, client->hub->batch, 0);
+                if (!is_first && backlog->head_sent == 0)
+                        buf_append_char(buf, ',');
+                is_first = false;
+                buf_append_text(buf, next);
+                ws_backlog_sent(backlog, next.n);
+        }
+}
+
+/* An answer as soon as there is something to say, or the time is over. What a gap or a snapshot
+ * says counts as something. */
+static void ws_poll_flush(WsClient *client) {
+        bool is_over = client->wants_ping || client->close_code != 0;
+        const WsFeed *feed = client->feed;
+        Buf *buf = &client->out;
+
+        if (client->backlog.n_frames == 0 && !is_over && !client->is_lost)
+                return;
+        if (client->backlog.n_frames == 0 && client->is_lost && !ws_feed_is_live(feed))
+                return;
+        if (client->backlog.n_frames > 0 || client->is_lost) {
+                buf_append_string(buf, "{\"events\":[");
+                ws_poll_list(client, buf);
+                buf_append_string(buf, "],\"cursor\":");
+                ws_cursor_write(client->hub, ws_feed_seq(feed), buf);
+                buf_printf(buf, ",\"recovered\":%s}", client->is_lost ? "false" : "true");
+        }
+        ws_client_finish(client);
+}
+
+const WsDialect ws_dialect_poll = {
+        .id = WS_DIALECT_POLL,
+        .name = "poll",
+        .kinds = UINT32_MAX,
+        .match = ws_events_match,
+        .admit = ws_events_admit,
+        .open = ws_events_follow,
+        .wants = ws_events_wants,
+        .format = ws_events_format,
+        .has_feed = true,
+        .door = WS_DOOR_POLL,
+        .subscribed = ws_poll_subscribed,
+        .wrap = ws_poll_wrap,
+        .flush = ws_poll_flush,
+};
