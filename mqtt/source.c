@@ -115,16 +115,19 @@ static void mqtt_source_on_connected(void *arg, bool is_present) {
                 source->sink.session_lost(source->sink.arg);
                 atomic_store(&source->is_session_new, true);
         }
-        atomic_store(&source->is_connected, true);
-        metric_set(METRIC_MQTT_CONNECTED, 1);
         metric_add(METRIC_MQTT_CONNECTS, 1);
+}
+
+/* Ready means subscribed: before that, a broker with a new session drops what is published. */
+static void mqtt_source_set_ready(MqttSource *source, bool is_ready) {
+        atomic_store(&source->is_connected, is_ready);
+        metric_set(METRIC_MQTT_CONNECTED, is_ready);
 }
 
 static void mqtt_source_on_lost(void *arg) {
         MqttSource *source = arg;
 
-        atomic_store(&source->is_connected, false);
-        metric_set(METRIC_MQTT_CONNECTED, 0);
+        mqtt_source_set_ready(source, false);
         metric_add(METRIC_MQTT_DISCONNECTS, 1);
 }
 
@@ -335,6 +338,8 @@ static void mqtt_source_subscribe(MqttSource *source) {
                         return;
         if (!mqtt_source_unsubscribe(source))
                 return;
+        if (!atomic_load(&source->is_connected) && mqtt_session_is_connected(source->session))
+                mqtt_source_set_ready(source, true);
         if (mqtt_filters_have(source->filters, MQTT_FILTER_REFUSED) &&
             mqtt_backoff_left_ms(&source->subscribing) == 0) {
                 if (source->subscribing.n_failures > 0 &&
@@ -356,8 +361,10 @@ static void mqtt_source_turn(MqttSource *source) {
 
         mqtt_source_take_filters(source);
         mqtt_session_check(source->session);
-        if (source->was_connected && !mqtt_session_is_connected(source->session))
+        if (source->was_connected && !mqtt_session_is_connected(source->session)) {
+                mqtt_source_set_ready(source, false); /* it may have gone while we became ready */
                 mqtt_source_lost(source);
+        }
         if (mqtt_source_hold(source)) {
                 mqtt_session_wait(source->session, tick_ms);
                 return;

@@ -156,7 +156,6 @@ static void ws_http_on_poll(WsClient *client, struct lws *wsi) {
 static int ws_http_attach(WsSession *session, struct lws *wsi, WsCall *call) {
         WsClient *client = TAKE(&call->client);
         bool is_poll = client->dialect->door == WS_DOOR_POLL;
-        CLEANUP_BUF Buf head = { 0 };
 
         ws_client_free(lws_get_opaque_user_data(wsi));
         lws_set_opaque_user_data(wsi, client); /* whoever destroys the wsi frees it */

@@ -143,11 +143,11 @@ static void test_every_kind_has_its_row(void **state) {
         r->data = TEXT("{\"temperature\":25.5}");
         r = fixture_add(&f, KIND_VEHICLE_LOG);
         r->vehicle_log = (VehicleRecord){ .battery_voltage = 12.6,
-                                          .battery_current = NAN,
+                                          .battery_current = (double)NAN,
                                           .rssi = -45,
                                           .latitude = -6.2088,
                                           .longitude = 106.8456,
-                                          .heading = NAN,
+                                          .heading = (double)NAN,
                                           .speed = 15.5,
                                           .mode = TEXT("AUTO"),
                                           .armed = 1,
@@ -165,13 +165,13 @@ static void test_every_kind_has_its_row(void **state) {
         r->alert = (AlertRecord){ .severity = TEXT("critical"),
                                   .message = TEXT("low"),
                                   .latitude = 1.5,
-                                  .longitude = NAN,
+                                  .longitude = (double)NAN,
                                   .extra = TEXT("{}") };
         r = fixture_add(&f, KIND_DEVICE_STATUS);
         r->late = true;
         r->status = (StatusRecord){ .status = TEXT("online"),
                                     .temperature = 25.1,
-                                    .humidity = NAN,
+                                    .humidity = (double)NAN,
                                     .latitude = 10.7,
                                     .longitude = 106.6 };
         assert_int_equal(fixture_store(&f), 0);
@@ -262,9 +262,9 @@ static void fixture_state(Fixture *f, int64_t device_id, int64_t time_us, double
                                         .last_seen_us = NOON,
                                         .time_us = time_us,
                                         .temperature = temperature,
-                                        .humidity = NAN,
-                                        .latitude = NAN,
-                                        .longitude = NAN } };
+                                        .humidity = (double)NAN,
+                                        .latitude = (double)NAN,
+                                        .longitude = (double)NAN } };
 }
 
 static void test_older_state_never_overwrites_newer(void **state) {
@@ -290,7 +290,7 @@ static void test_older_state_never_overwrites_newer(void **state) {
         fixture_state(&f, 1, NOON + 1000000, 30); /* humidity unknown: keeps the stored one */
         assert_int_equal(fixture_store(&f), 0);
         f.n_states = 0;
-        fixture_state(&f, 1, CLOCK_UNKNOWN, NAN); /* any other message */
+        fixture_state(&f, 1, CLOCK_UNKNOWN, (double)NAN); /* any other message */
         f.states[0].state.status[0] = '\0';
         f.states[0].state.last_seen_us = NOON + 9000000;
         assert_int_equal(fixture_store(&f), 0);
