@@ -59,20 +59,20 @@ bool segment_header_read(int dir_fd, const char *name, SegmentHeader *ret_header
         return true;
 }
 
-static int segment_new(Segment **ret_segment, int dir_fd, const SegmentIdentity *identity) {
+/* NULL: no memory. */
+static Segment *segment_new(int dir_fd, const SegmentIdentity *identity) {
         Segment *segment;
 
         segment = calloc(1, sizeof(*segment));
         if (!segment)
-                return err_new(-ENOMEM);
+                return NULL;
 
         segment->n_refs = 1;
         segment->fd = -1;
         segment->dir_fd = dir_fd;
         segment->seed = segment_seed(identity);
         segment->magic = segment_record_magic(segment->seed);
-        *ret_segment = segment;
-        return 0;
+        return segment;
 }
 
 Segment *segment_ref(Segment *segment) {
@@ -168,9 +168,9 @@ int segment_create(Segment **ret_segment,
         CLEANUP(segment_unref) Segment *segment = NULL;
         int r;
 
-        r = segment_new(&segment, dir_fd, identity);
-        if (r < 0)
-                return err_up(r);
+        segment = segment_new(dir_fd, identity);
+        if (!segment)
+                return err_new(-ENOMEM);
 
         segment->first_seq = first_seq;
         segment->index = index;
@@ -236,9 +236,9 @@ int segment_open(Segment **ret_segment,
         char *rest;
         int r;
 
-        r = segment_new(&segment, dir_fd, identity);
-        if (r < 0)
-                return err_up(r);
+        segment = segment_new(dir_fd, identity);
+        if (!segment)
+                return err_new(-ENOMEM);
 
         segment->is_recovered = true;
         segment->is_dir_synced = true;
