@@ -15,9 +15,9 @@
 #include "gateway/base/queue.h"
 #include "gateway/base/registry.h"
 #include "gateway/batch.h"
-#include "gateway/commit.h"
 #include "gateway/database.h"
 #include "gateway/journal.h"
+#include "gateway/lane.h"
 #include "gateway/latest.h"
 #include "gateway/outbox.h"
 #include "gateway/route.h"
@@ -43,7 +43,7 @@ struct Processor {
         Latest *latest;
         Outbox *outbox;
         Database *database;
-        Commit *commit;
+        Lane *lane;
 
         bool was_ready;          /* the position is known and the registry is loaded */
         bool is_stalled;         /* the commit under way takes too long: live goes ahead */
@@ -51,13 +51,9 @@ struct Processor {
         uint64_t registered_seq; /* the record whose device we tried to create */
 
         uint64_t recovered_seq; /* the journal ended here when we started */
-        uint64_t stored_seq;    /* committed, with the data */
-        uint64_t loaded_seq;    /* taken into a batch for the store */
         uint64_t shown_seq;     /* handed to the viewers */
 
-        Batch *current; /* being committed, or empty */
-        Batch *next;    /* decoded while it is, or empty */
-        Batch *live;    /* shown ahead of the store */
+        Batch *live; /* shown ahead of the store */
 };
 
 /* ---- showing ------------------------------------------------------------------------------ */
@@ -78,7 +74,7 @@ static int processor_show(Processor *processor,
 
 static bool processor_lags(const Processor *processor) {
         return !database_is_ready(processor->database) || processor->is_stalled ||
-               processor->loaded_seq < processor->shown_seq;
+               lane_loaded_seq(processor->lane) < processor->shown_seq;
 }
 
 static BatchContext processor_context(Processor *processor, bool is_final) {
@@ -95,6 +91,7 @@ static BatchContext processor_context(Processor *processor, bool is_final) {
 
 /* While the store lags, live does not wait for it: what was loaded first, then what comes. */
 static int processor_show_ahead(Processor *processor) {
+        const Batch *loaded[] = { lane_current(processor->lane), lane_next(processor->lane) };
         BatchContext context = processor_context(processor, false);
         BatchSpan span = { .until_seq = UINT64_MAX,
                            .n_max = PROCESSOR_LIVE_BATCH,
@@ -104,19 +101,11 @@ static int processor_show_ahead(Processor *processor) {
         if (!processor->was_ready || !processor_lags(processor))
                 return 0;
 
-        r = processor_show(processor,
-                           processor->current,
-                           0,
-                           batch_length(processor->current),
-                           false);
-        if (r == 0)
-                r = processor_show(processor,
-                                   processor->next,
-                                   0,
-                                   batch_length(processor->next),
-                                   false);
-        if (r != 0)
-                return err_up(r);
+        for (size_t i = 0; i < N_ELEMENTS(loaded); ++i) {
+                r = processor_show(processor, loaded[i], 0, batch_length(loaded[i]), false);
+                if (r != 0)
+                        return err_up(r);
+        }
 
         span.after_seq = processor->shown_seq;
         r = batch_load(processor->live, &context, &span);
@@ -168,9 +157,10 @@ static void processor_count_details(const Record *record) {
         }
 }
 
-/* A range is in the database: count it, show it, and let the journal go. */
+/* A range is in the database, whoever told us: count it, show it, and only then, and only here, let
+ * it go. */
 static int processor_on_committed(Processor *processor, const CommitRange *range) {
-        const Batch *batch = processor->current;
+        const Batch *batch = lane_current(processor->lane);
         int64_t now_us = clock_now_us();
         int64_t n_good = 0;
         int r;
@@ -191,19 +181,11 @@ static int processor_on_committed(Processor *processor, const CommitRange *range
         r = processor_show(processor, batch, range->from, range->to, true);
         if (r != 0)
                 return err_up(r);
-        processor->stored_seq = batch_record(batch, range->to - 1)->seq;
+        if (lane_stored(processor->lane, range)) {
+                processor->is_stalled = false;
+                journal_commit(processor->journal, lane_stored_seq(processor->lane));
+        }
         return 0;
-}
-
-/* The current batch is done with: the next one moves up. */
-static void processor_finish_batch(Processor *processor) {
-        Batch *done = processor->current;
-
-        batch_reset(done);
-        processor->current = processor->next;
-        processor->next = done;
-        processor->is_stalled = false;
-        journal_commit(processor->journal, processor->stored_seq);
 }
 
 /* Everything that a journal of which nothing is stored yet has or will have comes after this. */
@@ -220,13 +202,9 @@ static int processor_take_position(Processor *processor, uint64_t position) {
         int r;
 
         if (processor->was_ready) {
-                bool was_idle = commit_is_idle(processor->commit);
-
-                r = commit_resume(processor->commit, processor->stored_seq, position, &range);
+                r = lane_resume(processor->lane, position, &range);
                 if (range.to > range.from && processor_on_committed(processor, &range) != 0)
                         return err_new(-ENOMEM);
-                if (!was_idle && commit_is_idle(processor->commit))
-                        processor_finish_batch(processor);
                 return r;
         }
 
@@ -237,8 +215,7 @@ static int processor_take_position(Processor *processor, uint64_t position) {
                 n = 0;
         metric_add(METRIC_RECEIVED_RECOVERED, (int64_t)n);
         metric_add(METRIC_IN_JOURNAL, (int64_t)n);
-        processor->stored_seq = position;
-        processor->loaded_seq = position;
+        lane_start(processor->lane, position);
         processor->shown_seq = position;
         log_info("journal_position seq=%llu to_store=%llu",
                  (unsigned long long)position,
@@ -396,25 +373,18 @@ static int64_t processor_young_us(const Processor *processor) {
         return clock_now_us() - processor->options.max_delay_ms * INT64_C(1000);
 }
 
-static int processor_load(Processor *processor, Batch *batch) {
-        bool catches_up = processor->loaded_seq < processor->shown_seq;
+static int processor_load(Processor *processor) {
+        bool catches_up = lane_loaded_seq(processor->lane) < processor->shown_seq;
         BatchContext context = processor_context(processor, true);
         BatchSpan span = {
-                .after_seq = processor->loaded_seq,
                 .until_seq = catches_up ? processor->shown_seq : UINT64_MAX,
                 .n_max = processor->options.max_batch,
                 .young_us = processor_young_us(processor),
         };
         int r;
 
-        r = batch_load(batch, &context, &span);
-        if (r != 0)
-                return err_up(r);
-        if (batch_length(batch) > 0)
-                processor->loaded_seq = batch_last_seq(batch);
-        else if (catches_up && batch_wants(batch) == BATCH_WANTS_NOTHING)
-                processor->loaded_seq = processor->shown_seq;
-        return 0;
+        r = lane_load(processor->lane, &context, &span);
+        return r == 0 ? 0 : err_up(r);
 }
 
 /* Takes what the transaction under way has come to. */
@@ -422,23 +392,21 @@ static int processor_poll_commit(Processor *processor) {
         CommitRange range;
         int r = 0;
 
-        while (r == 0 && !commit_is_idle(processor->commit)) {
-                r = commit_poll(processor->commit, &range);
+        while (r == 0 && !lane_is_idle(processor->lane)) {
+                r = lane_poll(processor->lane, &range);
                 if (r == 0)
                         r = processor_on_committed(processor, &range);
         }
-        if (r == 0 && batch_length(processor->current) > 0)
-                processor_finish_batch(processor);
         if (r != DB_E_BUSY)
                 return r;
 
-        if (commit_age_us(processor->commit) > processor->options.timeout_ms * INT64_C(1000))
+        if (lane_age_us(processor->lane) > processor->options.timeout_ms * INT64_C(1000))
                 return DB_E_OFFLINE;
         if (!processor->is_stalled &&
-            commit_age_us(processor->commit) > processor->options.stall_ms * INT64_C(1000)) {
+            lane_age_us(processor->lane) > processor->options.stall_ms * INT64_C(1000)) {
                 processor->is_stalled = true;
                 log_warning("database_stalled age_ms=%lld",
-                            (long long)(commit_age_us(processor->commit) / 1000));
+                            (long long)(lane_age_us(processor->lane) / 1000));
         }
         return DB_E_BUSY;
 }
@@ -448,23 +416,18 @@ static int processor_begin_commit(Processor *processor) {
         int r;
 
         r = processor_refresh(processor);
-        while (r == 0 && batch_length(processor->current) == 0) {
-                r = processor_load(processor, processor->current);
-                if (r != 0 || batch_length(processor->current) > 0)
-                        break;
-                if (batch_wants(processor->current) == BATCH_WANTS_NOTHING ||
-                    batch_wants(processor->current) == BATCH_WANTS_TIME)
-                        return 0;
-                r = processor_settle_want(processor, processor->current);
-        }
-        return r == 0 ? commit_begin(processor->commit, processor->current, processor->registry)
-                      : r;
-}
+        while (r == 0 && batch_length(lane_current(processor->lane)) == 0) {
+                const Batch *batch = lane_current(processor->lane);
 
-/* A batch that has stopped before a record which needs the connection waits for its turn. */
-static bool processor_can_load_next(const Processor *processor) {
-        return batch_length(processor->next) == 0 &&
-               batch_wants(processor->next) == BATCH_WANTS_NOTHING;
+                r = processor_load(processor);
+                if (r != 0 || batch_length(batch) > 0)
+                        break;
+                if (batch_wants(batch) == BATCH_WANTS_NOTHING ||
+                    batch_wants(batch) == BATCH_WANTS_TIME)
+                        return 0;
+                r = processor_settle_want(processor, batch);
+        }
+        return r == 0 ? lane_begin(processor->lane, processor->registry) : r;
 }
 
 static int processor_store(Processor *processor) {
@@ -481,8 +444,8 @@ static int processor_store(Processor *processor) {
         else if (r == DB_E_FENCED) /* our own lost transaction, perhaps: the position will tell */
                 r = DB_E_OFFLINE;
         /* While PostgreSQL works on one batch we decode the next. */
-        if (r == 0 && !commit_is_idle(processor->commit) && processor_can_load_next(processor))
-                r = processor_load(processor, processor->next);
+        if (r == 0 && !lane_is_idle(processor->lane) && lane_has_room(processor->lane))
+                r = processor_load(processor);
         return processor_settle(processor, r);
 }
 
@@ -501,10 +464,11 @@ static void processor_take_orders(Processor *processor) {
 }
 
 static void processor_report(Processor *processor) {
+        const Batch *batch = lane_current(processor->lane);
         int64_t lag_us = 0;
 
-        if (batch_length(processor->current) > 0)
-                lag_us = clock_now_us() - batch_record(processor->current, 0)->received_us;
+        if (batch_length(batch) > 0)
+                lag_us = clock_now_us() - batch_record(batch, 0)->received_us;
         metric_set(METRIC_DB_LAG_SECONDS, lag_us);
         metric_set(METRIC_OUTBOX_LENGTH, (int64_t)queue_length(processor->queue));
 }
@@ -514,16 +478,18 @@ static bool processor_is_done(const Processor *processor) {
                 return false;
         if (clock_mono_us() >= processor->stop_at_us)
                 return true;
-        return processor->was_ready && commit_is_idle(processor->commit) &&
-               processor->stored_seq >= journal_last_seq(processor->journal);
+        return processor->was_ready && lane_is_idle(processor->lane) &&
+               lane_stored_seq(processor->lane) >= journal_last_seq(processor->journal);
 }
 
 /* How long a small batch still waits for more (database.max_delay); 0 = not at all. */
 static int64_t processor_delay_us(const Processor *processor) {
-        if (batch_wants(processor->current) != BATCH_WANTS_TIME)
+        const Batch *batch = lane_current(processor->lane);
+
+        if (batch_wants(batch) != BATCH_WANTS_TIME)
                 return 0;
-        return batch_wanting(processor->current)->received_us +
-               processor->options.max_delay_ms * INT64_C(1000) - clock_now_us();
+        return batch_wanting(batch)->received_us + processor->options.max_delay_ms * INT64_C(1000) -
+               clock_now_us();
 }
 
 static int processor_timeout_ms(const Processor *processor) {
@@ -533,9 +499,9 @@ static int processor_timeout_ms(const Processor *processor) {
 
         if (database_pause_us(processor->database) >= 0)
                 until_us = database_pause_us(processor->database);
-        else if (!commit_is_idle(processor->commit) && !processor->is_stalled)
-                until_us = processor->options.stall_ms * INT64_C(1000) -
-                           commit_age_us(processor->commit);
+        else if (!lane_is_idle(processor->lane) && !processor->is_stalled)
+                until_us =
+                        processor->options.stall_ms * INT64_C(1000) - lane_age_us(processor->lane);
         else if (processor_delay_us(processor) > 0)
                 until_us = processor_delay_us(processor);
         else
@@ -553,8 +519,8 @@ static int processor_journal_fd(Processor *processor) {
                 return journal_poll_fd(processor->journal, processor->shown_seq);
         if (!database_is_ready(processor->database) || processor_delay_us(processor) > 0)
                 return -2;
-        if (commit_is_idle(processor->commit) || processor_can_load_next(processor))
-                return journal_poll_fd(processor->journal, processor->loaded_seq);
+        if (lane_is_idle(processor->lane) || lane_has_room(processor->lane))
+                return journal_poll_fd(processor->journal, lane_loaded_seq(processor->lane));
         return -2;
 }
 
@@ -571,7 +537,8 @@ static void processor_wait(Processor *processor) {
         if (journal_fd == -1)
                 return;
         if (database_is_ready(processor->database) &&
-            processor->loaded_seq < processor->shown_seq && commit_is_idle(processor->commit))
+            lane_loaded_seq(processor->lane) < processor->shown_seq &&
+            lane_is_idle(processor->lane))
                 return; /* there is catching up to do */
         (void)poll(fds, N_ELEMENTS(fds), processor_timeout_ms(processor));
 }
@@ -601,7 +568,7 @@ static void *processor_main(void *arg) {
         r = processor_run(processor);
         atomic_store(&processor->result, r);
         log_info("processor_ended stored=%llu journal=%llu",
-                 (unsigned long long)processor->stored_seq,
+                 (unsigned long long)lane_stored_seq(processor->lane),
                  (unsigned long long)journal_last_seq(processor->journal));
         queue_close(processor->queue); /* done or broken: the loop sees it */
         return NULL;
@@ -610,7 +577,6 @@ static void *processor_main(void *arg) {
 /* ---- life --------------------------------------------------------------------------------- */
 
 static int processor_init(Processor *processor) {
-        size_t n_batch = processor->options.max_batch;
         int r;
 
         processor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -624,10 +590,6 @@ static int processor_init(Processor *processor) {
                                processor->queue,
                                processor->options.outbox_wait_ms);
         if (r == 0)
-                r = batch_new(&processor->current, n_batch);
-        if (r == 0)
-                r = batch_new(&processor->next, n_batch);
-        if (r == 0)
                 r = batch_new(&processor->live, PROCESSOR_LIVE_BATCH);
         if (r == 0)
                 r = database_new(&processor->database,
@@ -635,10 +597,10 @@ static int processor_init(Processor *processor) {
                                  journal_epoch(processor->journal),
                                  processor->options.migrate);
         if (r == 0)
-                r = commit_new(&processor->commit,
-                               database_conn(processor->database),
-                               database_store(processor->database),
-                               n_batch);
+                r = lane_new(&processor->lane,
+                             database_conn(processor->database),
+                             database_store(processor->database),
+                             processor->options.max_batch);
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -701,10 +663,8 @@ Processor *processor_free(Processor *processor) {
                         processor_stop(processor, 0);
                 MUST(pthread_join(processor->thread, NULL));
         }
-        batch_free(processor->current);
-        batch_free(processor->next);
         batch_free(processor->live);
-        commit_free(processor->commit);
+        lane_free(processor->lane);
         database_free(processor->database);
         outbox_free(processor->outbox);
         latest_free(processor->latest);

@@ -12,4 +12,6 @@ struct Batch {
         size_t n;
 };
 
+extern uint64_t fake_batch_end; /* the last record that batch_load() finds */
+
 void fake_batch_init(Batch *batch, size_t n); /* records with seq 1..n */

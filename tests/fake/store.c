@@ -18,17 +18,21 @@ static bool fake_refuses(const DbStore *store) {
         return false;
 }
 
-int db_store_poll(DbStore *store) {
-        last = store;
-        if (store->is_offline)
-                return DB_E_OFFLINE;
+bool fake_store_take(DbStore *store) {
         if (fake_refuses(store))
-                return DB_E_REJECTED;
+                return false;
         for (size_t i = 0; i < store->batch->n_records; ++i) {
                 store->stored[store->n_stored] = store->batch->records[i]->seq;
                 store->reasons[store->n_stored++] = store->batch->records[i]->reason;
         }
-        return 0;
+        return true;
+}
+
+int db_store_poll(DbStore *store) {
+        last = store;
+        if (store->is_offline)
+                return DB_E_OFFLINE;
+        return fake_store_take(store) ? 0 : DB_E_REJECTED;
 }
 
 const char *db_conn_sqlstate(const DbConn *conn) {

@@ -22,3 +22,6 @@ struct DbStore {
         size_t n_stored;
         size_t n_begun;
 };
+
+/* The database takes the batch under way, whatever becomes of its answer; false: it refuses it. */
+bool fake_store_take(DbStore *store);

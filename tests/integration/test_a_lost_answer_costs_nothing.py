@@ -1,0 +1,140 @@
+"""A connection to PostgreSQL that ends between two bytes: before a COMMIT, after it, anywhere."""
+import os
+import random
+import time
+
+import pytest
+
+from conftest import populate
+from faultproxy import (CUT, FREEZE, TO_CLIENT, TO_SERVER, PostgresProxy, commit_answer,
+                        commit_request, nth_message, statement)
+from servers import SLOW
+from test_nothing_is_lost_and_nothing_comes_twice import (RATE, numbered, shown, wait_for_number)
+from waiting import PATIENCE, wait_until
+
+IN_ORDER = """SELECT n FROM (
+        SELECT seq, substr(logs, 6)::bigint AS n FROM raw_logs
+        UNION ALL SELECT seq, speed::bigint FROM vehicle_logs) AS stored ORDER BY seq"""
+
+
+@pytest.fixture
+def proxy(folder, postgres):
+    made = PostgresProxy(folder / "proxy", postgres)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def behind_proxy(make_gateway, database, proxy):
+    gateway = make_gateway(database__url=proxy.url(database))
+    populate(gateway)
+    return gateway.start()
+
+
+def assert_stored_in_order(database, n_sent):
+    """Each number once, and in the order in which they were published."""
+    def numbers():
+        return [n for (n,) in database.rows(IN_ORDER)]
+
+    def is_there():
+        return len(numbers()) >= n_sent
+    try:
+        wait_until(is_there, f"{n_sent} rows", PATIENCE * SLOW, step=0.2)
+    finally:
+        seen = numbers()
+        assert seen == list(range(n_sent)), \
+            f"{n_sent} sent, {len(seen)} stored, missing {sorted(set(range(n_sent)) - set(seen))[:20]}"
+    assert database.value("SELECT count(*) FROM dead_letters") == 0
+
+
+def assert_books_are_closed(gateway):
+    """Nothing is left over and nothing is said to be missing."""
+    wait_until(lambda: gateway.metric("tidegate_in_journal") == 0, "an empty journal")
+    wait_until(lambda: gateway.metric("tidegate_accounting_drift") == 0, "no drift")
+    wait_until(gateway.is_ready, "a gateway that is ready", PATIENCE * SLOW)
+
+
+def wait_received(gateway, n):
+    wait_until(lambda: gateway.metric("tidegate_received_total") >= n, f"{n} received")
+
+
+def test_the_batch_behind_a_lost_commit_answer_is_stored(behind_proxy, publisher, database, proxy,
+                                                         viewer):
+    gateway = behind_proxy
+    v = viewer("/api/ws", "ana")
+    v.next_of("connection")
+    publisher.publish(*numbered(0))
+    database.wait_for("SELECT count(*) FROM raw_logs", 1)
+
+    proxy.arm(commit_answer(FREEZE))
+    publisher.publish(*numbered(1))
+    wait_until(proxy.frozen, "a commit whose answer is on its way")
+    publisher.publish(*numbered(2))
+    publisher.publish(*numbered(3))
+    publisher.flush()
+    wait_received(gateway, 4)
+    wait_for_number(v, 3, "live ahead of the store")  # so both have been decoded
+    proxy.cut()
+
+    assert_stored_in_order(database, 4)
+    assert_books_are_closed(gateway)
+    assert shown(v) == list(range(4))
+
+
+def test_a_batch_that_moved_up_when_the_connection_went_is_stored(behind_proxy, publisher,
+                                                                  database, proxy):
+    """The next batch is there, its predecessor is stored, and the link ends before it is begun."""
+    gateway = behind_proxy
+    publisher.publish(*numbered(0))
+    database.wait_for("SELECT count(*) FROM raw_logs", 1)
+    proxy.arm(commit_answer(FREEZE))
+    publisher.publish(*numbered(1))
+    wait_until(proxy.frozen, "a commit whose answer is on its way")
+    publisher.publish(*numbered(2))
+    publisher.publish(*numbered(3))
+    publisher.flush()
+    wait_received(gateway, 4)
+    # A change of the registry is read between two batches: there the connection ends.
+    database.rows("UPDATE users SET updated_at = now(), role = 'viewer' WHERE username = 'ben'")
+    before = proxy.arm(statement("FROM users WHERE id", CUT))
+    proxy.frozen()[0].thawed.set()
+    wait_until(lambda: proxy.n_faults > before, "a cut while the registry is read")
+
+    assert_stored_in_order(database, 4)
+    assert_books_are_closed(gateway)
+
+
+def random_fault(dice):
+    """Mostly where it hurts: around a COMMIT."""
+    what = dice.choice((CUT, CUT, FREEZE))
+    return dice.choice((
+        lambda: commit_answer(what),
+        lambda: commit_answer(what),
+        lambda: commit_request(what),
+        lambda: nth_message(dice.randint(1, 60), TO_CLIENT, what),
+        lambda: nth_message(dice.randint(1, 60), TO_SERVER, what),
+    ))()
+
+
+def test_cuts_of_every_kind_under_load(behind_proxy, publisher, database, proxy, viewer):
+    gateway = behind_proxy
+    seed = int(os.environ.get("TIDEGATE_SEED", time.time()))
+    dice = random.Random(seed)
+    print(f"seed {seed}")
+    v = viewer("/api/ws", "ana")
+    v.next_of("connection")
+
+    publisher.run(numbered, RATE)
+    wait_for_number(v, 50, "the first frames")
+    for _ in range(40):
+        proxy.fault(random_fault(dice))
+        held = publisher.n_sent + dice.randint(0, RATE // 4)
+        wait_until(lambda n=held: publisher.n_sent >= n, "load")
+        for link in proxy.frozen():
+            link.cut()
+    n_sent = publisher.stop()
+
+    wait_for_number(v, n_sent - 1, "the last frame")
+    assert_stored_in_order(database, n_sent)
+    assert_books_are_closed(gateway)
+    assert shown(v) == list(range(n_sent))
