@@ -145,6 +145,10 @@ const ConfigKey config_keys[] = {
         { "journal", "min_free_bytes", CONFIG_SIZE, AT(journal.min_free_bytes), "512M", 0, 1024 *
           GIB, false,
           "Free room on the disk below which the source stops." },
+        { "journal", "keep", CONFIG_MS, AT(journal.keep_ms), "1h", 0, 7 * 24 * HOUR_MS, false,
+          "How long what is stored stays in the journal, to fill a database that was restored or "
+          "failed over. Gives way, the oldest first, before max_bytes or min_free_bytes refuse "
+          "anything." },
         { "journal", "fsync", CONFIG_FSYNC, 0, "10ms", 1, 60000, false,
           "always, an interval in milliseconds, or never: what a power cut may cost." },
 

@@ -12,16 +12,17 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "gateway/crc32c.h"
+#include "gateway/journal_copy.h"
 #include "gateway/journal_cursor.h"
 #include "gateway/journal_dir.h"
+#include "gateway/journal_keep.h"
+#include "gateway/journal_options.h"
 #include "gateway/journal_recovery.h"
 #include "gateway/journal_sync.h"
 #include "gateway/journal_water.h"
 #include "gateway/redelivery.h"
 #include "gateway/segment.h"
 
-#define JOURNAL_MIN_BYTES    (8 * SEGMENT_MIN_BYTES)
-#define JOURNAL_PAGE         4096
 #define JOURNAL_MAX_TOPIC    65535
 #define JOURNAL_BACK_STEP_US 1000000 /* of the clock, that receive times do not follow */
 #define JOURNAL_RETRY_US     200000 /* between attempts to make a segment where none could be made */
@@ -41,6 +42,7 @@ struct Journal {
         Segment *newest;          /* {lock} end of the list; reference; may be the active one */
         uint64_t next_seq;        /* {lock} */
         uint64_t begin_seq;       /* next_seq - 1 at the start */
+        uint64_t used_seq;        /* {lock} the last number that a record has */
         uint64_t last_index;      /* {lock} */
         int64_t last_received_us; /* {lock} */
         int64_t failed_us;        /* {lock} the last time that no segment could be made */
@@ -56,14 +58,18 @@ struct Journal {
 
         _Atomic(Segment *) oldest; /* reference; {reader} once it is set */
         JournalCursor cursor;      /* {reader} */
+        JournalCursor counting;    /* {reader} */
+        JournalKeep keep;          /* {reader} */
         int wake_fd;
         _Atomic bool is_reader_waiting;
 
         JournalSync sync; /* runs with fsync=interval */
 };
 
+/* What is only kept is room. */
 static uint64_t journal_used(Journal *journal) {
-        uint64_t n_unused = atomic_load_explicit(&journal->n_unused, memory_order_relaxed);
+        uint64_t n_unused = atomic_load_explicit(&journal->n_unused, memory_order_relaxed) +
+                            atomic_load_explicit(&journal->keep.n_bytes, memory_order_relaxed);
         uint64_t n_allocated = atomic_load_explicit(&journal->n_allocated, memory_order_relaxed);
 
         return n_allocated > n_unused ? n_allocated - n_unused : 0;
@@ -78,44 +84,6 @@ static void journal_account(Journal *journal, int64_t n_bytes, int64_t n_segment
 }
 
 /* ---- opening and closing ---- */
-
-/*
- * Segments must be small against the whole, or what is kept for redeliveries would hold the
- * journal at high water for ever: at least eight of them, and the reserve at most half.
- */
-static int journal_check_options(JournalOptions *ret_options, const JournalOptions *options) {
-        JournalOptions o = *options;
-
-        if (!o.dir || o.max_bytes < JOURNAL_MIN_BYTES || o.segment_bytes < SEGMENT_MIN_BYTES ||
-            o.segment_bytes > UINT32_MAX || o.reserve_bytes >= o.max_bytes ||
-            (o.fsync == JOURNAL_FSYNC_INTERVAL && o.fsync_interval_ms <= 0)) {
-                log_error("journal_options_invalid max_bytes=%" PRIu64 " segment_bytes=%" PRIu64
-                          " reserve_bytes=%" PRIu64 " allowed=max_bytes>=%" PRIu64 ", "
-                          "segment_bytes>=%" PRIu64 ", reserve_bytes<max_bytes",
-                          o.max_bytes,
-                          o.segment_bytes,
-                          o.reserve_bytes,
-                          JOURNAL_MIN_BYTES,
-                          SEGMENT_MIN_BYTES);
-                return JOURNAL_E_INVALID;
-        }
-        if (o.segment_bytes > o.max_bytes / 8)
-                o.segment_bytes = o.max_bytes / 8;
-        o.segment_bytes -= o.segment_bytes % JOURNAL_PAGE;
-        o.max_bytes -= o.max_bytes % o.segment_bytes;
-        if (o.reserve_bytes > o.max_bytes / 2)
-                o.reserve_bytes = o.max_bytes / 2;
-        if (o.reserve_bytes < o.segment_bytes) /* full must not come before high */
-                o.reserve_bytes = o.segment_bytes;
-        if (o.segment_bytes + JOURNAL_PAGE < options->segment_bytes ||
-            o.reserve_bytes < options->reserve_bytes)
-                log_warning("journal_options_adjusted segment_bytes=%" PRIu64
-                            " reserve_bytes=%" PRIu64,
-                            o.segment_bytes,
-                            o.reserve_bytes);
-        *ret_options = o;
-        return 0;
-}
 
 /* What the process before has written may not have reached the disk when it was killed. */
 static void journal_sync_recovered(Journal *journal) {
@@ -140,6 +108,7 @@ static int journal_recover_into(Journal *journal) {
         journal->last_index = found.last_index;
         journal->first_seq = found.first_message_seq;
         journal->last_seq = found.last_message_seq;
+        journal->used_seq = found.last_seq;
         journal->next_seq = found.last_seq + 1;
         if (now_us > 0 && (uint64_t)now_us > journal->next_seq)
                 journal->next_seq = (uint64_t)now_us;
@@ -162,6 +131,13 @@ static int journal_start(Journal *journal) {
         return r < 0 ? err_up(r) : 0;
 }
 
+static void journal_name(Journal *journal) {
+        snprintf(journal->epoch,
+                 sizeof(journal->epoch),
+                 "%016" PRIx64,
+                 journal->dir.identity.epoch);
+}
+
 int journal_open(Journal **ret_journal, const JournalOptions *options) {
         CLEANUP(journal_close) Journal *journal = NULL;
         int r;
@@ -174,7 +150,7 @@ int journal_open(Journal **ret_journal, const JournalOptions *options) {
         journal->wake_fd = -1;
         MUST(pthread_mutex_init(&journal->lock, NULL));
 
-        r = journal_check_options(&journal->options, options);
+        r = journal_options_fit(&journal->options, options);
         if (r > 0)
                 return r;
         r = journal_dir_open(&journal->dir, options->dir);
@@ -189,18 +165,40 @@ int journal_open(Journal **ret_journal, const JournalOptions *options) {
 
         journal->options.dir = NULL;
         journal->seed = segment_seed(&journal->dir.identity);
-        snprintf(journal->epoch,
-                 sizeof(journal->epoch),
-                 "%016" PRIx64,
-                 journal->dir.identity.epoch);
+        journal_name(journal);
         journal_water_init(&journal->water,
                            journal->dir.fd,
                            journal->options.max_bytes - journal->options.reserve_bytes,
                            journal->options.min_free_bytes);
+        journal_keep_init(&journal->keep, options->keep_ms);
         r = journal_start(journal);
         if (r < 0)
                 return err_up(r);
 
+        *ret_journal = TAKE(&journal);
+        return 0;
+}
+
+int journal_open_copy(Journal **ret_journal, const char *dir) {
+        CLEANUP(journal_close) Journal *journal = NULL;
+        Segment *oldest = NULL;
+        int r;
+
+        journal = calloc(1, sizeof(*journal));
+        if (!journal)
+                return err_new(-ENOMEM);
+        journal->dir = (JournalDir)JOURNAL_DIR_INIT;
+        journal->sync = (JournalSync)JOURNAL_SYNC_INIT;
+        journal->wake_fd = -1;
+        MUST(pthread_mutex_init(&journal->lock, NULL));
+
+        r = journal_dir_look(&journal->dir, dir);
+        if (r == 0)
+                r = journal_copy_segments(&journal->dir, &oldest);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        atomic_store(&journal->oldest, oldest);
+        journal_name(journal);
         *ret_journal = TAKE(&journal);
         return 0;
 }
@@ -302,6 +300,7 @@ static int journal_new_segment(Journal *journal, int64_t now_us) {
                            &journal->dir.identity,
                            journal->last_index + 1,
                            journal->next_seq,
+                           journal->used_seq,
                            journal->options.segment_bytes);
         if (r != 0) {
                 journal->failed_us = now_us;
@@ -340,7 +339,7 @@ static int journal_write(Journal *journal,
             journal->last_received_us - now_us < JOURNAL_BACK_STEP_US)
                 now_us = journal->last_received_us;
         journal->last_received_us = now_us;
-        record->seq = journal->next_seq++;
+        record->seq = journal->used_seq = journal->next_seq++;
         record->received_us = now_us;
         segment_append(journal->active, record, body_crc, topic, payload);
         atomic_store_explicit(&journal->n_unused,
@@ -526,15 +525,6 @@ int journal_poll_fd(Journal *journal, uint64_t after_seq) {
         return -1;
 }
 
-/* Bytes of the segments behind @segment; of the newest only what it holds. */
-static uint64_t journal_bytes_behind(const Segment *segment) {
-        uint64_t n = 0;
-
-        while ((segment = segment_next(segment)))
-                n += segment_next(segment) ? segment->n_map : atomic_load(&segment->end);
-        return n;
-}
-
 static void journal_drop_oldest(Journal *journal, Segment *oldest) {
         Segment *next = segment_next(oldest);
         size_t offset = 0, n_skipped;
@@ -546,23 +536,64 @@ static void journal_drop_oldest(Journal *journal, Segment *oldest) {
         if (first)
                 atomic_store(&journal->first_seq, first->seq);
         journal_cursor_drop(&journal->cursor, oldest);
+        journal_cursor_drop(&journal->counting, oldest);
+        journal_keep_drop(&journal->keep, oldest);
         atomic_store(&journal->oldest, segment_ref(next));
         journal_account(journal, -(int64_t)oldest->n_map, -1);
         segment_unlink_file(oldest);
         segment_unref(oldest);
 }
 
+bool journal_is_tight(const Journal *journal) {
+        uint64_t n_allocated = atomic_load_explicit(&journal->n_allocated, memory_order_relaxed);
+
+        return n_allocated + journal->options.segment_bytes > journal->water.high_bytes ||
+               journal_water_wants_room(&journal->water);
+}
+
 /*
- * A segment goes when it is stored and as much as one full segment has come behind it: what may yet
- * be redelivered is among the newest records, and has to be found again after a restart.
+ * What may yet be redelivered is among the newest records, as much as one full segment of them,
+ * and has to be found again after a restart.
  */
 void journal_commit(Journal *journal, uint64_t seq) {
         Segment *oldest = atomic_load(&journal->oldest);
+        bool is_tight;
 
-        while (oldest && segment_next(oldest) && atomic_load(&oldest->last_seq) <= seq &&
-               journal_bytes_behind(oldest) >= journal->options.segment_bytes) {
+        journal_keep_pass(&journal->keep, oldest, seq, journal->options.segment_bytes);
+        while (journal_keep_may_drop(&journal->keep,
+                                     oldest,
+                                     is_tight = journal_is_tight(journal))) {
+                metric_add(METRIC_JOURNAL_KEPT_DROPPED, is_tight);
                 journal_drop_oldest(journal, oldest);
                 oldest = atomic_load(&journal->oldest);
         }
         (void)journal_is_high(journal);
+}
+
+void journal_rewind(Journal *journal, uint64_t seq) {
+        journal_keep_forget(&journal->keep);
+        journal_commit(journal, seq);
+}
+
+void journal_hold(Journal *journal, uint64_t seq) {
+        journal->keep.hold_seq = seq;
+}
+
+bool journal_find_hole(const Journal *journal,
+                       uint64_t after_seq,
+                       uint64_t *ret_after_seq,
+                       uint64_t *ret_last_seq) {
+        return journal_keep_find_hole(atomic_load(&journal->oldest),
+                                      after_seq,
+                                      ret_after_seq,
+                                      ret_last_seq);
+}
+
+uint64_t journal_count_some(Journal *journal,
+                            uint64_t *after_seq,
+                            uint64_t last_seq,
+                            size_t n_max) {
+        Segment *oldest = atomic_load(&journal->oldest);
+
+        return journal_cursor_count(&journal->counting, oldest, after_seq, last_seq, n_max);
 }

@@ -38,6 +38,7 @@ struct JournalOptions {
         uint64_t reserve_bytes; /* below max_bytes: room for what is in flight when the source stops
                                    at high water */
         uint64_t min_free_bytes; /* of the file system */
+        int keep_ms;             /* how long a segment stays once it is stored, room permitting */
         JournalFsync fsync;
         int fsync_interval_ms;
 };
@@ -63,6 +64,9 @@ enum {
 };
 
 MUST_CHECK int journal_open(Journal **ret_journal, const JournalOptions *options);
+/* What @dir holds now, also beside the process that has it: read it and close it, no more.
+ * JOURNAL_E_INVALID: no journal is there; logged. */
+MUST_CHECK int journal_open_copy(Journal **ret_journal, const char *dir);
 Journal *journal_close(Journal *journal); /* flushes, unlocks */
 
 const char *journal_epoch(const Journal *journal);
@@ -106,8 +110,31 @@ uint64_t journal_count_after(
  */
 int journal_poll_fd(Journal *journal, uint64_t after_seq);
 
-/* Reader: everything up to @seq is in the database: segments behind it, but for the redelivery
- * tail, may go. */
+/*
+ * Reader: everything up to @seq is in the database, and accounted for. Segments behind it stay for
+ * keep_ms, can be read, and count as room: when that is needed they go, the oldest first. What may
+ * yet be redelivered stays in any case. To be called now and then, too, when nothing new was
+ * stored.
+ */
 void journal_commit(Journal *journal, uint64_t seq);
+/* Reader: all behind @seq is to be stored again: none of it goes before that is said anew. */
+void journal_rewind(Journal *journal, uint64_t seq);
+/* Reader: what is behind @seq stays beyond keep_ms, as long as there is room. UINT64_MAX: no more.
+ */
+void journal_hold(Journal *journal, uint64_t seq);
+/* Reader: would more room be of use? Then say soon what is stored. */
+bool journal_is_tight(const Journal *journal);
+
+/*
+ * Reader: the first range of numbers behind @after_seq that this journal has used and no longer
+ * has: (*ret_after_seq, *ret_last_seq]. False: there is none.
+ */
+bool journal_find_hole(const Journal *journal,
+                       uint64_t after_seq,
+                       uint64_t *ret_after_seq,
+                       uint64_t *ret_last_seq);
+/* Reader: the next of the records behind *@after_seq and up to @last_seq, at most @n_max of them:
+ * how many there were. *@after_seq moves behind them; it is @last_seq once all are counted. */
+uint64_t journal_count_some(Journal *journal, uint64_t *after_seq, uint64_t last_seq, size_t n_max);
 
 DEFINE_CLEANUP(Journal *, journal_close);

@@ -78,3 +78,28 @@ const SegmentRecord *journal_place_next(JournalPlace *place) {
         }
         return NULL;
 }
+
+uint64_t journal_cursor_count(JournalCursor *cursor,
+                              Segment *oldest,
+                              uint64_t *after_seq,
+                              uint64_t last_seq,
+                              size_t n_max) {
+        JournalPlace place = journal_cursor_find(cursor, oldest, *after_seq);
+        JournalPlace ahead = place;
+        uint64_t n = 0;
+
+        while (n < n_max) {
+                const SegmentRecord *record = journal_place_next(&ahead);
+
+                if (!record || record->seq > last_seq)
+                        break;
+                place = ahead;
+                ++n;
+        }
+        if (n < n_max && place.seq < last_seq)
+                place.seq = last_seq;
+        if (place.segment)
+                journal_cursor_keep(cursor, *after_seq, &place);
+        *after_seq = place.seq;
+        return n;
+}

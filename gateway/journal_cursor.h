@@ -31,5 +31,12 @@ JournalPlace journal_cursor_find(const JournalCursor *cursor, Segment *oldest, u
 void journal_cursor_keep(JournalCursor *cursor, uint64_t after_seq, const JournalPlace *place);
 void journal_cursor_drop(JournalCursor *cursor, const Segment *segment); /* it goes */
 
+/* See journal_count_some(). */
+uint64_t journal_cursor_count(JournalCursor *cursor,
+                              Segment *oldest,
+                              uint64_t *after_seq,
+                              uint64_t last_seq,
+                              size_t n_max);
+
 /* The next message, from segment to segment; NULL: none yet. */
 const SegmentRecord *journal_place_next(JournalPlace *place);

@@ -166,6 +166,21 @@ int journal_dir_open(JournalDir *dir, const char *path) {
         return r == -ENOENT ? journal_dir_make_identity(dir, path) : r;
 }
 
+int journal_dir_look(JournalDir *dir, const char *path) {
+        int r;
+
+        dir->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (dir->fd < 0)
+                return journal_dir_unusable(path, "open");
+        r = journal_dir_list(dir, path);
+        if (r == 0)
+                r = journal_dir_read_identity(dir, path);
+        if (r != -ENOENT)
+                return r;
+        log_error("journal_unusable dir=%s failed=%s", path, "identity");
+        return JOURNAL_E_INVALID;
+}
+
 void journal_dir_close(JournalDir *dir) {
         free(dir->names);
         dir->names = NULL;

@@ -25,4 +25,7 @@ struct JournalDir {
 
 /* 0, JOURNAL_E_LOCKED or JOURNAL_E_INVALID (logged). */
 MUST_CHECK int journal_dir_open(JournalDir *dir, const char *path);
+/* Without the lock, and without changing anything. JOURNAL_E_INVALID: no journal is there (logged).
+ */
+MUST_CHECK int journal_dir_look(JournalDir *dir, const char *path);
 void journal_dir_close(JournalDir *dir);

@@ -85,6 +85,11 @@ bool journal_water_allows(JournalWater *water, uint64_t n_bytes) {
         return water->free_bytes >= n_bytes + water->min_free_bytes / 2;
 }
 
+bool journal_water_wants_room(const JournalWater *water) {
+        return atomic_load_explicit(&water->free_bytes, memory_order_relaxed) <
+               water->min_free_bytes + water->min_free_bytes / 10;
+}
+
 void journal_water_break(JournalWater *water, int error) {
         if (!atomic_exchange(&water->is_broken, true))
                 log_error("journal_sync_failed errno=%d hint=check the disk and restart", error);

@@ -32,5 +32,7 @@ void journal_water_init(JournalWater *water,
 bool journal_water_is_high(JournalWater *water, uint64_t used_bytes, int64_t now_us);
 /* May a file of @n_bytes be made? Half of the minimum is for what is under way at high water. */
 bool journal_water_allows(JournalWater *water, uint64_t n_bytes);
+/* Before it gets low: does the disk need what can be spared? */
+bool journal_water_wants_room(const JournalWater *water);
 void journal_water_break(JournalWater *water, int error); /* a sync failed; logs it once */
 bool journal_water_is_broken(const JournalWater *water);

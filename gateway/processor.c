@@ -469,6 +469,9 @@ static void processor_report(Processor *processor) {
 
         if (batch_length(batch) > 0)
                 lag_us = clock_now_us() - batch_record(batch, 0)->received_us;
+        /* What is stored goes in time, also when nothing new comes. */
+        if (processor->was_ready)
+                journal_commit(processor->journal, lane_stored_seq(processor->lane));
         metric_set(METRIC_DB_LAG_SECONDS, lag_us);
         metric_set(METRIC_OUTBOX_LENGTH, (int64_t)queue_length(processor->queue));
 }

@@ -129,6 +129,8 @@ static void segment_write_header(Segment *segment, const SegmentIdentity *identi
         SegmentHeader header = {
                 .magic = SEGMENT_MAGIC,
                 .version = SEGMENT_VERSION,
+                .before_low = (uint32_t)segment->before_seq,
+                .before_high = (uint32_t)(segment->before_seq >> 32),
                 .epoch = identity->epoch,
                 .salt = identity->salt,
                 .first_seq = segment->first_seq,
@@ -164,6 +166,7 @@ int segment_create(Segment **ret_segment,
                    const SegmentIdentity *identity,
                    uint64_t index,
                    uint64_t first_seq,
+                   uint64_t before_seq,
                    size_t size) {
         CLEANUP(segment_unref) Segment *segment = NULL;
         int r;
@@ -173,6 +176,7 @@ int segment_create(Segment **ret_segment,
                 return err_new(-ENOMEM);
 
         segment->first_seq = first_seq;
+        segment->before_seq = before_seq;
         segment->index = index;
         snprintf(segment->name, sizeof(segment->name), "%016" PRIx64 ".seg", first_seq);
         r = segment_allocate(segment, size);
@@ -203,14 +207,39 @@ static int segment_check_header(Segment *segment, const SegmentIdentity *identit
                 return SEGMENT_E_INVALID;
         }
         segment->index = header.index;
+        segment->before_seq = (uint64_t)header.before_high << 32 | header.before_low;
         return 0;
 }
 
-static int segment_open_file(Segment *segment, const SegmentIdentity *identity) {
+/* Whoever writes the file may cut it, which a mapping of it would not survive. */
+static int segment_copy_file(Segment *segment, size_t n_bytes) {
+        size_t n_read = 0;
+        uint8_t *copy;
+        ssize_t n = 1;
+
+        copy = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (copy == MAP_FAILED)
+                return err_new(-errno);
+        segment->map = copy;
+        segment->n_map = n_bytes;
+        while (n_read < n_bytes && n > 0) {
+                n = pread(segment->fd, copy + n_read, n_bytes - n_read, (off_t)n_read);
+                if (n < 0)
+                        return err_new(-errno);
+                n_read += (size_t)n;
+        }
+        atomic_store(&segment->end, n_read);
+        return 0;
+}
+
+static int segment_open_file(Segment *segment, const SegmentIdentity *identity, bool copy) {
+        int flags = (copy ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW;
         struct stat st;
         int r;
 
-        segment->fd = openat(segment->dir_fd, segment->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        segment->fd = openat(segment->dir_fd, segment->name, flags);
+        if (segment->fd < 0 && copy && errno == ENOENT)
+                return -ENOENT;
         if (segment->fd < 0 || fstat(segment->fd, &st) < 0)
                 return err_new(-errno);
         if (!S_ISREG(st.st_mode))
@@ -221,6 +250,8 @@ static int segment_open_file(Segment *segment, const SegmentIdentity *identity) 
         r = segment_check_header(segment, identity);
         if (r != 0)
                 return r;
+        if (copy)
+                return segment_copy_file(segment, (size_t)st.st_size);
         r = segment_map(segment, (size_t)st.st_size, PROT_READ);
         if (r < 0)
                 return err_new(r);
@@ -228,10 +259,12 @@ static int segment_open_file(Segment *segment, const SegmentIdentity *identity) 
         return 0;
 }
 
-int segment_open(Segment **ret_segment,
-                 int dir_fd,
-                 const char *name,
-                 const SegmentIdentity *identity) {
+/* 0, SEGMENT_E_INVALID, a fault, or of a copy -ENOENT, which is none. */
+static int segment_open_as(Segment **ret_segment,
+                           int dir_fd,
+                           const char *name,
+                           const SegmentIdentity *identity,
+                           bool copy) {
         CLEANUP(segment_unref) Segment *segment = NULL;
         char *rest;
         int r;
@@ -246,14 +279,29 @@ int segment_open(Segment **ret_segment,
         segment->first_seq = strtoull(name, &rest, 16);
         if (rest != name + 16 || strcmp(rest, ".seg") != 0)
                 return SEGMENT_E_INVALID;
-        r = segment_open_file(segment, identity);
-        if (r < 0)
-                return err_up(r);
-        if (r > 0)
+        r = segment_open_file(segment, identity, copy);
+        if (r != 0)
                 return r;
 
         *ret_segment = TAKE(&segment);
         return 0;
+}
+
+int segment_open(Segment **ret_segment,
+                 int dir_fd,
+                 const char *name,
+                 const SegmentIdentity *identity) {
+        int r;
+
+        r = segment_open_as(ret_segment, dir_fd, name, identity, false);
+        return r < 0 ? err_up(r) : r;
+}
+
+int segment_copy(Segment **ret_segment,
+                 int dir_fd,
+                 const char *name,
+                 const SegmentIdentity *identity) {
+        return segment_open_as(ret_segment, dir_fd, name, identity, true);
 }
 
 bool segment_has_room(const Segment *segment, size_t n_bytes) {

@@ -33,12 +33,12 @@ struct SegmentIdentity { /* of the journal */
 struct SegmentHeader {
         char magic[8];
         uint32_t version;
-        uint32_t reserved;
+        uint32_t before_low; /* of the last number used before this segment; 0 and 0 = not known */
         uint64_t epoch, salt;
         uint64_t first_seq;
         uint64_t index; /* of the segment in the journal: no number is left out */
         uint64_t size;
-        uint32_t reserved2;
+        uint32_t before_high;
         uint32_t crc; /* of all before it */
 };
 
@@ -75,6 +75,7 @@ struct Segment {
         uint32_t seed;  /* of the checksums */
         uint32_t magic; /* of the records */
         uint64_t first_seq;
+        uint64_t before_seq;       /* the last number used before it; 0 = none, or not known */
         uint64_t index;            /* 0 = the header is damaged */
         bool is_recovered;         /* was there when the journal was opened; never written again */
         _Atomic uint64_t last_seq; /* 0 = empty */
@@ -82,6 +83,7 @@ struct Segment {
         _Atomic(Segment *) next;   /* owned reference */
         size_t n_synced;           /* {sync thread}, or {append lock} with fsync=always */
         bool is_dir_synced;        /* likewise */
+        int64_t stored_us;         /* {reader} monotonic: when all of it was found to be stored */
 };
 
 enum {
@@ -99,7 +101,14 @@ MUST_CHECK int segment_create(Segment **ret_segment,
                               const SegmentIdentity *identity,
                               uint64_t index,
                               uint64_t first_seq,
+                              uint64_t before_seq,
                               size_t size);
+/* A copy of what the file holds now, whoever writes it: nothing of it is mapped or locked. Another
+ * error than SEGMENT_E_INVALID: -ENOENT, it went meanwhile. */
+MUST_CHECK int segment_copy(Segment **ret_segment,
+                            int dir_fd,
+                            const char *name,
+                            const SegmentIdentity *identity);
 /* For reading only. A file that is too short for anything is an empty segment. */
 MUST_CHECK int segment_open(Segment **ret_segment,
                             int dir_fd,

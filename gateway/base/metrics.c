@@ -74,6 +74,11 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "1 while the journal is above its high-water mark." },
         [METRIC_JOURNAL_FSYNCS] = { "tidegate_journal_fsyncs_total", NULL, METRIC_COUNTER,
                 "Synchronisations of the journal to disk." },
+        [METRIC_JOURNAL_KEPT_BYTES] = { "tidegate_journal_kept_bytes", NULL, METRIC_GAUGE,
+                "Bytes of journal that are stored and kept for journal.keep; they give way." },
+        [METRIC_JOURNAL_KEPT_DROPPED] =
+                { "tidegate_journal_kept_dropped_total", NULL, METRIC_COUNTER,
+                "Journal segments that went before journal.keep was over, as room was needed." },
         [METRIC_MQTT_CONNECTED] = { "tidegate_mqtt_connected", NULL, METRIC_GAUGE,
                 "1 while connected to the MQTT broker." },
         [METRIC_MQTT_CONNECTS] = { "tidegate_mqtt_connects_total", NULL, METRIC_COUNTER,

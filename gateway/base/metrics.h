@@ -35,6 +35,8 @@ typedef enum Metric {
         METRIC_JOURNAL_SEGMENTS, /* gauge */
         METRIC_JOURNAL_FULL,     /* gauge, 0 or 1 */
         METRIC_JOURNAL_FSYNCS,
+        METRIC_JOURNAL_KEPT_BYTES, /* gauge: stored, and there to be stored again */
+        METRIC_JOURNAL_KEPT_DROPPED,
 
         METRIC_MQTT_CONNECTED, /* gauge, 0 or 1 */
         METRIC_MQTT_CONNECTS,

@@ -561,6 +561,183 @@ static void test_uncommitted_segments_stay(void **state) {
         assert_int_equal(read_numbers(f->journal, seen, 4000), 4000);
 }
 
+/* ---- what is kept although it is stored ---- */
+
+static uint64_t append_numbers(Fixture *f, unsigned n) {
+        for (unsigned i = 0; i < n; ++i)
+                assert_int_equal(append_number(f->journal, i), 0);
+        return journal_last_seq(f->journal);
+}
+
+static uint64_t count_between(Journal *journal, uint64_t after_seq, uint64_t last_seq) {
+        uint64_t n = 0;
+
+        while (after_seq < last_seq)
+                n += journal_count_some(journal, &after_seq, last_seq, 100);
+        return n;
+}
+
+static void test_what_is_stored_stays_for_its_time_and_is_read_again(void **state) {
+        Fixture *f = *state;
+
+        f->options.keep_ms = 3600000;
+        start(f);
+        (void)append_numbers(f, 4000);
+        journal_commit(f->journal, journal_last_seq(f->journal));
+        assert_int_equal(count(f->journal), 4000);
+        restart(f);
+        journal_commit(f->journal, journal_last_seq(f->journal));
+        assert_int_equal(count(f->journal), 4000);
+        assert_true(metric_get(METRIC_JOURNAL_KEPT_BYTES) > 2 * SEGMENT_BYTES);
+
+        restart(f);
+        f->options.keep_ms = 0;
+        restart(f);
+        journal_commit(f->journal, journal_last_seq(f->journal));
+        assert_int_equal(metric_get(METRIC_JOURNAL_SEGMENTS), 2);
+        assert_int_equal(metric_get(METRIC_JOURNAL_KEPT_BYTES), 0);
+}
+
+static void test_what_is_only_kept_gives_way_before_anything_is_refused(void **state) {
+        Fixture *f = *state;
+        int64_t n_dropped = metric_get(METRIC_JOURNAL_KEPT_DROPPED);
+
+        f->options.keep_ms = 3600000;
+        start(f);
+        for (unsigned i = 0; i < 20000; ++i) {
+                assert_int_equal(append_number(f->journal, i), 0);
+                journal_commit(f->journal, journal_last_seq(f->journal));
+                assert_false(journal_is_high(f->journal));
+        }
+        assert_true(journal_bytes(f->journal) <= MAX_BYTES);
+        assert_true(count(f->journal) > 4000); /* and not more of it than it had to */
+        assert_true(metric_get(METRIC_JOURNAL_KEPT_DROPPED) > n_dropped);
+}
+
+static void test_low_disk_takes_what_is_only_kept(void **state) {
+        Fixture *f = *state;
+
+        f->options.keep_ms = 3600000;
+        start(f);
+        (void)append_numbers(f, 4000);
+        restart(f);
+        f->options.min_free_bytes = UINT64_MAX / 4;
+        restart(f);
+        journal_commit(f->journal, journal_last_seq(f->journal));
+        assert_int_equal(metric_get(METRIC_JOURNAL_SEGMENTS), 2);
+}
+
+static void test_what_is_to_be_stored_again_does_not_go(void **state) {
+        Fixture *f = *state;
+        JournalRecord first;
+
+        f->options.keep_ms = 3600000;
+        start(f);
+        (void)append_numbers(f, 4000);
+        journal_commit(f->journal, journal_last_seq(f->journal));
+        assert_int_equal(journal_read(f->journal, 0, &first, 1, SIZE_MAX), 1);
+        journal_rewind(f->journal, first.seq);
+        assert_true(fill(f->journal, 1000) > 0);
+        assert_true(count(f->journal) > 4000);
+        assert_int_equal(metric_get(METRIC_JOURNAL_KEPT_BYTES), 0);
+}
+
+static void test_what_is_held_stays_beyond_its_time(void **state) {
+        Fixture *f = *state;
+        JournalRecord first;
+
+        start(f);
+        (void)append_numbers(f, 4000);
+        assert_int_equal(journal_read(f->journal, 0, &first, 1, SIZE_MAX), 1);
+        journal_hold(f->journal, first.seq - 1);
+        journal_commit(f->journal, journal_last_seq(f->journal));
+        assert_int_equal(count(f->journal), 4000);
+        journal_hold(f->journal, UINT64_MAX);
+        journal_commit(f->journal, journal_last_seq(f->journal));
+        assert_true(count(f->journal) < 4000);
+}
+
+static void test_what_is_gone_is_known_by_its_numbers(void **state) {
+        Fixture *f = *state;
+        uint64_t from, to, last;
+        JournalRecord first;
+        char path[512];
+
+        start(f);
+        last = append_numbers(f, 4000);
+        assert_false(journal_find_hole(f->journal, 0, &from, &to));
+        journal_commit(f->journal, last);
+        assert_int_equal(journal_read(f->journal, 0, &first, 1, SIZE_MAX), 1);
+
+        for (int i = 0; i < 2; ++i) {
+                assert_true(journal_find_hole(f->journal, 17, &from, &to));
+                assert_int_equal(from, 17);
+                assert_int_equal(to, first.seq - 1);
+                assert_false(journal_find_hole(f->journal, first.seq - 1, &from, &to));
+                restart(f);
+        }
+
+        (void)append_numbers(f, 3000);
+        f->journal = journal_close(f->journal);
+        assert_true(segment_path(f->dir, 2, path, sizeof(path)));
+        assert_int_equal(unlink(path), 0);
+        start(f);
+        assert_true(journal_find_hole(f->journal, first.seq, &from, &to));
+        assert_true(from >= first.seq && to > from);
+        assert_false(journal_find_hole(f->journal, to, &from, &to));
+}
+
+static void test_a_restart_is_no_hole(void **state) {
+        Fixture *f = *state;
+        uint64_t from, to;
+
+        start(f);
+        for (int i = 0; i < 3; ++i) {
+                (void)append_numbers(f, 1000);
+                restart(f);
+        }
+        assert_false(journal_find_hole(f->journal, 0, &from, &to));
+}
+
+static void test_records_are_counted_between_two_numbers(void **state) {
+        Fixture *f = *state;
+        JournalRecord records[N_BATCH];
+        uint64_t last;
+
+        start(f);
+        (void)append_numbers(f, 2000);
+        restart(f);
+        last = append_numbers(f, 1000);
+        assert_int_equal(journal_read(f->journal, 0, records, N_BATCH, SIZE_MAX), N_BATCH);
+        assert_int_equal(count_between(f->journal, 0, last), 3000);
+        assert_int_equal(count_between(f->journal, records[9].seq, records[29].seq), 20);
+        assert_int_equal(count_between(f->journal, records[29].seq, last), 2970);
+        assert_int_equal(count_between(f->journal, last, last + 10), 0);
+        last = append_numbers(f, 5);
+        assert_int_equal(count_between(f->journal, last - 5, last), 5);
+}
+
+static void test_a_copy_is_made_beside_the_process_that_writes(void **state) {
+        Fixture *f = *state;
+        Journal *copy = NULL;
+
+        start(f);
+        (void)append_numbers(f, 3000);
+        assert_int_equal(journal_open_copy(&copy, f->dir), 0);
+        (void)append_numbers(f, 10);
+        assert_int_equal(count(copy), 3000);
+        assert_string_equal(journal_epoch(copy), journal_epoch(f->journal));
+        copy = journal_close(copy);
+
+        f->journal = journal_close(f->journal); /* which cuts the file that is being read */
+        assert_int_equal(journal_open_copy(&copy, f->dir), 0);
+        start(f);
+        assert_int_equal(count(copy), 3010);
+        journal_close(copy);
+        assert_int_equal(count(f->journal), 3010);
+        assert_int_equal(journal_open_copy(&copy, f->root), JOURNAL_E_INVALID);
+}
+
 /* ---- redeliveries ---- */
 
 static void test_redelivery_is_stored_once_and_counted(void **state) {
@@ -976,6 +1153,15 @@ int main(void) {
                 T(test_full_journal_opens_again_to_be_read),
                 T(test_commit_keeps_one_segment_of_the_newest_for_redeliveries),
                 T(test_uncommitted_segments_stay),
+                T(test_what_is_stored_stays_for_its_time_and_is_read_again),
+                T(test_what_is_only_kept_gives_way_before_anything_is_refused),
+                T(test_low_disk_takes_what_is_only_kept),
+                T(test_what_is_to_be_stored_again_does_not_go),
+                T(test_what_is_held_stays_beyond_its_time),
+                T(test_what_is_gone_is_known_by_its_numbers),
+                T(test_a_restart_is_no_hole),
+                T(test_records_are_counted_between_two_numbers),
+                T(test_a_copy_is_made_beside_the_process_that_writes),
                 T(test_redelivery_is_stored_once_and_counted),
                 T(test_equal_messages_that_were_sent_twice_are_both_kept),
                 T(test_redelivery_is_recognised_after_a_restart_and_a_crash),
