@@ -1,8 +1,6 @@
 #include "gateway/base/queue.h"
 
-#include <pthread.h>
-#include <time.h>
-
+#include "gateway/base/deadline.h"
 #include "gateway/base/err.h"
 
 struct Queue {
@@ -20,15 +18,6 @@ struct Queue {
         void *ring[];             /* {lock} */
 };
 
-static void queue_cond_init(pthread_cond_t *cond) {
-        pthread_condattr_t attr;
-
-        MUST(pthread_condattr_init(&attr));
-        MUST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC));
-        MUST(pthread_cond_init(cond, &attr));
-        MUST(pthread_condattr_destroy(&attr));
-}
-
 int queue_new(Queue **ret_queue, size_t capacity, QueueFreeFn free_item) {
         Queue *queue;
 
@@ -42,8 +31,8 @@ int queue_new(Queue **ret_queue, size_t capacity, QueueFreeFn free_item) {
 
         queue->capacity = capacity;
         queue->free_item = free_item;
-        queue_cond_init(&queue->not_empty);
-        queue_cond_init(&queue->not_full);
+        deadline_cond_init(&queue->not_empty);
+        deadline_cond_init(&queue->not_full);
         MUST(pthread_mutex_init(&queue->lock, NULL));
 
         *ret_queue = queue;
@@ -69,27 +58,6 @@ void queue_set_wake(Queue *queue, QueueWakeFn wake, void *arg) {
         queue->wake_arg = arg;
 }
 
-static struct timespec queue_deadline(int timeout_ms) {
-        struct timespec ts = { 0 };
-
-        if (timeout_ms <= 0) /* in the past: the clock need not be asked */
-                return ts;
-
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_sec += timeout_ms / 1000;
-        ts.tv_nsec += (long)(timeout_ms % 1000) * 1000000L;
-        if (ts.tv_nsec >= 1000000000L) {
-                ts.tv_nsec -= 1000000000L;
-                ++ts.tv_sec;
-        }
-        return ts;
-}
-
-/* Called with the lock held; false once the deadline has passed. */
-static bool queue_wait(Queue *queue, pthread_cond_t *cond, const struct timespec *deadline) {
-        return deadline->tv_sec > 0 && pthread_cond_timedwait(cond, &queue->lock, deadline) == 0;
-}
-
 int queue_push(Queue *queue, void *item, int timeout_ms) {
         size_t n = 0;
 
@@ -109,7 +77,7 @@ static bool queue_put(Queue *queue, void *const items[], size_t n, size_t *ret_n
 }
 
 int queue_push_many(Queue *queue, void *const items[], size_t n, int timeout_ms, size_t *ret_n) {
-        struct timespec deadline = queue_deadline(timeout_ms);
+        struct timespec deadline = deadline_in(timeout_ms);
         size_t n_done = 0;
         int r = 0;
 
@@ -119,7 +87,7 @@ int queue_push_many(Queue *queue, void *const items[], size_t n, int timeout_ms,
 
                 pthread_mutex_lock(&queue->lock);
                 while (queue->n_items == queue->capacity && !queue->closed &&
-                       queue_wait(queue, &queue->not_full, &deadline))
+                       deadline_wait(&queue->not_full, &queue->lock, &deadline))
                         continue;
                 wake = !queue->closed && queue_put(queue, items + n_done, n - n_done, &n_put);
                 if (queue->closed)
@@ -140,13 +108,13 @@ int queue_push_many(Queue *queue, void *const items[], size_t n, int timeout_ms,
 }
 
 size_t queue_pop(Queue *queue, void *ret_items[], size_t n_max, int timeout_ms) {
-        struct timespec deadline = queue_deadline(timeout_ms);
+        struct timespec deadline = deadline_in(timeout_ms);
         bool was_full;
         size_t n = 0;
 
         pthread_mutex_lock(&queue->lock);
         while (queue->n_items == 0 && !queue->closed &&
-               queue_wait(queue, &queue->not_empty, &deadline))
+               deadline_wait(&queue->not_empty, &queue->lock, &deadline))
                 continue;
 
         was_full = queue->n_items == queue->capacity;
@@ -193,11 +161,11 @@ bool queue_is_drained(Queue *queue) {
 }
 
 bool queue_wait_closed(Queue *queue, int timeout_ms) {
-        struct timespec deadline = queue_deadline(timeout_ms);
+        struct timespec deadline = deadline_in(timeout_ms);
         bool closed;
 
         pthread_mutex_lock(&queue->lock);
-        while (!queue->closed && queue_wait(queue, &queue->not_full, &deadline))
+        while (!queue->closed && deadline_wait(&queue->not_full, &queue->lock, &deadline))
                 continue;
         closed = queue->closed;
         pthread_mutex_unlock(&queue->lock);

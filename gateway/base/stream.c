@@ -1,10 +1,9 @@
 #include "gateway/base/stream.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
+#include "gateway/base/deadline.h"
 #include "gateway/base/err.h"
 
 struct Stream {
@@ -18,7 +17,6 @@ struct Stream {
 };
 
 int stream_new(Stream **ret_stream, int window) {
-        pthread_condattr_t attr;
         Stream *stream;
 
         assert(window > 0);
@@ -30,10 +28,7 @@ int stream_new(Stream **ret_stream, int window) {
         stream->n_room = window;
         stream->wake_fd = -1;
         MUST(pthread_mutex_init(&stream->lock, NULL));
-        MUST(pthread_condattr_init(&attr));
-        MUST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC));
-        MUST(pthread_cond_init(&stream->changed, &attr));
-        MUST(pthread_condattr_destroy(&attr));
+        deadline_cond_init(&stream->changed);
         *ret_stream = stream;
         return 0;
 }
@@ -97,26 +92,13 @@ void stream_end(Stream *stream) {
         pthread_mutex_unlock(&stream->lock);
 }
 
-static struct timespec stream_deadline(int timeout_ms) {
-        struct timespec ts;
-
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_sec += timeout_ms / 1000;
-        ts.tv_nsec += (long)(timeout_ms % 1000) * 1000000L;
-        if (ts.tv_nsec >= 1000000000L) {
-                ts.tv_nsec -= 1000000000L;
-                ++ts.tv_sec;
-        }
-        return ts;
-}
-
 int stream_take(Stream *stream, int timeout_ms) {
-        struct timespec deadline = stream_deadline(timeout_ms > 0 ? timeout_ms : 0);
+        struct timespec deadline = deadline_in(timeout_ms);
         int r = 0;
 
         pthread_mutex_lock(&stream->lock);
         while (stream->n_room == 0 && !stream->cancelled && r == 0)
-                if (pthread_cond_timedwait(&stream->changed, &stream->lock, &deadline) != 0)
+                if (!deadline_wait(&stream->changed, &stream->lock, &deadline))
                         r = STREAM_E_TIMEOUT;
         if (stream->cancelled) {
                 r = STREAM_E_CANCELLED;
