@@ -16,6 +16,7 @@
 #include "gateway/journal_cursor.h"
 #include "gateway/journal_dir.h"
 #include "gateway/journal_keep.h"
+#include "gateway/journal_numbers.h"
 #include "gateway/journal_options.h"
 #include "gateway/journal_recovery.h"
 #include "gateway/journal_sync.h"
@@ -43,6 +44,8 @@ struct Journal {
         uint64_t next_seq;        /* {lock} */
         uint64_t begin_seq;       /* next_seq - 1 at the start */
         uint64_t used_seq;        /* {lock} the last number that a record has */
+        uint64_t recovered_seq;   /* raw: of the last message that was there then */
+        JournalNumbers numbers;   /* {lock} but for shifting */
         uint64_t last_index;      /* {lock} */
         int64_t last_received_us; /* {lock} */
         int64_t failed_us;        /* {lock} the last time that no segment could be made */
@@ -53,8 +56,8 @@ struct Journal {
         _Atomic uint64_t n_allocated; /* bytes of all files */
         _Atomic uint64_t n_unused;    /* of them behind the end of the active one */
         _Atomic uint64_t n_segments;
-        _Atomic uint64_t first_seq;
-        _Atomic uint64_t last_seq; /* of a message */
+        _Atomic uint64_t first_seq; /* raw, as all numbers here but those that readers see */
+        _Atomic uint64_t last_seq;  /* of a message */
 
         _Atomic(Segment *) oldest; /* reference; {reader} once it is set */
         JournalCursor cursor;      /* {reader} */
@@ -94,7 +97,6 @@ static void journal_sync_recovered(Journal *journal) {
 
 static int journal_recover_into(Journal *journal) {
         JournalRecovery found;
-        int64_t now_us = clock_now_us();
         int r;
 
         r = journal_recover(&journal->dir, journal->redelivery, &found);
@@ -109,9 +111,11 @@ static int journal_recover_into(Journal *journal) {
         journal->first_seq = found.first_message_seq;
         journal->last_seq = found.last_message_seq;
         journal->used_seq = found.last_seq;
-        journal->next_seq = found.last_seq + 1;
-        if (now_us > 0 && (uint64_t)now_us > journal->next_seq)
-                journal->next_seq = (uint64_t)now_us;
+        journal->recovered_seq = found.last_message_seq;
+        journal->next_seq = journal_numbers_begin(&journal->numbers,
+                                                  found.first_message_seq,
+                                                  found.last_seq,
+                                                  clock_now_us());
         journal->begin_seq = journal->next_seq - 1;
         journal_account(journal, (int64_t)found.n_bytes, (int64_t)found.n_segments);
         return 0;
@@ -146,6 +150,7 @@ int journal_open(Journal **ret_journal, const JournalOptions *options) {
         if (!journal)
                 return err_new(-ENOMEM);
         journal->dir = (JournalDir)JOURNAL_DIR_INIT;
+        journal->numbers = (JournalNumbers)JOURNAL_NUMBERS_INIT;
         journal->sync = (JournalSync)JOURNAL_SYNC_INIT;
         journal->wake_fd = -1;
         MUST(pthread_mutex_init(&journal->lock, NULL));
@@ -154,6 +159,10 @@ int journal_open(Journal **ret_journal, const JournalOptions *options) {
         if (r > 0)
                 return r;
         r = journal_dir_open(&journal->dir, options->dir);
+        if (r == 0)
+                r = journal_numbers_open(&journal->numbers,
+                                         journal->dir.fd,
+                                         journal->dir.identity.epoch);
         if (r > 0)
                 return r;
         if (r == 0)
@@ -188,11 +197,16 @@ int journal_open_copy(Journal **ret_journal, const char *dir) {
         if (!journal)
                 return err_new(-ENOMEM);
         journal->dir = (JournalDir)JOURNAL_DIR_INIT;
+        journal->numbers = (JournalNumbers)JOURNAL_NUMBERS_INIT;
         journal->sync = (JournalSync)JOURNAL_SYNC_INIT;
         journal->wake_fd = -1;
         MUST(pthread_mutex_init(&journal->lock, NULL));
 
         r = journal_dir_look(&journal->dir, dir);
+        if (r == 0)
+                r = journal_numbers_open(&journal->numbers,
+                                         journal->dir.fd,
+                                         journal->dir.identity.epoch);
         if (r == 0)
                 r = journal_copy_segments(&journal->dir, &oldest);
         if (r != 0)
@@ -227,6 +241,7 @@ Journal *journal_close(Journal *journal) {
         redelivery_free(journal->redelivery);
         if (journal->wake_fd >= 0)
                 close(journal->wake_fd);
+        journal_numbers_close(&journal->numbers);
         journal_dir_close(&journal->dir);
         MUST(pthread_mutex_destroy(&journal->lock));
         free(journal);
@@ -243,12 +258,16 @@ uint64_t journal_begin_seq(const Journal *journal) {
         return journal->begin_seq;
 }
 
+uint64_t journal_recovered_seq(const Journal *journal) {
+        return journal_numbers_shifted(&journal->numbers, journal->recovered_seq);
+}
+
 uint64_t journal_first_seq(const Journal *journal) {
-        return atomic_load(&journal->first_seq);
+        return journal_numbers_shifted(&journal->numbers, atomic_load(&journal->first_seq));
 }
 
 uint64_t journal_last_seq(const Journal *journal) {
-        return atomic_load(&journal->last_seq);
+        return journal_numbers_shifted(&journal->numbers, atomic_load(&journal->last_seq));
 }
 
 uint64_t journal_bytes(const Journal *journal) {
@@ -295,6 +314,14 @@ static int journal_new_segment(Journal *journal, int64_t now_us) {
 
         if (now_us >= journal->failed_us && now_us - journal->failed_us < JOURNAL_RETRY_US)
                 return JOURNAL_E_FULL;
+        r = journal_numbers_reserve(&journal->numbers,
+                                    journal->next_seq,
+                                    journal->options.segment_bytes / sizeof(SegmentRecord));
+        if (r != 0) {
+                log_error("journal_numbers_failed errno=%d", -r);
+                journal->failed_us = now_us;
+                return JOURNAL_E_FULL;
+        }
         r = segment_create(&segment,
                            journal->dir.fd,
                            &journal->dir.identity,
@@ -462,9 +489,11 @@ void journal_forget_session(Journal *journal) {
 
 /* ---- the reader ---- */
 
-static void journal_fill(JournalRecord *ret_record, const SegmentRecord *record) {
+static void journal_fill(const Journal *journal,
+                         JournalRecord *ret_record,
+                         const SegmentRecord *record) {
         *ret_record = (JournalRecord){
-                .seq = record->seq,
+                .seq = journal_numbers_shifted(&journal->numbers, record->seq),
                 .received_us = record->received_us,
                 .door = (Door)record->door,
                 .kind = (Kind)record->kind,
@@ -480,7 +509,8 @@ size_t journal_read(Journal *journal,
                     size_t n_max,
                     size_t max_bytes) {
         Segment *oldest = atomic_load(&journal->oldest);
-        JournalPlace place = journal_cursor_find(&journal->cursor, oldest, after_seq);
+        uint64_t after_raw = journal_numbers_raw(&journal->numbers, after_seq);
+        JournalPlace place = journal_cursor_find(&journal->cursor, oldest, after_raw);
         size_t n = 0, n_bytes = 0;
 
         while (n < n_max) {
@@ -496,17 +526,18 @@ size_t journal_read(Journal *journal,
                 };
                 if (!record)
                         break;
-                journal_fill(&ret_records[n++], record);
+                journal_fill(journal, &ret_records[n++], record);
                 n_bytes += record->length;
         }
         if (place.segment)
-                journal_cursor_keep(&journal->cursor, after_seq, &place);
+                journal_cursor_keep(&journal->cursor, after_raw, &place);
         return n;
 }
 
 uint64_t journal_count_after(Journal *journal, uint64_t after_seq) {
         Segment *oldest = atomic_load(&journal->oldest);
-        JournalPlace place = journal_cursor_find(&journal->cursor, oldest, after_seq);
+        uint64_t after_raw = journal_numbers_raw(&journal->numbers, after_seq);
+        JournalPlace place = journal_cursor_find(&journal->cursor, oldest, after_raw);
         uint64_t n = 0;
 
         while (journal_place_next(&place))
@@ -514,12 +545,40 @@ uint64_t journal_count_after(Journal *journal, uint64_t after_seq) {
         return n;
 }
 
+int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position) {
+        uint64_t stored_raw = journal_numbers_raw(&journal->numbers, stored_seq);
+        uint64_t from, to;
+        int r;
+
+        pthread_mutex_lock(&journal->lock);
+        from = to = journal->next_seq;
+        r = journal_numbers_judge(&journal->numbers,
+                                  stored_seq > 0 ? stored_raw + 1 : 0,
+                                  from,
+                                  position,
+                                  &to);
+        journal->next_seq = to;
+        pthread_mutex_unlock(&journal->lock);
+
+        if (r != 0) {
+                log_error("journal_numbers_failed errno=%d", -r);
+                return JOURNAL_E_FULL;
+        }
+        if (to != from)
+                log_error("journal_behind_database position=%" PRIu64 " next=%" PRIu64
+                          " continues_at=%" PRIu64,
+                          position,
+                          from,
+                          to);
+        return 0;
+}
+
 int journal_poll_fd(Journal *journal, uint64_t after_seq) {
         eventfd_t ignored;
 
         (void)eventfd_read(journal->wake_fd, &ignored);
         atomic_store(&journal->is_reader_waiting, true);
-        if (atomic_load(&journal->last_seq) <= after_seq)
+        if (journal_last_seq(journal) <= after_seq)
                 return journal->wake_fd;
         atomic_store(&journal->is_reader_waiting, false);
         return -1;
@@ -556,10 +615,11 @@ bool journal_is_tight(const Journal *journal) {
  * and has to be found again after a restart.
  */
 void journal_commit(Journal *journal, uint64_t seq) {
+        uint64_t raw = journal_numbers_raw(&journal->numbers, seq);
         Segment *oldest = atomic_load(&journal->oldest);
         bool is_tight;
 
-        journal_keep_pass(&journal->keep, oldest, seq, journal->options.segment_bytes);
+        journal_keep_pass(&journal->keep, oldest, raw, journal->options.segment_bytes);
         while (journal_keep_may_drop(&journal->keep,
                                      oldest,
                                      is_tight = journal_is_tight(journal))) {
@@ -576,24 +636,35 @@ void journal_rewind(Journal *journal, uint64_t seq) {
 }
 
 void journal_hold(Journal *journal, uint64_t seq) {
-        journal->keep.hold_seq = seq;
+        journal->keep.hold_seq =
+                seq == UINT64_MAX ? seq : journal_numbers_raw(&journal->numbers, seq);
 }
 
 bool journal_find_hole(const Journal *journal,
                        uint64_t after_seq,
                        uint64_t *ret_after_seq,
                        uint64_t *ret_last_seq) {
-        return journal_keep_find_hole(atomic_load(&journal->oldest),
-                                      after_seq,
-                                      ret_after_seq,
-                                      ret_last_seq);
+        uint64_t raw = journal_numbers_raw(&journal->numbers, after_seq);
+        uint64_t after, last;
+
+        if (!journal_keep_find_hole(atomic_load(&journal->oldest), raw, &after, &last))
+                return false;
+        *ret_after_seq =
+                after == raw ? after_seq : journal_numbers_shifted(&journal->numbers, after);
+        *ret_last_seq = journal_numbers_shifted(&journal->numbers, last);
+        return true;
 }
 
 uint64_t journal_count_some(Journal *journal,
                             uint64_t *after_seq,
                             uint64_t last_seq,
                             size_t n_max) {
+        uint64_t last_raw = journal_numbers_raw(&journal->numbers, last_seq);
+        uint64_t raw = journal_numbers_raw(&journal->numbers, *after_seq);
         Segment *oldest = atomic_load(&journal->oldest);
+        uint64_t n;
 
-        return journal_cursor_count(&journal->counting, oldest, after_seq, last_seq, n_max);
+        n = journal_cursor_count(&journal->counting, oldest, &raw, last_raw, n_max);
+        *after_seq = raw == last_raw ? last_seq : journal_numbers_shifted(&journal->numbers, raw);
+        return n;
 }

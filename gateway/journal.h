@@ -9,8 +9,10 @@
  * append; one thread, the reader, reads and commits.
  *
  * Sequence numbers ascend and are never used twice, also after a crash that lost the tail: a start
- * begins at the clock in microseconds or behind the last record, whichever is later.
- * They are not dense. The epoch is a random name made with the journal.
+ * begins behind all that can have been in use (journal_numbers.h), or at the clock in microseconds
+ * if that is later. They are not dense. The epoch is a random name made with the journal. Until
+ * journal_confirm(), nothing of this run, and of those before it that never knew, may be stored or
+ * shown: numbers that are not above the database's position are moved there.
  *
  * Recovery cuts a torn tail; a damaged record before it is skipped (found again by
  * its magic, CRC and ascending number), counted and logged, and costs no neighbour.
@@ -75,6 +77,7 @@ uint64_t journal_last_seq(
         const Journal *journal); /* of the newest record; 0 if there never was one */
 
 uint64_t journal_begin_seq(const Journal *journal); /* every record since this start is behind it */
+uint64_t journal_recovered_seq(const Journal *journal); /* of the last one that was there then */
 
 /* Any thread. The reader is woken. */
 MUST_CHECK int journal_append(Journal *journal, const Inbound *inbound, uint64_t *ret_seq);
@@ -103,6 +106,15 @@ size_t journal_read(Journal *journal,
 uint64_t journal_count_after(
         Journal *journal,
         uint64_t after_seq); /* reader; a scan: for the start, not for each batch */
+
+/*
+ * Reader: the database is at @position, and stores nothing behind it. To be called before anything
+ * is read to be stored, and again whenever that is not where the reader left it: what is behind
+ * @stored_seq then is to be stored yet (0: only what was never confirmed), and has numbers above
+ * @position afterwards, if need be others than before. JOURNAL_E_FULL: the disk does not take the
+ * note of it; nothing has changed.
+ */
+MUST_CHECK int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position);
 
 /*
  * Reader: a descriptor for poll(2), readable once a record after @after_seq is there. Call before

@@ -50,8 +50,7 @@ struct Processor {
         int64_t fresh_us;        /* the registry knows all that was committed before */
         uint64_t registered_seq; /* the record whose device we tried to create */
 
-        uint64_t recovered_seq; /* the journal ended here when we started */
-        uint64_t shown_seq;     /* handed to the viewers */
+        uint64_t shown_seq; /* handed to the viewers */
 
         Batch *live; /* shown ahead of the store */
 };
@@ -198,7 +197,7 @@ static uint64_t processor_begin_seq(Journal *journal) {
 /* The database says how far we got: behind a crash or a cut, only it knows. */
 static int processor_take_position(Processor *processor, uint64_t position) {
         CommitRange range;
-        uint64_t n;
+        uint64_t n, recovered_seq;
         int r;
 
         if (processor->was_ready) {
@@ -208,9 +207,12 @@ static int processor_take_position(Processor *processor, uint64_t position) {
                 return r;
         }
 
+        if (journal_confirm(processor->journal, 0, position) != 0)
+                return DB_E_OFFLINE; /* nothing may be stored yet: ask again */
+        recovered_seq = journal_recovered_seq(processor->journal);
         n = journal_count_after(processor->journal, position);
-        if (processor->recovered_seq > position)
-                n -= journal_count_after(processor->journal, processor->recovered_seq);
+        if (recovered_seq > position)
+                n -= journal_count_after(processor->journal, recovered_seq);
         else
                 n = 0;
         metric_add(METRIC_RECEIVED_RECOVERED, (int64_t)n);
@@ -623,7 +625,6 @@ int processor_new(Processor **ret_processor,
         processor->routes = routes_ref(routes);
         processor->queue = outbox;
         processor->wake_fd = -1;
-        processor->recovered_seq = journal_last_seq(journal);
         r = processor_init(processor);
         if (r != 0)
                 return err_up(r);

@@ -1,6 +1,7 @@
 """The real servers of the tests: PostgreSQL, Mosquitto and the gateway, each private and killable."""
 import contextlib
 import ctypes
+import functools
 import os
 import pathlib
 import pwd
@@ -32,10 +33,29 @@ def die_with_parent():
     _libc.prctl(1, signal.SIGKILL)
 
 
+def faked_time(env, clock, *before):
+    """The environment of a server whose clock is @clock ("+400d") away from ours; None: as ours.
+
+    Time-outs and sleeps go by the monotonic clock, which stays right. @before: libraries that have
+    to be loaded first, as a sanitizer's."""
+    if clock is None:
+        return env
+    faketime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+    return {**env, "LD_PRELOAD": " ".join([*before, faketime]), "FAKETIME": clock,
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1"}
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+@functools.cache
+def sanitizer_library():
+    """The sanitizer that the program is linked with: what is preloaded must not come before it."""
+    out = subprocess.run(["ldd", str(TIDEGATE)], text=True, capture_output=True, check=True).stdout
+    return re.findall(r"=> (\S*/lib[at]san\.so\S*)", out)
 
 
 class Postgres:
@@ -45,6 +65,7 @@ class Postgres:
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "data"
         self.process = None
+        self.clock = None  # see faked_time()
         self.folder.mkdir(mode=0o700)
         self.account = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         if os.geteuid() == 0:
@@ -72,7 +93,8 @@ class Postgres:
             return
         with open(self.folder.parent / f"{self.folder.name}.log", "a", encoding="ascii") as log:
             self.process = subprocess.Popen(self._command("postgres", "-D", self.data), cwd="/",
-                                            stdout=log, stderr=log, preexec_fn=die_with_parent)
+                                            stdout=log, stderr=log, preexec_fn=die_with_parent,
+                                            env=faked_time({**os.environ}, self.clock))
         wait_until(self.answers, "PostgreSQL to answer")
 
     def answers(self):
@@ -215,6 +237,7 @@ class Gateway:
         self.broker = broker
         self.port = free_port()
         self.process = None
+        self.clock = None  # see faked_time()
         self.log_path = self.folder / "log"
         self.conf = self.folder / "tidegate.conf"
         self.secret = "integration-test-secret-of-32-bytes!"
@@ -262,7 +285,7 @@ class Gateway:
         env["UBSAN_OPTIONS"] = "print_stacktrace=1:halt_on_error=1:exitcode=77"
         env["TSAN_OPTIONS"] = f"exitcode=77:suppressions={ROOT}/tests/lint/tsan.supp"
         env["LSAN_OPTIONS"] = f"suppressions={ROOT}/tests/lint/lsan.supp:print_suppressions=0"
-        return env
+        return faked_time(env, self.clock, *sanitizer_library())
 
     def cli(self, *args, stdin="", check=True):
         """Any other command of the program, with the same configuration."""

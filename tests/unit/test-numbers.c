@@ -1,0 +1,386 @@
+/* JournalNumbers: no number is given out twice, and none that the database has passed is used. */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "gateway/base/base.h"
+#include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
+#include "gateway/journal.h"
+
+#define SEGMENT_BYTES (64 * 1024)
+#define N_MAX         64
+#define FAR           UINT64_C(10000000000000)
+#define BEYOND_CLOCK  (UINT64_C(1) << 53)
+
+typedef struct Fixture Fixture;
+
+struct Fixture {
+        char root[64];
+        char dir[96], copy[96];
+        Journal *journal;
+        uint64_t last; /* that was given out */
+};
+
+static void path_of(char *ret_path, size_t n, const char *dir, const char *name) {
+        assert_true(snprintf(ret_path, n, "%s/%s", dir, name) < (int)n);
+}
+
+static void remove_dir(const char *dir) {
+        char path[512];
+        struct dirent *entry;
+        DIR *stream = opendir(dir);
+
+        while (stream && (entry = readdir(stream))) {
+                path_of(path, sizeof(path), dir, entry->d_name);
+                (void)unlink(path);
+        }
+        if (stream)
+                closedir(stream);
+        rmdir(dir);
+}
+
+static void copy_file(const char *from, const char *to) {
+        char bytes[4096];
+        int in = open(from, O_RDONLY);
+        int out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        ssize_t n;
+
+        assert_true(in >= 0 && out >= 0);
+        while ((n = read(in, bytes, sizeof(bytes))) > 0)
+                assert_int_equal(write(out, bytes, (size_t)n), n);
+        close(in);
+        close(out);
+}
+
+/* As a backup would, or a kill now leave it behind. */
+static void copy_dir(const char *from, const char *to) {
+        char source[512], target[512];
+        struct dirent *entry;
+        DIR *stream = opendir(from);
+
+        assert_non_null(stream);
+        remove_dir(to);
+        assert_int_equal(mkdir(to, 0700), 0);
+        while ((entry = readdir(stream))) {
+                if (entry->d_name[0] == '.')
+                        continue;
+                path_of(source, sizeof(source), from, entry->d_name);
+                path_of(target, sizeof(target), to, entry->d_name);
+                copy_file(source, target);
+        }
+        closedir(stream);
+}
+
+static void start(Fixture *f) {
+        const JournalOptions options = {
+                .dir = f->dir,
+                .max_bytes = (uint64_t)16 * SEGMENT_BYTES,
+                .segment_bytes = SEGMENT_BYTES,
+                .reserve_bytes = (uint64_t)2 * SEGMENT_BYTES,
+                .fsync = JOURNAL_FSYNC_NEVER,
+        };
+
+        assert_int_equal(journal_open(&f->journal, &options), 0);
+}
+
+static void stop(Fixture *f) {
+        f->journal = journal_close(f->journal);
+}
+
+/* The process is killed, and the next one finds what it left. */
+static void crash(Fixture *f) {
+        copy_dir(f->dir, f->copy);
+        stop(f);
+        copy_dir(f->copy, f->dir);
+        start(f);
+}
+
+static int setup(void **state) {
+        Fixture *f = calloc(1, sizeof(*f));
+
+        assert_non_null(f);
+        log_set_level((LogLevel)-1);
+        snprintf(f->root, sizeof(f->root), "/tmp/tidegate-numbers-XXXXXX");
+        assert_non_null(mkdtemp(f->root));
+        path_of(f->dir, sizeof(f->dir), f->root, "journal");
+        path_of(f->copy, sizeof(f->copy), f->root, "copy");
+        metrics_reset();
+        start(f);
+        *state = f;
+        return 0;
+}
+
+static int teardown(void **state) {
+        Fixture *f = *state;
+
+        stop(f);
+        remove_dir(f->dir);
+        remove_dir(f->copy);
+        rmdir(f->root);
+        free(f);
+        return 0;
+}
+
+static void append(Fixture *f, const char *payload) {
+        const Inbound inbound = {
+                .door = DOOR_HTTP,
+                .topic = TEXT("plant/1/temp"),
+                .payload = text_of(payload),
+        };
+
+        assert_int_equal(journal_append(f->journal, &inbound, &f->last), 0);
+}
+
+/* What is read behind @after_seq: its payloads, each of one letter, and the last number. */
+static const char *read_after(Fixture *f, uint64_t after_seq, uint64_t *ret_last) {
+        static char letters[N_MAX + 1];
+        JournalRecord records[N_MAX];
+        size_t n = journal_read(f->journal, after_seq, records, N_MAX, SIZE_MAX);
+
+        assert_int_equal(journal_count_after(f->journal, after_seq), n);
+        for (size_t i = 0; i < n; ++i) {
+                assert_true(records[i].seq > after_seq);
+                assert_int_equal(records[i].payload.n, 1);
+                letters[i] = records[i].payload.data[0];
+                after_seq = records[i].seq;
+        }
+        letters[n] = '\0';
+        *ret_last = after_seq;
+        return letters;
+}
+
+/* ---- */
+
+static void test_a_start_continues_above_all_that_was_reserved(void **state) {
+        Fixture *f = *state;
+        char path[512];
+        uint64_t lost, again;
+
+        assert_int_equal(journal_confirm(f->journal, 0, BEYOND_CLOCK), 0);
+        append(f, "a");
+        lost = f->last;
+        assert_true(lost > BEYOND_CLOCK);
+
+        /* A power cut takes all that was not synced, which is every segment. */
+        copy_dir(f->dir, f->copy);
+        stop(f);
+        remove_dir(f->dir);
+        assert_int_equal(mkdir(f->dir, 0700), 0);
+        for (size_t i = 0; i < 2; ++i) {
+                const char *name = i == 0 ? "numbers" : "identity";
+                char target[512];
+
+                path_of(path, sizeof(path), f->copy, name);
+                path_of(target, sizeof(target), f->dir, name);
+                copy_file(path, target);
+        }
+        start(f);
+        append(f, "b");
+        again = f->last;
+        assert_true(again > lost);
+        assert_int_equal(journal_confirm(f->journal, 0, lost), 0);
+        assert_string_equal(read_after(f, lost, &again), "b");
+        assert_int_equal(again, f->last);
+}
+
+static void test_what_was_accepted_at_or_below_the_position_moves_above_it(void **state) {
+        Fixture *f = *state;
+        uint64_t last;
+
+        append(f, "a");
+        append(f, "b");
+        assert_int_equal(journal_confirm(f->journal, 0, f->last + FAR), 0);
+        assert_string_equal(read_after(f, f->last + FAR, &last), "ab");
+        assert_int_equal(last, f->last + FAR + 2);
+        assert_int_equal(journal_last_seq(f->journal), last);
+        append(f, "c");
+        assert_true(f->last > last);
+        assert_string_equal(read_after(f, last, &last), "c");
+        assert_string_equal(read_after(f, last - 1, &last), "c");
+}
+
+static void test_moved_numbers_are_the_same_after_a_crash(void **state) {
+        Fixture *f = *state;
+        uint64_t position, first, last;
+
+        append(f, "a");
+        append(f, "b");
+        position = f->last + FAR;
+        assert_int_equal(journal_confirm(f->journal, 0, position), 0);
+        append(f, "c");
+        first = journal_first_seq(f->journal);
+        last = journal_last_seq(f->journal);
+
+        for (int i = 0; i < 3; ++i) {
+                crash(f);
+                assert_int_equal(journal_first_seq(f->journal), first);
+                assert_int_equal(journal_last_seq(f->journal), last);
+                assert_int_equal(journal_recovered_seq(f->journal), last);
+                /* The first of them is stored. */
+                assert_int_equal(journal_confirm(f->journal, 0, first), 0);
+                assert_string_equal(read_after(f, first, &last), "bc");
+        }
+        append(f, "d");
+        assert_string_equal(read_after(f, first, &last), "bcd");
+}
+
+static void test_a_run_that_never_heard_is_judged_at_the_next_start(void **state) {
+        Fixture *f = *state;
+        uint64_t position, last;
+
+        assert_int_equal(journal_confirm(f->journal, 0, 0), 0);
+        append(f, "a");
+        position = f->last + FAR;
+        crash(f); /* the database is away from here on */
+        append(f, "b");
+        crash(f);
+        append(f, "c");
+        crash(f);
+        append(f, "d");
+        assert_int_equal(journal_confirm(f->journal, 0, position), 0);
+        /* "a" has a number that was confirmed and is passed: it is stored. */
+        assert_string_equal(read_after(f, position, &last), "bcd");
+        crash(f);
+        assert_int_equal(journal_confirm(f->journal, 0, position + 1), 0);
+        assert_string_equal(read_after(f, position + 1, &last), "cd");
+}
+
+static void test_nothing_moves_where_the_numbers_are_above(void **state) {
+        Fixture *f = *state;
+        uint64_t first, last;
+
+        append(f, "a");
+        first = f->last;
+        append(f, "b");
+        assert_int_equal(journal_confirm(f->journal, 0, first - 1), 0);
+        assert_string_equal(read_after(f, first - 1, &last), "ab");
+        assert_int_equal(last, f->last);
+        crash(f);
+        append(f, "c");
+        assert_int_equal(journal_confirm(f->journal, 0, first), 0);
+        assert_string_equal(read_after(f, first, &last), "bc");
+        assert_int_equal(last, f->last);
+}
+
+static void test_a_position_that_moved_later_takes_the_rest_along(void **state) {
+        Fixture *f = *state;
+        uint64_t stored, last, position;
+
+        assert_int_equal(journal_confirm(f->journal, 0, 0), 0);
+        append(f, "a");
+        stored = f->last;
+        append(f, "b");
+        append(f, "c");
+        for (int i = 0; i < 5; ++i) {
+                position = journal_last_seq(f->journal) + FAR;
+                assert_int_equal(journal_confirm(f->journal, stored, position), 0);
+                assert_string_equal(read_after(f, position, &last), "bc");
+                stored = position;
+        }
+        append(f, "d");
+        crash(f);
+        assert_int_equal(journal_confirm(f->journal, 0, stored), 0);
+        assert_string_equal(read_after(f, stored, &last), "bcd");
+}
+
+static void test_a_damaged_file_is_reported_and_costs_no_message(void **state) {
+        Fixture *f = *state;
+        char path[512];
+        uint64_t last;
+        int fd;
+
+        assert_int_equal(journal_confirm(f->journal, 0, 0), 0);
+        append(f, "a");
+        path_of(path, sizeof(path), f->dir, "numbers");
+        fd = open(path, O_WRONLY);
+        assert_true(fd >= 0);
+        for (off_t at = 0; at < 8192; at += 64)
+                assert_int_equal(pwrite(fd, "damage", 6, at), 6);
+        close(fd);
+        crash(f);
+        append(f, "b");
+        assert_int_equal(journal_confirm(f->journal, 0, 0), 0);
+        assert_string_equal(read_after(f, 0, &last), "ab");
+}
+
+/* The place that was written last is torn: the one before it holds. */
+static void test_a_torn_place_leaves_the_one_before(void **state) {
+        Fixture *f = *state;
+        char path[512];
+        uint64_t before;
+        int fd;
+
+        assert_int_equal(journal_confirm(f->journal, 0, BEYOND_CLOCK), 0);
+        append(f, "a"); /* the first place that is written is the second */
+        before = f->last;
+        assert_int_equal(journal_confirm(f->journal, before, before + FAR), 0);
+        path_of(path, sizeof(path), f->dir, "numbers");
+        fd = open(path, O_WRONLY);
+        assert_true(fd >= 0);
+        assert_int_equal(pwrite(fd, "torn", 4, 100), 4);
+        close(fd);
+        crash(f);
+        append(f, "b");
+        assert_true(f->last > before);
+        assert_true(f->last < before + FAR);
+}
+
+static void test_every_file_is_for_its_owner_alone(void **state) {
+        Fixture *f = *state;
+        struct dirent *entry;
+        DIR *stream;
+        struct stat st;
+
+        append(f, "a");
+        stream = opendir(f->dir);
+        assert_non_null(stream);
+        while ((entry = readdir(stream))) {
+                if (entry->d_name[0] == '.')
+                        continue;
+                assert_int_equal(fstatat(dirfd(stream), entry->d_name, &st, 0), 0);
+                assert_int_equal(st.st_mode & 0777, 0600);
+        }
+        closedir(stream);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_a_start_continues_above_all_that_was_reserved,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_what_was_accepted_at_or_below_the_position_moves_above_it,
+                        setup,
+                        teardown),
+                cmocka_unit_test_setup_teardown(test_moved_numbers_are_the_same_after_a_crash,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_a_run_that_never_heard_is_judged_at_the_next_start, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_nothing_moves_where_the_numbers_are_above,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_a_position_that_moved_later_takes_the_rest_along, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_a_damaged_file_is_reported_and_costs_no_message, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_a_torn_place_leaves_the_one_before,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_every_file_is_for_its_owner_alone,
+                                                setup,
+                                                teardown),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
