@@ -26,6 +26,13 @@ struct DbRows {
         SensorSlot sensors[ROWS_SENSORS];
 };
 
+/* Counts what was really written, in the transaction that writes it: the rows that begin a message,
+ * which is said by @begins. */
+#define BOOKED(insert, begins)                                      \
+        "WITH added AS (" insert " RETURNING " begins " AS begins)" \
+        " UPDATE journal_positions SET stored = stored"             \
+        " + (SELECT count(*) FROM added WHERE begins) WHERE journal_id = $1"
+
 /* Every statement takes whole columns; rows that several gateways may touch are taken in order. */
 static const SheetInfo sheets[DB_SHEET_COUNT] = {
         [DB_SHEET_SENSORS] = {
@@ -40,67 +47,75 @@ static const SheetInfo sheets[DB_SHEET_COUNT] = {
         },
         [DB_SHEET_RAW_LOGS] = {
                 "raw_logs",
-                "INSERT INTO raw_logs (journal_id, seq, received_at, time, vehicle_id, logs)"
+                BOOKED("INSERT INTO raw_logs (journal_id, seq, received_at, time, vehicle_id, logs)"
                 " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6) AS u",
+                       "true"),
                 "ktt" "ks",
                 true,
         },
         [DB_SHEET_SENSOR_LOGS] = {
                 "sensor_logs",
-                "INSERT INTO sensor_logs"
+                BOOKED("INSERT INTO sensor_logs"
                 " (journal_id, seq, received_at, time, vehicle_id, sensor_id, data)"
                 " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7) AS u",
+                       "true"),
                 "ktt" "kij",
                 true,
         },
         [DB_SHEET_VEHICLE_LOGS] = {
                 "vehicle_logs",
-                "INSERT INTO vehicle_logs"
+                BOOKED("INSERT INTO vehicle_logs"
                 " (journal_id, seq, received_at, time, vehicle_id, battery_voltage,"
                 " battery_current, rssi, latitude, longitude, heading, speed, mode,"
                 " system_status, armed, guided, extra)"
                 " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
                 " $14, $15, $16, $17) AS u",
+                       "true"),
                 "ktt" "kddddddd" "ssbbj",
                 true,
         },
         [DB_SHEET_BLE_DETECTIONS] = {
                 "ble_detections",
-                "INSERT INTO ble_detections"
+                BOOKED("INSERT INTO ble_detections"
                 " (journal_id, seq, received_at, time, device_id, item, device_hash, rssi, zone)"
                 " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) AS u",
+                       "item = 0"),
                 "ktt" "kisds",
                 true,
         },
         [DB_SHEET_TELEMETRY] = {
                 "telemetry",
-                "INSERT INTO telemetry (journal_id, seq, received_at, time, device_id, payload)"
+                BOOKED("INSERT INTO telemetry (journal_id, seq, received_at, time, device_id, payload)"
                 " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6) AS u",
+                       "true"),
                 "ktt" "kJ",
                 true,
         },
         [DB_SHEET_CAMERA_EVENTS] = {
                 "camera_events",
-                "INSERT INTO camera_events (journal_id, seq, received_at, time, device_id,"
+                BOOKED("INSERT INTO camera_events (journal_id, seq, received_at, time, device_id,"
                 " event_type, person_name, confidence, data)"
                 " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) AS u",
+                       "true"),
                 "ktt" "kssdj",
                 true,
         },
         [DB_SHEET_ALERTS] = {
                 "alerts",
-                "INSERT INTO alerts (journal_id, seq, received_at, time, vehicle_id, device_id,"
+                BOOKED("INSERT INTO alerts (journal_id, seq, received_at, time, vehicle_id, device_id,"
                 " severity, alert_type, message, source, latitude, longitude, extra)"
                 " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
                 " AS u",
+                       "true"),
                 "ktt" "kkssssddj",
                 true,
         },
         [DB_SHEET_STATUS_LOGS] = {
                 "device_status_logs",
-                "INSERT INTO device_status_logs (journal_id, seq, received_at, time, device_id,"
+                BOOKED("INSERT INTO device_status_logs (journal_id, seq, received_at, time, device_id,"
                 " status, temperature, humidity, latitude, longitude, late)"
                 " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS u",
+                       "true"),
                 "ktt" "ksddddb",
                 true,
         },
@@ -129,13 +144,16 @@ static const SheetInfo sheets[DB_SHEET_COUNT] = {
                 " logged AS (INSERT INTO command_events (journal_id, seq, received_at, time,"
                 " device_id, user_id, command_id, state, message)"
                 " SELECT $1, seq, received_at, time, device_id, user_id, command_id, state, message"
-                " FROM ranked WHERE moves),"
+                " FROM ranked WHERE moves RETURNING seq),"
                 " unknown AS (SELECT a.* FROM acks a WHERE NOT EXISTS (SELECT FROM held h"
                 " WHERE h.command_id = a.command_id AND h.device_id = a.device_id)),"
                 " dead AS (INSERT INTO dead_letters"
                 " (journal_id, seq, received_at, reason, topic, detail, payload)"
                 " SELECT $1, seq, received_at, 'unknown_command', topic,"
-                " 'no such command of this device', payload FROM unknown)"
+                " 'no such command of this device', payload FROM unknown RETURNING seq),"
+                " booked AS (UPDATE journal_positions SET stored = stored"
+                " + (SELECT count(*) FROM logged) + (SELECT count(*) FROM dead)"
+                " + (SELECT count(*) FROM ranked WHERE NOT moves) WHERE journal_id = $1)"
                 " SELECT ord, true FROM unknown UNION ALL"
                 " SELECT ord, false FROM ranked WHERE NOT moves",
                 "iktt" "ksssly",
@@ -143,9 +161,10 @@ static const SheetInfo sheets[DB_SHEET_COUNT] = {
         },
         [DB_SHEET_DEAD_LETTERS] = {
                 "dead_letters",
-                "INSERT INTO dead_letters"
+                BOOKED("INSERT INTO dead_letters"
                 " (journal_id, seq, received_at, item, reason, topic, detail, payload)"
                 " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8) AS u",
+                       "item IS NULL OR item = 0"),
                 "kti" "slly",
                 true,
         },
@@ -418,6 +437,8 @@ static void rows_add_ack(DbRows *rows, const Record *record, size_t index) {
 }
 
 void db_rows_add(DbRows *rows, const Record *record, size_t index) {
+        if (record->is_there)
+                return;
         if (record->reason != REASON_NONE) {
                 rows_add_dead_letter(rows, record, record->reason, -1, record->payload);
                 return;
@@ -455,6 +476,18 @@ void db_rows_add(DbRows *rows, const Record *record, size_t index) {
         case KIND_COUNT:
                 break;
         }
+}
+
+/* A list of detections is in two tables if some of it is good and some is not, and in none if it is
+ * empty. */
+int db_rows_without(const Record *record) {
+        const DetectionsRecord *detections = &record->detections;
+
+        if (record->is_there)
+                return 1;
+        if (record->reason != REASON_NONE || record->kind != KIND_BLE_DETECTIONS)
+                return 0;
+        return 1 - (detections->n_items > 0) - (detections->n_set_aside > 0);
 }
 
 void db_rows_add_state(DbRows *rows, const DbStateRow *row) {

@@ -38,6 +38,7 @@ struct DbStore {
         size_t n_days, next_day;
 
         DbBatch batch;              /* under way; records borrowed */
+        int64_t n_without;          /* see db_rows_without() */
         int steps[STORE_MAX_STEPS]; /* the sheet that each statement of the pipeline writes */
         size_t n_steps, step;
         int n_retries;
@@ -110,7 +111,11 @@ static bool store_send_prepares(PGconn *pg) {
         bool ok = PQsendPrepare(pg, "begin", "BEGIN", 0, NULL) &&
                   PQsendPrepare(pg, "commit", "COMMIT", 0, NULL) &&
                   PQsendPrepare(pg, "rollback", "ROLLBACK", 0, NULL) &&
-                  PQsendPrepare(pg, "advance", "SELECT tidegate_advance($1, $2, $3, $4)", 0, NULL);
+                  PQsendPrepare(pg,
+                                "advance",
+                                "SELECT tidegate_advance($1, $2, $3, $4, $5)",
+                                0,
+                                NULL);
 
         for (int i = 0; i < DB_SHEET_COUNT && ok; ++i) {
                 Oid types[DB_ROWS_MAX_PARAMS];
@@ -231,17 +236,20 @@ static bool store_send(DbStore *store, const char *name, const DbParams *params,
 static bool store_send_advance(DbStore *store) {
         uint64_t from = htobe64(store->seq);
         uint64_t to = htobe64(store->batch.seq);
+        uint64_t without = htobe64((uint64_t)store->n_without);
         const DbParams params = {
-                .n = 4,
+                .n = 5,
                 .values = { (const char *)&store->journal_id,
                             (const char *)&store->session,
                             (const char *)&from,
-                            (const char *)&to },
+                            (const char *)&to,
+                            (const char *)&without },
                 .lengths = { sizeof(store->journal_id),
                              sizeof(store->session),
                              sizeof(from),
-                             sizeof(to) },
-                .formats = { 1, 1, 1, 1 },
+                             sizeof(to),
+                             sizeof(without) },
+                .formats = { 1, 1, 1, 1, 1 },
         };
 
         return store_send(store, "advance", &params, STORE_STEP_OTHER);
@@ -249,8 +257,11 @@ static bool store_send_advance(DbStore *store) {
 
 static void store_fill(DbStore *store) {
         db_rows_reset(store->rows);
-        for (size_t i = 0; i < store->batch.n_records; ++i)
+        store->n_without = 0;
+        for (size_t i = 0; i < store->batch.n_records; ++i) {
                 db_rows_add(store->rows, store->batch.records[i], i);
+                store->n_without += db_rows_without(store->batch.records[i]);
+        }
         for (size_t i = 0; i < store->batch.n_states; ++i)
                 db_rows_add_state(store->rows, &store->batch.states[i]);
 }

@@ -132,6 +132,7 @@ struct Record {
         Text user, vehicle, device; /* as the topic or, failing that, the payload names them; absent
                                        if it does not */
         int64_t user_id, vehicle_id, device_id; /* resolved by the processor; 0 = none */
+        bool is_there;  /* the database has it already: nothing of it is written again */
         bool late;      /* older than the latest state: stored, does not move it */
         bool unchanged; /* command_ack, command_state: the command was as far already, or further:
                            nothing is shown; set by the store */

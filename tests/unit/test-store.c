@@ -200,6 +200,7 @@ static void test_every_kind_has_its_row(void **state) {
                                           " coalesce(longitude, -1), extra) FROM alerts"),
                             "6|1|-1|critical|-|low|1.5|-1|{}");
         assert_int_equal(postgres_int("SELECT seq FROM journal_positions"), 7);
+        assert_int_equal(postgres_int("SELECT stored FROM journal_positions"), 7);
         assert_int_equal(postgres_int("SELECT count(*) FROM sensors"), 1);
         fixture_done(&f);
 }
@@ -229,6 +230,73 @@ static void test_detections_keep_the_good_and_set_the_bad_aside(void **state) {
         assert_string_equal(postgres_text("SELECT concat_ws('|', seq, item, reason, topic,"
                                           " convert_from(payload, 'UTF8')) FROM dead_letters"),
                             "1|0|out_of_range|a/topic|{\"rssi\":999}");
+        fixture_done(&f);
+}
+
+static Record *fixture_add_detections(Fixture *f, Detection *items, size_t n, size_t n_bad) {
+        static __typeof__(*((DetectionsRecord *)NULL)->set_aside) bad[] = {
+                { REASON_WRONG_TYPE, TEXT("7") },
+                { REASON_OUT_OF_RANGE, TEXT("8") },
+        };
+        Record *record = fixture_add(f, KIND_BLE_DETECTIONS);
+
+        record->detections = (DetectionsRecord){
+                .items = items,
+                .n_items = n,
+                .set_aside = bad,
+                .n_set_aside = n_bad,
+        };
+        return record;
+}
+
+/* However many rows a message leaves, or none: it is one of those that are stored. */
+static void test_what_was_written_is_counted_by_messages(void **state) {
+        Detection items[] = {
+                { .device_hash = "aa", .rssi = -50, .zone = "near", .time_us = NOON },
+                { .device_hash = "bb", .rssi = -70, .zone = "far", .time_us = NOON },
+        };
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        (void)fixture_add_detections(&f, items, 2, 0);
+        (void)fixture_add_detections(&f, items, 2, 2);
+        (void)fixture_add_detections(&f, NULL, 0, 2);
+        (void)fixture_add_detections(&f, NULL, 0, 0);
+        fixture_add(&f, KIND_RAW_LOG)->reason = REASON_BAD_UTF8;
+        fixture_add(&f, KIND_COMMAND_ACK)->ack =
+                (AckRecord){ .command_id = TEXT("none"), .status = TEXT("ok") };
+        assert_int_equal(fixture_store(&f), 0);
+        assert_int_equal(postgres_int("SELECT stored FROM journal_positions"), 6);
+        fixture_done(&f);
+}
+
+/* A trigger of somebody's that swallows rows, which is no error for anybody. */
+static void test_what_was_not_written_is_not_counted(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        postgres_run("CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS"
+                     " 'BEGIN IF NEW.seq = 3 THEN RETURN NULL; END IF; RETURN NEW; END';"
+                     "CREATE TRIGGER swallow BEFORE INSERT ON raw_logs FOR EACH ROW"
+                     " EXECUTE FUNCTION swallow()");
+        fixture_add_raw_logs(&f, 5);
+        assert_int_equal(fixture_store(&f), 0);
+        assert_int_equal(postgres_int("SELECT seq - stored FROM journal_positions"), 1);
+        fixture_done(&f);
+}
+
+static void test_what_is_there_is_counted_and_not_written_again(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        fixture_add_raw_logs(&f, 3);
+        f.records[1].is_there = true;
+        assert_int_equal(fixture_store(&f), 0);
+        assert_int_equal(postgres_int("SELECT count(*) FROM raw_logs"), 2);
+        assert_int_equal(postgres_int("SELECT stored FROM journal_positions"), 3);
         fixture_done(&f);
 }
 
@@ -730,6 +798,9 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_every_kind_has_its_row),
                 cmocka_unit_test(test_detections_keep_the_good_and_set_the_bad_aside),
+                cmocka_unit_test(test_what_was_written_is_counted_by_messages),
+                cmocka_unit_test(test_what_was_not_written_is_not_counted),
+                cmocka_unit_test(test_what_is_there_is_counted_and_not_written_again),
                 cmocka_unit_test(test_dead_letter_takes_any_bytes),
                 cmocka_unit_test(test_older_state_never_overwrites_newer),
                 cmocka_unit_test(test_acknowledgement_finds_its_command),
