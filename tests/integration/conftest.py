@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from load import Publisher
+from scripted_broker import ScriptedBroker
 from servers import TIDEGATE, Broker, Database, Gateway, Postgres
 from viewers import Viewer
 
@@ -98,6 +99,13 @@ def broker(folder):
     server = Broker(folder / "broker").start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def scripted_broker():
+    server = ScriptedBroker()
+    yield server
+    server.close()
 
 
 @pytest.fixture
