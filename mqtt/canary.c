@@ -5,6 +5,7 @@
 
 #include "gateway/base/log.h"
 #include "mqtt/session.h"
+#include "mqtt/subscribing.h"
 
 #define MQTT_CANARY_MAX_UNHEARD 20
 #define MQTT_CANARY_MAX_LOST    3
@@ -51,7 +52,7 @@ static bool mqtt_canary_subscribe(MqttCanary *canary, MqttSession *session) {
         int code = 0;
 
         atomic_store(&canary->n_unheard, 1); /* it is being tried */
-        if (mqtt_session_subscribe(session, &filter, 1, 0, &code) != 0)
+        if (mqtt_subscribing_begin(session, &filter, 1, 0, &code) != 0)
                 return false;
         canary->is_subscribed = code < MQTT_SESSION_REFUSED;
         atomic_store(&canary->n_unheard, 0);

@@ -20,15 +20,18 @@ struct MqttPublisher {
         MqttSession *session;  /* a new one for each connection: what was under way goes with it */
         MqttSending *sendings; /* [window], of mqtt_publisher_publish_all() */
         _Atomic int n_waiting;
+        _Atomic int n_refused; /* since the last flush */
 };
 
 /* Paho's thread. */
 static void mqtt_publisher_on_published(void *arg, bool is_done) {
         MqttPublisher *publisher = arg;
 
-        atomic_fetch_sub(&publisher->n_waiting, 1);
         if (is_done)
                 metric_add(METRIC_MQTT_PUBLISHED, 1);
+        else
+                atomic_fetch_add(&publisher->n_refused, 1);
+        atomic_fetch_sub(&publisher->n_waiting, 1);
 }
 
 int mqtt_publisher_new(MqttPublisher **ret_publisher, const MqttOptions *options, int window) {
@@ -77,6 +80,7 @@ int mqtt_publisher_connect(MqttPublisher *publisher) {
 
         publisher->session = mqtt_session_free(publisher->session);
         atomic_store(&publisher->n_waiting, 0);
+        atomic_store(&publisher->n_refused, 0);
         r = mqtt_session_new(&publisher->session,
                              &publisher->options,
                              publisher->client_id,
@@ -108,10 +112,23 @@ bool mqtt_publisher_is_online(const MqttPublisher *publisher) {
         return publisher->session && mqtt_session_is_connected(publisher->session);
 }
 
-/* Until at most @n are waiting; false when the connection is gone, or the time is up. */
+/*
+ * Until at most @n are waiting; false when the connection is gone, the time is up, or the broker
+ * has acknowledged nothing for as long as a connection may take.
+ */
 static bool mqtt_publisher_wait(MqttPublisher *publisher, int n, int64_t until_us) {
+        int64_t patience_us = publisher->options.connect_timeout_ms * INT64_C(1000);
+        int64_t moved_us = clock_mono_us();
+        int n_seen = atomic_load(&publisher->n_waiting);
+
         while (atomic_load(&publisher->n_waiting) > n) {
-                if (!mqtt_publisher_is_online(publisher) || clock_mono_us() >= until_us)
+                int64_t now_us = clock_mono_us();
+
+                if (atomic_load(&publisher->n_waiting) != n_seen)
+                        moved_us = now_us;
+                n_seen = atomic_load(&publisher->n_waiting);
+                if (!mqtt_publisher_is_online(publisher) || now_us >= until_us ||
+                    now_us - moved_us >= patience_us)
                         return false;
                 mqtt_session_wait(publisher->session, MQTT_PUBLISHER_TICK_MS);
                 mqtt_session_check(publisher->session);
@@ -124,11 +141,14 @@ int mqtt_publisher_publish(MqttPublisher *publisher,
                            Text payload,
                            int qos,
                            bool retain) {
+        int64_t until_us;
         int r = MQTT_SESSION_E_BUSY;
 
         if (!mqtt_publisher_wait(publisher, publisher->window - 1, INT64_MAX))
                 return MQTT_PUBLISHER_E_OFFLINE;
-        while (r == MQTT_SESSION_E_BUSY && mqtt_publisher_is_online(publisher)) {
+        until_us = clock_mono_us() + publisher->options.connect_timeout_ms * INT64_C(1000);
+        while (r == MQTT_SESSION_E_BUSY && mqtt_publisher_is_online(publisher) &&
+               clock_mono_us() < until_us) {
                 atomic_fetch_add(&publisher->n_waiting, 1);
                 r = mqtt_session_publish(publisher->session, topic, payload, qos, retain);
                 if (r == 0)
@@ -142,7 +162,9 @@ int mqtt_publisher_publish(MqttPublisher *publisher,
 int mqtt_publisher_flush(MqttPublisher *publisher, int timeout_ms) {
         int64_t until_us = clock_mono_us() + timeout_ms * INT64_C(1000);
 
-        return mqtt_publisher_wait(publisher, 0, until_us) ? 0 : MQTT_PUBLISHER_E_OFFLINE;
+        if (!mqtt_publisher_wait(publisher, 0, until_us))
+                return MQTT_PUBLISHER_E_OFFLINE;
+        return atomic_exchange(&publisher->n_refused, 0) == 0 ? 0 : MQTT_PUBLISHER_E_REFUSED;
 }
 
 const char *mqtt_publisher_error(const MqttPublisher *publisher) {

@@ -4,7 +4,8 @@
  * MqttPublisher: publishes, for `tidegate simulate`, for dead letters and for commands.
  *
  * One session of its own, QoS 0 or 1, with a bounded window of unacknowledged messages:
- * mqtt_publisher_publish() waits while it is full. Belongs to one thread.
+ * mqtt_publisher_publish() waits while it is full, but not for a broker that acknowledges nothing.
+ * Belongs to one thread.
  */
 
 #include "gateway/base/base.h"
@@ -30,7 +31,8 @@ MUST_CHECK int mqtt_publisher_publish(MqttPublisher *publisher,
                                       int qos,
                                       bool retain);
 MUST_CHECK int mqtt_publisher_flush(MqttPublisher *publisher,
-                                    int timeout_ms); /* until all is acknowledged */
+                                    int timeout_ms); /* until all is acknowledged; REFUSED: not all
+                                                        of it was taken */
 
 /*
  * Publishes several, at most as many as the window, and waits for the broker's word on each, at

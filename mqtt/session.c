@@ -6,24 +6,29 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/base/err.h"
 #include "gateway/base/secret.h"
 #include "mqtt/broker.h"
+#include "mqtt/subscribing.h"
 
 #define MQTT_SESSION_URI_SIZE    512
 #define MQTT_SESSION_ERROR_SIZE  160
-#define MQTT_SESSION_MAX_SUBS    64
 #define MQTT_SESSION_PATIENCE_MS 10000 /* beyond Paho's own time-out */
+#define MQTT_SESSION_GOODBYE_MS  2000  /* for a polite disconnection */
+#define MQTT_SESSION_SLICE_MS    250   /* between looks at the time while we wait */
 
-typedef enum MqttRequest {
-        MQTT_REQUEST_NONE,
-        MQTT_REQUEST_CONNECT,
-        MQTT_REQUEST_SUBSCRIBE,
-} MqttRequest;
-
+/*
+ * Each connection has a Paho client of its own. A client that is destroyed calls nothing back any
+ * more, so what was asked on one connection cannot be answered on the next, and an answer that came
+ * too late has nobody left to mislead.
+ */
 struct MqttSession {
         MQTTAsync paho;
+        bool is_used;               /* it has been asked to connect */
         const MqttOptions *options; /* borrowed */
+        char *client_id;
+        int window;
         MqttSessionSink sink;
         bool is_clean;
         bool is_tls;
@@ -31,17 +36,17 @@ struct MqttSession {
 
         pthread_mutex_t lock;
         pthread_cond_t changed;
-        unsigned n_changes;  /* {lock} */
-        unsigned n_seen;     /* by the owner's last wait */
-        MqttRequest request; /* {lock} what the owner waits for; NONE = it has its answer */
-        int result;          /* {lock} of the request; 0, or an MQTT_SESSION_E_* */
-        int *codes;          /* {lock} where a SUBACK goes; borrowed from the owner's stack */
-        size_t n_codes;      /* {lock} */
+        unsigned n_changes; /* {lock} */
+        unsigned n_seen;    /* by the owner's last wait */
+        bool is_connecting; /* {lock} the owner waits for a CONNACK, and has none yet */
+        int result;         /* {lock} what came of it; 0, or an MQTT_SESSION_E_* */
         char error[MQTT_SESSION_ERROR_SIZE]; /* {lock} */
         bool has_tls_error;                  /* {lock} */
         _Atomic int lost_code;
         _Atomic bool is_connected;
         _Atomic bool is_interrupted;
+        _Atomic unsigned n_messages; /* that came */
+        MqttSubscribing subscribings[MQTT_SUBSCRIBING_MAX];
 };
 
 /* ---- telling the owner ---- */
@@ -52,23 +57,14 @@ static void mqtt_session_signal(MqttSession *session) { /* {lock} */
 }
 
 /* An answer to what is not asked (any more) is late, and of no interest. */
-static void mqtt_session_answer(MqttSession *session, MqttRequest request, int result) {
+static void mqtt_session_answer(MqttSession *session, int result) {
         pthread_mutex_lock(&session->lock);
-        if (session->request == request) {
-                session->request = MQTT_REQUEST_NONE;
+        if (session->is_connecting) {
+                session->is_connecting = false;
                 session->result = result;
         }
         mqtt_session_signal(session);
         pthread_mutex_unlock(&session->lock);
-}
-
-static void mqtt_session_codes(MqttSession *session, const int codes[], size_t n) {
-        pthread_mutex_lock(&session->lock);
-        if (session->request == MQTT_REQUEST_SUBSCRIBE && session->codes)
-                for (size_t i = 0; i < n && i < session->n_codes; ++i)
-                        session->codes[i] = codes[i];
-        pthread_mutex_unlock(&session->lock);
-        mqtt_session_answer(session, MQTT_REQUEST_SUBSCRIBE, 0);
 }
 
 static void mqtt_session_say(MqttSession *session, const char *text) {
@@ -96,6 +92,7 @@ static int mqtt_session_on_message(void *context,
                 .payload = { message->payload, (size_t)message->payloadlen },
         };
 
+        atomic_fetch_add_explicit(&session->n_messages, 1, memory_order_relaxed);
         if (session->sink.message)
                 session->sink.message(session->sink.arg, &inbound);
         MQTTAsync_freeMessage(&message);
@@ -108,7 +105,7 @@ static void mqtt_session_on_connected(MqttSession *session, bool is_present) {
         atomic_store(&session->is_connected, true);
         if (session->sink.connected)
                 session->sink.connected(session->sink.arg, is_present);
-        mqtt_session_answer(session, MQTT_REQUEST_CONNECT, 0);
+        mqtt_session_answer(session, 0);
 }
 
 static void mqtt_session_on_connected3(void *context, MQTTAsync_successData *data) {
@@ -129,9 +126,7 @@ static void mqtt_session_on_refused(MqttSession *session, int code, const char *
                 mqtt_session_say(session, mqtt_broker_refusal(code));
         else if (!has_tls_error)
                 mqtt_session_say(session, message ? message : "no connection");
-        mqtt_session_answer(session,
-                            MQTT_REQUEST_CONNECT,
-                            code > 0 ? MQTT_SESSION_E_REFUSED : MQTT_SESSION_E_OFFLINE);
+        mqtt_session_answer(session, code > 0 ? MQTT_SESSION_E_REFUSED : MQTT_SESSION_E_OFFLINE);
 }
 
 static void mqtt_session_on_refused3(void *context, MQTTAsync_failureData *data) {
@@ -180,7 +175,7 @@ static void mqtt_session_on_goodbye(void *context,
         (void)properties;
 
         atomic_store(&session->lost_code, (int)reason);
-        mqtt_session_answer(session, MQTT_REQUEST_CONNECT, MQTT_SESSION_E_OFFLINE);
+        mqtt_session_answer(session, MQTT_SESSION_E_OFFLINE);
         mqtt_session_on_lost(session, NULL);
 }
 
@@ -192,42 +187,6 @@ static void mqtt_session_on_gone3(void *context, MQTTAsync_successData *data) {
 static void mqtt_session_on_gone5(void *context, MQTTAsync_successData5 *data) {
         (void)data;
         mqtt_session_on_lost(context, NULL);
-}
-
-static void mqtt_session_on_suback3(void *context, MQTTAsync_successData *data) {
-        MqttSession *session = context;
-
-        /* With one filter the code is in the structure itself. Unsubscribing has none. */
-        if (session->n_codes == 1)
-                mqtt_session_codes(session, &data->alt.qos, 1);
-        else
-                mqtt_session_codes(session, data->alt.qosList, session->n_codes);
-}
-
-static void mqtt_session_on_suback5(void *context, MQTTAsync_successData5 *data) {
-        MqttSession *session = context;
-        int codes[MQTT_SESSION_MAX_SUBS] = { (int)data->reasonCode };
-        size_t n = session->n_codes;
-
-        for (size_t i = 0; n > 1 && i < n && i < (size_t)data->alt.sub.reasonCodeCount; ++i)
-                codes[i] = (int)data->alt.sub.reasonCodes[i];
-        mqtt_session_codes(session, codes, n);
-}
-
-/* One filter alone was refused; or the request did not get through. */
-static void mqtt_session_on_subnack(MqttSession *session, int code) {
-        if (code >= MQTT_SESSION_REFUSED)
-                mqtt_session_codes(session, &code, 1);
-        else
-                mqtt_session_answer(session, MQTT_REQUEST_SUBSCRIBE, MQTT_SESSION_E_OFFLINE);
-}
-
-static void mqtt_session_on_subnack3(void *context, MQTTAsync_failureData *data) {
-        mqtt_session_on_subnack(context, data ? data->code : -1);
-}
-
-static void mqtt_session_on_subnack5(void *context, MQTTAsync_failureData5 *data) {
-        mqtt_session_on_subnack(context, data ? (int)data->reasonCode : -1);
 }
 
 static void mqtt_session_on_published(MqttSession *session, bool is_done) {
@@ -260,27 +219,56 @@ static void mqtt_session_on_pubnack5(void *context, MQTTAsync_failureData5 *data
 
 /* ---- making one ---- */
 
-static int mqtt_session_create(MqttSession *session, const char *client_id, int window) {
+static int mqtt_session_create(MqttSession *session, MQTTAsync *ret_paho) {
         MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer5;
+        MQTTAsync paho = NULL;
         int r;
 
         create.MQTTVersion = session->options->version;
-        create.maxBufferedMessages = window;
-        r = MQTTAsync_createWithOptions(&session->paho,
+        create.maxBufferedMessages = session->window;
+        r = MQTTAsync_createWithOptions(&paho,
                                         session->uri,
-                                        client_id,
+                                        session->client_id,
                                         MQTTCLIENT_PERSISTENCE_NONE,
                                         NULL,
                                         &create);
         if (r == MQTTASYNC_SUCCESS)
-                r = MQTTAsync_setCallbacks(session->paho,
+                r = MQTTAsync_setCallbacks(paho,
                                            session,
                                            mqtt_session_on_lost,
                                            mqtt_session_on_message,
                                            NULL);
         if (r == MQTTASYNC_SUCCESS && session->options->version == MQTTVERSION_5)
-                r = MQTTAsync_setDisconnected(session->paho, session, mqtt_session_on_goodbye);
-        return r == MQTTASYNC_SUCCESS ? 0 : MQTT_SESSION_E_INVALID;
+                r = MQTTAsync_setDisconnected(paho, session, mqtt_session_on_goodbye);
+        if (r != MQTTASYNC_SUCCESS) {
+                if (paho)
+                        MQTTAsync_destroy(&paho);
+                return MQTT_SESSION_E_INVALID;
+        }
+        *ret_paho = paho;
+        return 0;
+}
+
+/*
+ * The end of a connection, and of whatever was asked on it: it is closed, and all that waited for
+ * an answer is told, before this returns. The new client comes before the old one goes, as the last
+ * one to go takes Paho's threads with it.
+ */
+static void mqtt_session_renew(MqttSession *session) {
+        MQTTAsync next = NULL;
+
+        if (mqtt_session_create(session, &next) == 0) {
+                MQTTAsync_destroy(&session->paho);
+                session->paho = next;
+                session->is_used = false;
+        } /* else the next attempt to connect fails, and tries this again */
+        mqtt_session_on_lost(session, NULL);
+}
+
+void mqtt_session_give_up(MqttSession *session, const char *why) {
+        if (atomic_load(&session->is_connected))
+                mqtt_session_say(session, why);
+        mqtt_session_renew(session);
 }
 
 int mqtt_session_new(MqttSession **ret_session,
@@ -304,12 +292,16 @@ int mqtt_session_new(MqttSession **ret_session,
 
         session->options = options;
         session->is_clean = is_clean;
+        session->window = window;
         session->sink = *sink;
         if (!mqtt_broker_uri(options->url, session->uri, sizeof(session->uri), &session->is_tls) ||
             !client_id || !*client_id ||
             (options->version != MQTTVERSION_3_1_1 && options->version != MQTTVERSION_5))
                 return MQTT_SESSION_E_INVALID;
-        r = mqtt_session_create(session, client_id, window);
+        session->client_id = strdup(client_id);
+        if (!session->client_id)
+                return err_new(-ENOMEM);
+        r = mqtt_session_create(session, &session->paho);
         if (r != 0)
                 return r;
 
@@ -323,6 +315,7 @@ MqttSession *mqtt_session_free(MqttSession *session) {
 
         if (session->paho)
                 MQTTAsync_destroy(&session->paho);
+        free(session->client_id);
         MUST(pthread_cond_destroy(&session->changed));
         MUST(pthread_mutex_destroy(&session->lock));
         free(session);
@@ -366,37 +359,11 @@ void mqtt_session_interrupt(MqttSession *session) {
         mqtt_session_wake(session);
 }
 
-static void mqtt_session_ask(MqttSession *session, MqttRequest request, int codes[], size_t n) {
-        pthread_mutex_lock(&session->lock);
-        session->request = request;
-        session->result = 0;
-        session->codes = codes;
-        session->n_codes = n;
-        pthread_mutex_unlock(&session->lock);
-}
+/* {lock} */
+static void mqtt_session_doze(MqttSession *session) {
+        struct timespec until = mqtt_session_deadline(MQTT_SESSION_SLICE_MS);
 
-/*
- * Paho gives up a connect by itself after the time-out, but for what it forgets; of any other
- * request nothing may be heard any more when the connection is gone.
- */
-static int mqtt_session_await(MqttSession *session, bool needs_connection) {
-        struct timespec deadline = mqtt_session_deadline(session->options->connect_timeout_ms +
-                                                         MQTT_SESSION_PATIENCE_MS);
-        int r = MQTT_SESSION_E_INTERRUPTED;
-
-        pthread_mutex_lock(&session->lock);
-        while (session->request != MQTT_REQUEST_NONE && !session->is_interrupted &&
-               (!needs_connection || session->is_connected))
-                if (pthread_cond_timedwait(&session->changed, &session->lock, &deadline) != 0)
-                        break;
-        if (session->request == MQTT_REQUEST_NONE)
-                r = session->result;
-        else if (!session->is_interrupted)
-                r = MQTT_SESSION_E_OFFLINE;
-        session->request = MQTT_REQUEST_NONE;
-        session->codes = NULL;
-        pthread_mutex_unlock(&session->lock);
-        return r;
+        (void)pthread_cond_timedwait(&session->changed, &session->lock, &until);
 }
 
 /* ---- connecting ---- */
@@ -473,6 +440,25 @@ static int mqtt_session_start(MqttSession *session, const char *password) {
         return MQTTAsync_connect(session->paho, &options);
 }
 
+/* Paho gives up a connect by itself after the time-out, but for what it forgets. */
+static int mqtt_session_await_connack(MqttSession *session) {
+        int64_t until_us =
+                clock_mono_us() +
+                (session->options->connect_timeout_ms + MQTT_SESSION_PATIENCE_MS) * INT64_C(1000);
+        int r = MQTT_SESSION_E_INTERRUPTED;
+
+        pthread_mutex_lock(&session->lock);
+        while (session->is_connecting && !session->is_interrupted && clock_mono_us() < until_us)
+                mqtt_session_doze(session);
+        if (!session->is_connecting)
+                r = session->result;
+        else if (!session->is_interrupted)
+                r = MQTT_SESSION_E_OFFLINE;
+        session->is_connecting = false;
+        pthread_mutex_unlock(&session->lock);
+        return r;
+}
+
 int mqtt_session_connect(MqttSession *session) {
         CLEANUP(secret_free) char *password = NULL;
         int r = 0;
@@ -486,17 +472,24 @@ int mqtt_session_connect(MqttSession *session) {
                 return MQTT_SESSION_E_REFUSED;
         }
 
+        if (session->is_used)
+                mqtt_session_renew(session);
         pthread_mutex_lock(&session->lock);
         session->has_tls_error = false;
         session->error[0] = '\0';
+        session->is_connecting = true;
+        session->result = 0;
         pthread_mutex_unlock(&session->lock);
-        mqtt_session_ask(session, MQTT_REQUEST_CONNECT, NULL, 0);
-        r = mqtt_session_start(session, password);
+        r = session->is_used ? MQTTASYNC_FAILURE : mqtt_session_start(session, password);
+        session->is_used = true;
         if (r != MQTTASYNC_SUCCESS) {
                 mqtt_session_say(session, "Paho does not accept the options");
-                mqtt_session_answer(session, MQTT_REQUEST_CONNECT, MQTT_SESSION_E_OFFLINE);
+                mqtt_session_answer(session, MQTT_SESSION_E_OFFLINE);
         }
-        return mqtt_session_await(session, false);
+        r = mqtt_session_await_connack(session);
+        if (r == MQTT_SESSION_E_OFFLINE)
+                mqtt_session_renew(session); /* lest it is answered later */
+        return r;
 }
 
 const char *mqtt_session_error(const MqttSession *session) {
@@ -522,6 +515,7 @@ void mqtt_session_disconnect(MqttSession *session) {
         MQTTAsync_disconnectOptions v5 = MQTTAsync_disconnectOptions_initializer5;
         bool is_v5 = session->options->version == MQTTVERSION_5;
         MQTTAsync_disconnectOptions options = is_v5 ? v5 : v3;
+        int64_t until_us = clock_mono_us() + MQTT_SESSION_GOODBYE_MS * INT64_C(1000);
 
         options.context = session;
         if (is_v5)
@@ -533,82 +527,14 @@ void mqtt_session_disconnect(MqttSession *session) {
                 return;
 
         pthread_mutex_lock(&session->lock);
-        while (session->is_connected)
-                pthread_cond_wait(&session->changed, &session->lock);
+        while (session->is_connected && clock_mono_us() < until_us)
+                mqtt_session_doze(session);
         pthread_mutex_unlock(&session->lock);
+        if (mqtt_session_is_connected(session) && !atomic_load(&session->is_interrupted))
+                mqtt_session_renew(session);
 }
 
-/* ---- subscribing, publishing ---- */
-
-int mqtt_session_subscribe(MqttSession *session,
-                           const char *const filters[],
-                           size_t n_filters,
-                           int qos,
-                           int ret_codes[]) {
-        MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
-        MQTTSubscribe_options option = MQTTSubscribe_options_initializer;
-        MQTTSubscribe_options each[MQTT_SESSION_MAX_SUBS];
-        char *topics[MQTT_SESSION_MAX_SUBS];
-        int wanted[MQTT_SESSION_MAX_SUBS];
-
-        assert(n_filters > 0 && n_filters <= MQTT_SESSION_MAX_SUBS);
-        option.retainHandling = 1; /* retained messages only where the subscription is new */
-        for (size_t i = 0; i < n_filters; ++i) {
-                memcpy(&topics[i], &filters[i], sizeof(topics[i])); /* Paho forgot a const */
-                wanted[i] = qos;
-                each[i] = option;
-        }
-        response.context = session;
-        if (session->options->version == MQTTVERSION_5) {
-                response.onSuccess5 = mqtt_session_on_suback5;
-                response.onFailure5 = mqtt_session_on_subnack5;
-                response.subscribeOptions = option;
-                response.subscribeOptionsList = each;
-                response.subscribeOptionsCount = n_filters > 1 ? (int)n_filters : 0;
-        } else {
-                response.onSuccess = mqtt_session_on_suback3;
-                response.onFailure = mqtt_session_on_subnack3;
-        }
-
-        mqtt_session_ask(session, MQTT_REQUEST_SUBSCRIBE, ret_codes, n_filters);
-        if (MQTTAsync_subscribeMany(session->paho, (int)n_filters, topics, wanted, &response) !=
-            MQTTASYNC_SUCCESS)
-                mqtt_session_answer(session, MQTT_REQUEST_SUBSCRIBE, MQTT_SESSION_E_OFFLINE);
-        return mqtt_session_await(session, true);
-}
-
-static void mqtt_session_on_unsuback3(void *context, MQTTAsync_successData *data) {
-        (void)data;
-        mqtt_session_answer(context, MQTT_REQUEST_SUBSCRIBE, 0);
-}
-
-static void mqtt_session_on_unsuback5(void *context, MQTTAsync_successData5 *data) {
-        (void)data;
-        mqtt_session_answer(context, MQTT_REQUEST_SUBSCRIBE, 0);
-}
-
-int mqtt_session_unsubscribe(MqttSession *session, const char *const filters[], size_t n_filters) {
-        MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
-        char *topics[MQTT_SESSION_MAX_SUBS];
-
-        assert(n_filters > 0 && n_filters <= MQTT_SESSION_MAX_SUBS);
-        for (size_t i = 0; i < n_filters; ++i)
-                memcpy(&topics[i], &filters[i], sizeof(topics[i])); /* Paho forgot a const */
-        response.context = session;
-        if (session->options->version == MQTTVERSION_5) {
-                response.onSuccess5 = mqtt_session_on_unsuback5;
-                response.onFailure5 = mqtt_session_on_subnack5;
-        } else {
-                response.onSuccess = mqtt_session_on_unsuback3;
-                response.onFailure = mqtt_session_on_subnack3;
-        }
-
-        mqtt_session_ask(session, MQTT_REQUEST_SUBSCRIBE, NULL, 0);
-        if (MQTTAsync_unsubscribeMany(session->paho, (int)n_filters, topics, &response) !=
-            MQTTASYNC_SUCCESS)
-                mqtt_session_answer(session, MQTT_REQUEST_SUBSCRIBE, MQTT_SESSION_E_OFFLINE);
-        return mqtt_session_await(session, true);
-}
+/* ---- publishing ---- */
 
 int mqtt_session_publish(MqttSession *session,
                          const char *topic,
@@ -640,6 +566,22 @@ int mqtt_session_publish(MqttSession *session,
 
 void *mqtt_session_paho(MqttSession *session) {
         return session->paho;
+}
+
+MqttSubscribing *mqtt_session_subscribings(MqttSession *session) {
+        return session->subscribings;
+}
+
+unsigned mqtt_session_n_messages(const MqttSession *session) {
+        return atomic_load_explicit(&session->n_messages, memory_order_relaxed);
+}
+
+int mqtt_session_timeout_ms(const MqttSession *session) {
+        return session->options->connect_timeout_ms;
+}
+
+bool mqtt_session_is_interrupted(const MqttSession *session) {
+        return atomic_load(&session->is_interrupted);
 }
 
 bool mqtt_session_is_v5(const MqttSession *session) {

@@ -3,10 +3,10 @@
 /*
  * MqttSession: one session with a broker, over Paho, with calls that wait.
  *
- * With mqtt/sending.c the one file that knows Paho. Belongs to one thread, which connects,
- * subscribes and waits; Paho's threads call the sink. Paho holds its own lock then, so nothing that
- * a sink function waits for may need Paho. mqtt_session_interrupt() is for any thread, and makes
- * every wait end.
+ * With mqtt/sending.c and mqtt/subscribing.c the one that knows Paho. Belongs to one thread, which
+ * connects, and waits; Paho's threads call the sink. Paho holds its own lock then, so
+ * nothing that a sink function waits for may need Paho. mqtt_session_interrupt() is for any thread,
+ * and makes every wait end.
  *
  * It has a mutex, for what Paho's threads tell the owner's; it is never held over a call of Paho.
  */
@@ -17,6 +17,7 @@
 
 typedef struct MqttSession MqttSession;
 typedef struct MqttSessionSink MqttSessionSink;
+typedef struct MqttSubscribing MqttSubscribing;
 
 /* On Paho's threads. Each may be NULL. */
 struct MqttSessionSink {
@@ -48,21 +49,13 @@ MUST_CHECK int mqtt_session_new(MqttSession **ret_session,
 MqttSession *mqtt_session_free(MqttSession *session);
 
 MUST_CHECK int mqtt_session_connect(MqttSession *session);
-const char *mqtt_session_error(const MqttSession *session); /* of the last connect, for the log */
+/* Of the last connect, or why a connection was given up, for the log; "" = it was not ours to tell.
+ */
+const char *mqtt_session_error(const MqttSession *session);
 void mqtt_session_disconnect(MqttSession *session);         /* waits; not for an interruption */
 bool mqtt_session_is_connected(const MqttSession *session); /* any thread */
 void mqtt_session_check(MqttSession *session);              /* is it still there? */
 int mqtt_session_lost_code(const MqttSession *session); /* MQTT 5: the broker's reason; else 0 */
-
-/* @ret_codes: the QoS granted, or MQTT_SESSION_REFUSED and above. */
-MUST_CHECK int mqtt_session_subscribe(MqttSession *session,
-                                      const char *const filters[],
-                                      size_t n_filters,
-                                      int qos,
-                                      int ret_codes[]);
-MUST_CHECK int mqtt_session_unsubscribe(MqttSession *session,
-                                        const char *const filters[],
-                                        size_t n_filters);
 
 /* Does not wait: MqttSessionSink.published tells. */
 MUST_CHECK int mqtt_session_publish(MqttSession *session,
@@ -71,9 +64,16 @@ MUST_CHECK int mqtt_session_publish(MqttSession *session,
                                     int qos,
                                     bool retain);
 
-/* For mqtt/sending.c. */
+/* For mqtt/sending.c and mqtt/subscribing.c. */
 void *mqtt_session_paho(MqttSession *session);
 bool mqtt_session_is_v5(const MqttSession *session);
+bool mqtt_session_is_interrupted(const MqttSession *session);
+int mqtt_session_timeout_ms(const MqttSession *session);
+unsigned mqtt_session_n_messages(const MqttSession *session); /* that came */
+MqttSubscribing *mqtt_session_subscribings(MqttSession *session);
+/* Ends the connection, and what was asked on it: once this returns, nothing is answered any more.
+ */
+void mqtt_session_give_up(MqttSession *session, const char *why);
 
 /* Until something has happened since the last wait (connected, lost, published, interrupted). */
 void mqtt_session_wait(MqttSession *session, int timeout_ms);

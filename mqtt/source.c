@@ -14,6 +14,7 @@
 #include "mqtt/canary.h"
 #include "mqtt/filters.h"
 #include "mqtt/session.h"
+#include "mqtt/subscribing.h"
 
 #define MQTT_SOURCE_QOS       1
 #define MQTT_SOURCE_TICK_MS   250      /* how often high water is looked at */
@@ -21,7 +22,6 @@
 #define MQTT_SOURCE_STOP_MS   500      /* for a message that is not taken while we stop */
 #define MQTT_SOURCE_STABLE_US 10000000 /* a connection that lasts so long was a good one */
 #define MQTT_SOURCE_FLAPS     3
-#define MQTT_SOURCE_BATCH     32 /* filters in one SUBSCRIBE */
 #define MQTT_SOURCE_MAX_SHIFT 16
 #define MQTT_SOURCE_WINDOW    16 /* canaries: one is enough */
 
@@ -242,7 +242,10 @@ static void mqtt_source_lost(MqttSource *source) {
                           source->options->client_id,
                           retry_ms);
         else
-                log_warning("mqtt_lost reason=0x%02x retry_ms=%d", (unsigned)code, retry_ms);
+                log_warning("mqtt_lost reason=0x%02x why=\"%s\" retry_ms=%d",
+                            (unsigned)code,
+                            mqtt_session_error(source->session),
+                            retry_ms);
 }
 
 /* True while the broker is to keep what comes. */
@@ -294,14 +297,14 @@ static void mqtt_source_granted(MqttFilter *filter, int code, bool was_refused) 
 
 /* False: the connection is gone, or we are to stop. */
 static bool mqtt_source_subscribe_some(MqttSource *source, MqttFilterState state) {
-        MqttFilter *items[MQTT_SOURCE_BATCH];
-        const char *texts[MQTT_SOURCE_BATCH];
-        int codes[MQTT_SOURCE_BATCH] = { 0 };
-        size_t n = mqtt_filters_pick(source->filters, state, items, MQTT_SOURCE_BATCH);
+        MqttFilter *items[MQTT_SUBSCRIBING_MAX];
+        const char *texts[MQTT_SUBSCRIBING_MAX];
+        int codes[MQTT_SUBSCRIBING_MAX] = { 0 };
+        size_t n = mqtt_filters_pick(source->filters, state, items, MQTT_SUBSCRIBING_MAX);
 
         for (size_t i = 0; i < n; ++i)
                 texts[i] = items[i]->text;
-        if (n > 0 && mqtt_session_subscribe(source->session, texts, n, MQTT_SOURCE_QOS, codes) != 0)
+        if (n > 0 && mqtt_subscribing_begin(source->session, texts, n, MQTT_SOURCE_QOS, codes) != 0)
                 return false;
         for (size_t i = 0; i < n; ++i)
                 mqtt_source_granted(items[i], codes[i], state == MQTT_FILTER_REFUSED);
@@ -309,17 +312,17 @@ static bool mqtt_source_subscribe_some(MqttSource *source, MqttFilterState state
 }
 
 static bool mqtt_source_unsubscribe(MqttSource *source) {
-        MqttFilter *items[MQTT_SOURCE_BATCH];
-        const char *texts[MQTT_SOURCE_BATCH];
+        MqttFilter *items[MQTT_SUBSCRIBING_MAX];
+        const char *texts[MQTT_SUBSCRIBING_MAX];
         size_t n;
 
         while ((n = mqtt_filters_pick(source->filters,
                                       MQTT_FILTER_STALE,
                                       items,
-                                      MQTT_SOURCE_BATCH)) > 0) {
+                                      MQTT_SUBSCRIBING_MAX)) > 0) {
                 for (size_t i = 0; i < n; ++i)
                         texts[i] = items[i]->text;
-                if (mqtt_session_unsubscribe(source->session, texts, n) != 0)
+                if (mqtt_subscribing_end(source->session, texts, n) != 0)
                         return false;
                 for (size_t i = 0; i < n; ++i)
                         items[i]->state = MQTT_FILTER_GONE;

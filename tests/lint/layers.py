@@ -14,7 +14,7 @@ MAY_INCLUDE = {  # layer -> layers whose headers it may include
 JSON_C = {"ws/ask.c", "ws/command.c", "ws/commanding.c", "ws/detections.c", "ws/auth.c",
           *(f"gateway/decode_{x}.c" for x in ("detections", "device", "member", "vehicle"))}
 ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
-    "MQTTAsync.h": {"mqtt/sending.c", "mqtt/session.c"},
+    "MQTTAsync.h": {"mqtt/sending.c", "mqtt/session.c", "mqtt/subscribing.c"},
     "libpq-fe.h": {f"db/{x}.c" for x in
                    ("admin", "commands", "conn", "directory", "history", "history_alerts", "history_detections",
                     "history_logs", "history_telemetry", "history_track", "listing", "migrate",

@@ -1,0 +1,83 @@
+"""Promise: whatever a broker answers, late, twice, short, for another request or not at all, costs
+a connection at most, and is not believed."""
+import time
+
+import pytest
+
+UNTRUE = ("mqtt_subscribe_refused", "mqtt_subscribe_downgraded", "mqtt_canary_off")
+
+
+@pytest.fixture(params=[4, 5], ids=["3.1.1", "5"])
+def gateway(request, make_gateway, scripted_broker):
+    gateway = make_gateway(broker=scripted_broker, mqtt__version=request.param,
+                           mqtt__connect_timeout="1s", mqtt__canary="50ms")
+    gateway.add_user("ana")
+    gateway.add_device("dev-1", "ana")
+    return gateway
+
+
+def granted(packet):
+    return [option & 3 for option in packet.options]
+
+
+def stores_what_comes(gateway, scripted_broker):
+    """And has told nobody that a filter was refused or granted less."""
+    gateway.wait_ready()
+    link = scripted_broker.link(scripted_broker.seen("SUBSCRIBE")[-1].link.client_id)
+    link.publish("devices/dev-1/status", '{"status":"online"}')
+    gateway.database.wait_for("SELECT count(*) FROM device_status_logs", 1)
+    assert not [word for word in UNTRUE if word in gateway.log()], gateway.log()
+
+
+def test_a_suback_that_comes_too_late_is_not_taken_for_another(gateway, scripted_broker):
+    late = []
+
+    def reluctant(link, packet):
+        if not late or time.monotonic() < late[0][1] + 0.5:
+            late.append((packet, time.monotonic()))
+            return
+        for old, _ in late:
+            link.suback(old.packet_id, granted(old))
+        link.suback(packet.packet_id, granted(packet))
+
+    scripted_broker.on_subscribe = reluctant
+    gateway.start(wait=False)
+    stores_what_comes(gateway, scripted_broker)
+
+
+WRONG = {
+    "without a code": lambda link, packet: link.suback(packet.packet_id, []),
+    "with a code too many": lambda link, packet: link.suback(packet.packet_id, [1, 1]),
+    "as a PUBACK": lambda link, packet: link.puback(packet.packet_id),
+}
+
+
+@pytest.mark.parametrize("answer", WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_answer_to_a_subscription_costs_the_connection(gateway, scripted_broker, answer):
+    wrong = []
+
+    def once(link, packet):
+        if wrong and link is not wrong[0]:
+            link.suback(packet.packet_id, granted(packet))
+            return
+        wrong.append(link)
+        answer(link, packet)
+
+    scripted_broker.on_subscribe = once
+    gateway.start(wait=False)
+    stores_what_comes(gateway, scripted_broker)
+
+
+@pytest.mark.parametrize("answer", [lambda link, packet: None,
+                                    lambda link, packet: link.puback(packet.packet_id, 0x97)],
+                         ids=["none", "a refusal"])
+def test_a_letter_that_no_broker_took_is_kept(make_gateway, scripted_broker, answer):
+    gateway = make_gateway(broker=scripted_broker, mqtt__connect_timeout="1s")
+    gateway.start()
+    scripted_broker.seen("SUBSCRIBE")[-1].link.publish("devices/dev-1/status", "{")
+    gateway.database.wait_for("SELECT count(*) FROM dead_letters", 1)
+    scripted_broker.on_publish = answer
+    done = gateway.cli("dead-letters", "replay", "--reason", "bad_json", check=False)
+    assert done.returncode != 0, done.stdout
+    assert "replayed 0" in done.stdout
+    assert gateway.database.value("SELECT count(*) FROM dead_letters") == 1
