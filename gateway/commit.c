@@ -55,6 +55,11 @@ bool commit_is_idle(const Commit *commit) {
         return !commit->batch;
 }
 
+void commit_abandon(Commit *commit) {
+        commit->batch = NULL;
+        commit->n_todo = 0;
+}
+
 int64_t commit_age_us(const Commit *commit) {
         return commit->batch ? clock_mono_us() - commit->begun_us : 0;
 }

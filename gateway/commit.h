@@ -39,6 +39,9 @@ MUST_CHECK int commit_resume(Commit *commit,
                              uint64_t position,
                              CommitRange *ret_range);
 
+/* Idle: nothing of the batch is wanted any more. Only without a connection, or on a new one. */
+void commit_abandon(Commit *commit);
+
 bool commit_is_idle(const Commit *commit);
 int64_t commit_age_us(
         const Commit *commit); /* how long the transaction under way has taken; 0 when idle */

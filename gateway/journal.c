@@ -545,7 +545,7 @@ uint64_t journal_count_after(Journal *journal, uint64_t after_seq) {
         return n;
 }
 
-int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position) {
+int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position, uint64_t *ret_by) {
         uint64_t stored_raw = journal_numbers_raw(&journal->numbers, stored_seq);
         uint64_t from, to;
         int r;
@@ -556,7 +556,8 @@ int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position) {
                                   stored_seq > 0 ? stored_raw + 1 : 0,
                                   from,
                                   position,
-                                  &to);
+                                  &to,
+                                  ret_by);
         journal->next_seq = to;
         pthread_mutex_unlock(&journal->lock);
 
@@ -566,10 +567,11 @@ int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position) {
         }
         if (to != from)
                 log_error("journal_behind_database position=%" PRIu64 " next=%" PRIu64
-                          " continues_at=%" PRIu64,
+                          " continues_at=%" PRIu64 " renumbered=%s",
                           position,
                           from,
-                          to);
+                          to,
+                          *ret_by > 0 ? "yes" : "no");
         return 0;
 }
 

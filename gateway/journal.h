@@ -111,10 +111,13 @@ uint64_t journal_count_after(
  * Reader: the database is at @position, and stores nothing behind it. To be called before anything
  * is read to be stored, and again whenever that is not where the reader left it: what is behind
  * @stored_seq then is to be stored yet (0: only what was never confirmed), and has numbers above
- * @position afterwards, if need be others than before. JOURNAL_E_FULL: the disk does not take the
- * note of it; nothing has changed.
+ * @position afterwards, if need be others than before: by *ret_by more. JOURNAL_E_FULL: the disk
+ * does not take the note of it; nothing has changed.
  */
-MUST_CHECK int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position);
+MUST_CHECK int journal_confirm(Journal *journal,
+                               uint64_t stored_seq,
+                               uint64_t position,
+                               uint64_t *ret_by);
 
 /*
  * Reader: a descriptor for poll(2), readable once a record after @after_seq is there. Call before

@@ -225,11 +225,11 @@ int journal_numbers_judge(JournalNumbers *numbers,
                           uint64_t from_raw,
                           uint64_t next,
                           uint64_t position,
-                          uint64_t *ret_next) {
+                          uint64_t *ret_next,
+                          uint64_t *ret_by) {
         NumbersPlace place = numbers_place(numbers);
         uint64_t ahead = numbers->reserved > next ? numbers->reserved - next : 0;
-        bool is_shifted = false;
-        uint64_t from, after = next;
+        uint64_t from, by = 0, after = next;
         int r = 0;
 
         if (from_raw == 0)
@@ -238,13 +238,10 @@ int journal_numbers_judge(JournalNumbers *numbers,
         if (from_raw > 0 && from < next && from <= position) {
                 if (place.n_shifts == JOURNAL_NUMBERS_SHIFTS)
                         return -EOVERFLOW;
-                place.shifts[place.n_shifts++] = (JournalShift){
-                        .from = from,
-                        .to = next - 1,
-                        .by = position + 1 - from,
-                };
-                after = next + (position + 1 - from);
-                is_shifted = true;
+                by = position + 1 - from;
+                place.shifts[place.n_shifts++] =
+                        (JournalShift){ .from = from, .to = next - 1, .by = by };
+                after = next + by;
         } else if (next <= position) {
                 after = position + 1;
         }
@@ -252,7 +249,7 @@ int journal_numbers_judge(JournalNumbers *numbers,
         if (after != next)
                 place.reserved = after + (ahead > NUMBERS_BLOCK ? ahead : NUMBERS_BLOCK);
         /* Where there is no file, nothing was given out yet. */
-        if (numbers->unconfirmed > 0 || is_shifted || (after != next && numbers->generation > 0)) {
+        if (numbers->unconfirmed > 0 || by > 0 || (after != next && numbers->generation > 0)) {
                 r = numbers_write(numbers, &place);
                 if (r != 0)
                         return r;
@@ -260,5 +257,6 @@ int journal_numbers_judge(JournalNumbers *numbers,
         }
         numbers->is_confirmed = true;
         *ret_next = after;
+        *ret_by = by;
         return 0;
 }

@@ -62,13 +62,14 @@ MUST_CHECK int journal_numbers_reserve(JournalNumbers *numbers, uint64_t next, u
 /*
  * The database is at @position, and nothing of the raw numbers from @from_raw on is stored there
  * (0: of those that are unconfirmed). @next: would be given out next; *ret_next: is, instead.
- * 0, or a negative errno: nothing has changed.
+ * *ret_by: what they are shifted by. 0, or a negative errno: nothing has changed.
  */
 MUST_CHECK int journal_numbers_judge(JournalNumbers *numbers,
                                      uint64_t from_raw,
                                      uint64_t next,
                                      uint64_t position,
-                                     uint64_t *ret_next);
+                                     uint64_t *ret_next,
+                                     uint64_t *ret_by);
 
 uint64_t journal_numbers_shifted(const JournalNumbers *numbers, uint64_t raw);
 /* The last raw number that is at or below @seq when it is shifted. */

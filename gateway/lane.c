@@ -48,6 +48,15 @@ void lane_start(Lane *lane, uint64_t position) {
         lane->loaded_seq = position;
 }
 
+void lane_restart(Lane *lane, uint64_t position) {
+        commit_abandon(lane->commit);
+        batch_reset(lane->current);
+        batch_reset(lane->next);
+        lane->n_done = 0;
+        lane->n_loaded = lane->n_stored = 0;
+        lane_start(lane, position);
+}
+
 bool lane_is_idle(const Lane *lane) {
         return commit_is_idle(lane->commit);
 }

@@ -21,6 +21,10 @@ Lane *lane_free(Lane *lane);
 
 void lane_start(Lane *lane, uint64_t position); /* empty so far: everything up to here is stored */
 
+/* Empty again, at another place of the journal: what is not stored is read anew. Not while a
+ * transaction is under way on a connection that is alive. */
+void lane_restart(Lane *lane, uint64_t position);
+
 /* Reads on behind what was loaded, into the batch that is free (lane_has_room()); the span's
  * after_seq is the lane's to say. Where nothing is up to the span's until_seq, that is behind us.
  */

@@ -194,20 +194,45 @@ static uint64_t processor_begin_seq(Journal *journal) {
         return first > 0 ? first - 1 : journal_begin_seq(journal);
 }
 
+/*
+ * The position is beyond what we stored, and not by what was under way: somebody else has been
+ * there. What waits has numbers above it from here on, and is read again.
+ */
+static int processor_move_on(Processor *processor, uint64_t position) {
+        uint64_t stored_seq = lane_stored_seq(processor->lane);
+        uint64_t by;
+
+        if (journal_confirm(processor->journal, stored_seq, position, &by) != 0)
+                return DB_E_OFFLINE;
+        log_error("journal_position_moved epoch=%s stored=%llu position=%llu hint=\"another "
+                  "process "
+                  "stores this journal, or the database is another one; what waited is stored "
+                  "behind it\"",
+                  journal_epoch(processor->journal),
+                  (unsigned long long)stored_seq,
+                  (unsigned long long)position);
+        processor->shown_seq =
+                processor->shown_seq > stored_seq ? processor->shown_seq + by : position;
+        lane_restart(processor->lane, position);
+        return 0;
+}
+
 /* The database says how far we got: behind a crash or a cut, only it knows. */
 static int processor_take_position(Processor *processor, uint64_t position) {
         CommitRange range;
-        uint64_t n, recovered_seq;
+        uint64_t n, recovered_seq, by;
         int r;
 
         if (processor->was_ready) {
                 r = lane_resume(processor->lane, position, &range);
+                if (r == DB_E_FENCED && position > lane_stored_seq(processor->lane))
+                        return processor_move_on(processor, position);
                 if (range.to > range.from && processor_on_committed(processor, &range) != 0)
                         return err_new(-ENOMEM);
                 return r;
         }
 
-        if (journal_confirm(processor->journal, 0, position) != 0)
+        if (journal_confirm(processor->journal, 0, position, &by) != 0)
                 return DB_E_OFFLINE; /* nothing may be stored yet: ask again */
         recovered_seq = journal_recovered_seq(processor->journal);
         n = journal_count_after(processor->journal, position);

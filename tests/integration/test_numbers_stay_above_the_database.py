@@ -1,6 +1,7 @@
 """A journal that is behind the database, and clocks that were set back: nothing is skipped for it."""
 import shutil
 
+import psycopg2
 import pytest
 
 from conftest import populate
@@ -124,3 +125,31 @@ def test_what_is_accepted_before_the_database_answers_is_stored_once(by_mqtt, da
     by_mqtt.send(5)
     by_mqtt.assert_stored()
     wait_until(lambda: gateway.metric("tidegate_in_journal") == 0, "an empty journal")
+
+
+def move_position(database, sender):
+    """Ahead, while messages wait for it; where it is then."""
+    conn = psycopg2.connect(database.url)
+    with conn, conn.cursor() as cursor:
+        cursor.execute("UPDATE journal_positions SET seq = seq + %s RETURNING seq", (10 * DAY_US,))
+        (moved,) = cursor.fetchone()
+        sender.send(10)  # they wait for the row
+        wait_accepted(sender.gateway, sender.n)
+    conn.close()
+    return moved
+
+
+def test_a_position_that_moves_ahead_while_we_run_takes_what_waits_along(by_mqtt, database):
+    gateway = by_mqtt.gateway
+    by_mqtt.send(3)
+    by_mqtt.assert_stored()
+    moved = move_position(database, by_mqtt)
+    by_mqtt.assert_stored()
+    assert position(database) > moved
+    by_mqtt.send(5)
+    by_mqtt.assert_stored()
+    wait_until(lambda: gateway.metric("tidegate_in_journal") == 0, "an empty journal")
+    gateway.kill()
+    gateway.start()
+    by_mqtt.send(5)
+    by_mqtt.assert_stored()

@@ -141,6 +141,13 @@ static void append(Fixture *f, const char *payload) {
         assert_int_equal(journal_append(f->journal, &inbound, &f->last), 0);
 }
 
+static uint64_t confirm(Fixture *f, uint64_t stored_seq, uint64_t position) {
+        uint64_t by = UINT64_MAX;
+
+        assert_int_equal(journal_confirm(f->journal, stored_seq, position, &by), 0);
+        return by;
+}
+
 /* What is read behind @after_seq: its payloads, each of one letter, and the last number. */
 static const char *read_after(Fixture *f, uint64_t after_seq, uint64_t *ret_last) {
         static char letters[N_MAX + 1];
@@ -166,7 +173,7 @@ static void test_a_start_continues_above_all_that_was_reserved(void **state) {
         char path[512];
         uint64_t lost, again;
 
-        assert_int_equal(journal_confirm(f->journal, 0, BEYOND_CLOCK), 0);
+        confirm(f, 0, BEYOND_CLOCK);
         append(f, "a");
         lost = f->last;
         assert_true(lost > BEYOND_CLOCK);
@@ -188,7 +195,7 @@ static void test_a_start_continues_above_all_that_was_reserved(void **state) {
         append(f, "b");
         again = f->last;
         assert_true(again > lost);
-        assert_int_equal(journal_confirm(f->journal, 0, lost), 0);
+        confirm(f, 0, lost);
         assert_string_equal(read_after(f, lost, &again), "b");
         assert_int_equal(again, f->last);
 }
@@ -199,7 +206,7 @@ static void test_what_was_accepted_at_or_below_the_position_moves_above_it(void 
 
         append(f, "a");
         append(f, "b");
-        assert_int_equal(journal_confirm(f->journal, 0, f->last + FAR), 0);
+        confirm(f, 0, f->last + FAR);
         assert_string_equal(read_after(f, f->last + FAR, &last), "ab");
         assert_int_equal(last, f->last + FAR + 2);
         assert_int_equal(journal_last_seq(f->journal), last);
@@ -216,7 +223,7 @@ static void test_moved_numbers_are_the_same_after_a_crash(void **state) {
         append(f, "a");
         append(f, "b");
         position = f->last + FAR;
-        assert_int_equal(journal_confirm(f->journal, 0, position), 0);
+        confirm(f, 0, position);
         append(f, "c");
         first = journal_first_seq(f->journal);
         last = journal_last_seq(f->journal);
@@ -227,7 +234,7 @@ static void test_moved_numbers_are_the_same_after_a_crash(void **state) {
                 assert_int_equal(journal_last_seq(f->journal), last);
                 assert_int_equal(journal_recovered_seq(f->journal), last);
                 /* The first of them is stored. */
-                assert_int_equal(journal_confirm(f->journal, 0, first), 0);
+                confirm(f, 0, first);
                 assert_string_equal(read_after(f, first, &last), "bc");
         }
         append(f, "d");
@@ -238,7 +245,7 @@ static void test_a_run_that_never_heard_is_judged_at_the_next_start(void **state
         Fixture *f = *state;
         uint64_t position, last;
 
-        assert_int_equal(journal_confirm(f->journal, 0, 0), 0);
+        confirm(f, 0, 0);
         append(f, "a");
         position = f->last + FAR;
         crash(f); /* the database is away from here on */
@@ -247,11 +254,11 @@ static void test_a_run_that_never_heard_is_judged_at_the_next_start(void **state
         append(f, "c");
         crash(f);
         append(f, "d");
-        assert_int_equal(journal_confirm(f->journal, 0, position), 0);
+        confirm(f, 0, position);
         /* "a" has a number that was confirmed and is passed: it is stored. */
         assert_string_equal(read_after(f, position, &last), "bcd");
         crash(f);
-        assert_int_equal(journal_confirm(f->journal, 0, position + 1), 0);
+        confirm(f, 0, position + 1);
         assert_string_equal(read_after(f, position + 1, &last), "cd");
 }
 
@@ -262,12 +269,12 @@ static void test_nothing_moves_where_the_numbers_are_above(void **state) {
         append(f, "a");
         first = f->last;
         append(f, "b");
-        assert_int_equal(journal_confirm(f->journal, 0, first - 1), 0);
+        confirm(f, 0, first - 1);
         assert_string_equal(read_after(f, first - 1, &last), "ab");
         assert_int_equal(last, f->last);
         crash(f);
         append(f, "c");
-        assert_int_equal(journal_confirm(f->journal, 0, first), 0);
+        confirm(f, 0, first);
         assert_string_equal(read_after(f, first, &last), "bc");
         assert_int_equal(last, f->last);
 }
@@ -276,20 +283,20 @@ static void test_a_position_that_moved_later_takes_the_rest_along(void **state) 
         Fixture *f = *state;
         uint64_t stored, last, position;
 
-        assert_int_equal(journal_confirm(f->journal, 0, 0), 0);
+        confirm(f, 0, 0);
         append(f, "a");
         stored = f->last;
         append(f, "b");
         append(f, "c");
         for (int i = 0; i < 5; ++i) {
                 position = journal_last_seq(f->journal) + FAR;
-                assert_int_equal(journal_confirm(f->journal, stored, position), 0);
+                confirm(f, stored, position);
                 assert_string_equal(read_after(f, position, &last), "bc");
                 stored = position;
         }
         append(f, "d");
         crash(f);
-        assert_int_equal(journal_confirm(f->journal, 0, stored), 0);
+        confirm(f, 0, stored);
         assert_string_equal(read_after(f, stored, &last), "bcd");
 }
 
@@ -299,7 +306,7 @@ static void test_a_damaged_file_is_reported_and_costs_no_message(void **state) {
         uint64_t last;
         int fd;
 
-        assert_int_equal(journal_confirm(f->journal, 0, 0), 0);
+        confirm(f, 0, 0);
         append(f, "a");
         path_of(path, sizeof(path), f->dir, "numbers");
         fd = open(path, O_WRONLY);
@@ -309,7 +316,7 @@ static void test_a_damaged_file_is_reported_and_costs_no_message(void **state) {
         close(fd);
         crash(f);
         append(f, "b");
-        assert_int_equal(journal_confirm(f->journal, 0, 0), 0);
+        confirm(f, 0, 0);
         assert_string_equal(read_after(f, 0, &last), "ab");
 }
 
@@ -320,10 +327,10 @@ static void test_a_torn_place_leaves_the_one_before(void **state) {
         uint64_t before;
         int fd;
 
-        assert_int_equal(journal_confirm(f->journal, 0, BEYOND_CLOCK), 0);
+        confirm(f, 0, BEYOND_CLOCK);
         append(f, "a"); /* the first place that is written is the second */
         before = f->last;
-        assert_int_equal(journal_confirm(f->journal, before, before + FAR), 0);
+        confirm(f, before, before + FAR);
         path_of(path, sizeof(path), f->dir, "numbers");
         fd = open(path, O_WRONLY);
         assert_true(fd >= 0);
