@@ -37,12 +37,41 @@ int db_partitions_make(DbConn *conn, int64_t from_us, int64_t to_us) {
         partitions_day(from_us, from);
         partitions_day(to_us, to);
         r = db_conn_exec(conn,
-                         &(DbQuery){ "SELECT tidegate_make_partitions(date '1970-01-01' + $1::int,"
-                                     " date '1970-01-01' + $2::int)",
+                         &(DbQuery){ "SELECT tidegate_make_partitions(d.from_day, d.to_day),"
+                                     " tidegate_note_written(d.from_day, d.to_day)"
+                                     " FROM (SELECT date '1970-01-01' + $1::int AS from_day,"
+                                     " date '1970-01-01' + $2::int AS to_day) d",
                                      N_ELEMENTS(args),
                                      args },
                          NULL);
         return r < 0 ? err_up(r) : r;
+}
+
+int db_partitions_judge(DbConn *conn, int64_t now_us, bool is_patient, DbRetentionDay *ret_day) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char now[PARTITIONS_ARG_SIZE];
+        const char *args[] = { now, is_patient ? "t" : "f" };
+        int r;
+
+        snprintf(now, sizeof(now), "%lld", (long long)now_us);
+        r = db_conn_exec(conn,
+                         &(DbQuery){ "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)"
+                                     "::bigint, r.day - date '1970-01-01', r.held"
+                                     " FROM tidegate_retention_day(timestamptz 'epoch'"
+                                     " + $1::bigint * interval '1 microsecond', $2::boolean) r",
+                                     N_ELEMENTS(args),
+                                     args },
+                         &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        *ret_day = (DbRetentionDay){
+                .now_us = strtoll(PQgetvalue(result, 0, 0), NULL, 10),
+                .day_us = PQgetisnull(result, 0, 1)
+                                  ? CLOCK_UNKNOWN
+                                  : strtoll(PQgetvalue(result, 0, 1), NULL, 10) * CLOCK_DAY_US,
+        };
+        snprintf(ret_day->held, sizeof(ret_day->held), "%s", PQgetvalue(result, 0, 2));
+        return 0;
 }
 
 /* DB_E_NOT_FOUND: none is left. */
@@ -67,13 +96,13 @@ static int partitions_drop_one(DbConn *conn, const char *table, int64_t before_u
 int db_partitions_drop(DbConn *conn,
                        const DbRetention retention[],
                        size_t n,
-                       int64_t now_us,
+                       int64_t day_us,
                        int *ret_n_dropped) {
         int n_dropped = 0;
         int r = 0;
 
         for (size_t i = 0; i < n && r == 0; ++i) {
-                int64_t before_us = now_us - retention[i].days * CLOCK_DAY_US;
+                int64_t before_us = day_us - retention[i].days * CLOCK_DAY_US;
 
                 if (retention[i].days <= 0)
                         continue;

@@ -42,6 +42,7 @@ struct Config {
         int database_query_connections, database_stream_timeout_ms;
         int outbox_capacity, outbox_wait_ms, query_capacity;
         int partitions_ahead_days;
+        int retention_hold_ms;
         struct {
                 const char *table;
                 int days;

@@ -100,6 +100,9 @@ const ConfigKey config_keys[] = {
         { "database", "partitions_ahead", CONFIG_DAYS, AT(partitions_ahead_days), "7d", 1, 365,
           false,
           "How many days ahead the partitions of the log tables are made." },
+        { "database", "retention_hold", CONFIG_MS, AT(retention_hold_ms), "12h", 1000,
+          7 * 24 * HOUR_MS, false,
+          "How long a clock that jumped has to stay so for each day that retention moves on." },
 
         { RETENTION(0, "raw_logs"), "30d", 0, 36500, false,
           "How long rows are kept, in days; 0 = for ever." },

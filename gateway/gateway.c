@@ -195,10 +195,12 @@ static int gateway_start_database(Gateway *gateway) {
                                   gateway->outbox);
         if (r == 0)
                 r = maintenance_new(&gateway->maintenance,
-                                    config->database_url,
-                                    config->partitions_ahead_days,
-                                    retention,
-                                    config->n_retention);
+                                    &(MaintenanceOptions){ .database_url = config->database_url,
+                                                           .days_ahead =
+                                                                   config->partitions_ahead_days,
+                                                           .hold_ms = config->retention_hold_ms,
+                                                           .retention = retention,
+                                                           .n_retention = config->n_retention });
         return r == 0 ? 0 : err_up(r);
 }
 

@@ -8,6 +8,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
 #include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
 
 enum {
         MAINTENANCE_CONNECT_MS = 5000,
@@ -23,26 +24,69 @@ struct Maintenance {
         bool has_thread;
         int stop_fd;
         DbConn *conn;
-        int days_ahead;
+        MaintenanceOptions options;
         DbRetention *retention;
-        size_t n_retention;
-        bool is_reported; /* that it could not be done */
+        bool is_reported;      /* that it could not be done */
+        DbRetentionDay day;    /* what was judged last */
+        int64_t held_since_us; /* monotonic: since when retention waits; 0: it does not */
 };
 
+/* Retention that does not trust the clocks says so once, and once that it does again. */
+static void maintenance_note(Maintenance *maintenance, const DbRetentionDay *day, int64_t now_us) {
+        bool was_held = *maintenance->day.held != '\0';
+        bool is_held = *day->held != '\0';
+        char ours[CLOCK_TEXT_SIZE], theirs[CLOCK_TEXT_SIZE];
+
+        clock_format(now_us, ours);
+        clock_format(day->now_us, theirs);
+        if (is_held && strcmp(maintenance->day.held, day->held) != 0)
+                log_warning("retention_held reason=%s gateway=%s database=%s "
+                            "hint=\"nothing is dropped: set the clocks right, or see Retention in "
+                            "operations.md\"",
+                            day->held,
+                            ours,
+                            theirs);
+        else if (was_held && !is_held)
+                log_info("retention_goes_on database=%s", theirs);
+        /* A jump that has lasted is given one day, and then has to last again. */
+        if (!is_held)
+                maintenance->held_since_us = 0;
+        else if (!was_held || day->day_us != CLOCK_UNKNOWN)
+                maintenance->held_since_us = clock_mono_us();
+        metric_set(METRIC_RETENTION_HELD, is_held);
+        maintenance->day = *day;
+}
+
+static bool maintenance_is_patient(const Maintenance *maintenance) {
+        return maintenance->held_since_us != 0 &&
+               clock_mono_us() - maintenance->held_since_us >=
+                       maintenance->options.hold_ms * INT64_C(1000);
+}
+
+/* The days are the database's: with a wrong clock ours would be as wrong. */
 static int maintenance_work(Maintenance *maintenance, int *ret_n_dropped) {
         int64_t now_us = clock_now_us();
+        DbRetentionDay day;
         int r;
 
         r = db_conn_connect_wait(maintenance->conn, MAINTENANCE_CONNECT_MS);
         if (r == 0)
-                r = db_partitions_make(maintenance->conn,
-                                       now_us,
-                                       now_us + maintenance->days_ahead * CLOCK_DAY_US);
-        if (r == 0)
+                r = db_partitions_judge(maintenance->conn,
+                                        now_us,
+                                        maintenance_is_patient(maintenance),
+                                        &day);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+
+        maintenance_note(maintenance, &day, now_us);
+        r = db_partitions_make(maintenance->conn,
+                               day.now_us,
+                               day.now_us + maintenance->options.days_ahead * CLOCK_DAY_US);
+        if (r == 0 && day.day_us != CLOCK_UNKNOWN)
                 r = db_partitions_drop(maintenance->conn,
                                        maintenance->retention,
-                                       maintenance->n_retention,
-                                       now_us,
+                                       maintenance->options.n_retention,
+                                       day.day_us,
                                        ret_n_dropped);
         return r < 0 ? err_up(r) : r;
 }
@@ -74,10 +118,12 @@ static bool maintenance_once(Maintenance *maintenance, bool is_quiet) {
         return r == 0;
 }
 
-/* Until the next time: an hour, or the change of the day. */
-static int64_t maintenance_pause_us(void) {
+/* Until the next time: an hour, or the change of the day; a clock may be set right at any time. */
+static int64_t maintenance_pause_us(const Maintenance *maintenance) {
         int64_t to_midnight_us = CLOCK_DAY_US - clock_now_us() % CLOCK_DAY_US;
 
+        if (maintenance->held_since_us != 0)
+                return MAINTENANCE_RETRY_US;
         return to_midnight_us < MAINTENANCE_PERIOD_US ? to_midnight_us : MAINTENANCE_PERIOD_US;
 }
 
@@ -86,35 +132,31 @@ static void *maintenance_run(void *arg) {
         int64_t pause_us = MAINTENANCE_FIRST_US;
 
         if (maintenance_once(maintenance, true))
-                pause_us = maintenance_pause_us();
+                pause_us = maintenance_pause_us(maintenance);
         while (!maintenance_is_stopped(maintenance, (int)(pause_us / 1000) + 1))
-                pause_us = maintenance_once(maintenance, false) ? maintenance_pause_us()
+                pause_us = maintenance_once(maintenance, false) ? maintenance_pause_us(maintenance)
                                                                 : MAINTENANCE_RETRY_US;
         return NULL;
 }
 
-int maintenance_new(Maintenance **ret_maintenance,
-                    const char *database_url,
-                    int days_ahead,
-                    const DbRetention retention[],
-                    size_t n_retention) {
+int maintenance_new(Maintenance **ret_maintenance, const MaintenanceOptions *options) {
         CLEANUP(maintenance_free) Maintenance *maintenance = NULL;
         int r;
 
         maintenance = calloc(1, sizeof(*maintenance));
         if (!maintenance)
                 return err_new(-ENOMEM);
-        maintenance->days_ahead = days_ahead;
+        maintenance->options = *options;
         maintenance->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (maintenance->stop_fd < 0)
                 return err_new(-errno);
-        maintenance->retention = calloc(n_retention + 1, sizeof(*retention));
+        maintenance->retention = calloc(options->n_retention + 1, sizeof(DbRetention));
         if (!maintenance->retention)
                 return err_new(-ENOMEM);
-        for (size_t i = 0; i < n_retention; ++i)
-                maintenance->retention[maintenance->n_retention++] = retention[i];
+        for (size_t i = 0; i < options->n_retention; ++i)
+                maintenance->retention[i] = options->retention[i];
         r = db_conn_new(&maintenance->conn,
-                        &(DbConnOptions){ .url = database_url,
+                        &(DbConnOptions){ .url = options->database_url,
                                           .name = "maintenance",
                                           .connect_timeout_ms = MAINTENANCE_CONNECT_MS,
                                           .statement_timeout_ms = MAINTENANCE_STATEMENT_MS });

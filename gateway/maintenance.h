@@ -4,19 +4,26 @@
  * Maintenance: makes partitions ahead and drops old ones, on a connection and a thread of its own.
  *
  * Once at start, then every hour and when the day changes. Away from the database: tries again each
- * minute.
+ * minute. A clock that jumped, or that is not the database's, drops nothing: it is said in the log,
+ * in tidegate_retention_held and in /readyz, and looked at again each minute. What lasts for
+ * @hold_ms is given one day at a time.
  */
 
 #include "db/partitions.h"
 #include "gateway/base/base.h"
 
 typedef struct Maintenance Maintenance;
+typedef struct MaintenanceOptions MaintenanceOptions;
 
-MUST_CHECK int maintenance_new(Maintenance **ret_maintenance,
-                               const char *database_url,
-                               int days_ahead,
-                               const DbRetention retention[],
-                               size_t n_retention);
+struct MaintenanceOptions {
+        const char *database_url;
+        int days_ahead;
+        int64_t hold_ms;
+        const DbRetention *retention;
+        size_t n_retention;
+};
+
+MUST_CHECK int maintenance_new(Maintenance **ret_maintenance, const MaintenanceOptions *options);
 Maintenance *maintenance_free(Maintenance *maintenance);
 
 DEFINE_CLEANUP(Maintenance *, maintenance_free);

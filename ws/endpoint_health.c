@@ -33,6 +33,12 @@ static size_t ws_health_reasons(const WsCall *call, Buf *buf) {
         return n;
 }
 
+/* What an operator should know, though all who ask are served. */
+static void ws_health_notes(Buf *body) {
+        if (metric_get(METRIC_RETENTION_HELD) != 0)
+                buf_append_string(body, ",\"notes\":[\"retention_held\"]");
+}
+
 static int64_t ws_health_connections(void) {
         int64_t n = 0;
 
@@ -62,6 +68,7 @@ static int ws_health_answer(WsCall *call, const char *good, const char *bad, boo
                 buf_append_string(body, ",\"reasons\":");
                 buf_append_text(body, buf_text(&reasons));
         }
+        ws_health_notes(body);
         buf_append_string(body, "}");
         return 0;
 }

@@ -119,6 +119,8 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Transactions that the database refused because of a row." },
         [METRIC_DB_LAG_SECONDS] = { "tidegate_db_lag_seconds", NULL, METRIC_GAUGE_US,
                 "Age of the oldest message that is not yet stored." },
+        [METRIC_RETENTION_HELD] = { "tidegate_retention_held", NULL, METRIC_GAUGE,
+                "1 while a clock that jumped or disagrees keeps retention from dropping." },
         [METRIC_OUTBOX_LENGTH] = { "tidegate_outbox_length", NULL, METRIC_GAUGE,
                 "Events waiting for the WebSocket loops." },
         [METRIC_OUTBOX_DROPPED] = { "tidegate_outbox_dropped_total", NULL, METRIC_COUNTER,

@@ -57,6 +57,8 @@ typedef enum Metric {
         METRIC_DB_REJECTED_BATCHES,
         METRIC_DB_LAG_SECONDS, /* gauge, age of the oldest record not committed */
 
+        METRIC_RETENTION_HELD, /* gauge, 0 or 1: the clocks do not fit, nothing is dropped */
+
         METRIC_OUTBOX_LENGTH, /* gauge */
         METRIC_OUTBOX_DROPPED,
 

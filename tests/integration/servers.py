@@ -77,7 +77,9 @@ class Postgres:
                        "fsync = off\nmax_connections = 50\nlogging_collector = off\n")
 
     def _command(self, program, *args):
-        command = [str(POSTGRES / program), *map(str, args)]
+        # Not before setpriv: what libfaketime shares would be root's.
+        clock = [f"{k}={v}" for k, v in faked_time({}, self.clock).items()]
+        command = ["env", *clock, str(POSTGRES / program), *map(str, args)]
         if os.geteuid() == 0:
             command = ["setpriv", f"--reuid={self.account}", f"--regid={self.account}",
                        "--init-groups", "--pdeathsig=QUIT", *command]
