@@ -79,7 +79,7 @@ static void test_several_at_once_do_it_once(void **state) {
         (void)state;
         postgres_reset();
         for (size_t i = 0; i < N_ELEMENTS(conns); ++i) {
-                conns[i] = postgres_connect(20);
+                conns[i] = postgres_connect(500);
                 assert_int_equal(pthread_create(&threads[i], NULL, migrate_run, conns[i]), 0);
         }
         for (size_t i = 0; i < N_ELEMENTS(conns); ++i) {
