@@ -106,6 +106,7 @@ static int batch_decode(Batch *batch,
                 .seq = entry->seq,
                 .received_us = entry->received_us,
                 .time_us = entry->received_us,
+                .retained = entry->is_retained,
                 .topic = entry->topic,
                 .payload = entry->payload,
         };

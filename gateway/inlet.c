@@ -45,6 +45,7 @@ static int inlet_append(Inlet *inlet, const Inbound *inbound) {
                                       .door = inbound->door,
                                       .kind = inbound->kind,
                                       .is_redelivery = inbound->is_redelivery,
+                                      .is_retained = inbound->is_retained,
                                       .qos = inbound->qos,
                                       .packet_id = inbound->packet_id,
                                       .device_id = inbound->device_id,

@@ -394,7 +394,8 @@ static int journal_write_message(Journal *journal, const Inbound *inbound, uint3
                 .door = (uint8_t)inbound->door,
                 .kind = (uint8_t)inbound->kind,
                 .flags = (uint8_t)((inbound->qos & SEGMENT_QOS_MASK) |
-                                   (inbound->is_redelivery ? SEGMENT_DUP : 0)),
+                                   (inbound->is_redelivery ? SEGMENT_DUP : 0) |
+                                   (inbound->is_retained ? SEGMENT_RETAINED : 0)),
                 .device_id = inbound->device_id,
                 .packet_id = inbound->packet_id,
         };
@@ -498,6 +499,7 @@ static void journal_fill(const Journal *journal,
                 .door = (Door)record->door,
                 .kind = (Kind)record->kind,
                 .device_id = record->device_id,
+                .is_retained = (record->flags & SEGMENT_RETAINED) != 0,
                 .topic = segment_topic(record),
                 .payload = segment_payload(record),
         };

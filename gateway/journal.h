@@ -52,6 +52,7 @@ struct JournalRecord {
         Door door;
         Kind kind;
         int64_t device_id;
+        bool is_retained;
         Text topic, payload; /* not NUL-terminated */
 };
 

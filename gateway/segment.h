@@ -50,6 +50,7 @@ typedef enum SegmentRecordType {
 enum {
         SEGMENT_QOS_MASK = 3,
         SEGMENT_DUP = 4,
+        SEGMENT_RETAINED = 8,
 };
 
 struct SegmentRecord {

@@ -86,6 +86,7 @@ static int mqtt_session_on_message(void *context,
         const Inbound inbound = {
                 .door = DOOR_MQTT,
                 .is_redelivery = message->dup != 0,
+                .is_retained = message->retained != 0,
                 .qos = (uint8_t)message->qos,
                 .packet_id = message->qos > 0 ? (uint16_t)message->msgid : 0,
                 .topic = { topic, n_topic > 0 ? (size_t)n_topic : strlen(topic) },

@@ -23,6 +23,7 @@ struct Inbound {
         Door door;
         Kind kind;          /* KIND_NONE: the routes decide by topic (MQTT) */
         bool is_redelivery; /* MQTT DUP */
+        bool is_retained;   /* MQTT: the broker had it before it had our subscription */
         uint8_t qos;
         uint16_t packet_id; /* MQTT QoS 1 and 2; else 0 */
         int64_t device_id;  /* authenticated device of the other doors; else 0 */

@@ -133,6 +133,7 @@ struct Record {
                                        if it does not */
         int64_t user_id, vehicle_id, device_id; /* resolved by the processor; 0 = none */
         bool is_there;  /* the database has it already: nothing of it is written again */
+        bool retained;  /* kept by the broker from before: what was, not what is */
         bool late;      /* older than the latest state: stored, does not move it */
         bool unchanged; /* command_ack, command_state: the command was as far already, or further:
                            nothing is shown; set by the store */

@@ -289,6 +289,7 @@ static void test_what_is_appended_is_read_back_whole_and_in_order(void **state) 
                 .payload = TEXT("a\0b"),
         };
 
+        first.is_retained = true;
         start(f);
         assert_int_equal(journal_last_seq(f->journal), 0);
         assert_int_equal(journal_append(f->journal, &first, &seqs[0]), 0);
@@ -297,6 +298,8 @@ static void test_what_is_appended_is_read_back_whole_and_in_order(void **state) 
         assert_int_equal(journal_read(f->journal, 0, records, 2, SIZE_MAX), 2);
         assert_int_equal(records[0].seq, seqs[0]);
         assert_int_equal(records[0].door, DOOR_MQTT);
+        assert_true(records[0].is_retained);
+        assert_false(records[1].is_retained);
         assert_int_equal(records[0].kind, KIND_NONE);
         assert_true(text_equal(records[0].topic, first.topic));
         assert_true(text_equal(records[0].payload, first.payload));
