@@ -52,18 +52,15 @@ int db_admin_user_add(DbConn *conn,
         return r < 0 ? err_up(r) : r;
 }
 
-int db_admin_user_get(DbConn *conn,
-                      const char *name,
-                      int64_t *ret_id,
-                      Role *ret_role,
-                      bool *ret_active) {
+int db_admin_user_get(DbConn *conn, const char *name, DbUser *ret_user) {
         CLEANUP(PQclear) PGresult *result = NULL;
         const char *args[] = { name };
-        Role role = ROLE_VIEWER;
+        DbUser user = { .role = ROLE_VIEWER };
         int r;
 
         r = db_conn_exec(conn,
-                         &(DbQuery){ "SELECT id, role, is_active FROM users WHERE username = $1",
+                         &(DbQuery){ "SELECT id, generation, role, is_active FROM users"
+                                     " WHERE username = $1",
                                      1,
                                      args },
                          &result);
@@ -72,11 +69,55 @@ int db_admin_user_get(DbConn *conn,
         if (PQntuples(result) == 0)
                 return DB_E_NOT_FOUND;
 
-        (void)role_from_name(PQgetvalue(result, 0, 1), &role);
-        *ret_id = admin_int(result, 0, 0);
-        *ret_role = role;
-        *ret_active = *PQgetvalue(result, 0, 2) == 't';
+        user.id = admin_int(result, 0, 0);
+        user.generation = admin_int(result, 0, 1);
+        (void)role_from_name(PQgetvalue(result, 0, 2), &user.role);
+        user.is_active = *PQgetvalue(result, 0, 3) == 't';
+        *ret_user = user;
         return 0;
+}
+
+int db_admin_user_revoke(DbConn *conn, const char *name) {
+        const char *args[] = { name };
+        int r;
+
+        r = admin_change(conn,
+                         &(DbQuery){ "UPDATE users SET generation = tidegate_new_generation(),"
+                                     " tokens_from = clock_timestamp() WHERE username = $1"
+                                     " RETURNING id",
+                                     N_ELEMENTS(args),
+                                     args },
+                         DB_E_NOT_FOUND,
+                         NULL);
+        return r < 0 ? err_up(r) : r;
+}
+
+/* A trigger renews the generation. */
+int db_admin_user_password(DbConn *conn, const char *name, const char *password_hash) {
+        const char *args[] = { name, password_hash };
+        int r;
+
+        r = admin_change(conn,
+                         &(DbQuery){ "UPDATE users SET password_hash = $2 WHERE username = $1"
+                                     " RETURNING id",
+                                     N_ELEMENTS(args),
+                                     args },
+                         DB_E_NOT_FOUND,
+                         NULL);
+        return r < 0 ? err_up(r) : r;
+}
+
+int db_admin_user_delete(DbConn *conn, const char *name) {
+        const char *args[] = { name };
+        int r;
+
+        r = admin_change(conn,
+                         &(DbQuery){ "DELETE FROM users WHERE username = $1 RETURNING id",
+                                     N_ELEMENTS(args),
+                                     args },
+                         DB_E_NOT_FOUND,
+                         NULL);
+        return r < 0 ? err_up(r) : r;
 }
 
 /* The id of @user as a parameter; NULL stays NULL: nobody. */
@@ -84,17 +125,15 @@ static int admin_owner(DbConn *conn,
                        const char *user,
                        char ret_text[ADMIN_ID_SIZE],
                        const char **ret_arg) {
-        int64_t id = 0;
-        bool is_active;
-        Role role;
+        DbUser owner;
         int r;
 
         if (!user)
                 return 0;
-        r = db_admin_user_get(conn, user, &id, &role, &is_active);
+        r = db_admin_user_get(conn, user, &owner);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        snprintf(ret_text, ADMIN_ID_SIZE, "%lld", (long long)id);
+        snprintf(ret_text, ADMIN_ID_SIZE, "%lld", (long long)owner.id);
         *ret_arg = ret_text;
         return 0;
 }

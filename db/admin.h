@@ -12,6 +12,13 @@
 #include "gateway/base/registry.h"
 
 typedef struct DbDeviceNew DbDeviceNew;
+typedef struct DbUser DbUser;
+
+struct DbUser {
+        int64_t id, generation;
+        Role role;
+        bool is_active;
+};
 
 struct DbDeviceNew {
         const char *code;
@@ -25,11 +32,11 @@ MUST_CHECK int db_admin_user_add(DbConn *conn,
                                  Role role,
                                  const char *password_hash,
                                  int64_t *ret_id);
-MUST_CHECK int db_admin_user_get(DbConn *conn,
-                                 const char *name,
-                                 int64_t *ret_id,
-                                 Role *ret_role,
-                                 bool *ret_active);
+MUST_CHECK int db_admin_user_get(DbConn *conn, const char *name, DbUser *ret_user);
+/* These end every token of his. */
+MUST_CHECK int db_admin_user_revoke(DbConn *conn, const char *name);
+MUST_CHECK int db_admin_user_password(DbConn *conn, const char *name, const char *password_hash);
+MUST_CHECK int db_admin_user_delete(DbConn *conn, const char *name);
 MUST_CHECK int db_admin_device_add(DbConn *conn, const DbDeviceNew *device, int64_t *ret_id);
 MUST_CHECK int db_admin_device_token(DbConn *conn,
                                      const char *code,

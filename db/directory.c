@@ -66,6 +66,8 @@ static int directory_add_user(RegistryDelta *delta, const PGresult *result, int 
         row.user.id = column_int(result, i, 0);
         row.user.name = column_string(result, i, 1);
         row.user.is_active = column_bool(result, i, 3);
+        row.user.generation = column_int(result, i, 4);
+        row.user.tokens_from_us = column_int(result, i, 5);
         if (!role_from_name(PQgetvalue(result, i, 2), &row.user.role))
                 row.user.role = ROLE_VIEWER; /* a role that we do not know gives no rights */
         return directory_add(delta, &row);
@@ -163,6 +165,10 @@ static int directory_add_share(RegistryDelta *delta, const PGresult *result, int
         "id, user_id, key, code, name, product_type, device_type, firmware_version, is_active," \
         " token_hash"
 
+#define USER_COLUMNS                                 \
+        "id, username, role, is_active, generation," \
+        " (extract(epoch FROM tokens_from) * 1000000)::bigint"
+
 /* How each table is read, in an order in which no row names one that comes later. $1 = {ids} where
  * only some are wanted. */
 static const struct {
@@ -172,8 +178,8 @@ static const struct {
 } tables[REGISTRY_TABLE_COUNT] = {
         [REGISTRY_USER] = {
                 "users",
-                "SELECT id, username, role, is_active FROM users",
-                "SELECT id, username, role, is_active FROM users WHERE id = ANY ($1::bigint[])",
+                "SELECT " USER_COLUMNS " FROM users",
+                "SELECT " USER_COLUMNS " FROM users WHERE id = ANY ($1::bigint[])",
                 directory_add_user,
         },
         [REGISTRY_DEVICE] = {

@@ -245,14 +245,18 @@ int db_history_camera_stats(DbConn *conn,
         return 0;
 }
 
-int db_history_login(DbConn *conn, const char *username, int64_t *ret_user_id, char **ret_hash) {
+int db_history_login(DbConn *conn,
+                     const char *username,
+                     int64_t *ret_user_id,
+                     int64_t *ret_generation,
+                     char **ret_hash) {
         CLEANUP(PQclear) PGresult *result = NULL;
         const char *args[] = { username };
         char *hash;
         int r;
 
         r = db_conn_exec(conn,
-                         &(DbQuery){ "SELECT id, password_hash FROM users"
+                         &(DbQuery){ "SELECT id, password_hash, generation FROM users"
                                      " WHERE username = $1 AND is_active",
                                      N_ELEMENTS(args),
                                      args },
@@ -266,6 +270,7 @@ int db_history_login(DbConn *conn, const char *username, int64_t *ret_user_id, c
         if (!hash)
                 return err_new(-ENOMEM);
         *ret_user_id = history_int(result, 0, 0);
+        *ret_generation = history_int(result, 0, 2);
         *ret_hash = hash;
         return 0;
 }

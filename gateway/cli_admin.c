@@ -119,9 +119,7 @@ int cli_user_token(const Cli *cli) {
         CLEANUP(secret_free) char *jwt = NULL;
         const char *name = cli->operands[0];
         double ttl = CLI_TTL_DEFAULT;
-        int64_t id;
-        Role role;
-        bool is_active;
+        DbUser user;
         int r;
 
         r = cli_number(cli, CLI_TTL, 1, CLI_TTL_MAX, &ttl);
@@ -130,14 +128,20 @@ int cli_user_token(const Cli *cli) {
         if (r != CLI_OK)
                 return r;
 
-        r = db_admin_user_get(conn, name, &id, &role, &is_active);
+        r = db_admin_user_get(conn, name, &user);
         if (r != 0)
                 return cli_db_result(cli, conn, r, name);
-        if (!is_active)
+        if (!user.is_active)
                 return cli_fault(cli, "%s: is disabled", name);
         r = ws_auth_new(&auth, &config->auth);
         if (r == 0)
-                r = ws_auth_mint(auth, name, clock_now_us(), (int)ttl, &jwt);
+                r = ws_auth_mint(auth,
+                                 &(WsSubject){ .name = name,
+                                               .id = user.id,
+                                               .generation = user.generation },
+                                 clock_now_us(),
+                                 (int)ttl,
+                                 &jwt);
         if (r > 0)
                 return cli_usage_error(cli,
                                        "needs auth.jwt_secret_file, and HS256 among "
@@ -169,6 +173,54 @@ int cli_user_enable(const Cli *cli) {
 
 int cli_user_disable(const Cli *cli) {
         return cli_user_set_active(cli, false);
+}
+
+int cli_user_revoke(const Cli *cli) {
+        CLEANUP(config_free) Config *config = NULL;
+        CLEANUP(db_conn_free) DbConn *conn = NULL;
+        int r;
+
+        r = cli_open(cli, &config, &conn);
+        if (r != CLI_OK)
+                return r;
+        r = db_admin_user_revoke(conn, cli->operands[0]);
+        if (r != 0)
+                return cli_db_result(cli, conn, r, cli->operands[0]);
+        printf("user %s: every token ended\n", cli->operands[0]);
+        return CLI_OK;
+}
+
+int cli_user_password(const Cli *cli) {
+        CLEANUP(config_free) Config *config = NULL;
+        CLEANUP(db_conn_free) DbConn *conn = NULL;
+        char hash[SECRET_PASSWORD_SIZE];
+        int r;
+
+        r = cli_open(cli, &config, &conn);
+        if (r == CLI_OK)
+                r = cli_hash_password(cli, hash);
+        if (r != CLI_OK)
+                return r;
+        r = db_admin_user_password(conn, cli->operands[0], hash);
+        if (r != 0)
+                return cli_db_result(cli, conn, r, cli->operands[0]);
+        printf("user %s: password changed, every token ended\n", cli->operands[0]);
+        return CLI_OK;
+}
+
+int cli_user_delete(const Cli *cli) {
+        CLEANUP(config_free) Config *config = NULL;
+        CLEANUP(db_conn_free) DbConn *conn = NULL;
+        int r;
+
+        r = cli_open(cli, &config, &conn);
+        if (r != CLI_OK)
+                return r;
+        r = db_admin_user_delete(conn, cli->operands[0]);
+        if (r != 0)
+                return cli_db_result(cli, conn, r, cli->operands[0]);
+        printf("user %s: deleted\n", cli->operands[0]);
+        return CLI_OK;
 }
 
 /* ---- lists -------------------------------------------------------------------------------- */

@@ -71,6 +71,9 @@ int cli_simulate(const Cli *cli);
 
 int cli_user_add(const Cli *cli);
 int cli_user_token(const Cli *cli);
+int cli_user_revoke(const Cli *cli);
+int cli_user_password(const Cli *cli);
+int cli_user_delete(const Cli *cli);
 int cli_user_enable(const Cli *cli);
 int cli_user_disable(const Cli *cli);
 int cli_user_list(const Cli *cli);

@@ -81,6 +81,10 @@ static void config_check_auth(ConfigLoader *loader) {
                              "jwt_public_key_file",
                              "is set, but auth.algorithms has neither RS256 nor ES256");
         }
+        if (!ws_auth_is_subject_type(auth->subject_type)) {
+                (void)config_blame(loader, "auth", "subject_type");
+                config_error(loader, "auth", "subject_type", "unknown; allowed: any, name, id");
+        }
         if (public && !auth->jwt_public_key_file) {
                 (void)config_blame(loader, "auth", "algorithms");
                 config_error(loader,

@@ -174,7 +174,10 @@ const ConfigKey config_keys[] = {
         { "auth", "audience", CONFIG_TEXT, AT(auth.audience), NULL, 0, 0, true,
           "What the claim aud must be or hold. Not set: not checked." },
         { "auth", "subject_claim", CONFIG_TEXT, AT(auth.subject_claim), "sub", 0, 0, true,
-          "Claim that names the user, by id or by name." },
+          "Claim that names the user, in tokens that we did not make." },
+        { "auth", "subject_type", CONFIG_TEXT, AT(auth.subject_type), "any", 0, 0, true,
+          "What that claim is: name (text), id (a whole number, or text that is one), or any (text is "
+          "a name, a number an id)." },
         { "auth", "anonymous", CONFIG_TEXT, AT(auth.anonymous), NULL, 0, 0, true,
           "Paths that anyone may read, with commas between; a final * stands for any rest." },
         { "auth", "query_token", CONFIG_FLAG, AT(auth.query_token), "off", 0, 0, true,

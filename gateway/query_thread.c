@@ -64,15 +64,16 @@ static bool query_thread_connect(QueryThread *thread) {
 /* An unknown user costs as much as a wrong password. */
 static int query_thread_login(QueryThread *thread, const Query *query, Answer *answer) {
         CLEANUP(free) char *hash = NULL;
-        int64_t user_id = 0;
+        int64_t user_id = 0, generation = 0;
         int r;
 
-        r = db_history_login(thread->conn, query->username, &user_id, &hash);
+        r = db_history_login(thread->conn, query->username, &user_id, &generation, &hash);
         if (r != 0 && r != DB_E_NOT_FOUND)
                 return r < 0 ? err_up(r) : r;
 
         if (secret_password_verify(query->password, hash)) {
                 answer->user_id = user_id;
+                answer->generation = generation;
                 answer->status = 200;
         } else {
                 answer->status = 401;

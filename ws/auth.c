@@ -18,6 +18,10 @@
 #define WS_AUTH_SECOND_US 1000000
 #define WS_AUTH_LATEST_S  253402300799.0 /* the end of the year 9999 */
 
+/* Claims of our own tokens, beside `sub`. */
+#define WS_AUTH_CLAIM_USER       "tidegate_uid"
+#define WS_AUTH_CLAIM_GENERATION "tidegate_gen"
+
 typedef struct WsToken WsToken;
 
 struct WsAuth {
@@ -25,6 +29,7 @@ struct WsAuth {
         WsKeys *keys;
         char *pepper; /* NULL: device tokens cannot be checked */
         char *issuer, *audience, *subject_claim, *anonymous; /* NULL = not set, but subject_claim */
+        bool takes_names, takes_ids;                         /* as subject: auth.subject_type */
         bool query_token;
 };
 
@@ -117,6 +122,22 @@ static int ws_auth_load_keys(WsAuth *auth, const WsAuthOptions *options) {
         return 0;
 }
 
+bool ws_auth_is_subject_type(const char *type) {
+        return strcmp(type, "any") == 0 || strcmp(type, "name") == 0 || strcmp(type, "id") == 0;
+}
+
+static int ws_auth_take_type(WsAuth *auth, const char *type) {
+        if (!type || !*type)
+                type = "any";
+        if (!ws_auth_is_subject_type(type)) {
+                log_error("auth_subject_type_unknown type=\"%s\" allowed=any,name,id", type);
+                return WS_AUTH_E_OPTIONS;
+        }
+        auth->takes_names = strcmp(type, "id") != 0;
+        auth->takes_ids = strcmp(type, "name") != 0;
+        return 0;
+}
+
 static int ws_auth_copy_options(WsAuth *auth, const WsAuthOptions *options) {
         const char *subject = options->subject_claim;
         int r;
@@ -129,7 +150,9 @@ static int ws_auth_copy_options(WsAuth *auth, const WsAuthOptions *options) {
                 r = ws_auth_copy(options->anonymous, &auth->anonymous);
         if (r == 0)
                 r = ws_auth_copy(subject && *subject ? subject : "sub", &auth->subject_claim);
-        return r < 0 ? err_up(r) : 0;
+        if (r < 0)
+                return err_up(r);
+        return ws_auth_take_type(auth, options->subject_type);
 }
 
 int ws_auth_new(WsAuth **ret_auth, const WsAuthOptions *options) {
@@ -338,26 +361,62 @@ static bool ws_auth_has_audience(const json_object *claims, const char *audience
         return false;
 }
 
-static bool ws_auth_subject(const WsAuth *auth, const json_object *claims, WsClaims *ret_claims) {
-        const char *name = ws_auth_string(claims, auth->subject_claim);
+/* A member that is a positive integer; 0 if it is absent or anything else. */
+static int64_t ws_auth_number(const json_object *object, const char *name) {
         json_object *value = NULL;
-        int64_t id;
+        int64_t number;
 
-        if (name) {
-                ret_claims->is_id = false;
-                if (!*name || strlen(name) >= sizeof(ret_claims->subject))
-                        return false;
-                memcpy(ret_claims->subject, name, strlen(name) + 1);
+        if (!json_object_object_get_ex(object, name, &value) ||
+            !json_object_is_type(value, json_type_int))
+                return 0;
+        number = json_object_get_int64(value);
+        return number > 0 && number < INT64_MAX ? number : 0;
+}
+
+/* The id that the text spells: decimal, without sign or leading zeros; 0 if none. */
+static int64_t ws_auth_spelt_id(const char *text) {
+        size_t n = strlen(text);
+
+        if (n == 0 || n > 18 || *text == '0' || strspn(text, "0123456789") != n)
+                return 0;
+        return strtoll(text, NULL, 10);
+}
+
+/* A token of ours says whom it is for beside the subject, which then decides nothing. Half of that,
+ * or anything else in its place, is not ours. */
+static bool ws_auth_own_subject(const json_object *claims, WsClaims *ret_claims) {
+        ret_claims->user_id = ws_auth_number(claims, WS_AUTH_CLAIM_USER);
+        ret_claims->generation = ws_auth_number(claims, WS_AUTH_CLAIM_GENERATION);
+        return ret_claims->user_id != 0 && ret_claims->generation != 0;
+}
+
+static bool ws_auth_is_own(const json_object *claims) {
+        return json_object_object_get_ex(claims, WS_AUTH_CLAIM_USER, NULL) ||
+               json_object_object_get_ex(claims, WS_AUTH_CLAIM_GENERATION, NULL);
+}
+
+static bool ws_auth_subject(const WsAuth *auth, const json_object *claims, WsClaims *ret_claims) {
+        const char *text = ws_auth_string(claims, auth->subject_claim);
+        int64_t id = ws_auth_number(claims, auth->subject_claim);
+
+        if (text && (!*text || strlen(text) >= sizeof(ret_claims->subject)))
+                return false;
+        if (ws_auth_is_own(claims)) {
+                snprintf(ret_claims->subject, sizeof(ret_claims->subject), "%s", text ? text : "");
+                return ws_auth_own_subject(claims, ret_claims);
+        }
+        if (text && auth->takes_names) {
+                memcpy(ret_claims->subject, text, strlen(text) + 1);
                 return true;
         }
-        if (!json_object_object_get_ex(claims, auth->subject_claim, &value) ||
-            !json_object_is_type(value, json_type_int))
-                return false;
 
-        id = json_object_get_int64(value);
+        if (text)
+                id = ws_auth_spelt_id(text);
+        if (id == 0 || !auth->takes_ids)
+                return false;
         ret_claims->is_id = true;
         snprintf(ret_claims->subject, sizeof(ret_claims->subject), "%lld", (long long)id);
-        return id > 0 && id < INT64_MAX;
+        return true;
 }
 
 static int ws_auth_check_claims(const WsAuth *auth,
@@ -376,6 +435,9 @@ static int ws_auth_check_claims(const WsAuth *auth,
                 *ret_why = "bad nbf";
         else if (not_before_us > now_us + WS_AUTH_LEEWAY_US)
                 *ret_why = "not valid yet";
+        else if (json_object_object_get_ex(claims, "iat", NULL) &&
+                 !ws_auth_date(claims, "iat", &ret_claims->issued_us))
+                *ret_why = "bad iat";
         else if (auth->issuer && (!issuer || strcmp(issuer, auth->issuer) != 0))
                 *ret_why = "wrong issuer";
         else if (auth->audience && !ws_auth_has_audience(claims, auth->audience))
@@ -430,14 +492,24 @@ int ws_auth_verify(const WsAuth *auth,
         return r;
 }
 
+/* What names no generation counts from the moment on at which the tokens before were ended; the
+ * second of `iat` in which that was is not after it. */
+static bool ws_auth_is_current(const WsClaims *claims, const User *user) {
+        if (claims->generation != 0)
+                return claims->generation == user->generation;
+        return claims->issued_us >= user->tokens_from_us;
+}
+
 const User *ws_auth_user(const WsClaims *claims, const Registry *registry) {
         const User *user;
 
-        if (claims->is_id)
+        if (claims->user_id != 0)
+                user = registry_user(registry, claims->user_id);
+        else if (claims->is_id)
                 user = registry_user(registry, strtoll(claims->subject, NULL, 10));
         else
-                user = registry_find_user(registry, text_of(claims->subject));
-        return user && user->is_active ? user : NULL;
+                user = registry_user_by_name(registry, text_of(claims->subject));
+        return user && user->is_active && ws_auth_is_current(claims, user) ? user : NULL;
 }
 
 bool ws_auth_is_device(const WsAuth *auth, const Device *device, Text token) {
@@ -491,14 +563,18 @@ bool ws_auth_query_token(const WsAuth *auth) {
 
 static int ws_auth_fill(const WsAuth *auth,
                         jwt_t *jwt,
-                        const char *subject,
+                        const WsSubject *subject,
                         int64_t now_s,
                         int ttl_s) {
         int r;
 
-        r = jwt_add_grant(jwt, "sub", subject);
+        r = jwt_add_grant(jwt, "sub", subject->name);
         if (r == 0 && strcmp(auth->subject_claim, "sub") != 0)
-                r = jwt_add_grant(jwt, auth->subject_claim, subject);
+                r = jwt_add_grant(jwt, auth->subject_claim, subject->name);
+        if (r == 0 && subject->id != 0)
+                r = jwt_add_grant_int(jwt, WS_AUTH_CLAIM_USER, subject->id);
+        if (r == 0 && subject->id != 0)
+                r = jwt_add_grant_int(jwt, WS_AUTH_CLAIM_GENERATION, subject->generation);
         if (r == 0)
                 r = jwt_add_grant_int(jwt, "iat", now_s);
         if (r == 0)
@@ -511,7 +587,7 @@ static int ws_auth_fill(const WsAuth *auth,
 }
 
 int ws_auth_mint(const WsAuth *auth,
-                 const char *subject,
+                 const WsSubject *subject,
                  int64_t now_us,
                  int ttl_s,
                  char **ret_jwt) {

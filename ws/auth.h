@@ -17,6 +17,7 @@
 typedef struct WsAuth WsAuth;
 typedef struct WsAuthOptions WsAuthOptions;
 typedef struct WsClaims WsClaims;
+typedef struct WsSubject WsSubject;
 
 struct WsAuthOptions {
         const char *algorithms;          /* "HS256" or a list "HS256,RS256,ES256": the allow-list */
@@ -26,15 +27,27 @@ struct WsAuthOptions {
         const char *token_pepper_file;   /* device tokens; NULL = none can be used */
         const char *issuer, *audience;   /* NULL = not checked */
         const char *subject_claim;       /* "sub" */
+        const char *subject_type; /* "any": a string is a name, an integer an id; "name"; "id" */
         const char
                 *anonymous; /* comma-separated paths; a final `*` matches any rest; NULL = none */
         bool query_token;   /* accept ?token= */
 };
 
+/* What a token says. One of ours names user and generation; of another issuer's the type of the
+ * subject is decided by auth.subject_type, and nothing that is no name is tried as an id. */
 struct WsClaims {
         char subject[256];
-        bool is_id; /* the claim was a JSON integer: a user id, never a name */
+        bool is_id;                  /* the subject is the id of a user, never a name */
+        int64_t user_id, generation; /* of a token of ours; else 0 */
+        int64_t issued_us;           /* 0: it does not say */
         int64_t expires_us;
+};
+
+/* Whom a token of ours is for, as the database has him now. id 0: by his name alone, as others
+ * would. */
+struct WsSubject {
+        const char *name;
+        int64_t id, generation;
 };
 
 enum {
@@ -51,18 +64,18 @@ MUST_CHECK int ws_auth_verify(const WsAuth *auth,
                               int64_t now_us,
                               WsClaims *ret_claims,
                               const char **ret_why);
-/* The user that the claims name: an integer is an id, a string is a name or else an id. NULL if
- * unknown or not active. */
+/* The user that the claims name; NULL if unknown, not active, or if his tokens were ended since. */
 const User *ws_auth_user(const WsClaims *claims, const Registry *registry);
 bool ws_auth_is_device(const WsAuth *auth, const Device *device, Text token); /* constant time */
 /* Whose token it is; NULL: nobody's. */
 const Device *ws_auth_device(const WsAuth *auth, const Registry *registry, Text token);
 bool ws_auth_is_anonymous(const WsAuth *auth, Text path);
 bool ws_auth_query_token(const WsAuth *auth);
+bool ws_auth_is_subject_type(const char *type); /* any, name, id */
 
 /* An HS256 token as heap memory. WS_AUTH_E_INVALID: there is no HS256 secret. */
 MUST_CHECK int ws_auth_mint(const WsAuth *auth,
-                            const char *subject,
+                            const WsSubject *subject,
                             int64_t now_us,
                             int ttl_s,
                             char **ret_jwt);

@@ -148,6 +148,7 @@ int ws_client_become(WsClient *client, const User *user, int64_t expires_us) {
 
         client->is_unknown = false;
         client->user_id = user->id;
+        client->generation = user->generation;
         client->sees_all = user->role == ROLE_ADMIN;
         client->expires_us = expires_us < INT64_MAX - WS_CLIENT_GRACE_US
                                      ? expires_us + WS_CLIENT_GRACE_US

@@ -92,10 +92,11 @@ struct WsClient {
         bool has_vehicles; /* D: vehicle_ids were named */
         bool is_dirty;
 
-        int64_t user_id; /* 0 = anonymous */
-        char source[46]; /* address of the peer */
-        char *origin;    /* owned; of a poll: to be allowed to read the answer; NULL = none */
-        WsScope scope;   /* ALL, USER, or what the path names: VEHICLE, DEVICE */
+        int64_t user_id;    /* 0 = anonymous */
+        int64_t generation; /* of the user when he came: with another one he has to come again */
+        char source[46];    /* address of the peer */
+        char *origin;       /* owned; of a poll: to be allowed to read the answer; NULL = none */
+        WsScope scope;      /* ALL, USER, or what the path names: VEHICLE, DEVICE */
         int64_t target_id;
         unsigned types;       /* WS_TYPE_* that it wants */
         int64_t *vehicle_ids; /* D: ascending */

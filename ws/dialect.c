@@ -37,6 +37,7 @@ bool ws_dialect_match_level(Text path, Text prefix, Text *ret_target) {
 int ws_dialect_admit_any(WsClient *client, const WsIdentity *identity, Text target) {
         (void)target;
         client->user_id = identity->user ? identity->user->id : 0;
+        client->generation = identity->user ? identity->user->generation : 0;
         client->sees_all = !identity->user || identity->user->role == ROLE_ADMIN;
         client->expires_us = identity->expires_us;
         return 0;

@@ -90,13 +90,19 @@ int ws_endpoint_token(WsCall *call) {
         return r < 0 ? err_up(r) : 0;
 }
 
-static int ws_login_grant(WsCall *call) {
+static int ws_login_grant(WsCall *call, const Answer *answer) {
         int ttl_s = call->options->token_ttl_s > 0 ? call->options->token_ttl_s : WS_LOGIN_TTL_S;
         Buf *body = &call->response->body;
         char *jwt = NULL;
         int r;
 
-        r = ws_auth_mint(call->access->auth, call->account, call->now_us, ttl_s, &jwt);
+        r = ws_auth_mint(call->access->auth,
+                         &(WsSubject){ .name = call->account,
+                                       .id = answer->user_id,
+                                       .generation = answer->generation },
+                         call->now_us,
+                         ttl_s,
+                         &jwt);
         if (r < 0)
                 return err_up(r);
         if (r > 0) {
@@ -122,7 +128,7 @@ int ws_endpoint_token_answer(WsCall *call, const Answer *answer) {
         case 200:
                 metric_add(METRIC_LOGIN_OK, 1);
                 ws_login_give_back(call);
-                return ws_login_grant(call);
+                return ws_login_grant(call, answer);
         case 401:
                 metric_add(METRIC_LOGIN_FAILED, 1);
                 ws_response_problem(call->response,
@@ -149,8 +155,9 @@ int ws_endpoint_ticket(WsCall *call) {
                 r = WS_TICKETS_E_FULL;
         else
                 r = ws_tickets_issue(call->access->tickets,
-                                     call->identity.user->id,
-                                     call->identity.expires_us,
+                                     &(WsHolder){ .user_id = call->identity.user->id,
+                                                  .generation = call->identity.user->generation,
+                                                  .expires_us = call->identity.expires_us },
                                      call->now_us,
                                      ticket);
         if (r < 0)

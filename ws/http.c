@@ -103,7 +103,12 @@ static WsWaiter *ws_http_wait(WsSession *session, struct lws *wsi, const WsCall 
         memcpy(waiter->source, request->source, sizeof(waiter->source));
         memcpy(waiter->origin, request->origin, sizeof(waiter->origin));
         waiter->user_id = call->identity.user ? call->identity.user->id : 0;
+        waiter->generation = call->identity.user ? call->identity.user->generation : 0;
         waiter->sender_id = call->identity.device ? call->identity.device->id : 0;
+        if (call->identity.device)
+                memcpy(waiter->token_hash,
+                       call->identity.device->token_hash,
+                       sizeof(waiter->token_hash));
         waiter->expires_us = call->identity.expires_us;
         memcpy(waiter->target, call->target, sizeof(waiter->target));
         memcpy(waiter->idempotency_key, call->idempotency_key, sizeof(waiter->idempotency_key));
@@ -284,6 +289,23 @@ static int ws_http_begin(WsHttp *http, WsSession *session, struct lws *wsi) {
         return ws_http_serve(http, session, wsi, endpoint, &call);
 }
 
+/* Who asked, if he still may: a body, a query and a long answer take time, in which his tokens can
+ * be ended. */
+static const User *ws_http_user_of(const WsHttp *http, const WsWaiter *waiter) {
+        const User *user = registry_user(http->access->registry, waiter->user_id);
+
+        return user && user->is_active && user->generation == waiter->generation ? user : NULL;
+}
+
+static const Device *ws_http_device_of(const WsHttp *http, const WsWaiter *waiter) {
+        const Device *device = registry_device(http->access->registry, waiter->sender_id);
+
+        if (!device || !device->is_active || !device->has_token ||
+            memcmp(device->token_hash, waiter->token_hash, sizeof(waiter->token_hash)) != 0)
+                return NULL;
+        return device;
+}
+
 static int ws_http_body_complete(WsHttp *http, WsSession *session, struct lws *wsi) {
         CLEANUP_RESPONSE WsResponse response = { 0 };
         WsCall call = ws_http_call(http, &response);
@@ -300,18 +322,19 @@ static int ws_http_body_complete(WsHttp *http, WsSession *session, struct lws *w
         response.keep = waiter->keep;
         ws_admit_origin(http->options, waiter->origin, &response);
         call.source = waiter->source;
-        call.identity.user = registry_user(http->access->registry, waiter->user_id);
-        call.identity.device = registry_device(http->access->registry, waiter->sender_id);
+        call.identity.user = ws_http_user_of(http, waiter);
+        call.identity.device = ws_http_device_of(http, waiter);
         call.identity.expires_us = waiter->expires_us;
         memcpy(call.target, waiter->target, sizeof(call.target));
         memcpy(call.idempotency_key, waiter->idempotency_key, sizeof(call.idempotency_key));
         call.body = buf_text(&waiter->body);
-        if (waiter->endpoint->access == WS_ENDPOINT_USER && !call.identity.user) {
-                ws_response_problem(&response, 401, "unauthorized", "The user is gone.");
+        if ((waiter->endpoint->access == WS_ENDPOINT_USER && !call.identity.user) ||
+            (waiter->user_id != 0 && waiter->expires_us <= call.now_us)) {
+                ws_response_problem(&response, 401, "unauthorized", "The credential has ended.");
                 return ws_session_respond(session, wsi, &response);
         }
         if (waiter->endpoint->access == WS_ENDPOINT_DEVICE && !call.identity.device) {
-                ws_response_problem(&response, 401, "unauthorized", "The device is gone.");
+                ws_response_problem(&response, 401, "unauthorized", "The credential has ended.");
                 return ws_session_respond(session, wsi, &response);
         }
         return ws_http_serve(http, session, wsi, waiter->endpoint, &call);
@@ -363,6 +386,11 @@ static void ws_http_settle(WsHttp *http, WsWaiter *waiter, const Answer *answer)
         memcpy(call.account, waiter->account, sizeof(call.account));
         ws_admit_origin(http->options, waiter->origin, &response);
 
+        if (waiter->user_id != 0 && !ws_http_user_of(http, waiter)) {
+                ws_response_problem(&response, 401, "unauthorized", "The credential has ended.");
+                ws_waiter_answer(waiter, &response);
+                return;
+        }
         r = waiter->endpoint->answer(&call, answer);
         if (r < 0) {
                 err_up(r);
@@ -389,13 +417,13 @@ static void ws_http_begin_stream(WsHttp *http, WsWaiter *waiter, const Answer *a
 /* May who asked still see what it is about? */
 static bool ws_http_may_go_on(const WsHttp *http, const WsWaiter *waiter) {
         const Registry *registry = http->access->registry;
-        const User *user = registry_user(registry, waiter->user_id);
+        const User *user = ws_http_user_of(http, waiter);
         const Vehicle *vehicle = registry_vehicle(registry, waiter->vehicle_id);
         const Device *device = registry_device(registry, waiter->device_id);
 
         if (waiter->user_id == 0)
                 return true;
-        if (!user || !user->is_active)
+        if (!user)
                 return false;
         if (waiter->vehicle_id != 0 && (!vehicle || !registry_sees_vehicle(user, vehicle)))
                 return false;

@@ -240,7 +240,8 @@ static bool ws_hub_may_stay(const WsHub *hub, const WsClient *client, const User
 
         if (client->edge)
                 return ws_edge_may_stay(client);
-        if (client->user_id != 0 && (!user || !user->is_active))
+        if (client->user_id != 0 &&
+            (!user || !user->is_active || user->generation != client->generation))
                 return false;
         switch (client->scope) {
         case WS_SCOPE_VEHICLE:

@@ -344,25 +344,30 @@ static int ws_request_identify_ticket(const WsAccess *access,
                                       int64_t now_us,
                                       WsIdentity *identity,
                                       const char **ret_why) {
-        int64_t user_id = 0;
+        WsHolder holder = { 0 };
+        const User *user;
         int r;
 
         *ret_why = "bad ticket";
         if (!access->tickets)
                 return WS_REQUEST_E_REFUSED;
-        r = ws_tickets_redeem(access->tickets,
-                              text_of(ticket),
-                              now_us,
-                              &user_id,
-                              &identity->expires_us);
+        r = ws_tickets_redeem(access->tickets, text_of(ticket), now_us, &holder);
         if (r < 0)
                 return r;
         if (r > 0)
                 return WS_REQUEST_E_REFUSED;
+        if (holder.expires_us <= now_us) { /* its token has ended meanwhile, and it with that */
+                *ret_why = "expired";
+                return WS_REQUEST_E_EXPIRED;
+        }
 
         *ret_why = "unknown user";
-        identity->user = registry_user(access->registry, user_id);
-        return identity->user && identity->user->is_active ? 0 : WS_REQUEST_E_REFUSED;
+        user = registry_user(access->registry, holder.user_id);
+        if (!user || !user->is_active || user->generation != holder.generation)
+                return WS_REQUEST_E_REFUSED;
+        identity->user = user;
+        identity->expires_us = holder.expires_us;
+        return 0;
 }
 
 static int ws_request_identify_jwt(const WsAccess *access,

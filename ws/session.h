@@ -50,9 +50,11 @@ struct WsWaiter {
         const WsEndpoint *endpoint;
         uint64_t ticket; /* of its query; 0 = none under way */
         int64_t deadline_us;
-        int64_t user_id;   /* who asked; 0 = nobody. A pointer would not outlive the registry's next
-                              change */
-        int64_t sender_id; /* or which device */
+        int64_t user_id; /* who asked; 0 = nobody. A pointer would not outlive the registry's next
+                            change */
+        int64_t generation; /* of that user then */
+        int64_t sender_id;  /* or which device, with which token */
+        uint8_t token_hash[32];
         int64_t expires_us;
         char target[256], idempotency_key[136]; /* as in WsCall */
         char source[46];

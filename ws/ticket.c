@@ -9,8 +9,7 @@ typedef struct WsTicket WsTicket;
 
 struct WsTicket {
         uint8_t hash[SECRET_HASH_SIZE]; /* valid while valid_until_us > now */
-        int64_t user_id;
-        int64_t expires_us;
+        WsHolder holder;
         int64_t valid_until_us; /* 0 = free */
 };
 
@@ -60,7 +59,7 @@ static WsTicket *ws_tickets_place(WsTickets *tickets, int64_t user_id, int64_t n
                         unused = unused ? unused : ticket;
                         continue;
                 }
-                if (ticket->user_id != user_id)
+                if (ticket->holder.user_id != user_id)
                         continue;
                 ++n_own;
                 if (!oldest || ticket->valid_until_us < oldest->valid_until_us)
@@ -70,11 +69,10 @@ static WsTicket *ws_tickets_place(WsTickets *tickets, int64_t user_id, int64_t n
 }
 
 int ws_tickets_issue(WsTickets *tickets,
-                     int64_t user_id,
-                     int64_t expires_us,
+                     const WsHolder *holder,
                      int64_t now_us,
                      char ret_ticket[WS_TICKET_SIZE]) {
-        WsTicket *place = ws_tickets_place(tickets, user_id, now_us);
+        WsTicket *place = ws_tickets_place(tickets, holder->user_id, now_us);
         char id[SECRET_ID_SIZE];
         int r;
 
@@ -87,18 +85,13 @@ int ws_tickets_issue(WsTickets *tickets,
         if (r < 0)
                 return err_up(r);
 
-        place->user_id = user_id;
-        place->expires_us = expires_us;
+        place->holder = *holder;
         place->valid_until_us = now_us + WS_TICKET_TTL_US;
         memcpy(ret_ticket, id, WS_TICKET_SIZE);
         return 0;
 }
 
-int ws_tickets_redeem(WsTickets *tickets,
-                      Text ticket,
-                      int64_t now_us,
-                      int64_t *ret_user_id,
-                      int64_t *ret_expires_us) {
+int ws_tickets_redeem(WsTickets *tickets, Text ticket, int64_t now_us, WsHolder *ret_holder) {
         uint8_t hash[SECRET_HASH_SIZE];
         int r;
 
@@ -114,8 +107,7 @@ int ws_tickets_redeem(WsTickets *tickets,
                 if (found->valid_until_us <= now_us ||
                     !secret_equal(found->hash, hash, sizeof(hash)))
                         continue;
-                *ret_user_id = found->user_id;
-                *ret_expires_us = found->expires_us;
+                *ret_holder = found->holder;
                 *found = (WsTicket){ 0 };
                 return 0;
         }

@@ -15,7 +15,14 @@
 #define WS_TICKET_SIZE   33 /* 32 hex digits and NUL */
 #define WS_TICKET_TTL_US INT64_C(30000000)
 
+typedef struct WsHolder WsHolder;
 typedef struct WsTickets WsTickets;
+
+/* Whose ticket it is: of the credential that asked for it, with which the socket ends. */
+struct WsHolder {
+        int64_t user_id, generation;
+        int64_t expires_us;
+};
 
 enum {
         WS_TICKETS_E_FULL = 1, /* too many tickets are out: 503 with Retry-After */
@@ -25,17 +32,14 @@ enum {
 MUST_CHECK int ws_tickets_new(WsTickets **ret_tickets, size_t capacity);
 WsTickets *ws_tickets_free(WsTickets *tickets);
 
-/* @expires_us: of the credential that asked; the socket ends with it. */
 MUST_CHECK int ws_tickets_issue(WsTickets *tickets,
-                                int64_t user_id,
-                                int64_t expires_us,
+                                const WsHolder *holder,
                                 int64_t now_us,
                                 char ret_ticket[WS_TICKET_SIZE]);
 
 MUST_CHECK int ws_tickets_redeem(WsTickets *tickets,
                                  Text ticket,
                                  int64_t now_us,
-                                 int64_t *ret_user_id,
-                                 int64_t *ret_expires_us);
+                                 WsHolder *ret_holder);
 
 DEFINE_CLEANUP(WsTickets *, ws_tickets_free);

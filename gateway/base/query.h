@@ -21,7 +21,7 @@ typedef struct Query Query;
 #define QUERY_COMMAND_ID_SIZE 40 /* "cmd_" and 32 hex digits, with NUL */
 
 typedef enum QueryKind {
-        QUERY_LOGIN,           /* username, password -> user_id */
+        QUERY_LOGIN,           /* username, password -> user_id, generation */
         QUERY_DETECTION_STATS, /* user_ids, minutes, device_id -> one body a user id: PROTOCOL 3 A,
                                   "data" */
         QUERY_CAMERA_STATS,    /* user_ids -> one body a user id: PROTOCOL 3 E, "data" */
@@ -74,10 +74,10 @@ struct Query {
 struct Answer {
         QueryKind kind;
         uint64_t ticket;
-        int status;        /* as HTTP: 200, 401 (wrong password), 503 (database away) */
-        int64_t user_id;   /* QUERY_LOGIN */
-        int64_t *user_ids; /* owned; as asked */
-        Buf *bodies;       /* owned, one JSON object a user id */
+        int status;                  /* as HTTP: 200, 401 (wrong password), 503 (database away) */
+        int64_t user_id, generation; /* QUERY_LOGIN */
+        int64_t *user_ids;           /* owned; as asked */
+        Buf *bodies;                 /* owned, one JSON object a user id */
         size_t n_bodies;
         int64_t device_id; /* as asked */
         Event **events;    /* owned */

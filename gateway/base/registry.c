@@ -186,8 +186,8 @@ static int registry_apply_user(Registry *registry, const User *row) {
         if (r != 0)
                 return err_up(r);
         if (node->is_present &&
-            ((node->user.is_active && !user.is_active) || node->user.role > user.role ||
-             strcmp(node->user.name, user.name) != 0))
+            ((node->user.is_active && !user.is_active) || node->user.role != user.role ||
+             node->user.generation != user.generation || strcmp(node->user.name, user.name) != 0))
                 registry->narrowed = true;
 
         registry_forget_name(registry, node);

@@ -52,6 +52,8 @@ struct User {
         const char *name;
         Role role;
         bool is_active;
+        int64_t generation;     /* what his tokens must name */
+        int64_t tokens_from_us; /* those that name none must be issued later; 0 = any */
 };
 
 struct GroupRef {
@@ -135,9 +137,9 @@ Registry *registry_free(Registry *registry);
 
 /*
  * @ret_narrowed: a user, owner, role or share that was there is gone or changed: check open sockets
- * again. A row may come before those that it refers to. A state row older (last_seen_us) than the
- * state in memory is ignored, and a whole delta without a row for it leaves the state alone: while
- * the database is away, memory is ahead of it.
+ * again (a role that sees more is such a change, too). A row may come before those that it refers
+ * to. A state row older (last_seen_us) than the state in memory is ignored, and a whole delta
+ * without a row for it leaves the state alone: while the database is away, memory is ahead of it.
  */
 MUST_CHECK int registry_apply(Registry *registry, const RegistryDelta *delta, bool *ret_narrowed);
 bool registry_is_loaded(const Registry *registry); /* a whole delta was applied */

@@ -317,7 +317,12 @@ int viewer_open(Viewer *viewer, const Stage *stage, const char *path, const char
         char request[4096];
 
         if (user)
-                assert_int_equal(ws_auth_mint(stage->auth, user, clock_now_us(), 3600, &jwt), 0);
+                assert_int_equal(ws_auth_mint(stage->auth,
+                                              &(WsSubject){ .name = user },
+                                              clock_now_us(),
+                                              3600,
+                                              &jwt),
+                                 0);
         snprintf(request,
                  sizeof(request),
                  "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"

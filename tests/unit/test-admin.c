@@ -21,17 +21,67 @@ static DbConn *admin_open(void) {
 
 static void test_user_is_added_once(void **state) {
         DbConn *conn = admin_open();
-        bool is_active = false;
-        Role role = ROLE_VIEWER;
+        DbUser user = { 0 };
         int64_t id = 0;
 
         (void)state;
         assert_int_equal(db_admin_user_add(conn, "ana", ROLE_ADMIN, "h", &id), DB_E_EXISTS);
         assert_int_equal(db_admin_user_add(conn, "Ana", ROLE_ADMIN, "h", &id), DB_E_EXISTS);
-        assert_int_equal(db_admin_user_get(conn, "ana", &id, &role, &is_active), 0);
-        assert_true(id == 1 && role == ROLE_USER && is_active);
-        assert_int_equal(db_admin_user_get(conn, "bob", &id, &role, &is_active), DB_E_NOT_FOUND);
+        assert_int_equal(db_admin_user_get(conn, "ana", &user), 0);
+        assert_true(user.id == 1 && user.role == ROLE_USER && user.is_active);
+        assert_int_equal(db_admin_user_get(conn, "bob", &user), DB_E_NOT_FOUND);
         assert_int_equal(db_admin_user_add(conn, "", ROLE_ADMIN, "h", &id), DB_E_REJECTED);
+        db_conn_free(conn);
+}
+
+static int64_t generation_of(DbConn *conn, const char *name) {
+        DbUser user = { 0 };
+
+        assert_int_equal(db_admin_user_get(conn, name, &user), 0);
+        return user.generation;
+}
+
+/* And every such end counts for the tokens of others, too, which name no generation. */
+static void test_tokens_end_with_what_they_were_given_for(void **state) {
+        static const char *const ends[] = {
+                "UPDATE users SET is_active = false WHERE username = 'ana'",
+                "UPDATE users SET password_hash = 'other' WHERE username = 'ana'",
+        };
+        DbConn *conn = admin_open();
+        int64_t generation = generation_of(conn, "ana");
+        int64_t id = 0;
+
+        (void)state;
+        assert_true(generation > 0);
+        postgres_run("UPDATE users SET role = 'admin' WHERE username = 'ana'");
+        assert_int_equal(generation_of(conn, "ana"), generation);
+        for (size_t i = 0; i < N_ELEMENTS(ends); ++i) {
+                postgres_run("UPDATE users SET tokens_from = NULL");
+                postgres_run(ends[i]);
+                assert_int_not_equal(generation_of(conn, "ana"), generation);
+                assert_int_equal(postgres_int("SELECT count(*) FROM users"
+                                              " WHERE tokens_from IS NOT NULL"),
+                                 1);
+                generation = generation_of(conn, "ana");
+        }
+        postgres_run("UPDATE users SET is_active = true"); /* that alone brings nothing back */
+        assert_int_equal(generation_of(conn, "ana"), generation);
+        assert_int_equal(db_admin_user_revoke(conn, "ana"), 0);
+        assert_int_not_equal(generation_of(conn, "ana"), generation);
+        assert_int_equal(db_admin_user_password(conn, "ana", "third"), 0);
+        assert_string_equal(postgres_text("SELECT password_hash FROM users"), "third");
+        assert_int_equal(db_admin_user_delete(conn, "ana"), 0);
+
+        assert_int_equal(db_admin_user_add(conn, "ana", ROLE_USER, "hash", &id), 0);
+        assert_int_equal(id, 2); /* no id comes again */
+        assert_int_equal(postgres_int("SELECT count(*) FROM users WHERE tokens_from IS NOT NULL"),
+                         1);
+        assert_int_equal(db_admin_user_add(conn, "bea", ROLE_USER, "hash", &id), 0);
+        assert_int_equal(postgres_int("SELECT count(*) FROM users WHERE tokens_from IS NOT NULL"),
+                         1);
+        assert_int_equal(db_admin_user_revoke(conn, "nobody"), DB_E_NOT_FOUND);
+        assert_int_equal(db_admin_user_password(conn, "nobody", "x"), DB_E_NOT_FOUND);
+        assert_int_equal(db_admin_user_delete(conn, "nobody"), DB_E_NOT_FOUND);
         db_conn_free(conn);
 }
 
@@ -133,6 +183,7 @@ static void test_dead_letters_are_listed_newest_first(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_user_is_added_once),
+                cmocka_unit_test(test_tokens_end_with_what_they_were_given_for),
                 cmocka_unit_test(test_device_and_its_token),
                 cmocka_unit_test(test_vehicle_is_shared_once),
                 cmocka_unit_test(test_group_takes_all_devices_or_none),

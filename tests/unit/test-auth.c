@@ -213,12 +213,15 @@ static void test_good_token_names_its_subject_and_expiry(void **state) {
 }
 
 static void test_minted_token_is_accepted_until_it_expires(void **state) {
+        const WsSubject ana = { .name = "ana", .id = 7, .generation = 4711 };
         Fixture *f = *state;
         char *jwt = NULL;
 
-        assert_int_equal(ws_auth_mint(f->auth, "ana", NOW_US, 60, &jwt), 0);
+        assert_int_equal(ws_auth_mint(f->auth, &ana, NOW_US, 60, &jwt), 0);
         assert_int_equal(verify(f, jwt), 0);
         assert_string_equal(f->claims.subject, "ana");
+        assert_int_equal(f->claims.user_id, 7);
+        assert_int_equal(f->claims.generation, 4711);
         assert_int_equal(ws_auth_verify(f->auth,
                                         text_of(jwt),
                                         NOW_US + 59999999,
@@ -421,6 +424,52 @@ static void test_subject_is_a_name_or_an_integer_id(void **state) {
         assert_int_equal(verify_claims(f, long_name), WS_AUTH_E_INVALID);
 }
 
+static void test_configuration_decides_what_a_subject_is(void **state) {
+        static const struct {
+                const char *type, *claims;
+                int r;
+                bool is_id;
+        } cases[] = {
+                { "name", "{\"sub\":\"12\",\"exp\":1760800060}", 0, false },
+                { "name", "{\"sub\":12,\"exp\":1760800060}", WS_AUTH_E_INVALID, false },
+                { "id", "{\"sub\":12,\"exp\":1760800060}", 0, true },
+                { "id", "{\"sub\":\"12\",\"exp\":1760800060}", 0, true },
+                { "id", "{\"sub\":\"ana\",\"exp\":1760800060}", WS_AUTH_E_INVALID, false },
+                { "id", "{\"sub\":\"012\",\"exp\":1760800060}", WS_AUTH_E_INVALID, false },
+                { "id", "{\"sub\":\"+12\",\"exp\":1760800060}", WS_AUTH_E_INVALID, false },
+                { "id", "{\"sub\":\" 12\",\"exp\":1760800060}", WS_AUTH_E_INVALID, false },
+                { "id", "{\"sub\":-1,\"exp\":1760800060}", WS_AUTH_E_INVALID, false },
+        };
+        Fixture *f = *state;
+        WsAuth *auth = NULL;
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                ws_auth_free(f->auth);
+                f->auth = make(f, (WsAuthOptions){ .subject_type = cases[i].type });
+                f->claims = (WsClaims){ 0 };
+                assert_int_equal(verify_claims(f, cases[i].claims), cases[i].r);
+                assert_int_equal(f->claims.is_id, cases[i].is_id);
+        }
+        assert_int_equal(ws_auth_new(&auth, &(WsAuthOptions){ .subject_type = "both" }),
+                         WS_AUTH_E_OPTIONS);
+}
+
+static void test_half_of_what_our_tokens_say_is_nothing(void **state) {
+        Fixture *f = *state;
+
+#define OWN(rest) "{\"sub\":\"ana\",\"exp\":1760800060," rest "}"
+        assert_int_equal(verify_claims(f, OWN("\"tidegate_uid\":1,\"tidegate_gen\":2")), 0);
+        assert_int_equal(verify_claims(f, OWN("\"tidegate_uid\":1")), WS_AUTH_E_INVALID);
+        assert_int_equal(verify_claims(f, OWN("\"tidegate_gen\":1")), WS_AUTH_E_INVALID);
+        assert_int_equal(verify_claims(f, OWN("\"tidegate_uid\":\"1\",\"tidegate_gen\":2")),
+                         WS_AUTH_E_INVALID);
+        assert_int_equal(verify_claims(f, OWN("\"tidegate_uid\":1,\"tidegate_gen\":null")),
+                         WS_AUTH_E_INVALID);
+        assert_int_equal(verify_claims(f, OWN("\"tidegate_uid\":0,\"tidegate_gen\":0")),
+                         WS_AUTH_E_INVALID);
+        assert_int_equal(verify_claims(f, OWN("\"iat\":\"now\"")), WS_AUTH_E_INVALID);
+}
+
 static void test_subject_claim_is_configurable(void **state) {
         Fixture *f = *state;
         char *jwt = NULL;
@@ -430,7 +479,7 @@ static void test_subject_claim_is_configurable(void **state) {
         assert_int_equal(verify_claims(f, GOOD), WS_AUTH_E_INVALID);
         assert_int_equal(verify_claims(f, "{\"sub\":\"x\",\"user\":\"bo\",\"exp\":1760800060}"), 0);
         assert_string_equal(f->claims.subject, "bo");
-        assert_int_equal(ws_auth_mint(f->auth, "cy", NOW_US, 60, &jwt), 0);
+        assert_int_equal(ws_auth_mint(f->auth, &(WsSubject){ .name = "cy" }, NOW_US, 60, &jwt), 0);
         assert_int_equal(verify(f, jwt), 0);
         assert_string_equal(f->claims.subject, "cy");
         free(jwt);
@@ -512,7 +561,8 @@ static void test_gateway_without_secret_verifies_and_mints_nothing(void **state)
                                         &claims,
                                         &why),
                          WS_AUTH_E_INVALID);
-        assert_int_equal(ws_auth_mint(auth, "ana", NOW_US, 60, &jwt), WS_AUTH_E_INVALID);
+        assert_int_equal(ws_auth_mint(auth, &(WsSubject){ .name = "ana" }, NOW_US, 60, &jwt),
+                         WS_AUTH_E_INVALID);
         ws_auth_free(auth);
 }
 
@@ -562,6 +612,8 @@ int main(void) {
                 TEST(test_not_before_has_five_seconds_for_clocks_that_differ),
                 TEST(test_issuer_and_audience_count_where_they_are_configured),
                 TEST(test_subject_is_a_name_or_an_integer_id),
+                TEST(test_configuration_decides_what_a_subject_is),
+                TEST(test_half_of_what_our_tokens_say_is_nothing),
                 TEST(test_subject_claim_is_configurable),
                 TEST(test_critical_extensions_are_refused),
                 TEST(test_garbage_and_giants_are_refused),

@@ -234,7 +234,12 @@ static const char *bearer(Fixture *f, const char *subject) {
         static char header[2048];
         char *jwt = NULL;
 
-        assert_int_equal(ws_auth_mint(f->auth, subject, clock_now_us(), 60, &jwt), 0);
+        assert_int_equal(ws_auth_mint(f->auth,
+                                      &(WsSubject){ .name = subject },
+                                      clock_now_us(),
+                                      60,
+                                      &jwt),
+                         0);
         snprintf(header, sizeof(header), "Authorization: Bearer %s\r\n", jwt);
         free(jwt);
         return header;
@@ -254,6 +259,7 @@ static void answer_query(Fixture *f, const Query *query, int status, const char 
         assert_int_equal(answer_new(&answer, query), 0);
         answer->status = status;
         answer->user_id = 1;
+        answer->generation = 11;
         if (body && answer->n_bodies > 0)
                 buf_append_string(&answer->bodies[0], body);
         assert_int_equal(event_new_answer(&event, &answer), 0);
@@ -470,6 +476,7 @@ static void test_login_buys_a_token(void **state) {
         jwt.n = strcspn(jwt.data, "\"");
         assert_int_equal(ws_auth_verify(f->auth, jwt, clock_now_us(), &claims, &why), 0);
         assert_string_equal(claims.subject, "ana");
+        assert_true(claims.user_id == 1 && claims.generation == 11);
 
         send_text(f, "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_int_equal(read_answer(f), 200);

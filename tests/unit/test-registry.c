@@ -222,7 +222,7 @@ static void test_users_who_change_gain_or_lose_at_once(void **state) {
         assert_false(apply(registry, user_row(BEN, "ben", ROLE_VIEWER)));
         assert_true(sees_device(registry, BEN, PUMP));
 
-        assert_false(apply(registry, user_row(BEN, "ben", ROLE_ADMIN)));
+        assert_true(apply(registry, user_row(BEN, "ben", ROLE_ADMIN))); /* sockets see more now */
         assert_true(sees_device(registry, BEN, METER));
         assert_false(audience_has(&registry_vehicle(registry, BOAT)->audience, BEN));
         assert_true(apply(registry, user_row(BEN, "ben", ROLE_USER)));

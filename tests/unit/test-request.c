@@ -29,15 +29,25 @@ struct Fixture {
         const char *why;
 };
 
-static void add_user(Fixture *f, int64_t id, const char *name, bool is_active) {
+static void apply(Fixture *f, const RegistryRow *row) {
         CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
-        RegistryRow row = { .table = REGISTRY_USER };
         bool narrowed = false;
 
-        row.user = (User){ .id = id, .name = name, .role = ROLE_USER, .is_active = is_active };
         assert_int_equal(registry_delta_new(&delta, false), 0);
-        assert_int_equal(registry_delta_add(delta, &row), 0);
+        assert_int_equal(registry_delta_add(delta, row), 0);
         assert_int_equal(registry_apply(f->registry, delta, &narrowed), 0);
+}
+
+static void put_user(Fixture *f, User user) {
+        apply(f, &(RegistryRow){ .table = REGISTRY_USER, .user = user });
+}
+
+static void delete_user(Fixture *f, int64_t id) {
+        apply(f, &(RegistryRow){ .table = REGISTRY_USER, .deleted = true, .user = { .id = id } });
+}
+
+static void add_user(Fixture *f, int64_t id, const char *name, bool is_active) {
+        put_user(f, (User){ .id = id, .name = name, .role = ROLE_USER, .is_active = is_active });
 }
 
 static void make_auth(Fixture *f, const char *anonymous, bool query_token) {
@@ -96,7 +106,8 @@ static int identify(Fixture *f) {
 static void mint(Fixture *f, const char *subject, char *ret_text, size_t n_text) {
         char *jwt = NULL;
 
-        assert_int_equal(ws_auth_mint(f->auth, subject, NOW_US, 60, &jwt), 0);
+        assert_int_equal(ws_auth_mint(f->auth, &(WsSubject){ .name = subject }, NOW_US, 60, &jwt),
+                         0);
         snprintf(ret_text, n_text, "%s", jwt);
         free(jwt);
 }
@@ -195,15 +206,47 @@ static void test_bearer_names_an_active_user(void **state) {
         assert_int_equal(identify(f), WS_REQUEST_E_REFUSED);
 }
 
-static void test_subject_of_digits_is_a_name_before_it_is_an_id(void **state) {
+static void test_subject_of_digits_is_a_name_and_never_an_id(void **state) {
         Fixture *f = *state;
 
         mint(f, "1", f->request.bearer, sizeof(f->request.bearer));
         assert_int_equal(identify(f), 0);
         assert_int_equal(f->identity.user->id, 3);
         mint(f, "3", f->request.bearer, sizeof(f->request.bearer));
+        assert_int_equal(identify(f), WS_REQUEST_E_REFUSED);
+        delete_user(f, 3);
+        mint(f, "1", f->request.bearer, sizeof(f->request.bearer));
+        assert_int_equal(identify(f), WS_REQUEST_E_REFUSED); /* and not user 1 */
+}
+
+static void test_token_ends_with_the_generation_of_its_user(void **state) {
+        const WsSubject ana = { .name = "ana", .id = 1, .generation = 5 };
+        Fixture *f = *state;
+        char *jwt = NULL;
+
+        put_user(f, (User){ .id = 1, .name = "ana", .is_active = true, .generation = 5 });
+        assert_int_equal(ws_auth_mint(f->auth, &ana, NOW_US, 60, &jwt), 0);
+        snprintf(f->request.bearer, sizeof(f->request.bearer), "%s", jwt);
+        free(jwt);
         assert_int_equal(identify(f), 0);
-        assert_int_equal(f->identity.user->id, 3);
+        put_user(f, (User){ .id = 1, .name = "bea", .is_active = true, .generation = 5 });
+        assert_int_equal(identify(f), 0); /* the id counts, the name is for people */
+        put_user(f, (User){ .id = 1, .name = "ana", .is_active = true, .generation = 6 });
+        assert_int_equal(identify(f), WS_REQUEST_E_REFUSED);
+}
+
+static void test_token_of_others_counts_if_it_is_younger_than_the_end_of_those_before(
+        void **state) {
+        User ana = { .id = 1, .name = "ana", .is_active = true };
+        Fixture *f = *state;
+
+        mint(f, "ana", f->request.bearer, sizeof(f->request.bearer)); /* iat = NOW_US */
+        ana.tokens_from_us = NOW_US - 1;
+        put_user(f, ana);
+        assert_int_equal(identify(f), 0);
+        ana.tokens_from_us = NOW_US + 1;
+        put_user(f, ana);
+        assert_int_equal(identify(f), WS_REQUEST_E_REFUSED);
 }
 
 static void test_token_in_the_url_counts_only_where_it_is_switched_on(void **state) {
@@ -248,8 +291,9 @@ static void test_anonymous_path_needs_no_credential_but_honours_one(void **state
 }
 
 static void issue(Fixture *f, int64_t user_id, char ticket[WS_TICKET_SIZE]) {
-        assert_int_equal(ws_tickets_issue(f->tickets, user_id, NOW_US + 600000000, NOW_US, ticket),
-                         0);
+        const WsHolder holder = { .user_id = user_id, .expires_us = NOW_US + 600000000 };
+
+        assert_int_equal(ws_tickets_issue(f->tickets, &holder, NOW_US, ticket), 0);
 }
 
 static void test_ticket_opens_one_socket_within_thirty_seconds(void **state) {
@@ -300,41 +344,43 @@ static void test_ticket_is_for_handshakes_and_active_users_only(void **state) {
         assert_int_equal(identify(f), WS_REQUEST_E_REFUSED);
 }
 
+static void test_ticket_ends_with_its_token_and_with_the_generation(void **state) {
+        WsHolder holder = { .user_id = 1, .expires_us = NOW_US + 5000000 };
+        Fixture *f = *state;
+        char ticket[WS_TICKET_SIZE];
+
+        assert_int_equal(ws_tickets_issue(f->tickets, &holder, NOW_US, ticket), 0);
+        snprintf(f->request.query, sizeof(f->request.query), "ticket=%s", ticket);
+        assert_int_equal(identify_at(f, NOW_US + 5000000), WS_REQUEST_E_EXPIRED);
+
+        assert_int_equal(ws_tickets_issue(f->tickets, &holder, NOW_US, ticket), 0);
+        snprintf(f->request.query, sizeof(f->request.query), "ticket=%s", ticket);
+        put_user(f, (User){ .id = 1, .name = "ana", .is_active = true, .generation = 6 });
+        assert_int_equal(identify(f), WS_REQUEST_E_REFUSED);
+}
+
 static void test_tickets_are_bounded_for_a_user_and_in_total(void **state) {
         Fixture *f = *state;
         char first[WS_TICKET_SIZE], other[WS_TICKET_SIZE], last[WS_TICKET_SIZE];
-        int64_t user_id, expires_us;
+        WsHolder holder = { .user_id = 1, .expires_us = NOW_US * 2 };
 
         issue(f, 9, other);
         issue(f, 1, first);
         for (int i = 0; i < 100; ++i)
-                assert_int_equal(ws_tickets_issue(f->tickets, 1, NOW_US * 2, NOW_US + 1 + i, last),
-                                 0);
-        assert_int_equal(ws_tickets_redeem(f->tickets,
-                                           text_of(first),
-                                           NOW_US + 1,
-                                           &user_id,
-                                           &expires_us),
+                assert_int_equal(ws_tickets_issue(f->tickets, &holder, NOW_US + 1 + i, last), 0);
+        assert_int_equal(ws_tickets_redeem(f->tickets, text_of(first), NOW_US + 1, &holder),
                          WS_TICKETS_E_UNKNOWN);
-        assert_int_equal(ws_tickets_redeem(f->tickets,
-                                           text_of(last),
-                                           NOW_US + 1,
-                                           &user_id,
-                                           &expires_us),
-                         0);
-        assert_int_equal(ws_tickets_redeem(f->tickets,
-                                           text_of(other),
-                                           NOW_US + 1,
-                                           &user_id,
-                                           &expires_us),
-                         0);
-        assert_int_equal(user_id, 9);
+        assert_int_equal(ws_tickets_redeem(f->tickets, text_of(last), NOW_US + 1, &holder), 0);
+        assert_int_equal(ws_tickets_redeem(f->tickets, text_of(other), NOW_US + 1, &holder), 0);
+        assert_int_equal(holder.user_id, 9);
 
-        for (int i = 0; i < 64; ++i)
-                (void)!ws_tickets_issue(f->tickets, 100 + i, NOW_US * 2, NOW_US, last);
-        assert_int_equal(ws_tickets_issue(f->tickets, 999, NOW_US * 2, NOW_US, last),
-                         WS_TICKETS_E_FULL);
-        assert_int_equal(ws_tickets_issue(f->tickets, 999, NOW_US * 2, NOW_US + 31000000, last), 0);
+        for (int i = 0; i < 64; ++i) {
+                holder.user_id = 100 + i;
+                (void)!ws_tickets_issue(f->tickets, &holder, NOW_US, last);
+        }
+        holder.user_id = 999;
+        assert_int_equal(ws_tickets_issue(f->tickets, &holder, NOW_US, last), WS_TICKETS_E_FULL);
+        assert_int_equal(ws_tickets_issue(f->tickets, &holder, NOW_US + 31000000, last), 0);
 }
 
 static void test_limiter_counts_tries_and_forgives_with_time(void **state) {
@@ -441,7 +487,10 @@ int main(void) {
                 TEST(test_no_origin_and_our_own_host_are_always_welcome),
                 TEST(test_other_origins_need_to_be_listed),
                 TEST(test_bearer_names_an_active_user),
-                TEST(test_subject_of_digits_is_a_name_before_it_is_an_id),
+                TEST(test_subject_of_digits_is_a_name_and_never_an_id),
+                TEST(test_token_ends_with_the_generation_of_its_user),
+                TEST(test_token_of_others_counts_if_it_is_younger_than_the_end_of_those_before),
+                TEST(test_ticket_ends_with_its_token_and_with_the_generation),
                 TEST(test_token_in_the_url_counts_only_where_it_is_switched_on),
                 TEST(test_first_credential_decides),
                 TEST(test_anonymous_path_needs_no_credential_but_honours_one),
