@@ -6,6 +6,7 @@
 #include "gateway/base/secret.h"
 #include "ws/endpoint.h"
 #include "ws/limiter.h"
+#include "ws/party.h"
 
 #define WS_LOGIN_FAILURES 10 /* a minute and address, where the options say nothing */
 #define WS_LOGIN_TTL_S    3600
@@ -13,7 +14,10 @@
 
 /* The two names under which tries are counted; they cannot be the same text. */
 static void ws_login_names(const WsCall *call, char ret_source[64], char ret_account[160]) {
-        snprintf(ret_source, 64, "source:%s", call->source);
+        char party[WS_PARTY_TEXT_SIZE];
+
+        ws_party_text(ws_party_address(call->source), party);
+        snprintf(ret_source, 64, "source:%s", party);
         snprintf(ret_account, 160, "account:%s", call->account);
 }
 

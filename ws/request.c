@@ -6,6 +6,7 @@
 
 #include "gateway/base/metrics.h"
 #include "ws/limiter.h"
+#include "ws/party.h"
 
 typedef struct WsRequestMethod WsRequestMethod;
 
@@ -435,11 +436,13 @@ int ws_access_blame(const WsAccess *access,
                     int64_t now_us) {
         int per_min = access->failures_per_min;
         int wait_s = 0, other_s = 0;
+        char party[WS_PARTY_TEXT_SIZE];
 
         metric_add(METRIC_CREDENTIALS_REFUSED, 1);
         if (!access->failures || per_min <= 0)
                 return 0;
-        wait_s = ws_access_take(access, "source", source, per_min, now_us);
+        ws_party_text(ws_party_address(source), party);
+        wait_s = ws_access_take(access, "source", party, per_min, now_us);
         if (account)
                 other_s = ws_access_take(access, "account", account, 2 * per_min, now_us);
         if (other_s > wait_s)

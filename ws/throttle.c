@@ -1,16 +1,15 @@
 #include "ws/throttle.h"
 
-#include <arpa/inet.h>
-
 #include "gateway/base/err.h"
 #include "gateway/base/index.h"
+#include "ws/party.h"
 
 #define WS_THROTTLE_ONE 1000 /* credit of one connection: so many ms at one a second */
 
 typedef struct WsThrottleSource WsThrottleSource;
 
 struct WsThrottleSource {
-        uint8_t address[16];
+        uint64_t party;
         int64_t credit, at_ms;
 };
 
@@ -42,7 +41,7 @@ static void ws_throttle_forget(void *arg, void *value) {
         WsThrottle *throttle = arg;
         WsThrottleSource *source = value;
 
-        index_remove(throttle->sources, source->address, sizeof(source->address));
+        index_remove(throttle->sources, &source->party, sizeof(source->party));
         free(source);
 }
 
@@ -77,7 +76,7 @@ static void ws_throttle_forget_rested(void *arg, void *value) {
                 ws_throttle_forget(throttle, source);
 }
 
-static WsThrottleSource *ws_throttle_add(WsThrottle *throttle, const uint8_t address[16]) {
+static WsThrottleSource *ws_throttle_add(WsThrottle *throttle, uint64_t party) {
         WsThrottleSource *source;
 
         if (index_length(throttle->sources) >= throttle->capacity)
@@ -88,42 +87,28 @@ static WsThrottleSource *ws_throttle_add(WsThrottle *throttle, const uint8_t add
         if (!source)
                 return NULL;
 
-        memcpy(source->address, address, sizeof(source->address));
+        source->party = party;
         source->credit = ws_throttle_burst(throttle);
         source->at_ms = throttle->now_ms;
-        if (index_put(throttle->sources, address, sizeof(source->address), source) < 0) {
+        if (index_put(throttle->sources, &party, sizeof(party), source) < 0) {
                 free(source);
                 return NULL;
         }
         return source;
 }
 
-static void ws_throttle_address(const char *text, uint8_t ret_address[16]) {
-        static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff }; /* ::ffff:a.b.c.d */
-        uint8_t v6[16];
-
-        memset(ret_address, 0, 16);
-        if (inet_pton(AF_INET6, text, v6) != 1)
-                (void)inet_pton(AF_INET, text, ret_address + 12); /* all unknown ones are one */
-        else if (memcmp(v6, mapped, sizeof(mapped)) == 0)
-                memcpy(ret_address + 12, v6 + 12, 4);
-        else
-                memcpy(ret_address, v6, 8);
-}
-
 bool ws_throttle_take(WsThrottle *throttle, const char *text, int per_s, int64_t now_ms) {
         WsThrottleSource *source;
-        uint8_t address[16];
+        uint64_t party = ws_party_address(text);
 
         if (per_s <= 0)
                 return true;
 
         throttle->per_s = per_s;
         throttle->now_ms = now_ms;
-        ws_throttle_address(text, address);
-        source = index_get(throttle->sources, address, sizeof(address));
+        source = index_get(throttle->sources, &party, sizeof(party));
         if (!source)
-                source = ws_throttle_add(throttle, address);
+                source = ws_throttle_add(throttle, party);
         if (!source)
                 return false;
 
