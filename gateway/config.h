@@ -40,7 +40,7 @@ struct Config {
         int database_max_batch, database_max_delay_ms, database_stall_ms, database_timeout_ms;
         int database_query_timeout_ms;
         int database_query_connections, database_stream_timeout_ms;
-        int outbox_capacity, outbox_wait_ms, query_capacity;
+        int outbox_capacity, outbox_wait_ms, query_capacity, query_share;
         int partitions_ahead_days;
         int retention_hold_ms;
         struct {

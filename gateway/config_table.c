@@ -93,7 +93,10 @@ const ConfigKey config_keys[] = {
           "Questions of viewers that may wait for the database; more are refused (503)." },
         { "database", "query_connections", CONFIG_INT, AT(database_query_connections), "2", 1, 64,
           false,
-          "Connections that read history for viewers; what is short has one of its own." },
+          "Connections for each sort of question of viewers: history, statistics, resume, commands; "
+          "one user has all but one of a sort at most. Log-ins have one of their own." },
+        { "database", "query_share", CONFIG_INT, AT(query_share), "32", 1, 100000, false,
+          "Questions of one user, device or address of one sort that may wait; more are refused (503)." },
         { "database", "stream_timeout", CONFIG_MS, AT(database_stream_timeout_ms), "5m", 100,
           24 * HOUR_MS, false,
           "Longest time that one answer from history may take, its reader's time included." },

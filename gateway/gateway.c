@@ -163,6 +163,13 @@ static int gateway_start_database(Gateway *gateway) {
                 .outbox_wait_ms = config->outbox_wait_ms,
                 .migrate = config->database_migrate,
         };
+        const QueryThreadOptions queries = {
+                .database_url = config->database_url,
+                .statement_timeout_ms = config->database_query_timeout_ms,
+                .n_connections = (size_t)config->database_query_connections,
+                .capacity = (size_t)config->query_capacity,
+                .n_share = (size_t)config->query_share,
+        };
         DbRetention retention[CONFIG_N_RETENTION];
         int r;
 
@@ -178,12 +185,12 @@ static int gateway_start_database(Gateway *gateway) {
                                      .stream_timeout_ms = config->database_stream_timeout_ms,
                                      .n_connections = (size_t)config->database_query_connections,
                                      .capacity = (size_t)config->query_capacity,
+                                     .n_share = (size_t)config->query_share,
                              },
                              gateway->outbox);
         if (r == 0)
                 r = query_thread_new(&gateway->query_thread,
-                                     config->database_url,
-                                     config->database_query_timeout_ms,
+                                     &queries,
                                      gateway->history_pool,
                                      gateway->queries,
                                      gateway->outbox);

@@ -12,6 +12,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "gateway/base/queue.h"
+#include "gateway/fair_queue.h"
 
 enum {
         HISTORY_POOL_WAIT_MS = 1000,    /* between looks at a silent queue */
@@ -33,7 +34,7 @@ struct HistoryWorker {
 };
 
 struct HistoryPool {
-        Queue *queue;
+        FairQueue *queue;
         Queue *outbox; /* borrowed */
         atomic_bool stopping;
         int64_t stream_timeout_us;
@@ -251,18 +252,19 @@ static void *history_worker_run(void *arg) {
         HistoryWorker *worker = arg;
         HistoryPool *pool = worker->pool;
 
-        while (!queue_is_drained(pool->queue)) {
+        while (!fair_queue_is_drained(pool->queue)) {
                 CLEANUP(query_free) Query *query = NULL;
-                void *item = NULL;
+                FairItem item;
 
-                if (queue_pop(pool->queue, &item, 1, HISTORY_POOL_WAIT_MS) == 0)
+                if (!fair_queue_pop(pool->queue, HISTORY_POOL_WAIT_MS, &item))
                         continue;
-                query = item;
+                query = item.item;
                 metric_add(METRIC_HISTORY_WAITING, -1);
                 metric_add(METRIC_HISTORY_READING, 1);
                 if (history_worker_answer(worker, query) < 0)
                         log_error("history_failed");
                 metric_add(METRIC_HISTORY_READING, -1);
+                fair_queue_done(pool->queue, &item);
                 buf_done(&worker->body);
         }
         return NULL;
@@ -300,7 +302,15 @@ int history_pool_new(HistoryPool **ret_pool, const HistoryPoolOptions *options, 
                 return err_new(-ENOMEM);
         pool->outbox = outbox;
         pool->stream_timeout_us = options->stream_timeout_ms * INT64_C(1000);
-        r = queue_new(&pool->queue, options->capacity, history_pool_free_query);
+        r = fair_queue_new(&pool->queue,
+                           &(FairQueueOptions){
+                                   .capacity = options->capacity,
+                                   .n_share = options->n_share,
+                                   .n_workers = options->n_connections,
+                                   .n_busy = options->n_connections > 1 ? options->n_connections - 1
+                                                                        : 1,
+                                   .free_item = history_pool_free_query,
+                           });
         for (size_t i = 0; r == 0 && i < options->n_connections; ++i) {
                 pool->workers[i] = (HistoryWorker){ .pool = pool, .wake_fd = -1 };
                 ++pool->n_workers;
@@ -327,29 +337,26 @@ HistoryPool *history_pool_free(HistoryPool *pool) {
 
         atomic_store(&pool->stopping, true);
         if (pool->queue)
-                queue_close(pool->queue);
+                fair_queue_close(pool->queue);
         for (size_t i = 0; i < pool->n_workers; ++i)
                 if (pool->workers[i].wake_fd >= 0)
                         (void)eventfd_write(pool->workers[i].wake_fd, 1);
         for (size_t i = 0; i < pool->n_workers; ++i)
                 history_worker_done(&pool->workers[i]);
-        queue_free(pool->queue);
+        fair_queue_free(pool->queue);
         free(pool);
         return NULL;
 }
 
 int history_pool_push(HistoryPool *pool, Query **queryp) {
-        int r;
+        const FairItem item = { .item = *queryp, .party = (*queryp)->party };
 
         metric_add(METRIC_HISTORY_WAITING, 1);
-        r = queue_push(pool->queue, *queryp, 0);
-        if (r == 0) {
+        if (fair_queue_push(pool->queue, &item) == 0) {
                 *queryp = NULL;
                 return 0;
         }
         metric_add(METRIC_HISTORY_WAITING, -1);
-        if (r < 0)
-                return err_up(r);
         metric_add(METRIC_QUERY_REFUSED, 1);
         return HISTORY_POOL_E_FULL;
 }

@@ -5,10 +5,11 @@
  *
  * Takes queries of kind QUERY_HISTORY and sends the body in chunks through the outbox, as fast as
  * the query's Stream has room; a heavy one keeps one thread busy, and delays neither logins nor
- * statistics nor messages. One that nobody waits for any more is dropped, also in the middle: the
- * statement under way ends with its connection, which the server looks after twice a second. Too
- * many waiting are refused. An answer that takes longer than stream_timeout_ms is broken off, so
- * that slow readers cannot keep the threads.
+ * statistics nor messages. Users take turns, and with more than one thread none has them all. One
+ * that nobody waits for any more is dropped, also in the middle: the statement under way ends with
+ * its connection, which the server looks after twice a second. Too many waiting are refused. An
+ * answer that takes longer than stream_timeout_ms is broken off, so that slow readers cannot keep
+ * the threads.
  */
 
 #include "gateway/base/base.h"
@@ -24,6 +25,7 @@ struct HistoryPoolOptions {
         int stream_timeout_ms;    /* of the whole */
         size_t n_connections;
         size_t capacity; /* queries that wait */
+        size_t n_share;  /* of them of one user */
 };
 
 enum {

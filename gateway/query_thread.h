@@ -1,12 +1,11 @@
 #pragma once
 
 /*
- * QueryThread: answers what the ws loops ask of the database, on a connection and a thread of its
- * own.
+ * QueryThread: sorts what the ws loops ask of the database into lanes.
  *
- * Takes Query objects from @queries, pushes their Answers as Events on @outbox. What is short it
- * answers itself; what may be long (QUERY_HISTORY) it hands on to the pool. A heavy query delays
- * other queries, never a message. Ends when @queries is closed.
+ * Takes Query objects from @queries and hands each to the lane of its sort, or to the pool
+ * (QUERY_HISTORY); it never waits for the database itself. What finds no place there is answered
+ * 503. Ends when @queries is closed.
  */
 
 #include "gateway/base/base.h"
@@ -14,10 +13,18 @@
 typedef struct HistoryPool HistoryPool;
 typedef struct Queue Queue;
 typedef struct QueryThread QueryThread;
+typedef struct QueryThreadOptions QueryThreadOptions;
+
+struct QueryThreadOptions {
+        const char *database_url;
+        int statement_timeout_ms;
+        size_t n_connections; /* of the lanes that read tables: resume, statistics, commands */
+        size_t capacity;      /* questions that wait in a lane */
+        size_t n_share;       /* of them of one user, device or address */
+};
 
 MUST_CHECK int query_thread_new(QueryThread **ret_thread,
-                                const char *database_url,
-                                int statement_timeout_ms,
+                                const QueryThreadOptions *options,
                                 HistoryPool *pool, /* borrowed; NULL: history is refused */
                                 Queue *queries,
                                 Queue *outbox);

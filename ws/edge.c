@@ -10,6 +10,7 @@
 #include "ws/client.h"
 #include "ws/commanding.h"
 #include "ws/hub.h"
+#include "ws/party.h"
 #include "ws/server.h"
 
 #define WS_EDGE_MAX_SENT  4096  /* commands of one socket that have not expired */
@@ -326,6 +327,7 @@ static int ws_edge_ask(WsEdge *edge) {
         if (r < 0)
                 return err_up(r);
         query->device_id = edge->device_id;
+        query->party = ws_party_device(edge->device_id);
         r = queue_push(queries, query, 0);
         if (r < 0)
                 return err_up(r);

@@ -21,15 +21,31 @@ static void ws_login_names(const WsCall *call, char ret_source[64], char ret_acc
         snprintf(ret_account, 160, "account:%s", call->account);
 }
 
+static int ws_login_limit(const WsCall *call) {
+        int limit = call->options->login_failures_per_min;
+
+        return limit > 0 ? limit : WS_LOGIN_FAILURES;
+}
+
+/* From an address that has failed before: others go first (an account that somebody else tries to
+ * guess is no worse for it). */
+static bool ws_login_is_suspect(const WsCall *call) {
+        char source[64], account[160];
+
+        ws_login_names(call, source, account);
+        return ws_limiter_is_known(call->limiter,
+                                   text_of(source),
+                                   ws_login_limit(call),
+                                   call->now_us);
+}
+
 /* Seconds to wait; 0: go ahead. An account has twice the tries of an address, so that one noisy
  * address cannot lock the owner of an account out. */
 static int ws_login_take(const WsCall *call) {
-        int limit = call->options->login_failures_per_min;
+        int limit = ws_login_limit(call);
         char source[64], account[160];
         int wait_s;
 
-        if (limit <= 0)
-                limit = WS_LOGIN_FAILURES;
         ws_login_names(call, source, account);
         wait_s = ws_limiter_take(call->limiter, text_of(source), limit, call->now_us);
         if (wait_s > 0)
@@ -48,13 +64,14 @@ static void ws_login_give_back(const WsCall *call) {
         ws_limiter_give_back(call->limiter, text_of(account));
 }
 
-static int ws_login_ask(WsCall *call, const char *password) {
+static int ws_login_ask(WsCall *call, const char *password, bool is_suspect) {
         CLEANUP(query_free) Query *query = NULL;
         int r;
 
         r = query_new(&query, QUERY_LOGIN, 0);
         if (r < 0)
                 return err_up(r);
+        query->is_suspect = is_suspect;
         query->username = strdup(call->account);
         query->password = strdup(password);
         if (!query->username || !query->password)
@@ -66,6 +83,7 @@ static int ws_login_ask(WsCall *call, const char *password) {
 
 int ws_endpoint_token(WsCall *call) {
         char password[WS_LOGIN_PASSWORD];
+        bool is_suspect;
         int wait_s;
         int r;
 
@@ -78,6 +96,7 @@ int ws_endpoint_token(WsCall *call) {
                 return 0;
         }
 
+        is_suspect = ws_login_is_suspect(call);
         wait_s = ws_login_take(call);
         if (wait_s > 0) {
                 secret_wipe(password, sizeof(password));
@@ -89,7 +108,7 @@ int ws_endpoint_token(WsCall *call) {
                                     "Too many failed attempts.");
                 return 0;
         }
-        r = ws_login_ask(call, password);
+        r = ws_login_ask(call, password, is_suspect);
         secret_wipe(password, sizeof(password));
         return r < 0 ? err_up(r) : 0;
 }

@@ -10,6 +10,7 @@
 #include "ws/client.h"
 #include "ws/endpoint.h"
 #include "ws/limiter.h"
+#include "ws/party.h"
 #include "ws/response.h"
 #include "ws/session.h"
 
@@ -131,6 +132,7 @@ static int ws_http_ask(WsHttp *http, const WsEndpoint *endpoint, WsWaiter *waite
                 clock_mono_us() + (timeout_ms > 0 ? timeout_ms : WS_HTTP_ANSWER_MS) * INT64_C(1000);
         memcpy(waiter->account, call->account, sizeof(waiter->account));
         query->ticket = waiter->ticket;
+        query->party = ws_party_of(waiter->user_id, waiter->sender_id, waiter->source);
         if (query->stream) {
                 waiter->stream = stream_ref(query->stream);
                 waiter->vehicle_id = query->history->vehicle_id;

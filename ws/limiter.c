@@ -91,6 +91,19 @@ int ws_limiter_take(WsLimiter *limiter, Text name, int per_minute, int64_t now_u
         return 0;
 }
 
+bool ws_limiter_is_known(WsLimiter *limiter, Text name, int per_minute, int64_t now_us) {
+        uint8_t hash[SECRET_HASH_SIZE];
+        WsBucket *bucket;
+
+        if (secret_token_hash(text_of(limiter->key), name, hash) != 0)
+                return true;
+        bucket = ws_limiter_find(limiter, hash);
+        if (!bucket->is_taken || memcmp(bucket->name, hash, sizeof(hash)) != 0)
+                return false;
+        ws_limiter_forgive(bucket, per_minute, now_us);
+        return bucket->used > 0;
+}
+
 void ws_limiter_give_back(WsLimiter *limiter, Text name) {
         uint8_t hash[SECRET_HASH_SIZE];
         WsBucket *bucket;

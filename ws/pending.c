@@ -6,6 +6,7 @@
 #include "gateway/base/queue.h"
 #include "ws/client.h"
 #include "ws/hub.h"
+#include "ws/party.h"
 #include "ws/proto.h"
 
 #define WS_PENDING_MAX     1024
@@ -35,6 +36,7 @@ int ws_pendings_add(WsPendings *pendings, WsClient *client, Text id, Query **que
         if (!pending)
                 return err_new(-ENOMEM);
 
+        query->party = ws_party_of(client->user_id, 0, client->source);
         query->ticket = pending->ticket = ++pendings->n_tickets | WS_PENDING_TICKET;
         pending->client = client;
         pending->deadline_ms = clock_mono_us() / 1000 + WS_PENDING_LIFE_MS;

@@ -7,6 +7,7 @@
 #include "gateway/base/queue.h"
 #include "ws/client.h"
 #include "ws/hub.h"
+#include "ws/party.h"
 #include "ws/server.h"
 
 #define WS_REPLAYS_PAGE       500
@@ -158,6 +159,7 @@ static int ws_replays_query(WsReplays *replays, const WsFollow *follow, Query **
         r = query_new(&query, QUERY_REPLAY, ++replays->n_tickets);
         if (r < 0)
                 return err_up(r);
+        query->party = reach.eye.user ? ws_party_user(reach.eye.user->id) : 0;
         replay = query->replay = calloc(1, sizeof(*replay));
         if (!replay)
                 return err_new(-ENOMEM);

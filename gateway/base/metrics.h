@@ -115,6 +115,7 @@ typedef enum Metric {
         METRIC_CREDENTIALS_REFUSED, /* bad tokens and tickets, whatever the transport */
         METRIC_CREDENTIALS_LIMITED, /* of those: answered with 429 */
         METRIC_QUERY_REFUSED,       /* the query queue was full */
+        METRIC_QUERY_WAITING,       /* gauge */
         METRIC_HISTORY_WAITING,     /* gauge */
         METRIC_HISTORY_READING,     /* gauge: under way */
         METRIC_HISTORY_DONE,

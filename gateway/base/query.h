@@ -4,9 +4,9 @@
  * Query and Answer: what a ws loop asks of the database, and what it is told.
  *
  * Nothing that waits runs on a loop: it pushes a Query on the query queue and goes
- * on; the query thread computes the Answer and sends it through the outbox as an
- * Event. @ticket says who asked; the asker may be gone by then. A full queue
- * refuses the query (503 with Retry-After).
+ * on; a reader computes the Answer and sends it through the outbox as an Event.
+ * @ticket says who asked; the asker may be gone by then. A full queue, or one in
+ * which @party has its share, refuses the query (503 with Retry-After).
  */
 
 #include "gateway/base/base.h"
@@ -55,6 +55,8 @@ struct QueryReplay {
 struct Query {
         QueryKind kind;
         uint64_t ticket;
+        uint64_t party;  /* who asks, for fair turns; 0: the gateway itself */
+        bool is_suspect; /* a log-in, from where one has just failed: after those of others */
         char *username, *password; /* owned; the password is wiped on free */
         int64_t *user_ids;         /* owned; 0 = everything (admins, anonymous paths) */
         size_t n_user_ids;

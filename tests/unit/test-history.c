@@ -171,6 +171,13 @@ static void test_query_thread_answers(void **state) {
                 const char *username, *password;
                 int status;
         } logins[] = { { "ana", "right", 200 }, { "ana", "wrong", 401 }, { "nobody", "x", 401 } };
+        const QueryThreadOptions options = {
+                .database_url = getenv("TIDEGATE_TEST_DATABASE"),
+                .statement_timeout_ms = 5000,
+                .n_connections = 1,
+                .capacity = 16,
+                .n_share = 16,
+        };
         QueryThread *thread = NULL;
         Queue *queries = NULL, *outbox = NULL;
         Query *query = NULL;
@@ -184,13 +191,7 @@ static void test_query_thread_answers(void **state) {
         postgres_run(sql);
         assert_int_equal(queue_new(&queries, 16, free_query), 0);
         assert_int_equal(queue_new(&outbox, 16, free_event), 0);
-        assert_int_equal(query_thread_new(&thread,
-                                          getenv("TIDEGATE_TEST_DATABASE"),
-                                          5000,
-                                          NULL,
-                                          queries,
-                                          outbox),
-                         0);
+        assert_int_equal(query_thread_new(&thread, &options, NULL, queries, outbox), 0);
         for (size_t i = 0; i < N_ELEMENTS(logins); ++i) {
                 assert_int_equal(query_new(&query, QUERY_LOGIN, 7), 0);
                 query->username = strdup(logins[i].username);
@@ -214,7 +215,7 @@ static void test_query_thread_answers(void **state) {
                 event_unref(event);
                 /* The next question meets a connection that died while it was idle. */
                 postgres_run("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                             " WHERE application_name = 'tidegate/query'");
+                             " WHERE application_name = 'tidegate/statistics'");
         }
 
         postgres_server("stop");

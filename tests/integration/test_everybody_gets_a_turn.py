@@ -1,0 +1,143 @@
+"""Whatever one user asks of the database, and however long that takes, another's answers come."""
+import contextlib
+import threading
+
+import psycopg2
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+
+from commanding import command
+from conftest import populate
+from servers import SLOW
+from test_history_answers import fill
+from waiting import PATIENCE, wait_until
+
+N_GUESSES = 8
+
+
+class Asking:
+    """A GET on a thread of its own, of which one looks whether it is still under way."""
+
+    def __init__(self, gateway, path, user):
+        self.answer = None
+        self.thread = threading.Thread(target=self._run, args=(gateway, path, user), daemon=True)
+        self.thread.start()
+
+    def _run(self, gateway, path, user):
+        self.answer = gateway.get(path, user)
+
+    def is_waiting(self):
+        return self.answer is None
+
+    def end(self):
+        self.thread.join(PATIENCE * SLOW)
+        assert not self.is_waiting()
+        return self.answer
+
+
+@contextlib.contextmanager
+def locked(database, table):
+    """As an operator's ALTER TABLE that waits for somebody else would hold it."""
+    conn = psycopg2.connect(database.url)
+    conn.cursor().execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+    try:
+        yield
+    finally:
+        conn.close()
+
+
+def waits_for(database, table):
+    """How many statements of the gateway wait for a lock on the table."""
+    return database.value("SELECT count(*) FROM pg_locks WHERE NOT granted"
+                          " AND relation = %s::regclass", table)
+
+
+def log_in(gateway, user, source=None, password="correct horse battery"):
+    with requests.Session() as session:
+        if source:
+            adapter = HTTPAdapter()
+            adapter.init_poolmanager(1, 1, source_address=(source, 0))
+            session.mount("http://", adapter)
+        return session.post(f"{gateway.url}/api/token", timeout=PATIENCE * SLOW,
+                            data={"username": user, "password": password}).status_code
+
+
+@pytest.fixture
+def busy_gateway(make_gateway, database):
+    """Ana's and ben's gateway."""
+    gateway = make_gateway(database__query_timeout="60s", http__answer_timeout="60s")
+    populate(gateway)
+    gateway.start()
+    fill(database, gateway.ids["USV-2"], 3, "vehicle_logs")
+    fill(database, gateway.ids["USV-2"], 3, "alerts")
+    return gateway
+
+
+def test_a_statistic_that_waits_for_a_lock_holds_up_nobody_else(busy_gateway, database):
+    gateway = busy_gateway
+    vehicle = gateway.ids["USV-2"]
+    with locked(database, "ble_detections"):
+        waiting = [Asking(gateway, "/api/v1/statistics/realtime", "ana") for _ in range(4)]
+        wait_until(lambda: waits_for(database, "ble_detections") > 0, "the statistic to wait")
+
+        assert log_in(gateway, "ben") == 200
+        assert len(gateway.get(f"/api/vehicles/{vehicle}/logs", "ben").json()["items"]) == 6
+        assert len(gateway.get("/api/alerts", "ben").json()["items"]) == 3
+        assert gateway.get(f"/api/commands/{command(gateway, 'ben', 'dev-2')}", "ben").ok
+        assert gateway.get("/api/faces/statistics", "ben").status_code == 200
+        assert all(asking.is_waiting() for asking in waiting)
+    assert [asking.end().status_code for asking in waiting] == [200] * 4
+
+
+def test_one_users_history_that_waits_leaves_a_connection_to_the_others(busy_gateway, database):
+    gateway = busy_gateway
+    path = f"/api/vehicles/{gateway.ids['USV-1']}/logs?types=vehicle_log"
+    with locked(database, "vehicle_logs"):
+        waiting = [Asking(gateway, path, "ana") for _ in range(8)]
+        wait_until(lambda: waits_for(database, "vehicle_logs") > 0, "ana's first page to wait")
+        wait_until(lambda: gateway.metric("tidegate_history_waiting") == 7, "the others in line")
+
+        assert len(gateway.get("/api/alerts", "ben").json()["items"]) == 3
+        assert gateway.metric("tidegate_history_waiting") == 7
+        assert all(asking.is_waiting() for asking in waiting)
+    assert [asking.end().status_code for asking in waiting] == [200] * 8
+
+
+def test_a_user_who_asks_too_much_at_once_is_refused_and_nobody_else_is(make_gateway, database):
+    gateway = make_gateway(database__query_timeout="60s", database__query_share=2)
+    populate(gateway)
+    gateway.start()
+    path = f"/api/vehicles/{gateway.ids['USV-1']}/logs?types=vehicle_log"
+    with locked(database, "vehicle_logs"):
+        waiting = [Asking(gateway, path, "ana") for _ in range(3)]
+        wait_until(lambda: gateway.metric("tidegate_history_waiting") == 2, "ana's share in line")
+        refused = gateway.get(path, "ana")
+        assert refused.status_code == 503 and int(refused.headers["Retry-After"]) > 0
+        assert refused.json()["status"] == 503
+        assert gateway.get("/api/alerts", "ben").status_code == 200
+    assert [asking.end().status_code for asking in waiting] == [200] * 3
+
+
+def test_who_guesses_passwords_waits_behind_who_has_not(busy_gateway, database):
+    """Many addresses, and many tries of each: the right one goes before all that wait."""
+    gateway = busy_gateway
+    sources = [f"127.0.0.{i}" for i in range(2, 2 + N_GUESSES)]
+    for source in sources:  # the first try of an address is as good as anybody's
+        assert log_in(gateway, f"guess-{source}", source, "wrong") == 401
+
+    answers = []
+    with locked(database, "users"):
+        guesses = [threading.Thread(target=lambda s=source: answers.append(
+            log_in(gateway, f"guess-{s}", s, "wrong"))) for source in sources * 2]
+        for guess in guesses:
+            guess.start()
+        wait_until(lambda: waits_for(database, "users") > 0, "the first guess to wait")
+        right = threading.Thread(target=lambda: answers.append(log_in(gateway, "ben")))
+        right.start()
+        wait_until(lambda: gateway.metric("tidegate_query_waiting") == 2 * N_GUESSES,
+                   "all but the first in line")
+    for thread in (*guesses, right):
+        thread.join(PATIENCE * SLOW)
+    assert answers.count(401) == 2 * N_GUESSES
+    assert answers.index(200) < N_GUESSES / 2, answers  # one was in hand; threads may overtake
