@@ -100,9 +100,6 @@ static int ws_backlog_grow(WsBacklog *backlog) {
         size_t capacity = backlog->capacity ? backlog->capacity * 2 : WS_BACKLOG_MIN;
         WsFrame **ring;
 
-        if (backlog->tail - backlog->head < backlog->capacity)
-                return 0;
-
         ring = malloc(capacity * sizeof(WsFrame *));
         if (!ring)
                 return err_new(-ENOMEM);
@@ -113,6 +110,21 @@ static int ws_backlog_grow(WsBacklog *backlog) {
         backlog->ring = ring;
         backlog->capacity = capacity;
         return 0;
+}
+
+/* Moves what waits together, over the holes that conflation left. */
+static void ws_backlog_close_holes(WsBacklog *backlog) {
+        uint64_t to = backlog->head;
+
+        for (uint64_t at = backlog->head; at != backlog->tail; ++at) {
+                WsFrame *frame = *ws_backlog_at(backlog, at);
+
+                if (!frame)
+                        continue;
+                *ws_backlog_at(backlog, at) = NULL;
+                *ws_backlog_at(backlog, to++) = frame;
+        }
+        backlog->tail = to;
 }
 
 /* The slot of @key, or the free one where it belongs. Keys are well mixed already. */
@@ -146,6 +158,13 @@ static WsFrame **ws_backlog_stale(WsBacklog *backlog, uint64_t key) {
         return *place && (*place)->key == key ? place : NULL;
 }
 
+/* A newer one with its key waits, or is about to. */
+static void ws_backlog_let_go(WsBacklog *backlog, WsFrame **place) {
+        ws_backlog_book(backlog, *place, -1);
+        ws_backlog_count_conflated(backlog);
+        *place = ws_frame_unref(*place);
+}
+
 /* Indexes what waits, newest first, and lets go of what is stale already. */
 static int ws_backlog_reindex(WsBacklog *backlog) {
         uint64_t first = backlog->head + (backlog->head_sent > 0 ? 1 : 0);
@@ -171,19 +190,25 @@ static int ws_backlog_reindex(WsBacklog *backlog) {
                         ws_backlog_remember(backlog, (*place)->key, at);
                         continue;
                 }
-                ws_backlog_book(backlog, *place, -1);
-                ws_backlog_count_conflated(backlog);
-                *place = ws_frame_unref(*place);
+                ws_backlog_let_go(backlog, place);
         }
         return 0;
 }
 
-static void ws_backlog_replace(WsBacklog *backlog, WsFrame **place, WsFrame *frame) {
-        ws_backlog_book(backlog, *place, -1);
-        ws_backlog_count_conflated(backlog);
-        ws_frame_unref(*place);
-        *place = ws_frame_ref(frame);
-        ws_backlog_book(backlog, frame, 1);
+/* Room for one more. A client that reads nothing must not cost a slot for each state that was. */
+static int ws_backlog_reserve(WsBacklog *backlog) {
+        int r;
+
+        if (backlog->tail - backlog->head < backlog->capacity)
+                return 0;
+
+        if (backlog->n_frames > backlog->capacity / 2 || backlog->capacity <= WS_BACKLOG_MIN) {
+                r = ws_backlog_grow(backlog);
+        } else {
+                ws_backlog_close_holes(backlog);
+                r = backlog->slots ? ws_backlog_reindex(backlog) : 0;
+        }
+        return r < 0 ? err_up(r) : 0;
 }
 
 /* Keeps the index of keys right after a frame was appended at @at. */
@@ -204,6 +229,7 @@ static int ws_backlog_conflate(WsBacklog *backlog, size_t limit, uint64_t at, in
 }
 
 int ws_backlog_push(WsBacklog *backlog, WsFrame *frame, size_t limit, int64_t now_ms) {
+        size_t n_metered = backlog->n_metered;
         WsFrame **stale = NULL;
         int r;
 
@@ -211,15 +237,15 @@ int ws_backlog_push(WsBacklog *backlog, WsFrame *frame, size_t limit, int64_t no
         ++backlog->tally->offered;
         if (backlog->slots && frame->key != 0)
                 stale = ws_backlog_stale(backlog, frame->key);
-        if (stale) {
-                ws_backlog_replace(backlog, stale, frame);
-                return 0;
-        }
-        if (!frame->is_unmetered && backlog->n_metered + frame->n > limit) {
+        if (stale && !(*stale)->is_unmetered)
+                n_metered -= (*stale)->n;
+        if (!frame->is_unmetered && n_metered + frame->n > limit) {
                 ws_backlog_count_dropped(backlog);
                 return WS_BACKLOG_E_FULL;
         }
-        r = ws_backlog_grow(backlog);
+        if (stale)
+                ws_backlog_let_go(backlog, stale);
+        r = ws_backlog_reserve(backlog);
         if (r < 0) {
                 ws_backlog_count_dropped(backlog);
                 return err_up(r);

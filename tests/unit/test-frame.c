@@ -144,9 +144,9 @@ static void test_backlog_conflates_above_half_and_keeps_what_has_no_key(void **s
         expect_waiting(&backlog, "bdef");
         assert_int_equal(backlog.conflating_since_ms, 7);
         assert_int_equal(push(&backlog, make_long_frame('g', 1)), 0);
-        expect_waiting(&backlog, "bgef");
+        expect_waiting(&backlog, "befg"); /* behind what happened before it */
         assert_int_equal(push(&backlog, make_long_frame('h', 3)), 0);
-        expect_waiting(&backlog, "bgefh");
+        expect_waiting(&backlog, "befgh");
         assert_int_equal(tally.conflated, 3);
         expect_balance(&tally);
         ws_backlog_sent(&backlog, 300);
@@ -218,6 +218,76 @@ static void test_random_backlog_never_loses_count(void **state) {
         expect_balance(&tally);
         assert_int_equal(tally.queued, 0);
         assert_int_equal(tally.queued_bytes, 0);
+}
+
+/* The number that the next waiting frame says, which is then sent; 0: nothing waits. */
+static unsigned take_number(WsBacklog *backlog) {
+        uint8_t scratch[256];
+        Text next = ws_backlog_next(backlog, scratch, sizeof(scratch));
+        char text[9] = "";
+
+        if (next.n == 0)
+                return 0;
+        memcpy(text, next.data + 2, 8);
+        ws_backlog_sent(backlog, 2 + 8);
+        return (unsigned)strtoul(text, NULL, 10);
+}
+
+/* Numbers are like cursors: who has seen one must have seen all before it that counted. */
+static void test_numbers_only_ascend_and_none_that_counts_is_passed(void **state) {
+        enum { N = 20000, N_KEYS = 5 };
+        unsigned newest[N_KEYS] = { 0 }, seen[N_KEYS] = { 0 };
+        unsigned n_sent = 0, n_offered = 0, last = 0, number;
+        static uint8_t keys[N + 1];
+        WsTally tally = { 0 };
+        WsBacklog backlog;
+        unsigned seed = 1;
+
+        (void)state;
+        ws_backlog_init(&backlog, &tally);
+        for (unsigned i = 1; i <= N || backlog.n_frames > 0; ++i) {
+                char text[16];
+
+                seed = seed * 1103515245 + 12345;
+                if (i <= N) {
+                        unsigned key = (seed >> 8) % 16 ? 1 + (seed >> 12) % (N_KEYS - 1) : 0;
+
+                        snprintf(text, sizeof(text), "%08u", i);
+                        if (push(&backlog, make_frame(text, key)) == 0) {
+                                keys[i] = (uint8_t)key;
+                                newest[key] = i;
+                                n_offered += key == 0;
+                        }
+                }
+                if (i <= N && (seed >> 24) % 3 > 0)
+                        continue;
+                number = take_number(&backlog);
+                if (number == 0)
+                        continue;
+                assert_true(number > last);
+                last = number;
+                seen[keys[number]] = number;
+                n_sent += keys[number] == 0;
+        }
+        assert_int_equal(n_sent, n_offered);
+        assert_memory_equal(seen, newest, sizeof(newest));
+        assert_true(tally.conflated > 0);
+        ws_backlog_done(&backlog);
+        expect_balance(&tally);
+}
+
+static void test_states_of_one_thing_cost_no_memory_while_nobody_reads(void **state) {
+        WsTally tally = { 0 };
+        WsBacklog backlog;
+
+        (void)state;
+        ws_backlog_init(&backlog, &tally);
+        for (int i = 0; i < 100000; ++i)
+                assert_int_equal(push(&backlog, make_long_frame('a', 1 + (unsigned)i % 7)), 0);
+        assert_true(backlog.n_frames <= 7);
+        assert_true(backlog.capacity <= 64);
+        ws_backlog_done(&backlog);
+        expect_balance(&tally);
 }
 
 static size_t n_looks;
@@ -353,6 +423,8 @@ int main(void) {
                 cmocka_unit_test(test_full_backlog_refuses_and_lists_are_not_charged),
                 cmocka_unit_test(test_frame_on_its_way_is_not_replaced),
                 cmocka_unit_test(test_random_backlog_never_loses_count),
+                cmocka_unit_test(test_numbers_only_ascend_and_none_that_counts_is_passed),
+                cmocka_unit_test(test_states_of_one_thing_cost_no_memory_while_nobody_reads),
                 cmocka_unit_test(test_wheel_visits_what_is_due_and_nothing_else),
                 cmocka_unit_test(test_index_joins_and_leaves_in_any_order),
                 cmocka_unit_test(test_throttle_knows_each_source_and_forgets_when_full),
