@@ -101,13 +101,16 @@ static int ws_events_subscribed(WsClient *client, const WsFollow *follow) {
                    "{\"type\":\"subscribed\",\"subscription\":\"%s\",\"recovered\":%s,\"cursor\":",
                    follow->name,
                    follow->is_recovered ? "true" : "false");
-        ws_cursor_write(client->hub, follow->begin_seq, &json);
+        if (follow->is_recovered)
+                ws_cursor_write(client->hub, follow->begin_seq, &json);
+        else /* that of the snapshot is the first to resume from */
+                buf_append_string(&json, "null");
         buf_append_char(&json, '}');
         if (buf_failed(&json))
                 return err_new(-ENOMEM);
         r = ws_feed_push(client->feed,
                          &(WsPush){ .type = "subscribed",
-                                    .seq = follow->begin_seq,
+                                    .seq = follow->is_recovered ? follow->begin_seq : 0,
                                     .json = buf_text(&json) });
         return r < 0 ? err_up(r) : 0;
 }
@@ -139,36 +142,43 @@ static int ws_poll_subscribed(WsClient *client, const WsFollow *follow) {
         return 0;
 }
 
-/* All that waits, as the members of one list. */
-static void ws_poll_list(WsClient *client, Buf *buf) {
+/* All that waits, as members of the list in the making. */
+static void ws_poll_collect(WsClient *client) {
+        static const Text head = { "{\"events\":[", 11 };
         WsBacklog *backlog = &client->backlog;
-        bool is_first = true;
-        Text next;
+        Buf *buf = &client->out;
 
+        if (buf->n == 0)
+                buf_append_text(buf, head);
         while (backlog->n_frames > 0) {
-                next = ws_backlog_next(backlog, client->hub->batch, 0);
-                if (!is_first && backlog->head_sent == 0)
+                Text next = ws_backlog_next(backlog, client->hub->batch, 0);
+
+                if (buf->n > head.n && backlog->head_sent == 0)
                         buf_append_char(buf, ',');
-                is_first = false;
                 buf_append_text(buf, next);
                 ws_backlog_sent(backlog, next.n);
         }
 }
 
 /* An answer as soon as there is something to say, or the time is over. What a gap or a snapshot
- * says counts as something. */
+ * says counts as something; a snapshot comes whole, since nobody could ask for the rest. */
 static void ws_poll_flush(WsClient *client) {
         bool is_over = client->wants_ping || client->close_code != 0;
         const WsFeed *feed = client->feed;
         Buf *buf = &client->out;
 
-        if (client->backlog.n_frames == 0 && !is_over && !client->is_lost)
+        if (client->close_code == 0 && ws_feed_has_snapshot(feed)) {
+                if (client->backlog.n_frames > 0)
+                        ws_poll_collect(client);
                 return;
-        if (client->backlog.n_frames == 0 && client->is_lost && !ws_feed_is_live(feed))
+        }
+        if (client->backlog.n_frames == 0 && buf->n == 0 && !is_over && !client->is_lost)
                 return;
-        if (client->backlog.n_frames > 0 || client->is_lost) {
-                buf_append_string(buf, "{\"events\":[");
-                ws_poll_list(client, buf);
+        if (client->backlog.n_frames == 0 && buf->n == 0 && client->is_lost &&
+            !ws_feed_is_live(feed))
+                return;
+        if (client->backlog.n_frames > 0 || buf->n > 0 || client->is_lost) {
+                ws_poll_collect(client);
                 buf_append_string(buf, "],\"cursor\":");
                 ws_cursor_write(client->hub, ws_feed_seq(feed), buf);
                 buf_printf(buf, ",\"recovered\":%s}", client->is_lost ? "false" : "true");

@@ -95,11 +95,54 @@ WsEye ws_feed_eye(const WsFeed *feed) {
 /* ---- what is said --------------------------------------------------------------------------- */
 
 static void ws_feed_lose(WsFeed *feed, WsFollow *follow, uint64_t from_seq, uint64_t to_seq) {
-        if (follow->n_missed++ == 0)
+        if (follow->n_missed == 0 || follow->missed_from > from_seq)
                 follow->missed_from = from_seq;
-        follow->missed_to = to_seq;
-        follow->begin_seq = to_seq; /* another subscription may be told of what this one missed */
+        if (follow->n_missed++ == 0 || follow->missed_to < to_seq)
+                follow->missed_to = to_seq;
+        if (follow->lost_to == 0 || follow->lost_from > from_seq)
+                follow->lost_from = from_seq;
+        if (follow->lost_to < to_seq)
+                follow->lost_to = to_seq;
         feed->has_missed = true;
+}
+
+/* What may be said to be done with when something at @seq goes out. */
+static uint64_t ws_feed_cursor(const WsFeed *feed, uint64_t seq) {
+        const WsFollow *follow;
+
+        if (!feed->is_paced)
+                return seq;
+        TAILQ_FOREACH(follow, &feed->follows, entry) {
+                const WsHold *oldest = TAILQ_FIRST(&follow->subscription.held);
+
+                if (oldest && oldest->before_seq < seq)
+                        seq = oldest->before_seq;
+        }
+        return seq;
+}
+
+/* An event, with the cursor that it may have for this client. */
+static int ws_feed_send(WsFeed *feed, const Event *event, WsFrame *frame) {
+        uint64_t seq = ws_feed_cursor(feed, event->seq);
+        CLEANUP(ws_frame_unref) WsFrame *own = NULL;
+        CLEANUP_BUF Buf json = { 0 };
+        WsPush push = {
+                .type = ws_push_type(event->kind),
+                .seq = seq,
+                .key = ws_push_key(event),
+        };
+        int r = 0;
+
+        if (seq != event->seq) {
+                ws_push_event_at(feed->client->hub, event, seq, &json);
+                if (buf_failed(&json))
+                        return err_new(-ENOMEM);
+                push.json = buf_text(&json);
+                r = ws_client_wrap(feed->client, &push, &own);
+        }
+        if (r == 0)
+                r = ws_client_try(feed->client, own ? own : frame);
+        return r < 0 ? err_up(r) : r;
 }
 
 int ws_feed_push(WsFeed *feed, const WsPush *push) {
@@ -129,8 +172,8 @@ static int ws_feed_tell_gap(WsFeed *feed, WsFollow *follow) {
 
         follow->n_missed = 0;
         r = ws_feed_push(feed,
-                         &(WsPush){ .type = "gap",
-                                    .seq = follow->missed_to,
+                         &(WsPush){ .type = "gap", /* who resumes from it gets what was dropped */
+                                    .seq = ws_feed_cursor(feed, follow->missed_from),
                                     .json = buf_text(&json) });
         return r < 0 ? err_up(r) : 0;
 }
@@ -171,7 +214,9 @@ bool ws_feed_wants(const WsFeed *feed, const Event *event) {
 /* It came into the box: first what is known of it. */
 static int ws_feed_tell_entry(WsFeed *feed, const WsFollow *follow, const Event *event) {
         const WsHub *hub = feed->client->hub;
+        uint64_t seq = ws_feed_cursor(feed, hub->before_seq);
         const Device *device = registry_device(hub->registry, event->device_id);
+        CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
         const Event *last = NULL;
         CLEANUP_BUF Buf json = { 0 };
         int r;
@@ -186,15 +231,18 @@ static int ws_feed_tell_entry(WsFeed *feed, const WsFollow *follow, const Event 
         else if (device && event->vehicle_id == 0)
                 ws_push_device(device, &json);
         buf_append_string(&json, "],\"cursor\":");
-        ws_cursor_write(hub, hub->before_seq, &json);
+        ws_cursor_write(hub, seq, &json);
         buf_append_string(&json, ",\"done\":true}");
         if (buf_failed(&json))
                 return err_new(-ENOMEM);
 
-        r = ws_feed_push(feed,
-                         &(WsPush){ .type = "snapshot",
-                                    .seq = hub->before_seq,
-                                    .json = buf_text(&json) });
+        r = ws_client_wrap(feed->client,
+                           &(WsPush){ .type = "snapshot", .seq = seq, .json = buf_text(&json) },
+                           &frame);
+        if (r == 0)
+                r = ws_client_try(feed->client, frame);
+        if (r == WS_BACKLOG_E_FULL) /* nor is there room for the event, which will be told of */
+                feed->is_dropping = true;
         return r < 0 ? err_up(r) : 0;
 }
 
@@ -209,11 +257,12 @@ static void ws_feed_mark_paced(WsFeed *feed) {
 /* Is it for this subscription, here and now? */
 static int ws_feed_consider(WsFeed *feed,
                             WsFollow *follow,
-                            const Event *event,
+                            Event *event,
                             WsFrame *frame,
                             bool *ret_goes) {
         WsHub *hub = feed->client->hub;
-        bool too_soon = false, replaced = false;
+        bool replaced = false;
+        WsHold *hold = NULL;
         WsPlace place;
         int r;
 
@@ -232,18 +281,19 @@ static int ws_feed_consider(WsFeed *feed,
         if (r == 0)
                 r = ws_subscription_pace(&follow->subscription,
                                          event,
+                                         hub->before_seq,
                                          frame,
                                          clock_mono_us(),
-                                         &too_soon,
+                                         &hold,
                                          &replaced);
         if (r < 0)
                 return err_up(r);
 
         if (replaced)
                 ws_backlog_refuse(&feed->client->backlog, true);
-        if (too_soon)
+        if (hold)
                 ws_feed_mark_paced(feed);
-        *ret_goes = !too_soon;
+        *ret_goes = !hold;
         return 0;
 }
 
@@ -260,7 +310,48 @@ static void ws_feed_drop(WsFeed *feed, const Event *event, bool is_counted) {
                 ws_feed_lose(feed, follow, hub->before_seq, event->seq);
 }
 
-int ws_feed_offer(WsFeed *feed, const Event *event, WsFrame *frame) {
+/* It goes out for one subscription: another one that holds it back has had it, too. */
+static void ws_feed_forget_held(WsFeed *feed, const Event *event, int64_t now_us) {
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        ws_subscription_forget(&follow->subscription, event, now_us);
+}
+
+static int ws_feed_send_held(WsFeed *feed, WsFollow *follow, WsHold *hold, int64_t now_us) {
+        CLEANUP(ws_frame_unref) WsFrame *frame = ws_frame_ref(hold->frame);
+        CLEANUP(event_unref) Event *event = event_ref(hold->event);
+        uint64_t before_seq = hold->before_seq;
+        int r;
+
+        ws_subscription_release(&follow->subscription, hold, now_us);
+        ws_feed_forget_held(feed, event, now_us);
+        r = ws_feed_send(feed, event, frame);
+        if (r == WS_BACKLOG_E_FULL) {
+                feed->is_dropping = true;
+                ws_feed_lose(feed, follow, before_seq, event->seq);
+        }
+        return r < 0 ? err_up(r) : 0;
+}
+
+/*
+ * Something that never waits is about to overtake what is held back. That goes first, if its turn
+ * is not too far away: then nobody who resumes gets the other twice.
+ */
+static int ws_feed_hurry(WsFeed *feed) {
+        int64_t now_us = clock_mono_us();
+        WsFollow *follow;
+        WsHold *hold;
+        int r = 0;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        while (r == 0 && !feed->is_dropping && (hold = TAILQ_FIRST(&follow->subscription.held)) &&
+               ws_subscription_may_hurry(hold, now_us))
+                r = ws_feed_send_held(feed, follow, hold, now_us);
+        return r < 0 ? err_up(r) : 0;
+}
+
+int ws_feed_offer(WsFeed *feed, Event *event, WsFrame *frame) {
         const Registry *registry = feed->client->hub->registry;
         bool goes = false;
         WsFollow *follow;
@@ -274,6 +365,11 @@ int ws_feed_offer(WsFeed *feed, const Event *event, WsFrame *frame) {
                 r = ws_feed_consider(feed, follow, event, frame, &this_one);
                 goes |= this_one;
         }
+        if (r == 0 && goes && feed->is_paced) {
+                ws_feed_forget_held(feed, event, clock_mono_us());
+                if (frame->key == 0 && !feed->is_dropping)
+                        r = ws_feed_hurry(feed);
+        }
         if (r < 0)
                 return err_up(r);
         if (!goes)
@@ -283,7 +379,7 @@ int ws_feed_offer(WsFeed *feed, const Event *event, WsFrame *frame) {
                 return 0;
         }
 
-        r = ws_client_try(feed->client, frame);
+        r = ws_feed_send(feed, event, frame);
         if (r == WS_BACKLOG_E_FULL)
                 ws_feed_drop(feed, event, true);
         return r < 0 ? err_up(r) : 0;
@@ -306,8 +402,9 @@ int ws_feed_offer_stats(WsFeed *feed, Text json, const char *type) {
         return 0;
 }
 
-void ws_feed_miss(WsFeed *feed, uint64_t from_seq, uint64_t to_seq, uint64_t n) {
+int ws_feed_miss(WsFeed *feed, uint64_t from_seq, uint64_t to_seq, uint64_t n) {
         WsFollow *follow;
+        int r = 0;
 
         TAILQ_FOREACH(follow, &feed->follows, entry) {
                 if (follow->state != WS_FOLLOW_LIVE || to_seq <= follow->seq)
@@ -315,24 +412,28 @@ void ws_feed_miss(WsFeed *feed, uint64_t from_seq, uint64_t to_seq, uint64_t n) 
                 ws_feed_lose(feed, follow, from_seq, to_seq);
                 follow->n_missed += n - 1;
         }
-        if (feed->has_missed)
-                ws_client_touch(feed->client);
+        if (!feed->has_missed)
+                return 0;
+
+        feed->is_dropping = true; /* nothing that came later may go out before this is told */
+        r = ws_feed_tell_gaps(feed);
+        ws_client_touch(feed->client);
+        return r < 0 ? err_up(r) : 0;
 }
 
 int ws_feed_turn(WsFeed *feed, int64_t now_us) {
-        uint64_t seq = feed->client->hub->ring.last_seq;
         bool is_held = false;
         WsFollow *follow;
-        WsHold *hold;
         int r = 0;
 
         TAILQ_FOREACH(follow, &feed->follows, entry) {
-                while (r >= 0 && !feed->is_dropping &&
-                       (hold = ws_subscription_due(&follow->subscription, now_us))) {
-                        r = ws_client_try(feed->client, hold->frame);
-                        if (r == WS_BACKLOG_E_FULL)
-                                ws_feed_lose(feed, follow, seq, seq);
-                        ws_subscription_release(&follow->subscription, hold, now_us);
+                WsHold *hold = ws_subscription_due(&follow->subscription, NULL, now_us);
+
+                while (r == 0 && !feed->is_dropping && hold) {
+                        WsHold *next = ws_subscription_due(&follow->subscription, hold, now_us);
+
+                        r = ws_feed_send_held(feed, follow, hold, now_us);
+                        hold = next;
                 }
                 is_held |= !TAILQ_EMPTY(&follow->subscription.held);
         }
@@ -419,6 +520,7 @@ bool ws_feed_has_told(const WsFeed *feed, const WsFollow *follow, const Event *e
 
         TAILQ_FOREACH(other, &feed->follows, entry)
         if (other != follow && other->state == WS_FOLLOW_LIVE && event->seq > other->begin_seq &&
+            !(event->seq > other->lost_from && event->seq <= other->lost_to) &&
             !other->subscription.has_box && other->subscription.interval_us == 0 &&
             ws_subscription_matches(&other->subscription, registry, event))
                 return true;
@@ -456,12 +558,24 @@ bool ws_feed_is_live(const WsFeed *feed) {
         return true;
 }
 
+bool ws_feed_has_snapshot(const WsFeed *feed) {
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state == WS_FOLLOW_SNAPSHOT)
+                return true;
+        return false;
+}
+
 uint64_t ws_feed_seq(const WsFeed *feed) {
         uint64_t seq = feed->client->hub->ring.last_seq;
         WsFollow *follow;
 
-        TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (follow->seq < seq && follow->state != WS_FOLLOW_LIVE)
-                seq = follow->seq;
+        TAILQ_FOREACH(follow, &feed->follows, entry) {
+                if (follow->seq < seq && follow->state != WS_FOLLOW_LIVE)
+                        seq = follow->seq;
+                if (follow->n_missed > 0 && follow->missed_from < seq)
+                        seq = follow->missed_from;
+        }
         return seq;
 }

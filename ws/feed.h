@@ -8,7 +8,11 @@
  * of the database until it does, at the pace of its own socket; it gets no live event until it has
  * read the ring to its end, which is one turn of the loop with its first live event: no hole and no
  * duplicate. A client whose backlog is full misses events until there is room, and is then told of
- * its gap. How things are said is the dialect's business. Loop thread.
+ * its gap.
+ *
+ * No cursor goes out while something at or before it has not been sent, unless a newer state of the
+ * same thing is on its way or a gap tells of it: what overtakes a state that max_hz holds back
+ * carries the cursor before that. How things are said is the dialect's business. Loop thread.
  */
 
 #include <sys/queue.h>
@@ -52,6 +56,7 @@ struct WsFollow {
         int64_t after_id;
 
         uint64_t n_missed, missed_from, missed_to; /* to be told of, when there is room */
+        uint64_t lost_from, lost_to; /* what it was told of: another one may still be sent it */
 
         TAILQ_ENTRY(WsFollow) entry, asking;
 };
@@ -89,15 +94,17 @@ MUST_CHECK int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *sin
 bool ws_feed_remove(WsFeed *feed, Text name); /* false: there is none */
 
 bool ws_feed_wants(const WsFeed *feed, const Event *event); /* live */
-MUST_CHECK int ws_feed_offer(WsFeed *feed, const Event *event, WsFrame *frame);
+MUST_CHECK int ws_feed_offer(WsFeed *feed, Event *event, WsFrame *frame);
 MUST_CHECK int ws_feed_offer_stats(WsFeed *feed, Text json, const char *type);
-void ws_feed_miss(WsFeed *feed, uint64_t from_seq, uint64_t to_seq, uint64_t n); /* all lost them */
+/* All of them lost @n events after @from_seq, up to @to_seq. */
+MUST_CHECK int ws_feed_miss(WsFeed *feed, uint64_t from_seq, uint64_t to_seq, uint64_t n);
 
 /* Goes on with what is not live, as far as there is room. */
 MUST_CHECK int ws_feed_pump(WsFeed *feed);
 bool ws_feed_is_hungry(const WsFeed *feed); /* call again as soon as the socket takes more */
 bool ws_feed_is_live(const WsFeed *feed);
-uint64_t ws_feed_seq(const WsFeed *feed); /* everything up to here has been dealt with */
+bool ws_feed_has_snapshot(const WsFeed *feed); /* half told */
+uint64_t ws_feed_seq(const WsFeed *feed);      /* everything up to here has been dealt with */
 
 MUST_CHECK int ws_feed_turn(WsFeed *feed, int64_t now_us); /* what was held back and is due */
 /* A right was taken away: false, nothing is left that it may see. */

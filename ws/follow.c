@@ -26,7 +26,8 @@ enum {
 
 /* ---- replay --------------------------------------------------------------------------------- */
 
-/* The frame of an event: of the ring's, if it has one or may keep it. */
+/* The frame of an event: of the ring's, if it has one or may keep it. It has no key: a replay does
+ * not conflate, and what it repeats may be older than what is waiting already. */
 static int ws_follow_frame(WsFollow *follow, Event *event, WsRingSlot *slot, WsFrame **ret_frame) {
         WsClient *client = follow->feed->client;
         WsHub *hub = client->hub;
@@ -34,7 +35,6 @@ static int ws_follow_frame(WsFollow *follow, Event *event, WsRingSlot *slot, WsF
         WsPush push = {
                 .type = ws_push_type(event->kind),
                 .seq = event->seq,
-                .key = ws_push_key(event),
         };
         int r;
 
@@ -316,14 +316,17 @@ static int ws_follow_snapshot(WsFollow *follow) {
              ++i)
                 r = ws_follow_add_next(follow, &json, n_head, &is_more);
         buf_append_string(&json, "],\"cursor\":");
-        ws_cursor_write(hub, follow->seq, &json);
+        if (is_more) /* who resumed from here would not get the rest */
+                buf_append_string(&json, "null");
+        else
+                ws_cursor_write(hub, follow->seq, &json);
         buf_printf(&json, ",\"done\":%s}", is_more ? "false" : "true");
         if (r == 0 && buf_failed(&json))
                 r = -ENOMEM;
         if (r == 0)
                 r = ws_feed_push(follow->feed,
                                  &(WsPush){ .type = "snapshot",
-                                            .seq = follow->seq,
+                                            .seq = is_more ? 0 : follow->seq,
                                             .json = buf_text(&json) });
         if (r < 0)
                 return err_up(r);

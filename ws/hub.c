@@ -18,7 +18,7 @@ typedef struct WsDelivery WsDelivery;
 struct WsDelivery {
         WsHub *hub;
         const WsDialect *dialect;
-        const Event *event;
+        Event *event;
         const Audience *audience; /* NULL = only those who see all */
         WsFrame *frame;           /* made for the first receiver */
         bool is_silent;           /* the dialect does not show this one */
@@ -191,7 +191,7 @@ static const Audience *ws_hub_audience(const WsHub *hub, const Event *event) {
         return device ? &device->audience : NULL;
 }
 
-static int ws_hub_show(WsHub *hub, const Event *event) {
+static int ws_hub_show(WsHub *hub, Event *event) {
         const Audience *audience = ws_hub_audience(hub, event);
 
         for (size_t i = 0; i < ws_dialect_n_all; ++i) {
@@ -301,18 +301,20 @@ static int ws_hub_apply(WsHub *hub, const RegistryDelta *delta) {
 }
 
 /* Messages that the outbox had no room for; or, of none, where the numbers begin. */
-static void ws_hub_skip(WsHub *hub, const Event *event) {
+static int ws_hub_skip(WsHub *hub, const Event *event) {
         const WsList *list = ws_index_find(hub->index, 0, WS_SCOPE_EVERYONE, 0);
         uint64_t before = hub->ring.last_seq;
+        int r = 0;
 
         hub->n_skipped += event->n_items;
         ws_ring_skip(&hub->ring, event->seq);
-        for (size_t i = 0; event->n_items > 0 && i < ws_list_length(list); ++i) {
+        for (size_t i = 0; r == 0 && event->n_items > 0 && i < ws_list_length(list); ++i) {
                 WsClient *client = ws_list_at(list, i);
 
                 if (client->feed)
-                        ws_feed_miss(client->feed, before, event->seq, event->n_items);
+                        r = ws_feed_miss(client->feed, before, event->seq, event->n_items);
         }
+        return r < 0 ? err_up(r) : 0;
 }
 
 int ws_hub_publish(WsHub *hub, Event *event) {
@@ -329,7 +331,7 @@ int ws_hub_publish(WsHub *hub, Event *event) {
                 r = ws_hub_apply(hub, event->delta);
                 break;
         case EVENT_GAP:
-                ws_hub_skip(hub, event);
+                r = ws_hub_skip(hub, event);
                 break;
         case EVENT_COMMAND:
                 r = ws_edge_command(hub, event);

@@ -311,7 +311,10 @@ static int ws_proto_subscribed(WsClient *client, const WsFollow *follow) {
         buf_append_string(buf, ",\"subscription\":");
         buf_json_string(buf, text_of(follow->name));
         buf_printf(buf, ",\"recovered\":%s,\"cursor\":", follow->is_recovered ? "true" : "false");
-        ws_cursor_write(client->hub, follow->begin_seq, buf);
+        if (follow->is_recovered)
+                ws_cursor_write(client->hub, follow->begin_seq, buf);
+        else /* that of the snapshot is the first to resume from */
+                buf_append_string(buf, "null");
         return ws_proto_end(client, buf);
 }
 

@@ -192,6 +192,10 @@ static void ws_push_members(const WsHub *hub, const Event *event, Buf *buf) {
 }
 
 void ws_push_event(const WsHub *hub, const Event *event, Buf *buf) {
+        ws_push_event_at(hub, event, event->seq, buf);
+}
+
+void ws_push_event_at(const WsHub *hub, const Event *event, uint64_t seq, Buf *buf) {
         buf_printf(buf, "{\"type\":\"%s\"", ws_push_type(event->kind));
         ws_push_id(buf, "vehicle_id", event->vehicle_id);
         ws_push_id(buf, "device_id", event->device_id);
@@ -199,7 +203,7 @@ void ws_push_event(const WsHub *hub, const Event *event, Buf *buf) {
         buf_append_string(buf, ",\"timestamp\":");
         buf_json_time(buf, event->time_us);
         buf_append_string(buf, ",\"cursor\":");
-        ws_cursor_write(hub, event->seq, buf);
+        ws_cursor_write(hub, seq, buf);
         buf_append_string(buf, ",\"persisted\":");
         buf_json_bool(buf, event->persisted);
         if (event->late)

@@ -47,5 +47,7 @@ bool ws_push_is_shown(const Event *event); /* not a heartbeat, which no table re
 uint64_t ws_push_key(const Event *event);
 
 void ws_push_event(const WsHub *hub, const Event *event, Buf *buf);
+/* The same with the cursor @seq, where something before the event has not been sent yet. */
+void ws_push_event_at(const WsHub *hub, const Event *event, uint64_t seq, Buf *buf);
 /* A device that has not said anything since we look. */
 void ws_push_device(const Device *device, Buf *buf);

@@ -40,7 +40,14 @@ static void ws_hold_free(void *arg, void *value) {
 
         (void)arg;
         ws_frame_unref(hold->frame);
+        event_unref(hold->event);
         free(hold);
+}
+
+static void ws_subscription_let_go(WsSubscription *subscription, WsHold *hold) {
+        TAILQ_REMOVE(&subscription->held, hold, entry);
+        hold->frame = ws_frame_unref(hold->frame);
+        hold->event = event_unref(hold->event);
 }
 
 void ws_subscription_done(WsSubscription *subscription) {
@@ -186,8 +193,8 @@ size_t ws_subscription_narrow(WsSubscription *subscription, const WsEye *eye) {
 
         for (hold = TAILQ_FIRST(&subscription->held); hold; hold = next) {
                 next = TAILQ_NEXT(hold, entry);
-                if (!ws_eye_sees(eye, hold->vehicle_id, hold->device_id))
-                        ws_subscription_release(subscription, hold, hold->sent_us);
+                if (!ws_eye_sees(eye, hold->event->vehicle_id, hold->event->device_id))
+                        ws_subscription_let_go(subscription, hold);
         }
         return n;
 }
@@ -376,16 +383,18 @@ static int ws_subscription_hold_of(WsSubscription *subscription, uint64_t key, W
 }
 
 int ws_subscription_pace(WsSubscription *subscription,
-                         const Event *event,
+                         Event *event,
+                         uint64_t before_seq,
                          WsFrame *frame,
                          int64_t now_us,
-                         bool *ret_too_soon,
+                         WsHold **ret_hold,
                          bool *ret_replaced) {
         uint64_t key = ws_push_key(event);
         WsHold *hold;
         int r;
 
-        *ret_too_soon = *ret_replaced = false;
+        *ret_hold = NULL;
+        *ret_replaced = false;
         if (subscription->interval_us == 0 || key == 0)
                 return 0;
         r = ws_subscription_hold_of(subscription, key, &hold);
@@ -394,33 +403,51 @@ int ws_subscription_pace(WsSubscription *subscription,
 
         if (hold->frame) {
                 *ret_replaced = true;
-                hold->frame = ws_frame_unref(hold->frame);
-                TAILQ_REMOVE(&subscription->held, hold, entry);
+                ws_subscription_let_go(subscription, hold);
         }
         if (now_us - hold->sent_us >= subscription->interval_us) {
                 hold->sent_us = now_us;
                 return 0;
         }
 
-        *ret_too_soon = true;
         hold->frame = ws_frame_ref(frame);
-        hold->vehicle_id = event->vehicle_id;
-        hold->device_id = event->device_id;
+        hold->event = event_ref(event);
+        hold->before_seq = before_seq;
         TAILQ_INSERT_TAIL(&subscription->held, hold, entry);
+        *ret_hold = hold;
         return 0;
 }
 
-WsHold *ws_subscription_due(WsSubscription *subscription, int64_t now_us) {
-        WsHold *hold;
+WsHold *ws_subscription_due(WsSubscription *subscription, const WsHold *hold, int64_t now_us) {
+        WsHold *next = hold ? TAILQ_NEXT(hold, entry) : TAILQ_FIRST(&subscription->held);
 
-        TAILQ_FOREACH(hold, &subscription->held, entry)
-        if (now_us - hold->sent_us >= subscription->interval_us)
-                return hold;
-        return NULL;
+        while (next && now_us - next->sent_us < subscription->interval_us)
+                next = TAILQ_NEXT(next, entry);
+        return next;
+}
+
+bool ws_subscription_may_hurry(const WsHold *hold, int64_t now_us) {
+        return hold->sent_us <= now_us;
 }
 
 void ws_subscription_release(WsSubscription *subscription, WsHold *hold, int64_t now_us) {
-        TAILQ_REMOVE(&subscription->held, hold, entry);
-        hold->frame = ws_frame_unref(hold->frame);
-        hold->sent_us = now_us;
+        if (now_us - hold->sent_us >= subscription->interval_us)
+                hold->sent_us = now_us;
+        else
+                hold->sent_us += subscription->interval_us;
+        ws_subscription_let_go(subscription, hold);
+}
+
+void ws_subscription_forget(WsSubscription *subscription, const Event *event, int64_t now_us) {
+        uint64_t key = ws_push_key(event);
+        WsHold *hold = NULL;
+
+        if (!TAILQ_EMPTY(&subscription->held) && key != 0)
+                hold = index_get(subscription->holds, &key, sizeof(key));
+        if (!hold || hold->event != event)
+                return;
+
+        ws_subscription_let_go(subscription, hold);
+        if (hold->sent_us < now_us)
+                hold->sent_us = now_us;
 }

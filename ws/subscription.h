@@ -45,10 +45,11 @@ struct WsTarget {
 /* When something was sent last, and what waits for its turn since. */
 struct WsHold {
         uint64_t key;
-        int64_t sent_us; /* monotonic */
-        WsFrame *frame;  /* a reference; NULL = nothing waits */
-        int64_t vehicle_id, device_id;
-        TAILQ_ENTRY(WsHold) entry; /* of those that hold a frame */
+        int64_t sent_us;     /* monotonic; ahead of now: it has had its next turn, too */
+        WsFrame *frame;      /* a reference; NULL = nothing waits */
+        Event *event;        /* a reference; the one of the frame */
+        uint64_t before_seq; /* of the event before it */
+        TAILQ_ENTRY(WsHold) entry;
 };
 
 struct WsSubscription { /* memory of the owner, zeroed */
@@ -59,9 +60,9 @@ struct WsSubscription { /* memory of the owner, zeroed */
         bool has_box;
         double west, south, east, north;
 
-        Index *holds; /* key -> WsHold, while interval_us */
-        TAILQ_HEAD(, WsHold) held;
-        Index *inside; /* things inside the box -> the subscription itself */
+        Index *holds;              /* key -> WsHold, while interval_us */
+        TAILQ_HEAD(, WsHold) held; /* hold a frame; in order of seq */
+        Index *inside;             /* things inside the box -> the subscription itself */
 };
 
 enum {
@@ -126,15 +127,22 @@ MUST_CHECK int ws_subscription_note_inside(WsSubscription *subscription,
                                            int64_t device_id);
 
 /*
- * Is it too soon for another one with @key? Then the frame waits in place of the one that waited
- * before (*ret_replaced), until ws_subscription_due(). Else it counts as sent now.
+ * Is it too soon for another one with the key of @event? Then the frame waits (*ret_hold), in place
+ * of the one that waited before (*ret_replaced), until its turn has come. Else it counts as sent
+ * now. @before_seq is of the event before it.
  */
 MUST_CHECK int ws_subscription_pace(WsSubscription *subscription,
-                                    const Event *event,
+                                    Event *event,
+                                    uint64_t before_seq,
                                     WsFrame *frame,
                                     int64_t now_us,
-                                    bool *ret_too_soon,
+                                    WsHold **ret_hold,
                                     bool *ret_replaced);
-/* Something that waits and whose turn it is; NULL: nothing. Release it. */
-WsHold *ws_subscription_due(WsSubscription *subscription, int64_t now_us);
+/* The oldest that waits, or the one behind @hold, and whose turn it is; NULL: none. */
+WsHold *ws_subscription_due(WsSubscription *subscription, const WsHold *hold, int64_t now_us);
+/* May it go out now, in place of when it is its turn? Once in a turn: the next one waits twice. */
+bool ws_subscription_may_hurry(const WsHold *hold, int64_t now_us);
+/* It is sent: with its turn, or before it. */
 void ws_subscription_release(WsSubscription *subscription, WsHold *hold, int64_t now_us);
+/* The subscriber has had @event by another way. */
+void ws_subscription_forget(WsSubscription *subscription, const Event *event, int64_t now_us);

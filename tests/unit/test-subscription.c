@@ -193,12 +193,12 @@ static void test_box_may_cross_the_meridian_and_must_be_one(void **state) {
 }
 
 static void test_pace_keeps_the_newest_and_never_holds_alerts(void **state) {
-        const Event log = { .kind = KIND_VEHICLE_LOG, .vehicle_id = 1 };
-        const Event alert = { .kind = KIND_ALERT, .vehicle_id = 1 };
+        Event log = { .kind = KIND_VEHICLE_LOG, .vehicle_id = 1, .n_refs = 1 };
+        Event alert = { .kind = KIND_ALERT, .vehicle_id = 1, .n_refs = 1 };
         CLEANUP(ws_frame_unref) WsFrame *first = NULL;
         CLEANUP(ws_frame_unref) WsFrame *second = NULL;
-        bool too_soon, replaced;
         WsHold *hold;
+        bool replaced;
         World world;
 
         (void)state;
@@ -209,30 +209,42 @@ static void test_pace_keeps_the_newest_and_never_holds_alerts(void **state) {
 #define PACE(event, frame, now)                                    \
         assert_int_equal(ws_subscription_pace(&world.subscription, \
                                               (event),             \
+                                              3,                   \
                                               (frame),             \
                                               (now),               \
-                                              &too_soon,           \
+                                              &hold,               \
                                               &replaced),          \
                          0)
+#define DUE(now) ws_subscription_due(&world.subscription, NULL, (now))
         PACE(&log, first, 5000);
-        assert_false(too_soon);
+        assert_null(hold);
         PACE(&log, first, 5100);
-        assert_true(too_soon && !replaced);
+        assert_true(hold && !replaced);
         PACE(&log, second, 5200);
-        assert_true(too_soon && replaced);
+        assert_true(hold && replaced);
         PACE(&alert, first, 5200);
-        assert_false(too_soon);
-        assert_null(ws_subscription_due(&world.subscription, 5999));
-        hold = ws_subscription_due(&world.subscription, 6000);
+        assert_null(hold);
+        assert_null(DUE(5999));
+        hold = DUE(6000);
         assert_non_null(hold);
         assert_ptr_equal(hold->frame, second);
+        assert_int_equal(hold->before_seq, 3);
         ws_subscription_release(&world.subscription, hold, 6000);
         PACE(&log, first, 6500);
-        assert_true(too_soon);
+        assert_non_null(hold);
         PACE(&log, second, 7000);
-        assert_true(!too_soon && replaced);
-        assert_null(ws_subscription_due(&world.subscription, 9000));
+        assert_true(!hold && replaced);
+        assert_null(DUE(9000));
+        PACE(&log, first, 7500);
+        assert_true(ws_subscription_may_hurry(hold, 7500)); /* with the turn of 8000 */
+        ws_subscription_release(&world.subscription, hold, 7500);
+        PACE(&log, second, 7600);
+        assert_false(ws_subscription_may_hurry(hold, 7600));
+        assert_null(DUE(8999));
+        ws_subscription_forget(&world.subscription, &log, 7600);
+        assert_null(DUE(9000));
 #undef PACE
+#undef DUE
         world_done(&world);
 }
 
