@@ -55,24 +55,71 @@ void ws_subscription_done(WsSubscription *subscription) {
                 index_each(subscription->holds, ws_hold_free, NULL);
         index_free(subscription->holds);
         index_free(subscription->inside);
+        index_free(subscription->things);
         free(subscription->targets);
         *subscription = (WsSubscription){ 0 };
+}
+
+/* No padding: it is hashed as bytes. */
+typedef struct WsTargetKey WsTargetKey;
+
+struct WsTargetKey {
+        int64_t kind, id;
+};
+
+static bool ws_subscription_has(const WsSubscription *subscription, WsTargetKind kind, int64_t id) {
+        WsTargetKey key = { .kind = kind, .id = id };
+
+        if (id == 0)
+                return (subscription->wide & 1U << kind) != 0;
+        return (subscription->named & 1U << kind) != 0 &&
+               index_get(subscription->things, &key, sizeof(key)) != NULL;
+}
+
+static int ws_subscription_name(WsSubscription *subscription, WsTargetKind kind, int64_t id) {
+        WsTargetKey key = { .kind = kind, .id = id };
+        int r = 0;
+
+        if (!subscription->things)
+                r = index_new(&subscription->things);
+        if (r == 0)
+                r = index_put(subscription->things, &key, sizeof(key), subscription);
+        if (r < 0)
+                return err_up(r);
+
+        subscription->named |= 1U << kind;
+        return 0;
 }
 
 static int ws_subscription_add(WsSubscription *subscription, WsTargetKind kind, int64_t id) {
         size_t n = subscription->n_targets;
         WsTarget *targets;
+        int r = 0;
 
+        if (ws_subscription_has(subscription, kind, id))
+                return 0;
         if (n >= WS_SUBSCRIPTION_TARGETS)
                 return WS_SUBSCRIPTION_E_FULL;
         targets = realloc(subscription->targets, (n + 1) * sizeof(*targets));
         if (!targets)
                 return err_new(-ENOMEM);
 
-        targets[n] = (WsTarget){ .kind = kind, .id = id };
         subscription->targets = targets;
+        if (id != 0)
+                r = ws_subscription_name(subscription, kind, id);
+        if (r < 0)
+                return err_up(r);
+        if (id == 0)
+                subscription->wide |= 1U << kind;
+        targets[n] = (WsTarget){ .kind = kind, .id = id };
         subscription->n_targets = n + 1;
         return 0;
+}
+
+static void ws_subscription_unname(WsSubscription *subscription, const WsTarget *target) {
+        WsTargetKey key = { .kind = target->kind, .id = target->id };
+
+        index_remove(subscription->things, &key, sizeof(key));
 }
 
 static int ws_subscription_aim_vehicle(WsSubscription *subscription, const WsEye *eye, Text name) {
@@ -189,6 +236,8 @@ size_t ws_subscription_narrow(WsSubscription *subscription, const WsEye *eye) {
         for (size_t i = 0; i < subscription->n_targets; ++i)
                 if (!ws_target_is_lost(&subscription->targets[i], eye))
                         subscription->targets[n++] = subscription->targets[i];
+                else
+                        ws_subscription_unname(subscription, &subscription->targets[i]);
         subscription->n_targets = n;
 
         for (hold = TAILQ_FIRST(&subscription->held); hold; hold = next) {
@@ -201,47 +250,61 @@ size_t ws_subscription_narrow(WsSubscription *subscription, const WsEye *eye) {
 
 /* ---- does it match? ------------------------------------------------------------------------- */
 
-static bool ws_device_is_in(const Device *device, int64_t group_id) {
+/* Things that were named, or are in a group that was: at the cost of a look at each. */
+static bool ws_subscription_names(const WsSubscription *subscription,
+                                  const Registry *registry,
+                                  int64_t vehicle_id,
+                                  int64_t device_id) {
+        const Device *device = NULL;
+
+        if (vehicle_id != 0 && ws_subscription_has(subscription, WS_TARGET_VEHICLE, vehicle_id))
+                return true;
+        if (device_id != 0 && ws_subscription_has(subscription, WS_TARGET_DEVICE, device_id))
+                return true;
+        if (device_id != 0 && (subscription->named & 1U << WS_TARGET_GROUP))
+                device = registry_device(registry, device_id);
         for (size_t i = 0; device && i < device->n_groups; ++i)
-                if (device->groups[i].id == group_id)
+                if (ws_subscription_has(subscription, WS_TARGET_GROUP, device->groups[i].id))
                         return true;
         return false;
 }
 
-static bool ws_target_matches(const WsTarget *target,
-                              const Registry *registry,
-                              Kind kind,
-                              int64_t vehicle_id,
-                              int64_t device_id) {
-        switch (target->kind) {
-        case WS_TARGET_VEHICLE:
-                return vehicle_id != 0 && (target->id == 0 || target->id == vehicle_id);
-        case WS_TARGET_DEVICE:
-                return device_id != 0 && (target->id == 0 || target->id == device_id);
-        case WS_TARGET_GROUP:
-                return device_id != 0 &&
-                       ws_device_is_in(registry_device(registry, device_id), target->id);
-        case WS_TARGET_USER:
-                return true;
-        case WS_TARGET_DETECTIONS:
-                return kind == KIND_BLE_DETECTIONS;
-        case WS_TARGET_CAMERAS:
-                return kind == KIND_CAMERA_EVENT;
-        case WS_TARGET_ALERTS:
-                return kind == KIND_ALERT;
-        case WS_TARGET_STATS:
-                return false;
+/* The targets without id that messages of one kind may match. */
+static unsigned ws_target_words(Kind kind) {
+        switch (kind) {
+        case KIND_BLE_DETECTIONS:
+                return 1U << WS_TARGET_USER | 1U << WS_TARGET_DETECTIONS;
+        case KIND_CAMERA_EVENT:
+                return 1U << WS_TARGET_USER | 1U << WS_TARGET_CAMERAS;
+        case KIND_ALERT:
+                return 1U << WS_TARGET_USER | 1U << WS_TARGET_ALERTS;
+        default:
+                return 1U << WS_TARGET_USER;
         }
-        return false;
+}
+
+static unsigned ws_target_sorts(int64_t vehicle_id, int64_t device_id) {
+        return (vehicle_id != 0 ? 1U << WS_TARGET_VEHICLE : 0) |
+               (device_id != 0 ? 1U << WS_TARGET_DEVICE : 0);
+}
+
+bool ws_subscription_reaches(const WsSubscription *subscription,
+                             const Registry *registry,
+                             int64_t vehicle_id,
+                             int64_t device_id) {
+        unsigned words = 1U << WS_TARGET_USER | 1U << WS_TARGET_ALERTS |
+                         ws_target_sorts(vehicle_id, device_id);
+
+        if (device_id != 0)
+                words |= 1U << WS_TARGET_DETECTIONS | 1U << WS_TARGET_CAMERAS;
+        return (subscription->wide & words) != 0 ||
+               ws_subscription_names(subscription, registry, vehicle_id, device_id);
 }
 
 bool ws_subscription_wants_stats(const WsSubscription *subscription) {
         if (subscription->kinds != 0 && !(subscription->kinds & WS_SUBSCRIPTION_STATS))
                 return false;
-        for (size_t i = 0; i < subscription->n_targets; ++i)
-                if (subscription->targets[i].kind == WS_TARGET_STATS)
-                        return true;
-        return false;
+        return (subscription->wide & 1U << WS_TARGET_STATS) != 0;
 }
 
 bool ws_subscription_matches_thing(const WsSubscription *subscription,
@@ -251,14 +314,9 @@ bool ws_subscription_matches_thing(const WsSubscription *subscription,
                                    int64_t device_id) {
         if (subscription->kinds != 0 && !(subscription->kinds & WS_DIALECT_KIND(kind)))
                 return false;
-        for (size_t i = 0; i < subscription->n_targets; ++i)
-                if (ws_target_matches(&subscription->targets[i],
-                                      registry,
-                                      kind,
-                                      vehicle_id,
-                                      device_id))
-                        return true;
-        return false;
+        if (subscription->wide & (ws_target_words(kind) | ws_target_sorts(vehicle_id, device_id)))
+                return true;
+        return ws_subscription_names(subscription, registry, vehicle_id, device_id);
 }
 
 bool ws_subscription_matches(const WsSubscription *subscription,

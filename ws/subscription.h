@@ -52,9 +52,12 @@ struct WsHold {
         TAILQ_ENTRY(WsHold) entry;
 };
 
-struct WsSubscription { /* memory of the owner, zeroed */
-        WsTarget *targets;
+struct WsSubscription {    /* memory of the owner, zeroed */
+        WsTarget *targets; /* each once */
         size_t n_targets;
+        unsigned wide;       /* 1 << WsTargetKind of those without id */
+        unsigned named;      /* and of those with one, which are in: */
+        Index *things;       /* WsTarget -> the subscription itself */
         uint32_t kinds;      /* 1 << Kind; 0 = every type */
         int64_t interval_us; /* between two of one thing and type; 0 = as they come */
         bool has_box;
@@ -96,6 +99,11 @@ MUST_CHECK int ws_subscription_set_box(WsSubscription *subscription, const doubl
 /* Forgets the named targets that @eye does not see any more; how many targets are left. */
 size_t ws_subscription_narrow(WsSubscription *subscription, const WsEye *eye);
 
+/* May anything that this thing sends match? */
+bool ws_subscription_reaches(const WsSubscription *subscription,
+                             const Registry *registry,
+                             int64_t vehicle_id,
+                             int64_t device_id);
 bool ws_subscription_wants_stats(const WsSubscription *subscription);
 bool ws_subscription_matches(const WsSubscription *subscription,
                              const Registry *registry,
