@@ -47,13 +47,13 @@ WsFollow *ws_follow_free(WsFollow *follow) {
         if (follow->feed) {
                 WsFeed *feed = follow->feed;
 
-                ws_replays_forget(&feed->client->hub->replays, follow);
+                if (feed->asks_for == follow)
+                        ws_replays_forget(&feed->client->hub->replays, feed);
                 if (ws_subscription_wants_stats(&follow->subscription))
                         --feed->client->hub->n_stats_follows;
                 TAILQ_REMOVE(&feed->follows, follow, entry);
                 --feed->n_follows;
         }
-        event_unref(follow->page);
         buf_done(&follow->id);
         ws_subscription_done(&follow->subscription);
         free(follow);
@@ -77,6 +77,8 @@ WsFeed *ws_feed_free(WsFeed *feed) {
         while ((follow = TAILQ_FIRST(&feed->follows)))
                 ws_follow_free(follow);
         ws_feed_unpace(feed);
+        ws_replays_forget(&feed->client->hub->replays, feed);
+        event_unref(feed->page);
         free(feed);
         return NULL;
 }
@@ -444,6 +446,12 @@ int ws_feed_turn(WsFeed *feed, int64_t now_us) {
 
 /* ---- coming and going ----------------------------------------------------------------------- */
 
+static void ws_feed_forget_page(WsFeed *feed) {
+        feed->page = event_unref(feed->page);
+        if (feed->is_waiting && !feed->asks_for)
+                ws_replays_forget(&feed->client->hub->replays, feed);
+}
+
 int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
         WsHub *hub = feed->client->hub;
         WsFollow *follow = TAKE(followp);
@@ -464,11 +472,13 @@ int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
         follow->begin_seq = follow->seq = is_ours || since ? since->seq : hub->ring.last_seq;
         follow->is_recovered = true;
         follow->state = WS_FOLLOW_REPLAYS;
+        if (since) /* what was read ahead for the others is read again for all */
+                ws_feed_forget_page(feed);
         if (since && !(is_ours && (since->seq >= hub->ring.last_seq ||
                                    ws_ring_covers(&hub->ring, since->seq)))) {
                 memcpy(follow->epoch, since->epoch, sizeof(follow->epoch));
                 follow->state = WS_FOLLOW_ASKS;
-                ws_replays_ask(&hub->replays, follow, 0);
+                ws_client_touch(feed->client);
                 return 0;
         }
 
@@ -477,20 +487,13 @@ int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
         return r < 0 ? err_up(r) : 0;
 }
 
-static WsFollow *ws_feed_find(const WsFeed *feed, Text name) {
+WsFollow *ws_feed_find(const WsFeed *feed, Text name) {
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
         if (text_equal(name, text_of(follow->name)))
                 return follow;
         return NULL;
-}
-
-bool ws_feed_remove(WsFeed *feed, Text name) {
-        WsFollow *follow = ws_feed_find(feed, name);
-
-        ws_follow_free(follow);
-        return follow != NULL;
 }
 
 bool ws_feed_narrow(WsFeed *feed) {
@@ -511,32 +514,50 @@ bool ws_feed_has_room(const WsFeed *feed) {
         const WsClient *client = feed->client;
 
         return client->close_code == 0 && feed->budget > 0 && !feed->is_dropping &&
+               client->backlog.conflating_since_ms == 0 &&
                client->backlog.n_metered < client->hub->options->queue_bytes / 2;
 }
 
-bool ws_feed_has_told(const WsFeed *feed, const WsFollow *follow, const Event *event) {
-        const Registry *registry = feed->client->hub->registry;
-        WsFollow *other;
+/* What max_hz or a box may have kept from it does not count as told. */
+static bool ws_follow_has_told(const WsFollow *follow, const Event *event) {
+        const WsSubscription *subscription = &follow->subscription;
+        bool is_live = follow->state == WS_FOLLOW_LIVE && subscription->interval_us == 0;
 
-        TAILQ_FOREACH(other, &feed->follows, entry)
-        if (other != follow && other->state == WS_FOLLOW_LIVE && event->seq > other->begin_seq &&
-            !(event->seq > other->lost_from && event->seq <= other->lost_to) &&
-            !other->subscription.has_box && other->subscription.interval_us == 0 &&
-            ws_subscription_matches(&other->subscription, registry, event))
+        if (follow->state == WS_FOLLOW_ASKS || subscription->has_box ||
+            event->seq <= follow->begin_seq || (event->seq > follow->seq && !is_live))
+                return false;
+        return event->seq <= follow->lost_from || event->seq > follow->lost_to;
+}
+
+bool ws_feed_has_told(const WsFeed *feed, const Event *event) {
+        const Registry *registry = feed->client->hub->registry;
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (ws_follow_has_told(follow, event) &&
+            ws_subscription_matches(&follow->subscription, registry, event))
                 return true;
         return false;
 }
 
-int ws_feed_pump(WsFeed *feed) {
+uint64_t ws_feed_at(const WsFeed *feed) {
+        uint64_t at = UINT64_MAX;
         WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state == WS_FOLLOW_REPLAYS && follow->seq < at)
+                at = follow->seq;
+        return at;
+}
+
+int ws_feed_pump(WsFeed *feed) {
         int r = 0;
 
         feed->budget = WS_FEED_BUDGET;
         if (feed->is_dropping || feed->has_missed)
                 r = ws_feed_tell_gaps(feed);
-        TAILQ_FOREACH(follow, &feed->follows, entry)
         if (r == 0)
-                r = ws_follow_pump(follow);
+                r = ws_feed_catch_up(feed);
         return r < 0 ? err_up(r) : 0;
 }
 
@@ -544,7 +565,8 @@ bool ws_feed_is_hungry(const WsFeed *feed) {
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (follow->state != WS_FOLLOW_LIVE && !follow->is_waiting)
+        if (follow->state == WS_FOLLOW_SNAPSHOT ||
+            (follow->state != WS_FOLLOW_LIVE && !feed->is_waiting))
                 return true;
         return feed->is_dropping || feed->has_missed;
 }

@@ -1,4 +1,4 @@
-/* WsFollow: one subscription on its way from where it was to what is live. */
+/* WsFollow: subscriptions on their way from where they were to what is live. */
 
 #include <inttypes.h>
 #include <math.h>
@@ -28,8 +28,8 @@ enum {
 
 /* The frame of an event: of the ring's, if it has one or may keep it. It has no key: a replay does
  * not conflate, and what it repeats may be older than what is waiting already. */
-static int ws_follow_frame(WsFollow *follow, Event *event, WsRingSlot *slot, WsFrame **ret_frame) {
-        WsClient *client = follow->feed->client;
+static int ws_feed_frame(WsFeed *feed, Event *event, WsRingSlot *slot, WsFrame **ret_frame) {
+        WsClient *client = feed->client;
         WsHub *hub = client->hub;
         bool is_native = client->dialect->id == WS_DIALECT_NATIVE;
         WsPush push = {
@@ -68,142 +68,224 @@ static bool ws_follow_may_have(const WsFollow *follow, const Event *event) {
         return ws_eye_sees(&eye, event->vehicle_id, event->device_id);
 }
 
-static int ws_follow_tell(WsFollow *follow, Event *event, WsRingSlot *slot) {
-        WsFeed *feed = follow->feed;
-        const WsHub *hub = feed->client->hub;
-        CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
-        size_t cost = WS_FOLLOW_SKIP_COST;
+/* Is it for this one, which replays and is not that far yet? */
+static int ws_follow_wants(WsFollow *follow, const Event *event, bool *ret_wants) {
+        WsSubscription *subscription = &follow->subscription;
+        const WsHub *hub = follow->feed->client->hub;
         WsPlace place = WS_PLACE_OUTSIDE;
         int r = 0;
 
-        if (event->seq <= follow->seq)
-                return 0;
-        if (ws_subscription_matches(&follow->subscription, hub->registry, event) &&
-            ws_follow_may_have(follow, event) && !ws_feed_has_told(feed, follow, event))
-                r = ws_subscription_locate(&follow->subscription,
-                                           hub->registry,
-                                           hub->recall,
-                                           event,
-                                           &place);
-        if (r == 0 && place != WS_PLACE_OUTSIDE)
-                r = ws_follow_frame(follow, event, slot, &frame);
-        if (r == 0 && frame) {
-                cost += frame->n;
-                r = ws_client_try(feed->client, frame);
-        }
+        if (ws_subscription_matches(subscription, hub->registry, event) &&
+            ws_follow_may_have(follow, event))
+                r = ws_subscription_locate(subscription, hub->registry, hub->recall, event, &place);
+        *ret_wants = place != WS_PLACE_OUTSIDE;
+        return r < 0 ? err_up(r) : 0;
+}
+
+static bool ws_follow_awaits(const WsFollow *follow, const Event *event, bool is_ring) {
+        return follow->state == WS_FOLLOW_REPLAYS && event->seq > follow->seq &&
+               (is_ring || follow->is_in_page);
+}
+
+/* Larger than the whole queue: who would have had it is told of that. */
+static void ws_follow_miss(WsFollow *follow, const Event *event) {
+        if (follow->n_missed++ == 0)
+                follow->missed_from = follow->seq;
+        follow->missed_to = event->seq;
+        follow->feed->has_missed = follow->feed->is_dropping = true;
+}
+
+static int ws_feed_try(WsFeed *feed, Event *event, WsRingSlot *slot, bool *ret_is_missed) {
+        const WsClient *client = feed->client;
+        CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
+        size_t half = client->hub->options->queue_bytes / 2;
+        size_t n_waiting = client->backlog.n_metered;
+        int r;
+
+        r = ws_feed_frame(feed, event, slot, &frame);
         if (r < 0)
                 return err_up(r);
-        if (r == WS_BACKLOG_E_FULL) { /* larger than the whole queue */
-                if (follow->n_missed++ == 0)
-                        follow->missed_from = follow->seq;
-                follow->missed_to = event->seq;
-                feed->has_missed = true;
-        }
+        if (n_waiting > 0 && n_waiting + frame->n > half) /* more than half would conflate */
+                return WS_FOLLOW_E_WAITS;
+        r = ws_client_try(feed->client, frame);
+        if (r < 0)
+                return err_up(r);
 
-        follow->seq = event->seq;
+        *ret_is_missed = r == WS_BACKLOG_E_FULL;
+        feed->budget = feed->budget > frame->n ? feed->budget - frame->n : 0;
+        return 0;
+}
+
+/* Once to the client, for all that replay and want it. */
+static int ws_feed_tell(WsFeed *feed, Event *event, WsRingSlot *slot) {
+        size_t cost = WS_FOLLOW_SKIP_COST;
+        bool goes = false, is_missed = false;
+        WsFollow *follow;
+        int r = 0;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry) {
+                bool wants = false;
+
+                if (r == 0 && ws_follow_awaits(follow, event, slot != NULL))
+                        r = ws_follow_wants(follow, event, &wants);
+                goes |= wants;
+                cost += WS_FOLLOW_SKIP_COST / 4;
+        }
+        if (r == 0 && goes && !ws_feed_has_told(feed, event))
+                r = ws_feed_try(feed, event, slot, &is_missed);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (ws_follow_awaits(follow, event, slot != NULL)) {
+                if (is_missed)
+                        ws_follow_miss(follow, event);
+                follow->seq = event->seq;
+        }
         feed->budget = feed->budget > cost ? feed->budget - cost : 0;
         return 0;
 }
 
-static int ws_follow_tell_page(WsFollow *follow) {
-        const Answer *answer = follow->page->answer;
+static int ws_feed_tell_page(WsFeed *feed) {
+        const Answer *answer = feed->page->answer;
+        WsFollow *follow;
         int r;
 
-        while (follow->i_page < answer->n_events) {
-                if (!ws_feed_has_room(follow->feed))
+        while (feed->i_page < answer->n_events) {
+                if (!ws_feed_has_room(feed))
                         return WS_FOLLOW_E_WAITS;
-                r = ws_follow_tell(follow, answer->events[follow->i_page++], NULL);
-                if (r < 0)
-                        return err_up(r);
+                r = ws_feed_tell(feed, answer->events[feed->i_page], NULL);
+                if (r != 0)
+                        return r < 0 ? err_up(r) : r;
+                ++feed->i_page;
         }
-        if (follow->seq < answer->upto_seq)
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state == WS_FOLLOW_REPLAYS && follow->is_in_page &&
+            follow->seq < answer->upto_seq)
                 follow->seq = answer->upto_seq;
-        follow->page = event_unref(follow->page);
+        feed->page = event_unref(feed->page);
         return 0;
 }
 
-static int ws_follow_tell_ring(WsFollow *follow) {
-        WsRing *ring = &follow->feed->client->hub->ring;
+static int ws_feed_tell_ring(WsFeed *feed, uint64_t at) {
+        WsRing *ring = &feed->client->hub->ring;
         WsRingSlot *slot;
         int r;
 
-        while ((slot = ws_ring_after(ring, follow->seq))) {
-                if (!ws_feed_has_room(follow->feed))
+        while ((slot = ws_ring_after(ring, at))) {
+                if (!ws_feed_has_room(feed))
                         return WS_FOLLOW_E_WAITS;
-                r = ws_follow_tell(follow, slot->event, slot);
-                if (r < 0)
-                        return err_up(r);
+                r = ws_feed_tell(feed, slot->event, slot);
+                if (r != 0)
+                        return r < 0 ? err_up(r) : r;
+                at = slot->event->seq;
         }
         return 0;
 }
 
-/* 0: it has reached the end of what there is. */
-static int ws_follow_replay(WsFollow *follow) {
-        WsHub *hub = follow->feed->client->hub;
-        int r = 0;
+static WsFollow *ws_feed_asker(const WsFeed *feed) {
+        WsFollow *follow;
 
-        if (follow->is_waiting)
-                return WS_FOLLOW_E_WAITS;
-        if (follow->page)
-                r = ws_follow_tell_page(follow);
-        if (r != 0)
-                return r < 0 ? err_up(r) : r;
-        if (follow->seq >= hub->ring.last_seq)
-                return 0;
-        if (!ws_ring_covers(&hub->ring, follow->seq)) {
-                ws_replays_ask(&hub->replays, follow, 0);
-                return WS_FOLLOW_E_WAITS;
-        }
-        return ws_follow_tell_ring(follow);
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state == WS_FOLLOW_ASKS)
+                return follow;
+        return NULL;
 }
 
-static void ws_follow_lose(WsFollow *follow) {
-        log_warning("replay_given_up subscription=%s", follow->name);
-        ws_client_close(follow->feed->client,
+static void ws_feed_ask(WsFeed *feed, int delay_ms) {
+        if (feed->is_waiting)
+                return;
+        feed->asks_for = ws_feed_asker(feed);
+        ws_replays_ask(&feed->client->hub->replays, feed, delay_ms);
+}
+
+/* 0: those that replay have reached the end of what there is. Who does not know yet whether it can
+ * resume is asked for first, so that the pages that follow serve it, too. */
+static int ws_feed_replay(WsFeed *feed) {
+        const WsRing *ring = &feed->client->hub->ring;
+        uint64_t at;
+        int r = 0;
+
+        if (feed->page)
+                r = ws_feed_tell_page(feed);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+
+        at = ws_feed_at(feed);
+        if (ws_feed_asker(feed) || (at < ring->last_seq && !ws_ring_covers(ring, at)))
+                ws_feed_ask(feed, 0);
+        if (at >= ring->last_seq)
+                return 0;
+        if (!ws_ring_covers(ring, at))
+                return WS_FOLLOW_E_WAITS;
+        return ws_feed_tell_ring(feed, at);
+}
+
+static void ws_feed_give_up(WsFeed *feed) {
+        log_warning("replay_given_up");
+        ws_client_close(feed->client,
                         WS_CLOSE_STATE_LOST,
                         "state lost",
                         METRIC_WS_CLOSED_STATE_LOST);
 }
 
-int ws_follow_take_page(WsFollow *follow, Event *event) {
-        WsClient *client = follow->feed->client;
-        bool is_first = follow->state == WS_FOLLOW_ASKS;
-        int r = 0;
+/* Of one that knows now that it can resume: its first page serves if nobody else replays. */
+static int ws_follow_begin(WsFollow *follow, Event *event) {
+        WsFeed *feed = follow->feed;
+        WsFollow *other;
+        int r;
 
-        if (event->answer->n_events == 0 && event->answer->upto_seq <= follow->seq &&
-            ++follow->n_tries > WS_FOLLOW_TRIES) {
-                ws_follow_lose(follow);
-                return 0;
+        TAILQ_FOREACH(other, &feed->follows, entry)
+        other->is_in_page = other == follow;
+        feed->n_tries = 0;
+        if (ws_feed_at(feed) == UINT64_MAX) {
+                feed->page = event_ref(event);
+                feed->i_page = 0;
         }
-
-        if (event->answer->upto_seq > follow->seq)
-                follow->n_tries = 0;
         follow->state = WS_FOLLOW_REPLAYS;
-        if (is_first)
-                r = client->dialect->subscribed(client, follow);
-        if (event->answer->n_events == 0 && event->answer->upto_seq <= follow->seq &&
-            !ws_ring_covers(&client->hub->ring, follow->seq) &&
-            follow->seq < client->hub->ring.last_seq) {
-                ws_replays_ask(&client->hub->replays, follow, WS_FOLLOW_RETRY_MS);
-        } else {
-                follow->page = event_ref(event);
-                follow->i_page = 0;
-        }
-        ws_client_touch(client);
+        r = feed->client->dialect->subscribed(feed->client, follow);
+        ws_client_touch(feed->client);
         return r < 0 ? err_up(r) : 0;
+}
+
+int ws_feed_take_page(WsFeed *feed, Event *event) {
+        const Answer *answer = event->answer;
+        WsFollow *follow = feed->asks_for;
+        uint64_t at = ws_feed_at(feed);
+        int r;
+
+        feed->asks_for = NULL;
+        if (follow) {
+                r = ws_follow_begin(follow, event);
+                return r < 0 ? err_up(r) : 0;
+        }
+
+        ws_client_touch(feed->client);
+        if (answer->n_events > 0 || answer->upto_seq > at) {
+                feed->n_tries = 0;
+                feed->page = event_ref(event);
+                feed->i_page = 0;
+        } else if (++feed->n_tries > WS_FOLLOW_TRIES) {
+                ws_feed_give_up(feed);
+        } else if (at != UINT64_MAX) {
+                ws_feed_ask(feed, WS_FOLLOW_RETRY_MS);
+        }
+        return 0;
 }
 
 /* Before anything was promised: the state as it is now, and on from here. Afterwards the promise is
  * kept as soon as the database is back, or broken openly. */
-int ws_follow_take_refusal(WsFollow *follow, int status) {
-        WsClient *client = follow->feed->client;
+int ws_feed_take_refusal(WsFeed *feed, int status) {
+        WsFollow *follow = feed->asks_for;
+        WsClient *client = feed->client;
         int r;
 
-        if (follow->state != WS_FOLLOW_ASKS) {
-                if (status != 503 || ++follow->n_tries > WS_FOLLOW_TRIES)
-                        ws_follow_lose(follow);
+        feed->asks_for = NULL;
+        if (!follow) {
+                if (status != 503 || ++feed->n_tries > WS_FOLLOW_TRIES)
+                        ws_feed_give_up(feed);
                 else
-                        ws_replays_ask(&client->hub->replays, follow, WS_FOLLOW_RETRY_MS);
+                        ws_feed_ask(feed, WS_FOLLOW_RETRY_MS);
                 return 0;
         }
 
@@ -337,26 +419,36 @@ static int ws_follow_snapshot(WsFollow *follow) {
         return 0;
 }
 
-int ws_follow_pump(WsFollow *follow) {
-        int r;
+/* It has read to the end of the ring, in this very turn. */
+static void ws_follow_arrive(WsFollow *follow) {
+        follow->state = follow->wants_snapshot ? WS_FOLLOW_SNAPSHOT : WS_FOLLOW_LIVE;
+        follow->wants_snapshot = false;
+}
 
-        while (follow->state == WS_FOLLOW_REPLAYS || follow->state == WS_FOLLOW_SNAPSHOT) {
-                if (follow->state == WS_FOLLOW_SNAPSHOT) {
-                        if (!ws_feed_has_room(follow->feed))
-                                return 0;
-                        r = ws_follow_snapshot(follow);
-                        if (r < 0)
-                                return err_up(r);
-                        continue;
-                }
+int ws_feed_catch_up(WsFeed *feed) {
+        const WsRing *ring = &feed->client->hub->ring;
+        bool is_again = true;
+        WsFollow *follow;
+        int r = 0;
 
-                r = ws_follow_replay(follow);
+        while (r == 0 && is_again) {
+                bool is_over;
+
+                is_again = false;
+                r = ws_feed_replay(feed);
                 if (r < 0)
                         return err_up(r);
-                if (r > 0)
-                        return 0;
-                follow->state = follow->wants_snapshot ? WS_FOLLOW_SNAPSHOT : WS_FOLLOW_LIVE;
-                follow->wants_snapshot = false;
+                is_over = r == 0;
+                r = 0;
+                TAILQ_FOREACH(follow, &feed->follows, entry) {
+                        if (follow->state == WS_FOLLOW_REPLAYS &&
+                            (is_over || follow->seq >= ring->last_seq))
+                                ws_follow_arrive(follow);
+                        while (r == 0 && follow->state == WS_FOLLOW_SNAPSHOT &&
+                               ws_feed_has_room(feed))
+                                r = ws_follow_snapshot(follow);
+                        is_again |= follow->state == WS_FOLLOW_REPLAYS && is_over;
+                }
         }
-        return 0;
+        return r < 0 ? err_up(r) : 0;
 }

@@ -63,11 +63,12 @@ int ws_hub_new(WsHub **ret_hub, Registry *registry) {
         hub->options = &ws_hub_defaults;
         TAILQ_INIT(&hub->dirty);
         TAILQ_INIT(&hub->paced);
-        ws_replays_init(&hub->replays, hub);
         ws_pendings_init(&hub->pendings);
         TAILQ_INIT(&hub->restless);
         ws_wheel_init(&hub->wheel, 10, clock_mono_us() / 1000);
-        r = ws_packer_new(&hub->packer);
+        r = ws_replays_init(&hub->replays, hub);
+        if (r == 0)
+                r = ws_packer_new(&hub->packer);
         if (r == 0)
                 r = ws_index_new(&hub->index);
         if (r == 0)
@@ -84,6 +85,7 @@ WsHub *ws_hub_free(WsHub *hub) {
                 return NULL;
 
         ws_tally_publish(&hub->tally);
+        ws_replays_done(&hub->replays);
         ws_ring_done(&hub->ring);
         ws_recall_free(hub->recall);
         ws_index_free(hub->index);

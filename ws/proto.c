@@ -320,9 +320,17 @@ static int ws_proto_subscribed(WsClient *client, const WsFollow *follow) {
 
 static int ws_proto_unsubscribe(WsClient *client, const WsAsk *ask, Text id) {
         static const WsTrouble unknown = { "not_found", "no such subscription", false };
+        static const WsTrouble cancelled = { "cancelled", "unsubscribed meanwhile", false };
+        WsFollow *follow = ws_feed_find(client->feed, ask->subscription);
+        int r = 0;
 
-        if (!ws_feed_remove(client->feed, ask->subscription))
+        if (!follow)
                 return ws_proto_refuse(client, id, &unknown);
+        if (follow->state == WS_FOLLOW_ASKS) /* nor will the database be waited for */
+                r = ws_proto_refuse(client, buf_text(&follow->id), &cancelled);
+        ws_follow_free(follow);
+        if (r < 0)
+                return err_up(r);
         return ws_proto_end(client, ws_proto_begin(client, id, true));
 }
 

@@ -2,6 +2,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
+#include "gateway/base/index.h"
 #include "gateway/base/metrics.h"
 #include "gateway/base/query.h"
 #include "gateway/base/queue.h"
@@ -18,38 +19,103 @@ typedef struct WsReach WsReach;
 
 /* The devices and vehicles that the answer may be about. */
 struct WsReach {
-        const WsFollow *follow;
+        const WsFeed *feed;
         WsEye eye;
-        bool all, none; /* that the client may see */
 };
 
 static int64_t ws_replays_now_ms(void) {
         return clock_mono_us() / 1000;
 }
 
-void ws_replays_init(WsReplays *replays, WsHub *hub) {
+/* ---- whose turn is it? ---------------------------------------------------------------------- */
+
+int ws_replays_init(WsReplays *replays, WsHub *hub) {
+        int r;
+
         *replays = (WsReplays){ .hub = hub };
-        TAILQ_INIT(&replays->asking);
+        TAILQ_INIT(&replays->users);
+        r = index_new(&replays->by_id);
+        return r < 0 ? err_up(r) : 0;
 }
 
-void ws_replays_ask(WsReplays *replays, WsFollow *follow, int delay_ms) {
-        follow->is_waiting = true;
-        follow->not_before_ms = ws_replays_now_ms() + delay_ms;
-        TAILQ_INSERT_TAIL(&replays->asking, follow, asking);
+void ws_replays_done(WsReplays *replays) {
+        WsReplayUser *user;
+
+        while ((user = TAILQ_FIRST(&replays->users))) {
+                TAILQ_REMOVE(&replays->users, user, entry);
+                free(user);
+        }
+        replays->by_id = index_free(replays->by_id);
 }
 
-void ws_replays_forget(WsReplays *replays, WsFollow *follow) {
-        if (!follow->is_waiting)
+static WsReplayUser *ws_replays_user(WsReplays *replays, int64_t id) {
+        WsReplayUser *user = index_get_id(replays->by_id, id);
+
+        if (user)
+                return user;
+        user = calloc(1, sizeof(*user));
+        if (!user)
+                return NULL;
+        user->id = id;
+        TAILQ_INIT(&user->asking);
+        if (index_put_id(replays->by_id, id, user) < 0) {
+                free(user);
+                return NULL;
+        }
+
+        TAILQ_INSERT_TAIL(&replays->users, user, entry);
+        return user;
+}
+
+static void ws_replays_settle(WsReplays *replays, WsReplayUser *user) {
+        if (user->n_under_way > 0 || !TAILQ_EMPTY(&user->asking))
                 return;
 
-        follow->is_waiting = false;
+        index_remove_id(replays->by_id, user->id);
+        TAILQ_REMOVE(&replays->users, user, entry);
+        free(user);
+}
+
+void ws_replays_ask(WsReplays *replays, WsFeed *feed, int delay_ms) {
+        WsReplayUser *user = ws_replays_user(replays, feed->client->user_id);
+
+        if (!user) /* out of memory: it is hungry, and comes again */
+                return;
+        feed->is_waiting = true;
+        feed->asks_as = user;
+        feed->not_before_ms = ws_replays_now_ms() + delay_ms;
+        TAILQ_INSERT_TAIL(&user->asking, feed, asking);
+}
+
+void ws_replays_forget(WsReplays *replays, WsFeed *feed) {
+        if (!feed->is_waiting)
+                return;
+
+        feed->is_waiting = false;
+        feed->asks_for = NULL;
         for (size_t i = 0; i < WS_REPLAYS_AT_ONCE; ++i) {
-                if (replays->under_way[i].follow != follow)
+                if (replays->under_way[i].feed != feed)
                         continue;
-                replays->under_way[i].follow = NULL;
+                replays->under_way[i].feed = NULL;
                 return;
         }
-        TAILQ_REMOVE(&replays->asking, follow, asking);
+        TAILQ_REMOVE(&feed->asks_as->asking, feed, asking);
+        ws_replays_settle(replays, feed->asks_as);
+}
+
+/* Who is due among those of the user whose turn it is. */
+static WsFeed *ws_replays_due(const WsReplays *replays, int64_t now_ms) {
+        WsReplayUser *user;
+        WsFeed *feed;
+
+        TAILQ_FOREACH(user, &replays->users, entry) {
+                if (user->n_under_way >= WS_REPLAYS_OF_USER)
+                        continue;
+                TAILQ_FOREACH(feed, &user->asking, asking)
+                if (feed->not_before_ms <= now_ms)
+                        return feed;
+        }
+        return NULL;
 }
 
 /* ---- what is asked -------------------------------------------------------------------------- */
@@ -77,33 +143,48 @@ static uint32_t ws_replays_kinds(const WsSubscription *subscription) {
         return subscription->kinds ? kinds & subscription->kinds : kinds;
 }
 
+static bool ws_reach_includes(const WsReach *reach, const WsFollow *follow) {
+        return reach->feed->asks_for ? follow == reach->feed->asks_for
+                                     : follow->state == WS_FOLLOW_REPLAYS;
+}
+
 static bool ws_reach_has(const WsReach *reach, int64_t vehicle_id, int64_t device_id) {
-        const WsSubscription *subscription = &reach->follow->subscription;
-        const WsClient *client = reach->follow->feed->client;
+        const WsClient *client = reach->feed->client;
+        const WsFollow *follow;
 
         if (client->scope == WS_SCOPE_VEHICLE && client->target_id != vehicle_id)
                 return false;
-        for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; ++kind)
-                if (ws_subscription_matches_thing(subscription,
-                                                  reach->eye.registry,
-                                                  (Kind)kind,
-                                                  vehicle_id,
-                                                  device_id))
-                        return ws_eye_sees(&reach->eye, vehicle_id, device_id);
+        if (!ws_eye_sees(&reach->eye, vehicle_id, device_id))
+                return false;
+        TAILQ_FOREACH(follow, &reach->feed->follows, entry)
+        if (ws_reach_includes(reach, follow) && ws_subscription_reaches(&follow->subscription,
+                                                                        reach->eye.registry,
+                                                                        vehicle_id,
+                                                                        device_id))
+                return true;
         return false;
 }
 
 /* Does it want all things of a sort that it may see? */
 static bool ws_reach_is_wide(const WsReach *reach, WsTargetKind sort) {
-        const WsSubscription *subscription = &reach->follow->subscription;
+        const unsigned words = 1U << sort | 1U << WS_TARGET_USER | 1U << WS_TARGET_DETECTIONS |
+                               1U << WS_TARGET_CAMERAS | 1U << WS_TARGET_ALERTS;
+        const WsFollow *follow;
 
-        for (size_t i = 0; i < subscription->n_targets; ++i) {
-                const WsTarget *target = &subscription->targets[i];
-
-                if (target->id == 0 && (target->kind == sort || target->kind >= WS_TARGET_USER))
-                        return true;
-        }
+        TAILQ_FOREACH(follow, &reach->feed->follows, entry)
+        if (ws_reach_includes(reach, follow) && (follow->subscription.wide & words))
+                return true;
         return false;
+}
+
+static uint32_t ws_reach_kinds(const WsReach *reach) {
+        const WsFollow *follow;
+        uint32_t kinds = 0;
+
+        TAILQ_FOREACH(follow, &reach->feed->follows, entry)
+        if (ws_reach_includes(reach, follow))
+                kinds |= ws_replays_kinds(&follow->subscription);
+        return kinds;
 }
 
 static int ws_reach_append(int64_t **ids, size_t *n_ids, size_t *capacity, int64_t id) {
@@ -121,7 +202,7 @@ static int ws_reach_append(int64_t **ids, size_t *n_ids, size_t *capacity, int64
 }
 
 static int ws_reach_fill(const WsReach *reach, QueryReplay *replay) {
-        const WsClient *client = reach->follow->feed->client;
+        const WsClient *client = reach->feed->client;
         bool is_wide = reach->eye.sees_all && client->scope != WS_SCOPE_VEHICLE;
         const Registry *registry = reach->eye.registry;
         size_t n_devices = 0, n_vehicles = 0;
@@ -148,11 +229,13 @@ static int ws_reach_fill(const WsReach *reach, QueryReplay *replay) {
         return r < 0 ? err_up(r) : 0;
 }
 
-static int ws_replays_query(WsReplays *replays, const WsFollow *follow, Query **ret_query) {
+static int ws_replays_query(WsReplays *replays, WsFeed *feed, Query **ret_query) {
         const WsRing *ring = &replays->hub->ring;
-        WsReach reach = { .follow = follow, .eye = ws_feed_eye(follow->feed) };
+        WsReach reach = { .feed = feed, .eye = ws_feed_eye(feed) };
         CLEANUP(query_free) Query *query = NULL;
         const char *epoch = replays->hub->options->epoch;
+        const WsFollow *first = feed->asks_for;
+        WsFollow *follow;
         QueryReplay *replay;
         int r;
 
@@ -164,31 +247,34 @@ static int ws_replays_query(WsReplays *replays, const WsFollow *follow, Query **
         if (!replay)
                 return err_new(-ENOMEM);
 
-        replay->is_first = follow->state == WS_FOLLOW_ASKS;
-        memcpy(replay->epoch, follow->epoch, sizeof(replay->epoch));
+        replay->is_first = first != NULL;
+        if (first)
+                memcpy(replay->epoch, first->epoch, sizeof(replay->epoch));
         if (epoch)
                 strncpy(replay->own_epoch, epoch, sizeof(replay->own_epoch) - 1);
-        replay->after_seq = follow->seq;
+        replay->after_seq = first ? first->seq : ws_feed_at(feed);
         replay->upto_seq = ring->is_begun ? ring->last_seq : UINT64_MAX;
-        replay->kinds = ws_replays_kinds(&follow->subscription);
+        replay->kinds = ws_reach_kinds(&reach);
         replay->limit = WS_REPLAYS_PAGE;
         r = ws_reach_fill(&reach, replay);
         if (r < 0)
                 return err_up(r);
 
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        follow->is_in_page = ws_reach_includes(&reach, follow);
         *ret_query = TAKE(&query);
         return 0;
 }
 
 /* ---- asking and being answered -------------------------------------------------------------- */
 
-static int ws_replays_send(WsReplays *replays, WsFollow *follow, size_t at) {
+static int ws_replays_send(WsReplays *replays, WsFeed *feed, size_t at) {
         CLEANUP(query_free) Query *query = NULL;
+        WsReplayUser *user = feed->asks_as;
         uint64_t ticket;
         int r;
 
-        TAILQ_REMOVE(&replays->asking, follow, asking);
-        r = ws_replays_query(replays, follow, &query);
+        r = ws_replays_query(replays, feed, &query);
         if (r < 0)
                 return err_up(r);
         ticket = query->ticket;
@@ -197,40 +283,40 @@ static int ws_replays_send(WsReplays *replays, WsFollow *follow, size_t at) {
                 return err_up(r);
         if (r > 0) {
                 metric_add(METRIC_QUERY_REFUSED, 1);
-                ws_replays_ask(replays, follow, WS_REPLAYS_REFUSED_MS);
+                feed->not_before_ms = ws_replays_now_ms() + WS_REPLAYS_REFUSED_MS;
                 return 0;
         }
 
         query = NULL;
+        TAILQ_REMOVE(&user->asking, feed, asking);
+        TAILQ_REMOVE(&replays->users, user, entry);
+        TAILQ_INSERT_TAIL(&replays->users, user, entry);
+        ++user->n_under_way;
         replays->under_way[at].ticket = ticket;
-        replays->under_way[at].follow = follow;
+        replays->under_way[at].user = user;
+        replays->under_way[at].feed = feed;
         replays->under_way[at].deadline_ms = ws_replays_now_ms() + WS_REPLAYS_ANSWER_MS;
         return 0;
 }
 
-static WsFollow *ws_replays_due(const WsReplays *replays, int64_t now_ms) {
-        WsFollow *follow;
-
-        TAILQ_FOREACH(follow, &replays->asking, asking)
-        if (follow->not_before_ms <= now_ms)
-                return follow;
-        return NULL;
-}
-
 static int ws_replays_end(WsReplays *replays, size_t at, Event *event) {
-        WsFollow *follow = replays->under_way[at].follow;
+        WsReplayUser *user = replays->under_way[at].user;
+        WsFeed *feed = replays->under_way[at].feed;
         int r;
 
         replays->under_way[at].ticket = 0;
-        replays->under_way[at].follow = NULL;
-        if (!follow)
+        replays->under_way[at].user = NULL;
+        replays->under_way[at].feed = NULL;
+        --user->n_under_way;
+        ws_replays_settle(replays, user);
+        if (!feed)
                 return 0;
 
-        follow->is_waiting = false;
+        feed->is_waiting = false;
         if (event && event->answer->status == 200)
-                r = ws_follow_take_page(follow, event);
+                r = ws_feed_take_page(feed, event);
         else
-                r = ws_follow_take_refusal(follow, event ? event->answer->status : 503);
+                r = ws_feed_take_refusal(feed, event ? event->answer->status : 503);
         return r < 0 ? err_up(r) : 0;
 }
 
@@ -245,22 +331,21 @@ int ws_replays_turn(WsReplays *replays) {
         int64_t now_ms;
         int r = 0;
 
-        if (TAILQ_EMPTY(&replays->asking) && replays->under_way[0].ticket == 0 &&
-            replays->under_way[1].ticket == 0)
+        if (TAILQ_EMPTY(&replays->users)) /* those with an answer to come are in it, too */
                 return 0;
 
         now_ms = ws_replays_now_ms();
         for (size_t i = 0; r == 0 && i < WS_REPLAYS_AT_ONCE; ++i) {
-                WsFollow *follow;
+                WsFeed *feed;
 
                 if (replays->under_way[i].ticket != 0 &&
                     replays->under_way[i].deadline_ms <= now_ms)
                         r = ws_replays_end(replays, i, NULL);
                 if (r < 0 || replays->under_way[i].ticket != 0 || !replays->hub->queries)
                         continue;
-                follow = ws_replays_due(replays, now_ms);
-                if (follow)
-                        r = ws_replays_send(replays, follow, i);
+                feed = ws_replays_due(replays, now_ms);
+                if (feed)
+                        r = ws_replays_send(replays, feed, i);
         }
         return r < 0 ? err_up(r) : 0;
 }

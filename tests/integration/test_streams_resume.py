@@ -242,3 +242,106 @@ def test_what_retention_dropped_is_not_promised(make_gateway, broker):
     assert ana.ask("subscribe", to=["vehicle/*"], types=["vehicle_log"], since=begin)["recovered"] is True
     assert [ana.push("vehicle_log")["data"] for _ in range(3)] == [{}, {}, {}]
     ana.close()
+
+
+def seqs(pushes):
+    return [int(push["cursor"].split(":")[1]) for push in pushes]
+
+
+def test_subscriptions_that_replay_together_send_each_event_once_and_in_order(make_gateway, publisher):
+    from conftest import populate
+    gateway = make_gateway(ws__replay_events=50)
+    populate(gateway)
+    gateway.start()
+    ana = Native(gateway, gateway.token("ana"))
+    begin = ana.push("welcome")["cursor"]
+
+    def publish(first, last):
+        for n in range(first, last):
+            publisher.publish(*(("seano/USV-1/raw_log", f"log {n}") if n % 2 else
+                                ("seano/USV-1/vehicle_log", json.dumps({"battery_voltage": n}))))
+        publisher.flush()
+
+    publish(0, 1200)
+    gateway.database.wait_for("SELECT (SELECT count(*) FROM raw_logs) + (SELECT count(*) FROM vehicle_logs)",
+                              1200)
+    wishes = [{"to": ["vehicle/*"]}, {"to": ["user"], "types": ["raw_log"]}, {"to": ["vehicle/USV-1"]}]
+    for n, wish in enumerate(wishes):
+        ana.send({"op": "subscribe", "id": 100 + n, "since": begin, **wish})
+    publish(1200, 1500)
+    ana.wait_for(lambda frames: sum('"persisted"' in f for f in frames) >= 1500, "the replay",
+                 PATIENCE * SLOW)
+    assert ana.quiet() or all("persisted" in p or "ok" in p for p in ana.pushes)
+    frames = [*ana.pushes, *ana.rest()]
+    assert [f["recovered"] for f in frames if "ok" in f] == [True] * 3
+    assert seqs(f for f in frames if "persisted" in f) == stored(gateway.database)
+    ana.close()
+
+    late = Native(gateway, gateway.token("ana"))  # one is live while the other one replays
+    late.push("welcome")
+    late.ask("subscribe", to=["vehicle/*"], types=["raw_log"])
+    assert late.ask("subscribe", to=["user"], since=begin)["recovered"] is True
+    publish(1500, 1510)
+    late.wait_for(lambda frames: sum('"persisted"' in f for f in frames) >= 1510, "the replay",
+                  PATIENCE * SLOW)
+    late.quiet()
+    pushes = [p for p in [*late.pushes, *late.rest()] if "persisted" in p]
+    assert sorted(seqs(pushes)) == stored(gateway.database)
+    late.close()
+
+
+def test_who_unsubscribes_before_it_is_resumed_is_answered(make_gateway, publisher):
+    from conftest import populate
+    gateway = make_gateway(ws__replay_events=0)
+    populate(gateway)
+    gateway.start()
+    ana = Native(gateway, gateway.token("ana"))
+    begin = ana.push("welcome")["cursor"]
+    for n in range(300):
+        publisher.publish("seano/USV-1/raw_log", f"log {n}")
+    publisher.flush()
+    gateway.database.wait_for("SELECT count(*) FROM raw_logs", 300)
+    messages = [{"op": "subscribe", "id": 1, "to": ["user"], "since": begin},
+                {"op": "subscribe", "id": 2, "to": ["vehicle/*"], "since": begin},
+                {"op": "unsubscribe", "id": 3, "subscription": "s1"}]
+    for message in messages:
+        ana.send(message)
+    answers, pushes = {}, []
+    while len(answers) < 3 or len(pushes) < 300:
+        frame = ana.next_json()
+        if "ok" in frame:
+            answers[frame["id"]] = frame
+        else:
+            pushes.append(frame)
+    assert answers[3]["ok"] and answers[2]["recovered"] is True
+    assert answers[1]["ok"] or answers[1]["error"]["code"] == "cancelled"
+    assert seqs(pushes) == stored(gateway.database)
+    ana.close()
+
+
+def test_who_resumes_much_waits_for_himself(make_gateway, publisher):
+    from conftest import populate
+    gateway = make_gateway(ws__replay_events=0)
+    populate(gateway)
+    gateway.start()
+    ben = Native(gateway, gateway.token("ben"))
+    begin = ben.push("welcome")["cursor"]
+    for n in range(50):
+        publisher.publish("seano/USV-1/raw_log", f"log {n}")
+    publisher.publish("seano/USV-2/raw_log", "his")
+    publisher.flush()
+    gateway.database.wait_for("SELECT count(*) FROM raw_logs", 51)
+    crowd = [Native(gateway, gateway.token("ana")) for _ in range(5)]
+    for n in range(90):
+        for one in crowd:
+            one.send({"op": "subscribe", "id": n, "to": ["vehicle/*"], "since": begin})
+    assert ben.ask("subscribe", to=["user"], since=begin)["recovered"] is True
+    n_answered = sum('"ok"' in frame for one in crowd for frame in one.frames)
+    assert n_answered < 300, "his turn came after hers"
+    assert ben.push("raw_log")["data"] == "his"
+    for one in crowd:
+        one.wait_for(lambda frames: sum('"ok":true' in f for f in frames) == 90, "her answers",
+                     PATIENCE * SLOW)
+        assert len(seqs(p for p in one.rest() if "persisted" in p)) == 50
+        one.close()
+    ben.close()
