@@ -403,6 +403,8 @@ int db_replay(DbConn *conn,
         int n, r;
 
         r = replay_journals(conn, replay, &journal_id, &stored_seq);
+        if (r == 0 && replay->is_first && replay->after_seq > stored_seq)
+                return DB_E_NOT_FOUND; /* a number that nothing has had yet */
         if (r == 0 && replay->is_first)
                 r = replay_check_retention(conn, replay);
         if (r == 0)

@@ -134,13 +134,14 @@ int outbox_show(Outbox *outbox, const Batch *batch, size_t from, size_t to, bool
         return r == 0 ? 0 : err_up(r);
 }
 
-int outbox_show_position(Outbox *outbox, uint64_t seq) {
+int outbox_show_position(Outbox *outbox, uint64_t seq, uint64_t last_seq) {
         Event *event;
         int r;
 
         r = event_new_gap(&event, seq, 0);
         if (r != 0)
                 return err_up(r);
+        event->last_seq = last_seq;
         return outbox_push_surely(outbox, &event);
 }
 

@@ -27,7 +27,7 @@ MUST_CHECK int outbox_show(Outbox *outbox,
                            size_t to,
                            bool persisted);
 /* What is up to @seq was shown in another life: viewers that come back ask the database for it. */
-MUST_CHECK int outbox_show_position(Outbox *outbox, uint64_t seq);
+MUST_CHECK int outbox_show_position(Outbox *outbox, uint64_t seq, uint64_t last_seq);
 MUST_CHECK int outbox_show_registry(Outbox *outbox, RegistryDelta *delta);
 MUST_CHECK int outbox_show_restored(Outbox *outbox, const Record *record);
 

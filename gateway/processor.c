@@ -249,7 +249,8 @@ static int processor_take_position(Processor *processor, uint64_t position) {
                  (unsigned long long)n);
         return outbox_show_position(processor->outbox,
                                     position > 0 ? position
-                                                 : processor_begin_seq(processor->journal));
+                                                 : processor_begin_seq(processor->journal),
+                                    journal_last_seq(processor->journal));
 }
 
 static int processor_apply(Processor *processor, RegistryDelta *delta) {

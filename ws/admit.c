@@ -20,7 +20,9 @@ void ws_admit_origin(const WsOptions *options, const char *origin, WsResponse *r
         if (!ws_request_origin_listed(origin, options->allowed_origins))
                 return;
         ws_response_header(response, "Access-Control-Allow-Origin", origin);
-        ws_response_header(response, "Access-Control-Expose-Headers", "Retry-After, ETag");
+        ws_response_header(response,
+                           "Access-Control-Expose-Headers",
+                           "Retry-After, ETag, Tidegate-Cursor");
 }
 
 static size_t ws_admit_body_max(const WsOptions *options) {

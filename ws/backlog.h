@@ -4,9 +4,10 @@
  * WsBacklog: the frames that wait for one socket, bounded in bytes.
  *
  * Above half of the limit it conflates: the older frame of a key goes, and the newest waits at the
- * end, behind all that happened before it, so that cursors go out in ascending order. When that does not help and the limit is reached, it refuses and the owner closes the socket.
- * Always: offered = sent + conflated + dropped + queued, here and in the shared tally. An empty
- * backlog owns no memory worth naming. Loop thread.
+ * end, behind all that happened before it, so that cursors go out in ascending order. When that
+ * does not help and the limit is reached, it refuses and the owner closes the socket. Always:
+ * offered = sent + conflated + dropped + queued, here and in the shared tally. An empty backlog
+ * owns no memory worth naming. Loop thread.
  */
 
 #include "gateway/base/base.h"

@@ -111,6 +111,7 @@ struct WsClient {
         WsPollFn answer;     /* of a poll: once, when @out is its answer */
         Buf out;             /* of a poll; empty: nothing has happened */
         uint64_t n_received; /* of a stream: bytes of its request */
+        uint64_t told_seq;   /* of a poll: where the next one goes on; 0 = where this one began */
         bool is_lost;        /* a poll that could not be resumed */
         WsFollow *first;     /* owned until it is open: of a stream or poll, */
         bool has_since;      /* and where it goes on */

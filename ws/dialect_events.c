@@ -163,8 +163,9 @@ static void ws_poll_collect(WsClient *client) {
 /* An answer as soon as there is something to say, or the time is over. What a gap or a snapshot
  * says counts as something; a snapshot comes whole, since nobody could ask for the rest. */
 static void ws_poll_flush(WsClient *client) {
-        bool is_over = client->wants_ping || client->close_code != 0;
         const WsFeed *feed = client->feed;
+        bool is_live = ws_feed_is_live(feed); /* who waits for the database does not give up yet */
+        bool is_over = (client->wants_ping && is_live) || client->close_code != 0;
         Buf *buf = &client->out;
 
         if (client->close_code == 0 && ws_feed_has_snapshot(feed)) {
@@ -174,9 +175,9 @@ static void ws_poll_flush(WsClient *client) {
         }
         if (client->backlog.n_frames == 0 && buf->n == 0 && !is_over && !client->is_lost)
                 return;
-        if (client->backlog.n_frames == 0 && buf->n == 0 && client->is_lost &&
-            !ws_feed_is_live(feed))
+        if (client->backlog.n_frames == 0 && buf->n == 0 && client->is_lost && !is_live)
                 return;
+        client->told_seq = client->close_code == 0 ? ws_feed_seq(feed) : 0;
         if (client->backlog.n_frames > 0 || buf->n > 0 || client->is_lost) {
                 ws_poll_collect(client);
                 buf_append_string(buf, "],\"cursor\":");

@@ -171,7 +171,7 @@ static int ws_events_begin(WsCall *call, const WsDialect *dialect) {
         WsCursor since;
         int r;
 
-        if (!registry_is_loaded(call->access->registry)) {
+        if (!ws_hub_is_loaded(call->hub)) {
                 ws_response_retry_after(call->response, 1);
                 ws_response_problem(call->response, 503, "starting", "Still loading.");
                 return 0;

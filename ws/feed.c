@@ -452,10 +452,21 @@ static void ws_feed_forget_page(WsFeed *feed) {
                 ws_replays_forget(&feed->client->hub->replays, feed);
 }
 
+/* Is what came after the cursor here, or still to come? What no message has had yet is a cursor
+ * that we have not given, or not remembered: the database is asked, which knows no better. */
+static bool ws_hub_reaches(const WsHub *hub, const WsCursor *since) {
+        const WsRing *ring = &hub->ring;
+        uint64_t last = ring->last_seq > hub->given_seq ? ring->last_seq : hub->given_seq;
+
+        return hub->options->epoch && strcmp(since->epoch, hub->options->epoch) == 0 &&
+               since->seq <= last &&
+               (since->seq >= ring->last_seq || ws_ring_covers(ring, since->seq));
+}
+
 int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
         WsHub *hub = feed->client->hub;
         WsFollow *follow = TAKE(followp);
-        bool is_ours;
+        bool is_here;
         int r;
 
         follow->feed = feed;
@@ -468,14 +479,13 @@ int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
                 hub->stats_wanted = true;
         }
 
-        is_ours = since && hub->options->epoch && strcmp(since->epoch, hub->options->epoch) == 0;
-        follow->begin_seq = follow->seq = is_ours || since ? since->seq : hub->ring.last_seq;
+        is_here = !since || ws_hub_reaches(hub, since);
+        follow->begin_seq = follow->seq = since ? since->seq : hub->ring.last_seq;
         follow->is_recovered = true;
         follow->state = WS_FOLLOW_REPLAYS;
         if (since) /* what was read ahead for the others is read again for all */
                 ws_feed_forget_page(feed);
-        if (since && !(is_ours && (since->seq >= hub->ring.last_seq ||
-                                   ws_ring_covers(&hub->ring, since->seq)))) {
+        if (!is_here) {
                 memcpy(follow->epoch, since->epoch, sizeof(follow->epoch));
                 follow->state = WS_FOLLOW_ASKS;
                 ws_client_touch(feed->client);

@@ -257,7 +257,7 @@ static WsRefusal ws_gate_check_load(WsGate *gate) {
                 return (WsRefusal){
                         503, "draining", "shutting down", 2, METRIC_WS_REFUSED_CAPACITY
                 };
-        if (!registry_is_loaded(gate->access->registry))
+        if (!ws_hub_is_loaded(gate->hub))
                 return (WsRefusal){
                         503, "starting", "still loading", 1, METRIC_WS_REFUSED_CAPACITY
                 };

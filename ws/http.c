@@ -183,10 +183,15 @@ static int ws_http_answer_poll(WsHttp *http,
                                struct lws *wsi,
                                WsClient *client) {
         CLEANUP_RESPONSE WsResponse response = { .close = session->close };
+        char cursor[WS_CURSOR_SIZE];
         int r;
 
         ws_admit_origin(http->options, client->origin ? client->origin : "", &response);
         ws_response_header(&response, "Cache-Control", "no-store");
+        if (client->told_seq != 0)
+                ws_response_header(&response,
+                                   "Tidegate-Cursor",
+                                   ws_cursor_text(client->hub, client->told_seq, cursor));
         response.status = 204;
         if (client->out.n > 0)
                 buf_append_text(ws_response_json(&response), buf_text(&client->out));

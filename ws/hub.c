@@ -309,6 +309,8 @@ static int ws_hub_skip(WsHub *hub, const Event *event) {
         int r = 0;
 
         hub->n_skipped += event->n_items;
+        if (hub->given_seq < event->last_seq)
+                hub->given_seq = event->last_seq;
         ws_ring_skip(&hub->ring, event->seq);
         for (size_t i = 0; r == 0 && event->n_items > 0 && i < ws_list_length(list); ++i) {
                 WsClient *client = ws_list_at(list, i);
@@ -372,6 +374,10 @@ void ws_hub_tick(WsHub *hub) {
         (void)!ws_pendings_turn(&hub->pendings, clock_mono_us() / 1000);
         ws_wheel_turn(&hub->wheel, clock_mono_us() / 1000, ws_client_look);
         ws_hub_settle(hub);
+}
+
+bool ws_hub_is_loaded(const WsHub *hub) {
+        return registry_is_loaded(hub->registry) && hub->ring.is_begun;
 }
 
 size_t ws_hub_n_connections(const WsHub *hub) {

@@ -55,7 +55,9 @@ struct WsHub {
         WsRing ring;
         WsReplays replays;
         WsPendings pendings;
-        uint64_t before_seq;               /* of the event before the one in hand */
+        uint64_t before_seq; /* of the event before the one in hand */
+        uint64_t given_seq; /* numbers up to here may be in somebody's hands: the journal's at start
+                             */
         TAILQ_HEAD(WsPaced, WsFeed) paced; /* hold something back */
         size_t n_stats_follows;            /* subscriptions that want statistics */
         WsTally tally;
@@ -83,6 +85,8 @@ void ws_hub_settle(WsHub *hub);
 void ws_hub_tick(WsHub *hub); /* pings, silence, slowness, expiry */
 int64_t ws_hub_tick_ms(const WsHub *hub);
 
+/* Does it know who exists and where the numbers begin? Before that nobody can be served. */
+bool ws_hub_is_loaded(const WsHub *hub);
 size_t ws_hub_n_connections(const WsHub *hub);
 size_t ws_hub_n_connections_of(const WsHub *hub, int64_t user_id);
 /* PROTOCOL 6, checked: for each socket and for all of them, offered = sent + conflated + dropped +

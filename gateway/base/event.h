@@ -24,7 +24,9 @@ typedef enum EventType {
         EVENT_ANSWER,   /* @answer, of the query thread (query.h) */
         EVENT_COMMAND,  /* a command for @device_id's own socket, if it is here: @command_id, and
                            @data as it goes down; void from @time_us on */
-        EVENT_GAP,      /* the outbox was full: @n_items messages up to @seq were not shown */
+        EVENT_GAP, /* the outbox was full: @n_items messages up to @seq were not shown; of none,
+                      at start: numbers go on behind @seq, and up to @last_seq they are given
+                      away already */
 } EventType;
 
 struct Event {
@@ -33,7 +35,7 @@ struct Event {
         Kind kind;
         bool persisted; /* committed before it was shown */
         bool late;      /* older than the latest state */
-        uint64_t seq;
+        uint64_t seq, last_seq;
         int64_t received_us;
         int64_t time_us;
         int64_t vehicle_id, device_id; /* 0 = none */

@@ -83,6 +83,10 @@ static int bench_world(Bench *bench) {
                 r = event_new_registry(&event, delta);
         if (r == 0)
                 r = queue_push(bench->outbox, event, 1000);
+        if (r == 0)
+                r = event_new_gap(&event, 1, 0);
+        if (r == 0)
+                r = queue_push(bench->outbox, event, 1000);
         return r;
 }
 

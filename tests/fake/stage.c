@@ -150,6 +150,7 @@ static void stage_add_vehicle(RegistryDelta *delta, int64_t id, const char *code
 
 void stage_world(Stage *stage) {
         CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        Event *position = NULL;
 
         assert_int_equal(registry_delta_new(&delta, true), 0);
         stage_add_user(delta, 1, "root", ROLE_ADMIN, true);
@@ -171,6 +172,8 @@ void stage_world(Stage *stage) {
                           .device_group = { .device_id = 1, .group_id = 1 },
                   });
         stage_delta(stage, delta);
+        assert_int_equal(event_new_gap(&position, stage->seq, 0), 0);
+        stage_push(stage, position);
 }
 
 void stage_message(Stage *stage,

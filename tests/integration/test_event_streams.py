@@ -155,6 +155,26 @@ def test_poll_answers_at_once_or_waits(gateway, broker):
         assert session.get(f"{gateway.url}/livez").status_code == 200
 
 
+def test_poll_without_news_says_where_the_next_one_goes_on(make_gateway, broker):
+    from conftest import populate
+    gateway = make_gateway(ws__replay_events=0)
+    populate(gateway)
+    gateway.start()
+    answer = gateway.get("/api/events/poll?wait=0", "ana")
+    assert answer.status_code == 204
+    for n in range(3):
+        broker.publish("seano/USV-1/raw_log", f"between {n}")
+    gateway.database.wait_for("SELECT count(*) FROM raw_logs", 3)
+    cursor, seen = answer.headers["Tidegate-Cursor"], []
+    for _ in range(2):  # from the database, which no poll gives up waiting for; then nothing is left
+        answer = gateway.get(f"/api/events/poll?wait=0&since={cursor}", "ana")
+        cursor = answer.headers["Tidegate-Cursor"]
+        if answer.status_code == 200:
+            assert answer.json()["cursor"] == cursor
+            seen += [event["data"] for event in answer.json()["events"]]
+    assert answer.status_code == 204 and seen == [f"between {n}" for n in range(3)]
+
+
 def test_poll_pages_through_what_was_missed(gateway, broker, publisher):
     cursor = None
     broker.publish("seano/USV-1/raw_log", "begin")

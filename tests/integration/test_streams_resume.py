@@ -190,6 +190,68 @@ def test_what_cannot_be_recovered_is_said_so(make_gateway, broker, postgres):
     root.close()
 
 
+@pytest.mark.parametrize("replay_events", [65536, 0])
+def test_cursor_that_was_never_given_is_not_recovered(make_gateway, broker, replay_events):
+    from conftest import populate
+    gateway = make_gateway(ws__replay_events=replay_events)
+    populate(gateway)
+    gateway.start()
+    ana = Native(gateway, gateway.token("ana"))
+    epoch, begin = ana.push("welcome")["cursor"].split(":")
+    broker.publish("seano/USV-1/vehicle_log", json.dumps({"battery_voltage": 1}))
+    gateway.database.wait_for("SELECT count(*) FROM vehicle_logs", 1)
+    ana.ask("subscribe", to=["vehicle/*"], types=["raw_log"])
+    broker.publish("seano/USV-1/raw_log", "live")
+    last = int(ana.push("raw_log")["cursor"].split(":")[1])
+    for seq in (9999999999999999, last + 1, last + 1000000, 0, 1):
+        answer = ana.ask("subscribe", to=["vehicle/*"], since=f"{epoch}:{seq}")
+        assert answer["recovered"] is False, seq
+        snapshot = ana.push("snapshot")
+        assert snapshot["subscription"] == answer["subscription"]
+        assert snapshot["items"][-1]["data"] == {"battery_voltage": 1}
+        assert int(begin) < int(snapshot["cursor"].split(":")[1]) <= last
+        assert ana.ask("unsubscribe", subscription=answer["subscription"])["ok"]
+    for seq in (begin, last):
+        assert ana.ask("subscribe", to=["vehicle/*"], since=f"{epoch}:{seq}")["recovered"] is True
+    for cursor in (f"{epoch}:-1", f"{epoch}:99999999999999999999", f"{epoch}:", epoch, "0"):
+        assert ana.ask("subscribe", to=["vehicle/*"], since=cursor)["error"]["code"] == "bad_cursor"
+        assert gateway.get(f"/api/events/poll?since={cursor}", "ana").status_code == 400
+    poll = gateway.get(f"/api/events/poll?wait=9&since={epoch}:9999999999999999", "ana").json()
+    assert poll["recovered"] is False and poll["events"][-1]["type"] == "snapshot"
+    ana.close()
+
+
+def test_who_resumes_while_the_journal_is_caught_up_gets_the_rest(make_gateway, publisher, postgres):
+    from conftest import populate
+    gateway = make_gateway()
+    populate(gateway)
+    gateway.start()
+    ana = Native(gateway, gateway.token("ana"))
+    ana.push("welcome")
+    ana.ask("subscribe", to=["vehicle/*"])
+    postgres.stop()
+    for n in range(1500):
+        publisher.publish("seano/USV-1/raw_log", f"log {n}")
+    publisher.flush()
+    ana.wait_for(lambda frames: sum('"raw_log"' in f for f in frames) == 1500, "the live messages",
+                 PATIENCE * SLOW)
+    cursor = [p["cursor"] for p in ana.rest() if p.get("data") == "log 1449"][0]
+    gateway.kill()
+    postgres.start()
+    gateway.start(wait=False)
+
+    def opened():
+        try:
+            return Native(gateway, gateway.token("ana"))
+        except Exception:  # pylint: disable=broad-except
+            return None  # not there yet, or still loading
+    back = wait_until(opened, "the gateway")
+    back.push("welcome")
+    assert back.ask("subscribe", to=["vehicle/*"], since=cursor)["recovered"] is True
+    assert [back.push("raw_log")["data"] for _ in range(50)] == [f"log {n}" for n in range(1450, 1500)]
+    back.close()
+
+
 def test_replaying_client_does_not_slow_the_others(make_gateway, publisher):
     from conftest import populate
     gateway = make_gateway(ws__replay_events=100, ws__max_connections_per_user=100)

@@ -76,6 +76,8 @@ static void load_registry(Fixture *f) {
         add(delta, row);
         assert_int_equal(event_new_registry(&event, delta), 0);
         push(f, event);
+        assert_int_equal(event_new_gap(&event, 1, 0), 0);
+        push(f, event);
 }
 
 static void start(Fixture *f, WsOptions options) {
