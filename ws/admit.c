@@ -34,7 +34,17 @@ static bool ws_admit_framing(const WsCall *call) {
         const WsRequest *request = call->request;
         WsResponse *response = call->response;
 
-        if (request->has_coding)
+        if (request->has_expectation)
+                ws_response_problem(response,
+                                    417,
+                                    "expectation_failed",
+                                    "Only 100-continue can be expected.");
+        else if (*request->encoding && strcasecmp(request->encoding, "identity") != 0)
+                ws_response_problem(response,
+                                    415,
+                                    "unsupported_encoding",
+                                    "The body must not have a Content-Encoding.");
+        else if (request->has_coding)
                 ws_response_problem(response,
                                     411,
                                     "length_required",
@@ -69,7 +79,10 @@ static void ws_admit_nowhere(const WsCall *call, const char *allow) {
         WsResponse *response = call->response;
         Text target;
 
-        if (*allow && strcmp(call->request->method, "OPTIONS") == 0) {
+        if (strcmp(call->request->path, "*") == 0) {
+                response->status = 204; /* OPTIONS, of the server as a whole */
+                ws_response_header(response, "Allow", "GET, HEAD, POST, OPTIONS");
+        } else if (*allow && strcmp(call->request->method, "OPTIONS") == 0) {
                 ws_admit_preflight(call, allow);
         } else if (*allow) {
                 ws_response_header(response, "Allow", allow);
@@ -162,12 +175,26 @@ static bool ws_admit_is_type(const char *content_type, const char *wanted) {
         return !wanted || (n == strlen(wanted) && strncasecmp(content_type, wanted, n) == 0);
 }
 
+/* The listener for health knows nothing else, so that whoever may reach it learns nothing else. */
+static bool ws_admit_is_health(const char *path) {
+        static const char *const paths[] = { "/livez", "/readyz", "/health", "/metrics" };
+
+        for (size_t i = 0; i < N_ELEMENTS(paths); ++i)
+                if (strcmp(path, paths[i]) == 0)
+                        return true;
+        return false;
+}
+
 const WsEndpoint *ws_admit(WsCall *call) {
         const WsEndpoint *endpoint;
         char allow[64];
 
         if (!ws_admit_framing(call))
                 return NULL;
+        if (call->request->is_health && !ws_admit_is_health(call->request->path)) {
+                ws_response_problem(call->response, 404, "not_found", "There is nothing here.");
+                return NULL;
+        }
         endpoint = ws_endpoint_find(call->request->path, call->request->method, allow);
         if (!endpoint) {
                 ws_admit_nowhere(call, allow);

@@ -1,27 +1,22 @@
 #include "ws/client.h"
 
-#include <libwebsockets.h>
-#include <linux/tcp.h>
-#include <netinet/in.h>
 #include <stdio.h>
-#include <sys/socket.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
+#include "ws/conn.h"
 #include "ws/edge.h"
 #include "ws/feed.h"
 #include "ws/hub.h"
 #include "ws/packer.h"
 #include "ws/server.h"
 
-#define WS_CLIENT_BUDGET     4     /* writes in one turn */
-#define WS_CLIENT_LINGER_MS  30000 /* for a peer that does not read, to read why it is closed */
-#define WS_CLIENT_LEAVE_MS   5000  /* for it to answer the close */
-#define WS_CLIENT_CREDIT_ONE 1000
-#define WS_CLIENT_STREAM_MS  1000            /* between two looks at an event stream */
-#define WS_CLIENT_KEEP_MS    15000           /* between two comments of an event stream */
-#define WS_CLIENT_NEVER_MS   (INT64_MAX / 4) /* a sign of life that nobody expects */
-#define WS_CLIENT_IN_KEEP    4096            /* a larger message buffer is given back */
+#define WS_CLIENT_BUDGET    4     /* writes in one turn */
+#define WS_CLIENT_LINGER_MS 30000 /* for a peer that does not read, to read why it is closed */
+#define WS_CLIENT_LEAVE_MS  5000  /* for it to answer the close */
+#define WS_CLIENT_GONE_MS   1000  /* the same for one that has said nothing for long */
+#define WS_CLIENT_KEEP_MS   15000 /* between two comments of an event stream */
+#define WS_CLIENT_NEVER_MS  (INT64_MAX / 4) /* a sign of life that nobody expects */
 
 static int64_t ws_client_now_ms(void) {
         return clock_mono_us() / 1000;
@@ -64,9 +59,6 @@ static void ws_client_schedule(WsClient *client) {
                 due = client->seen_ms + options->silence_ms;
         if (since != 0 && since + options->slow_ms < due)
                 due = since + options->slow_ms;
-        if (client->dialect->door == WS_DOOR_STREAM && client->state == WS_CLIENT_OPEN &&
-            ws_client_now_ms() + WS_CLIENT_STREAM_MS < due)
-                due = ws_client_now_ms() + WS_CLIENT_STREAM_MS;
         if (client->is_unknown && client->auth_ms < due)
                 due = client->auth_ms;
         if (client->expires_us < clock_now_us() + options->ping_interval_ms * INT64_C(1000))
@@ -196,16 +188,6 @@ static bool ws_client_is_stream(const WsClient *client) {
         return client->dialect->door == WS_DOOR_STREAM;
 }
 
-/* What the peer has sent since it connected, or 0. */
-static uint64_t ws_client_n_received(const WsClient *client) {
-        struct tcp_info info = { 0 };
-        socklen_t n = sizeof(info);
-
-        if (getsockopt(lws_get_socket_fd(client->wsi), IPPROTO_TCP, TCP_INFO, &info, &n) != 0)
-                return 0;
-        return info.tcpi_bytes_received;
-}
-
 static int64_t ws_client_ping_interval(const WsClient *client) {
         int64_t interval = client->hub->options->ping_interval_ms;
 
@@ -214,12 +196,13 @@ static int64_t ws_client_ping_interval(const WsClient *client) {
         return interval;
 }
 
-int ws_client_open(WsClient *client, struct lws *wsi) {
+int ws_client_open(WsClient *client, WsConn *conn) {
         const WsOptions *options = client->hub->options;
         int64_t now_ms = ws_client_now_ms();
         int r;
 
-        client->wsi = wsi;
+        client->conn = conn;
+        client->decoder.takes_packed = client->deflates;
         client->state = WS_CLIENT_OPEN;
         client->connected_us = clock_now_us();
         client->seen_ms = client->credit_ms = now_ms;
@@ -231,12 +214,10 @@ int ws_client_open(WsClient *client, struct lws *wsi) {
         client->ping_ms = now_ms + options->ping_interval_ms / 2 +
                           (int64_t)(client->hub->n_clients * 7919 %
                                     (size_t)(options->ping_interval_ms / 2 + 1));
-        if (client->dialect->door == WS_DOOR_STREAM) {
+        if (client->dialect->door == WS_DOOR_STREAM)
                 client->ping_ms = now_ms + ws_client_ping_interval(client);
-                client->n_received = ws_client_n_received(client);
-        } else if (client->dialect->door == WS_DOOR_POLL) {
+        else if (client->dialect->door == WS_DOOR_POLL)
                 client->ping_ms = client->deadline_ms;
-        }
         client->credit = (int64_t)options->messages_per_s * 2 * WS_CLIENT_CREDIT_ONE;
         if (client->expires_us < INT64_MAX - WS_CLIENT_GRACE_US)
                 client->expires_us += WS_CLIENT_GRACE_US;
@@ -257,11 +238,12 @@ void ws_client_closed(WsClient *client) {
         if (client->state == WS_CLIENT_OPEN)
                 ws_client_leave(client);
         client->state = WS_CLIENT_CLOSED;
-        client->wsi = NULL;
+        client->conn = NULL;
         ws_client_unmark(client);
         ws_wheel_take(&client->hub->wheel, &client->link);
         ws_backlog_done(&client->backlog);
         buf_done(&client->in);
+        buf_done(&client->pong);
         ws_tally_publish(&client->hub->tally);
 }
 
@@ -324,22 +306,37 @@ int ws_client_say(WsClient *client, const Buf *buf) {
         return r < 0 ? err_up(r) : 0;
 }
 
-/*
- * The one place where bytes are written to a WebSocket, outside of lws' own WRITEABLE callback too:
- * whole prepared frames, while lws holds nothing back, and before any close. False: it is broken.
- */
+/* The one place where messages are written to a WebSocket: whole prepared frames, while the
+ * connection holds nothing back, and before any close. False: it is broken. */
 static bool ws_client_write(WsClient *client, const void *data, size_t n) {
-        union {
-                const void *in;
-                unsigned char *out;
-        } bytes = { .in = data }; /* raw writes do not touch the buffer, whatever the type says */
+        return ws_conn_write(client->conn, data, n);
+}
 
-        return lws_write(client->wsi, bytes.out, n, LWS_WRITE_RAW) >= 0;
+static bool ws_client_write_pong(WsClient *client) {
+        bool is_well = true;
+
+        if (client->pong.n > 0 && !buf_failed(&client->pong))
+                is_well = ws_client_write(client, client->pong.data, client->pong.n);
+        buf_done(&client->pong);
+        return is_well;
+}
+
+/* A peer that sends pings and reads nothing makes us remember the last of them alone. */
+void ws_client_pong(WsClient *client, Text payload) {
+        uint8_t header[2] = { WS_FRAME_PONG, (uint8_t)payload.n };
+
+        buf_reset(&client->pong);
+        buf_append(&client->pong, header, sizeof(header));
+        buf_append_text(&client->pong, payload);
+        if (ws_conn_is_full(client->conn))
+                ws_conn_want_write(client->conn);
+        else
+                (void)ws_client_write_pong(client);
 }
 
 /* A control frame fits between the fragments of a message, a comment only between two events. */
 static bool ws_client_write_ping(WsClient *client) {
-        if (!client->wants_ping || lws_partial_buffered(client->wsi))
+        if (!client->wants_ping || ws_conn_is_full(client->conn))
                 return true;
 
         client->wants_ping = false;
@@ -351,18 +348,20 @@ static bool ws_client_write_ping(WsClient *client) {
 static bool ws_client_write_some(WsClient *client) {
         int budget = WS_CLIENT_BUDGET;
 
+        if (!ws_conn_is_full(client->conn) && !ws_client_write_pong(client))
+                return false;
         if (!ws_client_write_ping(client))
                 return false;
-        while (client->backlog.n_frames > 0 && budget-- > 0 && !lws_partial_buffered(client->wsi)) {
+        while (client->backlog.n_frames > 0 && budget-- > 0 && !ws_conn_is_full(client->conn)) {
                 Text next = ws_backlog_next(&client->backlog, client->hub->batch, WS_HUB_BATCH);
 
                 if (!ws_client_write(client, next.data, next.n))
                         return false;
                 ws_backlog_sent(&client->backlog, next.n);
         }
-        if (client->backlog.n_frames > 0 || client->wants_ping ||
+        if (client->backlog.n_frames > 0 || client->wants_ping || client->pong.n > 0 ||
             (client->feed && ws_feed_is_hungry(client->feed)))
-                lws_callback_on_writable(client->wsi);
+                ws_conn_want_write(client->conn);
         return true;
 }
 
@@ -377,23 +376,22 @@ static void ws_client_say_bye(WsClient *client) {
         uint8_t bytes[WS_FRAME_CLOSE_SIZE];
         size_t n;
 
-        if (lws_partial_buffered(client->wsi)) {
-                lws_callback_on_writable(client->wsi);
+        if (ws_conn_is_full(client->conn)) {
+                ws_conn_want_write(client->conn);
                 return;
         }
 
         n = ws_frame_close(bytes, client->close_code, client->close_reason);
-        if (!ws_client_write(client, bytes, n))
-                shutdown(lws_get_socket_fd(client->wsi), SHUT_RDWR);
+        (void)ws_client_write(client, bytes, n); /* broken or not, it is the end */
         ws_client_leave_soon(client);
 }
 
-/* Ends the connection without another word: lws sees the end of file and closes. */
+/* Ends the connection without another word. */
 static void ws_client_cut(WsClient *client) {
         if (client->state == WS_CLIENT_OPEN)
                 ws_client_leave(client);
         ws_client_leave_soon(client);
-        shutdown(lws_get_socket_fd(client->wsi), SHUT_RDWR);
+        ws_conn_close(client->conn);
 }
 
 /* The last event says why, as the close frame of a WebSocket does, where it fits. */
@@ -401,7 +399,7 @@ static void ws_client_end_stream(WsClient *client) {
         char bytes[256];
         int n;
 
-        if (client->backlog.head_sent == 0 && !lws_partial_buffered(client->wsi)) {
+        if (client->backlog.head_sent == 0 && !ws_conn_is_full(client->conn)) {
                 n = snprintf(bytes,
                              sizeof(bytes),
                              "event: close\ndata: "
@@ -411,7 +409,23 @@ static void ws_client_end_stream(WsClient *client) {
                              client->close_reason);
                 (void)ws_client_write(client, bytes, (size_t)n); /* it is the end in any case */
         }
-        ws_client_cut(client);
+        ws_client_leave(client);
+        ws_client_leave_soon(client);
+        ws_conn_end(client->conn);
+}
+
+void ws_client_depart(WsClient *client, int code, const char *reason) {
+        uint8_t bytes[WS_FRAME_CLOSE_SIZE] = { WS_FRAME_BYE };
+        size_t n = code != 0 ? ws_frame_close(bytes, code, reason) : 2;
+
+        if (client->state == WS_CLIENT_OPEN)
+                ws_client_leave(client);
+        ws_client_unmark(client);
+        if (client->state != WS_CLIENT_LEAVING)
+                (void)ws_client_write(client, bytes, n);
+        ws_client_leave_soon(client);
+        ws_conn_end(client->conn);
+        ws_tally_publish(&client->hub->tally);
 }
 
 /* From here on nothing is kept for it, and until the deadline it may read why. */
@@ -426,7 +440,9 @@ static void ws_client_begin_close(WsClient *client) {
         }
         ws_client_leave(client);
         client->state = WS_CLIENT_CLOSING;
-        client->deadline_ms = ws_client_now_ms() + WS_CLIENT_LINGER_MS;
+        client->deadline_ms =
+                ws_client_now_ms() +
+                (client->close_code == WS_CLOSE_SILENT ? WS_CLIENT_GONE_MS : WS_CLIENT_LINGER_MS);
         buf_done(&client->in);
         ws_client_schedule(client);
         ws_client_say_bye(client);
@@ -444,10 +460,10 @@ static bool ws_client_pump(WsClient *client) {
 }
 
 void ws_client_finish(WsClient *client) {
-        struct lws *wsi = client->wsi;
+        WsConn *conn = client->conn;
 
         ws_client_closed(client);
-        client->answer(client, wsi);
+        client->answer(client, conn);
 }
 
 /* One that reads on what it missed comes again in the next turn, if it is allowed to. */
@@ -455,8 +471,7 @@ static void ws_client_flush_poll(WsClient *client) {
         client->dialect->flush(client);
         if (client->state != WS_CLIENT_OPEN || !ws_feed_is_hungry(client->feed))
                 return;
-        lws_rx_flow_control(client->wsi, 1);
-        lws_callback_on_writable(client->wsi);
+        ws_conn_want_write(client->conn);
 }
 
 void ws_client_flush(WsClient *client) {
@@ -484,148 +499,9 @@ void ws_client_writeable(WsClient *client) {
         ws_tally_publish(&client->hub->tally);
 }
 
-/* Takes one message's worth of credit; false: it sends too many. */
-static bool ws_client_spend(WsClient *client) {
-        int64_t rate = client->hub->options->messages_per_s;
-        int64_t now_ms = ws_client_now_ms();
-
-        if (rate <= 0)
-                return true;
-
-        client->credit += (now_ms - client->credit_ms) * rate; /* per ms in thousandths */
-        client->credit_ms = now_ms;
-        if (client->credit > rate * 2 * WS_CLIENT_CREDIT_ONE)
-                client->credit = rate * 2 * WS_CLIENT_CREDIT_ONE;
-        if (client->credit < WS_CLIENT_CREDIT_ONE)
-                return false;
-
-        client->credit -= WS_CLIENT_CREDIT_ONE;
-        return true;
-}
-
-/* What the compressed *@message says; false: it is over with this client. */
-static bool ws_client_unpack(WsClient *client, Text *message) {
-        size_t limit = client->hub->options->max_message_bytes;
-        int r;
-
-        r = ws_packer_unpack(client->hub->packer, *message, limit, message);
-        if (r == WS_PACKER_E_TOO_BIG)
-                ws_client_close(client,
-                                WS_CLOSE_TOO_BIG,
-                                "message too big",
-                                METRIC_WS_CLOSED_TOO_BIG);
-        else if (r == WS_PACKER_E_BAD)
-                ws_client_close(client, WS_CLOSE_BAD_DATA, "not DEFLATE", METRIC_COUNT);
-        else if (r < 0)
-                ws_client_close(client, WS_CLOSE_FAULT, "out of memory", METRIC_COUNT);
-        return r == 0;
-}
-
-static int ws_client_message(WsClient *client, Text message) {
-        metric_add(METRIC_WS_MESSAGES_IN, 1);
-        if (!ws_client_spend(client)) {
-                ws_client_close(client, WS_CLOSE_RATE, "rate limited", METRIC_WS_CLOSED_RATE);
-                return 0;
-        }
-        if (client->is_binary && client->dialect->has_feed) {
-                ws_client_close(client, WS_CLOSE_MISUSE, "binary", METRIC_WS_CLOSED_MISUSE);
-                return 0;
-        }
-        if ((client->is_binary && !client->edge) || !client->dialect->receive)
-                return 0;
-        if (client->is_packed && !ws_client_unpack(client, &message))
-                return 0;
-        if (!client->is_binary && !ws_frame_is_utf8(message)) {
-                ws_client_close(client, WS_CLOSE_BAD_DATA, "not UTF-8", METRIC_COUNT);
-                return 0;
-        }
-        return client->dialect->receive(client, message);
-}
-
-/* One piece of a message; most come whole. */
-static int ws_client_piece(WsClient *client, Text piece, bool is_first, bool is_last) {
-        int r;
-
-        if (is_first && is_last)
-                return ws_client_message(client, piece);
-
-        if (is_first)
-                buf_reset(&client->in);
-        if (!client->is_binary || client->edge)
-                buf_append(&client->in, piece.data, piece.n);
-        if (buf_failed(&client->in))
-                return err_new(-ENOMEM);
-        if (piece.n == 0 && !is_last && !ws_client_spend(client)) /* empty fragments without end */
-                ws_client_close(client, WS_CLOSE_RATE, "rate limited", METRIC_WS_CLOSED_RATE);
-        if (!is_last)
-                return 0;
-
-        r = ws_client_message(client, buf_text(&client->in));
-        if (client->in.capacity > WS_CLIENT_IN_KEEP)
-                buf_done(&client->in);
-        return r;
-}
-
-int ws_client_receive(WsClient *client, const void *data, size_t n) {
-        size_t coming = lws_remaining_packet_payload(client->wsi);
-        size_t limit = client->hub->options->max_message_bytes;
-        bool is_first = lws_is_first_fragment(client->wsi);
-        bool is_last = lws_is_final_fragment(client->wsi);
-        int r = 0;
-
-        if (client->state != WS_CLIENT_OPEN || client->close_code != 0)
-                return 0;
-
-        client->seen_ms = ws_client_now_ms();
-        client->is_binary = lws_frame_is_binary(client->wsi);
-        client->n_in = is_first ? n : client->n_in + n;
-        if (is_first)
-                client->is_packed = lws_get_reserved_bits(client->wsi) != 0;
-        if (coming > limit || client->n_in + coming > limit)
-                ws_client_close(client,
-                                WS_CLOSE_TOO_BIG,
-                                "message too big",
-                                METRIC_WS_CLOSED_TOO_BIG);
-        else
-                r = ws_client_piece(client, (Text){ .data = data, .n = n }, is_first, is_last);
-        ws_hub_settle(client->hub);
-        return r < 0 ? -1 : 0; /* out of memory: this one goes, the others stay */
-}
-
-int ws_client_pong(WsClient *client, const void *data, size_t n) {
-        int r = 0;
-
-        client->seen_ms = ws_client_now_ms();
-        if (client->edge && client->state == WS_CLIENT_OPEN)
-                r = ws_edge_pong(client, (Text){ .data = data, .n = n });
-        return r < 0 ? -1 : 0;
-}
-
 void ws_client_pause(WsClient *client, bool is_paused) {
-        if (client->wsi && client->state == WS_CLIENT_OPEN)
-                lws_rx_flow_control(client->wsi, is_paused ? 0 : 1);
-}
-
-/*
- * The answer to our close, or a close of its own, which lws answers with the same code: one that
- * may not go over the wire becomes 1002.
- */
-int ws_client_peer_closes(WsClient *client, void *data, size_t n) {
-        uint8_t *bytes = data;
-
-        if (client->state == WS_CLIENT_LEAVING)
-                return -1;
-
-        if (n >= 2 && (bytes[0] << 8 | bytes[1]) >= 5000) {
-                bytes[0] = WS_CLOSE_PROTOCOL >> 8;
-                bytes[1] = WS_CLOSE_PROTOCOL & 0xff;
-        }
-        if (client->state == WS_CLIENT_OPEN)
-                ws_client_leave(client);
-        ws_client_unmark(client);
-        ws_client_leave_soon(client);
-        ws_tally_publish(&client->hub->tally);
-        return 0;
+        if (client->conn && client->state == WS_CLIENT_OPEN)
+                ws_conn_pause(client->conn, is_paused);
 }
 
 /* Out of patience with an open one? */
@@ -637,6 +513,8 @@ static void ws_client_judge(WsClient *client, int64_t now_ms) {
                 ws_client_close(client, WS_CLOSE_NO_AUTH, "no auth", METRIC_WS_CLOSED_NO_AUTH);
         else if (now_ms - client->seen_ms >= options->silence_ms)
                 ws_client_close(client, WS_CLOSE_SILENT, "no pong", METRIC_WS_CLOSED_SILENT);
+        else if (client->is_halfway && now_ms - client->begun_ms >= options->silence_ms)
+                ws_client_close(client, WS_CLOSE_POLICY, "unfinished message", METRIC_COUNT);
         else if (since != 0 && now_ms - since >= options->slow_ms)
                 ws_client_close(client, WS_CLOSE_SLOW, "too slow", METRIC_WS_CLOSED_SLOW);
         else if (clock_now_us() >= client->expires_us)
@@ -658,10 +536,6 @@ void ws_client_look(WsWheelLink *link, int64_t now_ms) {
                 return;
         }
 
-        if (ws_client_is_stream(client) && ws_client_n_received(client) > client->n_received) {
-                ws_client_cut(client); /* lws would spin on a request that it cannot serve yet */
-                return;
-        }
         ws_client_judge(client, now_ms);
         if (now_ms >= client->ping_ms) {
                 client->ping_ms = now_ms + ws_client_ping_interval(client);
@@ -676,7 +550,7 @@ void ws_client_farewell(WsClient *client) {
         size_t n;
 
         if (client->state != WS_CLIENT_OPEN || client->dialect->door != WS_DOOR_SOCKET ||
-            lws_partial_buffered(client->wsi))
+            ws_conn_is_full(client->conn))
                 return;
 
         n = ws_frame_close(bytes, WS_CLOSE_GOING_AWAY, "going away");

@@ -3,13 +3,11 @@
 /*
  * WsClient: one WebSocket, from the accepted handshake until the socket is gone.
  *
- * Owned by its lws connection (server.c frees it when lws frees that). It leaves the hub's lists as
- * soon as a close begins, from either side; after that nothing is offered or written any more.
- * ws_client_close() only marks it, so it may be called while a list is walked; ws_hub_settle() does
- * the rest. client.c is the one place that writes to a WebSocket, and it writes raw prepared
- * frames, close frames too (Debian's lws loses its own: it closes twice when a callback returns -1
- * on a libuv loop): only on the loop thread, only while lws has nothing buffered, never once a
- * close began.
+ * Owned by the session of its connection. It leaves the hub's lists as soon as a close begins, from
+ * either side; after that nothing is offered or written any more. ws_client_close() only marks it,
+ * so it may be called while a list is walked; ws_hub_settle() does the rest. client.c writes,
+ * incoming.c reads: messages go out while the connection has nothing left of the last, and none
+ * once a close began.
  * Functions that return int return faults only. Loop thread.
  */
 
@@ -19,18 +17,18 @@
 #include "gateway/base/buf.h"
 #include "gateway/base/metrics.h"
 #include "ws/backlog.h"
+#include "ws/decoder.h"
 #include "ws/dialect.h"
 #include "ws/index.h"
 #include "ws/push.h"
 #include "ws/wheel.h"
 
-struct lws;
-
+typedef struct WsConn WsConn;
 typedef struct WsEdge WsEdge;
 typedef struct WsFeed WsFeed;
 
 /* The poll is over; the client has left already. */
-typedef void (*WsPollFn)(WsClient *client, struct lws *wsi);
+typedef void (*WsPollFn)(WsClient *client, WsConn *conn);
 
 typedef enum WsClientState {
         WS_CLIENT_WAITING, /* for the end of the handshake */
@@ -61,7 +59,8 @@ typedef enum WsClose {
         WS_CLOSE_STATE_LOST = 4203,
 } WsClose;
 
-#define WS_CLIENT_GRACE_US 25000000 /* of an expired token */
+#define WS_CLIENT_GRACE_US   25000000 /* of an expired token */
+#define WS_CLIENT_CREDIT_ONE 1000     /* of one message in */
 
 /* Types of dialects D and E that a client may choose among. */
 enum {
@@ -75,8 +74,8 @@ enum {
 };
 
 struct WsClient {
-        struct lws *wsi; /* NULL until it is open */
-        WsHub *hub;      /* borrowed */
+        WsConn *conn; /* borrowed; NULL until it is open */
+        WsHub *hub;   /* borrowed */
         const WsDialect *dialect;
         WsEdge *edge; /* owned; NULL: not a device's own socket */
         WsFeed *feed; /* owned; NULL: the dialect has no subscriptions, or it is leaving */
@@ -106,23 +105,26 @@ struct WsClient {
         const char *close_reason; /* static */
 
         int64_t connected_us;
-        int64_t expires_us;  /* of the token, with its grace; INT64_MAX = never */
-        int64_t auth_ms;     /* monotonic: while is_unknown */
-        WsPollFn answer;     /* of a poll: once, when @out is its answer */
-        Buf out;             /* of a poll; empty: nothing has happened */
-        uint64_t n_received; /* of a stream: bytes of its request */
-        uint64_t told_seq;   /* of a poll: where the next one goes on; 0 = where this one began */
-        bool is_lost;        /* a poll that could not be resumed */
-        WsFollow *first;     /* owned until it is open: of a stream or poll, */
-        bool has_since;      /* and where it goes on */
+        int64_t expires_us; /* of the token, with its grace; INT64_MAX = never */
+        int64_t auth_ms;    /* monotonic: while is_unknown */
+        WsPollFn answer;    /* of a poll: once, when @out is its answer */
+        Buf out;            /* of a poll; empty: nothing has happened */
+        uint64_t told_seq;  /* of a poll: where the next one goes on; 0 = where this one began */
+        bool is_lost;       /* a poll that could not be resumed */
+        WsFollow *first;    /* owned until it is open: of a stream or poll, */
+        bool has_since;     /* and where it goes on */
         WsCursor since;
         int64_t seen_ms, ping_ms, deadline_ms; /* monotonic: last sign of life, next ping, end */
         int64_t credit, credit_ms;             /* messages in, in thousandths */
 
         WsSpot everyone, person, audience;
         WsBacklog backlog;
-        Buf in;      /* a message that came in several pieces */
-        size_t n_in; /* bytes of it so far */
+        WsDecoder decoder;
+        Buf in;           /* a message that came in several pieces */
+        size_t n_in;      /* bytes of it so far */
+        Buf pong;         /* to the last PING for which there was no room */
+        bool is_halfway;  /* through a message */
+        int64_t begun_ms; /* that began then */
         WsWheelLink link;
         TAILQ_ENTRY(WsClient) dirty;
 };
@@ -130,12 +132,12 @@ struct WsClient {
 MUST_CHECK int ws_client_new(WsClient **ret_client, WsHub *hub, const WsDialect *dialect);
 WsClient *ws_client_free(WsClient *client);
 
-/* What lws reports; returns what the lws callback returns. */
-int ws_client_open(WsClient *client, struct lws *wsi);
-int ws_client_receive(WsClient *client, const void *data, size_t n);
-int ws_client_pong(WsClient *client, const void *data, size_t n);
+/* What becomes of its connection. */
+MUST_CHECK int ws_client_open(WsClient *client, WsConn *conn);
 void ws_client_writeable(WsClient *client);
-int ws_client_peer_closes(WsClient *client, void *data, size_t n);
+void ws_client_pong(WsClient *client, Text payload);
+/* The peer closes with @code (0: without one), or broke the protocol: it gets that, and the end. */
+void ws_client_depart(WsClient *client, int code, const char *reason);
 void ws_client_closed(WsClient *client);
 
 /* For the hub and the dialects. */

@@ -104,31 +104,6 @@ static const char *ws_extension_read_offer(const char *at, WsOffer *ret_offer, b
         return at && name.n > 0 && (*at == ',' || *at == '\0') ? at : NULL;
 }
 
-/* Splits as lws_extension_server_handshake() does: quotes mean nothing, a tab is a comma. */
-static unsigned ws_extension_count(const char *offers) {
-        char name[64];
-        bool is_ignored = false;
-        unsigned count = 0;
-        size_t n = 0;
-
-        for (;; ++offers) {
-                if (*offers && *offers != ',' && *offers != '\t') {
-                        is_ignored |= *offers == ';';
-                        if (is_ignored || *offers == ' ')
-                                continue;
-                        name[n] = *offers;
-                        n += n < sizeof(name) - 1;
-                        continue;
-                }
-                name[n] = '\0';
-                count += strcmp(name, WS_EXTENSION_NAME) == 0;
-                if (!*offers)
-                        return count;
-                is_ignored = false;
-                n = 0;
-        }
-}
-
 static void ws_extension_accept(WsExtension *extension, const WsOffer *offer) {
         int n = snprintf(extension->answer,
                          sizeof(extension->answer),
@@ -145,7 +120,7 @@ static void ws_extension_accept(WsExtension *extension, const WsOffer *offer) {
 void ws_extension_read(WsExtension *ret_extension, const char *offers) {
         const char *at = ws_extension_skip(offers);
 
-        *ret_extension = (WsExtension){ .n_mentions = ws_extension_count(offers) };
+        *ret_extension = (WsExtension){ 0 };
         while (*at) {
                 WsOffer offer;
                 bool ok;
@@ -162,5 +137,4 @@ void ws_extension_read(WsExtension *ret_extension, const char *offers) {
                 if (ok && !ret_extension->is_accepted)
                         ws_extension_accept(ret_extension, &offer);
         }
-        ret_extension->is_accepted &= ret_extension->n_mentions > 0;
 }

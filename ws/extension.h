@@ -13,16 +13,12 @@
 #include "gateway/base/base.h"
 
 #define WS_EXTENSION_NAME        "permessage-deflate"
-#define WS_EXTENSION_OFFERS_SIZE 255 /* libwebsockets drops who offers more */
-#define WS_EXTENSION_WINDOW_BITS 12  /* ours; published clients ask for 12 or for 15 */
+#define WS_EXTENSION_WINDOW_BITS 12 /* ours; published clients ask for 12 or for 15 */
 
 typedef struct WsExtension WsExtension;
 
 struct WsExtension {
         bool is_accepted;
-        /* How often libwebsockets will ask whether the extension is wanted: it splits the header
-         * in a way of its own, and hangs up when it is mentioned again after a yes. */
-        unsigned n_mentions;
         char answer[128]; /* parameters, to be written behind the name */
 };
 

@@ -47,6 +47,8 @@ uint64_t ws_frame_key(unsigned kind, int64_t entity, int32_t part);
 /* Control frames as bytes. */
 #define WS_FRAME_PING_SIZE  10
 #define WS_FRAME_CLOSE_SIZE 127
+#define WS_FRAME_PONG       0x8a /* the first byte of one, and of a close: before the length */
+#define WS_FRAME_BYE        0x88
 extern const uint8_t ws_frame_ping[WS_FRAME_PING_SIZE];
 size_t ws_frame_close(uint8_t ret_bytes[WS_FRAME_CLOSE_SIZE], int code, const char *reason);
 

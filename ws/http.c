@@ -1,15 +1,18 @@
 #include "ws/http.h"
 
-#include <libwebsockets.h>
-
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
 #include "gateway/base/metrics.h"
 #include "gateway/base/queue.h"
 #include "ws/admit.h"
 #include "ws/client.h"
+#include "ws/conn.h"
 #include "ws/endpoint.h"
+#include "ws/gate.h"
+#include "ws/head.h"
+#include "ws/incoming.h"
 #include "ws/limiter.h"
+#include "ws/listener.h"
 #include "ws/party.h"
 #include "ws/response.h"
 #include "ws/session.h"
@@ -23,11 +26,13 @@ struct WsHttp {
         const WsOptions *options; /* borrowed */
         const WsAccess *access;   /* borrowed */
         WsHub *hub;               /* borrowed */
+        WsGate *gate;             /* borrowed */
         Queue *queries;           /* borrowed */
         WsLimiter *limiter;
         WsWaiters *waiters;
         uint64_t n_tickets;
-        WsRequest request; /* of the callback under way */
+        WsHead head;       /* of the call under way, */
+        WsRequest request; /* and what it asks for */
 
         WsRates rates;
         int64_t rates_at_us;
@@ -37,7 +42,7 @@ struct WsHttp {
 int ws_http_new(WsHttp **ret_http,
                 const WsOptions *options,
                 const WsAccess *access,
-                WsHub *hub,
+                WsGate *gate,
                 Queue *queries) {
         CLEANUP(ws_http_free) WsHttp *http = NULL;
         int r;
@@ -47,7 +52,8 @@ int ws_http_new(WsHttp **ret_http,
                 return err_new(-ENOMEM);
         http->options = options;
         http->access = access;
-        http->hub = hub;
+        http->hub = ws_gate_hub(gate);
+        http->gate = gate;
         http->queries = queries;
         http->waiters = calloc(1, sizeof(*http->waiters));
         if (!http->waiters)
@@ -72,10 +78,6 @@ WsHttp *ws_http_free(WsHttp *http) {
         return NULL;
 }
 
-size_t ws_http_session_size(void) {
-        return sizeof(WsSession);
-}
-
 static WsCall ws_http_call(WsHttp *http, WsResponse *response) {
         return (WsCall){
                 .options = http->options,
@@ -89,9 +91,9 @@ static WsCall ws_http_call(WsHttp *http, WsResponse *response) {
 }
 
 /* A waiter for the request in hand, with what is known of it. */
-static WsWaiter *ws_http_wait(WsSession *session, struct lws *wsi, const WsCall *call) {
+static WsWaiter *ws_http_wait(WsSession *session, const WsCall *call) {
         const WsRequest *request = call->request;
-        WsWaiter *waiter = ws_waiters_take(session, wsi);
+        WsWaiter *waiter = ws_waiters_take(session);
 
         if (!waiter) {
                 ws_response_retry_after(call->response, 1);
@@ -152,39 +154,34 @@ static int ws_http_ask(WsHttp *http, const WsEndpoint *endpoint, WsWaiter *waite
         return r < 0 ? err_up(r) : 0;
 }
 
-/* The answer of a poll is there: it is written when lws says so. */
-static void ws_http_on_poll(WsClient *client, struct lws *wsi) {
+/* The answer of a poll is there: it is written in a later turn, when nobody walks a list. */
+static void ws_http_on_poll(WsClient *client, WsConn *conn) {
         (void)client;
-        lws_rx_flow_control(wsi, 1); /* else lws would not let us write */
-        lws_callback_on_writable(wsi);
+        ws_conn_want_write(conn);
 }
 
 /* The connection belongs to a subscriber from now on: for ever, or until its poll is answered. */
-static int ws_http_attach(WsSession *session, struct lws *wsi, WsCall *call) {
+static void ws_http_attach(WsSession *session, WsCall *call) {
         WsClient *client = TAKE(&call->client);
-        bool is_poll = client->dialect->door == WS_DOOR_POLL;
 
-        ws_client_free(lws_get_opaque_user_data(wsi));
-        lws_set_opaque_user_data(wsi, client); /* whoever destroys the wsi frees it */
+        session->client = client;
         session->state = WS_SESSION_EVENTS;
         session->close = call->response->close;
         client->origin = *call->request->origin ? strdup(call->request->origin) : NULL;
         client->answer = ws_http_on_poll;
-        lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
-        if (is_poll)
-                lws_rx_flow_control(wsi, 0); /* the next request stays unread */
-        else if (ws_session_begin_events(wsi, call->response) < 0)
-                return -1;
-        return ws_client_open(client, wsi);
+        ws_conn_set_deadline(session->conn, 0);
+        if (client->dialect->door == WS_DOOR_POLL)
+                ws_conn_pause(session->conn, true); /* the next request stays unread */
+        else
+                ws_session_begin_events(session, call->response);
+        if (ws_client_open(client, session->conn) < 0)
+                ws_conn_close(session->conn);
 }
 
-static int ws_http_answer_poll(WsHttp *http,
-                               WsSession *session,
-                               struct lws *wsi,
-                               WsClient *client) {
+static void ws_http_answer_poll(WsHttp *http, WsSession *session) {
+        CLEANUP(ws_client_free) WsClient *client = TAKE(&session->client);
         CLEANUP_RESPONSE WsResponse response = { .close = session->close };
         char cursor[WS_CURSOR_SIZE];
-        int r;
 
         ws_admit_origin(http->options, client->origin ? client->origin : "", &response);
         ws_response_header(&response, "Cache-Control", "no-store");
@@ -199,36 +196,20 @@ static int ws_http_answer_poll(WsHttp *http,
                 ws_response_problem(&response, 401, "unauthorized", client->close_reason);
         else if (client->close_code != 0 && client->close_code != WS_CLOSE_DRAINING)
                 ws_response_problem(&response, 503, "state_lost", client->close_reason);
-        r = ws_session_respond(session, wsi, &response);
-        lws_set_opaque_user_data(wsi, NULL);
-        ws_client_free(client);
-        return r;
-}
-
-/* Is there room for more of a stream, or is it the turn of a poll's answer? */
-static int ws_http_events_writeable(WsHttp *http, WsSession *session, struct lws *wsi) {
-        WsClient *client = lws_get_opaque_user_data(wsi);
-
-        if (!client)
-                return -1;
-        if (client->dialect->door == WS_DOOR_POLL && client->state == WS_CLIENT_CLOSED)
-                return ws_http_answer_poll(http, session, wsi, client);
-        ws_client_writeable(client);
-        return 0;
+        ws_session_respond(session, &response);
 }
 
 /* Calls the endpoint; what it cannot answer now waits with the query. */
-static int ws_http_serve(WsHttp *http,
-                         WsSession *session,
-                         struct lws *wsi,
-                         const WsEndpoint *endpoint,
-                         WsCall *call) {
+static void ws_http_serve(WsHttp *http,
+                          WsSession *session,
+                          const WsEndpoint *endpoint,
+                          WsCall *call) {
         WsWaiter *waiter = session->waiter;
         int r;
 
         r = endpoint->call(call);
         if (r == 0 && call->query && !waiter)
-                waiter = ws_http_wait(session, wsi, call);
+                waiter = ws_http_wait(session, call);
         if (r == 0 && call->query && waiter)
                 r = ws_http_ask(http, endpoint, waiter, call);
         call->query = query_free(call->query);
@@ -236,17 +217,18 @@ static int ws_http_serve(WsHttp *http,
                 err_up(r);
                 ws_admit_fault(call->response);
         }
-        if (call->client && call->response->status == 0)
-                return ws_http_attach(session, wsi, call);
+        if (call->client && call->response->status == 0) {
+                ws_http_attach(session, call);
+                return;
+        }
         call->client = ws_client_free(call->client);
         if (call->response->status != 0)
-                return ws_session_respond(session, wsi, call->response);
-
-        ws_session_wait(session, wsi);
-        return 0;
+                ws_session_respond(session, call->response);
+        else
+                ws_session_wait(session);
 }
 
-/* A POST that says no length has no body, whatever lws waits for: the connection ends with it. */
+/* A POST that says no length has no body (RFC 9112 6.3): should one come, it is no request. */
 static void ws_http_prepare(const WsRequest *request, WsResponse *response) {
         response->is_head = strcmp(request->method, "HEAD") == 0;
         response->keep = request->is_http_1_0 && request->wants_keep;
@@ -254,31 +236,66 @@ static void ws_http_prepare(const WsRequest *request, WsResponse *response) {
                           (request->body_length < 0 && strcmp(request->method, "POST") == 0);
 }
 
-static int ws_http_collect(WsHttp *http,
-                           WsSession *session,
-                           struct lws *wsi,
-                           const WsEndpoint *endpoint,
-                           const WsCall *call) {
+static void ws_http_collect(WsHttp *http,
+                            WsSession *session,
+                            const WsEndpoint *endpoint,
+                            const WsCall *call) {
         int timeout_ms = http->options->handshake_timeout_ms;
-        WsWaiter *waiter = ws_http_wait(session, wsi, call);
+        WsWaiter *waiter = ws_http_wait(session, call);
 
-        if (!waiter)
-                return ws_session_refuse(session, wsi, call->request, call->response);
+        if (!waiter) {
+                ws_session_refuse(session, call->response);
+                return;
+        }
         waiter->endpoint = endpoint;
-        ws_session_collect(session, timeout_ms > 0 ? timeout_ms : WS_HTTP_BODY_MS);
-        return 0;
+        if (call->request->wants_continue)
+                ws_session_continue(session);
+        ws_session_collect(session,
+                           call->request->body_length,
+                           timeout_ms > 0 ? timeout_ms : WS_HTTP_BODY_MS);
 }
 
-static int ws_http_begin(WsHttp *http, WsSession *session, struct lws *wsi) {
+/* The handshake of a WebSocket: from here on the connection is its client's, or it is refused. */
+static void ws_http_upgrade(WsHttp *http, WsSession *session) {
         CLEANUP_RESPONSE WsResponse response = { 0 };
-        const WsRequest *request = &http->request;
+        CLEANUP(ws_client_free) WsClient *client = NULL;
+        CLEANUP_BUF Buf hello = { 0 };
+        int r;
+
+        r = ws_gate_open(http->gate, &http->head, &http->request, &response, &hello, &client);
+        if (r < 0 || buf_failed(&hello)) {
+                ws_conn_close(session->conn);
+                return;
+        }
+        if (!client) {
+                ws_session_refuse(session, &response);
+                return;
+        }
+        ws_conn_set_deadline(session->conn, 0);
+        session->state = WS_SESSION_SOCKET;
+        session->client = TAKE(&client);
+        if (!ws_conn_write(session->conn, hello.data, hello.n) ||
+            ws_client_open(session->client, session->conn) < 0)
+                ws_conn_close(session->conn);
+}
+
+static void ws_http_begin(WsHttp *http, WsSession *session) {
+        CLEANUP_RESPONSE WsResponse response = { 0 };
+        WsRequest *request = &http->request;
         WsCall call = ws_http_call(http, &response);
         const WsEndpoint *endpoint;
 
-        ws_session_reset(session, http->waiters);
-        if (ws_request_read(&http->request, wsi) != 0) {
+        if (ws_request_read(request, &http->head) != 0) {
                 ws_response_problem(&response, 400, "bad_request", "The request cannot be read.");
-                return ws_session_refuse(session, wsi, request, &response);
+                ws_session_refuse(session, &response);
+                return;
+        }
+        memcpy(request->source, ws_conn_source(session->conn), sizeof(request->source));
+        request->is_tls = ws_conn_is_tls(session->conn);
+        request->is_health = ws_conn_door(session->conn) == WS_ENTRANCE_HEALTH;
+        if (request->is_upgrade && !request->is_health) {
+                ws_http_upgrade(http, session);
+                return;
         }
 
         call.request = request;
@@ -288,12 +305,13 @@ static int ws_http_begin(WsHttp *http, WsSession *session, struct lws *wsi) {
         endpoint = ws_admit(&call);
         memcpy(call.idempotency_key, request->idempotency_key, sizeof(call.idempotency_key));
         if (!endpoint && (request->body_length > 0 || request->has_coding))
-                return ws_session_refuse(session, wsi, request, &response);
-        if (!endpoint)
-                return ws_session_respond(session, wsi, &response);
-        if (request->body_length > 0)
-                return ws_http_collect(http, session, wsi, endpoint, &call);
-        return ws_http_serve(http, session, wsi, endpoint, &call);
+                ws_session_refuse(session, &response);
+        else if (!endpoint)
+                ws_session_respond(session, &response);
+        else if (request->body_length > 0)
+                ws_http_collect(http, session, endpoint, &call);
+        else
+                ws_http_serve(http, session, endpoint, &call);
 }
 
 /* Who asked, if he still may: a body, a query and a long answer take time, in which his tokens can
@@ -313,18 +331,15 @@ static const Device *ws_http_device_of(const WsHttp *http, const WsWaiter *waite
         return device;
 }
 
-static int ws_http_body_complete(WsHttp *http, WsSession *session, struct lws *wsi) {
+static void ws_http_body_complete(WsHttp *http, WsSession *session) {
         CLEANUP_RESPONSE WsResponse response = { 0 };
         WsCall call = ws_http_call(http, &response);
         WsWaiter *waiter = session->waiter;
 
-        if (session->state == WS_SESSION_DISCARD)
-                return -1;
-        if (session->state != WS_SESSION_BODY)
-                return 0;
-        if (buf_failed(&waiter->body))
-                return -1;
-
+        if (buf_failed(&waiter->body)) {
+                ws_conn_close(session->conn);
+                return;
+        }
         response.close = waiter->close;
         response.keep = waiter->keep;
         ws_admit_origin(http->options, waiter->origin, &response);
@@ -336,49 +351,128 @@ static int ws_http_body_complete(WsHttp *http, WsSession *session, struct lws *w
         memcpy(call.idempotency_key, waiter->idempotency_key, sizeof(call.idempotency_key));
         call.body = buf_text(&waiter->body);
         if ((waiter->endpoint->access == WS_ENDPOINT_USER && !call.identity.user) ||
-            (waiter->user_id != 0 && waiter->expires_us <= call.now_us)) {
+            (waiter->endpoint->access == WS_ENDPOINT_DEVICE && !call.identity.device) ||
+            (waiter->user_id != 0 && waiter->expires_us <= call.now_us))
                 ws_response_problem(&response, 401, "unauthorized", "The credential has ended.");
-                return ws_session_respond(session, wsi, &response);
-        }
-        if (waiter->endpoint->access == WS_ENDPOINT_DEVICE && !call.identity.device) {
-                ws_response_problem(&response, 401, "unauthorized", "The credential has ended.");
-                return ws_session_respond(session, wsi, &response);
-        }
-        return ws_http_serve(http, session, wsi, waiter->endpoint, &call);
+        if (response.status != 0)
+                ws_session_respond(session, &response);
+        else
+                ws_http_serve(http, session, waiter->endpoint, &call);
 }
 
-static bool ws_http_is_events(const WsSession *session) {
-        return session->state == WS_SESSION_EVENTS;
-}
+/* ---- what the connection reports ----------------------------------------------------------- */
 
-int ws_http_callback(WsHttp *http,
-                     struct lws *wsi,
-                     int reason,
-                     void *session,
-                     void *in,
-                     size_t n_in) {
-        if (!session)
-                return reason == LWS_CALLBACK_HTTP ? -1 : 0;
+/* What cannot be read is answered all the same, and is the last that this connection says. */
+static void ws_http_misread(WsSession *session, int r) {
+        CLEANUP_RESPONSE WsResponse response = { 0 };
 
-        switch ((enum lws_callback_reasons)reason) {
-        case LWS_CALLBACK_HTTP:
-                return ws_http_begin(http, session, wsi);
-        case LWS_CALLBACK_HTTP_BODY:
-                return ws_session_body(session, in, n_in);
-        case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-                return ws_http_body_complete(http, session, wsi);
-        case LWS_CALLBACK_HTTP_WRITEABLE:
-                return ws_http_is_events(session) ? ws_http_events_writeable(http, session, wsi)
-                                                  : ws_session_writeable(session, wsi);
-        case LWS_CALLBACK_CLOSED_HTTP:
-        case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
-                if (ws_http_is_events(session) && lws_get_opaque_user_data(wsi))
-                        ws_client_closed(lws_get_opaque_user_data(wsi));
-                ws_session_reset(session, NULL);
-                return 0;
+        switch (r) {
+        case WS_HEAD_E_TOO_LONG:
+                ws_response_problem(&response, 414, "too_long", "The target is too long.");
+                break;
+        case WS_HEAD_E_TOO_LARGE:
+                ws_response_problem(&response, 431, "too_large", "The headers are too large.");
+                break;
+        case WS_HEAD_E_VERSION:
+                ws_response_problem(&response, 505, "bad_version", "HTTP/1.1 is spoken here.");
+                break;
         default:
+                ws_response_problem(&response, 400, "bad_request", "The request cannot be read.");
+        }
+        ws_session_refuse(session, &response);
+}
+
+/* Waits for the whole head. That of a request after the first has as long as the first. */
+static size_t ws_http_read_head(WsHttp *http, WsSession *session, const char *data, size_t n) {
+        int timeout_ms = http->options->handshake_timeout_ms;
+        int r = WS_HEAD_E_MORE;
+
+        if (session->is_resting)
+                ws_conn_set_deadline(session->conn,
+                                     clock_mono_us() / 1000 +
+                                             (timeout_ms > 0 ? timeout_ms : WS_HTTP_BODY_MS));
+        session->is_resting = false;
+        if (n >= WS_HEAD_MAX || memchr(data + session->n_seen, '\n', n - session->n_seen))
+                r = ws_head_parse(&http->head, (Text){ .data = data, .n = n });
+        if (r == WS_HEAD_E_MORE) {
+                session->n_seen = n;
                 return 0;
         }
+        session->n_seen = 0;
+        if (r == 0)
+                ws_http_begin(http, session);
+        else
+                ws_http_misread(session, r);
+        return r == 0 ? http->head.n : n;
+}
+
+static size_t ws_http_read_body(WsHttp *http, WsSession *session, const char *data, size_t n) {
+        size_t used = ws_session_body(session, data, n);
+
+        if (session->n_body == 0)
+                ws_http_body_complete(http, session);
+        return used;
+}
+
+size_t ws_http_receive(WsHttp *http, WsSession *session, char *data, size_t n) {
+        session->waiters = http->waiters;
+        switch (session->state) {
+        case WS_SESSION_IDLE:
+                return ws_http_read_head(http, session, data, n);
+        case WS_SESSION_BODY:
+                return ws_http_read_body(http, session, data, n);
+        case WS_SESSION_SOCKET:
+                return ws_incoming_take(session->client, data, n);
+        case WS_SESSION_EVENTS:
+                ws_conn_end(session->conn); /* nobody speaks into an event stream */
+                return n;
+        default:
+                return 0; /* it was not read */
+        }
+}
+
+void ws_http_writable(WsHttp *http, WsSession *session) {
+        WsClient *client = session->client;
+
+        if (!client)
+                ws_session_writable(session);
+        else if (client->dialect->door == WS_DOOR_POLL && client->state == WS_CLIENT_CLOSED)
+                ws_http_answer_poll(http, session);
+        else
+                ws_client_writeable(client);
+}
+
+/* Who hangs up does not wait for a stream or a poll; an answer that is under way he may wait for.
+ */
+void ws_http_ended(WsSession *session) {
+        switch (session->state) {
+        case WS_SESSION_EVENTS:
+        case WS_SESSION_STREAM:
+                ws_conn_close(session->conn);
+                return;
+        case WS_SESSION_WAIT:
+                if (session->waiter->stream)
+                        ws_conn_close(session->conn);
+                return;
+        case WS_SESSION_FLUSH:
+                return;
+        default:
+                if (ws_conn_has_ended(session->conn))
+                        ws_conn_end(session->conn);
+        }
+}
+
+void ws_http_late(WsSession *session) {
+        if (session->state == WS_SESSION_IDLE && !session->is_resting)
+                metric_add(METRIC_WS_REFUSED_TIMEOUT, 1);
+        ws_conn_close(session->conn);
+}
+
+void ws_http_closed(WsSession *session) {
+        if (session->client)
+                ws_client_closed(session->client);
+        session->client = ws_client_free(session->client);
+        ws_session_reset(session);
 }
 
 static void ws_http_settle(WsHttp *http, WsWaiter *waiter, const Answer *answer) {
@@ -416,9 +510,12 @@ static void ws_http_begin_stream(WsHttp *http, WsWaiter *waiter, const Answer *a
         WsCall call = ws_http_call(http, &response);
 
         ws_admit_origin(http->options, waiter->origin, &response);
-        if (waiter->endpoint->answer(&call, answer) < 0)
+        if (waiter->endpoint->answer(&call, answer) < 0) {
                 ws_waiter_kill(waiter);
+                return;
+        }
         ws_waiter_begin_stream(waiter, &response);
+        ws_waiter_continue_stream(waiter, buf_text(&answer->chunk), answer->is_last);
 }
 
 /* May who asked still see what it is about? */
@@ -452,16 +549,17 @@ static void ws_http_piece(WsHttp *http, WsWaiter *waiter, const Answer *answer) 
                 ws_waiter_kill(waiter);
                 return;
         }
-        if (!has_begun)
+        if (has_begun)
+                ws_waiter_continue_stream(waiter, buf_text(&answer->chunk), answer->is_last);
+        else
                 ws_http_begin_stream(http, waiter, answer);
-        ws_waiter_continue_stream(waiter, buf_text(&answer->chunk), answer->is_last);
 }
 
 void ws_http_answer(WsHttp *http, const Answer *answer) {
         for (size_t i = 0; answer->ticket != 0 && i < WS_SESSION_WAITERS; ++i) {
                 WsWaiter *waiter = &http->waiters->all[i];
 
-                if (waiter->wsi && waiter->ticket == answer->ticket) {
+                if (waiter->session && waiter->ticket == answer->ticket) {
                         if (waiter->stream)
                                 ws_http_piece(http, waiter, answer);
                         else
@@ -494,10 +592,9 @@ static void ws_http_take_rates(WsHttp *http, int64_t now_us) {
         http->rates_at_us = now_us;
 }
 
-/* The reader of a stream has hung up, or its rest will not come. */
+/* The rest of a stream that has begun will not come. */
 static bool ws_http_is_lost(const WsWaiter *waiter) {
-        return waiter->stream && !waiter->is_complete &&
-               (stream_is_broken(waiter->stream) || ws_waiter_is_gone(waiter));
+        return waiter->stream && !waiter->is_complete && stream_is_broken(waiter->stream);
 }
 
 void ws_http_tick(WsHttp *http) {
@@ -507,30 +604,14 @@ void ws_http_tick(WsHttp *http) {
         for (size_t i = 0; i < WS_SESSION_WAITERS; ++i) {
                 WsWaiter *waiter = &http->waiters->all[i];
 
-                if (!waiter->wsi)
+                if (!waiter->session)
                         continue;
-                if (waiter->ticket != 0 && waiter->session->state == WS_SESSION_WAIT &&
-                    now_us > waiter->deadline_us) {
+                if (ws_http_is_lost(waiter)) {
+                        ws_waiter_kill(waiter);
+                } else if (waiter->ticket != 0 && waiter->session->state == WS_SESSION_WAIT &&
+                           now_us > waiter->deadline_us) {
                         ws_waiter_drop_stream(waiter, false);
                         ws_http_settle(http, waiter, &(Answer){ .status = 504 });
                 }
-                if (ws_waiter_is_spinning(waiter) || ws_http_is_lost(waiter))
-                        ws_waiter_kill(waiter);
         }
-}
-
-/* lws goes on by itself after a refused upgrade (1); any other request ends here. */
-int ws_http_problem(struct lws *wsi,
-                    int status,
-                    const char *code,
-                    const char *detail,
-                    int retry_after_s) {
-        CLEANUP_RESPONSE WsResponse response = { .close = true };
-        bool is_upgrade = lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE) > 0;
-
-        ws_response_retry_after(&response, retry_after_s);
-        ws_response_problem(&response, status, code, detail);
-        if (ws_session_write(wsi, &response) < 0)
-                return -1;
-        return is_upgrade ? 1 : -1;
 }

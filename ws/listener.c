@@ -1,33 +1,180 @@
 #include "ws/listener.h"
 
-#include <libwebsockets.h>
+#include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <uv.h>
 
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
 #include "gateway/base/log.h"
-#include "ws/options.h"
+#include "gateway/base/metrics.h"
+#include "ws/conn.h"
 
-#define WS_LISTENER_HEADER_BYTES 16384
-#define WS_LISTENER_KEEP_S       15 /* an idle HTTP connection */
-#define WS_LISTENER_HANDSHAKE_S  10 /* where the options do not say */
-#define WS_LISTENER_LATER_S      5
-#define WS_LISTENER_NOTSENT      16384 /* bytes the kernel keeps unsent before it says stop */
-#define WS_LISTENER_SNDBUF       65536
+#define WS_LISTENER_BACKLOG      4096
+#define WS_LISTENER_TURN         64 /* accepted in one turn of the loop */
+#define WS_LISTENER_FILES        64 /* descriptors that are left to the others */
+#define WS_LISTENER_HANDSHAKE_MS 10000
 
-/* Little stays in the kernel, so that a slow viewer is not served minutes-old data. */
-void ws_listener_tune(int fd) {
-        static const int one = 1, notsent = WS_LISTENER_NOTSENT, sndbuf = WS_LISTENER_SNDBUF;
+struct WsListener {
+        uv_poll_t poll;
+        int fd, port;
+        WsEntrance entrance;
+        bool is_resting, is_started;
+        const WsOptions *options; /* borrowed */
+        WsConns *conns;           /* borrowed */
+        WsTls *tls;               /* borrowed; NULL = plain */
+};
 
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
-        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
+static bool ws_listener_is_full(const WsListener *listener, int fd) {
+        bool is_health = listener->entrance == WS_ENTRANCE_HEALTH;
+        size_t most = is_health ? WS_LISTENER_HEALTH
+                                : (size_t)listener->options->max_connections + WS_LISTENER_SPARE;
+        struct rlimit limit = { .rlim_cur = RLIM_INFINITY };
+        rlim_t kept = is_health ? WS_LISTENER_FILES / 2 : WS_LISTENER_FILES;
+
+        if (ws_conns_length(listener->conns, listener->entrance) >= most)
+                return true;
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+        if (kept > limit.rlim_cur / 2)
+                kept = limit.rlim_cur / 2;
+        return (rlim_t)fd >= limit.rlim_cur - kept; /* a new one is the lowest that is free */
 }
 
-/* lws sizes its tables by this limit, and scans them if it is told a smaller one. */
-static void ws_listener_raise_limit(const WsOptions *options) {
+static void ws_listener_rest(WsListener *listener) {
+        listener->is_resting = true;
+        uv_poll_stop(&listener->poll);
+        metric_add(METRIC_WS_REFUSED_CAPACITY, 1);
+}
+
+/* False: there is none, or there cannot be one now. */
+static bool ws_listener_accept(WsListener *listener) {
+        int timeout_ms = listener->options->handshake_timeout_ms;
+        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd < 0) {
+                if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                        ws_listener_rest(listener);
+                return errno == EINTR || errno == ECONNABORTED;
+        }
+        if (ws_listener_is_full(listener, fd)) {
+                metric_add(METRIC_WS_REFUSED_CAPACITY, 1);
+                (void)close(fd);
+                return true;
+        }
+        (void)!ws_conn_open(listener->conns, /* without memory this one goes, the others stay */
+                            fd,
+                            listener->tls,
+                            (int)listener->entrance,
+                            clock_mono_us() / 1000 +
+                                    (timeout_ms > 0 ? timeout_ms : WS_LISTENER_HANDSHAKE_MS));
+        return true;
+}
+
+static void ws_listener_on_poll(uv_poll_t *poll, int status, int events) {
+        WsListener *listener = poll->data;
+
+        (void)status, (void)events;
+        for (int i = 0; i < WS_LISTENER_TURN && ws_listener_accept(listener); ++i)
+                continue;
+}
+
+void ws_listener_start(WsListener *listener, WsConns *conns, WsTls *tls) {
+        listener->conns = conns;
+        listener->tls = tls;
+        listener->is_started = true;
+        MUST(uv_poll_start(&listener->poll, UV_READABLE, ws_listener_on_poll));
+}
+
+void ws_listener_resume(WsListener *listener) {
+        if (!listener->is_resting)
+                return;
+        listener->is_resting = false;
+        MUST(uv_poll_start(&listener->poll, UV_READABLE, ws_listener_on_poll));
+}
+
+static void ws_listener_on_closed(uv_handle_t *handle) {
+        WsListener *listener = handle->data;
+
+        (void)close(listener->fd);
+        free(listener);
+}
+
+void ws_listener_close(WsListener *listener) {
+        uv_close((uv_handle_t *)&listener->poll, ws_listener_on_closed);
+}
+
+int ws_listener_port(const WsListener *listener) {
+        return listener->port;
+}
+
+/* ---- how it is opened ---------------------------------------------------------------------- */
+
+static int ws_listener_bind(const struct addrinfo *info) {
+        static const int on = 1, off = 0;
+        int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        if (info->ai_family == AF_INET6) /* "*" means IPv4 as well */
+                (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+        if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, WS_LISTENER_BACKLOG) == 0)
+                return fd;
+        r = -errno;
+        (void)close(fd);
+        return r;
+}
+
+/* A descriptor, or -errno. */
+static int ws_listener_socket(const WsListen *address) {
+        struct addrinfo hints = {
+                .ai_family = address->is_ipv6 ? AF_INET6 : AF_INET,
+                .ai_socktype = SOCK_STREAM,
+                .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
+        };
+        struct addrinfo *found = NULL;
+        char port[8];
+        int fd;
+
+        snprintf(port, sizeof(port), "%u", (unsigned)address->port & 0xffff);
+        if (getaddrinfo(address->host[0] ? address->host : NULL, port, &hints, &found) != 0)
+                return -EADDRNOTAVAIL;
+        fd = ws_listener_bind(found);
+        freeaddrinfo(found);
+        return fd;
+}
+
+/* Everywhere, on a system without IPv6, is everywhere on IPv4. */
+static int ws_listener_socket_anywhere(WsListen *address) {
+        int fd = ws_listener_socket(address);
+
+        if (fd >= 0 || !address->is_ipv6 || address->host[0] ||
+            (fd != -EAFNOSUPPORT && fd != -EADDRNOTAVAIL))
+                return fd;
+        address->is_ipv6 = false;
+        return ws_listener_socket(address);
+}
+
+static int ws_listener_bound_port(int fd) {
+        struct sockaddr_storage address = { 0 };
+        socklen_t n = sizeof(address);
+        union {
+                struct sockaddr_storage *any;
+                struct sockaddr_in *v4;
+                struct sockaddr_in6 *v6;
+        } own = { .any = &address };
+
+        if (getsockname(fd, (struct sockaddr *)(void *)&address, &n) != 0)
+                return 0;
+        return ntohs(address.ss_family == AF_INET6 ? own.v6->sin6_port : own.v4->sin_port);
+}
+
+void ws_listener_raise_limit(const WsOptions *options) {
         rlim_t want = (rlim_t)options->max_connections + 2 * (rlim_t)WS_LISTENER_SPARE;
         struct rlimit limit;
 
@@ -41,97 +188,37 @@ static void ws_listener_raise_limit(const WsOptions *options) {
                             (unsigned long long)want);
 }
 
-/* While it starts, what lws complains of is why it does not. */
-static void ws_listener_on_start_log(int level, const char *line) {
-        log_error("lws level=%d text=\"%.*s\"", level, (int)strcspn(line, "\n\""), line);
-}
-
-/* Later on it complains of its peers, who are many. */
-static void ws_listener_on_log(int level, const char *line) {
-        log_debug("lws level=%d text=\"%.*s\"", level, (int)strcspn(line, "\n\""), line);
-}
-
-static void ws_listener_describe(const WsListening *listening,
-                                 const WsListen *address,
-                                 struct lws_context_creation_info *info) {
-        const WsOptions *options = listening->options;
-
-        info->port = address->port;
-        info->iface = address->host[0] ? address->host : NULL;
-        info->protocols = listening->protocols;
-        info->extensions = listening->extensions;
-        info->user = listening->user;
-        info->pcontext = listening->lws;
-        info->alpn = "http/1.1";
-        info->max_http_header_data = WS_LISTENER_HEADER_BYTES;
-        info->timeout_secs = WS_LISTENER_LATER_S + /* arrivals.c is to be the first */
-                             (options->handshake_timeout_ms > 0
-                                      ? (unsigned)(options->handshake_timeout_ms + 999) / 1000
-                                      : WS_LISTENER_HANDSHAKE_S);
-        info->timeout_secs_ah_idle = info->timeout_secs;
-        info->keepalive_timeout = WS_LISTENER_KEEP_S;
-        info->server_string = "tidegate";
-        info->options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND;
-        if (!address->is_ipv6)
-                info->options |= LWS_SERVER_OPTION_DISABLE_IPV6;
-        if (options->tls_cert && options->tls_key) {
-                info->options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
-                info->ssl_cert_filepath = options->tls_cert;
-                info->ssl_private_key_filepath = options->tls_key;
-        }
-}
-
-static bool ws_listener_can_read(const char *path) {
-        if (!path || access(path, R_OK) == 0)
-                return true;
-
-        log_error("ws_cannot_read file=\"%s\" error=\"%s\"", path, strerrordesc_np(errno));
-        return false;
-}
-
-static int ws_listener_create(WsListening *listening, const WsListen *address, int *ret_port) {
-        struct lws_context_creation_info info = { 0 };
-        void *loops[] = { listening->loop };
-        struct lws_vhost *vhost;
-
-        lws_set_log_level(LLL_ERR, ws_listener_on_start_log);
-        ws_listener_describe(listening, address, &info);
-        info.foreign_loops = loops;
-        *listening->lws = lws_create_context(&info);
-        lws_set_log_level(LLL_ERR | LLL_WARN, ws_listener_on_log);
-        vhost = *listening->lws ? lws_get_vhost_by_name(*listening->lws, "default") : NULL;
-        if (!vhost) { /* a port in use leaves a context without its vhost */
-                log_error("ws_cannot_listen listen=\"%s\" tls=%d",
-                          listening->options->listen,
-                          listening->options->tls_cert != NULL);
-                return WS_LISTENER_E_BROKEN;
-        }
-
-        *ret_port = lws_get_vhost_listen_port(vhost);
-        return 0;
-}
-
-int ws_listener_open(WsListening *listening, int *ret_port) {
-        const char *listen = listening->options->listen;
+int ws_listener_open(WsListener **ret_listener,
+                     struct uv_loop_s *loop,
+                     const WsOptions *options,
+                     const char *listen,
+                     WsEntrance entrance) {
+        WsListener *listener;
         WsListen address;
-        int r;
+        int fd;
 
         if (ws_options_listen(listen, &address) > 0) {
                 log_error("ws_bad_address listen=\"%s\"", listen ? listen : "");
                 return WS_LISTENER_E_START;
         }
-
-        r = ws_options_probe(&address);
-        if (r < 0) {
+        fd = ws_listener_socket_anywhere(&address);
+        if (fd < 0) {
                 log_error("ws_cannot_listen listen=\"%s\" error=\"%s\"",
                           listen,
-                          strerrordesc_np(-r));
+                          strerrordesc_np(-fd));
                 return WS_LISTENER_E_START;
         }
-
-        if (!ws_listener_can_read(listening->options->tls_cert) ||
-            !ws_listener_can_read(listening->options->tls_key))
-                return WS_LISTENER_E_START;
-        ws_listener_raise_limit(listening->options);
-        return ws_listener_create(listening, &address, ret_port);
+        listener = calloc(1, sizeof(*listener));
+        if (!listener || uv_poll_init(loop, &listener->poll, fd) != 0) {
+                (void)close(fd);
+                free(listener);
+                return err_new(-ENOMEM);
+        }
+        listener->poll.data = listener;
+        listener->fd = fd;
+        listener->entrance = entrance;
+        listener->options = options;
+        listener->port = ws_listener_bound_port(fd);
+        *ret_listener = listener;
+        return 0;
 }

@@ -1,38 +1,47 @@
 #pragma once
 
 /*
- * WsListener: how libwebsockets is set up to listen, and what its sockets are like.
+ * WsListener: one address where connections are accepted.
  *
- * The facts about Debian's libwebsockets 4.1.6 that decide it are in docs/decisions. Used once,
- * when a server is made; ws_listener_tune() on the loop's thread.
+ * As many as the options and the descriptors of the process allow: some of those are left to
+ * PostgreSQL, the broker and the journal, so that a crowd of viewers never costs a message. Who is
+ * too many is hung up on at once, and counted. Where the system has no descriptor at all it rests
+ * until ws_listener_resume(). Loop thread.
  */
 
 #include "gateway/base/base.h"
+#include "ws/options.h"
 #include "ws/server.h"
 
-#define WS_LISTENER_SPARE 1024 /* sockets beyond the WebSockets: HTTP, handshakes, our own */
+#define WS_LISTENER_SPARE  1024 /* connections beyond the WebSockets: HTTP, handshakes */
+#define WS_LISTENER_HEALTH 64   /* connections at the listener for health alone */
 
-typedef struct WsListening WsListening;
-struct lws_context;
-struct lws_extension;
-struct lws_protocols;
+typedef struct WsConns WsConns;
+typedef struct WsListener WsListener;
+typedef struct WsTls WsTls;
+struct uv_loop_s;
 
-/* What a listener is made of: all borrowed, for as long as it lives. */
-struct WsListening {
-        const WsOptions *options;
-        const struct lws_protocols *protocols;
-        const struct lws_extension *extensions;
-        void *loop;               /* an uv_loop_t of ours */
-        void *user;               /* of the context */
-        struct lws_context **lws; /* set here; NULL again once lws has freed it */
-};
+/* Whose connections they are: ws_conn_door(). */
+typedef enum WsEntrance {
+        WS_ENTRANCE_ALL,
+        WS_ENTRANCE_HEALTH, /* /livez, /readyz, /metrics and /health alone; plain */
+        WS_ENTRANCE_COUNT
+} WsEntrance;
 
 enum {
         WS_LISTENER_E_START = 1, /* cannot listen there: logged */
-        WS_LISTENER_E_BROKEN, /* cannot use the certificate, or the like: logged. libwebsockets has
-                                 unloaded the code that its handles in the loop point to: abandon
-                                 the loop, never run it */
 };
 
-MUST_CHECK int ws_listener_open(WsListening *listening, int *ret_port);
-void ws_listener_tune(int fd); /* a socket that was just accepted */
+MUST_CHECK int ws_listener_open(WsListener **ret_listener,
+                                struct uv_loop_s *loop,
+                                const WsOptions *options, /* borrowed, may change */
+                                const char *address,
+                                WsEntrance entrance);
+/* From now on; @tls NULL: plain. Both borrowed. */
+void ws_listener_start(WsListener *listener, WsConns *conns, WsTls *tls);
+void ws_listener_resume(WsListener *listener); /* a few times a second */
+void ws_listener_close(WsListener *listener);  /* it is free once the loop has turned */
+int ws_listener_port(const WsListener *listener);
+
+/* The process may have as many files as this needs, if the system allows it. */
+void ws_listener_raise_limit(const WsOptions *options);

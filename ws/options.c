@@ -3,17 +3,16 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "gateway/base/err.h"
 
-#define WS_OPTIONS_N_STRINGS 7
+#define WS_OPTIONS_N_STRINGS 8
 
 /* The strings of @options, in one order for every copy. */
 static void ws_options_strings(WsOptions *options, const char **ret[WS_OPTIONS_N_STRINGS]) {
         const char **const strings[WS_OPTIONS_N_STRINGS] = {
                 &options->listen, &options->tls_cert, &options->tls_key, &options->allowed_origins,
-                &options->epoch,  &options->version,  &options->welcome,
+                &options->epoch,  &options->version,  &options->welcome, &options->health_listen,
         };
 
         memcpy(ret, strings, sizeof(strings));
@@ -126,37 +125,4 @@ int ws_options_listen(const char *listen, WsListen *ret_address) {
 
         *ret_address = address;
         return 0;
-}
-
-static int ws_options_bind(const struct addrinfo *info) {
-        static const int on = 1;
-        int r = 0;
-        int fd;
-
-        fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd < 0)
-                return -errno;
-        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)); /* as lws does */
-        if (bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, 1) != 0)
-                r = -errno;
-        (void)close(fd);
-        return r;
-}
-
-int ws_options_probe(const WsListen *address) {
-        struct addrinfo hints = {
-                .ai_family = address->is_ipv6 ? AF_INET6 : AF_INET,
-                .ai_socktype = SOCK_STREAM,
-                .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
-        };
-        struct addrinfo *found = NULL;
-        char port[8];
-        int r;
-
-        snprintf(port, sizeof(port), "%u", (unsigned)address->port & 0xffff);
-        if (getaddrinfo(address->host[0] ? address->host : NULL, port, &hints, &found) != 0)
-                return -EADDRNOTAVAIL;
-        r = ws_options_bind(found);
-        freeaddrinfo(found);
-        return r;
 }

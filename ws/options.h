@@ -22,7 +22,3 @@ enum {
 };
 
 MUST_CHECK int ws_options_listen(const char *listen, WsListen *ret_address);
-
-/* 0, or the -errno that binding to the address gives now. Says why, which libwebsockets does not,
- * and spares us its crash: it leaves a context that cannot be destroyed. */
-MUST_CHECK int ws_options_probe(const WsListen *address);

@@ -1,212 +1,13 @@
 #include "ws/request.h"
 
-#include <libwebsockets.h>
 #include <stdio.h>
 #include <strings.h>
 
 #include "gateway/base/metrics.h"
+#include "ws/frame.h"
+#include "ws/head.h"
 #include "ws/limiter.h"
 #include "ws/party.h"
-
-typedef struct WsRequestMethod WsRequestMethod;
-
-struct WsRequestMethod {
-        enum lws_token_indexes token;
-        const char *name;
-};
-
-static const WsRequestMethod ws_request_methods[] = {
-        { WSI_TOKEN_GET_URI, "GET" },       { WSI_TOKEN_HEAD_URI, "HEAD" },
-        { WSI_TOKEN_POST_URI, "POST" },     { WSI_TOKEN_OPTIONS_URI, "OPTIONS" },
-        { WSI_TOKEN_PUT_URI, "PUT" },       { WSI_TOKEN_PATCH_URI, "PATCH" },
-        { WSI_TOKEN_DELETE_URI, "DELETE" },
-};
-
-/* A header that is absent is ""; one that does not fit, or has a NUL inside, is a bad request. */
-static int ws_request_header(struct lws *wsi,
-                             enum lws_token_indexes token,
-                             char *ret_value,
-                             size_t n_value) {
-        int n;
-
-        *ret_value = '\0';
-        if (lws_hdr_total_length(wsi, token) <= 0)
-                return 0;
-        n = lws_hdr_copy(wsi, ret_value, (int)n_value, token);
-        if (n < 0 || strlen(ret_value) != (size_t)n)
-                return WS_REQUEST_E_BAD;
-        while (n > 0 && (ret_value[n - 1] == ' ' || ret_value[n - 1] == '\t'))
-                ret_value[--n] = '\0';
-        return 0;
-}
-
-static int ws_request_line(WsRequest *request, struct lws *wsi) {
-        for (size_t i = 0; i < N_ELEMENTS(ws_request_methods); ++i) {
-                const WsRequestMethod *method = &ws_request_methods[i];
-
-                if (lws_hdr_total_length(wsi, method->token) <= 0)
-                        continue;
-                snprintf(request->method, sizeof(request->method), "%s", method->name);
-                return ws_request_header(wsi, method->token, request->path, sizeof(request->path));
-        }
-        return WS_REQUEST_E_BAD;
-}
-
-static bool ws_request_is_plain(char c) {
-        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-               (c && strchr("-._~=:,/*@!$'()", c));
-}
-
-/* lws cuts the query at each '&' and decodes the pieces: put them together as they were sent. */
-static int ws_request_append(WsRequest *request, const char *piece, size_t n_piece) {
-        size_t n = strlen(request->query);
-
-        for (size_t i = 0; i < n_piece; ++i) {
-                if (n + 4 > sizeof(request->query) || !piece[i])
-                        return WS_REQUEST_E_BAD;
-                if (ws_request_is_plain(piece[i]))
-                        request->query[n++] = piece[i];
-                else
-                        n += (size_t)
-                                snprintf(request->query + n, 4, "%%%02X", (unsigned char)piece[i]);
-        }
-        request->query[n] = '\0';
-        return 0;
-}
-
-static int ws_request_separate(WsRequest *request) {
-        size_t n = strlen(request->query);
-
-        if (n + 2 > sizeof(request->query))
-                return WS_REQUEST_E_BAD;
-        request->query[n] = '&';
-        request->query[n + 1] = '\0';
-        return 0;
-}
-
-static int ws_request_query(WsRequest *request, struct lws *wsi) {
-        char piece[sizeof(request->query)];
-        int n;
-
-        request->query[0] = '\0';
-        if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_URI_ARGS) <= 0)
-                return 0;
-        if ((size_t)lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_URI_ARGS) >= sizeof(piece))
-                return WS_REQUEST_E_BAD;
-
-        for (int i = 0;; ++i) {
-                n = lws_hdr_copy_fragment(wsi,
-                                          piece,
-                                          (int)sizeof(piece),
-                                          WSI_TOKEN_HTTP_URI_ARGS,
-                                          i);
-                if (n < 0)
-                        return 0;
-                if (i > 0 && ws_request_separate(request) != 0)
-                        return WS_REQUEST_E_BAD;
-                if (ws_request_append(request, piece, (size_t)n) != 0)
-                        return WS_REQUEST_E_BAD;
-        }
-}
-
-/* Another scheme than Bearer is no credential of ours. */
-static int ws_request_bearer(WsRequest *request, struct lws *wsi) {
-        size_t n;
-
-        if (ws_request_header(wsi,
-                              WSI_TOKEN_HTTP_AUTHORIZATION,
-                              request->bearer,
-                              sizeof(request->bearer)))
-                return WS_REQUEST_E_BAD;
-
-        if (strncasecmp(request->bearer, "Bearer ", 7) != 0) {
-                request->bearer[0] = '\0';
-                return 0;
-        }
-        n = 7 + strspn(request->bearer + 7, " ");
-        memmove(request->bearer, request->bearer + n, strlen(request->bearer + n) + 1);
-        return 0;
-}
-
-/* How the request ends and what comes after it. A length that is not one number is bad: two readers
- * who disagree about it can be made to see two different requests. */
-static int ws_request_framing(WsRequest *request, struct lws *wsi) {
-        char length[32], connection[128], version[32];
-
-        if (ws_request_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, length, sizeof(length)) ||
-            ws_request_header(wsi, WSI_TOKEN_CONNECTION, connection, sizeof(connection)) ||
-            ws_request_header(wsi, WSI_TOKEN_HTTP, version, sizeof(version)))
-                return WS_REQUEST_E_BAD;
-
-        request->body_length = -1;
-        if (*length) {
-                if (strspn(length, "0123456789") != strlen(length) || strlen(length) > 15)
-                        return WS_REQUEST_E_BAD;
-                request->body_length = strtoll(length, NULL, 10);
-        }
-        request->has_coding = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
-        request->is_http_1_0 = strcmp(version, "HTTP/1.1") != 0;
-        request->wants_close = strcasecmp(connection, "close") == 0;
-        request->wants_keep = strcasecmp(connection, "keep-alive") == 0;
-        return 0;
-}
-
-/* A header that lws does not know itself. */
-static int ws_request_custom(struct lws *wsi, const char *name, char *ret_value, size_t n_value) {
-        int n = lws_hdr_custom_length(wsi, name, (int)strlen(name));
-
-        *ret_value = '\0';
-        if (n <= 0)
-                return 0;
-        if ((size_t)n >= n_value ||
-            lws_hdr_custom_copy(wsi, ret_value, (int)n_value, name, (int)strlen(name)) < 0 ||
-            strlen(ret_value) != (size_t)n)
-                return WS_REQUEST_E_BAD;
-        return 0;
-}
-
-int ws_request_read(WsRequest *request, struct lws *wsi) {
-        char upgrade[32];
-
-        *request = (WsRequest){ 0 };
-        request->body_length = -1;
-        lws_get_peer_simple(wsi, request->source, sizeof(request->source));
-        request->is_tls = lws_is_ssl(lws_get_network_wsi(wsi));
-
-        if (ws_request_line(request, wsi) != 0 || ws_request_query(request, wsi) != 0 ||
-            ws_request_bearer(request, wsi) != 0 ||
-            ws_request_header(wsi, WSI_TOKEN_ORIGIN, request->origin, sizeof(request->origin)) ||
-            ws_request_header(wsi, WSI_TOKEN_HOST, request->host, sizeof(request->host)) ||
-            ws_request_header(wsi,
-                              WSI_TOKEN_PROTOCOL,
-                              request->protocols,
-                              sizeof(request->protocols)) ||
-            ws_request_header(wsi,
-                              WSI_TOKEN_HTTP_CONTENT_TYPE,
-                              request->content_type,
-                              sizeof(request->content_type)) ||
-            ws_request_header(wsi, WSI_TOKEN_UPGRADE, upgrade, sizeof(upgrade)) ||
-            ws_request_framing(request, wsi) != 0)
-                return WS_REQUEST_E_BAD;
-
-        if (ws_request_header(wsi,
-                              WSI_TOKEN_HTTP_IF_NONE_MATCH,
-                              request->if_none_match,
-                              sizeof(request->if_none_match)) != 0)
-                request->if_none_match[0] = '\0';
-        request->is_upgrade = strcasecmp(upgrade, "websocket") == 0;
-        if (ws_request_custom(wsi, "x-api-key:", request->api_key, sizeof(request->api_key)) ||
-            ws_request_custom(wsi,
-                              "last-event-id:",
-                              request->last_event_id,
-                              sizeof(request->last_event_id)) ||
-            ws_request_custom(wsi,
-                              "idempotency-key:",
-                              request->idempotency_key,
-                              sizeof(request->idempotency_key)))
-                return WS_REQUEST_E_BAD;
-        return 0;
-}
 
 static int ws_request_hex(char c) {
         if (c >= '0' && c <= '9')
@@ -218,12 +19,12 @@ static int ws_request_hex(char c) {
         return -1;
 }
 
-/* false: a bad escape, a NUL, or too long. */
-static bool ws_request_unescape(Text text, char *ret_value, size_t n_value) {
+/* @plus: what a '+' stands for. false: a bad escape, a NUL, or too long. */
+static bool ws_request_unescape(Text text, char plus, char *ret_value, size_t n_value) {
         size_t n = 0;
 
         for (size_t i = 0; i < text.n; ++i) {
-                int c = text.data[i] == '+' ? ' ' : (unsigned char)text.data[i];
+                int c = text.data[i] == '+' ? plus : (unsigned char)text.data[i];
 
                 if (c == '%') {
                         int high = i + 2 < text.n ? ws_request_hex(text.data[i + 1]) : -1;
@@ -242,6 +43,191 @@ static bool ws_request_unescape(Text text, char *ret_value, size_t n_value) {
         return true;
 }
 
+static int ws_request_copy(Text text, char *ret_value, size_t n_value) {
+        if (text.n >= n_value)
+                return WS_REQUEST_E_BAD;
+        if (text.n > 0)
+                memcpy(ret_value, text.data, text.n);
+        ret_value[text.n] = '\0';
+        return 0;
+}
+
+/* A header that is absent is ""; one that does not fit, or comes twice, is a bad request. */
+static int ws_request_header(const WsHead *head,
+                             const char *name,
+                             char *ret_value,
+                             size_t n_value) {
+        *ret_value = '\0';
+        if (ws_head_count(head, name) > 1)
+                return WS_REQUEST_E_BAD;
+        return ws_request_copy(ws_head_find(head, name), ret_value, n_value);
+}
+
+/* Every parameter, used or not, is to be text: it may be looked at later than here. */
+static bool ws_request_is_query(const char *query) {
+        char text[sizeof(((WsRequest *)0)->query)];
+
+        return ws_request_unescape(text_of(query), ' ', text, sizeof(text)) &&
+               ws_frame_is_utf8(text_of(text));
+}
+
+/* The authority of a target that has one (RFC 9112 3.2.2: it counts, whatever Host says), or *@rest
+ * stays as it is. False: a target in a form that @method does not take. */
+static bool ws_request_authority(const char *method, Text *rest, Text *ret_host) {
+        bool is_connect = strcmp(method, "CONNECT") == 0;
+        size_t skip = 0;
+
+        if (rest->n > 7 && strncasecmp(rest->data, "http://", 7) == 0)
+                skip = 7;
+        else if (rest->n > 8 && strncasecmp(rest->data, "https://", 8) == 0)
+                skip = 8;
+        *ret_host = (Text){ .data = rest->data + skip };
+        if (skip == 0 && !is_connect)
+                return rest->data[0] == '/' ||
+                       (rest->n == 1 && rest->data[0] == '*' && strcmp(method, "OPTIONS") == 0);
+        while (skip + ret_host->n < rest->n && ret_host->data[ret_host->n] != '/' &&
+               ret_host->data[ret_host->n] != '?')
+                ++ret_host->n;
+        *rest = (Text){ .data = ret_host->data + ret_host->n, .n = rest->n - skip - ret_host->n };
+        return ret_host->n > 0;
+}
+
+static int ws_request_target(WsRequest *request, Text target) {
+        const char *question;
+        Text path, query = { 0 }, host;
+
+        if (!ws_request_authority(request->method, &target, &host) ||
+            (host.n > 0 && ws_request_copy(host, request->host, sizeof(request->host)) != 0))
+                return WS_REQUEST_E_BAD;
+
+        question = target.n > 0 ? memchr(target.data, '?', target.n) : NULL;
+        path = (Text){ .data = target.data,
+                       .n = question ? (size_t)(question - target.data) : target.n };
+        if (question)
+                query = (Text){ .data = question + 1, .n = target.n - path.n - 1 };
+        if (path.n == 0)
+                path = TEXT("/");
+        if (!ws_request_unescape(path, '+', request->path, sizeof(request->path)) ||
+            !ws_frame_is_utf8(text_of(request->path)) ||
+            ws_request_copy(query, request->query, sizeof(request->query)) != 0)
+                return WS_REQUEST_E_BAD;
+        return ws_request_is_query(request->query) ? 0 : WS_REQUEST_E_BAD;
+}
+
+/* Another scheme than Bearer is no credential of ours. */
+static int ws_request_bearer(WsRequest *request, const WsHead *head) {
+        size_t n;
+
+        if (ws_request_header(head, "Authorization", request->bearer, sizeof(request->bearer)))
+                return WS_REQUEST_E_BAD;
+
+        if (strncasecmp(request->bearer, "Bearer ", 7) != 0) {
+                request->bearer[0] = '\0';
+                return 0;
+        }
+        n = 7 + strspn(request->bearer + 7, " ");
+        memmove(request->bearer, request->bearer + n, strlen(request->bearer + n) + 1);
+        return 0;
+}
+
+/* Is @word one of the words of a list with commas? */
+static bool ws_request_lists(const char *list, const char *word) {
+        while (*list) {
+                size_t n;
+
+                list += strspn(list, ", \t");
+                n = strcspn(list, ", \t");
+                if (n > 0 && n == strlen(word) && strncasecmp(list, word, n) == 0)
+                        return true;
+                list += n;
+        }
+        return false;
+}
+
+/* How the request ends and what comes after it. A length that is not one number is bad: two readers
+ * who disagree about it can be made to see two different requests. */
+static int ws_request_framing(WsRequest *request, const WsHead *head) {
+        char length[32], connection[256], expect[32];
+
+        if (ws_request_header(head, "Content-Length", length, sizeof(length)) ||
+            ws_request_header(head, "Expect", expect, sizeof(expect)) ||
+            !ws_head_list(head, "Connection", connection, sizeof(connection)))
+                return WS_REQUEST_E_BAD;
+
+        request->body_length = -1;
+        if (ws_head_count(head, "Content-Length") > 0) {
+                if (!*length || strspn(length, "0123456789") != strlen(length) ||
+                    strlen(length) > 15)
+                        return WS_REQUEST_E_BAD;
+                request->body_length = strtoll(length, NULL, 10);
+        }
+        request->has_coding = ws_head_count(head, "Transfer-Encoding") > 0;
+        request->is_http_1_0 = head->is_http_1_0;
+        request->wants_close = ws_request_lists(connection, "close");
+        request->wants_keep = ws_request_lists(connection, "keep-alive");
+        request->wants_upgrade = ws_request_lists(connection, "upgrade");
+        request->wants_continue = strcasecmp(expect, "100-continue") == 0 && !head->is_http_1_0;
+        request->has_expectation = *expect && strcasecmp(expect, "100-continue") != 0;
+        return 0;
+}
+
+/* Whom it is for: HTTP/1.1 has to say so, and once (RFC 9112 3.2). */
+static int ws_request_host(WsRequest *request, const WsHead *head) {
+        if (ws_head_count(head, "Host") != 1 &&
+            !(head->is_http_1_0 && ws_head_count(head, "Host") == 0))
+                return WS_REQUEST_E_BAD;
+        return ws_request_header(head, "Host", request->host, sizeof(request->host));
+}
+
+static int ws_request_fields(WsRequest *request, const WsHead *head) {
+        const struct {
+                const char *name;
+                char *value;
+                size_t size;
+        } fields[] = {
+                { "Origin", request->origin, sizeof(request->origin) },
+                { "Content-Type", request->content_type, sizeof(request->content_type) },
+                { "Content-Encoding", request->encoding, sizeof(request->encoding) },
+                { "Range", request->range, sizeof(request->range) },
+                { "If-Range", request->if_range, sizeof(request->if_range) },
+                { "X-API-Key", request->api_key, sizeof(request->api_key) },
+                { "Last-Event-ID", request->last_event_id, sizeof(request->last_event_id) },
+                { "Idempotency-Key", request->idempotency_key, sizeof(request->idempotency_key) },
+        };
+        char upgrade[128];
+
+        for (size_t i = 0; i < N_ELEMENTS(fields); ++i)
+                if (ws_request_header(head, fields[i].name, fields[i].value, fields[i].size) != 0)
+                        return WS_REQUEST_E_BAD;
+        if (!ws_head_list(head,
+                          "Sec-WebSocket-Protocol",
+                          request->protocols,
+                          sizeof(request->protocols)) ||
+            !ws_head_list(head, "Upgrade", upgrade, sizeof(upgrade)))
+                return WS_REQUEST_E_BAD;
+        /* Any other protocol is one that we may ignore (RFC 9110 7.8). */
+        request->is_upgrade = ws_request_lists(upgrade, "websocket");
+        if (!ws_head_list(head,
+                          "If-None-Match",
+                          request->if_none_match,
+                          sizeof(request->if_none_match)))
+                request->if_none_match[0] = '\0';
+        if (!ws_head_list(head, "Accept-Encoding", request->accept, sizeof(request->accept)))
+                request->accept[0] = '\0';
+        return 0;
+}
+
+int ws_request_read(WsRequest *request, const WsHead *head) {
+        *request = (WsRequest){ 0 };
+        request->body_length = -1;
+        if (ws_request_copy(head->method, request->method, sizeof(request->method)) != 0)
+                return WS_REQUEST_E_BAD;
+        if (ws_request_host(request, head) != 0 || ws_request_target(request, head->target) != 0 ||
+            ws_request_bearer(request, head) != 0 || ws_request_framing(request, head) != 0)
+                return WS_REQUEST_E_BAD;
+        return ws_request_fields(request, head);
+}
+
 bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t n_value) {
         Text rest = form;
 
@@ -252,11 +238,12 @@ bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t 
                 size_t n_name = equals ? (size_t)(equals - rest.data) : n;
                 char found[64];
 
-                if (ws_request_unescape((Text){ rest.data, n_name }, found, sizeof(found)) &&
+                if (ws_request_unescape((Text){ rest.data, n_name }, ' ', found, sizeof(found)) &&
                     strcmp(found, name) == 0) {
                         size_t skip = equals ? n_name + 1 : n;
 
                         return ws_request_unescape((Text){ rest.data + skip, n - skip },
+                                                   ' ',
                                                    ret_value,
                                                    n_value);
                 }

@@ -1,8 +1,7 @@
 #pragma once
 
 /*
- * WsRequest: the request line and headers of one HTTP request or upgrade, copied out of lws, and
- * who sent it.
+ * WsRequest: what one HTTP request or upgrade asks for, decoded from its head, and who sent it.
  *
  * The one place that reads credentials, in this order: `Authorization: Bearer`, a single-use ticket
  * (`?ticket=` or `Sec-WebSocket-Protocol: tidegate.v1, ticket.<id>`; upgrades only), then, where
@@ -15,31 +14,35 @@
 #include "ws/ticket.h"
 
 typedef struct WsAccess WsAccess;
+typedef struct WsHead WsHead;
 typedef struct WsIdentity WsIdentity;
 typedef struct WsLimiter WsLimiter;
 typedef struct WsRequest WsRequest;
-struct lws;
 
 struct WsRequest {
-        char method[8];
-        char path[256];
+        char method[24];
+        char path[256];   /* decoded */
         char query[2048]; /* raw, after the '?', "" if none; may hold a token: never log it */
         char origin[256]; /* "" if none */
         char host[256];
-        char protocols[128];       /* Sec-WebSocket-Protocol, "" if none */
+        char protocols[1024];      /* Sec-WebSocket-Protocol, "" if none */
         char bearer[8192];         /* "" if none */
         char api_key[256];         /* X-API-Key, "" if none */
         char last_event_id[64];    /* "" if none */
         char idempotency_key[136]; /* "" if none; 129 and more: too long, and refused later */
         char content_type[128];
-        char if_none_match[64];
+        char encoding[64]; /* Content-Encoding, "" if none */
+        char accept[256];  /* Accept-Encoding */
+        char if_none_match[256];
+        char range[64], if_range[64];
         int64_t body_length; /* -1 = not said */
-        bool has_coding;     /* Transfer-Encoding: a body that lws cannot delimit */
+        bool has_coding;     /* Transfer-Encoding: a body that we do not delimit */
         bool is_http_1_0;
-        bool wants_close, wants_keep; /* Connection */
-        char source[46];              /* address of the peer */
-        bool is_upgrade;
-        bool is_tls;
+        bool wants_close, wants_keep, wants_upgrade; /* Connection */
+        bool wants_continue, has_expectation;        /* Expect: 100-continue; anything else */
+        char source[46];        /* address of the peer: the caller's to fill in, as */
+        bool is_tls, is_health; /* came in where only health is told */
+        bool is_upgrade;        /* to a WebSocket */
 };
 
 /* What identities are checked against: all borrowed, all of one loop. */
@@ -60,13 +63,13 @@ struct WsIdentity {
 
 enum {
         WS_REQUEST_E_BAD = 1, /* not a request that we can read: too long a path, header or query,
-                                 a bad percent escape */
+                                 a bad percent escape, not UTF-8, a header twice, no Host */
         WS_REQUEST_E_NONE,    /* no credential */
         WS_REQUEST_E_REFUSED, /* a credential, and a bad one: @ret_why */
         WS_REQUEST_E_EXPIRED,
 };
 
-MUST_CHECK int ws_request_read(WsRequest *request, struct lws *wsi);
+MUST_CHECK int ws_request_read(WsRequest *request, const WsHead *head);
 
 /* A parameter of the query (or of a form body), percent-decoded; false if absent or too long. */
 bool ws_request_param(const WsRequest *request, const char *name, char *ret_value, size_t n_value);

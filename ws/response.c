@@ -13,6 +13,7 @@ static const WsTitle ws_response_titles[] = {
         { 200, "OK" },
         { 202, "Accepted" },
         { 204, "No Content" },
+        { 206, "Partial Content" },
         { 304, "Not Modified" },
         { 400, "Bad Request" },
         { 401, "Unauthorized" },
@@ -23,14 +24,19 @@ static const WsTitle ws_response_titles[] = {
         { 409, "Conflict" },
         { 411, "Length Required" },
         { 413, "Content Too Large" },
+        { 414, "URI Too Long" },
         { 415, "Unsupported Media Type" },
+        { 416, "Range Not Satisfiable" },
+        { 417, "Expectation Failed" },
         { 422, "Unprocessable Content" },
         { 426, "Upgrade Required" },
         { 429, "Too Many Requests" },
+        { 431, "Request Header Fields Too Large" },
         { 500, "Internal Server Error" },
         { 501, "Not Implemented" },
         { 503, "Service Unavailable" },
         { 504, "Gateway Timeout" },
+        { 505, "HTTP Version Not Supported" },
 };
 
 void ws_response_done(WsResponse *response) {

@@ -1,6 +1,5 @@
 #include "ws/server.h"
 
-#include <libwebsockets.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -13,8 +12,8 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "gateway/base/queue.h"
-#include "ws/arrivals.h"
 #include "ws/client.h"
+#include "ws/conn.h"
 #include "ws/edge.h"
 #include "ws/gate.h"
 #include "ws/http.h"
@@ -22,17 +21,18 @@
 #include "ws/limiter.h"
 #include "ws/listener.h"
 #include "ws/options.h"
+#include "ws/session.h"
 #include "ws/stats.h"
+#include "ws/tls.h"
 
 #define WS_SERVER_SHARE        256   /* events in one turn of the loop */
 #define WS_SERVER_SETTLE_BYTES 65536 /* of payload, after which sockets are written in between */
-#define WS_SERVER_RX_BYTES     1024  /* of each socket, for what comes in */
 #define WS_SERVER_TICKETS      4096
-#define WS_SERVER_HANDSHAKE_MS 10000
 #define WS_SERVER_FAILURES     1024 /* names under which bad credentials are counted */
 #define WS_SERVER_DRAIN_MS     20
 #define WS_SERVER_DRAIN_MIN    10 /* sockets closed in each of them */
 #define WS_SERVER_SECOND_MS    1000
+#define WS_SERVER_SWEEP_MS     250
 
 /* What other threads ask of the loop. */
 enum {
@@ -50,20 +50,19 @@ struct WsServer {
         Registry *registry;
         WsTickets *tickets;
         WsLimiter *failures; /* of credentials */
-        WsArrivals *arrivals;
         WsAccess access;
         WsHub *hub;
         WsStats *stats;
         WsGate *gate;
         WsHttp *http;
-        size_t n_sockets; /* of lws, whatever they are */
-
-        struct lws_context *lws;
-        struct lws_protocols protocols[2];
-        int port;
+        WsConns *conns;
+        WsTls *tls;                               /* NULL = plain */
+        WsListener *listeners[WS_ENTRANCE_COUNT]; /* NULL = none */
+        int ports[WS_ENTRANCE_COUNT];
         uv_loop_t loop;
         uv_async_t wake;
         uv_timer_t tick, second, turn, drain; /* pings; HTTP; statistics; closing */
+        uv_timer_t sweep;                     /* deadlines */
         bool has_loop;
         int64_t drain_until_ms;
 
@@ -151,102 +150,46 @@ static void ws_server_take(WsServer *server) {
                 uv_async_send(&server->wake);
 }
 
-static int ws_server_accept(WsServer *server, int fd) {
-        size_t most = (size_t)server->options.max_connections + WS_LISTENER_SPARE;
+static int ws_server_on_opened(void *arg, WsConn *conn) {
+        WsSession *session = calloc(1, sizeof(*session));
 
-        if (server->n_sockets >= most) {
-                metric_add(METRIC_WS_REFUSED_CAPACITY, 1);
-                return 1;
-        }
-
-        ws_listener_tune(fd);
+        (void)arg;
+        if (!session)
+                return err_new(-ENOMEM);
+        session->conn = conn;
+        ws_conn_set_user(conn, session);
         return 0;
 }
 
-static int ws_server_established(WsServer *server, struct lws *wsi, WsClient *client) {
-        ws_gate_reset_protocol(server->gate);
-        return client ? ws_client_open(client, wsi) : -1;
+static size_t ws_server_on_receive(void *arg, WsConn *conn, char *data, size_t n) {
+        WsServer *server = arg;
+
+        return ws_http_receive(server->http, ws_conn_user(conn), data, n);
 }
 
-static int ws_server_destroyed(WsServer *server, struct lws *wsi, WsClient *client) {
-        ws_arrivals_remove(server->arrivals, wsi);
-        if (server->n_sockets > 0)
-                --server->n_sockets;
-        lws_set_opaque_user_data(wsi, NULL);
-        ws_client_free(client);
-        return 0;
+static void ws_server_on_writable(void *arg, WsConn *conn) {
+        WsServer *server = arg;
+
+        ws_http_writable(server->http, ws_conn_user(conn));
 }
 
-static int ws_server_closed(WsClient *client) {
-        if (client) /* lws may report the end of what was never established */
-                ws_client_closed(client);
-        return 0;
+static void ws_server_on_ended(void *arg, WsConn *conn) {
+        (void)arg;
+        ws_http_ended(ws_conn_user(conn));
 }
 
-static int ws_server_pong(WsClient *client, const void *data, size_t n) {
-        return client ? ws_client_pong(client, data, n) : 0;
+static void ws_server_on_late(void *arg, WsConn *conn) {
+        (void)arg;
+        ws_http_late(ws_conn_user(conn));
 }
 
-static int ws_server_writeable(WsClient *client) {
-        if (client)
-                ws_client_writeable(client);
-        return 0;
-}
+static void ws_server_on_closed(void *arg, WsConn *conn) {
+        WsSession *session = ws_conn_user(conn);
 
-static int ws_server_callback(struct lws *wsi,
-                              enum lws_callback_reasons reason,
-                              void *session,
-                              void *in,
-                              size_t n_in) {
-        WsServer *server = lws_context_user(lws_get_context(wsi));
-        WsClient *client = lws_get_opaque_user_data(wsi);
-
-        switch (reason) {
-        case LWS_CALLBACK_WSI_CREATE:
-                ++server->n_sockets;
-                return 0;
-        case LWS_CALLBACK_WSI_DESTROY:
-                return ws_server_destroyed(server, wsi, client);
-        case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
-                return ws_server_accept(server, (int)(intptr_t)in);
-        case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
-                ws_arrivals_add(server->arrivals, wsi, clock_mono_us() / 1000);
-                return 0;
-        case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-                ws_arrivals_remove(server->arrivals, wsi);
-                return ws_gate_confirm(server->gate, wsi);
-        case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
-                if (!client || client->dialect != &ws_dialect_native) /* that one is named */
-                        ws_gate_forget_protocol(server->gate);
-                return client ? 0 : -1;
-        case LWS_CALLBACK_CONFIRM_EXTENSION_OKAY:
-                return ws_gate_confirm_extension(server->gate, client);
-        case LWS_CALLBACK_ADD_HEADERS:
-                return ws_gate_add_headers(server->gate, client, in);
-        case LWS_CALLBACK_ESTABLISHED:
-                return ws_server_established(server, wsi, client);
-        case LWS_CALLBACK_RECEIVE:
-                return client ? ws_client_receive(client, in, n_in) : -1;
-        case LWS_CALLBACK_RECEIVE_PONG:
-                return ws_server_pong(client, in, n_in);
-        case LWS_CALLBACK_SERVER_WRITEABLE:
-                return ws_server_writeable(client);
-        case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-                return client ? ws_client_peer_closes(client, in, n_in) : 0;
-        case LWS_CALLBACK_CLOSED:
-                return ws_server_closed(client);
-        case LWS_CALLBACK_HTTP:
-                ws_arrivals_remove(server->arrivals, wsi);
-                return ws_http_callback(server->http, wsi, (int)reason, session, in, n_in);
-        case LWS_CALLBACK_HTTP_BODY:
-        case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-        case LWS_CALLBACK_HTTP_WRITEABLE:
-        case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
-        case LWS_CALLBACK_CLOSED_HTTP:
-                return ws_http_callback(server->http, wsi, (int)reason, session, in, n_in);
-        default:
-                return 0;
-        }
+        (void)arg;
+        if (session)
+                ws_http_closed(session);
+        free(session);
 }
 
 static void ws_server_on_tick(uv_timer_t *timer) {
@@ -256,15 +199,36 @@ static void ws_server_on_tick(uv_timer_t *timer) {
         ws_server_settle(server);
 }
 
+static void ws_server_on_sweep(uv_timer_t *timer) {
+        WsServer *server = timer->data;
+
+        ws_conns_sweep(server->conns, clock_mono_us() / 1000);
+        for (size_t i = 0; i < WS_ENTRANCE_COUNT; ++i)
+                if (server->listeners[i])
+                        ws_listener_resume(server->listeners[i]);
+}
+
+static void ws_server_count_client(void *arg, WsConn *conn) {
+        const WsSession *session = ws_conn_user(conn);
+        size_t *n = arg;
+
+        *n += session && session->client;
+}
+
+/* Each place that is taken is that of a connection which exists. */
+static void ws_server_audit(WsServer *server) {
+        size_t n = 0;
+
+        ws_conns_each(server->conns, ws_server_count_client, &n);
+        metric_set(METRIC_WS_PLACES_DRIFT, (int64_t)server->hub->n_clients - (int64_t)n);
+        ws_hub_audit(server->hub);
+}
+
 static void ws_server_on_second(uv_timer_t *timer) {
         WsServer *server = timer->data;
-        int timeout_ms = server->options.handshake_timeout_ms;
 
-        ws_arrivals_sweep(server->arrivals,
-                          clock_mono_us() / 1000 -
-                                  (timeout_ms > 0 ? timeout_ms : WS_SERVER_HANDSHAKE_MS));
         ws_http_tick(server->http);
-        ws_hub_audit(server->hub);
+        ws_server_audit(server);
 }
 
 static void ws_server_on_turn(uv_timer_t *timer) {
@@ -306,6 +270,10 @@ static void ws_server_start_timers(WsServer *server) {
 
         MUST(uv_timer_start(&server->tick, ws_server_on_tick, tick_ms, tick_ms));
         MUST(uv_timer_start(&server->turn, ws_server_on_turn, turn_ms, turn_ms));
+        MUST(uv_timer_start(&server->sweep,
+                            ws_server_on_sweep,
+                            WS_SERVER_SWEEP_MS,
+                            WS_SERVER_SWEEP_MS));
         MUST(uv_timer_start(&server->second,
                             ws_server_on_second,
                             WS_SERVER_SECOND_MS,
@@ -316,17 +284,38 @@ static bool ws_server_same(const char *a, const char *b) {
         return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static void ws_server_load_certificate(WsServer *server) {
+        const char *why = "out of memory";
+
+        if (ws_tls_load(server->tls, server->options.tls_cert, server->options.tls_key, &why) != 0)
+                log_error("ws_cannot_use_certificate file=\"%s\" error=\"%s\" kept=old",
+                          server->options.tls_cert,
+                          why);
+}
+
+/* How long a peer may leave unanswered what is sent to it: so that its place is free by the time
+ * that one which says nothing loses it. */
+static int ws_server_patience_ms(const WsOptions *options) {
+        int left_ms = options->silence_ms - options->ping_interval_ms;
+
+        return left_ms > options->silence_ms / 2 ? left_ms : options->silence_ms / 2;
+}
+
 /* Everything but where we listen and which files hold the certificate may change. */
 static void ws_server_adopt(WsServer *server, WsOptions *fresh) {
         WsOptions old = server->options;
+        bool is_same = ws_server_same(old.tls_cert, fresh->tls_cert) &&
+                       ws_server_same(old.tls_key, fresh->tls_key) &&
+                       ws_server_same(old.health_listen, fresh->health_listen) &&
+                       ws_server_same(old.listen, fresh->listen);
 
-        if (!ws_server_same(old.tls_cert, fresh->tls_cert) ||
-            !ws_server_same(old.tls_key, fresh->tls_key) ||
-            !ws_server_same(old.listen, fresh->listen))
-                log_warning("ws_reload_needs_restart keys=http.listen,http.tls_cert,http.tls_key");
-        else if (old.tls_cert)
-                lws_tls_cert_updated(server->lws, old.tls_cert, old.tls_key, NULL, 0, NULL, 0);
+        if (!is_same)
+                log_warning("ws_reload_needs_restart "
+                            "keys=http.listen,http.health_listen,http.tls_cert,http.tls_key");
         server->options = *fresh; /* hub, gate and http borrow this very struct */
+        if (is_same && server->tls)
+                ws_server_load_certificate(server);
+        ws_conns_set_patience(server->conns, ws_server_patience_ms(&server->options));
         server->access.failures_per_min = fresh->token_failures_per_min;
         ws_options_done(&old);
         free(fresh);
@@ -361,7 +350,7 @@ static void ws_server_on_wake(uv_async_t *wake) {
 
 static int ws_server_open_loop(WsServer *server) {
         uv_timer_t *const timers[] = {
-                &server->tick, &server->second, &server->turn, &server->drain
+                &server->tick, &server->second, &server->turn, &server->drain, &server->sweep
         };
 
         if (uv_loop_init(&server->loop) != 0)
@@ -377,32 +366,55 @@ static int ws_server_open_loop(WsServer *server) {
         return 0;
 }
 
-static int ws_server_listen(WsServer *server) {
-        WsListening listening = {
-                .options = &server->options,
-                .protocols = server->protocols,
-                .extensions = ws_gate_extensions(),
-                .loop = &server->loop,
-                .user = server,
-                .lws = &server->lws,
-        };
+static int ws_server_open_tls(WsServer *server) {
+        const WsOptions *options = &server->options;
+        const char *why = "";
         int r;
 
-        server->protocols[0] = (struct lws_protocols){
-                .name = ws_gate_protocol(server->gate),
-                .callback = ws_server_callback,
-                .per_session_data_size = ws_http_session_size(),
-                .rx_buffer_size = WS_SERVER_RX_BYTES,
-                .tx_packet_size = WS_HUB_BATCH,
-        };
-        r = ws_listener_open(&listening, &server->port);
-        if (r < 0)
-                return err_up(r);
-        if (r == WS_LISTENER_E_BROKEN) {
-                server->has_loop = false;
-                server->lws = NULL;
-        }
-        return r == 0 ? 0 : WS_SERVER_E_START;
+        if (!options->tls_cert || !options->tls_key)
+                return 0;
+        r = ws_tls_new(&server->tls, options->tls_cert, options->tls_key, &why);
+        if (r > 0)
+                log_error("ws_cannot_use_certificate file=\"%s\" key=\"%s\" error=\"%s\"",
+                          options->tls_cert,
+                          options->tls_key,
+                          why);
+        return r < 0 ? err_up(r) : r > 0 ? WS_SERVER_E_START : 0;
+}
+
+static int ws_server_listen_at(WsServer *server, const char *address, WsEntrance entrance) {
+        int r;
+
+        if (entrance != WS_ENTRANCE_ALL && (!address || !*address))
+                return 0;
+        r = ws_listener_open(&server->listeners[entrance],
+                             &server->loop,
+                             &server->options,
+                             address,
+                             entrance);
+        if (r != 0)
+                return r < 0 ? err_up(r) : WS_SERVER_E_START;
+        server->ports[entrance] = ws_listener_port(server->listeners[entrance]);
+        return 0;
+}
+
+static int ws_server_listen(WsServer *server) {
+        const WsOptions *options = &server->options;
+        int r;
+
+        ws_listener_raise_limit(options);
+        ws_conns_set_patience(server->conns, ws_server_patience_ms(options));
+        r = ws_server_open_tls(server);
+        if (r == 0)
+                r = ws_server_listen_at(server, options->listen, WS_ENTRANCE_ALL);
+        if (r == 0)
+                r = ws_server_listen_at(server, options->health_listen, WS_ENTRANCE_HEALTH);
+        for (size_t i = 0; r == 0 && i < WS_ENTRANCE_COUNT; ++i)
+                if (server->listeners[i])
+                        ws_listener_start(server->listeners[i],
+                                          server->conns,
+                                          i == WS_ENTRANCE_ALL ? server->tls : NULL);
+        return r < 0 ? err_up(r) : r;
 }
 
 static int ws_server_build(WsServer *server) {
@@ -414,7 +426,17 @@ static int ws_server_build(WsServer *server) {
         if (r == 0)
                 r = ws_limiter_new(&server->failures, WS_SERVER_FAILURES);
         if (r == 0)
-                r = ws_arrivals_new(&server->arrivals);
+                r = ws_conns_new(&server->conns,
+                                 &server->loop,
+                                 &(WsConnHandler){
+                                         .arg = server,
+                                         .opened = ws_server_on_opened,
+                                         .receive = ws_server_on_receive,
+                                         .writable = ws_server_on_writable,
+                                         .ended = ws_server_on_ended,
+                                         .late = ws_server_on_late,
+                                         .closed = ws_server_on_closed,
+                                 });
         if (r == 0)
                 r = ws_hub_new(&server->hub, server->registry);
         if (r < 0)
@@ -437,7 +459,7 @@ static int ws_server_build(WsServer *server) {
                 r = ws_http_new(&server->http,
                                 &server->options,
                                 &server->access,
-                                server->hub,
+                                server->gate,
                                 server->queries);
         return r < 0 ? err_up(r) : 0;
 }
@@ -487,18 +509,19 @@ static void ws_server_close_loop(WsServer *server) {
         uv_handle_t *const handles[] = {
                 (uv_handle_t *)&server->wake,   (uv_handle_t *)&server->tick,
                 (uv_handle_t *)&server->second, (uv_handle_t *)&server->turn,
-                (uv_handle_t *)&server->drain,
+                (uv_handle_t *)&server->drain,  (uv_handle_t *)&server->sweep,
         };
 
-        if (server->lws) {
+        for (size_t i = 0; i < WS_ENTRANCE_COUNT; ++i)
+                if (server->listeners[i])
+                        ws_listener_close(server->listeners[i]);
+        if (server->hub)
                 ws_server_farewell(server);
-                lws_context_destroy(server->lws);
-        }
+        if (server->conns)
+                ws_conns_close(server->conns);
         for (size_t i = 0; i < N_ELEMENTS(handles); ++i)
                 uv_close(handles[i], NULL);
         (void)uv_run(&server->loop, UV_RUN_DEFAULT);
-        if (server->lws) /* the second call frees it; lws sets this to NULL (pcontext) */
-                lws_context_destroy(server->lws);
         MUST(uv_loop_close(&server->loop));
 }
 
@@ -519,7 +542,11 @@ int ws_server_start(WsServer *server) {
 
         server->is_started = true;
         uv_async_send(&server->wake); /* for what was pushed before */
-        log_info("ws_listening port=%d tls=%d", server->port, server->options.tls_cert != NULL);
+        log_info("ws_listening port=%d tls=%d",
+                 server->ports[WS_ENTRANCE_ALL],
+                 server->options.tls_cert != NULL);
+        if (server->ports[WS_ENTRANCE_HEALTH] != 0)
+                log_info("ws_health_listening port=%d", server->ports[WS_ENTRANCE_HEALTH]);
         return 0;
 }
 
@@ -542,7 +569,8 @@ WsServer *ws_server_free(WsServer *server) {
         ws_hub_free(server->hub);
         ws_tickets_free(server->tickets);
         ws_limiter_free(server->failures);
-        ws_arrivals_free(server->arrivals);
+        ws_conns_free(server->conns);
+        ws_tls_free(server->tls);
         registry_free(server->registry);
         fresh = atomic_exchange(&server->new_options, NULL);
         if (fresh)
@@ -557,7 +585,11 @@ WsServer *ws_server_free(WsServer *server) {
 }
 
 int ws_server_port(const WsServer *server) {
-        return server->port;
+        return server->ports[WS_ENTRANCE_ALL];
+}
+
+int ws_server_health_port(const WsServer *server) {
+        return server->ports[WS_ENTRANCE_HEALTH];
 }
 
 int ws_server_result(const WsServer *server) {

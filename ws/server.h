@@ -1,8 +1,7 @@
 #pragma once
 
 /*
- * WsServer: HTTP and WebSocket on one libwebsockets loop, which is a libuv loop and a thread of its
- * own.
+ * WsServer: HTTP and WebSocket on one libuv loop, which is a thread of its own.
  *
  * Takes Events from the outbox, hands them to the hub, and serves the dialects of PROTOCOL 3.
  * Everything behind this header belongs to the loop's thread; only the functions below may be
@@ -19,6 +18,7 @@ typedef struct WsServer WsServer;
 
 struct WsOptions {
         const char *listen;             /* host:port or [host]:port; port 0 = any free one */
+        const char *health_listen;      /* likewise, for health and metrics alone; NULL = none */
         const char *tls_cert, *tls_key; /* NULL = plain */
         const char *allowed_origins;    /* comma-separated; NULL = same host only; "*" = any */
         const char *epoch;              /* of the journal: cursors name it */
@@ -66,6 +66,7 @@ WsServer *ws_server_free(WsServer *server); /* stops, joins */
 
 MUST_CHECK int ws_server_start(WsServer *server);
 int ws_server_port(const WsServer *server);
+int ws_server_health_port(const WsServer *server); /* 0 = none */
 /* A fault (< 0) once the thread has ended with one; it has closed both queues then. */
 int ws_server_result(const WsServer *server);
 MUST_CHECK int ws_server_reload(WsServer *server,

@@ -1,17 +1,17 @@
 #include "ws/session.h"
 
-#include <libwebsockets.h>
-#include <poll.h>
-#include <sys/ioctl.h>
-
 #include "gateway/base/clock.h"
 #include "gateway/base/metrics.h"
+#include "ws/conn.h"
 
-#define WS_SESSION_DISCARD_US                                                    \
-        INT64_C(2000000)       /* how long the body of a refused request is read \
-                                */
-#define WS_SESSION_FLUSH_S  30 /* how long a reader may take for one answer */
-#define WS_SESSION_RESTLESS 3
+#define WS_SESSION_FLUSH_MS 30000 /* how long a reader may take for one answer */
+#define WS_SESSION_KEEP_MS  15000 /* how long one may rest between two requests */
+
+static int64_t ws_session_now_ms(void) {
+        return clock_mono_us() / 1000;
+}
+
+/* ---- waiters ------------------------------------------------------------------------------- */
 
 void ws_waiter_drop_stream(WsWaiter *waiter, bool is_over) {
         if (waiter->stream && !is_over)
@@ -31,13 +31,12 @@ void ws_waiters_done(WsWaiters *waiters) {
                 ws_waiter_done(&waiters->all[i]);
 }
 
-WsWaiter *ws_waiters_take(WsSession *session, struct lws *wsi) {
+WsWaiter *ws_waiters_take(WsSession *session) {
         for (size_t i = 0; i < WS_SESSION_WAITERS; ++i) {
                 WsWaiter *waiter = &session->waiters->all[i];
 
-                if (waiter->wsi)
+                if (waiter->session)
                         continue;
-                waiter->wsi = wsi;
                 waiter->session = session;
                 session->waiter = waiter;
                 return waiter;
@@ -45,32 +44,24 @@ WsWaiter *ws_waiters_take(WsSession *session, struct lws *wsi) {
         return NULL;
 }
 
-/* lws has read it and calls itself over and over, or it is in the socket. lws does not say for
- * whom, nor whether a timer of its own is the cause: so it must say so for a while. */
-bool ws_waiter_is_spinning(WsWaiter *waiter) {
-        int n = 0;
-
-        if (waiter->session->state != WS_SESSION_FLUSH &&
-            waiter->session->state != WS_SESSION_STREAM)
-                return false;
-        if (ioctl(lws_get_socket_fd(waiter->wsi), FIONREAD, &n) == 0 && n > 0)
-                return true;
-        if (lws_service_adjust_timeout(lws_get_context(waiter->wsi), 1000, 0) > 0)
-                waiter->n_restless = 0;
-        else
-                ++waiter->n_restless;
-        return waiter->n_restless >= WS_SESSION_RESTLESS;
-}
-
-/* Where the socket takes nothing more, the timer does it; it runs only when lws is at work. */
 void ws_waiter_kill(WsWaiter *waiter) {
-        waiter->session->state = WS_SESSION_DEAD;
         waiter->ticket = 0; /* what still comes for it is for nobody */
         ws_waiter_drop_stream(waiter, false);
-        lws_rx_flow_control(waiter->wsi, 1);
-        lws_callback_on_writable(waiter->wsi);
-        lws_set_timeout(waiter->wsi, PENDING_TIMEOUT_HTTP_CONTENT, LWS_TO_KILL_ASYNC);
+        ws_conn_close(waiter->session->conn);
 }
+
+static void ws_session_forget_waiter(WsSession *session) {
+        if (session->waiter)
+                ws_waiter_done(session->waiter);
+        session->waiter = NULL;
+}
+
+void ws_session_reset(WsSession *session) {
+        ws_session_forget_waiter(session);
+        session->state = WS_SESSION_IDLE;
+}
+
+/* ---- whole answers ------------------------------------------------------------------------- */
 
 static void ws_session_count(int status) {
         if (status < 400)
@@ -81,27 +72,68 @@ static void ws_session_count(int status) {
                 metric_add(METRIC_HTTP_REQUESTS_5XX, 1);
 }
 
-/* The bytes for lws_write(), which wants room before them. */
 static void ws_session_render(const WsResponse *response, Buf *out) {
-        static const char room[LWS_PRE];
-
-        buf_append(out, room, sizeof(room));
         ws_response_render(response, out);
         if (buf_failed(&response->body) || buf_failed(&response->headers))
                 out->failed = true;
         ws_session_count(response->status);
 }
 
-static int ws_session_put(struct lws *wsi, Buf *out, enum lws_write_protocol how) {
-        int r;
-
-        if (buf_failed(out))
-                return -1;
-        r = lws_write(wsi, (unsigned char *)out->data + LWS_PRE, out->n - LWS_PRE, how);
-        return r < 0 ? -1 : 0;
+/* False: the connection is over. */
+static bool ws_session_put(WsSession *session, const Buf *out) {
+        if (buf_failed(out)) {
+                ws_conn_close(session->conn);
+                return false;
+        }
+        return ws_conn_write(session->conn, out->data, out->n);
 }
 
-int ws_session_begin_events(struct lws *wsi, WsResponse *response) {
+/* The answer has left: on to the next request, or to the end. */
+static void ws_session_next(WsSession *session) {
+        bool close = session->close;
+
+        ws_session_reset(session);
+        session->close = false;
+        session->is_resting = true;
+        if (close) {
+                ws_conn_end(session->conn);
+                return;
+        }
+        ws_conn_set_deadline(session->conn, ws_session_now_ms() + WS_SESSION_KEEP_MS);
+        ws_conn_pause(session->conn, false);
+}
+
+/* What the socket did not take waits there, and with it all that the client asks for next. */
+static void ws_session_flush(WsSession *session) {
+        if (!ws_conn_is_full(session->conn) || session->close) {
+                ws_session_next(session); /* ws_conn_end() sends the rest as well */
+                return;
+        }
+        if (!session->waiter && !ws_waiters_take(session)) {
+                ws_conn_close(session->conn);
+                return;
+        }
+        session->state = WS_SESSION_FLUSH;
+        ws_conn_pause(session->conn, true);
+        ws_conn_set_deadline(session->conn, ws_session_now_ms() + WS_SESSION_FLUSH_MS);
+        ws_conn_want_write(session->conn);
+}
+
+void ws_session_respond(WsSession *session, const WsResponse *response) {
+        CLEANUP_BUF Buf out = { 0 };
+
+        session->close = response->close;
+        ws_session_render(response, &out);
+        if (ws_session_put(session, &out))
+                ws_session_flush(session);
+}
+
+void ws_session_refuse(WsSession *session, WsResponse *response) {
+        response->close = true;
+        ws_session_respond(session, response);
+}
+
+void ws_session_begin_events(WsSession *session, WsResponse *response) {
         CLEANUP_BUF Buf out = { 0 };
 
         response->status = 200;
@@ -112,117 +144,78 @@ int ws_session_begin_events(struct lws *wsi, WsResponse *response) {
         buf_append_string(&out, "HTTP/1.1 200 OK\r\n");
         buf_append_text(&out, buf_text(&response->headers));
         buf_append_string(&out, "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n");
-        if (buf_failed(&out))
-                return -1;
-        return lws_write(wsi, (unsigned char *)out.data, out.n, LWS_WRITE_RAW) < 0 ? -1 : 0;
+        (void)ws_session_put(session, &out);
 }
 
-int ws_session_write(struct lws *wsi, const WsResponse *response) {
-        CLEANUP_BUF Buf out = { 0 };
+/* ---- bodies -------------------------------------------------------------------------------- */
 
-        ws_session_render(response, &out);
-        return ws_session_put(wsi, &out, LWS_WRITE_HTTP_FINAL);
-}
-
-static void ws_session_forget_waiter(WsSession *session) {
-        if (session->waiter)
-                ws_waiter_done(session->waiter);
-        session->waiter = NULL;
-}
-
-void ws_session_reset(WsSession *session, WsWaiters *waiters) {
-        ws_session_forget_waiter(session);
-        *session = (WsSession){ .waiters = waiters };
-}
-
-static int ws_session_end(WsSession *session, struct lws *wsi) {
-        bool close = session->close;
-
-        ws_session_reset(session, session->waiters);
-        if (close)
-                return -1;
-        return lws_http_transaction_completed(wsi) ? -1 : 0;
-}
-
-/*
- * What the socket did not take, lws keeps and sends. It would spin on further requests meanwhile,
- * and a connection that is not read (lws_rx_flow_control()) is not written either: so who sends
- * more before he has read this is to be cut off, see ws_waiter_is_spinning().
- */
-static int ws_session_send(WsSession *session, struct lws *wsi, Buf *out) {
-        if (ws_session_put(wsi, out, LWS_WRITE_HTTP_FINAL) < 0)
-                return -1;
-        if (!lws_partial_buffered(wsi))
-                return ws_session_end(session, wsi);
-
-        session->state = WS_SESSION_FLUSH;
-        if (!session->waiter && !ws_waiters_take(session, wsi))
-                return -1;
-        lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, WS_SESSION_FLUSH_S);
-        lws_callback_on_writable(wsi);
-        return 0;
-}
-
-int ws_session_respond(WsSession *session, struct lws *wsi, const WsResponse *response) {
-        CLEANUP_BUF Buf out = { 0 };
-
-        session->close = response->close;
-        ws_session_render(response, &out);
-        return ws_session_send(session, wsi, &out);
-}
-
-int ws_session_refuse(WsSession *session,
-                      struct lws *wsi,
-                      const WsRequest *request,
-                      WsResponse *response) {
-        bool has_body = request->body_length > 0 || strcmp(request->method, "POST") == 0 ||
-                        strcmp(request->method, "PUT") == 0 ||
-                        strcmp(request->method, "PATCH") == 0;
-
-        response->close = true;
-        if (ws_session_write(wsi, response) < 0 || !has_body || request->body_length == 0)
-                return -1;
-        session->state = WS_SESSION_DISCARD;
-        session->deadline_us = clock_mono_us() + WS_SESSION_DISCARD_US;
-        return 0;
-}
-
-void ws_session_collect(WsSession *session, int timeout_ms) {
+/* The deadline is of the whole body: one byte now and then does not renew it. */
+void ws_session_collect(WsSession *session, int64_t n_body, int timeout_ms) {
         session->state = WS_SESSION_BODY;
-        session->deadline_us = clock_mono_us() + timeout_ms * INT64_C(1000);
+        session->n_body = n_body;
+        ws_conn_set_deadline(session->conn, ws_session_now_ms() + timeout_ms);
 }
 
-/* The deadline is of the whole body: lws has one for each piece, which one byte renews. */
-int ws_session_body(WsSession *session, const void *data, size_t n_data) {
-        if (session->state != WS_SESSION_BODY && session->state != WS_SESSION_DISCARD)
-                return 0;
-        if (clock_mono_us() > session->deadline_us)
-                return -1;
-        if (session->state == WS_SESSION_BODY && n_data > 0)
-                buf_append(&session->waiter->body, data, n_data);
-        return 0;
+void ws_session_continue(WsSession *session) {
+        static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+        (void)ws_conn_write(session->conn, text, strlen(text));
 }
 
-/* The next request stays unread: lws would spin on it. */
-void ws_session_wait(WsSession *session, struct lws *wsi) {
+size_t ws_session_body(WsSession *session, const char *data, size_t n) {
+        if ((uint64_t)n > (uint64_t)session->n_body)
+                n = (size_t)session->n_body;
+        buf_append(&session->waiter->body, data, n);
+        session->n_body -= (int64_t)n;
+        return n;
+}
+
+void ws_session_wait(WsSession *session) {
         session->state = WS_SESSION_WAIT;
-        lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
-        lws_rx_flow_control(wsi, 0);
+        ws_conn_set_deadline(session->conn, 0);
+        ws_conn_pause(session->conn, true);
 }
 
 void ws_waiter_answer(WsWaiter *waiter, const WsResponse *response) {
-        waiter->close = response->close;
-        ws_session_render(response, &waiter->out);
-        lws_rx_flow_control(waiter->wsi, 1); /* else lws would not let us write */
-        lws_callback_on_writable(waiter->wsi);
+        ws_session_respond(waiter->session, response);
 }
 
 /* ---- answers in pieces --------------------------------------------------------------------- */
 
-bool ws_waiter_is_gone(const WsWaiter *waiter) {
-        struct pollfd fd = { .fd = lws_get_socket_fd(waiter->wsi), .events = POLLRDHUP };
+/* What was written before has left us: there is room for as much again. */
+static void ws_waiter_grant(WsWaiter *waiter) {
+        if (waiter->n_written > 0 && waiter->stream)
+                stream_grant(waiter->stream, waiter->n_written);
+        waiter->n_written = 0;
+}
 
-        return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+/* Only while nothing of the last write is left. */
+static void ws_session_write_stream(WsSession *session) {
+        WsWaiter *waiter = session->waiter;
+        CLEANUP_BUF Buf out = waiter->out;
+
+        waiter->out = (Buf){ 0 };
+        ws_waiter_grant(waiter);
+        waiter->n_written = waiter->n_waiting;
+        waiter->n_waiting = 0;
+        if (!ws_session_put(session, &out))
+                return;
+        if (waiter->is_complete) {
+                ws_session_flush(session);
+                return;
+        }
+        if (ws_conn_is_full(session->conn)) {
+                ws_conn_set_deadline(session->conn, ws_session_now_ms() + WS_SESSION_FLUSH_MS);
+                ws_conn_want_write(session->conn);
+                return;
+        }
+        ws_waiter_grant(waiter);
+        ws_conn_set_deadline(session->conn, 0);
+}
+
+static void ws_waiter_push(WsWaiter *waiter) {
+        if (!ws_conn_is_full(waiter->session->conn))
+                ws_session_write_stream(waiter->session);
 }
 
 void ws_waiter_begin_stream(WsWaiter *waiter, WsResponse *response) {
@@ -231,15 +224,11 @@ void ws_waiter_begin_stream(WsWaiter *waiter, WsResponse *response) {
         waiter->session->close = response->close || waiter->is_http_1_0;
         waiter->session->state = WS_SESSION_STREAM;
         ws_session_render(response, &waiter->out);
-        lws_rx_flow_control(waiter->wsi, 1); /* else lws would not let us write */
 }
 
 void ws_waiter_continue_stream(WsWaiter *waiter, Text piece, bool is_last) {
-        static const char room[LWS_PRE];
         Buf *out = &waiter->out;
 
-        if (out->n == 0)
-                buf_append(out, room, sizeof(room));
         if (!waiter->is_http_1_0 && piece.n > 0)
                 buf_printf(out, "%zx\r\n", piece.n);
         buf_append_text(out, piece);
@@ -249,56 +238,12 @@ void ws_waiter_continue_stream(WsWaiter *waiter, Text piece, bool is_last) {
                 buf_append_string(out, "0\r\n\r\n");
         ++waiter->n_waiting;
         waiter->is_complete = is_last;
-        lws_callback_on_writable(waiter->wsi);
+        ws_waiter_push(waiter);
 }
 
-/* What was written before has left lws: there is room for as much again. */
-static void ws_waiter_grant(WsWaiter *waiter) {
-        if (waiter->n_written > 0 && waiter->stream)
-                stream_grant(waiter->stream, waiter->n_written);
-        waiter->n_written = 0;
-}
-
-/* Called by lws once it has sent what it kept of the last write. */
-static int ws_session_write_stream(WsSession *session, struct lws *wsi) {
-        WsWaiter *waiter = session->waiter;
-        CLEANUP_BUF Buf out = waiter->out;
-
-        waiter->out = (Buf){ 0 };
-        ws_waiter_grant(waiter);
-        if (out.n > 0) {
-                waiter->n_written = waiter->n_waiting;
-                waiter->n_waiting = 0;
-                if (ws_session_put(wsi,
-                                   &out,
-                                   waiter->is_complete ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0)
-                        return -1;
-                if (lws_partial_buffered(wsi)) {
-                        lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, WS_SESSION_FLUSH_S);
-                        lws_callback_on_writable(wsi);
-                        return 0;
-                }
-                ws_waiter_grant(waiter);
-        }
-        if (waiter->is_complete)
-                return ws_session_end(session, wsi);
-        lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
-        return 0;
-}
-
-int ws_session_writeable(WsSession *session, struct lws *wsi) {
-        if (session->state == WS_SESSION_DEAD)
-                return -1;
+void ws_session_writable(WsSession *session) {
         if (session->state == WS_SESSION_STREAM)
-                return ws_session_write_stream(session, wsi);
-        if (session->state == WS_SESSION_FLUSH)
-                return ws_session_end(session, wsi);
-        if (session->state == WS_SESSION_WAIT && session->waiter->out.n > 0) {
-                CLEANUP_BUF Buf out = session->waiter->out;
-
-                session->waiter->out = (Buf){ 0 };
-                session->close = session->waiter->close;
-                return ws_session_send(session, wsi, &out);
-        }
-        return 0;
+                ws_session_write_stream(session);
+        else if (session->state == WS_SESSION_FLUSH)
+                ws_session_next(session);
 }

@@ -227,6 +227,8 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
         [METRIC_WS_DROPPED_AT_CLOSE] =
                 { "tidegate_ws_dropped_at_close_total", NULL, METRIC_COUNTER,
                 "Those of tidegate_ws_dropped_total that waited when their connection ended." },
+        [METRIC_WS_PLACES_DRIFT] = { "tidegate_ws_places_drift", NULL, METRIC_GAUGE,
+                "Places of ws.max_connections that are taken by no connection: 0 if all is well." },
         [METRIC_WS_ACCOUNTING_DRIFT] = { "tidegate_ws_accounting_drift", NULL, METRIC_GAUGE,
                 "Part of tidegate_accounting_drift: frames of subscribers." },
         [METRIC_WS_QUEUED] = { "tidegate_ws_queued", NULL, METRIC_GAUGE,

@@ -104,6 +104,8 @@ typedef enum Metric {
         METRIC_WS_DROPPED_AT_CLOSE, /* of those: still queued when their socket went */
         METRIC_WS_QUEUED,           /* gauge: frames */
         METRIC_WS_QUEUED_BYTES,     /* gauge */
+        METRIC_WS_PLACES_DRIFT, /* gauge: places taken of ws.max_connections for which there is no
+                                   connection */
         METRIC_WS_ACCOUNTING_DRIFT, /* gauge: frames of open sockets that no count explains */
 
         METRIC_HTTP_REQUESTS_2XX,

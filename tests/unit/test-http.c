@@ -811,22 +811,7 @@ static void test_slow_reader_gets_all_and_holds_nobody(void **state) {
         assert_int_equal(read_answer(f), 200);
 }
 
-/* The server lives in this process: its end of @fd is a file of ours. */
-static bool has_other_end(int fd) {
-        struct sockaddr_in own = { 0 }, peer = { 0 };
-        socklen_t n = sizeof(own);
-
-        assert_int_equal(getsockname(fd, (struct sockaddr *)&own, &n), 0);
-        for (int other = 3; other < 1024; ++other) {
-                n = sizeof(peer);
-                if (getpeername(other, (struct sockaddr *)&peer, &n) == 0 &&
-                    peer.sin_family == AF_INET && peer.sin_port == own.sin_port)
-                        return true;
-        }
-        return false;
-}
-
-static void test_who_asks_on_without_reading_is_cut_off(void **state) {
+static void test_who_asks_on_before_reading_gets_both_answers_and_holds_nobody(void **state) {
         Fixture *f = *state;
         int fd;
 
@@ -835,14 +820,16 @@ static void test_who_asks_on_without_reading_is_cut_off(void **state) {
         send_text(f, "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
         fd = f->fd;
         f->fd = -1;
-        do
+        for (int i = 0; i < 20; ++i)
                 assert_int_equal(request(f, "GET /livez", "", ""), 200);
-        while (has_other_end(fd));
 
         close(f->fd);
         f->fd = fd;
         f->n_rest = 0;
-        assert_int_equal(read_answer(f), 0);
+        assert_int_equal(read_answer(f), 200);
+        assert_true(f->n_answer > 400000);
+        assert_int_equal(read_answer(f), 200);
+        assert_true(has(f, "alive"));
 }
 
 int main(void) {
@@ -872,7 +859,7 @@ int main(void) {
                 TEST(test_tickets_are_sold_to_users),
                 TEST(test_other_origins_read_answers_only_if_they_are_listed),
                 TEST(test_slow_reader_gets_all_and_holds_nobody),
-                TEST(test_who_asks_on_without_reading_is_cut_off),
+                TEST(test_who_asks_on_before_reading_gets_both_answers_and_holds_nobody),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,578 @@
+#include "ws/conn.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "gateway/base/buf.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "ws/tls.h"
+
+#define WS_CONN_READ_BYTES 16384 /* of one read: a whole record of TLS */
+#define WS_CONN_KEEP_BYTES 32768 /* not used yet, beyond which nothing more is read */
+#define WS_CONN_SENDING_MS 30000 /* to take the rest, once it is ending */
+#define WS_CONN_LINGER_MS  2000  /* to hang up after that */
+#define WS_CONN_NOTSENT    16384 /* bytes the kernel keeps unsent before it says stop */
+#define WS_CONN_SNDBUF     65536
+
+TAILQ_HEAD(WsConnList, WsConn);
+
+struct WsConn {
+        WsConns *conns; /* borrowed */
+        void *user;     /* of the handler */
+        uv_poll_t poll;
+        int fd, door, watched;
+        struct ssl_st *ssl; /* owned; NULL = plain */
+        char source[WS_CONN_SOURCE_SIZE];
+        bool is_greeting;     /* the handshake of TLS is under way */
+        bool greeting_writes; /* and waits for room */
+        bool is_paused, is_hung_up, has_ended, is_ending, is_closing;
+        bool is_stuck; /* TLS cannot read on before it has written */
+        bool wants_write, is_again, is_timed;
+        Buf in;  /* came, and was not used yet */
+        Buf out; /* what the socket has not taken: from n_sent on */
+        size_t n_sent;
+        int64_t deadline_ms;
+        TAILQ_ENTRY(WsConn) all, timed, again;
+};
+
+struct WsConns {
+        uv_loop_t *loop; /* borrowed */
+        WsConnHandler handler;
+        uv_idle_t idle;
+        struct WsConnList all, timed, again;
+        size_t n[WS_CONN_DOORS];
+        int patience_ms;
+        char buffer[WS_CONN_READ_BYTES];
+};
+
+static int64_t ws_conn_now_ms(void) {
+        return clock_mono_us() / 1000;
+}
+
+/* ---- what the loop is to watch ------------------------------------------------------------- */
+
+static void ws_conn_on_poll(uv_poll_t *poll, int status, int events);
+
+static bool ws_conn_reads(const WsConn *conn) {
+        return !conn->is_paused && !conn->has_ended && !conn->is_stuck &&
+               (conn->in.n < WS_CONN_KEEP_BYTES || conn->is_ending);
+}
+
+static int ws_conn_wanted(const WsConn *conn) {
+        int events = 0;
+
+        if (conn->is_greeting)
+                return conn->greeting_writes ? UV_WRITABLE : UV_READABLE;
+        if (ws_conn_reads(conn))
+                events |= UV_READABLE;
+        else if (!conn->has_ended && !conn->is_hung_up)
+                events |= UV_DISCONNECT;
+        if (conn->out.n > 0 || conn->wants_write || conn->is_stuck)
+                events |= UV_WRITABLE;
+        return events;
+}
+
+static void ws_conn_watch(WsConn *conn) {
+        int events;
+
+        if (conn->is_closing)
+                return;
+        events = ws_conn_wanted(conn);
+        if (events == conn->watched)
+                return;
+        conn->watched = events;
+        if (events == 0)
+                uv_poll_stop(&conn->poll);
+        else
+                MUST(uv_poll_start(&conn->poll, events, ws_conn_on_poll));
+}
+
+static void ws_conns_on_idle(uv_idle_t *idle);
+
+/* It has something to do in the next turn, whatever its socket says. */
+static void ws_conn_again(WsConn *conn) {
+        WsConns *conns = conn->conns;
+
+        if (conn->is_again || conn->is_closing)
+                return;
+        conn->is_again = true;
+        if (TAILQ_EMPTY(&conns->again))
+                MUST(uv_idle_start(&conns->idle, ws_conns_on_idle));
+        TAILQ_INSERT_TAIL(&conns->again, conn, again);
+}
+
+/* ---- its end ------------------------------------------------------------------------------- */
+
+static void ws_conn_on_closed(uv_handle_t *handle) {
+        WsConn *conn = handle->data;
+        WsConns *conns = conn->conns;
+
+        conns->handler.closed(conns->handler.arg, conn);
+        if (conn->is_again)
+                TAILQ_REMOVE(&conns->again, conn, again);
+        ws_conn_set_deadline(conn, 0);
+        TAILQ_REMOVE(&conns->all, conn, all);
+        --conns->n[conn->door];
+        ws_tls_release(conn->ssl);
+        (void)close(conn->fd);
+        buf_done(&conn->in);
+        buf_done(&conn->out);
+        free(conn);
+}
+
+void ws_conn_close(WsConn *conn) {
+        if (conn->is_closing)
+                return;
+
+        conn->is_closing = true;
+        uv_close((uv_handle_t *)&conn->poll, ws_conn_on_closed);
+}
+
+static void ws_conn_say_bye(WsConn *conn) {
+        if (conn->ssl)
+                ws_tls_goodbye(conn->ssl);
+        (void)shutdown(conn->fd, SHUT_WR);
+        ws_conn_set_deadline(conn, ws_conn_now_ms() + WS_CONN_LINGER_MS);
+        if (conn->has_ended)
+                ws_conn_close(conn);
+}
+
+void ws_conn_end(WsConn *conn) {
+        if (conn->is_ending || conn->is_closing)
+                return;
+
+        conn->is_ending = true;
+        conn->is_paused = conn->wants_write = false;
+        if (conn->out.n > 0)
+                ws_conn_set_deadline(conn, ws_conn_now_ms() + WS_CONN_SENDING_MS);
+        else
+                ws_conn_say_bye(conn);
+        ws_conn_watch(conn);
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+static ssize_t ws_conn_send(WsConn *conn, const void *data, size_t n) {
+        ssize_t r;
+
+        if (conn->ssl)
+                return ws_tls_write(conn->ssl, data, n);
+        do
+                r = send(conn->fd, data, n, MSG_NOSIGNAL);
+        while (r < 0 && errno == EINTR);
+        if (r >= 0)
+                return r;
+        return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM ? -EAGAIN : -EPIPE;
+}
+
+bool ws_conn_write(WsConn *conn, const void *data, size_t n) {
+        const char *at = data;
+
+        if (conn->is_closing || conn->is_ending)
+                return false;
+        while (n > 0 && conn->out.n == 0) {
+                ssize_t r = ws_conn_send(conn, at, n);
+
+                if (r == -EAGAIN)
+                        break;
+                if (r < 0) {
+                        ws_conn_close(conn);
+                        return false;
+                }
+                at += r;
+                n -= (size_t)r;
+        }
+        if (n == 0)
+                return true;
+        buf_append(&conn->out, at, n);
+        if (buf_failed(&conn->out))
+                ws_conn_close(conn);
+        ws_conn_watch(conn);
+        return !conn->is_closing;
+}
+
+/* One write: a peer that takes all we have does not keep the loop. */
+static void ws_conn_flush(WsConn *conn) {
+        ssize_t r;
+
+        if (conn->out.n == 0)
+                return;
+        r = ws_conn_send(conn, conn->out.data + conn->n_sent, conn->out.n - conn->n_sent);
+        if (r < 0 && r != -EAGAIN)
+                ws_conn_close(conn);
+        if (r <= 0)
+                return;
+        conn->n_sent += (size_t)r;
+        if (conn->n_sent < conn->out.n)
+                return;
+        conn->n_sent = 0;
+        buf_done(&conn->out);
+        if (conn->is_ending)
+                ws_conn_say_bye(conn);
+}
+
+static void ws_conn_on_writable(WsConn *conn) {
+        ws_conn_flush(conn);
+        if (conn->is_closing || conn->out.n > 0 || !conn->wants_write)
+                return;
+        conn->wants_write = false;
+        conn->conns->handler.writable(conn->conns->handler.arg, conn);
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+static ssize_t ws_conn_recv(WsConn *conn) {
+        WsConns *conns = conn->conns;
+        ssize_t r;
+
+        if (conn->ssl) {
+                bool wants_write = false;
+
+                r = ws_tls_read(conn->ssl, conns->buffer, sizeof(conns->buffer), &wants_write);
+                conn->is_stuck = r == -EAGAIN && wants_write;
+                return r;
+        }
+        do
+                r = recv(conn->fd, conns->buffer, sizeof(conns->buffer), 0);
+        while (r < 0 && errno == EINTR);
+        if (r >= 0)
+                return r;
+        return errno == EAGAIN ? -EAGAIN : -EPIPE;
+}
+
+/* Offers what is there to the handler, and keeps what it does not use. */
+static void ws_conn_deliver(WsConn *conn, char *data, size_t n) {
+        const WsConnHandler *handler = &conn->conns->handler;
+        bool is_kept = data == conn->in.data;
+        size_t used;
+
+        used = n > 0 ? handler->receive(handler->arg, conn, data, n) : 0;
+        if (conn->is_closing || conn->is_ending)
+                return;
+        if (!is_kept) {
+                buf_append(&conn->in, data + used, n - used);
+        } else if (used > 0) {
+                memmove(conn->in.data, conn->in.data + used, conn->in.n - used);
+                conn->in.n -= used;
+        }
+        if (buf_failed(&conn->in))
+                ws_conn_close(conn);
+        else if (conn->in.n == 0)
+                buf_done(&conn->in);
+        else if (used > 0 && !conn->is_paused)
+                ws_conn_again(conn);
+}
+
+static void ws_conn_take(WsConn *conn, size_t n) {
+        if (conn->is_ending) /* nobody is interested any more */
+                return;
+        if (conn->in.n == 0) {
+                ws_conn_deliver(conn, conn->conns->buffer, n);
+                return;
+        }
+        buf_append(&conn->in, conn->conns->buffer, n);
+        if (buf_failed(&conn->in))
+                ws_conn_close(conn);
+        else
+                ws_conn_deliver(conn, conn->in.data, conn->in.n);
+}
+
+/* Who has more to deliver is told of the end after that. */
+static void ws_conn_tell_end(WsConn *conn) {
+        if (conn->is_closing || conn->is_again || !(conn->has_ended || conn->is_hung_up))
+                return;
+        if (!conn->is_ending)
+                conn->conns->handler.ended(conn->conns->handler.arg, conn);
+        else if (conn->has_ended && conn->out.n == 0)
+                ws_conn_close(conn);
+}
+
+static void ws_conn_on_readable(WsConn *conn) {
+        ssize_t n = ws_conn_recv(conn);
+
+        if (n == -EAGAIN)
+                return;
+        if (n < 0) {
+                ws_conn_close(conn);
+                return;
+        }
+        if (n > 0)
+                ws_conn_take(conn, (size_t)n);
+        else
+                conn->has_ended = true;
+        ws_conn_tell_end(conn);
+}
+
+static void ws_conns_on_idle(uv_idle_t *idle) {
+        WsConns *conns = idle->data;
+        WsConn *last = TAILQ_LAST(&conns->again, WsConnList);
+        WsConn *conn;
+
+        while ((conn = TAILQ_FIRST(&conns->again))) {
+                TAILQ_REMOVE(&conns->again, conn, again);
+                conn->is_again = false;
+                if (!conn->is_closing && !conn->is_ending && !conn->is_paused)
+                        ws_conn_deliver(conn, conn->in.data, conn->in.n);
+                ws_conn_tell_end(conn);
+                ws_conn_watch(conn);
+                if (conn == last)
+                        break;
+        }
+        if (TAILQ_EMPTY(&conns->again))
+                uv_idle_stop(idle);
+}
+
+/* ---- events -------------------------------------------------------------------------------- */
+
+static void ws_conn_greet(WsConn *conn) {
+        int r = ws_tls_handshake(conn->ssl, &conn->greeting_writes);
+
+        if (r == 0)
+                conn->is_greeting = false;
+        else if (r != -EAGAIN)
+                ws_conn_close(conn);
+}
+
+/* A reset: what came before it may still be there. */
+static void ws_conn_on_broken(WsConn *conn) {
+        if (!conn->is_greeting && ws_conn_reads(conn))
+                ws_conn_on_readable(conn);
+        ws_conn_close(conn);
+}
+
+static void ws_conn_on_poll(uv_poll_t *poll, int status, int events) {
+        WsConn *conn = poll->data;
+
+        if (conn->is_closing)
+                return;
+        if (status < 0) {
+                ws_conn_on_broken(conn);
+                return;
+        }
+        if (conn->is_greeting) {
+                ws_conn_greet(conn);
+                ws_conn_watch(conn);
+                return;
+        }
+        if (events & UV_WRITABLE) {
+                conn->is_stuck = false;
+                ws_conn_on_writable(conn);
+        }
+        if (!conn->is_closing && (events & UV_READABLE) && ws_conn_reads(conn)) {
+                ws_conn_on_readable(conn);
+        } else if (!conn->is_closing && (events & UV_DISCONNECT)) {
+                conn->is_hung_up = true;
+                ws_conn_tell_end(conn);
+        }
+        ws_conn_watch(conn);
+}
+
+/* ---- one connection ------------------------------------------------------------------------ */
+
+/* Little stays in the kernel, so that a slow viewer is not served minutes-old data. A peer that is
+ * not there any more is noticed by what it does not acknowledge, be it data or a probe. */
+static void ws_conn_tune(int fd, int patience_ms) {
+        static const int on = 1, notsent = WS_CONN_NOTSENT, sndbuf = WS_CONN_SNDBUF;
+        int third_s = patience_ms / 3000 > 0 ? patience_ms / 3000 : 1;
+
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
+        if (patience_ms <= 0)
+                return;
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof(patience_ms));
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &third_s, sizeof(third_s));
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &third_s, sizeof(third_s));
+        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
+/* An IPv4 address that came to an IPv6 socket is written as the IPv4 address it is. */
+static void ws_conn_name(WsConn *conn) {
+        struct sockaddr_storage address = { 0 };
+        socklen_t n = sizeof(address);
+        union {
+                struct sockaddr_storage *any;
+                struct sockaddr_in *v4;
+                struct sockaddr_in6 *v6;
+        } peer = { .any = &address };
+
+        if (getpeername(conn->fd, (struct sockaddr *)(void *)&address, &n) != 0)
+                return;
+        if (address.ss_family == AF_INET)
+                (void)inet_ntop(AF_INET, &peer.v4->sin_addr, conn->source, sizeof(conn->source));
+        else if (address.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&peer.v6->sin6_addr))
+                (void)inet_ntop(AF_INET,
+                                &peer.v6->sin6_addr.s6_addr[12],
+                                conn->source,
+                                sizeof(conn->source));
+        else if (address.ss_family == AF_INET6)
+                (void)inet_ntop(AF_INET6, &peer.v6->sin6_addr, conn->source, sizeof(conn->source));
+}
+
+static int ws_conn_begin(WsConn *conn, WsTls *tls, int64_t deadline_ms) {
+        WsConns *conns = conn->conns;
+
+        if (tls) {
+                conn->ssl = ws_tls_accept(tls, conn->fd);
+                conn->is_greeting = true;
+        }
+        if (tls && !conn->ssl)
+                return err_new(-ENOMEM);
+        ws_conn_tune(conn->fd, conns->patience_ms);
+        ws_conn_name(conn);
+        ws_conn_set_deadline(conn, deadline_ms);
+        ws_conn_watch(conn);
+        return conns->handler.opened(conns->handler.arg, conn);
+}
+
+int ws_conn_open(WsConns *conns, int fd, WsTls *tls, int door, int64_t deadline_ms) {
+        WsConn *conn = calloc(1, sizeof(*conn));
+        int r;
+
+        if (!conn || uv_poll_init(conns->loop, &conn->poll, fd) != 0) {
+                (void)close(fd);
+                free(conn);
+                return err_new(-ENOMEM);
+        }
+        conn->conns = conns;
+        conn->fd = fd;
+        conn->door = door;
+        conn->poll.data = conn;
+        TAILQ_INSERT_TAIL(&conns->all, conn, all);
+        ++conns->n[door];
+        r = ws_conn_begin(conn, tls, deadline_ms);
+        if (r < 0)
+                ws_conn_close(conn);
+        return r < 0 ? err_up(r) : 0;
+}
+
+void ws_conn_set_user(WsConn *conn, void *user) {
+        conn->user = user;
+}
+
+void *ws_conn_user(const WsConn *conn) {
+        return conn->user;
+}
+
+const char *ws_conn_source(const WsConn *conn) {
+        return conn->source;
+}
+
+bool ws_conn_is_tls(const WsConn *conn) {
+        return conn->ssl != NULL;
+}
+
+int ws_conn_door(const WsConn *conn) {
+        return conn->door;
+}
+
+bool ws_conn_is_full(const WsConn *conn) {
+        return conn->out.n > 0;
+}
+
+bool ws_conn_is_paused(const WsConn *conn) {
+        return conn->is_paused;
+}
+
+bool ws_conn_has_ended(const WsConn *conn) {
+        return conn->has_ended;
+}
+
+bool ws_conn_is_open(const WsConn *conn) {
+        return !conn->is_closing && !conn->is_ending;
+}
+
+void ws_conn_want_write(WsConn *conn) {
+        if (!ws_conn_is_open(conn))
+                return;
+        conn->wants_write = true;
+        ws_conn_watch(conn);
+}
+
+void ws_conn_pause(WsConn *conn, bool is_paused) {
+        if (!ws_conn_is_open(conn) || conn->is_paused == is_paused)
+                return;
+        conn->is_paused = is_paused;
+        if (!is_paused && (conn->in.n > 0 || conn->has_ended))
+                ws_conn_again(conn);
+        ws_conn_watch(conn);
+}
+
+void ws_conn_set_deadline(WsConn *conn, int64_t deadline_ms) {
+        WsConns *conns = conn->conns;
+
+        conn->deadline_ms = deadline_ms;
+        if (deadline_ms != 0 && !conn->is_timed)
+                TAILQ_INSERT_TAIL(&conns->timed, conn, timed);
+        else if (deadline_ms == 0 && conn->is_timed)
+                TAILQ_REMOVE(&conns->timed, conn, timed);
+        conn->is_timed = deadline_ms != 0;
+}
+
+/* ---- all of them --------------------------------------------------------------------------- */
+
+int ws_conns_new(WsConns **ret_conns, struct uv_loop_s *loop, const WsConnHandler *handler) {
+        WsConns *conns = calloc(1, sizeof(*conns));
+
+        if (!conns)
+                return err_new(-ENOMEM);
+        conns->loop = loop;
+        conns->handler = *handler;
+        TAILQ_INIT(&conns->all);
+        TAILQ_INIT(&conns->timed);
+        TAILQ_INIT(&conns->again);
+        MUST(uv_idle_init(loop, &conns->idle));
+        conns->idle.data = conns;
+        *ret_conns = conns;
+        return 0;
+}
+
+void ws_conns_close(WsConns *conns) {
+        WsConn *conn;
+
+        TAILQ_FOREACH(conn, &conns->all, all)
+        ws_conn_close(conn);
+        uv_close((uv_handle_t *)&conns->idle, NULL);
+}
+
+WsConns *ws_conns_free(WsConns *conns) {
+        free(conns);
+        return NULL;
+}
+
+size_t ws_conns_length(const WsConns *conns, int door) {
+        return conns->n[door];
+}
+
+void ws_conns_set_patience(WsConns *conns, int patience_ms) {
+        conns->patience_ms = patience_ms;
+}
+
+void ws_conns_sweep(WsConns *conns, int64_t now_ms) {
+        WsConn *conn = TAILQ_FIRST(&conns->timed);
+
+        while (conn) {
+                WsConn *next = TAILQ_NEXT(conn, timed);
+
+                if (!conn->is_closing && now_ms >= conn->deadline_ms) {
+                        if (conn->is_ending || conn->is_greeting)
+                                ws_conn_close(conn);
+                        if (!conn->is_ending)
+                                conns->handler.late(conns->handler.arg, conn);
+                }
+                conn = next;
+        }
+}
+
+void ws_conns_each(WsConns *conns, void (*fn)(void *arg, WsConn *conn), void *arg) {
+        WsConn *conn;
+
+        TAILQ_FOREACH(conn, &conns->all, all)
+        fn(arg, conn);
+}

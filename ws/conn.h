@@ -1,0 +1,75 @@
+#pragma once
+
+/*
+ * WsConn: one accepted connection, and WsConns: all of a loop.
+ *
+ * Reads without waiting, through TLS where there is some, and hands what came to the handler, which
+ * says how much of it was used: the rest comes again with what follows, or in a later turn. What
+ * the socket does not take is kept and sent. No connection does more in one turn of the loop than
+ * one read, and nothing a peer sends makes another turn by itself: so none can make it spin.
+ *
+ * A connection is closed in the next turn, and once: until then it may be used, and nothing
+ * happens. Its end is noticed in every state, also while it is not read (ws_conn_pause()), and the
+ * kernel gives up on a peer that acknowledges nothing (ws_conns_set_patience()). Loop thread.
+ */
+
+#include <sys/types.h>
+
+#include "gateway/base/base.h"
+
+typedef struct WsConn WsConn;
+typedef struct WsConnHandler WsConnHandler;
+typedef struct WsConns WsConns;
+typedef struct WsTls WsTls;
+struct uv_loop_s;
+
+#define WS_CONN_SOURCE_SIZE 46
+
+struct WsConnHandler {
+        void *arg;
+        int (*opened)(void *arg, WsConn *conn); /* < 0: out of memory, and it goes */
+        size_t (*receive)(void *arg, WsConn *conn, char *data, size_t n);
+        void (*writable)(void *arg, WsConn *conn); /* after ws_conn_want_write() */
+        void (*ended)(void *arg, WsConn *conn);    /* the peer will send nothing more; may repeat */
+        void (*late)(void *arg, WsConn *conn);     /* its deadline has passed */
+        void (*closed)(void *arg, WsConn *conn);   /* the last word */
+};
+
+MUST_CHECK int ws_conns_new(WsConns **ret_conns,
+                            struct uv_loop_s *loop,
+                            const WsConnHandler *handler);
+/* Closes all; they are gone once the loop has turned. Also releases what the loop holds. */
+void ws_conns_close(WsConns *conns);
+WsConns *ws_conns_free(WsConns *conns); /* after that */
+#define WS_CONN_DOORS 2
+size_t ws_conns_length(const WsConns *conns, int door);
+/* How long a peer may leave unacknowledged what it was sent. */
+void ws_conns_set_patience(WsConns *conns, int patience_ms);
+void ws_conns_sweep(WsConns *conns, int64_t now_ms); /* a few times a second: deadlines */
+void ws_conns_each(WsConns *conns, void (*fn)(void *arg, WsConn *conn), void *arg);
+
+/* Takes @fd in any case. @tls NULL = plain; @door is the caller's. */
+MUST_CHECK int ws_conn_open(WsConns *conns, int fd, WsTls *tls, int door, int64_t deadline_ms);
+
+void ws_conn_set_user(WsConn *conn, void *user);
+void *ws_conn_user(const WsConn *conn);
+const char *ws_conn_source(const WsConn *conn); /* address of the peer */
+bool ws_conn_is_tls(const WsConn *conn);
+int ws_conn_door(const WsConn *conn);
+
+/* In order and complete, now or later; false: it is over, or there is no memory for it. */
+bool ws_conn_write(WsConn *conn, const void *data, size_t n);
+bool ws_conn_is_full(const WsConn *conn); /* some of what was written is still here */
+void ws_conn_want_write(WsConn *conn);    /* the handler is called when it is not */
+void ws_conn_pause(WsConn *conn, bool is_paused);
+bool ws_conn_is_paused(const WsConn *conn);
+bool ws_conn_has_ended(const WsConn *conn);
+bool ws_conn_is_open(const WsConn *conn); /* neither end nor close was asked for */
+/* 0 = none. It is moved on by nothing but another call. */
+void ws_conn_set_deadline(WsConn *conn, int64_t deadline_ms);
+
+/* Sends what is left, says goodbye, and reads no more than it takes not to lose that to a reset. */
+void ws_conn_end(WsConn *conn);
+void ws_conn_close(WsConn *conn);
+
+DEFINE_CLEANUP(WsConns *, ws_conns_free);

@@ -1,0 +1,12 @@
+#pragma once
+
+/* WsHandshake: the answer that makes a connection a WebSocket (RFC 6455 4.2.2). Pure. */
+
+#include "gateway/base/base.h"
+#include "gateway/base/buf.h"
+
+/* @protocol and @parameters (of permessage-deflate, with their semicolon) NULL: none. */
+MUST_CHECK int ws_handshake_write(Buf *buf,
+                                  const char *key,
+                                  const char *protocol,
+                                  const char *parameters);

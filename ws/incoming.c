@@ -1,0 +1,170 @@
+#include "ws/incoming.h"
+
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "ws/client.h"
+#include "ws/conn.h"
+#include "ws/edge.h"
+#include "ws/hub.h"
+#include "ws/packer.h"
+#include "ws/server.h"
+
+#define WS_INCOMING_KEEP 4096 /* a larger message buffer is given back */
+
+/* Takes one message's worth of credit; false: it sends too many. */
+static bool ws_incoming_spend(WsClient *client) {
+        int64_t rate = client->hub->options->messages_per_s;
+        int64_t now_ms = clock_mono_us() / 1000;
+
+        if (rate <= 0)
+                return true;
+
+        client->credit += (now_ms - client->credit_ms) * rate; /* per ms in thousandths */
+        client->credit_ms = now_ms;
+        if (client->credit > rate * 2 * WS_CLIENT_CREDIT_ONE)
+                client->credit = rate * 2 * WS_CLIENT_CREDIT_ONE;
+        if (client->credit < WS_CLIENT_CREDIT_ONE)
+                return false;
+
+        client->credit -= WS_CLIENT_CREDIT_ONE;
+        return true;
+}
+
+/* What the compressed *@message says; false: it is over with this client. */
+static bool ws_incoming_unpack(WsClient *client, Text *message) {
+        size_t limit = client->hub->options->max_message_bytes;
+        int r;
+
+        r = ws_packer_unpack(client->hub->packer, *message, limit, message);
+        if (r == WS_PACKER_E_TOO_BIG)
+                ws_client_close(client,
+                                WS_CLOSE_TOO_BIG,
+                                "message too big",
+                                METRIC_WS_CLOSED_TOO_BIG);
+        else if (r == WS_PACKER_E_BAD)
+                ws_client_close(client, WS_CLOSE_BAD_DATA, "not DEFLATE", METRIC_COUNT);
+        else if (r < 0)
+                ws_client_close(client, WS_CLOSE_FAULT, "out of memory", METRIC_COUNT);
+        return r == 0;
+}
+
+static int ws_incoming_message(WsClient *client, Text message) {
+        metric_add(METRIC_WS_MESSAGES_IN, 1);
+        if (!ws_incoming_spend(client)) {
+                ws_client_close(client, WS_CLOSE_RATE, "rate limited", METRIC_WS_CLOSED_RATE);
+                return 0;
+        }
+        if (client->is_binary && client->dialect->has_feed) {
+                ws_client_close(client, WS_CLOSE_MISUSE, "binary", METRIC_WS_CLOSED_MISUSE);
+                return 0;
+        }
+        if ((client->is_binary && !client->edge) || !client->dialect->receive)
+                return 0;
+        if (client->is_packed && !ws_incoming_unpack(client, &message))
+                return 0;
+        if (!client->is_binary && client->is_packed && !ws_frame_is_utf8(message)) {
+                ws_client_close(client, WS_CLOSE_BAD_DATA, "not UTF-8", METRIC_COUNT);
+                return 0;
+        }
+        return client->dialect->receive(client, message);
+}
+
+/* One piece of a message; most come whole. */
+static int ws_incoming_piece(WsClient *client, Text piece, bool is_first, bool is_last) {
+        int r;
+
+        if (is_first && is_last)
+                return ws_incoming_message(client, piece);
+
+        if (is_first)
+                buf_reset(&client->in);
+        if (!client->is_binary || client->edge)
+                buf_append(&client->in, piece.data, piece.n);
+        if (buf_failed(&client->in))
+                return err_new(-ENOMEM);
+        if (piece.n == 0 && !is_last &&
+            !ws_incoming_spend(client)) /* empty fragments without end */
+                ws_client_close(client, WS_CLOSE_RATE, "rate limited", METRIC_WS_CLOSED_RATE);
+        if (!is_last)
+                return 0;
+
+        r = ws_incoming_message(client, buf_text(&client->in));
+        if (client->in.capacity > WS_INCOMING_KEEP)
+                buf_done(&client->in);
+        return r;
+}
+
+/* A piece of a message, or all of it. */
+static int ws_incoming_data(WsClient *client, const WsDecoded *decoded) {
+        size_t limit = client->hub->options->max_message_bytes;
+        size_t n = decoded->payload.n;
+        int r = 0;
+
+        client->is_binary = decoded->is_binary;
+        client->is_packed = decoded->is_packed;
+        if (decoded->is_first)
+                client->begun_ms = client->seen_ms;
+        client->is_halfway = !decoded->is_last;
+        client->n_in = decoded->is_first ? n : client->n_in + n;
+        if (decoded->n_coming > limit || client->n_in + decoded->n_coming > limit)
+                ws_client_close(client,
+                                WS_CLOSE_TOO_BIG,
+                                "message too big",
+                                METRIC_WS_CLOSED_TOO_BIG);
+        else
+                r = ws_incoming_piece(client,
+                                      decoded->payload,
+                                      decoded->is_first,
+                                      decoded->is_last);
+        ws_hub_settle(client->hub);
+        return r < 0 ? err_up(r) : 0;
+}
+
+static int ws_incoming_pong(WsClient *client, Text payload) {
+        int r = 0;
+
+        if (client->edge)
+                r = ws_edge_pong(client, payload);
+        return r < 0 ? err_up(r) : 0;
+}
+
+/* One that is leaving is listened to for its close alone. */
+static int ws_incoming_handle(WsClient *client, const WsDecoded *decoded) {
+        bool is_open = client->state == WS_CLIENT_OPEN && client->close_code == 0;
+
+        if (decoded->kind != WS_DECODED_NOTHING)
+                client->seen_ms = clock_mono_us() / 1000;
+        switch (decoded->kind) {
+        case WS_DECODED_PIECE:
+                return is_open ? ws_incoming_data(client, decoded) : 0;
+        case WS_DECODED_PING:
+                if (is_open)
+                        ws_client_pong(client, decoded->payload);
+                return 0;
+        case WS_DECODED_PONG:
+                return is_open ? ws_incoming_pong(client, decoded->payload) : 0;
+        case WS_DECODED_CLOSE:
+                ws_client_depart(client, decoded->code, "");
+                return 0;
+        case WS_DECODED_BROKEN:
+                ws_client_depart(client, decoded->code, decoded->reason);
+                return 0;
+        default:
+                return 0;
+        }
+}
+
+/* A client that was paused by what it said is not read on: the rest comes again. */
+size_t ws_incoming_take(WsClient *client, char *data, size_t n) {
+        WsConn *conn = client->conn;
+        size_t used = 0;
+
+        while (used < n && conn && ws_conn_is_open(conn) && !ws_conn_is_paused(conn)) {
+                WsDecoded decoded;
+
+                used += ws_decoder_feed(&client->decoder, data + used, n - used, &decoded);
+                if (ws_incoming_handle(client, &decoded) < 0)
+                        ws_conn_close(conn); /* out of memory: this one goes, the others stay */
+        }
+        return used;
+}
