@@ -159,6 +159,22 @@ static const SheetInfo sheets[DB_SHEET_COUNT] = {
                 "iktt" "ksssly",
                 true,
         },
+        /* Whether an answer to a command is a letter again is only known by now. A number that
+         * leaves nothing is written down as one whose letter was taken away. */
+        [DB_SHEET_LETTERS] = {
+                "letters",
+                "WITH u AS MATERIALIZED (SELECT * FROM unnest($2, $3, $4) AS u (seq, id, outcome)),"
+                " gone AS (DELETE FROM dead_letters d USING u"
+                " WHERE d.id = u.id AND u.outcome <> 'duplicate'),"
+                " removed AS (INSERT INTO dead_letters_removed (journal_id, seq)"
+                " SELECT $1, seq FROM u WHERE outcome = 'duplicate')"
+                " UPDATE replays r SET outcome = CASE WHEN u.outcome <> 'command_ack'"
+                " THEN u.outcome ELSE coalesce((SELECT d.reason FROM dead_letters d"
+                " WHERE d.seq = u.seq LIMIT 1), 'stored') END"
+                " FROM u WHERE r.letter_id = u.id AND u.outcome <> 'duplicate'",
+                "kks",
+                true,
+        },
         [DB_SHEET_DEAD_LETTERS] = {
                 "dead_letters",
                 BOOKED("INSERT INTO dead_letters"
@@ -335,7 +351,7 @@ static void rows_add_dead_letter(DbRows *rows,
         DbArray *columns = rows->columns[DB_SHEET_DEAD_LETTERS];
 
         db_array_int(&columns[0], (int64_t)record->seq);
-        db_array_time(&columns[1], record->received_us);
+        db_array_time(&columns[1], record_first_us(record));
         if (item < 0)
                 db_array_null(&columns[2]);
         else
@@ -426,7 +442,7 @@ static void rows_add_ack(DbRows *rows, const Record *record, size_t index) {
 
         db_array_int(&columns[0], (int64_t)index);
         db_array_int(&columns[1], (int64_t)record->seq);
-        db_array_time(&columns[2], record->received_us);
+        db_array_time(&columns[2], record_first_us(record));
         db_array_time(&columns[3], record->time_us);
         db_array_int(&columns[4], record->device_id);
         db_array_bytes(&columns[5], record->ack.command_id);
@@ -436,8 +452,27 @@ static void rows_add_ack(DbRows *rows, const Record *record, size_t index) {
         db_array_bytes(&columns[9], record->payload.data ? record->payload : TEXT(""));
 }
 
+static void rows_add_letter(DbRows *rows, const Record *record) {
+        DbArray *columns = rows->columns[DB_SHEET_LETTERS];
+        const char *outcome = "stored";
+
+        if (record->duplicate)
+                outcome = "duplicate";
+        else if (record->reason != REASON_NONE)
+                outcome = reason_name(record->reason);
+        else if (record->kind == KIND_COMMAND_ACK)
+                outcome = kind_name(record->kind);
+        db_array_int(&columns[0], (int64_t)record->seq);
+        db_array_int(&columns[1], record->letter_id);
+        db_array_bytes(&columns[2], text_of(outcome));
+}
+
 void db_rows_add(DbRows *rows, const Record *record, size_t index) {
         if (record->is_there)
+                return;
+        if (record->letter_id != 0)
+                rows_add_letter(rows, record);
+        if (record->duplicate)
                 return;
         if (record->reason != REASON_NONE) {
                 rows_add_dead_letter(rows, record, record->reason, -1, record->payload);
@@ -483,7 +518,7 @@ void db_rows_add(DbRows *rows, const Record *record, size_t index) {
 int db_rows_without(const Record *record) {
         const DetectionsRecord *detections = &record->detections;
 
-        if (record->is_there)
+        if (record->is_there || record->duplicate)
                 return 1;
         if (record->reason != REASON_NONE || record->kind != KIND_BLE_DETECTIONS)
                 return 0;

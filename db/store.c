@@ -197,29 +197,39 @@ static int64_t store_day(int64_t time_us) {
         return time_us % CLOCK_DAY_US < 0 ? day - 1 : day;
 }
 
-/* Records come in order of receipt, so nearly always this looks at one day. */
-static int store_make_partitions(DbStore *store) {
-        int64_t last = INT64_MIN;
+static int store_make_day(DbStore *store, int64_t time_us) {
+        int64_t day = store_day(time_us);
         int r;
 
-        for (size_t i = 0; i < store->batch.n_records; ++i) {
-                int64_t time_us = store->batch.records[i]->received_us;
-                int64_t day = store_day(time_us);
-
-                if (day == last)
-                        continue;
-                last = day;
-                if (store_knows_day(store, day))
-                        continue;
-                r = db_partitions_make(store->conn, time_us, time_us);
-                if (r != 0)
-                        return r;
-                store->days[store->next_day] = day;
-                if (store->n_days < STORE_DAYS)
-                        ++store->n_days;
-                store->next_day = (store->next_day + 1) % STORE_DAYS;
-        }
+        if (store_knows_day(store, day))
+                return 0;
+        r = db_partitions_make(store->conn, time_us, time_us);
+        if (r != 0)
+                return r;
+        store->days[store->next_day] = day;
+        if (store->n_days < STORE_DAYS)
+                ++store->n_days;
+        store->next_day = (store->next_day + 1) % STORE_DAYS;
         return 0;
+}
+
+/* Records come in order of receipt, so nearly always this looks at one day. A letter that is one
+ * again keeps its own. */
+static int store_make_partitions(DbStore *store) {
+        int64_t last = INT64_MIN;
+        int r = 0;
+
+        for (size_t i = 0; i < store->batch.n_records && r == 0; ++i) {
+                const Record *record = store->batch.records[i];
+
+                if (record->letter_id != 0)
+                        r = store_make_day(store, record->first_us);
+                if (r != 0 || store_day(record->received_us) == last)
+                        continue;
+                last = store_day(record->received_us);
+                r = store_make_day(store, record->received_us);
+        }
+        return r;
 }
 
 static bool store_send(DbStore *store, const char *name, const DbParams *params, int step) {

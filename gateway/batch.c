@@ -7,6 +7,7 @@
 #include "gateway/decode.h"
 #include "gateway/journal.h"
 #include "gateway/latest.h"
+#include "gateway/letter.h"
 #include "gateway/resolve.h"
 #include "gateway/route.h"
 
@@ -114,8 +115,10 @@ static int batch_decode(Batch *batch,
         const Route *route;
         int r;
 
+        if (letter_open(entry, &envelope))
+                match = letter_names(envelope.topic);
         if (entry->kind == KIND_NONE)
-                route = routes_match(context->routes, entry->topic, &match);
+                route = routes_match(context->routes, envelope.topic, &match);
         else
                 route = batch_route(context, entry->kind);
         if (!route) {
@@ -136,7 +139,11 @@ static BatchWant batch_want_of(const BatchContext *context, const Record *record
         const Route *route = NULL;
         TopicMatch match;
 
-        if (!context->is_final || !resolve_depends_on_registry(record->reason))
+        if (!context->is_final || record->duplicate)
+                return BATCH_WANTS_NOTHING;
+        if (record->letter_id != 0 && record->seq != context->letter_seq)
+                return BATCH_WANTS_LETTER;
+        if (!resolve_depends_on_registry(record->reason))
                 return BATCH_WANTS_NOTHING;
         if (record->received_us >= context->fresh_us)
                 return BATCH_WANTS_REFRESH;
@@ -158,8 +165,8 @@ static void batch_merge(double *value, double news) {
 static void batch_update(DeviceState *state, Record *record) {
         const StatusRecord *status = &record->status;
 
-        if (state->last_seen_us == CLOCK_UNKNOWN || state->last_seen_us < record->received_us)
-                state->last_seen_us = record->received_us;
+        if (state->last_seen_us == CLOCK_UNKNOWN || state->last_seen_us < record_first_us(record))
+                state->last_seen_us = record_first_us(record);
         if (record->kind != KIND_DEVICE_STATUS)
                 return;
 
@@ -177,17 +184,40 @@ static void batch_update(DeviceState *state, Record *record) {
         batch_merge(&state->longitude, status->longitude);
 }
 
+/* A letter is in the journal again after each start, until its message is stored: then its letter
+ * is gone. What is merely shown has no way to know, and leaves it to the store. */
+static void batch_judge_letter(const BatchContext *context, Record *record) {
+        bool is_known = context->is_final && record->seq == context->letter_seq;
+
+        if (record->letter_id == 0 || (context->is_final && !is_known) ||
+            (is_known && context->letter_exists))
+                return;
+        *record = (Record){ .seq = record->seq,
+                            .received_us = record->received_us,
+                            .letter_id = record->letter_id,
+                            .duplicate = true };
+}
+
+/* What happened long ago is no news where nothing newer can tell. */
+static bool batch_is_history(const Record *record) {
+        return record->letter_id != 0 && record->kind != KIND_DEVICE_STATUS &&
+               record->kind != KIND_TELEMETRY && record->kind != KIND_SENSOR_LOG &&
+               record->kind != KIND_VEHICLE_LOG;
+}
+
 static int batch_apply(Batch *batch, const BatchContext *context, Record *record, size_t i) {
         const Device *device;
         DeviceState *state;
         int r;
 
         batch->states[i] = NULL;
-        if (record->reason != REASON_NONE)
+        if (record->reason != REASON_NONE || record->duplicate)
                 return 0;
         r = latest_note(context->latest, record);
         if (r != 0)
                 return err_up(r);
+        if (batch_is_history(record))
+                record->late = true;
         if (record->device_id == 0 || record->kind == KIND_COMMAND_STATE)
                 return 0; /* nothing that a device said */
 
@@ -224,7 +254,8 @@ int batch_load(Batch *batch, const BatchContext *context, const BatchSpan *span)
                 r = batch_decode(batch, context, &batch->read[i], record);
                 if (r != 0)
                         return err_up(r);
-                if (record->reason == REASON_NONE)
+                batch_judge_letter(context, record);
+                if (record->reason == REASON_NONE && !record->duplicate)
                         resolve(context->registry, record);
 
                 batch->want = batch_want_of(context, record);

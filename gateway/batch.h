@@ -24,6 +24,7 @@ typedef enum BatchWant {
         BATCH_WANTS_NOTHING,
         BATCH_WANTS_TIME,     /* too few yet, and they are young: see BatchSpan */
         BATCH_WANTS_REFRESH,  /* the registry may be older than the record: look again */
+        BATCH_WANTS_LETTER,   /* is the letter that it was still there? */
         BATCH_WANTS_REGISTER, /* an unknown device, and its route creates such */
 } BatchWant;
 
@@ -35,6 +36,8 @@ struct BatchContext {
         Latest *latest;
         int64_t fresh_us;        /* the registry knows all that was committed before this time */
         uint64_t registered_seq; /* this record's device was to be created: do not ask again */
+        uint64_t letter_seq;     /* this record's letter was looked for */
+        bool letter_exists;      /* and found: it has not been stored yet */
         bool is_final;           /* for the store: stop at what the database has to settle */
 };
 

@@ -71,7 +71,7 @@ static const CliCommand cli_commands[] = {
           cli_letters_list, 0, 0, BIT(CLI_REASON) | BIT(CLI_LIMIT) },
         { "dead-letters show", "ID", "Print one with its payload.", cli_letters_show, 1, 1, 0 },
         { "dead-letters replay", "ID... | --reason R",
-          "Publish them again, as they came, and forget those that the broker took.",
+          "Let the gateway take them in again, and forget those that it stored.",
           cli_letters_replay, 0, ANY, BIT(CLI_REASON) },
         { "dead-letters discard", "ID... | --reason R",
           "Forget them.", cli_letters_discard, 0, ANY, BIT(CLI_REASON) },

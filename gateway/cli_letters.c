@@ -1,21 +1,19 @@
 #include <ctype.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "db/admin.h"
 #include "db/conn.h"
+#include "db/letters.h"
+#include "gateway/base/buf.h"
 #include "gateway/base/clock.h"
-#include "gateway/base/secret.h"
 #include "gateway/cli_command.h"
-#include "mqtt/publisher.h"
-
-DEFINE_CLEANUP(char *, free);
 
 #define LETTERS_SHOWN   50
-#define LETTERS_MAX     10000 /* in one go: their payloads are in memory */
-#define LETTERS_WINDOW  100   /* published before we wait for the broker's word */
-#define LETTERS_WAIT_MS 30000
+#define LETTERS_MAX     10000 /* in one go */
+#define LETTERS_WAIT_MS 10000 /* for anything to move */
+#define LETTERS_LOOK_MS 200
 
 typedef struct Letters Letters;
 
@@ -28,12 +26,11 @@ struct Letters {
         size_t n_ids, n_allocated;
         bool no_memory;
 
-        MqttPublisher *publisher;
-        int published; /* of the letter under way: what the publisher answered */
+        size_t n_pending, n_moved, n_stored; /* of a replay, when it was looked at last */
+        bool is_last;                        /* this look is the last one: say what went wrong */
 };
 
 static void letters_done(Letters *letters) {
-        mqtt_publisher_free(letters->publisher);
         db_conn_free(letters->conn);
         config_free(letters->config);
         free(letters->ids);
@@ -185,19 +182,19 @@ int cli_letters_show(const Cli *cli) {
         return cli_db_result(cli, letters.conn, r, cli->operands[0]);
 }
 
-/* One that is gone already does not keep the others. An id of 0 was found to be none before. */
+/* One that is gone already does not keep the others. */
 static int letters_delete(Letters *letters, const int64_t ids[], size_t n, size_t *n_deleted) {
         int result = CLI_OK;
 
         for (size_t i = 0; i < n; ++i) {
-                int r = ids[i] ? db_admin_dead_letter_delete(letters->conn, ids[i]) : 0;
+                int r = db_admin_dead_letter_delete(letters->conn, ids[i]);
 
                 if (r == DB_E_NOT_FOUND) {
                         fprintf(stderr, "%lld: there is none\n", (long long)ids[i]);
                         result = CLI_FAULT;
                 } else if (r != 0) {
                         return cli_db_result(letters->cli, letters->conn, r, "dead letter");
-                } else if (ids[i]) {
+                } else {
                         ++*n_deleted;
                 }
         }
@@ -217,97 +214,91 @@ int cli_letters_discard(const Cli *cli) {
         return r;
 }
 
-/* Where a letter goes in again: what came by another door is given a topic of its kind. NULL:
- * nowhere. */
-static char *letters_topic(const Letters *letters, const char *came_by) {
-        static const char device[] = "ws/device/", detections[] = "api/v1/detections";
-        bool is_device = strncmp(came_by, device, sizeof(device) - 1) == 0;
-        const Route *route;
-        TopicMatch match = { .device = is_device ? text_of(came_by + sizeof(device) - 1)
-                                                 : (Text){ 0 } };
-        char *topic = NULL;
+/* ---- replay: asked for here, done by the gateway (db/letters.h) ---- */
 
-        if (!is_device && strcmp(came_by, detections) != 0)
-                return strdup(came_by);
-        route = routes_by_kind(letters->config->routes,
-                               is_device ? KIND_TELEMETRY : KIND_BLE_DETECTIONS);
-        return route && topic_template_expand(route->topic, &match, &topic) == 0 ? topic : NULL;
-}
-
-static void letters_publish(void *arg, const DbDeadLetter *letter) {
+static void letters_on_outcome(void *arg, int64_t letter_id, bool is_claimed, Text outcome) {
         Letters *letters = arg;
-        CLEANUP(free) char *topic = letters_topic(letters, letter->topic);
 
-        letters->published = MQTT_PUBLISHER_E_REFUSED;
-        if (!topic)
+        ++letters->n_pending;
+        letters->n_moved += is_claimed;
+        if (!outcome.data)
                 return;
-        letters->published =
-                mqtt_publisher_publish(letters->publisher, topic, letter->payload, 1, false);
-}
-
-static int letters_connect_broker(Letters *letters) {
-        MqttOptions options;
-        char id[SECRET_ID_SIZE], client_id[sizeof("tidegate-replay-") + SECRET_ID_SIZE];
-        int r;
-
-        assert(letters->config);
-        options = letters->config->mqtt;
-        if (!letters->config->mqtt_enabled)
-                return cli_usage_error(letters->cli, "mqtt.url is not set");
-        if (secret_id(id) != 0)
-                return cli_fault(letters->cli, "no random numbers");
-        /* Never the gateway's own name: the broker would throw one of the two out. */
-        snprintf(client_id, sizeof(client_id), "tidegate-replay-%s", id);
-        options.client_id = client_id;
-        (void)signal(SIGPIPE, SIG_IGN);
-        r = mqtt_publisher_new(&letters->publisher, &options, LETTERS_WINDOW);
-        if (r == 0)
-                r = mqtt_publisher_connect(letters->publisher);
-        if (r == MQTT_PUBLISHER_E_REFUSED)
-                return cli_fault(letters->cli, "the broker refused us");
-        return r == 0 ? CLI_OK : cli_fault(letters->cli, "no broker at %s", options.url);
-}
-
-/* One window: published, acknowledged, and only then forgotten. */
-static int letters_replay_some(Letters *letters, int64_t ids[], size_t n, size_t *n_replayed) {
-        const Cli *cli = letters->cli;
-        int r;
-
-        for (size_t i = 0; i < n; ++i) {
-                r = db_admin_dead_letter(letters->conn, ids[i], letters_publish, letters);
-                if (r == DB_E_NOT_FOUND) {
-                        fprintf(stderr, "%lld: there is none\n", (long long)ids[i]);
-                        ids[i] = 0;
-                        continue;
-                }
-                if (r != 0)
-                        return cli_db_result(cli, letters->conn, r, "read");
-                if (letters->published != 0)
-                        return cli_fault(cli,
-                                         "%lld: the broker did not take it",
-                                         (long long)ids[i]);
+        --letters->n_pending;
+        ++letters->n_moved;
+        if (text_equal(outcome, TEXT("stored"))) {
+                ++letters->n_stored;
+        } else if (letters->is_last) {
+                fprintf(stderr, "%lld: %.*s\n", (long long)letter_id, (int)outcome.n, outcome.data);
         }
-        if (mqtt_publisher_flush(letters->publisher, LETTERS_WAIT_MS) != 0)
-                return cli_fault(cli, "the broker did not acknowledge: nothing of this is deleted");
-        return letters_delete(letters, ids, n, n_replayed);
 }
 
+static int letters_look(Letters *letters, const char *ids) {
+        letters->n_pending = letters->n_moved = letters->n_stored = 0;
+        return db_letters_outcomes(letters->conn, ids, letters_on_outcome, letters);
+}
+
+/* Until each has an outcome, or nothing has moved for as long as we care to wait. */
+static int letters_wait(Letters *letters, const char *ids) {
+        int64_t moved_at_us = clock_mono_us();
+        size_t n_moved = 0;
+        int r;
+
+        do {
+                r = letters_look(letters, ids);
+                if (letters->n_moved != n_moved)
+                        moved_at_us = clock_mono_us();
+                n_moved = letters->n_moved;
+                if (r == 0 && letters->n_pending > 0)
+                        (void)poll(NULL, 0, LETTERS_LOOK_MS);
+        } while (r == 0 && letters->n_pending > 0 &&
+                 clock_mono_us() - moved_at_us < LETTERS_WAIT_MS * INT64_C(1000));
+        return r;
+}
+
+static int letters_request(Letters *letters, const char *ids) {
+        int r;
+
+        r = db_letters_request(letters->conn, ids);
+        if (r == 0)
+                r = letters_wait(letters, ids);
+        if (r == 0)
+                r = db_letters_withdraw(letters->conn, ids);
+        letters->is_last = true;
+        if (r == 0)
+                r = letters_look(letters, ids);
+        if (r == 0)
+                r = db_letters_forget(letters->conn, ids);
+        return r;
+}
+
+/* A letter goes when its message is a row, and only then. */
 int cli_letters_replay(const Cli *cli) {
         __attribute__((cleanup(letters_done))) Letters letters = { .cli = cli };
-        size_t n_replayed = 0;
+        CLEANUP_BUF Buf ids = { 0 };
         int r;
 
         r = letters_collect(&letters);
-        if (r == CLI_OK)
-                r = letters_connect_broker(&letters);
-        for (size_t i = 0; r == CLI_OK && i < letters.n_ids; i += LETTERS_WINDOW) {
-                size_t n = letters.n_ids - i < LETTERS_WINDOW ? letters.n_ids - i : LETTERS_WINDOW;
+        if (r != CLI_OK)
+                return r;
+        for (size_t i = 0; i < letters.n_ids; ++i)
+                buf_printf(&ids, "%s%lld", i == 0 ? "{" : ",", (long long)letters.ids[i]);
+        buf_append_string(&ids, letters.n_ids == 0 ? "{}" : "}");
+        buf_append_char(&ids, '\0');
+        if (buf_failed(&ids))
+                return cli_fault(cli, "out of memory");
 
-                r = letters_replay_some(&letters, letters.ids + i, n, &n_replayed);
-        }
-        if (letters.publisher)
-                printf("replayed %zu\n", n_replayed);
-        if (r == CLI_OK && n_replayed == 0 && letters.n_ids > 0)
-                return CLI_FAULT;
-        return r;
+        r = letters_request(&letters, ids.data);
+        if (r != 0)
+                return cli_db_result(cli, letters.conn, r, "replay");
+        printf("replayed %zu\n", letters.n_stored);
+        if (letters.n_pending > 0)
+                fprintf(stderr,
+                        "%zu are in the gateway's journal and will be stored; their letters go then\n",
+                        letters.n_pending);
+        if (letters.n_stored + letters.n_pending == letters.n_ids)
+                return letters.n_pending == 0 ? CLI_OK : CLI_FAULT;
+        return cli_fault(cli,
+                         "%zu stay dead letters%s",
+                         letters.n_ids - letters.n_stored - letters.n_pending,
+                         letters.n_moved == 0 ? ": no gateway took them up; is it running?" : "");
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "db/commands.h"
+#include "db/letters.h"
 #include "gateway/base/buf.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
@@ -14,7 +15,9 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "gateway/base/queue.h"
+#include "gateway/base/secret.h"
 #include "gateway/courier.h"
+#include "gateway/letter.h"
 
 enum {
         COMMANDER_TICK_MS = 1000, /* expiry, and what could not be published */
@@ -23,6 +26,7 @@ enum {
         COMMANDER_FULL_MS = 100,   /* between tries while the journal is full */
         COMMANDER_OUTBOX_MS = 100, /* an outbox that stays full is looked at again */
         COMMANDER_PAGE = 256,
+        COMMANDER_TOPIC_BYTES = 65000, /* of a letter: with its mark it is a journal's topic still */
         COMMANDER_PATIENCE = 5, /* refusals in a row before they are worth a line: a schema that is
                                    being made is none */
 };
@@ -35,6 +39,7 @@ struct Commander {
         void *inbound_arg;
         Queue *outbox; /* borrowed */
         char *epoch;
+        char session[SECRET_ID_SIZE]; /* of this start */
         DbConn *conn;
         Courier *courier;
 
@@ -247,6 +252,49 @@ static int commander_expire(Commander *commander) {
         return r < 0 ? err_up(r) : r;
 }
 
+/* ---- dead letters that are taken in again ---- */
+
+static void commander_on_letter(void *arg, const DbDeadLetter *letter) {
+        CLEANUP_BUF Buf topic = { 0 };
+        Commander *commander = arg;
+        int r = 0;
+
+        ++commander->n_page;
+        if (commander->fault != 0 || commander_is_stopped(commander, 0))
+                return;
+        letter_wrap(letter, &topic);
+        if (buf_failed(&topic))
+                r = err_new(-ENOMEM);
+        else if (topic.n > COMMANDER_TOPIC_BYTES)
+                r = db_letters_refuse(commander->conn,
+                                      letter->id,
+                                      reason_name(REASON_TOO_LARGE));
+        else
+                r = commander_journal(commander,
+                                      &(Inbound){ .door = DOOR_INTERNAL,
+                                                  .kind = letter_kind(letter),
+                                                  .topic = buf_text(&topic),
+                                                  .payload = letter->payload });
+        if (r < 0)
+                commander->fault = err_up(r);
+}
+
+static int commander_take_letters(Commander *commander) {
+        int r;
+
+        do {
+                commander->n_page = 0;
+                r = db_letters_claim(commander->conn,
+                                     commander->epoch,
+                                     commander->session,
+                                     commander_on_letter,
+                                     commander);
+                if (r == 0)
+                        r = commander->fault;
+        } while (r == 0 && commander->n_page > 0 && !commander_is_stopped(commander, 0));
+        return r < 0 ? err_up(r) : r;
+}
+
 /* ---- the thread ---- */
 
 static int commander_open(Commander *commander) {
@@ -285,6 +333,8 @@ static int commander_turn(Commander *commander) {
                 r = commander_tell(commander);
         if (r == 0 && is_tick)
                 r = commander_expire(commander);
+        if (r == 0 && is_tick)
+                r = commander_take_letters(commander);
         if (is_tick)
                 commander->tick_at_us = now_us + COMMANDER_TICK_MS * INT64_C(1000);
         if (r == 0) /* what came meanwhile has been read already: the descriptor is silent */
@@ -352,6 +402,8 @@ static int commander_init(Commander *commander, const CommanderOptions *options)
         commander->epoch = strdup(options->epoch);
         if (!commander->epoch)
                 return err_new(-ENOMEM);
+        if (secret_id(commander->session) != 0)
+                return err_new(-EIO);
         commander->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (commander->stop_fd < 0)
                 return err_new(-errno);

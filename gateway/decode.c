@@ -21,8 +21,8 @@ static void record_begin(Record *record,
         *record = (Record){
                 .seq = envelope->seq,
                 .received_us = envelope->received_us,
-                .time_us = envelope->received_us,
                 .retained = envelope->retained,
+                .time_us = record_first_us(envelope),
                 .kind = route->kind,
                 .topic = envelope->topic,
                 .payload = envelope->payload,
@@ -30,6 +30,8 @@ static void record_begin(Record *record,
                 .user_id = envelope->user_id,
                 .vehicle_id = envelope->vehicle_id,
                 .device_id = envelope->device_id,
+                .letter_id = envelope->letter_id,
+                .first_us = envelope->first_us,
         };
         if (match) {
                 record->user = match->user;

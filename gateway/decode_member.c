@@ -237,7 +237,7 @@ int member_time(Decoder *decoder,
 
         if (!is_time)
                 return decoder_refuse(decoder, REASON_BAD_TIME, "%s: not a time", name);
-        if (time_us > decoder->record->received_us + CLOCK_DAY_US)
+        if (time_us > record_first_us(decoder->record) + CLOCK_DAY_US)
                 return decoder_refuse(decoder,
                                       REASON_OUT_OF_RANGE,
                                       "%s: more than a day ahead",

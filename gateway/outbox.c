@@ -113,7 +113,7 @@ int outbox_show(Outbox *outbox, const Batch *batch, size_t from, size_t to, bool
                 const Record *record = batch_record(batch, i);
                 int64_t left_us;
 
-                if (record->reason != REASON_NONE || record->unchanged)
+                if (record->reason != REASON_NONE || record->unchanged || record->duplicate)
                         continue;
                 r = event_new_message(&outbox->chunk[outbox->n_chunk],
                                       record,

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "db/directory.h"
+#include "db/letters.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
@@ -49,6 +50,8 @@ struct Processor {
         bool is_stalled;         /* the commit under way takes too long: live goes ahead */
         int64_t fresh_us;        /* the registry knows all that was committed before */
         uint64_t registered_seq; /* the record whose device we tried to create */
+        uint64_t letter_seq;     /* the record whose letter we looked for */
+        bool letter_exists;
 
         uint64_t shown_seq; /* handed to the viewers */
 
@@ -84,6 +87,8 @@ static BatchContext processor_context(Processor *processor, bool is_final) {
                 .latest = processor->latest,
                 .fresh_us = processor->fresh_us,
                 .registered_seq = processor->registered_seq,
+                .letter_seq = processor->letter_seq,
+                .letter_exists = processor->letter_exists,
                 .is_final = is_final,
         };
 }
@@ -167,7 +172,9 @@ static int processor_on_committed(Processor *processor, const CommitRange *range
         for (size_t i = range->from; i < range->to; ++i) {
                 const Record *record = batch_record(batch, i);
 
-                if (record->reason != REASON_NONE)
+                if (record->duplicate)
+                        metric_add(METRIC_DUPLICATE, 1);
+                else if (record->reason != REASON_NONE)
                         metric_add_dead_letter(record->reason, 1);
                 else
                         ++n_good;
@@ -387,6 +394,11 @@ static int processor_settle_want(Processor *processor, const Batch *batch) {
                 if (r == 0) /* whatever the clock did since the record came */
                         processor->fresh_us = now_us > received_us ? now_us : received_us + 1;
                 return r;
+        case BATCH_WANTS_LETTER:
+                processor->letter_seq = batch_wanting(batch)->seq;
+                return db_letters_exists(database_conn(processor->database),
+                                         batch_wanting(batch)->letter_id,
+                                         &processor->letter_exists);
         case BATCH_WANTS_REGISTER:
                 return processor_register(processor, batch_wanting(batch));
         default:

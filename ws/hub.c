@@ -133,6 +133,10 @@ static int ws_delivery_make(WsDelivery *delivery) {
 static int ws_delivery_to(WsDelivery *delivery, const WsList *list, bool is_path) {
         int r = 0;
 
+        /* These dialects cannot say that something is late: an old alarm would ring as a new one. */
+        if (delivery->event->again && delivery->event->late &&
+            delivery->dialect->id < WS_DIALECT_NATIVE)
+                return 0;
         for (size_t i = 0; r == 0 && !delivery->is_silent && i < ws_list_length(list); ++i) {
                 WsClient *client = ws_list_at(list, i);
 

@@ -82,6 +82,7 @@ int event_new_message(Event **ret_event,
         event->kind = record->kind;
         event->persisted = persisted;
         event->late = record->late;
+        event->again = record->letter_id != 0;
         event->seq = record->seq;
         event->received_us = record->received_us;
         event->time_us = record->time_us;

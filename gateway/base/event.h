@@ -35,6 +35,7 @@ struct Event {
         Kind kind;
         bool persisted; /* committed before it was shown */
         bool late;      /* older than the latest state */
+        bool again;     /* a dead letter that was taken in again */
         uint64_t seq, last_seq;
         int64_t received_us;
         int64_t time_us;

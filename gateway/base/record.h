@@ -123,7 +123,7 @@ struct AckRecord {
 struct Record {
         uint64_t seq;
         int64_t received_us;
-        int64_t time_us; /* device time; received_us where the payload has none */
+        int64_t time_us; /* device time; when it first came where the payload has none */
         Kind kind;
         Text topic, payload; /* as received */
         const char *route; /* name of the route: static for the life of the configuration; NULL for
@@ -134,9 +134,12 @@ struct Record {
         int64_t user_id, vehicle_id, device_id; /* resolved by the processor; 0 = none */
         bool is_there;  /* the database has it already: nothing of it is written again */
         bool retained;  /* kept by the broker from before: what was, not what is */
+        int64_t letter_id; /* a dead letter that is taken in again; 0 = news */
+        int64_t first_us;  /* of a letter: when it first came */
         bool late;      /* older than the latest state: stored, does not move it */
         bool unchanged; /* command_ack, command_state: the command was as far already, or further:
                            nothing is shown; set by the store */
+        bool duplicate; /* a letter whose message is stored already: nothing is left to do */
 
         Reason reason; /* not REASON_NONE: this is a dead letter, and nothing below is valid */
         Text detail;   /* for people; absent if none */
@@ -155,3 +158,8 @@ struct Record {
                 AckRecord ack; /* command_ack, command_state */
         };
 };
+
+/* When the message first came in, whatever became of it then. */
+static inline int64_t record_first_us(const Record *record) {
+        return record->letter_id != 0 ? record->first_us : record->received_us;
+}

@@ -1,0 +1,24 @@
+#pragma once
+
+/*
+ * Letter: a dead letter on its way back through the journal.
+ *
+ * It goes in by the internal door with what it was in its topic: "$letter/ID/FIRST_US/TOPIC". No
+ * other door can write such a record, whatever the topic there.
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/base/buf.h"
+#include "gateway/base/record.h"
+#include "gateway/base/topic.h"
+
+typedef struct DbDeadLetter DbDeadLetter;
+typedef struct JournalRecord JournalRecord;
+
+void letter_wrap(const DbDeadLetter *letter, Buf *ret_topic);
+Kind letter_kind(const DbDeadLetter *letter); /* of what came by another door than MQTT; else none */
+
+/* Sets the letter's id, first time and own topic; false: it is no letter. */
+bool letter_open(const JournalRecord *entry, Record *envelope);
+/* The names in the topic of what came by another door. */
+TopicMatch letter_names(Text topic);
