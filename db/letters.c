@@ -90,7 +90,8 @@ int db_letters_claim(DbConn *conn,
                 " claimed AS (UPDATE replays r SET claimed_by = $1, session = $2 FROM todo"
                 " WHERE r.letter_id = todo.letter_id RETURNING r.letter_id)"
                 " SELECT d.id, (extract(epoch FROM d.received_at) * 1000000)::bigint, d.topic,"
-                " d.payload, d.reason FROM claimed c JOIN dead_letters d ON d.id = c.letter_id ORDER BY d.id";
+                " d.payload, d.reason FROM claimed c JOIN dead_letters d ON d.id = c.letter_id "
+                "ORDER BY d.id";
         CLEANUP(PQclear) PGresult *result = NULL;
         const char *args[] = { epoch, session };
         int r;

@@ -23,14 +23,16 @@ struct RestoreSource {
         const char *sql; /* a page of ids after $1, each with its newest row or nulls */
 };
 
-/* The b-tree on (device or vehicle, time) answers each row with one probe a partition. */
+/* The b-tree on (device or vehicle, time) answers each row with one probe a partition. Rows of a
+ * clock that was ahead, from when such were believed, are passed over. */
 static const RestoreSource restore_sources[] = {
         { KIND_TELEMETRY,
           "SELECT d.id, l.seq, (extract(epoch FROM l.received_at) * 1000000)::bigint,"
           " (extract(epoch FROM l.time) * 1000000)::bigint, l.payload"
           " FROM (SELECT id FROM devices WHERE id > $1::bigint ORDER BY id LIMIT 1000) d"
           " LEFT JOIN LATERAL (SELECT seq, received_at, time, payload FROM telemetry"
-          " WHERE device_id = d.id ORDER BY time DESC LIMIT 1) l ON true ORDER BY d.id" },
+          " WHERE device_id = d.id AND time <= received_at + interval '1 minute'"
+          " ORDER BY time DESC LIMIT 1) l ON true ORDER BY d.id" },
         { KIND_VEHICLE_LOG,
           "SELECT v.id, l.seq, (extract(epoch FROM l.received_at) * 1000000)::bigint,"
           " (extract(epoch FROM l.time) * 1000000)::bigint,"
@@ -38,7 +40,8 @@ static const RestoreSource restore_sources[] = {
           " guided, system_status, speed, extra"
           " FROM (SELECT id FROM vehicles WHERE id > $1::bigint ORDER BY id LIMIT 1000) v"
           " LEFT JOIN LATERAL (SELECT * FROM vehicle_logs"
-          " WHERE vehicle_id = v.id ORDER BY time DESC LIMIT 1) l ON true ORDER BY v.id" },
+          " WHERE vehicle_id = v.id AND time <= received_at + interval '1 minute'"
+          " ORDER BY time DESC LIMIT 1) l ON true ORDER BY v.id" },
 };
 
 /* In the order of the columns above: n number, s string, b boolean. */
@@ -116,6 +119,7 @@ static int restore_row(Arena *arena, Kind kind, const PGresult *result, int row,
         };
         CLEANUP_BUF Buf json = { 0 };
 
+        record.has_clock = record.time_us != record.received_us;
         if (kind == KIND_TELEMETRY) {
                 record.device_id = id;
                 buf_append(&json, PQgetvalue(result, row, 4), (size_t)PQgetlength(result, row, 4));

@@ -27,8 +27,8 @@ typedef enum DbSheet {
         DB_SHEET_CAMERA_EVENTS,
         DB_SHEET_ALERTS,
         DB_SHEET_STATUS_LOGS,
-        DB_SHEET_ACKS, /* of commands, and their states: answers with the `ord` of those that no
-                          command waits for (true) and of those that changed nothing (false) */
+        DB_SHEET_ACKS,    /* of commands, and their states: answers with the `ord` of those that no
+                             command waits for (true) and of those that changed nothing (false) */
         DB_SHEET_LETTERS, /* those that were taken in again go, whatever became of them */
         DB_SHEET_DEAD_LETTERS,
         DB_SHEET_STATES,

@@ -6,6 +6,7 @@
 #include "gateway/base/err.h"
 #include "gateway/decode.h"
 #include "gateway/journal.h"
+#include "gateway/judge.h"
 #include "gateway/latest.h"
 #include "gateway/letter.h"
 #include "gateway/resolve.h"
@@ -13,7 +14,6 @@
 
 #define BATCH_ARENA_BLOCK ((size_t)256 * 1024)
 #define BATCH_MAX_BYTES   ((size_t)4 * 1024 * 1024) /* of journal records in one batch */
-#define BATCH_DOOR_BYTES  ((size_t)1048576)         /* of a payload of a kind without a route */
 #define BATCH_NEAR_DBM    -60
 #define BATCH_MEDIUM_DBM  -75
 
@@ -160,20 +160,26 @@ static void batch_merge(double *value, double news) {
                 *value = news;
 }
 
-/* A status moves the latest state unless it is older; anything else only tells that the device
- * lives. */
+/* A status moves the latest state unless the device's own clock, or its being a letter of long ago,
+ * says that it is older; a last will has no time and is news. Anything else only tells that the
+ * device lives. */
 static void batch_update(DeviceState *state, Record *record) {
         const StatusRecord *status = &record->status;
+
+        bool is_old = record->letter_id != 0 && state->last_seen_us != CLOCK_UNKNOWN &&
+                      record_order_us(record) < state->last_seen_us;
 
         if (state->last_seen_us == CLOCK_UNKNOWN || state->last_seen_us < record_first_us(record))
                 state->last_seen_us = record_first_us(record);
         if (record->kind != KIND_DEVICE_STATUS)
                 return;
 
-        record->late = state->time_us != CLOCK_UNKNOWN && record->time_us < state->time_us;
+        record->late = is_old || (record->has_clock && state->time_us != CLOCK_UNKNOWN &&
+                                  record_order_us(record) < state->time_us);
         if (record->late)
                 return;
-        state->time_us = record->time_us;
+        if (record->has_clock)
+                state->time_us = record_order_us(record);
         if (status->status.n < sizeof(state->status)) {
                 memset(state->status, 0, sizeof(state->status));
                 memcpy(state->status, status->status.data, status->status.n);
@@ -205,22 +211,17 @@ static bool batch_is_history(const Record *record) {
                record->kind != KIND_VEHICLE_LOG;
 }
 
-static int batch_apply(Batch *batch, const BatchContext *context, Record *record, size_t i) {
+/* What was judged when it was shown has moved the state by then. */
+static int batch_move(Batch *batch,
+                      const BatchContext *context,
+                      Record *record,
+                      bool is_judged,
+                      const DeviceState **ret_state) {
         const Device *device;
         DeviceState *state;
-        int r;
 
-        batch->states[i] = NULL;
-        if (record->reason != REASON_NONE || record->duplicate)
-                return 0;
-        r = latest_note(context->latest, record);
-        if (r != 0)
-                return err_up(r);
-        if (batch_is_history(record))
-                record->late = true;
         if (record->device_id == 0 || record->kind == KIND_COMMAND_STATE)
                 return 0; /* nothing that a device said */
-
         device = registry_device(context->registry, record->device_id);
         if (!device)
                 return 0;
@@ -228,10 +229,34 @@ static int batch_apply(Batch *batch, const BatchContext *context, Record *record
         if (!state)
                 return err_new(-ENOMEM);
         *state = device->state;
-        batch_update(state, record);
-        registry_set_state(context->registry, record->device_id, state);
-        batch->states[i] = state;
+        if (!is_judged) {
+                batch_update(state, record);
+                registry_set_state(context->registry, record->device_id, state);
+        }
+        *ret_state = state;
         return 0;
+}
+
+static int batch_apply(Batch *batch, const BatchContext *context, Record *record, size_t i) {
+        Verdict verdict = judge_ask(context->judge, record->seq);
+        int r = 0;
+
+        batch->states[i] = NULL;
+        if (record->reason != REASON_NONE || record->duplicate)
+                return judge_tell(context->judge, record->seq, VERDICT_NONE);
+        if (verdict != VERDICT_NONE)
+                record->late = verdict == VERDICT_LATE;
+        else
+                r = latest_note(context->latest, record);
+        if (batch_is_history(record))
+                record->late = true;
+        if (r == 0)
+                r = batch_move(batch, context, record, verdict != VERDICT_NONE, &batch->states[i]);
+        if (r == 0)
+                r = judge_tell(context->judge,
+                               record->seq,
+                               record->late ? VERDICT_LATE : VERDICT_NEWS);
+        return r == 0 ? 0 : err_up(r);
 }
 
 int batch_load(Batch *batch, const BatchContext *context, const BatchSpan *span) {

@@ -13,10 +13,13 @@
 #include "gateway/base/record.h"
 #include "gateway/base/registry.h"
 
+#define BATCH_DOOR_BYTES ((size_t)1048576) /* of a payload of a kind without a route */
+
 typedef struct Batch Batch;
 typedef struct BatchContext BatchContext;
 typedef struct BatchSpan BatchSpan;
 typedef struct Journal Journal;
+typedef struct Judge Judge;
 typedef struct Latest Latest;
 typedef struct Routes Routes;
 
@@ -34,6 +37,7 @@ struct BatchContext {
         const Routes *routes;
         Registry *registry;
         Latest *latest;
+        Judge *judge;
         int64_t fresh_us;        /* the registry knows all that was committed before this time */
         uint64_t registered_seq; /* this record's device was to be created: do not ask again */
         uint64_t letter_seq;     /* this record's letter was looked for */

@@ -293,7 +293,8 @@ int cli_letters_replay(const Cli *cli) {
         printf("replayed %zu\n", letters.n_stored);
         if (letters.n_pending > 0)
                 fprintf(stderr,
-                        "%zu are in the gateway's journal and will be stored; their letters go then\n",
+                        "%zu are in the gateway's journal and will be stored; their letters go "
+                        "then\n",
                         letters.n_pending);
         if (letters.n_stored + letters.n_pending == letters.n_ids)
                 return letters.n_pending == 0 ? CLI_OK : CLI_FAULT;

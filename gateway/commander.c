@@ -26,7 +26,8 @@ enum {
         COMMANDER_FULL_MS = 100,   /* between tries while the journal is full */
         COMMANDER_OUTBOX_MS = 100, /* an outbox that stays full is looked at again */
         COMMANDER_PAGE = 256,
-        COMMANDER_TOPIC_BYTES = 65000, /* of a letter: with its mark it is a journal's topic still */
+        COMMANDER_TOPIC_BYTES =
+                65000,          /* of a letter: with its mark it is a journal's topic still */
         COMMANDER_PATIENCE = 5, /* refusals in a row before they are worth a line: a schema that is
                                    being made is none */
 };
@@ -266,9 +267,7 @@ static void commander_on_letter(void *arg, const DbDeadLetter *letter) {
         if (buf_failed(&topic))
                 r = err_new(-ENOMEM);
         else if (topic.n > COMMANDER_TOPIC_BYTES)
-                r = db_letters_refuse(commander->conn,
-                                      letter->id,
-                                      reason_name(REASON_TOO_LARGE));
+                r = db_letters_refuse(commander->conn, letter->id, reason_name(REASON_TOO_LARGE));
         else
                 r = commander_journal(commander,
                                       &(Inbound){ .door = DOOR_INTERNAL,

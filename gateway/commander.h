@@ -9,7 +9,8 @@
  * for the loop that may have the device's own socket. Once a second it goes on with what could not
  * be published and journals `expired` for what is over its time. All that it knows is in the
  * database: a restart goes on where it was, at worst by publishing once more what the broker had
- * acknowledged a moment before. It also journals the dead letters that are to be taken in again. Several gateways share the work by claims.
+ * acknowledged a moment before. It also journals the dead letters that are to be taken in again.
+ * Several gateways share the work by claims.
  */
 
 #include "gateway/base/base.h"

@@ -390,6 +390,8 @@ static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, R
                                                 source,
                                                 ROUTE_AUTO_REGISTER,
                                                 loader->config->auto_register);
+        route.max_ahead_us = loader->config->time_max_ahead_ms * INT64_C(1000);
+        route.max_age_us = loader->config->time_max_age_days * CLOCK_DAY_US;
         route.max_bytes = config_route_bytes(loader, source);
         route.near_dbm = config_route_dbm(loader, source, ROUTE_NEAR, ROUTE_NEAR_DBM);
         route.medium_dbm = config_route_dbm(loader, source, ROUTE_MEDIUM, ROUTE_MEDIUM_DBM);

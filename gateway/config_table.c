@@ -237,6 +237,11 @@ const ConfigKey config_keys[] = {
         { "ws", "stats_interval", CONFIG_MS, AT(ws.stats_interval_ms), "5s", 100, HOUR_MS, true,
           "Statistics (dialects A and E) are computed at most so often." },
 
+        { "time", "max_ahead", CONFIG_MS, AT(time_max_ahead_ms), "10s", 1, 24 * HOUR_MS, true,
+          "How far ahead of our clock a device's time is believed; beyond it ours counts." },
+        { "time", "max_age", CONFIG_DAYS, AT(time_max_age_days), "3650d", 1, 36500, true,
+          "How far back a device's time is believed (a clock without battery says 1970)." },
+
         { "registry", "auto_register", CONFIG_FLAG, AT(auto_register), "off", 0, 0, true,
           "Create devices that are not known, on routes that do not say themselves." },
 

@@ -54,7 +54,7 @@ static int decode_item(Decoder *decoder, struct json_object *item, Detection *re
         if (r == 0 && isnan(detection.rssi))
                 r = member_missing(decoder, "rssi");
         if (r == 0)
-                r = member_time(decoder, item, "timestamp", &detection.time_us);
+                member_time(decoder, item, "timestamp", &detection.time_us);
         if (r != 0)
                 return r;
 
@@ -136,7 +136,7 @@ static int decode_scanner(Decoder *decoder) {
                                 DECODER_MAX_LABEL,
                                 &detections->location);
         if (r == 0)
-                r = member_time(decoder, decoder->root, "timestamp", &record->time_us);
+                member_time(decoder, decoder->root, "timestamp", &record->time_us);
         return r;
 }
 

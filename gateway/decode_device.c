@@ -51,7 +51,7 @@ static int decode_status_members(Decoder *decoder, StatusRecord *status) {
         if (r == 0)
                 r = member_number(decoder, decoder->root, &number_longitude, &status->longitude);
         if (r == 0)
-                r = member_time(decoder, decoder->root, "timestamp", &decoder->record->time_us);
+                member_time(decoder, decoder->root, "timestamp", &decoder->record->time_us);
         return r;
 }
 
@@ -85,7 +85,7 @@ int decode_telemetry(Decoder *decoder) {
 
         r = decoder_name(decoder, device_members, &record->device);
         if (r >= 0)
-                r = member_time(decoder, decoder->root, "timestamp", &record->time_us);
+                member_time(decoder, decoder->root, "timestamp", &record->time_us);
         record->detail = (Text){ 0 };
         record->data = record->payload;
         return r < 0 ? r : 0;
@@ -130,7 +130,7 @@ int decode_camera_event(Decoder *decoder) {
         if (r == 0 && !camera->event_type.data)
                 r = member_missing(decoder, "event_type");
         if (r == 0)
-                r = member_time(decoder, decoder->root, "timestamp", &record->time_us);
+                member_time(decoder, decoder->root, "timestamp", &record->time_us);
         if (r == 0)
                 r = decode_camera_data(decoder, camera);
         return r;
@@ -156,7 +156,7 @@ static int decode_alert_members(Decoder *decoder, AlertRecord *alert) {
         if (r == 0)
                 r = member_number(decoder, root, &number_longitude, &alert->longitude);
         if (r == 0)
-                r = member_time(decoder, root, "timestamp", &decoder->record->time_us);
+                member_time(decoder, root, "timestamp", &decoder->record->time_us);
         return r;
 }
 
@@ -184,7 +184,8 @@ static int decode_alert_object(Decoder *decoder, AlertRecord *alert) {
 
         json_object_object_del(decoder->root, "alert_type");
         json_object_object_del(decoder->root, "message");
-        json_object_object_del(decoder->root, "timestamp");
+        if (!record->odd_time)
+                json_object_object_del(decoder->root, "timestamp");
         return member_json(decoder, decoder->root, &alert->extra);
 }
 
@@ -223,7 +224,7 @@ static int decode_command_members(Decoder *decoder, AckRecord *ack) {
                                 decoder->route->max_bytes,
                                 &ack->message);
         if (r == 0)
-                r = member_time(decoder, decoder->root, "timestamp", &decoder->record->time_us);
+                member_time(decoder, decoder->root, "timestamp", &decoder->record->time_us);
         return r;
 }
 

@@ -219,31 +219,42 @@ static bool time_of_number(double number, int64_t *ret_time_us) {
         return true;
 }
 
-int member_time(Decoder *decoder,
-                struct json_object *object,
-                const char *name,
-                int64_t *ret_time_us) {
+/* What a clock without battery, an uptime, or a week that rolled over says is no time. */
+static bool time_is_believed(const Decoder *decoder, int64_t time_us) {
+        int64_t first_us = record_first_us(decoder->record);
+        int64_t ahead_us = decoder->route->max_ahead_us;
+        int64_t age_us = decoder->route->max_age_us;
+
+        return time_us <= first_us + (ahead_us > 0 ? ahead_us : ROUTE_MAX_AHEAD_US) &&
+               time_us >= first_us - (age_us > 0 ? age_us : ROUTE_MAX_AGE_US);
+}
+
+void member_time(Decoder *decoder,
+                 struct json_object *object,
+                 const char *name,
+                 int64_t *ret_time_us) {
         struct json_object *value = member_get(object, name);
         int64_t time_us = 0;
         double number;
         bool is_time;
 
         if (!value)
-                return 0;
+                return;
         if (json_object_is_type(value, json_type_string))
-                is_time = clock_parse(string_of(value), decoder->route->zone, &time_us) == 0;
+                is_time = clock_parse_near(string_of(value),
+                                           decoder->route->zone,
+                                           record_first_us(decoder->record),
+                                           &time_us) == 0;
         else
                 is_time = number_of(value, false, &number) && time_of_number(number, &time_us);
 
-        if (!is_time)
-                return decoder_refuse(decoder, REASON_BAD_TIME, "%s: not a time", name);
-        if (time_us > record_first_us(decoder->record) + CLOCK_DAY_US)
-                return decoder_refuse(decoder,
-                                      REASON_OUT_OF_RANGE,
-                                      "%s: more than a day ahead",
-                                      name);
+        if (!is_time || !time_is_believed(decoder, time_us)) {
+                decoder->record->odd_time = true;
+                return;
+        }
         *ret_time_us = time_us;
-        return 0;
+        if (ret_time_us == &decoder->record->time_us)
+                decoder->record->has_clock = true;
 }
 
 int member_json(Decoder *decoder, struct json_object *object, Text *ret_json) {

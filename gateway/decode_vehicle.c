@@ -15,7 +15,7 @@ static const char *const vehicle_members[] = { "vehicle_code", "vehicle_id", NUL
 static const char *const log_members[] = {
         "battery_voltage", "battery_current", "rssi",          "latitude",
         "longitude",       "heading",         "speed",         "mode",
-        "armed",           "guided",          "system_status", "timestamp",
+        "armed",           "guided",          "system_status",
 };
 
 /* The content of a JSON string; any other text, JSON or not, as it is. */
@@ -90,10 +90,10 @@ int decode_sensor_log(Decoder *decoder) {
         if (r == 0 && !data)
                 r = member_missing(decoder, "data");
         if (r == 0)
-                r = member_time(decoder,
-                                member_get(data, "timestamp") ? data : decoder->root,
-                                "timestamp",
-                                &record->time_us);
+                member_time(decoder,
+                            member_get(data, "timestamp") ? data : decoder->root,
+                            "timestamp",
+                            &record->time_us);
         if (r == 0)
                 r = member_json(decoder, data, &record->data);
         return r;
@@ -160,7 +160,7 @@ static int decode_vehicle_members(Decoder *decoder, VehicleRecord *log) {
         if (r == 0)
                 r = decode_flag(decoder, "guided", &log->guided);
         if (r == 0)
-                r = member_time(decoder, root, "timestamp", &decoder->record->time_us);
+                member_time(decoder, root, "timestamp", &decoder->record->time_us);
         return r;
 }
 
@@ -240,6 +240,8 @@ int decode_vehicle_log(Decoder *decoder) {
 
         for (size_t i = 0; i < N_ELEMENTS(log_members); ++i)
                 json_object_object_del(decoder->root, log_members[i]);
+        if (!record->odd_time)
+                json_object_object_del(decoder->root, "timestamp");
         if (json_object_object_length(decoder->root) == 0)
                 return 0;
         return member_json(decoder, decoder->root, &log->extra);

@@ -82,10 +82,11 @@ int member_number(Decoder *decoder,
                   struct json_object *object,
                   const NumberRule *rule,
                   double *ret_value);
-int member_time(Decoder *decoder,
-                struct json_object *object,
-                const char *name,
-                int64_t *ret_time_us);
+/* A time that is none, or that cannot be, costs itself and not its message: the output is left. */
+void member_time(Decoder *decoder,
+                 struct json_object *object,
+                 const char *name,
+                 int64_t *ret_time_us);
 
 /* The number in the text of a string: its digits, if it is nothing but a JSON number. */
 bool member_digits(struct json_object *string, Text *ret_digits);

@@ -1,9 +1,11 @@
 #include "gateway/latest.h"
 
+#include "gateway/base/clock.h"
 #include "gateway/base/err.h"
 #include "gateway/base/index.h"
 
 typedef struct LatestKey LatestKey;
+typedef struct LatestTimes LatestTimes;
 
 struct LatestKey {
         int64_t id; /* of the vehicle or device */
@@ -11,8 +13,13 @@ struct LatestKey {
         int32_t sensor_id;
 };
 
+struct LatestTimes {
+        int64_t clock_us; /* the newest of the device's own; CLOCK_UNKNOWN */
+        int64_t first_us; /* when the newest came in */
+};
+
 struct Latest {
-        Index *times; /* LatestKey -> int64_t, owned */
+        Index *times; /* LatestKey -> LatestTimes, owned */
 };
 
 int latest_new(Latest **ret_latest) {
@@ -63,28 +70,41 @@ static bool latest_key(const Record *record, LatestKey *ret_key) {
         }
 }
 
+/* What has no time of its own is news when it comes, unless it is a letter of long ago. */
+static bool latest_is_late(const LatestTimes *times, const Record *record) {
+        int64_t order_us = record_order_us(record);
+
+        if (record->letter_id != 0 && order_us < times->first_us)
+                return true;
+        return record->has_clock && times->clock_us != CLOCK_UNKNOWN && order_us < times->clock_us;
+}
+
 int latest_note(Latest *latest, Record *record) {
-        int64_t *time_us;
+        LatestTimes *times;
         LatestKey key;
         int r;
 
         if (!latest_key(record, &key))
                 return 0;
 
-        time_us = index_get(latest->times, &key, sizeof(key));
-        if (time_us) {
-                record->late = record->time_us < *time_us;
-                if (!record->late)
-                        *time_us = record->time_us;
-                return 0;
+        times = index_get(latest->times, &key, sizeof(key));
+        if (!times) {
+                times = malloc(sizeof(*times));
+                if (!times)
+                        return err_new(-ENOMEM);
+                *times = (LatestTimes){ .clock_us = CLOCK_UNKNOWN, .first_us = INT64_MIN };
+                r = index_put(latest->times, &key, sizeof(key), times);
+                if (r != 0) {
+                        free(times);
+                        return err_up(r);
+                }
         }
-
-        time_us = malloc(sizeof(*time_us));
-        if (!time_us)
-                return err_new(-ENOMEM);
-        *time_us = record->time_us;
-        r = index_put(latest->times, &key, sizeof(key), time_us);
-        if (r != 0)
-                free(time_us);
-        return r == 0 ? 0 : err_up(r);
+        record->late = latest_is_late(times, record);
+        if (record->late)
+                return 0;
+        if (record->has_clock)
+                times->clock_us = record_order_us(record);
+        if (times->first_us < record_first_us(record))
+                times->first_us = record_first_us(record);
+        return 0;
 }

@@ -15,8 +15,9 @@ typedef struct Latest Latest;
 MUST_CHECK int latest_new(Latest **ret_latest);
 Latest *latest_free(Latest *latest);
 
-/* Remembers the record's time and sets record->late where a newer one is known. Kinds without order
- * are never late. */
+/* Remembers the record's time and sets record->late where a newer one is known. Only a device's own
+ * time can be older than another: what has none is as new as its receipt. Kinds without order are
+ * never late. */
 MUST_CHECK int latest_note(Latest *latest, Record *record);
 
 DEFINE_CLEANUP(Latest *, latest_free);

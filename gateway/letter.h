@@ -16,7 +16,8 @@ typedef struct DbDeadLetter DbDeadLetter;
 typedef struct JournalRecord JournalRecord;
 
 void letter_wrap(const DbDeadLetter *letter, Buf *ret_topic);
-Kind letter_kind(const DbDeadLetter *letter); /* of what came by another door than MQTT; else none */
+Kind letter_kind(
+        const DbDeadLetter *letter); /* of what came by another door than MQTT; else none */
 
 /* Sets the letter's id, first time and own topic; false: it is no letter. */
 bool letter_open(const JournalRecord *entry, Record *envelope);

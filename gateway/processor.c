@@ -18,6 +18,7 @@
 #include "gateway/batch.h"
 #include "gateway/database.h"
 #include "gateway/journal.h"
+#include "gateway/judge.h"
 #include "gateway/lane.h"
 #include "gateway/latest.h"
 #include "gateway/outbox.h"
@@ -42,6 +43,7 @@ struct Processor {
         Routes *routes;
         Registry *registry;
         Latest *latest;
+        Judge *judge;
         Outbox *outbox;
         Database *database;
         Lane *lane;
@@ -85,6 +87,7 @@ static BatchContext processor_context(Processor *processor, bool is_final) {
                 .routes = processor->routes,
                 .registry = processor->registry,
                 .latest = processor->latest,
+                .judge = processor->judge,
                 .fresh_us = processor->fresh_us,
                 .registered_seq = processor->registered_seq,
                 .letter_seq = processor->letter_seq,
@@ -153,6 +156,8 @@ static void processor_count_details(const Record *record) {
                 return;
         if (record->late)
                 metric_add(METRIC_STATE_LATE, 1);
+        if (record->odd_time)
+                metric_add(METRIC_ODD_TIMES, 1);
         if (record->unchanged)
                 metric_add(METRIC_COMMANDS_UNCHANGED, 1);
         if (record->kind == KIND_BLE_DETECTIONS) {
@@ -190,6 +195,7 @@ static int processor_on_committed(Processor *processor, const CommitRange *range
         if (lane_stored(processor->lane, range)) {
                 processor->is_stalled = false;
                 journal_commit(processor->journal, lane_stored_seq(processor->lane));
+                judge_forget(processor->judge, lane_stored_seq(processor->lane));
         }
         return 0;
 }
@@ -629,6 +635,8 @@ static int processor_init(Processor *processor) {
         if (r == 0)
                 r = latest_new(&processor->latest);
         if (r == 0)
+                r = judge_new(&processor->judge);
+        if (r == 0)
                 r = outbox_new(&processor->outbox,
                                processor->queue,
                                processor->options.outbox_wait_ms);
@@ -710,6 +718,7 @@ Processor *processor_free(Processor *processor) {
         database_free(processor->database);
         outbox_free(processor->outbox);
         latest_free(processor->latest);
+        judge_free(processor->judge);
         registry_free(processor->registry);
         routes_unref(processor->routes);
         routes_unref(atomic_load(&processor->new_routes));

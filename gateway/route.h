@@ -11,6 +11,9 @@
 #include "gateway/base/record.h"
 #include "gateway/base/topic.h"
 
+#define ROUTE_MAX_AHEAD_US INT64_C(10000000)
+#define ROUTE_MAX_AGE_US   (3650 * CLOCK_DAY_US)
+
 typedef struct Route Route;
 typedef struct Routes Routes;
 
@@ -20,6 +23,8 @@ struct Route {
         Kind kind;
         bool auto_register;          /* create devices that are not known */
         Zone *zone;                  /* of times without offset; NULL = UTC */
+        int64_t max_ahead_us;        /* a device's time is believed up to so far ahead of ours, */
+        int64_t max_age_us;          /* and so far behind; 0 = ROUTE_MAX_… */
         size_t max_bytes;            /* of a payload */
         double near_dbm, medium_dbm; /* ble_detections: at or above is near, medium; else far */
 };

@@ -133,7 +133,8 @@ static int ws_delivery_make(WsDelivery *delivery) {
 static int ws_delivery_to(WsDelivery *delivery, const WsList *list, bool is_path) {
         int r = 0;
 
-        /* These dialects cannot say that something is late: an old alarm would ring as a new one. */
+        /* These dialects cannot say that something is late: an old alarm would ring as a new one.
+         */
         if (delivery->event->again && delivery->event->late &&
             delivery->dialect->id < WS_DIALECT_NATIVE)
                 return 0;

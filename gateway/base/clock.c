@@ -204,6 +204,10 @@ static bool clock_take_offset(Text *text, int64_t *ret_us) {
 }
 
 int clock_parse(Text text, const Zone *zone, int64_t *ret_time_us) {
+        return clock_parse_near(text, zone, CLOCK_UNKNOWN, ret_time_us);
+}
+
+int clock_parse_near(Text text, const Zone *zone, int64_t near_us, int64_t *ret_time_us) {
         int64_t date_us, day_us, offset_us, time_us;
         bool is_leap;
 
@@ -212,7 +216,7 @@ int clock_parse(Text text, const Zone *zone, int64_t *ret_time_us) {
                 return CLOCK_E_INVALID;
 
         if (text.n == 0)
-                time_us = zone_to_utc(zone, date_us + day_us);
+                time_us = zone_to_utc(zone, date_us + day_us, near_us);
         else if (clock_take_offset(&text, &offset_us))
                 time_us = date_us + day_us - offset_us;
         else
@@ -266,7 +270,14 @@ static int64_t zone_offset(const Zone *zone, int64_t utc_us) {
         return interval < 0 ? 0 : g_time_zone_get_offset(zone->zone, interval) * CLOCK_SECOND_US;
 }
 
-int64_t zone_to_utc(const Zone *zone, int64_t local_us) {
+/* Both readings are right: a device means the one in which it sent. */
+static int64_t zone_nearer(int64_t first_us, int64_t second_us, int64_t near_us) {
+        if (near_us == CLOCK_UNKNOWN)
+                return first_us;
+        return near_us - first_us <= second_us - near_us ? first_us : second_us;
+}
+
+int64_t zone_to_utc(const Zone *zone, int64_t local_us, int64_t near_us) {
         int64_t before, after;
 
         if (!zone)
@@ -277,8 +288,13 @@ int64_t zone_to_utc(const Zone *zone, int64_t local_us) {
         /* No offset is larger than a day, and none changes twice in two days. */
         before = zone_offset(zone, local_us - CLOCK_DAY_US);
         after = zone_offset(zone, local_us + CLOCK_DAY_US);
-        if (before == after || zone_offset(zone, local_us - before) == before)
+        if (before == after)
                 return local_us - before;
+        if (zone_offset(zone, local_us - before) == before) {
+                if (zone_offset(zone, local_us - after) == after)
+                        return zone_nearer(local_us - before, local_us - after, near_us);
+                return local_us - before;
+        }
         if (zone_offset(zone, local_us - after) == after)
                 return local_us - after;
         return local_us - before; /* skipped: the hour before goes on */

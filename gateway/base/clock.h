@@ -29,12 +29,14 @@ enum {
  * read in @zone (NULL: UTC). A leap second is read as the second after it.
  */
 MUST_CHECK int clock_parse(Text text, const Zone *zone, int64_t *ret_time_us);
+/* Of the two readings of a time in an hour that is repeated, the one nearer to @near_us; without
+ * one (CLOCK_UNKNOWN) the first. */
+MUST_CHECK int clock_parse_near(Text text, const Zone *zone, int64_t near_us, int64_t *ret_time_us);
 
 /* An IANA name ("Asia/Jakarta") or an offset ("+07:00"). CLOCK_E_INVALID if unknown. */
 MUST_CHECK int zone_new(Zone **ret_zone, const char *name);
 Zone *zone_free(Zone *zone);
-int64_t zone_to_utc(
-        const Zone *zone,
-        int64_t local_us); /* a skipped hour moves forward, a repeated one is its first */
+/* A skipped hour moves forward; of a repeated one as above. */
+int64_t zone_to_utc(const Zone *zone, int64_t local_us, int64_t near_us);
 
 DEFINE_CLEANUP(Zone *, zone_free);

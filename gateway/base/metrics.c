@@ -60,6 +60,8 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Single detections set aside as dead letters." },
         [METRIC_STATE_LATE] = { "tidegate_state_late_total", NULL, METRIC_COUNTER,
                 "Messages older than the latest state, which they did not move." },
+        [METRIC_ODD_TIMES] = { "tidegate_odd_times_total", NULL, METRIC_COUNTER,
+                "Messages whose time was none or could not be: their receipt counts." },
         [METRIC_BROADCAST_PERSISTED] =
                 { "tidegate_broadcast_total", "persisted=\"true\"", METRIC_COUNTER,
                 "Messages handed to viewers, by whether they were committed before." },

@@ -41,7 +41,6 @@ typedef enum Reason {
         REASON_MISSING_MEMBER,
         REASON_WRONG_TYPE,
         REASON_OUT_OF_RANGE,
-        REASON_BAD_TIME,
         REASON_UNKNOWN_DEVICE,
         REASON_UNKNOWN_VEHICLE,
         REASON_UNKNOWN_USER,
@@ -132,11 +131,13 @@ struct Record {
         Text user, vehicle, device; /* as the topic or, failing that, the payload names them; absent
                                        if it does not */
         int64_t user_id, vehicle_id, device_id; /* resolved by the processor; 0 = none */
-        bool is_there;  /* the database has it already: nothing of it is written again */
-        bool retained;  /* kept by the broker from before: what was, not what is */
+        bool is_there;     /* the database has it already: nothing of it is written again */
+        bool retained;     /* kept by the broker from before: what was, not what is */
         int64_t letter_id; /* a dead letter that is taken in again; 0 = news */
         int64_t first_us;  /* of a letter: when it first came */
-        bool late;      /* older than the latest state: stored, does not move it */
+        bool has_clock;    /* time_us is the device's own, and believed */
+        bool odd_time;     /* it gave a time that is none, or that cannot be */
+        bool late;         /* older than the latest state: stored, does not move it */
         bool unchanged; /* command_ack, command_state: the command was as far already, or further:
                            nothing is shown; set by the store */
         bool duplicate; /* a letter whose message is stored already: nothing is left to do */
@@ -162,4 +163,11 @@ struct Record {
 /* When the message first came in, whatever became of it then. */
 static inline int64_t record_first_us(const Record *record) {
         return record->letter_id != 0 ? record->first_us : record->received_us;
+}
+
+/* Where the message stands in the order of its thing: a clock that is ahead counts as now. */
+static inline int64_t record_order_us(const Record *record) {
+        int64_t first_us = record_first_us(record);
+
+        return record->time_us < first_us ? record->time_us : first_us;
 }

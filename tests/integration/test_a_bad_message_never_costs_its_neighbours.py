@@ -22,7 +22,6 @@ POISON = [  # reason, topic, payload
     ("wrong_type", "seano/USV-1/vehicle_log", '{"armed":"yes"}'),
     ("out_of_range", "seano/USV-1/vehicle_log", '{"latitude":91}'),
     ("out_of_range", "users/ana/devices/dev-1/status", '{"status":"online","humidity":101}'),
-    ("bad_time", "seano/USV-1/sensor_log", '{"sensor_id":1,"data":{"timestamp":"yesterday"}}'),
     ("unknown_device", "ems/nobody/telemetry", "{}"),
     ("unknown_vehicle", "seano/nobody/raw_log", "x"),
     ("unknown_user", "users/nobody/devices/dev-1/status", '{"status":"online"}'),

@@ -1,5 +1,7 @@
-"""No clock, wrong or set right again, costs what is stored."""
+"""No clock, of ours or of a device, wrong or set right again, costs what is stored or hides what is."""
 import datetime
+import json
+import time
 
 import pytest
 
@@ -101,3 +103,88 @@ def test_an_operator_who_keeps_less_gets_what_he_asks_for(make_gateway, own_data
     gateway.write_conf(retention__raw_logs="7d")
     gateway.start()
     wait_until(lambda: history(own_database) == 8, "the last seven days and today to be left")
+
+
+def status(broker, **members):
+    broker.publish("users/ana/devices/dev-1/status", json.dumps(members))
+
+
+ODD = {"ahead by a day": lambda: time.time() + 20 * 3600,
+       "ahead by minutes": lambda: time.time() + 300, "1970": lambda: 12, "uptime": lambda: 4711, "milliseconds": lambda: 86400123,
+       "a GPS week that rolled over": lambda: time.time() - 1024 * 7 * 86400,
+       "no time": lambda: "soon"}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_wrong_clock_hides_nothing_that_comes_after(gateway, broker, database, viewer, odd):
+    view = viewer("/ws/devices", "ana")
+    view.next_of("device_list")
+
+    def shown():
+        device = view.next_of("device_update")["device"]
+        return device["status"], device["temperature"]
+
+    status(broker, status="online", temperature=20, timestamp=ODD[odd]())
+    assert shown() == ("online", 20)
+    status(broker, status="error", temperature=90, timestamp=time.time())
+    assert shown() == ("error", 90)
+    status(broker, status="warning", temperature=91, timestamp=ODD[odd]())
+    assert shown() == ("warning", 91)
+    broker.publish("devices/dev-1/status", "offline")  # the last will
+    assert shown() == ("offline", 91)
+    status(broker, status="online", temperature=92, timestamp=ODD["uptime"]())
+    assert shown() == ("online", 92)
+    assert database.rows("SELECT count(*), bool_or(late), bool_or(time > received_at), "
+                         "bool_or(time < received_at - interval '1 minute') "
+                         "FROM device_status_logs") == [(5, False, False, False)]
+    assert database.value("SELECT count(*) FROM dead_letters") == 0
+
+
+def test_a_last_will_of_a_clock_that_is_behind_is_followed_by_news(gateway, broker, viewer):
+    view = viewer("/ws/devices", "ana")
+    view.next_of("device_list")
+    status(broker, status="online", temperature=20, timestamp=time.time() - 7200)
+    broker.publish("devices/dev-1/status", "offline")
+    status(broker, status="online", temperature=21, timestamp=time.time() - 7100)
+    status(broker, status="error", temperature=9, timestamp=time.time() - 7150)  # it was kept back
+    broker.publish("devices/dev-1/status", "warning")
+    said = [(d["status"], d["temperature"]) for d in
+            (view.next_of("device_update")["device"] for _ in range(4))]
+    assert said == [("online", 20), ("offline", 20), ("online", 21), ("online", 21)]
+
+
+def test_a_vehicle_is_shown_where_it_is_also_after_a_restart(gateway, broker, database, viewer):
+    for n, ahead in ((1, 20 * 3600), (2, 0)):
+        broker.publish("seano/USV-1/vehicle_log", json.dumps(
+            {"latitude": n, "longitude": 3, "timestamp": time.time() + ahead}))
+        database.wait_for("SELECT count(*) FROM vehicle_logs WHERE time <= received_at", n)
+    gateway.kill()
+    gateway.start()
+    view = viewer("/api/ws", "ana", subprotocols=["tidegate.v1"])
+    view.next_of("welcome")
+    view.send({"op": "subscribe", "id": 1, "to": ["vehicle/*"], "snapshot": True})
+    [item] = view.next_of("snapshot")["items"]
+    assert item["data"]["latitude"] == 2
+
+
+def test_what_was_shown_during_an_outage_is_not_late_when_it_is_stored(gateway, broker, database,
+                                                                       postgres, viewer):
+    view = viewer("/ws/devices", "ana")
+    view.next_of("device_list")
+    begin = time.time() - 100
+    status(broker, status="online", temperature=0, timestamp=begin)
+    view.next_of("device_update")
+    database.wait_for("SELECT count(*) FROM device_status_logs", 1)
+    postgres.stop()
+    for n in range(1, 9):
+        status(broker, status="online", temperature=n, timestamp=begin + n)
+        assert view.next_of("device_update")["device"]["temperature"] == n
+    status(broker, status="error", temperature=50, timestamp=begin + 3.5)  # this one is
+    assert view.next_of("device_update")["device"]["temperature"] == 8
+    postgres.start()
+    database.wait_for("SELECT count(*) FROM device_status_logs", 10)
+    late = "SELECT temperature FROM device_status_logs WHERE late"
+    assert database.rows(late) == [(50.0,)]
+    database.wait_for("SELECT temperature FROM device_states WHERE device_id = %s", 8.0,
+                      gateway.ids["dev-1"])
+    assert gateway.metric("tidegate_state_late_total") == 1

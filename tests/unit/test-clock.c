@@ -164,7 +164,7 @@ static void test_zone_is_used_only_without_an_offset(void **state) {
         assert_int_equal(parsed("2025-10-18 23:30:00", jakarta), SAMPLE);
         assert_int_equal(parsed("2025-10-18 23:30:00", fixed), SAMPLE);
         assert_int_equal(parsed("2025-10-18 16:30:00Z", jakarta), SAMPLE);
-        assert_int_equal(zone_to_utc(NULL, SAMPLE), SAMPLE);
+        assert_int_equal(zone_to_utc(NULL, SAMPLE, CLOCK_UNKNOWN), SAMPLE);
 }
 
 static void test_skipped_hour_moves_forward_and_repeated_hour_is_its_first(void **state) {
@@ -212,8 +212,31 @@ static void test_clocks_tell_now(void **state) {
         assert_true(clock_mono_us() >= mono);
 }
 
+static void test_of_a_repeated_hour_the_reading_near_to_now_counts(void **state) {
+        static const Text local = TEXT("2025-10-26 02:30:00"); /* twice: 00:30 and 01:30 UTC */
+        CLEANUP(zone_free) Zone *zone = NULL;
+        int64_t first_us, second_us, near_us;
+
+        (void)state;
+        assert_int_equal(zone_new(&zone, "Europe/Berlin"), 0);
+        assert_int_equal(clock_parse(TEXT("2025-10-26T00:30:00Z"), NULL, &first_us), 0);
+        assert_int_equal(clock_parse(TEXT("2025-10-26T01:30:00Z"), NULL, &second_us), 0);
+        assert_int_equal(clock_parse(local, zone, &near_us), 0);
+        assert_true(near_us == first_us);
+        assert_int_equal(clock_parse_near(local, zone, first_us + 1000000, &near_us), 0);
+        assert_true(near_us == first_us);
+        assert_int_equal(clock_parse_near(local, zone, second_us + 1000000, &near_us), 0);
+        assert_true(near_us == second_us);
+        assert_int_equal(clock_parse_near(local, zone, second_us + 7 * CLOCK_DAY_US, &near_us), 0);
+        assert_true(near_us == second_us);
+        assert_int_equal(clock_parse_near(TEXT("2025-10-26 03:30:00"), zone, first_us, &near_us),
+                         0);
+        assert_true(near_us == second_us + INT64_C(3600000000));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_of_a_repeated_hour_the_reading_near_to_now_counts),
                 cmocka_unit_test(test_every_usual_spelling_is_read),
                 cmocka_unit_test(test_what_is_no_time_is_refused),
                 cmocka_unit_test(test_no_prefix_of_a_time_reads_beyond_its_end),

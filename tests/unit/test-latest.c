@@ -15,7 +15,11 @@ static bool is_late(Latest *latest, Record record) {
 
 static void test_older_is_late_and_equal_is_not(void **state) {
         CLEANUP(latest_free) Latest *latest = NULL;
-        Record record = { .kind = KIND_VEHICLE_LOG, .vehicle_id = 1, .time_us = 1000 };
+        Record record = { .kind = KIND_VEHICLE_LOG,
+                          .vehicle_id = 1,
+                          .received_us = 5000,
+                          .time_us = 1000,
+                          .has_clock = true };
 
         (void)state;
         assert_int_equal(latest_new(&latest), 0);
@@ -31,7 +35,11 @@ static void test_older_is_late_and_equal_is_not(void **state) {
 
 static void test_streams_do_not_meet(void **state) {
         CLEANUP(latest_free) Latest *latest = NULL;
-        Record sensor = { .kind = KIND_SENSOR_LOG, .vehicle_id = 1, .time_us = 1000 };
+        Record sensor = { .kind = KIND_SENSOR_LOG,
+                          .vehicle_id = 1,
+                          .received_us = 5000,
+                          .time_us = 1000,
+                          .has_clock = true };
         Record other = { .kind = KIND_VEHICLE_LOG, .vehicle_id = 1, .time_us = 10 };
 
         (void)state;
@@ -46,7 +54,11 @@ static void test_streams_do_not_meet(void **state) {
 
 static void test_kinds_without_order_are_never_late(void **state) {
         CLEANUP(latest_free) Latest *latest = NULL;
-        Record record = { .kind = KIND_RAW_LOG, .vehicle_id = 1, .time_us = 1000 };
+        Record record = { .kind = KIND_RAW_LOG,
+                          .vehicle_id = 1,
+                          .received_us = 5000,
+                          .time_us = 1000,
+                          .has_clock = true };
 
         (void)state;
         assert_int_equal(latest_new(&latest), 0);
@@ -55,10 +67,62 @@ static void test_kinds_without_order_are_never_late(void **state) {
         assert_false(is_late(latest, record));
 }
 
+static void test_only_a_clock_of_its_own_can_be_older(void **state) {
+        CLEANUP(latest_free) Latest *latest = NULL;
+        Record bare = { .kind = KIND_TELEMETRY, .device_id = 1, .received_us = 50, .time_us = 50 };
+        Record ahead = { .kind = KIND_TELEMETRY,
+                         .device_id = 1,
+                         .received_us = 60,
+                         .time_us = 69,
+                         .has_clock = true };
+        Record behind = { .kind = KIND_TELEMETRY,
+                          .device_id = 2,
+                          .received_us = 90,
+                          .time_us = 10,
+                          .has_clock = true };
+
+        (void)state;
+        assert_int_equal(latest_new(&latest), 0);
+        assert_false(is_late(latest, bare));
+        assert_false(is_late(latest, ahead));
+        bare.received_us = bare.time_us = 61; /* not older than what was ahead */
+        assert_false(is_late(latest, bare));
+        ahead.received_us = ahead.time_us = 62; /* set right meanwhile */
+        assert_false(is_late(latest, ahead));
+
+        assert_false(is_late(latest, behind));
+        bare.device_id = 2;
+        assert_false(is_late(latest, bare)); /* a last will of one whose clock is behind */
+        behind.received_us = 95;
+        behind.time_us = 15;
+        assert_false(is_late(latest, behind));
+        behind.time_us = 14;
+        assert_true(is_late(latest, behind));
+}
+
+static void test_a_letter_of_long_ago_is_late(void **state) {
+        CLEANUP(latest_free) Latest *latest = NULL;
+        Record bare = { .kind = KIND_TELEMETRY, .device_id = 1, .received_us = 50, .time_us = 50 };
+        Record letter = { .kind = KIND_TELEMETRY,
+                          .device_id = 1,
+                          .received_us = 60,
+                          .letter_id = 7,
+                          .first_us = 40,
+                          .time_us = 40 };
+
+        (void)state;
+        assert_int_equal(latest_new(&latest), 0);
+        assert_false(is_late(latest, letter)); /* nothing newer is known */
+        assert_false(is_late(latest, bare));
+        assert_true(is_late(latest, letter));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_older_is_late_and_equal_is_not),
                 cmocka_unit_test(test_streams_do_not_meet),
+                cmocka_unit_test(test_only_a_clock_of_its_own_can_be_older),
+                cmocka_unit_test(test_a_letter_of_long_ago_is_late),
                 cmocka_unit_test(test_kinds_without_order_are_never_late),
         };
 

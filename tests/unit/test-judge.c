@@ -1,0 +1,49 @@
+/* Judge: what was judged when it was shown is not judged again when it is stored. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "gateway/judge.h"
+
+static void test_the_first_verdict_stays(void **state) {
+        CLEANUP(judge_free) Judge *judge = NULL;
+
+        (void)state;
+        assert_int_equal(judge_new(&judge), 0);
+        assert_int_equal(judge_ask(judge, 10), VERDICT_NONE);
+        assert_int_equal(judge_tell(judge, 10, VERDICT_NEWS), 0);
+        assert_int_equal(judge_tell(judge, 20, VERDICT_LATE), 0);
+        assert_int_equal(judge_tell(judge, 30, VERDICT_NONE), 0);
+        assert_int_equal(judge_tell(judge, 20, VERDICT_NEWS), 0);
+        assert_int_equal(judge_ask(judge, 10), VERDICT_NEWS);
+        assert_int_equal(judge_ask(judge, 20), VERDICT_LATE);
+        assert_int_equal(judge_ask(judge, 30), VERDICT_NONE);
+        assert_int_equal(judge_ask(judge, 31), VERDICT_NONE);
+}
+
+static void test_what_is_stored_is_forgotten_and_room_is_made(void **state) {
+        CLEANUP(judge_free) Judge *judge = NULL;
+
+        (void)state;
+        assert_int_equal(judge_new(&judge), 0);
+        for (uint64_t seq = 1; seq <= 1000; ++seq)
+                assert_int_equal(judge_tell(judge, seq, seq % 2 ? VERDICT_LATE : VERDICT_NONE), 0);
+        judge_forget(judge, 500);
+        assert_int_equal(judge_ask(judge, 501), VERDICT_LATE);
+        assert_int_equal(judge_ask(judge, 502), VERDICT_NONE);
+        judge_forget(judge, 1000);
+        assert_int_equal(judge_tell(judge, 1001, VERDICT_LATE), 0);
+        assert_int_equal(judge_ask(judge, 1001), VERDICT_LATE);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_the_first_verdict_stays),
+                cmocka_unit_test(test_what_is_stored_is_forgotten_and_room_is_made),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
