@@ -6,6 +6,8 @@
 #include "gateway/decoder.h"
 #include "gateway/json.h"
 
+#define DECODE_COUNT_BLOCK ((size_t)16 * 1024)
+
 static int (*const decode_kind[KIND_COUNT])(Decoder *) = {
         [KIND_DEVICE_STATUS] = decode_device_status,   [KIND_RAW_LOG] = decode_raw_log,
         [KIND_SENSOR_LOG] = decode_sensor_log,         [KIND_VEHICLE_LOG] = decode_vehicle_log,
@@ -107,4 +109,25 @@ int decode(Arena *arena,
                 return err_up(r);
         ret_record->reason = (Reason)r;
         return 0;
+}
+
+int decode_count_detections(Text body, size_t max_bytes, size_t *ret_n_good) {
+        CLEANUP(arena_free) Arena *arena = NULL;
+        static char name[] = "door";
+        const Route route = { .name = name, .kind = KIND_BLE_DETECTIONS, .max_bytes = max_bytes };
+        const Record envelope = { .topic = TEXT("api/v1/detections"), .payload = body };
+        Record record;
+        int r;
+
+        r = arena_new(&arena, DECODE_COUNT_BLOCK);
+        if (r == 0)
+                r = decode(arena, &route, NULL, &envelope, &record);
+        if (r != 0)
+                return err_up(r);
+        if (record.reason != REASON_NONE)
+                return (int)record.reason;
+        *ret_n_good = record.detections.n_items;
+        return record.detections.n_items == 0 && record.detections.n_set_aside > 0
+                       ? (int)record.detections.set_aside[0].reason
+                       : 0;
 }

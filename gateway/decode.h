@@ -28,3 +28,9 @@ MUST_CHECK int decode(Arena *arena,
                       const TopicMatch *match,
                       const Record *envelope, /* seq, received_us, topic, payload */
                       Record *ret_record);
+
+/*
+ * How many detections of a body will be rows: the same judgement, for whoever has to answer before
+ * it is stored. Its reason if none of it can be used; < 0: out of memory.
+ */
+MUST_CHECK int decode_count_detections(Text body, size_t max_bytes, size_t *ret_n_good);

@@ -14,7 +14,9 @@
 #include "gateway/base/metrics.h"
 #include "gateway/base/query.h"
 #include "gateway/base/queue.h"
+#include "gateway/batch.h"
 #include "gateway/commander.h"
+#include "gateway/decode.h"
 #include "gateway/history_pool.h"
 #include "gateway/inlet.h"
 #include "gateway/json.h"
@@ -119,6 +121,12 @@ static int gateway_make_queues(Gateway *gateway) {
         return r == 0 ? 0 : err_up(r);
 }
 
+static void gateway_set_ingest(WsOptions *options, const Routes *routes) {
+        const Route *route = routes_by_kind(routes, KIND_BLE_DETECTIONS);
+
+        options->detections_max_bytes = route ? route->max_bytes : BATCH_DOOR_BYTES;
+}
+
 static int gateway_start_ws(Gateway *gateway) {
         WsOptions *options = &gateway->config->ws;
         int r;
@@ -129,6 +137,8 @@ static int gateway_start_ws(Gateway *gateway) {
         options->inbound = inlet_take;
         options->inbound_arg = gateway->inlet;
         options->check_json = json_check;
+        options->count_detections = decode_count_detections;
+        gateway_set_ingest(options, gateway->config->routes);
         r = ws_auth_new(&gateway->auth, &gateway->config->auth);
         if (r > 0) {
                 log_error("auth_unusable hint=\"see tidegate check-config\"");
@@ -379,6 +389,8 @@ static int gateway_apply(Gateway *gateway, Config *config) {
         config->ws.inbound = gateway->config->ws.inbound;
         config->ws.inbound_arg = gateway->config->ws.inbound_arg;
         config->ws.check_json = gateway->config->ws.check_json;
+        config->ws.count_detections = gateway->config->ws.count_detections;
+        gateway_set_ingest(&config->ws, config->routes);
         r = ws_server_reload(gateway->ws, &config->ws);
         if (r > 0)
                 log_error("reload_refused part=ws hint=\"limits and certificates stay as they "

@@ -38,6 +38,35 @@ static int ws_ingest_journal(WsCall *call, const WsDetections *detections) {
         return 0;
 }
 
+static const char *ws_ingest_why(Reason reason) {
+        switch (reason) {
+        case REASON_OUT_OF_RANGE:
+                return "A value is out of range: rssi is -200 to 50 dBm, names are up to 128 "
+                       "bytes.";
+        case REASON_TOO_LARGE:
+                return "The body is larger than the route of detections allows.";
+        case REASON_WRONG_TYPE:
+                return "A member has the wrong type: rssi is a number.";
+        default:
+                return "None of it can be used.";
+        }
+}
+
+/* What the answer says is what the store will find, by the store's own judgement. */
+static int ws_ingest_count(WsCall *call, WsDetections *detections, const char **why) {
+        const WsOptions *options = call->options;
+        int r;
+
+        if (!options->count_detections || detections->n_items == 0)
+                return 0;
+        r = options->count_detections(call->body,
+                                      options->detections_max_bytes,
+                                      &detections->n_good);
+        if (r > 0)
+                *why = ws_ingest_why((Reason)r);
+        return r < 0 ? err_up(r) : 0;
+}
+
 static int ws_ingest(WsCall *call, bool is_single) {
         WsDetections detections;
         const char *why = NULL;
@@ -48,6 +77,9 @@ static int ws_ingest(WsCall *call, bool is_single) {
                 why = "The body must be a JSON object.";
         if (!why)
                 why = ws_detections_read(call->body, is_single, &detections);
+        r = why ? 0 : ws_ingest_count(call, &detections, &why);
+        if (r < 0)
+                return err_up(r);
         if (why) {
                 ws_response_problem(call->response, 422, "invalid", why);
                 return 0;

@@ -50,6 +50,10 @@ struct WsOptions {
         InboundFn inbound;              /* the way into the journal; NULL: devices are not served */
         void *inbound_arg;
         Reason (*check_json)(Text json); /* strictly; NULL: as json-c does */
+        /* How many detections of a body the store will take, or the Reason (> 0) why none; NULL: as
+         * detections.h counts. */
+        int (*count_detections)(Text body, size_t max_bytes, size_t *ret_n_good);
+        size_t detections_max_bytes;
         bool no_broker; /* mqtt.url is not set: no broker is no reason not to be ready */
 };
 

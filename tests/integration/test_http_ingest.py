@@ -121,3 +121,17 @@ def test_a_full_journal_says_when_to_come_back(make_gateway, postgres, database)
     postgres.start()
     database.wait_for("SELECT count(DISTINCT seq) FROM ble_detections", n_good)
     wait_until(lambda: post(gateway, bulk()).status_code == 200, "room again")
+
+
+@pytest.mark.parametrize("odd, saved", [({"rssi": 999}, 2), ({"rssi": "-60"}, 2),
+                                        ({"rssi": None}, 2), ({"timestamp": "yesterday"}, 3),
+                                        ({"rssi": "-60 dBm"}, 2), ({"device_hash": 5}, 2)])
+def test_what_is_said_to_be_saved_is_stored(gateway, database, odd, saved):
+    answer = post(gateway, bulk(items=[ONE, {**ONE, **odd}, ONE]))
+    assert (answer.status_code, answer.json()["saved"]) == (200, saved)
+    database.wait_for("SELECT count(*) FROM ble_detections", saved)
+    alone = post(gateway, {"device_id": "dev-1", **ONE, **odd}, path="/api/v1/detections/")
+    assert alone.status_code == (200 if saved == 3 else 422)
+    assert post(gateway, bulk()).json()["saved"] == 1
+    database.wait_for("SELECT count(*) FROM ble_detections", saved + 1 + (saved == 3))
+    database.wait_for("SELECT count(*) FROM dead_letters", 3 - saved)
