@@ -470,7 +470,7 @@ static void rows_add_letter(DbRows *rows, const Record *record) {
 void db_rows_add(DbRows *rows, const Record *record, size_t index) {
         if (record->is_there)
                 return;
-        if (record->letter_id != 0)
+        if (record->letter_id != 0 || record->duplicate)
                 rows_add_letter(rows, record);
         if (record->duplicate)
                 return;

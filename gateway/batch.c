@@ -147,6 +147,8 @@ static BatchWant batch_want_of(const BatchContext *context, const Record *record
                 return BATCH_WANTS_NOTHING;
         if (record->received_us >= context->fresh_us)
                 return BATCH_WANTS_REFRESH;
+        if (record->retained) /* a device that was deleted does not come back by it */
+                return BATCH_WANTS_NOTHING;
         if (record->reason == REASON_UNKNOWN_DEVICE && record->device.data)
                 route = record->route ? routes_match(context->routes, record->topic, &match)
                                       : routes_by_kind(context->routes, record->kind);
@@ -160,17 +162,36 @@ static void batch_merge(double *value, double news) {
                 *value = news;
 }
 
+/* A letter of long ago, and what a broker kept from before: only where it is newer than what was
+ * received since, or where nothing is known, does it say what is. */
+static bool batch_is_old(const DeviceState *state, const Record *record) {
+        bool is_known = state->last_seen_us != CLOCK_UNKNOWN;
+
+        if (record->letter_id != 0)
+                return is_known && record_order_us(record) < state->last_seen_us;
+        if (!record->retained)
+                return false;
+        return (is_known || *state->status) &&
+               (!record->has_clock || !is_known || record_order_us(record) <= state->last_seen_us);
+}
+
+/* When the device was alive for sure. */
+static int64_t batch_alive_us(const Record *record) {
+        if (!record->retained)
+                return record_first_us(record);
+        return record->has_clock ? record_order_us(record) : CLOCK_UNKNOWN;
+}
+
 /* A status moves the latest state unless the device's own clock, or its being a letter of long ago,
  * says that it is older; a last will has no time and is news. Anything else only tells that the
  * device lives. */
 static void batch_update(DeviceState *state, Record *record) {
         const StatusRecord *status = &record->status;
 
-        bool is_old = record->letter_id != 0 && state->last_seen_us != CLOCK_UNKNOWN &&
-                      record_order_us(record) < state->last_seen_us;
+        bool is_old = batch_is_old(state, record);
 
-        if (state->last_seen_us == CLOCK_UNKNOWN || state->last_seen_us < record_first_us(record))
-                state->last_seen_us = record_first_us(record);
+        if (state->last_seen_us < batch_alive_us(record)) /* CLOCK_UNKNOWN is below all times */
+                state->last_seen_us = batch_alive_us(record);
         if (record->kind != KIND_DEVICE_STATUS)
                 return;
 
@@ -190,6 +211,15 @@ static void batch_update(DeviceState *state, Record *record) {
         batch_merge(&state->longitude, status->longitude);
 }
 
+/* It has its number, and leaves nothing else. */
+static void batch_ignore(Record *record) {
+        *record = (Record){ .seq = record->seq,
+                            .received_us = record->received_us,
+                            .letter_id = record->letter_id,
+                            .retained = record->retained,
+                            .duplicate = true };
+}
+
 /* A letter is in the journal again after each start, until its message is stored: then its letter
  * is gone. What is merely shown has no way to know, and leaves it to the store. */
 static void batch_judge_letter(const BatchContext *context, Record *record) {
@@ -198,10 +228,22 @@ static void batch_judge_letter(const BatchContext *context, Record *record) {
         if (record->letter_id == 0 || (context->is_final && !is_known) ||
             (is_known && context->letter_exists))
                 return;
-        *record = (Record){ .seq = record->seq,
-                            .received_us = record->received_us,
-                            .letter_id = record->letter_id,
-                            .duplicate = true };
+        batch_ignore(record);
+}
+
+/* What a broker kept fills a gap in what is known, if its thing exists; an event is no state, and
+ * was taken, or refused, when it happened. An empty payload only tells the broker to forget. */
+static void batch_judge_retained(const JournalRecord *entry, Record *record) {
+        bool is_state = record->kind == KIND_DEVICE_STATUS || record->kind == KIND_TELEMETRY ||
+                        record->kind == KIND_SENSOR_LOG || record->kind == KIND_VEHICLE_LOG;
+
+        if (entry->door == DOOR_MQTT && entry->payload.n == 0)
+                record->retained = true;
+        if (record->duplicate)
+                return;
+        if (record->retained &&
+            (!is_state || record->reason != REASON_NONE || entry->payload.n == 0))
+                batch_ignore(record);
 }
 
 /* What happened long ago is no news where nothing newer can tell. */
@@ -256,6 +298,10 @@ static int batch_apply(Batch *batch, const BatchContext *context, Record *record
                 r = judge_tell(context->judge,
                                record->seq,
                                record->late ? VERDICT_LATE : VERDICT_NEWS);
+        if (r == 0 && record->late && record->retained) { /* it was stored when it was news */
+                batch->states[i] = NULL;
+                batch_ignore(record);
+        }
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -288,6 +334,7 @@ int batch_load(Batch *batch, const BatchContext *context, const BatchSpan *span)
                         batch->wanting = *record;
                         return 0;
                 }
+                batch_judge_retained(&batch->read[i], record);
                 r = batch_apply(batch, context, record, i);
                 if (r != 0)
                         return err_up(r);

@@ -16,6 +16,7 @@ struct LatestKey {
 struct LatestTimes {
         int64_t clock_us; /* the newest of the device's own; CLOCK_UNKNOWN */
         int64_t first_us; /* when the newest came in */
+        bool is_known;    /* something was there before */
 };
 
 struct Latest {
@@ -76,10 +77,13 @@ static bool latest_is_late(const LatestTimes *times, const Record *record) {
 
         if (record->letter_id != 0 && order_us < times->first_us)
                 return true;
+        if (record->retained && times->is_known)
+                return !record->has_clock || order_us <= times->first_us;
         return record->has_clock && times->clock_us != CLOCK_UNKNOWN && order_us < times->clock_us;
 }
 
 int latest_note(Latest *latest, Record *record) {
+        int64_t first_us = record_first_us(record);
         LatestTimes *times;
         LatestKey key;
         int r;
@@ -104,7 +108,10 @@ int latest_note(Latest *latest, Record *record) {
                 return 0;
         if (record->has_clock)
                 times->clock_us = record_order_us(record);
-        if (times->first_us < record_first_us(record))
-                times->first_us = record_first_us(record);
+        times->is_known = true;
+        if (record->retained) /* it came long after it was sent */
+                first_us = record->has_clock ? record_order_us(record) : INT64_MIN;
+        if (times->first_us < first_us)
+                times->first_us = first_us;
         return 0;
 }

@@ -166,6 +166,21 @@ static void processor_count_details(const Record *record) {
         }
 }
 
+/* By what became of it; how many were committed. */
+static int processor_count(const Record *record) {
+        if (record->duplicate) {
+                metric_add(METRIC_DUPLICATE, 1);
+                if (record->retained)
+                        metric_add(METRIC_RETAINED_IGNORED, 1);
+                return 0;
+        }
+        if (record->reason != REASON_NONE) {
+                metric_add_dead_letter(record->reason, 1);
+                return 0;
+        }
+        return 1;
+}
+
 /* A range is in the database, whoever told us: count it, show it, and only then, and only here, let
  * it go. */
 static int processor_on_committed(Processor *processor, const CommitRange *range) {
@@ -177,12 +192,7 @@ static int processor_on_committed(Processor *processor, const CommitRange *range
         for (size_t i = range->from; i < range->to; ++i) {
                 const Record *record = batch_record(batch, i);
 
-                if (record->duplicate)
-                        metric_add(METRIC_DUPLICATE, 1);
-                else if (record->reason != REASON_NONE)
-                        metric_add_dead_letter(record->reason, 1);
-                else
-                        ++n_good;
+                n_good += processor_count(record);
                 processor_count_details(record);
                 histogram_observe(HISTOGRAM_COMMIT, (double)(now_us - record->received_us) / 1e6);
         }

@@ -60,6 +60,9 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Single detections set aside as dead letters." },
         [METRIC_STATE_LATE] = { "tidegate_state_late_total", NULL, METRIC_COUNTER,
                 "Messages older than the latest state, which they did not move." },
+        [METRIC_RETAINED_IGNORED] =
+                { "tidegate_retained_ignored_total", NULL, METRIC_COUNTER,
+                "Of the duplicates: kept by a broker from before and no news, or empty." },
         [METRIC_ODD_TIMES] = { "tidegate_odd_times_total", NULL, METRIC_COUNTER,
                 "Messages whose time was none or could not be: their receipt counts." },
         [METRIC_BROADCAST_PERSISTED] =

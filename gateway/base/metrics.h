@@ -28,7 +28,8 @@ typedef enum Metric {
         METRIC_DETECTIONS_COMMITTED, /* items, not messages */
         METRIC_DETECTIONS_SET_ASIDE,
         METRIC_STATE_LATE, /* older than the stored latest */
-        METRIC_ODD_TIMES,  /* a device's time that was not believed */
+        METRIC_RETAINED_IGNORED,
+        METRIC_ODD_TIMES, /* a device's time that was not believed */
         METRIC_BROADCAST_PERSISTED,
         METRIC_BROADCAST_UNPERSISTED,
 

@@ -140,7 +140,8 @@ struct Record {
         bool late;         /* older than the latest state: stored, does not move it */
         bool unchanged; /* command_ack, command_state: the command was as far already, or further:
                            nothing is shown; set by the store */
-        bool duplicate; /* a letter whose message is stored already: nothing is left to do */
+        bool duplicate; /* a letter whose message is stored already, or what a broker kept and
+                           nobody needs: nothing is written */
 
         Reason reason; /* not REASON_NONE: this is a dead letter, and nothing below is valid */
         Text detail;   /* for people; absent if none */
