@@ -5,6 +5,7 @@
 #include "gateway/base/arena.h"
 #include "gateway/base/err.h"
 #include "gateway/decode.h"
+#include "gateway/former.h"
 #include "gateway/journal.h"
 #include "gateway/judge.h"
 #include "gateway/latest.h"
@@ -99,6 +100,17 @@ static const Route *batch_route(const BatchContext *context, Kind kind) {
         return route;
 }
 
+/* No reload makes a message homeless that was accepted before it. */
+static const Route *batch_route_of(const BatchContext *context,
+                                   uint64_t seq,
+                                   int64_t received_us,
+                                   Text topic,
+                                   TopicMatch *ret_match) {
+        const Route *route = routes_match(context->routes, topic, ret_match);
+
+        return route ? route : former_match(context->former, seq, received_us, topic, ret_match);
+}
+
 static int batch_decode(Batch *batch,
                         const BatchContext *context,
                         const JournalRecord *entry,
@@ -118,7 +130,11 @@ static int batch_decode(Batch *batch,
         if (letter_open(entry, &envelope))
                 match = letter_names(envelope.topic);
         if (entry->kind == KIND_NONE)
-                route = routes_match(context->routes, envelope.topic, &match);
+                route = batch_route_of(context,
+                                       entry->seq,
+                                       entry->received_us,
+                                       envelope.topic,
+                                       &match);
         else
                 route = batch_route(context, entry->kind);
         if (!route) {
@@ -150,7 +166,11 @@ static BatchWant batch_want_of(const BatchContext *context, const Record *record
         if (record->retained) /* a device that was deleted does not come back by it */
                 return BATCH_WANTS_NOTHING;
         if (record->reason == REASON_UNKNOWN_DEVICE && record->device.data)
-                route = record->route ? routes_match(context->routes, record->topic, &match)
+                route = record->route ? batch_route_of(context,
+                                                       record->seq,
+                                                       record->received_us,
+                                                       record->topic,
+                                                       &match)
                                       : routes_by_kind(context->routes, record->kind);
         if (!route || !route->auto_register || record->seq == context->registered_seq)
                 return BATCH_WANTS_NOTHING;

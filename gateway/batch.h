@@ -18,6 +18,7 @@
 typedef struct Batch Batch;
 typedef struct BatchContext BatchContext;
 typedef struct BatchSpan BatchSpan;
+typedef struct Former Former;
 typedef struct Journal Journal;
 typedef struct Judge Judge;
 typedef struct Latest Latest;
@@ -35,6 +36,7 @@ typedef enum BatchWant {
 struct BatchContext {
         Journal *journal;
         const Routes *routes;
+        const Former *former;
         Registry *registry;
         Latest *latest;
         Judge *judge;

@@ -17,6 +17,7 @@
 #include "gateway/base/registry.h"
 #include "gateway/batch.h"
 #include "gateway/database.h"
+#include "gateway/former.h"
 #include "gateway/journal.h"
 #include "gateway/judge.h"
 #include "gateway/lane.h"
@@ -24,8 +25,9 @@
 #include "gateway/outbox.h"
 #include "gateway/route.h"
 
-#define PROCESSOR_IDLE_MS       1000 /* the longest sleep */
-#define PROCESSOR_LIVE_BATCH    256  /* shown in one turn while the database lags */
+#define PROCESSOR_IDLE_MS       1000              /* the longest sleep */
+#define PROCESSOR_LIVE_BATCH    256               /* shown in one turn while the database lags */
+#define PROCESSOR_FORMER_US     INT64_C(60000000) /* until a filter is taken back, generously */
 #define PROCESSOR_RESTORE_BLOCK ((size_t)64 * 1024)
 
 struct Processor {
@@ -41,6 +43,7 @@ struct Processor {
 
         /* All below belongs to the thread. */
         Routes *routes;
+        Former *former;
         Registry *registry;
         Latest *latest;
         Judge *judge;
@@ -85,6 +88,7 @@ static BatchContext processor_context(Processor *processor, bool is_final) {
         return (BatchContext){
                 .journal = processor->journal,
                 .routes = processor->routes,
+                .former = processor->former,
                 .registry = processor->registry,
                 .latest = processor->latest,
                 .judge = processor->judge,
@@ -206,6 +210,7 @@ static int processor_on_committed(Processor *processor, const CommitRange *range
                 processor->is_stalled = false;
                 journal_commit(processor->journal, lane_stored_seq(processor->lane));
                 judge_forget(processor->judge, lane_stored_seq(processor->lane));
+                former_forget(processor->former, lane_stored_seq(processor->lane), now_us);
         }
         return 0;
 }
@@ -507,16 +512,22 @@ static int processor_store(Processor *processor) {
 
 /* ---- the loop ----------------------------------------------------------------------------- */
 
-static void processor_take_orders(Processor *processor) {
+static int processor_take_orders(Processor *processor) {
         Routes *routes;
         uint64_t count;
+        int r;
 
         (void)!read(processor->wake_fd, &count, sizeof(count));
         routes = atomic_exchange(&processor->new_routes, NULL);
-        if (routes) {
-                routes_unref(processor->routes);
-                processor->routes = routes;
-        }
+        if (!routes)
+                return 0;
+        r = former_add(processor->former,
+                       processor->routes,
+                       journal_last_seq(processor->journal),
+                       clock_now_us() + PROCESSOR_FORMER_US);
+        routes_unref(processor->routes);
+        processor->routes = routes;
+        return r == 0 ? 0 : err_up(r);
 }
 
 static void processor_report(Processor *processor) {
@@ -606,8 +617,9 @@ static int processor_run(Processor *processor) {
         int r = 0;
 
         while (r == 0 && !processor_is_done(processor)) {
-                processor_take_orders(processor);
-                r = processor_connect(processor);
+                r = processor_take_orders(processor);
+                if (r == 0)
+                        r = processor_connect(processor);
                 if (r == 0)
                         r = processor_store(processor);
                 if (r == 0)
@@ -646,6 +658,8 @@ static int processor_init(Processor *processor) {
                 r = latest_new(&processor->latest);
         if (r == 0)
                 r = judge_new(&processor->judge);
+        if (r == 0)
+                r = former_new(&processor->former);
         if (r == 0)
                 r = outbox_new(&processor->outbox,
                                processor->queue,
@@ -729,6 +743,7 @@ Processor *processor_free(Processor *processor) {
         outbox_free(processor->outbox);
         latest_free(processor->latest);
         judge_free(processor->judge);
+        former_free(processor->former);
         registry_free(processor->registry);
         routes_unref(processor->routes);
         routes_unref(atomic_load(&processor->new_routes));

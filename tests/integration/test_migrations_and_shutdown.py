@@ -125,6 +125,26 @@ def test_sighup_reads_limits_and_routes_again(make_gateway, broker, database, vi
     assert not v.closed and gateway.process.poll() is None
 
 
+def test_messages_accepted_before_a_reload_are_read_by_the_routes_of_then(make_gateway, broker,
+                                                                          database, postgres):
+    gateway = make_gateway()
+    populate(gateway)
+    gateway.routes = "[route site]\ntopic = site/{vehicle}/log\nkind = raw_log\n"
+    gateway.write_conf()
+    gateway.start()
+    postgres.stop()
+    for n in range(50):
+        broker.publish("site/USV-1/log", f"{n}")
+    wait_until(lambda: gateway.metric("tidegate_in_journal") == 50, "the journal to have them")
+    gateway.routes = "[route place]\ntopic = place/{vehicle}/log\nkind = raw_log\n"
+    gateway.write_conf()
+    gateway.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: "reloaded" in gateway.log(), "the reload")
+    postgres.start()
+    database.wait_for("SELECT count(*) FROM raw_logs", 50)
+    assert database.value("SELECT count(*) FROM dead_letters") == 0
+
+
 def test_sighup_with_a_wrong_file_changes_nothing(gateway, viewer):
     gateway.conf.write_text("[http]\nlisten = nonsense\n")
     gateway.process.send_signal(signal.SIGHUP)
