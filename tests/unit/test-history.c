@@ -96,6 +96,45 @@ static void test_detection_statistics_of_each_scope(void **state) {
         db_conn_free(conn);
 }
 
+/* In this transaction, of all partitions. */
+static int64_t rows_read(void) {
+        return postgres_int("SELECT coalesce(sum(seq_tup_read + idx_tup_fetch), 0)"
+                            " FROM pg_stat_user_tables WHERE relname LIKE 'ble_detections_%'");
+}
+
+static void test_detection_statistics_read_nobody_elses_rows(void **state) {
+        static const int64_t strangers[] = { 2, 3 }; /* bob sees three rows, and cid none */
+        int64_t before;
+        Buf bodies[N_ELEMENTS(strangers)] = { 0 };
+        DbConn *conn;
+
+        (void)state;
+        postgres_migrate();
+        postgres_run(fleet);
+        postgres_run(detections);
+        postgres_run("INSERT INTO ble_detections (seq, received_at, time, device_id, rssi,"
+                     " journal_id, item, zone, device_hash) SELECT 100 + i, now(), now(), 1, -50,"
+                     " 1, 0, 'near', 'h' || i FROM generate_series(1, 20000) i");
+        postgres_run("ANALYZE");
+        before = rows_read();
+        conn = postgres_connect(5000);
+        assert_int_equal(db_history_detection_stats(conn,
+                                                    strangers,
+                                                    N_ELEMENTS(strangers),
+                                                    5,
+                                                    0,
+                                                    bodies),
+                         0);
+        db_conn_free(conn); /* its backend hands in its counts at the latest when it ends */
+        assert_non_null(strstr(bodies[0].data, "\"total\":{\"unique_devices\":3,"));
+        assert_non_null(strstr(bodies[1].data, "\"total\":{\"unique_devices\":0,"));
+        postgres_wait("SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name ="
+                      " 'tidegate/test'");
+        assert_in_range(rows_read() - before, 0, 10);
+        for (size_t i = 0; i < N_ELEMENTS(bodies); ++i)
+                buf_done(&bodies[i]);
+}
+
 static void test_camera_statistics_of_each_scope(void **state) {
         Buf bodies[N_SCOPES] = { 0 };
         DbConn *conn;
@@ -233,6 +272,7 @@ static void test_query_thread_answers(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_detection_statistics_of_each_scope),
+                cmocka_unit_test(test_detection_statistics_read_nobody_elses_rows),
                 cmocka_unit_test(test_camera_statistics_of_each_scope),
                 cmocka_unit_test(test_recording_follows_the_newest_event_time),
                 cmocka_unit_test(test_query_thread_answers),
