@@ -26,6 +26,7 @@
 #include "ws/tls.h"
 
 #define WS_SERVER_SHARE        256   /* events in one turn of the loop */
+#define WS_SERVER_PIECE        8     /* of them taken at a time */
 #define WS_SERVER_SETTLE_BYTES 65536 /* of payload, after which sockets are written in between */
 #define WS_SERVER_TICKETS      4096
 #define WS_SERVER_FAILURES     1024 /* names under which bad credentials are counted */
@@ -121,32 +122,47 @@ static int ws_server_dispatch(WsServer *server, Event *event) {
         return 0;
 }
 
-/* A bounded share of the outbox, so that a burst cannot starve the sockets. */
-static void ws_server_take(WsServer *server) {
+/* How much went out is known only by what comes in: the payloads. */
+static size_t ws_server_take_some(WsServer *server, size_t *n_unsettled, size_t *ret_bytes) {
         size_t settle_bytes = server->options.queue_bytes / 8;
-        void *batch[WS_SERVER_SHARE];
-        size_t n, n_bytes = 0;
+        void *batch[WS_SERVER_PIECE];
+        size_t n;
         int r = 0;
 
         if (settle_bytes > WS_SERVER_SETTLE_BYTES)
                 settle_bytes = WS_SERVER_SETTLE_BYTES;
-        n = queue_pop(server->outbox, batch, WS_SERVER_SHARE, 0);
+        n = queue_pop(server->outbox, batch, WS_SERVER_PIECE, 0);
         for (size_t i = 0; i < n; ++i) {
                 Event *event = batch[i];
 
                 if (r == 0)
                         r = ws_server_dispatch(server, event);
-                n_bytes += event->data.n;
+                *n_unsettled += event->data.n;
+                *ret_bytes += event->data.n;
                 event_unref(event);
-                if (n_bytes > settle_bytes) { /* lest one turn fills a good reader's queue */
+                if (*n_unsettled > settle_bytes) { /* lest one turn fills a good reader's queue */
                         ws_hub_settle(server->hub);
-                        n_bytes = 0;
+                        *n_unsettled = 0;
                 }
         }
         ws_server_check(server, r);
+        return n;
+}
+
+/* A bounded share of the outbox, so that a burst cannot starve the sockets: nor may it fill the
+ * queue of one that reads well, since the kernel tells only between two turns that it has. */
+static void ws_server_take(WsServer *server) {
+        size_t n_unsettled = 0, n_bytes = 0, n_taken = 0;
+        size_t n = WS_SERVER_PIECE;
+
+        while (n == WS_SERVER_PIECE && n_taken < WS_SERVER_SHARE &&
+               n_bytes <= server->options.queue_bytes / 4) {
+                n = ws_server_take_some(server, &n_unsettled, &n_bytes);
+                n_taken += n;
+        }
         ws_server_settle(server);
         metric_set(METRIC_OUTBOX_LENGTH, (int64_t)queue_length(server->outbox));
-        if (n == WS_SERVER_SHARE)
+        if (n == WS_SERVER_PIECE)
                 uv_async_send(&server->wake);
 }
 
