@@ -51,6 +51,7 @@ typedef enum WsClose {
         WS_CLOSE_REVOKED = 4004,
         WS_CLOSE_NO_AUTH = 4005,
         WS_CLOSE_TOO_MANY = 4006,
+        WS_CLOSE_CAPACITY = 4100,
         WS_CLOSE_SLOW = 4101,
         WS_CLOSE_RATE = 4102,
         WS_CLOSE_DRAINING = 4200,
@@ -116,6 +117,8 @@ struct WsClient {
         WsCursor since;
         int64_t seen_ms, ping_ms, deadline_ms; /* monotonic: last sign of life, next ping, end */
         int64_t credit, credit_ms;             /* messages in, in thousandths */
+
+        size_t list_bytes; /* C: of its own list of devices; 0 = it shares one */
 
         WsSpot everyone, person, audience;
         WsBacklog backlog;

@@ -3,6 +3,9 @@
 #include "ws/device_json.h"
 #include "ws/dialect.h"
 #include "ws/hub.h"
+#include "ws/server.h"
+
+#define WS_C_UNREAD 16 /* times ws.queue_bytes: of lists that the sockets of a user do not read */
 
 /* Dialect C: the device hub. `/ws/devices`: the list, then each change. */
 
@@ -15,8 +18,31 @@ static bool ws_c_sees(const WsClient *client, const User *user, const Device *de
         return client->sees_all || (user && registry_sees_device(user, device));
 }
 
-static int ws_c_open(WsClient *client) {
-        CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
+/* Lists that were made for this user's sockets and that those have not read yet. */
+static size_t ws_c_unread(const WsHub *hub, int64_t user_id) {
+        const WsList *list = ws_index_find(hub->index, 0, WS_SCOPE_PERSON, user_id);
+        size_t n = 0;
+
+        for (size_t i = 0; i < ws_list_length(list); ++i) {
+                const WsClient *client = ws_list_at(list, i);
+
+                if (client->backlog.n_bytes > client->backlog.n_metered)
+                        n += client->list_bytes;
+        }
+        return n;
+}
+
+static int ws_c_admit(WsClient *client, const WsIdentity *identity, Text target) {
+        const WsHub *hub = client->hub;
+        int status = ws_dialect_admit_any(client, identity, target);
+
+        if (status == 0 &&
+            ws_c_unread(hub, client->user_id) > hub->options->queue_bytes * WS_C_UNREAD)
+                return 429;
+        return status;
+}
+
+static int ws_c_make_list(const WsClient *client, WsFrame **ret_frame) {
         CLEANUP_BUF Buf buf = { 0 };
         const Registry *registry = client->hub->registry;
         const User *user = registry_user(registry, client->user_id);
@@ -36,11 +62,39 @@ static int ws_c_open(WsClient *client) {
         buf_append_string(&buf, "]}");
         if (buf_failed(&buf))
                 return err_new(-ENOMEM);
-
-        r = ws_frame_new(&frame, buf_text(&buf), 0);
+        r = ws_frame_new(ret_frame, buf_text(&buf), 0);
         if (r < 0)
                 return err_up(r);
-        frame->is_unmetered = true; /* however many devices there are, it was asked for */
+
+        (*ret_frame)->is_unmetered = true; /* however many devices there are, it was asked for */
+        return 0;
+}
+
+static bool ws_c_may_share(const WsClient *client) {
+        const WsHub *hub = client->hub;
+
+        return hub->list.frame && hub->list.n_changes == hub->n_changes &&
+               hub->list.sees_all == client->sees_all &&
+               (client->sees_all || hub->list.user_id == client->user_id);
+}
+
+static int ws_c_open(WsClient *client) {
+        CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
+        WsHub *hub = client->hub;
+        int r;
+
+        if (ws_c_may_share(client))
+                return ws_client_offer(client, hub->list.frame);
+
+        r = ws_c_make_list(client, &frame);
+        if (r < 0)
+                return err_up(r);
+        client->list_bytes = frame->n;
+        ws_frame_unref(hub->list.frame);
+        hub->list.frame = ws_frame_ref(frame);
+        hub->list.user_id = client->user_id;
+        hub->list.sees_all = client->sees_all;
+        hub->list.n_changes = hub->n_changes;
         return ws_client_offer(client, frame);
 }
 
@@ -61,7 +115,7 @@ const WsDialect ws_dialect_c = {
         .name = "C",
         .kinds = WS_DIALECT_KIND(KIND_DEVICE_STATUS),
         .match = ws_c_match,
-        .admit = ws_dialect_admit_any,
+        .admit = ws_c_admit,
         .open = ws_c_open,
         .format = ws_c_format,
 };

@@ -146,7 +146,9 @@ static int ws_events_make(WsCall *call, const WsDialect *dialect, WsFollow **ret
         if (r < 0)
                 return err_up(r);
         memcpy(call->client->source, call->request->source, sizeof(call->client->source));
-        status = dialect->admit(call->client, &call->identity, (Text){ 0 });
+        status = call->identity.user && !ws_hub_has_place_for(call->hub, call->identity.user->id)
+                         ? 429
+                         : dialect->admit(call->client, &call->identity, (Text){ 0 });
         if (status != 0) {
                 ws_response_retry_after(call->response, 5);
                 ws_response_problem(call->response,

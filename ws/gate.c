@@ -271,7 +271,10 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
                 return err_up(r);
 
         memcpy(client->source, gate->request->source, sizeof(client->source));
-        *ret_refusal = ws_gate_refuse_admission(dialect->admit(client, &identity, target));
+        if (identity.user && !ws_hub_has_place_for(gate->hub, identity.user->id))
+                *ret_refusal = ws_gate_refuse_admission(429);
+        else
+                *ret_refusal = ws_gate_refuse_admission(dialect->admit(client, &identity, target));
         if (ret_refusal->status == 0)
                 *ret_client = TAKE(&client);
         return 0;

@@ -10,7 +10,8 @@
 #include "ws/push.h"
 #include "ws/server.h"
 
-#define WS_HUB_TICK_MS 50 /* at most: what max_hz holds back is late by no more than that */
+#define WS_HUB_UNKNOWN 256 /* where the options do not say */
+#define WS_HUB_TICK_MS 50  /* at most: what max_hz holds back is late by no more than that */
 
 typedef struct WsDelivery WsDelivery;
 
@@ -86,6 +87,7 @@ WsHub *ws_hub_free(WsHub *hub) {
 
         ws_tally_publish(&hub->tally);
         ws_replays_done(&hub->replays);
+        ws_frame_unref(hub->list.frame);
         ws_ring_done(&hub->ring);
         ws_recall_free(hub->recall);
         ws_index_free(hub->index);
@@ -226,6 +228,7 @@ static int ws_hub_message(WsHub *hub, Event *event) {
 
         if (event->kind == KIND_DEVICE_STATUS)
                 registry_set_state(hub->registry, event->device_id, &event->state);
+        hub->n_changes += event->kind == KIND_DEVICE_STATUS;
         r = ws_recall_put(hub->recall, event);
         hub->before_seq = hub->ring.is_begun ? hub->ring.last_seq : event->seq - 1;
         if (r == 0)
@@ -299,6 +302,7 @@ static int ws_hub_apply(WsHub *hub, const RegistryDelta *delta) {
         bool narrowed = false;
         int r;
 
+        ++hub->n_changes;
         r = registry_apply(hub->registry, delta, &narrowed);
         if (r < 0)
                 return err_up(r);
@@ -383,6 +387,23 @@ void ws_hub_tick(WsHub *hub) {
 
 bool ws_hub_is_loaded(const WsHub *hub) {
         return registry_is_loaded(hub->registry) && hub->ring.is_begun;
+}
+
+/* A user leaves something to the others, however many addresses he comes from. */
+bool ws_hub_has_place_for(const WsHub *hub, int64_t user_id) {
+        size_t share = (size_t)hub->options->user_share;
+        size_t n_max = (size_t)hub->options->max_connections;
+
+        return share == 0 || ws_hub_n_connections_of(hub, user_id) < (n_max * share + 99) / 100;
+}
+
+bool ws_hub_has_place_for_unknown(const WsHub *hub) {
+        size_t n_max = (size_t)hub->options->max_connections / 4 + 1;
+        size_t n_set = (size_t)hub->options->max_unauthenticated;
+
+        if (n_set == 0)
+                n_set = WS_HUB_UNKNOWN;
+        return hub->n_unknown < (n_set < n_max ? n_set : n_max);
 }
 
 size_t ws_hub_n_connections(const WsHub *hub) {

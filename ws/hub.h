@@ -67,11 +67,19 @@ struct WsHub {
         uint64_t n_edges;
         Queue *queries;   /* borrowed; NULL = nothing is asked */
         size_t n_clients; /* with those whose handshake is under way */
+        size_t n_unknown; /* of them: have not said yet who they are */
         size_t n_open[WS_DIALECT_COUNT];
         bool stats_wanted; /* somebody waits for statistics and should not wait for the next turn */
         uint64_t n_skipped; /* messages that the outbox had no room for, as its gaps say */
-        Buf text;           /* a payload in the making */
-        WsPacker *packer;   /* of all sockets with permessage-deflate */
+        uint64_t n_changes; /* of devices: their states, and who sees them */
+        struct {
+                WsFrame *frame; /* a reference; NULL = none */
+                int64_t user_id;
+                bool sees_all;
+                uint64_t n_changes;
+        } list;           /* the last that dialect C sent: who comes in a crowd gets the same */
+        Buf text;         /* a payload in the making */
+        WsPacker *packer; /* of all sockets with permessage-deflate */
         uint8_t batch[WS_HUB_BATCH];
 };
 
@@ -87,6 +95,8 @@ int64_t ws_hub_tick_ms(const WsHub *hub);
 
 /* Does it know who exists and where the numbers begin? Before that nobody can be served. */
 bool ws_hub_is_loaded(const WsHub *hub);
+bool ws_hub_has_place_for(const WsHub *hub, int64_t user_id); /* within its share */
+bool ws_hub_has_place_for_unknown(const WsHub *hub);
 size_t ws_hub_n_connections(const WsHub *hub);
 size_t ws_hub_n_connections_of(const WsHub *hub, int64_t user_id);
 /* PROTOCOL 6, checked: for each socket and for all of them, offered = sent + conflated + dropped +

@@ -141,7 +141,12 @@ static int ws_proto_admit(WsClient *client, const WsIdentity *identity, Text tar
                 return 503;
         if (target.data)
                 vehicle = registry_find_vehicle(client->hub->registry, target);
-        client->is_unknown = !identity->user && !identity->is_anonymous;
+        if (!identity->user && !identity->is_anonymous) {
+                if (!ws_hub_has_place_for_unknown(client->hub))
+                        return 429;
+                client->is_unknown = true;
+                ++client->hub->n_unknown;
+        }
         if (target.data) {
                 client->scope = WS_SCOPE_VEHICLE;
                 client->target_id = vehicle ? vehicle->id : -1;
@@ -200,6 +205,13 @@ static int ws_proto_auth(WsClient *client, const WsAsk *ask) {
                                 WS_CLOSE_FORBIDDEN,
                                 "forbidden",
                                 METRIC_WS_CLOSED_FORBIDDEN);
+                return 0;
+        }
+        if (!ws_hub_has_place_for(client->hub, user->id)) {
+                ws_client_close(client,
+                                WS_CLOSE_CAPACITY,
+                                "over capacity",
+                                METRIC_WS_CLOSED_TOO_MANY);
                 return 0;
         }
         if (ws_client_n_limited(client->hub, user->id) >= n_max) {

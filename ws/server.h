@@ -32,8 +32,10 @@ struct WsOptions {
         int handshake_timeout_ms;
         int ping_interval_ms, silence_ms;
         int max_connections, max_connections_per_user; /* the latter: dialect E and native */
-        int messages_per_s;                            /* in, a socket; twice that in a burst */
-        int connects_per_s;                            /* a source address; 0 = no limit */
+        int user_share;                                /* percent of the former for one user */
+        int max_unauthenticated; /* sockets whose peer has not said yet who it is */
+        int messages_per_s;      /* in, a socket; twice that in a burst */
+        int connects_per_s;      /* a source address; 0 = no limit */
         int max_subscriptions;
         bool deflate;             /* permessage-deflate for who asks for it */
         size_t deflate_min_bytes; /* of a frame: a shorter one is never worth it */

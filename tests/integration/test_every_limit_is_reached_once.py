@@ -84,6 +84,47 @@ def test_sockets_in_total(make_gateway):
     assert not any(v.closed for v in held)
 
 
+def test_user_leaves_places_to_the_others(make_gateway):
+    gateway = started(make_gateway, ws__max_connections=8)
+    held = [Viewer(gateway, path, gateway.token("ana")) for path in ("/ws", "/api/ws", "/ws/devices") * 2]
+    status, headers, code = upgrade(gateway, "/api/ws", "ana")
+    assert (status, code) == (429, "too_many_connections") and int(headers["Retry-After"]) > 0
+    assert gateway.get("/api/events", "ana").status_code == 429
+    assert refused(gateway, "/api/ws", gateway.token("ben")) == 101
+    assert n_refused(gateway, "per_user") == 1
+    held.pop().close()
+    wait_until(lambda: refused(gateway, "/ws", gateway.token("ana")) == 101, "a place of her own")
+    assert not any(v.closed for v in held)
+
+
+def test_strangers_leave_places_to_users(make_gateway):
+    gateway = started(make_gateway, ws__max_connections=12, ws__max_unauthenticated=3)
+    strangers = [native(gateway) for _ in range(3)]
+    assert refused_native(gateway, None) == 429
+    assert refused(gateway, "/ws", gateway.token("ana")) == 101
+    strangers[0].send({"op": "auth", "id": 0, "token": gateway.token("ana")})
+    assert strangers[0].next_of("welcome")["user"]["username"] == "ana"
+    late = native(gateway)  # in her place
+    assert refused_native(gateway, None) == 429
+    for one in (late, *strangers[1:]):
+        one.close()
+    wait_until(lambda: refused_native(gateway, None) == 101, "a place")
+
+
+def test_lists_that_nobody_reads(make_gateway):
+    gateway = started(make_gateway, ws__queue_bytes="16K", ws__max_message_bytes="16K")
+    gateway.database.rows("INSERT INTO devices (code, name, user_id) SELECT 'd-' || n, repeat('x', 200), "
+                          f"{gateway.ids['ana']} FROM generate_series(1, 1500) n")
+    wait_until(lambda: len(gateway.get("/api/devices?limit=1000", "ana").json()["items"]) == 1000, "the devices")
+    unread = RawViewer(gateway, "/ws/devices", gateway.token("ana"), receive_buffer=4096)
+    wait_until(lambda: gateway.metric("tidegate_ws_queued_bytes") > 16 * 16384, "a list that is not read")
+    status, headers, _ = upgrade(gateway, "/ws/devices", "ana")
+    assert status == 429 and int(headers["Retry-After"]) > 0
+    assert refused(gateway, "/ws/devices", gateway.token("ben")) == 101
+    unread.close()
+    wait_until(lambda: refused(gateway, "/ws/devices", gateway.token("ana")) == 101, "the end of it")
+
+
 def test_connect_rate_of_a_source(make_gateway):
     gateway = started(make_gateway, ws__connects_per_second=2)
     seen = [upgrade_status(gateway, "127.0.0.7") for _ in range(12)]
