@@ -82,6 +82,27 @@ static void ws_client_unmark(WsClient *client) {
         TAILQ_REMOVE(&client->hub->dirty, client, dirty);
 }
 
+void ws_client_be_patient(WsClient *client) {
+        if (client->is_patient)
+                return;
+
+        client->is_patient = true;
+        TAILQ_INSERT_TAIL(&client->hub->patient, client, patient);
+}
+
+static void ws_client_stop_waiting(WsClient *client) {
+        if (!client->is_patient)
+                return;
+
+        client->is_patient = false;
+        TAILQ_REMOVE(&client->hub->patient, client, patient);
+}
+
+void ws_client_go_on(WsClient *client) {
+        ws_client_stop_waiting(client);
+        ws_client_touch(client);
+}
+
 /* The lists that do not depend on what it may see. */
 static int ws_client_join_all(WsClient *client) {
         WsIndex *index = client->hub->index;
@@ -248,6 +269,7 @@ void ws_client_closed(WsClient *client) {
         client->state = WS_CLIENT_CLOSED;
         client->conn = NULL;
         ws_client_unmark(client);
+        ws_client_stop_waiting(client);
         ws_wheel_take(&client->hub->wheel, &client->link);
         ws_backlog_done(&client->backlog);
         buf_done(&client->in);
@@ -368,7 +390,7 @@ static bool ws_client_write_some(WsClient *client) {
                 ws_backlog_sent(&client->backlog, next.n);
         }
         if (client->backlog.n_frames > 0 || client->wants_ping || client->pong.n > 0 ||
-            (client->feed && ws_feed_is_hungry(client->feed)))
+            (client->feed && !client->is_patient && ws_feed_is_hungry(client->feed)))
                 ws_conn_want_write(client->conn);
         return true;
 }
@@ -477,7 +499,8 @@ void ws_client_finish(WsClient *client) {
 /* One that reads on what it missed comes again in the next turn, if it is allowed to. */
 static void ws_client_flush_poll(WsClient *client) {
         client->dialect->flush(client);
-        if (client->state != WS_CLIENT_OPEN || !ws_feed_is_hungry(client->feed))
+        if (client->state != WS_CLIENT_OPEN || client->is_patient ||
+            !ws_feed_is_hungry(client->feed))
                 return;
         ws_conn_want_write(client->conn);
 }

@@ -91,6 +91,7 @@ struct WsClient {
         bool has_chosen;   /* E: types were named */
         bool has_vehicles; /* D: vehicle_ids were named */
         bool is_dirty;
+        bool is_patient; /* has something to catch up on, at the next tick */
 
         int64_t user_id;    /* 0 = anonymous */
         int64_t generation; /* of the user when he came: with another one he has to come again */
@@ -129,7 +130,7 @@ struct WsClient {
         bool is_halfway;  /* through a message */
         int64_t begun_ms; /* that began then */
         WsWheelLink link;
-        TAILQ_ENTRY(WsClient) dirty;
+        TAILQ_ENTRY(WsClient) dirty, patient;
 };
 
 MUST_CHECK int ws_client_new(WsClient **ret_client, WsHub *hub, const WsDialect *dialect);
@@ -159,6 +160,8 @@ MUST_CHECK int ws_client_join(WsClient *client); /* the lists of its user and sc
                                                     change */
 void ws_client_pause(WsClient *client, bool is_paused); /* reading from it */
 void ws_client_flush(WsClient *client);
+void ws_client_be_patient(WsClient *client); /* until the next tick */
+void ws_client_go_on(WsClient *client);
 void ws_client_finish(WsClient *client);                /* of a poll: @out is its answer */
 void ws_client_look(WsWheelLink *link, int64_t now_ms); /* when its time has come: WsWheelFn */
 void ws_client_farewell(WsClient *client); /* at the very end: 1001, if there is room */

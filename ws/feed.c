@@ -561,13 +561,24 @@ uint64_t ws_feed_at(const WsFeed *feed) {
 }
 
 int ws_feed_pump(WsFeed *feed) {
+        int64_t since_us;
         int r = 0;
 
         feed->budget = WS_FEED_BUDGET;
         if (feed->is_dropping || feed->has_missed)
                 r = ws_feed_tell_gaps(feed);
-        if (r == 0)
-                r = ws_feed_catch_up(feed);
+        if (r < 0)
+                return err_up(r);
+        if (ws_feed_is_live(feed))
+                return 0;
+        if (!ws_hub_may_work(feed->client->hub)) {
+                ws_client_be_patient(feed->client);
+                return 0;
+        }
+
+        since_us = clock_mono_us();
+        r = ws_feed_catch_up(feed);
+        ws_hub_worked(feed->client->hub, since_us);
         return r < 0 ? err_up(r) : 0;
 }
 

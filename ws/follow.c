@@ -14,6 +14,7 @@
 #include "ws/replays.h"
 #include "ws/server.h"
 
+#define WS_FOLLOW_LOOK_COST 16    /* of a thing that is looked at for a snapshot, likewise */
 #define WS_FOLLOW_SKIP_COST 64    /* of an event that is passed over, in bytes of the budget */
 #define WS_FOLLOW_CHUNK     30000 /* bytes of one part of a snapshot: one fragment */
 #define WS_FOLLOW_RETRY_MS  200   /* while the database is behind, or away */
@@ -386,16 +387,16 @@ static int ws_follow_add_next(WsFollow *follow, Buf *json, size_t n_head, bool *
 static int ws_follow_snapshot(WsFollow *follow) {
         const WsHub *hub = follow->feed->client->hub;
         CLEANUP_BUF Buf json = { 0 };
+        size_t n_head, cost, n_looked = 0;
         bool is_more = true;
-        size_t n_head;
         int r = 0;
 
         buf_append_string(&json, "{\"type\":\"snapshot\",\"subscription\":");
         buf_json_string(&json, text_of(follow->name));
         buf_append_string(&json, ",\"items\":[");
         n_head = json.n;
-        for (int i = 0; r == 0 && is_more && i < WS_FOLLOW_N_THINGS && json.n < WS_FOLLOW_CHUNK;
-             ++i)
+        for (; r == 0 && is_more && n_looked < WS_FOLLOW_N_THINGS && json.n < WS_FOLLOW_CHUNK;
+             ++n_looked)
                 r = ws_follow_add_next(follow, &json, n_head, &is_more);
         buf_append_string(&json, "],\"cursor\":");
         if (is_more) /* who resumed from here would not get the rest */
@@ -413,7 +414,8 @@ static int ws_follow_snapshot(WsFollow *follow) {
         if (r < 0)
                 return err_up(r);
 
-        follow->feed->budget -= json.n < follow->feed->budget ? json.n : follow->feed->budget;
+        cost = json.n + n_looked * WS_FOLLOW_LOOK_COST;
+        follow->feed->budget -= cost < follow->feed->budget ? cost : follow->feed->budget;
         if (!is_more)
                 follow->state = WS_FOLLOW_REPLAYS; /* of what happened since it began */
         return 0;

@@ -11,7 +11,8 @@
 #include "ws/server.h"
 
 #define WS_HUB_UNKNOWN 256 /* where the options do not say */
-#define WS_HUB_TICK_MS 50  /* at most: what max_hz holds back is late by no more than that */
+#define WS_HUB_WORK_US 20000
+#define WS_HUB_TICK_MS 50 /* at most: what max_hz holds back is late by no more than that */
 
 typedef struct WsDelivery WsDelivery;
 
@@ -66,6 +67,7 @@ int ws_hub_new(WsHub **ret_hub, Registry *registry) {
         TAILQ_INIT(&hub->paced);
         ws_pendings_init(&hub->pendings);
         TAILQ_INIT(&hub->restless);
+        TAILQ_INIT(&hub->patient);
         ws_wheel_init(&hub->wheel, 10, clock_mono_us() / 1000);
         r = ws_replays_init(&hub->replays, hub);
         if (r == 0)
@@ -377,9 +379,35 @@ static void ws_hub_turn_paced(WsHub *hub) {
         }
 }
 
+bool ws_hub_may_work(WsHub *hub) {
+        int64_t now_us = clock_mono_us();
+
+        hub->work_us += (now_us - hub->work_at_us) / 2;
+        if (hub->work_us > WS_HUB_WORK_US)
+                hub->work_us = WS_HUB_WORK_US;
+        hub->work_at_us = now_us;
+        return hub->work_us > 0;
+}
+
+void ws_hub_worked(WsHub *hub, int64_t since_us) {
+        hub->work_us -= clock_mono_us() - since_us;
+}
+
+/* Each once: who finds no time again waits behind those that do. */
+static void ws_hub_turn_patient(WsHub *hub) {
+        WsClient *last = TAILQ_LAST(&hub->patient, WsPatient);
+        WsClient *client = NULL;
+
+        while (client != last) {
+                client = TAILQ_FIRST(&hub->patient);
+                ws_client_go_on(client);
+        }
+}
+
 void ws_hub_tick(WsHub *hub) {
         (void)!ws_edge_tick(hub); /* out of memory: it tries again at the next */
         ws_hub_turn_paced(hub);
+        ws_hub_turn_patient(hub);
         (void)!ws_pendings_turn(&hub->pendings, clock_mono_us() / 1000);
         ws_wheel_turn(&hub->wheel, clock_mono_us() / 1000, ws_client_look);
         ws_hub_settle(hub);

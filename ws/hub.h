@@ -62,7 +62,10 @@ struct WsHub {
         size_t n_stats_follows;            /* subscriptions that want statistics */
         WsTally tally;
         WsWheel wheel;
-        TAILQ_HEAD(, WsClient) dirty;  /* have something to write, or are to be closed */
+        TAILQ_HEAD(, WsClient) dirty; /* have something to write, or are to be closed */
+        TAILQ_HEAD(WsPatient, WsClient)
+        patient;                       /* catch up at the next tick: the others come first */
+        int64_t work_us, work_at_us;   /* time that catching up may take, as of then */
         TAILQ_HEAD(, WsEdge) restless; /* devices' sockets that wait to be taken further */
         uint64_t n_edges;
         Queue *queries;   /* borrowed; NULL = nothing is asked */
@@ -97,6 +100,9 @@ int64_t ws_hub_tick_ms(const WsHub *hub);
 bool ws_hub_is_loaded(const WsHub *hub);
 bool ws_hub_has_place_for(const WsHub *hub, int64_t user_id); /* within its share */
 bool ws_hub_has_place_for_unknown(const WsHub *hub);
+/* Replays and snapshots get half of the loop's time, and no more than 20 ms of it at a time. */
+bool ws_hub_may_work(WsHub *hub);
+void ws_hub_worked(WsHub *hub, int64_t since_us);
 size_t ws_hub_n_connections(const WsHub *hub);
 size_t ws_hub_n_connections_of(const WsHub *hub, int64_t user_id);
 /* PROTOCOL 6, checked: for each socket and for all of them, offered = sent + conflated + dropped +
