@@ -3,6 +3,7 @@
 #include "gateway/base/err.h"
 #include "ws/commanding.h"
 #include "ws/endpoint.h"
+#include "ws/frame.h"
 
 #define WS_COMMANDS_RETRY_S 2
 
@@ -78,6 +79,11 @@ int ws_endpoint_command_get(WsCall *call) {
         const User *user = call->identity.user;
         int r;
 
+        if (!ws_frame_is_utf8(
+                    text_of(call->target))) { /* no id of ours, and none for the database */
+                ws_response_problem(call->response, 404, "not_found", "There is no such command.");
+                return 0;
+        }
         r = query_new(&query, QUERY_COMMAND_GET, 0);
         if (r < 0)
                 return err_up(r);
