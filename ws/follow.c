@@ -69,6 +69,38 @@ static bool ws_follow_may_have(const WsFollow *follow, const Event *event) {
         return ws_eye_sees(&eye, event->vehicle_id, event->device_id);
 }
 
+/* What max_hz or a box may have kept from it does not count as told. */
+static bool ws_follow_has_told(const WsFollow *follow, const Event *event) {
+        const WsSubscription *subscription = &follow->subscription;
+        bool is_live = follow->state == WS_FOLLOW_LIVE && subscription->interval_us == 0;
+
+        if (follow->state == WS_FOLLOW_ASKS || subscription->has_box ||
+            event->seq <= follow->begin_seq || (event->seq > follow->seq && !is_live))
+                return false;
+        return event->seq <= follow->lost_from || event->seq > follow->lost_to;
+}
+
+bool ws_feed_has_told(const WsFeed *feed, const Event *event) {
+        const Registry *registry = feed->client->hub->registry;
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (ws_follow_has_told(follow, event) &&
+            ws_subscription_matches(&follow->subscription, registry, event))
+                return true;
+        return false;
+}
+
+uint64_t ws_feed_at(const WsFeed *feed) {
+        uint64_t at = UINT64_MAX;
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state == WS_FOLLOW_REPLAYS && follow->seq < at)
+                at = follow->seq;
+        return at;
+}
+
 /* Is it for this one, which replays and is not that far yet? */
 static int ws_follow_wants(WsFollow *follow, const Event *event, bool *ret_wants) {
         WsSubscription *subscription = &follow->subscription;
