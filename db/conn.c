@@ -137,9 +137,26 @@ const char *db_conn_sqlstate(const DbConn *conn) {
         return conn->sqlstate;
 }
 
-/* libpq's messages have several lines and end with one. */
+/* While we connect there is no result to ask, but the verbose text has it: "FATAL:  28P01: ...". */
+static const char *conn_find_sqlstate(const char *message) {
+        const char *severity = strstr(message, "FATAL:  ");
+
+        if (!severity || strlen(severity) < strlen("FATAL:  28P01: "))
+                return NULL;
+        severity += strlen("FATAL:  ");
+        return severity[5] == ':' ? severity : NULL;
+}
+
+/* libpq's messages have several lines and end with one; where in its source is nobody's interest.
+ */
 static void conn_keep_error(DbConn *conn, const char *message, const char *sqlstate) {
-        size_t n = strnlen(message, sizeof(conn->error) - 1);
+        const char *end = strstr(message, "\nLOCATION:");
+        size_t n = end ? (size_t)(end - message) : strlen(message);
+
+        if (!sqlstate)
+                sqlstate = conn_find_sqlstate(message);
+        if (n > sizeof(conn->error) - 1)
+                n = sizeof(conn->error) - 1;
 
         while (n > 0 && message[n - 1] == '\n')
                 --n;
@@ -179,6 +196,14 @@ int db_conn_fail(DbConn *conn, const PGresult *result) {
         return DB_E_OFFLINE;
 }
 
+void db_conn_note(DbConn *conn, const PGresult *result) {
+        const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+        conn_keep_error(conn,
+                        message ? message : PQresultErrorMessage(result),
+                        PQresultErrorField(result, PG_DIAG_SQLSTATE));
+}
+
 static void conn_ignore_notice(void *arg, const PGresult *result) {
         (void)arg;
         (void)result;
@@ -204,6 +229,7 @@ static int conn_start(DbConn *conn) {
         }
 
         PQsetNoticeReceiver(conn->pg, conn_ignore_notice, NULL);
+        (void)PQsetErrorVerbosity(conn->pg, PQERRORS_VERBOSE); /* conn_find_sqlstate() */
         conn->state = CONN_CONNECTING;
         conn->polling = PGRES_POLLING_WRITING;
         conn->connect_deadline_us = clock_mono_us() + conn->connect_timeout_ms * INT64_C(1000);
@@ -240,6 +266,7 @@ static bool conn_wait(const DbConn *conn, bool write_only, int64_t deadline_us) 
 static int conn_opened(DbConn *conn) {
         if (PQsetnonblocking(conn->pg, 1) != 0)
                 return db_conn_fail(conn, NULL);
+        (void)PQsetErrorVerbosity(conn->pg, PQERRORS_DEFAULT);
         conn->state = CONN_OPEN;
         conn->error[0] = '\0';
         conn->sqlstate[0] = '\0';

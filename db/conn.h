@@ -27,6 +27,10 @@ enum {
         DB_E_EXISTS,    /* there is one already */
         DB_E_SCHEMA,    /* the schema is newer than this program, or not migrated */
         DB_E_FENCED,    /* another process moved our journal position */
+        DB_E_REFUSED, /* a batch was refused for what is not its rows' fault: nothing is stored, the
+                         connection is usable, try again later */
+        DB_E_STATES,  /* a batch was refused because of a device's state; its rows may be good */
+        DB_E_PASSED,  /* what was only tried is taken after all */
 };
 
 struct DbConnOptions {
@@ -67,6 +71,9 @@ MUST_CHECK int db_conn_flush(DbConn *conn);  /* 0, DB_E_BUSY, DB_E_OFFLINE */
 /* Keeps what @result (NULL: the connection) says for db_conn_error(); DB_E_OFFLINE if that is about
  * the server and not about the statement, and then closes; else DB_E_REJECTED. */
 MUST_CHECK int db_conn_fail(DbConn *conn, const struct pg_result *result);
+
+/* Keeps what @result says, and nothing else. */
+void db_conn_note(DbConn *conn, const struct pg_result *result);
 
 /* Waits for a result of the pipeline or statement under way; *ret_result NULL = end of one. */
 MUST_CHECK int db_conn_result(DbConn *conn, int64_t deadline_us, struct pg_result **ret_result);

@@ -5,6 +5,7 @@
 #include <libpq-fe.h>
 
 #include "db/partitions.h"
+#include "db/probe.h"
 #include "db/rows.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
@@ -14,8 +15,9 @@ DEFINE_CLEANUP(PGresult *, PQclear);
 enum {
         STORE_DAYS = 64,   /* days whose partitions are known to exist */
         STORE_RETRIES = 3, /* of a batch that lost against somebody else's transaction */
-        STORE_MAX_STEPS = DB_SHEET_COUNT + 3, /* BEGIN, advance, sheets, COMMIT */
+        STORE_MAX_STEPS = DB_SHEET_COUNT + 4, /* BEGIN, SET, advance or probe, sheets, COMMIT */
         STORE_STEP_OTHER = DB_SHEET_COUNT,
+        STORE_STEP_COMMIT,
 };
 
 typedef struct StoreNote StoreNote;
@@ -42,8 +44,12 @@ struct DbStore {
         int steps[STORE_MAX_STEPS]; /* the sheet that each statement of the pipeline writes */
         size_t n_steps, step;
         int n_retries;
-        bool under_way, committed, rolling_back;
+        bool under_way, rolling_back;
+        bool refused;     /* before it was sent */
+        bool committed;   /* or, of a trial, come through */
+        bool immediate;   /* what a constraint defers to the COMMIT is checked with its row */
         PGresult *error;  /* the first one of the batch */
+        int error_step;   /* the sheet that met it */
         StoreNote *notes; /* records of commands that are unknown, or that they did not change */
         size_t n_notes, notes_capacity;
 };
@@ -276,16 +282,44 @@ static void store_fill(DbStore *store) {
                 db_rows_add_state(store->rows, &store->batch.states[i]);
 }
 
+static bool store_send_set(DbStore *store) {
+        store->steps[store->n_steps++] = STORE_STEP_OTHER;
+        return PQsendQueryParams(db_conn_pg(store->conn),
+                                 "SET CONSTRAINTS ALL IMMEDIATE",
+                                 0,
+                                 NULL,
+                                 NULL,
+                                 NULL,
+                                 NULL,
+                                 0) == 1;
+}
+
+static bool store_send_probe(DbStore *store) {
+        store->steps[store->n_steps++] = STORE_STEP_OTHER;
+        return db_probe_send(store->conn, store->batch.records[0], ntohl(store->journal_id));
+}
+
 /* The position comes first: see tidegate_advance(). */
+static bool store_send_head(DbStore *store) {
+        const DbParams params = { 0 };
+        bool sent = store_send(store, "begin", &params, STORE_STEP_OTHER);
+
+        if (sent && (store->immediate || store->batch.is_trial))
+                sent = store_send_set(store);
+        if (!sent)
+                return false;
+        return store->batch.is_trial ? store_send_probe(store) : store_send_advance(store);
+}
+
 static int store_send_batch(DbStore *store, bool *ret_sent) {
         PGconn *pg = db_conn_pg(store->conn);
+        const char *end = store->batch.is_trial ? "rollback" : "commit";
         DbParams params = { 0 };
         bool sent;
         int r;
 
         store->n_steps = 0;
-        sent = PQenterPipelineMode(pg) && store_send(store, "begin", &params, STORE_STEP_OTHER) &&
-               store_send_advance(store);
+        sent = PQenterPipelineMode(pg) && store_send_head(store);
         for (int i = 0; i < DB_SHEET_COUNT && sent; ++i) {
                 if (!db_rows_has(store->rows, (DbSheet)i))
                         continue;
@@ -295,8 +329,8 @@ static int store_send_batch(DbStore *store, bool *ret_sent) {
                 sent = store_send(store, db_rows_name((DbSheet)i), &params, i);
         }
         params.n = 0;
-        *ret_sent = sent && store_send(store, "commit", &params, STORE_STEP_OTHER) &&
-                    PQpipelineSync(pg);
+        *ret_sent =
+                sent && store_send(store, end, &params, STORE_STEP_COMMIT) && PQpipelineSync(pg);
         return 0;
 }
 
@@ -311,6 +345,10 @@ static int store_start(DbStore *store) {
         store->rolling_back = false;
 
         r = store_make_partitions(store);
+        if (r == DB_E_REJECTED) { /* no right to, or a lock that is not ours: the poll says so */
+                store->refused = true;
+                return 0;
+        }
         if (r != 0)
                 return r < 0 ? err_up(r) : store_offline(store);
         store_fill(store);
@@ -334,7 +372,9 @@ int db_store_begin(DbStore *store, const DbBatch *batch) {
                 return store_offline(store);
 
         store->batch = *batch;
+        store->refused = false;
         store->n_retries = 0;
+        store->immediate = false;
         r = store_start(store);
         return r < 0 ? err_up(r) : r;
 }
@@ -372,13 +412,17 @@ static int store_take_result(DbStore *store, PGresult **resultp) {
                 return r < 0 ? err_up(r) : 0;
         case PGRES_COMMAND_OK:
                 if (is_commit)
-                        store->committed = strcmp(PQcmdStatus(*resultp), "COMMIT") == 0;
+                        store->committed = strcmp(PQcmdStatus(*resultp), "COMMIT") == 0 ||
+                                           (store->batch.is_trial && !store->error);
                 return 0;
         case PGRES_PIPELINE_ABORTED:
                 return 0;
         default:
-                if (!store->error)
-                        store->error = TAKE(resultp);
+                if (store->error)
+                        return 0;
+                store->error = TAKE(resultp);
+                store->error_step =
+                        store->step < store->n_steps ? store->steps[store->step] : STORE_STEP_OTHER;
                 return 0;
         }
 }
@@ -405,8 +449,9 @@ static bool store_may_pass(const DbStore *store, const char *sqlstate) {
                strcmp(sqlstate, "40P01") == 0;
 }
 
-/* Whatever is not surely about the rows is the server's trouble: nothing is set aside for it. */
-static bool store_is_rows_fault(const char *sqlstate) {
+/* May it be the rows? Whatever surely is not is the server's trouble: nothing is set aside for it.
+ */
+static bool store_may_be_rows(const char *sqlstate) {
         static const char *const classes[] = { "22", "23", "44", "54", "P0" };
 
         for (size_t i = 0; i < N_ELEMENTS(classes); ++i)
@@ -415,13 +460,53 @@ static bool store_is_rows_fault(const char *sqlstate) {
         return false;
 }
 
-static int store_roll_back(DbStore *store) {
-        const char *sqlstate;
+/* The statement that was refused tells whose matter it is. A dead letter is not to be refused, and
+ * neither are the books and the position: that is about the tables. A state is no reason to hold up
+ * rows, also when nobody may write any (class 42). */
+static int store_judge(const DbStore *store, const char *sqlstate) {
+        switch (store->error_step) {
+        case DB_SHEET_STATES:
+                return store_may_be_rows(sqlstate) || strncmp(sqlstate, "42", 2) == 0
+                               ? DB_E_STATES
+                               : DB_E_REFUSED;
+        case DB_SHEET_DEAD_LETTERS:
+        case DB_SHEET_LETTERS:
+        case STORE_STEP_OTHER:
+                return DB_E_REFUSED;
+        default:
+                return store_may_be_rows(sqlstate) ? DB_E_REJECTED : DB_E_REFUSED;
+        }
+}
+
+/* An error of a statement, after which the session goes on: no disk, no memory, no locks. */
+static bool store_is_short(const DbStore *store) {
+        const char *sqlstate = PQresultErrorField(store->error, PG_DIAG_SQLSTATE);
+        const char *severity = PQresultErrorField(store->error, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+        return sqlstate && severity && strncmp(sqlstate, "53", 2) == 0 &&
+               strcmp(severity, "ERROR") == 0 && PQstatus(db_conn_pg(store->conn)) == CONNECTION_OK;
+}
+
+/* Once more from the beginning, on the same connection. */
+static int store_again(DbStore *store) {
         int r;
 
+        store->n_days = store->next_day = 0;
+        r = store_start(store);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        return DB_E_BUSY;
+}
+
+static int store_roll_back(DbStore *store) {
+        const char *sqlstate;
+
         db_rows_forget_sensors(store->rows);
-        r = db_conn_fail(store->conn, store->error);
-        if (r != DB_E_REJECTED)
+        if (store->error && store_is_short(store)) {
+                db_conn_note(store->conn, store->error);
+                return DB_E_REFUSED;
+        }
+        if (db_conn_fail(store->conn, store->error) != DB_E_REJECTED)
                 return store_offline(store);
 
         sqlstate = db_conn_sqlstate(store->conn);
@@ -429,13 +514,14 @@ static int store_roll_back(DbStore *store) {
                 return DB_E_FENCED;
         if (store_may_pass(store, sqlstate) && store->n_retries < STORE_RETRIES) {
                 ++store->n_retries;
-                store->n_days = store->next_day = 0;
-                r = store_start(store);
-                if (r != 0)
-                        return r < 0 ? err_up(r) : r;
-                return DB_E_BUSY;
+                return store_again(store);
         }
-        return store_is_rows_fault(sqlstate) ? DB_E_REJECTED : store_offline(store);
+        if (store->error_step == STORE_STEP_COMMIT && store_may_be_rows(sqlstate) &&
+            !store->immediate) {
+                store->immediate = true; /* and so it is met where it belongs */
+                return store_again(store);
+        }
+        return store_judge(store, sqlstate);
 }
 
 /* What failed skipped the COMMIT: the transaction is still open. */
@@ -461,6 +547,10 @@ static int store_end(DbStore *store) {
         store->under_way = false;
         if (!PQexitPipelineMode(db_conn_pg(store->conn)))
                 return store_offline(store);
+        if (store->committed && store->batch.is_trial) {
+                db_rows_forget_sensors(store->rows);
+                return DB_E_PASSED;
+        }
         if (store->committed) {
                 store_commit(store);
                 return 0;
@@ -473,6 +563,10 @@ int db_store_poll(DbStore *store) {
         PGconn *pg = db_conn_pg(store->conn);
         int r;
 
+        if (store->refused && db_conn_is_open(store->conn)) {
+                store->refused = false;
+                return DB_E_REFUSED;
+        }
         if (!store->under_way || !db_conn_is_open(store->conn))
                 return store_offline(store);
         if (db_conn_flush(store->conn) == DB_E_OFFLINE)

@@ -40,6 +40,10 @@ struct DbBatch {
                                      left alone */
         size_t n_states;
         uint64_t seq; /* the position to commit: all up to here is stored */
+
+        /* Nothing is to be stored: would it be, now? A row of the same kind that is surely good
+         * goes first, so that a table which takes nothing is told from a row that is not taken. */
+        bool is_trial;
 };
 
 MUST_CHECK int db_store_new(DbStore **ret_store, DbConn *conn, const char *epoch);
@@ -51,8 +55,9 @@ DbStore *db_store_free(DbStore *store);
 MUST_CHECK int db_store_open(DbStore *store, uint64_t *ret_seq);
 
 MUST_CHECK int db_store_begin(DbStore *store, const DbBatch *batch); /* 0, DB_E_OFFLINE */
-/* 0 committed, DB_E_BUSY, DB_E_OFFLINE, DB_E_REJECTED (rolled back, connection usable),
- * DB_E_FENCED. */
+/* 0 committed, DB_E_BUSY, DB_E_OFFLINE, DB_E_FENCED; rolled back, and the connection is usable:
+ * DB_E_REJECTED (perhaps by a row: halve it, then try it), DB_E_STATES, DB_E_REFUSED. Of a trial:
+ * DB_E_PASSED, or DB_E_REJECTED: it is the row. */
 MUST_CHECK int db_store_poll(DbStore *store);
 
 DEFINE_CLEANUP(DbStore *, db_store_free);

@@ -3,10 +3,15 @@
 /*
  * Commit: brings one batch into the database, whatever is in it.
  *
- * The whole batch is one transaction. If PostgreSQL refuses the data, the batch is halved until the
- * row is found that it does not take; that one becomes a dead letter, its neighbours are stored. A
- * refusal that is not about data (no rights, no table, no disk) is an outage instead and costs no
- * message. Belongs to the processor's thread.
+ * The whole batch is one transaction. If PostgreSQL refuses it, the batch is halved until the row
+ * is found that is not taken. That one is tried once more behind a row that is surely good: only if
+ * that is taken and this is not, it becomes a dead letter; its neighbours are stored. If the good
+ * one is refused, too, or if the refusal is not about data (no rights, no table, no disk), it is an
+ * outage instead and costs no message.
+ *
+ * A refused state of a device costs the state only: the rows go without, and the states after them,
+ * halved as well. Those that are refused are owed (Debts): they come again, with what the device is
+ * by then. Belongs to the processor's thread.
  */
 
 #include "db/store.h"
@@ -28,8 +33,8 @@ Commit *commit_free(Commit *commit);
 /* Begins; the batch is borrowed until commit_is_idle(). 0, DB_E_OFFLINE (resume it then). */
 MUST_CHECK int commit_begin(Commit *commit, const Batch *batch, const Registry *registry);
 
-/* 0: *ret_range is committed, ask again; DB_E_BUSY; DB_E_OFFLINE; DB_E_FENCED. Not to be called
- * when idle. */
+/* 0: *ret_range is committed, ask again; DB_E_BUSY; DB_E_OFFLINE; DB_E_FENCED; DB_E_REFUSED: an
+ * outage, but the connection is there (commit_again() later). Not to be called when idle. */
 MUST_CHECK int commit_poll(Commit *commit, CommitRange *ret_range);
 
 /* The connection is back and says that @position is stored: 0, and if *ret_range is not empty it
@@ -41,6 +46,9 @@ MUST_CHECK int commit_resume(Commit *commit,
 
 /* Idle: nothing of the batch is wanted any more. Only without a connection, or on a new one. */
 void commit_abandon(Commit *commit);
+
+/* After DB_E_REFUSED: sends again what was refused. 0, DB_E_OFFLINE. */
+MUST_CHECK int commit_again(Commit *commit);
 
 bool commit_is_idle(const Commit *commit);
 int64_t commit_age_us(

@@ -1,5 +1,7 @@
 #include "gateway/database.h"
 
+#include <stdio.h>
+
 #include "db/migrate.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
@@ -10,11 +12,15 @@
 #define DATABASE_STATEMENT_MS 10000
 #define DATABASE_PAUSE_MIN_MS 100
 #define DATABASE_PAUSE_MAX_MS 2000
+#define DATABASE_REFUSALS     16 /* in a row, before a new connection is tried */
+#define DATABASE_SAY_US       (5 * INT64_C(1000000)) /* between two causes in the log */
+#define DATABASE_CAUSE_SIZE   256
 
 typedef enum DatabaseState {
         DATABASE_AWAY, /* until retry_at_us */
         DATABASE_CONNECTING,
         DATABASE_READY,
+        DATABASE_REFUSING, /* connected, but what was sent is not taken; until retry_at_us */
 } DatabaseState;
 
 struct Database {
@@ -22,9 +28,12 @@ struct Database {
         DbStore *store;
         bool migrate; /* still to be done */
         DatabaseState state;
-        bool is_reported;    /* as away: one line a loss */
-        int64_t since_us;    /* monotonic: when connecting began */
-        int64_t retry_at_us; /* monotonic */
+        bool is_sound;                   /* nothing has failed since a batch was stored */
+        char cause[DATABASE_CAUSE_SIZE]; /* of the outage, as it was logged; "" = none */
+        int64_t said_us;                 /* monotonic */
+        int n_refusals;                  /* in a row */
+        int64_t since_us;                /* monotonic: when connecting began */
+        int64_t retry_at_us;             /* monotonic */
         int pause_ms;
 };
 
@@ -73,10 +82,18 @@ bool database_is_ready(const Database *database) {
         return database->state == DATABASE_READY;
 }
 
+bool database_is_sound(const Database *database) {
+        return database->state == DATABASE_READY && database->is_sound;
+}
+
+bool database_is_refusing(const Database *database) {
+        return database->state == DATABASE_REFUSING;
+}
+
 int64_t database_pause_us(const Database *database) {
         int64_t left_us = database->retry_at_us - clock_mono_us();
 
-        if (database->state != DATABASE_AWAY)
+        if (database->state != DATABASE_AWAY && database->state != DATABASE_REFUSING)
                 return -1;
         return left_us > 0 ? left_us : 0;
 }
@@ -111,6 +128,12 @@ int database_connect(Database *database, uint64_t *ret_position) {
 
         if (database->state == DATABASE_READY)
                 return 0;
+        if (database->state == DATABASE_REFUSING) {
+                if (now_us < database->retry_at_us)
+                        return 0;
+                database->state = DATABASE_READY;
+                return DATABASE_E_AGAIN;
+        }
         if (database->state == DATABASE_AWAY) {
                 if (now_us < database->retry_at_us)
                         return 0;
@@ -127,22 +150,61 @@ int database_connect(Database *database, uint64_t *ret_position) {
 }
 
 void database_set_ready(Database *database) {
-        log_info("database_connected");
         database->state = DATABASE_READY;
-        database->is_reported = false;
+}
+
+void database_prove(Database *database) {
+        if (database->is_sound)
+                return;
+        log_info("database_connected");
+        database->is_sound = true;
+        database->cause[0] = '\0';
+        database->n_refusals = 0;
         database->pause_ms = DATABASE_PAUSE_MIN_MS;
         metric_set(METRIC_DB_CONNECTED, 1);
+        metrics_set_cause("");
+}
+
+/* One line an outage, and one for each new cause, but no more than one every few seconds. */
+static void database_report(Database *database, const char *what) {
+        const char *sqlstate = db_conn_sqlstate(database->conn);
+        const char *error = db_conn_error(database->conn);
+        int64_t now_us = clock_mono_us();
+        char cause[DATABASE_CAUSE_SIZE];
+
+        database->is_sound = false;
+        metric_set(METRIC_DB_CONNECTED, 0);
+        metrics_set_cause(sqlstate);
+        snprintf(cause, sizeof(cause), "%s %s %s", what, sqlstate, error);
+        if (strcmp(cause, database->cause) == 0)
+                return;
+        if (*database->cause && now_us - database->said_us < DATABASE_SAY_US)
+                return;
+        snprintf(database->cause, sizeof(database->cause), "%s", cause);
+        database->said_us = now_us;
+        log_warning("%s sqlstate=%s error=\"%s\"", what, *sqlstate ? sqlstate : "none", error);
+}
+
+static void database_pause(Database *database, DatabaseState state) {
+        int longer_ms = database->pause_ms * 2;
+
+        database->state = state;
+        database->retry_at_us = clock_mono_us() + database->pause_ms * INT64_C(1000);
+        database->pause_ms = longer_ms < DATABASE_PAUSE_MAX_MS ? longer_ms : DATABASE_PAUSE_MAX_MS;
 }
 
 void database_lose(Database *database) {
-        int longer_ms = database->pause_ms * 2;
-
-        if (!database->is_reported)
-                log_warning("database_away error=\"%s\"", db_conn_error(database->conn));
-        database->is_reported = true;
+        database_report(database, "database_away");
         db_conn_disconnect(database->conn);
-        database->state = DATABASE_AWAY;
-        database->retry_at_us = clock_mono_us() + database->pause_ms * INT64_C(1000);
-        database->pause_ms = longer_ms < DATABASE_PAUSE_MAX_MS ? longer_ms : DATABASE_PAUSE_MAX_MS;
-        metric_set(METRIC_DB_CONNECTED, 0);
+        database_pause(database, DATABASE_AWAY);
+}
+
+/* Some refusals are the session's, not the server's: now and then a new one is tried. */
+void database_refuse(Database *database) {
+        metric_add(METRIC_DB_REFUSED_BATCHES, 1);
+        database_report(database, "database_refuses");
+        if (++database->n_refusals % DATABASE_REFUSALS == 0)
+                db_conn_disconnect(database->conn);
+        database_pause(database,
+                       db_conn_is_open(database->conn) ? DATABASE_REFUSING : DATABASE_AWAY);
 }

@@ -5,7 +5,11 @@
  *
  * Connects without blocking, with a doubling back-off, brings the schema up to date (once) or
  * checks it, and asks for the journal position. It is ready only when its owner says so, since more
- * has to be read first.
+ * has to be read first; and it is sound, for the world and for the back-off, only when what was
+ * waiting has been stored: a server that takes every connection and no batch is away as well.
+ *
+ * A refusal keeps the connection and pauses. An outage is logged once, and again when its cause
+ * becomes another.
  */
 
 #include "db/conn.h"
@@ -17,6 +21,7 @@ typedef struct Database Database;
 enum {
         DATABASE_E_OPENED = 16, /* connected: *ret_position is set; read what you need, then call
                                    database_set_ready() */
+        DATABASE_E_AGAIN,       /* the pause after a refusal is over: send again what was refused */
 };
 
 MUST_CHECK int database_new(Database **ret_database,
@@ -28,13 +33,17 @@ Database *database_free(Database *database);
 DbConn *database_conn(Database *database);
 DbStore *database_store(Database *database);
 
-/* 0: nothing new; DATABASE_E_OPENED; DB_E_OFFLINE, DB_E_REJECTED, DB_E_SCHEMA as db/ answers. */
+/* 0: nothing new; DATABASE_E_OPENED, DATABASE_E_AGAIN; DB_E_OFFLINE, DB_E_REJECTED, DB_E_SCHEMA as
+ * db/ answers. */
 MUST_CHECK int database_connect(Database *database, uint64_t *ret_position);
 void database_set_ready(Database *database);
-void database_lose(Database *database); /* disconnects; the next attempt is after a pause */
+void database_prove(Database *database);  /* a batch was stored, or there is none to be stored */
+void database_lose(Database *database);   /* disconnects; the next attempt is after a pause */
+void database_refuse(Database *database); /* what was sent; the connection stays for a while */
 
 bool database_is_ready(const Database *database);
-int64_t database_pause_us(
-        const Database *database); /* until the next attempt; -1 while connecting or ready */
+bool database_is_sound(const Database *database);    /* ready, and proven since the last failure */
+bool database_is_refusing(const Database *database); /* connected, until the pause is over */
+int64_t database_pause_us(const Database *database); /* until the next attempt; -1: no pause */
 
 DEFINE_CLEANUP(Database *, database_free);

@@ -134,6 +134,12 @@ int lane_poll(Lane *lane, CommitRange *ret_range) {
         return r < 0 ? err_up(r) : r;
 }
 
+int lane_again(Lane *lane) {
+        int r = commit_again(lane->commit);
+
+        return r < 0 ? err_up(r) : r;
+}
+
 int lane_resume(Lane *lane, uint64_t position, CommitRange *ret_range) {
         int r = commit_resume(lane->commit, lane->stored_seq, position, ret_range);
 

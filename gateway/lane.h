@@ -34,6 +34,7 @@ bool lane_has_room(const Lane *lane);
 /* The rest of the current batch; only when idle and not empty. As commit_begin(). */
 MUST_CHECK int lane_begin(Lane *lane, const Registry *registry);
 MUST_CHECK int lane_poll(Lane *lane, CommitRange *ret_range); /* as commit_poll() */
+MUST_CHECK int lane_again(Lane *lane);                        /* as commit_again() */
 MUST_CHECK int lane_resume(Lane *lane, uint64_t position, CommitRange *ret_range);
 
 /* After each range that was returned, and before anything else: it is counted and shown. True: the

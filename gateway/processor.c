@@ -80,7 +80,7 @@ static int processor_show(Processor *processor,
 }
 
 static bool processor_lags(const Processor *processor) {
-        return !database_is_ready(processor->database) || processor->is_stalled ||
+        return !database_is_sound(processor->database) || processor->is_stalled ||
                lane_loaded_seq(processor->lane) < processor->shown_seq;
 }
 
@@ -142,6 +142,10 @@ static int processor_settle(Processor *processor, int r) {
                 database_lose(processor->database);
                 processor->is_stalled = false;
                 return 0;
+        case DB_E_REFUSED:
+                database_refuse(processor->database);
+                processor->is_stalled = false;
+                return 0;
         case DB_E_FENCED:
                 log_error("journal_position_moved epoch=%s hint=\"another process stores this "
                           "journal, or the database was restored from a copy\"",
@@ -200,6 +204,7 @@ static int processor_on_committed(Processor *processor, const CommitRange *range
                 processor_count_details(record);
                 histogram_observe(HISTOGRAM_COMMIT, (double)(now_us - record->received_us) / 1e6);
         }
+        database_prove(processor->database);
         metric_add(METRIC_COMMITTED, n_good);
         metric_add(METRIC_IN_JOURNAL, -(int64_t)(range->to - range->from));
 
@@ -340,6 +345,9 @@ static int processor_open(Processor *processor, uint64_t position) {
                 return r;
         processor->was_ready = true;
         database_set_ready(processor->database);
+        /* Where a batch waits, that it is stored is the proof. */
+        if (batch_length(lane_current(processor->lane)) == 0)
+                database_prove(processor->database);
         return 0;
 }
 
@@ -350,6 +358,10 @@ static int processor_connect(Processor *processor) {
         r = database_connect(processor->database, &position);
         if (r == DATABASE_E_OPENED)
                 r = processor_open(processor, position);
+        else if (r == DATABASE_E_AGAIN && !lane_is_idle(processor->lane))
+                r = lane_again(processor->lane);
+        else if (r == DATABASE_E_AGAIN)
+                r = 0;
         return processor_settle(processor, r);
 }
 
@@ -494,6 +506,8 @@ static int processor_begin_commit(Processor *processor) {
 static int processor_store(Processor *processor) {
         int r;
 
+        if (database_is_refusing(processor->database)) /* rights may be taken away meanwhile */
+                return processor_settle(processor, processor_refresh(processor));
         if (!database_is_ready(processor->database))
                 return 0;
 

@@ -39,6 +39,17 @@ static void ws_health_notes(Buf *body) {
                 buf_append_string(body, ",\"notes\":[\"retention_held\"]");
 }
 
+/* Which error keeps the database away, as PostgreSQL numbers them; nothing that tells of us. */
+static void ws_health_cause(Buf *body) {
+        char sqlstate[METRICS_CAUSE_SIZE];
+
+        metrics_get_cause(sqlstate);
+        if (!*sqlstate)
+                return;
+        buf_append_string(body, ",\"sqlstate\":");
+        buf_json_string(body, text_of(sqlstate));
+}
+
 static int64_t ws_health_connections(void) {
         int64_t n = 0;
 
@@ -67,6 +78,7 @@ static int ws_health_answer(WsCall *call, const char *good, const char *bad, boo
         if (n_reasons > 0) {
                 buf_append_string(body, ",\"reasons\":");
                 buf_append_text(body, buf_text(&reasons));
+                ws_health_cause(body);
         }
         ws_health_notes(body);
         buf_append_string(body, "}");

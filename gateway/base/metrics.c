@@ -122,6 +122,10 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Transactions committed by the processor." },
         [METRIC_DB_REJECTED_BATCHES] = { "tidegate_db_rejected_batches_total", NULL, METRIC_COUNTER,
                 "Transactions that the database refused because of a row." },
+        [METRIC_DB_REFUSED_BATCHES] = { "tidegate_db_refused_batches_total", NULL, METRIC_COUNTER,
+                "Transactions that the database refused for no fault of the rows: an outage." },
+        [METRIC_DB_STATES_REFUSED] = { "tidegate_db_states_refused_total", NULL, METRIC_COUNTER,
+                "States of devices that the database refused; their messages are stored." },
         [METRIC_DB_LAG_SECONDS] = { "tidegate_db_lag_seconds", NULL, METRIC_GAUGE_US,
                 "Age of the oldest message that is not yet stored." },
         [METRIC_RETENTION_HELD] = { "tidegate_retention_held", NULL, METRIC_GAUGE,
@@ -309,6 +313,7 @@ static const HistogramRow histogram_rows[HISTOGRAM_COUNT] = {
                                    { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096 } },
 };
 
+static _Atomic uint64_t metrics_cause; /* up to seven characters and a NUL */
 static _Atomic int64_t metric_values[METRIC_COUNT];
 static _Atomic int64_t metric_dead_letters[REASON_COUNT];
 static struct {
@@ -326,6 +331,20 @@ void metric_set(Metric metric, int64_t value) {
 
 int64_t metric_get(Metric metric) {
         return atomic_load_explicit(&metric_values[metric], memory_order_relaxed);
+}
+
+void metrics_set_cause(const char *sqlstate) {
+        uint64_t cause = 0;
+
+        memcpy(&cause, sqlstate, strnlen(sqlstate, sizeof(cause) - 1));
+        atomic_store_explicit(&metrics_cause, cause, memory_order_relaxed);
+}
+
+void metrics_get_cause(char ret_sqlstate[METRICS_CAUSE_SIZE]) {
+        uint64_t cause = atomic_load_explicit(&metrics_cause, memory_order_relaxed);
+
+        static_assert(sizeof(cause) == METRICS_CAUSE_SIZE, "a cause is stored in one piece");
+        memcpy(ret_sqlstate, &cause, sizeof(cause));
 }
 
 void metric_add_dead_letter(unsigned reason, int64_t n) {
@@ -504,6 +523,7 @@ void metrics_render(Buf *buf) {
 }
 
 void metrics_reset(void) {
+        metrics_set_cause("");
         for (size_t i = 0; i < METRIC_COUNT; ++i)
                 metric_set((Metric)i, 0);
         for (size_t i = 0; i < REASON_COUNT; ++i)

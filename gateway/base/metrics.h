@@ -57,6 +57,8 @@ typedef enum Metric {
         METRIC_DB_CONNECTED, /* gauge, 0 or 1 */
         METRIC_DB_BATCHES,
         METRIC_DB_REJECTED_BATCHES,
+        METRIC_DB_REFUSED_BATCHES, /* for what is not their rows' fault */
+        METRIC_DB_STATES_REFUSED,
         METRIC_DB_LAG_SECONDS, /* gauge, age of the oldest record not committed */
 
         METRIC_RETENTION_HELD, /* gauge, 0 or 1: the clocks do not fit, nothing is dropped */
@@ -141,6 +143,11 @@ typedef enum Histogram {
 void metric_add(Metric metric, int64_t n);
 void metric_set(Metric metric, int64_t value);
 int64_t metric_get(Metric metric);
+
+/* Why the database is away: an SQLSTATE, or "" for what has none. Any thread. */
+#define METRICS_CAUSE_SIZE 8
+void metrics_set_cause(const char *sqlstate);
+void metrics_get_cause(char ret_sqlstate[METRICS_CAUSE_SIZE]);
 
 /* Dead letters are counted by Reason (record.h). */
 void metric_add_dead_letter(unsigned reason, int64_t n);

@@ -14,4 +14,4 @@ struct Batch {
 
 extern uint64_t fake_batch_end; /* the last record that batch_load() finds */
 
-void fake_batch_init(Batch *batch, size_t n); /* records with seq 1..n */
+void fake_batch_init(Batch *batch, size_t n); /* records with seq 1..n, of no device */

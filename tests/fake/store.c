@@ -12,15 +12,26 @@ static bool fake_refuses(const DbStore *store) {
         for (size_t i = 0; i < store->batch->n_records; ++i) {
                 const Record *record = store->batch->records[i];
 
-                if (record->seq == store->poison_seq && record->reason == REASON_NONE)
+                if (record->reason == REASON_NONE &&
+                    (store->is_closed || record->seq == store->poison_seq))
                         return true;
         }
         return false;
 }
 
+static bool fake_refuses_state(const DbStore *store) {
+        for (size_t i = 0; i < store->batch->n_states; ++i)
+                if (store->poison_device == -1 ||
+                    store->batch->states[i].device_id == store->poison_device)
+                        return true;
+        return false;
+}
+
 bool fake_store_take(DbStore *store) {
-        if (fake_refuses(store))
+        if (store->batch->is_trial || fake_refuses(store) || fake_refuses_state(store))
                 return false;
+        for (size_t i = 0; i < store->batch->n_states; ++i)
+                store->states[store->n_states++] = store->batch->states[i].device_id;
         for (size_t i = 0; i < store->batch->n_records; ++i) {
                 store->stored[store->n_stored] = store->batch->records[i]->seq;
                 store->reasons[store->n_stored++] = store->batch->records[i]->reason;
@@ -32,10 +43,21 @@ int db_store_poll(DbStore *store) {
         last = store;
         if (store->is_offline)
                 return DB_E_OFFLINE;
-        return fake_store_take(store) ? 0 : DB_E_REJECTED;
+        if (store->batch->is_trial && store->is_closed)
+                return DB_E_REFUSED;
+        if (fake_refuses(store))
+                return DB_E_REJECTED;
+        if (store->batch->is_trial)
+                return DB_E_PASSED;
+        return fake_store_take(store) ? 0 : DB_E_STATES;
 }
 
 const char *db_conn_sqlstate(const DbConn *conn) {
         (void)conn;
         return last->sqlstate;
+}
+
+const char *db_conn_error(const DbConn *conn) {
+        (void)conn;
+        return "refused by the fake";
 }

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -82,6 +83,122 @@ static void test_one_bad_row_becomes_a_dead_letter_wherever_it_is(void **state) 
         }
 }
 
+/* A table that takes nothing refuses each row by itself, too; that makes no letters. */
+static void test_whole_table_that_refuses_is_an_outage(void **state) {
+        (void)state;
+        for (size_t n = 1; n <= 9; n += 4) {
+                Fixture f;
+
+                fixture_init(&f, n);
+                f.store.is_closed = true;
+                assert_int_equal(commit_begin(f.commit, &f.batch, f.registry), 0);
+                assert_int_equal(fixture_run(&f), DB_E_REFUSED);
+                for (int i = 0; i < 3; ++i) {
+                        assert_int_equal(commit_again(f.commit), 0);
+                        assert_int_equal(fixture_run(&f), DB_E_REFUSED);
+                }
+                assert_int_equal(f.store.n_stored, 0);
+                f.store.is_closed = false;
+                assert_int_equal(commit_again(f.commit), 0);
+                assert_int_equal(fixture_run(&f), 0);
+                assert_int_equal(f.store.n_stored, n);
+                for (size_t i = 0; i < n; ++i)
+                        assert_int_equal(f.store.reasons[i], REASON_NONE);
+                fixture_done(&f);
+        }
+}
+
+/* Refused in earnest, and taken each time that it is only tried. */
+static void test_row_that_is_taken_on_trial_only_is_an_outage(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f, 1);
+        assert_int_equal(commit_begin(f.commit, &f.batch, f.registry), 0);
+        for (int i = 0;; ++i) {
+                CommitRange range;
+                int r;
+
+                assert_true(i < 20);
+                f.store.poison_seq = f.store.batch->is_trial ? 0 : 1;
+                r = commit_poll(f.commit, &range);
+                if (r == DB_E_REFUSED)
+                        break;
+                assert_int_equal(r, DB_E_BUSY);
+        }
+        assert_int_equal(f.batch.records[0].reason, REASON_NONE);
+        fixture_done(&f);
+}
+
+static void fixture_add_devices(Fixture *f, int64_t n) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        bool narrowed;
+
+        assert_int_equal(registry_delta_new(&delta, true), 0);
+        for (int64_t id = 1; id <= n; ++id) {
+                RegistryRow row = { .table = REGISTRY_DEVICE,
+                                    .device = { .id = id, .is_active = true } };
+                char code[16];
+
+                snprintf(code, sizeof(code), "d%lld", (long long)id);
+                row.device.code = row.device.key = code;
+                assert_int_equal(registry_delta_add(delta, &row), 0);
+                f->batch.records[id - 1].device_id = id;
+        }
+        assert_int_equal(registry_apply(f->registry, delta, &narrowed), 0);
+}
+
+static void test_refused_state_costs_neither_rows_nor_the_other_states(void **state) {
+        (void)state;
+        for (int64_t poison = 1; poison <= 7; ++poison) {
+                Fixture f;
+
+                fixture_init(&f, 8);
+                fixture_add_devices(&f, 7);
+                f.store.poison_device = poison;
+                assert_int_equal(commit_begin(f.commit, &f.batch, f.registry), 0);
+                assert_int_equal(fixture_run(&f), 0);
+                assert_int_equal(f.store.n_stored, 8);
+                assert_int_equal(f.store.n_states, 6);
+                for (size_t i = 0; i < 6; ++i)
+                        assert_int_not_equal(f.store.states[i], poison);
+
+                /* It is left alone for a while, and costs the next batch nothing. */
+                f.store.n_begun = 0;
+                assert_int_equal(commit_begin(f.commit, &f.batch, f.registry), 0);
+                assert_int_equal(fixture_run(&f), 0);
+                assert_int_equal(f.store.n_begun, 1);
+                assert_int_equal(f.store.n_states, 12);
+                fixture_done(&f);
+        }
+}
+
+static void test_states_that_were_not_sent_when_the_link_went_are_owed(void **state) {
+        CommitRange range;
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f, 4);
+        fixture_add_devices(&f, 4);
+        f.store.poison_device = -1;
+        assert_int_equal(commit_begin(f.commit, &f.batch, f.registry), 0);
+        assert_int_equal(commit_poll(f.commit, &range), DB_E_BUSY); /* with them: refused */
+        assert_int_equal(commit_poll(f.commit, &range), DB_E_BUSY); /* without: stored */
+        assert_int_equal(f.store.n_stored, 4);
+        f.store.is_offline = true;
+        assert_int_equal(fixture_run(&f), DB_E_OFFLINE);
+
+        f.store.is_offline = false;
+        f.store.poison_device = 0;
+        assert_int_equal(commit_resume(f.commit, 0, 4, &range), 0);
+        assert_int_equal(range.to, 4);
+        fake_batch_init(&f.batch, 2); /* of no device: what is owed comes along */
+        assert_int_equal(commit_begin(f.commit, &f.batch, f.registry), 0);
+        assert_int_equal(fixture_run(&f), 0);
+        assert_int_equal(f.store.n_states, 4);
+        fixture_done(&f);
+}
+
 static void test_outage_costs_no_message(void **state) {
         Fixture f;
 
@@ -145,6 +262,10 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_good_batch_is_one_transaction),
                 cmocka_unit_test(test_one_bad_row_becomes_a_dead_letter_wherever_it_is),
+                cmocka_unit_test(test_whole_table_that_refuses_is_an_outage),
+                cmocka_unit_test(test_row_that_is_taken_on_trial_only_is_an_outage),
+                cmocka_unit_test(test_refused_state_costs_neither_rows_nor_the_other_states),
+                cmocka_unit_test(test_states_that_were_not_sent_when_the_link_went_are_owed),
                 cmocka_unit_test(test_outage_costs_no_message),
                 cmocka_unit_test(test_lost_commit_that_got_in_is_not_sent_again),
                 cmocka_unit_test(test_lost_commit_that_did_not_get_in_is_sent_again),

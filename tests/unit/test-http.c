@@ -311,6 +311,11 @@ static void test_health_tells_what_is_away(void **state) {
         assert_true(has(f, "\"broker_away\""));
         assert_int_equal(request(f, "GET /livez", "", ""), 200);
         assert_int_equal(request(f, "GET /readyz", "", ""), 503);
+        assert_false(has(f, "sqlstate"));
+        metrics_set_cause("28P01");
+        assert_int_equal(request(f, "GET /readyz", "", ""), 503);
+        assert_true(has(f, "\"sqlstate\":\"28P01\""));
+        metrics_set_cause("");
 
         metric_set(METRIC_DB_CONNECTED, 1);
         metric_set(METRIC_MQTT_CONNECTED, 1);

@@ -498,6 +498,53 @@ static void test_deep_json_is_the_rows_fault(void **state) {
         fixture_done(&f);
 }
 
+static int fixture_try(Fixture *f, size_t i) {
+        DbBatch batch = { .records = &f->pointers[i], .n_records = 1, .is_trial = true };
+
+        assert_int_equal(db_store_begin(f->store, &batch), 0);
+        return store_wait(f);
+}
+
+/* Whether it is the row, or the table, or neither; and a trial leaves nothing behind. */
+static void test_trial_tells_a_row_from_a_table(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        fixture_add(&f, KIND_SENSOR_LOG)->data = TEXT("{}");
+        fixture_add(&f, KIND_SENSOR_LOG)->data = TEXT("bad");
+        for (int i = 0; i < 2; ++i) { /* of an empty table, and of one with a row */
+                assert_int_equal(fixture_try(&f, 0), DB_E_PASSED);
+                assert_int_equal(fixture_try(&f, 1), DB_E_REJECTED);
+                postgres_run("ALTER TABLE sensor_logs ADD CONSTRAINT nothing CHECK (seq < 0)"
+                             " NOT VALID");
+                assert_int_equal(fixture_try(&f, 0), DB_E_REFUSED);
+                assert_int_equal(fixture_try(&f, 1), DB_E_REFUSED);
+                assert_string_equal(db_conn_sqlstate(f.conn), "23514");
+                postgres_run("ALTER TABLE sensor_logs DROP CONSTRAINT nothing");
+                assert_int_equal(postgres_int("SELECT count(*) FROM sensor_logs"), i);
+                assert_int_equal(postgres_int("SELECT count(*) FROM sensors"), i);
+                f.n_records = 1;
+                if (i == 0)
+                        assert_int_equal(fixture_store(&f), 0);
+        }
+        fixture_done(&f);
+}
+
+static void test_refused_state_is_told_from_refused_rows(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        fixture_add_raw_logs(&f, 1);
+        f.states[0] = (DbStateRow){ .device_id = 1, .state = { .temperature = 1001 } };
+        f.n_states = 1;
+        assert_int_equal(fixture_store(&f), DB_E_STATES);
+        f.n_states = 0;
+        assert_int_equal(fixture_store(&f), 0);
+        fixture_done(&f);
+}
+
 static void test_sensor_is_made_again_after_a_roll_back(void **state) {
         Fixture f;
 
@@ -570,16 +617,16 @@ static void test_trouble_of_the_server_is_not_the_rows_fault(void **state) {
 
         fixture_open(&f);
         postgres_run("ALTER TABLE raw_logs RENAME TO hidden");
-        assert_int_equal(fixture_store(&f), DB_E_OFFLINE);
+        assert_int_equal(fixture_store(&f), DB_E_REFUSED);
         postgres_run("ALTER TABLE hidden RENAME TO raw_logs");
 
-        fixture_open(&f);
         assert_int_equal(db_conn_script(f.conn, "SET statement_timeout = 50"), 0);
         postgres_run("BEGIN; LOCK TABLE raw_logs");
-        assert_int_equal(fixture_store(&f), DB_E_OFFLINE);
+        assert_int_equal(fixture_store(&f), DB_E_REFUSED);
         assert_string_equal(db_conn_sqlstate(f.conn), "57014");
         postgres_run("ROLLBACK");
-        fixture_recover(&f, 3);
+        assert_true(db_conn_is_open(f.conn));
+        assert_int_equal(fixture_store(&f), 0);
         assert_int_equal(postgres_int("SELECT count(*) FROM raw_logs"), 6);
         fixture_done(&f);
 }
@@ -807,6 +854,8 @@ int main(void) {
                 cmocka_unit_test(test_commands_only_move_forward_and_each_step_is_an_event),
                 cmocka_unit_test(test_bad_row_rolls_everything_back_and_may_be_left_out),
                 cmocka_unit_test(test_deep_json_is_the_rows_fault),
+                cmocka_unit_test(test_trial_tells_a_row_from_a_table),
+                cmocka_unit_test(test_refused_state_is_told_from_refused_rows),
                 cmocka_unit_test(test_sensor_is_made_again_after_a_roll_back),
                 cmocka_unit_test(test_second_writer_fences_the_first),
                 cmocka_unit_test(test_other_epochs_do_not_meet),
