@@ -95,8 +95,7 @@ class Postgres:
             return
         with open(self.folder.parent / f"{self.folder.name}.log", "a", encoding="ascii") as log:
             self.process = subprocess.Popen(self._command("postgres", "-D", self.data), cwd="/",
-                                            stdout=log, stderr=log, preexec_fn=die_with_parent,
-                                            env=faked_time({**os.environ}, self.clock))
+                                            stdout=log, stderr=log, preexec_fn=die_with_parent)
         wait_until(self.answers, "PostgreSQL to answer")
 
     def answers(self):
