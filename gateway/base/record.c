@@ -24,6 +24,7 @@ static const char *const reason_names[REASON_COUNT] = {
         [REASON_MISSING_MEMBER] = "missing_member",
         [REASON_WRONG_TYPE] = "wrong_type",
         [REASON_OUT_OF_RANGE] = "out_of_range",
+        [REASON_BAD_TIME] = "bad_time",
         [REASON_UNKNOWN_DEVICE] = "unknown_device",
         [REASON_UNKNOWN_VEHICLE] = "unknown_vehicle",
         [REASON_UNKNOWN_USER] = "unknown_user",

@@ -41,6 +41,7 @@ typedef enum Reason {
         REASON_MISSING_MEMBER,
         REASON_WRONG_TYPE,
         REASON_OUT_OF_RANGE,
+        REASON_BAD_TIME, /* not given any more; letters of before have it */
         REASON_UNKNOWN_DEVICE,
         REASON_UNKNOWN_VEHICLE,
         REASON_UNKNOWN_USER,
