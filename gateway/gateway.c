@@ -24,20 +24,20 @@
 #include "gateway/notify.h"
 #include "gateway/processor.h"
 #include "gateway/query_thread.h"
+#include "gateway/session_name.h"
 
 #define GATEWAY_TICK_US        1000000 /* self-check; the watchdog asks for no more */
 #define GATEWAY_DRAIN_MIN_MS   200     /* for the sockets, when the journal took all the grace */
 #define GATEWAY_STUCK_TICKS    20      /* the outbox has not moved for so long */
 #define GATEWAY_SAME_SIGNAL_US 1000000
 #define GATEWAY_RESTART_KEYS   64
-#define GATEWAY_CLIENT_ID      (sizeof("tidegate-") + JOURNAL_EPOCH_SIZE)
 
 struct Gateway {
         Config *config;             /* borrowed: as we started */
         Config *reloaded;           /* owned; NULL until SIGHUP brought another */
         const ConfigSource *source; /* borrowed */
-        char client_id[GATEWAY_CLIENT_ID];
-        char mqtt_state[PATH_MAX]; /* beside the journal, whose epoch is the name of the session */
+        char client_id[SESSION_NAME_SIZE];
+        char mqtt_state[PATH_MAX]; /* in the folder of the journal */
         int signals;               /* signalfd */
 
         Journal *journal;
@@ -250,12 +250,12 @@ static int gateway_start_mqtt(Gateway *gateway) {
                 log_warning("mqtt_off hint=\"mqtt.url is not set\"");
                 return 0;
         }
-        snprintf(gateway->client_id,
-                 sizeof(gateway->client_id),
-                 "tidegate-%s",
-                 journal_epoch(gateway->journal));
-        if (!options->client_id)
+        if (!options->client_id) {
+                session_name(gateway->config->journal.dir,
+                             journal_epoch(gateway->journal),
+                             gateway->client_id);
                 options->client_id = gateway->client_id;
+        }
         snprintf(gateway->mqtt_state,
                  sizeof(gateway->mqtt_state),
                  "%s/subscriptions",
