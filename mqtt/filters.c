@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "gateway/base/err.h"
@@ -65,16 +66,18 @@ int mqtt_filters_replace(MqttFilters **filtersp, MqttFilters **nextp) {
         for (size_t i = 0; *filtersp && r == 0 && i < (*filtersp)->n_items; ++i) {
                 const MqttFilter *old = &(*filtersp)->items[i];
                 MqttFilter *same = mqtt_filters_find(next, old->text);
-                bool is_had =
-                        old->state == MQTT_FILTER_SUBSCRIBED || old->state == MQTT_FILTER_STALE;
 
-                if (same)
-                        same->state = is_had ? MQTT_FILTER_SUBSCRIBED : old->state;
-                else if (is_had)
+                if (same) {
+                        same->state =
+                                old->state == MQTT_FILTER_STALE ? MQTT_FILTER_WANTED : old->state;
+                        same->is_reported = old->is_reported;
+                } else if (old->state != MQTT_FILTER_GONE) {
                         r = mqtt_filters_add(next, old->text, MQTT_FILTER_STALE);
+                }
         }
         if (r < 0)
                 return err_up(r);
+        next->is_changed = true;
 
         mqtt_filters_free(*filtersp);
         *filtersp = TAKE(nextp);
@@ -89,22 +92,17 @@ void mqtt_filters_drop_gone(MqttFilters *filters) {
                         free(filters->items[i].text);
                 else
                         filters->items[n++] = filters->items[i];
+        filters->is_changed |= n != filters->n_items;
         filters->n_items = n;
 }
 
-void mqtt_filters_reset(MqttFilters *filters) {
+void mqtt_filters_reset(MqttFilters *filters, bool is_session_new) {
         for (size_t i = 0; i < filters->n_items; ++i)
-                if (filters->items[i].state == MQTT_FILTER_SUBSCRIBED)
+                if (filters->items[i].state != MQTT_FILTER_STALE)
                         filters->items[i].state = MQTT_FILTER_WANTED;
-                else if (filters->items[i].state == MQTT_FILTER_STALE)
+                else if (is_session_new)
                         filters->items[i].state = MQTT_FILTER_GONE;
         mqtt_filters_drop_gone(filters);
-}
-
-void mqtt_filters_retry(MqttFilters *filters) {
-        for (size_t i = 0; i < filters->n_items; ++i)
-                if (filters->items[i].state == MQTT_FILTER_REFUSED)
-                        filters->items[i].state = MQTT_FILTER_WANTED;
 }
 
 bool mqtt_filters_have(const MqttFilters *filters, MqttFilterState state) {
@@ -126,35 +124,41 @@ size_t mqtt_filters_pick(MqttFilters *filters,
         return n;
 }
 
-/* Written beside and moved over. If it is lost, the next process subscribes to everything. */
-void mqtt_filters_save(const MqttFilters *filters, const char *path, const char *client_id) {
-        char next[4096];
-        FILE *file;
+static bool mqtt_filters_write(const MqttFilters *filters, int fd, const char *client_id) {
+        FILE *file = fdopen(fd, "w");
         bool failed;
+
+        if (!file) {
+                (void)close(fd);
+                return false;
+        }
+        fprintf(file, "%s\n", client_id);
+        for (size_t i = 0; i < filters->n_items; ++i)
+                if (filters->items[i].state != MQTT_FILTER_GONE)
+                        fprintf(file, "%s\n", filters->items[i].text);
+        failed = fflush(file) != 0 || fsync(fileno(file)) != 0;
+        failed = fclose(file) != 0 || failed;
+        return !failed;
+}
+
+/* Written beside and moved over. If it is lost, the next process leaves old filters be. */
+void mqtt_filters_save(MqttFilters *filters, const char *path, const char *client_id) {
+        char next[4096];
+        int fd;
 
         if (snprintf(next, sizeof(next), "%s.new", path) >= (int)sizeof(next))
                 return;
-        file = fopen(next, "we");
-        failed = !file;
-        if (file) {
-                fprintf(file, "%s\n", client_id);
-                for (size_t i = 0; i < filters->n_items; ++i)
-                        if (filters->items[i].state == MQTT_FILTER_SUBSCRIBED ||
-                            filters->items[i].state == MQTT_FILTER_STALE)
-                                fprintf(file, "%s\n", filters->items[i].text);
-                failed = fflush(file) != 0 || fsync(fileno(file)) != 0;
-                failed = fclose(file) != 0 || failed;
-        }
-        if (failed || rename(next, path) < 0)
+        filters->is_changed = false;
+        fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (fd >= 0 && (fchmod(fd, 0600) < 0 || !mqtt_filters_write(filters, fd, client_id)))
+                fd = -1;
+        if (fd < 0 || rename(next, path) < 0)
                 log_warning("mqtt_state_not_saved file=\"%s\" errno=%d", path, errno);
 }
 
 static bool mqtt_filters_load_line(MqttFilters *filters, const char *text) {
-        MqttFilter *filter = mqtt_filters_find(filters, text);
-
-        if (filter)
-                filter->state = MQTT_FILTER_SUBSCRIBED;
-        return filter || mqtt_filters_add(filters, text, MQTT_FILTER_STALE) == 0;
+        return mqtt_filters_find(filters, text) ||
+               mqtt_filters_add(filters, text, MQTT_FILTER_STALE) == 0;
 }
 
 bool mqtt_filters_load(MqttFilters *filters, const char *path, const char *client_id) {

@@ -1,10 +1,12 @@
 #pragma once
 
 /*
- * MqttFilters: which filters are wanted, which the broker's session has, and which it should lose.
+ * MqttFilters: which filters are wanted, which have been granted on this connection, and which the
+ * broker's session should lose.
  *
- * Belongs to the source's thread. Can be kept in a file, so that the next process knows what the
- * session of this one has.
+ * What was granted on an earlier connection counts for nothing: a broker that was killed or
+ * restored calls a session present whose subscriptions it has forgotten. Can be kept in a file, so
+ * that the next process knows what this one may have left behind. Belongs to the source's thread.
  */
 
 #include "gateway/base/base.h"
@@ -13,7 +15,7 @@ typedef enum MqttFilterState {
         MQTT_FILTER_WANTED,
         MQTT_FILTER_SUBSCRIBED,
         MQTT_FILTER_REFUSED, /* wanted, and refused by the broker */
-        MQTT_FILTER_STALE,   /* not wanted any more, but the session has it */
+        MQTT_FILTER_STALE,   /* not wanted any more, but the session may have it */
         MQTT_FILTER_GONE,    /* neither */
 } MqttFilterState;
 
@@ -23,11 +25,13 @@ typedef struct MqttFilters MqttFilters;
 struct MqttFilter {
         char *text;
         MqttFilterState state;
+        bool is_reported; /* that it is granted with less than we asked for */
 };
 
 struct MqttFilters {
         MqttFilter *items;
         size_t n_items;
+        bool is_changed; /* other filters than in the file */
 };
 
 MUST_CHECK int mqtt_filters_new(MqttFilters **ret_filters,
@@ -37,8 +41,8 @@ MqttFilters *mqtt_filters_free(MqttFilters *filters);
 
 /* @nextp takes over what @filters knows, and its place. */
 MUST_CHECK int mqtt_filters_replace(MqttFilters **filtersp, MqttFilters **nextp);
-void mqtt_filters_reset(MqttFilters *filters); /* the session is new and has none */
-void mqtt_filters_retry(MqttFilters *filters); /* the refused ones are wanted again */
+/* A new connection: whatever is wanted is to be subscribed; a new session has nothing to lose. */
+void mqtt_filters_reset(MqttFilters *filters, bool is_session_new);
 bool mqtt_filters_have(const MqttFilters *filters, MqttFilterState state);
 /* Up to @n_max of one state. */
 size_t mqtt_filters_pick(MqttFilters *filters,
@@ -47,9 +51,9 @@ size_t mqtt_filters_pick(MqttFilters *filters,
                          size_t n_max);
 void mqtt_filters_drop_gone(MqttFilters *filters);
 
-/* What the session has, by its owner's name. A file that cannot be read or written is logged. */
-void mqtt_filters_save(const MqttFilters *filters, const char *path, const char *client_id);
-/* Marks what the file says is subscribed, and adds what is stale. False: it says nothing. */
+/* What the session may have, by its owner's name. A file that cannot be written is logged. */
+void mqtt_filters_save(MqttFilters *filters, const char *path, const char *client_id);
+/* Adds what the file has and is not wanted, as stale. False: the file says nothing. */
 bool mqtt_filters_load(MqttFilters *filters, const char *path, const char *client_id);
 
 DEFINE_CLEANUP(MqttFilters *, mqtt_filters_free);

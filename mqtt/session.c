@@ -45,6 +45,7 @@ struct MqttSession {
         _Atomic int lost_code;
         _Atomic bool is_connected;
         _Atomic bool is_interrupted;
+        _Atomic int64_t n_turns;     /* of the owner, while it waits */
         _Atomic unsigned n_messages; /* that came */
         MqttSubscribing subscribings[MQTT_SUBSCRIBING_MAX];
 };
@@ -341,6 +342,7 @@ static struct timespec mqtt_session_deadline(int timeout_ms) {
 void mqtt_session_wait(MqttSession *session, int timeout_ms) {
         struct timespec deadline = mqtt_session_deadline(timeout_ms);
 
+        atomic_fetch_add(&session->n_turns, 1);
         pthread_mutex_lock(&session->lock);
         while (session->n_changes == session->n_seen && !session->is_interrupted)
                 if (pthread_cond_timedwait(&session->changed, &session->lock, &deadline) != 0)
@@ -364,6 +366,7 @@ void mqtt_session_interrupt(MqttSession *session) {
 static void mqtt_session_doze(MqttSession *session) {
         struct timespec until = mqtt_session_deadline(MQTT_SESSION_SLICE_MS);
 
+        atomic_fetch_add(&session->n_turns, 1);
         (void)pthread_cond_timedwait(&session->changed, &session->lock, &until);
 }
 
@@ -575,6 +578,10 @@ MqttSubscribing *mqtt_session_subscribings(MqttSession *session) {
 
 unsigned mqtt_session_n_messages(const MqttSession *session) {
         return atomic_load_explicit(&session->n_messages, memory_order_relaxed);
+}
+
+int64_t mqtt_session_turns(const MqttSession *session) {
+        return session ? atomic_load(&session->n_turns) : 0;
 }
 
 int mqtt_session_timeout_ms(const MqttSession *session) {

@@ -47,15 +47,17 @@ struct MqttSource {
         _Atomic bool is_connected;
         _Atomic bool is_session_new; /* told by Paho's thread, taken by ours */
         _Atomic bool is_high;        /* seen by Paho's thread */
-        int64_t waiting_us;          /* {Paho's thread} when it last said that it waits */
+        _Atomic int64_t n_turns;
+        int64_t waiting_us; /* {Paho's thread} when it last said that it waits */
 
         /* {source's thread} from here on */
         MqttFilters *filters;
         MqttCanary canary; /* but for hearing it */
         MqttBackoff connecting, subscribing;
         bool was_connected;
-        bool is_held;       /* disconnected for high water */
-        bool knows_session; /* what the broker's session has subscribed */
+        bool is_held;          /* disconnected for high water */
+        bool knows_session;    /* the file has been read */
+        unsigned n_unanswered; /* attempts to unsubscribe */
         int64_t connected_us;
         unsigned n_short; /* connections in a row */
         char said[192];   /* why we could not connect, as logged */
@@ -91,6 +93,7 @@ static void mqtt_source_hand_over(MqttSource *source, const Inbound *inbound) {
         do {
                 if (!mqtt_source_may_wait(source))
                         mqtt_source_park(source);
+                atomic_fetch_add(&source->n_turns, 1); /* not stuck: the journal is full */
                 (void)nanosleep(&pause, NULL);
         } while (source->sink.inbound(source->sink.arg, inbound) != 0);
 }
@@ -170,15 +173,13 @@ static void mqtt_source_connected(MqttSource *source) {
                  source->options->client_id,
                  source->options->version,
                  is_new ? "new" : "resumed");
-        if (is_new)
-                mqtt_filters_reset(source->filters);
-        else if (!source->knows_session && source->options->state_file)
+        if (!source->knows_session && source->options->state_file)
                 (void)mqtt_filters_load(source->filters,
                                         source->options->state_file,
                                         source->options->client_id);
         source->knows_session = true;
         source->subscribing = (MqttBackoff){ 0 };
-        mqtt_filters_retry(source->filters);
+        mqtt_filters_reset(source->filters, is_new);
 }
 
 /* One line for each new reason, not for each attempt. */
@@ -200,7 +201,8 @@ static void mqtt_source_connect(MqttSource *source) {
         int r;
 
         if (left_ms > 0) {
-                mqtt_session_wait(source->session, left_ms);
+                mqtt_session_wait(source->session,
+                                  left_ms < MQTT_SOURCE_TICK_MS ? left_ms : MQTT_SOURCE_TICK_MS);
                 return;
         }
         r = mqtt_session_connect(source->session);
@@ -285,13 +287,14 @@ static void mqtt_source_granted(MqttFilter *filter, int code, bool was_refused) 
                 filter->state = MQTT_FILTER_REFUSED;
                 return;
         }
-        if (code < MQTT_SOURCE_QOS)
+        if (code < MQTT_SOURCE_QOS && !filter->is_reported)
                 log_warning("mqtt_subscribe_downgraded filter=%s qos=%d hint=\"the broker may "
                             "lose messages\"",
                             filter->text,
                             code);
         if (was_refused)
                 log_info("mqtt_subscribe_granted filter=%s", filter->text);
+        filter->is_reported = code < MQTT_SOURCE_QOS;
         filter->state = MQTT_FILTER_SUBSCRIBED;
 }
 
@@ -311,50 +314,59 @@ static bool mqtt_source_subscribe_some(MqttSource *source, MqttFilterState state
         return true;
 }
 
-static bool mqtt_source_unsubscribe(MqttSource *source) {
+/*
+ * What is not wanted any more. A broker that does not answer to that has lost the connection like
+ * any other, but is not asked for ever: messages that no route takes are better than none at all.
+ */
+static void mqtt_source_unsubscribe(MqttSource *source) {
         MqttFilter *items[MQTT_SUBSCRIBING_MAX];
         const char *texts[MQTT_SUBSCRIBING_MAX];
         size_t n;
 
-        while ((n = mqtt_filters_pick(source->filters,
+        while (source->n_unanswered < MQTT_SOURCE_FLAPS &&
+               (n = mqtt_filters_pick(source->filters,
                                       MQTT_FILTER_STALE,
                                       items,
                                       MQTT_SUBSCRIBING_MAX)) > 0) {
                 for (size_t i = 0; i < n; ++i)
                         texts[i] = items[i]->text;
-                if (mqtt_subscribing_end(source->session, texts, n) != 0)
-                        return false;
+                if (mqtt_subscribing_end(source->session, texts, n) != 0) {
+                        if (++source->n_unanswered == MQTT_SOURCE_FLAPS)
+                                log_warning("mqtt_unsubscribe_unanswered filter=%s", texts[0]);
+                        return;
+                }
                 for (size_t i = 0; i < n; ++i)
                         items[i]->state = MQTT_FILTER_GONE;
                 mqtt_filters_drop_gone(source->filters);
         }
-        return true;
+}
+
+/* Noted before the broker knows of it: what is in the session is in the file, at any moment. */
+static void mqtt_source_note(MqttSource *source) {
+        if (source->filters->is_changed && source->options->state_file)
+                mqtt_filters_save(source->filters,
+                                  source->options->state_file,
+                                  source->options->client_id);
 }
 
 /* Brings the broker's session up to what is wanted. */
 static void mqtt_source_subscribe(MqttSource *source) {
-        bool changed = mqtt_filters_have(source->filters, MQTT_FILTER_STALE) ||
-                       mqtt_filters_have(source->filters, MQTT_FILTER_WANTED);
-
+        mqtt_source_note(source);
         while (mqtt_filters_have(source->filters, MQTT_FILTER_WANTED))
                 if (!mqtt_source_subscribe_some(source, MQTT_FILTER_WANTED))
                         return;
-        if (!mqtt_source_unsubscribe(source))
-                return;
         if (!atomic_load(&source->is_connected) && mqtt_session_is_connected(source->session))
                 mqtt_source_set_ready(source, true);
+        mqtt_source_unsubscribe(source);
         if (mqtt_filters_have(source->filters, MQTT_FILTER_REFUSED) &&
+            mqtt_session_is_connected(source->session) &&
             mqtt_backoff_left_ms(&source->subscribing) == 0) {
                 if (source->subscribing.n_failures > 0 &&
                     !mqtt_source_subscribe_some(source, MQTT_FILTER_REFUSED))
                         return;
                 (void)mqtt_backoff_fail(&source->subscribing, source->options);
-                changed = true;
         }
-        if (changed && source->options->state_file)
-                mqtt_filters_save(source->filters,
-                                  source->options->state_file,
-                                  source->options->client_id);
+        mqtt_source_note(source);
 }
 
 /* ---- the thread ---- */
@@ -362,6 +374,7 @@ static void mqtt_source_subscribe(MqttSource *source) {
 static void mqtt_source_turn(MqttSource *source) {
         int tick_ms = MQTT_SOURCE_TICK_MS;
 
+        atomic_fetch_add(&source->n_turns, 1);
         mqtt_source_take_filters(source);
         mqtt_session_check(source->session);
         if (source->was_connected && !mqtt_session_is_connected(source->session)) {
@@ -501,4 +514,8 @@ void mqtt_source_stop(MqttSource *source) {
 
 bool mqtt_source_is_connected(const MqttSource *source) {
         return atomic_load(&source->is_connected);
+}
+
+int64_t mqtt_source_turns(const MqttSource *source) {
+        return atomic_load(&source->n_turns) + mqtt_session_turns(source->session);
 }

@@ -36,9 +36,8 @@ struct MqttOptions {
         int backoff_min_ms, backoff_max_ms;
         int canary_ms; /* between the messages that keep Paho awake; 0 = none */
 
-        /* Where to note what is subscribed, so that a restart subscribes and unsubscribes only what
-         * changed (else 3.1.1 sends retained messages again, and filters that went live on);
-         * NULL = nowhere. */
+        /* Where to note what the session may have, so that a restart unsubscribes what is not
+         * wanted any more; NULL = nowhere. */
         const char *state_file;
 };
 
@@ -71,5 +70,12 @@ MUST_CHECK int mqtt_source_set_filters(MqttSource *source,
 MUST_CHECK int mqtt_source_start(MqttSource *source);
 void mqtt_source_stop(MqttSource *source);
 bool mqtt_source_is_connected(const MqttSource *source);
+
+/*
+ * Any thread, between _start and _stop. Grows several times a second while the source's thread and
+ * Paho's move: each turn asks Paho, who holds one lock over all that its thread does. Looking up
+ * the broker's name may take Paho as long as the resolver's time-outs.
+ */
+int64_t mqtt_source_turns(const MqttSource *source);
 
 DEFINE_CLEANUP(MqttSource *, mqtt_source_free);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -53,17 +54,29 @@ static void test_change_keeps_what_stays_and_marks_what_goes(void **state) {
 
         next = make("a/#", NULL); /* wanted again before it was unsubscribed */
         assert_int_equal(mqtt_filters_replace(&filters, &next), 0);
-        assert_int_equal(count(filters, MQTT_FILTER_SUBSCRIBED), 1);
-        assert_int_equal(count(filters, MQTT_FILTER_STALE), 1);
+        assert_int_equal(count(filters, MQTT_FILTER_WANTED), 1);
+        assert_int_equal(count(filters, MQTT_FILTER_STALE), 2); /* "c/#" is on its way, perhaps */
 }
 
-static void test_new_session_has_nothing(void **state) {
+static void test_each_connection_subscribes_to_all_that_is_wanted(void **state) {
+        CLEANUP(mqtt_filters_free) MqttFilters *filters = make("a/#", "b/#");
+
+        (void)state;
+        set_all(filters, MQTT_FILTER_SUBSCRIBED);
+        filters->items[1].state = MQTT_FILTER_REFUSED;
+        mqtt_filters_reset(filters, false);
+        assert_int_equal(count(filters, MQTT_FILTER_WANTED), 2);
+}
+
+static void test_new_session_has_nothing_to_lose(void **state) {
         CLEANUP(mqtt_filters_free) MqttFilters *filters = make("a/#", "b/#");
 
         (void)state;
         filters->items[0].state = MQTT_FILTER_SUBSCRIBED;
         filters->items[1].state = MQTT_FILTER_STALE;
-        mqtt_filters_reset(filters);
+        mqtt_filters_reset(filters, false);
+        assert_int_equal(count(filters, MQTT_FILTER_STALE), 1);
+        mqtt_filters_reset(filters, true);
         assert_int_equal(filters->n_items, 1);
         assert_int_equal(count(filters, MQTT_FILTER_WANTED), 1);
 }
@@ -73,18 +86,19 @@ static void test_file_tells_the_next_process_what_the_session_has(void **state) 
         CLEANUP(mqtt_filters_free) MqttFilters *later = make("b/+/c", "d");
         CLEANUP(mqtt_filters_free) MqttFilters *other = make("a/#", NULL);
         char path[] = "/tmp/tidegate-filters-XXXXXX";
+        struct stat file;
         int fd = mkstemp(path);
 
         (void)state;
         assert_true(fd >= 0);
         close(fd);
         assert_false(mqtt_filters_load(later, path, "gateway")); /* empty */
-        set_all(filters, MQTT_FILTER_SUBSCRIBED);
         mqtt_filters_save(filters, path, "gateway");
+        assert_int_equal(stat(path, &file), 0);
+        assert_int_equal(file.st_mode & 0777, 0600);
 
         assert_true(mqtt_filters_load(later, path, "gateway"));
-        assert_int_equal(count(later, MQTT_FILTER_SUBSCRIBED), 1);
-        assert_int_equal(count(later, MQTT_FILTER_WANTED), 1);
+        assert_int_equal(count(later, MQTT_FILTER_WANTED), 2);
         assert_int_equal(count(later, MQTT_FILTER_STALE), 1);
         assert_false(mqtt_filters_load(other, path, "another")); /* not its session */
         assert_int_equal(count(other, MQTT_FILTER_WANTED), 1);
@@ -134,7 +148,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_repeated_filter_is_one),
                 cmocka_unit_test(test_change_keeps_what_stays_and_marks_what_goes),
-                cmocka_unit_test(test_new_session_has_nothing),
+                cmocka_unit_test(test_each_connection_subscribes_to_all_that_is_wanted),
+                cmocka_unit_test(test_new_session_has_nothing_to_lose),
                 cmocka_unit_test(test_file_tells_the_next_process_what_the_session_has),
                 cmocka_unit_test(test_urls_become_addresses),
                 cmocka_unit_test(test_refusals_are_told_in_words),
