@@ -39,15 +39,17 @@ const ConfigKey config_keys[] = {
           "Pieces of 64 KiB of one long answer that are on their way at a time." },
 
         { "mqtt", "url", CONFIG_MQTT_URL, AT(mqtt.url), NULL, 0, 0, false,
-          "Broker: mqtt://host[:1883] or mqtts://host[:8883]. Not set: no MQTT." },
+          "Broker: mqtt://host[:1883] or mqtts://host[:8883]. Several, with commas between, are tried "
+          "in turn. Not set: no MQTT." },
         { "mqtt", "username", CONFIG_TEXT, AT(mqtt.username), NULL, 0, 0, false,
           "User name." },
         { "mqtt", "password_file", CONFIG_PATH, AT(mqtt.password_file), NULL, 0, 0, false,
           "File with the password; read again at each connect." },
         { "mqtt", "client_id", CONFIG_TEXT, AT(mqtt.client_id), NULL, 0, 0, false,
-          "Name of the session at the broker. Not set: tidegate-<epoch of the journal>." },
-        { "mqtt", "version", CONFIG_MQTT_VERSION, AT(mqtt.version), "5", 0, 0, false,
-          "Version of MQTT: 3.1.1 or 5." },
+          "Name of the session at the broker. Not set: tidegate-<epoch of the first journal>, which is "
+          "noted in journal.dir and beside it (journal.dir with .client-id)." },
+        { "mqtt", "version", CONFIG_MQTT_VERSION, AT(mqtt.version), "auto", 0, 0, false,
+          "Version of MQTT: 5, 3.1.1, or auto: 5, and 3.1.1 where the broker does not speak it." },
         { "mqtt", "ca_file", CONFIG_PATH, AT(mqtt.ca_file), NULL, 0, 0, false,
           "Authorities that mqtts:// trusts (PEM). Not set: those of the system." },
         { "mqtt", "cert_file", CONFIG_PATH, AT(mqtt.cert_file), NULL, 0, 0, false,

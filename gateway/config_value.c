@@ -3,6 +3,9 @@
 
 #include "gateway/config_table.h"
 
+#define CONFIG_MAX_URL  512 /* as mqtt/candidates.h has it */
+#define CONFIG_MAX_URLS 8
+
 #define CONFIG_ERROR_SIZE 512
 
 void config_error(ConfigLoader *loader,
@@ -244,11 +247,13 @@ static void config_read_version(ConfigLoader *loader, const ConfigKey *key, cons
                 *member = 4;
         else if (strcmp(text, "5") == 0 || strcmp(text, "5.0") == 0)
                 *member = 5;
+        else if (strcmp(text, "auto") == 0)
+                *member = 0;
         else
                 config_error(loader,
                              key->section,
                              key->name,
-                             "bad version '%s'; allowed: 3.1.1, 5",
+                             "bad version '%s'; allowed: auto, 3.1.1, 5",
                              text);
 }
 
@@ -305,6 +310,28 @@ static bool config_is_mqtt_url(const char *text) {
         return false;
 }
 
+/* One, or several with commas between. */
+static bool config_is_mqtt_urls(const char *text) {
+        char url[CONFIG_MAX_URL];
+        size_t n_urls = 0;
+
+        do {
+                size_t n;
+
+                text += strspn(text, " \t");
+                n = strcspn(text, ", \t");
+                if (n >= sizeof(url) || ++n_urls > CONFIG_MAX_URLS)
+                        return false;
+                memcpy(url, text, n);
+                url[n] = '\0';
+                text += n;
+                text += strspn(text, " \t");
+                if (!config_is_mqtt_url(url) || (*text != '\0' && *text != ','))
+                        return false;
+        } while (*text++ == ',');
+        return true;
+}
+
 static bool config_is_db_url(const char *text) {
         return strncmp(text, "postgresql://", 13) == 0 || strncmp(text, "postgres://", 11) == 0 ||
                (strchr(text, '=') && !strstr(text, "://"));
@@ -332,9 +359,10 @@ static void config_read_string(ConfigLoader *loader, const ConfigKey *key, const
         } rules[] = {
                 { CONFIG_LISTEN, config_is_listen, "host:port or [host]:port, port 0 to 65535" },
                 { CONFIG_MQTT_URL,
-                  config_is_mqtt_url,
-                  "mqtt://host[:port] or mqtts://host[:port]; user and password have keys of their "
-                  "own" },
+                  config_is_mqtt_urls,
+                  "mqtt://host[:port] or mqtts://host[:port], up to 8 with commas between; user "
+                  "and "
+                  "password have keys of their own" },
                 { CONFIG_DB_URL,
                   config_is_db_url,
                   "postgresql://user@host:port/name or key=value pairs" },

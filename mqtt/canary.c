@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "gateway/base/log.h"
+#include "mqtt/sending.h"
 #include "mqtt/session.h"
 #include "mqtt/subscribing.h"
 
@@ -74,6 +75,6 @@ void mqtt_canary_sing(MqttCanary *canary, MqttSession *session, int64_t now_us) 
                 mqtt_canary_give_up(canary, "not_heard");
                 return;
         }
-        if (mqtt_session_publish(session, canary->topic, TEXT("."), 0, false) != 0)
+        if (mqtt_sending_post(session, canary->topic, TEXT("."), 0, false) != 0)
                 log_debug("mqtt_canary_not_sent");
 }

@@ -91,7 +91,10 @@ int mqtt_publisher_connect(MqttPublisher *publisher) {
                                      .published = mqtt_publisher_on_published,
                              });
         if (r == 0)
-                r = mqtt_session_connect(publisher->session);
+                do
+                        r = mqtt_session_connect(publisher->session);
+                while ((r == MQTT_SESSION_E_OFFLINE || r == MQTT_SESSION_E_REFUSED) &&
+                       mqtt_session_has_more(publisher->session));
         switch (r) {
         case 0:
                 return 0;
@@ -150,7 +153,7 @@ int mqtt_publisher_publish(MqttPublisher *publisher,
         while (r == MQTT_SESSION_E_BUSY && mqtt_publisher_is_online(publisher) &&
                clock_mono_us() < until_us) {
                 atomic_fetch_add(&publisher->n_waiting, 1);
-                r = mqtt_session_publish(publisher->session, topic, payload, qos, retain);
+                r = mqtt_sending_post(publisher->session, topic, payload, qos, retain);
                 if (r == 0)
                         return 0;
                 atomic_fetch_sub(&publisher->n_waiting, 1);

@@ -31,6 +31,26 @@ static void mqtt_sending_on_failed5(void *context, MQTTAsync_failureData5 *data)
         mqtt_sending_finish(context, MQTT_OUTCOME_REFUSED);
 }
 
+static void mqtt_sending_on_posted3(void *context, MQTTAsync_successData *data) {
+        (void)data;
+        mqtt_session_published(context, true);
+}
+
+static void mqtt_sending_on_posted5(void *context, MQTTAsync_successData5 *data) {
+        (void)data;
+        mqtt_session_published(context, true);
+}
+
+static void mqtt_sending_on_unposted3(void *context, MQTTAsync_failureData *data) {
+        (void)data;
+        mqtt_session_published(context, false);
+}
+
+static void mqtt_sending_on_unposted5(void *context, MQTTAsync_failureData5 *data) {
+        (void)data;
+        mqtt_session_published(context, false);
+}
+
 /* ---- the owner ---- */
 
 static int mqtt_sending_add_text(MQTTProperties *properties,
@@ -101,4 +121,28 @@ int mqtt_sending_start(MqttSending *sending, MqttSession *session, const MqttMes
                 r = mqtt_sending_send(sending, message, &response);
         MQTTProperties_free(&response.properties);
         return r < 0 ? err_up(r) : r;
+}
+
+int mqtt_sending_post(MqttSession *session, const char *topic, Text payload, int qos, bool retain) {
+        MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
+        int r;
+
+        response.context = session;
+        if (mqtt_session_is_v5(session)) {
+                response.onSuccess5 = mqtt_sending_on_posted5;
+                response.onFailure5 = mqtt_sending_on_unposted5;
+        } else {
+                response.onSuccess = mqtt_sending_on_posted3;
+                response.onFailure = mqtt_sending_on_unposted3;
+        }
+        r = MQTTAsync_send(mqtt_session_paho(session),
+                           topic,
+                           (int)payload.n,
+                           payload.data,
+                           qos,
+                           retain,
+                           &response);
+        if (r == MQTTASYNC_MAX_BUFFERED_MESSAGES || r == MQTTASYNC_NO_MORE_MSGIDS)
+                return MQTT_SESSION_E_BUSY;
+        return r == MQTTASYNC_SUCCESS ? 0 : MQTT_SESSION_E_OFFLINE;
 }

@@ -39,3 +39,10 @@ struct MqttSending {
 MUST_CHECK int mqtt_sending_start(MqttSending *sending,
                                   MqttSession *session,
                                   const MqttMessage *message);
+
+/* One that nobody asks about: MqttSessionSink.published tells, for QoS 0 too. Likewise. */
+MUST_CHECK int mqtt_sending_post(MqttSession *session,
+                                 const char *topic,
+                                 Text payload,
+                                 int qos,
+                                 bool retain);

@@ -10,12 +10,13 @@
 #include "gateway/base/err.h"
 #include "gateway/base/secret.h"
 #include "mqtt/broker.h"
+#include "mqtt/candidates.h"
 #include "mqtt/subscribing.h"
 
-#define MQTT_SESSION_URI_SIZE    512
 #define MQTT_SESSION_ERROR_SIZE  160
 #define MQTT_SESSION_PATIENCE_MS 10000 /* beyond Paho's own time-out */
 #define MQTT_SESSION_GOODBYE_MS  2000  /* for a polite disconnection */
+#define MQTT_SESSION_OLD_VERSION 1     /* CONNACK of 3.1.1: it does not speak 5 */
 #define MQTT_SESSION_SLICE_MS    250   /* between looks at the time while we wait */
 
 /*
@@ -31,8 +32,10 @@ struct MqttSession {
         int window;
         MqttSessionSink sink;
         bool is_clean;
-        bool is_tls;
-        char uri[MQTT_SESSION_URI_SIZE];
+        MqttCandidates candidates;
+        int version;                      /* that the client speaks */
+        char url[MQTT_CANDIDATES_TEXT];   /* that it is for */
+        char tried[MQTT_CANDIDATES_TEXT]; /* by the last connect */
 
         pthread_mutex_t lock;
         pthread_cond_t changed;
@@ -42,6 +45,7 @@ struct MqttSession {
         int result;         /* {lock} what came of it; 0, or an MQTT_SESSION_E_* */
         char error[MQTT_SESSION_ERROR_SIZE]; /* {lock} */
         bool has_tls_error;                  /* {lock} */
+        MqttFault fault;                     /* {lock} why the last connect failed */
         _Atomic int lost_code;
         _Atomic bool is_connected;
         _Atomic bool is_interrupted;
@@ -118,11 +122,21 @@ static void mqtt_session_on_connected5(void *context, MQTTAsync_successData5 *da
         mqtt_session_on_connected(context, data->alt.connect.sessionPresent);
 }
 
+/* By Paho's own words, as it has no codes for it: the connection was there, and went. */
+static bool mqtt_session_was_closed(const char *message) {
+        return message && (strcmp(message, "TCP connect completion failure") == 0 ||
+                           strcmp(message, "socket error") == 0);
+}
+
 static void mqtt_session_on_refused(MqttSession *session, int code, const char *message) {
         bool has_tls_error;
 
         pthread_mutex_lock(&session->lock);
         has_tls_error = session->has_tls_error;
+        if (code == MQTT_SESSION_OLD_VERSION || code == MQTTREASONCODE_UNSUPPORTED_PROTOCOL_VERSION)
+                session->fault = MQTT_FAULT_VERSION;
+        else if (code <= 0 && !has_tls_error && mqtt_session_was_closed(message))
+                session->fault = MQTT_FAULT_CLOSED;
         pthread_mutex_unlock(&session->lock);
         if (code > 0)
                 mqtt_session_say(session, mqtt_broker_refusal(code));
@@ -191,34 +205,6 @@ static void mqtt_session_on_gone5(void *context, MQTTAsync_successData5 *data) {
         mqtt_session_on_lost(context, NULL);
 }
 
-static void mqtt_session_on_published(MqttSession *session, bool is_done) {
-        if (session->sink.published)
-                session->sink.published(session->sink.arg, is_done);
-        pthread_mutex_lock(&session->lock);
-        mqtt_session_signal(session);
-        pthread_mutex_unlock(&session->lock);
-}
-
-static void mqtt_session_on_puback3(void *context, MQTTAsync_successData *data) {
-        (void)data;
-        mqtt_session_on_published(context, true);
-}
-
-static void mqtt_session_on_puback5(void *context, MQTTAsync_successData5 *data) {
-        (void)data;
-        mqtt_session_on_published(context, true);
-}
-
-static void mqtt_session_on_pubnack3(void *context, MQTTAsync_failureData *data) {
-        (void)data;
-        mqtt_session_on_published(context, false);
-}
-
-static void mqtt_session_on_pubnack5(void *context, MQTTAsync_failureData5 *data) {
-        (void)data;
-        mqtt_session_on_published(context, false);
-}
-
 /* ---- making one ---- */
 
 static int mqtt_session_create(MqttSession *session, MQTTAsync *ret_paho) {
@@ -226,10 +212,10 @@ static int mqtt_session_create(MqttSession *session, MQTTAsync *ret_paho) {
         MQTTAsync paho = NULL;
         int r;
 
-        create.MQTTVersion = session->options->version;
+        create.MQTTVersion = session->candidates.version;
         create.maxBufferedMessages = session->window;
         r = MQTTAsync_createWithOptions(&paho,
-                                        session->uri,
+                                        session->candidates.uri,
                                         session->client_id,
                                         MQTTCLIENT_PERSISTENCE_NONE,
                                         NULL,
@@ -240,7 +226,7 @@ static int mqtt_session_create(MqttSession *session, MQTTAsync *ret_paho) {
                                            mqtt_session_on_lost,
                                            mqtt_session_on_message,
                                            NULL);
-        if (r == MQTTASYNC_SUCCESS && session->options->version == MQTTVERSION_5)
+        if (r == MQTTASYNC_SUCCESS && create.MQTTVersion == MQTTVERSION_5)
                 r = MQTTAsync_setDisconnected(paho, session, mqtt_session_on_goodbye);
         if (r != MQTTASYNC_SUCCESS) {
                 if (paho)
@@ -248,6 +234,8 @@ static int mqtt_session_create(MqttSession *session, MQTTAsync *ret_paho) {
                 return MQTT_SESSION_E_INVALID;
         }
         *ret_paho = paho;
+        session->version = create.MQTTVersion;
+        snprintf(session->url, sizeof(session->url), "%s", session->candidates.url);
         return 0;
 }
 
@@ -296,9 +284,8 @@ int mqtt_session_new(MqttSession **ret_session,
         session->is_clean = is_clean;
         session->window = window;
         session->sink = *sink;
-        if (!mqtt_broker_uri(options->url, session->uri, sizeof(session->uri), &session->is_tls) ||
-            !client_id || !*client_id ||
-            (options->version != MQTTVERSION_3_1_1 && options->version != MQTTVERSION_5))
+        if (!mqtt_candidates_init(&session->candidates, options->url, options->version) ||
+            !client_id || !*client_id)
                 return MQTT_SESSION_E_INVALID;
         session->client_id = strdup(client_id);
         if (!session->client_id)
@@ -424,17 +411,17 @@ static int mqtt_session_start5(MqttSession *session, MQTTAsync_connectOptions op
 static int mqtt_session_start(MqttSession *session, const char *password) {
         MQTTAsync_connectOptions v3 = MQTTAsync_connectOptions_initializer;
         MQTTAsync_connectOptions v5 = MQTTAsync_connectOptions_initializer5;
-        bool is_v5 = session->options->version == MQTTVERSION_5;
+        bool is_v5 = session->version == MQTTVERSION_5;
         MQTTAsync_connectOptions options = is_v5 ? v5 : v3;
         MQTTAsync_SSLOptions tls = mqtt_session_tls(session);
 
-        options.MQTTVersion = session->options->version;
+        options.MQTTVersion = session->version;
         options.keepAliveInterval = session->options->keep_alive_s;
         options.connectTimeout = (session->options->connect_timeout_ms + 999) / 1000;
         options.username = session->options->username;
         options.password = password;
         options.context = session;
-        if (session->is_tls)
+        if (session->candidates.is_tls)
                 options.ssl = &tls;
         if (is_v5)
                 return mqtt_session_start5(session, options);
@@ -476,14 +463,17 @@ int mqtt_session_connect(MqttSession *session) {
                 return MQTT_SESSION_E_REFUSED;
         }
 
-        if (session->is_used)
+        if (session->is_used || session->version != session->candidates.version ||
+            strcmp(session->url, session->candidates.url) != 0)
                 mqtt_session_renew(session);
         pthread_mutex_lock(&session->lock);
         session->has_tls_error = false;
+        session->fault = MQTT_FAULT_OTHER;
         session->error[0] = '\0';
         session->is_connecting = true;
         session->result = 0;
         pthread_mutex_unlock(&session->lock);
+        memcpy(session->tried, session->url, sizeof(session->tried));
         r = session->is_used ? MQTTASYNC_FAILURE : mqtt_session_start(session, password);
         session->is_used = true;
         if (r != MQTTASYNC_SUCCESS) {
@@ -491,9 +481,21 @@ int mqtt_session_connect(MqttSession *session) {
                 mqtt_session_answer(session, MQTT_SESSION_E_OFFLINE);
         }
         r = mqtt_session_await_connack(session);
+        if (r == 0)
+                mqtt_candidates_succeed(&session->candidates);
+        else if (r != MQTT_SESSION_E_INTERRUPTED)
+                mqtt_candidates_fail(&session->candidates, session->fault);
         if (r == MQTT_SESSION_E_OFFLINE)
                 mqtt_session_renew(session); /* lest it is answered later */
         return r;
+}
+
+const char *mqtt_session_url(const MqttSession *session) {
+        return session->tried;
+}
+
+bool mqtt_session_has_more(const MqttSession *session) {
+        return !session->candidates.is_round_over;
 }
 
 const char *mqtt_session_error(const MqttSession *session) {
@@ -517,7 +519,7 @@ int mqtt_session_lost_code(const MqttSession *session) {
 void mqtt_session_disconnect(MqttSession *session) {
         MQTTAsync_disconnectOptions v3 = MQTTAsync_disconnectOptions_initializer;
         MQTTAsync_disconnectOptions v5 = MQTTAsync_disconnectOptions_initializer5;
-        bool is_v5 = session->options->version == MQTTVERSION_5;
+        bool is_v5 = session->version == MQTTVERSION_5;
         MQTTAsync_disconnectOptions options = is_v5 ? v5 : v3;
         int64_t until_us = clock_mono_us() + MQTT_SESSION_GOODBYE_MS * INT64_C(1000);
 
@@ -538,34 +540,12 @@ void mqtt_session_disconnect(MqttSession *session) {
                 mqtt_session_renew(session);
 }
 
-/* ---- publishing ---- */
+/* ---- for sending and subscribing ---- */
 
-int mqtt_session_publish(MqttSession *session,
-                         const char *topic,
-                         Text payload,
-                         int qos,
-                         bool retain) {
-        MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
-        int r;
-
-        response.context = session;
-        if (session->options->version == MQTTVERSION_5) {
-                response.onSuccess5 = mqtt_session_on_puback5;
-                response.onFailure5 = mqtt_session_on_pubnack5;
-        } else {
-                response.onSuccess = mqtt_session_on_puback3;
-                response.onFailure = mqtt_session_on_pubnack3;
-        }
-        r = MQTTAsync_send(session->paho,
-                           topic,
-                           (int)payload.n,
-                           payload.data,
-                           qos,
-                           retain,
-                           &response);
-        if (r == MQTTASYNC_MAX_BUFFERED_MESSAGES || r == MQTTASYNC_NO_MORE_MSGIDS)
-                return MQTT_SESSION_E_BUSY;
-        return r == MQTTASYNC_SUCCESS ? 0 : MQTT_SESSION_E_OFFLINE;
+void mqtt_session_published(MqttSession *session, bool is_done) {
+        if (session->sink.published)
+                session->sink.published(session->sink.arg, is_done);
+        mqtt_session_wake(session);
 }
 
 void *mqtt_session_paho(MqttSession *session) {
@@ -593,5 +573,5 @@ bool mqtt_session_is_interrupted(const MqttSession *session) {
 }
 
 bool mqtt_session_is_v5(const MqttSession *session) {
-        return session->options->version == MQTTVERSION_5;
+        return session->version == MQTTVERSION_5;
 }

@@ -48,7 +48,10 @@ MUST_CHECK int mqtt_session_new(MqttSession **ret_session,
                                 const MqttSessionSink *sink);
 MqttSession *mqtt_session_free(MqttSession *session);
 
+/* One attempt, with the next candidate (mqtt/candidates.h). */
 MUST_CHECK int mqtt_session_connect(MqttSession *session);
+bool mqtt_session_has_more(const MqttSession *session);   /* it failed: try the next at once */
+const char *mqtt_session_url(const MqttSession *session); /* of the last connect */
 /* Of the last connect, or why a connection was given up, for the log; "" = it was not ours to tell.
  */
 const char *mqtt_session_error(const MqttSession *session);
@@ -57,19 +60,13 @@ bool mqtt_session_is_connected(const MqttSession *session); /* any thread */
 void mqtt_session_check(MqttSession *session);              /* is it still there? */
 int mqtt_session_lost_code(const MqttSession *session); /* MQTT 5: the broker's reason; else 0 */
 
-/* Does not wait: MqttSessionSink.published tells. */
-MUST_CHECK int mqtt_session_publish(MqttSession *session,
-                                    const char *topic,
-                                    Text payload,
-                                    int qos,
-                                    bool retain);
-
 /* For mqtt/sending.c and mqtt/subscribing.c. */
 void *mqtt_session_paho(MqttSession *session);
 bool mqtt_session_is_v5(const MqttSession *session);
 bool mqtt_session_is_interrupted(const MqttSession *session);
 int mqtt_session_timeout_ms(const MqttSession *session);
-unsigned mqtt_session_n_messages(const MqttSession *session); /* that came */
+unsigned mqtt_session_n_messages(const MqttSession *session);    /* that came */
+void mqtt_session_published(MqttSession *session, bool is_done); /* Paho's thread */
 MqttSubscribing *mqtt_session_subscribings(MqttSession *session);
 /* Ends the connection, and what was asked on it: once this returns, nothing is answered any more.
  */

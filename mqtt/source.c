@@ -12,6 +12,7 @@
 #include "gateway/base/metrics.h"
 #include "gateway/base/secret.h"
 #include "mqtt/canary.h"
+#include "mqtt/candidates.h"
 #include "mqtt/filters.h"
 #include "mqtt/session.h"
 #include "mqtt/subscribing.h"
@@ -23,9 +24,17 @@
 #define MQTT_SOURCE_STABLE_US 10000000 /* a connection that lasts so long was a good one */
 #define MQTT_SOURCE_FLAPS     3
 #define MQTT_SOURCE_MAX_SHIFT 16
+#define MQTT_SOURCE_REASON    192
 #define MQTT_SOURCE_WINDOW    16 /* canaries: one is enough */
 
 typedef struct MqttBackoff MqttBackoff;
+
+typedef struct MqttSaid MqttSaid;
+
+struct MqttSaid {
+        char url[MQTT_CANDIDATES_TEXT];
+        char error[MQTT_SOURCE_REASON];
+};
 
 struct MqttBackoff {
         unsigned n_failures;
@@ -59,8 +68,8 @@ struct MqttSource {
         bool knows_session;    /* the file has been read */
         unsigned n_unanswered; /* attempts to unsubscribe */
         int64_t connected_us;
-        unsigned n_short; /* connections in a row */
-        char said[192];   /* why we could not connect, as logged */
+        unsigned n_short;                   /* connections in a row */
+        MqttSaid said[MQTT_CANDIDATES_MAX]; /* why we could not connect, as logged */
 };
 
 /* ---- on Paho's thread ---- */
@@ -167,11 +176,11 @@ static void mqtt_source_connected(MqttSource *source) {
 
         source->was_connected = true;
         source->connected_us = clock_mono_us();
-        source->said[0] = '\0';
+        memset(source->said, 0, sizeof(source->said));
         log_info("mqtt_connected url=%s client_id=%s version=%d session=%s",
-                 source->options->url,
+                 mqtt_session_url(source->session),
                  source->options->client_id,
-                 source->options->version,
+                 mqtt_session_is_v5(source->session) ? 5 : 4,
                  is_new ? "new" : "resumed");
         if (!source->knows_session && source->options->state_file)
                 (void)mqtt_filters_load(source->filters,
@@ -182,15 +191,27 @@ static void mqtt_source_connected(MqttSource *source) {
         mqtt_filters_reset(source->filters, is_new);
 }
 
-/* One line for each new reason, not for each attempt. */
+static char *mqtt_source_said(MqttSource *source, const char *url) {
+        size_t i = 0;
+
+        while (i + 1 < N_ELEMENTS(source->said) && source->said[i].url[0] != '\0' &&
+               strcmp(source->said[i].url, url) != 0)
+                ++i;
+        snprintf(source->said[i].url, sizeof(source->said[i].url), "%s", url);
+        return source->said[i].error;
+}
+
+/* One line for each new reason of each broker, not for each attempt. */
 static void mqtt_source_refused(MqttSource *source, int r, int retry_ms) {
         const char *error = mqtt_session_error(source->session);
+        const char *url = mqtt_session_url(source->session);
+        char *said = mqtt_source_said(source, url);
 
-        if (strcmp(source->said, error) == 0)
+        if (strcmp(said, error) == 0)
                 return;
-        snprintf(source->said, sizeof(source->said), "%s", error);
+        snprintf(said, MQTT_SOURCE_REASON, "%s", error);
         log_warning("mqtt_not_connected url=%s %s=\"%s\" retry_ms=%d",
-                    source->options->url,
+                    url,
                     r == MQTT_SESSION_E_REFUSED ? "refused" : "failed",
                     error,
                     retry_ms);
@@ -211,7 +232,10 @@ static void mqtt_source_connect(MqttSource *source) {
         else if (r != MQTT_SESSION_E_INTERRUPTED)
                 mqtt_source_refused(source,
                                     r,
-                                    mqtt_backoff_fail(&source->connecting, source->options));
+                                    mqtt_session_has_more(source->session)
+                                            ? 0
+                                            : mqtt_backoff_fail(&source->connecting,
+                                                                source->options));
 }
 
 /*

@@ -22,9 +22,10 @@ typedef struct MqttOptions MqttOptions;
 typedef struct MqttSource MqttSource;
 
 struct MqttOptions {
-        const char *url; /* mqtt://host[:port] or mqtts:// */
+        const char
+                *url; /* mqtt://host[:port] or mqtts://; several, with commas, are tried in turn */
         const char *client_id;
-        int version;                                /* 4 = 3.1.1, 5 */
+        int version;                                /* 4 = 3.1.1, 5, 0 = 5 or else 3.1.1 */
         const char *username;                       /* NULL = none */
         const char *password_file;                  /* NULL = none; read at each connect */
         const char *ca_file, *cert_file, *key_file; /* NULL = system trust, no client certificate */

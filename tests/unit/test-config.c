@@ -107,7 +107,7 @@ static void test_nothing_given_means_the_defaults(void **state) {
         assert_string_equal(errors, "");
         assert_string_equal(config->ws.listen, "127.0.0.1:8000");
         assert_false(config->mqtt_enabled);
-        assert_int_equal(config->mqtt.version, 5);
+        assert_int_equal(config->mqtt.version, 0);
         assert_int_equal(config->mqtt.keep_alive_s, 30);
         assert_int_equal(config->mqtt.session_expiry_s, 7 * 86400);
         assert_int_equal(config->mqtt.backoff_min_ms, 500);
@@ -396,7 +396,7 @@ static void test_options_that_need_each_other(void **state) {
                 { "[mqtt]\nurl = mqtt://user:secret@host\n", "mqtt.url: bad value" },
                 { "[mqtt]\nbackoff_min = 40s\n",
                   ":2: mqtt.backoff_min: is above mqtt.backoff_max" },
-                { "[mqtt]\nversion = 3\n", "allowed: 3.1.1, 5" },
+                { "[mqtt]\nversion = 3\n", "allowed: auto, 3.1.1, 5" },
                 { "[auth]\nalgorithms = RS256\n", "need auth.jwt_public_key_file" },
                 { "[auth]\nalgorithms = none\n", "allowed: HS256, RS256, ES256" },
                 { "[auth]\nalgorithms = RS256\njwt_public_key_file = /a\njwt_secret_file = /b\n",

@@ -12,6 +12,7 @@
 
 #include "gateway/base/base.h"
 #include "mqtt/broker.h"
+#include "mqtt/candidates.h"
 #include "mqtt/filters.h"
 
 static MqttFilters *make(const char *a, const char *b) {
@@ -129,6 +130,43 @@ static void test_urls_become_addresses(void **state) {
         assert_false(mqtt_broker_uri("mqtt://broker", uri, 8, &is_tls));
 }
 
+static void test_brokers_come_in_turn_and_then_there_is_a_pause(void **state) {
+        MqttCandidates c;
+
+        (void)state;
+        assert_true(mqtt_candidates_init(&c, "mqtt://a , mqtts://b:1", 5));
+        assert_string_equal(c.uri, "tcp://a:1883");
+        mqtt_candidates_fail(&c, MQTT_FAULT_OTHER);
+        assert_string_equal(c.uri, "ssl://b:1");
+        assert_true(c.is_tls && !c.is_round_over);
+        mqtt_candidates_fail(&c, MQTT_FAULT_VERSION);
+        assert_string_equal(c.url, "mqtt://a");
+        assert_true(c.is_round_over && c.version == 5);
+        assert_false(mqtt_candidates_init(&c, "mqtt://a,", 5));
+        assert_false(mqtt_candidates_init(&c, "mqtt://a", 3));
+}
+
+static void test_who_does_not_speak_5_is_spoken_to_in_3(void **state) {
+        MqttCandidates c;
+
+        (void)state;
+        assert_true(mqtt_candidates_init(&c, "mqtt://a", 0));
+        assert_int_equal(c.version, 5);
+        mqtt_candidates_fail(&c, MQTT_FAULT_VERSION);
+        assert_int_equal(c.version, 4);
+        assert_false(c.is_round_over);
+        mqtt_candidates_succeed(&c);
+        assert_int_equal(c.version, 4);
+
+        assert_true(mqtt_candidates_init(&c, "mqtt://a", 0));
+        mqtt_candidates_fail(&c, MQTT_FAULT_CLOSED); /* it may be coming up */
+        assert_int_equal(c.version, 5);
+        mqtt_candidates_fail(&c, MQTT_FAULT_CLOSED);
+        assert_int_equal(c.version, 4);
+        mqtt_candidates_succeed(&c);
+        assert_int_equal(c.version, 5);
+}
+
 static void test_refusals_are_told_in_words(void **state) {
         char reason[64];
 
@@ -152,6 +190,8 @@ int main(void) {
                 cmocka_unit_test(test_new_session_has_nothing_to_lose),
                 cmocka_unit_test(test_file_tells_the_next_process_what_the_session_has),
                 cmocka_unit_test(test_urls_become_addresses),
+                cmocka_unit_test(test_brokers_come_in_turn_and_then_there_is_a_pause),
+                cmocka_unit_test(test_who_does_not_speak_5_is_spoken_to_in_3),
                 cmocka_unit_test(test_refusals_are_told_in_words),
         };
 

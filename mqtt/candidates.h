@@ -1,0 +1,42 @@
+#pragma once
+
+/*
+ * MqttCandidates: which broker of a list is tried next, and in which version of MQTT.
+ *
+ * Pure. With version 0 (auto), 5 is tried first. 3.1.1 follows at once where the broker says that
+ * it does not speak 5, or closes the connection twice without a word when it is spoken to in 5. As
+ * that may be a broker that is just coming up, 5 is tried again at the next connection.
+ */
+
+#include "gateway/base/base.h"
+
+#define MQTT_CANDIDATES_MAX  8
+#define MQTT_CANDIDATES_TEXT 512
+
+typedef struct MqttCandidates MqttCandidates;
+
+typedef enum MqttFault {
+        MQTT_FAULT_OTHER,
+        MQTT_FAULT_VERSION, /* it does not speak this version */
+        MQTT_FAULT_CLOSED,  /* it took the connection, and closed it without an answer */
+} MqttFault;
+
+struct MqttCandidates {
+        const char *urls; /* borrowed */
+        size_t n_urls, at;
+        int wanted; /* 4, 5, 0 = auto */
+
+        char url[MQTT_CANDIDATES_TEXT]; /* what is next: as it is written, and as Paho wants it */
+        char uri[MQTT_CANDIDATES_TEXT];
+        bool is_tls;
+        int version;
+        bool is_round_over; /* all have failed in turn: time for a pause */
+        bool is_old;        /* it has said that it does not speak 5 */
+        unsigned n_closed;
+};
+
+/* False: not a list of URLs that we know, or no such version. */
+bool mqtt_candidates_init(MqttCandidates *candidates, const char *urls, int version);
+void mqtt_candidates_fail(MqttCandidates *candidates, MqttFault fault);
+void mqtt_candidates_succeed(
+        MqttCandidates *candidates); /* decides what the next time begins with */

@@ -1,0 +1,152 @@
+"""Promise: whatever the broker has forgotten, kept, or does not speak, what is published reaches us:
+every filter is subscribed at every connect, and the session outlives the journal."""
+import shutil
+
+import pytest
+
+from waiting import wait_until
+
+
+def source_id(scripted_broker):
+    return scripted_broker.wait_for("SUBSCRIBE").link.client_id
+
+
+def reconnect(scripted_broker, client_id):
+    n = len(scripted_broker.seen("CONNECT", client_id=client_id))
+    scripted_broker.link(client_id).close()
+    return scripted_broker.wait_for("CONNECT", n + 1, client_id=client_id).link
+
+
+def filters_of(scripted_broker, link):
+    return sorted(text for packet in scripted_broker.seen("SUBSCRIBE", link=link)
+                  for text in packet.filters)
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+def test_a_session_that_has_forgotten_its_subscriptions_gets_them_again(
+        make_gateway, scripted_broker, version):
+    gateway = make_gateway(broker=scripted_broker, mqtt__version=version, mqtt__canary="0")
+    gateway.start()
+    client_id = source_id(scripted_broker)
+    wanted = filters_of(scripted_broker, scripted_broker.link(client_id))
+    assert "devices/+/status" in wanted
+
+    link = reconnect(scripted_broker, client_id)  # "session present"
+    wait_until(lambda: filters_of(scripted_broker, link) == wanted, "the same filters again")
+
+    gateway.terminate()
+    gateway.start()
+    link = scripted_broker.link(client_id)
+    wait_until(lambda: filters_of(scripted_broker, link) == wanted, "them after a restart")
+    if version == "5":  # what is retained is not sent again where the subscription is there
+        assert all(packet.retain_handling == [1] for packet in scripted_broker.seen("SUBSCRIBE"))
+
+
+def test_a_route_that_went_while_we_were_away_is_unsubscribed(make_gateway, scripted_broker):
+    gateway = make_gateway(broker=scripted_broker)
+    gateway.routes = "[route extra]\ntopic = lab/{device}/status\nkind = device_status\n"
+    gateway.write_conf()
+    gateway.start()
+    gateway.terminate()
+    gateway.routes = ""
+    gateway.write_conf()
+    gateway.start()
+    assert scripted_broker.wait_for("UNSUBSCRIBE").filters == ["lab/+/status"]
+    for name in ("subscriptions", "client-id"):
+        assert (gateway.folder / "journal" / name).stat().st_mode & 0o077 == 0
+
+
+def test_a_broker_that_never_answers_to_unsubscribing_is_used_all_the_same(
+        make_gateway, scripted_broker):
+    gateway = make_gateway(broker=scripted_broker, mqtt__connect_timeout="1s")
+    scripted_broker.on_unsubscribe = lambda link, packet: None
+    gateway.routes = "[route extra]\ntopic = lab/{device}/status\nkind = device_status\n"
+    gateway.write_conf()
+    gateway.start()
+    gateway.terminate()
+    gateway.routes = ""
+    gateway.write_conf()
+    gateway.start()  # ready
+    wait_until(lambda: "mqtt_unsubscribe_unanswered" in gateway.log(), "it to give up", 60)
+    assert len(scripted_broker.seen("UNSUBSCRIBE")) == 3
+    gateway.wait_ready()
+
+
+def old_broker(link, packet):
+    """Speaks 3.1.1 and nothing newer, and says so in its own words."""
+    link.version = min(link.version, 4)
+    link.connack(code=1 if packet.body[6] > 4 else 0)
+
+
+def mute_broker(link, packet):
+    """Likewise, but it just hangs up."""
+    if packet.body[6] > 4:
+        link.close()
+    else:
+        link.connack()
+
+
+def new_broker(link, packet):
+    link.connack(code=0x84 if packet.body[6] == 5 else 0)
+
+
+@pytest.mark.parametrize("answer", [old_broker, mute_broker, new_broker])
+def test_an_old_broker_is_spoken_to_in_its_own_version(make_gateway, scripted_broker, answer):
+    scripted_broker.on_connect = answer
+    gateway = make_gateway(broker=scripted_broker)
+    gateway.start()
+    link = scripted_broker.link(source_id(scripted_broker))
+    assert link.version == 4
+    gateway.add_user("ana")
+    gateway.add_device("dev-1", "ana")
+    link.publish("devices/dev-1/status", '{"status":"online"}')
+    gateway.database.wait_for("SELECT count(*) FROM device_status_logs", 1)
+    assert "version=4" in gateway.log()
+
+
+def test_brokers_are_tried_in_turn(make_gateway, scripted_broker, broker):
+    dead = "mqtt://127.0.0.1:1"
+    gateway = make_gateway(mqtt__url=f"{dead}, mqtt://127.0.0.1:{broker.port},"
+                                     f"mqtt://127.0.0.1:{scripted_broker.port}")
+    gateway.start()
+    assert f"mqtt_not_connected url={dead} failed" in gateway.log()
+    assert f"mqtt_connected url=mqtt://127.0.0.1:{broker.port} " in gateway.log()
+
+    broker.stop()
+    source_id(scripted_broker)
+    gateway.wait_ready()
+    assert f"mqtt_connected url=mqtt://127.0.0.1:{scripted_broker.port} " in gateway.log()
+
+
+def test_what_is_no_list_of_brokers_is_refused(make_gateway):
+    gateway = make_gateway(mqtt__url="mqtt://a, http://b")
+    done = gateway.cli("check-config", check=False)
+    assert done.returncode == 2
+    assert "mqtt.url" in done.stderr
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+def test_the_session_outlives_an_emptied_journal(make_gateway, broker, version):
+    gateway = make_gateway(mqtt__version=version)
+    gateway.add_user("ana")
+    gateway.add_device("dev-1", "ana")
+    gateway.start()
+    gateway.terminate()
+    for i in range(5):
+        broker.publish("devices/dev-1/status", '{"status":"online","temperature":%d}' % i)
+    shutil.rmtree(gateway.folder / "journal")
+    gateway.start()
+    gateway.database.wait_for("SELECT count(*) FROM device_status_logs", 5)
+    assert "session=resumed" in gateway.log()
+
+
+def test_an_older_journal_keeps_the_name_of_its_session(make_gateway, scripted_broker):
+    gateway = make_gateway(broker=scripted_broker)
+    gateway.start()
+    client_id = source_id(scripted_broker)
+    gateway.terminate()
+    (gateway.folder / "journal" / "client-id").unlink()  # as they were before these notes
+    (gateway.folder / "journal.client-id").unlink()
+    gateway.start()
+    assert source_id(scripted_broker) == client_id
+    assert client_id in (gateway.folder / "journal.client-id").read_text("ascii")
