@@ -8,6 +8,7 @@
 #include "gateway/base/secret.h"
 #include "gateway/cli_command.h"
 #include "gateway/gateway.h"
+#include "gateway/route.h"
 #include "gateway/simulate.h"
 
 #define SIMULATE_MAX_THINGS 1000000
@@ -71,6 +72,31 @@ int cli_migrate(const Cli *cli) {
         return CLI_OK;
 }
 
+/* What both take goes to the first; nothing is wrong with that, but it should be meant. */
+static void cli_warn_of_overlaps(const Routes *routes) {
+        for (size_t i = 0; i < routes_length(routes); ++i)
+                for (size_t k = i + 1; k < routes_length(routes); ++k) {
+                        const Route *first = routes_get(routes, i), *second = routes_get(routes, k);
+                        const char *a = topic_template_filter(first->topic);
+                        const char *b = topic_template_filter(second->topic);
+
+                        if (!topic_filter_meets(a, b))
+                                continue;
+                        fprintf(stderr,
+                                "warning: route %s (%s) and route %s (%s) take the same topics: "
+                                "what both take is %s's%s\n",
+                                first->name,
+                                topic_template_text(first->topic),
+                                second->name,
+                                topic_template_text(second->topic),
+                                first->name,
+                                topic_filter_covers(a, b) || topic_filter_covers(b, a)
+                                        ? ""
+                                        : "; neither takes all of the other's, so a broker that "
+                                          "sends a copy for each subscription doubles it");
+                }
+}
+
 int cli_check_config(const Cli *cli) {
         CLEANUP(config_free) Config *config = NULL;
         int r;
@@ -86,6 +112,7 @@ int cli_check_config(const Cli *cli) {
         if (r != 0)
                 return r == CONFIG_E_INVALID ? CLI_USAGE : CLI_FAULT;
 
+        cli_warn_of_overlaps(config->routes);
         printf("ok\n");
         config_print(config, stdout);
         return CLI_OK;

@@ -7,6 +7,7 @@
 
 #include "gateway/base/err.h"
 #include "gateway/base/log.h"
+#include "gateway/base/topic.h"
 
 #define MQTT_FILTERS_MAX_LINE 65600 /* the longest filter that MQTT allows, and a newline */
 
@@ -70,6 +71,7 @@ int mqtt_filters_replace(MqttFilters **filtersp, MqttFilters **nextp) {
                 if (same) {
                         same->state =
                                 old->state == MQTT_FILTER_STALE ? MQTT_FILTER_WANTED : old->state;
+                        same->may_be_there = old->may_be_there;
                         same->is_reported = old->is_reported;
                 } else if (old->state != MQTT_FILTER_GONE) {
                         r = mqtt_filters_add(next, old->text, MQTT_FILTER_STALE);
@@ -97,12 +99,46 @@ void mqtt_filters_drop_gone(MqttFilters *filters) {
 }
 
 void mqtt_filters_reset(MqttFilters *filters, bool is_session_new) {
-        for (size_t i = 0; i < filters->n_items; ++i)
+        for (size_t i = 0; i < filters->n_items; ++i) {
+                filters->items[i].may_be_there = !is_session_new;
                 if (filters->items[i].state != MQTT_FILTER_STALE)
                         filters->items[i].state = MQTT_FILTER_WANTED;
                 else if (is_session_new)
                         filters->items[i].state = MQTT_FILTER_GONE;
+        }
         mqtt_filters_drop_gone(filters);
+}
+
+static bool mqtt_filters_is_in_use(const MqttFilter *filter) {
+        return filter->state == MQTT_FILTER_WANTED || filter->state == MQTT_FILTER_SUBSCRIBED;
+}
+
+static bool mqtt_filters_is_covered(const MqttFilters *filters, const MqttFilter *filter) {
+        for (size_t i = 0; i < filters->n_items; ++i) {
+                const MqttFilter *other = &filters->items[i];
+
+                if (other != filter && mqtt_filters_is_in_use(other) &&
+                    topic_filter_covers(other->text, filter->text))
+                        return true;
+        }
+        return false;
+}
+
+void mqtt_filters_cover(MqttFilters *filters) {
+        for (size_t i = 0; i < filters->n_items; ++i) {
+                MqttFilter *filter = &filters->items[i];
+                bool is_left_out = filter->state == MQTT_FILTER_COVERED ||
+                                   filter->state == MQTT_FILTER_DOUBLED;
+
+                if (!is_left_out && !mqtt_filters_is_in_use(filter))
+                        continue;
+                if (!mqtt_filters_is_covered(filters, filter))
+                        filter->state = is_left_out ? MQTT_FILTER_WANTED : filter->state;
+                else if (!is_left_out)
+                        filter->state = filter->state == MQTT_FILTER_WANTED && !filter->may_be_there
+                                                ? MQTT_FILTER_COVERED
+                                                : MQTT_FILTER_DOUBLED;
+        }
 }
 
 bool mqtt_filters_have(const MqttFilters *filters, MqttFilterState state) {

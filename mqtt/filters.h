@@ -16,7 +16,9 @@ typedef enum MqttFilterState {
         MQTT_FILTER_SUBSCRIBED,
         MQTT_FILTER_REFUSED, /* wanted, and refused by the broker */
         MQTT_FILTER_STALE,   /* not wanted any more, but the session may have it */
-        MQTT_FILTER_GONE,    /* neither */
+        MQTT_FILTER_COVERED, /* wanted, and a wider one brings its messages */
+        MQTT_FILTER_DOUBLED, /* likewise, but the session may have it as well, and sends a copy */
+        MQTT_FILTER_GONE,    /* not wanted, and not there */
 } MqttFilterState;
 
 typedef struct MqttFilter MqttFilter;
@@ -25,7 +27,8 @@ typedef struct MqttFilters MqttFilters;
 struct MqttFilter {
         char *text;
         MqttFilterState state;
-        bool is_reported; /* that it is granted with less than we asked for */
+        bool may_be_there; /* in the broker's session */
+        bool is_reported;  /* that it is granted with less than we asked for */
 };
 
 struct MqttFilters {
@@ -43,6 +46,11 @@ MqttFilters *mqtt_filters_free(MqttFilters *filters);
 MUST_CHECK int mqtt_filters_replace(MqttFilters **filtersp, MqttFilters **nextp);
 /* A new connection: whatever is wanted is to be subscribed; a new session has nothing to lose. */
 void mqtt_filters_reset(MqttFilters *filters, bool is_session_new);
+/*
+ * A broker may send a message once for each of our filters that takes it. So those whose topics all
+ * belong to a wider one are left out, as long as that one is not refused.
+ */
+void mqtt_filters_cover(MqttFilters *filters);
 bool mqtt_filters_have(const MqttFilters *filters, MqttFilterState state);
 /* Up to @n_max of one state. */
 size_t mqtt_filters_pick(MqttFilters *filters,

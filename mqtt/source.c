@@ -319,6 +319,7 @@ static void mqtt_source_granted(MqttFilter *filter, int code, bool was_refused) 
         if (was_refused)
                 log_info("mqtt_subscribe_granted filter=%s", filter->text);
         filter->is_reported = code < MQTT_SOURCE_QOS;
+        filter->may_be_there = true;
         filter->state = MQTT_FILTER_SUBSCRIBED;
 }
 
@@ -342,16 +343,13 @@ static bool mqtt_source_subscribe_some(MqttSource *source, MqttFilterState state
  * What is not wanted any more. A broker that does not answer to that has lost the connection like
  * any other, but is not asked for ever: messages that no route takes are better than none at all.
  */
-static void mqtt_source_unsubscribe(MqttSource *source) {
+static void mqtt_source_unsubscribe(MqttSource *source, MqttFilterState state) {
         MqttFilter *items[MQTT_SUBSCRIBING_MAX];
         const char *texts[MQTT_SUBSCRIBING_MAX];
         size_t n;
 
         while (source->n_unanswered < MQTT_SOURCE_FLAPS &&
-               (n = mqtt_filters_pick(source->filters,
-                                      MQTT_FILTER_STALE,
-                                      items,
-                                      MQTT_SUBSCRIBING_MAX)) > 0) {
+               (n = mqtt_filters_pick(source->filters, state, items, MQTT_SUBSCRIBING_MAX)) > 0) {
                 for (size_t i = 0; i < n; ++i)
                         texts[i] = items[i]->text;
                 if (mqtt_subscribing_end(source->session, texts, n) != 0) {
@@ -359,8 +357,11 @@ static void mqtt_source_unsubscribe(MqttSource *source) {
                                 log_warning("mqtt_unsubscribe_unanswered filter=%s", texts[0]);
                         return;
                 }
-                for (size_t i = 0; i < n; ++i)
-                        items[i]->state = MQTT_FILTER_GONE;
+                for (size_t i = 0; i < n; ++i) {
+                        items[i]->may_be_there = false;
+                        items[i]->state =
+                                state == MQTT_FILTER_STALE ? MQTT_FILTER_GONE : MQTT_FILTER_COVERED;
+                }
                 mqtt_filters_drop_gone(source->filters);
         }
 }
@@ -376,12 +377,16 @@ static void mqtt_source_note(MqttSource *source) {
 /* Brings the broker's session up to what is wanted. */
 static void mqtt_source_subscribe(MqttSource *source) {
         mqtt_source_note(source);
-        while (mqtt_filters_have(source->filters, MQTT_FILTER_WANTED))
+        mqtt_filters_cover(source->filters);
+        while (mqtt_filters_have(source->filters, MQTT_FILTER_WANTED)) {
                 if (!mqtt_source_subscribe_some(source, MQTT_FILTER_WANTED))
                         return;
+                mqtt_filters_cover(source->filters); /* a wide one may have been refused */
+        }
         if (!atomic_load(&source->is_connected) && mqtt_session_is_connected(source->session))
                 mqtt_source_set_ready(source, true);
-        mqtt_source_unsubscribe(source);
+        mqtt_source_unsubscribe(source, MQTT_FILTER_DOUBLED);
+        mqtt_source_unsubscribe(source, MQTT_FILTER_STALE);
         if (mqtt_filters_have(source->filters, MQTT_FILTER_REFUSED) &&
             mqtt_session_is_connected(source->session) &&
             mqtt_backoff_left_ms(&source->subscribing) == 0) {

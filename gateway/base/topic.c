@@ -230,3 +230,58 @@ int topic_template_expand(const TopicTemplate *template,
         *ret_topic = topic;
         return 0;
 }
+
+/* ---- filters ---- */
+
+static Text topic_filter_level(const char **at) {
+        Text level = { *at, strcspn(*at, "/") };
+
+        *at += level.n;
+        return level;
+}
+
+static bool topic_filter_is(Text level, const char *text) {
+        return text_equal(level, text_of(text));
+}
+
+/* True: they agree in one level more; *ret_is_rest: and in all that follow. */
+static bool topic_filter_agree(Text a, Text b, bool both_ways, bool *ret_is_rest) {
+        *ret_is_rest = topic_filter_is(a, "#") || (both_ways && topic_filter_is(b, "#"));
+        if (*ret_is_rest)
+                return true;
+        if (topic_filter_is(a, "+"))
+                return !topic_filter_is(b, "#");
+        return text_equal(a, b) || (both_ways && topic_filter_is(b, "+"));
+}
+
+static bool topic_filter_compare(const char *a, const char *b, bool both_ways) {
+        bool is_rest = false;
+
+        if (strcmp(a, b) == 0)
+                return true;
+        if (strncmp(a, "$share/", 7) == 0 || strncmp(b, "$share/", 7) == 0)
+                return false;
+        if ((*a == '$') != (*b == '$')) /* no wildcard at the beginning takes $SYS and the like */
+                return false;
+        for (;;) {
+                if (!topic_filter_agree(topic_filter_level(&a),
+                                        topic_filter_level(&b),
+                                        both_ways,
+                                        &is_rest))
+                        return false;
+                if (is_rest || (*a == '\0' && *b == '\0'))
+                        return true;
+                if (*a == '\0' || *b == '\0') /* "a/#" is "a" as well */
+                        return strcmp(a, "/#") == 0 || (both_ways && strcmp(b, "/#") == 0);
+                ++a;
+                ++b;
+        }
+}
+
+bool topic_filter_covers(const char *wide, const char *narrow) {
+        return topic_filter_compare(wide, narrow, false);
+}
+
+bool topic_filter_meets(const char *a, const char *b) {
+        return topic_filter_compare(a, b, true);
+}

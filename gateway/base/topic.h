@@ -42,4 +42,9 @@ MUST_CHECK int topic_template_expand(const TopicTemplate *template,
                                      const TopicMatch *values,
                                      char **ret_topic);
 
+/* Of two MQTT filters: is every topic of @narrow one of @wide; is there a topic of both? Shared
+ * subscriptions ($share/…) are apart from all others. */
+bool topic_filter_covers(const char *wide, const char *narrow);
+bool topic_filter_meets(const char *a, const char *b);
+
 DEFINE_CLEANUP(TopicTemplate *, topic_template_free);

@@ -150,3 +150,37 @@ def test_an_older_journal_keeps_the_name_of_its_session(make_gateway, scripted_b
     gateway.start()
     assert source_id(scripted_broker) == client_id
     assert client_id in (gateway.folder / "journal.client-id").read_text("ascii")
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+def test_overlapping_routes_store_a_message_once(make_gateway, broker, version):
+    gateway = make_gateway(mqtt__version=version)
+    gateway.add_user("ana")
+    gateway.add_device("dev-1", "ana")
+    gateway.routes = ("[route site]\ntopic = site/{device}/tele\nkind = telemetry\n"
+                      "[route any]\ntopic = {user}/{device}/tele\nkind = telemetry\n"
+                      # over a built-in one
+                      "[route one]\ntopic = {user}/{device}/telemetry\nkind = telemetry\n")
+    gateway.write_conf()
+    done = gateway.cli("check-config")
+    assert "warning: route site (site/{device}/tele) and route any" in done.stderr
+    gateway.start()
+    for i in range(5):
+        broker.publish("site/dev-1/tele", '{"n":%d}' % i)
+        broker.publish("ana/dev-1/tele", '{"n":%d}' % i)
+        broker.publish("ems/dev-1/telemetry", '{"n":%d}' % i)
+    gateway.database.wait_for("SELECT count(DISTINCT seq) FROM telemetry", 15)
+    broker.publish("ana/dev-1/tele", '{"last":true}')
+    gateway.database.wait_for("SELECT count(*) FROM telemetry WHERE payload::text LIKE '%last%'", 1)
+    assert gateway.database.value("SELECT count(*) FROM telemetry") == 16
+
+
+def test_a_narrow_filter_stands_in_for_a_wide_one_that_is_refused(make_gateway, scripted_broker):
+    scripted_broker.on_subscribe = lambda link, packet: link.suback(
+        packet.packet_id, [0x80 if packet.filters == ["+/+/tele"] else 1])
+    gateway = make_gateway(broker=scripted_broker)
+    gateway.routes = ("[route site]\ntopic = site/{device}/tele\nkind = telemetry\n"
+                      "[route any]\ntopic = {user}/{device}/tele\nkind = telemetry\n")
+    gateway.write_conf()
+    gateway.start()
+    assert "site/+/tele" in scripted_broker.filters(source_id(scripted_broker))

@@ -69,6 +69,27 @@ static void test_each_connection_subscribes_to_all_that_is_wanted(void **state) 
         assert_int_equal(count(filters, MQTT_FILTER_WANTED), 2);
 }
 
+static void test_a_wide_filter_brings_what_a_narrow_one_would(void **state) {
+        CLEANUP(mqtt_filters_free) MqttFilters *filters = make("site/+/tele", "+/+/tele");
+
+        (void)state;
+        mqtt_filters_reset(filters, true);
+        mqtt_filters_cover(filters);
+        assert_int_equal(filters->items[0].state, MQTT_FILTER_COVERED);
+        assert_int_equal(filters->items[1].state, MQTT_FILTER_WANTED);
+
+        filters->items[1].state = MQTT_FILTER_REFUSED;
+        mqtt_filters_cover(filters);
+        assert_int_equal(filters->items[0].state, MQTT_FILTER_WANTED);
+        filters->items[0].state = filters->items[1].state = MQTT_FILTER_SUBSCRIBED;
+        mqtt_filters_cover(filters);
+        assert_int_equal(filters->items[0].state, MQTT_FILTER_DOUBLED);
+
+        mqtt_filters_reset(filters, false); /* the session may have both */
+        mqtt_filters_cover(filters);
+        assert_int_equal(filters->items[0].state, MQTT_FILTER_DOUBLED);
+}
+
 static void test_new_session_has_nothing_to_lose(void **state) {
         CLEANUP(mqtt_filters_free) MqttFilters *filters = make("a/#", "b/#");
 
@@ -187,6 +208,7 @@ int main(void) {
                 cmocka_unit_test(test_repeated_filter_is_one),
                 cmocka_unit_test(test_change_keeps_what_stays_and_marks_what_goes),
                 cmocka_unit_test(test_each_connection_subscribes_to_all_that_is_wanted),
+                cmocka_unit_test(test_a_wide_filter_brings_what_a_narrow_one_would),
                 cmocka_unit_test(test_new_session_has_nothing_to_lose),
                 cmocka_unit_test(test_file_tells_the_next_process_what_the_session_has),
                 cmocka_unit_test(test_urls_become_addresses),

@@ -138,8 +138,31 @@ static void test_expand_refuses_what_is_not_one_level(void **state) {
         }
 }
 
+static void test_filters_cover_and_meet(void **state) {
+        static const struct {
+                const char *a, *b;
+                bool covers, meets;
+        } cases[] = {
+                { "a/b", "a/b", true, true },        { "a/+", "a/b", true, true },
+                { "a/b", "a/+", false, true },       { "+/+/c", "a/+/c", true, true },
+                { "a/+/c", "+/b/c", false, true },   { "a/+", "a/b/c", false, false },
+                { "a/+/c", "b/+/c", false, false },  { "#", "a/b", true, true },
+                { "a/#", "a", true, true },          { "a/+", "a/#", false, true },
+                { "a/#", "b/#", false, false },      { "+/b", "$SYS/b", false, false },
+                { "#", "$share/g/a", false, false }, { "a//b", "a/+/b", false, true },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                assert_int_equal(topic_filter_covers(cases[i].a, cases[i].b), cases[i].covers);
+                assert_int_equal(topic_filter_meets(cases[i].a, cases[i].b), cases[i].meets);
+                assert_int_equal(topic_filter_meets(cases[i].b, cases[i].a), cases[i].meets);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_filters_cover_and_meet),
                 cmocka_unit_test(test_template_captures_and_makes_its_filter),
                 cmocka_unit_test(test_camera_is_a_device),
                 cmocka_unit_test(test_only_the_whole_topic_matches),
