@@ -66,18 +66,3 @@ def test_a_wrong_answer_to_a_subscription_costs_the_connection(gateway, scripted
     scripted_broker.on_subscribe = once
     gateway.start(wait=False)
     stores_what_comes(gateway, scripted_broker)
-
-
-@pytest.mark.parametrize("answer", [lambda link, packet: None,
-                                    lambda link, packet: link.puback(packet.packet_id, 0x97)],
-                         ids=["none", "a refusal"])
-def test_a_letter_that_no_broker_took_is_kept(make_gateway, scripted_broker, answer):
-    gateway = make_gateway(broker=scripted_broker, mqtt__connect_timeout="1s")
-    gateway.start()
-    scripted_broker.seen("SUBSCRIBE")[-1].link.publish("devices/dev-1/status", "{")
-    gateway.database.wait_for("SELECT count(*) FROM dead_letters", 1)
-    scripted_broker.on_publish = answer
-    done = gateway.cli("dead-letters", "replay", "--reason", "bad_json", check=False)
-    assert done.returncode != 0, done.stdout
-    assert "replayed 0" in done.stdout
-    assert gateway.database.value("SELECT count(*) FROM dead_letters") == 1

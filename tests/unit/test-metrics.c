@@ -131,7 +131,7 @@ static void *count(void *arg) {
         (void)arg;
         for (int i = 0; i < N_EACH; ++i) {
                 metric_add(METRIC_COMMITTED, 1);
-                metric_add_dead_letter(REASON_BAD_TIME, 1);
+                metric_add_dead_letter(REASON_OUT_OF_RANGE, 1);
                 histogram_observe(HISTOGRAM_BATCH_SIZE, 2);
         }
         return NULL;
@@ -150,7 +150,7 @@ static void test_no_count_is_lost_between_threads(void **state) {
         buf_reset(&buf);
         metrics_render(&buf);
         assert_has_line(&buf, "tidegate_committed_total 200000");
-        assert_has_line(&buf, "tidegate_dead_lettered_total{reason=\"bad_time\"} 200000");
+        assert_has_line(&buf, "tidegate_dead_lettered_total{reason=\"out_of_range\"} 200000");
         assert_has_line(&buf, "tidegate_batch_messages_sum 400000");
         assert_has_line(&buf, "tidegate_batch_messages_count 200000");
 }
