@@ -4,6 +4,7 @@
 
 #include "gateway/base/arena.h"
 #include "gateway/base/err.h"
+#include "gateway/base/name.h"
 #include "gateway/decode.h"
 #include "gateway/former.h"
 #include "gateway/journal.h"
@@ -172,7 +173,8 @@ static BatchWant batch_want_of(const BatchContext *context, const Record *record
                                                        record->topic,
                                                        &match)
                                       : routes_by_kind(context->routes, record->kind);
-        if (!route || !route->auto_register || record->seq == context->registered_seq)
+        if (!route || !route->auto_register || record->seq == context->registered_seq ||
+            name_is_number(record->device)) /* nothing new gets a number for a code */
                 return BATCH_WANTS_NOTHING;
         return BATCH_WANTS_REGISTER;
 }

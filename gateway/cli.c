@@ -78,7 +78,7 @@ static const CliCommand cli_commands[] = {
         { "simulate", "[--vehicles N] [--devices N] [--rate R] [--replay FILE]",
           "Publish a moving fleet, or a recorded one.",
           cli_simulate, 0, 0, BIT(CLI_VEHICLES) | BIT(CLI_DEVICES) | BIT(CLI_RATE) |
-          BIT(CLI_REPLAY) | BIT(CLI_SPEED) | BIT(CLI_USER) | BIT(CLI_COUNT) | BIT(CLI_SEED) },
+          BIT(CLI_REPLAY) | BIT(CLI_SPEED) | BIT(CLI_PREFIX) | BIT(CLI_USER) | BIT(CLI_COUNT) | BIT(CLI_SEED) },
         { "version", "", "Print the version.", cli_version, 0, 0, 0 },
 };
 /* clang-format on */
@@ -95,6 +95,7 @@ static const struct {
         [CLI_EXAMPLE] = { "example", NULL, "print a file with every key, its default and help" },
         [CLI_LIMIT] = { "limit", "N", "at most so many lines (50)" },
         [CLI_NAME] = { "name", "NAME", "for people" },
+        [CLI_PREFIX] = { "prefix", "TEXT", "of a recording: before each code, such as mmsi-" },
         [CLI_RATE] = { "rate", "R", "messages a second, all together (20; 0: as fast as it goes)" },
         [CLI_REASON] = { "reason", "CODE", "those of one reason, such as bad_json" },
         [CLI_REPLAY] = { "replay", "FILE", "a recording: CSV, also .gz" },

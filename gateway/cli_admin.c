@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <strings.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include "db/listing.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
+#include "gateway/base/name.h"
 #include "gateway/base/secret.h"
 #include "gateway/cli_command.h"
 
@@ -28,6 +30,14 @@ static int cli_check_name(const Cli *cli, const char *name) {
                                        "bad name '%s': allowed: 1 to %d bytes, no space, / + #",
                                        name,
                                        CLI_NAME_MAX);
+        if (!name_is_utf8(text_of(name)))
+                return cli_usage_error(cli, "bad name: it is not UTF-8");
+        if (name_is_number(text_of(name)))
+                return cli_usage_error(cli,
+                                       "bad name '%s': it could be taken for an id; allowed: one "
+                                       "with a letter, such as no-%s",
+                                       name,
+                                       strncasecmp(name, "id:", 3) == 0 ? name + 3 : name);
         return CLI_OK;
 }
 

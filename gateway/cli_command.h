@@ -26,6 +26,7 @@ typedef enum CliOption {
         CLI_EXAMPLE,
         CLI_LIMIT,
         CLI_NAME,
+        CLI_PREFIX,
         CLI_RATE,
         CLI_REASON,
         CLI_REPLAY,

@@ -139,8 +139,9 @@ static int cli_simulate_options(const Cli *cli, SimulateOptions *options) {
         options->speed = 1;
         options->user = cli->values[CLI_USER];
         options->replay = cli->values[CLI_REPLAY];
-        if (!options->replay && cli->values[CLI_SPEED])
-                return cli_usage_error(cli, "--speed is for --replay");
+        options->prefix = cli->values[CLI_PREFIX];
+        if (!options->replay && (cli->values[CLI_SPEED] || options->prefix))
+                return cli_usage_error(cli, "--speed and --prefix are for --replay");
         r = cli_number(cli, CLI_VEHICLES, 0, SIMULATE_MAX_THINGS, &vehicles);
         if (r == CLI_OK)
                 r = cli_number(cli, CLI_DEVICES, 0, SIMULATE_MAX_THINGS, &devices);

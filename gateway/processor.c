@@ -22,6 +22,7 @@
 #include "gateway/judge.h"
 #include "gateway/lane.h"
 #include "gateway/latest.h"
+#include "gateway/numbers.h"
 #include "gateway/outbox.h"
 #include "gateway/route.h"
 
@@ -308,6 +309,8 @@ static int processor_load_registry(Processor *processor) {
         if (r != 0)
                 return r;
         processor->fresh_us = now_us;
+        if (!processor->was_ready)
+                numbers_warn(delta);
         return processor_apply(processor, delta);
 }
 

@@ -1,8 +1,17 @@
 #include "gateway/resolve.h"
 
+#include "gateway/base/name.h"
+
 static void resolve_refuse(Record *record, Reason reason, Text detail) {
         record->reason = reason;
         record->detail = detail;
+}
+
+/* Why nothing was found. */
+static Text resolve_doubt(Text name) {
+        if (name_spelt_id(name) == 0)
+                return TEXT("there is none of this name");
+        return TEXT("no code or id, or one's code and another owner's id: say id:5 for the id 5");
 }
 
 /* An owner in the topic speaks only for what is its own. */
@@ -17,7 +26,7 @@ static void resolve_user(const Registry *registry, Record *record) {
                 return;
         user = registry_find_user(registry, record->user);
         if (!user || !user->is_active)
-                resolve_refuse(record, REASON_UNKNOWN_USER, TEXT("no such user"));
+                resolve_refuse(record, REASON_UNKNOWN_USER, resolve_doubt(record->user));
         else
                 record->user_id = user->id;
 }
@@ -25,8 +34,9 @@ static void resolve_user(const Registry *registry, Record *record) {
 static const Device *resolve_find_device(const Registry *registry, const Record *record) {
         const Device *device;
 
-        device = record->device_id != 0 ? registry_device(registry, record->device_id)
-                                        : registry_find_device(registry, record->device);
+        device = record->device_id != 0
+                         ? registry_device(registry, record->device_id)
+                         : registry_find_device_of(registry, record->user_id, record->device);
         return device && device->is_active ? device : NULL;
 }
 
@@ -37,7 +47,7 @@ static void resolve_device(const Registry *registry, Record *record) {
                 return;
         device = resolve_find_device(registry, record);
         if (!device)
-                resolve_refuse(record, REASON_UNKNOWN_DEVICE, TEXT("no such device"));
+                resolve_refuse(record, REASON_UNKNOWN_DEVICE, resolve_doubt(record->device));
         else if (resolve_owner_differs(record, device->user_id))
                 resolve_refuse(record, REASON_WRONG_OWNER, TEXT("the device is another user's"));
         else
@@ -49,9 +59,9 @@ static void resolve_vehicle(const Registry *registry, Record *record) {
 
         if (!record->vehicle.data)
                 return;
-        vehicle = registry_find_vehicle(registry, record->vehicle);
+        vehicle = registry_find_vehicle_of(registry, record->user_id, record->vehicle);
         if (!vehicle || !vehicle->is_active)
-                resolve_refuse(record, REASON_UNKNOWN_VEHICLE, TEXT("no such vehicle"));
+                resolve_refuse(record, REASON_UNKNOWN_VEHICLE, resolve_doubt(record->vehicle));
         else if (resolve_owner_differs(record, vehicle->user_id))
                 resolve_refuse(record, REASON_WRONG_OWNER, TEXT("the vehicle is another user's"));
         else

@@ -19,6 +19,7 @@
 #define SIMULATE_MAX_GAP_US  5000000 /* no gap of a replay lasts longer, at any speed */
 #define SIMULATE_MAX_LAG_US  1000000 /* behind its time by more: forget it, do not rush after it */
 #define SIMULATE_DEFAULT_WHO "demo"
+#define SIMULATE_VEHICLE     160
 
 typedef struct Simulation Simulation;
 
@@ -139,14 +140,20 @@ static size_t n_routes_of(const Routes *routes, Kind kind) {
 static int topic_of(const SimulateOptions *options,
                     const SimulatedMessage *message,
                     char **ret_topic) {
+        char vehicle[SIMULATE_VEHICLE];
         TopicMatch names = {
                 .user = text_of(options->user ? options->user : SIMULATE_DEFAULT_WHO),
-                .vehicle = text_of(message->vehicle),
                 .device = text_of(message->device),
         };
         size_t n = n_routes_of(options->routes, message->kind);
         int r = TOPIC_E_INVALID;
 
+        snprintf(vehicle,
+                 sizeof(vehicle),
+                 "%s%s",
+                 options->prefix && *message->vehicle ? options->prefix : "",
+                 message->vehicle);
+        names.vehicle = text_of(vehicle);
         for (size_t i = 0; r > 0 && i < n; ++i) {
                 const Route *route =
                         nth_route(options->routes, message->kind, (message->nth + i) % n);

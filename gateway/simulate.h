@@ -27,6 +27,7 @@ struct SimulateOptions {
         int64_t n_messages; /* stop after so many; 0 = until stopped */
         const char *user;   /* owner in topics under users/{user} */
         const char *replay; /* CSV or CSV.gz; NULL = invent */
+        const char *prefix; /* of the replay: comes before its codes; NULL = nothing */
         double speed;       /* of the replay: 1 = as recorded, 0 = as fast as the broker takes it */
         uint64_t seed;      /* same seed, same fleet */
 };

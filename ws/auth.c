@@ -512,16 +512,6 @@ const User *ws_auth_user(const WsClaims *claims, const Registry *registry) {
         return user && user->is_active && ws_auth_is_current(claims, user) ? user : NULL;
 }
 
-bool ws_auth_is_device(const WsAuth *auth, const Device *device, Text token) {
-        uint8_t hash[SECRET_HASH_SIZE];
-
-        if (!auth->pepper || !device->is_active || !device->has_token || token.n == 0)
-                return false;
-        if (secret_token_hash(text_of(auth->pepper), token, hash) != 0)
-                return false;
-        return secret_equal(hash, device->token_hash, sizeof(hash));
-}
-
 /* Found by its hash, which nobody without the pepper can aim at: how long that takes tells nothing.
  */
 const Device *ws_auth_device(const WsAuth *auth, const Registry *registry, Text token) {

@@ -66,7 +66,6 @@ MUST_CHECK int ws_auth_verify(const WsAuth *auth,
                               const char **ret_why);
 /* The user that the claims name; NULL if unknown, not active, or if his tokens were ended since. */
 const User *ws_auth_user(const WsClaims *claims, const Registry *registry);
-bool ws_auth_is_device(const WsAuth *auth, const Device *device, Text token); /* constant time */
 /* Whose token it is; NULL: nobody's. */
 const Device *ws_auth_device(const WsAuth *auth, const Registry *registry, Text token);
 bool ws_auth_is_anonymous(const WsAuth *auth, Text path);

@@ -20,7 +20,8 @@ static bool ws_b_takes_device(Text path) {
 }
 
 static int ws_b_admit(WsClient *client, const WsIdentity *identity, Text target) {
-        const Device *device = registry_find_device(client->hub->registry, target);
+        const Device *device =
+                registry_find_device_for(client->hub->registry, identity->user, target);
 
         if (identity->device)
                 return ws_edge_new(client, identity->device) < 0 ? 503 : 0;

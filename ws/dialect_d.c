@@ -20,7 +20,7 @@ static int ws_d_admit(WsClient *client, const WsIdentity *identity, Text target)
         if (!target.data)
                 return 0;
 
-        vehicle = registry_find_vehicle(client->hub->registry, target);
+        vehicle = registry_find_vehicle_for(client->hub->registry, identity->user, target);
         if (!vehicle)
                 return 404;
         if (!client->sees_all && !registry_sees_vehicle(identity->user, vehicle))
@@ -94,6 +94,7 @@ static int ws_d_compare_ids(const void *a, const void *b) {
 }
 
 static int ws_d_choose_vehicles(WsClient *client, const WsCommandList *vehicles) {
+        const User *user = registry_user(client->hub->registry, client->user_id);
         char name[256];
         int64_t *ids;
         size_t n = 0;
@@ -109,7 +110,9 @@ static int ws_d_choose_vehicles(WsClient *client, const WsCommandList *vehicles)
                 const Vehicle *vehicle = NULL;
 
                 if (ws_command_name(vehicles, i, name))
-                        vehicle = registry_find_vehicle(client->hub->registry, text_of(name));
+                        vehicle = registry_find_vehicle_for(client->hub->registry,
+                                                            user,
+                                                            text_of(name));
                 if (vehicle) /* what does not exist selects nothing */
                         ids[n++] = vehicle->id;
         }

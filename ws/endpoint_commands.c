@@ -44,8 +44,9 @@ int ws_endpoint_command(WsCall *call) {
         if (refused.status == 0 && ws_commands_take_key(call, &order, &refused)) {
                 r = ws_commanding_ask(call->options,
                                       call->identity.user,
-                                      registry_find_device(call->access->registry,
-                                                           text_of(call->target)),
+                                      registry_find_device_for(call->access->registry,
+                                                               call->identity.user,
+                                                               text_of(call->target)),
                                       &order,
                                       &call->query,
                                       &refused);

@@ -66,7 +66,9 @@ int ws_endpoint_detections(WsCall *call) {
         if (!ws_data_number(call, "minutes", 1, WS_DATA_MINUTES_MAX, &minutes))
                 return ws_data_bad(call, "minutes must be a whole number from 1 to 1440.");
         if (ws_request_param(call->request, "device_id", code, sizeof(code)) && *code) {
-                device = registry_find_device(call->access->registry, text_of(code));
+                device = registry_find_device_for(call->access->registry,
+                                                  call->identity.user,
+                                                  text_of(code));
                 if (!device ||
                     (call->identity.user && !registry_sees_device(call->identity.user, device))) {
                         ws_response_problem(call->response,

@@ -195,8 +195,9 @@ static bool ws_history_refuse(WsCall *call, bool exists, const char *what) {
 }
 
 bool ws_endpoint_see_vehicle(WsCall *call, const char *name, const Vehicle **ret_vehicle) {
-        const Vehicle *vehicle = registry_find_vehicle(call->access->registry, text_of(name));
         const User *user = call->identity.user;
+        const Vehicle *vehicle =
+                registry_find_vehicle_for(call->access->registry, user, text_of(name));
 
         if (!vehicle || (user && !registry_sees_vehicle(user, vehicle)))
                 return ws_history_refuse(call, vehicle != NULL, "vehicle");
@@ -205,8 +206,9 @@ bool ws_endpoint_see_vehicle(WsCall *call, const char *name, const Vehicle **ret
 }
 
 bool ws_endpoint_see_device(WsCall *call, const char *name, const Device **ret_device) {
-        const Device *device = registry_find_device(call->access->registry, text_of(name));
         const User *user = call->identity.user;
+        const Device *device =
+                registry_find_device_for(call->access->registry, user, text_of(name));
 
         if (!device || (user && !registry_sees_device(user, device)))
                 return ws_history_refuse(call, device != NULL, "device");

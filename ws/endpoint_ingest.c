@@ -8,8 +8,7 @@
 static bool ws_ingest_is_own(const WsCall *call, const WsDetections *detections) {
         const Device *device = call->identity.device;
 
-        return !*detections->device ||
-               registry_find_device(call->access->registry, text_of(detections->device)) == device;
+        return !*detections->device || device_is_called(device, text_of(detections->device));
 }
 
 static int ws_ingest_journal(WsCall *call, const WsDetections *detections) {

@@ -216,21 +216,18 @@ static WsRefusal ws_gate_refuse_admission(int status) {
         }
 }
 
-/* The device that @target names, if the bearer is its token and the path is for devices. Nobody
- * learns by the time that it takes whether there is such a device. */
+/* The device whose token the bearer is, if @target is one of its names and the path is for devices:
+ * the token decides, not what else may have that name. */
 static const Device *ws_gate_device(const WsGate *gate, const WsDialect *dialect, Text target) {
-        static const Device nobody = { .is_active = true, .has_token = true };
         const Device *device;
 
         if (!dialect->takes_device || !dialect->takes_device(text_of(gate->request->path)) ||
             !*gate->request->bearer)
                 return NULL;
-        device = registry_find_device(gate->access->registry, target);
-        return ws_auth_is_device(gate->access->auth,
-                                 device ? device : &nobody,
-                                 text_of(gate->request->bearer))
-                       ? device
-                       : NULL;
+        device = ws_auth_device(gate->access->auth,
+                                gate->access->registry,
+                                text_of(gate->request->bearer));
+        return device && device_is_called(device, target) ? device : NULL;
 }
 
 /* Who is it, and may it? On success *@ret_client is the new client. A fault is an int < 0. */

@@ -140,7 +140,7 @@ static int ws_proto_admit(WsClient *client, const WsIdentity *identity, Text tar
         if (r < 0)
                 return 503;
         if (target.data)
-                vehicle = registry_find_vehicle(client->hub->registry, target);
+                vehicle = registry_find_vehicle_for(client->hub->registry, identity->user, target);
         if (!identity->user && !identity->is_anonymous) {
                 if (!ws_hub_has_place_for_unknown(client->hub))
                         return 429;
@@ -358,6 +358,7 @@ static int ws_proto_command(WsClient *client, const WsAsk *ask, Text message, Te
         static const WsTrouble busy = { "busy", "too many commands are under way", true };
         __attribute__((cleanup(ws_order_done))) WsOrder order = { 0 };
         WsHub *hub = client->hub;
+        const User *user = registry_user(hub->registry, client->user_id);
         CLEANUP(query_free) Query *query = NULL;
         WsRefused refused = { 0 };
         int r;
@@ -365,8 +366,8 @@ static int ws_proto_command(WsClient *client, const WsAsk *ask, Text message, Te
         r = ws_commanding_read(hub->options, message, &order, &refused);
         if (r == 0 && refused.status == 0)
                 r = ws_commanding_ask(hub->options,
-                                      registry_user(hub->registry, client->user_id),
-                                      registry_find_device(hub->registry, ask->device),
+                                      user,
+                                      registry_find_device_for(hub->registry, user, ask->device),
                                       &order,
                                       &query,
                                       &refused);

@@ -5,6 +5,7 @@
 
 #include "gateway/base/err.h"
 #include "gateway/base/index.h"
+#include "gateway/base/name.h"
 #include "ws/push.h"
 
 /* ---- who asks ------------------------------------------------------------------------------- */
@@ -123,7 +124,7 @@ static void ws_subscription_unname(WsSubscription *subscription, const WsTarget 
 }
 
 static int ws_subscription_aim_vehicle(WsSubscription *subscription, const WsEye *eye, Text name) {
-        const Vehicle *vehicle = registry_find_vehicle(eye->registry, name);
+        const Vehicle *vehicle = registry_find_vehicle_for(eye->registry, eye->user, name);
 
         if (!vehicle)
                 return WS_SUBSCRIPTION_E_NOT_FOUND;
@@ -133,7 +134,7 @@ static int ws_subscription_aim_vehicle(WsSubscription *subscription, const WsEye
 }
 
 static int ws_subscription_aim_device(WsSubscription *subscription, const WsEye *eye, Text name) {
-        const Device *device = registry_find_device(eye->registry, name);
+        const Device *device = registry_find_device_for(eye->registry, eye->user, name);
 
         if (!device)
                 return WS_SUBSCRIPTION_E_NOT_FOUND;
@@ -144,16 +145,10 @@ static int ws_subscription_aim_device(WsSubscription *subscription, const WsEye 
 
 /* A group is no secret and no right: of its devices everybody gets what he sees anyway. */
 static int ws_subscription_aim_group(WsSubscription *subscription, Text name) {
-        int64_t id = 0;
+        int64_t said = name_said_id(name);
+        int64_t id = said != 0 ? said : name_spelt_id(name);
 
-        if (name.n == 0 || name.n > 18)
-                return WS_SUBSCRIPTION_E_BAD;
-        for (size_t i = 0; i < name.n; ++i) {
-                if (name.data[i] < '0' || name.data[i] > '9')
-                        return WS_SUBSCRIPTION_E_BAD;
-                id = id * 10 + (name.data[i] - '0');
-        }
-        return id == 0 ? WS_SUBSCRIPTION_E_NOT_FOUND
+        return id == 0 ? WS_SUBSCRIPTION_E_BAD
                        : ws_subscription_add(subscription, WS_TARGET_GROUP, id);
 }
 

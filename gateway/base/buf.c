@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/name.h"
 
 #define BUF_MIN_CAPACITY 256
 
@@ -110,32 +111,6 @@ void buf_printf(Buf *buf, const char *format, ...) {
         buf->n += (size_t)n;
 }
 
-/* Bytes of the UTF-8 sequence at the start of @s; 0 if it is not one (RFC 3629). */
-static size_t buf_utf8_length(const unsigned char *s, size_t n) {
-        static const struct {
-                unsigned char first, last;     /* of the first byte */
-                unsigned char lowest, highest; /* of the second */
-                size_t length;
-        } forms[] = {
-                { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-                { 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 },
-                { 0xee, 0xef, 0x80, 0xbf, 3 }, { 0xf0, 0xf0, 0x90, 0xbf, 4 },
-                { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
-        };
-
-        for (size_t i = 0; i < N_ELEMENTS(forms); ++i) {
-                if (s[0] < forms[i].first || s[0] > forms[i].last)
-                        continue;
-                if (n < forms[i].length || s[1] < forms[i].lowest || s[1] > forms[i].highest)
-                        return 0;
-                for (size_t k = 2; k < forms[i].length; ++k)
-                        if ((s[k] & 0xc0) != 0x80)
-                                return 0;
-                return forms[i].length;
-        }
-        return 0;
-}
-
 static bool buf_json_is_plain(unsigned char c) {
         return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
@@ -147,7 +122,7 @@ static size_t buf_json_special(Buf *buf, const unsigned char *s, size_t n) {
 
         if (s[0] >= 0x80) {
                 /* A frame with broken UTF-8 makes browsers close: never write one. */
-                length = buf_utf8_length(s, n);
+                length = name_utf8_length(s, n);
                 if (length > 0)
                         buf_append(buf, s, length);
                 else

@@ -4,6 +4,7 @@
 
 #include "gateway/base/err.h"
 #include "gateway/base/idlist.h"
+#include "gateway/base/name.h"
 #include "gateway/base/registry_graph.h"
 
 #define REGISTRY_MAX_TEXTS 6 /* of one row */
@@ -436,29 +437,82 @@ bool registry_is_loaded(const Registry *registry) {
         return registry->is_loaded;
 }
 
-/* The id that the text spells: decimal, without sign, leading zeros or anything else; 0 if none. */
-static int64_t registry_id(Text text) {
-        int64_t id = 0;
-
-        if (!text.data || text.n == 0 || text.n > 18 || text.data[0] == '0')
-                return 0;
-        for (size_t i = 0; i < text.n; ++i) {
-                if (text.data[i] < '0' || text.data[i] > '9')
-                        return 0;
-                id = id * 10 + (text.data[i] - '0');
-        }
-        return id;
-}
-
 static const GraphNode *registry_named(const Registry *registry, GraphKind kind, Text name) {
         return name.data ? index_get(registry->names[kind], name.data, name.n) : NULL;
 }
 
-static const GraphNode *registry_find(const Registry *registry, GraphKind kind, Text name_or_id) {
-        const GraphNode *node = registry_named(registry, kind, name_or_id);
-        int64_t id = node ? 0 : registry_id(name_or_id);
+static const GraphNode *registry_node(const Registry *registry, GraphKind kind, int64_t id) {
+        return id != 0 ? graph_find(&registry->graph, kind, id) : NULL;
+}
 
-        return id != 0 ? graph_find(&registry->graph, kind, id) : node;
+static int64_t registry_owner(const GraphNode *node) {
+        switch (node->kind) {
+        case GRAPH_DEVICE:
+                return node->device.user_id;
+        case GRAPH_VEHICLE:
+                return node->vehicle.user_id;
+        default:
+                return node->id; /* a user is his own */
+        }
+}
+
+static bool registry_sees_node(const User *user, const GraphNode *node) {
+        if (!user)
+                return true;
+        return node->kind == GRAPH_DEVICE ? registry_sees_device(user, &node->device)
+                                          : registry_sees_vehicle(user, &node->vehicle);
+}
+
+/* What a text may mean: @ret_id is NULL unless that is something else than what has the name. */
+static void registry_candidates(const Registry *registry,
+                                GraphKind kind,
+                                Text text,
+                                const GraphNode **ret_named,
+                                const GraphNode **ret_id) {
+        const GraphNode *said = registry_node(registry, kind, name_said_id(text));
+
+        *ret_named = name_said_id(text) != 0 ? NULL : registry_named(registry, kind, text);
+        *ret_id = said ? said : registry_node(registry, kind, name_spelt_id(text));
+        if (*ret_id == *ret_named)
+                *ret_id = NULL;
+}
+
+/* @owner_id: whose is preferred; 0 = nobody's. What is of one owner means the code, as it did
+ * before there was another id of that number. */
+static const GraphNode *registry_decide(const GraphNode *named,
+                                        const GraphNode *by_id,
+                                        int64_t owner_id) {
+        if (!named || !by_id)
+                return named ? named : by_id;
+        if (registry_owner(named) == registry_owner(by_id))
+                return named;
+        if (owner_id != 0 && registry_owner(named) == owner_id)
+                return named;
+        return owner_id != 0 && registry_owner(by_id) == owner_id ? by_id : NULL;
+}
+
+static const GraphNode *registry_find_of(const Registry *registry,
+                                         GraphKind kind,
+                                         int64_t owner_id,
+                                         Text text) {
+        const GraphNode *named, *by_id;
+
+        registry_candidates(registry, kind, text, &named, &by_id);
+        return registry_decide(named, by_id, owner_id);
+}
+
+static const GraphNode *registry_find_for(const Registry *registry,
+                                          GraphKind kind,
+                                          const User *user,
+                                          Text text) {
+        const GraphNode *named, *by_id;
+
+        registry_candidates(registry, kind, text, &named, &by_id);
+        if (named && by_id && !registry_sees_node(user, named))
+                named = NULL;
+        if (named && by_id && !registry_sees_node(user, by_id))
+                by_id = NULL;
+        return registry_decide(named, by_id, user ? user->id : 0);
 }
 
 const User *registry_user(const Registry *registry, int64_t id) {
@@ -473,8 +527,8 @@ const User *registry_user_by_name(const Registry *registry, Text name) {
         return node ? &node->user : NULL;
 }
 
-const User *registry_find_user(const Registry *registry, Text name_or_id) {
-        const GraphNode *node = registry_find(registry, GRAPH_USER, name_or_id);
+const User *registry_find_user(const Registry *registry, Text text) {
+        const GraphNode *node = registry_find_of(registry, GRAPH_USER, 0, text);
 
         return node ? &node->user : NULL;
 }
@@ -485,10 +539,28 @@ const Device *registry_device(const Registry *registry, int64_t id) {
         return node ? &node->device : NULL;
 }
 
-const Device *registry_find_device(const Registry *registry, Text code_or_id) {
-        const GraphNode *node = registry_find(registry, GRAPH_DEVICE, code_or_id);
+const Device *registry_find_device(const Registry *registry, Text text) {
+        return registry_find_device_of(registry, 0, text);
+}
+
+const Device *registry_find_device_of(const Registry *registry, int64_t owner_id, Text text) {
+        const GraphNode *node = registry_find_of(registry, GRAPH_DEVICE, owner_id, text);
 
         return node ? &node->device : NULL;
+}
+
+const Device *registry_find_device_for(const Registry *registry, const User *user, Text text) {
+        const GraphNode *node = registry_find_for(registry, GRAPH_DEVICE, user, text);
+
+        return node ? &node->device : NULL;
+}
+
+bool device_is_called(const Device *device, Text text) {
+        int64_t said = name_said_id(text);
+
+        if (said != 0)
+                return said == device->id;
+        return text_equal(text, text_of(device->code)) || name_spelt_id(text) == device->id;
 }
 
 const Device *registry_device_by_token(const Registry *registry, const uint8_t hash[32]) {
@@ -503,8 +575,18 @@ const Vehicle *registry_vehicle(const Registry *registry, int64_t id) {
         return node ? &node->vehicle : NULL;
 }
 
-const Vehicle *registry_find_vehicle(const Registry *registry, Text code_or_id) {
-        const GraphNode *node = registry_find(registry, GRAPH_VEHICLE, code_or_id);
+const Vehicle *registry_find_vehicle(const Registry *registry, Text text) {
+        return registry_find_vehicle_of(registry, 0, text);
+}
+
+const Vehicle *registry_find_vehicle_of(const Registry *registry, int64_t owner_id, Text text) {
+        const GraphNode *node = registry_find_of(registry, GRAPH_VEHICLE, owner_id, text);
+
+        return node ? &node->vehicle : NULL;
+}
+
+const Vehicle *registry_find_vehicle_for(const Registry *registry, const User *user, Text text) {
+        const GraphNode *node = registry_find_for(registry, GRAPH_VEHICLE, user, text);
 
         return node ? &node->vehicle : NULL;
 }

@@ -146,12 +146,28 @@ bool registry_is_loaded(const Registry *registry); /* a whole delta was applied 
 
 const User *registry_user(const Registry *registry, int64_t id);
 const User *registry_user_by_name(const Registry *registry, Text name);
-const User *registry_find_user(const Registry *registry, Text name_or_id); /* name first */
 const Device *registry_device(const Registry *registry, int64_t id);
-const Device *registry_find_device(const Registry *registry, Text code_or_id); /* code first */
 const Device *registry_device_by_token(const Registry *registry, const uint8_t hash[32]);
 const Vehicle *registry_vehicle(const Registry *registry, int64_t id);
-const Vehicle *registry_find_vehicle(const Registry *registry, Text code_or_id); /* code first */
+
+/*
+ * What a text in a topic, a path or a target means: `id:7` the id 7; anything else a name or code,
+ * or, if it is nobody's and digits, an id. Digits that are one thing's code and another's id are
+ * decided by who asks, and never across owners: NULL where that leaves a doubt.
+ *
+ * registry_find_X(): whoever asks; both must be the same owner's, then the code is meant.
+ * registry_find_X_of(): of this owner, where only one of the two is.
+ * registry_find_X_for(): for this user (NULL: sees all), what he sees, what he owns before what he
+ * only sees. The caller checks the right to what is found.
+ */
+const User *registry_find_user(const Registry *registry, Text text);
+const Device *registry_find_device(const Registry *registry, Text text);
+const Device *registry_find_device_of(const Registry *registry, int64_t owner_id, Text text);
+const Device *registry_find_device_for(const Registry *registry, const User *user, Text text);
+const Vehicle *registry_find_vehicle(const Registry *registry, Text text);
+const Vehicle *registry_find_vehicle_of(const Registry *registry, int64_t owner_id, Text text);
+const Vehicle *registry_find_vehicle_for(const Registry *registry, const User *user, Text text);
+bool device_is_called(const Device *device, Text text); /* by its code, `id:7`, or its bare id */
 
 /* @after = 0 begins; NULL ends. In order of id. */
 const Device *registry_next_device(const Registry *registry, int64_t after_id);

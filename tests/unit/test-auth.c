@@ -566,19 +566,34 @@ static void test_gateway_without_secret_verifies_and_mints_nothing(void **state)
         ws_auth_free(auth);
 }
 
+static void put_device(Registry *registry, const Device *device) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        const RegistryRow row = { .table = REGISTRY_DEVICE, .device = *device };
+        bool narrowed;
+
+        assert_int_equal(registry_delta_new(&delta, false), 0);
+        assert_int_equal(registry_delta_add(delta, &row), 0);
+        assert_int_equal(registry_apply(registry, delta, &narrowed), 0);
+}
+
 static void test_device_token_is_compared_by_its_hash(void **state) {
         Fixture *f = *state;
-        Device device = { .id = 1, .is_active = true, .has_token = true };
+        CLEANUP(registry_free) Registry *registry = NULL;
+        Device device = { .id = 1, .code = "d", .is_active = true, .has_token = true };
 
+        assert_int_equal(registry_new(&registry), 0);
         assert_int_equal(secret_token_hash(TEXT("pepper"), TEXT("tgd_x"), device.token_hash), 0);
-        assert_true(ws_auth_is_device(f->auth, &device, TEXT("tgd_x")));
-        assert_false(ws_auth_is_device(f->auth, &device, TEXT("tgd_y")));
-        assert_false(ws_auth_is_device(f->auth, &device, TEXT("")));
+        put_device(registry, &device);
+        assert_int_equal(ws_auth_device(f->auth, registry, TEXT("tgd_x"))->id, 1);
+        assert_null(ws_auth_device(f->auth, registry, TEXT("tgd_y")));
+        assert_null(ws_auth_device(f->auth, registry, TEXT("")));
         device.has_token = false;
-        assert_false(ws_auth_is_device(f->auth, &device, TEXT("tgd_x")));
+        put_device(registry, &device);
+        assert_null(ws_auth_device(f->auth, registry, TEXT("tgd_x")));
         device.has_token = true;
         device.is_active = false;
-        assert_false(ws_auth_is_device(f->auth, &device, TEXT("tgd_x")));
+        put_device(registry, &device);
+        assert_null(ws_auth_device(f->auth, registry, TEXT("tgd_x")));
 }
 
 static void test_anonymous_paths_match_whole_or_by_star(void **state) {

@@ -146,13 +146,62 @@ static void test_things_are_found_by_id_code_and_name(void **state) {
         assert_null(registry_vehicle(registry, PUMP));
 }
 
-static void test_code_wins_over_the_id_of_another(void **state) {
+/* PUMP has the id 20. */
+static void test_code_that_is_an_id_means_the_code_within_one_owner(void **state) {
         CLEANUP(registry_free) Registry *registry = fleet();
 
         (void)state;
-        apply(registry, device_row(77, "20", ANA));
+        apply(registry, device_row(77, "20", registry_device(registry, PUMP)->user_id));
         assert_int_equal(registry_find_device(registry, TEXT("20"))->id, 77);
-        assert_int_equal(registry_device(registry, PUMP)->id, PUMP);
+        assert_int_equal(registry_find_device(registry, TEXT("id:20"))->id, PUMP);
+        assert_int_equal(registry_find_device(registry, TEXT("id:77"))->id, 77);
+        assert_null(registry_find_device(registry, TEXT("id:78")));
+        assert_null(registry_find_device(registry, TEXT("id:020")));
+        assert_true(device_is_called(registry_device(registry, 77), TEXT("20")));
+        assert_true(device_is_called(registry_device(registry, PUMP), TEXT("20")));
+        assert_true(device_is_called(registry_device(registry, PUMP), TEXT("id:20")));
+        assert_false(device_is_called(registry_device(registry, 77), TEXT("id:20")));
+}
+
+static void test_code_that_is_an_id_of_another_owner_means_neither(void **state) {
+        CLEANUP(registry_free) Registry *registry = fleet();
+        const Device *pump = registry_device(registry, PUMP);
+        int64_t owner = pump->user_id, other = owner == ANA ? BEN : ANA;
+        const User nobody = { .id = 4711, .is_active = true };
+        const User root = { .id = 4712, .is_active = true, .role = ROLE_ADMIN };
+
+        (void)state;
+        apply(registry, device_row(77, "20", other));
+        assert_null(registry_find_device(registry, TEXT("20")));
+        assert_int_equal(registry_find_device(registry, TEXT("id:20"))->id, PUMP);
+        assert_int_equal(registry_find_device_of(registry, owner, TEXT("20"))->id, PUMP);
+        assert_int_equal(registry_find_device_of(registry, other, TEXT("20"))->id, 77);
+        assert_null(registry_find_device_of(registry, 4711, TEXT("20")));
+        assert_int_equal(registry_find_device_for(registry,
+                                                  registry_user(registry, owner),
+                                                  TEXT("20"))
+                                 ->id,
+                         PUMP);
+        assert_int_equal(registry_find_device_for(registry,
+                                                  registry_user(registry, other),
+                                                  TEXT("20"))
+                                 ->id,
+                         77);
+        assert_null(registry_find_device_for(registry, &root, TEXT("20")));
+        assert_null(registry_find_device_for(registry, NULL, TEXT("20")));
+        /* who sees neither learns nothing from which of them he is refused */
+        (void)registry_find_device_for(registry, &nobody, TEXT("20"));
+}
+
+static void test_user_called_like_the_id_of_another_is_nobody(void **state) {
+        CLEANUP(registry_free) Registry *registry = fleet();
+
+        (void)state;
+        assert_int_equal(registry_find_user(registry, TEXT("2"))->id, ANA);
+        apply(registry, user_row(99, "2", ROLE_USER));
+        assert_null(registry_find_user(registry, TEXT("2")));
+        assert_int_equal(registry_find_user(registry, TEXT("id:2"))->id, ANA);
+        assert_int_equal(registry_find_user(registry, TEXT("id:99"))->id, 99);
 }
 
 static void test_audience_is_owner_shares_and_group_shares(void **state) {
@@ -641,7 +690,9 @@ static void test_a_hundred_thousand_devices_fit(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_things_are_found_by_id_code_and_name),
-                cmocka_unit_test(test_code_wins_over_the_id_of_another),
+                cmocka_unit_test(test_code_that_is_an_id_means_the_code_within_one_owner),
+                cmocka_unit_test(test_code_that_is_an_id_of_another_owner_means_neither),
+                cmocka_unit_test(test_user_called_like_the_id_of_another_is_nobody),
                 cmocka_unit_test(test_audience_is_owner_shares_and_group_shares),
                 cmocka_unit_test(test_two_ways_to_see_count_once),
                 cmocka_unit_test(test_membership_and_group_changes_reach_the_device),

@@ -1,0 +1,12 @@
+#pragma once
+
+/*
+ * Numbers: a word of warning about users, devices and vehicles that are called like an id.
+ *
+ * They were allowed once, and keep working as long as nothing else could be meant. One line a kind.
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/base/registry.h"
+
+void numbers_warn(const RegistryDelta *delta); /* a whole one */
