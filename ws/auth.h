@@ -3,9 +3,10 @@
 /*
  * WsAuth: who is this? Verifies user tokens (JWT) and device tokens, and issues user tokens.
  *
- * Pure once made: no clock but the argument, no database. Immutable: any thread. libjwt
- * checks signatures and nothing else (FACTS), so the algorithm is compared with the
- * allow-list before the key is chosen, and every claim and its type here.
+ * Pure once made: no clock but the argument, no database. Immutable: any thread. The algorithm is
+ * compared with the allow-list before the key is chosen, and every claim and its type here; the
+ * signature is checked with OpenSSL, as libjwt, which makes our tokens, refuses with it what it
+ * does not like (`typ: at+jwt`, numbers above 2^63).
  *
  * `exp` counts to the second, without leeway (an open socket has the server's grace); `nbf` has 5 s
  * for clocks that differ.

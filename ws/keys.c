@@ -2,8 +2,10 @@
 
 #include <ctype.h>
 #include <openssl/bio.h>
+#include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 
@@ -31,6 +33,13 @@ static const char *const ws_algorithm_names[] = {
 DEFINE_CLEANUP(char *, free);
 DEFINE_CLEANUP(BIO *, BIO_free);
 DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free);
+DEFINE_CLEANUP(EVP_MD_CTX *, EVP_MD_CTX_free);
+DEFINE_CLEANUP(ECDSA_SIG *, ECDSA_SIG_free);
+
+static void ws_key_free_der(unsigned char *der) {
+        OPENSSL_free(der);
+}
+DEFINE_CLEANUP(unsigned char *, ws_key_free_der);
 
 const char *ws_algorithm_name(WsAlgorithm algorithm) {
         return ws_algorithm_names[algorithm];
@@ -276,6 +285,66 @@ const WsKey *ws_keys_next(const WsKeys *keys,
                         return key;
         }
         return NULL;
+}
+
+static bool ws_key_verifies_hmac(const WsKey *key, Text text, Text signature) {
+        unsigned char mac[EVP_MAX_MD_SIZE];
+        unsigned n = 0;
+
+        return HMAC(EVP_sha256(),
+                    key->data,
+                    (int)key->n_data,
+                    (const unsigned char *)text.data,
+                    text.n,
+                    mac,
+                    &n) &&
+               n == signature.n && secret_equal(mac, signature.data, n);
+}
+
+/* JWTs have the two numbers of an ECDSA signature side by side, OpenSSL wants them in DER. */
+static int ws_key_wrap_ecdsa(Text signature, unsigned char **ret_der) {
+        CLEANUP(ECDSA_SIG_free) ECDSA_SIG *pair = ECDSA_SIG_new();
+        const unsigned char *data = (const unsigned char *)signature.data;
+        BIGNUM *r = NULL, *s = NULL;
+
+        if (!pair || signature.n != 64)
+                return -1;
+        r = BN_bin2bn(data, 32, NULL);
+        s = BN_bin2bn(data + 32, 32, NULL);
+        if (!r || !s || ECDSA_SIG_set0(pair, r, s) != 1) {
+                BN_free(r);
+                BN_free(s);
+                return -1;
+        }
+        return i2d_ECDSA_SIG(pair, ret_der);
+}
+
+static bool ws_key_verifies_public(const WsKey *key, Text text, Text signature) {
+        CLEANUP(BIO_free) BIO *bio = BIO_new_mem_buf(key->data, (int)key->n_data);
+        CLEANUP(EVP_PKEY_free) EVP_PKEY *pkey = NULL;
+        CLEANUP(EVP_MD_CTX_free) EVP_MD_CTX *context = EVP_MD_CTX_new();
+        CLEANUP(ws_key_free_der) unsigned char *der = NULL;
+        const unsigned char *bytes = (const unsigned char *)signature.data;
+        int n = (int)signature.n;
+
+        pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
+        if (!pkey || !context)
+                return false;
+        if (key->algorithm == WS_ALGORITHM_ES256) {
+                n = ws_key_wrap_ecdsa(signature, &der);
+                bytes = der;
+        }
+        return n > 0 && EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, pkey) == 1 &&
+               EVP_DigestVerify(context,
+                                bytes,
+                                (size_t)n,
+                                (const unsigned char *)text.data,
+                                text.n) == 1;
+}
+
+bool ws_key_verifies(const WsKey *key, Text text, Text signature) {
+        return key->algorithm == WS_ALGORITHM_HS256 ? ws_key_verifies_hmac(key, text, signature)
+                                                    : ws_key_verifies_public(key, text, signature);
 }
 
 const WsKey *ws_keys_first(const WsKeys *keys, WsAlgorithm algorithm) {

@@ -51,6 +51,8 @@ const WsKey *ws_keys_next(const WsKeys *keys,
                           WsAlgorithm algorithm,
                           const char *kid,
                           const WsKey *after);
+/* Is @signature (as bytes) that of @text, with the algorithm of the key? */
+bool ws_key_verifies(const WsKey *key, Text text, Text signature);
 /* The key that we sign with; NULL = none. */
 const WsKey *ws_keys_first(const WsKeys *keys, WsAlgorithm algorithm);
 
