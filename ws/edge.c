@@ -138,6 +138,8 @@ int ws_edge_receive(WsClient *client, Text message) {
         WsEdge *edge = client->edge;
         int r = INBOUND_E_FULL;
 
+        if (client->close_code != 0 || !ws_edge_may_stay(client))
+                return 0; /* its token has ended: nothing is stored for it any more */
         if (edge->held.n == 0)
                 r = ws_edge_take(edge, message);
         if (r == INBOUND_E_FULL)
@@ -150,6 +152,8 @@ static int ws_edge_release(WsEdge *edge) {
         size_t at = 0;
         int r = 0;
 
+        if (!ws_edge_may_stay(edge->client))
+                at = edge->held.n;
         while (at < edge->held.n) {
                 Text message;
 
