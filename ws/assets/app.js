@@ -300,7 +300,7 @@ function vehicleOf(id) {
   if (vehicle || vehicles.size >= MAX_VEHICLES) return vehicle;
   vehicle = {
     id, name: `Vehicle ${id}`, colour: COLOURS[Math.abs(id) % COLOURS.length],
-    trail: [], heading: NaN, log: {}, seen: 0,
+    trail: [], heading: NaN, log: Object.create(null), seen: 0, /* any name, __proto__ too */
   };
   vehicles.set(id, vehicle);
   isChanged = true;
