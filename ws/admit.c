@@ -70,7 +70,8 @@ static void ws_admit_preflight(const WsCall *call, const char *allow) {
         ws_response_header(response, "Access-Control-Allow-Methods", allow);
         ws_response_header(response,
                            "Access-Control-Allow-Headers",
-                           "Authorization, Content-Type, Idempotency-Key");
+                           "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, "
+                           "X-API-Key");
         ws_response_header(response, "Access-Control-Max-Age", "600");
 }
 

@@ -81,12 +81,37 @@ static int ws_login_ask(WsCall *call, const char *password, bool is_suspect) {
         return 0;
 }
 
+static void ws_login_put_off(const WsCall *call, int wait_s) {
+        metric_add(METRIC_LOGIN_LIMITED, 1);
+        ws_response_retry_after(call->response, wait_s);
+        ws_response_problem(call->response, 429, "rate_limited", "Too many failed attempts.");
+}
+
+/* What is no text is nobody's name, and a try like any other. */
+static int ws_login_refuse_bytes(WsCall *call) {
+        int wait_s;
+
+        call->account[0] = '\0';
+        wait_s = ws_login_take(call);
+        metric_add(METRIC_LOGIN_FAILED, 1);
+        if (wait_s > 0)
+                ws_login_put_off(call, wait_s);
+        else
+                ws_response_problem(call->response,
+                                    400,
+                                    "bad_request",
+                                    "The form is not UTF-8, or has a bad escape.");
+        return 0;
+}
+
 int ws_endpoint_token(WsCall *call) {
         char password[WS_LOGIN_PASSWORD];
         bool is_suspect;
         int wait_s;
         int r;
 
+        if (!ws_request_form_is_text(call->body))
+                return ws_login_refuse_bytes(call);
         if (!ws_request_form_param(call->body, "username", call->account, sizeof(call->account)) ||
             !ws_request_form_param(call->body, "password", password, sizeof(password))) {
                 ws_response_problem(call->response,
@@ -100,12 +125,7 @@ int ws_endpoint_token(WsCall *call) {
         wait_s = ws_login_take(call);
         if (wait_s > 0) {
                 secret_wipe(password, sizeof(password));
-                metric_add(METRIC_LOGIN_LIMITED, 1);
-                ws_response_retry_after(call->response, wait_s);
-                ws_response_problem(call->response,
-                                    429,
-                                    "rate_limited",
-                                    "Too many failed attempts.");
+                ws_login_put_off(call, wait_s);
                 return 0;
         }
         r = ws_login_ask(call, password, is_suspect);

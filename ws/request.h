@@ -3,7 +3,9 @@
 /*
  * WsRequest: what one HTTP request or upgrade asks for, decoded from its head, and who sent it.
  *
- * The one place that reads credentials, in this order: `Authorization: Bearer`, a single-use ticket
+ * The one place where what comes in is text: path, query and headers that are not UTF-8, or have a
+ * NUL, escaped or not, are no request. The one place that reads credentials, in this order:
+ * `Authorization: Bearer`, a single-use ticket
  * (`?ticket=` or `Sec-WebSocket-Protocol: tidegate.v1, ticket.<id>`; upgrades only), then, where
  * auth.query_token is on, `?token=`. The first that is there decides. Loop thread.
  */
@@ -73,9 +75,11 @@ MUST_CHECK int ws_request_read(WsRequest *request, const WsHead *head);
 
 /* A parameter of the query (or of a form body), percent-decoded; false if absent or too long. */
 bool ws_request_param(const WsRequest *request, const char *name, char *ret_value, size_t n_value);
+bool ws_request_form_is_text(Text form); /* UTF-8 without NUL, and every escape is one */
 bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t n_value);
 
-/* No Origin, our own host, or one of @allowed (comma-separated, "*" = any). */
+/* No Origin, our own host, one of @allowed (comma-separated, "*" = any), or a bearer header, which
+ * no page of another origin can make a browser send. */
 bool ws_request_origin_ok(const WsRequest *request, const char *allowed);
 /* The same without the case of our own host: is a cross-origin answer wanted and allowed? */
 bool ws_request_origin_listed(const char *origin, const char *allowed);
