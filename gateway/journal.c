@@ -69,10 +69,19 @@ struct Journal {
         JournalSync sync; /* runs with fsync=interval */
 };
 
+/* Of what the journal may have. */
+static uint64_t journal_allocated(const Journal *journal) {
+        uint64_t n_excess = atomic_load_explicit(&journal->keep.n_excess, memory_order_relaxed);
+        uint64_t n_allocated = atomic_load_explicit(&journal->n_allocated, memory_order_relaxed);
+
+        return n_allocated > n_excess ? n_allocated - n_excess : 0;
+}
+
 /* What is only kept is room. */
 static uint64_t journal_used(Journal *journal) {
         uint64_t n_unused = atomic_load_explicit(&journal->n_unused, memory_order_relaxed) +
-                            atomic_load_explicit(&journal->keep.n_bytes, memory_order_relaxed);
+                            atomic_load_explicit(&journal->keep.n_bytes, memory_order_relaxed) +
+                            atomic_load_explicit(&journal->keep.n_excess, memory_order_relaxed);
         uint64_t n_allocated = atomic_load_explicit(&journal->n_allocated, memory_order_relaxed);
 
         return n_allocated > n_unused ? n_allocated - n_unused : 0;
@@ -283,7 +292,7 @@ bool journal_is_high(Journal *journal) {
 static bool journal_may_grow(Journal *journal) {
         uint64_t n_bytes = journal->options.segment_bytes;
 
-        return journal->n_allocated + n_bytes <= journal->options.max_bytes &&
+        return journal_allocated(journal) + n_bytes <= journal->options.max_bytes &&
                journal_water_allows(&journal->water, n_bytes);
 }
 
@@ -608,9 +617,9 @@ static void journal_drop_oldest(Journal *journal, Segment *oldest) {
 }
 
 bool journal_is_tight(const Journal *journal) {
-        uint64_t n_allocated = atomic_load_explicit(&journal->n_allocated, memory_order_relaxed);
+        uint64_t n_bytes = journal->options.segment_bytes;
 
-        return n_allocated + journal->options.segment_bytes > journal->water.high_bytes ||
+        return journal_allocated(journal) + n_bytes > journal->water.high_bytes ||
                journal_water_wants_room(&journal->water);
 }
 

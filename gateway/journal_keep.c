@@ -23,6 +23,14 @@ static uint64_t journal_keep_bytes_behind(const Segment *segment) {
         return n;
 }
 
+static uint64_t journal_keep_excess(const Segment *at, uint64_t seq, uint64_t tail_bytes) {
+        uint64_t n = 0;
+
+        for (; at && at->is_recovered && atomic_load(&at->last_seq) <= seq; at = segment_next(at))
+                n += at->n_map;
+        return n > 2 * tail_bytes ? n - 2 * tail_bytes : 0;
+}
+
 void journal_keep_pass(JournalKeep *keep, Segment *oldest, uint64_t seq, uint64_t tail_bytes) {
         Segment *at = keep->needed ? keep->needed : oldest;
         uint64_t n_bytes = atomic_load(&keep->n_bytes);
@@ -34,11 +42,13 @@ void journal_keep_pass(JournalKeep *keep, Segment *oldest, uint64_t seq, uint64_
                 at = segment_next(at);
         }
         keep->needed = at;
+        atomic_store(&keep->n_excess, journal_keep_excess(at, seq, tail_bytes));
         journal_keep_account(keep, n_bytes);
 }
 
 void journal_keep_forget(JournalKeep *keep) {
         keep->needed = NULL;
+        atomic_store(&keep->n_excess, 0);
         journal_keep_account(keep, 0);
 }
 

@@ -19,6 +19,10 @@ struct JournalKeep {
         uint64_t hold_seq;        /* what is behind it stays longer */
         Segment *needed;          /* borrowed: the first that is not only kept; NULL = look again */
         _Atomic uint64_t n_bytes; /* of those that are only kept */
+        /* Of the newest, when another configuration made them larger than what is to be kept of
+         * them: they hold up nothing, or a journal that was made smaller would never take a message
+         * again that would push them out. */
+        _Atomic uint64_t n_excess;
 };
 
 void journal_keep_init(JournalKeep *keep, int keep_ms);

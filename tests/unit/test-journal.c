@@ -200,6 +200,19 @@ static int append(Journal *journal, unsigned packet_id, bool is_redelivery, cons
         return journal_append(journal, &inbound, &seq);
 }
 
+static int append_bytes(Journal *journal, size_t n_payload) {
+        char *payload = calloc(1, n_payload);
+        Inbound inbound = message(0, false, "");
+        uint64_t seq;
+        int r;
+
+        assert_non_null(payload);
+        inbound.payload = (Text){ payload, n_payload };
+        r = journal_append(journal, &inbound, &seq);
+        free(payload);
+        return r;
+}
+
 /* Fills until it is refused; the number of messages that were taken. */
 static unsigned fill(Journal *journal, size_t n_payload) {
         char *payload = calloc(1, n_payload);
@@ -527,6 +540,31 @@ static void test_full_journal_opens_again_to_be_read(void **state) {
         assert_int_equal(count(f->journal), n);
         journal_commit(f->journal, journal_last_seq(f->journal));
         assert_int_equal(append(f->journal, 0, false, "x"), 0);
+}
+
+static void test_a_journal_that_is_made_smaller_takes_messages_again(void **state) {
+        Fixture *f = *state;
+
+        /* One segment that is larger than all that the next start may have. */
+        f->journal = journal_close(f->journal);
+        f->options.max_bytes = (uint64_t)16 * 1024 * 1024;
+        f->options.segment_bytes = (uint64_t)2 * 1024 * 1024;
+        start(f);
+        for (int i = 0; i < 30; ++i)
+                assert_int_equal(append_bytes(f->journal, 40000), 0);
+        f->options.max_bytes = (uint64_t)8 * SEGMENT_BYTES;
+        f->options.segment_bytes = SEGMENT_BYTES;
+        restart(f);
+        assert_true(journal_is_high(f->journal));
+        assert_int_equal(append_bytes(f->journal, 40000), JOURNAL_E_FULL);
+
+        journal_commit(f->journal, journal_last_seq(f->journal));
+        assert_false(journal_is_high(f->journal));
+        for (int i = 0; i < 100; ++i) {
+                assert_int_equal(append_bytes(f->journal, 40000), 0);
+                journal_commit(f->journal, journal_last_seq(f->journal));
+        }
+        assert_true(journal_bytes(f->journal) <= f->options.max_bytes);
 }
 
 static void test_commit_keeps_one_segment_of_the_newest_for_redeliveries(void **state) {
@@ -1154,6 +1192,7 @@ int main(void) {
                 T(test_high_water_comes_before_full_and_ends_below),
                 T(test_low_disk_is_high_water_and_no_new_segment),
                 T(test_full_journal_opens_again_to_be_read),
+                T(test_a_journal_that_is_made_smaller_takes_messages_again),
                 T(test_commit_keeps_one_segment_of_the_newest_for_redeliveries),
                 T(test_uncommitted_segments_stay),
                 T(test_what_is_stored_stays_for_its_time_and_is_read_again),
