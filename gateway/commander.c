@@ -10,6 +10,7 @@
 #include "db/letters.h"
 #include "gateway/base/buf.h"
 #include "gateway/base/clock.h"
+#include "gateway/base/deadline.h"
 #include "gateway/base/err.h"
 #include "gateway/base/event.h"
 #include "gateway/base/log.h"
@@ -23,6 +24,7 @@ enum {
         COMMANDER_TICK_MS = 1000, /* expiry, and what could not be published */
         COMMANDER_CONNECT_MS = 2000,
         COMMANDER_STATEMENT_MS = 10000,
+        COMMANDER_STOP_MS = 15000, /* longer than a statement may take */
         COMMANDER_FULL_MS = 100,   /* between tries while the journal is full */
         COMMANDER_OUTBOX_MS = 100, /* an outbox that stays full is looked at again */
         COMMANDER_PAGE = 256,
@@ -35,6 +37,7 @@ enum {
 struct Commander {
         pthread_t thread;
         bool has_thread;
+        bool is_abandoned; /* the thread did not end: all of this is still its own */
         int stop_fd;
         InboundFn inbound;
         void *inbound_arg;
@@ -392,6 +395,9 @@ static void *commander_run(void *arg) {
                 }
                 goes_on = commander_wait(commander, r == 0);
         }
+        /* The broker's library may be held up by another of its sessions: whoever waits for us can
+         * tell, and nobody else calls it. */
+        commander->courier = courier_free(commander->courier);
         return NULL;
 }
 
@@ -446,14 +452,29 @@ int commander_new(Commander **ret_commander,
         return 0;
 }
 
+void commander_stop(Commander *commander, int timeout_ms) {
+        struct timespec until;
+
+        if (commander->stop_fd >= 0)
+                (void)eventfd_write(commander->stop_fd, 1);
+        if (!commander->has_thread)
+                return;
+        commander->has_thread = false;
+        until = deadline_in(timeout_ms);
+        if (pthread_clockjoin_np(commander->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
+                return;
+        log_warning("commands_abandoned hint=\"the broker's library does not answer\"");
+        MUST(pthread_detach(commander->thread));
+        commander->is_abandoned = true;
+}
+
 Commander *commander_free(Commander *commander) {
         if (!commander)
                 return NULL;
 
-        if (commander->stop_fd >= 0)
-                (void)eventfd_write(commander->stop_fd, 1);
-        if (commander->has_thread)
-                MUST(pthread_join(commander->thread, NULL));
+        commander_stop(commander, COMMANDER_STOP_MS);
+        if (commander->is_abandoned)
+                return NULL;
         courier_free(commander->courier);
         db_conn_free(commander->conn);
         buf_done(&commander->heard);

@@ -39,6 +39,9 @@ MUST_CHECK int commander_new(Commander **ret_commander,
                              InboundFn inbound,
                              void *arg, /* of @inbound */
                              Queue *outbox);
+/* No longer than @timeout_ms: a thread that hangs in a library is left to the end of the process.
+ */
+void commander_stop(Commander *commander, int timeout_ms);
 Commander *commander_free(Commander *commander); /* stops, joins */
 
 /* Is the comma-separated @topics one that commander_new() takes? */

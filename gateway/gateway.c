@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
@@ -304,6 +305,7 @@ int gateway_new(Gateway **ret_gateway, Config *config, const ConfigSource *sourc
         gateway->signals = -1;
         log_set_level(config->log_level);
 
+        (void)umask(0077); /* of whatever is made in journal.dir, too */
         r = gateway_block_signals(gateway);
         if (r == 0)
                 r = gateway_open_journal(gateway);
@@ -469,6 +471,8 @@ static int gateway_result(const Gateway *gateway) {
 
         if (r == 0)
                 r = ws_server_result(gateway->ws);
+        if (r == 0 && journal_has_failed(gateway->journal))
+                r = -EIO; /* only a new start reads what is there */
         return r != 0 ? r : inlet_result(gateway->inlet);
 }
 
@@ -576,6 +580,7 @@ static void gateway_stop(Gateway *gateway) {
         gateway_arm_second_signal();
         if (gateway->mqtt)
                 mqtt_source_stop(gateway->mqtt);
+        commander_stop(gateway->commander, gateway_left_ms(deadline_us) / 2);
         gateway->commander = commander_free(gateway->commander);
         processor_stop(gateway->processor, gateway_left_ms(deadline_us));
         (void)queue_wait_closed(gateway->outbox, gateway_left_ms(deadline_us));

@@ -66,6 +66,9 @@ int inlet_take(void *arg, const Inbound *inbound) {
                 return 0;
         case JOURNAL_E_DUPLICATE:
                 return 0;
+        case JOURNAL_E_UNSYNCED:
+                metric_add(METRIC_IN_JOURNAL, 1);
+                return INBOUND_E_FULL;
         case JOURNAL_E_FULL:
                 return INBOUND_E_FULL;
         case JOURNAL_E_TOO_LARGE:

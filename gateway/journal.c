@@ -287,6 +287,10 @@ bool journal_is_high(Journal *journal) {
         return journal_water_is_high(&journal->water, journal_used(journal), clock_now_us());
 }
 
+bool journal_has_failed(const Journal *journal) {
+        return journal_water_is_broken(&journal->water);
+}
+
 /* ---- appending ---- */
 
 static bool journal_may_grow(Journal *journal) {
@@ -316,6 +320,14 @@ static void journal_add_segment(Journal *journal, Segment *segment) {
                               memory_order_relaxed);
 }
 
+/* {lock} @r: as a segment is refused, or a negative errno. */
+static int journal_no_segment(Journal *journal, const char *what, int r, int64_t now_us) {
+        journal->failed_us = now_us;
+        if (r < 0 && !journal_water_passes(-r))
+                journal_water_break(&journal->water, what, -r);
+        return JOURNAL_E_FULL;
+}
+
 /* {lock} Not more often than now and then where the disk or the descriptors do not allow it. */
 static int journal_new_segment(Journal *journal, int64_t now_us) {
         Segment *segment = NULL;
@@ -326,11 +338,8 @@ static int journal_new_segment(Journal *journal, int64_t now_us) {
         r = journal_numbers_reserve(&journal->numbers,
                                     journal->next_seq,
                                     journal->options.segment_bytes / sizeof(SegmentRecord));
-        if (r != 0) {
-                log_error("journal_numbers_failed errno=%d", -r);
-                journal->failed_us = now_us;
-                return JOURNAL_E_FULL;
-        }
+        if (r != 0)
+                return journal_no_segment(journal, "numbers", r, now_us);
         r = segment_create(&segment,
                            journal->dir.fd,
                            &journal->dir.identity,
@@ -338,10 +347,8 @@ static int journal_new_segment(Journal *journal, int64_t now_us) {
                            journal->next_seq,
                            journal->used_seq,
                            journal->options.segment_bytes);
-        if (r != 0) {
-                journal->failed_us = now_us;
-                return JOURNAL_E_FULL;
-        }
+        if (r != 0)
+                return journal_no_segment(journal, "segment", r, now_us);
         journal_add_segment(journal, segment);
         return 0;
 }
@@ -486,7 +493,7 @@ int journal_append(Journal *journal, const Inbound *inbound, uint64_t *ret_seq) 
         /* Also when it was full: the mark of a new session may have been written. */
         journal_wake(journal);
         journal_count(inbound, r);
-        return r != 0 ? r : synced; /* received, but not to be acknowledged */
+        return r == 0 && synced != 0 ? JOURNAL_E_UNSYNCED : r;
 }
 
 void journal_forget_session(Journal *journal) {
@@ -574,6 +581,8 @@ int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position, ui
 
         if (r != 0) {
                 log_error("journal_numbers_failed errno=%d", -r);
+                if (!journal_water_passes(-r))
+                        journal_water_break(&journal->water, "numbers", -r);
                 return JOURNAL_E_FULL;
         }
         if (to != from)

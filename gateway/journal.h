@@ -64,6 +64,7 @@ enum {
         JOURNAL_E_DUPLICATE,  /* append: a redelivery of what is here already; acknowledge it again
                                */
         JOURNAL_E_TOO_LARGE,  /* append: does not fit a segment */
+        JOURNAL_E_UNSYNCED,   /* append: written, and will be stored; not to be acknowledged */
 };
 
 MUST_CHECK int journal_open(Journal **ret_journal, const JournalOptions *options);
@@ -95,6 +96,8 @@ void journal_forget_session(Journal *journal);
  * sync has failed (until the next start), and ends 10 % below. Any thread.
  */
 bool journal_is_high(Journal *journal);
+bool journal_has_failed(
+        const Journal *journal);                /* the disk, and not for lack of room: start anew */
 uint64_t journal_bytes(const Journal *journal); /* of the files */
 
 /* Reader: up to @n_max records after @after_seq, in order, fewer if they exceed @max_bytes; 0 =

@@ -65,10 +65,15 @@ static int journal_dir_list(JournalDir *dir, const char *path) {
         stream = opendir(path);
         if (!stream)
                 return journal_dir_unusable(path, "opendir");
-        /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours alone. */
-        while (r == 0 && (entry = readdir(stream)))
-                if (journal_dir_is_segment(entry->d_name))
+        do {
+                errno = 0;
+                /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours alone. */
+                entry = readdir(stream);
+                if (entry && journal_dir_is_segment(entry->d_name))
                         r = journal_dir_add(dir, entry->d_name);
+        } while (r == 0 && entry);
+        if (r == 0 && errno != 0) /* half a list would be half a journal */
+                r = journal_dir_unusable(path, "readdir");
         closedir(stream);
         if (dir->n_names > 1)
                 qsort(dir->names, dir->n_names, sizeof(*dir->names), journal_dir_compare);
@@ -112,14 +117,18 @@ static int journal_dir_read_identity(JournalDir *dir, const char *path) {
         SegmentIdentity identity;
         char text[128];
         ssize_t n;
-        int fd, n_fields;
+        int fd, n_fields, r = 0;
 
         fd = openat(dir->fd, JOURNAL_DIR_IDENTITY, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
                 return errno == ENOENT ? -ENOENT : journal_dir_unusable(path, "open identity");
         n = read(fd, text, sizeof(text) - 1);
+        if (n < 0) /* it may well be there: nothing is made anew for that */
+                r = journal_dir_unusable(path, "read identity");
         close(fd);
-        text[n > 0 ? n : 0] = '\0';
+        if (n < 0)
+                return r;
+        text[n] = '\0';
 
         /* NOLINTNEXTLINE(cert-err34-c): widths are bounded. */
         n_fields = sscanf(text, JOURNAL_DIR_FORMAT, &version, &identity.epoch, &identity.salt);

@@ -14,7 +14,7 @@ int journal_sync_segment(JournalWater *water, Segment *segment) {
 
         r = segment_sync(segment);
         if (r < 0) {
-                journal_water_break(water, -r);
+                journal_water_break(water, "sync", -r);
                 return JOURNAL_E_FULL;
         }
         if (r == 0)

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <sys/statvfs.h>
 
+#include "gateway/base/err.h"
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 
@@ -49,7 +50,7 @@ static void journal_water_check(JournalWater *water, int64_t now_us) {
 
 static const char *journal_water_reason(const JournalWater *water) {
         if (water->is_broken)
-                return "sync_failed";
+                return "failed";
         return water->is_disk_low ? "disk" : "max_bytes";
 }
 
@@ -65,7 +66,7 @@ bool journal_water_is_high(JournalWater *water, uint64_t used_bytes, int64_t now
             !atomic_compare_exchange_strong(&water->is_high, &was_high, is_high))
                 return is_high;
 
-        metric_set(METRIC_JOURNAL_FULL, is_high);
+        metric_set(METRIC_JOURNAL_FULL, is_high && !water->is_broken);
         if (is_high)
                 log_warning("journal_high reason=%s used=%" PRIu64 " high=%" PRIu64
                             " free=%" PRIu64,
@@ -90,9 +91,20 @@ bool journal_water_wants_room(const JournalWater *water) {
                water->min_free_bytes + water->min_free_bytes / 10;
 }
 
-void journal_water_break(JournalWater *water, int error) {
-        if (!atomic_exchange(&water->is_broken, true))
-                log_error("journal_sync_failed errno=%d hint=check the disk and restart", error);
+void journal_water_break(JournalWater *water, const char *what, int error) {
+        if (atomic_exchange(&water->is_broken, true))
+                return;
+        metric_set(METRIC_JOURNAL_FAILED, 1);
+        log_error("journal_failed at=%s error=\"%s\" hint=\"check the disk; what was acknowledged "
+                  "is "
+                  "in the journal, and the next start reads it\"",
+                  what,
+                  err_text(-error));
+}
+
+bool journal_water_passes(int error) {
+        return error == ENOSPC || error == EDQUOT || error == EMFILE || error == ENFILE ||
+               error == ENOMEM || error == EAGAIN || error == EINTR;
 }
 
 bool journal_water_is_broken(const JournalWater *water) {

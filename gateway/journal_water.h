@@ -3,10 +3,11 @@
 /*
  * JournalWater: how full the journal is, and whether the doors should close for a while.
  *
- * High from the high mark, with too little free disk, or once the disk has failed to take a sync;
- * it ends 10 % below the high mark and with 10 % more than the free disk asked for. A failed sync
- * is for good: what the kernel could not write it may have forgotten, and only a new start reads
- * what is there. Any thread; atomics.
+ * High from the high mark, with too little free disk, or once the disk has failed; it ends 10 %
+ * below the high mark and with 10 % more than the free disk asked for. A failure (of a sync, or in
+ * making a file, but for lack of room) is for good: what the kernel could not write it may have
+ * forgotten, and only a new start reads what is there. So the process ends for it. Any thread;
+ * atomics.
  */
 
 #include "gateway/base/base.h"
@@ -34,5 +35,7 @@ bool journal_water_is_high(JournalWater *water, uint64_t used_bytes, int64_t now
 bool journal_water_allows(JournalWater *water, uint64_t n_bytes);
 /* Before it gets low: does the disk need what can be spared? */
 bool journal_water_wants_room(const JournalWater *water);
-void journal_water_break(JournalWater *water, int error); /* a sync failed; logs it once */
+/* The disk failed us; logs it once. */
+void journal_water_break(JournalWater *water, const char *what, int error);
+bool journal_water_passes(int error); /* no room, for now: not a disk that fails */
 bool journal_water_is_broken(const JournalWater *water);

@@ -1,25 +1,45 @@
 #pragma once
 
 /*
- * Redelivery: has this message, which the broker marks as sent again, been here before?
+ * Redelivery: has this message been here before, under the same packet id?
  *
- * Remembers the last QoS > 0 message of each packet id by a hash of topic and payload. Packet ids
- * are used again, so an entry counts only among the last REDELIVERY_WINDOW messages: a broker that
- * hands ids out in turn cannot have come round by then. Not thread-safe: the journal's append lock
- * covers it.
+ * Remembers the last QoS > 0 message of each packet id by a hash of topic and payload. What the
+ * broker may still have in flight, and so may send again, are the newest messages: acknowledgements
+ * are sent in order, so it is an end of the line in which no packet id is there twice, and of at most
+ * as many messages as the broker may have in flight at all.
+ *
+ * Not every broker sets DUP. What was in flight when a session was resumed is compared whatever the
+ * flag says, until as many other messages have come; what came within one connection is compared
+ * only if it is marked. Whatever is recognised is in flight again, as the newest.
+ *
+ * Not thread-safe: the journal's append lock covers it.
  */
 
 #include "gateway/base/base.h"
 
-#define REDELIVERY_WINDOW 60000
+#define REDELIVERY_MAX_IN_FLIGHT 65535
 
 typedef struct Redelivery Redelivery;
+typedef struct RedeliveryItem RedeliveryItem;
+
+struct RedeliveryItem {
+        uint64_t hash;
+        uint16_t packet_id;
+        uint16_t unused[3];
+};
 
 MUST_CHECK int redelivery_new(Redelivery **ret_redelivery);
 Redelivery *redelivery_free(Redelivery *redelivery);
 
 void redelivery_forget(Redelivery *redelivery); /* a new session: packet ids start over */
+/* A connection has begun, and the broker knows the session; it has at most @n_max in flight. */
+void redelivery_resume(Redelivery *redelivery, unsigned n_max);
 void redelivery_note(Redelivery *redelivery, uint16_t packet_id, uint64_t hash);
-bool redelivery_is_known(const Redelivery *redelivery, uint16_t packet_id, uint64_t hash);
+/* True: it is one, and counts as in flight again. */
+bool redelivery_is_known(Redelivery *redelivery, uint16_t packet_id, uint64_t hash, bool is_marked);
+
+/* What may be in flight, oldest first; if that is more than @n_max, the newest. */
+size_t redelivery_save(const Redelivery *redelivery, RedeliveryItem ret_items[], size_t n_max);
+void redelivery_load(Redelivery *redelivery, const void *items, size_t n_bytes);
 
 DEFINE_CLEANUP(Redelivery *, redelivery_free);

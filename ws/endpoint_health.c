@@ -17,6 +17,7 @@ static size_t ws_health_reasons(const WsCall *call, Buf *buf) {
                 { metric_get(METRIC_MQTT_CONNECTED) == 0 && !call->options->no_broker,
                   "broker_away" },
                 { metric_get(METRIC_JOURNAL_FULL) != 0, "journal_full" },
+                { metric_get(METRIC_JOURNAL_FAILED) != 0, "journal_failed" },
                 { !registry_is_loaded(call->access->registry), "registry_not_loaded" },
         };
         size_t n = 0;

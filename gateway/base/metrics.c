@@ -77,6 +77,8 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Journal segments on disk." },
         [METRIC_JOURNAL_FULL] = { "tidegate_journal_full", NULL, METRIC_GAUGE,
                 "1 while the journal is above its high-water mark." },
+        [METRIC_JOURNAL_FAILED] = { "tidegate_journal_failed", NULL, METRIC_GAUGE,
+                "1 once the disk has failed the journal: the process ends and starts again." },
         [METRIC_JOURNAL_FSYNCS] = { "tidegate_journal_fsyncs_total", NULL, METRIC_COUNTER,
                 "Synchronisations of the journal to disk." },
         [METRIC_JOURNAL_KEPT_BYTES] = { "tidegate_journal_kept_bytes", NULL, METRIC_GAUGE,

@@ -239,6 +239,8 @@ class Gateway:
         self.port = free_port()
         self.process = None
         self.clock = None  # see faked_time()
+        self.preload = []  # libraries of the test's own
+        self.extra_env = {}
         self.log_path = self.folder / "log"
         self.conf = self.folder / "tidegate.conf"
         self.secret = "integration-test-secret-of-32-bytes!"
@@ -286,7 +288,9 @@ class Gateway:
         env["UBSAN_OPTIONS"] = "print_stacktrace=1:halt_on_error=1:exitcode=77"
         env["TSAN_OPTIONS"] = f"exitcode=77:suppressions={ROOT}/tests/lint/tsan.supp"
         env["LSAN_OPTIONS"] = f"suppressions={ROOT}/tests/lint/lsan.supp:print_suppressions=0"
-        return faked_time(env, self.clock, *sanitizer_library())
+        if self.preload:
+            env["LD_PRELOAD"] = " ".join([*sanitizer_library(), *self.preload])
+        return faked_time({**env, **self.extra_env}, self.clock, *sanitizer_library())
 
     def cli(self, *args, stdin="", check=True):
         """Any other command of the program, with the same configuration."""
