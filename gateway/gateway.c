@@ -242,6 +242,7 @@ static int gateway_start_mqtt(Gateway *gateway) {
         const MqttSink sink = {
                 .arg = gateway->inlet,
                 .inbound = inlet_take,
+                .session_resumed = inlet_session_resumed,
                 .session_lost = inlet_session_lost,
                 .is_high = inlet_is_high,
         };

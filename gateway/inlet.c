@@ -79,6 +79,12 @@ int inlet_take(void *arg, const Inbound *inbound) {
         }
 }
 
+void inlet_session_resumed(void *arg, unsigned n_in_flight) {
+        Inlet *inlet = arg;
+
+        journal_resume_session(inlet->journal, n_in_flight);
+}
+
 void inlet_session_lost(void *arg) {
         Inlet *inlet = arg;
 

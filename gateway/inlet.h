@@ -19,9 +19,10 @@ MUST_CHECK int inlet_new(Inlet **ret_inlet, Journal *journal, size_t segment_byt
 Inlet *inlet_free(Inlet *inlet);
 
 /* What a door needs, with the inlet as its @arg. */
-int inlet_take(void *arg, const Inbound *inbound); /* an InboundFn */
-void inlet_session_lost(void *arg);                /* the broker has begun a new session */
-bool inlet_is_high(void *arg);                     /* let the broker keep the rest */
+int inlet_take(void *arg, const Inbound *inbound);           /* an InboundFn */
+void inlet_session_resumed(void *arg, unsigned n_in_flight); /* at most, and may come again */
+void inlet_session_lost(void *arg); /* the broker has begun a new session */
+bool inlet_is_high(void *arg);      /* let the broker keep the rest */
 
 int inlet_result(const Inlet *inlet); /* a fault (< 0) of the journal, or 0 */
 

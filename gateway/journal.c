@@ -26,6 +26,7 @@
 
 #define JOURNAL_MAX_TOPIC    65535
 #define JOURNAL_BACK_STEP_US 1000000 /* of the clock, that receive times do not follow */
+#define JOURNAL_RECENT_PART  16      /* of a segment is, at most, the memory of packet ids */
 #define JOURNAL_RETRY_US     200000 /* between attempts to make a segment where none could be made */
 
 struct Journal {
@@ -328,8 +329,32 @@ static int journal_no_segment(Journal *journal, const char *what, int r, int64_t
         return JOURNAL_E_FULL;
 }
 
+/* {lock} What may be redelivered, so that a start finds it here and needs no segment before this
+ * one. Of less use than the record of @n_bytes that waits for room. */
+static void journal_write_recent(Journal *journal, size_t n_bytes, int64_t now_us) {
+        size_t n_max =
+                journal->options.segment_bytes / JOURNAL_RECENT_PART / sizeof(RedeliveryItem);
+        SegmentRecord record = { .type = SEGMENT_RECENT, .received_us = now_us };
+        RedeliveryItem *items;
+        Text body;
+        size_t n;
+
+        items = calloc(n_max, sizeof(*items));
+        n = items ? redelivery_save(journal->redelivery, items, n_max) : 0;
+        body = (Text){ .data = (const char *)items, .n = n * sizeof(*items) };
+        if (n > 0 && segment_has_room(journal->active, segment_record_bytes(0, body.n) + n_bytes)) {
+                record.seq = journal->used_seq = journal->next_seq++;
+                segment_append(journal->active,
+                               &record,
+                               crc32c(journal->seed, body.data, body.n),
+                               (Text){ 0 },
+                               body);
+        }
+        free(items);
+}
+
 /* {lock} Not more often than now and then where the disk or the descriptors do not allow it. */
-static int journal_new_segment(Journal *journal, int64_t now_us) {
+static int journal_new_segment(Journal *journal, size_t n_bytes, int64_t now_us) {
         Segment *segment = NULL;
         int r;
 
@@ -350,6 +375,7 @@ static int journal_new_segment(Journal *journal, int64_t now_us) {
         if (r != 0)
                 return journal_no_segment(journal, "segment", r, now_us);
         journal_add_segment(journal, segment);
+        journal_write_recent(journal, n_bytes, now_us);
         return 0;
 }
 
@@ -360,7 +386,7 @@ static int journal_make_room(Journal *journal, size_t n_bytes, int64_t now_us) {
         if (journal->active && segment_has_room(journal->active, n_bytes))
                 return 0;
         if (journal_may_grow(journal))
-                r = journal_new_segment(journal, now_us);
+                r = journal_new_segment(journal, n_bytes, now_us);
         (void)journal_water_is_high(&journal->water, journal_used(journal), now_us);
         return r;
 }
@@ -420,8 +446,10 @@ static int journal_write_message(Journal *journal, const Inbound *inbound, uint3
         if (journal->options.fsync == JOURNAL_FSYNC_ALWAYS &&
             journal_water_is_broken(&journal->water))
                 return JOURNAL_E_FULL;
-        if (inbound->is_redelivery && has_packet &&
-            redelivery_is_known(journal->redelivery, inbound->packet_id, hash))
+        if (has_packet && redelivery_is_known(journal->redelivery,
+                                              inbound->packet_id,
+                                              hash,
+                                              inbound->is_redelivery))
                 return JOURNAL_E_DUPLICATE;
         if (journal->forget_pending)
                 r = journal_write_mark(journal);
@@ -494,6 +522,12 @@ int journal_append(Journal *journal, const Inbound *inbound, uint64_t *ret_seq) 
         journal_wake(journal);
         journal_count(inbound, r);
         return r == 0 && synced != 0 ? JOURNAL_E_UNSYNCED : r;
+}
+
+void journal_resume_session(Journal *journal, unsigned n_in_flight) {
+        pthread_mutex_lock(&journal->lock);
+        redelivery_resume(journal->redelivery, n_in_flight);
+        pthread_mutex_unlock(&journal->lock);
 }
 
 void journal_forget_session(Journal *journal) {

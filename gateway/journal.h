@@ -85,10 +85,12 @@ uint64_t journal_recovered_seq(const Journal *journal); /* of the last one that 
 MUST_CHECK int journal_append(Journal *journal, const Inbound *inbound, uint64_t *ret_seq);
 
 /*
- * The broker has begun a new session: packet ids start over, so nothing that is here can
- * be redelivered. Without this call, an Inbound with is_redelivery is compared with the
- * recent records (packet id, topic, payload); that memory survives a restart.
+ * What the broker may send again is compared with the recent records (packet id, topic, payload);
+ * that memory survives a restart. To be told of each connection, before its first message: the
+ * broker goes on with the session, of which it has so many messages in flight at most; or it has
+ * begun a new one, packet ids start over, and nothing that is here can be redelivered.
  */
+void journal_resume_session(Journal *journal, unsigned n_in_flight);
 void journal_forget_session(Journal *journal);
 
 /*

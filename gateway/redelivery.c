@@ -105,9 +105,9 @@ bool redelivery_is_known(Redelivery *redelivery,
 }
 
 size_t redelivery_save(const Redelivery *redelivery, RedeliveryItem ret_items[], size_t n_max) {
-        uint64_t from = redelivery_floor(redelivery,
-                                         redelivery->in_flight < n_max ? redelivery->in_flight
-                                                                       : n_max);
+        uint64_t from =
+                redelivery_floor(redelivery,
+                                 redelivery->in_flight < n_max ? redelivery->in_flight : n_max);
         size_t n = 0;
 
         for (uint64_t at = from + 1; at <= redelivery->ordinal; ++at) {

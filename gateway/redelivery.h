@@ -5,8 +5,8 @@
  *
  * Remembers the last QoS > 0 message of each packet id by a hash of topic and payload. What the
  * broker may still have in flight, and so may send again, are the newest messages: acknowledgements
- * are sent in order, so it is an end of the line in which no packet id is there twice, and of at most
- * as many messages as the broker may have in flight at all.
+ * are sent in order, so it is an end of the line in which no packet id is there twice, and of at
+ * most as many messages as the broker may have in flight at all.
  *
  * Not every broker sets DUP. What was in flight when a session was resumed is compared whatever the
  * flag says, until as many other messages have come; what came within one connection is compared

@@ -45,6 +45,7 @@ struct SegmentHeader {
 typedef enum SegmentRecordType {
         SEGMENT_MESSAGE,
         SEGMENT_SESSION, /* the broker began a new session: no earlier packet id counts */
+        SEGMENT_RECENT,  /* what may be redelivered of all before it: RedeliveryItem[] */
 } SegmentRecordType;
 
 enum {

@@ -120,10 +120,19 @@ static void mqtt_source_on_message(void *arg, const Inbound *inbound) {
         }
 }
 
+/* What the broker may have sent at a time and not heard of: 3.1.1 knows no limit but its ids. */
+static unsigned mqtt_source_in_flight(const MqttSource *source) {
+        int n_max = source->options->receive_maximum;
+
+        return mqtt_session_is_v5(source->session) && n_max > 0 ? (unsigned)n_max : UINT16_MAX;
+}
+
 static void mqtt_source_on_connected(void *arg, bool is_present) {
         MqttSource *source = arg;
 
-        if (!is_present) {
+        if (is_present) {
+                source->sink.session_resumed(source->sink.arg, mqtt_source_in_flight(source));
+        } else {
                 source->sink.session_lost(source->sink.arg);
                 atomic_store(&source->is_session_new, true);
         }

@@ -48,6 +48,9 @@ typedef struct MqttSink MqttSink;
 struct MqttSink {
         void *arg;
         InboundFn inbound;
+        /* Connected, and the broker goes on with our session, which has so many in flight at most.
+         */
+        void (*session_resumed)(void *arg, unsigned n_in_flight);
         void (*session_lost)(void *arg); /* connected, and the broker has no session of ours */
         bool (*is_high)(void *arg);
 };

@@ -1,6 +1,7 @@
 /*
- * A disk that fails, for LD_PRELOAD: while the file $FAILING_DISK is there, calls that it names (one
- * a line: "sync", "readdir", "read identity") fail with EIO if they are about a journal's files.
+ * A disk that fails, for LD_PRELOAD: while the file $FAILING_DISK is there, calls that it names
+ * (one a line: "sync", "readdir", "read identity") fail with EIO if they are about a journal's
+ * files.
  */
 
 #define _GNU_SOURCE
@@ -17,18 +18,22 @@
 static bool fails(const char *what, int fd, const char *part) {
         char link[64], path[4096], line[64];
         const char *name = getenv("FAILING_DISK");
+        int error = errno;
         FILE *file = name ? fopen(name, "re") : NULL;
         bool is_named = false;
         ssize_t n;
 
-        if (!file)
+        if (!file) {
+                errno = error;
                 return false;
+        }
         while (fgets(line, sizeof(line), file))
                 is_named |= strncmp(line, what, strlen(what)) == 0;
         fclose(file);
         snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
         n = is_named ? readlink(link, path, sizeof(path) - 1) : -1;
         path[n > 0 ? n : 0] = '\0';
+        errno = error;
         return strstr(path, part) != NULL;
 }
 
@@ -42,8 +47,8 @@ int fdatasync(int fd) {
         return real(fd);
 }
 
-struct dirent *readdir(DIR *stream) {
-        struct dirent *(*real)(DIR *) = dlsym(RTLD_NEXT, "readdir");
+struct dirent64 *readdir64(DIR *stream) {
+        struct dirent64 *(*real)(DIR *) = dlsym(RTLD_NEXT, "readdir64");
 
         if (fails("readdir", dirfd(stream), "/journal")) {
                 errno = EIO;

@@ -99,8 +99,8 @@ def test_a_journal_that_cannot_be_read_is_not_made_anew(frail, broker, database,
 
 def test_it_ends_in_time_while_the_journal_takes_nothing(make_gateway, broker, database, postgres,
                                                          viewer):
-    gateway = make_gateway(shutdown__grace="5s", journal__max_bytes="512KB",
-                           journal__segment_bytes="64KB", journal__reserve_bytes="64KB",
+    gateway = make_gateway(shutdown__grace="5s", journal__max_bytes="512K",
+                           journal__segment_bytes="64K", journal__reserve_bytes="64K",
                            journal__min_free_bytes="0", mqtt__receive_maximum=1000)
     populate(gateway)
     gateway.start()
@@ -111,7 +111,7 @@ def test_it_ends_in_time_while_the_journal_takes_nothing(make_gateway, broker, d
     postgres.stop()
     publisher = Publisher(broker)
     for n in range(60):
-        publisher.publish(TOPIC, f"load {n} " + "x" * 40000)
+        publisher.publish(TOPIC, f"load {n} " + "x" * 15000)
     publisher.flush()
     wait_until(lambda: "mqtt_waiting" in gateway.log(), "the broker's thread to wait")
 

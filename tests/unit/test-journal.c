@@ -20,6 +20,7 @@
 #include "gateway/base/metrics.h"
 #include "gateway/crc32c.h"
 #include "gateway/journal.h"
+#include "gateway/redelivery.h"
 #include "gateway/segment.h"
 
 #define SEGMENT_BYTES (64 * 1024)
@@ -860,20 +861,90 @@ static void test_new_session_is_remembered_when_the_journal_was_full(void **stat
         assert_int_equal(append(f->journal, 6, true, "off"), JOURNAL_E_DUPLICATE);
 }
 
-static void test_packet_ids_count_only_until_they_come_round(void **state) {
+static void test_only_what_can_be_in_flight_is_compared(void **state) {
         Fixture *f = *state;
 
         f->options.max_bytes = 64 << 20;
         f->options.segment_bytes = 4 << 20;
         start(f);
+        journal_resume_session(f->journal, 1000);
         assert_int_equal(append(f->journal, 1, false, "on"), 0);
-        for (unsigned i = 2; i <= 60000; ++i)
+        for (unsigned i = 2; i <= 1000; ++i)
                 assert_int_equal(append(f->journal, i, false, "on"), 0);
         assert_int_equal(append(f->journal, 1, true, "on"), JOURNAL_E_DUPLICATE);
-        restart(f);
-        assert_int_equal(append(f->journal, 1, true, "on"), JOURNAL_E_DUPLICATE);
-        assert_int_equal(append(f->journal, 60001, false, "on"), 0);
+        for (unsigned i = 1001; i <= 2500; ++i)
+                assert_int_equal(append(f->journal, i, false, "on"), 0);
         assert_int_equal(append(f->journal, 1, true, "on"), 0);
+        restart(f);
+        journal_resume_session(f->journal, 1000);
+        assert_int_equal(append(f->journal, 2, true, "on"), 0);
+}
+
+static void test_an_id_that_came_again_says_that_all_before_it_was_acknowledged(void **state) {
+        Fixture *f = *state;
+
+        /* 3.1.1 knows no limit, and a broker may take the lowest id that is free. */
+        start(f);
+        journal_resume_session(f->journal, REDELIVERY_MAX_IN_FLIGHT);
+        assert_int_equal(append(f->journal, 2, false, "on"), 0);
+        for (int i = 0; i < 5; ++i)
+                assert_int_equal(append(f->journal, 1, false, "off"), 0);
+        journal_resume_session(f->journal, REDELIVERY_MAX_IN_FLIGHT);
+        assert_int_equal(append(f->journal, 1, true, "off"), JOURNAL_E_DUPLICATE);
+        assert_int_equal(append(f->journal, 2, true, "on"), 0);
+}
+
+static void test_what_was_in_flight_is_recognised_without_its_mark(void **state) {
+        Fixture *f = *state;
+
+        start(f);
+        journal_resume_session(f->journal, 1000);
+        assert_int_equal(append(f->journal, 1, false, "on"), 0);
+        assert_int_equal(append(f->journal, 2, false, "on"), 0);
+        assert_int_equal(append(f->journal, 3, false, "on"), 0);
+        for (int i = 0; i < 3; ++i) {
+                if (i == 1)
+                        restart(f);
+                journal_resume_session(f->journal, 1000);
+                assert_int_equal(append(f->journal, 2, false, "on"), JOURNAL_E_DUPLICATE);
+                assert_int_equal(append(f->journal, 3, false, "on"), JOURNAL_E_DUPLICATE);
+        }
+        /* Acknowledged: the device has sent the same once more. */
+        assert_int_equal(append(f->journal, 2, false, "on"), 0);
+        assert_int_equal(append(f->journal, 2, false, "on"), 0);
+        assert_int_equal(append(f->journal, 7, false, "on"), 0);
+
+        /* As many others as were in flight: nothing of it comes any more. */
+        journal_resume_session(f->journal, 2);
+        assert_int_equal(append(f->journal, 8, false, "on"), 0);
+        assert_int_equal(append(f->journal, 9, false, "on"), 0);
+        assert_int_equal(append(f->journal, 7, false, "on"), 0);
+}
+
+static void test_large_messages_in_flight_are_recognised_after_a_restart(void **state) {
+        static char payload[30000];
+        Fixture *f = *state;
+        Inbound inbound = message(0, false, "");
+        uint64_t seq;
+
+        /* Many times what is kept of the journal for their sake. */
+        inbound.payload = (Text){ payload, sizeof(payload) };
+        start(f);
+        journal_resume_session(f->journal, 100);
+        for (unsigned i = 1; i <= 100; ++i) {
+                inbound.packet_id = (uint16_t)i;
+                assert_int_equal(journal_append(f->journal, &inbound, &seq), 0);
+                journal_commit(f->journal, seq);
+        }
+        assert_true(journal_bytes(f->journal) < 100 * sizeof(payload));
+        restart(f);
+        journal_commit(f->journal, seq);
+        journal_resume_session(f->journal, 100);
+        for (unsigned i = 1; i <= 100; ++i) {
+                inbound.packet_id = (uint16_t)i;
+                inbound.is_redelivery = i % 2 != 0;
+                assert_int_equal(journal_append(f->journal, &inbound, &seq), JOURNAL_E_DUPLICATE);
+        }
 }
 
 /* ---- damage ---- */
@@ -1209,7 +1280,10 @@ int main(void) {
                 T(test_redelivery_is_recognised_after_a_restart_and_a_crash),
                 T(test_new_session_forgets_also_after_a_restart),
                 T(test_new_session_is_remembered_when_the_journal_was_full),
-                T(test_packet_ids_count_only_until_they_come_round),
+                T(test_only_what_can_be_in_flight_is_compared),
+                T(test_an_id_that_came_again_says_that_all_before_it_was_acknowledged),
+                T(test_what_was_in_flight_is_recognised_without_its_mark),
+                T(test_large_messages_in_flight_are_recognised_after_a_restart),
                 T(test_every_truncation_of_the_last_record_costs_only_that_one),
                 T(test_every_flipped_bit_costs_at_most_the_record_it_is_in),
                 T(test_zeroed_page_costs_only_the_records_in_it),
