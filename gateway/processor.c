@@ -254,7 +254,7 @@ static int processor_move_on(Processor *processor, uint64_t position) {
 /* The database says how far we got: behind a crash or a cut, only it knows. */
 static int processor_take_position(Processor *processor, uint64_t position) {
         CommitRange range;
-        uint64_t n, recovered_seq, by;
+        uint64_t by;
         int r;
 
         if (processor->was_ready) {
@@ -268,19 +268,8 @@ static int processor_take_position(Processor *processor, uint64_t position) {
 
         if (journal_confirm(processor->journal, 0, position, &by) != 0)
                 return DB_E_OFFLINE; /* nothing may be stored yet: ask again */
-        recovered_seq = journal_recovered_seq(processor->journal);
-        n = journal_count_after(processor->journal, position);
-        if (recovered_seq > position)
-                n -= journal_count_after(processor->journal, recovered_seq);
-        else
-                n = 0;
-        metric_add(METRIC_RECEIVED_RECOVERED, (int64_t)n);
-        metric_add(METRIC_IN_JOURNAL, (int64_t)n);
         lane_start(processor->lane, position);
         processor->shown_seq = position;
-        log_info("journal_position seq=%llu to_store=%llu",
-                 (unsigned long long)position,
-                 (unsigned long long)n);
         return outbox_show_position(processor->outbox,
                                     position > 0 ? position
                                                  : processor_begin_seq(processor->journal),
@@ -335,6 +324,23 @@ static int processor_restore(Processor *processor) {
                                     processor);
 }
 
+/* What an earlier run has left to store. Once, when all that is read at the start has been: each
+ * attempt before may have found another position, or the same again. */
+static void processor_count_recovered(Processor *processor) {
+        uint64_t position = lane_stored_seq(processor->lane);
+        uint64_t recovered_seq = journal_recovered_seq(processor->journal);
+        uint64_t n = 0;
+
+        if (recovered_seq > position)
+                n = journal_count_after(processor->journal, position) -
+                    journal_count_after(processor->journal, recovered_seq);
+        metric_add(METRIC_RECEIVED_RECOVERED, (int64_t)n);
+        metric_add(METRIC_IN_JOURNAL, (int64_t)n);
+        log_info("journal_position seq=%llu to_store=%llu",
+                 (unsigned long long)position,
+                 (unsigned long long)n);
+}
+
 /* Who exists, and how far we were; the first time also what was last known. */
 static int processor_open(Processor *processor, uint64_t position) {
         int r;
@@ -346,6 +352,8 @@ static int processor_open(Processor *processor, uint64_t position) {
                 r = processor_restore(processor);
         if (r != 0)
                 return r;
+        if (!processor->was_ready)
+                processor_count_recovered(processor);
         processor->was_ready = true;
         database_set_ready(processor->database);
         /* Where a batch waits, that it is stored is the proof. */

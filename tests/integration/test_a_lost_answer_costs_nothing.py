@@ -104,6 +104,23 @@ def test_a_batch_that_moved_up_when_the_connection_went_is_stored(behind_proxy, 
     assert_books_are_closed(gateway)
 
 
+def test_what_an_earlier_run_left_is_counted_once(behind_proxy, broker, database, proxy):
+    """The connection ends while the start reads what was last known, so that it begins anew."""
+    gateway = behind_proxy
+    database.rows("ALTER TABLE raw_logs RENAME TO elsewhere")
+    for n in range(3):
+        broker.publish(*numbered(n))
+    wait_received(gateway, 3)
+    gateway.kill()
+    database.rows("ALTER TABLE elsewhere RENAME TO raw_logs")
+
+    before = proxy.arm(statement("LATERAL"))
+    gateway.start(wait=False)
+    wait_until(lambda: proxy.n_faults > before, "a cut while the last states are read")
+    assert_stored_in_order(database, 3)
+    assert_books_are_closed(gateway)
+
+
 def random_fault(dice):
     """Mostly where it hurts: around a COMMIT."""
     what = dice.choice((CUT, CUT, FREEZE))
