@@ -6,12 +6,14 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
+#include "gateway/base/watch.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 DEFINE_CLEANUP(PQconninfoOption *, PQconninfoFree);
 DEFINE_CLEANUP(char *, PQfreemem);
 
 enum {
+        CONN_SLICE_MS = 1000,     /* of a wait */
         CONN_MARGIN_MS = 2000,    /* what the server gets beyond its own statement time-out */
         CONN_ERROR_SIZE = 512,    /* of the line that is kept */
         CONN_OPTIONS_SIZE = 1024, /* of the session's settings */
@@ -257,9 +259,15 @@ static bool conn_wait(const DbConn *conn, bool write_only, int64_t deadline_us) 
                 { .fd = conn->stop_fd, .events = POLLIN },
         };
 
-        do
-                r = poll(fds, N_ELEMENTS(fds), conn_timeout_ms(deadline_us));
-        while (r < 0 && errno == EINTR);
+        do { /* in slices: who waits for a statement of hours moves all the same */
+                int timeout_ms = conn_timeout_ms(deadline_us);
+                bool is_all = timeout_ms >= 0 && timeout_ms <= CONN_SLICE_MS;
+
+                watch_turn();
+                r = poll(fds, N_ELEMENTS(fds), is_all ? timeout_ms : CONN_SLICE_MS);
+                if (r == 0 && is_all)
+                        break;
+        } while (r == 0 || (r < 0 && errno == EINTR));
         return fds[0].revents != 0 && fds[1].revents == 0;
 }
 

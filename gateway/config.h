@@ -51,6 +51,7 @@ struct Config {
         size_t n_retention;
         CommanderOptions commander; /* [commands] topics, ack_topic; the rest is in ws */
         int shutdown_grace_ms;
+        int watchdog_timeout_ms;
         LogLevel log_level;
 
         struct ConfigTexts *texts; /* owned: what was given for each key; the strings above */

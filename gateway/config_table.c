@@ -257,6 +257,10 @@ const ConfigKey config_keys[] = {
 
         { "shutdown", "grace", CONFIG_MS, AT(shutdown_grace_ms), "10s", 0, HOUR_MS, true,
           "How long SIGTERM may take to store what the journal holds and to close the sockets." },
+
+        { "watchdog", "timeout", CONFIG_MS, AT(watchdog_timeout_ms), "30s", 0, HOUR_MS, true,
+          "A thread that has not moved for so long ends the process, with its trace in the log, for the service "
+          "manager to start it again. What waits for the database or the broker moves. 0 = never." },
 };
 /* clang-format on */
 

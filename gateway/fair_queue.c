@@ -2,6 +2,7 @@
 
 #include "gateway/base/deadline.h"
 #include "gateway/base/err.h"
+#include "gateway/base/watch.h"
 
 typedef struct FairEntry FairEntry;
 
@@ -140,6 +141,7 @@ bool fair_queue_pop(FairQueue *queue, int timeout_ms, FairItem *ret_item) {
         bool found;
         size_t i;
 
+        watch_turn(); /* whoever lives on a queue moves each time it looks into it */
         pthread_mutex_lock(&queue->lock);
         while ((i = fair_queue_find(queue)) == queue->n_entries &&
                !(queue->closed && queue->n_entries == 0) &&

@@ -15,6 +15,7 @@
 #include "gateway/base/metrics.h"
 #include "gateway/base/query.h"
 #include "gateway/base/queue.h"
+#include "gateway/base/watch.h"
 #include "gateway/batch.h"
 #include "gateway/commander.h"
 #include "gateway/decode.h"
@@ -57,6 +58,7 @@ struct Gateway {
         int64_t drift;   /* of what came in, when it was last at rest */
         size_t n_outbox; /* one tick ago */
         int n_stuck;
+        int64_t watched_us; /* the last look at the threads */
 };
 
 static void gateway_free_event(void *event) {
@@ -467,6 +469,25 @@ static void gateway_check_outbox(Gateway *gateway) {
         gateway->n_outbox = n;
 }
 
+/* A look a second, and no more for the time in which we did not run ourselves. */
+static void gateway_check_threads(Gateway *gateway) {
+        int timeout_ms = gateway_config(gateway)->watchdog_timeout_ms;
+        int64_t now_us = clock_mono_us();
+        WatchStuck stuck;
+
+        if (timeout_ms == 0 || now_us - gateway->watched_us < GATEWAY_TICK_US)
+                return;
+        gateway->watched_us = now_us;
+        if (!watch_tick((timeout_ms + 999) / 1000, &stuck))
+                return;
+        log_error("watchdog thread=%s tid=%d timeout_ms=%d hint=\"it does not move: its trace "
+                  "follows, and the end\"",
+                  stuck.name,
+                  stuck.tid,
+                  timeout_ms);
+        watch_abort(&stuck);
+}
+
 static int gateway_result(const Gateway *gateway) {
         int r = processor_result(gateway->processor);
 
@@ -480,6 +501,7 @@ static int gateway_result(const Gateway *gateway) {
 static void gateway_tick(Gateway *gateway) {
         gateway_check_accounting(gateway);
         gateway_check_outbox(gateway);
+        gateway_check_threads(gateway);
         if (gateway_result(gateway) == 0 && gateway->n_stuck < GATEWAY_STUCK_TICKS)
                 notify_watchdog();
 }
@@ -592,6 +614,7 @@ static void gateway_stop(Gateway *gateway) {
 int gateway_run(Gateway *gateway) {
         int r;
 
+        watch_foreign("MQTTAsync_"); /* Paho's */
         notify_ready();
         r = gateway_loop(gateway);
         if (r < 0)

@@ -12,6 +12,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "gateway/base/queue.h"
+#include "gateway/base/watch.h"
 #include "gateway/fair_queue.h"
 
 enum {
@@ -82,6 +83,7 @@ static int history_worker_fail(HistoryWorker *worker, const Query *query, int st
 /* Waits until the reader has room for one more chunk. 0, or why there will be none. */
 static int history_worker_wait(HistoryWorker *worker, Stream *stream, int64_t deadline_us) {
         for (;;) {
+                watch_turn();
                 switch (stream_take(stream, HISTORY_POOL_SLICE_MS)) {
                 case 0:
                         return 0;
@@ -252,6 +254,7 @@ static void *history_worker_run(void *arg) {
         HistoryWorker *worker = arg;
         HistoryPool *pool = worker->pool;
 
+        watch_enter("history");
         while (!fair_queue_is_drained(pool->queue)) {
                 CLEANUP(query_free) Query *query = NULL;
                 FairItem item;
@@ -267,6 +270,7 @@ static void *history_worker_run(void *arg) {
                 fair_queue_done(pool->queue, &item);
                 buf_done(&worker->body);
         }
+        watch_leave();
         return NULL;
 }
 

@@ -15,6 +15,7 @@
 #include "gateway/base/metrics.h"
 #include "gateway/base/queue.h"
 #include "gateway/base/registry.h"
+#include "gateway/base/watch.h"
 #include "gateway/batch.h"
 #include "gateway/database.h"
 #include "gateway/former.h"
@@ -635,6 +636,7 @@ static void processor_wait(Processor *processor) {
             lane_loaded_seq(processor->lane) < processor->shown_seq &&
             lane_is_idle(processor->lane))
                 return; /* there is catching up to do */
+        watch_turn();
         (void)poll(fds, N_ELEMENTS(fds), processor_timeout_ms(processor));
 }
 
@@ -661,7 +663,9 @@ static void *processor_main(void *arg) {
         Processor *processor = arg;
         int r;
 
+        watch_enter("processor");
         r = processor_run(processor);
+        watch_leave();
         atomic_store(&processor->result, r);
         log_info("processor_ended stored=%llu journal=%llu",
                  (unsigned long long)lane_stored_seq(processor->lane),

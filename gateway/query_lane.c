@@ -10,6 +10,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "gateway/base/queue.h"
+#include "gateway/base/watch.h"
 #include "gateway/fair_queue.h"
 #include "gateway/query_answer.h"
 
@@ -126,6 +127,7 @@ static void *query_reader_run(void *arg) {
         QueryReader *reader = arg;
         FairQueue *queue = reader->lane->queue;
 
+        watch_enter(reader->lane->name);
         while (!fair_queue_is_drained(queue)) {
                 CLEANUP(query_free) Query *query = NULL;
                 FairItem item;
@@ -138,6 +140,7 @@ static void *query_reader_run(void *arg) {
                         log_error("query_failed lane=%s", reader->lane->name);
                 fair_queue_done(queue, &item);
         }
+        watch_leave();
         return NULL;
 }
 

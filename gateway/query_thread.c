@@ -6,6 +6,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/query.h"
 #include "gateway/base/queue.h"
+#include "gateway/base/watch.h"
 #include "gateway/history_pool.h"
 #include "gateway/query_lane.h"
 
@@ -57,6 +58,7 @@ static int query_thread_hand_on(QueryThread *thread, Query **queryp) {
 static void *query_thread_run(void *arg) {
         QueryThread *thread = arg;
 
+        watch_enter("queries");
         while (!queue_is_drained(thread->queries)) {
                 CLEANUP(query_free) Query *query = NULL;
                 void *item = NULL;
@@ -71,6 +73,7 @@ static void *query_thread_run(void *arg) {
                 if (r < 0)
                         log_error("query_failed");
         }
+        watch_leave();
         return NULL;
 }
 

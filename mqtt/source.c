@@ -11,6 +11,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "gateway/base/secret.h"
+#include "gateway/base/watch.h"
 #include "mqtt/canary.h"
 #include "mqtt/candidates.h"
 #include "mqtt/filters.h"
@@ -424,6 +425,7 @@ static void mqtt_source_turn(MqttSource *source) {
                 return;
         }
         if (!mqtt_session_is_connected(source->session)) {
+                watch_rest(); /* it takes as long as its own time-outs say */
                 mqtt_source_connect(source);
                 return;
         }
@@ -438,8 +440,12 @@ static void *mqtt_source_run(void *arg) {
         MqttSource *source = arg;
 
         (void)pthread_setname_np(pthread_self(), "mqtt-source");
-        while (!atomic_load(&source->is_stopping))
+        watch_enter("mqtt-source");
+        while (!atomic_load(&source->is_stopping)) {
+                watch_turn();
                 mqtt_source_turn(source);
+        }
+        watch_leave();
         mqtt_session_disconnect(source->session);
         return NULL;
 }

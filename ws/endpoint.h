@@ -6,7 +6,7 @@
  * http.c reads the request, finds the row, checks method and credential, and calls it. A function
  * fills the response, or leaves a Query behind whose Answer goes to the row's @answer later, on a
  * WsCall that then has no request: all it may use is what the call itself holds. None of them knows
- * lws or waits. Loop thread.
+ * connections or waits. Loop thread.
  */
 
 #include "gateway/base/base.h"

@@ -12,6 +12,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "gateway/base/queue.h"
+#include "gateway/base/watch.h"
 #include "ws/client.h"
 #include "ws/conn.h"
 #include "ws/edge.h"
@@ -218,6 +219,7 @@ static void ws_server_on_tick(uv_timer_t *timer) {
 static void ws_server_on_sweep(uv_timer_t *timer) {
         WsServer *server = timer->data;
 
+        watch_turn();
         ws_conns_sweep(server->conns, clock_mono_us() / 1000);
         for (size_t i = 0; i < WS_ENTRANCE_COUNT; ++i)
                 if (server->listeners[i])
@@ -544,8 +546,10 @@ static void ws_server_close_loop(WsServer *server) {
 static void *ws_server_main(void *arg) {
         WsServer *server = arg;
 
+        watch_enter("sockets");
         ws_server_start_timers(server);
         (void)uv_run(&server->loop, UV_RUN_DEFAULT);
+        watch_leave();
         return NULL;
 }
 

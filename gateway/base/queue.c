@@ -2,6 +2,7 @@
 
 #include "gateway/base/deadline.h"
 #include "gateway/base/err.h"
+#include "gateway/base/watch.h"
 
 struct Queue {
         QueueFreeFn free_item;
@@ -112,6 +113,7 @@ size_t queue_pop(Queue *queue, void *ret_items[], size_t n_max, int timeout_ms) 
         bool was_full;
         size_t n = 0;
 
+        watch_turn(); /* whoever lives on a queue moves each time it looks into it */
         pthread_mutex_lock(&queue->lock);
         while (queue->n_items == 0 && !queue->closed &&
                deadline_wait(&queue->not_empty, &queue->lock, &deadline))
