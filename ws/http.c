@@ -33,6 +33,7 @@ struct WsHttp {
         uint64_t n_tickets;
         WsHead head;       /* of the call under way, */
         WsRequest request; /* and what it asks for */
+        bool is_cut;       /* with a parameter that is longer than any that makes sense */
 
         WsRates rates;
         int64_t rates_at_us;
@@ -199,6 +200,13 @@ static void ws_http_answer_poll(WsHttp *http, WsSession *session) {
         ws_session_respond(session, &response);
 }
 
+/* A parameter that does not fit is not one that is absent: that would be another question. */
+static void ws_http_refuse_cut(WsCall *call) {
+        call->query = query_free(call->query);
+        call->client = ws_client_free(call->client);
+        ws_response_problem(call->response, 400, "bad_request", "A parameter is too long.");
+}
+
 /* Calls the endpoint; what it cannot answer now waits with the query. */
 static void ws_http_serve(WsHttp *http,
                           WsSession *session,
@@ -208,6 +216,8 @@ static void ws_http_serve(WsHttp *http,
         int r;
 
         r = endpoint->call(call);
+        if (r == 0 && call->request && *call->request->is_cut)
+                ws_http_refuse_cut(call);
         if (r == 0 && call->query && !waiter)
                 waiter = ws_http_wait(session, call);
         if (r == 0 && call->query && waiter)
@@ -292,6 +302,8 @@ static void ws_http_begin(WsHttp *http, WsSession *session) {
         }
         memcpy(request->source, ws_conn_source(session->conn), sizeof(request->source));
         request->is_tls = ws_conn_is_tls(session->conn);
+        request->is_cut = &http->is_cut;
+        http->is_cut = false;
         request->is_health = ws_conn_door(session->conn) == WS_ENTRANCE_HEALTH;
         if (request->is_upgrade && !request->is_health) {
                 ws_http_upgrade(http, session);

@@ -241,7 +241,12 @@ bool ws_request_form_is_text(Text form) {
                name_is_utf8(text_of(decoded));
 }
 
-bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t n_value) {
+/* *@ret_found: it is there, whether or not it fits. */
+static bool ws_request_find(Text form,
+                            const char *name,
+                            char *ret_value,
+                            size_t n_value,
+                            bool *ret_found) {
         Text rest = form;
 
         while (rest.n > 0) {
@@ -255,6 +260,7 @@ bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t 
                     strcmp(found, name) == 0) {
                         size_t skip = equals ? n_name + 1 : n;
 
+                        *ret_found = true;
                         return ws_request_unescape((Text){ rest.data + skip, n - skip },
                                                    ' ',
                                                    ret_value,
@@ -265,8 +271,19 @@ bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t 
         return false;
 }
 
+bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t n_value) {
+        bool found;
+
+        return ws_request_find(form, name, ret_value, n_value, &found);
+}
+
 bool ws_request_param(const WsRequest *request, const char *name, char *ret_value, size_t n_value) {
-        return ws_request_form_param(text_of(request->query), name, ret_value, n_value);
+        bool found = false;
+        bool fits = ws_request_find(text_of(request->query), name, ret_value, n_value, &found);
+
+        if (found && !fits && request->is_cut)
+                *request->is_cut = true;
+        return fits;
 }
 
 /* The port that an authority (host, host:port, [v6]:port) names; absent if none. */

@@ -45,6 +45,7 @@ struct WsRequest {
         char source[46];        /* address of the peer: the caller's to fill in, as */
         bool is_tls, is_health; /* came in where only health is told */
         bool is_upgrade;        /* to a WebSocket */
+        bool *is_cut;           /* borrowed; set when a parameter did not fit. NULL: nobody asks */
 };
 
 /* What identities are checked against: all borrowed, all of one loop. */
@@ -73,7 +74,8 @@ enum {
 
 MUST_CHECK int ws_request_read(WsRequest *request, const WsHead *head);
 
-/* A parameter of the query (or of a form body), percent-decoded; false if absent or too long. */
+/* A parameter of the query (or of a form body), percent-decoded; false if absent or too long,
+ * which of the query *request->is_cut tells from absent. */
 bool ws_request_param(const WsRequest *request, const char *name, char *ret_value, size_t n_value);
 bool ws_request_form_is_text(Text form); /* UTF-8 without NUL, and every escape is one */
 bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t n_value);

@@ -308,6 +308,21 @@ def test_what_cannot_be_served_is_a_problem_at_once(gateway, request_bytes):
     s.close()
 
 
+@pytest.mark.parametrize("path", [
+    "/api/events?types=", "/api/events?to=", "/api/events?bbox=", "/api/events?max_hz=",
+    "/api/events?since=", "/api/events?snapshot=", "/api/events/poll?wait=",
+    "/api/vehicles/USV-1/logs?types=", "/api/vehicles/USV-1/logs?from=",
+    "/api/vehicles/USV-1/logs?to=", "/api/vehicles/USV-1/logs?order=",
+    "/api/vehicles/USV-1/logs?limit=", "/api/vehicles/USV-1/logs?cursor=",
+    "/api/vehicles/USV-1/track.geojson?simplify=", "/api/devices/dev-1/telemetry?interval=",
+    "/api/alerts?to=", "/api/detections?from=", "/api/vehicles?cursor=", "/api/devices?limit=",
+    "/api/v1/statistics/realtime?minutes=", "/api/v1/statistics/realtime?device_id="])
+def test_a_parameter_that_does_not_fit_is_not_one_that_is_absent(gateway, path):
+    for n in (300, 1500):
+        with contextlib.closing(gateway.get(path + "1" * n, "root", stream=True)) as answer:
+            assert answer.status_code in (400, 404), (path, n, answer.status_code)
+
+
 def test_what_is_good_is_good_in_every_form(gateway):
     for request in (b"GET http://a/livez HTTP/1.1\r\nHost: b\r\n\r\n", b"\r\n" + LIVEZ,
                     LIVEZ.replace(b"\r\n", b"\n"), b"GET /livez HTTP/1.0\r\n\r\n",
