@@ -20,11 +20,17 @@ _Static_assert(sizeof(size_t) == sizeof(uint64_t), "a size is 64 bits");
 const ConfigKey config_keys[] = {
         { "http", "listen", CONFIG_LISTEN, AT(ws.listen), "127.0.0.1:8000", 0, 0, false,
           "Address of HTTP and WebSocket: host:port or [host]:port. Port 0 takes any free one." },
+        { "http", "health_listen", CONFIG_LISTEN, AT(ws.health_listen), NULL, 0, 0, false,
+          "A second address, for /livez, /readyz, /health and /metrics alone, without TLS: with "
+          "connections of its own, whatever the load on the first. Not set: none." },
         { "http", "tls_cert", CONFIG_PATH, AT(ws.tls_cert), NULL, 0, 0, false,
           "Certificate chain (PEM). With tls_key: https and wss in place of http and ws. SIGHUP "
           "reads both files again." },
         { "http", "tls_key", CONFIG_PATH, AT(ws.tls_key), NULL, 0, 0, false,
           "Private key (PEM) of tls_cert." },
+        { "http", "hsts", CONFIG_SECONDS, AT(ws.hsts_s), "365d", 0, INT_MAX, true,
+          "With TLS: how long a browser is to come by TLS alone (Strict-Transport-Security). 0 = it "
+          "is not told." },
         { "http", "allowed_origins", CONFIG_TEXT, AT(ws.allowed_origins), NULL, 0, 0, true,
           "Origins of web pages that may connect, with commas between; * = any. Not set: the "
           "same host only." },

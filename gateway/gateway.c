@@ -388,6 +388,7 @@ static int gateway_apply(Gateway *gateway, Config *config) {
 
         log_set_level(config->log_level);
         config->ws.listen = gateway->config->ws.listen;
+        config->ws.health_listen = gateway->config->ws.health_listen;
         config->ws.epoch = gateway->config->ws.epoch;
         config->ws.version = gateway->config->ws.version;
         config->ws.no_broker = gateway->config->ws.no_broker;

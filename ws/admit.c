@@ -14,6 +14,12 @@ void ws_admit_fault(WsResponse *response) {
 }
 
 void ws_admit_origin(const WsOptions *options, const char *origin, WsResponse *response) {
+        char text[64];
+
+        if (options->tls_cert && options->hsts_s > 0) {
+                snprintf(text, sizeof(text), "max-age=%d", options->hsts_s);
+                ws_response_header(response, "Strict-Transport-Security", text);
+        }
         if (!options->allowed_origins || !*options->allowed_origins)
                 return;
         ws_response_header(response, "Vary", "Origin");

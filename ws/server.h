@@ -24,6 +24,7 @@ struct WsOptions {
         const char *epoch;              /* of the journal: cursors name it */
         const char *version;
         const char *welcome;      /* dialect D */
+        int hsts_s;               /* with TLS; 0 = browsers are not told */
         int token_ttl_s;          /* of POST /api/token */
         size_t max_message_bytes; /* one message in */
         size_t max_body_bytes;    /* one HTTP body in */

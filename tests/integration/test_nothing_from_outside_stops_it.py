@@ -4,6 +4,7 @@ import ctypes
 import itertools
 import os
 import random
+import resource
 import socket
 import ssl
 import struct
@@ -13,7 +14,7 @@ import time
 import pytest
 
 from conftest import populate
-from servers import SLOW
+from servers import SLOW, free_port
 from waiting import PATIENCE, wait_until
 
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -154,6 +155,53 @@ def test_the_same_through_tls_and_with_a_body_that_comes_later(make_gateway, fol
     for _ in range(20):  # half a handshake, and none at all
         dial(gateway, b"\x16\x03\x01\x02\x00\x01").close()
     assert tls_status(gateway, context) == 200
+
+
+def test_health_has_a_door_of_its_own(make_gateway):
+    port = free_port()
+    gateway = make_gateway(http__health_listen=f"127.0.0.1:{port}", ws__max_connections=1)
+    populate(gateway)
+    gateway.start()
+    crowd = []
+    with contextlib.suppress(OSError):
+        for _ in range(1100):  # more than the other door takes
+            crowd.append(dial(gateway))
+    for path, status in (("/livez", 200), ("/readyz", 200), ("/metrics", 200), ("/health", 200),
+                         ("/", 404), ("/api/devices", 404), ("/api/token", 404)):
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as s:
+            s.sendall(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % path.encode())
+            assert status_of(read_head(s)) == status, path
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as s:
+        s.sendall(UPGRADE)
+        assert status_of(read_head(s)) == 404
+    for s in crowd:
+        s.close()
+
+
+def test_without_descriptors_it_does_not_turn_in_place(make_gateway, postgres):
+    """It keeps some for its own connections, and hangs up on who comes beyond that."""
+    gateway = make_gateway()
+    populate(gateway)
+    gateway.start()
+    resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (128, 128))
+    crowd = []
+    for _ in range(200):
+        crowd.append(dial(gateway))
+    postgres.stop()
+    postgres.start()
+    wait_until(lambda: gateway.metric("tidegate_db_connected") == 1
+               if close_one(crowd) else False, "PostgreSQL to be reached", PATIENCE * SLOW)
+    begin = cpu_seconds(gateway)
+    time.sleep(2)
+    assert cpu_seconds(gateway) - begin < 1
+    for s in crowd:
+        s.close()
+
+
+def close_one(crowd):
+    if crowd:
+        crowd.pop().close()
+    return True
 
 
 def tls_status(gateway, context):
