@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""Write files as C initialisers: { "name", "bytes as escaped string", size }, one a file."""
+"""Write files as C initialisers: { "name", "bytes as escaped string", size }, one a file.
+
+With --gzip first, the same bytes packed and their size follow.
+"""
+import gzip
 import pathlib
 import sys
 
@@ -14,8 +18,13 @@ def c_string(data: bytes) -> str:
     return "\n".join(out) or '""'
 
 
-with open(sys.argv[1], "w", encoding="ascii") as target:
-    for name in sys.argv[2:]:
+packs = sys.argv[1] == "--gzip"
+with open(sys.argv[1 + packs], "w", encoding="ascii") as target:
+    for name in sys.argv[2 + packs:]:
         path = pathlib.Path(name)
         data = path.read_bytes()
-        target.write(f'{{ "{path.name}", {c_string(data)}, {len(data)} }},\n')
+        more = ""
+        if packs:
+            packed = gzip.compress(data, mtime=0)
+            more = f", {c_string(packed)}, {len(packed)}"
+        target.write(f'{{ "{path.name}", {c_string(data)}, {len(data)}{more} }},\n')

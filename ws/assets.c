@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <strings.h>
 
 #include "ws/endpoint.h"
 
@@ -13,6 +14,8 @@ struct WsAsset {
         const char *name;
         const char *data;
         size_t n;
+        const char *packed; /* by gzip */
+        size_t n_packed;
 };
 
 static const WsAsset ws_assets[] = {
@@ -55,6 +58,89 @@ static void ws_asset_tag(const WsAsset *asset, char ret_tag[24]) {
         snprintf(ret_tag, 24, "\"%016llx\"", (unsigned long long)hash);
 }
 
+/* Does Accept-Encoding name gzip, and not with a quality of 0? */
+static bool ws_asset_may_pack(const char *accept) {
+        while (*accept) {
+                size_t n;
+
+                accept += strspn(accept, ", \t");
+                n = strcspn(accept, ",");
+                if (strncasecmp(accept, "gzip", 4) == 0 && strcspn(accept, ",; \t") == 4)
+                        return !memmem(accept, n, "q=0", 3) || memmem(accept, n, "q=0.", 4);
+                accept += n;
+        }
+        return false;
+}
+
+static bool ws_asset_number(const char **at, size_t *ret_number) {
+        char *end = NULL;
+
+        if (**at < '0' || **at > '9')
+                return false;
+        errno = 0;
+        *ret_number = strtoull(*at, &end, 10);
+        *at = end;
+        return errno == 0;
+}
+
+/* One range of bytes (RFC 9110 14.1.2). False: another form, or several: all of it is the answer.
+ * An empty range: it lies behind the end. */
+static bool ws_asset_range(const char *range, size_t n, size_t *ret_from, size_t *ret_n) {
+        const char *at = range;
+        size_t from, to = SIZE_MAX;
+
+        if (strncasecmp(at, "bytes=", 6) != 0)
+                return false;
+        at += 6;
+        if (*at == '-') { /* the last ones */
+                ++at;
+                if (!ws_asset_number(&at, &to) || *at)
+                        return false;
+                *ret_n = to < n ? to : n;
+                *ret_from = n - *ret_n;
+                return true;
+        }
+        if (!ws_asset_number(&at, &from) || *at++ != '-')
+                return false;
+        if (*at && (!ws_asset_number(&at, &to) || *at || to < from))
+                return false;
+        *ret_from = from;
+        *ret_n = from >= n ? 0 : (to < n ? to + 1 : n) - from;
+        return true;
+}
+
+static void ws_asset_give_part(WsResponse *response, const WsAsset *asset, size_t from, size_t n) {
+        if (n == 0) {
+                buf_printf(&response->headers, "Content-Range: bytes */%zu\r\n", asset->n);
+                ws_response_problem(response, 416, "bad_range", "There are no such bytes.");
+                return;
+        }
+        response->status = 206;
+        buf_printf(&response->headers,
+                   "Content-Range: bytes %zu-%zu/%zu\r\n",
+                   from,
+                   from + n - 1,
+                   asset->n);
+        response->fixed = (Text){ .data = asset->data + from, .n = n };
+}
+
+static void ws_asset_give(const WsRequest *request, const WsAsset *asset, WsResponse *response) {
+        size_t from = 0, n = 0;
+
+        response->content_type = ws_asset_type(asset->name);
+        if (*request->range && !*request->if_range &&
+            ws_asset_range(request->range, asset->n, &from, &n)) {
+                ws_asset_give_part(response, asset, from, n);
+                return;
+        }
+        response->status = 200;
+        response->fixed = (Text){ .data = asset->data, .n = asset->n };
+        if (!ws_asset_may_pack(request->accept))
+                return;
+        ws_response_header(response, "Content-Encoding", "gzip");
+        response->fixed = (Text){ .data = asset->packed, .n = asset->n_packed };
+}
+
 int ws_endpoint_asset(WsCall *call) {
         WsResponse *response = call->response;
         const WsAsset *asset = ws_asset_find(call->request->path);
@@ -66,17 +152,17 @@ int ws_endpoint_asset(WsCall *call) {
         }
 
         ws_asset_tag(asset, tag);
-        ws_response_header(response, "ETag", tag);
+        buf_printf(&response->headers, "ETag: W/%s\r\n", tag); /* the same, packed or not */
+        ws_response_header(response, "Vary", "Accept-Encoding");
+        ws_response_header(response, "Accept-Ranges", "bytes");
         ws_response_header(response, "Cache-Control", "no-cache");
         ws_response_header(response, "Content-Security-Policy", WS_ASSETS_POLICY);
         ws_response_header(response, "Referrer-Policy", "no-referrer");
         ws_response_header(response, "X-Frame-Options", "DENY");
-        if (strcmp(call->request->if_none_match, tag) == 0) {
+        if (strstr(call->request->if_none_match, tag)) {
                 response->status = 304;
                 return 0;
         }
-        response->status = 200;
-        response->content_type = ws_asset_type(asset->name);
-        response->fixed = (Text){ .data = asset->data, .n = asset->n };
+        ws_asset_give(call->request, asset, response);
         return 0;
 }
