@@ -13,6 +13,7 @@
 #include "gateway/base/event.h"
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
+#include "gateway/base/process.h"
 #include "gateway/base/query.h"
 #include "gateway/base/queue.h"
 #include "gateway/base/watch.h"
@@ -503,6 +504,7 @@ static void gateway_tick(Gateway *gateway) {
         gateway_check_accounting(gateway);
         gateway_check_outbox(gateway);
         gateway_check_threads(gateway);
+        process_give_back();
         if (gateway_result(gateway) == 0 && gateway->n_stuck < GATEWAY_STUCK_TICKS)
                 notify_watchdog();
 }

@@ -1,6 +1,7 @@
 #include "gateway/base/process.h"
 
 #include <dirent.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -8,8 +9,9 @@
 
 #include "gateway/base/clock.h"
 
-#define PROCESS_FIELD_START 22 /* starttime of proc(5), in clock ticks since boot */
-#define PROCESS_FIELD_RSS   24 /* rss, in pages */
+#define PROCESS_FIELD_START 22         /* starttime of proc(5), in clock ticks since boot */
+#define PROCESS_FIELD_RSS   24         /* rss, in pages */
+#define PROCESS_SLACK       (16 << 20) /* bytes free that may stay */
 
 /* One numeric field of /proc/self/stat, counted as proc(5) does, from 4 on. */
 static uint64_t process_stat(int field) {
@@ -75,4 +77,16 @@ size_t process_max_fds(void) {
 
         getrlimit(RLIMIT_NOFILE, &limit);
         return (size_t)limit.rlim_cur;
+}
+
+void process_give_back(void) {
+        static size_t peak; /* of what is used */
+        size_t used = mallinfo2().uordblks;
+
+        if (used > peak)
+                peak = used;
+        if (peak - used < PROCESS_SLACK)
+                return;
+        peak = used;
+        (void)malloc_trim(0);
 }
