@@ -447,6 +447,48 @@ static char *directory_string(Text text) {
         return text.data ? strndup(text.data, text.n) : NULL;
 }
 
+/* Does the table take anybody? A copy of a device, as far as we fill one in, with a code of its
+ * own; nothing of it stays. */
+static int directory_try(DbConn *conn) {
+        static const char *const steps[] = {
+                "BEGIN",
+                "SET CONSTRAINTS ALL IMMEDIATE",
+                "INSERT INTO devices (code, user_id, name, device_type)"
+                " SELECT coalesce(d.code, '') || trunc(random() * 1e15)::bigint, d.user_id, d.name,"
+                " d.device_type FROM (SELECT 1) one LEFT JOIN LATERAL"
+                " (SELECT * FROM devices ORDER BY length(code), id LIMIT 1) d ON true",
+        };
+        int r = 0, r_end;
+
+        for (size_t i = 0; i < N_ELEMENTS(steps) && r == 0; ++i)
+                r = db_conn_exec(conn, &(DbQuery){ .sql = steps[i] }, NULL);
+        if (r == DB_E_OFFLINE || r < 0)
+                return r < 0 ? err_up(r) : r;
+        r_end = db_conn_exec(conn, &(DbQuery){ .sql = "ROLLBACK" }, NULL);
+        if (r_end != 0)
+                return r_end < 0 ? err_up(r_end) : r_end;
+        return r;
+}
+
+/* A device was refused. It is the device's own fault only if another one is taken. */
+static int directory_judge(DbConn *conn) {
+        static const char *const classes[] = { "22", "23", "44", "54", "P0" };
+        bool may_be_row = false;
+        int r;
+
+        for (size_t i = 0; i < N_ELEMENTS(classes); ++i)
+                if (strncmp(db_conn_sqlstate(conn), classes[i], 2) == 0)
+                        may_be_row = true;
+        if (!may_be_row)
+                return DB_E_REFUSED;
+        r = directory_try(conn);
+        if (r == 0)
+                return DB_E_REJECTED;
+        if (r == DB_E_REJECTED)
+                return DB_E_REFUSED;
+        return r < 0 ? err_up(r) : r;
+}
+
 int db_directory_register(DbConn *conn,
                           Text code,
                           int64_t user_id,
@@ -471,6 +513,8 @@ int db_directory_register(DbConn *conn,
                                      N_ELEMENTS(args),
                                      args },
                          &result);
+        if (r == DB_E_REJECTED)
+                r = directory_judge(conn);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         if (PQntuples(result) == 0)

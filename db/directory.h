@@ -31,8 +31,9 @@ MUST_CHECK int db_directory_sync(DbConn *conn);
  * ids, times, seq). The texts are in @arena. */
 MUST_CHECK int db_directory_restore(DbConn *conn, Arena *arena, DbRestoredFn fn, void *arg);
 
-/* Creates a device that reports itself. DB_E_EXISTS: somebody was faster; poll will bring it. The
- * delta has its row. */
+/* Creates a device that reports itself. DB_E_EXISTS: somebody was faster; poll will bring it.
+ * DB_E_REJECTED: this one is not taken, but others are. DB_E_REFUSED: try again later (a lock, a
+ * time-out, a table that takes nobody). The delta has its row. */
 MUST_CHECK int db_directory_register(DbConn *conn,
                                      Text code,
                                      int64_t user_id,

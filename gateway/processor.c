@@ -56,8 +56,8 @@ struct Processor {
         bool was_ready;          /* the position is known and the registry is loaded */
         bool is_stalled;         /* the commit under way takes too long: live goes ahead */
         int64_t fresh_us;        /* the registry knows all that was committed before */
-        uint64_t registered_seq; /* the record whose device we tried to create */
-        uint64_t letter_seq;     /* the record whose letter we looked for */
+        uint64_t registered_seq; /* the record whose device is there, or will not be */
+        uint64_t letter_seq;     /* the record of whose letter we know */
         bool letter_exists;
 
         uint64_t shown_seq; /* handed to the viewers */
@@ -398,31 +398,43 @@ static const char *processor_device_type(Kind kind) {
         }
 }
 
-/* Once a record: if the device still is not there afterwards, the record is a dead letter. */
+/* If the device still is not there after a definite answer, the record is a dead letter. As long as
+ * there is none, it is asked again. */
 static int processor_register(Processor *processor, const Record *record) {
         CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
         bool is_ble = record->kind == KIND_BLE_DETECTIONS;
         int r;
 
-        processor->registered_seq = record->seq;
         r = db_directory_register(database_conn(processor->database),
                                   record->device,
                                   record->user_id,
                                   is_ble ? record->detections.name : (Text){ 0 },
                                   processor_device_type(record->kind),
                                   &delta);
-        switch (r) {
-        case 0:
-                return processor_apply(processor, delta);
-        case DB_E_EXISTS:
-                return processor_refresh(processor);
-        case DB_E_REJECTED:
+        if (r == DB_E_REJECTED) {
                 log_warning("register_refused error=\"%s\"",
                             db_conn_error(database_conn(processor->database)));
-                return 0;
-        default:
-                return r;
+                r = 0;
+        } else if (r == DB_E_EXISTS) {
+                r = processor_refresh(processor);
+        } else if (r == 0) {
+                r = processor_apply(processor, delta);
         }
+        if (r == 0)
+                processor->registered_seq = record->seq;
+        return r;
+}
+
+static int processor_ask_letter(Processor *processor, const Record *record) {
+        bool exists;
+        int r;
+
+        r = db_letters_exists(database_conn(processor->database), record->letter_id, &exists);
+        if (r != 0)
+                return r;
+        processor->letter_seq = record->seq;
+        processor->letter_exists = exists;
+        return 0;
 }
 
 /* A record waits for what only the database knows. Idle connection only. */
@@ -440,10 +452,7 @@ static int processor_settle_want(Processor *processor, const Batch *batch) {
                         processor->fresh_us = now_us > received_us ? now_us : received_us + 1;
                 return r;
         case BATCH_WANTS_LETTER:
-                processor->letter_seq = batch_wanting(batch)->seq;
-                return db_letters_exists(database_conn(processor->database),
-                                         batch_wanting(batch)->letter_id,
-                                         &processor->letter_exists);
+                return processor_ask_letter(processor, batch_wanting(batch));
         case BATCH_WANTS_REGISTER:
                 return processor_register(processor, batch_wanting(batch));
         default:

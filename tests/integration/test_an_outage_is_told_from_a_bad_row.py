@@ -1,8 +1,10 @@
 """What the tables do not take is an outage, loud and without loss; what a row does not get in with
 is that row's dead letter; a state that is refused costs the state."""
+import contextlib
 import datetime
 import json
 
+import psycopg2
 import pytest
 
 from test_a_lost_answer_costs_nothing import assert_books_are_closed, assert_stored_in_order
@@ -184,3 +186,45 @@ def test_states_of_which_none_is_taken_cost_no_message(gateway, broker, database
     assert gateway.log().count("device_state_refused") == 1
     assert_books_are_closed(gateway)
     database.rows("ALTER TABLE elsewhere RENAME TO device_states")
+
+
+@pytest.fixture
+def short_locks(postgres, database):
+    """Nobody waits long for a lock in this database."""
+    postgres.execute("postgres", f"ALTER DATABASE {database.name} SET lock_timeout = '100ms'")
+    with contextlib.closing(psycopg2.connect(database.url)) as operator:
+        yield operator
+
+
+def detections(broker, *receivers):
+    for receiver in receivers:
+        broker.publish("tfg/detections/raw", json.dumps(
+            {"device_id": receiver, "detections": [{"device_hash": "ab" * 32, "rssi": -55}]}))
+
+
+def test_a_device_that_cannot_register_now_registers_later(short_locks, gateway, broker, database):
+    operator = short_locks
+    operator.cursor().execute("LOCK TABLE devices")
+    detections(broker, "new-1", "new-2", "new-3")
+    wait_until(lambda: refusals(gateway) >= 2, "some attempts to register")
+    operator.rollback()
+    database.wait_for("SELECT count(*) FROM ble_detections", 3)
+
+    database.rows("ALTER TABLE devices ADD tenant text NOT NULL DEFAULT 'x';"
+                  "ALTER TABLE devices ALTER tenant DROP DEFAULT")
+    before = refusals(gateway)
+    detections(broker, "new-4", "new-5")
+    wait_until(lambda: refusals(gateway) >= before + 2, "some attempts to register")
+    database.rows("ALTER TABLE devices DROP tenant")
+    database.wait_for("SELECT count(*) FROM ble_detections", 5)
+    assert database.value("SELECT count(*) FROM dead_letters") == 0
+    assert_books_are_closed(gateway)
+
+
+def test_a_device_that_alone_may_not_register_holds_nobody_up(gateway, broker, database):
+    database.rows("ALTER TABLE devices ADD CHECK (code <> 'unwanted')")
+    detections(broker, "unwanted", "new-1")
+    database.wait_for("SELECT count(*) FROM ble_detections", 1)
+    database.wait_for("SELECT reason FROM dead_letters", "unknown_device")
+    assert refusals(gateway) == 0
+    assert_books_are_closed(gateway)

@@ -211,6 +211,53 @@ static void test_device_registers_itself_once(void **state) {
         fixture_done(&f);
 }
 
+static int fixture_register(Fixture *f, Text code) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+
+        return db_directory_register(f->conn, code, 2, (Text){ 0 }, "sensor", &delta);
+}
+
+static void test_device_waits_while_nobody_is_taken(void **state) {
+        CLEANUP(db_conn_free) DbConn *other = NULL;
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f, fleet);
+        other = postgres_connect(5000);
+        assert_int_equal(db_conn_script(other, "BEGIN; LOCK TABLE devices IN SHARE MODE"), 0);
+        assert_int_equal(db_conn_script(f.conn, "SET lock_timeout = '20ms'"), 0);
+        assert_int_equal(fixture_register(&f, TEXT("new")), DB_E_REFUSED);
+        assert_string_equal(db_conn_sqlstate(f.conn), "55P03");
+        assert_int_equal(db_conn_script(f.conn, "SET lock_timeout = 0"), 0);
+        assert_int_equal(db_conn_script(f.conn, "SET statement_timeout = '20ms'"), 0);
+        assert_int_equal(fixture_register(&f, TEXT("new")), DB_E_REFUSED);
+        assert_string_equal(db_conn_sqlstate(f.conn), "57014");
+        assert_int_equal(db_conn_script(f.conn, "SET statement_timeout = '5s'"), 0);
+        assert_int_equal(db_conn_script(other, "ROLLBACK"), 0);
+
+        postgres_run("ALTER TABLE devices ADD CONSTRAINT nobody CHECK (id < 0) NOT VALID");
+        assert_int_equal(fixture_register(&f, TEXT("new")), DB_E_REFUSED);
+        postgres_run("ALTER TABLE devices DROP CONSTRAINT nobody");
+        assert_int_equal(fixture_register(&f, TEXT("new")), 0);
+        fixture_done(&f);
+}
+
+static void test_device_that_alone_is_not_taken_is_rejected(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f, fleet);
+        postgres_run("ALTER TABLE devices ADD CHECK (code ~ '^d[0-9]+$')");
+        assert_int_equal(fixture_register(&f, TEXT("x1")), DB_E_REJECTED);
+        assert_int_equal(fixture_register(&f, TEXT("d3")), 0);
+        assert_int_equal(fixture_change(&f, "SELECT 1"), 1); /* nothing of what was only tried */
+        postgres_run("DELETE FROM devices; ALTER TABLE devices DROP CONSTRAINT devices_code_check1;"
+                     "ALTER TABLE devices ADD CHECK (code <> 'x2')");
+        assert_int_equal(fixture_register(&f, TEXT("x2")), DB_E_REJECTED);
+        assert_int_equal(fixture_register(&f, TEXT("x3")), 0);
+        fixture_done(&f);
+}
+
 static void remember(void *arg, const Record *record) {
         Buf *buf = arg;
 
@@ -281,6 +328,8 @@ int main(void) {
                 cmocka_unit_test(test_many_changes_come_as_a_whole),
                 cmocka_unit_test(test_lost_connection_is_told),
                 cmocka_unit_test(test_device_registers_itself_once),
+                cmocka_unit_test(test_device_waits_while_nobody_is_taken),
+                cmocka_unit_test(test_device_that_alone_is_not_taken_is_rejected),
                 cmocka_unit_test(test_restore_has_the_newest_of_each),
                 cmocka_unit_test(test_restore_reads_all_pages),
         };
