@@ -2,6 +2,7 @@
  * A disk that fails, for LD_PRELOAD: while the file $FAILING_DISK is there, calls that it names
  * (one a line: "sync", "readdir", "read identity") fail with EIO if they are about a journal's
  * files.
+ * "room": no new one can be made, as on a full disk that still says to have room.
  */
 
 #define _GNU_SOURCE
@@ -45,6 +46,12 @@ int fdatasync(int fd) {
                 return -1;
         }
         return real(fd);
+}
+
+int posix_fallocate64(int fd, off64_t offset, off64_t n) {
+        int (*real)(int, off64_t, off64_t) = dlsym(RTLD_NEXT, "posix_fallocate64");
+
+        return fails("room", fd, ".seg") ? ENOSPC : real(fd, offset, n);
 }
 
 struct dirent64 *readdir64(DIR *stream) {
