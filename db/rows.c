@@ -429,7 +429,7 @@ static void rows_add_status(DbRows *rows, const Record *record) {
 }
 
 /* What a device says about a command, as what the command then is. */
-static Text rows_state(const AckRecord *ack) {
+Text db_rows_state(const AckRecord *ack) {
         if (ack->state.data)
                 return ack->state;
         if (text_equal(ack->status, TEXT("ok")))
@@ -446,7 +446,7 @@ static void rows_add_ack(DbRows *rows, const Record *record, size_t index) {
         db_array_time(&columns[3], record->time_us);
         db_array_int(&columns[4], record->device_id);
         db_array_bytes(&columns[5], record->ack.command_id);
-        db_array_bytes(&columns[6], rows_state(&record->ack));
+        db_array_bytes(&columns[6], db_rows_state(&record->ack));
         db_array_bytes(&columns[7], record->ack.message);
         db_array_lossy(&columns[8], record->topic.data ? record->topic : TEXT(""));
         db_array_bytes(&columns[9], record->payload.data ? record->payload : TEXT(""));

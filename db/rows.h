@@ -53,6 +53,7 @@ void db_rows_reset(DbRows *rows);
 void db_rows_add(DbRows *rows, const Record *record, size_t index); /* index: the `ord` of an ack */
 /* What is to be added to the number of rows that begin a message for there to be one of them. */
 int db_rows_without(const Record *record);
+Text db_rows_state(const AckRecord *ack); /* what a command is by what its device says */
 void db_rows_add_state(DbRows *rows, const DbStateRow *row);
 
 /* Sensors are written once and then remembered: forget them when a batch was rolled back. */

@@ -16,8 +16,8 @@ JSON_C = {"ws/ask.c", "ws/command.c", "ws/commanding.c", "ws/detections.c", "ws/
 ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
     "MQTTAsync.h": {"mqtt/sending.c", "mqtt/session.c", "mqtt/subscribing.c"},
     "libpq-fe.h": {f"db/{x}.c" for x in
-                   ("admin", "commands", "conn", "directory", "history", "history_alerts", "history_detections",
-                    "history_logs", "history_telemetry", "history_track", "letters", "listing", "migrate",
+                   ("admin", "books", "commands", "conn", "directory", "history", "history_alerts", "history_detections",
+                    "history_logs", "history_telemetry", "history_track", "letters", "listing", "mend", "migrate",
                     "partitions", "probe", "reading", "replay", "restore", "store")},
     "uv.h": {"ws/conn.c", "ws/listener.c", "ws/server.c"},
     "json-c/": JSON_C,
