@@ -16,6 +16,7 @@
 #include "gateway/journal_cursor.h"
 #include "gateway/journal_dir.h"
 #include "gateway/journal_keep.h"
+#include "gateway/journal_note.h"
 #include "gateway/journal_numbers.h"
 #include "gateway/journal_options.h"
 #include "gateway/journal_recovery.h"
@@ -64,6 +65,7 @@ struct Journal {
         JournalCursor cursor;      /* {reader} */
         JournalCursor counting;    /* {reader} */
         JournalKeep keep;          /* {reader} */
+        JournalNote note;          /* {reader} */
         int wake_fd;
         _Atomic bool is_reader_waiting;
 
@@ -161,6 +163,7 @@ int journal_open(Journal **ret_journal, const JournalOptions *options) {
                 return err_new(-ENOMEM);
         journal->dir = (JournalDir)JOURNAL_DIR_INIT;
         journal->numbers = (JournalNumbers)JOURNAL_NUMBERS_INIT;
+        journal->note = (JournalNote)JOURNAL_NOTE_INIT;
         journal->sync = (JournalSync)JOURNAL_SYNC_INIT;
         journal->wake_fd = -1;
         MUST(pthread_mutex_init(&journal->lock, NULL));
@@ -190,6 +193,7 @@ int journal_open(Journal **ret_journal, const JournalOptions *options) {
                            journal->options.max_bytes - journal->options.reserve_bytes,
                            journal->options.min_free_bytes);
         journal_keep_init(&journal->keep, options->keep_ms);
+        journal_note_open(&journal->note, journal->dir.fd);
         r = journal_start(journal);
         if (r < 0)
                 return err_up(r);
@@ -208,6 +212,7 @@ int journal_open_copy(Journal **ret_journal, const char *dir) {
                 return err_new(-ENOMEM);
         journal->dir = (JournalDir)JOURNAL_DIR_INIT;
         journal->numbers = (JournalNumbers)JOURNAL_NUMBERS_INIT;
+        journal->note = (JournalNote)JOURNAL_NOTE_INIT;
         journal->sync = (JournalSync)JOURNAL_SYNC_INIT;
         journal->wake_fd = -1;
         MUST(pthread_mutex_init(&journal->lock, NULL));
@@ -252,6 +257,7 @@ Journal *journal_close(Journal *journal) {
         if (journal->wake_fd >= 0)
                 close(journal->wake_fd);
         journal_numbers_close(&journal->numbers);
+        journal_note_close(&journal->note);
         journal_dir_close(&journal->dir);
         MUST(pthread_mutex_destroy(&journal->lock));
         free(journal);
@@ -689,6 +695,14 @@ void journal_commit(Journal *journal, uint64_t seq) {
 void journal_rewind(Journal *journal, uint64_t seq) {
         journal_keep_forget(&journal->keep);
         journal_commit(journal, seq);
+}
+
+void journal_note_stored(Journal *journal, uint64_t seq) {
+        journal_note_set(&journal->note, seq);
+}
+
+uint64_t journal_noted_seq(const Journal *journal) {
+        return journal->note.seq;
 }
 
 void journal_hold(Journal *journal, uint64_t seq) {
