@@ -397,6 +397,37 @@ const Record *batch_wanting(const Batch *batch) {
         return &batch->wanting;
 }
 
+DbRange batch_range(const Batch *batch) {
+        DbRange range = {
+                .after_seq = batch_record(batch, 0)->seq - 1,
+                .last_seq = batch_last_seq(batch),
+                .from_us = INT64_MAX,
+                .to_us = INT64_MIN,
+        };
+
+        for (size_t i = 0; i < batch->n; ++i) {
+                int64_t received_us = batch->records[i].received_us;
+
+                range.from_us = received_us < range.from_us ? received_us : range.from_us;
+                range.to_us = received_us > range.to_us ? received_us : range.to_us;
+        }
+        return range;
+}
+
+Record *batch_find(const Batch *batch, uint64_t seq) {
+        size_t low = 0, high = batch->n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (batch->records[middle].seq < seq)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low < batch->n && batch->records[low].seq == seq ? batch->rows[low] : NULL;
+}
+
 static int compare_ids(const void *a, const void *b) {
         int64_t left = *(const int64_t *)a;
         int64_t right = *(const int64_t *)b;

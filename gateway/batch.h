@@ -9,6 +9,7 @@
  * thread.
  */
 
+#include "db/books.h"
 #include "gateway/base/base.h"
 #include "gateway/base/record.h"
 #include "gateway/base/registry.h"
@@ -71,6 +72,11 @@ const DeviceState *batch_state(const Batch *batch, size_t i);
 BatchWant batch_wants(const Batch *batch);
 const Record *batch_wanting(
         const Batch *batch); /* the record that it stopped before; valid until reset */
+
+Record *batch_find(const Batch *batch, uint64_t seq); /* NULL: not in it */
+
+/* The numbers and times of receipt of all of it; it is not empty. */
+DbRange batch_range(const Batch *batch);
 
 /* The devices that records [from, to) touch: ids, each once, ascending, at most to - from. */
 size_t batch_devices(const Batch *batch, size_t from, size_t to, int64_t ret_ids[]);

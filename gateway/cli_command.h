@@ -21,6 +21,7 @@ typedef enum CliOption {
         CLI_SET,
         CLI_HELP,
         CLI_VERSION,
+        CLI_ACCEPT,
         CLI_COUNT,
         CLI_DEVICES,
         CLI_EXAMPLE,
@@ -33,6 +34,7 @@ typedef enum CliOption {
         CLI_ROLE,
         CLI_SEED,
         CLI_SPEED,
+        CLI_STORE,
         CLI_TTL,
         CLI_TYPE,
         CLI_USER,
@@ -86,6 +88,8 @@ int cli_vehicle_add(const Cli *cli);
 int cli_vehicle_share(const Cli *cli);
 int cli_vehicle_list(const Cli *cli);
 int cli_group_add(const Cli *cli);
+
+int cli_journal_verify(const Cli *cli);
 
 int cli_letters_list(const Cli *cli);
 int cli_letters_show(const Cli *cli);
