@@ -406,10 +406,12 @@ DbRange batch_range(const Batch *batch) {
         };
 
         for (size_t i = 0; i < batch->n; ++i) {
-                int64_t received_us = batch->records[i].received_us;
+                const Record *record = &batch->records[i];
+                int64_t first_us = record_first_us(record);
 
-                range.from_us = received_us < range.from_us ? received_us : range.from_us;
-                range.to_us = received_us > range.to_us ? received_us : range.to_us;
+                first_us = first_us < record->received_us ? first_us : record->received_us;
+                range.from_us = first_us < range.from_us ? first_us : range.from_us;
+                range.to_us = record->received_us > range.to_us ? record->received_us : range.to_us;
         }
         return range;
 }

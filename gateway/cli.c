@@ -93,7 +93,7 @@ static const struct {
         [CLI_SET] = { "set", "KEY=VALUE", "section.key=value, after file and environment" },
         [CLI_HELP] = { "help", NULL, "this text" },
         [CLI_VERSION] = { "version", NULL, "print the version" },
-        [CLI_ACCEPT] = { "accept", NULL, "give up what is noted as missing: it is not asked for again" },
+        [CLI_ACCEPT] = { "accept", NULL, "give up what is noted as missing" },
         [CLI_COUNT] = { "count", "N", "stop after N messages (0: go on)" },
         [CLI_DEVICES] = { "devices", "N", "devices in the fleet (5)" },
         [CLI_EXAMPLE] = { "example", NULL, "print a file with every key, its default and help" },

@@ -32,6 +32,7 @@ struct Config {
         MqttOptions mqtt;   /* [mqtt]; client_id NULL = "tidegate-<epoch>" */
         bool mqtt_enabled;  /* mqtt.url is set */
         JournalOptions journal;
+        int journal_check_ms;
         Routes *routes;
         bool auto_register; /* registry.auto_register: of routes that do not say */
 

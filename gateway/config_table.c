@@ -163,6 +163,9 @@ const ConfigKey config_keys[] = {
           "How long what is stored stays in the journal, to fill a database that was restored or "
           "failed over. Gives way, the oldest first, before max_bytes or min_free_bytes refuse "
           "anything." },
+        { "journal", "check", CONFIG_MS, AT(journal_check_ms), "60s", 100, 24 * HOUR_MS, false,
+          "How often the number of messages that PostgreSQL has stored is compared with the "
+          "journal's." },
         { "journal", "fsync", CONFIG_FSYNC, 0, "10ms", 1, 60000, false,
           "always, an interval in milliseconds, or never: what a power cut may cost." },
 

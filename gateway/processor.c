@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "db/books.h"
 #include "db/directory.h"
 #include "db/letters.h"
 #include "gateway/base/arena.h"
@@ -17,6 +18,7 @@
 #include "gateway/base/registry.h"
 #include "gateway/base/watch.h"
 #include "gateway/batch.h"
+#include "gateway/books.h"
 #include "gateway/database.h"
 #include "gateway/former.h"
 #include "gateway/journal.h"
@@ -52,7 +54,10 @@ struct Processor {
         Outbox *outbox;
         Database *database;
         Lane *lane;
+        Books *books;
 
+        bool is_walking;         /* the books are not as far as the store */
+        bool is_to_restore;      /* what was last known is still to be read */
         bool was_ready;          /* the position is known and the registry is loaded */
         bool is_stalled;         /* the commit under way takes too long: live goes ahead */
         int64_t fresh_us;        /* the registry knows all that was committed before */
@@ -61,6 +66,7 @@ struct Processor {
         bool letter_exists;
 
         uint64_t shown_seq; /* handed to the viewers */
+        uint64_t there_seq; /* rows behind the position were found, up to this number */
 
         Batch *live; /* shown ahead of the store */
 };
@@ -215,7 +221,7 @@ static int processor_on_committed(Processor *processor, const CommitRange *range
                 return err_up(r);
         if (lane_stored(processor->lane, range)) {
                 processor->is_stalled = false;
-                journal_commit(processor->journal, lane_stored_seq(processor->lane));
+                journal_note_stored(processor->journal, lane_stored_seq(processor->lane));
                 judge_forget(processor->judge, lane_stored_seq(processor->lane));
                 former_forget(processor->former, lane_stored_seq(processor->lane), now_us);
         }
@@ -252,25 +258,63 @@ static int processor_move_on(Processor *processor, uint64_t position) {
         return 0;
 }
 
-/* The database says how far we got: behind a crash or a cut, only it knows. */
-static int processor_take_position(Processor *processor, uint64_t position) {
-        CommitRange range;
-        uint64_t by;
+/* Records of (after_seq, last_seq]. */
+static uint64_t processor_count_between(Processor *processor,
+                                        uint64_t after_seq,
+                                        uint64_t last_seq) {
+        uint64_t n = 0;
+
+        while (after_seq < last_seq)
+                n += journal_count_some(processor->journal, &after_seq, last_seq, SIZE_MAX);
+        return n;
+}
+
+/* Restored, failed over to a standby that lagged, or a commit that a crash of the server lost. */
+static void processor_note_older(uint64_t position, uint64_t stored_seq, uint64_t n) {
+        metric_add(METRIC_DB_OLDER, 1);
+        log_warning("database_older position=%llu stored=%llu to_store_again=%llu",
+                    (unsigned long long)position,
+                    (unsigned long long)stored_seq,
+                    (unsigned long long)n);
+}
+
+/* All that was stored behind @position is stored again, and not shown again; what the memory knows
+ * of devices and vehicles is what that database knows. */
+static int processor_go_back(Processor *processor, uint64_t position) {
+        uint64_t stored_seq = lane_stored_seq(processor->lane);
+        uint64_t n = processor_count_between(processor, position, stored_seq);
         int r;
 
-        if (processor->was_ready) {
-                r = lane_resume(processor->lane, position, &range);
-                if (r == DB_E_FENCED && position > lane_stored_seq(processor->lane))
-                        return processor_move_on(processor, position);
-                if (range.to > range.from && processor_on_committed(processor, &range) != 0)
-                        return err_new(-ENOMEM);
-                return r;
-        }
+        processor_note_older(position, stored_seq, n);
+        metric_add(METRIC_RECEIVED_RECOVERED, (int64_t)n);
+        metric_add(METRIC_IN_JOURNAL, (int64_t)n);
+        books_close(processor->books);
+        lane_restart(processor->lane, position);
+        journal_rewind(processor->journal, position);
+        processor->latest = latest_free(processor->latest);
+        r = latest_new(&processor->latest);
+        if (r != 0)
+                return err_up(r);
+        registry_forget_states(processor->registry);
+        processor->is_to_restore = true;
+        return 0;
+}
+
+/* The database says how far we got: behind a crash or a cut, only it knows. */
+static int processor_take_position(Processor *processor, uint64_t position) {
+        uint64_t noted_seq, by;
+
+        if (processor->was_ready)
+                return position < lane_stored_seq(processor->lane)
+                               ? processor_go_back(processor, position)
+                               : 0;
 
         if (journal_confirm(processor->journal, 0, position, &by) != 0)
                 return DB_E_OFFLINE; /* nothing may be stored yet: ask again */
         lane_start(processor->lane, position);
-        processor->shown_seq = position;
+        noted_seq = journal_noted_seq(processor->journal);
+        processor->shown_seq = noted_seq > position ? noted_seq : position;
+        position = processor->shown_seq;
         return outbox_show_position(processor->outbox,
                                     position > 0 ? position
                                                  : processor_begin_seq(processor->journal),
@@ -330,8 +374,13 @@ static int processor_restore(Processor *processor) {
 static void processor_count_recovered(Processor *processor) {
         uint64_t position = lane_stored_seq(processor->lane);
         uint64_t recovered_seq = journal_recovered_seq(processor->journal);
+        uint64_t noted_seq = journal_noted_seq(processor->journal);
         uint64_t n = 0;
 
+        if (noted_seq > position)
+                processor_note_older(position,
+                                     noted_seq,
+                                     processor_count_between(processor, position, noted_seq));
         if (recovered_seq > position)
                 n = journal_count_after(processor->journal, position) -
                     journal_count_after(processor->journal, recovered_seq);
@@ -342,6 +391,58 @@ static void processor_count_recovered(Processor *processor) {
                  (unsigned long long)n);
 }
 
+/* Rows behind the position should not be there: whoever put them there, they stay the only ones. */
+static int processor_open_books(Processor *processor, uint64_t position) {
+        DbConn *conn = database_conn(processor->database);
+        const char *epoch = journal_epoch(processor->journal);
+        int r;
+
+        processor->there_seq = 0;
+        r = db_books_newest(conn, epoch, position, &processor->there_seq);
+        if (r == 0 && processor->there_seq > 0)
+                log_error("rows_behind_position position=%llu newest=%llu",
+                          (unsigned long long)position,
+                          (unsigned long long)processor->there_seq);
+        if (r == 0)
+                r = books_open(processor->books, position);
+        return r;
+}
+
+static int processor_mark_there(void *arg, uint64_t seq) {
+        Record *record = batch_find(*(const Batch **)arg, seq);
+
+        if (record)
+                record->is_there = true;
+        return 0;
+}
+
+static int processor_look_for_rows(Processor *processor, const Batch *batch) {
+        DbRange range = batch_range(batch);
+        int r;
+
+        if (range.after_seq >= processor->there_seq)
+                return 0;
+        r = db_books_present(database_conn(processor->database),
+                             journal_epoch(processor->journal),
+                             &range,
+                             processor_mark_there,
+                             &batch);
+        return r < 0 ? err_up(r) : r;
+}
+
+/* The last word to the connection: what was under way when it was lost goes out again. */
+static int processor_resume(Processor *processor, uint64_t position) {
+        CommitRange range;
+        int r;
+
+        r = lane_resume(processor->lane, position, &range);
+        if (r == DB_E_FENCED && position > lane_stored_seq(processor->lane))
+                return processor_move_on(processor, position);
+        if (range.to > range.from && processor_on_committed(processor, &range) != 0)
+                return err_new(-ENOMEM);
+        return r;
+}
+
 /* Who exists, and how far we were; the first time also what was last known. */
 static int processor_open(Processor *processor, uint64_t position) {
         int r;
@@ -349,12 +450,19 @@ static int processor_open(Processor *processor, uint64_t position) {
         r = processor_load_registry(processor);
         if (r == 0)
                 r = processor_take_position(processor, position);
-        if (r == 0 && !processor->was_ready)
+        if (r == 0 && processor->was_ready && processor->is_to_restore)
+                r = processor_load_registry(processor); /* its states, which were forgotten */
+        if (r == 0 && processor->is_to_restore)
                 r = processor_restore(processor);
+        if (r == 0)
+                r = processor_open_books(processor, position);
+        if (r == 0)
+                r = processor_resume(processor, position);
         if (r != 0)
                 return r;
         if (!processor->was_ready)
                 processor_count_recovered(processor);
+        processor->is_to_restore = false;
         processor->was_ready = true;
         database_set_ready(processor->database);
         /* Where a batch waits, that it is stored is the proof. */
@@ -510,6 +618,8 @@ static int processor_begin_commit(Processor *processor) {
         int r;
 
         r = processor_refresh(processor);
+        if (r == 0)
+                r = books_check(processor->books, lane_stored_seq(processor->lane));
         while (r == 0 && batch_length(lane_current(processor->lane)) == 0) {
                 const Batch *batch = lane_current(processor->lane);
 
@@ -521,6 +631,8 @@ static int processor_begin_commit(Processor *processor) {
                         return 0;
                 r = processor_settle_want(processor, batch);
         }
+        if (r == 0)
+                r = processor_look_for_rows(processor, lane_current(processor->lane));
         return r == 0 ? lane_begin(processor->lane, processor->registry) : r;
 }
 
@@ -572,8 +684,11 @@ static void processor_report(Processor *processor) {
         if (batch_length(batch) > 0)
                 lag_us = clock_now_us() - batch_record(batch, 0)->received_us;
         /* What is stored goes in time, also when nothing new comes. */
-        if (processor->was_ready)
-                journal_commit(processor->journal, lane_stored_seq(processor->lane));
+        if (processor->was_ready) {
+                processor->is_walking =
+                        !books_walk(processor->books, lane_stored_seq(processor->lane));
+                journal_commit(processor->journal, books_done_seq(processor->books));
+        }
         metric_set(METRIC_DB_LAG_SECONDS, lag_us);
         metric_set(METRIC_OUTBOX_LENGTH, (int64_t)queue_length(processor->queue));
 }
@@ -646,7 +761,9 @@ static void processor_wait(Processor *processor) {
             lane_is_idle(processor->lane))
                 return; /* there is catching up to do */
         watch_turn();
-        (void)poll(fds, N_ELEMENTS(fds), processor_timeout_ms(processor));
+        (void)poll(fds,
+                   N_ELEMENTS(fds),
+                   processor->is_walking ? 0 : processor_timeout_ms(processor));
 }
 
 static int processor_run(Processor *processor) {
@@ -710,6 +827,11 @@ static int processor_init(Processor *processor) {
                                  journal_epoch(processor->journal),
                                  processor->options.migrate);
         if (r == 0)
+                r = books_new(&processor->books,
+                              processor->journal,
+                              database_conn(processor->database),
+                              processor->options.check_ms);
+        if (r == 0)
                 r = lane_new(&processor->lane,
                              database_conn(processor->database),
                              database_store(processor->database),
@@ -733,6 +855,7 @@ int processor_new(Processor **ret_processor,
         processor->routes = routes_ref(routes);
         processor->queue = outbox;
         processor->wake_fd = -1;
+        processor->is_to_restore = true;
         r = processor_init(processor);
         if (r != 0)
                 return err_up(r);
@@ -777,6 +900,7 @@ Processor *processor_free(Processor *processor) {
         }
         batch_free(processor->live);
         lane_free(processor->lane);
+        books_free(processor->books);
         database_free(processor->database);
         outbox_free(processor->outbox);
         latest_free(processor->latest);

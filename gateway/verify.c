@@ -10,7 +10,9 @@
 #include "gateway/base/registry.h"
 #include "gateway/batch.h"
 #include "gateway/config.h"
+#include "gateway/former.h"
 #include "gateway/journal.h"
+#include "gateway/judge.h"
 #include "gateway/latest.h"
 
 #define VERIFY_CHUNK  1000
@@ -26,6 +28,8 @@ struct Verify {
         char epoch[JOURNAL_EPOCH_SIZE];
         Registry *registry;
         Latest *latest;
+        Former *former; /* none: what no route of now takes is a letter */
+        Judge *judge;
         Batch *batch;
         DbMend *mend;
         Record *missing[VERIFY_CHUNK]; /* of the chunk */
@@ -80,6 +84,10 @@ int verify_new(Verify **ret_verify, const Config *config, DbConn *conn, VerifyFn
         if (r == 0)
                 r = latest_new(&verify->latest);
         if (r == 0)
+                r = former_new(&verify->former);
+        if (r == 0)
+                r = judge_new(&verify->judge);
+        if (r == 0)
                 r = batch_new(&verify->batch, VERIFY_CHUNK);
         if (r == 0)
                 r = db_mend_new(&verify->mend, conn, verify->epoch);
@@ -97,6 +105,8 @@ Verify *verify_free(Verify *verify) {
         db_mend_free(verify->mend);
         batch_free(verify->batch);
         latest_free(verify->latest);
+        former_free(verify->former);
+        judge_free(verify->judge);
         registry_free(verify->registry);
         journal_close(verify->journal);
         free(verify);
@@ -150,7 +160,8 @@ static int verify_leaves_none(Verify *verify, const Record *record, bool *ret_le
         const DetectionsRecord *detections = &record->detections;
         bool is_command = record->kind == KIND_COMMAND_ACK || record->kind == KIND_COMMAND_STATE;
 
-        *ret_leaves_none = verify_is_expired(verify, record);
+        /* A letter that was taken in again stays a letter until its message is stored. */
+        *ret_leaves_none = record->duplicate || verify_is_expired(verify, record);
         if (record->kind == KIND_BLE_DETECTIONS && record->reason == REASON_NONE &&
             detections->n_items == 0 && detections->n_set_aside == 0)
                 *ret_leaves_none = true;
@@ -288,6 +299,8 @@ static int verify_chunk(Verify *verify, uint64_t *after_seq, uint64_t last_seq, 
                 .routes = verify->config->routes,
                 .registry = verify->registry,
                 .latest = verify->latest,
+                .former = verify->former,
+                .judge = verify->judge,
         };
         const BatchSpan span = {
                 .after_seq = *after_seq,
@@ -305,6 +318,7 @@ static int verify_chunk(Verify *verify, uint64_t *after_seq, uint64_t last_seq, 
                 return 0;
         }
         *after_seq = batch_last_seq(verify->batch);
+        judge_forget(verify->judge, *after_seq);
         if (verify->counts.n_compared == 0)
                 verify->counts.first_seq = batch_record(verify->batch, 0)->seq;
         verify->counts.last_seq = *after_seq;

@@ -18,6 +18,7 @@ static size_t ws_health_reasons(const WsCall *call, Buf *buf) {
                   "broker_away" },
                 { metric_get(METRIC_JOURNAL_FULL) != 0, "journal_full" },
                 { metric_get(METRIC_JOURNAL_FAILED) != 0, "journal_failed" },
+                { metric_get(METRIC_BOOKS_DRIFT) != 0, "accounting_drift" },
                 { !registry_is_loaded(call->access->registry), "registry_not_loaded" },
         };
         size_t n = 0;
@@ -36,8 +37,20 @@ static size_t ws_health_reasons(const WsCall *call, Buf *buf) {
 
 /* What an operator should know, though all who ask are served. */
 static void ws_health_notes(Buf *body) {
-        if (metric_get(METRIC_RETENTION_HELD) != 0)
-                buf_append_string(body, ",\"notes\":[\"retention_held\"]");
+        const WsReason notes[] = {
+                { metric_get(METRIC_RETENTION_HELD) != 0, "retention_held" },
+                { metric_get(METRIC_JOURNAL_GAPS) != 0, "journal_gap" },
+        };
+        size_t n = 0;
+
+        for (size_t i = 0; i < N_ELEMENTS(notes); ++i) {
+                if (!notes[i].holds)
+                        continue;
+                buf_append_string(body, n++ == 0 ? ",\"notes\":[" : ",");
+                buf_json_string(body, text_of(notes[i].name));
+        }
+        if (n > 0)
+                buf_append_char(body, ']');
 }
 
 /* Which error keeps the database away, as PostgreSQL numbers them; nothing that tells of us. */

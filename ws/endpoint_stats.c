@@ -37,6 +37,7 @@ static const WsStatsField ws_stats_accounting[] = {
         { "received_ws", METRIC_RECEIVED_WS },
         { "received_http", METRIC_RECEIVED_HTTP },
         { "received_internal", METRIC_RECEIVED_INTERNAL },
+        { "received_journal", METRIC_RECEIVED_RECOVERED },
         { "committed", METRIC_COMMITTED },
         { "duplicate", METRIC_DUPLICATE },
         { "in_journal", METRIC_IN_JOURNAL },
@@ -111,7 +112,8 @@ static const WsStatsField ws_stats_journal[] = {
 
 static int64_t ws_stats_received(void) {
         return metric_get(METRIC_RECEIVED_MQTT) + metric_get(METRIC_RECEIVED_WS) +
-               metric_get(METRIC_RECEIVED_HTTP) + metric_get(METRIC_RECEIVED_INTERNAL);
+               metric_get(METRIC_RECEIVED_HTTP) + metric_get(METRIC_RECEIVED_INTERNAL) +
+               metric_get(METRIC_RECEIVED_RECOVERED);
 }
 
 static void ws_stats_fields(Buf *buf, const WsStatsField fields[], size_t n_fields) {

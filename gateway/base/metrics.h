@@ -40,6 +40,10 @@ typedef enum Metric {
         METRIC_JOURNAL_FSYNCS,
         METRIC_JOURNAL_KEPT_BYTES, /* gauge: stored, and there to be stored again */
         METRIC_JOURNAL_KEPT_DROPPED,
+        METRIC_JOURNAL_GAPS, /* gauge: open */
+        METRIC_JOURNAL_GAP,
+        METRIC_BOOKS_DRIFT, /* gauge: messages of all open differences */
+        METRIC_DB_OLDER,
 
         METRIC_MQTT_CONNECTED, /* gauge, 0 or 1 */
         METRIC_MQTT_CONNECTS,

@@ -610,6 +610,19 @@ void registry_set_state(Registry *registry, int64_t device_id, const DeviceState
                 node->device.state = *state;
 }
 
+void registry_forget_states(Registry *registry) {
+        int64_t id = 0;
+
+        for (;;) {
+                GraphNode *node = idlist_next(&registry->order[GRAPH_DEVICE], id);
+
+                if (!node)
+                        return;
+                node->device.state = device_state_unknown();
+                id = node->device.id;
+        }
+}
+
 bool audience_has(const Audience *audience, int64_t user_id) {
         size_t low = 0, high = audience->n;
 

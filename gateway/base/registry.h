@@ -173,6 +173,7 @@ bool device_is_called(const Device *device, Text text); /* by its code, `id:7`, 
 const Device *registry_next_device(const Registry *registry, int64_t after_id);
 const Vehicle *registry_next_vehicle(const Registry *registry, int64_t after_id);
 
+void registry_forget_states(Registry *registry); /* of all devices: as if never heard of */
 void registry_set_state(Registry *registry, int64_t device_id, const DeviceState *state);
 
 bool audience_has(const Audience *audience, int64_t user_id);

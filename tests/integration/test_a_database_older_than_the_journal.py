@@ -1,0 +1,174 @@
+"""A database that is older than the journal (restored, failed over) is filled again, once, in order."""
+import re
+import signal
+
+import psycopg2
+import pytest
+
+from conftest import populate
+from viewers import Viewer
+from waiting import wait_until
+
+LOGS = "SELECT logs FROM raw_logs ORDER BY seq"
+
+
+def logs_of(database):
+    return [row[0] for row in database.rows(LOGS)]
+
+
+def publish(publisher, numbers, size=0):
+    for n in numbers:
+        publisher.publish("seano/USV-1/raw_log", f"{n}" + "x" * size)
+    publisher.flush()
+
+
+def stored(database, n):
+    database.wait_for("SELECT count(*) FROM raw_logs", n)
+
+
+def balanced(gateway):
+    def holds():
+        a = gateway.get("/api/ws/stats", "root").json()["accounting"]
+        return a["in_journal"] == 0 and a["received"] == \
+            a["committed"] + a["dead_lettered"] + a["duplicate"]
+
+    wait_until(holds, "the accounting to balance")
+    wait_until(lambda: gateway.database.value("SELECT checked_seq = seq FROM journal_positions"),
+               "the books to be compared", timeout=90)
+    assert gateway.metric("tidegate_accounting_drift") == 0
+
+
+def shown_of(frames):
+    """The numbers of the raw logs among them."""
+    return [int(found[1]) for text in frames for found in [re.search(r'"(\d+)"', text)]
+            if found and "raw_log" in text]
+
+
+class Backup:
+    """As docs/operations.md says: dumped, restored beside, and put in place of the other."""
+
+    def __init__(self, postgres, database):
+        self.postgres, self.database = postgres, database
+        self.file = postgres.folder / f"{database.name}.dump"
+        postgres._run("pg_dump", "-Fc", "-f", self.file, database.url)
+
+    def restore(self):
+        name = self.database.name
+        self.postgres.execute("postgres", f"CREATE DATABASE {name}_restored")
+        self.postgres._run("pg_restore", "-d", self.postgres.url(f"{name}_restored"), self.file)
+        for _ in range(50):
+            self.postgres.execute("postgres", "SELECT pg_terminate_backend(pid) FROM"
+                                  " pg_stat_activity WHERE datname = %s", name)
+            try:
+                self.postgres.execute("postgres", f"ALTER DATABASE {name} RENAME TO {name}_old")
+                break
+            except psycopg2.OperationalError:  # somebody was back already
+                continue
+        self.postgres.execute("postgres", f"ALTER DATABASE {name}_restored RENAME TO {name}")
+        self.postgres.execute("postgres", f"DROP DATABASE {name}_old WITH (FORCE)")
+
+
+@pytest.fixture
+def older(make_gateway, database, postgres):
+    gateway = make_gateway(journal__check="300ms", database__stall_timeout="2s")
+    populate(gateway)
+    return gateway.start()
+
+
+@pytest.mark.parametrize("when", ["stopped", "running", "away"])
+def test_restored_database_is_filled_again(older, when, database, postgres, publisher):
+    publish(publisher, range(10))
+    stored(database, 10)
+    backup = Backup(postgres, database)
+    viewer, first = Viewer(older, "/api/ws", older.token("ana")), 10
+    publish(publisher, range(10, 40))
+    stored(database, 40)
+    if when == "stopped":
+        assert older.terminate() == 0
+        backup.restore()
+        older.start()
+        viewer, first = Viewer(older, "/api/ws", older.token("ana")), 40
+    elif when == "running":
+        backup.restore()
+    else:
+        postgres.stop(signal.SIGQUIT)
+        publish(publisher, range(40, 50))
+        postgres.start()
+        backup.restore()
+    n = 50 if when == "away" else 40
+    stored(database, n)
+    publish(publisher, range(n, n + 5))
+    stored(database, n + 5)
+    assert logs_of(database) == [str(k) for k in range(n + 5)]
+    balanced(older)
+    assert older.process.poll() is None
+    if when != "away":  # there the backend may have connected to either first
+        assert "database_older position=" in older.log()
+    assert "journal_gap" not in older.log()
+    viewer.wait_for(lambda frames: len(shown_of(frames)) >= n + 5 - first, "all that is new")
+    assert shown_of(viewer.frames) == list(range(first, n + 5))  # nothing twice
+    viewer.close()
+    assert older.cli("journal", "verify").returncode == 0
+
+
+def test_what_the_journal_has_no_more_is_named(make_gateway, database, postgres, publisher):
+    small = make_gateway(journal__max_bytes="512K", journal__min_free_bytes="0",
+                         journal__check="300ms")
+    populate(small)
+    small.start()
+    publish(publisher, range(10))
+    stored(database, 10)
+    backup = Backup(postgres, database)
+    first = database.value("SELECT seq FROM journal_positions")
+    publish(publisher, range(10, 110), size=10000)
+    stored(database, 110)
+    assert small.terminate() == 0
+    backup.restore()
+    small.start()
+    wait_until(lambda: database.value("SELECT max(seq) FROM raw_logs") > first, "refilling")
+    publish(publisher, [110])
+    wait_until(lambda: logs_of(database)[-1] == "110", "all that is left to be stored")
+
+    after, last = database.rows("SELECT after_seq, last_seq FROM journal_differences")[0]
+    assert after == first and f"journal_gap after={after} last={last} " in small.log()
+    kept = database.value("SELECT count(*) FROM raw_logs WHERE seq > %s", last)
+    assert database.value("SELECT count(*) FROM raw_logs") == 10 + kept
+    assert [text.rstrip("x") for text in logs_of(database)[10:]] == \
+        [str(n) for n in range(111 - kept, 111)]
+    assert small.metric("tidegate_journal_gaps") == 1
+    answer = small.get("/readyz")
+    assert answer.status_code == 200 and answer.json()["notes"] == ["journal_gap"]
+
+    small.kill()
+    small.start()
+    assert small.get("/readyz").json()["notes"] == ["journal_gap"]
+    found = small.cli("journal", "verify", check=False)
+    assert found.returncode == 1 and "open gaps: 1" in found.stdout
+    small.cli("journal", "verify", "--accept")
+    wait_until(lambda: "notes" not in small.get("/readyz").json(), "the note to go")
+    assert small.cli("journal", "verify").returncode == 0
+
+
+def test_an_empty_database_and_one_with_rows_too_many(older, database, postgres, publisher):
+    """Neither the epoch's row is there, nor are rows behind the position stored a second time."""
+    publish(publisher, range(10))
+    stored(database, 10)
+    assert older.terminate() == 0
+    database.rows("UPDATE journal_positions SET seq = (SELECT seq FROM raw_logs ORDER BY seq"
+                  " OFFSET 3 LIMIT 1), stored = 4, checked_seq = 0, checked_stored = 0")
+    database.rows("DELETE FROM raw_logs WHERE logs IN ('5', '8')")
+    older.start()
+    stored(database, 10)
+    publish(publisher, [10])
+    stored(database, 11)
+    assert logs_of(database) == [str(n) for n in range(11)]
+    assert "rows_behind_position" in older.log()
+    balanced(older)
+
+    database.rows("TRUNCATE raw_logs")
+    database.rows("DELETE FROM journal_positions")
+    older.kill()
+    older.start()
+    stored(database, 11)
+    assert logs_of(database) == [str(n) for n in range(11)]
+    balanced(older)

@@ -1,0 +1,123 @@
+"""Accounting by number: what the position has passed and the database has not is noticed, and mended."""
+import itertools
+
+import pytest
+
+from conftest import populate
+from waiting import wait_until
+
+SWALLOW = """CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RETURN CASE WHEN NEW.logs LIKE 'swallowed%' THEN NULL ELSE NEW END; END $$;
+CREATE TRIGGER swallow BEFORE INSERT ON raw_logs FOR EACH ROW EXECUTE FUNCTION swallow()"""
+LOGS = "SELECT logs FROM raw_logs ORDER BY seq"
+
+
+def logs_of(database):
+    return [row[0] for row in database.rows(LOGS)]
+
+
+def publish(publisher, texts):
+    for text in texts:
+        publisher.publish("seano/USV-1/raw_log", text)
+    publisher.flush()
+
+
+def drift_is(gateway, n):
+    wait_until(lambda: gateway.status("/livez") == 200, "the gateway to answer")
+    wait_until(lambda: gateway.metric("tidegate_accounting_drift") == n, f"a drift of {n}",
+               timeout=90)
+
+
+@pytest.fixture
+def books(make_gateway):
+    gateway = make_gateway(journal__check="300ms")
+    populate(gateway)
+    return gateway.start()
+
+
+def test_what_was_never_stored_is_noticed_named_and_stored_later(books, database, publisher):
+    publish(publisher, ["a", "b"])
+    database.wait_for("SELECT count(*) FROM raw_logs", 2)
+    database.rows(SWALLOW)
+    publish(publisher, ["c", "swallowed 1", "d", "swallowed 2", "e"])
+    drift_is(books, 2)
+    assert books.get("/readyz").json()["reasons"] == ["accounting_drift"]
+    after, last = database.rows("SELECT after_seq, last_seq FROM journal_differences")[0]
+    assert f"accounting_drift messages=2 after={after} last={last} " in books.log()
+
+    books.kill()
+    books.start(wait=False)
+    drift_is(books, 2)
+    assert "accounting_open messages=2" in books.log()
+
+    found = books.cli("journal", "verify", check=False)
+    assert found.returncode == 1, found.stdout
+    named = [line.split() for line in found.stdout.splitlines() if line.startswith("missing ")]
+    assert [word[3] for word in named if len(word) > 2] == ["seano/USV-1/raw_log"] * 2
+    assert all(after < int(word[1]) <= last for word in named if len(word) > 2)
+
+    database.rows("DROP TRIGGER swallow ON raw_logs")
+    stored = books.cli("journal", "verify", "--store")
+    assert "stored 2" in stored.stdout
+    assert logs_of(database) == ["a", "b", "c", "swallowed 1", "d", "swallowed 2", "e"]
+    assert database.value("SELECT bool_and(received_at BETWEEN now() - interval '5 min' AND now())"
+                          " FROM raw_logs")
+    drift_is(books, 0)
+    wait_until(lambda: books.status("/readyz") == 200, "the gateway to be ready")
+    assert books.cli("journal", "verify").returncode == 0
+
+    publish(publisher, ["f"])
+    database.wait_for("SELECT count(*) FROM raw_logs", 8)
+    wait_until(lambda: database.value("SELECT checked_seq = seq FROM journal_positions"), "a check")
+    assert books.metric("tidegate_accounting_drift") == 0
+
+
+def test_what_an_operator_deleted_is_found_and_stored_again(books, database, publisher, broker):
+    publish(publisher, map(str, range(20)))
+    broker.publish("seano/USV-1/vehicle_log", '{"speed": 3}')
+    broker.publish("seano/USV-1/vehicle_log", "no json")
+    broker.publish("tfg/detections/raw", '{"device_id": "dev-1", "detections": []}')
+    broker.publish("devices/dev-1/status", '{"status": "online"}')
+    broker.publish("devices/none/status", '{"status": "online"}')
+    database.wait_for("SELECT stored FROM journal_positions", 25)
+    assert books.terminate() == 0
+    assert "missing 0" in books.cli("journal", "verify").stdout
+
+    database.rows("DELETE FROM raw_logs WHERE logs IN ('3', '4', '19')")
+    database.rows("DELETE FROM device_status_logs")
+    database.rows("DELETE FROM dead_letters WHERE reason = 'bad_json'")
+    found = books.cli("journal", "verify", check=False)
+    assert found.returncode == 1 and "missing 4\n" in found.stdout, found.stdout
+    assert "stored 4\n" in books.cli("journal", "verify", "--store").stdout
+    assert logs_of(database) == [str(n) for n in range(20)]
+    assert database.value("SELECT count(*) FROM device_status_logs") == 1
+    assert "stored 0\n" in books.cli("journal", "verify", "--store").stdout
+    books.start()
+    assert books.metric("tidegate_accounting_drift") == 0
+
+
+def test_verify_beside_a_gateway_under_load_finds_nothing(books, database, publisher):
+    numbers = itertools.count()
+    publisher.run(lambda n: ("seano/USV-1/raw_log", str(next(numbers))), 500)
+    database.wait_for("SELECT count(*) > 200 FROM raw_logs", True)
+    for _ in range(3):
+        assert "missing 0" in books.cli("journal", "verify").stdout
+    assert "stored 0" in books.cli("journal", "verify", "--store").stdout
+    n = publisher.stop()
+    database.wait_for("SELECT count(*) FROM raw_logs", n)
+    assert logs_of(database) == [str(k) for k in range(n)]
+    wait_until(lambda: database.value("SELECT checked_seq = seq FROM journal_positions"), "a check")
+    assert books.metric("tidegate_accounting_drift") == 0
+
+
+def test_recovered_messages_are_received_as_well(books, database, postgres, publisher):
+    postgres.stop()
+    publish(publisher, map(str, range(5)))
+    wait_until(lambda: books.metric("tidegate_in_journal") == 5, "five in the journal")
+    books.kill()
+    postgres.start()
+    books.start()
+    database.wait_for("SELECT count(*) FROM raw_logs", 5)
+    accounting = wait_until(lambda: (lambda a: a["in_journal"] == 0 and a)(
+        books.get("/api/ws/stats", "root").json()["accounting"]), "all stored")
+    assert (accounting["received"], accounting["committed"]) == (5, 5)
