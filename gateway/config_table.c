@@ -7,6 +7,7 @@
 #define MIB       (KIB * 1024)
 #define GIB       (MIB * 1024)
 #define HOUR_MS   INT64_C(3600000)
+#define DAY_MS    (24 * HOUR_MS)
 #define NEAR_MANY 3 /* edits between two names that one may mistake for each other */
 
 #define AT(member)      offsetof(Config, member)
@@ -106,13 +107,13 @@ const ConfigKey config_keys[] = {
         { "database", "query_share", CONFIG_INT, AT(query_share), "32", 1, 100000, false,
           "Questions of one user, device or address of one sort that may wait; more are refused (503)." },
         { "database", "stream_timeout", CONFIG_MS, AT(database_stream_timeout_ms), "5m", 100,
-          24 * HOUR_MS, false,
+          DAY_MS, false,
           "Longest time that one answer from history may take, its reader's time included." },
         { "database", "partitions_ahead", CONFIG_DAYS, AT(partitions_ahead_days), "7d", 1, 365,
           false,
           "How many days ahead the partitions of the log tables are made." },
         { "database", "retention_hold", CONFIG_MS, AT(retention_hold_ms), "12h", 1000,
-          7 * 24 * HOUR_MS, false,
+          7 * DAY_MS, false,
           "How long a clock that jumped has to stay so for each day that retention moves on." },
 
         { RETENTION(0, "raw_logs"), "30d", 0, 36500, false,
@@ -134,10 +135,10 @@ const ConfigKey config_keys[] = {
         { "commands", "ack_topic", CONFIG_TEXT, AT(commander.ack_topic),
           "devices/{device}/commands/ack", 0, 0, false,
           "Response topic (MQTT 5) of a command: where its device answers." },
-        { "commands", "timeout", CONFIG_MS, AT(ws.command_timeout_ms), "60s", 1, 24 * HOUR_MS, true,
+        { "commands", "timeout", CONFIG_MS, AT(ws.command_timeout_ms), "60s", 1, DAY_MS, true,
           "How long a command lives that does not say; then it has expired." },
         { "commands", "max_timeout", CONFIG_MS, AT(ws.command_max_timeout_ms), "24h", 1,
-          24 * HOUR_MS, true,
+          DAY_MS, true,
           "Longest life that a command may ask for." },
         { "commands", "max_pending_per_device", CONFIG_INT, AT(ws.command_max_pending), "100", 1,
           100000, true,
@@ -159,7 +160,7 @@ const ConfigKey config_keys[] = {
         { "journal", "min_free_bytes", CONFIG_SIZE, AT(journal.min_free_bytes), "512M", 0, 1024 *
           GIB, false,
           "Free room on the disk below which the source stops." },
-        { "journal", "keep", CONFIG_MS, AT(journal.keep_ms), "1h", 0, 7 * 24 * HOUR_MS, false,
+        { "journal", "keep", CONFIG_MS, AT(journal.keep_ms), "1h", 0, 7 * DAY_MS, false,
           "How long what is stored stays in the journal, to fill a database that was restored or "
           "failed over. Gives way, the oldest first, before max_bytes or min_free_bytes refuse "
           "anything." },
@@ -253,7 +254,7 @@ const ConfigKey config_keys[] = {
         { "ws", "stats_interval", CONFIG_MS, AT(ws.stats_interval_ms), "5s", 100, HOUR_MS, true,
           "Statistics (dialects A and E) are computed at most so often." },
 
-        { "time", "max_ahead", CONFIG_MS, AT(time_max_ahead_ms), "10s", 1, 24 * HOUR_MS, true,
+        { "time", "max_ahead", CONFIG_MS, AT(time_max_ahead_ms), "10s", 1, DAY_MS, true,
           "How far ahead of our clock a device's time is believed; beyond it ours counts." },
         { "time", "max_age", CONFIG_DAYS, AT(time_max_age_days), "3650d", 1, 36500, true,
           "How far back a device's time is believed (a clock without battery says 1970)." },

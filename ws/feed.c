@@ -263,8 +263,7 @@ static int ws_feed_consider(WsFeed *feed,
                             WsFrame *frame,
                             bool *ret_goes) {
         WsHub *hub = feed->client->hub;
-        bool replaced = false;
-        WsHold *hold = NULL;
+        WsPaceAnswer paced = { 0 };
         WsPlace place;
         int r;
 
@@ -286,16 +285,15 @@ static int ws_feed_consider(WsFeed *feed,
                                          hub->before_seq,
                                          frame,
                                          clock_mono_us(),
-                                         &hold,
-                                         &replaced);
+                                         &paced);
         if (r < 0)
                 return err_up(r);
 
-        if (replaced)
+        if (paced.replaced)
                 ws_backlog_refuse(&feed->client->backlog, true);
-        if (hold)
+        if (paced.hold)
                 ws_feed_mark_paced(feed);
-        *ret_goes = !hold;
+        *ret_goes = !paced.hold;
         return 0;
 }
 

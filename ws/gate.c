@@ -239,6 +239,7 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
         Text target = { 0 };
         int r;
 
+        assert(gate->request);
         dialect = ws_dialect_find(text_of(gate->request->path), &target);
         if (!dialect) {
                 *ret_refusal = (WsRefusal){ 404,

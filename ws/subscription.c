@@ -440,14 +440,12 @@ int ws_subscription_pace(WsSubscription *subscription,
                          uint64_t before_seq,
                          WsFrame *frame,
                          int64_t now_us,
-                         WsHold **ret_hold,
-                         bool *ret_replaced) {
+                         WsPaceAnswer *ret_answer) {
         uint64_t key = ws_push_key(event);
         WsHold *hold;
         int r;
 
-        *ret_hold = NULL;
-        *ret_replaced = false;
+        *ret_answer = (WsPaceAnswer){ 0 };
         if (subscription->interval_us == 0 || key == 0)
                 return 0;
         r = ws_subscription_hold_of(subscription, key, &hold);
@@ -455,7 +453,7 @@ int ws_subscription_pace(WsSubscription *subscription,
                 return err_up(r);
 
         if (hold->frame) {
-                *ret_replaced = true;
+                ret_answer->replaced = true;
                 ws_subscription_let_go(subscription, hold);
         }
         if (now_us - hold->sent_us >= subscription->interval_us) {
@@ -467,7 +465,7 @@ int ws_subscription_pace(WsSubscription *subscription,
         hold->event = event_ref(event);
         hold->before_seq = before_seq;
         TAILQ_INSERT_TAIL(&subscription->held, hold, entry);
-        *ret_hold = hold;
+        ret_answer->hold = hold;
         return 0;
 }
 

@@ -23,6 +23,7 @@
 
 typedef struct Index Index;
 typedef struct WsHold WsHold;
+typedef struct WsPaceAnswer WsPaceAnswer;
 typedef struct WsSubscription WsSubscription;
 typedef struct WsTarget WsTarget;
 
@@ -134,18 +135,23 @@ MUST_CHECK int ws_subscription_note_inside(WsSubscription *subscription,
                                            int64_t vehicle_id,
                                            int64_t device_id);
 
+/* What became of a frame: where it waits (NULL: it may go), and whether one that waited is gone. */
+struct WsPaceAnswer {
+        WsHold *hold;
+        bool replaced;
+};
+
 /*
- * Is it too soon for another one with the key of @event? Then the frame waits (*ret_hold), in place
- * of the one that waited before (*ret_replaced), until its turn has come. Else it counts as sent
- * now. @before_seq is of the event before it.
+ * Is it too soon for another one with the key of @event? Then the frame waits, in place of the one
+ * that waited before, until its turn has come. Else it counts as sent now. @before_seq is of the
+ * event before it.
  */
 MUST_CHECK int ws_subscription_pace(WsSubscription *subscription,
                                     Event *event,
                                     uint64_t before_seq,
                                     WsFrame *frame,
                                     int64_t now_us,
-                                    WsHold **ret_hold,
-                                    bool *ret_replaced);
+                                    WsPaceAnswer *ret_answer);
 /* The oldest that waits, or the one behind @hold, and whose turn it is; NULL: none. */
 WsHold *ws_subscription_due(WsSubscription *subscription, const WsHold *hold, int64_t now_us);
 /* May it go out now, in place of when it is its turn? Once in a turn: the next one waits twice. */

@@ -198,7 +198,7 @@ static void test_pace_keeps_the_newest_and_never_holds_alerts(void **state) {
         CLEANUP(ws_frame_unref) WsFrame *first = NULL;
         CLEANUP(ws_frame_unref) WsFrame *second = NULL;
         WsHold *hold;
-        bool replaced;
+        WsPaceAnswer paced;
         World world;
 
         (void)state;
@@ -212,18 +212,17 @@ static void test_pace_keeps_the_newest_and_never_holds_alerts(void **state) {
                                               3,                   \
                                               (frame),             \
                                               (now),               \
-                                              &hold,               \
-                                              &replaced),          \
+                                              &paced),             \
                          0)
 #define DUE(now) ws_subscription_due(&world.subscription, NULL, (now))
         PACE(&log, first, 5000);
-        assert_null(hold);
+        assert_null(paced.hold);
         PACE(&log, first, 5100);
-        assert_true(hold && !replaced);
+        assert_true(paced.hold && !paced.replaced);
         PACE(&log, second, 5200);
-        assert_true(hold && replaced);
+        assert_true(paced.hold && paced.replaced);
         PACE(&alert, first, 5200);
-        assert_null(hold);
+        assert_null(paced.hold);
         assert_null(DUE(5999));
         hold = DUE(6000);
         assert_non_null(hold);
@@ -231,15 +230,15 @@ static void test_pace_keeps_the_newest_and_never_holds_alerts(void **state) {
         assert_int_equal(hold->before_seq, 3);
         ws_subscription_release(&world.subscription, hold, 6000);
         PACE(&log, first, 6500);
-        assert_non_null(hold);
+        assert_non_null(paced.hold);
         PACE(&log, second, 7000);
-        assert_true(!hold && replaced);
+        assert_true(!paced.hold && paced.replaced);
         assert_null(DUE(9000));
         PACE(&log, first, 7500);
-        assert_true(ws_subscription_may_hurry(hold, 7500)); /* with the turn of 8000 */
+        assert_true(ws_subscription_may_hurry(paced.hold, 7500)); /* with the turn of 8000 */
         ws_subscription_release(&world.subscription, hold, 7500);
         PACE(&log, second, 7600);
-        assert_false(ws_subscription_may_hurry(hold, 7600));
+        assert_false(ws_subscription_may_hurry(paced.hold, 7600));
         assert_null(DUE(8999));
         ws_subscription_forget(&world.subscription, &log, 7600);
         assert_null(DUE(9000));
