@@ -374,10 +374,12 @@ static int journal_new_segment(Journal *journal, size_t n_bytes, int64_t now_us)
         r = segment_create(&segment,
                            journal->dir.fd,
                            &journal->dir.identity,
-                           journal->last_index + 1,
-                           journal->next_seq,
-                           journal->used_seq,
-                           journal->options.segment_bytes);
+                           &(SegmentSpec){
+                                   .index = journal->last_index + 1,
+                                   .first_seq = journal->next_seq,
+                                   .before_seq = journal->used_seq,
+                                   .size = journal->options.segment_bytes,
+                           });
         if (r != 0)
                 return journal_no_segment(journal, "segment", r, now_us);
         journal_add_segment(journal, segment);

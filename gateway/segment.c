@@ -164,10 +164,7 @@ static int segment_allocate(Segment *segment, size_t size) {
 int segment_create(Segment **ret_segment,
                    int dir_fd,
                    const SegmentIdentity *identity,
-                   uint64_t index,
-                   uint64_t first_seq,
-                   uint64_t before_seq,
-                   size_t size) {
+                   const SegmentSpec *spec) {
         CLEANUP(segment_unref) Segment *segment = NULL;
         int r;
 
@@ -175,11 +172,11 @@ int segment_create(Segment **ret_segment,
         if (!segment)
                 return err_new(-ENOMEM);
 
-        segment->first_seq = first_seq;
-        segment->before_seq = before_seq;
-        segment->index = index;
-        snprintf(segment->name, sizeof(segment->name), "%016" PRIx64 ".seg", first_seq);
-        r = segment_allocate(segment, size);
+        segment->first_seq = spec->first_seq;
+        segment->before_seq = spec->before_seq;
+        segment->index = spec->index;
+        snprintf(segment->name, sizeof(segment->name), "%016" PRIx64 ".seg", spec->first_seq);
+        r = segment_allocate(segment, spec->size);
         if (r == -ENOSPC || r == -EDQUOT)
                 return SEGMENT_E_FULL;
         if (r < 0)

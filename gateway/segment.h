@@ -24,6 +24,7 @@ typedef struct Segment Segment;
 typedef struct SegmentHeader SegmentHeader;
 typedef struct SegmentIdentity SegmentIdentity;
 typedef struct SegmentRecord SegmentRecord;
+typedef struct SegmentSpec SegmentSpec;
 
 struct SegmentIdentity { /* of the journal */
         uint64_t epoch;
@@ -88,6 +89,13 @@ struct Segment {
         int64_t stored_us;         /* {reader} monotonic: when all of it was found to be stored */
 };
 
+/* A segment that is to be made. */
+struct SegmentSpec {
+        uint64_t index;
+        uint64_t first_seq, before_seq; /* as in Segment */
+        size_t size;                    /* of the file, in bytes */
+};
+
 enum {
         SEGMENT_E_FULL = 1, /* create: no room on the disk */
         SEGMENT_E_INVALID,  /* open: not a file of ours, or of another journal or version */
@@ -101,10 +109,7 @@ bool segment_header_read(int dir_fd,
 MUST_CHECK int segment_create(Segment **ret_segment,
                               int dir_fd,
                               const SegmentIdentity *identity,
-                              uint64_t index,
-                              uint64_t first_seq,
-                              uint64_t before_seq,
-                              size_t size);
+                              const SegmentSpec *spec);
 /* A copy of what the file holds now, whoever writes it: nothing of it is mapped or locked. Another
  * error than SEGMENT_E_INVALID: -ENOENT, it went meanwhile. */
 MUST_CHECK int segment_copy(Segment **ret_segment,

@@ -212,7 +212,8 @@ static int mqtt_session_create(MqttSession *session, MQTTAsync *ret_paho) {
         MQTTAsync paho = NULL;
         int r;
 
-        if (!getenv("MQTT_C_CLIENT_TRACE")) /* else it formats some lines a message, for nobody */
+        if (!secure_getenv(
+                    "MQTT_C_CLIENT_TRACE")) /* else it formats some lines a message, for nobody */
                 MQTTAsync_setTraceLevel(MQTTASYNC_TRACE_ERROR);
         create.MQTTVersion = session->candidates.version;
         create.maxBufferedMessages = session->window;
