@@ -37,11 +37,14 @@ int db_letters_outcomes(DbConn *conn, const char *ids, DbOutcomeFn fn, void *arg
         r = db_conn_exec(conn, &(DbQuery){ sql, 1, &ids }, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        for (int i = 0; i < PQntuples(result); ++i)
+        for (int i = 0; i < PQntuples(result); ++i) {
+                const char *outcome = PQgetisnull(result, i, 2) ? NULL : PQgetvalue(result, i, 2);
+
                 fn(arg,
                    strtoll(PQgetvalue(result, i, 0), NULL, 10),
                    *PQgetvalue(result, i, 1) == 't',
-                   PQgetisnull(result, i, 2) ? (Text){ 0 } : text_of(PQgetvalue(result, i, 2)));
+                   text_of(outcome));
+        }
         return 0;
 }
 

@@ -214,6 +214,7 @@ static int segment_copy_file(Segment *segment, size_t n_bytes) {
         uint8_t *copy;
         ssize_t n = 1;
 
+        /* cppcheck-suppress invalidFunctionArg; of an anonymous mapping that is the descriptor */
         copy = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (copy == MAP_FAILED)
                 return err_new(-errno);

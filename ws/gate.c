@@ -323,7 +323,7 @@ int ws_gate_open(WsGate *gate,
                 r = ws_gate_admit(gate, &refusal, &client);
         if (r < 0)
                 return err_up(r);
-        if (refusal.status != 0) {
+        if (!client) { /* and then the refusal says why */
                 ws_gate_refuse(&refusal, response);
                 return 0;
         }
