@@ -228,14 +228,16 @@ def test_subscriptions_of_a_socket(make_gateway):
 
 
 def test_origins(make_gateway):
+    """They guard what a browser brings by itself; a bearer header is none of that."""
     gateway = started(make_gateway, http__allowed_origins="https://app.example, https://b.example")
     token = gateway.token("ana")
     for origin, status in (("https://app.example", 101), ("https://b.example", 101),
                            (f"http://127.0.0.1:{gateway.port}", 101), ("https://evil.example", 403),
                            ("https://app.example.evil", 403), ("http://app.example", 403),
                            ("https://app.example:444", 403), ("null", 403)):
-        seen = refused(gateway, "/api/ws", token, {"Origin": origin})
+        seen = refused(gateway, f"/api/ws?token={token}", None, {"Origin": origin})
         assert seen == status, f"{origin}: {seen}"
+        assert refused(gateway, "/api/ws", token, {"Origin": origin}) == 101
     assert n_refused(gateway, "origin") == 5
     assert refused(gateway, "/api/ws", token) == 101  # not a browser
 
