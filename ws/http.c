@@ -96,6 +96,7 @@ static WsWaiter *ws_http_wait(WsSession *session, const WsCall *call) {
         const WsRequest *request = call->request;
         WsWaiter *waiter = ws_waiters_take(session);
 
+        assert(request); /* with a body there is a waiter already */
         if (!waiter) {
                 ws_response_retry_after(call->response, 1);
                 ws_response_problem(call->response,
@@ -165,6 +166,7 @@ static void ws_http_on_poll(WsClient *client, WsConn *conn) {
 static void ws_http_attach(WsSession *session, WsCall *call) {
         WsClient *client = TAKE(&call->client);
 
+        assert(call->request); /* what subscribes has no body */
         session->client = client;
         session->state = WS_SESSION_EVENTS;
         session->close = call->response->close;

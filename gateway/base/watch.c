@@ -155,6 +155,7 @@ static void watch_look_outside(void) {
 
         for (size_t i = 0; i < WATCH_FOREIGN; ++i)
                 watch_foreigners[i].is_there = false;
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours alone. */
         while (tasks && (task = readdir(tasks)))
                 if (task->d_name[0] != '.')
                         watch_look_at(task->d_name);
