@@ -311,7 +311,8 @@ def test_slow_client_is_told_of_its_gap(make_gateway, publisher):
         publisher.publish("seano/USV-1/raw_log", f"{n} " + "x" * 6000)
     publisher.flush()
     gateway.database.wait_for("SELECT count(*) FROM raw_logs", 3000)
-    wait_until(lambda: gateway.metric("tidegate_ws_dropped_total") > 0, "drops")
+    wait_until(lambda: gateway.metric("tidegate_ws_offered_total") >= 3000, "all to be offered")
+    assert gateway.metric("tidegate_ws_dropped_total") > 0
     viewers._loop.call_soon_threadsafe(transport.resume_reading)
     seen, gap = [], None
     while not gap:
