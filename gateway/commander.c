@@ -10,7 +10,6 @@
 #include "db/letters.h"
 #include "gateway/base/buf.h"
 #include "gateway/base/clock.h"
-#include "gateway/base/deadline.h"
 #include "gateway/base/err.h"
 #include "gateway/base/event.h"
 #include "gateway/base/log.h"
@@ -39,6 +38,7 @@ struct Commander {
         bool has_thread;
         bool is_abandoned; /* the thread did not end: all of this is still its own */
         int stop_fd;
+        int ended_fd; /* readable once the thread has nothing more to do */
         InboundFn inbound;
         void *inbound_arg;
         Queue *outbox; /* borrowed */
@@ -398,6 +398,7 @@ static void *commander_run(void *arg) {
         /* The broker's library may be held up by another of its sessions: whoever waits for us can
          * tell, and nobody else calls it. */
         commander->courier = courier_free(commander->courier);
+        (void)eventfd_write(commander->ended_fd, 1);
         return NULL;
 }
 
@@ -410,7 +411,8 @@ static int commander_init(Commander *commander, const CommanderOptions *options)
         if (secret_id(commander->session) != 0)
                 return err_new(-EIO);
         commander->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (commander->stop_fd < 0)
+        commander->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (commander->stop_fd < 0 || commander->ended_fd < 0)
                 return err_new(-errno);
         r = courier_new(&commander->courier, options);
         if (r != 0)
@@ -436,7 +438,7 @@ int commander_new(Commander **ret_commander,
         commander = calloc(1, sizeof(*commander));
         if (!commander)
                 return err_new(-ENOMEM);
-        commander->stop_fd = -1;
+        commander->stop_fd = commander->ended_fd = -1;
         commander->inbound = inbound;
         commander->inbound_arg = arg;
         commander->outbox = outbox;
@@ -452,17 +454,23 @@ int commander_new(Commander **ret_commander,
         return 0;
 }
 
-void commander_stop(Commander *commander, int timeout_ms) {
-        struct timespec until;
+/* Within the time? A poll waits by the monotonic clock, which a join with a deadline does not. */
+static bool commander_has_ended(const Commander *commander, int timeout_ms) {
+        struct pollfd fd = { .fd = commander->ended_fd, .events = POLLIN };
 
+        return poll(&fd, 1, timeout_ms > 0 ? timeout_ms : 0) > 0;
+}
+
+void commander_stop(Commander *commander, int timeout_ms) {
         if (commander->stop_fd >= 0)
                 (void)eventfd_write(commander->stop_fd, 1);
         if (!commander->has_thread)
                 return;
         commander->has_thread = false;
-        until = deadline_in(timeout_ms);
-        if (pthread_clockjoin_np(commander->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
+        if (commander_has_ended(commander, timeout_ms)) {
+                MUST(pthread_join(commander->thread, NULL));
                 return;
+        }
         log_warning("commands_abandoned hint=\"the broker's library does not answer\"");
         MUST(pthread_detach(commander->thread));
         commander->is_abandoned = true;
@@ -481,6 +489,8 @@ Commander *commander_free(Commander *commander) {
         buf_done(&commander->published);
         if (commander->stop_fd >= 0)
                 close(commander->stop_fd);
+        if (commander->ended_fd >= 0)
+                close(commander->ended_fd);
         free(commander->epoch);
         free(commander);
         return NULL;
