@@ -154,19 +154,29 @@ static void journal_name(Journal *journal) {
                  journal->dir.identity.epoch);
 }
 
-int journal_open(Journal **ret_journal, const JournalOptions *options) {
-        CLEANUP(journal_close) Journal *journal = NULL;
-        int r;
+/* With nothing open yet, so that journal_close() may follow at any time. NULL: no memory. */
+static Journal *journal_new(void) {
+        Journal *journal;
 
         journal = calloc(1, sizeof(*journal));
         if (!journal)
-                return err_new(-ENOMEM);
+                return NULL;
         journal->dir = (JournalDir)JOURNAL_DIR_INIT;
         journal->numbers = (JournalNumbers)JOURNAL_NUMBERS_INIT;
         journal->note = (JournalNote)JOURNAL_NOTE_INIT;
         journal->sync = (JournalSync)JOURNAL_SYNC_INIT;
         journal->wake_fd = -1;
         MUST(pthread_mutex_init(&journal->lock, NULL));
+        return journal;
+}
+
+int journal_open(Journal **ret_journal, const JournalOptions *options) {
+        CLEANUP(journal_close) Journal *journal = NULL;
+        int r;
+
+        journal = journal_new();
+        if (!journal)
+                return err_new(-ENOMEM);
 
         r = journal_options_fit(&journal->options, options);
         if (r > 0)
@@ -207,15 +217,9 @@ int journal_open_copy(Journal **ret_journal, const char *dir) {
         Segment *oldest = NULL;
         int r;
 
-        journal = calloc(1, sizeof(*journal));
+        journal = journal_new();
         if (!journal)
                 return err_new(-ENOMEM);
-        journal->dir = (JournalDir)JOURNAL_DIR_INIT;
-        journal->numbers = (JournalNumbers)JOURNAL_NUMBERS_INIT;
-        journal->note = (JournalNote)JOURNAL_NOTE_INIT;
-        journal->sync = (JournalSync)JOURNAL_SYNC_INIT;
-        journal->wake_fd = -1;
-        MUST(pthread_mutex_init(&journal->lock, NULL));
 
         r = journal_dir_look(&journal->dir, dir);
         if (r == 0)
