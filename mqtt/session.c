@@ -4,9 +4,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/deadline.h"
 #include "gateway/base/err.h"
 #include "gateway/base/secret.h"
 #include "mqtt/broker.h"
@@ -49,7 +49,6 @@ struct MqttSession {
         _Atomic int lost_code;
         _Atomic bool is_connected;
         _Atomic bool is_interrupted;
-        _Atomic int64_t n_turns;     /* of the owner, while it waits */
         _Atomic unsigned n_messages; /* that came */
         MqttSubscribing subscribings[MQTT_SUBSCRIBING_MAX];
 };
@@ -271,17 +270,13 @@ int mqtt_session_new(MqttSession **ret_session,
                      int window,
                      const MqttSessionSink *sink) {
         CLEANUP(mqtt_session_free) MqttSession *session = NULL;
-        pthread_condattr_t attr;
         int r;
 
         session = calloc(1, sizeof(*session));
         if (!session)
                 return err_new(-ENOMEM);
-        MUST(pthread_condattr_init(&attr));
-        MUST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC));
         MUST(pthread_mutex_init(&session->lock, NULL));
-        MUST(pthread_cond_init(&session->changed, &attr));
-        MUST(pthread_condattr_destroy(&attr));
+        deadline_cond_init(&session->changed);
 
         session->options = options;
         session->is_clean = is_clean;
@@ -316,26 +311,12 @@ MqttSession *mqtt_session_free(MqttSession *session) {
 
 /* ---- waiting ---- */
 
-static struct timespec mqtt_session_deadline(int timeout_ms) {
-        struct timespec at;
-
-        MUST(clock_gettime(CLOCK_MONOTONIC, &at));
-        at.tv_sec += timeout_ms / 1000;
-        at.tv_nsec += timeout_ms % 1000 * 1000000L;
-        if (at.tv_nsec >= 1000000000L) {
-                at.tv_nsec -= 1000000000L;
-                ++at.tv_sec;
-        }
-        return at;
-}
-
 void mqtt_session_wait(MqttSession *session, int timeout_ms) {
-        struct timespec deadline = mqtt_session_deadline(timeout_ms);
+        struct timespec deadline = deadline_in(timeout_ms);
 
-        atomic_fetch_add(&session->n_turns, 1);
         pthread_mutex_lock(&session->lock);
         while (session->n_changes == session->n_seen && !session->is_interrupted)
-                if (pthread_cond_timedwait(&session->changed, &session->lock, &deadline) != 0)
+                if (!deadline_wait(&session->changed, &session->lock, &deadline))
                         break;
         session->n_seen = session->n_changes;
         pthread_mutex_unlock(&session->lock);
@@ -354,10 +335,9 @@ void mqtt_session_interrupt(MqttSession *session) {
 
 /* {lock} */
 static void mqtt_session_doze(MqttSession *session) {
-        struct timespec until = mqtt_session_deadline(MQTT_SESSION_SLICE_MS);
+        struct timespec until = deadline_in(MQTT_SESSION_SLICE_MS);
 
-        atomic_fetch_add(&session->n_turns, 1);
-        (void)pthread_cond_timedwait(&session->changed, &session->lock, &until);
+        (void)deadline_wait(&session->changed, &session->lock, &until);
 }
 
 /* ---- connecting ---- */
@@ -561,10 +541,6 @@ MqttSubscribing *mqtt_session_subscribings(MqttSession *session) {
 
 unsigned mqtt_session_n_messages(const MqttSession *session) {
         return atomic_load_explicit(&session->n_messages, memory_order_relaxed);
-}
-
-int64_t mqtt_session_turns(const MqttSession *session) {
-        return session ? atomic_load(&session->n_turns) : 0;
 }
 
 int mqtt_session_timeout_ms(const MqttSession *session) {

@@ -74,8 +74,7 @@ void mqtt_session_give_up(MqttSession *session, const char *why);
 
 /* Until something has happened since the last wait (connected, lost, published, interrupted). */
 void mqtt_session_wait(MqttSession *session, int timeout_ms);
-int64_t mqtt_session_turns(const MqttSession *session); /* any thread; grows while it waits */
-void mqtt_session_wake(MqttSession *session);           /* any thread */
-void mqtt_session_interrupt(MqttSession *session);      /* any thread; for good */
+void mqtt_session_wake(MqttSession *session);      /* any thread */
+void mqtt_session_interrupt(MqttSession *session); /* any thread; for good */
 
 DEFINE_CLEANUP(MqttSession *, mqtt_session_free);

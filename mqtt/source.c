@@ -57,8 +57,7 @@ struct MqttSource {
         _Atomic bool is_connected;
         _Atomic bool is_session_new; /* told by Paho's thread, taken by ours */
         _Atomic bool is_high;        /* seen by Paho's thread */
-        _Atomic int64_t n_turns;
-        int64_t waiting_us; /* {Paho's thread} when it last said that it waits */
+        int64_t waiting_us;          /* {Paho's thread} when it last said that it waits */
 
         /* {source's thread} from here on */
         MqttFilters *filters;
@@ -103,7 +102,6 @@ static void mqtt_source_hand_over(MqttSource *source, const Inbound *inbound) {
         do {
                 if (!mqtt_source_may_wait(source))
                         mqtt_source_park(source);
-                atomic_fetch_add(&source->n_turns, 1); /* not stuck: the journal is full */
                 (void)nanosleep(&pause, NULL);
         } while (source->sink.inbound(source->sink.arg, inbound) != 0);
 }
@@ -413,7 +411,6 @@ static void mqtt_source_subscribe(MqttSource *source) {
 static void mqtt_source_turn(MqttSource *source) {
         int tick_ms = MQTT_SOURCE_TICK_MS;
 
-        atomic_fetch_add(&source->n_turns, 1);
         mqtt_source_take_filters(source);
         mqtt_session_check(source->session);
         if (source->was_connected && !mqtt_session_is_connected(source->session)) {
@@ -558,8 +555,4 @@ void mqtt_source_stop(MqttSource *source) {
 
 bool mqtt_source_is_connected(const MqttSource *source) {
         return atomic_load(&source->is_connected);
-}
-
-int64_t mqtt_source_turns(const MqttSource *source) {
-        return atomic_load(&source->n_turns) + mqtt_session_turns(source->session);
 }

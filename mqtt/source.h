@@ -75,11 +75,4 @@ MUST_CHECK int mqtt_source_start(MqttSource *source);
 void mqtt_source_stop(MqttSource *source);
 bool mqtt_source_is_connected(const MqttSource *source);
 
-/*
- * Any thread, between _start and _stop. Grows several times a second while the source's thread and
- * Paho's move: each turn asks Paho, who holds one lock over all that its thread does. Looking up
- * the broker's name may take Paho as long as the resolver's time-outs.
- */
-int64_t mqtt_source_turns(const MqttSource *source);
-
 DEFINE_CLEANUP(MqttSource *, mqtt_source_free);
