@@ -33,8 +33,13 @@ static void world_init(World *world) {
         assert_int_equal(ws_recall_new(&world->recall), 0);
         assert_int_equal(registry_delta_new(&delta, true), 0);
         row(delta,
-            &(RegistryRow){ .table = REGISTRY_USER, .user = { 1, "root", ROLE_ADMIN, true } });
-        row(delta, &(RegistryRow){ .table = REGISTRY_USER, .user = { 2, "ana", ROLE_USER, true } });
+            &(RegistryRow){
+                    .table = REGISTRY_USER,
+                    .user = { .id = 1, .name = "root", .role = ROLE_ADMIN, .is_active = true } });
+        row(delta,
+            &(RegistryRow){
+                    .table = REGISTRY_USER,
+                    .user = { .id = 2, .name = "ana", .role = ROLE_USER, .is_active = true } });
         row(delta,
             &(RegistryRow){
                     .table = REGISTRY_VEHICLE,
