@@ -5,6 +5,7 @@ import functools
 import os
 import pathlib
 import pwd
+import random
 import re
 import shutil
 import signal
@@ -45,10 +46,27 @@ def faked_time(env, clock, *before):
             "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1"}
 
 
+def _ports():
+    """Ports below those that the kernel gives to clients, each once, a class of its own a worker."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    n_workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ports = range(10000 + worker, 32000, n_workers)
+    at = random.randrange(len(ports))
+    yield from ports[at:]
+    yield from ports[:at]
+
+
+_ports_left = _ports()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Stays free until it is listened on, and while its server is away: a port that the kernel picks
+    (32768 and up) may meanwhile have gone to a client of any other test."""
+    for port in _ports_left:
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
+    raise OSError("every port has been tried")
 
 
 @functools.cache
