@@ -32,6 +32,9 @@ const ConfigKey config_keys[] = {
         { "http", "hsts", CONFIG_SECONDS, AT(ws.hsts_s), "365d", 0, INT_MAX, true,
           "With TLS: how long a browser is to come by TLS alone (Strict-Transport-Security). 0 = it "
           "is not told." },
+        { "http", "trusted_proxies", CONFIG_PROXIES, AT(ws.trusted_proxies), NULL, 0, 0, true,
+          "Proxies whose X-Forwarded-For and X-Forwarded-Proto count: addresses and networks "
+          "(192.0.2.7, 2001:db8::/32), with commas between. Not set: none." },
         { "http", "allowed_origins", CONFIG_TEXT, AT(ws.allowed_origins), NULL, 0, 0, true,
           "Origins of web pages that may connect, with commas between; * = any. Not set: the "
           "same host only." },

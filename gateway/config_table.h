@@ -18,6 +18,7 @@ typedef struct ConfigTexts ConfigTexts;
 typedef enum ConfigType {
         CONFIG_TEXT,
         CONFIG_LISTEN,
+        CONFIG_PROXIES,
         CONFIG_PATH,
         CONFIG_MQTT_URL,
         CONFIG_DB_URL,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "gateway/config_table.h"
+#include "ws/proxies.h"
 
 #define CONFIG_MAX_URL  512 /* as mqtt/candidates.h has it */
 #define CONFIG_MAX_URLS 8
@@ -292,6 +293,12 @@ static bool config_is_listen(const char *text) {
         return memchr(text, ':', (size_t)(colon - text)) == NULL;
 }
 
+static bool config_is_proxies(const char *text) {
+        WsProxies proxies;
+
+        return ws_proxies_read(&proxies, text) == 0;
+}
+
 static bool config_is_mqtt_url(const char *text) {
         static const char *const schemes[] = { "mqtt://", "mqtts://" };
 
@@ -358,6 +365,10 @@ static void config_read_string(ConfigLoader *loader, const ConfigKey *key, const
                 const char *allowed;
         } rules[] = {
                 { CONFIG_LISTEN, config_is_listen, "host:port or [host]:port, port 0 to 65535" },
+                { CONFIG_PROXIES,
+                  config_is_proxies,
+                  "addresses and networks, as 192.0.2.7 or 2001:db8::/32, up to 64 with commas "
+                  "between" },
                 { CONFIG_MQTT_URL,
                   config_is_mqtt_urls,
                   "mqtt://host[:port] or mqtts://host[:port], up to 8 with commas between; user "
@@ -419,6 +430,7 @@ void config_read(ConfigLoader *loader, const ConfigKey *key, const char *text) {
                 break;
         case CONFIG_TEXT:
         case CONFIG_LISTEN:
+        case CONFIG_PROXIES:
         case CONFIG_PATH:
         case CONFIG_MQTT_URL:
         case CONFIG_DB_URL:

@@ -134,7 +134,7 @@ int ws_head_parse(WsHead *ret_head, Text bytes) {
         return bytes.n >= WS_HEAD_MAX ? WS_HEAD_E_TOO_LARGE : WS_HEAD_E_MORE;
 }
 
-static bool ws_head_is_named(const WsField *field, const char *name) {
+bool ws_head_is(const WsField *field, const char *name) {
         return field->name.n == strlen(name) &&
                strncasecmp(field->name.data, name, field->name.n) == 0;
 }
@@ -143,13 +143,13 @@ size_t ws_head_count(const WsHead *head, const char *name) {
         size_t n = 0;
 
         for (size_t i = 0; i < head->n_fields; ++i)
-                n += ws_head_is_named(&head->fields[i], name);
+                n += ws_head_is(&head->fields[i], name);
         return n;
 }
 
 Text ws_head_find(const WsHead *head, const char *name) {
         for (size_t i = 0; i < head->n_fields; ++i)
-                if (ws_head_is_named(&head->fields[i], name))
+                if (ws_head_is(&head->fields[i], name))
                         return head->fields[i].value;
         return (Text){ 0 };
 }
@@ -162,7 +162,7 @@ bool ws_head_list(const WsHead *head, const char *name, char *ret_list, size_t s
                 Text value = head->fields[i].value;
                 size_t n_comma = n > 0 ? 2 : 0;
 
-                if (!ws_head_is_named(&head->fields[i], name) || value.n == 0)
+                if (!ws_head_is(&head->fields[i], name) || value.n == 0)
                         continue;
                 if (n + n_comma + value.n >= size)
                         return false;

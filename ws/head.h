@@ -39,6 +39,7 @@ enum {
 
 MUST_CHECK int ws_head_parse(WsHead *ret_head, Text bytes);
 
+bool ws_head_is(const WsField *field, const char *name); /* its name, in any case */
 size_t ws_head_count(const WsHead *head, const char *name);
 Text ws_head_find(const WsHead *head, const char *name); /* the first; absent if there is none */
 /* All of that name as one list with commas, as RFC 9110 5.3 has it; false: longer than @size. */

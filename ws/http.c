@@ -186,7 +186,10 @@ static void ws_http_answer_poll(WsHttp *http, WsSession *session) {
         CLEANUP_RESPONSE WsResponse response = { .close = session->close };
         char cursor[WS_CURSOR_SIZE];
 
-        ws_admit_origin(http->options, client->origin ? client->origin : "", &response);
+        ws_admit_origin(http->options,
+                        client->origin ? client->origin : "",
+                        session->is_secure,
+                        &response);
         ws_response_header(&response, "Cache-Control", "no-store");
         if (client->told_seq != 0)
                 ws_response_header(&response,
@@ -302,8 +305,12 @@ static void ws_http_begin(WsHttp *http, WsSession *session) {
                 ws_session_refuse(session, &response);
                 return;
         }
-        memcpy(request->source, ws_conn_source(session->conn), sizeof(request->source));
-        request->is_tls = ws_conn_is_tls(session->conn);
+        ws_request_trace(request,
+                         &http->head,
+                         &http->options->proxies,
+                         ws_conn_source(session->conn),
+                         ws_conn_is_tls(session->conn));
+        session->is_secure = request->is_secure;
         request->is_cut = &http->is_cut;
         http->is_cut = false;
         request->is_health = ws_conn_door(session->conn) == WS_ENTRANCE_HEALTH;
@@ -315,7 +322,7 @@ static void ws_http_begin(WsHttp *http, WsSession *session) {
         call.request = request;
         call.source = request->source;
         ws_http_prepare(request, &response);
-        ws_admit_origin(http->options, request->origin, &response);
+        ws_admit_origin(http->options, request->origin, request->is_secure, &response);
         endpoint = ws_admit(&call);
         memcpy(call.idempotency_key, request->idempotency_key, sizeof(call.idempotency_key));
         if (!endpoint && (request->body_length > 0 || request->has_coding))
@@ -356,7 +363,7 @@ static void ws_http_body_complete(WsHttp *http, WsSession *session) {
         }
         response.close = waiter->close;
         response.keep = waiter->keep;
-        ws_admit_origin(http->options, waiter->origin, &response);
+        ws_admit_origin(http->options, waiter->origin, session->is_secure, &response);
         call.source = waiter->source;
         call.identity.user = ws_http_user_of(http, waiter);
         call.identity.device = ws_http_device_of(http, waiter);
@@ -499,7 +506,7 @@ static void ws_http_settle(WsHttp *http, WsWaiter *waiter, const Answer *answer)
         waiter->ticket = 0;
         call.source = waiter->source;
         memcpy(call.account, waiter->account, sizeof(call.account));
-        ws_admit_origin(http->options, waiter->origin, &response);
+        ws_admit_origin(http->options, waiter->origin, waiter->session->is_secure, &response);
 
         if (waiter->user_id != 0 && !ws_http_user_of(http, waiter)) {
                 ws_response_problem(&response, 401, "unauthorized", "The credential has ended.");
@@ -523,7 +530,7 @@ static void ws_http_begin_stream(WsHttp *http, WsWaiter *waiter, const Answer *a
         CLEANUP_RESPONSE WsResponse response = { .close = waiter->close, .keep = waiter->keep };
         WsCall call = ws_http_call(http, &response);
 
-        ws_admit_origin(http->options, waiter->origin, &response);
+        ws_admit_origin(http->options, waiter->origin, waiter->session->is_secure, &response);
         if (waiter->endpoint->answer(&call, answer) < 0) {
                 ws_waiter_kill(waiter);
                 return;

@@ -6,13 +6,14 @@
 
 #include "gateway/base/err.h"
 
-#define WS_OPTIONS_N_STRINGS 8
+#define WS_OPTIONS_N_STRINGS 9
 
 /* The strings of @options, in one order for every copy. */
 static void ws_options_strings(WsOptions *options, const char **ret[WS_OPTIONS_N_STRINGS]) {
         const char **const strings[WS_OPTIONS_N_STRINGS] = {
-                &options->listen, &options->tls_cert, &options->tls_key, &options->allowed_origins,
-                &options->epoch,  &options->version,  &options->welcome, &options->health_listen,
+                &options->listen,  &options->health_listen,   &options->tls_cert,
+                &options->tls_key, &options->trusted_proxies, &options->allowed_origins,
+                &options->epoch,   &options->version,         &options->welcome,
         };
 
         memcpy(ret, strings, sizeof(strings));
@@ -40,6 +41,8 @@ int ws_options_copy(WsOptions *ret_options, const WsOptions *options) {
                 return err_new(-ENOMEM);
         }
 
+        if (ws_proxies_read(&copy.proxies, copy.trusted_proxies) != 0)
+                copy.proxies.n = 0; /* nobody's word: the configuration was checked before */
         ws_options_at_least(&copy.ping_interval_ms, 20);
         ws_options_at_least(&copy.silence_ms, 20);
         ws_options_at_least(&copy.slow_ms, 1);

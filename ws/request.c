@@ -9,6 +9,7 @@
 #include "ws/head.h"
 #include "ws/limiter.h"
 #include "ws/party.h"
+#include "ws/proxies.h"
 
 DEFINE_CLEANUP(char *, free);
 
@@ -234,6 +235,18 @@ int ws_request_read(WsRequest *request, const WsHead *head) {
         return ws_request_fields(request, head);
 }
 
+void ws_request_trace(WsRequest *request,
+                      const WsHead *head,
+                      const WsProxies *proxies,
+                      const char *peer,
+                      bool is_tls) {
+        WsOrigin origin;
+
+        ws_proxies_follow(proxies, head, peer, &origin);
+        memcpy(request->source, origin.source, sizeof(request->source));
+        request->is_secure = origin.is_told ? origin.is_secure : is_tls;
+}
+
 bool ws_request_form_is_text(Text form) {
         CLEANUP(free) char *decoded = malloc(form.n + 2);
 
@@ -331,7 +344,7 @@ bool ws_request_origin_ok(const WsRequest *request, const char *allowed) {
 
         if (!*origin || *request->bearer || ws_request_origin_listed(origin, allowed))
                 return true;
-        if (strncasecmp(origin, "http://", 7) == 0)
+        if (strncasecmp(origin, "http://", 7) == 0 && !request->is_secure)
                 return ws_request_same_host(text_of(origin + 7), host, TEXT("80"));
         if (strncasecmp(origin, "https://", 8) == 0)
                 return ws_request_same_host(text_of(origin + 8), host, TEXT("443"));

@@ -19,6 +19,7 @@ typedef struct WsAccess WsAccess;
 typedef struct WsHead WsHead;
 typedef struct WsIdentity WsIdentity;
 typedef struct WsLimiter WsLimiter;
+typedef struct WsProxies WsProxies;
 typedef struct WsRequest WsRequest;
 
 struct WsRequest {
@@ -42,10 +43,11 @@ struct WsRequest {
         bool is_http_1_0;
         bool wants_close, wants_keep, wants_upgrade; /* Connection */
         bool wants_continue, has_expectation;        /* Expect: 100-continue; anything else */
-        char source[46];        /* address of the peer: the caller's to fill in, as */
-        bool is_tls, is_health; /* came in where only health is told */
-        bool is_upgrade;        /* to a WebSocket */
-        bool *is_cut;           /* borrowed; set when a parameter did not fit. NULL: nobody asks */
+        char source[46]; /* whose address counts, see ws_request_trace() */
+        bool is_secure;  /* came by TLS, to us or to a proxy of ours */
+        bool is_health;  /* came in where only health is told: the caller's to fill in */
+        bool is_upgrade; /* to a WebSocket */
+        bool *is_cut;    /* borrowed; set when a parameter did not fit. NULL: nobody asks */
 };
 
 /* What identities are checked against: all borrowed, all of one loop. */
@@ -73,6 +75,13 @@ enum {
 };
 
 MUST_CHECK int ws_request_read(WsRequest *request, const WsHead *head);
+/* Where it comes from: from @peer, or from whom its proxies tell. @is_tls: so came the connection.
+ */
+void ws_request_trace(WsRequest *request,
+                      const WsHead *head,
+                      const WsProxies *proxies,
+                      const char *peer,
+                      bool is_tls);
 
 /* A parameter of the query (or of a form body), percent-decoded; false if absent or too long,
  * which of the query *request->is_cut tells from absent. */
@@ -80,8 +89,8 @@ bool ws_request_param(const WsRequest *request, const char *name, char *ret_valu
 bool ws_request_form_is_text(Text form); /* UTF-8 without NUL, and every escape is one */
 bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t n_value);
 
-/* No Origin, our own host, one of @allowed (comma-separated, "*" = any), or a bearer header, which
- * no page of another origin can make a browser send. */
+/* No Origin, our own host (by https, where the request came so), one of @allowed (comma-separated,
+ * "*" = any), or a bearer header, which no page of another origin can make a browser send. */
 bool ws_request_origin_ok(const WsRequest *request, const char *allowed);
 /* The same without the case of our own host: is a cross-origin answer wanted and allowed? */
 bool ws_request_origin_listed(const char *origin, const char *allowed);

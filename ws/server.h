@@ -10,6 +10,7 @@
 
 #include "gateway/base/base.h"
 #include "gateway/base/inbound.h"
+#include "ws/proxies.h"
 
 typedef struct Queue Queue;
 typedef struct WsAuth WsAuth;
@@ -20,6 +21,8 @@ struct WsOptions {
         const char *listen;             /* host:port or [host]:port; port 0 = any free one */
         const char *health_listen;      /* likewise, for health and metrics alone; NULL = none */
         const char *tls_cert, *tls_key; /* NULL = plain */
+        const char *trusted_proxies;    /* addresses and networks; NULL = none */
+        WsProxies proxies;              /* the same, read; of a copy, see options.h */
         const char *allowed_origins;    /* comma-separated; NULL = same host only; "*" = any */
         const char *epoch;              /* of the journal: cursors name it */
         const char *version;

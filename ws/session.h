@@ -44,6 +44,7 @@ struct WsSession {
         int64_t n_body;     /* bytes of the body that are still to come */
         bool close;         /* with the answer under way */
         bool is_resting;    /* between two requests */
+        bool is_secure;     /* the request under way: by TLS, also where a proxy says so */
 };
 
 /* A request that is not answered yet. It outlives the call it came with, never its connection. */

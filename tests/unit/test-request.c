@@ -165,6 +165,15 @@ static void test_no_origin_and_our_own_host_are_always_welcome(void **state) {
         assert_true(origin_ok(f, "http://[::1]:8000", "[::1]:8000", NULL));
 }
 
+static void test_who_came_by_tls_is_no_page_that_did_not(void **state) {
+        Fixture *f = *state;
+
+        f->request.is_secure = true;
+        assert_true(origin_ok(f, "https://a.example", "a.example", NULL));
+        assert_false(origin_ok(f, "http://a.example", "a.example", NULL));
+        assert_true(origin_ok(f, "http://a.example", "a.example", "http://a.example"));
+}
+
 static void test_other_origins_need_to_be_listed(void **state) {
         Fixture *f = *state;
         const char *list = "https://b.example, http://c.example:3000";
@@ -485,6 +494,7 @@ int main(void) {
                 TEST(test_parameters_are_found_and_decoded),
                 TEST(test_parameters_that_are_absent_broken_or_long_are_not_there),
                 TEST(test_no_origin_and_our_own_host_are_always_welcome),
+                TEST(test_who_came_by_tls_is_no_page_that_did_not),
                 TEST(test_other_origins_need_to_be_listed),
                 TEST(test_bearer_names_an_active_user),
                 TEST(test_subject_of_digits_is_a_name_and_never_an_id),
