@@ -99,6 +99,8 @@ static const char commands_insert[] =
         " now() + $7::bigint * interval '1 millisecond'"
         " WHERE NOT EXISTS (SELECT FROM old) AND $8::bigint > (SELECT count(*) FROM"
         " (SELECT FROM commands WHERE device_id = $3::bigint AND " OPEN " LIMIT $8::bigint) o)"
+        " AND $9::bigint > (SELECT count(*) FROM (SELECT FROM commands"
+        " WHERE device_id = $3::bigint AND user_id = $2::bigint AND " OPEN " LIMIT $9::bigint) o)"
         " ON CONFLICT ON CONSTRAINT commands_idempotency DO NOTHING RETURNING *)"
         " SELECT 202, " BODY " FROM made c UNION ALL SELECT c.status, " BODY " FROM old c";
 
@@ -115,20 +117,40 @@ static int commands_refused(DbConn *conn, Answer *answer) {
         return 0;
 }
 
+/* Nothing was made: is it for what this user has open already? */
+static int commands_full(DbConn *conn, const Query *query, Answer *answer) {
+        static const char sql[] = "SELECT count(*) FROM commands WHERE device_id = $2::bigint"
+                                  " AND user_id = $1::bigint AND " OPEN;
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char user[COMMANDS_ARG_SIZE], device[COMMANDS_ARG_SIZE];
+        const char *args[] = { user, device };
+        int r;
+
+        snprintf(user, sizeof(user), "%lld", (long long)query->user_ids[0]);
+        snprintf(device, sizeof(device), "%lld", (long long)query->device_id);
+        r = db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        answer->status = 429;
+        answer->is_own =
+                query->max_own < query->max_pending && commands_int(result, 0, 0) >= query->max_own;
+        return 0;
+}
+
 int db_commands_add(DbConn *conn, const Query *query, Answer *answer) {
         char user[COMMANDS_ARG_SIZE], device[COMMANDS_ARG_SIZE], timeout[COMMANDS_ARG_SIZE],
-                pending[COMMANDS_ARG_SIZE];
+                pending[COMMANDS_ARG_SIZE], own[COMMANDS_ARG_SIZE];
         const char *args[] = { query->command_id, user,           device,
                                query->action,     query->payload, query->idempotency_key,
-                               timeout,           pending };
+                               timeout,           pending,        own };
         int r;
 
         snprintf(user, sizeof(user), "%lld", (long long)query->user_ids[0]);
         snprintf(device, sizeof(device), "%lld", (long long)query->device_id);
         snprintf(timeout, sizeof(timeout), "%d", query->timeout_ms);
         snprintf(pending, sizeof(pending), "%d", query->max_pending);
+        snprintf(own, sizeof(own), "%d", query->max_own);
 
-        answer->status = 429;
         for (int i = 0; i < 2; ++i) { /* again where somebody else was a moment faster */
                 CLEANUP(PQclear) PGresult *result = NULL;
 
@@ -146,7 +168,8 @@ int db_commands_add(DbConn *conn, const Query *query, Answer *answer) {
                 answer->status = (int)commands_int(result, 0, 0);
                 return commands_answer(result, 1, answer);
         }
-        return 0;
+        r = commands_full(conn, query, answer);
+        return r < 0 ? err_up(r) : r;
 }
 
 static const char commands_select[] =

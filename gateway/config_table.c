@@ -146,6 +146,10 @@ const ConfigKey config_keys[] = {
         { "commands", "max_pending_per_device", CONFIG_INT, AT(ws.command_max_pending), "100", 1,
           100000, true,
           "Commands of one device that are not over yet; more are refused (429)." },
+        { "commands", "user_share", CONFIG_INT, AT(ws.command_user_share), "25", 1, 100, true,
+          "Percent of them, at least one, for each user with whom the device is shared." },
+        { "commands", "reserve", CONFIG_INT, AT(ws.command_reserve), "25", 0, 100, true,
+          "Percent of them that only the owner of the device and admins may have." },
 
         { "journal", "dir", CONFIG_PATH, AT(journal.dir), "/var/lib/tidegate/journal", 0, 0, false,
           "Directory of the journal; made if its parent is there." },

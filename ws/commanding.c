@@ -10,6 +10,7 @@
 #define WS_COMMANDING_DEPTH      32
 #define WS_COMMANDING_TIMEOUT_MS 60000 /* where the options say nothing */
 #define WS_COMMANDING_PENDING    100
+#define WS_COMMANDING_PERCENT    25
 
 DEFINE_CLEANUP(json_object *, json_object_put);
 
@@ -184,9 +185,34 @@ static int ws_commanding_fill(const WsOptions *options, const WsOrder *order, Qu
                 query->timeout_ms = options->command_timeout_ms;
         if (query->timeout_ms <= 0)
                 query->timeout_ms = WS_COMMANDING_TIMEOUT_MS;
-        query->max_pending = options->command_max_pending > 0 ? options->command_max_pending
-                                                              : WS_COMMANDING_PENDING;
         return 0;
+}
+
+/* @percent of @n_all, rounded; as large as @n_least. */
+static int ws_commanding_part(int n_all, int percent, int n_least) {
+        int n = (int)((int64_t)n_all * percent / 100);
+
+        return n > n_least ? n : n_least;
+}
+
+/* Who owns the device, and admins, may have all places; with whom it is shared, some of them each,
+ * and all of those leave some. */
+static void ws_commanding_limit(const WsOptions *options,
+                                const User *user,
+                                const Device *device,
+                                Query *query) {
+        int n_all = options->command_max_pending > 0 ? options->command_max_pending
+                                                     : WS_COMMANDING_PENDING;
+        int share = options->command_user_share > 0 ? options->command_user_share
+                                                    : WS_COMMANDING_PERCENT;
+
+        query->max_pending = query->max_own = n_all;
+        if (user->role == ROLE_ADMIN || user->id == device->user_id)
+                return;
+        query->max_pending = ws_commanding_part(n_all, 100 - options->command_reserve, 1);
+        query->max_own = ws_commanding_part(n_all, share, 1);
+        if (query->max_own > query->max_pending)
+                query->max_own = query->max_pending;
 }
 
 int ws_commanding_ask(const WsOptions *options,
@@ -208,6 +234,7 @@ int ws_commanding_ask(const WsOptions *options,
                 r = ws_commanding_fill(options, order, query);
         if (r < 0)
                 return err_up(r);
+        ws_commanding_limit(options, user, device, query);
         query->user_ids[0] = user->id;
         query->device_id = device->id;
         *ret_query = TAKE(&query);
@@ -225,6 +252,8 @@ WsRefused ws_commanding_result(const Answer *answer) {
         default:
                 metric_add(METRIC_COMMANDS_REFUSED, 1);
         }
+        if (answer->is_own)
+                metric_add(METRIC_COMMANDS_SHARE_REFUSED, 1);
         switch (answer->status) {
         case 404:
                 return (WsRefused){ 404, "not_found", "There is no such device.", false };
@@ -235,9 +264,12 @@ WsRefused ws_commanding_result(const Answer *answer) {
         case 422:
                 return ws_commanding_invalid("The payload cannot be stored.");
         case 429:
-                return (WsRefused){
-                        429, "too_many_commands", "Too many commands of the device are open.", true
-                };
+                return (WsRefused){ 429,
+                                    "too_many_commands",
+                                    answer->is_own
+                                            ? "Too many of your commands for this device are open."
+                                            : "Too many commands of the device are open.",
+                                    true };
         case 504:
                 return (WsRefused){ 504, "timeout", "The database did not answer in time.", true };
         default:

@@ -53,6 +53,8 @@ struct WsOptions {
         int command_timeout_ms,
                 command_max_timeout_ms; /* of a command that does not say; at most */
         int command_max_pending;        /* of one device */
+        int command_user_share;         /* percent of them for one who does not own it */
+        int command_reserve;            /* percent of them that such users leave free */
         InboundFn inbound;              /* the way into the journal; NULL: devices are not served */
         void *inbound_arg;
         Reason (*check_json)(Text json); /* strictly; NULL: as json-c does */

@@ -114,6 +114,9 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
         [METRIC_COMMANDS_REFUSED] =
                 { "tidegate_commands_total", "outcome=\"refused\"", METRIC_COUNTER,
                 "Commands, by how they were taken and how far they came." },
+        [METRIC_COMMANDS_SHARE_REFUSED] =
+                { "tidegate_commands_share_refused_total", NULL, METRIC_COUNTER,
+                "Commands refused as their user had his share of the device's queue." },
         [METRIC_COMMANDS_PUBLISHED] =
                 { "tidegate_commands_total", "outcome=\"published\"", METRIC_COUNTER,
                 "Commands, by how they were taken and how far they came." },

@@ -28,7 +28,7 @@ typedef enum QueryKind {
         QUERY_COMMAND,     /* a new command, or the one that has its idempotency key -> one body;
                               202 new, 200 repeated, 404 no such device, 409 the key stands for
                               something else, 422 a payload that cannot be stored, 429 too many
-                              are under way */
+                              are under way (is_own: too many of this user's) */
         QUERY_COMMAND_GET, /* command_id, user_ids -> one body; 200, or 404: none that he sees */
         QUERY_PENDING_COMMANDS, /* device_id -> events: what waits for the device's own socket */
         QUERY_HISTORY, /* history, stream -> chunks of one body, the last marked; 200, 400: the
@@ -66,7 +66,8 @@ struct Query {
         char *command_id;                         /* owned */
         char *action, *payload, *idempotency_key; /* owned; QUERY_COMMAND; action alone is there
                                                      always; user_ids[0] is who commands */
-        int timeout_ms, max_pending;
+        int timeout_ms;
+        int max_pending, max_own; /* open commands of the device; of them, of this user */
 
         QueryReplay *replay; /* owned; QUERY_REPLAY */
         History *history;    /* owned; QUERY_HISTORY */
@@ -86,6 +87,7 @@ struct Answer {
         size_t n_events;
         uint64_t upto_seq;                                 /* QUERY_REPLAY */
         char command_id[QUERY_COMMAND_ID_SIZE], state[16]; /* QUERY_COMMAND: what its body says */
+        bool is_own;                                       /* QUERY_COMMAND */
         Buf chunk;    /* QUERY_HISTORY: the next bytes of the body, up to STREAM_CHUNK */
         bool is_last; /* QUERY_HISTORY: the body ends with them */
 };

@@ -118,6 +118,45 @@ static void test_only_who_may_commands(void **state) {
         }
 }
 
+static Query *ask(const WsOptions *opts, const User *user, const Device *device) {
+        const WsOrder order = { .action = "A" };
+        WsRefused refused = { 0 };
+        Query *query = NULL;
+
+        assert_int_equal(ws_commanding_ask(opts, user, device, &order, &query, &refused), 0);
+        assert_int_equal(refused.status, 0);
+        return query;
+}
+
+static void test_whom_a_device_is_shared_with_has_a_part_of_its_queue(void **state) {
+        static const struct {
+                int n_all, n_own, n_others, n_other;
+        } cases[] = { { 100, 100, 75, 25 }, { 3, 3, 2, 1 }, { 1, 1, 1, 1 } };
+        static const int64_t users[] = { 1, 2 };
+        const Device device = {
+                .id = 9, .user_id = 1, .is_active = true, .audience = { 2, users }
+        };
+        const User owner = { .id = 1, .role = ROLE_USER, .is_active = true };
+        const User other = { .id = 2, .role = ROLE_USER, .is_active = true };
+        const User admin = { .id = 3, .role = ROLE_ADMIN, .is_active = true };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                const WsOptions opts = { .command_max_pending = cases[i].n_all,
+                                         .command_user_share = 25,
+                                         .command_reserve = 25 };
+                CLEANUP(query_free) Query *of_owner = ask(&opts, &owner, &device);
+                CLEANUP(query_free) Query *of_admin = ask(&opts, &admin, &device);
+                CLEANUP(query_free) Query *of_other = ask(&opts, &other, &device);
+
+                assert_int_equal(of_owner->max_pending, cases[i].n_all);
+                assert_int_equal(of_owner->max_own, cases[i].n_own);
+                assert_int_equal(of_admin->max_own, cases[i].n_own);
+                assert_int_equal(of_other->max_pending, cases[i].n_others);
+                assert_int_equal(of_other->max_own, cases[i].n_other);
+        }
+}
+
 static void test_answers_are_explained(void **state) {
         static const int statuses[][2] = { { 202, 0 },   { 200, 0 },   { 404, 404 }, { 409, 409 },
                                            { 422, 422 }, { 429, 429 }, { 503, 503 }, { 504, 504 } };
@@ -180,6 +219,7 @@ int main(void) {
                 cmocka_unit_test(test_an_order_is_read),
                 cmocka_unit_test(test_what_is_no_order_is_invalid),
                 cmocka_unit_test(test_only_who_may_commands),
+                cmocka_unit_test(test_whom_a_device_is_shared_with_has_a_part_of_its_queue),
                 cmocka_unit_test(test_answers_are_explained),
                 cmocka_unit_test(test_an_answer_of_a_device_is_told_from_telemetry),
                 cmocka_unit_test(test_detections_are_counted_and_the_useless_refused),

@@ -25,7 +25,11 @@ static DbConn *begin(void) {
         return postgres_connect(5000);
 }
 
-static Answer *ask(DbConn *conn, const char *id, const char *payload, const char *key) {
+static Answer *ask_as(DbConn *conn,
+                      int64_t user_id,
+                      const char *id,
+                      const char *payload,
+                      const char *key) {
         CLEANUP(query_free) Query *query = NULL;
         Answer *answer = NULL;
 
@@ -35,14 +39,19 @@ static Answer *ask(DbConn *conn, const char *id, const char *payload, const char
         query->payload = payload ? strdup(payload) : NULL;
         query->idempotency_key = key ? strdup(key) : NULL;
         query->user_ids = calloc(1, sizeof(*query->user_ids));
-        query->user_ids[0] = 1;
+        query->user_ids[0] = user_id;
         query->n_user_ids = 1;
         query->device_id = 1;
         query->timeout_ms = 60000;
         query->max_pending = 3;
+        query->max_own = user_id == 1 ? 3 : 1;
         assert_int_equal(answer_new(&answer, query), 0);
         assert_int_equal(db_commands_add(conn, query, answer), 0);
         return answer;
+}
+
+static Answer *ask(DbConn *conn, const char *id, const char *payload, const char *key) {
+        return ask_as(conn, 1, id, payload, key);
 }
 
 static int add(DbConn *conn, const char *id, const char *payload, const char *key) {
@@ -84,6 +93,25 @@ static void test_what_cannot_be_stored_is_an_answer(void **state) {
         assert_int_equal(add(conn, "cmd_d", NULL, NULL), 202);
         postgres_run("DELETE FROM devices WHERE id = 1");
         assert_int_equal(add(conn, "cmd_e", NULL, NULL), 404);
+}
+
+static void test_one_user_fills_his_share_and_no_more(void **state) {
+        CLEANUP(db_conn_free) DbConn *conn = begin();
+        CLEANUP(answer_free) Answer *first = ask_as(conn, 2, "cmd_a", NULL, "k");
+        CLEANUP(answer_free) Answer *more = ask_as(conn, 2, "cmd_b", NULL, NULL);
+        CLEANUP(answer_free) Answer *again = ask_as(conn, 2, "cmd_b", NULL, "k");
+        CLEANUP(answer_free) Answer *full = NULL;
+
+        (void)state;
+        assert_int_equal(first->status, 202);
+        assert_int_equal(more->status, 429);
+        assert_true(more->is_own);
+        assert_int_equal(again->status, 200);
+        assert_int_equal(add(conn, "cmd_c", NULL, NULL), 202);
+        assert_int_equal(add(conn, "cmd_d", NULL, NULL), 202);
+        full = ask(conn, "cmd_e", NULL, NULL);
+        assert_int_equal(full->status, 429);
+        assert_false(full->is_own);
 }
 
 static int get(DbConn *conn, const char *id, int64_t user_id) {
@@ -209,6 +237,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_key_stands_for_one_command),
                 cmocka_unit_test(test_what_cannot_be_stored_is_an_answer),
+                cmocka_unit_test(test_one_user_fills_his_share_and_no_more),
                 cmocka_unit_test(test_a_command_is_seen_by_who_sees_the_device),
                 cmocka_unit_test(test_one_gateway_publishes_and_another_takes_over),
                 cmocka_unit_test(test_what_waits_is_found_by_name_by_page_and_by_device),
