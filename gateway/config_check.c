@@ -132,6 +132,8 @@ void config_check(ConfigLoader *loader) {
         config_fit_journal(loader);
         config_check_pair(loader, "http", "tls_cert", "tls_key");
         config_check_pair(loader, "http", "tls_key", "tls_cert");
+        if (loader->config->ws.has_preface)
+                config_check_pair(loader, "http", "proxy_protocol", "trusted_proxies");
         config_check_pair(loader, "mqtt", "cert_file", "key_file");
         config_check_pair(loader, "mqtt", "key_file", "cert_file");
         config_check_pair(loader, "mqtt", "password_file", "username");

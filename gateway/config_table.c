@@ -35,6 +35,9 @@ const ConfigKey config_keys[] = {
         { "http", "trusted_proxies", CONFIG_PROXIES, AT(ws.trusted_proxies), NULL, 0, 0, true,
           "Proxies whose X-Forwarded-For and X-Forwarded-Proto count: addresses and networks "
           "(192.0.2.7, 2001:db8::/32), with commas between. Not set: none." },
+        { "http", "proxy_protocol", CONFIG_PREFACE, AT(ws.has_preface), "off", 0, 0, true,
+          "v2: connections of trusted_proxies to http.listen begin with a header of the PROXY "
+          "protocol, version 2, which says from whom they come; others do not." },
         { "http", "allowed_origins", CONFIG_TEXT, AT(ws.allowed_origins), NULL, 0, 0, true,
           "Origins of web pages that may connect, with commas between; * = any. Not set: the "
           "same host only." },

@@ -19,6 +19,7 @@ typedef enum ConfigType {
         CONFIG_TEXT,
         CONFIG_LISTEN,
         CONFIG_PROXIES,
+        CONFIG_PREFACE,
         CONFIG_PATH,
         CONFIG_MQTT_URL,
         CONFIG_DB_URL,

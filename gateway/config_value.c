@@ -241,6 +241,21 @@ static void config_read_fsync(ConfigLoader *loader, const ConfigKey *key, const 
         }
 }
 
+static void config_read_preface(ConfigLoader *loader, const ConfigKey *key, const char *text) {
+        bool *member = (bool *)(void *)((char *)loader->config + key->offset);
+
+        if (strcmp(text, "v2") == 0)
+                *member = true;
+        else if (strcmp(text, "off") == 0)
+                *member = false;
+        else
+                config_error(loader,
+                             key->section,
+                             key->name,
+                             "bad version '%s'; allowed: off, v2",
+                             text);
+}
+
 static void config_read_version(ConfigLoader *loader, const ConfigKey *key, const char *text) {
         int *member = (int *)(void *)((char *)loader->config + key->offset);
 
@@ -424,6 +439,9 @@ void config_read(ConfigLoader *loader, const ConfigKey *key, const char *text) {
                 break;
         case CONFIG_MQTT_VERSION:
                 config_read_version(loader, key, text);
+                break;
+        case CONFIG_PREFACE:
+                config_read_preface(loader, key, text);
                 break;
         case CONFIG_LEVEL:
                 config_read_level(loader, key, text);

@@ -1,6 +1,5 @@
 #include "ws/conn.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/queue.h>
@@ -11,6 +10,8 @@
 #include "gateway/base/buf.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
+#include "gateway/base/metrics.h"
+#include "ws/preface.h"
 #include "ws/tls.h"
 
 #define WS_CONN_READ_BYTES 16384 /* of one read: a whole record of TLS */
@@ -28,7 +29,8 @@ struct WsConn {
         uv_poll_t poll;
         int fd, door, watched;
         struct ssl_st *ssl; /* owned; NULL = plain */
-        char source[WS_CONN_SOURCE_SIZE];
+        char source[WS_ADDRESS_TEXT_SIZE];
+        bool is_prefaced;     /* the preface is still to come */
         bool is_greeting;     /* the handshake of TLS is under way */
         bool greeting_writes; /* and waits for room */
         bool is_paused, is_hung_up, has_ended, is_ending, is_closing;
@@ -67,6 +69,8 @@ static bool ws_conn_reads(const WsConn *conn) {
 static int ws_conn_wanted(const WsConn *conn) {
         int events = 0;
 
+        if (conn->is_prefaced)
+                return UV_READABLE;
         if (conn->is_greeting)
                 return conn->greeting_writes ? UV_WRITABLE : UV_READABLE;
         if (ws_conn_reads(conn))
@@ -328,6 +332,50 @@ static void ws_conns_on_idle(uv_idle_t *idle) {
                 uv_idle_stop(idle);
 }
 
+/* ---- preface ------------------------------------------------------------------------------- */
+
+static void ws_conn_be_strange(WsConn *conn) {
+        bool is_answered = !conn->ssl; /* who expects TLS could not read it */
+
+        metric_add(METRIC_WS_REFUSED_PREFACE, 1);
+        buf_done(&conn->in);
+        conn->is_prefaced = false;
+        if (is_answered)
+                conn->conns->handler.strange(conn->conns->handler.arg, conn);
+        else
+                ws_conn_close(conn);
+}
+
+static void ws_conn_on_preface(WsConn *conn) {
+        char *buffer = conn->conns->buffer;
+        WsPreface preface;
+        ssize_t n;
+        int r;
+
+        r = ws_preface_parse(&preface, buf_text(&conn->in));
+        assert(r == WS_PREFACE_E_MORE); /* or it would not be waited for */
+        n = recv(conn->fd, buffer, preface.n - conn->in.n, 0);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return;
+        if (n > 0)
+                buf_append(&conn->in, buffer, (size_t)n);
+        if (n <= 0 || buf_failed(&conn->in)) {
+                ws_conn_close(conn);
+                return;
+        }
+        r = ws_preface_parse(&preface, buf_text(&conn->in));
+        if (r == WS_PREFACE_E_MORE)
+                return;
+        if (r != 0) {
+                ws_conn_be_strange(conn);
+                return;
+        }
+        if (preface.has_source)
+                ws_address_text(&preface.source, conn->source);
+        buf_done(&conn->in);
+        conn->is_prefaced = false;
+}
+
 /* ---- events -------------------------------------------------------------------------------- */
 
 static void ws_conn_greet(WsConn *conn) {
@@ -341,7 +389,7 @@ static void ws_conn_greet(WsConn *conn) {
 
 /* A reset: what came before it may still be there. */
 static void ws_conn_on_broken(WsConn *conn) {
-        if (!conn->is_greeting && ws_conn_reads(conn))
+        if (!conn->is_prefaced && !conn->is_greeting && ws_conn_reads(conn))
                 ws_conn_on_readable(conn);
         ws_conn_close(conn);
 }
@@ -355,8 +403,11 @@ static void ws_conn_on_poll(uv_poll_t *poll, int status, int events) {
                 ws_conn_on_broken(conn);
                 return;
         }
-        if (conn->is_greeting) {
-                ws_conn_greet(conn);
+        if (conn->is_prefaced || conn->is_greeting) {
+                if (conn->is_prefaced)
+                        ws_conn_on_preface(conn);
+                else
+                        ws_conn_greet(conn);
                 ws_conn_watch(conn);
                 return;
         }
@@ -392,61 +443,39 @@ static void ws_conn_tune(int fd, int patience_ms) {
         (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
-/* An IPv4 address that came to an IPv6 socket is written as the IPv4 address it is. */
-static void ws_conn_name(WsConn *conn) {
-        struct sockaddr_storage address = { 0 };
-        socklen_t n = sizeof(address);
-        union {
-                struct sockaddr_storage *any;
-                struct sockaddr_in *v4;
-                struct sockaddr_in6 *v6;
-        } peer = { .any = &address };
-
-        if (getpeername(conn->fd, (struct sockaddr *)(void *)&address, &n) != 0)
-                return;
-        if (address.ss_family == AF_INET)
-                (void)inet_ntop(AF_INET, &peer.v4->sin_addr, conn->source, sizeof(conn->source));
-        else if (address.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&peer.v6->sin6_addr))
-                (void)inet_ntop(AF_INET,
-                                &peer.v6->sin6_addr.s6_addr[12],
-                                conn->source,
-                                sizeof(conn->source));
-        else if (address.ss_family == AF_INET6)
-                (void)inet_ntop(AF_INET6, &peer.v6->sin6_addr, conn->source, sizeof(conn->source));
-}
-
-static int ws_conn_begin(WsConn *conn, WsTls *tls, int64_t deadline_ms) {
+static int ws_conn_begin(WsConn *conn, const WsArrival *arrival) {
         WsConns *conns = conn->conns;
 
-        if (tls) {
-                conn->ssl = ws_tls_accept(tls, conn->fd);
+        if (arrival->tls) {
+                conn->ssl = ws_tls_accept(arrival->tls, conn->fd);
                 conn->is_greeting = true;
         }
-        if (tls && !conn->ssl)
+        if (arrival->tls && !conn->ssl)
                 return err_new(-ENOMEM);
         ws_conn_tune(conn->fd, conns->patience_ms);
-        ws_conn_name(conn);
-        ws_conn_set_deadline(conn, deadline_ms);
+        ws_address_text(&arrival->source, conn->source);
+        conn->is_prefaced = arrival->has_preface;
+        ws_conn_set_deadline(conn, arrival->deadline_ms);
         ws_conn_watch(conn);
         return conns->handler.opened(conns->handler.arg, conn);
 }
 
-int ws_conn_open(WsConns *conns, int fd, WsTls *tls, int door, int64_t deadline_ms) {
+int ws_conn_open(WsConns *conns, const WsArrival *arrival) {
         WsConn *conn = calloc(1, sizeof(*conn));
         int r;
 
-        if (!conn || uv_poll_init(conns->loop, &conn->poll, fd) != 0) {
-                (void)close(fd);
+        if (!conn || uv_poll_init(conns->loop, &conn->poll, arrival->fd) != 0) {
+                (void)close(arrival->fd);
                 free(conn);
                 return err_new(-ENOMEM);
         }
         conn->conns = conns;
-        conn->fd = fd;
-        conn->door = door;
+        conn->fd = arrival->fd;
+        conn->door = arrival->door;
         conn->poll.data = conn;
         TAILQ_INSERT_TAIL(&conns->all, conn, all);
-        ++conns->n[door];
-        r = ws_conn_begin(conn, tls, deadline_ms);
+        ++conns->n[conn->door];
+        r = ws_conn_begin(conn, arrival);
         if (r < 0)
                 ws_conn_close(conn);
         return r < 0 ? err_up(r) : 0;
@@ -561,7 +590,7 @@ void ws_conns_sweep(WsConns *conns, int64_t now_ms) {
                 WsConn *next = TAILQ_NEXT(conn, timed);
 
                 if (!conn->is_closing && now_ms >= conn->deadline_ms) {
-                        if (conn->is_ending || conn->is_greeting)
+                        if (conn->is_ending || conn->is_prefaced || conn->is_greeting)
                                 ws_conn_close(conn);
                         if (!conn->is_ending)
                                 conns->handler.late(conns->handler.arg, conn);

@@ -8,6 +8,9 @@
  * the socket does not take is kept and sent. No connection does more in one turn of the loop than
  * one read, and nothing a peer sends makes another turn by itself: so none can make it spin.
  *
+ * One that a proxy opens for somebody begins with its preface (ws/preface.h), before TLS: of that
+ * no byte more is read than it has.
+ *
  * A connection is closed in the next turn, and once: until then it may be used, and nothing
  * happens. Its end is noticed in every state, also while it is not read (ws_conn_pause()), and the
  * kernel gives up on a peer that acknowledges nothing (ws_conns_set_patience()). Loop thread.
@@ -16,14 +19,14 @@
 #include <sys/types.h>
 
 #include "gateway/base/base.h"
+#include "ws/address.h"
 
+typedef struct WsArrival WsArrival;
 typedef struct WsConn WsConn;
 typedef struct WsConnHandler WsConnHandler;
 typedef struct WsConns WsConns;
 typedef struct WsTls WsTls;
 struct uv_loop_s;
-
-#define WS_CONN_SOURCE_SIZE 46
 
 struct WsConnHandler {
         void *arg;
@@ -32,6 +35,7 @@ struct WsConnHandler {
         void (*writable)(void *arg, WsConn *conn); /* after ws_conn_want_write() */
         void (*ended)(void *arg, WsConn *conn);    /* the peer will send nothing more; may repeat */
         void (*late)(void *arg, WsConn *conn);     /* its deadline has passed */
+        void (*strange)(void *arg, WsConn *conn);  /* what came is no preface: it is to end */
         void (*closed)(void *arg, WsConn *conn);   /* the last word */
 };
 
@@ -48,12 +52,21 @@ void ws_conns_set_patience(WsConns *conns, int patience_ms);
 void ws_conns_sweep(WsConns *conns, int64_t now_ms); /* a few times a second: deadlines */
 void ws_conns_each(WsConns *conns, void (*fn)(void *arg, WsConn *conn), void *arg);
 
-/* Takes @fd in any case. @tls NULL = plain; @door is the caller's. */
-MUST_CHECK int ws_conn_open(WsConns *conns, int fd, WsTls *tls, int door, int64_t deadline_ms);
+struct WsArrival {
+        int fd;
+        WsAddress source; /* address of the peer */
+        WsTls *tls;       /* NULL = plain */
+        int door;         /* the caller's */
+        bool has_preface;
+        int64_t deadline_ms;
+};
+
+/* Takes arrival->fd in any case. */
+MUST_CHECK int ws_conn_open(WsConns *conns, const WsArrival *arrival);
 
 void ws_conn_set_user(WsConn *conn, void *user);
 void *ws_conn_user(const WsConn *conn);
-const char *ws_conn_source(const WsConn *conn); /* address of the peer */
+const char *ws_conn_source(const WsConn *conn); /* of the peer, or as the preface says */
 bool ws_conn_is_tls(const WsConn *conn);
 int ws_conn_door(const WsConn *conn);
 

@@ -73,6 +73,7 @@ static const WsStatsField ws_stats_refused[] = {
         { "per_user", METRIC_WS_REFUSED_PER_USER },
         { "rate", METRIC_WS_REFUSED_RATE },
         { "bad_request", METRIC_WS_REFUSED_BAD_REQUEST },
+        { "preface", METRIC_WS_REFUSED_PREFACE },
         { "timeout", METRIC_WS_REFUSED_TIMEOUT },
 };
 

@@ -489,6 +489,17 @@ void ws_http_late(WsSession *session) {
         ws_conn_close(session->conn);
 }
 
+void ws_http_strange(WsSession *session) {
+        CLEANUP_RESPONSE WsResponse response = { 0 };
+
+        ws_response_problem(&response,
+                            400,
+                            "no_preface",
+                            "From this address a header of the PROXY protocol, version 2, comes "
+                            "first.");
+        ws_session_refuse(session, &response);
+}
+
 void ws_http_closed(WsSession *session) {
         if (session->client)
                 ws_client_closed(session->client);

@@ -34,6 +34,7 @@ size_t ws_http_receive(WsHttp *http, WsSession *session, char *data, size_t n);
 void ws_http_writable(WsHttp *http, WsSession *session);
 void ws_http_ended(WsSession *session);
 void ws_http_late(WsSession *session);
+void ws_http_strange(WsSession *session);
 void ws_http_closed(WsSession *session);
 
 void ws_http_answer(WsHttp *http, const Answer *answer); /* ticket != 0 */

@@ -50,11 +50,35 @@ static void ws_listener_rest(WsListener *listener) {
         metric_add(METRIC_WS_REFUSED_CAPACITY, 1);
 }
 
+static void ws_listener_admit(WsListener *listener, int fd, const struct sockaddr *peer) {
+        const WsOptions *options = listener->options;
+        int timeout_ms = options->handshake_timeout_ms;
+        WsArrival arrival = {
+                .fd = fd,
+                .tls = listener->tls,
+                .door = (int)listener->entrance,
+                .deadline_ms = clock_mono_us() / 1000 +
+                               (timeout_ms > 0 ? timeout_ms : WS_LISTENER_HANDSHAKE_MS),
+        };
+        char source[WS_ADDRESS_TEXT_SIZE];
+
+        (void)ws_address_of(peer, &arrival.source);
+        ws_address_text(&arrival.source, source);
+        arrival.has_preface = options->has_preface && listener->entrance == WS_ENTRANCE_ALL &&
+                              ws_proxies_trust(&options->proxies, source);
+        (void)!ws_conn_open(listener->conns, &arrival); /* without memory it goes, others stay */
+}
+
 /* False: there is none, or there cannot be one now. */
 static bool ws_listener_accept(WsListener *listener) {
-        int timeout_ms = listener->options->handshake_timeout_ms;
-        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage peer = { 0 };
+        socklen_t n = sizeof(peer);
+        int fd;
 
+        fd = accept4(listener->fd,
+                     (struct sockaddr *)(void *)&peer,
+                     &n,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
                 if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
                         ws_listener_rest(listener);
@@ -65,12 +89,7 @@ static bool ws_listener_accept(WsListener *listener) {
                 (void)close(fd);
                 return true;
         }
-        (void)!ws_conn_open(listener->conns, /* without memory this one goes, the others stay */
-                            fd,
-                            listener->tls,
-                            (int)listener->entrance,
-                            clock_mono_us() / 1000 +
-                                    (timeout_ms > 0 ? timeout_ms : WS_LISTENER_HANDSHAKE_MS));
+        ws_listener_admit(listener, fd, (struct sockaddr *)(void *)&peer);
         return true;
 }
 

@@ -200,6 +200,11 @@ static void ws_server_on_late(void *arg, WsConn *conn) {
         ws_http_late(ws_conn_user(conn));
 }
 
+static void ws_server_on_strange(void *arg, WsConn *conn) {
+        (void)arg;
+        ws_http_strange(ws_conn_user(conn));
+}
+
 static void ws_server_on_closed(void *arg, WsConn *conn) {
         WsSession *session = ws_conn_user(conn);
 
@@ -453,6 +458,7 @@ static int ws_server_build(WsServer *server) {
                                          .writable = ws_server_on_writable,
                                          .ended = ws_server_on_ended,
                                          .late = ws_server_on_late,
+                                         .strange = ws_server_on_strange,
                                          .closed = ws_server_on_closed,
                                  });
         if (r == 0)

@@ -22,6 +22,7 @@ struct WsOptions {
         const char *health_listen;      /* likewise, for health and metrics alone; NULL = none */
         const char *tls_cert, *tls_key; /* NULL = plain */
         const char *trusted_proxies;    /* addresses and networks; NULL = none */
+        bool has_preface;               /* connections of these begin with one, see preface.h */
         WsProxies proxies;              /* the same, read; of a copy, see options.h */
         const char *allowed_origins;    /* comma-separated; NULL = same host only; "*" = any */
         const char *epoch;              /* of the journal: cursors name it */

@@ -192,6 +192,9 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
         [METRIC_WS_REFUSED_BAD_REQUEST] =
                 { "tidegate_ws_refused_total", "reason=\"bad_request\"", METRIC_COUNTER,
                 "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_REFUSED_PREFACE] =
+                { "tidegate_ws_refused_total", "reason=\"preface\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
         [METRIC_WS_REFUSED_TIMEOUT] =
                 { "tidegate_ws_refused_total", "reason=\"timeout\"", METRIC_COUNTER,
                 "WebSocket handshakes refused, by reason." },

@@ -90,6 +90,7 @@ typedef enum Metric {
         METRIC_WS_REFUSED_PER_USER,
         METRIC_WS_REFUSED_RATE, /* connect rate of a source */
         METRIC_WS_REFUSED_BAD_REQUEST,
+        METRIC_WS_REFUSED_PREFACE, /* from a proxy, without one that can be read */
         METRIC_WS_REFUSED_TIMEOUT, /* connections that did not ask for anything in time */
         METRIC_WS_CLOSED_REPLACED, /* by a newer connection of the same device */
         METRIC_WS_CLOSED_SLOW,

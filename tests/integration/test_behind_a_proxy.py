@@ -1,7 +1,17 @@
 """Behind a proxy each client counts for itself, and nobody else can say who he is."""
-import pytest
+import contextlib
+import socket
+import ssl
 
-from waiting import wait_until
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+
+import proxies
+from servers import SLOW, free_port
+from test_nothing_from_outside_stops_it import read_head, self_signed, status_of
+from viewers import Viewer
+from waiting import PATIENCE, wait_until
 
 FAILURES = 3  # log-ins that may fail in a minute
 
@@ -10,10 +20,20 @@ FAILURES = 3  # log-ins that may fail in a minute
 def make_proxied(make_gateway):
     """make_proxied(...): a gateway that trusts the proxies of this machine; few log-ins may fail."""
     def make(**settings):
-        gateway = make_gateway(auth__login_failures_per_minute=FAILURES,
-                               http__trusted_proxies="127.0.0.1, ::1", **settings)
+        health = free_port()  # where nobody has to speak for somebody else
+        gateway = make_gateway(**{"auth__login_failures_per_minute": FAILURES,
+                                  "http__trusted_proxies": "127.0.0.1, ::1",
+                                  "http__health_listen": f"127.0.0.1:{health}", **settings})
+        gateway.health = f"http://127.0.0.1:{health}"
         gateway.add_user("ana")
-        return gateway.start()
+        gateway.start(wait=False)
+
+        def is_ready():
+            with contextlib.suppress(requests.ConnectionError):
+                return requests.get(f"{gateway.health}/readyz", timeout=PATIENCE).status_code == 200
+
+        wait_until(is_ready, "the gateway to be ready", PATIENCE * SLOW)
+        return gateway
     return make
 
 
@@ -81,3 +101,130 @@ def test_what_is_no_list_of_proxies_is_an_error_with_its_place(make_gateway):
     said = gateway.cli("check-config", check=False)
     assert said.returncode != 0
     assert "http.trusted_proxies" in said.stderr and "proxy.example" in said.stderr
+
+
+# ---- PROXY protocol ----
+
+
+def request(path, body=b""):
+    method = b"POST" if body else b"GET"
+    length = b"Content-Length: %d\r\n" % len(body) if body else b""
+    form = b"Content-Type: application/x-www-form-urlencoded\r\n"
+    return (method + b" " + path + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + form
+            + length + b"\r\n" + body)
+
+
+def ask(gateway, *pieces, source="127.0.0.1"):
+    """The status of what comes back for these pieces, each sent by itself."""
+    with socket.create_connection(("127.0.0.1", gateway.port), PATIENCE, (source, 0)) as s:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in pieces:
+            s.sendall(piece)
+        return status_of(read_head(s))
+
+
+def try_log_in(gateway, source, user="nobody", password="wrong"):
+    return ask(gateway, proxies.preface(source),
+               request(b"/api/token", f"username={user}&password={password}".encode()))
+
+
+@pytest.fixture
+def prefaced(make_proxied):
+    return make_proxied(http__trusted_proxies="127.0.0.1", http__proxy_protocol="v2",
+                        ws__handshake_timeout="1s")
+
+
+def test_a_connection_is_its_clients_whose_name_the_preface_has(prefaced):
+    tries = [try_log_in(prefaced, "198.51.100.1", f"guess-{i}") for i in range(FAILURES + 1)]
+    assert tries == [401] * FAILURES + [429]
+    tries = [try_log_in(prefaced, f"2001:db8::{i}", f"guess-{i}") for i in range(FAILURES + 1)]
+    assert tries == [401] * FAILURES + [429]
+    assert try_log_in(prefaced, "198.51.100.2", "ana", "correct+horse+battery") == 200
+    # a header of a client who is no proxy is his own story
+    assert ask(prefaced, proxies.preface("198.51.100.1"), request(b"/api/token", b"username=a").replace(
+        b"Host:", b"X-Forwarded-For: 198.51.100.7\r\nHost:")) in (400, 429)
+
+
+def test_a_preface_comes_in_any_pieces_with_more_behind_it_or_for_nobody(prefaced):
+    whole = proxies.preface("198.51.100.1", more=b"\x04\x00\x05hello" * 20)
+    assert ask(prefaced, *(whole[i:i + 1] for i in range(len(whole))), request(b"/livez")) == 200
+    assert ask(prefaced, whole + request(b"/livez")) == 200
+    assert ask(prefaced, proxies.preface("0.0.0.0", 0x20), request(b"/livez")) == 200
+    assert ask(prefaced, proxies.SIGNATURE + b"\x20\x00\x00\x00", request(b"/livez")) == 200
+
+
+def test_what_is_no_preface_is_said_and_counted(prefaced):
+    for wrong in (request(b"/livez"), b"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n" + request(b"/livez"),
+                  b"\r\n\r\nGET / HTTP/1.1\r\n\r\n", proxies.preface("1.2.3.4", 0x22)):
+        assert ask(prefaced, wrong) == 400, wrong
+    with socket.create_connection(("127.0.0.1", prefaced.port), PATIENCE) as s:
+        s.sendall(proxies.SIGNATURE)  # and then nothing
+        assert s.recv(1) == b""
+    said = requests.get(prefaced.url + "/metrics", timeout=PATIENCE).json()
+    assert said["code"] == "no_preface" and "version 2" in said["detail"]
+    counted = requests.get(prefaced.health + "/metrics", timeout=PATIENCE).text
+    assert 'tidegate_ws_refused_total{reason="preface"} 5' in counted
+
+
+def test_who_is_no_proxy_comes_without_a_preface(prefaced):
+    assert ask(prefaced, request(b"/livez"), source="127.0.0.2") == 200
+    assert ask(prefaced, proxies.preface("198.51.100.1") + request(b"/livez"), source="127.0.0.2") == 400
+
+
+def test_the_preface_precedes_tls(make_proxied, folder):
+    context = self_signed(folder)
+    gateway = make_proxied(http__trusted_proxies="127.0.0.1", http__proxy_protocol="v2",
+                           http__tls_cert=folder / "cert.pem", http__tls_key=folder / "key.pem")
+    statuses = []
+    for i in range(FAILURES + 1):
+        with socket.create_connection(("127.0.0.1", gateway.port), PATIENCE) as plain:
+            plain.sendall(proxies.preface("198.51.100.1"))
+            with context.wrap_socket(plain) as s:
+                s.sendall(request(b"/api/token", b"username=guess-%d&password=x" % i))
+                statuses.append(status_of(read_head(s)))
+    assert statuses == [401] * FAILURES + [429]
+    with socket.create_connection(("127.0.0.1", gateway.port), PATIENCE) as plain:
+        with contextlib.suppress(OSError), pytest.raises(ssl.SSLError):
+            context.wrap_socket(plain)
+
+
+# ---- real ones ----
+
+
+@pytest.fixture(params=["nginx", "haproxy", "haproxy-v2"])
+def proxied(request, make_proxied, folder):
+    """A gateway and the proxy before it."""
+    settings = {"http__proxy_protocol": "v2"} if request.param == "haproxy-v2" else {}
+    gateway = make_proxied(**settings)
+    text = {"nginx": proxies.NGINX, "haproxy": proxies.HAPROXY_HTTP,
+            "haproxy-v2": proxies.HAPROXY_TCP}[request.param]
+    proxy = proxies.Proxy(folder, gateway, request.param.split("-")[0], text)
+    yield gateway, proxy
+    proxy.stop()
+
+
+def test_clients_of_a_real_proxy_are_told_apart(proxied):
+    gateway, proxy = proxied
+
+    def through(source, user, password):
+        with requests.Session() as session:
+            adapter = HTTPAdapter()
+            adapter.init_poolmanager(1, 1, source_address=(source, 0))
+            session.mount("http://", adapter)
+            answer = session.post(proxy.url + "/api/token", timeout=PATIENCE,
+                                  headers={"X-Forwarded-For": "203.0.113.9"},
+                                  data={"username": user, "password": password})
+            return answer.status_code
+
+    tries = [through("127.0.0.2", f"guess-{i}", "x") for i in range(FAILURES + 1)]
+    assert tries == [401] * FAILURES + [429]
+    assert through("127.0.0.3", "ana", "correct horse battery") == 200
+
+    gateway.port, port = proxy.port, gateway.port  # a viewer through the proxy
+    viewer = Viewer(gateway, "/api/ws", gateway.token("ana"),
+                    headers={"Origin": proxy.url.replace("http:", "https:")})
+    gateway.port = port
+    assert "Connected" in viewer.next()
+    viewer.send({"type": "ping", "timestamp": "now"})
+    assert "pong" in viewer.next()
+    viewer.close()
