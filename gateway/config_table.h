@@ -17,6 +17,7 @@ typedef struct ConfigTexts ConfigTexts;
 
 typedef enum ConfigType {
         CONFIG_TEXT,
+        CONFIG_TOPICS, /* a text, which may be empty: none */
         CONFIG_LISTEN,
         CONFIG_PROXIES,
         CONFIG_PREFACE,

@@ -398,7 +398,7 @@ static void config_read_string(ConfigLoader *loader, const ConfigKey *key, const
         };
         const char **member = (const char **)(void *)((char *)loader->config + key->offset);
 
-        if (*text == '\0' && key->fallback) {
+        if (*text == '\0' && key->fallback && key->type != CONFIG_TOPICS) {
                 config_error(loader, key->section, key->name, "is empty; allowed: a text");
                 return;
         }
@@ -447,6 +447,7 @@ void config_read(ConfigLoader *loader, const ConfigKey *key, const char *text) {
                 config_read_level(loader, key, text);
                 break;
         case CONFIG_TEXT:
+        case CONFIG_TOPICS:
         case CONFIG_LISTEN:
         case CONFIG_PROXIES:
         case CONFIG_PATH:
