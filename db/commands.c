@@ -15,20 +15,30 @@ enum {
         COMMANDS_PENDING_MAX = 1000,  /* for one socket at its opening */
 };
 
-#define OPEN    "state IN ('accepted', 'published', 'delivered', 'executing')"
-#define WAITING "c.state IN ('accepted', 'published') AND c.expires_at > now()"
-#define COLUMNS                                                               \
-        "c.command_id, c.action, c.payload, c.device_id,"                     \
-        " (SELECT d.code FROM devices d WHERE d.id = c.device_id),"           \
-        " (SELECT u.username FROM devices d JOIN users u ON u.id = d.user_id" \
-        " WHERE d.id = c.device_id),"                                         \
-        " greatest(0, ceil(extract(epoch FROM c.expires_at - now()) * 1000))::bigint"
+#define UNFINISHED "state IN ('accepted', 'published', 'delivered', 'executing')"
+#define OPEN       UNFINISHED " AND cancelled_at IS NULL"
+/* What no device is known to have can be cancelled. Whoever commands must still be allowed to when
+ * it is sent; of a user who is gone the trigger knows. */
+#define UNPROVEN "c.state IN ('accepted', 'published') AND c.cancelled_at IS NULL"
+#define WANTED                                   \
+        UNPROVEN " AND c.expires_at > now() AND" \
+                 " (c.user_id IS NULL OR tidegate_may_command(c.user_id, c.device_id))"
+#define COLUMNS                                                                        \
+        "c.command_id, c.action, c.payload, c.device_id,"                              \
+        " (SELECT d.code FROM devices d WHERE d.id = c.device_id),"                    \
+        " (SELECT u.username FROM devices d JOIN users u ON u.id = d.user_id"          \
+        " WHERE d.id = c.device_id),"                                                  \
+        " greatest(0, ceil(extract(epoch FROM c.expires_at - now()) * 1000))::bigint," \
+        " CASE WHEN c.cancelled_at IS NOT NULL THEN coalesce(c.cancel_message, '') END"
+#define IS_CANCELLING  "c.cancelled_at IS NOT NULL AND c." UNFINISHED
 #define MICROS(column) "(extract(epoch FROM c." column ") * 1000000)::bigint"
 #define BODY                                                                              \
-        "c.command_id, c.state, c.device_id,"                                             \
+        "c.command_id, CASE WHEN " IS_CANCELLING                                          \
+        " THEN 'cancelled' ELSE c.state END, c.device_id,"                                \
         " (SELECT d.code FROM devices d WHERE d.id = c.device_id), c.user_id, c.action, " \
         "c.payload,"                                                                      \
-        " c.message, " MICROS("created_at") ", " MICROS("updated_at") ", " MICROS("expires_at")
+        " CASE WHEN " IS_CANCELLING " THEN c.cancel_message ELSE c.message END, " MICROS( \
+                "created_at") ", " MICROS("updated_at") ", " MICROS("expires_at")
 
 /* ---- for the query thread ---- */
 
@@ -172,14 +182,27 @@ int db_commands_add(DbConn *conn, const Query *query, Answer *answer) {
         return r < 0 ? err_up(r) : r;
 }
 
+#define BY_ADMIN "EXISTS (SELECT FROM users u WHERE u.id = $2::bigint AND u.role = 'admin')"
+#define BY_OWNER \
+        "EXISTS (SELECT FROM devices d WHERE d.id = c.device_id AND d.user_id = $2::bigint)"
+/* Who sent it also learns that it was cancelled as he lost the right, but nothing of the device. */
+#define SEEN                                                                     \
+        "($2::bigint = 0 OR " BY_ADMIN " OR " BY_OWNER                           \
+        " OR EXISTS (SELECT FROM shares h WHERE h.device_id = c.device_id"       \
+        " AND h.user_id = $2::bigint)"                                           \
+        " OR EXISTS (SELECT FROM device_groups g JOIN shares h USING (group_id)" \
+        " WHERE g.device_id = c.device_id AND h.user_id = $2::bigint)"           \
+        " OR (c.user_id = $2::bigint AND c.state IN ('accepted', 'published', 'cancelled')))"
+#define MAY_CANCEL                                       \
+        "(tidegate_may_command($2::bigint, c.device_id)" \
+        " AND (c.user_id = $2::bigint OR " BY_OWNER " OR " BY_ADMIN "))"
+/* What has left cannot be called back. */
+#define ON_ITS_WAY                                                               \
+        " || CASE WHEN c.state = 'published' THEN '; the broker had it already'" \
+        " WHEN c.claimed_until > now() THEN '; the broker may have it already' ELSE '' END"
+
 static const char commands_select[] =
-        "SELECT " BODY " FROM commands c WHERE c.command_id = $1 AND ($2::bigint = 0"
-        " OR EXISTS (SELECT FROM users u WHERE u.id = $2::bigint AND u.role = 'admin')"
-        " OR EXISTS (SELECT FROM devices d WHERE d.id = c.device_id AND d.user_id = $2::bigint)"
-        " OR EXISTS (SELECT FROM shares h WHERE h.device_id = c.device_id"
-        " AND h.user_id = $2::bigint)"
-        " OR EXISTS (SELECT FROM device_groups g JOIN shares h USING (group_id)"
-        " WHERE g.device_id = c.device_id AND h.user_id = $2::bigint))";
+        "SELECT " BODY " FROM commands c WHERE c.command_id = $1 AND " SEEN;
 
 int db_commands_get(DbConn *conn, const Query *query, Answer *answer) {
         CLEANUP(PQclear) PGresult *result = NULL;
@@ -194,6 +217,41 @@ int db_commands_get(DbConn *conn, const Query *query, Answer *answer) {
 
         answer->status = PQntuples(result) == 0 ? 404 : 200;
         return answer->status == 200 ? commands_answer(result, 0, answer) : 0;
+}
+
+static const char commands_cancel[] =
+        "UPDATE commands c SET cancelled_at = now(), updated_at = now(), expiry_noted_at = NULL,"
+        " cancel_message = CASE WHEN c.user_id = $2::bigint THEN 'cancelled by who sent it'"
+        " WHEN " BY_OWNER " THEN 'cancelled by the owner of the device'"
+        " ELSE 'cancelled by an admin' END" ON_ITS_WAY " WHERE c.command_id = $1 AND " UNPROVEN
+        " AND c.expires_at > now() AND " MAY_CANCEL " RETURNING 200, " BODY;
+
+static const char commands_uncancelled[] =
+        "SELECT CASE WHEN NOT " MAY_CANCEL " THEN 403"
+        " WHEN c.state = 'cancelled' OR " IS_CANCELLING " THEN 200 ELSE 409 END, " BODY
+        " FROM commands c WHERE c.command_id = $1 AND " SEEN;
+
+/* The row is marked, in one statement; or it is not, and then why. */
+int db_commands_cancel(DbConn *conn, const Query *query, Answer *answer) {
+        static const char *const sql[] = { commands_cancel, commands_uncancelled };
+        char user[COMMANDS_ARG_SIZE];
+        const char *args[] = { query->command_id, user };
+
+        snprintf(user, sizeof(user), "%lld", (long long)query->user_ids[0]);
+        for (size_t i = 0; i < N_ELEMENTS(sql); ++i) {
+                CLEANUP(PQclear) PGresult *result = NULL;
+                int r;
+
+                r = db_conn_exec(conn, &(DbQuery){ sql[i], N_ELEMENTS(args), args }, &result);
+                if (r != 0)
+                        return r < 0 ? err_up(r) : r;
+                if (PQntuples(result) == 0)
+                        continue;
+                answer->status = (int)commands_int(result, 0, 0);
+                return commands_answer(result, 1, answer);
+        }
+        answer->status = 404;
+        return 0;
 }
 
 void db_commands_format(const DbCommand *command, Buf *buf) {
@@ -216,6 +274,7 @@ static DbCommand commands_row(const PGresult *result, int i) {
                 .device_code = commands_text(result, i, 4).data,
                 .user_name = commands_text(result, i, 5).data,
                 .left_ms = commands_int(result, i, 6),
+                .cancel_message = commands_text(result, i, 7).data,
         };
 }
 
@@ -237,7 +296,7 @@ static int commands_event(const DbCommand *command, Event **ret_event) {
 int db_commands_pending(DbConn *conn, const Query *query, Answer *answer) {
         static const char sql[] =
                 "SELECT " COLUMNS " FROM commands c WHERE c.device_id = $1::bigint"
-                " AND " WAITING " ORDER BY c.created_at, c.command_id"
+                " AND " WANTED " ORDER BY c.created_at, c.command_id"
                 " LIMIT $2::bigint";
         CLEANUP(PQclear) PGresult *result = NULL;
         char device[COMMANDS_ARG_SIZE], limit[COMMANDS_ARG_SIZE];
@@ -316,14 +375,14 @@ static int commands_each(DbConn *conn, const DbQuery *query, DbCommandFn fn, voi
 
 int db_commands_named(DbConn *conn, const char *ids, DbCommandFn fn, void *arg) {
         static const char sql[] = "SELECT " COLUMNS " FROM commands c"
-                                  " WHERE c.command_id = ANY ($1::text[]) AND " WAITING
+                                  " WHERE c.command_id = ANY ($1::text[]) AND " WANTED
                                   " ORDER BY c.created_at, c.command_id";
 
         return commands_each(conn, &(DbQuery){ sql, 1, &ids }, fn, arg);
 }
 
 int db_commands_waiting(DbConn *conn, const char *cursor, int n_max, DbCommandFn fn, void *arg) {
-        static const char sql[] = "SELECT " COLUMNS " FROM commands c WHERE " WAITING
+        static const char sql[] = "SELECT " COLUMNS " FROM commands c WHERE " WANTED
                                   " AND ($1::text IS NULL OR c.command_id > $1)"
                                   " ORDER BY c.command_id LIMIT $2::bigint";
         char limit[COMMANDS_ARG_SIZE];
@@ -335,8 +394,8 @@ int db_commands_waiting(DbConn *conn, const char *cursor, int n_max, DbCommandFn
 
 int db_commands_claim(DbConn *conn, const char *epoch, int n_max, DbCommandFn fn, void *arg) {
         static const char sql[] =
-                "WITH mine AS (SELECT command_id FROM commands WHERE state = 'accepted'"
-                " AND published_at IS NULL AND expires_at > now()"
+                "WITH mine AS (SELECT command_id FROM commands c WHERE c.state = 'accepted'"
+                " AND published_at IS NULL AND " WANTED
                 " AND (claimed_until IS NULL OR claimed_until < now()"
                 " OR (claimed_by = $1 AND claimed_until < now() + interval '27 seconds'))"
                 " ORDER BY created_at, command_id LIMIT $2::bigint FOR UPDATE SKIP LOCKED),"
@@ -367,10 +426,25 @@ int db_commands_published(DbConn *conn, const char *ids) {
         return db_conn_exec(conn, &(DbQuery){ sql, 1, &ids }, NULL);
 }
 
+int db_commands_revoke(DbConn *conn) {
+        static const char sql[] =
+                "WITH who AS (SELECT DISTINCT c.user_id, c.device_id FROM commands c "
+                "WHERE " UNPROVEN " AND c.user_id IS NOT NULL),"
+                " gone AS (SELECT * FROM who WHERE NOT tidegate_may_command(user_id, device_id))"
+                " UPDATE commands c SET cancelled_at = now(), updated_at = now(),"
+                " expiry_noted_at = NULL,"
+                " cancel_message = 'who sent it may not command the device any more'" ON_ITS_WAY
+                " FROM gone g WHERE g.user_id = c.user_id AND g.device_id = c.device_id "
+                "AND " UNPROVEN;
+
+        return db_conn_exec(conn, &(DbQuery){ sql, 0, NULL }, NULL);
+}
+
 int db_commands_overdue(DbConn *conn, int n_max, DbCommandFn fn, void *arg) {
         static const char sql[] =
-                "WITH over AS (SELECT command_id FROM commands WHERE " OPEN
-                " AND expires_at <= now() AND (expiry_noted_at IS NULL"
+                "WITH over AS (SELECT command_id FROM commands WHERE " UNFINISHED
+                " AND (expires_at <= now() OR cancelled_at IS NOT NULL)"
+                " AND (expiry_noted_at IS NULL"
                 " OR expiry_noted_at < now() - interval '5 seconds')"
                 " ORDER BY expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED),"
                 " noted AS (UPDATE commands c SET expiry_noted_at = now() FROM over"

@@ -4,8 +4,8 @@
  * DbCommands: the table of commands, as those who make, publish and follow them need it.
  *
  * Blocks, bounded by the statement time-out. States are moved by DbStore alone, with the journal;
- * what is written here is the command itself and who is busy with it. For the query thread
- * (_add, _get, _pending) and the commander (the rest).
+ * what is written here is the command itself, who is busy with it, and that it is cancelled. For
+ * the query thread (_add, _get, _cancel, _pending) and the commander (the rest).
  */
 
 #include "db/conn.h"
@@ -22,11 +22,14 @@ struct DbCommand {
         int64_t device_id;
         const char *device_code, *user_name; /* of the device, and of its owner; NULL = nobody */
         int64_t left_ms;                     /* until it expires */
+        const char *cancel_message;          /* NULL = it is not cancelled */
 };
 
-/* Fill in the answer of a QUERY_COMMAND, QUERY_COMMAND_GET, QUERY_PENDING_COMMANDS. */
+/* Fill in the answer of a QUERY_COMMAND, QUERY_COMMAND_GET, QUERY_COMMAND_CANCEL,
+ * QUERY_PENDING_COMMANDS. */
 MUST_CHECK int db_commands_add(DbConn *conn, const Query *query, Answer *answer);
 MUST_CHECK int db_commands_get(DbConn *conn, const Query *query, Answer *answer);
+MUST_CHECK int db_commands_cancel(DbConn *conn, const Query *query, Answer *answer);
 MUST_CHECK int db_commands_pending(DbConn *conn, const Query *query, Answer *answer);
 
 /* {"command_id":…,"action":…,"payload":…}: as a device gets it. */
@@ -56,7 +59,9 @@ MUST_CHECK int db_commands_claim(DbConn *conn,
 MUST_CHECK int db_commands_release(DbConn *conn, const char *epoch);
 MUST_CHECK int db_commands_published(DbConn *conn, const char *ids); /* never claim them again */
 
-/* What is over its time and has not just been found so by others. */
+/* Cancels what was commanded by who may not any more. */
+MUST_CHECK int db_commands_revoke(DbConn *conn);
+/* What is cancelled or over its time and has not just been found so by others. */
 MUST_CHECK int db_commands_overdue(DbConn *conn, int n_max, DbCommandFn fn, void *arg);
 
 /* For the text of an array: false, and nothing appended, if @id is none that we make. */

@@ -119,14 +119,16 @@ static const SheetInfo sheets[DB_SHEET_COUNT] = {
                 "ktt" "ksddddb",
                 true,
         },
-        /* A state moves up or not at all; each step of several for one command is an event. */
+        /* A state moves up or not at all; each step of several for one command is an event. What is
+         * cancelled only ends: as that, or as its device says all the same. */
         [DB_SHEET_ACKS] = {
                 "command_acks",
                 "WITH acks AS MATERIALIZED (SELECT u.*, tidegate_command_rank(u.state) AS rank"
                 " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS u (ord, seq,"
                 " received_at, time, device_id, command_id, state, message, topic, payload)),"
                 " held AS MATERIALIZED (SELECT command_id, device_id, user_id,"
-                " tidegate_command_rank(state) AS stored FROM commands"
+                " greatest(tidegate_command_rank(state),"
+                " CASE WHEN cancelled_at IS NOT NULL THEN 3 END) AS stored FROM commands"
                 " WHERE command_id IN (SELECT command_id FROM acks)"
                 " ORDER BY command_id FOR UPDATE),"
                 " ranked AS MATERIALIZED (SELECT a.*, h.user_id, a.rank > greatest(h.stored,"
@@ -137,7 +139,7 @@ static const SheetInfo sheets[DB_SHEET_COUNT] = {
                 " ORDER BY command_id, rank DESC),"
                 " changed AS (UPDATE commands c SET state = t.state,"
                 " message = coalesce(t.message, c.message), updated_at = now(),"
-                " finished_at = CASE WHEN t.rank = 4 THEN t.received_at END,"
+                " finished_at = CASE WHEN t.rank >= 4 THEN t.received_at END,"
                 " delivered_at = coalesce(c.delivered_at, (SELECT min(r.received_at) FROM ranked r"
                 " WHERE r.command_id = c.command_id AND r.state = 'delivered'))"
                 " FROM top t WHERE c.command_id = t.command_id),"

@@ -81,13 +81,19 @@ static int commander_journal(Commander *commander, const Inbound *inbound) {
 static int commander_say(Commander *commander,
                          const char *id,
                          int64_t device_id,
-                         const char *state) {
+                         const char *state,
+                         const char *message) {
         CLEANUP_BUF Buf payload = { 0 };
         int r;
 
         buf_append_string(&payload, "{\"command_id\":");
         buf_json_string(&payload, text_of(id));
-        buf_printf(&payload, ",\"state\":\"%s\"}", state);
+        buf_printf(&payload, ",\"state\":\"%s\"", state);
+        if (message) {
+                buf_append_string(&payload, ",\"message\":");
+                buf_json_string(&payload, text_of(message));
+        }
+        buf_append_char(&payload, '}');
         if (buf_failed(&payload))
                 return err_new(-ENOMEM);
         r = commander_journal(commander,
@@ -113,7 +119,7 @@ static void commander_on_published(void *arg, const char *id, int64_t device_id)
 
         if (commander->fault != 0)
                 return;
-        r = commander_say(commander, id, device_id, "published");
+        r = commander_say(commander, id, device_id, "published", NULL);
         if (r < 0)
                 commander->fault = err_up(r);
         if (r != 0)
@@ -224,7 +230,7 @@ static int commander_tell(Commander *commander) {
         return r < 0 ? err_up(r) : r;
 }
 
-/* ---- expiry ---- */
+/* ---- what ends by itself, or because somebody says so ---- */
 
 static void commander_on_overdue(void *arg, const DbCommand *command) {
         Commander *commander = arg;
@@ -233,14 +239,20 @@ static void commander_on_overdue(void *arg, const DbCommand *command) {
         ++commander->n_page;
         if (commander->fault != 0)
                 return;
-        r = commander_say(commander, command->command_id, command->device_id, "expired");
+        r = commander_say(commander,
+                          command->command_id,
+                          command->device_id,
+                          command->cancel_message ? "cancelled" : "expired",
+                          command->cancel_message);
         if (r < 0)
                 commander->fault = err_up(r);
         if (r == 0)
-                metric_add(METRIC_COMMANDS_EXPIRED, 1);
+                metric_add(command->cancel_message ? METRIC_COMMANDS_CANCELLED
+                                                   : METRIC_COMMANDS_EXPIRED,
+                           1);
 }
 
-static int commander_expire(Commander *commander) {
+static int commander_end(Commander *commander) {
         int r;
 
         do {
@@ -324,17 +336,21 @@ static int commander_open(Commander *commander) {
 static int commander_turn(Commander *commander) {
         int64_t now_us = clock_mono_us();
         bool is_tick = now_us >= commander->tick_at_us;
+        bool is_news;
         int r;
 
         r = commander_open(commander);
         if (r == 0)
                 r = db_commands_hear(commander->conn, &commander->heard, &commander->wants_all);
-        if (r == 0 && (is_tick || commander->heard.n > 0 || commander->wants_all))
+        is_news = is_tick || commander->heard.n > 0 || commander->wants_all;
+        if (r == 0 && is_tick)
+                r = db_commands_revoke(commander->conn);
+        if (r == 0 && is_news)
                 r = commander_publish(commander);
         if (r == 0)
                 r = commander_tell(commander);
-        if (r == 0 && is_tick)
-                r = commander_expire(commander);
+        if (r == 0 && is_news)
+                r = commander_end(commander);
         if (r == 0 && is_tick)
                 r = commander_take_letters(commander);
         if (is_tick)

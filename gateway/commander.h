@@ -6,8 +6,9 @@
  * A thread with a database connection and an MQTT session of its own. It hears of each new command
  * (LISTEN tidegate_command), publishes it (QoS 1; MQTT 5: response topic, correlation data,
  * expiry), journals `published` once the broker has acknowledged it, and pushes an EVENT_COMMAND
- * for the loop that may have the device's own socket. Once a second it goes on with what could not
- * be published and journals `expired` for what is over its time. All that it knows is in the
+ * for the loop that may have the device's own socket. It journals `cancelled` for what somebody
+ * took back. Once a second it goes on with what could not be published, takes back what was
+ * commanded by who may not any more and journals `expired`. All that it knows is in the
  * database: a restart goes on where it was, at worst by publishing once more what the broker had
  * acknowledged a moment before. It also journals the dead letters that are to be taken in again.
  * Several gateways share the work by claims.

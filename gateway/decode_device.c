@@ -18,8 +18,9 @@ static const Text severity_choices[] = { TEXT("critical"), TEXT("warning"), TEXT
 static const Text ack_choices[] = { TEXT("ok"), TEXT("error"), TEXT("executing"), { 0 } };
 static const Text ack_states[] = { TEXT("done"), TEXT("failed"), TEXT("executing") };
 static const Text state_choices[] = {
-        TEXT("accepted"), TEXT("published"), TEXT("delivered"), TEXT("executing"),
-        TEXT("done"),     TEXT("failed"),    TEXT("expired"),   { 0 },
+        TEXT("accepted"),  TEXT("published"), TEXT("delivered"),
+        TEXT("executing"), TEXT("done"),      TEXT("failed"),
+        TEXT("expired"),   TEXT("cancelled"), { 0 },
 };
 
 /* A last will is bare text: `online` or `offline`. */

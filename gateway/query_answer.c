@@ -91,6 +91,8 @@ int query_answer(DbConn *conn, const Query *query, Answer *answer) {
                 return db_commands_add(conn, query, answer);
         case QUERY_COMMAND_GET:
                 return db_commands_get(conn, query, answer);
+        case QUERY_COMMAND_CANCEL:
+                return db_commands_cancel(conn, query, answer);
         case QUERY_PENDING_COMMANDS:
                 return db_commands_pending(conn, query, answer);
         case QUERY_REPLAY:

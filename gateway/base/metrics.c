@@ -126,6 +126,9 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
         [METRIC_COMMANDS_EXPIRED] =
                 { "tidegate_commands_total", "outcome=\"expired\"", METRIC_COUNTER,
                 "Commands, by how they were taken and how far they came." },
+        [METRIC_COMMANDS_CANCELLED] =
+                { "tidegate_commands_total", "outcome=\"cancelled\"", METRIC_COUNTER,
+                "Commands, by how they were taken and how far they came." },
         [METRIC_COMMANDS_UNCHANGED] =
                 { "tidegate_command_news_unchanged_total", NULL, METRIC_COUNTER,
                 "Answers of devices and states that came too late to change a command." },

@@ -58,6 +58,7 @@ typedef enum Metric {
         METRIC_COMMANDS_PUBLISHED,
         METRIC_COMMANDS_DELIVERED, /* to a device's own socket */
         METRIC_COMMANDS_EXPIRED,
+        METRIC_COMMANDS_CANCELLED,
         METRIC_COMMANDS_UNCHANGED, /* acks and states that came too late to change anything */
 
         METRIC_DB_CONNECTED, /* gauge, 0 or 1 */

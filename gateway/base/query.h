@@ -25,11 +25,13 @@ typedef enum QueryKind {
         QUERY_DETECTION_STATS, /* user_ids, minutes, device_id -> one body a user id: PROTOCOL 3 A,
                                   "data" */
         QUERY_CAMERA_STATS,    /* user_ids -> one body a user id: PROTOCOL 3 E, "data" */
-        QUERY_COMMAND,     /* a new command, or the one that has its idempotency key -> one body;
-                              202 new, 200 repeated, 404 no such device, 409 the key stands for
-                              something else, 422 a payload that cannot be stored, 429 too many
-                              are under way (is_own: too many of this user's) */
-        QUERY_COMMAND_GET, /* command_id, user_ids -> one body; 200, or 404: none that he sees */
+        QUERY_COMMAND,        /* a new command, or the one that has its idempotency key -> one body;
+                                 202 new, 200 repeated, 404 no such device, 409 the key stands for
+                                 something else, 422 a payload that cannot be stored, 429 too many
+                                 are under way (is_own: too many of this user's) */
+        QUERY_COMMAND_GET,    /* command_id, user_ids -> one body; 200, or 404: none that he sees */
+        QUERY_COMMAND_CANCEL, /* command_id, user_ids -> one body; 200 cancelled, now or before;
+                                 403; 404: none that he sees; 409: too late, its state says how */
         QUERY_PENDING_COMMANDS, /* device_id -> events: what waits for the device's own socket */
         QUERY_HISTORY, /* history, stream -> chunks of one body, the last marked; 200, 400: the
                           cursor is of no journal that we know, 504: too much to ask */
@@ -86,7 +88,7 @@ struct Answer {
         Event **events;    /* owned */
         size_t n_events;
         uint64_t upto_seq;                                 /* QUERY_REPLAY */
-        char command_id[QUERY_COMMAND_ID_SIZE], state[16]; /* QUERY_COMMAND: what its body says */
+        char command_id[QUERY_COMMAND_ID_SIZE], state[16]; /* QUERY_COMMAND*: what its body says */
         bool is_own;                                       /* QUERY_COMMAND */
         Buf chunk;    /* QUERY_HISTORY: the next bytes of the body, up to STREAM_CHUNK */
         bool is_last; /* QUERY_HISTORY: the body ends with them */

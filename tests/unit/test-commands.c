@@ -213,6 +213,68 @@ static void test_what_waits_is_found_by_name_by_page_and_by_device(void **state)
                                     "\"a\":1}}")));
 }
 
+static int cancel(DbConn *conn, int64_t user_id, const char *id) {
+        CLEANUP(query_free) Query *query = NULL;
+        CLEANUP(answer_free) Answer *answer = NULL;
+
+        assert_int_equal(query_new(&query, QUERY_COMMAND_CANCEL, 7), 0);
+        query->command_id = strdup(id);
+        query->user_ids = calloc(1, sizeof(*query->user_ids));
+        query->user_ids[0] = user_id;
+        query->n_user_ids = 1;
+        assert_int_equal(answer_new(&answer, query), 0);
+        assert_int_equal(db_commands_cancel(conn, query, answer), 0);
+        if (answer->status == 200)
+                assert_string_equal(answer->state, "cancelled");
+        return answer->status;
+}
+
+static void test_who_may_cancels_what_no_device_has(void **state) {
+        CLEANUP(db_conn_free) DbConn *conn = begin();
+        Seen seen = { 0 };
+
+        (void)state;
+        for (const char *ids[] = { "cmd_a", "cmd_b", "cmd_c" }, **id = ids; id < ids + 3; ++id)
+                assert_int_equal(add(conn, *id, NULL, NULL), 202);
+        assert_int_equal(cancel(conn, 2, "cmd_a"), 404);
+        postgres_run("INSERT INTO shares (user_id, device_id) VALUES (2, 1)");
+        assert_int_equal(cancel(conn, 2, "cmd_a"), 403);
+        assert_int_equal(cancel(conn, 1, "cmd_a"), 200);
+        assert_int_equal(cancel(conn, 1, "cmd_a"), 200);
+        assert_int_equal(cancel(conn, 3, "cmd_a"), 200);
+        assert_int_equal(cancel(conn, 3, "none"), 404);
+        postgres_run("UPDATE commands SET state = 'delivered' WHERE command_id = 'cmd_b';"
+                     "UPDATE commands SET expires_at = now() WHERE command_id = 'cmd_c'");
+        assert_int_equal(cancel(conn, 1, "cmd_b"), 409);
+        assert_int_equal(cancel(conn, 1, "cmd_c"), 409);
+
+        assert_int_equal(add(conn, "cmd_d", NULL, NULL), 202); /* the place of cmd_a is free */
+        assert_int_equal(db_commands_claim(conn, "one", 10, see, &seen), 0);
+        assert_int_equal(seen.n, 1);
+        assert_string_equal(seen.ids[0], "cmd_d");
+        assert_int_equal(db_commands_overdue(conn, 10, see, &seen), 0);
+        assert_int_equal(seen.n, 3); /* and cmd_a, cmd_c */
+}
+
+static void test_who_may_not_any_more_has_nothing_sent(void **state) {
+        CLEANUP(db_conn_free) DbConn *conn = begin();
+        Seen seen = { 0 };
+
+        (void)state;
+        postgres_run("INSERT INTO shares (user_id, device_id) VALUES (2, 1)");
+        for (const char *ids[] = { "cmd_a", "cmd_b", "cmd_c" }, **id = ids; id < ids + 3; ++id)
+                assert_int_equal(add(conn, *id, NULL, NULL), 202);
+        postgres_run("UPDATE commands SET user_id = 2 WHERE command_id = 'cmd_a';"
+                     "UPDATE commands SET user_id = NULL WHERE command_id = 'cmd_b';"
+                     "DELETE FROM shares");
+        assert_int_equal(db_commands_claim(conn, "one", 10, see, &seen), 0);
+        assert_int_equal(seen.n, 2); /* nobody's is an operator's */
+        assert_int_equal(db_commands_revoke(conn), 0);
+        assert_string_equal(postgres_text("SELECT string_agg(command_id, ' ') FROM commands"
+                                          " WHERE cancelled_at IS NOT NULL"),
+                            "cmd_a");
+}
+
 static void test_what_is_over_its_time_is_found_once(void **state) {
         CLEANUP(db_conn_free) DbConn *conn = begin();
         Seen seen = { 0 };
@@ -238,6 +300,8 @@ int main(void) {
                 cmocka_unit_test(test_a_key_stands_for_one_command),
                 cmocka_unit_test(test_what_cannot_be_stored_is_an_answer),
                 cmocka_unit_test(test_one_user_fills_his_share_and_no_more),
+                cmocka_unit_test(test_who_may_cancels_what_no_device_has),
+                cmocka_unit_test(test_who_may_not_any_more_has_nothing_sent),
                 cmocka_unit_test(test_a_command_is_seen_by_who_sees_the_device),
                 cmocka_unit_test(test_one_gateway_publishes_and_another_takes_over),
                 cmocka_unit_test(test_what_waits_is_found_by_name_by_page_and_by_device),

@@ -453,6 +453,39 @@ static void test_commands_only_move_forward_and_each_step_is_an_event(void **sta
         fixture_done(&f);
 }
 
+static void test_a_cancelled_command_ends_as_that_or_as_its_device_says(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        postgres_run(
+                "INSERT INTO commands (command_id, device_id, action, state, cancelled_at)"
+                " VALUES ('c1', 1, 'A', 'accepted', now()), ('c2', 1, 'A', 'published', now()),"
+                " ('c3', 1, 'A', 'published', now())");
+        fixture_command_state(&f, "c1", "published");
+        fixture_command_state(&f, "c1", "delivered");
+        fixture_ack(&f, "c1", "executing");
+        fixture_command_state(&f, "c1", "cancelled");
+        fixture_command_state(&f, "c1", "cancelled");
+        fixture_command_state(&f, "c1", "delivered");
+        fixture_ack(&f, "c2", "ok");
+        fixture_command_state(&f, "c2", "cancelled");
+        fixture_command_state(&f, "c3", "cancelled");
+        assert_int_equal(fixture_store(&f), 0);
+        f.n_records = 0; /* and from one batch to the next */
+        fixture_ack(&f, "c1", "executing");
+        fixture_ack(&f, "c3", "error");
+        fixture_ack(&f, "c3", "ok");
+        assert_int_equal(fixture_store(&f), 0);
+        assert_string_equal(postgres_text("SELECT string_agg(command_id || state, ' '"
+                                          " ORDER BY command_id, state) FROM command_events"),
+                            "c1cancelled c2done c3cancelled c3failed");
+        assert_string_equal(postgres_text("SELECT string_agg(state, ' ' ORDER BY command_id)"
+                                          " FROM commands"),
+                            "cancelled done failed");
+        fixture_done(&f);
+}
+
 static void test_bad_row_rolls_everything_back_and_may_be_left_out(void **state) {
         static const char *const poisons[] = {
                 "{\"a\":1e400000}", "{\"a\":\"\\u0000\"}", "{\"a\":\"\\ud800\"}", "not json"
@@ -852,6 +885,7 @@ int main(void) {
                 cmocka_unit_test(test_older_state_never_overwrites_newer),
                 cmocka_unit_test(test_acknowledgement_finds_its_command),
                 cmocka_unit_test(test_commands_only_move_forward_and_each_step_is_an_event),
+                cmocka_unit_test(test_a_cancelled_command_ends_as_that_or_as_its_device_says),
                 cmocka_unit_test(test_bad_row_rolls_everything_back_and_may_be_left_out),
                 cmocka_unit_test(test_deep_json_is_the_rows_fault),
                 cmocka_unit_test(test_trial_tells_a_row_from_a_table),
