@@ -119,6 +119,11 @@ static void ws_ask_read_members(WsAsk *ask) {
         case WS_OP_COMMAND:
                 ws_ask_read_device(ask);
                 break;
+        case WS_OP_CANCEL:
+                ws_ask_text(ask, "command_id", "command_id: the id of a command", &ask->command_id);
+                if (!ask->command_id.data)
+                        ask->fault = "command_id: the id of a command";
+                break;
         case WS_OP_PING:
         case WS_OP_UNKNOWN:
                 break;
@@ -136,6 +141,7 @@ static WsOp ws_ask_op(Text name) {
                 { "ping", WS_OP_PING },
                 { "refresh", WS_OP_REFRESH },
                 { "command", WS_OP_COMMAND },
+                { "cancel", WS_OP_CANCEL },
         };
 
         for (size_t i = 0; i < N_ELEMENTS(ops); ++i)

@@ -21,6 +21,7 @@ typedef enum WsOp {
         WS_OP_PING,
         WS_OP_REFRESH,
         WS_OP_COMMAND,
+        WS_OP_CANCEL,
 } WsOp;
 
 struct WsAsk {
@@ -31,6 +32,7 @@ struct WsAsk {
         Text token;              /* auth, refresh */
         Text subscription;       /* unsubscribe */
         Text device;             /* command; a number as text, in @number */
+        Text command_id;         /* cancel */
         WsCommandList to, types; /* subscribe */
         Text since;              /* absent if none */
         bool wants_snapshot;

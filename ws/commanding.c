@@ -277,6 +277,69 @@ WsRefused ws_commanding_result(const Answer *answer) {
         }
 }
 
+/* ---- taking back ---- */
+
+static const WsRefused ws_commanding_unknown = { 404,
+                                                 "not_found",
+                                                 "There is no such command.",
+                                                 false };
+
+int ws_commanding_cancel(const User *user,
+                         Text command_id,
+                         Query **ret_query,
+                         WsRefused *ret_refused) {
+        CLEANUP(query_free) Query *query = NULL;
+        int r;
+
+        *ret_refused = (WsRefused){ 0 };
+        if (!user || user->role == ROLE_VIEWER)
+                *ret_refused = (WsRefused){ 403, "forbidden", "This user may not command.", false };
+        else if (!ws_commanding_is_key(command_id)) /* no id of ours, and none for the database */
+                *ret_refused = ws_commanding_unknown;
+        if (ret_refused->status != 0)
+                return 0;
+        r = query_new(&query, QUERY_COMMAND_CANCEL, 0);
+        if (r < 0)
+                return err_up(r);
+        query->command_id = strndup(command_id.data, command_id.n);
+        query->user_ids = calloc(1, sizeof(*query->user_ids));
+        if (!query->command_id || !query->user_ids)
+                return err_new(-ENOMEM);
+        query->user_ids[0] = user->id;
+        query->n_user_ids = 1;
+        *ret_query = TAKE(&query);
+        return 0;
+}
+
+static WsRefused ws_commanding_too_late(const char *state) {
+        bool is_there = strcmp(state, "delivered") == 0 || strcmp(state, "executing") == 0;
+
+        return (WsRefused){ 409,
+                            "too_late",
+                            is_there ? "The device has the command already."
+                                     : "The command has ended already.",
+                            false };
+}
+
+WsRefused ws_commanding_cancelled(const Answer *answer) {
+        switch (answer->status) {
+        case 200:
+                return (WsRefused){ 0 };
+        case 403:
+                return (WsRefused){
+                        403, "forbidden", "This user may not cancel this command.", false
+                };
+        case 404:
+                return ws_commanding_unknown;
+        case 409:
+                return ws_commanding_too_late(answer->state);
+        case 504:
+                return (WsRefused){ 504, "timeout", "The database did not answer in time.", true };
+        default:
+                return (WsRefused){ 503, "unavailable", "The database is not there.", true };
+        }
+}
+
 /* ---- answers of devices ---- */
 
 bool ws_commanding_is_ack(Text json) {

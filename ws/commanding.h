@@ -3,8 +3,9 @@
 /*
  * WsCommanding: what a user asks a device to do, whichever way he says it.
  *
- * HTTP (endpoint_commands.c) and the native protocol (op "command") read the same members, are
- * checked by the same rules, ask with the same Query and explain its Answer with the same words:
+ * HTTP (endpoint_commands.c) and the native protocol (op "command", "cancel") read the same
+ * members, are checked by the same rules, ask with the same Query and explain its Answer with the
+ * same words:
  *
  *      ws_commanding_read()    the JSON                         -> WsOrder, or why it is none
  *      ws_commanding_ask()     who, to which device, the order  -> Query, or a refusal
@@ -58,6 +59,13 @@ MUST_CHECK int ws_commanding_ask(const WsOptions *options,
 
 /* Counts it, too. 202 and 200 are no refusals. */
 WsRefused ws_commanding_result(const Answer *answer);
+
+/* To take one back, which who sent it, the owner of the device and admins may. */
+MUST_CHECK int ws_commanding_cancel(const User *user,
+                                    Text command_id,
+                                    Query **ret_query,
+                                    WsRefused *ret_refused);
+WsRefused ws_commanding_cancelled(const Answer *answer);
 
 /* Is this frame of a device the answer to a command, {"command_id":…,"status":…}, and nothing
  * else? */

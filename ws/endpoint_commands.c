@@ -98,6 +98,32 @@ int ws_endpoint_command_get(WsCall *call) {
         return 0;
 }
 
+int ws_endpoint_command_cancel(WsCall *call) {
+        WsRefused refused = { 0 };
+        int r;
+
+        r = ws_commanding_cancel(call->identity.user,
+                                 text_of(call->target),
+                                 &call->query,
+                                 &refused);
+        if (r < 0)
+                return err_up(r);
+        if (refused.status != 0)
+                ws_commands_refuse(call, &refused);
+        return 0;
+}
+
+int ws_endpoint_command_cancel_answer(WsCall *call, const Answer *answer) {
+        WsRefused refused = ws_commanding_cancelled(answer);
+
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        if (refused.status != 0)
+                ws_commands_refuse(call, &refused);
+        else
+                buf_append_text(ws_response_json(call->response), buf_text(&answer->bodies[0]));
+        return 0;
+}
+
 int ws_endpoint_command_get_answer(WsCall *call, const Answer *answer) {
         ws_response_header(call->response, "Cache-Control", "no-store");
         if (answer->status == 200) {

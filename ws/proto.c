@@ -354,8 +354,17 @@ static int ws_proto_refuse_command(WsClient *client, Text id, const WsRefused *r
                                &(WsTrouble){ refused->code, refused->detail, refused->retry });
 }
 
-static int ws_proto_command(WsClient *client, const WsAsk *ask, Text message, Text id) {
+static int ws_proto_ask_database(WsClient *client, Text id, Query **queryp) {
         static const WsTrouble busy = { "busy", "too many commands are under way", true };
+        int r;
+
+        r = ws_pendings_add(&client->hub->pendings, client, id, queryp);
+        if (r == WS_PENDING_E_FULL)
+                return ws_proto_refuse(client, id, &busy);
+        return r < 0 ? err_up(r) : 0;
+}
+
+static int ws_proto_command(WsClient *client, const WsAsk *ask, Text message, Text id) {
         __attribute__((cleanup(ws_order_done))) WsOrder order = { 0 };
         WsHub *hub = client->hub;
         const User *user = registry_user(hub->registry, client->user_id);
@@ -375,15 +384,26 @@ static int ws_proto_command(WsClient *client, const WsAsk *ask, Text message, Te
                 return err_up(r);
         if (refused.status != 0)
                 return ws_proto_refuse_command(client, id, &refused);
+        return ws_proto_ask_database(client, id, &query);
+}
 
-        r = ws_pendings_add(&hub->pendings, client, id, &query);
-        if (r == WS_PENDING_E_FULL)
-                return ws_proto_refuse(client, id, &busy);
-        return r < 0 ? err_up(r) : 0;
+static int ws_proto_cancel(WsClient *client, const WsAsk *ask, Text id) {
+        const User *user = registry_user(client->hub->registry, client->user_id);
+        CLEANUP(query_free) Query *query = NULL;
+        WsRefused refused;
+        int r;
+
+        r = ws_commanding_cancel(user, ask->command_id, &query, &refused);
+        if (r < 0)
+                return err_up(r);
+        if (refused.status != 0)
+                return ws_proto_refuse_command(client, id, &refused);
+        return ws_proto_ask_database(client, id, &query);
 }
 
 int ws_proto_commanded(WsClient *client, Text id, const Answer *answer) {
-        WsRefused refused = ws_commanding_result(answer);
+        WsRefused refused = answer->kind == QUERY_COMMAND_CANCEL ? ws_commanding_cancelled(answer)
+                                                                 : ws_commanding_result(answer);
         Buf *buf;
 
         if (refused.status != 0)
@@ -424,6 +444,8 @@ static int ws_proto_serve(WsClient *client, const WsAsk *ask, Text message, Text
                 return ws_proto_refresh(client, ask, id);
         case WS_OP_COMMAND:
                 return ws_proto_command(client, ask, message, id);
+        case WS_OP_CANCEL:
+                return ws_proto_cancel(client, ask, id);
         case WS_OP_UNKNOWN:
                 break;
         }

@@ -8,7 +8,7 @@ from paho.mqtt.properties import Properties
 
 from waiting import PATIENCE, wait_until
 
-FINAL = ("done", "failed", "expired")
+FINAL = ("done", "failed", "expired", "cancelled")
 
 
 def post(gateway, user, device, body, **headers):
