@@ -44,6 +44,13 @@ const ConfigKey config_keys[] = {
         { "http", "max_body_bytes", CONFIG_SIZE, AT(ws.max_body_bytes), "1M", 1 * KIB, 64 * MIB,
           true,
           "Longest body of a request." },
+        { "http", "bodies_bytes", CONFIG_SIZE, AT(ws.bodies_bytes), "64M", 64 * KIB, 16 * GIB, true,
+          "Bodies of all requests that are on their way, together; at least four of the longest." },
+        { "http", "max_connections", CONFIG_INT, AT(ws.max_http), "1024", 16, 1000000, true,
+          "Connections beyond the sockets of ws.max_connections: requests, and handshakes." },
+        { "http", "share", CONFIG_INT, AT(ws.share), "50", 1, 100, true,
+          "Percent of the connections, requests under way and bytes of bodies that the others leave, "
+          "which one party may have: a user, a device, or an address without either (IPv6: a /64)." },
         { "http", "answer_timeout", CONFIG_MS, AT(ws.answer_timeout_ms), "10s", 100, 300000,
           true,
           "A request that the database has not answered by then gets a 504." },
@@ -238,10 +245,12 @@ const ConfigKey config_keys[] = {
           1000000, true,
           "Sockets of one user on /api/ws/statistics and the native protocol." },
         { "ws", "user_share", CONFIG_INT, AT(ws.user_share), "75", 1, 100, true,
-          "Percent of ws.max_connections that one user may have, on all paths together (429)." },
+          "Percent of what the others leave of ws.max_connections that one user, device, or address "
+          "without credential (IPv6: a /64) may have, on all paths together (429)." },
         { "ws", "max_unauthenticated", CONFIG_INT, AT(ws.max_unauthenticated), "256", 1, 1000000,
           true,
-          "Sockets that have not said yet who they are; at most a quarter of ws.max_connections." },
+          "Sockets of one address (IPv6: of a /64) that have not said yet who they are; those of all are at "
+          "most a quarter of ws.max_connections." },
         { "ws", "connects_per_second", CONFIG_INT, AT(ws.connects_per_s), "200", 0, 1000000, true,
           "New sockets a second from one address; 0 = no limit." },
         { "ws", "messages_per_second", CONFIG_INT, AT(ws.messages_per_s), "50", 1, 1000000, true,

@@ -156,16 +156,10 @@ size_t ws_client_n_limited(const WsHub *hub, int64_t user_id) {
         return n;
 }
 
-static void ws_client_make_known(WsClient *client) {
-        if (client->is_unknown)
-                --client->hub->n_unknown;
-        client->is_unknown = false;
-}
-
 int ws_client_become(WsClient *client, const User *user, int64_t expires_us) {
         int r;
 
-        ws_client_make_known(client);
+        ws_hub_make_known(client->hub, client);
         client->user_id = user->id;
         client->generation = user->generation;
         client->sees_all = user->role == ROLE_ADMIN;
@@ -186,7 +180,7 @@ static void ws_client_leave(WsClient *client) {
         ws_index_leave(hub->index, &client->person);
         ws_index_leave(hub->index, &client->audience);
         ws_backlog_done(&client->backlog);
-        ws_client_make_known(client);
+        ws_hub_make_known(hub, client);
         if (client->edge)
                 ws_edge_left(client);
         ws_pendings_forget(&hub->pendings, client);
@@ -201,12 +195,11 @@ WsClient *ws_client_free(WsClient *client) {
                 return NULL;
 
         ws_client_closed(client);
-        ws_client_make_known(client);
         ws_feed_free(client->feed);
         ws_follow_free(client->first);
         buf_done(&client->out);
         free(client->origin);
-        --client->hub->n_clients;
+        ws_hub_give_back_places(client->hub, client);
         ws_edge_free(client->edge);
         free(client->vehicle_ids);
         free(client);

@@ -95,6 +95,7 @@ struct WsClient {
 
         int64_t user_id;    /* 0 = anonymous */
         int64_t generation; /* of the user when he came: with another one he has to come again */
+        uint64_t party;     /* out of whose share its place is; 0 = of nobody's */
         char source[46];    /* address of the peer */
         char *origin;       /* owned; of a poll: to be allowed to read the answer; NULL = none */
         WsScope scope;      /* ALL, USER, or what the path names: VEHICLE, DEVICE */

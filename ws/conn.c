@@ -1,7 +1,5 @@
 #include "ws/conn.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,15 +9,15 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
 #include "gateway/base/metrics.h"
+#include "ws/party.h"
 #include "ws/preface.h"
+#include "ws/shares.h"
 #include "ws/tls.h"
 
 #define WS_CONN_READ_BYTES 16384 /* of one read: a whole record of TLS */
 #define WS_CONN_KEEP_BYTES 32768 /* not used yet, beyond which nothing more is read */
 #define WS_CONN_SENDING_MS 30000 /* to take the rest, once it is ending */
 #define WS_CONN_LINGER_MS  2000  /* to hang up after that */
-#define WS_CONN_NOTSENT    16384 /* bytes the kernel keeps unsent before it says stop */
-#define WS_CONN_SNDBUF     65536
 
 TAILQ_HEAD(WsConnList, WsConn);
 
@@ -30,6 +28,7 @@ struct WsConn {
         int fd, door, watched;
         struct ssl_st *ssl; /* owned; NULL = plain */
         char source[WS_ADDRESS_TEXT_SIZE];
+        uint64_t party;       /* in whose share of the crowd it is; 0 = in none */
         bool is_prefaced;     /* the preface is still to come */
         bool is_greeting;     /* the handshake of TLS is under way */
         bool greeting_writes; /* and waits for room */
@@ -48,8 +47,9 @@ struct WsConns {
         WsConnHandler handler;
         uv_idle_t idle;
         struct WsConnList all, timed, again;
-        size_t n[WS_CONN_DOORS];
-        int patience_ms;
+        size_t n[WS_CONN_DOORS], most[WS_CONN_DOORS];
+        WsShares *crowds[WS_CONN_DOORS];
+        int share;
         char buffer[WS_CONN_READ_BYTES];
 };
 
@@ -111,6 +111,33 @@ static void ws_conn_again(WsConn *conn) {
         TAILQ_INSERT_TAIL(&conns->again, conn, again);
 }
 
+/* ---- its place ----------------------------------------------------------------------------- */
+
+void ws_conn_leave_crowd(WsConn *conn) {
+        if (conn->party != 0)
+                ws_shares_give_back(conn->conns->crowds[conn->door], conn->party, 1);
+        conn->party = 0;
+}
+
+/* False: the address that it comes from has its share. */
+static bool ws_conn_join_crowd(WsConn *conn) {
+        WsConns *conns = conn->conns;
+        WsShares *crowd = conns->crowds[conn->door];
+        size_t n_others = conns->n[conn->door] - ws_shares_total(crowd); /* itself among them */
+        size_t most = conns->most[conn->door];
+        uint64_t party = ws_party_address(conn->source);
+
+        most = most + 1 > n_others ? most + 1 - n_others : 0;
+        if (!ws_shares_fit(crowd, party, 1, most, conns->share)) {
+                metric_add(METRIC_SHARE_REFUSED_CONNECTIONS, 1);
+                return false;
+        }
+        if (!ws_shares_take(crowd, party, 1))
+                return false;
+        conn->party = party;
+        return true;
+}
+
 /* ---- its end ------------------------------------------------------------------------------- */
 
 static void ws_conn_on_closed(uv_handle_t *handle) {
@@ -121,6 +148,7 @@ static void ws_conn_on_closed(uv_handle_t *handle) {
         if (conn->is_again)
                 TAILQ_REMOVE(&conns->again, conn, again);
         ws_conn_set_deadline(conn, 0);
+        ws_conn_leave_crowd(conn);
         TAILQ_REMOVE(&conns->all, conn, all);
         --conns->n[conn->door];
         ws_tls_release(conn->ssl);
@@ -370,10 +398,13 @@ static void ws_conn_on_preface(WsConn *conn) {
                 ws_conn_be_strange(conn);
                 return;
         }
-        if (preface.has_source)
-                ws_address_text(&preface.source, conn->source);
         buf_done(&conn->in);
         conn->is_prefaced = false;
+        if (!preface.has_source)
+                return;
+        ws_address_text(&preface.source, conn->source);
+        if (!ws_conn_join_crowd(conn))
+                ws_conn_close(conn);
 }
 
 /* ---- events -------------------------------------------------------------------------------- */
@@ -426,23 +457,6 @@ static void ws_conn_on_poll(uv_poll_t *poll, int status, int events) {
 
 /* ---- one connection ------------------------------------------------------------------------ */
 
-/* Little stays in the kernel, so that a slow viewer is not served minutes-old data. A peer that is
- * not there any more is noticed by what it does not acknowledge, be it data or a probe. */
-static void ws_conn_tune(int fd, int patience_ms) {
-        static const int on = 1, notsent = WS_CONN_NOTSENT, sndbuf = WS_CONN_SNDBUF;
-        int third_s = patience_ms / 3000 > 0 ? patience_ms / 3000 : 1;
-
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
-        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
-        if (patience_ms <= 0)
-                return;
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof(patience_ms));
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &third_s, sizeof(third_s));
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &third_s, sizeof(third_s));
-        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-}
-
 static int ws_conn_begin(WsConn *conn, const WsArrival *arrival) {
         WsConns *conns = conn->conns;
 
@@ -452,11 +466,12 @@ static int ws_conn_begin(WsConn *conn, const WsArrival *arrival) {
         }
         if (arrival->tls && !conn->ssl)
                 return err_new(-ENOMEM);
-        ws_conn_tune(conn->fd, conns->patience_ms);
         ws_address_text(&arrival->source, conn->source);
         conn->is_prefaced = arrival->has_preface;
         ws_conn_set_deadline(conn, arrival->deadline_ms);
         ws_conn_watch(conn);
+        if (!arrival->is_proxy && !ws_conn_join_crowd(conn))
+                return WS_CONN_E_CROWD;
         return conns->handler.opened(conns->handler.arg, conn);
 }
 
@@ -476,9 +491,9 @@ int ws_conn_open(WsConns *conns, const WsArrival *arrival) {
         TAILQ_INSERT_TAIL(&conns->all, conn, all);
         ++conns->n[conn->door];
         r = ws_conn_begin(conn, arrival);
-        if (r < 0)
+        if (r != 0)
                 ws_conn_close(conn);
-        return r < 0 ? err_up(r) : 0;
+        return r < 0 ? err_up(r) : r;
 }
 
 void ws_conn_set_user(WsConn *conn, void *user) {
@@ -548,9 +563,16 @@ void ws_conn_set_deadline(WsConn *conn, int64_t deadline_ms) {
 
 int ws_conns_new(WsConns **ret_conns, struct uv_loop_s *loop, const WsConnHandler *handler) {
         WsConns *conns = calloc(1, sizeof(*conns));
+        int r = 0;
 
         if (!conns)
                 return err_new(-ENOMEM);
+        for (size_t i = 0; r == 0 && i < WS_CONN_DOORS; ++i)
+                r = ws_shares_new(&conns->crowds[i]);
+        if (r < 0) {
+                ws_conns_free(conns);
+                return err_up(r);
+        }
         conns->loop = loop;
         conns->handler = *handler;
         TAILQ_INIT(&conns->all);
@@ -571,6 +593,11 @@ void ws_conns_close(WsConns *conns) {
 }
 
 WsConns *ws_conns_free(WsConns *conns) {
+        if (!conns)
+                return NULL;
+
+        for (size_t i = 0; i < WS_CONN_DOORS; ++i)
+                ws_shares_free(conns->crowds[i]);
         free(conns);
         return NULL;
 }
@@ -579,8 +606,9 @@ size_t ws_conns_length(const WsConns *conns, int door) {
         return conns->n[door];
 }
 
-void ws_conns_set_patience(WsConns *conns, int patience_ms) {
-        conns->patience_ms = patience_ms;
+void ws_conns_set_room(WsConns *conns, int door, size_t most, int share) {
+        conns->most[door] = most;
+        conns->share = share;
 }
 
 void ws_conns_sweep(WsConns *conns, int64_t now_ms) {

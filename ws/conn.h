@@ -13,7 +13,7 @@
  *
  * A connection is closed in the next turn, and once: until then it may be used, and nothing
  * happens. Its end is noticed in every state, also while it is not read (ws_conn_pause()), and the
- * kernel gives up on a peer that acknowledges nothing (ws_conns_set_patience()). Loop thread.
+ * kernel gives up on a peer that acknowledges nothing. Loop thread.
  */
 
 #include <sys/types.h>
@@ -47,8 +47,9 @@ void ws_conns_close(WsConns *conns);
 WsConns *ws_conns_free(WsConns *conns); /* after that */
 #define WS_CONN_DOORS 2
 size_t ws_conns_length(const WsConns *conns, int door);
-/* How long a peer may leave unacknowledged what it was sent. */
-void ws_conns_set_patience(WsConns *conns, int patience_ms);
+/* So many connections at a door; of those that @share percent of what the others leave are for one
+ * address. */
+void ws_conns_set_room(WsConns *conns, int door, size_t most, int share);
 void ws_conns_sweep(WsConns *conns, int64_t now_ms); /* a few times a second: deadlines */
 void ws_conns_each(WsConns *conns, void (*fn)(void *arg, WsConn *conn), void *arg);
 
@@ -57,12 +58,20 @@ struct WsArrival {
         WsAddress source; /* address of the peer */
         WsTls *tls;       /* NULL = plain */
         int door;         /* the caller's */
+        bool is_proxy;    /* one of ours: it speaks for many, and has no share by its address */
         bool has_preface;
         int64_t deadline_ms;
 };
 
+enum {
+        WS_CONN_E_CROWD = 1, /* too many of that address */
+};
+
 /* Takes arrival->fd in any case. */
 MUST_CHECK int ws_conn_open(WsConns *conns, const WsArrival *arrival);
+
+/* Who it is for is counted elsewhere from now on. */
+void ws_conn_leave_crowd(WsConn *conn);
 
 void ws_conn_set_user(WsConn *conn, void *user);
 void *ws_conn_user(const WsConn *conn);

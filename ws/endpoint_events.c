@@ -7,6 +7,7 @@
 #include "ws/endpoint.h"
 #include "ws/feed.h"
 #include "ws/hub.h"
+#include "ws/party.h"
 
 #define WS_EVENTS_LIST_SIZE 1024 /* of a parameter */
 #define WS_EVENTS_WAIT_S    25
@@ -146,7 +147,11 @@ static int ws_events_make(WsCall *call, const WsDialect *dialect, WsFollow **ret
         if (r < 0)
                 return err_up(r);
         memcpy(call->client->source, call->request->source, sizeof(call->client->source));
-        status = call->identity.user && !ws_hub_has_place_for(call->hub, call->identity.user->id)
+        status = !ws_hub_take_place(call->hub,
+                                    call->client,
+                                    ws_party_of(call->identity.user ? call->identity.user->id : 0,
+                                                0,
+                                                call->client->source))
                          ? 429
                          : dialect->admit(call->client, &call->identity, (Text){ 0 });
         if (status != 0) {

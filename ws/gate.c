@@ -13,6 +13,7 @@
 #include "ws/handshake.h"
 #include "ws/head.h"
 #include "ws/hub.h"
+#include "ws/party.h"
 #include "ws/proto.h"
 #include "ws/server.h"
 #include "ws/throttle.h"
@@ -275,7 +276,11 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
                 return err_up(r);
 
         memcpy(client->source, gate->request->source, sizeof(client->source));
-        if (identity.user && !ws_hub_has_place_for(gate->hub, identity.user->id))
+        if (!ws_hub_take_place(gate->hub,
+                               client,
+                               ws_party_of(identity.user ? identity.user->id : 0,
+                                           identity.device ? identity.device->id : 0,
+                                           client->source)))
                 *ret_refusal = ws_gate_refuse_admission(429);
         else
                 *ret_refusal = ws_gate_refuse_admission(dialect->admit(client, &identity, target));

@@ -59,7 +59,9 @@ int ws_http_new(WsHttp **ret_http,
         http->waiters = calloc(1, sizeof(*http->waiters));
         if (!http->waiters)
                 return err_new(-ENOMEM);
-        r = ws_limiter_new(&http->limiter, WS_HTTP_LIMITED);
+        r = ws_waiters_init(http->waiters, options);
+        if (r == 0)
+                r = ws_limiter_new(&http->limiter, WS_HTTP_LIMITED);
         if (r < 0)
                 return err_up(r);
 
@@ -91,6 +93,11 @@ static WsCall ws_http_call(WsHttp *http, WsResponse *response) {
         };
 }
 
+static void ws_http_be_busy(WsResponse *response) {
+        ws_response_retry_after(response, 1);
+        ws_response_problem(response, 503, "busy", "Too many requests are under way.");
+}
+
 /* A waiter for the request in hand, with what is known of it. */
 static WsWaiter *ws_http_wait(WsSession *session, const WsCall *call) {
         const WsRequest *request = call->request;
@@ -98,11 +105,7 @@ static WsWaiter *ws_http_wait(WsSession *session, const WsCall *call) {
 
         assert(request); /* with a body there is a waiter already */
         if (!waiter) {
-                ws_response_retry_after(call->response, 1);
-                ws_response_problem(call->response,
-                                    503,
-                                    "busy",
-                                    "Too many requests are under way.");
+                ws_http_be_busy(call->response);
                 return NULL;
         }
         memcpy(waiter->source, request->source, sizeof(waiter->source));
@@ -169,6 +172,7 @@ static void ws_http_attach(WsSession *session, WsCall *call) {
         assert(call->request); /* what subscribes has no body */
         session->client = client;
         session->state = WS_SESSION_EVENTS;
+        ws_conn_leave_crowd(session->conn);
         session->close = call->response->close;
         client->origin = *call->request->origin ? strdup(call->request->origin) : NULL;
         client->answer = ws_http_on_poll;
@@ -263,6 +267,11 @@ static void ws_http_collect(WsHttp *http,
                 return;
         }
         waiter->endpoint = endpoint;
+        if (!ws_waiter_reserve(waiter, (size_t)call->request->body_length)) {
+                ws_http_be_busy(call->response);
+                ws_session_refuse(session, call->response);
+                return;
+        }
         if (call->request->wants_continue)
                 ws_session_continue(session);
         ws_session_collect(session,
@@ -288,6 +297,7 @@ static void ws_http_upgrade(WsHttp *http, WsSession *session) {
         }
         ws_conn_set_deadline(session->conn, 0);
         session->state = WS_SESSION_SOCKET;
+        ws_conn_leave_crowd(session->conn);
         session->client = TAKE(&client);
         if (!ws_conn_write(session->conn, hello.data, hello.n) ||
             ws_client_open(session->client, session->conn) < 0)
@@ -324,6 +334,9 @@ static void ws_http_begin(WsHttp *http, WsSession *session) {
         ws_http_prepare(request, &response);
         ws_admit_origin(http->options, request->origin, request->is_secure, &response);
         endpoint = ws_admit(&call);
+        session->party = ws_party_of(call.identity.user ? call.identity.user->id : 0,
+                                     call.identity.device ? call.identity.device->id : 0,
+                                     request->source);
         memcpy(call.idempotency_key, request->idempotency_key, sizeof(call.idempotency_key));
         if (!endpoint && (request->body_length > 0 || request->has_coding))
                 ws_session_refuse(session, &response);

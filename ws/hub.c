@@ -7,8 +7,10 @@
 #include "ws/edge.h"
 #include "ws/feed.h"
 #include "ws/packer.h"
+#include "ws/party.h"
 #include "ws/push.h"
 #include "ws/server.h"
+#include "ws/shares.h"
 
 #define WS_HUB_UNKNOWN 256 /* where the options do not say */
 #define WS_HUB_WORK_US 20000
@@ -76,6 +78,10 @@ int ws_hub_new(WsHub **ret_hub, Registry *registry) {
                 r = ws_index_new(&hub->index);
         if (r == 0)
                 r = ws_recall_new(&hub->recall);
+        if (r == 0)
+                r = ws_shares_new(&hub->places);
+        if (r == 0)
+                r = ws_shares_new(&hub->strangers);
         if (r < 0)
                 return err_up(r);
 
@@ -94,6 +100,8 @@ WsHub *ws_hub_free(WsHub *hub) {
         ws_recall_free(hub->recall);
         ws_index_free(hub->index);
         ws_packer_free(hub->packer);
+        ws_shares_free(hub->places);
+        ws_shares_free(hub->strangers);
         buf_done(&hub->text);
         free(hub);
         return NULL;
@@ -418,20 +426,55 @@ bool ws_hub_is_loaded(const WsHub *hub) {
 }
 
 /* A user leaves something to the others, however many addresses he comes from. */
-bool ws_hub_has_place_for(const WsHub *hub, int64_t user_id) {
-        size_t share = (size_t)hub->options->user_share;
-        size_t n_max = (size_t)hub->options->max_connections;
-
-        return share == 0 || ws_hub_n_connections_of(hub, user_id) < (n_max * share + 99) / 100;
+/* Percent; without one a party may have all. */
+static int ws_hub_share(const WsHub *hub) {
+        return hub->options->user_share > 0 ? hub->options->user_share : 100;
 }
 
-bool ws_hub_has_place_for_unknown(const WsHub *hub) {
-        size_t n_max = (size_t)hub->options->max_connections / 4 + 1;
-        size_t n_set = (size_t)hub->options->max_unauthenticated;
+bool ws_hub_take_place(WsHub *hub, WsClient *client, uint64_t party) {
+        size_t n_max = (size_t)hub->options->max_connections;
 
-        if (n_set == 0)
-                n_set = WS_HUB_UNKNOWN;
-        return hub->n_unknown < (n_set < n_max ? n_set : n_max);
+        if (party == client->party)
+                return true;
+        if (!ws_shares_fit(hub->places, party, 1, n_max, ws_hub_share(hub))) {
+                metric_add(METRIC_SHARE_REFUSED_SOCKETS, 1);
+                return false;
+        }
+        if (!ws_shares_take(hub->places, party, 1))
+                return false;
+        if (client->party != 0)
+                ws_shares_give_back(hub->places, client->party, 1);
+        client->party = party;
+        return true;
+}
+
+bool ws_hub_take_strange_place(WsHub *hub, WsClient *client) {
+        const WsOptions *options = hub->options;
+        size_t n_all = (size_t)options->max_connections / 4 + 1;
+        size_t n_one = (size_t)options->max_unauthenticated;
+        uint64_t party = ws_party_address(client->source);
+
+        if (ws_shares_of(hub->strangers, party) >= (n_one > 0 ? n_one : WS_HUB_UNKNOWN) ||
+            !ws_shares_fit(hub->strangers, party, 1, n_all, ws_hub_share(hub))) {
+                metric_add(METRIC_SHARE_REFUSED_STRANGERS, 1);
+                return false;
+        }
+        client->is_unknown = ws_shares_take(hub->strangers, party, 1);
+        return client->is_unknown;
+}
+
+void ws_hub_make_known(WsHub *hub, WsClient *client) {
+        if (client->is_unknown)
+                ws_shares_give_back(hub->strangers, ws_party_address(client->source), 1);
+        client->is_unknown = false;
+}
+
+void ws_hub_give_back_places(WsHub *hub, WsClient *client) {
+        ws_hub_make_known(hub, client);
+        if (client->party != 0)
+                ws_shares_give_back(hub->places, client->party, 1);
+        client->party = 0;
+        --hub->n_clients;
 }
 
 size_t ws_hub_n_connections(const WsHub *hub) {

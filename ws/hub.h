@@ -30,6 +30,7 @@ typedef struct WsClient WsClient;
 typedef struct WsEdge WsEdge;
 typedef struct WsHub WsHub;
 typedef struct WsOptions WsOptions;
+typedef struct WsShares WsShares;
 typedef struct WsConnectionInfo WsConnectionInfo;
 
 /* One line of /api/ws/stats and /api/ws/status. */
@@ -68,9 +69,10 @@ struct WsHub {
         int64_t work_us, work_at_us;   /* time that catching up may take, as of then */
         TAILQ_HEAD(, WsEdge) restless; /* devices' sockets that wait to be taken further */
         uint64_t n_edges;
-        Queue *queries;   /* borrowed; NULL = nothing is asked */
-        size_t n_clients; /* with those whose handshake is under way */
-        size_t n_unknown; /* of them: have not said yet who they are */
+        Queue *queries;      /* borrowed; NULL = nothing is asked */
+        size_t n_clients;    /* with those whose handshake is under way */
+        WsShares *places;    /* of them: of users, devices and addresses, see party.h */
+        WsShares *strangers; /* of them: have not said yet who they are; by address */
         size_t n_open[WS_DIALECT_COUNT];
         bool stats_wanted; /* somebody waits for statistics and should not wait for the next turn */
         uint64_t n_skipped; /* messages that the outbox had no room for, as its gaps say */
@@ -98,8 +100,12 @@ int64_t ws_hub_tick_ms(const WsHub *hub);
 
 /* Does it know who exists and where the numbers begin? Before that nobody can be served. */
 bool ws_hub_is_loaded(const WsHub *hub);
-bool ws_hub_has_place_for(const WsHub *hub, int64_t user_id); /* within its share */
-bool ws_hub_has_place_for_unknown(const WsHub *hub);
+/* A place out of @party's share, in place of the one that it had; false: that is used up. */
+MUST_CHECK bool ws_hub_take_place(WsHub *hub, WsClient *client, uint64_t party);
+/* And one of those who have not said yet who they are, for the address that it comes from. */
+MUST_CHECK bool ws_hub_take_strange_place(WsHub *hub, WsClient *client);
+void ws_hub_give_back_places(WsHub *hub, WsClient *client);
+void ws_hub_make_known(WsHub *hub, WsClient *client);
 /* Replays and snapshots get half of the loop's time, and no more than 20 ms of it at a time. */
 bool ws_hub_may_work(WsHub *hub);
 void ws_hub_worked(WsHub *hub, int64_t since_us);

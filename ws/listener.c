@@ -2,6 +2,7 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -15,9 +16,12 @@
 #include "ws/conn.h"
 
 #define WS_LISTENER_BACKLOG      4096
-#define WS_LISTENER_TURN         64 /* accepted in one turn of the loop */
-#define WS_LISTENER_FILES        64 /* descriptors that are left to the others */
+#define WS_LISTENER_TURN         64   /* accepted in one turn of the loop */
+#define WS_LISTENER_OTHERS       1024 /* descriptors that we would like to have besides */
+#define WS_LISTENER_FILES        64   /* descriptors that are left to the others */
 #define WS_LISTENER_HANDSHAKE_MS 10000
+#define WS_LISTENER_NOTSENT      16384 /* bytes the kernel keeps unsent before it says stop */
+#define WS_LISTENER_SNDBUF       65536
 
 struct WsListener {
         uv_poll_t poll;
@@ -29,14 +33,25 @@ struct WsListener {
         WsTls *tls;               /* borrowed; NULL = plain */
 };
 
+static size_t ws_listener_most(const WsListener *listener) {
+        const WsOptions *options = listener->options;
+
+        if (listener->entrance == WS_ENTRANCE_HEALTH)
+                return WS_LISTENER_HEALTH;
+        return (size_t)options->max_connections + (size_t)options->max_http;
+}
+
 static bool ws_listener_is_full(const WsListener *listener, int fd) {
         bool is_health = listener->entrance == WS_ENTRANCE_HEALTH;
-        size_t most = is_health ? WS_LISTENER_HEALTH
-                                : (size_t)listener->options->max_connections + WS_LISTENER_SPARE;
+        size_t most = ws_listener_most(listener);
         struct rlimit limit = { .rlim_cur = RLIM_INFINITY };
         rlim_t kept = is_health ? WS_LISTENER_FILES / 2 : WS_LISTENER_FILES;
 
-        if (ws_conns_length(listener->conns, listener->entrance) >= most)
+        ws_conns_set_room(listener->conns,
+                          (int)listener->entrance,
+                          most,
+                          listener->options->share); /* which may have changed */
+        if (ws_conns_length(listener->conns, (int)listener->entrance) >= most)
                 return true;
         (void)getrlimit(RLIMIT_NOFILE, &limit);
         if (kept > limit.rlim_cur / 2)
@@ -48,6 +63,31 @@ static void ws_listener_rest(WsListener *listener) {
         listener->is_resting = true;
         uv_poll_stop(&listener->poll);
         metric_add(METRIC_WS_REFUSED_CAPACITY, 1);
+}
+
+/* How long a peer may leave unanswered what is sent to it: so that its place is free by the time
+ * that one which says nothing loses it. */
+static int ws_listener_patience_ms(const WsOptions *options) {
+        int left_ms = options->silence_ms - options->ping_interval_ms;
+
+        return left_ms > options->silence_ms / 2 ? left_ms : options->silence_ms / 2;
+}
+
+/* Little stays in the kernel, so that a slow viewer is not served minutes-old data. A peer that is
+ * not there any more is noticed by what it does not acknowledge, be it data or a probe. */
+static void ws_listener_tune(int fd, int patience_ms) {
+        static const int on = 1, notsent = WS_LISTENER_NOTSENT, sndbuf = WS_LISTENER_SNDBUF;
+        int third_s = patience_ms / 3000 > 0 ? patience_ms / 3000 : 1;
+
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
+        if (patience_ms <= 0)
+                return;
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof(patience_ms));
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &third_s, sizeof(third_s));
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &third_s, sizeof(third_s));
+        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
 static void ws_listener_admit(WsListener *listener, int fd, const struct sockaddr *peer) {
@@ -64,8 +104,10 @@ static void ws_listener_admit(WsListener *listener, int fd, const struct sockadd
 
         (void)ws_address_of(peer, &arrival.source);
         ws_address_text(&arrival.source, source);
-        arrival.has_preface = options->has_preface && listener->entrance == WS_ENTRANCE_ALL &&
-                              ws_proxies_trust(&options->proxies, source);
+        arrival.is_proxy = listener->entrance == WS_ENTRANCE_ALL &&
+                           ws_proxies_trust(&options->proxies, source);
+        arrival.has_preface = arrival.is_proxy && options->has_preface;
+        ws_listener_tune(fd, ws_listener_patience_ms(options));
         (void)!ws_conn_open(listener->conns, &arrival); /* without memory it goes, others stay */
 }
 
@@ -194,7 +236,8 @@ static int ws_listener_bound_port(int fd) {
 }
 
 void ws_listener_raise_limit(const WsOptions *options) {
-        rlim_t want = (rlim_t)options->max_connections + 2 * (rlim_t)WS_LISTENER_SPARE;
+        rlim_t want =
+                (rlim_t)options->max_connections + (rlim_t)options->max_http + WS_LISTENER_OTHERS;
         struct rlimit limit;
 
         if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)

@@ -13,8 +13,7 @@
 #include "ws/options.h"
 #include "ws/server.h"
 
-#define WS_LISTENER_SPARE  1024 /* connections beyond the WebSockets: HTTP, handshakes */
-#define WS_LISTENER_HEALTH 64   /* connections at the listener for health alone */
+#define WS_LISTENER_HEALTH 64 /* connections at the listener for health alone */
 
 typedef struct WsConns WsConns;
 typedef struct WsListener WsListener;

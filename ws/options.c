@@ -7,6 +7,9 @@
 #include "gateway/base/err.h"
 
 #define WS_OPTIONS_N_STRINGS 9
+#define WS_OPTIONS_SHARE     50
+#define WS_OPTIONS_HTTP      1024
+#define WS_OPTIONS_BODIES    (64 << 20)
 
 /* The strings of @options, in one order for every copy. */
 static void ws_options_strings(WsOptions *options, const char **ret[WS_OPTIONS_N_STRINGS]) {
@@ -43,6 +46,14 @@ int ws_options_copy(WsOptions *ret_options, const WsOptions *options) {
 
         if (ws_proxies_read(&copy.proxies, copy.trusted_proxies) != 0)
                 copy.proxies.n = 0; /* nobody's word: the configuration was checked before */
+        if (copy.share <= 0)
+                copy.share = WS_OPTIONS_SHARE;
+        if (copy.max_http <= 0)
+                copy.max_http = WS_OPTIONS_HTTP;
+        if (copy.bodies_bytes == 0)
+                copy.bodies_bytes = WS_OPTIONS_BODIES;
+        if (copy.bodies_bytes < 4 * copy.max_body_bytes) /* the largest fits into a share */
+                copy.bodies_bytes = 4 * copy.max_body_bytes;
         ws_options_at_least(&copy.ping_interval_ms, 20);
         ws_options_at_least(&copy.silence_ms, 20);
         ws_options_at_least(&copy.slow_ms, 1);

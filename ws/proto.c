@@ -13,6 +13,7 @@
 #include "ws/commanding.h"
 #include "ws/feed.h"
 #include "ws/hub.h"
+#include "ws/party.h"
 #include "ws/pending.h"
 #include "ws/server.h"
 
@@ -142,10 +143,8 @@ static int ws_proto_admit(WsClient *client, const WsIdentity *identity, Text tar
         if (target.data)
                 vehicle = registry_find_vehicle_for(client->hub->registry, identity->user, target);
         if (!identity->user && !identity->is_anonymous) {
-                if (!ws_hub_has_place_for_unknown(client->hub))
+                if (!ws_hub_take_strange_place(client->hub, client))
                         return 429;
-                client->is_unknown = true;
-                ++client->hub->n_unknown;
         }
         if (target.data) {
                 client->scope = WS_SCOPE_VEHICLE;
@@ -207,7 +206,7 @@ static int ws_proto_auth(WsClient *client, const WsAsk *ask) {
                                 METRIC_WS_CLOSED_FORBIDDEN);
                 return 0;
         }
-        if (!ws_hub_has_place_for(client->hub, user->id)) {
+        if (!ws_hub_take_place(client->hub, client, ws_party_user(user->id))) {
                 ws_client_close(client,
                                 WS_CLOSE_CAPACITY,
                                 "over capacity",

@@ -316,14 +316,6 @@ static void ws_server_load_certificate(WsServer *server) {
                           why);
 }
 
-/* How long a peer may leave unanswered what is sent to it: so that its place is free by the time
- * that one which says nothing loses it. */
-static int ws_server_patience_ms(const WsOptions *options) {
-        int left_ms = options->silence_ms - options->ping_interval_ms;
-
-        return left_ms > options->silence_ms / 2 ? left_ms : options->silence_ms / 2;
-}
-
 /* Everything but where we listen and which files hold the certificate may change. */
 static void ws_server_adopt(WsServer *server, WsOptions *fresh) {
         WsOptions old = server->options;
@@ -338,7 +330,6 @@ static void ws_server_adopt(WsServer *server, WsOptions *fresh) {
         server->options = *fresh; /* hub, gate and http borrow this very struct */
         if (is_same && server->tls)
                 ws_server_load_certificate(server);
-        ws_conns_set_patience(server->conns, ws_server_patience_ms(&server->options));
         server->access.failures_per_min = fresh->token_failures_per_min;
         ws_options_done(&old);
         free(fresh);
@@ -426,7 +417,6 @@ static int ws_server_listen(WsServer *server) {
         int r;
 
         ws_listener_raise_limit(options);
-        ws_conns_set_patience(server->conns, ws_server_patience_ms(options));
         r = ws_server_open_tls(server);
         if (r == 0)
                 r = ws_server_listen_at(server, options->listen, WS_ENTRANCE_ALL);

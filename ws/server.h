@@ -30,6 +30,9 @@ struct WsOptions {
         const char *welcome;      /* dialect D */
         int hsts_s;               /* with TLS; 0 = browsers are not told */
         int token_ttl_s;          /* of POST /api/token */
+        int share;                /* percent of what the others leave, for one party; 0 = 50 */
+        int max_http;             /* connections beyond the sockets; 0 = 1024 */
+        size_t bodies_bytes;      /* of HTTP bodies on their way; 0 = 64 MiB */
         size_t max_message_bytes; /* one message in */
         size_t max_body_bytes;    /* one HTTP body in */
         size_t queue_bytes;       /* of one socket */

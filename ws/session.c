@@ -1,8 +1,11 @@
 #include "ws/session.h"
 
 #include "gateway/base/clock.h"
+#include "gateway/base/err.h"
 #include "gateway/base/metrics.h"
 #include "ws/conn.h"
+#include "ws/server.h"
+#include "ws/shares.h"
 
 #define WS_SESSION_FLUSH_MS 30000 /* how long a reader may take for one answer */
 #define WS_SESSION_KEEP_MS  15000 /* how long one may rest between two requests */
@@ -19,29 +22,76 @@ void ws_waiter_drop_stream(WsWaiter *waiter, bool is_over) {
         waiter->stream = stream_unref(waiter->stream);
 }
 
-static void ws_waiter_done(WsWaiter *waiter) {
+static void ws_waiter_done(WsWaiters *waiters, WsWaiter *waiter) {
+        if (waiter->session)
+                ws_shares_give_back(waiters->requests, waiter->party, 1);
+        if (waiter->n_reserved > 0)
+                ws_shares_give_back(waiters->bodies, waiter->party, waiter->n_reserved);
         ws_waiter_drop_stream(waiter, waiter->is_complete);
         buf_done(&waiter->body);
         buf_done(&waiter->out);
         *waiter = (WsWaiter){ 0 };
 }
 
+int ws_waiters_init(WsWaiters *waiters, const WsOptions *options) {
+        int r;
+
+        waiters->options = options;
+        r = ws_shares_new(&waiters->requests);
+        if (r == 0)
+                r = ws_shares_new(&waiters->bodies);
+        return r < 0 ? err_up(r) : 0;
+}
+
 void ws_waiters_done(WsWaiters *waiters) {
         for (size_t i = 0; i < WS_SESSION_WAITERS; ++i)
-                ws_waiter_done(&waiters->all[i]);
+                ws_waiter_done(waiters, &waiters->all[i]);
+        waiters->requests = ws_shares_free(waiters->requests);
+        waiters->bodies = ws_shares_free(waiters->bodies);
 }
 
 WsWaiter *ws_waiters_take(WsSession *session) {
+        WsWaiters *waiters = session->waiters;
+
+        if (!ws_shares_fit(waiters->requests,
+                           session->party,
+                           1,
+                           WS_SESSION_WAITERS,
+                           waiters->options->share)) {
+                metric_add(METRIC_SHARE_REFUSED_REQUESTS, 1);
+                return NULL;
+        }
         for (size_t i = 0; i < WS_SESSION_WAITERS; ++i) {
-                WsWaiter *waiter = &session->waiters->all[i];
+                WsWaiter *waiter = &waiters->all[i];
 
                 if (waiter->session)
                         continue;
+                if (!ws_shares_take(waiters->requests, session->party, 1))
+                        return NULL;
                 waiter->session = session;
+                waiter->party = session->party;
                 session->waiter = waiter;
                 return waiter;
         }
         return NULL;
+}
+
+bool ws_waiter_reserve(WsWaiter *waiter, size_t n) {
+        WsWaiters *waiters = waiter->session->waiters;
+        const WsOptions *options = waiters->options;
+
+        if (!ws_shares_fit(waiters->bodies,
+                           waiter->party,
+                           n,
+                           options->bodies_bytes,
+                           options->share)) {
+                metric_add(METRIC_SHARE_REFUSED_BODIES, 1);
+                return false;
+        }
+        if (!ws_shares_take(waiters->bodies, waiter->party, n))
+                return false;
+        waiter->n_reserved = n;
+        return true;
 }
 
 void ws_waiter_kill(WsWaiter *waiter) {
@@ -52,7 +102,7 @@ void ws_waiter_kill(WsWaiter *waiter) {
 
 static void ws_session_forget_waiter(WsSession *session) {
         if (session->waiter)
-                ws_waiter_done(session->waiter);
+                ws_waiter_done(session->waiters, session->waiter);
         session->waiter = NULL;
 }
 

@@ -5,9 +5,9 @@
  * or whose WebSocket it is.
  *
  * The one place that writes HTTP to a connection. A request that cannot be answered at once takes a
- * waiter, of which there are WS_SESSION_WAITERS; when its connection ends the waiter is free again,
- * and who brings the answer finds nobody. While a request is under way the next one stays unread.
- * Knows neither paths nor users. Loop thread.
+ * waiter, of which there are WS_SESSION_WAITERS, each party its share of them; when its connection
+ * ends the waiter is free again, and who brings the answer finds nobody. While a request is under
+ * way the next one stays unread. Knows neither paths nor users. Loop thread.
  */
 
 #include "gateway/base/base.h"
@@ -21,6 +21,7 @@
 
 typedef struct WsConn WsConn;
 typedef struct WsSession WsSession;
+typedef struct WsShares WsShares;
 typedef struct WsWaiter WsWaiter;
 typedef struct WsWaiters WsWaiters;
 
@@ -35,7 +36,8 @@ typedef enum WsSessionState {
 } WsSessionState;
 
 struct WsSession {
-        WsConn *conn; /* borrowed: it ends with it */
+        WsConn *conn;   /* borrowed: it ends with it */
+        uint64_t party; /* whose request is under way, see party.h */
         WsSessionState state;
         WsWaiters *waiters; /* borrowed */
         WsWaiter *waiter;   /* borrowed; NULL but in BODY, WAIT, FLUSH and STREAM */
@@ -50,6 +52,8 @@ struct WsSession {
 /* A request that is not answered yet. It outlives the call it came with, never its connection. */
 struct WsWaiter {
         WsSession *session; /* borrowed; NULL = free */
+        uint64_t party;     /* out of whose shares it comes, */
+        size_t n_reserved;  /* with so many bytes of its body */
         const WsEndpoint *endpoint;
         uint64_t ticket; /* of its query; 0 = none under way */
         int64_t deadline_us;
@@ -74,12 +78,18 @@ struct WsWaiter {
 };
 
 struct WsWaiters {
+        const WsOptions *options;    /* borrowed; may change between calls */
+        WsShares *requests, *bodies; /* owned: of waiters, and bytes */
         WsWaiter all[WS_SESSION_WAITERS];
 };
 
+MUST_CHECK int ws_waiters_init(WsWaiters *waiters, const WsOptions *options); /* of zeros */
 void ws_waiters_done(WsWaiters *waiters);
-WsWaiter *ws_waiters_take(WsSession *session); /* for one without; NULL: all are taken */
-void ws_waiter_kill(WsWaiter *waiter);         /* its connection ends at once */
+/* For one without; NULL: all are taken, or as many as its party may have. */
+WsWaiter *ws_waiters_take(WsSession *session);
+/* Is there room for a body of so many bytes, and in its party's share? Then it is taken. */
+bool ws_waiter_reserve(WsWaiter *waiter, size_t n);
+void ws_waiter_kill(WsWaiter *waiter); /* its connection ends at once */
 void ws_waiter_answer(WsWaiter *waiter, const WsResponse *response);
 /* The same in pieces: first the headers, then the body as fast as it comes. Each piece that the
  * socket has taken makes room for one more. */

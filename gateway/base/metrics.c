@@ -284,6 +284,21 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
         [METRIC_CREDENTIALS_LIMITED] =
                 { "tidegate_credentials_limited_total", NULL, METRIC_COUNTER,
                 "Bad tokens and tickets that came too often and were told to wait (429)." },
+        [METRIC_SHARE_REFUSED_CONNECTIONS] =
+                { "tidegate_share_refused_total", "what=\"connections\"", METRIC_COUNTER,
+                "What one party wanted beyond its share, by what it is." },
+        [METRIC_SHARE_REFUSED_REQUESTS] =
+                { "tidegate_share_refused_total", "what=\"requests\"", METRIC_COUNTER,
+                "What one party wanted beyond its share, by what it is." },
+        [METRIC_SHARE_REFUSED_BODIES] =
+                { "tidegate_share_refused_total", "what=\"bodies\"", METRIC_COUNTER,
+                "What one party wanted beyond its share, by what it is." },
+        [METRIC_SHARE_REFUSED_SOCKETS] =
+                { "tidegate_share_refused_total", "what=\"sockets\"", METRIC_COUNTER,
+                "What one party wanted beyond its share, by what it is." },
+        [METRIC_SHARE_REFUSED_STRANGERS] =
+                { "tidegate_share_refused_total", "what=\"strangers\"", METRIC_COUNTER,
+                "What one party wanted beyond its share, by what it is." },
         [METRIC_QUERY_REFUSED] = { "tidegate_query_refused_total", NULL, METRIC_COUNTER,
                 "Database queries refused: their queue was full, or their asker's share of it." },
         [METRIC_QUERY_WAITING] = { "tidegate_query_waiting", NULL, METRIC_GAUGE,

@@ -126,12 +126,17 @@ typedef enum Metric {
         METRIC_LOGIN_OK,
         METRIC_LOGIN_FAILED,
         METRIC_LOGIN_LIMITED,
-        METRIC_CREDENTIALS_REFUSED, /* bad tokens and tickets, whatever the transport */
-        METRIC_CREDENTIALS_LIMITED, /* of those: answered with 429 */
-        METRIC_QUERY_REFUSED,       /* the query queue was full */
-        METRIC_QUERY_WAITING,       /* gauge */
-        METRIC_HISTORY_WAITING,     /* gauge */
-        METRIC_HISTORY_READING,     /* gauge: under way */
+        METRIC_CREDENTIALS_REFUSED,       /* bad tokens and tickets, whatever the transport */
+        METRIC_CREDENTIALS_LIMITED,       /* of those: answered with 429 */
+        METRIC_SHARE_REFUSED_CONNECTIONS, /* one party wanted more than its share */
+        METRIC_SHARE_REFUSED_REQUESTS,
+        METRIC_SHARE_REFUSED_BODIES,
+        METRIC_SHARE_REFUSED_SOCKETS,
+        METRIC_SHARE_REFUSED_STRANGERS,
+        METRIC_QUERY_REFUSED,   /* the query queue was full */
+        METRIC_QUERY_WAITING,   /* gauge */
+        METRIC_HISTORY_WAITING, /* gauge */
+        METRIC_HISTORY_READING, /* gauge: under way */
         METRIC_HISTORY_DONE,
         METRIC_HISTORY_CANCELLED, /* the client was gone */
         METRIC_HISTORY_FAILED,

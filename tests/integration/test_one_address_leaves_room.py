@@ -1,0 +1,111 @@
+"""One address or user that takes all it can get leaves room for the others, at every door."""
+import contextlib
+import socket
+
+import pytest
+import requests
+
+from conftest import populate
+from test_nothing_from_outside_stops_it import FORM, LIVEZ, read_head, status_of
+from waiting import PATIENCE, wait_until
+
+GREEDY, OTHER = "127.0.0.2", "127.0.0.3"
+N_REQUESTS = 256  # that may be under way
+HALF = b"POST /api/token HTTP/1.1\r\nHost: a\r\n" + FORM + b"Content-Length: %d\r\n\r\nx"
+NATIVE = (b"GET /api/ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+          b"Sec-WebSocket-Protocol: tidegate.v1\r\nSec-WebSocket-Version: 13\r\n"
+          b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n")
+
+
+@pytest.fixture
+def crowd(request):
+    """Sockets that are hung up at the end."""
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+def dial(crowd, gateway, source, data=b""):
+    s = crowd.enter_context(socket.create_connection(("127.0.0.1", gateway.port), PATIENCE,
+                                                     (source, 0)))
+    with contextlib.suppress(ConnectionError):  # it may be hung up on already
+        s.sendall(data)
+    return s
+
+
+def ask(crowd, gateway, source, data=LIVEZ):
+    return status_of(read_head(dial(crowd, gateway, source, data)))
+
+
+def log_in_from(crowd, gateway, source, password=b"correct+horse+battery"):
+    body = b"username=ana&password=" + password
+    return ask(crowd, gateway, source, b"POST /api/token HTTP/1.1\r\nHost: a\r\n" + FORM
+               + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+
+
+def refused(gateway, what):
+    return gateway.metric("tidegate_share_refused_total", what=what)
+
+
+def test_bodies_that_never_come(make_gateway, crowd):
+    gateway = make_gateway(ws__handshake_timeout="60s")
+    populate(gateway)
+    gateway.start()
+    for _ in range(N_REQUESTS + 10):
+        dial(crowd, gateway, GREEDY, HALF % 20)
+    wait_until(lambda: refused(gateway, "requests") >= N_REQUESTS / 2 + 10, "his share to be used up")
+
+    assert ask(crowd, gateway, GREEDY, HALF % 20) == 503
+    assert log_in_from(crowd, gateway, OTHER) == 200
+    assert requests.get(gateway.url + "/api/alerts", timeout=PATIENCE, headers={
+        "Authorization": "Bearer " + gateway.token("ben")}).status_code == 200
+
+
+def test_bodies_that_are_too_many_bytes(make_gateway, crowd):
+    gateway = make_gateway(ws__handshake_timeout="60s", http__bodies_bytes="4M",
+                           http__max_body_bytes="1M")
+    populate(gateway)
+    gateway.start()
+    for _ in range(4):
+        dial(crowd, gateway, GREEDY, HALF % (1 << 20))
+    wait_until(lambda: refused(gateway, "bodies") == 2, "half of the bytes to be his")
+    assert log_in_from(crowd, gateway, GREEDY) in (200, 503)
+    assert log_in_from(crowd, gateway, OTHER) == 200
+
+
+def test_connections_that_say_nothing(make_gateway, crowd):
+    gateway = make_gateway(ws__max_connections=16, http__max_connections=64,
+                           ws__handshake_timeout="60s")
+    populate(gateway)
+    gateway.start()
+    for _ in range(100):
+        dial(crowd, gateway, GREEDY)
+    wait_until(lambda: refused(gateway, "connections") >= 100 - 41, "his share to be used up")
+    for _ in range(15):
+        dial(crowd, gateway, "127.0.0.4")
+    assert ask(crowd, gateway, OTHER) == 200
+    assert log_in_from(crowd, gateway, OTHER) == 200
+
+
+def test_sockets_that_do_not_say_who_they_are(make_gateway, crowd):
+    gateway = make_gateway(ws__max_unauthenticated=8, ws__handshake_timeout="60s")
+    populate(gateway)
+    gateway.start()
+    statuses = [ask(crowd, gateway, GREEDY, NATIVE % b"") for _ in range(10)]
+    assert statuses == [101] * 8 + [429] * 2
+    assert ask(crowd, gateway, OTHER, NATIVE % b"") == 101
+    mine = b"Authorization: Bearer " + gateway.token("ana").encode() + b"\r\n"
+    assert ask(crowd, gateway, GREEDY, NATIVE % mine) == 101  # who says it has a place of his own
+
+
+@pytest.mark.parametrize("path", ["/ws", "/api/events"])
+def test_anonymous_sockets_and_streams_of_one_address(make_gateway, crowd, path):
+    gateway = make_gateway(auth__anonymous="/ws, /api/events", ws__max_connections=20)
+    populate(gateway)
+    gateway.start()
+    upgrade = b"" if path == "/api/events" else NATIVE[NATIVE.index(b"Upgrade"):] % b""
+    upgrade = upgrade.replace(b"Sec-WebSocket-Protocol: tidegate.v1\r\n", b"") or b"\r\n"
+    data = b"GET %s HTTP/1.1\r\nHost: a\r\n" % path.encode() + upgrade
+    good = 200 if path == "/api/events" else 101
+    statuses = [ask(crowd, gateway, GREEDY, data) for _ in range(18)]
+    assert statuses == [good] * 15 + [429] * 3
+    assert ask(crowd, gateway, OTHER, data) == good
