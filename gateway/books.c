@@ -118,17 +118,23 @@ static bool books_journal_is_whole(Books *books, const DbBooks *seen) {
                after_seq >= seen->seq;
 }
 
-/* Records that are gone before they were compared are not guessed at. */
-static int books_skip_holes(Books *books, const DbBooks *seen) {
+/* The books go on behind the position: what lies before it cannot be compared. */
+static int books_skip(Books *books, const DbBooks *seen, const char *reason) {
         int r;
 
-        if (seen->checked_seq >= seen->seq || books_journal_is_whole(books, seen))
-                return 0;
-        log_warning("accounting_skipped after=%llu last=%llu",
+        log_warning("accounting_skipped reason=%s after=%llu last=%llu",
+                    reason,
                     (unsigned long long)seen->checked_seq,
                     (unsigned long long)seen->seq);
         r = db_books_skip(books->conn, journal_epoch(books->journal), seen);
         return r < 0 ? err_up(r) : r;
+}
+
+/* Records that are gone before they were compared are not guessed at. */
+static int books_skip_holes(Books *books, const DbBooks *seen) {
+        if (seen->checked_seq >= seen->seq || books_journal_is_whole(books, seen))
+                return 0;
+        return books_skip(books, seen, "journal_hole");
 }
 
 void books_close(Books *books) {
@@ -166,17 +172,31 @@ bool books_walk(Books *books, uint64_t stored_seq) {
         return books->walked_seq >= stored_seq;
 }
 
+/* The database has more than we can read any more: what was damaged had been stored before. */
+static bool books_is_damage(const Books *books, const DbBooks *seen, int64_t n_missing) {
+        size_t n_most = journal_damaged_most(books->journal, seen->checked_seq, seen->seq);
+
+        return n_missing < 0 && (size_t)-n_missing <= n_most;
+}
+
 static int books_compare(Books *books, DbBooks *seen) {
         int64_t n_counted = (int64_t)(seen->stored - seen->checked_stored);
         int64_t n_missing = (int64_t)books->n_walked - n_counted;
+        bool is_damage = books_is_damage(books, seen, n_missing);
         int r;
 
         if (seen->seq == seen->checked_seq && n_missing == 0)
                 return 0;
-        r = db_books_check(books->conn, journal_epoch(books->journal), seen, books->n_walked);
+        if (is_damage)
+                r = books_skip(books, seen, "journal_damage");
+        else
+                r = db_books_check(books->conn,
+                                   journal_epoch(books->journal),
+                                   seen,
+                                   books->n_walked);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        if (n_missing != 0)
+        if (n_missing != 0 && !is_damage)
                 log_error("accounting_drift messages=%lld after=%llu last=%llu journal=%llu"
                           " database=%lld hint=\"tidegate journal verify\"",
                           (long long)n_missing,

@@ -41,12 +41,14 @@ struct Journal {
          * sync thread never take it; they see what has been published.
          */
         pthread_mutex_t lock;
-        Segment *active;          /* {lock} NULL = the next append makes one; reference */
-        Segment *newest;          /* {lock} end of the list; reference; may be the active one */
-        uint64_t next_seq;        /* {lock} */
-        uint64_t begin_seq;       /* next_seq - 1 at the start */
-        uint64_t used_seq;        /* {lock} the last number that a record has */
-        uint64_t recovered_seq;   /* raw: of the last message that was there then */
+        Segment *active;        /* {lock} NULL = the next append makes one; reference */
+        Segment *newest;        /* {lock} end of the list; reference; may be the active one */
+        uint64_t next_seq;      /* {lock} */
+        uint64_t begin_seq;     /* next_seq - 1 at the start */
+        uint64_t used_seq;      /* {lock} the last number that a record has */
+        uint64_t recovered_seq; /* raw: of the last message that was there then */
+        uint64_t damaged_after_seq, damaged_until_seq; /* raw; until 0: no damage was found */
+        size_t n_damaged_most;
         JournalNumbers numbers;   /* {lock} but for shifting */
         uint64_t last_index;      /* {lock} */
         int64_t last_received_us; /* {lock} */
@@ -124,6 +126,9 @@ static int journal_recover_into(Journal *journal) {
         journal->last_seq = found.last_message_seq;
         journal->used_seq = found.last_seq;
         journal->recovered_seq = found.last_message_seq;
+        journal->damaged_after_seq = found.damaged_after_seq;
+        journal->damaged_until_seq = found.damaged_until_seq;
+        journal->n_damaged_most = found.n_damaged_most;
         journal->next_seq = journal_numbers_begin(&journal->numbers,
                                                   found.first_message_seq,
                                                   found.last_seq,
@@ -280,6 +285,15 @@ uint64_t journal_begin_seq(const Journal *journal) {
 
 uint64_t journal_recovered_seq(const Journal *journal) {
         return journal_numbers_shifted(&journal->numbers, journal->recovered_seq);
+}
+
+size_t journal_damaged_most(const Journal *journal, uint64_t after_seq, uint64_t last_seq) {
+        uint64_t from = journal_numbers_shifted(&journal->numbers, journal->damaged_after_seq);
+        uint64_t until = journal_numbers_shifted(&journal->numbers, journal->damaged_until_seq);
+
+        if (journal->damaged_until_seq == 0 || until <= after_seq + 1 || from >= last_seq)
+                return 0;
+        return journal->n_damaged_most;
 }
 
 uint64_t journal_first_seq(const Journal *journal) {

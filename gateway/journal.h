@@ -80,6 +80,9 @@ uint64_t journal_last_seq(
 
 uint64_t journal_begin_seq(const Journal *journal); /* every record since this start is behind it */
 uint64_t journal_recovered_seq(const Journal *journal); /* of the last one that was there then */
+/* How many records with @after_seq < number <= @last_seq the damage found at the start can have
+ * cost, at the most. */
+size_t journal_damaged_most(const Journal *journal, uint64_t after_seq, uint64_t last_seq);
 
 /* Any thread. The reader is woken. */
 MUST_CHECK int journal_append(Journal *journal, const Inbound *inbound, uint64_t *ret_seq);

@@ -48,6 +48,13 @@ static void journal_recover_record(JournalRecovery *recovery,
                         journal_message_hash(crc, record->n_topic, record->n_payload));
 }
 
+static void journal_recover_damage(JournalRecovery *recovery, uint64_t until_seq, size_t n_bytes) {
+        if (recovery->damaged_until_seq == 0)
+                recovery->damaged_after_seq = recovery->last_seq;
+        recovery->damaged_until_seq = until_seq;
+        recovery->n_damaged_most += n_bytes / sizeof(SegmentRecord);
+}
+
 static void journal_recover_scan(JournalRecovery *recovery,
                                  const Segment *segment,
                                  Redelivery *redelivery,
@@ -62,6 +69,8 @@ static void journal_recover_scan(JournalRecovery *recovery,
                 ret_scan->n_skipped += n_skipped;
                 ret_scan->n_records += 1;
                 ret_scan->end = offset;
+                if (n_skipped > 0)
+                        journal_recover_damage(recovery, record->seq, n_skipped);
                 journal_recover_record(recovery, segment, record, redelivery);
         }
 }

@@ -24,6 +24,9 @@ struct JournalRecovery {
         uint64_t last_seq;          /* used by any record */
         uint64_t first_message_seq; /* 0 = no message */
         uint64_t last_message_seq;
+        uint64_t damaged_after_seq; /* damage lies behind this number ... */
+        uint64_t damaged_until_seq; /* ... and before this one; 0 = there is none */
+        size_t n_damaged_most;      /* records that it can have cost */
 };
 
 MUST_CHECK int journal_recover(const JournalDir *dir,

@@ -110,6 +110,29 @@ def test_verify_beside_a_gateway_under_load_finds_nothing(books, database, publi
     assert books.metric("tidegate_accounting_drift") == 0
 
 
+def test_damage_of_what_is_stored_is_said_and_costs_nothing(make_gateway, database, publisher):
+    gateway = make_gateway()  # compares each minute: nothing has been when it is killed
+    populate(gateway)
+    gateway.start()
+    publish(publisher, (f"{n} {'x' * 50}" for n in range(50)))
+    database.wait_for("SELECT count(*) FROM raw_logs", 50)
+    gateway.kill()
+    segment, = (gateway.folder / "journal").glob("*.seg")
+    with open(segment, "r+b") as file:
+        data = file.read()
+        for n in (10, 11, 30):
+            file.seek(data.index(f"raw_log{n} x".encode()))
+            file.write(b"?")
+    gateway.start()
+    assert "journal_damage" in gateway.log()
+    wait_until(lambda: "accounting_skipped reason=journal_damage" in gateway.log(), "a comparison")
+    publish(publisher, ["the last"])
+    database.wait_for("SELECT count(*) FROM raw_logs", 51)
+    assert gateway.get("/readyz").json()["status"] == "ready"
+    assert gateway.metric("tidegate_accounting_drift") == 0
+    assert database.value("SELECT count(*) FROM journal_differences") == 0
+
+
 def test_recovered_messages_are_received_as_well(books, database, postgres, publisher):
     postgres.stop()
     publish(publisher, map(str, range(5)))
