@@ -32,6 +32,14 @@ def assert_envelope(frame, kind, vehicle_id, timestamp=None):
 
 
 @pytest.fixture
+def gateway(make_gateway):
+    """As the common one, but on a slow machine, too, nothing is shown before it is stored."""
+    made = make_gateway(database__stall_timeout="60s")
+    populate(made)
+    return made.start()
+
+
+@pytest.fixture
 def fleet(gateway, viewer):
     """A viewer of ana's vehicles, past its welcome."""
     v = viewer("/api/ws", "ana")
