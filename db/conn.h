@@ -31,6 +31,7 @@ enum {
                          connection is usable, try again later */
         DB_E_STATES,  /* a batch was refused because of a device's state; its rows may be good */
         DB_E_PASSED,  /* what was only tried is taken after all */
+        DB_E_STANDBY, /* another gateway stores */
 };
 
 struct DbConnOptions {

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <endian.h>
 #include <libpq-fe.h>
+#include <stdio.h>
 
 #include "db/partitions.h"
 #include "db/probe.h"
@@ -13,6 +14,7 @@
 DEFINE_CLEANUP(PGresult *, PQclear);
 
 enum {
+        STORE_ARG_SIZE = 12,
         STORE_DAYS = 64,   /* days whose partitions are known to exist */
         STORE_RETRIES = 3, /* of a batch that lost against somebody else's transaction */
         STORE_MAX_STEPS = DB_SHEET_COUNT + 4, /* BEGIN, SET, advance or probe, sheets, COMMIT */
@@ -92,21 +94,31 @@ static int store_offline(DbStore *store) {
 }
 
 /* The row is locked by a batch that is still under way on a connection lost: this waits for it,
- * and what that connection may still send is refused from now on. */
-static int store_take_over(DbStore *store) {
+ * and what that connection may still send is refused from now on. Whoever takes the slot meanwhile
+ * waits for us, or we do for them. */
+static int store_take_over(DbStore *store, const DbHolder *holder) {
         CLEANUP(PQclear) PGresult *result = NULL;
-        const char *args[] = { store->epoch };
+        char slot[STORE_ARG_SIZE] = "";
+        const char *args[] = { store->epoch, slot, holder ? holder->instance : NULL };
         int r;
 
+        if (holder)
+                snprintf(slot, sizeof(slot), "%d", holder->slot);
         r = db_conn_exec(store->conn,
-                         &(DbQuery){ "INSERT INTO journal_positions AS p (epoch) VALUES ($1)"
+                         &(DbQuery){ "WITH mine AS MATERIALIZED (SELECT FROM slots"
+                                     " WHERE slot = nullif($2, '')::int AND instance = $3"
+                                     " FOR KEY SHARE)"
+                                     " INSERT INTO journal_positions AS p (epoch) SELECT $1"
+                                     " WHERE $2 = '' OR EXISTS (SELECT FROM mine)"
                                      " ON CONFLICT (epoch) DO UPDATE SET session = p.session + 1"
                                      " RETURNING journal_id, seq, session",
-                                     1,
+                                     N_ELEMENTS(args),
                                      args },
                          &result);
         if (r != 0)
                 return r;
+        if (PQntuples(result) == 0)
+                return DB_E_STANDBY;
         store->journal_id = htonl((uint32_t)strtoul(PQgetvalue(result, 0, 0), NULL, 10));
         store->seq = strtoull(PQgetvalue(result, 0, 1), NULL, 10);
         store->session = htobe64(strtoull(PQgetvalue(result, 0, 2), NULL, 10));
@@ -171,7 +183,7 @@ static int store_prepare(DbConn *conn) {
         return r;
 }
 
-int db_store_open(DbStore *store, uint64_t *ret_seq) {
+int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq) {
         int r;
 
         store->under_way = false;
@@ -180,7 +192,7 @@ int db_store_open(DbStore *store, uint64_t *ret_seq) {
 
         r = store_prepare(store->conn);
         if (r == 0)
-                r = store_take_over(store);
+                r = store_take_over(store, holder);
         /* Somebody's transaction is in the way: that passes. */
         if (r == DB_E_REJECTED && strcmp(db_conn_sqlstate(store->conn), "57014") == 0)
                 return store_offline(store);

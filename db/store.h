@@ -20,6 +20,7 @@
  */
 
 #include "db/conn.h"
+#include "db/slots.h"
 #include "gateway/base/base.h"
 #include "gateway/base/record.h"
 #include "gateway/base/registry.h"
@@ -50,9 +51,10 @@ MUST_CHECK int db_store_new(DbStore **ret_store, DbConn *conn, const char *epoch
 DbStore *db_store_free(DbStore *store);
 
 /* Call after each connect: prepares the statements, takes over the position of our epoch and reads
- * it (0 and a new row if none). Blocks, bounded by the statement time-out. 0, DB_E_OFFLINE,
- * DB_E_REJECTED (the schema is not what we need). */
-MUST_CHECK int db_store_open(DbStore *store, uint64_t *ret_seq);
+ * it (0 and a new row if none), if the slot is @holder's (NULL: whoever has it). Blocks, bounded by
+ * the statement time-out. 0, DB_E_STANDBY, DB_E_OFFLINE, DB_E_REJECTED (the schema is not what we
+ * need). */
+MUST_CHECK int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq);
 
 MUST_CHECK int db_store_begin(DbStore *store, const DbBatch *batch); /* 0, DB_E_OFFLINE */
 /* 0 committed, DB_E_BUSY, DB_E_OFFLINE, DB_E_FENCED; rolled back, and the connection is usable:

@@ -118,7 +118,7 @@ static int database_open(Database *database, uint64_t *ret_position) {
 
         r = database_check_schema(database);
         if (r == 0)
-                r = db_store_open(database->store, ret_position);
+                r = db_store_open(database->store, NULL, ret_position);
         return r == 0 ? DATABASE_E_OPENED : r;
 }
 

@@ -37,7 +37,7 @@ static void fixture_open(Fixture *f) {
 
         do {
                 postgres_reconnect(f->conn);
-                r = db_store_open(f->store, &f->position);
+                r = db_store_open(f->store, NULL, &f->position);
         } while (r == DB_E_OFFLINE);
         assert_int_equal(r, 0);
 }
@@ -607,7 +607,7 @@ static void test_second_writer_fences_the_first(void **state) {
 
         conn = postgres_connect(5000);
         assert_int_equal(db_store_new(&other, conn, "00000000000000aa"), 0);
-        assert_int_equal(db_store_open(other, &seq), 0);
+        assert_int_equal(db_store_open(other, NULL, &seq), 0);
         assert_int_equal(seq, 3);
         assert_int_equal(fixture_store(&f), DB_E_FENCED);
         assert_int_equal(postgres_int("SELECT count(*) FROM raw_logs"), 3);
@@ -627,7 +627,7 @@ static void test_other_epochs_do_not_meet(void **state) {
         fixture_add_raw_logs(&f, 3);
         conn = postgres_connect(5000);
         assert_int_equal(db_store_new(&other, conn, "00000000000000bb"), 0);
-        assert_int_equal(db_store_open(other, &seq), 0);
+        assert_int_equal(db_store_open(other, NULL, &seq), 0);
         assert_int_equal(seq, 0);
         assert_int_equal(fixture_store(&f), 0);
         db_store_free(other);

@@ -1,0 +1,49 @@
+#pragma once
+
+/*
+ * DbSlots: which gateway stores, as the database knows it.
+ *
+ * A slot has one owner. db_slots_hold() says that the owner is alive, or takes the slot if it is
+ * free, and fences who had it in the same transaction; what is free is said in schema/0012. Each
+ * call is one statement, so that a pooler between is no matter. Any thread, with a connection of
+ * its own.
+ */
+
+#include "db/conn.h"
+#include "gateway/base/base.h"
+
+#define DB_SLOTS_TEXT_SIZE 128
+
+typedef struct DbHolder DbHolder;
+typedef struct DbSlot DbSlot;
+typedef struct DbSlotClaim DbSlotClaim;
+
+/* Who stores under which slot: as whom db_store_open() may take a position over. */
+struct DbHolder {
+        int slot;
+        const char *instance;
+};
+
+struct DbSlotClaim {
+        DbHolder holder;
+        const char *epoch, *place, *host, *client_id;
+        int pid, lease_ms;
+        bool adopts;         /* goes on with the session at the broker that the slot has */
+        uint64_t held_fence; /* the last one that was ours; 0: none */
+
+        /* Watched for as long as its lease, without a sign of life. */
+        bool is_lapsed;
+        uint64_t seen_fence, seen_beats;
+};
+
+struct DbSlot {
+        bool is_ours;
+        uint64_t fence, beats;
+        int pid, lease_ms;
+        char host[DB_SLOTS_TEXT_SIZE], epoch[DB_SLOTS_TEXT_SIZE], client_id[DB_SLOTS_TEXT_SIZE];
+};
+
+/* 0, DB_E_SCHEMA (there are no slots yet), DB_E_OFFLINE, DB_E_REJECTED. */
+MUST_CHECK int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot);
+/* The next one need not wait. Nothing if it is not ours. 0, DB_E_OFFLINE, DB_E_REJECTED. */
+MUST_CHECK int db_slots_release(DbConn *conn, const DbHolder *holder);

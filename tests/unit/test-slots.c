@@ -1,0 +1,216 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "db/slots.h"
+#include "db/store.h"
+#include "postgres.h"
+
+typedef struct Side Side;
+
+/* One gateway: what it says of itself, and the connections with which it does. */
+struct Side {
+        DbSlotClaim claim;
+        DbSlot slot;
+        DbConn *conn, *writing;
+        DbStore *store;
+        uint64_t position;
+};
+
+static void side_init(Side *side, const char *epoch, const char *instance, const char *place) {
+        *side = (Side){
+                .claim = { .holder = { .slot = 0, .instance = instance },
+                           .epoch = epoch,
+                           .place = place,
+                           .host = instance,
+                           .client_id = epoch,
+                           .pid = 7,
+                           .lease_ms = 60000,
+                           .adopts = true },
+                .conn = postgres_connect(5000),
+                .writing = postgres_connect(5000),
+        };
+        assert_int_equal(db_store_new(&side->store, side->writing, epoch), 0);
+}
+
+static void side_done(Side *side) {
+        db_store_free(side->store);
+        db_conn_free(side->writing);
+        db_conn_free(side->conn);
+}
+
+static bool side_holds(Side *side) {
+        assert_int_equal(db_slots_hold(side->conn, &side->claim, &side->slot), 0);
+        if (side->slot.is_ours)
+                side->claim.held_fence = side->slot.fence;
+        return side->slot.is_ours;
+}
+
+static int side_open(Side *side) {
+        return db_store_open(side->store, &side->claim.holder, &side->position);
+}
+
+static int side_store(Side *side) {
+        DbBatch batch = { .seq = ++side->position };
+        int r = db_store_begin(side->store, &batch);
+
+        while (r == 0)
+                if ((r = db_store_poll(side->store)) != DB_E_BUSY)
+                        return r;
+                else
+                        r = 0;
+        return r;
+}
+
+static void side_see_lapse(Side *side) {
+        side->claim.is_lapsed = true;
+        side->claim.seen_fence = side->slot.fence;
+        side->claim.seen_beats = side->slot.beats;
+}
+
+static void test_second_one_is_told_who_has_it(void **state) {
+        Side a, b;
+
+        (void)state;
+        postgres_migrate();
+        side_init(&a, "aa", "a1", "here");
+        side_init(&b, "bb", "b1", "there");
+        assert_true(side_holds(&a));
+        assert_int_equal(side_open(&a), 0);
+        assert_false(side_holds(&b));
+        assert_string_equal(b.slot.host, "a1");
+        assert_int_equal(b.slot.pid, 7);
+        assert_int_equal(side_open(&b), DB_E_STANDBY);
+        assert_int_equal(side_store(&a), 0);
+
+        b.claim.holder.slot = 1; /* that is another matter */
+        assert_true(side_holds(&b));
+        assert_int_equal(side_open(&b), 0);
+        assert_int_equal(side_store(&a), 0);
+        side_done(&a);
+        side_done(&b);
+}
+
+static void test_it_goes_over_when_it_is_let_go(void **state) {
+        Side a, b;
+
+        (void)state;
+        postgres_migrate();
+        side_init(&a, "aa", "a1", "here");
+        side_init(&b, "bb", "b1", "there");
+        assert_true(side_holds(&a));
+        assert_int_equal(db_slots_release(b.conn, &b.claim.holder), 0); /* not theirs to let go */
+        assert_false(side_holds(&b));
+        assert_int_equal(db_slots_release(a.conn, &a.claim.holder), 0);
+        assert_true(side_holds(&b));
+        assert_string_equal(b.slot.client_id, "aa"); /* with what the broker has for it */
+        assert_false(side_holds(&a));
+        side_done(&a);
+        side_done(&b);
+}
+
+/* Only who was watched without a sign of life has lapsed, and then stores nothing any more. */
+static void test_who_lapsed_is_fenced(void **state) {
+        Side a, b;
+
+        (void)state;
+        postgres_migrate();
+        side_init(&a, "aa", "a1", "here");
+        side_init(&b, "bb", "b1", "there");
+        assert_true(side_holds(&a));
+        assert_int_equal(side_open(&a), 0);
+        assert_int_equal(side_store(&a), 0);
+
+        assert_false(side_holds(&b));
+        side_see_lapse(&b);
+        assert_true(side_holds(&a)); /* and now it was alive after all */
+        assert_false(side_holds(&b));
+        side_see_lapse(&b);
+        postgres_run("UPDATE slots SET lease_until = now() - interval '1 day'");
+        assert_true(side_holds(&b));
+        assert_true(b.slot.fence > a.slot.fence);
+        assert_int_equal(side_store(&a), DB_E_FENCED);
+        assert_int_equal(side_open(&a), DB_E_STANDBY);
+        assert_false(side_holds(&a));
+        assert_int_equal(postgres_int("SELECT seq FROM journal_positions WHERE epoch = 'aa'"), 1);
+        side_done(&a);
+        side_done(&b);
+}
+
+static void test_our_own_dead_predecessor_is_not_waited_for(void **state) {
+        Side a, again, copy;
+
+        (void)state;
+        postgres_migrate();
+        side_init(&a, "aa", "a1", "here");
+        side_init(&again, "aa", "a2", "here");
+        side_init(&copy, "aa", "a3", "there");
+        assert_true(side_holds(&a));
+        assert_int_equal(side_open(&a), 0);
+        assert_false(side_holds(&copy)); /* of a journal that may be in use */
+        assert_true(side_holds(&again));
+        assert_int_equal(side_store(&a), DB_E_FENCED);
+
+        /* Another kernel now, after a start of the machine. */
+        postgres_run("UPDATE slots SET lease_until = now() - interval '1 s'");
+        assert_true(side_holds(&copy));
+        side_done(&a);
+        side_done(&again);
+        side_done(&copy);
+}
+
+/* The database went back in time: what it says of others is older than what was ours. */
+static void test_row_of_an_older_time_counts_for_nothing(void **state) {
+        Side a;
+
+        (void)state;
+        postgres_migrate();
+        postgres_run("INSERT INTO slots (slot, fence, instance, lease_until)"
+                     " VALUES (0, 41, 'long ago', 'infinity')");
+        side_init(&a, "aa", "a1", "here");
+        assert_false(side_holds(&a));
+        a.claim.held_fence = 42;
+        assert_true(side_holds(&a));
+        assert_int_equal(a.slot.fence, 43);
+        side_done(&a);
+}
+
+/* A copy of the database is no reason to take the session of the original. */
+static void test_copy_of_the_database_keeps_its_session(void **state) {
+        Side a;
+
+        (void)state;
+        postgres_migrate();
+        postgres_run("INSERT INTO slots (slot, client_id, home) VALUES (0, 'theirs', '1/2')");
+        side_init(&a, "aa", "a1", "here");
+        assert_true(side_holds(&a));
+        assert_string_equal(a.slot.client_id, "aa");
+        side_done(&a);
+}
+
+static void test_schema_without_slots_is_told(void **state) {
+        Side a;
+
+        (void)state;
+        postgres_reset();
+        side_init(&a, "aa", "a1", "here");
+        assert_int_equal(db_slots_hold(a.conn, &a.claim, &a.slot), DB_E_SCHEMA);
+        side_done(&a);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_second_one_is_told_who_has_it),
+                cmocka_unit_test(test_it_goes_over_when_it_is_let_go),
+                cmocka_unit_test(test_who_lapsed_is_fenced),
+                cmocka_unit_test(test_our_own_dead_predecessor_is_not_waited_for),
+                cmocka_unit_test(test_row_of_an_older_time_counts_for_nothing),
+                cmocka_unit_test(test_copy_of_the_database_keeps_its_session),
+                cmocka_unit_test(test_schema_without_slots_is_told),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
