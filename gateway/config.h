@@ -50,6 +50,7 @@ struct Config {
                 int days;
         } retention[CONFIG_N_RETENTION]; /* [retention] raw_logs = 30d ... */
         size_t n_retention;
+        int cluster_slot, cluster_lease_ms;
         CommanderOptions commander; /* [commands] topics, ack_topic; the rest is in ws */
         int shutdown_grace_ms;
         int watchdog_timeout_ms;

@@ -187,6 +187,13 @@ const ConfigKey config_keys[] = {
         { "journal", "fsync", CONFIG_FSYNC, 0, "10ms", 1, 60000, false,
           "always, an interval in milliseconds, or never: what a power cut may cost." },
 
+        { "cluster", "lease", CONFIG_MS, AT(cluster_lease_ms), "6s", 1000, HOUR_MS, false,
+          "One gateway stores at a time. One that gave no sign of life for so long has lost its turn to "
+          "another that waits for it (with a database and broker of its own nobody does)." },
+        { "cluster", "slot", CONFIG_INT, AT(cluster_slot), "0", 0, 1023, false,
+          "Whose turn: gateways with the same number take turns. Those that store other messages into "
+          "the same database, from another broker or site, need another one." },
+
         { "outbox", "capacity", CONFIG_INT, AT(outbox_capacity), "65536", 16, 10000000, false,
           "Messages on their way from the database to the sockets." },
         { "outbox", "wait", CONFIG_MS, AT(outbox_wait_ms), "100ms", 0, 60000, false,

@@ -50,6 +50,8 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
         [METRIC_REFUSED_JOURNAL_FULL] =
                 { "tidegate_refused_journal_full_total", NULL, METRIC_COUNTER,
                 "Messages not acknowledged because the journal was full." },
+        [METRIC_REFUSED_STANDBY] = { "tidegate_refused_standby_total", NULL, METRIC_COUNTER,
+                "Messages by HTTP not taken because another gateway stores (503)." },
         [METRIC_ACCOUNTING_DRIFT] = { "tidegate_accounting_drift", NULL, METRIC_GAUGE,
                 "Messages that the accounting cannot explain; 0 at rest." },
         [METRIC_DETECTIONS_COMMITTED] =
@@ -144,6 +146,14 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "States of devices that the database refused; their messages are stored." },
         [METRIC_DB_LAG_SECONDS] = { "tidegate_db_lag_seconds", NULL, METRIC_GAUGE_US,
                 "Age of the oldest message that is not yet stored." },
+        [METRIC_LEASE_HELD] = { "tidegate_lease_held", NULL, METRIC_GAUGE,
+                "1 while this gateway is the one that stores." },
+        [METRIC_LEASE_WAITING] = { "tidegate_lease_waiting", NULL, METRIC_GAUGE,
+                "1 while another gateway stores and this one stands by." },
+        [METRIC_LEASE_RENEWED] = { "tidegate_lease_renewed_total", NULL, METRIC_COUNTER,
+                "Times that the database confirmed that this gateway is the one that stores." },
+        [METRIC_LEASE_TAKEN] = { "tidegate_lease_taken_total", NULL, METRIC_COUNTER,
+                "Times that this gateway became the one that stores." },
         [METRIC_RETENTION_HELD] = { "tidegate_retention_held", NULL, METRIC_GAUGE,
                 "1 while a clock that jumped or disagrees keeps retention from dropping." },
         [METRIC_OUTBOX_LENGTH] = { "tidegate_outbox_length", NULL, METRIC_GAUGE,
@@ -348,6 +358,9 @@ static const HistogramRow histogram_rows[HISTOGRAM_COUNT] = {
 };
 
 static _Atomic uint64_t metrics_cause; /* up to seven characters and a NUL */
+#define METRICS_HOLDER_WORDS (METRICS_HOLDER_SIZE / sizeof(uint64_t))
+static _Atomic uint64_t metrics_holder[METRICS_HOLDER_WORDS];
+static _Atomic unsigned metrics_holder_turns;
 static _Atomic int64_t metric_values[METRIC_COUNT];
 static _Atomic int64_t metric_dead_letters[REASON_COUNT];
 static struct {
@@ -379,6 +392,29 @@ void metrics_get_cause(char ret_sqlstate[METRICS_CAUSE_SIZE]) {
 
         static_assert(sizeof(cause) == METRICS_CAUSE_SIZE, "a cause is stored in one piece");
         memcpy(ret_sqlstate, &cause, sizeof(cause));
+}
+
+/* In words, of which an odd number of turns says that they are being written. */
+void metrics_set_holder(const char *holder) {
+        uint64_t words[METRICS_HOLDER_WORDS] = { 0 };
+
+        memcpy(words, holder, strnlen(holder, sizeof(words) - 1));
+        atomic_fetch_add(&metrics_holder_turns, 1);
+        for (size_t i = 0; i < METRICS_HOLDER_WORDS; ++i)
+                atomic_store(&metrics_holder[i], words[i]);
+        atomic_fetch_add(&metrics_holder_turns, 1);
+}
+
+void metrics_get_holder(char ret_holder[METRICS_HOLDER_SIZE]) {
+        uint64_t words[METRICS_HOLDER_WORDS];
+        unsigned turns;
+
+        do {
+                turns = atomic_load(&metrics_holder_turns);
+                for (size_t i = 0; i < METRICS_HOLDER_WORDS; ++i)
+                        words[i] = atomic_load(&metrics_holder[i]);
+        } while (turns % 2 != 0 || turns != atomic_load(&metrics_holder_turns));
+        memcpy(ret_holder, words, sizeof(words));
 }
 
 void metric_add_dead_letter(unsigned reason, int64_t n) {
@@ -558,6 +594,7 @@ void metrics_render(Buf *buf) {
 
 void metrics_reset(void) {
         metrics_set_cause("");
+        metrics_set_holder("");
         for (size_t i = 0; i < METRIC_COUNT; ++i)
                 metric_set((Metric)i, 0);
         for (size_t i = 0; i < REASON_COUNT; ++i)

@@ -24,6 +24,7 @@ typedef enum Metric {
         METRIC_DUPLICATE,
         METRIC_IN_JOURNAL,           /* gauge: records behind the database cursor */
         METRIC_REFUSED_JOURNAL_FULL, /* not acked: the broker keeps them */
+        METRIC_REFUSED_STANDBY,      /* by HTTP, as another gateway stores */
         METRIC_ACCOUNTING_DRIFT,     /* gauge */
         METRIC_DETECTIONS_COMMITTED, /* items, not messages */
         METRIC_DETECTIONS_SET_ASIDE,
@@ -67,6 +68,11 @@ typedef enum Metric {
         METRIC_DB_REFUSED_BATCHES, /* for what is not their rows' fault */
         METRIC_DB_STATES_REFUSED,
         METRIC_DB_LAG_SECONDS, /* gauge, age of the oldest record not committed */
+
+        METRIC_LEASE_HELD,    /* gauge, 0 or 1 */
+        METRIC_LEASE_WAITING, /* gauge, 0 or 1: another gateway stores */
+        METRIC_LEASE_RENEWED,
+        METRIC_LEASE_TAKEN,
 
         METRIC_RETENTION_HELD, /* gauge, 0 or 1: the clocks do not fit, nothing is dropped */
 
@@ -161,6 +167,12 @@ int64_t metric_get(Metric metric);
 #define METRICS_CAUSE_SIZE 8
 void metrics_set_cause(const char *sqlstate);
 void metrics_get_cause(char ret_sqlstate[METRICS_CAUSE_SIZE]);
+
+/* Which gateway stores while we do not, as host:pid; "" = we do, or nobody knows. One thread sets
+ * it, any thread asks. */
+#define METRICS_HOLDER_SIZE 96
+void metrics_set_holder(const char *holder);
+void metrics_get_holder(char ret_holder[METRICS_HOLDER_SIZE]);
 
 /* Dead letters are counted by Reason (record.h). */
 void metric_add_dead_letter(unsigned reason, int64_t n);

@@ -1,0 +1,477 @@
+#include "gateway/lease.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "db/slots.h"
+#include "gateway/base/clock.h"
+#include "gateway/base/err.h"
+#include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
+#include "gateway/base/secret.h"
+#include "gateway/base/watch.h"
+
+enum {
+        LEASE_CONNECT_MS = 2000,
+        LEASE_STATEMENT_MS = 1000,
+        LEASE_BEAT_MAX_MS = 2000, /* between signs of life; a third of the lease */
+        LEASE_PAUSE_MIN_MS = 100, /* between attempts while the database is away */
+        LEASE_PAUSE_MAX_MS = 1000,
+        LEASE_LOOK_MIN_MS = 50, /* between looks at somebody else's; a sixth of the lease */
+        LEASE_LOOK_MAX_MS = 1000,
+        LEASE_ASLEEP_MS = 5500, /* no attempt takes so long, its pause included */
+        LEASE_BOOT_SIZE = 40,   /* a UUID */
+        LEASE_PLACE_SIZE = 96,
+};
+
+typedef struct LeaseWatch LeaseWatch;
+
+/* What was last seen of whoever has it. */
+struct LeaseWatch {
+        bool is_on;
+        bool is_alive; /* it gave a sign of life while we watched */
+        uint64_t fence, beats;
+        int64_t since_us, seen_us; /* monotonic: that nothing changes, and the last look */
+};
+
+struct Lease {
+        LeaseOptions options;
+        pthread_t thread;
+        bool has_thread;
+        int stop_fd, abort_fd, ended_fd, change_fd;
+        char instance[SECRET_ID_SIZE], place[LEASE_PLACE_SIZE], host[HOST_NAME_MAX + 1];
+        char note[PATH_MAX];
+        char client_id[DB_SLOTS_TEXT_SIZE]; /* written before there is a state that lets it be read
+                                             */
+        _Atomic int state;
+        _Atomic int64_t confirmed_us; /* monotonic; 0: not now */
+        _Atomic int64_t asked_us;     /* monotonic: the last time, whatever came of it */
+
+        /* {thread} from here on */
+        DbConn *conn;
+        LeaseWatch watch;
+        uint64_t held_fence;
+        int pause_ms;
+        uint64_t said_fence; /* of whom the log knows; 0: nobody */
+        int64_t begun_us;
+};
+
+/* ---- what others may know ---- */
+
+static int lease_look_ms(int lease_ms) {
+        int ms = lease_ms / 6;
+
+        if (ms < LEASE_LOOK_MIN_MS)
+                return LEASE_LOOK_MIN_MS;
+        return ms < LEASE_LOOK_MAX_MS ? ms : LEASE_LOOK_MAX_MS;
+}
+
+LeaseState lease_state(const Lease *lease) {
+        return (LeaseState)atomic_load(&lease->state);
+}
+
+bool lease_is_confirmed(const Lease *lease) {
+        int64_t confirmed_us = atomic_load(&lease->confirmed_us);
+
+        return lease_state(lease) == LEASE_HELD && confirmed_us != 0 &&
+               clock_mono_us() - confirmed_us < lease->options.lease_ms * INT64_C(1000);
+}
+
+bool lease_is_awake(const Lease *lease) {
+        int64_t ms = lease->options.lease_ms + lease_look_ms(lease->options.lease_ms);
+
+        if (ms < LEASE_ASLEEP_MS)
+                ms = LEASE_ASLEEP_MS;
+        return clock_mono_us() - atomic_load_explicit(&lease->asked_us, memory_order_relaxed) <
+               ms * 1000;
+}
+
+const char *lease_instance(const Lease *lease) {
+        return lease->instance;
+}
+
+const char *lease_client_id(const Lease *lease) {
+        return lease->client_id;
+}
+
+int lease_fd(const Lease *lease) {
+        return lease->change_fd;
+}
+
+void lease_hear(Lease *lease) {
+        eventfd_t n;
+
+        (void)eventfd_read(lease->change_fd, &n);
+}
+
+static void lease_set(Lease *lease, LeaseState state) {
+        metric_set(METRIC_LEASE_HELD, state == LEASE_HELD);
+        metric_set(METRIC_LEASE_WAITING, state == LEASE_WAITING);
+        atomic_store(&lease->state, (int)state);
+        (void)eventfd_write(lease->change_fd, 1);
+}
+
+static bool lease_has_let_in(const Lease *lease) {
+        LeaseState state = lease_state(lease);
+
+        return state == LEASE_HELD || state == LEASE_AWAY || state == LEASE_DOUBTED;
+}
+
+/* ---- what survives a start: that somebody else has it ---- */
+
+static void lease_note(Lease *lease, bool is_others) {
+        int fd;
+
+        if (!is_others) {
+                (void)unlink(lease->note);
+                return;
+        }
+        fd = open(lease->note, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                log_warning("standby_not_noted file=\"%s\" errno=%d", lease->note, errno);
+        else
+                (void)close(fd);
+}
+
+/* ---- answers of the database ---- */
+
+static void lease_take(Lease *lease, const DbSlot *slot, int64_t asked_us) {
+        LeaseState state = lease_state(lease);
+
+        lease->watch = (LeaseWatch){ 0 };
+        atomic_store(&lease->confirmed_us, asked_us);
+        metric_add(METRIC_LEASE_RENEWED, 1);
+        if (state == LEASE_HELD && slot->fence == lease->held_fence)
+                return;
+
+        if (!lease_has_let_in(lease))
+                snprintf(lease->client_id, sizeof(lease->client_id), "%s", slot->client_id);
+        lease->said_fence = 0;
+        lease->held_fence = slot->fence;
+        lease_note(lease, false);
+        metrics_set_holder("");
+        metric_add(METRIC_LEASE_TAKEN, 1);
+        log_info("lease_held slot=%d fence=%llu lease_ms=%d",
+                 lease->options.slot,
+                 (unsigned long long)slot->fence,
+                 lease->options.lease_ms);
+        lease_set(lease, LEASE_HELD);
+}
+
+static void lease_say_holder(const Lease *lease, const DbSlot *slot) {
+        char text[METRICS_HOLDER_SIZE];
+
+        snprintf(text, sizeof(text), "%.*s:%d", (int)sizeof(text) - 16, slot->host, slot->pid);
+        metrics_set_holder(text);
+        if (lease_state(lease) == LEASE_DOUBTED)
+                log_error("lease_doubted slot=%d holder=%s epoch=%s fence=%llu hint=\"nothing is "
+                          "taken in until it is clear whether that gateway is alive\"",
+                          lease->options.slot,
+                          text,
+                          slot->epoch,
+                          (unsigned long long)slot->fence);
+        else
+                log_warning("lease_waiting slot=%d holder=%s epoch=%s fence=%llu lease_ms=%d "
+                            "hint=\"that gateway stores into this database; this one takes over "
+                            "when it ends. Gateways with work of their own need another "
+                            "cluster.slot\"",
+                            lease->options.slot,
+                            text,
+                            slot->epoch,
+                            (unsigned long long)slot->fence,
+                            slot->lease_ms);
+}
+
+static void lease_lose(Lease *lease) {
+        log_error("lease_lost slot=%d fence=%llu hint=\"another gateway stores now. This one ends; "
+                  "started again it waits for its turn, and then stores what its journal holds\"",
+                  lease->options.slot,
+                  (unsigned long long)lease->held_fence);
+        lease_set(lease, LEASE_LOST);
+}
+
+static void lease_watch(Lease *lease, const DbSlot *slot) {
+        LeaseWatch *watch = &lease->watch;
+        int64_t now_us = clock_mono_us();
+        bool is_same = watch->is_on && watch->fence == slot->fence && watch->beats == slot->beats;
+        bool is_gap = now_us - watch->seen_us > slot->lease_ms * INT64_C(500);
+
+        watch->is_alive = watch->is_alive || (watch->is_on && !is_same);
+        if (!is_same || is_gap)
+                watch->since_us = now_us;
+        watch->is_on = true;
+        watch->fence = slot->fence;
+        watch->beats = slot->beats;
+        watch->seen_us = now_us;
+}
+
+/* Somebody else's. Who has taken in does not believe at once that it is superseded: the row may be
+ * of a database that was put back. */
+static void lease_see(Lease *lease, const DbSlot *slot) {
+        bool was_in = lease_has_let_in(lease);
+        LeaseState state = was_in ? LEASE_DOUBTED : LEASE_WAITING;
+
+        atomic_store(&lease->confirmed_us, 0);
+        lease_watch(lease, slot);
+        if (lease_state(lease) != state || lease->said_fence != slot->fence) {
+                lease->said_fence = slot->fence;
+                lease_set(lease, state);
+                lease_say_holder(lease, slot);
+                lease_note(lease, true);
+        }
+        if (was_in && lease->watch.is_alive)
+                lease_lose(lease);
+}
+
+/* For as long as its lease, and two looks more: it may have been about to say something. */
+static bool lease_has_lapsed(const Lease *lease, int lease_ms) {
+        const LeaseWatch *watch = &lease->watch;
+
+        return watch->is_on && watch->seen_us - watch->since_us >
+                                       (lease_ms + 2 * lease_look_ms(lease_ms)) * INT64_C(1000);
+}
+
+static int lease_ask(Lease *lease, bool is_lapsed, DbSlot *ret_slot) {
+        LeaseState state = lease_state(lease);
+        const LeaseOptions *options = &lease->options;
+        bool is_in = lease_has_let_in(lease);
+
+        return db_slots_hold(lease->conn,
+                             &(DbSlotClaim){
+                                     .holder = { options->slot, lease->instance },
+                                     .epoch = options->epoch,
+                                     .place = lease->place,
+                                     .host = lease->host,
+                                     .client_id = is_in ? lease->client_id : options->client_id,
+                                     .pid = (int)getpid(),
+                                     .lease_ms = options->lease_ms,
+                                     .adopts = !options->is_client_fixed && !is_in &&
+                                               state != LEASE_LOST,
+                                     .held_fence = lease->held_fence,
+                                     .is_lapsed = is_lapsed,
+                                     .seen_fence = lease->watch.fence,
+                                     .seen_beats = lease->watch.beats,
+                             },
+                             ret_slot);
+}
+
+static int lease_beat_ms(const Lease *lease) {
+        int ms = lease->options.lease_ms / 3;
+
+        return ms < LEASE_BEAT_MAX_MS ? ms : LEASE_BEAT_MAX_MS;
+}
+
+static int lease_hold(Lease *lease, int *ret_wait_ms) {
+        int64_t asked_us = clock_mono_us();
+        DbSlot slot;
+        int r;
+
+        r = lease_ask(lease, false, &slot);
+        if (r == 0 && !slot.is_ours) {
+                lease_see(lease, &slot);
+                if (lease_state(lease) != LEASE_LOST && lease_has_lapsed(lease, slot.lease_ms)) {
+                        log_warning("lease_lapsed slot=%d host=%s pid=%d",
+                                    lease->options.slot,
+                                    slot.host,
+                                    slot.pid);
+                        asked_us = clock_mono_us();
+                        r = lease_ask(lease, true, &slot);
+                }
+        }
+        if (r != 0)
+                return r;
+        lease->pause_ms = LEASE_PAUSE_MIN_MS;
+        if (slot.is_ours)
+                lease_take(lease, &slot, asked_us);
+        *ret_wait_ms = slot.is_ours ? lease_beat_ms(lease) : lease_look_ms(slot.lease_ms);
+        return 0;
+}
+
+/* Asked at the start in vain. A journal of which something is stored was a holder's, and goes on as
+ * one, if it is not known better; a new one waits a moment for a database that starts as it does.
+ */
+static void lease_guess(Lease *lease) {
+        bool is_others = access(lease->note, F_OK) == 0;
+
+        if (!is_others && !lease->options.is_experienced &&
+            clock_mono_us() - lease->begun_us < lease->options.lease_ms * INT64_C(500))
+                return;
+        if (is_others)
+                log_warning("lease_waiting slot=%d hint=\"another gateway had it, and the database "
+                            "cannot be asked\"",
+                            lease->options.slot);
+        snprintf(lease->client_id, sizeof(lease->client_id), "%s", lease->options.client_id);
+        lease_set(lease, is_others ? LEASE_WAITING : LEASE_AWAY);
+}
+
+/* Whoever has it, nobody can take it now; but that nobody was seen meanwhile says nothing. */
+static int lease_fail(Lease *lease) {
+        int wait_ms = lease->pause_ms;
+
+        lease->watch = (LeaseWatch){ 0 };
+        if (lease_state(lease) == LEASE_UNKNOWN || lease_state(lease) == LEASE_NEW)
+                lease_guess(lease);
+        lease->pause_ms = wait_ms * 2 < LEASE_PAUSE_MAX_MS ? wait_ms * 2 : LEASE_PAUSE_MAX_MS;
+        return wait_ms;
+}
+
+/* How long to wait for the next one. */
+static int lease_turn(Lease *lease) {
+        int wait_ms = LEASE_PAUSE_MIN_MS;
+        int r = 0;
+
+        if (!db_conn_is_open(lease->conn))
+                r = db_conn_connect_wait(lease->conn, LEASE_CONNECT_MS);
+        atomic_store(&lease->asked_us, clock_mono_us());
+        if (r == 0)
+                r = lease_hold(lease, &wait_ms);
+        if (r == DB_E_SCHEMA) {
+                if (!lease_has_let_in(lease) && lease_state(lease) != LEASE_NEW)
+                        lease_set(lease, LEASE_NEW);
+        } else if (r != 0) {
+                db_conn_disconnect(lease->conn);
+                wait_ms = lease_fail(lease);
+        }
+        atomic_store(&lease->asked_us, clock_mono_us());
+        return wait_ms;
+}
+
+/* ---- the thread ---- */
+
+static bool lease_is_stopped(const Lease *lease, int timeout_ms) {
+        struct pollfd fd = { .fd = lease->stop_fd, .events = POLLIN };
+
+        return poll(&fd, 1, timeout_ms) > 0;
+}
+
+static void *lease_run(void *arg) {
+        Lease *lease = arg;
+        int wait_ms = 0;
+
+        watch_enter("lease");
+        while (lease_state(lease) != LEASE_LOST && !lease_is_stopped(lease, wait_ms)) {
+                watch_turn();
+                wait_ms = lease_turn(lease);
+                watch_rest();
+        }
+        watch_turn();
+        if (lease_state(lease) == LEASE_HELD &&
+            db_slots_release(lease->conn, &(DbHolder){ lease->options.slot, lease->instance }) == 0)
+                log_info("lease_released slot=%d", lease->options.slot);
+        watch_leave();
+        (void)eventfd_write(lease->ended_fd, 1);
+        return NULL;
+}
+
+/* ---- life ---- */
+
+/* A running kernel and a folder on it: whoever has the lock on that folder is the only one there.
+ * What cannot be told is a place of its own, and its lease is waited for. */
+static void lease_find_place(Lease *lease) {
+        FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+        char boot[LEASE_BOOT_SIZE] = "";
+        struct stat st;
+
+        if (file) {
+                boot[fread(boot, 1, sizeof(boot) - 1, file)] = '\0';
+                boot[strcspn(boot, "\n")] = '\0';
+                (void)fclose(file);
+        }
+        if (*boot && stat(lease->options.journal_dir, &st) == 0)
+                snprintf(lease->place,
+                         sizeof(lease->place),
+                         "%s/%llx/%llx",
+                         boot,
+                         (unsigned long long)st.st_dev,
+                         (unsigned long long)st.st_ino);
+        else
+                snprintf(lease->place, sizeof(lease->place), "%s", lease->instance);
+}
+
+static int lease_init(Lease *lease) {
+        int r;
+
+        lease->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        lease->abort_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        lease->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        lease->change_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (lease->stop_fd < 0 || lease->abort_fd < 0 || lease->ended_fd < 0 ||
+            lease->change_fd < 0)
+                return err_new(-errno);
+        r = secret_id(lease->instance);
+        if (r != 0)
+                return err_up(r);
+        if (gethostname(lease->host, sizeof(lease->host) - 1) < 0)
+                snprintf(lease->host, sizeof(lease->host), "unknown");
+        snprintf(lease->note, sizeof(lease->note), "%s/standby", lease->options.journal_dir);
+        lease_find_place(lease);
+        r = db_conn_new(&lease->conn,
+                        &(DbConnOptions){ .url = lease->options.database_url,
+                                          .name = "lease",
+                                          .connect_timeout_ms = LEASE_CONNECT_MS,
+                                          .statement_timeout_ms = LEASE_STATEMENT_MS });
+        if (r < 0)
+                return err_up(r);
+        db_conn_set_stop(lease->conn, lease->abort_fd);
+        return 0;
+}
+
+int lease_new(Lease **ret_lease, const LeaseOptions *options) {
+        CLEANUP(lease_free) Lease *lease = NULL;
+        int r;
+
+        lease = calloc(1, sizeof(*lease));
+        if (!lease)
+                return err_new(-ENOMEM);
+        lease->options = *options;
+        lease->pause_ms = LEASE_PAUSE_MIN_MS;
+        lease->begun_us = clock_mono_us();
+        lease->stop_fd = lease->abort_fd = lease->ended_fd = lease->change_fd = -1;
+        r = lease_init(lease);
+        if (r != 0)
+                return err_up(r);
+
+        r = pthread_create(&lease->thread, NULL, lease_run, lease);
+        if (r != 0)
+                return err_new(-r);
+        lease->has_thread = true;
+        *ret_lease = TAKE(&lease);
+        return 0;
+}
+
+void lease_stop(Lease *lease, int timeout_ms) {
+        struct pollfd fd = { .fd = lease->ended_fd, .events = POLLIN };
+
+        if (!lease->has_thread)
+                return;
+        (void)eventfd_write(lease->stop_fd, 1);
+        (void)poll(&fd, 1, timeout_ms);
+        (void)eventfd_write(lease->abort_fd, 1);
+        MUST(pthread_join(lease->thread, NULL));
+        lease->has_thread = false;
+}
+
+Lease *lease_free(Lease *lease) {
+        if (!lease)
+                return NULL;
+        if (lease->stop_fd >= 0 && lease->abort_fd >= 0 && lease->ended_fd >= 0)
+                lease_stop(lease, 0);
+        db_conn_free(lease->conn);
+        if (lease->stop_fd >= 0)
+                close(lease->stop_fd);
+        if (lease->abort_fd >= 0)
+                close(lease->abort_fd);
+        if (lease->ended_fd >= 0)
+                close(lease->ended_fd);
+        if (lease->change_fd >= 0)
+                close(lease->change_fd);
+        free(lease);
+        return NULL;
+}

@@ -1,0 +1,52 @@
+#pragma once
+
+/*
+ * Lease: may this gateway take in and store, or does another one?
+ *
+ * A thread with a database connection of its own holds the slot (db/slots.h): it says every third
+ * of the lease that we are alive, or watches whoever has it. Who gave no sign of life for as long
+ * as its lease, by our monotonic clock and while we could have seen one, has lost it; no clock of a
+ * machine counts. That the database is away changes nothing: nobody can take anything over then.
+ * What is known of others survives a start (`standby` in the folder of the journal).
+ *
+ * Main follows lease_fd() and lease_state(); the storing transaction itself is fenced by the
+ * database, whatever this thread knows. Nothing here can end a gateway that is alone.
+ */
+
+#include "gateway/base/base.h"
+
+typedef struct Lease Lease;
+typedef struct LeaseOptions LeaseOptions;
+
+typedef enum LeaseState {
+        LEASE_UNKNOWN, /* the database has not been asked yet */
+        LEASE_NEW,     /* it has no slots yet: it is to be migrated */
+        LEASE_AWAY,    /* it cannot be asked, and we know of nobody else: as if it were ours */
+        LEASE_HELD,
+        LEASE_WAITING, /* somebody else has it */
+        LEASE_DOUBTED, /* we have taken in, and somebody else has it: perhaps one that is gone */
+        LEASE_LOST,    /* and is alive. For good: only a new start waits for its turn */
+} LeaseState;
+
+struct LeaseOptions {
+        const char *database_url, *journal_dir, *epoch; /* borrowed, as is the next */
+        const char *client_id; /* of our session at the broker, if there is none to go on with */
+        bool is_client_fixed;  /* never goes on with another */
+        bool is_experienced;   /* the database has stored something of this journal */
+        int slot, lease_ms;
+};
+
+MUST_CHECK int lease_new(Lease **ret_lease, const LeaseOptions *options);
+void lease_stop(Lease *lease, int timeout_ms); /* lets go of it, if that can be said in time */
+Lease *lease_free(Lease *lease);
+
+LeaseState lease_state(const Lease *lease); /* any thread, as are all of these */
+bool lease_is_confirmed(const Lease *lease);
+/* Has it asked lately? If not, the process was stopped, and it is to be seen what became of it. */
+bool lease_is_awake(const Lease *lease);
+const char *lease_instance(const Lease *lease);
+const char *lease_client_id(const Lease *lease); /* once it is held, or the database is away */
+int lease_fd(const Lease *lease);                /* readable when the state has changed */
+void lease_hear(Lease *lease);                   /* no more readable */
+
+DEFINE_CLEANUP(Lease *, lease_free);
