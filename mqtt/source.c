@@ -65,6 +65,7 @@ struct MqttSource {
         MqttBackoff connecting, subscribing;
         bool was_connected;
         bool is_held;          /* disconnected for high water */
+        bool is_left;          /* to another client that has taken the session */
         bool knows_session;    /* the file has been read */
         unsigned n_unanswered; /* attempts to unsubscribe */
         int64_t connected_us;
@@ -246,10 +247,15 @@ static void mqtt_source_connect(MqttSource *source) {
                                                                 source->options));
 }
 
+static bool mqtt_source_is_ours(const MqttSource *source) {
+        return !source->sink.is_ours || source->sink.is_ours(source->sink.owner);
+}
+
 /*
  * Another client with our id makes the broker drop us; if it comes back as we do, the two take the
  * session from each other for ever. MQTT 5 says so; with 3.1.1 it shows in connections that never
- * last. Either way the longest pause is right, and people have to be told.
+ * last. From the second time on the longest pause is right, and people have to be told. Where it
+ * is not sure that the session is ours, it is left to the other one.
  */
 static void mqtt_source_lost(MqttSource *source) {
         bool was_short = clock_mono_us() - source->connected_us < MQTT_SOURCE_STABLE_US;
@@ -261,11 +267,18 @@ static void mqtt_source_lost(MqttSource *source) {
         source->n_short = was_short ? source->n_short + 1 : 0;
         if (!was_short)
                 source->connecting = (MqttBackoff){ 0 };
-        if (code == MQTT_SESSION_TAKEN_OVER)
+        if (code == MQTT_SESSION_TAKEN_OVER && was_short)
                 source->connecting.n_failures = MQTT_SOURCE_MAX_SHIFT;
         retry_ms = mqtt_backoff_fail(&source->connecting, source->options);
 
-        if (code == MQTT_SESSION_TAKEN_OVER)
+        source->is_left =
+                (code == MQTT_SESSION_TAKEN_OVER || source->n_short >= MQTT_SOURCE_FLAPS) &&
+                !mqtt_source_is_ours(source);
+        if (source->is_left)
+                log_error("mqtt_session_left client_id=%s hint=\"another gateway has taken it, "
+                          "and the database cannot be asked whose it is\"",
+                          source->options->client_id);
+        else if (code == MQTT_SESSION_TAKEN_OVER)
                 log_error("mqtt_session_taken_over client_id=%s retry_ms=%d "
                           "hint=\"another client uses this client id\"",
                           source->options->client_id,
@@ -280,6 +293,19 @@ static void mqtt_source_lost(MqttSource *source) {
                             (unsigned)code,
                             mqtt_session_error(source->session),
                             retry_ms);
+}
+
+/* True while another client has the session, and nobody says that it is ours. */
+static bool mqtt_source_leave(MqttSource *source) {
+        if (!source->is_left)
+                return false;
+        if (!mqtt_source_is_ours(source))
+                return true;
+        log_info("mqtt_session_reclaimed client_id=%s", source->options->client_id);
+        source->is_left = false;
+        source->connecting = (MqttBackoff){ 0 };
+        source->n_short = 0;
+        return false;
 }
 
 /* True while the broker is to keep what comes. */
@@ -417,7 +443,7 @@ static void mqtt_source_turn(MqttSource *source) {
                 mqtt_source_set_ready(source, false); /* it may have gone while we became ready */
                 mqtt_source_lost(source);
         }
-        if (mqtt_source_hold(source)) {
+        if (mqtt_source_leave(source) || mqtt_source_hold(source)) {
                 mqtt_session_wait(source->session, tick_ms);
                 return;
         }

@@ -53,6 +53,11 @@ struct MqttSink {
         void (*session_resumed)(void *arg, unsigned n_in_flight);
         void (*session_lost)(void *arg); /* connected, and the broker has no session of ours */
         bool (*is_high)(void *arg);
+
+        /* Is the session surely ours, of all who might go by its name? If it is not, and another
+         * client takes it, it is left to that one until it is. NULL: always. */
+        const void *owner;
+        bool (*is_ours)(const void *owner);
 };
 
 enum {
