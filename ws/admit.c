@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "gateway/base/err.h"
+#include "gateway/base/metrics.h"
 #include "ws/dialect.h"
 
 #define WS_ADMIT_BODY_MAX 65536
@@ -159,6 +160,11 @@ static bool ws_admit_identify(WsCall *call, const WsEndpoint *endpoint) {
 
         if (endpoint->access == WS_ENDPOINT_PUBLIC)
                 return true;
+        if (metric_get(METRIC_LEASE_WAITING) != 0) {
+                ws_response_retry_after(call->response, 1);
+                ws_response_problem(call->response, 503, "standby", "Another gateway serves.");
+                return false;
+        }
         if (!registry_is_loaded(call->access->registry)) { /* or a good token would be refused */
                 ws_response_retry_after(call->response, 1);
                 ws_response_problem(call->response, 503, "starting", "Still loading.");

@@ -9,17 +9,25 @@ struct WsReason {
         const char *name;
 };
 
+/* Whoever waits for its turn lacks everything else for that reason alone. */
+static bool ws_health_stands_by(void) {
+        return metric_get(METRIC_LEASE_WAITING) != 0;
+}
+
 /* What is wrong, as a JSON array; the number of things. Metrics are the one view of the whole
  * process that a loop has. */
-static size_t ws_health_reasons(const WsCall *call, Buf *buf) {
+static size_t ws_health_reasons(const WsCall *call, const char *holder, Buf *buf) {
+        bool is_in = !ws_health_stands_by();
         const WsReason reasons[] = {
-                { metric_get(METRIC_DB_CONNECTED) == 0, "database_away" },
-                { metric_get(METRIC_MQTT_CONNECTED) == 0 && !call->options->no_broker,
+                { !is_in, "standby" },
+                { is_in && *holder, "superseded" },
+                { is_in && metric_get(METRIC_DB_CONNECTED) == 0, "database_away" },
+                { is_in && metric_get(METRIC_MQTT_CONNECTED) == 0 && !call->options->no_broker,
                   "broker_away" },
                 { metric_get(METRIC_JOURNAL_FULL) != 0, "journal_full" },
                 { metric_get(METRIC_JOURNAL_FAILED) != 0, "journal_failed" },
                 { metric_get(METRIC_BOOKS_DRIFT) != 0, "accounting_drift" },
-                { !registry_is_loaded(call->access->registry), "registry_not_loaded" },
+                { is_in && !registry_is_loaded(call->access->registry), "registry_not_loaded" },
         };
         size_t n = 0;
 
@@ -74,9 +82,14 @@ static int64_t ws_health_connections(void) {
 
 static int ws_health_answer(WsCall *call, const char *good, const char *bad, bool is_health) {
         CLEANUP_BUF Buf reasons = { 0 };
-        size_t n_reasons = ws_health_reasons(call, &reasons);
         Buf *body = ws_response_json(call->response);
+        char holder[METRICS_HOLDER_SIZE];
+        size_t n_reasons;
 
+        metrics_get_holder(holder);
+        n_reasons = ws_health_reasons(call, holder, &reasons);
+        if (ws_health_stands_by())
+                bad = "standby";
         if (n_reasons > 0)
                 call->response->status = 503;
         ws_response_header(call->response, "Cache-Control", "no-store");
@@ -93,6 +106,10 @@ static int ws_health_answer(WsCall *call, const char *good, const char *bad, boo
                 buf_append_string(body, ",\"reasons\":");
                 buf_append_text(body, buf_text(&reasons));
                 ws_health_cause(body);
+        }
+        if (*holder) {
+                buf_append_string(body, ",\"holder\":");
+                buf_json_string(body, text_of(holder));
         }
         ws_health_notes(body);
         buf_append_string(body, "}");

@@ -28,7 +28,7 @@ static int ws_ingest_journal(WsCall *call, const WsDetections *detections) {
                 ws_response_problem(call->response,
                                     503,
                                     "journal_full",
-                                    "There is no room at the moment; nothing was saved.");
+                                    "It cannot be kept at the moment; nothing was saved.");
                 return 0;
         }
         buf_printf(ws_response_json(call->response),

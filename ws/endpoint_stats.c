@@ -140,6 +140,20 @@ static void ws_stats_add_accounting(Buf *buf) {
         buf_append_string(buf, "}}");
 }
 
+static void ws_stats_add_lease(Buf *buf) {
+        char holder[METRICS_HOLDER_SIZE];
+
+        metrics_get_holder(holder);
+        buf_printf(buf,
+                   ",\"lease\":{\"held\":%s,\"holder\":",
+                   metric_get(METRIC_LEASE_HELD) != 0 ? "true" : "false");
+        if (*holder)
+                buf_json_string(buf, text_of(holder));
+        else
+                buf_append_string(buf, "null");
+        buf_append_char(buf, '}');
+}
+
 static void ws_stats_add_rates(Buf *buf, const WsRates *rates) {
         buf_printf(buf,
                    ",\"rates\":{\"received_per_second\":%.1f,\"committed_per_second\":%.1f,"
@@ -362,6 +376,7 @@ int ws_endpoint_stats(WsCall *call) {
 
         r = ws_stats_add_users(call, body);
         ws_stats_add_accounting(body);
+        ws_stats_add_lease(body);
         ws_stats_add_rates(body, call->rates);
         ws_stats_add_reasons(body);
         ws_stats_add_system(body);

@@ -133,6 +133,10 @@ static WsRefusal ws_gate_check_load(WsGate *gate) {
                 return (WsRefusal){
                         503, "draining", "shutting down", 2, METRIC_WS_REFUSED_CAPACITY
                 };
+        if (metric_get(METRIC_LEASE_WAITING) != 0)
+                return (WsRefusal){
+                        503, "standby", "another gateway serves", 1, METRIC_WS_REFUSED_CAPACITY
+                };
         if (!ws_hub_is_loaded(gate->hub))
                 return (WsRefusal){
                         503, "starting", "still loading", 1, METRIC_WS_REFUSED_CAPACITY
