@@ -26,7 +26,8 @@ typedef enum DatabaseState {
 struct Database {
         DbConn *conn;
         DbStore *store;
-        bool migrate; /* still to be done */
+        const DbHolder *holder; /* borrowed */
+        bool migrate;           /* still to be done */
         DatabaseState state;
         bool is_sound;                   /* nothing has failed since a batch was stored */
         char cause[DATABASE_CAUSE_SIZE]; /* of the outage, as it was logged; "" = none */
@@ -37,7 +38,11 @@ struct Database {
         int pause_ms;
 };
 
-int database_new(Database **ret_database, const char *url, const char *epoch, bool migrate) {
+int database_new(Database **ret_database,
+                 const char *url,
+                 const char *epoch,
+                 const DbHolder *holder,
+                 bool migrate) {
         CLEANUP(database_free) Database *database = NULL;
         DbConnOptions options = {
                 .url = url,
@@ -50,6 +55,7 @@ int database_new(Database **ret_database, const char *url, const char *epoch, bo
         database = calloc(1, sizeof(*database));
         if (!database)
                 return err_new(-ENOMEM);
+        database->holder = holder;
         database->migrate = migrate;
         database->pause_ms = DATABASE_PAUSE_MIN_MS;
         r = db_conn_new(&database->conn, &options);
@@ -118,11 +124,11 @@ static int database_open(Database *database, uint64_t *ret_position) {
 
         r = database_check_schema(database);
         if (r == 0)
-                r = db_store_open(database->store, NULL, ret_position);
+                r = db_store_open(database->store, database->holder, ret_position);
         return r == 0 ? DATABASE_E_OPENED : r;
 }
 
-int database_connect(Database *database, uint64_t *ret_position) {
+int database_connect(Database *database, bool may_open, uint64_t *ret_position) {
         int64_t now_us = clock_mono_us();
         int r;
 
@@ -146,7 +152,9 @@ int database_connect(Database *database, uint64_t *ret_position) {
                 return now_us - database->since_us < DATABASE_CONNECT_MS * INT64_C(1000)
                                ? 0
                                : DB_E_OFFLINE;
-        return r == 0 ? database_open(database, ret_position) : r;
+        if (r != 0)
+                return r;
+        return may_open ? database_open(database, ret_position) : 0;
 }
 
 void database_set_ready(Database *database) {
@@ -197,6 +205,14 @@ void database_lose(Database *database) {
         database_report(database, "database_away");
         db_conn_disconnect(database->conn);
         database_pause(database, DATABASE_AWAY);
+}
+
+void database_rest(Database *database, int pause_ms) {
+        db_conn_disconnect(database->conn);
+        database->is_sound = false;
+        database->state = DATABASE_AWAY;
+        database->retry_at_us = clock_mono_us() + pause_ms * INT64_C(1000);
+        metric_set(METRIC_DB_CONNECTED, 0);
 }
 
 /* Some refusals are the session's, not the server's: now and then a new one is tried. */

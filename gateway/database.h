@@ -27,18 +27,20 @@ enum {
 MUST_CHECK int database_new(Database **ret_database,
                             const char *url,
                             const char *epoch,
+                            const DbHolder *holder, /* borrowed; as whom we store */
                             bool migrate);
 Database *database_free(Database *database);
 
 DbConn *database_conn(Database *database);
 DbStore *database_store(Database *database);
 
-/* 0: nothing new; DATABASE_E_OPENED, DATABASE_E_AGAIN; DB_E_OFFLINE, DB_E_REJECTED, DB_E_SCHEMA as
- * db/ answers. */
-MUST_CHECK int database_connect(Database *database, uint64_t *ret_position);
+/* 0: nothing new; DATABASE_E_OPENED, DATABASE_E_AGAIN; DB_E_OFFLINE, DB_E_REJECTED, DB_E_SCHEMA,
+ * DB_E_STANDBY as db/ answers. Not @may_open: connects, and goes no further. */
+MUST_CHECK int database_connect(Database *database, bool may_open, uint64_t *ret_position);
 void database_set_ready(Database *database);
-void database_prove(Database *database);  /* a batch was stored, or there is none to be stored */
-void database_lose(Database *database);   /* disconnects; the next attempt is after a pause */
+void database_prove(Database *database); /* a batch was stored, or there is none to be stored */
+void database_lose(Database *database);  /* disconnects; the next attempt is after a pause */
+void database_rest(Database *database, int pause_ms); /* disconnects: it is not for us to store */
 void database_refuse(Database *database); /* what was sent; the connection stays for a while */
 
 bool database_is_ready(const Database *database);

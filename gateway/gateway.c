@@ -1,6 +1,5 @@
 #include "gateway/gateway.h"
 
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,16 +17,15 @@
 #include "gateway/base/queue.h"
 #include "gateway/base/watch.h"
 #include "gateway/batch.h"
-#include "gateway/commander.h"
 #include "gateway/decode.h"
+#include "gateway/doors.h"
 #include "gateway/history_pool.h"
 #include "gateway/inlet.h"
 #include "gateway/json.h"
-#include "gateway/maintenance.h"
+#include "gateway/lease.h"
 #include "gateway/notify.h"
 #include "gateway/processor.h"
 #include "gateway/query_thread.h"
-#include "gateway/session_name.h"
 
 #define GATEWAY_TICK_US        1000000 /* self-check; the watchdog asks for no more */
 #define GATEWAY_DRAIN_MIN_MS   200     /* for the sockets, when the journal took all the grace */
@@ -39,9 +37,7 @@ struct Gateway {
         Config *config;             /* borrowed: as we started */
         Config *reloaded;           /* owned; NULL until SIGHUP brought another */
         const ConfigSource *source; /* borrowed */
-        char client_id[SESSION_NAME_SIZE];
-        char mqtt_state[PATH_MAX]; /* in the folder of the journal */
-        int signals;               /* signalfd */
+        int signals;                /* signalfd */
 
         Journal *journal;
         Inlet *inlet;
@@ -51,9 +47,8 @@ struct Gateway {
         HistoryPool *history_pool;
         QueryThread *query_thread;
         Processor *processor;
-        Maintenance *maintenance;
-        MqttSource *mqtt; /* NULL: mqtt.url is not set */
-        Commander *commander;
+        Doors *doors;
+        Lease *lease;
 
         int64_t in, out; /* of the accounting, one tick ago */
         int64_t drift;   /* of what came in, when it was last at rest */
@@ -170,6 +165,7 @@ static int gateway_start_database(Gateway *gateway) {
         const Config *config = gateway->config;
         const ProcessorOptions options = {
                 .database_url = config->database_url,
+                .holder = { config->cluster_slot, lease_instance(gateway->lease) },
                 .max_batch = (size_t)config->database_max_batch,
                 .max_delay_ms = config->database_max_delay_ms,
                 .stall_ms = config->database_stall_ms,
@@ -185,14 +181,8 @@ static int gateway_start_database(Gateway *gateway) {
                 .capacity = (size_t)config->query_capacity,
                 .n_share = (size_t)config->query_share,
         };
-        DbRetention retention[CONFIG_N_RETENTION];
         int r;
 
-        for (size_t i = 0; i < config->n_retention; ++i)
-                retention[i] = (DbRetention){
-                        .table = config->retention[i].table,
-                        .days = config->retention[i].days,
-                };
         r = history_pool_new(&gateway->history_pool,
                              &(HistoryPoolOptions){
                                      .database_url = config->database_url,
@@ -215,86 +205,33 @@ static int gateway_start_database(Gateway *gateway) {
                                   gateway->journal,
                                   config->routes,
                                   gateway->outbox);
-        if (r == 0)
-                r = maintenance_new(&gateway->maintenance,
-                                    &(MaintenanceOptions){ .database_url = config->database_url,
-                                                           .days_ahead =
-                                                                   config->partitions_ahead_days,
-                                                           .hold_ms = config->retention_hold_ms,
-                                                           .retention = retention,
-                                                           .n_retention = config->n_retention });
         return r == 0 ? 0 : err_up(r);
 }
 
-static int gateway_set_filters(Gateway *gateway, const Routes *routes) {
-        const char **filters;
-        size_t n = routes_length(routes);
+static int gateway_make_doors(Gateway *gateway) {
         int r;
 
-        filters = calloc(n ? n : 1, sizeof(*filters));
-        if (!filters)
-                return err_new(-ENOMEM);
-        for (size_t i = 0; i < n; ++i)
-                filters[i] = topic_template_filter(routes_get(routes, i)->topic);
-        r = mqtt_source_set_filters(gateway->mqtt, filters, n);
-        free(filters);
+        r = doors_new(&gateway->doors,
+                      &(DoorsOptions){ .config = gateway->config,
+                                       .epoch = journal_epoch(gateway->journal),
+                                       .inlet = gateway->inlet,
+                                       .outbox = gateway->outbox });
         return r == 0 ? 0 : err_up(r);
 }
 
-static int gateway_start_mqtt(Gateway *gateway) {
-        MqttOptions *options = &gateway->config->mqtt;
-        const MqttSink sink = {
-                .arg = gateway->inlet,
-                .inbound = inlet_take,
-                .session_resumed = inlet_session_resumed,
-                .session_lost = inlet_session_lost,
-                .is_high = inlet_is_high,
-        };
+static int gateway_start_lease(Gateway *gateway) {
+        const Config *config = gateway->config;
         int r;
 
-        if (!gateway->config->mqtt_enabled) {
-                log_warning("mqtt_off hint=\"mqtt.url is not set\"");
-                return 0;
-        }
-        if (!options->client_id) {
-                session_name(gateway->config->journal.dir,
-                             journal_epoch(gateway->journal),
-                             gateway->client_id);
-                options->client_id = gateway->client_id;
-        }
-        snprintf(gateway->mqtt_state,
-                 sizeof(gateway->mqtt_state),
-                 "%s/subscriptions",
-                 gateway->config->journal.dir);
-        options->state_file = gateway->mqtt_state;
-        r = mqtt_source_new(&gateway->mqtt, options, &sink);
-        if (r > 0) {
-                log_error("mqtt_unusable hint=\"see the keys of [mqtt]\"");
-                return GATEWAY_E_START;
-        }
-        if (r == 0)
-                r = gateway_set_filters(gateway, gateway->config->routes);
-        if (r == 0)
-                r = mqtt_source_start(gateway->mqtt);
-        return r == 0 ? 0 : err_up(r);
-}
-
-static int gateway_start_commander(Gateway *gateway) {
-        CommanderOptions *options = &gateway->config->commander;
-        int r;
-
-        options->database_url = gateway->config->database_url;
-        options->epoch = journal_epoch(gateway->journal);
-        options->mqtt = gateway->config->mqtt_enabled ? &gateway->config->mqtt : NULL;
-        r = commander_new(&gateway->commander,
-                          options,
-                          inlet_take,
-                          gateway->inlet,
-                          gateway->outbox);
-        if (r > 0) {
-                log_error("commands_unusable hint=\"see the keys of [commands] and [mqtt]\"");
-                return GATEWAY_E_START;
-        }
+        r = lease_new(&gateway->lease,
+                      &(LeaseOptions){ .database_url = config->database_url,
+                                       .journal_dir = config->journal.dir,
+                                       .epoch = journal_epoch(gateway->journal),
+                                       .client_id = doors_client_id(gateway->doors),
+                                       .is_client_fixed = config->mqtt.client_id != NULL,
+                                       .is_experienced = journal_noted_seq(gateway->journal) > 0,
+                                       .slot = config->cluster_slot,
+                                       .lease_ms = config->cluster_lease_ms });
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -319,11 +256,11 @@ int gateway_new(Gateway **ret_gateway, Config *config, const ConfigSource *sourc
         if (r == 0)
                 r = gateway_start_ws(gateway);
         if (r == 0)
+                r = gateway_make_doors(gateway);
+        if (r == 0)
+                r = gateway_start_lease(gateway);
+        if (r == 0)
                 r = gateway_start_database(gateway);
-        if (r == 0)
-                r = gateway_start_mqtt(gateway);
-        if (r == 0)
-                r = gateway_start_commander(gateway);
         if (r != 0)
                 return r; /* GATEWAY_E_START is for the caller as well */
 
@@ -340,10 +277,9 @@ Gateway *gateway_free(Gateway *gateway) {
         if (!gateway)
                 return NULL;
 
-        commander_free(gateway->commander);
-        mqtt_source_free(gateway->mqtt);
-        maintenance_free(gateway->maintenance);
+        doors_free(gateway->doors);
         processor_free(gateway->processor);
+        lease_free(gateway->lease);
         query_thread_free(gateway->query_thread);
         history_pool_free(gateway->history_pool);
         ws_server_free(gateway->ws);
@@ -409,7 +345,7 @@ static int gateway_apply(Gateway *gateway, Config *config) {
                 return err_up(r);
 
         processor_set_routes(gateway->processor, config->routes);
-        return gateway->mqtt ? gateway_set_filters(gateway, config->routes) : 0;
+        return doors_set_routes(gateway->doors, config->routes);
 }
 
 static int gateway_reload(Gateway *gateway) {
@@ -499,6 +435,8 @@ static int gateway_result(const Gateway *gateway) {
                 r = ws_server_result(gateway->ws);
         if (r == 0 && journal_has_failed(gateway->journal))
                 r = -EIO; /* only a new start reads what is there */
+        if (r == 0 && lease_state(gateway->lease) == LEASE_LOST)
+                r = -EBUSY; /* only a new start waits for its turn */
         return r != 0 ? r : inlet_result(gateway->inlet);
 }
 
@@ -533,6 +471,38 @@ static int gateway_take_signals(Gateway *gateway, bool *ret_stop) {
         return r == 0 ? 0 : err_up(r);
 }
 
+/* It takes in while the slot is ours, or while there is nobody to ask; it stores what the database
+ * lets it. */
+static int gateway_follow_lease(Gateway *gateway) {
+        int r = 0;
+
+        lease_hear(gateway->lease);
+        switch (lease_state(gateway->lease)) {
+        case LEASE_UNKNOWN:
+                break;
+        case LEASE_NEW:
+                processor_set_standing(gateway->processor, PROCESSOR_STORES);
+                break;
+        case LEASE_AWAY:
+                processor_set_standing(gateway->processor, PROCESSOR_LOOKS);
+                r = doors_open(gateway->doors, gateway->lease);
+                break;
+        case LEASE_HELD:
+                processor_set_standing(gateway->processor, PROCESSOR_STORES);
+                r = doors_open(gateway->doors, gateway->lease);
+                break;
+        case LEASE_WAITING:
+        case LEASE_DOUBTED:
+        case LEASE_LOST:
+                doors_shut(gateway->doors);
+                processor_set_standing(gateway->processor, PROCESSOR_WAITS);
+                break;
+        }
+        if (r > 0)
+                return err_new(-EINVAL); /* as configured */
+        return r == 0 ? 0 : err_up(r);
+}
+
 static int64_t gateway_tick_us(void) {
         int64_t watchdog_us = notify_watchdog_us();
 
@@ -541,7 +511,8 @@ static int64_t gateway_tick_us(void) {
 }
 
 static int gateway_loop(Gateway *gateway) {
-        struct pollfd fd = { .fd = gateway->signals, .events = POLLIN };
+        struct pollfd fds[] = { { .fd = gateway->signals, .events = POLLIN },
+                                { .fd = lease_fd(gateway->lease), .events = POLLIN } };
         int64_t tick_us = gateway_tick_us();
         int64_t next_us = clock_mono_us();
         bool stop = false;
@@ -554,8 +525,10 @@ static int gateway_loop(Gateway *gateway) {
                         gateway_tick(gateway);
                         next_us = now_us + tick_us;
                 }
-                (void)poll(&fd, 1, (int)((next_us - now_us) / 1000) + 1);
+                (void)poll(fds, N_ELEMENTS(fds), (int)((next_us - now_us) / 1000) + 1);
                 r = gateway_take_signals(gateway, &stop);
+                if (r == 0 && !stop)
+                        r = gateway_follow_lease(gateway);
                 if (r == 0)
                         r = gateway_result(gateway);
         }
@@ -598,7 +571,8 @@ static int gateway_left_ms(int64_t deadline_us) {
                                                               : GATEWAY_DRAIN_MIN_MS;
 }
 
-/* The source, then the journal into the database, then the sockets: all within the grace. */
+/* The source, then the journal into the database, then whoever waits for its turn, then the
+ * sockets: all within the grace. */
 static void gateway_stop(Gateway *gateway) {
         int grace_ms = gateway_config(gateway)->shutdown_grace_ms;
         int64_t deadline_us = clock_mono_us() + grace_ms * INT64_C(1000);
@@ -606,12 +580,10 @@ static void gateway_stop(Gateway *gateway) {
         log_info("stopping grace_ms=%d", grace_ms);
         notify_stopping();
         gateway_arm_second_signal();
-        if (gateway->mqtt)
-                mqtt_source_stop(gateway->mqtt);
-        commander_stop(gateway->commander, gateway_left_ms(deadline_us) / 2);
-        gateway->commander = commander_free(gateway->commander);
+        doors_stop(gateway->doors, gateway_left_ms(deadline_us) / 2);
         processor_stop(gateway->processor, gateway_left_ms(deadline_us));
         (void)queue_wait_closed(gateway->outbox, gateway_left_ms(deadline_us));
+        lease_stop(gateway->lease, gateway_left_ms(deadline_us));
         ws_server_drain(gateway->ws, gateway_left_ms(deadline_us));
         log_info("stopped in_journal=%lld", (long long)metric_get(METRIC_IN_JOURNAL));
 }

@@ -7,12 +7,14 @@
 #include "gateway/base/metrics.h"
 #include "gateway/base/record.h"
 #include "gateway/journal.h"
+#include "gateway/lease.h"
 
 #define INLET_SEGMENT_PART 2 /* a cut payload has this part of a segment */
 
 struct Inlet {
         Journal *journal; /* borrowed */
         size_t cut_bytes;
+        _Atomic(const Lease *) lease; /* borrowed; NULL: shut */
         _Atomic int result;
 };
 
@@ -57,8 +59,14 @@ static int inlet_append(Inlet *inlet, const Inbound *inbound) {
 
 int inlet_take(void *arg, const Inbound *inbound) {
         Inlet *inlet = arg;
+        const Lease *lease = atomic_load_explicit(&inlet->lease, memory_order_acquire);
         int r;
 
+        if (!lease || !lease_is_awake(lease)) {
+                if (inbound->door == DOOR_HTTP)
+                        metric_add(METRIC_REFUSED_STANDBY, 1);
+                return INBOUND_E_FULL;
+        }
         r = inlet_append(inlet, inbound);
         switch (r) {
         case 0:
@@ -77,6 +85,14 @@ int inlet_take(void *arg, const Inbound *inbound) {
                 atomic_store(&inlet->result, r);
                 return err_up(r);
         }
+}
+
+void inlet_open(Inlet *inlet, const Lease *lease) {
+        atomic_store(&inlet->lease, lease);
+}
+
+void inlet_shut(Inlet *inlet) {
+        atomic_store(&inlet->lease, NULL);
 }
 
 void inlet_session_resumed(void *arg, unsigned n_in_flight) {

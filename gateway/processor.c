@@ -30,6 +30,7 @@
 #include "gateway/route.h"
 
 #define PROCESSOR_IDLE_MS       1000              /* the longest sleep */
+#define PROCESSOR_STANDBY_MS    100               /* until it is clear whose the slot is */
 #define PROCESSOR_LIVE_BATCH    256               /* shown in one turn while the database lags */
 #define PROCESSOR_FORMER_US     INT64_C(60000000) /* until a filter is taken back, generously */
 #define PROCESSOR_RESTORE_BLOCK ((size_t)64 * 1024)
@@ -43,6 +44,7 @@ struct Processor {
         int wake_fd;                /* eventfd: stop, new routes */
         _Atomic int64_t stop_at_us; /* monotonic; 0 = not stopping */
         _Atomic(Routes *) new_routes;
+        _Atomic int standing; /* ProcessorStanding */
         _Atomic int result;
 
         /* All below belongs to the thread. */
@@ -152,6 +154,10 @@ static int processor_settle(Processor *processor, int r) {
                 return 0;
         case DB_E_REFUSED:
                 database_refuse(processor->database);
+                processor->is_stalled = false;
+                return 0;
+        case DB_E_STANDBY: /* the lease will know soon */
+                database_rest(processor->database, PROCESSOR_STANDBY_MS);
                 processor->is_stalled = false;
                 return 0;
         case DB_E_FENCED:
@@ -472,10 +478,16 @@ static int processor_open(Processor *processor, uint64_t position) {
 }
 
 static int processor_connect(Processor *processor) {
+        int standing = atomic_load(&processor->standing);
         uint64_t position;
         int r;
 
-        r = database_connect(processor->database, &position);
+        if (standing == PROCESSOR_WAITS) {
+                database_rest(processor->database, 0);
+                processor->is_stalled = false;
+                return 0;
+        }
+        r = database_connect(processor->database, standing == PROCESSOR_STORES, &position);
         if (r == DATABASE_E_OPENED)
                 r = processor_open(processor, position);
         else if (r == DATABASE_E_AGAIN && !lane_is_idle(processor->lane))
@@ -696,7 +708,8 @@ static void processor_report(Processor *processor) {
 static bool processor_is_done(const Processor *processor) {
         if (processor->stop_at_us == 0)
                 return false;
-        if (clock_mono_us() >= processor->stop_at_us)
+        if (clock_mono_us() >= processor->stop_at_us ||
+            atomic_load(&processor->standing) == PROCESSOR_WAITS)
                 return true;
         return processor->was_ready && lane_is_idle(processor->lane) &&
                lane_stored_seq(processor->lane) >= journal_last_seq(processor->journal);
@@ -717,7 +730,9 @@ static int processor_timeout_ms(const Processor *processor) {
         int64_t wait_us = PROCESSOR_IDLE_MS * INT64_C(1000);
         int64_t until_us = 0;
 
-        if (database_pause_us(processor->database) >= 0)
+        if (atomic_load(&processor->standing) == PROCESSOR_WAITS)
+                until_us = wait_us;
+        else if (database_pause_us(processor->database) >= 0)
                 until_us = database_pause_us(processor->database);
         else if (!lane_is_idle(processor->lane) && !processor->is_stalled)
                 until_us =
@@ -825,6 +840,7 @@ static int processor_init(Processor *processor) {
                 r = database_new(&processor->database,
                                  processor->options.database_url,
                                  journal_epoch(processor->journal),
+                                 &processor->options.holder,
                                  processor->options.migrate);
         if (r == 0)
                 r = books_new(&processor->books,
@@ -879,6 +895,11 @@ void processor_stop(Processor *processor, int grace_ms) {
 
         atomic_store(&processor->stop_at_us, at_us > 0 ? at_us : 1);
         processor_wake(processor);
+}
+
+void processor_set_standing(Processor *processor, ProcessorStanding standing) {
+        if (atomic_exchange(&processor->standing, (int)standing) != (int)standing)
+                processor_wake(processor);
 }
 
 void processor_set_routes(Processor *processor, Routes *routes) {

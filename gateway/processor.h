@@ -10,6 +10,7 @@
  * catches up later without showing anything twice.
  */
 
+#include "db/slots.h"
 #include "gateway/base/base.h"
 
 typedef struct Journal Journal;
@@ -18,8 +19,16 @@ typedef struct ProcessorOptions ProcessorOptions;
 typedef struct Queue Queue;
 typedef struct Routes Routes;
 
+/* What main says of us, by what it knows of others. */
+typedef enum ProcessorStanding {
+        PROCESSOR_WAITS,  /* another gateway stores; so it begins */
+        PROCESSOR_LOOKS,  /* nobody knows: it connects, and does nothing */
+        PROCESSOR_STORES, /* it is for us to store, as far as the database agrees */
+} ProcessorStanding;
+
 struct ProcessorOptions {
         const char *database_url;
+        DbHolder holder;    /* as whom it stores */
         size_t max_batch;   /* messages in one transaction */
         int max_delay_ms;   /* how long a small batch may wait for more; 0 = never */
         int stall_ms;       /* a commit that takes longer makes live go ahead of it */
@@ -36,8 +45,9 @@ MUST_CHECK int processor_new(Processor **ret_processor,
                              Queue *outbox);
 /* Stores what the journal holds, for at most @grace_ms, closes the outbox, joins. */
 Processor *processor_free(Processor *processor);
-void processor_stop(Processor *processor, int grace_ms);         /* any thread: begin to stop */
-void processor_set_routes(Processor *processor, Routes *routes); /* any thread */
+void processor_stop(Processor *processor, int grace_ms); /* any thread: begin to stop */
+void processor_set_standing(Processor *processor, ProcessorStanding standing); /* any thread */
+void processor_set_routes(Processor *processor, Routes *routes);               /* any thread */
 int processor_result(
         const Processor *processor); /* a fault (< 0) once the thread has ended with one */
 

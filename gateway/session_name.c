@@ -76,3 +76,11 @@ void session_name(const char *journal_dir,
         if (!is_beside || (is_inside && strcmp(other, ret_name) != 0))
                 session_name_write(beside, ret_name);
 }
+
+void session_name_change(const char *journal_dir, const char *name) {
+        char inside[PATH_MAX], beside[PATH_MAX];
+
+        session_name_paths(journal_dir, inside, beside);
+        session_name_write(inside, name);
+        session_name_write(beside, name);
+}

@@ -15,3 +15,6 @@
 void session_name(const char *journal_dir,
                   const char *epoch,
                   char ret_name[static SESSION_NAME_SIZE]);
+
+/* The session goes on under another name, which is noted in its place. */
+void session_name_change(const char *journal_dir, const char *name);

@@ -1,0 +1,187 @@
+#include "gateway/doors.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "gateway/base/err.h"
+#include "gateway/base/log.h"
+#include "gateway/commander.h"
+#include "gateway/inlet.h"
+#include "gateway/lease.h"
+#include "gateway/maintenance.h"
+#include "gateway/session_name.h"
+
+struct Doors {
+        DoorsOptions options;
+        char client_id[SESSION_NAME_SIZE];
+        char mqtt_state[PATH_MAX]; /* in the folder of the journal */
+        MqttSource *mqtt;          /* NULL: not open yet, or mqtt.url is not set */
+        Commander *commander;
+        Maintenance *maintenance;
+        bool is_open;
+};
+
+int doors_new(Doors **ret_doors, const DoorsOptions *options) {
+        Doors *doors;
+
+        doors = calloc(1, sizeof(*doors));
+        if (!doors)
+                return err_new(-ENOMEM);
+        doors->options = *options;
+        if (options->config->mqtt.client_id)
+                snprintf(doors->client_id,
+                         sizeof(doors->client_id),
+                         "%s",
+                         options->config->mqtt.client_id);
+        else
+                session_name(options->config->journal.dir, options->epoch, doors->client_id);
+        *ret_doors = doors;
+        return 0;
+}
+
+const char *doors_client_id(const Doors *doors) {
+        return doors->client_id;
+}
+
+static int doors_set_filters(Doors *doors, const Routes *routes) {
+        const char **filters;
+        size_t n = routes_length(routes);
+        int r;
+
+        filters = calloc(n ? n : 1, sizeof(*filters));
+        if (!filters)
+                return err_new(-ENOMEM);
+        for (size_t i = 0; i < n; ++i)
+                filters[i] = topic_template_filter(routes_get(routes, i)->topic);
+        r = mqtt_source_set_filters(doors->mqtt, filters, n);
+        free(filters);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static bool doors_is_ours(const void *lease) {
+        return lease_is_confirmed(lease);
+}
+
+static int doors_open_mqtt(Doors *doors, const Lease *lease) {
+        const char *client_id = lease_client_id(lease);
+        Config *config = doors->options.config;
+        MqttOptions *options = &config->mqtt;
+        const MqttSink sink = {
+                .arg = doors->options.inlet,
+                .inbound = inlet_take,
+                .session_resumed = inlet_session_resumed,
+                .session_lost = inlet_session_lost,
+                .is_high = inlet_is_high,
+                .owner = lease,
+                .is_ours = doors_is_ours,
+        };
+        int r;
+
+        if (!config->mqtt_enabled) {
+                log_warning("mqtt_off hint=\"mqtt.url is not set\"");
+                return 0;
+        }
+        if (!options->client_id) {
+                if (strcmp(client_id, doors->client_id) != 0)
+                        session_name_change(config->journal.dir, client_id);
+                snprintf(doors->client_id, sizeof(doors->client_id), "%s", client_id);
+                options->client_id = doors->client_id;
+        }
+        snprintf(doors->mqtt_state,
+                 sizeof(doors->mqtt_state),
+                 "%s/subscriptions",
+                 config->journal.dir);
+        options->state_file = doors->mqtt_state;
+        r = mqtt_source_new(&doors->mqtt, options, &sink);
+        if (r > 0) {
+                log_error("mqtt_unusable hint=\"see the keys of [mqtt]\"");
+                return DOORS_E_UNUSABLE;
+        }
+        if (r == 0)
+                r = doors_set_filters(doors, config->routes);
+        if (r == 0)
+                r = mqtt_source_start(doors->mqtt);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int doors_open_commander(Doors *doors) {
+        Config *config = doors->options.config;
+        CommanderOptions *options = &config->commander;
+        int r;
+
+        options->database_url = config->database_url;
+        options->epoch = doors->options.epoch;
+        options->mqtt = config->mqtt_enabled ? &config->mqtt : NULL;
+        r = commander_new(&doors->commander,
+                          options,
+                          inlet_take,
+                          doors->options.inlet,
+                          doors->options.outbox);
+        if (r > 0) {
+                log_error("commands_unusable hint=\"see the keys of [commands] and [mqtt]\"");
+                return DOORS_E_UNUSABLE;
+        }
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int doors_open_maintenance(Doors *doors) {
+        const Config *config = doors->options.config;
+        DbRetention retention[CONFIG_N_RETENTION];
+        int r;
+
+        for (size_t i = 0; i < config->n_retention; ++i)
+                retention[i] = (DbRetention){
+                        .table = config->retention[i].table,
+                        .days = config->retention[i].days,
+                };
+        r = maintenance_new(&doors->maintenance,
+                            &(MaintenanceOptions){ .database_url = config->database_url,
+                                                   .days_ahead = config->partitions_ahead_days,
+                                                   .hold_ms = config->retention_hold_ms,
+                                                   .retention = retention,
+                                                   .n_retention = config->n_retention });
+        return r == 0 ? 0 : err_up(r);
+}
+
+int doors_open(Doors *doors, const Lease *lease) {
+        int r;
+
+        inlet_open(doors->options.inlet, lease);
+        if (doors->is_open)
+                return 0;
+        doors->is_open = true;
+        r = doors_open_maintenance(doors);
+        if (r == 0)
+                r = doors_open_mqtt(doors, lease);
+        if (r == 0)
+                r = doors_open_commander(doors);
+        return r < 0 ? err_up(r) : r;
+}
+
+void doors_shut(Doors *doors) {
+        inlet_shut(doors->options.inlet);
+}
+
+int doors_set_routes(Doors *doors, const Routes *routes) {
+        int r = doors->mqtt ? doors_set_filters(doors, routes) : 0;
+
+        return r == 0 ? 0 : err_up(r);
+}
+
+void doors_stop(Doors *doors, int commander_ms) {
+        if (doors->mqtt)
+                mqtt_source_stop(doors->mqtt);
+        if (doors->commander)
+                commander_stop(doors->commander, commander_ms);
+        doors->commander = commander_free(doors->commander);
+}
+
+Doors *doors_free(Doors *doors) {
+        if (!doors)
+                return NULL;
+        commander_free(doors->commander);
+        mqtt_source_free(doors->mqtt);
+        maintenance_free(doors->maintenance);
+        free(doors);
+        return NULL;
+}

@@ -1,0 +1,42 @@
+#pragma once
+
+/*
+ * Doors: what takes in, and what works on the database for everybody: the MQTT source, the
+ * commander, maintenance, and whether the inlet lets anything through.
+ *
+ * Open while this gateway is the one that stores, or has to take itself for it. Once opened they
+ * are shut by the inlet alone until the end. Belongs to main.
+ */
+
+#include "gateway/base/base.h"
+#include "gateway/config.h"
+
+typedef struct Doors Doors;
+typedef struct DoorsOptions DoorsOptions;
+typedef struct Inlet Inlet;
+typedef struct Lease Lease;
+typedef struct Queue Queue;
+
+/* All borrowed. What is filled in of @config is the session's name and where it is noted. */
+struct DoorsOptions {
+        Config *config;
+        const char *epoch;
+        Inlet *inlet;
+        Queue *outbox;
+};
+
+enum {
+        DOORS_E_UNUSABLE = 1, /* as configured: said why in the log */
+};
+
+MUST_CHECK int doors_new(Doors **ret_doors, const DoorsOptions *options);
+Doors *doors_free(Doors *doors);
+
+const char *doors_client_id(const Doors *doors); /* under which we would go to the broker */
+/* The session at the broker is the one that goes with @lease. DOORS_E_UNUSABLE. */
+MUST_CHECK int doors_open(Doors *doors, const Lease *lease);
+void doors_shut(Doors *doors); /* nothing more is taken */
+MUST_CHECK int doors_set_routes(Doors *doors, const Routes *routes);
+void doors_stop(Doors *doors, int commander_ms); /* what takes in, for good */
+
+DEFINE_CLEANUP(Doors *, doors_free);
