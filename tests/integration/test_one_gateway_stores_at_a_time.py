@@ -1,10 +1,12 @@
 """Two gateways with one database and one broker: one stores, the other waits for its turn."""
 import os
+import shutil
 import signal
 
 import pytest
 
 from conftest import populate
+from faultproxy import PostgresProxy
 from waiting import PATIENCE, wait_until
 
 LOGS = "SELECT logs FROM raw_logs ORDER BY logs::int"
@@ -112,3 +114,136 @@ def test_stopped_beyond_its_lease_it_stores_nothing_more(pair, database, publish
     assert database.value("SELECT min(seq) FROM journal_positions") == position
     first.start(wait=False)
     wait_standing_by(first)
+
+
+def test_cut_off_from_the_database_it_leaves_the_session(make_gateway, database, postgres, folder,
+                                                         publisher):
+    """It still has the broker, whose session the other one takes with the slot."""
+    proxy = PostgresProxy(folder / "proxy", postgres)
+    first, second = (make_gateway(cluster__lease="2s", database__url=url)
+                     for url in (proxy.url(database), database.url))
+    populate(first)
+    first.start()
+    second.start(wait=False)
+    wait_standing_by(second)
+    publish(publisher, range(20))
+    stored(database, range(20))
+    proxy.close()
+    publish(publisher, range(20, 30))
+    wait_until(lambda: first.metric("tidegate_in_journal") == 10, "the journal to have them")
+    wait_until(lambda: "mqtt_session_left" in first.log(), "the first one to leave the session")
+    second.wait_ready()
+    publish(publisher, range(30, 40))
+    wait_until(lambda: database.value("SELECT count(*) FROM raw_logs WHERE logs = '39'"), "39")
+    assert first.process.poll() is None  # it is not known to be superseded yet
+
+    proxy = PostgresProxy(folder / "proxy", postgres)
+    assert first.process.wait(PATIENCE) != 0
+    first.process = None
+    first.start(wait=False)
+    wait_standing_by(first)
+    assert second.terminate() == 0
+    first.wait_ready()
+    stored(database, range(40))
+    assert first.terminate() == 0
+    proxy.close()
+
+
+def test_what_it_has_acknowledged_waits_for_its_turn(pair, database, postgres, publisher):
+    """In the first one's journal, and killed before the database came back."""
+    first, second = pair
+    publish(publisher, range(10))
+    stored(database, range(10))
+    postgres.stop()
+    publish(publisher, range(10, 30))
+    wait_until(lambda: first.metric("tidegate_in_journal") == 20, "the journal to have them")
+    first.kill()
+    postgres.start()
+    second.wait_ready()
+    publish(publisher, range(30, 40))
+    stored(database, [*range(10), *range(30, 40)])
+    first.start(wait=False)
+    wait_standing_by(first)
+    assert second.terminate() == 0
+    first.wait_ready()
+    stored(database, range(40))
+
+
+def test_an_outage_of_the_database_moves_nothing(pair, database, postgres, publisher):
+    first, second = pair
+    postgres.stop(signal.SIGQUIT)
+    publish(publisher, range(20))
+    wait_until(lambda: first.metric("tidegate_in_journal") == 20, "the journal to have them")
+    second.kill()
+    second.start(wait=False)  # which asks in vain, and knows that it waited before
+    wait_standing_by(second)
+    postgres.start()
+    first.wait_ready()
+    stored(database, range(20))
+    assert second.metric("tidegate_received_total") == 0
+    assert database.value("SELECT fence FROM slots") == 1
+    postgres.freeze()
+    publish(publisher, range(20, 30))
+    postgres.thaw()
+    stored(database, range(30))
+    wait_standing_by(second)
+
+
+def test_alone_it_comes_back_at_once(make_gateway, database, publisher):
+    """Killed with a lease of an hour: its journal is its own."""
+    gateway = make_gateway(cluster__lease="1h")
+    populate(gateway)
+    gateway.start()
+    publish(publisher, range(10))
+    stored(database, range(10))
+    gateway.kill()
+    gateway.start()
+    publish(publisher, range(10, 20))
+    stored(database, range(20))
+
+
+def test_an_emptied_journal_waits_for_the_lease(make_gateway, database, publisher):
+    gateway = make_gateway(cluster__lease="2s")
+    populate(gateway)
+    gateway.start()
+    publish(publisher, range(10))
+    stored(database, range(10))
+    gateway.kill()
+    shutil.rmtree(gateway.folder / "journal")
+    publish(publisher, range(10, 20))
+    gateway.start(wait=False)
+    assert wait_standing_by(gateway)["holder"]
+    gateway.wait_ready()
+    stored(database, range(20))
+
+
+@pytest.mark.parametrize("fence", [0, 40])
+def test_a_row_of_a_restored_database_stops_nobody(make_gateway, database, publisher, fence):
+    """Held by some other gateway, long ago: before our time, or by a fence above ours."""
+    gateway = make_gateway(cluster__lease="2s")
+    populate(gateway)
+    gateway.start()
+    database.rows("UPDATE slots SET fence = %s, beats = 0, epoch = 'gone', instance = 'gone',"
+                  " host = 'gone', lease_until = 'infinity'", fence)
+    publish(publisher, range(10))
+    stored(database, range(10))
+    wait_until(lambda: gateway.metric("tidegate_lease_taken_total") == 2, "it to be taken again")
+    publish(publisher, range(10, 20))
+    stored(database, range(20))
+    gateway.wait_ready()
+    database.rows("DELETE FROM slots")
+    wait_until(lambda: gateway.metric("tidegate_lease_taken_total") == 3, "it to be taken again")
+    publish(publisher, range(20, 30))
+    stored(database, range(30))
+    assert gateway.process.poll() is None
+
+
+def test_another_slot_is_another_matter(make_gateway, database, publisher):
+    """Two brokers, or two sites, and one database."""
+    first, second = make_gateway(), make_gateway(cluster__slot=1, mqtt__url=None)
+    populate(first)
+    first.start()
+    second.start()
+    publish(publisher, range(10))
+    stored(database, range(10))
+    assert database.value("SELECT count(instance) FROM slots") == 2
