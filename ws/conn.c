@@ -119,20 +119,22 @@ void ws_conn_leave_crowd(WsConn *conn) {
         conn->party = 0;
 }
 
-/* False: the address that it comes from has its share. */
-static bool ws_conn_join_crowd(WsConn *conn) {
-        WsConns *conns = conn->conns;
-        WsShares *crowd = conns->crowds[conn->door];
-        size_t n_others = conns->n[conn->door] - ws_shares_total(crowd); /* itself among them */
-        size_t most = conns->most[conn->door];
-        uint64_t party = ws_party_address(conn->source);
+/* False: the address has its share. @n_elsewhere: of all connections, those that have no share. */
+static bool ws_conns_have_room(const WsConns *conns, int door, uint64_t party, size_t n_elsewhere) {
+        size_t most = conns->most[door] > n_elsewhere ? conns->most[door] - n_elsewhere : 0;
 
-        most = most + 1 > n_others ? most + 1 - n_others : 0;
-        if (!ws_shares_fit(crowd, party, 1, most, conns->share)) {
-                metric_add(METRIC_SHARE_REFUSED_CONNECTIONS, 1);
-                return false;
-        }
-        if (!ws_shares_take(crowd, party, 1))
+        if (ws_shares_fit(conns->crowds[door], party, 1, most, conns->share))
+                return true;
+        metric_add(METRIC_SHARE_REFUSED_CONNECTIONS, 1);
+        return false;
+}
+
+static size_t ws_conns_elsewhere(const WsConns *conns, int door) {
+        return conns->n[door] - ws_shares_total(conns->crowds[door]);
+}
+
+static bool ws_conn_join_crowd(WsConn *conn, uint64_t party) {
+        if (!ws_shares_take(conn->conns->crowds[conn->door], party, 1))
                 return false;
         conn->party = party;
         return true;
@@ -377,6 +379,7 @@ static void ws_conn_be_strange(WsConn *conn) {
 static void ws_conn_on_preface(WsConn *conn) {
         char *buffer = conn->conns->buffer;
         WsPreface preface;
+        uint64_t party;
         ssize_t n;
         int r;
 
@@ -403,7 +406,12 @@ static void ws_conn_on_preface(WsConn *conn) {
         if (!preface.has_source)
                 return;
         ws_address_text(&preface.source, conn->source);
-        if (!ws_conn_join_crowd(conn))
+        party = ws_party_address(conn->source);
+        if (!ws_conns_have_room(conn->conns,
+                                conn->door,
+                                party,
+                                ws_conns_elsewhere(conn->conns, conn->door) - 1) ||
+            !ws_conn_join_crowd(conn, party))
                 ws_conn_close(conn);
 }
 
@@ -470,15 +478,23 @@ static int ws_conn_begin(WsConn *conn, const WsArrival *arrival) {
         conn->is_prefaced = arrival->has_preface;
         ws_conn_set_deadline(conn, arrival->deadline_ms);
         ws_conn_watch(conn);
-        if (!arrival->is_proxy && !ws_conn_join_crowd(conn))
-                return WS_CONN_E_CROWD;
+        if (!arrival->is_proxy && !ws_conn_join_crowd(conn, ws_party_address(conn->source)))
+                return err_new(-ENOMEM);
         return conns->handler.opened(conns->handler.arg, conn);
 }
 
 int ws_conn_open(WsConns *conns, const WsArrival *arrival) {
-        WsConn *conn = calloc(1, sizeof(*conn));
+        char source[WS_ADDRESS_TEXT_SIZE];
+        WsConn *conn;
         int r;
 
+        ws_address_text(&arrival->source, source);
+        if (!arrival->is_proxy && !ws_conns_have_room(conns,
+                                                      arrival->door,
+                                                      ws_party_address(source),
+                                                      ws_conns_elsewhere(conns, arrival->door)))
+                return WS_CONN_E_CROWD;
+        conn = calloc(1, sizeof(*conn));
         if (!conn || uv_poll_init(conns->loop, &conn->poll, arrival->fd) != 0) {
                 (void)close(arrival->fd);
                 free(conn);
@@ -491,9 +507,9 @@ int ws_conn_open(WsConns *conns, const WsArrival *arrival) {
         TAILQ_INSERT_TAIL(&conns->all, conn, all);
         ++conns->n[conn->door];
         r = ws_conn_begin(conn, arrival);
-        if (r != 0)
+        if (r < 0)
                 ws_conn_close(conn);
-        return r < 0 ? err_up(r) : r;
+        return r < 0 ? err_up(r) : 0;
 }
 
 void ws_conn_set_user(WsConn *conn, void *user) {

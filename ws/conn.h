@@ -64,10 +64,10 @@ struct WsArrival {
 };
 
 enum {
-        WS_CONN_E_CROWD = 1, /* too many of that address */
+        WS_CONN_E_CROWD = 1, /* too many of that address: arrival->fd is not taken */
 };
 
-/* Takes arrival->fd in any case. */
+/* Takes arrival->fd, also with a fault. */
 MUST_CHECK int ws_conn_open(WsConns *conns, const WsArrival *arrival);
 
 /* Who it is for is counted elsewhere from now on. */

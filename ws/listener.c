@@ -18,7 +18,8 @@
 #define WS_LISTENER_BACKLOG      4096
 #define WS_LISTENER_TURN         64   /* accepted in one turn of the loop */
 #define WS_LISTENER_OTHERS       1024 /* descriptors that we would like to have besides */
-#define WS_LISTENER_FILES        64   /* descriptors that are left to the others */
+#define WS_LISTENER_FILES        96   /* descriptors that the others have or may come to need */
+#define WS_LISTENER_SPARE        32   /* of them, those that they have not at any moment */
 #define WS_LISTENER_HANDSHAKE_MS 10000
 #define WS_LISTENER_NOTSENT      16384 /* bytes the kernel keeps unsent before it says stop */
 #define WS_LISTENER_SNDBUF       65536
@@ -33,30 +34,63 @@ struct WsListener {
         WsTls *tls;               /* borrowed; NULL = plain */
 };
 
-static size_t ws_listener_most(const WsListener *listener) {
-        const WsOptions *options = listener->options;
+static rlim_t ws_listener_n_files(void) {
+        struct rlimit limit = { .rlim_cur = RLIM_INFINITY };
 
-        if (listener->entrance == WS_ENTRANCE_HEALTH)
-                return WS_LISTENER_HEALTH;
-        return (size_t)options->max_connections + (size_t)options->max_http;
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+        return limit.rlim_cur;
+}
+
+/* How many connections the descriptors of the process are enough for, with what the others need. */
+static size_t ws_listener_room(void) {
+        rlim_t n_files = ws_listener_n_files();
+
+        return (size_t)(n_files / 4 > WS_LISTENER_FILES / 3 ? n_files - WS_LISTENER_FILES
+                                                            : n_files / 4);
+}
+
+static size_t ws_listener_most(const WsListener *listener) {
+        bool is_health = listener->entrance == WS_ENTRANCE_HEALTH;
+        size_t n_set = is_health ? WS_LISTENER_HEALTH
+                                 : (size_t)listener->options->max_connections +
+                                           (size_t)listener->options->max_http;
+        size_t n_room = is_health ? ws_listener_room() / 4 : ws_listener_room();
+
+        return n_set < n_room ? n_set : n_room;
 }
 
 static bool ws_listener_is_full(const WsListener *listener, int fd) {
-        bool is_health = listener->entrance == WS_ENTRANCE_HEALTH;
         size_t most = ws_listener_most(listener);
-        struct rlimit limit = { .rlim_cur = RLIM_INFINITY };
-        rlim_t kept = is_health ? WS_LISTENER_FILES / 2 : WS_LISTENER_FILES;
+        rlim_t n_files = ws_listener_n_files();
+        rlim_t n_spare = n_files / 4 < WS_LISTENER_SPARE ? n_files / 4 : WS_LISTENER_SPARE;
 
         ws_conns_set_room(listener->conns,
                           (int)listener->entrance,
                           most,
                           listener->options->share); /* which may have changed */
-        if (ws_conns_length(listener->conns, (int)listener->entrance) >= most)
-                return true;
-        (void)getrlimit(RLIMIT_NOFILE, &limit);
-        if (kept > limit.rlim_cur / 2)
-                kept = limit.rlim_cur / 2;
-        return (rlim_t)fd >= limit.rlim_cur - kept; /* a new one is the lowest that is free */
+        return ws_conns_length(listener->conns, (int)listener->entrance) >= most ||
+               (rlim_t)fd >= n_files - n_spare; /* a new one is the lowest that is free */
+}
+
+/* Says why, where it can be read: what the peer has sent is taken, lest the reset that it would
+ * cause overtakes the answer. */
+static void ws_listener_refuse(const WsListener *listener, int fd) {
+        static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\n"
+                                     "Content-Type: application/problem+json\r\n"
+                                     "Content-Length: 121\r\n"
+                                     "Retry-After: 5\r\n"
+                                     "Connection: close\r\n\r\n"
+                                     "{\"type\":\"about:blank\",\"title\":\"Service "
+                                     "Unavailable\",\"status\":503,\"detail\":\"Too many "
+                                     "connections.\",\"code\":\"over_capacity\"}";
+        char request[1024];
+
+        if (!listener->tls) {
+                (void)!recv(fd, request, sizeof(request), 0);
+                (void)!send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL);
+                (void)shutdown(fd, SHUT_WR);
+        }
+        (void)close(fd);
 }
 
 static void ws_listener_rest(WsListener *listener) {
@@ -108,7 +142,8 @@ static void ws_listener_admit(WsListener *listener, int fd, const struct sockadd
                            ws_proxies_trust(&options->proxies, source);
         arrival.has_preface = arrival.is_proxy && options->has_preface;
         ws_listener_tune(fd, ws_listener_patience_ms(options));
-        (void)!ws_conn_open(listener->conns, &arrival); /* without memory it goes, others stay */
+        if (ws_conn_open(listener->conns, &arrival) > 0) /* without memory it goes, others stay */
+                ws_listener_refuse(listener, fd);
 }
 
 /* False: there is none, or there cannot be one now. */
@@ -128,7 +163,7 @@ static bool ws_listener_accept(WsListener *listener) {
         }
         if (ws_listener_is_full(listener, fd)) {
                 metric_add(METRIC_WS_REFUSED_CAPACITY, 1);
-                (void)close(fd);
+                ws_listener_refuse(listener, fd);
                 return true;
         }
         ws_listener_admit(listener, fd, (struct sockaddr *)(void *)&peer);
@@ -235,19 +270,29 @@ static int ws_listener_bound_port(int fd) {
         return ntohs(address.ss_family == AF_INET6 ? own.v6->sin6_port : own.v4->sin_port);
 }
 
-void ws_listener_raise_limit(const WsOptions *options) {
-        rlim_t want =
+void ws_listener_fit(WsOptions *options) {
+        rlim_t n_wanted =
                 (rlim_t)options->max_connections + (rlim_t)options->max_http + WS_LISTENER_OTHERS;
+        int n_wished = options->max_connections;
         struct rlimit limit;
+        size_t n_room;
 
-        if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < n_wanted) {
+                limit.rlim_cur = limit.rlim_max < n_wanted ? limit.rlim_max : n_wanted;
+                (void)!setrlimit(RLIMIT_NOFILE, &limit);
+        }
+        n_room = ws_listener_room();
+        if ((size_t)n_wished + (size_t)options->max_http <= n_room)
                 return;
-
-        limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < want)
-                log_warning("ws_few_files limit=%llu wanted=%llu",
-                            (unsigned long long)limit.rlim_cur,
-                            (unsigned long long)want);
+        if ((size_t)options->max_http > n_room / 4)
+                options->max_http = (int)(n_room / 4);
+        if ((size_t)n_wished > n_room - (size_t)options->max_http)
+                options->max_connections = (int)(n_room - (size_t)options->max_http);
+        log_write(options->max_connections < n_wished / 2 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+                  "ws_few_files limit=%llu wanted=%llu sockets=%d",
+                  (unsigned long long)ws_listener_n_files(),
+                  (unsigned long long)n_wanted,
+                  options->max_connections);
 }
 
 int ws_listener_open(WsListener **ret_listener,

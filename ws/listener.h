@@ -5,8 +5,8 @@
  *
  * As many as the options and the descriptors of the process allow: some of those are left to
  * PostgreSQL, the broker and the journal, so that a crowd of viewers never costs a message. Who is
- * too many is hung up on at once, and counted. Where the system has no descriptor at all it rests
- * until ws_listener_resume(). Loop thread.
+ * too many is told so (503; with TLS hung up on) and counted. Where the system has no descriptor at
+ * all it rests until ws_listener_resume(). Loop thread.
  */
 
 #include "gateway/base/base.h"
@@ -42,5 +42,6 @@ void ws_listener_resume(WsListener *listener); /* a few times a second */
 void ws_listener_close(WsListener *listener);  /* it is free once the loop has turned */
 int ws_listener_port(const WsListener *listener);
 
-/* The process may have as many files as this needs, if the system allows it. */
-void ws_listener_raise_limit(const WsOptions *options);
+/* The process may have as many files as this needs, if the system allows it; if it does not, there
+ * are as many places as it allows. */
+void ws_listener_fit(WsOptions *options);

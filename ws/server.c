@@ -327,6 +327,7 @@ static void ws_server_adopt(WsServer *server, WsOptions *fresh) {
         if (!is_same)
                 log_warning("ws_reload_needs_restart "
                             "keys=http.listen,http.health_listen,http.tls_cert,http.tls_key");
+        ws_listener_fit(fresh);
         server->options = *fresh; /* hub, gate and http borrow this very struct */
         if (is_same && server->tls)
                 ws_server_load_certificate(server);
@@ -416,7 +417,6 @@ static int ws_server_listen(WsServer *server) {
         const WsOptions *options = &server->options;
         int r;
 
-        ws_listener_raise_limit(options);
         r = ws_server_open_tls(server);
         if (r == 0)
                 r = ws_server_listen_at(server, options->listen, WS_ENTRANCE_ALL);
@@ -495,6 +495,8 @@ int ws_server_new(WsServer **ret_server,
         server->queries = queries;
         MUST(sem_init(&server->drained, 0, 0));
         r = ws_options_copy(&server->options, options);
+        if (r == 0)
+                ws_listener_fit(&server->options);
         if (r == 0)
                 r = ws_server_open_loop(server);
         if (r == 0)

@@ -7,6 +7,7 @@ import pathlib
 import pwd
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -28,9 +29,12 @@ SLOW = 1.0 if "release" in TIDEGATE.as_posix() else 3.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def die_with_parent():
-    """Runs in the child: whatever happens to pytest, no server outlives it."""
+def die_with_parent(n_files=None):
+    """Runs in the child: whatever happens to pytest, no server outlives it. @n_files: it may have
+    so many descriptors, and cannot raise that."""
     os.setsid()
+    if n_files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (n_files, n_files))
     _libc.prctl(1, signal.SIGKILL)
 
 
@@ -259,6 +263,7 @@ class Gateway:
         self.clock = None  # see faked_time()
         self.preload = []  # libraries of the test's own
         self.extra_env = {}
+        self.n_files = None  # see die_with_parent()
         self.log_path = self.folder / "log"
         self.conf = self.folder / "tidegate.conf"
         self.secret = "integration-test-secret-of-32-bytes!"
@@ -325,7 +330,8 @@ class Gateway:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [str(TIDEGATE), "serve", "--config", str(self.conf)], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, env=self.environment(), preexec_fn=die_with_parent)
+                stdout=log, stderr=log, env=self.environment(),
+                preexec_fn=functools.partial(die_with_parent, self.n_files))
         if wait:
             self.wait_ready()
         return self

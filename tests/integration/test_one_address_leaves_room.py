@@ -109,3 +109,35 @@ def test_anonymous_sockets_and_streams_of_one_address(make_gateway, crowd, path)
     statuses = [ask(crowd, gateway, GREEDY, data) for _ in range(18)]
     assert statuses == [good] * 15 + [429] * 3
     assert ask(crowd, gateway, OTHER, data) == good
+
+
+def test_few_descriptors_are_for_storing_first(make_gateway, crowd, publisher, database):
+    """200 viewers where there are 128 descriptors: all is stored, before and after the broker and the
+    database had to be reached again, and who is too many is told so."""
+    gateway = make_gateway(auth__anonymous="/ws", journal__segment_bytes="64K")
+    gateway.n_files = 128
+    populate(gateway)
+    gateway.start()
+    assert "ws_few_files limit=128" in gateway.log()
+    upgrade = b"GET /ws HTTP/1.1\r\nHost: a\r\n" + NATIVE[NATIVE.index(b"Upgrade"):].replace(
+        b"Sec-WebSocket-Protocol: tidegate.v1\r\n", b"") % b""
+    statuses = [ask(crowd, gateway, f"127.0.0.{2 + i % 8}", upgrade) for i in range(200)]
+    assert statuses.count(101) >= 16 and set(statuses) <= {101, 429, 503}, statuses
+
+    for i in range(700):
+        publisher.publish("seano/USV-1/raw_log", f"line {i} " + "x" * 1000)
+    publisher.flush()
+    database.wait_for("SELECT count(*) FROM raw_logs", 700)
+    database.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                  " WHERE datname = current_database() AND pid <> pg_backend_pid()")
+    publisher.publish("seano/USV-1/raw_log", "after it")
+    publisher.flush()
+    database.wait_for("SELECT count(*) FROM raw_logs", 701)
+
+
+def test_descriptors_that_are_enough_are_no_warning(make_gateway):
+    gateway = make_gateway()
+    gateway.n_files = 20000
+    gateway.start()
+    assert "warning ws_few_files" not in gateway.log()
+    assert gateway.metric("tidegate_process_max_fds") == 20000
