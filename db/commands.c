@@ -398,7 +398,8 @@ int db_commands_claim(DbConn *conn, const char *epoch, int n_max, DbCommandFn fn
                 " AND published_at IS NULL AND " WANTED
                 " AND (claimed_until IS NULL OR claimed_until < now()"
                 " OR (claimed_by = $1 AND claimed_until < now() + interval '27 seconds'))"
-                " ORDER BY created_at, command_id LIMIT $2::bigint FOR UPDATE SKIP LOCKED),"
+                " ORDER BY claimed_until NULLS FIRST, created_at, command_id LIMIT $2::bigint"
+                " FOR UPDATE SKIP LOCKED),"
                 " claimed AS (UPDATE commands c SET claimed_by = $1,"
                 " claimed_until = now() + interval '30 seconds'"
                 " FROM mine WHERE c.command_id = mine.command_id RETURNING c.*)"

@@ -49,7 +49,8 @@ MUST_CHECK int db_commands_waiting(DbConn *conn,
                                    DbCommandFn fn,
                                    void *arg);
 
-/* What is to be published and is not somebody else's to publish, oldest first: claims it. */
+/* What is to be published and is not somebody else's to publish: claims it. Oldest first, but what
+ * was tried before after what was not, lest what the broker refuses keeps all others waiting. */
 MUST_CHECK int db_commands_claim(DbConn *conn,
                                  const char *epoch,
                                  int n_max,

@@ -240,11 +240,10 @@ static size_t courier_pack(const Courier *courier, MqttMessage messages[]) {
         return n;
 }
 
-int courier_send(Courier *courier, CourierFn fn, void *arg, bool *ret_all) {
+int courier_send(Courier *courier, CourierFn fn, void *arg, bool *ret_answers) {
         MqttMessage messages[COURIER_PARCEL * COURIER_TOPICS];
         MqttOutcome outcomes[COURIER_PARCEL * COURIER_TOPICS];
         size_t n = courier_pack(courier, messages);
-        bool all = true;
         int r;
 
         r = mqtt_publisher_publish_all(courier->publisher,
@@ -261,13 +260,12 @@ int courier_send(Courier *courier, CourierFn fn, void *arg, bool *ret_all) {
 
                 for (size_t k = 0; k < item->n_topics && !buf_failed(&item->payload); ++k)
                         done &= outcomes[n++] == MQTT_OUTCOME_DONE;
-                all &= done;
                 if (done)
                         fn(arg, item->command_id, item->device_id);
         }
         courier_empty(courier);
         if (r > 0) /* a broker that does not answer: what is under way ends with the session */
                 mqtt_publisher_disconnect(courier->publisher);
-        *ret_all = all;
+        *ret_answers = r == 0;
         return 0;
 }

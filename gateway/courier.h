@@ -27,8 +27,8 @@ bool courier_is_ready(Courier *courier);
 void courier_add(Courier *courier, const DbCommand *command); /* at most COURIER_PARCEL */
 size_t courier_length(const Courier *courier);
 
-/* Empties the parcel; @fn for each command that the broker has, on all its topics. *ret_all: that
- * was every one. */
-MUST_CHECK int courier_send(Courier *courier, CourierFn fn, void *arg, bool *ret_all);
+/* Empties the parcel; @fn for each command that the broker has, on all its topics. *ret_answers: it
+ * has said of each whether it takes it. */
+MUST_CHECK int courier_send(Courier *courier, CourierFn fn, void *arg, bool *ret_answers);
 
 DEFINE_CLEANUP(Courier *, courier_free);
