@@ -5,6 +5,7 @@
 #include <libpq-fe.h>
 #include <stdio.h>
 
+#include "db/notes.h"
 #include "db/partitions.h"
 #include "db/probe.h"
 #include "db/rows.h"
@@ -20,13 +21,6 @@ enum {
         STORE_MAX_STEPS = DB_SHEET_COUNT + 4, /* BEGIN, SET, advance or probe, sheets, COMMIT */
         STORE_STEP_OTHER = DB_SHEET_COUNT,
         STORE_STEP_COMMIT,
-};
-
-typedef struct StoreNote StoreNote;
-
-struct StoreNote {
-        int32_t record;
-        bool is_unknown;
 };
 
 struct DbStore {
@@ -47,13 +41,12 @@ struct DbStore {
         size_t n_steps, step;
         int n_retries;
         bool under_way, rolling_back;
-        bool refused;     /* before it was sent */
-        bool committed;   /* or, of a trial, come through */
-        bool immediate;   /* what a constraint defers to the COMMIT is checked with its row */
-        PGresult *error;  /* the first one of the batch */
-        int error_step;   /* the sheet that met it */
-        StoreNote *notes; /* records of commands that are unknown, or that they did not change */
-        size_t n_notes, notes_capacity;
+        bool refused;    /* before it was sent */
+        bool committed;  /* or, of a trial, come through */
+        bool immediate;  /* what a constraint defers to the COMMIT is checked with its row */
+        PGresult *error; /* the first one of the batch */
+        int error_step;  /* the sheet that met it */
+        DbNotes notes;
 };
 
 int db_store_new(DbStore **ret_store, DbConn *conn, const char *epoch) {
@@ -79,7 +72,7 @@ DbStore *db_store_free(DbStore *store) {
         if (!store)
                 return NULL;
         PQclear(store->error);
-        free(store->notes);
+        db_notes_done(&store->notes);
         db_rows_free(store->rows);
         free(store->epoch);
         free(store);
@@ -352,7 +345,7 @@ static int store_start(DbStore *store) {
 
         PQclear(TAKE(&store->error));
         store->step = 0;
-        store->n_notes = 0;
+        store->notes.n = 0;
         store->committed = false;
         store->rolling_back = false;
 
@@ -391,26 +384,6 @@ int db_store_begin(DbStore *store, const DbBatch *batch) {
         return r < 0 ? err_up(r) : r;
 }
 
-static int store_keep_notes(DbStore *store, const PGresult *result) {
-        size_t n = (size_t)PQntuples(result);
-        StoreNote *notes;
-
-        if (n > store->notes_capacity) {
-                notes = realloc(store->notes, n * sizeof(*notes));
-                if (!notes)
-                        return err_new(-ENOMEM);
-                store->notes = notes;
-                store->notes_capacity = n;
-        }
-        for (size_t i = 0; i < n; ++i)
-                store->notes[i] = (StoreNote){
-                        .record = (int32_t)strtol(PQgetvalue(result, (int)i, 0), NULL, 10),
-                        .is_unknown = *PQgetvalue(result, (int)i, 1) == 't',
-                };
-        store->n_notes = n;
-        return 0;
-}
-
 /* 0, and the batch goes on. */
 static int store_take_result(DbStore *store, PGresult **resultp) {
         bool is_commit = store->step + 1 == store->n_steps;
@@ -420,7 +393,7 @@ static int store_take_result(DbStore *store, PGresult **resultp) {
         case PGRES_TUPLES_OK:
                 if (store->step >= store->n_steps || store->steps[store->step] != DB_SHEET_ACKS)
                         return 0;
-                r = store_keep_notes(store, *resultp);
+                r = db_notes_keep(&store->notes, *resultp);
                 return r < 0 ? err_up(r) : 0;
         case PGRES_COMMAND_OK:
                 if (is_commit)
@@ -441,16 +414,20 @@ static int store_take_result(DbStore *store, PGresult **resultp) {
 
 static void store_commit(DbStore *store) {
         store->seq = store->batch.seq;
-        for (size_t i = 0; i < store->n_notes; ++i) {
-                size_t k = (size_t)store->notes[i].record;
+        db_notes_apply(&store->notes, store->batch.records, store->batch.n_records);
+}
 
-                if (k >= store->batch.n_records)
-                        continue;
-                if (store->notes[i].is_unknown)
-                        store->batch.records[k]->reason = REASON_UNKNOWN_COMMAND;
-                else
-                        store->batch.records[k]->unchanged = true;
-        }
+int db_store_recall(DbStore *store, const DbBatch *batch) {
+        int r;
+
+        r = db_notes_recall(store->conn,
+                            ntohl(store->journal_id),
+                            batch->records,
+                            batch->n_records);
+        if (r ==
+            DB_E_REJECTED) /* the same again at the next connection: nothing is let go before */
+                return store_offline(store);
+        return r < 0 ? err_up(r) : r;
 }
 
 /* Another transaction was in the way, a device was deleted, or a partition dropped, meanwhile. */

@@ -62,4 +62,8 @@ MUST_CHECK int db_store_begin(DbStore *store, const DbBatch *batch); /* 0, DB_E_
  * DB_E_PASSED, or DB_E_REJECTED: it is the row. */
 MUST_CHECK int db_store_poll(DbStore *store);
 
+/* After db_store_open() said that @batch got in, whose answer is lost: marks its records as that
+ * would have. 0, DB_E_OFFLINE. */
+MUST_CHECK int db_store_recall(DbStore *store, const DbBatch *batch);
+
 DEFINE_CLEANUP(DbStore *, db_store_free);

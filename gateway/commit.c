@@ -359,6 +359,10 @@ int commit_resume(Commit *commit, uint64_t stored_seq, uint64_t position, Commit
         if (commit_is_idle(commit))
                 return position == stored_seq ? 0 : DB_E_FENCED;
         if (position == commit_last_seq(commit)) {
+                int r = db_store_recall(commit->store, &commit->rows);
+
+                if (r != 0)
+                        return r < 0 ? err_up(r) : r;
                 commit_advance(commit, ret_range);
                 return commit_is_idle(commit) ? 0 : commit_send(commit);
         }

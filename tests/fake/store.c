@@ -39,6 +39,11 @@ bool fake_store_take(DbStore *store) {
         return true;
 }
 
+int db_store_recall(DbStore *store, const DbBatch *batch) {
+        (void)batch;
+        return store->is_offline ? DB_E_OFFLINE : 0;
+}
+
 int db_store_poll(DbStore *store) {
         last = store;
         if (store->is_offline)

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from commanding import command, wait_for_state
 from conftest import populate
 from faultproxy import (CUT, FREEZE, TO_CLIENT, TO_SERVER, PostgresProxy, commit_answer,
                         commit_request, nth_message, statement)
@@ -56,6 +57,27 @@ def assert_books_are_closed(gateway):
 
 def wait_received(gateway, n):
     wait_until(lambda: gateway.metric("tidegate_received_total") >= n, f"{n} received")
+
+
+def test_answers_to_commands_are_counted_as_what_they_are(behind_proxy, publisher, database, proxy):
+    """Also where what the store said of them is lost with the answer of the COMMIT."""
+    gateway = behind_proxy
+    command_id = command(gateway)
+    wait_for_state(database, command_id, "published")
+    assert_books_are_closed(gateway)
+    committed = gateway.metric("tidegate_committed_total")
+    for name in ("forged", command_id, command_id):
+        proxy.arm(commit_answer(FREEZE))
+        publisher.publish("devices/dev-1/commands/ack",
+                          f'{{"command_id":"{name}","status":"ok"}}')
+        wait_until(proxy.frozen, "a commit whose answer is on its way")
+        proxy.cut()
+        assert_books_are_closed(gateway)
+    assert gateway.metric("tidegate_dead_lettered_total", reason="unknown_command") == 1
+    assert gateway.metric("tidegate_command_news_unchanged_total") == 1
+    assert gateway.metric("tidegate_committed_total") == committed + 2
+    assert database.value("SELECT count(*) FROM dead_letters") == 1
+    assert database.value("SELECT state FROM commands") == "done"
 
 
 def test_the_batch_behind_a_lost_commit_answer_is_stored(behind_proxy, publisher, database, proxy,

@@ -117,6 +117,12 @@ static int fixture_store(Fixture *f) {
         return r;
 }
 
+static int fixture_recall(Fixture *f) {
+        const DbBatch batch = fixture_batch(f);
+
+        return db_store_recall(f->store, &batch);
+}
+
 /* Sends the batch again until it is known to be in. */
 static void fixture_recover(Fixture *f, uint64_t before) {
         const DbBatch batch = fixture_batch(f);
@@ -450,6 +456,37 @@ static void test_commands_only_move_forward_and_each_step_is_an_event(void **sta
                             "done expired expired");
         assert_int_equal(postgres_int("SELECT count(*) FROM command_events"), 7);
         assert_int_equal(postgres_int("SELECT count(*) FROM dead_letters"), 0);
+        fixture_done(&f);
+}
+
+/* The answers of a transaction that got in were lost: the next connection knows them all the same.
+ */
+static void test_what_the_store_said_of_commands_can_be_read_afterwards(void **state) {
+        static const bool unknown[] = { false, false, true, false, false, true };
+        static const bool unchanged[] = { false, true, false, false, false, false };
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        postgres_run("INSERT INTO commands (command_id, device_id, action) VALUES ('c1', 1, 'A'),"
+                     " ('c2', 2, 'A')");
+        fixture_ack(&f, "c1", "ok");
+        fixture_command_state(&f, "c1", "published");
+        fixture_ack(&f, "none", "ok");
+        fixture_add_raw_logs(&f, 1);
+        fixture_command_state(&f, "c2", "delivered")->device_id = 2;
+        fixture_ack(&f, "c2", "ok");
+        assert_int_equal(fixture_store(&f), 0);
+        for (size_t i = 0; i < f.n_records; ++i) {
+                f.records[i].reason = REASON_NONE;
+                f.records[i].unchanged = false;
+        }
+        assert_int_equal(fixture_recall(&f), 0);
+        for (size_t i = 0; i < f.n_records; ++i) {
+                assert_int_equal(f.records[i].reason,
+                                 unknown[i] ? REASON_UNKNOWN_COMMAND : REASON_NONE);
+                assert_int_equal(f.records[i].unchanged, unchanged[i]);
+        }
         fixture_done(&f);
 }
 
@@ -885,6 +922,7 @@ int main(void) {
                 cmocka_unit_test(test_older_state_never_overwrites_newer),
                 cmocka_unit_test(test_acknowledgement_finds_its_command),
                 cmocka_unit_test(test_commands_only_move_forward_and_each_step_is_an_event),
+                cmocka_unit_test(test_what_the_store_said_of_commands_can_be_read_afterwards),
                 cmocka_unit_test(test_a_cancelled_command_ends_as_that_or_as_its_device_says),
                 cmocka_unit_test(test_bad_row_rolls_everything_back_and_may_be_left_out),
                 cmocka_unit_test(test_deep_json_is_the_rows_fault),
