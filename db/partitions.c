@@ -29,6 +29,11 @@ static void partitions_day(int64_t time_us, char ret_text[PARTITIONS_ARG_SIZE]) 
         snprintf(ret_text, PARTITIONS_ARG_SIZE, "%lld", (long long)day);
 }
 
+static const char partitions_make[] = "SELECT tidegate_make_partitions(d.from_day, d.to_day),"
+                                      " tidegate_note_written(d.from_day, d.to_day)"
+                                      " FROM (SELECT date '1970-01-01' + $1::int AS from_day,"
+                                      " date '1970-01-01' + $2::int AS to_day) d";
+
 int db_partitions_make(DbConn *conn, int64_t from_us, int64_t to_us) {
         char from[PARTITIONS_ARG_SIZE], to[PARTITIONS_ARG_SIZE];
         const char *args[] = { from, to };
@@ -36,15 +41,23 @@ int db_partitions_make(DbConn *conn, int64_t from_us, int64_t to_us) {
 
         partitions_day(from_us, from);
         partitions_day(to_us, to);
-        r = db_conn_exec(conn,
-                         &(DbQuery){ "SELECT tidegate_make_partitions(d.from_day, d.to_day),"
-                                     " tidegate_note_written(d.from_day, d.to_day)"
-                                     " FROM (SELECT date '1970-01-01' + $1::int AS from_day,"
-                                     " date '1970-01-01' + $2::int AS to_day) d",
-                                     N_ELEMENTS(args),
-                                     args },
-                         NULL);
+        r = db_conn_exec(conn, &(DbQuery){ partitions_make, N_ELEMENTS(args), args }, NULL);
         return r < 0 ? err_up(r) : r;
+}
+
+bool db_partitions_send(DbConn *conn, int64_t time_us) {
+        char day[PARTITIONS_ARG_SIZE];
+        const char *const args[] = { day, day };
+
+        partitions_day(time_us, day);
+        return PQsendQueryParams(db_conn_pg(conn),
+                                 partitions_make,
+                                 N_ELEMENTS(args),
+                                 NULL,
+                                 args,
+                                 NULL,
+                                 NULL,
+                                 0) == 1;
 }
 
 int db_partitions_judge(DbConn *conn, int64_t now_us, bool is_patient, DbRetentionDay *ret_day) {

@@ -34,6 +34,8 @@ struct DbStore {
 
         int64_t days[STORE_DAYS]; /* since 1970 */
         size_t n_days, next_day;
+        int64_t new_days[STORE_DAYS]; /* that are being made; times within them */
+        size_t n_new_days;
 
         DbBatch batch;              /* under way; records borrowed */
         int64_t n_without;          /* see db_rows_without() */
@@ -41,7 +43,6 @@ struct DbStore {
         size_t n_steps, step;
         int n_retries;
         bool under_way, rolling_back;
-        bool refused;    /* before it was sent */
         bool committed;  /* or, of a trial, come through */
         bool immediate;  /* what a constraint defers to the COMMIT is checked with its row */
         PGresult *error; /* the first one of the batch */
@@ -163,7 +164,11 @@ static int store_prepare(DbConn *conn) {
         PGconn *pg = db_conn_pg(conn);
         int r;
 
-        r = db_conn_script(conn, "DEALLOCATE ALL; SET plan_cache_mode = force_generic_plan");
+        r = db_conn_exec(conn, &(DbQuery){ .sql = "DEALLOCATE ALL" }, NULL);
+        if (r == 0)
+                r = db_conn_exec(conn,
+                                 &(DbQuery){ .sql = "SET plan_cache_mode = force_generic_plan" },
+                                 NULL);
         if (r != 0)
                 return r;
         if (!PQenterPipelineMode(pg) || !store_send_prepares(pg))
@@ -208,39 +213,51 @@ static int64_t store_day(int64_t time_us) {
         return time_us % CLOCK_DAY_US < 0 ? day - 1 : day;
 }
 
-static int store_make_day(DbStore *store, int64_t time_us) {
-        int64_t day = store_day(time_us);
-        int r;
-
-        if (store_knows_day(store, day))
-                return 0;
-        r = db_partitions_make(store->conn, time_us, time_us);
-        if (r != 0)
-                return r;
-        store->days[store->next_day] = day;
-        if (store->n_days < STORE_DAYS)
-                ++store->n_days;
-        store->next_day = (store->next_day + 1) % STORE_DAYS;
-        return 0;
+static void store_want_day(DbStore *store, int64_t time_us) {
+        if (store_knows_day(store, store_day(time_us)))
+                return;
+        for (size_t i = 0; i < store->n_new_days; ++i)
+                if (store_day(store->new_days[i]) == store_day(time_us))
+                        return;
+        if (store->n_new_days < STORE_DAYS) /* of more the rest is met missing, and tried again */
+                store->new_days[store->n_new_days++] = time_us;
 }
 
 /* Records come in order of receipt, so nearly always this looks at one day. A letter that is one
  * again keeps its own. */
-static int store_make_partitions(DbStore *store) {
+static void store_want_days(DbStore *store) {
         int64_t last = INT64_MIN;
-        int r = 0;
 
-        for (size_t i = 0; i < store->batch.n_records && r == 0; ++i) {
+        store->n_new_days = 0;
+        for (size_t i = 0; i < store->batch.n_records; ++i) {
                 const Record *record = store->batch.records[i];
 
                 if (record->letter_id != 0)
-                        r = store_make_day(store, record->first_us);
-                if (r != 0 || store_day(record->received_us) == last)
+                        store_want_day(store, record->first_us);
+                if (store_day(record->received_us) == last)
                         continue;
                 last = store_day(record->received_us);
-                r = store_make_day(store, record->received_us);
+                store_want_day(store, record->received_us);
         }
-        return r;
+}
+
+static void store_note_days(DbStore *store) {
+        for (size_t i = 0; i < store->n_new_days; ++i) {
+                store->days[store->next_day] = store_day(store->new_days[i]);
+                if (store->n_days < STORE_DAYS)
+                        ++store->n_days;
+                store->next_day = (store->next_day + 1) % STORE_DAYS;
+        }
+        store->n_new_days = 0;
+}
+
+static bool store_send_days(DbStore *store) {
+        PGconn *pg = db_conn_pg(store->conn);
+        bool sent = PQenterPipelineMode(pg);
+
+        for (size_t i = 0; i < store->n_new_days && sent; ++i)
+                sent = db_partitions_send(store->conn, store->new_days[i]);
+        return sent && PQpipelineSync(pg);
 }
 
 static bool store_send(DbStore *store, const char *name, const DbParams *params, int step) {
@@ -339,7 +356,17 @@ static int store_send_batch(DbStore *store, bool *ret_sent) {
         return 0;
 }
 
-static int store_start(DbStore *store) {
+/* What was queued goes out. */
+static int store_go(DbStore *store, bool sent) {
+        if (!sent) {
+                (void)!db_conn_fail(store->conn, NULL);
+                return store_offline(store);
+        }
+        store->under_way = true;
+        return db_conn_flush(store->conn) == DB_E_OFFLINE ? store_offline(store) : 0;
+}
+
+static int store_start_batch(DbStore *store) {
         bool sent = false;
         int r;
 
@@ -348,25 +375,24 @@ static int store_start(DbStore *store) {
         store->notes.n = 0;
         store->committed = false;
         store->rolling_back = false;
-
-        r = store_make_partitions(store);
-        if (r == DB_E_REJECTED) { /* no right to, or a lock that is not ours: the poll says so */
-                store->refused = true;
-                return 0;
-        }
-        if (r != 0)
-                return r < 0 ? err_up(r) : store_offline(store);
         store_fill(store);
         r = store_send_batch(store, &sent);
-        if (r < 0)
-                return err_up(r);
-        if (!sent) {
-                (void)!db_conn_fail(store->conn, NULL);
-                return store_offline(store);
+        return r < 0 ? err_up(r) : store_go(store, sent);
+}
+
+/* Days that are not known to be there come first, in a transaction of their own: it may have to
+ * wait for somebody's lock. */
+static int store_start(DbStore *store) {
+        int r;
+
+        store_want_days(store);
+        if (store->n_new_days == 0) {
+                r = store_start_batch(store);
+                return r < 0 ? err_up(r) : r;
         }
-        store->under_way = true;
-        r = db_conn_flush(store->conn);
-        return r == DB_E_OFFLINE ? store_offline(store) : 0;
+        PQclear(TAKE(&store->error));
+        store->step = store->n_steps = 0;
+        return store_go(store, store_send_days(store));
 }
 
 int db_store_begin(DbStore *store, const DbBatch *batch) {
@@ -377,7 +403,6 @@ int db_store_begin(DbStore *store, const DbBatch *batch) {
                 return store_offline(store);
 
         store->batch = *batch;
-        store->refused = false;
         store->n_retries = 0;
         store->immediate = false;
         r = store_start(store);
@@ -526,10 +551,32 @@ static int store_send_rollback(DbStore *store) {
         return db_conn_flush(store->conn) == DB_E_OFFLINE ? store_offline(store) : DB_E_BUSY;
 }
 
+/* The days are there, or are not: no right to make them, or a lock that is not ours. */
+static int store_end_days(DbStore *store) {
+        int r;
+
+        store->under_way = false;
+        if (!PQexitPipelineMode(db_conn_pg(store->conn)))
+                return store_offline(store);
+        if (store->error)
+                return db_conn_fail(store->conn, store->error) == DB_E_REJECTED
+                               ? DB_E_REFUSED
+                               : store_offline(store);
+        store_note_days(store);
+        r = store_start_batch(store);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        return DB_E_BUSY;
+}
+
 /* The pipeline is through. */
 static int store_end(DbStore *store) {
         int r;
 
+        if (store->n_new_days > 0) {
+                r = store_end_days(store);
+                return r < 0 ? err_up(r) : r;
+        }
         if (!store->committed && !store->rolling_back)
                 return store_send_rollback(store);
 
@@ -552,10 +599,6 @@ int db_store_poll(DbStore *store) {
         PGconn *pg = db_conn_pg(store->conn);
         int r;
 
-        if (store->refused && db_conn_is_open(store->conn)) {
-                store->refused = false;
-                return DB_E_REFUSED;
-        }
         if (!store->under_way || !db_conn_is_open(store->conn))
                 return store_offline(store);
         if (db_conn_flush(store->conn) == DB_E_OFFLINE)

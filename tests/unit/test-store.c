@@ -810,14 +810,33 @@ static void test_batch_that_committed_unseen_is_not_sent_again(void **state) {
         (void)state;
         fixture_init(&f);
         fixture_add_raw_logs(&f, 500);
+        assert_int_equal(fixture_store(&f), 0); /* the partition is there */
         batch = fixture_batch(&f);
         assert_int_equal(db_store_begin(f.store, &batch), 0);
         while (db_conn_wants_write(f.conn))
                 (void)!db_conn_flush(f.conn);
-        postgres_wait("SELECT seq = 500 FROM journal_positions");
+        postgres_wait("SELECT seq = 1000 FROM journal_positions");
         db_conn_disconnect(f.conn); /* never read the answer */
-        fixture_recover(&f, 0);
-        assert_int_equal(postgres_int("SELECT count(*) FROM raw_logs"), 500);
+        fixture_recover(&f, 500);
+        assert_int_equal(postgres_int("SELECT count(*) FROM raw_logs"), 1000);
+        fixture_done(&f);
+}
+
+static void test_a_day_that_cannot_be_made_now_holds_up_nobody(void **state) {
+        DbBatch batch;
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        fixture_add_raw_logs(&f, 3);
+        batch = fixture_batch(&f);
+        postgres_run("BEGIN; LOCK TABLE alerts");
+        assert_int_equal(db_store_begin(f.store, &batch), 0);
+        postgres_wait(writer_waits);
+        assert_int_equal(db_store_poll(f.store), DB_E_BUSY);
+        postgres_run("ROLLBACK");
+        assert_int_equal(store_wait(&f), 0);
+        assert_int_equal(postgres_int("SELECT count(*) FROM raw_logs"), 3);
         fixture_done(&f);
 }
 
@@ -933,6 +952,7 @@ int main(void) {
                 cmocka_unit_test(test_other_epochs_do_not_meet),
                 cmocka_unit_test(test_trouble_of_the_server_is_not_the_rows_fault),
                 cmocka_unit_test(test_partitions_are_made_for_the_days_of_the_batch),
+                cmocka_unit_test(test_a_day_that_cannot_be_made_now_holds_up_nobody),
                 cmocka_unit_test(test_backend_killed_at_each_step_stores_once),
                 cmocka_unit_test(test_batch_that_committed_unseen_is_not_sent_again),
                 cmocka_unit_test(test_batch_left_behind_on_the_server_is_waited_for),
