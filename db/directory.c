@@ -10,11 +10,9 @@
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 DEFINE_CLEANUP(PGnotify *, PQfreemem);
-DEFINE_CLEANUP(char *, free);
 
 enum {
         DIRECTORY_MAX_CHANGES = 500, /* more than that: read everything again */
-        DIRECTORY_ID_SIZE = 24,
 };
 
 typedef struct Change Change;
@@ -32,6 +30,26 @@ struct Changes {
         size_t n;
         bool too_many;
 };
+
+struct DbDirectory {
+        DbConn *conn;    /* borrowed */
+        Changes changes; /* heard of, and not read yet */
+};
+
+int db_directory_new(DbDirectory **ret_directory, DbConn *conn) {
+        DbDirectory *directory = calloc(1, sizeof(*directory));
+
+        if (!directory)
+                return err_new(-ENOMEM);
+        directory->conn = conn;
+        *ret_directory = directory;
+        return 0;
+}
+
+DbDirectory *db_directory_free(DbDirectory *directory) {
+        free(directory);
+        return NULL;
+}
 
 static int64_t column_int(const PGresult *result, int row, int column) {
         return strtoll(PQgetvalue(result, row, column), NULL, 10); /* null is "": 0 */
@@ -249,21 +267,26 @@ static int directory_read_all(DbConn *conn, RegistryDelta *delta) {
         return r < 0 ? err_up(r) : r;
 }
 
-/* One snapshot for all tables. */
-static int directory_load(DbConn *conn, RegistryDelta **ret_delta) {
+static int directory_run(DbConn *conn, const char *sql) {
+        int r = db_conn_exec(conn, &(DbQuery){ .sql = sql }, NULL);
+
+        return r < 0 ? err_up(r) : r;
+}
+
+int db_directory_load(DbConn *conn, RegistryDelta **ret_delta) {
         CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
         int r, r_end;
 
         r = registry_delta_new(&delta, true);
         if (r < 0)
                 return err_up(r);
-        r = db_conn_script(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        r = directory_run(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         r = directory_read_all(conn, delta);
         if (r == DB_E_OFFLINE)
                 return r;
-        r_end = db_conn_script(conn, r == 0 ? "COMMIT" : "ROLLBACK");
+        r_end = directory_run(conn, r == 0 ? "COMMIT" : "ROLLBACK");
         if (r == 0)
                 r = r_end;
         if (r != 0)
@@ -272,12 +295,24 @@ static int directory_load(DbConn *conn, RegistryDelta **ret_delta) {
         return 0;
 }
 
-int db_directory_load(DbConn *conn, RegistryDelta **ret_delta) {
+/* Was it somebody's lock, and will be over? */
+static bool directory_was_locked(const DbConn *conn) {
+        return strcmp(db_conn_sqlstate(conn), "55P03") == 0 ||
+               strcmp(db_conn_sqlstate(conn), "57014") == 0;
+}
+
+int db_directory_open(DbDirectory *directory, RegistryDelta **ret_delta) {
         int r;
 
-        r = db_conn_script(conn, "LISTEN tidegate_registry");
+        r = directory_run(directory->conn, "LISTEN tidegate_registry");
         if (r == 0)
-                r = directory_load(conn, ret_delta);
+                r = db_directory_load(directory->conn, ret_delta);
+        if (r == 0)
+                directory->changes.n = 0;
+        if (r == 0)
+                directory->changes.too_many = false;
+        if (r == DB_E_REJECTED && directory_was_locked(directory->conn))
+                return DB_E_BUSY;
         return r < 0 ? err_up(r) : r;
 }
 
@@ -301,17 +336,41 @@ static bool change_parse(const char *text, Change *ret_change) {
         return false;
 }
 
+static bool changes_have(const Changes *changes, const Change *change) {
+        for (size_t i = 0; i < changes->n; ++i)
+                if (changes->items[i].table == change->table &&
+                    changes->items[i].id == change->id &&
+                    changes->items[i].other_id == change->other_id)
+                        return true;
+        return false;
+}
+
 /* What we cannot read, or keep, makes us read everything. */
 static void changes_add(Changes *changes, const char *text) {
         Change change = { .table = REGISTRY_USER };
 
-        if (changes->n < DIRECTORY_MAX_CHANGES && change_parse(text, &change))
+        if (!change_parse(text, &change))
+                changes->too_many = true;
+        else if (changes->too_many || changes_have(changes, &change))
+                return;
+        else if (changes->n < DIRECTORY_MAX_CHANGES)
                 changes->items[changes->n++] = change;
         else
                 changes->too_many = true;
 }
 
-static int directory_collect(DbConn *conn, Changes *ret_changes) {
+/* Those of @table have been read. */
+static void changes_settle(Changes *changes, RegistryTable table) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < changes->n; ++i)
+                if (changes->items[i].table != table)
+                        changes->items[n++] = changes->items[i];
+        changes->n = n;
+}
+
+static int directory_collect(DbDirectory *directory) {
+        DbConn *conn = directory->conn;
         PGconn *pg = db_conn_pg(conn);
 
         if (!db_conn_is_open(conn) || !PQconsumeInput(pg))
@@ -321,7 +380,7 @@ static int directory_collect(DbConn *conn, Changes *ret_changes) {
 
                 if (!notify)
                         return 0;
-                changes_add(ret_changes, notify->extra);
+                changes_add(&directory->changes, notify->extra);
         }
 }
 
@@ -401,125 +460,84 @@ static int directory_read_some(DbConn *conn,
         return r < 0 ? err_up(r) : r;
 }
 
-static int directory_read_changes(DbConn *conn, const Changes *changes, RegistryDelta **ret_delta) {
+/* A table that is locked keeps its changes. */
+static int directory_read_changes(DbDirectory *directory, RegistryDelta *delta) {
+        Changes *changes = &directory->changes;
+        int r = 0;
+
+        for (RegistryTable table = 0; table < REGISTRY_TABLE_COUNT && r == 0; ++table) {
+                r = directory_read_some(directory->conn, table, changes, delta);
+                if (r == 0)
+                        changes_settle(changes, table);
+                else if (r == DB_E_REJECTED && directory_was_locked(directory->conn))
+                        r = 0;
+        }
+        return r < 0 ? err_up(r) : r;
+}
+
+static int directory_read(DbDirectory *directory, RegistryDelta **ret_delta) {
         CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
         int r;
 
-        if (changes->too_many)
-                return directory_load(conn, ret_delta);
+        if (directory->changes.too_many) {
+                r = db_directory_open(directory, ret_delta);
+                return r < 0 ? err_up(r) : r;
+        }
         r = registry_delta_new(&delta, false);
-        for (RegistryTable table = 0; table < REGISTRY_TABLE_COUNT && r == 0; ++table)
-                r = directory_read_some(conn, table, changes, delta);
+        if (r == 0)
+                r = directory_read_changes(directory, delta);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        *ret_delta = TAKE(&delta);
+        if (registry_delta_length(delta) > 0)
+                *ret_delta = TAKE(&delta);
         return 0;
 }
 
-int db_directory_poll(DbConn *conn, RegistryDelta **ret_delta) {
-        Changes changes = { .n = 0 };
+int db_directory_poll(DbDirectory *directory, RegistryDelta **ret_delta) {
         int r;
 
-        r = directory_collect(conn, &changes);
+        *ret_delta = NULL;
+        r = directory_collect(directory);
         if (r != 0)
-                return r;
-        if (changes.n == 0 && !changes.too_many) {
-                *ret_delta = NULL;
+                return r < 0 ? err_up(r) : r;
+        if (!db_directory_is_behind(directory))
                 return 0;
-        }
-        r = directory_read_changes(conn, &changes, ret_delta);
-        if (r == DB_E_REJECTED) { /* the news is lost: only a new load can make up for it */
-                db_conn_disconnect(conn);
+        r = directory_read(directory, ret_delta);
+        if (r == DB_E_BUSY) /* the next time */
+                return 0;
+        if (r == DB_E_REJECTED) { /* only a new load can make up for it */
+                db_conn_disconnect(directory->conn);
                 return DB_E_OFFLINE;
         }
         return r < 0 ? err_up(r) : r;
 }
 
+bool db_directory_is_behind(const DbDirectory *directory) {
+        return directory->changes.n > 0 || directory->changes.too_many;
+}
+
 /* The server sends what it has to notify before it is ready for the next statement. */
-int db_directory_sync(DbConn *conn) {
+int db_directory_sync(DbDirectory *directory) {
         int r;
 
-        r = db_conn_exec(conn, &(DbQuery){ .sql = "SELECT 1" }, NULL);
+        r = directory_run(directory->conn, "SELECT 1");
         return r < 0 ? err_up(r) : r;
 }
 
-static char *directory_string(Text text) {
-        return text.data ? strndup(text.data, text.n) : NULL;
-}
-
-/* Does the table take anybody? A copy of a device, as far as we fill one in, with a code of its
- * own; nothing of it stays. */
-static int directory_try(DbConn *conn) {
-        static const char *const steps[] = {
-                "BEGIN",
-                "SET CONSTRAINTS ALL IMMEDIATE",
-                "INSERT INTO devices (code, user_id, name, device_type)"
-                " SELECT coalesce(d.code, '') || trunc(random() * 1e15)::bigint, d.user_id, d.name,"
-                " d.device_type FROM (SELECT 1) one LEFT JOIN LATERAL"
-                " (SELECT * FROM devices ORDER BY length(code), id LIMIT 1) d ON true",
-        };
-        int r = 0, r_end;
-
-        for (size_t i = 0; i < N_ELEMENTS(steps) && r == 0; ++i)
-                r = db_conn_exec(conn, &(DbQuery){ .sql = steps[i] }, NULL);
-        if (r == DB_E_OFFLINE || r < 0)
-                return r < 0 ? err_up(r) : r;
-        r_end = db_conn_exec(conn, &(DbQuery){ .sql = "ROLLBACK" }, NULL);
-        if (r_end != 0)
-                return r_end < 0 ? err_up(r_end) : r_end;
-        return r;
-}
-
-/* A device was refused. It is the device's own fault only if another one is taken. */
-static int directory_judge(DbConn *conn) {
-        static const char *const classes[] = { "22", "23", "44", "54", "P0" };
-        bool may_be_row = false;
-        int r;
-
-        for (size_t i = 0; i < N_ELEMENTS(classes); ++i)
-                if (strncmp(db_conn_sqlstate(conn), classes[i], 2) == 0)
-                        may_be_row = true;
-        if (!may_be_row)
-                return DB_E_REFUSED;
-        r = directory_try(conn);
-        if (r == 0)
-                return DB_E_REJECTED;
-        if (r == DB_E_REJECTED)
-                return DB_E_REFUSED;
-        return r < 0 ? err_up(r) : r;
-}
-
-int db_directory_register(DbConn *conn,
-                          Text code,
-                          int64_t user_id,
-                          Text name,
-                          const char *device_type,
-                          RegistryDelta **ret_delta) {
+int db_directory_find(DbConn *conn, const char *code, RegistryDelta **ret_delta) {
         CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
         CLEANUP(PQclear) PGresult *result = NULL;
-        CLEANUP(free) char *code_string = directory_string(code);
-        CLEANUP(free) char *name_string = directory_string(name);
-        char user[DIRECTORY_ID_SIZE];
-        const char *args[] = { code_string, user_id ? user : NULL, name_string, device_type };
         int r;
 
-        if (!code_string || (name.data && !name_string))
-                return err_new(-ENOMEM);
-        snprintf(user, sizeof(user), "%lld", (long long)user_id);
         r = db_conn_exec(conn,
-                         &(DbQuery){ "INSERT INTO devices (code, user_id, name, device_type)"
-                                     " VALUES ($1, $2::bigint, $3, $4)"
-                                     " ON CONFLICT (code) DO NOTHING RETURNING " DEVICE_COLUMNS,
-                                     N_ELEMENTS(args),
-                                     args },
+                         &(DbQuery){ "SELECT " DEVICE_COLUMNS " FROM devices WHERE code = $1",
+                                     1,
+                                     &code },
                          &result);
-        if (r == DB_E_REJECTED)
-                r = directory_judge(conn);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         if (PQntuples(result) == 0)
-                return DB_E_EXISTS;
-
+                return DB_E_NOT_FOUND;
         r = registry_delta_new(&delta, false);
         if (r == 0)
                 r = directory_add_all(delta, REGISTRY_DEVICE, result);

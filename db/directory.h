@@ -4,8 +4,9 @@
  * DbDirectory: reads users, devices, vehicles, groups and shares for the registry, and follows
  * their changes by LISTEN (triggers of the schema NOTIFY `tidegate_registry`).
  *
- * Uses the connection of its owner while no batch is under way. Blocks, bounded by the statement
- * time-out. Every function: 0, DB_E_OFFLINE, DB_E_REJECTED, or a fault.
+ * Has a connection to itself, which should have a lock time-out: a table that somebody has locked
+ * is read when it can be, and the news of the others do not wait for it. Blocks, bounded by the
+ * statement time-out. Every function: 0, DB_E_OFFLINE, DB_E_REJECTED, or a fault.
  */
 
 #include "db/conn.h"
@@ -14,29 +15,33 @@
 #include "gateway/base/record.h"
 #include "gateway/base/registry.h"
 
+typedef struct DbDirectory DbDirectory;
 typedef void (*DbRestoredFn)(void *arg, const Record *record);
 
-/* LISTEN first, then everything, so that no change falls between. */
-MUST_CHECK int db_directory_load(DbConn *conn, RegistryDelta **ret_delta);
+MUST_CHECK int db_directory_new(DbDirectory **ret_directory, DbConn *conn);
+DbDirectory *db_directory_free(DbDirectory *directory);
+
+/* After each connect: LISTEN first, then everything, so that no change falls between. DB_E_BUSY: a
+ * table is locked. */
+MUST_CHECK int db_directory_open(DbDirectory *directory, RegistryDelta **ret_delta);
 
 /* Reads what has arrived, without waiting for more, then the rows that changed. After DB_E_OFFLINE:
- * connect and load. What changed since the last call; *ret_delta NULL if nothing. Many changes at
+ * connect and open. What changed since the last call; *ret_delta NULL if nothing. Many changes at
  * once come as a whole delta. */
-MUST_CHECK int db_directory_poll(DbConn *conn, RegistryDelta **ret_delta);
+MUST_CHECK int db_directory_poll(DbDirectory *directory, RegistryDelta **ret_delta);
+/* Something changed that could not be read yet: poll again in a while. */
+bool db_directory_is_behind(const DbDirectory *directory);
 
-/* A round trip: afterwards poll knows of everything that was committed before this call. */
-MUST_CHECK int db_directory_sync(DbConn *conn);
+/* A round trip: afterwards poll hears of everything that was committed before this call. */
+MUST_CHECK int db_directory_sync(DbDirectory *directory);
+
+/* All there is, in one snapshot. */
+MUST_CHECK int db_directory_load(DbConn *conn, RegistryDelta **ret_delta);
+/* The device of that code; DB_E_NOT_FOUND. */
+MUST_CHECK int db_directory_find(DbConn *conn, const char *code, RegistryDelta **ret_delta);
 
 /* The newest telemetry of each device and the newest vehicle_log of each vehicle, as records (data,
  * ids, times, seq). The texts are in @arena. */
 MUST_CHECK int db_directory_restore(DbConn *conn, Arena *arena, DbRestoredFn fn, void *arg);
 
-/* Creates a device that reports itself. DB_E_EXISTS: somebody was faster; poll will bring it.
- * DB_E_REJECTED: this one is not taken, but others are. DB_E_REFUSED: try again later (a lock, a
- * time-out, a table that takes nobody). The delta has its row. */
-MUST_CHECK int db_directory_register(DbConn *conn,
-                                     Text code,
-                                     int64_t user_id,
-                                     Text name,
-                                     const char *device_type,
-                                     RegistryDelta **ret_delta);
+DEFINE_CLEANUP(DbDirectory *, db_directory_free);

@@ -9,6 +9,7 @@
 #include "db/books.h"
 #include "db/directory.h"
 #include "db/letters.h"
+#include "db/registration.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
@@ -55,6 +56,7 @@ struct Processor {
         Judge *judge;
         Outbox *outbox;
         Database *database;
+        DbDirectory *directory;
         Lane *lane;
         Books *books;
 
@@ -345,7 +347,9 @@ static int processor_load_registry(Processor *processor) {
         int64_t now_us = clock_now_us();
         int r;
 
-        r = db_directory_load(database_conn(processor->database), &delta);
+        r = db_directory_open(processor->directory, &delta);
+        if (r == DB_E_BUSY)
+                r = DB_E_OFFLINE;
         if (r != 0)
                 return r;
         processor->fresh_us = now_us;
@@ -503,7 +507,7 @@ static int processor_refresh(Processor *processor) {
         CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
         int r;
 
-        r = db_directory_poll(database_conn(processor->database), &delta);
+        r = db_directory_poll(processor->directory, &delta);
         return r == 0 ? processor_apply(processor, delta) : r;
 }
 
@@ -525,18 +529,18 @@ static int processor_register(Processor *processor, const Record *record) {
         bool is_ble = record->kind == KIND_BLE_DETECTIONS;
         int r;
 
-        r = db_directory_register(database_conn(processor->database),
-                                  record->device,
-                                  record->user_id,
-                                  is_ble ? record->detections.name : (Text){ 0 },
-                                  processor_device_type(record->kind),
-                                  &delta);
+        r = db_register_device(database_conn(processor->database),
+                               &(DbRegistration){
+                                       .code = record->device,
+                                       .name = is_ble ? record->detections.name : (Text){ 0 },
+                                       .user_id = record->user_id,
+                                       .device_type = processor_device_type(record->kind),
+                               },
+                               &delta);
         if (r == DB_E_REJECTED) {
                 log_warning("register_refused error=\"%s\"",
                             db_conn_error(database_conn(processor->database)));
                 r = 0;
-        } else if (r == DB_E_EXISTS) {
-                r = processor_refresh(processor);
         } else if (r == 0) {
                 r = processor_apply(processor, delta);
         }
@@ -565,7 +569,7 @@ static int processor_settle_want(Processor *processor, const Batch *batch) {
 
         switch (batch_wants(batch)) {
         case BATCH_WANTS_REFRESH:
-                r = db_directory_sync(database_conn(processor->database));
+                r = db_directory_sync(processor->directory);
                 if (r == 0)
                         r = processor_refresh(processor);
                 if (r == 0) /* whatever the clock did since the record came */
@@ -843,6 +847,8 @@ static int processor_init(Processor *processor) {
                                  &processor->options.holder,
                                  processor->options.migrate);
         if (r == 0)
+                r = db_directory_new(&processor->directory, database_conn(processor->database));
+        if (r == 0)
                 r = books_new(&processor->books,
                               processor->journal,
                               database_conn(processor->database),
@@ -922,6 +928,7 @@ Processor *processor_free(Processor *processor) {
         batch_free(processor->live);
         lane_free(processor->lane);
         books_free(processor->books);
+        db_directory_free(processor->directory);
         database_free(processor->database);
         outbox_free(processor->outbox);
         latest_free(processor->latest);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "db/directory.h"
+#include "db/registration.h"
 #include "gateway/base/buf.h"
 #include "postgres.h"
 
@@ -15,6 +16,7 @@ typedef struct Fixture Fixture;
 
 struct Fixture {
         DbConn *conn;
+        DbDirectory *directory;
         Registry *registry;
         bool narrowed;
 };
@@ -31,12 +33,14 @@ static void fixture_init(Fixture *f, const char *sql) {
         postgres_run(sql);
         *f = (Fixture){ .conn = postgres_connect(5000) };
         assert_int_equal(registry_new(&f->registry), 0);
-        assert_int_equal(db_directory_load(f->conn, &delta), 0);
+        assert_int_equal(db_directory_new(&f->directory, f->conn), 0);
+        assert_int_equal(db_directory_open(f->directory, &delta), 0);
         fixture_apply(f, delta);
 }
 
 static void fixture_done(Fixture *f) {
         registry_free(f->registry);
+        db_directory_free(f->directory);
         db_conn_free(f->conn);
 }
 
@@ -48,7 +52,7 @@ static size_t fixture_change(Fixture *f, const char *sql) {
 
         postgres_run(sql);
         assert_int_equal(db_conn_script(f->conn, "SELECT 1"), 0);
-        assert_int_equal(db_directory_poll(f->conn, &delta), 0);
+        assert_int_equal(db_directory_poll(f->directory, &delta), 0);
         if (!delta)
                 return 0;
         n = registry_delta_length(delta);
@@ -170,8 +174,32 @@ static void test_many_changes_come_as_a_whole(void **state) {
         fixture_change(&f, "TRUNCATE shares");
         assert_false(
                 registry_sees_device(registry_user(f.registry, 3), registry_device(f.registry, 2)));
-        assert_int_equal(db_directory_poll(f.conn, &delta), 0);
+        assert_int_equal(db_directory_poll(f.directory, &delta), 0);
         assert_null(delta);
+        fixture_done(&f);
+}
+
+static void test_a_locked_table_keeps_only_its_own_news(void **state) {
+        CLEANUP(db_conn_free) DbConn *other = NULL;
+        RegistryDelta *delta = NULL;
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f, fleet);
+        assert_int_equal(db_conn_script(f.conn, "SET lock_timeout = '20ms'"), 0);
+        postgres_run("UPDATE devices SET name = 'Two' WHERE id = 1");
+        other = postgres_connect(5000);
+        assert_int_equal(db_conn_script(other, "BEGIN; LOCK TABLE devices"), 0);
+        assert_int_equal(fixture_change(&f, "UPDATE users SET is_active = false WHERE id = 3"), 1);
+        assert_false(registry_user(f.registry, 3)->is_active);
+        assert_string_equal(registry_device(f.registry, 1)->name, "One");
+        assert_true(db_directory_is_behind(f.directory));
+        assert_int_equal(db_directory_open(f.directory, &delta), DB_E_BUSY);
+
+        assert_int_equal(db_conn_script(other, "ROLLBACK"), 0);
+        assert_int_equal(fixture_change(&f, "SELECT 1"), 1);
+        assert_string_equal(registry_device(f.registry, 1)->name, "Two");
+        assert_false(db_directory_is_behind(f.directory));
         fixture_done(&f);
 }
 
@@ -183,7 +211,7 @@ static void test_lost_connection_is_told(void **state) {
         fixture_init(&f, fleet);
         postgres_run("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
                      " WHERE application_name = 'tidegate/test'");
-        while (db_directory_poll(f.conn, &delta) == 0)
+        while (db_directory_poll(f.directory, &delta) == 0)
                 continue;
         assert_false(db_conn_is_open(f.conn));
         fixture_done(&f);
@@ -191,30 +219,35 @@ static void test_lost_connection_is_told(void **state) {
 
 static void test_device_registers_itself_once(void **state) {
         RegistryDelta *delta = NULL;
+        DbRegistration registration;
         Fixture f;
 
         (void)state;
         fixture_init(&f, fleet);
-        assert_int_equal(db_directory_register(f.conn,
-                                               TEXT("new"),
-                                               2,
-                                               TEXT("Porch"),
-                                               "camera",
-                                               &delta),
-                         0);
+        registration = (DbRegistration){
+                .code = TEXT("new"), .name = TEXT("Porch"), .user_id = 2, .device_type = "camera"
+        };
+        assert_int_equal(db_register_device(f.conn, &registration, &delta), 0);
         fixture_apply(&f, delta);
         assert_string_equal(registry_find_device(f.registry, TEXT("new"))->name, "Porch");
         assert_int_equal(registry_find_device(f.registry, TEXT("new"))->user_id, 2);
-        assert_int_equal(db_directory_register(f.conn, TEXT("new"), 0, (Text){ 0 }, NULL, &delta),
-                         DB_E_EXISTS);
         assert_int_equal(fixture_change(&f, "SELECT 1"), 1); /* our own news, harmless */
+
+        /* Somebody was faster, and the news of it has not come: it is his, and it is there. */
+        postgres_run("INSERT INTO devices (code, user_id) VALUES ('theirs', 4)");
+        registration.code = TEXT("theirs");
+        assert_int_equal(db_register_device(f.conn, &registration, &delta), 0);
+        fixture_apply(&f, delta);
+        assert_int_equal(registry_find_device(f.registry, TEXT("theirs"))->user_id, 4);
         fixture_done(&f);
 }
 
 static int fixture_register(Fixture *f, Text code) {
         CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
 
-        return db_directory_register(f->conn, code, 2, (Text){ 0 }, "sensor", &delta);
+        DbRegistration registration = { .code = code, .user_id = 2, .device_type = "sensor" };
+
+        return db_register_device(f->conn, &registration, &delta);
 }
 
 static void test_device_waits_while_nobody_is_taken(void **state) {
@@ -326,6 +359,7 @@ int main(void) {
                 cmocka_unit_test(test_changes_follow_one_by_one),
                 cmocka_unit_test(test_deleting_a_user_takes_the_shares_along),
                 cmocka_unit_test(test_many_changes_come_as_a_whole),
+                cmocka_unit_test(test_a_locked_table_keeps_only_its_own_news),
                 cmocka_unit_test(test_lost_connection_is_told),
                 cmocka_unit_test(test_device_registers_itself_once),
                 cmocka_unit_test(test_device_waits_while_nobody_is_taken),

@@ -1,0 +1,27 @@
+#pragma once
+
+/*
+ * DbRegistration: a device that reports itself becomes one.
+ *
+ * Whoever else registers the same device at the same time, all end with the one that is there.
+ * Blocks, bounded by the time-outs of the connection.
+ */
+
+#include "db/conn.h"
+#include "gateway/base/base.h"
+#include "gateway/base/registry.h"
+
+typedef struct DbRegistration DbRegistration;
+
+struct DbRegistration {
+        Text code, name; /* no name: absent */
+        int64_t user_id; /* its owner; 0 = nobody */
+        const char *device_type;
+};
+
+/* 0: the delta has the device, ours or whoever's was first. DB_E_REJECTED: this one is not taken,
+ * but others are. DB_E_REFUSED: try again later (a lock, a time-out, a table that takes nobody).
+ * DB_E_OFFLINE. */
+MUST_CHECK int db_register_device(DbConn *conn,
+                                  const DbRegistration *registration,
+                                  RegistryDelta **ret_delta);
