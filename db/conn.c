@@ -29,7 +29,7 @@ struct DbConn {
         char *url;
         char *name;
         char options[CONN_OPTIONS_SIZE];
-        int connect_timeout_ms, statement_timeout_ms;
+        int connect_timeout_ms, statement_timeout_ms, lock_timeout_ms;
         int stop_fd; /* borrowed */
 
         PGconn *pg;
@@ -47,21 +47,25 @@ static void conn_set_options(DbConn *conn) {
         CLEANUP(PQfreemem) char *message = NULL;
         CLEANUP(PQconninfoFree) PQconninfoOption *options = PQconninfoParse(conn->url, &message);
         const char *given = NULL;
+        char lock[32] = "";
 
         for (PQconninfoOption *o = options; o && o->keyword; ++o)
                 if (strcmp(o->keyword, "options") == 0 && o->val)
                         given = o->val;
         if (!given)
                 given = secure_getenv("PGOPTIONS");
+        if (conn->lock_timeout_ms > 0)
+                snprintf(lock, sizeof(lock), " -c lock_timeout=%d", conn->lock_timeout_ms);
 
         snprintf(conn->options,
                  sizeof(conn->options),
                  "%.512s -c timezone=UTC -c datestyle=ISO -c extra_float_digits=1"
                  " -c jit=off -c work_mem=32MB"
                  " -c bytea_output=hex -c idle_in_transaction_session_timeout=60000"
-                 " -c statement_timeout=%d",
+                 " -c statement_timeout=%d%s",
                  given ? given : "",
-                 conn->statement_timeout_ms);
+                 conn->statement_timeout_ms,
+                 lock);
 }
 
 bool db_conn_url_is_valid(const char *url) {
@@ -81,6 +85,7 @@ int db_conn_new(DbConn **ret_conn, const DbConnOptions *options) {
         conn->stop_fd = -1;
         conn->connect_timeout_ms = options->connect_timeout_ms;
         conn->statement_timeout_ms = options->statement_timeout_ms;
+        conn->lock_timeout_ms = options->lock_timeout_ms;
         conn->url = strdup(options->url ? options->url : "");
         if (asprintf(&conn->name, "tidegate/%s", options->name ? options->name : "") < 0)
                 conn->name = NULL;

@@ -39,6 +39,7 @@ struct DbConnOptions {
         const char *name; /* application_name: "tidegate/<name>" */
         int connect_timeout_ms;
         int statement_timeout_ms; /* 0 = none */
+        int lock_timeout_ms;      /* 0 = none of ours */
 };
 
 /* A statement that blocks: constant text, and text parameters (NULL = SQL null). */
