@@ -1,5 +1,6 @@
 #include "gateway/database.h"
 
+#include <poll.h>
 #include <stdio.h>
 
 #include "db/migrate.h"
@@ -19,6 +20,7 @@
 typedef enum DatabaseState {
         DATABASE_AWAY, /* until retry_at_us */
         DATABASE_CONNECTING,
+        DATABASE_OPENING, /* an errand of ours; then whatever the owner has to read */
         DATABASE_READY,
         DATABASE_REFUSING, /* connected, but what was sent is not taken; until retry_at_us */
 } DatabaseState;
@@ -26,6 +28,9 @@ typedef enum DatabaseState {
 struct Database {
         DbConn *conn;
         DbStore *store;
+        Errand *errand;
+        bool is_opening;        /* that errand is out */
+        uint64_t position;      /* of the journal, as it was when we opened */
         const DbHolder *holder; /* borrowed */
         bool migrate;           /* still to be done */
         DatabaseState state;
@@ -61,8 +66,11 @@ int database_new(Database **ret_database,
         r = db_conn_new(&database->conn, &options);
         if (r == 0)
                 r = db_store_new(&database->store, database->conn, epoch);
+        if (r == 0)
+                r = errand_new(&database->errand, "database");
         if (r != 0)
                 return err_up(r);
+        db_conn_set_stop(database->conn, errand_stop_fd(database->errand));
         *ret_database = TAKE(&database);
         return 0;
 }
@@ -70,6 +78,7 @@ int database_new(Database **ret_database,
 Database *database_free(Database *database) {
         if (!database)
                 return NULL;
+        errand_free(database->errand);
         db_store_free(database->store);
         db_conn_free(database->conn);
         free(database);
@@ -119,13 +128,45 @@ static int database_check_schema(Database *database) {
         return 0;
 }
 
-static int database_open(Database *database, uint64_t *ret_position) {
+static int database_open(void *arg) {
+        Database *database = arg;
         int r;
 
         r = database_check_schema(database);
         if (r == 0)
-                r = db_store_open(database->store, database->holder, ret_position);
+                r = db_store_open(database->store, database->holder, &database->position);
         return r == 0 ? DATABASE_E_OPENED : r;
+}
+
+void database_lend(Database *database, ErrandFn fn, void *arg) {
+        errand_begin(database->errand, fn, arg);
+}
+
+bool database_is_lent(const Database *database) {
+        return errand_is_out(database->errand);
+}
+
+bool database_take_back(Database *database, int *ret_result) {
+        return errand_take(database->errand, ret_result);
+}
+
+void database_wants(Database *database, struct pollfd *ret_fd) {
+        *ret_fd = (struct pollfd){ .fd = errand_fd(database->errand), .events = POLLIN };
+        if (database_is_lent(database))
+                return;
+        ret_fd->fd = db_conn_fd(database->conn);
+        if (db_conn_wants_write(database->conn))
+                ret_fd->events |= POLLOUT;
+}
+
+static int database_open_on(Database *database, uint64_t *ret_position) {
+        int r;
+
+        if (!database->is_opening || !database_take_back(database, &r))
+                return 0;
+        database->is_opening = false;
+        *ret_position = database->position;
+        return r;
 }
 
 int database_connect(Database *database, bool may_open, uint64_t *ret_position) {
@@ -140,6 +181,8 @@ int database_connect(Database *database, bool may_open, uint64_t *ret_position) 
                 database->state = DATABASE_READY;
                 return DATABASE_E_AGAIN;
         }
+        if (database->state == DATABASE_OPENING)
+                return database_open_on(database, ret_position);
         if (database->state == DATABASE_AWAY) {
                 if (now_us < database->retry_at_us)
                         return 0;
@@ -154,7 +197,12 @@ int database_connect(Database *database, bool may_open, uint64_t *ret_position) 
                                : DB_E_OFFLINE;
         if (r != 0)
                 return r;
-        return may_open ? database_open(database, ret_position) : 0;
+        if (!may_open)
+                return 0;
+        database->state = DATABASE_OPENING;
+        database->is_opening = true;
+        database_lend(database, database_open, database);
+        return 0;
 }
 
 void database_set_ready(Database *database) {
@@ -174,9 +222,10 @@ void database_prove(Database *database) {
 }
 
 /* One line an outage, and one for each new cause, but no more than one every few seconds. */
-static void database_report(Database *database, const char *what) {
-        const char *sqlstate = db_conn_sqlstate(database->conn);
-        const char *error = db_conn_error(database->conn);
+static void database_report(Database *database,
+                            const char *what,
+                            const char *sqlstate,
+                            const char *error) {
         int64_t now_us = clock_mono_us();
         char cause[DATABASE_CAUSE_SIZE];
 
@@ -202,12 +251,22 @@ static void database_pause(Database *database, DatabaseState state) {
 }
 
 void database_lose(Database *database) {
-        database_report(database, "database_away");
+        database_report(database,
+                        "database_away",
+                        db_conn_sqlstate(database->conn),
+                        db_conn_error(database->conn));
         db_conn_disconnect(database->conn);
         database_pause(database, DATABASE_AWAY);
 }
 
+/* What is out comes back first; whatever it says, it is not wanted any more. */
 void database_rest(Database *database, int pause_ms) {
+        int ignored;
+
+        if (database->is_opening && database_take_back(database, &ignored))
+                database->is_opening = false;
+        if (database_is_lent(database))
+                return;
         db_conn_disconnect(database->conn);
         database->is_sound = false;
         database->state = DATABASE_AWAY;
@@ -215,10 +274,14 @@ void database_rest(Database *database, int pause_ms) {
         metric_set(METRIC_DB_CONNECTED, 0);
 }
 
+void database_doubt(Database *database, const char *sqlstate, const char *error) {
+        metric_add(METRIC_DB_REFUSED_BATCHES, 1);
+        database_report(database, "database_refuses", sqlstate, error);
+}
+
 /* Some refusals are the session's, not the server's: now and then a new one is tried. */
 void database_refuse(Database *database) {
-        metric_add(METRIC_DB_REFUSED_BATCHES, 1);
-        database_report(database, "database_refuses");
+        database_doubt(database, db_conn_sqlstate(database->conn), db_conn_error(database->conn));
         if (++database->n_refusals % DATABASE_REFUSALS == 0)
                 db_conn_disconnect(database->conn);
         database_pause(database,

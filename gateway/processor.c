@@ -765,12 +765,10 @@ static int processor_journal_fd(Processor *processor) {
 
 static void processor_wait(Processor *processor) {
         int journal_fd = processor_journal_fd(processor);
-        short db_events =
-                db_conn_wants_write(database_conn(processor->database)) ? POLLIN | POLLOUT : POLLIN;
         struct pollfd fds[] = {
                 { .fd = processor->wake_fd, .events = POLLIN },
                 { .fd = journal_fd, .events = POLLIN },
-                { .fd = db_conn_fd(database_conn(processor->database)), .events = db_events },
+                { .fd = -1 },
         };
 
         if (journal_fd == -1)
@@ -779,6 +777,7 @@ static void processor_wait(Processor *processor) {
             lane_loaded_seq(processor->lane) < processor->shown_seq &&
             lane_is_idle(processor->lane))
                 return; /* there is catching up to do */
+        database_wants(processor->database, &fds[2]);
         watch_turn();
         (void)poll(fds,
                    N_ELEMENTS(fds),
