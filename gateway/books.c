@@ -209,12 +209,16 @@ static int books_compare(Books *books, DbBooks *seen) {
         return n_missing != 0 ? books_read(books, seen) : 0;
 }
 
+bool books_is_due(Books *books, uint64_t stored_seq) {
+        return books->is_open && clock_mono_us() >= books->due_us && books_walk(books, stored_seq);
+}
+
 int books_check(Books *books, uint64_t stored_seq) {
         int64_t now_us = clock_mono_us();
         DbBooks seen;
         int r;
 
-        if (!books->is_open || now_us < books->due_us || !books_walk(books, stored_seq))
+        if (!books_is_due(books, stored_seq))
                 return 0;
         r = books_read(books, &seen);
         if (r != 0)

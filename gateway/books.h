@@ -26,6 +26,7 @@ MUST_CHECK int books_open(Books *books, uint64_t position);
 
 /* Some records on, as far as @stored_seq; true once it is there. */
 bool books_walk(Books *books, uint64_t stored_seq);
+bool books_is_due(Books *books, uint64_t stored_seq); /* to be compared */
 /* Compares, if it is time, and the connection is free. As db/ answers. */
 MUST_CHECK int books_check(Books *books, uint64_t stored_seq);
 
