@@ -45,6 +45,17 @@ int db_partitions_make(DbConn *conn, int64_t from_us, int64_t to_us) {
         return r < 0 ? err_up(r) : r;
 }
 
+int db_partitions_make_today(DbConn *conn) {
+        int r;
+
+        r = db_conn_exec(conn,
+                         &(DbQuery){ .sql = "SELECT tidegate_make_partitions(d.today, d.today)"
+                                            " FROM (SELECT (now() AT TIME ZONE 'UTC')::date AS"
+                                            " today) d" },
+                         NULL);
+        return r < 0 ? err_up(r) : r;
+}
+
 bool db_partitions_send(DbConn *conn, int64_t time_us) {
         char day[PARTITIONS_ARG_SIZE];
         const char *const args[] = { day, day };

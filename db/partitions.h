@@ -30,6 +30,8 @@ const char *const *db_partitions_tables(size_t *ret_n);
 /* The partitions of all tables for the days from @from_us to @to_us, both included. Exists already:
  * fine. That days which are over will be written into is noted: retention counts them from now. */
 MUST_CHECK int db_partitions_make(DbConn *conn, int64_t from_us, int64_t to_us);
+/* Those of the database's today, so that the first batch does not have to. */
+MUST_CHECK int db_partitions_make_today(DbConn *conn);
 /* The same for one day, queued in the pipeline of the caller; false: the connection is lost. */
 bool db_partitions_send(DbConn *conn, int64_t time_us);
 /* @now_us: by our clock. @is_patient: what was in the way has lasted, give way by one day. */

@@ -2,6 +2,7 @@
 
 #include "db/books.h"
 #include "db/directory.h"
+#include "db/partitions.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/err.h"
 #include "gateway/base/log.h"
@@ -101,9 +102,12 @@ static int clerk_find_rows(Clerk *clerk) {
 
 static int clerk_do_open(void *arg) {
         Clerk *clerk = arg;
-        int r = 0;
+        int r;
 
-        if (clerk->with_latest)
+        r = db_partitions_make_today(database_conn(clerk->database));
+        if (r == DB_E_REJECTED) /* the first batch will see */
+                r = 0;
+        if (r == 0 && clerk->with_latest)
                 r = clerk_restore(clerk);
         if (r == 0)
                 r = clerk_find_rows(clerk);

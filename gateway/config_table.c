@@ -104,7 +104,7 @@ const ConfigKey config_keys[] = {
           "Most messages in one transaction." },
         { "database", "max_delay", CONFIG_MS, AT(database_max_delay_ms), "0ms", 0, 60000, false,
           "How long a small batch waits for more. Batches form by themselves under load." },
-        { "database", "stall_timeout", CONFIG_MS, AT(database_stall_ms), "1s", 10, HOUR_MS, false,
+        { "database", "stall_timeout", CONFIG_MS, AT(database_stall_ms), "150ms", 10, HOUR_MS, false,
           "When a commit takes longer, live goes ahead of it (persisted: false)." },
         { "database", "timeout", CONFIG_MS, AT(database_timeout_ms), "30s", 100, HOUR_MS, false,
           "When a commit takes longer, its connection is given up and made again." },

@@ -6,35 +6,37 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "db/books.h"
-#include "db/directory.h"
-#include "db/letters.h"
-#include "db/registration.h"
-#include "gateway/base/arena.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "gateway/base/queue.h"
-#include "gateway/base/registry.h"
 #include "gateway/base/watch.h"
 #include "gateway/batch.h"
 #include "gateway/books.h"
+#include "gateway/clerk.h"
 #include "gateway/database.h"
 #include "gateway/former.h"
 #include "gateway/journal.h"
 #include "gateway/judge.h"
+#include "gateway/known.h"
 #include "gateway/lane.h"
 #include "gateway/latest.h"
-#include "gateway/numbers.h"
 #include "gateway/outbox.h"
 #include "gateway/route.h"
 
-#define PROCESSOR_IDLE_MS       1000              /* the longest sleep */
-#define PROCESSOR_STANDBY_MS    100               /* until it is clear whose the slot is */
-#define PROCESSOR_LIVE_BATCH    256               /* shown in one turn while the database lags */
-#define PROCESSOR_FORMER_US     INT64_C(60000000) /* until a filter is taken back, generously */
-#define PROCESSOR_RESTORE_BLOCK ((size_t)64 * 1024)
+#define PROCESSOR_IDLE_MS    1000              /* the longest sleep */
+#define PROCESSOR_STANDBY_MS 100               /* until it is clear whose the slot is */
+#define PROCESSOR_LIVE_BATCH 256               /* shown in one turn while the database lags */
+#define PROCESSOR_FORMER_US  INT64_C(60000000) /* until a filter is taken back, generously */
+
+/* Between "connected" and "ready". */
+typedef enum ProcessorOpening {
+        OPENING_NOT,
+        OPENING_WAITS, /* for the registry, without which nothing can be understood */
+        OPENING_READS, /* the clerk */
+        OPENING_KNOWS, /* all has been read, but perhaps the registry anew */
+} ProcessorOpening;
 
 struct Processor {
         ProcessorOptions options;
@@ -51,26 +53,25 @@ struct Processor {
         /* All below belongs to the thread. */
         Routes *routes;
         Former *former;
-        Registry *registry;
         Latest *latest;
         Judge *judge;
         Outbox *outbox;
         Database *database;
-        DbDirectory *directory;
+        Known *known;
         Lane *lane;
         Books *books;
+        Clerk *clerk;
 
-        bool is_walking;         /* the books are not as far as the store */
-        bool is_to_restore;      /* what was last known is still to be read */
-        bool was_ready;          /* the position is known and the registry is loaded */
-        bool is_stalled;         /* the commit under way takes too long: live goes ahead */
-        int64_t fresh_us;        /* the registry knows all that was committed before */
-        uint64_t registered_seq; /* the record whose device is there, or will not be */
-        uint64_t letter_seq;     /* the record of whose letter we know */
-        bool letter_exists;
+        ProcessorOpening opening;
+        uint64_t position;  /* of the database, as it said when it was opened */
+        bool is_walking;    /* the books are not as far as the store */
+        bool is_to_restore; /* what was last known is still to be read */
+        bool was_ready;     /* the position is known and the registry is loaded */
+        bool is_stalled;    /* what the store waits for takes too long: live goes ahead */
+
+        int64_t lent_us; /* monotonic: when the clerk went off with the connection */
 
         uint64_t shown_seq; /* handed to the viewers */
-        uint64_t there_seq; /* rows behind the position were found, up to this number */
 
         Batch *live; /* shown ahead of the store */
 };
@@ -97,19 +98,17 @@ static bool processor_lags(const Processor *processor) {
 }
 
 static BatchContext processor_context(Processor *processor, bool is_final) {
-        return (BatchContext){
+        BatchContext context = {
                 .journal = processor->journal,
                 .routes = processor->routes,
                 .former = processor->former,
-                .registry = processor->registry,
                 .latest = processor->latest,
                 .judge = processor->judge,
-                .fresh_us = processor->fresh_us,
-                .registered_seq = processor->registered_seq,
-                .letter_seq = processor->letter_seq,
-                .letter_exists = processor->letter_exists,
                 .is_final = is_final,
         };
+
+        known_fill(processor->known, &context);
+        return context;
 }
 
 /* While the store lags, live does not wait for it: what was loaded first, then what comes. */
@@ -144,6 +143,13 @@ static int processor_show_ahead(Processor *processor) {
 
 /* ---- the database: connection ------------------------------------------------------------- */
 
+static void processor_rest(Processor *processor, int pause_ms) {
+        database_rest(processor->database, pause_ms);
+        if (!database_is_lent(processor->database))
+                processor->opening = OPENING_NOT;
+        processor->is_stalled = false;
+}
+
 /* What db/ answered: 0 goes on, an outage is noted (and is 0, too), all else is a fault. */
 static int processor_settle(Processor *processor, int r) {
         switch (r) {
@@ -152,6 +158,7 @@ static int processor_settle(Processor *processor, int r) {
         case DB_E_OFFLINE:
         case DB_E_REJECTED:
                 database_lose(processor->database);
+                processor->opening = OPENING_NOT;
                 processor->is_stalled = false;
                 return 0;
         case DB_E_REFUSED:
@@ -159,8 +166,7 @@ static int processor_settle(Processor *processor, int r) {
                 processor->is_stalled = false;
                 return 0;
         case DB_E_STANDBY: /* the lease will know soon */
-                database_rest(processor->database, PROCESSOR_STANDBY_MS);
-                processor->is_stalled = false;
+                processor_rest(processor, PROCESSOR_STANDBY_MS);
                 return 0;
         case DB_E_FENCED:
                 log_error("journal_position_moved epoch=%s hint=\"another process stores this "
@@ -303,9 +309,10 @@ static int processor_go_back(Processor *processor, uint64_t position) {
         r = latest_new(&processor->latest);
         if (r != 0)
                 return err_up(r);
-        registry_forget_states(processor->registry);
+        registry_forget_states(known_registry(processor->known));
         processor->is_to_restore = true;
-        return 0;
+        r = known_reload(processor->known);
+        return r == 0 ? 0 : err_up(r);
 }
 
 /* The database says how far we got: behind a crash or a cut, only it knows. */
@@ -327,56 +334,6 @@ static int processor_take_position(Processor *processor, uint64_t position) {
                                     position > 0 ? position
                                                  : processor_begin_seq(processor->journal),
                                     journal_last_seq(processor->journal));
-}
-
-static int processor_apply(Processor *processor, RegistryDelta *delta) {
-        bool narrowed;
-        int r;
-
-        if (!delta)
-                return 0;
-        r = registry_apply(processor->registry, delta, &narrowed);
-        if (r == 0)
-                r = outbox_show_registry(processor->outbox, delta);
-        return r == 0 ? 0 : err_up(r);
-}
-
-/* All that the registry has to know. From here on changes come by NOTIFY. */
-static int processor_load_registry(Processor *processor) {
-        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
-        int64_t now_us = clock_now_us();
-        int r;
-
-        r = db_directory_open(processor->directory, &delta);
-        if (r == DB_E_BUSY)
-                r = DB_E_OFFLINE;
-        if (r != 0)
-                return r;
-        processor->fresh_us = now_us;
-        if (!processor->was_ready)
-                numbers_warn(delta);
-        return processor_apply(processor, delta);
-}
-
-static void processor_on_restored(void *arg, const Record *record) {
-        Processor *processor = arg;
-        Record copy = *record;
-
-        if (latest_note(processor->latest, &copy) == 0)
-                (void)!outbox_show_restored(processor->outbox, record);
-}
-
-static int processor_restore(Processor *processor) {
-        CLEANUP(arena_free) Arena *arena = NULL;
-        int r;
-
-        r = arena_new(&arena, PROCESSOR_RESTORE_BLOCK);
-        if (r != 0)
-                return err_up(r);
-        return db_directory_restore(database_conn(processor->database),
-                                    arena,
-                                    processor_on_restored,
-                                    processor);
 }
 
 /* What an earlier run has left to store. Once, when all that is read at the start has been: each
@@ -401,45 +358,6 @@ static void processor_count_recovered(Processor *processor) {
                  (unsigned long long)n);
 }
 
-/* Rows behind the position should not be there: whoever put them there, they stay the only ones. */
-static int processor_open_books(Processor *processor, uint64_t position) {
-        DbConn *conn = database_conn(processor->database);
-        const char *epoch = journal_epoch(processor->journal);
-        int r;
-
-        processor->there_seq = 0;
-        r = db_books_newest(conn, epoch, position, &processor->there_seq);
-        if (r == 0 && processor->there_seq > 0)
-                log_error("rows_behind_position position=%llu newest=%llu",
-                          (unsigned long long)position,
-                          (unsigned long long)processor->there_seq);
-        if (r == 0)
-                r = books_open(processor->books, position);
-        return r;
-}
-
-static int processor_mark_there(void *arg, uint64_t seq) {
-        Record *record = batch_find(*(const Batch **)arg, seq);
-
-        if (record)
-                record->is_there = true;
-        return 0;
-}
-
-static int processor_look_for_rows(Processor *processor, const Batch *batch) {
-        DbRange range = batch_range(batch);
-        int r;
-
-        if (range.after_seq >= processor->there_seq)
-                return 0;
-        r = db_books_present(database_conn(processor->database),
-                             journal_epoch(processor->journal),
-                             &range,
-                             processor_mark_there,
-                             &batch);
-        return r < 0 ? err_up(r) : r;
-}
-
 /* The last word to the connection: what was under way when it was lost goes out again. */
 static int processor_resume(Processor *processor, uint64_t position) {
         CommitRange range;
@@ -453,25 +371,28 @@ static int processor_resume(Processor *processor, uint64_t position) {
         return r;
 }
 
-/* Who exists, and how far we were; the first time also what was last known. */
-static int processor_open(Processor *processor, uint64_t position) {
+/* The first time also what was last known; the order is the viewers'. */
+static void processor_show_latest(Processor *processor) {
+        for (size_t i = 0; i < clerk_n_latest(processor->clerk); ++i) {
+                const Record *record = clerk_latest(processor->clerk, i);
+                Record copy = *record;
+
+                if (latest_note(processor->latest, &copy) == 0)
+                        (void)!outbox_show_restored(processor->outbox, record);
+        }
+        clerk_forget_latest(processor->clerk);
+}
+
+static int processor_opened(Processor *processor) {
         int r;
 
-        r = processor_load_registry(processor);
-        if (r == 0)
-                r = processor_take_position(processor, position);
-        if (r == 0 && processor->was_ready && processor->is_to_restore)
-                r = processor_load_registry(processor); /* its states, which were forgotten */
-        if (r == 0 && processor->is_to_restore)
-                r = processor_restore(processor);
-        if (r == 0)
-                r = processor_open_books(processor, position);
-        if (r == 0)
-                r = processor_resume(processor, position);
+        processor_show_latest(processor);
+        r = processor_resume(processor, processor->position);
         if (r != 0)
                 return r;
         if (!processor->was_ready)
                 processor_count_recovered(processor);
+        processor->opening = OPENING_NOT;
         processor->is_to_restore = false;
         processor->was_ready = true;
         database_set_ready(processor->database);
@@ -481,108 +402,83 @@ static int processor_open(Processor *processor, uint64_t position) {
         return 0;
 }
 
+/* Live goes on meanwhile with what is known, except at the start, when nothing is. */
+static int processor_open_on(Processor *processor) {
+        int r = 0;
+
+        if (processor->opening == OPENING_WAITS &&
+            registry_is_loaded(known_registry(processor->known))) {
+                r = processor_take_position(processor, processor->position);
+                if (r == 0) {
+                        processor->opening = OPENING_READS;
+                        clerk_open(processor->clerk, processor->position, processor->is_to_restore);
+                }
+        }
+        if (processor->opening == OPENING_KNOWS && !known_is_reloading(processor->known))
+                r = processor_opened(processor);
+        return r;
+}
+
+/* What the registry and the answers about it have come to be. */
+static int processor_follow(Processor *processor) {
+        bool is_answered;
+        int r;
+
+        r = known_follow(processor->known, &is_answered);
+        if (is_answered)
+                processor->is_stalled = false;
+        return r == 0 ? 0 : err_up(r);
+}
+
 static int processor_connect(Processor *processor) {
         int standing = atomic_load(&processor->standing);
-        uint64_t position;
         int r;
 
         if (standing == PROCESSOR_WAITS) {
-                database_rest(processor->database, 0);
-                processor->is_stalled = false;
+                processor_rest(processor, 0);
                 return 0;
         }
-        r = database_connect(processor->database, standing == PROCESSOR_STORES, &position);
-        if (r == DATABASE_E_OPENED)
-                r = processor_open(processor, position);
-        else if (r == DATABASE_E_AGAIN && !lane_is_idle(processor->lane))
-                r = lane_again(processor->lane);
-        else if (r == DATABASE_E_AGAIN)
+        r = database_connect(processor->database,
+                             standing == PROCESSOR_STORES,
+                             &processor->position);
+        if (r == DATABASE_E_OPENED) {
+                known_start(processor->known); /* the schema is there */
+                processor->opening = OPENING_WAITS;
                 r = 0;
+        } else if (r == DATABASE_E_AGAIN && !lane_is_idle(processor->lane)) {
+                r = lane_again(processor->lane);
+        } else if (r == DATABASE_E_AGAIN) {
+                r = 0;
+        }
+        if (r == 0)
+                r = processor_open_on(processor);
+        return processor_settle(processor, r);
+}
+
+/* What the clerk has come back with. */
+static int processor_take_errand(Processor *processor) {
+        int r = 0;
+
+        switch (clerk_take(processor->clerk, &r)) {
+        case CLERK_NONE:
+                return 0;
+        case CLERK_OPEN:
+                if (r == 0)
+                        processor->opening = OPENING_KNOWS;
+                break;
+        case CLERK_LOOK:
+                if (r == 0)
+                        clerk_mark(processor->clerk, lane_current(processor->lane));
+                processor->is_stalled = false;
+                break;
+        case CLERK_CHECK:
+                processor->is_stalled = false;
+                break;
+        }
         return processor_settle(processor, r);
 }
 
 /* ---- the database: storing ---------------------------------------------------------------- */
-
-static int processor_refresh(Processor *processor) {
-        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
-        int r;
-
-        r = db_directory_poll(processor->directory, &delta);
-        return r == 0 ? processor_apply(processor, delta) : r;
-}
-
-static const char *processor_device_type(Kind kind) {
-        switch (kind) {
-        case KIND_BLE_DETECTIONS:
-                return "ble_scanner";
-        case KIND_CAMERA_EVENT:
-                return "camera";
-        default:
-                return "sensor";
-        }
-}
-
-/* If the device still is not there after a definite answer, the record is a dead letter. As long as
- * there is none, it is asked again. */
-static int processor_register(Processor *processor, const Record *record) {
-        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
-        bool is_ble = record->kind == KIND_BLE_DETECTIONS;
-        int r;
-
-        r = db_register_device(database_conn(processor->database),
-                               &(DbRegistration){
-                                       .code = record->device,
-                                       .name = is_ble ? record->detections.name : (Text){ 0 },
-                                       .user_id = record->user_id,
-                                       .device_type = processor_device_type(record->kind),
-                               },
-                               &delta);
-        if (r == DB_E_REJECTED) {
-                log_warning("register_refused error=\"%s\"",
-                            db_conn_error(database_conn(processor->database)));
-                r = 0;
-        } else if (r == 0) {
-                r = processor_apply(processor, delta);
-        }
-        if (r == 0)
-                processor->registered_seq = record->seq;
-        return r;
-}
-
-static int processor_ask_letter(Processor *processor, const Record *record) {
-        bool exists;
-        int r;
-
-        r = db_letters_exists(database_conn(processor->database), record->letter_id, &exists);
-        if (r != 0)
-                return r;
-        processor->letter_seq = record->seq;
-        processor->letter_exists = exists;
-        return 0;
-}
-
-/* A record waits for what only the database knows. Idle connection only. */
-static int processor_settle_want(Processor *processor, const Batch *batch) {
-        int64_t received_us = batch_wanting(batch)->received_us;
-        int64_t now_us = clock_now_us();
-        int r;
-
-        switch (batch_wants(batch)) {
-        case BATCH_WANTS_REFRESH:
-                r = db_directory_sync(processor->directory);
-                if (r == 0)
-                        r = processor_refresh(processor);
-                if (r == 0) /* whatever the clock did since the record came */
-                        processor->fresh_us = now_us > received_us ? now_us : received_us + 1;
-                return r;
-        case BATCH_WANTS_LETTER:
-                return processor_ask_letter(processor, batch_wanting(batch));
-        case BATCH_WANTS_REGISTER:
-                return processor_register(processor, batch_wanting(batch));
-        default:
-                return 0;
-        }
-}
 
 /* Records that came after this time may wait for more; nothing waits at the end. */
 static int64_t processor_young_us(const Processor *processor) {
@@ -620,44 +516,71 @@ static int processor_poll_commit(Processor *processor) {
 
         if (lane_age_us(processor->lane) > processor->options.timeout_ms * INT64_C(1000))
                 return DB_E_OFFLINE;
-        if (!processor->is_stalled &&
-            lane_age_us(processor->lane) > processor->options.stall_ms * INT64_C(1000)) {
-                processor->is_stalled = true;
-                log_warning("database_stalled age_ms=%lld",
-                            (long long)(lane_age_us(processor->lane) / 1000));
-        }
         return DB_E_BUSY;
 }
 
-/* Nothing is under way: hear what changed, then begin the next transaction. */
+/* For how long the store has been waiting for the database, whichever way. */
+static int64_t processor_age_us(const Processor *processor) {
+        int64_t now_us = clock_mono_us();
+
+        if (!database_is_ready(processor->database))
+                return 0;
+        if (database_is_lent(processor->database))
+                return now_us - processor->lent_us;
+        if (!lane_is_idle(processor->lane))
+                return lane_age_us(processor->lane);
+        return known_age_us(processor->known);
+}
+
+static void processor_note_stall(Processor *processor) {
+        int64_t age_us = processor_age_us(processor);
+
+        if (processor->is_stalled || age_us <= processor->options.stall_ms * INT64_C(1000))
+                return;
+        processor->is_stalled = true;
+        log_warning("database_stalled age_ms=%lld", (long long)(age_us / 1000));
+}
+
+/* Sends the clerk off, if there is something to do for him first. */
+static bool processor_has_errand(Processor *processor) {
+        const Batch *batch = lane_current(processor->lane);
+
+        if (books_is_due(processor->books, lane_stored_seq(processor->lane)))
+                clerk_check(processor->clerk, lane_stored_seq(processor->lane));
+        else if (batch_length(batch) > 0 && clerk_has_to_look(processor->clerk, batch))
+                clerk_look(processor->clerk, batch);
+        else
+                return false;
+        processor->lent_us = clock_mono_us();
+        return true;
+}
+
+/* Nothing is under way: begin the next transaction, if nothing has to be known before. */
 static int processor_begin_commit(Processor *processor) {
+        const Batch *batch = lane_current(processor->lane);
         int r;
 
-        r = processor_refresh(processor);
-        if (r == 0)
-                r = books_check(processor->books, lane_stored_seq(processor->lane));
-        while (r == 0 && batch_length(lane_current(processor->lane)) == 0) {
-                const Batch *batch = lane_current(processor->lane);
-
+        if (known_age_us(processor->known) > 0 || processor_has_errand(processor))
+                return 0;
+        if (batch_length(batch) == 0) {
                 r = processor_load(processor);
-                if (r != 0 || batch_length(batch) > 0)
-                        break;
-                if (batch_wants(batch) == BATCH_WANTS_NOTHING ||
-                    batch_wants(batch) == BATCH_WANTS_TIME)
+                if (r != 0)
+                        return err_up(r);
+                if (batch_length(batch) == 0 && (batch_wants(batch) == BATCH_WANTS_NOTHING ||
+                                                 batch_wants(batch) == BATCH_WANTS_TIME))
                         return 0;
-                r = processor_settle_want(processor, batch);
+                if (batch_length(batch) == 0)
+                        return known_ask(processor->known, batch);
+                if (processor_has_errand(processor))
+                        return 0;
         }
-        if (r == 0)
-                r = processor_look_for_rows(processor, lane_current(processor->lane));
-        return r == 0 ? lane_begin(processor->lane, processor->registry) : r;
+        return lane_begin(processor->lane, known_registry(processor->known));
 }
 
 static int processor_store(Processor *processor) {
         int r;
 
-        if (database_is_refusing(processor->database)) /* rights may be taken away meanwhile */
-                return processor_settle(processor, processor_refresh(processor));
-        if (!database_is_ready(processor->database))
+        if (!database_is_ready(processor->database) || database_is_lent(processor->database))
                 return 0;
 
         r = processor_poll_commit(processor);
@@ -700,7 +623,7 @@ static void processor_report(Processor *processor) {
         if (batch_length(batch) > 0)
                 lag_us = clock_now_us() - batch_record(batch, 0)->received_us;
         /* What is stored goes in time, also when nothing new comes. */
-        if (processor->was_ready) {
+        if (processor->was_ready && !database_is_lent(processor->database)) {
                 processor->is_walking =
                         !books_walk(processor->books, lane_stored_seq(processor->lane));
                 journal_commit(processor->journal, books_done_seq(processor->books));
@@ -738,9 +661,9 @@ static int processor_timeout_ms(const Processor *processor) {
                 until_us = wait_us;
         else if (database_pause_us(processor->database) >= 0)
                 until_us = database_pause_us(processor->database);
-        else if (!lane_is_idle(processor->lane) && !processor->is_stalled)
+        else if (processor_age_us(processor) > 0 && !processor->is_stalled)
                 until_us =
-                        processor->options.stall_ms * INT64_C(1000) - lane_age_us(processor->lane);
+                        processor->options.stall_ms * INT64_C(1000) - processor_age_us(processor);
         else if (processor_delay_us(processor) > 0)
                 until_us = processor_delay_us(processor);
         else
@@ -756,7 +679,8 @@ static int processor_timeout_ms(const Processor *processor) {
 static int processor_journal_fd(Processor *processor) {
         if (processor->was_ready && processor_lags(processor))
                 return journal_poll_fd(processor->journal, processor->shown_seq);
-        if (!database_is_ready(processor->database) || processor_delay_us(processor) > 0)
+        if (!database_is_ready(processor->database) || processor_delay_us(processor) > 0 ||
+            database_is_lent(processor->database) || known_age_us(processor->known) > 0)
                 return -2;
         if (lane_is_idle(processor->lane) || lane_has_room(processor->lane))
                 return journal_poll_fd(processor->journal, lane_loaded_seq(processor->lane));
@@ -775,7 +699,7 @@ static void processor_wait(Processor *processor) {
                 return;
         if (database_is_ready(processor->database) &&
             lane_loaded_seq(processor->lane) < processor->shown_seq &&
-            lane_is_idle(processor->lane))
+            processor_age_us(processor) == 0)
                 return; /* there is catching up to do */
         database_wants(processor->database, &fds[2]);
         watch_turn();
@@ -790,9 +714,14 @@ static int processor_run(Processor *processor) {
         while (r == 0 && !processor_is_done(processor)) {
                 r = processor_take_orders(processor);
                 if (r == 0)
+                        r = processor_follow(processor);
+                if (r == 0)
+                        r = processor_take_errand(processor);
+                if (r == 0)
                         r = processor_connect(processor);
                 if (r == 0)
                         r = processor_store(processor);
+                processor_note_stall(processor);
                 if (r == 0)
                         r = processor_show_ahead(processor);
                 if (r != 0)
@@ -820,15 +749,23 @@ static void *processor_main(void *arg) {
 
 /* ---- life --------------------------------------------------------------------------------- */
 
+static void processor_wake(Processor *processor) {
+        uint64_t one = 1;
+
+        (void)!write(processor->wake_fd, &one, sizeof(one));
+}
+
+static void processor_on_news(void *arg) {
+        processor_wake(arg);
+}
+
 static int processor_init(Processor *processor) {
         int r;
 
         processor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (processor->wake_fd < 0)
                 return err_new(-errno);
-        r = registry_new(&processor->registry);
-        if (r == 0)
-                r = latest_new(&processor->latest);
+        r = latest_new(&processor->latest);
         if (r == 0)
                 r = judge_new(&processor->judge);
         if (r == 0)
@@ -846,12 +783,22 @@ static int processor_init(Processor *processor) {
                                  &processor->options.holder,
                                  processor->options.migrate);
         if (r == 0)
-                r = db_directory_new(&processor->directory, database_conn(processor->database));
-        if (r == 0)
                 r = books_new(&processor->books,
                               processor->journal,
                               database_conn(processor->database),
                               processor->options.check_ms);
+        if (r == 0)
+                r = clerk_new(&processor->clerk,
+                              processor->database,
+                              processor->books,
+                              journal_epoch(processor->journal));
+        if (r == 0)
+                r = known_new(&processor->known,
+                              &(KnownOptions){ .database_url = processor->options.database_url,
+                                               .outbox = processor->outbox,
+                                               .database = processor->database,
+                                               .wake = processor_on_news,
+                                               .wake_arg = processor });
         if (r == 0)
                 r = lane_new(&processor->lane,
                              database_conn(processor->database),
@@ -889,12 +836,6 @@ int processor_new(Processor **ret_processor,
         return 0;
 }
 
-static void processor_wake(Processor *processor) {
-        uint64_t one = 1;
-
-        (void)!write(processor->wake_fd, &one, sizeof(one));
-}
-
 void processor_stop(Processor *processor, int grace_ms) {
         int64_t at_us = clock_mono_us() + (int64_t)grace_ms * 1000;
 
@@ -924,16 +865,16 @@ Processor *processor_free(Processor *processor) {
                         processor_stop(processor, 0);
                 MUST(pthread_join(processor->thread, NULL));
         }
+        known_free(processor->known);
         batch_free(processor->live);
         lane_free(processor->lane);
+        database_free(processor->database); /* first what is out */
+        clerk_free(processor->clerk);
         books_free(processor->books);
-        db_directory_free(processor->directory);
-        database_free(processor->database);
         outbox_free(processor->outbox);
         latest_free(processor->latest);
         judge_free(processor->judge);
         former_free(processor->former);
-        registry_free(processor->registry);
         routes_unref(processor->routes);
         routes_unref(atomic_load(&processor->new_routes));
         if (processor->wake_fd >= 0)

@@ -282,6 +282,7 @@ class Gateway:
             "auth.token_pepper_file": str(self.folder / "pepper"),
             "auth.query_token": "on",
             "ws.connects_per_second": 0,
+            "database.stall_timeout": "1s",  # a slow machine is no slow database
         }
         self.settings.update({key.replace("__", "."): value for key, value in settings.items()})
         self.routes = ""
