@@ -22,6 +22,7 @@ enum {
 typedef enum ConnState {
         CONN_CLOSED,
         CONN_CONNECTING,
+        CONN_SETTING, /* connected by somebody who passed none of our settings on */
         CONN_OPEN,
 } ConnState;
 
@@ -29,6 +30,7 @@ struct DbConn {
         char *url;
         char *name;
         char options[CONN_OPTIONS_SIZE];
+        bool is_plain; /* whoever is there does not even take them: a pooler */
         int connect_timeout_ms, statement_timeout_ms, lock_timeout_ms;
         int stop_fd; /* borrowed */
 
@@ -59,7 +61,7 @@ static void conn_set_options(DbConn *conn) {
 
         snprintf(conn->options,
                  sizeof(conn->options),
-                 "%.512s -c timezone=UTC -c datestyle=ISO -c extra_float_digits=1"
+                 "%.512s -c timezone=UTC -c datestyle=ISO,YMD -c extra_float_digits=1"
                  " -c jit=off -c work_mem=32MB"
                  " -c bytea_output=hex -c idle_in_transaction_session_timeout=60000"
                  " -c statement_timeout=%d%s",
@@ -222,7 +224,8 @@ static int conn_start(DbConn *conn) {
                 "options",          "keepalives_idle",  "keepalives_interval",
                 "keepalives_count", "tcp_user_timeout", NULL
         };
-        const char *const values[] = { conn->url, conn->name, "UTF8",  conn->options, "10",
+        const char *options = conn->is_plain ? "" : conn->options;
+        const char *const values[] = { conn->url, conn->name, "UTF8",  options, "10",
                                        "5",       "3",        "20000", NULL };
 
         conn->pg = PQconnectStartParams(keywords, values, 1);
@@ -277,8 +280,6 @@ static bool conn_wait(const DbConn *conn, bool write_only, int64_t deadline_us) 
 }
 
 static int conn_opened(DbConn *conn) {
-        if (PQsetnonblocking(conn->pg, 1) != 0)
-                return db_conn_fail(conn, NULL);
         (void)PQsetErrorVerbosity(conn->pg, PQERRORS_DEFAULT);
         conn->state = CONN_OPEN;
         conn->error[0] = '\0';
@@ -286,28 +287,104 @@ static int conn_opened(DbConn *conn) {
         return 0;
 }
 
+/* What our options ask for is nobody's default. */
+static bool conn_is_set(const DbConn *conn) {
+        const char *style = PQparameterStatus(conn->pg, "DateStyle");
+
+        return style && strcmp(style, "ISO, YMD") == 0;
+}
+
+/* A pooler does not take settings at the start, or drops them: then they are made by statements. */
+static int conn_set(DbConn *conn) {
+        static const char sql[] =
+                "SELECT set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO,YMD',"
+                " false), set_config('extra_float_digits', '1', false), set_config('jit', 'off',"
+                " false), set_config('work_mem', '32MB', false), set_config('bytea_output', 'hex',"
+                " false), set_config('idle_in_transaction_session_timeout', '60000', false),"
+                " set_config('statement_timeout', $1, false), set_config('lock_timeout',"
+                " CASE $2 WHEN '0' THEN current_setting('lock_timeout') ELSE $2 END, false)";
+        char statement[16], lock[16];
+        const char *const args[] = { statement, lock };
+
+        snprintf(statement, sizeof(statement), "%d", conn->statement_timeout_ms);
+        snprintf(lock, sizeof(lock), "%d", conn->lock_timeout_ms);
+        if (!PQsendQueryParams(conn->pg, sql, N_ELEMENTS(args), NULL, args, NULL, NULL, 0))
+                return db_conn_fail(conn, NULL);
+        conn->state = CONN_SETTING;
+        return DB_E_BUSY;
+}
+
+static int conn_connected(DbConn *conn) {
+        if (PQsetnonblocking(conn->pg, 1) != 0)
+                return db_conn_fail(conn, NULL);
+        return conn_is_set(conn) ? conn_opened(conn) : conn_set(conn);
+}
+
+static int conn_set_on(DbConn *conn) {
+        if (db_conn_flush(conn) == DB_E_OFFLINE)
+                return DB_E_OFFLINE;
+        if (!PQconsumeInput(conn->pg))
+                return db_conn_fail(conn, NULL);
+        while (!PQisBusy(conn->pg)) {
+                CLEANUP(PQclear) PGresult *result = PQgetResult(conn->pg);
+
+                if (!result && PQstatus(conn->pg) != CONNECTION_OK)
+                        return db_conn_fail(conn, NULL);
+                if (!result)
+                        return conn_opened(conn);
+                if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+                        conn_keep_error(conn, PQresultErrorMessage(result), NULL);
+                        db_conn_disconnect(conn);
+                        return DB_E_OFFLINE;
+                }
+        }
+        return DB_E_BUSY;
+}
+
+/* The answer of PgBouncer to a start with settings. */
+static bool conn_is_to_be_plain(const DbConn *conn) {
+        return !conn->is_plain && strstr(PQerrorMessage(conn->pg), "unsupported startup parameter");
+}
+
+static int conn_failed(DbConn *conn) {
+        if (!conn_is_to_be_plain(conn))
+                return db_conn_fail(conn, NULL);
+        db_conn_disconnect(conn);
+        conn->is_plain = true;
+        return DB_E_BUSY;
+}
+
+/* PQconnectPoll() takes a socket that is not ready for one that is. */
+static int conn_connect_on(DbConn *conn) {
+        while (conn->state == CONN_CONNECTING &&
+               conn_wait(conn, conn->polling == PGRES_POLLING_WRITING, 0)) {
+                conn->polling = PQconnectPoll(conn->pg);
+                if (conn->polling == PGRES_POLLING_OK)
+                        return conn_connected(conn);
+                if (conn->polling == PGRES_POLLING_FAILED)
+                        return conn_failed(conn);
+        }
+        return conn->state == CONN_SETTING ? conn_set_on(conn) : DB_E_BUSY;
+}
+
 int db_conn_connect(DbConn *conn) {
-        int r;
+        int r = 0;
 
         if (conn->state == CONN_OPEN) {
                 if (PQstatus(conn->pg) == CONNECTION_OK)
                         return 0;
                 return db_conn_fail(conn, NULL);
         }
-        if (conn->state == CONN_CLOSED) {
+        if (conn->state == CONN_CLOSED)
                 r = conn_start(conn);
-                if (r != 0)
-                        return r < 0 ? err_up(r) : r;
-        }
-
-        /* PQconnectPoll() takes a socket that is not ready for one that is. */
-        while (conn_wait(conn, conn->polling == PGRES_POLLING_WRITING, 0)) {
-                conn->polling = PQconnectPoll(conn->pg);
-                if (conn->polling == PGRES_POLLING_OK)
-                        return conn_opened(conn);
-                if (conn->polling == PGRES_POLLING_FAILED)
-                        return db_conn_fail(conn, NULL);
-        }
+        if (r == 0)
+                r = conn_connect_on(conn);
+        if (r != DB_E_BUSY)
+                return r < 0 ? err_up(r) : r;
+        if (conn->state == CONN_CLOSED) /* once more, otherwise */
+                r = conn_start(conn);
+        if (r != DB_E_BUSY && r != 0)
+                return r < 0 ? err_up(r) : r;
         if (clock_mono_us() >= conn->connect_deadline_us)
                 return conn_offline(conn, "no answer from the server in time");
         return DB_E_BUSY;

@@ -1,0 +1,41 @@
+"""PgBouncer between the gateway and PostgreSQL: by session all is as without it."""
+import json
+
+import pytest
+
+from conftest import populate
+from pooler import Pooler
+from servers import SLOW
+from waiting import PATIENCE, wait_until
+
+
+@pytest.fixture
+def pooled(make_gateway, database, postgres, folder):
+    """pooled(mode) -> a gateway that knows only the pooler's address, not started."""
+    poolers = []
+
+    def make(mode, **settings):
+        poolers.append(Pooler(folder / "pooler", postgres, database, mode, **settings).start())
+        gateway = make_gateway()
+        populate(gateway)
+        gateway.write_conf(database__url=poolers[0].url)
+        gateway.pooler = poolers[0]
+        return gateway
+
+    yield make
+    for pooler in poolers:
+        pooler.stop()
+
+
+@pytest.mark.parametrize("settings", [{}, {"ignore_startup_parameters": "options"}],
+                         ids=["refuses settings", "drops settings"])
+def test_by_session_all_is_as_without(pooled, database, broker, viewer, settings):
+    database.rows(f"ALTER DATABASE {database.name} SET timezone = 'Asia/Tokyo'")
+    gateway = pooled("session", **settings).start()
+    ana = viewer("/ws/device/dev-1", "ana")
+    broker.publish("ems/dev-1/telemetry", json.dumps({"n": 1, "timestamp": "2025-10-18T12:00:00Z"}))
+    ana.wait_for(lambda frames: any('"n"' in f for f in frames), "the message")
+    database.wait_for("SELECT time AT TIME ZONE 'UTC' = '2025-10-18 12:00' FROM telemetry", True)
+    database.rows("UPDATE users SET is_active = false WHERE username = 'ana'")
+    assert ana.wait_closed(PATIENCE * SLOW)
+    wait_until(gateway.is_ready, "it to be ready")
