@@ -266,6 +266,11 @@ const ConfigKey config_keys[] = {
           "Room for what one socket has not taken yet; then it is conflated." },
         { "ws", "slow_timeout", CONFIG_MS, AT(ws.slow_ms), "10s", 100, HOUR_MS, true,
           "A socket that stays too slow for so long is closed (4101)." },
+        { "ws", "burst_bytes", CONFIG_SIZE, AT(ws.burst_bytes), "256M", 0, 64 * GIB, true,
+          "Room beyond the queues, for all sockets that take what a burst brings; one user has "
+          "ws.user_share of it." },
+        { "ws", "stall_timeout", CONFIG_MS, AT(ws.stall_ms), "3s", 10, HOUR_MS, true,
+          "A socket of which the kernel takes nothing for so long has its queue alone." },
         { "ws", "max_subscriptions", CONFIG_INT, AT(ws.max_subscriptions), "100", 1, 100000, true,
           "Subscriptions of one socket." },
         { "ws", "replay_events", CONFIG_INT, AT(ws.replay_events), "65536", 0, 100000000, true,

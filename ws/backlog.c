@@ -239,7 +239,7 @@ int ws_backlog_push(WsBacklog *backlog, WsFrame *frame, size_t limit, int64_t no
                 stale = ws_backlog_stale(backlog, frame->key);
         if (stale && !(*stale)->is_unmetered)
                 n_metered -= (*stale)->n;
-        if (!frame->is_unmetered && n_metered + frame->n > limit) {
+        if (!frame->is_unmetered && n_metered + frame->n > limit + backlog->extra) {
                 ws_backlog_count_dropped(backlog);
                 return WS_BACKLOG_E_FULL;
         }

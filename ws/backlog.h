@@ -34,6 +34,7 @@ struct WsBacklog {
         size_t head_sent; /* bytes of the oldest that are gone */
         size_t n_frames, n_bytes;
         size_t n_metered;     /* bytes that count against the limit */
+        size_t extra;         /* so much more than the limit may wait now */
         WsBacklogSlot *slots; /* key -> position, while conflating; else NULL */
         size_t n_slots, n_used;
         size_t low;                  /* below this it stops conflating */

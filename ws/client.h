@@ -17,6 +17,7 @@
 #include "gateway/base/buf.h"
 #include "gateway/base/metrics.h"
 #include "ws/backlog.h"
+#include "ws/burst.h"
 #include "ws/decoder.h"
 #include "ws/dialect.h"
 #include "ws/index.h"
@@ -124,6 +125,7 @@ struct WsClient {
 
         WsSpot everyone, person, audience;
         WsBacklog backlog;
+        WsBurst burst;
         WsDecoder decoder;
         Buf in;           /* a message that came in several pieces */
         size_t n_in;      /* bytes of it so far */

@@ -82,6 +82,8 @@ int ws_hub_new(WsHub **ret_hub, Registry *registry) {
                 r = ws_shares_new(&hub->places);
         if (r == 0)
                 r = ws_shares_new(&hub->strangers);
+        if (r == 0)
+                r = ws_shares_new(&hub->bursts);
         if (r < 0)
                 return err_up(r);
 
@@ -102,6 +104,7 @@ WsHub *ws_hub_free(WsHub *hub) {
         ws_packer_free(hub->packer);
         ws_shares_free(hub->places);
         ws_shares_free(hub->strangers);
+        ws_shares_free(hub->bursts);
         buf_done(&hub->text);
         free(hub);
         return NULL;

@@ -72,6 +72,7 @@ struct WsHub {
         Queue *queries;      /* borrowed; NULL = nothing is asked */
         size_t n_clients;    /* with those whose handshake is under way */
         WsShares *places;    /* of them: of users, devices and addresses, see party.h */
+        WsShares *bursts;    /* of bytes beyond the queues, see burst.h */
         WsShares *strangers; /* of them: have not said yet who they are; by address */
         size_t n_open[WS_DIALECT_COUNT];
         bool stats_wanted; /* somebody waits for statistics and should not wait for the next turn */

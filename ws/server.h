@@ -36,6 +36,8 @@ struct WsOptions {
         size_t max_message_bytes; /* one message in */
         size_t max_body_bytes;    /* one HTTP body in */
         size_t queue_bytes;       /* of one socket */
+        size_t burst_bytes;       /* of all, beyond their queues */
+        int stall_ms;             /* without progress, before there is no more than the queue */
         int slow_ms;              /* how long a socket may stay conflated before it is closed */
         int handshake_timeout_ms;
         int ping_interval_ms, silence_ms;

@@ -271,6 +271,8 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Part of tidegate_accounting_drift: frames of subscribers." },
         [METRIC_WS_QUEUED] = { "tidegate_ws_queued", NULL, METRIC_GAUGE,
                 "Frames waiting to be sent." },
+        [METRIC_WS_BURST_BYTES] = { "tidegate_ws_burst_bytes", NULL, METRIC_GAUGE,
+                "Bytes that wait for sockets beyond their queues, as a burst came." },
         [METRIC_WS_QUEUED_BYTES] = { "tidegate_ws_queued_bytes", NULL, METRIC_GAUGE,
                 "Bytes of the frames waiting to be sent." },
         [METRIC_HTTP_REQUESTS_2XX] =
@@ -305,6 +307,9 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "What one party wanted beyond its share, by what it is." },
         [METRIC_SHARE_REFUSED_SOCKETS] =
                 { "tidegate_share_refused_total", "what=\"sockets\"", METRIC_COUNTER,
+                "What one party wanted beyond its share, by what it is." },
+        [METRIC_SHARE_REFUSED_BURST] =
+                { "tidegate_share_refused_total", "what=\"burst\"", METRIC_COUNTER,
                 "What one party wanted beyond its share, by what it is." },
         [METRIC_SHARE_REFUSED_STRANGERS] =
                 { "tidegate_share_refused_total", "what=\"strangers\"", METRIC_COUNTER,
