@@ -72,28 +72,41 @@ int cli_migrate(const Cli *cli) {
         return CLI_OK;
 }
 
+static void cli_warn_of_overlap(const Route *first, const Route *second) {
+        const char *a = topic_template_filter(first->topic);
+        const char *b = topic_template_filter(second->topic);
+        const char *origin = second->origin ? second->origin : first->origin;
+        char *join = NULL;
+
+        fprintf(stderr,
+                "%s%swarning: route %s (%s) and route %s (%s) take the same topics: what both take "
+                "is %s's",
+                origin ? origin : "",
+                origin ? ": " : "",
+                first->name,
+                topic_template_text(first->topic),
+                second->name,
+                topic_template_text(second->topic),
+                first->name);
+        if (!topic_filter_covers(a, b) && !topic_filter_covers(b, a) &&
+            topic_filter_join(a, b, &join) == 0)
+                fprintf(stderr,
+                        "; %s is subscribed to, so that no broker sends that twice, and what no "
+                        "route takes of it is left at the door",
+                        join);
+        fprintf(stderr, "\n");
+        free(join);
+}
+
 /* What both take goes to the first; nothing is wrong with that, but it should be meant. */
 static void cli_warn_of_overlaps(const Routes *routes) {
         for (size_t i = 0; i < routes_length(routes); ++i)
                 for (size_t k = i + 1; k < routes_length(routes); ++k) {
                         const Route *first = routes_get(routes, i), *second = routes_get(routes, k);
-                        const char *a = topic_template_filter(first->topic);
-                        const char *b = topic_template_filter(second->topic);
 
-                        if (!topic_filter_meets(a, b))
-                                continue;
-                        fprintf(stderr,
-                                "warning: route %s (%s) and route %s (%s) take the same topics: "
-                                "what both take is %s's%s\n",
-                                first->name,
-                                topic_template_text(first->topic),
-                                second->name,
-                                topic_template_text(second->topic),
-                                first->name,
-                                topic_filter_covers(a, b) || topic_filter_covers(b, a)
-                                        ? ""
-                                        : "; neither takes all of the other's, so a broker that "
-                                          "sends a copy for each subscription doubles it");
+                        if (topic_filter_meets(topic_template_filter(first->topic),
+                                               topic_template_filter(second->topic)))
+                                cli_warn_of_overlap(first, second);
                 }
 }
 

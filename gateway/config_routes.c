@@ -370,6 +370,7 @@ static void config_route_done(Route *route) {
         topic_template_free(route->topic);
         zone_free(route->zone);
         free(route->name);
+        free(route->origin);
 }
 
 static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, Routes *routes) {
@@ -406,7 +407,9 @@ static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, R
                 return 0;
 
         route.name = strdup(source->name);
-        if (!route.name)
+        if (source->texts[ROUTE_TOPIC].origin)
+                route.origin = strdup(source->texts[ROUTE_TOPIC].origin);
+        if (!route.name || (source->texts[ROUTE_TOPIC].origin && !route.origin))
                 return err_new(-ENOMEM);
         r = routes_add(routes, &route);
         if (r != 0)

@@ -25,6 +25,7 @@ int routes_new(Routes **ret_routes) {
 
 static void route_done(Route *route) {
         free(route->name);
+        free(route->origin);
         topic_template_free(route->topic);
         zone_free(route->zone);
 }

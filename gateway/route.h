@@ -19,6 +19,7 @@ typedef struct Routes Routes;
 
 struct Route {
         char *name;
+        char *origin; /* of its topic, as "file:12"; NULL = built in */
         TopicTemplate *topic;
         Kind kind;
         bool auto_register;          /* create devices that are not known */
@@ -33,8 +34,9 @@ MUST_CHECK int routes_new(Routes **ret_routes);
 Routes *routes_ref(Routes *routes);
 Routes *routes_unref(Routes *routes);
 
-MUST_CHECK int routes_add(Routes *routes,
-                          const Route *route); /* takes name, topic and zone on success; -ENOMEM */
+MUST_CHECK int routes_add(
+        Routes *routes,
+        const Route *route); /* takes name, origin, topic and zone on success; -ENOMEM */
 size_t routes_length(const Routes *routes);
 const Route *routes_get(const Routes *routes, size_t i);
 

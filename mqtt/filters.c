@@ -9,7 +9,8 @@
 #include "gateway/base/log.h"
 #include "gateway/base/topic.h"
 
-#define MQTT_FILTERS_MAX_LINE 65600 /* the longest filter that MQTT allows, and a newline */
+#define MQTT_FILTERS_MAX_LINE 65600      /* the longest filter that MQTT allows, and a newline */
+#define MQTT_FILTERS_JOIN     "\tjoined" /* in the file, behind such a one */
 
 static MqttFilter *mqtt_filters_find(const MqttFilters *filters, const char *text) {
         for (size_t i = 0; i < filters->n_items; ++i)
@@ -32,6 +33,35 @@ static int mqtt_filters_add(MqttFilters *filters, const char *text, MqttFilterSt
         return 0;
 }
 
+static bool mqtt_filters_cover_both(const MqttFilters *filters, const char *a, const char *b) {
+        for (size_t i = 0; i < filters->n_items; ++i)
+                if (topic_filter_covers(filters->items[i].text, a) &&
+                    topic_filter_covers(filters->items[i].text, b))
+                        return true;
+        return false;
+}
+
+/* A join may meet others again, so it is looked at like them. */
+static int mqtt_filters_join(MqttFilters *filters) {
+        for (size_t i = 0; i < filters->n_items; ++i)
+                for (size_t k = 0; k < i; ++k) {
+                        const char *a = filters->items[i].text, *b = filters->items[k].text;
+                        char *join = NULL;
+                        int r;
+
+                        if (!topic_filter_meets(a, b) || mqtt_filters_cover_both(filters, a, b))
+                                continue;
+                        r = topic_filter_join(a, b, &join);
+                        if (r == 0)
+                                r = mqtt_filters_add(filters, join, MQTT_FILTER_WANTED);
+                        free(join);
+                        if (r < 0)
+                                return err_up(r);
+                        filters->items[filters->n_items - 1].is_join = true;
+                }
+        return 0;
+}
+
 int mqtt_filters_new(MqttFilters **ret_filters, const char *const texts[], size_t n_texts) {
         CLEANUP(mqtt_filters_free) MqttFilters *filters = NULL;
         int r = 0;
@@ -42,6 +72,8 @@ int mqtt_filters_new(MqttFilters **ret_filters, const char *const texts[], size_
         for (size_t i = 0; r == 0 && i < n_texts; ++i)
                 if (!mqtt_filters_find(filters, texts[i]))
                         r = mqtt_filters_add(filters, texts[i], MQTT_FILTER_WANTED);
+        if (r == 0)
+                r = mqtt_filters_join(filters);
         if (r < 0)
                 return err_up(r);
 
@@ -75,6 +107,8 @@ int mqtt_filters_replace(MqttFilters **filtersp, MqttFilters **nextp) {
                         same->is_reported = old->is_reported;
                 } else if (old->state != MQTT_FILTER_GONE) {
                         r = mqtt_filters_add(next, old->text, MQTT_FILTER_STALE);
+                        if (r == 0)
+                                next->items[next->n_items - 1].is_join = old->is_join;
                 }
         }
         if (r < 0)
@@ -171,7 +205,10 @@ static bool mqtt_filters_write(const MqttFilters *filters, int fd, const char *c
         fprintf(file, "%s\n", client_id);
         for (size_t i = 0; i < filters->n_items; ++i)
                 if (filters->items[i].state != MQTT_FILTER_GONE)
-                        fprintf(file, "%s\n", filters->items[i].text);
+                        fprintf(file,
+                                "%s%s\n",
+                                filters->items[i].text,
+                                filters->items[i].is_join ? MQTT_FILTERS_JOIN : "");
         failed = fflush(file) != 0 || fsync(fileno(file)) != 0;
         failed = fclose(file) != 0 || failed;
         return !failed;
@@ -192,9 +229,19 @@ void mqtt_filters_save(MqttFilters *filters, const char *path, const char *clien
                 log_warning("mqtt_state_not_saved file=\"%s\" errno=%d", path, errno);
 }
 
-static bool mqtt_filters_load_line(MqttFilters *filters, const char *text) {
-        return mqtt_filters_find(filters, text) ||
-               mqtt_filters_add(filters, text, MQTT_FILTER_STALE) == 0;
+static bool mqtt_filters_load_line(MqttFilters *filters, char *text) {
+        const size_t n_mark = sizeof(MQTT_FILTERS_JOIN) - 1;
+        size_t n = strlen(text);
+        bool is_join = n > n_mark && strcmp(text + n - n_mark, MQTT_FILTERS_JOIN) == 0;
+
+        if (is_join)
+                text[n - n_mark] = '\0';
+        if (mqtt_filters_find(filters, text))
+                return true;
+        if (mqtt_filters_add(filters, text, MQTT_FILTER_STALE) != 0)
+                return false;
+        filters->items[filters->n_items - 1].is_join = is_join;
+        return true;
 }
 
 bool mqtt_filters_load(MqttFilters *filters, const char *path, const char *client_id) {

@@ -27,6 +27,7 @@ typedef struct MqttFilters MqttFilters;
 struct MqttFilter {
         char *text;
         MqttFilterState state;
+        bool is_join;      /* made of others: brings more than is wanted */
         bool may_be_there; /* in the broker's session */
         bool is_reported;  /* that it is granted with less than we asked for */
 };
@@ -37,9 +38,13 @@ struct MqttFilters {
         bool is_changed; /* other filters than in the file */
 };
 
+/*
+ * All wanted; without repetitions. Where two meet and neither takes all of the other's, the
+ * narrowest one that takes all of both is added, lest a broker sends what both take twice.
+ */
 MUST_CHECK int mqtt_filters_new(MqttFilters **ret_filters,
                                 const char *const texts[],
-                                size_t n_texts); /* all wanted; without repetitions */
+                                size_t n_texts);
 MqttFilters *mqtt_filters_free(MqttFilters *filters);
 
 /* @nextp takes over what @filters knows, and its place. */

@@ -14,6 +14,7 @@
 #include "gateway/base/watch.h"
 #include "mqtt/canary.h"
 #include "mqtt/candidates.h"
+#include "mqtt/door.h"
 #include "mqtt/filters.h"
 #include "mqtt/session.h"
 #include "mqtt/subscribing.h"
@@ -51,6 +52,7 @@ struct MqttSource {
         bool is_abandoned; /* Paho's thread is in mqtt_source_park() */
 
         _Atomic(MqttFilters *) next_filters; /* set by any thread, taken by ours */
+        _Atomic(MqttDoor *) door;            /* set by ours; NULL: all is wanted */
         _Atomic bool is_stopping;
         _Atomic int64_t stopping_us;
         _Atomic bool is_parked;
@@ -66,7 +68,8 @@ struct MqttSource {
         bool was_connected;
         bool is_held;          /* disconnected for high water */
         bool is_left;          /* to another client that has taken the session */
-        bool knows_session;    /* the file has been read */
+        bool has_looked;       /* whether there is a file */
+        bool knows_session;    /* what filters it may have */
         unsigned n_unanswered; /* attempts to unsubscribe */
         int64_t connected_us;
         unsigned n_short;                   /* connections in a row */
@@ -112,6 +115,10 @@ static void mqtt_source_on_message(void *arg, const Inbound *inbound) {
 
         if (mqtt_canary_hear(&source->canary, inbound->topic))
                 return;
+        if (!mqtt_door_takes(atomic_load(&source->door), inbound->topic)) {
+                metric_add(METRIC_MQTT_UNWANTED, 1);
+                return;
+        }
         mqtt_source_hand_over(source, inbound);
         if (!atomic_load_explicit(&source->is_high, memory_order_relaxed) &&
             source->sink.is_high(source->sink.arg)) {
@@ -180,6 +187,27 @@ static int mqtt_backoff_left_ms(const MqttBackoff *backoff) {
 
 /* ---- connection ---- */
 
+/* As long as it is not known which filters the session has, whatever it brings is wanted. */
+static void mqtt_source_set_door(MqttSource *source) {
+        MqttDoor *before = atomic_load(&source->door), *door = NULL;
+
+        if (!source->knows_session || mqtt_door_new(&door, source->filters, &before) < 0)
+                return;
+        atomic_store(&source->door, door);
+}
+
+/* Before the broker can send anything. */
+static void mqtt_source_look(MqttSource *source) {
+        if (source->has_looked)
+                return;
+        source->has_looked = true;
+        source->knows_session =
+                source->options->state_file && mqtt_filters_load(source->filters,
+                                                                 source->options->state_file,
+                                                                 source->options->client_id);
+        mqtt_source_set_door(source);
+}
+
 static void mqtt_source_connected(MqttSource *source) {
         bool is_new = atomic_exchange(&source->is_session_new, false);
 
@@ -191,13 +219,10 @@ static void mqtt_source_connected(MqttSource *source) {
                  source->options->client_id,
                  mqtt_session_is_v5(source->session) ? 5 : 4,
                  is_new ? "new" : "resumed");
-        if (!source->knows_session && source->options->state_file)
-                (void)mqtt_filters_load(source->filters,
-                                        source->options->state_file,
-                                        source->options->client_id);
-        source->knows_session = true;
         source->subscribing = (MqttBackoff){ 0 };
         mqtt_filters_reset(source->filters, is_new);
+        source->knows_session |= is_new;
+        mqtt_source_set_door(source);
 }
 
 static char *mqtt_source_said(MqttSource *source, const char *url) {
@@ -235,6 +260,7 @@ static void mqtt_source_connect(MqttSource *source) {
                                   left_ms < MQTT_SOURCE_TICK_MS ? left_ms : MQTT_SOURCE_TICK_MS);
                 return;
         }
+        mqtt_source_look(source);
         r = mqtt_session_connect(source->session);
         if (r == 0)
                 mqtt_source_connected(source);
@@ -331,8 +357,11 @@ static void mqtt_source_take_filters(MqttSource *source) {
         CLEANUP(mqtt_filters_free) MqttFilters *next = NULL;
 
         next = atomic_exchange(&source->next_filters, NULL);
-        if (next && mqtt_filters_replace(&source->filters, &next) < 0)
+        if (!next)
+                return;
+        if (mqtt_filters_replace(&source->filters, &next) < 0)
                 log_error("mqtt_filters_kept reason=out_of_memory");
+        mqtt_source_set_door(source);
 }
 
 static void mqtt_source_granted(MqttFilter *filter, int code, bool was_refused) {
@@ -397,6 +426,8 @@ static void mqtt_source_unsubscribe(MqttSource *source, MqttFilterState state) {
                                 state == MQTT_FILTER_STALE ? MQTT_FILTER_GONE : MQTT_FILTER_COVERED;
                 }
                 mqtt_filters_drop_gone(source->filters);
+                if (state == MQTT_FILTER_STALE)
+                        mqtt_source_set_door(source);
         }
 }
 
@@ -518,6 +549,7 @@ MqttSource *mqtt_source_free(MqttSource *source) {
         mqtt_session_free(source->session);
         mqtt_filters_free(source->filters);
         mqtt_filters_free(atomic_load(&source->next_filters));
+        mqtt_door_free(atomic_load(&source->door));
         free(source);
         return NULL;
 }

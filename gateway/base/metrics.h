@@ -50,6 +50,7 @@ typedef enum Metric {
         METRIC_MQTT_CONNECTS,
         METRIC_MQTT_DISCONNECTS,
         METRIC_MQTT_SUBSCRIBE_REFUSED,
+        METRIC_MQTT_UNWANTED, /* came for a filter that two others were joined to */
         METRIC_MQTT_PUBLISHED,
 
         METRIC_COMMANDS_ACCEPTED,

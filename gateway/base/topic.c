@@ -285,3 +285,61 @@ bool topic_filter_covers(const char *wide, const char *narrow) {
 bool topic_filter_meets(const char *a, const char *b) {
         return topic_filter_compare(a, b, true);
 }
+
+bool topic_filter_takes(const char *filter, Text topic) {
+        size_t at = 0;
+
+        if (strncmp(filter, "$share/", 7) == 0) {
+                filter += 7 + strcspn(filter + 7, "/");
+                filter += *filter == '/';
+        }
+        if (topic.n == 0 || (topic.data[0] == '$') != (*filter == '$'))
+                return false;
+        for (;;) {
+                Text wanted = topic_filter_level(&filter);
+                const char *end = memchr(topic.data + at, '/', topic.n - at);
+                Text level = { topic.data + at,
+                               end ? (size_t)(end - topic.data) - at : topic.n - at };
+
+                if (topic_filter_is(wanted, "#"))
+                        return true;
+                if (!topic_filter_is(wanted, "+") && !text_equal(wanted, level))
+                        return false;
+                at += level.n;
+                if (at == topic.n)
+                        return *filter == '\0' || strcmp(filter, "/#") == 0;
+                if (*filter == '\0')
+                        return false;
+                ++at;
+                ++filter;
+        }
+}
+
+int topic_filter_join(const char *a, const char *b, char **ret_filter) {
+        char *join = malloc(strlen(a) + strlen(b) + 3), *at = join;
+
+        if (!join)
+                return err_new(-ENOMEM);
+        for (;;) {
+                Text one = topic_filter_level(&a), other = topic_filter_level(&b);
+                bool is_rest = topic_filter_is(one, "#") || topic_filter_is(other, "#");
+                Text level = text_equal(one, other) ? one : TEXT("+");
+
+                if (is_rest)
+                        level = TEXT("#");
+                memcpy(at, level.data, level.n);
+                at += level.n;
+                if (is_rest || (*a == '\0' && *b == '\0'))
+                        break;
+                *at++ = '/';
+                if (*a == '\0' || *b == '\0') { /* the longer one goes on with "/#" */
+                        *at++ = '#';
+                        break;
+                }
+                ++a;
+                ++b;
+        }
+        *at = '\0';
+        *ret_filter = join;
+        return 0;
+}

@@ -46,5 +46,8 @@ MUST_CHECK int topic_template_expand(const TopicTemplate *template,
  * subscriptions ($share/…) are apart from all others. */
 bool topic_filter_covers(const char *wide, const char *narrow);
 bool topic_filter_meets(const char *a, const char *b);
+bool topic_filter_takes(const char *filter, Text topic);
+/* The narrowest one that takes all of both, which must meet; owned by the caller. */
+MUST_CHECK int topic_filter_join(const char *a, const char *b, char **ret_filter);
 
 DEFINE_CLEANUP(TopicTemplate *, topic_template_free);

@@ -1,5 +1,6 @@
 """Promise: whatever the broker has forgotten, kept, or does not speak, what is published reaches us:
 every filter is subscribed at every connect, and the session outlives the journal."""
+import re
 import shutil
 
 import pytest
@@ -173,6 +174,41 @@ def test_overlapping_routes_store_a_message_once(make_gateway, broker, version):
     broker.publish("ana/dev-1/tele", '{"last":true}')
     gateway.database.wait_for("SELECT count(*) FROM telemetry WHERE payload::text LIKE '%last%'", 1)
     assert gateway.database.value("SELECT count(*) FROM telemetry") == 16
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+def test_routes_that_only_meet_store_a_message_once(make_gateway, broker, database, version):
+    """Neither takes all of the other's; what two devices sent, or one twice, stays two."""
+    gateway = make_gateway(mqtt__version=version)
+    gateway.add_user("lab")
+    gateway.add_device("dev-1", "lab")
+    gateway.add_device("gw", "lab")
+    gateway.routes = ("[route site]\ntopic = site/{user}/{device}\nkind = telemetry\n"
+                      "[route lab]\ntopic = {user}/lab/{device}\nkind = telemetry\n"
+                      # with a built-in one
+                      "[route gw]\ntopic = {device}/gw/alert\nkind = alert\n")
+    gateway.write_conf()
+    warnings = gateway.cli("check-config").stderr
+    assert re.search(r"tidegate.conf:\d+: warning: route site .* and route lab .* \+/\+/\+ is "
+                     "subscribed", warnings), warnings
+    gateway.start()
+    for qos in 0, 0, 1, 1, 1:
+        broker.publish("site/lab/dev-1", '{"n":1}', qos=qos)
+        broker.publish("lab/lab/dev-1", '{"n":1}', qos=qos)
+        broker.publish("devices/gw/alert", '{"severity":"info","message":"m"}', qos=qos)
+        broker.publish("what/no/route takes", "{}", qos=qos)
+    wait_until(lambda: gateway.metric("tidegate_mqtt_unwanted_total") == 5, "the unwanted")
+    gateway.terminate()
+    for _ in range(2):  # and what the session kept
+        broker.publish("site/lab/dev-1", '{"n":1}')
+        broker.publish("what/no/route takes", "{}")
+    gateway.start()
+    broker.publish("lab/lab/dev-1", '{"last":true}')
+    database.wait_for("SELECT count(*) FROM telemetry WHERE payload::text LIKE '%last%'", 1)
+    wait_until(lambda: gateway.metric("tidegate_in_journal") == 0, "all to be stored")
+    assert database.value("SELECT count(*) FROM telemetry") == 13
+    assert database.value("SELECT count(*) FROM alerts") == 5
+    assert database.rows("SELECT topic, reason FROM dead_letters") == []
 
 
 def test_a_narrow_filter_stands_in_for_a_wide_one_that_is_refused(make_gateway, scripted_broker):

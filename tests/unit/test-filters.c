@@ -13,6 +13,7 @@
 #include "gateway/base/base.h"
 #include "mqtt/broker.h"
 #include "mqtt/candidates.h"
+#include "mqtt/door.h"
 #include "mqtt/filters.h"
 
 static MqttFilters *make(const char *a, const char *b) {
@@ -88,6 +89,48 @@ static void test_a_wide_filter_brings_what_a_narrow_one_would(void **state) {
         mqtt_filters_reset(filters, false); /* the session may have both */
         mqtt_filters_cover(filters);
         assert_int_equal(filters->items[0].state, MQTT_FILTER_DOUBLED);
+}
+
+static void test_filters_that_meet_are_joined(void **state) {
+        CLEANUP(mqtt_filters_free) MqttFilters *filters = make("a/+/c", "+/b/c");
+        CLEANUP(mqtt_filters_free) MqttFilters *later = make("d", NULL);
+        CLEANUP(mqtt_door_free) MqttDoor *door = NULL, *next = NULL;
+        char path[] = "/tmp/tidegate-filters-XXXXXX";
+        MqttFilter *items[8];
+        int fd = mkstemp(path);
+
+        (void)state;
+        assert_true(fd >= 0);
+        close(fd);
+        mqtt_filters_cover(filters);
+        assert_int_equal(mqtt_filters_pick(filters, MQTT_FILTER_WANTED, items, 8), 1);
+        assert_string_equal(items[0]->text, "+/+/c");
+        assert_int_equal(count(filters, MQTT_FILTER_COVERED), 2);
+
+        assert_int_equal(mqtt_door_new(&door, filters, &next), 0);
+        assert_true(mqtt_door_takes(door, TEXT("a/x/c")));
+        assert_true(mqtt_door_takes(door, TEXT("x/b/c")));
+        assert_false(mqtt_door_takes(door, TEXT("x/y/c")));
+        next = door;
+        assert_int_equal(mqtt_door_new(&door, filters, &next), 0);
+        assert_null(next); /* the same again is the same one */
+
+        items[0]->state = MQTT_FILTER_REFUSED; /* then each for itself */
+        mqtt_filters_cover(filters);
+        assert_int_equal(count(filters, MQTT_FILTER_WANTED), 2);
+
+        mqtt_filters_save(filters, path, "gateway"); /* of the next process nothing is joined, */
+        assert_true(mqtt_filters_load(later, path, "gateway"));
+        assert_int_equal(count(later, MQTT_FILTER_STALE), 3);
+        next = door;
+        assert_int_equal(mqtt_door_new(&door, later, &next), 0);
+        assert_true(mqtt_door_takes(door, TEXT("a/x/c"))); /* but the session may have it yet */
+        assert_false(mqtt_door_takes(door, TEXT("x/y/c")));
+        mqtt_filters_reset(later, true);
+        next = door;
+        assert_int_equal(mqtt_door_new(&door, later, &next), 0);
+        assert_true(mqtt_door_takes(door, TEXT("x/y/c")));
+        unlink(path);
 }
 
 static void test_new_session_has_nothing_to_lose(void **state) {
@@ -209,6 +252,7 @@ int main(void) {
                 cmocka_unit_test(test_change_keeps_what_stays_and_marks_what_goes),
                 cmocka_unit_test(test_each_connection_subscribes_to_all_that_is_wanted),
                 cmocka_unit_test(test_a_wide_filter_brings_what_a_narrow_one_would),
+                cmocka_unit_test(test_filters_that_meet_are_joined),
                 cmocka_unit_test(test_new_session_has_nothing_to_lose),
                 cmocka_unit_test(test_file_tells_the_next_process_what_the_session_has),
                 cmocka_unit_test(test_urls_become_addresses),

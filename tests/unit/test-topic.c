@@ -160,9 +160,53 @@ static void test_filters_cover_and_meet(void **state) {
         }
 }
 
+static void test_filters_are_joined_to_the_narrowest_that_takes_both(void **state) {
+        static const char *const cases[][3] = {
+                { "a/+/c", "+/b/c", "+/+/c" },     { "a/+", "a/#", "a/#" },
+                { "a/+/c/#", "a/b/+", "a/+/+/#" }, { "+/b/#", "a/+", "+/+/#" },
+                { "a/+/#", "a/b/c/+", "a/+/#" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                char *join = NULL, *other = NULL;
+
+                assert_int_equal(topic_filter_join(cases[i][0], cases[i][1], &join), 0);
+                assert_int_equal(topic_filter_join(cases[i][1], cases[i][0], &other), 0);
+                assert_string_equal(join, cases[i][2]);
+                assert_string_equal(other, cases[i][2]);
+                assert_true(topic_filter_covers(join, cases[i][0]));
+                assert_true(topic_filter_covers(join, cases[i][1]));
+                free(join);
+                free(other);
+        }
+}
+
+static void test_a_filter_takes_topics(void **state) {
+        static const struct {
+                const char *filter, *topic;
+                bool takes;
+        } cases[] = {
+                { "a/+/c", "a/b/c", true },   { "a/+/c", "a/b/d", false },
+                { "a/+/c", "a/b", false },    { "a/+/c", "a/b/c/d", false },
+                { "a/#", "a", true },         { "a/#", "a/b/c", true },
+                { "a/#", "b/a", false },      { "+/b", "/b", true },
+                { "+", "a", true },           { "+/x", "$SYS/x", false },
+                { "$SYS/x", "$SYS/x", true }, { "$share/g/a/+", "a/b", true },
+                { "a/+", "a/", true },        { "a/+", "a", false },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i)
+                assert_int_equal(topic_filter_takes(cases[i].filter, text_of(cases[i].topic)),
+                                 cases[i].takes);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_filters_cover_and_meet),
+                cmocka_unit_test(test_filters_are_joined_to_the_narrowest_that_takes_both),
+                cmocka_unit_test(test_a_filter_takes_topics),
                 cmocka_unit_test(test_template_captures_and_makes_its_filter),
                 cmocka_unit_test(test_camera_is_a_device),
                 cmocka_unit_test(test_only_the_whole_topic_matches),
