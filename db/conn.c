@@ -181,9 +181,14 @@ static int conn_offline(DbConn *conn, const char *why) {
         return DB_E_OFFLINE;
 }
 
-/* The server's own trouble: its connection, its resources, its shutdown, a standby. */
+int db_conn_give_up(DbConn *conn, const char *why) {
+        return conn_offline(conn, why);
+}
+
+/* The server's own trouble: its connection, its resources, its shutdown, a standby, a session that
+ * has forgotten what was prepared in it. */
 static bool conn_sqlstate_is_servers(const char *sqlstate) {
-        static const char *const prefixes[] = { "08", "53", "57P", "58", "25006", "25P03" };
+        static const char *const prefixes[] = { "08", "26", "53", "57P", "58", "25006", "25P03" };
 
         for (size_t i = 0; i < N_ELEMENTS(prefixes); ++i)
                 if (strncmp(sqlstate, prefixes[i], strlen(prefixes[i])) == 0)

@@ -31,6 +31,7 @@ enum {
                          connection is usable, try again later */
         DB_E_STATES,  /* a batch was refused because of a device's state; its rows may be good */
         DB_E_PASSED,  /* what was only tried is taken after all */
+        DB_E_POOLED,  /* transactions of others run in our session */
         DB_E_STANDBY, /* another gateway stores */
 };
 
@@ -58,6 +59,8 @@ DbConn *db_conn_free(DbConn *conn);
 MUST_CHECK int db_conn_connect(DbConn *conn);
 MUST_CHECK int db_conn_connect_wait(DbConn *conn, int timeout_ms);
 void db_conn_disconnect(DbConn *conn);
+/* Disconnects, with a reason of our own for db_conn_error(); DB_E_OFFLINE. */
+int db_conn_give_up(DbConn *conn, const char *why);
 bool db_conn_is_open(const DbConn *conn);
 
 int db_conn_fd(const DbConn *conn);               /* -1 if not connected or connecting */

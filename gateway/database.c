@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "db/migrate.h"
+#include "db/pooler.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
 #include "gateway/base/log.h"
@@ -27,6 +28,7 @@ typedef enum DatabaseState {
 
 struct Database {
         DbConn *conn;
+        DbConn *probe; /* mostly disconnected: see db_pooler_check() */
         DbStore *store;
         Errand *errand;
         bool is_opening;        /* that errand is out */
@@ -64,6 +66,9 @@ int database_new(Database **ret_database,
         database->migrate = migrate;
         database->pause_ms = DATABASE_PAUSE_MIN_MS;
         r = db_conn_new(&database->conn, &options);
+        options.name = "probe";
+        if (r == 0)
+                r = db_conn_new(&database->probe, &options);
         if (r == 0)
                 r = db_store_new(&database->store, database->conn, epoch);
         if (r == 0)
@@ -71,6 +76,7 @@ int database_new(Database **ret_database,
         if (r != 0)
                 return err_up(r);
         db_conn_set_stop(database->conn, errand_stop_fd(database->errand));
+        db_conn_set_stop(database->probe, errand_stop_fd(database->errand));
         *ret_database = TAKE(&database);
         return 0;
 }
@@ -81,6 +87,7 @@ Database *database_free(Database *database) {
         errand_free(database->errand);
         db_store_free(database->store);
         db_conn_free(database->conn);
+        db_conn_free(database->probe);
         free(database);
         return NULL;
 }
@@ -113,6 +120,18 @@ int64_t database_pause_us(const Database *database) {
         return left_us > 0 ? left_us : 0;
 }
 
+/* What is prepared, set and locked in a session has to be there in the next transaction. */
+static int database_check_session(Database *database) {
+        int r = db_pooler_check(database->conn, database->probe);
+
+        metric_set(METRIC_DB_POOLED, r == DB_E_POOLED);
+        if (r != DB_E_POOLED)
+                return r;
+        return db_conn_give_up(database->conn,
+                               "a pooler lends our session to others between transactions: let it "
+                               "pool by session, or connect to the server itself");
+}
+
 static int database_check_schema(Database *database) {
         int from, to;
         int r;
@@ -132,7 +151,9 @@ static int database_open(void *arg) {
         Database *database = arg;
         int r;
 
-        r = database_check_schema(database);
+        r = database_check_session(database);
+        if (r == 0)
+                r = database_check_schema(database);
         if (r == 0)
                 r = db_store_open(database->store, database->holder, &database->position);
         return r == 0 ? DATABASE_E_OPENED : r;

@@ -27,6 +27,7 @@ static size_t ws_health_reasons(const WsCall *call, const char *holder, Buf *buf
                 { metric_get(METRIC_JOURNAL_FULL) != 0, "journal_full" },
                 { metric_get(METRIC_JOURNAL_FAILED) != 0, "journal_failed" },
                 { metric_get(METRIC_BOOKS_DRIFT) != 0, "accounting_drift" },
+                { is_in && metric_get(METRIC_DB_POOLED) != 0, "transaction_pooling" },
                 { is_in && !registry_is_loaded(call->access->registry), "registry_not_loaded" },
         };
         size_t n = 0;

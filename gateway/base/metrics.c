@@ -156,6 +156,8 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Times that the database confirmed that this gateway is the one that stores." },
         [METRIC_LEASE_TAKEN] = { "tidegate_lease_taken_total", NULL, METRIC_COUNTER,
                 "Times that this gateway became the one that stores." },
+        [METRIC_DB_POOLED] = { "tidegate_db_transaction_pooling", NULL, METRIC_GAUGE,
+                               "1: a pooler lends our sessions to others between transactions." },
         [METRIC_RETENTION_HELD] = { "tidegate_retention_held", NULL, METRIC_GAUGE,
                 "1 while a clock that jumped or disagrees keeps retention from dropping." },
         [METRIC_OUTBOX_LENGTH] = { "tidegate_outbox_length", NULL, METRIC_GAUGE,

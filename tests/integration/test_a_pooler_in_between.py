@@ -1,4 +1,4 @@
-"""PgBouncer between the gateway and PostgreSQL: by session all is as without it."""
+"""PgBouncer between the gateway and PostgreSQL: by session all is as without it, by transaction it is said."""
 import json
 
 import pytest
@@ -39,3 +39,24 @@ def test_by_session_all_is_as_without(pooled, database, broker, viewer, settings
     database.rows("UPDATE users SET is_active = false WHERE username = 'ana'")
     assert ana.wait_closed(PATIENCE * SLOW)
     wait_until(gateway.is_ready, "it to be ready")
+
+
+@pytest.mark.parametrize("settings", [{}, {"ignore_startup_parameters": "options"}],
+                         ids=["refuses settings", "drops settings"])
+def test_by_transaction_it_says_so_and_loses_nothing(pooled, database, broker, settings):
+    gateway = pooled("transaction", **settings)
+    gateway.start(wait=False)
+    wait_until(lambda: gateway.status("/livez") == 200, "it to run")
+    wait_until(lambda: "transaction_pooling" in gateway.get("/readyz").json().get("reasons", []),
+               "it to notice", PATIENCE * SLOW)
+    wait_until(lambda: gateway.metric("tidegate_mqtt_connected") == 1, "the broker")
+    broker.publish("ems/dev-1/telemetry", '{"n":1}')
+    wait_until(lambda: gateway.metric("tidegate_received_total") == 1, "the message")
+    assert "let it pool by session" in gateway.log()
+    assert database.value("SELECT count(*) FROM telemetry") == 0
+    assert gateway.terminate() == 0
+    assert gateway.log().count("database_away") == 1  # no storm
+
+    gateway.write_conf(database__url=database.url)  # as it was told
+    gateway.start()
+    database.wait_for("SELECT count(*) FROM telemetry", 1)

@@ -18,7 +18,7 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
     "libpq-fe.h": {f"db/{x}.c" for x in
                    ("admin", "books", "commands", "conn", "directory", "history", "history_alerts", "history_detections",
                     "history_logs", "history_telemetry", "history_track", "letters", "listing", "mend", "migrate",
-                    "notes", "partitions", "probe", "reading", "registration", "replay", "restore", "slots",
+                    "notes", "partitions", "pooler", "probe", "reading", "registration", "replay", "restore", "slots",
                     "store")},
     "uv.h": {"ws/conn.c", "ws/listener.c", "ws/server.c"},
     "json-c/": JSON_C,
