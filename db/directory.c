@@ -33,15 +33,19 @@ struct Changes {
 
 struct DbDirectory {
         DbConn *conn;    /* borrowed */
+        DbPulse *pulse;  /* borrowed */
         Changes changes; /* heard of, and not read yet */
+        uint64_t digest; /* of all that was loaded last, and of what before that */
+        uint64_t digest_before;
 };
 
-int db_directory_new(DbDirectory **ret_directory, DbConn *conn) {
+int db_directory_new(DbDirectory **ret_directory, DbConn *conn, DbPulse *pulse) {
         DbDirectory *directory = calloc(1, sizeof(*directory));
 
         if (!directory)
                 return err_new(-ENOMEM);
         directory->conn = conn;
+        directory->pulse = pulse;
         *ret_directory = directory;
         return 0;
 }
@@ -254,7 +258,26 @@ static int directory_add_all(RegistryDelta *delta, RegistryTable table, const PG
         return 0;
 }
 
-static int directory_read_all(DbConn *conn, RegistryDelta *delta) {
+/* FNV-1a of a row's texts; rows are summed up, since they come in any order. */
+static uint64_t directory_digest(RegistryTable table, const PGresult *result) {
+        uint64_t sum = 0;
+
+        for (int row = 0; row < PQntuples(result); ++row) {
+                uint64_t hash = UINT64_C(14695981039346656037) + table;
+
+                for (int column = 0; column < PQnfields(result); ++column) {
+                        const char *text = PQgetvalue(result, row, column);
+
+                        do
+                                hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
+                        while (*text++);
+                }
+                sum += hash;
+        }
+        return table == REGISTRY_DEVICE_STATE ? 0 : sum;
+}
+
+static int directory_read_all(DbConn *conn, RegistryDelta *delta, uint64_t *ret_digest) {
         int r = 0;
 
         for (RegistryTable table = 0; table < REGISTRY_TABLE_COUNT && r == 0; ++table) {
@@ -263,6 +286,8 @@ static int directory_read_all(DbConn *conn, RegistryDelta *delta) {
                 r = db_conn_exec(conn, &(DbQuery){ .sql = tables[table].all }, &result);
                 if (r == 0)
                         r = directory_add_all(delta, table, result);
+                if (r == 0)
+                        *ret_digest += directory_digest(table, result);
         }
         return r < 0 ? err_up(r) : r;
 }
@@ -273,7 +298,7 @@ static int directory_run(DbConn *conn, const char *sql) {
         return r < 0 ? err_up(r) : r;
 }
 
-int db_directory_load(DbConn *conn, RegistryDelta **ret_delta) {
+static int directory_load(DbConn *conn, RegistryDelta **ret_delta, uint64_t *ret_digest) {
         CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
         int r, r_end;
 
@@ -283,7 +308,7 @@ int db_directory_load(DbConn *conn, RegistryDelta **ret_delta) {
         r = directory_run(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        r = directory_read_all(conn, delta);
+        r = directory_read_all(conn, delta, ret_digest);
         if (r == DB_E_OFFLINE)
                 return r;
         r_end = directory_run(conn, r == 0 ? "COMMIT" : "ROLLBACK");
@@ -295,6 +320,13 @@ int db_directory_load(DbConn *conn, RegistryDelta **ret_delta) {
         return 0;
 }
 
+int db_directory_load(DbConn *conn, RegistryDelta **ret_delta) {
+        uint64_t digest = 0;
+        int r = directory_load(conn, ret_delta, &digest);
+
+        return r < 0 ? err_up(r) : r;
+}
+
 /* Was it somebody's lock, and will be over? */
 static bool directory_was_locked(const DbConn *conn) {
         return strcmp(db_conn_sqlstate(conn), "55P03") == 0 ||
@@ -302,15 +334,18 @@ static bool directory_was_locked(const DbConn *conn) {
 }
 
 int db_directory_open(DbDirectory *directory, RegistryDelta **ret_delta) {
+        uint64_t digest = 0;
         int r;
 
         r = directory_run(directory->conn, "LISTEN tidegate_registry");
         if (r == 0)
-                r = db_directory_load(directory->conn, ret_delta);
-        if (r == 0)
+                r = directory_load(directory->conn, ret_delta, &digest);
+        if (r == 0) {
                 directory->changes.n = 0;
-        if (r == 0)
                 directory->changes.too_many = false;
+                directory->digest_before = directory->digest;
+                directory->digest = digest;
+        }
         if (r == DB_E_REJECTED && directory_was_locked(directory->conn))
                 return DB_E_BUSY;
         return r < 0 ? err_up(r) : r;
@@ -380,7 +415,8 @@ static int directory_collect(DbDirectory *directory) {
 
                 if (!notify)
                         return 0;
-                changes_add(&directory->changes, notify->extra);
+                if (!db_pulse_hear(directory->pulse, notify->extra))
+                        changes_add(&directory->changes, notify->extra);
         }
 }
 
@@ -488,8 +524,10 @@ static int directory_read(DbDirectory *directory, RegistryDelta **ret_delta) {
                 r = directory_read_changes(directory, delta);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        if (registry_delta_length(delta) > 0)
-                *ret_delta = TAKE(&delta);
+        if (registry_delta_length(delta) == 0)
+                return 0;
+        ++directory->digest; /* it may be undone, and nobody may say so */
+        *ret_delta = TAKE(&delta);
         return 0;
 }
 
@@ -510,6 +548,10 @@ int db_directory_poll(DbDirectory *directory, RegistryDelta **ret_delta) {
                 return DB_E_OFFLINE;
         }
         return r < 0 ? err_up(r) : r;
+}
+
+bool db_directory_differs(const DbDirectory *directory) {
+        return directory->digest != directory->digest_before;
 }
 
 bool db_directory_is_behind(const DbDirectory *directory) {

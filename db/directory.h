@@ -10,6 +10,7 @@
  */
 
 #include "db/conn.h"
+#include "db/pulse.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/base.h"
 #include "gateway/base/record.h"
@@ -18,7 +19,8 @@
 typedef struct DbDirectory DbDirectory;
 typedef void (*DbRestoredFn)(void *arg, const Record *record);
 
-MUST_CHECK int db_directory_new(DbDirectory **ret_directory, DbConn *conn);
+/* @pulse hears of its beats by what arrives here; borrowed, may be NULL. */
+MUST_CHECK int db_directory_new(DbDirectory **ret_directory, DbConn *conn, DbPulse *pulse);
 DbDirectory *db_directory_free(DbDirectory *directory);
 
 /* After each connect: LISTEN first, then everything, so that no change falls between. DB_E_BUSY: a
@@ -31,6 +33,9 @@ MUST_CHECK int db_directory_open(DbDirectory *directory, RegistryDelta **ret_del
 MUST_CHECK int db_directory_poll(DbDirectory *directory, RegistryDelta **ret_delta);
 /* Something changed that could not be read yet: poll again in a while. */
 bool db_directory_is_behind(const DbDirectory *directory);
+
+/* By db_directory_open(): is anything (but states) other than when it was called before? */
+bool db_directory_differs(const DbDirectory *directory);
 
 /* A round trip: afterwards poll hears of everything that was committed before this call. */
 MUST_CHECK int db_directory_sync(DbDirectory *directory);

@@ -39,6 +39,7 @@ struct Config {
         const char *database_url;
         bool database_migrate;
         int database_max_batch, database_max_delay_ms, database_stall_ms, database_timeout_ms;
+        int database_heartbeat_ms;
         int database_query_timeout_ms;
         int database_query_connections, database_stream_timeout_ms;
         int outbox_capacity, outbox_wait_ms, query_capacity, query_share;

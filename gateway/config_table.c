@@ -108,6 +108,9 @@ const ConfigKey config_keys[] = {
           "When a commit takes longer, live goes ahead of it (persisted: false)." },
         { "database", "timeout", CONFIG_MS, AT(database_timeout_ms), "30s", 100, HOUR_MS, false,
           "When a commit takes longer, its connection is given up and made again." },
+        { "database", "heartbeat", CONFIG_MS, AT(database_heartbeat_ms), "2s", 100, 60000, false,
+          "How often the gateway notifies itself. While that does not arrive, users, devices and "
+          "rights are read again as often, and /readyz says registry_stale." },
         { "database", "query_timeout", CONFIG_MS, AT(database_query_timeout_ms), "10s", 10,
           HOUR_MS, false,
           "Longest statement that a viewer may cause." },

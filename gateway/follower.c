@@ -9,15 +9,19 @@
 
 #include "db/directory.h"
 #include "db/letters.h"
+#include "db/pulse.h"
 #include "db/registration.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
 #include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
 #include "gateway/base/watch.h"
 
 #define FOLLOWER_CONNECT_MS   5000
 #define FOLLOWER_STATEMENT_MS 10000
-#define FOLLOWER_LOCK_MS      200 /* for a table that is locked: then the others' turn */
+#define FOLLOWER_PULSE_MS     2000 /* for a beat to be sent */
+#define FOLLOWER_BEATS        2    /* missed, or heard, in a row, until it is believed */
+#define FOLLOWER_LOCK_MS      200  /* for a table that is locked: then the others' turn */
 #define FOLLOWER_NEWS         64
 #define FOLLOWER_PUSH_MS      1000
 #define FOLLOWER_IDLE_MS      1000
@@ -43,6 +47,13 @@ struct Follower {
         FollowerQuestion *question; /* the one to be answered; owned */
         int64_t due_us;             /* monotonic: not before; 0 = at once */
         int pause_ms;
+
+        DbPulse *pulse;
+        int64_t beat_us; /* monotonic: when the next is due */
+        int n_missed;    /* beats, in a row */
+        int n_heard;
+        bool is_deaf;
+        int64_t lost_us; /* monotonic: since when nothing is loaded; 0 = it is, or never was */
 };
 
 /* ---- what is handed over ------------------------------------------------------------------ */
@@ -127,9 +138,20 @@ static void follower_report(Follower *follower) {
         follower->is_reported = true;
 }
 
+/* A short absence is nothing that the world has to know. */
+static void follower_show(const Follower *follower) {
+        int64_t for_us = follower->lost_us != 0 ? clock_mono_us() - follower->lost_us : 0;
+
+        metric_set(METRIC_REGISTRY_STALE,
+                   follower->is_deaf || for_us > FOLLOWER_BEATS * INT64_C(1000) *
+                                                         follower->options.heartbeat_ms);
+}
+
 static void follower_lose(Follower *follower) {
         follower_report(follower);
         db_conn_disconnect(follower->conn);
+        if (follower->is_loaded)
+                follower->lost_us = clock_mono_us();
         follower->is_loaded = false;
         follower_pause(follower);
 }
@@ -164,6 +186,7 @@ static int follower_open(Follower *follower, RegistryDelta **ret_delta) {
                 log_info("registry_followed");
         follower->is_reported = false;
         follower->is_loaded = true;
+        follower->lost_us = 0;
         follower->pause_ms = FOLLOWER_PAUSE_MIN_MS;
         return 0;
 }
@@ -176,6 +199,7 @@ static int follower_load(Follower *follower) {
         r = follower_open(follower, &delta);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
+        db_pulse_forget(follower->pulse);
         return follower_tell(follower, &news, &delta);
 }
 
@@ -183,6 +207,8 @@ static int follower_connect(Follower *follower) {
         int r = 0;
 
         if (!db_conn_is_open(follower->conn)) {
+                if (follower->is_loaded)
+                        follower->lost_us = clock_mono_us();
                 follower->is_loaded = false;
                 r = db_conn_connect_wait(follower->conn, FOLLOWER_CONNECT_MS);
         }
@@ -203,6 +229,56 @@ static int follower_poll(Follower *follower) {
         if (!delta)
                 return 0;
         return follower_tell(follower, &(FollowerNews){ .kind = FOLLOWER_CHANGE }, &delta);
+}
+
+/* ---- the pulse ---------------------------------------------------------------------------- */
+
+/* Nobody says what has changed: everything is read, and told if it is not as it was. */
+static int follower_look_around(Follower *follower) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        FollowerNews news = { .kind = FOLLOWER_CHANGE, .known_us = clock_now_us() };
+        int r;
+
+        r = follower_open(follower, &delta);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (!db_directory_differs(follower->directory))
+                delta = registry_delta_unref(delta);
+        return follower_tell(follower, &news, delta ? &delta : NULL);
+}
+
+static void follower_set_deaf(Follower *follower, bool is_deaf) {
+        if (is_deaf && !follower->is_deaf)
+                log_error("registry_stale heartbeat_ms=%d hint=\"notifications of PostgreSQL do "
+                          "not "
+                          "arrive: is there a pooler in transaction mode, or a proxy, in between? "
+                          "Everything is read again at each beat\"",
+                          follower->options.heartbeat_ms);
+        if (!is_deaf && follower->is_deaf)
+                log_info("registry_heard");
+        follower->is_deaf = is_deaf;
+}
+
+/* A beat that could not be sent proves nothing either way. */
+static int follower_beat(Follower *follower) {
+        bool is_missed = db_pulse_is_awaited(follower->pulse);
+        int r;
+
+        follower->beat_us = clock_mono_us() + follower->options.heartbeat_ms * INT64_C(1000);
+        follower->n_missed = is_missed ? follower->n_missed + 1 : 0;
+        follower->n_heard = is_missed ? 0 : follower->n_heard + 1;
+        if (follower->n_missed >= FOLLOWER_BEATS)
+                follower_set_deaf(follower, true);
+        else if (follower->n_heard > FOLLOWER_BEATS)
+                follower_set_deaf(follower, false);
+
+        r = db_pulse_beat(follower->pulse);
+        if (r < 0)
+                return err_up(r);
+        if (r == 0 && !is_missed && !follower->is_deaf)
+                return 0;
+        r = follower_look_around(follower);
+        return r < 0 ? err_up(r) : r;
 }
 
 /* ---- questions ---------------------------------------------------------------------------- */
@@ -310,21 +386,26 @@ static int follower_turn(Follower *follower) {
         r = follower_connect(follower);
         if (r == 0)
                 r = follower_poll(follower);
+        if (r == 0 && clock_mono_us() >= follower->beat_us)
+                r = follower_beat(follower);
         if (r == 0 && is_due)
                 r = follower_look(follower);
         r = follower_settle(follower, r);
+        follower_show(follower);
         return r < 0 ? err_up(r) : r;
 }
 
 static int follower_timeout_ms(const Follower *follower) {
-        int64_t left_us = follower->due_us - clock_mono_us();
+        int64_t now_us = clock_mono_us();
+        int64_t left_us = FOLLOWER_IDLE_MS * INT64_C(1000);
 
-        if (follower->due_us == 0)
-                return queue_length(follower->questions) > 0 ? 0 : FOLLOWER_IDLE_MS;
-        if (left_us <= 0)
+        if (follower->due_us == 0 && queue_length(follower->questions) > 0)
                 return 0;
-        return left_us < FOLLOWER_IDLE_MS * INT64_C(1000) ? (int)((left_us + 999) / 1000)
-                                                          : FOLLOWER_IDLE_MS;
+        if (follower->due_us != 0 && follower->due_us - now_us < left_us)
+                left_us = follower->due_us - now_us;
+        if (follower->is_loaded && follower->beat_us - now_us < left_us)
+                left_us = follower->beat_us - now_us;
+        return left_us > 0 ? (int)((left_us + 999) / 1000) : 0;
 }
 
 static void follower_wait(Follower *follower) {
@@ -373,8 +454,12 @@ static int follower_init(Follower *follower) {
         if (follower->wake_fd < 0 || follower->stop_fd < 0)
                 return err_new(-errno);
         r = db_conn_new(&follower->conn, &options);
+        options.name = "pulse";
+        options.connect_timeout_ms = options.statement_timeout_ms = FOLLOWER_PULSE_MS;
         if (r == 0)
-                r = db_directory_new(&follower->directory, follower->conn);
+                r = db_pulse_new(&follower->pulse, &options);
+        if (r == 0)
+                r = db_directory_new(&follower->directory, follower->conn, follower->pulse);
         if (r == 0)
                 r = queue_new(&follower->questions, FOLLOWER_QUESTIONS, follower_free_question);
         if (r == 0)
@@ -382,6 +467,7 @@ static int follower_init(Follower *follower) {
         if (r != 0)
                 return err_up(r);
         db_conn_set_stop(follower->conn, follower->stop_fd);
+        db_pulse_set_stop(follower->pulse, follower->stop_fd);
         queue_set_wake(follower->news, follower->options.wake, follower->options.wake_arg);
         return 0;
 }
@@ -420,6 +506,7 @@ Follower *follower_free(Follower *follower) {
         queue_free(follower->questions);
         queue_free(follower->news);
         db_directory_free(follower->directory);
+        db_pulse_free(follower->pulse);
         db_conn_free(follower->conn);
         if (follower->wake_fd >= 0)
                 (void)close(follower->wake_fd);

@@ -8,6 +8,10 @@
  * new as the message, may its device register itself, is its letter still there. None of that
  * holds up whoever asks, and a table that is locked holds up only what needs that table.
  *
+ * Notifications may be lost without the connection: a pulse over a second one is to be heard here
+ * every @heartbeat_ms. While it is not, everything is read again at each beat, and after two that
+ * is said (tidegate_registry_stale), until two are heard.
+ *
  * News and answers come in one bounded queue, in the order in which they became so; when it is
  * full, the follower waits. A question is answered once the database can: over a lost connection it
  * stays asked. follower_ask() and follower_take() belong to one thread.
@@ -52,6 +56,7 @@ struct FollowerNews {
 
 struct FollowerOptions {
         const char *database_url;
+        int heartbeat_ms;
         QueueWakeFn wake; /* there are news; on the follower's thread */
         void *wake_arg;
 };

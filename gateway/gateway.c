@@ -170,6 +170,7 @@ static int gateway_start_database(Gateway *gateway) {
                 .max_delay_ms = config->database_max_delay_ms,
                 .stall_ms = config->database_stall_ms,
                 .timeout_ms = config->database_timeout_ms,
+                .heartbeat_ms = config->database_heartbeat_ms,
                 .outbox_wait_ms = config->outbox_wait_ms,
                 .check_ms = config->journal_check_ms,
                 .migrate = config->database_migrate,

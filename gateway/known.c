@@ -36,6 +36,7 @@ int known_new(Known **ret_known, const KnownOptions *options) {
         if (r == 0)
                 r = follower_new(&known->follower,
                                  &(FollowerOptions){ .database_url = options->database_url,
+                                                     .heartbeat_ms = options->heartbeat_ms,
                                                      .wake = options->wake,
                                                      .wake_arg = options->wake_arg });
         if (r != 0)

@@ -795,6 +795,7 @@ static int processor_init(Processor *processor) {
         if (r == 0)
                 r = known_new(&processor->known,
                               &(KnownOptions){ .database_url = processor->options.database_url,
+                                               .heartbeat_ms = processor->options.heartbeat_ms,
                                                .outbox = processor->outbox,
                                                .database = processor->database,
                                                .wake = processor_on_news,

@@ -33,6 +33,7 @@ struct ProcessorOptions {
         int max_delay_ms;   /* how long a small batch may wait for more; 0 = never */
         int stall_ms;       /* a commit that takes longer makes live go ahead of it */
         int timeout_ms;     /* a commit that takes longer is given up with its connection */
+        int heartbeat_ms;   /* how often it is proven that changes of the registry are heard of */
         int check_ms;       /* how often the books are compared */
         int outbox_wait_ms; /* how long a full outbox may hold the processor up */
         bool migrate;       /* bring the schema up to date before anything else */

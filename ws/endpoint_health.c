@@ -29,6 +29,9 @@ static size_t ws_health_reasons(const WsCall *call, const char *holder, Buf *buf
                 { metric_get(METRIC_BOOKS_DRIFT) != 0, "accounting_drift" },
                 { is_in && metric_get(METRIC_DB_POOLED) != 0, "transaction_pooling" },
                 { is_in && !registry_is_loaded(call->access->registry), "registry_not_loaded" },
+                { is_in && metric_get(METRIC_REGISTRY_STALE) != 0 &&
+                          metric_get(METRIC_DB_CONNECTED) != 0,
+                  "registry_stale" },
         };
         size_t n = 0;
 

@@ -156,6 +156,8 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Times that the database confirmed that this gateway is the one that stores." },
         [METRIC_LEASE_TAKEN] = { "tidegate_lease_taken_total", NULL, METRIC_COUNTER,
                 "Times that this gateway became the one that stores." },
+        [METRIC_REGISTRY_STALE] = { "tidegate_registry_stale", NULL, METRIC_GAUGE,
+                                    "1: notifications of changes in the registry do not arrive." },
         [METRIC_DB_POOLED] = { "tidegate_db_transaction_pooling", NULL, METRIC_GAUGE,
                                "1: a pooler lends our sessions to others between transactions." },
         [METRIC_RETENTION_HELD] = { "tidegate_retention_held", NULL, METRIC_GAUGE,

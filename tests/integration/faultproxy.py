@@ -1,8 +1,8 @@
 """A proxy between the gateway and PostgreSQL that loses what it is told to lose, where it is told to.
 
 It reads the messages of PostgreSQL's protocol (unencrypted, over a unix socket) and asks its rule
-about each: forward it, cut the connection before it, or freeze its direction from here on, as a link
-does that is not there any more but has not said so.
+about each: forward it, cut the connection before it, freeze its direction from here on, as a link
+does that is not there any more but has not said so, or drop it (and the next that the rule names).
 """
 import contextlib
 import pathlib
@@ -14,7 +14,7 @@ import threading
 from waiting import wait_until
 
 TO_SERVER, TO_CLIENT = "to_server", "to_client"
-CUT, FREEZE = "cut", "freeze"
+CUT, FREEZE, DROP = "cut", "freeze", "drop"
 _NO_ENCRYPTION = (80877103, 80877104)  # SSLRequest, GSSENCRequest
 _DIRECTIONS = (TO_SERVER, TO_CLIENT)
 
@@ -101,6 +101,9 @@ class Link:
             if what:
                 sink.sendall(data[sent:at])  # all before it arrives
                 sent = at
+                if what == DROP:
+                    at = sent = at + head + n
+                    continue
                 if what == CUT:
                     self.cut()
                     raise ConnectionError
@@ -155,7 +158,8 @@ class PostgresProxy:
             what = self._rule(message) if self._rule else None
             if what:
                 self.n_faults += 1
-                self._rule = None
+                if what != DROP:
+                    self._rule = None
             return what
 
     def arm(self, rule):
@@ -217,6 +221,11 @@ def nth_message(n, direction, what=CUT):
         seen[0] += 1
         return what if seen[0] >= n else None
     return rule
+
+
+def notifications():
+    """All that the server tells those who listen is lost, and nothing else."""
+    return lambda m: DROP if m.direction == TO_CLIENT and m.letter == "A" else None
 
 
 def statement(text, what=CUT):

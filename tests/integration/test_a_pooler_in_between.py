@@ -4,6 +4,7 @@ import json
 import pytest
 
 from conftest import populate
+from faultproxy import PostgresProxy, notifications
 from pooler import Pooler
 from servers import SLOW
 from waiting import PATIENCE, wait_until
@@ -60,3 +61,23 @@ def test_by_transaction_it_says_so_and_loses_nothing(pooled, database, broker, s
     gateway.write_conf(database__url=database.url)  # as it was told
     gateway.start()
     database.wait_for("SELECT count(*) FROM telemetry", 1)
+
+
+def test_who_is_not_told_of_changes_finds_out(make_gateway, database, postgres, folder, viewer):
+    proxy = PostgresProxy(folder / "proxy", postgres)
+    gateway = make_gateway(database__url=proxy.url(database), database__heartbeat="200ms")
+    populate(gateway)
+    gateway.start()
+    ana = viewer("/ws/devices", "ana")
+    proxy.arm(notifications())
+    database.rows("UPDATE users SET is_active = false WHERE username = 'ana'")
+    ana.wait_closed(PATIENCE * SLOW)
+    wait_until(lambda: gateway.status("/readyz") == 503, "it to say so")
+    assert gateway.get("/readyz").json()["reasons"] == ["registry_stale"]
+    assert gateway.metric("tidegate_registry_stale") == 1
+    gateway.ids["dev-3"] = gateway.add_device("dev-3", "ben")
+    wait_until(lambda: "dev-3" in viewer("/ws/devices", "ben").next(), "what is new")
+    proxy.disarm()
+    wait_until(gateway.is_ready, "it to hear again", PATIENCE * SLOW)
+    assert gateway.log().count("registry_stale") == 1
+    proxy.close()

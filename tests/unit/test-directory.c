@@ -33,7 +33,7 @@ static void fixture_init(Fixture *f, const char *sql) {
         postgres_run(sql);
         *f = (Fixture){ .conn = postgres_connect(5000) };
         assert_int_equal(registry_new(&f->registry), 0);
-        assert_int_equal(db_directory_new(&f->directory, f->conn), 0);
+        assert_int_equal(db_directory_new(&f->directory, f->conn, NULL), 0);
         assert_int_equal(db_directory_open(f->directory, &delta), 0);
         fixture_apply(f, delta);
 }

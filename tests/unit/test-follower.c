@@ -9,6 +9,7 @@
 #include <poll.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/metrics.h"
 #include "gateway/follower.h"
 #include "postgres.h"
 
@@ -22,7 +23,7 @@ struct Fixture {
         DbConn *other; /* an operator */
 };
 
-static void fixture_init(Fixture *f) {
+static void fixture_init(Fixture *f, int heartbeat_ms) {
         postgres_migrate();
         postgres_run("INSERT INTO users (username, password_hash, role) VALUES"
                      " ('ana', 'x', 'user'), ('bob', 'x', 'viewer');"
@@ -30,8 +31,9 @@ static void fixture_init(Fixture *f) {
         *f = (Fixture){ .other = postgres_connect(5000) };
         assert_int_equal(registry_new(&f->registry), 0);
         assert_int_equal(follower_new(&f->follower,
-                                      &(FollowerOptions){
-                                              .database_url = getenv("TIDEGATE_TEST_DATABASE") }),
+                                      &(FollowerOptions){ .database_url =
+                                                                  getenv("TIDEGATE_TEST_DATABASE"),
+                                                          .heartbeat_ms = heartbeat_ms }),
                          0);
         follower_start(f->follower);
 }
@@ -76,7 +78,7 @@ static void test_a_device_is_known_when_a_question_after_it_is_answered(void **s
         Fixture f;
 
         (void)state;
-        fixture_init(&f);
+        fixture_init(&f, 60000);
         fixture_next(&f, FOLLOWER_CHANGE);
         assert_non_null(registry_find_device(f.registry, TEXT("d1")));
         postgres_run("INSERT INTO devices (code) VALUES ('d2')");
@@ -99,7 +101,7 @@ static void test_a_locked_table_delays_no_other_news(void **state) {
         Fixture f;
 
         (void)state;
-        fixture_init(&f);
+        fixture_init(&f, 60000);
         fixture_next(&f, FOLLOWER_CHANGE);
         fixture_operator(&f, "BEGIN; LOCK TABLE devices");
         fixture_ask(&f, (FollowerQuestion){ .kind = FOLLOWER_FRESH });
@@ -124,7 +126,7 @@ static void test_a_question_outlives_the_connection(void **state) {
         Fixture f;
 
         (void)state;
-        fixture_init(&f);
+        fixture_init(&f, 60000);
         fixture_next(&f, FOLLOWER_CHANGE);
         fixture_operator(&f, "BEGIN; LOCK TABLE devices");
         fixture_ask(&f, (FollowerQuestion){ .kind = FOLLOWER_REGISTER, .code = TEXT("new") });
@@ -137,11 +139,30 @@ static void test_a_question_outlives_the_connection(void **state) {
         fixture_done(&f);
 }
 
+static void test_beats_are_no_news(void **state) {
+        FollowerNews news;
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f, 20);
+        fixture_next(&f, FOLLOWER_CHANGE);
+        postgres_wait("SELECT query LIKE '%pg_notify%' FROM pg_stat_activity"
+                      " WHERE application_name = 'tidegate/pulse'");
+        postgres_run("NOTIFY tidegate_registry, 'beat 0000000000000001 7'"); /* another gateway's */
+        for (int i = 0; i < 10; ++i) {
+                fixture_ask(&f, (FollowerQuestion){ .kind = FOLLOWER_FRESH });
+                fixture_next(&f, FOLLOWER_FRESH);
+        }
+        assert_false(follower_take(f.follower, &news));
+        assert_int_equal(metric_get(METRIC_REGISTRY_STALE), 0);
+        fixture_done(&f);
+}
+
 static void test_the_end_waits_for_no_lock(void **state) {
         Fixture f;
 
         (void)state;
-        fixture_init(&f);
+        fixture_init(&f, 60000);
         fixture_next(&f, FOLLOWER_CHANGE);
         fixture_operator(&f, "BEGIN; LOCK TABLE devices");
         fixture_ask(&f, (FollowerQuestion){ .kind = FOLLOWER_REGISTER, .code = TEXT("new") });
@@ -153,6 +174,7 @@ int main(void) {
                 cmocka_unit_test(test_a_device_is_known_when_a_question_after_it_is_answered),
                 cmocka_unit_test(test_a_locked_table_delays_no_other_news),
                 cmocka_unit_test(test_a_question_outlives_the_connection),
+                cmocka_unit_test(test_beats_are_no_news),
                 cmocka_unit_test(test_the_end_waits_for_no_lock),
         };
 
