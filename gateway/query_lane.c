@@ -114,6 +114,8 @@ static int query_reader_answer(QueryReader *reader, const Query *query) {
         CLEANUP(answer_free) Answer *answer = NULL;
         int r;
 
+        if (query->deadline_us != 0 && clock_mono_us() > query->deadline_us)
+                return 0; /* who asked has been told so: the work is for those who still wait */
         r = answer_new(&answer, query);
         if (r == 0)
                 r = query_reader_compute(reader, query, answer);
@@ -179,6 +181,7 @@ int query_lane_new(QueryLane **ret_lane, const QueryLaneOptions *options, Queue 
         r = fair_queue_new(&lane->queue,
                            &(FairQueueOptions){
                                    .capacity = options->capacity,
+                                   .n_reserved = options->n_reserved,
                                    .n_share = options->n_share,
                                    .n_workers = options->n_threads,
                                    .n_busy = options->n_threads > 1 ? options->n_threads - 1 : 1,
@@ -218,6 +221,7 @@ int query_lane_push(QueryLane *lane, Query **queryp) {
         const FairItem item = {
                 .item = *queryp,
                 .party = (*queryp)->party,
+                .is_first = (*queryp)->is_proven,
                 .is_last = (*queryp)->is_suspect,
         };
 

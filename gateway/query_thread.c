@@ -96,6 +96,9 @@ static int query_thread_start(QueryThread *thread, const QueryThreadOptions *opt
                                                                 ? 1
                                                                 : options->n_connections,
                                            .capacity = options->capacity,
+                                           .n_reserved = sort == QUERY_SORT_SIGN_IN
+                                                                 ? options->capacity / 4
+                                                                 : 0,
                                            .n_share = options->n_share,
                                    },
                                    thread->outbox);

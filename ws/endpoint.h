@@ -22,6 +22,7 @@ typedef struct WsClient WsClient;
 typedef struct WsEndpoint WsEndpoint;
 typedef struct WsHub WsHub;
 typedef struct WsLimiter WsLimiter;
+typedef struct WsProven WsProven;
 typedef struct WsRates WsRates;
 
 /* Messages a second over the last few seconds. */
@@ -35,6 +36,7 @@ struct WsCall {
         WsHub *hub;
         const WsRates *rates;
         WsLimiter *limiter;
+        WsProven *proven;
 
         const WsRequest *request; /* NULL in @answer, and where a body was read */
         WsIdentity identity;

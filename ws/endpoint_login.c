@@ -7,6 +7,7 @@
 #include "ws/endpoint.h"
 #include "ws/limiter.h"
 #include "ws/party.h"
+#include "ws/proven.h"
 
 #define WS_LOGIN_FAILURES 10 /* a minute and address, where the options say nothing */
 #define WS_LOGIN_TTL_S    3600
@@ -64,6 +65,13 @@ static void ws_login_give_back(const WsCall *call) {
         ws_limiter_give_back(call->limiter, text_of(account));
 }
 
+static bool ws_login_is_proven(const WsCall *call) {
+        return ws_proven_has(call->proven,
+                             text_of(call->account),
+                             ws_party_address(call->source),
+                             call->now_us);
+}
+
 static int ws_login_ask(WsCall *call, const char *password, bool is_suspect) {
         CLEANUP(query_free) Query *query = NULL;
         int r;
@@ -71,6 +79,7 @@ static int ws_login_ask(WsCall *call, const char *password, bool is_suspect) {
         r = query_new(&query, QUERY_LOGIN, 0);
         if (r < 0)
                 return err_up(r);
+        query->is_proven = ws_login_is_proven(call);
         query->is_suspect = is_suspect;
         query->username = strdup(call->account);
         query->password = strdup(password);
@@ -171,6 +180,10 @@ int ws_endpoint_token_answer(WsCall *call, const Answer *answer) {
         case 200:
                 metric_add(METRIC_LOGIN_OK, 1);
                 ws_login_give_back(call);
+                ws_proven_add(call->proven,
+                              text_of(call->account),
+                              ws_party_address(call->source),
+                              call->now_us);
                 return ws_login_grant(call, answer);
         case 401:
                 metric_add(METRIC_LOGIN_FAILED, 1);

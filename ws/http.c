@@ -14,10 +14,12 @@
 #include "ws/limiter.h"
 #include "ws/listener.h"
 #include "ws/party.h"
+#include "ws/proven.h"
 #include "ws/response.h"
 #include "ws/session.h"
 
 #define WS_HTTP_LIMITED   1024
+#define WS_HTTP_PROVEN    4096
 #define WS_HTTP_BODY_MS   10000
 #define WS_HTTP_ANSWER_MS 10000
 #define WS_HTTP_RATES_US  INT64_C(2000000)
@@ -29,6 +31,7 @@ struct WsHttp {
         WsGate *gate;             /* borrowed */
         Queue *queries;           /* borrowed */
         WsLimiter *limiter;
+        WsProven *proven; /* log-ins */
         WsWaiters *waiters;
         uint64_t n_tickets;
         WsHead head;       /* of the call under way, */
@@ -62,6 +65,8 @@ int ws_http_new(WsHttp **ret_http,
         r = ws_waiters_init(http->waiters, options);
         if (r == 0)
                 r = ws_limiter_new(&http->limiter, WS_HTTP_LIMITED);
+        if (r == 0)
+                r = ws_proven_new(&http->proven, WS_HTTP_PROVEN);
         if (r < 0)
                 return err_up(r);
 
@@ -77,6 +82,7 @@ WsHttp *ws_http_free(WsHttp *http) {
                 ws_waiters_done(http->waiters);
         free(http->waiters);
         ws_limiter_free(http->limiter);
+        ws_proven_free(http->proven);
         free(http);
         return NULL;
 }
@@ -88,6 +94,7 @@ static WsCall ws_http_call(WsHttp *http, WsResponse *response) {
                 .hub = http->hub,
                 .rates = &http->rates,
                 .limiter = http->limiter,
+                .proven = http->proven,
                 .now_us = clock_now_us(),
                 .response = response,
         };
@@ -139,6 +146,7 @@ static int ws_http_ask(WsHttp *http, const WsEndpoint *endpoint, WsWaiter *waite
                 clock_mono_us() + (timeout_ms > 0 ? timeout_ms : WS_HTTP_ANSWER_MS) * INT64_C(1000);
         memcpy(waiter->account, call->account, sizeof(waiter->account));
         query->ticket = waiter->ticket;
+        query->deadline_us = waiter->deadline_us;
         query->party = ws_party_of(waiter->user_id, waiter->sender_id, waiter->source);
         if (query->stream) {
                 waiter->stream = stream_ref(query->stream);

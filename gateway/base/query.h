@@ -58,7 +58,9 @@ struct Query {
         QueryKind kind;
         uint64_t ticket;
         uint64_t party;  /* who asks, for fair turns; 0: the gateway itself */
-        bool is_suspect; /* a log-in, from where one has just failed: after those of others */
+        bool is_proven;  /* a log-in, from where this one was good before: before those of others */
+        bool is_suspect; /* or from where one has just failed: after them */
+        int64_t deadline_us;       /* monotonic: nobody waits for the answer any more; 0 = none */
         char *username, *password; /* owned; the password is wiped on free */
         int64_t *user_ids;         /* owned; 0 = everything (admins, anonymous paths) */
         size_t n_user_ids;

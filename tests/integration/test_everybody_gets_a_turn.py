@@ -141,3 +141,23 @@ def test_who_guesses_passwords_waits_behind_who_has_not(busy_gateway, database):
         thread.join(PATIENCE * SLOW)
     assert answers.count(401) == 2 * N_GUESSES
     assert answers.index(200) < N_GUESSES / 2, answers  # one was in hand; threads may overtake
+
+
+def test_who_has_signed_in_before_goes_before_all_who_try(busy_gateway, database):
+    """Guesses come from addresses that nobody has seen before: each as good as a newcomer's."""
+    gateway = busy_gateway
+    assert log_in(gateway, "ben", "127.0.1.1") == 200
+    answers = []
+    with locked(database, "users"):
+        guesses = [threading.Thread(target=lambda i=i: answers.append(
+            log_in(gateway, f"guess-{i}", f"127.0.2.{i}", "wrong"))) for i in range(1, N_GUESSES + 1)]
+        for guess in guesses:
+            guess.start()
+        wait_until(lambda: gateway.metric("tidegate_query_waiting") == N_GUESSES - 1, "the guesses")
+        right = threading.Thread(target=lambda: answers.append(log_in(gateway, "ben", "127.0.1.1")))
+        right.start()
+        wait_until(lambda: gateway.metric("tidegate_query_waiting") == N_GUESSES, "ben in line")
+    for thread in (*guesses, right):
+        thread.join(PATIENCE * SLOW)
+    assert answers.count(401) == N_GUESSES
+    assert answers.index(200) < N_GUESSES / 2, answers  # one was in hand; threads may overtake

@@ -98,6 +98,26 @@ static void test_the_suspect_wait_until_nobody_else_does(void **state) {
         assert_order(queue, "abaxyx");
 }
 
+static void test_who_is_proven_goes_first_and_always_has_a_place(void **state) {
+        CLEANUP(fair_queue_free) FairQueue *queue = NULL;
+        FairItem proven = { .item = (char[]){ "p" }, .party = 'P', .is_first = true };
+
+        (void)state;
+        assert_int_equal(fair_queue_new(&queue,
+                                        &(FairQueueOptions){ .capacity = 4,
+                                                             .n_reserved = 1,
+                                                             .n_share = 4,
+                                                             .n_workers = 1,
+                                                             .n_busy = 1,
+                                                             .free_item = free_item }),
+                         0);
+        push_all(queue, "abc");
+        assert_int_equal(push(queue, "d", false), FAIR_QUEUE_E_FULL);
+        assert_int_equal(push(queue, "d", true), FAIR_QUEUE_E_FULL);
+        assert_int_equal(fair_queue_push(queue, &proven), 0);
+        assert_order(queue, "pabc");
+}
+
 static void test_one_party_has_its_share_of_the_places_and_no_more(void **state) {
         CLEANUP(fair_queue_free) FairQueue *queue = new_queue(1, 1);
 
@@ -169,6 +189,7 @@ int main(void) {
                 cmocka_unit_test(test_each_party_gets_its_turn_whoever_came_first),
                 cmocka_unit_test(test_who_brings_one_at_a_time_starves_nobody),
                 cmocka_unit_test(test_the_suspect_wait_until_nobody_else_does),
+                cmocka_unit_test(test_who_is_proven_goes_first_and_always_has_a_place),
                 cmocka_unit_test(test_one_party_has_its_share_of_the_places_and_no_more),
                 cmocka_unit_test(test_one_party_never_has_all_workers),
                 cmocka_unit_test(test_a_worker_that_waits_for_a_party_hears_when_it_is_free),

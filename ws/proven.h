@@ -1,0 +1,21 @@
+#pragma once
+
+/*
+ * WsProven: which names have been good from which addresses before, in the last day.
+ *
+ * So that who comes back is not kept waiting by those who try. The table is of one size; who is
+ * proven may displace somebody else, who is then as good as new. Names are kept as keyed hashes.
+ * Loop thread.
+ */
+
+#include "gateway/base/base.h"
+
+typedef struct WsProven WsProven;
+
+MUST_CHECK int ws_proven_new(WsProven **ret_proven, size_t capacity);
+WsProven *ws_proven_free(WsProven *proven);
+
+void ws_proven_add(WsProven *proven, Text name, uint64_t party, int64_t now_us);
+bool ws_proven_has(const WsProven *proven, Text name, uint64_t party, int64_t now_us);
+
+DEFINE_CLEANUP(WsProven *, ws_proven_free);
