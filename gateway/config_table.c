@@ -264,7 +264,8 @@ const ConfigKey config_keys[] = {
         { "ws", "connects_per_second", CONFIG_INT, AT(ws.connects_per_s), "200", 0, 1000000, true,
           "New sockets a second from one address; 0 = no limit." },
         { "ws", "messages_per_second", CONFIG_INT, AT(ws.messages_per_s), "50", 1, 1000000, true,
-          "Messages in a second on one socket; twice that in a burst." },
+          "Messages in a second on one socket; twice that in a burst. A ping, or a fragment of a message, "
+          "counts as a hundredth of one." },
         { "ws", "queue_bytes", CONFIG_SIZE, AT(ws.queue_bytes), "1M", 16 * KIB, 1 * GIB, true,
           "Room for what one socket has not taken yet; then it is conflated." },
         { "ws", "slow_timeout", CONFIG_MS, AT(ws.slow_ms), "10s", 100, HOUR_MS, true,

@@ -16,6 +16,7 @@
 
 #define WS_CONN_READ_BYTES 16384 /* of one read: a whole record of TLS */
 #define WS_CONN_KEEP_BYTES 32768 /* not used yet, beyond which nothing more is read */
+#define WS_CONN_TURN_US    10000 /* for what came, in one turn of the loop */
 #define WS_CONN_SENDING_MS 30000 /* to take the rest, once it is ending */
 #define WS_CONN_LINGER_MS  2000  /* to hang up after that */
 
@@ -47,6 +48,8 @@ struct WsConns {
         WsConnHandler handler;
         uv_idle_t idle;
         struct WsConnList all, timed, again;
+        uint64_t turn_ms;      /* as the loop counts it */
+        int64_t turn_until_us; /* what comes is heard at once until then */
         size_t n[WS_CONN_DOORS], most[WS_CONN_DOORS];
         WsShares *crowds[WS_CONN_DOORS];
         int share;
@@ -303,18 +306,34 @@ static void ws_conn_deliver(WsConn *conn, char *data, size_t n) {
                 ws_conn_again(conn);
 }
 
+/* Is there time left in this turn of the loop? What comes after that is heard in the next, in the
+ * order in which it came: so that many who make much work leave time to write and to accept. */
+static bool ws_conns_have_time(WsConns *conns) {
+        int64_t now_us = clock_mono_us();
+
+        if (uv_now(conns->loop) != conns->turn_ms) {
+                conns->turn_ms = uv_now(conns->loop);
+                conns->turn_until_us = now_us + WS_CONN_TURN_US;
+        }
+        return now_us < conns->turn_until_us;
+}
+
 static void ws_conn_take(WsConn *conn, size_t n) {
+        bool has_time = !conn->is_again && ws_conns_have_time(conn->conns);
+
         if (conn->is_ending) /* nobody is interested any more */
                 return;
-        if (conn->in.n == 0) {
+        if (conn->in.n == 0 && has_time) {
                 ws_conn_deliver(conn, conn->conns->buffer, n);
                 return;
         }
         buf_append(&conn->in, conn->conns->buffer, n);
         if (buf_failed(&conn->in))
                 ws_conn_close(conn);
-        else
+        else if (has_time)
                 ws_conn_deliver(conn, conn->in.data, conn->in.n);
+        else
+                ws_conn_again(conn);
 }
 
 /* Who has more to deliver is told of the end after that. */
@@ -346,9 +365,10 @@ static void ws_conn_on_readable(WsConn *conn) {
 static void ws_conns_on_idle(uv_idle_t *idle) {
         WsConns *conns = idle->data;
         WsConn *last = TAILQ_LAST(&conns->again, WsConnList);
+        int64_t until_us = clock_mono_us() + WS_CONN_TURN_US;
         WsConn *conn;
 
-        while ((conn = TAILQ_FIRST(&conns->again))) {
+        while ((conn = TAILQ_FIRST(&conns->again)) && clock_mono_us() < until_us) {
                 TAILQ_REMOVE(&conns->again, conn, again);
                 conn->is_again = false;
                 if (!conn->is_closing && !conn->is_ending && !conn->is_paused)

@@ -10,9 +10,12 @@
 #include "ws/server.h"
 
 #define WS_INCOMING_KEEP 4096 /* a larger message buffer is given back */
+#define WS_INCOMING_CREDIT_PIECE \
+        (WS_CLIENT_CREDIT_ONE / 100) /* of a ping, or a piece of a message */
+#define WS_INCOMING_TURN_US 1000     /* of one client in one turn of the loop */
 
-/* Takes one message's worth of credit; false: it sends too many. */
-static bool ws_incoming_spend(WsClient *client) {
+/* Takes so much credit; false: it sends too many. */
+static bool ws_incoming_spend(WsClient *client, int64_t cost) {
         int64_t rate = client->hub->options->messages_per_s;
         int64_t now_ms = clock_mono_us() / 1000;
 
@@ -23,11 +26,18 @@ static bool ws_incoming_spend(WsClient *client) {
         client->credit_ms = now_ms;
         if (client->credit > rate * 2 * WS_CLIENT_CREDIT_ONE)
                 client->credit = rate * 2 * WS_CLIENT_CREDIT_ONE;
-        if (client->credit < WS_CLIENT_CREDIT_ONE)
+        if (client->credit < cost)
                 return false;
 
-        client->credit -= WS_CLIENT_CREDIT_ONE;
+        client->credit -= cost;
         return true;
+}
+
+static bool ws_incoming_afford(WsClient *client, int64_t cost) {
+        if (ws_incoming_spend(client, cost))
+                return true;
+        ws_client_close(client, WS_CLOSE_RATE, "rate limited", METRIC_WS_CLOSED_RATE);
+        return false;
 }
 
 /* What the compressed *@message says; false: it is over with this client. */
@@ -50,10 +60,8 @@ static bool ws_incoming_unpack(WsClient *client, Text *message) {
 
 static int ws_incoming_message(WsClient *client, Text message) {
         metric_add(METRIC_WS_MESSAGES_IN, 1);
-        if (!ws_incoming_spend(client)) {
-                ws_client_close(client, WS_CLOSE_RATE, "rate limited", METRIC_WS_CLOSED_RATE);
+        if (!ws_incoming_afford(client, WS_CLIENT_CREDIT_ONE))
                 return 0;
-        }
         if (client->is_binary && client->dialect->has_feed) {
                 ws_client_close(client, WS_CLOSE_MISUSE, "binary", METRIC_WS_CLOSED_MISUSE);
                 return 0;
@@ -82,11 +90,12 @@ static int ws_incoming_piece(WsClient *client, Text piece, bool is_first, bool i
                 buf_append(&client->in, piece.data, piece.n);
         if (buf_failed(&client->in))
                 return err_new(-ENOMEM);
-        if (piece.n == 0 && !is_last &&
-            !ws_incoming_spend(client)) /* empty fragments without end */
-                ws_client_close(client, WS_CLOSE_RATE, "rate limited", METRIC_WS_CLOSED_RATE);
-        if (!is_last)
+        if (!is_last) { /* fragments without end, of a byte or of none */
+                (void)ws_incoming_afford(client,
+                                         piece.n == 0 ? WS_CLIENT_CREDIT_ONE
+                                                      : WS_INCOMING_CREDIT_PIECE);
                 return 0;
+        }
 
         r = ws_incoming_message(client, buf_text(&client->in));
         if (client->in.capacity > WS_INCOMING_KEEP)
@@ -116,8 +125,16 @@ static int ws_incoming_data(WsClient *client, const WsDecoded *decoded) {
                                       decoded->payload,
                                       decoded->is_first,
                                       decoded->is_last);
-        ws_hub_settle(client->hub);
+        if (decoded->is_last || client->close_code != 0)
+                ws_hub_settle(client->hub);
         return r < 0 ? err_up(r) : 0;
+}
+
+static void ws_incoming_ping(WsClient *client, Text payload) {
+        if (ws_incoming_afford(client, WS_INCOMING_CREDIT_PIECE))
+                ws_client_pong(client, payload);
+        else
+                ws_hub_settle(client->hub);
 }
 
 static int ws_incoming_pong(WsClient *client, Text payload) {
@@ -139,7 +156,7 @@ static int ws_incoming_handle(WsClient *client, const WsDecoded *decoded) {
                 return is_open ? ws_incoming_data(client, decoded) : 0;
         case WS_DECODED_PING:
                 if (is_open)
-                        ws_client_pong(client, decoded->payload);
+                        ws_incoming_ping(client, decoded->payload);
                 return 0;
         case WS_DECODED_PONG:
                 return is_open ? ws_incoming_pong(client, decoded->payload) : 0;
@@ -154,12 +171,15 @@ static int ws_incoming_handle(WsClient *client, const WsDecoded *decoded) {
         }
 }
 
-/* A client that was paused by what it said is not read on: the rest comes again. */
+/* A client that was paused by what it said is not read on: the rest comes again. Nor is one whose
+ * few bytes make much work: the others come first. */
 size_t ws_incoming_take(WsClient *client, char *data, size_t n) {
+        int64_t until_us = clock_mono_us() + WS_INCOMING_TURN_US;
         WsConn *conn = client->conn;
         size_t used = 0;
 
-        while (used < n && conn && ws_conn_is_open(conn) && !ws_conn_is_paused(conn)) {
+        while (used < n && conn && ws_conn_is_open(conn) && !ws_conn_is_paused(conn) &&
+               (used == 0 || clock_mono_us() < until_us)) {
                 WsDecoded decoded;
 
                 used += ws_decoder_feed(&client->decoder, data + used, n - used, &decoded);

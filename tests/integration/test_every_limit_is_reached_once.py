@@ -267,3 +267,20 @@ def test_every_refusal_and_close_is_in_the_metrics_and_the_statistics(gateway):
                            ("closed_by_reason", "tidegate_ws_closed_by_gateway_total")):
         named = {line.split('"')[1] for line in text.splitlines() if line.startswith(metric + "{")}
         assert named == set(stats[member]), member
+
+
+def client_frame(payload, opcode, is_last=True):
+    """A short frame of a client, masked with zeros."""
+    return bytes([opcode | (0x80 if is_last else 0), 0x80 | len(payload)]) + b"\0\0\0\0" + payload
+
+
+@pytest.mark.parametrize("frames", [client_frame(b"x", 9), client_frame(b"x", 0, False)],
+                         ids=["pings", "fragments"])
+def test_frames_without_end(make_gateway, frames):
+    gateway = started(make_gateway, ws__messages_per_second=2)
+    s = RawViewer(gateway, "/api/ws", gateway.token("ana")).socket
+    with contextlib.suppress(ConnectionError):
+        s.sendall(client_frame(b'"', 1, False) + frames * 300)  # of which 400 a burst has, and more
+        s.sendall(frames * 700)
+    wait_until(lambda: gateway.metric("tidegate_ws_closed_by_gateway_total", reason="rate") == 1, "4102")
+    s.close()
