@@ -45,7 +45,8 @@ const ConfigKey config_keys[] = {
           true,
           "Longest body of a request." },
         { "http", "bodies_bytes", CONFIG_SIZE, AT(ws.bodies_bytes), "64M", 64 * KIB, 16 * GIB, true,
-          "Bodies of all requests that are on their way, together; at least four of the longest." },
+          "Bodies of all requests that are on their way, and answers that are not read, together; at least "
+          "four of the longest body." },
         { "http", "max_connections", CONFIG_INT, AT(ws.max_http), "1024", 16, 1000000, true,
           "Connections beyond the sockets of ws.max_connections: requests, and handshakes." },
         { "http", "share", CONFIG_INT, AT(ws.share), "50", 1, 100, true,

@@ -552,6 +552,10 @@ int ws_conn_door(const WsConn *conn) {
         return conn->door;
 }
 
+size_t ws_conn_n_unsent(const WsConn *conn) {
+        return conn->out.n - conn->n_sent;
+}
+
 bool ws_conn_is_full(const WsConn *conn) {
         return conn->out.n > 0;
 }

@@ -81,6 +81,7 @@ int ws_conn_door(const WsConn *conn);
 
 /* In order and complete, now or later; false: it is over, or there is no memory for it. */
 bool ws_conn_write(WsConn *conn, const void *data, size_t n);
+size_t ws_conn_n_unsent(const WsConn *conn);
 bool ws_conn_is_full(const WsConn *conn); /* some of what was written is still here */
 void ws_conn_want_write(WsConn *conn);    /* the handler is called when it is not */
 void ws_conn_pause(WsConn *conn, bool is_paused);

@@ -90,7 +90,7 @@ bool ws_waiter_reserve(WsWaiter *waiter, size_t n) {
         }
         if (!ws_shares_take(waiters->bodies, waiter->party, n))
                 return false;
-        waiter->n_reserved = n;
+        waiter->n_reserved += n;
         return true;
 }
 
@@ -155,11 +155,19 @@ static void ws_session_next(WsSession *session) {
 
 /* What the socket did not take waits there, and with it all that the client asks for next. */
 static void ws_session_flush(WsSession *session) {
-        if (!ws_conn_is_full(session->conn) || session->close) {
-                ws_session_next(session); /* ws_conn_end() sends the rest as well */
+        size_t n_unsent;
+
+        if (!ws_conn_is_full(session->conn)) {
+                ws_session_next(session);
                 return;
         }
         if (!session->waiter && !ws_waiters_take(session)) {
+                ws_conn_close(session->conn);
+                return;
+        }
+        n_unsent = ws_conn_n_unsent(session->conn);
+        if (n_unsent > session->waiter->n_reserved &&
+            !ws_waiter_reserve(session->waiter, n_unsent - session->waiter->n_reserved)) {
                 ws_conn_close(session->conn);
                 return;
         }

@@ -53,7 +53,7 @@ struct WsSession {
 struct WsWaiter {
         WsSession *session; /* borrowed; NULL = free */
         uint64_t party;     /* out of whose shares it comes, */
-        size_t n_reserved;  /* with so many bytes of its body */
+        size_t n_reserved;  /* with so many bytes: of its body, or of an answer that is not read */
         const WsEndpoint *endpoint;
         uint64_t ticket; /* of its query; 0 = none under way */
         int64_t deadline_us;
@@ -87,7 +87,7 @@ MUST_CHECK int ws_waiters_init(WsWaiters *waiters, const WsOptions *options); /*
 void ws_waiters_done(WsWaiters *waiters);
 /* For one without; NULL: all are taken, or as many as its party may have. */
 WsWaiter *ws_waiters_take(WsSession *session);
-/* Is there room for a body of so many bytes, and in its party's share? Then it is taken. */
+/* Is there room for so many bytes more, and in its party's share? Then it is taken. */
 bool ws_waiter_reserve(WsWaiter *waiter, size_t n);
 void ws_waiter_kill(WsWaiter *waiter); /* its connection ends at once */
 void ws_waiter_answer(WsWaiter *waiter, const WsResponse *response);

@@ -141,3 +141,24 @@ def test_descriptors_that_are_enough_are_no_warning(make_gateway):
     gateway.start()
     assert "warning ws_few_files" not in gateway.log()
     assert gateway.metric("tidegate_process_max_fds") == 20000
+
+
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
+def test_answers_that_nobody_reads(make_gateway, crowd, more):
+    gateway = make_gateway(http__bodies_bytes="4M", http__max_body_bytes="1M")
+    populate(gateway)
+    gateway.start()
+    gateway.database.rows(
+        "INSERT INTO devices (code, name, user_id) SELECT 'd-' || n, repeat('x', 200), %s"
+        " FROM generate_series(1, 1500) n", gateway.ids["ana"])
+    wait_until(lambda: len(gateway.get("/api/devices?limit=1000", "ana").json()["items"]) == 1000,
+               "the devices")
+    ask_for = (b"GET /api/devices?limit=1000 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "
+               + gateway.token("ana").encode() + b"\r\n" + more + b"\r\n")
+    for _ in range(30):
+        s = crowd.enter_context(socket.socket())
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.connect(("127.0.0.1", gateway.port))
+        s.sendall(ask_for)
+    wait_until(lambda: refused(gateway, "bodies") >= 10, "her share to be used up")
+    assert gateway.get("/api/devices?limit=1000", "ben").status_code == 200
