@@ -301,13 +301,23 @@ static int batch_move(Batch *batch,
         return 0;
 }
 
-static int batch_apply(Batch *batch, const BatchContext *context, Record *record, size_t i) {
+/* What is only shown leaves to the store whether this can be used after all. */
+static bool batch_is_open(const BatchContext *context, const Record *record) {
+        return !context->is_final && (resolve_depends_on_registry(record->reason) ||
+                                      (record->letter_id != 0 && record->duplicate));
+}
+
+static int batch_apply(Batch *batch,
+                       const BatchContext *context,
+                       Record *record,
+                       size_t i,
+                       Verdict unused) {
         Verdict verdict = judge_ask(context->judge, record->seq);
         int r = 0;
 
         batch->states[i] = NULL;
         if (record->reason != REASON_NONE || record->duplicate)
-                return judge_tell(context->judge, record->seq, VERDICT_NONE);
+                return judge_tell(context->judge, record->seq, unused);
         if (verdict != VERDICT_NONE)
                 record->late = verdict == VERDICT_LATE;
         else
@@ -343,6 +353,7 @@ int batch_load(Batch *batch, const BatchContext *context, const BatchSpan *span)
         }
         for (size_t i = 0; i < n && batch->read[i].seq <= span->until_seq; ++i) {
                 Record *record = &batch->records[i];
+                Verdict unused;
 
                 r = batch_decode(batch, context, &batch->read[i], record);
                 if (r != 0)
@@ -356,8 +367,9 @@ int batch_load(Batch *batch, const BatchContext *context, const BatchSpan *span)
                         batch->wanting = *record;
                         return 0;
                 }
+                unused = batch_is_open(context, record) ? VERDICT_OPEN : VERDICT_NONE;
                 batch_judge_retained(&batch->read[i], record);
-                r = batch_apply(batch, context, record, i);
+                r = batch_apply(batch, context, record, i, unused);
                 if (r != 0)
                         return err_up(r);
                 ++batch->n;

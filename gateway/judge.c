@@ -13,7 +13,7 @@ struct JudgeList { /* ascending numbers */
 
 struct Judge {
         uint64_t last_seq; /* all up to here were judged or passed over */
-        JudgeList late, passed;
+        JudgeList late, passed, open;
 };
 
 int judge_new(Judge **ret_judge) {
@@ -26,6 +26,7 @@ Judge *judge_free(Judge *judge) {
                 return NULL;
         free(judge->late.seqs);
         free(judge->passed.seqs);
+        free(judge->open.seqs);
         free(judge);
         return NULL;
 }
@@ -86,12 +87,25 @@ int judge_tell(Judge *judge, uint64_t seq, Verdict verdict) {
         judge->last_seq = seq;
         if (verdict == VERDICT_LATE)
                 r = judge_add(&judge->late, seq);
-        else if (verdict == VERDICT_NONE)
+        else if (verdict != VERDICT_NEWS)
                 r = judge_add(&judge->passed, seq);
+        if (r == 0 && verdict == VERDICT_OPEN)
+                r = judge_add(&judge->open, seq);
         return r == 0 ? 0 : err_up(r);
+}
+
+bool judge_is_open(const Judge *judge, uint64_t seq) {
+        return judge_has(&judge->open, seq);
+}
+
+uint64_t judge_first_open(const Judge *judge) {
+        const JudgeList *list = &judge->open;
+
+        return list->begin < list->end ? list->seqs[list->begin] : 0;
 }
 
 void judge_forget(Judge *judge, uint64_t up_to_seq) {
         judge_drop(&judge->late, up_to_seq);
         judge_drop(&judge->passed, up_to_seq);
+        judge_drop(&judge->open, up_to_seq);
 }

@@ -5,9 +5,9 @@
  *
  * While the database is away, messages are shown first and stored later. What moved the latest
  * state when it was shown would be older than that state when it is stored. So the first pass
- * remembers, by number: which messages were late, and which it could not use (the second may).
- * Numbers ascend. Grows with the late and the unusable messages of an outage, 8 bytes each. One
- * thread.
+ * remembers, by number: which messages were late, which it could not use (the second may), and
+ * which of these are open: only the database knows whether they can be used. Numbers ascend. Grows
+ * with the late and the unusable messages of an outage, 8 bytes each (16 if open). One thread.
  */
 
 #include "gateway/base/base.h"
@@ -18,6 +18,7 @@ typedef enum Verdict {
         VERDICT_NONE, /* not judged so far */
         VERDICT_NEWS,
         VERDICT_LATE,
+        VERDICT_OPEN, /* only told: as NONE, and it may be used yet */
 } Verdict;
 
 MUST_CHECK int judge_new(Judge **ret_judge);
@@ -26,6 +27,8 @@ Judge *judge_free(Judge *judge);
 Verdict judge_ask(const Judge *judge, uint64_t seq);
 /* @verdict NONE: it was passed over. Of numbers that were told before, nothing is kept. */
 MUST_CHECK int judge_tell(Judge *judge, uint64_t seq, Verdict verdict);
+bool judge_is_open(const Judge *judge, uint64_t seq);
+uint64_t judge_first_open(const Judge *judge);       /* 0: none is */
 void judge_forget(Judge *judge, uint64_t up_to_seq); /* it is stored */
 
 DEFINE_CLEANUP(Judge *, judge_free);

@@ -134,6 +134,31 @@ int outbox_show(Outbox *outbox, const Batch *batch, size_t from, size_t to, bool
         return r == 0 ? 0 : err_up(r);
 }
 
+int outbox_show_behind(Outbox *outbox, const Batch *batch, size_t i) {
+        const Record *record = batch_record(batch, i);
+        Event *event;
+        int r;
+
+        if (record->reason != REASON_NONE || record->unchanged || record->duplicate)
+                return 0;
+        r = event_new_message(&event, record, batch_state(batch, i), true);
+        if (r != 0)
+                return err_up(r);
+        event->behind = true;
+        metric_add(METRIC_BROADCAST_PERSISTED, 1);
+        return outbox_push_surely(outbox, &event);
+}
+
+int outbox_show_open(Outbox *outbox, uint64_t seq) {
+        Event *event;
+        int r;
+
+        r = event_new_open(&event, seq);
+        if (r != 0)
+                return err_up(r);
+        return outbox_push_surely(outbox, &event);
+}
+
 int outbox_show_position(Outbox *outbox, uint64_t seq, uint64_t last_seq) {
         Event *event;
         int r;

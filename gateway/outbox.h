@@ -26,6 +26,10 @@ MUST_CHECK int outbox_show(Outbox *outbox,
                            size_t from,
                            size_t to,
                            bool persisted);
+/* One record that was passed over when it was its turn. Never dropped. */
+MUST_CHECK int outbox_show_behind(Outbox *outbox, const Batch *batch, size_t i);
+/* The first number that is passed over and may be shown yet; 0: there is none. */
+MUST_CHECK int outbox_show_open(Outbox *outbox, uint64_t seq);
 /* What is up to @seq was shown in another life: viewers that come back ask the database for it. */
 MUST_CHECK int outbox_show_position(Outbox *outbox, uint64_t seq, uint64_t last_seq);
 MUST_CHECK int outbox_show_registry(Outbox *outbox, RegistryDelta *delta);

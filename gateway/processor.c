@@ -72,6 +72,7 @@ struct Processor {
         int64_t lent_us; /* monotonic: when the clerk went off with the connection */
 
         uint64_t shown_seq; /* handed to the viewers */
+        uint64_t open_seq;  /* passed over, as they were told; 0 = nothing */
 
         Batch *live; /* shown ahead of the store */
 };
@@ -90,6 +91,28 @@ static int processor_show(Processor *processor,
                 return 0;
         processor->shown_seq = batch_record(batch, to - 1)->seq;
         return outbox_show(processor->outbox, batch, from, to, persisted);
+}
+
+/* Before anything behind it is shown, and when it is settled. */
+static int processor_tell_open(Processor *processor) {
+        uint64_t seq = judge_first_open(processor->judge);
+        int r;
+
+        if (seq == processor->open_seq)
+                return 0;
+        processor->open_seq = seq;
+        r = outbox_show_open(processor->outbox, seq);
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* What could not be shown when what came after it was: now it can, or never. */
+static int processor_show_behind(Processor *processor, const Batch *batch, size_t from, size_t to) {
+        int r = 0;
+
+        for (size_t i = from; r == 0 && i < to && processor->open_seq != 0; ++i)
+                if (judge_is_open(processor->judge, batch_record(batch, i)->seq))
+                        r = outbox_show_behind(processor->outbox, batch, i);
+        return r == 0 ? 0 : err_up(r);
 }
 
 static bool processor_lags(const Processor *processor) {
@@ -131,6 +154,8 @@ static int processor_show_ahead(Processor *processor) {
 
         span.after_seq = processor->shown_seq;
         r = batch_load(processor->live, &context, &span);
+        if (r == 0)
+                r = processor_tell_open(processor);
         if (r == 0)
                 r = processor_show(processor,
                                    processor->live,
@@ -230,7 +255,9 @@ static int processor_on_committed(Processor *processor, const CommitRange *range
         metric_add(METRIC_COMMITTED, n_good);
         metric_add(METRIC_IN_JOURNAL, -(int64_t)(range->to - range->from));
 
-        r = processor_show(processor, batch, range->from, range->to, true);
+        r = processor_show_behind(processor, batch, range->from, range->to);
+        if (r == 0)
+                r = processor_show(processor, batch, range->from, range->to, true);
         if (r != 0)
                 return err_up(r);
         if (lane_stored(processor->lane, range)) {
@@ -239,7 +266,8 @@ static int processor_on_committed(Processor *processor, const CommitRange *range
                 judge_forget(processor->judge, lane_stored_seq(processor->lane));
                 former_forget(processor->former, lane_stored_seq(processor->lane), now_us);
         }
-        return 0;
+        r = processor_tell_open(processor);
+        return r == 0 ? 0 : err_up(r);
 }
 
 /* Everything that a journal of which nothing is stored yet has or will have comes after this. */

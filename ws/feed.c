@@ -199,7 +199,7 @@ static int ws_feed_tell_gaps(WsFeed *feed) {
 /* ---- live ----------------------------------------------------------------------------------- */
 
 static bool ws_follow_hears(const WsFollow *follow, const Registry *registry, const Event *event) {
-        return follow->state == WS_FOLLOW_LIVE && event->seq > follow->seq &&
+        return follow->state == WS_FOLLOW_LIVE && (event->behind || event->seq > follow->seq) &&
                ws_subscription_matches(&follow->subscription, registry, event);
 }
 
@@ -211,6 +211,14 @@ bool ws_feed_wants(const WsFeed *feed, const Event *event) {
         if (ws_follow_hears(follow, registry, event))
                 return true;
         return false;
+}
+
+void ws_feed_rewind(WsFeed *feed, uint64_t seq) {
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state == WS_FOLLOW_REPLAYS && follow->begin_seq < seq && follow->seq >= seq)
+                follow->seq = seq - 1;
 }
 
 /* It came into the box: first what is known of it. */

@@ -106,6 +106,7 @@ bool ws_feed_wants(const WsFeed *feed, const Event *event); /* live */
 MUST_CHECK int ws_feed_offer(WsFeed *feed, Event *event, WsFrame *frame);
 MUST_CHECK int ws_feed_offer_stats(WsFeed *feed, Text json, const char *type);
 /* All of them lost @n events after @from_seq, up to @to_seq. */
+void ws_feed_rewind(WsFeed *feed, uint64_t seq); /* what has that number comes only now */
 MUST_CHECK int ws_feed_miss(WsFeed *feed, uint64_t from_seq, uint64_t to_seq, uint64_t n);
 
 /* Goes on with what is not live, as far as there is room. */

@@ -236,6 +236,21 @@ static int ws_hub_show(WsHub *hub, Event *event) {
         return 0;
 }
 
+/* Whoever is past its place, and not live yet, comes by once more. */
+static int ws_hub_insert(WsHub *hub, Event *event) {
+        const WsList *list = ws_index_find(hub->index, 0, WS_SCOPE_EVERYONE, 0);
+        int r;
+
+        r = ws_ring_insert(&hub->ring, event);
+        for (size_t i = 0; r == 0 && i < ws_list_length(list); ++i) {
+                WsClient *client = ws_list_at(list, i);
+
+                if (client->feed)
+                        ws_feed_rewind(client->feed, event->seq);
+        }
+        return r < 0 ? err_up(r) : 0;
+}
+
 static int ws_hub_message(WsHub *hub, Event *event) {
         int r;
 
@@ -243,8 +258,11 @@ static int ws_hub_message(WsHub *hub, Event *event) {
                 registry_set_state(hub->registry, event->device_id, &event->state);
         hub->n_changes += event->kind == KIND_DEVICE_STATUS;
         r = ws_recall_put(hub->recall, event);
-        hub->before_seq = hub->ring.is_begun ? hub->ring.last_seq : event->seq - 1;
-        if (r == 0)
+        hub->before_seq =
+                hub->ring.is_begun && !event->behind ? hub->ring.last_seq : event->seq - 1;
+        if (r == 0 && event->behind)
+                r = ws_hub_insert(hub, event);
+        else if (r == 0)
                 r = ws_ring_put(&hub->ring,
                                 event,
                                 (size_t)hub->options->replay_events,
@@ -355,6 +373,9 @@ int ws_hub_publish(WsHub *hub, Event *event) {
                 break;
         case EVENT_REGISTRY:
                 r = ws_hub_apply(hub, event->delta);
+                break;
+        case EVENT_OPEN:
+                hub->open_seq = event->seq;
                 break;
         case EVENT_GAP:
                 r = ws_hub_skip(hub, event);

@@ -57,6 +57,7 @@ struct WsHub {
         WsReplays replays;
         WsPendings pendings;
         uint64_t before_seq; /* of the event before the one in hand */
+        uint64_t open_seq;   /* no cursor that is given reaches this; 0 = nothing is open */
         uint64_t given_seq; /* numbers up to here may be in somebody's hands: the journal's at start
                              */
         TAILQ_HEAD(WsPaced, WsFeed) paced; /* hold something back */

@@ -52,6 +52,8 @@ int ws_cursor_parse(Text text, WsCursor *ret_cursor) {
 const char *ws_cursor_text(const WsHub *hub, uint64_t seq, char ret_text[WS_CURSOR_SIZE]) {
         const char *epoch = hub->options->epoch;
 
+        if (hub->open_seq != 0 && seq >= hub->open_seq)
+                seq = hub->open_seq - 1;
         snprintf(ret_text,
                  WS_CURSOR_SIZE,
                  "%.16s:%" PRIu64,

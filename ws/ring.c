@@ -74,6 +74,23 @@ int ws_ring_put(WsRing *ring, Event *event, size_t max_events, size_t max_bytes)
         return 0;
 }
 
+int ws_ring_insert(WsRing *ring, Event *event) {
+        uint64_t at;
+        int r;
+
+        if (!ring->is_begun || event->seq <= ring->floor_seq || event->seq >= ring->last_seq)
+                return 0;
+        r = ws_ring_grow(ring);
+        if (r < 0)
+                return err_up(r);
+        at = ring->tail++;
+        for (; at != ring->head && ws_ring_at(ring, at - 1)->event->seq > event->seq; --at)
+                *ws_ring_at(ring, at) = *ws_ring_at(ring, at - 1);
+        *ws_ring_at(ring, at) = (WsRingSlot){ .event = event_ref(event) };
+        ring->n_bytes += ws_ring_size(event);
+        return 0;
+}
+
 void ws_ring_skip(WsRing *ring, uint64_t seq) {
         if (ring->is_begun && seq <= ring->last_seq)
                 return;

@@ -35,6 +35,8 @@ void ws_ring_done(WsRing *ring);
 
 /* Takes a reference. */
 MUST_CHECK int ws_ring_put(WsRing *ring, Event *event, size_t max_events, size_t max_bytes);
+/* Among those that are here, at its place by number; one that is older than all is not taken. */
+MUST_CHECK int ws_ring_insert(WsRing *ring, Event *event);
 /* What is up to @seq is not here, and never will be. */
 void ws_ring_skip(WsRing *ring, uint64_t seq);
 

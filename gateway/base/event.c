@@ -150,6 +150,18 @@ int event_new_command(Event **ret_event,
         return 0;
 }
 
+int event_new_open(Event **ret_event, uint64_t seq) {
+        Event *event;
+
+        event = event_alloc(EVENT_OPEN, 0);
+        if (!event)
+                return err_new(-ENOMEM);
+
+        event->seq = seq;
+        *ret_event = event;
+        return 0;
+}
+
 int event_new_gap(Event **ret_event, uint64_t seq, uint32_t n_items) {
         Event *event;
 

@@ -24,9 +24,11 @@ typedef enum EventType {
         EVENT_ANSWER,   /* @answer, of the query thread (query.h) */
         EVENT_COMMAND,  /* a command for @device_id's own socket, if it is here: @command_id, and
                            @data as it goes down; void from @time_us on */
+        EVENT_OPEN,     /* what has the number @seq was not shown, and may be yet, with @behind set:
+                           nobody may go on from a later one; 0: nothing is open any more */
         EVENT_GAP, /* the outbox was full: @n_items messages up to @seq were not shown; of none,
-                      at start: numbers go on behind @seq, and up to @last_seq they are given
-                      away already */
+                     at start: numbers go on behind @seq, and up to @last_seq they are given
+                     away already */
 } EventType;
 
 struct Event {
@@ -35,6 +37,7 @@ struct Event {
         Kind kind;
         bool persisted; /* committed before it was shown */
         bool late;      /* older than the latest state */
+        bool behind;    /* what has later numbers was shown before it */
         bool again;     /* a dead letter that was taken in again */
         uint64_t seq, last_seq;
         int64_t received_us;
@@ -70,6 +73,7 @@ MUST_CHECK int event_new_command(Event **ret_event,
                                  int64_t expires_us,
                                  Text command_id,
                                  Text data);
+MUST_CHECK int event_new_open(Event **ret_event, uint64_t seq);
 MUST_CHECK int event_new_gap(Event **ret_event, uint64_t seq, uint32_t n_items);
 
 Event *event_ref(Event *event);

@@ -4,10 +4,13 @@ A client may break off behind any frame and resume from the last cursor that it 
 frame of a slow reader is looked at as if it were the last one: what is not behind its cursor has
 been seen, or a newer state of the same thing is there to be sent.
 """
+import contextlib
 import json
 import random
+import signal
 import socket
 
+import psycopg2
 import pytest
 import requests
 
@@ -256,3 +259,50 @@ def test_what_is_not_recovered_gives_no_cursor_before_its_snapshot(make_gateway,
                     break
                 assert not ids
         assert len(ids) == 1 and is_done
+
+
+@contextlib.contextmanager
+def locked(_postgres, database):
+    with contextlib.closing(psycopg2.connect(database.url)) as operator:
+        operator.cursor().execute("LOCK TABLE devices")
+        yield
+
+
+@contextlib.contextmanager
+def away(postgres, _database):
+    postgres.stop(signal.SIGQUIT)
+    yield
+    postgres.start()
+
+
+@pytest.mark.parametrize("fault", [locked, away])
+def test_what_waits_for_its_device_is_behind_no_cursor(gateway, broker, postgres, database, fault):
+    """It is shown when its device is there, and to all who come back to what they saw before."""
+    def native():
+        made = Native(gateway, gateway.token("root"))
+        welcome = made.push("welcome")
+        return made, welcome["cursor"]
+
+    root, _ = native()
+    assert root.ask("subscribe", to=["user"])["ok"]
+    with fault(postgres, database):
+        broker.publish("tfg/detections/raw", json.dumps(
+            {"device_id": "new-1", "detections": [{"device_hash": "ab" * 32, "rssi": -55}]}))
+        for n in range(3):
+            broker.publish("ems/dev-1/telemetry", json.dumps({"n": n}))
+        before = [root.push("telemetry")["cursor"] for _ in range(3)]
+        before += [native()[1], root.ask("subscribe", to=["user"])["cursor"]]
+        back, _ = native()
+        assert back.ask("subscribe", to=["user"], since=before[2])["recovered"]
+        assert [back.push("telemetry")["data"]["n"] for _ in range(3)] == [0, 1, 2]
+    for who in (root, back):
+        who.push("detection_event")
+    waited = database.value("SELECT seq FROM ble_detections")
+    assert all(seq_of(cursor) < waited for cursor in before)
+
+    later, _ = native()
+    assert later.ask("subscribe", to=["user"], since=before[2])["recovered"]
+    assert [later.push()["type"] for _ in range(4)] == ["detection_event"] + 3 * ["telemetry"]
+    broker.publish("ems/dev-1/telemetry", '{"n":3}')
+    assert seq_of(later.push("telemetry")["cursor"]) == database.value(
+        "SELECT max(seq) FROM telemetry")

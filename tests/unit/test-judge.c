@@ -39,10 +39,29 @@ static void test_what_is_stored_is_forgotten_and_room_is_made(void **state) {
         assert_int_equal(judge_ask(judge, 1001), VERDICT_LATE);
 }
 
+static void test_what_may_be_used_yet_is_open_until_it_is_stored(void **state) {
+        CLEANUP(judge_free) Judge *judge = NULL;
+
+        (void)state;
+        assert_int_equal(judge_new(&judge), 0);
+        assert_int_equal(judge_first_open(judge), 0);
+        assert_int_equal(judge_tell(judge, 10, VERDICT_NONE), 0);
+        assert_int_equal(judge_tell(judge, 20, VERDICT_OPEN), 0);
+        assert_int_equal(judge_tell(judge, 30, VERDICT_OPEN), 0);
+        assert_int_equal(judge_ask(judge, 20), VERDICT_NONE);
+        assert_true(!judge_is_open(judge, 10) && judge_is_open(judge, 20));
+        assert_int_equal(judge_first_open(judge), 20);
+        judge_forget(judge, 20);
+        assert_int_equal(judge_first_open(judge), 30);
+        judge_forget(judge, 40);
+        assert_int_equal(judge_first_open(judge), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_the_first_verdict_stays),
                 cmocka_unit_test(test_what_is_stored_is_forgotten_and_room_is_made),
+                cmocka_unit_test(test_what_may_be_used_yet_is_open_until_it_is_stored),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,34 @@ static void test_ring_gives_what_came_after(void **state) {
         ws_ring_done(&ring);
 }
 
+static void insert(WsRing *ring, uint64_t seq) {
+        const Record record = { .kind = KIND_RAW_LOG, .seq = seq, .data = TEXT("\"x\"") };
+        CLEANUP(event_unref) Event *event = NULL;
+
+        assert_int_equal(event_new_message(&event, &record, NULL, true), 0);
+        assert_int_equal(ws_ring_insert(ring, event), 0);
+}
+
+static void test_what_comes_behind_takes_its_place(void **state) {
+        WsRing ring = { 0 };
+
+        (void)state;
+        insert(&ring, 5); /* nothing is here that it could be among */
+        for (uint64_t seq = 10; seq <= 640; seq += 10)
+                put(&ring, seq, 64, SIZE_MAX);
+        insert(&ring, 15);
+        insert(&ring, 635);
+        insert(&ring, 5);
+        assert_true(ws_ring_covers(&ring, 9));
+        assert_int_equal(after(&ring, 9), 10);
+        assert_int_equal(after(&ring, 10), 15);
+        assert_int_equal(after(&ring, 15), 20);
+        assert_int_equal(after(&ring, 630), 635);
+        assert_int_equal(after(&ring, 635), 640);
+        assert_int_equal(ring.last_seq, 640);
+        ws_ring_done(&ring);
+}
+
 static void test_oldest_go_first_and_the_floor_rises(void **state) {
         WsRing ring = { 0 };
 
@@ -118,6 +146,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_empty_ring_covers_nothing),
                 cmocka_unit_test(test_ring_gives_what_came_after),
+                cmocka_unit_test(test_what_comes_behind_takes_its_place),
                 cmocka_unit_test(test_oldest_go_first_and_the_floor_rises),
                 cmocka_unit_test(test_bytes_are_bounded_too),
                 cmocka_unit_test(test_frame_counts_and_leaves_with_its_event),
