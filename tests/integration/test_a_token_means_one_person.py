@@ -180,3 +180,30 @@ def test_a_body_that_comes_after_the_end_does_nothing(gateway, database):
     assert [end_post(s, body) for s, body in begun] == [401, 401]
     assert database.value("SELECT count(*) FROM commands") == 0
     assert database.value("SELECT count(*) FROM ble_detections") == 0
+
+
+def test_a_body_that_comes_after_its_device_does_nothing(gateway, database):
+    """By each way in, with either credential, however the device's right has ended."""
+    ends = {"rotated": lambda code: gateway.cli("device", "token", "rotate", code),
+            "revoked": lambda code: gateway.cli("device", "token", "revoke", code),
+            "off": lambda code: database.rows(
+                "UPDATE devices SET is_active = false WHERE code = %s", code),
+            "deleted": lambda code: database.rows("DELETE FROM devices WHERE code = %s", code)}
+    ways = {"/api/v1/detections": {"device_hash": "ab" * 32, "rssi": -50},
+            "/api/v1/detections/bulk": {"detections": [{"device_hash": "ab" * 32, "rssi": -50}]}}
+    begun, tokens = [], {}
+    for code in ends:
+        tokens[code] = gateway.add_device(code, "ana")[1]
+        for path, body in ways.items():
+            for header in ({"X-API-Key": tokens[code]}, bearer(tokens[code])):
+                wait_until(lambda h=header: gateway.post("/api/v1/detections", json={}, headers=h)
+                           .status_code == 422, "the device to be known")
+                text = json.dumps(body).encode()
+                begun.append((begin_post(gateway, path, header, text), text))
+    for code, end in ends.items():
+        end(code)
+        wait_until(lambda c=code: gateway.post("/api/v1/detections", json={}, headers=bearer(
+            tokens[c])).status_code == 401, "the end")
+    assert {end_post(s, body) for s, body in begun} == {401}
+    assert database.value("SELECT count(*) FROM ble_detections") == 0
+    assert database.value("SELECT count(*) FROM dead_letters") == 0
