@@ -17,6 +17,8 @@
 #define WS_CONN_READ_BYTES 16384 /* of one read: a whole record of TLS */
 #define WS_CONN_KEEP_BYTES 32768 /* not used yet, beyond which nothing more is read */
 #define WS_CONN_TURN_US    10000 /* for what came, in one turn of the loop */
+#define WS_CONN_IDLE_MS    1000  /* after which one gives way to another of its address */
+#define WS_CONN_LOOK       256   /* connections that are looked at for one */
 #define WS_CONN_SENDING_MS 30000 /* to take the rest, once it is ending */
 #define WS_CONN_LINGER_MS  2000  /* to hang up after that */
 
@@ -39,7 +41,7 @@ struct WsConn {
         Buf in;  /* came, and was not used yet */
         Buf out; /* what the socket has not taken: from n_sent on */
         size_t n_sent;
-        int64_t deadline_ms;
+        int64_t opened_ms, deadline_ms;
         TAILQ_ENTRY(WsConn) all, timed, again;
 };
 
@@ -122,14 +124,36 @@ void ws_conn_leave_crowd(WsConn *conn) {
         conn->party = 0;
 }
 
+/* Those that are to say something in time are in the order in which they came. The first ones of a
+ * crowd are found at once; among many of others they are not looked for to the end. */
+static bool ws_conns_make_room(WsConns *conns, int door, uint64_t party) {
+        int64_t before_ms = ws_conn_now_ms() - WS_CONN_IDLE_MS;
+        int n_looked_at = 0;
+        WsConn *conn;
+
+        TAILQ_FOREACH(conn, &conns->timed, timed) {
+                if (++n_looked_at > WS_CONN_LOOK)
+                        return false;
+                if (conn->party != party || conn->door != door || conn->opened_ms > before_ms ||
+                    !ws_conn_is_open(conn))
+                        continue;
+                if (!conn->is_prefaced && !conn->is_greeting &&
+                    !conns->handler.is_idle(conns->handler.arg, conn))
+                        continue;
+                ws_conn_close(conn);
+                return true;
+        }
+        return false;
+}
+
 /* False: the address has its share. @n_elsewhere: of all connections, those that have no share. */
-static bool ws_conns_have_room(const WsConns *conns, int door, uint64_t party, size_t n_elsewhere) {
+static bool ws_conns_have_room(WsConns *conns, int door, uint64_t party, size_t n_elsewhere) {
         size_t most = conns->most[door] > n_elsewhere ? conns->most[door] - n_elsewhere : 0;
 
         if (ws_shares_fit(conns->crowds[door], party, 1, most, conns->share))
                 return true;
         metric_add(METRIC_SHARE_REFUSED_CONNECTIONS, 1);
-        return false;
+        return ws_conns_make_room(conns, door, party);
 }
 
 static size_t ws_conns_elsewhere(const WsConns *conns, int door) {
@@ -523,6 +547,7 @@ int ws_conn_open(WsConns *conns, const WsArrival *arrival) {
         conn->conns = conns;
         conn->fd = arrival->fd;
         conn->door = arrival->door;
+        conn->opened_ms = ws_conn_now_ms();
         conn->poll.data = conn;
         TAILQ_INSERT_TAIL(&conns->all, conn, all);
         ++conns->n[conn->door];

@@ -34,6 +34,7 @@ struct WsConnHandler {
         size_t (*receive)(void *arg, WsConn *conn, char *data, size_t n);
         void (*writable)(void *arg, WsConn *conn); /* after ws_conn_want_write() */
         void (*ended)(void *arg, WsConn *conn);    /* the peer will send nothing more; may repeat */
+        bool (*is_idle)(void *arg, WsConn *conn);  /* nothing is asked of us, or only half of it */
         void (*late)(void *arg, WsConn *conn);     /* its deadline has passed */
         void (*strange)(void *arg, WsConn *conn);  /* what came is no preface: it is to end */
         void (*closed)(void *arg, WsConn *conn);   /* the last word */
@@ -48,7 +49,7 @@ WsConns *ws_conns_free(WsConns *conns); /* after that */
 #define WS_CONN_DOORS 2
 size_t ws_conns_length(const WsConns *conns, int door);
 /* So many connections at a door; of those that @share percent of what the others leave are for one
- * address. */
+ * address. Where it has them, one of its own that has been idle for a while gives way. */
 void ws_conns_set_room(WsConns *conns, int door, size_t most, int share);
 void ws_conns_sweep(WsConns *conns, int64_t now_ms); /* a few times a second: deadlines */
 void ws_conns_each(WsConns *conns, void (*fn)(void *arg, WsConn *conn), void *arg);

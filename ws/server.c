@@ -195,6 +195,13 @@ static void ws_server_on_ended(void *arg, WsConn *conn) {
         ws_http_ended(ws_conn_user(conn));
 }
 
+static bool ws_server_is_idle(void *arg, WsConn *conn) {
+        const WsSession *session = ws_conn_user(conn);
+
+        (void)arg;
+        return session->state == WS_SESSION_IDLE;
+}
+
 static void ws_server_on_late(void *arg, WsConn *conn) {
         (void)arg;
         ws_http_late(ws_conn_user(conn));
@@ -447,6 +454,7 @@ static int ws_server_build(WsServer *server) {
                                          .receive = ws_server_on_receive,
                                          .writable = ws_server_on_writable,
                                          .ended = ws_server_on_ended,
+                                         .is_idle = ws_server_is_idle,
                                          .late = ws_server_on_late,
                                          .strange = ws_server_on_strange,
                                          .closed = ws_server_on_closed,

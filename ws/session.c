@@ -8,6 +8,7 @@
 #include "ws/shares.h"
 
 #define WS_SESSION_FLUSH_MS 30000 /* how long a reader may take for one answer */
+#define WS_SESSION_STUCK_MS 1000  /* after which a body gives way to another of its party */
 #define WS_SESSION_KEEP_MS  15000 /* how long one may rest between two requests */
 
 static int64_t ws_session_now_ms(void) {
@@ -50,17 +51,59 @@ void ws_waiters_done(WsWaiters *waiters) {
         waiters->bodies = ws_shares_free(waiters->bodies);
 }
 
+/* Whose body has been waited for longest; NULL: none of the party's for a second. */
+static WsWaiter *ws_waiters_stuck(WsWaiters *waiters, uint64_t party) {
+        int64_t begun_ms = ws_session_now_ms() - WS_SESSION_STUCK_MS;
+        WsWaiter *oldest = NULL;
+
+        for (size_t i = 0; i < WS_SESSION_WAITERS; ++i) {
+                WsWaiter *waiter = &waiters->all[i];
+
+                if (waiter->session && waiter->party == party &&
+                    waiter->session->state == WS_SESSION_BODY && waiter->begun_ms <= begun_ms) {
+                        oldest = waiter;
+                        begun_ms = waiter->begun_ms;
+                }
+        }
+        return oldest;
+}
+
+/* False: there is nothing that could give way. */
+static bool ws_waiters_make_room(WsWaiters *waiters, uint64_t party) {
+        CLEANUP_RESPONSE WsResponse response = { 0 };
+        WsWaiter *waiter = ws_waiters_stuck(waiters, party);
+
+        if (!waiter)
+                return false;
+        ws_response_problem(&response, 408, "timeout", "The body has not come.");
+        ws_session_refuse(waiter->session, &response);
+        return true;
+}
+
+/* Is there room for @n more, for this party? */
+static bool ws_waiters_fit(WsWaiters *waiters,
+                           const WsShares *shares,
+                           uint64_t party,
+                           size_t n,
+                           size_t most) {
+        Metric metric = shares == waiters->requests ? METRIC_SHARE_REFUSED_REQUESTS
+                                                    : METRIC_SHARE_REFUSED_BODIES;
+        int share = waiters->options->share;
+
+        if (ws_shares_fit(shares, party, n, most, share))
+                return true;
+        metric_add(metric, 1);
+        while (ws_waiters_make_room(waiters, party))
+                if (ws_shares_fit(shares, party, n, most, share))
+                        return true;
+        return false;
+}
+
 WsWaiter *ws_waiters_take(WsSession *session) {
         WsWaiters *waiters = session->waiters;
 
-        if (!ws_shares_fit(waiters->requests,
-                           session->party,
-                           1,
-                           WS_SESSION_WAITERS,
-                           waiters->options->share)) {
-                metric_add(METRIC_SHARE_REFUSED_REQUESTS, 1);
+        if (!ws_waiters_fit(waiters, waiters->requests, session->party, 1, WS_SESSION_WAITERS))
                 return NULL;
-        }
         for (size_t i = 0; i < WS_SESSION_WAITERS; ++i) {
                 WsWaiter *waiter = &waiters->all[i];
 
@@ -78,16 +121,13 @@ WsWaiter *ws_waiters_take(WsSession *session) {
 
 bool ws_waiter_reserve(WsWaiter *waiter, size_t n) {
         WsWaiters *waiters = waiter->session->waiters;
-        const WsOptions *options = waiters->options;
 
-        if (!ws_shares_fit(waiters->bodies,
-                           waiter->party,
-                           n,
-                           options->bodies_bytes,
-                           options->share)) {
-                metric_add(METRIC_SHARE_REFUSED_BODIES, 1);
+        if (!ws_waiters_fit(waiters,
+                            waiters->bodies,
+                            waiter->party,
+                            n,
+                            waiters->options->bodies_bytes))
                 return false;
-        }
         if (!ws_shares_take(waiters->bodies, waiter->party, n))
                 return false;
         waiter->n_reserved += n;
@@ -210,6 +250,7 @@ void ws_session_begin_events(WsSession *session, WsResponse *response) {
 /* The deadline is of the whole body: one byte now and then does not renew it. */
 void ws_session_collect(WsSession *session, int64_t n_body, int timeout_ms) {
         session->state = WS_SESSION_BODY;
+        session->waiter->begun_ms = ws_session_now_ms();
         session->n_body = n_body;
         ws_conn_set_deadline(session->conn, ws_session_now_ms() + timeout_ms);
 }

@@ -53,6 +53,7 @@ struct WsSession {
 struct WsWaiter {
         WsSession *session; /* borrowed; NULL = free */
         uint64_t party;     /* out of whose shares it comes, */
+        int64_t begun_ms;   /* of a body: when it was waited for first */
         size_t n_reserved;  /* with so many bytes: of its body, or of an answer that is not read */
         const WsEndpoint *endpoint;
         uint64_t ticket; /* of its query; 0 = none under way */
@@ -85,7 +86,8 @@ struct WsWaiters {
 
 MUST_CHECK int ws_waiters_init(WsWaiters *waiters, const WsOptions *options); /* of zeros */
 void ws_waiters_done(WsWaiters *waiters);
-/* For one without; NULL: all are taken, or as many as its party may have. */
+/* For one without; NULL: all are taken, or as many as its party may have. Where it has, a body of
+ * the same party that has not come for a while gives way. */
 WsWaiter *ws_waiters_take(WsSession *session);
 /* Is there room for so many bytes more, and in its party's share? Then it is taken. */
 bool ws_waiter_reserve(WsWaiter *waiter, size_t n);
