@@ -167,15 +167,17 @@ static void test_what_is_no_list_of_networks_is_said(void **state) {
 }
 
 static void test_a_list_has_an_end(void **state) {
-        char many[WS_PROXIES_MAX * 10 + 20] = "";
+        char many[(WS_PROXIES_MAX + 1) * sizeof("10.0.0.1")];
         WsProxies proxies;
 
         (void)state;
-        for (size_t i = 0; i < WS_PROXIES_MAX; ++i)
-                strcat(many, "10.0.0.1,");
-        assert_int_equal(ws_proxies_read(&proxies, many), 0);
-        strcat(many, "10.0.0.1");
+        for (size_t i = 0; i <= WS_PROXIES_MAX; ++i)
+                memcpy(many + i * sizeof("10.0.0.1"), "10.0.0.1,", sizeof("10.0.0.1"));
+        many[sizeof(many) - 1] = '\0';
         assert_int_equal(ws_proxies_read(&proxies, many), WS_PROXIES_E_BAD);
+        many[sizeof(many) - 1 - sizeof("10.0.0.1")] = '\0';
+        assert_int_equal(ws_proxies_read(&proxies, many), 0);
+        assert_int_equal(proxies.n, WS_PROXIES_MAX);
 }
 
 int main(void) {
