@@ -11,8 +11,11 @@
 #include "db/rows.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
+#include "gateway/base/log.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
+
+#define STORE_STUCK "2 s" /* that a session has waited for its client within a transaction */
 
 enum {
         STORE_ARG_SIZE = 12,
@@ -85,6 +88,36 @@ static int store_offline(DbStore *store) {
         db_rows_forget_sensors(store->rows);
         db_conn_disconnect(store->conn);
         return DB_E_OFFLINE;
+}
+
+/* A predecessor whose link is gone without a word: its server side waits in the middle of a batch
+ * for what will never come, with the position locked. No time-out of the server counts there (a
+ * pipeline's statements are done, and it is not idle either), and TCP notices after hours, if at
+ * all. A session that works, or waits for somebody else's lock, is none of that. */
+static int store_end_stuck(DbStore *store) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        const DbQuery query = {
+                .sql = "WITH stuck AS MATERIALIZED (SELECT pid FROM pg_stat_activity a"
+                       " WHERE application_name = current_setting('application_name')"
+                       " AND datname = current_database() AND usename = current_user"
+                       " AND pid <> pg_backend_pid() AND wait_event_type = 'Client'"
+                       " AND xact_start IS NOT NULL"
+                       " AND query_start < clock_timestamp() - interval '" STORE_STUCK "'"
+                       " AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid"
+                       " AND l.relation = 'journal_positions'::regclass"
+                       " AND l.mode = 'RowExclusiveLock'))"
+                       " SELECT pg_terminate_backend(pid) FROM stuck"
+        };
+        int r;
+
+        r = db_conn_exec(store->conn, &query, &result);
+        if (r != 0)
+                return r;
+        if (PQntuples(result) > 0)
+                log_warning("database_session_ended sessions=%d hint=\"it held the position for a"
+                            " connection that is gone\"",
+                            PQntuples(result));
+        return 0;
 }
 
 /* The row is locked by a batch that is still under way on a connection lost: this waits for it,
@@ -189,6 +222,8 @@ int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq) {
         store->n_days = store->next_day = 0;
 
         r = store_prepare(store->conn);
+        if (r == 0)
+                r = store_end_stuck(store);
         if (r == 0)
                 r = store_take_over(store, holder);
         /* Somebody's transaction is in the way: that passes. */

@@ -141,6 +141,26 @@ def test_what_an_earlier_run_left_is_counted_once(behind_proxy, broker, database
     assert_books_are_closed(gateway)
 
 
+@pytest.mark.parametrize("where", [commit_request, commit_answer,
+                                   lambda what: nth_message(3, TO_SERVER, what)])
+def test_a_link_that_hangs_for_ever_holds_the_position_no_longer(make_gateway, publisher, database,
+                                                                 proxy, where):
+    """The server is not told that its client is gone: it goes on waiting, in a transaction."""
+    gateway = make_gateway(database__url=proxy.url(database), database__timeout="3s")
+    populate(gateway)
+    gateway.start()
+    publisher.publish(*numbered(0))
+    database.wait_for("SELECT count(*) FROM raw_logs", 1)
+    proxy.arm(where(FREEZE))
+    publisher.publish(*numbered(1))
+    wait_until(proxy.frozen, "a link that hangs")
+    publisher.publish(*numbered(2))
+    publisher.flush()
+
+    assert_stored_in_order(database, 3)
+    assert_books_are_closed(gateway)
+
+
 def random_fault(dice):
     """Mostly where it hurts: around a COMMIT."""
     what = dice.choice((CUT, CUT, FREEZE))
