@@ -10,16 +10,18 @@ typedef struct RedeliveryEntry RedeliveryEntry;
 
 struct RedeliveryEntry {
         uint64_t hash;
-        uint64_t ordinal; /* 0 = never used */
+        uint64_t ordinal; /* among the messages, in the order in which they first came; 0 = none */
+        uint64_t turn;    /* among all that came, again or not: when this one came last */
+        bool is_open; /* it came in an earlier connection, and nothing says that the broker knows */
 };
 
 struct Redelivery {
-        uint64_t ordinal;   /* of the newest message */
-        uint64_t floor;     /* no packet id is twice behind this one */
-        unsigned in_flight; /* at most */
-
-        uint64_t resumed_floor, resumed_ordinal; /* what was in flight is between them */
-        uint64_t n_fresh; /* that may come yet until none of it is expected any more */
+        uint64_t ordinal;    /* of the newest message */
+        uint64_t turn;       /* of what came last */
+        uint64_t begin_turn; /* of the connection; what came later came in it */
+        uint64_t acked_turn; /* what came in it up to here has been acknowledged */
+        unsigned in_flight;  /* at most */
+        uint64_t n_fresh;    /* that may come yet until nothing of before is expected any more */
 
         uint16_t ids[REDELIVERY_N_IDS]; /* by ordinal */
         RedeliveryEntry entries[REDELIVERY_N_IDS];
@@ -51,72 +53,96 @@ void redelivery_forget(Redelivery *redelivery) {
         redelivery->in_flight = in_flight;
 }
 
-/* What is behind it may be in flight. */
-static uint64_t redelivery_floor(const Redelivery *redelivery, uint64_t n_max) {
-        uint64_t ordinal = redelivery->ordinal;
+static bool redelivery_came_before(const Redelivery *redelivery, const RedeliveryEntry *entry) {
+        return entry->turn <= redelivery->begin_turn;
+}
 
-        return ordinal > n_max && ordinal - n_max > redelivery->floor ? ordinal - n_max
-                                                                      : redelivery->floor;
+/* The broker may still have it in flight, together with at most @n_max - 1 that are newer. */
+static bool redelivery_is_open(const Redelivery *redelivery,
+                               const RedeliveryEntry *entry,
+                               uint64_t n_max) {
+        if (entry->ordinal == 0 || redelivery->ordinal - entry->ordinal >= n_max)
+                return false;
+        return redelivery_came_before(redelivery, entry) ? entry->is_open
+                                                         : entry->turn > redelivery->acked_turn;
+}
+
+/* The message of that ordinal; NULL: its packet id was used again. */
+static RedeliveryEntry *redelivery_at(Redelivery *redelivery, uint64_t ordinal) {
+        RedeliveryEntry *entry = &redelivery->entries[redelivery->ids[ordinal % REDELIVERY_N_IDS]];
+
+        return entry->ordinal == ordinal ? entry : NULL;
+}
+
+static uint64_t redelivery_oldest(const Redelivery *redelivery, uint64_t n_max) {
+        return redelivery->ordinal > n_max ? redelivery->ordinal - n_max + 1 : 1;
 }
 
 void redelivery_resume(Redelivery *redelivery, unsigned n_max) {
+        bool is_expected = redelivery->n_fresh > 0;
+        uint64_t n_open = 0;
+
+        for (uint64_t at = redelivery_oldest(redelivery, n_max); at <= redelivery->ordinal; ++at) {
+                RedeliveryEntry *entry = redelivery_at(redelivery, at);
+
+                if (!entry)
+                        continue;
+                entry->is_open = redelivery_is_open(redelivery, entry, n_max) &&
+                                 (is_expected || !redelivery_came_before(redelivery, entry));
+                n_open += entry->is_open;
+        }
         redelivery->in_flight = n_max;
-        redelivery->resumed_ordinal = redelivery->ordinal;
-        redelivery->resumed_floor = redelivery_floor(redelivery, n_max);
-        redelivery->n_fresh = redelivery->resumed_ordinal - redelivery->resumed_floor;
+        redelivery->n_fresh = n_open;
+        redelivery->begin_turn = redelivery->acked_turn = redelivery->turn;
 }
 
-/* An id that comes again has been acknowledged, and so has all that was before it. */
-static void redelivery_put(Redelivery *redelivery, uint16_t packet_id, uint64_t hash) {
+/* An id that is used again has been acknowledged, and so has all that came before it in the
+ * connection: acknowledgements are sent, and arrive, in order. */
+void redelivery_note(Redelivery *redelivery, uint16_t packet_id, uint64_t hash) {
         RedeliveryEntry *entry = &redelivery->entries[packet_id];
 
-        if (entry->ordinal > redelivery->floor)
-                redelivery->floor = entry->ordinal;
-        *entry = (RedeliveryEntry){ .hash = hash, .ordinal = ++redelivery->ordinal };
+        if (entry->turn > redelivery->acked_turn)
+                redelivery->acked_turn = entry->turn;
+        *entry = (RedeliveryEntry){
+                .hash = hash,
+                .ordinal = ++redelivery->ordinal,
+                .turn = ++redelivery->turn,
+        };
         redelivery->ids[redelivery->ordinal % REDELIVERY_N_IDS] = packet_id;
-}
-
-void redelivery_note(Redelivery *redelivery, uint16_t packet_id, uint64_t hash) {
-        redelivery_put(redelivery, packet_id, hash);
         redelivery->n_fresh -= redelivery->n_fresh > 0;
 }
 
-static bool redelivery_was_in_flight(const Redelivery *redelivery, const RedeliveryEntry *entry) {
-        return redelivery->n_fresh > 0 && entry->ordinal > redelivery->resumed_floor &&
-               entry->ordinal <= redelivery->resumed_ordinal;
-}
-
+/* It keeps its place among the messages: the broker may have to send it once more, and what came
+ * between it and now as well. */
 bool redelivery_is_known(Redelivery *redelivery,
                          uint16_t packet_id,
                          uint64_t hash,
                          bool is_marked) {
-        const RedeliveryEntry *entry = &redelivery->entries[packet_id];
-        uint64_t n_max = redelivery->in_flight < REDELIVERY_SAME_CONNECTION
-                                 ? redelivery->in_flight
-                                 : REDELIVERY_SAME_CONNECTION;
+        RedeliveryEntry *entry = &redelivery->entries[packet_id];
+        bool is_expected = redelivery->n_fresh > 0 && redelivery_came_before(redelivery, entry);
+        uint64_t n_max = redelivery->in_flight;
 
-        if (entry->ordinal == 0 || entry->hash != hash)
+        if (entry->hash != hash || !(is_expected || is_marked))
                 return false;
-        if (!redelivery_was_in_flight(redelivery, entry) &&
-            !(is_marked && entry->ordinal > redelivery_floor(redelivery, n_max)))
+        if (!is_expected && n_max > REDELIVERY_SAME_CONNECTION)
+                n_max = REDELIVERY_SAME_CONNECTION;
+        if (!redelivery_is_open(redelivery, entry, is_expected ? REDELIVERY_N_IDS : n_max))
                 return false;
-        redelivery_put(redelivery, packet_id, hash);
+        entry->turn = ++redelivery->turn;
         return true;
 }
 
 size_t redelivery_save(const Redelivery *redelivery, RedeliveryItem ret_items[], size_t n_max) {
-        uint64_t from =
-                redelivery_floor(redelivery,
-                                 redelivery->in_flight < n_max ? redelivery->in_flight : n_max);
+        uint64_t n_wanted = redelivery->in_flight < n_max ? redelivery->in_flight : n_max;
         size_t n = 0;
 
-        for (uint64_t at = from + 1; at <= redelivery->ordinal; ++at) {
+        for (uint64_t at = redelivery_oldest(redelivery, n_wanted); at <= redelivery->ordinal;
+             ++at) {
                 uint16_t id = redelivery->ids[at % REDELIVERY_N_IDS];
+                const RedeliveryEntry *entry = &redelivery->entries[id];
 
-                ret_items[n++] = (RedeliveryItem){
-                        .hash = redelivery->entries[id].hash,
-                        .packet_id = id,
-                };
+                if (entry->ordinal == at && redelivery_is_open(redelivery, entry, n_wanted))
+                        ret_items[n++] = (RedeliveryItem){ .hash = entry->hash, .packet_id = id };
         }
         return n;
 }

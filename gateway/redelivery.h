@@ -3,14 +3,15 @@
 /*
  * Redelivery: has this message been here before, under the same packet id?
  *
- * Remembers the last QoS > 0 message of each packet id by a hash of topic and payload. What the
- * broker may still have in flight, and so may send again, are the newest messages: acknowledgements
- * are sent in order, so it is an end of the line in which no packet id is there twice, and of at
- * most as many messages as the broker may have in flight at all.
+ * Remembers the last QoS > 0 message of each packet id by a hash of topic and payload. The broker
+ * may still have in flight, and so may send again, what it has not heard an acknowledgement of. We
+ * send those in the order in which messages come, so a packet id that is used for another message
+ * says that it heard that one's, and all of before in the same connection; and it has a limit.
  *
  * Not every broker sets DUP. What was in flight when a session was resumed is compared whatever the
  * flag says, until as many other messages have come; what came within one connection is compared
- * only if it is marked. Whatever is recognised is in flight again, as the newest.
+ * only if it is marked. That one is recognised says nothing about others: the connection may end
+ * again before they came, as often as it likes.
  *
  * Not thread-safe: the journal's append lock covers it.
  */
@@ -35,7 +36,7 @@ void redelivery_forget(Redelivery *redelivery); /* a new session: packet ids sta
 /* A connection has begun, and the broker knows the session; it has at most @n_max in flight. */
 void redelivery_resume(Redelivery *redelivery, unsigned n_max);
 void redelivery_note(Redelivery *redelivery, uint16_t packet_id, uint64_t hash);
-/* True: it is one, and counts as in flight again. */
+/* True: it is one, and is acknowledged again. */
 bool redelivery_is_known(Redelivery *redelivery, uint16_t packet_id, uint64_t hash, bool is_marked);
 
 /* What may be in flight, oldest first; if that is more than @n_max, the newest. */
