@@ -10,6 +10,7 @@ import shutil
 import socket
 import struct
 import threading
+import time
 
 from waiting import wait_until
 
@@ -55,9 +56,22 @@ class Link:
         self.server.connect(proxy.target)
         self.frozen = {d: threading.Event() for d in _DIRECTIONS}
         self.thawed = threading.Event()
+        if proxy.is_partitioned:
+            self.freeze()
         self.is_cut = False
         for direction in _DIRECTIONS:
             threading.Thread(target=self._pump, args=(direction,), daemon=True).start()
+
+    def freeze(self):
+        """Nothing goes in either direction any more, and nobody is told."""
+        self.thawed.clear()
+        for event in self.frozen.values():
+            event.set()
+
+    def thaw(self):
+        for event in self.frozen.values():
+            event.clear()
+        self.thawed.set()
 
     def cut(self):
         """Both ends learn of it."""
@@ -76,6 +90,8 @@ class Link:
                 chunk = source.recv(262144)
                 if not chunk:
                     break
+                if self.proxy.delay_s:
+                    time.sleep(self.proxy.delay_s)
                 data = self._forward(direction, sink, data + chunk)
         self.cut()
         source.close()
@@ -98,6 +114,8 @@ class Link:
                 at = sent = at + n
                 continue
             what = self._judge(Message(self, direction, letter, body))
+            if not what and self.frozen[direction].is_set():
+                what = FREEZE
             if what:
                 sink.sendall(data[sent:at])  # all before it arrives
                 sent = at
@@ -131,6 +149,8 @@ class PostgresProxy:
         self.folder.mkdir(mode=0o755)
         self.target = str(postgres.folder / ".s.PGSQL.5432")
         self.links = []
+        self.delay_s = 0.0
+        self.is_partitioned = False
         self.n_faults = 0
         self._rule = None
         self._lock = threading.Lock()
@@ -179,6 +199,17 @@ class PostgresProxy:
     def frozen(self):
         return [link for link in self.links
                 if not link.is_cut and any(e.is_set() for e in link.frozen.values())]
+
+    def freeze(self):
+        """Every link, and each that is made from now on, until thaw()."""
+        self.is_partitioned = True
+        for link in self.links:
+            link.freeze()
+
+    def thaw(self):
+        self.is_partitioned = False
+        for link in self.links:
+            link.thaw()
 
     def cut(self, name="tidegate/"):
         """Cuts every connection of that name."""
