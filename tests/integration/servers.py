@@ -113,8 +113,8 @@ class Postgres:
         assert done.returncode == 0, f"{program}: {done.stdout}{done.stderr}"
 
     def start(self):
-        if self.process:
-            return
+        if self.process and self.process.poll() is None:
+            return  # one that ended by itself is no reason for the next test to fail
         with open(self.folder.parent / f"{self.folder.name}.log", "a", encoding="ascii") as log:
             self.process = subprocess.Popen(self._command("postgres", "-D", self.data), cwd="/",
                                             stdout=log, stderr=log, preexec_fn=die_with_parent)
