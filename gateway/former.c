@@ -65,17 +65,27 @@ const Route *former_match(const Former *former,
         return NULL;
 }
 
-/* What is stored needs no table, and what came in the meantime has been given its time. */
-void former_forget(Former *former, uint64_t stored_seq, int64_t now_us) {
+/* What is gone needs no table, and what came in the meantime has been given its time. */
+void former_forget(Former *former, uint64_t gone_seq, int64_t now_us) {
         size_t n = 0;
 
         for (size_t i = 0; i < former->n; ++i) {
                 FormerTable table = former->tables[i];
 
-                if (stored_seq >= table.until_seq && now_us > table.until_us)
+                if (gone_seq >= table.until_seq && now_us > table.until_us)
                         routes_unref(table.routes);
                 else
                         former->tables[n++] = table;
         }
         former->n = n;
+}
+
+size_t former_length(const Former *former) {
+        return former->n;
+}
+
+const Routes *former_table(const Former *former, size_t i, uint64_t *ret_until_seq) {
+        assert(i < former->n);
+        *ret_until_seq = former->tables[i].until_seq;
+        return former->tables[i].routes;
 }

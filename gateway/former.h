@@ -24,6 +24,10 @@ const Route *former_match(const Former *former,
                           int64_t received_us,
                           Text topic,
                           TopicMatch *ret_match);
-void former_forget(Former *former, uint64_t stored_seq, int64_t now_us);
+/* Nothing up to @gone_seq will be read again. */
+void former_forget(Former *former, uint64_t gone_seq, int64_t now_us);
+
+size_t former_length(const Former *former); /* tables; the oldest first: */
+const Routes *former_table(const Former *former, size_t i, uint64_t *ret_until_seq);
 
 DEFINE_CLEANUP(Former *, former_free);

@@ -1,5 +1,6 @@
 #include "gateway/gateway.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -40,6 +41,7 @@ struct Gateway {
         int signals;                /* signalfd */
 
         Journal *journal;
+        char routes_file[PATH_MAX]; /* beside it */
         Inlet *inlet;
         WsAuth *auth;
         Queue *outbox, *queries;
@@ -87,6 +89,7 @@ static int gateway_open_journal(Gateway *gateway) {
         const JournalOptions *options = &gateway->config->journal;
         int r;
 
+        snprintf(gateway->routes_file, sizeof(gateway->routes_file), "%s/routes", options->dir);
         r = journal_open(&gateway->journal, options);
         switch (r) {
         case 0:
@@ -173,6 +176,7 @@ static int gateway_start_database(Gateway *gateway) {
                 .heartbeat_ms = config->database_heartbeat_ms,
                 .outbox_wait_ms = config->outbox_wait_ms,
                 .check_ms = config->journal_check_ms,
+                .routes_file = gateway->routes_file,
                 .migrate = config->database_migrate,
         };
         const QueryThreadOptions queries = {

@@ -24,6 +24,7 @@
 #include "gateway/latest.h"
 #include "gateway/outbox.h"
 #include "gateway/route.h"
+#include "gateway/route_note.h"
 
 #define PROCESSOR_IDLE_MS    1000              /* the longest sleep */
 #define PROCESSOR_STANDBY_MS 100               /* until it is clear whose the slot is */
@@ -236,6 +237,14 @@ static int processor_count(const Record *record) {
         return 1;
 }
 
+/* Also what is stored may be read again, for a database that is older: as long as it is there. */
+static uint64_t processor_gone_seq(const Processor *processor) {
+        uint64_t stored_seq = lane_stored_seq(processor->lane);
+        uint64_t first_seq = journal_first_seq(processor->journal);
+
+        return first_seq > 0 && first_seq <= stored_seq ? first_seq - 1 : stored_seq;
+}
+
 /* A range is in the database, whoever told us: count it, show it, and only then, and only here, let
  * it go. */
 static int processor_on_committed(Processor *processor, const CommitRange *range) {
@@ -264,7 +273,7 @@ static int processor_on_committed(Processor *processor, const CommitRange *range
                 processor->is_stalled = false;
                 journal_note_stored(processor->journal, lane_stored_seq(processor->lane));
                 judge_forget(processor->judge, lane_stored_seq(processor->lane));
-                former_forget(processor->former, lane_stored_seq(processor->lane), now_us);
+                former_forget(processor->former, processor_gone_seq(processor), now_us);
         }
         r = processor_tell_open(processor);
         return r == 0 ? 0 : err_up(r);
@@ -641,6 +650,8 @@ static int processor_take_orders(Processor *processor) {
                        clock_now_us() + PROCESSOR_FORMER_US);
         routes_unref(processor->routes);
         processor->routes = routes;
+        if (r == 0 && processor->options.routes_file)
+                route_note_save(processor->options.routes_file, processor->former, routes);
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -787,6 +798,27 @@ static void processor_on_news(void *arg) {
         processor_wake(arg);
 }
 
+/* What is in the journal, or on its way from the broker, was accepted under these. */
+static int processor_load_routes(Processor *processor) {
+        const char *path = processor->options.routes_file;
+        int r;
+
+        r = route_note_load(path,
+                            processor->former,
+                            processor->routes,
+                            journal_first_seq(processor->journal),
+                            journal_last_seq(processor->journal),
+                            clock_now_us() + PROCESSOR_FORMER_US);
+        if (r != 0)
+                return err_up(r);
+        if (former_length(processor->former) > 0)
+                log_info("routes_changed tables=%zu hint=\"what was accepted before is read by the "
+                         "routes of then\"",
+                         former_length(processor->former));
+        route_note_save(path, processor->former, processor->routes);
+        return 0;
+}
+
 static int processor_init(Processor *processor) {
         int r;
 
@@ -798,6 +830,8 @@ static int processor_init(Processor *processor) {
                 r = judge_new(&processor->judge);
         if (r == 0)
                 r = former_new(&processor->former);
+        if (r == 0 && processor->options.routes_file)
+                r = processor_load_routes(processor);
         if (r == 0)
                 r = outbox_new(&processor->outbox,
                                processor->queue,

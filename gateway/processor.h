@@ -36,7 +36,8 @@ struct ProcessorOptions {
         int heartbeat_ms;   /* how often it is proven that changes of the registry are heard of */
         int check_ms;       /* how often the books are compared */
         int outbox_wait_ms; /* how long a full outbox may hold the processor up */
-        bool migrate;       /* bring the schema up to date before anything else */
+        const char *routes_file; /* where the tables of routes are noted; NULL = nowhere */
+        bool migrate;            /* bring the schema up to date before anything else */
 };
 
 MUST_CHECK int processor_new(Processor **ret_processor,

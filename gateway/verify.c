@@ -1,5 +1,6 @@
 #include "gateway/verify.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "db/directory.h"
@@ -14,6 +15,7 @@
 #include "gateway/journal.h"
 #include "gateway/judge.h"
 #include "gateway/latest.h"
+#include "gateway/route_note.h"
 
 #define VERIFY_CHUNK  1000
 #define VERIFY_ROUNDS 20 /* in which to catch up with a gateway that goes on storing */
@@ -28,7 +30,7 @@ struct Verify {
         char epoch[JOURNAL_EPOCH_SIZE];
         Registry *registry;
         Latest *latest;
-        Former *former; /* none: what no route of now takes is a letter */
+        Former *former; /* what was accepted before is read as it was meant */
         Judge *judge;
         Batch *batch;
         DbMend *mend;
@@ -48,6 +50,23 @@ static int verify_copy_journal(Verify *verify) {
         r = journal_open_copy(&verify->journal, verify->config->journal.dir);
         if (r > 0)
                 return VERIFY_E_JOURNAL;
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int verify_load_routes(Verify *verify) {
+        char path[PATH_MAX];
+        int r;
+
+        r = former_new(&verify->former);
+        if (r != 0)
+                return err_up(r);
+        snprintf(path, sizeof(path), "%s/routes", verify->config->journal.dir);
+        r = route_note_load(path,
+                            verify->former,
+                            verify->config->routes,
+                            journal_first_seq(verify->journal),
+                            journal_last_seq(verify->journal),
+                            0);
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -84,7 +103,7 @@ int verify_new(Verify **ret_verify, const Config *config, DbConn *conn, VerifyFn
         if (r == 0)
                 r = latest_new(&verify->latest);
         if (r == 0)
-                r = former_new(&verify->former);
+                r = verify_load_routes(verify);
         if (r == 0)
                 r = judge_new(&verify->judge);
         if (r == 0)

@@ -15,6 +15,7 @@ struct Zone {
         bool is_fixed;
         int64_t offset_us; /* if is_fixed */
         GTimeZone *zone;   /* else */
+        char *name;
 };
 
 static int64_t clock_read_us(clockid_t clock) {
@@ -247,8 +248,15 @@ int zone_new(Zone **ret_zone, const char *name) {
         if (!zone->is_fixed && !zone->zone)
                 return CLOCK_E_INVALID;
 
+        zone->name = strdup(name);
+        if (!zone->name)
+                return err_new(-ENOMEM);
         *ret_zone = TAKE(&zone);
         return 0;
+}
+
+const char *zone_name(const Zone *zone) {
+        return zone->name;
 }
 
 Zone *zone_free(Zone *zone) {
@@ -257,6 +265,7 @@ Zone *zone_free(Zone *zone) {
 
         if (zone->zone)
                 g_time_zone_unref(zone->zone);
+        free(zone->name);
         free(zone);
         return NULL;
 }

@@ -36,6 +36,7 @@ MUST_CHECK int clock_parse_near(Text text, const Zone *zone, int64_t near_us, in
 /* An IANA name ("Asia/Jakarta") or an offset ("+07:00"). CLOCK_E_INVALID if unknown. */
 MUST_CHECK int zone_new(Zone **ret_zone, const char *name);
 Zone *zone_free(Zone *zone);
+const char *zone_name(const Zone *zone); /* as it was given to zone_new() */
 /* A skipped hour moves forward; of a repeated one as above. */
 int64_t zone_to_utc(const Zone *zone, int64_t local_us, int64_t near_us);
 

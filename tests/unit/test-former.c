@@ -3,10 +3,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "gateway/former.h"
+#include "gateway/route_note.h"
 
 /* A table with one route of this name, for all topics t/{device}. */
 static Routes *table(const char *name) {
@@ -62,8 +65,69 @@ static void test_a_table_goes_when_all_that_it_may_be_for_is_stored(void **state
         assert_string_equal(match(former, 10, 500), "none");
 }
 
+static Routes *make_routes(const char *name, const char *topic, const char *zone) {
+        Route route = { .name = strdup(name),
+                        .kind = KIND_TELEMETRY,
+                        .max_bytes = 1000,
+                        .near_dbm = -60.5,
+                        .medium_dbm = -75 };
+        Routes *routes = NULL;
+
+        assert_int_equal(topic_template_new(&route.topic, topic), 0);
+        if (zone)
+                assert_int_equal(zone_new(&route.zone, zone), 0);
+        assert_int_equal(routes_new(&routes), 0);
+        assert_int_equal(routes_add(routes, &route), 0);
+        return routes;
+}
+
+static Former *load(const char *path, Routes *routes, uint64_t first_seq) {
+        Former *former = NULL;
+
+        assert_int_equal(former_new(&former), 0);
+        assert_int_equal(route_note_load(path, former, routes, first_seq, 100, 7000), 0);
+        return former;
+}
+
+static void test_the_next_process_knows_what_was_in_force(void **state) {
+        CLEANUP(routes_unref) Routes *oldest = make_routes("oldest", "o/{device}", NULL);
+        CLEANUP(routes_unref) Routes *old = make_routes("old", "t/{device}", "Asia/Jakarta");
+        CLEANUP(routes_unref) Routes *same = make_routes("old", "t/{device}", "Asia/Jakarta");
+        CLEANUP(routes_unref) Routes *now = make_routes("now", "n/{device}", NULL);
+        CLEANUP(former_free) Former *former = NULL, *next = NULL, *later = NULL, *none = NULL;
+        char path[] = "/tmp/tidegate-routes-XXXXXX";
+        TopicMatch match_of;
+        const Route *route;
+        int fd = mkstemp(path);
+
+        (void)state;
+        assert_true(fd >= 0);
+        close(fd);
+        none = load(path, now, 1); /* an empty file says nothing */
+        assert_int_equal(former_length(none), 0);
+        assert_int_equal(former_new(&former), 0);
+        assert_int_equal(former_add(former, oldest, 50, 0), 0);
+        route_note_save(path, former, old);
+
+        later = load(path, same, 1); /* nothing has changed */
+        assert_int_equal(former_length(later), 1);
+        next = load(path, now, 51); /* what the oldest one was for is gone */
+        assert_int_equal(former_length(next), 1);
+        route = former_match(next, 100, 9000, TEXT("t/x"), &match_of);
+        assert_non_null(route);
+        assert_string_equal(route->name, "old");
+        assert_int_equal(route->kind, KIND_TELEMETRY);
+        assert_string_equal(zone_name(route->zone), "Asia/Jakarta");
+        assert_int_equal(route->max_bytes, 1000);
+        assert_true(route->near_dbm == -60.5 && route->medium_dbm == -75);
+        assert_non_null(former_match(next, 101, 7000, TEXT("t/x"), &match_of));
+        assert_null(former_match(next, 101, 7001, TEXT("t/x"), &match_of));
+        unlink(path);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_the_next_process_knows_what_was_in_force),
                 cmocka_unit_test(test_the_newest_that_may_have_been_in_force_counts),
                 cmocka_unit_test(test_a_table_goes_when_all_that_it_may_be_for_is_stored),
         };
