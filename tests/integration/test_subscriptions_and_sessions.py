@@ -141,6 +141,24 @@ def test_the_session_outlives_an_emptied_journal(make_gateway, broker, version):
     assert "session=resumed" in gateway.log()
 
 
+def test_the_session_goes_to_a_new_place_with_its_note(make_gateway, broker, database):
+    """As the operator's document says for another machine, or another `journal.dir`."""
+    gateway = make_gateway()
+    gateway.add_user("ana")
+    gateway.add_device("dev-1", "ana")
+    gateway.start()
+    gateway.terminate()
+    for i in range(5):
+        broker.publish("devices/dev-1/status", '{"status":"online","temperature":%d}' % i)
+    moved = gateway.folder / "elsewhere"
+    shutil.copy(gateway.folder / "journal.client-id", f"{moved}.client-id")
+    shutil.rmtree(gateway.folder / "journal")  # the machine is gone
+    gateway.write_conf(journal__dir=str(moved))
+    gateway.start()
+    database.wait_for("SELECT count(*) FROM device_status_logs", 5)
+    assert "session=resumed" in gateway.log()
+
+
 def test_an_older_journal_keeps_the_name_of_its_session(make_gateway, scripted_broker):
     gateway = make_gateway(broker=scripted_broker)
     gateway.start()
