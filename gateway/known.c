@@ -135,6 +135,13 @@ int known_reload(Known *known) {
         return 0;
 }
 
+int known_again(Known *known) {
+        int r = known->is_reloading ? 0 : known_reload(known);
+
+        known->registered_seq = known->letter_seq = 0;
+        return r == 0 ? 0 : err_up(r);
+}
+
 bool known_is_reloading(const Known *known) {
         return known->is_reloading;
 }

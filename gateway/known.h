@@ -46,5 +46,7 @@ int64_t known_age_us(const Known *known); /* for how long the answer has been wa
 /* The states of all devices, as the database has them. */
 MUST_CHECK int known_reload(Known *known);
 bool known_is_reloading(const Known *known);
+/* The database is another one, perhaps, or has forgotten something: reloads, and asks anew. */
+MUST_CHECK int known_again(Known *known);
 
 DEFINE_CLEANUP(Known *, known_free);

@@ -395,11 +395,17 @@ static void processor_count_recovered(Processor *processor) {
                  (unsigned long long)n);
 }
 
-/* The last word to the connection: what was under way when it was lost goes out again. */
+/* The last word to the connection: what was under way when it was lost goes out again. Unless some
+ * of it got in, it is read anew: a server that crashed may have forgotten a device that it had
+ * registered for it, and have given its id to another. */
 static int processor_resume(Processor *processor, uint64_t position) {
         CommitRange range;
         int r;
 
+        if (position == lane_stored_seq(processor->lane)) {
+                lane_restart(processor->lane, position);
+                return 0;
+        }
         r = lane_resume(processor->lane, position, &range);
         if (r == DB_E_FENCED && position > lane_stored_seq(processor->lane))
                 return processor_move_on(processor, position);
@@ -421,6 +427,7 @@ static void processor_show_latest(Processor *processor) {
 }
 
 static int processor_opened(Processor *processor) {
+        bool is_waiting = batch_length(lane_current(processor->lane)) > 0;
         int r;
 
         processor_show_latest(processor);
@@ -434,7 +441,7 @@ static int processor_opened(Processor *processor) {
         processor->was_ready = true;
         database_set_ready(processor->database);
         /* Where a batch waits, that it is stored is the proof. */
-        if (batch_length(lane_current(processor->lane)) == 0)
+        if (!is_waiting)
                 database_prove(processor->database);
         return 0;
 }
@@ -446,6 +453,8 @@ static int processor_open_on(Processor *processor) {
         if (processor->opening == OPENING_WAITS &&
             registry_is_loaded(known_registry(processor->known))) {
                 r = processor_take_position(processor, processor->position);
+                if (r == 0 && processor->was_ready)
+                        r = known_again(processor->known); /* it may have forgotten some of it */
                 if (r == 0) {
                         processor->opening = OPENING_READS;
                         clerk_open(processor->clerk, processor->position, processor->is_to_restore);
