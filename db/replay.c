@@ -50,10 +50,10 @@ struct ReplaySource {
 
 /* What is asked for, as parameters. */
 struct ReplaySpan {
-        char after[REPLAY_ARG_SIZE], upto[REPLAY_ARG_SIZE], journal[REPLAY_ARG_SIZE],
-                since[REPLAY_ARG_SIZE], limit[REPLAY_ARG_SIZE];
+        char after[REPLAY_ARG_SIZE], upto[REPLAY_ARG_SIZE], since[REPLAY_ARG_SIZE],
+                limit[REPLAY_ARG_SIZE];
         uint64_t upto_seq;
-        Buf vehicles, devices; /* arrays as text */
+        Buf journals, vehicles, devices; /* arrays as text */
 };
 
 #define OF_VEHICLE " AND ($5::bigint[] IS NULL OR vehicle_id = ANY ($5::bigint[]))"
@@ -140,7 +140,7 @@ static void replay_select(const ReplaySource *source, Buf *sql) {
         buf_append_string(sql, source->columns);
         buf_printf(sql,
                    " FROM %s WHERE seq > $1::bigint AND seq <= $2::bigint"
-                   " AND journal_id <= $3::int AND received_at >= to_timestamp($4::float8)",
+                   " AND journal_id = ANY ($3::int[]) AND received_at >= to_timestamp($4::float8)",
                    source->table);
         buf_append_string(sql, source->filter);
         buf_append_string(sql, source->group);
@@ -185,16 +185,12 @@ static double replay_since_s(uint64_t after_seq, uint64_t stored_seq) {
                (ahead_us > 0 ? (double)ahead_us / 1e6 : 0);
 }
 
-static int replay_prepare(const QueryReplay *replay,
-                          int64_t journal_id,
-                          uint64_t stored_seq,
-                          ReplaySpan *span) {
+static int replay_prepare(const QueryReplay *replay, uint64_t stored_seq, ReplaySpan *span) {
         double since_s = replay_since_s(replay->after_seq, stored_seq);
 
         span->upto_seq = replay->upto_seq < stored_seq ? replay->upto_seq : stored_seq;
         snprintf(span->after, sizeof(span->after), "%" PRIu64, replay->after_seq);
         snprintf(span->upto, sizeof(span->upto), "%" PRIu64, span->upto_seq);
-        snprintf(span->journal, sizeof(span->journal), "%" PRId64, journal_id);
         snprintf(span->since, sizeof(span->since), "%.3f", since_s > 0 ? since_s : 0);
         snprintf(span->limit, sizeof(span->limit), "%d", replay->limit);
         if (!replay->all_vehicles)
@@ -294,7 +290,7 @@ static int replay_page(DbConn *conn,
         const char *args[] = {
                 span->after,
                 span->upto,
-                span->journal,
+                span->journals.data,
                 span->since,
                 replay->all_vehicles ? NULL : span->vehicles.data,
                 replay->all_devices ? NULL : span->devices.data,
@@ -312,35 +308,52 @@ static int replay_page(DbConn *conn,
 
 /* ---- is it all there? ----------------------------------------------------------------------- */
 
-/* Where our journal and the one of the cursor are. The connection serves replays alone, and they
- * read in the order of the index on seq, whatever a table without statistics seems to be like. */
+/*
+ * The journals of our slot, which take turns, and how far they are. DB_E_NOT_FOUND: the cursor is
+ * of none of them, or something behind it is missing: named as such, or perhaps in a journal whose
+ * gateway lost its turn, and the cursor is its own or from before that.
+ *
+ * The connection serves replays alone, and they read in the order of the index on seq, whatever a
+ * table without statistics seems to be like.
+ */
 static int replay_journals(DbConn *conn,
                            const QueryReplay *replay,
-                           int64_t *ret_journal_id,
+                           ReplaySpan *span,
                            uint64_t *ret_stored_seq) {
-        const char *args[] = { replay->own_epoch, replay->is_first ? replay->epoch : NULL };
+        char after[REPLAY_ARG_SIZE];
+        const char *args[] = { replay->own_epoch, replay->is_first ? replay->epoch : NULL, after };
         CLEANUP(PQclear) PGresult *result = NULL;
         int r;
 
-        r = db_conn_exec(conn,
-                         &(DbQuery){ "SELECT o.journal_id, o.seq, $2::text IS NULL OR EXISTS"
-                                     " (SELECT FROM journal_positions p WHERE p.epoch = $2::text"
-                                     " AND p.journal_id <= o.journal_id),"
-                                     " set_config('enable_bitmapscan', 'off', false),"
-                                     " set_config('enable_seqscan', 'off', false),"
-                                     " set_config('enable_sort', 'off', false)"
-                                     " FROM journal_positions o WHERE o.epoch = $1",
-                                     N_ELEMENTS(args),
-                                     args },
-                         &result);
+        snprintf(after, sizeof(after), "%" PRIu64, replay->after_seq);
+        r = db_conn_exec(
+                conn,
+                &(DbQuery){ "SELECT array_agg(p.journal_id)::text,"
+                            " CASE WHEN o.seq > 0 THEN o.seq ELSE max(p.seq) END,"
+                            " coalesce(bool_or(p.epoch = $2::text), true)"
+                            " AND NOT coalesce(bool_or(p.epoch <> o.epoch AND p.left_at IS NOT NULL"
+                            " AND (p.epoch = $2::text OR p.left_at + interval '1 minute'"
+                            " > to_timestamp($3::bigint / 1000000.0))), false)"
+                            " AND NOT EXISTS (SELECT FROM journal_differences d"
+                            " WHERE d.journal_id = ANY (array_agg(p.journal_id))"
+                            " AND d.last_seq > $3::bigint AND d.records >= 0"
+                            " AND (d.settled_at IS NULL OR d.settled_by = 'accepted')),"
+                            " set_config('enable_bitmapscan', 'off', false),"
+                            " set_config('enable_seqscan', 'off', false),"
+                            " set_config('enable_sort', 'off', false)"
+                            " FROM journal_positions o JOIN journal_positions p"
+                            " ON p.slot = o.slot WHERE o.epoch = $1 GROUP BY o.epoch, o.seq",
+                            N_ELEMENTS(args),
+                            args },
+                &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         if (PQntuples(result) != 1 || *PQgetvalue(result, 0, 2) != 't')
                 return DB_E_NOT_FOUND;
 
-        *ret_journal_id = replay_int(result, 0, 0);
+        buf_append_string(&span->journals, PQgetvalue(result, 0, 0));
         *ret_stored_seq = (uint64_t)replay_int(result, 0, 1);
-        return 0;
+        return buf_failed(&span->journals) ? err_new(-ENOMEM) : 0;
 }
 
 /* The day with which the youngest of the tables begins, as YYYYMMDD, against the day of the time
@@ -387,6 +400,7 @@ static int replay_check_retention(DbConn *conn, const QueryReplay *replay) {
 }
 
 static void replay_span_done(ReplaySpan *span) {
+        buf_done(&span->journals);
         buf_done(&span->vehicles);
         buf_done(&span->devices);
 }
@@ -399,16 +413,15 @@ int db_replay(DbConn *conn,
         __attribute__((cleanup(replay_span_done))) ReplaySpan span = { 0 };
         CLEANUP(PQclear) PGresult *result = NULL;
         uint64_t stored_seq = 0;
-        int64_t journal_id = 0;
         int n, r;
 
-        r = replay_journals(conn, replay, &journal_id, &stored_seq);
+        r = replay_journals(conn, replay, &span, &stored_seq);
         if (r == 0 && replay->is_first && replay->after_seq > stored_seq)
                 return DB_E_NOT_FOUND; /* a number that nothing has had yet */
         if (r == 0 && replay->is_first)
                 r = replay_check_retention(conn, replay);
         if (r == 0)
-                r = replay_prepare(replay, journal_id, stored_seq, &span);
+                r = replay_prepare(replay, stored_seq, &span);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         *ret_upto_seq = span.upto_seq;

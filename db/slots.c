@@ -81,14 +81,17 @@ int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot) {
         return 0;
 }
 
-int db_slots_release(DbConn *conn, const DbHolder *holder) {
+int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained) {
         char slot[SLOTS_ARG_SIZE];
-        const char *args[] = { slot, holder->instance };
+        const char *args[] = { slot, holder->instance, is_drained ? "t" : "f" };
 
         slots_arg(slot, holder->slot);
         return db_conn_exec(conn,
-                            &(DbQuery){ "UPDATE slots SET instance = NULL, lease_until = now()"
-                                        " WHERE slot = $1::int AND instance = $2",
+                            &(DbQuery){ "WITH gone AS (UPDATE slots SET instance = NULL,"
+                                        " lease_until = now() WHERE slot = $1::int"
+                                        " AND instance = $2 RETURNING epoch)"
+                                        " UPDATE journal_positions p SET left_at = now() FROM gone"
+                                        " WHERE p.epoch = gone.epoch AND NOT $3::bool",
                                         N_ELEMENTS(args),
                                         args },
                             NULL);

@@ -22,6 +22,8 @@ typedef struct DbSlotClaim DbSlotClaim;
 struct DbHolder {
         int slot;
         const char *instance;
+        uint64_t last_seq; /* of the journal: where that is stored, it is as far as any of the slot
+                            */
 };
 
 struct DbSlotClaim {
@@ -45,5 +47,6 @@ struct DbSlot {
 
 /* 0, DB_E_SCHEMA (there are no slots yet), DB_E_OFFLINE, DB_E_REJECTED. */
 MUST_CHECK int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot);
-/* The next one need not wait. Nothing if it is not ours. 0, DB_E_OFFLINE, DB_E_REJECTED. */
-MUST_CHECK int db_slots_release(DbConn *conn, const DbHolder *holder);
+/* The next one need not wait. Not @is_drained: there is more to store, which is noted. Nothing if
+ * it is not ours. 0, DB_E_OFFLINE, DB_E_REJECTED. */
+MUST_CHECK int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained);

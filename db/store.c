@@ -18,7 +18,7 @@ DEFINE_CLEANUP(PGresult *, PQclear);
 #define STORE_STUCK "2 s" /* that a session has waited for its client within a transaction */
 
 enum {
-        STORE_ARG_SIZE = 12,
+        STORE_ARG_SIZE = 24,
         STORE_DAYS = 64,   /* days whose partitions are known to exist */
         STORE_RETRIES = 3, /* of a batch that lost against somebody else's transaction */
         STORE_MAX_STEPS = DB_SHEET_COUNT + 4, /* BEGIN, SET, advance or probe, sheets, COMMIT */
@@ -123,22 +123,32 @@ static int store_end_stuck(DbStore *store) {
 /* The row is locked by a batch that is still under way on a connection lost: this waits for it,
  * and what that connection may still send is refused from now on. Whoever takes the slot meanwhile
  * waits for us, or we do for them. */
-static int store_take_over(DbStore *store, const DbHolder *holder) {
+static int store_take_over(DbStore *store, const DbHolder *holder, uint64_t *ret_floor) {
         CLEANUP(PQclear) PGresult *result = NULL;
-        char slot[STORE_ARG_SIZE] = "";
-        const char *args[] = { store->epoch, slot, holder ? holder->instance : NULL };
+        char slot[STORE_ARG_SIZE] = "", last[STORE_ARG_SIZE] = "";
+        const char *args[] = { store->epoch, slot, holder ? holder->instance : NULL, last };
         int r;
 
-        if (holder)
+        if (holder) {
                 snprintf(slot, sizeof(slot), "%d", holder->slot);
+                snprintf(last, sizeof(last), "%llu", (unsigned long long)holder->last_seq);
+        }
         r = db_conn_exec(store->conn,
                          &(DbQuery){ "WITH mine AS MATERIALIZED (SELECT FROM slots"
                                      " WHERE slot = nullif($2, '')::int AND instance = $3"
-                                     " FOR KEY SHARE)"
-                                     " INSERT INTO journal_positions AS p (epoch) SELECT $1"
+                                     " FOR KEY SHARE),"
+                                     " others AS (SELECT coalesce(max(seq), 0) AS seq"
+                                     " FROM journal_positions WHERE slot = nullif($2, '')::int)"
+                                     " INSERT INTO journal_positions AS p (epoch, slot, seq)"
+                                     " SELECT $1, coalesce(nullif($2, '')::int, 0),"
+                                     " CASE WHEN $4 = '0' THEN o.seq ELSE 0 END FROM others o"
                                      " WHERE $2 = '' OR EXISTS (SELECT FROM mine)"
-                                     " ON CONFLICT (epoch) DO UPDATE SET session = p.session + 1"
-                                     " RETURNING journal_id, seq, session",
+                                     " ON CONFLICT (epoch) DO UPDATE SET session = p.session + 1,"
+                                     " slot = excluded.slot, left_at = NULL,"
+                                     " seq = CASE WHEN p.seq >= nullif($4, '')::bigint THEN"
+                                     " greatest(p.seq, (SELECT seq FROM others)) ELSE p.seq END"
+                                     " RETURNING journal_id, seq, session,"
+                                     " greatest(seq, (SELECT seq FROM others))",
                                      N_ELEMENTS(args),
                                      args },
                          &result);
@@ -149,6 +159,7 @@ static int store_take_over(DbStore *store, const DbHolder *holder) {
         store->journal_id = htonl((uint32_t)strtoul(PQgetvalue(result, 0, 0), NULL, 10));
         store->seq = strtoull(PQgetvalue(result, 0, 1), NULL, 10);
         store->session = htobe64(strtoull(PQgetvalue(result, 0, 2), NULL, 10));
+        *ret_floor = strtoull(PQgetvalue(result, 0, 3), NULL, 10);
         return 0;
 }
 
@@ -214,7 +225,7 @@ static int store_prepare(DbConn *conn) {
         return r;
 }
 
-int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq) {
+int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq, uint64_t *ret_floor) {
         int r;
 
         store->under_way = false;
@@ -225,7 +236,7 @@ int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq) {
         if (r == 0)
                 r = store_end_stuck(store);
         if (r == 0)
-                r = store_take_over(store, holder);
+                r = store_take_over(store, holder, ret_floor);
         /* Somebody's transaction is in the way: that passes. */
         if (r == DB_E_REJECTED && strcmp(db_conn_sqlstate(store->conn), "57014") == 0)
                 return store_offline(store);

@@ -51,10 +51,13 @@ MUST_CHECK int db_store_new(DbStore **ret_store, DbConn *conn, const char *epoch
 DbStore *db_store_free(DbStore *store);
 
 /* Call after each connect: prepares the statements, takes over the position of our epoch and reads
- * it (0 and a new row if none), if the slot is @holder's (NULL: whoever has it). Blocks, bounded by
- * the statement time-out. 0, DB_E_STANDBY, DB_E_OFFLINE, DB_E_REJECTED (the schema is not what we
- * need). */
-MUST_CHECK int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq);
+ * it (0 and a new row if none), if the slot is @holder's (NULL: whoever has it). *ret_floor: how
+ * far any journal of that slot is. Blocks, bounded by the statement time-out. 0, DB_E_STANDBY,
+ * DB_E_OFFLINE, DB_E_REJECTED (the schema is not what we need). */
+MUST_CHECK int db_store_open(DbStore *store,
+                             const DbHolder *holder,
+                             uint64_t *ret_seq,
+                             uint64_t *ret_floor);
 
 MUST_CHECK int db_store_begin(DbStore *store, const DbBatch *batch); /* 0, DB_E_OFFLINE */
 /* 0 committed, DB_E_BUSY, DB_E_OFFLINE, DB_E_FENCED; rolled back, and the connection is usable:

@@ -33,6 +33,7 @@ struct Database {
         Errand *errand;
         bool is_opening;        /* that errand is out */
         uint64_t position;      /* of the journal, as it was when we opened */
+        uint64_t floor;         /* of all journals of the slot, likewise */
         const DbHolder *holder; /* borrowed */
         bool migrate;           /* still to be done */
         DatabaseState state;
@@ -155,7 +156,10 @@ static int database_open(void *arg) {
         if (r == 0)
                 r = database_check_schema(database);
         if (r == 0)
-                r = db_store_open(database->store, database->holder, &database->position);
+                r = db_store_open(database->store,
+                                  database->holder,
+                                  &database->position,
+                                  &database->floor);
         return r == 0 ? DATABASE_E_OPENED : r;
 }
 
@@ -180,17 +184,21 @@ void database_wants(Database *database, struct pollfd *ret_fd) {
                 ret_fd->events |= POLLOUT;
 }
 
-static int database_open_on(Database *database, uint64_t *ret_position) {
+static int database_open_on(Database *database, uint64_t *ret_position, uint64_t *ret_floor) {
         int r;
 
         if (!database->is_opening || !database_take_back(database, &r))
                 return 0;
         database->is_opening = false;
         *ret_position = database->position;
+        *ret_floor = database->floor;
         return r;
 }
 
-int database_connect(Database *database, bool may_open, uint64_t *ret_position) {
+int database_connect(Database *database,
+                     bool may_open,
+                     uint64_t *ret_position,
+                     uint64_t *ret_floor) {
         int64_t now_us = clock_mono_us();
         int r;
 
@@ -203,7 +211,7 @@ int database_connect(Database *database, bool may_open, uint64_t *ret_position) 
                 return DATABASE_E_AGAIN;
         }
         if (database->state == DATABASE_OPENING)
-                return database_open_on(database, ret_position);
+                return database_open_on(database, ret_position, ret_floor);
         if (database->state == DATABASE_AWAY) {
                 if (now_us < database->retry_at_us)
                         return 0;

@@ -25,8 +25,8 @@ typedef struct Database Database;
 struct pollfd;
 
 enum {
-        DATABASE_E_OPENED = 16, /* connected: *ret_position is set; read what you need, then call
-                                   database_set_ready() */
+        DATABASE_E_OPENED = 16, /* connected, *ret_position and *ret_floor are set; read what you
+                                   need, then call database_set_ready() */
         DATABASE_E_AGAIN,       /* the pause after a refusal is over: send again what was refused */
 };
 
@@ -42,7 +42,10 @@ DbStore *database_store(Database *database);
 
 /* 0: nothing new; DATABASE_E_OPENED, DATABASE_E_AGAIN; DB_E_OFFLINE, DB_E_REJECTED, DB_E_SCHEMA,
  * DB_E_STANDBY as db/ answers. Not @may_open: connects, and goes no further. */
-MUST_CHECK int database_connect(Database *database, bool may_open, uint64_t *ret_position);
+MUST_CHECK int database_connect(Database *database,
+                                bool may_open,
+                                uint64_t *ret_position,
+                                uint64_t *ret_floor);
 /* Connected, and not lent. */
 void database_lend(Database *database, ErrandFn fn, void *arg);
 bool database_is_lent(const Database *database); /* also while it opens by itself */

@@ -168,7 +168,8 @@ static int gateway_start_database(Gateway *gateway) {
         const Config *config = gateway->config;
         const ProcessorOptions options = {
                 .database_url = config->database_url,
-                .holder = { config->cluster_slot, lease_instance(gateway->lease) },
+                .holder = { .slot = config->cluster_slot,
+                            .instance = lease_instance(gateway->lease) },
                 .max_batch = (size_t)config->database_max_batch,
                 .max_delay_ms = config->database_max_delay_ms,
                 .stall_ms = config->database_stall_ms,
@@ -588,7 +589,9 @@ static void gateway_stop(Gateway *gateway) {
         doors_stop(gateway->doors, gateway_left_ms(deadline_us) / 2);
         processor_stop(gateway->processor, gateway_left_ms(deadline_us));
         (void)queue_wait_closed(gateway->outbox, gateway_left_ms(deadline_us));
-        lease_stop(gateway->lease, gateway_left_ms(deadline_us));
+        lease_stop(gateway->lease,
+                   metric_get(METRIC_IN_JOURNAL) == 0,
+                   gateway_left_ms(deadline_us));
         ws_server_drain(gateway->ws, gateway_left_ms(deadline_us));
         log_info("stopped in_journal=%lld", (long long)metric_get(METRIC_IN_JOURNAL));
 }

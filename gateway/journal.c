@@ -646,12 +646,12 @@ int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position, ui
                 return JOURNAL_E_FULL;
         }
         if (to != from)
-                log_error("journal_behind_database position=%" PRIu64 " next=%" PRIu64
-                          " continues_at=%" PRIu64 " renumbered=%s",
-                          position,
-                          from,
-                          to,
-                          *ret_by > 0 ? "yes" : "no");
+                log_warning("journal_behind_database position=%" PRIu64 " next=%" PRIu64
+                            " continues_at=%" PRIu64 " renumbered=%s",
+                            position,
+                            from,
+                            to,
+                            *ret_by > 0 ? "yes" : "no");
         return 0;
 }
 

@@ -51,6 +51,7 @@ struct Lease {
         char client_id[DB_SLOTS_TEXT_SIZE]; /* written before there is a state that lets it be read
                                              */
         _Atomic int state;
+        _Atomic bool is_drained;      /* when it stops */
         _Atomic int64_t confirmed_us; /* monotonic; 0: not now */
         _Atomic int64_t asked_us;     /* monotonic: the last time, whatever came of it */
 
@@ -245,7 +246,8 @@ static int lease_ask(Lease *lease, bool is_lapsed, DbSlot *ret_slot) {
 
         return db_slots_hold(lease->conn,
                              &(DbSlotClaim){
-                                     .holder = { options->slot, lease->instance },
+                                     .holder = { .slot = options->slot,
+                                                 .instance = lease->instance },
                                      .epoch = options->epoch,
                                      .place = lease->place,
                                      .host = lease->host,
@@ -363,7 +365,10 @@ static void *lease_run(void *arg) {
         }
         watch_turn();
         if (lease_state(lease) == LEASE_HELD &&
-            db_slots_release(lease->conn, &(DbHolder){ lease->options.slot, lease->instance }) == 0)
+            db_slots_release(lease->conn,
+                             &(DbHolder){ .slot = lease->options.slot,
+                                          .instance = lease->instance },
+                             lease->is_drained) == 0)
                 log_info("lease_released slot=%d", lease->options.slot);
         watch_leave();
         (void)eventfd_write(lease->ended_fd, 1);
@@ -446,11 +451,12 @@ int lease_new(Lease **ret_lease, const LeaseOptions *options) {
         return 0;
 }
 
-void lease_stop(Lease *lease, int timeout_ms) {
+void lease_stop(Lease *lease, bool is_drained, int timeout_ms) {
         struct pollfd fd = { .fd = lease->ended_fd, .events = POLLIN };
 
         if (!lease->has_thread)
                 return;
+        lease->is_drained = is_drained;
         (void)eventfd_write(lease->stop_fd, 1);
         (void)poll(&fd, 1, timeout_ms);
         (void)eventfd_write(lease->abort_fd, 1);
@@ -462,7 +468,7 @@ Lease *lease_free(Lease *lease) {
         if (!lease)
                 return NULL;
         if (lease->stop_fd >= 0 && lease->abort_fd >= 0 && lease->ended_fd >= 0)
-                lease_stop(lease, 0);
+                lease_stop(lease, false, 0);
         db_conn_free(lease->conn);
         if (lease->stop_fd >= 0)
                 close(lease->stop_fd);

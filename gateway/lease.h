@@ -37,7 +37,8 @@ struct LeaseOptions {
 };
 
 MUST_CHECK int lease_new(Lease **ret_lease, const LeaseOptions *options);
-void lease_stop(Lease *lease, int timeout_ms); /* lets go of it, if that can be said in time */
+/* Lets go of it, if that can be said in time; and whether all of the journal is stored. */
+void lease_stop(Lease *lease, bool is_drained, int timeout_ms);
 Lease *lease_free(Lease *lease);
 
 LeaseState lease_state(const Lease *lease); /* any thread, as are all of these */

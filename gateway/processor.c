@@ -65,6 +65,7 @@ struct Processor {
 
         ProcessorOpening opening;
         uint64_t position;  /* of the database, as it said when it was opened */
+        uint64_t floor;     /* of all that store in turn with us, likewise */
         bool is_walking;    /* the books are not as far as the store */
         bool is_to_restore; /* what was last known is still to be read */
         bool was_ready;     /* the position is known and the registry is loaded */
@@ -352,7 +353,8 @@ static int processor_go_back(Processor *processor, uint64_t position) {
         return r == 0 ? 0 : err_up(r);
 }
 
-/* The database says how far we got: behind a crash or a cut, only it knows. */
+/* The database says how far we got: behind a crash or a cut, only it knows. New numbers are above
+ * those of whoever stored before us: there is one line of them. */
 static int processor_take_position(Processor *processor, uint64_t position) {
         uint64_t noted_seq, by;
 
@@ -361,11 +363,11 @@ static int processor_take_position(Processor *processor, uint64_t position) {
                                ? processor_go_back(processor, position)
                                : 0;
 
-        if (journal_confirm(processor->journal, 0, position, &by) != 0)
+        if (journal_confirm(processor->journal, 0, processor->floor, &by) != 0)
                 return DB_E_OFFLINE; /* nothing may be stored yet: ask again */
         lane_start(processor->lane, position);
         noted_seq = journal_noted_seq(processor->journal);
-        processor->shown_seq = noted_seq > position ? noted_seq : position;
+        processor->shown_seq = noted_seq > processor->floor ? noted_seq : processor->floor;
         position = processor->shown_seq;
         return outbox_show_position(processor->outbox,
                                     position > 0 ? position
@@ -484,9 +486,12 @@ static int processor_connect(Processor *processor) {
                 processor_rest(processor, 0);
                 return 0;
         }
+        if (!database_is_lent(processor->database))
+                processor->options.holder.last_seq = journal_last_seq(processor->journal);
         r = database_connect(processor->database,
                              standing == PROCESSOR_STORES,
-                             &processor->position);
+                             &processor->position,
+                             &processor->floor);
         if (r == DATABASE_E_OPENED) {
                 known_start(processor->known); /* the schema is there */
                 processor->opening = OPENING_WAITS;

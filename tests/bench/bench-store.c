@@ -153,7 +153,7 @@ int main(int argc, char *argv[]) {
         MUST(db_migrate_up(bench.conn, &from, &to));
         MUST(db_conn_script(bench.conn, fleet));
         MUST(db_store_new(&bench.store, bench.conn, "bench"));
-        MUST(db_store_open(bench.store, NULL, &bench.seq));
+        MUST(db_store_open(bench.store, NULL, &bench.seq, &(uint64_t){ 0 }));
         for (size_t i = 0; i < MAX_BATCH; ++i)
                 bench.pointers[i] = &bench.records[i];
 

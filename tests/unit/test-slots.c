@@ -17,7 +17,7 @@ struct Side {
         DbSlot slot;
         DbConn *conn, *writing;
         DbStore *store;
-        uint64_t position;
+        uint64_t position, floor;
 };
 
 static void side_init(Side *side, const char *epoch, const char *instance, const char *place) {
@@ -50,7 +50,7 @@ static bool side_holds(Side *side) {
 }
 
 static int side_open(Side *side) {
-        return db_store_open(side->store, &side->claim.holder, &side->position);
+        return db_store_open(side->store, &side->claim.holder, &side->position, &side->floor);
 }
 
 static int side_store(Side *side) {
@@ -102,9 +102,10 @@ static void test_it_goes_over_when_it_is_let_go(void **state) {
         side_init(&a, "aa", "a1", "here");
         side_init(&b, "bb", "b1", "there");
         assert_true(side_holds(&a));
-        assert_int_equal(db_slots_release(b.conn, &b.claim.holder), 0); /* not theirs to let go */
+        assert_int_equal(db_slots_release(b.conn, &b.claim.holder, true),
+                         0); /* not theirs to let go */
         assert_false(side_holds(&b));
-        assert_int_equal(db_slots_release(a.conn, &a.claim.holder), 0);
+        assert_int_equal(db_slots_release(a.conn, &a.claim.holder, true), 0);
         assert_true(side_holds(&b));
         assert_string_equal(b.slot.client_id, "aa"); /* with what the broker has for it */
         assert_false(side_holds(&a));

@@ -29,7 +29,7 @@ struct Fixture {
         size_t n_records;
         DbStateRow states[8];
         size_t n_states;
-        uint64_t position; /* as opened */
+        uint64_t position, floor; /* as opened */
 };
 
 static void fixture_open(Fixture *f) {
@@ -37,7 +37,7 @@ static void fixture_open(Fixture *f) {
 
         do {
                 postgres_reconnect(f->conn);
-                r = db_store_open(f->store, NULL, &f->position);
+                r = db_store_open(f->store, NULL, &f->position, &f->floor);
         } while (r == DB_E_OFFLINE);
         assert_int_equal(r, 0);
 }
@@ -634,7 +634,7 @@ static void test_sensor_is_made_again_after_a_roll_back(void **state) {
 static void test_second_writer_fences_the_first(void **state) {
         DbStore *other = NULL;
         DbConn *conn;
-        uint64_t seq = 1;
+        uint64_t seq = 1, floor;
         Fixture f;
 
         (void)state;
@@ -644,7 +644,7 @@ static void test_second_writer_fences_the_first(void **state) {
 
         conn = postgres_connect(5000);
         assert_int_equal(db_store_new(&other, conn, "00000000000000aa"), 0);
-        assert_int_equal(db_store_open(other, NULL, &seq), 0);
+        assert_int_equal(db_store_open(other, NULL, &seq, &floor), 0);
         assert_int_equal(seq, 3);
         assert_int_equal(fixture_store(&f), DB_E_FENCED);
         assert_int_equal(postgres_int("SELECT count(*) FROM raw_logs"), 3);
@@ -656,7 +656,7 @@ static void test_second_writer_fences_the_first(void **state) {
 static void test_other_epochs_do_not_meet(void **state) {
         DbStore *other = NULL;
         DbConn *conn;
-        uint64_t seq = 1;
+        uint64_t seq = 1, floor;
         Fixture f;
 
         (void)state;
@@ -664,7 +664,7 @@ static void test_other_epochs_do_not_meet(void **state) {
         fixture_add_raw_logs(&f, 3);
         conn = postgres_connect(5000);
         assert_int_equal(db_store_new(&other, conn, "00000000000000bb"), 0);
-        assert_int_equal(db_store_open(other, NULL, &seq), 0);
+        assert_int_equal(db_store_open(other, NULL, &seq, &floor), 0);
         assert_int_equal(seq, 0);
         assert_int_equal(fixture_store(&f), 0);
         db_store_free(other);
