@@ -24,6 +24,7 @@
 #include "gateway/inlet.h"
 #include "gateway/json.h"
 #include "gateway/lease.h"
+#include "gateway/mapping.h"
 #include "gateway/notify.h"
 #include "gateway/processor.h"
 #include "gateway/query_thread.h"
@@ -75,6 +76,7 @@ static const Config *gateway_config(const Gateway *gateway) {
 static int gateway_block_signals(Gateway *gateway) {
         sigset_t set;
 
+        mapping_guard();
         (void)signal(SIGPIPE, SIG_IGN);
         MUST(sigemptyset(&set));
         MUST(sigaddset(&set, SIGTERM));
@@ -480,30 +482,22 @@ static int gateway_take_signals(Gateway *gateway, bool *ret_stop) {
 /* It takes in while the slot is ours, or while there is nobody to ask; it stores what the database
  * lets it. */
 static int gateway_follow_lease(Gateway *gateway) {
+        static const ProcessorStanding standings[] = {
+                [LEASE_UNKNOWN] = PROCESSOR_WAITS, [LEASE_NEW] = PROCESSOR_STORES,
+                [LEASE_AWAY] = PROCESSOR_LOOKS,    [LEASE_HELD] = PROCESSOR_STORES,
+                [LEASE_WAITING] = PROCESSOR_WAITS, [LEASE_DOUBTED] = PROCESSOR_WAITS,
+                [LEASE_LOST] = PROCESSOR_WAITS,
+        };
+        LeaseState state;
         int r = 0;
 
         lease_hear(gateway->lease);
-        switch (lease_state(gateway->lease)) {
-        case LEASE_UNKNOWN:
-                break;
-        case LEASE_NEW:
-                processor_set_standing(gateway->processor, PROCESSOR_STORES);
-                break;
-        case LEASE_AWAY:
-                processor_set_standing(gateway->processor, PROCESSOR_LOOKS);
+        state = lease_state(gateway->lease);
+        processor_set_standing(gateway->processor, standings[state]);
+        if (state == LEASE_AWAY || state == LEASE_HELD)
                 r = doors_open(gateway->doors, gateway->lease);
-                break;
-        case LEASE_HELD:
-                processor_set_standing(gateway->processor, PROCESSOR_STORES);
-                r = doors_open(gateway->doors, gateway->lease);
-                break;
-        case LEASE_WAITING:
-        case LEASE_DOUBTED:
-        case LEASE_LOST:
+        else
                 doors_shut(gateway->doors);
-                processor_set_standing(gateway->processor, PROCESSOR_WAITS);
-                break;
-        }
         if (r > 0)
                 return err_new(-EINVAL); /* as configured */
         return r == 0 ? 0 : err_up(r);
