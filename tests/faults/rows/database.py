@@ -1,0 +1,441 @@
+"""Faults of PostgreSQL, of the link to it, and of those who administer it."""
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import psycopg2
+
+import faultproxy
+from backup import Backup
+from faultproxy import CUT, FREEZE, TO_CLIENT, TO_SERVER
+from matrix import again, row
+from servers import POSTGRES, Postgres
+from waiting import wait_until
+
+AWAY = (r"database_away|database_lost|warning database_",)
+
+
+def cuts(world, rule, short=4, full=40):
+    """Faults at moments that the dice choose; after each the flow goes on."""
+    for _ in again(world, short, full):
+        world.pause(world.dice.uniform(0.0, 0.3))
+        before = world.proxy.arm(rule())
+        wait_until(lambda at=before: world.proxy.n_faults > at, "the fault to strike", 60)
+        if world.proxy.frozen():
+            world.pause(world.dice.uniform(0.1, 1.0))
+            world.proxy.cut()
+        world.wait_flow(20)
+
+
+@row("cut before a COMMIT arrives")
+def cut_before_commit(world):
+    cuts(world, lambda: faultproxy.commit_request(CUT))
+
+
+@row("cut after a COMMIT, before its answer")
+def cut_after_commit(world):
+    cuts(world, lambda: faultproxy.commit_answer(CUT))
+
+
+@row("a COMMIT's answer hangs, then the link ends")
+def hang_after_commit(world):
+    cuts(world, lambda: faultproxy.commit_answer(FREEZE))
+
+
+@row("a COMMIT hangs on its way, then the link ends")
+def hang_before_commit(world):
+    cuts(world, lambda: faultproxy.commit_request(FREEZE))
+
+
+@row("cut between any two messages to the server")
+def cut_to_server(world):
+    cuts(world, lambda: faultproxy.nth_message(world.dice.randint(1, 60), TO_SERVER), 8, 80)
+
+
+@row("cut between any two messages of the server")
+def cut_to_client(world):
+    cuts(world, lambda: faultproxy.nth_message(world.dice.randint(1, 60), TO_CLIENT), 8, 80)
+
+
+@row("one direction hangs anywhere, then the link ends")
+def hang_anywhere(world):
+    cuts(world, lambda: faultproxy.nth_message(
+        world.dice.randint(1, 60), world.dice.choice((TO_SERVER, TO_CLIENT)), FREEZE), 4, 60)
+
+
+@row("stopped for a while", rate=600)
+def down(world):
+    world.postgres.stop()
+    world.pause(6 if world.is_short else 60)
+    world.postgres.start()
+    world.wait_flow()
+
+
+@row("stopped for ten minutes at 2,000 a second", rate=2000, in_short=False)
+def down_long(world):
+    world.postgres.stop()
+    world.pause(600)
+    world.postgres.start()
+    world.wait_flow()
+
+
+def crash(postgres):
+    """The postmaster is gone at once; its children notice by themselves."""
+    postgres.stop(signal.SIGKILL)
+    lock = postgres.data / "postmaster.pid"
+
+    def starts():
+        with contextlib.suppress(AssertionError):
+            postgres.start()
+            return True
+        return False
+    wait_until(lambda: not subprocess.run(["pgrep", "-f", f"^postgres.*{postgres.folder}"],
+                                          check=False, capture_output=True).stdout, "no child of it", 30)
+    lock.unlink(missing_ok=True)
+    wait_until(starts, "PostgreSQL to recover", 60)
+
+
+@row("kill -9 of the postmaster", own_cluster=True)
+def postmaster_killed(world):
+    for _ in again(world, 2, 10):
+        world.pause(world.dice.uniform(0.2, 1.0))
+        crash(world.postgres)
+        world.wait_flow()
+
+
+@row("kill -9 of one backend, so that all are reset")
+def backend_killed(world):
+    for _ in again(world, 2, 20):
+        world.pause(world.dice.uniform(0.2, 1.0))
+        pid = world.database.value(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'tidegate/processor'")
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+        world.wait_flow()
+
+
+@row("every connection of the gateway terminated, again and again")
+def terminated(world):
+    for _ in again(world, 6, 60):
+        world.pause(world.dice.uniform(0.0, 0.5))
+        world.database.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                            " WHERE application_name LIKE 'tidegate/%%'")
+    world.wait_flow()
+
+
+@row("SIGSTOP of every process of the server")
+def frozen(world):
+    for _ in again(world, 1, 3):
+        world.postgres.freeze()
+        world.pause(5 if world.is_short else 60)
+        world.postgres.thaw()
+        world.wait_flow()
+
+
+def terminate(world):
+    world.database.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                        " WHERE application_name LIKE 'tidegate/%%'")
+
+
+@contextlib.contextmanager
+def setting(world, name, value):
+    """Of the database, for every session that begins from now on; ours are made to begin."""
+    world.database.rows(f"ALTER DATABASE {world.database.name} SET {name} = {value}")
+    terminate(world)
+    yield
+    world.postgres.execute("postgres", f"ALTER DATABASE {world.database.name} RESET {name}")
+    terminate(world)
+
+
+@row("read-only for a while")
+def read_only(world):
+    with setting(world, "default_transaction_read_only", "on"):
+        world.pause(3)
+    world.wait_flow()
+
+
+@row("statement_timeout of 50 ms set by the administrator, and a lock of 2 s")
+def statement_timeout(world):
+    with setting(world, "statement_timeout", "50"):
+        with locked(world, "vehicle_logs"):
+            world.pause(2)
+        world.wait_flow()
+    world.wait_flow()
+
+
+@row("lock_timeout of 50 ms set by the administrator, and a lock of 2 s")
+def lock_timeout(world):
+    with setting(world, "lock_timeout", "50"):
+        with locked(world, "telemetry"):
+            world.pause(2)
+        world.wait_flow()
+    world.wait_flow()
+
+
+@row("idle_session_timeout and idle_in_transaction_session_timeout of 100 ms")
+def idle_timeouts(world):
+    with setting(world, "idle_session_timeout", "100"):
+        world.load.stop()
+        world.pause(1)
+        world.load.start(world.row.rate)
+        world.wait_flow()
+    with setting(world, "idle_in_transaction_session_timeout", "100"):
+        world.wait_flow()
+    world.wait_flow()
+
+
+@row("out of connections", own_cluster=True)
+def no_connections(world):
+    held = []
+    with contextlib.suppress(psycopg2.OperationalError):
+        while True:
+            held.append(psycopg2.connect(world.database.url))
+    with held[0].cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                       " WHERE application_name LIKE 'tidegate/%%'")
+    with contextlib.suppress(psycopg2.OperationalError):
+        while True:
+            held.append(psycopg2.connect(world.database.url))
+    world.pause(4)
+    for conn in held:
+        conn.close()
+    world.wait_flow()
+
+
+@contextlib.contextmanager
+def locked(world, table):
+    conn = psycopg2.connect(world.database.url)
+    try:
+        with conn.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        yield
+    finally:
+        conn.close()
+
+
+def tables(world):
+    """Every table that is ours, but for the partitions."""
+    return [name for (name,) in world.database.rows(
+        "SELECT c.relname FROM pg_class c WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition"
+        " AND c.relnamespace = 'public'::regnamespace ORDER BY 1")]
+
+
+@row("a lock of 2 s on each table that there is")
+def locks(world):
+    for table in tables(world):
+        with locked(world, table):
+            world.pause(0.5 if world.is_short else 2)
+        world.wait_flow(10)
+
+
+@row("a lock of 12 s on the position, longer than any time-out")
+def long_lock(world):
+    with locked(world, "journal_positions"):
+        world.pause(12)
+    world.wait_flow()
+
+
+@row("rows locked in the other order: deadlocks")
+def deadlocks(world):
+    def fight(stop):
+        while not stop.is_set():
+            with contextlib.suppress(psycopg2.Error), \
+                    contextlib.closing(psycopg2.connect(world.database.url)) as conn, \
+                    conn.cursor() as cursor:
+                cursor.execute("SELECT 1 FROM journal_positions FOR UPDATE")
+                time.sleep(world.dice.uniform(0, 0.05))
+                cursor.execute("LOCK TABLE raw_logs IN ACCESS EXCLUSIVE MODE")
+                conn.commit()
+    stop = threading.Event()
+    thread = threading.Thread(target=fight, args=(stop,), daemon=True)
+    thread.start()
+    world.pause(4 if world.is_short else 30)
+    stop.set()
+    thread.join()
+    world.wait_flow()
+
+
+@row("today's partition dropped behind the gateway's back", may_forget=True)
+def partition_dropped(world):
+    day = time.strftime("%Y%m%d", time.gmtime())
+    world.database.rows(f"DROP TABLE sensor_logs_{day}")
+    world.forgive(lambda n: n % 4 == 3)  # went with it
+    world.wait_flow()
+
+
+@row("today's partition detached, and attached again")
+def partition_detached(world):
+    day = time.strftime("%Y%m%d", time.gmtime())
+    (bound,), = world.database.rows(
+        "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = %s", f"telemetry_{day}")
+    world.database.rows(f"ALTER TABLE telemetry DETACH PARTITION telemetry_{day}")
+    world.pause(3)
+    world.database.rows(f"ALTER TABLE telemetry ATTACH PARTITION telemetry_{day} {bound}")
+    world.wait_flow()
+
+
+@row("a table renamed for a while, as by a migration of somebody else")
+def table_renamed(world):
+    world.database.rows("ALTER TABLE vehicle_logs RENAME TO elsewhere")
+    world.pause(3)
+    world.database.rows("ALTER TABLE elsewhere RENAME TO vehicle_logs")
+    world.wait_flow()
+
+
+@row("a new column that must not be null, for a while")
+def column_added(world):
+    world.database.rows("ALTER TABLE raw_logs ADD COLUMN surprise int NOT NULL DEFAULT 0;"
+                        "ALTER TABLE raw_logs ALTER COLUMN surprise DROP DEFAULT")
+    world.pause(3)
+    world.database.rows("ALTER TABLE raw_logs DROP COLUMN surprise")
+    world.wait_flow()
+
+
+@row("a constraint that refuses every row, for a while")
+def all_refused(world):
+    world.database.rows("ALTER TABLE sensor_logs ADD CONSTRAINT none CHECK (vehicle_id < 0) NOT VALID")
+    world.pause(3)
+    world.database.rows("ALTER TABLE sensor_logs DROP CONSTRAINT none")
+    world.wait_flow()
+
+
+@row("a trigger that fails for 3 s")
+def trigger_fails(world):
+    world.database.rows(
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN RAISE EXCEPTION 'not now'; END$$;"
+        "CREATE TRIGGER no BEFORE INSERT ON telemetry FOR EACH ROW EXECUTE FUNCTION no()")
+    world.pause(3)
+    world.database.rows("DROP TRIGGER no ON telemetry")
+    world.wait_flow()
+
+
+@row("restored from a dump of a while ago", is_live_whole=False, may_forget=True, max_warnings=60)
+def restored(world):
+    backup = Backup(world.postgres, world.database)
+    world.wait_flow(300)
+    backup.restore()
+    world.wait_flow(10)
+
+
+@row("failed over to a standby that lagged", own_cluster=True, is_live_whole=False, may_forget=True,
+     max_warnings=60)
+def failed_over(world):
+    standby = Standby(world)
+    world.pause(1)
+    standby.fall_behind()
+    world.wait_flow(300)
+    standby.take_over()
+    world.wait_flow(10)
+
+
+class Standby:
+    """A copy of the world's cluster that follows it, and takes its place under the same address."""
+
+    def __init__(self, world):
+        self.world = world
+        self.primary = world.postgres
+        self.server = Postgres.__new__(Postgres)
+        self.server.__dict__.update(self.primary.__dict__)
+        self.server.folder = self.primary.folder.parent / f"{self.primary.folder.name}_standby"
+        self.server.data = self.server.folder / "data"
+        self.server.process = None
+        self.server.folder.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            subprocess.run(["chown", self.server.account, self.server.folder], check=True)
+        self.server._run("pg_basebackup", "-D", self.server.data, "-R", "-c", "fast",
+                         "-d", self.primary.url("postgres").replace("/postgres?", "/?"))
+        with open(self.server.data / "postgresql.conf", "a", encoding="ascii") as conf:
+            conf.write(f"unix_socket_directories = '{self.server.folder}'\nhot_standby = on\n")
+        self.server.start()
+
+    def fall_behind(self):
+        """It receives nothing any more: what it had received it would apply when it is promoted."""
+        self.server.execute("postgres", "ALTER SYSTEM SET primary_conninfo = 'host=/nowhere'")
+        self.server.execute("postgres", "SELECT pg_reload_conf()")
+        wait_until(lambda: not self.server.execute(
+            "postgres", "SELECT 1 FROM pg_stat_wal_receiver WHERE status = 'streaming'"), "no receiver")
+
+    def take_over(self):
+        self.primary.stop(signal.SIGKILL)
+        self.world.proxy.target = str(self.server.folder / ".s.PGSQL.5432")
+        self.world.proxy.cut("")
+        self.server.execute("postgres", "SELECT pg_promote()")
+        self.world.move_to(self.server)
+
+
+@row("asynchronous commit, and a crash that loses what it confirmed", own_cluster=True,
+     is_live_whole=False, may_forget=True, max_warnings=60)
+def asynchronous(world):
+    world.postgres.execute("postgres", "ALTER SYSTEM SET synchronous_commit = off")
+    world.postgres.execute("postgres", "ALTER SYSTEM SET wal_writer_delay = '10s'")
+    world.postgres.execute("postgres", "SELECT pg_reload_conf()")
+    terminate(world)
+    for _ in again(world, 2, 10):
+        world.wait_flow(200)
+        crash(world.postgres)
+        world.wait_flow()
+
+
+@row("a schema that is newer, at a start", is_live_whole=False, says=("schema_unknown",))
+def schema_newer(world):
+    world.gateway.terminate()
+    newest = world.database.value("SELECT max(number) FROM schema_migrations")
+    world.database.rows("INSERT INTO schema_migrations (number, name, checksum)"
+                        " VALUES (%s, 'of the future', 'unknown')", newest + 1)
+    world.gateway.start(wait=False)
+    wait_until(lambda: world.gateway.process.poll() is not None, "the gateway to refuse", 30)
+    world.gateway.process = None
+    world.database.rows("DELETE FROM schema_migrations WHERE number = %s", newest + 1)
+    world.restart_gateway()
+    world.wait_flow()
+
+
+class Bouncer:
+    """pgbouncer between the proxy and the server."""
+
+    def __init__(self, world, mode):
+        self.world = world
+        self.folder = world.folder / "bouncer"
+        self.folder.mkdir(mode=0o777)
+        self.folder.chmod(0o777)
+        (self.folder / "users").write_text('"tidegate" ""\n', "ascii")
+        (self.folder / "ini").write_text(
+            f"[databases]\n* = host={world.postgres.folder} user=tidegate\n[pgbouncer]\n"
+            f"listen_addr =\nunix_socket_dir = {self.folder}\nlisten_port = 5432\nauth_type = trust\n"
+            f"auth_file = {self.folder}/users\npool_mode = {mode}\nmax_client_conn = 100\n"
+            "default_pool_size = 40\nignore_startup_parameters = extra_float_digits,options\n", "ascii")
+        self.process = None
+
+    def start(self):
+        command = ["/usr/sbin/pgbouncer", self.folder / "ini"]
+        if os.geteuid() == 0:
+            command = ["setpriv", f"--reuid={self.world.postgres.account}", "--regid=postgres",
+                       "--init-groups", "--pdeathsig=KILL", *command]
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        wait_until((self.folder / ".s.PGSQL.5432").exists, "pgbouncer")
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@row("pgbouncer in session mode, killed now and then")
+def bouncer_session(world):
+    bouncer = Bouncer(world, "session")
+    bouncer.start()
+    world.proxy.target = str(bouncer.folder / ".s.PGSQL.5432")
+    world.proxy.cut("")
+    for _ in again(world, 2, 10):
+        world.wait_flow()
+        bouncer.stop()
+        world.pause(0.5)
+        bouncer.start()
+    world.wait_flow()
+    world.proxy.target = str(world.postgres.folder / ".s.PGSQL.5432")
+    bouncer.stop()
+    world.wait_flow()
