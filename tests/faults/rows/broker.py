@@ -1,0 +1,227 @@
+"""Faults of the broker, and of the link to it."""
+import contextlib
+import os
+import shutil
+import signal
+
+import paho.mqtt.client as mqtt
+
+import mqttproxy
+from faultproxy import CUT, FREEZE, TO_CLIENT, TO_SERVER
+from matrix import again, row
+from mqttproxy import DROP, PUBACK, PUBLISH, SUBACK
+from waiting import wait_until
+
+OLD = {"mqtt__version": "3.1.1"}
+
+
+def cuts(world, kind, direction, what, short=5, full=50):
+    for _ in again(world, short, full):
+        world.pause(world.dice.uniform(0.1, 0.5))
+        before = world.mqtt.arm(mqttproxy.of(kind, direction, what))
+        wait_until(lambda at=before: world.mqtt.n_faults > at, "the fault to strike", 60)
+        if what == FREEZE:
+            world.pause(world.dice.uniform(0.1, 0.5))
+            world.mqtt.cut()
+
+
+def both_versions(name, **options):
+    """The row for MQTT 5 and for 3.1.1."""
+    def add(function):
+        row(f"{name} (MQTT 5)", **options)(function)
+        row(f"{name} (MQTT 3.1.1)", **{**options, "settings": {**options.get("settings", {}), **OLD}})(
+            function)
+        return function
+    return add
+
+
+@both_versions("cut before a PUBACK arrives")
+def cut_before_puback(world):
+    cuts(world, PUBACK, TO_SERVER, CUT)
+
+
+@both_versions("PUBACKs lost, then the link")
+def pubacks_lost(world):
+    for _ in again(world, 3, 30):
+        world.pause(world.dice.uniform(0.1, 0.4))
+        before = world.mqtt.arm(mqttproxy.of(PUBACK, TO_SERVER, DROP), times=15)
+        wait_until(lambda at=before: world.mqtt.n_faults >= at + 15, "PUBACKs to lose", 60)
+        world.mqtt.cut()
+
+
+@both_versions("cut within a delivery")
+def cut_within_delivery(world):
+    cuts(world, PUBLISH, TO_CLIENT, CUT)
+
+
+@row("a delivery hangs, then the link ends")
+def delivery_hangs(world):
+    cuts(world, PUBLISH, TO_CLIENT, FREEZE)
+
+
+@both_versions("the SUBACK is lost, then comes at the next try")
+def suback_lost(world):
+    world.mqtt.arm(mqttproxy.of(SUBACK, TO_CLIENT, DROP))
+    world.mqtt.cut()
+    wait_until(lambda: world.mqtt.n_faults == 1, "a SUBACK to lose", 60)
+    world.wait_flow()
+
+
+@both_versions("the SUBACK comes late")
+def suback_late(world):
+    world.mqtt.arm(mqttproxy.of(SUBACK, TO_CLIENT, FREEZE))
+    world.mqtt.cut()
+    wait_until(lambda: world.mqtt.n_faults == 1, "a SUBACK to hold back", 60)
+    world.pause(3)
+    world.mqtt.thaw()
+    world.wait_flow()
+
+
+def restart(world, between=lambda: None, how=signal.SIGKILL):
+    world.broker.stop(how)
+    between()
+    world.broker.start()
+
+
+@both_versions("kill -9, and a start with its store")
+def killed(world):
+    for _ in again(world, 2, 20):
+        world.pause(world.dice.uniform(0.5, 1.5))
+        restart(world)
+        world.wait_flow()
+
+
+@row("SIGTERM, and a start with its store")
+def terminated(world):
+    for _ in again(world, 2, 20):
+        world.pause(world.dice.uniform(0.2, 1.0))
+        restart(world, how=signal.SIGTERM)
+        world.wait_flow()
+
+
+@both_versions("kill -9, and a start without its store")
+def store_lost(world):
+    restart(world, (world.broker.folder / "mosquitto.db").unlink)
+    world.wait_flow()
+
+
+@row("kill -9, and a start with an older store")
+def store_older(world):
+    store = world.broker.folder / "mosquitto.db"
+    old = world.folder / "old.db"
+    wait_until(store.exists, "a store")
+    shutil.copy(store, old)
+    world.wait_flow(300)
+    restart(world, lambda: shutil.copy(old, store))
+    world.wait_flow()
+
+
+@row("SIGSTOP for seconds")
+def frozen(world):
+    for _ in again(world, 1, 3):
+        os.kill(world.broker.process.pid, signal.SIGSTOP)
+        world.pause(5 if world.is_short else 60)
+        os.kill(world.broker.process.pid, signal.SIGCONT)
+        world.wait_flow()
+
+
+def with_id(world):
+    world.gateway.write_conf(mqtt__client_id="tidegate-1")
+
+
+@both_versions("somebody takes our client id over", prepare=with_id, says=("taken_over|flapping|mqtt_lost",))
+def taken_over(world):
+    for _ in again(world, 2, 10):
+        thief = mqtt.Client("tidegate-1", clean_session=False)
+        thief.connect("127.0.0.1", world.broker.port)
+        thief.loop_start()
+        wait_until(thief.is_connected, "the thief")
+        world.pause(0.5)
+        thief.disconnect()
+        thief.loop_stop()
+        world.wait_flow()
+
+
+@row("a window of one message", broker="max_inflight_messages 1\n", rate=100)
+def window_of_one(world):
+    cuts(world, PUBLISH, TO_CLIENT, CUT, 4, 40)
+
+
+@row("a keep-alive of 5 s set by the broker, and silence beyond it", broker="max_keepalive 5\n")
+def keep_alive(world):
+    world.mqtt.freeze()
+    world.pause(9)
+    world.mqtt.cut()
+    world.mqtt.thaw()
+    world.wait_flow()
+
+
+@row("payloads of 200 KB, PUBACKs lost, then the link", rate=15, pad="x" * 200000)
+def large(world):
+    for _ in again(world, 3, 20):
+        before = world.mqtt.arm(mqttproxy.of(PUBACK, TO_SERVER, DROP), times=8)
+        wait_until(lambda at=before: world.mqtt.n_faults >= at + 8, "PUBACKs to lose", 60)
+        world.mqtt.cut()
+        world.wait_flow(10)
+
+
+@row("1,000 retained messages at each new session")
+def retained(world):
+    client = mqtt.Client("retainer")
+    client.connect("127.0.0.1", world.broker.port)
+    client.loop_start()
+    infos = [client.publish(f"seano/USV-0/old{i}/raw_log", "old", qos=1, retain=True)
+             for i in range(900)]
+    infos += [client.publish(f"ems/nobody-{i}/telemetry", "{}", qos=1, retain=True)
+              for i in range(100)]
+    for info in infos:
+        info.wait_for_publish(30)
+    for _ in again(world, 2, 10):
+        restart(world, lambda: world.pause(0.1))
+        world.wait_flow()
+    client.loop_stop()
+    client.disconnect()
+
+
+def refusing(world):
+    (world.broker.folder / "acl").write_text("topic readwrite #\n", "ascii")
+    if os.geteuid() == 0:
+        os.chmod(world.broker.folder / "acl", 0o644)
+
+
+@row("refused by the broker's list for a while: no right to read")
+def refused(world):
+    """The deliveries stop; who published goes on, and nothing that we acknowledged is missing."""
+    acl = world.broker.folder / "acl"
+    acl.write_text("topic write #\n", "ascii")
+    world.broker.extra += f"acl_file {acl}\n"
+    world.broker.write_conf()
+    world.broker.process.send_signal(signal.SIGHUP)
+    world.pause(2)
+    acl.write_text("topic readwrite #\n", "ascii")
+    world.broker.process.send_signal(signal.SIGHUP)
+    world.pause(0.5)
+    world.mqtt.cut()
+    world.wait_flow()
+
+
+@row("the broker closes each connection at once for a while")
+def closing(world):
+    world.mqtt.is_refusing = True
+    world.mqtt.cut()
+    world.pause(5)
+    world.mqtt.is_refusing = False
+    world.wait_flow()
+
+
+@row("broker and gateway killed at the same moment", is_live_whole=False)
+def both_killed(world):
+    for _ in again(world, 2, 20):
+        world.pause(world.dice.uniform(0.3, 1.0))
+        world.broker.process.kill()
+        world.gateway.kill()
+        with contextlib.suppress(ProcessLookupError):
+            world.broker.stop(signal.SIGKILL)
+        world.broker.start()
+        world.restart_gateway()
+        world.wait_flow()

@@ -1,0 +1,50 @@
+"""Faults of the links, on which nobody is told of anything."""
+from matrix import again, row
+
+
+@row("partition from the broker for seconds", settings={"mqtt__keep_alive": "5s"})
+def no_broker(world):
+    for _ in again(world, 1, 5):
+        world.mqtt.freeze()
+        world.pause(6 if world.is_short else 20)
+        world.mqtt.thaw()
+        world.wait_flow()
+
+
+@row("the link to the broker is half-open for good: the gateway makes another",
+     settings={"mqtt__keep_alive": "5s"})
+def half_open_broker(world):
+    for _ in again(world, 1, 5):
+        before = len(world.mqtt.links)
+        world.mqtt.freeze()
+        world.mqtt.is_partitioned = False  # new links are well
+        world.wait_flow(50)
+        world.complain_if(len(world.mqtt.links) == before, "no new link")
+
+
+@row("partition from the database for seconds")
+def no_database(world):
+    for _ in again(world, 1, 5):
+        world.proxy.freeze()
+        world.pause(6 if world.is_short else 20)
+        world.proxy.thaw()
+        world.wait_flow()
+
+
+@row("the link to the database is half-open for good: the gateway makes another",
+     settings={"database__timeout": "5s"})
+def half_open_database(world):
+    for _ in again(world, 1, 5):
+        world.proxy.freeze()
+        world.proxy.is_partitioned = False
+        world.wait_flow(50)
+
+
+@row("200 ms to the broker and to the database", rate=100)
+def slow(world):
+    world.mqtt.delay_s = world.proxy.delay_s = 0.2
+    world.pause(5 if world.is_short else 60)
+    world.mqtt.cut()
+    world.proxy.cut()
+    world.wait_flow(50)
+    world.mqtt.delay_s = world.proxy.delay_s = 0.0
