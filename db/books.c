@@ -201,7 +201,8 @@ int db_books_knows_news(DbConn *conn, const Record *record, bool *ret_knows) {
         const char *args[] = { command_id, state_name, device_id };
         const DbQuery query = {
                 "SELECT FROM commands WHERE command_id = $1 AND device_id = $3::bigint"
-                " AND tidegate_command_rank(state) >= tidegate_command_rank($2)",
+                " AND greatest(tidegate_command_rank(state), CASE WHEN cancelled_at IS NOT NULL"
+                " THEN 3 END) >= tidegate_command_rank($2)",
                 N_ELEMENTS(args),
                 args,
         };
