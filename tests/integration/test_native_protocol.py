@@ -299,7 +299,7 @@ def test_late_data_is_marked(gateway, native, broker):
 
 def test_slow_client_is_told_of_its_gap(make_gateway, publisher):
     from conftest import populate
-    gateway = make_gateway(ws__queue_bytes="64K", ws__slow_timeout="60s")
+    gateway = make_gateway(ws__queue_bytes="64K", ws__slow_timeout="60s", ws__burst_bytes=0)
     populate(gateway)
     gateway.start()
     ana = Native(gateway, gateway.token("ana"))
