@@ -383,12 +383,11 @@ static bool changes_have(const Changes *changes, const Change *change) {
 /* What we cannot read, or keep, makes us read everything. */
 static void changes_add(Changes *changes, const char *text) {
         Change change = { .table = REGISTRY_USER };
+        bool is_clear = change_parse(text, &change);
 
-        if (!change_parse(text, &change))
-                changes->too_many = true;
-        else if (changes->too_many || changes_have(changes, &change))
+        if (is_clear && (changes->too_many || changes_have(changes, &change)))
                 return;
-        else if (changes->n < DIRECTORY_MAX_CHANGES)
+        if (is_clear && changes->n < DIRECTORY_MAX_CHANGES)
                 changes->items[changes->n++] = change;
         else
                 changes->too_many = true;

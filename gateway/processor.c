@@ -708,19 +708,16 @@ static int64_t processor_delay_us(const Processor *processor) {
 static int processor_timeout_ms(const Processor *processor) {
         int64_t now_us = clock_mono_us();
         int64_t wait_us = PROCESSOR_IDLE_MS * INT64_C(1000);
-        int64_t until_us = 0;
+        int64_t until_us = wait_us;
+        bool stands_by = atomic_load(&processor->standing) == PROCESSOR_WAITS;
 
-        if (atomic_load(&processor->standing) == PROCESSOR_WAITS)
-                until_us = wait_us;
-        else if (database_pause_us(processor->database) >= 0)
+        if (!stands_by && database_pause_us(processor->database) >= 0)
                 until_us = database_pause_us(processor->database);
-        else if (processor_age_us(processor) > 0 && !processor->is_stalled)
+        else if (!stands_by && processor_age_us(processor) > 0 && !processor->is_stalled)
                 until_us =
                         processor->options.stall_ms * INT64_C(1000) - processor_age_us(processor);
-        else if (processor_delay_us(processor) > 0)
+        else if (!stands_by && processor_delay_us(processor) > 0)
                 until_us = processor_delay_us(processor);
-        else
-                until_us = wait_us;
         if (processor->stop_at_us != 0 && processor->stop_at_us - now_us < until_us)
                 until_us = processor->stop_at_us - now_us;
         if (until_us < wait_us)
