@@ -141,7 +141,9 @@ class Link:
             what = self.proxy.read(packet.topic, packet.payload(self.version))
             self.in_flight[packet.packet_id] = what
             if what is not None:
-                self.proxy.delivered.add(what)
+                self.proxy.delivered.setdefault(what, len(self.proxy.delivered))
+                if self.proxy.ids.setdefault(what, packet.packet_id) != packet.packet_id:
+                    self.proxy.renumbered.add(what)
         elif packet.kind == PUBACK and packet.direction == TO_SERVER:
             what = self.in_flight.pop(packet.packet_id, None)
             if what is not None:
@@ -155,7 +157,9 @@ class MqttProxy:
         """@target: the broker's port. @read(topic, payload) -> what to remember it by, or None."""
         self.target = target
         self.read = read
-        self.delivered = set()
+        self.delivered = {}  # what, and as which it came first
+        self.ids = {}  # what, and its packet id
+        self.renumbered = set()  # a broker that was restored sent it again under another id
         self.acknowledged = set()
         self.delay_s = 0.0
         self.links = []

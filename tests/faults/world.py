@@ -150,15 +150,23 @@ class World:
             journalled=int(self.gateway.metric("tidegate_received_total")), stored=len(stored),
             letters=letters, shown=len(set(shown)), resumed=len(set(resumed)),
             lost=len(acknowledged - set(stored) - self.forgiven),
-            twice=len(twice(stored) - self.load.resent), disorder=disorder(stored, self.load.resent),
+            twice=len(twice(stored) - self.excused()), disorder=disorder(stored, self.order()),
             silence_s=self.live.longest_silence_s, leaked_fds=leaked, grown_mib=grown,
             n_warnings=len(re.findall(r"^\S+ (?:warning|error) ", self.log(), re.M)),
             faults=self.faults)
         self._judge(out, set(stored), shown, resumed)
         return out
 
+    def order(self):
+        """As which the broker delivered each; what it delivered as two is in no order."""
+        return {n: at for n, at in self.mqtt.delivered.items() if n not in self.excused()}
+
+    def excused(self):
+        """What came as two messages: said twice by the publisher, or by the broker under two ids."""
+        return self.load.resent | self.mqtt.renumbered
+
     def _judge(self, out, stored, shown, resumed):
-        resent = self.load.resent
+        resent = self.excused()
         checks = [
             (out.lost, f"{out.lost} acknowledged and not stored"),
             (out.twice, f"{out.twice} stored twice"),
@@ -167,9 +175,9 @@ class World:
             (stored - set(resumed), f"{some(stored - set(resumed))} not shown to who resumes"),
             (set(resumed) - stored - self.forgiven, f"{len(set(resumed) - stored)} shown and not stored"),
             (twice(resumed) - resent, f"{len(twice(resumed) - resent)} shown twice to who resumes"),
-            (disorder(resumed, resent), "shown out of order to who resumes"),
+            (disorder(resumed, self.order()), "shown out of order to who resumes"),
             (any(twice(one) - resent for one in self.live.connections), "shown twice live"),
-            (any(disorder(one, resent) for one in self.live.connections), "shown out of order live"),
+            (any(disorder(one, self.order()) for one in self.live.connections), "shown out of order live"),
             (self.resumer.n_unrecovered and not self.row.may_forget, "who resumes was told of a gap"),
             (self.row.is_live_whole and stored - set(shown),
              f"{some(stored - set(shown))} not shown to a viewer that stayed"),
@@ -207,13 +215,13 @@ def twice(numbers):
     return {n for n, count in collections.Counter(numbers).items() if count > 1}
 
 
-def disorder(numbers, resent):
-    """How often a thing's later message stands before its earlier one."""
+def disorder(numbers, delivered):
+    """How often what the broker delivered later stands before what it delivered earlier, of a thing.
+
+    A broker that begins with an older store delivers in an order of its own."""
     newest, n_wrong = {}, 0
     for n in numbers:
-        if n in resent:
-            continue
-        what = watching.thing(n)
-        n_wrong += n < newest.get(what, -1)
-        newest[what] = max(n, newest.get(what, -1))
+        what, at = watching.thing(n), delivered.get(n, -1)
+        n_wrong += 0 <= at < newest.get(what, -1)
+        newest[what] = max(at, newest.get(what, -1))
     return n_wrong
