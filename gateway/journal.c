@@ -551,9 +551,14 @@ int journal_append(Journal *journal, const Inbound *inbound, uint64_t *ret_seq) 
 }
 
 void journal_resume_session(Journal *journal, unsigned n_in_flight) {
+        SegmentRecord record = { .type = SEGMENT_RESUMED, .device_id = n_in_flight };
+
         pthread_mutex_lock(&journal->lock);
         redelivery_resume(journal->redelivery, n_in_flight);
+        /* Without it a start takes more for acknowledged than is: no reason to take no message. */
+        (void)journal_write(journal, &record, journal->seed, (Text){ 0 }, (Text){ 0 });
         pthread_mutex_unlock(&journal->lock);
+        journal_wake(journal);
 }
 
 void journal_forget_session(Journal *journal) {

@@ -33,6 +33,8 @@ static void journal_recover_record(JournalRecovery *recovery,
                 redelivery_forget(redelivery);
                 return;
         }
+        if (record->type == SEGMENT_RESUMED)
+                redelivery_resume(redelivery, (unsigned)record->device_id);
         if (record->type == SEGMENT_RECENT && recovery->n_segments == 0)
                 redelivery_load(redelivery, record + 1, record->n_payload);
         if (record->type != SEGMENT_MESSAGE)

@@ -12,7 +12,8 @@ struct RedeliveryEntry {
         uint64_t hash;
         uint64_t ordinal; /* among the messages, in the order in which they first came; 0 = none */
         uint64_t turn;    /* among all that came, again or not: when this one came last */
-        bool is_open; /* it came in an earlier connection, and nothing says that the broker knows */
+        bool is_open;     /* it came in an earlier connection, and may still be in flight */
+        bool is_expected; /* and be sent again without DUP */
 };
 
 struct Redelivery {
@@ -80,19 +81,21 @@ static uint64_t redelivery_oldest(const Redelivery *redelivery, uint64_t n_max) 
 
 void redelivery_resume(Redelivery *redelivery, unsigned n_max) {
         bool is_expected = redelivery->n_fresh > 0;
-        uint64_t n_open = 0;
+        uint64_t n_expected = 0;
 
         for (uint64_t at = redelivery_oldest(redelivery, n_max); at <= redelivery->ordinal; ++at) {
                 RedeliveryEntry *entry = redelivery_at(redelivery, at);
 
                 if (!entry)
                         continue;
-                entry->is_open = redelivery_is_open(redelivery, entry, n_max) &&
-                                 (is_expected || !redelivery_came_before(redelivery, entry));
-                n_open += entry->is_open;
+                entry->is_open = redelivery_is_open(redelivery, entry, n_max);
+                entry->is_expected =
+                        entry->is_open && (!redelivery_came_before(redelivery, entry) ||
+                                           (is_expected && entry->is_expected));
+                n_expected += entry->is_expected;
         }
         redelivery->in_flight = n_max;
-        redelivery->n_fresh = n_open;
+        redelivery->n_fresh = n_expected;
         redelivery->begin_turn = redelivery->acked_turn = redelivery->turn;
 }
 
@@ -119,7 +122,8 @@ bool redelivery_is_known(Redelivery *redelivery,
                          uint64_t hash,
                          bool is_marked) {
         RedeliveryEntry *entry = &redelivery->entries[packet_id];
-        bool is_expected = redelivery->n_fresh > 0 && redelivery_came_before(redelivery, entry);
+        bool is_expected = redelivery->n_fresh > 0 && redelivery_came_before(redelivery, entry) &&
+                           entry->is_expected;
         uint64_t n_max = redelivery->in_flight;
 
         if (entry->hash != hash || !(is_expected || is_marked))

@@ -47,6 +47,8 @@ typedef enum SegmentRecordType {
         SEGMENT_MESSAGE,
         SEGMENT_SESSION, /* the broker began a new session: no earlier packet id counts */
         SEGMENT_RECENT,  /* what may be redelivered of all before it: RedeliveryItem[] */
+        SEGMENT_RESUMED, /* a connection began, with the session of before; device_id: the most that
+                            may be in flight */
 } SegmentRecordType;
 
 enum {

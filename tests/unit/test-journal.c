@@ -826,6 +826,29 @@ static void test_redelivery_is_recognised_after_a_restart_and_a_crash(void **sta
         assert_int_equal(append(f->journal, 6, true, "off"), JOURNAL_E_DUPLICATE);
 }
 
+/* A broker that crashes with us comes back with what it had stored: it has forgotten our
+ * acknowledgements, and gives packet ids again that it gave since. */
+static void test_what_comes_again_after_each_crash_is_recognised_each_time(void **state) {
+        Fixture *f = *state;
+        char text[16];
+
+        start(f);
+        for (uint16_t id = 1; id <= 20; ++id) {
+                snprintf(text, sizeof(text), "old %d", id);
+                assert_int_equal(append(f->journal, id, false, text), 0);
+        }
+        for (int crash = 0; crash < 3; ++crash) {
+                restart(f);
+                journal_resume_session(f->journal, 1000);
+                assert_int_equal(append(f->journal, 1, true, "old 1"), JOURNAL_E_DUPLICATE);
+                assert_int_equal(append(f->journal, 2, true, "old 2"), JOURNAL_E_DUPLICATE);
+                for (uint16_t id = 11; id <= 60; ++id) {
+                        snprintf(text, sizeof(text), "new %d %d", crash, id);
+                        assert_int_equal(append(f->journal, id, false, text), 0);
+                }
+        }
+}
+
 static void test_new_session_forgets_also_after_a_restart(void **state) {
         Fixture *f = *state;
         JournalRecord record;
@@ -1278,6 +1301,7 @@ int main(void) {
                 T(test_redelivery_is_stored_once_and_counted),
                 T(test_equal_messages_that_were_sent_twice_are_both_kept),
                 T(test_redelivery_is_recognised_after_a_restart_and_a_crash),
+                T(test_what_comes_again_after_each_crash_is_recognised_each_time),
                 T(test_new_session_forgets_also_after_a_restart),
                 T(test_new_session_is_remembered_when_the_journal_was_full),
                 T(test_only_what_can_be_in_flight_is_compared),
