@@ -195,6 +195,7 @@ static void test_silent_peer_is_pinged_and_then_dropped(void **state) {
         (void)state;
         options.ping_interval_ms = 40;
         options.silence_ms = 1000;
+        options.messages_per_s = 0; /* this one pings as fast as it can */
         stage_init(&stage, &options, "/ws");
         stage_world(&stage);
         assert_int_equal(viewer_open(&silent, &stage, "/ws", NULL), 101);
