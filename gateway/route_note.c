@@ -10,6 +10,7 @@
 #include "gateway/base/log.h"
 
 #define ROUTE_NOTE_HEAD    "tidegate routes 1"
+#define ROUTE_NOTE_UNTIL   "until "
 #define ROUTE_NOTE_MEMBERS 10
 #define ROUTE_NOTE_TABLES  16
 
@@ -58,7 +59,7 @@ static bool route_note_write(int fd, const Former *former, const Routes *routes)
                 uint64_t until_seq;
                 const Routes *table = former_table(former, i, &until_seq);
 
-                fprintf(file, "until %" PRIu64 "\n", until_seq);
+                fprintf(file, ROUTE_NOTE_UNTIL "%" PRIu64 "\n", until_seq);
                 route_note_put(file, table);
         }
         fprintf(file, "in force\n");
@@ -174,9 +175,12 @@ static int route_note_end_table(RouteNoteReader *reader) {
 
 static int route_note_read_line(RouteNoteReader *reader, char *line) {
         bool is_last = strcmp(line, "in force") == 0;
+        char *end = line;
         int r;
 
-        if (!is_last && sscanf(line, "until %" SCNu64, &reader->until_seq) != 1)
+        if (!is_last && strncmp(line, ROUTE_NOTE_UNTIL, strlen(ROUTE_NOTE_UNTIL)) == 0)
+                reader->until_seq = strtoull(line + strlen(ROUTE_NOTE_UNTIL), &end, 10);
+        if (!is_last && end <= line + strlen(ROUTE_NOTE_UNTIL))
                 return reader->table ? route_note_take(reader->table, line) : 0;
         r = route_note_end_table(reader);
         if (r == 0)

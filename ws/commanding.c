@@ -292,12 +292,14 @@ int ws_commanding_cancel(const User *user,
         int r;
 
         *ret_refused = (WsRefused){ 0 };
-        if (!user || user->role == ROLE_VIEWER)
+        if (!user || user->role == ROLE_VIEWER) {
                 *ret_refused = (WsRefused){ 403, "forbidden", "This user may not command.", false };
-        else if (!ws_commanding_is_key(command_id)) /* no id of ours, and none for the database */
-                *ret_refused = ws_commanding_unknown;
-        if (ret_refused->status != 0)
                 return 0;
+        }
+        if (!ws_commanding_is_key(command_id)) { /* no id of ours, and none for the database */
+                *ret_refused = ws_commanding_unknown;
+                return 0;
+        }
         r = query_new(&query, QUERY_COMMAND_CANCEL, 0);
         if (r < 0)
                 return err_up(r);
