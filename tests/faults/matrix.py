@@ -42,6 +42,7 @@ class Row:
     is_live_whole: bool = True  # who stays connected misses nothing
     may_forget: bool = False    # who resumes may be told of a gap
     max_warnings: int = 20
+    max_fds: int = 3            # more than before; each kept segment of the journal is one
     in_short: bool = True       # a row of the short form
     prepare: object = None      # prepare(world), before the gateway starts
     needs_root: bool = False    # to mount or to limit something

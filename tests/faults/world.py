@@ -182,7 +182,7 @@ class World:
             (self.row.is_live_whole and stored - set(shown),
              f"{some(stored - set(shown))} not shown to a viewer that stayed"),
             (self.gateway.metric("tidegate_accounting_drift"), "a drift of the books"),
-            (out.leaked_fds > 3, f"{out.leaked_fds} descriptors more than before"),
+            (out.leaked_fds > self.row.max_fds, f"{out.leaked_fds} descriptors more than before"),
             (out.grown_mib > 48, f"{out.grown_mib:.0f} MiB more than before"),
             (out.n_warnings > self.row.max_warnings, f"{out.n_warnings} warnings: a storm in the log"),
             *((not re.search(p, self.log()), f"the log does not say {p}") for p in self.row.says),

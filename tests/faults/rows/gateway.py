@@ -114,7 +114,7 @@ def no_memory(world):
     world.wait_flow()
 
 
-@row("the journal is full", pad="x" * 4000, says=("journal_high", "journal_low"),
+@row("the journal is full", pad="x" * 4000, max_fds=20, says=("journal_high", "journal_low"),
      settings={"journal__max_bytes": "4M", "journal__reserve_bytes": "1M"})
 def journal_full(world):
     world.postgres.stop()
