@@ -19,14 +19,18 @@ static MqttFilter *mqtt_filters_find(const MqttFilters *filters, const char *tex
         return NULL;
 }
 
-static int mqtt_filters_add(MqttFilters *filters, const char *text, MqttFilterState state) {
+static int mqtt_filters_add(MqttFilters *filters,
+                            const char *text,
+                            MqttFilterState state,
+                            bool is_join) {
         MqttFilter *items;
 
         items = reallocarray(filters->items, filters->n_items + 1, sizeof(*items));
         if (!items)
                 return err_new(-ENOMEM);
         filters->items = items;
-        items[filters->n_items] = (MqttFilter){ .text = strdup(text), .state = state };
+        items[filters->n_items] =
+                (MqttFilter){ .text = strdup(text), .state = state, .is_join = is_join };
         if (!items[filters->n_items].text)
                 return err_new(-ENOMEM);
         ++filters->n_items;
@@ -53,11 +57,10 @@ static int mqtt_filters_join(MqttFilters *filters) {
                                 continue;
                         r = topic_filter_join(a, b, &join);
                         if (r == 0)
-                                r = mqtt_filters_add(filters, join, MQTT_FILTER_WANTED);
+                                r = mqtt_filters_add(filters, join, MQTT_FILTER_WANTED, true);
                         free(join);
                         if (r < 0)
                                 return err_up(r);
-                        filters->items[filters->n_items - 1].is_join = true;
                 }
         return 0;
 }
@@ -71,7 +74,7 @@ int mqtt_filters_new(MqttFilters **ret_filters, const char *const texts[], size_
                 return err_new(-ENOMEM);
         for (size_t i = 0; r == 0 && i < n_texts; ++i)
                 if (!mqtt_filters_find(filters, texts[i]))
-                        r = mqtt_filters_add(filters, texts[i], MQTT_FILTER_WANTED);
+                        r = mqtt_filters_add(filters, texts[i], MQTT_FILTER_WANTED, false);
         if (r == 0)
                 r = mqtt_filters_join(filters);
         if (r < 0)
@@ -106,9 +109,7 @@ int mqtt_filters_replace(MqttFilters **filtersp, MqttFilters **nextp) {
                         same->may_be_there = old->may_be_there;
                         same->is_reported = old->is_reported;
                 } else if (old->state != MQTT_FILTER_GONE) {
-                        r = mqtt_filters_add(next, old->text, MQTT_FILTER_STALE);
-                        if (r == 0)
-                                next->items[next->n_items - 1].is_join = old->is_join;
+                        r = mqtt_filters_add(next, old->text, MQTT_FILTER_STALE, old->is_join);
                 }
         }
         if (r < 0)
@@ -238,10 +239,7 @@ static bool mqtt_filters_load_line(MqttFilters *filters, char *text) {
                 text[n - n_mark] = '\0';
         if (mqtt_filters_find(filters, text))
                 return true;
-        if (mqtt_filters_add(filters, text, MQTT_FILTER_STALE) != 0)
-                return false;
-        filters->items[filters->n_items - 1].is_join = is_join;
-        return true;
+        return mqtt_filters_add(filters, text, MQTT_FILTER_STALE, is_join) == 0;
 }
 
 bool mqtt_filters_load(MqttFilters *filters, const char *path, const char *client_id) {
