@@ -196,6 +196,10 @@ static bool conn_sqlstate_is_servers(const char *sqlstate) {
         return false;
 }
 
+int db_conn_hear(DbConn *conn) {
+        return PQconsumeInput(conn->pg) ? 0 : db_conn_fail(conn, NULL);
+}
+
 int db_conn_fail(DbConn *conn, const PGresult *result) {
         const char *sqlstate = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
         const char *message = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;

@@ -72,6 +72,9 @@ const char *db_conn_sqlstate(const DbConn *conn); /* five characters, "" if none
 bool db_conn_url_is_valid(const char *url);  /* can it be understood at all? */
 void db_conn_set_stop(DbConn *conn, int fd); /* -1 = none (default); borrowed */
 MUST_CHECK int db_conn_flush(DbConn *conn);  /* 0, DB_E_BUSY, DB_E_OFFLINE */
+/* Takes what came unasked while nothing is under way, if it is the end of the connection: else its
+ * descriptor stays readable for ever. 0 or DB_E_OFFLINE. */
+MUST_CHECK int db_conn_hear(DbConn *conn);
 
 /* Keeps what @result (NULL: the connection) says for db_conn_error(); DB_E_OFFLINE if that is about
  * the server and not about the statement, and then closes; else DB_E_REJECTED. */

@@ -636,6 +636,8 @@ static int processor_store(Processor *processor) {
 
         r = processor_poll_commit(processor);
         if (r == 0)
+                r = db_conn_hear(database_conn(processor->database));
+        if (r == 0)
                 r = processor_begin_commit(processor);
         else if (r == DB_E_BUSY)
                 r = 0;
