@@ -229,7 +229,8 @@ def test_max_hz_keeps_the_newest(gateway, native, broker, publisher):
     for n in range(20):
         publisher.publish("seano/USV-1/raw_log", f"raw {n}")
     publisher.flush()
-    ana.wait_for(lambda frames: any('"battery_voltage": 199' in f for f in frames), "the newest")
+    ana.wait_for(lambda frames: any('"battery_voltage": 199' in f for f in frames)
+                 and any('"raw 19"' in f for f in frames), "the newest of both")
     took = time.monotonic() - begin
     pushes = ana.rest()
     logs = [p for p in pushes if p["type"] == "vehicle_log"]
