@@ -7,12 +7,10 @@ promise can be held to: the broker was told that it may forget the message.
 import contextlib
 import socket
 import threading
-import time
 
-from faultproxy import CUT, FREEZE, TO_CLIENT, TO_SERVER
+from faultproxy import CUT, FREEZE, TO_CLIENT, TO_SERVER, Pipe
 
 DROP = "drop"
-_DIRECTIONS = (TO_SERVER, TO_CLIENT)
 CONNECT, PUBLISH, PUBACK, SUBACK = 1, 3, 4, 9
 
 
@@ -49,45 +47,18 @@ class Packet:
         return self.body[at:]
 
 
-class Link:
-    """One connection of the gateway, and ours for it."""
+class Link(Pipe):
+    """A connection to the broker."""
 
     def __init__(self, proxy, client):
-        self.proxy = proxy
+        super().__init__(proxy, client, socket.create_connection(("127.0.0.1", proxy.target)))
         self.version = 4
         self.in_flight = {}  # packet id: what it carries, as the proxy's owner read it
-        self.is_cut = False
-        self.thawed = threading.Event()
         if not proxy.is_partitioned:
             self.thawed.set()
-        self.client = client
-        self.server = socket.create_connection(("127.0.0.1", proxy.target))
         for end in (self.client, self.server):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for direction in _DIRECTIONS:
-            threading.Thread(target=self._pump, args=(direction,), daemon=True).start()
-
-    def cut(self):
-        self.is_cut = True
-        self.thawed.set()
-        for end in (self.client, self.server):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def _pump(self, direction):
-        source, sink = (self.client, self.server) if direction == TO_SERVER \
-            else (self.server, self.client)
-        data = b""
-        with contextlib.suppress(OSError):
-            while not self.is_cut:
-                chunk = source.recv(262144)
-                if not chunk:
-                    break
-                if self.proxy.delay_s:
-                    time.sleep(self.proxy.delay_s)
-                data = self._forward(direction, sink, data + chunk)
-        self.cut()
-        source.close()
+        self.start()
 
     def _forward(self, direction, sink, data):
         """What is left of @data once its whole packets are through."""

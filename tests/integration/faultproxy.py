@@ -44,34 +44,21 @@ class Message:
         return self.body.rstrip(b"\0").decode() if is_complete else ""
 
 
-class Link:
-    """One connection of the gateway, and ours for it."""
+class Pipe:
+    """One connection of the gateway and ours for it, with a thread a direction.
 
-    def __init__(self, proxy, client):
+    _forward(direction, sink, data) of who inherits sends on what may go, and returns the rest."""
+
+    def __init__(self, proxy, client, server):
         self.proxy = proxy
-        self.name = ""  # application_name
-        self.is_committing = False  # a batch's COMMIT is on its way or answered
         self.client = client
-        self.server = socket.socket(socket.AF_UNIX)
-        self.server.connect(proxy.target)
-        self.frozen = {d: threading.Event() for d in _DIRECTIONS}
+        self.server = server
         self.thawed = threading.Event()
-        if proxy.is_partitioned:
-            self.freeze()
         self.is_cut = False
+
+    def start(self):
         for direction in _DIRECTIONS:
             threading.Thread(target=self._pump, args=(direction,), daemon=True).start()
-
-    def freeze(self):
-        """Nothing goes in either direction any more, and nobody is told."""
-        self.thawed.clear()
-        for event in self.frozen.values():
-            event.set()
-
-    def thaw(self):
-        for event in self.frozen.values():
-            event.clear()
-        self.thawed.set()
 
     def cut(self):
         """Both ends learn of it."""
@@ -95,6 +82,32 @@ class Link:
                 data = self._forward(direction, sink, data + chunk)
         self.cut()
         source.close()
+
+
+class Link(Pipe):
+    """A connection to PostgreSQL."""
+
+    def __init__(self, proxy, client):
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(proxy.target)
+        super().__init__(proxy, client, server)
+        self.name = ""  # application_name
+        self.is_committing = False  # a batch's COMMIT is on its way or answered
+        self.frozen = {d: threading.Event() for d in _DIRECTIONS}
+        if proxy.is_partitioned:
+            self.freeze()
+        self.start()
+
+    def freeze(self):
+        """Nothing goes in either direction any more, and nobody is told."""
+        self.thawed.clear()
+        for event in self.frozen.values():
+            event.set()
+
+    def thaw(self):
+        for event in self.frozen.values():
+            event.clear()
+        self.thawed.set()
 
     def _forward(self, direction, sink, data):
         """What is left of @data once its whole messages are through."""

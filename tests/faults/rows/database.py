@@ -12,11 +12,8 @@ import faultproxy
 from backup import Backup
 from faultproxy import CUT, FREEZE, TO_CLIENT, TO_SERVER
 from matrix import again, row
-from servers import POSTGRES, Postgres
+from servers import Postgres
 from waiting import wait_until
-
-AWAY = (r"database_away|database_lost|warning database_",)
-
 
 def cuts(world, rule, short=4, full=40):
     """Faults at moments that the dice choose; after each the flow goes on."""
@@ -117,12 +114,16 @@ def backend_killed(world):
         world.wait_flow()
 
 
+def terminate(world):
+    world.database.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                        " WHERE application_name LIKE 'tidegate/%%'")
+
+
 @row("every connection of the gateway terminated, again and again")
 def terminated(world):
     for _ in again(world, 6, 60):
         world.pause(world.dice.uniform(0.0, 0.5))
-        world.database.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                            " WHERE application_name LIKE 'tidegate/%%'")
+        terminate(world)
     world.wait_flow()
 
 
@@ -133,11 +134,6 @@ def frozen(world):
         world.pause(5 if world.is_short else 60)
         world.postgres.thaw()
         world.wait_flow()
-
-
-def terminate(world):
-    world.database.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                        " WHERE application_name LIKE 'tidegate/%%'")
 
 
 @contextlib.contextmanager
