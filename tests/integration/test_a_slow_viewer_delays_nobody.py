@@ -15,7 +15,7 @@ def numbers(v):
 
 def test_a_viewer_that_stops_reading_while_another_keeps_receiving(
         make_gateway, publisher, viewer, database):
-    gateway = make_gateway(ws__queue_bytes="256K", ws__slow_timeout="1s")
+    gateway = make_gateway(ws__queue_bytes="256K", ws__burst_bytes="1M", ws__slow_timeout="1s")
     populate(gateway)
     gateway.start()
     stalled = RawViewer(gateway, "/api/ws", gateway.token("ana"), receive_buffer=4096)

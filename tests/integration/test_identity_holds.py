@@ -335,11 +335,11 @@ def assert_open_and_blind(gateway, broker, sockets, names, mark_of):
     for name in subscribe:
         subscribe_to_all(sockets[name])
     counts = {name: len(sockets[name].frames) for name in names}
-    for n, mark in ((1, 111), (2, 222)):
+    for n, mark in ((1, 411.25), (2, 422.75)):
         from test_users_never_see_each_other import publish_all
         publish_all(broker, {1: "ana", 2: "ben"}[n], n, mark)
-    kept = 222 if mark_of == 111 else 111
-    n = 2 if kept == 222 else 1
+    kept = 422.75 if mark_of == 411.25 else 411.25
+    n = 2 if kept == 422.75 else 1
     for name in names:
         wanted = {"A": f'"dev-{n}"', "C": f'"temperature":{kept}', "E": f"alert at sea {kept}"}.get(
             name, f"raw {kept}")
@@ -378,7 +378,7 @@ def test_an_admin_who_becomes_a_user_is_narrowed(gateway, broker, database):
     database.rows("UPDATE users SET role = 'user' WHERE username = 'ben'")
     assert_closed(sockets, SINGLE, time.monotonic())
     wide = [name for name in sockets if name not in SINGLE]
-    assert_open_and_blind(gateway, broker, sockets, wide, 111)
+    assert_open_and_blind(gateway, broker, sockets, wide, 411.25)
 
 
 @pytest.mark.parametrize("kind", ["share", "group"])
@@ -402,7 +402,7 @@ def test_a_share_that_ends_narrows_and_closes(gateway, broker, database, kind):
         database.rows(statement)
     assert_closed(sockets, SINGLE, time.monotonic())
     wide = [name for name in sockets if name not in SINGLE]
-    assert_open_and_blind(gateway, broker, sockets, wide, 111)
+    assert_open_and_blind(gateway, broker, sockets, wide, 411.25)
 
 
 def test_a_subscription_to_one_thing_ends_with_the_right_to_it(gateway, broker, database):

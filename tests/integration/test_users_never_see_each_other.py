@@ -9,7 +9,8 @@ PATHS = ["/ws", "/ws/devices", "/api/ws", "/api/ws/statistics"]
 
 
 def publish_all(broker, name, n, mark):
-    """One message of each kind that belongs to user @name, marked so that it can be recognised."""
+    """One message of each kind that belongs to user @name, marked so that it can be recognised: by
+    a fraction, since a whole number turns up within cursors, keys and times as well."""
     hash_ = f"{n}" * 64
     broker.publish(f"users/{name}/devices/dev-{n}/status", json.dumps(
         {"status": "online", "temperature": float(mark)}))
@@ -27,7 +28,7 @@ def publish_all(broker, name, n, mark):
 
 @pytest.mark.smoke
 def test_every_path_shows_ones_own_and_nothing_of_the_other(gateway, broker, database, viewer):
-    marks = {"ana": (1, 111), "ben": (2, 222)}
+    marks = {"ana": (1, 411.25), "ben": (2, 422.75)}
     sockets = {name: {path: viewer(path, name) for path in
                       [*PATHS, f"/ws/device/dev-{n}", f"/ws/dashboard/dev-{n}",
                        f"/api/ws/vehicle/{gateway.ids[f'USV-{n}']}"]}
@@ -52,7 +53,7 @@ def test_every_path_shows_ones_own_and_nothing_of_the_other(gateway, broker, dat
 
 
 def test_statistics_count_only_ones_own(gateway, broker, database):
-    publish_all(broker, "ana", 1, 111)
+    publish_all(broker, "ana", 1, 411.25)
     database.wait_for("SELECT count(*) FROM alerts", 2)
     own = gateway.get("/api/v1/statistics/realtime?minutes=5", "ana").json()
     other = gateway.get("/api/v1/statistics/realtime?minutes=5", "ben").json()
