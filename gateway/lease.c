@@ -19,15 +19,14 @@
 #include "gateway/base/watch.h"
 
 enum {
-        LEASE_CONNECT_MS = 2000,
-        LEASE_STATEMENT_MS = 1000,
-        LEASE_BEAT_MAX_MS = 2000, /* between signs of life; a third of the lease */
-        LEASE_PAUSE_MIN_MS = 100, /* between attempts while the database is away */
-        LEASE_PAUSE_MAX_MS = 1000,
-        LEASE_LOOK_MIN_MS = 50, /* between looks at somebody else's; a sixth of the lease */
+        LEASE_CONNECT_MAX_MS = 2000, /* a third of the lease, as is the next */
+        LEASE_STATEMENT_MAX_MS = 1000,
+        LEASE_BEAT_MAX_MS = 2000,  /* between signs of life; a third of the lease */
+        LEASE_PAUSE_MIN_MS = 100,  /* between attempts while the database is away */
+        LEASE_PAUSE_MAX_MS = 1000, /* a sixth of the lease */
+        LEASE_LOOK_MIN_MS = 50,    /* between looks at somebody else's; a sixth of the lease */
         LEASE_LOOK_MAX_MS = 1000,
-        LEASE_ASLEEP_MS = 5500, /* no attempt takes so long, its pause included */
-        LEASE_BOOT_SIZE = 40,   /* a UUID */
+        LEASE_BOOT_SIZE = 40, /* a UUID */
         LEASE_PLACE_SIZE = 96,
 };
 
@@ -53,7 +52,7 @@ struct Lease {
         _Atomic int state;
         _Atomic bool is_drained;      /* when it stops */
         _Atomic int64_t confirmed_us; /* monotonic; 0: not now */
-        _Atomic int64_t asked_us;     /* monotonic: the last time, whatever came of it */
+        _Atomic int64_t asked_us;     /* monotonic: when that began, whatever came of it */
 
         /* {thread} from here on */
         DbConn *conn;
@@ -66,12 +65,16 @@ struct Lease {
 
 /* ---- what others may know ---- */
 
-static int lease_look_ms(int lease_ms) {
-        int ms = lease_ms / 6;
+static int lease_part_ms(int lease_ms, int n_parts, int max_ms) {
+        int ms = lease_ms / n_parts;
 
-        if (ms < LEASE_LOOK_MIN_MS)
-                return LEASE_LOOK_MIN_MS;
-        return ms < LEASE_LOOK_MAX_MS ? ms : LEASE_LOOK_MAX_MS;
+        return ms < max_ms ? ms : max_ms;
+}
+
+static int lease_look_ms(int lease_ms) {
+        int ms = lease_part_ms(lease_ms, 6, LEASE_LOOK_MAX_MS);
+
+        return ms > LEASE_LOOK_MIN_MS ? ms : LEASE_LOOK_MIN_MS;
 }
 
 LeaseState lease_state(const Lease *lease) {
@@ -85,11 +88,12 @@ bool lease_is_confirmed(const Lease *lease) {
                clock_mono_us() - confirmed_us < lease->options.lease_ms * INT64_C(1000);
 }
 
+/* From the beginning of an attempt to the end of the next hardly takes a lease: two statements and
+ * a beat, or in vain two attempts to connect and a pause. Somebody else takes over after a lease
+ * and two looks. */
 bool lease_is_awake(const Lease *lease) {
         int64_t ms = lease->options.lease_ms + lease_look_ms(lease->options.lease_ms);
 
-        if (ms < LEASE_ASLEEP_MS)
-                ms = LEASE_ASLEEP_MS;
         return clock_mono_us() - atomic_load_explicit(&lease->asked_us, memory_order_relaxed) <
                ms * 1000;
 }
@@ -264,12 +268,6 @@ static int lease_ask(Lease *lease, bool is_lapsed, DbSlot *ret_slot) {
                              ret_slot);
 }
 
-static int lease_beat_ms(const Lease *lease) {
-        int ms = lease->options.lease_ms / 3;
-
-        return ms < LEASE_BEAT_MAX_MS ? ms : LEASE_BEAT_MAX_MS;
-}
-
 static int lease_hold(Lease *lease, int *ret_wait_ms) {
         int64_t asked_us = clock_mono_us();
         DbSlot slot;
@@ -292,7 +290,8 @@ static int lease_hold(Lease *lease, int *ret_wait_ms) {
         lease->pause_ms = LEASE_PAUSE_MIN_MS;
         if (slot.is_ours)
                 lease_take(lease, &slot, asked_us);
-        *ret_wait_ms = slot.is_ours ? lease_beat_ms(lease) : lease_look_ms(slot.lease_ms);
+        *ret_wait_ms = slot.is_ours ? lease_part_ms(lease->options.lease_ms, 3, LEASE_BEAT_MAX_MS)
+                                    : lease_look_ms(slot.lease_ms);
         return 0;
 }
 
@@ -315,23 +314,31 @@ static void lease_guess(Lease *lease) {
 
 /* Whoever has it, nobody can take it now; but that nobody was seen meanwhile says nothing. */
 static int lease_fail(Lease *lease) {
+        int max_ms = lease_part_ms(lease->options.lease_ms, 6, LEASE_PAUSE_MAX_MS);
         int wait_ms = lease->pause_ms;
 
         lease->watch = (LeaseWatch){ 0 };
         if (lease_state(lease) == LEASE_UNKNOWN || lease_state(lease) == LEASE_NEW)
                 lease_guess(lease);
-        lease->pause_ms = wait_ms * 2 < LEASE_PAUSE_MAX_MS ? wait_ms * 2 : LEASE_PAUSE_MAX_MS;
+        lease->pause_ms = wait_ms * 2 < max_ms ? wait_ms * 2 : max_ms;
         return wait_ms;
+}
+
+static int lease_connect_ms(const Lease *lease) {
+        return lease_part_ms(lease->options.lease_ms, 3, LEASE_CONNECT_MAX_MS);
 }
 
 /* How long to wait for the next one. */
 static int lease_turn(Lease *lease) {
+        int64_t begun_us = clock_mono_us();
         int wait_ms = LEASE_PAUSE_MIN_MS;
         int r = 0;
 
-        if (!db_conn_is_open(lease->conn))
-                r = db_conn_connect_wait(lease->conn, LEASE_CONNECT_MS);
-        atomic_store(&lease->asked_us, clock_mono_us());
+        if (!db_conn_is_open(lease->conn)) {
+                r = db_conn_connect_wait(lease->conn, lease_connect_ms(lease));
+                if (r == 0)
+                        begun_us = clock_mono_us();
+        }
         if (r == 0)
                 r = lease_hold(lease, &wait_ms);
         if (r == DB_E_SCHEMA) {
@@ -341,7 +348,7 @@ static int lease_turn(Lease *lease) {
                 db_conn_disconnect(lease->conn);
                 wait_ms = lease_fail(lease);
         }
-        atomic_store(&lease->asked_us, clock_mono_us());
+        atomic_store(&lease->asked_us, begun_us);
         return wait_ms;
 }
 
@@ -420,8 +427,11 @@ static int lease_init(Lease *lease) {
         r = db_conn_new(&lease->conn,
                         &(DbConnOptions){ .url = lease->options.database_url,
                                           .name = "lease",
-                                          .connect_timeout_ms = LEASE_CONNECT_MS,
-                                          .statement_timeout_ms = LEASE_STATEMENT_MS });
+                                          .connect_timeout_ms = lease_connect_ms(lease),
+                                          .statement_timeout_ms =
+                                                  lease_part_ms(lease->options.lease_ms,
+                                                                3,
+                                                                LEASE_STATEMENT_MAX_MS) });
         if (r < 0)
                 return err_up(r);
         db_conn_set_stop(lease->conn, lease->abort_fd);

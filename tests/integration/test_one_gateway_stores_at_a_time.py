@@ -116,6 +116,30 @@ def test_stopped_beyond_its_lease_it_stores_nothing_more(pair, database, publish
     wait_standing_by(first)
 
 
+def test_stopped_it_takes_in_nothing_of_what_has_gone_to_the_other(pair, database, publisher):
+    """What its socket holds as it wakes is the other one's by then, and not stored at its next turn."""
+    first, second = pair
+    publish(publisher, range(20))
+    stored(database, range(20))
+    for turn in range(3):
+        start = 20 + turn * 60
+        os.kill(first.pid, signal.SIGSTOP)
+        publish(publisher, range(start, start + 40))  # into the socket of who does not read
+        second.wait_ready()
+        stored(database, range(start + 40))
+        os.kill(first.pid, signal.SIGCONT)
+        assert first.process.wait(PATIENCE) != 0
+        first.process = None
+        first.start(wait=False)
+        wait_standing_by(first)
+        assert second.terminate() == 0
+        first.wait_ready()
+        publish(publisher, range(start + 40, start + 60))
+        stored(database, range(start + 60))
+        second.start(wait=False)
+        wait_standing_by(second)
+
+
 def test_cut_off_from_the_database_it_leaves_the_session(make_gateway, database, postgres, folder,
                                                          publisher):
     """It still has the broker, whose session the other one takes with the slot."""
