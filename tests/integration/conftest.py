@@ -140,12 +140,25 @@ def gateway(make_gateway):
     return gateway.start()
 
 
+_registry = {}  # what populate() made first: the rows, and the ids
+
+
 def populate(gateway):
+    """Two users, of whom ana owns vehicle and device 1, ben 2, and root, who is admin.
+
+    The command line makes them once in a run; every other empty database gets the same rows."""
+    is_empty = gateway.database.has_no_registry()
+    if is_empty and _registry:
+        gateway.database.load_registry(_registry["rows"])
+        gateway.ids = dict(_registry["ids"])
+        return
     gateway.ids = {"ana": gateway.add_user("ana"), "ben": gateway.add_user("ben"),
                    "root": gateway.add_user("root", "admin")}
     for name, code, dev in (("ana", "USV-1", "dev-1"), ("ben", "USV-2", "dev-2")):
         gateway.ids[code] = gateway.add_vehicle(code, name)
         gateway.ids[dev], gateway.ids[dev + " token"] = gateway.add_device(dev, name)
+    if is_empty:
+        _registry.update(rows=gateway.database.dump_registry(), ids=dict(gateway.ids))
 
 
 @pytest.fixture

@@ -53,7 +53,8 @@ def test_a_start_with_a_clock_far_ahead_drops_nothing(make_gateway, own_postgres
         own_postgres.stop()
         own_postgres.clock = "+400d"
         own_postgres.start()
-    gateway = make_gateway(database=own_database, broker=None, retention__raw_logs="30d")
+    gateway = make_gateway(database=own_database, broker=None, retention__raw_logs="30d",
+                           database__partitions_ahead="7d")
     gateway.clock = "+400d"
     gateway.start()
     wait_held(gateway, "clock_disagrees" if whose == "gateway" else "clock_jumped")
@@ -96,7 +97,8 @@ def test_what_a_clock_far_behind_stored_is_kept(make_gateway, database):
 
 
 def test_an_operator_who_keeps_less_gets_what_he_asks_for(make_gateway, own_database):
-    gateway = make_gateway(database=own_database, broker=None, retention__raw_logs="30d")
+    gateway = make_gateway(database=own_database, broker=None, retention__raw_logs="30d",
+                           database__partitions_ahead="7d")
     gateway.start()
     wait_until(lambda: own_database.value(DAYS) == N_DAYS + 7, "the days ahead")
     assert gateway.terminate() == 0

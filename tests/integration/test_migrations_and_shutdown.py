@@ -63,10 +63,11 @@ def test_serve_refuses_a_schema_that_it_does_not_know(make_gateway, database):
     assert "schema" in done.stderr or "migration" in done.stderr
 
 
-def test_partitions_are_made_ahead(gateway, database):
+def test_partitions_are_made_ahead(make_gateway, database):
+    make_gateway(database__partitions_ahead="7d").start()
     for table in PARTITIONED:
         n = "SELECT count(*) FROM pg_inherits WHERE inhparent = %s::regclass"
-        wait_until(lambda t=table: database.value(n, t) >= 7, f"partitions of {table}")
+        wait_until(lambda t=table: database.value(n, t) >= 8, f"partitions of {table}")
 
 
 def test_retention_drops_old_partitions(make_gateway, database):
