@@ -149,12 +149,8 @@ void ws_order_done(WsOrder *order) {
 static WsRefused ws_commanding_judge(const User *user, const Device *device) {
         if (!user || user->role == ROLE_VIEWER)
                 return (WsRefused){ 403, "forbidden", "This user may not command.", false };
-        if (!device)
+        if (!device || !registry_sees_device(user, device))
                 return (WsRefused){ 404, "not_found", "There is no such device.", false };
-        if (!registry_sees_device(user, device))
-                return (WsRefused){
-                        403, "forbidden", "This user may not command this device.", false
-                };
         if (!device->is_active)
                 return (WsRefused){ 409, "inactive", "The device is not active.", false };
         return (WsRefused){ 0 };

@@ -42,3 +42,13 @@ int ws_dialect_admit_any(WsClient *client, const WsIdentity *identity, Text targ
         client->expires_us = identity->expires_us;
         return 0;
 }
+
+bool ws_dialect_sees_vehicle(const WsClient *client,
+                             const WsIdentity *identity,
+                             const Vehicle *vehicle) {
+        return vehicle && (client->sees_all || registry_sees_vehicle(identity->user, vehicle));
+}
+
+int ws_dialect_unseen(const WsClient *client) {
+        return client->sees_all ? 404 : 403;
+}

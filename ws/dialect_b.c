@@ -26,10 +26,8 @@ static int ws_b_admit(WsClient *client, const WsIdentity *identity, Text target)
         if (identity->device)
                 return ws_edge_new(client, identity->device) < 0 ? 503 : 0;
         ws_dialect_admit_any(client, identity, target);
-        if (!device) /* who may not see everything does not learn what exists */
-                return client->sees_all ? 404 : 403;
-        if (!client->sees_all && !registry_sees_device(identity->user, device))
-                return 403;
+        if (!device || (!client->sees_all && !registry_sees_device(identity->user, device)))
+                return ws_dialect_unseen(client);
 
         client->scope = WS_SCOPE_DEVICE;
         client->target_id = device->id;

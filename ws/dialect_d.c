@@ -21,10 +21,8 @@ static int ws_d_admit(WsClient *client, const WsIdentity *identity, Text target)
                 return 0;
 
         vehicle = registry_find_vehicle_for(client->hub->registry, identity->user, target);
-        if (!vehicle)
-                return 404;
-        if (!client->sees_all && !registry_sees_vehicle(identity->user, vehicle))
-                return 403;
+        if (!ws_dialect_sees_vehicle(client, identity, vehicle))
+                return ws_dialect_unseen(client);
 
         client->scope = WS_SCOPE_VEHICLE;
         client->target_id = vehicle->id;

@@ -65,19 +65,9 @@ int ws_endpoint_detections(WsCall *call) {
 
         if (!ws_data_number(call, "minutes", 1, WS_DATA_MINUTES_MAX, &minutes))
                 return ws_data_bad(call, "minutes must be a whole number from 1 to 1440.");
-        if (ws_request_param(call->request, "device_id", code, sizeof(code)) && *code) {
-                device = registry_find_device_for(call->access->registry,
-                                                  call->identity.user,
-                                                  text_of(code));
-                if (!device ||
-                    (call->identity.user && !registry_sees_device(call->identity.user, device))) {
-                        ws_response_problem(call->response,
-                                            404,
-                                            "not_found",
-                                            "There is no such device.");
-                        return 0;
-                }
-        }
+        if (ws_request_param(call->request, "device_id", code, sizeof(code)) && *code &&
+            !ws_endpoint_see_device(call, code, &device))
+                return 0;
         return ws_data_ask(call, QUERY_DETECTION_STATS, (int)minutes, device ? device->id : 0);
 }
 

@@ -108,8 +108,6 @@ static int ws_events_read(const WsCall *call, WsFollow *follow) {
 static void ws_events_refuse(WsResponse *response, int r) {
         if (r == WS_SUBSCRIPTION_E_NOT_FOUND)
                 ws_response_problem(response, 404, "not_found", "No such vehicle or device.");
-        else if (r == WS_SUBSCRIPTION_E_FORBIDDEN)
-                ws_response_problem(response, 403, "forbidden", "No right to see this.");
         else
                 ws_response_problem(response,
                                     400,

@@ -180,17 +180,12 @@ static bool ws_history_word(WsCall *call,
 
 /* ---- what it is about ---------------------------------------------------------------------- */
 
-static bool ws_history_refuse(WsCall *call, bool exists, const char *what) {
+/* The same whether it is another's or nobody's: who may not see a thing does not learn of it. */
+static bool ws_history_refuse(WsCall *call, const char *what) {
         char detail[64];
 
-        snprintf(detail,
-                 sizeof(detail),
-                 exists ? "This %s is not yours to see." : "There is no such %s.",
-                 what);
-        ws_response_problem(call->response,
-                            exists ? 403 : 404,
-                            exists ? "forbidden" : "not_found",
-                            detail);
+        snprintf(detail, sizeof(detail), "There is no such %s.", what);
+        ws_response_problem(call->response, 404, "not_found", detail);
         return false;
 }
 
@@ -200,7 +195,7 @@ bool ws_endpoint_see_vehicle(WsCall *call, const char *name, const Vehicle **ret
                 registry_find_vehicle_for(call->access->registry, user, text_of(name));
 
         if (!vehicle || (user && !registry_sees_vehicle(user, vehicle)))
-                return ws_history_refuse(call, vehicle != NULL, "vehicle");
+                return ws_history_refuse(call, "vehicle");
         *ret_vehicle = vehicle;
         return true;
 }
@@ -211,7 +206,7 @@ bool ws_endpoint_see_device(WsCall *call, const char *name, const Device **ret_d
                 registry_find_device_for(call->access->registry, user, text_of(name));
 
         if (!device || (user && !registry_sees_device(user, device)))
-                return ws_history_refuse(call, device != NULL, "device");
+                return ws_history_refuse(call, "device");
         *ret_device = device;
         return true;
 }

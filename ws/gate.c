@@ -215,9 +215,11 @@ static WsRefusal ws_gate_refuse_admission(int status) {
                                     5,
                                     METRIC_WS_REFUSED_PER_USER };
         default:
-                return (WsRefusal){
-                        403, "forbidden", "no right to see this", 0, METRIC_WS_REFUSED_FORBIDDEN
-                };
+                return (WsRefusal){ 403,
+                                    "forbidden",
+                                    "nothing that this user may see",
+                                    0,
+                                    METRIC_WS_REFUSED_FORBIDDEN };
         }
 }
 

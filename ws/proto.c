@@ -154,10 +154,8 @@ static int ws_proto_admit(WsClient *client, const WsIdentity *identity, Text tar
                 return 0; /* it has some seconds to say */
 
         ws_dialect_admit_any(client, identity, target);
-        if (target.data && !vehicle)
-                return 404;
-        if (target.data && !client->sees_all && !registry_sees_vehicle(identity->user, vehicle))
-                return 403;
+        if (target.data && !ws_dialect_sees_vehicle(client, identity, vehicle))
+                return ws_dialect_unseen(client);
         if (client->user_id != 0 && ws_client_n_limited(client->hub, client->user_id) >= n_max)
                 return 429;
         return 0;
@@ -255,7 +253,6 @@ static const WsTrouble *ws_proto_trouble(int r) {
         static const WsTrouble troubles[] = {
                 [WS_SUBSCRIPTION_E_BAD] = { "bad_request", "no such target, type or box", false },
                 [WS_SUBSCRIPTION_E_NOT_FOUND] = { "not_found", "no such vehicle or device", false },
-                [WS_SUBSCRIPTION_E_FORBIDDEN] = { "forbidden", "no right to see this", false },
                 [WS_SUBSCRIPTION_E_FULL] = { "too_many", "too many targets", false },
         };
 

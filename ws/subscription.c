@@ -126,20 +126,16 @@ static void ws_subscription_unname(WsSubscription *subscription, const WsTarget 
 static int ws_subscription_aim_vehicle(WsSubscription *subscription, const WsEye *eye, Text name) {
         const Vehicle *vehicle = registry_find_vehicle_for(eye->registry, eye->user, name);
 
-        if (!vehicle)
-                return WS_SUBSCRIPTION_E_NOT_FOUND;
         if (!ws_eye_sees_vehicle(eye, vehicle))
-                return WS_SUBSCRIPTION_E_FORBIDDEN;
+                return WS_SUBSCRIPTION_E_NOT_FOUND;
         return ws_subscription_add(subscription, WS_TARGET_VEHICLE, vehicle->id);
 }
 
 static int ws_subscription_aim_device(WsSubscription *subscription, const WsEye *eye, Text name) {
         const Device *device = registry_find_device_for(eye->registry, eye->user, name);
 
-        if (!device)
-                return WS_SUBSCRIPTION_E_NOT_FOUND;
         if (!ws_eye_sees_device(eye, device))
-                return WS_SUBSCRIPTION_E_FORBIDDEN;
+                return WS_SUBSCRIPTION_E_NOT_FOUND;
         return ws_subscription_add(subscription, WS_TARGET_DEVICE, device->id);
 }
 

@@ -71,9 +71,8 @@ struct WsSubscription {    /* memory of the owner, zeroed */
 
 enum {
         WS_SUBSCRIPTION_E_BAD = 1,   /* no such word */
-        WS_SUBSCRIPTION_E_NOT_FOUND, /* no such vehicle or device */
-        WS_SUBSCRIPTION_E_FORBIDDEN,
-        WS_SUBSCRIPTION_E_FULL, /* too many targets */
+        WS_SUBSCRIPTION_E_NOT_FOUND, /* no such vehicle or device that is seen */
+        WS_SUBSCRIPTION_E_FULL,      /* too many targets */
 };
 
 /* Who asks: what it names must be visible to it. */

@@ -110,7 +110,7 @@ def test_stream_goes_on_behind_last_event_id(gateway, events, broker):
 def test_stream_says_what_it_cannot_do(gateway, broker):
     ana = "ana"
     assert gateway.get("/api/events").status_code == 401
-    assert gateway.get("/api/events?to=vehicle/USV-2", ana).status_code == 403
+    assert gateway.get("/api/events?to=vehicle/USV-2", ana).status_code == 404
     assert gateway.get("/api/events?to=vehicle/none", ana).status_code == 404
     assert gateway.get("/api/events?to=ships", ana).status_code == 400
     assert gateway.get("/api/events?since=what", ana).json()["code"] == "bad_cursor"

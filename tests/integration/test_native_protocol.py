@@ -108,7 +108,7 @@ def test_targets_and_types_narrow(gateway, native, broker):
     ana, root = native("ana"), native("root")
     assert ana.ask("subscribe", to=["vehicle/USV-1"], types=["vehicle_log"])["ok"]
     assert root.ask("subscribe", to=["alerts", f"vehicle/{gateway.ids['USV-2']}"])["ok"]
-    assert ana.ask("subscribe", to=["vehicle/USV-2"])["error"]["code"] == "forbidden"
+    assert ana.ask("subscribe", to=["vehicle/USV-2"])["error"]["code"] == "not_found"
     assert ana.ask("subscribe", to=["vehicle/none"])["error"]["code"] == "not_found"
     assert ana.ask("subscribe", to=["ships"])["error"]["code"] == "bad_request"
     assert ana.ask("subscribe", to=["user"], types=["x"])["error"]["code"] == "bad_request"
@@ -177,7 +177,7 @@ def test_credentials_are_refused_in_the_handshake(gateway):
     assert refused(gateway, "/api/ws", "bad.token.here", headers=headers) == 401
     ana = gateway.token("ana")
     assert refused(gateway, "/api/ws/vehicle/USV-2", ana, headers=headers) == 403
-    assert refused(gateway, "/api/ws/vehicle/none", ana, headers=headers) == 404
+    assert refused(gateway, "/api/ws/vehicle/none", ana, headers=headers) == 403
 
 
 def test_ticket_among_the_subprotocols_is_not_echoed(gateway, native):

@@ -87,7 +87,7 @@ static void test_only_who_may_commands(void **state) {
                 int status;
         } cases[] = {
                 { &ana, &device, 0 },   { &root, &device, 0 },  { &viv, &device, 403 },
-                { &ben, &device, 403 }, { NULL, &device, 403 }, { &ana, NULL, 404 },
+                { &ben, &device, 404 }, { NULL, &device, 403 }, { &ana, NULL, 404 },
                 { &root, NULL, 404 },   { &ana, &off, 409 },    { &viv, NULL, 403 },
         };
         const WsOrder order = { .action = "A" };

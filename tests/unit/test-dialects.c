@@ -196,7 +196,7 @@ static void test_vehicle_messages_have_their_members(void **state) {
 
         assert_int_equal(viewer_open(&other, &stage, "/api/ws/vehicle/2", "ana"), 403);
         viewer_done(&other);
-        assert_int_equal(viewer_open(&other, &stage, "/api/ws/vehicle/77", "ana"), 404);
+        assert_int_equal(viewer_open(&other, &stage, "/api/ws/vehicle/77", "ana"), 403);
         viewer_done(&other);
         assert_int_equal(viewer_open(&other, &stage, "/api/ws", NULL), 401);
         viewer_done(&other);

@@ -89,7 +89,8 @@ static void test_targets_are_words_and_things_that_one_sees(void **state) {
         world_init(&world);
         assert_int_equal(aim(&world, &world.ana, "vehicle/v-1"), 0);
         assert_int_equal(aim(&world, &world.ana, "vehicle/1"), 0);
-        assert_int_equal(aim(&world, &world.ana, "vehicle/2"), WS_SUBSCRIPTION_E_FORBIDDEN);
+        assert_int_equal(aim(&world, &world.ana, "vehicle/2"), WS_SUBSCRIPTION_E_NOT_FOUND);
+        assert_int_equal(aim(&world, &world.ana, "vehicle/3"), WS_SUBSCRIPTION_E_NOT_FOUND);
         assert_int_equal(aim(&world, &world.root, "vehicle/2"), 0);
         assert_int_equal(aim(&world, &world.root, "vehicle/3"), WS_SUBSCRIPTION_E_NOT_FOUND);
         assert_int_equal(aim(&world, &world.ana, "device/d-1"), 0);
