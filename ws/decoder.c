@@ -118,6 +118,19 @@ static void ws_decoder_begin_frame(WsDecoder *decoder) {
         }
 }
 
+/* NULL, or what is wrong with the length of the frame that begins (RFC 6455 5.2: it is written in
+ * as few bytes as it fits in, so that no two readers can differ about it). */
+static const char *ws_decoder_length_fault(const WsDecoder *decoder) {
+        uint8_t length = decoder->header[1] & 0x7f;
+
+        if (decoder->n_left >> 63 != 0)
+                return "a length too long";
+        if ((length == 126 && decoder->n_left < 126) ||
+            (length == 127 && decoder->n_left <= UINT16_MAX))
+                return "a length in more bytes than it needs";
+        return NULL;
+}
+
 /* Takes bytes of the header; true once it is complete, or *@ret_decoded says it is broken. */
 static bool ws_decoder_header(WsDecoder *decoder,
                               const char *data,
@@ -125,20 +138,22 @@ static bool ws_decoder_header(WsDecoder *decoder,
                               size_t *used,
                               WsDecoded *ret_decoded) {
         while (*used < n) {
-                const char *fault;
+                const char *fault = NULL;
+                bool is_complete;
 
                 decoder->header[decoder->n_header++] = (uint8_t)data[(*used)++];
-                if (decoder->n_header == 2 && (fault = ws_decoder_fault(decoder))) {
-                        *ret_decoded = ws_decoder_broken(WS_DECODER_CODE_PROTOCOL, fault);
-                        return false;
+                is_complete = decoder->n_header >= 2 &&
+                              decoder->n_header >= ws_decoder_header_size(decoder);
+                if (decoder->n_header == 2)
+                        fault = ws_decoder_fault(decoder);
+                if (is_complete) {
+                        ws_decoder_begin_frame(decoder);
+                        fault = ws_decoder_length_fault(decoder);
                 }
-                if (decoder->n_header < 2 || decoder->n_header < ws_decoder_header_size(decoder))
-                        continue;
-                ws_decoder_begin_frame(decoder);
-                if (decoder->n_left >> 63 == 0)
-                        return true;
-                *ret_decoded = ws_decoder_broken(WS_DECODER_CODE_PROTOCOL, "a length too long");
-                return false;
+                if (fault)
+                        *ret_decoded = ws_decoder_broken(WS_DECODER_CODE_PROTOCOL, fault);
+                if (fault || is_complete)
+                        return !fault;
         }
         return false;
 }

@@ -6,9 +6,9 @@
  *
  * Unmasks in place and hands on the pieces of a message as they come, so that nothing large is kept
  * here. A control frame comes whole. What a client may not send (a frame without mask, a reserved
- * bit or opcode, a long or fragmented control frame, a close code that is none, text that is no
- * UTF-8) is WS_DECODED_BROKEN, at the first byte that shows it; nothing is read after that.
- * Compressed text is for who decompresses it to check. Pure.
+ * bit or opcode, a length in too many bytes, a long or fragmented control frame, a close code that
+ * is none, text that is no UTF-8) is WS_DECODED_BROKEN, at the first byte that shows it; nothing is
+ * read after that. Compressed text is for who decompresses it to check. Pure.
  */
 
 #include "gateway/base/base.h"

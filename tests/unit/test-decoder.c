@@ -143,6 +143,10 @@ static void test_what_no_client_may_send_breaks_it(void **state) {
                   "mask\x01\x80",
                   8 }, /* a message within another */
                 { "\x81\xff\x80\0\0\0\0\0\0\0mask", 14 },
+                { "\x81\xfe\0\x7dmask", 8 }, /* lengths in more bytes than they need */
+                { "\x82\xfe\0\0mask", 8 },
+                { "\x81\xff\0\0\0\0\0\0\0\x7dmask", 14 },
+                { "\x82\xff\0\0\0\0\0\0\xff\xffmask", 14 },
         };
 
         (void)state;
