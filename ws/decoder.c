@@ -231,8 +231,13 @@ size_t ws_decoder_feed(WsDecoder *decoder, char *data, size_t n, WsDecoded *ret_
         *ret_decoded = (WsDecoded){ .kind = WS_DECODED_NOTHING };
         if (!decoder->in_frame && !ws_decoder_header(decoder, data, n, &used, ret_decoded))
                 return used;
-        if (used == n && decoder->n_left > 0)
+        if (used == n && decoder->n_left > 0) {
+                if (!ws_decoder_is_control(decoder)) {
+                        ret_decoded->is_first = decoder->is_first;
+                        ret_decoded->n_coming = decoder->n_left;
+                }
                 return used;
+        }
 
         n_piece = n - used < decoder->n_left ? n - used : (size_t)decoder->n_left;
         ws_decoder_unmask(decoder, data + used, n_piece);

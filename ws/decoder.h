@@ -41,7 +41,7 @@ struct WsDecoded {
         Text payload;              /* of a close: the reason */
         bool is_first, is_last;    /* piece of its message */
         bool is_binary, is_packed; /* the message */
-        uint64_t n_coming;         /* bytes of the frame behind this piece */
+        uint64_t n_coming;         /* bytes of the frame behind this piece, or behind its header */
         int code;                  /* of a close (0: it has none), or to close with */
         const char *reason;        /* to close with; static */
 };

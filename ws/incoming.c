@@ -103,10 +103,21 @@ static int ws_incoming_piece(WsClient *client, Text piece, bool is_first, bool i
         return r;
 }
 
+/* With what its frame says is still to come. True: it is over with this client. */
+static bool ws_incoming_is_too_big(WsClient *client, const WsDecoded *decoded) {
+        size_t limit = client->hub->options->max_message_bytes;
+        size_t n = decoded->payload.n + (decoded->is_first ? 0 : client->n_in);
+
+        if (decoded->n_coming <= limit && n + decoded->n_coming <= limit)
+                return false;
+        ws_client_close(client, WS_CLOSE_TOO_BIG, "message too big", METRIC_WS_CLOSED_TOO_BIG);
+        return true;
+}
+
 /* A piece of a message, or all of it. */
 static int ws_incoming_data(WsClient *client, const WsDecoded *decoded) {
-        size_t limit = client->hub->options->max_message_bytes;
         size_t n = decoded->payload.n;
+        bool is_too_big = ws_incoming_is_too_big(client, decoded);
         int r = 0;
 
         client->is_binary = decoded->is_binary;
@@ -115,12 +126,7 @@ static int ws_incoming_data(WsClient *client, const WsDecoded *decoded) {
                 client->begun_ms = client->seen_ms;
         client->is_halfway = !decoded->is_last;
         client->n_in = decoded->is_first ? n : client->n_in + n;
-        if (decoded->n_coming > limit || client->n_in + decoded->n_coming > limit)
-                ws_client_close(client,
-                                WS_CLOSE_TOO_BIG,
-                                "message too big",
-                                METRIC_WS_CLOSED_TOO_BIG);
-        else
+        if (!is_too_big)
                 r = ws_incoming_piece(client,
                                       decoded->payload,
                                       decoded->is_first,
@@ -166,9 +172,12 @@ static int ws_incoming_handle(WsClient *client, const WsDecoded *decoded) {
         case WS_DECODED_BROKEN:
                 ws_client_depart(client, decoded->code, decoded->reason);
                 return 0;
-        default:
+        case WS_DECODED_NOTHING: /* or a header that says how much is to come */
+                if (is_open && decoded->n_coming > 0 && ws_incoming_is_too_big(client, decoded))
+                        ws_hub_settle(client->hub);
                 return 0;
         }
+        return 0;
 }
 
 /* A client that was paused by what it said is not read on: the rest comes again. Nor is one whose

@@ -225,6 +225,65 @@ static void test_text_is_utf8_from_its_first_byte_on(void **state) {
         expect(&binary, false, "\xc3.");
 }
 
+static void test_header_alone_says_how_much_is_to_come(void **state) {
+        static const struct {
+                const char *bytes;
+                size_t n;
+                uint64_t n_coming;
+                bool is_first;
+        } cases[] = {
+                { "\x81\x85mask", 6, 5, true },
+                { "\x81\x85mas", 5, 0, false },
+                { "\x82\xff\0\0\0\x01\0\0\0\0mask", 14, UINT64_C(1) << 32, true },
+                { "\x01\x81maskx\x80\xfe\x01\0mask", 15, 256, false },
+                { "\x89\x85mask", 6, 0, false }, /* a control frame is short in any case */
+        };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                WsDecoder decoder = { 0 };
+                WsDecoded decoded;
+                char bytes[32];
+                size_t used = 0;
+
+                memcpy(bytes, cases[i].bytes, cases[i].n);
+                while (used < cases[i].n)
+                        used += ws_decoder_feed(&decoder,
+                                                bytes + used,
+                                                cases[i].n - used,
+                                                &decoded);
+                assert_int_equal(decoded.kind, WS_DECODED_NOTHING);
+                assert_int_equal(decoded.n_coming, cases[i].n_coming);
+                assert_int_equal(decoded.is_first, cases[i].is_first);
+        }
+}
+
+/* Each place where a packet may end, not just every so many bytes. */
+static void test_frames_are_the_same_wherever_they_are_cut_in_two(void **state) {
+        CLEANUP_BUF Buf bytes = { 0 };
+
+        (void)state;
+        frame(&bytes, FIN | TEXT_FRAME, "\xe2\x82\xac", 3);
+        frame(&bytes, TEXT_FRAME, "one ", 4);
+        frame(&bytes, FIN | PING, "xyz", 3);
+        frame(&bytes, FIN, "two", 3);
+        frame(&bytes, FIN | BINARY, "\x80\xff", 2);
+        frame(&bytes,
+              FIN | CLOSE,
+              "\x03\xe9"
+              "bye",
+              5);
+        for (size_t at = 1; at < bytes.n; ++at) {
+                WsDecoder decoder = { 0 };
+                CLEANUP_BUF Buf out = { 0 };
+
+                say(&decoder, (Text){ .data = bytes.data, .n = at }, at, &out);
+                say(&decoder, (Text){ .data = bytes.data + at, .n = bytes.n - at }, bytes.n, &out);
+                assert_non_null(strstr(out.data, "\xe2\x82\xac.one <pxyz0>two."));
+                assert_non_null(strstr(out.data, ".<cbye1001>"));
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_messages_come_out_however_they_are_cut),
@@ -233,6 +292,8 @@ int main(void) {
                 cmocka_unit_test(test_what_no_client_may_send_breaks_it),
                 cmocka_unit_test(test_a_close_has_a_code_and_a_reason_or_nothing),
                 cmocka_unit_test(test_text_is_utf8_from_its_first_byte_on),
+                cmocka_unit_test(test_header_alone_says_how_much_is_to_come),
+                cmocka_unit_test(test_frames_are_the_same_wherever_they_are_cut_in_two),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
