@@ -12,12 +12,15 @@
 #define WS_PACKER_PIECE  8192  /* of what comes out, in one go */
 #define WS_PACKER_KEEP   65536 /* a larger buffer is given back */
 
+#define WS_PACKER_BETWEEN 128 /* of z_stream.data_type: behind a block, and before the next */
+
 /* What ends each message and is not sent. */
 static const uint8_t ws_packer_tail[] = { 0x00, 0x00, 0xff, 0xff };
 
 struct WsPacker {
         z_stream out, in;
         bool has_out, has_in, failed;
+        bool is_over; /* what was decompressed last said that it was all */
         Buf packed, plain;
 };
 
@@ -150,6 +153,7 @@ static int ws_packer_inflate(WsPacker *packer, size_t limit) {
                 if (buf_failed(&packer->plain))
                         return err_new(-ENOMEM);
                 /* A block may say that it is the last, and another follow (RFC 7692 7.2.3.4). */
+                packer->is_over = r == Z_STREAM_END;
                 if (r == Z_STREAM_END)
                         (void)inflateReset(&packer->in);
                 if (packer->in.avail_in == 0 && packer->in.avail_out > 0)
@@ -157,6 +161,12 @@ static int ws_packer_inflate(WsPacker *packer, size_t limit) {
                 if (r == Z_BUF_ERROR)
                         return WS_PACKER_E_BAD;
         }
+}
+
+/* Does it end between two blocks? Else some of it is missing. (data_type: see zlib.h on inflate().)
+ */
+static bool ws_packer_is_whole(const WsPacker *packer) {
+        return packer->is_over || (packer->in.data_type & WS_PACKER_BETWEEN) != 0;
 }
 
 int ws_packer_unpack(WsPacker *packer, Text packed, size_t limit, Text *ret_plain) {
@@ -170,16 +180,19 @@ int ws_packer_unpack(WsPacker *packer, Text packed, size_t limit, Text *ret_plai
 
         ws_packer_empty(&packer->plain);
         (void)inflateReset(&packer->in);
+        packer->is_over = false;
         for (size_t i = 0; r == 0 && i < N_ELEMENTS(parts); ++i) {
                 packer->in.next_in = ws_packer_bytes(parts[i].data);
                 packer->in.avail_in = (uInt)parts[i].n;
-                if (parts[i].n > 0)
+                if (parts[i].n > 0 && !packer->is_over)
                         r = ws_packer_inflate(packer, limit);
         }
         if (r < 0)
                 return err_up(r);
         if (r > 0)
                 return r;
+        if (!ws_packer_is_whole(packer))
+                return WS_PACKER_E_BAD;
 
         *ret_plain = buf_text(&packer->plain);
         return 0;

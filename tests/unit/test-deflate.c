@@ -157,6 +157,31 @@ static void test_bad_data_is_told_from_good(void **state) {
         assert_true(text_equal(plain, TEXT("Hello")));
         assert_int_equal(ws_packer_unpack(packer, TEXT("\x00"), 100, &plain), 0);
         assert_int_equal(plain.n, 0);
+        /* The last block, and none behind it: it is all there. */
+        assert_int_equal(ws_packer_unpack(packer,
+                                          TEXT("\xf3\x48\xcd\xc9\xc9\x07\x00"),
+                                          100,
+                                          &plain),
+                         0);
+        assert_true(text_equal(plain, TEXT("Hello")));
+}
+
+/* What is left of it could be a message of its own: a telegram cut in two is not a shorter one. */
+static void test_compressed_message_of_which_the_end_is_missing_is_bad(void **state) {
+        static const char text[] =
+                "{\"op\":\"command\",\"id\":1,\"device\":\"dev-1\",\"x\":[1,2,3]}";
+        CLEANUP(ws_packer_free) WsPacker *packer = NULL;
+        CLEANUP_BUF Buf packed = { 0 };
+        Text plain = { 0 };
+
+        (void)state;
+        assert_int_equal(ws_packer_new(&packer), 0);
+        buf_append_text(&packed, pack(packer, TEXT(text)));
+        assert_int_equal(ws_packer_unpack(packer, buf_text(&packed), 1000, &plain), 0);
+        for (size_t n = 1; n < packed.n; ++n)
+                if (ws_packer_unpack(packer, (Text){ packed.data, n }, 1000, &plain) !=
+                    WS_PACKER_E_BAD)
+                        fail_msg("%zu of %zu bytes", n, packed.n);
 }
 
 static void test_compressed_form_of_a_frame_is_made_once_and_outlives_it(void **state) {
@@ -415,6 +440,7 @@ int main(void) {
                 cmocka_unit_test(test_what_is_packed_comes_out_as_it_was),
                 cmocka_unit_test(test_bomb_is_too_big_and_costs_little),
                 cmocka_unit_test(test_bad_data_is_told_from_good),
+                cmocka_unit_test(test_compressed_message_of_which_the_end_is_missing_is_bad),
                 cmocka_unit_test(test_compressed_form_of_a_frame_is_made_once_and_outlives_it),
                 cmocka_unit_test(test_frame_that_does_not_shrink_stays_plain),
                 cmocka_unit_test(
