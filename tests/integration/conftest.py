@@ -140,6 +140,23 @@ def gateway(make_gateway):
     return gateway.start()
 
 
+@pytest.fixture(scope="module")
+def shared_gateway(session_folder, postgres_session):
+    """One for all the tests of a module, which leave it as they found it."""
+    name = f"shared_{next(_numbers)}"
+    folder = session_folder / name
+    folder.mkdir()
+    postgres_session.execute("postgres", f"CREATE DATABASE {name} TEMPLATE template_tidegate")
+    broker = Broker(folder / "broker").start()
+    gateway = Gateway(folder / "gateway", Database(postgres_session, name), broker,
+                      ws__max_connections_per_user=1000)
+    populate(gateway)
+    yield gateway.start()
+    gateway.stop()
+    broker.stop()
+    postgres_session.execute("postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
 _registry = {}  # what populate() made first: the rows, and the ids
 
 
