@@ -1,4 +1,4 @@
-"""RFC 6455 to the letter: the cases of the Autobahn test suite, by its numbers, and more.
+"""RFC 6455 and RFC 7692 to the letter: the cases of the Autobahn test suite, by its numbers, and more.
 
 That suite asks for an echo, which the gateway is not. What comes back instead: on `/ws` any text is
 ignored and `ping` is answered by `pong`; `tidegate.v1` gives the id of a ping back; dialect D of
@@ -8,11 +8,12 @@ import codecs
 import itertools
 import json
 import struct
+import zlib
 
 import pytest
 
-from raw import (BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Raw, close, fragments,
-                 frame, handshake)
+from raw import (BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Raw, close, deflated, fragments,
+                 frame, handshake, inflated)
 
 RSV1 = 4
 TRICKLE = 1500  # bytes that are sent one by one; of more only the frames
@@ -364,3 +365,177 @@ def test_who_is_closed_by_us_gets_one_close_and_may_answer_it(sockets):
         assert (kind, payload[:2]) == (CLOSE, struct.pack(">H", 4003))
         raw.send(text(op(1)), frame(PING), close(4003))
         assert raw.at_end()
+
+
+# ---- 9 and 10: sizes -------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("size", [64, 256, 1024, 1300, 4096, 16384, 65536])
+def test_a_message_of_64k_in_fragments(sockets, size):
+    """Cases 9.3, 9.4 and 10.1: what ws.max_message_bytes allows in place of their 4 MiB."""
+    with sockets("native") as raw:
+        raw.send(b"".join(fragments(TEXT, op(size, 65536), size)))
+        assert raw.message() == done(size)
+    with sockets("A") as raw:
+        raw.send(b"".join(fragments(BINARY, b"\xfe" * 65536, size)))
+        lives(raw, "A")
+
+
+@pytest.mark.parametrize("chop", [64, 128, 256, 512, 1024, 2048])
+def test_a_message_of_64k_in_chops(sockets, chop):
+    """Cases 9.5 and 9.6."""
+    for where, whole in (("native", text(op(chop, 65536))), ("A", frame(BINARY, b"\xfe" * 65536))):
+        with sockets(where) as raw:
+            raw.send(*(whole[at:at + chop] for at in range(0, len(whole), chop)))
+            if where == "native":
+                assert raw.message() == done(chop)
+            lives(raw, where)
+
+
+@pytest.mark.parametrize("size", [0, 16, 64, 256, 1024, 4096, 16384])
+def test_there_and_back(sockets, size):
+    """Cases 9.7 and 9.8, so often as ws.messages_per_second allows without a pause."""
+    with sockets("native") as raw:
+        for number in range(40):
+            raw.send(text(op(number, size)))
+            assert raw.message() == done(number)
+
+
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+@pytest.mark.parametrize("size", [65537, 1 << 18, 1 << 24, 1 << 32, (1 << 63) - 1])
+def test_what_is_longer_is_1009_as_soon_as_it_says_so(sockets, opcode, size):
+    """Cases 9.1 and 9.2 beyond the limit: no byte of its payload has to come."""
+    for before in (b"", frame(PING, "x")):
+        with sockets("A", before) as raw:
+            raw.send(frame(opcode, size=64, length=size))
+            assert raw.closed(within_a_frame=True) == 1009
+    with sockets("A") as raw:  # nor of what makes it too long
+        raw.send(frame(opcode, "x", fin=False), frame(CONTINUATION, size=64, length=max(size - 1, 65536)))
+        assert raw.closed(within_a_frame=True) == 1009
+
+
+# ---- 12 and 13: permessage-deflate -----------------------------------------------------------------
+
+TERMS = ["server_no_context_takeover", "client_no_context_takeover"]
+OFFERS = {  # what is agreed upon beyond those; None: nothing at all
+    "permessage-deflate": [],
+    "permessage-deflate; client_max_window_bits": [],
+    "permessage-deflate; client_max_window_bits=8": [],
+    "permessage-deflate; client_max_window_bits=15": [],
+    "permessage-deflate; client_max_window_bits=\"10\"": [],
+    "permessage-deflate; server_no_context_takeover": [],
+    "permessage-deflate; server_no_context_takeover; client_no_context_takeover": [],
+    "permessage-deflate; server_max_window_bits=15": ["server_max_window_bits=12"],
+    "permessage-deflate; server_max_window_bits=12; client_max_window_bits": ["server_max_window_bits=12"],
+    "permessage-deflate; server_no_context_takeover; server_max_window_bits=15": ["server_max_window_bits=12"],
+    "permessage-deflate; server_no_context_takeover; server_max_window_bits=8, "
+    "permessage-deflate; server_no_context_takeover, permessage-deflate": [],
+    "permessage-foo, permessage-deflate": [],
+    "permessage-deflate; mode=fast, permessage-deflate": [],
+    "permessage-deflate; server_max_window_bits=8": None,
+    "permessage-deflate; server_max_window_bits=11": None,
+    "permessage-deflate; server_max_window_bits=7": None,
+    "permessage-deflate; server_max_window_bits=16": None,
+    "permessage-deflate; server_max_window_bits=012": None,
+    "permessage-deflate; server_max_window_bits": None,
+    "permessage-deflate; server_max_window_bits=x": None,
+    "permessage-deflate; client_max_window_bits=7": None,
+    "permessage-deflate; client_max_window_bits=16": None,
+    "permessage-deflate; client_max_window_bits=0": None,
+    "permessage-deflate; client_max_window_bits=-1": None,
+    "permessage-deflate; server_no_context_takeover=1": None,
+    "permessage-deflate; client_no_context_takeover=true": None,
+    "permessage-deflate; server_no_context_takeover; server_no_context_takeover": None,
+    "permessage-deflate; client_max_window_bits; client_max_window_bits=12": None,
+    "permessage-deflate; server_max_window_bits=12; server_max_window_bits=12": None,
+    "permessage-deflate; unknown": None,
+    "permessage-deflate; unknown=1": None,
+    "permessage-deflate;": None,
+    "x-webkit-deflate-frame": None,
+    "PERMESSAGE-DEFLATE": None,
+    "": None,
+}
+
+
+@pytest.mark.parametrize("offer", OFFERS)
+def test_an_offer_and_its_answer(sockets, offer):
+    """Cases 13, and what RFC 7692 7.1 says of parameters that are not as they should be."""
+    with sockets("D", extensions=offer) as raw:
+        answer = raw.head.one("Sec-WebSocket-Extensions")
+        if OFFERS[offer] is None:
+            assert answer is None
+            lives(raw, "D")
+            raw.send(text(deflated(echo("x")), rsv=RSV1))
+            assert raw.closed() == 1002
+            return
+        name, *parameters = (part.strip() for part in answer.split(";"))
+        assert name == "permessage-deflate"
+        assert sorted(parameters) == sorted(TERMS + OFFERS[offer])
+        lives(raw, "D")  # what is not compressed is welcome, too
+        raw.send(text(deflated(echo("y" * 1000)), rsv=RSV1))
+        assert raw.next_json()["timestamp"] == "y" * 1000
+
+
+def test_offers_may_come_in_several_fields(sockets):
+    with sockets("D", extensions=["permessage-foo", "permessage-deflate; server_max_window_bits=13"]) as raw:
+        assert "server_max_window_bits=12" in raw.head.one("Sec-WebSocket-Extensions")
+        lives(raw, "D")
+
+
+DATA = "".join(json.dumps({"n": i, "latitude": -6.2 + i * 0.0013, "mode": "AUTO" if i % 3 else "HOLD"}).replace('"', "'")
+               for i in range(2000))
+
+
+@pytest.mark.parametrize("size, cut", [
+    (0, 0), (16, 0), (64, 0), (256, 0), (1024, 0), (4096, 0), (8192, 0), (16384, 0), (32768, 0), (60000, 0),
+    (8192, 256), (16384, 256), (32768, 256), (60000, 256), (60000, 1024), (60000, 4096), (60000, 32768)])
+def test_compressed_there_and_back(sockets, size, cut):
+    """Cases 12 and 13 with the sizes that ws.max_message_bytes allows, some times each."""
+    wanted = DATA[:size]
+    with sockets("D", extensions="permessage-deflate; client_max_window_bits") as raw:
+        packed = deflated(echo(wanted))
+        for _ in range(4):
+            raw.send(b"".join(fragments(TEXT, packed, cut, rsv=RSV1)) if cut else text(packed, rsv=RSV1))
+            assert raw.next_json() == {"type": "pong", "timestamp": wanted}
+
+
+def test_what_comes_back_is_compressed_and_needs_nothing_of_before(sockets):
+    with sockets("D", extensions="permessage-deflate; server_max_window_bits=12") as raw:
+        for _ in range(3):
+            raw.send(text(deflated(echo(DATA[:5000])), rsv=RSV1))
+            first, payload = raw.frame()
+            while first & 15 == PING:
+                first, payload = raw.frame()
+            assert first == 0xc1 and len(payload) < 2500
+            assert json.loads(inflated(payload))["timestamp"] == DATA[:5000]
+
+
+def final(payload):
+    """RFC 7692 7.2.3.4."""
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(payload) + packer.flush()
+
+
+PACKED = {
+    "not DEFLATE": ([text(b"\xff\xff\xff\xff", rsv=RSV1)], [1007]),
+    "cut short": ([text(deflated(echo(DATA[:500]))[:-20], rsv=RSV1)], [1007]),
+    "not UTF-8": ([text(deflated(BAD), rsv=RSV1)], [1007]),
+    "a bomb": ([text(deflated(b"x" * 20_000_000), rsv=RSV1)], [1009]),
+    "a continuation that says so": ([text(deflated(echo("x"))[:3], rsv=RSV1, fin=False),
+                                     frame(CONTINUATION, deflated(echo("x"))[3:], rsv=RSV1)], [1002]),
+    "an empty one": ([text(b"\0", rsv=RSV1)], [(TEXT, b'{"type":"error","message":"Invalid JSON format"}')]),
+    "a ping that says so": ([frame(PING, "x", rsv=RSV1)], [1002]),
+    "a close that says so": ([frame(CLOSE, b"\x03\xe8", rsv=RSV1)], [1002]),
+    "stored blocks": ([text(b"\x00" + struct.pack("<HH", len(echo("x")), 0xffff ^ len(echo("x"))) + echo("x") + b"\0",
+                            rsv=RSV1)], [(TEXT, b'{"type":"pong","timestamp":"x"}')]),
+    "a block that says it is the last": ([text(final(echo("x")) + b"\0", rsv=RSV1)], [(TEXT, b'{"type":"pong","timestamp":"x"}')]),
+}
+
+
+@pytest.mark.parametrize("case", PACKED)
+def test_compressed_messages_that_are_odd(sockets, case):
+    frames, expected = PACKED[case]
+    for cut in ("in one packet", "frame by frame"):
+        with sockets("D", extensions="permessage-deflate") as raw:
+            raw.send(*(frames if cut == "frame by frame" else [b"".join(frames)]))
+            for one in expected:
+                assert (raw.closed() if isinstance(one, int) else raw.message()) == one
