@@ -70,9 +70,10 @@ static int courier_template(TopicTemplate **ret_template, char *text) {
 
 static int courier_read_topics(Courier *courier, const char *topics) {
         const char *at = topics ? topics : "";
+        char *text;
         int r = 0;
 
-        for (char *text = courier_next(&at); text && r == 0; text = courier_next(&at)) {
+        while (r == 0 && (text = courier_next(&at))) {
                 r = courier->n_topics < COURIER_TOPICS
                             ? courier_template(&courier->topics[courier->n_topics], text)
                             : COMMANDER_E_TOPIC;
