@@ -237,6 +237,8 @@ static bool mqtt_filters_load_line(MqttFilters *filters, char *text) {
 
         if (is_join)
                 text[n - n_mark] = '\0';
+        if (!topic_filter_is_valid(text_of(text))) /* damage: the broker would hang up on us */
+                return true;
         if (mqtt_filters_find(filters, text))
                 return true;
         return mqtt_filters_add(filters, text, MQTT_FILTER_STALE, is_join) == 0;

@@ -1,6 +1,7 @@
 #include "gateway/base/topic.h"
 
 #include "gateway/base/err.h"
+#include "gateway/base/name.h"
 
 #define TOPIC_MAX 65535 /* bytes, MQTT 5 section 1.5.4 */
 
@@ -76,6 +77,20 @@ static int topic_level_parse(TopicTemplate *template, Text text) {
         return 0;
 }
 
+/* Of a length and of characters that brokers take: UTF-8 without control characters. */
+static bool topic_is_plain(Text text) {
+        if (text.n == 0 || text.n > TOPIC_MAX || !name_is_utf8(text))
+                return false;
+        for (size_t i = 0; i < text.n; ++i) {
+                unsigned char c = (unsigned char)text.data[i];
+
+                if (c < ' ' || c == 0x7f ||
+                    (c == 0xc2 && (unsigned char)text.data[i + 1] < 0xa0)) /* U+0080 and on */
+                        return false;
+        }
+        return true;
+}
+
 static int topic_template_parse(TopicTemplate *template) {
         Text rest = text_of(template->text);
         char *filter = template->filter;
@@ -104,7 +119,7 @@ int topic_template_new(TopicTemplate **ret_template, const char *text) {
         size_t n_levels = 1, n_fixed;
         int r;
 
-        if (n == 0 || n > TOPIC_MAX)
+        if (!topic_is_plain((Text){ text, n }))
                 return TOPIC_E_INVALID;
         for (size_t i = 0; i < n; ++i)
                 n_levels += text[i] == '/';
@@ -242,6 +257,24 @@ static Text topic_filter_level(const char **at) {
 
 static bool topic_filter_is(Text level, const char *text) {
         return text_equal(level, text_of(text));
+}
+
+bool topic_filter_is_valid(Text filter) {
+        size_t at = 0;
+
+        if (!topic_is_plain(filter))
+                return false;
+        while (at <= filter.n) {
+                const char *end = memchr(filter.data + at, '/', filter.n - at);
+                size_t n = end ? (size_t)(end - filter.data) - at : filter.n - at;
+
+                if (n > 1 && (memchr(filter.data + at, '+', n) || memchr(filter.data + at, '#', n)))
+                        return false;
+                if (n == 1 && filter.data[at] == '#' && end)
+                        return false;
+                at += n + 1;
+        }
+        return true;
 }
 
 /* True: they agree in one level more; *ret_is_rest: and in all that follow. */

@@ -20,8 +20,8 @@ struct TopicMatch {
 };
 
 enum {
-        TOPIC_E_INVALID =
-                1, /* not a template: empty, wildcard, unknown or repeated name, > 65535 bytes */
+        TOPIC_E_INVALID = 1, /* not a template: empty, wildcard, unknown or repeated name, > 65535
+                                bytes, not UTF-8, or with control characters */
 };
 
 MUST_CHECK int topic_template_new(TopicTemplate **ret_template, const char *text);
@@ -42,6 +42,8 @@ MUST_CHECK int topic_template_expand(const TopicTemplate *template,
                                      const TopicMatch *values,
                                      char **ret_topic);
 
+/* Is it one, as MQTT has them? A broker ends the connection of who names another. */
+bool topic_filter_is_valid(Text filter);
 /* Of two MQTT filters: is every topic of @narrow one of @wide; is there a topic of both? Shared
  * subscriptions ($share/…) are apart from all others. */
 bool topic_filter_covers(const char *wide, const char *narrow);

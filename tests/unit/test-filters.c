@@ -171,6 +171,23 @@ static void test_file_tells_the_next_process_what_the_session_has(void **state) 
         assert_false(mqtt_filters_load(other, path, "gateway"));
 }
 
+/* Each of them in an UNSUBSCRIBE would end the connection, again and again. */
+static void test_damage_in_the_file_is_not_said_to_the_broker(void **state) {
+        static const char text[] = "gateway\n\tjoined\na/#/b\n+x\nb\xc3(\ny\x01\nold/#\n";
+        CLEANUP(mqtt_filters_free) MqttFilters *filters = make("a/#", NULL);
+        char path[] = "/tmp/tidegate-filters-XXXXXX";
+        int fd = mkstemp(path);
+
+        (void)state;
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+        close(fd);
+        assert_true(mqtt_filters_load(filters, path, "gateway"));
+        assert_int_equal(count(filters, MQTT_FILTER_STALE), 1);
+        assert_string_equal(filters->items[1].text, "old/#");
+        unlink(path);
+}
+
 static void test_urls_become_addresses(void **state) {
         static const char *const good[][2] = {
                 { "mqtt://broker", "tcp://broker:1883" },  { "mqtt://broker:1", "tcp://broker:1" },
@@ -255,6 +272,7 @@ int main(void) {
                 cmocka_unit_test(test_filters_that_meet_are_joined),
                 cmocka_unit_test(test_new_session_has_nothing_to_lose),
                 cmocka_unit_test(test_file_tells_the_next_process_what_the_session_has),
+                cmocka_unit_test(test_damage_in_the_file_is_not_said_to_the_broker),
                 cmocka_unit_test(test_urls_become_addresses),
                 cmocka_unit_test(test_brokers_come_in_turn_and_then_there_is_a_pause),
                 cmocka_unit_test(test_who_does_not_speak_5_is_spoken_to_in_3),

@@ -88,6 +88,9 @@ static void test_what_is_no_template_is_refused(void **state) {
                 "a/{user",
                 "a/user}",
                 "a/{ user }",
+                "a\xff/{user}",
+                "a\t/{user}",
+                "a\xc2\x80/{user}",
         };
         TopicTemplate *template = NULL;
 
@@ -136,6 +139,19 @@ static void test_expand_refuses_what_is_not_one_level(void **state) {
                 assert_int_equal(topic_template_expand(template, &values, &topic), TOPIC_E_INVALID);
                 assert_null(topic);
         }
+}
+
+static void test_what_is_a_filter(void **state) {
+        static const char *const good[] = { "a", "/", "+", "#", "a/+/b/#", "+/+", "$share/g/a" };
+        static const char *const bad[] = { "",   "a#",    "a/#/b", "+a",   "a/b+",
+                                           "##", "a\xff", "a/#/",  "a\x7f" };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(good); ++i)
+                assert_true(topic_filter_is_valid(text_of(good[i])));
+        for (size_t i = 0; i < N_ELEMENTS(bad); ++i)
+                assert_false(topic_filter_is_valid(text_of(bad[i])));
+        assert_false(topic_filter_is_valid((Text){ "a\0b", 3 }));
 }
 
 static void test_filters_cover_and_meet(void **state) {
@@ -204,6 +220,7 @@ static void test_a_filter_takes_topics(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_what_is_a_filter),
                 cmocka_unit_test(test_filters_cover_and_meet),
                 cmocka_unit_test(test_filters_are_joined_to_the_narrowest_that_takes_both),
                 cmocka_unit_test(test_a_filter_takes_topics),
