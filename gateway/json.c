@@ -65,7 +65,7 @@ static bool is_plain_word(const char *at) {
 
 Reason json_check_text(Text text) {
         const char *at = text.data;
-        const char *end = text.data + text.n;
+        const char *end = text.n > 0 ? text.data + text.n : at; /* absent: nothing to count from */
         bool has_nul = false;
 
         while (at < end) {
@@ -343,12 +343,13 @@ static Reason scan_step(Scan *scan) {
 }
 
 Reason json_check(Text text) {
-        Scan scan = { .at = text.data, .end = text.data + text.n };
-        Reason reason = json_check_text(text);
+        Reason reason = text.n > 0 ? json_check_text(text) : REASON_BAD_JSON;
+        Scan scan = { .at = text.data };
 
         if (reason != REASON_NONE)
                 return reason;
 
+        scan.end = text.data + text.n;
         reason = scan_value(&scan);
         while (reason == REASON_NONE && scan.depth > 0)
                 reason = scan_step(&scan);

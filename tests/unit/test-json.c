@@ -99,6 +99,13 @@ static void test_what_lenient_parsers_take_is_refused(void **state) {
         check_cases(cases, N_ELEMENTS(cases));
 }
 
+static void test_what_is_absent_is_no_json_and_good_text(void **state) {
+        (void)state;
+        assert_int_equal(json_check((Text){ 0 }), REASON_BAD_JSON);
+        assert_int_equal(json_check(TEXT("")), REASON_BAD_JSON);
+        assert_int_equal(json_check_text((Text){ 0 }), REASON_NONE);
+}
+
 static void test_text_that_is_not_utf8_is_refused(void **state) {
         static const Case cases[] = {
                 { "\"\xff\"", REASON_BAD_UTF8 },
@@ -200,6 +207,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_every_json_value_is_accepted),
                 cmocka_unit_test(test_what_lenient_parsers_take_is_refused),
+                cmocka_unit_test(test_what_is_absent_is_no_json_and_good_text),
                 cmocka_unit_test(test_text_that_is_not_utf8_is_refused),
                 cmocka_unit_test(test_nul_characters_are_refused_in_any_form),
                 cmocka_unit_test(test_numbers_that_would_saturate_are_out_of_range),
