@@ -88,7 +88,10 @@ static void good_init(void) {
         Journal *journal = NULL;
 
         log_set_level((LogLevel)-1);
-        snprintf(good.dir, sizeof(good.dir), "/tmp/tidegate-fuzz-journal-XXXXXX");
+        snprintf(good.dir,
+                 sizeof(good.dir),
+                 "%s/tidegate-fuzz-journal-XXXXXX",
+                 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
         FUZZ_CHECK(mkdtemp(good.dir));
         atexit(remove_dir);
         o = options();
