@@ -73,7 +73,6 @@ static uint64_t fair_queue_turn(const FairQueue *queue, uint64_t party, size_t *
 }
 
 int fair_queue_push(FairQueue *queue, const FairItem *item) {
-        size_t n_reserved = item->is_first ? 0 : queue->options.n_reserved;
         uint64_t turn;
         size_t n_own;
         int r = 0;
@@ -84,7 +83,7 @@ int fair_queue_push(FairQueue *queue, const FairItem *item) {
                 r = FAIR_QUEUE_E_CLOSED;
         else if (n_own >= queue->options.n_share)
                 r = FAIR_QUEUE_E_SHARE;
-        else if (queue->n_entries + n_reserved >= queue->options.capacity)
+        else if (queue->n_entries >= queue->options.capacity)
                 r = FAIR_QUEUE_E_FULL;
         if (r == 0) {
                 queue->entries[queue->n_entries++] = (FairEntry){ .item = *item, .turn = turn };
@@ -103,14 +102,6 @@ static bool fair_queue_may_take(const FairQueue *queue, uint64_t party) {
         return n < queue->options.n_busy;
 }
 
-static bool fair_entry_is_before(const FairEntry *a, const FairEntry *b) {
-        if (a->item.is_first != b->item.is_first)
-                return a->item.is_first;
-        if (a->item.is_last != b->item.is_last)
-                return b->item.is_last;
-        return a->turn < b->turn;
-}
-
 /* {lock} The one whose turn it is, the oldest of several; n_entries: none may be taken now. */
 static size_t fair_queue_find(const FairQueue *queue) {
         size_t best = queue->n_entries;
@@ -119,7 +110,7 @@ static size_t fair_queue_find(const FairQueue *queue) {
                 return best;
         for (size_t i = 0; i < queue->n_entries; ++i)
                 if ((best == queue->n_entries ||
-                     fair_entry_is_before(&queue->entries[i], &queue->entries[best])) &&
+                     queue->entries[i].turn < queue->entries[best].turn) &&
                     fair_queue_may_take(queue, queue->entries[i].item.party))
                         best = i;
         return best;

@@ -34,6 +34,7 @@ struct QueryReader {
 
 struct QueryLane {
         const char *name; /* static */
+        int nice;
         FairQueue *queue;
         Queue *outbox; /* borrowed */
         int stop_fd;
@@ -130,6 +131,7 @@ static void *query_reader_run(void *arg) {
         FairQueue *queue = reader->lane->queue;
 
         watch_enter(reader->lane->name);
+        (void)!nice(reader->lane->nice); /* on Linux it is that of the thread */
         while (!fair_queue_is_drained(queue)) {
                 CLEANUP(query_free) Query *query = NULL;
                 FairItem item;
@@ -174,6 +176,7 @@ int query_lane_new(QueryLane **ret_lane, const QueryLaneOptions *options, Queue 
         if (!lane)
                 return err_new(-ENOMEM);
         lane->name = options->name;
+        lane->nice = options->nice;
         lane->outbox = outbox;
         lane->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (lane->stop_fd < 0)
@@ -181,7 +184,6 @@ int query_lane_new(QueryLane **ret_lane, const QueryLaneOptions *options, Queue 
         r = fair_queue_new(&lane->queue,
                            &(FairQueueOptions){
                                    .capacity = options->capacity,
-                                   .n_reserved = options->n_reserved,
                                    .n_share = options->n_share,
                                    .n_workers = options->n_threads,
                                    .n_busy = options->n_threads > 1 ? options->n_threads - 1 : 1,
@@ -221,8 +223,6 @@ int query_lane_push(QueryLane *lane, Query **queryp) {
         const FairItem item = {
                 .item = *queryp,
                 .party = (*queryp)->party,
-                .is_first = (*queryp)->is_proven,
-                .is_last = (*queryp)->is_suspect,
         };
 
         metric_add(METRIC_QUERY_WAITING, 1);

@@ -21,9 +21,9 @@ struct QueryLaneOptions {
         const char *database_url;
         int statement_timeout_ms;
         size_t n_threads;
-        size_t capacity;   /* questions that wait, of all parties */
-        size_t n_reserved; /* for those who are proven */
-        size_t n_share;    /* of one party */
+        size_t capacity; /* questions that wait, of all parties */
+        size_t n_share;  /* of one party */
+        int nice;        /* how far its threads stand back for the others */
 };
 
 enum {

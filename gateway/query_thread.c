@@ -11,10 +11,13 @@
 #include "gateway/query_lane.h"
 
 #define QUERY_THREAD_WAIT_MS 1000 /* between looks at a silent queue */
+#define QUERY_THREAD_NICE    10   /* of the thread that hashes for those who guess */
 
 /* Their names are those of the connections, in pg_stat_activity. */
 typedef enum QuerySort {
-        QUERY_SORT_SIGN_IN, /* scrypt: a core for 60 ms */
+        QUERY_SORT_SIGN_IN,   /* scrypt: a core for 50 ms */
+        QUERY_SORT_RETURNING, /* the same, from where it was good before */
+        QUERY_SORT_SUSPECT,   /* or from where it has just failed */
         QUERY_SORT_COMMANDS,
         QUERY_SORT_RESUME,
         QUERY_SORT_STATISTICS,
@@ -29,10 +32,12 @@ struct QueryThread {
         QueryLane *lanes[QUERY_SORT_COUNT];
 };
 
-static QuerySort query_thread_sort(QueryKind kind) {
-        switch (kind) {
+static QuerySort query_thread_sort(const Query *query) {
+        switch (query->kind) {
         case QUERY_LOGIN:
-                return QUERY_SORT_SIGN_IN;
+                if (query->is_proven)
+                        return QUERY_SORT_RETURNING;
+                return query->is_suspect ? QUERY_SORT_SUSPECT : QUERY_SORT_SIGN_IN;
         case QUERY_DETECTION_STATS:
         case QUERY_CAMERA_STATS:
                 return QUERY_SORT_STATISTICS;
@@ -48,7 +53,7 @@ static int query_thread_hand_on(QueryThread *thread, Query **queryp) {
         int r = 0;
 
         if ((*queryp)->kind != QUERY_HISTORY)
-                r = query_lane_push(thread->lanes[query_thread_sort((*queryp)->kind)], queryp);
+                r = query_lane_push(thread->lanes[query_thread_sort(*queryp)], queryp);
         else if (thread->pool)
                 r = history_pool_push(thread->pool, queryp);
         return r < 0 ? err_up(r) : 0;
@@ -77,31 +82,41 @@ static void *query_thread_run(void *arg) {
         return NULL;
 }
 
-static int query_thread_start(QueryThread *thread, const QueryThreadOptions *options) {
+/* Whoever has never been here uses one core at most, and guesses what the others leave of one. Of
+ * those who come back none has both readers, so that there is always one for the next. */
+static int query_thread_open(QueryThread *thread,
+                             QuerySort sort,
+                             const QueryThreadOptions *options) {
         static const char *const names[QUERY_SORT_COUNT] = {
-                [QUERY_SORT_SIGN_IN] = "sign-in",
-                [QUERY_SORT_COMMANDS] = "query",
-                [QUERY_SORT_RESUME] = "replay",
-                [QUERY_SORT_STATISTICS] = "statistics",
+                [QUERY_SORT_SIGN_IN] = "sign-in", [QUERY_SORT_RETURNING] = "returning",
+                [QUERY_SORT_SUSPECT] = "suspect", [QUERY_SORT_COMMANDS] = "query",
+                [QUERY_SORT_RESUME] = "replay",   [QUERY_SORT_STATISTICS] = "statistics",
         };
+        QueryLaneOptions lane = {
+                .name = names[sort],
+                .database_url = options->database_url,
+                .statement_timeout_ms = options->statement_timeout_ms,
+                .n_threads = options->n_connections,
+                .capacity = options->capacity,
+                .n_share = options->n_share,
+        };
+        int r;
+
+        if (sort == QUERY_SORT_RETURNING)
+                lane.n_threads = 2;
+        else if (sort == QUERY_SORT_SIGN_IN || sort == QUERY_SORT_SUSPECT)
+                lane.n_threads = 1;
+        if (sort == QUERY_SORT_SUSPECT)
+                lane.nice = QUERY_THREAD_NICE;
+        r = query_lane_new(&thread->lanes[sort], &lane, thread->outbox);
+        return r < 0 ? err_up(r) : 0;
+}
+
+static int query_thread_start(QueryThread *thread, const QueryThreadOptions *options) {
         int r = 0;
 
         for (int sort = 0; r == 0 && sort < QUERY_SORT_COUNT; ++sort)
-                r = query_lane_new(&thread->lanes[sort],
-                                   &(QueryLaneOptions){
-                                           .name = names[sort],
-                                           .database_url = options->database_url,
-                                           .statement_timeout_ms = options->statement_timeout_ms,
-                                           .n_threads = sort == QUERY_SORT_SIGN_IN
-                                                                ? 1
-                                                                : options->n_connections,
-                                           .capacity = options->capacity,
-                                           .n_reserved = sort == QUERY_SORT_SIGN_IN
-                                                                 ? options->capacity / 4
-                                                                 : 0,
-                                           .n_share = options->n_share,
-                                   },
-                                   thread->outbox);
+                r = query_thread_open(thread, (QuerySort)sort, options);
         if (r < 0)
                 return err_up(r);
         r = pthread_create(&thread->thread, NULL, query_thread_run, thread);

@@ -58,8 +58,8 @@ struct Query {
         QueryKind kind;
         uint64_t ticket;
         uint64_t party;  /* who asks, for fair turns; 0: the gateway itself */
-        bool is_proven;  /* a log-in, from where this one was good before: before those of others */
-        bool is_suspect; /* or from where one has just failed: after them */
+        bool is_proven;  /* a log-in, from where this one was good before: has a lane of its own */
+        bool is_suspect; /* or from where one has just failed: so has this */
         int64_t deadline_us;       /* monotonic: nobody waits for the answer any more; 0 = none */
         char *username, *password; /* owned; the password is wiped on free */
         int64_t *user_ids;         /* owned; 0 = everything (admins, anonymous paths) */

@@ -6,6 +6,7 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,16 +22,70 @@
 #define SECRET_MEMORY_MAX (UINT64_C(1) << 31)
 #define SECRET_SALT_SIZE  16
 #define SECRET_KEY_SIZE   32
+#define SECRET_LARGE      (UINT64_C(8) << 20) /* what OpenSSL asks for at once */
+#define SECRET_HUGE_PAGE  (UINT64_C(2) << 20)
 
 #define SECRET_TOKEN_PREFIX "tgd_"
 
+typedef struct SecretLarge SecretLarge;
 typedef struct SecretPassword SecretPassword;
+
+/* What one thread hashes in. */
+struct SecretLarge {
+        void *map, *data; /* @data begins with a huge page */
+        size_t n;
+};
 
 struct SecretPassword {
         unsigned log2_n, r, p;
         uint8_t salt[SECRET_SALT_SIZE];
         uint8_t key[SECRET_KEY_SIZE];
 };
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+static _Thread_local SecretLarge secret_large;
+
+static void *secret_map(size_t n) {
+        SecretLarge large = { .n = n + 2 * SECRET_HUGE_PAGE };
+        uintptr_t past;
+
+        large.map = mmap(NULL, large.n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (large.map == MAP_FAILED)
+                return NULL;
+        past = (uintptr_t)large.map % SECRET_HUGE_PAGE;
+        large.data = (char *)large.map + (past > 0 ? SECRET_HUGE_PAGE - past : 0);
+        (void)madvise(large.data, n + SECRET_HUGE_PAGE, MADV_HUGEPAGE); /* or it is slower */
+        secret_large = large;
+        return large.data;
+}
+
+static void *secret_malloc(size_t n, const char *file, int line) {
+        (void)file, (void)line;
+        return n >= SECRET_LARGE && !secret_large.data ? secret_map(n) : malloc(n);
+}
+
+static void secret_release(void *data, const char *file, int line) {
+        (void)file, (void)line;
+        if (data && data == secret_large.data) {
+                MUST(munmap(secret_large.map, secret_large.n));
+                secret_large = (SecretLarge){ 0 };
+        } else {
+                free(data);
+        }
+}
+
+static void *secret_realloc(void *data, size_t n, const char *file, int line) {
+        (void)file, (void)line;
+        assert(!data || data != secret_large.data); /* nothing so large ever grows */
+        return realloc(data, n);
+}
+
+bool secret_use_huge_pages(void) {
+        return CRYPTO_set_mem_functions(secret_malloc, secret_realloc, secret_release) == 1;
+}
+
+/* ---- numbers and texts --------------------------------------------------------------------- */
 
 int secret_random(void *ret_bytes, size_t n) {
         if (n > INT32_MAX)

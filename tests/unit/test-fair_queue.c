@@ -34,20 +34,18 @@ static FairQueue *new_queue(size_t n_workers, size_t n_busy) {
 }
 
 /* Items are letters; the party is the letter in upper case. */
-static int push(FairQueue *queue, const char *name, bool is_last) {
+static int push(FairQueue *queue, const char *name) {
         static char letters[128][2];
         char *item = letters[(unsigned char)*name];
 
         item[0] = *name;
         return fair_queue_push(queue,
-                               &(FairItem){ .item = item,
-                                            .party = (uint64_t)(*name & 0x5f),
-                                            .is_last = is_last });
+                               &(FairItem){ .item = item, .party = (uint64_t)(*name & 0x5f) });
 }
 
 static void push_all(FairQueue *queue, const char *names) {
         for (; *names; ++names)
-                assert_int_equal(push(queue, names, false), 0);
+                assert_int_equal(push(queue, names), 0);
 }
 
 static char pop(FairQueue *queue) {
@@ -87,49 +85,18 @@ static void test_who_brings_one_at_a_time_starves_nobody(void **state) {
         assert_string_equal(seen, "abbaa");
 }
 
-static void test_the_suspect_wait_until_nobody_else_does(void **state) {
-        CLEANUP(fair_queue_free) FairQueue *queue = new_queue(1, 1);
-
-        (void)state;
-        assert_int_equal(push(queue, "x", true), 0);
-        assert_int_equal(push(queue, "x", true), 0);
-        assert_int_equal(push(queue, "y", true), 0);
-        push_all(queue, "aab");
-        assert_order(queue, "abaxyx");
-}
-
-static void test_who_is_proven_goes_first_and_always_has_a_place(void **state) {
-        CLEANUP(fair_queue_free) FairQueue *queue = NULL;
-        FairItem proven = { .item = (char[]){ "p" }, .party = 'P', .is_first = true };
-
-        (void)state;
-        assert_int_equal(fair_queue_new(&queue,
-                                        &(FairQueueOptions){ .capacity = 4,
-                                                             .n_reserved = 1,
-                                                             .n_share = 4,
-                                                             .n_workers = 1,
-                                                             .n_busy = 1,
-                                                             .free_item = free_item }),
-                         0);
-        push_all(queue, "abc");
-        assert_int_equal(push(queue, "d", false), FAIR_QUEUE_E_FULL);
-        assert_int_equal(push(queue, "d", true), FAIR_QUEUE_E_FULL);
-        assert_int_equal(fair_queue_push(queue, &proven), 0);
-        assert_order(queue, "pabc");
-}
-
 static void test_one_party_has_its_share_of_the_places_and_no_more(void **state) {
         CLEANUP(fair_queue_free) FairQueue *queue = new_queue(1, 1);
 
         (void)state;
         push_all(queue, "aaaaaaaa");
-        assert_int_equal(push(queue, "a", false), FAIR_QUEUE_E_SHARE);
+        assert_int_equal(push(queue, "a"), FAIR_QUEUE_E_SHARE);
         push_all(queue, "bbbbbbbb");
-        assert_int_equal(push(queue, "c", false), FAIR_QUEUE_E_FULL);
+        assert_int_equal(push(queue, "c"), FAIR_QUEUE_E_FULL);
         assert_int_equal(pop(queue), 'a');
         push_all(queue, "c");
         fair_queue_close(queue);
-        assert_int_equal(push(queue, "d", false), FAIR_QUEUE_E_CLOSED);
+        assert_int_equal(push(queue, "d"), FAIR_QUEUE_E_CLOSED);
         assert_int_equal(fair_queue_length(queue), 16);
 }
 
@@ -188,8 +155,6 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_each_party_gets_its_turn_whoever_came_first),
                 cmocka_unit_test(test_who_brings_one_at_a_time_starves_nobody),
-                cmocka_unit_test(test_the_suspect_wait_until_nobody_else_does),
-                cmocka_unit_test(test_who_is_proven_goes_first_and_always_has_a_place),
                 cmocka_unit_test(test_one_party_has_its_share_of_the_places_and_no_more),
                 cmocka_unit_test(test_one_party_never_has_all_workers),
                 cmocka_unit_test(test_a_worker_that_waits_for_a_party_hears_when_it_is_free),

@@ -6,11 +6,16 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "gateway/base/secret.h"
+
+/* hashlib.scrypt(b"pleaseletmein", salt=b"SodiumChloride!!", n=16384, r=8, p=1, dklen=32) */
+static const char known_hash[] = "$scrypt$ln=14,r=8,p=1$U29kaXVtQ2hsb3JpZGUhIQ$UmYyNDO/"
+                                 "YRuFmsgA6JK5baM1qTJw1bFvX2are1D2OBc";
 
 /* A file of this content and mode; the test removes it. */
 static void write_file(char path[64], const char *content, size_t n, mode_t mode) {
@@ -51,15 +56,44 @@ static void test_password_verifies_and_another_does_not(void **state) {
         assert_false(secret_password_verify("", hash));
 }
 
-static void test_known_scrypt_vector_verifies(void **state) {
-        /* hashlib.scrypt(b"pleaseletmein", salt=b"SodiumChloride!!", n=16384, r=8, p=1, dklen=32)
-         */
-        static const char hash[] = "$scrypt$ln=14,r=8,p=1$U29kaXVtQ2hsb3JpZGUhIQ$UmYyNDO/"
-                                   "YRuFmsgA6JK5baM1qTJw1bFvX2are1D2OBc";
+static size_t n_pages_held(void) {
+        FILE *file = fopen("/proc/self/statm", "r");
+        size_t n_mapped = 0;
+
+        assert_non_null(file);
+        assert_int_equal(fscanf(file, "%zu", &n_mapped), 1);
+        assert_int_equal(fclose(file), 0);
+        return n_mapped;
+}
+
+static void *verify(void *hash) {
+        return secret_password_verify("pleaseletmein", hash) ? hash : NULL;
+}
+
+static void test_threads_hash_at_once_and_give_the_memory_back(void **state) {
+        char hash[SECRET_PASSWORD_SIZE];
+        pthread_t threads[2];
+        size_t n_before;
+        void *same;
 
         (void)state;
-        assert_true(secret_password_verify("pleaseletmein", hash));
-        assert_false(secret_password_verify("pleaseletmeout", hash));
+        memcpy(hash, known_hash, sizeof(known_hash));
+        for (size_t i = 0; i < N_ELEMENTS(threads); ++i)
+                assert_int_equal(pthread_create(&threads[i], NULL, verify, hash), 0);
+        for (size_t i = 0; i < N_ELEMENTS(threads); ++i) {
+                assert_int_equal(pthread_join(threads[i], &same), 0);
+                assert_ptr_equal(same, hash);
+        }
+        n_before = n_pages_held();
+        for (int i = 0; i < 2; ++i)
+                assert_true(secret_password_verify("pleaseletmein", hash));
+        assert_true(n_pages_held() < n_before + (16U << 20 >> 12)); /* less than one of them */
+}
+
+static void test_known_scrypt_vector_verifies(void **state) {
+        (void)state;
+        assert_true(secret_password_verify("pleaseletmein", known_hash));
+        assert_false(secret_password_verify("pleaseletmeout", known_hash));
 }
 
 static void test_hash_that_is_none_verifies_nothing(void **state) {
@@ -170,6 +204,7 @@ static void test_unusable_files_are_refused(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_password_verifies_and_another_does_not),
+                cmocka_unit_test(test_threads_hash_at_once_and_give_the_memory_back),
                 cmocka_unit_test(test_known_scrypt_vector_verifies),
                 cmocka_unit_test(test_hash_that_is_none_verifies_nothing),
                 cmocka_unit_test(test_tokens_are_of_full_length_and_unlike),
@@ -179,5 +214,7 @@ int main(void) {
                 cmocka_unit_test(test_unusable_files_are_refused),
         };
 
+        if (!secret_use_huge_pages())
+                return 1;
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
