@@ -28,6 +28,7 @@
 
 #define PROCESSOR_IDLE_MS    1000              /* the longest sleep */
 #define PROCESSOR_STANDBY_MS 100               /* until it is clear whose the slot is */
+#define PROCESSOR_SAY_US     INT64_C(10000000) /* between two stalls in the log */
 #define PROCESSOR_LIVE_BATCH 256               /* shown in one turn while the database lags */
 #define PROCESSOR_FORMER_US  INT64_C(60000000) /* until a filter is taken back, generously */
 
@@ -70,7 +71,9 @@ struct Processor {
         bool is_to_restore; /* what was last known is still to be read */
         bool was_ready;     /* the position is known and the registry is loaded */
         bool is_stalled;    /* what the store waits for takes too long: live goes ahead */
+        bool is_stall_said; /* in the log */
 
+        int64_t said_us; /* monotonic: when a stall was said last */
         int64_t lent_us; /* monotonic: when the clerk went off with the connection */
 
         uint64_t shown_seq; /* handed to the viewers */
@@ -170,11 +173,23 @@ static int processor_show_ahead(Processor *processor) {
 
 /* ---- the database: connection ------------------------------------------------------------- */
 
+/* What the store waited for does not come: there will be a word about that. */
+static void processor_gives_up(Processor *processor) {
+        processor->is_stalled = processor->is_stall_said = false;
+}
+
+/* What the store waited for has come. */
+static void processor_goes_on(Processor *processor) {
+        if (processor->is_stall_said)
+                log_info("database_goes_on");
+        processor_gives_up(processor);
+}
+
 static void processor_rest(Processor *processor, int pause_ms) {
         database_rest(processor->database, pause_ms);
         if (!database_is_lent(processor->database))
                 processor->opening = OPENING_NOT;
-        processor->is_stalled = false;
+        processor_gives_up(processor);
 }
 
 /* What db/ answered: 0 goes on, an outage is noted (and is 0, too), all else is a fault. */
@@ -186,11 +201,11 @@ static int processor_settle(Processor *processor, int r) {
         case DB_E_REJECTED:
                 database_lose(processor->database);
                 processor->opening = OPENING_NOT;
-                processor->is_stalled = false;
+                processor_gives_up(processor);
                 return 0;
         case DB_E_REFUSED:
                 database_refuse(processor->database);
-                processor->is_stalled = false;
+                processor_gives_up(processor);
                 return 0;
         case DB_E_STANDBY: /* the lease will know soon */
                 processor_rest(processor, PROCESSOR_STANDBY_MS);
@@ -271,7 +286,7 @@ static int processor_on_committed(Processor *processor, const CommitRange *range
         if (r != 0)
                 return err_up(r);
         if (lane_stored(processor->lane, range)) {
-                processor->is_stalled = false;
+                processor_goes_on(processor);
                 journal_note_stored(processor->journal, lane_stored_seq(processor->lane));
                 judge_forget(processor->judge, lane_stored_seq(processor->lane));
                 former_forget(processor->former, processor_gone_seq(processor), now_us);
@@ -474,7 +489,7 @@ static int processor_follow(Processor *processor) {
 
         r = known_follow(processor->known, &is_answered);
         if (is_answered)
-                processor->is_stalled = false;
+                processor_goes_on(processor);
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -520,10 +535,10 @@ static int processor_take_errand(Processor *processor) {
         case CLERK_LOOK:
                 if (r == 0)
                         clerk_mark(processor->clerk, lane_current(processor->lane));
-                processor->is_stalled = false;
+                processor_goes_on(processor);
                 break;
         case CLERK_CHECK:
-                processor->is_stalled = false;
+                processor_goes_on(processor);
                 break;
         }
         return processor_settle(processor, r);
@@ -583,12 +598,19 @@ static int64_t processor_age_us(const Processor *processor) {
         return known_age_us(processor->known);
 }
 
+/* A database that is slow stalls again and again: that is said now and then. */
 static void processor_note_stall(Processor *processor) {
         int64_t age_us = processor_age_us(processor);
+        int64_t now_us = clock_mono_us();
 
-        if (processor->is_stalled || age_us <= processor->options.stall_ms * INT64_C(1000))
+        if (age_us <= processor->options.stall_ms * INT64_C(1000))
                 return;
         processor->is_stalled = true;
+        if (processor->is_stall_said ||
+            (processor->said_us != 0 && now_us - processor->said_us < PROCESSOR_SAY_US))
+                return;
+        processor->is_stall_said = true;
+        processor->said_us = now_us;
         log_warning("database_stalled age_ms=%lld", (long long)(age_us / 1000));
 }
 

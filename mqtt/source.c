@@ -97,10 +97,12 @@ static bool mqtt_source_may_wait(MqttSource *source) {
 /* The last resort: nothing more is read from the broker as long as we are here. */
 static void mqtt_source_hand_over(MqttSource *source, const Inbound *inbound) {
         const struct timespec pause = { .tv_nsec = MQTT_SOURCE_FULL_MS * 1000000L };
+        bool is_said;
 
         if (source->sink.inbound(source->sink.arg, inbound) == 0)
                 return;
-        if (clock_mono_us() - source->waiting_us > MQTT_SOURCE_STABLE_US)
+        is_said = clock_mono_us() - source->waiting_us > MQTT_SOURCE_STABLE_US;
+        if (is_said)
                 log_warning("mqtt_waiting reason=journal_full");
         source->waiting_us = clock_mono_us();
         do {
@@ -108,6 +110,8 @@ static void mqtt_source_hand_over(MqttSource *source, const Inbound *inbound) {
                         mqtt_source_park(source);
                 (void)nanosleep(&pause, NULL);
         } while (source->sink.inbound(source->sink.arg, inbound) != 0);
+        if (is_said)
+                log_info("mqtt_goes_on");
 }
 
 static void mqtt_source_on_message(void *arg, const Inbound *inbound) {

@@ -119,3 +119,17 @@ def test_it_ends_in_time_while_the_journal_takes_nothing(frail, broker, database
     mend(gateway)
     gateway.start()
     assert_stored(database, 20)
+
+
+def test_it_says_that_it_waits_and_that_it_goes_on(frail, database):
+    gateway = frail(journal__segment_bytes="64K").start()
+    fail(gateway, "room")
+    publisher = Publisher(gateway.broker)
+    for n in range(20):
+        publisher.publish(TOPIC, f"load {n} " + "x" * 15000)
+    publisher.flush()
+    wait_until(lambda: "mqtt_waiting" in gateway.log(), "it to say that it waits")
+    mend(gateway)
+    assert_stored(database, 20)
+    publisher.close()
+    assert gateway.log().count(" mqtt_waiting ") == gateway.log().count(" mqtt_goes_on") > 0

@@ -78,3 +78,14 @@ def test_what_is_locked_delays_no_live_message(gateway, broker, database, operat
         database.wait_for("SELECT count(*) FROM ble_detections", 1)
     wait_until(gateway.is_ready, "it to be ready again")
     assert_books_are_closed(gateway)
+
+
+def test_it_says_that_the_database_stalls_and_that_it_goes_on(gateway, broker, database, operator):
+    for n in range(1, 4):
+        lock(operator, "raw_logs")
+        broker.publish("seano/USV-1/raw_log", str(n))
+        wait_until(lambda: "database_stalled" in gateway.log(), "it to say so")
+        operator.rollback()
+        database.wait_for("SELECT count(*) FROM raw_logs", n)
+    wait_until(lambda: gateway.log().count(" database_goes_on") == gateway.log().count(" database_stalled "),
+               "it to say that this is over")
