@@ -44,6 +44,14 @@ def number(topic, payload):
     return None
 
 
+def shown_number(frame):
+    """n of the message that a frame shows; -1: of a row's own."""
+    data = frame["data"]
+    if frame["type"] == "raw_log":
+        return int(data.split(" ")[0])
+    return int(data.get("speed" if frame["type"] == "vehicle_log" else "n", -1))
+
+
 STORED = """SELECT n FROM (
         SELECT seq, split_part(logs, ' ', 1)::bigint AS n FROM raw_logs
         UNION ALL SELECT seq, speed::bigint FROM vehicle_logs
@@ -147,6 +155,7 @@ class Follower:
         self.cursor = None
         self.is_stopped = False
         self._heard_s = None
+        self._socket = None
         self._task = asyncio.run_coroutine_threadsafe(self._run(), _loop)
 
     async def _run(self):
@@ -161,6 +170,7 @@ class Follower:
         async with websockets.connect(uri, extra_headers=headers, subprotocols=["tidegate.v1"],
                                       max_size=None, max_queue=None, ping_interval=2, ping_timeout=60,
                                       open_timeout=10, close_timeout=1, compression=None) as socket:
+            self._socket = socket
             since = {"since": self.cursor} if self.resumes and self.cursor else {}
             await socket.send(json.dumps({"op": "subscribe", "id": 1,
                                           "to": ["vehicle/*", "device/*"], **since}))
@@ -181,11 +191,7 @@ class Follower:
         elif frame.get("type") in KINDS:
             self._hear()
             self.cursor = frame["cursor"] or self.cursor
-            data = frame["data"]
-            if frame["type"] == "raw_log":
-                n = int(data.split(" ")[0])
-            else:
-                n = int(data.get("speed" if frame["type"] == "vehicle_log" else "n", -1))
+            n = shown_number(frame)
             if n < 0:
                 return  # a row's own message
             self.numbers.append(n)
@@ -199,6 +205,11 @@ class Follower:
 
     def is_connected(self):
         return self.n_connects > 0
+
+    def drop(self):
+        """Its connection ends without a word."""
+        if self._socket:
+            _loop.call_soon_threadsafe(self._socket.transport.abort)
 
     def stop(self):
         self.is_stopped = True

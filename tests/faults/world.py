@@ -13,9 +13,35 @@ from servers import Broker, Gateway
 from waiting import wait_until
 
 PATIENCE = 120.0  # until all is stored and shown, once the fault is over
+
+# What the log says when something is amiss, and what it says once that is over: by the first word of
+# a line. A new process begins anew.
+OVER = {
+    "database_away": "database_connected",
+    "database_refuses": "database_connected",
+    "database_stalled": "database_goes_on|database_away|database_refuses",
+    "query_database_away": "query_database_connected",
+    "commands_database_away": "commands_database_connected",
+    "commands_broker_away": "commands_broker_connected",
+    "mqtt_lost": "mqtt_connected",
+    "mqtt_not_connected": "mqtt_connected",
+    "mqtt_session_taken_over": "mqtt_connected",
+    "mqtt_connection_flapping": "mqtt_connected",
+    "mqtt_session_left": "mqtt_session_reclaimed",
+    "mqtt_subscribe_refused": "mqtt_subscribe_granted",
+    "mqtt_held": "mqtt_released",
+    "mqtt_waiting": "mqtt_goes_on",
+    "journal_high": "journal_low",
+    "lease_waiting": "lease_held",
+    "lease_doubted": "lease_held",
+    "registry_stale": "registry_heard",
+    "registry_not_followed": "registry_followed",
+    "retention_held": "retention_goes_on",
+    "accounting_drift": "accounting_settled",
+}
 Outcome = collections.namedtuple(
     "Outcome", "published acknowledged journalled stored letters shown resumed lost twice disorder "
-               "silence_s leaked_fds grown_mib n_warnings faults")
+               "silence_s leaked_fds grown_mib n_warnings events faults")
 
 
 def populate(gateway):
@@ -107,11 +133,16 @@ class World:
         """These numbers need not be stored any more: the row itself deletes them."""
         self.forgiven |= {n for n in range(self.load.published) if is_forgiven(n)}
 
+    def events(self):
+        """The first words of the log's lines since the load began, in order."""
+        return re.findall(r"^\S+ (?:error|warning|info) (\w+)", self.log(), re.M)
+
     # the end
 
     def resources(self):
+        """Descriptors, memory (without the journal's pages, which are the kernel's to keep), process."""
         pid = self.gateway.pid
-        rss = re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text("ascii"))
+        rss = re.search(r"RssAnon:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text("ascii"))
         return len(os.listdir(f"/proc/{pid}/fd")), int(rss[1]) / 1024, pid
 
     def settle(self):
@@ -153,7 +184,7 @@ class World:
             twice=len(twice(stored) - self.excused()), disorder=disorder(stored, self.order()),
             silence_s=self.live.longest_silence_s, leaked_fds=leaked, grown_mib=grown,
             n_warnings=len(re.findall(r"^\S+ (?:warning|error) ", self.log(), re.M)),
-            faults=self.faults)
+            events=collections.Counter(self.events()), faults=self.faults)
         self._judge(out, set(stored), shown, resumed)
         return out
 
@@ -186,6 +217,7 @@ class World:
             (out.grown_mib > 48, f"{out.grown_mib:.0f} MiB more than before"),
             (out.n_warnings > self.row.max_warnings, f"{out.n_warnings} warnings: a storm in the log"),
             *((not re.search(p, self.log()), f"the log does not say {p}") for p in self.row.says),
+            *((True, f"the log does not say that {one} is over") for one in still_on(self.events())),
         ]
         self.faults += [text for is_wrong, text in checks if is_wrong]
 
@@ -204,6 +236,18 @@ class World:
         self.broker.stop()
         for end in reversed(self.at_end):
             end()
+
+
+def still_on(events):
+    """What began and is not said to be over."""
+    begun = set()
+    for one in events:
+        if one == "started":
+            begun.clear()
+        elif one in OVER:
+            begun.add(one)
+        begun -= {begin for begin, end in OVER.items() if one in end.split("|")}
+    return sorted(begun)
 
 
 def some(numbers):
