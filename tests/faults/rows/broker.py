@@ -189,7 +189,8 @@ def refused(world):
     """The deliveries stop; who published goes on, and nothing that we acknowledged is missing."""
     acl = world.broker.folder / "acl"
     acl.write_text("topic write #\n", "ascii")
-    world.broker.extra += f"acl_file {acl}\n"
+    if "acl_file" not in world.broker.extra:
+        world.broker.extra += f"acl_file {acl}\n"
     world.broker.write_conf()
     world.broker.process.send_signal(signal.SIGHUP)
     world.pause(2)

@@ -301,7 +301,7 @@ def all_refused(world):
 @row("a trigger that fails for 3 s")
 def trigger_fails(world):
     world.database.rows(
-        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS"
+        "CREATE OR REPLACE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS"
         " $$BEGIN RAISE EXCEPTION 'not now'; END$$;"
         "CREATE TRIGGER no BEFORE INSERT ON telemetry FOR EACH ROW EXECUTE FUNCTION no()")
     world.pause(3)
@@ -396,7 +396,7 @@ class Bouncer:
     def __init__(self, world, mode):
         self.world = world
         self.folder = world.folder / "bouncer"
-        self.folder.mkdir(mode=0o777)
+        self.folder.mkdir(mode=0o777, exist_ok=True)
         self.folder.chmod(0o777)
         (self.folder / "users").write_text('"tidegate" ""\n', "ascii")
         (self.folder / "ini").write_text(
