@@ -3,6 +3,7 @@
 #include <MQTTAsync.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/watch.h"
 #include "mqtt/session.h"
 
 #define MQTT_SUBSCRIBING_MAX_QOS   2
@@ -133,6 +134,7 @@ static bool mqtt_subscribing_await(MqttSession *session, const MqttSubscribing i
         while ((n_pending = mqtt_subscribing_n_pending(items, n)) > 0 &&
                mqtt_session_is_connected(session) && !mqtt_session_is_interrupted(session) &&
                clock_mono_us() < until_us) {
+                watch_turn(); /* this may be longer than the watchdog has patience, but it ends */
                 mqtt_session_wait(session, MQTT_SUBSCRIBING_SLICE_MS);
                 if (mqtt_session_n_messages(session) != n_messages)
                         until_us = clock_mono_us() + timeout_us;

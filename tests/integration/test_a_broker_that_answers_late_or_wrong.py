@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from waiting import wait_until
+
 UNTRUE = ("mqtt_subscribe_refused", "mqtt_subscribe_downgraded", "mqtt_canary_off")
 
 
@@ -43,6 +45,27 @@ def test_a_suback_that_comes_too_late_is_not_taken_for_another(gateway, scripted
     scripted_broker.on_subscribe = reluctant
     gateway.start(wait=False)
     stores_what_comes(gateway, scripted_broker)
+
+
+def test_messages_that_come_before_an_answer_do_not_look_like_a_stuck_thread(gateway, scripted_broker):
+    """They put off the end of the time that it has for an answer, beyond the watchdog's patience."""
+    silent = []
+
+    def never_at_first(link, packet):
+        if silent and link is not silent[0]:
+            link.suback(packet.packet_id, granted(packet))
+            return
+        silent.append(link)
+
+    gateway.write_conf(watchdog__timeout="2s")
+    scripted_broker.on_subscribe = never_at_first
+    gateway.start(wait=False)
+    wait_until(lambda: silent, "a subscription")
+    while silent[0].is_open:
+        silent[0].publish("devices/dev-9/status", '{"status":"online"}')
+        time.sleep(0.05)
+    stores_what_comes(gateway, scripted_broker)
+    assert " watchdog " not in gateway.log()
 
 
 WRONG = {
