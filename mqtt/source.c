@@ -383,7 +383,7 @@ static void mqtt_source_granted(MqttFilter *filter, int code, bool was_refused) 
                             "lose messages\"",
                             filter->text,
                             code);
-        if (was_refused)
+        if (was_refused || (code >= MQTT_SOURCE_QOS && filter->is_reported))
                 log_info("mqtt_subscribe_granted filter=%s", filter->text);
         filter->is_reported = code < MQTT_SOURCE_QOS;
         filter->may_be_there = true;

@@ -29,6 +29,7 @@ OVER = {
     "mqtt_connection_flapping": "mqtt_connected",
     "mqtt_session_left": "mqtt_session_reclaimed",
     "mqtt_subscribe_refused": "mqtt_subscribe_granted",
+    "mqtt_subscribe_downgraded": "mqtt_subscribe_granted",
     "mqtt_held": "mqtt_released",
     "mqtt_waiting": "mqtt_goes_on",
     "journal_high": "journal_low",
