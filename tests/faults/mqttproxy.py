@@ -15,8 +15,9 @@ CONNECT, PUBLISH, PUBACK, SUBACK = 1, 3, 4, 9
 
 
 class Packet:
-    def __init__(self, direction, first, body):
+    def __init__(self, direction, first, body, version):
         self.direction = direction
+        self.version = version  # of the connection
         self.kind = first >> 4
         self.qos = first >> 1 & 3
         self.is_dup = bool(first & 8)
@@ -32,9 +33,10 @@ class Packet:
     def topic(self):
         return self.body[2:2 + int.from_bytes(self.body[:2], "big")].decode()
 
-    def payload(self, version):
+    @property
+    def payload(self):
         at = 2 + int.from_bytes(self.body[:2], "big") + (2 if self.qos else 0)
-        if version == 5:
+        if self.version == 5:
             length = shift = 0
             while True:
                 byte = self.body[at]
@@ -77,9 +79,9 @@ class Link(Pipe):
                 break
             if len(data) < at + head + length:
                 break
-            packet = Packet(direction, data[at], data[at + head:at + head + length])
+            packet = Packet(direction, data[at], data[at + head:at + head + length], self.version)
             what = self._judge(packet)
-            if what:
+            if what is not None:
                 sink.sendall(data[sent:at])  # all before it arrives
                 sent = at
             if what == CUT:
@@ -89,7 +91,10 @@ class Link(Pipe):
                 self.thawed.clear()
             self._wait_thawed()
             at += head + length
-            if what == DROP:
+            if isinstance(what, bytes):
+                sink.sendall(data[at - head - length:at - length] + what)
+                sent = at
+            elif what == DROP:
                 sent = at
             else:
                 self._note(packet)
@@ -109,7 +114,7 @@ class Link(Pipe):
 
     def _note(self, packet):
         if packet.kind == PUBLISH and packet.direction == TO_CLIENT and packet.qos:
-            what = self.proxy.read(packet.topic, packet.payload(self.version))
+            what = self.proxy.read(packet.topic, packet.payload)
             self.in_flight[packet.packet_id] = what
             if what is not None:
                 self.proxy.delivered.setdefault(what, len(self.proxy.delivered))
@@ -133,6 +138,7 @@ class MqttProxy:
         self.renumbered = set()  # a broker that was restored sent it again under another id
         self.acknowledged = set()
         self.delay_s = 0.0
+        self.deaf_to = None
         self.links = []
         self.is_refusing = False
         self.is_partitioned = False
@@ -169,7 +175,8 @@ class MqttProxy:
             return what
 
     def arm(self, rule, times=1):
-        """rule(packet) -> None, CUT, FREEZE or DROP, for each packet until it has struck @times."""
+        """rule(packet) -> None, CUT, FREEZE, DROP or another body of the same length, for each packet
+        until it has struck @times."""
         with self._lock:
             self._rule, self._n_left = rule, times
         return self.n_faults

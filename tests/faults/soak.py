@@ -173,7 +173,7 @@ class Sampler:
 
     def _run(self):
         while not self._stop.wait(SAMPLE_S):
-            with contextlib.suppress(OSError, AttributeError):  # it may be between two lives
+            with contextlib.suppress(OSError, AttributeError, KeyError):  # it may be between two lives
                 self.samples.append((time.monotonic() - self.begin, self._sample()))
 
     def _sample(self):
@@ -310,12 +310,14 @@ class Soak:
         n_ended = sum(at < self.warm_up_s for at, _, _ in self.faults_done)
         return "\n".join((
             f"Measured {time.strftime('%Y-%m-%d')}, {self.args.minutes} minutes, seed {self.args.seed}: "
-            f"{len(self.faults_done)} faults, {n_ended} of them in the warm-up of {self.warm_up_s // 60} minutes.",
+            f"{len(self.faults_done)} faults, {n_ended} of them in the warm-up of "
+            f"{self.warm_up_s // 60} minutes.",
             "", f"- Published {out.published}, acknowledged {out.acknowledged}, stored {out.stored}, "
-            f"shown to who resumes {out.resumed}: {out.lost} lost, {out.twice} twice, {out.disorder} out of order. "
+            f"shown to who resumes {out.resumed}: {out.lost} lost, {out.twice} twice, "
+            f"{out.disorder} out of order. "
             f"The event stream of one vehicle connected {self.stream.n_connects} times and has "
-            f"{len(self.stream.numbers)} of them, a viewer that is cut off each minute {self.restless.n_connects} "
-            f"times and {len(self.restless.numbers)}.",
+            f"{len(self.stream.numbers)} of them, a viewer that is cut off each minute "
+            f"{self.restless.n_connects} times and {len(self.restless.numbers)}.",
             f"- Asked beside it, faults or not: {answers}. Every command that was accepted came to an end.",
             f"- From the end of the warm-up to the end, by the line that fits best: {rises}.",
             "- It holds." if not self.world.faults else

@@ -47,6 +47,9 @@ class Message:
 class Pipe:
     """One connection of the gateway and ours for it, with a thread a direction.
 
+    Of its proxy: delay_s of each piece (or a function that says it), and deaf_to: the direction of
+    which nothing is read, until its sender may send no more.
+
     _forward(direction, sink, data) of who inherits sends on what may go, and returns the rest."""
 
     def __init__(self, proxy, client, server):
@@ -74,11 +77,13 @@ class Pipe:
         data = b""
         with contextlib.suppress(OSError):
             while not self.is_cut:
+                if self.proxy.deaf_to == direction:
+                    time.sleep(0.01)
+                    continue
                 chunk = source.recv(262144)
                 if not chunk:
                     break
-                if self.proxy.delay_s:
-                    time.sleep(self.proxy.delay_s)
+                time.sleep(self.proxy.delay_s() if callable(self.proxy.delay_s) else self.proxy.delay_s)
                 data = self._forward(direction, sink, data + chunk)
         self.cut()
         source.close()
@@ -163,6 +168,7 @@ class PostgresProxy:
         self.target = str(postgres.folder / ".s.PGSQL.5432")
         self.links = []
         self.delay_s = 0.0
+        self.deaf_to = None
         self.is_partitioned = False
         self.n_faults = 0
         self._rule = None

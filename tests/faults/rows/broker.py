@@ -10,6 +10,7 @@ import mqttproxy
 from faultproxy import CUT, FREEZE, TO_CLIENT, TO_SERVER
 from matrix import again, row
 from mqttproxy import DROP, PUBACK, PUBLISH, SUBACK
+from tlsfront import HOUR, TlsFront
 from waiting import wait_until
 
 OLD = {"mqtt__version": "3.1.1"}
@@ -59,11 +60,13 @@ def delivery_hangs(world):
     cuts(world, PUBLISH, TO_CLIENT, FREEZE)
 
 
-@both_versions("the SUBACK is lost, then comes at the next try")
+@both_versions("the SUBACK is lost, then comes at the next try",
+               settings={"mqtt__connect_timeout": "2s", "watchdog__timeout": "5s"})
 def suback_lost(world):
+    """What comes meanwhile puts off the end of the patience for it, beyond that of the watchdog."""
     world.mqtt.arm(mqttproxy.of(SUBACK, TO_CLIENT, DROP))
     world.mqtt.cut()
-    wait_until(lambda: world.mqtt.n_faults == 1, "a SUBACK to lose", 60)
+    world.wait_log("mqtt_lost(.|\n)*mqtt_lost")
     world.wait_flow()
 
 
@@ -221,3 +224,92 @@ def both_killed(world):
         world.broker.start()
         world.restart_gateway()
         world.wait_flow()
+
+
+@row("PUBACKs hang on their way, then the link ends")
+def pubacks_hang(world):
+    cuts(world, PUBACK, TO_SERVER, FREEZE, 2, 30)
+
+
+def answered_with(code):
+    """SUBACKs that say that of every filter, whatever the broker said."""
+    def rule(packet):
+        if (packet.kind, packet.direction) != (SUBACK, TO_CLIENT):
+            return None
+        begin = 3 if packet.version == 5 else 2
+        return packet.body[:begin] + bytes([code]) * (len(packet.body) - begin)
+    return rule
+
+
+@both_versions("every subscription refused, then granted",
+               says=("mqtt_subscribe_refused", "mqtt_subscribe_granted"))
+def subscriptions_refused(world):
+    world.mqtt.arm(answered_with(0x87 if world.row.settings.get("mqtt__version") is None else 0x80), times=3)
+    world.mqtt.cut()
+    world.wait_log("mqtt_subscribe_granted")
+    world.wait_flow()
+
+
+@both_versions("every subscription granted with QoS 0 only, then as it was asked for",
+               says=("mqtt_subscribe_downgraded", "mqtt_subscribe_granted"))
+def subscriptions_downgraded(world):
+    """It is said; and that it is over at the next connection."""
+    world.mqtt.arm(answered_with(0), times=3)
+    world.mqtt.cut()
+    world.wait_log("mqtt_subscribe_downgraded")
+    world.wait_flow()
+    world.mqtt.arm(None)
+    world.mqtt.cut()
+    world.wait_log("mqtt_subscribe_granted")
+    world.wait_flow()
+
+
+@both_versions("our session deleted at the broker, as if it had expired", prepare=with_id)
+def session_deleted(world):
+    for _ in again(world, 2, 20):
+        world.mqtt.is_refusing = True
+        world.mqtt.cut()
+        other = mqtt.Client("tidegate-1", clean_session=True)
+        other.connect("127.0.0.1", world.broker.port)
+        other.loop_start()
+        wait_until(other.is_connected, "the one that deletes it")
+        other.disconnect()
+        other.loop_stop()
+        world.mqtt.is_refusing = False
+        world.wait_flow()
+    world.wait_log("session=new")
+
+
+@row("our session expires while we are away", settings={"mqtt__session_expiry": "60s"}, in_short=False,
+     says=("session=new",))
+def session_expired(world):
+    world.mqtt.is_refusing = True
+    world.mqtt.cut()
+    world.pause(75)
+    world.mqtt.is_refusing = False
+    world.wait_flow()
+
+
+@row("packet ids that come round: 70,000 messages, links that end", rate=1500, in_short=False)
+def ids_again(world):
+    """What was in flight under an id is not what comes under it an age later."""
+    while world.load.published < 70000:
+        world.pause(2)
+        world.mqtt.cut()
+        world.wait_flow()
+
+
+def behind_tls(world):
+    front = TlsFront(world.folder, world.mqtt.port)
+    world.at_end.append(front.close)
+    world.tls = front
+    world.gateway.write_conf(mqtt__url=f"mqtts://127.0.0.1:{front.port}", mqtt__ca_file=str(front.ca))
+
+
+@row("its certificate expires, and is renewed", prepare=behind_tls, says=("certificate verify failed", "mqtt_connected"))
+def certificate_expired(world):
+    world.tls.renew(-HOUR)
+    world.tls.cut()
+    wait_until(lambda: world.tls.n_refused >= 2, "the gateway to refuse it", 60)
+    world.tls.renew(HOUR)
+    world.wait_flow()
