@@ -52,6 +52,9 @@ const ConfigKey config_keys[] = {
         { "http", "share", CONFIG_INT, AT(ws.share), "50", 1, 100, true,
           "Percent of the connections, requests under way and bytes of bodies that the others leave, "
           "which one party may have: a user, a device, or an address without either (IPv6: a /64)." },
+        { "http", "handshake_turn", CONFIG_MS, AT(ws.handshake_turn_ms), "5ms", 1, 1000, true,
+          "Time for handshakes of TLS in one turn of the loop. What is more waits, and each address gets "
+          "one step of its handshakes in turn." },
         { "http", "answer_timeout", CONFIG_MS, AT(ws.answer_timeout_ms), "10s", 100, 300000,
           true,
           "A request that the database has not answered by then gets a 504." },

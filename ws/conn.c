@@ -9,6 +9,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
 #include "gateway/base/metrics.h"
+#include "ws/greetings.h"
 #include "ws/party.h"
 #include "ws/preface.h"
 #include "ws/shares.h"
@@ -42,6 +43,7 @@ struct WsConn {
         Buf out; /* what the socket has not taken: from n_sent on */
         size_t n_sent;
         int64_t opened_ms, deadline_ms;
+        WsGreeting greeting; /* while its handshake waits for a turn */
         TAILQ_ENTRY(WsConn) all, timed, again;
 };
 
@@ -54,6 +56,7 @@ struct WsConns {
         int64_t turn_until_us; /* what comes is heard at once until then */
         size_t n[WS_CONN_DOORS], most[WS_CONN_DOORS];
         WsShares *crowds[WS_CONN_DOORS];
+        WsGreetings *greetings;
         int share;
         char buffer[WS_CONN_READ_BYTES];
 };
@@ -76,6 +79,8 @@ static int ws_conn_wanted(const WsConn *conn) {
 
         if (conn->is_prefaced)
                 return UV_READABLE;
+        if (conn->greeting.greeter)
+                return UV_DISCONNECT;
         if (conn->is_greeting)
                 return conn->greeting_writes ? UV_WRITABLE : UV_READABLE;
         if (ws_conn_reads(conn))
@@ -104,6 +109,10 @@ static void ws_conn_watch(WsConn *conn) {
 
 static void ws_conns_on_idle(uv_idle_t *idle);
 
+static bool ws_conns_are_idle(const WsConns *conns) {
+        return TAILQ_EMPTY(&conns->again) && ws_greetings_is_empty(conns->greetings);
+}
+
 /* It has something to do in the next turn, whatever its socket says. */
 static void ws_conn_again(WsConn *conn) {
         WsConns *conns = conn->conns;
@@ -111,7 +120,7 @@ static void ws_conn_again(WsConn *conn) {
         if (conn->is_again || conn->is_closing)
                 return;
         conn->is_again = true;
-        if (TAILQ_EMPTY(&conns->again))
+        if (ws_conns_are_idle(conns))
                 MUST(uv_idle_start(&conns->idle, ws_conns_on_idle));
         TAILQ_INSERT_TAIL(&conns->again, conn, again);
 }
@@ -178,6 +187,8 @@ static void ws_conn_on_closed(uv_handle_t *handle) {
                 TAILQ_REMOVE(&conns->again, conn, again);
         ws_conn_set_deadline(conn, 0);
         ws_conn_leave_crowd(conn);
+        if (conn->is_greeting)
+                metric_add(METRIC_TLS_HANDSHAKES_FAILED, 1);
         TAILQ_REMOVE(&conns->all, conn, all);
         --conns->n[conn->door];
         ws_tls_release(conn->ssl);
@@ -192,6 +203,7 @@ void ws_conn_close(WsConn *conn) {
                 return;
 
         conn->is_closing = true;
+        ws_greetings_leave(conn->conns->greetings, &conn->greeting);
         uv_close((uv_handle_t *)&conn->poll, ws_conn_on_closed);
 }
 
@@ -386,12 +398,56 @@ static void ws_conn_on_readable(WsConn *conn) {
         ws_conn_tell_end(conn);
 }
 
+/* One step, now. */
+static void ws_conn_greet(WsConn *conn) {
+        int64_t since_us = clock_mono_us();
+        int r = ws_tls_handshake(conn->ssl, &conn->greeting_writes);
+
+        ws_greetings_took(conn->conns->greetings, clock_mono_us() - since_us);
+        if (r == 0) {
+                conn->is_greeting = false;
+                metric_add(METRIC_TLS_HANDSHAKES, 1);
+        } else if (r != -EAGAIN) {
+                ws_conn_close(conn);
+        }
+}
+
+/* One step, when it has its turn: which may be now. */
+static void ws_conn_want_greeting(WsConn *conn) {
+        WsConns *conns = conn->conns;
+        bool was_idle = ws_conns_are_idle(conns);
+
+        ws_greetings_turn(conns->greetings, uv_now(conns->loop));
+        if (ws_greetings_may_go_on(conns->greetings)) {
+                ws_conn_greet(conn);
+                return;
+        }
+        metric_add(METRIC_TLS_HANDSHAKES_PUT_OFF, 1);
+        if (!ws_greetings_wait(conns->greetings, &conn->greeting, conn->party))
+                ws_conn_close(conn);
+        else if (was_idle)
+                MUST(uv_idle_start(&conns->idle, ws_conns_on_idle));
+}
+
+static void ws_conns_greet(WsConns *conns) {
+        WsGreeting *greeting;
+
+        ws_greetings_turn(conns->greetings, uv_now(conns->loop));
+        while ((greeting = ws_greetings_next(conns->greetings))) {
+                WsConn *conn = greeting->owner;
+
+                ws_conn_greet(conn);
+                ws_conn_watch(conn);
+        }
+}
+
 static void ws_conns_on_idle(uv_idle_t *idle) {
         WsConns *conns = idle->data;
         WsConn *last = TAILQ_LAST(&conns->again, WsConnList);
         int64_t until_us = clock_mono_us() + WS_CONN_TURN_US;
         WsConn *conn;
 
+        ws_conns_greet(conns);
         while ((conn = TAILQ_FIRST(&conns->again)) && clock_mono_us() < until_us) {
                 TAILQ_REMOVE(&conns->again, conn, again);
                 conn->is_again = false;
@@ -402,7 +458,7 @@ static void ws_conns_on_idle(uv_idle_t *idle) {
                 if (conn == last)
                         break;
         }
-        if (TAILQ_EMPTY(&conns->again))
+        if (ws_conns_are_idle(conns))
                 uv_idle_stop(idle);
 }
 
@@ -461,15 +517,6 @@ static void ws_conn_on_preface(WsConn *conn) {
 
 /* ---- events -------------------------------------------------------------------------------- */
 
-static void ws_conn_greet(WsConn *conn) {
-        int r = ws_tls_handshake(conn->ssl, &conn->greeting_writes);
-
-        if (r == 0)
-                conn->is_greeting = false;
-        else if (r != -EAGAIN)
-                ws_conn_close(conn);
-}
-
 /* A reset: what came before it may still be there. */
 static void ws_conn_on_broken(WsConn *conn) {
         if (!conn->is_prefaced && !conn->is_greeting && ws_conn_reads(conn))
@@ -489,8 +536,10 @@ static void ws_conn_on_poll(uv_poll_t *poll, int status, int events) {
         if (conn->is_prefaced || conn->is_greeting) {
                 if (conn->is_prefaced)
                         ws_conn_on_preface(conn);
+                else if (conn->greeting.greeter) /* for its turn, and it has hung up */
+                        ws_conn_close(conn);
                 else
-                        ws_conn_greet(conn);
+                        ws_conn_want_greeting(conn);
                 ws_conn_watch(conn);
                 return;
         }
@@ -549,6 +598,7 @@ int ws_conn_open(WsConns *conns, const WsArrival *arrival) {
         conn->door = arrival->door;
         conn->opened_ms = ws_conn_now_ms();
         conn->poll.data = conn;
+        conn->greeting.owner = conn;
         TAILQ_INSERT_TAIL(&conns->all, conn, all);
         ++conns->n[conn->door];
         r = ws_conn_begin(conn, arrival);
@@ -634,6 +684,8 @@ int ws_conns_new(WsConns **ret_conns, struct uv_loop_s *loop, const WsConnHandle
                 return err_new(-ENOMEM);
         for (size_t i = 0; r == 0 && i < WS_CONN_DOORS; ++i)
                 r = ws_shares_new(&conns->crowds[i]);
+        if (r == 0)
+                r = ws_greetings_new(&conns->greetings);
         if (r < 0) {
                 ws_conns_free(conns);
                 return err_up(r);
@@ -663,6 +715,7 @@ WsConns *ws_conns_free(WsConns *conns) {
 
         for (size_t i = 0; i < WS_CONN_DOORS; ++i)
                 ws_shares_free(conns->crowds[i]);
+        ws_greetings_free(conns->greetings);
         free(conns);
         return NULL;
 }
@@ -674,6 +727,10 @@ size_t ws_conns_length(const WsConns *conns, int door) {
 void ws_conns_set_room(WsConns *conns, int door, size_t most, int share) {
         conns->most[door] = most;
         conns->share = share;
+}
+
+void ws_conns_set_greeting(WsConns *conns, int64_t budget_us) {
+        ws_greetings_set_budget(conns->greetings, budget_us);
 }
 
 void ws_conns_sweep(WsConns *conns, int64_t now_ms) {

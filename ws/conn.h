@@ -7,6 +7,7 @@
  * says how much of it was used: the rest comes again with what follows, or in a later turn. What
  * the socket does not take is kept and sent. No connection does more in one turn of the loop than
  * one read, and nothing a peer sends makes another turn by itself: so none can make it spin.
+ * Handshakes of TLS take turns (ws/greetings.h).
  *
  * One that a proxy opens for somebody begins with its preface (ws/preface.h), before TLS: of that
  * no byte more is read than it has.
@@ -51,6 +52,8 @@ size_t ws_conns_length(const WsConns *conns, int door);
 /* So many connections at a door; of those that @share percent of what the others leave are for one
  * address. Where it has them, one of its own that has been idle for a while gives way. */
 void ws_conns_set_room(WsConns *conns, int door, size_t most, int share);
+/* Time for handshakes of TLS in one turn of the loop (ws/greetings.h). */
+void ws_conns_set_greeting(WsConns *conns, int64_t budget_us);
 void ws_conns_sweep(WsConns *conns, int64_t now_ms); /* a few times a second: deadlines */
 void ws_conns_each(WsConns *conns, void (*fn)(void *arg, WsConn *conn), void *arg);
 

@@ -68,6 +68,8 @@ static bool ws_listener_is_full(const WsListener *listener, int fd) {
                           (int)listener->entrance,
                           most,
                           listener->options->share); /* which may have changed */
+        ws_conns_set_greeting(listener->conns,
+                              listener->options->handshake_turn_ms * INT64_C(1000));
         return ws_conns_length(listener->conns, (int)listener->entrance) >= most ||
                (rlim_t)fd >= n_files - n_spare; /* a new one is the lowest that is free */
 }

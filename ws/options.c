@@ -6,10 +6,11 @@
 
 #include "gateway/base/err.h"
 
-#define WS_OPTIONS_N_STRINGS 9
-#define WS_OPTIONS_SHARE     50
-#define WS_OPTIONS_HTTP      1024
-#define WS_OPTIONS_BODIES    (64 << 20)
+#define WS_OPTIONS_N_STRINGS    9
+#define WS_OPTIONS_HANDSHAKE_MS 5
+#define WS_OPTIONS_SHARE        50
+#define WS_OPTIONS_HTTP         1024
+#define WS_OPTIONS_BODIES       (64 << 20)
 
 /* The strings of @options, in one order for every copy. */
 static void ws_options_strings(WsOptions *options, const char **ret[WS_OPTIONS_N_STRINGS]) {
@@ -48,6 +49,8 @@ int ws_options_copy(WsOptions *ret_options, const WsOptions *options) {
                 copy.proxies.n = 0; /* nobody's word: the configuration was checked before */
         if (copy.share <= 0)
                 copy.share = WS_OPTIONS_SHARE;
+        if (copy.handshake_turn_ms <= 0)
+                copy.handshake_turn_ms = WS_OPTIONS_HANDSHAKE_MS;
         if (copy.max_http <= 0)
                 copy.max_http = WS_OPTIONS_HTTP;
         if (copy.bodies_bytes == 0)

@@ -302,6 +302,12 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
         [METRIC_CREDENTIALS_LIMITED] =
                 { "tidegate_credentials_limited_total", NULL, METRIC_COUNTER,
                 "Bad tokens and tickets that came too often and were told to wait (429)." },
+        [METRIC_TLS_HANDSHAKES] = { "tidegate_tls_handshakes_total", "result=\"ok\"", METRIC_COUNTER,
+                "Handshakes of TLS on our listeners, by result." },
+        [METRIC_TLS_HANDSHAKES_FAILED] = { "tidegate_tls_handshakes_total", "result=\"failed\"",
+                METRIC_COUNTER, "Handshakes of TLS on our listeners, by result." },
+        [METRIC_TLS_HANDSHAKES_PUT_OFF] = { "tidegate_tls_handshakes_put_off_total", NULL,
+                METRIC_COUNTER, "Steps of handshakes that waited for a turn (http.handshake_turn)." },
         [METRIC_SHARE_REFUSED_CONNECTIONS] =
                 { "tidegate_share_refused_total", "what=\"connections\"", METRIC_COUNTER,
                 "What one party wanted beyond its share, by what it is." },

@@ -135,8 +135,11 @@ typedef enum Metric {
         METRIC_LOGIN_OK,
         METRIC_LOGIN_FAILED,
         METRIC_LOGIN_LIMITED,
-        METRIC_CREDENTIALS_REFUSED,       /* bad tokens and tickets, whatever the transport */
-        METRIC_CREDENTIALS_LIMITED,       /* of those: answered with 429 */
+        METRIC_CREDENTIALS_REFUSED, /* bad tokens and tickets, whatever the transport */
+        METRIC_CREDENTIALS_LIMITED, /* of those: answered with 429 */
+        METRIC_TLS_HANDSHAKES,
+        METRIC_TLS_HANDSHAKES_FAILED,     /* also what hung up, or took too long */
+        METRIC_TLS_HANDSHAKES_PUT_OFF,    /* steps that had to wait for a turn */
         METRIC_SHARE_REFUSED_CONNECTIONS, /* one party wanted more than its share */
         METRIC_SHARE_REFUSED_REQUESTS,
         METRIC_SHARE_REFUSED_BODIES,

@@ -76,8 +76,9 @@ def cpu_seconds(gateway):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def self_signed(folder):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+def self_signed(folder, *key):
+    key = key or ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+    subprocess.run(["openssl", "req", "-x509", *key,
                     "-nodes", "-days", "1", "-subj", "/CN=localhost", "-keyout", folder / "key.pem",
                     "-out", folder / "cert.pem"], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,16 +1,21 @@
 """One address or user that takes all it can get leaves room for the others, at every door."""
 import contextlib
+import os
+import signal
 import socket
+import ssl
 
 import pytest
 import requests
 
 from conftest import populate
-from test_nothing_from_outside_stops_it import FORM, LIVEZ, read_head, status_of
+from test_nothing_from_outside_stops_it import (FORM, LIVEZ, dial as tls_dial, read_all, read_head, self_signed,
+                                                status_of, tls_status)
 from waiting import PATIENCE, wait_until
 
 GREEDY, OTHER = "127.0.0.2", "127.0.0.3"
 N_REQUESTS = 256  # that may be under way
+N_HANDSHAKES = 40
 HALF = b"POST /api/token HTTP/1.1\r\nHost: a\r\n" + FORM + b"Content-Length: %d\r\n\r\nx"
 NATIVE = (b"GET /api/ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
           b"Sec-WebSocket-Protocol: tidegate.v1\r\nSec-WebSocket-Version: 13\r\n"
@@ -165,3 +170,45 @@ def test_answers_that_nobody_reads(make_gateway, crowd, more):
         s.sendall(ask_for)
     wait_until(lambda: refused(gateway, "bodies") >= 10, "her share to be used up")
     assert gateway.get("/api/devices?limit=1000", "ben").status_code == 200
+
+
+def client_hello():
+    """What a client says first, and nothing more."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    out = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), out).do_handshake()
+    return out.read()
+
+
+def tls_metric(gateway, context, name):
+    ask_once = b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    with tls_dial(gateway, ask_once, context) as s:
+        for line in read_all(s).decode().splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[1])
+    raise AssertionError(name)
+
+
+def test_handshakes_that_are_begun_and_never_finished(make_gateway, crowd, folder):
+    """All of them can be read in one turn of the loop, and each takes longer than that may take."""
+    context = self_signed(folder, "-newkey", "rsa:4096")
+    gateway = make_gateway(http__tls_cert=folder / "cert.pem", http__tls_key=folder / "key.pem",
+                           http__handshake_turn="1ms")
+    populate(gateway)
+    gateway.start(wait=False)
+    wait_until(lambda: tls_status(gateway, context) == 200, "it")
+    os.kill(gateway.pid, signal.SIGSTOP)
+    try:
+        begun = [dial(crowd, gateway, GREEDY, client_hello()) for _ in range(N_HANDSHAKES)]
+    finally:
+        os.kill(gateway.pid, signal.SIGCONT)
+    for s in begun:
+        assert s.recv(1) == b"\x16"  # each has its answer, in its turn
+    assert tls_metric(gateway, context, "tidegate_tls_handshakes_put_off_total") >= N_HANDSHAKES / 2
+    for s in begun:
+        s.close()
+    wait_until(lambda: tls_metric(gateway, context, 'tidegate_tls_handshakes_total{result="failed"}')
+               >= N_HANDSHAKES, "them to be counted")
+    assert tls_status(gateway, context) == 200
