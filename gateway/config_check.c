@@ -5,6 +5,7 @@
 #include "gateway/base/secret.h"
 #include "gateway/config_table.h"
 #include "ws/keys.h"
+#include "ws/tls.h"
 
 #define SEGMENT_DEFAULT UINT64_C(16777216)
 #define RESERVE_DEFAULT UINT64_C(67108864)
@@ -231,6 +232,34 @@ static int config_check_keys(ConfigLoader *loader, const char *name, bool is_sec
         return r == 0 ? 0 : err_up(r);
 }
 
+/* What is in the two files, once both can be read: a server that starts without them would be in
+ * the clear, or not at all. */
+static int config_check_certificate(ConfigLoader *loader) {
+        CLEANUP(ws_tls_free) WsTls *tls = NULL;
+        const char *certificate = config_text(loader->config, "http", "tls_cert")->text;
+        const char *key = config_text(loader->config, "http", "tls_key")->text;
+        const char *why = "";
+        int r;
+
+        if (loader->n_errors > 0 || !certificate || !*certificate || !key || !*key)
+                return 0;
+        r = ws_tls_new(&tls, certificate, key, &why);
+        if (r < 0)
+                return err_up(r);
+        if (r == WS_TLS_E_BAD) {
+                (void)config_blame(loader, "http", "tls_cert");
+                config_error(loader,
+                             "http",
+                             "tls_cert",
+                             "%s with tls_key %s: %s; allowed: PEM files that belong together, the "
+                             "key without a password",
+                             certificate,
+                             key,
+                             why);
+        }
+        return 0;
+}
+
 int config_check_files(const Config *config) {
         static const char *const readable[][2] = {
                 { "http", "tls_cert" },  { "http", "tls_key" },  { "mqtt", "ca_file" },
@@ -245,7 +274,9 @@ int config_check_files(const Config *config) {
 
         for (size_t i = 0; i < N_ELEMENTS(readable); ++i)
                 config_check_readable(&loader, readable[i][0], readable[i][1]);
-        r = config_check_keys(&loader, "jwt_public_key_file", false);
+        r = config_check_certificate(&loader);
+        if (r == 0)
+                r = config_check_keys(&loader, "jwt_public_key_file", false);
         if (r == 0)
                 r = config_check_keys(&loader, "jwt_secret_file", true);
         for (size_t i = 0; r == 0 && i < N_ELEMENTS(secrets); ++i)

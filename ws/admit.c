@@ -14,16 +14,7 @@ void ws_admit_fault(WsResponse *response) {
         response->close = true;
 }
 
-void ws_admit_origin(const WsOptions *options,
-                     const char *origin,
-                     bool is_secure,
-                     WsResponse *response) {
-        char text[64];
-
-        if (is_secure && options->hsts_s > 0) {
-                snprintf(text, sizeof(text), "max-age=%d", options->hsts_s);
-                ws_response_header(response, "Strict-Transport-Security", text);
-        }
+void ws_admit_origin(const WsOptions *options, const char *origin, WsResponse *response) {
         if (!options->allowed_origins || !*options->allowed_origins)
                 return;
         ws_response_header(response, "Vary", "Origin");

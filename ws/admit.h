@@ -12,10 +12,6 @@
  * not. */
 const WsEndpoint *ws_admit(WsCall *call);
 
-/* The headers that let a page of @origin read the answer, if it is allowed to; and, where the
- * request came by TLS, to us or to a proxy of ours, the one that asks for nothing else. */
-void ws_admit_origin(const WsOptions *options,
-                     const char *origin,
-                     bool is_secure,
-                     WsResponse *response);
+/* The headers that let a page of @origin read the answer, if it is allowed to. */
+void ws_admit_origin(const WsOptions *options, const char *origin, WsResponse *response);
 void ws_admit_fault(WsResponse *response); /* 500: said in the log, not to the client */

@@ -398,6 +398,14 @@ static void ws_conn_on_readable(WsConn *conn) {
         ws_conn_tell_end(conn);
 }
 
+/* What came in place of a handshake is HTTP, whose answer its peer can read. */
+static void ws_conn_be_bare(WsConn *conn) {
+        metric_add(METRIC_TLS_HANDSHAKES_FAILED, 1);
+        conn->ssl = ws_tls_release(conn->ssl);
+        conn->is_greeting = false;
+        conn->conns->handler.bare(conn->conns->handler.arg, conn);
+}
+
 /* One step, now. */
 static void ws_conn_greet(WsConn *conn) {
         int64_t since_us = clock_mono_us();
@@ -407,6 +415,8 @@ static void ws_conn_greet(WsConn *conn) {
         if (r == 0) {
                 conn->is_greeting = false;
                 metric_add(METRIC_TLS_HANDSHAKES, 1);
+        } else if (r == -EPROTO) {
+                ws_conn_be_bare(conn);
         } else if (r != -EAGAIN) {
                 ws_conn_close(conn);
         }

@@ -38,6 +38,7 @@ struct WsConnHandler {
         bool (*is_idle)(void *arg, WsConn *conn);  /* nothing is asked of us, or only half of it */
         void (*late)(void *arg, WsConn *conn);     /* its deadline has passed */
         void (*strange)(void *arg, WsConn *conn);  /* what came is no preface: it is to end */
+        void (*bare)(void *arg, WsConn *conn);     /* what came is HTTP without TLS: the same */
         void (*closed)(void *arg, WsConn *conn);   /* the last word */
 };
 

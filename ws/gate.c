@@ -312,7 +312,8 @@ static int ws_gate_welcome(const WsGate *gate, WsClient *client, Buf *hello) {
                                   is_native && ws_proto_is_offered(gate->request->protocols)
                                           ? WS_PROTO_NAME
                                           : NULL,
-                                  client->deflates ? gate->extension.answer : NULL);
+                                  client->deflates ? gate->extension.answer : NULL,
+                                  gate->request->is_secure ? gate->hub->options->hsts_s : 0);
 }
 
 int ws_gate_open(WsGate *gate,

@@ -4,6 +4,7 @@
 
 #include "gateway/base/err.h"
 #include "ws/extension.h"
+#include "ws/response.h"
 
 #define WS_HANDSHAKE_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -22,7 +23,11 @@ static int ws_handshake_accept(const char *key, Buf *buf) {
         return 0;
 }
 
-int ws_handshake_write(Buf *buf, const char *key, const char *protocol, const char *parameters) {
+int ws_handshake_write(Buf *buf,
+                       const char *key,
+                       const char *protocol,
+                       const char *parameters,
+                       int hsts_s) {
         int r;
 
         buf_append_string(buf,
@@ -39,6 +44,8 @@ int ws_handshake_write(Buf *buf, const char *key, const char *protocol, const ch
                 buf_printf(buf,
                            "\r\nSec-WebSocket-Extensions: " WS_EXTENSION_NAME "%s",
                            parameters);
-        buf_append_string(buf, "\r\n\r\n");
+        buf_append_string(buf, "\r\n");
+        ws_response_hsts(buf, hsts_s);
+        buf_append_string(buf, "\r\n");
         return buf_failed(buf) ? err_new(-ENOMEM) : 0;
 }

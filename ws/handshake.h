@@ -5,8 +5,10 @@
 #include "gateway/base/base.h"
 #include "gateway/base/buf.h"
 
-/* @protocol and @parameters (of permessage-deflate, with their semicolon) NULL: none. */
+/* @protocol and @parameters (of permessage-deflate, with their semicolon) NULL: none. @hsts_s as in
+ * response.h. */
 MUST_CHECK int ws_handshake_write(Buf *buf,
                                   const char *key,
                                   const char *protocol,
-                                  const char *parameters);
+                                  const char *parameters,
+                                  int hsts_s);

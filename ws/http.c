@@ -198,10 +198,7 @@ static void ws_http_answer_poll(WsHttp *http, WsSession *session) {
         CLEANUP_RESPONSE WsResponse response = { .close = session->close };
         char cursor[WS_CURSOR_SIZE];
 
-        ws_admit_origin(http->options,
-                        client->origin ? client->origin : "",
-                        session->is_secure,
-                        &response);
+        ws_admit_origin(http->options, client->origin ? client->origin : "", &response);
         ws_response_header(&response, "Cache-Control", "no-store");
         if (client->told_seq != 0)
                 ws_response_header(&response,
@@ -340,7 +337,7 @@ static void ws_http_begin(WsHttp *http, WsSession *session) {
         call.request = request;
         call.source = request->source;
         ws_http_prepare(request, &response);
-        ws_admit_origin(http->options, request->origin, request->is_secure, &response);
+        ws_admit_origin(http->options, request->origin, &response);
         endpoint = ws_admit(&call);
         session->party = ws_party_of(call.identity.user ? call.identity.user->id : 0,
                                      call.identity.device ? call.identity.device->id : 0,
@@ -384,7 +381,7 @@ static void ws_http_body_complete(WsHttp *http, WsSession *session) {
         }
         response.close = waiter->close;
         response.keep = waiter->keep;
-        ws_admit_origin(http->options, waiter->origin, session->is_secure, &response);
+        ws_admit_origin(http->options, waiter->origin, &response);
         call.source = waiter->source;
         call.identity.user = ws_http_user_of(http, waiter);
         call.identity.device = ws_http_device_of(http, waiter);
@@ -441,6 +438,7 @@ static size_t ws_http_read_head(WsHttp *http, WsSession *session, const char *da
                 return 0;
         }
         session->n_seen = 0;
+        session->is_secure = ws_conn_is_tls(session->conn); /* as far as is known yet */
         if (r == 0)
                 ws_http_begin(http, session);
         else
@@ -521,6 +519,17 @@ void ws_http_strange(WsSession *session) {
         ws_session_refuse(session, &response);
 }
 
+/* Who speaks HTTP where TLS is spoken can read this much: it went out in the clear already. */
+void ws_http_bare(WsSession *session) {
+        CLEANUP_RESPONSE WsResponse response = { 0 };
+
+        ws_response_problem(&response,
+                            400,
+                            "tls_needed",
+                            "This port speaks TLS: come by https or wss.");
+        ws_session_refuse(session, &response);
+}
+
 void ws_http_closed(WsSession *session) {
         if (session->client)
                 ws_client_closed(session->client);
@@ -538,7 +547,7 @@ static void ws_http_settle(WsHttp *http, WsWaiter *waiter, const Answer *answer)
         waiter->ticket = 0;
         call.source = waiter->source;
         memcpy(call.account, waiter->account, sizeof(call.account));
-        ws_admit_origin(http->options, waiter->origin, waiter->session->is_secure, &response);
+        ws_admit_origin(http->options, waiter->origin, &response);
 
         if (waiter->user_id != 0 && !ws_http_user_of(http, waiter)) {
                 ws_response_problem(&response, 401, "unauthorized", "The credential has ended.");
@@ -562,7 +571,7 @@ static void ws_http_begin_stream(WsHttp *http, WsWaiter *waiter, const Answer *a
         CLEANUP_RESPONSE WsResponse response = { .close = waiter->close, .keep = waiter->keep };
         WsCall call = ws_http_call(http, &response);
 
-        ws_admit_origin(http->options, waiter->origin, waiter->session->is_secure, &response);
+        ws_admit_origin(http->options, waiter->origin, &response);
         if (waiter->endpoint->answer(&call, answer) < 0) {
                 ws_waiter_kill(waiter);
                 return;

@@ -35,6 +35,7 @@ void ws_http_writable(WsHttp *http, WsSession *session);
 void ws_http_ended(WsSession *session);
 void ws_http_late(WsSession *session);
 void ws_http_strange(WsSession *session);
+void ws_http_bare(WsSession *session);
 void ws_http_closed(WsSession *session);
 
 void ws_http_answer(WsHttp *http, const Answer *answer); /* ticket != 0 */

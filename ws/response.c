@@ -87,7 +87,12 @@ Buf *ws_response_json(WsResponse *response) {
         return &response->body;
 }
 
-void ws_response_render(const WsResponse *response, Buf *buf) {
+void ws_response_hsts(Buf *buf, int hsts_s) {
+        if (hsts_s > 0)
+                buf_printf(buf, "Strict-Transport-Security: max-age=%d\r\n", hsts_s);
+}
+
+void ws_response_render(const WsResponse *response, int hsts_s, Buf *buf) {
         Text body = response->fixed.data ? response->fixed : buf_text(&response->body);
         bool has_body = response->content_type != NULL;
 
@@ -103,6 +108,7 @@ void ws_response_render(const WsResponse *response, Buf *buf) {
                  (has_body || (response->status != 204 && response->status != 304)))
                 buf_printf(buf, "Content-Length: %zu\r\n", has_body ? body.n : 0);
         buf_append_text(buf, buf_text(&response->headers));
+        ws_response_hsts(buf, hsts_s);
         buf_append_string(buf, "X-Content-Type-Options: nosniff\r\n");
         if (response->close || (response->is_stream && response->is_http_1_0))
                 buf_append_string(buf, "Connection: close\r\n");

@@ -34,6 +34,8 @@ void ws_response_problem(WsResponse *response, int status, const char *code, con
 Buf *ws_response_json(WsResponse *response); /* 200; the caller writes the body into the answer */
 
 const char *ws_response_title(int status); /* "Not Found", ... */
-void ws_response_render(const WsResponse *response, Buf *buf);
+/* @hsts_s: for so long the peer is to come by TLS alone; 0 = no word of it. */
+void ws_response_render(const WsResponse *response, int hsts_s, Buf *buf);
+void ws_response_hsts(Buf *buf, int hsts_s); /* that line by itself */
 
 #define CLEANUP_RESPONSE __attribute__((cleanup(ws_response_done)))

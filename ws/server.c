@@ -212,6 +212,11 @@ static void ws_server_on_strange(void *arg, WsConn *conn) {
         ws_http_strange(ws_conn_user(conn));
 }
 
+static void ws_server_on_bare(void *arg, WsConn *conn) {
+        (void)arg;
+        ws_http_bare(ws_conn_user(conn));
+}
+
 static void ws_server_on_closed(void *arg, WsConn *conn) {
         WsSession *session = ws_conn_user(conn);
 
@@ -457,6 +462,7 @@ static int ws_server_build(WsServer *server) {
                                          .is_idle = ws_server_is_idle,
                                          .late = ws_server_on_late,
                                          .strange = ws_server_on_strange,
+                                         .bare = ws_server_on_bare,
                                          .closed = ws_server_on_closed,
                                  });
         if (r == 0)

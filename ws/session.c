@@ -162,8 +162,13 @@ static void ws_session_count(int status) {
                 metric_add(METRIC_HTTP_REQUESTS_5XX, 1);
 }
 
-static void ws_session_render(const WsResponse *response, Buf *out) {
-        ws_response_render(response, out);
+/* How long the peer is to come by TLS alone; 0 = nothing is asked of it. */
+static int ws_session_hsts_s(const WsSession *session) {
+        return session->is_secure ? session->waiters->options->hsts_s : 0;
+}
+
+static void ws_session_render(const WsSession *session, const WsResponse *response, Buf *out) {
+        ws_response_render(response, ws_session_hsts_s(session), out);
         if (buf_failed(&response->body) || buf_failed(&response->headers))
                 out->failed = true;
         ws_session_count(response->status);
@@ -221,7 +226,7 @@ void ws_session_respond(WsSession *session, const WsResponse *response) {
         CLEANUP_BUF Buf out = { 0 };
 
         session->close = response->close;
-        ws_session_render(response, &out);
+        ws_session_render(session, response, &out);
         if (ws_session_put(session, &out))
                 ws_session_flush(session);
 }
@@ -241,6 +246,7 @@ void ws_session_begin_events(WsSession *session, WsResponse *response) {
         ws_session_count(200);
         buf_append_string(&out, "HTTP/1.1 200 OK\r\n");
         buf_append_text(&out, buf_text(&response->headers));
+        ws_response_hsts(&out, ws_session_hsts_s(session));
         buf_append_string(&out, "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n");
         (void)ws_session_put(session, &out);
 }
@@ -322,7 +328,7 @@ void ws_waiter_begin_stream(WsWaiter *waiter, WsResponse *response) {
         response->is_http_1_0 = waiter->is_http_1_0;
         waiter->session->close = response->close || waiter->is_http_1_0;
         waiter->session->state = WS_SESSION_STREAM;
-        ws_session_render(response, &waiter->out);
+        ws_session_render(waiter->session, response, &waiter->out);
 }
 
 void ws_waiter_continue_stream(WsWaiter *waiter, Text piece, bool is_last) {

@@ -30,6 +30,27 @@ static int ws_tls_on_alpn(SSL *ssl,
         return SSL_TLSEXT_ERR_NOACK;
 }
 
+/* Does the hello offer TLS 1.3, which is then what will be spoken? */
+static bool ws_tls_offers_1_3(SSL *ssl) {
+        const unsigned char *versions;
+        size_t n;
+
+        if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_supported_versions, &versions, &n) != 1)
+                return false;
+        for (size_t i = 1; i + 1 < n; i += 2) /* behind the length */
+                if (versions[i] == TLS1_3_VERSION >> 8 &&
+                    versions[i + 1] == (TLS1_3_VERSION & 0xff))
+                        return true;
+        return false;
+}
+
+static int ws_tls_on_hello(SSL *ssl, int *ret_alert, void *arg) {
+        (void)ret_alert, (void)arg;
+        if (!ws_tls_offers_1_3(ssl))
+                SSL_set_options(ssl, SSL_OP_NO_TICKET);
+        return SSL_CLIENT_HELLO_SUCCESS;
+}
+
 /* A key with a password is not asked for it on the terminal. */
 static int ws_tls_on_password(char *password, int size, int is_writing, void *arg) {
         (void)password, (void)size, (void)is_writing, (void)arg;
@@ -39,6 +60,7 @@ static int ws_tls_on_password(char *password, int size, int is_writing, void *ar
 static bool ws_tls_set_up(SSL_CTX *context) {
         SSL_CTX_set_default_passwd_cb(context, ws_tls_on_password);
         SSL_CTX_set_alpn_select_cb(context, ws_tls_on_alpn, NULL);
+        SSL_CTX_set_client_hello_cb(context, ws_tls_on_hello, NULL);
         SSL_CTX_set_options(context,
                             SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
@@ -138,12 +160,17 @@ static int ws_tls_result(SSL *ssl, int n, bool *ret_wants_write) {
 }
 
 int ws_tls_handshake(struct ssl_st *ssl, bool *ret_wants_write) {
-        int n;
+        int n, reason;
 
         ERR_clear_error();
         n = SSL_do_handshake(ssl);
         if (n == 1)
                 return 0;
+        if (SSL_get_error(ssl, n) == SSL_ERROR_SSL) {
+                reason = ERR_GET_REASON(ERR_peek_error());
+                ERR_clear_error();
+                return reason == SSL_R_HTTP_REQUEST ? -EPROTO : -EPIPE;
+        }
         n = ws_tls_result(ssl, n, ret_wants_write);
         return n == 0 ? -EPIPE : n;
 }

@@ -7,6 +7,9 @@
  * agree upon. A certificate that is loaded again counts for connections that come later. Nothing
  * blocks: -EAGAIN is for the socket to become readable, or writable where *@ret_wants_write says
  * so. -EPIPE: it is over. Loop thread.
+ *
+ * A session can be resumed with a ticket in TLS 1.3, which makes new keys all the same. In 1.2 a
+ * ticket's key would open all that was said under it, so none is given: forward secrecy.
  */
 
 #include <sys/types.h>
@@ -33,6 +36,7 @@ MUST_CHECK int ws_tls_load(WsTls *tls,
 
 struct ssl_st *ws_tls_accept(WsTls *tls, int fd); /* NULL: out of memory */
 struct ssl_st *ws_tls_release(struct ssl_st *ssl);
+/* Also -EPROTO: refused, as it is HTTP without TLS, which can be told so. */
 int ws_tls_handshake(struct ssl_st *ssl, bool *ret_wants_write);
 ssize_t ws_tls_read(struct ssl_st *ssl, void *data, size_t n, bool *ret_wants_write);
 ssize_t ws_tls_write(struct ssl_st *ssl, const void *data, size_t n);

@@ -7,11 +7,9 @@ import socket
 import requests
 
 from identities import NATIVE, native
-from viewers import Viewer, refused
+from viewers import UPGRADE, Viewer, refused
 from waiting import PATIENCE, wait_until
 
-UPGRADE = ("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-           "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n")
 OFFER = f"Sec-WebSocket-Protocol: {NATIVE}\r\n"
 ORDER = json.dumps({"action": "OPEN"})
 

@@ -20,6 +20,11 @@ def _run(coroutine, timeout=PATIENCE):
     return asyncio.run_coroutine_threadsafe(coroutine, _loop).result(timeout)
 
 
+# the lines of a handshake by hand, besides its first and its Host
+UPGRADE = ("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+           "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n")
+
+
 class Viewer:
     """One WebSocket. Keeps every frame, in order, with the time that it came."""
 
@@ -31,7 +36,10 @@ class Viewer:
         headers = dict(kwargs.pop("headers", {}))
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        uri = f"ws://127.0.0.1:{gateway.port}{path}"
+        tls = kwargs.pop("tls", None)  # a context
+        uri = f"{'wss' if tls else 'ws'}://127.0.0.1:{gateway.port}{path}"
+        if tls:
+            kwargs["ssl"] = tls
         self._socket = _run(self._connect(uri, extra_headers=headers, max_size=None,
                                           ping_interval=None, max_queue=None, open_timeout=PATIENCE,
                                           compression=kwargs.pop("compression", None), **kwargs))
