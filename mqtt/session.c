@@ -18,6 +18,7 @@
 #define MQTT_SESSION_GOODBYE_MS  2000  /* for a polite disconnection */
 #define MQTT_SESSION_OLD_VERSION 1     /* CONNACK of 3.1.1: it does not speak 5 */
 #define MQTT_SESSION_SLICE_MS    250   /* between looks at the time while we wait */
+#define MQTT_SESSION_CIPHERS     "ECDHE+AESGCM:ECDHE+CHACHA20" /* of TLS 1.2: forward secrecy, AEAD */
 
 /*
  * Each connection has a Paho client of its own. A client that is destroyed calls nothing back any
@@ -352,6 +353,7 @@ static MQTTAsync_SSLOptions mqtt_session_tls(MqttSession *session) {
         tls.enableServerCertAuth = options->verify;
         tls.verify = options->verify;
         tls.sslVersion = MQTT_SSL_VERSION_TLS_1_2; /* and newer */
+        tls.enabledCipherSuites = MQTT_SESSION_CIPHERS;
         tls.ssl_error_cb = mqtt_session_on_tls_error;
         tls.ssl_error_context = session;
         return tls;

@@ -253,3 +253,40 @@ def test_a_viewer_and_its_ticket_go_by_tls(make_secure):
     viewer = Viewer(gateway, "/api/ws", gateway.token("ana"), tls=client())
     assert "Connected" in viewer.next()
     viewer.close()
+
+
+def test_what_the_gateway_offers_a_broker(make_gateway, folder):
+    certify(folder, "localhost", ("-newkey", "rsa:2048", "-addext", "subjectAltName=DNS:localhost"))
+
+    def seen(**settings):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            for name, value in settings.items():
+                if name == "ciphers":
+                    context.set_ciphers(value)
+                else:
+                    setattr(context, name, value)
+        with contextlib.suppress(ssl.SSLError, ConnectionError), \
+                listener.accept()[0] as s, context.wrap_socket(s, server_side=True) as tls:
+            return tls.version(), tls.cipher()[0]
+        return None
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE)
+        gateway = make_gateway(broker=None, mqtt__ca_file=folder / "cert.pem",
+                               mqtt__url=f"mqtts://localhost:{listener.getsockname()[1]}")
+        gateway.start(wait=False)
+        v = ssl.TLSVersion
+        assert seen()[0] == "TLSv1.3"
+        assert seen(minimum_version=v.TLSv1_3)[0] == "TLSv1.3"
+        assert seen(maximum_version=v.TLSv1_2)[0] == "TLSv1.2"
+        for ciphers in ("ECDHE+AESGCM", "ECDHE+CHACHA20"):
+            assert seen(maximum_version=v.TLSv1_2, ciphers=ciphers)[1].startswith("ECDHE-RSA-")
+        weak = {"minimum_version": v.TLSv1, "maximum_version": v.TLSv1_2}
+        for ciphers in ("kRSA", "ECDHE+AES+SHA1", "ECDHE+AES+SHA256", "aNULL", "eNULL"):
+            assert seen(**weak, ciphers=f"{ciphers}:@SECLEVEL=0") is None, ciphers
+        assert seen(minimum_version=v.TLSv1, maximum_version=v.TLSv1_1,
+                    ciphers="ALL:@SECLEVEL=0") is None
+        wait_until(lambda: 'failed="TLS: ' in gateway.log(), "a line that says why")
