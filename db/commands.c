@@ -15,6 +15,8 @@ enum {
         COMMANDS_PENDING_MAX = 1000,  /* for one socket at its opening */
 };
 
+#define COMMANDS_LEFT_MS_MAX INT64_C(315360000000)
+
 #define UNFINISHED "state IN ('accepted', 'published', 'delivered', 'executing')"
 #define OPEN       UNFINISHED " AND cancelled_at IS NULL"
 /* What no device is known to have can be cancelled. Whoever commands must still be allowed to when
@@ -265,6 +267,15 @@ void db_commands_format(const DbCommand *command, Buf *buf) {
 }
 
 /* Row @i of COLUMNS. */
+/* A row that somebody altered may say any time; 10 years are as good as for ever. */
+static int64_t commands_left_ms(const PGresult *result, int row, int column) {
+        int64_t left_ms = commands_int(result, row, column);
+
+        if (left_ms < 0)
+                return 0;
+        return left_ms < COMMANDS_LEFT_MS_MAX ? left_ms : COMMANDS_LEFT_MS_MAX;
+}
+
 static DbCommand commands_row(const PGresult *result, int i) {
         return (DbCommand){
                 .command_id = PQgetvalue(result, i, 0),
@@ -273,7 +284,7 @@ static DbCommand commands_row(const PGresult *result, int i) {
                 .device_id = commands_int(result, i, 3),
                 .device_code = commands_text(result, i, 4).data,
                 .user_name = commands_text(result, i, 5).data,
-                .left_ms = commands_int(result, i, 6),
+                .left_ms = commands_left_ms(result, i, 6),
                 .cancel_message = commands_text(result, i, 7).data,
         };
 }

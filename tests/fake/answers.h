@@ -1,0 +1,11 @@
+#pragma once
+
+/*
+ * FakeAnswers: a database that answers every statement with the next of some texts, in place of
+ * db/conn.c: rows are lines, their columns lie between tabs, and \N is null.
+ */
+
+#include "gateway/base/base.h"
+
+/* What is left of @text answers what is asked from now on. With nothing left: one row of nulls. */
+void fake_answers_set(Text text);

@@ -1,0 +1,241 @@
+/*
+ * Answers: what a database may say to the questions of the viewers, of the registry and of the
+ * start. The first byte says what is asked, the rest are the answers (tests/fake/answers.h):
+ * whatever is in them, nothing crashes, and what is made of it can be shown.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "db/books.h"
+#include "db/commands.h"
+#include "db/directory.h"
+#include "db/history.h"
+#include "db/reading.h"
+#include "db/slots.h"
+#include "gateway/base/arena.h"
+#include "gateway/base/event.h"
+#include "gateway/base/log.h"
+#include "gateway/query_answer.h"
+#include "tests/fake/answers.h"
+#include "tests/fuzz/fuzz.h"
+#include "ws/hub.h"
+#include "ws/push.h"
+
+#define MAX_INPUT 8192
+#define EPOCH     "0123456789abcdef"
+#define N_PIECES  8
+
+static DbConn *conn;
+
+/* ---- questions of viewers ---- */
+
+static Query *make_query(QueryKind kind) {
+        Query *query = NULL;
+
+        FUZZ_CHECK(query_new(&query, kind, 1) == 0);
+        query->user_ids = calloc(2, sizeof(*query->user_ids));
+        query->n_user_ids = 1;
+        query->username = strdup("ana");
+        query->password = strdup("p");
+        query->command_id = strdup("cmd_1");
+        query->action = strdup("a");
+        query->minutes = 5;
+        query->device_id = 1;
+        query->max_pending = query->max_own = 10;
+        if (kind == QUERY_REPLAY) {
+                query->replay = calloc(1, sizeof(*query->replay));
+                FUZZ_CHECK(query->replay);
+                *query->replay = (QueryReplay){ .epoch = EPOCH,
+                                                .own_epoch = EPOCH,
+                                                .is_first = true,
+                                                .after_seq = 1,
+                                                .upto_seq = UINT64_MAX,
+                                                .kinds = UINT32_MAX,
+                                                .all_vehicles = true,
+                                                .all_devices = true,
+                                                .limit = 100 };
+        }
+        FUZZ_CHECK(query->user_ids && query->username && query->password && query->action);
+        return query;
+}
+
+/* As the native protocol shows it. */
+static void show(const Answer *answer) {
+        static WsHub *hub;
+        static Registry *registry;
+
+        if (!hub)
+                FUZZ_CHECK(registry_new(&registry) == 0 && ws_hub_new(&hub, registry) == 0);
+        for (size_t i = 0; i < answer->n_events; ++i) {
+                CLEANUP_BUF Buf text = { 0 };
+
+                ws_push_event(hub, answer->events[i], &text);
+                FUZZ_CHECK(!buf_failed(&text));
+        }
+}
+
+static void ask(QueryKind kind) {
+        Query *query = make_query(kind);
+        int64_t user_id, generation;
+        Answer *answer = NULL;
+        char *hash = NULL;
+        int r;
+
+        FUZZ_CHECK(answer_new(&answer, query) == 0);
+        if (kind == QUERY_LOGIN) /* without the hash, which is made to take its time */
+                r = db_history_login(conn, "ana", &user_id, &generation, &hash);
+        else
+                r = query_answer(conn, query, answer);
+        FUZZ_CHECK(r >= 0);
+        if (r == 0)
+                show(answer);
+        free(hash);
+        answer_free(answer);
+        query_free(query);
+}
+
+static void read_history(HistoryKind kind, bool has_cursor) {
+        History history = { .kind = kind,
+                            .vehicle_id = 1,
+                            .device_id = 1,
+                            .kinds = UINT32_MAX,
+                            .from_us = CLOCK_UNKNOWN,
+                            .to_us = CLOCK_UNKNOWN,
+                            .limit = 5,
+                            .interval_us = 60000000,
+                            .tolerance_m = has_cursor ? 5 : 0 };
+        DbReading *reading = NULL;
+        bool is_last = false;
+
+        if (has_cursor)
+                FUZZ_CHECK(history_cursor_parse(EPOCH ":5", &history.cursor) == 0);
+        if (db_reading_new(&reading, conn, &history) != 0)
+                return;
+        for (int i = 0; i < N_PIECES && !is_last; ++i) {
+                CLEANUP_BUF Buf body = { 0 };
+
+                if (db_reading_next(reading, &body, &is_last) != 0)
+                        break;
+                FUZZ_CHECK(!buf_failed(&body));
+        }
+        db_reading_free(reading);
+}
+
+/* ---- the registry ---- */
+
+static void check_directory(void) {
+        DbDirectory *directory = NULL;
+        RegistryDelta *whole = NULL, *delta = NULL, *found = NULL;
+        Registry *registry = NULL;
+        bool narrowed;
+
+        FUZZ_CHECK(registry_new(&registry) == 0);
+        FUZZ_CHECK(db_directory_new(&directory, conn, NULL) == 0);
+        if (db_directory_open(directory, &whole) == 0)
+                FUZZ_CHECK(registry_apply(registry, whole, &narrowed) == 0);
+        if (db_directory_poll(directory, &delta) == 0 && delta)
+                FUZZ_CHECK(registry_apply(registry, delta, &narrowed) == 0);
+        (void)db_directory_is_behind(directory);
+        (void)!db_directory_sync(directory);
+        if (db_directory_find(conn, "dev-1", &found) == 0)
+                FUZZ_CHECK(registry_apply(registry, found, &narrowed) == 0);
+        registry_delta_unref(found);
+        registry_delta_unref(whole);
+        registry_delta_unref(delta);
+        db_directory_free(directory);
+        registry_free(registry);
+}
+
+static void on_restored(void *arg, const Record *record) {
+        (void)arg;
+        for (size_t i = 0; i < record->data.n; ++i)
+                FUZZ_CHECK(record->data.data[i] != '\0');
+}
+
+static void check_restored(void) {
+        Arena *arena = NULL;
+
+        FUZZ_CHECK(arena_new(&arena, 65536) == 0);
+        FUZZ_CHECK(db_directory_restore(conn, arena, on_restored, NULL) >= 0);
+        arena_free(arena);
+}
+
+/* ---- the others ---- */
+
+static void on_command(void *arg, const DbCommand *command) {
+        size_t *n = arg;
+
+        FUZZ_CHECK(command->command_id && command->action);
+        ++*n;
+}
+
+static void check_commands(void) {
+        CLEANUP_BUF Buf ids = { 0 };
+        bool has_more;
+        size_t n = 0;
+
+        FUZZ_CHECK(db_commands_listen(conn) >= 0);
+        FUZZ_CHECK(db_commands_hear(conn, &ids, &has_more) >= 0);
+        FUZZ_CHECK(db_commands_named(conn, "{}", on_command, &n) >= 0);
+        FUZZ_CHECK(db_commands_waiting(conn, "", 5, on_command, &n) >= 0);
+        FUZZ_CHECK(db_commands_claim(conn, EPOCH, 5, on_command, &n) >= 0);
+        FUZZ_CHECK(db_commands_overdue(conn, 5, on_command, &n) >= 0);
+}
+
+static int on_number(void *arg, uint64_t seq) {
+        (void)arg, (void)seq;
+        return 0;
+}
+
+static void check_books(void) {
+        const DbRange range = { .last_seq = 10, .to_us = INT64_MAX };
+        DbBooks books;
+        uint64_t n;
+
+        if (db_books_read(conn, EPOCH, &books) == 0)
+                (void)!db_books_check(conn, EPOCH, &books, 5);
+        (void)!db_books_settle(conn, EPOCH, 0, 10, "accepted", &n);
+        (void)!db_books_present(conn, EPOCH, &range, on_number, NULL);
+        (void)!db_books_newest(conn, EPOCH, 0, &n);
+}
+
+static void check_slot(void) {
+        const DbSlotClaim claim = { .holder = { .instance = "i" },
+                                    .epoch = EPOCH,
+                                    .place = "p",
+                                    .host = "h",
+                                    .client_id = "c" };
+        DbSlot slot;
+
+        if (db_slots_hold(conn, &claim, &slot) == 0)
+                FUZZ_CHECK(strnlen(slot.client_id, DB_SLOTS_TEXT_SIZE) < DB_SLOTS_TEXT_SIZE);
+}
+
+static void check(char what) {
+        if (what >= 'A' && what < 'A' + 2 * (HISTORY_ALERTS + 1))
+                read_history((HistoryKind)((what - 'A') / 2), (what - 'A') % 2);
+        else if (what >= 'a' && what <= 'a' + QUERY_REPLAY)
+                ask((QueryKind)(what - 'a'));
+        else if (what == '0')
+                check_directory();
+        else if (what == '1')
+                check_restored();
+        else if (what == '2')
+                check_books();
+        else if (what == '3')
+                check_slot();
+        else if (what == '4')
+                check_commands();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
+        if (n == 0 || n > MAX_INPUT)
+                return 0;
+        log_set_level((LogLevel)-1);
+        if (!conn)
+                FUZZ_CHECK(db_conn_new(&conn, &(DbConnOptions){ 0 }) == 0);
+        fake_answers_set((Text){ (const char *)data + 1, n - 1 });
+        check((char)data[0]);
+        return 0;
+}
