@@ -152,7 +152,7 @@ class Follower:
         self.n_connects = 0
         self.n_unrecovered = 0  # it was told that it may have missed something
         self.longest_silence_s = 0.0
-        self.cursor = None
+        self.cursor = self.first_cursor = None
         self.is_stopped = False
         self._heard_s = None
         self._socket = None
@@ -186,6 +186,7 @@ class Follower:
             if not frame.get("recovered"):
                 self.n_unrecovered += 1
             self.cursor = frame.get("cursor") or self.cursor
+            self.first_cursor = self.first_cursor or self.cursor
         elif frame.get("type") == "gap":
             self.n_unrecovered += 1
         elif frame.get("type") in KINDS:

@@ -87,6 +87,7 @@ class World:
         self.load = watching.Load(self.broker, self.row.pad)
         self.load.start(self.row.rate)
         self.wait_flow()
+        self.first_cursor = self.live.first_cursor
         self.before = self.resources()
         self.log_from = len(self.gateway.log())
 

@@ -1,4 +1,7 @@
 """Faults of the links, on which nobody is told of anything."""
+import socket
+
+from faultproxy import TO_SERVER
 from matrix import again, row
 
 
@@ -48,3 +51,28 @@ def slow(world):
     world.proxy.cut()
     world.wait_flow(50)
     world.mqtt.delay_s = world.proxy.delay_s = 0.0
+
+
+@row("5 % loss to the broker and to the database: what is lost comes again after 200 ms or more", rate=100)
+def lossy(world):
+    """As TCP shows a loss: the piece, and all behind it, waits for a time-out that doubles."""
+    def wait():
+        late = 0.0
+        while world.dice.random() < 0.05:
+            late = 2 * late + 0.2
+        return late
+    world.mqtt.delay_s = world.proxy.delay_s = wait
+    world.pause(8 if world.is_short else 120)
+    world.mqtt.delay_s = world.proxy.delay_s = 0.0
+    world.wait_flow(50)
+
+
+@row("the broker takes nothing in for seconds: a window of zero", rate=600)
+def zero_window(world):
+    for _ in again(world, 1, 5):
+        for link in world.mqtt.links:
+            link.client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        world.mqtt.deaf_to = TO_SERVER
+        world.pause(8 if world.is_short else 25)
+        world.mqtt.deaf_to = None
+        world.wait_flow()
