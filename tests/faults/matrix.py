@@ -45,6 +45,8 @@ class Row:
     pad: str = ""               # makes messages larger
     is_live_whole: bool = True  # who stays connected misses nothing
     may_forget: bool = False    # who resumes may be told of a gap
+    may_begin_anew: bool = False  # who resumes may be told that it has to, and misses what went before
+    may_repeat: bool = False    # another gateway may store again what nobody had acknowledged
     max_warnings: int = 20
     max_fds: int = 3            # more than before; each kept segment of the journal is one
     in_short: bool = True       # a row of the short form

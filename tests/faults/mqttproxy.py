@@ -4,6 +4,7 @@ It reads MQTT's packets (3.1.1 and 5, without TLS) and keeps the books that neit
 for: what the broker delivered, and what the gateway acknowledged. So "acknowledged" means here what a
 promise can be held to: the broker was told that it may forget the message.
 """
+import collections
 import contextlib
 import socket
 import threading
@@ -56,6 +57,7 @@ class Link(Pipe):
         super().__init__(proxy, client, socket.create_connection(("127.0.0.1", proxy.target)))
         self.version = 4
         self.in_flight = {}  # packet id: what it carries, as the proxy's owner read it
+        self.acked_last = collections.deque(maxlen=64)  # an end that comes now may keep it from the broker
         if not proxy.is_partitioned:
             self.thawed.set()
         for end in (self.client, self.server):
@@ -102,6 +104,10 @@ class Link(Pipe):
         sink.sendall(data[sent:at])
         return data[at:]
 
+    def cut(self):
+        self.proxy.left_open |= {*self.in_flight.values(), *self.acked_last} - {None}
+        super().cut()
+
     def _wait_thawed(self):
         self.thawed.wait()
         if self.is_cut:
@@ -124,6 +130,7 @@ class Link(Pipe):
             what = self.in_flight.pop(packet.packet_id, None)
             if what is not None:
                 self.proxy.acknowledged.add(what)
+                self.acked_last.append(what)
 
 
 class MqttProxy:
@@ -137,6 +144,7 @@ class MqttProxy:
         self.ids = {}  # what, and its packet id
         self.renumbered = set()  # a broker that was restored sent it again under another id
         self.acknowledged = set()
+        self.left_open = set()  # delivered, and perhaps not acknowledged before the link ended
         self.delay_s = 0.0
         self.deaf_to = None
         self.links = []

@@ -196,7 +196,8 @@ class World:
 
     def excused(self):
         """What came as two messages: said twice by the publisher, or by the broker under two ids."""
-        return self.load.resent | self.mqtt.renumbered
+        left_open = self.mqtt.left_open if self.row.may_repeat else set()
+        return self.load.resent | self.mqtt.renumbered | left_open
 
     def _judge(self, out, stored, shown, resumed):
         resent = self.excused()
@@ -205,13 +206,14 @@ class World:
             (out.twice, f"{out.twice} stored twice"),
             (out.disorder, f"{out.disorder} stored out of order"),
             (out.letters, f"{out.letters} good messages became dead letters"),
-            (stored - set(resumed), f"{some(stored - set(resumed))} not shown to who resumes"),
+            (stored - set(resumed) and not (self.row.may_begin_anew and self.resumer.n_unrecovered),
+             f"{some(stored - set(resumed))} not shown to who resumes"),
             (set(resumed) - stored - self.forgiven, f"{len(set(resumed) - stored)} shown and not stored"),
             (twice(resumed) - resent, f"{len(twice(resumed) - resent)} shown twice to who resumes"),
             (disorder(resumed, self.order()), "shown out of order to who resumes"),
             (any(twice(one) - resent for one in self.live.connections), "shown twice live"),
             (any(disorder(one, self.order()) for one in self.live.connections), "shown out of order live"),
-            (self.resumer.n_unrecovered and not self.row.may_forget, "who resumes was told of a gap"),
+            (self.resumer.n_unrecovered and not self.row.may_forget and not self.row.may_begin_anew, "who resumes was told of a gap"),
             (self.row.is_live_whole and stored - set(shown),
              f"{some(stored - set(shown))} not shown to a viewer that stayed"),
             (self.gateway.metric("tidegate_accounting_drift"), "a drift of the books"),

@@ -1,6 +1,7 @@
 """Faults of PostgreSQL, of the link to it, and of those who administer it."""
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -9,11 +10,13 @@ import time
 import psycopg2
 
 import faultproxy
+import watching
 from backup import Backup
 from faultproxy import CUT, FREEZE, TO_CLIENT, TO_SERVER
 from matrix import again, row
-from servers import Postgres
+from servers import ROOT, Postgres
 from waiting import wait_until
+
 
 def cuts(world, rule, short=4, full=40):
     """Faults at moments that the dice choose; after each the flow goes on."""
@@ -420,18 +423,124 @@ class Bouncer:
         self.process.wait()
 
 
-@row("pgbouncer in session mode, killed now and then")
-def bouncer_session(world):
-    bouncer = Bouncer(world, "session")
+@contextlib.contextmanager
+def bounced(world, mode):
+    """Every connection from now on goes by way of it."""
+    bouncer = Bouncer(world, mode)
     bouncer.start()
     world.proxy.target = str(bouncer.folder / ".s.PGSQL.5432")
     world.proxy.cut("")
-    for _ in again(world, 2, 10):
-        world.wait_flow()
-        bouncer.stop()
-        world.pause(0.5)
-        bouncer.start()
-    world.wait_flow()
+    yield bouncer
     world.proxy.target = str(world.postgres.folder / ".s.PGSQL.5432")
     bouncer.stop()
+
+
+@row("pgbouncer in session mode, killed now and then")
+def bouncer_session(world):
+    with bounced(world, "session") as bouncer:
+        for _ in again(world, 2, 10):
+            world.wait_flow()
+            bouncer.stop()
+            world.pause(0.5)
+            bouncer.start()
+        world.wait_flow()
     world.wait_flow()
+
+
+def bouncer_row(mode):
+    @row(f"pgbouncer in {mode} mode for a while: nothing is stored, and it is said why",
+         says=("let it pool by session",))
+    def bouncer_wrong(world):
+        with bounced(world, mode):
+            world.wait_log("let it pool by session")
+            world.pause(2)
+        world.wait_flow()
+
+
+bouncer_row("transaction")
+bouncer_row("statement")
+
+
+@row("a constraint that refuses one row among many")
+def one_refused(world):
+    """That one becomes a dead letter; its neighbours are stored."""
+    world.database.rows("ALTER TABLE vehicle_logs ADD CONSTRAINT one CHECK (mode <> 'FORBIDDEN') NOT VALID")
+    for vehicle in watching.VEHICLES:
+        world.broker.publish(f"seano/{vehicle}/vehicle_log", '{"mode": "FORBIDDEN"}')
+    n = len(watching.VEHICLES)
+    wait_until(lambda: world.database.value("SELECT count(*) FROM dead_letters") == n, "the letters", 60)
+    world.wait_flow()
+    world.database.rows("ALTER TABLE vehicle_logs DROP CONSTRAINT one")
+    world.complain_if(world.database.value("SELECT count(*) FROM dead_letters WHERE reason <> 'db_rejected'"),
+                      "a letter of another reason")
+    world.gateway.cli("dead-letters", "discard", "--reason", "db_rejected")
+    world.wait_flow()
+
+
+@contextlib.contextmanager
+def small_disk(world):
+    """A file system of its own, on which today's telemetry lives."""
+    disk = world.folder / "tablespace"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=0777", "tidegate-faults", disk], check=True)
+    try:
+        shutil.chown(disk, world.postgres.account)
+        world.database.rows(f"CREATE TABLESPACE small LOCATION '{disk}'")
+        day = time.strftime("%Y%m%d", time.gmtime())
+        world.database.rows(f"ALTER TABLE telemetry_{day} SET TABLESPACE small")
+        yield disk
+        world.database.rows(f"ALTER TABLE telemetry_{day} SET TABLESPACE pg_default")
+        world.database.rows("DROP TABLESPACE small")
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+@row("out of disk", needs_root=True, own_cluster=True, rate=600, pad="x" * 300,
+     says=("database_refuses sqlstate=53100", "database_connected"))
+def out_of_disk(world):
+    with small_disk(world) as disk:
+        filler = disk / "filler"
+        with contextlib.suppress(OSError), open(filler, "wb", 0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        world.wait_log("sqlstate=53100")
+        world.pause(2)
+        filler.unlink()
+        world.wait_flow(50)
+    world.wait_flow()
+
+
+OLD_SCHEMA = 3  # what the first release had
+
+
+def at_old_schema(world):
+    """As a database that the first release made, with everybody in it."""
+    known = world.postgres.execute("template_tidegate", "SELECT number, name, checksum FROM schema_migrations"
+                                   " WHERE number <= %s ORDER BY number", OLD_SCHEMA)
+    world.database.rows("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    world.database.rows("CREATE TABLE schema_migrations (number integer PRIMARY KEY, name text NOT NULL,"
+                        " checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())")
+    for number, name, checksum in known:
+        world.database.rows(next((ROOT / "schema").glob(f"{number:04}_*.sql")).read_text("utf-8"))
+        world.database.rows("INSERT INTO schema_migrations VALUES (%s, %s, %s)", number, name, checksum)
+    world.database.rows("INSERT INTO users (username, password_hash, role) VALUES ('root', 'none', 'admin')")
+    for table, codes in (("vehicles", watching.VEHICLES), ("devices", watching.DEVICES)):
+        for code in codes:
+            world.database.rows(f"INSERT INTO {table} (code, user_id) VALUES (%s, 1)", code)
+
+
+@row("a schema that is older, at a start: it is brought up to date", prepare=at_old_schema)
+def schema_older(world):
+    world.wait_flow()
+    world.complain_if("schema_migrated" not in world.gateway.log(), "it did not say that it migrated")
+
+
+@row("a migration beside it: a column more in every table, in one transaction of seconds")
+def migrated_beside(world):
+    for verb in ("ADD COLUMN IF NOT EXISTS of_the_future text", "DROP COLUMN of_the_future"):
+        with contextlib.closing(psycopg2.connect(world.database.url)) as conn, conn.cursor() as cursor:
+            for table in tables(world):
+                cursor.execute(f"ALTER TABLE {table} {verb}")
+            world.pause(2)
+            conn.commit()
+        world.wait_flow()

@@ -9,7 +9,7 @@ import socket
 import subprocess
 
 from matrix import again, row
-from servers import ROOT
+from servers import ROOT, Gateway
 from waiting import wait_until
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
@@ -97,7 +97,7 @@ def no_descriptors(world):
     world.wait_flow()
 
 
-@row("a limit of memory just above what it uses", pad="x" * 8000, in_short=False)
+@row("a limit of memory just above what it uses", pad="x" * 8000)
 def no_memory(world):
     statm = pathlib.Path(f"/proc/{world.gateway.pid}/statm").read_text("ascii").split()
     used = int(statm[0]) * resource.getpagesize()
@@ -237,3 +237,56 @@ def clock_jumps(world):
         (world.folder / "clock").write_text(f"{offset}\n", "ascii")
         world.pause(1)
         world.wait_flow(20)
+
+
+def with_second(world):
+    """Another gateway for the same database and broker, not started."""
+    other = Gateway(world.folder / "second", world.database)
+    other.settings.update({key: value for key, value in world.gateway.settings.items()
+                           if key in ("database.url", "mqtt.url", "cluster.lease")})
+    other.write_conf()
+    world.second = other
+    world.at_end.append(other.stop)
+
+
+def stands_by(gateway):
+    return gateway.status("/livez") == 200 and gateway.get("/readyz").json().get("status") == "standby"
+
+
+def second_row(name, end, **options):
+    @row(f"two at once: {name}, and the other way round", prepare=with_second, is_live_whole=False,
+         settings={"cluster__lease": "2s"}, says=("lease_waiting", "lease_held"), **options)
+    def two_at_once(world):
+        first, second = world.gateway, world.second
+        for _ in again(world, 1, 10):
+            second.start(wait=False)
+            wait_until(lambda: stands_by(second), "the second to stand by", 60)
+            world.pause(world.dice.uniform(0.2, 1.0))
+            end(first)
+            wait_until(second.is_ready, "the second to take over", 60)
+            world.wait_flow()
+            first.start(wait=False)
+            wait_until(lambda: stands_by(first), "the first to stand by", 60)
+            end(second)
+            wait_until(first.is_ready, "the first to take over again", 60)
+            world.wait_flow()
+        give_a_turn(first, second)
+
+
+def give_a_turn(first, second):
+    """To the second, for what it has left to store; then it is the first's again."""
+    second.start(wait=False)
+    wait_until(lambda: stands_by(second), "the second to stand by", 60)
+    first.terminate()
+    wait_until(second.is_ready, "the second to take over", 60)
+    wait_until(lambda: second.metric("tidegate_in_journal") == 0, "it to have stored all", 60)
+    second.terminate()
+    first.start(wait=False)
+    wait_until(first.is_ready, "the first to be ready", 60)
+
+
+# What the broker has not heard our acknowledgement of goes to the next one, whose journal does not know
+# it; at a proper end that is what a connection that closes keeps from it. And what one that was killed
+# may have had is in nobody's books until it is back (docs/decisions/038).
+second_row("the one that stores ends properly", lambda gateway: gateway.terminate(), may_repeat=True)
+second_row("the one that stores is killed", lambda gateway: gateway.kill(), may_begin_anew=True, may_repeat=True)
