@@ -233,6 +233,9 @@ const ConfigKey config_keys[] = {
         { "auth", "login_failures_per_minute", CONFIG_INT, AT(ws.login_failures_per_min), "10", 1,
           1000000, true,
           "Failed logins from one address; twice that for one account. More are refused (429)." },
+        { "auth", "logins_per_second", CONFIG_INT, AT(ws.logins_per_s), "3", 0, 1000000, true,
+          "Logins of one address, where they were good before, that go before those of others, twice that "
+          "in a burst; more come last. 0: all of them." },
         { "auth", "token_failures_per_minute", CONFIG_INT, AT(ws.token_failures_per_min), "60", 1,
           1000000, true,
           "Bad tokens and tickets from one address; twice that for one device. More get 429; good "

@@ -11,13 +11,13 @@
 #include "gateway/query_lane.h"
 
 #define QUERY_THREAD_WAIT_MS 1000 /* between looks at a silent queue */
-#define QUERY_THREAD_NICE    10   /* of the thread that hashes for those who guess */
+#define QUERY_THREAD_NICE    10   /* of who hashes for others than those who come back */
 
 /* Their names are those of the connections, in pg_stat_activity. */
 typedef enum QuerySort {
         QUERY_SORT_SIGN_IN,   /* scrypt: a core for 50 ms */
         QUERY_SORT_RETURNING, /* the same, from where it was good before */
-        QUERY_SORT_SUSPECT,   /* or from where it has just failed */
+        QUERY_SORT_SUSPECT,   /* or from where it has just failed, or comes too often */
         QUERY_SORT_COMMANDS,
         QUERY_SORT_RESUME,
         QUERY_SORT_STATISTICS,
@@ -82,8 +82,8 @@ static void *query_thread_run(void *arg) {
         return NULL;
 }
 
-/* Whoever has never been here uses one core at most, and guesses what the others leave of one. Of
- * those who come back none has both readers, so that there is always one for the next. */
+/* Whoever has never been here, or guesses, uses what the others leave of a core each. Of those who
+ * come back none has both readers, so that there is always one for the next. */
 static int query_thread_open(QueryThread *thread,
                              QuerySort sort,
                              const QueryThreadOptions *options) {
@@ -102,12 +102,12 @@ static int query_thread_open(QueryThread *thread,
         };
         int r;
 
-        if (sort == QUERY_SORT_RETURNING)
+        if (sort == QUERY_SORT_RETURNING) {
                 lane.n_threads = 2;
-        else if (sort == QUERY_SORT_SIGN_IN || sort == QUERY_SORT_SUSPECT)
+        } else if (sort == QUERY_SORT_SIGN_IN || sort == QUERY_SORT_SUSPECT) {
                 lane.n_threads = 1;
-        if (sort == QUERY_SORT_SUSPECT)
                 lane.nice = QUERY_THREAD_NICE;
+        }
         r = query_lane_new(&thread->lanes[sort], &lane, thread->outbox);
         return r < 0 ? err_up(r) : 0;
 }

@@ -24,6 +24,7 @@ typedef struct WsHub WsHub;
 typedef struct WsLimiter WsLimiter;
 typedef struct WsProven WsProven;
 typedef struct WsRates WsRates;
+typedef struct WsThrottle WsThrottle;
 
 /* Messages a second over the last few seconds. */
 struct WsRates {
@@ -37,6 +38,7 @@ struct WsCall {
         const WsRates *rates;
         WsLimiter *limiter;
         WsProven *proven;
+        WsThrottle *returns; /* of who is proven */
 
         const WsRequest *request; /* NULL in @answer, and where a body was read */
         WsIdentity identity;

@@ -8,6 +8,7 @@
 #include "ws/limiter.h"
 #include "ws/party.h"
 #include "ws/proven.h"
+#include "ws/throttle.h"
 
 #define WS_LOGIN_FAILURES 10 /* a minute and address, where the options say nothing */
 #define WS_LOGIN_TTL_S    3600
@@ -72,6 +73,19 @@ static bool ws_login_is_proven(const WsCall *call) {
                              call->now_us);
 }
 
+/* Who comes back goes first, and who does nothing else goes last. */
+static void ws_login_rank(const WsCall *call, Query *query, bool is_suspect) {
+        bool is_back = ws_login_is_proven(call);
+
+        query->is_proven = is_back && ws_throttle_take(call->returns,
+                                                       call->source,
+                                                       call->options->logins_per_s,
+                                                       call->now_us / 1000);
+        query->is_suspect = is_back || is_suspect;
+        if (is_back && !query->is_proven)
+                metric_add(METRIC_LOGIN_BEHIND, 1);
+}
+
 static int ws_login_ask(WsCall *call, const char *password, bool is_suspect) {
         CLEANUP(query_free) Query *query = NULL;
         int r;
@@ -79,8 +93,7 @@ static int ws_login_ask(WsCall *call, const char *password, bool is_suspect) {
         r = query_new(&query, QUERY_LOGIN, 0);
         if (r < 0)
                 return err_up(r);
-        query->is_proven = ws_login_is_proven(call);
-        query->is_suspect = is_suspect;
+        ws_login_rank(call, query, is_suspect);
         query->username = strdup(call->account);
         query->password = strdup(password);
         if (!query->username || !query->password)

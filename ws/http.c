@@ -17,6 +17,7 @@
 #include "ws/proven.h"
 #include "ws/response.h"
 #include "ws/session.h"
+#include "ws/throttle.h"
 
 #define WS_HTTP_LIMITED   1024
 #define WS_HTTP_PROVEN    4096
@@ -32,6 +33,7 @@ struct WsHttp {
         Queue *queries;           /* borrowed */
         WsLimiter *limiter;
         WsProven *proven; /* log-ins */
+        WsThrottle *returns;
         WsWaiters *waiters;
         uint64_t n_tickets;
         WsHead head;       /* of the call under way, */
@@ -67,6 +69,8 @@ int ws_http_new(WsHttp **ret_http,
                 r = ws_limiter_new(&http->limiter, WS_HTTP_LIMITED);
         if (r == 0)
                 r = ws_proven_new(&http->proven, WS_HTTP_PROVEN);
+        if (r == 0)
+                r = ws_throttle_new(&http->returns, WS_HTTP_PROVEN);
         if (r < 0)
                 return err_up(r);
 
@@ -83,6 +87,7 @@ WsHttp *ws_http_free(WsHttp *http) {
         free(http->waiters);
         ws_limiter_free(http->limiter);
         ws_proven_free(http->proven);
+        ws_throttle_free(http->returns);
         free(http);
         return NULL;
 }
@@ -95,6 +100,7 @@ static WsCall ws_http_call(WsHttp *http, WsResponse *response) {
                 .rates = &http->rates,
                 .limiter = http->limiter,
                 .proven = http->proven,
+                .returns = http->returns,
                 .now_us = clock_now_us(),
                 .response = response,
         };

@@ -55,6 +55,7 @@ struct WsOptions {
         size_t replay_bytes;      /* at most so many */
         int answer_timeout_ms; /* HTTP: a query that is not answered by then is a 504; 0 = 10 s */
         int stream_window;     /* HTTP: pieces of 64 KiB of one long answer under way; 0 = 4 */
+        int logins_per_s; /* of an address that go before others; 0 = all that were good before */
         int login_failures_per_min; /* a source address; twice that an account; 0 = 10 */
         int token_failures_per_min; /* bad credentials of a source address; twice that an account */
         int command_timeout_ms,
