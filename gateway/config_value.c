@@ -382,8 +382,8 @@ static void config_read_string(ConfigLoader *loader, const ConfigKey *key, const
                 { CONFIG_LISTEN, config_is_listen, "host:port or [host]:port, port 0 to 65535" },
                 { CONFIG_PROXIES,
                   config_is_proxies,
-                  "addresses and networks, as 192.0.2.7 or 2001:db8::/32, up to 64 with commas "
-                  "between" },
+                  "addresses and networks, as 192.0.2.7 or 2001:db8::/32 (no bit set behind the "
+                  "network's, and not /0), up to 64 with commas between" },
                 { CONFIG_MQTT_URL,
                   config_is_mqtt_urls,
                   "mqtt://host[:port] or mqtts://host[:port], up to 8 with commas between; user "

@@ -31,6 +31,14 @@ static bool ws_proxies_bits(Text text, unsigned most, unsigned *ret_bits) {
         return bits <= most;
 }
 
+/* A bit that is set beyond the network's own is a slip: whom did they mean? */
+static bool ws_network_is_clean(const WsNetwork *network) {
+        for (size_t i = network->n_bits; i < 128; ++i)
+                if (network->address.bytes[i / 8] & (0x80 >> i % 8))
+                        return false;
+        return true;
+}
+
 static bool ws_proxies_network(Text text, WsNetwork *ret_network) {
         const char *slash = memchr(text.data, '/', text.n);
         size_t n = slash ? (size_t)(slash - text.data) : text.n;
@@ -45,22 +53,28 @@ static bool ws_proxies_network(Text text, WsNetwork *ret_network) {
                                       &n_bits))
                 return false;
         ret_network->n_bits = n_before + n_bits;
-        return true;
+        return n_bits > 0 && ws_network_is_clean(ret_network); /* everybody is no proxy of ours */
 }
 
 int ws_proxies_read(WsProxies *ret_proxies, const char *text) {
-        static const char between[] = ", \t";
+        static const char blank[] = " \t";
         WsProxies proxies = { 0 };
 
-        for (text = text ? text + strspn(text, between) : ""; *text;) {
-                size_t n = strcspn(text, between);
+        for (text = text ? text + strspn(text, blank) : ""; *text;) {
+                size_t n = strcspn(text, ", \t"); /* 0: a comma too many, which is no address */
 
                 if (proxies.n == WS_PROXIES_MAX ||
                     !ws_proxies_network((Text){ .data = text, .n = n },
                                         &proxies.networks[proxies.n++]))
                         return WS_PROXIES_E_BAD;
                 text += n;
-                text += strspn(text, between);
+                text += strspn(text, blank);
+                if (*text != ',')
+                        continue;
+                ++text;
+                text += strspn(text, blank);
+                if (!*text)
+                        return WS_PROXIES_E_BAD;
         }
         *ret_proxies = proxies;
         return 0;

@@ -97,10 +97,13 @@ def test_the_list_of_proxies_follows_a_reload(make_proxied):
 
 
 def test_what_is_no_list_of_proxies_is_an_error_with_its_place(make_gateway):
-    gateway = make_gateway(http__trusted_proxies="10.0.0.0/8, proxy.example")
-    said = gateway.cli("check-config", check=False)
-    assert said.returncode != 0
-    assert "http.trusted_proxies" in said.stderr and "proxy.example" in said.stderr
+    gateway = make_gateway()
+    for text in ("10.0.0.0/8, proxy.example", "10.0.0.0/8,,::1", ",", "0.0.0.0/0", "10.0.0.1/8"):
+        gateway.write_conf(http__trusted_proxies=text)
+        line = gateway.conf.read_text("utf-8").splitlines().index(f"trusted_proxies = {text}") + 1
+        said = gateway.cli("check-config", check=False)
+        assert said.returncode == 2
+        assert f"tidegate.conf:{line}: http.trusted_proxies: bad value '{text}'" in said.stderr
 
 
 # ---- PROXY protocol ----

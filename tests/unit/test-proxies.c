@@ -141,9 +141,10 @@ static void test_networks_are_compared_by_their_bits(void **state) {
         (void)state;
         assert_true(trusts("192.0.2.128/25", "192.0.2.200"));
         assert_false(trusts("192.0.2.128/25", "192.0.2.100"));
-        assert_true(trusts("0.0.0.0/0", "203.0.113.1"));
-        assert_false(trusts("0.0.0.0/0", "2001:db8::1"));
-        assert_true(trusts("::/0", "2001:db8::1"));
+        assert_true(trusts("128.0.0.0/1", "203.0.113.1"));
+        assert_false(trusts("128.0.0.0/1", "2001:db8::1"));
+        assert_true(trusts("::/1", "2001:db8::1"));
+        assert_true(trusts(" 10.0.0.0/8 ,\t::1 ", "10.1.2.3"));
         assert_true(trusts("2001:db8::/33", "2001:db8:7fff::1"));
         assert_false(trusts("2001:db8::/33", "2001:db8:8000::1"));
         assert_true(trusts("::1,\t127.0.0.1", "127.0.0.1"));
@@ -154,10 +155,30 @@ static void test_networks_are_compared_by_their_bits(void **state) {
 }
 
 static void test_what_is_no_list_of_networks_is_said(void **state) {
-        static const char *const bad[] = { "proxy.example", "10.0.0.0/33",  "10.0.0.0/",
-                                           "10.0.0/8",      "::1/129",      "10.0.0.0/8/8",
-                                           "10.0.0.0/+8",   "127.0.0.1:80", "10.0.0.1, x",
-                                           "10.0.0.0/0008", "[::1]" };
+        static const char *const bad[] = { "proxy.example",
+                                           "10.0.0.0/33",
+                                           "10.0.0.0/",
+                                           "10.0.0/8",
+                                           "::1/129",
+                                           "10.0.0.0/8/8",
+                                           "10.0.0.0/+8",
+                                           "127.0.0.1:80",
+                                           "10.0.0.1, x",
+                                           "10.0.0.0/0008",
+                                           "[::1]",
+                                           /* nobody between two commas, or all that there are */
+                                           ",",
+                                           "10.0.0.1,,::1",
+                                           ",::1",
+                                           "::1,",
+                                           "::1 , ,::1",
+                                           "0.0.0.0/0",
+                                           "::/0",
+                                           /* which network is meant? */
+                                           "10.0.0.1/8",
+                                           "192.0.2.129/25",
+                                           "2001:db8::1/64",
+                                           "0.0.0.1/1" };
         WsProxies proxies = { .n = 7 };
 
         (void)state;
