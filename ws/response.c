@@ -1,6 +1,7 @@
 #include "ws/response.h"
 
 #include <stdio.h>
+#include <time.h>
 
 typedef struct WsTitle WsTitle;
 
@@ -92,7 +93,28 @@ void ws_response_hsts(Buf *buf, int hsts_s) {
                 buf_printf(buf, "Strict-Transport-Security: max-age=%d\r\n", hsts_s);
 }
 
-void ws_response_render(const WsResponse *response, int hsts_s, Buf *buf) {
+/* RFC 9110 5.6.7, and in English wherever we run. */
+void ws_response_date(Buf *buf, int64_t now_us) {
+        static const char *const days[] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+        static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                              "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+        time_t now = (time_t)(now_us / 1000000);
+        struct tm tm;
+
+        if (!gmtime_r(&now, &tm))
+                return;
+        buf_printf(buf,
+                   "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n",
+                   days[tm.tm_wday],
+                   tm.tm_mday,
+                   months[tm.tm_mon],
+                   tm.tm_year + 1900,
+                   tm.tm_hour,
+                   tm.tm_min,
+                   tm.tm_sec);
+}
+
+void ws_response_render(const WsResponse *response, int64_t now_us, int hsts_s, Buf *buf) {
         Text body = response->fixed.data ? response->fixed : buf_text(&response->body);
         bool has_body = response->content_type != NULL;
 
@@ -100,6 +122,7 @@ void ws_response_render(const WsResponse *response, int hsts_s, Buf *buf) {
                    "HTTP/1.1 %d %s\r\n",
                    response->status,
                    ws_response_title(response->status));
+        ws_response_date(buf, now_us);
         if (has_body)
                 buf_printf(buf, "Content-Type: %s\r\n", response->content_type);
         if (response->is_stream && !response->is_http_1_0)

@@ -35,7 +35,8 @@ Buf *ws_response_json(WsResponse *response); /* 200; the caller writes the body 
 
 const char *ws_response_title(int status); /* "Not Found", ... */
 /* @hsts_s: for so long the peer is to come by TLS alone; 0 = no word of it. */
-void ws_response_render(const WsResponse *response, int hsts_s, Buf *buf);
-void ws_response_hsts(Buf *buf, int hsts_s); /* that line by itself */
+void ws_response_render(const WsResponse *response, int64_t now_us, int hsts_s, Buf *buf);
+void ws_response_hsts(Buf *buf, int hsts_s);     /* that line by itself */
+void ws_response_date(Buf *buf, int64_t now_us); /* likewise: every answer has it */
 
 #define CLEANUP_RESPONSE __attribute__((cleanup(ws_response_done)))

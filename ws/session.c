@@ -168,7 +168,7 @@ static int ws_session_hsts_s(const WsSession *session) {
 }
 
 static void ws_session_render(const WsSession *session, const WsResponse *response, Buf *out) {
-        ws_response_render(response, ws_session_hsts_s(session), out);
+        ws_response_render(response, clock_now_us(), ws_session_hsts_s(session), out);
         if (buf_failed(&response->body) || buf_failed(&response->headers))
                 out->failed = true;
         ws_session_count(response->status);
@@ -245,6 +245,7 @@ void ws_session_begin_events(WsSession *session, WsResponse *response) {
         ws_response_header(response, "X-Accel-Buffering", "no");
         ws_session_count(200);
         buf_append_string(&out, "HTTP/1.1 200 OK\r\n");
+        ws_response_date(&out, clock_now_us());
         buf_append_text(&out, buf_text(&response->headers));
         ws_response_hsts(&out, ws_session_hsts_s(session));
         buf_append_string(&out, "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n");

@@ -447,9 +447,10 @@ static void test_answers_are_rendered_whole(void **state) {
         ws_response_header(&response, "X-Evil", "a\r\nSet-Cookie: b");
         ws_response_retry_after(&response, 3);
         ws_response_problem(&response, 429, "rate_limited", "say \"no\"");
-        ws_response_render(&response, 0, &out);
+        ws_response_render(&response, INT64_C(784111777000000), 0, &out);
         assert_string_equal(out.data,
                             "HTTP/1.1 429 Too Many Requests\r\n"
+                            "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
                             "Content-Type: application/problem+json\r\n"
                             "Content-Length: 107\r\n"
                             "Retry-After: 3\r\n"
@@ -461,7 +462,7 @@ static void test_answers_are_rendered_whole(void **state) {
 
         response.is_head = true;
         buf_reset(&out);
-        ws_response_render(&response, 31536000, &out);
+        ws_response_render(&response, INT64_C(784111777000000), 31536000, &out);
         assert_non_null(strstr(out.data, "\r\nStrict-Transport-Security: max-age=31536000\r\n"));
         assert_non_null(strstr(out.data, "Content-Length: 107\r\n"));
         assert_null(strstr(out.data, "about:blank"));
