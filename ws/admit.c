@@ -90,7 +90,7 @@ static void ws_admit_nowhere(const WsCall *call, const char *allow) {
                 ws_response_header(response, "Allow", allow);
                 ws_response_problem(response, 405, "method_not_allowed", "Not with this method.");
         } else if (ws_dialect_find(text_of(call->request->path), &target)) {
-                ws_response_header(response, "Upgrade", "websocket");
+                ws_response_upgrade(response);
                 ws_response_problem(response, 426, "upgrade_required", "This path is a WebSocket.");
         } else {
                 ws_response_problem(response, 404, "not_found", "There is nothing here.");

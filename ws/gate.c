@@ -115,6 +115,8 @@ static WsRefusal ws_gate_check_form(WsGate *gate) {
                 return WS_GATE_BAD("a WebSocket needs HTTP/1.1");
         if (!request->wants_upgrade)
                 return WS_GATE_BAD("Connection does not say Upgrade");
+        if (ws_head_count(gate->head, "Sec-WebSocket-Version") > 1)
+                return WS_GATE_BAD("Sec-WebSocket-Version is there twice");
         if (!text_equal(ws_head_find(gate->head, "Sec-WebSocket-Version"), TEXT("13")))
                 return (WsRefusal){ 426,
                                     "bad_version",
@@ -299,7 +301,7 @@ static void ws_gate_refuse(const WsRefusal *refusal, WsResponse *response) {
         metric_add(refusal->metric, 1);
         ws_response_retry_after(response, refusal->retry_after_s);
         if (refusal->status == 426)
-                ws_response_header(response, "Sec-WebSocket-Version", "13");
+                ws_response_upgrade(response);
         ws_response_problem(response, refusal->status, refusal->code, refusal->detail);
 }
 

@@ -59,6 +59,13 @@ void ws_response_header(WsResponse *response, const char *name, const char *valu
         buf_printf(&response->headers, "%s: %s\r\n", name, value);
 }
 
+/* RFC 9110 7.8: who sends Upgrade names it in Connection, and may close all the same. */
+void ws_response_upgrade(WsResponse *response) {
+        ws_response_header(response, "Upgrade", "websocket");
+        ws_response_header(response, "Connection", "Upgrade");
+        ws_response_header(response, "Sec-WebSocket-Version", "13");
+}
+
 void ws_response_retry_after(WsResponse *response, int seconds) {
         if (seconds > 0)
                 buf_printf(&response->headers, "Retry-After: %d\r\n", seconds);

@@ -28,6 +28,7 @@ static void test_handshake_is_checked_to_the_letter(void **state) {
                   "\r\n",
                   426 },
                 { "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n" HEAD "\r\n", 426 },
+                { "GET /ws HTTP/1.1\r\n" WEBSOCKET HEAD "Sec-WebSocket-Version: 8\r\n\r\n", 400 },
                 { "GET /ws HTTP/1.0\r\n" WEBSOCKET HEAD "\r\n", 400 },
                 { "POST /ws HTTP/1.1\r\nContent-Length: 0\r\n" WEBSOCKET HEAD "\r\n", 400 },
                 { "GET /ws HTTP/1.1\r\n" WEBSOCKET "Host: h\r\nConnection: Upgrade\r\n\r\n", 400 },
@@ -55,6 +56,11 @@ static void test_handshake_is_checked_to_the_letter(void **state) {
 
                 if (viewer_open_with(&viewer, &stage, cases[i].request) != cases[i].status)
                         fail_msg("%d for %s", viewer.status, cases[i].request);
+                if (viewer.status == 426) {
+                        assert_non_null(strstr(viewer.head, "\r\nUpgrade: websocket\r\n"));
+                        assert_non_null(strstr(viewer.head, "\r\nConnection: Upgrade\r\n"));
+                        assert_non_null(strstr(viewer.head, "\r\nSec-WebSocket-Version: 13\r\n"));
+                }
                 assert_null(strcasestr(viewer.head, "Sec-WebSocket-Protocol"));
                 viewer_done(&viewer);
         }
