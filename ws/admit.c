@@ -9,6 +9,22 @@
 
 #define WS_ADMIT_BODY_MAX 65536
 
+void ws_admit_misread(WsResponse *response, int status) {
+        switch (status) {
+        case 414:
+                ws_response_problem(response, 414, "too_long", "The target is too long.");
+                break;
+        case 431:
+                ws_response_problem(response, 431, "too_large", "The headers are too large.");
+                break;
+        case 505:
+                ws_response_problem(response, 505, "bad_version", "HTTP/1.1 is spoken here.");
+                break;
+        default:
+                ws_response_problem(response, 400, "bad_request", "The request cannot be read.");
+        }
+}
+
 void ws_admit_fault(WsResponse *response) {
         ws_response_problem(response, 500, "internal", "Something failed on our side.");
         response->close = true;

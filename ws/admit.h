@@ -14,4 +14,6 @@ const WsEndpoint *ws_admit(WsCall *call);
 
 /* The headers that let a page of @origin read the answer, if it is allowed to. */
 void ws_admit_origin(const WsOptions *options, const char *origin, WsResponse *response);
+/* What cannot be read, by its status. */
+void ws_admit_misread(WsResponse *response, int status);
 void ws_admit_fault(WsResponse *response); /* 500: said in the log, not to the client */

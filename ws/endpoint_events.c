@@ -196,12 +196,16 @@ static int ws_events_begin(WsCall *call, const WsDialect *dialect) {
         return 0;
 }
 
+/* Nobody waits for the body of an answer that has none. */
+static int ws_events_head(WsCall *call, const char *content_type) {
+        call->response->status = 200;
+        call->response->content_type = content_type;
+        return 0;
+}
+
 int ws_endpoint_events(WsCall *call) {
-        if (call->response->is_head) {
-                call->response->status = 200;
-                call->response->content_type = "text/event-stream";
-                return 0;
-        }
+        if (call->response->is_head)
+                return ws_events_head(call, "text/event-stream");
         return ws_events_begin(call, &ws_dialect_events);
 }
 
@@ -210,6 +214,8 @@ int ws_endpoint_poll(WsCall *call) {
         char text[32];
         int r;
 
+        if (call->response->is_head)
+                return ws_events_head(call, "application/json");
         if (ws_request_param(call->request, "wait", text, sizeof(text)) &&
             (!ws_events_number(text, &wait_s) || wait_s < 0 || wait_s > WS_EVENTS_WAIT_MAX)) {
                 ws_response_problem(call->response,

@@ -110,6 +110,7 @@ int ws_head_parse(WsHead *ret_head, Text bytes) {
         int r;
 
         ret_head->n_fields = 0;
+        ret_head->method = (Text){ 0 };
         line = ws_head_line(&rest);
         if (line.data &&
             line.n == 0) /* an empty line before a request is no error (RFC 9112 2.2) */
@@ -132,6 +133,19 @@ int ws_head_parse(WsHead *ret_head, Text bytes) {
                         return r;
         }
         return bytes.n >= WS_HEAD_MAX ? WS_HEAD_E_TOO_LARGE : WS_HEAD_E_MORE;
+}
+
+int ws_head_status(int r) {
+        switch (r) {
+        case WS_HEAD_E_TOO_LONG:
+                return 414;
+        case WS_HEAD_E_TOO_LARGE:
+                return 431;
+        case WS_HEAD_E_VERSION:
+                return 505;
+        default:
+                return 400;
+        }
 }
 
 bool ws_head_is(const WsField *field, const char *name) {

@@ -37,7 +37,8 @@ enum {
         WS_HEAD_E_VERSION,   /* 505 */
 };
 
-MUST_CHECK int ws_head_parse(WsHead *ret_head, Text bytes);
+MUST_CHECK int ws_head_parse(WsHead *ret_head, Text bytes); /* the method, too, if it can be read */
+int ws_head_status(int r);                                  /* what says so */
 
 bool ws_head_is(const WsField *field, const char *name); /* its name, in any case */
 size_t ws_head_count(const WsHead *head, const char *name);

@@ -290,9 +290,13 @@ static void ws_http_collect(WsHttp *http,
                            timeout_ms > 0 ? timeout_ms : WS_HTTP_BODY_MS);
 }
 
+static bool ws_http_is_head(const WsHttp *http) {
+        return text_equal(http->head.method, TEXT("HEAD"));
+}
+
 /* The handshake of a WebSocket: from here on the connection is its client's, or it is refused. */
 static void ws_http_upgrade(WsHttp *http, WsSession *session) {
-        CLEANUP_RESPONSE WsResponse response = { 0 };
+        CLEANUP_RESPONSE WsResponse response = { .is_head = ws_http_is_head(http) };
         CLEANUP(ws_client_free) WsClient *client = NULL;
         CLEANUP_BUF Buf hello = { 0 };
         int r;
@@ -315,6 +319,14 @@ static void ws_http_upgrade(WsHttp *http, WsSession *session) {
                 ws_conn_close(session->conn);
 }
 
+/* What cannot be read is answered all the same, and is the last that this connection says. */
+static void ws_http_misread(WsHttp *http, WsSession *session, int status) {
+        CLEANUP_RESPONSE WsResponse response = { .is_head = ws_http_is_head(http) };
+
+        ws_admit_misread(&response, status);
+        ws_session_refuse(session, &response);
+}
+
 static void ws_http_begin(WsHttp *http, WsSession *session) {
         CLEANUP_RESPONSE WsResponse response = { 0 };
         WsRequest *request = &http->request;
@@ -322,8 +334,7 @@ static void ws_http_begin(WsHttp *http, WsSession *session) {
         const WsEndpoint *endpoint;
 
         if (ws_request_read(request, &http->head) != 0) {
-                ws_response_problem(&response, 400, "bad_request", "The request cannot be read.");
-                ws_session_refuse(session, &response);
+                ws_http_misread(http, session, 400);
                 return;
         }
         ws_request_trace(request,
@@ -407,26 +418,6 @@ static void ws_http_body_complete(WsHttp *http, WsSession *session) {
 
 /* ---- what the connection reports ----------------------------------------------------------- */
 
-/* What cannot be read is answered all the same, and is the last that this connection says. */
-static void ws_http_misread(WsSession *session, int r) {
-        CLEANUP_RESPONSE WsResponse response = { 0 };
-
-        switch (r) {
-        case WS_HEAD_E_TOO_LONG:
-                ws_response_problem(&response, 414, "too_long", "The target is too long.");
-                break;
-        case WS_HEAD_E_TOO_LARGE:
-                ws_response_problem(&response, 431, "too_large", "The headers are too large.");
-                break;
-        case WS_HEAD_E_VERSION:
-                ws_response_problem(&response, 505, "bad_version", "HTTP/1.1 is spoken here.");
-                break;
-        default:
-                ws_response_problem(&response, 400, "bad_request", "The request cannot be read.");
-        }
-        ws_session_refuse(session, &response);
-}
-
 /* Waits for the whole head. That of a request after the first has as long as the first. */
 static size_t ws_http_read_head(WsHttp *http, WsSession *session, const char *data, size_t n) {
         int timeout_ms = http->options->handshake_timeout_ms;
@@ -448,7 +439,7 @@ static size_t ws_http_read_head(WsHttp *http, WsSession *session, const char *da
         if (r == 0)
                 ws_http_begin(http, session);
         else
-                ws_http_misread(session, r);
+                ws_http_misread(http, session, ws_head_status(r));
         return r == 0 ? http->head.n : n;
 }
 
@@ -546,7 +537,8 @@ void ws_http_closed(WsSession *session) {
 static void ws_http_settle(WsHttp *http, WsWaiter *waiter, const Answer *answer) {
         CLEANUP_RESPONSE WsResponse response = { .close = waiter->close,
                                                  .keep = waiter->keep,
-                                                 .is_head = waiter->is_head };
+                                                 .is_head = waiter->is_head,
+                                                 .is_http_1_0 = waiter->is_http_1_0 };
         WsCall call = ws_http_call(http, &response);
         int r;
 
@@ -570,6 +562,7 @@ static void ws_http_settle(WsHttp *http, WsWaiter *waiter, const Answer *answer)
                                     "timeout",
                                     "The database did not answer in time.");
         }
+        response.close |= response.is_stream && response.is_http_1_0;
         ws_waiter_answer(waiter, &response);
 }
 

@@ -124,6 +124,8 @@ void ws_response_date(Buf *buf, int64_t now_us) {
 void ws_response_render(const WsResponse *response, int64_t now_us, int hsts_s, Buf *buf) {
         Text body = response->fixed.data ? response->fixed : buf_text(&response->body);
         bool has_body = response->content_type != NULL;
+        bool is_unsized =
+                has_body && response->is_head && body.n == 0; /* as nothing was composed */
 
         buf_printf(buf,
                    "HTTP/1.1 %d %s\r\n",
@@ -134,7 +136,7 @@ void ws_response_render(const WsResponse *response, int64_t now_us, int hsts_s, 
                 buf_printf(buf, "Content-Type: %s\r\n", response->content_type);
         if (response->is_stream && !response->is_http_1_0)
                 buf_append_string(buf, "Transfer-Encoding: chunked\r\n");
-        else if (!response->is_stream &&
+        else if (!response->is_stream && !is_unsized &&
                  (has_body || (response->status != 204 && response->status != 304)))
                 buf_printf(buf, "Content-Length: %zu\r\n", has_body ? body.n : 0);
         buf_append_text(buf, buf_text(&response->headers));

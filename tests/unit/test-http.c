@@ -371,6 +371,37 @@ static void test_head_has_the_headers_alone(void **state) {
         assert_false(has(f, "Content-Length: 0\r\n"));
         assert_int_equal(read_answer(f), 200);
         assert_true(has(f, "alive"));
+        /* What would have no end has no body either, nor a length that it would not have. */
+        send_text(f, "HEAD /api/events HTTP/1.1\r\nHost: a\r\n");
+        send_text(f, bearer(f, "ana"));
+        send_text(f, "\r\nHEAD /api/events/poll?wait=0 HTTP/1.1\r\nHost: a\r\n");
+        send_text(f, bearer(f, "ana"));
+        send_text(f, "\r\nGET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
+        for (int i = 0; i < 2; ++i) {
+                assert_int_equal(read_answer_of(f, false), 200);
+                assert_false(has(f, "Content-Length"));
+        }
+        assert_int_equal(read_answer(f), 200);
+        assert_true(has(f, "alive"));
+}
+
+static void test_refusal_of_head_has_no_body_either(void **state) {
+        static const char *const requests[] = {
+                "HEAD /%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+                "HEAD /livez HTTP/1.1\r\n\r\n",
+                "HEAD /livez HTTP/2.0\r\nHost: a\r\n\r\n",
+                "HEAD /livez HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n",
+                "HEAD /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        };
+        Fixture *f = *state;
+
+        for (size_t i = 0; i < N_ELEMENTS(requests); ++i) {
+                dial(f);
+                send_text(f, requests[i]);
+                assert_in_range(read_answer_of(f, false), 400, 505);
+                assert_true(has(f, "Content-Type: application/problem+json"));
+                assert_true(is_closed(f));
+        }
 }
 
 static void test_unknown_paths_and_methods_are_problems(void **state) {
@@ -845,6 +876,7 @@ int main(void) {
                 TEST(test_requests_share_a_connection_and_may_be_pipelined),
                 TEST(test_connection_ends_where_the_client_says_so),
                 TEST(test_head_has_the_headers_alone),
+                TEST(test_refusal_of_head_has_no_body_either),
                 TEST(test_unknown_paths_and_methods_are_problems),
                 TEST(test_page_is_served_with_a_policy_and_a_tag),
                 TEST(test_ambiguous_bodies_are_refused),
