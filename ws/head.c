@@ -45,23 +45,28 @@ static bool ws_head_is_target(Text target) {
         return target.n > 0;
 }
 
-static int ws_head_request_line(WsHead *head, Text line) {
-        Text version;
+static bool ws_head_is_digit(char c) {
+        return c >= '0' && c <= '9';
+}
 
+/* HTTP/1.1 and whatever of 1 comes after it, which is read as it is (RFC 9110 2.5). */
+static int ws_head_version(WsHead *head, Text version) {
+        if (version.n != 8 || memcmp(version.data, "HTTP/", 5) != 0 || version.data[6] != '.' ||
+            !ws_head_is_digit(version.data[5]) || !ws_head_is_digit(version.data[7]) ||
+            version.data[5] == '0')
+                return WS_HEAD_E_BAD;
+        head->is_http_1_0 = version.data[7] == '0';
+        return version.data[5] == '1' ? 0 : WS_HEAD_E_VERSION;
+}
+
+static int ws_head_request_line(WsHead *head, Text line) {
         head->method = ws_head_word(&line);
         head->target = ws_head_word(&line);
-        version = line;
         if (!ws_head_is_token(head->method) || !ws_head_is_target(head->target))
                 return WS_HEAD_E_BAD;
         if (head->target.n > WS_HEAD_TARGET)
                 return WS_HEAD_E_TOO_LONG;
-        head->is_http_1_0 = text_equal(version, TEXT("HTTP/1.0"));
-        if (head->is_http_1_0 || text_equal(version, TEXT("HTTP/1.1")))
-                return 0;
-        if (version.n == 8 && memcmp(version.data, "HTTP/", 5) == 0 && version.data[6] == '.' &&
-            version.data[5] >= '1' && version.data[5] <= '9')
-                return WS_HEAD_E_VERSION;
-        return WS_HEAD_E_BAD;
+        return ws_head_version(head, line);
 }
 
 static bool ws_head_is_blank(char c) {

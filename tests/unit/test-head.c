@@ -35,6 +35,8 @@ static void test_request_is_taken_apart(void **state) {
         assert_null(ws_head_find(&head, "X").data);
         assert_int_equal(parse("\r\nBREW / HTTP/1.0\nA:b\n\n"), 0);
         assert_true(head.is_http_1_0);
+        assert_int_equal(parse("GET / HTTP/1.2\r\n\r\n"), 0); /* read as 1.1 */
+        assert_false(head.is_http_1_0);
 }
 
 static void test_no_part_of_a_request_is_one(void **state) {
@@ -63,6 +65,9 @@ static void test_what_two_readers_could_read_differently_is_bad(void **state) {
                 "GET / http/1.1\r\n\r\n",
                 "GET / HTTP/0.9\r\n\r\n",
                 "GET / HTTP/11.1\r\n\r\n",
+                "GET / HTTP/1.x\r\n\r\n",
+                "GET / HTTP/2.x\r\n\r\n",
+                "GET / HTTP/1.10\r\n\r\n",
                 "GET / HTTP/1.1\rX: y\r\n\r\n",
                 "GET / HTTP/1.1\r\nno colon\r\n\r\n",
                 "GET / HTTP/1.1\r\n: no name\r\n\r\n",
