@@ -319,6 +319,17 @@ static void ws_http_upgrade(WsHttp *http, WsSession *session) {
                 ws_conn_close(session->conn);
 }
 
+/* RFC 9110 7.8: an Upgrade in HTTP/1.0, or one that Connection does not name, is not for us. Where
+ * nothing else is served it is one that is wrong, and told so. */
+static bool ws_http_is_handshake(const WsRequest *request) {
+        char allow[64];
+
+        if (!request->is_upgrade || request->is_health)
+                return false;
+        return (request->wants_upgrade && !request->is_http_1_0) ||
+               !ws_endpoint_find(request->path, request->method, allow);
+}
+
 /* What cannot be read is answered all the same, and is the last that this connection says. */
 static void ws_http_misread(WsHttp *http, WsSession *session, int status) {
         CLEANUP_RESPONSE WsResponse response = { .is_head = ws_http_is_head(http) };
@@ -346,7 +357,7 @@ static void ws_http_begin(WsHttp *http, WsSession *session) {
         request->is_cut = &http->is_cut;
         http->is_cut = false;
         request->is_health = ws_conn_door(session->conn) == WS_ENTRANCE_HEALTH;
-        if (request->is_upgrade && !request->is_health) {
+        if (ws_http_is_handshake(request)) {
                 ws_http_upgrade(http, session);
                 return;
         }
