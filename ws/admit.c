@@ -17,6 +17,9 @@ void ws_admit_misread(WsResponse *response, int status) {
         case 431:
                 ws_response_problem(response, 431, "too_large", "The headers are too large.");
                 break;
+        case 501:
+                ws_response_problem(response, 501, "not_implemented", "This is not known here.");
+                break;
         case 505:
                 ws_response_problem(response, 505, "bad_version", "HTTP/1.1 is spoken here.");
                 break;

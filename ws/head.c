@@ -109,8 +109,15 @@ static int ws_head_field(WsHead *head, Text line) {
         return 0;
 }
 
+/* A first line without end: what could be the target of a request is too long. */
+static int ws_head_endless(WsHead *head, Text line) {
+        head->method = ws_head_word(&line);
+        return ws_head_is_token(head->method) && line.n > 0 ? WS_HEAD_E_TOO_LONG : WS_HEAD_E_BAD;
+}
+
 int ws_head_parse(WsHead *ret_head, Text bytes) {
         Text rest = bytes;
+        bool is_begun;
         Text line;
         int r;
 
@@ -120,7 +127,8 @@ int ws_head_parse(WsHead *ret_head, Text bytes) {
         if (line.data &&
             line.n == 0) /* an empty line before a request is no error (RFC 9112 2.2) */
                 line = ws_head_line(&rest);
-        if (line.data) {
+        is_begun = line.data != NULL;
+        if (is_begun) {
                 r = ws_head_request_line(ret_head, line);
                 if (r != 0)
                         return r;
@@ -137,7 +145,9 @@ int ws_head_parse(WsHead *ret_head, Text bytes) {
                 if (r != 0)
                         return r;
         }
-        return bytes.n >= WS_HEAD_MAX ? WS_HEAD_E_TOO_LARGE : WS_HEAD_E_MORE;
+        if (bytes.n < WS_HEAD_MAX)
+                return WS_HEAD_E_MORE;
+        return is_begun ? WS_HEAD_E_TOO_LARGE : ws_head_endless(ret_head, rest);
 }
 
 int ws_head_status(int r) {

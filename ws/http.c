@@ -343,9 +343,11 @@ static void ws_http_begin(WsHttp *http, WsSession *session) {
         WsRequest *request = &http->request;
         WsCall call = ws_http_call(http, &response);
         const WsEndpoint *endpoint;
+        int r;
 
-        if (ws_request_read(request, &http->head) != 0) {
-                ws_http_misread(http, session, 400);
+        r = ws_request_read(request, &http->head);
+        if (r != 0) {
+                ws_http_misread(http, session, ws_request_status(r));
                 return;
         }
         ws_request_trace(request,

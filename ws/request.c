@@ -23,8 +23,8 @@ static int ws_request_hex(char c) {
         return -1;
 }
 
-/* @plus: what a '+' stands for. false: a bad escape, a NUL, or too long. */
-static bool ws_request_unescape(Text text, char plus, char *ret_value, size_t n_value) {
+/* @plus: what a '+' stands for. E_BAD: a bad escape, or a NUL; E_TOO_LONG. */
+static int ws_request_decode(Text text, char plus, char *ret_value, size_t n_value) {
         size_t n = 0;
 
         for (size_t i = 0; i < text.n; ++i) {
@@ -35,29 +35,34 @@ static bool ws_request_unescape(Text text, char plus, char *ret_value, size_t n_
                         int low = i + 2 < text.n ? ws_request_hex(text.data[i + 2]) : -1;
 
                         if (high < 0 || low < 0)
-                                return false;
+                                return WS_REQUEST_E_BAD;
                         c = high * 16 + low;
                         i += 2;
                 }
-                if (c == 0 || n + 1 >= n_value)
-                        return false;
+                if (c == 0)
+                        return WS_REQUEST_E_BAD;
+                if (n + 1 >= n_value)
+                        return WS_REQUEST_E_TOO_LONG;
                 ret_value[n++] = (char)c;
         }
         ret_value[n] = '\0';
-        return true;
+        return 0;
+}
+
+static bool ws_request_unescape(Text text, char plus, char *ret_value, size_t n_value) {
+        return ws_request_decode(text, plus, ret_value, n_value) == 0;
 }
 
 static int ws_request_copy(Text text, char *ret_value, size_t n_value) {
         if (text.n >= n_value)
-                return WS_REQUEST_E_BAD;
+                return WS_REQUEST_E_TOO_LARGE;
         if (text.n > 0)
                 memcpy(ret_value, text.data, text.n);
         ret_value[text.n] = '\0';
         return 0;
 }
 
-/* A header that is absent is ""; one that does not fit, comes twice or is no text is a bad request.
- */
+/* A header that is absent is ""; one that comes twice or is no text is a bad request. */
 static int ws_request_header(const WsHead *head,
                              const char *name,
                              char *ret_value,
@@ -102,6 +107,7 @@ static bool ws_request_authority(const char *method, Text *rest, Text *ret_host)
 static int ws_request_target(WsRequest *request, Text target) {
         const char *question;
         Text path, query = { 0 }, host;
+        int r;
 
         if (!ws_request_authority(request->method, &target, &host) ||
             (host.n > 0 && ws_request_copy(host, request->host, sizeof(request->host)) != 0))
@@ -114,19 +120,24 @@ static int ws_request_target(WsRequest *request, Text target) {
                 query = (Text){ .data = question + 1, .n = target.n - path.n - 1 };
         if (path.n == 0)
                 path = TEXT("/");
-        if (!ws_request_unescape(path, '+', request->path, sizeof(request->path)) ||
-            !ws_frame_is_utf8(text_of(request->path)) ||
-            ws_request_copy(query, request->query, sizeof(request->query)) != 0)
+        r = ws_request_decode(path, '+', request->path, sizeof(request->path));
+        if (r != 0)
+                return r;
+        if (!ws_frame_is_utf8(text_of(request->path)))
                 return WS_REQUEST_E_BAD;
+        if (ws_request_copy(query, request->query, sizeof(request->query)) != 0)
+                return WS_REQUEST_E_TOO_LONG;
         return ws_request_is_query(request->query) ? 0 : WS_REQUEST_E_BAD;
 }
 
 /* Another scheme than Bearer is no credential of ours. */
 static int ws_request_bearer(WsRequest *request, const WsHead *head) {
         size_t n;
+        int r;
 
-        if (ws_request_header(head, "Authorization", request->bearer, sizeof(request->bearer)))
-                return WS_REQUEST_E_BAD;
+        r = ws_request_header(head, "Authorization", request->bearer, sizeof(request->bearer));
+        if (r != 0)
+                return r;
 
         if (strncasecmp(request->bearer, "Bearer ", 7) != 0) {
                 request->bearer[0] = '\0';
@@ -154,12 +165,13 @@ static bool ws_request_lists(const char *list, const char *word) {
 /* How the request ends and what comes after it. A length that is not one number is bad: two readers
  * who disagree about it can be made to see two different requests. */
 static int ws_request_framing(WsRequest *request, const WsHead *head) {
-        char length[32], connection[256], expect[32];
+        char length[32], connection[256], expect[256];
 
-        if (ws_request_header(head, "Content-Length", length, sizeof(length)) ||
-            ws_request_header(head, "Expect", expect, sizeof(expect)) ||
-            !ws_head_list(head, "Connection", connection, sizeof(connection)))
+        if (ws_request_header(head, "Content-Length", length, sizeof(length)) != 0 ||
+            ws_request_header(head, "Expect", expect, sizeof(expect)) != 0)
                 return WS_REQUEST_E_BAD;
+        if (!ws_head_list(head, "Connection", connection, sizeof(connection)))
+                return WS_REQUEST_E_TOO_LARGE;
 
         request->body_length = -1;
         if (ws_head_count(head, "Content-Length") > 0) {
@@ -183,7 +195,9 @@ static int ws_request_host(WsRequest *request, const WsHead *head) {
         if (ws_head_count(head, "Host") != 1 &&
             !(head->is_http_1_0 && ws_head_count(head, "Host") == 0))
                 return WS_REQUEST_E_BAD;
-        return ws_request_header(head, "Host", request->host, sizeof(request->host));
+        if (ws_request_header(head, "Host", request->host, sizeof(request->host)) != 0)
+                return WS_REQUEST_E_BAD;
+        return 0;
 }
 
 static int ws_request_fields(WsRequest *request, const WsHead *head) {
@@ -191,27 +205,46 @@ static int ws_request_fields(WsRequest *request, const WsHead *head) {
                 const char *name;
                 char *value;
                 size_t size;
+                int too_long; /* of some none that is longer has a meaning */
         } fields[] = {
-                { "Origin", request->origin, sizeof(request->origin) },
-                { "Content-Type", request->content_type, sizeof(request->content_type) },
-                { "Content-Encoding", request->encoding, sizeof(request->encoding) },
-                { "Range", request->range, sizeof(request->range) },
-                { "If-Range", request->if_range, sizeof(request->if_range) },
-                { "X-API-Key", request->api_key, sizeof(request->api_key) },
-                { "Last-Event-ID", request->last_event_id, sizeof(request->last_event_id) },
-                { "Idempotency-Key", request->idempotency_key, sizeof(request->idempotency_key) },
+                { "Origin", request->origin, sizeof(request->origin), WS_REQUEST_E_TOO_LARGE },
+                { "Content-Type",
+                  request->content_type,
+                  sizeof(request->content_type),
+                  WS_REQUEST_E_TOO_LARGE },
+                { "Content-Encoding",
+                  request->encoding,
+                  sizeof(request->encoding),
+                  WS_REQUEST_E_TOO_LARGE },
+                { "Range", request->range, sizeof(request->range), WS_REQUEST_E_TOO_LARGE },
+                { "If-Range",
+                  request->if_range,
+                  sizeof(request->if_range),
+                  WS_REQUEST_E_TOO_LARGE },
+                { "X-API-Key", request->api_key, sizeof(request->api_key), WS_REQUEST_E_TOO_LARGE },
+                { "Last-Event-ID",
+                  request->last_event_id,
+                  sizeof(request->last_event_id),
+                  WS_REQUEST_E_BAD },
+                { "Idempotency-Key",
+                  request->idempotency_key,
+                  sizeof(request->idempotency_key),
+                  WS_REQUEST_E_BAD },
         };
         char upgrade[128];
 
-        for (size_t i = 0; i < N_ELEMENTS(fields); ++i)
-                if (ws_request_header(head, fields[i].name, fields[i].value, fields[i].size) != 0)
-                        return WS_REQUEST_E_BAD;
+        for (size_t i = 0; i < N_ELEMENTS(fields); ++i) {
+                int r = ws_request_header(head, fields[i].name, fields[i].value, fields[i].size);
+
+                if (r != 0)
+                        return r == WS_REQUEST_E_TOO_LARGE ? fields[i].too_long : r;
+        }
         if (!ws_head_list(head,
                           "Sec-WebSocket-Protocol",
                           request->protocols,
                           sizeof(request->protocols)) ||
             !ws_head_list(head, "Upgrade", upgrade, sizeof(upgrade)))
-                return WS_REQUEST_E_BAD;
+                return WS_REQUEST_E_TOO_LARGE;
         /* Any other protocol is one that we may ignore (RFC 9110 7.8). */
         request->is_upgrade = ws_request_lists(upgrade, "websocket");
         if (!ws_head_list(head,
@@ -224,15 +257,36 @@ static int ws_request_fields(WsRequest *request, const WsHead *head) {
         return 0;
 }
 
+int ws_request_status(int r) {
+        switch (r) {
+        case WS_REQUEST_E_TOO_LONG:
+                return 414;
+        case WS_REQUEST_E_TOO_LARGE:
+                return 431;
+        case WS_REQUEST_E_METHOD:
+                return 501;
+        default:
+                return 400;
+        }
+}
+
 int ws_request_read(WsRequest *request, const WsHead *head) {
+        int r;
+
         *request = (WsRequest){ 0 };
         request->body_length = -1;
         if (ws_request_copy(head->method, request->method, sizeof(request->method)) != 0)
-                return WS_REQUEST_E_BAD;
-        if (ws_request_host(request, head) != 0 || ws_request_target(request, head->target) != 0 ||
-            ws_request_bearer(request, head) != 0 || ws_request_framing(request, head) != 0)
-                return WS_REQUEST_E_BAD;
-        return ws_request_fields(request, head);
+                return WS_REQUEST_E_METHOD;
+        r = ws_request_host(request, head);
+        if (r == 0)
+                r = ws_request_target(request, head->target);
+        if (r == 0)
+                r = ws_request_bearer(request, head);
+        if (r == 0)
+                r = ws_request_framing(request, head);
+        if (r == 0)
+                r = ws_request_fields(request, head);
+        return r;
 }
 
 void ws_request_trace(WsRequest *request,

@@ -67,14 +67,18 @@ struct WsIdentity {
 };
 
 enum {
-        WS_REQUEST_E_BAD = 1, /* not a request that we can read: too long a path, header or query,
-                                 a bad percent escape, not UTF-8, a header twice, no Host */
+        WS_REQUEST_E_BAD = 1, /* not a request that we can read: a bad percent escape, not UTF-8, a
+                                 header twice, no Host, or one that is none */
         WS_REQUEST_E_NONE,    /* no credential */
         WS_REQUEST_E_REFUSED, /* a credential, and a bad one: @ret_why */
         WS_REQUEST_E_EXPIRED,
+        WS_REQUEST_E_TOO_LONG,  /* path or query */
+        WS_REQUEST_E_TOO_LARGE, /* a header */
+        WS_REQUEST_E_METHOD,    /* longer than any that there is */
 };
 
 MUST_CHECK int ws_request_read(WsRequest *request, const WsHead *head);
+int ws_request_status(int r); /* what says so */
 /* Where it comes from: from @peer, or from whom its proxies tell. @is_tls: so came the connection.
  */
 void ws_request_trace(WsRequest *request,

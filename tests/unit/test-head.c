@@ -108,6 +108,13 @@ static void test_a_head_has_limits(void **state) {
         strcpy(text + n + WS_HEAD_MAX, "\r\n\r\n");
         assert_int_equal(parse(text), WS_HEAD_E_TOO_LARGE);
 
+        memset(text, 'x', WS_HEAD_MAX);
+        text[WS_HEAD_MAX] = '\0';
+        assert_int_equal(parse(text), WS_HEAD_E_BAD); /* which is no method, nor becomes one */
+        memcpy(text, "\r\nGET /", 7);
+        assert_int_equal(parse(text), WS_HEAD_E_TOO_LONG);
+        assert_true(is(head.method, "GET"));
+
         memset(text, 'x', WS_HEAD_TARGET + 64);
         memcpy(text, "GET /", 5);
         strcpy(text + WS_HEAD_TARGET + 16, " HTTP/1.1\r\n\r\n");

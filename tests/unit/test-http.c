@@ -404,6 +404,43 @@ static void test_refusal_of_head_has_no_body_either(void **state) {
         }
 }
 
+static void test_what_is_too_long_is_told_which_it_is(void **state) {
+        static const struct {
+                const char *before;
+                size_t n;
+                const char *behind;
+                int status;
+        } cases[] = {
+                { "GET /", 254, " HTTP/1.1\r\nHost: a\r\n\r\n", 404 },
+                { "GET /", 255, " HTTP/1.1\r\nHost: a\r\n\r\n", 414 },
+                { "GET /livez?", 2047, " HTTP/1.1\r\nHost: a\r\n\r\n", 200 },
+                { "GET /livez?", 2048, " HTTP/1.1\r\nHost: a\r\n\r\n", 414 },
+                { "GET /livez HTTP/1.1\r\nHost: a\r\nOrigin: ", 300, "\r\n\r\n", 431 },
+                { "GET /livez HTTP/1.1\r\nHost: a\r\nConnection: ", 300, "\r\n\r\n", 431 },
+                { "GET /livez HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ",
+                  9000,
+                  "\r\n\r\n",
+                  431 },
+                { "GET /livez HTTP/1.1\r\nHost: a\r\nIdempotency-Key: ", 200, "\r\n\r\n", 400 },
+                { "GET /livez HTTP/1.1\r\nHost: ", 300, "\r\n\r\n", 400 },
+                { "", 30, " /livez HTTP/1.1\r\nHost: a\r\n\r\n", 501 },
+        };
+        Fixture *f = *state;
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                CLEANUP_BUF Buf text = { 0 };
+
+                buf_append_string(&text, cases[i].before);
+                for (size_t k = 0; k < cases[i].n; ++k)
+                        buf_append_char(&text, 'x');
+                buf_append(&text, cases[i].behind, strlen(cases[i].behind) + 1);
+                dial(f);
+                send_text(f, text.data);
+                if (read_answer(f) != cases[i].status)
+                        fail_msg("%s...: %.20s", cases[i].before, f->answer);
+        }
+}
+
 static void test_unknown_paths_and_methods_are_problems(void **state) {
         Fixture *f = *state;
 
@@ -877,6 +914,7 @@ int main(void) {
                 TEST(test_connection_ends_where_the_client_says_so),
                 TEST(test_head_has_the_headers_alone),
                 TEST(test_refusal_of_head_has_no_body_either),
+                TEST(test_what_is_too_long_is_told_which_it_is),
                 TEST(test_unknown_paths_and_methods_are_problems),
                 TEST(test_page_is_served_with_a_policy_and_a_tag),
                 TEST(test_ambiguous_bodies_are_refused),
