@@ -75,6 +75,51 @@ static int ws_request_header(const WsHead *head,
         return ws_request_copy(ws_head_find(head, name), ret_value, n_value);
 }
 
+/* What may stand in the name of a host (RFC 3986 3.2.2): letters, digits, some signs, escapes. */
+static bool ws_request_is_name(Text text, const char *signs) {
+        for (size_t i = 0; i < text.n; ++i) {
+                char c = text.data[i];
+
+                if (c == '%' && i + 2 < text.n && ws_request_hex(text.data[i + 1]) >= 0 &&
+                    ws_request_hex(text.data[i + 2]) >= 0)
+                        continue;
+                if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      (c && strchr(signs, c))))
+                        return false;
+        }
+        return true;
+}
+
+/* A host and perhaps a port, as Host and a target in absolute form have it; it may be empty. Two
+ * readers who take another one for the same are made to serve different sites. */
+static bool ws_request_is_authority(Text text) {
+        static const char signs[] = "-._~!$&'()*+,;=";
+        const char *end;
+        size_t n;
+
+        if (text.n > 0 && text.data[0] == '[') {
+                end = memchr(text.data, ']', text.n);
+                n = end ? (size_t)(end - text.data) : 0;
+                if (n < 2 ||
+                    !ws_request_is_name((Text){ text.data + 1, n - 1 }, "-._~!$&'()*+,;=:"))
+                        return false;
+                ++n;
+        } else {
+                end = text.n > 0 ? memchr(text.data, ':', text.n) : NULL;
+                n = end ? (size_t)(end - text.data) : text.n;
+                if (!ws_request_is_name((Text){ text.data, n }, signs))
+                        return false;
+        }
+        if (n == text.n)
+                return true;
+        if (text.data[n] != ':')
+                return false;
+        while (++n < text.n)
+                if (text.data[n] < '0' || text.data[n] > '9')
+                        return false;
+        return true;
+}
+
 /* Every parameter, used or not, is to be text: it may be looked at later than here. */
 static bool ws_request_is_query(const char *query) {
         char text[sizeof(((WsRequest *)0)->query)];
@@ -101,7 +146,7 @@ static bool ws_request_authority(const char *method, Text *rest, Text *ret_host)
                ret_host->data[ret_host->n] != '?')
                 ++ret_host->n;
         *rest = (Text){ .data = ret_host->data + ret_host->n, .n = rest->n - skip - ret_host->n };
-        return ret_host->n > 0;
+        return ret_host->n > 0 && ret_host->data[0] != ':' && ws_request_is_authority(*ret_host);
 }
 
 static int ws_request_target(WsRequest *request, Text target) {
@@ -109,7 +154,8 @@ static int ws_request_target(WsRequest *request, Text target) {
         Text path, query = { 0 }, host;
         int r;
 
-        if (!ws_request_authority(request->method, &target, &host) ||
+        if (memchr(target.data, '#', target.n) || /* a fragment is for who asks */
+            !ws_request_authority(request->method, &target, &host) ||
             (host.n > 0 && ws_request_copy(host, request->host, sizeof(request->host)) != 0))
                 return WS_REQUEST_E_BAD;
 
@@ -190,12 +236,13 @@ static int ws_request_framing(WsRequest *request, const WsHead *head) {
         return 0;
 }
 
-/* Whom it is for: HTTP/1.1 has to say so, and once (RFC 9112 3.2). */
+/* Whom it is for: HTTP/1.1 has to say so, once, and what is a host (RFC 9112 3.2). */
 static int ws_request_host(WsRequest *request, const WsHead *head) {
         if (ws_head_count(head, "Host") != 1 &&
             !(head->is_http_1_0 && ws_head_count(head, "Host") == 0))
                 return WS_REQUEST_E_BAD;
-        if (ws_request_header(head, "Host", request->host, sizeof(request->host)) != 0)
+        if (ws_request_header(head, "Host", request->host, sizeof(request->host)) != 0 ||
+            !ws_request_is_authority(text_of(request->host)))
                 return WS_REQUEST_E_BAD;
         return 0;
 }

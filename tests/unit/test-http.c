@@ -404,6 +404,42 @@ static void test_refusal_of_head_has_no_body_either(void **state) {
         }
 }
 
+static void test_host_is_one_that_every_reader_takes_for_the_same(void **state) {
+        static const char *const good[] = {
+                "a",       "a:80", "a:",         "",   "127.0.0.1:8080",
+                "[::1]",   "a%41", "[::1]:8080", "A.", "a-b_c~d.example",
+                "[v1.x:y]"
+        };
+        static const char *const bad[] = { "a b",  "a/b",    "a@b",    "a?b",      "a#b",
+                                           "a\\b", "a:b",    "a:8:8",  "::1",      "[::1",
+                                           "[]",   "[::1]x", "[a/b]",  "a%",       "a%4",
+                                           "a%zz", "<a>",    "a\"b",   "http://a", "\xc3\xa4",
+                                           "a:-1", "a:+1",   "[::1]:x" };
+        Fixture *f = *state;
+        char text[256];
+
+        for (size_t i = 0; i < N_ELEMENTS(good) + N_ELEMENTS(bad); ++i) {
+                bool is_good = i < N_ELEMENTS(good);
+                const char *host = is_good ? good[i] : bad[i - N_ELEMENTS(good)];
+
+                snprintf(text, sizeof(text), "GET /livez HTTP/1.1\r\nHost: %s\r\n\r\n", host);
+                dial(f);
+                send_text(f, text);
+                if (read_answer(f) != (is_good ? 200 : 400))
+                        fail_msg("Host: %s", host);
+                if (!*host || strpbrk(host, " /?"))
+                        continue;
+                snprintf(text,
+                         sizeof(text),
+                         "GET http://%s/livez HTTP/1.1\r\nHost: a\r\n\r\n",
+                         host);
+                dial(f);
+                send_text(f, text);
+                if (read_answer(f) != (is_good ? 200 : 400))
+                        fail_msg("http://%s", host);
+        }
+}
+
 static void test_what_is_too_long_is_told_which_it_is(void **state) {
         static const struct {
                 const char *before;
@@ -914,6 +950,7 @@ int main(void) {
                 TEST(test_connection_ends_where_the_client_says_so),
                 TEST(test_head_has_the_headers_alone),
                 TEST(test_refusal_of_head_has_no_body_either),
+                TEST(test_host_is_one_that_every_reader_takes_for_the_same),
                 TEST(test_what_is_too_long_is_told_which_it_is),
                 TEST(test_unknown_paths_and_methods_are_problems),
                 TEST(test_page_is_served_with_a_policy_and_a_tag),
