@@ -208,6 +208,28 @@ static bool ws_request_lists(const char *list, const char *word) {
         return false;
 }
 
+/* RFC 9112 6.1 and 6.3: a body in chunks is one without a length; of whatever else nobody knows
+ * where it ends, so it is bad, as is a coding beside a length, or in HTTP/1.0, which has none. */
+static int ws_request_coding(WsRequest *request, const WsHead *head) {
+        Text coding = ws_head_find(head, "Transfer-Encoding");
+        char list[256];
+        char *last;
+
+        if (ws_head_count(head, "Transfer-Encoding") == 0)
+                return 0;
+        if (ws_head_count(head, "Transfer-Encoding") > 1 || head->is_http_1_0 ||
+            request->body_length >= 0 || ws_request_copy(coding, list, sizeof(list)) != 0)
+                return WS_REQUEST_E_BAD;
+        request->has_coding = true;
+        if (strcasecmp(list, "chunked") == 0)
+                return 0;
+        last = strrchr(list, ',');
+        if (!last || strcasecmp(last + 1 + strspn(last + 1, " \t"), "chunked") != 0)
+                return WS_REQUEST_E_BAD;
+        *last = '\0';
+        return ws_request_lists(list, "chunked") ? WS_REQUEST_E_BAD : WS_REQUEST_E_CODING;
+}
+
 /* How the request ends and what comes after it. A length that is not one number is bad: two readers
  * who disagree about it can be made to see two different requests. */
 static int ws_request_framing(WsRequest *request, const WsHead *head) {
@@ -226,14 +248,13 @@ static int ws_request_framing(WsRequest *request, const WsHead *head) {
                         return WS_REQUEST_E_BAD;
                 request->body_length = strtoll(length, NULL, 10);
         }
-        request->has_coding = ws_head_count(head, "Transfer-Encoding") > 0;
         request->is_http_1_0 = head->is_http_1_0;
         request->wants_close = ws_request_lists(connection, "close");
         request->wants_keep = ws_request_lists(connection, "keep-alive");
         request->wants_upgrade = ws_request_lists(connection, "upgrade");
         request->wants_continue = strcasecmp(expect, "100-continue") == 0 && !head->is_http_1_0;
         request->has_expectation = *expect && strcasecmp(expect, "100-continue") != 0;
-        return 0;
+        return ws_request_coding(request, head);
 }
 
 /* Whom it is for: HTTP/1.1 has to say so, once, and what is a host (RFC 9112 3.2). */
@@ -311,6 +332,7 @@ int ws_request_status(int r) {
         case WS_REQUEST_E_TOO_LARGE:
                 return 431;
         case WS_REQUEST_E_METHOD:
+        case WS_REQUEST_E_CODING:
                 return 501;
         default:
                 return 400;

@@ -39,7 +39,7 @@ struct WsRequest {
         char if_none_match[256];
         char range[64], if_range[64];
         int64_t body_length; /* -1 = not said */
-        bool has_coding;     /* Transfer-Encoding: a body that we do not delimit */
+        bool has_coding;     /* Transfer-Encoding: chunked, a body whose length is not said */
         bool is_http_1_0;
         bool wants_close, wants_keep, wants_upgrade; /* Connection */
         bool wants_continue, has_expectation;        /* Expect: 100-continue; anything else */
@@ -75,6 +75,7 @@ enum {
         WS_REQUEST_E_TOO_LONG,  /* path or query */
         WS_REQUEST_E_TOO_LARGE, /* a header */
         WS_REQUEST_E_METHOD,    /* longer than any that there is */
+        WS_REQUEST_E_CODING,    /* of a body, before it was cut into chunks */
 };
 
 MUST_CHECK int ws_request_read(WsRequest *request, const WsHead *head);
