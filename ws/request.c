@@ -5,6 +5,7 @@
 
 #include "gateway/base/metrics.h"
 #include "gateway/base/name.h"
+#include "ws/authority.h"
 #include "ws/frame.h"
 #include "ws/head.h"
 #include "ws/limiter.h"
@@ -75,51 +76,6 @@ static int ws_request_header(const WsHead *head,
         return ws_request_copy(ws_head_find(head, name), ret_value, n_value);
 }
 
-/* What may stand in the name of a host (RFC 3986 3.2.2): letters, digits, some signs, escapes. */
-static bool ws_request_is_name(Text text, const char *signs) {
-        for (size_t i = 0; i < text.n; ++i) {
-                char c = text.data[i];
-
-                if (c == '%' && i + 2 < text.n && ws_request_hex(text.data[i + 1]) >= 0 &&
-                    ws_request_hex(text.data[i + 2]) >= 0)
-                        continue;
-                if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      (c && strchr(signs, c))))
-                        return false;
-        }
-        return true;
-}
-
-/* A host and perhaps a port, as Host and a target in absolute form have it; it may be empty. Two
- * readers who take another one for the same are made to serve different sites. */
-static bool ws_request_is_authority(Text text) {
-        static const char signs[] = "-._~!$&'()*+,;=";
-        const char *end;
-        size_t n;
-
-        if (text.n > 0 && text.data[0] == '[') {
-                end = memchr(text.data, ']', text.n);
-                n = end ? (size_t)(end - text.data) : 0;
-                if (n < 2 ||
-                    !ws_request_is_name((Text){ text.data + 1, n - 1 }, "-._~!$&'()*+,;=:"))
-                        return false;
-                ++n;
-        } else {
-                end = text.n > 0 ? memchr(text.data, ':', text.n) : NULL;
-                n = end ? (size_t)(end - text.data) : text.n;
-                if (!ws_request_is_name((Text){ text.data, n }, signs))
-                        return false;
-        }
-        if (n == text.n)
-                return true;
-        if (text.data[n] != ':')
-                return false;
-        while (++n < text.n)
-                if (text.data[n] < '0' || text.data[n] > '9')
-                        return false;
-        return true;
-}
-
 /* Every parameter, used or not, is to be text: it may be looked at later than here. */
 static bool ws_request_is_query(const char *query) {
         char text[sizeof(((WsRequest *)0)->query)];
@@ -146,7 +102,7 @@ static bool ws_request_authority(const char *method, Text *rest, Text *ret_host)
                ret_host->data[ret_host->n] != '?')
                 ++ret_host->n;
         *rest = (Text){ .data = ret_host->data + ret_host->n, .n = rest->n - skip - ret_host->n };
-        return ret_host->n > 0 && ret_host->data[0] != ':' && ws_request_is_authority(*ret_host);
+        return ret_host->n > 0 && ret_host->data[0] != ':' && ws_authority_is_one(*ret_host);
 }
 
 static int ws_request_target(WsRequest *request, Text target) {
@@ -263,7 +219,7 @@ static int ws_request_host(WsRequest *request, const WsHead *head) {
             !(head->is_http_1_0 && ws_head_count(head, "Host") == 0))
                 return WS_REQUEST_E_BAD;
         if (ws_request_header(head, "Host", request->host, sizeof(request->host)) != 0 ||
-            !ws_request_is_authority(text_of(request->host)))
+            !ws_authority_is_one(text_of(request->host)))
                 return WS_REQUEST_E_BAD;
         return 0;
 }
@@ -422,29 +378,6 @@ bool ws_request_param(const WsRequest *request, const char *name, char *ret_valu
         return fits;
 }
 
-/* The port that an authority (host, host:port, [v6]:port) names; absent if none. */
-static Text ws_request_port(Text authority) {
-        for (size_t i = authority.n; i > 0; --i) {
-                char c = authority.data[i - 1];
-
-                if (c == ']')
-                        break;
-                if (c == ':')
-                        return (Text){ authority.data + i, authority.n - i };
-        }
-        return (Text){ 0 };
-}
-
-static bool ws_request_same_host(Text a, Text b, Text default_port) {
-        Text port_a = ws_request_port(a);
-        Text port_b = ws_request_port(b);
-        size_t n_a = port_a.data ? a.n - port_a.n - 1 : a.n;
-        size_t n_b = port_b.data ? b.n - port_b.n - 1 : b.n;
-
-        return n_a == n_b && n_a > 0 && strncasecmp(a.data, b.data, n_a) == 0 &&
-               text_equal(port_a.data ? port_a : default_port, port_b.data ? port_b : default_port);
-}
-
 bool ws_request_origin_listed(const char *origin, const char *allowed) {
         const char *at = allowed;
 
@@ -468,9 +401,9 @@ bool ws_request_origin_ok(const WsRequest *request, const char *allowed) {
         if (!*origin || *request->bearer || ws_request_origin_listed(origin, allowed))
                 return true;
         if (strncasecmp(origin, "http://", 7) == 0 && !request->is_secure)
-                return ws_request_same_host(text_of(origin + 7), host, TEXT("80"));
+                return ws_authority_equal(text_of(origin + 7), host, TEXT("80"));
         if (strncasecmp(origin, "https://", 8) == 0)
-                return ws_request_same_host(text_of(origin + 8), host, TEXT("443"));
+                return ws_authority_equal(text_of(origin + 8), host, TEXT("443"));
         return false;
 }
 

@@ -29,7 +29,7 @@ struct WsResponse {
 void ws_response_done(WsResponse *response);
 
 void ws_response_header(WsResponse *response, const char *name, const char *value);
-void ws_response_upgrade(WsResponse *response); /* says to what, as 426 has to */
+void ws_response_upgrade(WsResponse *response);                  /* says to what, as 426 has to */
 void ws_response_retry_after(WsResponse *response, int seconds); /* 0 = none */
 void ws_response_problem(WsResponse *response, int status, const char *code, const char *detail);
 Buf *ws_response_json(WsResponse *response); /* 200; the caller writes the body into the answer */
