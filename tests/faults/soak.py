@@ -218,8 +218,8 @@ class Soak:
 
     def decks(self):
         """The faults that end the gateway, and those that it has to live through."""
-        usable = [r for r in matrix.ROWS if r.in_short and not r.prepare and not r.broker and not r.settings
-                  and not r.may_forget and not r.needs_root and not r.pad and r.in_soak]
+        usable = [r for r in matrix.ROWS if r.in_soak and not r.prepare and not r.broker and not r.settings
+                  and not r.may_forget and not r.needs_root and not r.pad]
         return [r for r in usable if not r.is_live_whole], [r for r in usable if r.is_live_whole]
 
     def open(self):

@@ -17,6 +17,10 @@ from matrix import again, row
 from servers import ROOT, Postgres
 from waiting import wait_until
 
+# what the log says of it, and when it is over
+AWAY = ("database_away", "database_connected")
+REFUSES = ("database_refuses", "database_connected")
+
 
 def cuts(world, rule, short=4, full=40):
     """Faults at moments that the dice choose; after each the flow goes on."""
@@ -30,43 +34,43 @@ def cuts(world, rule, short=4, full=40):
         world.wait_flow(20)
 
 
-@row("cut before a COMMIT arrives")
+@row("cut before a COMMIT arrives", says=AWAY)
 def cut_before_commit(world):
     cuts(world, lambda: faultproxy.commit_request(CUT))
 
 
-@row("cut after a COMMIT, before its answer")
+@row("cut after a COMMIT, before its answer", says=AWAY)
 def cut_after_commit(world):
     cuts(world, lambda: faultproxy.commit_answer(CUT))
 
 
-@row("a COMMIT's answer hangs, then the link ends")
+@row("a COMMIT's answer hangs, then the link ends", says=AWAY)
 def hang_after_commit(world):
     cuts(world, lambda: faultproxy.commit_answer(FREEZE))
 
 
-@row("a COMMIT hangs on its way, then the link ends")
+@row("a COMMIT hangs on its way, then the link ends", says=AWAY)
 def hang_before_commit(world):
     cuts(world, lambda: faultproxy.commit_request(FREEZE))
 
 
-@row("cut between any two messages to the server")
+@row("cut between any two messages to the server", says=AWAY)
 def cut_to_server(world):
     cuts(world, lambda: faultproxy.nth_message(world.dice.randint(1, 60), TO_SERVER), 8, 80)
 
 
-@row("cut between any two messages of the server")
+@row("cut between any two messages of the server", says=AWAY)
 def cut_to_client(world):
     cuts(world, lambda: faultproxy.nth_message(world.dice.randint(1, 60), TO_CLIENT), 8, 80)
 
 
-@row("one direction hangs anywhere, then the link ends")
+@row("one direction hangs anywhere, then the link ends", says=AWAY)
 def hang_anywhere(world):
     cuts(world, lambda: faultproxy.nth_message(
         world.dice.randint(1, 60), world.dice.choice((TO_SERVER, TO_CLIENT)), FREEZE), 4, 60)
 
 
-@row("stopped for a while", rate=600)
+@row("stopped for a while", says=AWAY, rate=600)
 def down(world):
     world.postgres.stop()
     world.pause(6 if world.is_short else 60)
@@ -74,7 +78,7 @@ def down(world):
     world.wait_flow()
 
 
-@row("stopped for ten minutes at 2,000 a second", rate=2000, in_short=False)
+@row("stopped for ten minutes at 2,000 a second", rate=2000, in_short=False, in_soak=False)
 def down_long(world):
     world.postgres.stop()
     world.pause(600)
@@ -98,7 +102,7 @@ def crash(postgres):
     wait_until(starts, "PostgreSQL to recover", 60)
 
 
-@row("kill -9 of the postmaster", own_cluster=True)
+@row("kill -9 of the postmaster", says=AWAY, own_cluster=True)
 def postmaster_killed(world):
     for _ in again(world, 2, 10):
         world.pause(world.dice.uniform(0.2, 1.0))
@@ -106,7 +110,7 @@ def postmaster_killed(world):
         world.wait_flow()
 
 
-@row("kill -9 of one backend, so that all are reset")
+@row("kill -9 of one backend, so that all are reset", says=AWAY)
 def backend_killed(world):
     for _ in again(world, 2, 20):
         world.pause(world.dice.uniform(0.2, 1.0))
@@ -122,7 +126,7 @@ def terminate(world):
                         " WHERE application_name LIKE 'tidegate/%%'")
 
 
-@row("every connection of the gateway terminated, again and again")
+@row("every connection of the gateway terminated, again and again", says=AWAY)
 def terminated(world):
     for _ in again(world, 6, 60):
         world.pause(world.dice.uniform(0.0, 0.5))
@@ -149,7 +153,7 @@ def setting(world, name, value):
     terminate(world)
 
 
-@row("read-only for a while")
+@row("read-only for a while", says=AWAY)
 def read_only(world):
     with setting(world, "default_transaction_read_only", "on"):
         world.pause(3)
@@ -186,7 +190,7 @@ def idle_timeouts(world):
     world.wait_flow()
 
 
-@row("out of connections", own_cluster=True)
+@row("out of connections", says=AWAY, own_cluster=True)
 def no_connections(world):
     held = []
     with contextlib.suppress(psycopg2.OperationalError):
@@ -222,7 +226,7 @@ def tables(world):
         " AND c.relnamespace = 'public'::regnamespace ORDER BY 1")]
 
 
-@row("a lock of 2 s on each table that there is")
+@row("a lock of 2 s on each table that there is", in_short=False)
 def locks(world):
     for table in tables(world):
         with locked(world, table):
@@ -265,7 +269,7 @@ def partition_dropped(world):
     world.wait_flow()
 
 
-@row("today's partition detached, and attached again")
+@row("today's partition detached, and attached again", says=REFUSES)
 def partition_detached(world):
     day = time.strftime("%Y%m%d", time.gmtime())
     (bound,), = world.database.rows(
@@ -276,7 +280,7 @@ def partition_detached(world):
     world.wait_flow()
 
 
-@row("a table renamed for a while, as by a migration of somebody else")
+@row("a table renamed for a while, as by a migration of somebody else", says=REFUSES)
 def table_renamed(world):
     world.database.rows("ALTER TABLE vehicle_logs RENAME TO elsewhere")
     world.pause(3)
@@ -284,7 +288,7 @@ def table_renamed(world):
     world.wait_flow()
 
 
-@row("a new column that must not be null, for a while")
+@row("a new column that must not be null, for a while", says=REFUSES)
 def column_added(world):
     world.database.rows("ALTER TABLE raw_logs ADD COLUMN surprise int NOT NULL DEFAULT 0;"
                         "ALTER TABLE raw_logs ALTER COLUMN surprise DROP DEFAULT")
@@ -293,7 +297,7 @@ def column_added(world):
     world.wait_flow()
 
 
-@row("a constraint that refuses every row, for a while")
+@row("a constraint that refuses every row, for a while", says=REFUSES)
 def all_refused(world):
     world.database.rows("ALTER TABLE sensor_logs ADD CONSTRAINT none CHECK (vehicle_id < 0) NOT VALID")
     world.pause(3)
@@ -301,7 +305,7 @@ def all_refused(world):
     world.wait_flow()
 
 
-@row("a trigger that fails for 3 s")
+@row("a trigger that fails for 3 s", says=REFUSES)
 def trigger_fails(world):
     world.database.rows(
         "CREATE OR REPLACE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS"
@@ -312,7 +316,8 @@ def trigger_fails(world):
     world.wait_flow()
 
 
-@row("restored from a dump of a while ago", is_live_whole=False, may_forget=True, max_warnings=60)
+@row("restored from a dump of a while ago", says=("database_older",), is_live_whole=False, may_forget=True,
+     max_warnings=60)
 def restored(world):
     backup = Backup(world.postgres, world.database)
     world.wait_flow(300)
@@ -320,8 +325,8 @@ def restored(world):
     world.wait_flow(10)
 
 
-@row("failed over to a standby that lagged", own_cluster=True, is_live_whole=False, may_forget=True,
-     max_warnings=60)
+@row("failed over to a standby that lagged", says=("database_older",), own_cluster=True, is_live_whole=False,
+     may_forget=True, max_warnings=60)
 def failed_over(world):
     standby = Standby(world)
     world.pause(1)
@@ -435,7 +440,7 @@ def bounced(world, mode):
     bouncer.stop()
 
 
-@row("pgbouncer in session mode, killed now and then")
+@row("pgbouncer in session mode, killed now and then", says=AWAY)
 def bouncer_session(world):
     with bounced(world, "session") as bouncer:
         for _ in again(world, 2, 10):
@@ -449,7 +454,7 @@ def bouncer_session(world):
 
 def bouncer_row(mode):
     @row(f"pgbouncer in {mode} mode for a while: nothing is stored, and it is said why",
-         says=("let it pool by session",))
+         says=("let it pool by session",), in_short=mode == "transaction")
     def bouncer_wrong(world):
         with bounced(world, mode):
             world.wait_log("let it pool by session")

@@ -289,4 +289,5 @@ def give_a_turn(first, second):
 # it; at a proper end that is what a connection that closes keeps from it. And what one that was killed
 # may have had is in nobody's books until it is back (docs/decisions/038).
 second_row("the one that stores ends properly", lambda gateway: gateway.terminate(), may_repeat=True)
-second_row("the one that stores is killed", lambda gateway: gateway.kill(), may_begin_anew=True, may_repeat=True)
+second_row("the one that stores is killed", lambda gateway: gateway.kill(),
+           may_begin_anew=True, may_repeat=True)
