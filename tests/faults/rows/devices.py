@@ -34,15 +34,16 @@ def clocks(world):
     client = mqtt.Client("clocks")
     client.connect("127.0.0.1", world.broker.port)
     client.loop_start()
+    sent = []
     for stamp in ("1970-01-01T00:00:07Z", "2038-01-19T03:14:08Z", "1999-08-22T00:00:00Z", 12345,
                   "2026-02-30T25:61:00Z", None, "", 1e300, -1, {"a": 1}):
         for vehicle in watching.VEHICLES:
-            client.publish(f"seano/{vehicle}/sensor_log", json.dumps(
-                {"sensor_id": 9, "data": {"odd": 1, "timestamp": stamp}}), qos=1)
-    client.loop(1)
-    world.pause(2)
-    client.loop_stop()
+            sent.append(client.publish(f"seano/{vehicle}/sensor_log", json.dumps(
+                {"sensor_id": 9, "data": {"odd": 1, "timestamp": stamp}}), qos=1))
+    for one in sent:
+        one.wait_for_publish(60)
     client.disconnect()
+    client.loop_stop()
     world.wait_flow()
     world.complain_if(world.database.value("SELECT count(*) FROM sensor_logs WHERE sensor_id = 9"
                                            " AND time > now() + interval '1 hour'"),

@@ -97,7 +97,9 @@ def no_descriptors(world):
     world.wait_flow()
 
 
-@row("a limit of memory just above what it uses", pad="x" * 8000)
+# It says so with each attempt to make a file of the journal, some two a second.
+@row("a limit of memory just above what it uses", pad="x" * 8000, in_short=False, max_warnings=60,
+     settings={"ws__replay_bytes": "8M"})
 def no_memory(world):
     statm = pathlib.Path(f"/proc/{world.gateway.pid}/statm").read_text("ascii").split()
     used = int(statm[0]) * resource.getpagesize()
