@@ -130,14 +130,19 @@ static int directory_add_device(RegistryDelta *delta, const PGresult *result, in
         return directory_add(delta, &row);
 }
 
+/* What a clock of ours that was ahead has noted is no time that anything can be older than. */
+static int64_t directory_past(int64_t time_us) {
+        return clock_is_ahead(time_us) ? CLOCK_UNKNOWN : time_us;
+}
+
 static int directory_add_state(RegistryDelta *delta, const PGresult *result, int i) {
         RegistryRow row = { .table = REGISTRY_DEVICE_STATE };
         DeviceState *state = &row.device_state.state;
 
         row.device_state.device_id = column_int(result, i, 0);
         snprintf(state->status, sizeof(state->status), "%.15s", PQgetvalue(result, i, 1));
-        state->last_seen_us = column_time(result, i, 2);
-        state->time_us = column_time(result, i, 3);
+        state->last_seen_us = directory_past(column_time(result, i, 2));
+        state->time_us = directory_past(column_time(result, i, 3));
         state->temperature = column_double(result, i, 4);
         state->humidity = column_double(result, i, 5);
         state->latitude = column_double(result, i, 6);

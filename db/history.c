@@ -46,7 +46,8 @@ static const char history_detections[] =
         " sum(rssi) FILTER (WHERE zone = 'medium') AS medium_rssi,"
         " sum(rssi) FILTER (WHERE zone = 'far') AS far_rssi FROM ble_detections b"
         " WHERE b.device_id = v.device_id"
-        " AND received_at >= now() - make_interval(mins => $2::int) GROUP BY 1, 2) r),"
+        " AND received_at BETWEEN now() - make_interval(mins => $2::int)"
+        " AND now() + make_interval(mins => $2::int) GROUP BY 1, 2) r),"
         " heard AS (SELECT v.ord, r.hash, sum(near)::int AS near,"
         " sum(medium)::int AS medium, sum(far)::int AS far,"
         " sum(near_rssi) AS near_rssi, sum(medium_rssi) AS medium_rssi,"
@@ -61,12 +62,15 @@ static const char history_detections[] =
         " sum(far_rssi) / nullif(sum(far), 0)::double precision,"
         " count(*) FROM heard GROUP BY ord ORDER BY ord";
 
-/* From the sums that the schema keeps as events come in; a row a scope. */
+/* From the sums that the schema keeps as events come in; a row a scope. What a clock of ours that
+ * was ahead put there does not count while it comes nearer. */
 static const char history_cameras[] =
         "WITH scopes AS (SELECT * FROM unnest($1::bigint[]) WITH ORDINALITY AS s (user_id, ord)),"
         " cameras AS MATERIALIZED (SELECT d.id AS device_id, coalesce(c.recording, false)"
-        " AS recording, coalesce(t.status = 'online' OR t.last_seen >= now() - interval '5 min'"
-        " OR c.last_event_at >= now() - interval '5 min', false) AS active"
+        " AS recording, coalesce(t.status = 'online'"
+        " OR t.last_seen BETWEEN now() - interval '5 min' AND now() + interval '5 min'"
+        " OR c.last_event_at BETWEEN now() - interval '5 min' AND now() + interval '5 min',"
+        " false) AS active"
         " FROM devices d LEFT JOIN camera_states c ON c.device_id = d.id"
         " LEFT JOIN device_states t ON t.device_id = d.id"
         " WHERE d.device_type = 'camera' OR c.device_id IS NOT NULL),"
@@ -80,7 +84,9 @@ static const char history_cameras[] =
                                " people AS (SELECT v.ord, count(DISTINCT p.person_name) AS total"
                                " FROM visible v JOIN camera_people p USING (device_id) GROUP BY "
                                "v.ord),"
-                               " faces AS (SELECT v.ord, max(y.last_recognition) AS last,"
+                               " faces AS (SELECT v.ord, max(y.last_recognition)"
+                               " FILTER (WHERE y.last_recognition < now() + interval '5 min')"
+                               " AS last,"
                                " sum(y.recognitions) FILTER (WHERE y.day = (now() AT TIME ZONE "
                                "'UTC')::date) AS known,"
                                " sum(y.unknown_faces) FILTER (WHERE y.day = (now() AT TIME ZONE "

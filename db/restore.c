@@ -4,6 +4,7 @@
 
 #include "db/directory.h"
 #include "gateway/base/buf.h"
+#include "gateway/base/clock.h"
 #include "gateway/base/err.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
@@ -20,11 +21,11 @@ typedef struct RestoreSource RestoreSource;
 
 struct RestoreSource {
         Kind kind;
-        const char *sql; /* a page of ids after $1, each with its newest row or nulls */
+        const char *sql; /* a page of ids after $1, each with its newest row up to $2, or nulls */
 };
 
 /* The b-tree on (device or vehicle, time) answers each row with one probe a partition. Rows of a
- * clock that was ahead, from when such were believed, are passed over. */
+ * clock that was ahead, a device's from when such were believed, or ours, are passed over. */
 static const RestoreSource restore_sources[] = {
         { KIND_TELEMETRY,
           "SELECT d.id, l.seq, (extract(epoch FROM l.received_at) * 1000000)::bigint,"
@@ -32,6 +33,7 @@ static const RestoreSource restore_sources[] = {
           " FROM (SELECT id FROM devices WHERE id > $1::bigint ORDER BY id LIMIT 1000) d"
           " LEFT JOIN LATERAL (SELECT seq, received_at, time, payload FROM telemetry"
           " WHERE device_id = d.id AND time <= received_at + interval '1 minute'"
+          " AND time <= to_timestamp($2::bigint / 1000000)"
           " ORDER BY time DESC LIMIT 1) l ON true ORDER BY d.id" },
         { KIND_VEHICLE_LOG,
           "SELECT v.id, l.seq, (extract(epoch FROM l.received_at) * 1000000)::bigint,"
@@ -41,6 +43,7 @@ static const RestoreSource restore_sources[] = {
           " FROM (SELECT id FROM vehicles WHERE id > $1::bigint ORDER BY id LIMIT 1000) v"
           " LEFT JOIN LATERAL (SELECT * FROM vehicle_logs"
           " WHERE vehicle_id = v.id AND time <= received_at + interval '1 minute'"
+          " AND time <= to_timestamp($2::bigint / 1000000)"
           " ORDER BY time DESC LIMIT 1) l ON true ORDER BY v.id" },
 };
 
@@ -144,11 +147,12 @@ static int restore_page(DbConn *conn,
                         DbRestoredFn fn,
                         void *arg) {
         CLEANUP(PQclear) PGresult *result = NULL;
-        char after[RESTORE_ID_SIZE];
-        const char *args[] = { after };
+        char after[RESTORE_ID_SIZE], until[RESTORE_ID_SIZE];
+        const char *args[] = { after, until };
         int n, r;
 
         snprintf(after, sizeof(after), "%lld", (long long)*id);
+        snprintf(until, sizeof(until), "%lld", (long long)(clock_now_us() + CLOCK_SLACK_US));
         r = db_conn_exec(conn, &(DbQuery){ source->sql, N_ELEMENTS(args), args }, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;

@@ -33,6 +33,15 @@ struct DbRows {
         " UPDATE journal_positions SET stored = stored"             \
         " + (SELECT count(*) FROM added WHERE begins) WHERE journal_id = $1"
 
+/* Noted by a clock of ours that was ahead: neither the database's nor ours of now has come so far.
+ */
+#define ROWS_AHEAD(column) column " > greatest(now(), EXCLUDED.last_seen) + interval '1 minute'"
+
+#define ROWS_NEWER(column)                                                                    \
+        " " column " = CASE WHEN s.time IS NULL OR EXCLUDED.time"                             \
+        " >= s.time OR " ROWS_AHEAD("s.time") " THEN coalesce(EXCLUDED." column ", s." column \
+                                              ") ELSE s." column " END"
+
 /* Every statement takes whole columns; rows that several gateways may touch are taken in order. */
 static const SheetInfo sheets[DB_SHEET_COUNT] = {
         [DB_SHEET_SENSORS] = {
@@ -195,20 +204,13 @@ static const SheetInfo sheets[DB_SHEET_COUNT] = {
                 " last_seen, time, temperature, humidity, latitude, longitude)"
                 " JOIN devices d ON d.id = u.device_id ORDER BY u.device_id"
                 " ON CONFLICT (device_id) DO UPDATE SET"
-                " last_seen = greatest(s.last_seen, EXCLUDED.last_seen),"
+                " last_seen = CASE WHEN " ROWS_AHEAD("s.last_seen")
+                " THEN EXCLUDED.last_seen ELSE greatest(s.last_seen, EXCLUDED.last_seen) END,"
                 " updated_at = now(),"
-                " status = CASE WHEN s.time IS NULL OR EXCLUDED.time >= s.time"
-                " THEN coalesce(EXCLUDED.status, s.status) ELSE s.status END,"
-                " time = CASE WHEN s.time IS NULL OR EXCLUDED.time >= s.time"
-                " THEN coalesce(EXCLUDED.time, s.time) ELSE s.time END,"
-                " temperature = CASE WHEN s.time IS NULL OR EXCLUDED.time >= s.time"
-                " THEN coalesce(EXCLUDED.temperature, s.temperature) ELSE s.temperature END,"
-                " humidity = CASE WHEN s.time IS NULL OR EXCLUDED.time >= s.time"
-                " THEN coalesce(EXCLUDED.humidity, s.humidity) ELSE s.humidity END,"
-                " latitude = CASE WHEN s.time IS NULL OR EXCLUDED.time >= s.time"
-                " THEN coalesce(EXCLUDED.latitude, s.latitude) ELSE s.latitude END,"
-                " longitude = CASE WHEN s.time IS NULL OR EXCLUDED.time >= s.time"
-                " THEN coalesce(EXCLUDED.longitude, s.longitude) ELSE s.longitude END",
+                " time = CASE WHEN " ROWS_AHEAD("s.time") " THEN EXCLUDED.time"
+                " ELSE greatest(s.time, EXCLUDED.time) END,"
+                ROWS_NEWER("status") "," ROWS_NEWER("temperature") "," ROWS_NEWER("humidity") ","
+                ROWS_NEWER("latitude") "," ROWS_NEWER("longitude"),
                 "kst" "tdddd",
                 false,
         },

@@ -204,14 +204,24 @@ static int64_t batch_alive_us(const Record *record) {
         return record->has_clock ? record_order_us(record) : CLOCK_UNKNOWN;
 }
 
+/* What was noted while our clock was ahead would be newer than all that comes. */
+static void batch_forget_ahead(DeviceState *state) {
+        if (clock_is_ahead(state->last_seen_us))
+                state->last_seen_us = CLOCK_UNKNOWN;
+        if (clock_is_ahead(state->time_us))
+                state->time_us = CLOCK_UNKNOWN;
+}
+
 /* A status moves the latest state unless the device's own clock, or its being a letter of long ago,
  * says that it is older; a last will has no time and is news. Anything else only tells that the
  * device lives. */
 static void batch_update(DeviceState *state, Record *record) {
         const StatusRecord *status = &record->status;
 
-        bool is_old = batch_is_old(state, record);
+        bool is_old;
 
+        batch_forget_ahead(state);
+        is_old = batch_is_old(state, record);
         if (state->last_seen_us < batch_alive_us(record)) /* CLOCK_UNKNOWN is below all times */
                 state->last_seen_us = batch_alive_us(record);
         if (record->kind != KIND_DEVICE_STATUS)

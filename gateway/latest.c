@@ -103,6 +103,10 @@ int latest_note(Latest *latest, Record *record) {
                         return err_up(r);
                 }
         }
+        if (clock_is_ahead(times->clock_us)) /* it was ours that was, and has been set right */
+                times->clock_us = CLOCK_UNKNOWN;
+        if (clock_is_ahead(times->first_us))
+                times->first_us = INT64_MIN;
         record->late = latest_is_late(times, record);
         if (record->late)
                 return 0;

@@ -33,6 +33,10 @@ int64_t clock_mono_us(void) {
         return clock_read_us(CLOCK_MONOTONIC);
 }
 
+bool clock_is_ahead(int64_t time_us) {
+        return time_us > clock_now_us() + CLOCK_SLACK_US;
+}
+
 /*
  * Days since 1970-01-01 and the proleptic Gregorian calendar, after Howard Hinnant, "chrono-
  * Compatible Low-Level Date Algorithms": years begin in March, so that the leap day is their last.

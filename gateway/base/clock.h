@@ -3,19 +3,23 @@
 /*
  * Clock: times as int64_t microseconds since 1970-01-01T00:00:00Z, and their text.
  *
- * Pure but for the two _now functions. The range is years 1 to 9999.
+ * Pure but for those that read the clock. The range is years 1 to 9999.
  */
 
 #include "gateway/base/base.h"
 
 #define CLOCK_TEXT_SIZE 25 /* 2025-10-18T16:30:00.123Z and NUL */
 #define CLOCK_DAY_US    INT64_C(86400000000)
-#define CLOCK_UNKNOWN   INT64_MIN /* no time given */
+#define CLOCK_UNKNOWN   INT64_MIN         /* no time given */
+#define CLOCK_SLACK_US  INT64_C(60000000) /* two good clocks are never further apart */
 
 typedef struct Zone Zone;
 
 int64_t clock_now_us(void);  /* CLOCK_REALTIME */
 int64_t clock_mono_us(void); /* CLOCK_MONOTONIC, for time-outs */
+
+/* A receipt that we noted while our own clock was ahead; it has been set right since. */
+bool clock_is_ahead(int64_t time_us);
 
 void clock_format(int64_t time_us, char ret_text[CLOCK_TEXT_SIZE]);
 

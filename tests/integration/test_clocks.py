@@ -7,6 +7,7 @@ import pytest
 
 from conftest import populate
 from servers import Database, Gateway, Postgres
+from viewers import Viewer
 from waiting import wait_until
 
 DAYS = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'raw_logs'::regclass"
@@ -167,6 +168,51 @@ def test_a_vehicle_is_shown_where_it_is_also_after_a_restart(gateway, broker, da
     view.send({"op": "subscribe", "id": 1, "to": ["vehicle/*"], "snapshot": True})
     [item] = view.next_of("snapshot")["items"]
     assert item["data"]["latitude"] == 2
+
+
+def test_a_clock_of_ours_that_was_ahead_hides_nothing_that_comes_after(make_gateway, broker,
+                                                                       database):
+    """And those of the devices with it: a site whose time server was wrong, and is set right."""
+    def say(ahead, status_, n):
+        at = time.time() + ahead
+        status(broker, status=status_, temperature=n, timestamp=at)
+        broker.publish("seano/USV-1/vehicle_log", json.dumps({"latitude": n, "longitude": 3}))
+        broker.publish("tfg/detections/raw", json.dumps(
+            {"device_id": "dev-1", "detections": [{"device_hash": f"{n:064x}", "rssi": -55}]}))
+        for kind in ("face_detected", "recording_stopped" if ahead == 0 else "recording_started"):
+            broker.publish("surveillance/camera/dev-2/event", json.dumps(
+                {"event_type": kind, "data": {"person_name": "Jo"}, "timestamp": at}))
+
+    gateway = make_gateway()
+    populate(gateway)
+    gateway.clock = "+20h"
+    gateway.start()
+    say(20 * 3600, "online", 1)
+    database.wait_for("SELECT count(*) FROM camera_events WHERE time > now() + interval '19 h'", 2)
+    assert gateway.terminate() == 0
+    gateway.clock = None
+    gateway.start()
+    say(0, "error", 2)
+    database.wait_for("SELECT count(*) FROM camera_events", 4)
+    gateway.kill()
+    gateway.start()
+
+    assert database.rows("SELECT status, temperature, time < now(), last_seen < now()"
+                         " FROM device_states WHERE device_id = %s", gateway.ids["dev-1"]) == \
+        [("error", 2.0, True, True)]
+    assert database.value("SELECT bool_or(late) FROM device_status_logs") is False
+    view = Viewer(gateway, "/api/ws", gateway.token("ana"), subprotocols=["tidegate.v1"])
+    view.next_of("welcome")
+    view.send({"op": "subscribe", "id": 1, "to": ["vehicle/*"], "snapshot": True})
+    [item] = view.next_of("snapshot")["items"]
+    assert item["data"]["latitude"] == 2
+    view.close()
+    seen = gateway.get("/api/faces/statistics", "root").json()
+    assert datetime.datetime.fromisoformat(seen["last_recognition"].replace("Z", "+00:00")) < \
+        datetime.datetime.now(datetime.timezone.utc)
+    assert seen["cameras"]["recording_cameras"] == 0
+    heard = gateway.get("/api/v1/statistics/realtime?minutes=5", "root").json()
+    assert heard["total"]["unique_devices"] == 1
 
 
 def test_what_was_shown_during_an_outage_is_not_late_when_it_is_stored(gateway, broker, database,

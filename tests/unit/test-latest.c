@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "gateway/base/clock.h"
 #include "gateway/latest.h"
 
 static bool is_late(Latest *latest, Record record) {
@@ -117,6 +118,33 @@ static void test_a_letter_of_long_ago_is_late(void **state) {
         assert_true(is_late(latest, letter));
 }
 
+/* As a clock of ours that was ahead noted it: once that is right again, all is news. */
+static void test_what_is_ahead_of_now_makes_nothing_late(void **state) {
+        CLEANUP(latest_free) Latest *latest = NULL;
+        int64_t now_us = clock_now_us();
+        Record record = { .kind = KIND_TELEMETRY,
+                          .device_id = 1,
+                          .received_us = now_us + CLOCK_DAY_US,
+                          .time_us = now_us + CLOCK_DAY_US,
+                          .has_clock = true };
+
+        (void)state;
+        assert_int_equal(latest_new(&latest), 0);
+        assert_false(is_late(latest, record));
+        record.received_us = record.time_us = now_us;
+        assert_false(is_late(latest, record));
+        record.time_us = now_us - 1;
+        assert_true(is_late(latest, record));
+
+        record.received_us = now_us + CLOCK_DAY_US; /* a bare one */
+        record.has_clock = false;
+        assert_false(is_late(latest, record));
+        record.received_us = now_us;
+        record.has_clock = record.retained = true;
+        record.time_us = now_us + 1;
+        assert_false(is_late(latest, record));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_older_is_late_and_equal_is_not),
@@ -124,6 +152,7 @@ int main(void) {
                 cmocka_unit_test(test_only_a_clock_of_its_own_can_be_older),
                 cmocka_unit_test(test_a_letter_of_long_ago_is_late),
                 cmocka_unit_test(test_kinds_without_order_are_never_late),
+                cmocka_unit_test(test_what_is_ahead_of_now_makes_nothing_late),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
