@@ -6,6 +6,9 @@
 
 #include "db/rows.h"
 #include "gateway/base/err.h"
+#include "gateway/base/log.h"
+
+#define BOOKS_REACH "172800000000" /* two days of numbers: a new one has none of before */
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 DEFINE_CLEANUP(char *, free);
@@ -245,5 +248,47 @@ int db_books_newest(DbConn *conn, const char *epoch, uint64_t after_seq, uint64_
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         *ret_seq = books_value(result, 0);
+        return 0;
+}
+
+#define BOOKS_ORPHANS(table)                                     \
+        " SELECT journal_id, max(seq) AS seq FROM " table " t"   \
+        " WHERE seq BETWEEN $2::bigint - " BOOKS_REACH " AND $2" \
+        " AND NOT EXISTS (SELECT FROM journal_positions p"       \
+        " WHERE p.journal_id = t.journal_id) GROUP BY journal_id"
+
+int db_books_adopt(DbConn *conn, const char *epoch, uint64_t last_seq) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char last[BOOKS_ARG_SIZE];
+        const char *args[] = { epoch, last };
+        /* clang-format off */
+        const DbQuery query = {
+                "WITH lost AS MATERIALIZED (SELECT WHERE NOT EXISTS"
+                " (SELECT FROM journal_positions WHERE epoch = $1))"
+                " INSERT INTO journal_positions (journal_id, epoch)"
+                " SELECT o.journal_id, $1 FROM lost, LATERAL ("
+                BOOKS_ORPHANS("raw_logs") " UNION ALL" BOOKS_ORPHANS("sensor_logs") " UNION ALL"
+                BOOKS_ORPHANS("vehicle_logs") " UNION ALL" BOOKS_ORPHANS("ble_detections")
+                " UNION ALL" BOOKS_ORPHANS("telemetry") " UNION ALL" BOOKS_ORPHANS("camera_events")
+                " UNION ALL" BOOKS_ORPHANS("alerts") " UNION ALL" BOOKS_ORPHANS("command_events")
+                " UNION ALL" BOOKS_ORPHANS("device_status_logs")
+                " UNION ALL" BOOKS_ORPHANS("dead_letters")
+                ") o ORDER BY o.seq DESC LIMIT 1 ON CONFLICT DO NOTHING RETURNING journal_id",
+                N_ELEMENTS(args),
+                args,
+        };
+        /* clang-format on */
+        int r;
+
+        if (last_seq == 0)
+                return 0;
+        books_arg(last, (int64_t)last_seq);
+        r = db_conn_exec(conn, &query, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (PQntuples(result) > 0)
+                log_error("position_lost journal_id=%s hint=\"its row in journal_positions is gone;"
+                          " what is stored is compared with the journal\"",
+                          PQgetvalue(result, 0, 0));
         return 0;
 }

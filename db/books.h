@@ -70,6 +70,9 @@ MUST_CHECK int db_books_present(DbConn *conn,
 /* News of a command (command_ack, command_state): is it as far already, so that they left nothing?
  */
 MUST_CHECK int db_books_knows_news(DbConn *conn, const Record *record, bool *ret_knows);
+/* The row of the position is gone, and rows that were stored before are not: it gets back the id
+ * that these have, so that they are known for what they are. @last_seq: of the journal. */
+MUST_CHECK int db_books_adopt(DbConn *conn, const char *epoch, uint64_t last_seq);
 /* The newest number behind @after_seq that any table has; 0 = none. */
 MUST_CHECK int db_books_newest(DbConn *conn,
                                const char *epoch,

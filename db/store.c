@@ -5,6 +5,7 @@
 #include <libpq-fe.h>
 #include <stdio.h>
 
+#include "db/books.h"
 #include "db/notes.h"
 #include "db/partitions.h"
 #include "db/probe.h"
@@ -235,6 +236,8 @@ int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq, uin
         r = store_prepare(store->conn);
         if (r == 0)
                 r = store_end_stuck(store);
+        if (r == 0 && holder)
+                r = db_books_adopt(store->conn, store->epoch, holder->last_seq);
         if (r == 0)
                 r = store_take_over(store, holder, ret_floor);
         /* Somebody's transaction is in the way: that passes. */

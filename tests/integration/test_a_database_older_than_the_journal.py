@@ -148,3 +148,26 @@ def test_an_empty_database_and_one_with_rows_too_many(older, database, postgres,
     stored(database, 11)
     assert logs_of(database) == [str(n) for n in range(11)]
     balanced(older)
+
+
+@pytest.mark.parametrize("when", ["running", "stopped"])
+def test_a_position_that_somebody_deleted_stores_nothing_twice(older, when, database, publisher):
+    publish(publisher, range(10))
+    publisher.publish("seano/none/raw_log", "a letter")
+    publisher.publish("tfg/detections/raw", '{"device_id": "dev-1", "detections": [%s]}' % ", ".join(
+        ['{"device_hash": "%s", "rssi": -55}' % ("ab" * 32)] * 2))
+    publisher.flush()
+    database.wait_for("SELECT stored FROM journal_positions", 12)
+    if when == "stopped":
+        assert older.terminate() == 0
+    database.rows("DELETE FROM journal_positions")
+    if when == "stopped":
+        older.start()
+    publish(publisher, [10])
+    stored(database, 11)
+    assert logs_of(database) == [str(n) for n in range(11)]
+    assert database.value("SELECT count(*) FROM dead_letters") == 1
+    assert database.value("SELECT count(*) FROM ble_detections") == 2
+    assert "position_lost journal_id=" in older.log()
+    balanced(older)
+    assert older.cli("journal", "verify").returncode == 0
