@@ -115,6 +115,24 @@ static uint32_t name_character(const unsigned char *s, size_t length) {
         return c;
 }
 
+bool name_is_printable(Text text) {
+        size_t length;
+
+        if (!name_is_utf8(text))
+                return false;
+        for (size_t i = 0; i < text.n; i += length) {
+                const unsigned char *s = (const unsigned char *)text.data + i;
+                uint32_t c;
+
+                length = *s < 0x80 ? 1 : name_utf8_length(s, text.n - i);
+                c = name_character(s, length);
+                if (c < ' ' || (c >= 0x7f && c < 0xa0) || (c >= 0xfdd0 && c <= 0xfdef) ||
+                    (c & 0xfffe) == 0xfffe)
+                        return false;
+        }
+        return true;
+}
+
 bool name_is_number(Text name) {
         const size_t n_id = sizeof(NAME_ID) - 1;
         bool has_digit = false;

@@ -77,18 +77,9 @@ static int topic_level_parse(TopicTemplate *template, Text text) {
         return 0;
 }
 
-/* Of a length and of characters that brokers take: UTF-8 without control characters. */
+/* Of a length and of characters that brokers take. */
 static bool topic_is_plain(Text text) {
-        if (text.n == 0 || text.n > TOPIC_MAX || !name_is_utf8(text))
-                return false;
-        for (size_t i = 0; i < text.n; ++i) {
-                unsigned char c = (unsigned char)text.data[i];
-
-                if (c < ' ' || c == 0x7f ||
-                    (c == 0xc2 && (unsigned char)text.data[i + 1] < 0xa0)) /* U+0080 and on */
-                        return false;
-        }
-        return true;
+        return text.n > 0 && text.n <= TOPIC_MAX && name_is_printable(text);
 }
 
 static int topic_template_parse(TopicTemplate *template) {
@@ -198,10 +189,10 @@ bool topic_template_match(const TopicTemplate *template, Text topic, TopicMatch 
 
 /* May stand for one level of a topic name. */
 static bool topic_is_level(Text text) {
-        if (!text.data || text.n == 0)
+        if (!text.data || !topic_is_plain(text))
                 return false;
         for (size_t i = 0; i < text.n; ++i)
-                if (text.data[i] == '\0' || strchr("/+#", text.data[i]))
+                if (strchr("/+#", text.data[i]))
                         return false;
         return true;
 }

@@ -126,8 +126,18 @@ static void test_expand_is_the_inverse_of_match(void **state) {
 }
 
 static void test_expand_refuses_what_is_not_one_level(void **state) {
-        static const Text bad[] = { TEXT(""),    TEXT("a/b"),  TEXT("+"),
-                                    TEXT("a#b"), TEXT("a\0b"), { .data = NULL } };
+        static const Text bad[] = { TEXT(""),
+                                    TEXT("a/b"),
+                                    TEXT("+"),
+                                    TEXT("a#b"),
+                                    TEXT("a\0b"),
+                                    TEXT("a\nb"),
+                                    TEXT("a\x7f"),
+                                    TEXT("a\xc2\x85"),
+                                    TEXT("\xff"),
+                                    TEXT("\xef\xbf\xbe"),
+                                    TEXT("\xf0\x9f\xbf\xbf"),
+                                    { .data = NULL } };
         CLEANUP(topic_template_free) TopicTemplate *template = NULL;
         char *topic = NULL;
 
