@@ -403,20 +403,26 @@ int db_commands_waiting(DbConn *conn, const char *cursor, int n_max, DbCommandFn
         return commands_each(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, fn, arg);
 }
 
-int db_commands_claim(DbConn *conn, const char *epoch, int n_max, DbCommandFn fn, void *arg) {
+int db_commands_claim(DbConn *conn,
+                      const char *epoch,
+                      bool again,
+                      int n_max,
+                      DbCommandFn fn,
+                      void *arg) {
         static const char sql[] =
                 "WITH mine AS (SELECT command_id FROM commands c WHERE c.state = 'accepted'"
                 " AND published_at IS NULL AND " WANTED
-                " AND (claimed_until IS NULL OR claimed_until < now()"
-                " OR (claimed_by = $1 AND claimed_until < now() + interval '27 seconds'))"
-                " ORDER BY claimed_until NULLS FIRST, created_at, command_id LIMIT $2::bigint"
+                " AND CASE WHEN $3::boolean THEN claimed_until < now()"
+                " OR (claimed_by = $1 AND claimed_until < now() + interval '27 seconds')"
+                " ELSE claimed_until IS NULL END"
+                " ORDER BY claimed_until, created_at, command_id LIMIT $2::bigint"
                 " FOR UPDATE SKIP LOCKED),"
                 " claimed AS (UPDATE commands c SET claimed_by = $1,"
                 " claimed_until = now() + interval '30 seconds'"
                 " FROM mine WHERE c.command_id = mine.command_id RETURNING c.*)"
                 " SELECT " COLUMNS " FROM claimed c ORDER BY c.created_at, c.command_id";
         char limit[COMMANDS_ARG_SIZE];
-        const char *args[] = { epoch, limit };
+        const char *args[] = { epoch, limit, again ? "t" : "f" };
 
         snprintf(limit, sizeof(limit), "%d", n_max);
         return commands_each(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, fn, arg);

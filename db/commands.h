@@ -49,10 +49,12 @@ MUST_CHECK int db_commands_waiting(DbConn *conn,
                                    DbCommandFn fn,
                                    void *arg);
 
-/* What is to be published and is not somebody else's to publish: claims it. Oldest first, but what
- * was tried before after what was not, lest what the broker refuses keeps all others waiting. */
+/* What is to be published and is not somebody else's to publish: claims it, oldest first. What was
+ * tried before goes apart (@again), what was tried last at the end, lest what the broker refuses
+ * keeps all others waiting. */
 MUST_CHECK int db_commands_claim(DbConn *conn,
                                  const char *epoch,
+                                 bool again,
                                  int n_max,
                                  DbCommandFn fn,
                                  void *arg);

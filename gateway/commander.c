@@ -140,28 +140,42 @@ static int commander_note_published(Commander *commander) {
         return r < 0 ? err_up(r) : r;
 }
 
+/* One parcel. *ret_more: it was full, and the broker said of each whether it takes it. */
+static int commander_publish_some(Commander *commander, bool again, bool *ret_more) {
+        size_t n;
+        int r;
+
+        *ret_more = false;
+        if (!courier_is_ready(commander->courier))
+                return 0;
+        r = db_commands_claim(commander->conn,
+                              commander->epoch,
+                              again,
+                              COURIER_PARCEL,
+                              commander_on_claimed,
+                              commander);
+        n = courier_length(commander->courier);
+        if (r != 0 || n == 0)
+                return r < 0 ? err_up(r) : r;
+        r = courier_send(commander->courier, commander_on_published, commander, ret_more);
+        if (r == 0)
+                r = commander->fault;
+        if (r == 0)
+                r = commander_note_published(commander);
+        *ret_more &= n == COURIER_PARCEL;
+        return r < 0 ? err_up(r) : r;
+}
+
+/* What is new goes first, and never in one parcel with what has failed before. */
 static int commander_publish(Commander *commander) {
-        bool goes_on = true;
+        bool more = true, more_again = true;
         int r;
 
         r = commander_note_published(commander);
-        while (r == 0 && goes_on && courier_is_ready(commander->courier)) {
-                size_t n;
-
-                r = db_commands_claim(commander->conn,
-                                      commander->epoch,
-                                      COURIER_PARCEL,
-                                      commander_on_claimed,
-                                      commander);
-                n = courier_length(commander->courier);
-                if (r != 0 || n == 0)
-                        break;
-                r = courier_send(commander->courier, commander_on_published, commander, &goes_on);
-                if (r == 0)
-                        r = commander->fault;
-                if (r == 0)
-                        r = commander_note_published(commander);
-                goes_on &= n == COURIER_PARCEL && !commander_is_stopped(commander, 0);
+        while (r == 0 && (more || more_again) && !commander_is_stopped(commander, 0)) {
+                r = commander_publish_some(commander, false, &more);
+                if (r == 0 && more_again)
+                        r = commander_publish_some(commander, true, &more_again);
         }
         return r < 0 ? err_up(r) : r;
 }

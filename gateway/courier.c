@@ -6,6 +6,7 @@
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
 #include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
 #include "gateway/base/topic.h"
 #include "mqtt/publisher.h"
 
@@ -15,9 +16,16 @@ enum {
         COURIER_ANSWER_MS = 3000,
         COURIER_BACKOFF_MS = 250,
         COURIER_BACKOFF_MAX_MS = 5000,
+        COURIER_HANG_UPS = 2,    /* of one parcel; the rest of it waits for its next turn */
+        COURIER_SUSPECTS = 256,  /* devices whose commands go alone */
+        COURIER_MEMORY_S = 600,  /* for so long after the last time */
+        COURIER_PAUSE_MS = 2000, /* between such, growing */
+        COURIER_PAUSE_MAX_MS = 60000,
+        COURIER_LOG_S = 60, /* between lines about them */
 };
 
 typedef struct CourierItem CourierItem;
+typedef struct CourierSuspect CourierSuspect;
 
 struct CourierItem {
         char command_id[QUERY_COMMAND_ID_SIZE];
@@ -27,6 +35,16 @@ struct CourierItem {
         char *topics[COURIER_TOPICS]; /* owned, as is the next */
         size_t n_topics;
         char *ack_topic; /* NULL = none */
+        bool is_held;    /* of a device that is suspect */
+        bool is_chosen;  /* to be sent now */
+        bool is_open;    /* sent, and the broker has not said whether it takes it */
+};
+
+/* A device for which there was a command on which the broker hung up. */
+struct CourierSuspect {
+        int64_t device_id;
+        int64_t seen_us, due_us; /* monotonic: the last time, and when the next command may go */
+        int pause_ms;
 };
 
 struct Courier {
@@ -40,6 +58,10 @@ struct Courier {
 
         CourierItem items[COURIER_PARCEL];
         size_t n_items;
+        CourierSuspect suspects[COURIER_SUSPECTS];
+        size_t n_suspects;
+        size_t n_turns; /* with those: each begins with another item */
+        int64_t logged_us;
 };
 
 /* ---- templates ---- */
@@ -186,7 +208,8 @@ bool courier_is_ready(Courier *courier) {
 
 /* ---- the parcel ---- */
 
-/* Codes are free text, and not all text is a level of a topic: then the number names the device. */
+/* Codes are free text, and not all text is a level of a topic: then the id names the device, in the
+ * form that is no other's code. */
 static char *courier_expand(const TopicTemplate *template, const DbCommand *command) {
         char id[24];
         TopicMatch match = { .user = text_of(command->user_name),
@@ -195,7 +218,7 @@ static char *courier_expand(const TopicTemplate *template, const DbCommand *comm
 
         if (topic_template_expand(template, &match, &topic) == 0)
                 return topic;
-        snprintf(id, sizeof(id), "%lld", (long long)command->device_id);
+        snprintf(id, sizeof(id), "id:%lld", (long long)command->device_id);
         match.device = text_of(id);
         return topic_template_expand(template, &match, &topic) == 0 ? topic : NULL;
 }
@@ -223,30 +246,42 @@ size_t courier_length(const Courier *courier) {
         return courier->n_items;
 }
 
-static size_t courier_pack(const Courier *courier, MqttMessage messages[]) {
+/* The messages of one item: the same payload on each of its topics. */
+static size_t courier_pack(const CourierItem *item, MqttMessage messages[]) {
         size_t n = 0;
 
-        for (size_t i = 0; i < courier->n_items; ++i) {
-                const CourierItem *item = &courier->items[i];
-
-                for (size_t k = 0; k < item->n_topics && !buf_failed(&item->payload); ++k)
-                        messages[n++] = (MqttMessage){
-                                .topic = item->topics[k],
-                                .payload = buf_text(&item->payload),
-                                .response_topic = item->ack_topic,
-                                .correlation = text_of(item->command_id),
-                                .expiry_s = item->expiry_s,
-                        };
-        }
+        for (size_t i = 0; i < item->n_topics && !buf_failed(&item->payload); ++i)
+                messages[n++] = (MqttMessage){
+                        .topic = item->topics[i],
+                        .payload = buf_text(&item->payload),
+                        .response_topic = item->ack_topic,
+                        .correlation = text_of(item->command_id),
+                        .expiry_s = item->expiry_s,
+                };
         return n;
 }
 
-int courier_send(Courier *courier, CourierFn fn, void *arg, bool *ret_answers) {
-        MqttMessage messages[COURIER_PARCEL * COURIER_TOPICS];
+/* True: the broker has it, on all of its topics. */
+static bool courier_has(const CourierItem *item, const MqttOutcome outcomes[]) {
+        if (item->n_topics == 0 || buf_failed(&item->payload))
+                return false;
+        for (size_t i = 0; i < item->n_topics; ++i)
+                if (outcomes[i] != MQTT_OUTCOME_DONE)
+                        return false;
+        return true;
+}
+
+/* All that are chosen, at once. What the broker has said nothing of is open still. 0, or
+ * MQTT_PUBLISHER_E_OFFLINE where it left some open. */
+static int courier_send_chosen(Courier *courier, CourierFn fn, void *arg) {
+        MqttMessage messages[COURIER_PARCEL * COURIER_TOPICS] = { 0 };
         MqttOutcome outcomes[COURIER_PARCEL * COURIER_TOPICS];
-        size_t n = courier_pack(courier, messages);
+        size_t n = 0, at = 0;
         int r;
 
+        for (size_t i = 0; i < courier->n_items; ++i)
+                if (courier->items[i].is_chosen)
+                        n += courier_pack(&courier->items[i], messages + n);
         r = mqtt_publisher_publish_all(courier->publisher,
                                        messages,
                                        n,
@@ -254,19 +289,161 @@ int courier_send(Courier *courier, CourierFn fn, void *arg, bool *ret_answers) {
                                        outcomes);
         if (r < 0)
                 return err_up(r);
-        n = 0;
         for (size_t i = 0; i < courier->n_items; ++i) {
-                const CourierItem *item = &courier->items[i];
-                bool done = item->n_topics > 0 && !buf_failed(&item->payload);
+                CourierItem *item = &courier->items[i];
 
-                for (size_t k = 0; k < item->n_topics && !buf_failed(&item->payload); ++k)
-                        done &= outcomes[n++] == MQTT_OUTCOME_DONE;
-                if (done)
+                if (!item->is_chosen)
+                        continue;
+                item->is_chosen = item->is_open = false;
+                if (buf_failed(&item->payload))
+                        continue;
+                for (size_t k = 0; k < item->n_topics; ++k)
+                        item->is_open |= outcomes[at + k] == MQTT_OUTCOME_PENDING;
+                if (courier_has(item, outcomes + at))
                         fn(arg, item->command_id, item->device_id);
+                at += item->n_topics;
         }
+        return r;
+}
+
+/* ---- what it hangs up on ---- */
+
+static CourierSuspect *courier_suspect(Courier *courier, int64_t device_id) {
+        for (size_t i = 0; i < courier->n_suspects; ++i)
+                if (courier->suspects[i].device_id == device_id)
+                        return &courier->suspects[i];
+        return NULL;
+}
+
+static void courier_forget_suspects(Courier *courier) {
+        int64_t old_us = clock_mono_us() - COURIER_MEMORY_S * INT64_C(1000000);
+        size_t n = 0;
+
+        for (size_t i = 0; i < courier->n_suspects; ++i)
+                if (courier->suspects[i].seen_us > old_us)
+                        courier->suspects[n++] = courier->suspects[i];
+        courier->n_suspects = n;
+}
+
+/* A place for one more: the one that has been there for longest gives way. */
+static CourierSuspect *courier_new_suspect(Courier *courier, int64_t device_id) {
+        CourierSuspect *oldest = &courier->suspects[0];
+
+        if (courier->n_suspects < COURIER_SUSPECTS)
+                oldest = &courier->suspects[courier->n_suspects++];
+        else
+                for (size_t i = 1; i < COURIER_SUSPECTS; ++i)
+                        if (courier->suspects[i].seen_us < oldest->seen_us)
+                                oldest = &courier->suspects[i];
+        *oldest = (CourierSuspect){ .device_id = device_id };
+        return oldest;
+}
+
+/* It was sent alone, and the broker hung up. */
+static void courier_blame(Courier *courier, const CourierItem *item) {
+        CourierSuspect *suspect = courier_suspect(courier, item->device_id);
+        int64_t now_us = clock_mono_us();
+
+        if (!suspect)
+                suspect = courier_new_suspect(courier, item->device_id);
+        suspect->pause_ms = suspect->pause_ms == 0 ? COURIER_PAUSE_MS : 2 * suspect->pause_ms;
+        if (suspect->pause_ms > COURIER_PAUSE_MAX_MS)
+                suspect->pause_ms = COURIER_PAUSE_MAX_MS;
+        suspect->seen_us = now_us;
+        suspect->due_us = now_us + suspect->pause_ms * INT64_C(1000);
+
+        metric_add(METRIC_COMMANDS_HUNG_UP, 1);
+        if (courier->logged_us != 0 &&
+            now_us < courier->logged_us + COURIER_LOG_S * INT64_C(1000000))
+                return;
+        courier->logged_us = now_us;
+        log_warning("command_hung_up command_id=%s device_id=%lld bytes=%zu",
+                    item->command_id,
+                    (long long)item->device_id,
+                    item->payload.n);
+}
+
+/* One alone. *ret_hung_up: the broker broke the connection. 0, or MQTT_PUBLISHER_E_OFFLINE: it says
+ * nothing, or cannot be reached. */
+static int courier_send_alone(Courier *courier,
+                              CourierItem *item,
+                              CourierFn fn,
+                              void *arg,
+                              bool *ret_hung_up) {
+        int r;
+
+        *ret_hung_up = false;
+        if (!courier_is_ready(courier))
+                return MQTT_PUBLISHER_E_OFFLINE;
+        item->is_chosen = true;
+        r = courier_send_chosen(courier, fn, arg);
+        if (r <= 0)
+                return r == 0 ? 0 : err_up(r);
+        *ret_hung_up = !mqtt_publisher_is_online(courier->publisher);
+        if (*ret_hung_up)
+                courier_blame(courier, item);
+        return *ret_hung_up ? 0 : r;
+}
+
+/* The broker hung up on one of them, and nobody knows on which: each by itself. */
+static int courier_find_out(Courier *courier, CourierFn fn, void *arg) {
+        int n_hang_ups = 0, r = 0;
+        bool hung_up;
+
+        for (size_t i = 0; r == 0 && i < courier->n_items && n_hang_ups < COURIER_HANG_UPS; ++i) {
+                CourierItem *item = &courier->items[i];
+
+                if (!item->is_open || courier_suspect(courier, item->device_id))
+                        continue;
+                r = courier_send_alone(courier, item, fn, arg, &hung_up);
+                n_hang_ups += r == 0 && hung_up;
+        }
+        return r < 0 ? err_up(r) : r;
+}
+
+/* Those of devices that are suspect, each alone, up to the first that it hangs up on; the next turn
+ * begins with another. */
+static int courier_try_suspects(Courier *courier, CourierFn fn, void *arg) {
+        size_t first = courier->n_turns++;
+        bool hung_up = false;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && !hung_up && i < courier->n_items; ++i) {
+                CourierItem *item = &courier->items[(first + i) % courier->n_items];
+                CourierSuspect *suspect = courier_suspect(courier, item->device_id);
+
+                if (!item->is_held || !suspect || clock_mono_us() < suspect->due_us)
+                        continue;
+                r = courier_send_alone(courier, item, fn, arg, &hung_up);
+                if (r == 0 && !hung_up)
+                        suspect->pause_ms = 0;
+        }
+        return r < 0 ? err_up(r) : r;
+}
+
+int courier_send(Courier *courier, CourierFn fn, void *arg, bool *ret_answers) {
+        size_t n = 0;
+        int r = 0;
+
+        courier_forget_suspects(courier);
+        for (size_t i = 0; i < courier->n_items; ++i) {
+                CourierItem *item = &courier->items[i];
+
+                item->is_held = courier_suspect(courier, item->device_id);
+                item->is_chosen = !item->is_held;
+                n += item->is_chosen;
+        }
+        if (n > 0)
+                r = courier_send_chosen(courier, fn, arg);
+        if (r > 0 && !mqtt_publisher_is_online(courier->publisher))
+                r = courier_find_out(courier, fn, arg);
+        if (r == 0)
+                r = courier_try_suspects(courier, fn, arg);
         courier_empty(courier);
-        if (r > 0) /* a broker that does not answer: what is under way ends with the session */
-                mqtt_publisher_disconnect(courier->publisher);
+        if (r < 0)
+                return err_up(r);
         *ret_answers = r == 0;
+        if (r > 0) /* what is under way ends with the session */
+                mqtt_publisher_disconnect(courier->publisher);
         return 0;
 }

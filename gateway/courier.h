@@ -6,6 +6,10 @@
  * Fills templates, keeps a session of its own with the broker (connected again with a growing
  * pause) and tells which commands the broker has. Belongs to the commander's thread, which it may
  * hold up for as long as an attempt to connect or a broker's answer may take (COURIER_*_MS).
+ *
+ * A broker may hang up on a message (one above its limit, a topic that it does not like). What was
+ * in the same parcel then goes one by one, and from then on whatever is for that device goes alone
+ * and last, with a growing pause: it costs itself and no other.
  */
 
 #include "db/commands.h"

@@ -21,14 +21,17 @@ static void mqtt_sending_on_done5(void *context, MQTTAsync_successData5 *data) {
         mqtt_sending_finish(context, MQTT_OUTCOME_DONE);
 }
 
+/* A connection that ends fails whatever is under way, before its end is told. That is no word of
+ * the broker's: it stays pending. MQTT 3 has no other failure. */
 static void mqtt_sending_on_failed3(void *context, MQTTAsync_failureData *data) {
         (void)data;
-        mqtt_sending_finish(context, MQTT_OUTCOME_REFUSED);
+        mqtt_sending_finish(context, MQTT_OUTCOME_PENDING);
 }
 
 static void mqtt_sending_on_failed5(void *context, MQTTAsync_failureData5 *data) {
-        (void)data;
-        mqtt_sending_finish(context, MQTT_OUTCOME_REFUSED);
+        bool is_refused = data && data->reasonCode >= MQTTREASONCODE_UNSPECIFIED_ERROR;
+
+        mqtt_sending_finish(context, is_refused ? MQTT_OUTCOME_REFUSED : MQTT_OUTCOME_PENDING);
 }
 
 static void mqtt_sending_on_posted3(void *context, MQTTAsync_successData *data) {

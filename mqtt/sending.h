@@ -25,9 +25,9 @@ struct MqttMessage {
 };
 
 typedef enum MqttOutcome {
-        MQTT_OUTCOME_PENDING,
+        MQTT_OUTCOME_PENDING, /* nobody knows, also for ever, once the connection has ended */
         MQTT_OUTCOME_DONE,    /* the broker has it */
-        MQTT_OUTCOME_REFUSED, /* or it never got there */
+        MQTT_OUTCOME_REFUSED, /* the broker does not take it */
 } MqttOutcome;
 
 struct MqttSending {

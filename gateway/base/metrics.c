@@ -124,6 +124,8 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
         [METRIC_COMMANDS_PUBLISHED] =
                 { "tidegate_commands_total", "outcome=\"published\"", METRIC_COUNTER,
                 "Commands, by how they were taken and how far they came." },
+        [METRIC_COMMANDS_HUNG_UP] = { "tidegate_commands_hung_up_total", NULL, METRIC_COUNTER,
+                "Times that the MQTT broker hung up on a command that was sent alone." },
         [METRIC_COMMANDS_DELIVERED] =
                 { "tidegate_commands_total", "outcome=\"delivered\"", METRIC_COUNTER,
                 "Commands, by how they were taken and how far they came." },

@@ -3,8 +3,9 @@ import time
 
 import pytest
 
-from commanding import command, history, state, wait_for_state
+from commanding import MqttDevice, command, history, state, wait_for_state
 from conftest import populate
+from servers import Broker
 from waiting import PATIENCE, wait_until
 
 REFUSED = 0x87  # MQTT 5: not authorized
@@ -105,3 +106,50 @@ def test_a_broker_that_takes_few_at_a_time_gets_all(scripted, scripted_broker, d
     for command_id in ids:
         wait_for_state(database, command_id, "published")
         assert history(database, command_id) == ["published"]
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_what_it_hangs_up_on_costs_itself_alone(scripted, scripted_broker, database, version):
+    gateway = scripted(version)
+    answer(scripted_broker, "dev-1", lambda link, packet: link.close())
+    bad = [command(gateway, timeout_ms=600000) for _ in range(12)]
+    for _ in range(3):
+        for command_id in [command(gateway, "ben", "dev-2") for _ in range(3)]:
+            wait_for_state(database, command_id, "published")
+    assert {state(database, command_id) for command_id in bad} == {"accepted"}
+    assert gateway.metric("tidegate_commands_hung_up_total") >= 1
+    assert "command_hung_up" in gateway.log()
+    answer(scripted_broker, "none", None)
+    for command_id in bad:
+        wait_for_state(database, command_id, "published")
+
+
+def test_what_is_above_its_limit_costs_itself_alone(make_gateway, folder, database):
+    broker = Broker(folder / "narrow", "max_packet_size 4000\n").start()
+    try:
+        gateway = make_gateway(broker=broker)
+        populate(gateway)
+        gateway.start()
+        large = command(gateway, payload={"text": "x" * 8000}, timeout_ms=600000)
+        for _ in range(3):
+            wait_for_state(database, command(gateway, "ben", "dev-2"), "published")
+        assert state(database, large) == "accepted"
+    finally:
+        broker.stop()
+
+
+def test_a_code_that_is_no_topic_costs_nobody_anything(make_gateway, broker, database):
+    gateway = make_gateway()
+    populate(gateway)
+    codes = ("c\u0085r", "n\ufffe", "n\U0001ffff", "a/b", "+", "#")
+    for code in codes:
+        database.rows("INSERT INTO devices (code, user_id) VALUES (%s, %s)", code, gateway.ids["ana"])
+    gateway.start()
+    for code in codes:
+        number = database.value("SELECT id FROM devices WHERE code = %s", code)
+        device = MqttDevice(broker, f"id:{number}")
+        command_id = command(gateway, device=f"id:{number}")
+        assert command_id.encode() in device.next().payload, code
+        wait_for_state(database, command_id, "published")
+        device.disconnect()
+    wait_for_state(database, command(gateway, "ben", "dev-2"), "published")

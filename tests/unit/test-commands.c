@@ -155,7 +155,14 @@ static void see(void *arg, const DbCommand *command) {
 static size_t claim(DbConn *conn, const char *epoch) {
         Seen seen = { 0 };
 
-        assert_int_equal(db_commands_claim(conn, epoch, 10, see, &seen), 0);
+        assert_int_equal(db_commands_claim(conn, epoch, false, 10, see, &seen), 0);
+        return seen.n;
+}
+
+static size_t claim_again(DbConn *conn, const char *epoch) {
+        Seen seen = { 0 };
+
+        assert_int_equal(db_commands_claim(conn, epoch, true, 10, see, &seen), 0);
         return seen.n;
 }
 
@@ -169,13 +176,19 @@ static void test_one_gateway_publishes_and_another_takes_over(void **state) {
         assert_int_equal(claim(conn, "one"), 2);
         assert_int_equal(claim(conn, "two"), 0);
         assert_int_equal(claim(conn, "one"), 0); /* a moment later again, if it has to be */
+        postgres_run("UPDATE commands SET claimed_until = now() + interval '20 seconds'"
+                     " WHERE command_id = 'cmd_a'");
+        assert_int_equal(add(conn, "cmd_c", NULL, NULL), 202);
+        assert_int_equal(claim(conn, "one"), 1); /* what is new goes apart */
+        assert_int_equal(claim_again(conn, "one"), 1);
         assert_int_equal(db_commands_release(conn, "one"), 0);
-        assert_int_equal(claim(conn, "two"), 2);
+        assert_int_equal(claim(conn, "two"), 3);
         assert_true(db_commands_list(&ids, "cmd_a"));
         assert_false(db_commands_list(&ids, "a,b"));
         assert_int_equal(db_commands_published(conn, ids.data), 0);
         postgres_run("UPDATE commands SET claimed_until = now() - interval '1 second'");
-        assert_int_equal(claim(conn, "one"), 1);
+        assert_int_equal(claim(conn, "one"), 0);
+        assert_int_equal(claim_again(conn, "one"), 2);
 }
 
 static void test_what_waits_is_found_by_name_by_page_and_by_device(void **state) {
@@ -249,7 +262,7 @@ static void test_who_may_cancels_what_no_device_has(void **state) {
         assert_int_equal(cancel(conn, 1, "cmd_c"), 409);
 
         assert_int_equal(add(conn, "cmd_d", NULL, NULL), 202); /* the place of cmd_a is free */
-        assert_int_equal(db_commands_claim(conn, "one", 10, see, &seen), 0);
+        assert_int_equal(db_commands_claim(conn, "one", false, 10, see, &seen), 0);
         assert_int_equal(seen.n, 1);
         assert_string_equal(seen.ids[0], "cmd_d");
         assert_int_equal(db_commands_overdue(conn, 10, see, &seen), 0);
@@ -267,7 +280,7 @@ static void test_who_may_not_any_more_has_nothing_sent(void **state) {
         postgres_run("UPDATE commands SET user_id = 2 WHERE command_id = 'cmd_a';"
                      "UPDATE commands SET user_id = NULL WHERE command_id = 'cmd_b';"
                      "DELETE FROM shares");
-        assert_int_equal(db_commands_claim(conn, "one", 10, see, &seen), 0);
+        assert_int_equal(db_commands_claim(conn, "one", false, 10, see, &seen), 0);
         assert_int_equal(seen.n, 2); /* nobody's is an operator's */
         assert_int_equal(db_commands_revoke(conn), 0);
         assert_string_equal(postgres_text("SELECT string_agg(command_id, ' ') FROM commands"
