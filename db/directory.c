@@ -570,16 +570,12 @@ int db_directory_sync(DbDirectory *directory) {
         return r < 0 ? err_up(r) : r;
 }
 
-int db_directory_find(DbConn *conn, const char *code, RegistryDelta **ret_delta) {
+static int directory_find(DbConn *conn, const DbQuery *query, RegistryDelta **ret_delta) {
         CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
         CLEANUP(PQclear) PGresult *result = NULL;
         int r;
 
-        r = db_conn_exec(conn,
-                         &(DbQuery){ "SELECT " DEVICE_COLUMNS " FROM devices WHERE code = $1",
-                                     1,
-                                     &code },
-                         &result);
+        r = db_conn_exec(conn, query, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         if (PQntuples(result) == 0)
@@ -591,4 +587,17 @@ int db_directory_find(DbConn *conn, const char *code, RegistryDelta **ret_delta)
                 return err_up(r);
         *ret_delta = TAKE(&delta);
         return 0;
+}
+
+int db_directory_find(DbConn *conn, const char *code, RegistryDelta **ret_delta) {
+        static const char sql[] = "SELECT " DEVICE_COLUMNS " FROM devices WHERE code = $1";
+
+        return directory_find(conn, &(DbQuery){ sql, 1, &code }, ret_delta);
+}
+
+int db_directory_find_all(DbConn *conn, const char *list, RegistryDelta **ret_delta) {
+        static const char sql[] = "SELECT " DEVICE_COLUMNS " FROM devices WHERE code IN"
+                                  " (SELECT e ->> 'code' FROM json_array_elements($1::json) e)";
+
+        return directory_find(conn, &(DbQuery){ sql, 1, &list }, ret_delta);
 }

@@ -44,6 +44,8 @@ MUST_CHECK int db_directory_sync(DbDirectory *directory);
 MUST_CHECK int db_directory_load(DbConn *conn, RegistryDelta **ret_delta);
 /* The device of that code; DB_E_NOT_FOUND. */
 MUST_CHECK int db_directory_find(DbConn *conn, const char *code, RegistryDelta **ret_delta);
+/* Likewise of a JSON list of objects with a `code` each; DB_E_NOT_FOUND: none of them. */
+MUST_CHECK int db_directory_find_all(DbConn *conn, const char *list, RegistryDelta **ret_delta);
 
 /* The newest telemetry of each device and the newest vehicle_log of each vehicle, as records (data,
  * ids, times, seq). The texts are in @arena. */

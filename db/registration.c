@@ -112,3 +112,30 @@ int db_register_device(DbConn *conn,
         r = registration_make(conn, args, ret_delta);
         return r < 0 ? err_up(r) : r;
 }
+
+void db_registration_add(Buf *list, const DbRegistration *registration) {
+        buf_append_string(list, list->n == 0 ? "[{\"code\":" : ",{\"code\":");
+        buf_json_string(list, registration->code);
+        buf_append_string(list, ",\"name\":");
+        buf_json_string(list, registration->name);
+        if (registration->user_id != 0)
+                buf_printf(list, ",\"user_id\":%lld", (long long)registration->user_id);
+        buf_printf(list, ",\"device_type\":\"%s\"}", registration->device_type);
+}
+
+int db_register_devices(DbConn *conn, const char *list, RegistryDelta **ret_delta) {
+        int r;
+
+        r = db_conn_exec(conn,
+                         &(DbQuery){ "INSERT INTO devices (code, user_id, name, device_type)"
+                                     " SELECT code, user_id, name, device_type"
+                                     " FROM json_to_recordset($1::json) AS x"
+                                     " (code text, user_id bigint, name text, device_type text)"
+                                     " ORDER BY code ON CONFLICT (code) DO NOTHING",
+                                     1,
+                                     &list },
+                         NULL);
+        if (r == 0)
+                r = db_directory_find_all(conn, list, ret_delta);
+        return r < 0 ? err_up(r) : r;
+}

@@ -9,6 +9,7 @@
 
 #include "db/conn.h"
 #include "gateway/base/base.h"
+#include "gateway/base/buf.h"
 #include "gateway/base/registry.h"
 
 typedef struct DbRegistration DbRegistration;
@@ -25,3 +26,8 @@ struct DbRegistration {
 MUST_CHECK int db_register_device(DbConn *conn,
                                   const DbRegistration *registration,
                                   RegistryDelta **ret_delta);
+
+/* Several in one statement: all of them or, with DB_E_REJECTED, none. @list is made by
+ * db_registration_add() and ended by "]". */
+void db_registration_add(Buf *list, const DbRegistration *registration);
+MUST_CHECK int db_register_devices(DbConn *conn, const char *list, RegistryDelta **ret_delta);

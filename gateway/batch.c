@@ -4,6 +4,7 @@
 
 #include "gateway/base/arena.h"
 #include "gateway/base/err.h"
+#include "gateway/base/metrics.h"
 #include "gateway/base/name.h"
 #include "gateway/decode.h"
 #include "gateway/former.h"
@@ -25,6 +26,8 @@ struct Batch {
         size_t n;
         BatchWant want;
         Record wanting;
+        const Record *ahead[BATCH_AHEAD];
+        size_t n_ahead;
 
         JournalRecord *read; /* scratch of batch_load() */
         Record *records;     /* [capacity] */
@@ -71,7 +74,7 @@ Batch *batch_free(Batch *batch) {
 
 void batch_reset(Batch *batch) {
         arena_reset(batch->arena);
-        batch->n = 0;
+        batch->n = batch->n_ahead = 0;
         batch->want = BATCH_WANTS_NOTHING;
 }
 
@@ -152,7 +155,19 @@ static int batch_decode(Batch *batch,
         return 0;
 }
 
-static BatchWant batch_want_of(const BatchContext *context, const Record *record) {
+/* Nothing new gets a number for a code, or what no topic can name. */
+static bool batch_may_register(const BatchContext *context, Record *record) {
+        if (record->seq == context->registered_seq || name_is_number(record->device) ||
+            !name_is_printable(record->device))
+                return false;
+        if (context->n_may_register > 0)
+                return true;
+        record->detail = TEXT("more new devices than registry.new_devices_per_minute lets in");
+        metric_add(METRIC_REGISTRATIONS_REFUSED, 1);
+        return false;
+}
+
+static BatchWant batch_want_of(const BatchContext *context, Record *record) {
         const Route *route = NULL;
         TopicMatch match;
 
@@ -173,10 +188,41 @@ static BatchWant batch_want_of(const BatchContext *context, const Record *record
                                                        record->topic,
                                                        &match)
                                       : routes_by_kind(context->routes, record->kind);
-        if (!route || !route->auto_register || record->seq == context->registered_seq ||
-            name_is_number(record->device)) /* nothing new gets a number for a code */
+        if (!route || !route->auto_register || !batch_may_register(context, record))
                 return BATCH_WANTS_NOTHING;
         return BATCH_WANTS_REGISTER;
+}
+
+static bool batch_is_ahead(const Batch *batch, const Record *record) {
+        if (text_equal(batch->wanting.device, record->device))
+                return true;
+        for (size_t i = 0; i < batch->n_ahead; ++i)
+                if (text_equal(batch->ahead[i]->device, record->device))
+                        return true;
+        return false;
+}
+
+/* One device is to be created: which others follow? One by one, a crowd of new ones would hold up
+ * everybody. */
+static int batch_look_ahead(Batch *batch, const BatchContext *context, size_t first, size_t n) {
+        size_t n_max = context->n_may_register - 1;
+
+        if (n_max > BATCH_AHEAD)
+                n_max = BATCH_AHEAD;
+        for (size_t i = first; i < n && batch->n_ahead < n_max; ++i) {
+                Record *record = &batch->records[i];
+                int r;
+
+                r = batch_decode(batch, context, &batch->read[i], record);
+                if (r != 0)
+                        return err_up(r);
+                if (record->reason == REASON_NONE && !record->duplicate)
+                        resolve(context->registry, record);
+                if (batch_want_of(context, record) == BATCH_WANTS_REGISTER &&
+                    !batch_is_ahead(batch, record))
+                        batch->ahead[batch->n_ahead++] = record;
+        }
+        return 0;
 }
 
 static void batch_merge(double *value, double news) {
@@ -375,7 +421,10 @@ int batch_load(Batch *batch, const BatchContext *context, const BatchSpan *span)
                 batch->want = batch_want_of(context, record);
                 if (batch->want != BATCH_WANTS_NOTHING) {
                         batch->wanting = *record;
-                        return 0;
+                        r = batch->want == BATCH_WANTS_REGISTER
+                                    ? batch_look_ahead(batch, context, i + 1, n)
+                                    : 0;
+                        return r == 0 ? 0 : err_up(r);
                 }
                 unused = batch_is_open(context, record) ? VERDICT_OPEN : VERDICT_NONE;
                 batch_judge_retained(&batch->read[i], record);
@@ -471,4 +520,8 @@ size_t batch_devices(const Batch *batch, size_t from, size_t to, int64_t ret_ids
                 if (n == 0 || ret_ids[n - 1] != ret_ids[i])
                         ret_ids[n++] = ret_ids[i];
         return n;
+}
+
+const Record *batch_ahead(const Batch *batch, size_t i) {
+        return i < batch->n_ahead ? batch->ahead[i] : NULL;
 }

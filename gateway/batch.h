@@ -15,6 +15,7 @@
 #include "gateway/base/registry.h"
 
 #define BATCH_DOOR_BYTES ((size_t)1048576) /* of a payload of a kind without a route */
+#define BATCH_AHEAD      256 /* devices that are created together with the one that is wanted */
 
 typedef struct Batch Batch;
 typedef struct BatchContext BatchContext;
@@ -45,6 +46,7 @@ struct BatchContext {
         uint64_t registered_seq; /* this record's device was to be created: do not ask again */
         uint64_t letter_seq;     /* this record's letter was looked for */
         bool letter_exists;      /* and found: it has not been stored yet */
+        size_t n_may_register;   /* devices that may be created now */
         bool is_final;           /* for the store: stop at what the database has to settle */
 };
 
@@ -72,6 +74,9 @@ const DeviceState *batch_state(const Batch *batch, size_t i);
 BatchWant batch_wants(const Batch *batch);
 const Record *batch_wanting(
         const Batch *batch); /* the record that it stopped before; valid until reset */
+/* Of BATCH_WANTS_REGISTER: records behind that one, of other devices that are to be created. NULL
+ * at the end. */
+const Record *batch_ahead(const Batch *batch, size_t i);
 
 Record *batch_find(const Batch *batch, uint64_t seq); /* NULL: not in it */
 

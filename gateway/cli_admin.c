@@ -23,7 +23,7 @@ static int cli_check_name(const Cli *cli, const char *name) {
         size_t n = strlen(name);
 
         for (const char *p = name; *p; ++p)
-                if ((unsigned char)*p <= ' ' || *p == 127 || strchr("/+#", *p))
+                if (*p == ' ' || strchr("/+#", *p))
                         n = 0;
         if (n == 0 || n > CLI_NAME_MAX)
                 return cli_usage_error(cli,
@@ -32,6 +32,8 @@ static int cli_check_name(const Cli *cli, const char *name) {
                                        CLI_NAME_MAX);
         if (!name_is_utf8(text_of(name)))
                 return cli_usage_error(cli, "bad name: it is not UTF-8");
+        if (!name_is_printable(text_of(name)))
+                return cli_usage_error(cli, "bad name: it has characters that no topic may have");
         if (name_is_number(text_of(name)))
                 return cli_usage_error(cli,
                                        "bad name '%s': it could be taken for an id; allowed: one "

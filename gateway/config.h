@@ -35,6 +35,7 @@ struct Config {
         int journal_check_ms;
         Routes *routes;
         bool auto_register; /* registry.auto_register: of routes that do not say */
+        int registry_new_per_minute;
 
         const char *database_url;
         bool database_migrate;

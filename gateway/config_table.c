@@ -303,6 +303,10 @@ const ConfigKey config_keys[] = {
 
         { "registry", "auto_register", CONFIG_FLAG, AT(auto_register), "off", 0, 0, true,
           "Create devices that are not known, on routes that do not say themselves." },
+        { "registry", "new_devices_per_minute", CONFIG_INT, AT(registry_new_per_minute), "1000", 0,
+          1000000, false,
+          "Devices that are created so in a minute; messages of more go to dead_letters. 0 = no "
+          "limit." },
 
         { "log", "level", CONFIG_LEVEL, AT(log_level), "info", 0, 0, true,
           "error, warning, info or debug." },

@@ -315,6 +315,20 @@ static int follower_refused(Follower *follower) {
         return follower_tell(follower, &news, NULL);
 }
 
+/* What is not taken in one with the others asks for itself when it is its turn. */
+static int follower_register_more(Follower *follower) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        int r;
+
+        if (follower->question->more.n == 0)
+                return 0;
+        r = db_register_devices(follower->conn, follower->question->more.data, &delta);
+        if (r < 0 || r == DB_E_OFFLINE)
+                return r < 0 ? err_up(r) : r;
+        return r == 0 ? follower_tell(follower, &(FollowerNews){ .kind = FOLLOWER_CHANGE }, &delta)
+                      : 0;
+}
+
 /* If the device still is not there after a definite answer, its message is a dead letter. As long
  * as there is none, it is asked again. */
 static int follower_register(Follower *follower) {
@@ -334,7 +348,8 @@ static int follower_register(Follower *follower) {
         case DB_E_REFUSED:
                 return follower_refused(follower);
         case 0:
-                return follower_answer(follower, &(FollowerNews){ 0 }, &delta);
+                r = follower_register_more(follower);
+                return r == 0 ? follower_answer(follower, &(FollowerNews){ 0 }, &delta) : r;
         default:
                 return r < 0 ? err_up(r) : r;
         }
@@ -538,7 +553,9 @@ static Text question_keep(char **atp, Text text) {
 
 int follower_ask(Follower *follower, const FollowerQuestion *question) {
         CLEANUP(question_free)
-        FollowerQuestion *copy = malloc(sizeof(*copy) + question->code.n + question->name.n);
+        FollowerQuestion *copy =
+                calloc(1,
+                       sizeof(*copy) + question->code.n + question->name.n + question->more.n + 1);
         char *at;
 
         if (!copy)
@@ -547,6 +564,7 @@ int follower_ask(Follower *follower, const FollowerQuestion *question) {
         at = (char *)(copy + 1);
         copy->code = question_keep(&at, question->code);
         copy->name = question_keep(&at, question->name);
+        copy->more = question_keep(&at, question->more); /* the last: with a NUL behind it */
         if (queue_push(follower->questions, copy, 0) != 0)
                 return err_new(-ENOBUFS); /* more than FOLLOWER_QUESTIONS: a bug of ours */
         copy = NULL;

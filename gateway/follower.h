@@ -42,6 +42,8 @@ struct FollowerQuestion {
         Text code, name; /* of the device, as is what follows; copied */
         int64_t user_id;
         const char *device_type; /* static */
+        Text more;               /* others to be created along with it, if they can: a list, see
+                                    db_registration_add(); copied */
 };
 
 struct FollowerNews {

@@ -179,6 +179,7 @@ static int gateway_start_database(Gateway *gateway) {
                 .heartbeat_ms = config->database_heartbeat_ms,
                 .outbox_wait_ms = config->outbox_wait_ms,
                 .check_ms = config->journal_check_ms,
+                .new_per_minute = config->registry_new_per_minute,
                 .routes_file = gateway->routes_file,
                 .migrate = config->database_migrate,
         };

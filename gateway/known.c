@@ -1,12 +1,18 @@
 #include "gateway/known.h"
 
+#include "db/registration.h"
+#include "gateway/base/buf.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
+#include "gateway/base/log.h"
+#include "gateway/base/metrics.h"
 #include "gateway/batch.h"
 #include "gateway/database.h"
 #include "gateway/follower.h"
 #include "gateway/numbers.h"
 #include "gateway/outbox.h"
+
+#define KNOWN_MINUTE_US INT64_C(60000000)
 
 struct Known {
         KnownOptions options;
@@ -23,6 +29,9 @@ struct Known {
         uint64_t registered_seq; /* the record whose device is there, or will not be */
         uint64_t letter_seq;     /* the record of whose letter we know */
         bool letter_exists;
+
+        int64_t spent_until_us; /* monotonic: when all that was created is paid for */
+        int64_t limited_us;     /* when that was last said to be too much; 0 = never */
 };
 
 int known_new(Known **ret_known, const KnownOptions *options) {
@@ -62,7 +71,39 @@ Registry *known_registry(Known *known) {
         return known->registry;
 }
 
+/* A minute's worth at once, and then as fast as it comes back. */
+static size_t known_may_register(Known *known) {
+        int64_t now_us = clock_mono_us();
+        int64_t free_us = KNOWN_MINUTE_US;
+
+        if (known->options.new_per_minute == 0)
+                return SIZE_MAX;
+        if (known->spent_until_us > now_us)
+                free_us -= known->spent_until_us - now_us;
+        return free_us > 0 ? (size_t)(free_us * known->options.new_per_minute / KNOWN_MINUTE_US)
+                           : 0;
+}
+
+static void known_pay(Known *known, size_t n) {
+        int64_t now_us = clock_mono_us();
+
+        metric_add(METRIC_REGISTRATIONS, (int64_t)n);
+        if (known->options.new_per_minute == 0)
+                return;
+        if (known->spent_until_us < now_us)
+                known->spent_until_us = now_us;
+        known->spent_until_us += (int64_t)n * KNOWN_MINUTE_US / known->options.new_per_minute;
+        if (known_may_register(known) > 0 ||
+            (known->limited_us != 0 && now_us < known->limited_us + KNOWN_MINUTE_US))
+                return;
+        known->limited_us = now_us;
+        log_warning("registrations_limited per_minute=%d hint=\"more new devices become dead "
+                    "letters: registry.new_devices_per_minute\"",
+                    known->options.new_per_minute);
+}
+
 void known_fill(Known *known, BatchContext *context) {
+        context->n_may_register = known_may_register(known);
         context->registry = known->registry;
         context->fresh_us = known->fresh_us;
         context->registered_seq = known->registered_seq;
@@ -83,9 +124,36 @@ static const char *known_device_type(Kind kind) {
         }
 }
 
+static DbRegistration known_registration(const Record *record) {
+        return (DbRegistration){
+                .code = record->device,
+                .user_id = record->user_id,
+                .device_type = known_device_type(record->kind),
+                .name = record->kind == KIND_BLE_DETECTIONS ? record->detections.name : (Text){ 0 },
+        };
+}
+
+/* How many there are in the list. */
+static size_t known_list(const Batch *batch, Buf *list) {
+        const Record *record;
+        size_t n = 0;
+
+        while ((record = batch_ahead(batch, n))) {
+                const DbRegistration registration = known_registration(record);
+
+                db_registration_add(list, &registration);
+                ++n;
+        }
+        if (n > 0)
+                buf_append_char(list, ']');
+        return n;
+}
+
 int known_ask(Known *known, const Batch *batch) {
         const Record *record = batch_wanting(batch);
+        const DbRegistration registration = known_registration(record);
         FollowerQuestion question = { .seq = record->seq, .letter_id = record->letter_id };
+        CLEANUP_BUF Buf list = { 0 };
         int r;
 
         assert(!known->is_asking);
@@ -98,11 +166,14 @@ int known_ask(Known *known, const Batch *batch) {
                 break;
         case BATCH_WANTS_REGISTER:
                 question.kind = FOLLOWER_REGISTER;
-                question.code = record->device;
-                question.user_id = record->user_id;
-                question.device_type = known_device_type(record->kind);
-                if (record->kind == KIND_BLE_DETECTIONS)
-                        question.name = record->detections.name;
+                question.code = registration.code;
+                question.user_id = registration.user_id;
+                question.device_type = registration.device_type;
+                question.name = registration.name;
+                known_pay(known, 1 + known_list(batch, &list));
+                if (buf_failed(&list))
+                        return err_new(-ENOMEM);
+                question.more = buf_text(&list);
                 break;
         default:
                 return 0;

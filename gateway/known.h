@@ -23,6 +23,7 @@ typedef struct Outbox Outbox;
 struct KnownOptions {
         const char *database_url;
         int heartbeat_ms;
+        int new_per_minute; /* devices that are created by themselves; 0 = no limit */
         Outbox *outbox;     /* borrowed: for changes */
         Database *database; /* borrowed: to doubt, when a device is not taken */
         QueueWakeFn wake;   /* there is something for known_follow(); on another thread */

@@ -893,6 +893,7 @@ static int processor_init(Processor *processor) {
                 r = known_new(&processor->known,
                               &(KnownOptions){ .database_url = processor->options.database_url,
                                                .heartbeat_ms = processor->options.heartbeat_ms,
+                                               .new_per_minute = processor->options.new_per_minute,
                                                .outbox = processor->outbox,
                                                .database = processor->database,
                                                .wake = processor_on_news,

@@ -109,6 +109,11 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Messages that a filter brought which stands for several, and that none of them takes." },
         [METRIC_MQTT_PUBLISHED] = { "tidegate_mqtt_published_total", NULL, METRIC_COUNTER,
                 "Messages published to the MQTT broker." },
+        [METRIC_REGISTRATIONS] = { "tidegate_registrations_total", NULL, METRIC_COUNTER,
+                "Devices that were created as they reported themselves." },
+        [METRIC_REGISTRATIONS_REFUSED] =
+                { "tidegate_registrations_refused_total", NULL, METRIC_COUNTER,
+                "Messages of new devices beyond those that a minute lets in: dead letters." },
         [METRIC_COMMANDS_ACCEPTED] =
                 { "tidegate_commands_total", "outcome=\"accepted\"", METRIC_COUNTER,
                 "Commands, by how they were taken and how far they came." },

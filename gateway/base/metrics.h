@@ -53,12 +53,14 @@ typedef enum Metric {
         METRIC_MQTT_UNWANTED, /* came for a filter that two others were joined to */
         METRIC_MQTT_PUBLISHED,
 
+        METRIC_REGISTRATIONS,         /* devices that were to be created by themselves */
+        METRIC_REGISTRATIONS_REFUSED, /* too many in a minute */
         METRIC_COMMANDS_ACCEPTED,
         METRIC_COMMANDS_REPEATED, /* the same idempotency key again */
         METRIC_COMMANDS_REFUSED,
         METRIC_COMMANDS_SHARE_REFUSED, /* of these: one user's share of a device's queue was full */
         METRIC_COMMANDS_PUBLISHED,
-        METRIC_COMMANDS_HUNG_UP, /* sent alone, and the broker broke the connection */
+        METRIC_COMMANDS_HUNG_UP,   /* sent alone, and the broker broke the connection */
         METRIC_COMMANDS_DELIVERED, /* to a device's own socket */
         METRIC_COMMANDS_EXPIRED,
         METRIC_COMMANDS_CANCELLED,
