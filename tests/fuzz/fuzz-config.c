@@ -75,11 +75,13 @@ static void check_config(const Config *config, const Config *again) {
 
         FUZZ_CHECK(out);
         config_print(config, out);
+        config_print_example(out);
         FUZZ_CHECK(fclose(out) == 0 && n_printed > 0);
         free(printed);
         FUZZ_CHECK(config_restart_keys(config, again, names, 4) == 0);
         FUZZ_CHECK(config->routes && routes_length(config->routes) > 0);
         FUZZ_CHECK(config->journal.reserve_bytes <= config->journal.max_bytes / 2);
+        FUZZ_CHECK(config_check_files(config) >= 0);
         FUZZ_CHECK(config->mqtt_enabled == (config->mqtt.url != NULL));
         for (size_t i = 0; i < routes_length(config->routes); ++i)
                 FUZZ_CHECK(routes_get(config->routes, i)->topic);

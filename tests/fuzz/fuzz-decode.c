@@ -77,6 +77,19 @@ static void check_record(const Record *record) {
         }
 }
 
+/* What a sender is told will be stored is what is stored. */
+static void check_count(const Record *record, Text body, size_t max_bytes) {
+        size_t n_good = 0;
+        int r = decode_count_detections(body, max_bytes, &n_good);
+
+        if (record->reason != REASON_NONE)
+                FUZZ_CHECK(r == (int)record->reason);
+        else if (record->detections.n_items > 0 || record->detections.n_set_aside == 0)
+                FUZZ_CHECK(r == 0 && n_good == record->detections.n_items);
+        else
+                FUZZ_CHECK(r == (int)record->detections.set_aside[0].reason);
+}
+
 /* The first byte is the kind, as a digit: `1{"status":"online"}`; a letter: the topic has names. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         static Arena *arena;
@@ -98,5 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         FUZZ_CHECK(record.reason < REASON_COUNT);
         if (record.reason == REASON_NONE)
                 check_record(&record);
+        if (route.kind == KIND_BLE_DETECTIONS && !(data[0] & 0x40))
+                check_count(&record, envelope.payload, route.max_bytes);
         return 0;
 }
