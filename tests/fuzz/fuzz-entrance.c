@@ -344,7 +344,6 @@ static void deliver(World *world, size_t n_new) {
 
 static void fill(World *world, const Query *query, Answer *answer) {
         answer->status = world->flags & FLAG_REFUSED ? 503 : 200;
-        answer->is_last = true;
         if (query->kind == QUERY_LOGIN)
                 answer->user_id = 2;
         if (query->kind == QUERY_COMMAND) {
@@ -364,13 +363,14 @@ static void fill(World *world, const Query *query, Answer *answer) {
                 buf_append_string(&answer->bodies[i], "{\"total\":1}");
 }
 
-static void answer_one(World *world, const Query *query) {
+static void answer_one(World *world, const Query *query, bool is_last) {
         Answer *answer = NULL;
         Event *event = NULL;
         int r = 0;
 
         FUZZ_CHECK(answer_new(&answer, query) == 0);
         fill(world, query, answer);
+        answer->is_last = is_last;
         FUZZ_CHECK(event_new_answer(&event, &answer) == 0);
         if (event->answer->ticket & WS_PENDING_TICKET)
                 r = ws_pendings_answer(&world->hub->pendings, event->answer);
@@ -390,7 +390,11 @@ static void answer_all(World *world) {
         void *query;
 
         while (queue_pop(world->queries, &query, 1, 0) == 1) {
-                answer_one(world, query);
+                const Query *asked = query;
+
+                if (asked->kind == QUERY_HISTORY && world->flags & FLAG_PIECES)
+                        answer_one(world, query, false);
+                answer_one(world, query, true);
                 query_free(query);
         }
 }
@@ -422,6 +426,9 @@ static void show_all(World *world) {
         show(world, KIND_ALERT, 0, 1);
         show(world, KIND_TELEMETRY, 0, 1);
         show(world, KIND_CAMERA_EVENT, 0, 1);
+        show(world, KIND_BLE_DETECTIONS, 0, 1);
+        show(world, KIND_RAW_LOG, 1, 0);
+        show(world, KIND_SENSOR_LOG, 1, 0);
         show(world, KIND_DEVICE_STATUS, 0, 2);
         FUZZ_CHECK(event_new_command(&event,
                                      1,
