@@ -179,7 +179,8 @@ static void check_commands(void) {
         FUZZ_CHECK(db_commands_hear(conn, &ids, &has_more) >= 0);
         FUZZ_CHECK(db_commands_named(conn, "{}", on_command, &n) >= 0);
         FUZZ_CHECK(db_commands_waiting(conn, "", 5, on_command, &n) >= 0);
-        FUZZ_CHECK(db_commands_claim(conn, EPOCH, 5, on_command, &n) >= 0);
+        FUZZ_CHECK(db_commands_claim(conn, EPOCH, false, 5, on_command, &n) >= 0);
+        FUZZ_CHECK(db_commands_claim(conn, EPOCH, true, 5, on_command, &n) >= 0);
         FUZZ_CHECK(db_commands_overdue(conn, 5, on_command, &n) >= 0);
 }
 
