@@ -11,6 +11,7 @@
 #include "gateway/base/secret.h"
 #include "mqtt/broker.h"
 #include "mqtt/candidates.h"
+#include "mqtt/linger.h"
 #include "mqtt/subscribing.h"
 
 #define MQTT_SESSION_ERROR_SIZE  160
@@ -34,8 +35,9 @@ struct MqttSession {
         MqttSessionSink sink;
         bool is_clean;
         MqttCandidates candidates;
-        int version;                      /* that the client speaks */
-        char url[MQTT_CANDIDATES_TEXT];   /* that it is for */
+        int version;                    /* that the client speaks */
+        char url[MQTT_CANDIDATES_TEXT]; /* that it is for, and as Paho has it */
+        char uri[MQTT_CANDIDATES_TEXT];
         char tried[MQTT_CANDIDATES_TEXT]; /* by the last connect */
 
         pthread_mutex_t lock;
@@ -239,6 +241,7 @@ static int mqtt_session_create(MqttSession *session, MQTTAsync *ret_paho) {
         *ret_paho = paho;
         session->version = create.MQTTVersion;
         snprintf(session->url, sizeof(session->url), "%s", session->candidates.url);
+        snprintf(session->uri, sizeof(session->uri), "%s", session->candidates.uri);
         return 0;
 }
 
@@ -501,26 +504,41 @@ int mqtt_session_lost_code(const MqttSession *session) {
         return atomic_load(&session->lost_code);
 }
 
-void mqtt_session_disconnect(MqttSession *session) {
+static int mqtt_session_port(const MqttSession *session) {
+        const char *colon = strrchr(session->uri, ':');
+
+        return colon ? (int)strtol(colon + 1, NULL, 10) : 0;
+}
+
+/* Waits for Paho to have said it, and closed its socket. */
+static void mqtt_session_say_goodbye(MqttSession *session, int64_t until_us) {
         MQTTAsync_disconnectOptions v3 = MQTTAsync_disconnectOptions_initializer;
         MQTTAsync_disconnectOptions v5 = MQTTAsync_disconnectOptions_initializer5;
         bool is_v5 = session->version == MQTTVERSION_5;
         MQTTAsync_disconnectOptions options = is_v5 ? v5 : v3;
-        int64_t until_us = clock_mono_us() + MQTT_SESSION_GOODBYE_MS * INT64_C(1000);
 
         options.context = session;
         if (is_v5)
                 options.onSuccess5 = mqtt_session_on_gone5;
         else
                 options.onSuccess = mqtt_session_on_gone3;
-        if (!mqtt_session_is_connected(session) ||
-            MQTTAsync_disconnect(session->paho, &options) != MQTTASYNC_SUCCESS)
+        if (MQTTAsync_disconnect(session->paho, &options) != MQTTASYNC_SUCCESS)
                 return;
-
         pthread_mutex_lock(&session->lock);
         while (session->is_connected && clock_mono_us() < until_us)
                 mqtt_session_doze(session);
         pthread_mutex_unlock(&session->lock);
+}
+
+void mqtt_session_disconnect(MqttSession *session) {
+        int64_t until_us = clock_mono_us() + MQTT_SESSION_GOODBYE_MS * INT64_C(1000);
+        MqttLinger linger;
+
+        if (!mqtt_session_is_connected(session))
+                return;
+        mqtt_linger_begin(&linger, mqtt_session_port(session));
+        mqtt_session_say_goodbye(session, until_us);
+        mqtt_linger_end(&linger, until_us);
         if (mqtt_session_is_connected(session) && !atomic_load(&session->is_interrupted))
                 mqtt_session_renew(session);
 }

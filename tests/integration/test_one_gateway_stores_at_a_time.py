@@ -84,6 +84,21 @@ def test_it_goes_over_at_once_at_a_proper_end(pair, database, publisher):
         assert "lease_lapsed" not in gateway.log()
 
 
+def test_at_a_proper_end_under_load_nothing_goes_twice(pair, database, publisher):
+    """The broker has heard what the one acknowledged before the other goes on with the session."""
+    first, second = pair
+    publisher.run(lambda n: ("seano/USV-1/raw_log", str(n)), rate=4000)
+    for _ in range(4):
+        seen = publisher.n_sent
+        wait_until(lambda n=seen: publisher.n_sent > n + 1500, "some load")
+        assert first.terminate() == 0
+        second.wait_ready()
+        first.start(wait=False)
+        wait_standing_by(first)
+        first, second = second, first
+    stored(database, range(publisher.stop()))
+
+
 def test_it_goes_over_after_the_lease_when_the_first_is_killed(pair, database, publisher):
     first, second = pair
     publish(publisher, range(20))
