@@ -9,6 +9,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gateway/base/watch.h"
@@ -18,7 +19,7 @@ typedef struct Worker Worker;
 struct Worker {
         pthread_t thread;
         sem_t go, done;
-        char order; /* turn, rest, leave, name of a foreigner */
+        char order; /* turn, rest, wait, leave, name of a foreigner */
 };
 
 static void *work(void *arg) {
@@ -33,6 +34,8 @@ static void *work(void *arg) {
                         watch_turn();
                 if (worker->order == 'r')
                         watch_rest();
+                if (worker->order == 'w') /* a semaphore may be there before it is waited for */
+                        (void)nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
                 if (worker->order == 'n')
                         MUST(pthread_setname_np(pthread_self(), "Foreign_1"));
                 MUST(sem_post(&worker->done));
@@ -114,7 +117,7 @@ static void test_a_foreign_thread_is_watched_by_its_waits(void **state) {
         assert_true(is_stuck);
         assert_string_equal(stuck.name, "Foreign_1");
         for (int i = 0; i < 10; ++i) {
-                order(*state, 'r'); /* which waits */
+                order(*state, 'w');
                 assert_false(watch_tick(3, &stuck));
         }
         watch_foreign("No such thread");
