@@ -471,6 +471,25 @@ static void test_half_of_what_our_tokens_say_is_nothing(void **state) {
         assert_int_equal(verify_claims(f, OWN("\"iat\":\"now\"")), WS_AUTH_E_INVALID);
 }
 
+/* Who is revoked has to come with one that was issued afterwards; a date ahead is none. */
+static void test_a_date_of_the_future_proves_nothing(void **state) {
+        Fixture *f = *state;
+
+        assert_int_equal(verify_claims(f, OWN("\"iat\":1760799990")), 0);
+        assert_int_equal(f->claims.issued_us, (NOW_S - 10) * 1000000);
+        assert_int_equal(verify_claims(f, OWN("\"iat\":1760800003")), 0); /* clocks differ */
+        assert_int_equal(f->claims.issued_us, (NOW_S + 3) * 1000000);
+        for (const char *ahead[] = { OWN("\"iat\":1760800060"),
+                                     OWN("\"iat\":4611686018427387904"),
+                                     OWN("\"iat\":1e300") },
+                        **payload = ahead;
+             payload < ahead + 3;
+             ++payload) {
+                assert_int_equal(verify_claims(f, *payload), 0);
+                assert_int_equal(f->claims.issued_us, 0);
+        }
+}
+
 static void test_subject_claim_is_configurable(void **state) {
         Fixture *f = *state;
         char *jwt = NULL;
@@ -631,6 +650,7 @@ int main(void) {
                 TEST(test_issuer_and_audience_count_where_they_are_configured),
                 TEST(test_subject_is_a_name_or_an_integer_id),
                 TEST(test_configuration_decides_what_a_subject_is),
+                TEST(test_a_date_of_the_future_proves_nothing),
                 TEST(test_half_of_what_our_tokens_say_is_nothing),
                 TEST(test_subject_claim_is_configurable),
                 TEST(test_critical_extensions_are_refused),
