@@ -149,10 +149,11 @@ static int restore_page(DbConn *conn,
         CLEANUP(PQclear) PGresult *result = NULL;
         char after[RESTORE_ID_SIZE], until[RESTORE_ID_SIZE];
         const char *args[] = { after, until };
+        int64_t until_us = clock_now_us() + CLOCK_SLACK_US;
         int n, r;
 
         snprintf(after, sizeof(after), "%lld", (long long)*id);
-        snprintf(until, sizeof(until), "%lld", (long long)(clock_now_us() + CLOCK_SLACK_US));
+        snprintf(until, sizeof(until), "%lld", (long long)until_us);
         r = db_conn_exec(conn, &(DbQuery){ source->sql, N_ELEMENTS(args), args }, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;

@@ -60,7 +60,10 @@ int ws_proxies_read(WsProxies *ret_proxies, const char *text) {
         static const char blank[] = " \t";
         WsProxies proxies = { 0 };
 
-        for (text = text ? text + strspn(text, blank) : ""; *text;) {
+        if (!text)
+                text = "";
+        text += strspn(text, blank);
+        while (*text) {
                 size_t n = strcspn(text, ", \t"); /* 0: a comma too many, which is no address */
 
                 if (proxies.n == WS_PROXIES_MAX ||
