@@ -19,7 +19,7 @@ static int mqtt_linger_port(int fd) {
                 struct sockaddr any;
                 struct sockaddr_in in;
                 struct sockaddr_in6 in6;
-        } peer;
+        } peer = { .any = { .sa_family = AF_UNSPEC } };
         socklen_t n = sizeof(peer);
         int type = 0;
         socklen_t n_type = sizeof(type);
@@ -56,6 +56,7 @@ static void mqtt_linger_hold(MqttLinger *linger, int fd) {
 static int mqtt_linger_next(DIR *fds) {
         struct dirent *entry;
 
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours alone. */
         while ((entry = readdir(fds)))
                 if (entry->d_name[0] != '.')
                         return (int)strtol(entry->d_name, NULL, 10);
