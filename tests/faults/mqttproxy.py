@@ -9,7 +9,7 @@ import contextlib
 import socket
 import threading
 
-from faultproxy import CUT, FREEZE, TO_CLIENT, TO_SERVER, Pipe
+from faultproxy import CUT, FREEZE, TO_CLIENT, TO_SERVER, Pipe, each_client
 
 DROP = "drop"
 CONNECT, PUBLISH, PUBACK, SUBACK = 1, 3, 4, 9
@@ -159,11 +159,7 @@ class MqttProxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
+        for client in each_client(self._listener):
             self.links = [link for link in self.links if not link.is_cut]
             try:
                 if self.is_refusing:

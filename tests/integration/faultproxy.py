@@ -20,6 +20,16 @@ _NO_ENCRYPTION = (80877103, 80877104)  # SSLRequest, GSSENCRequest
 _DIRECTIONS = (TO_SERVER, TO_CLIENT)
 
 
+def each_client(listener):
+    """Whoever connects, until the listener is closed."""
+    while True:
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            return
+        yield client
+
+
 class Message:
     """One message: its letter ("" for the start-up), its body, and what the proxy knows about it."""
 
@@ -182,11 +192,7 @@ class PostgresProxy:
         return f"postgresql://tidegate@/{database.name}?host={self.folder}"
 
     def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
+        for client in each_client(self._listener):
             try:
                 self.links = [*(link for link in self.links if not link.is_cut), Link(self, client)]
             except OSError:  # the server is away: so are we
