@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -43,14 +44,29 @@ static void mqtt_linger_hold(MqttLinger *linger, int fd) {
         struct stat st;
         int copy;
 
-        if (linger->n == MQTT_LINGER_MAX || fstat(fd, &st) < 0)
+        if (linger->n == MQTT_LINGER_MAX)
                 return;
         copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
         if (copy < 0)
                 return;
+        if (fstat(copy, &st) < 0) {
+                (void)close(copy);
+                return;
+        }
         linger->held[linger->n].fd = copy;
         linger->held[linger->n].inode = st.st_ino;
         ++linger->n;
+}
+
+/* Asks the folder, not the descriptor, which is another thread's to close. */
+static bool mqtt_linger_is_socket(DIR *fds, int fd, ino_t inode) {
+        char name[32], socket[64], target[64];
+        ssize_t n;
+
+        (void)snprintf(name, sizeof(name), "%d", fd);
+        (void)snprintf(socket, sizeof(socket), "socket:[%ju]", (uintmax_t)inode);
+        n = readlinkat(dirfd(fds), name, target, sizeof(target));
+        return n == (ssize_t)strlen(socket) && memcmp(target, socket, (size_t)n) == 0;
 }
 
 static int mqtt_linger_next(DIR *fds) {
@@ -80,12 +96,10 @@ void mqtt_linger_begin(MqttLinger *linger, int port) {
 static bool mqtt_linger_is_closed(const MqttLinger *linger, ino_t inode) {
         DIR *fds = opendir(MQTT_LINGER_FDS);
         bool is_open = !fds;
-        struct stat st;
         int fd;
 
         while (!is_open && (fd = mqtt_linger_next(fds)) >= 0)
-                is_open = !mqtt_linger_holds(linger, fd) && fstat(fd, &st) == 0 &&
-                          S_ISSOCK(st.st_mode) && st.st_ino == inode;
+                is_open = !mqtt_linger_holds(linger, fd) && mqtt_linger_is_socket(fds, fd, inode);
         if (fds)
                 (void)closedir(fds);
         return !is_open;
