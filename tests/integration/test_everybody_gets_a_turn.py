@@ -112,7 +112,9 @@ def test_a_user_who_asks_too_much_at_once_is_refused_and_nobody_else_is(make_gat
     gateway.start()
     path = f"/api/vehicles/{gateway.ids['USV-1']}/logs?types=vehicle_log"
     with locked(database, "vehicle_logs"):
-        waiting = [Asking(gateway, path, "ana") for _ in range(3)]
+        waiting = [Asking(gateway, path, "ana")]
+        wait_until(lambda: waits_for(database, "vehicle_logs") > 0, "ana's first page to wait")
+        waiting += [Asking(gateway, path, "ana") for _ in range(2)]
         wait_until(lambda: gateway.metric("tidegate_history_waiting") == 2, "ana's share in line")
         refused = gateway.get(path, "ana")
         assert refused.status_code == 503 and int(refused.headers["Retry-After"]) > 0
