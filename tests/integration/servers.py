@@ -40,6 +40,30 @@ def die_with_parent(n_files=None):
     _libc.prctl(1, signal.SIGKILL)
 
 
+def suspend(*pids):
+    """SIGSTOP; returns once every thread of them stands, which on a busy machine is some time after."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+    for pid in pids:
+        wait_until(lambda p=pid: _stands(p), f"process {pid} to stand still")
+
+
+def _stands(pid):
+    """Or is no more."""
+    states = set()
+    for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):
+            states.add(stat.read_text("ascii", "replace").rpartition(")")[2].split()[0])
+    return states <= {"T", "t", "Z", "X"}
+
+
+def resume(*pids):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
 def faked_time(env, clock, *before):
     """The environment of a server whose clock is @clock ("+400d") away from ours; None: as ours.
 
@@ -156,14 +180,10 @@ class Postgres:
         return [self.process.pid, *map(int, out.split())]
 
     def freeze(self):
-        for pid in self.backends():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGSTOP)
+        suspend(*self.backends())
 
     def thaw(self):
-        for pid in self.backends():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+        resume(*self.backends())
 
     def url(self, database):
         return f"postgresql://tidegate@/{database}?host={self.folder}"
@@ -419,6 +439,13 @@ class Gateway:
         self.process.wait()
         self.process = None
 
+    def freeze(self):
+        """As a suspended machine would."""
+        suspend(self.pid)
+
+    def thaw(self):
+        resume(self.pid)
+
     def terminate(self, timeout=PATIENCE * SLOW):
         """SIGTERM, and the exit code."""
         self.process.terminate()
@@ -430,7 +457,7 @@ class Gateway:
         """The end of a test: a clean stop, and nothing that a sanitizer had to say."""
         code = 0
         if self.process:
-            self.process.send_signal(signal.SIGCONT)
+            self.thaw()
             try:
                 code = self.terminate()
             except subprocess.TimeoutExpired:

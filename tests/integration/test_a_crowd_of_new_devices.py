@@ -1,6 +1,5 @@
 """Devices that register themselves: many at once hold nobody up, and too many are set aside."""
 import json
-import signal
 
 import pytest
 
@@ -25,11 +24,11 @@ def test_they_are_created_together_and_each_message_is_stored(make_gateway, data
                                                               viewer):
     gateway = started(make_gateway)
     ana = viewer("/api/ws", "ana")
-    gateway.process.send_signal(signal.SIGSTOP)  # so that all of them are in front of ana's message
+    gateway.freeze()  # so that all of them are in front of ana's message
     for n in range(900):
         publisher.publish(*report(f"new-{n % 600}"))
     publisher.publish("seano/USV-1/raw_log", "behind them")
-    gateway.process.send_signal(signal.SIGCONT)
+    gateway.thaw()
     publisher.flush()
     ana.wait_for(lambda texts: any("behind them" in t for t in texts), "what came behind them")
     database.wait_for("SELECT count(*) FROM ble_detections", 900)
@@ -44,10 +43,10 @@ def test_they_are_created_together_and_each_message_is_stored(make_gateway, data
 def test_one_that_is_refused_costs_the_others_nothing(make_gateway, database, publisher):
     database.rows("ALTER TABLE devices ADD CHECK (code <> 'new-7')")
     gateway = started(make_gateway)
-    gateway.process.send_signal(signal.SIGSTOP)
+    gateway.freeze()
     for n in range(20):
         publisher.publish(*report(f"new-{n}"))
-    gateway.process.send_signal(signal.SIGCONT)
+    gateway.thaw()
     publisher.flush()
     database.wait_for("SELECT count(*) FROM ble_detections", 19)
     database.wait_for("SELECT count(*) FROM dead_letters WHERE reason = 'unknown_device'", 1)

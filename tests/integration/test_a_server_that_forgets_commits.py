@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from conftest import populate
-from servers import Database, Gateway, Postgres
+from servers import Database, Gateway, Postgres, suspend
 from viewers import Viewer
 from waiting import wait_until
 
@@ -33,9 +33,9 @@ def forgetful(folder):
 def hold_back(database):
     """From here on nothing reaches the disk that need not: whoever writes WAL by itself stands."""
     database.rows("CHECKPOINT")
-    for (pid,) in database.rows("SELECT pid FROM pg_stat_activity WHERE backend_type IN"
-                                " ('walwriter', 'background writer', 'checkpointer')"):
-        os.kill(pid, signal.SIGSTOP)
+    suspend(*(pid for (pid,) in database.rows(
+        "SELECT pid FROM pg_stat_activity WHERE backend_type IN"
+        " ('walwriter', 'background writer', 'checkpointer')")))
 
 
 def crash(database):

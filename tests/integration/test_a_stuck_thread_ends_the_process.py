@@ -88,9 +88,9 @@ def test_what_takes_long_is_not_stuck(make_gateway, postgres):
     gateway = make_gateway(watchdog__timeout="2s")
     populate(gateway)
     gateway.start()
-    gateway.process.send_signal(signal.SIGSTOP)  # a suspended machine
+    gateway.freeze()  # a suspended machine
     time.sleep(4)
-    gateway.process.send_signal(signal.SIGCONT)
+    gateway.thaw()
     postgres.freeze()  # and a database that takes its time
     time.sleep(4)
     assert gateway.status("/livez") == 200

@@ -116,11 +116,11 @@ def test_stopped_beyond_its_lease_it_stores_nothing_more(pair, database, publish
     publish(publisher, range(20))
     stored(database, range(20))
     position = database.value("SELECT seq FROM journal_positions")
-    os.kill(first.pid, signal.SIGSTOP)
+    first.freeze()
     second.wait_ready()
     publish(publisher, range(20, 60))
     stored(database, range(60))
-    os.kill(first.pid, signal.SIGCONT)
+    first.thaw()
     assert first.process.wait(PATIENCE) != 0  # for a service manager to start it again
     first.process = None
     assert "lease_lost slot=0 " in first.log()
@@ -138,11 +138,11 @@ def test_stopped_it_takes_in_nothing_of_what_has_gone_to_the_other(pair, databas
     stored(database, range(20))
     for turn in range(3):
         start = 20 + turn * 60
-        os.kill(first.pid, signal.SIGSTOP)
+        first.freeze()
         publish(publisher, range(start, start + 40))  # into the socket of who does not read
         second.wait_ready()
         stored(database, range(start + 40))
-        os.kill(first.pid, signal.SIGCONT)
+        first.thaw()
         assert first.process.wait(PATIENCE) != 0
         first.process = None
         first.start(wait=False)

@@ -1,6 +1,5 @@
 """Faults of the broker, and of the link to it."""
 import contextlib
-import os
 import shutil
 import signal
 
@@ -10,6 +9,7 @@ import mqttproxy
 from faultproxy import CUT, FREEZE, TO_CLIENT, TO_SERVER
 from matrix import again, row
 from mqttproxy import DROP, PUBACK, PUBLISH, SUBACK
+from servers import resume, suspend
 from tlsfront import HOUR, TlsFront
 from waiting import wait_until
 
@@ -123,9 +123,9 @@ def store_older(world):
 @row("SIGSTOP for seconds")
 def frozen(world):
     for _ in again(world, 1, 3):
-        os.kill(world.broker.process.pid, signal.SIGSTOP)
+        suspend(world.broker.process.pid)
         world.pause(5 if world.is_short else 60)
-        os.kill(world.broker.process.pid, signal.SIGCONT)
+        resume(world.broker.process.pid)
         world.wait_flow()
 
 

@@ -1,6 +1,5 @@
 """Faults of the gateway's process and of what it stands on."""
 import contextlib
-import os
 import pathlib
 import resource
 import shutil
@@ -66,9 +65,9 @@ def terminated_without_database(world):
 @row("SIGSTOP for seconds, and SIGCONT")
 def stopped(world):
     for _ in again(world, 1, 2):
-        os.kill(world.gateway.pid, signal.SIGSTOP)
+        world.gateway.freeze()
         world.pause(5 if world.is_short else 30)
-        os.kill(world.gateway.pid, signal.SIGCONT)
+        world.gateway.thaw()
         world.wait_flow()
 
 
