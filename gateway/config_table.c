@@ -55,6 +55,9 @@ const ConfigKey config_keys[] = {
         { "http", "handshake_turn", CONFIG_MS, AT(ws.handshake_turn_ms), "5ms", 1, 1000, true,
           "Time for handshakes of TLS in one turn of the loop. What is more waits, and each address gets "
           "one step of its handshakes in turn." },
+        { "http", "handshakes", CONFIG_INT, AT(ws.max_handshakes), "1024", 1, 1000000, true,
+          "Handshakes of TLS that are half done, which cost 40 KB each; of them http.share for one "
+          "address. More wait until one has ended; one that is silent for a second gives way." },
         { "http", "answer_timeout", CONFIG_MS, AT(ws.answer_timeout_ms), "10s", 100, 300000,
           true,
           "A request that the database has not answered by then gets a 504." },

@@ -30,7 +30,8 @@ struct WsConn {
         void *user;     /* of the handler */
         uv_poll_t poll;
         int fd, door, watched;
-        struct ssl_st *ssl; /* owned; NULL = plain */
+        WsTls *tls;         /* borrowed, until its handshake begins */
+        struct ssl_st *ssl; /* owned; NULL = plain, or not begun */
         char source[WS_ADDRESS_TEXT_SIZE];
         uint64_t party;       /* in whose share of the crowd it is; 0 = in none */
         bool is_prefaced;     /* the preface is still to come */
@@ -42,7 +43,7 @@ struct WsConn {
         Buf in;  /* came, and was not used yet */
         Buf out; /* what the socket has not taken: from n_sent on */
         size_t n_sent;
-        int64_t opened_ms, deadline_ms;
+        int64_t opened_ms, greeted_ms, deadline_ms;
         WsGreeting greeting; /* while its handshake waits for a turn */
         TAILQ_ENTRY(WsConn) all, timed, again;
 };
@@ -110,7 +111,13 @@ static void ws_conn_watch(WsConn *conn) {
 static void ws_conns_on_idle(uv_idle_t *idle);
 
 static bool ws_conns_are_idle(const WsConns *conns) {
-        return TAILQ_EMPTY(&conns->again) && ws_greetings_is_empty(conns->greetings);
+        return TAILQ_EMPTY(&conns->again) && ws_greetings_are_idle(conns->greetings);
+}
+
+/* There is something to do in the next turn, whatever the sockets say. */
+static void ws_conns_wake(WsConns *conns) {
+        if (!ws_conns_are_idle(conns))
+                MUST(uv_idle_start(&conns->idle, ws_conns_on_idle)); /* nothing, if it has been */
 }
 
 /* It has something to do in the next turn, whatever its socket says. */
@@ -120,9 +127,8 @@ static void ws_conn_again(WsConn *conn) {
         if (conn->is_again || conn->is_closing)
                 return;
         conn->is_again = true;
-        if (ws_conns_are_idle(conns))
-                MUST(uv_idle_start(&conns->idle, ws_conns_on_idle));
         TAILQ_INSERT_TAIL(&conns->again, conn, again);
+        ws_conns_wake(conns);
 }
 
 /* ---- its place ----------------------------------------------------------------------------- */
@@ -198,12 +204,18 @@ static void ws_conn_on_closed(uv_handle_t *handle) {
         free(conn);
 }
 
+/* Who waits for one of them to end has room. */
+static void ws_conn_end_greeting(WsConn *conn) {
+        ws_greetings_end(conn->conns->greetings, &conn->greeting);
+        ws_conns_wake(conn->conns);
+}
+
 void ws_conn_close(WsConn *conn) {
         if (conn->is_closing)
                 return;
 
         conn->is_closing = true;
-        ws_greetings_leave(conn->conns->greetings, &conn->greeting);
+        ws_conn_end_greeting(conn);
         uv_close((uv_handle_t *)&conn->poll, ws_conn_on_closed);
 }
 
@@ -403,17 +415,23 @@ static void ws_conn_be_bare(WsConn *conn) {
         metric_add(METRIC_TLS_HANDSHAKES_FAILED, 1);
         conn->ssl = ws_tls_release(conn->ssl);
         conn->is_greeting = false;
+        ws_conn_end_greeting(conn);
         conn->conns->handler.bare(conn->conns->handler.arg, conn);
 }
 
 /* One step, now. */
 static void ws_conn_greet(WsConn *conn) {
         int64_t since_us = clock_mono_us();
-        int r = ws_tls_handshake(conn->ssl, &conn->greeting_writes);
+        int r;
 
+        conn->greeted_ms = since_us / 1000;
+        if (!conn->ssl && ws_greetings_begin(conn->conns->greetings, &conn->greeting))
+                conn->ssl = ws_tls_accept(conn->tls, conn->fd);
+        r = conn->ssl ? ws_tls_handshake(conn->ssl, &conn->greeting_writes) : -ENOMEM;
         ws_greetings_took(conn->conns->greetings, clock_mono_us() - since_us);
         if (r == 0) {
                 conn->is_greeting = false;
+                ws_conn_end_greeting(conn);
                 metric_add(METRIC_TLS_HANDSHAKES, 1);
         } else if (r == -EPROTO) {
                 ws_conn_be_bare(conn);
@@ -425,18 +443,17 @@ static void ws_conn_greet(WsConn *conn) {
 /* One step, when it has its turn: which may be now. */
 static void ws_conn_want_greeting(WsConn *conn) {
         WsConns *conns = conn->conns;
-        bool was_idle = ws_conns_are_idle(conns);
-
+        if (!conn->ssl)
+                conn->greeting.party = conn->party;
         ws_greetings_turn(conns->greetings, uv_now(conns->loop));
-        if (ws_greetings_may_go_on(conns->greetings)) {
+        if (ws_greetings_may_go_on(conns->greetings, &conn->greeting)) {
                 ws_conn_greet(conn);
                 return;
         }
         metric_add(METRIC_TLS_HANDSHAKES_PUT_OFF, 1);
-        if (!ws_greetings_wait(conns->greetings, &conn->greeting, conn->party))
+        if (!ws_greetings_wait(conns->greetings, &conn->greeting))
                 ws_conn_close(conn);
-        else if (was_idle)
-                MUST(uv_idle_start(&conns->idle, ws_conns_on_idle));
+        ws_conns_wake(conns);
 }
 
 static void ws_conns_greet(WsConns *conns) {
@@ -475,7 +492,7 @@ static void ws_conns_on_idle(uv_idle_t *idle) {
 /* ---- preface ------------------------------------------------------------------------------- */
 
 static void ws_conn_be_strange(WsConn *conn) {
-        bool is_answered = !conn->ssl; /* who expects TLS could not read it */
+        bool is_answered = !ws_conn_is_tls(conn); /* who expects TLS could not read it */
 
         metric_add(METRIC_WS_REFUSED_PREFACE, 1);
         buf_done(&conn->in);
@@ -571,12 +588,8 @@ static void ws_conn_on_poll(uv_poll_t *poll, int status, int events) {
 static int ws_conn_begin(WsConn *conn, const WsArrival *arrival) {
         WsConns *conns = conn->conns;
 
-        if (arrival->tls) {
-                conn->ssl = ws_tls_accept(arrival->tls, conn->fd);
-                conn->is_greeting = true;
-        }
-        if (arrival->tls && !conn->ssl)
-                return err_new(-ENOMEM);
+        conn->tls = arrival->tls;
+        conn->is_greeting = arrival->tls != NULL;
         ws_address_text(&arrival->source, conn->source);
         conn->is_prefaced = arrival->has_preface;
         ws_conn_set_deadline(conn, arrival->deadline_ms);
@@ -630,7 +643,7 @@ const char *ws_conn_source(const WsConn *conn) {
 }
 
 bool ws_conn_is_tls(const WsConn *conn) {
-        return conn->ssl != NULL;
+        return conn->ssl || conn->is_greeting;
 }
 
 int ws_conn_door(const WsConn *conn) {
@@ -739,8 +752,15 @@ void ws_conns_set_room(WsConns *conns, int door, size_t most, int share) {
         conns->share = share;
 }
 
-void ws_conns_set_greeting(WsConns *conns, int64_t budget_us) {
-        ws_greetings_set_budget(conns->greetings, budget_us);
+void ws_conns_set_greeting(WsConns *conns, const WsGreetingsLimits *limits) {
+        ws_greetings_set_limits(conns->greetings, limits);
+}
+
+/* Its peer is silent, while others wait for its place. */
+static bool ws_conn_gives_way(const WsConn *conn, int64_t now_ms) {
+        return conn->greeting.is_begun && now_ms - conn->greeted_ms >= WS_CONN_IDLE_MS &&
+               !conn->greeting.greeter &&
+               ws_greetings_miss(conn->conns->greetings, &conn->greeting);
 }
 
 void ws_conns_sweep(WsConns *conns, int64_t now_ms) {
@@ -749,6 +769,10 @@ void ws_conns_sweep(WsConns *conns, int64_t now_ms) {
         while (conn) {
                 WsConn *next = TAILQ_NEXT(conn, timed);
 
+                if (!conn->is_closing && ws_conn_gives_way(conn, now_ms)) {
+                        metric_add(METRIC_TLS_HANDSHAKES_GAVE_WAY, 1);
+                        ws_conn_close(conn);
+                }
                 if (!conn->is_closing && now_ms >= conn->deadline_ms) {
                         if (conn->is_ending || conn->is_prefaced || conn->is_greeting)
                                 ws_conn_close(conn);

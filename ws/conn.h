@@ -26,6 +26,7 @@ typedef struct WsArrival WsArrival;
 typedef struct WsConn WsConn;
 typedef struct WsConnHandler WsConnHandler;
 typedef struct WsConns WsConns;
+typedef struct WsGreetingsLimits WsGreetingsLimits; /* ws/greetings.h */
 typedef struct WsTls WsTls;
 struct uv_loop_s;
 
@@ -53,8 +54,8 @@ size_t ws_conns_length(const WsConns *conns, int door);
 /* So many connections at a door; of those that @share percent of what the others leave are for one
  * address. Where it has them, one of its own that has been idle for a while gives way. */
 void ws_conns_set_room(WsConns *conns, int door, size_t most, int share);
-/* Time for handshakes of TLS in one turn of the loop (ws/greetings.h). */
-void ws_conns_set_greeting(WsConns *conns, int64_t budget_us);
+/* Of handshakes of TLS. */
+void ws_conns_set_greeting(WsConns *conns, const WsGreetingsLimits *limits);
 void ws_conns_sweep(WsConns *conns, int64_t now_ms); /* a few times a second: deadlines */
 void ws_conns_each(WsConns *conns, void (*fn)(void *arg, WsConn *conn), void *arg);
 

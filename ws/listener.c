@@ -14,6 +14,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
 #include "ws/conn.h"
+#include "ws/greetings.h"
 
 #define WS_LISTENER_BACKLOG      4096
 #define WS_LISTENER_TURN         64   /* accepted in one turn of the loop */
@@ -68,8 +69,6 @@ static bool ws_listener_is_full(const WsListener *listener, int fd) {
                           (int)listener->entrance,
                           most,
                           listener->options->share); /* which may have changed */
-        ws_conns_set_greeting(listener->conns,
-                              listener->options->handshake_turn_ms * INT64_C(1000));
         return ws_conns_length(listener->conns, (int)listener->entrance) >= most ||
                (rlim_t)fd >= n_files - n_spare; /* a new one is the lowest that is free */
 }
@@ -174,8 +173,14 @@ static bool ws_listener_accept(WsListener *listener) {
 
 static void ws_listener_on_poll(uv_poll_t *poll, int status, int events) {
         WsListener *listener = poll->data;
+        WsGreetingsLimits greetings = {
+                .budget_us = listener->options->handshake_turn_ms * INT64_C(1000),
+                .most = (size_t)listener->options->max_handshakes,
+                .percent = listener->options->share,
+        };
 
         (void)status, (void)events;
+        ws_conns_set_greeting(listener->conns, &greetings);
         for (int i = 0; i < WS_LISTENER_TURN && ws_listener_accept(listener); ++i)
                 continue;
 }

@@ -8,6 +8,7 @@
 
 #define WS_OPTIONS_N_STRINGS    9
 #define WS_OPTIONS_HANDSHAKE_MS 5
+#define WS_OPTIONS_HANDSHAKES   1024
 #define WS_OPTIONS_SHARE        50
 #define WS_OPTIONS_HTTP         1024
 #define WS_OPTIONS_BODIES       (64 << 20)
@@ -51,6 +52,8 @@ int ws_options_copy(WsOptions *ret_options, const WsOptions *options) {
                 copy.share = WS_OPTIONS_SHARE;
         if (copy.handshake_turn_ms <= 0)
                 copy.handshake_turn_ms = WS_OPTIONS_HANDSHAKE_MS;
+        if (copy.max_handshakes <= 0)
+                copy.max_handshakes = WS_OPTIONS_HANDSHAKES;
         if (copy.max_http <= 0)
                 copy.max_http = WS_OPTIONS_HTTP;
         if (copy.bodies_bytes == 0)

@@ -62,13 +62,17 @@ size_t ws_shares_of(const WsShares *shares, uint64_t party) {
         return share ? share->n : 0;
 }
 
-bool ws_shares_fit(const WsShares *shares, uint64_t party, size_t n, size_t most, int percent) {
+size_t ws_shares_room(const WsShares *shares, uint64_t party, size_t most, int percent) {
         size_t own = ws_shares_of(shares, party);
         size_t others = shares->total - own;
         size_t room = most > others ? most - others : 0;
         size_t allowed = room / 100 * (size_t)percent + (room % 100 * (size_t)percent + 99) / 100;
 
-        return n <= allowed && own <= allowed - n;
+        return allowed > own ? allowed - own : 0;
+}
+
+bool ws_shares_fit(const WsShares *shares, uint64_t party, size_t n, size_t most, int percent) {
+        return n <= ws_shares_room(shares, party, most, percent);
 }
 
 bool ws_shares_take(WsShares *shares, uint64_t party, size_t n) {

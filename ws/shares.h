@@ -20,6 +20,10 @@ size_t ws_shares_of(const WsShares *shares, uint64_t party);
 
 /* May @party have @n more, where there are @most? Within its percentage, and at least one. */
 bool ws_shares_fit(const WsShares *shares, uint64_t party, size_t n, size_t most, int percent);
+size_t ws_shares_room(const WsShares *shares,
+                      uint64_t party,
+                      size_t most,
+                      int percent);                              /* how many */
 bool ws_shares_take(WsShares *shares, uint64_t party, size_t n); /* false: out of memory */
 void ws_shares_give_back(WsShares *shares, uint64_t party, size_t n);
 

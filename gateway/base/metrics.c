@@ -316,7 +316,12 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
         [METRIC_TLS_HANDSHAKES_FAILED] = { "tidegate_tls_handshakes_total", "result=\"failed\"",
                 METRIC_COUNTER, "Handshakes of TLS on our listeners, by result." },
         [METRIC_TLS_HANDSHAKES_PUT_OFF] = { "tidegate_tls_handshakes_put_off_total", NULL,
-                METRIC_COUNTER, "Steps of handshakes that waited for a turn (http.handshake_turn)." },
+                METRIC_COUNTER,
+                "Steps of handshakes that waited for a turn (http.handshake_turn) or for room "
+                "(http.handshakes)." },
+        [METRIC_TLS_HANDSHAKES_GAVE_WAY] = { "tidegate_tls_handshakes_gave_way_total", NULL,
+                METRIC_COUNTER,
+                "Handshakes half done and silent for a second that were ended for another's." },
         [METRIC_SHARE_REFUSED_CONNECTIONS] =
                 { "tidegate_share_refused_total", "what=\"connections\"", METRIC_COUNTER,
                 "What one party wanted beyond its share, by what it is." },

@@ -143,7 +143,8 @@ typedef enum Metric {
         METRIC_CREDENTIALS_LIMITED, /* of those: answered with 429 */
         METRIC_TLS_HANDSHAKES,
         METRIC_TLS_HANDSHAKES_FAILED,     /* also what hung up, or took too long */
-        METRIC_TLS_HANDSHAKES_PUT_OFF,    /* steps that had to wait for a turn */
+        METRIC_TLS_HANDSHAKES_PUT_OFF,    /* steps that had to wait for a turn, or for room */
+        METRIC_TLS_HANDSHAKES_GAVE_WAY,   /* half done and silent, while others waited for room */
         METRIC_SHARE_REFUSED_CONNECTIONS, /* one party wanted more than its share */
         METRIC_SHARE_REFUSED_REQUESTS,
         METRIC_SHARE_REFUSED_BODIES,

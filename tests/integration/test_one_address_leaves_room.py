@@ -210,3 +210,27 @@ def test_handshakes_that_are_begun_and_never_finished(make_gateway, crowd, folde
     wait_until(lambda: tls_metric(gateway, context, 'tidegate_tls_handshakes_total{result="failed"}')
                >= N_HANDSHAKES, "them to be counted")
     assert tls_status(gateway, context) == 200
+
+
+def test_only_so_many_handshakes_are_half_done(make_gateway, crowd, folder):
+    """Those of one address; more wait for one of them to end, and who is silent gives way."""
+    context = self_signed(folder)
+    gateway = make_gateway(http__tls_cert=folder / "cert.pem", http__tls_key=folder / "key.pem",
+                           http__handshakes=16, ws__handshake_timeout="60s")
+    populate(gateway)
+    gateway.start(wait=False)
+    wait_until(lambda: tls_status(gateway, context) == 200, "it")
+    gateway.freeze()
+    try:
+        begun = [dial(crowd, gateway, GREEDY, client_hello()) for _ in range(24)]
+    finally:
+        gateway.thaw()
+    assert tls_status(gateway, context) == 200  # another address
+    for s in begun:
+        assert s.recv(1) == b"\x16"
+    gave_way = tls_metric(gateway, context, "tidegate_tls_handshakes_gave_way_total")
+    assert 24 - 8 <= gave_way < 24, "no more than 8 at a time, and no more ended than were in the way"
+    for s in begun:
+        s.close()
+    wait_until(lambda: tls_metric(gateway, context, 'tidegate_tls_handshakes_total{result="failed"}')
+               >= 24, "them to be counted")
