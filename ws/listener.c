@@ -17,7 +17,7 @@
 #include "ws/greetings.h"
 
 #define WS_LISTENER_BACKLOG      4096
-#define WS_LISTENER_TURN         64   /* accepted in one turn of the loop */
+#define WS_LISTENER_TURN_US      5000 /* for those that come, in one turn of the loop */
 #define WS_LISTENER_OTHERS       1024 /* descriptors that we would like to have besides */
 #define WS_LISTENER_FILES        96   /* descriptors that the others have or may come to need */
 #define WS_LISTENER_SPARE        32   /* of them, those that they have not at any moment */
@@ -27,7 +27,7 @@
 
 struct WsListener {
         uv_poll_t poll;
-        int fd, port;
+        int fd, port, patience_ms;
         WsEntrance entrance;
         bool is_resting, is_started;
         const WsOptions *options; /* borrowed */
@@ -100,29 +100,30 @@ static void ws_listener_rest(WsListener *listener) {
         metric_add(METRIC_WS_REFUSED_CAPACITY, 1);
 }
 
-/* How long a peer may leave unanswered what is sent to it: so that its place is free by the time
- * that one which says nothing loses it. */
+/* How long a peer may leave unanswered what is sent to it, 0 = as the kernel has it: so that its
+ * place is free by the time that one which says nothing loses it. */
 static int ws_listener_patience_ms(const WsOptions *options) {
         int left_ms = options->silence_ms - options->ping_interval_ms;
 
-        return left_ms > options->silence_ms / 2 ? left_ms : options->silence_ms / 2;
+        left_ms = left_ms > options->silence_ms / 2 ? left_ms : options->silence_ms / 2;
+        return left_ms > 0 ? left_ms : 0;
 }
 
-/* Little stays in the kernel, so that a slow viewer is not served minutes-old data. A peer that is
- * not there any more is noticed by what it does not acknowledge, be it data or a probe. */
+/* What is accepted has these from the socket that listens. Little stays in the kernel, so that a
+ * slow viewer is not served minutes-old data. A peer that is not there any more is noticed by what
+ * it does not acknowledge, be it data or a probe. */
 static void ws_listener_tune(int fd, int patience_ms) {
         static const int on = 1, notsent = WS_LISTENER_NOTSENT, sndbuf = WS_LISTENER_SNDBUF;
         int third_s = patience_ms / 3000 > 0 ? patience_ms / 3000 : 1;
+        int is_patient = patience_ms > 0;
 
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
-        if (patience_ms <= 0)
-                return;
         (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof(patience_ms));
         (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &third_s, sizeof(third_s));
         (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &third_s, sizeof(third_s));
-        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &is_patient, sizeof(is_patient));
 }
 
 static void ws_listener_admit(WsListener *listener, int fd, const struct sockaddr *peer) {
@@ -142,7 +143,6 @@ static void ws_listener_admit(WsListener *listener, int fd, const struct sockadd
         arrival.is_proxy = listener->entrance == WS_ENTRANCE_ALL &&
                            ws_proxies_trust(&options->proxies, source);
         arrival.has_preface = arrival.is_proxy && options->has_preface;
-        ws_listener_tune(fd, ws_listener_patience_ms(options));
         if (ws_conn_open(listener->conns, &arrival) > 0) /* without memory it goes, others stay */
                 ws_listener_refuse(listener, fd);
 }
@@ -173,6 +173,8 @@ static bool ws_listener_accept(WsListener *listener) {
 
 static void ws_listener_on_poll(uv_poll_t *poll, int status, int events) {
         WsListener *listener = poll->data;
+        int patience_ms = ws_listener_patience_ms(listener->options);
+        int64_t until_us = clock_mono_us() + WS_LISTENER_TURN_US;
         WsGreetingsLimits greetings = {
                 .budget_us = listener->options->handshake_turn_ms * INT64_C(1000),
                 .most = (size_t)listener->options->max_handshakes,
@@ -181,7 +183,11 @@ static void ws_listener_on_poll(uv_poll_t *poll, int status, int events) {
 
         (void)status, (void)events;
         ws_conns_set_greeting(listener->conns, &greetings);
-        for (int i = 0; i < WS_LISTENER_TURN && ws_listener_accept(listener); ++i)
+        if (listener->patience_ms != patience_ms) { /* a reload */
+                ws_listener_tune(listener->fd, patience_ms);
+                listener->patience_ms = patience_ms;
+        }
+        while (ws_listener_accept(listener) && clock_mono_us() < until_us)
                 continue;
 }
 
@@ -333,6 +339,8 @@ int ws_listener_open(WsListener **ret_listener,
         listener->entrance = entrance;
         listener->options = options;
         listener->port = ws_listener_bound_port(fd);
+        listener->patience_ms = ws_listener_patience_ms(options);
+        ws_listener_tune(fd, listener->patience_ms);
         *ret_listener = listener;
         return 0;
 }
