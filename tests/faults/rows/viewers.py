@@ -105,10 +105,10 @@ def thousand(world):
     wait_until(lambda: world.gateway.metric("tidegate_ws_connections") <= 2, "the places back", 60)
 
 
-@row("9,000 who lose their connections at once, and are back at once (300 in the short form)",
+@row("10,000 who lose their connections at once, and are back at once (300 in the short form)",
      settings=MANY, rate=100)
 def stampede(world):
-    n = 300 if world.is_short else 9000  # and as many descriptors in this process
+    n = 300 if world.is_short else 10000  # and as many descriptors in this process
     crowd = Crowd(world.gateway, "root", is_native=True)
     world.at_end.append(crowd.close)
     for _ in again(world, 3, 5):
