@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "gateway/base/err.h"
+#include "gateway/config_form.h"
 #include "gateway/config_table.h"
 
 #define CONFIG_LINE_MAX    4096 /* with its newline and NUL */
@@ -45,6 +46,43 @@ void config_text_done(ConfigText *text) {
         *text = (ConfigText){ 0 };
 }
 
+/* A file, or the environment, that says two things about one key is not sure what it means; of
+ * several --set the last counts, as scripts like to have it. */
+static bool config_is_given_twice(const ConfigLoader *loader, const ConfigText *text) {
+        return text->text && text->from == loader->from && loader->from != CONFIG_FROM_SET;
+}
+
+int config_text_take(ConfigLoader *loader,
+                     const ConfigKey *key,
+                     ConfigText *text,
+                     const char *value,
+                     bool *ret_is_taken) {
+        int r;
+
+        *ret_is_taken = false;
+        if (!config_form_is_text(key->type, value)) {
+                config_error(loader,
+                             key->section,
+                             key->name,
+                             "has a control character, or is not UTF-8; allowed: a text");
+                return 0;
+        }
+        if (config_is_given_twice(loader, text)) {
+                config_error(loader,
+                             key->section,
+                             key->name,
+                             "is given twice; the other: %s",
+                             text->origin);
+                return 0;
+        }
+        r = config_text_set(text, value, loader->origin);
+        if (r != 0)
+                return err_up(r);
+        text->from = loader->from;
+        *ret_is_taken = true;
+        return 0;
+}
+
 static void config_unknown(ConfigLoader *loader, const char *section, const char *name) {
         const ConfigKey *nearest = config_nearest(section, name);
 
@@ -69,6 +107,7 @@ static int config_assign(ConfigLoader *loader,
                          const char *value) {
         const ConfigKey *key;
         ConfigText *text;
+        bool is_taken;
         int r;
 
         if (strncmp(section, "route ", 6) == 0 || strncmp(section, "route.", 6) == 0)
@@ -79,10 +118,11 @@ static int config_assign(ConfigLoader *loader,
                 return 0;
         }
         text = &loader->config->texts->keys[key - config_keys];
-        r = config_text_set(text, value, loader->origin);
+        r = config_text_take(loader, key, text, value, &is_taken);
         if (r != 0)
                 return err_up(r);
-        config_read(loader, key, text->text);
+        if (is_taken)
+                config_read(loader, key, text->text);
         return 0;
 }
 
@@ -98,28 +138,43 @@ static void config_check_line(ConfigFile *file, const char *line) {
                 config_error(file->loader, "section", NULL, "the name is too long");
 }
 
+/* As fgets(), which cannot tell that there was a NUL. A line that is too long is read to its end;
+ * false: there is none. */
+static bool config_get_line(FILE *stream, char *ret_line, int n, bool *ret_is_long, bool *ret_nul) {
+        int i = 0, c;
+
+        *ret_is_long = *ret_nul = false;
+        while ((c = getc(stream)) != EOF) {
+                *ret_nul |= c == '\0';
+                if (i < n - 1)
+                        ret_line[i++] = (char)c;
+                else
+                        *ret_is_long = true;
+                if (c == '\n')
+                        break;
+        }
+        ret_line[i] = '\0';
+        return i > 0;
+}
+
 static char *config_read_line(char *buffer, int n, void *arg) {
         ConfigFile *file = arg;
-        char *line;
-        size_t length;
+        bool is_long, has_nul;
 
-        line = fgets(buffer, n, file->stream);
-        if (!line)
+        if (!config_get_line(file->stream, buffer, n, &is_long, &has_nul))
                 return NULL;
 
         ++file->line;
         snprintf(file->origin, sizeof(file->origin), "%s:%d", file->name, file->line);
-        length = strlen(line);
-        if (length + 1 == (size_t)n && line[length - 1] != '\n') {
-                file->loader->origin = file->origin;
+        file->loader->origin = file->origin;
+        if (is_long)
                 config_error(file->loader, "line", NULL, "longer than %d bytes", n - 2);
-                while (length + 1 == (size_t)n && line[length - 1] != '\n' &&
-                       fgets(buffer, n, file->stream))
-                        length = strlen(line);
+        else if (has_nul)
+                config_error(file->loader, "line", NULL, "has a NUL; allowed: a text");
+        if (is_long || has_nul)
                 buffer[0] = '\0';
-        }
-        config_check_line(file, line);
-        return line;
+        config_check_line(file, buffer);
+        return buffer;
 }
 
 static int config_on_value(void *arg, const char *section, const char *name, const char *value) {
@@ -302,10 +357,13 @@ static int config_load_sources(ConfigLoader *loader, const ConfigSource *source)
         int r;
 
         r = config_routes_init(loader->config->texts);
+        loader->from = CONFIG_FROM_FILE;
         if (r == 0 && source->file)
                 r = config_load_file(loader, source->file);
+        loader->from = CONFIG_FROM_ENVIRONMENT;
         if (r == 0)
                 r = config_load_environment(loader, source->environment);
+        loader->from = CONFIG_FROM_SET;
         for (size_t i = 0; r == 0 && i < source->n_sets; ++i)
                 r = config_load_set(loader, source->sets[i]);
         return r;

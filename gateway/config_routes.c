@@ -155,8 +155,11 @@ int config_routes_set(ConfigLoader *loader,
                       const char *name,
                       const char *value) {
         ConfigTexts *texts = loader->config->texts;
+        char section[ROUTE_NAME_MAX + 8];
         ConfigRoute *route;
+        ConfigKey key;
         int k = config_route_key(name);
+        bool is_taken;
         int r;
 
         if (!config_route_name_ok(route_name)) {
@@ -180,7 +183,10 @@ int config_routes_set(ConfigLoader *loader,
                 if (r != 0)
                         return err_up(r);
         }
-        return config_text_set(&route->texts[k], value, loader->origin);
+        snprintf(section, sizeof(section), "route %s", route_name);
+        key = (ConfigKey){ .section = section, .name = name };
+        r = config_text_take(loader, &key, &route->texts[k], value, &is_taken);
+        return r == 0 ? 0 : err_up(r);
 }
 
 /* The text of a key, and the loader set to blame its origin. */

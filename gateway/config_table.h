@@ -46,9 +46,17 @@ struct ConfigKey {
         const char *help;
 };
 
+typedef enum ConfigFrom {
+        CONFIG_FROM_DEFAULT,
+        CONFIG_FROM_FILE,
+        CONFIG_FROM_ENVIRONMENT,
+        CONFIG_FROM_SET,
+} ConfigFrom;
+
 struct ConfigText {
         char *text;   /* NULL = not given: the default holds */
         char *origin; /* "file:12", "environment TIDEGATE_…", "--set"; NULL = the default */
+        ConfigFrom from;
 };
 
 #define CONFIG_ROUTE_KEYS 8
@@ -69,6 +77,7 @@ struct ConfigTexts {
 struct ConfigLoader {
         Config *config;
         const char *origin; /* of the value being read */
+        ConfigFrom from;
         int n_errors;
 };
 
@@ -100,6 +109,13 @@ void config_error(ConfigLoader *loader,
 /* 0, -ENOMEM. Replaces what was there. */
 MUST_CHECK int config_text_set(ConfigText *text, const char *value, const char *origin);
 void config_text_done(ConfigText *text);
+/* What the loader's source gives for a key, in place of what an earlier one gave. *@ret_is_taken
+ * false: it was refused, with an error. */
+MUST_CHECK int config_text_take(ConfigLoader *loader,
+                                const ConfigKey *key, /* a route's: without type */
+                                ConfigText *text,
+                                const char *value,
+                                bool *ret_is_taken);
 
 /* [route NAME]: the defaults, one assignment, and the Routes table made of all. */
 MUST_CHECK int config_routes_init(ConfigTexts *texts);

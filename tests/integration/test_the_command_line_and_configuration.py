@@ -48,7 +48,10 @@ def test_wrong_usage_is_told_and_ends_with_2(args):
     ("[mqtt]\nversion = 6\n", 2, "3.1.1"),
     ("[route x]\ntopic = a/#\nkind = raw_log\n", 2, "topic"),
     ("[route x]\ntopic = a/{vehicle}\nkind = poem\n", 3, "raw_log"),
-    ("[nowhere]\nx = 1\n", 2, "nowhere")])
+    ("[nowhere]\nx = 1\n", 2, "nowhere"),
+    ("[log]\nlevel = info\nlevel = debug\n", 3, "twice"),
+    ("[ws]\nwelcome = hi\0 there\n", 2, "NUL"),
+    ("[ws]\nwelcome = hi \x1b[31m\n", 2, "control character")])
 def test_a_wrong_configuration_names_file_line_and_what_is_allowed(tmp_path, text, line, word):
     path = tmp_path / "wrong.conf"
     path.write_text(text)
