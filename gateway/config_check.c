@@ -108,22 +108,9 @@ static void config_check_order(ConfigLoader *loader,
         config_error(loader, section, low_name, "is above %s.%s", section, high_name);
 }
 
-static void config_check_topics(ConfigLoader *loader, const char *name, const char *topics) {
-        if (commander_check_topics(topics))
-                return;
-        (void)config_blame(loader, "commands", name);
-        config_error(loader,
-                     "commands",
-                     name,
-                     "bad template; allowed: up to 4, with commas between, of levels with / "
-                     "between, each text, {device} (once in each) or {user}");
-}
-
 void config_check(ConfigLoader *loader) {
         const Config *config = loader->config;
 
-        config_check_topics(loader, "topics", config->commander.topics);
-        config_check_topics(loader, "ack_topic", config->commander.ack_topic);
         config_check_order(loader,
                            "commands",
                            "timeout",

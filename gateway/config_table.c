@@ -38,7 +38,7 @@ const ConfigKey config_keys[] = {
         { "http", "proxy_protocol", CONFIG_PREFACE, AT(ws.has_preface), "off", 0, 0, true,
           "v2: connections of trusted_proxies to http.listen begin with a header of the PROXY "
           "protocol, version 2, which says from whom they come; others do not." },
-        { "http", "allowed_origins", CONFIG_TEXT, AT(ws.allowed_origins), NULL, 0, 0, true,
+        { "http", "allowed_origins", CONFIG_ORIGINS, AT(ws.allowed_origins), NULL, 0, 0, true,
           "Origins of web pages that may connect, with commas between; * = any. Not set: the "
           "same host only." },
         { "http", "max_body_bytes", CONFIG_SIZE, AT(ws.max_body_bytes), "1M", 1 * KIB, 64 * MIB,
@@ -155,7 +155,7 @@ const ConfigKey config_keys[] = {
           0, false,
           "Topic templates that commands are published to, with commas between; {device} and "
           "{user} (its owner). Empty: to the sockets of devices alone." },
-        { "commands", "ack_topic", CONFIG_TOPICS, AT(commander.ack_topic),
+        { "commands", "ack_topic", CONFIG_TOPIC, AT(commander.ack_topic),
           "devices/{device}/commands/ack", 0, 0, false,
           "Response topic (MQTT 5) of a command: where its device answers. Empty: none." },
         { "commands", "timeout", CONFIG_MS, AT(ws.command_timeout_ms), "60s", 1, DAY_MS, true,
@@ -168,7 +168,7 @@ const ConfigKey config_keys[] = {
           "Commands of one device that are not over yet; more are refused (429)." },
         { "commands", "user_share", CONFIG_INT, AT(ws.command_user_share), "25", 1, 100, true,
           "Percent of them, at least one, for each user with whom the device is shared." },
-        { "commands", "reserve", CONFIG_INT, AT(ws.command_reserve), "25", 0, 100, true,
+        { "commands", "reserve", CONFIG_INT, AT(ws.command_reserve), "25", 0, 99, true,
           "Percent of them that only the owner of the device and admins may have." },
 
         { "journal", "dir", CONFIG_PATH, AT(journal.dir), "/var/lib/tidegate/journal", 0, 0, false,
@@ -209,10 +209,10 @@ const ConfigKey config_keys[] = {
         { "outbox", "wait", CONFIG_MS, AT(outbox_wait_ms), "100ms", 0, 60000, false,
           "How long a full outbox may hold up the database before viewers miss messages." },
 
-        { "auth", "jwt_secret_file", CONFIG_PATH, AT(auth.jwt_secret_file), NULL, 0, 0, true,
+        { "auth", "jwt_secret_file", CONFIG_FILES, AT(auth.jwt_secret_file), NULL, 0, 0, true,
           "Key of HS256 user tokens: at least 32 bytes, readable by us alone. Several: [kid=]file with "
           "commas between; the first one signs. SIGHUP reads the files again." },
-        { "auth", "jwt_public_key_file", CONFIG_PATH, AT(auth.jwt_public_key_file), NULL, 0, 0,
+        { "auth", "jwt_public_key_file", CONFIG_FILES, AT(auth.jwt_public_key_file), NULL, 0, 0,
           true,
           "Public keys (PEM) of RS256 or ES256 user tokens: [kid=]file, with commas between. SIGHUP "
           "reads the files again." },
@@ -227,7 +227,7 @@ const ConfigKey config_keys[] = {
         { "auth", "subject_type", CONFIG_TEXT, AT(auth.subject_type), "any", 0, 0, true,
           "What that claim is: name (text), id (a whole number, or text that is one), or any (text is "
           "a name, a number an id)." },
-        { "auth", "anonymous", CONFIG_TEXT, AT(auth.anonymous), NULL, 0, 0, true,
+        { "auth", "anonymous", CONFIG_PATHS, AT(auth.anonymous), NULL, 0, 0, true,
           "Paths that anyone may read, with commas between; a final * stands for any rest." },
         { "auth", "query_token", CONFIG_FLAG, AT(auth.query_token), "off", 0, 0, true,
           "Accept ?token= in the URL (masked in every log of ours, not in those of others)." },

@@ -17,11 +17,15 @@ typedef struct ConfigTexts ConfigTexts;
 
 typedef enum ConfigType {
         CONFIG_TEXT,
-        CONFIG_TOPICS, /* a text, which may be empty: none */
+        CONFIG_TOPIC,  /* may be empty, */
+        CONFIG_TOPICS, /* and so may these: none */
         CONFIG_LISTEN,
         CONFIG_PROXIES,
+        CONFIG_ORIGINS,
         CONFIG_PREFACE,
         CONFIG_PATH,
+        CONFIG_PATHS, /* of requests, not of files */
+        CONFIG_FILES,
         CONFIG_MQTT_URL,
         CONFIG_DB_URL,
         CONFIG_FLAG,

@@ -1,11 +1,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "gateway/config_form.h"
 #include "gateway/config_table.h"
-#include "ws/proxies.h"
-
-#define CONFIG_MAX_URL  512 /* as mqtt/candidates.h has it */
-#define CONFIG_MAX_URLS 8
 
 #define CONFIG_ERROR_SIZE 512
 
@@ -293,118 +290,15 @@ static void config_read_level(ConfigLoader *loader, const ConfigKey *key, const 
                      text);
 }
 
-/* host:port; [host]:port for an IPv6 address. */
-static bool config_is_listen(const char *text) {
-        const char *colon = strrchr(text, ':');
-        const char *rest;
-        int64_t port;
-
-        if (!colon || !config_parse_digits(colon + 1, &port, &rest))
-                return false;
-        if (*rest != '\0' || port > 65535)
-                return false;
-        if (text[0] == '[')
-                return colon[-1] == ']' && colon - text > 2;
-        return memchr(text, ':', (size_t)(colon - text)) == NULL;
-}
-
-static bool config_is_proxies(const char *text) {
-        WsProxies proxies;
-
-        return ws_proxies_read(&proxies, text) == 0;
-}
-
-static bool config_is_mqtt_url(const char *text) {
-        static const char *const schemes[] = { "mqtt://", "mqtts://" };
-
-        for (size_t i = 0; i < N_ELEMENTS(schemes); ++i) {
-                size_t n = strlen(schemes[i]);
-                const char *host = text + n;
-
-                if (strncmp(text, schemes[i], n) != 0)
-                        continue;
-                if (strpbrk(host, "/@?#"))
-                        return false;
-                if (strchr(host, ':') && host[0] != '[')
-                        return config_is_listen(host);
-                return *host != '\0';
-        }
-        return false;
-}
-
-/* One, or several with commas between. */
-static bool config_is_mqtt_urls(const char *text) {
-        char url[CONFIG_MAX_URL];
-        size_t n_urls = 0;
-
-        do {
-                size_t n;
-
-                text += strspn(text, " \t");
-                n = strcspn(text, ", \t");
-                if (n >= sizeof(url) || ++n_urls > CONFIG_MAX_URLS)
-                        return false;
-                memcpy(url, text, n);
-                url[n] = '\0';
-                text += n;
-                text += strspn(text, " \t");
-                if (!config_is_mqtt_url(url) || (*text != '\0' && *text != ','))
-                        return false;
-        } while (*text++ == ',');
-        return true;
-}
-
-static bool config_is_db_url(const char *text) {
-        return strncmp(text, "postgresql://", 13) == 0 || strncmp(text, "postgres://", 11) == 0 ||
-               (strchr(text, '=') && !strstr(text, "://"));
-}
-
-static bool config_is_algorithms(const char *text) {
-        while (*text) {
-                size_t n = strcspn(text, ", ");
-
-                if (n != 0 &&
-                    (n != 5 || (strncmp(text, "HS256", 5) != 0 && strncmp(text, "RS256", 5) != 0 &&
-                                strncmp(text, "ES256", 5) != 0)))
-                        return false;
-                text += n;
-                text += strspn(text, ", ");
-        }
-        return true;
-}
-
 static void config_read_string(ConfigLoader *loader, const ConfigKey *key, const char *text) {
-        static const struct {
-                ConfigType type;
-                bool (*is_valid)(const char *text);
-                const char *allowed;
-        } rules[] = {
-                { CONFIG_LISTEN, config_is_listen, "host:port or [host]:port, port 0 to 65535" },
-                { CONFIG_PROXIES,
-                  config_is_proxies,
-                  "addresses and networks, as 192.0.2.7 or 2001:db8::/32 (no bit set behind the "
-                  "network's, and not /0), up to 64 with commas between" },
-                { CONFIG_MQTT_URL,
-                  config_is_mqtt_urls,
-                  "mqtt://host[:port] or mqtts://host[:port], up to 8 with commas between; user "
-                  "and "
-                  "password have keys of their own" },
-                { CONFIG_DB_URL,
-                  config_is_db_url,
-                  "postgresql://user@host:port/name or key=value pairs" },
-                { CONFIG_ALGORITHMS,
-                  config_is_algorithms,
-                  "HS256, RS256, ES256, with commas between" },
-        };
         const char **member = (const char **)(void *)((char *)loader->config + key->offset);
+        bool may_be_empty =
+                !key->fallback || key->type == CONFIG_TOPICS || key->type == CONFIG_TOPIC;
+        const char *allowed = *text ? config_form_fault(key->type, text) : NULL;
 
-        if (*text == '\0' && key->fallback && key->type != CONFIG_TOPICS) {
+        if (*text == '\0' && !may_be_empty)
                 config_error(loader, key->section, key->name, "is empty; allowed: a text");
-                return;
-        }
-        for (size_t i = 0; *text && i < N_ELEMENTS(rules); ++i) {
-                if (rules[i].type != key->type || rules[i].is_valid(text))
-                        continue;
+        else if (allowed)
                 config_error(loader,
                              key->section,
                              key->name,
@@ -412,10 +306,9 @@ static void config_read_string(ConfigLoader *loader, const ConfigKey *key, const
                              key->type == CONFIG_DB_URL || strchr(text, '@')
                                      ? "..."
                                      : text, /* no password */
-                             rules[i].allowed);
-                return;
-        }
-        *member = *text ? text : NULL;
+                             allowed);
+        else
+                *member = *text ? text : NULL;
 }
 
 void config_read(ConfigLoader *loader, const ConfigKey *key, const char *text) {
@@ -447,10 +340,14 @@ void config_read(ConfigLoader *loader, const ConfigKey *key, const char *text) {
                 config_read_level(loader, key, text);
                 break;
         case CONFIG_TEXT:
+        case CONFIG_TOPIC:
         case CONFIG_TOPICS:
         case CONFIG_LISTEN:
         case CONFIG_PROXIES:
+        case CONFIG_ORIGINS:
         case CONFIG_PATH:
+        case CONFIG_PATHS:
+        case CONFIG_FILES:
         case CONFIG_MQTT_URL:
         case CONFIG_DB_URL:
         case CONFIG_ALGORITHMS:

@@ -49,6 +49,12 @@ def test_wrong_usage_is_told_and_ends_with_2(args):
     ("[route x]\ntopic = a/#\nkind = raw_log\n", 2, "topic"),
     ("[route x]\ntopic = a/{vehicle}\nkind = poem\n", 3, "raw_log"),
     ("[nowhere]\nx = 1\n", 2, "nowhere"),
+    ("[mqtt]\nurl = mqtt://:1883\n", 2, "mqtt://host"),
+    ("[mqtt]\nurl = mqtt://h:0\n", 2, "1 to 65535"),
+    ("[http]\nallowed_origins = ,\n", 2, "origins"),
+    ("[auth]\nanonymous = ,\n", 2, "paths"),
+    ("[auth]\nalgorithms = ,\n", 2, "HS256"),
+    ("[commands]\nreserve = 100\n", 2, "0 to 99"),
     ("[log]\nlevel = info\nlevel = debug\n", 3, "twice"),
     ("[ws]\nwelcome = hi\0 there\n", 2, "NUL"),
     ("[ws]\nwelcome = hi \x1b[31m\n", 2, "control character")])

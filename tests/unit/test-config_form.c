@@ -11,6 +11,8 @@
 
 #include "gateway/config_table.h"
 
+#define MAX_TEXTS 40
+
 static char file_name[] = "/tmp/test-config_form-XXXXXX";
 
 static void write_file(const char *text, size_t n) {
@@ -52,6 +54,11 @@ static void assert_said(char *said, const char *what) {
         if (!said || !strstr(said, what))
                 fail_msg("'%s' not in:\n%s", what, said ? said : "(nothing)");
         free(said);
+}
+
+static void assert_taken(char *said) {
+        if (said)
+                fail_msg("refused:\n%s", said);
 }
 
 static void variable_of(const ConfigKey *key, const char *text, char *ret_variable, size_t n) {
@@ -102,7 +109,7 @@ static void test_no_key_takes_what_is_no_text(void **state) {
         (void)state;
         for (size_t i = 0; i < config_n_keys; ++i) {
                 const ConfigKey *key = &config_keys[i];
-                bool is_file = key->type == CONFIG_PATH;
+                bool is_file = key->type == CONFIG_PATH || key->type == CONFIG_FILES;
 
                 for (size_t k = 0; k < N_ELEMENTS(texts); ++k)
                         assert_refused(key, texts[k]);
@@ -178,6 +185,212 @@ static void test_a_later_source_counts_and_so_does_the_last_set(void **state) {
         config_free(config);
 }
 
+static void test_a_text_has_its_form(void **state) {
+        static const struct {
+                ConfigType type;
+                const char *texts[MAX_TEXTS];
+        } rows[] = {
+                { CONFIG_LISTEN,
+                  { ",",
+                    "0",
+                    "-1",
+                    "h",
+                    "h:",
+                    "h:-1",
+                    "h:65536",
+                    "h:99999999999999999999",
+                    "h:80x",
+                    "h:80,",
+                    "h:80 81",
+                    "h:0x50",
+                    "::1:80",
+                    "[]:80",
+                    "[zz]:80",
+                    "[::1]",
+                    "[::1]80",
+                    "[::1:80",
+                    "[::1%]:80",
+                    "h h:80",
+                    "h..h:80",
+                    ".h:80",
+                    "-:",
+                    "1.2.3.256:80",
+                    "1.2.3.4.5:80",
+                    "http://h:80",
+                    "h/x:80",
+                    "h:80/",
+                    "h@h:80",
+                    "**:80" } },
+                { CONFIG_PROXIES,
+                  { ",",
+                    "0",
+                    "-1",
+                    "10.0.0.1,",
+                    ",10.0.0.1",
+                    "10.0.0.1,,10.0.0.2",
+                    "10.0.0.1/33",
+                    "10.0.0.1/8",
+                    "10.0.0.0/0",
+                    "h",
+                    "10.0.0.1x",
+                    "10.0.0.256",
+                    "::1/129" } },
+                { CONFIG_ORIGINS,
+                  { ",",
+                    "https://a,",
+                    ",https://a",
+                    "https://a,,https://b",
+                    "https://a https://b",
+                    "0",
+                    "a",
+                    "a.example",
+                    "https://",
+                    "https://:443",
+                    "https://a:0",
+                    "https://a:65536",
+                    "https://a/",
+                    "https://a/path",
+                    "https://*.a",
+                    "*.a",
+                    "https://u@a",
+                    "https://a?x",
+                    "https:/a",
+                    "://a",
+                    "https://a:x",
+                    "https://[::1",
+                    "nulls" } },
+                { CONFIG_PATHS,
+                  { ",",
+                    "/a,",
+                    ",/a",
+                    "/a,,/b",
+                    "/a /b",
+                    "0",
+                    "a",
+                    "api/ws",
+                    "/a?x=1",
+                    "/a#b",
+                    "/a*b",
+                    "**",
+                    "tidegate.v2",
+                    "https://a/b" } },
+                { CONFIG_FILES, { ",", "/a,", ",/a", "/a,,/b", "old=", "/a,old=" } },
+                { CONFIG_MQTT_URL,
+                  { ",",
+                    "0",
+                    "-1",
+                    "h",
+                    "h:1883",
+                    "mqtt://",
+                    "mqtt://:1883",
+                    "mqtts://:8883",
+                    "mqtt://h:0",
+                    "mqtt://h:65536",
+                    "mqtt://h:-1",
+                    "mqtt://h:",
+                    "mqtt://h:x",
+                    "mqtt://h:1883x",
+                    "mqtt://h:1883/",
+                    "mqtt://h,",
+                    ",mqtt://h",
+                    "mqtt://h,,mqtt://g",
+                    "mqtt://h mqtt://g",
+                    "mqtt://[::1",
+                    "mqtt://[]",
+                    "mqtt://[zz]:1",
+                    "mqtt://[::1]1883",
+                    "mqtt://::1:1883",
+                    "mqtt://h..h",
+                    "mqtt://1.2.3.256",
+                    "mqtt://u:p@h",
+                    "tcp://h:1883",
+                    "mqtt:/h",
+                    "mqtt://h?x",
+                    "mqtt://h#x",
+                    "mqtt://a,mqtt://b,mqtt://c,mqtt://d,mqtt://e,mqtt://f,"
+                    "mqtt://g,mqtt://h,mqtt://i" } },
+                { CONFIG_DB_URL,
+                  { "",
+                    ",",
+                    "0",
+                    "-1",
+                    "name",
+                    "http://h/d",
+                    "postgresql://h/d?frobnicate=1",
+                    "postgresql://h/%zz",
+                    "frobnicate=1",
+                    "host=h dbname",
+                    "host='h" } },
+                { CONFIG_TOPIC,
+                  { ",",
+                    "0",
+                    "a",
+                    "a/#",
+                    "a/+/{device}",
+                    "a/{device},",
+                    "a/{device}, b/{device}",
+                    "a/{device}/{device}",
+                    "a/{vehicle}",
+                    "a/{planet}/{device}",
+                    "a b/{device}" } },
+                { CONFIG_TOPICS,
+                  { ",",
+                    "0",
+                    "a",
+                    "a/#",
+                    "a/{device},",
+                    ",a/{device}",
+                    "a/{device},,b/{device}",
+                    "a/{device} b/{device}",
+                    "a/{device},b/#",
+                    "a/{device},b/{device},c/{device},d/{device},e/{device}" } },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(rows); ++i)
+                for (size_t k = 0; k < config_n_keys; ++k)
+                        for (size_t t = 0; config_keys[k].type == rows[i].type && t < MAX_TEXTS;
+                             ++t)
+                                if (rows[i].texts[t])
+                                        assert_refused(&config_keys[k], rows[i].texts[t]);
+}
+
+static void test_what_is_right_is_taken(void **state) {
+        static const char *const sets[] = {
+                "http.listen=:80",
+                "http.listen=*:80",
+                "http.listen=0.0.0.0:0",
+                "http.listen=[::1]:65535",
+                "http.listen=[fe80::1%eth0]:80",
+                "http.listen=gate_way-1.example.:80",
+                "http.health_listen=",
+                "http.trusted_proxies=10.0.0.0/8, 2001:db8::/32",
+                "http.allowed_origins=",
+                "http.allowed_origins=*",
+                "http.allowed_origins=https://a.example,\thttp://b:8080, http://[::1]:3000",
+                "http.allowed_origins=null, file://, capacitor://localhost",
+                "auth.anonymous=/api/ws, /api/ws/*, tidegate.v1",
+                "auth.anonymous=*",
+                "auth.algorithms= HS256 ",
+                "mqtt.url=mqtt://h",
+                "mqtt.url=mqtt://h:1, mqtts://10.1.2.3:65535,mqtt://[2001:db8::1]",
+                "database.url=postgresql://u:p%40ss@a:5432,b:5433/d?sslmode=require",
+                "database.url=postgresql:///d?host=/run/postgresql&connect_timeout=3",
+                "database.url=host=a,b port=5432, user=u target_session_attrs=read-write",
+                "commands.topics=",
+                "commands.topics=a/{user}/{device}, b/{device}",
+                "commands.ack_topic=",
+                "commands.ack_topic=a/{device}/done",
+                "commands.reserve=99",
+                "ws.welcome=Grüße; 你好",
+                "journal.dir=/var/lib/\xff",
+        };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(sets); ++i)
+                assert_taken(complaint(&(ConfigSource){ .sets = &sets[i], .n_sets = 1 }));
+}
+
 static int set_up(void **state) {
         int fd = mkstemp(file_name);
 
@@ -196,6 +409,8 @@ int main(void) {
                 cmocka_unit_test(test_no_line_may_have_a_nul),
                 cmocka_unit_test(test_no_key_is_given_twice_by_one_source),
                 cmocka_unit_test(test_a_later_source_counts_and_so_does_the_last_set),
+                cmocka_unit_test(test_a_text_has_its_form),
+                cmocka_unit_test(test_what_is_right_is_taken),
         };
 
         return cmocka_run_group_tests(tests, set_up, tear_down);
