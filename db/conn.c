@@ -1,6 +1,7 @@
 #include "db/conn.h"
 
 #include <libpq-fe.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 
@@ -70,10 +71,76 @@ static void conn_set_options(DbConn *conn) {
                  lock);
 }
 
+static bool conn_is_number(const char *text, long least, long most, char end) {
+        char *rest = NULL;
+        long number;
+
+        errno = 0;
+        number = strtol(text, &rest, 10);
+        return rest != text && (*rest == '\0' || *rest == end) && errno == 0 && number >= least &&
+               number <= most;
+}
+
+/* One for all hosts, or a list: an empty one is the default. */
+static bool conn_are_ports(const char *text) {
+        for (;;) {
+                const char *comma = strchrnul(text, ',');
+
+                if (comma > text && !conn_is_number(text, 1, 65535, ','))
+                        return false;
+                if (*comma == '\0')
+                        return true;
+                text = comma + 1;
+        }
+}
+
+static bool conn_is_one_of(const char *text, const char *words) {
+        size_t n = strlen(text);
+
+        for (const char *w = words; *w; w += strspn(w, " ")) {
+                size_t n_word = strcspn(w, " ");
+
+                if (n_word == n && memcmp(w, text, n) == 0)
+                        return true;
+                w += n_word;
+        }
+        return false;
+}
+
+/* What libpq says no sooner than it connects, and then each time. */
+static bool conn_option_is_valid(const char *name, const char *value) {
+        static const struct {
+                const char *name, *words; /* NULL: a whole number */
+        } options[] = {
+                { "sslmode", "disable allow prefer require verify-ca verify-full" },
+                { "channel_binding", "disable prefer require" },
+                { "gssencmode", "disable prefer require" },
+                { "target_session_attrs",
+                  "any read-write read-only primary standby prefer-standby" },
+                { "connect_timeout", NULL },
+                { "keepalives", NULL },
+                { "keepalives_idle", NULL },
+                { "keepalives_interval", NULL },
+                { "keepalives_count", NULL },
+                { "tcp_user_timeout", NULL },
+        };
+
+        if (strcmp(name, "port") == 0)
+                return conn_are_ports(value);
+        for (size_t i = 0; i < N_ELEMENTS(options); ++i)
+                if (strcmp(name, options[i].name) == 0)
+                        return options[i].words ? conn_is_one_of(value, options[i].words)
+                                                : conn_is_number(value, INT_MIN, INT_MAX, '\0');
+        return true;
+}
+
 bool db_conn_url_is_valid(const char *url) {
         CLEANUP(PQfreemem) char *message = NULL;
         CLEANUP(PQconninfoFree) PQconninfoOption *options = PQconninfoParse(url, &message);
 
+        for (PQconninfoOption *o = options; o && o->keyword; ++o)
+                if (o->val && *o->val && !conn_option_is_valid(o->keyword, o->val))
+                        return false;
         return options != NULL;
 }
 

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "gateway/base/err.h"
@@ -9,6 +10,7 @@
 
 #define SEGMENT_DEFAULT UINT64_C(16777216)
 #define RESERVE_DEFAULT UINT64_C(67108864)
+#define WATCHDOG_MIN_MS 1000
 
 DEFINE_CLEANUP(char *, free);
 
@@ -95,6 +97,15 @@ static void config_check_auth(ConfigLoader *loader) {
         }
 }
 
+/* The one of two keys that was given is to blame for what they are together; of both, the first. */
+static void config_blame_one_of(ConfigLoader *loader,
+                                const char *section,
+                                const char *one,
+                                const char *other) {
+        if (!config_blame(loader, section, one)->origin)
+                (void)config_blame(loader, section, other);
+}
+
 static void config_check_order(ConfigLoader *loader,
                                const char *section,
                                const char *low_name,
@@ -103,9 +114,119 @@ static void config_check_order(ConfigLoader *loader,
                                int high) {
         if (low <= high)
                 return;
-        if (!config_blame(loader, section, low_name)->origin)
-                (void)config_blame(loader, section, high_name);
+        config_blame_one_of(loader, section, low_name, high_name);
         config_error(loader, section, low_name, "is above %s.%s", section, high_name);
+}
+
+/* A part that was given is not more than the whole; one that was not is cut to it. */
+static void config_check_part(ConfigLoader *loader,
+                              const char *section,
+                              const char *part_name,
+                              int part,
+                              const char *whole_name,
+                              int whole) {
+        if (part <= whole || !config_blame(loader, section, part_name)->origin)
+                return;
+        config_error(loader,
+                     section,
+                     part_name,
+                     "is above %s.%s; allowed: up to %d",
+                     section,
+                     whole_name,
+                     whole);
+}
+
+/* The port of host:port, and whether two such meet: at port 0 none does. */
+static bool config_listens_meet(const char *a, const char *b) {
+        const char *port_a = strrchr(a, ':') + 1, *port_b = strrchr(b, ':') + 1;
+        size_t n_a = (size_t)(port_a - a - 1), n_b = (size_t)(port_b - b - 1);
+        long port = strtol(port_a, NULL, 10);
+        bool is_any = n_a == 0 || n_b == 0 || *a == '*' || *b == '*';
+
+        if (port == 0 || port != strtol(port_b, NULL, 10))
+                return false;
+        return is_any || (n_a == n_b && strncasecmp(a, b, n_a) == 0);
+}
+
+static void config_check_http(ConfigLoader *loader) {
+        const WsOptions *ws = &loader->config->ws;
+
+        config_check_pair(loader, "http", "tls_cert", "tls_key");
+        config_check_pair(loader, "http", "tls_key", "tls_cert");
+        if (ws->has_preface)
+                config_check_pair(loader, "http", "proxy_protocol", "trusted_proxies");
+        if (ws->listen && ws->health_listen && config_listens_meet(ws->listen, ws->health_listen)) {
+                (void)config_blame(loader, "http", "health_listen");
+                config_error(loader, "http", "health_listen", "is the address of http.listen");
+        }
+        if (ws->bodies_bytes < 4 * ws->max_body_bytes &&
+            config_blame(loader, "http", "bodies_bytes")->origin)
+                config_error(loader,
+                             "http",
+                             "bodies_bytes",
+                             "is less than four of http.max_body_bytes; allowed: from %llu",
+                             4ULL * ws->max_body_bytes);
+}
+
+/* Of files for TLS without TLS, somebody believes that they protect him. */
+static void config_check_mqtt(ConfigLoader *loader) {
+        static const char *const files[] = { "ca_file", "cert_file", "key_file" };
+        const MqttOptions *mqtt = &loader->config->mqtt;
+
+        config_check_pair(loader, "mqtt", "cert_file", "key_file");
+        config_check_pair(loader, "mqtt", "key_file", "cert_file");
+        config_check_pair(loader, "mqtt", "password_file", "username");
+        config_check_order(loader,
+                           "mqtt",
+                           "backoff_min",
+                           mqtt->backoff_min_ms,
+                           "backoff_max",
+                           mqtt->backoff_max_ms);
+        if (!mqtt->url || strstr(mqtt->url, "mqtts://"))
+                return;
+        for (size_t i = 0; i < N_ELEMENTS(files); ++i) {
+                const ConfigText *text = config_blame(loader, "mqtt", files[i]);
+
+                if (text->text && *text->text)
+                        config_error(loader,
+                                     "mqtt",
+                                     files[i],
+                                     "is set, but no broker of mqtt.url is mqtts://");
+        }
+}
+
+static void config_check_ws(ConfigLoader *loader) {
+        const WsOptions *ws = &loader->config->ws;
+
+        if (ws->ping_interval_ms == ws->silence_ms) {
+                config_blame_one_of(loader, "ws", "ping_interval", "silence_timeout");
+                config_error(loader,
+                             "ws",
+                             "ping_interval",
+                             "is ws.silence_timeout: no answer could come in time");
+        }
+        config_check_order(loader,
+                           "ws",
+                           "ping_interval",
+                           ws->ping_interval_ms,
+                           "silence_timeout",
+                           ws->silence_ms);
+        if (ws->queue_bytes < ws->max_message_bytes) {
+                config_blame_one_of(loader, "ws", "queue_bytes", "max_message_bytes");
+                config_error(loader, "ws", "queue_bytes", "is less than ws.max_message_bytes");
+        }
+        config_check_part(loader,
+                          "ws",
+                          "max_connections_per_user",
+                          ws->max_connections_per_user,
+                          "max_connections",
+                          ws->max_connections);
+        config_check_part(loader,
+                          "ws",
+                          "max_unauthenticated",
+                          ws->max_unauthenticated,
+                          "max_connections",
+                          ws->max_connections);
 }
 
 void config_check(ConfigLoader *loader) {
@@ -118,29 +239,23 @@ void config_check(ConfigLoader *loader) {
                            "max_timeout",
                            config->ws.command_max_timeout_ms);
         config_fit_journal(loader);
-        config_check_pair(loader, "http", "tls_cert", "tls_key");
-        config_check_pair(loader, "http", "tls_key", "tls_cert");
-        if (loader->config->ws.has_preface)
-                config_check_pair(loader, "http", "proxy_protocol", "trusted_proxies");
-        config_check_pair(loader, "mqtt", "cert_file", "key_file");
-        config_check_pair(loader, "mqtt", "key_file", "cert_file");
-        config_check_pair(loader, "mqtt", "password_file", "username");
+        config_check_http(loader);
+        config_check_mqtt(loader);
         config_check_auth(loader);
-        config_check_order(loader,
-                           "mqtt",
-                           "backoff_min",
-                           config->mqtt.backoff_min_ms,
-                           "backoff_max",
-                           config->mqtt.backoff_max_ms);
-        config_check_order(loader,
-                           "ws",
-                           "ping_interval",
-                           config->ws.ping_interval_ms,
-                           "silence_timeout",
-                           config->ws.silence_ms);
-        if (config->ws.queue_bytes < config->ws.max_message_bytes) {
-                (void)config_blame(loader, "ws", "queue_bytes");
-                config_error(loader, "ws", "queue_bytes", "is less than ws.max_message_bytes");
+        config_check_ws(loader);
+        config_check_part(loader,
+                          "database",
+                          "query_share",
+                          config->query_share,
+                          "query_capacity",
+                          config->query_capacity);
+        if (config->watchdog_timeout_ms > 0 && config->watchdog_timeout_ms < WATCHDOG_MIN_MS) {
+                (void)config_blame(loader, "watchdog", "timeout");
+                config_error(loader,
+                             "watchdog",
+                             "timeout",
+                             "is less than the second between two looks; allowed: 0, or from %dms",
+                             WATCHDOG_MIN_MS);
         }
 }
 
@@ -247,6 +362,16 @@ static int config_check_certificate(ConfigLoader *loader) {
         return 0;
 }
 
+static void config_check_directory(ConfigLoader *loader) {
+        const char *path = loader->config->journal.dir;
+        struct stat info;
+
+        if (stat(path, &info) != 0 || S_ISDIR(info.st_mode))
+                return;
+        (void)config_blame(loader, "journal", "dir");
+        config_error(loader, "journal", "dir", "%s: is no directory", path);
+}
+
 int config_check_files(const Config *config) {
         static const char *const readable[][2] = {
                 { "http", "tls_cert" },  { "http", "tls_key" },  { "mqtt", "ca_file" },
@@ -261,6 +386,7 @@ int config_check_files(const Config *config) {
 
         for (size_t i = 0; i < N_ELEMENTS(readable); ++i)
                 config_check_readable(&loader, readable[i][0], readable[i][1]);
+        config_check_directory(&loader);
         r = config_check_certificate(&loader);
         if (r == 0)
                 r = config_check_keys(&loader, "jwt_public_key_file", false);

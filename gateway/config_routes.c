@@ -226,13 +226,25 @@ static double config_route_dbm(ConfigLoader *loader,
         if (!text)
                 return fallback;
         value = strtod(text, &end);
-        if (*end != '\0' || !(value >= ROUTE_DBM_MIN && value <= ROUTE_DBM_MAX))
+        if (text[strspn(text, "+-.0123456789")] != '\0' || *end != '\0' ||
+            !(value >= ROUTE_DBM_MIN && value <= ROUTE_DBM_MAX))
                 config_route_error(loader,
                                    source->name,
                                    config_route_keys[k].name,
                                    "bad number",
                                    "-200 to 50 (dBm)");
         return value;
+}
+
+/* Zones of other kinds than detections are nobody's. */
+static void config_route_refuse_dbm(ConfigLoader *loader, const ConfigRoute *source) {
+        for (int k = ROUTE_NEAR; k <= ROUTE_MEDIUM; ++k)
+                if (config_route_text(loader, source, k))
+                        config_route_error(loader,
+                                           source->name,
+                                           config_route_keys[k].name,
+                                           "means nothing",
+                                           "only with kind = ble_detections");
 }
 
 static size_t config_route_bytes(ConfigLoader *loader, const ConfigRoute *source) {
@@ -402,6 +414,8 @@ static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, R
         route.max_bytes = config_route_bytes(loader, source);
         route.near_dbm = config_route_dbm(loader, source, ROUTE_NEAR, ROUTE_NEAR_DBM);
         route.medium_dbm = config_route_dbm(loader, source, ROUTE_MEDIUM, ROUTE_MEDIUM_DBM);
+        if (route.kind != KIND_BLE_DETECTIONS)
+                config_route_refuse_dbm(loader, source);
         if (route.medium_dbm > route.near_dbm)
                 config_route_error(loader,
                                    source->name,

@@ -55,6 +55,9 @@ def test_wrong_usage_is_told_and_ends_with_2(args):
     ("[auth]\nanonymous = ,\n", 2, "paths"),
     ("[auth]\nalgorithms = ,\n", 2, "HS256"),
     ("[commands]\nreserve = 100\n", 2, "0 to 99"),
+    ("[ws]\nmax_connections = 4\nmax_unauthenticated = 5\n", 3, "up to 4"),
+    ("[mqtt]\nurl = mqtt://h\nca_file = /etc/hosts\n", 3, "mqtts://"),
+    ("[database]\nurl = postgresql://h:0/d\n", 2, "libpq"),
     ("[log]\nlevel = info\nlevel = debug\n", 3, "twice"),
     ("[ws]\nwelcome = hi\0 there\n", 2, "NUL"),
     ("[ws]\nwelcome = hi \x1b[31m\n", 2, "control character")])

@@ -96,6 +96,11 @@ static void assert_refused(const ConfigKey *key, const char *text) {
         assert_said(complaint(&(ConfigSource){ .sets = sets, .n_sets = 1 }), what);
 }
 
+static bool is_number(ConfigType type) {
+        return type == CONFIG_INT || type == CONFIG_SIZE || type == CONFIG_MS ||
+               type == CONFIG_SECONDS || type == CONFIG_DAYS;
+}
+
 static const char *name_of(const ConfigKey *key) {
         static char name[128];
 
@@ -183,6 +188,81 @@ static void test_a_later_source_counts_and_so_does_the_last_set(void **state) {
         assert_int_equal(config_load(&config, &source), 0);
         assert_int_equal(config->ws.max_subscriptions, 10);
         config_free(config);
+}
+
+static void test_a_number_is_one_in_its_range_and_unit(void **state) {
+        static const char *const texts[] = {
+                "",     ",",
+                "-1",   "-0",
+                "+1",   "1,2",
+                "1 2",  "0x10",
+                "1.5",  "1e3",
+                "1;2",  "1mile",
+                "many", "ms",
+                "K",    "1msx",
+                "NaN",  "inf",
+                "١",    "1KiB",
+                "1/2",  "10%",
+                "1M1K", "",
+                "0-",   "99999999999999999999999",
+        };
+
+        (void)state;
+        for (size_t i = 0; i < config_n_keys; ++i) {
+                const ConfigKey *key = &config_keys[i];
+                char bound[32];
+
+                if (!is_number(key->type))
+                        continue;
+                for (size_t k = 0; k < N_ELEMENTS(texts); ++k)
+                        assert_refused(key, texts[k]);
+                assert_refused(key, key->type == CONFIG_SIZE ? "10s" : "10G");
+                if (key->type == CONFIG_INT)
+                        assert_refused(key, "10s");
+                if (key->min > 0) {
+                        assert_refused(key, "0");
+                        snprintf(bound, sizeof(bound), "%lld", (long long)key->min - 1);
+                        assert_refused(key, bound);
+                }
+                snprintf(bound, sizeof(bound), "%lld", (long long)key->max + 1);
+                assert_refused(key, bound);
+        }
+}
+
+/* The texts of a type that no key of it takes. */
+static void test_a_word_is_one_of_those_that_there_are(void **state) {
+        static const struct {
+                ConfigType type;
+                const char *texts[MAX_TEXTS];
+        } rows[] = {
+                { CONFIG_FLAG, { "", ",", "2", "-1", "maybe", "on off", "on,", "onn", "10ms" } },
+                { CONFIG_FSYNC,
+                  { "", ",", "0", "-1", "1h", "sometimes", "always,", "10 ms", "10msx" } },
+                { CONFIG_MQTT_VERSION, { "", ",", "0", "-1", "3", "3.1", "6", "5,4", "autox" } },
+                { CONFIG_PREFACE, { "", ",", "0", "v1", "2", "v2,", "on", "V2" } },
+                { CONFIG_LEVEL, { "", ",", "0", "-1", "loud", "info,debug", "INFO" } },
+                { CONFIG_ALGORITHMS,
+                  { "",
+                    ",",
+                    ",,",
+                    "HS256,",
+                    ",HS256",
+                    "HS256,,RS256",
+                    "HS256 RS256",
+                    "none",
+                    "hs256",
+                    "HS512",
+                    "HS256x",
+                    "0" } },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(rows); ++i)
+                for (size_t k = 0; k < config_n_keys; ++k)
+                        for (size_t t = 0; config_keys[k].type == rows[i].type && t < MAX_TEXTS;
+                             ++t)
+                                if (rows[i].texts[t])
+                                        assert_refused(&config_keys[k], rows[i].texts[t]);
 }
 
 static void test_a_text_has_its_form(void **state) {
@@ -316,10 +396,21 @@ static void test_a_text_has_its_form(void **state) {
                     "-1",
                     "name",
                     "http://h/d",
+                    "postgresql://h:0/d",
+                    "postgresql://h:65536/d",
+                    "postgresql://h:x/d",
+                    "postgresql://h:-1/d",
+                    "postgresql://g,h:5432x/d",
+                    "postgresql://h/d?sslmode=maybe",
                     "postgresql://h/d?frobnicate=1",
                     "postgresql://h/%zz",
+                    "host=h port=0",
+                    "host=h port=70000",
+                    "host=h port=5432,x",
                     "frobnicate=1",
                     "host=h dbname",
+                    "host=h connect_timeout=soon",
+                    "host=h target_session_attrs=any-thing",
                     "host='h" } },
                 { CONFIG_TOPIC,
                   { ",",
@@ -382,6 +473,7 @@ static void test_what_is_right_is_taken(void **state) {
                 "commands.ack_topic=",
                 "commands.ack_topic=a/{device}/done",
                 "commands.reserve=99",
+                "watchdog.timeout=0",
                 "ws.welcome=Grüße; 你好",
                 "journal.dir=/var/lib/\xff",
         };
@@ -389,6 +481,93 @@ static void test_what_is_right_is_taken(void **state) {
         (void)state;
         for (size_t i = 0; i < N_ELEMENTS(sets); ++i)
                 assert_taken(complaint(&(ConfigSource){ .sets = &sets[i], .n_sets = 1 }));
+}
+
+static void test_keys_that_contradict_each_other(void **state) {
+        static const struct {
+                const char *text, *said; /* NULL: nothing is wrong */
+        } rows[] = {
+                { "[commands]\ntimeout = 2h\nmax_timeout = 1h\n",
+                  ":2: commands.timeout: is above" },
+                { "[commands]\nmax_timeout = 1s\n", ":2: commands.timeout: is above" },
+                { "[commands]\nreserve = 100\n", ":2: commands.reserve: bad number" },
+                { "[mqtt]\nbackoff_max = 10ms\n", ":2: mqtt.backoff_min: is above" },
+                { "[ws]\nping_interval = 1s\nsilence_timeout = 500ms\n",
+                  ":2: ws.ping_interval: is above" },
+                { "[ws]\nsilence_timeout = 20s\n", ":2: ws.ping_interval: is ws.silence_timeout" },
+                { "[ws]\nmax_message_bytes = 2M\n", ":2: ws.queue_bytes: is less" },
+                { "[ws]\nqueue_bytes = 32K\n", ":2: ws.queue_bytes: is less" },
+                { "[ws]\nmax_connections = 4\nmax_connections_per_user = 5\n",
+                  ":3: ws.max_connections_per_user: is above" },
+                { "[ws]\nmax_connections = 4\nmax_unauthenticated = 5\n",
+                  ":3: ws.max_unauthenticated: is above" },
+                { "[ws]\nmax_connections = 4\n", NULL },
+                { "[database]\nquery_share = 9\nquery_capacity = 8\n",
+                  ":2: database.query_share: is above database.query_capacity; allowed: up to 8" },
+                { "[database]\nquery_capacity = 1\n", NULL },
+                { "[journal]\nmax_bytes = 4M\nsegment_bytes = 2M\n", ":3: journal.segment_bytes" },
+                { "[journal]\nmax_bytes = 4M\nreserve_bytes = 3M\n", ":3: journal.reserve_bytes" },
+                { "[http]\nbodies_bytes = 1M\n", ":2: http.bodies_bytes: is less than four" },
+                { "[http]\nbodies_bytes = 4M\nmax_body_bytes = 2M\n", ":2: http.bodies_bytes" },
+                { "[http]\nmax_body_bytes = 64M\n", NULL },
+                { "[http]\nlisten = 127.0.0.1:80\nhealth_listen = 127.0.0.1:80\n",
+                  ":3: http.health_listen: is the address of http.listen" },
+                { "[http]\nlisten = :80\nhealth_listen = [::1]:80\n", ":3: http.health_listen" },
+                { "[http]\nlisten = a:80\nhealth_listen = *:80\n", ":3: http.health_listen" },
+                { "[http]\nlisten = a:80\nhealth_listen = a:81\n", NULL },
+                { "[http]\nlisten = a:0\nhealth_listen = a:0\n", NULL },
+                { "[http]\nproxy_protocol = v2\n", ":2: http.proxy_protocol: needs" },
+                { "[http]\ntls_cert = /a\n", ":2: http.tls_cert: needs" },
+                { "[mqtt]\nurl = mqtt://h\nca_file = /a\n",
+                  ":3: mqtt.ca_file: is set, but no broker of mqtt.url is mqtts://" },
+                { "[mqtt]\nurl = mqtt://h\ncert_file = /a\nkey_file = /b\n", ":4: mqtt.key_file" },
+                { "[mqtt]\nurl = mqtt://h, mqtts://h\nca_file = /a\n", NULL },
+                { "[mqtt]\nca_file = /a\n", NULL },
+                { "[mqtt]\npassword_file = /a\n", ":2: mqtt.password_file: needs" },
+                { "[auth]\nalgorithms = RS256\n", ":2: auth.algorithms" },
+                { "[auth]\nsubject_type = shoe\n", ":2: auth.subject_type" },
+                { "[watchdog]\ntimeout = 999ms\n", ":2: watchdog.timeout: is less" },
+                { "[route raw_log]\nmax_bytes = 1K\nmax_bytes = 2K\n",
+                  ":3: route raw_log.max_bytes: is given twice" },
+                { "[route ble_detections]\nmedium_dbm = -50\n",
+                  ":2: route ble_detections.medium_dbm: is above near_dbm" },
+                { "[route ble_detections]\nnear_dbm = -0x20\n",
+                  ":2: route ble_detections.near_dbm: bad number" },
+                { "[route raw_log]\nnear_dbm = -50\n",
+                  ":2: route raw_log.near_dbm: means nothing" },
+                { "[route raw_log]\ntimezone = UTC\x01\n",
+                  ":2: route raw_log.timezone: has a control" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(rows); ++i) {
+                char *said = complaint_of_file(rows[i].text, strlen(rows[i].text));
+
+                if (rows[i].said)
+                        assert_said(said, rows[i].said);
+                else
+                        assert_taken(said);
+        }
+}
+
+static void test_a_journal_where_a_file_is(void **state) {
+        char set[64];
+        const char *sets[] = { set };
+        FILE *saved = stderr;
+        Config *config = NULL;
+        char *said = NULL;
+        size_t n_said = 0;
+
+        (void)state;
+        snprintf(set, sizeof(set), "journal.dir=%s", file_name);
+        assert_int_equal(config_load(&config, &(ConfigSource){ .sets = sets, .n_sets = 1 }), 0);
+        stderr = open_memstream(&said, &n_said);
+        assert_non_null(stderr);
+        assert_int_equal(config_check_files(config), CONFIG_E_INVALID);
+        assert_int_equal(fclose(stderr), 0);
+        stderr = saved;
+        config_free(config);
+        assert_said(said, "--set: journal.dir: ");
 }
 
 static int set_up(void **state) {
@@ -409,8 +588,12 @@ int main(void) {
                 cmocka_unit_test(test_no_line_may_have_a_nul),
                 cmocka_unit_test(test_no_key_is_given_twice_by_one_source),
                 cmocka_unit_test(test_a_later_source_counts_and_so_does_the_last_set),
+                cmocka_unit_test(test_a_number_is_one_in_its_range_and_unit),
+                cmocka_unit_test(test_a_word_is_one_of_those_that_there_are),
                 cmocka_unit_test(test_a_text_has_its_form),
                 cmocka_unit_test(test_what_is_right_is_taken),
+                cmocka_unit_test(test_keys_that_contradict_each_other),
+                cmocka_unit_test(test_a_journal_where_a_file_is),
         };
 
         return cmocka_run_group_tests(tests, set_up, tear_down);
