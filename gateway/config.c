@@ -67,14 +67,12 @@ int config_text_take(ConfigLoader *loader,
                              "has a control character, or is not UTF-8; allowed: a text");
                 return 0;
         }
-        if (config_is_given_twice(loader, text)) {
-                config_error(loader,
-                             key->section,
-                             key->name,
-                             "is given twice; the other: %s",
-                             text->origin);
-                return 0;
-        }
+        if (config_is_given_twice(loader, text))
+                config_warning(loader,
+                               key->section,
+                               key->name,
+                               "is given twice, and this one counts; the other: %s",
+                               text->origin);
         r = config_text_set(text, value, loader->origin);
         if (r != 0)
                 return err_up(r);

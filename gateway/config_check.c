@@ -118,7 +118,7 @@ static void config_check_order(ConfigLoader *loader,
         config_error(loader, section, low_name, "is above %s.%s", section, high_name);
 }
 
-/* A part that was given is not more than the whole; one that was not is cut to it. */
+/* A part that is more than its whole is cut to it. */
 static void config_check_part(ConfigLoader *loader,
                               const char *section,
                               const char *part_name,
@@ -127,13 +127,13 @@ static void config_check_part(ConfigLoader *loader,
                               int whole) {
         if (part <= whole || !config_blame(loader, section, part_name)->origin)
                 return;
-        config_error(loader,
-                     section,
-                     part_name,
-                     "is above %s.%s; allowed: up to %d",
-                     section,
-                     whole_name,
-                     whole);
+        config_warning(loader,
+                       section,
+                       part_name,
+                       "is above %s.%s: no more than %d are had",
+                       section,
+                       whole_name,
+                       whole);
 }
 
 /* The port of host:port, and whether two such meet: at port 0 none does. */
@@ -161,11 +161,11 @@ static void config_check_http(ConfigLoader *loader) {
         }
         if (ws->bodies_bytes < 4 * ws->max_body_bytes &&
             config_blame(loader, "http", "bodies_bytes")->origin)
-                config_error(loader,
-                             "http",
-                             "bodies_bytes",
-                             "is less than four of http.max_body_bytes; allowed: from %llu",
-                             4ULL * ws->max_body_bytes);
+                config_warning(loader,
+                               "http",
+                               "bodies_bytes",
+                               "is less than four of http.max_body_bytes: it is made %llu",
+                               4ULL * ws->max_body_bytes);
 }
 
 /* Of files for TLS without TLS, somebody believes that they protect him. */
@@ -188,10 +188,10 @@ static void config_check_mqtt(ConfigLoader *loader) {
                 const ConfigText *text = config_blame(loader, "mqtt", files[i]);
 
                 if (text->text && *text->text)
-                        config_error(loader,
-                                     "mqtt",
-                                     files[i],
-                                     "is set, but no broker of mqtt.url is mqtts://");
+                        config_warning(loader,
+                                       "mqtt",
+                                       files[i],
+                                       "is of no use: no broker of mqtt.url is mqtts://");
         }
 }
 
@@ -200,10 +200,10 @@ static void config_check_ws(ConfigLoader *loader) {
 
         if (ws->ping_interval_ms == ws->silence_ms) {
                 config_blame_one_of(loader, "ws", "ping_interval", "silence_timeout");
-                config_error(loader,
-                             "ws",
-                             "ping_interval",
-                             "is ws.silence_timeout: no answer could come in time");
+                config_warning(loader,
+                               "ws",
+                               "ping_interval",
+                               "is ws.silence_timeout: no answer could come in time");
         }
         config_check_order(loader,
                            "ws",

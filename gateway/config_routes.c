@@ -237,14 +237,16 @@ static double config_route_dbm(ConfigLoader *loader,
 }
 
 /* Zones of other kinds than detections are nobody's. */
-static void config_route_refuse_dbm(ConfigLoader *loader, const ConfigRoute *source) {
+static void config_route_warn_of_dbm(ConfigLoader *loader, const ConfigRoute *source) {
+        char section[ROUTE_NAME_MAX + 8];
+
+        snprintf(section, sizeof(section), "route %s", source->name);
         for (int k = ROUTE_NEAR; k <= ROUTE_MEDIUM; ++k)
                 if (config_route_text(loader, source, k))
-                        config_route_error(loader,
-                                           source->name,
-                                           config_route_keys[k].name,
-                                           "means nothing",
-                                           "only with kind = ble_detections");
+                        config_warning(loader,
+                                       section,
+                                       config_route_keys[k].name,
+                                       "means nothing where kind is not ble_detections");
 }
 
 static size_t config_route_bytes(ConfigLoader *loader, const ConfigRoute *source) {
@@ -415,7 +417,7 @@ static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, R
         route.near_dbm = config_route_dbm(loader, source, ROUTE_NEAR, ROUTE_NEAR_DBM);
         route.medium_dbm = config_route_dbm(loader, source, ROUTE_MEDIUM, ROUTE_MEDIUM_DBM);
         if (route.kind != KIND_BLE_DETECTIONS)
-                config_route_refuse_dbm(loader, source);
+                config_route_warn_of_dbm(loader, source);
         if (route.medium_dbm > route.near_dbm)
                 config_route_error(loader,
                                    source->name,

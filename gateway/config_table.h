@@ -110,6 +110,13 @@ void config_error(ConfigLoader *loader,
                   const char *format,
                   ...) PRINTF(4, 5);
 
+/* What has a meaning, if not the one that was had in mind: it is told, and taken. */
+void config_warning(const ConfigLoader *loader,
+                    const char *section,
+                    const char *name,
+                    const char *format,
+                    ...) PRINTF(4, 5);
+
 /* 0, -ENOMEM. Replaces what was there. */
 MUST_CHECK int config_text_set(ConfigText *text, const char *value, const char *origin);
 void config_text_done(ConfigText *text);

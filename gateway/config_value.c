@@ -6,6 +6,21 @@
 
 #define CONFIG_ERROR_SIZE 512
 
+static void config_say(const ConfigLoader *loader,
+                       const char *what,
+                       const char *section,
+                       const char *name,
+                       const char *text) {
+        fprintf(stderr,
+                "%s: %s%s%s%s: %s\n",
+                loader->origin ? loader->origin : "default",
+                what,
+                section,
+                name ? "." : "",
+                name ? name : "",
+                text);
+}
+
 void config_error(ConfigLoader *loader,
                   const char *section,
                   const char *name,
@@ -17,14 +32,22 @@ void config_error(ConfigLoader *loader,
         va_start(args, format);
         vsnprintf(text, sizeof(text), format, args);
         va_end(args);
-        fprintf(stderr,
-                "%s: %s%s%s: %s\n",
-                loader->origin ? loader->origin : "default",
-                section,
-                name ? "." : "",
-                name ? name : "",
-                text);
+        config_say(loader, "", section, name, text);
         ++loader->n_errors;
+}
+
+void config_warning(const ConfigLoader *loader,
+                    const char *section,
+                    const char *name,
+                    const char *format,
+                    ...) {
+        char text[CONFIG_ERROR_SIZE];
+        va_list args;
+
+        va_start(args, format);
+        vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+        config_say(loader, "warning: ", section, name, text);
 }
 
 /* Decimal digits, then a suffix; @ret_suffix points behind the digits. */

@@ -55,10 +55,7 @@ def test_wrong_usage_is_told_and_ends_with_2(args):
     ("[auth]\nanonymous = ,\n", 2, "paths"),
     ("[auth]\nalgorithms = ,\n", 2, "HS256"),
     ("[commands]\nreserve = 100\n", 2, "0 to 99"),
-    ("[ws]\nmax_connections = 4\nmax_unauthenticated = 5\n", 3, "up to 4"),
-    ("[mqtt]\nurl = mqtt://h\nca_file = /etc/hosts\n", 3, "mqtts://"),
     ("[database]\nurl = postgresql://h:0/d\n", 2, "libpq"),
-    ("[log]\nlevel = info\nlevel = debug\n", 3, "twice"),
     ("[ws]\nwelcome = hi\0 there\n", 2, "NUL"),
     ("[ws]\nwelcome = hi \x1b[31m\n", 2, "control character")])
 def test_a_wrong_configuration_names_file_line_and_what_is_allowed(tmp_path, text, line, word):
@@ -68,6 +65,18 @@ def test_a_wrong_configuration_names_file_line_and_what_is_allowed(tmp_path, tex
     assert done.returncode == 2
     assert re.search(rf"{re.escape(str(path))}:{line}\b", done.stderr), done.stderr
     assert word in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("text, line, word", [
+    ("[ws]\nmax_connections = 4\nmax_unauthenticated = 5\n", 3, "no more than 4"),
+    ("[mqtt]\nurl = mqtt://h\nca_file = /etc/hosts\n", 3, "mqtts://"),
+    ("[log]\nlevel = info\nlevel = debug\n", 3, "twice")])
+def test_what_means_something_else_than_it_says_is_taken_with_a_warning(tmp_path, text, line, word):
+    path = tmp_path / "odd.conf"
+    path.write_text(text)
+    done = run("check-config", "--config", str(path))
+    assert done.returncode == 0
+    assert re.search(rf"{re.escape(str(path))}:{line}: warning: .*{word}", done.stderr), done.stderr
 
 
 def test_environment_beats_file_and_set_beats_environment(tmp_path):

@@ -23,7 +23,7 @@ static void write_file(const char *text, size_t n) {
         assert_int_equal(fclose(file), 0);
 }
 
-/* What loading says; NULL if it takes all. To be freed. */
+/* What loading says; NULL if it takes all without a word. To be freed. */
 static char *complaint(const ConfigSource *source) {
         FILE *saved = stderr;
         Config *config = NULL;
@@ -36,9 +36,10 @@ static char *complaint(const ConfigSource *source) {
         r = config_load(&config, source);
         assert_int_equal(fclose(stderr), 0);
         stderr = saved;
-        assert_true(r == 0 ? n_said == 0 : r == CONFIG_E_INVALID && n_said > 0);
+        assert_true(r == 0 ? n_said == 0 || strstr(said, "warning: ")
+                           : r == CONFIG_E_INVALID && n_said > 0);
         config_free(config);
-        if (r == 0) {
+        if (n_said == 0) {
                 free(said);
                 said = NULL;
         }
@@ -160,7 +161,7 @@ static void test_no_key_is_given_twice_by_one_source(void **state) {
 
                 snprintf(what,
                          sizeof(what),
-                         "%s:5: %s: is given twice; the other: %s:2",
+                         "%s:5: warning: %s: is given twice, and this one counts; the other: %s:2",
                          file_name,
                          name_of(key),
                          file_name);
@@ -494,21 +495,25 @@ static void test_keys_that_contradict_each_other(void **state) {
                 { "[mqtt]\nbackoff_max = 10ms\n", ":2: mqtt.backoff_min: is above" },
                 { "[ws]\nping_interval = 1s\nsilence_timeout = 500ms\n",
                   ":2: ws.ping_interval: is above" },
-                { "[ws]\nsilence_timeout = 20s\n", ":2: ws.ping_interval: is ws.silence_timeout" },
+                { "[ws]\nsilence_timeout = 20s\n",
+                  ":2: warning: ws.ping_interval: is ws.silence_timeout" },
                 { "[ws]\nmax_message_bytes = 2M\n", ":2: ws.queue_bytes: is less" },
                 { "[ws]\nqueue_bytes = 32K\n", ":2: ws.queue_bytes: is less" },
                 { "[ws]\nmax_connections = 4\nmax_connections_per_user = 5\n",
-                  ":3: ws.max_connections_per_user: is above" },
+                  ":3: warning: ws.max_connections_per_user: is above" },
                 { "[ws]\nmax_connections = 4\nmax_unauthenticated = 5\n",
-                  ":3: ws.max_unauthenticated: is above" },
+                  ":3: warning: ws.max_unauthenticated: is above" },
                 { "[ws]\nmax_connections = 4\n", NULL },
                 { "[database]\nquery_share = 9\nquery_capacity = 8\n",
-                  ":2: database.query_share: is above database.query_capacity; allowed: up to 8" },
+                  ":2: warning: database.query_share: is above database.query_capacity: no more "
+                  "than 8" },
                 { "[database]\nquery_capacity = 1\n", NULL },
                 { "[journal]\nmax_bytes = 4M\nsegment_bytes = 2M\n", ":3: journal.segment_bytes" },
                 { "[journal]\nmax_bytes = 4M\nreserve_bytes = 3M\n", ":3: journal.reserve_bytes" },
-                { "[http]\nbodies_bytes = 1M\n", ":2: http.bodies_bytes: is less than four" },
-                { "[http]\nbodies_bytes = 4M\nmax_body_bytes = 2M\n", ":2: http.bodies_bytes" },
+                { "[http]\nbodies_bytes = 1M\n",
+                  ":2: warning: http.bodies_bytes: is less than four" },
+                { "[http]\nbodies_bytes = 4M\nmax_body_bytes = 2M\n",
+                  ":2: warning: http.bodies_bytes" },
                 { "[http]\nmax_body_bytes = 64M\n", NULL },
                 { "[http]\nlisten = 127.0.0.1:80\nhealth_listen = 127.0.0.1:80\n",
                   ":3: http.health_listen: is the address of http.listen" },
@@ -519,8 +524,9 @@ static void test_keys_that_contradict_each_other(void **state) {
                 { "[http]\nproxy_protocol = v2\n", ":2: http.proxy_protocol: needs" },
                 { "[http]\ntls_cert = /a\n", ":2: http.tls_cert: needs" },
                 { "[mqtt]\nurl = mqtt://h\nca_file = /a\n",
-                  ":3: mqtt.ca_file: is set, but no broker of mqtt.url is mqtts://" },
-                { "[mqtt]\nurl = mqtt://h\ncert_file = /a\nkey_file = /b\n", ":4: mqtt.key_file" },
+                  ":3: warning: mqtt.ca_file: is of no use" },
+                { "[mqtt]\nurl = mqtt://h\ncert_file = /a\nkey_file = /b\n",
+                  ":4: warning: mqtt.key_file" },
                 { "[mqtt]\nurl = mqtt://h, mqtts://h\nca_file = /a\n", NULL },
                 { "[mqtt]\nca_file = /a\n", NULL },
                 { "[mqtt]\npassword_file = /a\n", ":2: mqtt.password_file: needs" },
@@ -528,13 +534,13 @@ static void test_keys_that_contradict_each_other(void **state) {
                 { "[auth]\nsubject_type = shoe\n", ":2: auth.subject_type" },
                 { "[watchdog]\ntimeout = 999ms\n", ":2: watchdog.timeout: is less" },
                 { "[route raw_log]\nmax_bytes = 1K\nmax_bytes = 2K\n",
-                  ":3: route raw_log.max_bytes: is given twice" },
+                  ":3: warning: route raw_log.max_bytes: is given twice" },
                 { "[route ble_detections]\nmedium_dbm = -50\n",
                   ":2: route ble_detections.medium_dbm: is above near_dbm" },
                 { "[route ble_detections]\nnear_dbm = -0x20\n",
                   ":2: route ble_detections.near_dbm: bad number" },
                 { "[route raw_log]\nnear_dbm = -50\n",
-                  ":2: route raw_log.near_dbm: means nothing" },
+                  ":2: warning: route raw_log.near_dbm: means nothing" },
                 { "[route raw_log]\ntimezone = UTC\x01\n",
                   ":2: route raw_log.timezone: has a control" },
         };
