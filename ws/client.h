@@ -30,6 +30,8 @@ typedef struct WsFeed WsFeed;
 
 /* The poll is over; the client has left already. */
 typedef void (*WsPollFn)(WsClient *client, WsConn *conn);
+/* Is there room for an answer of @n bytes, in the share of who asks? */
+typedef bool (*WsPollRoomFn)(WsConn *conn, size_t n);
 
 typedef enum WsClientState {
         WS_CLIENT_WAITING, /* for the end of the handshake */
@@ -112,6 +114,7 @@ struct WsClient {
         int64_t expires_us; /* of the token, with its grace; INT64_MAX = never */
         int64_t auth_ms;    /* monotonic: while is_unknown */
         WsPollFn answer;    /* of a poll: once, when @out is its answer */
+        WsPollRoomFn hold;  /* of a poll: while it is in the making; NULL = there always is */
         Buf out;            /* of a poll; empty: nothing has happened */
         uint64_t told_seq;  /* of a poll: where the next one goes on; 0 = where this one began */
         bool is_lost;       /* a poll that could not be resumed */

@@ -160,31 +160,65 @@ static void ws_poll_collect(WsClient *client) {
         }
 }
 
+/* What is in the making counts as held by who asks; false: that is too much, and it ends. */
+static bool ws_poll_hold(WsClient *client) {
+        if (!client->hold || client->hold(client->conn, client->out.n))
+                return true;
+        ws_client_close(client,
+                        WS_CLOSE_CAPACITY,
+                        "The answer is too long for now.",
+                        METRIC_COUNT); /* the share counts what it refuses */
+        return false;
+}
+
+/* Without an answer but for what its end says. */
+static void ws_poll_give_up(WsClient *client) {
+        buf_done(&client->out);
+        client->told_seq = 0; /* it asks again from where it was */
+        ws_client_finish(client);
+}
+
+/* A snapshot takes as many turns as it needs. A part of one is no answer: who went on from its
+ * cursor would never get the rest. */
+static void ws_poll_gather(WsClient *client) {
+        if (client->close_code == 0 && client->backlog.n_frames > 0)
+                ws_poll_collect(client);
+        if (client->close_code != 0 || !ws_poll_hold(client))
+                ws_poll_give_up(client);
+}
+
+static void ws_poll_complete(WsClient *client) {
+        Buf *buf = &client->out;
+
+        ws_poll_collect(client);
+        buf_append_string(buf, "],\"cursor\":");
+        ws_cursor_write(client->hub, ws_feed_seq(client->feed), buf);
+        buf_printf(buf, ",\"recovered\":%s}", client->is_lost ? "false" : "true");
+}
+
 /* An answer as soon as there is something to say, or the time is over. What a gap or a snapshot
  * says counts as something; a snapshot comes whole, since nobody could ask for the rest. */
 static void ws_poll_flush(WsClient *client) {
         const WsFeed *feed = client->feed;
         bool is_live = ws_feed_is_live(feed); /* who waits for the database does not give up yet */
         bool is_over = (client->wants_ping && is_live) || client->close_code != 0;
-        Buf *buf = &client->out;
+        bool is_long = client->out.n > 0; /* from turns before */
 
-        if (client->close_code == 0 && ws_feed_has_snapshot(feed)) {
-                if (client->backlog.n_frames > 0)
-                        ws_poll_collect(client);
+        if (ws_feed_has_snapshot(feed)) {
+                ws_poll_gather(client);
                 return;
         }
-        if (client->backlog.n_frames == 0 && buf->n == 0 && !is_over && !client->is_lost)
+        if (client->backlog.n_frames == 0 && !is_long && !is_over && !client->is_lost)
                 return;
-        if (client->backlog.n_frames == 0 && buf->n == 0 && client->is_lost && !is_live)
+        if (client->backlog.n_frames == 0 && !is_long && client->is_lost && !is_live)
                 return;
         client->told_seq = client->close_code == 0 ? ws_feed_seq(feed) : 0;
-        if (client->backlog.n_frames > 0 || buf->n > 0 || client->is_lost) {
-                ws_poll_collect(client);
-                buf_append_string(buf, "],\"cursor\":");
-                ws_cursor_write(client->hub, ws_feed_seq(feed), buf);
-                buf_printf(buf, ",\"recovered\":%s}", client->is_lost ? "false" : "true");
-        }
-        ws_client_finish(client);
+        if (client->backlog.n_frames > 0 || is_long || client->is_lost)
+                ws_poll_complete(client);
+        if (is_long && !ws_poll_hold(client))
+                ws_poll_give_up(client);
+        else
+                ws_client_finish(client);
 }
 
 const WsDialect ws_dialect_poll = {

@@ -179,6 +179,10 @@ static void ws_http_on_poll(WsClient *client, WsConn *conn) {
         ws_conn_want_write(conn);
 }
 
+static bool ws_http_hold_poll(WsConn *conn, size_t n) {
+        return ws_session_hold(ws_conn_user(conn), n);
+}
+
 /* The connection belongs to a subscriber from now on: for ever, or until its poll is answered. */
 static void ws_http_attach(WsSession *session, WsCall *call) {
         WsClient *client = TAKE(&call->client);
@@ -190,6 +194,7 @@ static void ws_http_attach(WsSession *session, WsCall *call) {
         session->close = call->response->close;
         client->origin = *call->request->origin ? strdup(call->request->origin) : NULL;
         client->answer = ws_http_on_poll;
+        client->hold = ws_http_hold_poll;
         ws_conn_set_deadline(session->conn, 0);
         if (client->dialect->door == WS_DOOR_POLL)
                 ws_conn_pause(session->conn, true); /* the next request stays unread */
@@ -197,6 +202,11 @@ static void ws_http_attach(WsSession *session, WsCall *call) {
                 ws_session_begin_events(session, call->response);
         if (ws_client_open(client, session->conn) < 0)
                 ws_conn_close(session->conn);
+}
+
+static void ws_http_refuse_poll(const WsClient *client, WsResponse *response) {
+        ws_response_retry_after(response, 1);
+        ws_response_problem(response, 503, "over_capacity", client->close_reason);
 }
 
 static void ws_http_answer_poll(WsHttp *http, WsSession *session) {
@@ -215,6 +225,8 @@ static void ws_http_answer_poll(WsHttp *http, WsSession *session) {
                 buf_append_text(ws_response_json(&response), buf_text(&client->out));
         else if (client->close_code == WS_CLOSE_REVOKED || client->close_code == WS_CLOSE_EXPIRED)
                 ws_response_problem(&response, 401, "unauthorized", client->close_reason);
+        else if (client->close_code == WS_CLOSE_CAPACITY)
+                ws_http_refuse_poll(client, &response);
         else if (client->close_code != 0 && client->close_code != WS_CLOSE_DRAINING)
                 ws_response_problem(&response, 503, "state_lost", client->close_reason);
         ws_session_respond(session, &response);

@@ -99,11 +99,9 @@ static bool ws_waiters_fit(WsWaiters *waiters,
         return false;
 }
 
-WsWaiter *ws_waiters_take(WsSession *session) {
+static WsWaiter *ws_waiters_place(WsSession *session) {
         WsWaiters *waiters = session->waiters;
 
-        if (!ws_waiters_fit(waiters, waiters->requests, session->party, 1, WS_SESSION_WAITERS))
-                return NULL;
         for (size_t i = 0; i < WS_SESSION_WAITERS; ++i) {
                 WsWaiter *waiter = &waiters->all[i];
 
@@ -117,6 +115,51 @@ WsWaiter *ws_waiters_take(WsSession *session) {
                 return waiter;
         }
         return NULL;
+}
+
+WsWaiter *ws_waiters_take(WsSession *session) {
+        WsWaiters *waiters = session->waiters;
+
+        if (!ws_waiters_fit(waiters, waiters->requests, session->party, 1, WS_SESSION_WAITERS))
+                return NULL;
+        return ws_waiters_place(session);
+}
+
+/* As ws_waiters_fit(), where nobody's connection may end: a list of clients is being walked. */
+static bool ws_waiters_have(const WsWaiters *waiters,
+                            const WsShares *shares,
+                            uint64_t party,
+                            size_t n,
+                            size_t most) {
+        if (ws_shares_fit(shares, party, n, most, waiters->options->share))
+                return true;
+        metric_add(shares == waiters->requests ? METRIC_SHARE_REFUSED_REQUESTS
+                                               : METRIC_SHARE_REFUSED_BODIES,
+                   1);
+        return false;
+}
+
+bool ws_session_hold(WsSession *session, size_t n) {
+        WsWaiters *waiters = session->waiters;
+        uint64_t party = session->party;
+        size_t n_more;
+
+        if (!session->waiter &&
+            (!ws_waiters_have(waiters, waiters->requests, party, 1, WS_SESSION_WAITERS) ||
+             !ws_waiters_place(session)))
+                return false;
+        if (n <= session->waiter->n_reserved)
+                return true;
+        n_more = n - session->waiter->n_reserved;
+        if (!ws_waiters_have(waiters,
+                             waiters->bodies,
+                             party,
+                             n_more,
+                             waiters->options->bodies_bytes) ||
+            !ws_shares_take(waiters->bodies, party, n_more))
+                return false;
+        session->waiter->n_reserved = n;
+        return true;
 }
 
 bool ws_waiter_reserve(WsWaiter *waiter, size_t n) {

@@ -40,7 +40,8 @@ struct WsSession {
         uint64_t party; /* whose request is under way, see party.h */
         WsSessionState state;
         WsWaiters *waiters; /* borrowed */
-        WsWaiter *waiter;   /* borrowed; NULL but in BODY, WAIT, FLUSH and STREAM */
+        WsWaiter *waiter;   /* borrowed; NULL but in BODY, WAIT, FLUSH and STREAM, and of a poll
+                               whose answer takes several turns */
         WsClient *client;   /* owned; NULL but in EVENTS and SOCKET */
         size_t n_seen;      /* bytes of a head that is not complete */
         int64_t n_body;     /* bytes of the body that are still to come */
@@ -91,6 +92,9 @@ void ws_waiters_done(WsWaiters *waiters);
 WsWaiter *ws_waiters_take(WsSession *session);
 /* Is there room for so many bytes more, and in its party's share? Then it is taken. */
 bool ws_waiter_reserve(WsWaiter *waiter, size_t n);
+/* The same for an answer in the making that is @n bytes long by now; a session without a waiter
+ * gets one. Nobody gives way to it. */
+bool ws_session_hold(WsSession *session, size_t n);
 void ws_waiter_kill(WsWaiter *waiter); /* its connection ends at once */
 void ws_waiter_answer(WsWaiter *waiter, const WsResponse *response);
 /* The same in pieces: first the headers, then the body as fast as it comes. Each piece that the

@@ -125,6 +125,31 @@ def test_lists_that_nobody_reads(make_gateway):
     wait_until(lambda: refused(gateway, "/ws/devices", gateway.token("ana")) == 101, "the end of it")
 
 
+def test_a_snapshot_that_a_poll_gathers_counts_as_held(make_gateway):
+    gateway = started(make_gateway)
+    gateway.database.rows("INSERT INTO devices (code, name, user_id) SELECT 'd-' || n, repeat('x', 200), "
+                          f"{gateway.ids['ana']} FROM generate_series(1, 3000) n")
+
+    def poll(user):
+        return gateway.get("/api/events/poll?wait=0&snapshot=1", user)
+
+    def n_items():
+        snapshots = [e for e in poll("ana").json()["events"] if e["type"] == "snapshot"]
+        assert snapshots[-1]["done"]
+        return sum(len(s["items"]) for s in snapshots)
+
+    wait_until(lambda: n_items() > 3000, "the devices, all of them in one answer")
+    gateway.write_conf(http__max_body_bytes="16K", http__bodies_bytes="64K")
+    gateway.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: poll("ana").status_code == 503, "the new limit")
+    refused_one = poll("ana")
+    assert refused_one.json()["code"] == "over_capacity" and int(refused_one.headers["Retry-After"]) > 0
+    assert "Tidegate-Cursor" not in refused_one.headers
+    assert gateway.metric("tidegate_share_refused_total", what="bodies") > 0
+    assert poll("ben").status_code == 200
+    wait_until(lambda: gateway.metric("tidegate_ws_accounting_drift") == 0, "the books")
+
+
 def test_connect_rate_of_a_source(make_gateway):
     gateway = started(make_gateway, ws__connects_per_second=2)
     seen = [upgrade_status(gateway, "127.0.0.7") for _ in range(12)]
