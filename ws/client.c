@@ -185,6 +185,7 @@ static void ws_client_leave(WsClient *client) {
         if (client->edge)
                 ws_edge_left(client);
         ws_pendings_forget(&hub->pendings, client);
+        ws_listings_leave(&hub->listings, client);
         client->feed = ws_feed_free(client->feed);
         --hub->n_open[client->dialect->id];
         metric_add(METRIC_WS_CONNECTIONS_A + (Metric)client->dialect->id, -1);

@@ -27,6 +27,7 @@
 typedef struct WsConn WsConn;
 typedef struct WsEdge WsEdge;
 typedef struct WsFeed WsFeed;
+typedef struct WsListing WsListing;
 
 /* The poll is over; the client has left already. */
 typedef void (*WsPollFn)(WsClient *client, WsConn *conn);
@@ -124,7 +125,9 @@ struct WsClient {
         int64_t seen_ms, ping_ms, deadline_ms; /* monotonic: last sign of life, next ping, end */
         int64_t credit, credit_ms;             /* messages in, in thousandths */
 
-        size_t list_bytes; /* C: of its own list of devices; 0 = it shares one */
+        WsListing *listing; /* C: borrowed; the list that it waits for; NULL = it waits for none */
+        bool is_late;       /* for the one after it */
+        size_t list_bytes;  /* C: of its own list of devices; 0 = it shares one */
 
         WsSpot everyone, person, audience;
         WsBacklog backlog;
@@ -136,7 +139,7 @@ struct WsClient {
         bool is_halfway;  /* through a message */
         int64_t begun_ms; /* that began then */
         WsWheelLink link;
-        TAILQ_ENTRY(WsClient) dirty, patient;
+        TAILQ_ENTRY(WsClient) dirty, patient, lister;
 };
 
 MUST_CHECK int ws_client_new(WsClient **ret_client, WsHub *hub, const WsDialect *dialect);

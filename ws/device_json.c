@@ -48,3 +48,9 @@ void ws_device_json(Buf *buf, const Device *device) {
         ws_device_groups(buf, device);
         buf_append_char(buf, '}');
 }
+
+void ws_device_update_json(Buf *buf, const Device *device) {
+        buf_append_string(buf, "{\"type\":\"device_update\",\"device\":");
+        ws_device_json(buf, device);
+        buf_append_char(buf, '}');
+}

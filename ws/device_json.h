@@ -6,3 +6,5 @@
 #include "gateway/base/registry.h"
 
 void ws_device_json(Buf *buf, const Device *device);
+
+void ws_device_update_json(Buf *buf, const Device *device); /* the message about one */

@@ -14,10 +14,6 @@ static bool ws_c_match(Text path, Text *ret_target) {
         return text_equal(path, TEXT("/ws/devices"));
 }
 
-static bool ws_c_sees(const WsClient *client, const User *user, const Device *device) {
-        return client->sees_all || (user && registry_sees_device(user, device));
-}
-
 /* Lists that were made for this user's sockets and that those have not read yet. */
 static size_t ws_c_unread(const WsHub *hub, int64_t user_id) {
         const WsList *list = ws_index_find(hub->index, 0, WS_SCOPE_PERSON, user_id);
@@ -42,60 +38,16 @@ static int ws_c_admit(WsClient *client, const WsIdentity *identity, Text target)
         return status;
 }
 
-static int ws_c_make_list(const WsClient *client, WsFrame **ret_frame) {
-        CLEANUP_BUF Buf buf = { 0 };
-        const Registry *registry = client->hub->registry;
-        const User *user = registry_user(registry, client->user_id);
-        const Device *device = NULL;
-        bool is_first = true;
-        int r;
-
-        buf_append_string(&buf, "{\"type\":\"device_list\",\"devices\":[");
-        while ((device = registry_next_device(registry, device ? device->id : 0))) {
-                if (!ws_c_sees(client, user, device))
-                        continue;
-                if (!is_first)
-                        buf_append_char(&buf, ',');
-                is_first = false;
-                ws_device_json(&buf, device);
-        }
-        buf_append_string(&buf, "]}");
-        if (buf_failed(&buf))
-                return err_new(-ENOMEM);
-        r = ws_frame_new(ret_frame, buf_text(&buf), 0);
-        if (r < 0)
-                return err_up(r);
-
-        (*ret_frame)->is_unmetered = true; /* however many devices there are, it was asked for */
-        return 0;
-}
-
-static bool ws_c_may_share(const WsClient *client) {
-        const WsHub *hub = client->hub;
-
-        return hub->list.frame && hub->list.n_changes == hub->n_changes &&
-               hub->list.sees_all == client->sees_all &&
-               (client->sees_all || hub->list.user_id == client->user_id);
-}
-
 static int ws_c_open(WsClient *client) {
-        CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
-        WsHub *hub = client->hub;
-        int r;
+        int r = ws_listings_join(&client->hub->listings, client);
 
-        if (ws_c_may_share(client))
-                return ws_client_offer(client, hub->list.frame);
+        return r < 0 ? err_up(r) : 0;
+}
 
-        r = ws_c_make_list(client, &frame);
-        if (r < 0)
-                return err_up(r);
-        client->list_bytes = frame->n;
-        ws_frame_unref(hub->list.frame);
-        hub->list.frame = ws_frame_ref(frame);
-        hub->list.user_id = client->user_id;
-        hub->list.sees_all = client->sees_all;
-        hub->list.n_changes = hub->n_changes;
-        return ws_client_offer(client, frame);
+/* Behind its list comes what has changed meanwhile. */
+static bool ws_c_wants(const WsClient *client, const Event *event) {
+        (void)event;
+        return !client->listing;
 }
 
 static int ws_c_format(const WsHub *hub, const Event *event, Buf *buf) {
@@ -104,9 +56,8 @@ static int ws_c_format(const WsHub *hub, const Event *event, Buf *buf) {
         if (!device)
                 return 0;
 
-        buf_append_string(buf, "{\"type\":\"device_update\",\"device\":");
-        ws_device_json(buf, device); /* the hub has put the event's state into the registry */
-        buf_append_char(buf, '}');
+        ws_device_update_json(buf,
+                              device); /* the hub has put the event's state into the registry */
         return 0;
 }
 
@@ -117,5 +68,6 @@ const WsDialect ws_dialect_c = {
         .match = ws_c_match,
         .admit = ws_c_admit,
         .open = ws_c_open,
+        .wants = ws_c_wants,
         .format = ws_c_format,
 };

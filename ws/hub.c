@@ -70,6 +70,7 @@ int ws_hub_new(WsHub **ret_hub, Registry *registry) {
         ws_pendings_init(&hub->pendings);
         TAILQ_INIT(&hub->restless);
         TAILQ_INIT(&hub->patient);
+        TAILQ_INIT(&hub->listings);
         ws_wheel_init(&hub->wheel, 10, clock_mono_us() / 1000);
         r = ws_replays_init(&hub->replays, hub);
         if (r == 0)
@@ -257,7 +258,10 @@ static int ws_hub_message(WsHub *hub, Event *event) {
         if (event->kind == KIND_DEVICE_STATUS)
                 registry_set_state(hub->registry, event->device_id, &event->state);
         hub->n_changes += event->kind == KIND_DEVICE_STATUS;
-        r = ws_recall_put(hub->recall, event);
+        r = event->kind == KIND_DEVICE_STATUS ? ws_listings_note(&hub->listings, event->device_id)
+                                              : 0;
+        if (r == 0)
+                r = ws_recall_put(hub->recall, event);
         hub->before_seq =
                 hub->ring.is_begun && !event->behind ? hub->ring.last_seq : event->seq - 1;
         if (r == 0 && event->behind)
@@ -312,6 +316,10 @@ static int ws_hub_check(WsHub *hub, WsClient *client) {
                                 METRIC_WS_CLOSED_REVOKED);
         else if (client->sees_all != saw_all)
                 r = ws_client_join(client);
+        if (r == 0 && client->listing && client->sees_all != saw_all) { /* it waits for another's */
+                ws_listings_leave(&hub->listings, client);
+                r = ws_listings_join(&hub->listings, client);
+        }
         return r < 0 ? err_up(r) : 0;
 }
 
@@ -335,6 +343,7 @@ static int ws_hub_apply(WsHub *hub, const RegistryDelta *delta) {
 
         ++hub->n_changes;
         r = registry_apply(hub->registry, delta, &narrowed);
+        ws_listings_change(&hub->listings, narrowed);
         if (r < 0)
                 return err_up(r);
         if (narrowed)
@@ -439,6 +448,7 @@ static void ws_hub_turn_patient(WsHub *hub) {
 void ws_hub_tick(WsHub *hub) {
         (void)!ws_edge_tick(hub); /* out of memory: it tries again at the next */
         ws_hub_turn_paced(hub);
+        ws_listings_turn(&hub->listings, hub);
         ws_hub_turn_patient(hub);
         (void)!ws_pendings_turn(&hub->pendings, clock_mono_us() / 1000);
         ws_wheel_turn(&hub->wheel, clock_mono_us() / 1000, ws_client_look);

@@ -17,6 +17,7 @@
 #include "ws/backlog.h"
 #include "ws/dialect.h"
 #include "ws/index.h"
+#include "ws/listing.h"
 #include "ws/pending.h"
 #include "ws/recall.h"
 #include "ws/replays.h"
@@ -84,9 +85,10 @@ struct WsHub {
                 int64_t user_id;
                 bool sees_all;
                 uint64_t n_changes;
-        } list;           /* the last that dialect C sent: who comes in a crowd gets the same */
-        Buf text;         /* a payload in the making */
-        WsPacker *packer; /* of all sockets with permessage-deflate */
+        } list;              /* the last that dialect C sent: who comes in a crowd gets the same */
+        WsListings listings; /* that it is to get */
+        Buf text;            /* a payload in the making */
+        WsPacker *packer;    /* of all sockets with permessage-deflate */
         uint8_t batch[WS_HUB_BATCH];
 };
 

@@ -263,6 +263,8 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
         [METRIC_WS_CLOSED_STATE_LOST] =
                 { "tidegate_ws_closed_by_gateway_total", "reason=\"state_lost\"", METRIC_COUNTER,
                 "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_LISTS_PUT_OFF] = { "tidegate_ws_lists_put_off_total", NULL, METRIC_COUNTER,
+                "Turns of the loop that left lists of devices (dialect C) to be gone on with." },
         [METRIC_WS_MESSAGES_IN] = { "tidegate_ws_messages_in_total", NULL, METRIC_COUNTER,
                 "WebSocket messages received from clients." },
         [METRIC_WS_BYTES_OUT] = { "tidegate_ws_sent_bytes_total", NULL, METRIC_COUNTER,

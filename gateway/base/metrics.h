@@ -118,6 +118,7 @@ typedef enum Metric {
         METRIC_WS_CLOSED_NO_AUTH,
         METRIC_WS_CLOSED_TOO_MANY,
         METRIC_WS_CLOSED_STATE_LOST,
+        METRIC_WS_LISTS_PUT_OFF,
         METRIC_WS_MESSAGES_IN,
         METRIC_WS_BYTES_OUT,
         /* the way out: offered = sent + conflated + dropped + queued */

@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from conftest import populate
-from viewers import RawViewer, refused
+from viewers import RawViewer, Viewer, refused
 from waiting import wait_until
 
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
@@ -190,3 +190,34 @@ def test_the_server_pings_and_drops_a_silent_peer(make_gateway, viewer):
     wait_until(lambda: gateway.metric("tidegate_ws_connections") == 1, "one socket")
     lively.send("ping")
     assert lively.next() == "pong"
+
+
+def test_a_long_list_is_made_in_many_turns_and_misses_nothing(make_gateway, publisher, database):
+    n = 6000
+    gateway = make_gateway(ws__max_connections_per_user=50)
+    populate(gateway)
+    database.rows("INSERT INTO devices (code, name, user_id) SELECT 'd-' || n, 'device ' || n, "
+                  f"{gateway.ids['ana']} FROM generate_series(1, {n}) n")
+    gateway.start()
+    for round_ in range(4):
+        publisher.publish("devices/d-1/status", json.dumps({"status": "online", "temperature": -round_}))
+    viewers = []
+    for round_ in range(4):  # the list of the first is not made yet when the others come
+        viewers.append(Viewer(gateway, "/ws/devices", gateway.token("ana")))
+        for code in ("d-1", f"d-{n}"):
+            publisher.publish(f"devices/{code}/status", json.dumps({"status": "online", "temperature": 10 + round_}))
+    ben = Viewer(gateway, "/ws/devices", gateway.token("ben"))
+    assert all(d["device_code"] != "d-1" for d in ben.next_of("device_list")["devices"])
+    publisher.flush()
+
+    for v in viewers:
+        first = v.next_json()
+        codes = [d["device_code"] for d in first["devices"]]
+        assert len(codes) == len(set(codes)) and {f"d-{i}" for i in range(1, n + 1)} <= set(codes)
+        known = {d["device_code"]: d["temperature"] for d in first["devices"]}
+        while [known[code] for code in ("d-1", f"d-{n}")] != [13, 13]:
+            update = v.next_of("device_update")["device"]
+            known[update["device_code"]] = update["temperature"]
+        assert not v.closed
+    assert gateway.metric("tidegate_ws_lists_put_off_total") > 0
+    wait_until(lambda: gateway.metric("tidegate_ws_accounting_drift") == 0, "the books")
