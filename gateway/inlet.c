@@ -42,6 +42,7 @@ static int inlet_append(Inlet *inlet, const Inbound *inbound) {
         if (r != JOURNAL_E_TOO_LARGE || inbound->payload.n <= inlet->cut_bytes)
                 return r;
 
+        log_warning("message_cut bytes=%zu kept=%zu", inbound->payload.n, inlet->cut_bytes);
         return journal_append(inlet->journal,
                               &(Inbound){
                                       .door = inbound->door,

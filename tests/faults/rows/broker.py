@@ -170,6 +170,27 @@ def large(world):
         world.wait_flow(10)
 
 
+LARGEST = (262_144, 262_145, 4 << 20, 24 << 20)  # Paho keeps as much room as the largest had: docs/weaknesses.md
+
+
+@row("packets of 256 KB to 24 MB among the others, while the link is cut", rate=100)
+def largest(world):
+    """Those above the route's limit become letters, with their beginning, and cost no other message."""
+    n = 0
+    for _ in again(world, 1, 10):
+        for size in LARGEST:
+            world.broker.publish("seano/USV-large/alert", "{" + "x" * (size - 1))
+            n += 1
+            wait_until(lambda n=n: world.database.value("SELECT count(*) FROM dead_letters") == n, f"{size} bytes", 60)
+            world.mqtt.cut()
+            world.wait_flow(3)
+    n_good = n // len(LARGEST)  # as far as their size goes
+    reasons = dict(world.database.rows("SELECT reason, count(*) FROM dead_letters GROUP BY 1"))
+    world.complain_if(reasons != {"bad_json": n_good, "too_large": n - n_good}, f"the letters are {reasons}")
+    for reason in ("too_large", "bad_json"):
+        world.gateway.cli("dead-letters", "discard", "--reason", reason)
+
+
 def retain(world):
     client = mqtt.Client("retainer")
     client.connect("127.0.0.1", world.broker.port)
