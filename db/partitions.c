@@ -2,6 +2,7 @@
 
 #include <libpq-fe.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
@@ -71,6 +72,15 @@ bool db_partitions_send(DbConn *conn, int64_t time_us) {
                                  0) == 1;
 }
 
+/* A day that our times do not reach is none. */
+static int64_t partitions_day_us(const PGresult *result, int column) {
+        int64_t day = strtoll(PQgetvalue(result, 0, column), NULL, 10);
+
+        if (PQgetisnull(result, 0, column) || llabs(day) > INT64_MAX / CLOCK_DAY_US / 2)
+                return CLOCK_UNKNOWN;
+        return day * CLOCK_DAY_US;
+}
+
 int db_partitions_judge(DbConn *conn, int64_t now_us, bool is_patient, DbRetentionDay *ret_day) {
         CLEANUP(PQclear) PGresult *result = NULL;
         char now[PARTITIONS_ARG_SIZE];
@@ -90,9 +100,7 @@ int db_partitions_judge(DbConn *conn, int64_t now_us, bool is_patient, DbRetenti
                 return r < 0 ? err_up(r) : r;
         *ret_day = (DbRetentionDay){
                 .now_us = strtoll(PQgetvalue(result, 0, 0), NULL, 10),
-                .day_us = PQgetisnull(result, 0, 1)
-                                  ? CLOCK_UNKNOWN
-                                  : strtoll(PQgetvalue(result, 0, 1), NULL, 10) * CLOCK_DAY_US,
+                .day_us = partitions_day_us(result, 1),
         };
         snprintf(ret_day->held, sizeof(ret_day->held), "%s", PQgetvalue(result, 0, 2));
         return 0;

@@ -217,6 +217,22 @@ static void test_maintenance_makes_days_ahead_and_stops_at_once(void **state) {
         maintenance = maintenance_free(maintenance);
 }
 
+/* A row or a function that somebody has altered may say any date. */
+static void test_a_day_that_no_time_reaches_is_none(void **state) {
+        DbRetentionDay day;
+        DbConn *conn;
+
+        (void)state;
+        postgres_migrate();
+        postgres_run("CREATE OR REPLACE FUNCTION tidegate_retention_day(gateway_now timestamptz,"
+                     " is_patient boolean, OUT day date, OUT held text) LANGUAGE sql AS"
+                     " $$ SELECT date '5874897-12-31', ''::text $$");
+        conn = postgres_connect(5000);
+        assert_int_equal(db_partitions_judge(conn, NOON, true, &day), 0);
+        assert_int_equal(day.day_us, CLOCK_UNKNOWN);
+        db_conn_free(conn);
+}
+
 static void test_maintenance_without_a_database_stops_at_once(void **state) {
         Maintenance *maintenance = NULL;
 
@@ -240,6 +256,7 @@ int main(void) {
                 cmocka_unit_test(test_what_was_written_today_stays_whatever_day_it_names),
                 cmocka_unit_test(test_maintenance_does_nothing_while_a_clock_has_jumped),
                 cmocka_unit_test(test_maintenance_makes_days_ahead_and_stops_at_once),
+                cmocka_unit_test(test_a_day_that_no_time_reaches_is_none),
                 cmocka_unit_test(test_maintenance_without_a_database_stops_at_once),
         };
 
