@@ -17,6 +17,7 @@
 #define NUMBERS_BLOCK   (UINT64_C(1) << 20)
 /* A clock beyond this (the year 2112) is believed by nobody: numbers are to stay below 2^53. */
 #define NUMBERS_MAX_CLOCK_US (INT64_C(1) << 52)
+#define NUMBERS_LIMIT        (UINT64_C(1) << 56) /* of what a file can say */
 
 typedef struct NumbersPlace NumbersPlace;
 
@@ -41,10 +42,25 @@ static uint32_t numbers_crc(const NumbersPlace *place) {
 
 /* ---- the file ---- */
 
+/* Could we have written it? Numbers stay far below these, so nothing overflows that begins here. */
+static bool numbers_is_possible(const NumbersPlace *place) {
+        bool is_possible = place->n_shifts <= JOURNAL_NUMBERS_SHIFTS &&
+                           place->generation < NUMBERS_LIMIT && place->reserved < NUMBERS_LIMIT &&
+                           place->unconfirmed < NUMBERS_LIMIT;
+
+        for (size_t i = 0; is_possible && i < place->n_shifts; ++i) {
+                const JournalShift *shift = &place->shifts[i];
+
+                is_possible = shift->from > 0 && shift->from <= shift->to &&
+                              shift->to < NUMBERS_LIMIT && shift->by < NUMBERS_LIMIT;
+        }
+        return is_possible;
+}
+
 static bool numbers_is_valid(const NumbersPlace *place, uint64_t epoch) {
         return memcmp(place->magic, NUMBERS_MAGIC, sizeof(place->magic)) == 0 &&
                place->crc == numbers_crc(place) && place->version == NUMBERS_VERSION &&
-               place->epoch == epoch && place->n_shifts <= JOURNAL_NUMBERS_SHIFTS;
+               place->epoch == epoch && numbers_is_possible(place);
 }
 
 /* Shifts that are there already may be looked at right now: only new ones are written. */

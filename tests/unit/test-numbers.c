@@ -15,7 +15,9 @@
 #include "gateway/base/base.h"
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
+#include "gateway/crc32c.h"
 #include "gateway/journal.h"
+#include "gateway/journal_numbers.h"
 
 #define SEGMENT_BYTES (64 * 1024)
 #define N_MAX         64
@@ -342,6 +344,40 @@ static void test_a_torn_place_leaves_the_one_before(void **state) {
         assert_true(f->last < before + FAR);
 }
 
+/* Whole by its checksum, and yet of no journal: behind such numbers there are none. */
+static void test_a_place_that_leaves_no_numbers_counts_as_damaged(void **state) {
+        JournalNumbers numbers = JOURNAL_NUMBERS_INIT, again = JOURNAL_NUMBERS_INIT;
+        Fixture *f = *state;
+        int dir_fd, fd;
+        uint8_t place[824];
+        uint64_t next;
+        uint32_t crc;
+
+        assert_int_equal(mkdir(f->copy, 0700), 0);
+        dir_fd = open(f->copy, O_RDONLY | O_DIRECTORY);
+        assert_true(dir_fd >= 0);
+        assert_int_equal(journal_numbers_open(&numbers, dir_fd, 1), 0);
+        assert_int_equal(journal_numbers_reserve(&numbers, 1, 1), 0);
+        journal_numbers_close(&numbers);
+
+        fd = openat(dir_fd, "numbers", O_RDWR);
+        assert_int_equal(pread(fd, place, sizeof(place), 4096), sizeof(place));
+        memset(place + 24, 0xff, 16); /* how often it was written, and what is reserved */
+        crc = crc32c(0, place, sizeof(place) - sizeof(crc));
+        memcpy(place + sizeof(place) - sizeof(crc), &crc, sizeof(crc));
+        assert_int_equal(pwrite(fd, place, sizeof(place), 4096), sizeof(place));
+        close(fd);
+
+        assert_int_equal(journal_numbers_open(&numbers, dir_fd, 1), 0);
+        next = journal_numbers_begin(&numbers, 0, 0, 0);
+        assert_true(next > 0);
+        assert_int_equal(journal_numbers_reserve(&numbers, next, 1), 0);
+        assert_int_equal(journal_numbers_open(&again, dir_fd, 1), 0);
+        assert_true(journal_numbers_begin(&again, 0, 0, 0) > next);
+        journal_numbers_close(&numbers);
+        close(dir_fd);
+}
+
 static void test_every_file_is_for_its_owner_alone(void **state) {
         Fixture *f = *state;
         struct dirent *entry;
@@ -384,6 +420,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_a_torn_place_leaves_the_one_before,
                                                 setup,
                                                 teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_a_place_that_leaves_no_numbers_counts_as_damaged, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_every_file_is_for_its_owner_alone,
                                                 setup,
                                                 teardown),
