@@ -1,13 +1,16 @@
 /*
  * Config: a file, in which a line that begins with `--set ` or `env ` stands for that. What is
- * taken can be printed, also without its passwords, and differs in nothing from itself.
+ * taken can be printed, also without its passwords, and differs in nothing from itself. `$` stands
+ * for a folder with a `secret` and a file that is `open` to all, neither of them a certificate.
  */
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "gateway/base/buf.h"
 #include "gateway/config.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -25,6 +28,51 @@ struct Input {
         int fd; /* of the file */
         char path[32];
 };
+
+static char place[64]; /* the folder */
+
+static void put(const char *name, mode_t mode) {
+        char path[128];
+        FILE *file;
+
+        snprintf(path, sizeof(path), "%s/%s", place, name);
+        file = fopen(path, "w");
+        FUZZ_CHECK(file && fputs("0123456789abcdef0123456789abcdef\n", file) > 0);
+        FUZZ_CHECK(fclose(file) == 0 && chmod(path, mode) == 0);
+}
+
+static void remove_place(void) {
+        char path[128];
+
+        snprintf(path, sizeof(path), "%s/secret", place);
+        unlink(path);
+        snprintf(path, sizeof(path), "%s/open", place);
+        unlink(path);
+        rmdir(place);
+}
+
+static void place_init(void) {
+        snprintf(place, sizeof(place), "/tmp/tidegate-fuzz-config-XXXXXX");
+        FUZZ_CHECK(mkdtemp(place));
+        atexit(remove_place);
+        put("secret", 0600);
+        put("open", 0644);
+}
+
+/* A copy, with what `$` stands for. */
+static char *expand(const uint8_t *data, size_t n, size_t *ret_n) {
+        Buf out = { 0 };
+
+        for (size_t i = 0; i < n; ++i)
+                if (data[i] == '$')
+                        buf_append_string(&out, place);
+                else
+                        buf_append_char(&out, (char)data[i]);
+        buf_append_char(&out, '\0');
+        FUZZ_CHECK(!buf_failed(&out));
+        *ret_n = out.n - 1;
+        return out.data;
+}
 
 static void take_line(Input *input, char *line, size_t n, bool is_last) {
         static const char newline = '\n';
@@ -45,11 +93,9 @@ static void take_line(Input *input, char *line, size_t n, bool is_last) {
 static void input_init(Input *input, const uint8_t *data, size_t n) {
         char *line, *end;
 
-        *input = (Input){ .text = malloc(n + 1), .fd = memfd_create("config", MFD_CLOEXEC) };
-        FUZZ_CHECK(input->text && input->fd >= 0);
+        *input = (Input){ .text = expand(data, n, &n), .fd = memfd_create("config", MFD_CLOEXEC) };
+        FUZZ_CHECK(input->fd >= 0);
         snprintf(input->path, sizeof(input->path), "/proc/self/fd/%d", input->fd);
-        memcpy(input->text, data, n);
-        input->text[n] = '\0';
         end = input->text + n;
         for (line = input->text; line < end;) {
                 char *newline = memchr(line, '\n', (size_t)(end - line));
@@ -94,6 +140,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
 
         if (n > MAX_INPUT)
                 return 0;
+        if (!place[0])
+                place_init();
         input_init(&input, data, n);
         source = (ConfigSource){ .file = input.path,
                                  .sets = input.sets,

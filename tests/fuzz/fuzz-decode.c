@@ -8,6 +8,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #define RECEIVED_US INT64_C(1800000000000000)
+#define FEW_BYTES   256
 
 static void check_text(Text text) {
         if (text.data)
@@ -90,12 +91,16 @@ static void check_count(const Record *record, Text body, size_t max_bytes) {
                 FUZZ_CHECK(r == (int)record->detections.set_aside[0].reason);
 }
 
-/* The first byte is the kind, as a digit: `1{"status":"online"}`; a letter: the topic has names. */
+/*
+ * The first byte is the kind, as a digit: `1{"status":"online"}`; a letter: the topic has names. A
+ * small one: and takes few bytes. With the highest bit the names are what comes up to a newline.
+ */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         static Arena *arena;
         Route route = { .max_bytes = 65536, .near_dbm = -60, .medium_dbm = -75 };
         TopicMatch names = { .user = TEXT("u"), .vehicle = TEXT("v"), .device = TEXT("d") };
         Record envelope = { .received_us = RECEIVED_US, .topic = TEXT("t") };
+        const uint8_t *line;
         Record record;
 
         if (n == 0)
@@ -105,6 +110,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         arena_reset(arena);
 
         envelope.payload = (Text){ .data = (const char *)data + 1, .n = n - 1 };
+        line = data[0] & 0x80 ? memchr(data, '\n', n) : NULL;
+        if (line && line > data + 1) {
+                names.user = names.vehicle = names.device =
+                        (Text){ .data = (const char *)data + 1, .n = (size_t)(line - data) - 1 };
+                envelope.payload = (Text){ .data = (const char *)line + 1,
+                                           .n = n - (size_t)(line - data) - 1 };
+        }
+        if ((data[0] & 0x60) == 0x60)
+                route.max_bytes = FEW_BYTES;
         route.kind = (Kind)((data[0] & 0xf) % KIND_COUNT);
         FUZZ_CHECK(decode(arena, &route, data[0] & 0x40 ? &names : NULL, &envelope, &record) == 0);
         check_text(record.detail);

@@ -1,8 +1,9 @@
 /*
  * Notes: the small files beside the segments of a journal, as somebody or a torn write may have
  * left them. The first byte names one: `r`outes, `i`dentity, how far the database had `s`tored, the
- * `c`lient id, the `f`ilters of the broker's session. Whatever is in it: opening never crashes,
- * what is read keeps its promises, and what is written in its place is read as it was written.
+ * `c`lient id, the `f`ilters of the broker's session, the `n`umbers, or those with a right
+ * checksum: `N`. Whatever is in it: opening never crashes, what is read keeps its promises, and
+ * what is written in its place is read as it was written.
  */
 
 #include <fcntl.h>
@@ -13,9 +14,11 @@
 
 #include "gateway/base/log.h"
 #include "gateway/base/topic.h"
+#include "gateway/crc32c.h"
 #include "gateway/former.h"
 #include "gateway/journal_dir.h"
 #include "gateway/journal_note.h"
+#include "gateway/journal_numbers.h"
 #include "gateway/route_note.h"
 #include "gateway/session_name.h"
 #include "mqtt/filters.h"
@@ -23,6 +26,10 @@
 
 #define MAX_INPUT  16384
 #define MAX_TABLES 16 /* that a note has */
+
+#define NUMBERS_EPOCH UINT64_C(0x0123456789abcdef)
+#define NUMBERS_PLACE 4096
+#define NUMBERS_BYTES 824 /* of a place */
 
 static char place[64]; /* the folder, */
 static struct {
@@ -44,7 +51,9 @@ static const char *file(const char *name) {
         return path;
 }
 
-static struct { const char *routes, *identity, *stored, *client, *beside, *filters, *lock; } paths;
+static struct {
+        const char *routes, *identity, *stored, *client, *beside, *filters, *lock, *numbers;
+} paths;
 
 static void place_init(void) {
         log_set_level((LogLevel)-1);
@@ -61,6 +70,7 @@ static void place_init(void) {
         paths.beside = file(".client-id");
         paths.filters = file("/subscriptions");
         paths.lock = file("/lock");
+        paths.numbers = file("/numbers");
 }
 
 static void put(const char *path, const uint8_t *data, size_t n) {
@@ -136,6 +146,9 @@ static void check_client(void) {
         FUZZ_CHECK(name[0] && strlen(name) < sizeof(name));
         session_name(place, "fedcba9876543210", again);
         FUZZ_CHECK(strcmp(name, again) == 0);
+        session_name_change(place, "changed");
+        session_name(place, "0123456789abcdef", name);
+        FUZZ_CHECK(strcmp(name, "changed") == 0);
 }
 
 static void check_filters(void) {
@@ -153,6 +166,45 @@ static void check_filters(void) {
         FUZZ_CHECK(again->n_items == filters->n_items);
         mqtt_filters_free(filters);
         mqtt_filters_free(again);
+}
+
+/* The second place of the file; in the first one nothing has been written. */
+static void put_numbers(const uint8_t *data, size_t n, bool is_sealed) {
+        static uint8_t bytes[NUMBERS_PLACE + NUMBERS_BYTES];
+        uint8_t *second = bytes + NUMBERS_PLACE;
+        const uint64_t epoch = NUMBERS_EPOCH;
+        const uint32_t version = 1;
+        uint32_t crc;
+
+        memset(bytes, 0, sizeof(bytes));
+        memcpy(second, data, n < NUMBERS_BYTES ? n : NUMBERS_BYTES);
+        if (is_sealed) {
+                memcpy(second, "TIDEGNUM", 8);
+                memcpy(second + 8, &version, sizeof(version));
+                memcpy(second + 16, &epoch, sizeof(epoch));
+                crc = crc32c(0, second, NUMBERS_BYTES - sizeof(crc));
+                memcpy(second + NUMBERS_BYTES - sizeof(crc), &crc, sizeof(crc));
+        }
+        put(paths.numbers, bytes, sizeof(bytes));
+}
+
+static void check_numbers(void) {
+        JournalNumbers numbers = JOURNAL_NUMBERS_INIT, again = JOURNAL_NUMBERS_INIT;
+        int dir_fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        uint64_t next, by, shifted = journal_numbers_shifted(&numbers, 7);
+
+        FUZZ_CHECK(dir_fd >= 0 && shifted == 7);
+        FUZZ_CHECK(journal_numbers_open(&numbers, dir_fd, NUMBERS_EPOCH) == 0);
+        next = journal_numbers_begin(&numbers, 5, 9, 1000);
+        FUZZ_CHECK(journal_numbers_reserve(&numbers, next, 1) == 0);
+        (void)journal_numbers_raw(&numbers, next);
+        if (journal_numbers_judge(&numbers, 0, next, next + 5, &next, &by) == 0)
+                FUZZ_CHECK(numbers.is_confirmed);
+        FUZZ_CHECK(journal_numbers_open(&again, dir_fd, NUMBERS_EPOCH) == 0);
+        FUZZ_CHECK(again.n_shifts == numbers.n_shifts && again.reserved == numbers.reserved);
+        journal_numbers_close(&numbers);
+        journal_numbers_close(&again);
+        close(dir_fd);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
@@ -181,6 +233,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         case 'f':
                 put(paths.filters, data + 1, n - 1);
                 check_filters();
+                break;
+        case 'n':
+        case 'N':
+                put_numbers(data + 1, n - 1, data[0] == 'N');
+                check_numbers();
                 break;
         default:
                 break;
