@@ -6,7 +6,6 @@
 #include "db/conn.h"
 
 #define ANSWERS_COLUMNS 24
-#define ANSWERS_ROWS    1 /* at least: who asks for sums gets them */
 
 static struct {
         Text rest;
@@ -37,15 +36,43 @@ static void answers_put(PGresult *result, int row, int column, Text cell) {
         free(copy);
 }
 
-/* The lines up to an empty one. */
-static PGresult *answers_next(bool may_be_empty) {
+/* Who asks for sums gets them, and so does who asks a function; others may get nothing. */
+static bool answers_may_be_empty(const char *sql) {
+        static const char *const always[] = {
+                "count(",
+                "max(",
+                "sum(",
+                "min(",
+                "avg(",
+                "to_regclass",
+                "pg_backend_pid",
+                "tidegate_hold_slot",
+                "tidegate_retention_day",
+                "tidegate_drop_partition",
+        };
+
+        if (strncmp(sql, "FETCH", 5) == 0 || strstr(sql, "RETURNING"))
+                return true;
+        for (size_t i = 0; i < N_ELEMENTS(always); ++i)
+                if (strstr(sql, always[i]))
+                        return false;
+        return true;
+}
+
+/* The lines up to an empty one; a single `-` is an answer without rows. */
+static PGresult *answers_next(const char *sql) {
         PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
         PGresAttDesc columns[ANSWERS_COLUMNS];
-        int n_least = may_be_empty ? 0 : ANSWERS_ROWS;
+        bool may_be_empty = answers_may_be_empty(sql);
+        int n_least = strncmp(sql, "FETCH", 5) == 0 ? 0 : 1;
 
         for (int i = 0; i < ANSWERS_COLUMNS; ++i)
                 columns[i] = (PGresAttDesc){ .name = (char *)(uintptr_t) "column", .typlen = -1 };
         MUST(PQsetResultAttrs(result, ANSWERS_COLUMNS, columns) ? 0 : -ENOMEM);
+        if (may_be_empty && answers.rest.n > 0 && answers.rest.data[0] == '-') {
+                (void)answers_take(&answers.rest, '\n');
+                return result;
+        }
         for (int row = 0; row < n_least || answers.rest.n > 0; ++row) {
                 Text line = answers_take(&answers.rest, '\n');
 
@@ -57,22 +84,33 @@ static PGresult *answers_next(bool may_be_empty) {
         return result;
 }
 
-/* A line `!42P01` is what the server refused a statement with. */
+/* A line `!42P01` is what the server refuses a statement with. */
+static bool answers_refuse(void) {
+        Text line;
+
+        if (answers.rest.n == 0 || answers.rest.data[0] != '!')
+                return false;
+        line = answers_take(&answers.rest, '\n');
+        snprintf(answers.sqlstate,
+                 sizeof(answers.sqlstate),
+                 "%.*s",
+                 (int)line.n - 1,
+                 line.data + 1);
+        return true;
+}
+
 int db_conn_exec(DbConn *conn, const DbQuery *query, struct pg_result **ret_result) {
         (void)conn;
-        if (answers.rest.n > 0 && answers.rest.data[0] == '!') {
-                Text line = answers_take(&answers.rest, '\n');
-
-                snprintf(answers.sqlstate,
-                         sizeof(answers.sqlstate),
-                         "%.*s",
-                         (int)line.n - 1,
-                         line.data + 1);
+        if (answers_refuse())
                 return DB_E_REJECTED;
-        }
         if (ret_result)
-                *ret_result = answers_next(strncmp(query->sql, "FETCH", 5) == 0);
+                *ret_result = answers_next(query->sql);
         return 0;
+}
+
+int db_conn_script(DbConn *conn, const char *sql) {
+        (void)conn, (void)sql;
+        return answers_refuse() ? DB_E_REJECTED : 0;
 }
 
 /* ---- notifications: the lines of the next answer ---- */

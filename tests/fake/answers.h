@@ -2,7 +2,9 @@
 
 /*
  * FakeAnswers: a database that answers every statement with the next of some texts, in place of
- * db/conn.c: rows are lines, their columns lie between tabs, and \N is null.
+ * db/conn.c: rows are lines, their columns lie between tabs, and \N is null. An
+ * answer ends at an empty line, and is one without rows where it is `-`, if the statement can have
+ * that; `!` and a SQLSTATE refuses it.
  */
 
 #include "gateway/base/base.h"

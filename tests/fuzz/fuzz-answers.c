@@ -7,11 +7,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "db/admin.h"
 #include "db/books.h"
 #include "db/commands.h"
 #include "db/directory.h"
 #include "db/history.h"
+#include "db/letters.h"
+#include "db/migrate.h"
+#include "db/notes.h"
+#include "db/partitions.h"
+#include "db/pooler.h"
 #include "db/reading.h"
+#include "db/registration.h"
 #include "db/slots.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/event.h"
@@ -35,7 +42,7 @@ static Query *make_query(QueryKind kind) {
 
         FUZZ_CHECK(query_new(&query, kind, 1) == 0);
         query->user_ids = calloc(2, sizeof(*query->user_ids));
-        query->n_user_ids = 1;
+        query->n_user_ids = kind == QUERY_DETECTION_STATS || kind == QUERY_CAMERA_STATS ? 2 : 1;
         query->username = strdup("ana");
         query->password = strdup("p");
         query->command_id = strdup("cmd_1");
@@ -104,12 +111,17 @@ static void read_history(HistoryKind kind, bool has_cursor) {
                             .to_us = CLOCK_UNKNOWN,
                             .limit = 5,
                             .interval_us = 60000000,
+                            .is_descending = has_cursor,
                             .tolerance_m = has_cursor ? 5 : 0 };
         DbReading *reading = NULL;
         bool is_last = false;
 
-        if (has_cursor)
-                FUZZ_CHECK(history_cursor_parse(EPOCH ":5", &history.cursor) == 0);
+        if (has_cursor) {
+                FUZZ_CHECK(history_cursor_parse(EPOCH ":5:1", &history.cursor) == 0);
+                history.from_us = 1;
+                history.to_us = INT64_MAX;
+                snprintf(history.alert_type, sizeof(history.alert_type), "fire");
+        }
         if (db_reading_new(&reading, conn, &history) != 0)
                 return;
         for (int i = 0; i < N_PIECES && !is_last; ++i) {
@@ -137,9 +149,16 @@ static void check_directory(void) {
         if (db_directory_poll(directory, &delta) == 0 && delta)
                 FUZZ_CHECK(registry_apply(registry, delta, &narrowed) == 0);
         (void)db_directory_is_behind(directory);
+        (void)db_directory_differs(directory);
         (void)!db_directory_sync(directory);
         if (db_directory_find(conn, "dev-1", &found) == 0)
                 FUZZ_CHECK(registry_apply(registry, found, &narrowed) == 0);
+        found = registry_delta_unref(found);
+        if (db_directory_find_all(conn, "[]", &found) == 0)
+                FUZZ_CHECK(registry_apply(registry, found, &narrowed) == 0);
+        whole = registry_delta_unref(whole);
+        if (db_directory_load(conn, &whole) == 0)
+                FUZZ_CHECK(registry_apply(registry, whole, &narrowed) == 0);
         registry_delta_unref(found);
         registry_delta_unref(whole);
         registry_delta_unref(delta);
@@ -182,6 +201,9 @@ static void check_commands(void) {
         FUZZ_CHECK(db_commands_claim(conn, EPOCH, false, 5, on_command, &n) >= 0);
         FUZZ_CHECK(db_commands_claim(conn, EPOCH, true, 5, on_command, &n) >= 0);
         FUZZ_CHECK(db_commands_overdue(conn, 5, on_command, &n) >= 0);
+        FUZZ_CHECK(db_commands_release(conn, EPOCH) >= 0);
+        FUZZ_CHECK(db_commands_published(conn, "{}") >= 0);
+        FUZZ_CHECK(db_commands_revoke(conn) >= 0);
 }
 
 static int on_number(void *arg, uint64_t seq) {
@@ -191,11 +213,21 @@ static int on_number(void *arg, uint64_t seq) {
 
 static void check_books(void) {
         const DbRange range = { .last_seq = 10, .to_us = INT64_MAX };
+        const Record record = { .kind = KIND_COMMAND_ACK,
+                                .device_id = 1,
+                                .ack = { .command_id = TEXT("cmd_1") } };
         DbBooks books;
+        bool knows;
         uint64_t n;
 
-        if (db_books_read(conn, EPOCH, &books) == 0)
+        if (db_books_read(conn, EPOCH, &books) == 0) {
                 (void)!db_books_check(conn, EPOCH, &books, 5);
+                (void)!db_books_skip(conn, EPOCH, &books);
+        }
+        (void)!db_books_note_gap(conn, EPOCH, 1, 2);
+        (void)!db_books_knows_news(conn, &record, &knows);
+        (void)!db_books_adopt(conn, EPOCH, 0);
+        (void)!db_books_adopt(conn, EPOCH, 5);
         (void)!db_books_settle(conn, EPOCH, 0, 10, "accepted", &n);
         (void)!db_books_present(conn, EPOCH, &range, on_number, NULL);
         (void)!db_books_newest(conn, EPOCH, 0, &n);
@@ -211,6 +243,84 @@ static void check_slot(void) {
 
         if (db_slots_hold(conn, &claim, &slot) == 0)
                 FUZZ_CHECK(strnlen(slot.client_id, DB_SLOTS_TEXT_SIZE) < DB_SLOTS_TEXT_SIZE);
+        (void)!db_slots_release(conn, &claim.holder, true);
+}
+
+static void on_outcome(void *arg, int64_t letter_id, bool is_claimed, Text outcome) {
+        size_t *n = arg;
+
+        (void)letter_id, (void)is_claimed;
+        *n += outcome.n;
+}
+
+static void on_letter(void *arg, const DbDeadLetter *letter) {
+        size_t *n = arg;
+
+        FUZZ_CHECK(letter->topic && letter->reason && letter->detail);
+        *n += letter->payload.n;
+}
+
+static void check_letters(void) {
+        bool exists;
+        size_t n = 0;
+
+        FUZZ_CHECK(db_letters_request(conn, "{1}") >= 0);
+        FUZZ_CHECK(db_letters_outcomes(conn, "{1}", on_outcome, &n) >= 0);
+        FUZZ_CHECK(db_letters_claim(conn, EPOCH, "s", on_letter, &n) >= 0);
+        FUZZ_CHECK(db_letters_refuse(conn, 1, "gone") >= 0);
+        FUZZ_CHECK(db_letters_exists(conn, 1, &exists) >= 0);
+        FUZZ_CHECK(db_letters_withdraw(conn, "{1}") >= 0);
+        FUZZ_CHECK(db_letters_forget(conn, "{1}") >= 0);
+        FUZZ_CHECK(db_admin_dead_letters(conn, "bad_json", 5, on_letter, &n) >= 0);
+        FUZZ_CHECK(db_admin_dead_letter(conn, 1, on_letter, &n) >= 0);
+}
+
+static void check_upkeep(void) {
+        static const DbRetention retention[] = { { .table = "alerts", .days = 5 },
+                                                 { .table = "raw_logs" } };
+        DbRetentionDay day;
+        int n_dropped, from, to;
+
+        FUZZ_CHECK(db_migrate_check(conn) >= 0);
+        if (db_migrate_up(conn, &from, &to) == 0)
+                FUZZ_CHECK(from <= to && to == db_migrate_latest());
+        FUZZ_CHECK(db_pooler_check(conn, conn) >= 0);
+        FUZZ_CHECK(db_partitions_make(conn, 0, 0) >= 0);
+        FUZZ_CHECK(db_partitions_make_today(conn) >= 0);
+        if (db_partitions_judge(conn, 0, true, &day) == 0 && day.day_us != CLOCK_UNKNOWN)
+                FUZZ_CHECK(db_partitions_drop(conn, retention, 2, day.day_us, &n_dropped) >= 0);
+}
+
+static void check_registrations(void) {
+        const DbRegistration registration = { .code = TEXT("dev-1"),
+                                              .name = TEXT("n"),
+                                              .user_id = 1 };
+        CLEANUP_BUF Buf list = { 0 };
+        RegistryDelta *delta = NULL, *all = NULL;
+        Registry *registry = NULL;
+        bool narrowed;
+
+        FUZZ_CHECK(registry_new(&registry) == 0);
+        if (db_register_device(conn, &registration, &delta) == 0)
+                FUZZ_CHECK(registry_apply(registry, delta, &narrowed) == 0);
+        buf_append_char(&list, '[');
+        db_registration_add(&list, &registration);
+        buf_append_char(&list, ']');
+        buf_append_char(&list, '\0');
+        FUZZ_CHECK(!buf_failed(&list));
+        if (db_register_devices(conn, list.data, &all) == 0)
+                FUZZ_CHECK(registry_apply(registry, all, &narrowed) == 0);
+        registry_delta_unref(delta);
+        registry_delta_unref(all);
+        registry_free(registry);
+}
+
+static void check_news(void) {
+        Record records[2] = { { .kind = KIND_COMMAND_ACK, .seq = 1, .received_us = 2 },
+                              { .kind = KIND_COMMAND_STATE, .seq = 2, .received_us = 1 } };
+        Record *const batch[] = { &records[0], &records[1] };
+
+        FUZZ_CHECK(db_notes_recall(conn, 1, batch, 2) >= 0);
 }
 
 static void check(char what) {
@@ -228,6 +338,14 @@ static void check(char what) {
                 check_slot();
         else if (what == '4')
                 check_commands();
+        else if (what == '5')
+                check_letters();
+        else if (what == '6')
+                check_upkeep();
+        else if (what == '7')
+                check_registrations();
+        else if (what == '8')
+                check_news();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
