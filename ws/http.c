@@ -147,6 +147,7 @@ static int ws_http_ask(WsHttp *http, const WsEndpoint *endpoint, WsWaiter *waite
         int r;
 
         waiter->endpoint = endpoint;
+        waiter->n_losses = call->identity.user ? call->identity.user->n_losses : 0;
         waiter->ticket = ++http->n_tickets;
         waiter->deadline_us =
                 clock_mono_us() + (timeout_ms > 0 ? timeout_ms : WS_HTTP_ANSWER_MS) * INT64_C(1000);
@@ -559,6 +560,45 @@ void ws_http_closed(WsSession *session) {
         ws_session_reset(session);
 }
 
+/* What reads the tables does so by the rights of when it was asked: may who asked still see that?
+ * What names a thing is about that alone; all else is about whatever he saw then. */
+static bool ws_http_may_go_on(const WsHttp *http, const WsWaiter *waiter) {
+        const Registry *registry = http->access->registry;
+        const User *user = ws_http_user_of(http, waiter);
+        const Vehicle *vehicle = registry_vehicle(registry, waiter->vehicle_id);
+        const Device *device = registry_device(registry, waiter->device_id);
+
+        if (waiter->user_id == 0 || strcmp(waiter->endpoint->method, "GET") != 0)
+                return true;
+        if (!user)
+                return false;
+        if (waiter->vehicle_id == 0 && waiter->device_id == 0)
+                return user->n_losses == waiter->n_losses;
+        if (waiter->vehicle_id != 0 && (!vehicle || !registry_sees_vehicle(user, vehicle)))
+                return false;
+        return waiter->device_id == 0 || (device && registry_sees_device(user, device));
+}
+
+/* Instead of an answer to who has lost a right meanwhile. False: he has not. */
+static bool ws_http_withhold(const WsHttp *http, const WsWaiter *waiter, WsResponse *response) {
+        if (waiter->user_id != 0 && !ws_http_user_of(http, waiter)) {
+                ws_response_problem(response, 401, "unauthorized", "The credential has ended.");
+                return true;
+        }
+        if (ws_http_may_go_on(http, waiter))
+                return false;
+        if (waiter->vehicle_id != 0 || waiter->device_id != 0) {
+                ws_response_problem(response, 404, "not_found", "There is no such thing.");
+        } else {
+                ws_response_retry_after(response, 1);
+                ws_response_problem(response,
+                                    503,
+                                    "rights_changed",
+                                    "What you may see has changed meanwhile: ask again.");
+        }
+        return true;
+}
+
 static void ws_http_settle(WsHttp *http, WsWaiter *waiter, const Answer *answer) {
         CLEANUP_RESPONSE WsResponse response = { .close = waiter->close,
                                                  .keep = waiter->keep,
@@ -572,8 +612,7 @@ static void ws_http_settle(WsHttp *http, WsWaiter *waiter, const Answer *answer)
         memcpy(call.account, waiter->account, sizeof(call.account));
         ws_admit_origin(http->options, waiter->origin, &response);
 
-        if (waiter->user_id != 0 && !ws_http_user_of(http, waiter)) {
-                ws_response_problem(&response, 401, "unauthorized", "The credential has ended.");
+        if (ws_http_withhold(http, waiter, &response)) {
                 ws_waiter_answer(waiter, &response);
                 return;
         }
@@ -602,22 +641,6 @@ static void ws_http_begin_stream(WsHttp *http, WsWaiter *waiter, const Answer *a
         }
         ws_waiter_begin_stream(waiter, &response);
         ws_waiter_continue_stream(waiter, buf_text(&answer->chunk), answer->is_last);
-}
-
-/* May who asked still see what it is about? */
-static bool ws_http_may_go_on(const WsHttp *http, const WsWaiter *waiter) {
-        const Registry *registry = http->access->registry;
-        const User *user = ws_http_user_of(http, waiter);
-        const Vehicle *vehicle = registry_vehicle(registry, waiter->vehicle_id);
-        const Device *device = registry_device(registry, waiter->device_id);
-
-        if (waiter->user_id == 0)
-                return true;
-        if (!user)
-                return false;
-        if (waiter->vehicle_id != 0 && (!vehicle || !registry_sees_vehicle(user, vehicle)))
-                return false;
-        return waiter->device_id == 0 || (device && registry_sees_device(user, device));
 }
 
 /* A body that fits into one piece is an answer like any other; of a longer one come the headers
@@ -692,10 +715,11 @@ void ws_http_tick(WsHttp *http) {
 
                 if (!waiter->session)
                         continue;
-                if (ws_http_is_lost(waiter)) {
+                if (ws_http_is_lost(waiter) || (waiter->session->state == WS_SESSION_STREAM &&
+                                                !ws_http_may_go_on(http, waiter))) {
                         ws_waiter_kill(waiter);
                 } else if (waiter->ticket != 0 && waiter->session->state == WS_SESSION_WAIT &&
-                           now_us > waiter->deadline_us) {
+                           (now_us > waiter->deadline_us || !ws_http_may_go_on(http, waiter))) {
                         ws_waiter_drop_stream(waiter, false);
                         ws_http_settle(http, waiter, &(Answer){ .status = 504 });
                 }

@@ -62,6 +62,7 @@ struct WsWaiter {
         int64_t user_id; /* who asked; 0 = nobody. A pointer would not outlive the registry's next
                             change */
         int64_t generation; /* of that user then */
+        uint64_t n_losses;  /* likewise, when he asked */
         int64_t sender_id;  /* or which device, with which token */
         uint8_t token_hash[32];
         int64_t expires_us;

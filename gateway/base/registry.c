@@ -166,7 +166,15 @@ static int registry_present(Registry *registry, GraphNode *node) {
 }
 
 static void registry_forget(Registry *registry, GraphNode *node) {
+        const Audience nobody = { 0 };
+
         registry->narrowed = true;
+        if (node->kind == GRAPH_DEVICE)
+                graph_note_losses(&registry->graph, &node->device.audience, &nobody);
+        if (node->kind == GRAPH_USER) /* who may come back */
+                graph_note_loss(&registry->graph, node);
+        if (node->kind == GRAPH_VEHICLE)
+                graph_note_losses(&registry->graph, &node->vehicle.audience, &nobody);
         registry_forget_name(registry, node);
         idlist_remove(&registry->order[node->kind], node->id);
         graph_touch(&registry->graph, node);
@@ -180,12 +188,14 @@ static int registry_apply_user(Registry *registry, const User *row) {
         GraphNode *node = NULL;
         User user = *row;
         RegistryTexts texts = { .texts = { &user.name }, .n = 1 };
+        bool was_admin;
         int r;
 
         user.name = user.name ? user.name : "";
         r = graph_node(&registry->graph, GRAPH_USER, row->id, &node);
         if (r != 0)
                 return err_up(r);
+        user.n_losses = node->user.n_losses;
         if (node->is_present &&
             ((node->user.is_active && !user.is_active) || node->user.role != user.role ||
              node->user.generation != user.generation || strcmp(node->user.name, user.name) != 0))
@@ -195,7 +205,10 @@ static int registry_apply_user(Registry *registry, const User *row) {
         r = registry_keep_texts(node, &texts);
         if (r != 0)
                 return err_up(r);
+        was_admin = node->is_present && node->user.role == ROLE_ADMIN;
         node->user = user;
+        if (was_admin && user.role != ROLE_ADMIN)
+                graph_note_loss(&registry->graph, node);
         return err_up(registry_present(registry, node));
 }
 

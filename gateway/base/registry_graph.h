@@ -69,6 +69,7 @@ struct Graph {
         unsigned generation;
         int64_t *scratch; /* of graph_refresh() */
         size_t n_scratch;
+        uint64_t n_losses; /* ever; see User */
 };
 
 MUST_CHECK int graph_init(Graph *graph);
@@ -87,6 +88,9 @@ GraphEdge *graph_find_share(const Graph *graph, int64_t id);
 GraphEdge *graph_find_member(const Graph *graph, int64_t device_id, int64_t group_id);
 void graph_remove_edge(Graph *graph, GraphEdge *edge);
 
+void graph_note_loss(Graph *graph, GraphNode *user);
+/* Of those who were in one audience and are not in the other. */
+void graph_note_losses(Graph *graph, const Audience *before, const Audience *after);
 void graph_node_free(GraphNode *node);           /* that nothing refers to any more */
 void graph_touch(Graph *graph, GraphNode *node); /* it changed: mark what follows from it */
 MUST_CHECK int graph_refresh(Graph *graph);

@@ -75,6 +75,20 @@ static size_t graph_sort_unique(int64_t *ids, size_t n) {
         return n_unique;
 }
 
+void graph_note_loss(Graph *graph, GraphNode *user) {
+        user->user.n_losses = ++graph->n_losses;
+}
+
+/* Who is an admin now is in no audience, and has lost nothing. */
+void graph_note_losses(Graph *graph, const Audience *before, const Audience *after) {
+        for (size_t i = 0; i < before->n; ++i) {
+                GraphNode *user = graph_find(graph, GRAPH_USER, before->user_ids[i]);
+
+                if (user && user->user.role != ROLE_ADMIN && !audience_has(after, user->id))
+                        graph_note_loss(graph, user);
+        }
+}
+
 static int graph_refresh_audience(Graph *graph, GraphNode *node) {
         Audience *audience =
                 node->kind == GRAPH_DEVICE ? &node->device.audience : &node->vehicle.audience;
@@ -97,6 +111,7 @@ static int graph_refresh_audience(Graph *graph, GraphNode *node) {
                         return err_new(-ENOMEM);
                 memcpy(ids, graph->scratch, n * sizeof(ids[0]));
         }
+        graph_note_losses(graph, audience, &(Audience){ .n = n, .user_ids = ids });
         free(node->audience);
         node->audience = ids;
         *audience = (Audience){ .n = n, .user_ids = ids };

@@ -99,6 +99,12 @@ static bool sees_vehicle(const Registry *registry, int64_t user_id, int64_t vehi
                                      registry_vehicle(registry, vehicle_id));
 }
 
+static uint64_t losses(const Registry *registry, int64_t user_id) {
+        const User *user = registry_user(registry, user_id);
+
+        return user ? user->n_losses : 0;
+}
+
 enum { ADMIN = 1, ANA, BEN, CARA, FLOOR = 10, PUMP = 20, METER, BOAT = 30 };
 
 /* ana owns the pump and the boat, ben sees the boat and, by its group, the pump; cara nothing. */
@@ -308,6 +314,32 @@ static void test_owner_activity_and_token_narrow(void **state) {
         assert_false(apply(registry, device_row(METER, "meter", ANA))); /* it was nobody's */
         assert_true(apply(registry, vehicle_row(BOAT, "boat", 0)));
         assert_false(sees_vehicle(registry, ANA, BOAT));
+}
+
+static void test_only_who_sees_less_than_before_has_lost_something(void **state) {
+        CLEANUP(registry_free) Registry *registry = fleet();
+        uint64_t ana = losses(registry, ANA), ben = losses(registry, BEN);
+        uint64_t admin = losses(registry, ADMIN);
+
+        (void)state;
+        apply(registry, share_row(3, CARA, REGISTRY_VEHICLE, BOAT)); /* more */
+        apply(registry, vehicle_row(BOAT, "ship", ANA));
+        apply(registry, user_row(CARA, "cara", ROLE_VIEWER));
+        apply(registry, gone(member_row(PUMP, FLOOR)));
+        assert_int_not_equal(losses(registry, BEN), ben);
+        assert_int_equal(losses(registry, CARA), 0);
+
+        ben = losses(registry, BEN);
+        apply(registry, gone(vehicle_row(BOAT, NULL, 0)));
+        assert_int_not_equal(losses(registry, BEN), ben);
+        assert_int_not_equal(losses(registry, ANA), ana);
+
+        ana = losses(registry, ANA);
+        apply(registry, user_row(ANA, "ana", ROLE_ADMIN));
+        assert_int_equal(losses(registry, ANA), ana);
+        apply(registry, user_row(ANA, "ana", ROLE_USER));
+        assert_int_not_equal(losses(registry, ANA), ana);
+        assert_int_equal(losses(registry, ADMIN), admin);
 }
 
 static void test_share_that_points_elsewhere_moves(void **state) {
@@ -593,10 +625,12 @@ static bool model_load(const Model *model, Registry *registry) {
         return apply_rows(registry, true, rows, n);
 }
 
-/* Who sees what, compared with the model. Losing a right must have been reported. */
+/* Who sees what, compared with the model. Losing a right must have been reported, and be counted
+ * for the one who lost it. */
 static void model_check(const Model *model,
                         const Registry *registry,
                         bool seen[N_USERS + 1][N_DEVICES + 1],
+                        uint64_t n_losses[N_USERS + 1],
                         bool narrowed) {
         const Device *device = NULL;
 
@@ -613,14 +647,20 @@ static void model_check(const Model *model,
                         if (!model->devices[d].deleted)
                                 assert_true(sees_device(registry, u, d) == sees);
                         assert_true(narrowed || sees || !seen[u][d]);
+                        if (seen[u][d] && !sees && !model->users[u].deleted &&
+                            model->users[u].user.role != ROLE_ADMIN)
+                                assert_int_not_equal(losses(registry, u), n_losses[u]);
                         seen[u][d] = sees;
                 }
         }
+        for (int64_t u = 1; u <= N_USERS; ++u)
+                n_losses[u] = losses(registry, u);
 }
 
 static void test_any_order_of_changes_ends_as_the_rows_say(void **state) {
         CLEANUP(registry_free) Registry *registry = NULL;
         bool seen[N_USERS + 1][N_DEVICES + 1] = { 0 };
+        uint64_t n_losses[N_USERS + 1] = { 0 };
         unsigned seed = 1;
         Model model = { 0 };
 
@@ -646,7 +686,7 @@ static void test_any_order_of_changes_ends_as_the_rows_say(void **state) {
                         narrowed = model_load(&model, registry);
                 else
                         narrowed = apply_rows(registry, false, rows, n);
-                model_check(&model, registry, seen, narrowed);
+                model_check(&model, registry, seen, n_losses, narrowed);
         }
 }
 
@@ -698,6 +738,7 @@ int main(void) {
                 cmocka_unit_test(test_membership_and_group_changes_reach_the_device),
                 cmocka_unit_test(test_users_who_change_gain_or_lose_at_once),
                 cmocka_unit_test(test_owner_activity_and_token_narrow),
+                cmocka_unit_test(test_only_who_sees_less_than_before_has_lost_something),
                 cmocka_unit_test(test_share_that_points_elsewhere_moves),
                 cmocka_unit_test(test_codes_may_be_swapped_in_one_delta),
                 cmocka_unit_test(test_code_may_move_to_a_new_device_before_the_old_one_goes),
