@@ -3,6 +3,7 @@
 #include <libpq-fe.h>
 #include <stdio.h>
 
+#include "db/pulse.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
 #include "gateway/base/event.h"
@@ -355,14 +356,16 @@ bool db_commands_list(Buf *ids, const char *id) {
         return true;
 }
 
-int db_commands_hear(DbConn *conn, Buf *ids, bool *ret_more) {
+int db_commands_hear(DbConn *conn, Buf *ids, bool *ret_more, bool *ret_beat) {
         PGconn *pg = db_conn_pg(conn);
         PGnotify *notify;
 
         if (!PQconsumeInput(pg))
                 return db_conn_fail(conn, NULL);
         while ((notify = PQnotifies(pg))) {
-                if (ids->n > COMMANDS_HEARD_BYTES || !db_commands_list(ids, notify->extra))
+                if (db_pulse_hear(NULL, notify->extra))
+                        *ret_beat = true;
+                else if (ids->n > COMMANDS_HEARD_BYTES || !db_commands_list(ids, notify->extra))
                         *ret_more = true;
                 PQfreemem(notify);
         }

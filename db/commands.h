@@ -37,8 +37,9 @@ void db_commands_format(const DbCommand *command, Buf *buf);
 
 MUST_CHECK int db_commands_listen(DbConn *conn);
 /* Hears what came, without waiting: appends to @ids, which is the text of an array. *ret_more: so
- * many, or such, that looking at all is better. */
-MUST_CHECK int db_commands_hear(DbConn *conn, Buf *ids, bool *ret_more);
+ * many, or such, that looking at all is better. *ret_beat: of a pulse, so that notifications do
+ * arrive. */
+MUST_CHECK int db_commands_hear(DbConn *conn, Buf *ids, bool *ret_more, bool *ret_beat);
 
 /* What may wait for a device's socket: of @ids, or, after *cursor in the order of ids (NULL = the
  * first), of all. At most @n_max of the latter. */

@@ -62,7 +62,8 @@ int db_pulse_beat(DbPulse *pulse) {
                  pulse->n_sent + 1);
         if (r == 0)
                 r = db_conn_exec(pulse->conn,
-                                 &(DbQuery){ "SELECT pg_notify('tidegate_registry', $1)",
+                                 &(DbQuery){ "SELECT pg_notify('tidegate_registry', $1),"
+                                             " pg_notify('tidegate_command', $1)",
                                              N_ELEMENTS(args),
                                              args },
                                  NULL);

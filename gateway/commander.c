@@ -29,6 +29,7 @@ enum {
         COMMANDER_PAGE = 256,
         COMMANDER_TOPIC_BYTES =
                 65000,          /* of a letter: with its mark it is a journal's topic still */
+        COMMANDER_BEATS = 3,    /* that are missed: then nobody tells us what is new */
         COMMANDER_PATIENCE = 5, /* refusals in a row before they are worth a line: a schema that is
                                    being made is none */
 };
@@ -48,7 +49,10 @@ struct Commander {
         Courier *courier;
 
         bool is_listening, was_here;
-        bool is_reported; /* that the database is away */
+        bool is_deaf; /* no beat comes by the channel */
+        int heartbeat_ms;
+        int64_t beat_at_us; /* the last one */
+        bool is_reported;   /* that the database is away */
         int n_refused;
         int64_t tick_at_us;
         Buf heard;      /* ids of new commands, for the sockets */
@@ -343,8 +347,36 @@ static int commander_open(Commander *commander) {
         if (r == 0) { /* whatever was said while nobody listened */
                 commander->is_listening = true;
                 commander->wants_all = true;
+                commander->beat_at_us = clock_mono_us();
         }
         return r < 0 ? err_up(r) : r;
+}
+
+static int commander_hear(Commander *commander) {
+        bool is_beat = false;
+        int r;
+
+        r = db_commands_hear(commander->conn, &commander->heard, &commander->wants_all, &is_beat);
+        if (is_beat)
+                commander->beat_at_us = clock_mono_us();
+        return r < 0 ? err_up(r) : r;
+}
+
+/* The connection is there, and what is notified may be lost on the way all the same. */
+static void commander_listen_for_beats(Commander *commander) {
+        int64_t silent_us = clock_mono_us() - commander->beat_at_us;
+        bool is_deaf = commander->heartbeat_ms > 0 &&
+                       silent_us > COMMANDER_BEATS * 1000 * (int64_t)commander->heartbeat_ms;
+
+        if (is_deaf && !commander->is_deaf)
+                log_warning("commands_unheard heartbeat_ms=%d hint=\"notifications of PostgreSQL "
+                            "do not arrive: all commands are looked at once a second\"",
+                            commander->heartbeat_ms);
+        if (!is_deaf && commander->is_deaf)
+                log_info("commands_heard");
+        metric_set(METRIC_COMMANDS_UNHEARD, is_deaf);
+        commander->is_deaf = is_deaf;
+        commander->wants_all |= is_deaf;
 }
 
 static int commander_turn(Commander *commander) {
@@ -355,7 +387,9 @@ static int commander_turn(Commander *commander) {
 
         r = commander_open(commander);
         if (r == 0)
-                r = db_commands_hear(commander->conn, &commander->heard, &commander->wants_all);
+                r = commander_hear(commander);
+        if (r == 0 && is_tick)
+                commander_listen_for_beats(commander);
         is_news = is_tick || commander->heard.n > 0 || commander->wants_all;
         if (r == 0 && is_tick)
                 r = db_commands_revoke(commander->conn);
@@ -370,7 +404,7 @@ static int commander_turn(Commander *commander) {
         if (is_tick)
                 commander->tick_at_us = now_us + COMMANDER_TICK_MS * INT64_C(1000);
         if (r == 0) /* what came meanwhile has been read already: the descriptor is silent */
-                r = db_commands_hear(commander->conn, &commander->heard, &commander->wants_all);
+                r = commander_hear(commander);
         return r < 0 ? err_up(r) : r;
 }
 
@@ -472,6 +506,7 @@ int commander_new(Commander **ret_commander,
         commander->inbound = inbound;
         commander->inbound_arg = arg;
         commander->outbox = outbox;
+        commander->heartbeat_ms = options->heartbeat_ms;
         r = commander_init(commander, options);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;

@@ -10,8 +10,9 @@
  * took back. Once a second it goes on with what could not be published, takes back what was
  * commanded by who may not any more and journals `expired`. All that it knows is in the
  * database: a restart goes on where it was, at worst by publishing once more what the broker had
- * acknowledged a moment before. It also journals the dead letters that are to be taken in again.
- * Several gateways share the work by claims.
+ * acknowledged a moment before. While the gateway's own beats (db/pulse.h) do not come by that
+ * channel, it looks at all commands as often. It also journals the dead letters that are to be
+ * taken in again. Several gateways share the work by claims.
  */
 
 #include "gateway/base/base.h"
@@ -25,6 +26,7 @@ typedef struct Queue Queue;
 struct CommanderOptions {
         const char *topics;       /* templates, comma-separated; NULL or "" = none: sockets alone */
         const char *ack_topic;    /* template of the response topic; NULL = none */
+        int heartbeat_ms;         /* how often notifications should be heard; 0 = nobody knows */
         const char *database_url; /* these three are filled in by the gateway */
         const char *epoch;
         const MqttOptions *mqtt; /* NULL = no broker; borrowed */

@@ -111,6 +111,7 @@ static int doors_open_commander(Doors *doors) {
 
         options->database_url = config->database_url;
         options->epoch = doors->options.epoch;
+        options->heartbeat_ms = config->database_heartbeat_ms;
         options->mqtt = config->mqtt_enabled ? &config->mqtt : NULL;
         r = commander_new(&doors->commander,
                           options,

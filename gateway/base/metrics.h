@@ -78,9 +78,10 @@ typedef enum Metric {
         METRIC_LEASE_RENEWED,
         METRIC_LEASE_TAKEN,
 
-        METRIC_REGISTRY_STALE, /* gauge, 0 or 1: nobody tells us of changes */
-        METRIC_DB_POOLED,      /* gauge, 0 or 1: our session is lent to others */
-        METRIC_RETENTION_HELD, /* gauge, 0 or 1: the clocks do not fit, nothing is dropped */
+        METRIC_COMMANDS_UNHEARD, /* gauge, 0 or 1: nobody tells us of new ones */
+        METRIC_REGISTRY_STALE,   /* gauge, 0 or 1: nobody tells us of changes */
+        METRIC_DB_POOLED,        /* gauge, 0 or 1: our session is lent to others */
+        METRIC_RETENTION_HELD,   /* gauge, 0 or 1: the clocks do not fit, nothing is dropped */
 
         METRIC_OUTBOX_LENGTH, /* gauge */
         METRIC_OUTBOX_DROPPED,

@@ -191,11 +191,11 @@ static void on_command(void *arg, const DbCommand *command) {
 
 static void check_commands(void) {
         CLEANUP_BUF Buf ids = { 0 };
-        bool has_more;
+        bool has_more, has_beat;
         size_t n = 0;
 
         FUZZ_CHECK(db_commands_listen(conn) >= 0);
-        FUZZ_CHECK(db_commands_hear(conn, &ids, &has_more) >= 0);
+        FUZZ_CHECK(db_commands_hear(conn, &ids, &has_more, &has_beat) >= 0);
         FUZZ_CHECK(db_commands_named(conn, "{}", on_command, &n) >= 0);
         FUZZ_CHECK(db_commands_waiting(conn, "", 5, on_command, &n) >= 0);
         FUZZ_CHECK(db_commands_claim(conn, EPOCH, false, 5, on_command, &n) >= 0);

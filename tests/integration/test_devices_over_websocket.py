@@ -7,6 +7,7 @@ import requests
 
 from commanding import command, history, post, state, wait_for_state
 from conftest import populate
+from faultproxy import FREEZE, PostgresProxy, notifications
 from viewers import RawViewer, Viewer, refused
 from waiting import PATIENCE, wait_until
 
@@ -214,3 +215,38 @@ def test_an_expired_command_does_not_go_down(gateway, database, edge):
     second = command(gateway)
     assert json.loads(device.next())["command_id"] == second
     assert post(gateway, "ana", "dev-1", {"action": "A"}).status_code == 202
+
+
+def insert_command(database, command_id):
+    database.rows("INSERT INTO commands (command_id, device_id, action, expires_at)"
+                  f" SELECT '{command_id}', id, 'A', now() + interval '10 minutes'"
+                  " FROM devices WHERE code = 'dev-1'")
+
+
+def of_commands(rule):
+    return lambda m: rule(m) if m.link.name == "tidegate/commands" else None
+
+
+@pytest.mark.parametrize("is_half_open", [False, True])
+def test_a_command_of_which_nobody_is_told_is_found(make_gateway, database, postgres, folder, edge, is_half_open):
+    proxy = PostgresProxy(folder / "proxy", postgres)
+    gateway = make_gateway(database__url=proxy.url(database), database__heartbeat="200ms")
+    populate(gateway)
+    gateway.start()
+    device = edge()
+    insert_command(database, "told")
+    assert json.loads(device.next())["command_id"] == "told"
+    proxy.arm(of_commands((lambda m: FREEZE) if is_half_open else notifications()))
+    if is_half_open:
+        wait_until(proxy.frozen, "a link that is not there any more and has not said so")
+    insert_command(database, "untold")
+    assert json.loads(device.next())["command_id"] == "untold"
+    if not is_half_open:
+        wait_until(lambda: gateway.metric("tidegate_commands_unheard") == 1, "it to say so")
+        assert gateway.log().count(" commands_unheard ") == 1
+    proxy.disarm()
+    wait_until(lambda: gateway.metric("tidegate_commands_unheard") == 0, "it to hear again")
+    for command_id in ("told", "untold"):
+        wait_for_state(database, command_id, "delivered")
+    assert device.rest() == []  # each once
+    proxy.close()

@@ -196,7 +196,7 @@ static void test_what_waits_is_found_by_name_by_page_and_by_device(void **state)
         CLEANUP(query_free) Query *query = NULL;
         CLEANUP(answer_free) Answer *answer = NULL;
         CLEANUP_BUF Buf ids = { 0 };
-        bool more = false;
+        bool more = false, beat = false;
         Seen seen = { 0 };
 
         (void)state;
@@ -205,9 +205,16 @@ static void test_what_waits_is_found_by_name_by_page_and_by_device(void **state)
         assert_int_equal(add(conn, "cmd_b", "{\"a\":1}", NULL), 202);
         assert_int_equal(add(conn, "cmd_c", NULL, NULL), 202);
         postgres_run("UPDATE commands SET state = 'delivered' WHERE command_id = 'cmd_c'");
-        assert_int_equal(db_commands_hear(conn, &ids, &more), 0);
+        assert_int_equal(db_commands_hear(conn, &ids, &more, &beat), 0);
+        assert_string_equal(ids.data, "{cmd_a,cmd_b,cmd_c}");
+        assert_false(more || beat);
+        postgres_run("NOTIFY tidegate_command, 'beat 0123456789abcdef 7'");
+        postgres_run("SELECT 1");
+        assert_int_equal(db_commands_published(conn, "{}"), 0);
+        assert_int_equal(db_commands_hear(conn, &ids, &more, &beat), 0);
         assert_string_equal(ids.data, "{cmd_a,cmd_b,cmd_c}");
         assert_false(more);
+        assert_true(beat);
         assert_int_equal(db_commands_named(conn, ids.data, see, &seen), 0);
         assert_int_equal(seen.n, 2);
         assert_int_equal(db_commands_waiting(conn, "", 1, see, &seen), 0);
