@@ -192,6 +192,13 @@ static void ws_client_leave(WsClient *client) {
         metric_add(METRIC_WS_CLOSED, 1);
 }
 
+/* One that was well, as far as we knew, is gone. */
+static void ws_client_lose(WsClient *client) {
+        if (client->conn && ws_conn_is_given_up(client->conn))
+                metric_add(METRIC_WS_CLOSED_UNACKNOWLEDGED, 1);
+        ws_client_leave(client);
+}
+
 WsClient *ws_client_free(WsClient *client) {
         if (!client)
                 return NULL;
@@ -260,7 +267,7 @@ int ws_client_open(WsClient *client, WsConn *conn) {
 
 void ws_client_closed(WsClient *client) {
         if (client->state == WS_CLIENT_OPEN)
-                ws_client_leave(client);
+                ws_client_lose(client);
         client->state = WS_CLIENT_CLOSED;
         client->conn = NULL;
         ws_client_unmark(client);
@@ -418,7 +425,7 @@ static void ws_client_say_bye(WsClient *client) {
 /* Ends the connection without another word. */
 static void ws_client_cut(WsClient *client) {
         if (client->state == WS_CLIENT_OPEN)
-                ws_client_leave(client);
+                ws_client_lose(client);
         ws_client_leave_soon(client);
         ws_conn_close(client->conn);
 }

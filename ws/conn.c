@@ -38,7 +38,8 @@ struct WsConn {
         bool is_greeting;     /* the handshake of TLS is under way */
         bool greeting_writes; /* and waits for room */
         bool is_paused, is_hung_up, has_ended, is_ending, is_closing;
-        bool is_stuck; /* TLS cannot read on before it has written */
+        bool is_stuck;    /* TLS cannot read on before it has written */
+        bool is_given_up; /* by the kernel: what was sent was not acknowledged in time */
         bool wants_write, is_again, is_timed;
         Buf in;  /* came, and was not used yet */
         Buf out; /* what the socket has not taken: from n_sent on */
@@ -243,16 +244,28 @@ void ws_conn_end(WsConn *conn) {
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
+/* The socket tells its error once, to the call that meets it. */
+static void ws_conn_note_error(WsConn *conn, int error) {
+        if (error == ETIMEDOUT)
+                conn->is_given_up = true;
+}
+
 static ssize_t ws_conn_send(WsConn *conn, const void *data, size_t n) {
         ssize_t r;
 
-        if (conn->ssl)
-                return ws_tls_write(conn->ssl, data, n);
+        errno = 0;
+        if (conn->ssl) {
+                r = ws_tls_write(conn->ssl, data, n);
+                if (r < 0)
+                        ws_conn_note_error(conn, errno);
+                return r;
+        }
         do
                 r = send(conn->fd, data, n, MSG_NOSIGNAL);
         while (r < 0 && errno == EINTR);
         if (r >= 0)
                 return r;
+        ws_conn_note_error(conn, errno);
         return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM ? -EAGAIN : -EPIPE;
 }
 
@@ -319,8 +332,11 @@ static ssize_t ws_conn_recv(WsConn *conn) {
         if (conn->ssl) {
                 bool wants_write = false;
 
+                errno = 0;
                 r = ws_tls_read(conn->ssl, conns->buffer, sizeof(conns->buffer), &wants_write);
                 conn->is_stuck = r == -EAGAIN && wants_write;
+                if (r < 0)
+                        ws_conn_note_error(conn, errno);
                 return r;
         }
         do
@@ -328,6 +344,7 @@ static ssize_t ws_conn_recv(WsConn *conn) {
         while (r < 0 && errno == EINTR);
         if (r >= 0)
                 return r;
+        ws_conn_note_error(conn, errno);
         return errno == EAGAIN ? -EAGAIN : -EPIPE;
 }
 
@@ -544,8 +561,13 @@ static void ws_conn_on_preface(WsConn *conn) {
 
 /* ---- events -------------------------------------------------------------------------------- */
 
-/* A reset: what came before it may still be there. */
+/* A reset, or the kernel's patience is over: what came before may still be there. */
 static void ws_conn_on_broken(WsConn *conn) {
+        socklen_t n_error = sizeof(int);
+        int error = 0;
+
+        if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &n_error) == 0)
+                ws_conn_note_error(conn, error);
         if (!conn->is_prefaced && !conn->is_greeting && ws_conn_reads(conn))
                 ws_conn_on_readable(conn);
         ws_conn_close(conn);
@@ -668,6 +690,10 @@ bool ws_conn_has_ended(const WsConn *conn) {
 
 bool ws_conn_is_open(const WsConn *conn) {
         return !conn->is_closing && !conn->is_ending;
+}
+
+bool ws_conn_is_given_up(const WsConn *conn) {
+        return conn->is_given_up;
 }
 
 void ws_conn_want_write(WsConn *conn) {

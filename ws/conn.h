@@ -93,7 +93,8 @@ void ws_conn_want_write(WsConn *conn);    /* the handler is called when it is no
 void ws_conn_pause(WsConn *conn, bool is_paused);
 bool ws_conn_is_paused(const WsConn *conn);
 bool ws_conn_has_ended(const WsConn *conn);
-bool ws_conn_is_open(const WsConn *conn); /* neither end nor close was asked for */
+bool ws_conn_is_given_up(const WsConn *conn); /* by the kernel: nothing was acknowledged for long */
+bool ws_conn_is_open(const WsConn *conn);     /* neither end nor close was asked for */
 /* 0 = none. It is moved on by nothing but another call. */
 void ws_conn_set_deadline(WsConn *conn, int64_t deadline_ms);
 

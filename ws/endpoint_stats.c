@@ -80,6 +80,7 @@ static const WsStatsField ws_stats_refused[] = {
 static const WsStatsField ws_stats_closed[] = {
         { "slow", METRIC_WS_CLOSED_SLOW },
         { "silent", METRIC_WS_CLOSED_SILENT },
+        { "unacknowledged", METRIC_WS_CLOSED_UNACKNOWLEDGED },
         { "rate", METRIC_WS_CLOSED_RATE },
         { "too_big", METRIC_WS_CLOSED_TOO_BIG },
         { "revoked", METRIC_WS_CLOSED_REVOKED },

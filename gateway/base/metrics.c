@@ -235,6 +235,9 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
         [METRIC_WS_CLOSED_SILENT] =
                 { "tidegate_ws_closed_by_gateway_total", "reason=\"silent\"", METRIC_COUNTER,
                 "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_UNACKNOWLEDGED] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"unacknowledged\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
         [METRIC_WS_CLOSED_RATE] =
                 { "tidegate_ws_closed_by_gateway_total", "reason=\"rate\"", METRIC_COUNTER,
                 "WebSocket connections that the gateway closed, by reason." },

@@ -150,6 +150,23 @@ def test_a_snapshot_that_a_poll_gathers_counts_as_held(make_gateway):
     wait_until(lambda: gateway.metric("tidegate_ws_accounting_drift") == 0, "the books")
 
 
+def test_who_takes_nothing_for_so_long_that_the_kernel_gives_up_is_counted(make_gateway, publisher):
+    gateway = started(make_gateway, ws__silence_timeout="2s", ws__ping_interval="500ms", ws__slow_timeout="1h")
+    stuck = RawViewer(gateway, "/api/ws", gateway.token("ana"), receive_buffer=4096)
+    for n in range(60):
+        publisher.publish("seano/USV-1/raw_log", f"{n} " + "x" * 5000)
+    publisher.flush()
+
+    def is_gone():
+        with contextlib.suppress(OSError):
+            stuck.socket.sendall(b"\x89\x80\0\0\0\0")  # it says that it is there, and reads nothing
+        return n_closed(gateway, "unacknowledged") == 1
+
+    wait_until(is_gone, "the end of it", step=0.2)
+    assert sum(n_closed(gateway, reason) for reason in ("silent", "slow")) == 0
+    wait_until(lambda: gateway.metric("tidegate_ws_connections", dialect="D") == 0, "its place")
+
+
 def test_connect_rate_of_a_source(make_gateway):
     gateway = started(make_gateway, ws__connects_per_second=2)
     seen = [upgrade_status(gateway, "127.0.0.7") for _ in range(12)]
