@@ -396,3 +396,15 @@ int db_admin_dead_letter_delete(DbConn *conn, int64_t id) {
                          NULL);
         return r < 0 ? err_up(r) : r;
 }
+
+int db_admin_lock(DbConn *conn, const char *name) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        int r;
+
+        r = db_conn_exec(conn,
+                         &(DbQuery){ "SELECT pg_try_advisory_lock(hashtext($1))", 1, &name },
+                         &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        return *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_BUSY;
+}

@@ -27,6 +27,9 @@ struct DbDeviceNew {
         const uint8_t *token_hash; /* 32 bytes; NULL = may not connect */
 };
 
+/* For as long as the connection lasts, and for nobody else. DB_E_BUSY: somebody else has it. */
+MUST_CHECK int db_admin_lock(DbConn *conn, const char *name);
+
 MUST_CHECK int db_admin_user_add(DbConn *conn,
                                  const char *name,
                                  Role role,

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "db/admin.h"
 #include "db/books.h"
 #include "db/conn.h"
 #include "gateway/base/clock.h"
@@ -110,6 +111,22 @@ static int journal_print_open(const JournalCall *call, bool accept, bool *ret_is
         return 0;
 }
 
+/* Two that store the same would each count what is the other's. */
+static int journal_lock(const JournalCall *call) {
+        char name[80];
+        int r;
+
+        if (!call->cli->values[CLI_STORE])
+                return CLI_OK;
+        snprintf(name, sizeof(name), "tidegate_verify %s", verify_epoch(call->verify));
+        r = db_admin_lock(call->conn, name);
+        if (r == DB_E_BUSY)
+                return cli_fault(call->cli,
+                                 "another `journal verify --store` is under way; ask again when it "
+                                 "has ended");
+        return journal_result(call, r);
+}
+
 int cli_journal_verify(const Cli *cli) {
         __attribute__((cleanup(journal_call_done))) JournalCall call = { .cli = cli };
         bool store = cli->values[CLI_STORE] != NULL;
@@ -118,6 +135,8 @@ int cli_journal_verify(const Cli *cli) {
         int r;
 
         r = journal_open_call(&call);
+        if (r == CLI_OK)
+                r = journal_lock(&call);
         if (r != CLI_OK)
                 return r;
         r = verify_run(call.verify, store, &counts);

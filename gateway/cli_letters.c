@@ -26,8 +26,8 @@ struct Letters {
         size_t n_ids, n_allocated;
         bool no_memory;
 
-        size_t n_pending, n_moved, n_stored; /* of a replay, when it was looked at last */
-        bool is_last;                        /* this look is the last one: say what went wrong */
+        size_t n_pending, n_moved, n_stored, n_gone; /* of a replay, when it was looked at last */
+        bool is_last; /* this look is the last one: say what went wrong */
 };
 
 static void letters_done(Letters *letters) {
@@ -39,6 +39,8 @@ static void letters_done(Letters *letters) {
 static int letters_open(Letters *letters) {
         int r;
 
+        if (letters->conn)
+                return CLI_OK;
         r = cli_load(letters->cli, &letters->config);
         return r == CLI_OK ? cli_connect(letters->cli, letters->config, &letters->conn) : r;
 }
@@ -225,15 +227,15 @@ static void letters_on_outcome(void *arg, int64_t letter_id, bool is_claimed, Te
                 return;
         --letters->n_pending;
         ++letters->n_moved;
-        if (text_equal(outcome, TEXT("stored"))) {
+        letters->n_gone += text_equal(outcome, TEXT("gone"));
+        if (text_equal(outcome, TEXT("stored")))
                 ++letters->n_stored;
-        } else if (letters->is_last) {
+        else if (letters->is_last)
                 fprintf(stderr, "%lld: %.*s\n", (long long)letter_id, (int)outcome.n, outcome.data);
-        }
 }
 
 static int letters_look(Letters *letters, const char *ids) {
-        letters->n_pending = letters->n_moved = letters->n_stored = 0;
+        letters->n_pending = letters->n_moved = letters->n_stored = letters->n_gone = 0;
         return db_letters_outcomes(letters->conn, ids, letters_on_outcome, letters);
 }
 
@@ -271,13 +273,48 @@ static int letters_request(Letters *letters, const char *ids) {
         return r;
 }
 
+/* What two of them ask for at a time, each would have to tell from what the other has got. */
+static int letters_lock(const Letters *letters) {
+        int r = db_admin_lock(letters->conn, "tidegate_replay");
+
+        if (r == DB_E_BUSY)
+                return cli_fault(letters->cli,
+                                 "another `dead-letters replay` is under way; ask again when it "
+                                 "has "
+                                 "ended");
+        return cli_db_result(letters->cli, letters->conn, r, "replay");
+}
+
+static int letters_conclude(const Letters *letters) {
+        size_t n_done = letters->n_stored + letters->n_pending + letters->n_gone;
+
+        printf("replayed %zu\n", letters->n_stored);
+        if (letters->n_pending > 0)
+                fprintf(stderr,
+                        "%zu are in the gateway's journal and will be stored; their letters go "
+                        "then\n",
+                        letters->n_pending);
+        if (letters->n_gone > 0)
+                fprintf(stderr, "%zu were no dead letters any more\n", letters->n_gone);
+        if (n_done == letters->n_ids)
+                return letters->n_stored == letters->n_ids ? CLI_OK : CLI_FAULT;
+        return cli_fault(letters->cli,
+                         "%zu stay dead letters%s",
+                         letters->n_ids - n_done,
+                         letters->n_moved == 0 ? ": no gateway took them up; is it running?" : "");
+}
+
 /* A letter goes when its message is a row, and only then. */
 int cli_letters_replay(const Cli *cli) {
         __attribute__((cleanup(letters_done))) Letters letters = { .cli = cli };
         CLEANUP_BUF Buf ids = { 0 };
         int r;
 
-        r = letters_collect(&letters);
+        r = letters_open(&letters);
+        if (r == CLI_OK)
+                r = letters_lock(&letters);
+        if (r == CLI_OK)
+                r = letters_collect(&letters);
         if (r != CLI_OK)
                 return r;
         for (size_t i = 0; i < letters.n_ids; ++i)
@@ -290,16 +327,5 @@ int cli_letters_replay(const Cli *cli) {
         r = letters_request(&letters, ids.data);
         if (r != 0)
                 return cli_db_result(cli, letters.conn, r, "replay");
-        printf("replayed %zu\n", letters.n_stored);
-        if (letters.n_pending > 0)
-                fprintf(stderr,
-                        "%zu are in the gateway's journal and will be stored; their letters go "
-                        "then\n",
-                        letters.n_pending);
-        if (letters.n_stored + letters.n_pending == letters.n_ids)
-                return letters.n_pending == 0 ? CLI_OK : CLI_FAULT;
-        return cli_fault(cli,
-                         "%zu stay dead letters%s",
-                         letters.n_ids - letters.n_stored - letters.n_pending,
-                         letters.n_moved == 0 ? ": no gateway took them up; is it running?" : "");
+        return letters_conclude(&letters);
 }

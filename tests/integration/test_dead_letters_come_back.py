@@ -1,4 +1,6 @@
 """A dead letter that is replayed goes when its message is a row, and is never taken for news."""
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from waiting import wait_until
@@ -114,3 +116,22 @@ def test_an_old_alarm_is_late_and_rings_nowhere(gateway, broker, database, viewe
     assert (frame["message"], frame["late"]) == ("long ago", True)
     broker.publish("seano/USV-1/alert", '{"severity":"info","message":"now"}')
     assert plain.next_of("alert")["message"] == "now"
+
+
+def test_two_replays_at_once_do_not_tell_of_each_others_letters(gateway, broker, database):
+    broker.publish("seano/USV-9/raw_log", "early")
+    database.wait_for("SELECT count(*) FROM dead_letters", 1)
+    letter = str(database.value("SELECT id FROM dead_letters"))
+    gateway.cli("vehicle", "add", "USV-9", "--user", "ana")
+    gateway.freeze()
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(replay, gateway, "--reason", "unknown_vehicle")
+        wait_until(lambda: database.value("SELECT count(*) FROM replays") == 1, "the first to ask")
+        code, said, why = replay(gateway, letter)
+        gateway.thaw()
+        assert (code, said) == (1, "") and "another `dead-letters replay` is under way" in why
+        assert first.result()[:2] == (0, "replayed 1")
+    assert database.value("SELECT count(*) FROM raw_logs") == 1
+    code, said, why = replay(gateway, letter)  # the second asks again
+    assert (code, said) == (1, "replayed 0") and "1 were no dead letters any more" in why
+    assert "stay dead letters" not in why

@@ -1,6 +1,8 @@
 """Accounting by number: what the position has passed and the database has not is noticed, and mended."""
+from concurrent.futures import ThreadPoolExecutor
 import itertools
 
+import psycopg2
 import pytest
 
 from conftest import populate
@@ -144,3 +146,22 @@ def test_recovered_messages_are_received_as_well(books, database, postgres, publ
     accounting = wait_until(lambda: (lambda a: a["in_journal"] == 0 and a)(
         books.get("/api/ws/stats", "root").json()["accounting"]), "all stored")
     assert (accounting["received"], accounting["committed"]) == (5, 5)
+
+
+def test_two_that_store_at_once_do_not_count_each_others(books, database, publisher):
+    database.rows(SWALLOW)
+    publish(publisher, ["a", "swallowed 1", "swallowed 2"])
+    drift_is(books, 2)
+    database.rows("DROP TRIGGER swallow ON raw_logs")
+    books.terminate()
+    with ThreadPoolExecutor() as pool, psycopg2.connect(database.url) as holder, holder.cursor() as cursor:
+        cursor.execute("LOCK TABLE raw_logs IN SHARE ROW EXCLUSIVE MODE")  # nobody stores
+        first = pool.submit(books.cli, "journal", "verify", "--store", check=False)
+        wait_until(lambda: database.value("SELECT count(*) FROM pg_locks WHERE locktype = 'relation'"
+                                          " AND NOT granted") > 0, "the first to wait for the table")
+        second = books.cli("journal", "verify", "--store", check=False)
+        holder.rollback()
+        assert second.returncode == 1 and "stored" not in second.stdout, second.stdout
+        assert "another `journal verify --store` is under way" in second.stderr
+        assert "stored 2\n" in first.result().stdout
+    assert sorted(logs_of(database)) == ["a", "swallowed 1", "swallowed 2"]
