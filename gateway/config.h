@@ -33,6 +33,7 @@ struct Config {
         bool mqtt_enabled;  /* mqtt.url is set */
         JournalOptions journal;
         int journal_check_ms;
+        int journal_device_share; /* percent */
         Routes *routes;
         bool auto_register; /* registry.auto_register: of routes that do not say */
         int registry_new_per_minute;

@@ -187,6 +187,9 @@ const ConfigKey config_keys[] = {
         { "journal", "min_free_bytes", CONFIG_SIZE, AT(journal.min_free_bytes), "512M", 0, 1024 *
           GIB, false,
           "Free room on the disk below which the source stops." },
+        { "journal", "device_share", CONFIG_INT, AT(journal_device_share), "25", 1, 100, false,
+          "Percent of max_bytes that one device may have waiting for PostgreSQL, where "
+          "it can be refused alone: by WebSocket (not read) and HTTP (503)." },
         { "journal", "keep", CONFIG_MS, AT(journal.keep_ms), "1h", 0, 7 * DAY_MS, false,
           "How long what is stored stays in the journal, to fill a database that was restored or "
           "failed over. Gives way, the oldest first, before max_bytes or min_free_bytes refuse "

@@ -108,7 +108,11 @@ static int gateway_open_journal(Gateway *gateway) {
                 return err_up(r);
         }
 
-        r = inlet_new(&gateway->inlet, gateway->journal, options->segment_bytes);
+        r = inlet_new(&gateway->inlet,
+                      gateway->journal,
+                      options->segment_bytes,
+                      (size_t)(options->max_bytes / 100 *
+                               (uint64_t)gateway->config->journal_device_share));
         return r == 0 ? 0 : err_up(r);
 }
 

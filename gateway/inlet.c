@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 
+#include "gateway/allowance.h"
 #include "gateway/base/err.h"
 #include "gateway/base/log.h"
 #include "gateway/base/metrics.h"
@@ -14,6 +15,8 @@
 struct Inlet {
         Journal *journal; /* borrowed */
         size_t cut_bytes;
+        size_t share_bytes;   /* of what may wait, for one device */
+        Allowance *allowance; /* owned; of the loop's thread, whose doors know their senders */
         _Atomic(const Lease *) lease; /* borrowed; NULL: shut */
         _Atomic int result;
 };
@@ -34,11 +37,10 @@ static int inlet_drop(const Inbound *inbound) {
         return 0;
 }
 
-static int inlet_append(Inlet *inlet, const Inbound *inbound) {
-        uint64_t seq;
+static int inlet_append(Inlet *inlet, const Inbound *inbound, uint64_t *ret_seq) {
         int r;
 
-        r = journal_append(inlet->journal, inbound, &seq);
+        r = journal_append(inlet->journal, inbound, ret_seq);
         if (r != JOURNAL_E_TOO_LARGE || inbound->payload.n <= inlet->cut_bytes)
                 return r;
 
@@ -55,12 +57,45 @@ static int inlet_append(Inlet *inlet, const Inbound *inbound) {
                                       .topic = inbound->topic,
                                       .payload = { inbound->payload.data, inlet->cut_bytes },
                               },
-                              &seq);
+                              ret_seq);
+}
+
+/* MQTT does not say who sends, and what it brings cannot be refused to one alone. */
+static bool inlet_knows_sender(const Inbound *inbound) {
+        return (inbound->door == DOOR_WS || inbound->door == DOOR_HTTP) && inbound->device_id != 0;
+}
+
+/* Is there as much of it waiting already as one device may have? A first one always fits. */
+static bool inlet_is_over(const Inlet *inlet, const Inbound *inbound) {
+        uint64_t passed = journal_passed_seq(inlet->journal);
+        size_t n_waiting;
+
+        if (!inlet_knows_sender(inbound))
+                return false;
+        n_waiting = allowance_waiting(inlet->allowance, inbound->device_id, passed);
+        if (n_waiting == 0 || n_waiting + inbound->payload.n <= inlet->share_bytes)
+                return false;
+        metric_add(METRIC_REFUSED_JOURNAL_SHARE, 1);
+        return true;
+}
+
+static int inlet_charge(const Inlet *inlet, const Inbound *inbound, uint64_t seq) {
+        int r;
+
+        if (!inlet_knows_sender(inbound))
+                return 0;
+        r = allowance_charge(inlet->allowance,
+                             inbound->device_id,
+                             seq,
+                             inbound->topic.n + inbound->payload.n,
+                             journal_passed_seq(inlet->journal));
+        return r == 0 ? 0 : err_up(r);
 }
 
 int inlet_take(void *arg, const Inbound *inbound) {
         Inlet *inlet = arg;
         const Lease *lease = atomic_load_explicit(&inlet->lease, memory_order_acquire);
+        uint64_t seq = 0;
         int r;
 
         if (!lease || !lease_is_awake(lease)) {
@@ -68,10 +103,15 @@ int inlet_take(void *arg, const Inbound *inbound) {
                         metric_add(METRIC_REFUSED_STANDBY, 1);
                 return INBOUND_E_FULL;
         }
-        r = inlet_append(inlet, inbound);
+        if (inlet_is_over(inlet, inbound))
+                return INBOUND_E_FULL;
+        r = inlet_append(inlet, inbound, &seq);
+        if (r == 0) {
+                metric_add(METRIC_IN_JOURNAL, 1);
+                r = inlet_charge(inlet, inbound, seq);
+        }
         switch (r) {
         case 0:
-                metric_add(METRIC_IN_JOURNAL, 1);
                 return 0;
         case JOURNAL_E_DUPLICATE:
                 return 0;
@@ -118,8 +158,9 @@ int inlet_result(const Inlet *inlet) {
         return atomic_load(&inlet->result);
 }
 
-int inlet_new(Inlet **ret_inlet, Journal *journal, size_t segment_bytes) {
-        Inlet *inlet;
+int inlet_new(Inlet **ret_inlet, Journal *journal, size_t segment_bytes, size_t share_bytes) {
+        CLEANUP(inlet_free) Inlet *inlet = NULL;
+        int r;
 
         inlet = calloc(1, sizeof(*inlet));
         if (!inlet)
@@ -127,11 +168,18 @@ int inlet_new(Inlet **ret_inlet, Journal *journal, size_t segment_bytes) {
 
         inlet->journal = journal;
         inlet->cut_bytes = segment_bytes / INLET_SEGMENT_PART;
-        *ret_inlet = inlet;
+        inlet->share_bytes = share_bytes;
+        r = allowance_new(&inlet->allowance);
+        if (r != 0)
+                return err_up(r);
+        *ret_inlet = TAKE(&inlet);
         return 0;
 }
 
 Inlet *inlet_free(Inlet *inlet) {
+        if (!inlet)
+                return NULL;
+        allowance_free(inlet->allowance);
         free(inlet);
         return NULL;
 }

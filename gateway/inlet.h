@@ -7,7 +7,9 @@
  * Any thread. A message that no segment can hold is cut down to what one can: it is longer than
  * every route allows either way, so the processor sets it aside as too large, with its beginning.
  * A fault of the journal is kept for main, which ends the process; the sender is not answered.
- * Closed at first: as long as another gateway stores, nothing is taken (INBOUND_E_FULL).
+ * What one device has waiting there is bounded at the doors that can refuse one sender (WebSocket,
+ * HTTP: one thread has both): @share_bytes. Closed at first: as long as another gateway stores,
+ * nothing is taken (INBOUND_E_FULL).
  */
 
 #include "gateway/base/base.h"
@@ -17,7 +19,10 @@ typedef struct Inlet Inlet;
 typedef struct Journal Journal;
 typedef struct Lease Lease;
 
-MUST_CHECK int inlet_new(Inlet **ret_inlet, Journal *journal, size_t segment_bytes);
+MUST_CHECK int inlet_new(Inlet **ret_inlet,
+                         Journal *journal,
+                         size_t segment_bytes,
+                         size_t share_bytes);
 Inlet *inlet_free(Inlet *inlet);
 
 /* Main. @lease says whether we have been awake all the time. */

@@ -60,8 +60,9 @@ struct Journal {
         _Atomic uint64_t n_allocated; /* bytes of all files */
         _Atomic uint64_t n_unused;    /* of them behind the end of the active one */
         _Atomic uint64_t n_segments;
-        _Atomic uint64_t first_seq; /* raw, as all numbers here but those that readers see */
-        _Atomic uint64_t last_seq;  /* of a message */
+        _Atomic uint64_t passed_seq; /* likewise */
+        _Atomic uint64_t first_seq;  /* raw, as all numbers here but those that readers see */
+        _Atomic uint64_t last_seq;   /* of a message */
 
         _Atomic(Segment *) oldest; /* reference; {reader} once it is set */
         JournalCursor cursor;      /* {reader} */
@@ -706,6 +707,7 @@ void journal_commit(Journal *journal, uint64_t seq) {
         Segment *oldest = atomic_load(&journal->oldest);
         bool is_tight;
 
+        atomic_store_explicit(&journal->passed_seq, raw, memory_order_relaxed);
         journal_keep_pass(&journal->keep, oldest, raw, journal->options.segment_bytes);
         while (journal_keep_may_drop(&journal->keep,
                                      oldest,
@@ -715,6 +717,10 @@ void journal_commit(Journal *journal, uint64_t seq) {
                 oldest = atomic_load(&journal->oldest);
         }
         (void)journal_is_high(journal);
+}
+
+uint64_t journal_passed_seq(const Journal *journal) {
+        return atomic_load_explicit(&journal->passed_seq, memory_order_relaxed);
 }
 
 void journal_rewind(Journal *journal, uint64_t seq) {

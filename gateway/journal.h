@@ -141,6 +141,8 @@ int journal_poll_fd(Journal *journal, uint64_t after_seq);
  * stored.
  */
 void journal_commit(Journal *journal, uint64_t seq);
+/* Any thread: what was committed, as journal_append() counts. */
+uint64_t journal_passed_seq(const Journal *journal);
 /* Reader: the database has got as far as this; and how far it had got when that was last said, also
  * before the start. */
 void journal_note_stored(Journal *journal, uint64_t seq);

@@ -47,6 +47,9 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Redeliveries recognised against the journal and not stored again." },
         [METRIC_IN_JOURNAL] = { "tidegate_in_journal", NULL, METRIC_GAUGE,
                 "Messages in the journal that are not yet stored." },
+        [METRIC_REFUSED_JOURNAL_SHARE] =
+                { "tidegate_refused_journal_share_total", NULL, METRIC_COUNTER,
+                "Tries of a device that had its share of the journal waiting already." },
         [METRIC_REFUSED_JOURNAL_FULL] =
                 { "tidegate_refused_journal_full_total", NULL, METRIC_COUNTER,
                 "Messages not acknowledged because the journal was full." },

@@ -22,11 +22,12 @@ typedef enum Metric {
                                       committed */
         METRIC_COMMITTED,
         METRIC_DUPLICATE,
-        METRIC_IN_JOURNAL,           /* gauge: records behind the database cursor */
-        METRIC_REFUSED_JOURNAL_FULL, /* not acked: the broker keeps them */
-        METRIC_REFUSED_STANDBY,      /* by HTTP, as another gateway stores */
-        METRIC_ACCOUNTING_DRIFT,     /* gauge */
-        METRIC_DETECTIONS_COMMITTED, /* items, not messages */
+        METRIC_IN_JOURNAL,            /* gauge: records behind the database cursor */
+        METRIC_REFUSED_JOURNAL_SHARE, /* one device has enough of it */
+        METRIC_REFUSED_JOURNAL_FULL,  /* not acked: the broker keeps them */
+        METRIC_REFUSED_STANDBY,       /* by HTTP, as another gateway stores */
+        METRIC_ACCOUNTING_DRIFT,      /* gauge */
+        METRIC_DETECTIONS_COMMITTED,  /* items, not messages */
         METRIC_DETECTIONS_SET_ASIDE,
         METRIC_STATE_LATE, /* older than the stored latest */
         METRIC_RETAINED_IGNORED,

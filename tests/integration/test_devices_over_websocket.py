@@ -186,7 +186,7 @@ def test_revoking_the_token_or_the_device_closes_the_socket(gateway, database, e
 
 
 def test_a_full_journal_stops_the_reading_and_loses_nothing(make_gateway, postgres, database, edge):
-    gateway = make_gateway(journal__max_bytes="512K", journal__min_free_bytes=0,
+    gateway = make_gateway(journal__max_bytes="512K", journal__min_free_bytes=0, journal__device_share=100,
                            ws__messages_per_second=100000)
     populate(gateway)
     gateway.start()
@@ -250,3 +250,38 @@ def test_a_command_of_which_nobody_is_told_is_found(make_gateway, database, post
         wait_for_state(database, command_id, "delivered")
     assert device.rest() == []  # each once
     proxy.close()
+
+
+def test_one_device_does_not_fill_the_journal_for_all(make_gateway, postgres, database, publisher, edge):
+    gateway = make_gateway(journal__max_bytes="1M", journal__min_free_bytes=0, ws__messages_per_second=100000)
+    populate(gateway)
+    gateway.start()
+    greedy, modest = edge("dev-1"), edge("dev-2")
+    postgres.stop()
+    n, filler = 0, "x" * 4000
+    while gateway.metric("tidegate_refused_journal_share_total") == 0 and n < 3000:
+        for _ in range(20):
+            greedy.send(json.dumps({"n": n, "x": filler}))
+            n += 1
+
+    def detections(code, n=100):  # by HTTP, which shares the limit of its device
+        one = {"device_hash": "ab" * 32, "rssi": -50}
+        return requests.post(f"{gateway.url}/api/v1/detections", timeout=PATIENCE,
+                             json={"device_id": code, "detections": [one] * n},
+                             headers={"Authorization": f"Bearer {gateway.ids[code + ' token']}"})
+
+    assert gateway.metric("tidegate_refused_journal_share_total") > 0
+    refused_one = detections("dev-1")
+    assert (refused_one.status_code, refused_one.json()["code"]) == (503, "journal_full")
+    assert detections("dev-2").status_code == 200
+    modest.send('{"n":"modest"}')
+    publisher.publish("seano/USV-1/raw_log", "by MQTT")
+    publisher.flush()
+    wait_until(lambda: gateway.metric("tidegate_received_total", door="ws") > 1
+               and gateway.metric("tidegate_received_total", door="mqtt") == 1, "the others")
+    assert gateway.metric("tidegate_refused_journal_full_total") == 0 and greedy.closed is None
+    postgres.start()
+    database.wait_for("SELECT count(*) FROM telemetry", n + 1, timeout=3 * PATIENCE)
+    assert [p["n"] for p in map(json.loads, payloads(database)) if p["n"] != "modest"] == list(range(n))
+    database.wait_for("SELECT count(*) FROM raw_logs", 1)
+    wait_until(lambda: detections("dev-1").status_code == 200, "room again")
