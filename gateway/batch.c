@@ -162,7 +162,10 @@ static bool batch_may_register(const BatchContext *context, Record *record) {
                 return false;
         if (context->n_may_register > 0)
                 return true;
-        record->detail = TEXT("more new devices than registry.new_devices_per_minute lets in");
+        record->detail = context->is_registry_full
+                                 ? TEXT("as many devices as registry.max_devices lets be")
+                                 : TEXT("more new devices than registry.new_devices_per_minute "
+                                        "lets in");
         metric_add(METRIC_REGISTRATIONS_REFUSED, 1);
         return false;
 }

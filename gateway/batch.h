@@ -47,6 +47,7 @@ struct BatchContext {
         uint64_t letter_seq;     /* this record's letter was looked for */
         bool letter_exists;      /* and found: it has not been stored yet */
         size_t n_may_register;   /* devices that may be created now */
+        bool is_registry_full;   /* and if none: there are as many as there may be */
         bool is_final;           /* for the store: stop at what the database has to settle */
 };
 

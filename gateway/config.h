@@ -36,7 +36,7 @@ struct Config {
         int journal_device_share; /* percent */
         Routes *routes;
         bool auto_register; /* registry.auto_register: of routes that do not say */
-        int registry_new_per_minute;
+        int registry_new_per_minute, registry_max_devices;
 
         const char *database_url;
         bool database_migrate;

@@ -184,6 +184,7 @@ static int gateway_start_database(Gateway *gateway) {
                 .outbox_wait_ms = config->outbox_wait_ms,
                 .check_ms = config->journal_check_ms,
                 .new_per_minute = config->registry_new_per_minute,
+                .max_devices = config->registry_max_devices,
                 .routes_file = gateway->routes_file,
                 .migrate = config->database_migrate,
         };

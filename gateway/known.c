@@ -32,6 +32,7 @@ struct Known {
 
         int64_t spent_until_us; /* monotonic: when all that was created is paid for */
         int64_t limited_us;     /* when that was last said to be too much; 0 = never */
+        bool is_full;           /* there are as many devices as there may be: it was said */
 };
 
 int known_new(Known **ret_known, const KnownOptions *options) {
@@ -84,6 +85,23 @@ static size_t known_may_register(Known *known) {
                            : 0;
 }
 
+/* How many places are left; says once that there are none, and once that there are some again. */
+static size_t known_room(Known *known) {
+        size_t n_most = (size_t)known->options.max_devices;
+        size_t n = registry_n_devices(known->registry);
+        bool is_full = n_most > 0 && n >= n_most;
+
+        if (is_full && !known->is_full)
+                log_warning("registry_full devices=%zu hint=\"no more are created by messages, "
+                            "which "
+                            "become dead letters: registry.max_devices\"",
+                            n);
+        known->is_full = is_full;
+        if (n_most == 0)
+                return SIZE_MAX;
+        return is_full ? 0 : n_most - n;
+}
+
 static void known_pay(Known *known, size_t n) {
         int64_t now_us = clock_mono_us();
 
@@ -104,6 +122,9 @@ static void known_pay(Known *known, size_t n) {
 
 void known_fill(Known *known, BatchContext *context) {
         context->n_may_register = known_may_register(known);
+        if (known_room(known) < context->n_may_register)
+                context->n_may_register = known_room(known);
+        context->is_registry_full = known->is_full;
         context->registry = known->registry;
         context->fresh_us = known->fresh_us;
         context->registered_seq = known->registered_seq;

@@ -894,6 +894,7 @@ static int processor_init(Processor *processor) {
                               &(KnownOptions){ .database_url = processor->options.database_url,
                                                .heartbeat_ms = processor->options.heartbeat_ms,
                                                .new_per_minute = processor->options.new_per_minute,
+                                               .max_devices = processor->options.max_devices,
                                                .outbox = processor->outbox,
                                                .database = processor->database,
                                                .wake = processor_on_news,

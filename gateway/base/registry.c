@@ -604,6 +604,12 @@ const Vehicle *registry_find_vehicle_for(const Registry *registry, const User *u
         return node ? &node->vehicle : NULL;
 }
 
+size_t registry_n_devices(const Registry *registry) {
+        const IdList *list = &registry->order[GRAPH_DEVICE];
+
+        return list->n_items - list->n_removed;
+}
+
 const Device *registry_next_device(const Registry *registry, int64_t after_id) {
         const GraphNode *node = idlist_next(&registry->order[GRAPH_DEVICE], after_id);
 

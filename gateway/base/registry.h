@@ -171,6 +171,7 @@ const Vehicle *registry_find_vehicle_for(const Registry *registry, const User *u
 bool device_is_called(const Device *device, Text text); /* by its code, `id:7`, or its bare id */
 
 /* @after = 0 begins; NULL ends. In order of id. */
+size_t registry_n_devices(const Registry *registry);
 const Device *registry_next_device(const Registry *registry, int64_t after_id);
 const Vehicle *registry_next_vehicle(const Registry *registry, int64_t after_id);
 

@@ -70,6 +70,28 @@ def test_too_many_in_a_minute_are_set_aside(make_gateway, database, publisher):
     assert gateway.log().count("registrations_limited") == 1
 
 
+def test_there_are_no_more_than_so_many_in_all(make_gateway, database, publisher):
+    gateway = make_gateway(registry__max_devices=12)
+    populate(gateway)
+    n_before = database.value("SELECT count(*) FROM devices")
+    gateway.start()
+    for n in range(40):
+        publisher.publish(*report(f"new-{n}"))
+    publisher.publish(*report("dev-1"))
+    publisher.flush()
+    wait_until(lambda: database.value("SELECT (SELECT count(*) FROM dead_letters)"
+                                      " + (SELECT count(*) FROM ble_detections)") == 41,
+               "each to be a row or a letter")
+    assert database.value("SELECT count(*) FROM devices") == 12 > n_before
+    assert database.rows("SELECT DISTINCT reason, detail FROM dead_letters") == [
+        ("unknown_device", "as many devices as registry.max_devices lets be")]
+    assert gateway.metric("tidegate_registrations_refused_total") >= 28 + n_before
+    assert gateway.log().count("registry_full") == 1
+    database.rows("DELETE FROM devices WHERE code = 'new-0'")
+    wait_until(lambda: publisher.publish(*report("newest")) or database.value(
+        "SELECT count(*) FROM devices WHERE code = 'newest'") == 1, "the place that is free")
+
+
 @pytest.mark.parametrize("code", ["c\u0085r", "n\ufffe", "n\U0010ffff"])
 def test_none_gets_a_code_that_no_topic_may_have(make_gateway, database, publisher, code):
     started(make_gateway)
