@@ -67,7 +67,7 @@ static bool inlet_knows_sender(const Inbound *inbound) {
 
 /* Is there as much of it waiting already as one device may have? A first one always fits. */
 static bool inlet_is_over(const Inlet *inlet, const Inbound *inbound) {
-        uint64_t passed = journal_passed_seq(inlet->journal);
+        uint64_t passed = journal_stored_seq(inlet->journal);
         size_t n_waiting;
 
         if (!inlet_knows_sender(inbound))
@@ -88,7 +88,7 @@ static int inlet_charge(const Inlet *inlet, const Inbound *inbound, uint64_t seq
                              inbound->device_id,
                              seq,
                              inbound->topic.n + inbound->payload.n,
-                             journal_passed_seq(inlet->journal));
+                             journal_stored_seq(inlet->journal));
         return r == 0 ? 0 : err_up(r);
 }
 

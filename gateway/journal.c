@@ -60,7 +60,7 @@ struct Journal {
         _Atomic uint64_t n_allocated; /* bytes of all files */
         _Atomic uint64_t n_unused;    /* of them behind the end of the active one */
         _Atomic uint64_t n_segments;
-        _Atomic uint64_t passed_seq; /* likewise */
+        _Atomic uint64_t stored_seq; /* likewise */
         _Atomic uint64_t first_seq;  /* raw, as all numbers here but those that readers see */
         _Atomic uint64_t last_seq;   /* of a message */
 
@@ -707,7 +707,6 @@ void journal_commit(Journal *journal, uint64_t seq) {
         Segment *oldest = atomic_load(&journal->oldest);
         bool is_tight;
 
-        atomic_store_explicit(&journal->passed_seq, raw, memory_order_relaxed);
         journal_keep_pass(&journal->keep, oldest, raw, journal->options.segment_bytes);
         while (journal_keep_may_drop(&journal->keep,
                                      oldest,
@@ -719,10 +718,6 @@ void journal_commit(Journal *journal, uint64_t seq) {
         (void)journal_is_high(journal);
 }
 
-uint64_t journal_passed_seq(const Journal *journal) {
-        return atomic_load_explicit(&journal->passed_seq, memory_order_relaxed);
-}
-
 void journal_rewind(Journal *journal, uint64_t seq) {
         journal_keep_forget(&journal->keep);
         journal_commit(journal, seq);
@@ -730,6 +725,13 @@ void journal_rewind(Journal *journal, uint64_t seq) {
 
 void journal_note_stored(Journal *journal, uint64_t seq) {
         journal_note_set(&journal->note, seq);
+        atomic_store_explicit(&journal->stored_seq,
+                              journal_numbers_raw(&journal->numbers, seq),
+                              memory_order_relaxed);
+}
+
+uint64_t journal_stored_seq(const Journal *journal) {
+        return atomic_load_explicit(&journal->stored_seq, memory_order_relaxed);
 }
 
 uint64_t journal_noted_seq(const Journal *journal) {

@@ -141,12 +141,12 @@ int journal_poll_fd(Journal *journal, uint64_t after_seq);
  * stored.
  */
 void journal_commit(Journal *journal, uint64_t seq);
-/* Any thread: what was committed, as journal_append() counts. */
-uint64_t journal_passed_seq(const Journal *journal);
 /* Reader: the database has got as far as this; and how far it had got when that was last said, also
  * before the start. */
 void journal_note_stored(Journal *journal, uint64_t seq);
 uint64_t journal_noted_seq(const Journal *journal);
+/* Any thread: the same, in the numbers of journal_append(); 0 = nothing in this run. */
+uint64_t journal_stored_seq(const Journal *journal);
 /* Reader: all behind @seq is to be stored again: none of it goes before that is said anew. */
 void journal_rewind(Journal *journal, uint64_t seq);
 /* Reader: what is behind @seq stays beyond keep_ms, as long as there is room. UINT64_MAX: no more.

@@ -253,7 +253,8 @@ def test_a_command_of_which_nobody_is_told_is_found(make_gateway, database, post
 
 
 def test_one_device_does_not_fill_the_journal_for_all(make_gateway, postgres, database, publisher, edge):
-    gateway = make_gateway(journal__max_bytes="1M", journal__min_free_bytes=0, ws__messages_per_second=100000)
+    gateway = make_gateway(journal__max_bytes="1M", journal__min_free_bytes=0, journal__check="1h",
+                           ws__messages_per_second=100000)
     populate(gateway)
     gateway.start()
     greedy, modest = edge("dev-1"), edge("dev-2")
