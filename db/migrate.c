@@ -148,13 +148,22 @@ static int migrate_end(DbConn *conn, int result) {
         return r != 0 ? r : result;
 }
 
-int db_migrate_check(DbConn *conn) {
-        int applied = 0;
+int db_migrate_applied(DbConn *conn, int *ret_applied) {
         int r;
 
         r = migrate_find_table(conn);
         if (r == 0)
-                r = migrate_compare(conn, &applied);
+                return migrate_compare(conn, ret_applied);
+        if (r == DB_E_SCHEMA)
+                *ret_applied = 0;
+        return r == DB_E_SCHEMA ? 0 : r < 0 ? err_up(r) : r;
+}
+
+int db_migrate_check(DbConn *conn) {
+        int applied;
+        int r;
+
+        r = db_migrate_applied(conn, &applied);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         return applied == db_migrate_latest() ? 0 : DB_E_SCHEMA;

@@ -16,5 +16,7 @@ int db_migrate_latest(void); /* the number of the newest migration that this pro
 /* 0, and the schema is ours; DB_E_SCHEMA: it is newer, or a migration that was applied has changed.
  */
 MUST_CHECK int db_migrate_up(DbConn *conn, int *ret_from, int *ret_to);
+/* The newest migration that the database has; 0: none. DB_E_SCHEMA as above. */
+MUST_CHECK int db_migrate_applied(DbConn *conn, int *ret_applied);
 MUST_CHECK int db_migrate_check(
         DbConn *conn); /* 0, or DB_E_SCHEMA if migrations are missing or newer */

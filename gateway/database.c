@@ -35,7 +35,8 @@ struct Database {
         uint64_t position;      /* of the journal, as it was when we opened */
         uint64_t floor;         /* of all journals of the slot, likewise */
         const DbHolder *holder; /* borrowed */
-        bool migrate;           /* still to be done */
+        bool migrate;           /* whatever is older, is to be brought up to date */
+        bool was_open;          /* the schema was there already */
         DatabaseState state;
         bool is_sound;                   /* nothing has failed since a batch was stored */
         char cause[DATABASE_CAUSE_SIZE]; /* of the outage, as it was logged; "" = none */
@@ -133,16 +134,38 @@ static int database_check_session(Database *database) {
                                "pool by session, or connect to the server itself");
 }
 
-static int database_check_schema(Database *database) {
-        int from, to;
+/* What was there and is not (a search_path that leads elsewhere, a dump that is still being loaded)
+ * comes back: no reason to end, and none to make everything anew beside it. */
+static int database_check_gone(Database *database) {
+        int applied;
         int r;
 
+        r = db_migrate_applied(database->conn, &applied);
+        if (r != 0)
+                return r;
+        if (applied == 0)
+                return db_conn_give_up(database->conn,
+                                       "the schema that was there is gone, or search_path does not "
+                                       "lead to it any more");
+        if (applied < db_migrate_latest() && !database->migrate)
+                return db_conn_give_up(database->conn,
+                                       "the schema is older than before: run tidegate migrate");
+        return 0;
+}
+
+static int database_check_schema(Database *database) {
+        int from, to;
+        int r = 0;
+
+        if (database->was_open)
+                r = database_check_gone(database);
+        if (r != 0)
+                return r;
         if (!database->migrate)
                 return db_migrate_check(database->conn);
         r = db_migrate_up(database->conn, &from, &to);
         if (r != 0)
                 return r;
-        database->migrate = false;
         if (from != to)
                 log_info("schema_migrated from=%d to=%d", from, to);
         return 0;
@@ -160,7 +183,10 @@ static int database_open(void *arg) {
                                   database->holder,
                                   &database->position,
                                   &database->floor);
-        return r == 0 ? DATABASE_E_OPENED : r;
+        if (r != 0)
+                return r;
+        database->was_open = true;
+        return DATABASE_E_OPENED;
 }
 
 void database_lend(Database *database, ErrandFn fn, void *arg) {
