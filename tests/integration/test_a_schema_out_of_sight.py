@@ -1,7 +1,8 @@
-"""A schema that an operator puts out of the gateway's sight while it runs: an outage."""
+"""A schema, or rows of it, that an operator puts out of the gateway's sight while it runs: an outage."""
 import pytest
 
 from conftest import populate
+from servers import Database
 from waiting import wait_until
 
 CUT = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name LIKE 'tidegate/%%'"
@@ -47,3 +48,38 @@ def test_what_was_there_and_is_not_ends_nothing_and_makes_nothing_anew(make_gate
     assert [row[0] for row in database.rows("SELECT logs FROM public.raw_logs ORDER BY seq")] == \
         ["before", "meanwhile", "after"]
     assert database.value("SELECT count(*) FROM pg_tables WHERE schemaname = 'elsewhere'") == 0
+
+
+@pytest.fixture
+def app(empty_database):
+    """A database of somebody who is no superuser, so that policies count for him."""
+    name = f"app_{empty_database.name}"
+    empty_database.rows(f"CREATE ROLE {name} LOGIN")
+    empty_database.rows(f"ALTER DATABASE {empty_database.name} OWNER TO {name}")
+    seen = Database(empty_database.postgres, empty_database.name)
+    seen.url = seen.url.replace("tidegate@", f"{name}@")
+    yield seen
+    empty_database.rows(f"ALTER DATABASE {empty_database.name} OWNER TO tidegate")
+    empty_database.rows(f"DROP OWNED BY {name} CASCADE")
+    empty_database.rows(f"DROP ROLE {name}")
+
+
+@pytest.mark.parametrize("table", ["vehicles", "users", "raw_logs", "journal_positions", "slots"])
+def test_rows_that_a_policy_hides_are_not_taken_for_gone(app, make_gateway, broker, table):
+    gateway = make_gateway(database=app)
+    gateway.cli("migrate")
+    populate(gateway)
+    gateway.start()
+    store(broker, app, "before")
+    app.rows(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+    app.rows(CUT)
+    wait_until(lambda: "row-level security" in gateway.log(), "it to say so")
+    broker.publish("seano/USV-1/raw_log", "meanwhile")
+
+    app.rows(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
+    app.rows(CUT)
+    app.wait_for("SELECT count(*) FROM raw_logs WHERE logs = 'meanwhile'", 1)
+    store(broker, app, "after")
+    gateway.wait_ready()
+    assert app.value("SELECT count(*) FROM raw_logs") == 3
+    assert app.value("SELECT count(*) FROM dead_letters") == 0
