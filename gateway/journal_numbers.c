@@ -137,6 +137,8 @@ static int numbers_write(JournalNumbers *numbers, NumbersPlace *place) {
         place->epoch = numbers->epoch;
         place->generation = numbers->generation + 1;
         place->crc = numbers_crc(place);
+        if (!numbers_is_possible(place)) /* nobody could read it again */
+                return -EOVERFLOW;
         r = numbers->fd < 0 ? numbers_create(numbers) : 0;
         if (r != 0)
                 return r;

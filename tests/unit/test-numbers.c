@@ -378,6 +378,26 @@ static void test_a_place_that_leaves_no_numbers_counts_as_damaged(void **state) 
         close(dir_fd);
 }
 
+/* Nor is such a place written: it would be damage to the next start. */
+static void test_numbers_that_could_not_be_read_again_are_not_reserved(void **state) {
+        JournalNumbers numbers = JOURNAL_NUMBERS_INIT, again = JOURNAL_NUMBERS_INIT;
+        Fixture *f = *state;
+        uint64_t reserved;
+        int dir_fd;
+
+        assert_int_equal(mkdir(f->copy, 0700), 0);
+        dir_fd = open(f->copy, O_RDONLY | O_DIRECTORY);
+        assert_true(dir_fd >= 0);
+        assert_int_equal(journal_numbers_open(&numbers, dir_fd, 1), 0);
+        assert_int_equal(journal_numbers_reserve(&numbers, 1, 1), 0);
+        reserved = numbers.reserved;
+        assert_int_equal(journal_numbers_reserve(&numbers, UINT64_C(1) << 60, 1), -EOVERFLOW);
+        assert_int_equal(journal_numbers_open(&again, dir_fd, 1), 0);
+        assert_true(again.reserved == reserved);
+        journal_numbers_close(&numbers);
+        close(dir_fd);
+}
+
 static void test_every_file_is_for_its_owner_alone(void **state) {
         Fixture *f = *state;
         struct dirent *entry;
@@ -422,6 +442,10 @@ int main(void) {
                                                 teardown),
                 cmocka_unit_test_setup_teardown(
                         test_a_place_that_leaves_no_numbers_counts_as_damaged, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_numbers_that_could_not_be_read_again_are_not_reserved,
+                        setup,
+                        teardown),
                 cmocka_unit_test_setup_teardown(test_every_file_is_for_its_owner_alone,
                                                 setup,
                                                 teardown),
