@@ -112,7 +112,6 @@ int inlet_take(void *arg, const Inbound *inbound) {
         }
         switch (r) {
         case 0:
-                return 0;
         case JOURNAL_E_DUPLICATE:
                 return 0;
         case JOURNAL_E_UNSYNCED:

@@ -28,12 +28,19 @@ struct WsListing {
         TAILQ_ENTRY(WsListing) entry;
 };
 
-static void ws_listing_begin(WsListing *listing) {
+/* Who waited for the next one waits for this. */
+static void ws_listing_take_later(WsListing *listing) {
         WsClient *client;
 
-        TAILQ_FOREACH(client, &listing->later, lister)
-        client->is_late = false;
-        TAILQ_CONCAT(&listing->now, &listing->later, lister);
+        while ((client = TAILQ_FIRST(&listing->later))) {
+                TAILQ_REMOVE(&listing->later, client, lister);
+                TAILQ_INSERT_TAIL(&listing->now, client, lister);
+                client->is_late = false;
+        }
+}
+
+static void ws_listing_begin(WsListing *listing) {
+        ws_listing_take_later(listing);
         buf_reset(&listing->json);
         buf_append_string(&listing->json, "{\"type\":\"device_list\",\"devices\":[");
         listing->after_id = 0;
