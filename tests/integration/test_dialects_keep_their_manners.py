@@ -66,7 +66,7 @@ def test_dialect_d_answers_pings_subscriptions_and_nonsense(gateway, viewer):
 
 def test_dialect_d_enforces_what_was_subscribed(gateway, broker, viewer):
     gateway_id = gateway.ids["USV-1"]
-    v = viewer("/api/ws", "ana")
+    v, witness = viewer("/api/ws", "ana"), viewer("/api/ws", "ana")
     v.next_of("connection")
     v.send({"type": "subscribe", "event_types": ["raw_log"]})
     v.next_of("subscription_ack")
@@ -79,6 +79,7 @@ def test_dialect_d_enforces_what_was_subscribed(gateway, broker, viewer):
             "vehicle_ids": [gateway_id + 1000]})
     v.next_of("subscription_ack")
     broker.publish("seano/USV-1/raw_log", "of no interest")
+    witness.wait_for(lambda texts: any("of no interest" in t for t in texts), "it to be on its way")
     v.send({"type": "subscribe", "vehicle_ids": [gateway_id], "event_types": ["raw_log"]})
     v.next_of("subscription_ack")
     broker.publish("seano/USV-1/raw_log", "wanted again")
