@@ -60,8 +60,8 @@ struct Courier {
         size_t n_items;
         CourierSuspect suspects[COURIER_SUSPECTS];
         size_t n_suspects;
-        size_t n_turns; /* with those: each begins with another item */
-        int64_t logged_us;
+        size_t n_turns;               /* with those: each begins with another item */
+        int64_t logged_us, denied_us; /* monotonic: of the last line of each sort */
 };
 
 /* ---- templates ---- */
@@ -271,6 +271,29 @@ static bool courier_has(const CourierItem *item, const MqttOutcome outcomes[]) {
         return true;
 }
 
+/* The broker says no (a list of its rights, a quota): it is tried again until it expires, and who
+ * wonders why nothing comes has to find the reason somewhere. */
+static void courier_note_denied(Courier *courier,
+                                const CourierItem *item,
+                                const MqttOutcome outcomes[]) {
+        int64_t now_us = clock_mono_us();
+        size_t k = 0;
+
+        while (k < item->n_topics && outcomes[k] != MQTT_OUTCOME_REFUSED)
+                ++k;
+        if (k == item->n_topics)
+                return;
+        metric_add(METRIC_COMMANDS_DENIED, 1);
+        if (courier->denied_us != 0 &&
+            now_us < courier->denied_us + COURIER_LOG_S * INT64_C(1000000))
+                return;
+        courier->denied_us = now_us;
+        log_warning("command_denied command_id=%s device_id=%lld hint=\"the broker does not let us "
+                    "write to the topics of commands.topics\"",
+                    item->command_id,
+                    (long long)item->device_id);
+}
+
 /* All that are chosen, at once. What the broker has said nothing of is open still. 0, or
  * MQTT_PUBLISHER_E_OFFLINE where it left some open. */
 static int courier_send_chosen(Courier *courier, CourierFn fn, void *arg) {
@@ -299,6 +322,7 @@ static int courier_send_chosen(Courier *courier, CourierFn fn, void *arg) {
                         continue;
                 for (size_t k = 0; k < item->n_topics; ++k)
                         item->is_open |= outcomes[at + k] == MQTT_OUTCOME_PENDING;
+                courier_note_denied(courier, item, outcomes + at);
                 if (courier_has(item, outcomes + at))
                         fn(arg, item->command_id, item->device_id);
                 at += item->n_topics;

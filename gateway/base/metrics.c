@@ -134,6 +134,8 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Commands, by how they were taken and how far they came." },
         [METRIC_COMMANDS_HUNG_UP] = { "tidegate_commands_hung_up_total", NULL, METRIC_COUNTER,
                 "Times that the MQTT broker hung up on a command that was sent alone." },
+        [METRIC_COMMANDS_DENIED] = { "tidegate_commands_denied_total", NULL, METRIC_COUNTER,
+                "Times that the MQTT broker answered that it does not take a command." },
         [METRIC_COMMANDS_DELIVERED] =
                 { "tidegate_commands_total", "outcome=\"delivered\"", METRIC_COUNTER,
                 "Commands, by how they were taken and how far they came." },

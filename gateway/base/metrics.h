@@ -62,6 +62,7 @@ typedef enum Metric {
         METRIC_COMMANDS_SHARE_REFUSED, /* of these: one user's share of a device's queue was full */
         METRIC_COMMANDS_PUBLISHED,
         METRIC_COMMANDS_HUNG_UP,   /* sent alone, and the broker broke the connection */
+        METRIC_COMMANDS_DENIED,    /* the broker answered that it does not take it */
         METRIC_COMMANDS_DELIVERED, /* to a device's own socket */
         METRIC_COMMANDS_EXPIRED,
         METRIC_COMMANDS_CANCELLED,

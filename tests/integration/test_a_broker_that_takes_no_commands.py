@@ -43,7 +43,8 @@ def test_what_is_refused_is_tried_again_and_keeps_nobody_waiting(scripted, scrip
     database.rows("INSERT INTO commands (command_id, device_id, action, expires_at)"
                   " SELECT 'cmd_' || i, id, 'A', now() + interval '10 minutes'"
                   " FROM devices, generate_series(1, 900) i WHERE code = 'dev-1'")
-    wait_until(lambda: len(tries(scripted_broker)) >= 64, "some to be refused")
+    wait_until(lambda: gateway.metric("tidegate_commands_denied_total") >= 64, "some to be refused")
+    assert gateway.log().count(" command_denied ") == 1
     ids = [command(gateway, "ben", "dev-2") for _ in range(3)]
     for command_id in ids:
         wait_for_state(database, command_id, "published")
