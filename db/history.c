@@ -250,6 +250,8 @@ int db_history_camera_stats(DbConn *conn,
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
 
+        if (PQntuples(result) < (int)n_scopes) /* whoever answers so is no server of ours */
+                return DB_E_REJECTED;
         for (size_t i = 0; i < n_scopes; ++i) {
                 history_cameras_body(&ret_bodies[i], result, (int)i);
                 if (buf_failed(&ret_bodies[i]))
