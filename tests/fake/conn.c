@@ -67,6 +67,11 @@ bool ws_conn_has_ended(const WsConn *conn) {
         return conn->has_ended;
 }
 
+bool ws_conn_is_given_up(const WsConn *conn) {
+        (void)conn; /* there is no kernel */
+        return false;
+}
+
 bool ws_conn_is_open(const WsConn *conn) {
         return !conn->is_closing && !conn->is_ending;
 }
