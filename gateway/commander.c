@@ -366,7 +366,7 @@ static int commander_hear(Commander *commander) {
 static void commander_listen_for_beats(Commander *commander) {
         int64_t silent_us = clock_mono_us() - commander->beat_at_us;
         bool is_deaf = commander->heartbeat_ms > 0 &&
-                       silent_us > COMMANDER_BEATS * 1000 * (int64_t)commander->heartbeat_ms;
+                       silent_us > INT64_C(1000) * COMMANDER_BEATS * commander->heartbeat_ms;
 
         if (is_deaf && !commander->is_deaf)
                 log_warning("commands_unheard heartbeat_ms=%d hint=\"notifications of PostgreSQL "
