@@ -31,6 +31,17 @@ SLOW = 1.0 if "release" in TIDEGATE.as_posix() else 3.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def _use_descriptors(n_wanted=20000):
+    """A login shell has 1,024 of them, and may have more: some tests have more connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    n_most = n_wanted if hard == resource.RLIM_INFINITY else min(n_wanted, hard)
+    if soft < n_most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (n_most, hard))
+
+
+_use_descriptors()
+
+
 def die_with_parent(n_files=None):
     """Runs in the child: whatever happens to pytest, no server outlives it. @n_files: it may have
     so many descriptors, and cannot raise that."""
