@@ -67,6 +67,7 @@ class Pipe:
         self.client = client
         self.server = server
         self.thawed = threading.Event()
+        self.has_answered = threading.Event()  # the server says nothing more
         self.is_cut = False
 
     def start(self):
@@ -85,18 +86,31 @@ class Pipe:
         source, sink = (self.client, self.server) if direction == TO_SERVER \
             else (self.server, self.client)
         data = b""
+        has_ended = False
         with contextlib.suppress(OSError):
             while not self.is_cut:
                 if self.proxy.deaf_to == direction:
                     time.sleep(0.01)
                     continue
                 chunk = source.recv(262144)
-                if not chunk:
+                has_ended = not chunk
+                if has_ended:
                     break
                 time.sleep(self.proxy.delay_s() if callable(self.proxy.delay_s) else self.proxy.delay_s)
                 data = self._forward(direction, sink, data + chunk)
+        if direction == TO_SERVER and has_ended:
+            self._pass_end_on()
+        if direction == TO_CLIENT:
+            self.has_answered.set()
         self.cut()
         source.close()
+
+    def _pass_end_on(self):
+        """The server hears the end behind all that came before it, and is heard to its own: a reset in
+        place of that, which is what closing with unread data makes, takes the last words with it."""
+        with contextlib.suppress(OSError):
+            self.server.shutdown(socket.SHUT_WR)
+            self.has_answered.wait()
 
 
 class Link(Pipe):
