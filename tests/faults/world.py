@@ -170,6 +170,8 @@ class World:
             now = state()
             if now != last:
                 last, since = now, time.monotonic()
+        with contextlib.suppress(AssertionError):  # of what is not said by then, the outcome complains
+            wait_until(lambda: not still_on(self.events()), "all to be over", 30)
 
     def outcome(self):
         stored = [n for (n,) in self.database.rows(watching.STORED)]

@@ -8,6 +8,7 @@ import threading
 import time
 
 import psycopg2
+import psycopg2.errors
 
 import faultproxy
 import watching
@@ -540,12 +541,21 @@ def schema_older(world):
     world.complain_if("schema_migrated" not in world.gateway.log(), "it did not say that it migrated")
 
 
+def migrate_beside(world, verb):
+    with contextlib.closing(psycopg2.connect(world.database.url)) as conn, conn.cursor() as cursor:
+        for table in tables(world):
+            cursor.execute(f"ALTER TABLE {table} {verb}")
+        world.pause(2)
+        conn.commit()
+
+
 @row("a migration beside it: a column more in every table, in one transaction of seconds")
 def migrated_beside(world):
     for verb in ("ADD COLUMN IF NOT EXISTS of_the_future text", "DROP COLUMN of_the_future"):
-        with contextlib.closing(psycopg2.connect(world.database.url)) as conn, conn.cursor() as cursor:
-            for table in tables(world):
-                cursor.execute(f"ALTER TABLE {table} {verb}")
-            world.pause(2)
-            conn.commit()
+        for _ in range(20):  # PostgreSQL may end it for a deadlock: then it is tried again, as one would
+            with contextlib.suppress(psycopg2.errors.DeadlockDetected):
+                migrate_beside(world, verb)
+                break
+        else:
+            world.complain("no migration comes through for deadlocks")
         world.wait_flow()
