@@ -6,11 +6,16 @@
 
 #define CONFIG_ERROR_SIZE 512
 
+PRINTF(5, 0)
 static void config_say(const ConfigLoader *loader,
                        const char *what,
                        const char *section,
                        const char *name,
-                       const char *text) {
+                       const char *format,
+                       va_list args) {
+        char text[CONFIG_ERROR_SIZE];
+
+        vsnprintf(text, sizeof(text), format, args);
         fprintf(stderr,
                 "%s: %s%s%s%s: %s\n",
                 loader->origin ? loader->origin : "default",
@@ -26,13 +31,11 @@ void config_error(ConfigLoader *loader,
                   const char *name,
                   const char *format,
                   ...) {
-        char text[CONFIG_ERROR_SIZE];
         va_list args;
 
         va_start(args, format);
-        vsnprintf(text, sizeof(text), format, args);
+        config_say(loader, "", section, name, format, args);
         va_end(args);
-        config_say(loader, "", section, name, text);
         ++loader->n_errors;
 }
 
@@ -41,13 +44,11 @@ void config_warning(const ConfigLoader *loader,
                     const char *name,
                     const char *format,
                     ...) {
-        char text[CONFIG_ERROR_SIZE];
         va_list args;
 
         va_start(args, format);
-        vsnprintf(text, sizeof(text), format, args);
+        config_say(loader, "warning: ", section, name, format, args);
         va_end(args);
-        config_say(loader, "warning: ", section, name, text);
 }
 
 /* Decimal digits, then a suffix; @ret_suffix points behind the digits. */
