@@ -121,9 +121,11 @@ static void known_pay(Known *known, size_t n) {
 }
 
 void known_fill(Known *known, BatchContext *context) {
+        size_t n_room = known_room(known);
+
         context->n_may_register = known_may_register(known);
-        if (known_room(known) < context->n_may_register)
-                context->n_may_register = known_room(known);
+        if (n_room < context->n_may_register)
+                context->n_may_register = n_room;
         context->is_registry_full = known->is_full;
         context->registry = known->registry;
         context->fresh_us = known->fresh_us;
