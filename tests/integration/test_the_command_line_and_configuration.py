@@ -41,6 +41,13 @@ def test_wrong_usage_is_told_and_ends_with_2(args):
     assert done.stderr.strip()
 
 
+def check_config(tmp_path, text):
+    """The file that has the text, and what is said of it."""
+    path = tmp_path / "some.conf"
+    path.write_text(text)
+    return path, run("check-config", "--config", str(path))
+
+
 @pytest.mark.parametrize("text, line, word", [
     ("[http]\nlisten = nonsense\n", 2, "listen"),
     ("[http]\n\nlistn = 127.0.0.1:1\n", 3, "listn"),
@@ -59,9 +66,7 @@ def test_wrong_usage_is_told_and_ends_with_2(args):
     ("[ws]\nwelcome = hi\0 there\n", 2, "NUL"),
     ("[ws]\nwelcome = hi \x1b[31m\n", 2, "control character")])
 def test_a_wrong_configuration_names_file_line_and_what_is_allowed(tmp_path, text, line, word):
-    path = tmp_path / "wrong.conf"
-    path.write_text(text)
-    done = run("check-config", "--config", str(path))
+    path, done = check_config(tmp_path, text)
     assert done.returncode == 2
     assert re.search(rf"{re.escape(str(path))}:{line}\b", done.stderr), done.stderr
     assert word in done.stderr, done.stderr
@@ -72,9 +77,7 @@ def test_a_wrong_configuration_names_file_line_and_what_is_allowed(tmp_path, tex
     ("[mqtt]\nurl = mqtt://h\nca_file = /etc/hosts\n", 3, "mqtts://"),
     ("[log]\nlevel = info\nlevel = debug\n", 3, "twice")])
 def test_what_means_something_else_than_it_says_is_taken_with_a_warning(tmp_path, text, line, word):
-    path = tmp_path / "odd.conf"
-    path.write_text(text)
-    done = run("check-config", "--config", str(path))
+    path, done = check_config(tmp_path, text)
     assert done.returncode == 0
     assert re.search(rf"{re.escape(str(path))}:{line}: warning: .*{word}", done.stderr), done.stderr
 

@@ -97,6 +97,14 @@ static void assert_refused(const ConfigKey *key, const char *text) {
         assert_said(complaint(&(ConfigSource){ .sets = sets, .n_sets = 1 }), what);
 }
 
+/* Each of @texts, by each key of the type. */
+static void assert_all_refused(ConfigType type, const char *const texts[MAX_TEXTS]) {
+        for (size_t k = 0; k < config_n_keys; ++k)
+                for (size_t t = 0; config_keys[k].type == type && t < MAX_TEXTS; ++t)
+                        if (texts[t])
+                                assert_refused(&config_keys[k], texts[t]);
+}
+
 static bool is_number(ConfigType type) {
         return type == CONFIG_INT || type == CONFIG_SIZE || type == CONFIG_MS ||
                type == CONFIG_SECONDS || type == CONFIG_DAYS;
@@ -259,11 +267,7 @@ static void test_a_word_is_one_of_those_that_there_are(void **state) {
 
         (void)state;
         for (size_t i = 0; i < N_ELEMENTS(rows); ++i)
-                for (size_t k = 0; k < config_n_keys; ++k)
-                        for (size_t t = 0; config_keys[k].type == rows[i].type && t < MAX_TEXTS;
-                             ++t)
-                                if (rows[i].texts[t])
-                                        assert_refused(&config_keys[k], rows[i].texts[t]);
+                assert_all_refused(rows[i].type, rows[i].texts);
 }
 
 static void test_a_text_has_its_form(void **state) {
@@ -440,11 +444,7 @@ static void test_a_text_has_its_form(void **state) {
 
         (void)state;
         for (size_t i = 0; i < N_ELEMENTS(rows); ++i)
-                for (size_t k = 0; k < config_n_keys; ++k)
-                        for (size_t t = 0; config_keys[k].type == rows[i].type && t < MAX_TEXTS;
-                             ++t)
-                                if (rows[i].texts[t])
-                                        assert_refused(&config_keys[k], rows[i].texts[t]);
+                assert_all_refused(rows[i].type, rows[i].texts);
 }
 
 static void test_what_is_right_is_taken(void **state) {
