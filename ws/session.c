@@ -81,20 +81,29 @@ static bool ws_waiters_make_room(WsWaiters *waiters, uint64_t party) {
 }
 
 /* Is there room for @n more, for this party? */
+static bool ws_waiters_have(const WsWaiters *waiters,
+                            const WsShares *shares,
+                            uint64_t party,
+                            size_t n,
+                            size_t most) {
+        if (ws_shares_fit(shares, party, n, most, waiters->options->share))
+                return true;
+        metric_add(shares == waiters->requests ? METRIC_SHARE_REFUSED_REQUESTS
+                                               : METRIC_SHARE_REFUSED_BODIES,
+                   1);
+        return false;
+}
+
+/* Or once some of its own, of whom only half has come, have given way? */
 static bool ws_waiters_fit(WsWaiters *waiters,
                            const WsShares *shares,
                            uint64_t party,
                            size_t n,
                            size_t most) {
-        Metric metric = shares == waiters->requests ? METRIC_SHARE_REFUSED_REQUESTS
-                                                    : METRIC_SHARE_REFUSED_BODIES;
-        int share = waiters->options->share;
-
-        if (ws_shares_fit(shares, party, n, most, share))
+        if (ws_waiters_have(waiters, shares, party, n, most))
                 return true;
-        metric_add(metric, 1);
         while (ws_waiters_make_room(waiters, party))
-                if (ws_shares_fit(shares, party, n, most, share))
+                if (ws_shares_fit(shares, party, n, most, waiters->options->share))
                         return true;
         return false;
 }
@@ -125,20 +134,7 @@ WsWaiter *ws_waiters_take(WsSession *session) {
         return ws_waiters_place(session);
 }
 
-/* As ws_waiters_fit(), where nobody's connection may end: a list of clients is being walked. */
-static bool ws_waiters_have(const WsWaiters *waiters,
-                            const WsShares *shares,
-                            uint64_t party,
-                            size_t n,
-                            size_t most) {
-        if (ws_shares_fit(shares, party, n, most, waiters->options->share))
-                return true;
-        metric_add(shares == waiters->requests ? METRIC_SHARE_REFUSED_REQUESTS
-                                               : METRIC_SHARE_REFUSED_BODIES,
-                   1);
-        return false;
-}
-
+/* Nobody's connection may end for it: a list of clients is being walked. */
 bool ws_session_hold(WsSession *session, size_t n) {
         WsWaiters *waiters = session->waiters;
         uint64_t party = session->party;
