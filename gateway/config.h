@@ -30,7 +30,8 @@ struct Config {
         WsOptions ws;       /* [http] and [ws]; epoch and version are filled in by the gateway */
         WsAuthOptions auth; /* [auth] */
         MqttOptions mqtt;   /* [mqtt]; client_id NULL = "tidegate-<epoch>" */
-        bool mqtt_enabled;  /* mqtt.url is set */
+        int login_cache, login_cache_ttl_s; /* users, [auth] */
+        bool mqtt_enabled;                  /* mqtt.url is set */
         JournalOptions journal;
         int journal_check_ms;
         int journal_device_share; /* percent */

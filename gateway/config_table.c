@@ -242,6 +242,11 @@ const ConfigKey config_keys[] = {
         { "auth", "logins_per_second", CONFIG_INT, AT(ws.logins_per_s), "3", 0, 1000000, true,
           "Logins of one address, where they were good before, that go before those of others, twice that "
           "in a burst; more come last. 0: all of them." },
+        { "auth", "login_cache", CONFIG_INT, AT(login_cache), "4096", 0, 1000000, false,
+          "Users whose password, once it was right, need not be hashed again for login_cache_ttl (a keyed "
+          "digest is kept in memory); of more the later goes before the earlier. 0: none." },
+        { "auth", "login_cache_ttl", CONFIG_SECONDS, AT(login_cache_ttl_s), "1h", 1, 86400, false,
+          "How long. The database says each time whether the user may log in, and by which password." },
         { "auth", "token_failures_per_minute", CONFIG_INT, AT(ws.token_failures_per_min), "60", 1,
           1000000, true,
           "Bad tokens and tickets from one address; twice that for one device. More get 429; good "

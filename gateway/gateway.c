@@ -192,6 +192,8 @@ static int gateway_start_database(Gateway *gateway) {
                 .database_url = config->database_url,
                 .statement_timeout_ms = config->database_query_timeout_ms,
                 .n_connections = (size_t)config->database_query_connections,
+                .login_cache = (size_t)config->login_cache,
+                .login_cache_ttl_s = config->login_cache_ttl_s,
                 .capacity = (size_t)config->query_capacity,
                 .n_share = (size_t)config->query_share,
         };

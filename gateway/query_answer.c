@@ -3,14 +3,15 @@
 #include "db/commands.h"
 #include "db/history.h"
 #include "db/replay.h"
+#include "gateway/base/clock.h"
 #include "gateway/base/err.h"
 #include "gateway/base/event.h"
-#include "gateway/base/secret.h"
+#include "gateway/login_cache.h"
 
 DEFINE_CLEANUP(char *, free);
 
 /* An unknown user costs as much as a wrong password. */
-static int query_answer_login(DbConn *conn, const Query *query, Answer *answer) {
+static int query_answer_login(DbConn *conn, LoginCache *cache, const Query *query, Answer *answer) {
         CLEANUP(free) char *hash = NULL;
         int64_t user_id = 0, generation = 0;
         int r;
@@ -19,7 +20,7 @@ static int query_answer_login(DbConn *conn, const Query *query, Answer *answer) 
         if (r != 0 && r != DB_E_NOT_FOUND)
                 return r < 0 ? err_up(r) : r;
 
-        if (secret_password_verify(query->password, hash)) {
+        if (login_cache_verify(cache, user_id, query->password, hash, clock_mono_us())) {
                 answer->user_id = user_id;
                 answer->generation = generation;
                 answer->status = 200;
@@ -67,12 +68,12 @@ static int query_answer_replay(DbConn *conn, const Query *query, Answer *answer)
         }
 }
 
-int query_answer(DbConn *conn, const Query *query, Answer *answer) {
+int query_answer(DbConn *conn, LoginCache *cache, const Query *query, Answer *answer) {
         int r;
 
         switch (query->kind) {
         case QUERY_LOGIN:
-                return query_answer_login(conn, query, answer);
+                return query_answer_login(conn, cache, query, answer);
         case QUERY_DETECTION_STATS:
                 r = db_history_detection_stats(conn,
                                                query->user_ids,

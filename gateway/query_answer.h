@@ -9,6 +9,8 @@
 #include "gateway/base/base.h"
 #include "gateway/base/query.h"
 
+typedef struct LoginCache LoginCache;
+
 /* Fills in @answer: status, bodies, events. 0; DB_E_OFFLINE or DB_E_REJECTED as db/ answers, and
  * then the status is what it was. */
-MUST_CHECK int query_answer(DbConn *conn, const Query *query, Answer *answer);
+MUST_CHECK int query_answer(DbConn *conn, LoginCache *cache, const Query *query, Answer *answer);

@@ -33,7 +33,8 @@ struct QueryReader {
 };
 
 struct QueryLane {
-        const char *name; /* static */
+        const char *name;   /* static */
+        LoginCache *logins; /* borrowed */
         int nice;
         FairQueue *queue;
         Queue *outbox; /* borrowed */
@@ -76,7 +77,7 @@ static int query_reader_compute(QueryReader *reader, const Query *query, Answer 
         for (int i = 0; i < 2 && r == DB_E_OFFLINE; ++i) {
                 if (!query_reader_connect(reader))
                         return 0; /* the answer says 503 already */
-                r = query_answer(reader->conn, query, answer);
+                r = query_answer(reader->conn, reader->lane->logins, query, answer);
         }
         if (r == DB_E_REJECTED)
                 log_warning("query_refused lane=%s sqlstate=%s error=\"%s\"",
@@ -176,6 +177,7 @@ int query_lane_new(QueryLane **ret_lane, const QueryLaneOptions *options, Queue 
         if (!lane)
                 return err_new(-ENOMEM);
         lane->name = options->name;
+        lane->logins = options->logins;
         lane->nice = options->nice;
         lane->outbox = outbox;
         lane->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

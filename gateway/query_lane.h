@@ -12,6 +12,7 @@
 #include "gateway/base/base.h"
 #include "gateway/base/query.h"
 
+typedef struct LoginCache LoginCache;
 typedef struct Queue Queue;
 typedef struct QueryLane QueryLane;
 typedef struct QueryLaneOptions QueryLaneOptions;
@@ -21,9 +22,10 @@ struct QueryLaneOptions {
         const char *database_url;
         int statement_timeout_ms;
         size_t n_threads;
-        size_t capacity; /* questions that wait, of all parties */
-        size_t n_share;  /* of one party */
-        int nice;        /* how far its threads stand back for the others */
+        size_t capacity;    /* questions that wait, of all parties */
+        size_t n_share;     /* of one party */
+        LoginCache *logins; /* borrowed; of lanes that log in */
+        int nice;           /* how far its threads stand back for the others */
 };
 
 enum {

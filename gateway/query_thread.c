@@ -8,6 +8,7 @@
 #include "gateway/base/queue.h"
 #include "gateway/base/watch.h"
 #include "gateway/history_pool.h"
+#include "gateway/login_cache.h"
 #include "gateway/query_lane.h"
 
 #define QUERY_THREAD_WAIT_MS 1000 /* between looks at a silent queue */
@@ -29,6 +30,7 @@ struct QueryThread {
         bool has_thread;
         HistoryPool *pool;       /* borrowed; may be NULL */
         Queue *queries, *outbox; /* borrowed */
+        LoginCache *logins;
         QueryLane *lanes[QUERY_SORT_COUNT];
 };
 
@@ -99,6 +101,7 @@ static int query_thread_open(QueryThread *thread,
                 .n_threads = options->n_connections,
                 .capacity = options->capacity,
                 .n_share = options->n_share,
+                .logins = thread->logins,
         };
         int r;
 
@@ -113,8 +116,9 @@ static int query_thread_open(QueryThread *thread,
 }
 
 static int query_thread_start(QueryThread *thread, const QueryThreadOptions *options) {
-        int r = 0;
+        int r;
 
+        r = login_cache_new(&thread->logins, options->login_cache, options->login_cache_ttl_s);
         for (int sort = 0; r == 0 && sort < QUERY_SORT_COUNT; ++sort)
                 r = query_thread_open(thread, (QuerySort)sort, options);
         if (r < 0)
@@ -157,6 +161,7 @@ QueryThread *query_thread_free(QueryThread *thread) {
                 MUST(pthread_join(thread->thread, NULL));
         for (size_t sort = 0; sort < QUERY_SORT_COUNT; ++sort)
                 query_lane_free(thread->lanes[sort]);
+        login_cache_free(thread->logins);
         free(thread);
         return NULL;
 }

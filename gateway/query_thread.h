@@ -19,8 +19,10 @@ struct QueryThreadOptions {
         const char *database_url;
         int statement_timeout_ms;
         size_t n_connections; /* of the lanes that read tables: resume, statistics, commands */
-        size_t capacity;      /* questions that wait in a lane */
-        size_t n_share;       /* of them of one user, device or address */
+        size_t login_cache;   /* users whose log-in is kept (gateway/login_cache.h) */
+        int64_t login_cache_ttl_s;
+        size_t capacity; /* questions that wait in a lane */
+        size_t n_share;  /* of them of one user, device or address */
 };
 
 MUST_CHECK int query_thread_new(QueryThread **ret_thread,

@@ -315,6 +315,8 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Password logins, by result." },
         [METRIC_LOGIN_LIMITED] = { "tidegate_logins_total", "result=\"limited\"", METRIC_COUNTER,
                 "Password logins, by result." },
+        [METRIC_LOGIN_CACHED] = { "tidegate_logins_cached_total", NULL, METRIC_COUNTER,
+                "Password logins that needed no scrypt, as the same password was right within auth.login_cache_ttl." },
         [METRIC_LOGIN_BEHIND] = { "tidegate_logins_behind_total", NULL, METRIC_COUNTER,
                 "Password logins that went behind others, as more came from there than auth.logins_per_second." },
         [METRIC_CREDENTIALS_REFUSED] =
