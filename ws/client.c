@@ -61,8 +61,7 @@ static void ws_client_schedule(WsClient *client) {
                 due = since + options->slow_ms;
         if (client->is_unknown && client->auth_ms < due)
                 due = client->auth_ms;
-        if (client->expires_us < clock_now_us() + options->ping_interval_ms * INT64_C(1000))
-                due = ws_client_expiry_ms(client, due);
+        due = ws_client_expiry_ms(client, due);
         ws_wheel_put(&client->hub->wheel, &client->link, due);
 }
 
@@ -172,6 +171,11 @@ int ws_client_become(WsClient *client, const User *user, int64_t expires_us) {
         return r < 0 ? err_up(r) : 0;
 }
 
+bool ws_client_is_in_grace(const WsClient *client) {
+        return client->expires_us != INT64_MAX &&
+               clock_now_us() >= client->expires_us - WS_CLIENT_GRACE_US;
+}
+
 /* It receives nothing from now on. Once for each client that was open. */
 static void ws_client_leave(WsClient *client) {
         WsHub *hub = client->hub;
@@ -250,7 +254,8 @@ int ws_client_open(WsClient *client, WsConn *conn) {
         else if (client->dialect->door == WS_DOOR_POLL)
                 client->ping_ms = client->deadline_ms;
         client->credit = (int64_t)options->messages_per_s * 2 * WS_CLIENT_CREDIT_ONE;
-        if (client->expires_us < INT64_MAX - WS_CLIENT_GRACE_US)
+        if (client->dialect->door == WS_DOOR_SOCKET &&
+            client->expires_us < INT64_MAX - WS_CLIENT_GRACE_US)
                 client->expires_us += WS_CLIENT_GRACE_US;
 
         ++client->hub->n_open[client->dialect->id];

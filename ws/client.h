@@ -64,7 +64,7 @@ typedef enum WsClose {
         WS_CLOSE_STATE_LOST = 4203,
 } WsClose;
 
-#define WS_CLIENT_GRACE_US   25000000 /* of an expired token */
+#define WS_CLIENT_GRACE_US   25000000 /* of an expired token, of a socket: it may still refresh */
 #define WS_CLIENT_CREDIT_ONE 1000     /* of one message in */
 
 /* Types of dialects D and E that a client may choose among. */
@@ -163,6 +163,7 @@ size_t ws_client_n_limited(const WsHub *hub,
                            int64_t user_id); /* sockets that count for the limit */
 /* It has said who it is, or says it again. */
 MUST_CHECK int ws_client_become(WsClient *client, const User *user, int64_t expires_us);
+bool ws_client_is_in_grace(const WsClient *client); /* of an open socket: its token has expired */
 MUST_CHECK int ws_client_say(WsClient *client, const Buf *buf); /* a frame for this one alone */
 void ws_client_close(WsClient *client, WsClose code, const char *reason, Metric metric);
 MUST_CHECK int ws_client_join(WsClient *client); /* the lists of its user and scope; again after a

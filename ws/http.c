@@ -351,6 +351,17 @@ static void ws_http_misread(WsHttp *http, WsSession *session, int status) {
         ws_session_refuse(session, &response);
 }
 
+static WsAsker ws_http_asker(const WsIdentity *identity) {
+        const User *user = identity->user;
+
+        if (!user)
+                return (WsAsker){ 0 };
+        return (WsAsker){ .user_id = user->id,
+                          .generation = user->generation,
+                          .expires_us = identity->expires_us,
+                          .n_losses = user->n_losses };
+}
+
 static void ws_http_begin(WsHttp *http, WsSession *session) {
         CLEANUP_RESPONSE WsResponse response = { 0 };
         WsRequest *request = &http->request;
@@ -385,6 +396,7 @@ static void ws_http_begin(WsHttp *http, WsSession *session) {
         session->party = ws_party_of(call.identity.user ? call.identity.user->id : 0,
                                      call.identity.device ? call.identity.device->id : 0,
                                      request->source);
+        session->asker = ws_http_asker(&call.identity);
         memcpy(call.idempotency_key, request->idempotency_key, sizeof(call.idempotency_key));
         if (!endpoint && (request->body_length > 0 || request->has_coding))
                 ws_session_refuse(session, &response);
@@ -560,6 +572,12 @@ void ws_http_closed(WsSession *session) {
         ws_session_reset(session);
 }
 
+/* Whoever asks for a change has had it when he is told so; who reads needs the right to the end. */
+static bool ws_http_has_expired(const WsWaiter *waiter) {
+        return waiter->user_id != 0 && strcmp(waiter->endpoint->method, "GET") == 0 &&
+               clock_now_us() >= waiter->expires_us;
+}
+
 /* What reads the tables does so by the rights of when it was asked: may who asked still see that?
  * What names a thing is about that alone; all else is about whatever he saw then. */
 static bool ws_http_may_go_on(const WsHttp *http, const WsWaiter *waiter) {
@@ -570,7 +588,7 @@ static bool ws_http_may_go_on(const WsHttp *http, const WsWaiter *waiter) {
 
         if (waiter->user_id == 0 || strcmp(waiter->endpoint->method, "GET") != 0)
                 return true;
-        if (!user)
+        if (!user || ws_http_has_expired(waiter))
                 return false;
         if (waiter->vehicle_id == 0 && waiter->device_id == 0)
                 return user->n_losses == waiter->n_losses;
@@ -579,10 +597,24 @@ static bool ws_http_may_go_on(const WsHttp *http, const WsWaiter *waiter) {
         return waiter->device_id == 0 || (device && registry_sees_device(user, device));
 }
 
+/* An answer that is made, and that its reader takes his time for. */
+static bool ws_http_may_read_on(const WsHttp *http, const WsAsker *asker) {
+        const User *user = registry_user(http->access->registry, asker->user_id);
+
+        if (asker->user_id == 0)
+                return true;
+        return user && user->is_active && user->generation == asker->generation &&
+               user->n_losses == asker->n_losses && clock_now_us() < asker->expires_us;
+}
+
 /* Instead of an answer to who has lost a right meanwhile. False: he has not. */
 static bool ws_http_withhold(const WsHttp *http, const WsWaiter *waiter, WsResponse *response) {
         if (waiter->user_id != 0 && !ws_http_user_of(http, waiter)) {
                 ws_response_problem(response, 401, "unauthorized", "The credential has ended.");
+                return true;
+        }
+        if (ws_http_has_expired(waiter)) {
+                ws_response_problem(response, 401, "token_expired", "The credential has expired.");
                 return true;
         }
         if (ws_http_may_go_on(http, waiter))
@@ -649,7 +681,8 @@ static void ws_http_begin_stream(WsHttp *http, WsWaiter *waiter, const Answer *a
 static void ws_http_piece(WsHttp *http, WsWaiter *waiter, const Answer *answer) {
         bool has_begun = waiter->session->state == WS_SESSION_STREAM;
 
-        if (!has_begun && (answer->is_last || answer->status != 200 || waiter->is_head)) {
+        if (!has_begun && (answer->is_last || answer->status != 200 || waiter->is_head ||
+                           !ws_http_may_go_on(http, waiter))) {
                 ws_waiter_drop_stream(waiter, answer->is_last);
                 ws_http_settle(http, waiter, answer);
                 return;
@@ -706,6 +739,18 @@ static bool ws_http_is_lost(const WsWaiter *waiter) {
         return waiter->stream && !waiter->is_complete && stream_is_broken(waiter->stream);
 }
 
+/* Who may not have the rest of an answer is hung up on. */
+static bool ws_http_is_forfeit(const WsHttp *http, const WsWaiter *waiter) {
+        switch (waiter->session->state) {
+        case WS_SESSION_STREAM:
+                return !ws_http_may_go_on(http, waiter);
+        case WS_SESSION_FLUSH:
+                return !ws_http_may_read_on(http, &waiter->session->asker);
+        default:
+                return false;
+        }
+}
+
 void ws_http_tick(WsHttp *http) {
         int64_t now_us = clock_mono_us();
 
@@ -715,8 +760,7 @@ void ws_http_tick(WsHttp *http) {
 
                 if (!waiter->session)
                         continue;
-                if (ws_http_is_lost(waiter) || (waiter->session->state == WS_SESSION_STREAM &&
-                                                !ws_http_may_go_on(http, waiter))) {
+                if (ws_http_is_lost(waiter) || ws_http_is_forfeit(http, waiter)) {
                         ws_waiter_kill(waiter);
                 } else if (waiter->ticket != 0 && waiter->session->state == WS_SESSION_WAIT &&
                            (now_us > waiter->deadline_us || !ws_http_may_go_on(http, waiter))) {

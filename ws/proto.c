@@ -419,14 +419,22 @@ static void ws_proto_misused(WsClient *client, const char *why) {
         ws_client_close(client, WS_CLOSE_MISUSE, why, METRIC_WS_CLOSED_MISUSE);
 }
 
+/* In its grace a socket goes on with what it has, and gets nothing new. */
+static bool ws_proto_needs_token(WsOp op) {
+        return op == WS_OP_SUBSCRIBE || op == WS_OP_COMMAND || op == WS_OP_CANCEL;
+}
+
 static int ws_proto_serve(WsClient *client, const WsAsk *ask, Text message, Text id) {
         static const WsTrouble unknown = { "unknown_op", "no such op", false };
         static const WsTrouble again = { "bad_request", "already authenticated", false };
+        static const WsTrouble late = { "token_expired", "refresh the token first", true };
 
         if (ask->fault)
                 return ws_proto_refuse(client,
                                        id,
                                        &(WsTrouble){ "bad_request", ask->fault, false });
+        if (ws_proto_needs_token(ask->op) && ws_client_is_in_grace(client))
+                return ws_proto_refuse(client, id, &late);
         switch (ask->op) {
         case WS_OP_AUTH:
                 return ws_proto_refuse(client, id, &again);

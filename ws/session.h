@@ -19,6 +19,7 @@
 
 #define WS_SESSION_WAITERS 256 /* requests with a body, a query or a slow reader under way */
 
+typedef struct WsAsker WsAsker;
 typedef struct WsConn WsConn;
 typedef struct WsSession WsSession;
 typedef struct WsShares WsShares;
@@ -35,9 +36,17 @@ typedef enum WsSessionState {
         WS_SESSION_SOCKET, /* a WebSocket */
 } WsSessionState;
 
+/* Who asked, and by which rights. A pointer would not outlive the registry's next change. */
+struct WsAsker {
+        int64_t user_id; /* 0 = nobody, or a device */
+        int64_t generation, expires_us;
+        uint64_t n_losses;
+};
+
 struct WsSession {
         WsConn *conn;   /* borrowed: it ends with it */
         uint64_t party; /* whose request is under way, see party.h */
+        WsAsker asker;  /* likewise */
         WsSessionState state;
         WsWaiters *waiters; /* borrowed */
         WsWaiter *waiter;   /* borrowed; NULL but in BODY, WAIT, FLUSH and STREAM, and of a poll

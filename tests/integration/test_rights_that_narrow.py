@@ -3,12 +3,14 @@ import contextlib
 import json
 import socket
 import threading
+import time
 
 import psycopg2
 import pytest
 import requests
 
 from commanding import command
+from viewers import Viewer
 from waiting import PATIENCE, wait_until
 
 VEHICLE = "/api/vehicles/{vehicle}/"
@@ -42,15 +44,16 @@ def standing(database):
 class Question:
     """A GET that is under way."""
 
-    def __init__(self, gateway, path, user):
+    def __init__(self, gateway, path, user, patience=PATIENCE, **token):
         self.answer = None
+        self._patience = patience
         self._url = gateway.url + path
-        self._headers = {"Authorization": f"Bearer {gateway.token(user)}"}
+        self._headers = {"Authorization": f"Bearer {gateway.token(user, **token)}"}
         self._thread = threading.Thread(target=self._ask)
         self._thread.start()
 
     def _ask(self):
-        self.answer = requests.get(self._url, headers=self._headers, timeout=PATIENCE)
+        self.answer = requests.get(self._url, headers=self._headers, timeout=self._patience)
 
     def wait(self):
         self._thread.join()
@@ -131,11 +134,14 @@ def fill_long(database, vehicle):
         " FROM journal_positions, generate_series(1, 1000) i", vehicle)
 
 
-def ask_and_stop(gateway, path, user):
+def ask_and_stop(gateway, path, user, **token):
     """A GET of which the first bytes were read, and no more."""
-    sock = socket.create_connection(("127.0.0.1", gateway.port), PATIENCE)
-    sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.token(user)}\r\n"
-                 "\r\n".encode())
+    sock = socket.socket()
+    sock.settimeout(PATIENCE)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.connect(("127.0.0.1", gateway.port))
+    sock.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+                 f"{gateway.token(user, **token)}\r\n\r\n".encode())
     assert sock.recv(12) == b"HTTP/1.1 200"
     return sock
 
@@ -160,3 +166,90 @@ def test_the_rest_of_an_answer_that_has_begun_does_not_come(gateway, database, h
         wait_until(lambda: gateway.metric("tidegate_history_total", result="cancelled") == 1,
                    "the end", timeout=15)
         assert gateway.metric("tidegate_history_reading") == 1, "of who has lost nothing"
+
+
+# ---- a token that expires meanwhile: what cannot be given a newer one ends with it ---------------
+
+SOON = 4  # seconds for which a token is good: whatever uses it has begun by then
+
+
+def soon():
+    return {"exp": int(time.time()) + SOON}
+
+
+def test_what_is_asked_for_before_a_token_expires_and_answered_after(gateway, broker, database):
+    ids = fill(gateway, broker, database)
+    paths = [NAMED["logs"].format(**ids), WHOLE["alerts"], WHOLE["statistics of faces"],
+             WHOLE["a command"].format(**ids)]
+    with standing(database):
+        questions = [Question(gateway, path, "root", **soon()) for path in paths]
+        answers = [question.wait() for question in questions]  # which do not wait for the tables
+    for path, answer in zip(paths, answers):
+        assert (answer.status_code, answer.json()["code"]) == (401, "token_expired"), path
+
+
+def test_an_answer_that_has_begun_ends_with_its_token(gateway, database):
+    share(gateway, database, {"vehicle": gateway.ids["USV-1"], "device": gateway.ids["dev-1"]})
+    fill_long(database, gateway.ids["USV-1"])
+    with ask_and_stop(gateway, "/api/alerts?limit=1000", "ben", **soon()), \
+            ask_and_stop(gateway, "/api/alerts?limit=1000", "ana"):
+        wait_until(lambda: gateway.metric("tidegate_history_total", result="cancelled") == 1,
+                   "the end", timeout=20)  # whoever does not read is hung up on after 30 s
+        assert gateway.metric("tidegate_history_reading") == 1, "of whose token is good"
+
+
+@pytest.mark.parametrize("how", ["token expired", "disabled", "a device lost"])
+def test_a_whole_answer_that_is_read_slowly_ends_with_the_right_to_it(gateway, database, how):
+    """The list of devices is made at once, and waits for its reader."""
+    database.rows("INSERT INTO devices (code, name, user_id)"
+                  " SELECT 'many-' || i, repeat('y', 8000), %s FROM generate_series(1, 900) i",
+                  gateway.ids["ben"])
+    wait_until(lambda: len(gateway.get("/api/devices?limit=1000", "ben").content) > 7 << 20,
+               "all of them to be seen")
+    n_before = gateway.metric("tidegate_process_open_fds")
+    with ask_and_stop(gateway, "/api/devices?limit=1000", "ben",
+                      **(soon() if how == "token expired" else {})) as sock:
+        assert gateway.metric("tidegate_process_open_fds") == n_before + 1
+        if how == "disabled":
+            database.rows("UPDATE users SET is_active = false WHERE username = 'ben'")
+        elif how == "a device lost":
+            database.rows("UPDATE devices SET user_id = NULL WHERE code = 'many-7'")
+        wait_until(lambda: gateway.metric("tidegate_process_open_fds") == n_before, "the end",
+                   timeout=20)
+        n_read = 0
+        with contextlib.suppress(ConnectionError):
+            while data := sock.recv(1 << 20):
+                n_read += len(data)
+        assert n_read < 7 << 20
+
+
+@pytest.mark.parametrize("wait", ["/poll?wait=60&", "?"])
+def test_a_stream_and_a_poll_end_with_their_token(gateway, wait):
+    question = Question(gateway, f"/api/events{wait}to=vehicle/*", "ben", 20, **soon())
+    answer = question.wait()  # a socket has 25 s more
+    if "poll" in wait:
+        assert answer.status_code == 401
+    else:
+        assert "event: close" in answer.text and "4202" in answer.text
+
+
+def test_a_socket_in_its_grace_gets_nothing_new_until_it_refreshes(gateway, broker):
+    end = soon()["exp"]
+    viewer = Viewer(gateway, "/api/ws", gateway.token("ben", exp=end), subprotocols=["tidegate.v1"])
+
+    def ask(**request):
+        viewer.send({"id": 1, **request})
+        while "ok" not in (answer := viewer.next_json()):
+            pass
+        return answer.get("error", {}).get("code", "ok")
+
+    assert ask(op="subscribe", to=["vehicle/*"]) == "ok"
+    wait_until(lambda: time.time() > end, "the token to expire")
+    requests_ = ({"op": "subscribe", "to": ["device/*"]},
+                 {"op": "command", "device": "dev-2", "action": "BLINK"},
+                 {"op": "cancel", "command_id": "cmd_1"})
+    assert [ask(**r) for r in requests_] == ["token_expired"] * 3
+    broker.publish("seano/USV-2/raw_log", "goes on")
+    assert viewer.next_of("raw_log")["data"] == "goes on"
+    assert ask(op="refresh", token=gateway.token("ben")) == "ok"
+    assert [ask(**r) for r in requests_] == ["ok", "ok", "not_found"]
