@@ -18,6 +18,7 @@
 
 typedef struct DbDirectory DbDirectory;
 typedef void (*DbRestoredFn)(void *arg, const Record *record);
+typedef int (*DbSensorFn)(void *arg, int64_t vehicle_id, int32_t sensor_id); /* 0 or a fault */
 
 /* @pulse hears of its beats by what arrives here; borrowed, may be NULL. */
 MUST_CHECK int db_directory_new(DbDirectory **ret_directory, DbConn *conn, DbPulse *pulse);
@@ -50,5 +51,12 @@ MUST_CHECK int db_directory_find_all(DbConn *conn, const char *list, RegistryDel
 /* The newest telemetry of each device and the newest vehicle_log of each vehicle, as records (data,
  * ids, times, seq). The texts are in @arena. */
 MUST_CHECK int db_directory_restore(DbConn *conn, Arena *arena, DbRestoredFn fn, void *arg);
+
+/* Each sensor that a vehicle has, or, with @vehicle_ids, that one of these has. */
+MUST_CHECK int db_directory_sensors(DbConn *conn,
+                                    const int64_t vehicle_ids[], /* NULL: all */
+                                    size_t n,
+                                    DbSensorFn fn,
+                                    void *arg);
 
 DEFINE_CLEANUP(DbDirectory *, db_directory_free);

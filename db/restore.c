@@ -11,6 +11,7 @@ DEFINE_CLEANUP(PGresult *, PQclear);
 
 enum {
         RESTORE_PAGE = 1000, /* devices or vehicles at a time */
+        RESTORE_SENSORS = 10000,
         RESTORE_ID_SIZE = 24,
         RESTORE_MEMBERS = 4, /* the column in which the members of a vehicle_log begin */
         RESTORE_LATITUDE = RESTORE_MEMBERS + 4,
@@ -184,6 +185,56 @@ int db_directory_restore(DbConn *conn, Arena *arena, DbRestoredFn fn, void *arg)
                 while (r == 0);
                 if (r == DB_E_NOT_FOUND)
                         r = 0;
+        }
+        return r < 0 ? err_up(r) : r;
+}
+
+/* The ids as PostgreSQL reads an array; NULL is NULL. */
+static int restore_ids(const int64_t ids[], size_t n, Buf *ret_array) {
+        if (!ids)
+                return 0;
+        for (size_t i = 0; i < n; ++i) {
+                buf_append_char(ret_array, i == 0 ? '{' : ',');
+                buf_json_int(ret_array, ids[i]);
+        }
+        buf_append_string(ret_array, n == 0 ? "{}" : "}");
+        return buf_failed(ret_array) ? err_new(-ENOMEM) : 0;
+}
+
+int db_directory_sensors(DbConn *conn,
+                         const int64_t vehicle_ids[],
+                         size_t n,
+                         DbSensorFn fn,
+                         void *arg) {
+        int64_t vehicle_id = 0;
+        int32_t sensor_id = -1;
+        int n_rows = RESTORE_SENSORS;
+        CLEANUP_BUF Buf ids = { 0 };
+        int r;
+
+        r = restore_ids(vehicle_ids, n, &ids);
+        while (r == 0 && n_rows == RESTORE_SENSORS) {
+                CLEANUP(PQclear) PGresult *result = NULL;
+                char vehicle[RESTORE_ID_SIZE], sensor[RESTORE_ID_SIZE];
+                const char *args[] = { vehicle, sensor, vehicle_ids ? ids.data : NULL };
+
+                snprintf(vehicle, sizeof(vehicle), "%lld", (long long)vehicle_id);
+                snprintf(sensor, sizeof(sensor), "%d", sensor_id);
+                r = db_conn_exec(conn,
+                                 &(DbQuery){
+                                         "SELECT vehicle_id, sensor_id FROM sensors"
+                                         " WHERE (vehicle_id, sensor_id) > ($1::bigint, $2::int)"
+                                         " AND ($3::bigint[] IS NULL OR vehicle_id = ANY ($3))"
+                                         " ORDER BY vehicle_id, sensor_id LIMIT 10000",
+                                         N_ELEMENTS(args),
+                                         args },
+                                 &result);
+                n_rows = r == 0 ? PQntuples(result) : 0;
+                for (int i = 0; r == 0 && i < n_rows; ++i) {
+                        vehicle_id = strtoll(PQgetvalue(result, i, 0), NULL, 10);
+                        sensor_id = (int32_t)strtol(PQgetvalue(result, i, 1), NULL, 10);
+                        r = fn(arg, vehicle_id, sensor_id);
+                }
         }
         return r < 0 ? err_up(r) : r;
 }

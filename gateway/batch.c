@@ -1,6 +1,7 @@
 #include "gateway/batch.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "gateway/base/arena.h"
 #include "gateway/base/err.h"
@@ -14,11 +15,13 @@
 #include "gateway/letter.h"
 #include "gateway/resolve.h"
 #include "gateway/route.h"
+#include "gateway/sensors.h"
 
 #define BATCH_ARENA_BLOCK ((size_t)256 * 1024)
 #define BATCH_MAX_BYTES   ((size_t)4 * 1024 * 1024) /* of journal records in one batch */
 #define BATCH_NEAR_DBM    -60
 #define BATCH_MEDIUM_DBM  -75
+#define BATCH_DETAIL_SIZE 128
 
 struct Batch {
         Arena *arena;
@@ -327,6 +330,26 @@ static void batch_judge_retained(const JournalRecord *entry, Record *record) {
                 batch_ignore(record);
 }
 
+/* One sensor more than its vehicle may have. What was let in when it was shown is in. */
+static int batch_judge_sensor(Batch *batch, const BatchContext *context, Record *record) {
+        char detail[BATCH_DETAIL_SIZE];
+        int n;
+
+        if (!context->sensors || record->kind != KIND_SENSOR_LOG || record->duplicate ||
+            record->reason != REASON_NONE ||
+            judge_ask(context->judge, record->seq) != VERDICT_NONE ||
+            sensors_may_have(context->sensors, record->vehicle_id, record->sensor.sensor_id))
+                return 0;
+        n = snprintf(detail,
+                     sizeof(detail),
+                     "sensor_id: %d is new, and the vehicle has as many as registry.max_sensors "
+                     "lets it",
+                     record->sensor.sensor_id);
+        record->reason = REASON_UNKNOWN_SENSOR;
+        record->detail = arena_copy(batch->arena, detail, (size_t)n);
+        return record->detail.data ? 0 : err_new(-ENOMEM);
+}
+
 /* What happened long ago is no news where nothing newer can tell. */
 static bool batch_is_history(const Record *record) {
         return record->letter_id != 0 && record->kind != KIND_DEVICE_STATUS &&
@@ -363,7 +386,20 @@ static int batch_move(Batch *batch,
 /* What is only shown leaves to the store whether this can be used after all. */
 static bool batch_is_open(const BatchContext *context, const Record *record) {
         return !context->is_final && (resolve_depends_on_registry(record->reason) ||
+                                      record->reason == REASON_UNKNOWN_SENSOR ||
                                       (record->letter_id != 0 && record->duplicate));
+}
+
+static int batch_note(const BatchContext *context, Record *record) {
+        int r;
+
+        r = latest_note(context->latest, record);
+        if (r == 0 && context->sensors && record->kind == KIND_SENSOR_LOG)
+                r = sensors_add(context->sensors,
+                                record->vehicle_id,
+                                record->sensor.sensor_id,
+                                record->seq);
+        return r == 0 ? 0 : err_up(r);
 }
 
 static int batch_apply(Batch *batch,
@@ -380,7 +416,7 @@ static int batch_apply(Batch *batch,
         if (verdict != VERDICT_NONE)
                 record->late = verdict == VERDICT_LATE;
         else
-                r = latest_note(context->latest, record);
+                r = batch_note(context, record);
         if (batch_is_history(record))
                 record->late = true;
         if (r == 0)
@@ -420,6 +456,9 @@ int batch_load(Batch *batch, const BatchContext *context, const BatchSpan *span)
                 batch_judge_letter(context, record);
                 if (record->reason == REASON_NONE && !record->duplicate)
                         resolve(context->registry, record);
+                r = batch_judge_sensor(batch, context, record);
+                if (r != 0)
+                        return err_up(r);
 
                 batch->want = batch_want_of(context, record);
                 if (batch->want != BATCH_WANTS_NOTHING) {

@@ -25,6 +25,7 @@ typedef struct Journal Journal;
 typedef struct Judge Judge;
 typedef struct Latest Latest;
 typedef struct Routes Routes;
+typedef struct Sensors Sensors;
 
 typedef enum BatchWant {
         BATCH_WANTS_NOTHING,
@@ -42,6 +43,7 @@ struct BatchContext {
         Registry *registry;
         Latest *latest;
         Judge *judge;
+        Sensors *sensors;        /* NULL: as many as there are */
         int64_t fresh_us;        /* the registry knows all that was committed before this time */
         uint64_t registered_seq; /* this record's device was to be created: do not ask again */
         uint64_t letter_seq;     /* this record's letter was looked for */

@@ -9,8 +9,17 @@
 #include "gateway/batch.h"
 #include "gateway/books.h"
 #include "gateway/database.h"
+#include "gateway/sensors.h"
 
-#define CLERK_BLOCK ((size_t)64 * 1024)
+#define CLERK_BLOCK   ((size_t)64 * 1024)
+#define CLERK_REFUSED 16 /* vehicles whose sensors are read in one check */
+
+typedef struct ClerkSensor ClerkSensor;
+
+struct ClerkSensor {
+        int64_t vehicle_id;
+        int32_t sensor_id;
+};
 
 struct Clerk {
         Database *database; /* borrowed, as are the next two */
@@ -26,6 +35,10 @@ struct Clerk {
         uint64_t there_seq; /* rows behind the position were found, up to this number */
 
         uint64_t stored_seq; /* checking */
+        int64_t refused[CLERK_REFUSED];
+        size_t n_refused;
+        ClerkSensor *sensors; /* of these, or of all */
+        size_t n_sensors, sensors_capacity;
 
         DbRange range; /* looking */
         uint64_t *seqs;
@@ -49,6 +62,7 @@ Clerk *clerk_free(Clerk *clerk) {
         if (!clerk)
                 return NULL;
         clerk_forget_latest(clerk);
+        free(clerk->sensors);
         free(clerk->seqs);
         free(clerk);
         return NULL;
@@ -84,6 +98,36 @@ static int clerk_restore(Clerk *clerk) {
         return r < 0 ? err_up(r) : r;
 }
 
+static int clerk_on_sensor(void *arg, int64_t vehicle_id, int32_t sensor_id) {
+        Clerk *clerk = arg;
+
+        if (clerk->n_sensors == clerk->sensors_capacity) {
+                size_t capacity = clerk->sensors_capacity * 2 + 64;
+                ClerkSensor *sensors = reallocarray(clerk->sensors, capacity, sizeof(sensors[0]));
+
+                if (!sensors)
+                        return err_new(-ENOMEM);
+                clerk->sensors = sensors;
+                clerk->sensors_capacity = capacity;
+        }
+        clerk->sensors[clerk->n_sensors++] =
+                (ClerkSensor){ .vehicle_id = vehicle_id, .sensor_id = sensor_id };
+        return 0;
+}
+
+/* Of all, or of those that were refused one. */
+static int clerk_read_sensors(Clerk *clerk, bool all) {
+        int r;
+
+        clerk->n_sensors = 0;
+        r = db_directory_sensors(database_conn(clerk->database),
+                                 all ? NULL : clerk->refused,
+                                 clerk->n_refused,
+                                 clerk_on_sensor,
+                                 clerk);
+        return r < 0 ? err_up(r) : r;
+}
+
 /* Rows behind the position should not be there: whoever put them there, they stay the only ones. */
 static int clerk_find_rows(Clerk *clerk) {
         int r;
@@ -109,6 +153,8 @@ static int clerk_do_open(void *arg) {
                 r = 0;
         if (r == 0 && clerk->with_latest)
                 r = clerk_restore(clerk);
+        if (r == 0 && clerk->with_latest)
+                r = clerk_read_sensors(clerk, true);
         if (r == 0)
                 r = clerk_find_rows(clerk);
         if (r == 0)
@@ -118,8 +164,15 @@ static int clerk_do_open(void *arg) {
 
 static int clerk_do_check(void *arg) {
         Clerk *clerk = arg;
-        int r = books_check(clerk->books, clerk->stored_seq);
+        int r;
 
+        r = books_check(clerk->books, clerk->stored_seq);
+        if (r == 0 && clerk->n_refused > 0)
+                r = clerk_read_sensors(clerk, false);
+        if (r == DB_E_REJECTED && clerk->n_refused > 0) { /* a lock: another time */
+                clerk->n_refused = clerk->n_sensors = 0;
+                r = 0;
+        }
         return r < 0 ? err_up(r) : r;
 }
 
@@ -161,13 +214,16 @@ static void clerk_begin(Clerk *clerk, ClerkJob job, ErrandFn fn) {
 
 void clerk_open(Clerk *clerk, uint64_t position, bool with_latest) {
         clerk_forget_latest(clerk);
+        clerk->n_refused = clerk->n_sensors = 0;
         clerk->position = position;
         clerk->with_latest = with_latest;
         clerk_begin(clerk, CLERK_OPEN, clerk_do_open);
 }
 
-void clerk_check(Clerk *clerk, uint64_t stored_seq) {
+void clerk_check(Clerk *clerk, uint64_t stored_seq, Sensors *sensors) {
         clerk->stored_seq = stored_seq;
+        clerk->n_sensors = 0;
+        clerk->n_refused = sensors_take_refused(sensors, clerk->refused, CLERK_REFUSED);
         clerk_begin(clerk, CLERK_CHECK, clerk_do_check);
 }
 
@@ -201,6 +257,23 @@ void clerk_forget_latest(Clerk *clerk) {
         clerk->latest = NULL;
         clerk->n_latest = clerk->latest_capacity = 0;
         clerk->arena = arena_free(clerk->arena);
+}
+
+/* What messages behind the check have brought meanwhile stays. */
+int clerk_tell_sensors(Clerk *clerk, Sensors *sensors) {
+        int r = 0;
+
+        for (size_t i = 0; i < clerk->n_refused; ++i)
+                sensors_forget(sensors, clerk->refused[i], clerk->stored_seq);
+        for (size_t i = 0; r == 0 && i < clerk->n_sensors; ++i)
+                r = sensors_add(sensors,
+                                clerk->sensors[i].vehicle_id,
+                                clerk->sensors[i].sensor_id,
+                                0);
+        free(clerk->sensors);
+        clerk->sensors = NULL;
+        clerk->n_sensors = clerk->sensors_capacity = clerk->n_refused = 0;
+        return r == 0 ? 0 : err_up(r);
 }
 
 bool clerk_has_to_look(const Clerk *clerk, const Batch *batch) {

@@ -4,9 +4,10 @@
  * Clerk: what the processor has to read before it may store, sent off as errands.
  *
  * Three things: opening the database (what was last known of each thing, rows behind the position,
- * the books), comparing the books now and then, and looking which records of a batch are rows
- * already. While one of them is out, the connection and the books are the clerk's: the processor
- * only reads the journal, shows, and waits for clerk_take().
+ * the books), comparing the books now and then, and with that which sensors the vehicles have that
+ * were refused one, and looking which records of a batch are rows already. While one of them is
+ * out, the connection and the books are the clerk's: the processor only reads the journal, shows,
+ * and waits for clerk_take().
  */
 
 #include "gateway/base/base.h"
@@ -16,6 +17,7 @@ typedef struct Batch Batch;
 typedef struct Books Books;
 typedef struct Clerk Clerk;
 typedef struct Database Database;
+typedef struct Sensors Sensors;
 
 typedef enum ClerkJob {
         CLERK_NONE,
@@ -27,9 +29,11 @@ typedef enum ClerkJob {
 MUST_CHECK int clerk_new(Clerk **ret_clerk, Database *database, Books *books, const char *epoch);
 Clerk *clerk_free(Clerk *clerk);
 
-/* The database is connected and not lent. @with_latest: also what was last known. */
+/* The database is connected and not lent. @with_latest: also what was last known, and the sensors
+ * of all vehicles. */
 void clerk_open(Clerk *clerk, uint64_t position, bool with_latest);
-void clerk_check(Clerk *clerk, uint64_t stored_seq);
+/* Also reads the sensors of vehicles that were refused one. */
+void clerk_check(Clerk *clerk, uint64_t stored_seq, Sensors *sensors);
 void clerk_look(Clerk *clerk, const Batch *batch);
 
 /* What is done and how it ended, as db/ answers; CLERK_NONE: nothing is, yet. */
@@ -39,6 +43,9 @@ ClerkJob clerk_take(Clerk *clerk, int *ret_result);
 size_t clerk_n_latest(const Clerk *clerk);
 const Record *clerk_latest(const Clerk *clerk, size_t i);
 void clerk_forget_latest(Clerk *clerk);
+
+/* Hands over what the last opening or check read of them, if anything. */
+MUST_CHECK int clerk_tell_sensors(Clerk *clerk, Sensors *sensors);
 
 /* May some of @batch be rows, as nobody has looked? */
 bool clerk_has_to_look(const Clerk *clerk, const Batch *batch);

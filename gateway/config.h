@@ -37,7 +37,7 @@ struct Config {
         int journal_device_share; /* percent */
         Routes *routes;
         bool auto_register; /* registry.auto_register: of routes that do not say */
-        int registry_new_per_minute, registry_max_devices;
+        int registry_new_per_minute, registry_max_devices, registry_max_sensors;
 
         const char *database_url;
         bool database_migrate;

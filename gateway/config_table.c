@@ -321,6 +321,9 @@ const ConfigKey config_keys[] = {
         { "registry", "max_devices", CONFIG_INT, AT(registry_max_devices), "100000", 0, 10000000, false,
           "Devices in all, beyond which none is created so; messages of more go to dead_letters. 0 = no "
           "limit." },
+        { "registry", "max_sensors", CONFIG_INT, AT(registry_max_sensors), "1000", 0, 100000, false,
+          "Sensors of one vehicle, beyond which messages add none; those of more go to dead_letters. 0 = "
+          "no limit." },
 
         { "log", "level", CONFIG_LEVEL, AT(log_level), "info", 0, 0, true,
           "error, warning, info or debug." },

@@ -185,6 +185,7 @@ static int gateway_start_database(Gateway *gateway) {
                 .check_ms = config->journal_check_ms,
                 .new_per_minute = config->registry_new_per_minute,
                 .max_devices = config->registry_max_devices,
+                .max_sensors = config->registry_max_sensors,
                 .routes_file = gateway->routes_file,
                 .migrate = config->database_migrate,
         };

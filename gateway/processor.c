@@ -25,6 +25,7 @@
 #include "gateway/outbox.h"
 #include "gateway/route.h"
 #include "gateway/route_note.h"
+#include "gateway/sensors.h"
 
 #define PROCESSOR_IDLE_MS    1000              /* the longest sleep */
 #define PROCESSOR_STANDBY_MS 100               /* until it is clear whose the slot is */
@@ -57,6 +58,7 @@ struct Processor {
         Former *former;
         Latest *latest;
         Judge *judge;
+        Sensors *sensors;
         Outbox *outbox;
         Database *database;
         Known *known;
@@ -132,6 +134,7 @@ static BatchContext processor_context(Processor *processor, bool is_final) {
                 .former = processor->former,
                 .latest = processor->latest,
                 .judge = processor->judge,
+                .sensors = processor->sensors,
                 .is_final = is_final,
         };
 
@@ -448,6 +451,9 @@ static int processor_opened(Processor *processor) {
         int r;
 
         processor_show_latest(processor);
+        r = clerk_tell_sensors(processor->clerk, processor->sensors);
+        if (r != 0)
+                return err_up(r);
         r = processor_resume(processor, processor->position);
         if (r != 0)
                 return r;
@@ -538,6 +544,8 @@ static int processor_take_errand(Processor *processor) {
                 processor_goes_on(processor);
                 break;
         case CLERK_CHECK:
+                if (r == 0)
+                        r = clerk_tell_sensors(processor->clerk, processor->sensors);
                 processor_goes_on(processor);
                 break;
         }
@@ -619,7 +627,7 @@ static bool processor_has_errand(Processor *processor) {
         const Batch *batch = lane_current(processor->lane);
 
         if (books_is_due(processor->books, lane_stored_seq(processor->lane)))
-                clerk_check(processor->clerk, lane_stored_seq(processor->lane));
+                clerk_check(processor->clerk, lane_stored_seq(processor->lane), processor->sensors);
         else if (batch_length(batch) > 0 && clerk_has_to_look(processor->clerk, batch))
                 clerk_look(processor->clerk, batch);
         else
@@ -706,6 +714,7 @@ static void processor_report(Processor *processor) {
                 journal_commit(processor->journal, books_done_seq(processor->books));
         }
         metric_set(METRIC_DB_LAG_SECONDS, lag_us);
+        metric_set(METRIC_SENSORS, (int64_t)sensors_length(processor->sensors));
         metric_set(METRIC_OUTBOX_LENGTH, (int64_t)queue_length(processor->queue));
 }
 
@@ -864,6 +873,8 @@ static int processor_init(Processor *processor) {
         if (r == 0)
                 r = judge_new(&processor->judge);
         if (r == 0)
+                r = sensors_new(&processor->sensors, (size_t)processor->options.max_sensors);
+        if (r == 0)
                 r = former_new(&processor->former);
         if (r == 0 && processor->options.routes_file)
                 r = processor_load_routes(processor);
@@ -974,6 +985,7 @@ Processor *processor_free(Processor *processor) {
         outbox_free(processor->outbox);
         latest_free(processor->latest);
         judge_free(processor->judge);
+        sensors_free(processor->sensors);
         former_free(processor->former);
         routes_unref(processor->routes);
         routes_unref(atomic_load(&processor->new_routes));

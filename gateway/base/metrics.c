@@ -117,6 +117,8 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
         [METRIC_REGISTRATIONS_REFUSED] =
                 { "tidegate_registrations_refused_total", NULL, METRIC_COUNTER,
                 "Messages of new devices beyond those that a minute lets in: dead letters." },
+        [METRIC_SENSORS] = { "tidegate_sensors", NULL, METRIC_GAUGE,
+                "Sensors that vehicles have named; more than registry.max_sensors of one are unknown_sensor letters." },
         [METRIC_COMMANDS_ACCEPTED] =
                 { "tidegate_commands_total", "outcome=\"accepted\"", METRIC_COUNTER,
                 "Commands, by how they were taken and how far they came." },

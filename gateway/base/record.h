@@ -47,6 +47,7 @@ typedef enum Reason {
         REASON_UNKNOWN_USER,
         REASON_WRONG_OWNER,
         REASON_UNKNOWN_COMMAND,
+        REASON_UNKNOWN_SENSOR, /* and its vehicle may have no more */
         REASON_NO_ROUTE,
         REASON_DB_REJECTED, /* PostgreSQL refused the row; detail has the SQLSTATE */
         REASON_COUNT

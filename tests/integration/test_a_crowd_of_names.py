@@ -1,0 +1,87 @@
+"""Whoever invents names (sensors, people) fills what is his, and nobody else's."""
+import json
+
+from conftest import populate
+from waiting import wait_until
+
+
+def reading(vehicle, sensor, value=1):
+    return f"seano/{vehicle}/sensor_log", json.dumps({"sensor_id": sensor, "data": {"v": value}})
+
+
+def settled(database, table, n):
+    wait_until(lambda: database.value(f"SELECT (SELECT count(*) FROM dead_letters)"
+                                      f" + (SELECT count(*) FROM {table})") == n,
+               "each to be a row or a letter")
+
+
+def test_a_vehicle_has_no_more_than_so_many_sensors(make_gateway, database, publisher, viewer):
+    gateway = make_gateway(registry__max_sensors=5)
+    populate(gateway)
+    gateway.start()
+    ana = viewer("/api/ws", "ana")
+    for n in range(40):
+        publisher.publish(*reading("USV-1", n))
+    for n in range(3, 6):
+        publisher.publish(*reading("USV-2", n))  # another's has its own
+        publisher.publish(*reading("USV-1", n, 2))  # what is known goes on; 5 is not
+    publisher.flush()
+    settled(database, "sensor_logs", 46)
+    assert database.rows("SELECT vehicle_id, array_agg(sensor_id ORDER BY sensor_id) FROM sensors"
+                         " GROUP BY 1 ORDER BY 1") == [
+        (gateway.ids["USV-1"], [0, 1, 2, 3, 4]), (gateway.ids["USV-2"], [3, 4, 5])]
+    assert database.rows("SELECT reason, topic, detail FROM dead_letters WHERE seq ="
+                         " (SELECT min(seq) FROM dead_letters)") == [
+        ("unknown_sensor", "seano/USV-1/sensor_log",
+         "sensor_id: 5 is new, and the vehicle has as many as registry.max_sensors lets it")]
+    assert database.value("SELECT count(*) FROM dead_letters WHERE reason = 'unknown_sensor'") == 36
+    assert gateway.metric("tidegate_dead_lettered_total", reason="unknown_sensor") == 36
+    wait_until(lambda: gateway.metric("tidegate_sensors") == 8, "the gauge")
+    assert gateway.log().count("sensors_full") == 1
+    ana.wait_for(lambda texts: sum('"sensor_log"' in t for t in texts) == 7, "what ana may see")
+
+    gateway.terminate()  # the next start knows them from the table
+    gateway.start()
+    publisher.publish(*reading("USV-1", 4, 3))
+    publisher.publish(*reading("USV-1", 77, 3))
+    publisher.flush()
+    settled(database, "sensor_logs", 48)
+    assert database.value("SELECT count(*) FROM dead_letters WHERE detail LIKE '%% 77 %%'") == 1
+
+
+def test_room_that_is_made_is_seen_and_letters_come_back(make_gateway, database, publisher):
+    gateway = make_gateway(registry__max_sensors=2, journal__check="200ms")
+    populate(gateway)
+    gateway.start()
+    for n in range(3):
+        publisher.publish(*reading("USV-1", n))
+    publisher.flush()
+    settled(database, "sensor_logs", 3)
+    database.rows("DELETE FROM sensors WHERE sensor_id = 0")
+    wait_until(lambda: "replayed 1" in gateway.cli("dead-letters", "replay", "--reason",
+                                               "unknown_sensor", check=False).stdout,
+               "the letter to come back")
+    assert database.value("SELECT count(*) FROM sensor_logs") == 3
+    assert database.value("SELECT count(*) FROM dead_letters") == 0
+
+
+def test_what_is_shown_while_the_database_is_away_counts_as_well(make_gateway, database, postgres,
+                                                                 publisher, viewer):
+    gateway = make_gateway(registry__max_sensors=5)
+    populate(gateway)
+    gateway.start()
+    publisher.publish(*reading("USV-1", 0))
+    publisher.flush()
+    database.wait_for("SELECT count(*) FROM sensor_logs", 1)
+    ana = viewer("/api/ws", "ana")
+    postgres.stop()
+    for n in range(1, 30):
+        publisher.publish(*reading("USV-1", n))
+    publisher.publish("seano/USV-1/raw_log", "behind them")
+    publisher.flush()
+    ana.wait_for(lambda texts: any("behind them" in t for t in texts), "what came behind them")
+    assert sum('"sensor_log"' in t for t in ana.frames) == 4
+    postgres.start()
+    settled(database, "sensor_logs", 30)
+    assert database.value("SELECT count(*) FROM sensors") == 5
+    assert database.value("SELECT count(*) FROM sensor_logs") == 5
