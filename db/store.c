@@ -30,6 +30,7 @@ enum {
 struct DbStore {
         DbConn *conn; /* borrowed */
         char *epoch;
+        int max_people;
         DbRows *rows;
 
         uint32_t journal_id; /* in network order, as is what follows */
@@ -82,6 +83,10 @@ DbStore *db_store_free(DbStore *store) {
         free(store->epoch);
         free(store);
         return NULL;
+}
+
+void db_store_limit_people(DbStore *store, int n_max) {
+        store->max_people = n_max;
 }
 
 static int store_offline(DbStore *store) {
@@ -205,6 +210,20 @@ static int store_finish_prepares(DbConn *conn) {
         }
 }
 
+static int store_set_limits(DbStore *store) {
+        char people[STORE_ARG_SIZE];
+        const char *args[] = { people };
+        int r;
+
+        snprintf(people, sizeof(people), "%d", store->max_people);
+        r = db_conn_exec(store->conn,
+                         &(DbQuery){ "SELECT set_config('tidegate.max_people', $1, false)",
+                                     N_ELEMENTS(args),
+                                     args },
+                         NULL);
+        return r < 0 ? err_up(r) : r;
+}
+
 static int store_prepare(DbConn *conn) {
         PGconn *pg = db_conn_pg(conn);
         int r;
@@ -234,6 +253,8 @@ int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq, uin
         store->n_days = store->next_day = 0;
 
         r = store_prepare(store->conn);
+        if (r == 0)
+                r = store_set_limits(store);
         if (r == 0)
                 r = store_end_stuck(store);
         if (r == 0 && holder)

@@ -37,7 +37,9 @@ struct Config {
         int journal_device_share; /* percent */
         Routes *routes;
         bool auto_register; /* registry.auto_register: of routes that do not say */
-        int registry_new_per_minute, registry_max_devices, registry_max_sensors;
+        int registry_new_per_minute, registry_max_devices, registry_max_sensors,
+                registry_max_people;
+        int survey_ms;
 
         const char *database_url;
         bool database_migrate;

@@ -135,6 +135,8 @@ const ConfigKey config_keys[] = {
         { "database", "partitions_ahead", CONFIG_DAYS, AT(partitions_ahead_days), "7d", 1, 365,
           false,
           "How many days ahead the partitions of the log tables are made." },
+        { "database", "survey", CONFIG_MS, AT(survey_ms), "60s", 100, HOUR_MS, false,
+          "How often it is looked up how many people and dead letters there are, for the metrics." },
         { "database", "retention_hold", CONFIG_MS, AT(retention_hold_ms), "12h", 1000,
           7 * DAY_MS, false,
           "How long a clock that jumped has to stay so for each day that retention moves on." },
@@ -324,6 +326,9 @@ const ConfigKey config_keys[] = {
         { "registry", "max_sensors", CONFIG_INT, AT(registry_max_sensors), "1000", 0, 100000, false,
           "Sensors of one vehicle, beyond which messages add none; those of more go to dead_letters. 0 = "
           "no limit." },
+        { "registry", "max_people", CONFIG_INT, AT(registry_max_people), "10000", 0, 10000000, false,
+          "Names of people that are counted of one camera; events with more are stored all the same. "
+          "0 = no limit." },
 
         { "log", "level", CONFIG_LEVEL, AT(log_level), "info", 0, 0, true,
           "error, warning, info or debug." },

@@ -186,6 +186,7 @@ static int gateway_start_database(Gateway *gateway) {
                 .new_per_minute = config->registry_new_per_minute,
                 .max_devices = config->registry_max_devices,
                 .max_sensors = config->registry_max_sensors,
+                .max_people = config->registry_max_people,
                 .routes_file = gateway->routes_file,
                 .migrate = config->database_migrate,
         };

@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "db/survey.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
 #include "gateway/base/log.h"
@@ -29,6 +30,9 @@ struct Maintenance {
         bool is_reported;      /* that it could not be done */
         DbRetentionDay day;    /* what was judged last */
         int64_t held_since_us; /* monotonic: since when retention waits; 0: it does not */
+        bool was_surveyed;
+        DbSurvey survey;     /* the last one */
+        bool is_people_said; /* that names are not counted */
 };
 
 /* Retention that does not trust the clocks says so once, and once that it does again. */
@@ -127,16 +131,60 @@ static int64_t maintenance_pause_us(const Maintenance *maintenance) {
         return to_midnight_us < MAINTENANCE_PERIOD_US ? to_midnight_us : MAINTENANCE_PERIOD_US;
 }
 
+/* The number is the database's, and goes on from where it was before we started. */
+static void maintenance_note_people(Maintenance *maintenance, const DbSurvey *survey) {
+        bool is_growing = maintenance->was_surveyed &&
+                          survey->n_people_refused > maintenance->survey.n_people_refused;
+
+        metric_set(METRIC_PEOPLE, survey->n_people);
+        metric_set(METRIC_PEOPLE_REFUSED, survey->n_people_refused);
+        if (is_growing && !maintenance->is_people_said)
+                log_warning("people_full device_id=%lld refused=%lld hint=\"new names are not "
+                            "counted, their events are stored: registry.max_people\"",
+                            (long long)survey->full_camera,
+                            (long long)survey->n_people_refused);
+        maintenance->is_people_said = is_growing;
+}
+
+static void maintenance_survey(Maintenance *maintenance) {
+        DbSurvey survey;
+        int r;
+
+        r = db_conn_connect_wait(maintenance->conn, MAINTENANCE_CONNECT_MS);
+        if (r == 0)
+                r = db_survey(maintenance->conn, &survey);
+        if (r == 0) {
+                maintenance_note_people(maintenance, &survey);
+                maintenance->survey = survey;
+                maintenance->was_surveyed = true;
+        }
+        db_conn_disconnect(maintenance->conn);
+}
+
 static void *maintenance_run(void *arg) {
         Maintenance *maintenance = arg;
         int64_t pause_us = MAINTENANCE_FIRST_US;
+        int64_t due_us;
 
         if (maintenance_once(maintenance, true))
                 pause_us = maintenance_pause_us(maintenance);
-        while (!maintenance_is_stopped(maintenance, (int)(pause_us / 1000) + 1))
-                pause_us = maintenance_once(maintenance, false) ? maintenance_pause_us(maintenance)
-                                                                : MAINTENANCE_RETRY_US;
-        return NULL;
+        due_us = clock_mono_us() + pause_us;
+        for (;;) {
+                int64_t wait_us = due_us - clock_mono_us();
+
+                if (wait_us > maintenance->options.survey_ms * INT64_C(1000))
+                        wait_us = maintenance->options.survey_ms * INT64_C(1000);
+                if (maintenance_is_stopped(maintenance,
+                                           wait_us > 0 ? (int)(wait_us / 1000) + 1 : 0))
+                        return NULL;
+                if (clock_mono_us() >= due_us) {
+                        pause_us = maintenance_once(maintenance, false)
+                                           ? maintenance_pause_us(maintenance)
+                                           : MAINTENANCE_RETRY_US;
+                        due_us = clock_mono_us() + pause_us;
+                }
+                maintenance_survey(maintenance);
+        }
 }
 
 int maintenance_new(Maintenance **ret_maintenance, const MaintenanceOptions *options) {

@@ -7,6 +7,9 @@
  * minute. A clock that jumped, or that is not the database's, drops nothing: it is said in the log,
  * in tidegate_retention_held and in /readyz, and looked at again each minute. What lasts for
  * @hold_ms is given one day at a time.
+ *
+ * In between, every @survey_ms, it looks how much there is of what others make grow (db/survey.h),
+ * and says where a limit is reached.
  */
 
 #include "db/partitions.h"
@@ -19,6 +22,7 @@ struct MaintenanceOptions {
         const char *database_url;
         int days_ahead;
         int64_t hold_ms;
+        int survey_ms;
         const DbRetention *retention;
         size_t n_retention;
 };

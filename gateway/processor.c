@@ -938,6 +938,7 @@ int processor_new(Processor **ret_processor,
         r = processor_init(processor);
         if (r != 0)
                 return err_up(r);
+        db_store_limit_people(database_store(processor->database), options->max_people);
 
         r = pthread_create(&processor->thread, NULL, processor_main, processor);
         if (r != 0)

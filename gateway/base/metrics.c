@@ -119,6 +119,10 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Messages of new devices beyond those that a minute lets in: dead letters." },
         [METRIC_SENSORS] = { "tidegate_sensors", NULL, METRIC_GAUGE,
                 "Sensors that vehicles have named; more than registry.max_sensors of one are unknown_sensor letters." },
+        [METRIC_PEOPLE] = { "tidegate_people", NULL, METRIC_GAUGE,
+                "Names of people that are counted, of all cameras." },
+        [METRIC_PEOPLE_REFUSED] = { "tidegate_people_refused_total", NULL, METRIC_COUNTER,
+                "Names beyond registry.max_people of a camera: not counted, their events are stored." },
         [METRIC_COMMANDS_ACCEPTED] =
                 { "tidegate_commands_total", "outcome=\"accepted\"", METRIC_COUNTER,
                 "Commands, by how they were taken and how far they came." },

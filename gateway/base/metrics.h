@@ -57,6 +57,8 @@ typedef enum Metric {
         METRIC_REGISTRATIONS,         /* devices that were to be created by themselves */
         METRIC_REGISTRATIONS_REFUSED, /* too many in a minute */
         METRIC_SENSORS,               /* gauge: of all vehicles */
+        METRIC_PEOPLE,                /* gauge: of all cameras */
+        METRIC_PEOPLE_REFUSED,        /* names that were not counted; of the database */
         METRIC_COMMANDS_ACCEPTED,
         METRIC_COMMANDS_REPEATED, /* the same idempotency key again */
         METRIC_COMMANDS_REFUSED,

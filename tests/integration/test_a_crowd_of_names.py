@@ -85,3 +85,53 @@ def test_what_is_shown_while_the_database_is_away_counts_as_well(make_gateway, d
     settled(database, "sensor_logs", 30)
     assert database.value("SELECT count(*) FROM sensors") == 5
     assert database.value("SELECT count(*) FROM sensor_logs") == 5
+
+
+def seen(camera, person):
+    return f"surveillance/camera/{camera}/event", json.dumps({
+        "event_type": "face_recognized", "data": {"person_name": person, "confidence": 0.9}})
+
+
+def test_a_camera_has_no_more_than_so_many_people_counted(make_gateway, database, publisher):
+    gateway = make_gateway(registry__max_people=5, database__survey="200ms")
+    populate(gateway)
+    gateway.start()
+    for n in range(40):
+        publisher.publish(*seen("dev-1", f"person {n % 30}"))  # the last ten are known, or are not
+    for n in range(3):
+        publisher.publish(*seen("dev-2", f"person {n}"))  # another camera has its own
+    publisher.flush()
+    database.wait_for("SELECT count(*) FROM camera_events", 43)
+    assert database.value("SELECT count(*) FROM dead_letters") == 0, "an event is an event"
+    assert database.rows("SELECT device_id, count(*) FROM camera_people GROUP BY 1 ORDER BY 1") == [
+        (gateway.ids["dev-1"], 5), (gateway.ids["dev-2"], 3)]
+    assert database.rows("SELECT device_id, people FROM camera_states ORDER BY 1") == [
+        (gateway.ids["dev-1"], 5), (gateway.ids["dev-2"], 3)]
+    wait_until(lambda: gateway.metric("tidegate_people") == 8
+               and gateway.metric("tidegate_people_refused_total") >= 25, "the counts")
+    assert gateway.get("/api/statistics", "ana").json()["total_people"] == 5
+
+    wait_until(lambda: publisher.publish(*seen("dev-1", "nobody")) or
+               gateway.log().count("people_full"), "the log to say so")
+    database.rows("DELETE FROM camera_people WHERE device_id = %s", gateway.ids["dev-1"])
+    database.rows("UPDATE camera_states SET people_counted_at = now() - interval '2 minutes'")
+    publisher.publish(*seen("dev-1", "the next one"))
+    publisher.flush()
+    database.wait_for("SELECT count(*) FROM camera_people WHERE person_name = 'the next one'", 1)
+
+
+def test_who_is_known_goes_on_being_seen(make_gateway, database, publisher):
+    database.rows("INSERT INTO camera_people SELECT 1, 'old ' || n, now() - interval '9 days'"
+                  " FROM generate_series(1, 20) n")
+    database.rows("INSERT INTO camera_states (device_id, last_event_at, people)"
+                  " VALUES (1, now() - interval '9 days', 20)")
+    gateway = make_gateway(registry__max_people=5)
+    populate(gateway)
+    gateway.start()
+    for name in ("old 7", "new", "old 8"):
+        publisher.publish(*seen("id:1", name))
+    publisher.flush()
+    database.wait_for("SELECT count(*) FROM camera_events", 3)
+    assert database.rows("SELECT person_name FROM camera_people WHERE last_seen > now() - interval"
+                         " '1 hour' ORDER BY 1") == [("old 7",), ("old 8",)]
+    assert database.value("SELECT people_refused FROM camera_states") == 1
