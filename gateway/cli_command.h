@@ -92,6 +92,7 @@ int cli_group_add(const Cli *cli);
 int cli_journal_verify(const Cli *cli);
 
 int cli_letters_list(const Cli *cli);
+int cli_letters_summary(const Cli *cli);
 int cli_letters_show(const Cli *cli);
 int cli_letters_replay(const Cli *cli);
 int cli_letters_discard(const Cli *cli);

@@ -6,6 +6,7 @@
 #include "db/admin.h"
 #include "db/conn.h"
 #include "db/letters.h"
+#include "db/survey.h"
 #include "gateway/base/buf.h"
 #include "gateway/base/clock.h"
 #include "gateway/cli_command.h"
@@ -147,6 +148,52 @@ int cli_letters_list(const Cli *cli) {
                                   letters_print_line,
                                   NULL);
         return cli_db_result(cli, letters.conn, r, "list");
+}
+
+static void letters_print_group(void *arg, const DbLetterGroup *group) {
+        char first[CLOCK_TEXT_SIZE], last[CLOCK_TEXT_SIZE];
+
+        (void)arg;
+        clock_format(group->first_us, first);
+        clock_format(group->last_us, last);
+        printf("%8lld %10lld  %s  %s  %-16s ",
+               (long long)group->n,
+               (long long)group->n_bytes,
+               first,
+               last,
+               group->reason);
+        letters_print_text(group->topic, strlen(group->topic));
+        if (*group->name) {
+                fputs("  ", stdout);
+                letters_print_text(group->name, strlen(group->name));
+        }
+        putchar('\n');
+}
+
+int cli_letters_summary(const Cli *cli) {
+        __attribute__((cleanup(letters_done))) Letters letters = { .cli = cli };
+        double limit = LETTERS_SHOWN;
+        int r;
+
+        r = cli_number(cli, CLI_LIMIT, 1, LETTERS_MAX, &limit);
+        if (r == CLI_OK)
+                r = letters_open(&letters);
+        if (r != CLI_OK)
+                return r;
+
+        printf("%8s %10s  %-24s  %-24s  %-16s %s\n",
+               "LETTERS",
+               "BYTES",
+               "FIRST",
+               "LAST",
+               "REASON",
+               "TOPIC  NAME");
+        r = db_survey_letters(letters.conn,
+                              cli->values[CLI_REASON],
+                              (int)limit,
+                              letters_print_group,
+                              NULL);
+        return cli_db_result(cli, letters.conn, r, "summary");
 }
 
 /* To a file or a pipe the payload goes as it came. */

@@ -137,6 +137,9 @@ const ConfigKey config_keys[] = {
           "How many days ahead the partitions of the log tables are made." },
         { "database", "survey", CONFIG_MS, AT(survey_ms), "60s", 100, HOUR_MS, false,
           "How often it is looked up how many people and dead letters there are, for the metrics." },
+        { "database", "dead_letters_warn", CONFIG_INT, AT(dead_letters_warn), "100000", 0, INT_MAX, false,
+          "Dead letters beyond which the log warns and /readyz has a note. None is dropped for its number: "
+          "age alone counts ([retention]). 0 = never." },
         { "database", "retention_hold", CONFIG_MS, AT(retention_hold_ms), "12h", 1000,
           7 * DAY_MS, false,
           "How long a clock that jumped has to stay so for each day that retention moves on." },

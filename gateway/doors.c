@@ -140,6 +140,7 @@ static int doors_open_maintenance(Doors *doors) {
                                                    .days_ahead = config->partitions_ahead_days,
                                                    .hold_ms = config->retention_hold_ms,
                                                    .survey_ms = config->survey_ms,
+                                                   .many_letters = config->dead_letters_warn,
                                                    .retention = retention,
                                                    .n_retention = config->n_retention });
         return r == 0 ? 0 : err_up(r);

@@ -31,8 +31,9 @@ struct Maintenance {
         DbRetentionDay day;    /* what was judged last */
         int64_t held_since_us; /* monotonic: since when retention waits; 0: it does not */
         bool was_surveyed;
-        DbSurvey survey;     /* the last one */
-        bool is_people_said; /* that names are not counted */
+        DbSurvey survey;      /* the last one */
+        bool is_people_said;  /* that names are not counted */
+        bool is_letters_said; /* that there are many */
 };
 
 /* Retention that does not trust the clocks says so once, and once that it does again. */
@@ -146,6 +147,28 @@ static void maintenance_note_people(Maintenance *maintenance, const DbSurvey *su
         maintenance->is_people_said = is_growing;
 }
 
+/* Nothing is dropped for its number: it was acknowledged. Somebody should look why they are many;
+ * around the threshold that is not said again and again. */
+static void maintenance_note_letters(Maintenance *maintenance, const DbSurvey *survey) {
+        int64_t n_many = maintenance->options.many_letters;
+        bool is_many = n_many > 0 && survey->n_letters > n_many;
+
+        metric_set(METRIC_LETTERS, survey->n_letters);
+        metric_set(METRIC_LETTERS_BYTES, survey->letter_bytes);
+        if (is_many && !maintenance->is_letters_said)
+                log_warning("dead_letters_many letters=%lld bytes=%lld hint=\"who makes them: "
+                            "tidegate "
+                            "dead-letters summary\"",
+                            (long long)survey->n_letters,
+                            (long long)survey->letter_bytes);
+        if (!is_many && maintenance->is_letters_said && survey->n_letters > n_many * 9 / 10)
+                return;
+        if (!is_many && maintenance->is_letters_said)
+                log_info("dead_letters_fewer letters=%lld", (long long)survey->n_letters);
+        maintenance->is_letters_said = is_many;
+        metric_set(METRIC_LETTERS_MANY, is_many);
+}
+
 static void maintenance_survey(Maintenance *maintenance) {
         DbSurvey survey;
         int r;
@@ -155,6 +178,7 @@ static void maintenance_survey(Maintenance *maintenance) {
                 r = db_survey(maintenance->conn, &survey);
         if (r == 0) {
                 maintenance_note_people(maintenance, &survey);
+                maintenance_note_letters(maintenance, &survey);
                 maintenance->survey = survey;
                 maintenance->was_surveyed = true;
         }

@@ -23,6 +23,7 @@ struct MaintenanceOptions {
         int days_ahead;
         int64_t hold_ms;
         int survey_ms;
+        int many_letters; /* more are said to be many; 0: never */
         const DbRetention *retention;
         size_t n_retention;
 };

@@ -52,6 +52,7 @@ static void ws_health_notes(Buf *body) {
         const WsReason notes[] = {
                 { metric_get(METRIC_RETENTION_HELD) != 0, "retention_held" },
                 { metric_get(METRIC_JOURNAL_GAPS) != 0, "journal_gap" },
+                { metric_get(METRIC_LETTERS_MANY) != 0, "dead_letters_many" },
         };
         size_t n = 0;
 

@@ -57,6 +57,9 @@ typedef enum Metric {
         METRIC_REGISTRATIONS,         /* devices that were to be created by themselves */
         METRIC_REGISTRATIONS_REFUSED, /* too many in a minute */
         METRIC_SENSORS,               /* gauge: of all vehicles */
+        METRIC_LETTERS,               /* gauge: dead letters that there are, roughly */
+        METRIC_LETTERS_BYTES,         /* gauge: of their tables */
+        METRIC_LETTERS_MANY,          /* gauge, 0 or 1: more than database.dead_letters_warn */
         METRIC_PEOPLE,                /* gauge: of all cameras */
         METRIC_PEOPLE_REFUSED,        /* names that were not counted; of the database */
         METRIC_COMMANDS_ACCEPTED,
