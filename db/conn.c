@@ -1,23 +1,22 @@
 #include "db/conn.h"
 
 #include <libpq-fe.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 
+#include "db/target.h"
+#include "gateway/base/buf.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
 #include "gateway/base/watch.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
-DEFINE_CLEANUP(PQconninfoOption *, PQconninfoFree);
-DEFINE_CLEANUP(char *, PQfreemem);
 
 enum {
-        CONN_SLICE_MS = 1000,     /* of a wait */
-        CONN_MARGIN_MS = 2000,    /* what the server gets beyond its own statement time-out */
-        CONN_ERROR_SIZE = 512,    /* of the line that is kept */
-        CONN_OPTIONS_SIZE = 1024, /* of the session's settings */
+        CONN_SLICE_MS = 1000,  /* of a wait */
+        CONN_MARGIN_MS = 2000, /* what the server gets beyond its own statement time-out */
+        CONN_ERROR_SIZE = 512, /* of the line that is kept */
+        CONN_SHARES = 4, /* of the time to connect: at least so much for one of several servers */
 };
 
 typedef enum ConnState {
@@ -30,7 +29,8 @@ typedef enum ConnState {
 struct DbConn {
         char *url;
         char *name;
-        char options[CONN_OPTIONS_SIZE];
+        DbTarget *target;
+        Buf options;   /* of the session: what the URL says, then ours */
         bool is_plain; /* whoever is there does not even take them: a pooler */
         int connect_timeout_ms, statement_timeout_ms, lock_timeout_ms;
         int stop_fd; /* borrowed */
@@ -39,114 +39,34 @@ struct DbConn {
         ConnState state;
         PostgresPollingStatusType polling;
         int64_t connect_deadline_us;
+        int64_t silent_at_us; /* monotonic: that the server which is tried may take until its next
+                                 sign */
         bool unflushed;
 
         char error[CONN_ERROR_SIZE];
         char sqlstate[6];
 };
 
-/* The settings of the URL or the environment, then ours: where both name one, ours counts. A policy
- * that hides rows from us is an error: half of the registry would make letters of good messages. */
-static void conn_set_options(DbConn *conn) {
-        CLEANUP(PQfreemem) char *message = NULL;
-        CLEANUP(PQconninfoFree) PQconninfoOption *options = PQconninfoParse(conn->url, &message);
-        const char *given = NULL;
-        char lock[32] = "";
-
-        for (PQconninfoOption *o = options; o && o->keyword; ++o)
-                if (strcmp(o->keyword, "options") == 0 && o->val)
-                        given = o->val;
-        if (!given)
-                given = secure_getenv("PGOPTIONS");
+/* The settings of the URL, the service or the environment, then ours: where both name one, ours
+ * counts. A policy that hides rows from us is an error: half of the registry would make letters of
+ * good messages. */
+static int conn_set_options(DbConn *conn) {
+        buf_reset(&conn->options);
+        buf_printf(&conn->options,
+                   "%s -c timezone=UTC -c datestyle=ISO,YMD -c extra_float_digits=1"
+                   " -c jit=off -c work_mem=32MB -c row_security=off"
+                   " -c bytea_output=hex -c idle_in_transaction_session_timeout=60000"
+                   " -c statement_timeout=%d",
+                   db_target_options(conn->target),
+                   conn->statement_timeout_ms);
         if (conn->lock_timeout_ms > 0)
-                snprintf(lock, sizeof(lock), " -c lock_timeout=%d", conn->lock_timeout_ms);
-
-        snprintf(conn->options,
-                 sizeof(conn->options),
-                 "%.512s -c timezone=UTC -c datestyle=ISO,YMD -c extra_float_digits=1"
-                 " -c jit=off -c work_mem=32MB -c row_security=off"
-                 " -c bytea_output=hex -c idle_in_transaction_session_timeout=60000"
-                 " -c statement_timeout=%d%s",
-                 given ? given : "",
-                 conn->statement_timeout_ms,
-                 lock);
-}
-
-static bool conn_is_number(const char *text, long least, long most, char end) {
-        char *rest = NULL;
-        long number;
-
-        errno = 0;
-        number = strtol(text, &rest, 10);
-        return rest != text && (*rest == '\0' || *rest == end) && errno == 0 && number >= least &&
-               number <= most;
-}
-
-/* One for all hosts, or a list: an empty one is the default. */
-static bool conn_are_ports(const char *text) {
-        for (;;) {
-                const char *comma = strchrnul(text, ',');
-
-                if (comma > text && !conn_is_number(text, 1, 65535, ','))
-                        return false;
-                if (*comma == '\0')
-                        return true;
-                text = comma + 1;
-        }
-}
-
-static bool conn_is_one_of(const char *text, const char *words) {
-        size_t n = strlen(text);
-
-        for (const char *w = words; *w; w += strspn(w, " ")) {
-                size_t n_word = strcspn(w, " ");
-
-                if (n_word == n && memcmp(w, text, n) == 0)
-                        return true;
-                w += n_word;
-        }
-        return false;
-}
-
-/* What libpq says no sooner than it connects, and then each time. */
-static bool conn_option_is_valid(const char *name, const char *value) {
-        static const struct {
-                const char *name, *words; /* NULL: a whole number */
-        } options[] = {
-                { "sslmode", "disable allow prefer require verify-ca verify-full" },
-                { "channel_binding", "disable prefer require" },
-                { "gssencmode", "disable prefer require" },
-                { "target_session_attrs",
-                  "any read-write read-only primary standby prefer-standby" },
-                { "connect_timeout", NULL },
-                { "keepalives", NULL },
-                { "keepalives_idle", NULL },
-                { "keepalives_interval", NULL },
-                { "keepalives_count", NULL },
-                { "tcp_user_timeout", NULL },
-        };
-
-        if (strcmp(name, "port") == 0)
-                return conn_are_ports(value);
-        for (size_t i = 0; i < N_ELEMENTS(options); ++i)
-                if (strcmp(name, options[i].name) == 0)
-                        return options[i].words ? conn_is_one_of(value, options[i].words)
-                                                : conn_is_number(value, INT_MIN, INT_MAX, '\0');
-        return true;
-}
-
-bool db_conn_url_is_valid(const char *url) {
-        CLEANUP(PQfreemem) char *message = NULL;
-        CLEANUP(PQconninfoFree) PQconninfoOption *options = PQconninfoParse(url, &message);
-
-        for (PQconninfoOption *o = options; o && o->keyword; ++o)
-                if (o->val && *o->val && !conn_option_is_valid(o->keyword, o->val))
-                        return false;
-        return options != NULL;
+                buf_printf(&conn->options, " -c lock_timeout=%d", conn->lock_timeout_ms);
+        return buf_failed(&conn->options) ? err_new(-ENOMEM) : 0;
 }
 
 int db_conn_new(DbConn **ret_conn, const DbConnOptions *options) {
         CLEANUP(db_conn_free) DbConn *conn = NULL;
+        int r;
 
         conn = calloc(1, sizeof(*conn));
         if (!conn)
@@ -162,7 +82,9 @@ int db_conn_new(DbConn **ret_conn, const DbConnOptions *options) {
         if (!conn->url || !conn->name)
                 return err_new(-ENOMEM);
 
-        conn_set_options(conn);
+        r = db_target_new(&conn->target);
+        if (r != 0)
+                return err_up(r);
         *ret_conn = TAKE(&conn);
         return 0;
 }
@@ -172,6 +94,8 @@ DbConn *db_conn_free(DbConn *conn) {
                 return NULL;
 
         db_conn_disconnect(conn);
+        db_target_free(conn->target);
+        buf_done(&conn->options);
         free(conn->name);
         free(conn->url);
         free(conn);
@@ -295,22 +219,66 @@ static void conn_ignore_notice(void *arg, const PGresult *result) {
         (void)result;
 }
 
-static int conn_start(DbConn *conn) {
-        const char *const keywords[] = {
-                "dbname",           "application_name", "client_encoding",
-                "options",          "keepalives_idle",  "keepalives_interval",
-                "keepalives_count", "tcp_user_timeout", NULL
-        };
-        const char *options = conn->is_plain ? "" : conn->options;
-        const char *const values[] = { conn->url, conn->name, "UTF8",  options, "10",
-                                       "5",       "3",        "20000", NULL };
+/* While others can be tried, nobody has all of the time. */
+static void conn_wait_for_sign(DbConn *conn) {
+        size_t n = db_target_count(conn->target);
+        int64_t share_us = conn->connect_timeout_ms * INT64_C(1000) /
+                           (int64_t)(n < CONN_SHARES ? n : CONN_SHARES);
 
-        conn->pg = PQconnectStartParams(keywords, values, 1);
+        conn->silent_at_us = n > 1 ? clock_mono_us() + share_us : INT64_MAX;
+}
+
+/* NULL among the values: as the URL says. */
+static PGconn *conn_begin(const DbConn *conn) {
+        static const char *const keywords[] = { "dbname",
+                                                "application_name",
+                                                "client_encoding",
+                                                "options",
+                                                "keepalives_idle",
+                                                "keepalives_interval",
+                                                "keepalives_count",
+                                                "tcp_user_timeout",
+                                                "host",
+                                                "hostaddr",
+                                                "port",
+                                                NULL };
+        const char *const values[] = {
+                conn->url,
+                conn->name,
+                "UTF8",
+                conn->is_plain ? "" : conn->options.data,
+                "10",
+                "5",
+                "3",
+                "20000",
+                db_target_hosts(conn->target),
+                db_target_addresses(conn->target),
+                db_target_ports(conn->target),
+                NULL,
+        };
+
+        return PQconnectStartParams(keywords, values, 1);
+}
+
+static int conn_start(DbConn *conn) {
+        char unknown[CONN_ERROR_SIZE];
+        int r;
+
+        r = db_target_aim(conn->target, conn->url);
+        if (r == DB_TARGET_E_UNKNOWN) {
+                db_target_say_unknown(conn->target, unknown, sizeof(unknown));
+                return conn_offline(conn, unknown);
+        }
+        if (r == 0)
+                r = conn_set_options(conn);
+        if (r != 0)
+                return err_up(r);
+        conn->pg = conn_begin(conn);
         if (!conn->pg)
                 return err_new(-ENOMEM);
         if (PQstatus(conn->pg) == CONNECTION_BAD) {
                 /* libpq quotes a URL that it cannot read, with the password in it. */
-                if (!db_conn_url_is_valid(conn->url))
+                if (!db_target_is_valid(conn->url))
                         return conn_offline(conn, "the database URL cannot be understood");
                 return db_conn_fail(conn, NULL);
         }
@@ -319,7 +287,7 @@ static int conn_start(DbConn *conn) {
         (void)PQsetErrorVerbosity(conn->pg, PQERRORS_VERBOSE); /* conn_find_sqlstate() */
         conn->state = CONN_CONNECTING;
         conn->polling = PGRES_POLLING_WRITING;
-        conn->connect_deadline_us = clock_mono_us() + conn->connect_timeout_ms * INT64_C(1000);
+        conn_wait_for_sign(conn);
         return 0;
 }
 
@@ -425,8 +393,10 @@ static bool conn_is_to_be_plain(const DbConn *conn) {
 }
 
 static int conn_failed(DbConn *conn) {
-        if (!conn_is_to_be_plain(conn))
+        if (!conn_is_to_be_plain(conn)) {
+                db_target_forgive(conn->target);
                 return db_conn_fail(conn, NULL);
+        }
         db_conn_disconnect(conn);
         conn->is_plain = true;
         return DB_E_BUSY;
@@ -437,12 +407,30 @@ static int conn_connect_on(DbConn *conn) {
         while (conn->state == CONN_CONNECTING &&
                conn_wait(conn, conn->polling == PGRES_POLLING_WRITING, 0)) {
                 conn->polling = PQconnectPoll(conn->pg);
+                conn_wait_for_sign(conn);
                 if (conn->polling == PGRES_POLLING_OK)
                         return conn_connected(conn);
                 if (conn->polling == PGRES_POLLING_FAILED)
                         return conn_failed(conn);
         }
         return conn->state == CONN_SETTING ? conn_set_on(conn) : DB_E_BUSY;
+}
+
+/* Whoever it is, another one may answer. */
+static int conn_give_up_silent(DbConn *conn) {
+        db_target_shun(conn->target, conn->pg);
+        return conn_offline(conn, "no answer from the server in time");
+}
+
+/* After an attempt that is to be made once more, otherwise or elsewhere. */
+static int conn_start_again(DbConn *conn) {
+        int r = 0;
+
+        if (conn->state != CONN_CLOSED && clock_mono_us() >= conn->silent_at_us)
+                (void)conn_give_up_silent(conn);
+        if (conn->state == CONN_CLOSED)
+                r = conn_start(conn);
+        return r;
 }
 
 int db_conn_connect(DbConn *conn) {
@@ -453,18 +441,20 @@ int db_conn_connect(DbConn *conn) {
                         return 0;
                 return db_conn_fail(conn, NULL);
         }
-        if (conn->state == CONN_CLOSED)
+        if (conn->state == CONN_CLOSED) {
+                conn->connect_deadline_us =
+                        clock_mono_us() + conn->connect_timeout_ms * INT64_C(1000);
                 r = conn_start(conn);
+        }
         if (r == 0)
                 r = conn_connect_on(conn);
         if (r != DB_E_BUSY)
                 return r < 0 ? err_up(r) : r;
-        if (conn->state == CONN_CLOSED) /* once more, otherwise */
-                r = conn_start(conn);
-        if (r != DB_E_BUSY && r != 0)
+        r = conn_start_again(conn);
+        if (r != 0)
                 return r < 0 ? err_up(r) : r;
         if (clock_mono_us() >= conn->connect_deadline_us)
-                return conn_offline(conn, "no answer from the server in time");
+                return conn_give_up_silent(conn);
         return DB_E_BUSY;
 }
 
@@ -472,6 +462,10 @@ static bool conn_is_stopped(const DbConn *conn) {
         struct pollfd fd = { .fd = conn->stop_fd, .events = POLLIN };
 
         return conn->stop_fd >= 0 && poll(&fd, 1, 0) > 0;
+}
+
+static int64_t conn_sooner(int64_t a_us, int64_t b_us) {
+        return a_us < b_us ? a_us : b_us;
 }
 
 int db_conn_connect_wait(DbConn *conn, int timeout_ms) {
@@ -483,12 +477,12 @@ int db_conn_connect_wait(DbConn *conn, int timeout_ms) {
                 if (r != DB_E_BUSY)
                         return r < 0 ? err_up(r) : r;
                 if (clock_mono_us() >= deadline_us || conn_is_stopped(conn))
-                        return conn_offline(conn, "no answer from the server in time");
+                        return conn_give_up_silent(conn);
                 (void)conn_wait(conn,
                                 conn->polling == PGRES_POLLING_WRITING,
-                                deadline_us < conn->connect_deadline_us
-                                        ? deadline_us
-                                        : conn->connect_deadline_us);
+                                conn_sooner(deadline_us,
+                                            conn_sooner(conn->connect_deadline_us,
+                                                        conn->silent_at_us)));
         }
 }
 

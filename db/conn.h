@@ -69,7 +69,6 @@ struct pg_conn *db_conn_pg(DbConn *conn);         /* for the other files of db/ 
 const char *db_conn_error(const DbConn *conn);    /* one line, for the log */
 const char *db_conn_sqlstate(const DbConn *conn); /* five characters, "" if none */
 
-bool db_conn_url_is_valid(const char *url);  /* can it be understood at all? */
 void db_conn_set_stop(DbConn *conn, int fd); /* -1 = none (default); borrowed */
 MUST_CHECK int db_conn_flush(DbConn *conn);  /* 0, DB_E_BUSY, DB_E_OFFLINE */
 /* Takes what came unasked while nothing is under way, if it is the end of the connection: else its

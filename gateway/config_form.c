@@ -2,7 +2,7 @@
 
 #include <arpa/inet.h>
 
-#include "db/conn.h"
+#include "db/target.h"
 #include "gateway/base/name.h"
 #include "gateway/commander.h"
 #include "ws/proxies.h"
@@ -175,8 +175,7 @@ static bool config_form_is_database(const char *text) {
         bool is_url =
                 strncmp(text, "postgresql://", 13) == 0 || strncmp(text, "postgres://", 11) == 0;
 
-        return (is_url || (strchr(text, '=') && !strstr(text, "://"))) &&
-               db_conn_url_is_valid(text);
+        return (is_url || (strchr(text, '=') && !strstr(text, "://"))) && db_target_is_valid(text);
 }
 
 static bool config_form_is_algorithm(Text item) {

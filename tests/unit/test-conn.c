@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "db/conn.h"
+#include "db/target.h"
 #include "postgres.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
@@ -78,8 +79,8 @@ static void test_bad_url_is_an_answer_without_the_password(void **state) {
                 assert_true(strlen(db_conn_error(conn)) > 0);
                 db_conn_free(conn);
         }
-        assert_false(db_conn_url_is_valid(urls[1]));
-        assert_true(db_conn_url_is_valid("postgresql://u:p@h/db"));
+        assert_false(db_target_is_valid(urls[1]));
+        assert_true(db_target_is_valid("postgresql://u:p@h/db"));
 }
 
 static void test_refused_connection_is_offline_and_may_be_tried_again(void **state) {
@@ -115,6 +116,32 @@ static void test_silent_server_is_given_up(void **state) {
         (void)state;
         assert_int_equal(db_conn_connect_wait(conn, 60000), DB_E_OFFLINE);
         assert_int_equal(db_conn_connect_wait(conn, 20), DB_E_OFFLINE);
+        db_conn_free(conn);
+        close(fd);
+}
+
+/* A machine that is off does not even refuse: the next host is tried within the time, and at once
+ * the next time. */
+static void test_a_silent_host_is_passed_over(void **state) {
+        char silent[64], url[512];
+        int fd = silent_server(silent);
+        const char *port = strrchr(silent, ':') + 1;
+        DbConn *conn;
+
+        (void)state;
+        snprintf(url,
+                 sizeof(url),
+                 "host=127.0.0.1,127.0.0.1,%s port=%.*s,1,5432 user=tidegate dbname=postgres"
+                 " target_session_attrs=prefer-standby",
+                 strstr(getenv("TIDEGATE_TEST_DATABASE"), "host=") + strlen("host="),
+                 (int)strcspn(port, "/"),
+                 port);
+        conn = conn_to(url, 3000);
+        for (int i = 0; i < 2; ++i) {
+                assert_int_equal(db_conn_connect_wait(conn, 60000), 0);
+                assert_int_equal(db_conn_script(conn, "SELECT 1"), 0);
+                db_conn_disconnect(conn);
+        }
         db_conn_free(conn);
         close(fd);
 }
@@ -160,6 +187,7 @@ int main(void) {
                 cmocka_unit_test(test_bad_url_is_an_answer_without_the_password),
                 cmocka_unit_test(test_refused_connection_is_offline_and_may_be_tried_again),
                 cmocka_unit_test(test_silent_server_is_given_up),
+                cmocka_unit_test(test_a_silent_host_is_passed_over),
                 cmocka_unit_test(test_stop_ends_a_wait),
                 cmocka_unit_test(test_hanging_server_does_not_hang_a_statement),
         };
