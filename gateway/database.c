@@ -19,9 +19,10 @@
 #define DATABASE_CAUSE_SIZE   256
 
 typedef enum DatabaseState {
-        DATABASE_AWAY, /* until retry_at_us */
-        DATABASE_CONNECTING,
-        DATABASE_OPENING, /* an errand of ours; then whatever the owner has to read */
+        DATABASE_AWAY,       /* until retry_at_us */
+        DATABASE_CONNECTING, /* an errand of ours: names may have to be looked up */
+        DATABASE_CONNECTED,  /* until it may be opened */
+        DATABASE_OPENING,    /* an errand of ours; then whatever the owner has to read */
         DATABASE_READY,
         DATABASE_REFUSING, /* connected, but what was sent is not taken; until retry_at_us */
 } DatabaseState;
@@ -31,7 +32,7 @@ struct Database {
         DbConn *probe; /* mostly disconnected: see db_pooler_check() */
         DbStore *store;
         Errand *errand;
-        bool is_opening;        /* that errand is out */
+        bool is_out;            /* on an errand of ours */
         uint64_t position;      /* of the journal, as it was when we opened */
         uint64_t floor;         /* of all journals of the slot, likewise */
         const DbHolder *holder; /* borrowed */
@@ -42,7 +43,6 @@ struct Database {
         char cause[DATABASE_CAUSE_SIZE]; /* of the outage, as it was logged; "" = none */
         int64_t said_us;                 /* monotonic */
         int n_refusals;                  /* in a row */
-        int64_t since_us;                /* monotonic: when connecting began */
         int64_t retry_at_us;             /* monotonic */
         int pause_ms;
 };
@@ -171,6 +171,12 @@ static int database_check_schema(Database *database) {
         return 0;
 }
 
+static int database_dial(void *arg) {
+        Database *database = arg;
+
+        return db_conn_connect_wait(database->conn, DATABASE_CONNECT_MS);
+}
+
 static int database_open(void *arg) {
         Database *database = arg;
         int r;
@@ -210,14 +216,31 @@ void database_wants(Database *database, struct pollfd *ret_fd) {
                 ret_fd->events |= POLLOUT;
 }
 
-static int database_open_on(Database *database, uint64_t *ret_position, uint64_t *ret_floor) {
+static void database_go(Database *database, DatabaseState state, ErrandFn fn) {
+        database->state = state;
+        database->is_out = true;
+        database_lend(database, fn, database);
+}
+
+/* 0 as long as it is out, too. */
+static int database_come_back(Database *database) {
         int r;
 
-        if (!database->is_opening || !database_take_back(database, &r))
+        if (!database->is_out || !database_take_back(database, &r))
                 return 0;
-        database->is_opening = false;
-        *ret_position = database->position;
-        *ret_floor = database->floor;
+        database->is_out = false;
+        if (r == 0)
+                database->state = DATABASE_CONNECTED;
+        return r;
+}
+
+static int database_open_on(Database *database, uint64_t *ret_position, uint64_t *ret_floor) {
+        int r = database_come_back(database);
+
+        if (r == DATABASE_E_OPENED) {
+                *ret_position = database->position;
+                *ret_floor = database->floor;
+        }
         return r;
 }
 
@@ -228,35 +251,33 @@ int database_connect(Database *database,
         int64_t now_us = clock_mono_us();
         int r;
 
-        if (database->state == DATABASE_READY)
+        switch (database->state) {
+        case DATABASE_READY:
                 return 0;
-        if (database->state == DATABASE_REFUSING) {
+        case DATABASE_REFUSING:
                 if (now_us < database->retry_at_us)
                         return 0;
                 database->state = DATABASE_READY;
                 return DATABASE_E_AGAIN;
-        }
-        if (database->state == DATABASE_OPENING)
+        case DATABASE_OPENING:
                 return database_open_on(database, ret_position, ret_floor);
-        if (database->state == DATABASE_AWAY) {
-                if (now_us < database->retry_at_us)
-                        return 0;
-                database->state = DATABASE_CONNECTING;
-                database->since_us = now_us;
-        }
-
-        r = db_conn_connect(database->conn);
-        if (r == DB_E_BUSY)
-                return now_us - database->since_us < DATABASE_CONNECT_MS * INT64_C(1000)
-                               ? 0
-                               : DB_E_OFFLINE;
-        if (r != 0)
-                return r;
-        if (!may_open)
+        case DATABASE_AWAY:
+                if (now_us >= database->retry_at_us)
+                        database_go(database, DATABASE_CONNECTING, database_dial);
                 return 0;
-        database->state = DATABASE_OPENING;
-        database->is_opening = true;
-        database_lend(database, database_open, database);
+        case DATABASE_CONNECTING:
+                r = database_come_back(database);
+                if (r != 0)
+                        return r;
+                break;
+        case DATABASE_CONNECTED:
+                r = db_conn_hear(database->conn);
+                if (r != 0)
+                        return r;
+                break;
+        }
+        if (database->state == DATABASE_CONNECTED && may_open)
+                database_go(database, DATABASE_OPENING, database_open);
         return 0;
 }
 
@@ -318,8 +339,8 @@ void database_lose(Database *database) {
 void database_rest(Database *database, int pause_ms) {
         int ignored;
 
-        if (database->is_opening && database_take_back(database, &ignored))
-                database->is_opening = false;
+        if (database->is_out && database_take_back(database, &ignored))
+                database->is_out = false;
         if (database_is_lent(database))
                 return;
         db_conn_disconnect(database->conn);
