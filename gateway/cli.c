@@ -376,7 +376,19 @@ static const char *cli_config_file(const Cli *cli) {
         return access(CLI_CONFIG_DEFAULT, F_OK) == 0 ? CLI_CONFIG_DEFAULT : NULL;
 }
 
-int cli_main(int argc, char *argv[]) {
+/* What was printed may be all that there is of it, such as the token of a device. */
+static int cli_finish(int result) {
+        bool had_failed = ferror(stdout) != 0;
+
+        if (fflush(stdout) == 0 && !had_failed)
+                return result;
+        fprintf(stderr,
+                "tidegate: what was printed is not whole: %s\n",
+                had_failed ? "standard output failed" : err_text(errno));
+        return CLI_FAULT;
+}
+
+static int cli_run(int argc, char *argv[]) {
         const char *sets[CLI_MAX_SETS];
         Cli cli = { .command = "", .source = { .sets = sets, .environment = environ } };
         const CliCommand *command;
@@ -403,4 +415,8 @@ int cli_main(int argc, char *argv[]) {
         cli.source.file = cli_config_file(&cli);
         r = cli_check_use(&cli, command);
         return r == CLI_OK ? command->run(&cli) : r;
+}
+
+int cli_main(int argc, char *argv[]) {
+        return cli_finish(cli_run(argc, argv));
 }

@@ -72,12 +72,22 @@ static const Config *gateway_config(const Gateway *gateway) {
         return gateway->reloaded ? gateway->reloaded : gateway->config;
 }
 
+/* What would end the process and means nothing to it: signals that scripts send to other programs,
+ * and that of a file which may not grow further, as the write says so itself. */
+static void gateway_ignore_signals(void) {
+        static const int ignored[] = { SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM,
+                                       SIGPROF, SIGIO,   SIGPWR,  SIGXFSZ };
+
+        for (size_t i = 0; i < N_ELEMENTS(ignored); ++i)
+                (void)signal(ignored[i], SIG_IGN);
+}
+
 /* All signals that we take wait for signalfd, in this thread and in all that it starts. */
 static int gateway_block_signals(Gateway *gateway) {
         sigset_t set;
 
         mapping_guard();
-        (void)signal(SIGPIPE, SIG_IGN);
+        gateway_ignore_signals();
         MUST(sigemptyset(&set));
         MUST(sigaddset(&set, SIGTERM));
         MUST(sigaddset(&set, SIGINT));
@@ -556,7 +566,7 @@ static void gateway_on_second_signal(int signo) {
         (void)signo;
         if (clock_mono_us() - gateway_stopping_us < GATEWAY_SAME_SIGNAL_US)
                 return;
-        (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+        log_last_words(text, sizeof(text) - 1);
         _exit(EXIT_FAILURE);
 }
 

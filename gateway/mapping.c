@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/log.h"
 
 #define MAPPING_LINE 4608 /* of /proc/self/maps: numbers, and a path */
 
@@ -52,7 +53,7 @@ static size_t mapping_read_line(int fd, char ret_line[MAPPING_LINE]) {
 }
 
 static void mapping_say(const char *text) {
-        (void)!write(STDERR_FILENO, text, strlen(text));
+        log_last_words(text, strlen(text));
 }
 
 static void mapping_say_file(uintptr_t address) {

@@ -1,14 +1,18 @@
 #include "gateway/base/log.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
+#include "gateway/base/metrics.h"
 
-#define LOG_LINE_SIZE 2048 /* a longer line is cut */
+#define LOG_LINE_SIZE   2048 /* a longer line is cut; a pipe takes it whole or not at all */
+#define LOG_PATIENCE_MS 20   /* for a reader who is behind; once, until he reads again */
 
 static const char *const log_level_names[] = {
         [LOG_LEVEL_ERROR] = "error",
@@ -18,6 +22,8 @@ static const char *const log_level_names[] = {
 };
 
 static _Atomic int log_level = LOG_LEVEL_INFO;
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER; /* nobody waits in it */
+static unsigned long long log_n_lost;                        /* {log_lock} since it took some */
 
 void log_set_level(LogLevel level) {
         atomic_store_explicit(&log_level, (int)level, memory_order_relaxed);
@@ -41,6 +47,42 @@ static size_t log_written(int n, size_t n_room) {
         return (size_t)n < n_room ? (size_t)n : n_room - 1;
 }
 
+/* Whether a write would not wait. Of a file, and of what is closed, it never does. */
+static bool log_has_room(int patience_ms) {
+        struct pollfd fd = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+        return poll(&fd, 1, patience_ms) > 0;
+}
+
+static bool log_put(const char *text, size_t n, int patience_ms) {
+        return log_has_room(patience_ms) && write(STDERR_FILENO, text, n) >= 0;
+}
+
+void log_last_words(const char *text, size_t n) {
+        (void)log_put(text, n, LOG_PATIENCE_MS);
+}
+
+/* {log_lock} */
+static bool log_tell_lost(void) {
+        char line[128], time[CLOCK_TEXT_SIZE];
+        int n;
+
+        clock_format(clock_now_us(), time);
+        n = snprintf(line, sizeof(line), "%s warning log_lost lines=%llu\n", time, log_n_lost);
+        return log_put(line, (size_t)n, 0);
+}
+
+static void log_put_line(const char *line, size_t n) {
+        pthread_mutex_lock(&log_lock);
+        if (log_n_lost > 0 && log_tell_lost())
+                log_n_lost = 0;
+        if (log_n_lost > 0 || !log_put(line, n, LOG_PATIENCE_MS)) {
+                ++log_n_lost;
+                metric_add(METRIC_LOG_LOST, 1);
+        }
+        pthread_mutex_unlock(&log_lock);
+}
+
 void log_write(LogLevel level, const char *format, ...) {
         int saved_errno = errno;
         char line[LOG_LINE_SIZE];
@@ -61,8 +103,6 @@ void log_write(LogLevel level, const char *format, ...) {
 
         log_mask_controls(line, n);
         line[n++] = '\n'; /* in the place of the NUL */
-        if (write(STDERR_FILENO, line, n) < 0) {
-                /* Nobody is left to tell. */
-        }
+        log_put_line(line, n);
         errno = saved_errno;
 }

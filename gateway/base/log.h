@@ -6,6 +6,10 @@
  * Any thread; one write(2) a line, so that lines never mix. The first word of
  * the format is the event. Never a payload, never a secret. State changes are
  * logged, events are counted (metrics.h).
+ *
+ * Nobody waits for whoever reads the log: where standard error takes nothing (a
+ * pipe that is full, a terminal that is held) a line is lost and counted, and
+ * `log_lost` says how many were once it takes some again.
  */
 
 #include "gateway/base/base.h"
@@ -24,3 +28,4 @@ typedef enum LogLevel {
 
 void log_set_level(LogLevel level); /* any thread, at any time; default INFO */
 void log_write(LogLevel level, const char *format, ...) PRINTF(2, 3);
+void log_last_words(const char *text, size_t n); /* of a signal handler; lost likewise */

@@ -188,6 +188,8 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                                "1: a pooler lends our sessions to others between transactions." },
         [METRIC_RETENTION_HELD] = { "tidegate_retention_held", NULL, METRIC_GAUGE,
                 "1 while a clock that jumped or disagrees keeps retention from dropping." },
+        [METRIC_LOG_LOST] = { "tidegate_log_lost_total", NULL, METRIC_COUNTER,
+                              "Lines of the log that standard error did not take" },
         [METRIC_OUTBOX_LENGTH] = { "tidegate_outbox_length", NULL, METRIC_GAUGE,
                 "Events waiting for the WebSocket loops." },
         [METRIC_OUTBOX_DROPPED] = { "tidegate_outbox_dropped_total", NULL, METRIC_COUNTER,

@@ -91,6 +91,8 @@ typedef enum Metric {
         METRIC_DB_POOLED,        /* gauge, 0 or 1: our session is lent to others */
         METRIC_RETENTION_HELD,   /* gauge, 0 or 1: the clocks do not fit, nothing is dropped */
 
+        METRIC_LOG_LOST, /* lines that standard error did not take */
+
         METRIC_OUTBOX_LENGTH, /* gauge */
         METRIC_OUTBOX_DROPPED,
 

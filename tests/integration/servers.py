@@ -42,10 +42,12 @@ def _use_descriptors(n_wanted=20000):
 _use_descriptors()
 
 
-def die_with_parent(n_files=None):
+def die_with_parent(n_files=None, closed=()):
     """Runs in the child: whatever happens to pytest, no server outlives it. @n_files: it may have
-    so many descriptors, and cannot raise that."""
+    so many descriptors, and cannot raise that. @closed: descriptors that it does not get."""
     os.setsid()
+    for fd in closed:
+        os.close(fd)
     if n_files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (n_files, n_files))
     _libc.prctl(1, signal.SIGKILL)
@@ -385,9 +387,9 @@ class Gateway:
             env["LD_PRELOAD"] = " ".join([*sanitizer_library(), *self.preload])
         return faked_time({**env, **self.extra_env}, self.clock, *sanitizer_library())
 
-    def cli(self, *args, stdin="", check=True):
-        """Any other command of the program, with the same configuration."""
-        command = [str(TIDEGATE), *args]
+    def cli(self, *args, stdin="", check=True, shell=None):
+        """Any other command of the program, with the same configuration. @shell: what runs "$@"."""
+        command = [*(["sh", "-c", shell, "sh"] if shell else []), str(TIDEGATE), *args]
         if args and args[0] not in ("version", "--help") and "--help" not in args:
             command += ["--config", str(self.conf)]
         done = subprocess.run(command, input=stdin, text=True, capture_output=True,
@@ -396,12 +398,14 @@ class Gateway:
             assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done
 
-    def start(self, wait=True):
+    def start(self, wait=True, log_to=None, closed=()):
+        """@log_to: a descriptor in place of the log; @closed: streams that it does not have."""
         with open(self.log_path, "ab") as log:
+            log_to = log_to or log
             self.process = subprocess.Popen(
                 [str(TIDEGATE), "serve", "--config", str(self.conf)], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, env=self.environment(),
-                preexec_fn=functools.partial(die_with_parent, self.n_files))
+                stdout=log_to, stderr=log_to, env=self.environment(),
+                preexec_fn=functools.partial(die_with_parent, self.n_files, closed))
         if wait:
             self.wait_ready()
         return self
