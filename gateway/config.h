@@ -24,7 +24,7 @@
 typedef struct Config Config;
 typedef struct ConfigSource ConfigSource;
 
-#define CONFIG_N_RETENTION 10
+#define CONFIG_N_RETENTION 11
 
 struct Config {
         WsOptions ws;       /* [http] and [ws]; epoch and version are filled in by the gateway */

@@ -155,6 +155,7 @@ const ConfigKey config_keys[] = {
         { RETENTION(7, "dead_letters"), "90d", 0, 36500, false, NULL },
         { RETENTION(8, "command_events"), "90d", 0, 36500, false, NULL },
         { RETENTION(9, "device_status_logs"), "90d", 0, 36500, false, NULL },
+        { RETENTION(10, "commands"), "90d", 0, 36500, false, "Commands that are over." },
 
         { "commands", "topics", CONFIG_TOPICS, AT(commander.topics), "devices/{device}/commands", 0,
           0, false,

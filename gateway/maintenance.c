@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "db/survey.h"
+#include "db/tidy.h"
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
 #include "gateway/base/log.h"
@@ -68,6 +69,21 @@ static bool maintenance_is_patient(const Maintenance *maintenance) {
                        maintenance->options.hold_ms * INT64_C(1000);
 }
 
+/* What has no days of its own. */
+static int maintenance_tidy(Maintenance *maintenance, int64_t day_us) {
+        const MaintenanceOptions *options = &maintenance->options;
+        int64_t n_deleted = 0;
+        int days = 0;
+        int r;
+
+        for (size_t i = 0; i < options->n_retention; ++i)
+                if (strcmp(maintenance->retention[i].table, "commands") == 0)
+                        days = maintenance->retention[i].days;
+        r = db_tidy(maintenance->conn, day_us, days, &n_deleted);
+        metric_add(METRIC_TIDIED, n_deleted);
+        return r < 0 ? err_up(r) : r;
+}
+
 /* The days are the database's: with a wrong clock ours would be as wrong. */
 static int maintenance_work(Maintenance *maintenance, int *ret_n_dropped) {
         int64_t now_us = clock_now_us();
@@ -93,6 +109,8 @@ static int maintenance_work(Maintenance *maintenance, int *ret_n_dropped) {
                                        maintenance->options.n_retention,
                                        day.day_us,
                                        ret_n_dropped);
+        if (r == 0 && day.day_us != CLOCK_UNKNOWN)
+                r = maintenance_tidy(maintenance, day.day_us);
         return r < 0 ? err_up(r) : r;
 }
 

@@ -186,6 +186,8 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                                     "1: notifications of changes in the registry do not arrive." },
         [METRIC_DB_POOLED] = { "tidegate_db_transaction_pooling", NULL, METRIC_GAUGE,
                                "1: a pooler lends our sessions to others between transactions." },
+        [METRIC_TIDIED] = { "tidegate_rows_tidied_total", NULL, METRIC_COUNTER,
+                "Old rows deleted of commands, dead_letters_removed and replays." },
         [METRIC_RETENTION_HELD] = { "tidegate_retention_held", NULL, METRIC_GAUGE,
                 "1 while a clock that jumped or disagrees keeps retention from dropping." },
         [METRIC_LOG_LOST] = { "tidegate_log_lost_total", NULL, METRIC_COUNTER,

@@ -89,6 +89,7 @@ typedef enum Metric {
         METRIC_COMMANDS_UNHEARD, /* gauge, 0 or 1: nobody tells us of new ones */
         METRIC_REGISTRY_STALE,   /* gauge, 0 or 1: nobody tells us of changes */
         METRIC_DB_POOLED,        /* gauge, 0 or 1: our session is lent to others */
+        METRIC_TIDIED,           /* rows of tables without days that were old */
         METRIC_RETENTION_HELD,   /* gauge, 0 or 1: the clocks do not fit, nothing is dropped */
 
         METRIC_LOG_LOST, /* lines that standard error did not take */

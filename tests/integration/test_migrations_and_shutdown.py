@@ -79,6 +79,26 @@ def test_retention_drops_old_partitions(make_gateway, database):
                "the old partition to be dropped")
 
 
+def test_what_has_no_days_goes_by_age_as_well(make_gateway, database):
+    gateway = make_gateway(retention__commands="30d")
+    populate(gateway)
+    database.rows("INSERT INTO commands (command_id, device_id, action, state, created_at, expires_at)"
+                  " SELECT 'old ' || n, 1, 'A', 'done', now() - interval '40 days', now()"
+                  " FROM generate_series(1, 2500) n")
+    database.rows("INSERT INTO commands (command_id, device_id, action, state, created_at, expires_at)"
+                  " VALUES ('new', 1, 'A', 'failed', now() - interval '20 days', now()),"
+                  " ('open', 1, 'A', 'executing', now() - interval '40 days', now() + interval '1 day')")
+    database.rows("INSERT INTO dead_letters_removed VALUES (1, 1, now() - interval '40 days'),"
+                  " (1, 2, now())")
+    database.rows("INSERT INTO replays (letter_id, requested_at, outcome) VALUES"
+                  " (1, now() - interval '9 days', 'stored'), (2, now(), 'stored')")
+    gateway.start()
+    wait_until(lambda: gateway.metric("tidegate_rows_tidied_total") == 2502, "what is old to go")
+    assert database.rows("SELECT command_id FROM commands ORDER BY 1") == [("new",), ("open",)]
+    assert database.rows("SELECT seq FROM dead_letters_removed") == [(2,)]
+    assert database.value("SELECT letter_id FROM replays") == 2
+
+
 def test_sigterm_tells_the_sockets_that_it_drains(gateway, viewer):
     sockets = [viewer("/api/ws", "ana"), viewer("/ws", "ana"), viewer("/ws/devices", "ben")]
     assert gateway.terminate() == 0

@@ -19,7 +19,7 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
                    ("admin", "books", "commands", "conn", "directory", "history", "history_alerts", "history_detections",
                     "history_logs", "history_telemetry", "history_track", "letters", "listing", "mend", "migrate",
                     "notes", "partitions", "pooler", "probe", "reading", "registration", "replay", "restore", "slots",
-                    "store", "survey", "target")},
+                    "store", "survey", "target", "tidy")},
     "uv.h": {"ws/conn.c", "ws/listener.c", "ws/server.c"},
     "json-c/": JSON_C,
     "jwt.h": {"ws/auth.c"},
