@@ -42,6 +42,7 @@ struct Follower {
         /* All below belongs to the thread. */
         DbConn *conn;
         DbDirectory *directory;
+        LogPace said;               /* that a device is refused */
         bool is_loaded;             /* on this connection */
         bool is_reported;           /* that it does not follow */
         FollowerQuestion *question; /* the one to be answered; owned */
@@ -338,12 +339,16 @@ static int follower_register(Follower *follower) {
                                         .name = question->name,
                                         .user_id = question->user_id,
                                         .device_type = question->device_type };
+        unsigned long long n_more;
         int r;
 
         r = db_register_device(follower->conn, &registration, &delta);
         switch (r) {
         case DB_E_REJECTED:
-                log_warning("register_refused error=\"%s\"", db_conn_error(follower->conn));
+                if (log_may(&follower->said, &n_more))
+                        log_warning("register_refused error=\"%s\" more=%llu",
+                                    db_conn_error(follower->conn),
+                                    n_more);
                 return follower_answer(follower, &(FollowerNews){ 0 }, NULL);
         case DB_E_REFUSED:
                 return follower_refused(follower);

@@ -38,6 +38,7 @@ struct HistoryPool {
         FairQueue *queue;
         Queue *outbox; /* borrowed */
         atomic_bool stopping;
+        LogPace said;
         int64_t stream_timeout_us;
         size_t n_workers;
         HistoryWorker workers[];
@@ -146,6 +147,7 @@ static int history_worker_flush(HistoryWorker *worker,
 
 /* What a refusal of the database means to who asked. */
 static int history_worker_status(const HistoryWorker *worker, int r) {
+        unsigned long long n_more;
         const char *sqlstate = db_conn_sqlstate(worker->conn);
 
         switch (r) {
@@ -154,9 +156,11 @@ static int history_worker_status(const HistoryWorker *worker, int r) {
         case DB_E_REJECTED:
                 if (strcmp(sqlstate, "57014") == 0) /* the statement time-out */
                         return 504;
-                log_warning("history_refused sqlstate=%s error=\"%s\"",
-                            sqlstate,
-                            db_conn_error(worker->conn));
+                if (log_may(&worker->pool->said, &n_more))
+                        log_warning("history_refused sqlstate=%s error=\"%s\" more=%llu",
+                                    sqlstate,
+                                    db_conn_error(worker->conn),
+                                    n_more);
                 return 500;
         default:
                 return 503;

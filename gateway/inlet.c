@@ -19,6 +19,7 @@ struct Inlet {
         Allowance *allowance; /* owned; of the loop's thread, whose doors know their senders */
         _Atomic(const Lease *) lease; /* borrowed; NULL: shut */
         _Atomic int result;
+        LogPace said; /* of what is too large */
 };
 
 static const Metric inlet_received[] = {
@@ -29,22 +30,31 @@ static const Metric inlet_received[] = {
 };
 
 /* Too large for any segment even so (a huge topic): there is no place for it, but it is counted. */
-static int inlet_drop(const Inbound *inbound) {
-        log_warning("message_too_large_for_journal bytes=%zu",
-                    inbound->topic.n + inbound->payload.n);
+static int inlet_drop(Inlet *inlet, const Inbound *inbound) {
+        unsigned long long n_more;
+
+        if (log_may(&inlet->said, &n_more))
+                log_warning("message_too_large_for_journal bytes=%zu more=%llu",
+                            inbound->topic.n + inbound->payload.n,
+                            n_more);
         metric_add(inlet_received[inbound->door], 1);
         metric_add_dead_letter(REASON_TOO_LARGE, 1);
         return 0;
 }
 
 static int inlet_append(Inlet *inlet, const Inbound *inbound, uint64_t *ret_seq) {
+        unsigned long long n_more;
         int r;
 
         r = journal_append(inlet->journal, inbound, ret_seq);
         if (r != JOURNAL_E_TOO_LARGE || inbound->payload.n <= inlet->cut_bytes)
                 return r;
 
-        log_warning("message_cut bytes=%zu kept=%zu", inbound->payload.n, inlet->cut_bytes);
+        if (log_may(&inlet->said, &n_more))
+                log_warning("message_cut bytes=%zu kept=%zu more=%llu",
+                            inbound->payload.n,
+                            inlet->cut_bytes,
+                            n_more);
         return journal_append(inlet->journal,
                               &(Inbound){
                                       .door = inbound->door,
@@ -120,7 +130,7 @@ int inlet_take(void *arg, const Inbound *inbound) {
         case JOURNAL_E_FULL:
                 return INBOUND_E_FULL;
         case JOURNAL_E_TOO_LARGE:
-                return inlet_drop(inbound);
+                return inlet_drop(inlet, inbound);
         default:
                 atomic_store(&inlet->result, r);
                 return err_up(r);

@@ -39,6 +39,7 @@ struct QueryLane {
         FairQueue *queue;
         Queue *outbox; /* borrowed */
         int stop_fd;
+        LogPace said;
         size_t n_readers;
         QueryReader readers[];
 };
@@ -72,6 +73,7 @@ static bool query_reader_connect(QueryReader *reader) {
 
 /* A connection that was idle may have died unseen: that deserves a second try. */
 static int query_reader_compute(QueryReader *reader, const Query *query, Answer *answer) {
+        unsigned long long n_more;
         int r = DB_E_OFFLINE;
 
         for (int i = 0; i < 2 && r == DB_E_OFFLINE; ++i) {
@@ -79,11 +81,12 @@ static int query_reader_compute(QueryReader *reader, const Query *query, Answer 
                         return 0; /* the answer says 503 already */
                 r = query_answer(reader->conn, reader->lane->logins, query, answer);
         }
-        if (r == DB_E_REJECTED)
-                log_warning("query_refused lane=%s sqlstate=%s error=\"%s\"",
+        if (r == DB_E_REJECTED && log_may(&reader->lane->said, &n_more))
+                log_warning("query_refused lane=%s sqlstate=%s error=\"%s\" more=%llu",
                             reader->lane->name,
                             db_conn_sqlstate(reader->conn),
-                            db_conn_error(reader->conn));
+                            db_conn_error(reader->conn),
+                            n_more);
         return r < 0 ? err_up(r) : 0;
 }
 

@@ -255,7 +255,10 @@ static int ws_feed_replay(WsFeed *feed) {
 }
 
 static void ws_feed_give_up(WsFeed *feed) {
-        log_warning("replay_given_up");
+        unsigned long long n_more;
+
+        if (log_may(&feed->client->hub->given_up, &n_more))
+                log_warning("replay_given_up more=%llu", n_more);
         ws_client_close(feed->client,
                         WS_CLOSE_STATE_LOST,
                         "state lost",

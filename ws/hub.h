@@ -13,6 +13,7 @@
 #include "gateway/base/base.h"
 #include "gateway/base/buf.h"
 #include "gateway/base/event.h"
+#include "gateway/base/log.h"
 #include "gateway/base/registry.h"
 #include "ws/backlog.h"
 #include "ws/dialect.h"
@@ -78,6 +79,7 @@ struct WsHub {
         WsShares *strangers; /* of them: have not said yet who they are; by address */
         size_t n_open[WS_DIALECT_COUNT];
         bool stats_wanted; /* somebody waits for statistics and should not wait for the next turn */
+        LogPace given_up;  /* replays that the database did not answer */
         uint64_t n_skipped; /* messages that the outbox had no room for, as its gaps say */
         uint64_t n_changes; /* of devices: their states, and who sees them */
         struct {

@@ -12,7 +12,8 @@
 #include "gateway/base/metrics.h"
 
 #define LOG_LINE_SIZE   2048 /* a longer line is cut; a pipe takes it whole or not at all */
-#define LOG_PATIENCE_MS 20   /* for a reader who is behind; once, until he reads again */
+#define LOG_PACE_US     INT64_C(60000000)
+#define LOG_PATIENCE_MS 20 /* for a reader who is behind; once, until he reads again */
 
 static const char *const log_level_names[] = {
         [LOG_LEVEL_ERROR] = "error",
@@ -24,6 +25,20 @@ static const char *const log_level_names[] = {
 static _Atomic int log_level = LOG_LEVEL_INFO;
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER; /* nobody waits in it */
 static unsigned long long log_n_lost;                        /* {log_lock} since it took some */
+
+bool log_may(LogPace *pace, unsigned long long *ret_n_held) {
+        int64_t now_us = clock_mono_us();
+        int64_t due_us = atomic_load(&pace->due_us);
+
+        /* Of two that come at the same time the first one writes. */
+        if (now_us < due_us ||
+            !atomic_compare_exchange_strong(&pace->due_us, &due_us, now_us + LOG_PACE_US)) {
+                atomic_fetch_add(&pace->n_held, 1);
+                return false;
+        }
+        *ret_n_held = atomic_exchange(&pace->n_held, 0);
+        return true;
+}
 
 void log_set_level(LogLevel level) {
         atomic_store_explicit(&log_level, (int)level, memory_order_relaxed);

@@ -27,5 +27,16 @@ typedef enum LogLevel {
 #define log_debug(...)   log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 void log_set_level(LogLevel level); /* any thread, at any time; default INFO */
+/* For lines that somebody outside can bring about as often as he likes: one a minute. True: write
+ * it, and how many were not since the last one. Any thread; zeroed to begin with. */
+typedef struct LogPace LogPace;
+
+struct LogPace {
+        _Atomic int64_t due_us; /* monotonic */
+        _Atomic unsigned long long n_held;
+};
+
+bool log_may(LogPace *pace, unsigned long long *ret_n_held);
+
 void log_write(LogLevel level, const char *format, ...) PRINTF(2, 3);
 void log_last_words(const char *text, size_t n); /* of a signal handler; lost likewise */

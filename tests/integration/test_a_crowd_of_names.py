@@ -135,3 +135,14 @@ def test_who_is_known_goes_on_being_seen(make_gateway, database, publisher):
     assert database.rows("SELECT person_name FROM camera_people WHERE last_seen > now() - interval"
                          " '1 hour' ORDER BY 1") == [("old 7",), ("old 8",)]
     assert database.value("SELECT people_refused FROM camera_states") == 1
+
+
+def test_what_one_device_sends_too_large_is_said_once(make_gateway, database, publisher):
+    gateway = make_gateway(journal__segment_bytes="64K")
+    populate(gateway)
+    gateway.start()
+    for n in range(50):
+        publisher.publish("devices/dev-1/status", f"{n} " + "x" * 100000)
+    publisher.flush()
+    database.wait_for("SELECT count(*) FROM dead_letters WHERE reason = 'too_large'", 50)
+    assert gateway.log().count("message_cut bytes=") == 1
