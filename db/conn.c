@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdio.h>
 
+#include "db/settings.h"
 #include "db/target.h"
 #include "gateway/base/buf.h"
 #include "gateway/base/clock.h"
@@ -48,15 +49,14 @@ struct DbConn {
 };
 
 /* The settings of the URL, the service or the environment, then ours: where both name one, ours
- * counts. A policy that hides rows from us is an error: half of the registry would make letters of
- * good messages. */
+ * counts. */
 static int conn_set_options(DbConn *conn) {
         buf_reset(&conn->options);
         buf_printf(&conn->options,
-                   "%s -c timezone=UTC -c datestyle=ISO,YMD -c extra_float_digits=1"
-                   " -c jit=off -c work_mem=32MB -c row_security=off"
-                   " -c bytea_output=hex -c idle_in_transaction_session_timeout=60000"
-                   " -c statement_timeout=%d",
+                   "%s" DB_SETTINGS(
+                           DB_SETTING_AS_OPTION) " -c default_transaction_isolation=read\\ "
+                                                 "committed"
+                                                 " -c statement_timeout=%d",
                    db_target_options(conn->target),
                    conn->statement_timeout_ms);
         if (conn->lock_timeout_ms > 0)
@@ -341,14 +341,15 @@ static bool conn_is_set(const DbConn *conn) {
 
 /* A pooler does not take settings at the start, or drops them: then they are made by statements. */
 static int conn_set(DbConn *conn) {
-        static const char sql[] =
-                "SELECT set_config('timezone', 'UTC', false), set_config('datestyle', 'ISO,YMD',"
-                " false), set_config('extra_float_digits', '1', false), set_config('jit', 'off',"
-                " false), set_config('work_mem', '32MB', false), set_config('row_security', 'off',"
-                " false), set_config('bytea_output', 'hex', false), "
-                "set_config('idle_in_transaction_session_timeout', '60000', false),"
-                " set_config('statement_timeout', $1, false), set_config('lock_timeout',"
-                " CASE $2 WHEN '0' THEN current_setting('lock_timeout') ELSE $2 END, false)";
+        static const char sql[] = "SELECT" DB_SETTINGS(
+                DB_SETTING_AS_STATEMENT) " set_config('default_transaction_isolation', 'read "
+                                         "committed', "
+                                         "false),"
+                                         " set_config('statement_timeout', $1, false), "
+                                         "set_config('lock_timeout',"
+                                         " CASE $2 WHEN '0' THEN current_setting('lock_timeout') "
+                                         "ELSE $2 "
+                                         "END, false)";
         char statement[16], lock[16];
         const char *const args[] = { statement, lock };
 
