@@ -46,6 +46,7 @@ struct DbConn {
 
         char error[CONN_ERROR_SIZE];
         char sqlstate[6];
+        bool is_last_word; /* the server's, and that error */
 };
 
 /* The settings of the URL, the service or the environment, then ours: where both name one, ours
@@ -138,14 +139,18 @@ const char *db_conn_sqlstate(const DbConn *conn) {
         return conn->sqlstate;
 }
 
-/* While we connect there is no result to ask, but the verbose text has it: "FATAL:  28P01: ...". */
+/* While we connect there is no result to ask, but the verbose text has it, in whatever language:
+ * "FATAL:  28P01: ...". Of several servers, the last one's. */
 static const char *conn_find_sqlstate(const char *message) {
-        const char *severity = strstr(message, "FATAL:  ");
+        static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        const char *found = NULL;
 
-        if (!severity || strlen(severity) < strlen("FATAL:  28P01: "))
-                return NULL;
-        severity += strlen("FATAL:  ");
-        return severity[5] == ':' ? severity : NULL;
+        for (const char *at = strstr(message, ":  "); at; at = strstr(at, ":  ")) {
+                at += strlen(":  ");
+                if (strspn(at, letters) == 5 && at[5] == ':')
+                        found = at;
+        }
+        return found;
 }
 
 /* libpq's messages have several lines and end with one; where in its source is nobody's interest.
@@ -196,9 +201,12 @@ int db_conn_fail(DbConn *conn, const PGresult *result) {
         const char *sqlstate = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
         const char *message = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 
+        if (!result) /* what came before the end is read */
+                (void)PQisBusy(conn->pg);
         if (!message)
                 message = result ? PQresultErrorMessage(result) : PQerrorMessage(conn->pg);
-        conn_keep_error(conn, *message ? message : "the connection was lost", sqlstate);
+        if (result || !conn->is_last_word)
+                conn_keep_error(conn, *message ? message : "the connection was lost", sqlstate);
 
         if (sqlstate && PQstatus(conn->pg) == CONNECTION_OK && !conn_sqlstate_is_servers(sqlstate))
                 return DB_E_REJECTED;
@@ -214,9 +222,15 @@ void db_conn_note(DbConn *conn, const PGresult *result) {
                         PQresultErrorField(result, PG_DIAG_SQLSTATE));
 }
 
-static void conn_ignore_notice(void *arg, const PGresult *result) {
-        (void)arg;
-        (void)result;
+/* Why a server ends the session of somebody who has asked for nothing; all else is not for us. */
+static void conn_hear_notice(void *arg, const PGresult *result) {
+        const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+        DbConn *conn = arg;
+
+        if (!severity || (strcmp(severity, "FATAL") != 0 && strcmp(severity, "PANIC") != 0))
+                return;
+        db_conn_note(conn, result);
+        conn->is_last_word = true;
 }
 
 /* While others can be tried, nobody has all of the time. */
@@ -283,7 +297,8 @@ static int conn_start(DbConn *conn) {
                 return db_conn_fail(conn, NULL);
         }
 
-        PQsetNoticeReceiver(conn->pg, conn_ignore_notice, NULL);
+        PQsetNoticeReceiver(conn->pg, conn_hear_notice, conn);
+        conn->is_last_word = false;
         (void)PQsetErrorVerbosity(conn->pg, PQERRORS_VERBOSE); /* conn_find_sqlstate() */
         conn->state = CONN_CONNECTING;
         conn->polling = PGRES_POLLING_WRITING;

@@ -82,6 +82,7 @@ def test_nothing_comes_out_otherwise(make_gateway, broker, database, postgres, v
     hostile()
     wait_until(lambda: gateway.log().count(" database_connected") == 2, "it to be back")
     assert answers(gateway) == before
+    assert " database_away sqlstate=57P01 " in gateway.log(), "whoever ended our session had said why"
     postgres.execute("postgres", f"ALTER DATABASE {database.name} RESET ALL")  # for who connects from now on
     publish(broker)
     assert_books_are_closed(gateway)
