@@ -290,11 +290,12 @@ static bool mqtt_source_is_ours(const MqttSource *source) {
 static void mqtt_source_lost(MqttSource *source) {
         bool was_short = clock_mono_us() - source->connected_us < MQTT_SOURCE_STABLE_US;
         int code = mqtt_session_lost_code(source->session);
+        MqttCanaryVerdict canary = mqtt_canary_lose(&source->canary, clock_mono_us());
         int retry_ms;
 
         source->was_connected = false;
-        mqtt_canary_lose(&source->canary);
-        source->n_short = was_short ? source->n_short + 1 : 0;
+        if (!was_short || canary == MQTT_CANARY_INNOCENT)
+                source->n_short = was_short ? source->n_short + 1 : 0;
         if (!was_short)
                 source->connecting = (MqttBackoff){ 0 };
         if (code == MQTT_SESSION_TAKEN_OVER && was_short)
@@ -313,6 +314,12 @@ static void mqtt_source_lost(MqttSource *source) {
                           "hint=\"another client uses this client id\"",
                           source->options->client_id,
                           retry_ms);
+        else if (canary == MQTT_CANARY_GUILTY)
+                log_warning("mqtt_canary_denied topic=%s retry_ms=%d hint=\"the broker hangs up "
+                            "before our own message on this topic comes back: let us write and "
+                            "read it, or set mqtt.canary = 0\"",
+                            source->canary.topic,
+                            retry_ms);
         else if (source->n_short == MQTT_SOURCE_FLAPS)
                 log_error("mqtt_connection_flapping client_id=%s retry_ms=%d "
                           "hint=\"does another client use this client id?\"",
@@ -347,7 +354,7 @@ static bool mqtt_source_hold(MqttSource *source) {
                 log_warning("mqtt_held reason=journal_high");
                 mqtt_session_disconnect(source->session);
                 source->was_connected = false;
-                mqtt_canary_lose(&source->canary);
+                mqtt_canary_rest(&source->canary);
         } else if (!is_high && source->is_held) {
                 log_info("mqtt_released");
         }
