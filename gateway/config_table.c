@@ -301,6 +301,8 @@ const ConfigKey config_keys[] = {
           "A socket of which the kernel takes nothing for so long has its queue alone." },
         { "ws", "max_subscriptions", CONFIG_INT, AT(ws.max_subscriptions), "100", 1, 100000, true,
           "Subscriptions of one socket." },
+        { "ws", "max_paced", CONFIG_INT, AT(ws.max_paced), "50000", 0, 10000000, true,
+          "Things that max_hz paces for one socket, each for each subscription; more come as they come." },
         { "ws", "replay_events", CONFIG_INT, AT(ws.replay_events), "65536", 0, 100000000, true,
           "The last messages that are kept in memory for subscribers who come back." },
         { "ws", "replay_bytes", CONFIG_SIZE, AT(ws.replay_bytes), "64M", 0, 64 * GIB, true,

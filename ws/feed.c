@@ -5,6 +5,7 @@
 
 #include "gateway/base/clock.h"
 #include "gateway/base/err.h"
+#include "gateway/base/metrics.h"
 #include "ws/client.h"
 #include "ws/hub.h"
 #include "ws/replays.h"
@@ -287,6 +288,7 @@ static int ws_feed_consider(WsFeed *feed,
                 return 0;
         if (place == WS_PLACE_ENTERS && !feed->is_dropping)
                 r = ws_feed_tell_entry(feed, follow, event);
+        follow->subscription.max_paced = (size_t)hub->options->max_paced;
         if (r == 0)
                 r = ws_subscription_pace(&follow->subscription,
                                          event,
@@ -301,6 +303,8 @@ static int ws_feed_consider(WsFeed *feed,
                 ws_backlog_refuse(&feed->client->backlog, true);
         if (paced.hold)
                 ws_feed_mark_paced(feed);
+        if (paced.is_unpaced)
+                metric_add(METRIC_WS_UNPACED, 1);
         *ret_goes = !paced.hold;
         return 0;
 }
@@ -479,6 +483,7 @@ int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
         snprintf(follow->name, sizeof(follow->name), "s%u", ++feed->n_names);
         TAILQ_INSERT_TAIL(&feed->follows, follow, entry);
         ++feed->n_follows;
+        follow->subscription.n_paced = &feed->n_paced;
         if (ws_subscription_wants_stats(&follow->subscription)) {
                 ++hub->n_stats_follows;
                 feed->stats_told = 0;

@@ -63,6 +63,7 @@ struct WsFeed {
         WsClient *client; /* borrowed */
         TAILQ_HEAD(, WsFollow) follows;
         size_t n_follows;
+        size_t n_paced; /* things that their max_hz paces */
         unsigned n_names;
         bool is_dropping;    /* the backlog was full, and is not empty enough yet */
         bool has_missed;     /* somebody has a gap to be told of */

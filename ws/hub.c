@@ -38,6 +38,7 @@ static const WsOptions ws_hub_defaults = {
         .max_connections_per_user = 5,
         .messages_per_s = 50,
         .max_subscriptions = 100,
+        .max_paced = 50000,
         .stats_interval_ms = 5000,
         .replay_events = 65536,
         .replay_bytes = 67108864,

@@ -8,6 +8,8 @@
 #include "gateway/base/name.h"
 #include "ws/push.h"
 
+#define WS_SUBSCRIPTION_SWEEP_US INT64_C(1000000) /* between two looks for what may go */
+
 /* ---- who asks ------------------------------------------------------------------------------- */
 
 bool ws_eye_sees_vehicle(const WsEye *eye, const Vehicle *vehicle) {
@@ -37,9 +39,11 @@ int ws_subscription_init(WsSubscription *subscription) {
 }
 
 static void ws_hold_free(void *arg, void *value) {
+        WsSubscription *subscription = arg;
         WsHold *hold = value;
 
-        (void)arg;
+        if (subscription->n_paced)
+                --*subscription->n_paced;
         ws_frame_unref(hold->frame);
         event_unref(hold->event);
         free(hold);
@@ -53,7 +57,7 @@ static void ws_subscription_let_go(WsSubscription *subscription, WsHold *hold) {
 
 void ws_subscription_done(WsSubscription *subscription) {
         if (subscription->holds)
-                index_each(subscription->holds, ws_hold_free, NULL);
+                index_each(subscription->holds, ws_hold_free, subscription);
         index_free(subscription->holds);
         index_free(subscription->inside);
         index_free(subscription->things);
@@ -405,15 +409,46 @@ int ws_subscription_locate(WsSubscription *subscription,
 
 /* ---- how often? ----------------------------------------------------------------------------- */
 
-static int ws_subscription_hold_of(WsSubscription *subscription, uint64_t key, WsHold **ret_hold) {
-        WsHold *hold;
+/* What waits for nothing, and would let the next one pass, need not be known. */
+static void ws_subscription_sweep_one(void *arg, void *value) {
+        WsSubscription *subscription = arg;
+        WsHold *hold = value;
+
+        if (hold->frame || subscription->swept_us - hold->sent_us < subscription->interval_us)
+                return;
+        index_remove(subscription->holds, &hold->key, sizeof(hold->key));
+        ws_hold_free(subscription, hold);
+}
+
+static bool ws_subscription_has_room(WsSubscription *subscription, int64_t now_us) {
+        if (!subscription->n_paced || *subscription->n_paced < subscription->max_paced)
+                return true;
+        if (subscription->holds && now_us - subscription->swept_us >= WS_SUBSCRIPTION_SWEEP_US) {
+                subscription->swept_us = now_us;
+                index_each(subscription->holds, ws_subscription_sweep_one, subscription);
+        }
+        return *subscription->n_paced < subscription->max_paced;
+}
+
+/* NULL: there are as many as there may be. */
+static int ws_subscription_hold_of(WsSubscription *subscription,
+                                   uint64_t key,
+                                   int64_t now_us,
+                                   WsHold **ret_hold) {
+        WsHold *hold = NULL;
         int r = 0;
+
+        if (subscription->holds)
+                hold = index_get(subscription->holds, &key, sizeof(key));
+        if (!hold && !ws_subscription_has_room(subscription, now_us)) {
+                *ret_hold = NULL;
+                return 0;
+        }
 
         if (!subscription->holds)
                 r = index_new(&subscription->holds);
         if (r < 0)
                 return err_up(r);
-        hold = index_get(subscription->holds, &key, sizeof(key));
         if (!hold) {
                 hold = calloc(1, sizeof(*hold));
                 if (!hold)
@@ -421,10 +456,12 @@ static int ws_subscription_hold_of(WsSubscription *subscription, uint64_t key, W
                 hold->key = key;
                 hold->sent_us = INT64_MIN / 2;
                 r = index_put(subscription->holds, &key, sizeof(key), hold);
-        }
-        if (r < 0) {
-                free(hold);
-                return err_up(r);
+                if (r < 0) {
+                        free(hold);
+                        return err_up(r);
+                }
+                if (subscription->n_paced)
+                        ++*subscription->n_paced;
         }
 
         *ret_hold = hold;
@@ -444,9 +481,12 @@ int ws_subscription_pace(WsSubscription *subscription,
         *ret_answer = (WsPaceAnswer){ 0 };
         if (subscription->interval_us == 0 || key == 0)
                 return 0;
-        r = ws_subscription_hold_of(subscription, key, &hold);
+        r = ws_subscription_hold_of(subscription, key, now_us, &hold);
         if (r < 0)
                 return err_up(r);
+        ret_answer->is_unpaced = !hold;
+        if (!hold)
+                return 0;
 
         if (hold->frame) {
                 ret_answer->replaced = true;

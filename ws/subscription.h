@@ -65,6 +65,9 @@ struct WsSubscription {    /* memory of the owner, zeroed */
         double west, south, east, north;
 
         Index *holds;              /* key -> WsHold, while interval_us */
+        size_t *n_paced;           /* borrowed: holds of all of its socket; NULL = not counted */
+        size_t max_paced;          /* of these */
+        int64_t swept_us;          /* monotonic: when those that say nothing were let go last */
         TAILQ_HEAD(, WsHold) held; /* hold a frame; in order of seq */
         Index *inside;             /* things inside the box -> the subscription itself */
 };
@@ -138,6 +141,7 @@ MUST_CHECK int ws_subscription_note_inside(WsSubscription *subscription,
 struct WsPaceAnswer {
         WsHold *hold;
         bool replaced;
+        bool is_unpaced; /* it goes as it comes: of so many things no more can be paced */
 };
 
 /*

@@ -301,6 +301,8 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Frames sent to WebSocket connections." },
         [METRIC_WS_CONFLATED] = { "tidegate_ws_conflated_total", NULL, METRIC_COUNTER,
                 "Frames replaced by a newer one before they were sent." },
+        [METRIC_WS_UNPACED] = { "tidegate_ws_unpaced_total", NULL, METRIC_COUNTER,
+                "Events that max_hz did not hold, as their socket paces ws.max_paced things by now." },
         [METRIC_WS_DROPPED] = { "tidegate_ws_dropped_total", NULL, METRIC_COUNTER,
                 "Frames dropped before they were sent." },
         [METRIC_WS_DROPPED_AT_CLOSE] =

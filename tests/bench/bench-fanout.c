@@ -58,7 +58,6 @@ static void bench_sleep_us(int64_t us) {
 }
 
 static long bench_rss_kib(void) {
-        CLEANUP_BUF Buf buf = { 0 };
         FILE *file = fopen("/proc/self/statm", "re");
         long size = 0, pages = 0;
 
@@ -257,6 +256,7 @@ int main(int argc, char **argv) {
                              .max_connections_per_user = 50000,
                              .messages_per_s = 50,
                              .max_subscriptions = 100,
+                             .max_paced = 50000,
                              .deflate_min_bytes = 128,
                              .stats_interval_ms = 5000 },
         };

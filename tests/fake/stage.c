@@ -44,6 +44,7 @@ WsOptions stage_options(void) {
                 .max_connections_per_user = 5,
                 .messages_per_s = 50,
                 .max_subscriptions = 100,
+                .max_paced = 100,
                 .stats_interval_ms = 3600000,
         };
 }

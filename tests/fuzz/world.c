@@ -210,6 +210,7 @@ static WsOptions options_of(World *world) {
                             .max_connections_per_user = 5,
                             .messages_per_s = 1000,
                             .max_subscriptions = 5,
+                            .max_paced = 5,
                             .deflate = true,
                             .deflate_min_bytes = 64,
                             .stats_interval_ms = 1000,

@@ -98,6 +98,7 @@ static void start(Fixture *f, WsOptions options) {
         options.max_connections_per_user = 5;
         options.messages_per_s = 50;
         options.max_subscriptions = 100;
+        options.max_paced = 100;
         options.stats_interval_ms = 3600000;
         assert_int_equal(ws_server_new(&f->server, &options, f->auth, f->outbox, f->queries), 0);
         assert_int_equal(ws_server_start(f->server), 0);

@@ -253,6 +253,50 @@ static void test_pace_keeps_the_newest_and_never_holds_alerts(void **state) {
         world_done(&world);
 }
 
+static WsPaceAnswer pace(World *world, int32_t sensor_id, WsFrame *frame, int64_t now_us) {
+        Event event = {
+                .kind = KIND_SENSOR_LOG, .vehicle_id = 1, .sensor_id = sensor_id, .n_refs = 1
+        };
+        WsPaceAnswer answer;
+
+        assert_int_equal(ws_subscription_pace(&world->subscription,
+                                              &event,
+                                              3,
+                                              frame,
+                                              now_us,
+                                              &answer),
+                         0);
+        return answer;
+}
+
+static void test_of_too_many_things_the_rest_comes_as_it_comes(void **state) {
+        CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
+        size_t n_paced = 0;
+        World world;
+
+        (void)state;
+        world_init(&world);
+        assert_int_equal(ws_frame_new(&frame, TEXT("1"), 0), 0);
+        world.subscription.interval_us = 1000000;
+        world.subscription.n_paced = &n_paced;
+        world.subscription.max_paced = 3;
+        for (int32_t sensor = 1; sensor <= 100; ++sensor) {
+                WsPaceAnswer answer = pace(&world, sensor, frame, 5000000);
+
+                assert_true(!answer.hold && answer.is_unpaced == (sensor > 3));
+        }
+        assert_int_equal(n_paced, 3);
+
+        /* Those that have been silent for a turn make room. */
+        assert_false(pace(&world, 50, frame, 6000000).is_unpaced);
+        assert_false(pace(&world, 51, frame, 6100000).is_unpaced);
+        assert_false(pace(&world, 52, frame, 6200000).is_unpaced);
+        assert_true(pace(&world, 53, frame, 6300000).is_unpaced);
+        assert_int_equal(n_paced, 3);
+        world_done(&world);
+        assert_int_equal(n_paced, 0);
+}
+
 static void test_lost_right_narrows_the_targets(void **state) {
         CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
         bool narrowed;
@@ -304,6 +348,7 @@ int main(void) {
                 cmocka_unit_test(test_vehicle_enters_stays_and_leaves_a_box),
                 cmocka_unit_test(test_box_may_cross_the_meridian_and_must_be_one),
                 cmocka_unit_test(test_pace_keeps_the_newest_and_never_holds_alerts),
+                cmocka_unit_test(test_of_too_many_things_the_rest_comes_as_it_comes),
                 cmocka_unit_test(test_lost_right_narrows_the_targets),
                 cmocka_unit_test(test_cursors_are_read_strictly),
         };
