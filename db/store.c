@@ -35,7 +35,8 @@ struct DbStore {
 
         uint32_t journal_id; /* in network order, as is what follows */
         uint64_t session;
-        uint64_t seq; /* stored so far; host order */
+        uint64_t seq;     /* stored so far; host order */
+        uint64_t own_seq; /* likewise, of ours, before others had their turn */
 
         int64_t days[STORE_DAYS]; /* since 1970 */
         size_t n_days, next_day;
@@ -139,25 +140,30 @@ static int store_take_over(DbStore *store, const DbHolder *holder, uint64_t *ret
                 snprintf(slot, sizeof(slot), "%d", holder->slot);
                 snprintf(last, sizeof(last), "%llu", (unsigned long long)holder->last_seq);
         }
-        r = db_conn_exec(store->conn,
-                         &(DbQuery){ "WITH mine AS MATERIALIZED (SELECT FROM slots"
-                                     " WHERE slot = nullif($2, '')::int AND instance = $3"
-                                     " FOR KEY SHARE),"
-                                     " others AS (SELECT coalesce(max(seq), 0) AS seq"
-                                     " FROM journal_positions WHERE slot = nullif($2, '')::int)"
-                                     " INSERT INTO journal_positions AS p (epoch, slot, seq)"
-                                     " SELECT $1, coalesce(nullif($2, '')::int, 0),"
-                                     " CASE WHEN $4 = '0' THEN o.seq ELSE 0 END FROM others o"
-                                     " WHERE $2 = '' OR EXISTS (SELECT FROM mine)"
-                                     " ON CONFLICT (epoch) DO UPDATE SET session = p.session + 1,"
-                                     " slot = excluded.slot, left_at = NULL,"
-                                     " seq = CASE WHEN p.seq >= nullif($4, '')::bigint THEN"
-                                     " greatest(p.seq, (SELECT seq FROM others)) ELSE p.seq END"
-                                     " RETURNING journal_id, seq, session,"
-                                     " greatest(seq, (SELECT seq FROM others))",
-                                     N_ELEMENTS(args),
-                                     args },
-                         &result);
+        r = db_conn_exec(
+                store->conn,
+                &(DbQuery){ "WITH mine AS MATERIALIZED (SELECT FROM slots"
+                            " WHERE slot = nullif($2, '')::int AND instance = $3"
+                            " FOR KEY SHARE),"
+                            " others AS (SELECT coalesce(max(seq), 0) AS seq"
+                            " FROM journal_positions WHERE slot = nullif($2, '')::int),"
+                            " was AS (SELECT seq FROM journal_positions WHERE epoch = $1),"
+                            " begin AS (SELECT CASE WHEN $4 = '0' THEN seq ELSE 0 END AS seq"
+                            " FROM others)"
+                            " INSERT INTO journal_positions AS p (epoch, slot, seq, checked_seq)"
+                            " SELECT $1, coalesce(nullif($2, '')::int, 0), b.seq, b.seq"
+                            " FROM begin b"
+                            " WHERE $2 = '' OR EXISTS (SELECT FROM mine)"
+                            " ON CONFLICT (epoch) DO UPDATE SET session = p.session + 1,"
+                            " slot = excluded.slot, left_at = NULL,"
+                            " seq = CASE WHEN p.seq >= nullif($4, '')::bigint THEN"
+                            " greatest(p.seq, (SELECT seq FROM others)) ELSE p.seq END"
+                            " RETURNING journal_id, seq, session,"
+                            " greatest(seq, (SELECT seq FROM others)),"
+                            " coalesce((SELECT seq FROM was), 0)",
+                            N_ELEMENTS(args),
+                            args },
+                &result);
         if (r != 0)
                 return r;
         if (PQntuples(result) == 0)
@@ -166,6 +172,7 @@ static int store_take_over(DbStore *store, const DbHolder *holder, uint64_t *ret
         store->seq = strtoull(PQgetvalue(result, 0, 1), NULL, 10);
         store->session = htobe64(strtoull(PQgetvalue(result, 0, 2), NULL, 10));
         *ret_floor = strtoull(PQgetvalue(result, 0, 3), NULL, 10);
+        store->own_seq = strtoull(PQgetvalue(result, 0, 4), NULL, 10);
         return 0;
 }
 
@@ -243,6 +250,10 @@ static int store_prepare(DbConn *conn) {
         if (!PQexitPipelineMode(pg))
                 return db_conn_fail(conn, NULL);
         return r;
+}
+
+uint64_t db_store_own_seq(const DbStore *store) {
+        return store->own_seq;
 }
 
 int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq, uint64_t *ret_floor) {

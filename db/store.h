@@ -61,6 +61,9 @@ MUST_CHECK int db_store_open(DbStore *store,
                              uint64_t *ret_seq,
                              uint64_t *ret_floor);
 
+/* As it was opened: the position that our own records had reached; others may have moved it on. */
+uint64_t db_store_own_seq(const DbStore *store);
+
 MUST_CHECK int db_store_begin(DbStore *store, const DbBatch *batch); /* 0, DB_E_OFFLINE */
 /* 0 committed, DB_E_BUSY, DB_E_OFFLINE, DB_E_FENCED; rolled back, and the connection is usable:
  * DB_E_REJECTED (perhaps by a row: halve it, then try it), DB_E_STATES, DB_E_REFUSED. Of a trial:

@@ -107,12 +107,13 @@ static int books_note_gaps(Books *books, uint64_t position) {
 }
 
 /* Has it all that is to be compared, or did it lose some, in the middle or (in a power cut, or as
- * it was put back from a copy) at its end, where the record of the position is? */
-static bool books_journal_is_whole(Books *books, const DbBooks *seen) {
-        uint64_t after_seq = seen->seq - 1;
+ * it was put back from a copy) at its end, where the record of the position is? What lies between
+ * @own_seq and the position is in the journals of others. */
+static bool books_journal_is_whole(Books *books, const DbBooks *seen, uint64_t own_seq) {
+        uint64_t after_seq = own_seq - 1;
         uint64_t last_seq;
 
-        if (journal_count_some(books->journal, &after_seq, seen->seq, 1) == 0)
+        if (journal_count_some(books->journal, &after_seq, own_seq, 1) == 0)
                 return false;
         return !journal_find_hole(books->journal, seen->checked_seq, &after_seq, &last_seq) ||
                after_seq >= seen->seq;
@@ -131,8 +132,8 @@ static int books_skip(Books *books, const DbBooks *seen, const char *reason) {
 }
 
 /* Records that are gone before they were compared are not guessed at. */
-static int books_skip_holes(Books *books, const DbBooks *seen) {
-        if (seen->checked_seq >= seen->seq || books_journal_is_whole(books, seen))
+static int books_skip_holes(Books *books, const DbBooks *seen, uint64_t own_seq) {
+        if (seen->checked_seq >= own_seq || books_journal_is_whole(books, seen, own_seq))
                 return 0;
         return books_skip(books, seen, "journal_hole");
 }
@@ -141,7 +142,7 @@ void books_close(Books *books) {
         books->is_open = false;
 }
 
-int books_open(Books *books, uint64_t position) {
+int books_open(Books *books, uint64_t position, uint64_t own_seq) {
         DbBooks seen = { 0 };
         int r;
 
@@ -150,7 +151,7 @@ int books_open(Books *books, uint64_t position) {
         if (r == 0)
                 r = books_read(books, &seen);
         if (r == 0)
-                r = books_skip_holes(books, &seen);
+                r = books_skip_holes(books, &seen, own_seq);
         if (r == DB_E_BUSY) /* whoever holds the row goes on checking from where we are */
                 r = 0;
         if (r == 0)

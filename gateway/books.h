@@ -21,8 +21,9 @@ MUST_CHECK int books_new(Books **ret_books, Journal *journal, DbConn *conn, int 
 Books *books_free(Books *books);
 
 void books_close(Books *books); /* the database is another one, or older: until it is opened */
-/* After each connect, with the position that the database has. As db/ answers. */
-MUST_CHECK int books_open(Books *books, uint64_t position);
+/* After each connect, with the position that the database has, and with that which our own records
+ * had reached: another gateway may have had its turn since. As db/ answers. */
+MUST_CHECK int books_open(Books *books, uint64_t position, uint64_t own_seq);
 
 /* Some records on, as far as @stored_seq; true once it is there. */
 bool books_walk(Books *books, uint64_t stored_seq);

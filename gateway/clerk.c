@@ -158,7 +158,9 @@ static int clerk_do_open(void *arg) {
         if (r == 0)
                 r = clerk_find_rows(clerk);
         if (r == 0)
-                r = books_open(clerk->books, clerk->position);
+                r = books_open(clerk->books,
+                               clerk->position,
+                               db_store_own_seq(database_store(clerk->database)));
         return r < 0 ? err_up(r) : r;
 }
 

@@ -65,6 +65,38 @@ def test_second_waits_and_says_for_whom(pair, database, publisher):
     assert second.terminate() == 0  # at once, though it never was ready
 
 
+def test_what_others_store_in_their_turn_is_no_hole(pair, database, publisher):
+    """A new journal has nothing to compare below what was there; one that comes back has its own."""
+    first, second = pair
+    publish(publisher, range(20))
+    stored(database, range(20))
+    assert first.terminate() == 0
+    second.wait_ready()
+    publish(publisher, range(20, 40))
+    stored(database, range(40))
+    first.start(wait=False)
+    wait_standing_by(first)
+    assert second.terminate() == 0
+    first.wait_ready()
+    assert first.metric("tidegate_accounting_drift") == 0
+    assert "accounting" not in first.log() + second.log()
+
+    publish(publisher, range(40, 60))
+    stored(database, range(60))
+    second.start(wait=False)
+    wait_standing_by(second)
+    assert first.terminate() == 0
+    database.rows("UPDATE journal_positions SET stored = stored - 1 WHERE epoch = "
+                  "(SELECT epoch FROM journal_positions ORDER BY journal_id LIMIT 1)")
+    second.wait_ready()
+    publish(publisher, range(60, 80))
+    stored(database, range(80))
+    first.start(wait=False)
+    wait_standing_by(first)
+    assert second.terminate() == 0
+    wait_until(lambda: "accounting_drift" in first.log(), "what is missing of its first turn to be noticed")
+
+
 def test_it_goes_over_at_once_at_a_proper_end(pair, database, publisher):
     first, second = pair
     publish(publisher, range(20))
