@@ -155,7 +155,10 @@ int cli_db_result(const Cli *cli, const DbConn *conn, int r, const char *what) {
         case 0:
                 return CLI_OK;
         case DB_E_OFFLINE:
-                return cli_fault(cli, "the database does not answer: %s", db_conn_error(conn));
+                return cli_fault(cli,
+                                 "the connection to the database broke: %s; what was under way may "
+                                 "have been done: look, or do it again",
+                                 db_conn_error(conn));
         case DB_E_REJECTED:
                 return cli_fault(cli, "the database refused: %s", db_conn_error(conn));
         case DB_E_NOT_FOUND:
@@ -184,6 +187,8 @@ int cli_connect(const Cli *cli, const Config *config, DbConn **ret_conn) {
         if (r != 0)
                 return cli_fault(cli, "database.url cannot be used");
         r = db_conn_connect_wait(conn, CLI_CONNECT_MS);
+        if (r == DB_E_OFFLINE)
+                return cli_fault(cli, "the database does not answer: %s", db_conn_error(conn));
         if (r == 0 && !migrates)
                 r = db_migrate_check(conn);
         if (r != 0)

@@ -30,6 +30,7 @@ struct Simulation {
         Buf payload;
         int64_t due_us; /* monotonic: when the next message is to go */
         int64_t n_published, n_unroutable;
+        int64_t n_unknown; /* of the published: the connection ended before the broker's word */
 };
 
 static bool is_over(const Simulation *simulation) {
@@ -83,6 +84,7 @@ static int connect_first(Simulation *simulation) {
 /* Until it is there again, or we are to stop. */
 static int connect_again(Simulation *simulation) {
         log_warning("simulate-broker-away published=%" PRId64, simulation->n_published);
+        simulation->n_unknown += mqtt_publisher_n_unsure(simulation->publisher);
         simulation->publisher = mqtt_publisher_free(simulation->publisher);
         while (!*simulation->stop) {
                 int r = connect_once(simulation);
@@ -256,12 +258,20 @@ static int simulation_finish(Simulation *simulation, uint64_t n_rows, uint64_t n
                 r = mqtt_publisher_flush(simulation->publisher, SIMULATE_FLUSH_MS);
         if (r > 0)
                 log_warning("simulate-unacknowledged");
-        printf("published %" PRId64 ", rows %" PRIu64 ", skipped %" PRIu64 "\n",
-               simulation->n_published,
+        if (r > 0 && simulation->publisher)
+                simulation->n_unknown += mqtt_publisher_n_unsure(simulation->publisher);
+        printf("published %" PRId64 ", rows %" PRIu64 ", skipped %" PRIu64,
+               simulation->n_published - simulation->n_unknown,
                n_rows,
                n_skipped + (uint64_t)simulation->n_unroutable);
+        if (simulation->n_unknown > 0)
+                printf(", of %" PRId64 " more the broker did not say that it has them",
+                       simulation->n_unknown);
+        printf("\n");
         fflush(stdout);
-        return r < 0 ? err_up(r) : 0;
+        if (r < 0)
+                return err_up(r);
+        return simulation->n_unknown > 0 ? SIMULATE_E_OFFLINE : 0;
 }
 
 static int simulation_run(Simulation *simulation) {

@@ -21,6 +21,7 @@ struct MqttPublisher {
         MqttSending *sendings; /* [window], of mqtt_publisher_publish_all() */
         _Atomic int n_waiting;
         _Atomic int n_refused; /* since the last flush */
+        int n_failed;          /* before that, on this connection */
 };
 
 /* Paho's thread. */
@@ -81,6 +82,7 @@ int mqtt_publisher_connect(MqttPublisher *publisher) {
         publisher->session = mqtt_session_free(publisher->session);
         atomic_store(&publisher->n_waiting, 0);
         atomic_store(&publisher->n_refused, 0);
+        publisher->n_failed = 0;
         r = mqtt_session_new(&publisher->session,
                              &publisher->options,
                              publisher->client_id,
@@ -109,6 +111,11 @@ int mqtt_publisher_connect(MqttPublisher *publisher) {
         default:
                 return err_up(r);
         }
+}
+
+int mqtt_publisher_n_unsure(const MqttPublisher *publisher) {
+        return atomic_load(&publisher->n_waiting) + atomic_load(&publisher->n_refused) +
+               publisher->n_failed;
 }
 
 bool mqtt_publisher_is_online(const MqttPublisher *publisher) {
@@ -164,10 +171,13 @@ int mqtt_publisher_publish(MqttPublisher *publisher,
 
 int mqtt_publisher_flush(MqttPublisher *publisher, int timeout_ms) {
         int64_t until_us = clock_mono_us() + timeout_ms * INT64_C(1000);
+        int n_refused;
 
         if (!mqtt_publisher_wait(publisher, 0, until_us))
                 return MQTT_PUBLISHER_E_OFFLINE;
-        return atomic_exchange(&publisher->n_refused, 0) == 0 ? 0 : MQTT_PUBLISHER_E_REFUSED;
+        n_refused = atomic_exchange(&publisher->n_refused, 0);
+        publisher->n_failed += n_refused;
+        return n_refused == 0 ? 0 : MQTT_PUBLISHER_E_REFUSED;
 }
 
 const char *mqtt_publisher_error(const MqttPublisher *publisher) {

@@ -45,7 +45,8 @@ MUST_CHECK int mqtt_publisher_publish_all(MqttPublisher *publisher,
                                           size_t n,
                                           int timeout_ms,
                                           MqttOutcome ret_outcomes[]);
-void mqtt_publisher_disconnect(MqttPublisher *publisher); /* what is under way is forgotten */
+void mqtt_publisher_disconnect(MqttPublisher *publisher);    /* what is under way is forgotten */
+int mqtt_publisher_n_unsure(const MqttPublisher *publisher); /* not (yet) acknowledged, of all */
 bool mqtt_publisher_is_online(const MqttPublisher *publisher);
 const char *mqtt_publisher_error(const MqttPublisher *publisher); /* of the last connect */
 
