@@ -1,4 +1,5 @@
 """The real servers of the tests: PostgreSQL, Mosquitto and the gateway, each private and killable."""
+import atexit
 import contextlib
 import ctypes
 import functools
@@ -77,6 +78,18 @@ def resume(*pids):
             os.kill(pid, signal.SIGCONT)
 
 
+def sweep_faked_time():
+    """What libfaketime shares is named after its process, and stays when that is killed: one of that number
+    and of another account would wait for it for ever."""
+    for path in pathlib.Path("/dev/shm").glob("*faketime_s*_*"):
+        if not pathlib.Path("/proc", path.name.rpartition("_")[2]).exists():
+            with contextlib.suppress(OSError):  # another account's
+                path.unlink()
+
+
+atexit.register(sweep_faked_time)
+
+
 def faked_time(env, clock, *before):
     """The environment of a server whose clock is @clock ("+400d") away from ours; None: as ours.
 
@@ -84,6 +97,7 @@ def faked_time(env, clock, *before):
     to be loaded first, as a sanitizer's."""
     if clock is None:
         return env
+    sweep_faked_time()
     faketime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
     return {**env, "LD_PRELOAD": " ".join([*before, faketime]), "FAKETIME": clock,
             "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1"}

@@ -1,6 +1,5 @@
 """Raw sockets against the door: whatever bytes come, they are answered or hung up on, and nobody else waits."""
 import contextlib
-import ctypes
 import itertools
 import os
 import random
@@ -14,6 +13,7 @@ import time
 import pytest
 
 from conftest import populate
+from deafen import deafen
 from servers import SLOW, free_port
 from waiting import PATIENCE, wait_until
 
@@ -282,17 +282,6 @@ def is_taken(gateway, request, abort):
         if abort:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         return taken
-
-
-def deafen(s):
-    """From now on its kernel takes nothing for it: no data, no acknowledgement, no reset."""
-    class Filter(ctypes.Structure):
-        _fields_ = [("n", ctypes.c_ushort), ("code", ctypes.c_void_p)]
-    code = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))  # return 0 bytes
-    program = Filter(1, ctypes.addressof(code))
-    libc = ctypes.CDLL(None, use_errno=True)
-    assert libc.setsockopt(s.fileno(), socket.SOL_SOCKET, 26, ctypes.byref(program),
-                           ctypes.sizeof(program)) == 0, os.strerror(ctypes.get_errno())
 
 
 @pytest.mark.parametrize("what", ["stream", "poll", "socket", "device"])
