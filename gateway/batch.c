@@ -13,6 +13,7 @@
 #include "gateway/judge.h"
 #include "gateway/latest.h"
 #include "gateway/letter.h"
+#include "gateway/owners.h"
 #include "gateway/resolve.h"
 #include "gateway/route.h"
 #include "gateway/sensors.h"
@@ -158,22 +159,44 @@ static int batch_decode(Batch *batch,
         return 0;
 }
 
+/* Has the user whom the topic names room for one more, beside those that are to be created? */
+static bool batch_owner_has_room(const Batch *batch,
+                                 const BatchContext *context,
+                                 const Record *record) {
+        size_t n = batch->want == BATCH_WANTS_REGISTER && batch->wanting.user_id == record->user_id;
+
+        if (!context->owners || record->user_id == 0)
+                return true;
+        for (size_t i = 0; i < batch->n_ahead; ++i)
+                n += batch->ahead[i]->user_id == record->user_id;
+        return owners_room(context->owners,
+                           record->user_id,
+                           registry_n_devices_of(context->registry, record->user_id),
+                           registry_n_devices(context->registry)) > n;
+}
+
 /* Nothing new gets a number for a code, or what no topic can name. */
-static bool batch_may_register(const BatchContext *context, Record *record) {
+static bool batch_may_register(const Batch *batch, const BatchContext *context, Record *record) {
         if (record->seq == context->registered_seq || name_is_number(record->device) ||
             !name_is_printable(record->device))
                 return false;
-        if (context->n_may_register > 0)
+        if (context->n_may_register > 0 && batch_owner_has_room(batch, context, record))
                 return true;
+        metric_add(METRIC_REGISTRATIONS_REFUSED, 1);
+        if (context->n_may_register > 0) {
+                metric_add(METRIC_REGISTRATIONS_SHARE, 1);
+                record->detail = TEXT("more new devices than registry.user_share lets the user "
+                                      "of the topic have");
+                return false;
+        }
         record->detail = context->is_registry_full
                                  ? TEXT("as many devices as registry.max_devices lets be")
                                  : TEXT("more new devices than registry.new_devices_per_minute "
                                         "lets in");
-        metric_add(METRIC_REGISTRATIONS_REFUSED, 1);
         return false;
 }
 
-static BatchWant batch_want_of(const BatchContext *context, Record *record) {
+static BatchWant batch_want_of(const Batch *batch, const BatchContext *context, Record *record) {
         const Route *route = NULL;
         TopicMatch match;
 
@@ -194,7 +217,7 @@ static BatchWant batch_want_of(const BatchContext *context, Record *record) {
                                                        record->topic,
                                                        &match)
                                       : routes_by_kind(context->routes, record->kind);
-        if (!route || !route->auto_register || !batch_may_register(context, record))
+        if (!route || !route->auto_register || !batch_may_register(batch, context, record))
                 return BATCH_WANTS_NOTHING;
         return BATCH_WANTS_REGISTER;
 }
@@ -224,7 +247,7 @@ static int batch_look_ahead(Batch *batch, const BatchContext *context, size_t fi
                         return err_up(r);
                 if (record->reason == REASON_NONE && !record->duplicate)
                         resolve(context->registry, record);
-                if (batch_want_of(context, record) == BATCH_WANTS_REGISTER &&
+                if (batch_want_of(batch, context, record) == BATCH_WANTS_REGISTER &&
                     !batch_is_ahead(batch, record))
                         batch->ahead[batch->n_ahead++] = record;
         }
@@ -460,7 +483,7 @@ int batch_load(Batch *batch, const BatchContext *context, const BatchSpan *span)
                 if (r != 0)
                         return err_up(r);
 
-                batch->want = batch_want_of(context, record);
+                batch->want = batch_want_of(batch, context, record);
                 if (batch->want != BATCH_WANTS_NOTHING) {
                         batch->wanting = *record;
                         r = batch->want == BATCH_WANTS_REGISTER

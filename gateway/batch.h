@@ -24,6 +24,7 @@ typedef struct Former Former;
 typedef struct Journal Journal;
 typedef struct Judge Judge;
 typedef struct Latest Latest;
+typedef struct Owners Owners;
 typedef struct Routes Routes;
 typedef struct Sensors Sensors;
 
@@ -48,6 +49,7 @@ struct BatchContext {
         uint64_t registered_seq; /* this record's device was to be created: do not ask again */
         uint64_t letter_seq;     /* this record's letter was looked for */
         bool letter_exists;      /* and found: it has not been stored yet */
+        const Owners *owners;    /* NULL: all users may create as many as there may be */
         size_t n_may_register;   /* devices that may be created now */
         bool is_registry_full;   /* and if none: there are as many as there may be */
         bool is_final;           /* for the store: stop at what the database has to settle */

@@ -329,6 +329,9 @@ const ConfigKey config_keys[] = {
         { "registry", "max_devices", CONFIG_INT, AT(registry_max_devices), "100000", 0, 10000000, false,
           "Devices in all, beyond which none is created so; messages of more go to dead_letters. 0 = no "
           "limit." },
+        { "registry", "user_share", CONFIG_INT, AT(registry_user_share), "50", 1, 100, false,
+          "Percent of these, and of a minute's new ones, of what the others leave, for the messages of one "
+          "user whom the topic names." },
         { "registry", "max_sensors", CONFIG_INT, AT(registry_max_sensors), "1000", 0, 100000, false,
           "Sensors of one vehicle, beyond which messages add none; those of more go to dead_letters. 0 = "
           "no limit." },

@@ -195,6 +195,7 @@ static int gateway_start_database(Gateway *gateway) {
                 .check_ms = config->journal_check_ms,
                 .new_per_minute = config->registry_new_per_minute,
                 .max_devices = config->registry_max_devices,
+                .user_share = config->registry_user_share,
                 .max_sensors = config->registry_max_sensors,
                 .max_people = config->registry_max_people,
                 .routes_file = gateway->routes_file,

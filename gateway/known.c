@@ -11,6 +11,7 @@
 #include "gateway/follower.h"
 #include "gateway/numbers.h"
 #include "gateway/outbox.h"
+#include "gateway/owners.h"
 
 #define KNOWN_MINUTE_US INT64_C(60000000)
 
@@ -18,6 +19,7 @@ struct Known {
         KnownOptions options;
         Follower *follower;
         Registry *registry;
+        Owners *owners;
 
         bool is_asking;
         bool is_reloading;
@@ -44,6 +46,11 @@ int known_new(Known **ret_known, const KnownOptions *options) {
         known->options = *options;
         r = registry_new(&known->registry);
         if (r == 0)
+                r = owners_new(&known->owners,
+                               &(OwnersOptions){ .max_devices = options->max_devices,
+                                                 .per_minute = options->new_per_minute,
+                                                 .share = options->user_share });
+        if (r == 0)
                 r = follower_new(&known->follower,
                                  &(FollowerOptions){ .database_url = options->database_url,
                                                      .heartbeat_ms = options->heartbeat_ms,
@@ -60,6 +67,7 @@ Known *known_free(Known *known) {
                 return NULL;
         follower_free(known->follower);
         registry_free(known->registry);
+        owners_free(known->owners);
         free(known);
         return NULL;
 }
@@ -128,6 +136,7 @@ void known_fill(Known *known, BatchContext *context) {
                 context->n_may_register = n_room;
         context->is_registry_full = known->is_full;
         context->registry = known->registry;
+        context->owners = known->owners;
         context->fresh_us = known->fresh_us;
         context->registered_seq = known->registered_seq;
         context->letter_seq = known->letter_seq;
@@ -156,8 +165,8 @@ static DbRegistration known_registration(const Record *record) {
         };
 }
 
-/* How many there are in the list. */
-static size_t known_list(const Batch *batch, Buf *list) {
+/* How many there are in the list, which their owners pay for as well. */
+static size_t known_list(Known *known, const Batch *batch, Buf *list) {
         const Record *record;
         size_t n = 0;
 
@@ -165,6 +174,7 @@ static size_t known_list(const Batch *batch, Buf *list) {
                 const DbRegistration registration = known_registration(record);
 
                 db_registration_add(list, &registration);
+                owners_pay(known->owners, record->user_id, 1);
                 ++n;
         }
         if (n > 0)
@@ -193,7 +203,8 @@ int known_ask(Known *known, const Batch *batch) {
                 question.user_id = registration.user_id;
                 question.device_type = registration.device_type;
                 question.name = registration.name;
-                known_pay(known, 1 + known_list(batch, &list));
+                owners_pay(known->owners, record->user_id, 1);
+                known_pay(known, 1 + known_list(known, batch, &list));
                 if (buf_failed(&list))
                         return err_new(-ENOMEM);
                 question.more = buf_text(&list);

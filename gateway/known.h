@@ -24,6 +24,7 @@ struct KnownOptions {
         const char *database_url;
         int heartbeat_ms;
         int new_per_minute; /* devices that are created by themselves; 0 = no limit */
+        int user_share;     /* percent, see owners.h */
         int max_devices;    /* in all, beyond which none is; 0 = no limit */
         Outbox *outbox;     /* borrowed: for changes */
         Database *database; /* borrowed: to doubt, when a device is not taken */

@@ -906,6 +906,7 @@ static int processor_init(Processor *processor) {
                                                .heartbeat_ms = processor->options.heartbeat_ms,
                                                .new_per_minute = processor->options.new_per_minute,
                                                .max_devices = processor->options.max_devices,
+                                               .user_share = processor->options.user_share,
                                                .outbox = processor->outbox,
                                                .database = processor->database,
                                                .wake = processor_on_news,

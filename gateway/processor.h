@@ -36,6 +36,7 @@ struct ProcessorOptions {
         int heartbeat_ms;   /* how often it is proven that changes of the registry are heard of */
         int check_ms;       /* how often the books are compared */
         int new_per_minute; /* devices that are created by themselves; 0 = no limit */
+        int user_share;     /* percent of these, see owners.h */
         int max_devices;    /* in all, beyond which none is; 0 = no limit */
         int max_sensors;    /* of one vehicle; 0 = no limit */
         int max_people;     /* that one camera has counted; 0 = no limit */

@@ -117,6 +117,9 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
         [METRIC_REGISTRATIONS_REFUSED] =
                 { "tidegate_registrations_refused_total", NULL, METRIC_COUNTER,
                 "Messages of new devices beyond those that a minute lets in: dead letters." },
+        [METRIC_REGISTRATIONS_SHARE] =
+                { "tidegate_registrations_share_refused_total", NULL, METRIC_COUNTER,
+                "Of those refused: the user of the topic had his share (registry.user_share)." },
         [METRIC_SENSORS] = { "tidegate_sensors", NULL, METRIC_GAUGE,
                 "Sensors that vehicles have named; more than registry.max_sensors of one are unknown_sensor letters." },
         [METRIC_LETTERS] = { "tidegate_dead_letters", NULL, METRIC_GAUGE,

@@ -56,6 +56,7 @@ typedef enum Metric {
 
         METRIC_REGISTRATIONS,         /* devices that were to be created by themselves */
         METRIC_REGISTRATIONS_REFUSED, /* too many in a minute */
+        METRIC_REGISTRATIONS_SHARE,   /* of these: one user had his share */
         METRIC_SENSORS,               /* gauge: of all vehicles */
         METRIC_LETTERS,               /* gauge: dead letters that there are, roughly */
         METRIC_LETTERS_BYTES,         /* gauge: of their tables */

@@ -610,6 +610,12 @@ size_t registry_n_devices(const Registry *registry) {
         return list->n_items - list->n_removed;
 }
 
+size_t registry_n_devices_of(const Registry *registry, int64_t user_id) {
+        const GraphNode *node = graph_find(&registry->graph, GRAPH_USER, user_id);
+
+        return node ? node->n_devices : 0;
+}
+
 const Device *registry_next_device(const Registry *registry, int64_t after_id) {
         const GraphNode *node = idlist_next(&registry->order[GRAPH_DEVICE], after_id);
 

@@ -172,6 +172,7 @@ bool device_is_called(const Device *device, Text text); /* by its code, `id:7`, 
 
 /* @after = 0 begins; NULL ends. In order of id. */
 size_t registry_n_devices(const Registry *registry);
+size_t registry_n_devices_of(const Registry *registry, int64_t user_id); /* that he owns */
 const Device *registry_next_device(const Registry *registry, int64_t after_id);
 const Vehicle *registry_next_vehicle(const Registry *registry, int64_t after_id);
 

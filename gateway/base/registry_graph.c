@@ -127,6 +127,7 @@ void graph_disown(Graph *graph, GraphNode *node) {
         graph_mark(graph, node);
         graph_mark(graph, node->owner);
         LIST_REMOVE(node, owned_entry);
+        node->owner->n_devices -= node->kind == GRAPH_DEVICE;
         node->owner = NULL;
 }
 
@@ -145,8 +146,10 @@ int graph_set_owner(Graph *graph, GraphNode *node, int64_t user_id) {
         graph_disown(graph, node);
         graph_mark(graph, node);
         node->owner = owner;
-        if (owner)
+        if (owner) {
                 LIST_INSERT_HEAD(&owner->owned, node, owned_entry);
+                owner->n_devices += node->kind == GRAPH_DEVICE;
+        }
         return 0;
 }
 

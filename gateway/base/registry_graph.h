@@ -39,6 +39,7 @@ struct GraphNode {
         LIST_ENTRY(GraphNode) owned_entry;      /* in owner->owned */
         SLIST_ENTRY(GraphNode) dirty_entry;     /* in Graph.dirty */
         LIST_HEAD(GraphOwned, GraphNode) owned; /* of a user */
+        size_t n_devices;                       /* of these */
         LIST_HEAD(GraphOut, GraphEdge) out;     /* user: shares with it; device: its memberships */
         LIST_HEAD(GraphIn, GraphEdge) shares;   /* device, vehicle, group: with whom it is shared */
         struct GraphIn members;                 /* group */

@@ -92,6 +92,32 @@ def test_there_are_no_more_than_so_many_in_all(make_gateway, database, publisher
         "SELECT count(*) FROM devices WHERE code = 'newest'") == 1, "the place that is free")
 
 
+def test_one_user_leaves_room_for_anothers(make_gateway, database, publisher):
+    gateway = make_gateway(registry__auto_register="on", registry__max_devices=22)
+    populate(gateway)
+    n_before = database.value("SELECT count(*) FROM devices")  # one of ana, one of ben
+    assert n_before == 2
+    gateway.start()
+    gateway.freeze()
+    for n in range(40):
+        publisher.publish(f"users/ana/devices/ana-{n}/status", '{"status":"online"}')
+    gateway.thaw()
+    publisher.flush()
+    wait_until(lambda: database.value("SELECT (SELECT count(*) FROM dead_letters)"
+                                      " + (SELECT count(*) FROM device_status_logs)") == 40,
+               "each of ana's to be a row or a letter")
+    owned = "SELECT count(*) FROM devices WHERE user_id = %s"
+    assert database.value(owned, gateway.ids["ana"]) == 11  # half of what ben leaves, 22 - 1
+    assert database.rows("SELECT DISTINCT reason, detail FROM dead_letters") == [
+        ("unknown_device",
+         "more new devices than registry.user_share lets the user of the topic have")]
+    assert gateway.metric("tidegate_registrations_share_refused_total") >= 30
+    for n in range(4):
+        publisher.publish(f"users/ben/devices/ben-{n}/status", '{"status":"online"}')
+    publisher.flush()
+    database.wait_for(owned, 5, gateway.ids["ben"])
+
+
 @pytest.mark.parametrize("code", ["c\u0085r", "n\ufffe", "n\U0010ffff"])
 def test_none_gets_a_code_that_no_topic_may_have(make_gateway, database, publisher, code):
     started(make_gateway)
