@@ -53,6 +53,13 @@ def populate(gateway):
         gateway.add_device(device, "root")
 
 
+def what_it_is(fd):
+    """Of a descriptor: a file by its name, anything else by its kind."""
+    with contextlib.suppress(OSError):  # it may be closed by now
+        return os.readlink(fd).partition(":")[0]
+    return "closed"
+
+
 class World:
     """Made and ended by matrix.py; a row sees only what is public here."""
 
@@ -142,10 +149,11 @@ class World:
     # the end
 
     def resources(self):
-        """Descriptors, memory (without the journal's pages, which are the kernel's to keep), process."""
+        """Descriptors by what they are, memory (without the journal's pages, which are the kernel's to keep),
+        process."""
         pid = self.gateway.pid
         rss = re.search(r"RssAnon:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text("ascii"))
-        return len(os.listdir(f"/proc/{pid}/fd")), int(rss[1]) / 1024, pid
+        return collections.Counter(map(what_it_is, pathlib.Path(f"/proc/{pid}/fd").iterdir())), int(rss[1]) / 1024, pid
 
     def settle(self):
         """The load ends, and everything comes to rest."""
@@ -178,7 +186,8 @@ class World:
         letters = self.database.value("SELECT count(*) FROM dead_letters")
         acknowledged = self.mqtt.acknowledged
         fds, mib, pid = self.resources()
-        leaked, grown = (fds - self.before[0], mib - self.before[1]) if pid == self.before[2] else (0, 0.0)
+        is_same = pid == self.before[2]
+        leaked, grown = (fds.total() - self.before[0].total(), mib - self.before[1]) if is_same else (0, 0.0)
         shown, resumed = self.live.numbers, self.resumer.numbers
         out = Outcome(
             published=self.load.published, acknowledged=len(acknowledged),
@@ -220,7 +229,8 @@ class World:
             (self.row.is_live_whole and stored - set(shown),
              f"{some(stored - set(shown))} not shown to a viewer that stayed"),
             (self.gateway.metric("tidegate_accounting_drift"), "a drift of the books"),
-            (out.leaked_fds > self.row.max_fds, f"{out.leaked_fds} descriptors more than before"),
+            (out.leaked_fds > self.row.max_fds, f"{out.leaked_fds} descriptors more than before: "
+             f"{dict(self.resources()[0] - self.before[0])}"),
             (out.grown_mib > 48, f"{out.grown_mib:.0f} MiB more than before"),
             (out.n_warnings > self.row.max_warnings, f"{out.n_warnings} warnings: a storm in the log"),
             *((not re.search(p, self.log()), f"the log does not say {p}") for p in self.row.says),
