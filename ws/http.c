@@ -489,8 +489,11 @@ static size_t ws_http_read_body(WsHttp *http, WsSession *session, const char *da
         return used;
 }
 
+void ws_http_opened(WsHttp *http, WsSession *session, WsConn *conn) {
+        *session = (WsSession){ .conn = conn, .waiters = http->waiters };
+}
+
 size_t ws_http_receive(WsHttp *http, WsSession *session, char *data, size_t n) {
-        session->waiters = http->waiters;
         switch (session->state) {
         case WS_SESSION_IDLE:
                 return ws_http_read_head(http, session, data, n);

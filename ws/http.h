@@ -18,6 +18,7 @@
 #include "ws/request.h"
 #include "ws/server.h"
 
+typedef struct WsConn WsConn;
 typedef struct WsGate WsGate;
 typedef struct WsHttp WsHttp;
 typedef struct WsSession WsSession;
@@ -29,6 +30,8 @@ MUST_CHECK int ws_http_new(WsHttp **ret_http,
                            Queue *queries);
 WsHttp *ws_http_free(WsHttp *http);
 
+/* @session: memory of who has the connection. */
+void ws_http_opened(WsHttp *http, WsSession *session, WsConn *conn);
 /* As of WsConnHandler. */
 size_t ws_http_receive(WsHttp *http, WsSession *session, char *data, size_t n);
 void ws_http_writable(WsHttp *http, WsSession *session);

@@ -168,12 +168,12 @@ static void ws_server_take(WsServer *server) {
 }
 
 static int ws_server_on_opened(void *arg, WsConn *conn) {
-        WsSession *session = calloc(1, sizeof(*session));
+        WsServer *server = arg;
+        WsSession *session = malloc(sizeof(*session));
 
-        (void)arg;
         if (!session)
                 return err_new(-ENOMEM);
-        session->conn = conn;
+        ws_http_opened(server->http, session, conn);
         ws_conn_set_user(conn, session);
         return 0;
 }

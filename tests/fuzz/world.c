@@ -297,7 +297,7 @@ static void make_peers(World *world) {
                         .is_tls = world->scene == SCENE_TLS,
                         .door = world->scene == SCENE_HEALTH ? WS_ENTRANCE_HEALTH : WS_ENTRANCE_ALL
                 };
-                peer->session = (WsSession){ .conn = &peer->conn };
+                ws_http_opened(world->http, &peer->session, &peer->conn);
                 peer->conn.user = &peer->session;
         }
 }
