@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "gateway/base/clock.h"
-#include "gateway/base/metrics.h"
 
 #define LOG_LINE_SIZE   2048 /* a longer line is cut; a pipe takes it whole or not at all */
 #define LOG_PACE_US     INT64_C(60000000)
@@ -24,7 +23,8 @@ static const char *const log_level_names[] = {
 
 static _Atomic int log_level = LOG_LEVEL_INFO;
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER; /* nobody waits in it */
-static unsigned long long log_n_lost;                        /* {log_lock} since it took some */
+static _Atomic uint64_t log_n_lost_ever;
+static unsigned long long log_n_lost; /* {log_lock} since it took some */
 
 bool log_may(LogPace *pace, unsigned long long *ret_n_held) {
         int64_t now_us = clock_mono_us();
@@ -73,6 +73,10 @@ static bool log_put(const char *text, size_t n, int patience_ms) {
         return log_has_room(patience_ms) && write(STDERR_FILENO, text, n) >= 0;
 }
 
+uint64_t log_n_lost_lines(void) {
+        return atomic_load_explicit(&log_n_lost_ever, memory_order_relaxed);
+}
+
 void log_last_words(const char *text, size_t n) {
         (void)log_put(text, n, LOG_PATIENCE_MS);
 }
@@ -93,7 +97,7 @@ static void log_put_line(const char *line, size_t n) {
                 log_n_lost = 0;
         if (log_n_lost > 0 || !log_put(line, n, LOG_PATIENCE_MS)) {
                 ++log_n_lost;
-                metric_add(METRIC_LOG_LOST, 1);
+                atomic_fetch_add_explicit(&log_n_lost_ever, 1, memory_order_relaxed);
         }
         pthread_mutex_unlock(&log_lock);
 }

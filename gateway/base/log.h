@@ -27,6 +27,8 @@ typedef enum LogLevel {
 #define log_debug(...)   log_write(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 void log_set_level(LogLevel level); /* any thread, at any time; default INFO */
+uint64_t log_n_lost_lines(void);    /* that standard error did not take, since the start */
+
 /* For lines that somebody outside can bring about as often as he likes: one a minute. True: write
  * it, and how many were not since the last one. Any thread; zeroed to begin with. */
 typedef struct LogPace LogPace;

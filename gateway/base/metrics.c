@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "gateway/base/buf.h"
+#include "gateway/base/log.h"
 #include "gateway/base/process.h"
 #include "gateway/base/record.h"
 
@@ -193,8 +194,6 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
                 "Old rows deleted of commands, dead_letters_removed and replays." },
         [METRIC_RETENTION_HELD] = { "tidegate_retention_held", NULL, METRIC_GAUGE,
                 "1 while a clock that jumped or disagrees keeps retention from dropping." },
-        [METRIC_LOG_LOST] = { "tidegate_log_lost_total", NULL, METRIC_COUNTER,
-                              "Lines of the log that standard error did not take" },
         [METRIC_OUTBOX_LENGTH] = { "tidegate_outbox_length", NULL, METRIC_GAUGE,
                 "Events waiting for the WebSocket loops." },
         [METRIC_OUTBOX_DROPPED] = { "tidegate_outbox_dropped_total", NULL, METRIC_COUNTER,
@@ -581,6 +580,11 @@ static void metrics_render_process(Buf *buf) {
                        "tidegate_process_max_fds",
                        "File descriptors that the process may open.",
                        (double)process_max_fds());
+        metrics_single(buf,
+                       METRIC_COUNTER,
+                       "tidegate_log_lost_total",
+                       "Lines of the log that standard error did not take.",
+                       (double)log_n_lost_lines());
 }
 
 static bool metrics_is_family(const MetricRow *row, const MetricRow *family) {

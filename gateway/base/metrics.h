@@ -93,8 +93,6 @@ typedef enum Metric {
         METRIC_TIDIED,           /* rows of tables without days that were old */
         METRIC_RETENTION_HELD,   /* gauge, 0 or 1: the clocks do not fit, nothing is dropped */
 
-        METRIC_LOG_LOST, /* lines that standard error did not take */
-
         METRIC_OUTBOX_LENGTH, /* gauge */
         METRIC_OUTBOX_DROPPED,
 
