@@ -38,6 +38,7 @@ struct Database {
         const DbHolder *holder; /* borrowed */
         bool migrate;           /* whatever is older, is to be brought up to date */
         bool was_open;          /* the schema was there already */
+        int said_from;          /* the schema that was said to be migrated; -1: none */
         DatabaseState state;
         bool is_sound;                   /* nothing has failed since a batch was stored */
         char cause[DATABASE_CAUSE_SIZE]; /* of the outage, as it was logged; "" = none */
@@ -65,6 +66,7 @@ int database_new(Database **ret_database,
         if (!database)
                 return err_new(-ENOMEM);
         database->holder = holder;
+        database->said_from = -1;
         database->migrate = migrate;
         database->pause_ms = DATABASE_PAUSE_MIN_MS;
         r = db_conn_new(&database->conn, &options);
@@ -153,11 +155,23 @@ static int database_check_gone(Database *database) {
         return 0;
 }
 
+/* It may have to wait for somebody's lock, for as long as that takes. */
+static void database_say_migrating(Database *database, int from) {
+        if (from >= db_migrate_latest() || !database->migrate || database->was_open ||
+            database->said_from == from)
+                return;
+        database->said_from = from;
+        log_info("schema_migrating from=%d to=%d", from, db_migrate_latest());
+}
+
 static int database_check_schema(Database *database) {
         int from, to;
-        int r = 0;
+        int r;
 
-        if (database->was_open)
+        r = db_migrate_applied(database->conn, &from);
+        if (r == 0)
+                database_say_migrating(database, from);
+        if (r == 0 && database->was_open)
                 r = database_check_gone(database);
         if (r != 0)
                 return r;

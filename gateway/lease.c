@@ -324,6 +324,15 @@ static int lease_fail(Lease *lease) {
         return wait_ms;
 }
 
+/* There are no slots yet. Who had to guess whose it is, as the database came later than we did, is
+ * to migrate it like who found it there. */
+static void lease_see_none(Lease *lease) {
+        LeaseState state = lease_state(lease);
+
+        if (state == LEASE_AWAY || (state != LEASE_NEW && !lease_has_let_in(lease)))
+                lease_set(lease, LEASE_NEW);
+}
+
 static int lease_connect_ms(const Lease *lease) {
         return lease_part_ms(lease->options.lease_ms, 3, LEASE_CONNECT_MAX_MS);
 }
@@ -342,8 +351,7 @@ static int lease_turn(Lease *lease) {
         if (r == 0)
                 r = lease_hold(lease, &wait_ms);
         if (r == DB_E_SCHEMA) {
-                if (!lease_has_let_in(lease) && lease_state(lease) != LEASE_NEW)
-                        lease_set(lease, LEASE_NEW);
+                lease_see_none(lease);
         } else if (r != 0) {
                 db_conn_disconnect(lease->conn);
                 wait_ms = lease_fail(lease);
