@@ -20,10 +20,13 @@
 #include "db/reading.h"
 #include "db/registration.h"
 #include "db/slots.h"
+#include "db/survey.h"
+#include "db/tidy.h"
 #include "gateway/base/arena.h"
 #include "gateway/base/event.h"
 #include "gateway/base/log.h"
 #include "gateway/query_answer.h"
+#include "gateway/sensors.h"
 #include "tests/fake/answers.h"
 #include "tests/fuzz/fuzz.h"
 #include "ws/hub.h"
@@ -323,6 +326,31 @@ static void check_news(void) {
         FUZZ_CHECK(db_notes_recall(conn, 1, batch, 2) >= 0);
 }
 
+static int on_sensor(void *arg, int64_t vehicle_id, int32_t sensor_id) {
+        return sensors_add(arg, vehicle_id, sensor_id, 0);
+}
+
+static void on_group(void *arg, const DbLetterGroup *group) {
+        (void)arg;
+        FUZZ_CHECK(group->reason && group->topic && group->name);
+}
+
+/* What others make grow: how much there is of it, and what goes. */
+static void check_growth(void) {
+        const int64_t vehicle_ids[] = { 1, 2 };
+        Sensors *sensors = NULL;
+        DbSurvey survey;
+        int64_t n_deleted;
+
+        FUZZ_CHECK(sensors_new(&sensors, 3) == 0);
+        FUZZ_CHECK(db_directory_sensors(conn, vehicle_ids, 2, on_sensor, sensors) >= 0);
+        FUZZ_CHECK(db_directory_sensors(conn, NULL, 0, on_sensor, sensors) >= 0);
+        sensors_free(sensors);
+        FUZZ_CHECK(db_survey(conn, &survey) >= 0);
+        FUZZ_CHECK(db_survey_letters(conn, NULL, 10, on_group, NULL) >= 0);
+        FUZZ_CHECK(db_tidy(conn, INT64_C(1800000000000000), 30, &n_deleted) >= 0);
+}
+
 static void check(char what) {
         if (what >= 'A' && what < 'A' + 2 * (HISTORY_ALERTS + 1))
                 read_history((HistoryKind)((what - 'A') / 2), (what - 'A') % 2);
@@ -346,6 +374,8 @@ static void check(char what) {
                 check_registrations();
         else if (what == '8')
                 check_news();
+        else if (what == '9')
+                check_growth();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
