@@ -5,6 +5,7 @@ before it, at its height, and when it has stood still again.
 """
 import argparse
 import asyncio
+import contextlib
 import json
 import pathlib
 import re
@@ -43,9 +44,10 @@ class Memory:
         return int(re.search(r"RssAnon:\s+(\d+)", text)[1]) / 1024
 
     def _watch(self):
-        while pathlib.Path(f"/proc/{self.pid}/status").exists():
-            self.peak = max(self.peak, self.now())
-            time.sleep(0.02)
+        with contextlib.suppress(OSError, TypeError):  # it has ended, or is ending
+            while True:
+                self.peak = max(self.peak, self.now())
+                time.sleep(0.02)
 
     def settled(self):
         """Once it has stood still for three seconds, of which each has a turn that gives back."""
