@@ -6,10 +6,10 @@
  * Blocks; for the command line only. 0, DB_E_NOT_FOUND, DB_E_EXISTS, DB_E_OFFLINE, DB_E_REJECTED.
  */
 
+#include "base/base.h"
+#include "base/buf.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
-#include "gateway/base/buf.h"
-#include "gateway/base/registry.h"
+#include "model/registry.h"
 
 typedef struct DbDeviceNew DbDeviceNew;
 typedef struct DbUser DbUser;

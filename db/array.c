@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <math.h>
 
-#include "gateway/base/clock.h"
+#include "base/clock.h"
 
 enum {
         ARRAY_HEADER = 20,       /* dimensions, has-null, type, length, lower bound */

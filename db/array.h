@@ -7,7 +7,7 @@
  * For the files of db/ only.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct DbArray DbArray;
 

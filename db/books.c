@@ -4,9 +4,9 @@
 #include <libpq-fe.h>
 #include <stdio.h>
 
+#include "base/err.h"
+#include "base/log.h"
 #include "db/rows.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
 
 #define BOOKS_REACH "172800000000" /* two days of numbers: a new one has none of before */
 

@@ -11,9 +11,9 @@
  * epoch that the database does not know: DB_E_NOT_FOUND.
  */
 
+#include "base/base.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
-#include "gateway/base/record.h"
+#include "model/record.h"
 
 typedef struct DbBooks DbBooks;
 typedef struct DbRange DbRange;

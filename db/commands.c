@@ -3,10 +3,10 @@
 #include <libpq-fe.h>
 #include <stdio.h>
 
+#include "base/clock.h"
+#include "base/err.h"
 #include "db/pulse.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/event.h"
+#include "model/event.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 

@@ -8,9 +8,9 @@
  * the query thread (_add, _get, _cancel, _pending) and the commander (the rest).
  */
 
+#include "base/base.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
-#include "gateway/base/query.h"
+#include "model/query.h"
 
 typedef struct DbCommand DbCommand;
 typedef void (*DbCommandFn)(void *arg, const DbCommand *command);

@@ -4,12 +4,12 @@
 #include <poll.h>
 #include <stdio.h>
 
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/watch.h"
 #include "db/settings.h"
 #include "db/target.h"
-#include "gateway/base/buf.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/watch.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 

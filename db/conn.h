@@ -11,7 +11,7 @@
  * statement time-out, or when the descriptor of db_conn_set_stop() becomes readable.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct DbConn DbConn;
 typedef struct DbConnOptions DbConnOptions;

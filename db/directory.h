@@ -9,12 +9,12 @@
  * statement time-out. Every function: 0, DB_E_OFFLINE, DB_E_REJECTED, or a fault.
  */
 
+#include "base/arena.h"
+#include "base/base.h"
 #include "db/conn.h"
 #include "db/pulse.h"
-#include "gateway/base/arena.h"
-#include "gateway/base/base.h"
-#include "gateway/base/record.h"
-#include "gateway/base/registry.h"
+#include "model/record.h"
+#include "model/registry.h"
 
 typedef struct DbDirectory DbDirectory;
 typedef void (*DbRestoredFn)(void *arg, const Record *record);

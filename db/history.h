@@ -8,9 +8,9 @@
  * paths).
  */
 
+#include "base/base.h"
+#include "base/buf.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
-#include "gateway/base/buf.h"
 
 /* One JSON object a scope, as PROTOCOL 3 A "data" says; @device_id 0 = all that the scope may see.
  * The window is by time of receipt: device clocks do not decide who is here now. */

@@ -1,7 +1,7 @@
 #include <libpq-fe.h>
 
 #include "db/reading_source.h"
-#include "gateway/base/record.h"
+#include "model/record.h"
 
 /*
  * What a vehicle has sent, of several kinds in one order. Each table gives as many rows as a page

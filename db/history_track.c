@@ -1,8 +1,8 @@
 #include <libpq-fe.h>
 #include <math.h>
 
+#include "base/err.h"
 #include "db/reading_source.h"
-#include "gateway/base/err.h"
 
 /*
  * A track as one GeoJSON Feature. The coordinates and their times are two arrays of any length, so

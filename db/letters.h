@@ -9,9 +9,9 @@
  * more. Blocks. 0, DB_E_OFFLINE, DB_E_REJECTED.
  */
 
+#include "base/base.h"
 #include "db/admin.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
 
 typedef void (*DbOutcomeFn)(void *arg, int64_t letter_id, bool is_claimed, Text outcome);
 

@@ -6,8 +6,8 @@
  * Blocks; for the command line only. 0, DB_E_NOT_FOUND, DB_E_OFFLINE, DB_E_REJECTED.
  */
 
+#include "base/base.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
 
 typedef enum DbListing {
         DB_LISTING_USERS,

@@ -5,8 +5,8 @@
 #include <libpq-fe.h>
 #include <stdio.h>
 
+#include "base/err.h"
 #include "db/rows.h"
-#include "gateway/base/err.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 

@@ -8,8 +8,8 @@
  * closes the connection when one fails (db_conn_error() says why).
  */
 
+#include "base/base.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
 
 int db_migrate_latest(void); /* the number of the newest migration that this program has */
 

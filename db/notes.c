@@ -3,8 +3,8 @@
 #include <libpq-fe.h>
 #include <stdio.h>
 
-#include "gateway/base/buf.h"
-#include "gateway/base/err.h"
+#include "base/buf.h"
+#include "base/err.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 

@@ -7,9 +7,9 @@
  * Memory of the store, released by db_notes_done(). Applied only once the transaction got in.
  */
 
+#include "base/base.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
-#include "gateway/base/record.h"
+#include "model/record.h"
 
 typedef struct DbNote DbNote;
 typedef struct DbNotes DbNotes;

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
+#include "base/clock.h"
+#include "base/err.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 

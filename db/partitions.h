@@ -7,8 +7,8 @@
  * thread and connection.
  */
 
+#include "base/base.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
 
 typedef struct DbRetention DbRetention;
 typedef struct DbRetentionDay DbRetentionDay;

@@ -2,7 +2,7 @@
 
 #include <libpq-fe.h>
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 

@@ -7,8 +7,8 @@
  * session: what was prepared, set and listened to is not there any more, and nobody says so.
  */
 
+#include "base/base.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
 
 /*
  * 0: it is, as far as one can tell; DB_E_POOLED: a transaction of @probe, which this connects and

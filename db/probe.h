@@ -10,7 +10,7 @@
  */
 
 #include "db/conn.h"
-#include "gateway/base/record.h"
+#include "model/record.h"
 
 /* Queues the statement; false: the connection is lost. */
 bool db_probe_send(DbConn *conn, const Record *record, uint32_t journal_id);

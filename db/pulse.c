@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 static const char pulse_prefix[] = "beat ";
 

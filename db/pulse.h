@@ -9,8 +9,8 @@
  * time-outs of the connection. One thread.
  */
 
+#include "base/base.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
 
 typedef struct DbPulse DbPulse;
 

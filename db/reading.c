@@ -4,8 +4,8 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "base/err.h"
 #include "db/reading_source.h"
-#include "gateway/base/err.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 

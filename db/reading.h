@@ -10,10 +10,10 @@
  * checked.
  */
 
+#include "base/base.h"
+#include "base/buf.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
-#include "gateway/base/buf.h"
-#include "gateway/base/history.h"
+#include "model/history.h"
 
 typedef struct DbReading DbReading;
 

@@ -3,8 +3,8 @@
 #include <libpq-fe.h>
 #include <stdio.h>
 
+#include "base/err.h"
 #include "db/directory.h"
-#include "gateway/base/err.h"
 
 DEFINE_CLEANUP(char *, free);
 

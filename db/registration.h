@@ -7,10 +7,10 @@
  * Blocks, bounded by the time-outs of the connection.
  */
 
+#include "base/base.h"
+#include "base/buf.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
-#include "gateway/base/buf.h"
-#include "gateway/base/registry.h"
+#include "model/registry.h"
 
 typedef struct DbRegistration DbRegistration;
 

@@ -5,9 +5,9 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "gateway/base/buf.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 

@@ -13,11 +13,11 @@
  * DB_E_NOT_FOUND: no such epoch. DB_E_EXISTS: rows after the cursor are gone already (retention).
  */
 
+#include "base/base.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
-#include "gateway/base/query.h"
-#include "gateway/base/record.h"
-#include "gateway/base/registry.h"
+#include "model/query.h"
+#include "model/record.h"
+#include "model/registry.h"
 
 /* @state: of a device_status; else NULL. Texts are borrowed, for the call. 0, or a fault. */
 typedef int (*DbReplayFn)(void *arg, const Record *record, const DeviceState *state);

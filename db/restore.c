@@ -2,10 +2,10 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
 #include "db/directory.h"
-#include "gateway/base/buf.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 

@@ -1,6 +1,6 @@
 #include "db/rows.h"
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 enum {
         ROWS_SENSORS = 16384, /* pairs remembered; a power of two */

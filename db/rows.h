@@ -7,9 +7,9 @@
  * Knows the SQL and the types, not the connection. One thread. For the files of db/ only.
  */
 
+#include "base/base.h"
 #include "db/array.h"
 #include "db/store.h"
-#include "gateway/base/base.h"
 
 #define DB_ROWS_MAX_PARAMS 17
 

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 #define SIMPLIFY_METRES 111319.49079327358 /* of one degree on the equator */
 

@@ -11,7 +11,7 @@
  * antimeridian is a small step. The same points give the same result. Pure.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 #define DB_SIMPLIFY_WINDOW 1024
 

@@ -9,8 +9,8 @@
  * its own.
  */
 
+#include "base/base.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
 
 #define DB_SLOTS_TEXT_SIZE 128
 

@@ -5,14 +5,14 @@
 #include <libpq-fe.h>
 #include <stdio.h>
 
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
 #include "db/books.h"
 #include "db/notes.h"
 #include "db/partitions.h"
 #include "db/probe.h"
 #include "db/rows.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 

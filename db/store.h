@@ -19,11 +19,11 @@
  * connection inside the server, and whatever that still sends is refused.
  */
 
+#include "base/base.h"
 #include "db/conn.h"
 #include "db/slots.h"
-#include "gateway/base/base.h"
-#include "gateway/base/record.h"
-#include "gateway/base/registry.h"
+#include "model/record.h"
+#include "model/registry.h"
 
 typedef struct DbBatch DbBatch;
 typedef struct DbStateRow DbStateRow;

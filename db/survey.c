@@ -3,7 +3,7 @@
 #include <libpq-fe.h>
 #include <stdio.h>
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 

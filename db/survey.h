@@ -7,8 +7,8 @@
  * statistics say.
  */
 
+#include "base/base.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
 
 typedef struct DbSurvey DbSurvey;
 

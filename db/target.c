@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "gateway/base/buf.h"
-#include "gateway/base/err.h"
-#include "gateway/base/watch.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/watch.h"
 
 DEFINE_CLEANUP(PGconn *, PQfinish);
 DEFINE_CLEANUP(PQconninfoOption *, PQconninfoFree);

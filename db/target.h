@@ -13,7 +13,7 @@
  * up.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct DbTarget DbTarget;
 struct pg_conn;

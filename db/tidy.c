@@ -3,8 +3,8 @@
 #include <libpq-fe.h>
 #include <stdio.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
+#include "base/clock.h"
+#include "base/err.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 

@@ -8,8 +8,8 @@
  * waits for us for long. Blocks.
  */
 
+#include "base/base.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
 
 /* @command_days: 0 = for ever. 0, DB_E_OFFLINE, DB_E_REJECTED: the rest is for the next time. */
 MUST_CHECK int db_tidy(DbConn *conn, int64_t day_us, int command_days, int64_t *ret_n_deleted);

@@ -1,6 +1,6 @@
 #include "gateway/allowance.h"
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 #define ALLOWANCE_MIN 64 /* slots: a power of two */
 

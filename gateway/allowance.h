@@ -8,7 +8,7 @@
  * table has no more entries than devices that have something waiting. One thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct Allowance Allowance;
 

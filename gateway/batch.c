@@ -3,10 +3,9 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "gateway/base/arena.h"
-#include "gateway/base/err.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/name.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/name.h"
 #include "gateway/decode.h"
 #include "gateway/former.h"
 #include "gateway/journal.h"
@@ -17,6 +16,7 @@
 #include "gateway/resolve.h"
 #include "gateway/route.h"
 #include "gateway/sensors.h"
+#include "model/metrics.h"
 
 #define BATCH_ARENA_BLOCK ((size_t)256 * 1024)
 #define BATCH_MAX_BYTES   ((size_t)4 * 1024 * 1024) /* of journal records in one batch */

@@ -9,10 +9,10 @@
  * thread.
  */
 
+#include "base/base.h"
 #include "db/books.h"
-#include "gateway/base/base.h"
-#include "gateway/base/record.h"
-#include "gateway/base/registry.h"
+#include "model/record.h"
+#include "model/registry.h"
 
 #define BATCH_DOOR_BYTES ((size_t)1048576) /* of a payload of a kind without a route */
 #define BATCH_AHEAD      256 /* devices that are created together with the one that is wanted */

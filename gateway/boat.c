@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "gateway/base/buf.h"
+#include "base/buf.h"
 
 #define HOME_LATITUDE       (-6.0755) /* behind the breakwater of Tanjung Priok */
 #define HOME_LONGITUDE      106.8850

@@ -7,7 +7,7 @@
  * charges, and leaves again. Time moves by boat_advance() alone. Pure but for its dice.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "gateway/dice.h"
 
 #define BOAT_WAYPOINTS 5

@@ -1,11 +1,11 @@
 #include "gateway/books.h"
 
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
 #include "db/books.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
 #include "gateway/journal.h"
+#include "model/metrics.h"
 
 #define BOOKS_STEP    4096    /* records walked in one turn of the processor */
 #define BOOKS_OPEN_US 5000000 /* while something is open: it may have been settled meanwhile */

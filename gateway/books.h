@@ -11,8 +11,8 @@
  * its connection while no batch is under way.
  */
 
+#include "base/base.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
 
 typedef struct Books Books;
 typedef struct Journal Journal;

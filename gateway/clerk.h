@@ -10,8 +10,8 @@
  * and waits for clerk_take().
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/record.h"
+#include "base/base.h"
+#include "model/record.h"
 
 typedef struct Batch Batch;
 typedef struct Books Books;

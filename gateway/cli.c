@@ -1,5 +1,5 @@
 #include "gateway/cli.h"
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 #include <getopt.h>
 #include <stdarg.h>

@@ -7,6 +7,6 @@
  * vehicle, group, dead-letters) and simulate.c.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 int cli_main(int argc, char *argv[]); /* returns the exit code */

@@ -3,13 +3,13 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/name.h"
+#include "base/secret.h"
 #include "db/admin.h"
 #include "db/conn.h"
 #include "db/listing.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/name.h"
-#include "gateway/base/secret.h"
 #include "gateway/cli_command.h"
 
 #define CLI_PASSWORD_MIN 8

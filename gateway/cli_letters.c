@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/clock.h"
 #include "db/admin.h"
 #include "db/conn.h"
 #include "db/letters.h"
 #include "db/survey.h"
-#include "gateway/base/buf.h"
-#include "gateway/base/clock.h"
 #include "gateway/cli_command.h"
 
 #define LETTERS_SHOWN   50

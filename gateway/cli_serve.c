@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "base/err.h"
+#include "base/secret.h"
 #include "db/conn.h"
 #include "db/migrate.h"
-#include "gateway/base/err.h"
-#include "gateway/base/secret.h"
 #include "gateway/cli_command.h"
 #include "gateway/gateway.h"
 #include "gateway/route.h"

@@ -6,18 +6,18 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/queue.h"
+#include "base/secret.h"
 #include "db/commands.h"
 #include "db/letters.h"
-#include "gateway/base/buf.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/event.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/queue.h"
-#include "gateway/base/secret.h"
 #include "gateway/courier.h"
 #include "gateway/letter.h"
+#include "model/event.h"
+#include "model/metrics.h"
 
 enum {
         COMMANDER_TICK_MS = 1000, /* expiry, and what could not be published */

@@ -15,8 +15,8 @@
  * taken in again. Several gateways share the work by claims.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/inbound.h"
+#include "base/base.h"
+#include "model/inbound.h"
 #include "mqtt/source.h"
 
 typedef struct Commander Commander;

@@ -2,12 +2,12 @@
 
 #include <stdio.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
 #include "gateway/batch.h"
 #include "gateway/debts.h"
+#include "model/metrics.h"
 
 #define COMMIT_DEPTH   64 /* halving any batch that fits in memory needs fewer */
 #define COMMIT_TRIALS  3  /* of a row that is refused in earnest and taken on trial: an outage */

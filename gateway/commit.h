@@ -14,9 +14,9 @@
  * by then. Belongs to the processor's thread.
  */
 
+#include "base/base.h"
 #include "db/store.h"
-#include "gateway/base/base.h"
-#include "gateway/base/registry.h"
+#include "model/registry.h"
 
 typedef struct Batch Batch;
 typedef struct Commit Commit;

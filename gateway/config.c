@@ -3,7 +3,7 @@
 #include <ini.h>
 #include <stdio.h>
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 #include "gateway/config_form.h"
 #include "gateway/config_table.h"
 

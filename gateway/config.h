@@ -12,8 +12,8 @@
 
 #include <stdio.h>
 
-#include "gateway/base/base.h"
-#include "gateway/base/log.h"
+#include "base/base.h"
+#include "base/log.h"
 #include "gateway/commander.h"
 #include "gateway/journal.h"
 #include "gateway/route.h"

@@ -2,8 +2,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/secret.h"
+#include "base/err.h"
+#include "base/secret.h"
 #include "gateway/config_table.h"
 #include "ws/keys.h"
 #include "ws/tls.h"

@@ -2,8 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include "base/name.h"
 #include "db/target.h"
-#include "gateway/base/name.h"
 #include "gateway/commander.h"
 #include "ws/proxies.h"
 

@@ -1,7 +1,7 @@
 #include <stdio.h>
 
-#include "gateway/base/buf.h"
-#include "gateway/base/err.h"
+#include "base/buf.h"
+#include "base/err.h"
 #include "gateway/config_table.h"
 
 #define ROUTE_NAME_MAX      40

@@ -2,12 +2,12 @@
 
 #include <stdio.h>
 
-#include "gateway/base/buf.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/topic.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "model/metrics.h"
+#include "model/topic.h"
 #include "mqtt/publisher.h"
 
 enum {

@@ -12,8 +12,8 @@
  * and last, with a growing pause: it costs itself and no other.
  */
 
+#include "base/base.h"
 #include "db/commands.h"
-#include "gateway/base/base.h"
 #include "gateway/commander.h"
 
 #define COURIER_PARCEL 64 /* commands in one */

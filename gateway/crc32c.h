@@ -7,7 +7,7 @@
  * has it (crc32c-x86.c), by table elsewhere.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 uint32_t crc32c(uint32_t crc, const void *data, size_t n);
 

@@ -3,9 +3,9 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "gateway/base/buf.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
 
 #define CROWD_MEAN   18.0
 #define CROWD_SWING  12.0

@@ -7,8 +7,8 @@
  * many there are follows the hour. Pure but for its dice.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/secret.h"
+#include "base/base.h"
+#include "base/secret.h"
 #include "gateway/dice.h"
 
 #define CROWD_MAX 48

@@ -3,12 +3,12 @@
 #include <poll.h>
 #include <stdio.h>
 
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
 #include "db/migrate.h"
 #include "db/pooler.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
+#include "model/metrics.h"
 
 #define DATABASE_CONNECT_MS   5000
 #define DATABASE_STATEMENT_MS 10000

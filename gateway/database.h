@@ -16,9 +16,9 @@
  * becomes another.
  */
 
+#include "base/base.h"
 #include "db/conn.h"
 #include "db/store.h"
-#include "gateway/base/base.h"
 #include "gateway/errand.h"
 
 typedef struct Database Database;

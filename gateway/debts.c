@@ -1,6 +1,6 @@
 #include "gateway/debts.h"
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 typedef struct Debt Debt;
 

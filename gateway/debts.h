@@ -7,7 +7,7 @@
  * to the processor's thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct Debts Debts;
 

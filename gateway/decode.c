@@ -2,7 +2,7 @@
 
 #include "gateway/decode.h"
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 #include "gateway/decoder.h"
 #include "gateway/json.h"
 

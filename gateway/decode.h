@@ -13,10 +13,10 @@
  * resolve.h judges.
  */
 
-#include "gateway/base/arena.h"
-#include "gateway/base/base.h"
-#include "gateway/base/record.h"
+#include "base/arena.h"
+#include "base/base.h"
 #include "gateway/route.h"
+#include "model/record.h"
 
 /*
  * @route gives kind and rules; @match the names in the topic. Fills all of *ret_record; seq and the

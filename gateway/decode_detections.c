@@ -3,7 +3,7 @@
 #include <json-c/json.h>
 #include <math.h>
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 #include "gateway/decoder.h"
 
 #define HASH_DIGITS 64

@@ -5,8 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
+#include "base/clock.h"
+#include "base/err.h"
 #include "gateway/decoder.h"
 #include "gateway/json.h"
 

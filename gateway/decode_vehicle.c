@@ -4,8 +4,8 @@
 #include <json-c/json.h>
 #include <math.h>
 
-#include "gateway/base/buf.h"
-#include "gateway/base/err.h"
+#include "base/buf.h"
+#include "base/err.h"
 #include "gateway/decoder.h"
 #include "gateway/json.h"
 

@@ -9,10 +9,10 @@
  * output is left untouched.
  */
 
-#include "gateway/base/arena.h"
-#include "gateway/base/base.h"
-#include "gateway/base/record.h"
+#include "base/arena.h"
+#include "base/base.h"
 #include "gateway/route.h"
+#include "model/record.h"
 
 #define DECODER_MAX_NAME  128  /* bytes of a code, an id, a mode, a type */
 #define DECODER_MAX_LABEL 256  /* bytes of a name for people, a source, a location */

@@ -5,7 +5,7 @@
  * secrets.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct Dice Dice;
 

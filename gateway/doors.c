@@ -3,8 +3,8 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
+#include "base/err.h"
+#include "base/log.h"
 #include "gateway/commander.h"
 #include "gateway/inlet.h"
 #include "gateway/lease.h"

@@ -8,7 +8,7 @@
  * are shut by the inlet alone until the end. Belongs to main.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "gateway/config.h"
 
 typedef struct Doors Doors;

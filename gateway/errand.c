@@ -7,8 +7,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/watch.h"
+#include "base/err.h"
+#include "base/watch.h"
 
 typedef enum ErrandState {
         ERRAND_NONE,

@@ -8,7 +8,7 @@
  * and nobody else's. The owner is one thread; nothing but the end waits.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct Errand Errand;
 typedef int (*ErrandFn)(void *arg);

@@ -1,8 +1,8 @@
 #include "gateway/fair_queue.h"
 
-#include "gateway/base/deadline.h"
-#include "gateway/base/err.h"
-#include "gateway/base/watch.h"
+#include "base/deadline.h"
+#include "base/err.h"
+#include "base/watch.h"
 
 typedef struct FairEntry FairEntry;
 

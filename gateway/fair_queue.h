@@ -14,7 +14,7 @@
  * when it is done with what it took. What is still inside at the end is released with @free_item.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct FairQueue FairQueue;
 typedef struct FairQueueOptions FairQueueOptions;

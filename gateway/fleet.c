@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "gateway/base/buf.h"
-#include "gateway/base/err.h"
+#include "base/buf.h"
+#include "base/err.h"
 #include "gateway/boat.h"
 #include "gateway/crowd.h"
 #include "gateway/dice.h"

@@ -7,7 +7,7 @@
  * Pure but for its own dice: same options and times, same messages. One thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "gateway/simulate.h"
 
 typedef struct Buf Buf;

@@ -7,15 +7,15 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/watch.h"
 #include "db/directory.h"
 #include "db/letters.h"
 #include "db/pulse.h"
 #include "db/registration.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/watch.h"
+#include "model/metrics.h"
 
 #define FOLLOWER_CONNECT_MS   5000
 #define FOLLOWER_STATEMENT_MS 10000

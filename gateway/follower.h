@@ -17,9 +17,9 @@
  * stays asked. follower_ask() and follower_take() belong to one thread.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/queue.h"
-#include "gateway/base/registry.h"
+#include "base/base.h"
+#include "base/queue.h"
+#include "model/registry.h"
 
 typedef struct Follower Follower;
 typedef struct FollowerNews FollowerNews;

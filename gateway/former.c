@@ -1,6 +1,6 @@
 #include "gateway/former.h"
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 typedef struct FormerTable FormerTable;
 

@@ -8,15 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/event.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/process.h"
-#include "gateway/base/query.h"
-#include "gateway/base/queue.h"
-#include "gateway/base/watch.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/queue.h"
+#include "base/watch.h"
 #include "gateway/batch.h"
 #include "gateway/decode.h"
 #include "gateway/doors.h"
@@ -28,6 +25,9 @@
 #include "gateway/notify.h"
 #include "gateway/processor.h"
 #include "gateway/query_thread.h"
+#include "model/event.h"
+#include "model/metrics.h"
+#include "model/query.h"
 
 #define GATEWAY_TICK_US        1000000 /* self-check; the watchdog asks for no more */
 #define GATEWAY_DRAIN_MIN_MS   200     /* for the sockets, when the journal took all the grace */

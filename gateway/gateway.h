@@ -9,7 +9,7 @@
  * with errors changes nothing.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "gateway/config.h"
 
 typedef struct Gateway Gateway;

@@ -12,8 +12,8 @@
  * the threads.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/query.h"
+#include "base/base.h"
+#include "model/query.h"
 
 typedef struct HistoryPool HistoryPool;
 typedef struct HistoryPoolOptions HistoryPoolOptions;

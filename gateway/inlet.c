@@ -2,13 +2,13 @@
 
 #include <stdatomic.h>
 
+#include "base/err.h"
+#include "base/log.h"
 #include "gateway/allowance.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/record.h"
 #include "gateway/journal.h"
 #include "gateway/lease.h"
+#include "model/metrics.h"
+#include "model/record.h"
 
 #define INLET_SEGMENT_PART 2 /* a cut payload has this part of a segment */
 

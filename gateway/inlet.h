@@ -12,8 +12,8 @@
  * nothing is taken (INBOUND_E_FULL).
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/inbound.h"
+#include "base/base.h"
+#include "model/inbound.h"
 
 typedef struct Inlet Inlet;
 typedef struct Journal Journal;

@@ -7,10 +7,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
 #include "gateway/crc32c.h"
 #include "gateway/journal_copy.h"
 #include "gateway/journal_cursor.h"
@@ -24,6 +23,7 @@
 #include "gateway/journal_water.h"
 #include "gateway/redelivery.h"
 #include "gateway/segment.h"
+#include "model/metrics.h"
 
 #define JOURNAL_MAX_TOPIC    65535
 #define JOURNAL_BACK_STEP_US 1000000 /* of the clock, that receive times do not follow */

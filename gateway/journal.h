@@ -18,8 +18,8 @@
  * its magic, CRC and ascending number), counted and logged, and costs no neighbour.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/inbound.h"
+#include "base/base.h"
+#include "model/inbound.h"
 
 #define JOURNAL_EPOCH_SIZE 17 /* 16 hex digits and NUL */
 

@@ -2,7 +2,7 @@
 
 #include <stdatomic.h>
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 /* Up to the last whole record: behind it is what was never written. */
 static void journal_copy_end(Segment *segment) {

@@ -7,7 +7,7 @@
  * being written now, or goes now, is not in it.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "gateway/journal_dir.h"
 #include "gateway/segment.h"
 

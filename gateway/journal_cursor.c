@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 
-#include "gateway/base/log.h"
+#include "base/log.h"
 
 static Segment *journal_cursor_segment(Segment *oldest, uint64_t after_seq) {
         Segment *segment = oldest;

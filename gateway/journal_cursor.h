@@ -7,7 +7,7 @@
  * that each of them goes on without a search. Belongs to the reader's thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "gateway/segment.h"
 
 #define JOURNAL_CURSOR_PLACES 4

@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/secret.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/secret.h"
 #include "gateway/journal.h"
 
 #define JOURNAL_DIR_IDENTITY     "identity"

@@ -7,7 +7,7 @@
  * lost, any segment's header has them too.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "gateway/segment.h"
 
 typedef struct JournalDir JournalDir;

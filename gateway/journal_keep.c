@@ -2,8 +2,8 @@
 
 #include <stdatomic.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/metrics.h"
+#include "base/clock.h"
+#include "model/metrics.h"
 
 void journal_keep_init(JournalKeep *keep, int keep_ms) {
         *keep = (JournalKeep){ .keep_us = keep_ms * INT64_C(1000), .hold_seq = UINT64_MAX };

@@ -9,7 +9,7 @@
  * yet be redelivered is looked for, are not among them. Belongs to the reader's thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "gateway/segment.h"
 
 typedef struct JournalKeep JournalKeep;

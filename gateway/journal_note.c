@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/log.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 #define JOURNAL_NOTE_FILE   "stored"
 #define JOURNAL_NOTE_DIGITS 20

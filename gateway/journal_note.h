@@ -9,7 +9,7 @@
  * Only ever grows. Belongs to the reader's thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct JournalNote JournalNote;
 

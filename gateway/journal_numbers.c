@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include "gateway/base/log.h"
+#include "base/log.h"
 #include "gateway/crc32c.h"
 #include "gateway/journal.h"
 

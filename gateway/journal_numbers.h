@@ -19,7 +19,7 @@
  * for any thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 #define JOURNAL_NUMBERS_SHIFTS 32
 

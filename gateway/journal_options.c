@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-#include "gateway/base/log.h"
+#include "base/log.h"
 #include "gateway/segment.h"
 
 #define JOURNAL_MIN_BYTES (8 * SEGMENT_MIN_BYTES)

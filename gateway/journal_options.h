@@ -4,7 +4,7 @@
  * The options of a journal as they apply: made to fit each other, or refused.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "gateway/journal.h"
 
 /* 0, or JOURNAL_E_INVALID if they contradict each other; logged. */

@@ -4,10 +4,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/inbound.h"
-#include "gateway/base/log.h"
+#include "base/err.h"
+#include "base/log.h"
 #include "gateway/crc32c.h"
+#include "model/inbound.h"
 
 typedef struct SegmentScan SegmentScan;
 

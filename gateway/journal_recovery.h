@@ -8,7 +8,7 @@
  * or another's, is reported and left out.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "gateway/journal_dir.h"
 #include "gateway/redelivery.h"
 #include "gateway/segment.h"

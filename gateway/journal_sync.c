@@ -5,9 +5,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/metrics.h"
+#include "base/err.h"
 #include "gateway/journal.h"
+#include "model/metrics.h"
 
 int journal_sync_segment(JournalWater *water, Segment *segment) {
         int r;

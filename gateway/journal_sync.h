@@ -7,7 +7,7 @@
  * what it has passed is on the disk. Takes no lock: it sees what has been published.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "gateway/journal_water.h"
 #include "gateway/segment.h"
 

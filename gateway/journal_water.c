@@ -4,9 +4,9 @@
 #include <stdatomic.h>
 #include <sys/statvfs.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "model/metrics.h"
 
 #define JOURNAL_WATER_CHECK_US 250000
 

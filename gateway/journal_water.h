@@ -10,7 +10,7 @@
  * atomics.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct JournalWater JournalWater;
 

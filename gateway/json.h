@@ -8,8 +8,8 @@
  * recursion, no allocation.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/record.h"
+#include "base/base.h"
+#include "model/record.h"
 
 #define JSON_MAX_DEPTH 32
 

@@ -1,6 +1,6 @@
 #include "gateway/judge.h"
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 #define JUDGE_FIRST 64
 

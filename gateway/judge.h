@@ -10,7 +10,7 @@
  * with the late and the unusable messages of an outage, 8 bytes each (16 if open). One thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct Judge Judge;
 

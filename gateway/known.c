@@ -1,17 +1,17 @@
 #include "gateway/known.h"
 
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
 #include "db/registration.h"
-#include "gateway/base/buf.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
 #include "gateway/batch.h"
 #include "gateway/database.h"
 #include "gateway/follower.h"
 #include "gateway/numbers.h"
 #include "gateway/outbox.h"
 #include "gateway/owners.h"
+#include "model/metrics.h"
 
 #define KNOWN_MINUTE_US INT64_C(60000000)
 

@@ -9,9 +9,9 @@
  * processor's thread, and never waits.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/queue.h"
-#include "gateway/base/registry.h"
+#include "base/base.h"
+#include "base/queue.h"
+#include "model/registry.h"
 
 typedef struct Batch Batch;
 typedef struct BatchContext BatchContext;

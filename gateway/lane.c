@@ -1,7 +1,7 @@
 #include "gateway/lane.h"
 
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
+#include "base/err.h"
+#include "base/log.h"
 
 struct Lane {
         Commit *commit;

@@ -10,7 +10,7 @@
  * after the start, instead of being passed by the position. Belongs to the processor's thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "gateway/batch.h"
 #include "gateway/commit.h"
 

@@ -1,8 +1,8 @@
 #include "gateway/latest.h"
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/index.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/index.h"
 
 typedef struct LatestKey LatestKey;
 typedef struct LatestTimes LatestTimes;

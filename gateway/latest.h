@@ -7,8 +7,8 @@
  * One thread.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/record.h"
+#include "base/base.h"
+#include "model/record.h"
 
 typedef struct Latest Latest;
 

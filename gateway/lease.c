@@ -10,13 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "base/watch.h"
 #include "db/slots.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/secret.h"
-#include "gateway/base/watch.h"
+#include "model/metrics.h"
 
 enum {
         LEASE_CONNECT_MAX_MS = 2000, /* a third of the lease, as is the next */

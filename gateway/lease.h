@@ -13,7 +13,7 @@
  * database, whatever this thread knows. Nothing here can end a gateway that is alone.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct Lease Lease;
 typedef struct LeaseOptions LeaseOptions;

@@ -7,10 +7,10 @@
  * other door can write such a record, whatever the topic there.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/buf.h"
-#include "gateway/base/record.h"
-#include "gateway/base/topic.h"
+#include "base/base.h"
+#include "base/buf.h"
+#include "model/record.h"
+#include "model/topic.h"
 
 typedef struct DbDeadLetter DbDeadLetter;
 typedef struct JournalRecord JournalRecord;

@@ -2,9 +2,9 @@
 
 #include <pthread.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/secret.h"
+#include "base/err.h"
+#include "base/secret.h"
+#include "model/metrics.h"
 
 typedef struct LoginProof LoginProof;
 

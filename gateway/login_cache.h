@@ -11,7 +11,7 @@
  * was used; two users whose ids are the same modulo @capacity take turns. Any thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct LoginCache LoginCache;
 

@@ -1,6 +1,6 @@
 #include <fcntl.h>
 
-#include "gateway/base/secret.h"
+#include "base/secret.h"
 #include "gateway/cli.h"
 
 /* Who starts us may have closed them. The next files that are opened would take their places, and

@@ -5,12 +5,12 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
 #include "db/survey.h"
 #include "db/tidy.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
+#include "model/metrics.h"
 
 enum {
         MAINTENANCE_CONNECT_MS = 5000,

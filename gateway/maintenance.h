@@ -12,8 +12,8 @@
  * and says where a limit is reached.
  */
 
+#include "base/base.h"
 #include "db/partitions.h"
-#include "gateway/base/base.h"
 
 typedef struct Maintenance Maintenance;
 typedef struct MaintenanceOptions MaintenanceOptions;

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/log.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 #define MAPPING_LINE 4608 /* of /proc/self/maps: numbers, and a path */
 

@@ -9,6 +9,6 @@
  * again: a start reads what is there and names what is not.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 void mapping_guard(void); /* once, before the first thread */

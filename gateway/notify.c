@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <systemd/sd-daemon.h>
 
-#include "gateway/base/clock.h"
+#include "base/clock.h"
 
 /* What sd_notify() answers does not matter: without a manager there is nobody to tell. */
 

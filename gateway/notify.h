@@ -3,7 +3,7 @@
 /* Notify: tells the service manager (sd_notify) how we are. Without libsystemd: notify-none.c,
  * which says nothing. */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 void notify_ready(void);
 void notify_reloading(void);

@@ -1,7 +1,7 @@
 #include "gateway/numbers.h"
 
-#include "gateway/base/log.h"
-#include "gateway/base/name.h"
+#include "base/log.h"
+#include "base/name.h"
 
 typedef struct Numbers Numbers;
 

@@ -6,7 +6,7 @@
  * They were allowed once, and keep working as long as nothing else could be meant. One line a kind.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/registry.h"
+#include "base/base.h"
+#include "model/registry.h"
 
 void numbers_warn(const RegistryDelta *delta); /* a whole one */

@@ -1,11 +1,11 @@
 #include "gateway/outbox.h"
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/queue.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/queue.h"
 #include "gateway/batch.h"
+#include "model/metrics.h"
 
 #define OUTBOX_CHUNK   256
 #define OUTBOX_WAIT_MS 1000 /* between two looks at whether the queue was closed */

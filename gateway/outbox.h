@@ -9,9 +9,9 @@
  * processor's thread.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/event.h"
-#include "gateway/base/registry.h"
+#include "base/base.h"
+#include "model/event.h"
+#include "model/registry.h"
 
 typedef struct Batch Batch;
 typedef struct Outbox Outbox;

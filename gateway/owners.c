@@ -1,7 +1,7 @@
 #include "gateway/owners.h"
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
+#include "base/clock.h"
+#include "base/err.h"
 
 #define OWNERS_BUCKETS   256 /* users who created some in the last minute; of more the rested go */
 #define OWNERS_MINUTE_US INT64_C(60000000)

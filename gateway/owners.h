@@ -8,7 +8,7 @@
  * the limits of all count alone. One thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct Owners Owners;
 typedef struct OwnersOptions OwnersOptions;

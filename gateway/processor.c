@@ -6,12 +6,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/queue.h"
-#include "gateway/base/watch.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/queue.h"
+#include "base/watch.h"
 #include "gateway/batch.h"
 #include "gateway/books.h"
 #include "gateway/clerk.h"
@@ -26,6 +25,7 @@
 #include "gateway/route.h"
 #include "gateway/route_note.h"
 #include "gateway/sensors.h"
+#include "model/metrics.h"
 
 #define PROCESSOR_IDLE_MS    1000              /* the longest sleep */
 #define PROCESSOR_STANDBY_MS 100               /* until it is clear whose the slot is */

@@ -10,8 +10,8 @@
  * catches up later without showing anything twice.
  */
 
+#include "base/base.h"
 #include "db/slots.h"
-#include "gateway/base/base.h"
 
 typedef struct Journal Journal;
 typedef struct Processor Processor;

@@ -1,12 +1,12 @@
 #include "gateway/query_answer.h"
 
+#include "base/clock.h"
+#include "base/err.h"
 #include "db/commands.h"
 #include "db/history.h"
 #include "db/replay.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/event.h"
 #include "gateway/login_cache.h"
+#include "model/event.h"
 
 DEFINE_CLEANUP(char *, free);
 

@@ -5,9 +5,9 @@
  * it is given; QUERY_HISTORY is not for it (gateway/history_pool.h).
  */
 
+#include "base/base.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
-#include "gateway/base/query.h"
+#include "model/query.h"
 
 typedef struct LoginCache LoginCache;
 

@@ -4,15 +4,15 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/event.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/queue.h"
-#include "gateway/base/watch.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/queue.h"
+#include "base/watch.h"
 #include "gateway/fair_queue.h"
 #include "gateway/query_answer.h"
+#include "model/event.h"
+#include "model/metrics.h"
 
 enum {
         QUERY_LANE_WAIT_MS = 1000,    /* between looks at a silent queue */

@@ -9,8 +9,8 @@
  * database away is answered 503 at once, between attempts to connect.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/query.h"
+#include "base/base.h"
+#include "model/query.h"
 
 typedef struct LoginCache LoginCache;
 typedef struct Queue Queue;

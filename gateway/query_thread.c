@@ -2,14 +2,14 @@
 
 #include <pthread.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/query.h"
-#include "gateway/base/queue.h"
-#include "gateway/base/watch.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/queue.h"
+#include "base/watch.h"
 #include "gateway/history_pool.h"
 #include "gateway/login_cache.h"
 #include "gateway/query_lane.h"
+#include "model/query.h"
 
 #define QUERY_THREAD_WAIT_MS 1000 /* between looks at a silent queue */
 #define QUERY_THREAD_NICE    10   /* of who hashes for others than those who come back */

@@ -8,7 +8,7 @@
  * 503. Ends when @queries is closed.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct HistoryPool HistoryPool;
 typedef struct Queue Queue;

@@ -1,6 +1,6 @@
 #include "gateway/redelivery.h"
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 #define REDELIVERY_N_IDS 65536
 /* Within one connection only a broker of old sends again what was not acknowledged for a time. */

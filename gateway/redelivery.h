@@ -16,7 +16,7 @@
  * Not thread-safe: the journal's append lock covers it.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 #define REDELIVERY_MAX_IN_FLIGHT 65535
 

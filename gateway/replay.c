@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <zlib.h>
 
-#include "gateway/base/buf.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/secret.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/secret.h"
 #include "gateway/json.h"
 
 #define REPLAY_LINE_SIZE    4096

@@ -10,7 +10,7 @@
  * value. Fields are not quoted. A malformed row is skipped and counted.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "gateway/simulate.h"
 
 typedef struct Buf Buf;

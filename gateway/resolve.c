@@ -1,6 +1,6 @@
 #include "gateway/resolve.h"
 
-#include "gateway/base/name.h"
+#include "base/name.h"
 
 static void resolve_refuse(Record *record, Reason reason, Text detail) {
         record->reason = reason;

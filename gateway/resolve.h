@@ -7,9 +7,9 @@
  * A device or vehicle under `users/{user}/…` must belong to that user; an inactive one is unknown.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/record.h"
-#include "gateway/base/registry.h"
+#include "base/base.h"
+#include "model/record.h"
+#include "model/registry.h"
 
 /* Sets user_id, vehicle_id and device_id; or, where that cannot be, reason and detail. Ids that are
  * set already stay. */

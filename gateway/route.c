@@ -2,7 +2,7 @@
 
 #include <stdatomic.h>
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 struct Routes {
         _Atomic unsigned n_refs;

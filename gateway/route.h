@@ -6,10 +6,10 @@
  * A Routes table is immutable and reference-counted; a reload makes a new one.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/record.h"
-#include "gateway/base/topic.h"
+#include "base/base.h"
+#include "base/clock.h"
+#include "model/record.h"
+#include "model/topic.h"
 
 #define ROUTE_MAX_AHEAD_US INT64_C(10000000)
 #define ROUTE_MAX_AGE_US   (3650 * CLOCK_DAY_US)

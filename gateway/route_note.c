@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
+#include "base/err.h"
+#include "base/log.h"
 
 #define ROUTE_NOTE_HEAD    "tidegate routes 1"
 #define ROUTE_NOTE_UNTIL   "until "

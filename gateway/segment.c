@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
+#include "base/err.h"
+#include "base/log.h"
 #include "gateway/crc32c.h"
 
 #define SEGMENT_MAGIC   "TIDEGSEG"

@@ -14,7 +14,7 @@
  * Segments are a list. Each holds a reference on the next, so who holds one may walk on.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 #define SEGMENT_MIN_BYTES    (UINT64_C(64) * 1024)
 #define SEGMENT_HEADER_BYTES 64

@@ -2,10 +2,10 @@
 
 #include <sys/queue.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/index.h"
-#include "gateway/base/log.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/index.h"
+#include "base/log.h"
 
 #define SENSORS_SAY_US INT64_C(60000000)
 

@@ -8,7 +8,7 @@
  * worth another look: somebody may have made room. One thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct Sensors Sensors;
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "gateway/base/log.h"
+#include "base/log.h"
 
 static void session_name_paths(const char *dir,
                                char ret_inside[PATH_MAX],

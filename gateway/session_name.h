@@ -8,7 +8,7 @@
  * given what the broker has queued meanwhile. A note that cannot be written is logged.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 #define SESSION_NAME_SIZE 128
 

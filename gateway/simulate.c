@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "gateway/base/buf.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
 #include "gateway/fleet.h"
 #include "gateway/replay.h"
 #include "mqtt/publisher.h"

@@ -12,9 +12,9 @@
  * A replay (replay.h) brings its own codes. A broker that goes away is waited for.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/record.h"
+#include "base/base.h"
 #include "gateway/config.h"
+#include "model/record.h"
 
 typedef struct SimulateOptions SimulateOptions;
 typedef struct SimulatedMessage SimulatedMessage;

@@ -3,12 +3,11 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "base/clock.h"
+#include "base/err.h"
 #include "db/directory.h"
 #include "db/mend.h"
 #include "db/partitions.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/registry.h"
 #include "gateway/batch.h"
 #include "gateway/config.h"
 #include "gateway/former.h"
@@ -16,6 +15,7 @@
 #include "gateway/judge.h"
 #include "gateway/latest.h"
 #include "gateway/route_note.h"
+#include "model/registry.h"
 
 #define VERIFY_CHUNK  1000
 #define VERIFY_ROUNDS 20 /* in which to catch up with a gateway that goes on storing */

@@ -10,8 +10,8 @@
  * retention has dropped). What is missing is decoded with the routes and the registry of now.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/record.h"
+#include "base/base.h"
+#include "model/record.h"
 
 typedef struct Config Config;
 typedef struct DbConn DbConn;

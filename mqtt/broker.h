@@ -4,7 +4,7 @@
  * MqttBroker: how a broker is addressed, and what its refusals mean, in words. Pure.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 /* mqtt://host[:port] or mqtts://host[:port] as Paho wants it (tcp://host:port, ssl://host:port). */
 bool mqtt_broker_uri(const char *url, char *ret_uri, size_t n_uri, bool *ret_is_tls);

@@ -3,7 +3,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "gateway/base/log.h"
+#include "base/log.h"
 #include "mqtt/sending.h"
 #include "mqtt/session.h"
 #include "mqtt/subscribing.h"

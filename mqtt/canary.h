@@ -10,7 +10,7 @@
  * Belongs to the source's thread, but for mqtt_canary_hear().
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct MqttCanary MqttCanary;
 typedef struct MqttSession MqttSession;

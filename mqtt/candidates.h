@@ -8,7 +8,7 @@
  * that may be a broker that is just coming up, 5 is tried again at the next connection.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 #define MQTT_CANDIDATES_MAX  8
 #define MQTT_CANDIDATES_TEXT 512

@@ -1,7 +1,7 @@
 #include "mqtt/door.h"
 
-#include "gateway/base/err.h"
-#include "gateway/base/topic.h"
+#include "base/err.h"
+#include "model/topic.h"
 #include "mqtt/filters.h"
 
 struct MqttDoor {

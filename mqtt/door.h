@@ -7,7 +7,7 @@
  * it, as somebody may be reading them, and all go together.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct MqttDoor MqttDoor;
 typedef struct MqttFilters MqttFilters;

@@ -5,9 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/topic.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "model/topic.h"
 
 #define MQTT_FILTERS_MAX_LINE 65600      /* the longest filter that MQTT allows, and a newline */
 #define MQTT_FILTERS_JOIN     "\tjoined" /* in the file, behind such a one */

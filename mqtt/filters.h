@@ -9,7 +9,7 @@
  * that the next process knows what this one may have left behind. Belongs to the source's thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef enum MqttFilterState {
         MQTT_FILTER_WANTED,

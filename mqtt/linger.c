@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gateway/base/clock.h"
+#include "base/clock.h"
 
 #define MQTT_LINGER_FDS        "/proc/self/fd"
 #define MQTT_LINGER_READ_BYTES 4096

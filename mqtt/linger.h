@@ -13,7 +13,7 @@
 
 #include <sys/types.h>
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 #define MQTT_LINGER_MAX 16
 

@@ -3,11 +3,11 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/secret.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "model/metrics.h"
 #include "mqtt/session.h"
 
 #define MQTT_PUBLISHER_ID_SIZE 64

@@ -8,7 +8,7 @@
  * Belongs to one thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "mqtt/sending.h"
 #include "mqtt/source.h"
 

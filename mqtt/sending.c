@@ -2,7 +2,7 @@
 
 #include <MQTTAsync.h>
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 /* ---- Paho's thread ---- */
 

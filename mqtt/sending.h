@@ -9,7 +9,7 @@
 
 #include <stdatomic.h>
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "mqtt/session.h"
 
 typedef struct MqttMessage MqttMessage;

@@ -5,10 +5,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/deadline.h"
-#include "gateway/base/err.h"
-#include "gateway/base/secret.h"
+#include "base/clock.h"
+#include "base/deadline.h"
+#include "base/err.h"
+#include "base/secret.h"
 #include "mqtt/broker.h"
 #include "mqtt/candidates.h"
 #include "mqtt/linger.h"

@@ -11,8 +11,8 @@
  * It has a mutex, for what Paho's threads tell the owner's; it is never held over a call of Paho.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/inbound.h"
+#include "base/base.h"
+#include "model/inbound.h"
 #include "mqtt/source.h"
 
 typedef struct MqttSession MqttSession;

@@ -6,12 +6,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/secret.h"
-#include "gateway/base/watch.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "base/watch.h"
+#include "model/metrics.h"
 #include "mqtt/canary.h"
 #include "mqtt/candidates.h"
 #include "mqtt/door.h"

@@ -15,8 +15,8 @@
  * callback then never returns, and the source stays in memory until the process ends.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/inbound.h"
+#include "base/base.h"
+#include "model/inbound.h"
 
 typedef struct MqttOptions MqttOptions;
 typedef struct MqttSource MqttSource;

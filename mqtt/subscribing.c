@@ -2,8 +2,8 @@
 
 #include <MQTTAsync.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/watch.h"
+#include "base/clock.h"
+#include "base/watch.h"
 #include "mqtt/session.h"
 
 #define MQTT_SUBSCRIBING_MAX_QOS   2

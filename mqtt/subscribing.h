@@ -14,7 +14,7 @@
 
 #include <stdatomic.h>
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 #define MQTT_SUBSCRIBING_MAX 32 /* at a time */
 

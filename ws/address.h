@@ -5,7 +5,7 @@
  * mapped to. So what is the same address is the same, however it came. Pure.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 #define WS_ADDRESS_TEXT_SIZE 46
 #define WS_ADDRESS_V4_BITS   96 /* of a mapped address, before the IPv4 one begins */

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <strings.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/metrics.h"
+#include "base/err.h"
+#include "model/metrics.h"
 #include "ws/dialect.h"
 
 #define WS_ADMIT_BODY_MAX 65536

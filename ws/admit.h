@@ -5,7 +5,7 @@
  * credential, type of the body, and what other origins may know of it. Pure.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "ws/endpoint.h"
 
 /* The row that serves call->request, with call->identity filled in; NULL: the response says why

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 static json_object *ws_ask_member(const WsAsk *ask, const char *name) {
         json_object *value = NULL;

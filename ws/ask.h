@@ -8,7 +8,7 @@
  * lenient (FACTS): what goes back to the client is only what ws_command_echo() lets through. Pure.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "ws/command.h"
 
 typedef struct WsAsk WsAsk;

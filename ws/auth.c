@@ -7,9 +7,9 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/secret.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/secret.h"
 #include "ws/keys.h"
 
 #define WS_AUTH_JWT_MAX   8191 /* bytes of a token */

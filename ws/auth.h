@@ -12,8 +12,8 @@
  * for clocks that differ.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/registry.h"
+#include "base/base.h"
+#include "model/registry.h"
 
 typedef struct WsAuth WsAuth;
 typedef struct WsAuthOptions WsAuthOptions;

@@ -5,7 +5,7 @@
  * and an Origin have it. Pure.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 /* Is it one (RFC 3986 3.2, without a user)? An empty one is. Two readers who take another host for
  * the same are made to serve different sites. */

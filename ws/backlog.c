@@ -1,7 +1,7 @@
 #include "ws/backlog.h"
 
-#include "gateway/base/err.h"
-#include "gateway/base/metrics.h"
+#include "base/err.h"
+#include "model/metrics.h"
 
 #define WS_BACKLOG_MIN  4  /* slots of the smallest ring */
 #define WS_BACKLOG_KEEP 64 /* a larger ring is given back once it is empty */

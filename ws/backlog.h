@@ -10,7 +10,7 @@
  * owns no memory worth naming. Loop thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "ws/frame.h"
 
 typedef struct WsBacklog WsBacklog;

@@ -1,7 +1,7 @@
 #include "ws/burst.h"
 
-#include "gateway/base/clock.h"
-#include "gateway/base/metrics.h"
+#include "base/clock.h"
+#include "model/metrics.h"
 #include "ws/client.h"
 #include "ws/hub.h"
 #include "ws/server.h"

@@ -11,7 +11,7 @@
  * Loop thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct WsBurst WsBurst;
 typedef struct WsClient WsClient;

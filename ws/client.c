@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
+#include "base/clock.h"
+#include "base/err.h"
 #include "ws/conn.h"
 #include "ws/edge.h"
 #include "ws/feed.h"

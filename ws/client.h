@@ -13,9 +13,9 @@
 
 #include <sys/queue.h>
 
-#include "gateway/base/base.h"
-#include "gateway/base/buf.h"
-#include "gateway/base/metrics.h"
+#include "base/base.h"
+#include "base/buf.h"
+#include "model/metrics.h"
 #include "ws/backlog.h"
 #include "ws/burst.h"
 #include "ws/decoder.h"

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 #define WS_COMMAND_DEPTH 16
 

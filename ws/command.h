@@ -7,8 +7,8 @@
  * message is ever sent back but strings, finite numbers and booleans. Pure.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/buf.h"
+#include "base/base.h"
+#include "base/buf.h"
 
 typedef struct WsCommand WsCommand;
 typedef struct WsCommandList WsCommandList;

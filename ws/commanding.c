@@ -3,9 +3,9 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/secret.h"
+#include "base/err.h"
+#include "base/secret.h"
+#include "model/metrics.h"
 
 #define WS_COMMANDING_DEPTH      32
 #define WS_COMMANDING_TIMEOUT_MS 60000 /* where the options say nothing */

@@ -14,9 +14,9 @@
  * The Answer then has command_id, state and, as its one body, the command as JSON. Loop thread.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/query.h"
-#include "gateway/base/registry.h"
+#include "base/base.h"
+#include "model/query.h"
+#include "model/registry.h"
 #include "ws/server.h"
 
 #define WS_ORDER_NAME 129 /* an action or an idempotency key, with NUL */

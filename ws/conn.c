@@ -5,10 +5,10 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "gateway/base/buf.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/metrics.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "model/metrics.h"
 #include "ws/greetings.h"
 #include "ws/party.h"
 #include "ws/preface.h"

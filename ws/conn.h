@@ -19,7 +19,7 @@
 
 #include <sys/types.h>
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "ws/address.h"
 
 typedef struct WsArrival WsArrival;

@@ -11,7 +11,7 @@
  * read after that. Compressed text is for who decompresses it to check. Pure.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 #define WS_DECODER_CONTROL 125
 

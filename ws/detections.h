@@ -7,7 +7,7 @@
  * body in which nothing can be used is refused here already. Pure.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct WsDetections WsDetections;
 

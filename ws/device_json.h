@@ -2,8 +2,8 @@
 
 /* The JSON of a device as clients see it: the object D of PROTOCOL 3 C. Pure. */
 
-#include "gateway/base/buf.h"
-#include "gateway/base/registry.h"
+#include "base/buf.h"
+#include "model/registry.h"
 
 void ws_device_json(Buf *buf, const Device *device);
 

@@ -8,10 +8,10 @@
  * Loop thread.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/buf.h"
-#include "gateway/base/event.h"
-#include "gateway/base/record.h"
+#include "base/base.h"
+#include "base/buf.h"
+#include "model/event.h"
+#include "model/record.h"
 #include "ws/request.h"
 
 typedef struct WsClient WsClient;

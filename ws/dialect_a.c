@@ -1,4 +1,4 @@
-#include "gateway/base/clock.h"
+#include "base/clock.h"
 #include "ws/client.h"
 #include "ws/dialect.h"
 #include "ws/hub.h"

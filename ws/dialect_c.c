@@ -1,4 +1,4 @@
-#include "gateway/base/err.h"
+#include "base/err.h"
 #include "ws/client.h"
 #include "ws/device_json.h"
 #include "ws/dialect.h"

@@ -1,5 +1,5 @@
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
+#include "base/clock.h"
+#include "base/err.h"
 #include "ws/client.h"
 #include "ws/command.h"
 #include "ws/dialect.h"

@@ -1,8 +1,8 @@
 #include <stdio.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/secret.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/secret.h"
 #include "ws/client.h"
 #include "ws/command.h"
 #include "ws/dialect.h"

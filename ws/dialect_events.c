@@ -1,7 +1,7 @@
 #include <stdio.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
+#include "base/clock.h"
+#include "base/err.h"
 #include "ws/client.h"
 #include "ws/dialect.h"
 #include "ws/feed.h"

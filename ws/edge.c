@@ -3,10 +3,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/queue.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/queue.h"
+#include "model/metrics.h"
 #include "ws/client.h"
 #include "ws/commanding.h"
 #include "ws/hub.h"

@@ -10,10 +10,10 @@
  * one, until it expires. A device has one connection: a newer one closes the older. Loop thread.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/event.h"
-#include "gateway/base/query.h"
-#include "gateway/base/registry.h"
+#include "base/base.h"
+#include "model/event.h"
+#include "model/query.h"
+#include "model/registry.h"
 
 typedef struct WsClient WsClient;
 typedef struct WsEdge WsEdge;

@@ -9,8 +9,8 @@
  * connections or waits. Loop thread.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/query.h"
+#include "base/base.h"
+#include "model/query.h"
 #include "ws/request.h"
 #include "ws/response.h"
 #include "ws/server.h"

@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 #include "ws/commanding.h"
 #include "ws/endpoint.h"
 #include "ws/frame.h"

@@ -1,8 +1,8 @@
 #include <errno.h>
 #include <math.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
+#include "base/clock.h"
+#include "base/err.h"
 #include "ws/device_json.h"
 #include "ws/endpoint.h"
 

@@ -1,8 +1,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
+#include "base/clock.h"
+#include "base/err.h"
 #include "ws/client.h"
 #include "ws/endpoint.h"
 #include "ws/feed.h"

@@ -1,5 +1,5 @@
-#include "gateway/base/clock.h"
-#include "gateway/base/metrics.h"
+#include "base/clock.h"
+#include "model/metrics.h"
 #include "ws/endpoint.h"
 
 typedef struct WsReason WsReason;

@@ -1,9 +1,9 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/record.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "model/record.h"
 #include "ws/endpoint.h"
 
 #define WS_HISTORY_LIMIT     100

@@ -1,4 +1,4 @@
-#include "gateway/base/err.h"
+#include "base/err.h"
 #include "ws/detections.h"
 #include "ws/endpoint.h"
 

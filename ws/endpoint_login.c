@@ -1,9 +1,9 @@
 #include <stdio.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/secret.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/secret.h"
+#include "model/metrics.h"
 #include "ws/endpoint.h"
 #include "ws/limiter.h"
 #include "ws/party.h"

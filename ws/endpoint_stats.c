@@ -1,7 +1,7 @@
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/record.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "model/metrics.h"
+#include "model/record.h"
 #include "ws/endpoint.h"
 #include "ws/hub.h"
 

@@ -10,7 +10,7 @@
  * compression. Pure.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 #define WS_EXTENSION_NAME        "permessage-deflate"
 #define WS_EXTENSION_WINDOW_BITS 12 /* ours; published clients ask for 12 or for 15 */

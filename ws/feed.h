@@ -18,9 +18,9 @@
 
 #include <sys/queue.h>
 
-#include "gateway/base/base.h"
-#include "gateway/base/buf.h"
-#include "gateway/base/event.h"
+#include "base/base.h"
+#include "base/buf.h"
+#include "model/event.h"
 #include "ws/push.h"
 #include "ws/subscription.h"
 

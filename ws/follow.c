@@ -3,11 +3,11 @@
 #include <inttypes.h>
 #include <math.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/query.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "model/metrics.h"
+#include "model/query.h"
 #include "ws/client.h"
 #include "ws/feed.h"
 #include "ws/hub.h"

@@ -1,7 +1,7 @@
 #include "ws/frame.h"
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
+#include "base/clock.h"
+#include "base/err.h"
 #include "ws/packer.h"
 
 #define WS_FRAME_HEADER_SIZE 4 /* of a full fragment: two bytes and a 16-bit length */

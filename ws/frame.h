@@ -10,7 +10,7 @@
  * ws_frame_cut() says where a write may end.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct WsFrame WsFrame;
 typedef struct WsPacker WsPacker;

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <strings.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "model/metrics.h"
 #include "ws/client.h"
 #include "ws/dialect.h"
 #include "ws/extension.h"

@@ -8,8 +8,8 @@
  * thread.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/buf.h"
+#include "base/base.h"
+#include "base/buf.h"
 #include "ws/request.h"
 #include "ws/response.h"
 

@@ -1,7 +1,7 @@
 #include "ws/greetings.h"
 
-#include "gateway/base/err.h"
-#include "gateway/base/index.h"
+#include "base/err.h"
+#include "base/index.h"
 #include "ws/shares.h"
 
 /* Until somebody says otherwise. */

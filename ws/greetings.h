@@ -13,7 +13,7 @@
 
 #include <sys/queue.h>
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct WsGreeter WsGreeter;
 typedef struct WsGreeting WsGreeting;

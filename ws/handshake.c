@@ -2,7 +2,7 @@
 
 #include <openssl/evp.h>
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 #include "ws/extension.h"
 #include "ws/response.h"
 

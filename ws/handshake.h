@@ -2,8 +2,8 @@
 
 /* WsHandshake: the answer that makes a connection a WebSocket (RFC 6455 4.2.2). Pure. */
 
-#include "gateway/base/base.h"
-#include "gateway/base/buf.h"
+#include "base/base.h"
+#include "base/buf.h"
 
 /* @protocol and @parameters (of permessage-deflate, with their semicolon) NULL: none. @hsts_s as in
  * response.h. */

@@ -8,7 +8,7 @@
  * without its carriage return. What it has read it never reads again. Pure.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 #define WS_HEAD_MAX    16384 /* bytes of it all */
 #define WS_HEAD_FIELDS 100

@@ -1,9 +1,9 @@
 #include "ws/http.h"
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/queue.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/queue.h"
+#include "model/metrics.h"
 #include "ws/admit.h"
 #include "ws/client.h"
 #include "ws/conn.h"

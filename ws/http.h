@@ -10,10 +10,10 @@
  * sent ahead wait unread. HTTP/1 only. Loop thread.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/buf.h"
-#include "gateway/base/query.h"
-#include "gateway/base/registry.h"
+#include "base/base.h"
+#include "base/buf.h"
+#include "model/query.h"
+#include "model/registry.h"
 #include "ws/auth.h"
 #include "ws/request.h"
 #include "ws/server.h"

@@ -1,8 +1,8 @@
 #include "ws/hub.h"
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/metrics.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "model/metrics.h"
 #include "ws/client.h"
 #include "ws/edge.h"
 #include "ws/feed.h"

@@ -10,11 +10,11 @@
 
 #include <sys/queue.h>
 
-#include "gateway/base/base.h"
-#include "gateway/base/buf.h"
-#include "gateway/base/event.h"
-#include "gateway/base/log.h"
-#include "gateway/base/registry.h"
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "model/event.h"
+#include "model/registry.h"
 #include "ws/backlog.h"
 #include "ws/dialect.h"
 #include "ws/index.h"

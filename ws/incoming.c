@@ -1,7 +1,7 @@
 #include "ws/incoming.h"
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
+#include "base/clock.h"
+#include "base/err.h"
 #include "ws/client.h"
 #include "ws/conn.h"
 #include "ws/edge.h"

@@ -5,7 +5,7 @@
  * frames are answered. What it may not send closes it, with the code of RFC 6455. Loop thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct WsClient WsClient;
 

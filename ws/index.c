@@ -2,8 +2,8 @@
 
 #include <sys/queue.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/index.h"
+#include "base/err.h"
+#include "base/index.h"
 
 typedef struct WsListKey WsListKey;
 

@@ -8,7 +8,7 @@
  * Loop thread. No list may change while it is walked.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct WsClient WsClient;
 typedef struct WsIndex WsIndex;

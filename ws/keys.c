@@ -9,9 +9,9 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/secret.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/secret.h"
 
 #define WS_KEYS_MAX        64
 #define WS_KEYS_SECRET_MIN 32 /* RFC 7518: a key of at least the size of the hash */

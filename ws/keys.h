@@ -9,7 +9,7 @@
  * hold several keys. Immutable once loaded; any thread may read.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef enum WsAlgorithm {
         WS_ALGORITHM_HS256,

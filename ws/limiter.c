@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/secret.h"
+#include "base/err.h"
+#include "base/secret.h"
 
 #define WS_LIMITER_MINUTE_US 60e6
 

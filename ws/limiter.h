@@ -7,7 +7,7 @@
  * as keyed hashes, so nobody can aim at somebody else's place. Loop thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct WsLimiter WsLimiter;
 

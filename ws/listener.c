@@ -9,10 +9,10 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "model/metrics.h"
 #include "ws/conn.h"
 #include "ws/greetings.h"
 

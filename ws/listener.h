@@ -9,7 +9,7 @@
  * all it rests until ws_listener_resume(). Loop thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "ws/options.h"
 #include "ws/server.h"
 

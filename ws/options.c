@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 #define WS_OPTIONS_N_STRINGS    9
 #define WS_OPTIONS_HANDSHAKE_MS 5

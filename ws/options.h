@@ -2,7 +2,7 @@
 
 /* What a WsServer does with its WsOptions: owned copies, and reading `listen`. Pure. */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "ws/server.h"
 
 /* A copy that owns its strings; numbers that make no sense become the nearest that do. */

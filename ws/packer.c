@@ -2,8 +2,8 @@
 
 #include <zlib.h>
 
-#include "gateway/base/buf.h"
-#include "gateway/base/err.h"
+#include "base/buf.h"
+#include "base/err.h"
 #include "ws/extension.h"
 
 #define WS_PACKER_LEVEL  1     /* nearly all of the gain for less than half of 6 */

@@ -9,7 +9,7 @@
  * thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct WsPacker WsPacker;
 

@@ -8,7 +8,7 @@
  * can take any of the rest. An IPv4 address counts as it is, also where it is mapped into IPv6.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 #define WS_PARTY_TEXT_SIZE 20
 

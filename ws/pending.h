@@ -8,8 +8,8 @@
 
 #include <sys/queue.h>
 
-#include "gateway/base/base.h"
-#include "gateway/base/query.h"
+#include "base/base.h"
+#include "model/query.h"
 
 #define WS_PENDING_TICKET (UINT64_C(1) << 63) /* in every ticket of ours: not one of WsHttp */
 

@@ -9,7 +9,7 @@
  * read. Pure.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "ws/address.h"
 
 #define WS_PREFACE_MIN 16   /* bytes that tell how long it is */

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <strings.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/secret.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/secret.h"
 #include "ws/ask.h"
 #include "ws/auth.h"
 #include "ws/client.h"

@@ -8,8 +8,8 @@
  * is what is said. Loop thread.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/query.h"
+#include "base/base.h"
+#include "model/query.h"
 
 typedef struct WsClient WsClient;
 

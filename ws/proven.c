@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/secret.h"
+#include "base/err.h"
+#include "base/secret.h"
 
 #define WS_PROVEN_US INT64_C(86400000000)
 

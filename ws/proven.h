@@ -8,7 +8,7 @@
  * Loop thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct WsProven WsProven;
 

@@ -9,7 +9,7 @@
  * headers ignored; `Forwarded` and the like are ignored from all. Pure.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "ws/address.h"
 
 #define WS_PROXIES_MAX 64

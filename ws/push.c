@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "gateway/base/clock.h"
+#include "base/clock.h"
 #include "ws/device_json.h"
 #include "ws/frame.h"
 #include "ws/hub.h"

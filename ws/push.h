@@ -7,10 +7,10 @@
  * The same bytes for everybody who may see the event, so that one frame serves all. Pure.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/buf.h"
-#include "gateway/base/event.h"
-#include "gateway/base/registry.h"
+#include "base/base.h"
+#include "base/buf.h"
+#include "model/event.h"
+#include "model/registry.h"
 #include "ws/dialect.h"
 
 #define WS_CURSOR_SIZE 40 /* 16 hex digits, colon, 20 digits and NUL */

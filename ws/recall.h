@@ -7,8 +7,8 @@
  * rest. Loop thread.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/event.h"
+#include "base/base.h"
+#include "model/event.h"
 
 typedef struct WsRecall WsRecall;
 

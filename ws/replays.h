@@ -12,8 +12,8 @@
 
 #include <sys/queue.h>
 
-#include "gateway/base/base.h"
-#include "gateway/base/event.h"
+#include "base/base.h"
+#include "model/event.h"
 #include "ws/feed.h"
 
 #define WS_REPLAYS_AT_ONCE 2

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <strings.h>
 
-#include "gateway/base/metrics.h"
-#include "gateway/base/name.h"
+#include "base/name.h"
+#include "model/metrics.h"
 #include "ws/authority.h"
 #include "ws/frame.h"
 #include "ws/head.h"

@@ -10,8 +10,8 @@
  * auth.query_token is on, `?token=`. The first that is there decides. Loop thread.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/registry.h"
+#include "base/base.h"
+#include "model/registry.h"
 #include "ws/auth.h"
 #include "ws/ticket.h"
 

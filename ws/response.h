@@ -8,8 +8,8 @@
  * `code`.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/buf.h"
+#include "base/base.h"
+#include "base/buf.h"
 
 typedef struct WsResponse WsResponse;
 

@@ -1,6 +1,6 @@
 #include "ws/ring.h"
 
-#include "gateway/base/err.h"
+#include "base/err.h"
 
 #define WS_RING_MIN 64
 

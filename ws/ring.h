@@ -9,8 +9,8 @@
  * that comes back together shares that one, too. Memory of the owner, zeroed. Loop thread.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/event.h"
+#include "base/base.h"
+#include "model/event.h"
 #include "ws/frame.h"
 
 typedef struct WsRing WsRing;

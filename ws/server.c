@@ -6,13 +6,13 @@
 #include <time.h>
 #include <uv.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/event.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/queue.h"
-#include "gateway/base/watch.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/queue.h"
+#include "base/watch.h"
+#include "model/event.h"
+#include "model/metrics.h"
 #include "ws/client.h"
 #include "ws/conn.h"
 #include "ws/edge.h"

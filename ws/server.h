@@ -8,8 +8,8 @@
  * called from another one.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/inbound.h"
+#include "base/base.h"
+#include "model/inbound.h"
 #include "ws/proxies.h"
 
 typedef struct Queue Queue;

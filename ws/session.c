@@ -1,8 +1,8 @@
 #include "ws/session.h"
 
-#include "gateway/base/clock.h"
-#include "gateway/base/err.h"
-#include "gateway/base/metrics.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "model/metrics.h"
 #include "ws/conn.h"
 #include "ws/server.h"
 #include "ws/shares.h"

@@ -10,9 +10,9 @@
  * way the next one stays unread. Knows neither paths nor users. Loop thread.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/buf.h"
-#include "gateway/base/stream.h"
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/stream.h"
 #include "ws/endpoint.h"
 #include "ws/request.h"
 #include "ws/response.h"

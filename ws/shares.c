@@ -1,7 +1,7 @@
 #include "ws/shares.h"
 
-#include "gateway/base/err.h"
-#include "gateway/base/index.h"
+#include "base/err.h"
+#include "base/index.h"
 
 typedef struct WsShare WsShare;
 

@@ -8,7 +8,7 @@
  * third is free. Loop thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct WsShares WsShares;
 

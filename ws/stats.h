@@ -9,8 +9,8 @@
  * dialect E, when the last one is old. Loop thread.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/query.h"
+#include "base/base.h"
+#include "model/query.h"
 
 typedef struct Queue Queue;
 typedef struct WsHub WsHub;

@@ -3,9 +3,9 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "gateway/base/err.h"
-#include "gateway/base/index.h"
-#include "gateway/base/name.h"
+#include "base/err.h"
+#include "base/index.h"
+#include "base/name.h"
 #include "ws/push.h"
 
 #define WS_SUBSCRIPTION_SWEEP_US INT64_C(1000000) /* between two looks for what may go */

@@ -10,9 +10,9 @@
 
 #include <sys/queue.h>
 
-#include "gateway/base/base.h"
-#include "gateway/base/event.h"
-#include "gateway/base/registry.h"
+#include "base/base.h"
+#include "model/event.h"
+#include "model/registry.h"
 #include "ws/frame.h"
 #include "ws/recall.h"
 

@@ -1,7 +1,7 @@
 #include "ws/throttle.h"
 
-#include "gateway/base/err.h"
-#include "gateway/base/index.h"
+#include "base/err.h"
+#include "base/index.h"
 #include "ws/party.h"
 
 #define WS_THROTTLE_ONE 1000 /* credit of one connection: so many ms at one a second */

@@ -7,7 +7,7 @@
  * whole burst back are forgotten, and if nobody has, everybody. Loop thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct WsThrottle WsThrottle;
 

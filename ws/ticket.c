@@ -1,7 +1,7 @@
 #include "ws/ticket.h"
 
-#include "gateway/base/err.h"
-#include "gateway/base/secret.h"
+#include "base/err.h"
+#include "base/secret.h"
 
 #define WS_TICKETS_PER_USER 16
 

@@ -10,7 +10,7 @@
  * Loop thread.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 #define WS_TICKET_SIZE   33 /* 32 hex digits and NUL */
 #define WS_TICKET_TTL_US INT64_C(30000000)

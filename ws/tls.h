@@ -14,7 +14,7 @@
 
 #include <sys/types.h>
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 typedef struct WsTls WsTls;
 struct ssl_st; /* of OpenSSL: one connection */

@@ -10,7 +10,7 @@
 
 #include <sys/queue.h>
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 #define WS_WHEEL_N_SLOTS 256
 

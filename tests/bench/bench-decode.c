@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
-#include "gateway/base/arena.h"
-#include "gateway/base/clock.h"
+#include "base/arena.h"
+#include "base/clock.h"
 #include "gateway/decode.h"
 #include "gateway/json.h"
 

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "gateway/base/clock.h"
+#include "base/clock.h"
 #include "gateway/journal.h"
 
 #define BENCH_BATCH 512

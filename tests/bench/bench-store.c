@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/arena.h"
+#include "base/clock.h"
 #include "db/migrate.h"
 #include "db/store.h"
-#include "gateway/base/arena.h"
-#include "gateway/base/clock.h"
 
 enum {
         MAX_BATCH = 1000,

@@ -7,7 +7,7 @@
  * that; `!` and a SQLSTATE refuses it.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 /* What is left of @text answers what is asked from now on. With nothing left: one row of nulls. */
 void fake_answers_set(Text text);

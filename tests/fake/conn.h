@@ -5,8 +5,8 @@
  * is kept for whoever looks, what is asked of it is done when the test says so.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/buf.h"
+#include "base/base.h"
+#include "base/buf.h"
 #include "ws/conn.h"
 
 struct WsConn {

@@ -6,7 +6,7 @@
  * is lost.
  */
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 
 void fake_paho_set(Text script);
 bool fake_paho_has_more(void);

@@ -13,9 +13,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/query.h"
+#include "base/clock.h"
+#include "model/metrics.h"
+#include "model/query.h"
 
 #define STAGE_SECRET "a secret of more than thirty-two bytes, for tests"
 

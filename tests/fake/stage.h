@@ -9,9 +9,9 @@
  * STAGE_MS. A Viewer method that fails ends the test.
  */
 
-#include "gateway/base/base.h"
-#include "gateway/base/event.h"
-#include "gateway/base/queue.h"
+#include "base/base.h"
+#include "base/queue.h"
+#include "model/event.h"
 #include "ws/auth.h"
 #include "ws/server.h"
 

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/arena.h"
+#include "base/log.h"
 #include "db/admin.h"
 #include "db/books.h"
 #include "db/commands.h"
@@ -22,11 +24,9 @@
 #include "db/slots.h"
 #include "db/survey.h"
 #include "db/tidy.h"
-#include "gateway/base/arena.h"
-#include "gateway/base/event.h"
-#include "gateway/base/log.h"
 #include "gateway/query_answer.h"
 #include "gateway/sensors.h"
+#include "model/event.h"
 #include "tests/fake/answers.h"
 #include "tests/fuzz/fuzz.h"
 #include "ws/hub.h"

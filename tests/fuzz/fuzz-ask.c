@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/registry.h"
+#include "model/registry.h"
 #include "tests/fuzz/fuzz.h"
 #include "ws/ask.h"
 #include "ws/push.h"

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "gateway/base/clock.h"
+#include "base/clock.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_time(Text text, const Zone *zone) {

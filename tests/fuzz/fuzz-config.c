@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gateway/base/buf.h"
+#include "base/buf.h"
 #include "gateway/config.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "gateway/base/arena.h"
+#include "base/arena.h"
 #include "gateway/decode.h"
 #include "gateway/json.h"
 #include "tests/fuzz/fuzz.h"

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "gateway/base/buf.h"
+#include "base/buf.h"
 #include "tests/fuzz/fuzz.h"
 #include "ws/decoder.h"
 

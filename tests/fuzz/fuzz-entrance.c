@@ -11,9 +11,9 @@
 
 #include <string.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/metrics.h"
+#include "base/clock.h"
 #include "gateway/json.h"
+#include "model/metrics.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/world.h"
 

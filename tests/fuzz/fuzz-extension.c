@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gateway/base/buf.h"
+#include "base/buf.h"
 #include "tests/fuzz/fuzz.h"
 #include "ws/extension.h"
 #include "ws/packer.h"

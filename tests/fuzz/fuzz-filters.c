@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "gateway/base/topic.h"
+#include "model/topic.h"
 #include "mqtt/door.h"
 #include "mqtt/filters.h"
 #include "tests/fuzz/fuzz.h"

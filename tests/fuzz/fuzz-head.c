@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "gateway/base/base.h"
-#include "gateway/base/name.h"
+#include "base/base.h"
+#include "base/name.h"
 #include "tests/fuzz/fuzz.h"
 #include "ws/head.h"
 #include "ws/request.h"

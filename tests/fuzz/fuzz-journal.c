@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gateway/base/log.h"
+#include "base/log.h"
 #include "gateway/crc32c.h"
 #include "gateway/journal.h"
 #include "gateway/journal_copy.h"

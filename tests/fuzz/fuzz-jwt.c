@@ -15,9 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gateway/base/buf.h"
-#include "gateway/base/log.h"
-#include "gateway/base/registry.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "model/registry.h"
 #include "tests/fuzz/fuzz.h"
 #include "ws/auth.h"
 

@@ -12,8 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gateway/base/log.h"
-#include "gateway/base/topic.h"
+#include "base/log.h"
 #include "gateway/crc32c.h"
 #include "gateway/former.h"
 #include "gateway/journal_dir.h"
@@ -21,6 +20,7 @@
 #include "gateway/journal_numbers.h"
 #include "gateway/route_note.h"
 #include "gateway/session_name.h"
+#include "model/topic.h"
 #include "mqtt/filters.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/base/inbound.h"
+#include "model/inbound.h"
 #include "mqtt/sending.h"
 #include "mqtt/session.h"
 #include "mqtt/subscribing.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "gateway/base/topic.h"
+#include "model/topic.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_topic(const TopicTemplate *template, Text topic) {

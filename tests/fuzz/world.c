@@ -5,15 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/event.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/queue.h"
-#include "gateway/base/secret.h"
-#include "gateway/base/stream.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/queue.h"
+#include "base/secret.h"
+#include "base/stream.h"
 #include "gateway/decode.h"
 #include "gateway/json.h"
+#include "model/event.h"
+#include "model/metrics.h"
 #include "tests/fuzz/fuzz.h"
 #include "ws/client.h"
 #include "ws/edge.h"
@@ -35,7 +35,7 @@ static struct {
         RegistryDelta *people;
 } shared;
 
-/* ---- time (in place of that of gateway/base/clock.c, see meson.build) ---- */
+/* ---- time (in place of that of base/clock.c, see meson.build) ---- */
 
 int64_t __wrap_clock_mono_us(void);
 int64_t __wrap_clock_now_us(void);

@@ -9,7 +9,7 @@
  * is not active. Whatever is asked of the database is answered with @status.
  */
 
-#include "gateway/base/buf.h"
+#include "base/buf.h"
 #include "tests/fake/conn.h"
 #include "ws/gate.h"
 #include "ws/http.h"

@@ -6,8 +6,8 @@
  * What cannot happen unless a test is wrong aborts.
  */
 
+#include "base/base.h"
 #include "db/conn.h"
-#include "gateway/base/base.h"
 
 void postgres_reset(void);   /* an empty schema */
 void postgres_migrate(void); /* reset, and our tables */

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/base/arena.h"
+#include "base/arena.h"
 
 static void test_every_allocation_is_aligned_and_its_own(void **state) {
         CLEANUP(arena_free) Arena *arena = NULL;

@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/secret.h"
+#include "base/clock.h"
+#include "base/secret.h"
 #include "ws/auth.h"
 #include "ws/keys.h"
 

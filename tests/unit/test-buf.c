@@ -10,7 +10,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "gateway/base/buf.h"
+#include "base/buf.h"
 
 static const char *double_text(Buf *buf, double value) {
         buf_reset(buf);

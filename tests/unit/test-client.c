@@ -5,7 +5,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "gateway/base/metrics.h"
+#include "model/metrics.h"
 #include "tests/fake/stage.h"
 
 #define HEAD                                         \

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "gateway/base/clock.h"
+#include "base/clock.h"
 
 #define SECOND INT64_C(1000000)
 

@@ -4,7 +4,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/base/metrics.h"
+#include "model/metrics.h"
 #include "ws/commanding.h"
 #include "ws/detections.h"
 

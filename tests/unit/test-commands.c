@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "db/commands.h"
-#include "gateway/base/event.h"
+#include "model/event.h"
 #include "postgres.h"
 
 typedef struct Seen Seen;

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "gateway/base/buf.h"
+#include "base/buf.h"
 #include "ws/decoder.h"
 
 enum { FIN = 0x80, RSV1 = 0x40, TEXT_FRAME = 1, BINARY = 2, CLOSE = 8, PING = 9, PONG = 10 };

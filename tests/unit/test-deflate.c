@@ -5,8 +5,8 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "gateway/base/buf.h"
-#include "gateway/base/metrics.h"
+#include "base/buf.h"
+#include "model/metrics.h"
 #include "tests/fake/stage.h"
 #include "ws/extension.h"
 #include "ws/frame.h"

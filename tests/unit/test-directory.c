@@ -7,9 +7,9 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "db/directory.h"
 #include "db/registration.h"
-#include "gateway/base/buf.h"
 #include "postgres.h"
 
 typedef struct Fixture Fixture;

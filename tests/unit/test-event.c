@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "gateway/base/event.h"
-#include "gateway/base/query.h"
+#include "model/event.h"
+#include "model/query.h"
 
 static void assert_text(Text text, const char *expected) {
         assert_non_null(text.data);

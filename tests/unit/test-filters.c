@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/base/base.h"
+#include "base/base.h"
 #include "mqtt/broker.h"
 #include "mqtt/candidates.h"
 #include "mqtt/door.h"

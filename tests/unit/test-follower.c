@@ -8,9 +8,9 @@
 #include <cmocka.h>
 #include <poll.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/metrics.h"
+#include "base/clock.h"
 #include "gateway/follower.h"
+#include "model/metrics.h"
 #include "postgres.h"
 
 #define WAIT_MS 30000

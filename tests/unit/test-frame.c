@@ -5,7 +5,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "gateway/base/metrics.h"
+#include "model/metrics.h"
 #include "ws/backlog.h"
 #include "ws/command.h"
 #include "ws/frame.h"

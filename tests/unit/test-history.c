@@ -6,13 +6,13 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "base/queue.h"
+#include "base/secret.h"
 #include "db/history.h"
-#include "gateway/base/event.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/query.h"
-#include "gateway/base/queue.h"
-#include "gateway/base/secret.h"
 #include "gateway/query_thread.h"
+#include "model/event.h"
+#include "model/metrics.h"
+#include "model/query.h"
 #include "postgres.h"
 
 enum {

@@ -13,11 +13,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/event.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/query.h"
-#include "gateway/base/queue.h"
+#include "base/clock.h"
+#include "base/queue.h"
+#include "model/event.h"
+#include "model/metrics.h"
+#include "model/query.h"
 #include "ws/auth.h"
 #include "ws/server.h"
 

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/metrics.h"
+#include "base/clock.h"
+#include "model/metrics.h"
 #include "tests/fake/stage.h"
 
 static void share(Stage *stage, int64_t id, int64_t user_id, int64_t vehicle_id, bool deleted) {

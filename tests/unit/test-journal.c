@@ -15,13 +15,13 @@
 
 #include <cmocka.h>
 
-#include "gateway/base/base.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
+#include "base/base.h"
+#include "base/log.h"
 #include "gateway/crc32c.h"
 #include "gateway/journal.h"
 #include "gateway/redelivery.h"
 #include "gateway/segment.h"
+#include "model/metrics.h"
 
 #define SEGMENT_BYTES (64 * 1024)
 #define MAX_BYTES     (16 * SEGMENT_BYTES)

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/base/clock.h"
+#include "base/clock.h"
 #include "gateway/latest.h"
 
 static bool is_late(Latest *latest, Record record) {

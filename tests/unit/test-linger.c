@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gateway/base/base.h"
-#include "gateway/base/clock.h"
+#include "base/base.h"
+#include "base/clock.h"
 #include "mqtt/linger.h"
 
 typedef struct Pair Pair;

@@ -8,8 +8,8 @@
 
 #include <pthread.h>
 
-#include "gateway/base/clock.h"
-#include "gateway/base/log.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 #define N_THREADS 4
 #define N_TRIES   1000

@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
-#include "gateway/base/metrics.h"
-#include "gateway/base/secret.h"
+#include "base/secret.h"
 #include "gateway/login_cache.h"
+#include "model/metrics.h"
 
 #define TTL_S  60
 #define TTL_US (TTL_S * INT64_C(1000000))

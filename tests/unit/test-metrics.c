@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "gateway/base/buf.h"
-#include "gateway/base/metrics.h"
-#include "gateway/base/record.h"
+#include "base/buf.h"
+#include "model/metrics.h"
+#include "model/record.h"
 
 static int reset(void **state) {
         (void)state;

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/base/name.h"
+#include "base/name.h"
 
 static void test_what_could_be_a_number_is_no_name(void **state) {
         static const char *const numbers[] = {

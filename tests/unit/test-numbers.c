@@ -12,12 +12,12 @@
 
 #include <cmocka.h>
 
-#include "gateway/base/base.h"
-#include "gateway/base/log.h"
-#include "gateway/base/metrics.h"
+#include "base/base.h"
+#include "base/log.h"
 #include "gateway/crc32c.h"
 #include "gateway/journal.h"
 #include "gateway/journal_numbers.h"
+#include "model/metrics.h"
 
 #define SEGMENT_BYTES (64 * 1024)
 #define N_MAX         64

@@ -5,10 +5,10 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "db/partitions.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/metrics.h"
 #include "gateway/maintenance.h"
+#include "model/metrics.h"
 #include "postgres.h"
 
 #define NOON INT64_C(1760788800000000) /* 2025-10-18T12:00:00Z */

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/base/buf.h"
+#include "base/buf.h"
 #include "ws/preface.h"
 
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"

@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-#include "gateway/base/queue.h"
+#include "base/queue.h"
 
 enum { N_PRODUCERS = 4, N_EACH = 20000 };
 

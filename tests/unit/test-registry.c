@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "gateway/base/registry.h"
+#include "model/registry.h"
 
 static RegistryRow user_row(int64_t id, const char *name, Role role) {
         return (RegistryRow){

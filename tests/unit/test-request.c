@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "gateway/base/metrics.h"
+#include "model/metrics.h"
 #include "ws/endpoint.h"
 #include "ws/limiter.h"
 #include "ws/request.h"

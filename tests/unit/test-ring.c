@@ -4,7 +4,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/base/event.h"
+#include "model/event.h"
 #include "ws/ring.h"
 
 static void put(WsRing *ring, uint64_t seq, size_t max_events, size_t max_bytes) {

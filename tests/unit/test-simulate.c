@@ -10,11 +10,11 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "gateway/base/arena.h"
-#include "gateway/base/buf.h"
-#include "gateway/base/clock.h"
-#include "gateway/base/log.h"
-#include "gateway/base/secret.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secret.h"
 #include "gateway/boat.h"
 #include "gateway/crowd.h"
 #include "gateway/decode.h"

@@ -8,9 +8,9 @@
 #include <poll.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "db/partitions.h"
 #include "db/store.h"
-#include "gateway/base/clock.h"
 #include "postgres.h"
 
 #define NOON INT64_C(1760788800000000) /* 2025-10-18T12:00:00Z */

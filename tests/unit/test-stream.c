@@ -9,8 +9,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "gateway/base/history.h"
-#include "gateway/base/stream.h"
+#include "base/stream.h"
+#include "model/history.h"
 
 #define WAIT_MS 20000 /* never spent where all is well */
 

@@ -5,8 +5,8 @@
 #include <cmocka.h>
 #include <math.h>
 
-#include "gateway/base/event.h"
-#include "gateway/base/registry.h"
+#include "model/event.h"
+#include "model/registry.h"
 #include "ws/push.h"
 #include "ws/subscription.h"
 

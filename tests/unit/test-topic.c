@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/base/topic.h"
+#include "model/topic.h"
 
 static bool matches(const TopicTemplate *template, const char *topic, TopicMatch *ret_match) {
         return topic_template_match(template, text_of(topic), ret_match);

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "gateway/base/watch.h"
+#include "base/watch.h"
 
 typedef struct Worker Worker;
 

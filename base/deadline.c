@@ -1,0 +1,32 @@
+#include "base/deadline.h"
+
+#define DEADLINE_SECOND_NS 1000000000L
+
+struct timespec deadline_in(int timeout_ms) {
+        struct timespec ts = { 0 };
+
+        if (timeout_ms <= 0) /* in the past: the clock need not be asked */
+                return ts;
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        ts.tv_sec += timeout_ms / 1000;
+        ts.tv_nsec += (long)(timeout_ms % 1000) * 1000000L;
+        if (ts.tv_nsec >= DEADLINE_SECOND_NS) {
+                ts.tv_nsec -= DEADLINE_SECOND_NS;
+                ++ts.tv_sec;
+        }
+        return ts;
+}
+
+void deadline_cond_init(pthread_cond_t *cond) {
+        pthread_condattr_t attr;
+
+        MUST(pthread_condattr_init(&attr));
+        MUST(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC));
+        MUST(pthread_cond_init(cond, &attr));
+        MUST(pthread_condattr_destroy(&attr));
+}
+
+bool deadline_wait(pthread_cond_t *cond, pthread_mutex_t *lock, const struct timespec *deadline) {
+        return deadline->tv_sec > 0 && pthread_cond_timedwait(cond, lock, deadline) == 0;
+}

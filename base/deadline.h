@@ -1,0 +1,19 @@
+#pragma once
+
+/*
+ * Deadline: how long a thread waits for a condition, on the monotonic clock, which no one sets.
+ *
+ * A time-out of 0 or less is a deadline in the past: whoever waits looks once and goes on.
+ */
+
+#include <pthread.h>
+#include <time.h>
+
+#include "base/base.h"
+
+struct timespec deadline_in(int timeout_ms);
+
+/* A condition for deadline_wait(); pthread_cond_destroy() ends it. */
+void deadline_cond_init(pthread_cond_t *cond);
+/* With @lock held. False once the deadline has passed; look again, whatever it says. */
+bool deadline_wait(pthread_cond_t *cond, pthread_mutex_t *lock, const struct timespec *deadline);

@@ -1,0 +1,25 @@
+#pragma once
+
+/*
+ * Name: what users, devices and vehicles may be called. Pure.
+ *
+ * In topics, paths and tokens a name stands where an id may stand as well. One that a person, or
+ * any program, could take for a number is therefore no name: digits of whatever script, also with
+ * a sign before them or spaces and what nobody sees between, and the form `id:5`.
+ */
+
+#include "base/base.h"
+
+/* Bytes of the UTF-8 sequence at the start of @s; 0 if it is not one (RFC 3629). */
+size_t name_utf8_length(const unsigned char *s, size_t n);
+bool name_is_utf8(Text text); /* and has no NUL */
+/* UTF-8 without control characters (also U+0080 to U+009F) and without what Unicode has set aside
+ * for no character (U+FFFE and the like): brokers hang up on topics that have such. */
+bool name_is_printable(Text text);
+
+bool name_is_number(Text name);
+
+/* The id that `id:5` says, or, without the prefix, that bare digits spell: decimal, no sign, no
+ * leading zeros; 0 if it says none. */
+int64_t name_said_id(Text text);
+int64_t name_spelt_id(Text text);

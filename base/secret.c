@@ -1,0 +1,379 @@
+#include "base/secret.h"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+#define SECRET_FILE_MAX 65536
+
+/* scrypt: 128 * N * r bytes = 32 MiB, and OpenSSL wants a limit above that. */
+#define SECRET_LOG2_N     15
+#define SECRET_LOG2_N_MAX 20
+#define SECRET_R          8
+#define SECRET_P          1
+#define SECRET_MEMORY_MAX (UINT64_C(1) << 31)
+#define SECRET_SALT_SIZE  16
+#define SECRET_KEY_SIZE   32
+#define SECRET_LARGE      (UINT64_C(8) << 20) /* what OpenSSL asks for at once */
+#define SECRET_HUGE_PAGE  (UINT64_C(2) << 20)
+
+#define SECRET_TOKEN_PREFIX "tgd_"
+
+typedef struct SecretLarge SecretLarge;
+typedef struct SecretPassword SecretPassword;
+
+/* What one thread hashes in. */
+struct SecretLarge {
+        void *map, *data; /* @data begins with a huge page */
+        size_t n;
+};
+
+struct SecretPassword {
+        unsigned log2_n, r, p;
+        uint8_t salt[SECRET_SALT_SIZE];
+        uint8_t key[SECRET_KEY_SIZE];
+};
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+static _Thread_local SecretLarge secret_large;
+
+static void *secret_map(size_t n) {
+        SecretLarge large = { .n = n + 2 * SECRET_HUGE_PAGE };
+        uintptr_t past;
+
+        large.map = mmap(NULL, large.n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (large.map == MAP_FAILED)
+                return NULL;
+        past = (uintptr_t)large.map % SECRET_HUGE_PAGE;
+        large.data = (char *)large.map + (past > 0 ? SECRET_HUGE_PAGE - past : 0);
+        (void)madvise(large.data, n + SECRET_HUGE_PAGE, MADV_HUGEPAGE); /* or it is slower */
+        secret_large = large;
+        return large.data;
+}
+
+static void *secret_malloc(size_t n, const char *file, int line) {
+        (void)file, (void)line;
+        return n >= SECRET_LARGE && !secret_large.data ? secret_map(n) : malloc(n);
+}
+
+static void secret_release(void *data, const char *file, int line) {
+        (void)file, (void)line;
+        if (data && data == secret_large.data) {
+                MUST(munmap(secret_large.map, secret_large.n));
+                secret_large = (SecretLarge){ 0 };
+        } else {
+                free(data);
+        }
+}
+
+static void *secret_realloc(void *data, size_t n, const char *file, int line) {
+        (void)file, (void)line;
+        assert(!data || data != secret_large.data); /* nothing so large ever grows */
+        return realloc(data, n);
+}
+
+bool secret_use_huge_pages(void) {
+        return CRYPTO_set_mem_functions(secret_malloc, secret_realloc, secret_release) == 1;
+}
+
+/* ---- numbers and texts --------------------------------------------------------------------- */
+
+int secret_random(void *ret_bytes, size_t n) {
+        if (n > INT32_MAX)
+                return err_new(-EINVAL);
+        if (RAND_bytes(ret_bytes, (int)n) != 1)
+                return err_new(-EIO);
+        return 0;
+}
+
+int secret_id(char ret_id[SECRET_ID_SIZE]) {
+        static const char digits[] = "0123456789abcdef";
+        uint8_t bytes[16];
+        int r;
+
+        r = secret_random(bytes, sizeof(bytes));
+        if (r != 0)
+                return err_up(r);
+
+        for (size_t i = 0; i < sizeof(bytes); ++i) {
+                ret_id[2 * i] = digits[bytes[i] >> 4];
+                ret_id[2 * i + 1] = digits[bytes[i] & 15];
+        }
+        ret_id[SECRET_ID_SIZE - 1] = '\0';
+        return 0;
+}
+
+bool secret_equal(const void *a, const void *b, size_t n) {
+        return CRYPTO_memcmp(a, b, n) == 0;
+}
+
+void secret_wipe(void *data, size_t n) {
+        OPENSSL_cleanse(data, n);
+}
+
+/* base64 without padding; '+' and '/' or, in URLs, '-' and '_'. Returns the length without NUL. */
+static size_t secret_base64(char *ret_text, const uint8_t *bytes, size_t n, bool is_url) {
+        static const char plain[] =
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        static const char for_urls[] =
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        const char *digits = is_url ? for_urls : plain;
+        uint32_t bits = 0;
+        int n_bits = 0;
+        char *at = ret_text;
+
+        for (size_t i = 0; i < n || n_bits > 0;) {
+                if (n_bits < 6 && i < n) {
+                        bits = bits << 8 | bytes[i++];
+                        n_bits += 8;
+                } else if (n_bits < 6) { /* the last digit: filled up with zeros */
+                        bits <<= 6 - n_bits;
+                        n_bits = 6;
+                }
+                n_bits -= 6;
+                *at++ = digits[bits >> n_bits & 63];
+        }
+        *at = '\0';
+        return (size_t)(at - ret_text);
+}
+
+static int secret_base64_value(char c) {
+        if (c >= 'A' && c <= 'Z')
+                return c - 'A';
+        if (c >= 'a' && c <= 'z')
+                return c - 'a' + 26;
+        if (c >= '0' && c <= '9')
+                return c - '0' + 52;
+        if (c == '+')
+                return 62;
+        return c == '/' ? 63 : -1;
+}
+
+/* Exactly @n bytes from base64 without padding, up to @end or the end of the string. */
+static bool secret_base64_read(const char **textp, char end, uint8_t *ret_bytes, size_t n) {
+        const char *text = *textp;
+        uint32_t bits = 0;
+        int n_bits = 0;
+        size_t i = 0;
+
+        for (; *text != end && *text != '\0'; ++text) {
+                int value = secret_base64_value(*text);
+
+                if (value < 0)
+                        return false;
+                bits = bits << 6 | (uint32_t)value;
+                n_bits += 6;
+                if (n_bits < 8)
+                        continue;
+                if (i == n)
+                        return false;
+                n_bits -= 8;
+                ret_bytes[i++] = (uint8_t)(bits >> n_bits & 0xff);
+        }
+        *textp = text;
+        return i == n && n_bits < 6 && *text == end;
+}
+
+static bool secret_scrypt(const char *password, const SecretPassword *params, uint8_t *ret_key) {
+        return EVP_PBE_scrypt(password,
+                              strlen(password),
+                              params->salt,
+                              sizeof(params->salt),
+                              UINT64_C(1) << params->log2_n,
+                              params->r,
+                              params->p,
+                              SECRET_MEMORY_MAX,
+                              ret_key,
+                              SECRET_KEY_SIZE) == 1;
+}
+
+int secret_password_hash(const char *password, char ret_text[SECRET_PASSWORD_SIZE]) {
+        SecretPassword hash = { .log2_n = SECRET_LOG2_N, .r = SECRET_R, .p = SECRET_P };
+        char salt[SECRET_SALT_SIZE * 2], key[SECRET_KEY_SIZE * 2];
+        int r;
+
+        r = secret_random(hash.salt, sizeof(hash.salt));
+        if (r != 0)
+                return err_up(r);
+        if (!secret_scrypt(password, &hash, hash.key))
+                return err_new(-ENOMEM); /* 32 MiB: nothing else can fail here */
+
+        secret_base64(salt, hash.salt, sizeof(hash.salt), false);
+        secret_base64(key, hash.key, sizeof(hash.key), false);
+        snprintf(ret_text,
+                 SECRET_PASSWORD_SIZE,
+                 "$scrypt$ln=%u,r=%u,p=%u$%s$%s",
+                 hash.log2_n,
+                 hash.r,
+                 hash.p,
+                 salt,
+                 key);
+        return 0;
+}
+
+static bool secret_take_number(const char **textp,
+                               const char *prefix,
+                               unsigned max,
+                               unsigned *ret) {
+        size_t n = strlen(prefix);
+        unsigned value = 0;
+        const char *text = *textp;
+
+        if (strncmp(text, prefix, n) != 0 || text[n] < '1' || text[n] > '9')
+                return false;
+        for (text += n; *text >= '0' && *text <= '9' && value <= max; ++text)
+                value = value * 10 + (unsigned)(*text - '0');
+        *textp = text;
+        *ret = value;
+        return value <= max;
+}
+
+static bool secret_password_parse(SecretPassword *ret_hash, const char *text) {
+        SecretPassword hash = { 0 };
+
+        if (!secret_take_number(&text, "$scrypt$ln=", SECRET_LOG2_N_MAX, &hash.log2_n) ||
+            !secret_take_number(&text, ",r=", 32, &hash.r) ||
+            !secret_take_number(&text, ",p=", 16, &hash.p) || *text++ != '$')
+                return false;
+        if (!secret_base64_read(&text, '$', hash.salt, sizeof(hash.salt)))
+                return false;
+        ++text;
+        if (!secret_base64_read(&text, '\0', hash.key, sizeof(hash.key)))
+                return false;
+
+        *ret_hash = hash;
+        return true;
+}
+
+bool secret_password_verify(const char *password, const char *text) {
+        /* Stands in for a hash that is not there, so that its absence takes as long. */
+        SecretPassword hash = { .log2_n = SECRET_LOG2_N, .r = SECRET_R, .p = SECRET_P };
+        uint8_t key[SECRET_KEY_SIZE];
+        bool is_known = text && secret_password_parse(&hash, text);
+        bool is_equal;
+
+        is_equal = secret_scrypt(password, &hash, key) && secret_equal(key, hash.key, sizeof(key));
+        secret_wipe(key, sizeof(key));
+        return is_known && is_equal;
+}
+
+int secret_token_new(char ret_token[SECRET_TOKEN_SIZE]) {
+        uint8_t bytes[32];
+        int r;
+
+        r = secret_random(bytes, sizeof(bytes));
+        if (r != 0)
+                return err_up(r);
+
+        memcpy(ret_token, SECRET_TOKEN_PREFIX, sizeof(SECRET_TOKEN_PREFIX));
+        secret_base64(ret_token + sizeof(SECRET_TOKEN_PREFIX) - 1, bytes, sizeof(bytes), true);
+        secret_wipe(bytes, sizeof(bytes));
+        return 0;
+}
+
+int secret_token_hash(Text pepper, Text token, uint8_t ret_hash[SECRET_HASH_SIZE]) {
+        unsigned n = SECRET_HASH_SIZE;
+
+        if (pepper.n > INT32_MAX)
+                return err_new(-EINVAL);
+        if (!HMAC(EVP_sha256(),
+                  pepper.data ? pepper.data : "",
+                  (int)pepper.n,
+                  (const unsigned char *)token.data,
+                  token.n,
+                  ret_hash,
+                  &n))
+                return err_new(-EIO);
+        return 0;
+}
+
+int secret_sha256_hex(Text text, char ret_hex[SECRET_SHA256_SIZE]) {
+        static const char digits[] = "0123456789abcdef";
+        uint8_t hash[SECRET_HASH_SIZE];
+
+        if (!EVP_Digest(text.data ? text.data : "", text.n, hash, NULL, EVP_sha256(), NULL))
+                return err_new(-EIO);
+        for (size_t i = 0; i < sizeof(hash); ++i) {
+                ret_hex[2 * i] = digits[hash[i] >> 4];
+                ret_hex[2 * i + 1] = digits[hash[i] & 0xf];
+        }
+        ret_hex[SECRET_SHA256_SIZE - 1] = '\0';
+        return 0;
+}
+
+/* Reads all of @fd, up to one byte more than is allowed; < 0: it cannot be read. */
+static ssize_t secret_read(int fd, char *text) {
+        size_t n = 0;
+
+        while (n < SECRET_FILE_MAX + 1) {
+                ssize_t r = read(fd, text + n, SECRET_FILE_MAX + 1 - n);
+
+                if (r < 0 && errno == EINTR)
+                        continue;
+                if (r < 0)
+                        return r;
+                if (r == 0)
+                        break;
+                n += (size_t)r;
+        }
+        return (ssize_t)n;
+}
+
+static int secret_read_fd(int fd, char **ret_secret) {
+        CLEANUP(secret_free) char *secret = NULL;
+        struct stat status;
+        ssize_t n;
+
+        if (fstat(fd, &status) != 0)
+                return SECRET_E_MISSING;
+        if (status.st_mode & S_IRWXO)
+                return SECRET_E_INVALID;
+
+        secret = calloc(1, SECRET_FILE_MAX + 2); /* with NUL even where it is too long */
+        if (!secret)
+                return err_new(-ENOMEM);
+        n = secret_read(fd, secret);
+        if (n < 0)
+                return SECRET_E_MISSING;
+        if (n > SECRET_FILE_MAX || memchr(secret, '\0', (size_t)n))
+                return SECRET_E_INVALID;
+
+        if (n > 0 && secret[n - 1] == '\n')
+                secret[--n] = '\0';
+        if (n > 0 && secret[n - 1] == '\r')
+                secret[--n] = '\0';
+        if (n == 0)
+                return SECRET_E_INVALID;
+
+        *ret_secret = TAKE(&secret);
+        return 0;
+}
+
+int secret_read_file(const char *path, char **ret_secret) {
+        int fd, r;
+
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (fd < 0)
+                return SECRET_E_MISSING;
+        r = secret_read_fd(fd, ret_secret);
+        close(fd);
+        return r < 0 ? err_up(r) : r;
+}
+
+char *secret_free(char *secret) {
+        if (!secret)
+                return NULL;
+
+        secret_wipe(secret, strlen(secret));
+        free(secret);
+        return NULL;
+}

@@ -1,0 +1,192 @@
+#include "model/event.h"
+
+#include <math.h>
+#include <stdatomic.h>
+
+#include "base/err.h"
+#include "model/query.h"
+
+static Event *event_alloc(EventType type, size_t n_texts) {
+        Event *event;
+
+        event = calloc(1, sizeof(*event) + n_texts);
+        if (!event)
+                return NULL;
+
+        atomic_init(&event->n_refs, 1);
+        event->type = type;
+        return event;
+}
+
+/* Borrows the texts that a viewer may be shown. */
+static void event_view(Event *view, const Record *record) {
+        view->data = record->data;
+        switch (record->kind) {
+        case KIND_SENSOR_LOG:
+                view->sensor_id = record->sensor.sensor_id;
+                break;
+        case KIND_VEHICLE_LOG:
+                view->latitude = record->vehicle_log.latitude;
+                view->longitude = record->vehicle_log.longitude;
+                break;
+        case KIND_BLE_DETECTIONS:
+                view->n_items = (uint32_t)record->detections.n_items;
+                break;
+        case KIND_CAMERA_EVENT:
+                view->event_type = record->camera.event_type;
+                break;
+        case KIND_ALERT:
+                view->data = record->alert.extra;
+                view->event_type = record->alert.alert_type;
+                view->severity = record->alert.severity;
+                view->message = record->alert.message;
+                break;
+        case KIND_COMMAND_ACK:
+        case KIND_COMMAND_STATE:
+                view->command_id = record->ack.command_id;
+                view->event_type = record->ack.state.data ? record->ack.state : record->ack.status;
+                view->message = record->ack.message;
+                break;
+        default:
+                break;
+        }
+}
+
+/* Copies to *atp and moves it behind; what is absent stays so. */
+static Text event_copy(Text text, char **atp) {
+        Text copy = { .data = *atp, .n = text.n };
+
+        if (!text.data)
+                return (Text){ 0 };
+        if (text.n > 0)
+                memcpy(*atp, text.data, text.n);
+        *atp += text.n;
+        return copy;
+}
+
+int event_new_message(Event **ret_event,
+                      const Record *record,
+                      const DeviceState *state,
+                      bool persisted) {
+        Event view = { .latitude = (double)NAN, .longitude = (double)NAN };
+        Event *event;
+        char *at;
+
+        event_view(&view, record);
+        event = event_alloc(EVENT_MESSAGE,
+                            view.data.n + view.event_type.n + view.severity.n + view.message.n +
+                                    view.command_id.n);
+        if (!event)
+                return err_new(-ENOMEM);
+
+        event->kind = record->kind;
+        event->persisted = persisted;
+        event->late = record->late;
+        event->again = record->letter_id != 0;
+        event->seq = record->seq;
+        event->received_us = record->received_us;
+        event->time_us = record->time_us;
+        event->vehicle_id = record->vehicle_id;
+        event->device_id = record->device_id;
+        event->sensor_id = view.sensor_id;
+        event->n_items = view.n_items;
+        event->latitude = view.latitude;
+        event->longitude = view.longitude;
+        event->state = state ? *state : device_state_unknown();
+
+        at = (char *)(event + 1);
+        event->data = event_copy(view.data, &at);
+        event->event_type = event_copy(view.event_type, &at);
+        event->severity = event_copy(view.severity, &at);
+        event->message = event_copy(view.message, &at);
+        event->command_id = event_copy(view.command_id, &at);
+
+        *ret_event = event;
+        return 0;
+}
+
+int event_new_registry(Event **ret_event, RegistryDelta *delta) {
+        Event *event;
+
+        event = event_alloc(EVENT_REGISTRY, 0);
+        if (!event)
+                return err_new(-ENOMEM);
+
+        event->delta = registry_delta_ref(delta);
+        *ret_event = event;
+        return 0;
+}
+
+int event_new_answer(Event **ret_event, Answer **answerp) {
+        Event *event;
+
+        event = event_alloc(EVENT_ANSWER, 0);
+        if (!event)
+                return err_new(-ENOMEM);
+
+        event->answer = TAKE(answerp);
+        *ret_event = event;
+        return 0;
+}
+
+int event_new_command(Event **ret_event,
+                      int64_t device_id,
+                      int64_t expires_us,
+                      Text command_id,
+                      Text data) {
+        Event *event;
+        char *at;
+
+        event = event_alloc(EVENT_COMMAND, command_id.n + data.n);
+        if (!event)
+                return err_new(-ENOMEM);
+
+        event->device_id = device_id;
+        event->time_us = expires_us;
+        at = (char *)(event + 1);
+        event->command_id = event_copy(command_id, &at);
+        event->data = event_copy(data, &at);
+        *ret_event = event;
+        return 0;
+}
+
+int event_new_open(Event **ret_event, uint64_t seq) {
+        Event *event;
+
+        event = event_alloc(EVENT_OPEN, 0);
+        if (!event)
+                return err_new(-ENOMEM);
+
+        event->seq = seq;
+        *ret_event = event;
+        return 0;
+}
+
+int event_new_gap(Event **ret_event, uint64_t seq, uint32_t n_items) {
+        Event *event;
+
+        event = event_alloc(EVENT_GAP, 0);
+        if (!event)
+                return err_new(-ENOMEM);
+
+        event->seq = seq;
+        event->n_items = n_items;
+        *ret_event = event;
+        return 0;
+}
+
+Event *event_ref(Event *event) {
+        if (event)
+                atomic_fetch_add_explicit(&event->n_refs, 1, memory_order_relaxed);
+        return event;
+}
+
+Event *event_unref(Event *event) {
+        if (!event || atomic_fetch_sub_explicit(&event->n_refs, 1, memory_order_acq_rel) != 1)
+                return NULL;
+
+        registry_delta_unref(event->delta);
+        answer_free(event->answer);
+        free(event);
+        return NULL;
+}

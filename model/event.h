@@ -1,0 +1,82 @@
+#pragma once
+
+/*
+ * Event: one item of the outbox, on its way from the processor (or the query
+ * thread) to the ws loops.
+ *
+ * Immutable and shared by reference count from the moment it is pushed. Its texts
+ * live in its own memory. Who may see a message is not in it: the hub asks its own
+ * registry, which the outbox keeps in step.
+ */
+
+#include "base/base.h"
+#include "model/record.h"
+#include "model/registry.h"
+
+typedef struct Answer Answer;
+typedef struct Event Event;
+
+typedef enum EventType {
+        EVENT_MESSAGE,  /* a message that a device sent */
+        EVENT_RESTORED, /* the last known message of a device or vehicle, read back at start: never
+                           broadcast, only remembered */
+        EVENT_REGISTRY, /* @delta */
+        EVENT_ANSWER,   /* @answer, of the query thread (query.h) */
+        EVENT_COMMAND,  /* a command for @device_id's own socket, if it is here: @command_id, and
+                           @data as it goes down; void from @time_us on */
+        EVENT_OPEN,     /* what has the number @seq was not shown, and may be yet, with @behind set:
+                           nobody may go on from a later one; 0: nothing is open any more */
+        EVENT_GAP, /* the outbox was full: @n_items messages up to @seq were not shown; of none,
+                     at start: numbers go on behind @seq, and up to @last_seq they are given
+                     away already */
+} EventType;
+
+struct Event {
+        _Atomic unsigned n_refs;
+        EventType type;
+        Kind kind;
+        bool persisted; /* committed before it was shown */
+        bool late;      /* older than the latest state */
+        bool behind;    /* what has later numbers was shown before it */
+        bool again;     /* a dead letter that was taken in again */
+        uint64_t seq, last_seq;
+        int64_t received_us;
+        int64_t time_us;
+        int64_t vehicle_id, device_id; /* 0 = none */
+        int32_t sensor_id;
+        uint32_t n_items;           /* ble_detections: records saved */
+        DeviceState state;          /* device_status: the whole state after this message */
+        double latitude, longitude; /* vehicle_log: where it is; NAN = it does not say */
+
+        Text data;       /* as Record.data; alert: Record.alert.extra; absent if none */
+        Text event_type; /* camera_event; alert: its alert_type; command_*: the state that it is in
+                            now */
+        Text severity;   /* alert */
+        Text message;    /* alert, command_* */
+        Text command_id; /* command_* */
+
+        RegistryDelta *delta; /* owned reference */
+        Answer *answer;       /* owned */
+};
+
+/* Copies what it keeps of @record, which is no dead letter. @state NULL: unknown. Until it is
+ * pushed its members may still be set (EVENT_RESTORED). */
+MUST_CHECK int event_new_message(Event **ret_event,
+                                 const Record *record,
+                                 const DeviceState *state,
+                                 bool persisted);
+MUST_CHECK int event_new_registry(Event **ret_event,
+                                  RegistryDelta *delta); /* takes a reference of its own */
+MUST_CHECK int event_new_answer(Event **ret_event, Answer **answerp);
+MUST_CHECK int event_new_command(Event **ret_event,
+                                 int64_t device_id,
+                                 int64_t expires_us,
+                                 Text command_id,
+                                 Text data);
+MUST_CHECK int event_new_open(Event **ret_event, uint64_t seq);
+MUST_CHECK int event_new_gap(Event **ret_event, uint64_t seq, uint32_t n_items);
+
+Event *event_ref(Event *event);
+Event *event_unref(Event *event);
+
+DEFINE_CLEANUP(Event *, event_unref);

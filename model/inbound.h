@@ -1,0 +1,39 @@
+#pragma once
+
+/*
+ * Inbound: one message at a door (MQTT, WebSocket, HTTP), about to be journalled.
+ *
+ * The doors know the journal only through this: they fill an Inbound and call
+ * the InboundFn they were given. Any thread; the function does not keep pointers.
+ */
+
+#include "base/base.h"
+#include "model/record.h"
+
+typedef enum Door {
+        DOOR_MQTT,
+        DOOR_WS,
+        DOOR_HTTP,
+        DOOR_INTERNAL, /* the gateway itself: what became of a command */
+} Door;
+
+typedef struct Inbound Inbound;
+
+struct Inbound {
+        Door door;
+        Kind kind;          /* KIND_NONE: the routes decide by topic (MQTT) */
+        bool is_redelivery; /* MQTT DUP */
+        bool is_retained;   /* MQTT: the broker had it before it had our subscription */
+        uint8_t qos;
+        uint16_t packet_id; /* MQTT QoS 1 and 2; else 0 */
+        int64_t device_id;  /* authenticated device of the other doors; else 0 */
+        Text topic;
+        Text payload;
+};
+
+enum {
+        INBOUND_E_FULL = 1, /* not taken: do not acknowledge, come back later */
+};
+
+/* 0: as durable as journal.fsync says (or recognised as a redelivery); acknowledge now. */
+typedef int (*InboundFn)(void *arg, const Inbound *inbound);

@@ -1,0 +1,679 @@
+#include "model/metrics.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "model/record.h"
+
+#define METRICS_MAX_BOUNDS 16
+
+typedef enum MetricType {
+        METRIC_COUNTER,
+        METRIC_GAUGE,
+        METRIC_GAUGE_US, /* kept in microseconds, shown in seconds */
+} MetricType;
+
+typedef struct MetricRow MetricRow;
+typedef struct HistogramRow HistogramRow;
+
+struct MetricRow {
+        const char *name;  /* rows of one name share type and help */
+        const char *label; /* NULL = none */
+        MetricType type;
+        const char *help;
+};
+
+/* The formatter would make five lines of each row. */
+/* clang-format off */
+static const MetricRow metric_rows[METRIC_COUNT] = {
+        [METRIC_RECEIVED_MQTT] = { "tidegate_received_total", "door=\"mqtt\"", METRIC_COUNTER,
+                "Messages taken in, by the door through which they came." },
+        [METRIC_RECEIVED_WS] = { "tidegate_received_total", "door=\"ws\"", METRIC_COUNTER,
+                "Messages taken in, by the door through which they came." },
+        [METRIC_RECEIVED_HTTP] = { "tidegate_received_total", "door=\"http\"", METRIC_COUNTER,
+                "Messages taken in, by the door through which they came." },
+        [METRIC_RECEIVED_INTERNAL] =
+                { "tidegate_received_total", "door=\"internal\"", METRIC_COUNTER,
+                "Messages taken in, by the door through which they came." },
+        [METRIC_RECEIVED_RECOVERED] =
+                { "tidegate_received_total", "door=\"journal\"", METRIC_COUNTER,
+                "Messages taken in, by the door through which they came." },
+        [METRIC_COMMITTED] = { "tidegate_committed_total", NULL, METRIC_COUNTER,
+                "Messages stored in the database." },
+        [METRIC_DUPLICATE] = { "tidegate_duplicate_total", NULL, METRIC_COUNTER,
+                "Redeliveries recognised against the journal and not stored again." },
+        [METRIC_IN_JOURNAL] = { "tidegate_in_journal", NULL, METRIC_GAUGE,
+                "Messages in the journal that are not yet stored." },
+        [METRIC_REFUSED_JOURNAL_SHARE] =
+                { "tidegate_refused_journal_share_total", NULL, METRIC_COUNTER,
+                "Tries of a device that had its share of the journal waiting already." },
+        [METRIC_REFUSED_JOURNAL_FULL] =
+                { "tidegate_refused_journal_full_total", NULL, METRIC_COUNTER,
+                "Messages not acknowledged because the journal was full." },
+        [METRIC_REFUSED_STANDBY] = { "tidegate_refused_standby_total", NULL, METRIC_COUNTER,
+                "Messages by HTTP not taken because another gateway stores (503)." },
+        [METRIC_ACCOUNTING_DRIFT] = { "tidegate_accounting_drift", NULL, METRIC_GAUGE,
+                "Messages that the accounting cannot explain; 0 at rest." },
+        [METRIC_DETECTIONS_COMMITTED] =
+                { "tidegate_detections_committed_total", NULL, METRIC_COUNTER,
+                "Single detections stored, items of ble_detections messages." },
+        [METRIC_DETECTIONS_SET_ASIDE] =
+                { "tidegate_detections_set_aside_total", NULL, METRIC_COUNTER,
+                "Single detections set aside as dead letters." },
+        [METRIC_STATE_LATE] = { "tidegate_state_late_total", NULL, METRIC_COUNTER,
+                "Messages older than the latest state, which they did not move." },
+        [METRIC_RETAINED_IGNORED] =
+                { "tidegate_retained_ignored_total", NULL, METRIC_COUNTER,
+                "Of the duplicates: kept by a broker from before and no news, or empty." },
+        [METRIC_ODD_TIMES] = { "tidegate_odd_times_total", NULL, METRIC_COUNTER,
+                "Messages whose time was none or could not be: their receipt counts." },
+        [METRIC_BROADCAST_PERSISTED] =
+                { "tidegate_broadcast_total", "persisted=\"true\"", METRIC_COUNTER,
+                "Messages handed to viewers, by whether they were committed before." },
+        [METRIC_BROADCAST_UNPERSISTED] =
+                { "tidegate_broadcast_total", "persisted=\"false\"", METRIC_COUNTER,
+                "Messages handed to viewers, by whether they were committed before." },
+        [METRIC_JOURNAL_BYTES] = { "tidegate_journal_bytes", NULL, METRIC_GAUGE,
+                "Bytes of journal on disk." },
+        [METRIC_JOURNAL_SEGMENTS] = { "tidegate_journal_segments", NULL, METRIC_GAUGE,
+                "Journal segments on disk." },
+        [METRIC_JOURNAL_FULL] = { "tidegate_journal_full", NULL, METRIC_GAUGE,
+                "1 while the journal is above its high-water mark." },
+        [METRIC_JOURNAL_FAILED] = { "tidegate_journal_failed", NULL, METRIC_GAUGE,
+                "1 once the disk has failed the journal: the process ends and starts again." },
+        [METRIC_JOURNAL_FSYNCS] = { "tidegate_journal_fsyncs_total", NULL, METRIC_COUNTER,
+                "Synchronisations of the journal to disk." },
+        [METRIC_JOURNAL_KEPT_BYTES] = { "tidegate_journal_kept_bytes", NULL, METRIC_GAUGE,
+                "Bytes of journal that are stored and kept for journal.keep; they give way." },
+        [METRIC_JOURNAL_KEPT_DROPPED] =
+                { "tidegate_journal_kept_dropped_total", NULL, METRIC_COUNTER,
+                "Journal segments that went before journal.keep was over, as room was needed." },
+        [METRIC_JOURNAL_GAPS] = { "tidegate_journal_gaps", NULL, METRIC_GAUGE,
+                "Open ranges of numbers that neither the database nor the journal has." },
+        [METRIC_JOURNAL_GAP] = { "tidegate_journal_gap_total", NULL, METRIC_COUNTER,
+                "Ranges of numbers found to be in neither the database nor the journal." },
+        [METRIC_BOOKS_DRIFT] = { "tidegate_stored_drift", NULL, METRIC_GAUGE,
+                "Part of tidegate_accounting_drift: messages passed by the position, not stored." },
+        [METRIC_DB_OLDER] = { "tidegate_db_older_total", NULL, METRIC_COUNTER,
+                "Times that the database was older than the journal and was filled again." },
+        [METRIC_MQTT_CONNECTED] = { "tidegate_mqtt_connected", NULL, METRIC_GAUGE,
+                "1 while connected to the MQTT broker." },
+        [METRIC_MQTT_CONNECTS] = { "tidegate_mqtt_connects_total", NULL, METRIC_COUNTER,
+                "Connections made to the MQTT broker." },
+        [METRIC_MQTT_DISCONNECTS] = { "tidegate_mqtt_disconnects_total", NULL, METRIC_COUNTER,
+                "Connections to the MQTT broker lost or given up." },
+        [METRIC_MQTT_SUBSCRIBE_REFUSED] =
+                { "tidegate_mqtt_subscribe_refused_total", NULL, METRIC_COUNTER,
+                "Subscriptions that the MQTT broker refused." },
+        [METRIC_MQTT_UNWANTED] = { "tidegate_mqtt_unwanted_total", NULL, METRIC_COUNTER,
+                "Messages that a filter brought which stands for several, and that none of them takes." },
+        [METRIC_MQTT_PUBLISHED] = { "tidegate_mqtt_published_total", NULL, METRIC_COUNTER,
+                "Messages published to the MQTT broker." },
+        [METRIC_REGISTRATIONS] = { "tidegate_registrations_total", NULL, METRIC_COUNTER,
+                "Devices that were created as they reported themselves." },
+        [METRIC_REGISTRATIONS_REFUSED] =
+                { "tidegate_registrations_refused_total", NULL, METRIC_COUNTER,
+                "Messages of new devices beyond those that a minute lets in: dead letters." },
+        [METRIC_REGISTRATIONS_SHARE] =
+                { "tidegate_registrations_share_refused_total", NULL, METRIC_COUNTER,
+                "Of those refused: the user of the topic had his share (registry.user_share)." },
+        [METRIC_SENSORS] = { "tidegate_sensors", NULL, METRIC_GAUGE,
+                "Sensors that vehicles have named; more than registry.max_sensors of one are unknown_sensor letters." },
+        [METRIC_LETTERS] = { "tidegate_dead_letters", NULL, METRIC_GAUGE,
+                "Dead letters that there are, as PostgreSQL's statistics count them." },
+        [METRIC_LETTERS_BYTES] = { "tidegate_dead_letters_bytes", NULL, METRIC_GAUGE,
+                "Size of the tables of dead letters." },
+        [METRIC_LETTERS_MANY] = { "tidegate_dead_letters_many", NULL, METRIC_GAUGE,
+                "1 while there are more than database.dead_letters_warn." },
+        [METRIC_PEOPLE] = { "tidegate_people", NULL, METRIC_GAUGE,
+                "Names of people that are counted, of all cameras." },
+        [METRIC_PEOPLE_REFUSED] = { "tidegate_people_refused_total", NULL, METRIC_COUNTER,
+                "Names beyond registry.max_people of a camera: not counted, their events are stored." },
+        [METRIC_COMMANDS_ACCEPTED] =
+                { "tidegate_commands_total", "outcome=\"accepted\"", METRIC_COUNTER,
+                "Commands, by how they were taken and how far they came." },
+        [METRIC_COMMANDS_REPEATED] =
+                { "tidegate_commands_total", "outcome=\"repeated\"", METRIC_COUNTER,
+                "Commands, by how they were taken and how far they came." },
+        [METRIC_COMMANDS_REFUSED] =
+                { "tidegate_commands_total", "outcome=\"refused\"", METRIC_COUNTER,
+                "Commands, by how they were taken and how far they came." },
+        [METRIC_COMMANDS_SHARE_REFUSED] =
+                { "tidegate_commands_share_refused_total", NULL, METRIC_COUNTER,
+                "Commands refused as their user had his share of the device's queue." },
+        [METRIC_COMMANDS_PUBLISHED] =
+                { "tidegate_commands_total", "outcome=\"published\"", METRIC_COUNTER,
+                "Commands, by how they were taken and how far they came." },
+        [METRIC_COMMANDS_HUNG_UP] = { "tidegate_commands_hung_up_total", NULL, METRIC_COUNTER,
+                "Times that the MQTT broker hung up on a command that was sent alone." },
+        [METRIC_COMMANDS_DENIED] = { "tidegate_commands_denied_total", NULL, METRIC_COUNTER,
+                "Times that the MQTT broker answered that it does not take a command." },
+        [METRIC_COMMANDS_DELIVERED] =
+                { "tidegate_commands_total", "outcome=\"delivered\"", METRIC_COUNTER,
+                "Commands, by how they were taken and how far they came." },
+        [METRIC_COMMANDS_EXPIRED] =
+                { "tidegate_commands_total", "outcome=\"expired\"", METRIC_COUNTER,
+                "Commands, by how they were taken and how far they came." },
+        [METRIC_COMMANDS_CANCELLED] =
+                { "tidegate_commands_total", "outcome=\"cancelled\"", METRIC_COUNTER,
+                "Commands, by how they were taken and how far they came." },
+        [METRIC_COMMANDS_UNCHANGED] =
+                { "tidegate_command_news_unchanged_total", NULL, METRIC_COUNTER,
+                "Answers of devices and states that came too late to change a command." },
+        [METRIC_DB_CONNECTED] = { "tidegate_db_connected", NULL, METRIC_GAUGE,
+                "1 while connected to the database." },
+        [METRIC_DB_BATCHES] = { "tidegate_db_batches_total", NULL, METRIC_COUNTER,
+                "Transactions committed by the processor." },
+        [METRIC_DB_REJECTED_BATCHES] = { "tidegate_db_rejected_batches_total", NULL, METRIC_COUNTER,
+                "Transactions that the database refused because of a row." },
+        [METRIC_DB_REFUSED_BATCHES] = { "tidegate_db_refused_batches_total", NULL, METRIC_COUNTER,
+                "Transactions that the database refused for no fault of the rows: an outage." },
+        [METRIC_DB_STATES_REFUSED] = { "tidegate_db_states_refused_total", NULL, METRIC_COUNTER,
+                "States of devices that the database refused; their messages are stored." },
+        [METRIC_DB_LAG_SECONDS] = { "tidegate_db_lag_seconds", NULL, METRIC_GAUGE_US,
+                "Age of the oldest message that is not yet stored." },
+        [METRIC_LEASE_HELD] = { "tidegate_lease_held", NULL, METRIC_GAUGE,
+                "1 while this gateway is the one that stores." },
+        [METRIC_LEASE_WAITING] = { "tidegate_lease_waiting", NULL, METRIC_GAUGE,
+                "1 while another gateway stores and this one stands by." },
+        [METRIC_LEASE_RENEWED] = { "tidegate_lease_renewed_total", NULL, METRIC_COUNTER,
+                "Times that the database confirmed that this gateway is the one that stores." },
+        [METRIC_LEASE_TAKEN] = { "tidegate_lease_taken_total", NULL, METRIC_COUNTER,
+                "Times that this gateway became the one that stores." },
+        [METRIC_COMMANDS_UNHEARD] = { "tidegate_commands_unheard", NULL, METRIC_GAUGE,
+                "Notifications of new commands do not arrive: all are looked at once a second." },
+        [METRIC_REGISTRY_STALE] = { "tidegate_registry_stale", NULL, METRIC_GAUGE,
+                                    "1: notifications of changes in the registry do not arrive." },
+        [METRIC_DB_POOLED] = { "tidegate_db_transaction_pooling", NULL, METRIC_GAUGE,
+                               "1: a pooler lends our sessions to others between transactions." },
+        [METRIC_TIDIED] = { "tidegate_rows_tidied_total", NULL, METRIC_COUNTER,
+                "Old rows deleted of commands, dead_letters_removed and replays." },
+        [METRIC_RETENTION_HELD] = { "tidegate_retention_held", NULL, METRIC_GAUGE,
+                "1 while a clock that jumped or disagrees keeps retention from dropping." },
+        [METRIC_OUTBOX_LENGTH] = { "tidegate_outbox_length", NULL, METRIC_GAUGE,
+                "Events waiting for the WebSocket loops." },
+        [METRIC_OUTBOX_DROPPED] = { "tidegate_outbox_dropped_total", NULL, METRIC_COUNTER,
+                "Events not shown because the outbox was full." },
+        [METRIC_WS_CONNECTIONS_A] = { "tidegate_ws_connections", "dialect=\"A\"", METRIC_GAUGE,
+                "Open WebSocket connections, by dialect." },
+        [METRIC_WS_CONNECTIONS_B] = { "tidegate_ws_connections", "dialect=\"B\"", METRIC_GAUGE,
+                "Open WebSocket connections, by dialect." },
+        [METRIC_WS_CONNECTIONS_C] = { "tidegate_ws_connections", "dialect=\"C\"", METRIC_GAUGE,
+                "Open WebSocket connections, by dialect." },
+        [METRIC_WS_CONNECTIONS_D] = { "tidegate_ws_connections", "dialect=\"D\"", METRIC_GAUGE,
+                "Open WebSocket connections, by dialect." },
+        [METRIC_WS_CONNECTIONS_E] = { "tidegate_ws_connections", "dialect=\"E\"", METRIC_GAUGE,
+                "Open WebSocket connections, by dialect." },
+        [METRIC_WS_CONNECTIONS_NATIVE] =
+                { "tidegate_ws_connections", "dialect=\"native\"", METRIC_GAUGE,
+                "Open WebSocket connections, by dialect." },
+        [METRIC_WS_CONNECTIONS_EVENTS] =
+                { "tidegate_ws_connections", "dialect=\"events\"", METRIC_GAUGE,
+                "Open WebSocket connections, by dialect." },
+        [METRIC_WS_CONNECTIONS_POLL] =
+                { "tidegate_ws_connections", "dialect=\"poll\"", METRIC_GAUGE,
+                "Open WebSocket connections, by dialect." },
+        [METRIC_WS_ACCEPTED] = { "tidegate_ws_accepted_total", NULL, METRIC_COUNTER,
+                "WebSocket connections accepted." },
+        [METRIC_WS_ACCEPTED_DEFLATE] = { "tidegate_ws_accepted_deflate_total", NULL, METRIC_COUNTER,
+                "Of the WebSockets accepted, those with permessage-deflate." },
+        [METRIC_WS_CLOSED] = { "tidegate_ws_closed_total", NULL, METRIC_COUNTER,
+                "WebSocket connections ended, for whatever reason." },
+        [METRIC_WS_REFUSED_UNAUTHORIZED] =
+                { "tidegate_ws_refused_total", "reason=\"unauthorized\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_REFUSED_FORBIDDEN] =
+                { "tidegate_ws_refused_total", "reason=\"forbidden\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_REFUSED_ORIGIN] =
+                { "tidegate_ws_refused_total", "reason=\"origin\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_REFUSED_CAPACITY] =
+                { "tidegate_ws_refused_total", "reason=\"capacity\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_REFUSED_PER_USER] =
+                { "tidegate_ws_refused_total", "reason=\"per_user\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_REFUSED_RATE] = { "tidegate_ws_refused_total", "reason=\"rate\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_REFUSED_BAD_REQUEST] =
+                { "tidegate_ws_refused_total", "reason=\"bad_request\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_REFUSED_PREFACE] =
+                { "tidegate_ws_refused_total", "reason=\"preface\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_REFUSED_TIMEOUT] =
+                { "tidegate_ws_refused_total", "reason=\"timeout\"", METRIC_COUNTER,
+                "WebSocket handshakes refused, by reason." },
+        [METRIC_WS_CLOSED_REPLACED] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"replaced\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_SLOW] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"slow\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_SILENT] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"silent\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_UNACKNOWLEDGED] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"unacknowledged\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_RATE] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"rate\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_TOO_BIG] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"too_big\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_REVOKED] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"revoked\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_EXPIRED] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"expired\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_BAD_TOKEN] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"bad_token\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_FORBIDDEN] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"forbidden\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_MISUSE] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"protocol\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_NO_AUTH] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"no_auth\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_TOO_MANY] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"too_many\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_STATE_LOST] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"state_lost\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_LISTS_PUT_OFF] = { "tidegate_ws_lists_put_off_total", NULL, METRIC_COUNTER,
+                "Turns of the loop that left lists of devices (dialect C) to be gone on with." },
+        [METRIC_WS_MESSAGES_IN] = { "tidegate_ws_messages_in_total", NULL, METRIC_COUNTER,
+                "WebSocket messages received from clients." },
+        [METRIC_WS_BYTES_OUT] = { "tidegate_ws_sent_bytes_total", NULL, METRIC_COUNTER,
+                "Bytes written to WebSocket connections." },
+        [METRIC_WS_OFFERED] = { "tidegate_ws_offered_total", NULL, METRIC_COUNTER,
+                "Frames offered to WebSocket connections." },
+        [METRIC_WS_SENT] = { "tidegate_ws_sent_total", NULL, METRIC_COUNTER,
+                "Frames sent to WebSocket connections." },
+        [METRIC_WS_CONFLATED] = { "tidegate_ws_conflated_total", NULL, METRIC_COUNTER,
+                "Frames replaced by a newer one before they were sent." },
+        [METRIC_WS_UNPACED] = { "tidegate_ws_unpaced_total", NULL, METRIC_COUNTER,
+                "Events that max_hz did not hold, as their socket paces ws.max_paced things by now." },
+        [METRIC_WS_DROPPED] = { "tidegate_ws_dropped_total", NULL, METRIC_COUNTER,
+                "Frames dropped before they were sent." },
+        [METRIC_WS_DROPPED_AT_CLOSE] =
+                { "tidegate_ws_dropped_at_close_total", NULL, METRIC_COUNTER,
+                "Those of tidegate_ws_dropped_total that waited when their connection ended." },
+        [METRIC_WS_PLACES_DRIFT] = { "tidegate_ws_places_drift", NULL, METRIC_GAUGE,
+                "Places of ws.max_connections that are taken by no connection: 0 if all is well." },
+        [METRIC_WS_ACCOUNTING_DRIFT] = { "tidegate_ws_accounting_drift", NULL, METRIC_GAUGE,
+                "Part of tidegate_accounting_drift: frames of subscribers." },
+        [METRIC_WS_QUEUED] = { "tidegate_ws_queued", NULL, METRIC_GAUGE,
+                "Frames waiting to be sent." },
+        [METRIC_WS_BURST_BYTES] = { "tidegate_ws_burst_bytes", NULL, METRIC_GAUGE,
+                "Bytes that wait for sockets beyond their queues, as a burst came." },
+        [METRIC_WS_QUEUED_BYTES] = { "tidegate_ws_queued_bytes", NULL, METRIC_GAUGE,
+                "Bytes of the frames waiting to be sent." },
+        [METRIC_HTTP_REQUESTS_2XX] =
+                { "tidegate_http_requests_total", "status=\"2xx\"", METRIC_COUNTER,
+                "HTTP requests answered, by class of status." },
+        [METRIC_HTTP_REQUESTS_4XX] =
+                { "tidegate_http_requests_total", "status=\"4xx\"", METRIC_COUNTER,
+                "HTTP requests answered, by class of status." },
+        [METRIC_HTTP_REQUESTS_5XX] =
+                { "tidegate_http_requests_total", "status=\"5xx\"", METRIC_COUNTER,
+                "HTTP requests answered, by class of status." },
+        [METRIC_LOGIN_OK] = { "tidegate_logins_total", "result=\"ok\"", METRIC_COUNTER,
+                "Password logins, by result." },
+        [METRIC_LOGIN_FAILED] = { "tidegate_logins_total", "result=\"failed\"", METRIC_COUNTER,
+                "Password logins, by result." },
+        [METRIC_LOGIN_LIMITED] = { "tidegate_logins_total", "result=\"limited\"", METRIC_COUNTER,
+                "Password logins, by result." },
+        [METRIC_LOGIN_CACHED] = { "tidegate_logins_cached_total", NULL, METRIC_COUNTER,
+                "Password logins that needed no scrypt, as the same password was right within auth.login_cache_ttl." },
+        [METRIC_LOGIN_BEHIND] = { "tidegate_logins_behind_total", NULL, METRIC_COUNTER,
+                "Password logins that went behind others, as more came from there than auth.logins_per_second." },
+        [METRIC_CREDENTIALS_REFUSED] =
+                { "tidegate_credentials_refused_total", NULL, METRIC_COUNTER,
+                "Bad tokens and tickets, over HTTP and WebSocket." },
+        [METRIC_CREDENTIALS_LIMITED] =
+                { "tidegate_credentials_limited_total", NULL, METRIC_COUNTER,
+                "Bad tokens and tickets that came too often and were told to wait (429)." },
+        [METRIC_TLS_HANDSHAKES] = { "tidegate_tls_handshakes_total", "result=\"ok\"", METRIC_COUNTER,
+                "Handshakes of TLS on our listeners, by result." },
+        [METRIC_TLS_HANDSHAKES_FAILED] = { "tidegate_tls_handshakes_total", "result=\"failed\"",
+                METRIC_COUNTER, "Handshakes of TLS on our listeners, by result." },
+        [METRIC_TLS_HANDSHAKES_PUT_OFF] = { "tidegate_tls_handshakes_put_off_total", NULL,
+                METRIC_COUNTER,
+                "Steps of handshakes that waited for a turn (http.handshake_turn) or for room "
+                "(http.handshakes)." },
+        [METRIC_TLS_HANDSHAKES_GAVE_WAY] = { "tidegate_tls_handshakes_gave_way_total", NULL,
+                METRIC_COUNTER,
+                "Handshakes half done and silent for a second that were ended for another's." },
+        [METRIC_SHARE_REFUSED_CONNECTIONS] =
+                { "tidegate_share_refused_total", "what=\"connections\"", METRIC_COUNTER,
+                "What one party wanted beyond its share, by what it is." },
+        [METRIC_SHARE_REFUSED_REQUESTS] =
+                { "tidegate_share_refused_total", "what=\"requests\"", METRIC_COUNTER,
+                "What one party wanted beyond its share, by what it is." },
+        [METRIC_SHARE_REFUSED_BODIES] =
+                { "tidegate_share_refused_total", "what=\"bodies\"", METRIC_COUNTER,
+                "What one party wanted beyond its share, by what it is." },
+        [METRIC_SHARE_REFUSED_SOCKETS] =
+                { "tidegate_share_refused_total", "what=\"sockets\"", METRIC_COUNTER,
+                "What one party wanted beyond its share, by what it is." },
+        [METRIC_SHARE_REFUSED_BURST] =
+                { "tidegate_share_refused_total", "what=\"burst\"", METRIC_COUNTER,
+                "What one party wanted beyond its share, by what it is." },
+        [METRIC_SHARE_REFUSED_STRANGERS] =
+                { "tidegate_share_refused_total", "what=\"strangers\"", METRIC_COUNTER,
+                "What one party wanted beyond its share, by what it is." },
+        [METRIC_QUERY_REFUSED] = { "tidegate_query_refused_total", NULL, METRIC_COUNTER,
+                "Database queries refused: their queue was full, or their asker's share of it." },
+        [METRIC_QUERY_WAITING] = { "tidegate_query_waiting", NULL, METRIC_GAUGE,
+                "Log-ins, commands, statistics and resumes that wait for a connection." },
+        [METRIC_HISTORY_WAITING] = { "tidegate_history_waiting", NULL, METRIC_GAUGE,
+                "History requests that wait for a connection." },
+        [METRIC_HISTORY_READING] = { "tidegate_history_reading", NULL, METRIC_GAUGE,
+                "History requests under way." },
+        [METRIC_HISTORY_DONE] = { "tidegate_history_total", "result=\"done\"", METRIC_COUNTER,
+                "History requests, by result." },
+        [METRIC_HISTORY_CANCELLED] =
+                { "tidegate_history_total", "result=\"cancelled\"", METRIC_COUNTER,
+                "History requests, by result." },
+        [METRIC_HISTORY_FAILED] = { "tidegate_history_total", "result=\"failed\"", METRIC_COUNTER,
+                "History requests, by result." },
+        [METRIC_HISTORY_BYTES] = { "tidegate_history_sent_bytes_total", NULL, METRIC_COUNTER,
+                "Bytes of history read for clients." },
+};
+/* clang-format on */
+
+struct HistogramRow {
+        const char *name, *help;
+        size_t n_bounds;
+        double bounds[METRICS_MAX_BOUNDS]; /* upper, inclusive; +Inf follows by itself */
+};
+
+#define METRICS_SECONDS                                                                           \
+        16, {                                                                                     \
+                0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, \
+                        1, 2.5, 5, 10                                                             \
+        }
+
+static const HistogramRow histogram_rows[HISTOGRAM_COUNT] = {
+        [HISTOGRAM_COMMIT] = { "tidegate_commit_seconds",
+                               "From the receipt of a message to its commit.",
+                               METRICS_SECONDS },
+        [HISTOGRAM_DELIVER] = { "tidegate_deliver_seconds",
+                                "From the receipt of a message to its hand-over to the sockets.",
+                                METRICS_SECONDS },
+        [HISTOGRAM_BATCH_SECONDS] = { "tidegate_batch_seconds",
+                                      "Duration of one transaction of the processor.",
+                                      METRICS_SECONDS },
+        [HISTOGRAM_BATCH_SIZE] = { "tidegate_batch_messages",
+                                   "Messages in one transaction of the processor.",
+                                   13,
+                                   { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096 } },
+};
+
+static _Atomic uint64_t metrics_cause; /* up to seven characters and a NUL */
+#define METRICS_HOLDER_WORDS (METRICS_HOLDER_SIZE / sizeof(uint64_t))
+static _Atomic uint64_t metrics_holder[METRICS_HOLDER_WORDS];
+static _Atomic unsigned metrics_holder_turns;
+static _Atomic int64_t metric_values[METRIC_COUNT];
+static _Atomic int64_t metric_dead_letters[REASON_COUNT];
+static struct {
+        _Atomic uint64_t buckets[METRICS_MAX_BOUNDS + 1]; /* not cumulative; the last is +Inf */
+        _Atomic double sum;
+} histogram_values[HISTOGRAM_COUNT];
+
+void metric_add(Metric metric, int64_t n) {
+        atomic_fetch_add_explicit(&metric_values[metric], n, memory_order_relaxed);
+}
+
+void metric_set(Metric metric, int64_t value) {
+        atomic_store_explicit(&metric_values[metric], value, memory_order_relaxed);
+}
+
+int64_t metric_get(Metric metric) {
+        return atomic_load_explicit(&metric_values[metric], memory_order_relaxed);
+}
+
+void metrics_set_cause(const char *sqlstate) {
+        uint64_t cause = 0;
+
+        memcpy(&cause, sqlstate, strnlen(sqlstate, sizeof(cause) - 1));
+        atomic_store_explicit(&metrics_cause, cause, memory_order_relaxed);
+}
+
+void metrics_get_cause(char ret_sqlstate[METRICS_CAUSE_SIZE]) {
+        uint64_t cause = atomic_load_explicit(&metrics_cause, memory_order_relaxed);
+
+        static_assert(sizeof(cause) == METRICS_CAUSE_SIZE, "a cause is stored in one piece");
+        memcpy(ret_sqlstate, &cause, sizeof(cause));
+}
+
+/* In words, of which an odd number of turns says that they are being written. */
+void metrics_set_holder(const char *holder) {
+        uint64_t words[METRICS_HOLDER_WORDS] = { 0 };
+
+        memcpy(words, holder, strnlen(holder, sizeof(words) - 1));
+        atomic_fetch_add(&metrics_holder_turns, 1);
+        for (size_t i = 0; i < METRICS_HOLDER_WORDS; ++i)
+                atomic_store(&metrics_holder[i], words[i]);
+        atomic_fetch_add(&metrics_holder_turns, 1);
+}
+
+void metrics_get_holder(char ret_holder[METRICS_HOLDER_SIZE]) {
+        uint64_t words[METRICS_HOLDER_WORDS];
+        unsigned turns;
+
+        do {
+                turns = atomic_load(&metrics_holder_turns);
+                for (size_t i = 0; i < METRICS_HOLDER_WORDS; ++i)
+                        words[i] = atomic_load(&metrics_holder[i]);
+        } while (turns % 2 != 0 || turns != atomic_load(&metrics_holder_turns));
+        memcpy(ret_holder, words, sizeof(words));
+}
+
+void metric_add_dead_letter(unsigned reason, int64_t n) {
+        assert(reason < REASON_COUNT);
+
+        atomic_fetch_add_explicit(&metric_dead_letters[reason], n, memory_order_relaxed);
+}
+
+int64_t metric_get_dead_letter(unsigned reason) {
+        assert(reason < REASON_COUNT);
+
+        return atomic_load_explicit(&metric_dead_letters[reason], memory_order_relaxed);
+}
+
+int64_t metric_get_dead_letters(void) {
+        int64_t n = 0;
+
+        for (unsigned reason = 0; reason < REASON_COUNT; ++reason)
+                n += metric_get_dead_letter(reason);
+        return n;
+}
+
+static void histogram_add_sum(Histogram histogram, double value) {
+        _Atomic double *sump = &histogram_values[histogram].sum;
+        double sum = atomic_load_explicit(sump, memory_order_relaxed);
+
+        while (!atomic_compare_exchange_weak_explicit(sump,
+                                                      &sum,
+                                                      sum + value,
+                                                      memory_order_relaxed,
+                                                      memory_order_relaxed))
+                continue;
+}
+
+void histogram_observe(Histogram histogram, double value) {
+        const HistogramRow *row = &histogram_rows[histogram];
+        size_t i = 0;
+
+        if (!(value >= 0)) /* a clock that was set back, or no number at all */
+                value = 0;
+        while (i < row->n_bounds && value > row->bounds[i])
+                ++i;
+        atomic_fetch_add_explicit(&histogram_values[histogram].buckets[i], 1, memory_order_relaxed);
+        histogram_add_sum(histogram, value);
+}
+
+static void metrics_head(Buf *buf, const char *name, const char *type, const char *help) {
+        buf_printf(buf, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void metrics_sample(Buf *buf, const char *name, const char *label, double value) {
+        if (label)
+                buf_printf(buf, "%s{%s} ", name, label);
+        else
+                buf_printf(buf, "%s ", name);
+        buf_json_double(buf, value);
+        buf_append_char(buf, '\n');
+}
+
+static void metrics_single(Buf *buf,
+                           MetricType type,
+                           const char *name,
+                           const char *help,
+                           double value) {
+        metrics_head(buf, name, type == METRIC_COUNTER ? "counter" : "gauge", help);
+        metrics_sample(buf, name, NULL, value);
+}
+
+static void metrics_render_process(Buf *buf) {
+        metrics_head(buf,
+                     "tidegate_build_info",
+                     "gauge",
+                     "Always 1; the labels say what is built.");
+        metrics_sample(buf, "tidegate_build_info", "version=\"" TIDEGATE_VERSION "\"", 1);
+
+        metrics_single(buf,
+                       METRIC_COUNTER,
+                       "tidegate_process_cpu_seconds_total",
+                       "User and system time of the process.",
+                       process_cpu_seconds());
+        metrics_single(buf,
+                       METRIC_GAUGE,
+                       "tidegate_process_start_time_seconds",
+                       "Start of the process, in seconds since 1970.",
+                       process_start_seconds());
+        metrics_single(buf,
+                       METRIC_GAUGE,
+                       "tidegate_process_resident_memory_bytes",
+                       "Memory of the process that is in RAM.",
+                       (double)process_resident_bytes());
+        metrics_single(buf,
+                       METRIC_GAUGE,
+                       "tidegate_process_open_fds",
+                       "Open file descriptors of the process.",
+                       (double)process_n_fds());
+        metrics_single(buf,
+                       METRIC_GAUGE,
+                       "tidegate_process_max_fds",
+                       "File descriptors that the process may open.",
+                       (double)process_max_fds());
+        metrics_single(buf,
+                       METRIC_COUNTER,
+                       "tidegate_log_lost_total",
+                       "Lines of the log that standard error did not take.",
+                       (double)log_n_lost_lines());
+}
+
+static bool metrics_is_family(const MetricRow *row, const MetricRow *family) {
+        return row->name && family->name && strcmp(row->name, family->name) == 0;
+}
+
+/* All samples of the family that row @first begins: the format wants them together. */
+static void metrics_render_family(Buf *buf, size_t first) {
+        const MetricRow *family = &metric_rows[first];
+
+        metrics_head(buf,
+                     family->name,
+                     family->type == METRIC_COUNTER ? "counter" : "gauge",
+                     family->help);
+        for (size_t i = first; i < METRIC_COUNT; ++i) {
+                double value = (double)metric_get((Metric)i);
+
+                if (!metrics_is_family(&metric_rows[i], family))
+                        continue;
+                if (metric_rows[i].type == METRIC_GAUGE_US)
+                        value /= 1e6;
+                metrics_sample(buf, family->name, metric_rows[i].label, value);
+        }
+}
+
+static void metrics_render_table(Buf *buf) {
+        for (size_t i = 0; i < METRIC_COUNT; ++i) {
+                size_t first = 0;
+
+                while (first < i && !metrics_is_family(&metric_rows[first], &metric_rows[i]))
+                        ++first;
+                if (first == i && metric_rows[i].name)
+                        metrics_render_family(buf, i);
+        }
+}
+
+static void metrics_render_dead_letters(Buf *buf) {
+        static const char name[] = "tidegate_dead_lettered_total";
+        char label[64];
+
+        metrics_head(buf, name, "counter", "Messages set aside as dead letters, by reason.");
+        for (unsigned reason = REASON_NONE + 1; reason < REASON_COUNT; ++reason) {
+                snprintf(label, sizeof(label), "reason=\"%s\"", reason_name((Reason)reason));
+                metrics_sample(buf, name, label, (double)metric_get_dead_letter(reason));
+        }
+}
+
+static void metrics_render_histogram(Buf *buf, Histogram histogram) {
+        const HistogramRow *row = &histogram_rows[histogram];
+        uint64_t n = 0;
+
+        metrics_head(buf, row->name, "histogram", row->help);
+        for (size_t i = 0; i <= row->n_bounds; ++i) {
+                n += atomic_load_explicit(&histogram_values[histogram].buckets[i],
+                                          memory_order_relaxed);
+                buf_printf(buf, "%s_bucket{le=\"", row->name);
+                if (i < row->n_bounds)
+                        buf_json_double(buf, row->bounds[i]);
+                else
+                        buf_append_string(buf, "+Inf");
+                buf_printf(buf, "\"} %" PRIu64 "\n", n);
+        }
+        buf_printf(buf, "%s_sum ", row->name);
+        buf_json_double(buf,
+                        atomic_load_explicit(&histogram_values[histogram].sum,
+                                             memory_order_relaxed));
+        buf_printf(buf, "\n%s_count %" PRIu64 "\n", row->name, n);
+}
+
+void metrics_render(Buf *buf) {
+        metrics_render_process(buf);
+        metrics_render_table(buf);
+        metrics_render_dead_letters(buf);
+        for (size_t i = 0; i < HISTOGRAM_COUNT; ++i)
+                metrics_render_histogram(buf, (Histogram)i);
+}
+
+void metrics_reset(void) {
+        metrics_set_cause("");
+        metrics_set_holder("");
+        for (size_t i = 0; i < METRIC_COUNT; ++i)
+                metric_set((Metric)i, 0);
+        for (size_t i = 0; i < REASON_COUNT; ++i)
+                atomic_store_explicit(&metric_dead_letters[i], 0, memory_order_relaxed);
+        for (size_t i = 0; i < HISTOGRAM_COUNT; ++i) {
+                for (size_t k = 0; k <= METRICS_MAX_BOUNDS; ++k)
+                        atomic_store_explicit(&histogram_values[i].buckets[k],
+                                              0,
+                                              memory_order_relaxed);
+                atomic_store_explicit(&histogram_values[i].sum, 0, memory_order_relaxed);
+        }
+}

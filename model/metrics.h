@@ -1,0 +1,213 @@
+#pragma once
+
+/*
+ * Metrics: every counter, gauge and histogram of the process, in one table.
+ *
+ * Relaxed atomics: any thread, any time, no locks. The table in metrics.c gives
+ * each its Prometheus name, label and help; PROTOCOL 6 names the two equations.
+ * Names follow the Prometheus conventions (base units, _total for counters).
+ */
+
+#include "base/base.h"
+
+typedef struct Buf Buf;
+
+typedef enum Metric {
+        /* the way in: received = committed + dead_lettered + duplicate + in_journal */
+        METRIC_RECEIVED_MQTT,
+        METRIC_RECEIVED_WS,
+        METRIC_RECEIVED_HTTP,
+        METRIC_RECEIVED_INTERNAL,
+        METRIC_RECEIVED_RECOVERED, /* door="journal": found in the journal at start, not yet
+                                      committed */
+        METRIC_COMMITTED,
+        METRIC_DUPLICATE,
+        METRIC_IN_JOURNAL,            /* gauge: records behind the database cursor */
+        METRIC_REFUSED_JOURNAL_SHARE, /* one device has enough of it */
+        METRIC_REFUSED_JOURNAL_FULL,  /* not acked: the broker keeps them */
+        METRIC_REFUSED_STANDBY,       /* by HTTP, as another gateway stores */
+        METRIC_ACCOUNTING_DRIFT,      /* gauge */
+        METRIC_DETECTIONS_COMMITTED,  /* items, not messages */
+        METRIC_DETECTIONS_SET_ASIDE,
+        METRIC_STATE_LATE, /* older than the stored latest */
+        METRIC_RETAINED_IGNORED,
+        METRIC_ODD_TIMES, /* a device's time that was not believed */
+        METRIC_BROADCAST_PERSISTED,
+        METRIC_BROADCAST_UNPERSISTED,
+
+        METRIC_JOURNAL_BYTES,    /* gauge */
+        METRIC_JOURNAL_SEGMENTS, /* gauge */
+        METRIC_JOURNAL_FULL,     /* gauge, 0 or 1 */
+        METRIC_JOURNAL_FAILED,   /* gauge, 0 or 1: the disk did not take or give what it should */
+        METRIC_JOURNAL_FSYNCS,
+        METRIC_JOURNAL_KEPT_BYTES, /* gauge: stored, and there to be stored again */
+        METRIC_JOURNAL_KEPT_DROPPED,
+        METRIC_JOURNAL_GAPS, /* gauge: open */
+        METRIC_JOURNAL_GAP,
+        METRIC_BOOKS_DRIFT, /* gauge: messages of all open differences */
+        METRIC_DB_OLDER,
+
+        METRIC_MQTT_CONNECTED, /* gauge, 0 or 1 */
+        METRIC_MQTT_CONNECTS,
+        METRIC_MQTT_DISCONNECTS,
+        METRIC_MQTT_SUBSCRIBE_REFUSED,
+        METRIC_MQTT_UNWANTED, /* came for a filter that two others were joined to */
+        METRIC_MQTT_PUBLISHED,
+
+        METRIC_REGISTRATIONS,         /* devices that were to be created by themselves */
+        METRIC_REGISTRATIONS_REFUSED, /* too many in a minute */
+        METRIC_REGISTRATIONS_SHARE,   /* of these: one user had his share */
+        METRIC_SENSORS,               /* gauge: of all vehicles */
+        METRIC_LETTERS,               /* gauge: dead letters that there are, roughly */
+        METRIC_LETTERS_BYTES,         /* gauge: of their tables */
+        METRIC_LETTERS_MANY,          /* gauge, 0 or 1: more than database.dead_letters_warn */
+        METRIC_PEOPLE,                /* gauge: of all cameras */
+        METRIC_PEOPLE_REFUSED,        /* names that were not counted; of the database */
+        METRIC_COMMANDS_ACCEPTED,
+        METRIC_COMMANDS_REPEATED, /* the same idempotency key again */
+        METRIC_COMMANDS_REFUSED,
+        METRIC_COMMANDS_SHARE_REFUSED, /* of these: one user's share of a device's queue was full */
+        METRIC_COMMANDS_PUBLISHED,
+        METRIC_COMMANDS_HUNG_UP,   /* sent alone, and the broker broke the connection */
+        METRIC_COMMANDS_DENIED,    /* the broker answered that it does not take it */
+        METRIC_COMMANDS_DELIVERED, /* to a device's own socket */
+        METRIC_COMMANDS_EXPIRED,
+        METRIC_COMMANDS_CANCELLED,
+        METRIC_COMMANDS_UNCHANGED, /* acks and states that came too late to change anything */
+
+        METRIC_DB_CONNECTED, /* gauge, 0 or 1 */
+        METRIC_DB_BATCHES,
+        METRIC_DB_REJECTED_BATCHES,
+        METRIC_DB_REFUSED_BATCHES, /* for what is not their rows' fault */
+        METRIC_DB_STATES_REFUSED,
+        METRIC_DB_LAG_SECONDS, /* gauge, age of the oldest record not committed */
+
+        METRIC_LEASE_HELD,    /* gauge, 0 or 1 */
+        METRIC_LEASE_WAITING, /* gauge, 0 or 1: another gateway stores */
+        METRIC_LEASE_RENEWED,
+        METRIC_LEASE_TAKEN,
+
+        METRIC_COMMANDS_UNHEARD, /* gauge, 0 or 1: nobody tells us of new ones */
+        METRIC_REGISTRY_STALE,   /* gauge, 0 or 1: nobody tells us of changes */
+        METRIC_DB_POOLED,        /* gauge, 0 or 1: our session is lent to others */
+        METRIC_TIDIED,           /* rows of tables without days that were old */
+        METRIC_RETENTION_HELD,   /* gauge, 0 or 1: the clocks do not fit, nothing is dropped */
+
+        METRIC_OUTBOX_LENGTH, /* gauge */
+        METRIC_OUTBOX_DROPPED,
+
+        METRIC_WS_CONNECTIONS_A, /* gauges, by dialect */
+        METRIC_WS_CONNECTIONS_B,
+        METRIC_WS_CONNECTIONS_C,
+        METRIC_WS_CONNECTIONS_D,
+        METRIC_WS_CONNECTIONS_E,
+        METRIC_WS_CONNECTIONS_NATIVE,
+        METRIC_WS_CONNECTIONS_EVENTS,
+        METRIC_WS_CONNECTIONS_POLL,
+        METRIC_WS_ACCEPTED,
+        METRIC_WS_ACCEPTED_DEFLATE, /* of those */
+        METRIC_WS_CLOSED,
+        METRIC_WS_REFUSED_UNAUTHORIZED, /* 401 and dialect 403 */
+        METRIC_WS_REFUSED_FORBIDDEN,
+        METRIC_WS_REFUSED_ORIGIN,
+        METRIC_WS_REFUSED_CAPACITY, /* sockets in total */
+        METRIC_WS_REFUSED_PER_USER,
+        METRIC_WS_REFUSED_RATE, /* connect rate of a source */
+        METRIC_WS_REFUSED_BAD_REQUEST,
+        METRIC_WS_REFUSED_PREFACE, /* from a proxy, without one that can be read */
+        METRIC_WS_REFUSED_TIMEOUT, /* connections that did not ask for anything in time */
+        METRIC_WS_CLOSED_REPLACED, /* by a newer connection of the same device */
+        METRIC_WS_CLOSED_SLOW,
+        METRIC_WS_CLOSED_SILENT,
+        METRIC_WS_CLOSED_UNACKNOWLEDGED, /* by the kernel, on our behalf (TCP_USER_TIMEOUT) */
+        METRIC_WS_CLOSED_RATE,
+        METRIC_WS_CLOSED_TOO_BIG,
+        METRIC_WS_CLOSED_REVOKED,
+        METRIC_WS_CLOSED_EXPIRED,
+        METRIC_WS_CLOSED_BAD_TOKEN,
+        METRIC_WS_CLOSED_FORBIDDEN,
+        METRIC_WS_CLOSED_MISUSE,
+        METRIC_WS_CLOSED_NO_AUTH,
+        METRIC_WS_CLOSED_TOO_MANY,
+        METRIC_WS_CLOSED_STATE_LOST,
+        METRIC_WS_LISTS_PUT_OFF,
+        METRIC_WS_MESSAGES_IN,
+        METRIC_WS_BYTES_OUT,
+        /* the way out: offered = sent + conflated + dropped + queued */
+        METRIC_WS_OFFERED,
+        METRIC_WS_SENT,
+        METRIC_WS_CONFLATED,
+        METRIC_WS_UNPACED, /* sent as it came, though max_hz was asked for: too many things */
+        METRIC_WS_DROPPED,
+        METRIC_WS_DROPPED_AT_CLOSE, /* of those: still queued when their socket went */
+        METRIC_WS_QUEUED,           /* gauge: frames */
+        METRIC_WS_QUEUED_BYTES,     /* gauge */
+        METRIC_WS_PLACES_DRIFT, /* gauge: places taken of ws.max_connections for which there is no
+                                   connection */
+        METRIC_WS_ACCOUNTING_DRIFT, /* gauge: frames of open sockets that no count explains */
+
+        METRIC_HTTP_REQUESTS_2XX,
+        METRIC_HTTP_REQUESTS_4XX,
+        METRIC_HTTP_REQUESTS_5XX,
+        METRIC_LOGIN_OK,
+        METRIC_LOGIN_FAILED,
+        METRIC_LOGIN_LIMITED,
+        METRIC_LOGIN_CACHED,        /* by gateway/login_cache.c, among those that were ok */
+        METRIC_LOGIN_BEHIND,        /* of who comes back too often */
+        METRIC_CREDENTIALS_REFUSED, /* bad tokens and tickets, whatever the transport */
+        METRIC_CREDENTIALS_LIMITED, /* of those: answered with 429 */
+        METRIC_TLS_HANDSHAKES,
+        METRIC_TLS_HANDSHAKES_FAILED,     /* also what hung up, or took too long */
+        METRIC_TLS_HANDSHAKES_PUT_OFF,    /* steps that had to wait for a turn, or for room */
+        METRIC_TLS_HANDSHAKES_GAVE_WAY,   /* half done and silent, while others waited for room */
+        METRIC_SHARE_REFUSED_CONNECTIONS, /* one party wanted more than its share */
+        METRIC_SHARE_REFUSED_REQUESTS,
+        METRIC_SHARE_REFUSED_BODIES,
+        METRIC_SHARE_REFUSED_SOCKETS,
+        METRIC_SHARE_REFUSED_STRANGERS,
+        METRIC_SHARE_REFUSED_BURST,
+        METRIC_WS_BURST_BYTES,  /* held beyond the queues now */
+        METRIC_QUERY_REFUSED,   /* the query queue was full */
+        METRIC_QUERY_WAITING,   /* gauge */
+        METRIC_HISTORY_WAITING, /* gauge */
+        METRIC_HISTORY_READING, /* gauge: under way */
+        METRIC_HISTORY_DONE,
+        METRIC_HISTORY_CANCELLED, /* the client was gone */
+        METRIC_HISTORY_FAILED,
+        METRIC_HISTORY_BYTES,
+
+        METRIC_COUNT
+} Metric;
+
+typedef enum Histogram {
+        HISTOGRAM_COMMIT,        /* receive to commit, seconds */
+        HISTOGRAM_DELIVER,       /* receive to hand-over to the sockets, seconds */
+        HISTOGRAM_BATCH_SECONDS, /* duration of one transaction */
+        HISTOGRAM_BATCH_SIZE,    /* messages in it */
+        HISTOGRAM_COUNT
+} Histogram;
+
+void metric_add(Metric metric, int64_t n);
+void metric_set(Metric metric, int64_t value);
+int64_t metric_get(Metric metric);
+
+/* Why the database is away: an SQLSTATE, or "" for what has none. Any thread. */
+#define METRICS_CAUSE_SIZE 8
+void metrics_set_cause(const char *sqlstate);
+void metrics_get_cause(char ret_sqlstate[METRICS_CAUSE_SIZE]);
+
+/* Which gateway stores while we do not, as host:pid; "" = we do, or nobody knows. One thread sets
+ * it, any thread asks. */
+#define METRICS_HOLDER_SIZE 96
+void metrics_set_holder(const char *holder);
+void metrics_get_holder(char ret_holder[METRICS_HOLDER_SIZE]);
+
+/* Dead letters are counted by Reason (record.h). */
+void metric_add_dead_letter(unsigned reason, int64_t n);
+int64_t metric_get_dead_letter(unsigned reason);
+int64_t metric_get_dead_letters(void); /* of all reasons */
+
+void histogram_observe(Histogram histogram, double value);
+
+void metrics_render(Buf *buf); /* Prometheus text format 0.0.4 */
+void metrics_reset(void);      /* for tests */

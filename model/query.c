@@ -1,0 +1,83 @@
+#include "model/query.h"
+
+#include "base/err.h"
+#include "model/event.h"
+
+int query_new(Query **ret_query, QueryKind kind, uint64_t ticket) {
+        Query *query;
+
+        query = calloc(1, sizeof(*query));
+        if (!query)
+                return err_new(-ENOMEM);
+
+        query->kind = kind;
+        query->ticket = ticket;
+        *ret_query = query;
+        return 0;
+}
+
+Query *query_free(Query *query) {
+        if (!query)
+                return NULL;
+
+        if (query->password)
+                explicit_bzero(query->password, strlen(query->password));
+        free(query->password);
+        free(query->username);
+        if (query->replay) {
+                free(query->replay->vehicle_ids);
+                free(query->replay->device_ids);
+        }
+        free(query->replay);
+        free(query->user_ids);
+        free(query->command_id);
+        free(query->action);
+        free(query->payload);
+        free(query->idempotency_key);
+        free(query->history);
+        stream_unref(query->stream);
+        free(query);
+        return NULL;
+}
+
+int answer_new(Answer **ret_answer, const Query *query) {
+        CLEANUP(answer_free) Answer *answer = NULL;
+
+        answer = calloc(1, sizeof(*answer));
+        if (!answer)
+                return err_new(-ENOMEM);
+
+        answer->kind = query->kind;
+        answer->ticket = query->ticket;
+        answer->device_id = query->device_id;
+        answer->status = 503;
+        if (query->n_user_ids > 0) {
+                answer->user_ids = calloc(query->n_user_ids, sizeof(answer->user_ids[0]));
+                answer->bodies = calloc(query->n_user_ids, sizeof(answer->bodies[0]));
+                if (!answer->user_ids || !answer->bodies)
+                        return err_new(-ENOMEM);
+                memcpy(answer->user_ids,
+                       query->user_ids,
+                       query->n_user_ids * sizeof(answer->user_ids[0]));
+                answer->n_bodies = query->n_user_ids;
+        }
+
+        *ret_answer = TAKE(&answer);
+        return 0;
+}
+
+Answer *answer_free(Answer *answer) {
+        if (!answer)
+                return NULL;
+
+        for (size_t i = 0; i < answer->n_bodies; ++i)
+                buf_done(&answer->bodies[i]);
+        for (size_t i = 0; i < answer->n_events; ++i)
+                event_unref(answer->events[i]);
+        buf_done(&answer->chunk);
+        free(answer->events);
+        free(answer->bodies);
+        free(answer->user_ids);
+        free(answer);
+        return NULL;
+}

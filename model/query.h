@@ -1,0 +1,107 @@
+#pragma once
+
+/*
+ * Query and Answer: what a ws loop asks of the database, and what it is told.
+ *
+ * Nothing that waits runs on a loop: it pushes a Query on the query queue and goes
+ * on; a reader computes the Answer and sends it through the outbox as an Event.
+ * @ticket says who asked; the asker may be gone by then. A full queue, or one in
+ * which @party has its share, refuses the query (503 with Retry-After).
+ */
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/stream.h"
+#include "model/history.h"
+
+typedef struct Answer Answer;
+typedef struct Event Event;
+typedef struct Query Query;
+
+#define QUERY_COMMAND_ID_SIZE 40 /* "cmd_" and 32 hex digits, with NUL */
+
+typedef enum QueryKind {
+        QUERY_LOGIN,           /* username, password -> user_id, generation */
+        QUERY_DETECTION_STATS, /* user_ids, minutes, device_id -> one body a user id: PROTOCOL 3 A,
+                                  "data" */
+        QUERY_CAMERA_STATS,    /* user_ids -> one body a user id: PROTOCOL 3 E, "data" */
+        QUERY_COMMAND,        /* a new command, or the one that has its idempotency key -> one body;
+                                 202 new, 200 repeated, 404 no such device, 409 the key stands for
+                                 something else, 422 a payload that cannot be stored, 429 too many
+                                 are under way (is_own: too many of this user's) */
+        QUERY_COMMAND_GET,    /* command_id, user_ids -> one body; 200, or 404: none that he sees */
+        QUERY_COMMAND_CANCEL, /* command_id, user_ids -> one body; 200 cancelled, now or before;
+                                 403; 404: none that he sees; 409: too late, its state says how */
+        QUERY_PENDING_COMMANDS, /* device_id -> events: what waits for the device's own socket */
+        QUERY_HISTORY, /* history, stream -> chunks of one body, the last marked; 200, 400: the
+                          cursor is of no journal that we know, 504: too much to ask */
+        QUERY_REPLAY,  /* replay -> events in order of seq, all there are up to upto_seq; 200, 404:
+                          no  such epoch, 410: what came after the cursor is not all here any more */
+} QueryKind;
+
+/* What a subscriber missed. Numbers of the journals before ours are below ours: one number line. */
+typedef struct QueryReplay QueryReplay;
+
+struct QueryReplay {
+        char epoch[17]; /* of the cursor */
+        char own_epoch[17];
+        bool is_first; /* check the epoch, and that nothing was dropped by retention */
+        uint64_t after_seq, upto_seq;
+        uint32_t kinds;                    /* 1 << Kind */
+        bool all_vehicles, all_devices;    /* or only these: */
+        int64_t *vehicle_ids, *device_ids; /* owned */
+        size_t n_vehicle_ids, n_device_ids;
+        int limit; /* events */
+};
+
+struct Query {
+        QueryKind kind;
+        uint64_t ticket;
+        uint64_t party;  /* who asks, for fair turns; 0: the gateway itself */
+        bool is_proven;  /* a log-in, from where this one was good before: has a lane of its own */
+        bool is_suspect; /* or from where one has just failed, or too many came: so has this */
+        int64_t deadline_us;       /* monotonic: nobody waits for the answer any more; 0 = none */
+        char *username, *password; /* owned; the password is wiped on free */
+        int64_t *user_ids;         /* owned; 0 = everything (admins, anonymous paths) */
+        size_t n_user_ids;
+        int minutes;
+        int64_t device_id; /* 0 = all that the user may see */
+
+        char *command_id;                         /* owned */
+        char *action, *payload, *idempotency_key; /* owned; QUERY_COMMAND; action alone is there
+                                                     always; user_ids[0] is who commands */
+        int timeout_ms;
+        int max_pending, max_own; /* open commands of the device; of them, of this user */
+
+        QueryReplay *replay; /* owned; QUERY_REPLAY */
+        History *history;    /* owned; QUERY_HISTORY */
+        Stream *stream;      /* a reference; QUERY_HISTORY */
+};
+
+struct Answer {
+        QueryKind kind;
+        uint64_t ticket;
+        int status;                  /* as HTTP: 200, 401 (wrong password), 503 (database away) */
+        int64_t user_id, generation; /* QUERY_LOGIN */
+        int64_t *user_ids;           /* owned; as asked */
+        Buf *bodies;                 /* owned, one JSON object a user id */
+        size_t n_bodies;
+        int64_t device_id; /* as asked */
+        Event **events;    /* owned */
+        size_t n_events;
+        uint64_t upto_seq;                                 /* QUERY_REPLAY */
+        char command_id[QUERY_COMMAND_ID_SIZE], state[16]; /* QUERY_COMMAND*: what its body says */
+        bool is_own;                                       /* QUERY_COMMAND */
+        Buf chunk;    /* QUERY_HISTORY: the next bytes of the body, up to STREAM_CHUNK */
+        bool is_last; /* QUERY_HISTORY: the body ends with them */
+};
+
+MUST_CHECK int query_new(Query **ret_query, QueryKind kind, uint64_t ticket);
+Query *query_free(Query *query);
+MUST_CHECK int answer_new(
+        Answer **ret_answer,
+        const Query *query); /* bodies empty, one a user id of the query, status 503 */
+Answer *answer_free(Answer *answer);
+
+DEFINE_CLEANUP(Query *, query_free);
+DEFINE_CLEANUP(Answer *, answer_free);

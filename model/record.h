@@ -1,0 +1,176 @@
+#pragma once
+
+/*
+ * Record: one received message as the processor understands it.
+ *
+ * decode fills it from topic and payload, the processor resolves the names to
+ * ids, the store writes it, and an Event (event.h) is made of it for the viewers.
+ * Every Text is borrowed: from the journal or from the arena of the batch; all
+ * of it is gone when the batch is done. A number that is absent or null is NAN, a
+ * boolean that is absent or null is -1, a Text that is absent has data == NULL.
+ */
+
+#include "base/base.h"
+
+typedef enum Kind {
+        KIND_NONE,
+        KIND_DEVICE_STATUS,
+        KIND_RAW_LOG,
+        KIND_SENSOR_LOG,
+        KIND_VEHICLE_LOG,
+        KIND_BLE_DETECTIONS,
+        KIND_TELEMETRY,
+        KIND_CAMERA_EVENT,
+        KIND_ALERT,
+        KIND_COMMAND_ACK,
+        KIND_COMMAND_STATE, /* of our own making: what became of a command (commander.h, edge.h) */
+        KIND_COUNT
+} Kind;
+
+const char *kind_name(Kind kind); /* "device_status", ... ; "none" */
+Kind kind_from_name(Text name);   /* KIND_NONE if unknown */
+
+/* Why a message, or one item of it, was set aside: the reason code in dead_letters. */
+typedef enum Reason {
+        REASON_NONE,
+        REASON_BAD_JSON, /* not RFC 8259, or not the shape that the kind asks for at top level */
+        REASON_BAD_UTF8,
+        REASON_NUL_CHARACTER, /* a NUL byte or \u0000 */
+        REASON_TOO_LARGE,
+        REASON_TOO_DEEP,
+        REASON_MISSING_MEMBER,
+        REASON_WRONG_TYPE,
+        REASON_OUT_OF_RANGE,
+        REASON_BAD_TIME, /* not given any more; letters of before have it */
+        REASON_UNKNOWN_DEVICE,
+        REASON_UNKNOWN_VEHICLE,
+        REASON_UNKNOWN_USER,
+        REASON_WRONG_OWNER,
+        REASON_UNKNOWN_COMMAND,
+        REASON_UNKNOWN_SENSOR, /* and its vehicle may have no more */
+        REASON_NO_ROUTE,
+        REASON_DB_REJECTED, /* PostgreSQL refused the row; detail has the SQLSTATE */
+        REASON_COUNT
+} Reason;
+
+const char *reason_name(Reason reason); /* "bad_json", ... */
+
+typedef struct StatusRecord StatusRecord;
+typedef struct SensorRecord SensorRecord;
+typedef struct VehicleRecord VehicleRecord;
+typedef struct Detection Detection;
+typedef struct DetectionsRecord DetectionsRecord;
+typedef struct CameraRecord CameraRecord;
+typedef struct AlertRecord AlertRecord;
+typedef struct AckRecord AckRecord;
+typedef struct Record Record;
+
+struct StatusRecord {
+        Text status; /* online, offline, warning, error */
+        double temperature, humidity, latitude, longitude;
+};
+
+struct SensorRecord {
+        int32_t sensor_id;
+};
+
+struct VehicleRecord {
+        double battery_voltage, battery_current, rssi, latitude, longitude, heading, speed;
+        Text mode, system_status;
+        int8_t armed, guided;
+        Text extra; /* JSON object of the members that have no column; absent if none */
+};
+
+struct Detection {
+        char device_hash[65]; /* 64 lower-case hex digits and NUL */
+        double rssi;          /* dBm */
+        const char *zone;     /* "near", "medium", "far": static */
+        int64_t time_us;
+};
+
+struct DetectionsRecord {
+        Detection *items; /* the good ones */
+        size_t n_items;
+        struct {
+                Reason reason;
+                Text bytes; /* the item's JSON */
+        } * set_aside;      /* the bad ones */
+        size_t n_set_aside;
+        Text name, location; /* of the device, for its registration */
+};
+
+struct CameraRecord {
+        Text event_type;
+        Text person_name; /* data.person_name; absent if none or null */
+        double confidence;
+};
+
+struct AlertRecord {
+        Text severity;   /* critical, warning, info */
+        Text alert_type; /* absent if none */
+        Text message, source;
+        double latitude, longitude;
+        Text extra; /* JSON object: every member but alert_type, message and timestamp; "{}" if none
+                     */
+};
+
+struct AckRecord {
+        Text command_id;
+        Text status; /* command_ack: ok, error, executing */
+        Text state;  /* what the command thereby is: published, delivered, executing, done, ... */
+        Text message;
+};
+
+struct Record {
+        uint64_t seq;
+        int64_t received_us;
+        int64_t time_us; /* device time; when it first came where the payload has none */
+        Kind kind;
+        Text topic, payload; /* as received */
+        const char *route; /* name of the route: static for the life of the configuration; NULL for
+                              other doors */
+
+        Text user, vehicle, device; /* as the topic or, failing that, the payload names them; absent
+                                       if it does not */
+        int64_t user_id, vehicle_id, device_id; /* resolved by the processor; 0 = none */
+        bool is_there;     /* the database has it already: nothing of it is written again */
+        bool retained;     /* kept by the broker from before: what was, not what is */
+        int64_t letter_id; /* a dead letter that is taken in again; 0 = news */
+        int64_t first_us;  /* of a letter: when it first came */
+        bool has_clock;    /* time_us is the device's own, and believed */
+        bool odd_time;     /* it gave a time that is none, or that cannot be */
+        bool late;         /* older than the latest state: stored, does not move it */
+        bool unchanged; /* command_ack, command_state: the command was as far already, or further:
+                           nothing is shown; set by the store */
+        bool duplicate; /* a letter whose message is stored already, or what a broker kept and
+                           nobody needs: nothing is written */
+
+        Reason reason; /* not REASON_NONE: this is a dead letter, and nothing below is valid */
+        Text detail;   /* for people; absent if none */
+
+        Text data; /* JSON value shown to viewers as "data": raw_log a string, telemetry the
+                      payload's very bytes, sensor_log and camera_event their data, vehicle_log the
+                      normalised object */
+        Text text; /* raw_log: the text as stored */
+        union {
+                StatusRecord status;
+                SensorRecord sensor;
+                VehicleRecord vehicle_log;
+                DetectionsRecord detections;
+                CameraRecord camera;
+                AlertRecord alert;
+                AckRecord ack; /* command_ack, command_state */
+        };
+};
+
+/* When the message first came in, whatever became of it then. */
+static inline int64_t record_first_us(const Record *record) {
+        return record->letter_id != 0 ? record->first_us : record->received_us;
+}
+
+/* Where the message stands in the order of its thing: a clock that is ahead counts as now. */
+static inline int64_t record_order_us(const Record *record) {
+        int64_t first_us = record_first_us(record);
+
+        return record->time_us < first_us ? record->time_us : first_us;
+}

@@ -1,0 +1,679 @@
+#include "model/registry.h"
+
+#include <math.h>
+
+#include "base/err.h"
+#include "base/idlist.h"
+#include "base/name.h"
+#include "model/registry_graph.h"
+
+#define REGISTRY_MAX_TEXTS 6 /* of one row */
+#define REGISTRY_TOKEN     sizeof(((Device *)NULL)->token_hash)
+
+typedef struct RegistryTexts RegistryTexts;
+
+struct Registry {
+        Graph graph;
+        Index *names[GRAPH_KIND_COUNT]; /* user name, device and vehicle code; NULL for groups */
+        Index *tokens;                  /* of devices, by hash */
+        IdList order[GRAPH_KIND_COUNT]; /* who is present */
+        bool is_loaded;
+        bool narrowed; /* by the delta being applied */
+};
+
+/* The texts of a row that are to become the node's own. */
+struct RegistryTexts {
+        const char **texts[REGISTRY_MAX_TEXTS];
+        size_t n;
+};
+
+static const char *const role_names[] = {
+        [ROLE_VIEWER] = "viewer",
+        [ROLE_USER] = "user",
+        [ROLE_ADMIN] = "admin",
+};
+
+const char *role_name(Role role) {
+        return (unsigned)role < N_ELEMENTS(role_names) ? role_names[role] : "unknown";
+}
+
+bool role_from_name(const char *name, Role *ret_role) {
+        for (size_t i = 0; name && i < N_ELEMENTS(role_names); ++i) {
+                if (strcmp(role_names[i], name) == 0) {
+                        *ret_role = (Role)i;
+                        return true;
+                }
+        }
+        return false;
+}
+
+DeviceState device_state_unknown(void) {
+        return (DeviceState){
+                .last_seen_us = CLOCK_UNKNOWN,
+                .time_us = CLOCK_UNKNOWN,
+                .temperature = (double)NAN,
+                .humidity = (double)NAN,
+                .latitude = (double)NAN,
+                .longitude = (double)NAN,
+        };
+}
+
+int registry_new(Registry **ret_registry) {
+        CLEANUP(registry_free) Registry *registry = NULL;
+        int r;
+
+        registry = calloc(1, sizeof(*registry));
+        if (!registry)
+                return err_new(-ENOMEM);
+
+        r = graph_init(&registry->graph);
+        for (size_t i = 0; i < GRAPH_KIND_COUNT && r == 0; ++i)
+                if (i != GRAPH_GROUP)
+                        r = index_new(&registry->names[i]);
+        if (r == 0)
+                r = index_new(&registry->tokens);
+        if (r != 0)
+                return err_up(r);
+
+        *ret_registry = TAKE(&registry);
+        return 0;
+}
+
+Registry *registry_free(Registry *registry) {
+        if (!registry)
+                return NULL;
+
+        graph_done(&registry->graph);
+        for (size_t i = 0; i < GRAPH_KIND_COUNT; ++i) {
+                index_free(registry->names[i]);
+                idlist_done(&registry->order[i]);
+        }
+        index_free(registry->tokens);
+        free(registry);
+        return NULL;
+}
+
+/* What the node is called in Registry.names. */
+static Text registry_name(const GraphNode *node) {
+        if (!node->is_present)
+                return (Text){ 0 };
+        switch (node->kind) {
+        case GRAPH_USER:
+                return text_of(node->user.name);
+        case GRAPH_DEVICE:
+                return text_of(node->device.code);
+        case GRAPH_VEHICLE:
+                return text_of(node->vehicle.code);
+        default:
+                return (Text){ 0 };
+        }
+}
+
+/* A delta may give the name to another node before it takes it from this one: leave it then. */
+static void registry_forget_name(Registry *registry, GraphNode *node) {
+        Text name = registry_name(node);
+
+        if (name.data && index_get(registry->names[node->kind], name.data, name.n) == node)
+                index_remove(registry->names[node->kind], name.data, name.n);
+        if (node->kind == GRAPH_DEVICE && node->is_present && node->device.has_token &&
+            index_get(registry->tokens, node->device.token_hash, REGISTRY_TOKEN) == node)
+                index_remove(registry->tokens, node->device.token_hash, REGISTRY_TOKEN);
+}
+
+/* Copies the texts into one block, which becomes the node's. */
+static int registry_keep_texts(GraphNode *node, const RegistryTexts *texts) {
+        char *block, *at;
+        size_t n = 0;
+
+        for (size_t i = 0; i < texts->n; ++i)
+                n += *texts->texts[i] ? strlen(*texts->texts[i]) + 1 : 0;
+        block = malloc(n + 1);
+        if (!block)
+                return err_new(-ENOMEM);
+
+        at = block;
+        for (size_t i = 0; i < texts->n; ++i) {
+                const char *text = *texts->texts[i];
+
+                if (!text)
+                        continue;
+                *texts->texts[i] = memcpy(at, text, strlen(text) + 1);
+                at += strlen(text) + 1;
+        }
+        free(node->texts);
+        node->texts = block;
+        return 0;
+}
+
+/* After the row was copied into the node: indexes it, and marks what follows from it. */
+static int registry_present(Registry *registry, GraphNode *node) {
+        bool is_new = !node->is_present;
+        Text name;
+        int r = 0;
+
+        node->is_present = true;
+        node->generation = registry->graph.generation;
+        graph_touch(&registry->graph, node);
+
+        name = registry_name(node);
+        if (name.data)
+                r = index_put(registry->names[node->kind], name.data, name.n, node);
+        if (r == 0 && node->kind == GRAPH_DEVICE && node->device.has_token)
+                r = index_put(registry->tokens, node->device.token_hash, REGISTRY_TOKEN, node);
+        if (r == 0 && is_new)
+                r = idlist_add(&registry->order[node->kind], node->id, node);
+        return err_up(r);
+}
+
+static void registry_forget(Registry *registry, GraphNode *node) {
+        const Audience nobody = { 0 };
+
+        registry->narrowed = true;
+        if (node->kind == GRAPH_DEVICE)
+                graph_note_losses(&registry->graph, &node->device.audience, &nobody);
+        if (node->kind == GRAPH_USER) /* who may come back */
+                graph_note_loss(&registry->graph, node);
+        if (node->kind == GRAPH_VEHICLE)
+                graph_note_losses(&registry->graph, &node->vehicle.audience, &nobody);
+        registry_forget_name(registry, node);
+        idlist_remove(&registry->order[node->kind], node->id);
+        graph_touch(&registry->graph, node);
+        graph_disown(&registry->graph, node);
+        node->is_present = false;
+        if (node->kind == GRAPH_DEVICE)
+                node->device = (Device){ .state = device_state_unknown() };
+}
+
+static int registry_apply_user(Registry *registry, const User *row) {
+        GraphNode *node = NULL;
+        User user = *row;
+        RegistryTexts texts = { .texts = { &user.name }, .n = 1 };
+        bool was_admin;
+        int r;
+
+        user.name = user.name ? user.name : "";
+        r = graph_node(&registry->graph, GRAPH_USER, row->id, &node);
+        if (r != 0)
+                return err_up(r);
+        user.n_losses = node->user.n_losses;
+        if (node->is_present &&
+            ((node->user.is_active && !user.is_active) || node->user.role != user.role ||
+             node->user.generation != user.generation || strcmp(node->user.name, user.name) != 0))
+                registry->narrowed = true;
+
+        registry_forget_name(registry, node);
+        r = registry_keep_texts(node, &texts);
+        if (r != 0)
+                return err_up(r);
+        was_admin = node->is_present && node->user.role == ROLE_ADMIN;
+        node->user = user;
+        if (was_admin && user.role != ROLE_ADMIN)
+                graph_note_loss(&registry->graph, node);
+        return err_up(registry_present(registry, node));
+}
+
+static bool registry_device_narrows(const Device *before, const Device *after) {
+        if (before->user_id != 0 && before->user_id != after->user_id)
+                return true;
+        if (before->is_active && !after->is_active)
+                return true;
+        return before->has_token &&
+               (!after->has_token ||
+                memcmp(before->token_hash, after->token_hash, sizeof(before->token_hash)) != 0);
+}
+
+static int registry_apply_device(Registry *registry, const Device *row) {
+        GraphNode *node = NULL;
+        Device device = *row;
+        RegistryTexts texts = {
+                .texts = { &device.key,
+                           &device.code,
+                           &device.name,
+                           &device.product_type,
+                           &device.device_type,
+                           &device.firmware_version },
+                .n = 6,
+        };
+        int r;
+
+        device.key = device.key ? device.key : "";
+        device.code = device.code ? device.code : "";
+        r = graph_node(&registry->graph, GRAPH_DEVICE, row->id, &node);
+        if (r != 0)
+                return err_up(r);
+        if (node->is_present && registry_device_narrows(&node->device, &device))
+                registry->narrowed = true;
+
+        registry_forget_name(registry, node);
+        r = registry_keep_texts(node, &texts);
+        if (r == 0)
+                r = graph_set_owner(&registry->graph, node, row->user_id);
+        if (r != 0)
+                return err_up(r);
+        device.audience = node->device.audience;
+        device.groups = node->device.groups;
+        device.n_groups = node->device.n_groups;
+        device.state = node->device.state;
+        node->device = device;
+        return err_up(registry_present(registry, node));
+}
+
+static int registry_apply_vehicle(Registry *registry, const Vehicle *row) {
+        GraphNode *node = NULL;
+        Vehicle vehicle = *row;
+        RegistryTexts texts = { .texts = { &vehicle.code, &vehicle.name }, .n = 2 };
+        int r;
+
+        vehicle.code = vehicle.code ? vehicle.code : "";
+        r = graph_node(&registry->graph, GRAPH_VEHICLE, row->id, &node);
+        if (r != 0)
+                return err_up(r);
+        if (node->is_present &&
+            ((node->vehicle.user_id != 0 && node->vehicle.user_id != vehicle.user_id) ||
+             (node->vehicle.is_active && !vehicle.is_active)))
+                registry->narrowed = true;
+
+        registry_forget_name(registry, node);
+        r = registry_keep_texts(node, &texts);
+        if (r == 0)
+                r = graph_set_owner(&registry->graph, node, row->user_id);
+        if (r != 0)
+                return err_up(r);
+        vehicle.audience = node->vehicle.audience;
+        node->vehicle = vehicle;
+        return err_up(registry_present(registry, node));
+}
+
+static int registry_apply_group(Registry *registry, const GroupRef *row) {
+        GraphNode *node = NULL;
+        GroupRef group = *row;
+        RegistryTexts texts = { .texts = { &group.name }, .n = 1 };
+        int r;
+
+        group.name = group.name ? group.name : "";
+        r = graph_node(&registry->graph, GRAPH_GROUP, row->id, &node);
+        if (r == 0)
+                r = registry_keep_texts(node, &texts);
+        if (r != 0)
+                return err_up(r);
+        node->group = group;
+        return err_up(registry_present(registry, node));
+}
+
+/* What the memory has may be newer: the database lags behind while it is away. */
+static int registry_apply_state(Registry *registry, int64_t device_id, const DeviceState *state) {
+        GraphNode *node = NULL;
+        int r;
+
+        r = graph_node(&registry->graph, GRAPH_DEVICE, device_id, &node);
+        if (r != 0)
+                return err_up(r);
+        if (state->last_seen_us >= node->device.state.last_seen_us)
+                node->device.state = *state;
+        return 0;
+}
+
+static int registry_put(Registry *registry, const RegistryRow *row) {
+        Graph *graph = &registry->graph;
+
+        switch (row->table) {
+        case REGISTRY_USER:
+                return registry_apply_user(registry, &row->user);
+        case REGISTRY_DEVICE:
+                return registry_apply_device(registry, &row->device);
+        case REGISTRY_DEVICE_STATE:
+                return registry_apply_state(registry,
+                                            row->device_state.device_id,
+                                            &row->device_state.state);
+        case REGISTRY_VEHICLE:
+                return registry_apply_vehicle(registry, &row->vehicle);
+        case REGISTRY_GROUP:
+                return registry_apply_group(registry, &row->group);
+        case REGISTRY_DEVICE_GROUP:
+                return graph_put_member(graph,
+                                        row->device_group.device_id,
+                                        row->device_group.group_id);
+        case REGISTRY_SHARE:
+                return graph_put_share(graph, row, &registry->narrowed);
+        default:
+                return err_new(-EINVAL);
+        }
+}
+
+static void registry_remove_edge(Registry *registry, GraphEdge *edge) {
+        if (!edge)
+                return;
+        registry->narrowed = true;
+        graph_remove_edge(&registry->graph, edge);
+}
+
+static void registry_remove_node(Registry *registry, GraphKind kind, int64_t id) {
+        GraphNode *node = graph_find(&registry->graph, kind, id);
+
+        if (node)
+                registry_forget(registry, node);
+}
+
+static void registry_remove(Registry *registry, const RegistryRow *row) {
+        Graph *graph = &registry->graph;
+        GraphNode *device;
+
+        switch (row->table) {
+        case REGISTRY_USER:
+                registry_remove_node(registry, GRAPH_USER, row->user.id);
+                break;
+        case REGISTRY_DEVICE:
+                registry_remove_node(registry, GRAPH_DEVICE, row->device.id);
+                break;
+        case REGISTRY_DEVICE_STATE:
+                device = graph_find(graph, GRAPH_DEVICE, row->device_state.device_id);
+                if (device)
+                        device->device.state = device_state_unknown();
+                break;
+        case REGISTRY_VEHICLE:
+                registry_remove_node(registry, GRAPH_VEHICLE, row->vehicle.id);
+                break;
+        case REGISTRY_GROUP:
+                registry_remove_node(registry, GRAPH_GROUP, row->group.id);
+                break;
+        case REGISTRY_DEVICE_GROUP:
+                registry_remove_edge(registry,
+                                     graph_find_member(graph,
+                                                       row->device_group.device_id,
+                                                       row->device_group.group_id));
+                break;
+        case REGISTRY_SHARE:
+                registry_remove_edge(registry, graph_find_share(graph, row->share.id));
+                break;
+        default:
+                break;
+        }
+}
+
+static void registry_sweep_edge(void *arg, void *value) {
+        Registry *registry = arg;
+        GraphEdge *edge = value;
+
+        if (edge->generation != registry->graph.generation)
+                registry_remove_edge(registry, edge);
+}
+
+static void registry_sweep_node(void *arg, void *value) {
+        Registry *registry = arg;
+        GraphNode *node = value;
+
+        if (node->is_present && node->generation != registry->graph.generation)
+                registry_forget(registry, node);
+}
+
+/* Removes what a whole delta did not have. */
+static void registry_sweep(Registry *registry) {
+        index_each(registry->graph.shares, registry_sweep_edge, registry);
+        index_each(registry->graph.members, registry_sweep_edge, registry);
+        for (size_t i = 0; i < GRAPH_KIND_COUNT; ++i)
+                index_each(registry->graph.nodes[i], registry_sweep_node, registry);
+}
+
+int registry_apply(Registry *registry, const RegistryDelta *delta, bool *ret_narrowed) {
+        const RegistryRow *row;
+        int r;
+
+        registry->narrowed = false;
+        if (registry_delta_is_whole(delta))
+                ++registry->graph.generation;
+
+        for (size_t i = 0; (row = registry_delta_row(delta, i)); ++i) {
+                if (row->deleted) {
+                        registry_remove(registry, row);
+                        continue;
+                }
+                r = registry_put(registry, row);
+                if (r != 0)
+                        return err_up(r);
+        }
+        if (registry_delta_is_whole(delta)) {
+                registry_sweep(registry);
+                registry->is_loaded = true;
+        }
+
+        r = graph_refresh(&registry->graph);
+        if (r != 0)
+                return err_up(r);
+        for (size_t i = 0; i < GRAPH_KIND_COUNT; ++i)
+                idlist_settle(&registry->order[i]);
+
+        *ret_narrowed = registry->narrowed;
+        return 0;
+}
+
+bool registry_is_loaded(const Registry *registry) {
+        return registry->is_loaded;
+}
+
+static const GraphNode *registry_named(const Registry *registry, GraphKind kind, Text name) {
+        return name.data ? index_get(registry->names[kind], name.data, name.n) : NULL;
+}
+
+static const GraphNode *registry_node(const Registry *registry, GraphKind kind, int64_t id) {
+        return id != 0 ? graph_find(&registry->graph, kind, id) : NULL;
+}
+
+static int64_t registry_owner(const GraphNode *node) {
+        switch (node->kind) {
+        case GRAPH_DEVICE:
+                return node->device.user_id;
+        case GRAPH_VEHICLE:
+                return node->vehicle.user_id;
+        default:
+                return node->id; /* a user is his own */
+        }
+}
+
+static bool registry_sees_node(const User *user, const GraphNode *node) {
+        if (!user)
+                return true;
+        return node->kind == GRAPH_DEVICE ? registry_sees_device(user, &node->device)
+                                          : registry_sees_vehicle(user, &node->vehicle);
+}
+
+/* What a text may mean: @ret_id is NULL unless that is something else than what has the name. */
+static void registry_candidates(const Registry *registry,
+                                GraphKind kind,
+                                Text text,
+                                const GraphNode **ret_named,
+                                const GraphNode **ret_id) {
+        const GraphNode *said = registry_node(registry, kind, name_said_id(text));
+
+        *ret_named = name_said_id(text) != 0 ? NULL : registry_named(registry, kind, text);
+        *ret_id = said ? said : registry_node(registry, kind, name_spelt_id(text));
+        if (*ret_id == *ret_named)
+                *ret_id = NULL;
+}
+
+/* @owner_id: whose is preferred; 0 = nobody's. What is of one owner means the code, as it did
+ * before there was another id of that number. */
+static const GraphNode *registry_decide(const GraphNode *named,
+                                        const GraphNode *by_id,
+                                        int64_t owner_id) {
+        if (!named || !by_id)
+                return named ? named : by_id;
+        if (registry_owner(named) == registry_owner(by_id))
+                return named;
+        if (owner_id != 0 && registry_owner(named) == owner_id)
+                return named;
+        return owner_id != 0 && registry_owner(by_id) == owner_id ? by_id : NULL;
+}
+
+static const GraphNode *registry_find_of(const Registry *registry,
+                                         GraphKind kind,
+                                         int64_t owner_id,
+                                         Text text) {
+        const GraphNode *named, *by_id;
+
+        registry_candidates(registry, kind, text, &named, &by_id);
+        return registry_decide(named, by_id, owner_id);
+}
+
+static const GraphNode *registry_find_for(const Registry *registry,
+                                          GraphKind kind,
+                                          const User *user,
+                                          Text text) {
+        const GraphNode *named, *by_id;
+
+        registry_candidates(registry, kind, text, &named, &by_id);
+        if (named && by_id && !registry_sees_node(user, named))
+                named = NULL;
+        if (named && by_id && !registry_sees_node(user, by_id))
+                by_id = NULL;
+        return registry_decide(named, by_id, user ? user->id : 0);
+}
+
+const User *registry_user(const Registry *registry, int64_t id) {
+        const GraphNode *node = graph_find(&registry->graph, GRAPH_USER, id);
+
+        return node ? &node->user : NULL;
+}
+
+const User *registry_user_by_name(const Registry *registry, Text name) {
+        const GraphNode *node = registry_named(registry, GRAPH_USER, name);
+
+        return node ? &node->user : NULL;
+}
+
+const User *registry_find_user(const Registry *registry, Text text) {
+        const GraphNode *node = registry_find_of(registry, GRAPH_USER, 0, text);
+
+        return node ? &node->user : NULL;
+}
+
+const Device *registry_device(const Registry *registry, int64_t id) {
+        const GraphNode *node = graph_find(&registry->graph, GRAPH_DEVICE, id);
+
+        return node ? &node->device : NULL;
+}
+
+const Device *registry_find_device(const Registry *registry, Text text) {
+        return registry_find_device_of(registry, 0, text);
+}
+
+const Device *registry_find_device_of(const Registry *registry, int64_t owner_id, Text text) {
+        const GraphNode *node = registry_find_of(registry, GRAPH_DEVICE, owner_id, text);
+
+        return node ? &node->device : NULL;
+}
+
+const Device *registry_find_device_for(const Registry *registry, const User *user, Text text) {
+        const GraphNode *node = registry_find_for(registry, GRAPH_DEVICE, user, text);
+
+        return node ? &node->device : NULL;
+}
+
+bool device_is_called(const Device *device, Text text) {
+        int64_t said = name_said_id(text);
+
+        if (said != 0)
+                return said == device->id;
+        return text_equal(text, text_of(device->code)) || name_spelt_id(text) == device->id;
+}
+
+const Device *registry_device_by_token(const Registry *registry, const uint8_t hash[32]) {
+        const GraphNode *node = index_get(registry->tokens, hash, REGISTRY_TOKEN);
+
+        return node ? &node->device : NULL;
+}
+
+const Vehicle *registry_vehicle(const Registry *registry, int64_t id) {
+        const GraphNode *node = graph_find(&registry->graph, GRAPH_VEHICLE, id);
+
+        return node ? &node->vehicle : NULL;
+}
+
+const Vehicle *registry_find_vehicle(const Registry *registry, Text text) {
+        return registry_find_vehicle_of(registry, 0, text);
+}
+
+const Vehicle *registry_find_vehicle_of(const Registry *registry, int64_t owner_id, Text text) {
+        const GraphNode *node = registry_find_of(registry, GRAPH_VEHICLE, owner_id, text);
+
+        return node ? &node->vehicle : NULL;
+}
+
+const Vehicle *registry_find_vehicle_for(const Registry *registry, const User *user, Text text) {
+        const GraphNode *node = registry_find_for(registry, GRAPH_VEHICLE, user, text);
+
+        return node ? &node->vehicle : NULL;
+}
+
+size_t registry_n_devices(const Registry *registry) {
+        const IdList *list = &registry->order[GRAPH_DEVICE];
+
+        return list->n_items - list->n_removed;
+}
+
+size_t registry_n_devices_of(const Registry *registry, int64_t user_id) {
+        const GraphNode *node = graph_find(&registry->graph, GRAPH_USER, user_id);
+
+        return node ? node->n_devices : 0;
+}
+
+const Device *registry_next_device(const Registry *registry, int64_t after_id) {
+        const GraphNode *node = idlist_next(&registry->order[GRAPH_DEVICE], after_id);
+
+        return node ? &node->device : NULL;
+}
+
+const Vehicle *registry_next_vehicle(const Registry *registry, int64_t after_id) {
+        const GraphNode *node = idlist_next(&registry->order[GRAPH_VEHICLE], after_id);
+
+        return node ? &node->vehicle : NULL;
+}
+
+void registry_set_state(Registry *registry, int64_t device_id, const DeviceState *state) {
+        GraphNode *node = graph_find(&registry->graph, GRAPH_DEVICE, device_id);
+
+        if (node)
+                node->device.state = *state;
+}
+
+void registry_forget_states(Registry *registry) {
+        int64_t id = 0;
+
+        for (;;) {
+                GraphNode *node = idlist_next(&registry->order[GRAPH_DEVICE], id);
+
+                if (!node)
+                        return;
+                node->device.state = device_state_unknown();
+                id = node->device.id;
+        }
+}
+
+bool audience_has(const Audience *audience, int64_t user_id) {
+        size_t low = 0, high = audience->n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (audience->user_ids[middle] == user_id)
+                        return true;
+                if (audience->user_ids[middle] < user_id)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return false;
+}
+
+static bool registry_sees(const User *user, const Audience *audience) {
+        if (!user || !user->is_active)
+                return false;
+        return user->role == ROLE_ADMIN || audience_has(audience, user->id);
+}
+
+bool registry_sees_device(const User *user, const Device *device) {
+        return registry_sees(user, &device->audience);
+}
+
+bool registry_sees_vehicle(const User *user, const Vehicle *vehicle) {
+        return registry_sees(user, &vehicle->audience);
+}

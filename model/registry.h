@@ -1,0 +1,188 @@
+#pragma once
+
+/*
+ * Registry: who exists, who owns what, and who may see it. In memory, by id, code and name.
+ *
+ * Belongs to one thread: the processor has one, every ws loop has one, and all are
+ * fed with the same RegistryDelta objects in the same order as the messages, so
+ * nobody locks and a message is always shown by the rules in force when it was
+ * committed. Pointers returned are borrowed until the next registry_apply().
+ */
+
+#include "base/base.h"
+#include "base/clock.h"
+
+typedef struct Registry Registry;
+typedef struct RegistryDelta RegistryDelta;
+typedef struct RegistryRow RegistryRow;
+typedef struct Audience Audience;
+typedef struct User User;
+typedef struct Device Device;
+typedef struct Vehicle Vehicle;
+typedef struct GroupRef GroupRef;
+typedef struct DeviceState DeviceState;
+
+typedef enum Role {
+        ROLE_VIEWER, /* sees what is shared with it or its own; changes nothing */
+        ROLE_USER,
+        ROLE_ADMIN, /* sees everything */
+} Role;
+
+const char *role_name(Role role);
+bool role_from_name(const char *name, Role *ret_role);
+
+/* Who, besides admins, may see one device or vehicle: ids of active users that are not admins,
+ * ascending. */
+struct Audience {
+        size_t n;
+        const int64_t *user_ids;
+};
+
+struct DeviceState {
+        char status[16];      /* "" = never heard of: shown as "offline" */
+        int64_t last_seen_us; /* receive time of the newest message; CLOCK_UNKNOWN */
+        int64_t time_us;      /* device time of the newest status; CLOCK_UNKNOWN */
+        double temperature, humidity, latitude, longitude; /* NAN = unknown */
+};
+
+DeviceState device_state_unknown(void); /* of a device never heard of */
+
+struct User {
+        int64_t id;
+        const char *name;
+        Role role;
+        bool is_active;
+        int64_t generation;     /* what his tokens must name */
+        int64_t tokens_from_us; /* those that name none must be issued later; 0 = any */
+        uint64_t n_losses;      /* moves on when he sees less than before; rows leave it 0 */
+};
+
+struct GroupRef {
+        int64_t id;
+        const char *name;
+};
+
+struct Device {
+        int64_t id;
+        int64_t user_id; /* owner; 0 = nobody */
+        const char *key; /* uuid text */
+        const char *code, *name, *product_type, *device_type,
+                *firmware_version; /* name .. firmware may be NULL */
+        bool is_active;
+        bool has_token;
+        uint8_t token_hash[32]; /* HMAC-SHA-256(pepper, token) */
+        Audience audience;
+        const GroupRef *groups; /* by id */
+        size_t n_groups;
+        DeviceState state;
+};
+
+struct Vehicle {
+        int64_t id;
+        int64_t user_id; /* owner; 0 = nobody */
+        const char *code, *name;
+        bool is_active;
+        Audience audience;
+};
+
+typedef enum RegistryTable {
+        REGISTRY_USER,
+        REGISTRY_DEVICE,
+        REGISTRY_DEVICE_STATE,
+        REGISTRY_VEHICLE,
+        REGISTRY_GROUP,
+        REGISTRY_DEVICE_GROUP,
+        REGISTRY_SHARE,
+        REGISTRY_TABLE_COUNT
+} RegistryTable;
+
+/* One row as the database has it now, or the news that it is gone. Texts belong to the delta. */
+struct RegistryRow {
+        RegistryTable table;
+        bool deleted; /* then only the ids below count */
+        union {
+                User user;
+                Device device;   /* audience, groups, state are ignored */
+                Vehicle vehicle; /* audience is ignored */
+                GroupRef group;
+                struct {
+                        int64_t device_id;
+                        DeviceState state;
+                } device_state;
+                struct {
+                        int64_t device_id, group_id;
+                } device_group;
+                struct {
+                        int64_t id;
+                        int64_t user_id;                         /* who may see */
+                        int64_t vehicle_id, device_id, group_id; /* what: one is not 0 */
+                } share;
+        };
+};
+
+/*
+ * RegistryDelta: rows to apply together, in order; immutable once shared, reference-counted.
+ * @is_whole: the rows are all there is, whatever else a registry has is gone.
+ */
+MUST_CHECK int registry_delta_new(RegistryDelta **ret_delta, bool is_whole);
+RegistryDelta *registry_delta_ref(RegistryDelta *delta);
+RegistryDelta *registry_delta_unref(RegistryDelta *delta);
+MUST_CHECK int registry_delta_add(RegistryDelta *delta,
+                                  const RegistryRow *row); /* copies, texts too; -ENOMEM */
+size_t registry_delta_length(const RegistryDelta *delta);
+const RegistryRow *registry_delta_row(const RegistryDelta *delta, size_t i); /* NULL at the end */
+bool registry_delta_is_whole(const RegistryDelta *delta);
+
+MUST_CHECK int registry_new(Registry **ret_registry);
+Registry *registry_free(Registry *registry);
+
+/*
+ * @ret_narrowed: a user, owner, role or share that was there is gone or changed: check open sockets
+ * again (a role that sees more is such a change, too). A row may come before those that it refers
+ * to. A state row older (last_seen_us) than the state in memory is ignored, and a whole delta
+ * without a row for it leaves the state alone: while the database is away, memory is ahead of it.
+ */
+MUST_CHECK int registry_apply(Registry *registry, const RegistryDelta *delta, bool *ret_narrowed);
+bool registry_is_loaded(const Registry *registry); /* a whole delta was applied */
+
+const User *registry_user(const Registry *registry, int64_t id);
+const User *registry_user_by_name(const Registry *registry, Text name);
+const Device *registry_device(const Registry *registry, int64_t id);
+const Device *registry_device_by_token(const Registry *registry, const uint8_t hash[32]);
+const Vehicle *registry_vehicle(const Registry *registry, int64_t id);
+
+/*
+ * What a text in a topic, a path or a target means: `id:7` the id 7; anything else a name or code,
+ * or, if it is nobody's and digits, an id. Digits that are one thing's code and another's id are
+ * decided by who asks, and never across owners: NULL where that leaves a doubt.
+ *
+ * registry_find_X(): whoever asks; both must be the same owner's, then the code is meant.
+ * registry_find_X_of(): of this owner, where only one of the two is.
+ * registry_find_X_for(): for this user (NULL: sees all), what he sees, what he owns before what he
+ * only sees. The caller checks the right to what is found.
+ */
+const User *registry_find_user(const Registry *registry, Text text);
+const Device *registry_find_device(const Registry *registry, Text text);
+const Device *registry_find_device_of(const Registry *registry, int64_t owner_id, Text text);
+const Device *registry_find_device_for(const Registry *registry, const User *user, Text text);
+const Vehicle *registry_find_vehicle(const Registry *registry, Text text);
+const Vehicle *registry_find_vehicle_of(const Registry *registry, int64_t owner_id, Text text);
+const Vehicle *registry_find_vehicle_for(const Registry *registry, const User *user, Text text);
+bool device_is_called(const Device *device, Text text); /* by its code, `id:7`, or its bare id */
+
+/* @after = 0 begins; NULL ends. In order of id. */
+size_t registry_n_devices(const Registry *registry);
+size_t registry_n_devices_of(const Registry *registry, int64_t user_id); /* that he owns */
+const Device *registry_next_device(const Registry *registry, int64_t after_id);
+const Vehicle *registry_next_vehicle(const Registry *registry, int64_t after_id);
+
+void registry_forget_states(Registry *registry); /* of all devices: as if never heard of */
+void registry_set_state(Registry *registry, int64_t device_id, const DeviceState *state);
+
+bool audience_has(const Audience *audience, int64_t user_id);
+bool registry_sees_device(const User *user,
+                          const Device *device); /* active admin, or active and in the audience */
+bool registry_sees_vehicle(const User *user, const Vehicle *vehicle);
+
+DEFINE_CLEANUP(Registry *, registry_free);
+DEFINE_CLEANUP(RegistryDelta *, registry_delta_unref);

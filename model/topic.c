@@ -1,0 +1,369 @@
+#include "model/topic.h"
+
+#include "base/err.h"
+#include "base/name.h"
+
+#define TOPIC_MAX 65535 /* bytes, MQTT 5 section 1.5.4 */
+
+typedef enum TopicName {
+        TOPIC_LITERAL,
+        TOPIC_USER,
+        TOPIC_VEHICLE,
+        TOPIC_DEVICE,
+        TOPIC_NAME_COUNT
+} TopicName;
+
+typedef struct TopicLevel TopicLevel;
+
+struct TopicLevel {
+        TopicName name;
+        Text literal; /* if name is TOPIC_LITERAL; inside of the template's text */
+};
+
+struct TopicTemplate { /* one block of memory, the two texts included */
+        char *text;
+        char *filter; /* never longer than the text: a name has more than one character */
+        bool has[TOPIC_NAME_COUNT];
+        size_t n_levels;
+        TopicLevel levels[];
+};
+
+static const struct {
+        Text text;
+        TopicName name;
+} topic_names[] = {
+        { { "user", 4 }, TOPIC_USER },
+        { { "vehicle", 7 }, TOPIC_VEHICLE },
+        { { "device", 6 }, TOPIC_DEVICE },
+        { { "camera", 6 }, TOPIC_DEVICE },
+};
+
+static TopicName topic_name_of(Text text) {
+        for (size_t i = 0; i < N_ELEMENTS(topic_names); ++i)
+                if (text_equal(topic_names[i].text, text))
+                        return topic_names[i].name;
+        return TOPIC_LITERAL;
+}
+
+/* Takes the first level off the front of @rest; data is NULL when there is none left. */
+static Text topic_take_level(Text *rest) {
+        const char *slash = memchr(rest->data, '/', rest->n);
+        Text level = { .data = rest->data, .n = slash ? (size_t)(slash - rest->data) : rest->n };
+
+        if (slash)
+                *rest = (Text){ .data = slash + 1, .n = rest->n - level.n - 1 };
+        else
+                *rest = (Text){ 0 };
+        return level;
+}
+
+static int topic_level_parse(TopicTemplate *template, Text text) {
+        TopicLevel *level = &template->levels[template->n_levels++];
+        bool is_name = text.n > 2 && text.data[0] == '{' && text.data[text.n - 1] == '}';
+
+        *level = (TopicLevel){ .literal = text };
+        if (is_name)
+                level->name = topic_name_of((Text){ .data = text.data + 1, .n = text.n - 2 });
+        if (level->name != TOPIC_LITERAL) {
+                if (template->has[level->name])
+                        return TOPIC_E_INVALID;
+                template->has[level->name] = true;
+                return 0;
+        }
+
+        for (size_t i = 0; i < text.n; ++i)
+                if (strchr("+#{}", text.data[i]))
+                        return TOPIC_E_INVALID;
+        return 0;
+}
+
+/* Of a length and of characters that brokers take. */
+static bool topic_is_plain(Text text) {
+        return text.n > 0 && text.n <= TOPIC_MAX && name_is_printable(text);
+}
+
+static int topic_template_parse(TopicTemplate *template) {
+        Text rest = text_of(template->text);
+        char *filter = template->filter;
+        int r;
+
+        while (rest.data) {
+                Text level = topic_take_level(&rest);
+
+                r = topic_level_parse(template, level);
+                if (r != 0)
+                        return r;
+                if (template->levels[template->n_levels - 1].name != TOPIC_LITERAL)
+                        level = TEXT("+");
+                memcpy(filter, level.data, level.n);
+                filter += level.n;
+                if (rest.data)
+                        *filter++ = '/';
+        }
+        *filter = '\0';
+        return 0;
+}
+
+int topic_template_new(TopicTemplate **ret_template, const char *text) {
+        CLEANUP(topic_template_free) TopicTemplate *template = NULL;
+        size_t n = strlen(text);
+        size_t n_levels = 1, n_fixed;
+        int r;
+
+        if (!topic_is_plain((Text){ text, n }))
+                return TOPIC_E_INVALID;
+        for (size_t i = 0; i < n; ++i)
+                n_levels += text[i] == '/';
+
+        n_fixed = sizeof(*template) + n_levels * sizeof(template->levels[0]);
+        template = calloc(1, n_fixed + 2 * (n + 1));
+        if (!template)
+                return err_new(-ENOMEM);
+        template->text = memcpy((char *)template + n_fixed, text, n + 1);
+        template->filter = template->text + n + 1;
+
+        r = topic_template_parse(template);
+        if (r != 0)
+                return r;
+
+        *ret_template = TAKE(&template);
+        return 0;
+}
+
+TopicTemplate *topic_template_free(TopicTemplate *template) {
+        free(template);
+        return NULL;
+}
+
+const char *topic_template_text(const TopicTemplate *template) {
+        return template->text;
+}
+
+const char *topic_template_filter(const TopicTemplate *template) {
+        return template->filter;
+}
+
+bool topic_template_has(const TopicTemplate *template, const char *name) {
+        TopicName topic_name = topic_name_of(text_of(name));
+
+        return topic_name != TOPIC_LITERAL && template->has[topic_name];
+}
+
+static Text *topic_match_field(TopicMatch *match, TopicName name) {
+        switch (name) {
+        case TOPIC_USER:
+                return &match->user;
+        case TOPIC_VEHICLE:
+                return &match->vehicle;
+        default:
+                return &match->device;
+        }
+}
+
+bool topic_template_match(const TopicTemplate *template, Text topic, TopicMatch *ret_match) {
+        TopicMatch match = { 0 };
+        Text rest = topic;
+
+        for (size_t i = 0; i < template->n_levels; ++i) {
+                const TopicLevel *level = &template->levels[i];
+                Text text;
+
+                if (!rest.data)
+                        return false;
+                text = topic_take_level(&rest);
+                if (level->name == TOPIC_LITERAL) {
+                        if (!text_equal(level->literal, text))
+                                return false;
+                        continue;
+                }
+                if (text.n == 0)
+                        return false;
+                *topic_match_field(&match, level->name) = text;
+        }
+        if (rest.data)
+                return false;
+
+        *ret_match = match;
+        return true;
+}
+
+/* May stand for one level of a topic name. */
+static bool topic_is_level(Text text) {
+        if (!text.data || !topic_is_plain(text))
+                return false;
+        for (size_t i = 0; i < text.n; ++i)
+                if (strchr("/+#", text.data[i]))
+                        return false;
+        return true;
+}
+
+int topic_template_expand(const TopicTemplate *template,
+                          const TopicMatch *values,
+                          char **ret_topic) {
+        TopicMatch fields = *values;
+        size_t n = template->n_levels; /* slashes and NUL */
+        char *topic, *at;
+
+        for (size_t i = 0; i < template->n_levels; ++i) {
+                const TopicLevel *level = &template->levels[i];
+                const Text *value = &level->literal;
+
+                if (level->name != TOPIC_LITERAL) {
+                        value = topic_match_field(&fields, level->name);
+                        if (!topic_is_level(*value))
+                                return TOPIC_E_INVALID;
+                }
+                n += value->n;
+        }
+        if (n - 1 > TOPIC_MAX)
+                return TOPIC_E_INVALID;
+
+        topic = malloc(n);
+        if (!topic)
+                return err_new(-ENOMEM);
+        at = topic;
+        for (size_t i = 0; i < template->n_levels; ++i) {
+                const TopicLevel *level = &template->levels[i];
+                Text value = level->literal;
+
+                if (level->name != TOPIC_LITERAL)
+                        value = *topic_match_field(&fields, level->name);
+                memcpy(at, value.data, value.n);
+                at += value.n;
+                *at++ = i + 1 < template->n_levels ? '/' : '\0';
+        }
+
+        *ret_topic = topic;
+        return 0;
+}
+
+/* ---- filters ---- */
+
+static Text topic_filter_level(const char **at) {
+        Text level = { *at, strcspn(*at, "/") };
+
+        *at += level.n;
+        return level;
+}
+
+static bool topic_filter_is(Text level, const char *text) {
+        return text_equal(level, text_of(text));
+}
+
+bool topic_filter_is_valid(Text filter) {
+        size_t at = 0;
+
+        if (!topic_is_plain(filter))
+                return false;
+        while (at <= filter.n) {
+                const char *end = memchr(filter.data + at, '/', filter.n - at);
+                size_t n = end ? (size_t)(end - filter.data) - at : filter.n - at;
+
+                if (n > 1 && (memchr(filter.data + at, '+', n) || memchr(filter.data + at, '#', n)))
+                        return false;
+                if (n == 1 && filter.data[at] == '#' && end)
+                        return false;
+                at += n + 1;
+        }
+        return true;
+}
+
+/* True: they agree in one level more; *ret_is_rest: and in all that follow. */
+static bool topic_filter_agree(Text a, Text b, bool both_ways, bool *ret_is_rest) {
+        *ret_is_rest = topic_filter_is(a, "#") || (both_ways && topic_filter_is(b, "#"));
+        if (*ret_is_rest)
+                return true;
+        if (topic_filter_is(a, "+"))
+                return !topic_filter_is(b, "#");
+        return text_equal(a, b) || (both_ways && topic_filter_is(b, "+"));
+}
+
+static bool topic_filter_compare(const char *a, const char *b, bool both_ways) {
+        bool is_rest = false;
+
+        if (strcmp(a, b) == 0)
+                return true;
+        if (strncmp(a, "$share/", 7) == 0 || strncmp(b, "$share/", 7) == 0)
+                return false;
+        if ((*a == '$') != (*b == '$')) /* no wildcard at the beginning takes $SYS and the like */
+                return false;
+        for (;;) {
+                if (!topic_filter_agree(topic_filter_level(&a),
+                                        topic_filter_level(&b),
+                                        both_ways,
+                                        &is_rest))
+                        return false;
+                if (is_rest || (*a == '\0' && *b == '\0'))
+                        return true;
+                if (*a == '\0' || *b == '\0') /* "a/#" is "a" as well */
+                        return strcmp(a, "/#") == 0 || (both_ways && strcmp(b, "/#") == 0);
+                ++a;
+                ++b;
+        }
+}
+
+bool topic_filter_covers(const char *wide, const char *narrow) {
+        return topic_filter_compare(wide, narrow, false);
+}
+
+bool topic_filter_meets(const char *a, const char *b) {
+        return topic_filter_compare(a, b, true);
+}
+
+bool topic_filter_takes(const char *filter, Text topic) {
+        size_t at = 0;
+
+        if (strncmp(filter, "$share/", 7) == 0) {
+                filter += 7 + strcspn(filter + 7, "/");
+                filter += *filter == '/';
+        }
+        if (topic.n == 0 || (topic.data[0] == '$') != (*filter == '$'))
+                return false;
+        for (;;) {
+                Text wanted = topic_filter_level(&filter);
+                const char *end = memchr(topic.data + at, '/', topic.n - at);
+                Text level = { topic.data + at,
+                               end ? (size_t)(end - topic.data) - at : topic.n - at };
+
+                if (topic_filter_is(wanted, "#"))
+                        return true;
+                if (!topic_filter_is(wanted, "+") && !text_equal(wanted, level))
+                        return false;
+                at += level.n;
+                if (at == topic.n)
+                        return *filter == '\0' || strcmp(filter, "/#") == 0;
+                if (*filter == '\0')
+                        return false;
+                ++at;
+                ++filter;
+        }
+}
+
+int topic_filter_join(const char *a, const char *b, char **ret_filter) {
+        char *join = malloc(strlen(a) + strlen(b) + 3), *at = join;
+
+        if (!join)
+                return err_new(-ENOMEM);
+        for (;;) {
+                Text one = topic_filter_level(&a), other = topic_filter_level(&b);
+                bool is_rest = topic_filter_is(one, "#") || topic_filter_is(other, "#");
+                Text level = text_equal(one, other) ? one : TEXT("+");
+
+                if (is_rest)
+                        level = TEXT("#");
+                memcpy(at, level.data, level.n);
+                at += level.n;
+                if (is_rest || (*a == '\0' && *b == '\0'))
+                        break;
+                *at++ = '/';
+                if (*a == '\0' || *b == '\0') { /* the longer one goes on with "/#" */
+                        *at++ = '#';
+                        break;
+                }
+                ++a;
+                ++b;
+        }
+        *at = '\0';
+        *ret_filter = join;
+        return 0;
+}
