@@ -10,7 +10,7 @@
  */
 
 #include "base/base.h"
-#include "db/books.h"
+#include "db/write/books.h"
 #include "model/record.h"
 #include "model/registry.h"
 

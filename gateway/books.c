@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "db/books.h"
+#include "db/write/books.h"
 #include "gateway/journal.h"
 #include "model/metrics.h"
 

@@ -4,11 +4,11 @@
  * Books: does the database hold what its position has passed?
  *
  * Walks the journal's records behind the stored position, a little at a time, and compares their
- * number with the count that the transactions themselves kept (db/books.h): now and then, and after
- * each connect. A difference is logged with its range, stays in the database until it is settled,
- * and is what tidegate_accounting_drift says. What the journal has not got any more, although it is
- * still to be stored, is a gap, and is noted likewise. Belongs to the processor's thread, and uses
- * its connection while no batch is under way.
+ * number with the count that the transactions themselves kept (db/write/books.h): now and then, and
+ * after each connect. A difference is logged with its range, stays in the database until it is
+ * settled, and is what tidegate_accounting_drift says. What the journal has not got any more,
+ * although it is still to be stored, is a gap, and is noted likewise. Belongs to the processor's
+ * thread, and uses its connection while no batch is under way.
  */
 
 #include "base/base.h"

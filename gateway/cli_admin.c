@@ -7,9 +7,9 @@
 #include "base/err.h"
 #include "base/name.h"
 #include "base/secret.h"
-#include "db/admin.h"
 #include "db/conn.h"
-#include "db/listing.h"
+#include "db/edit/admin.h"
+#include "db/edit/listing.h"
 #include "gateway/cli_command.h"
 
 #define CLI_PASSWORD_MIN 8

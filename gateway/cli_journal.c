@@ -1,9 +1,9 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "db/admin.h"
-#include "db/books.h"
 #include "db/conn.h"
+#include "db/edit/admin.h"
+#include "db/write/books.h"
 #include "gateway/cli_command.h"
 #include "gateway/verify.h"
 

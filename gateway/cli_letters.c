@@ -5,10 +5,10 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "db/admin.h"
 #include "db/conn.h"
-#include "db/letters.h"
-#include "db/survey.h"
+#include "db/edit/admin.h"
+#include "db/edit/letters.h"
+#include "db/read/survey.h"
 #include "gateway/cli_command.h"
 
 #define LETTERS_SHOWN   50
@@ -263,7 +263,7 @@ int cli_letters_discard(const Cli *cli) {
         return r;
 }
 
-/* ---- replay: asked for here, done by the gateway (db/letters.h) ---- */
+/* ---- replay: asked for here, done by the gateway (db/edit/letters.h) ---- */
 
 static void letters_on_outcome(void *arg, int64_t letter_id, bool is_claimed, Text outcome) {
         Letters *letters = arg;

@@ -10,8 +10,8 @@
  * took back. Once a second it goes on with what could not be published, takes back what was
  * commanded by who may not any more and journals `expired`. All that it knows is in the
  * database: a restart goes on where it was, at worst by publishing once more what the broker had
- * acknowledged a moment before. While the gateway's own beats (db/pulse.h) do not come by that
- * channel, it looks at all commands as often. It also journals the dead letters that are to be
+ * acknowledged a moment before. While the gateway's own beats (db/follow/pulse.h) do not come by
+ * that channel, it looks at all commands as often. It also journals the dead letters that are to be
  * taken in again. Several gateways share the work by claims.
  */
 

@@ -15,7 +15,7 @@
  */
 
 #include "base/base.h"
-#include "db/store.h"
+#include "db/write/store.h"
 #include "model/registry.h"
 
 typedef struct Batch Batch;

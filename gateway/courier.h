@@ -13,7 +13,7 @@
  */
 
 #include "base/base.h"
-#include "db/commands.h"
+#include "db/edit/commands.h"
 #include "gateway/commander.h"
 
 #define COURIER_PARCEL 64 /* commands in one */

@@ -18,7 +18,7 @@
 
 #include "base/base.h"
 #include "db/conn.h"
-#include "db/store.h"
+#include "db/write/store.h"
 #include "gateway/errand.h"
 
 typedef struct Database Database;

@@ -11,10 +11,10 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/watch.h"
-#include "db/directory.h"
-#include "db/letters.h"
-#include "db/pulse.h"
-#include "db/registration.h"
+#include "db/edit/letters.h"
+#include "db/follow/directory.h"
+#include "db/follow/pulse.h"
+#include "db/follow/registration.h"
 #include "model/metrics.h"
 
 #define FOLLOWER_CONNECT_MS   5000

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/queue.h"
 #include "base/watch.h"
-#include "db/reading.h"
+#include "db/read/reading.h"
 #include "gateway/fair_queue.h"
 #include "model/event.h"
 #include "model/metrics.h"

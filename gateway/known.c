@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "db/registration.h"
+#include "db/follow/registration.h"
 #include "gateway/batch.h"
 #include "gateway/database.h"
 #include "gateway/follower.h"

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/watch.h"
-#include "db/slots.h"
+#include "db/write/slots.h"
 #include "model/metrics.h"
 
 enum {

@@ -3,11 +3,11 @@
 /*
  * Lease: may this gateway take in and store, or does another one?
  *
- * A thread with a database connection of its own holds the slot (db/slots.h): it says every third
- * of the lease that we are alive, or watches whoever has it. Who gave no sign of life for as long
- * as its lease, by our monotonic clock and while we could have seen one, has lost it; no clock of a
- * machine counts. That the database is away changes nothing: nobody can take anything over then.
- * What is known of others survives a start (`standby` in the folder of the journal).
+ * A thread with a database connection of its own holds the slot (db/write/slots.h): it says every
+ * third of the lease that we are alive, or watches whoever has it. Who gave no sign of life for as
+ * long as its lease, by our monotonic clock and while we could have seen one, has lost it; no clock
+ * of a machine counts. That the database is away changes nothing: nobody can take anything over
+ * then. What is known of others survives a start (`standby` in the folder of the journal).
  *
  * Main follows lease_fd() and lease_state(); the storing transaction itself is fenced by the
  * database, whatever this thread knows. Nothing here can end a gateway that is alone.

@@ -1,6 +1,6 @@
 #include "gateway/letter.h"
 
-#include "db/admin.h"
+#include "db/edit/admin.h"
 #include "gateway/journal.h"
 
 static const Text letter_mark = TEXT("$letter/");

@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "db/survey.h"
-#include "db/tidy.h"
+#include "db/read/survey.h"
+#include "db/write/tidy.h"
 #include "model/metrics.h"
 
 enum {

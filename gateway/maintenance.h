@@ -8,12 +8,12 @@
  * in tidegate_retention_held and in /readyz, and looked at again each minute. What lasts for
  * @hold_ms is given one day at a time.
  *
- * In between, every @survey_ms, it looks how much there is of what others make grow (db/survey.h),
- * and says where a limit is reached.
+ * In between, every @survey_ms, it looks how much there is of what others make grow
+ * (db/read/survey.h), and says where a limit is reached.
  */
 
 #include "base/base.h"
-#include "db/partitions.h"
+#include "db/write/partitions.h"
 
 typedef struct Maintenance Maintenance;
 typedef struct MaintenanceOptions MaintenanceOptions;

@@ -11,7 +11,7 @@
  */
 
 #include "base/base.h"
-#include "db/slots.h"
+#include "db/write/slots.h"
 
 typedef struct Journal Journal;
 typedef struct Processor Processor;

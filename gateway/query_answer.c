@@ -2,9 +2,9 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "db/commands.h"
-#include "db/history.h"
-#include "db/replay.h"
+#include "db/edit/commands.h"
+#include "db/read/history.h"
+#include "db/read/replay.h"
 #include "gateway/login_cache.h"
 #include "model/event.h"
 

@@ -5,9 +5,9 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "db/directory.h"
-#include "db/mend.h"
-#include "db/partitions.h"
+#include "db/follow/directory.h"
+#include "db/write/mend.h"
+#include "db/write/partitions.h"
 #include "gateway/batch.h"
 #include "gateway/config.h"
 #include "gateway/former.h"

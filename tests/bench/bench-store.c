@@ -14,7 +14,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "db/migrate.h"
-#include "db/store.h"
+#include "db/write/store.h"
 
 enum {
         MAX_BATCH = 1000,

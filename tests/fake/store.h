@@ -1,13 +1,13 @@
 #pragma once
 
 /*
- * A DbStore without a database: link tests/fake/store.c instead of db/store.c.
+ * A DbStore without a database: link tests/fake/store.c instead of db/write/store.c.
  *
  * It refuses a batch that holds the poisoned record, unless that is a dead letter, or the state of
  * a poisoned device, and remembers what it stored. While @is_closed, the table takes nothing.
  */
 
-#include "db/store.h"
+#include "db/write/store.h"
 
 #define FAKE_STORE_MAX 64
 

@@ -5,21 +5,27 @@ import re
 import sys
 
 GROUND = {"base", "model"}
+DB = {"db", "db/edit", "db/follow", "db/read", "db/write"}
 MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its own
     "base": set(),
     "model": {"base"},
     "mqtt": GROUND,
     "db": GROUND,
+    "db/follow": {"db", *GROUND},
+    "db/read": {"db", *GROUND},
+    "db/write": {"db", *GROUND},
+    "db/edit": {"db", "db/follow", *GROUND},
     "ws": GROUND,
-    "gateway": {*GROUND, "mqtt", "db", "ws"},
+    "gateway": {*GROUND, "mqtt", *DB, "ws"},
 }
 ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
     "MQTTAsync.h": {"mqtt/sending.c", "mqtt/session.c", "mqtt/subscribing.c"},
-    "libpq-fe.h": {f"db/{x}.c" for x in
-                   ("admin", "books", "commands", "conn", "directory", "history", "history_alerts", "history_detections",
-                    "history_logs", "history_telemetry", "history_track", "letters", "listing", "mend", "migrate",
-                    "notes", "partitions", "pooler", "probe", "reading", "registration", "replay", "restore", "slots", "survey",
-                    "store", "target", "tidy")},
+    "libpq-fe.h": {*(f"db/{x}.c" for x in ("conn", "migrate", "pooler", "target")),
+                   *(f"db/edit/{x}.c" for x in ("admin", "commands", "letters", "listing")),
+                   *(f"db/follow/{x}.c" for x in ("directory", "registration", "restore")),
+                   *(f"db/read/{x}.c" for x in ("history", "history_alerts", "history_detections", "history_logs",
+                                                "history_telemetry", "history_track", "reading", "replay", "survey")),
+                   *(f"db/write/{x}.c" for x in ("books", "mend", "notes", "partitions", "probe", "slots", "store", "tidy"))},
     "uv.h": {"ws/conn.c", "ws/listener.c", "ws/server.c"},
     "json-c/": {"ws/ask.c", "ws/command.c", "ws/commanding.c", "ws/detections.c", "ws/auth.c",
                *(f"gateway/decode_{x}.c" for x in ("detections", "device", "member", "vehicle"))},

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "db/admin.h"
+#include "db/edit/admin.h"
 #include "postgres.h"
 
 static DbConn *admin_open(void) {

@@ -5,7 +5,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "db/commands.h"
+#include "db/edit/commands.h"
 #include "model/event.h"
 #include "postgres.h"
 

@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 #include "base/buf.h"
-#include "db/directory.h"
-#include "db/registration.h"
+#include "db/follow/directory.h"
+#include "db/follow/registration.h"
 #include "postgres.h"
 
 typedef struct Fixture Fixture;

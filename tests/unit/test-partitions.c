@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "db/partitions.h"
+#include "db/write/partitions.h"
 #include "gateway/maintenance.h"
 #include "model/metrics.h"
 #include "postgres.h"

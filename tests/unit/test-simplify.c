@@ -6,7 +6,7 @@
 /* clang-format on */
 #include <math.h>
 
-#include "db/simplify.h"
+#include "db/read/simplify.h"
 
 #define N_POINTS 5000
 

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "db/slots.h"
-#include "db/store.h"
+#include "db/write/slots.h"
+#include "db/write/store.h"
 #include "postgres.h"
 
 typedef struct Side Side;

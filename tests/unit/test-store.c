@@ -9,8 +9,8 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "db/partitions.h"
-#include "db/store.h"
+#include "db/write/partitions.h"
+#include "db/write/store.h"
 #include "postgres.h"
 
 #define NOON INT64_C(1760788800000000) /* 2025-10-18T12:00:00Z */

@@ -1,0 +1,410 @@
+#include "db/edit/admin.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+DEFINE_CLEANUP(PGresult *, PQclear);
+DEFINE_CLEANUP(unsigned char *, PQfreemem);
+
+enum {
+        ADMIN_ID_SIZE = 24,
+        ADMIN_HASH_SIZE = 2 + 64 + 1, /* bytea as text */
+};
+
+static int64_t admin_int(const PGresult *result, int row, int column) {
+        return strtoll(PQgetvalue(result, row, column), NULL, 10);
+}
+
+/* Runs an INSERT … ON CONFLICT DO NOTHING RETURNING id, or an UPDATE … RETURNING id. */
+static int admin_change(DbConn *conn, const DbQuery *query, int none, int64_t *ret_id) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        int r;
+
+        r = db_conn_exec(conn, query, &result);
+        if (r == DB_E_REJECTED && strcmp(db_conn_sqlstate(conn), "23505") == 0)
+                return DB_E_EXISTS;
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (PQntuples(result) == 0)
+                return none;
+        if (ret_id)
+                *ret_id = admin_int(result, 0, 0);
+        return 0;
+}
+
+int db_admin_user_add(DbConn *conn,
+                      const char *name,
+                      Role role,
+                      const char *password_hash,
+                      int64_t *ret_id) {
+        const char *args[] = { name, password_hash, role_name(role) };
+        int r;
+
+        r = admin_change(conn,
+                         &(DbQuery){ "INSERT INTO users (username, password_hash, role)"
+                                     " VALUES ($1, $2, $3) RETURNING id",
+                                     N_ELEMENTS(args),
+                                     args },
+                         DB_E_EXISTS,
+                         ret_id);
+        return r < 0 ? err_up(r) : r;
+}
+
+int db_admin_user_get(DbConn *conn, const char *name, DbUser *ret_user) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        const char *args[] = { name };
+        DbUser user = { .role = ROLE_VIEWER };
+        int r;
+
+        r = db_conn_exec(conn,
+                         &(DbQuery){ "SELECT id, generation, role, is_active FROM users"
+                                     " WHERE username = $1",
+                                     1,
+                                     args },
+                         &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (PQntuples(result) == 0)
+                return DB_E_NOT_FOUND;
+
+        user.id = admin_int(result, 0, 0);
+        user.generation = admin_int(result, 0, 1);
+        (void)role_from_name(PQgetvalue(result, 0, 2), &user.role);
+        user.is_active = *PQgetvalue(result, 0, 3) == 't';
+        *ret_user = user;
+        return 0;
+}
+
+int db_admin_user_revoke(DbConn *conn, const char *name) {
+        const char *args[] = { name };
+        int r;
+
+        r = admin_change(conn,
+                         &(DbQuery){ "UPDATE users SET generation = tidegate_new_generation(),"
+                                     " tokens_from = clock_timestamp() WHERE username = $1"
+                                     " RETURNING id",
+                                     N_ELEMENTS(args),
+                                     args },
+                         DB_E_NOT_FOUND,
+                         NULL);
+        return r < 0 ? err_up(r) : r;
+}
+
+/* A trigger renews the generation. */
+int db_admin_user_password(DbConn *conn, const char *name, const char *password_hash) {
+        const char *args[] = { name, password_hash };
+        int r;
+
+        r = admin_change(conn,
+                         &(DbQuery){ "UPDATE users SET password_hash = $2 WHERE username = $1"
+                                     " RETURNING id",
+                                     N_ELEMENTS(args),
+                                     args },
+                         DB_E_NOT_FOUND,
+                         NULL);
+        return r < 0 ? err_up(r) : r;
+}
+
+int db_admin_user_delete(DbConn *conn, const char *name) {
+        const char *args[] = { name };
+        int r;
+
+        r = admin_change(conn,
+                         &(DbQuery){ "DELETE FROM users WHERE username = $1 RETURNING id",
+                                     N_ELEMENTS(args),
+                                     args },
+                         DB_E_NOT_FOUND,
+                         NULL);
+        return r < 0 ? err_up(r) : r;
+}
+
+/* The id of @user as a parameter; NULL stays NULL: nobody. */
+static int admin_owner(DbConn *conn,
+                       const char *user,
+                       char ret_text[ADMIN_ID_SIZE],
+                       const char **ret_arg) {
+        DbUser owner;
+        int r;
+
+        if (!user)
+                return 0;
+        r = db_admin_user_get(conn, user, &owner);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        snprintf(ret_text, ADMIN_ID_SIZE, "%lld", (long long)owner.id);
+        *ret_arg = ret_text;
+        return 0;
+}
+
+static const char *admin_hash(const uint8_t hash[32], char ret_text[ADMIN_HASH_SIZE]) {
+        if (!hash)
+                return NULL;
+        snprintf(ret_text, ADMIN_HASH_SIZE, "\\x");
+        for (size_t i = 0; i < 32; ++i)
+                snprintf(ret_text + 2 + 2 * i, 3, "%02x", hash[i]);
+        return ret_text;
+}
+
+int db_admin_device_add(DbConn *conn, const DbDeviceNew *device, int64_t *ret_id) {
+        char owner[ADMIN_ID_SIZE], hash[ADMIN_HASH_SIZE];
+        const char *args[] = {
+                device->code, NULL, device->name, device->type, admin_hash(device->token_hash, hash)
+        };
+        int r;
+
+        r = admin_owner(conn, device->user, owner, &args[1]);
+        if (r == 0)
+                r = admin_change(conn,
+                                 &(DbQuery){
+                                         "INSERT INTO devices (code, user_id, name, device_type,"
+                                         " token_hash) VALUES ($1, $2::bigint, $3, $4, $5::bytea)"
+                                         " ON CONFLICT (code) DO NOTHING RETURNING id",
+                                         N_ELEMENTS(args),
+                                         args },
+                                 DB_E_EXISTS,
+                                 ret_id);
+        return r < 0 ? err_up(r) : r;
+}
+
+int db_admin_device_token(DbConn *conn, const char *code, const uint8_t token_hash[32]) {
+        char hash[ADMIN_HASH_SIZE];
+        const char *args[] = { code, admin_hash(token_hash, hash) };
+        int r;
+
+        r = admin_change(conn,
+                         &(DbQuery){ "UPDATE devices SET token_hash = $2::bytea WHERE code = $1"
+                                     " RETURNING id",
+                                     N_ELEMENTS(args),
+                                     args },
+                         DB_E_NOT_FOUND,
+                         NULL);
+        return r < 0 ? err_up(r) : r;
+}
+
+int db_admin_vehicle_add(DbConn *conn,
+                         const char *code,
+                         const char *user,
+                         const char *name,
+                         int64_t *ret_id) {
+        char owner[ADMIN_ID_SIZE];
+        const char *args[] = { code, NULL, name };
+        int r;
+
+        r = admin_owner(conn, user, owner, &args[1]);
+        if (r == 0)
+                r = admin_change(conn,
+                                 &(DbQuery){ "INSERT INTO vehicles (code, user_id, name)"
+                                             " VALUES ($1, $2::bigint, $3)"
+                                             " ON CONFLICT (code) DO NOTHING RETURNING id",
+                                             N_ELEMENTS(args),
+                                             args },
+                                 DB_E_EXISTS,
+                                 ret_id);
+        return r < 0 ? err_up(r) : r;
+}
+
+/* The answer of a statement that counts what it @found and what it @added. */
+static int admin_found_added(DbConn *conn, const DbQuery *query, bool *ret_added) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        int r;
+
+        r = db_conn_exec(conn, query, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (admin_int(result, 0, 0) == 0)
+                return DB_E_NOT_FOUND;
+        *ret_added = admin_int(result, 0, 1) > 0;
+        return 0;
+}
+
+int db_admin_vehicle_share(DbConn *conn, const char *code, const char *user) {
+        const char *args[] = { code, user };
+        bool added = false;
+        int r;
+
+        r = admin_found_added(
+                conn,
+                &(DbQuery){ "WITH pair AS (SELECT u.id AS user_id, v.id AS vehicle_id"
+                            " FROM users u, vehicles v WHERE v.code = $1 AND u.username = $2),"
+                            " added AS (INSERT INTO shares (user_id, vehicle_id)"
+                            " SELECT * FROM pair ON CONFLICT DO NOTHING RETURNING id)"
+                            " SELECT (SELECT count(*) FROM pair), (SELECT count(*) FROM added)",
+                            N_ELEMENTS(args),
+                            args },
+                &added);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        return added ? 0 : DB_E_EXISTS;
+}
+
+static int admin_group_device(DbConn *conn, int64_t group_id, const char *code, bool *ret_added) {
+        char group[ADMIN_ID_SIZE];
+        const char *args[] = { group, code };
+        int r;
+
+        snprintf(group, sizeof(group), "%lld", (long long)group_id);
+        r = admin_found_added(
+                conn,
+                &(DbQuery){ "WITH device AS (SELECT id FROM devices WHERE code = $2),"
+                            " added AS (INSERT INTO device_groups (device_id, group_id)"
+                            " SELECT id, $1::bigint FROM device ON CONFLICT DO NOTHING"
+                            " RETURNING device_id)"
+                            " SELECT (SELECT count(*) FROM device), (SELECT count(*) FROM added)",
+                            N_ELEMENTS(args),
+                            args },
+                ret_added);
+        return r < 0 ? err_up(r) : r;
+}
+
+static int admin_group_fill(DbConn *conn,
+                            const char *name,
+                            const char *const codes[],
+                            size_t n,
+                            int64_t *ret_id) {
+        const char *args[] = { name };
+        bool changed = false, added = false;
+        int r;
+
+        r = admin_change(conn,
+                         &(DbQuery){ "INSERT INTO groups (name) VALUES ($1)"
+                                     " ON CONFLICT (name) DO NOTHING RETURNING id",
+                                     1,
+                                     args },
+                         DB_E_EXISTS,
+                         ret_id);
+        if (r == 0)
+                changed = true;
+        else if (r == DB_E_EXISTS)
+                r = admin_change(conn,
+                                 &(DbQuery){ "SELECT id FROM groups WHERE name = $1", 1, args },
+                                 DB_E_NOT_FOUND,
+                                 ret_id);
+        for (size_t i = 0; i < n && r == 0; ++i) {
+                r = admin_group_device(conn, *ret_id, codes[i], &added);
+                changed = changed || added;
+        }
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        return changed ? 0 : DB_E_EXISTS;
+}
+
+int db_admin_group_add(DbConn *conn,
+                       const char *name,
+                       const char *const device_codes[],
+                       size_t n,
+                       int64_t *ret_id) {
+        int64_t id = 0;
+        int r, r_end;
+
+        r = db_conn_script(conn, "BEGIN");
+        if (r == 0)
+                r = admin_group_fill(conn, name, device_codes, n, &id);
+        if (r < 0 || r == DB_E_OFFLINE)
+                return r < 0 ? err_up(r) : r;
+        r_end = db_conn_script(conn, r == 0 ? "COMMIT" : "ROLLBACK");
+        if (r == 0)
+                r = r_end;
+        if (r == 0)
+                *ret_id = id;
+        return r;
+}
+
+static int admin_tell(const PGresult *result, int row, DbDeadLetterFn fn, void *arg) {
+        size_t n = 0;
+        CLEANUP(PQfreemem)
+        unsigned char *payload =
+                PQunescapeBytea((const unsigned char *)PQgetvalue(result, row, 5), &n);
+        DbDeadLetter letter = {
+                .id = admin_int(result, row, 0),
+                .received_us = admin_int(result, row, 1),
+                .topic = PQgetvalue(result, row, 2),
+                .reason = PQgetvalue(result, row, 3),
+                .detail = PQgetvalue(result, row, 4),
+                .payload = { .data = (const char *)payload, .n = n },
+        };
+
+        if (!payload)
+                return err_new(-ENOMEM);
+        fn(arg, &letter);
+        return 0;
+}
+
+#define LETTER_COLUMNS                                                                   \
+        "SELECT id, (extract(epoch FROM received_at) * 1000000)::bigint, topic, reason," \
+        " coalesce(detail, ''), payload FROM dead_letters"
+
+static int admin_letters(DbConn *conn, const DbQuery *query, DbDeadLetterFn fn, void *arg) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        int r;
+
+        r = db_conn_exec(conn, query, &result);
+        for (int i = 0; r == 0 && i < PQntuples(result); ++i)
+                r = admin_tell(result, i, fn, arg);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        return PQntuples(result) > 0 ? 0 : DB_E_NOT_FOUND;
+}
+
+int db_admin_dead_letters(DbConn *conn,
+                          const char *reason,
+                          int limit,
+                          DbDeadLetterFn fn,
+                          void *arg) {
+        char limit_text[ADMIN_ID_SIZE];
+        const char *args[] = { reason, limit_text };
+        int r;
+
+        snprintf(limit_text, sizeof(limit_text), "%d", limit);
+        r = admin_letters(conn,
+                          &(DbQuery){ LETTER_COLUMNS " WHERE $1::text IS NULL OR reason = $1"
+                                                     " ORDER BY id DESC LIMIT $2::int",
+                                      N_ELEMENTS(args),
+                                      args },
+                          fn,
+                          arg);
+        if (r == DB_E_NOT_FOUND) /* an empty list is a list */
+                return 0;
+        return r < 0 ? err_up(r) : r;
+}
+
+int db_admin_dead_letter(DbConn *conn, int64_t id, DbDeadLetterFn fn, void *arg) {
+        char id_text[ADMIN_ID_SIZE];
+        const char *args[] = { id_text };
+        int r;
+
+        snprintf(id_text, sizeof(id_text), "%lld", (long long)id);
+        r = admin_letters(conn,
+                          &(DbQuery){ LETTER_COLUMNS " WHERE id = $1::bigint", 1, args },
+                          fn,
+                          arg);
+        return r < 0 ? err_up(r) : r;
+}
+
+int db_admin_dead_letter_delete(DbConn *conn, int64_t id) {
+        char id_text[ADMIN_ID_SIZE];
+        const char *args[] = { id_text };
+        int r;
+
+        snprintf(id_text, sizeof(id_text), "%lld", (long long)id);
+        r = admin_change(conn,
+                         &(DbQuery){ "DELETE FROM dead_letters WHERE id = $1::bigint RETURNING id",
+                                     1,
+                                     args },
+                         DB_E_NOT_FOUND,
+                         NULL);
+        return r < 0 ? err_up(r) : r;
+}
+
+int db_admin_lock(DbConn *conn, const char *name) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        int r;
+
+        r = db_conn_exec(conn,
+                         &(DbQuery){ "SELECT pg_try_advisory_lock(hashtext($1))", 1, &name },
+                         &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        return *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_BUSY;
+}

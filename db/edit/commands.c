@@ -1,0 +1,479 @@
+#include "db/edit/commands.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "db/follow/pulse.h"
+#include "model/event.h"
+
+DEFINE_CLEANUP(PGresult *, PQclear);
+
+enum {
+        COMMANDS_ARG_SIZE = 24,
+        COMMANDS_HEARD_BYTES = 16384, /* of ids; more is better looked up as a whole */
+        COMMANDS_PENDING_MAX = 1000,  /* for one socket at its opening */
+};
+
+#define COMMANDS_LEFT_MS_MAX INT64_C(315360000000)
+
+#define UNFINISHED "state IN ('accepted', 'published', 'delivered', 'executing')"
+#define OPEN       UNFINISHED " AND cancelled_at IS NULL"
+/* What no device is known to have can be cancelled. Whoever commands must still be allowed to when
+ * it is sent; of a user who is gone the trigger knows. */
+#define UNPROVEN "c.state IN ('accepted', 'published') AND c.cancelled_at IS NULL"
+#define WANTED                                   \
+        UNPROVEN " AND c.expires_at > now() AND" \
+                 " (c.user_id IS NULL OR tidegate_may_command(c.user_id, c.device_id))"
+#define COLUMNS                                                                        \
+        "c.command_id, c.action, c.payload, c.device_id,"                              \
+        " (SELECT d.code FROM devices d WHERE d.id = c.device_id),"                    \
+        " (SELECT u.username FROM devices d JOIN users u ON u.id = d.user_id"          \
+        " WHERE d.id = c.device_id),"                                                  \
+        " greatest(0, ceil(extract(epoch FROM c.expires_at - now()) * 1000))::bigint," \
+        " CASE WHEN c.cancelled_at IS NOT NULL THEN coalesce(c.cancel_message, '') END"
+#define IS_CANCELLING  "c.cancelled_at IS NOT NULL AND c." UNFINISHED
+#define MICROS(column) "(extract(epoch FROM c." column ") * 1000000)::bigint"
+#define BODY                                                                              \
+        "c.command_id, CASE WHEN " IS_CANCELLING                                          \
+        " THEN 'cancelled' ELSE c.state END, c.device_id,"                                \
+        " (SELECT d.code FROM devices d WHERE d.id = c.device_id), c.user_id, c.action, " \
+        "c.payload,"                                                                      \
+        " CASE WHEN " IS_CANCELLING " THEN c.cancel_message ELSE c.message END, " MICROS( \
+                "created_at") ", " MICROS("updated_at") ", " MICROS("expires_at")
+
+/* ---- for the query thread ---- */
+
+static Text commands_text(const PGresult *result, int row, int column) {
+        if (PQgetisnull(result, row, column))
+                return (Text){ 0 };
+        return (Text){ .data = PQgetvalue(result, row, column),
+                       .n = (size_t)PQgetlength(result, row, column) };
+}
+
+static int64_t commands_int(const PGresult *result, int row, int column) {
+        return strtoll(PQgetvalue(result, row, column), NULL, 10);
+}
+
+static void commands_member(Buf *buf, const char *name, Text text) {
+        buf_printf(buf, ",\"%s\":", name);
+        buf_json_string(buf, text);
+}
+
+static void commands_time(Buf *buf, const char *name, int64_t time_us) {
+        buf_printf(buf, ",\"%s\":", name);
+        buf_json_time(buf, time_us);
+}
+
+/* The columns of BODY, which begin at @at, as the body of an answer. */
+static int commands_answer(const PGresult *result, int at, Answer *answer) {
+        Text payload = commands_text(result, 0, at + 6);
+        Text id = commands_text(result, 0, at);
+        Text state = commands_text(result, 0, at + 1);
+        Buf *buf = &answer->bodies[0];
+
+        assert(answer->n_bodies == 1);
+        snprintf(answer->command_id, sizeof(answer->command_id), "%s", id.data);
+        snprintf(answer->state, sizeof(answer->state), "%s", state.data);
+        answer->device_id = commands_int(result, 0, at + 2);
+
+        buf_append_string(buf, "{\"command_id\":");
+        buf_json_string(buf, id);
+        commands_member(buf, "state", state);
+        buf_printf(buf, ",\"device_id\":%lld", (long long)answer->device_id);
+        commands_member(buf, "device_code", commands_text(result, 0, at + 3));
+        buf_append_string(buf, ",\"user_id\":");
+        if (PQgetisnull(result, 0, at + 4))
+                buf_append_string(buf, "null");
+        else
+                buf_json_int(buf, commands_int(result, 0, at + 4));
+        commands_member(buf, "action", commands_text(result, 0, at + 5));
+        buf_append_string(buf, ",\"payload\":");
+        buf_append_text(buf, payload.data ? payload : TEXT("{}"));
+        commands_member(buf, "message", commands_text(result, 0, at + 7));
+        commands_time(buf, "created_at", commands_int(result, 0, at + 8));
+        commands_time(buf, "updated_at", commands_int(result, 0, at + 9));
+        commands_time(buf, "expires_at", commands_int(result, 0, at + 10));
+        buf_append_char(buf, '}');
+        return buf_failed(buf) ? err_new(-ENOMEM) : 0;
+}
+
+/* One statement, so that of two who bring one key at once one inserts and the other sees it. */
+static const char commands_insert[] =
+        "WITH old AS (SELECT *, CASE WHEN command_id = $1 THEN 202 WHEN action = $4"
+        " AND payload::jsonb IS NOT DISTINCT FROM $5::text::jsonb THEN 200 ELSE 409 END AS status"
+        " FROM commands WHERE command_id = $1 OR (user_id = $2::bigint"
+        " AND device_id = $3::bigint AND idempotency_key = $6)),"
+        " made AS (INSERT INTO commands (command_id, user_id, device_id, action, payload,"
+        " idempotency_key, expires_at)"
+        " SELECT $1, $2::bigint, $3::bigint, $4,"
+        " CASE WHEN $5::text::jsonb IS NOT NULL THEN $5::text::json END, $6,"
+        " now() + $7::bigint * interval '1 millisecond'"
+        " WHERE NOT EXISTS (SELECT FROM old) AND $8::bigint > (SELECT count(*) FROM"
+        " (SELECT FROM commands WHERE device_id = $3::bigint AND " OPEN " LIMIT $8::bigint) o)"
+        " AND $9::bigint > (SELECT count(*) FROM (SELECT FROM commands"
+        " WHERE device_id = $3::bigint AND user_id = $2::bigint AND " OPEN " LIMIT $9::bigint) o)"
+        " ON CONFLICT ON CONSTRAINT commands_idempotency DO NOTHING RETURNING *)"
+        " SELECT 202, " BODY " FROM made c UNION ALL SELECT c.status, " BODY " FROM old c";
+
+/* The server refused it: because of what is in it, or for reasons of its own. */
+static int commands_refused(DbConn *conn, Answer *answer) {
+        const char *sqlstate = db_conn_sqlstate(conn);
+
+        if (strcmp(sqlstate, "23503") == 0) /* deleted a moment ago */
+                answer->status = 404;
+        else if (strncmp(sqlstate, "22", 2) == 0)
+                answer->status = 422;
+        else
+                return DB_E_REJECTED;
+        return 0;
+}
+
+/* Nothing was made: is it for what this user has open already? */
+static int commands_full(DbConn *conn, const Query *query, Answer *answer) {
+        static const char sql[] = "SELECT count(*) FROM commands WHERE device_id = $2::bigint"
+                                  " AND user_id = $1::bigint AND " OPEN;
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char user[COMMANDS_ARG_SIZE], device[COMMANDS_ARG_SIZE];
+        const char *args[] = { user, device };
+        int r;
+
+        snprintf(user, sizeof(user), "%lld", (long long)query->user_ids[0]);
+        snprintf(device, sizeof(device), "%lld", (long long)query->device_id);
+        r = db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        answer->status = 429;
+        answer->is_own =
+                query->max_own < query->max_pending && commands_int(result, 0, 0) >= query->max_own;
+        return 0;
+}
+
+int db_commands_add(DbConn *conn, const Query *query, Answer *answer) {
+        char user[COMMANDS_ARG_SIZE], device[COMMANDS_ARG_SIZE], timeout[COMMANDS_ARG_SIZE],
+                pending[COMMANDS_ARG_SIZE], own[COMMANDS_ARG_SIZE];
+        const char *args[] = { query->command_id, user,           device,
+                               query->action,     query->payload, query->idempotency_key,
+                               timeout,           pending,        own };
+        int r;
+
+        snprintf(user, sizeof(user), "%lld", (long long)query->user_ids[0]);
+        snprintf(device, sizeof(device), "%lld", (long long)query->device_id);
+        snprintf(timeout, sizeof(timeout), "%d", query->timeout_ms);
+        snprintf(pending, sizeof(pending), "%d", query->max_pending);
+        snprintf(own, sizeof(own), "%d", query->max_own);
+
+        for (int i = 0; i < 2; ++i) { /* again where somebody else was a moment faster */
+                CLEANUP(PQclear) PGresult *result = NULL;
+
+                r = db_conn_exec(conn,
+                                 &(DbQuery){ commands_insert, N_ELEMENTS(args), args },
+                                 &result);
+                if (r != 0)
+                        answer->status = 503;
+                if (r == DB_E_REJECTED)
+                        return commands_refused(conn, answer);
+                if (r != 0)
+                        return r < 0 ? err_up(r) : r;
+                if (PQntuples(result) == 0)
+                        continue;
+                answer->status = (int)commands_int(result, 0, 0);
+                return commands_answer(result, 1, answer);
+        }
+        r = commands_full(conn, query, answer);
+        return r < 0 ? err_up(r) : r;
+}
+
+#define BY_ADMIN "EXISTS (SELECT FROM users u WHERE u.id = $2::bigint AND u.role = 'admin')"
+#define BY_OWNER \
+        "EXISTS (SELECT FROM devices d WHERE d.id = c.device_id AND d.user_id = $2::bigint)"
+/* Who sent it also learns that it was cancelled as he lost the right, but nothing of the device. */
+#define SEEN                                                                     \
+        "($2::bigint = 0 OR " BY_ADMIN " OR " BY_OWNER                           \
+        " OR EXISTS (SELECT FROM shares h WHERE h.device_id = c.device_id"       \
+        " AND h.user_id = $2::bigint)"                                           \
+        " OR EXISTS (SELECT FROM device_groups g JOIN shares h USING (group_id)" \
+        " WHERE g.device_id = c.device_id AND h.user_id = $2::bigint)"           \
+        " OR (c.user_id = $2::bigint AND c.state IN ('accepted', 'published', 'cancelled')))"
+#define MAY_CANCEL                                       \
+        "(tidegate_may_command($2::bigint, c.device_id)" \
+        " AND (c.user_id = $2::bigint OR " BY_OWNER " OR " BY_ADMIN "))"
+/* What has left cannot be called back. */
+#define ON_ITS_WAY                                                               \
+        " || CASE WHEN c.state = 'published' THEN '; the broker had it already'" \
+        " WHEN c.claimed_until > now() THEN '; the broker may have it already' ELSE '' END"
+
+static const char commands_select[] =
+        "SELECT " BODY " FROM commands c WHERE c.command_id = $1 AND " SEEN;
+
+int db_commands_get(DbConn *conn, const Query *query, Answer *answer) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char user[COMMANDS_ARG_SIZE];
+        const char *args[] = { query->command_id, user };
+        int r;
+
+        snprintf(user, sizeof(user), "%lld", (long long)query->user_ids[0]);
+        r = db_conn_exec(conn, &(DbQuery){ commands_select, N_ELEMENTS(args), args }, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+
+        answer->status = PQntuples(result) == 0 ? 404 : 200;
+        return answer->status == 200 ? commands_answer(result, 0, answer) : 0;
+}
+
+static const char commands_cancel[] =
+        "UPDATE commands c SET cancelled_at = now(), updated_at = now(), expiry_noted_at = NULL,"
+        " cancel_message = CASE WHEN c.user_id = $2::bigint THEN 'cancelled by who sent it'"
+        " WHEN " BY_OWNER " THEN 'cancelled by the owner of the device'"
+        " ELSE 'cancelled by an admin' END" ON_ITS_WAY " WHERE c.command_id = $1 AND " UNPROVEN
+        " AND c.expires_at > now() AND " MAY_CANCEL " RETURNING 200, " BODY;
+
+static const char commands_uncancelled[] =
+        "SELECT CASE WHEN NOT " MAY_CANCEL " THEN 403"
+        " WHEN c.state = 'cancelled' OR " IS_CANCELLING " THEN 200 ELSE 409 END, " BODY
+        " FROM commands c WHERE c.command_id = $1 AND " SEEN;
+
+/* The row is marked, in one statement; or it is not, and then why. */
+int db_commands_cancel(DbConn *conn, const Query *query, Answer *answer) {
+        static const char *const sql[] = { commands_cancel, commands_uncancelled };
+        char user[COMMANDS_ARG_SIZE];
+        const char *args[] = { query->command_id, user };
+
+        snprintf(user, sizeof(user), "%lld", (long long)query->user_ids[0]);
+        for (size_t i = 0; i < N_ELEMENTS(sql); ++i) {
+                CLEANUP(PQclear) PGresult *result = NULL;
+                int r;
+
+                r = db_conn_exec(conn, &(DbQuery){ sql[i], N_ELEMENTS(args), args }, &result);
+                if (r != 0)
+                        return r < 0 ? err_up(r) : r;
+                if (PQntuples(result) == 0)
+                        continue;
+                answer->status = (int)commands_int(result, 0, 0);
+                return commands_answer(result, 1, answer);
+        }
+        answer->status = 404;
+        return 0;
+}
+
+void db_commands_format(const DbCommand *command, Buf *buf) {
+        buf_append_string(buf, "{\"command_id\":");
+        buf_json_string(buf, text_of(command->command_id));
+        buf_append_string(buf, ",\"action\":");
+        buf_json_string(buf, text_of(command->action));
+        buf_append_string(buf, ",\"payload\":");
+        buf_append_string(buf, command->payload ? command->payload : "{}");
+        buf_append_char(buf, '}');
+}
+
+/* Row @i of COLUMNS. */
+/* A row that somebody altered may say any time; 10 years are as good as for ever. */
+static int64_t commands_left_ms(const PGresult *result, int row, int column) {
+        int64_t left_ms = commands_int(result, row, column);
+
+        if (left_ms < 0)
+                return 0;
+        return left_ms < COMMANDS_LEFT_MS_MAX ? left_ms : COMMANDS_LEFT_MS_MAX;
+}
+
+static DbCommand commands_row(const PGresult *result, int i) {
+        return (DbCommand){
+                .command_id = PQgetvalue(result, i, 0),
+                .action = PQgetvalue(result, i, 1),
+                .payload = commands_text(result, i, 2).data,
+                .device_id = commands_int(result, i, 3),
+                .device_code = commands_text(result, i, 4).data,
+                .user_name = commands_text(result, i, 5).data,
+                .left_ms = commands_left_ms(result, i, 6),
+                .cancel_message = commands_text(result, i, 7).data,
+        };
+}
+
+static int commands_event(const DbCommand *command, Event **ret_event) {
+        CLEANUP_BUF Buf buf = { 0 };
+        int r;
+
+        db_commands_format(command, &buf);
+        if (buf_failed(&buf))
+                return err_new(-ENOMEM);
+        r = event_new_command(ret_event,
+                              command->device_id,
+                              clock_now_us() + command->left_ms * 1000,
+                              text_of(command->command_id),
+                              buf_text(&buf));
+        return r == 0 ? 0 : err_up(r);
+}
+
+int db_commands_pending(DbConn *conn, const Query *query, Answer *answer) {
+        static const char sql[] =
+                "SELECT " COLUMNS " FROM commands c WHERE c.device_id = $1::bigint"
+                " AND " WANTED " ORDER BY c.created_at, c.command_id"
+                " LIMIT $2::bigint";
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char device[COMMANDS_ARG_SIZE], limit[COMMANDS_ARG_SIZE];
+        const char *args[] = { device, limit };
+        int r;
+
+        snprintf(device, sizeof(device), "%lld", (long long)query->device_id);
+        snprintf(limit, sizeof(limit), "%d", COMMANDS_PENDING_MAX);
+        r = db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+
+        answer->events = calloc((size_t)PQntuples(result) + 1, sizeof(*answer->events));
+        if (!answer->events)
+                return err_new(-ENOMEM);
+        for (int i = 0; i < PQntuples(result); ++i) {
+                const DbCommand command = commands_row(result, i);
+
+                r = commands_event(&command, &answer->events[answer->n_events]);
+                if (r != 0)
+                        return err_up(r);
+                ++answer->n_events;
+        }
+        answer->status = 200;
+        return 0;
+}
+
+/* ---- for the commander ---- */
+
+int db_commands_listen(DbConn *conn) {
+        return db_conn_exec(conn, &(DbQuery){ "LISTEN tidegate_command", 0, NULL }, NULL);
+}
+
+bool db_commands_list(Buf *ids, const char *id) {
+        static const char alphabet[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                       "0123456789_-";
+
+        if (!*id || strspn(id, alphabet) != strlen(id))
+                return false;
+        if (ids->n > 0 && ids->data[ids->n - 1] == '}')
+                --ids->n;
+        buf_append_char(ids, ids->n == 0 ? '{' : ',');
+        buf_append_string(ids, id);
+        buf_append_char(ids, '}');
+        return true;
+}
+
+int db_commands_hear(DbConn *conn, Buf *ids, bool *ret_more, bool *ret_beat) {
+        PGconn *pg = db_conn_pg(conn);
+        PGnotify *notify;
+
+        if (!PQconsumeInput(pg))
+                return db_conn_fail(conn, NULL);
+        while ((notify = PQnotifies(pg))) {
+                if (db_pulse_hear(NULL, notify->extra))
+                        *ret_beat = true;
+                else if (ids->n > COMMANDS_HEARD_BYTES || !db_commands_list(ids, notify->extra))
+                        *ret_more = true;
+                PQfreemem(notify);
+        }
+        return buf_failed(ids) ? err_new(-ENOMEM) : 0;
+}
+
+static int commands_each(DbConn *conn, const DbQuery *query, DbCommandFn fn, void *arg) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        int r;
+
+        r = db_conn_exec(conn, query, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        for (int i = 0; i < PQntuples(result); ++i) {
+                const DbCommand command = commands_row(result, i);
+
+                fn(arg, &command);
+        }
+        return 0;
+}
+
+int db_commands_named(DbConn *conn, const char *ids, DbCommandFn fn, void *arg) {
+        static const char sql[] = "SELECT " COLUMNS " FROM commands c"
+                                  " WHERE c.command_id = ANY ($1::text[]) AND " WANTED
+                                  " ORDER BY c.created_at, c.command_id";
+
+        return commands_each(conn, &(DbQuery){ sql, 1, &ids }, fn, arg);
+}
+
+int db_commands_waiting(DbConn *conn, const char *cursor, int n_max, DbCommandFn fn, void *arg) {
+        static const char sql[] = "SELECT " COLUMNS " FROM commands c WHERE " WANTED
+                                  " AND ($1::text IS NULL OR c.command_id > $1)"
+                                  " ORDER BY c.command_id LIMIT $2::bigint";
+        char limit[COMMANDS_ARG_SIZE];
+        const char *args[] = { cursor, limit };
+
+        snprintf(limit, sizeof(limit), "%d", n_max);
+        return commands_each(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, fn, arg);
+}
+
+int db_commands_claim(DbConn *conn,
+                      const char *epoch,
+                      bool again,
+                      int n_max,
+                      DbCommandFn fn,
+                      void *arg) {
+        static const char sql[] =
+                "WITH mine AS (SELECT command_id FROM commands c WHERE c.state = 'accepted'"
+                " AND published_at IS NULL AND " WANTED
+                " AND CASE WHEN $3::boolean THEN claimed_until < now()"
+                " OR (claimed_by = $1 AND claimed_until < now() + interval '27 seconds')"
+                " ELSE claimed_until IS NULL END"
+                " ORDER BY claimed_until, created_at, command_id LIMIT $2::bigint"
+                " FOR UPDATE SKIP LOCKED),"
+                " claimed AS (UPDATE commands c SET claimed_by = $1,"
+                " claimed_until = now() + interval '30 seconds'"
+                " FROM mine WHERE c.command_id = mine.command_id RETURNING c.*)"
+                " SELECT " COLUMNS " FROM claimed c ORDER BY c.created_at, c.command_id";
+        char limit[COMMANDS_ARG_SIZE];
+        const char *args[] = { epoch, limit, again ? "t" : "f" };
+
+        snprintf(limit, sizeof(limit), "%d", n_max);
+        return commands_each(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, fn, arg);
+}
+
+int db_commands_release(DbConn *conn, const char *epoch) {
+        static const char sql[] =
+                "UPDATE commands SET claimed_until = NULL WHERE " OPEN " AND claimed_by = $1";
+
+        return db_conn_exec(conn, &(DbQuery){ sql, 1, &epoch }, NULL);
+}
+
+int db_commands_published(DbConn *conn, const char *ids) {
+        static const char sql[] = "UPDATE commands SET published_at = now()"
+                                  " WHERE command_id IN (SELECT command_id FROM commands"
+                                  " WHERE command_id = ANY ($1::text[])"
+                                  " ORDER BY command_id FOR UPDATE)";
+
+        return db_conn_exec(conn, &(DbQuery){ sql, 1, &ids }, NULL);
+}
+
+int db_commands_revoke(DbConn *conn) {
+        static const char sql[] =
+                "WITH who AS (SELECT DISTINCT c.user_id, c.device_id FROM commands c "
+                "WHERE " UNPROVEN " AND c.user_id IS NOT NULL),"
+                " gone AS (SELECT * FROM who WHERE NOT tidegate_may_command(user_id, device_id))"
+                " UPDATE commands c SET cancelled_at = now(), updated_at = now(),"
+                " expiry_noted_at = NULL,"
+                " cancel_message = 'who sent it may not command the device any more'" ON_ITS_WAY
+                " FROM gone g WHERE g.user_id = c.user_id AND g.device_id = c.device_id "
+                "AND " UNPROVEN;
+
+        return db_conn_exec(conn, &(DbQuery){ sql, 0, NULL }, NULL);
+}
+
+int db_commands_overdue(DbConn *conn, int n_max, DbCommandFn fn, void *arg) {
+        static const char sql[] =
+                "WITH over AS (SELECT command_id FROM commands WHERE " UNFINISHED
+                " AND (expires_at <= now() OR cancelled_at IS NOT NULL)"
+                " AND (expiry_noted_at IS NULL"
+                " OR expiry_noted_at < now() - interval '5 seconds')"
+                " ORDER BY expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED),"
+                " noted AS (UPDATE commands c SET expiry_noted_at = now() FROM over"
+                " WHERE c.command_id = over.command_id RETURNING c.*)"
+                " SELECT " COLUMNS " FROM noted c ORDER BY c.expires_at";
+        char limit[COMMANDS_ARG_SIZE];
+        const char *args[] = { limit };
+
+        snprintf(limit, sizeof(limit), "%d", n_max);
+        return commands_each(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, fn, arg);
+}

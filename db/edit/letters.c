@@ -1,0 +1,137 @@
+#include "db/edit/letters.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+DEFINE_CLEANUP(PGresult *, PQclear);
+DEFINE_CLEANUP(void *, PQfreemem);
+
+enum {
+        LETTERS_ID_SIZE = 24,
+};
+
+int db_letters_request(DbConn *conn, const char *ids) {
+        static const char sql[] =
+                "INSERT INTO replays AS r (letter_id) SELECT unnest($1::bigint[])"
+                " ON CONFLICT (letter_id) DO UPDATE SET requested_at = now(), outcome = NULL,"
+                " claimed_by = CASE WHEN r.outcome IS NULL THEN r.claimed_by END";
+
+        return db_conn_exec(conn, &(DbQuery){ sql, 1, &ids }, NULL);
+}
+
+int db_letters_withdraw(DbConn *conn, const char *ids) {
+        static const char sql[] = "DELETE FROM replays WHERE letter_id = ANY ($1::bigint[])"
+                                  " AND claimed_by IS NULL AND outcome IS NULL";
+
+        return db_conn_exec(conn, &(DbQuery){ sql, 1, &ids }, NULL);
+}
+
+int db_letters_outcomes(DbConn *conn, const char *ids, DbOutcomeFn fn, void *arg) {
+        static const char sql[] = "SELECT letter_id, claimed_by IS NOT NULL, outcome FROM replays"
+                                  " WHERE letter_id = ANY ($1::bigint[]) ORDER BY letter_id";
+        CLEANUP(PQclear) PGresult *result = NULL;
+        int r;
+
+        r = db_conn_exec(conn, &(DbQuery){ sql, 1, &ids }, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        for (int i = 0; i < PQntuples(result); ++i) {
+                const char *outcome = PQgetisnull(result, i, 2) ? NULL : PQgetvalue(result, i, 2);
+
+                fn(arg,
+                   strtoll(PQgetvalue(result, i, 0), NULL, 10),
+                   *PQgetvalue(result, i, 1) == 't',
+                   text_of(outcome));
+        }
+        return 0;
+}
+
+int db_letters_forget(DbConn *conn, const char *ids) {
+        static const char sql[] = "DELETE FROM replays WHERE outcome IS NOT NULL AND (letter_id ="
+                                  " ANY ($1::bigint[]) OR requested_at < now() - interval '1 day')";
+
+        return db_conn_exec(conn, &(DbQuery){ sql, 1, &ids }, NULL);
+}
+
+/* One of the letters that were claimed. A letter that is gone was discarded, or stored already. */
+static int letters_tell(const PGresult *result, int row, DbDeadLetterFn fn, void *arg) {
+        size_t n = 0;
+        CLEANUP(PQfreemem)
+        void *payload = PQunescapeBytea((const unsigned char *)PQgetvalue(result, row, 3), &n);
+
+        if (!payload)
+                return err_new(-ENOMEM);
+        fn(arg,
+           &(DbDeadLetter){
+                   .id = strtoll(PQgetvalue(result, row, 0), NULL, 10),
+                   .received_us = strtoll(PQgetvalue(result, row, 1), NULL, 10),
+                   .topic = PQgetvalue(result, row, 2),
+                   .reason = PQgetvalue(result, row, 4),
+                   .detail = "",
+                   .payload = { .data = payload, .n = n },
+           });
+        return 0;
+}
+
+/* What is not claimed, what an earlier start of ours claimed, and what a gateway did that has been
+ * gone for a day. Few at a time, as their payloads are in memory. */
+int db_letters_claim(DbConn *conn,
+                     const char *epoch,
+                     const char *session,
+                     DbDeadLetterFn fn,
+                     void *arg) {
+        static const char gone[] = "UPDATE replays r SET outcome = 'gone'"
+                                   " WHERE outcome IS NULL AND claimed_by IS NULL AND NOT EXISTS"
+                                   " (SELECT FROM dead_letters d WHERE d.id = r.letter_id)";
+        static const char sql[] =
+                "WITH todo AS (SELECT letter_id FROM replays WHERE outcome IS NULL"
+                " AND (claimed_by IS NULL OR (claimed_by = $1 AND session IS DISTINCT FROM $2)"
+                " OR (claimed_by <> $1 AND requested_at < now() - interval '1 day'))"
+                " ORDER BY letter_id LIMIT 16 FOR UPDATE SKIP LOCKED),"
+                " claimed AS (UPDATE replays r SET claimed_by = $1, session = $2 FROM todo"
+                " WHERE r.letter_id = todo.letter_id RETURNING r.letter_id)"
+                " SELECT d.id, (extract(epoch FROM d.received_at) * 1000000)::bigint, d.topic,"
+                " d.payload, d.reason FROM claimed c JOIN dead_letters d ON d.id = c.letter_id "
+                "ORDER BY d.id";
+        CLEANUP(PQclear) PGresult *result = NULL;
+        const char *args[] = { epoch, session };
+        int r;
+
+        r = db_conn_exec(conn, &(DbQuery){ gone, 0, NULL }, NULL);
+        if (r == 0)
+                r = db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &result);
+        for (int i = 0; r == 0 && i < PQntuples(result); ++i)
+                r = letters_tell(result, i, fn, arg);
+        return r < 0 ? err_up(r) : r;
+}
+
+int db_letters_refuse(DbConn *conn, int64_t letter_id, const char *outcome) {
+        char id[LETTERS_ID_SIZE];
+        const char *args[] = { id, outcome };
+
+        snprintf(id, sizeof(id), "%lld", (long long)letter_id);
+        return db_conn_exec(conn,
+                            &(DbQuery){ "UPDATE replays SET outcome = $2"
+                                        " WHERE letter_id = $1::bigint",
+                                        N_ELEMENTS(args),
+                                        args },
+                            NULL);
+}
+
+int db_letters_exists(DbConn *conn, int64_t letter_id, bool *ret_exists) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char id[LETTERS_ID_SIZE];
+        const char *args[] = { id };
+        int r;
+
+        snprintf(id, sizeof(id), "%lld", (long long)letter_id);
+        r = db_conn_exec(conn,
+                         &(DbQuery){ "SELECT FROM dead_letters WHERE id = $1::bigint", 1, args },
+                         &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        *ret_exists = PQntuples(result) > 0;
+        return 0;
+}

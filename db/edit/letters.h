@@ -1,0 +1,32 @@
+#pragma once
+
+/*
+ * DbLetters: dead letters that are taken in again.
+ *
+ * The command line asks (replays), one gateway claims and journals them, and the transaction that
+ * stores the message deletes the letter and says what became of it (DB_SHEET_LETTERS). Whatever
+ * ends in between is tried again: the letter is there until its message is a row, or a letter once
+ * more. Blocks. 0, DB_E_OFFLINE, DB_E_REJECTED.
+ */
+
+#include "base/base.h"
+#include "db/conn.h"
+#include "db/edit/admin.h"
+
+typedef void (*DbOutcomeFn)(void *arg, int64_t letter_id, bool is_claimed, Text outcome);
+
+/* For the command line. @ids: "{1,2,3}". */
+MUST_CHECK int db_letters_request(DbConn *conn, const char *ids);
+MUST_CHECK int db_letters_withdraw(DbConn *conn, const char *ids); /* what nobody has claimed */
+MUST_CHECK int db_letters_outcomes(DbConn *conn, const char *ids, DbOutcomeFn fn, void *arg);
+MUST_CHECK int db_letters_forget(DbConn *conn, const char *ids); /* what has an outcome */
+
+/* For the gateway: the next few that are to be journalled in this @session of it. */
+MUST_CHECK int db_letters_claim(DbConn *conn,
+                                const char *epoch,
+                                const char *session,
+                                DbDeadLetterFn fn,
+                                void *arg);
+/* It could not be journalled. */
+MUST_CHECK int db_letters_refuse(DbConn *conn, int64_t letter_id, const char *outcome);
+MUST_CHECK int db_letters_exists(DbConn *conn, int64_t letter_id, bool *ret_exists);

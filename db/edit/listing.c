@@ -1,0 +1,67 @@
+#include "db/edit/listing.h"
+
+#include <libpq-fe.h>
+
+#define DB_LISTING_MAX_FIELDS 8
+
+static const char *const listing_sql[] = {
+        [DB_LISTING_USERS] = "SELECT id, username AS name, role,"
+                             " CASE WHEN is_active THEN 'active' ELSE 'disabled' END AS state"
+                             " FROM users ORDER BY id",
+        [DB_LISTING_DEVICES] =
+                "SELECT d.id, d.code, d.name, u.username AS owner, d.device_type AS type,"
+                " CASE WHEN d.is_active THEN 'active' ELSE 'disabled' END AS state,"
+                " CASE WHEN d.token_hash IS NULL THEN 'none' ELSE 'set' END AS token,"
+                " to_char(s.last_seen, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS last_seen"
+                " FROM devices d LEFT JOIN users u ON u.id = d.user_id"
+                " LEFT JOIN device_states s ON s.device_id = d.id ORDER BY d.id",
+        [DB_LISTING_VEHICLES] =
+                "SELECT v.id, v.code, v.name, u.username AS owner,"
+                " CASE WHEN v.is_active THEN 'active' ELSE 'disabled' END AS state,"
+                " (SELECT string_agg(w.username, ',' ORDER BY w.username) FROM shares s"
+                " JOIN users w ON w.id = s.user_id WHERE s.vehicle_id = v.id) AS shared_with"
+                " FROM vehicles v LEFT JOIN users u ON u.id = v.user_id ORDER BY v.id",
+};
+
+DEFINE_CLEANUP(PGresult *, PQclear);
+
+int db_listing(DbConn *conn, DbListing listing, DbListingFn fn, void *arg) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        const DbQuery query = { .sql = listing_sql[listing] };
+        const char *fields[DB_LISTING_MAX_FIELDS];
+        size_t n_fields;
+        int r;
+
+        r = db_conn_exec(conn, &query, &result);
+        if (r != 0)
+                return r;
+
+        n_fields = (size_t)PQnfields(result);
+        assert(n_fields <= N_ELEMENTS(fields));
+        for (size_t i = 0; i < n_fields; ++i)
+                fields[i] = PQfname(result, (int)i);
+        fn(arg, fields, n_fields);
+        for (int row = 0; row < PQntuples(result); ++row) {
+                for (size_t i = 0; i < n_fields; ++i)
+                        fields[i] = PQgetvalue(result, row, (int)i);
+                fn(arg, fields, n_fields);
+        }
+        return 0;
+}
+
+int db_listing_user_active(DbConn *conn, const char *name, bool is_active) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        const char *const args[] = { name, is_active ? "true" : "false" };
+        const DbQuery query = {
+                .sql = "UPDATE users SET is_active = $2::boolean, updated_at = now()"
+                       " WHERE username = $1",
+                .n_args = N_ELEMENTS(args),
+                .args = args,
+        };
+        int r;
+
+        r = db_conn_exec(conn, &query, &result);
+        if (r != 0)
+                return r;
+        return strcmp(PQcmdTuples(result), "0") == 0 ? DB_E_NOT_FOUND : 0;
+}

@@ -1,0 +1,603 @@
+#include "db/follow/directory.h"
+
+#include <libpq-fe.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+DEFINE_CLEANUP(PGresult *, PQclear);
+DEFINE_CLEANUP(PGnotify *, PQfreemem);
+
+enum {
+        DIRECTORY_MAX_CHANGES = 500, /* more than that: read everything again */
+};
+
+typedef struct Change Change;
+typedef struct Changes Changes;
+typedef int (*DirectoryRowFn)(RegistryDelta *delta, const PGresult *result, int row);
+
+/* One notification: a row of a table, by its key. */
+struct Change {
+        RegistryTable table;
+        int64_t id, other_id; /* device_groups: device, group */
+};
+
+struct Changes {
+        Change items[DIRECTORY_MAX_CHANGES];
+        size_t n;
+        bool too_many;
+};
+
+struct DbDirectory {
+        DbConn *conn;    /* borrowed */
+        DbPulse *pulse;  /* borrowed */
+        Changes changes; /* heard of, and not read yet */
+        uint64_t digest; /* of all that was loaded last, and of what before that */
+        uint64_t digest_before;
+};
+
+int db_directory_new(DbDirectory **ret_directory, DbConn *conn, DbPulse *pulse) {
+        DbDirectory *directory = calloc(1, sizeof(*directory));
+
+        if (!directory)
+                return err_new(-ENOMEM);
+        directory->conn = conn;
+        directory->pulse = pulse;
+        *ret_directory = directory;
+        return 0;
+}
+
+DbDirectory *db_directory_free(DbDirectory *directory) {
+        free(directory);
+        return NULL;
+}
+
+static int64_t column_int(const PGresult *result, int row, int column) {
+        return strtoll(PQgetvalue(result, row, column), NULL, 10); /* null is "": 0 */
+}
+
+static int64_t column_time(const PGresult *result, int row, int column) {
+        return PQgetisnull(result, row, column) ? CLOCK_UNKNOWN : column_int(result, row, column);
+}
+
+static double column_double(const PGresult *result, int row, int column) {
+        return PQgetisnull(result, row, column) ? (double)NAN
+                                                : strtod(PQgetvalue(result, row, column), NULL);
+}
+
+static const char *column_string(const PGresult *result, int row, int column) {
+        return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
+}
+
+static bool column_bool(const PGresult *result, int row, int column) {
+        return *PQgetvalue(result, row, column) == 't';
+}
+
+static int directory_add(RegistryDelta *delta, const RegistryRow *row) {
+        int r = registry_delta_add(delta, row);
+
+        return r < 0 ? err_up(r) : 0;
+}
+
+static int directory_add_user(RegistryDelta *delta, const PGresult *result, int i) {
+        RegistryRow row = { .table = REGISTRY_USER };
+
+        row.user.id = column_int(result, i, 0);
+        row.user.name = column_string(result, i, 1);
+        row.user.is_active = column_bool(result, i, 3);
+        row.user.generation = column_int(result, i, 4);
+        row.user.tokens_from_us = column_int(result, i, 5);
+        if (!role_from_name(PQgetvalue(result, i, 2), &row.user.role))
+                row.user.role = ROLE_VIEWER; /* a role that we do not know gives no rights */
+        return directory_add(delta, &row);
+}
+
+static int hex_digit(char c) {
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 0;
+}
+
+/* bytea as text: \x and two digits a byte. */
+static bool column_hash(const PGresult *result, int row, int column, uint8_t ret_hash[32]) {
+        const char *text = PQgetvalue(result, row, column);
+
+        if (PQgetlength(result, row, column) != 2 + 64)
+                return false;
+        for (size_t i = 0; i < 32; ++i)
+                ret_hash[i] =
+                        (uint8_t)(hex_digit(text[2 + 2 * i]) << 4 | hex_digit(text[3 + 2 * i]));
+        return true;
+}
+
+static int directory_add_device(RegistryDelta *delta, const PGresult *result, int i) {
+        RegistryRow row = { .table = REGISTRY_DEVICE };
+        Device *device = &row.device;
+
+        device->id = column_int(result, i, 0);
+        device->user_id = column_int(result, i, 1);
+        device->key = column_string(result, i, 2);
+        device->code = column_string(result, i, 3);
+        device->name = column_string(result, i, 4);
+        device->product_type = column_string(result, i, 5);
+        device->device_type = column_string(result, i, 6);
+        device->firmware_version = column_string(result, i, 7);
+        device->is_active = column_bool(result, i, 8);
+        device->has_token = column_hash(result, i, 9, device->token_hash);
+        return directory_add(delta, &row);
+}
+
+/* What a clock of ours that was ahead has noted is no time that anything can be older than. */
+static int64_t directory_past(int64_t time_us) {
+        return clock_is_ahead(time_us) ? CLOCK_UNKNOWN : time_us;
+}
+
+static int directory_add_state(RegistryDelta *delta, const PGresult *result, int i) {
+        RegistryRow row = { .table = REGISTRY_DEVICE_STATE };
+        DeviceState *state = &row.device_state.state;
+
+        row.device_state.device_id = column_int(result, i, 0);
+        snprintf(state->status, sizeof(state->status), "%.15s", PQgetvalue(result, i, 1));
+        state->last_seen_us = directory_past(column_time(result, i, 2));
+        state->time_us = directory_past(column_time(result, i, 3));
+        state->temperature = column_double(result, i, 4);
+        state->humidity = column_double(result, i, 5);
+        state->latitude = column_double(result, i, 6);
+        state->longitude = column_double(result, i, 7);
+        return directory_add(delta, &row);
+}
+
+static int directory_add_vehicle(RegistryDelta *delta, const PGresult *result, int i) {
+        RegistryRow row = { .table = REGISTRY_VEHICLE };
+
+        row.vehicle.id = column_int(result, i, 0);
+        row.vehicle.user_id = column_int(result, i, 1);
+        row.vehicle.code = column_string(result, i, 2);
+        row.vehicle.name = column_string(result, i, 3);
+        row.vehicle.is_active = column_bool(result, i, 4);
+        return directory_add(delta, &row);
+}
+
+static int directory_add_group(RegistryDelta *delta, const PGresult *result, int i) {
+        RegistryRow row = { .table = REGISTRY_GROUP };
+
+        row.group.id = column_int(result, i, 0);
+        row.group.name = column_string(result, i, 1);
+        return directory_add(delta, &row);
+}
+
+static int directory_add_device_group(RegistryDelta *delta, const PGresult *result, int i) {
+        RegistryRow row = { .table = REGISTRY_DEVICE_GROUP };
+
+        row.device_group.device_id = column_int(result, i, 0);
+        row.device_group.group_id = column_int(result, i, 1);
+        return directory_add(delta, &row);
+}
+
+static int directory_add_share(RegistryDelta *delta, const PGresult *result, int i) {
+        RegistryRow row = { .table = REGISTRY_SHARE };
+
+        row.share.id = column_int(result, i, 0);
+        row.share.user_id = column_int(result, i, 1);
+        row.share.vehicle_id = column_int(result, i, 2);
+        row.share.device_id = column_int(result, i, 3);
+        row.share.group_id = column_int(result, i, 4);
+        return directory_add(delta, &row);
+}
+
+#define DEVICE_COLUMNS                                                                          \
+        "id, user_id, key, code, name, product_type, device_type, firmware_version, is_active," \
+        " token_hash"
+
+#define USER_COLUMNS                                 \
+        "id, username, role, is_active, generation," \
+        " (extract(epoch FROM tokens_from) * 1000000)::bigint"
+
+/* How each table is read, in an order in which no row names one that comes later. $1 = {ids} where
+ * only some are wanted. */
+static const struct {
+        const char *name; /* in notifications */
+        const char *all, *some;
+        DirectoryRowFn add;
+} tables[REGISTRY_TABLE_COUNT] = {
+        [REGISTRY_USER] = {
+                "users",
+                "SELECT " USER_COLUMNS " FROM users",
+                "SELECT " USER_COLUMNS " FROM users WHERE id = ANY ($1::bigint[])",
+                directory_add_user,
+        },
+        [REGISTRY_DEVICE] = {
+                "devices",
+                "SELECT " DEVICE_COLUMNS " FROM devices",
+                "SELECT " DEVICE_COLUMNS " FROM devices WHERE id = ANY ($1::bigint[])",
+                directory_add_device,
+        },
+        [REGISTRY_DEVICE_STATE] = {
+                NULL, /* the processor knows it before the table does */
+                "SELECT device_id, status, (extract(epoch FROM last_seen) * 1000000)::bigint,"
+                " (extract(epoch FROM time) * 1000000)::bigint,"
+                " temperature, humidity, latitude, longitude FROM device_states",
+                NULL,
+                directory_add_state,
+        },
+        [REGISTRY_VEHICLE] = {
+                "vehicles",
+                "SELECT id, user_id, code, name, is_active FROM vehicles",
+                "SELECT id, user_id, code, name, is_active FROM vehicles"
+                " WHERE id = ANY ($1::bigint[])",
+                directory_add_vehicle,
+        },
+        [REGISTRY_GROUP] = {
+                "groups",
+                "SELECT id, name FROM groups",
+                "SELECT id, name FROM groups WHERE id = ANY ($1::bigint[])",
+                directory_add_group,
+        },
+        [REGISTRY_DEVICE_GROUP] = {
+                "device_groups",
+                "SELECT device_id, group_id FROM device_groups",
+                "SELECT device_id, group_id FROM device_groups"
+                " WHERE device_id = ANY ($1::bigint[])",
+                directory_add_device_group,
+        },
+        [REGISTRY_SHARE] = {
+                "shares",
+                "SELECT id, user_id, vehicle_id, device_id, group_id FROM shares",
+                "SELECT id, user_id, vehicle_id, device_id, group_id FROM shares"
+                " WHERE id = ANY ($1::bigint[])",
+                directory_add_share,
+        },
+};
+
+static int directory_add_all(RegistryDelta *delta, RegistryTable table, const PGresult *result) {
+        int r;
+
+        for (int i = 0; i < PQntuples(result); ++i) {
+                r = tables[table].add(delta, result, i);
+                if (r < 0)
+                        return err_up(r);
+        }
+        return 0;
+}
+
+/* FNV-1a of a row's texts; rows are summed up, since they come in any order. */
+static uint64_t directory_digest(RegistryTable table, const PGresult *result) {
+        uint64_t sum = 0;
+
+        for (int row = 0; row < PQntuples(result); ++row) {
+                uint64_t hash = UINT64_C(14695981039346656037) + table;
+
+                for (int column = 0; column < PQnfields(result); ++column) {
+                        const char *text = PQgetvalue(result, row, column);
+
+                        do
+                                hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
+                        while (*text++);
+                }
+                sum += hash;
+        }
+        return table == REGISTRY_DEVICE_STATE ? 0 : sum;
+}
+
+static int directory_read_all(DbConn *conn, RegistryDelta *delta, uint64_t *ret_digest) {
+        int r = 0;
+
+        for (RegistryTable table = 0; table < REGISTRY_TABLE_COUNT && r == 0; ++table) {
+                CLEANUP(PQclear) PGresult *result = NULL;
+
+                r = db_conn_exec(conn, &(DbQuery){ .sql = tables[table].all }, &result);
+                if (r == 0)
+                        r = directory_add_all(delta, table, result);
+                if (r == 0)
+                        *ret_digest += directory_digest(table, result);
+        }
+        return r < 0 ? err_up(r) : r;
+}
+
+static int directory_run(DbConn *conn, const char *sql) {
+        int r = db_conn_exec(conn, &(DbQuery){ .sql = sql }, NULL);
+
+        return r < 0 ? err_up(r) : r;
+}
+
+static int directory_load(DbConn *conn, RegistryDelta **ret_delta, uint64_t *ret_digest) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        int r, r_end;
+
+        r = registry_delta_new(&delta, true);
+        if (r < 0)
+                return err_up(r);
+        r = directory_run(conn, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        r = directory_read_all(conn, delta, ret_digest);
+        if (r == DB_E_OFFLINE)
+                return r;
+        r_end = directory_run(conn, r == 0 ? "COMMIT" : "ROLLBACK");
+        if (r == 0)
+                r = r_end;
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        *ret_delta = TAKE(&delta);
+        return 0;
+}
+
+int db_directory_load(DbConn *conn, RegistryDelta **ret_delta) {
+        uint64_t digest = 0;
+        int r = directory_load(conn, ret_delta, &digest);
+
+        return r < 0 ? err_up(r) : r;
+}
+
+/* Was it somebody's lock, and will be over? */
+static bool directory_was_locked(const DbConn *conn) {
+        return strcmp(db_conn_sqlstate(conn), "55P03") == 0 ||
+               strcmp(db_conn_sqlstate(conn), "57014") == 0;
+}
+
+int db_directory_open(DbDirectory *directory, RegistryDelta **ret_delta) {
+        uint64_t digest = 0;
+        int r;
+
+        r = directory_run(directory->conn, "LISTEN tidegate_registry");
+        if (r == 0)
+                r = directory_load(directory->conn, ret_delta, &digest);
+        if (r == 0) {
+                directory->changes.n = 0;
+                directory->changes.too_many = false;
+                directory->digest_before = directory->digest;
+                directory->digest = digest;
+        }
+        if (r == DB_E_REJECTED && directory_was_locked(directory->conn))
+                return DB_E_BUSY;
+        return r < 0 ? err_up(r) : r;
+}
+
+/* "<table> <op> <id> [<id>]" */
+static bool change_parse(const char *text, Change *ret_change) {
+        for (RegistryTable table = 0; table < REGISTRY_TABLE_COUNT; ++table) {
+                size_t n = tables[table].name ? strlen(tables[table].name) : 0;
+                const char *op_end;
+                char *id_end;
+
+                if (n == 0 || strncmp(text, tables[table].name, n) != 0 || text[n] != ' ')
+                        continue;
+                op_end = strchr(text + n + 1, ' ');
+                if (!op_end)
+                        return false;
+                ret_change->table = table;
+                ret_change->id = strtoll(op_end, &id_end, 10);
+                ret_change->other_id = strtoll(id_end, NULL, 10);
+                return id_end != op_end;
+        }
+        return false;
+}
+
+static bool changes_have(const Changes *changes, const Change *change) {
+        for (size_t i = 0; i < changes->n; ++i)
+                if (changes->items[i].table == change->table &&
+                    changes->items[i].id == change->id &&
+                    changes->items[i].other_id == change->other_id)
+                        return true;
+        return false;
+}
+
+/* What we cannot read, or keep, makes us read everything. */
+static void changes_add(Changes *changes, const char *text) {
+        Change change = { .table = REGISTRY_USER };
+        bool is_clear = change_parse(text, &change);
+
+        if (is_clear && (changes->too_many || changes_have(changes, &change)))
+                return;
+        if (is_clear && changes->n < DIRECTORY_MAX_CHANGES)
+                changes->items[changes->n++] = change;
+        else
+                changes->too_many = true;
+}
+
+/* Those of @table have been read. */
+static void changes_settle(Changes *changes, RegistryTable table) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < changes->n; ++i)
+                if (changes->items[i].table != table)
+                        changes->items[n++] = changes->items[i];
+        changes->n = n;
+}
+
+static int directory_collect(DbDirectory *directory) {
+        DbConn *conn = directory->conn;
+        PGconn *pg = db_conn_pg(conn);
+
+        if (!db_conn_is_open(conn) || !PQconsumeInput(pg))
+                return db_conn_fail(conn, NULL);
+        for (;;) {
+                CLEANUP(PQfreemem) PGnotify *notify = PQnotifies(pg);
+
+                if (!notify)
+                        return 0;
+                if (!db_pulse_hear(directory->pulse, notify->extra))
+                        changes_add(&directory->changes, notify->extra);
+        }
+}
+
+/* What was changed and is not there any more was deleted. */
+static int directory_add_deleted(RegistryDelta *delta,
+                                 const Change *change,
+                                 const PGresult *result) {
+        bool is_pair = change->table == REGISTRY_DEVICE_GROUP;
+        RegistryRow row = { .table = change->table, .deleted = true };
+
+        for (int i = 0; i < PQntuples(result); ++i)
+                if (column_int(result, i, 0) == change->id &&
+                    (!is_pair || column_int(result, i, 1) == change->other_id))
+                        return 0;
+
+        switch (change->table) {
+        case REGISTRY_USER:
+                row.user.id = change->id;
+                break;
+        case REGISTRY_DEVICE:
+                row.device.id = change->id;
+                break;
+        case REGISTRY_VEHICLE:
+                row.vehicle.id = change->id;
+                break;
+        case REGISTRY_GROUP:
+                row.group.id = change->id;
+                break;
+        case REGISTRY_DEVICE_GROUP:
+                row.device_group.device_id = change->id;
+                row.device_group.group_id = change->other_id;
+                break;
+        case REGISTRY_SHARE:
+                row.share.id = change->id;
+                break;
+        case REGISTRY_DEVICE_STATE:
+        case REGISTRY_TABLE_COUNT:
+                return 0;
+        }
+        return directory_add(delta, &row);
+}
+
+/* "{1,2,3}": the rows of @table that changed; false if none. */
+static bool changes_ids(const Changes *changes, RegistryTable table, Buf *ret_ids) {
+        buf_append_char(ret_ids, '{');
+        for (size_t i = 0; i < changes->n; ++i) {
+                if (changes->items[i].table != table)
+                        continue;
+                if (ret_ids->n > 1)
+                        buf_append_char(ret_ids, ',');
+                buf_json_int(ret_ids, changes->items[i].id);
+        }
+        buf_append_char(ret_ids, '}');
+        return ret_ids->n > 2;
+}
+
+static int directory_read_some(DbConn *conn,
+                               RegistryTable table,
+                               const Changes *changes,
+                               RegistryDelta *delta) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        CLEANUP_BUF Buf ids = { 0 };
+        const char *args[1];
+        int r;
+
+        if (!changes_ids(changes, table, &ids))
+                return 0;
+        if (buf_failed(&ids))
+                return err_new(-ENOMEM);
+        args[0] = ids.data;
+        r = db_conn_exec(conn, &(DbQuery){ tables[table].some, 1, args }, &result);
+        if (r == 0)
+                r = directory_add_all(delta, table, result);
+        for (size_t i = 0; i < changes->n && r == 0; ++i)
+                if (changes->items[i].table == table)
+                        r = directory_add_deleted(delta, &changes->items[i], result);
+        return r < 0 ? err_up(r) : r;
+}
+
+/* A table that is locked keeps its changes. */
+static int directory_read_changes(DbDirectory *directory, RegistryDelta *delta) {
+        Changes *changes = &directory->changes;
+        int r = 0;
+
+        for (RegistryTable table = 0; table < REGISTRY_TABLE_COUNT && r == 0; ++table) {
+                r = directory_read_some(directory->conn, table, changes, delta);
+                if (r == 0)
+                        changes_settle(changes, table);
+                else if (r == DB_E_REJECTED && directory_was_locked(directory->conn))
+                        r = 0;
+        }
+        return r < 0 ? err_up(r) : r;
+}
+
+static int directory_read(DbDirectory *directory, RegistryDelta **ret_delta) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        int r;
+
+        if (directory->changes.too_many) {
+                r = db_directory_open(directory, ret_delta);
+                return r < 0 ? err_up(r) : r;
+        }
+        r = registry_delta_new(&delta, false);
+        if (r == 0)
+                r = directory_read_changes(directory, delta);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (registry_delta_length(delta) == 0)
+                return 0;
+        ++directory->digest; /* it may be undone, and nobody may say so */
+        *ret_delta = TAKE(&delta);
+        return 0;
+}
+
+int db_directory_poll(DbDirectory *directory, RegistryDelta **ret_delta) {
+        int r;
+
+        *ret_delta = NULL;
+        r = directory_collect(directory);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (!db_directory_is_behind(directory))
+                return 0;
+        r = directory_read(directory, ret_delta);
+        if (r == DB_E_BUSY) /* the next time */
+                return 0;
+        if (r == DB_E_REJECTED) { /* only a new load can make up for it */
+                db_conn_disconnect(directory->conn);
+                return DB_E_OFFLINE;
+        }
+        return r < 0 ? err_up(r) : r;
+}
+
+bool db_directory_differs(const DbDirectory *directory) {
+        return directory->digest != directory->digest_before;
+}
+
+bool db_directory_is_behind(const DbDirectory *directory) {
+        return directory->changes.n > 0 || directory->changes.too_many;
+}
+
+/* The server sends what it has to notify before it is ready for the next statement. */
+int db_directory_sync(DbDirectory *directory) {
+        int r;
+
+        r = directory_run(directory->conn, "SELECT 1");
+        return r < 0 ? err_up(r) : r;
+}
+
+static int directory_find(DbConn *conn, const DbQuery *query, RegistryDelta **ret_delta) {
+        CLEANUP(registry_delta_unref) RegistryDelta *delta = NULL;
+        CLEANUP(PQclear) PGresult *result = NULL;
+        int r;
+
+        r = db_conn_exec(conn, query, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (PQntuples(result) == 0)
+                return DB_E_NOT_FOUND;
+        r = registry_delta_new(&delta, false);
+        if (r == 0)
+                r = directory_add_all(delta, REGISTRY_DEVICE, result);
+        if (r < 0)
+                return err_up(r);
+        *ret_delta = TAKE(&delta);
+        return 0;
+}
+
+int db_directory_find(DbConn *conn, const char *code, RegistryDelta **ret_delta) {
+        static const char sql[] = "SELECT " DEVICE_COLUMNS " FROM devices WHERE code = $1";
+
+        return directory_find(conn, &(DbQuery){ sql, 1, &code }, ret_delta);
+}
+
+int db_directory_find_all(DbConn *conn, const char *list, RegistryDelta **ret_delta) {
+        static const char sql[] = "SELECT " DEVICE_COLUMNS " FROM devices WHERE code IN"
+                                  " (SELECT e ->> 'code' FROM json_array_elements($1::json) e)";
+
+        return directory_find(conn, &(DbQuery){ sql, 1, &list }, ret_delta);
+}

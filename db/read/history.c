@@ -1,0 +1,291 @@
+#include "db/read/history.h"
+
+#include <libpq-fe.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+DEFINE_CLEANUP(PGresult *, PQclear);
+
+enum {
+        HISTORY_ARG_SIZE = 24,
+};
+
+/* May the user of scope `s` see the device @id? As registry.h: owner, shares, shares of groups. */
+#define VISIBLE(id)                                                                              \
+        "(s.user_id = 0"                                                                         \
+        " OR EXISTS (SELECT FROM users u WHERE u.id = s.user_id AND u.role = 'admin')"           \
+        " OR EXISTS (SELECT FROM devices d WHERE d.id = " id " AND d.user_id = s.user_id)"       \
+        " OR EXISTS (SELECT FROM shares h WHERE h.device_id = " id " AND h.user_id = s.user_id)" \
+        " OR EXISTS (SELECT FROM device_groups g JOIN shares h USING (group_id)"                 \
+        " WHERE g.device_id = " id " AND h.user_id = s.user_id))"
+
+/* A row a scope that has any: devices, detections and rssi of each zone, then the devices in all,
+ * where one that was heard in two zones counts once. First whom each scope may see (as VISIBLE), so
+ * that it costs the rows of those, and of nobody else; a device that several see is read once. 64
+ * bits stand for a device's hash, so that nothing need be sorted. */
+static const char history_detections[] =
+        "WITH scopes AS (SELECT s.user_id, s.ord, s.user_id = 0 OR EXISTS (SELECT FROM users u"
+        " WHERE u.id = s.user_id AND u.role = 'admin') AS sees_all"
+        " FROM unnest($1::bigint[]) WITH ORDINALITY AS s (user_id, ord)),"
+        " visible AS MATERIALIZED (SELECT ord, device_id FROM ("
+        "SELECT s.ord, d.id AS device_id FROM scopes s, devices d WHERE s.sees_all"
+        " UNION SELECT s.ord, d.id FROM scopes s JOIN devices d USING (user_id)"
+        " UNION SELECT s.ord, h.device_id FROM scopes s JOIN shares h USING (user_id)"
+        " UNION SELECT s.ord, g.device_id FROM scopes s JOIN shares h USING (user_id)"
+        " JOIN device_groups g USING (group_id)) AS v"
+        " WHERE device_id IS NOT NULL AND ($3::bigint = 0 OR device_id = $3::bigint)),"
+        " recent AS MATERIALIZED (SELECT r.* FROM (SELECT DISTINCT device_id FROM visible) v,"
+        " LATERAL (SELECT b.device_id, hashtextextended(device_hash, 0) AS hash,"
+        " count(*) FILTER (WHERE zone = 'near')::int AS near,"
+        " count(*) FILTER (WHERE zone = 'medium')::int AS medium,"
+        " count(*) FILTER (WHERE zone = 'far')::int AS far,"
+        " sum(rssi) FILTER (WHERE zone = 'near') AS near_rssi,"
+        " sum(rssi) FILTER (WHERE zone = 'medium') AS medium_rssi,"
+        " sum(rssi) FILTER (WHERE zone = 'far') AS far_rssi FROM ble_detections b"
+        " WHERE b.device_id = v.device_id"
+        " AND received_at BETWEEN now() - make_interval(mins => $2::int)"
+        " AND now() + make_interval(mins => $2::int) GROUP BY 1, 2) r),"
+        " heard AS (SELECT v.ord, r.hash, sum(near)::int AS near,"
+        " sum(medium)::int AS medium, sum(far)::int AS far,"
+        " sum(near_rssi) AS near_rssi, sum(medium_rssi) AS medium_rssi,"
+        " sum(far_rssi) AS far_rssi"
+        " FROM recent r JOIN visible v USING (device_id) GROUP BY 1, 2)"
+        " SELECT ord,"
+        " count(*) FILTER (WHERE near > 0), sum(near),"
+        " sum(near_rssi) / nullif(sum(near), 0)::double precision,"
+        " count(*) FILTER (WHERE medium > 0), sum(medium),"
+        " sum(medium_rssi) / nullif(sum(medium), 0)::double precision,"
+        " count(*) FILTER (WHERE far > 0), sum(far),"
+        " sum(far_rssi) / nullif(sum(far), 0)::double precision,"
+        " count(*) FROM heard GROUP BY ord ORDER BY ord";
+
+/* From the sums that the schema keeps as events come in; a row a scope. What a clock of ours that
+ * was ahead put there does not count while it comes nearer. */
+static const char history_cameras[] =
+        "WITH scopes AS (SELECT * FROM unnest($1::bigint[]) WITH ORDINALITY AS s (user_id, ord)),"
+        " cameras AS MATERIALIZED (SELECT d.id AS device_id, coalesce(c.recording, false)"
+        " AS recording, coalesce(t.status = 'online'"
+        " OR t.last_seen BETWEEN now() - interval '5 min' AND now() + interval '5 min'"
+        " OR c.last_event_at BETWEEN now() - interval '5 min' AND now() + interval '5 min',"
+        " false) AS active"
+        " FROM devices d LEFT JOIN camera_states c ON c.device_id = d.id"
+        " LEFT JOIN device_states t ON t.device_id = d.id"
+        " WHERE d.device_type = 'camera' OR c.device_id IS NOT NULL),"
+        " visible AS MATERIALIZED (SELECT s.ord, c.* FROM scopes s, cameras c"
+        " WHERE " VISIBLE(
+                "c.device_id") "),"
+                               " counts AS (SELECT ord, count(*) AS total, count(*) FILTER (WHERE "
+                               "active) AS active,"
+                               " count(*) FILTER (WHERE recording) AS recording FROM visible GROUP "
+                               "BY ord),"
+                               " people AS (SELECT v.ord, count(DISTINCT p.person_name) AS total"
+                               " FROM visible v JOIN camera_people p USING (device_id) GROUP BY "
+                               "v.ord),"
+                               " faces AS (SELECT v.ord, max(y.last_recognition)"
+                               " FILTER (WHERE y.last_recognition < now() + interval '5 min')"
+                               " AS last,"
+                               " sum(y.recognitions) FILTER (WHERE y.day = (now() AT TIME ZONE "
+                               "'UTC')::date) AS known,"
+                               " sum(y.unknown_faces) FILTER (WHERE y.day = (now() AT TIME ZONE "
+                               "'UTC')::date) AS unknown"
+                               " FROM visible v JOIN camera_days y USING (device_id) GROUP BY "
+                               "v.ord)"
+                               " SELECT s.ord, coalesce(p.total, 0), coalesce(f.known, 0),"
+                               " (extract(epoch FROM f.last) * 1000000)::bigint, "
+                               "coalesce(f.unknown, 0),"
+                               " coalesce(c.total, 0), coalesce(c.active, 0), "
+                               "coalesce(c.recording, 0)"
+                               " FROM scopes s LEFT JOIN counts c USING (ord) LEFT JOIN people p "
+                               "USING (ord)"
+                               " LEFT JOIN faces f USING (ord) ORDER BY s.ord";
+
+static int64_t history_int(const PGresult *result, int row, int column) {
+        return strtoll(PQgetvalue(result, row, column), NULL, 10);
+}
+
+static int history_scopes(const int64_t scopes[], size_t n, Buf *ret_array) {
+        buf_append_char(ret_array, '{');
+        for (size_t i = 0; i < n; ++i) {
+                if (i > 0)
+                        buf_append_char(ret_array, ',');
+                buf_json_int(ret_array, scopes[i]);
+        }
+        buf_append_char(ret_array, '}');
+        return buf_failed(ret_array) ? err_new(-ENOMEM) : 0;
+}
+
+/* PROTOCOL 3 A: three devices are two people, and one device is one. */
+static int64_t history_people(int64_t n_devices) {
+        if (n_devices == 0)
+                return 0;
+        return n_devices == 1 ? 1 : llround((double)n_devices / 1.5);
+}
+
+static void history_counts(Buf *buf, int64_t n_devices, int64_t n_detections) {
+        buf_append_string(buf, "{\"unique_devices\":");
+        buf_json_int(buf, n_devices);
+        buf_append_string(buf, ",\"total_detections\":");
+        buf_json_int(buf, n_detections);
+        buf_append_string(buf, ",\"estimated_people\":");
+        buf_json_int(buf, history_people(n_devices));
+}
+
+/* @row < 0: nothing was heard. Returns how many detections there were. */
+static int64_t history_zones(Buf *buf, const PGresult *result, int row) {
+        static const char *const zones[] = { "near", "medium", "far" };
+        int64_t n_total = 0;
+
+        for (int k = 0; row >= 0 && k < (int)N_ELEMENTS(zones); ++k) {
+                int column = 1 + 3 * k;
+                int64_t n = history_int(result, row, column + 1);
+
+                if (n == 0)
+                        continue;
+                buf_printf(buf, "%s\"%s\":", n_total == 0 ? "" : ",", zones[k]);
+                history_counts(buf, history_int(result, row, column), n);
+                buf_printf(buf,
+                           ",\"avg_rssi\":%.1f}",
+                           strtod(PQgetvalue(result, row, column + 2), NULL));
+                n_total += n;
+        }
+        return n_total;
+}
+
+static void history_detections_body(Buf *buf, const PGresult *result, int row, int minutes) {
+        int64_t n_total;
+
+        buf_append_string(buf, "{\"timestamp\":");
+        buf_json_time(buf, clock_now_us());
+        buf_append_string(buf, ",\"time_window_minutes\":");
+        buf_json_int(buf, minutes);
+        buf_append_string(buf, ",\"by_zone\":{");
+        n_total = history_zones(buf, result, row);
+        buf_append_string(buf, "},\"total\":");
+        history_counts(buf, row < 0 ? 0 : history_int(result, row, 10), n_total);
+        buf_append_string(buf, "}}");
+}
+
+int db_history_detection_stats(DbConn *conn,
+                               const int64_t scopes[],
+                               size_t n_scopes,
+                               int minutes,
+                               int64_t device_id,
+                               Buf ret_bodies[]) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        CLEANUP_BUF Buf array = { 0 };
+        char window[HISTORY_ARG_SIZE], device[HISTORY_ARG_SIZE];
+        const char *args[3] = { NULL, window, device };
+        int row = 0;
+        int r;
+
+        r = history_scopes(scopes, n_scopes, &array);
+        if (r < 0)
+                return err_up(r);
+        args[0] = array.data;
+        snprintf(window, sizeof(window), "%d", minutes);
+        snprintf(device, sizeof(device), "%lld", (long long)device_id);
+        r = db_conn_exec(conn, &(DbQuery){ history_detections, N_ELEMENTS(args), args }, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+
+        for (size_t i = 0; i < n_scopes; ++i) {
+                bool has_row =
+                        row < PQntuples(result) && history_int(result, row, 0) == (int64_t)i + 1;
+
+                history_detections_body(&ret_bodies[i], result, has_row ? row : -1, minutes);
+                row += has_row;
+                if (buf_failed(&ret_bodies[i]))
+                        return err_new(-ENOMEM);
+        }
+        return 0;
+}
+
+static void history_faces(Buf *buf, const PGresult *result, int row) {
+        buf_append_string(buf, "\"total_people\":");
+        buf_json_int(buf, history_int(result, row, 1));
+        buf_append_string(buf, ",\"recognitions_today\":");
+        buf_json_int(buf, history_int(result, row, 2));
+        buf_append_string(buf, ",\"last_recognition\":");
+        if (PQgetisnull(result, row, 3))
+                buf_append_string(buf, "null");
+        else
+                buf_json_time(buf, history_int(result, row, 3));
+}
+
+static void history_cameras_body(Buf *buf, const PGresult *result, int row) {
+        buf_append_char(buf, '{');
+        history_faces(buf, result, row);
+        buf_append_string(buf, ",\"face_recognition\":{");
+        history_faces(buf, result, row);
+        buf_append_string(buf, ",\"unknown_faces_today\":");
+        buf_json_int(buf, history_int(result, row, 4));
+        buf_append_string(buf, "},\"cameras\":{\"total_cameras\":");
+        buf_json_int(buf, history_int(result, row, 5));
+        buf_append_string(buf, ",\"active_cameras\":");
+        buf_json_int(buf, history_int(result, row, 6));
+        buf_append_string(buf, ",\"recording_cameras\":");
+        buf_json_int(buf, history_int(result, row, 7));
+        buf_append_string(buf, "},\"timestamp\":");
+        buf_json_time(buf, clock_now_us());
+        buf_append_char(buf, '}');
+}
+
+int db_history_camera_stats(DbConn *conn,
+                            const int64_t scopes[],
+                            size_t n_scopes,
+                            Buf ret_bodies[]) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        CLEANUP_BUF Buf array = { 0 };
+        const char *args[1];
+        int r;
+
+        r = history_scopes(scopes, n_scopes, &array);
+        if (r < 0)
+                return err_up(r);
+        args[0] = array.data;
+        r = db_conn_exec(conn, &(DbQuery){ history_cameras, N_ELEMENTS(args), args }, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+
+        if (PQntuples(result) < (int)n_scopes) /* whoever answers so is no server of ours */
+                return DB_E_REJECTED;
+        for (size_t i = 0; i < n_scopes; ++i) {
+                history_cameras_body(&ret_bodies[i], result, (int)i);
+                if (buf_failed(&ret_bodies[i]))
+                        return err_new(-ENOMEM);
+        }
+        return 0;
+}
+
+int db_history_login(DbConn *conn,
+                     const char *username,
+                     int64_t *ret_user_id,
+                     int64_t *ret_generation,
+                     char **ret_hash) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        const char *args[] = { username };
+        char *hash;
+        int r;
+
+        r = db_conn_exec(conn,
+                         &(DbQuery){ "SELECT id, password_hash, generation FROM users"
+                                     " WHERE username = $1 AND is_active",
+                                     N_ELEMENTS(args),
+                                     args },
+                         &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (PQntuples(result) == 0)
+                return DB_E_NOT_FOUND;
+
+        hash = strdup(PQgetvalue(result, 0, 1));
+        if (!hash)
+                return err_new(-ENOMEM);
+        *ret_user_id = history_int(result, 0, 0);
+        *ret_generation = history_int(result, 0, 2);
+        *ret_hash = hash;
+        return 0;
+}

@@ -1,0 +1,61 @@
+#include <libpq-fe.h>
+
+#include "db/read/reading_source.h"
+#include "db/read/visible.h"
+
+/* Who sees neither the vehicle nor the device of an alert does not see it. */
+#define ALERTS_SQL(behind, order)                                                                 \
+        DB_DECLARE                                                                                \
+        "SELECT" DB_PLACE(                                                                        \
+                "0") ", vehicle_id, device_id, severity, alert_type, message,"                    \
+                     " extra::text FROM alerts l WHERE ($8::bigint = 0 OR vehicle_id = "          \
+                     "$8::bigint)"                                                                \
+                     " AND ($9::bigint = 0 OR device_id = $9::bigint)"                            \
+                     " AND ($10::bigint = 0 OR vehicle_id IN (" DB_VISIBLE_VEHICLES(              \
+                             "$10::bigint") ")"                                                   \
+                                            " OR device_id IN (" DB_VISIBLE_DEVICES(              \
+                                                    "$10::bigint") "))"                           \
+                                                                   " AND ($11::text IS NULL OR "  \
+                                                                   "severity = $11::text)"        \
+                                                                   " AND ($12::text IS NULL OR "  \
+                                                                   "alert_type = "                \
+                                                                   "$12::text)" DB_IN_TIME behind \
+                                                                           order
+
+enum {
+        ALERTS_VEHICLE = DB_READING_OWN,
+        ALERTS_DEVICE,
+        ALERTS_SEVERITY,
+        ALERTS_TYPE,
+        ALERTS_MESSAGE,
+        ALERTS_EXTRA,
+};
+
+static void alerts_bind(DbReading *reading) {
+        const History *history = reading->history;
+
+        db_reading_bind_int(reading, history->vehicle_id);
+        db_reading_bind_int(reading, history->device_id);
+        db_reading_bind_int(reading, history->user_id);
+        db_reading_bind_text(reading, history->severity);
+        db_reading_bind_text(reading, history->alert_type);
+}
+
+static void alerts_row(DbReading *reading, const PGresult *rows, int row, Buf *body) {
+        db_reading_item(reading, rows, row, "alert", body);
+        db_reading_id(body, "vehicle_id", rows, row, ALERTS_VEHICLE);
+        db_reading_id(body, "device_id", rows, row, ALERTS_DEVICE);
+        db_reading_text(body, "severity", rows, row, ALERTS_SEVERITY);
+        db_reading_text(body, "alert_type", rows, row, ALERTS_TYPE);
+        db_reading_text(body, "message", rows, row, ALERTS_MESSAGE);
+        db_reading_json(body, "data", rows, row, ALERTS_EXTRA);
+        buf_append_char(body, '}');
+}
+
+const DbReadingSource db_history_alerts = {
+        .ascending = ALERTS_SQL(DB_BEHIND_UP("0"), DB_ORDER_UP("")),
+        .descending = ALERTS_SQL(DB_BEHIND_DOWN("0"), DB_ORDER_DOWN("")),
+        .bind = alerts_bind,
+        .begin = db_reading_begin_list,
+        .row = alerts_row,
+};

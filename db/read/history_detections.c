@@ -1,0 +1,49 @@
+#include <libpq-fe.h>
+
+#include "db/read/reading_source.h"
+#include "db/read/visible.h"
+
+#define DETECTIONS_SQL(behind, order)                                                             \
+        DB_DECLARE                                                                                \
+        "SELECT" DB_PLACE(                                                                        \
+                "item") ", device_id, device_hash, rssi, zone"                                    \
+                        " FROM ble_detections l WHERE ($8::bigint = 0 OR device_id = $8::bigint)" \
+                        " AND ($9::bigint = 0 OR device_id IN (" DB_VISIBLE_DEVICES(              \
+                                "$9::bigint") "))"                                                \
+                                              " AND ($10::text IS NULL OR zone = $10::text)"      \
+                                              " AND ($11::text IS NULL OR device_hash = "         \
+                                              "$11::text)" DB_IN_TIME behind order
+
+enum {
+        DETECTIONS_DEVICE = DB_READING_OWN,
+        DETECTIONS_HASH,
+        DETECTIONS_RSSI,
+        DETECTIONS_ZONE,
+};
+
+static void detections_bind(DbReading *reading) {
+        const History *history = reading->history;
+
+        db_reading_bind_int(reading, history->device_id);
+        db_reading_bind_int(reading, history->user_id);
+        db_reading_bind_text(reading, history->zone);
+        db_reading_bind_text(reading, history->device_hash);
+}
+
+static void detections_row(DbReading *reading, const PGresult *rows, int row, Buf *body) {
+        db_reading_item(reading, rows, row, "detection", body);
+        db_reading_id(body, "item", rows, row, 2);
+        db_reading_id(body, "device_id", rows, row, DETECTIONS_DEVICE);
+        db_reading_text(body, "device_hash", rows, row, DETECTIONS_HASH);
+        db_reading_id(body, "rssi", rows, row, DETECTIONS_RSSI);
+        db_reading_text(body, "zone", rows, row, DETECTIONS_ZONE);
+        buf_append_char(body, '}');
+}
+
+const DbReadingSource db_history_detections = {
+        .ascending = DETECTIONS_SQL(DB_BEHIND_UP("item"), DB_ORDER_UP(", item")),
+        .descending = DETECTIONS_SQL(DB_BEHIND_DOWN("item"), DB_ORDER_DOWN(", item DESC")),
+        .bind = detections_bind,
+        .begin = db_reading_begin_list,
+        .row = detections_row,
+};

@@ -1,0 +1,110 @@
+#include <libpq-fe.h>
+
+#include "db/read/reading_source.h"
+#include "model/record.h"
+
+/*
+ * What a vehicle has sent, of several kinds in one order. Each table gives as many rows as a page
+ * has, and the merge takes the first of them: a page costs the newest day of each table, not its
+ * history.
+ */
+
+#define LOGS_DATA                                                                            \
+        "(jsonb_strip_nulls(jsonb_build_object('battery_voltage', battery_voltage,"          \
+        " 'battery_current', battery_current, 'rssi', rssi, 'mode', mode,"                   \
+        " 'latitude', latitude, 'longitude', longitude, 'heading', heading, 'armed', armed," \
+        " 'guided', guided, 'system_status', system_status, 'speed', speed))"                \
+        " || coalesce(extra, '{}'))::text"
+
+/* @columns: sensor_id, text, alert_type, severity, json, device_id; made of the rows that are left.
+ */
+#define LOGS_PART(table, kind, columns, behind, order)                           \
+        "(SELECT " kind " AS kind, journal_id, seq, received_at, time, " columns \
+        " FROM (SELECT * FROM " table " WHERE vehicle_id = $8::bigint"           \
+        " AND ($9::int & (1 << " kind ")) <> 0" DB_IN_TIME behind order ") " table ")"
+
+#define LOGS_SQL(behind, order)                                                                                                                                                          \
+        DB_DECLARE                                                                                                                                                                       \
+        "SELECT" DB_PLACE(                                                                                                                                                               \
+                "0") ", kind, sensor_id, message, alert_type, severity, data,"                                                                                                           \
+                     " device_id FROM (" LOGS_PART(                                                                                                                                      \
+                             "raw_logs",                                                                                                                                                 \
+                             "2",                                                                                                                                                        \
+                             "NULL::int AS sensor_id, logs AS message, NULL AS alert_type,"                                                                                              \
+                             " NULL AS severity, NULL AS data, NULL::bigint AS device_id",                                                                                               \
+                             behind,                                                                                                                                                     \
+                             order) " UNION ALL " LOGS_PART("sensor_logs",                                                                                                               \
+                                                            "3",                                                                                                                         \
+                                                            "sensor_id, NULL, NULL, NULL, "                                                                                              \
+                                                            "data::text, NULL",                                                                                                          \
+                                                            behind,                                                                                                                      \
+                                                            order) " UNION ALL " LOGS_PART("vehic"                                                                                       \
+                                                                                           "le_"                                                                                         \
+                                                                                           "logs",                                                                                       \
+                                                                                           "4",                                                                                          \
+                                                                                           "NULL,"                                                                                       \
+                                                                                           " NULL"                                                                                       \
+                                                                                           ", "                                                                                          \
+                                                                                           "NULL,"                                                                                       \
+                                                                                           " NULL"                                                                                       \
+                                                                                           ","                                                                                           \
+                                                                                           " " LOGS_DATA                                                                                 \
+                                                                                           ", "                                                                                          \
+                                                                                           "NULL",                                                                                       \
+                                                                                           behind,                                                                                       \
+                                                                                           order) " UNION ALL " LOGS_PART("alerts",                                                      \
+                                                                                                                          "8",                                                           \
+                                                                                                                          "NULL, message, alert_type, severity, extra::text, device_id", \
+                                                                                                                          behind,                                                        \
+                                                                                                                          order) ") l" order
+
+_Static_assert(KIND_RAW_LOG == 2 && KIND_SENSOR_LOG == 3 && KIND_VEHICLE_LOG == 4 &&
+                       KIND_ALERT == 8,
+               "the kinds are numbers in the SQL above");
+
+enum {
+        LOGS_KIND = DB_READING_OWN,
+        LOGS_SENSOR,
+        LOGS_MESSAGE,
+        LOGS_ALERT_TYPE,
+        LOGS_SEVERITY,
+        LOGS_EXTRA,
+        LOGS_DEVICE,
+};
+
+static void logs_bind(DbReading *reading) {
+        db_reading_bind_int(reading, reading->history->vehicle_id);
+        db_reading_bind_int(reading, reading->history->kinds);
+}
+
+static void logs_row(DbReading *reading, const PGresult *rows, int row, Buf *body) {
+        Kind kind = (Kind)db_reading_int(rows, row, LOGS_KIND);
+
+        db_reading_item(reading, rows, row, kind_name(kind), body);
+        buf_printf(body, ",\"vehicle_id\":%lld", (long long)reading->history->vehicle_id);
+        switch (kind) {
+        case KIND_RAW_LOG:
+                db_reading_text(body, "data", rows, row, LOGS_MESSAGE);
+                break;
+        case KIND_ALERT:
+                db_reading_id(body, "device_id", rows, row, LOGS_DEVICE);
+                db_reading_text(body, "severity", rows, row, LOGS_SEVERITY);
+                db_reading_text(body, "alert_type", rows, row, LOGS_ALERT_TYPE);
+                db_reading_text(body, "message", rows, row, LOGS_MESSAGE);
+                db_reading_json(body, "data", rows, row, LOGS_EXTRA);
+                break;
+        default:
+                if (kind == KIND_SENSOR_LOG)
+                        db_reading_id(body, "sensor_id", rows, row, LOGS_SENSOR);
+                db_reading_json(body, "data", rows, row, LOGS_EXTRA);
+        }
+        buf_append_char(body, '}');
+}
+
+const DbReadingSource db_history_logs = {
+        .ascending = LOGS_SQL(DB_BEHIND_UP("0"), DB_ORDER_UP("")),
+        .descending = LOGS_SQL(DB_BEHIND_DOWN("0"), DB_ORDER_DOWN("")),
+        .bind = logs_bind,
+        .begin = db_reading_begin_list,
+        .row = logs_row,
+};

@@ -1,0 +1,93 @@
+#include <libpq-fe.h>
+
+#include "db/read/reading_source.h"
+
+/* ---- the rows ------------------------------------------------------------------------------ */
+
+#define TELEMETRY_SQL(behind, order)   \
+        DB_DECLARE                     \
+        "SELECT" DB_PLACE(             \
+                "0") ", payload::text" \
+                     " FROM telemetry l WHERE device_id = $8::bigint" DB_IN_TIME behind order
+
+static void telemetry_bind(DbReading *reading) {
+        db_reading_bind_int(reading, reading->history->device_id);
+}
+
+static void telemetry_row(DbReading *reading, const PGresult *rows, int row, Buf *body) {
+        db_reading_item(reading, rows, row, "telemetry", body);
+        buf_printf(body, ",\"device_id\":%lld", (long long)reading->history->device_id);
+        db_reading_json(body, "data", rows, row, DB_READING_OWN);
+        buf_append_char(body, '}');
+}
+
+const DbReadingSource db_history_telemetry = {
+        .ascending = TELEMETRY_SQL(DB_BEHIND_UP("0"), DB_ORDER_UP("")),
+        .descending = TELEMETRY_SQL(DB_BEHIND_DOWN("0"), DB_ORDER_DOWN("")),
+        .bind = telemetry_bind,
+        .begin = db_reading_begin_list,
+        .row = telemetry_row,
+};
+
+/* ---- averages ------------------------------------------------------------------------------ */
+
+/* A number that a double holds, whatever a device has sent; a longer or wilder one counts as none.
+ * An average is a sum and a count: avg() fails where the square of a value is too large. */
+#define AVERAGES_NUMBER                                                      \
+        "CASE WHEN length(v) <= 40 AND v !~ '[eE]' THEN v::double precision" \
+        " WHEN v ~ '^-?[0-9]{1,100}([.][0-9]{1,100})?[eE][-+]?[0-9]{1,2}$'"  \
+        " THEN v::double precision END"
+
+static const char averages_sql[] = DB_DECLARE
+        "WITH rows AS (SELECT date_bin($4::bigint * interval '1us', time, timestamptz 'epoch')"
+        " AS bucket, payload FROM telemetry WHERE device_id = $3::bigint" DB_IN_TIME "),"
+        " counts AS (SELECT bucket, count(*) AS n FROM rows GROUP BY bucket),"
+        " numbers AS (SELECT bucket, key, " AVERAGES_NUMBER " AS x"
+        " FROM (SELECT bucket, m.key, m.value::text AS v FROM rows, json_each(payload) m"
+        " WHERE json_typeof(payload) = 'object' AND json_typeof(m.value) = 'number') n),"
+        " averages AS (SELECT bucket, key, sum(x) / count(x) AS average FROM numbers"
+        " WHERE x IS NOT NULL GROUP BY bucket, key),"
+        " objects AS (SELECT bucket, json_object_agg(key, average ORDER BY key) AS data"
+        " FROM averages GROUP BY bucket)"
+        " SELECT " DB_TO_US(
+                "bucket") ", n, coalesce(data, '{}')::text"
+                          " FROM counts LEFT JOIN objects USING (bucket) ORDER BY bucket";
+
+static void averages_bind(DbReading *reading) {
+        db_reading_bind_time(reading, reading->history->from_us);
+        db_reading_bind_time(reading, reading->history->to_us);
+        db_reading_bind_int(reading, reading->history->device_id);
+        db_reading_bind_int(reading, reading->history->interval_us);
+}
+
+static int averages_begin(DbReading *reading, Buf *body) {
+        buf_printf(body,
+                   "{\"device_id\":%lld,\"interval_seconds\":",
+                   (long long)reading->history->device_id);
+        buf_json_double(body, (double)reading->history->interval_us / 1e6);
+        buf_append_string(body, ",\"items\":[");
+        return 0;
+}
+
+static void averages_row(DbReading *reading, const PGresult *rows, int row, Buf *body) {
+        buf_append_string(body, reading->n_rows > 0 ? ",{\"timestamp\":" : "{\"timestamp\":");
+        buf_json_time(body, db_reading_int(rows, row, 0));
+        db_reading_id(body, "count", rows, row, 1);
+        db_reading_json(body, "data", rows, row, 2);
+        buf_append_char(body, '}');
+}
+
+static int averages_end(DbReading *reading, Buf *body, bool *ret_is_last) {
+        (void)reading;
+        buf_append_string(body, "]}");
+        *ret_is_last = true;
+        return 0;
+}
+
+const DbReadingSource db_history_averages = {
+        .ascending = averages_sql,
+        .bind = averages_bind,
+        .begin = averages_begin,
+        .row = averages_row,
+        .end = averages_end,
+};

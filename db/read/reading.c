@@ -1,0 +1,278 @@
+#include "db/read/reading.h"
+
+#include <libpq-fe.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "db/read/reading_source.h"
+
+DEFINE_CLEANUP(PGresult *, PQclear);
+
+enum {
+        READING_PIECE = 262144, /* bytes that a piece should not exceed by much */
+};
+
+static const DbReadingSource *const reading_sources[] = {
+        [HISTORY_LOGS] = &db_history_logs,
+        [HISTORY_TRACK] = &db_history_track,
+        [HISTORY_TELEMETRY] = &db_history_telemetry,
+        [HISTORY_AVERAGES] = &db_history_averages,
+        [HISTORY_DETECTIONS] = &db_history_detections,
+        [HISTORY_ALERTS] = &db_history_alerts,
+};
+
+static char *reading_next_arg(DbReading *reading) {
+        char *text = reading->texts[reading->n_args];
+
+        assert(reading->n_args < DB_READING_ARGS);
+        reading->args[reading->n_args++] = text;
+        return text;
+}
+
+void db_reading_bind_int(DbReading *reading, int64_t value) {
+        snprintf(reading_next_arg(reading), DB_READING_ARG_SIZE, "%lld", (long long)value);
+}
+
+void db_reading_bind_time(DbReading *reading, int64_t time_us) {
+        if (time_us == CLOCK_UNKNOWN)
+                reading->args[reading->n_args++] = NULL;
+        else
+                db_reading_bind_int(reading, time_us);
+}
+
+void db_reading_bind_text(DbReading *reading, const char *value) {
+        if (*value)
+                snprintf(reading_next_arg(reading), DB_READING_ARG_SIZE, "%s", value);
+        else
+                reading->args[reading->n_args++] = NULL;
+}
+
+int64_t db_reading_int(const PGresult *rows, int row, int column) {
+        return strtoll(PQgetvalue(rows, row, column), NULL, 10);
+}
+
+/* The journal of the cursor's epoch. */
+static int reading_find_journal(DbReading *reading, int64_t *ret_journal) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        const char *args[] = { reading->history->cursor.epoch };
+        int r;
+
+        r = db_conn_exec(reading->conn,
+                         &(DbQuery){ "SELECT journal_id FROM journal_positions WHERE epoch = $1",
+                                     N_ELEMENTS(args),
+                                     args },
+                         &result);
+        if (r != 0)
+                return r;
+        if (PQntuples(result) == 0)
+                return DB_E_NOT_FOUND;
+        *ret_journal = db_reading_int(result, 0, 0);
+        return 0;
+}
+
+/* $1 to $7. No cursor: behind (or before) everything. */
+static int reading_bind(DbReading *reading) {
+        const History *history = reading->history;
+        const HistoryCursor *cursor = &history->cursor;
+        int64_t journal = history->is_descending ? INT_MAX : 0;
+        int64_t seq = history->is_descending ? INT64_MAX : -1;
+        int64_t item = history->is_descending ? -1 : INT_MAX;
+        int r;
+
+        if (*cursor->epoch) {
+                r = reading_find_journal(reading, &journal);
+                if (r != 0)
+                        return r;
+                seq = cursor->seq;
+                if (cursor->item >= 0)
+                        item = cursor->item;
+        }
+        db_reading_bind_time(reading, history->from_us);
+        db_reading_bind_time(reading, history->to_us);
+        db_reading_bind_int(reading, journal);
+        db_reading_bind_int(reading, seq);
+        db_reading_bind_int(reading, item);
+        db_reading_bind_time(reading, *cursor->epoch ? cursor->received_us : CLOCK_UNKNOWN);
+        db_reading_bind_int(reading, (int64_t)history->limit + 1);
+        return 0;
+}
+
+int db_reading_declare(DbReading *reading, const char *sql) {
+        const DbQuery close = { .sql = "CLOSE ALL" };
+        const DbQuery query = { .sql = sql, .n_args = reading->n_args, .args = reading->args };
+        int r;
+
+        r = db_conn_exec(reading->conn, &close, NULL);
+        if (r == 0)
+                r = db_conn_exec(reading->conn, &query, NULL);
+        return r;
+}
+
+static int reading_open(DbReading *reading) {
+        const DbReadingSource *source = reading->source;
+        const DbQuery begin = { .sql = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" };
+        int r;
+
+        r = db_conn_exec(reading->conn, &begin, NULL);
+        if (r == 0 && source->descending)
+                r = reading_bind(reading);
+        if (r == 0)
+                source->bind(reading);
+        if (r == 0 && source->ascending)
+                r = db_reading_declare(reading,
+                                       reading->history->is_descending && source->descending
+                                               ? source->descending
+                                               : source->ascending);
+        return r;
+}
+
+int db_reading_new(DbReading **ret_reading, DbConn *conn, const History *history) {
+        CLEANUP(db_reading_free) DbReading *reading = NULL;
+        int r;
+
+        reading = calloc(1, sizeof(*reading));
+        if (!reading)
+                return err_new(-ENOMEM);
+        reading->conn = conn;
+        reading->history = history;
+        reading->source = reading_sources[history->kind];
+
+        r = reading_open(reading);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        *ret_reading = TAKE(&reading);
+        return 0;
+}
+
+DbReading *db_reading_free(DbReading *reading) {
+        const DbQuery rollback = { .sql = "ROLLBACK" };
+
+        if (!reading)
+                return NULL;
+        if (db_conn_is_open(reading->conn) &&
+            db_conn_exec(reading->conn, &rollback, NULL) != 0) /* never in somebody's way */
+                db_conn_disconnect(reading->conn);
+        db_track_free(reading->track);
+        free(reading);
+        return NULL;
+}
+
+/* ---- the parts of a list ------------------------------------------------------------------- */
+
+int db_reading_begin_list(DbReading *reading, Buf *body) {
+        (void)reading;
+        buf_append_string(body, "{\"items\":[");
+        return 0;
+}
+
+void db_reading_item(DbReading *reading,
+                     const PGresult *rows,
+                     int row,
+                     const char *type,
+                     Buf *body) {
+        HistoryCursor *last = &reading->last;
+
+        snprintf(last->epoch, sizeof(last->epoch), "%s", PQgetvalue(rows, row, 0));
+        last->seq = db_reading_int(rows, row, 1);
+        last->item = (int32_t)db_reading_int(rows, row, 2);
+        last->received_us = db_reading_int(rows, row, 3);
+        buf_printf(body, "{\"type\":\"%s\",\"timestamp\":", type);
+        buf_json_time(body, db_reading_int(rows, row, 4));
+        buf_append_string(body, ",\"received_at\":");
+        buf_json_time(body, last->received_us);
+        buf_printf(body, ",\"cursor\":\"%s:%lld\"", last->epoch, (long long)last->seq);
+}
+
+static void reading_name(Buf *body, const char *name) {
+        buf_printf(body, ",\"%s\":", name);
+}
+
+void db_reading_id(Buf *body, const char *name, const PGresult *rows, int row, int column) {
+        reading_name(body, name);
+        buf_append_string(body,
+                          PQgetisnull(rows, row, column) ? "null" : PQgetvalue(rows, row, column));
+}
+
+void db_reading_json(Buf *body, const char *name, const PGresult *rows, int row, int column) {
+        reading_name(body, name);
+        if (PQgetisnull(rows, row, column))
+                buf_append_string(body, "null");
+        else
+                buf_append(body,
+                           PQgetvalue(rows, row, column),
+                           (size_t)PQgetlength(rows, row, column));
+}
+
+void db_reading_text(Buf *body, const char *name, const PGresult *rows, int row, int column) {
+        Text text = { 0 };
+
+        if (!PQgetisnull(rows, row, column))
+                text = (Text){ PQgetvalue(rows, row, column),
+                               (size_t)PQgetlength(rows, row, column) };
+        reading_name(body, name);
+        buf_json_string(body, text);
+}
+
+/* The row behind the last of the page only tells that there is one. */
+static void reading_row(DbReading *reading, const PGresult *rows, int row, Buf *body) {
+        size_t n = body->n;
+
+        if (reading->source->descending && reading->n_rows == reading->history->limit) {
+                reading->has_more = true;
+                return;
+        }
+        if (reading->source->descending && reading->n_rows > 0)
+                buf_append_char(body, ',');
+        reading->source->row(reading, rows, row, body);
+        reading->n_bytes += (int64_t)(body->n - n);
+        ++reading->n_rows;
+}
+
+static int reading_end_page(const DbReading *reading, Buf *body) {
+        char cursor[HISTORY_CURSOR_SIZE];
+
+        history_cursor_format(&reading->last, cursor);
+        if (reading->has_more)
+                buf_printf(body, "],\"cursor\":\"%s\"}", cursor);
+        else
+                buf_append_string(body, "],\"cursor\":null}");
+        return 0;
+}
+
+/* Large rows a few at a time; small ones many. */
+static const char *reading_fetch(const DbReading *reading) {
+        int64_t n_each = reading->n_rows > 0 ? reading->n_bytes / reading->n_rows + 1 : 10000;
+
+        if (n_each <= READING_PIECE / 2000)
+                return "FETCH 2000 FROM reading";
+        return n_each <= READING_PIECE / 200 ? "FETCH 200 FROM reading" : "FETCH 10 FROM reading";
+}
+
+int db_reading_next(DbReading *reading, Buf *body, bool *ret_is_last) {
+        CLEANUP(PQclear) PGresult *rows = NULL;
+        bool is_last = true;
+        int r = 0;
+
+        if (!reading->has_begun)
+                r = reading->source->begin(reading, body);
+        reading->has_begun = true;
+        if (r == 0)
+                r = db_conn_exec(reading->conn, &(DbQuery){ .sql = reading_fetch(reading) }, &rows);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+
+        for (int i = 0; i < PQntuples(rows); ++i)
+                reading_row(reading, rows, i, body);
+        if (PQntuples(rows) > 0)
+                is_last = false;
+        else if (reading->source->end)
+                r = reading->source->end(reading, body, &is_last);
+        else
+                r = reading_end_page(reading, body);
+        if (r == 0 && buf_failed(body))
+                r = err_new(-ENOMEM);
+        if (r == 0)
+                *ret_is_last = is_last;
+        return r < 0 ? err_up(r) : r;
+}

@@ -1,0 +1,107 @@
+#pragma once
+
+/*
+ * DbReadingSource: what one kind of History is read with. Private to db/reading*.c and
+ * db/history_*.c.
+ *
+ * Lists share their parameters $1 to $7 (from, to, and the place to go on from: journal, seq, item,
+ * received; limit) and their first columns (journal's epoch, seq, item, received, time); a source
+ * adds its own behind them.
+ */
+
+#include "db/read/reading.h"
+#include "db/read/simplify.h"
+
+#define DB_READING_ARGS     12
+#define DB_READING_ARG_SIZE 132
+#define DB_READING_OWN      5 /* the first column that is not of all lists */
+
+typedef struct DbReadingSource DbReadingSource;
+typedef struct DbTrack DbTrack;
+struct pg_result;
+
+struct DbReadingSource {
+        const char *ascending, *descending; /* DECLARE ...; the latter NULL: there is one order */
+        void (*bind)(DbReading *reading);   /* the parameters behind $7 */
+        int (*begin)(DbReading *reading, Buf *body);
+        void (*row)(DbReading *reading, const struct pg_result *rows, int row, Buf *body);
+        /* *ret_is_last false: it has declared another cursor. NULL: the end of a page. */
+        int (*end)(DbReading *reading, Buf *body, bool *ret_is_last);
+};
+
+struct DbReading {
+        DbConn *conn;                  /* borrowed */
+        const History *history;        /* borrowed */
+        const DbReadingSource *source; /* static */
+        char texts[DB_READING_ARGS][DB_READING_ARG_SIZE];
+        const char *args[DB_READING_ARGS];
+        size_t n_args;
+        bool has_begun;
+        int64_t n_rows, n_bytes; /* of rows, so far: how many to fetch at a time */
+        HistoryCursor last;      /* of the row written last */
+        bool has_more;
+        DbTrack *track; /* owned; HISTORY_TRACK */
+};
+
+extern const DbReadingSource db_history_logs, db_history_telemetry, db_history_averages,
+        db_history_detections, db_history_alerts, db_history_track;
+
+void db_reading_bind_int(DbReading *reading, int64_t value);
+void db_reading_bind_time(DbReading *reading, int64_t time_us);   /* CLOCK_UNKNOWN: null */
+void db_reading_bind_text(DbReading *reading, const char *value); /* "": null */
+/* Another cursor in the place of the one before. */
+MUST_CHECK int db_reading_declare(DbReading *reading, const char *sql);
+
+int db_reading_begin_list(DbReading *reading, Buf *body);
+/* What every item of a list begins with: {"type":… up to its timestamp and cursor. */
+void db_reading_item(DbReading *reading,
+                     const struct pg_result *rows,
+                     int row,
+                     const char *type,
+                     Buf *body);
+void db_reading_id(Buf *body, const char *name, const struct pg_result *rows, int row, int column);
+void db_reading_json(Buf *body,
+                     const char *name,
+                     const struct pg_result *rows,
+                     int row,
+                     int column);
+void db_reading_text(Buf *body,
+                     const char *name,
+                     const struct pg_result *rows,
+                     int row,
+                     int column);
+int64_t db_reading_int(const struct pg_result *rows, int row, int column);
+void db_reading_alert(const struct pg_result *rows, int row, int column, Buf *body);
+
+DbTrack *db_track_free(DbTrack *track);
+
+/* ---- SQL that they share ------------------------------------------------------------------- */
+
+#define DB_US(n)       "(timestamptz 'epoch' + " n "::bigint * interval '1us')"
+#define DB_TO_US(time) "(extract(epoch FROM " time ") * 1000000)::bigint"
+
+#define DB_DECLARE "DECLARE reading NO SCROLL CURSOR FOR "
+
+#define DB_IN_TIME                                            \
+        " AND time >= coalesce(" DB_US("$1") ", '-infinity')" \
+                                             " AND time < coalesce(" DB_US("$2") ", 'infinity')"
+
+/* Behind the place of the cursor; @op > or <. The first line is what finds the partition. */
+#define DB_BEHIND(op, infinity, item)                                                  \
+        " AND received_at " op                                                         \
+        "= coalesce(" DB_US("$6") ", '" infinity "')"                                  \
+                                  " AND (CASE WHEN $6::bigint IS NULL"                 \
+                                  " THEN (journal_id, seq, " item ") " op              \
+                                  " ($3::int, $4::bigint, $5::int)"                    \
+                                  " ELSE (received_at, journal_id, seq, " item ") " op \
+                                  " (" DB_US("$6") ", $3::int, $4::bigint, $5::int) END)"
+#define DB_BEHIND_UP(item)   DB_BEHIND(">", "-infinity", item)
+#define DB_BEHIND_DOWN(item) DB_BEHIND("<", "infinity", item)
+
+#define DB_ORDER_UP(item) " ORDER BY received_at, journal_id, seq" item " LIMIT $7::bigint"
+#define DB_ORDER_DOWN(item) \
+        " ORDER BY received_at DESC, journal_id DESC, seq DESC" item " LIMIT $7::bigint"
+
+#define DB_PLACE(item)                                                                         \
+        " coalesce((SELECT epoch FROM journal_positions p WHERE p.journal_id = l.journal_id)," \
+        " ''), seq, " item ", " DB_TO_US("received_at") ", " DB_TO_US("time")

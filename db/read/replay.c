@@ -1,0 +1,440 @@
+#include "db/read/replay.h"
+
+#include <inttypes.h>
+#include <libpq-fe.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+
+DEFINE_CLEANUP(PGresult *, PQclear);
+
+enum {
+        REPLAY_ARG_SIZE = 32,
+        REPLAY_SLACK_S = 86400, /* by how much clocks may have been set back */
+};
+
+/* The columns of every source. */
+enum {
+        COLUMN_KIND,
+        COLUMN_SEQ,
+        COLUMN_RECEIVED,
+        COLUMN_TIME,
+        COLUMN_VEHICLE,
+        COLUMN_DEVICE,
+        COLUMN_NUMBER, /* sensor id, or count of detections */
+        COLUMN_DATA,
+        COLUMN_TYPE, /* event type, alert type, state, status */
+        COLUMN_SEVERITY,
+        COLUMN_MESSAGE,
+        COLUMN_COMMAND,
+        COLUMN_LATITUDE,
+        COLUMN_LONGITUDE,
+        COLUMN_TEMPERATURE,
+        COLUMN_HUMIDITY,
+        COLUMN_LATE,
+};
+
+typedef struct ReplaySource ReplaySource;
+typedef struct ReplaySpan ReplaySpan;
+
+struct ReplaySource {
+        Kind kind;
+        const char *table;
+        const char *columns; /* from COLUMN_VEHICLE on */
+        const char *filter;
+        const char *group; /* or "" */
+};
+
+/* What is asked for, as parameters. */
+struct ReplaySpan {
+        char after[REPLAY_ARG_SIZE], upto[REPLAY_ARG_SIZE], since[REPLAY_ARG_SIZE],
+                limit[REPLAY_ARG_SIZE];
+        uint64_t upto_seq;
+        Buf journals, vehicles, devices; /* arrays as text */
+};
+
+#define OF_VEHICLE " AND ($5::bigint[] IS NULL OR vehicle_id = ANY ($5::bigint[]))"
+#define OF_DEVICE  " AND ($6::bigint[] IS NULL OR device_id = ANY ($6::bigint[]))"
+#define NO_STATE   ", NULL::float8, NULL::float8, false"
+#define NO_PLACE   ", NULL::float8, NULL::float8" NO_STATE
+#define NO_TEXTS   ", NULL::text, NULL::text, NULL::text, NULL::text"
+
+static const ReplaySource replay_sources[] = {
+        { KIND_RAW_LOG,
+          "raw_logs",
+          "vehicle_id, NULL::bigint, 0::bigint, to_json(logs)::text" NO_TEXTS NO_PLACE,
+          OF_VEHICLE,
+          "" },
+        { KIND_SENSOR_LOG,
+          "sensor_logs",
+          "vehicle_id, NULL::bigint, sensor_id::bigint, data::text" NO_TEXTS NO_PLACE,
+          OF_VEHICLE,
+          "" },
+        { KIND_VEHICLE_LOG,
+          "vehicle_logs",
+          "vehicle_id, NULL::bigint, 0::bigint, (jsonb_strip_nulls(jsonb_build_object("
+          "'battery_voltage', battery_voltage, 'battery_current', battery_current, 'rssi', rssi,"
+          " 'mode', mode, 'latitude', latitude, 'longitude', longitude, 'heading', heading,"
+          " 'armed', armed, 'guided', guided, 'system_status', system_status, 'speed', speed))"
+          " || coalesce(extra, '{}'))::text" NO_TEXTS ", latitude, longitude" NO_STATE,
+          OF_VEHICLE,
+          "" },
+        { KIND_BLE_DETECTIONS,
+          "ble_detections",
+          "NULL::bigint, device_id, count(*), NULL::text" NO_TEXTS NO_PLACE,
+          OF_DEVICE,
+          " GROUP BY seq, device_id" },
+        { KIND_TELEMETRY,
+          "telemetry",
+          "NULL::bigint, device_id, 0::bigint, payload::text" NO_TEXTS NO_PLACE,
+          OF_DEVICE,
+          "" },
+        { KIND_CAMERA_EVENT,
+          "camera_events",
+          "NULL::bigint, device_id, 0::bigint, data::text, event_type, NULL::text, NULL::text,"
+          " NULL::text" NO_PLACE,
+          OF_DEVICE,
+          "" },
+        { KIND_ALERT,
+          "alerts",
+          "vehicle_id, device_id, 0::bigint, extra::text, alert_type, severity, message,"
+          " NULL::text" NO_PLACE,
+          " AND (vehicle_id = ANY ($5::bigint[]) OR device_id = ANY ($6::bigint[])"
+          " OR ($5::bigint[] IS NULL AND (vehicle_id IS NOT NULL OR $6::bigint[] IS NULL))"
+          " OR ($6::bigint[] IS NULL AND device_id IS NOT NULL))",
+          "" },
+        { KIND_COMMAND_STATE,
+          "command_events",
+          "NULL::bigint, device_id, 0::bigint, NULL::text, state, NULL::text, message,"
+          " command_id" NO_PLACE,
+          OF_DEVICE,
+          "" },
+        { KIND_DEVICE_STATUS,
+          "device_status_logs",
+          "NULL::bigint, device_id, 0::bigint, NULL::text, status, NULL::text, NULL::text,"
+          " NULL::text, latitude, longitude, temperature, humidity, late",
+          OF_DEVICE,
+          "" },
+};
+
+static bool replay_wants(const QueryReplay *replay, const ReplaySource *source) {
+        uint32_t kinds = UINT32_C(1) << source->kind;
+
+        if (source->kind == KIND_COMMAND_STATE)
+                kinds |= UINT32_C(1) << KIND_COMMAND_ACK;
+        return (replay->kinds & kinds) != 0;
+}
+
+/* ---- what is asked -------------------------------------------------------------------------- */
+
+static void replay_select(const ReplaySource *source, Buf *sql) {
+        bool is_grouped = *source->group != '\0';
+
+        buf_printf(sql, "(SELECT %d AS kind, seq, ", (int)source->kind);
+        buf_append_string(sql,
+                          is_grouped ? "min(received_at) AS received_at, max(time) AS time, "
+                                     : "received_at, time, ");
+        buf_append_string(sql, source->columns);
+        buf_printf(sql,
+                   " FROM %s WHERE seq > $1::bigint AND seq <= $2::bigint"
+                   " AND journal_id = ANY ($3::int[]) AND received_at >= to_timestamp($4::float8)",
+                   source->table);
+        buf_append_string(sql, source->filter);
+        buf_append_string(sql, source->group);
+        buf_append_string(sql, " ORDER BY seq LIMIT $7::int)");
+}
+
+/* Parameters that no chosen source uses have a type all the same. */
+static void replay_sql(const QueryReplay *replay, Buf *sql) {
+        size_t n = 0;
+
+        buf_append_string(sql,
+                          "WITH typed AS (SELECT $5::bigint[], $6::bigint[]) SELECT kind, seq, "
+                          "(extract(epoch FROM received_at) * 1000000)::bigint,"
+                          " (extract(epoch FROM time) * 1000000)::bigint, v, d, n, data, type,"
+                          " severity, message, command, lat, lon, temp, hum, late FROM (");
+        for (size_t i = 0; i < N_ELEMENTS(replay_sources); ++i) {
+                if (!replay_wants(replay, &replay_sources[i]))
+                        continue;
+                if (n++ > 0)
+                        buf_append_string(sql, " UNION ALL ");
+                replay_select(&replay_sources[i], sql);
+        }
+        buf_append_string(sql,
+                          ") AS u (kind, seq, received_at, time, v, d, n, data, type, severity,"
+                          " message, command, lat, lon, temp, hum, late) ORDER BY seq"
+                          " LIMIT $7::int");
+}
+
+static void replay_array(Buf *buf, const int64_t *ids, size_t n) {
+        buf_append_char(buf, '{');
+        for (size_t i = 0; i < n; ++i)
+                buf_printf(buf, "%s%" PRId64, i > 0 ? "," : "", ids[i]);
+        buf_append_char(buf, '}');
+}
+
+/* Whoever has a number has been received no earlier than it says, unless our clock was set back:
+ * then numbers are ahead of it by so much. */
+static double replay_since_s(uint64_t after_seq, uint64_t stored_seq) {
+        int64_t ahead_us = (int64_t)stored_seq - clock_now_us();
+
+        return (double)after_seq / 1e6 - REPLAY_SLACK_S -
+               (ahead_us > 0 ? (double)ahead_us / 1e6 : 0);
+}
+
+static int replay_prepare(const QueryReplay *replay, uint64_t stored_seq, ReplaySpan *span) {
+        double since_s = replay_since_s(replay->after_seq, stored_seq);
+
+        span->upto_seq = replay->upto_seq < stored_seq ? replay->upto_seq : stored_seq;
+        snprintf(span->after, sizeof(span->after), "%" PRIu64, replay->after_seq);
+        snprintf(span->upto, sizeof(span->upto), "%" PRIu64, span->upto_seq);
+        snprintf(span->since, sizeof(span->since), "%.3f", since_s > 0 ? since_s : 0);
+        snprintf(span->limit, sizeof(span->limit), "%d", replay->limit);
+        if (!replay->all_vehicles)
+                replay_array(&span->vehicles, replay->vehicle_ids, replay->n_vehicle_ids);
+        if (!replay->all_devices)
+                replay_array(&span->devices, replay->device_ids, replay->n_device_ids);
+        return buf_failed(&span->vehicles) || buf_failed(&span->devices) ? err_new(-ENOMEM) : 0;
+}
+
+/* ---- what is answered ----------------------------------------------------------------------- */
+
+static Text replay_text(const PGresult *result, int row, int column) {
+        if (PQgetisnull(result, row, column))
+                return (Text){ 0 };
+        return (Text){ .data = PQgetvalue(result, row, column),
+                       .n = (size_t)PQgetlength(result, row, column) };
+}
+
+static int64_t replay_int(const PGresult *result, int row, int column) {
+        return strtoll(PQgetvalue(result, row, column), NULL, 10); /* null is "": 0 */
+}
+
+static double replay_double(const PGresult *result, int row, int column) {
+        return PQgetisnull(result, row, column) ? (double)NAN
+                                                : strtod(PQgetvalue(result, row, column), NULL);
+}
+
+static void replay_details(const PGresult *result, int row, Record *record) {
+        switch (record->kind) {
+        case KIND_SENSOR_LOG:
+                record->sensor.sensor_id = (int32_t)replay_int(result, row, COLUMN_NUMBER);
+                break;
+        case KIND_VEHICLE_LOG:
+                record->vehicle_log.latitude = replay_double(result, row, COLUMN_LATITUDE);
+                record->vehicle_log.longitude = replay_double(result, row, COLUMN_LONGITUDE);
+                break;
+        case KIND_BLE_DETECTIONS:
+                record->detections.n_items = (size_t)replay_int(result, row, COLUMN_NUMBER);
+                break;
+        case KIND_CAMERA_EVENT:
+                record->camera.event_type = replay_text(result, row, COLUMN_TYPE);
+                break;
+        case KIND_ALERT:
+                record->alert.extra = record->data;
+                record->alert.alert_type = replay_text(result, row, COLUMN_TYPE);
+                record->alert.severity = replay_text(result, row, COLUMN_SEVERITY);
+                record->alert.message = replay_text(result, row, COLUMN_MESSAGE);
+                break;
+        case KIND_COMMAND_STATE:
+                record->ack.command_id = replay_text(result, row, COLUMN_COMMAND);
+                record->ack.state = replay_text(result, row, COLUMN_TYPE);
+                record->ack.message = replay_text(result, row, COLUMN_MESSAGE);
+                break;
+        default:
+                break;
+        }
+}
+
+static DeviceState replay_state(const PGresult *result, int row, const Record *record) {
+        DeviceState state = device_state_unknown();
+
+        snprintf(state.status, sizeof(state.status), "%s", PQgetvalue(result, row, COLUMN_TYPE));
+        state.last_seen_us = record->received_us;
+        state.time_us = record->time_us;
+        state.latitude = replay_double(result, row, COLUMN_LATITUDE);
+        state.longitude = replay_double(result, row, COLUMN_LONGITUDE);
+        state.temperature = replay_double(result, row, COLUMN_TEMPERATURE);
+        state.humidity = replay_double(result, row, COLUMN_HUMIDITY);
+        return state;
+}
+
+static int replay_tell(const PGresult *result, int row, DbReplayFn fn, void *arg) {
+        bool is_status;
+        DeviceState state;
+        Record record = {
+                .kind = (Kind)replay_int(result, row, COLUMN_KIND),
+                .seq = (uint64_t)replay_int(result, row, COLUMN_SEQ),
+                .received_us = replay_int(result, row, COLUMN_RECEIVED),
+                .time_us = replay_int(result, row, COLUMN_TIME),
+                .vehicle_id = replay_int(result, row, COLUMN_VEHICLE),
+                .device_id = replay_int(result, row, COLUMN_DEVICE),
+                .data = replay_text(result, row, COLUMN_DATA),
+                .late = *PQgetvalue(result, row, COLUMN_LATE) == 't',
+        };
+
+        is_status = record.kind == KIND_DEVICE_STATUS;
+        replay_details(result, row, &record);
+        if (is_status)
+                state = replay_state(result, row, &record);
+        return fn(arg, &record, is_status ? &state : NULL);
+}
+
+static int replay_page(DbConn *conn,
+                       const QueryReplay *replay,
+                       const ReplaySpan *span,
+                       PGresult **ret_result) {
+        const char *args[] = {
+                span->after,
+                span->upto,
+                span->journals.data,
+                span->since,
+                replay->all_vehicles ? NULL : span->vehicles.data,
+                replay->all_devices ? NULL : span->devices.data,
+                span->limit,
+        };
+        CLEANUP_BUF Buf sql = { 0 };
+        int r;
+
+        replay_sql(replay, &sql);
+        if (buf_failed(&sql))
+                return err_new(-ENOMEM);
+        r = db_conn_exec(conn, &(DbQuery){ sql.data, N_ELEMENTS(args), args }, ret_result);
+        return r < 0 ? err_up(r) : r;
+}
+
+/* ---- is it all there? ----------------------------------------------------------------------- */
+
+/*
+ * The journals of our slot, which take turns, and how far they are. DB_E_NOT_FOUND: the cursor is
+ * of none of them, or something behind it is missing: named as such, or perhaps in a journal whose
+ * gateway lost its turn, and the cursor is its own or from before that.
+ *
+ * The connection serves replays alone, and they read in the order of the index on seq, whatever a
+ * table without statistics seems to be like.
+ */
+static int replay_journals(DbConn *conn,
+                           const QueryReplay *replay,
+                           ReplaySpan *span,
+                           uint64_t *ret_stored_seq) {
+        char after[REPLAY_ARG_SIZE];
+        const char *args[] = { replay->own_epoch, replay->is_first ? replay->epoch : NULL, after };
+        CLEANUP(PQclear) PGresult *result = NULL;
+        int r;
+
+        snprintf(after, sizeof(after), "%" PRIu64, replay->after_seq);
+        r = db_conn_exec(
+                conn,
+                &(DbQuery){ "SELECT array_agg(p.journal_id)::text,"
+                            " CASE WHEN o.seq > 0 THEN o.seq ELSE max(p.seq) END,"
+                            " coalesce(bool_or(p.epoch = $2::text), true)"
+                            " AND NOT coalesce(bool_or(p.epoch <> o.epoch AND p.left_at IS NOT NULL"
+                            " AND (p.epoch = $2::text OR p.left_at + interval '1 minute'"
+                            " > to_timestamp($3::bigint / 1000000.0))), false)"
+                            " AND NOT EXISTS (SELECT FROM journal_differences d"
+                            " WHERE d.journal_id = ANY (array_agg(p.journal_id))"
+                            " AND d.last_seq > $3::bigint AND d.records >= 0"
+                            " AND (d.settled_at IS NULL OR d.settled_by = 'accepted')),"
+                            " set_config('enable_bitmapscan', 'off', false),"
+                            " set_config('enable_seqscan', 'off', false),"
+                            " set_config('enable_sort', 'off', false)"
+                            " FROM journal_positions o JOIN journal_positions p"
+                            " ON p.slot = o.slot WHERE o.epoch = $1 GROUP BY o.epoch, o.seq",
+                            N_ELEMENTS(args),
+                            args },
+                &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (PQntuples(result) != 1 || *PQgetvalue(result, 0, 2) != 't')
+                return DB_E_NOT_FOUND;
+
+        buf_append_string(&span->journals, PQgetvalue(result, 0, 0));
+        *ret_stored_seq = (uint64_t)replay_int(result, 0, 1);
+        return buf_failed(&span->journals) ? err_new(-ENOMEM) : 0;
+}
+
+/* The day with which the youngest of the tables begins, as YYYYMMDD, against the day of the time
+ * that is the number, and of what was received last before it. */
+static int replay_check_retention(DbConn *conn, const QueryReplay *replay) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char after[REPLAY_ARG_SIZE];
+        const char *args[] = { after, NULL };
+        CLEANUP_BUF Buf tables = { 0 };
+        CLEANUP_BUF Buf sql = { 0 };
+        size_t n = 0;
+        int r;
+
+        snprintf(after, sizeof(after), "%" PRIu64, replay->after_seq);
+        buf_append_string(&sql,
+                          "SELECT coalesce((SELECT max(d) FROM (SELECT min(right(c.relname, 8)) AS "
+                          "d"
+                          " FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+                          " WHERE i.inhparent::regclass::text = ANY ($2::text[])"
+                          " GROUP BY i.inhparent) t), '') <= to_char(greatest("
+                          "to_timestamp($1::bigint / 1000000.0), (SELECT max(r) FROM (");
+        buf_append_char(&tables, '{');
+        for (size_t i = 0; i < N_ELEMENTS(replay_sources); ++i) {
+                const char *table = replay_sources[i].table;
+
+                buf_printf(&sql,
+                           "%s(SELECT received_at AS r FROM %s WHERE seq <= $1::bigint"
+                           " ORDER BY seq DESC LIMIT 1)",
+                           i > 0 ? " UNION ALL " : "",
+                           table);
+                if (replay_wants(replay, &replay_sources[i]))
+                        buf_printf(&tables, "%s%s", n++ > 0 ? "," : "", table);
+        }
+        buf_append_char(&tables, '}');
+        buf_append_string(&sql, ") w)) AT TIME ZONE 'UTC', 'YYYYMMDD')");
+        if (buf_failed(&sql) || buf_failed(&tables))
+                return err_new(-ENOMEM);
+
+        args[1] = tables.data;
+        r = db_conn_exec(conn, &(DbQuery){ sql.data, N_ELEMENTS(args), args }, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        return *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_EXISTS;
+}
+
+static void replay_span_done(ReplaySpan *span) {
+        buf_done(&span->journals);
+        buf_done(&span->vehicles);
+        buf_done(&span->devices);
+}
+
+int db_replay(DbConn *conn,
+              const QueryReplay *replay,
+              DbReplayFn fn,
+              void *arg,
+              uint64_t *ret_upto_seq) {
+        __attribute__((cleanup(replay_span_done))) ReplaySpan span = { 0 };
+        CLEANUP(PQclear) PGresult *result = NULL;
+        uint64_t stored_seq = 0;
+        int n, r;
+
+        r = replay_journals(conn, replay, &span, &stored_seq);
+        if (r == 0 && replay->is_first && replay->after_seq > stored_seq)
+                return DB_E_NOT_FOUND; /* a number that nothing has had yet */
+        if (r == 0 && replay->is_first)
+                r = replay_check_retention(conn, replay);
+        if (r == 0)
+                r = replay_prepare(replay, stored_seq, &span);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        *ret_upto_seq = span.upto_seq;
+        if (replay->kinds == 0 || span.upto_seq <= replay->after_seq)
+                return 0;
+        r = replay_page(conn, replay, &span, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+
+        n = PQntuples(result);
+        for (int i = 0; r == 0 && i < n; ++i)
+                r = replay_tell(result, i, fn, arg);
+        if (n >= replay->limit)
+                *ret_upto_seq = (uint64_t)replay_int(result, n - 1, COLUMN_SEQ);
+        return r < 0 ? err_up(r) : 0;
+}

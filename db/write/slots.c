@@ -1,0 +1,98 @@
+#include "db/write/slots.h"
+
+#include <inttypes.h>
+#include <libpq-fe.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+DEFINE_CLEANUP(PGresult *, PQclear);
+
+enum {
+        SLOTS_ARG_SIZE = 24,
+};
+
+static void slots_arg(char ret_text[SLOTS_ARG_SIZE], int64_t value) {
+        snprintf(ret_text, SLOTS_ARG_SIZE, "%" PRId64, value);
+}
+
+static void slots_take_text(char ret_text[DB_SLOTS_TEXT_SIZE], const PGresult *result, int column) {
+        snprintf(ret_text, DB_SLOTS_TEXT_SIZE, "%s", PQgetvalue(result, 0, column));
+}
+
+/* Asked for first, so that the server has no error to log. */
+static int slots_find(DbConn *conn) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        const DbQuery query = { .sql = "SELECT to_regclass('slots') IS NOT NULL" };
+        int r;
+
+        r = db_conn_exec(conn, &query, &result);
+        if (r != 0)
+                return r;
+        return *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_SCHEMA;
+}
+
+int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char slot[SLOTS_ARG_SIZE], pid[SLOTS_ARG_SIZE], lease[SLOTS_ARG_SIZE];
+        char held[SLOTS_ARG_SIZE], fence[SLOTS_ARG_SIZE], beats[SLOTS_ARG_SIZE];
+        const char *args[] = { slot,
+                               claim->epoch,
+                               claim->holder.instance,
+                               claim->place,
+                               claim->host,
+                               pid,
+                               claim->client_id,
+                               claim->adopts ? "t" : "f",
+                               lease,
+                               held,
+                               claim->is_lapsed ? fence : NULL,
+                               claim->is_lapsed ? beats : NULL };
+        const DbQuery query = {
+                "SELECT fence, beats, pid, lease_ms, host, epoch, client_id,"
+                " coalesce(instance = $3, false)"
+                " FROM tidegate_hold_slot($1::int, $2, $3, $4, $5, $6::int, $7, $8::bool, $9::int,"
+                " $10::bigint, $11::bigint, $12::bigint)",
+                N_ELEMENTS(args),
+                args,
+        };
+        int r;
+
+        slots_arg(slot, claim->holder.slot);
+        slots_arg(pid, claim->pid);
+        slots_arg(lease, claim->lease_ms);
+        slots_arg(held, (int64_t)claim->held_fence);
+        slots_arg(fence, (int64_t)claim->seen_fence);
+        slots_arg(beats, (int64_t)claim->seen_beats);
+        r = slots_find(conn);
+        if (r == 0)
+                r = db_conn_exec(conn, &query, &result);
+        if (r != 0)
+                return r;
+
+        ret_slot->fence = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+        ret_slot->beats = strtoull(PQgetvalue(result, 0, 1), NULL, 10);
+        ret_slot->pid = (int)strtol(PQgetvalue(result, 0, 2), NULL, 10);
+        ret_slot->lease_ms = (int)strtol(PQgetvalue(result, 0, 3), NULL, 10);
+        slots_take_text(ret_slot->host, result, 4);
+        slots_take_text(ret_slot->epoch, result, 5);
+        slots_take_text(ret_slot->client_id, result, 6);
+        ret_slot->is_ours = *PQgetvalue(result, 0, 7) == 't';
+        return 0;
+}
+
+int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained) {
+        char slot[SLOTS_ARG_SIZE];
+        const char *args[] = { slot, holder->instance, is_drained ? "t" : "f" };
+
+        slots_arg(slot, holder->slot);
+        return db_conn_exec(conn,
+                            &(DbQuery){ "WITH gone AS (UPDATE slots SET instance = NULL,"
+                                        " lease_until = now() WHERE slot = $1::int"
+                                        " AND instance = $2 RETURNING epoch)"
+                                        " UPDATE journal_positions p SET left_at = now() FROM gone"
+                                        " WHERE p.epoch = gone.epoch AND NOT $3::bool",
+                                        N_ELEMENTS(args),
+                                        args },
+                            NULL);
+}
