@@ -5,11 +5,11 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "gateway/commander.h"
+#include "gateway/commands/commander.h"
 #include "gateway/inlet.h"
 #include "gateway/lease.h"
-#include "gateway/maintenance.h"
 #include "gateway/session_name.h"
+#include "gateway/store/maintenance.h"
 
 struct Doors {
         DoorsOptions options;

@@ -9,7 +9,7 @@
  */
 
 #include "base/base.h"
-#include "gateway/config.h"
+#include "gateway/config/config.h"
 
 typedef struct Doors Doors;
 typedef struct DoorsOptions DoorsOptions;

@@ -10,7 +10,7 @@
  */
 
 #include "base/base.h"
-#include "gateway/config.h"
+#include "gateway/config/config.h"
 
 typedef struct Gateway Gateway;
 

@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "gateway/allowance.h"
-#include "gateway/journal.h"
+#include "gateway/journal/journal.h"
 #include "gateway/lease.h"
 #include "model/metrics.h"
 #include "model/record.h"

@@ -4,8 +4,8 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "gateway/decode.h"
-#include "gateway/json.h"
+#include "gateway/decode/decode.h"
+#include "gateway/decode/json.h"
 
 #define ROUNDS  200000
 #define RECEIVE INT64_C(1800000000000000)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "gateway/journal.h"
+#include "gateway/journal/journal.h"
 
 #define BENCH_BATCH 512
 

@@ -1,8 +1,8 @@
 #pragma once
 
-/* A Batch without a journal: link tests/fake/batch.c instead of gateway/batch.c. */
+/* A Batch without a journal: link tests/fake/batch.c instead of gateway/store/batch.c. */
 
-#include "gateway/batch.h"
+#include "gateway/store/batch.h"
 
 #define FAKE_BATCH_MAX 16
 

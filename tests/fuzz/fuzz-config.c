@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "gateway/config.h"
+#include "gateway/config/config.h"
 #include "tests/fuzz/fuzz.h"
 
 #define MAX_LINES 64

@@ -3,8 +3,8 @@
 #include <math.h>
 
 #include "base/arena.h"
-#include "gateway/decode.h"
-#include "gateway/json.h"
+#include "gateway/decode/decode.h"
+#include "gateway/decode/json.h"
 #include "tests/fuzz/fuzz.h"
 
 #define RECEIVED_US INT64_C(1800000000000000)

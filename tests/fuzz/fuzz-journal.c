@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "gateway/crc32c.h"
-#include "gateway/journal.h"
-#include "gateway/journal_copy.h"
+#include "gateway/journal/crc32c.h"
+#include "gateway/journal/journal.h"
+#include "gateway/journal/journal_copy.h"
 #include "tests/fuzz/fuzz.h"
 
 #define SEGMENT_BYTES UINT64_C(65536)

@@ -13,12 +13,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "gateway/crc32c.h"
-#include "gateway/former.h"
-#include "gateway/journal_dir.h"
-#include "gateway/journal_note.h"
-#include "gateway/journal_numbers.h"
-#include "gateway/route_note.h"
+#include "gateway/decode/former.h"
+#include "gateway/decode/route_note.h"
+#include "gateway/journal/crc32c.h"
+#include "gateway/journal/journal_dir.h"
+#include "gateway/journal/journal_note.h"
+#include "gateway/journal/journal_numbers.h"
 #include "gateway/session_name.h"
 #include "model/topic.h"
 #include "mqtt/filters.h"

@@ -6,6 +6,9 @@ import sys
 
 GROUND = {"base", "model"}
 DB = {"db", "db/edit", "db/follow", "db/read", "db/write"}
+WS = {"ws"}
+GATEWAY = {"gateway/cli", "gateway/commands", "gateway/config", "gateway/decode", "gateway/journal", "gateway/read",
+           "gateway/sim", "gateway/store"}
 MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its own
     "base": set(),
     "model": {"base"},
@@ -16,7 +19,15 @@ MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its ow
     "db/write": {"db", *GROUND},
     "db/edit": {"db", "db/follow", *GROUND},
     "ws": GROUND,
-    "gateway": {*GROUND, "mqtt", *DB, "ws"},
+    "gateway/config": {*GROUND, "gateway/commands", "gateway/decode", "gateway/journal", "mqtt", "db", *WS},
+    "gateway/decode": GROUND,
+    "gateway/journal": GROUND,
+    "gateway/store": {*GROUND, "gateway/decode", "gateway/journal", *DB},
+    "gateway/read": {*GROUND, *DB},
+    "gateway/commands": {*GROUND, "gateway/store", "mqtt", *DB},
+    "gateway/sim": {*GROUND, "gateway/config", "gateway/decode", "mqtt"},
+    "gateway/cli": {*GROUND, "gateway", *GATEWAY, *DB},
+    "gateway": {*GROUND, *(GATEWAY - {"gateway/cli"}), "mqtt", *DB, *WS},
 }
 ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
     "MQTTAsync.h": {"mqtt/sending.c", "mqtt/session.c", "mqtt/subscribing.c"},
@@ -28,12 +39,12 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
                    *(f"db/write/{x}.c" for x in ("books", "mend", "notes", "partitions", "probe", "slots", "store", "tidy"))},
     "uv.h": {"ws/conn.c", "ws/listener.c", "ws/server.c"},
     "json-c/": {"ws/ask.c", "ws/command.c", "ws/commanding.c", "ws/detections.c", "ws/auth.c",
-               *(f"gateway/decode_{x}.c" for x in ("detections", "device", "member", "vehicle"))},
+               *(f"gateway/decode/decode_{x}.c" for x in ("detections", "device", "member", "vehicle"))},
     "jwt.h": {"ws/auth.c"},
     "openssl/": {"base/secret.c", "ws/auth.c", "ws/handshake.c", "ws/keys.c", "ws/tls.c"},
     "glib": {"base/clock.c"},
-    "ini.h": {"gateway/config.c"},
-    "zlib.h": {"gateway/replay.c", "ws/packer.c"},
+    "ini.h": {"gateway/config/config.c"},
+    "zlib.h": {"gateway/sim/replay.c", "ws/packer.c"},
     "systemd/": {"gateway/notify.c"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)

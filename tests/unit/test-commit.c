@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/commit.h"
+#include "gateway/store/commit.h"
 #include "tests/fake/batch.h"
 #include "tests/fake/store.h"
 

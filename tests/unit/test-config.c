@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/config.h"
+#include "gateway/config/config.h"
 
 static char directory[] = "/tmp/test-config-XXXXXX";
 static char file_name[64], errors_name[64];

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/config_table.h"
+#include "gateway/config/config_table.h"
 
 #define MAX_TEXTS 40
 

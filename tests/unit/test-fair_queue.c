@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-#include "gateway/fair_queue.h"
+#include "gateway/read/fair_queue.h"
 
 #define PATIENCE_MS 60000
 

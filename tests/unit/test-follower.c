@@ -9,7 +9,7 @@
 #include <poll.h>
 
 #include "base/clock.h"
-#include "gateway/follower.h"
+#include "gateway/store/follower.h"
 #include "model/metrics.h"
 #include "postgres.h"
 

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "gateway/former.h"
-#include "gateway/route_note.h"
+#include "gateway/decode/former.h"
+#include "gateway/decode/route_note.h"
 
 /* A table with one route of this name, for all topics t/{device}. */
 static Routes *table(const char *name) {

@@ -9,7 +9,7 @@
 #include "base/queue.h"
 #include "base/secret.h"
 #include "db/read/history.h"
-#include "gateway/query_thread.h"
+#include "gateway/read/query_thread.h"
 #include "model/event.h"
 #include "model/metrics.h"
 #include "model/query.h"

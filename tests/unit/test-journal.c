@@ -17,10 +17,10 @@
 
 #include "base/base.h"
 #include "base/log.h"
-#include "gateway/crc32c.h"
-#include "gateway/journal.h"
-#include "gateway/redelivery.h"
-#include "gateway/segment.h"
+#include "gateway/journal/crc32c.h"
+#include "gateway/journal/journal.h"
+#include "gateway/journal/redelivery.h"
+#include "gateway/journal/segment.h"
 #include "model/metrics.h"
 
 #define SEGMENT_BYTES (64 * 1024)

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/json.h"
+#include "gateway/decode/json.h"
 
 typedef struct Case Case;
 

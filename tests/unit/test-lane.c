@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/lane.h"
+#include "gateway/store/lane.h"
 #include "tests/fake/batch.h"
 #include "tests/fake/store.h"
 

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "gateway/latest.h"
+#include "gateway/store/latest.h"
 
 static bool is_late(Latest *latest, Record record) {
         assert_int_equal(latest_note(latest, &record), 0);

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/secret.h"
-#include "gateway/login_cache.h"
+#include "gateway/read/login_cache.h"
 #include "model/metrics.h"
 
 #define TTL_S  60

@@ -14,9 +14,9 @@
 
 #include "base/base.h"
 #include "base/log.h"
-#include "gateway/crc32c.h"
-#include "gateway/journal.h"
-#include "gateway/journal_numbers.h"
+#include "gateway/journal/crc32c.h"
+#include "gateway/journal/journal.h"
+#include "gateway/journal/journal_numbers.h"
 #include "model/metrics.h"
 
 #define SEGMENT_BYTES (64 * 1024)

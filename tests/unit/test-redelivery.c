@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/redelivery.h"
+#include "gateway/journal/redelivery.h"
 
 enum {
         MODEL_MAX = 64,    /* in flight */

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/resolve.h"
+#include "gateway/decode/resolve.h"
 
 static Registry *make_registry(void) {
         static const RegistryRow rows[] = {

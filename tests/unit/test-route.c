@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/route.h"
+#include "gateway/decode/route.h"
 
 static void add(Routes *routes, const char *name, const char *template, Kind kind) {
         Route route = { .name = strdup(name), .kind = kind, .max_bytes = 65536 };

@@ -1,0 +1,410 @@
+#include "gateway/config/config.h"
+
+#include <ini.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "gateway/config/config_form.h"
+#include "gateway/config/config_table.h"
+
+#define CONFIG_LINE_MAX    4096 /* with its newline and NUL */
+#define CONFIG_SECTION_MAX 49   /* inih cuts longer ones */
+#define CONFIG_ENV         "TIDEGATE_"
+
+typedef struct ConfigFile ConfigFile;
+
+/* One file while inih reads it. */
+struct ConfigFile {
+        ConfigLoader *loader;
+        const char *name;
+        FILE *stream;
+        int line;
+        int fault; /* of a handler; inih has no way to pass one on */
+        char origin[CONFIG_LINE_MAX];
+};
+
+int config_text_set(ConfigText *text, const char *value, const char *origin) {
+        char *value_copy, *origin_copy = NULL;
+
+        value_copy = strdup(value);
+        if (origin)
+                origin_copy = strdup(origin);
+        if (!value_copy || (origin && !origin_copy)) {
+                free(value_copy);
+                free(origin_copy);
+                return err_new(-ENOMEM);
+        }
+        config_text_done(text);
+        text->text = value_copy;
+        text->origin = origin_copy;
+        return 0;
+}
+
+void config_text_done(ConfigText *text) {
+        free(text->text);
+        free(text->origin);
+        *text = (ConfigText){ 0 };
+}
+
+/* A file, or the environment, that says two things about one key is not sure what it means; of
+ * several --set the last counts, as scripts like to have it. */
+static bool config_is_given_twice(const ConfigLoader *loader, const ConfigText *text) {
+        return text->text && text->from == loader->from && loader->from != CONFIG_FROM_SET;
+}
+
+int config_text_take(ConfigLoader *loader,
+                     const ConfigKey *key,
+                     ConfigText *text,
+                     const char *value,
+                     bool *ret_is_taken) {
+        int r;
+
+        *ret_is_taken = false;
+        if (!config_form_is_text(key->type, value)) {
+                config_error(loader,
+                             key->section,
+                             key->name,
+                             "has a control character, or is not UTF-8; allowed: a text");
+                return 0;
+        }
+        if (config_is_given_twice(loader, text))
+                config_warning(loader,
+                               key->section,
+                               key->name,
+                               "is given twice, and this one counts; the other: %s",
+                               text->origin);
+        r = config_text_set(text, value, loader->origin);
+        if (r != 0)
+                return err_up(r);
+        text->from = loader->from;
+        *ret_is_taken = true;
+        return 0;
+}
+
+static void config_unknown(ConfigLoader *loader, const char *section, const char *name) {
+        const ConfigKey *nearest = config_nearest(section, name);
+
+        if (nearest)
+                config_error(loader,
+                             section,
+                             name,
+                             "unknown key; did you mean %s.%s?",
+                             nearest->section,
+                             nearest->name);
+        else
+                config_error(loader,
+                             section,
+                             name,
+                             "unknown %s; allowed: those of `tidegate check-config --example`",
+                             config_has_section(section) ? "key" : "section");
+}
+
+static int config_assign(ConfigLoader *loader,
+                         const char *section,
+                         const char *name,
+                         const char *value) {
+        const ConfigKey *key;
+        ConfigText *text;
+        bool is_taken;
+        int r;
+
+        if (strncmp(section, "route ", 6) == 0 || strncmp(section, "route.", 6) == 0)
+                return config_routes_set(loader, section + 6, name, value);
+        key = config_find(section, name);
+        if (!key) {
+                config_unknown(loader, section, name);
+                return 0;
+        }
+        text = &loader->config->texts->keys[key - config_keys];
+        r = config_text_take(loader, key, text, value, &is_taken);
+        if (r != 0)
+                return err_up(r);
+        if (is_taken)
+                config_read(loader, key, text->text);
+        return 0;
+}
+
+/* inih reports the first bad line alone, so what it would refuse is found here. */
+static void config_check_line(ConfigFile *file, const char *line) {
+        size_t n = strspn(line, " \t");
+        const char *end = strchr(line + n, ']');
+
+        file->loader->origin = file->origin;
+        if (line[n] == '[' && !end)
+                config_error(file->loader, "section", NULL, "no ] at its end");
+        else if (line[n] == '[' && end - (line + n + 1) > CONFIG_SECTION_MAX)
+                config_error(file->loader, "section", NULL, "the name is too long");
+}
+
+/* As fgets(), which cannot tell that there was a NUL. A line that is too long is read to its end;
+ * false: there is none. */
+static bool config_get_line(FILE *stream, char *ret_line, int n, bool *ret_is_long, bool *ret_nul) {
+        int i = 0, c;
+
+        *ret_is_long = *ret_nul = false;
+        while ((c = getc(stream)) != EOF) {
+                *ret_nul |= c == '\0';
+                if (i < n - 1)
+                        ret_line[i++] = (char)c;
+                else
+                        *ret_is_long = true;
+                if (c == '\n')
+                        break;
+        }
+        ret_line[i] = '\0';
+        return i > 0;
+}
+
+static char *config_read_line(char *buffer, int n, void *arg) {
+        ConfigFile *file = arg;
+        bool is_long, has_nul;
+
+        if (!config_get_line(file->stream, buffer, n, &is_long, &has_nul))
+                return NULL;
+
+        ++file->line;
+        snprintf(file->origin, sizeof(file->origin), "%s:%d", file->name, file->line);
+        file->loader->origin = file->origin;
+        if (is_long)
+                config_error(file->loader, "line", NULL, "longer than %d bytes", n - 2);
+        else if (has_nul)
+                config_error(file->loader, "line", NULL, "has a NUL; allowed: a text");
+        if (is_long || has_nul)
+                buffer[0] = '\0';
+        config_check_line(file, buffer);
+        return buffer;
+}
+
+static int config_on_value(void *arg, const char *section, const char *name, const char *value) {
+        ConfigFile *file = arg;
+        int r;
+
+        file->loader->origin = file->origin;
+        if (!value) {
+                config_error(file->loader, section, name, "no value; allowed: %s = value", name);
+                return 1;
+        }
+        r = config_assign(file->loader, section, name, value);
+        if (r != 0 && file->fault == 0)
+                file->fault = err_up(r);
+        return 1;
+}
+
+static int config_load_file(ConfigLoader *loader, const char *name) {
+        ConfigFile file = { .loader = loader, .name = name };
+
+        file.stream = fopen(name, "re");
+        if (!file.stream) {
+                fprintf(stderr, "%s: cannot be read: %s\n", name, err_text(errno));
+                ++loader->n_errors;
+                return 0;
+        }
+        ini_allow_no_value = true; /* reported by us, each of them */
+        ini_allow_multiline = false;
+        ini_max_line = CONFIG_LINE_MAX;
+        if (ini_parse_stream(config_read_line, &file, config_on_value, &file) == -2)
+                file.fault = err_new(-ENOMEM);
+        if (ferror(file.stream)) {
+                fprintf(stderr, "%s: cannot be read: %s\n", name, err_text(EIO));
+                ++loader->n_errors;
+        }
+        (void)fclose(file.stream);
+        return file.fault;
+}
+
+/* Ours, but not keys: the name of the file, those of the tests, and what Kubernetes sets for a
+ * service of our name. */
+static bool config_env_is_other(const char *name) {
+        static const char *const others[] = { "CONFIG=", "TEST_", "SERVICE_", "PORT=", "PORT_" };
+
+        for (size_t i = 0; i < N_ELEMENTS(others); ++i)
+                if (strncmp(name, others[i], strlen(others[i])) == 0)
+                        return true;
+        return false;
+}
+
+static const ConfigKey *config_env_find(const char *name) {
+        for (size_t i = 0; i < config_n_keys; ++i) {
+                size_t n = strlen(config_keys[i].section);
+
+                if (strncasecmp(name, config_keys[i].section, n) == 0 && name[n] == '_' &&
+                    strcasecmp(name + n + 1, config_keys[i].name) == 0)
+                        return &config_keys[i];
+        }
+        return NULL;
+}
+
+/* ROUTE_<NAME>_<KEY>: the key is the longest that fits the end. */
+static bool config_env_split_route(char *name, const char **ret_route, const char **ret_key) {
+        if (strncmp(name, "route_", 6) != 0)
+                return false;
+        for (char *p = name + 7; *p; ++p) {
+                if (*p != '_' || !config_routes_has_key(p + 1))
+                        continue;
+                *p = '\0';
+                *ret_route = name + 6;
+                *ret_key = p + 1;
+                return true;
+        }
+        return false;
+}
+
+static void config_env_lower(char *name) {
+        for (; *name; ++name)
+                if (*name >= 'A' && *name <= 'Z')
+                        *name = (char)(*name - 'A' + 'a');
+}
+
+/* The origin of what it assigns is the loader's: the caller sets it. */
+static int config_env_assign_from(ConfigLoader *loader, const char *variable, const char *value) {
+        char name[128];
+        const char *route = NULL, *route_key = NULL;
+        const ConfigKey *key;
+        size_t n = (size_t)(value - 1 - variable);
+
+        snprintf(name, sizeof(name), "%.*s", (int)n, variable);
+        memmove(name, name + strlen(CONFIG_ENV), strlen(name + strlen(CONFIG_ENV)) + 1);
+        key = config_env_find(name);
+        if (key)
+                return config_assign(loader, key->section, key->name, value);
+
+        config_env_lower(name);
+        if (config_env_split_route(name, &route, &route_key))
+                return config_routes_set(loader, route, route_key, value);
+        fprintf(stderr,
+                "%s: no such key; allowed: TIDEGATE_SECTION_KEY of `tidegate check-config "
+                "--example`, TIDEGATE_CONFIG\n",
+                loader->origin);
+        ++loader->n_errors;
+        return 0;
+}
+
+static int config_env_assign(ConfigLoader *loader, const char *variable, const char *value) {
+        size_t n = (size_t)(value - 1 - variable);
+        char origin[192];
+        int r;
+
+        snprintf(origin, sizeof(origin), "environment %.*s", (int)(n < 128 ? n : 128), variable);
+        loader->origin = origin;
+        r = config_env_assign_from(loader, variable, value);
+        loader->origin = NULL;
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int config_load_environment(ConfigLoader *loader, char **environment) {
+        int r = 0;
+
+        for (; environment && *environment && r == 0; ++environment) {
+                const char *value = strchr(*environment, '=');
+
+                if (!value || strncmp(*environment, CONFIG_ENV, strlen(CONFIG_ENV)) != 0 ||
+                    config_env_is_other(*environment + strlen(CONFIG_ENV)))
+                        continue;
+                r = config_env_assign(loader, *environment, value + 1);
+        }
+        return r;
+}
+
+/* section.key=value; the key is what follows the last dot, so that "route NAME.key" works too. */
+static int config_load_set(ConfigLoader *loader, const char *set) {
+        const char *value = strchr(set, '=');
+        const char *dot = value ? memrchr(set, '.', (size_t)(value - set)) : NULL;
+        char section[64], name[64];
+
+        loader->origin = "--set";
+        if (!dot || dot == set || dot + 1 == value || dot - set >= (ptrdiff_t)sizeof(section) ||
+            value - dot > (ptrdiff_t)sizeof(name)) {
+                config_error(loader, set, NULL, "not an assignment; allowed: section.key=value");
+                return 0;
+        }
+        snprintf(section, sizeof(section), "%.*s", (int)(dot - set), set);
+        snprintf(name, sizeof(name), "%.*s", (int)(value - dot - 1), dot + 1);
+        return config_assign(loader, section, name, value + 1);
+}
+
+static int config_new(Config **ret_config) {
+        CLEANUP(config_free) Config *config = NULL;
+
+        config = calloc(1, sizeof(*config));
+        if (!config)
+                return err_new(-ENOMEM);
+        config->texts = calloc(1, sizeof(*config->texts));
+        if (!config->texts)
+                return err_new(-ENOMEM);
+        config->texts->keys = calloc(config_n_keys, sizeof(*config->texts->keys));
+        if (!config->texts->keys)
+                return err_new(-ENOMEM);
+
+        *ret_config = TAKE(&config);
+        return 0;
+}
+
+static void config_load_defaults(ConfigLoader *loader) {
+        Config *config = loader->config;
+
+        for (size_t i = 0; i < config_n_keys; ++i) {
+                if (config_keys[i].fallback)
+                        config_read(loader, &config_keys[i], config_keys[i].fallback);
+                if (strcmp(config_keys[i].section, "retention") == 0)
+                        config->retention[config->n_retention++].table = config_keys[i].name;
+        }
+        assert(loader->n_errors == 0 && config->n_retention == CONFIG_N_RETENTION);
+}
+
+static int config_load_sources(ConfigLoader *loader, const ConfigSource *source) {
+        int r;
+
+        r = config_routes_init(loader->config->texts);
+        loader->from = CONFIG_FROM_FILE;
+        if (r == 0 && source->file)
+                r = config_load_file(loader, source->file);
+        loader->from = CONFIG_FROM_ENVIRONMENT;
+        if (r == 0)
+                r = config_load_environment(loader, source->environment);
+        loader->from = CONFIG_FROM_SET;
+        for (size_t i = 0; r == 0 && i < source->n_sets; ++i)
+                r = config_load_set(loader, source->sets[i]);
+        return r;
+}
+
+int config_load(Config **ret_config, const ConfigSource *source) {
+        CLEANUP(config_free) Config *config = NULL;
+        ConfigLoader loader = { 0 };
+        int r;
+
+        r = config_new(&config);
+        if (r != 0)
+                return err_up(r);
+
+        loader.config = config;
+        config_load_defaults(&loader);
+        r = config_load_sources(&loader, source);
+        if (r != 0)
+                return err_up(r);
+        config_check(&loader);
+        r = config_routes_build(&loader);
+        if (r != 0)
+                return err_up(r);
+        if (loader.n_errors > 0)
+                return CONFIG_E_INVALID;
+
+        config->mqtt_enabled = config->mqtt.url != NULL;
+        *ret_config = TAKE(&config);
+        return 0;
+}
+
+Config *config_free(Config *config) {
+        if (!config)
+                return NULL;
+
+        if (config->texts) {
+                for (size_t i = 0; config->texts->keys && i < config_n_keys; ++i)
+                        config_text_done(&config->texts->keys[i]);
+                free(config->texts->keys);
+                config_routes_done(config->texts);
+                free(config->texts);
+        }
+        routes_unref(config->routes);
+        free(config);
+        return NULL;
+}

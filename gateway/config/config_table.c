@@ -1,0 +1,530 @@
+#include <limits.h>
+#include <stdio.h>
+
+#include "gateway/config/config_table.h"
+
+#define KIB       INT64_C(1024)
+#define MIB       (KIB * 1024)
+#define GIB       (MIB * 1024)
+#define HOUR_MS   INT64_C(3600000)
+#define DAY_MS    (24 * HOUR_MS)
+#define NEAR_MANY 3 /* edits between two names that one may mistake for each other */
+
+#define AT(member)      offsetof(Config, member)
+#define RETENTION(i, t) "retention", t, CONFIG_DAYS, AT(retention[i].days)
+
+/* Sizes are size_t here and uint64_t there. */
+_Static_assert(sizeof(size_t) == sizeof(uint64_t), "a size is 64 bits");
+
+/* One key, one entry: readable as the table that it is. */
+/* clang-format off */
+const ConfigKey config_keys[] = {
+        { "http", "listen", CONFIG_LISTEN, AT(ws.listen), "127.0.0.1:8000", 0, 0, false,
+          "Address of HTTP and WebSocket: host:port or [host]:port. Port 0 takes any free one." },
+        { "http", "health_listen", CONFIG_LISTEN, AT(ws.health_listen), NULL, 0, 0, false,
+          "A second address, for /livez, /readyz, /health and /metrics alone, without TLS: with "
+          "connections of its own, whatever the load on the first. Not set: none." },
+        { "http", "tls_cert", CONFIG_PATH, AT(ws.tls_cert), NULL, 0, 0, false,
+          "Certificate chain (PEM). With tls_key: https and wss in place of http and ws. SIGHUP "
+          "reads both files again." },
+        { "http", "tls_key", CONFIG_PATH, AT(ws.tls_key), NULL, 0, 0, false,
+          "Private key (PEM) of tls_cert." },
+        { "http", "hsts", CONFIG_SECONDS, AT(ws.hsts_s), "365d", 0, INT_MAX, true,
+          "With TLS: how long a browser is to come by TLS alone (Strict-Transport-Security). 0 = it "
+          "is not told." },
+        { "http", "trusted_proxies", CONFIG_PROXIES, AT(ws.trusted_proxies), NULL, 0, 0, true,
+          "Proxies whose X-Forwarded-For and X-Forwarded-Proto count: addresses and networks "
+          "(192.0.2.7, 2001:db8::/32), with commas between. Not set: none." },
+        { "http", "proxy_protocol", CONFIG_PREFACE, AT(ws.has_preface), "off", 0, 0, true,
+          "v2: connections of trusted_proxies to http.listen begin with a header of the PROXY "
+          "protocol, version 2, which says from whom they come; others do not." },
+        { "http", "allowed_origins", CONFIG_ORIGINS, AT(ws.allowed_origins), NULL, 0, 0, true,
+          "Origins of web pages that may connect, with commas between; * = any. Not set: the "
+          "same host only." },
+        { "http", "max_body_bytes", CONFIG_SIZE, AT(ws.max_body_bytes), "1M", 1 * KIB, 64 * MIB,
+          true,
+          "Longest body of a request." },
+        { "http", "bodies_bytes", CONFIG_SIZE, AT(ws.bodies_bytes), "64M", 64 * KIB, 16 * GIB, true,
+          "Bodies of all requests that are on their way, and answers that are not read, together; at least "
+          "four of the longest body." },
+        { "http", "max_connections", CONFIG_INT, AT(ws.max_http), "1024", 16, 1000000, true,
+          "Connections beyond the sockets of ws.max_connections: requests, and handshakes." },
+        { "http", "share", CONFIG_INT, AT(ws.share), "50", 1, 100, true,
+          "Percent of the connections, requests under way and bytes of bodies that the others leave, "
+          "which one party may have: a user, a device, or an address without either (IPv6: a /64)." },
+        { "http", "handshake_turn", CONFIG_MS, AT(ws.handshake_turn_ms), "5ms", 1, 1000, true,
+          "Time for handshakes of TLS in one turn of the loop. What is more waits, and each address gets "
+          "one step of its handshakes in turn." },
+        { "http", "handshakes", CONFIG_INT, AT(ws.max_handshakes), "1024", 1, 1000000, true,
+          "Handshakes of TLS that are half done, which cost 40 KB each; of them http.share for one "
+          "address. More wait until one has ended; one that is silent for a second gives way." },
+        { "http", "answer_timeout", CONFIG_MS, AT(ws.answer_timeout_ms), "10s", 100, 300000,
+          true,
+          "A request that the database has not answered by then gets a 504." },
+
+        { "http", "stream_window", CONFIG_INT, AT(ws.stream_window), "4", 1, 256, true,
+          "Pieces of 64 KiB of one long answer that are on their way at a time." },
+
+        { "mqtt", "url", CONFIG_MQTT_URL, AT(mqtt.url), NULL, 0, 0, false,
+          "Broker: mqtt://host[:1883] or mqtts://host[:8883]. Several, with commas between, are tried "
+          "in turn. Not set: no MQTT." },
+        { "mqtt", "username", CONFIG_TEXT, AT(mqtt.username), NULL, 0, 0, false,
+          "User name." },
+        { "mqtt", "password_file", CONFIG_PATH, AT(mqtt.password_file), NULL, 0, 0, false,
+          "File with the password; read again at each connect." },
+        { "mqtt", "client_id", CONFIG_TEXT, AT(mqtt.client_id), NULL, 0, 0, false,
+          "Name of the session at the broker. Not set: tidegate-<epoch of the first journal>, which is "
+          "noted in journal.dir and beside it (journal.dir with .client-id)." },
+        { "mqtt", "version", CONFIG_MQTT_VERSION, AT(mqtt.version), "auto", 0, 0, false,
+          "Version of MQTT: 5, 3.1.1, or auto: 5, and 3.1.1 where the broker does not speak it." },
+        { "mqtt", "ca_file", CONFIG_PATH, AT(mqtt.ca_file), NULL, 0, 0, false,
+          "Authorities that mqtts:// trusts (PEM). Not set: those of the system." },
+        { "mqtt", "cert_file", CONFIG_PATH, AT(mqtt.cert_file), NULL, 0, 0, false,
+          "Our certificate (PEM), where the broker asks for one." },
+        { "mqtt", "key_file", CONFIG_PATH, AT(mqtt.key_file), NULL, 0, 0, false,
+          "Private key (PEM) of cert_file." },
+        { "mqtt", "verify", CONFIG_FLAG, AT(mqtt.verify), "on", 0, 0, false,
+          "Check the broker's certificate and its name. Off is for tests." },
+        { "mqtt", "keep_alive", CONFIG_SECONDS, AT(mqtt.keep_alive_s), "30s", 5, 3600, false,
+          "Longest silence on the connection before a ping." },
+        { "mqtt", "session_expiry", CONFIG_SECONDS, AT(mqtt.session_expiry_s), "7d", 60, INT_MAX,
+          false,
+          "How long the broker keeps our session while we are away (MQTT 5)." },
+        { "mqtt", "receive_maximum", CONFIG_INT, AT(mqtt.receive_maximum), "1000", 1, 65535, false,
+          "Messages without acknowledgement at a time (MQTT 5)." },
+        { "mqtt", "connect_timeout", CONFIG_MS, AT(mqtt.connect_timeout_ms), "10s", 1000, 300000,
+          false,
+          "How long one attempt to connect may take." },
+        { "mqtt", "backoff_min", CONFIG_MS, AT(mqtt.backoff_min_ms), "500ms", 10, HOUR_MS, false,
+          "Pause before the second attempt to connect; it doubles, with jitter." },
+        { "mqtt", "backoff_max", CONFIG_MS, AT(mqtt.backoff_max_ms), "30s", 10, HOUR_MS, false,
+          "Longest such pause." },
+        { "mqtt", "canary", CONFIG_MS, AT(mqtt.canary_ms), "500ms", 0, 60000, false,
+          "Message to ourselves (tidegate/canary/<client id>), so that a sparse one does not wait "
+          "100 ms; 0: none." },
+
+        { "database", "url", CONFIG_DB_URL, AT(database_url), "postgresql:///tidegate", 0, 0, false,
+          "PostgreSQL: postgresql://user:password@host:port/name, or key=value pairs." },
+        { "database", "migrate", CONFIG_FLAG, AT(database_migrate), "on", 0, 0, false,
+          "Bring the schema up to date when serve starts. Off: `tidegate migrate` does it." },
+        { "database", "max_batch", CONFIG_INT, AT(database_max_batch), "1000", 1, 10000, false,
+          "Most messages in one transaction." },
+        { "database", "max_delay", CONFIG_MS, AT(database_max_delay_ms), "0ms", 0, 60000, false,
+          "How long a small batch waits for more. Batches form by themselves under load." },
+        { "database", "stall_timeout", CONFIG_MS, AT(database_stall_ms), "150ms", 10, HOUR_MS, false,
+          "When a commit takes longer, live goes ahead of it (persisted: false)." },
+        { "database", "timeout", CONFIG_MS, AT(database_timeout_ms), "30s", 100, HOUR_MS, false,
+          "When a commit takes longer, its connection is given up and made again." },
+        { "database", "heartbeat", CONFIG_MS, AT(database_heartbeat_ms), "2s", 100, 60000, false,
+          "How often the gateway notifies itself. While that does not arrive, users, devices and "
+          "rights are read again as often, and /readyz says registry_stale." },
+        { "database", "query_timeout", CONFIG_MS, AT(database_query_timeout_ms), "10s", 10,
+          HOUR_MS, false,
+          "Longest statement that a viewer may cause." },
+        { "database", "query_capacity", CONFIG_INT, AT(query_capacity), "256", 1, 100000, false,
+          "Questions of viewers that may wait for the database; more are refused (503)." },
+        { "database", "query_connections", CONFIG_INT, AT(database_query_connections), "2", 1, 64,
+          false,
+          "Connections for each sort of question of viewers: history, statistics, resume, commands; "
+          "one user has all but one of a sort at most. Log-ins have one of their own." },
+        { "database", "query_share", CONFIG_INT, AT(query_share), "32", 1, 100000, false,
+          "Questions of one user, device or address of one sort that may wait; more are refused (503)." },
+        { "database", "stream_timeout", CONFIG_MS, AT(database_stream_timeout_ms), "5m", 100,
+          DAY_MS, false,
+          "Longest time that one answer from history may take, its reader's time included." },
+        { "database", "partitions_ahead", CONFIG_DAYS, AT(partitions_ahead_days), "7d", 1, 365,
+          false,
+          "How many days ahead the partitions of the log tables are made." },
+        { "database", "survey", CONFIG_MS, AT(survey_ms), "60s", 100, HOUR_MS, false,
+          "How often it is looked up how many people and dead letters there are, for the metrics." },
+        { "database", "dead_letters_warn", CONFIG_INT, AT(dead_letters_warn), "100000", 0, INT_MAX, false,
+          "Dead letters beyond which the log warns and /readyz has a note. None is dropped for its number: "
+          "age alone counts ([retention]). 0 = never." },
+        { "database", "retention_hold", CONFIG_MS, AT(retention_hold_ms), "12h", 1000,
+          7 * DAY_MS, false,
+          "How long a clock that jumped has to stay so for each day that retention moves on." },
+
+        { RETENTION(0, "raw_logs"), "30d", 0, 36500, false,
+          "How long rows are kept, in days; 0 = for ever." },
+        { RETENTION(1, "sensor_logs"), "90d", 0, 36500, false, NULL },
+        { RETENTION(2, "vehicle_logs"), "90d", 0, 36500, false, NULL },
+        { RETENTION(3, "ble_detections"), "90d", 0, 36500, false, NULL },
+        { RETENTION(4, "telemetry"), "90d", 0, 36500, false, NULL },
+        { RETENTION(5, "camera_events"), "90d", 0, 36500, false, NULL },
+        { RETENTION(6, "alerts"), "90d", 0, 36500, false, NULL },
+        { RETENTION(7, "dead_letters"), "90d", 0, 36500, false, NULL },
+        { RETENTION(8, "command_events"), "90d", 0, 36500, false, NULL },
+        { RETENTION(9, "device_status_logs"), "90d", 0, 36500, false, NULL },
+        { RETENTION(10, "commands"), "90d", 0, 36500, false, "Commands that are over." },
+
+        { "commands", "topics", CONFIG_TOPICS, AT(commander.topics), "devices/{device}/commands", 0,
+          0, false,
+          "Topic templates that commands are published to, with commas between; {device} and "
+          "{user} (its owner). Empty: to the sockets of devices alone." },
+        { "commands", "ack_topic", CONFIG_TOPIC, AT(commander.ack_topic),
+          "devices/{device}/commands/ack", 0, 0, false,
+          "Response topic (MQTT 5) of a command: where its device answers. Empty: none." },
+        { "commands", "timeout", CONFIG_MS, AT(ws.command_timeout_ms), "60s", 1, DAY_MS, true,
+          "How long a command lives that does not say; then it has expired." },
+        { "commands", "max_timeout", CONFIG_MS, AT(ws.command_max_timeout_ms), "24h", 1,
+          DAY_MS, true,
+          "Longest life that a command may ask for." },
+        { "commands", "max_pending_per_device", CONFIG_INT, AT(ws.command_max_pending), "100", 1,
+          100000, true,
+          "Commands of one device that are not over yet; more are refused (429)." },
+        { "commands", "user_share", CONFIG_INT, AT(ws.command_user_share), "25", 1, 100, true,
+          "Percent of them, at least one, for each user with whom the device is shared." },
+        { "commands", "reserve", CONFIG_INT, AT(ws.command_reserve), "25", 0, 99, true,
+          "Percent of them that only the owner of the device and admins may have." },
+
+        { "journal", "dir", CONFIG_PATH, AT(journal.dir), "/var/lib/tidegate/journal", 0, 0, false,
+          "Directory of the journal; made if its parent is there." },
+        { "journal", "max_bytes", CONFIG_SIZE, AT(journal.max_bytes), "1G", 512 * KIB, 1024 * GIB,
+          false,
+          "Room for what PostgreSQL does not have yet. When it is used up the broker keeps the "
+          "rest." },
+        { "journal", "segment_bytes", CONFIG_SIZE, AT(journal.segment_bytes), "16M", 64 * KIB, 1 *
+          GIB, false,
+          "Size of one file of it. Not set: 16M, or 1/16 of max_bytes if that is less." },
+        { "journal", "reserve_bytes", CONFIG_SIZE, AT(journal.reserve_bytes), "64M", 0, 64 * GIB,
+          false,
+          "Part of max_bytes for what is in flight when the source stops. Not set: 64M, or 1/4 "
+          "of max_bytes if that is less." },
+        { "journal", "min_free_bytes", CONFIG_SIZE, AT(journal.min_free_bytes), "512M", 0, 1024 *
+          GIB, false,
+          "Free room on the disk below which the source stops." },
+        { "journal", "device_share", CONFIG_INT, AT(journal_device_share), "25", 1, 100, false,
+          "Percent of max_bytes that one device may have waiting for PostgreSQL, where "
+          "it can be refused alone: by WebSocket (not read) and HTTP (503)." },
+        { "journal", "keep", CONFIG_MS, AT(journal.keep_ms), "1h", 0, 7 * DAY_MS, false,
+          "How long what is stored stays in the journal, to fill a database that was restored or "
+          "failed over. Gives way, the oldest first, before max_bytes or min_free_bytes refuse "
+          "anything." },
+        { "journal", "check", CONFIG_MS, AT(journal_check_ms), "60s", 100, 24 * HOUR_MS, false,
+          "How often the number of messages that PostgreSQL has stored is compared with the "
+          "journal's." },
+        { "journal", "fsync", CONFIG_FSYNC, 0, "10ms", 1, 60000, false,
+          "always, an interval in milliseconds, or never: what a power cut may cost." },
+
+        { "cluster", "lease", CONFIG_MS, AT(cluster_lease_ms), "6s", 1000, HOUR_MS, false,
+          "One gateway stores at a time. One that gave no sign of life for so long has lost its turn to "
+          "another that waits for it (with a database and broker of its own nobody does)." },
+        { "cluster", "slot", CONFIG_INT, AT(cluster_slot), "0", 0, 1023, false,
+          "Whose turn: gateways with the same number take turns. Those that store other messages into "
+          "the same database, from another broker or site, need another one." },
+
+        { "outbox", "capacity", CONFIG_INT, AT(outbox_capacity), "65536", 16, 10000000, false,
+          "Messages on their way from the database to the sockets." },
+        { "outbox", "wait", CONFIG_MS, AT(outbox_wait_ms), "100ms", 0, 60000, false,
+          "How long a full outbox may hold up the database before viewers miss messages." },
+
+        { "auth", "jwt_secret_file", CONFIG_FILES, AT(auth.jwt_secret_file), NULL, 0, 0, true,
+          "Key of HS256 user tokens: at least 32 bytes, readable by us alone. Several: [kid=]file with "
+          "commas between; the first one signs. SIGHUP reads the files again." },
+        { "auth", "jwt_public_key_file", CONFIG_FILES, AT(auth.jwt_public_key_file), NULL, 0, 0,
+          true,
+          "Public keys (PEM) of RS256 or ES256 user tokens: [kid=]file, with commas between. SIGHUP "
+          "reads the files again." },
+        { "auth", "algorithms", CONFIG_ALGORITHMS, AT(auth.algorithms), "HS256", 0, 0, true,
+          "Signatures that are accepted: HS256, RS256, ES256, with commas between." },
+        { "auth", "issuer", CONFIG_TEXT, AT(auth.issuer), NULL, 0, 0, true,
+          "What the claim iss must be. Not set: not checked." },
+        { "auth", "audience", CONFIG_TEXT, AT(auth.audience), NULL, 0, 0, true,
+          "What the claim aud must be or hold. Not set: not checked." },
+        { "auth", "subject_claim", CONFIG_TEXT, AT(auth.subject_claim), "sub", 0, 0, true,
+          "Claim that names the user, in tokens that we did not make." },
+        { "auth", "subject_type", CONFIG_TEXT, AT(auth.subject_type), "any", 0, 0, true,
+          "What that claim is: name (text), id (a whole number, or text that is one), or any (text is "
+          "a name, a number an id)." },
+        { "auth", "anonymous", CONFIG_PATHS, AT(auth.anonymous), NULL, 0, 0, true,
+          "Paths that anyone may read, with commas between; a final * stands for any rest." },
+        { "auth", "query_token", CONFIG_FLAG, AT(auth.query_token), "off", 0, 0, true,
+          "Accept ?token= in the URL (masked in every log of ours, not in those of others)." },
+        { "auth", "token_pepper_file", CONFIG_PATH, AT(auth.token_pepper_file), NULL, 0, 0, true,
+          "Key under which device tokens are hashed, readable by us alone." },
+        { "auth", "login_failures_per_minute", CONFIG_INT, AT(ws.login_failures_per_min), "10", 1,
+          1000000, true,
+          "Failed logins from one address; twice that for one account. More are refused (429)." },
+        { "auth", "logins_per_second", CONFIG_INT, AT(ws.logins_per_s), "3", 0, 1000000, true,
+          "Logins of one address, where they were good before, that go before those of others, twice that "
+          "in a burst; more come last. 0: all of them." },
+        { "auth", "login_cache", CONFIG_INT, AT(login_cache), "4096", 0, 1000000, false,
+          "Users whose password, once it was right, need not be hashed again for login_cache_ttl (a keyed "
+          "digest is kept in memory); of more the later goes before the earlier. 0: none." },
+        { "auth", "login_cache_ttl", CONFIG_SECONDS, AT(login_cache_ttl_s), "1h", 1, 86400, false,
+          "How long. The database says each time whether the user may log in, and by which password." },
+        { "auth", "token_failures_per_minute", CONFIG_INT, AT(ws.token_failures_per_min), "60", 1,
+          1000000, true,
+          "Bad tokens and tickets from one address; twice that for one device. More get 429; good "
+          "ones are never held up." },
+        { "auth", "token_ttl", CONFIG_SECONDS, AT(ws.token_ttl_s), "1h", 10, 31536000, true,
+          "Life of the user tokens of POST /api/token." },
+
+        { "ws", "welcome", CONFIG_TEXT, AT(ws.welcome), "Connected to SEANO real-time data stream",
+          0, 0, true,
+          "Text of the welcome on /api/ws." },
+        { "ws", "max_message_bytes", CONFIG_SIZE, AT(ws.max_message_bytes), "64K", 128, 16 * MIB,
+          true,
+          "Longest message of a client; longer closes its socket (1009)." },
+        { "ws", "handshake_timeout", CONFIG_MS, AT(ws.handshake_timeout_ms), "10s", 100, 300000,
+          true,
+          "How long a client may take to ask and to say who it is." },
+        { "ws", "ping_interval", CONFIG_MS, AT(ws.ping_interval_ms), "20s", 100, HOUR_MS, true,
+          "A PING goes to each socket so often." },
+        { "ws", "silence_timeout", CONFIG_MS, AT(ws.silence_ms), "60s", 200, HOUR_MS, true,
+          "A peer silent for so long is dropped (4201)." },
+        { "ws", "max_connections", CONFIG_INT, AT(ws.max_connections), "20000", 1, 10000000, true,
+          "Sockets in total; more are refused (429)." },
+        { "ws", "max_connections_per_user", CONFIG_INT, AT(ws.max_connections_per_user), "5", 1,
+          1000000, true,
+          "Sockets of one user on /api/ws/statistics and the native protocol." },
+        { "ws", "user_share", CONFIG_INT, AT(ws.user_share), "75", 1, 100, true,
+          "Percent of what the others leave of ws.max_connections that one user, device, or address "
+          "without credential (IPv6: a /64) may have, on all paths together (429)." },
+        { "ws", "max_unauthenticated", CONFIG_INT, AT(ws.max_unauthenticated), "256", 1, 1000000,
+          true,
+          "Sockets of one address (IPv6: of a /64) that have not said yet who they are; those of all are at "
+          "most a quarter of ws.max_connections." },
+        { "ws", "connects_per_second", CONFIG_INT, AT(ws.connects_per_s), "200", 0, 1000000, true,
+          "New sockets a second from one address; 0 = no limit." },
+        { "ws", "messages_per_second", CONFIG_INT, AT(ws.messages_per_s), "50", 1, 1000000, true,
+          "Messages in a second on one socket; twice that in a burst. A ping, or a fragment of a message, "
+          "counts as a hundredth of one." },
+        { "ws", "queue_bytes", CONFIG_SIZE, AT(ws.queue_bytes), "1M", 16 * KIB, 1 * GIB, true,
+          "Room for what one socket has not taken yet; then it is conflated." },
+        { "ws", "slow_timeout", CONFIG_MS, AT(ws.slow_ms), "10s", 100, HOUR_MS, true,
+          "A socket that stays too slow for so long is closed (4101)." },
+        { "ws", "burst_bytes", CONFIG_SIZE, AT(ws.burst_bytes), "256M", 0, 64 * GIB, true,
+          "Room beyond the queues, for all sockets that take what a burst brings; one user has "
+          "ws.user_share of it." },
+        { "ws", "stall_timeout", CONFIG_MS, AT(ws.stall_ms), "3s", 10, HOUR_MS, true,
+          "A socket of which the kernel takes nothing for so long has its queue alone." },
+        { "ws", "max_subscriptions", CONFIG_INT, AT(ws.max_subscriptions), "100", 1, 100000, true,
+          "Subscriptions of one socket." },
+        { "ws", "max_paced", CONFIG_INT, AT(ws.max_paced), "50000", 0, 10000000, true,
+          "Things that max_hz paces for one socket, each for each subscription; more come as they come." },
+        { "ws", "replay_events", CONFIG_INT, AT(ws.replay_events), "65536", 0, 100000000, true,
+          "The last messages that are kept in memory for subscribers who come back." },
+        { "ws", "replay_bytes", CONFIG_SIZE, AT(ws.replay_bytes), "64M", 0, 64 * GIB, true,
+          "The same in bytes; further back the database is asked." },
+        { "ws", "deflate", CONFIG_FLAG, AT(ws.deflate), "on", 0, 0, true,
+          "Compress for who asks for it (permessage-deflate); one compressed frame serves all." },
+        { "ws", "deflate_min_bytes", CONFIG_SIZE, AT(ws.deflate_min_bytes), "128", 0, 16 * MIB,
+          true,
+          "A shorter frame is not compressed." },
+        { "ws", "stats_interval", CONFIG_MS, AT(ws.stats_interval_ms), "5s", 100, HOUR_MS, true,
+          "Statistics (dialects A and E) are computed at most so often." },
+
+        { "time", "max_ahead", CONFIG_MS, AT(time_max_ahead_ms), "10s", 1, DAY_MS, true,
+          "How far ahead of our clock a device's time is believed; beyond it ours counts." },
+        { "time", "max_age", CONFIG_DAYS, AT(time_max_age_days), "3650d", 1, 36500, true,
+          "How far back a device's time is believed (a clock without battery says 1970)." },
+
+        { "registry", "auto_register", CONFIG_FLAG, AT(auto_register), "off", 0, 0, true,
+          "Create devices that are not known, on routes that do not say themselves." },
+        { "registry", "new_devices_per_minute", CONFIG_INT, AT(registry_new_per_minute), "1000", 0,
+          1000000, false,
+          "Devices that are created so in a minute; messages of more go to dead_letters. 0 = no "
+          "limit." },
+        { "registry", "max_devices", CONFIG_INT, AT(registry_max_devices), "100000", 0, 10000000, false,
+          "Devices in all, beyond which none is created so; messages of more go to dead_letters. 0 = no "
+          "limit." },
+        { "registry", "user_share", CONFIG_INT, AT(registry_user_share), "50", 1, 100, false,
+          "Percent of these, and of a minute's new ones, of what the others leave, for the messages of one "
+          "user whom the topic names." },
+        { "registry", "max_sensors", CONFIG_INT, AT(registry_max_sensors), "1000", 0, 100000, false,
+          "Sensors of one vehicle, beyond which messages add none; those of more go to dead_letters. 0 = "
+          "no limit." },
+        { "registry", "max_people", CONFIG_INT, AT(registry_max_people), "10000", 0, 10000000, false,
+          "Names of people that are counted of one camera; events with more are stored all the same. "
+          "0 = no limit." },
+
+        { "log", "level", CONFIG_LEVEL, AT(log_level), "info", 0, 0, true,
+          "error, warning, info or debug." },
+
+        { "shutdown", "grace", CONFIG_MS, AT(shutdown_grace_ms), "10s", 0, HOUR_MS, true,
+          "How long SIGTERM may take to store what the journal holds and to close the sockets." },
+
+        { "watchdog", "timeout", CONFIG_MS, AT(watchdog_timeout_ms), "30s", 0, HOUR_MS, true,
+          "A thread that has not moved for so long ends the process, with its trace in the log, for the service "
+          "manager to start it again. What waits for the database or the broker moves. 0 = never." },
+};
+/* clang-format on */
+
+const size_t config_n_keys = N_ELEMENTS(config_keys);
+
+const ConfigKey *config_find(const char *section, const char *name) {
+        for (size_t i = 0; i < config_n_keys; ++i)
+                if (strcmp(config_keys[i].section, section) == 0 &&
+                    strcmp(config_keys[i].name, name) == 0)
+                        return &config_keys[i];
+        return NULL;
+}
+
+bool config_has_section(const char *section) {
+        for (size_t i = 0; i < config_n_keys; ++i)
+                if (strcmp(config_keys[i].section, section) == 0)
+                        return true;
+        return false;
+}
+
+ConfigText *config_text(const Config *config, const char *section, const char *name) {
+        return &config->texts->keys[config_find(section, name) - config_keys];
+}
+
+/* Levenshtein, one row; names longer than the row are not alike. */
+static size_t config_distance(const char *a, const char *b) {
+        size_t row[64];
+        size_t n = strlen(b);
+
+        if (n >= N_ELEMENTS(row))
+                return SIZE_MAX;
+        for (size_t j = 0; j <= n; ++j)
+                row[j] = j;
+        for (; *a; ++a) {
+                size_t diagonal = row[0]++;
+
+                for (size_t j = 1; j <= n; ++j) {
+                        size_t change = diagonal + (*a != b[j - 1]);
+                        size_t shift = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+
+                        diagonal = row[j];
+                        row[j] = change < shift ? change : shift;
+                }
+        }
+        return row[n];
+}
+
+bool config_is_near(const char *a, const char *b) {
+        return config_distance(a, b) <= NEAR_MANY && config_distance(a, b) * 2 < strlen(b) + 1;
+}
+
+/* The right name in a wrong section, or one that is written nearly so. */
+const ConfigKey *config_nearest(const char *section, const char *name) {
+        const ConfigKey *nearest = NULL;
+        size_t least = SIZE_MAX;
+
+        for (size_t i = 0; i < config_n_keys; ++i) {
+                const ConfigKey *key = &config_keys[i];
+                bool is_home = strcmp(key->section, section) == 0;
+                size_t distance = config_distance(name, key->name) * 2 + (is_home ? 0 : 1);
+
+                if (!config_is_near(name, key->name) || distance >= least)
+                        continue;
+                nearest = key;
+                least = distance;
+        }
+        return nearest;
+}
+
+/* The password of a URL, or of a key=value connection string, as asterisks. */
+static void config_print_masked(FILE *out, const char *text) {
+        const char *scheme = strstr(text, "://");
+        const char *at = scheme ? strchr(scheme + 3, '@') : NULL;
+        const char *colon = at ? memchr(scheme + 3, ':', (size_t)(at - scheme - 3)) : NULL;
+        const char *password = strstr(text, "password=");
+
+        if (colon) {
+                fprintf(out, "%.*s:***", (int)(colon - text), text);
+                text = at;
+                password = strstr(text, "password=");
+        }
+        if (password) {
+                fprintf(out, "%.*spassword=***", (int)(password - text), text);
+                text = password + strcspn(password, scheme ? "&" : " ");
+        }
+        fputs(text, out);
+}
+
+void config_print(const Config *config, FILE *out) {
+        for (size_t i = 0; i < config_n_keys; ++i) {
+                const ConfigKey *key = &config_keys[i];
+                const char *text = config->texts->keys[i].text;
+
+                if (!text)
+                        text = key->fallback ? key->fallback : "";
+                fprintf(out, "%s.%s = ", key->section, key->name);
+                if (key->offset == offsetof(Config, journal.segment_bytes))
+                        fprintf(out, "%llu", (unsigned long long)config->journal.segment_bytes);
+                else if (key->offset == offsetof(Config, journal.reserve_bytes))
+                        fprintf(out, "%llu", (unsigned long long)config->journal.reserve_bytes);
+                else
+                        config_print_masked(out, text);
+                fputc('\n', out);
+        }
+        config_routes_print(config->texts, out);
+}
+
+size_t config_restart_keys(const Config *config,
+                           const Config *other,
+                           const char *ret_names[][2],
+                           size_t n_max) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < config_n_keys && n < n_max; ++i) {
+                const char *a = config->texts->keys[i].text;
+                const char *b = other->texts->keys[i].text;
+
+                a = a ? a : config_keys[i].fallback;
+                b = b ? b : config_keys[i].fallback;
+                if (config_keys[i].reloads || strcmp(a ? a : "", b ? b : "") == 0)
+                        continue;
+                ret_names[n][0] = config_keys[i].section;
+                ret_names[n][1] = config_keys[i].name;
+                ++n;
+        }
+        return n;
+}
+
+static void config_print_wrapped(FILE *out, const char *text) {
+        size_t column = 0;
+
+        while (*text) {
+                size_t n = strcspn(text, " ");
+
+                if (column > 0 && column + 1 + n > 96) {
+                        fputc('\n', out);
+                        column = 0;
+                }
+                column += (size_t)fprintf(out, "%s%.*s", column ? " " : "# ", (int)n, text);
+                text += n + (text[n] == ' ');
+        }
+        fputc('\n', out);
+}
+
+void config_print_example(FILE *out) {
+        const char *section = "";
+
+        fputs("# Tidegate: every key with its default. Made by `tidegate check-config --example`.\n"
+              "#\n"
+              "# The environment comes after this file (TIDEGATE_HTTP_LISTEN for http.listen), "
+              "then\n"
+              "# --set http.listen=... Sizes take K, M, G; times ms, s, m, h, d. [reload]: SIGHUP "
+              "is\n"
+              "# enough for a change; the others need a restart.\n",
+              out);
+        for (size_t i = 0; i < config_n_keys; ++i) {
+                const ConfigKey *key = &config_keys[i];
+
+                if (strcmp(section, key->section) != 0) {
+                        section = key->section;
+                        fprintf(out, "\n[%s]\n", section);
+                }
+                if (key->help) {
+                        char help[256];
+
+                        snprintf(help,
+                                 sizeof(help),
+                                 "%s%s",
+                                 key->help,
+                                 key->reloads ? " [reload]" : "");
+                        config_print_wrapped(out, help);
+                }
+                fprintf(out,
+                        "#%s =%s%s\n",
+                        key->name,
+                        key->fallback ? " " : "",
+                        key->fallback ? key->fallback : "");
+        }
+        config_routes_print_example(out);
+}

@@ -1,0 +1,141 @@
+#pragma once
+
+/*
+ * ConfigKey: the table of keys behind config.h, and the reading of one value of each type.
+ *
+ * Private to config*.c. A text is kept as it was given, with its origin, so that a later check can
+ * name the line that it blames. The values in Config are parsed from the texts.
+ */
+
+#include "gateway/config/config.h"
+
+typedef struct ConfigKey ConfigKey;
+typedef struct ConfigLoader ConfigLoader;
+typedef struct ConfigRoute ConfigRoute;
+typedef struct ConfigText ConfigText;
+typedef struct ConfigTexts ConfigTexts;
+
+typedef enum ConfigType {
+        CONFIG_TEXT,
+        CONFIG_TOPIC,  /* may be empty, */
+        CONFIG_TOPICS, /* and so may these: none */
+        CONFIG_LISTEN,
+        CONFIG_PROXIES,
+        CONFIG_ORIGINS,
+        CONFIG_PREFACE,
+        CONFIG_PATH,
+        CONFIG_PATHS, /* of requests, not of files */
+        CONFIG_FILES,
+        CONFIG_MQTT_URL,
+        CONFIG_DB_URL,
+        CONFIG_FLAG,
+        CONFIG_INT,
+        CONFIG_SIZE,    /* size_t or uint64_t, which are the same here */
+        CONFIG_MS,      /* int, milliseconds */
+        CONFIG_SECONDS, /* int */
+        CONFIG_DAYS,    /* int */
+        CONFIG_FSYNC,
+        CONFIG_MQTT_VERSION,
+        CONFIG_ALGORITHMS,
+        CONFIG_LEVEL,
+} ConfigType;
+
+struct ConfigKey {
+        const char *section, *name;
+        ConfigType type;
+        size_t offset;        /* of the member of Config; CONFIG_FSYNC: not used */
+        const char *fallback; /* the default, as text; NULL = not set */
+        int64_t min, max;     /* numbers: in the unit of the type */
+        bool reloads;         /* SIGHUP is enough */
+        const char *help;
+};
+
+typedef enum ConfigFrom {
+        CONFIG_FROM_DEFAULT,
+        CONFIG_FROM_FILE,
+        CONFIG_FROM_ENVIRONMENT,
+        CONFIG_FROM_SET,
+} ConfigFrom;
+
+struct ConfigText {
+        char *text;   /* NULL = not given: the default holds */
+        char *origin; /* "file:12", "environment TIDEGATE_…", "--set"; NULL = the default */
+        ConfigFrom from;
+};
+
+#define CONFIG_ROUTE_KEYS 8
+#define CONFIG_MAX_ROUTES 256
+
+struct ConfigRoute {
+        char *name;
+        bool is_default;
+        ConfigText texts[CONFIG_ROUTE_KEYS];
+};
+
+struct ConfigTexts {
+        ConfigText *keys; /* one for each of the table */
+        ConfigRoute *routes;
+        size_t n_routes;
+};
+
+struct ConfigLoader {
+        Config *config;
+        const char *origin; /* of the value being read */
+        ConfigFrom from;
+        int n_errors;
+};
+
+extern const ConfigKey config_keys[];
+extern const size_t config_n_keys;
+
+const ConfigKey *config_find(const char *section, const char *name);
+bool config_has_section(const char *section);
+ConfigText *config_text(const Config *config, const char *section, const char *name);
+const ConfigKey *config_nearest(const char *section, const char *name); /* NULL = none */
+bool config_is_near(const char *a, const char *b); /* names that one may mistake for each other */
+
+/* Reads @text into the config; an error is reported under the loader's origin. */
+void config_read(ConfigLoader *loader, const ConfigKey *key, const char *text);
+/* 0, or -1 with *ret_value untouched: a number with the suffix of a time or a size. */
+bool config_parse_time(const char *text, ConfigType unit, int64_t *ret_value);
+bool config_parse_size(const char *text, int64_t *ret_value);
+bool config_parse_flag(const char *text, bool *ret_value);
+
+/* What no single value can tell: keys that need or exclude each other, sizes that depend. */
+void config_check(ConfigLoader *loader);
+
+void config_error(ConfigLoader *loader,
+                  const char *section,
+                  const char *name,
+                  const char *format,
+                  ...) PRINTF(4, 5);
+
+/* What has a meaning, if not the one that was had in mind: it is told, and taken. */
+void config_warning(const ConfigLoader *loader,
+                    const char *section,
+                    const char *name,
+                    const char *format,
+                    ...) PRINTF(4, 5);
+
+/* 0, -ENOMEM. Replaces what was there. */
+MUST_CHECK int config_text_set(ConfigText *text, const char *value, const char *origin);
+void config_text_done(ConfigText *text);
+/* What the loader's source gives for a key, in place of what an earlier one gave. *@ret_is_taken
+ * false: it was refused, with an error. */
+MUST_CHECK int config_text_take(ConfigLoader *loader,
+                                const ConfigKey *key, /* a route's: without type */
+                                ConfigText *text,
+                                const char *value,
+                                bool *ret_is_taken);
+
+/* [route NAME]: the defaults, one assignment, and the Routes table made of all. */
+MUST_CHECK int config_routes_init(ConfigTexts *texts);
+void config_routes_done(ConfigTexts *texts);
+MUST_CHECK int config_routes_set(ConfigLoader *loader,
+                                 const char *route,
+                                 const char *name,
+                                 const char *value);
+MUST_CHECK int config_routes_build(ConfigLoader *loader);
+bool config_routes_has_key(const char *name);
+void config_routes_print(const ConfigTexts *texts, FILE *out);
+void config_routes_print_example(FILE *out);

@@ -1,0 +1,133 @@
+/* Decode: what all kinds have in common: size, UTF-8, and names in the topic. */
+
+#include "gateway/decode/decode.h"
+
+#include "base/err.h"
+#include "gateway/decode/decoder.h"
+#include "gateway/decode/json.h"
+
+#define DECODE_COUNT_BLOCK ((size_t)16 * 1024)
+
+static int (*const decode_kind[KIND_COUNT])(Decoder *) = {
+        [KIND_DEVICE_STATUS] = decode_device_status,   [KIND_RAW_LOG] = decode_raw_log,
+        [KIND_SENSOR_LOG] = decode_sensor_log,         [KIND_VEHICLE_LOG] = decode_vehicle_log,
+        [KIND_BLE_DETECTIONS] = decode_ble_detections, [KIND_TELEMETRY] = decode_telemetry,
+        [KIND_CAMERA_EVENT] = decode_camera_event,     [KIND_ALERT] = decode_alert,
+        [KIND_COMMAND_ACK] = decode_command_ack,       [KIND_COMMAND_STATE] = decode_command_state,
+};
+
+static void record_begin(Record *record,
+                         const Route *route,
+                         const TopicMatch *match,
+                         const Record *envelope) {
+        *record = (Record){
+                .seq = envelope->seq,
+                .received_us = envelope->received_us,
+                .retained = envelope->retained,
+                .time_us = record_first_us(envelope),
+                .kind = route->kind,
+                .topic = envelope->topic,
+                .payload = envelope->payload,
+                .route = route->name,
+                .user_id = envelope->user_id,
+                .vehicle_id = envelope->vehicle_id,
+                .device_id = envelope->device_id,
+                .letter_id = envelope->letter_id,
+                .first_us = envelope->first_us,
+        };
+        if (match) {
+                record->user = match->user;
+                record->vehicle = match->vehicle;
+                record->device = match->device;
+        }
+}
+
+/* A capture cannot be empty, so data == NULL is one that the template does not have. */
+static int check_topic_name(Decoder *decoder, const char *what, Text name) {
+        if (!name.data)
+                return 0;
+        if (json_check_text(name) != REASON_NONE)
+                return decoder_refuse(decoder, REASON_BAD_UTF8, "topic: %s is not UTF-8", what);
+        if (!decoder_is_name(name))
+                return decoder_refuse(decoder,
+                                      REASON_OUT_OF_RANGE,
+                                      "topic: %s is too long or has control characters",
+                                      what);
+        return 0;
+}
+
+static int check_topic(Decoder *decoder) {
+        Record *record = decoder->record;
+        int r;
+
+        r = check_topic_name(decoder, "user", record->user);
+        if (r == 0)
+                r = check_topic_name(decoder, "vehicle", record->vehicle);
+        if (r == 0)
+                r = check_topic_name(decoder, "device", record->device);
+        return r;
+}
+
+static int check_payload(Decoder *decoder) {
+        Text payload = decoder->record->payload;
+        Reason reason;
+
+        if (payload.n > decoder->route->max_bytes)
+                return decoder_refuse(decoder,
+                                      REASON_TOO_LARGE,
+                                      "payload: %zu bytes, allowed are %zu",
+                                      payload.n,
+                                      decoder->route->max_bytes);
+        if (payload.n == 0)
+                return decoder_refuse(decoder, REASON_BAD_JSON, "empty payload");
+
+        reason = json_check_text(payload);
+        if (reason != REASON_NONE)
+                return decoder_refuse(decoder, reason, "payload: %s", reason_name(reason));
+        return 0;
+}
+
+int decode(Arena *arena,
+           const Route *route,
+           const TopicMatch *match,
+           const Record *envelope,
+           Record *ret_record) {
+        Decoder decoder = { .arena = arena, .route = route, .record = ret_record };
+        int r;
+
+        record_begin(ret_record, route, match, envelope);
+        r = check_topic(&decoder);
+        if (r == 0)
+                r = check_payload(&decoder);
+        if (r == 0 && !decode_kind[route->kind])
+                r = decoder_refuse(&decoder, REASON_NO_ROUTE, "route without a kind");
+        if (r == 0)
+                r = decode_kind[route->kind](&decoder);
+
+        decoder_done(&decoder);
+        if (r < 0)
+                return err_up(r);
+        ret_record->reason = (Reason)r;
+        return 0;
+}
+
+int decode_count_detections(Text body, size_t max_bytes, size_t *ret_n_good) {
+        CLEANUP(arena_free) Arena *arena = NULL;
+        static char name[] = "door";
+        const Route route = { .name = name, .kind = KIND_BLE_DETECTIONS, .max_bytes = max_bytes };
+        const Record envelope = { .topic = TEXT("api/v1/detections"), .payload = body };
+        Record record;
+        int r;
+
+        r = arena_new(&arena, DECODE_COUNT_BLOCK);
+        if (r == 0)
+                r = decode(arena, &route, NULL, &envelope, &record);
+        if (r != 0)
+                return err_up(r);
+        if (record.reason != REASON_NONE)
+                return (int)record.reason;
+        *ret_n_good = record.detections.n_items;
+        return record.detections.n_items == 0 && record.detections.n_set_aside > 0
+                       ? (int)record.detections.set_aside[0].reason
+                       : 0;
+}

@@ -1,0 +1,36 @@
+#pragma once
+
+/*
+ * Decode: from topic and payload to a Record. Pure, fuzzed, knows no database.
+ *
+ * decode() never fails on input: what cannot be used comes back with a reason and a detail. It
+ * fails only (-ENOMEM) when memory is out. The rules are PROTOCOL 1; ranges: latitude ±90,
+ * longitude ±180, humidity 0..100 %, temperature -273.15..1000 °C, rssi -200..50 dBm, heading
+ * 0..360°, every number finite; names and types 1..128 bytes without control characters, names for
+ * people 256; at most 4096 detections in a message. A `timestamp` is RFC 3339 or Unix time
+ * (seconds, or milliseconds above 1e11); more than a day ahead of received_us is out of range. Only
+ * telemetry is not refused for it. A name that neither topic nor payload gives stays absent:
+ * resolve.h judges.
+ */
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "gateway/decode/route.h"
+#include "model/record.h"
+
+/*
+ * @route gives kind and rules; @match the names in the topic. Fills all of *ret_record; seq and the
+ * ids are those of @envelope. Topic and payload are borrowed into the record, all else is static or
+ * copied into @arena.
+ */
+MUST_CHECK int decode(Arena *arena,
+                      const Route *route,
+                      const TopicMatch *match,
+                      const Record *envelope, /* seq, received_us, topic, payload */
+                      Record *ret_record);
+
+/*
+ * How many detections of a body will be rows: the same judgement, for whoever has to answer before
+ * it is stored. Its reason if none of it can be used; < 0: out of memory.
+ */
+MUST_CHECK int decode_count_detections(Text body, size_t max_bytes, size_t *ret_n_good);

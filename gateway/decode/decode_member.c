@@ -1,0 +1,305 @@
+/* Decoder: the JSON of a payload and its members, by type, range and length. */
+
+#include <json-c/json.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "gateway/decode/decoder.h"
+#include "gateway/decode/json.h"
+
+#define DETAIL_SIZE        160
+#define UNIX_MILLISECONDS  1e11 /* larger numbers are milliseconds: as seconds, beyond year 5138 */
+#define UNIX_MIN_S         (-62135596800.0) /* year 1 */
+#define UNIX_MAX_S         253402300800.0   /* year 10000 */
+#define MICROSECONDS_PER_S 1e6
+
+const NumberRule number_latitude = { .name = "latitude", .min = -90, .max = 90 };
+const NumberRule number_longitude = { .name = "longitude", .min = -180, .max = 180 };
+const NumberRule number_rssi = { .name = "rssi", .min = -200, .max = 50 };
+
+int decoder_refuse(Decoder *decoder, Reason reason, const char *format, ...) {
+        char detail[DETAIL_SIZE];
+        va_list args;
+
+        va_start(args, format);
+        vsnprintf(detail, sizeof(detail), format, args);
+        va_end(args);
+
+        decoder->record->detail = arena_copy(decoder->arena, detail, strlen(detail));
+        if (!decoder->record->detail.data)
+                return err_new(-ENOMEM);
+        return (int)reason;
+}
+
+Text text_trim(Text text) {
+        static const char space[] = " \t\r\n";
+
+        while (text.n > 0 && memchr(space, text.data[0], sizeof(space) - 1)) {
+                ++text.data;
+                --text.n;
+        }
+        while (text.n > 0 && memchr(space, text.data[text.n - 1], sizeof(space) - 1))
+                --text.n;
+        return text;
+}
+
+/* @text has passed json_check(), so that json-c refuses it only when memory is out. */
+int decoder_parse_value(Decoder *decoder, Text text) {
+        struct json_tokener *tokener = json_tokener_new_ex(JSON_MAX_DEPTH + 2);
+
+        if (!tokener)
+                return err_new(-ENOMEM);
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+        decoder->root = json_tokener_parse_ex(tokener, text.data, (int)text.n);
+        json_tokener_free(tokener);
+        return decoder->root ? 0 : err_new(-ENOMEM);
+}
+
+int decoder_parse(Decoder *decoder) {
+        Text text = text_trim(decoder->record->payload);
+        Reason reason;
+
+        if (text.n == 0)
+                return decoder_refuse(decoder, REASON_BAD_JSON, "empty payload");
+        reason = json_check(text);
+        if (reason != REASON_NONE)
+                return decoder_refuse(decoder, reason, "payload: %s", reason_name(reason));
+        if (text.data[0] != '{')
+                return decoder_refuse(decoder, REASON_BAD_JSON, "payload: not an object");
+        return decoder_parse_value(decoder, text);
+}
+
+void decoder_done(Decoder *decoder) {
+        json_object_put(decoder->root);
+        decoder->root = NULL;
+}
+
+struct json_object *member_get(struct json_object *object, const char *name) {
+        struct json_object *value = NULL;
+
+        json_object_object_get_ex(object, name, &value);
+        return value;
+}
+
+int member_missing(Decoder *decoder, const char *name) {
+        return decoder_refuse(decoder, REASON_MISSING_MEMBER, "%s: missing", name);
+}
+
+int member_object(Decoder *decoder, const char *name, struct json_object **ret_object) {
+        struct json_object *value = member_get(decoder->root, name);
+
+        if (!value)
+                return 0;
+        if (!json_object_is_type(value, json_type_object))
+                return decoder_refuse(decoder, REASON_WRONG_TYPE, "%s: not an object", name);
+        *ret_object = value;
+        return 0;
+}
+
+static Text string_of(struct json_object *value) {
+        return (Text){ .data = json_object_get_string(value),
+                       .n = (size_t)json_object_get_string_len(value) };
+}
+
+int decoder_copy(Decoder *decoder, Text text, Text *ret_copy) {
+        Text copy = arena_copy(decoder->arena, text.data, text.n);
+
+        if (!copy.data)
+                return err_new(-ENOMEM);
+        *ret_copy = copy;
+        return 0;
+}
+
+int member_text(Decoder *decoder,
+                struct json_object *object,
+                const char *name,
+                size_t max,
+                Text *ret_text) {
+        struct json_object *value = member_get(object, name);
+        Text text;
+
+        if (!value)
+                return 0;
+        if (!json_object_is_type(value, json_type_string))
+                return decoder_refuse(decoder, REASON_WRONG_TYPE, "%s: not a string", name);
+
+        text = string_of(value);
+        if (text.n > max)
+                return decoder_refuse(decoder,
+                                      REASON_OUT_OF_RANGE,
+                                      "%s: longer than %zu bytes",
+                                      name,
+                                      max);
+        return decoder_copy(decoder, text, ret_text);
+}
+
+int member_choice(Decoder *decoder, const char *name, const Text choices[], Text *ret_choice) {
+        struct json_object *value = member_get(decoder->root, name);
+
+        if (!value)
+                return 0;
+        if (!json_object_is_type(value, json_type_string))
+                return decoder_refuse(decoder, REASON_WRONG_TYPE, "%s: not a string", name);
+
+        for (size_t i = 0; choices[i].data; ++i)
+                if (text_equal(string_of(value), choices[i])) {
+                        *ret_choice = choices[i];
+                        return 0;
+                }
+        return decoder_refuse(decoder, REASON_OUT_OF_RANGE, "%s: not one of the known", name);
+}
+
+bool member_digits(struct json_object *string, Text *ret_digits) {
+        Text text = text_trim(string_of(string));
+
+        if (text.n == 0 || text.n > DECODER_MAX_NAME)
+                return false;
+        if (text.data[0] != '-' && (text.data[0] < '0' || text.data[0] > '9'))
+                return false;
+        if (json_check(text) != REASON_NONE)
+                return false;
+        *ret_digits = text;
+        return true;
+}
+
+static bool number_of(struct json_object *value, bool may_be_text, double *ret_number) {
+        Text digits;
+
+        switch (json_object_get_type(value)) {
+        case json_type_double:
+        case json_type_int:
+                *ret_number = json_object_get_double(value);
+                return true;
+        case json_type_string:
+                if (!may_be_text || !member_digits(value, &digits))
+                        return false;
+                *ret_number = strtod(digits.data, NULL); /* ends at json-c's NUL or white space */
+                return true;
+        case json_type_null:
+        case json_type_boolean:
+        case json_type_object:
+        case json_type_array:
+        default:
+                return false;
+        }
+}
+
+int member_number(Decoder *decoder,
+                  struct json_object *object,
+                  const NumberRule *rule,
+                  double *ret_value) {
+        struct json_object *value = member_get(object, rule->name);
+        double number;
+
+        if (!value)
+                return 0;
+        if (!number_of(value, rule->may_be_text, &number))
+                return decoder_refuse(decoder, REASON_WRONG_TYPE, "%s: not a number", rule->name);
+        if (!isfinite(number) || number < rule->min || number > rule->max)
+                return decoder_refuse(decoder,
+                                      REASON_OUT_OF_RANGE,
+                                      "%s: not within %g .. %g",
+                                      rule->name,
+                                      rule->min,
+                                      rule->max);
+        *ret_value = number;
+        return 0;
+}
+
+/* Unix time, in seconds or milliseconds. */
+static bool time_of_number(double number, int64_t *ret_time_us) {
+        if (fabs(number) > UNIX_MILLISECONDS)
+                number /= 1000;
+        if (!(number >= UNIX_MIN_S && number < UNIX_MAX_S))
+                return false;
+        *ret_time_us = llround(number * MICROSECONDS_PER_S);
+        return true;
+}
+
+/* What a clock without battery, an uptime, or a week that rolled over says is no time. */
+static bool time_is_believed(const Decoder *decoder, int64_t time_us) {
+        int64_t first_us = record_first_us(decoder->record);
+        int64_t ahead_us = decoder->route->max_ahead_us;
+        int64_t age_us = decoder->route->max_age_us;
+
+        return time_us <= first_us + (ahead_us > 0 ? ahead_us : ROUTE_MAX_AHEAD_US) &&
+               time_us >= first_us - (age_us > 0 ? age_us : ROUTE_MAX_AGE_US);
+}
+
+void member_time(Decoder *decoder,
+                 struct json_object *object,
+                 const char *name,
+                 int64_t *ret_time_us) {
+        struct json_object *value = member_get(object, name);
+        int64_t time_us = 0;
+        double number;
+        bool is_time;
+
+        if (!value)
+                return;
+        if (json_object_is_type(value, json_type_string))
+                is_time = clock_parse_near(string_of(value),
+                                           decoder->route->zone,
+                                           record_first_us(decoder->record),
+                                           &time_us) == 0;
+        else
+                is_time = number_of(value, false, &number) && time_of_number(number, &time_us);
+
+        if (!is_time || !time_is_believed(decoder, time_us)) {
+                decoder->record->odd_time = true;
+                return;
+        }
+        *ret_time_us = time_us;
+        if (ret_time_us == &decoder->record->time_us)
+                decoder->record->has_clock = true;
+}
+
+int member_json(Decoder *decoder, struct json_object *object, Text *ret_json) {
+        Text json;
+
+        json.data = json_object_to_json_string_length(object,
+                                                      JSON_C_TO_STRING_PLAIN |
+                                                              JSON_C_TO_STRING_NOSLASHESCAPE,
+                                                      &json.n);
+        if (!json.data)
+                return err_new(-ENOMEM);
+        return decoder_copy(decoder, json, ret_json);
+}
+
+bool decoder_is_name(Text name) {
+        if (name.n == 0 || name.n > DECODER_MAX_NAME)
+                return false;
+        for (size_t i = 0; i < name.n; ++i)
+                if ((unsigned char)name.data[i] < 0x20 || name.data[i] == 0x7f)
+                        return false;
+        return true;
+}
+
+/* A name may be written as a number: it is then an id. */
+int decoder_name(Decoder *decoder, const char *const members[], Text *name) {
+        struct json_object *value = NULL;
+        Text text;
+        size_t i;
+
+        if (name->data)
+                return 0;
+        for (i = 0; members[i] && !value; ++i)
+                value = member_get(decoder->root, members[i]);
+        if (!value)
+                return 0;
+
+        if (!json_object_is_type(value, json_type_string) &&
+            !json_object_is_type(value, json_type_int))
+                return decoder_refuse(decoder, REASON_WRONG_TYPE, "%s: not a name", members[i - 1]);
+
+        text = text_of(json_object_get_string(value));
+        if (!decoder_is_name(text))
+                return decoder_refuse(decoder,
+                                      REASON_OUT_OF_RANGE,
+                                      "%s: empty, too long or with control characters",
+                                      members[i - 1]);
+        return decoder_copy(decoder, text, name);
+}

@@ -1,0 +1,91 @@
+#include "gateway/decode/former.h"
+
+#include "base/err.h"
+
+typedef struct FormerTable FormerTable;
+
+struct FormerTable {
+        Routes *routes; /* owned reference */
+        uint64_t until_seq;
+        int64_t until_us;
+};
+
+struct Former {
+        FormerTable *tables; /* the oldest first */
+        size_t n, capacity;
+};
+
+int former_new(Former **ret_former) {
+        *ret_former = calloc(1, sizeof(**ret_former));
+        return *ret_former ? 0 : err_new(-ENOMEM);
+}
+
+Former *former_free(Former *former) {
+        if (!former)
+                return NULL;
+        for (size_t i = 0; i < former->n; ++i)
+                routes_unref(former->tables[i].routes);
+        free(former->tables);
+        free(former);
+        return NULL;
+}
+
+int former_add(Former *former, Routes *routes, uint64_t until_seq, int64_t until_us) {
+        if (former->n == former->capacity) {
+                size_t capacity = former->capacity * 2 + 2;
+                FormerTable *tables = reallocarray(former->tables, capacity, sizeof(tables[0]));
+
+                if (!tables)
+                        return err_new(-ENOMEM);
+                former->tables = tables;
+                former->capacity = capacity;
+        }
+        former->tables[former->n++] = (FormerTable){
+                .routes = routes_ref(routes),
+                .until_seq = until_seq,
+                .until_us = until_us,
+        };
+        return 0;
+}
+
+const Route *former_match(const Former *former,
+                          uint64_t seq,
+                          int64_t received_us,
+                          Text topic,
+                          TopicMatch *ret_match) {
+        for (size_t i = former->n; i > 0; --i) {
+                const FormerTable *table = &former->tables[i - 1];
+                const Route *route = NULL;
+
+                if (seq <= table->until_seq || received_us <= table->until_us)
+                        route = routes_match(table->routes, topic, ret_match);
+                if (route)
+                        return route;
+        }
+        return NULL;
+}
+
+/* What is gone needs no table, and what came in the meantime has been given its time. */
+void former_forget(Former *former, uint64_t gone_seq, int64_t now_us) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < former->n; ++i) {
+                FormerTable table = former->tables[i];
+
+                if (gone_seq >= table.until_seq && now_us > table.until_us)
+                        routes_unref(table.routes);
+                else
+                        former->tables[n++] = table;
+        }
+        former->n = n;
+}
+
+size_t former_length(const Former *former) {
+        return former->n;
+}
+
+const Routes *former_table(const Former *former, size_t i, uint64_t *ret_until_seq) {
+        assert(i < former->n);
+        *ret_until_seq = former->tables[i].until_seq;
+        return former->tables[i].routes;
+}

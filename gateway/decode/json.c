@@ -1,0 +1,361 @@
+#include "gateway/decode/json.h"
+
+#include <float.h>
+#include <math.h>
+
+#define JSON_MAX_SCALE    16383 /* decimals of a PostgreSQL numeric, and so of jsonb */
+#define JSON_MAX_EXPONENT 99999 /* larger ones are all the same to us */
+#define JSON_NUMBER_SIZE  64    /* digits that decide whether a number next to DBL_MAX fits */
+
+typedef struct Scan Scan;
+
+struct Scan {
+        const char *at;
+        const char *end;
+        unsigned depth;
+        uint64_t objects; /* one bit a level, the innermost lowest: 1 = object, 0 = array */
+        bool is_fresh;    /* the innermost level was just opened */
+};
+
+static_assert(JSON_MAX_DEPTH <= 64, "one bit a level");
+
+static unsigned char byte_at(const char *at) {
+        return (unsigned char)*at;
+}
+
+/* Length of the UTF-8 sequence at @at, which is not ASCII; 0 if it is not one. */
+static size_t utf8_length(const char *at, const char *end) {
+        unsigned char lead = byte_at(at);
+        unsigned char low = 0x80, high = 0xbf; /* of the second byte */
+        size_t n;
+
+        if (lead < 0xc2 || lead > 0xf4)
+                return 0;
+
+        n = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+        if ((size_t)(end - at) < n)
+                return 0;
+
+        if (lead == 0xe0)
+                low = 0xa0; /* overlong */
+        else if (lead == 0xed)
+                high = 0x9f; /* surrogates */
+        else if (lead == 0xf0)
+                low = 0x90; /* overlong */
+        else if (lead == 0xf4)
+                high = 0x8f; /* beyond U+10FFFF */
+
+        if (byte_at(at + 1) < low || byte_at(at + 1) > high)
+                return 0;
+        for (size_t i = 2; i < n; ++i)
+                if ((byte_at(at + i) & 0xc0) != 0x80)
+                        return 0;
+        return n;
+}
+
+/* Eight bytes of ASCII without a NUL: what nearly all of it is. */
+static bool is_plain_word(const char *at) {
+        const uint64_t ones = UINT64_C(0x0101010101010101);
+        const uint64_t tops = UINT64_C(0x8080808080808080);
+        uint64_t word;
+
+        memcpy(&word, at, sizeof(word));
+        return ((word | ((word - ones) & ~word)) & tops) == 0;
+}
+
+Reason json_check_text(Text text) {
+        const char *at = text.data;
+        const char *end = text.n > 0 ? text.data + text.n : at; /* absent: nothing to count from */
+        bool has_nul = false;
+
+        while (at < end) {
+                size_t n = 1;
+
+                if (end - at >= 8 && is_plain_word(at))
+                        n = 8;
+                else if (byte_at(at) >= 0x80)
+                        n = utf8_length(at, end);
+                else if (*at == '\0')
+                        has_nul = true;
+                if (n == 0)
+                        return REASON_BAD_UTF8;
+                at += n;
+        }
+        return has_nul ? REASON_NUL_CHARACTER : REASON_NONE;
+}
+
+static void scan_space(Scan *scan) {
+        while (scan->at < scan->end &&
+               (*scan->at == ' ' || *scan->at == '\t' || *scan->at == '\n' || *scan->at == '\r'))
+                ++scan->at;
+}
+
+static bool scan_char(Scan *scan, char c) {
+        if (scan->at == scan->end || *scan->at != c)
+                return false;
+        ++scan->at;
+        return true;
+}
+
+static Reason scan_word(Scan *scan, Text word) {
+        if ((size_t)(scan->end - scan->at) < word.n || memcmp(scan->at, word.data, word.n) != 0)
+                return REASON_BAD_JSON;
+        scan->at += word.n;
+        return REASON_NONE;
+}
+
+/* Four hexadecimal digits; -1 if they are not. */
+static int32_t scan_hex(Scan *scan) {
+        int32_t value = 0;
+
+        if (scan->end - scan->at < 4)
+                return -1;
+        for (int i = 0; i < 4; ++i) {
+                char c = *scan->at++;
+
+                if (c >= '0' && c <= '9')
+                        value = value * 16 + (c - '0');
+                else if (c >= 'a' && c <= 'f')
+                        value = value * 16 + (c - 'a' + 10);
+                else if (c >= 'A' && c <= 'F')
+                        value = value * 16 + (c - 'A' + 10);
+                else
+                        return -1;
+        }
+        return value;
+}
+
+/* Behind `\u`. A high surrogate must be followed by a low one, and only there may that be. */
+static Reason scan_unicode(Scan *scan) {
+        int32_t unit = scan_hex(scan);
+
+        if (unit < 0)
+                return REASON_BAD_JSON;
+        if (unit == 0)
+                return REASON_NUL_CHARACTER;
+        if (unit < 0xd800 || unit > 0xdfff)
+                return REASON_NONE;
+        if (unit > 0xdbff || !scan_char(scan, '\\') || !scan_char(scan, 'u'))
+                return REASON_BAD_UTF8;
+
+        unit = scan_hex(scan);
+        if (unit < 0)
+                return REASON_BAD_JSON;
+        return unit >= 0xdc00 && unit <= 0xdfff ? REASON_NONE : REASON_BAD_UTF8;
+}
+
+static Reason scan_escape(Scan *scan) {
+        if (scan->at == scan->end)
+                return REASON_BAD_JSON;
+
+        switch (*scan->at++) {
+        case '"':
+        case '\\':
+        case '/':
+        case 'b':
+        case 'f':
+        case 'n':
+        case 'r':
+        case 't':
+                return REASON_NONE;
+        case 'u':
+                return scan_unicode(scan);
+        default:
+                return REASON_BAD_JSON;
+        }
+}
+
+static Reason scan_string(Scan *scan) {
+        if (!scan_char(scan, '"'))
+                return REASON_BAD_JSON;
+
+        while (scan->at < scan->end) {
+                unsigned char c = byte_at(scan->at++);
+                Reason reason = REASON_NONE;
+
+                if (c == '"')
+                        return REASON_NONE;
+                if (c == '\\')
+                        reason = scan_escape(scan);
+                else if (c < 0x20)
+                        reason = REASON_BAD_JSON;
+                if (reason != REASON_NONE)
+                        return reason;
+        }
+        return REASON_BAD_JSON;
+}
+
+static Text scan_digits(Scan *scan) {
+        const char *start = scan->at;
+
+        while (scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9')
+                ++scan->at;
+        return (Text){ .data = start, .n = (size_t)(scan->at - start) };
+}
+
+/* Digits as a number, saturated. */
+static int32_t digits_value(Text digits) {
+        int32_t value = 0;
+
+        for (size_t i = 0; i < digits.n && value <= JSON_MAX_EXPONENT; ++i)
+                value = value * 10 + (digits.data[i] - '0');
+        return value > JSON_MAX_EXPONENT ? JSON_MAX_EXPONENT : value;
+}
+
+/* Equal numbers of digits compare as text. */
+static Reason check_integer(Text digits, bool is_negative) {
+        Text limit = is_negative ? TEXT("9223372036854775808") : TEXT("18446744073709551615");
+
+        if (digits.n < limit.n)
+                return REASON_NONE;
+        if (digits.n > limit.n || memcmp(digits.data, limit.data, limit.n) > 0)
+                return REASON_OUT_OF_RANGE;
+        return REASON_NONE;
+}
+
+/* A number of 309 digits before its point: whether it is finite depends on what they are. */
+static bool is_finite_number(Text whole, Text fraction, int32_t exponent) {
+        char digits[JSON_NUMBER_SIZE];
+        size_t n = whole.n < sizeof(digits) - 1 ? whole.n : sizeof(digits) - 1;
+        size_t n_fraction =
+                fraction.n < sizeof(digits) - 1 - n ? fraction.n : sizeof(digits) - 1 - n;
+        long double value;
+
+        memcpy(digits, whole.data, n);
+        memcpy(digits + n, fraction.data, n_fraction);
+        digits[n + n_fraction] = '\0';
+
+        value = strtold(digits, NULL) *
+                powl(10.0L, (long double)(exponent + (int32_t)(whole.n - n) - (int32_t)n_fraction));
+        return value <= (long double)DBL_MAX;
+}
+
+/* @exponent is within ±JSON_MAX_EXPONENT. */
+static Reason check_decimal(Text whole, Text fraction, int32_t exponent) {
+        int64_t magnitude = exponent; /* digits before the point */
+
+        if ((int64_t)fraction.n - exponent > JSON_MAX_SCALE)
+                return REASON_OUT_OF_RANGE;
+
+        if (whole.n > 0 && whole.data[0] != '0')
+                magnitude += (int64_t)whole.n;
+        if (magnitude < DBL_MAX_10_EXP + 1)
+                return REASON_NONE;
+        if (magnitude > DBL_MAX_10_EXP + 1)
+                return REASON_OUT_OF_RANGE;
+        return is_finite_number(whole, fraction, exponent) ? REASON_NONE : REASON_OUT_OF_RANGE;
+}
+
+static Reason scan_number(Scan *scan) {
+        bool is_negative = scan_char(scan, '-');
+        Text whole = scan_digits(scan);
+        Text fraction = TEXT("");
+        int32_t exponent = 0;
+
+        if (whole.n == 0 || (whole.n > 1 && whole.data[0] == '0'))
+                return REASON_BAD_JSON;
+
+        if (scan->at == scan->end || (*scan->at != '.' && (*scan->at | 0x20) != 'e'))
+                return check_integer(whole, is_negative);
+
+        if (scan_char(scan, '.')) {
+                fraction = scan_digits(scan);
+                if (fraction.n == 0)
+                        return REASON_BAD_JSON;
+        }
+        if (scan_char(scan, 'e') || scan_char(scan, 'E')) {
+                bool is_small = scan_char(scan, '-');
+                Text digits;
+
+                if (!is_small)
+                        scan_char(scan, '+');
+                digits = scan_digits(scan);
+                if (digits.n == 0)
+                        return REASON_BAD_JSON;
+                exponent = is_small ? -digits_value(digits) : digits_value(digits);
+        }
+        return check_decimal(whole, fraction, exponent);
+}
+
+static Reason scan_open(Scan *scan, bool is_object) {
+        if (scan->depth == JSON_MAX_DEPTH)
+                return REASON_TOO_DEEP;
+        ++scan->at;
+        ++scan->depth;
+        scan->objects = scan->objects << 1 | is_object;
+        scan->is_fresh = true;
+        return REASON_NONE;
+}
+
+/* A whole scalar, or the opening of an array or object. */
+static Reason scan_value(Scan *scan) {
+        scan_space(scan);
+        if (scan->at == scan->end)
+                return REASON_BAD_JSON;
+
+        switch (*scan->at) {
+        case '{':
+                return scan_open(scan, true);
+        case '[':
+                return scan_open(scan, false);
+        case '"':
+                return scan_string(scan);
+        case 't':
+                return scan_word(scan, TEXT("true"));
+        case 'f':
+                return scan_word(scan, TEXT("false"));
+        case 'n':
+                return scan_word(scan, TEXT("null"));
+        default:
+                return scan_number(scan);
+        }
+}
+
+static Reason scan_key(Scan *scan) {
+        Reason reason;
+
+        scan_space(scan);
+        reason = scan_string(scan);
+        if (reason != REASON_NONE)
+                return reason;
+        scan_space(scan);
+        return scan_char(scan, ':') ? REASON_NONE : REASON_BAD_JSON;
+}
+
+/* In the innermost array or object, behind its opening or one of its values. */
+static Reason scan_step(Scan *scan) {
+        bool is_object = scan->objects & 1;
+        bool is_fresh = scan->is_fresh;
+        Reason reason = REASON_NONE;
+
+        scan_space(scan);
+        scan->is_fresh = false;
+        if (scan_char(scan, is_object ? '}' : ']')) {
+                --scan->depth;
+                scan->objects >>= 1;
+                return REASON_NONE;
+        }
+        if (!is_fresh && !scan_char(scan, ','))
+                return REASON_BAD_JSON;
+        if (is_object)
+                reason = scan_key(scan);
+        return reason == REASON_NONE ? scan_value(scan) : reason;
+}
+
+Reason json_check(Text text) {
+        Reason reason = text.n > 0 ? json_check_text(text) : REASON_BAD_JSON;
+        Scan scan = { .at = text.data };
+
+        if (reason != REASON_NONE)
+                return reason;
+
+        scan.end = text.data + text.n;
+        reason = scan_value(&scan);
+        while (reason == REASON_NONE && scan.depth > 0)
+                reason = scan_step(&scan);
+        if (reason != REASON_NONE)
+                return reason;
+
+        scan_space(&scan);
+        return scan.at == scan.end ? REASON_NONE : REASON_BAD_JSON;
+}

@@ -1,0 +1,105 @@
+#include "gateway/decode/resolve.h"
+
+#include "base/name.h"
+
+static void resolve_refuse(Record *record, Reason reason, Text detail) {
+        record->reason = reason;
+        record->detail = detail;
+}
+
+/* Why nothing was found. */
+static Text resolve_doubt(Text name) {
+        if (name_spelt_id(name) == 0)
+                return TEXT("there is none of this name");
+        return TEXT("no code or id, or one's code and another owner's id: say id:5 for the id 5");
+}
+
+/* An owner in the topic speaks only for what is its own. */
+static bool resolve_owner_differs(const Record *record, int64_t owner_id) {
+        return record->user.data && record->user_id != owner_id;
+}
+
+static void resolve_user(const Registry *registry, Record *record) {
+        const User *user;
+
+        if (!record->user.data)
+                return;
+        user = registry_find_user(registry, record->user);
+        if (!user || !user->is_active)
+                resolve_refuse(record, REASON_UNKNOWN_USER, resolve_doubt(record->user));
+        else
+                record->user_id = user->id;
+}
+
+static const Device *resolve_find_device(const Registry *registry, const Record *record) {
+        const Device *device;
+
+        device = record->device_id != 0
+                         ? registry_device(registry, record->device_id)
+                         : registry_find_device_of(registry, record->user_id, record->device);
+        return device && device->is_active ? device : NULL;
+}
+
+static void resolve_device(const Registry *registry, Record *record) {
+        const Device *device;
+
+        if (!record->device.data && record->device_id == 0)
+                return;
+        device = resolve_find_device(registry, record);
+        if (!device)
+                resolve_refuse(record, REASON_UNKNOWN_DEVICE, resolve_doubt(record->device));
+        else if (resolve_owner_differs(record, device->user_id))
+                resolve_refuse(record, REASON_WRONG_OWNER, TEXT("the device is another user's"));
+        else
+                record->device_id = device->id;
+}
+
+static void resolve_vehicle(const Registry *registry, Record *record) {
+        const Vehicle *vehicle;
+
+        if (!record->vehicle.data)
+                return;
+        vehicle = registry_find_vehicle_of(registry, record->user_id, record->vehicle);
+        if (!vehicle || !vehicle->is_active)
+                resolve_refuse(record, REASON_UNKNOWN_VEHICLE, resolve_doubt(record->vehicle));
+        else if (resolve_owner_differs(record, vehicle->user_id))
+                resolve_refuse(record, REASON_WRONG_OWNER, TEXT("the vehicle is another user's"));
+        else
+                record->vehicle_id = vehicle->id;
+}
+
+/* Every kind is about a vehicle or a device; an alert may be about either. */
+static void resolve_check_subject(Record *record) {
+        switch (record->kind) {
+        case KIND_RAW_LOG:
+        case KIND_SENSOR_LOG:
+        case KIND_VEHICLE_LOG:
+                if (record->vehicle_id == 0)
+                        resolve_refuse(record, REASON_UNKNOWN_VEHICLE, TEXT("no vehicle is named"));
+                return;
+        case KIND_ALERT:
+                if (record->vehicle_id == 0 && record->device_id == 0)
+                        resolve_refuse(record, REASON_UNKNOWN_DEVICE, TEXT("no device is named"));
+                return;
+        default:
+                if (record->device_id == 0)
+                        resolve_refuse(record, REASON_UNKNOWN_DEVICE, TEXT("no device is named"));
+        }
+}
+
+void resolve(const Registry *registry, Record *record) {
+        if (record->kind == KIND_COMMAND_STATE) /* our own word; of an inactive device, too */
+                return;
+        resolve_user(registry, record);
+        if (record->reason == REASON_NONE)
+                resolve_device(registry, record);
+        if (record->reason == REASON_NONE)
+                resolve_vehicle(registry, record);
+        if (record->reason == REASON_NONE)
+                resolve_check_subject(record);
+}
+
+bool resolve_depends_on_registry(Reason reason) {
+        return reason == REASON_UNKNOWN_DEVICE || reason == REASON_UNKNOWN_VEHICLE ||
+               reason == REASON_UNKNOWN_USER || reason == REASON_WRONG_OWNER;
+}

@@ -1,0 +1,26 @@
+#pragma once
+
+/*
+ * RouteNote: the tables of routes that were in force, in a file beside the journal, so that the
+ * next process reads what this one has accepted as it was meant, also with another configuration.
+ *
+ * Plain text, written beside and moved over, at each change. One that cannot be written is logged,
+ * and costs no more than what it is there for. One thread.
+ */
+
+#include "gateway/decode/former.h"
+
+/* Notes @routes as what is in force after all tables of @former. */
+void route_note_save(const char *path, const Former *former, const Routes *routes);
+
+/*
+ * What was in force before: @former gets the tables of which the journal, whose oldest record is
+ * number @first_seq (0: none), may still hold something, and the last one if it is other than
+ * @routes. They count until @until_us.
+ */
+MUST_CHECK int route_note_load(const char *path,
+                               Former *former,
+                               Routes *routes,
+                               uint64_t first_seq,
+                               uint64_t last_seq,
+                               int64_t until_us);

@@ -1,0 +1,773 @@
+#include "gateway/journal/journal.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "gateway/journal/crc32c.h"
+#include "gateway/journal/journal_copy.h"
+#include "gateway/journal/journal_cursor.h"
+#include "gateway/journal/journal_dir.h"
+#include "gateway/journal/journal_keep.h"
+#include "gateway/journal/journal_note.h"
+#include "gateway/journal/journal_numbers.h"
+#include "gateway/journal/journal_options.h"
+#include "gateway/journal/journal_recovery.h"
+#include "gateway/journal/journal_sync.h"
+#include "gateway/journal/journal_water.h"
+#include "gateway/journal/redelivery.h"
+#include "gateway/journal/segment.h"
+#include "model/metrics.h"
+
+#define JOURNAL_MAX_TOPIC    65535
+#define JOURNAL_BACK_STEP_US 1000000 /* of the clock, that receive times do not follow */
+#define JOURNAL_RECENT_PART  16      /* of a segment is, at most, the memory of packet ids */
+#define JOURNAL_RETRY_US     200000 /* between attempts to make a segment where none could be made */
+
+struct Journal {
+        JournalOptions options; /* as they apply; dir is not kept */
+        char epoch[JOURNAL_EPOCH_SIZE];
+        JournalDir dir;
+        uint32_t seed;
+
+        /*
+         * The append lock, the one mutex: doors append from several threads. The reader and the
+         * sync thread never take it; they see what has been published.
+         */
+        pthread_mutex_t lock;
+        Segment *active;        /* {lock} NULL = the next append makes one; reference */
+        Segment *newest;        /* {lock} end of the list; reference; may be the active one */
+        uint64_t next_seq;      /* {lock} */
+        uint64_t begin_seq;     /* next_seq - 1 at the start */
+        uint64_t used_seq;      /* {lock} the last number that a record has */
+        uint64_t recovered_seq; /* raw: of the last message that was there then */
+        uint64_t damaged_after_seq, damaged_until_seq; /* raw; until 0: no damage was found */
+        size_t n_damaged_most;
+        JournalNumbers numbers;   /* {lock} but for shifting */
+        uint64_t last_index;      /* {lock} */
+        int64_t last_received_us; /* {lock} */
+        int64_t failed_us;        /* {lock} the last time that no segment could be made */
+        bool forget_pending;      /* {lock} the mark of a new session found no room */
+        Redelivery *redelivery;   /* {lock} */
+
+        JournalWater water;
+        _Atomic uint64_t n_allocated; /* bytes of all files */
+        _Atomic uint64_t n_unused;    /* of them behind the end of the active one */
+        _Atomic uint64_t n_segments;
+        _Atomic uint64_t stored_seq; /* likewise */
+        _Atomic uint64_t first_seq;  /* raw, as all numbers here but those that readers see */
+        _Atomic uint64_t last_seq;   /* of a message */
+
+        _Atomic(Segment *) oldest; /* reference; {reader} once it is set */
+        JournalCursor cursor;      /* {reader} */
+        JournalCursor counting;    /* {reader} */
+        JournalKeep keep;          /* {reader} */
+        JournalNote note;          /* {reader} */
+        int wake_fd;
+        _Atomic bool is_reader_waiting;
+
+        JournalSync sync; /* runs with fsync=interval */
+};
+
+/* Of what the journal may have. */
+static uint64_t journal_allocated(const Journal *journal) {
+        uint64_t n_excess = atomic_load_explicit(&journal->keep.n_excess, memory_order_relaxed);
+        uint64_t n_allocated = atomic_load_explicit(&journal->n_allocated, memory_order_relaxed);
+
+        return n_allocated > n_excess ? n_allocated - n_excess : 0;
+}
+
+/* What is only kept is room. */
+static uint64_t journal_used(Journal *journal) {
+        uint64_t n_unused = atomic_load_explicit(&journal->n_unused, memory_order_relaxed) +
+                            atomic_load_explicit(&journal->keep.n_bytes, memory_order_relaxed) +
+                            atomic_load_explicit(&journal->keep.n_excess, memory_order_relaxed);
+        uint64_t n_allocated = atomic_load_explicit(&journal->n_allocated, memory_order_relaxed);
+
+        return n_allocated > n_unused ? n_allocated - n_unused : 0;
+}
+
+static void journal_account(Journal *journal, int64_t n_bytes, int64_t n_segments) {
+        uint64_t allocated = atomic_fetch_add(&journal->n_allocated, (uint64_t)n_bytes);
+        uint64_t segments = atomic_fetch_add(&journal->n_segments, (uint64_t)n_segments);
+
+        metric_set(METRIC_JOURNAL_BYTES, (int64_t)allocated + n_bytes);
+        metric_set(METRIC_JOURNAL_SEGMENTS, (int64_t)segments + n_segments);
+}
+
+/* ---- opening and closing ---- */
+
+/* What the process before has written may not have reached the disk when it was killed. */
+static void journal_sync_recovered(Journal *journal) {
+        for (Segment *at = atomic_load(&journal->oldest); at; at = segment_next(at))
+                if (journal_sync_segment(&journal->water, at) != 0)
+                        return;
+}
+
+static int journal_recover_into(Journal *journal) {
+        JournalRecovery found;
+        int r;
+
+        r = journal_recover(&journal->dir, journal->redelivery, &found);
+        if (r < 0)
+                return err_up(r);
+
+        atomic_store(&journal->oldest, found.oldest);
+        if (journal->options.fsync == JOURNAL_FSYNC_INTERVAL)
+                journal_sync_begin_at(&journal->sync, found.newest);
+        journal->newest = segment_ref(found.newest);
+        journal->last_index = found.last_index;
+        journal->first_seq = found.first_message_seq;
+        journal->last_seq = found.last_message_seq;
+        journal->used_seq = found.last_seq;
+        journal->recovered_seq = found.last_message_seq;
+        journal->damaged_after_seq = found.damaged_after_seq;
+        journal->damaged_until_seq = found.damaged_until_seq;
+        journal->n_damaged_most = found.n_damaged_most;
+        journal->next_seq = journal_numbers_begin(&journal->numbers,
+                                                  found.first_message_seq,
+                                                  found.last_seq,
+                                                  clock_now_us());
+        journal->begin_seq = journal->next_seq - 1;
+        journal_account(journal, (int64_t)found.n_bytes, (int64_t)found.n_segments);
+        return 0;
+}
+
+static int journal_start(Journal *journal) {
+        int r;
+
+        journal->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (journal->wake_fd < 0)
+                return err_new(-errno);
+        if (journal->options.fsync != JOURNAL_FSYNC_NEVER)
+                journal_sync_recovered(journal);
+        if (journal->options.fsync != JOURNAL_FSYNC_INTERVAL)
+                return 0;
+        r = journal_sync_start(&journal->sync, &journal->water, journal->options.fsync_interval_ms);
+        return r < 0 ? err_up(r) : 0;
+}
+
+static void journal_name(Journal *journal) {
+        snprintf(journal->epoch,
+                 sizeof(journal->epoch),
+                 "%016" PRIx64,
+                 journal->dir.identity.epoch);
+}
+
+/* With nothing open yet, so that journal_close() may follow at any time. NULL: no memory. */
+static Journal *journal_new(void) {
+        Journal *journal;
+
+        journal = calloc(1, sizeof(*journal));
+        if (!journal)
+                return NULL;
+        journal->dir = (JournalDir)JOURNAL_DIR_INIT;
+        journal->numbers = (JournalNumbers)JOURNAL_NUMBERS_INIT;
+        journal->note = (JournalNote)JOURNAL_NOTE_INIT;
+        journal->sync = (JournalSync)JOURNAL_SYNC_INIT;
+        journal->wake_fd = -1;
+        MUST(pthread_mutex_init(&journal->lock, NULL));
+        return journal;
+}
+
+int journal_open(Journal **ret_journal, const JournalOptions *options) {
+        CLEANUP(journal_close) Journal *journal = NULL;
+        int r;
+
+        journal = journal_new();
+        if (!journal)
+                return err_new(-ENOMEM);
+
+        r = journal_options_fit(&journal->options, options);
+        if (r > 0)
+                return r;
+        r = journal_dir_open(&journal->dir, options->dir);
+        if (r == 0)
+                r = journal_numbers_open(&journal->numbers,
+                                         journal->dir.fd,
+                                         journal->dir.identity.epoch);
+        if (r > 0)
+                return r;
+        if (r == 0)
+                r = redelivery_new(&journal->redelivery);
+        if (r == 0)
+                r = journal_recover_into(journal);
+        if (r < 0)
+                return err_up(r);
+
+        journal->options.dir = NULL;
+        journal->seed = segment_seed(&journal->dir.identity);
+        journal_name(journal);
+        journal_water_init(&journal->water,
+                           journal->dir.fd,
+                           journal->options.max_bytes - journal->options.reserve_bytes,
+                           journal->options.min_free_bytes);
+        journal_keep_init(&journal->keep, options->keep_ms);
+        journal_note_open(&journal->note, journal->dir.fd);
+        r = journal_start(journal);
+        if (r < 0)
+                return err_up(r);
+
+        *ret_journal = TAKE(&journal);
+        return 0;
+}
+
+int journal_open_copy(Journal **ret_journal, const char *dir) {
+        CLEANUP(journal_close) Journal *journal = NULL;
+        Segment *oldest = NULL;
+        int r;
+
+        journal = journal_new();
+        if (!journal)
+                return err_new(-ENOMEM);
+
+        r = journal_dir_look(&journal->dir, dir);
+        if (r == 0)
+                r = journal_numbers_open(&journal->numbers,
+                                         journal->dir.fd,
+                                         journal->dir.identity.epoch);
+        if (r == 0)
+                r = journal_copy_segments(&journal->dir, &oldest);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        atomic_store(&journal->oldest, oldest);
+        journal_name(journal);
+        *ret_journal = TAKE(&journal);
+        return 0;
+}
+
+/* Cut to what was written, so that a start finds no unused end, and the disk has it back. */
+static void journal_seal(Journal *journal) {
+        Segment *active = journal->active;
+
+        if (!active)
+                return;
+        if (active->last_seq == 0)
+                segment_unlink_file(active);
+        else
+                segment_end_at(active, active->end, active->last_seq, true);
+        journal->active = segment_unref(active);
+}
+
+Journal *journal_close(Journal *journal) {
+        if (!journal)
+                return NULL;
+
+        journal_sync_done(&journal->sync);
+        journal_seal(journal);
+        segment_unref(journal->newest);
+        segment_unref(atomic_load(&journal->oldest));
+        redelivery_free(journal->redelivery);
+        if (journal->wake_fd >= 0)
+                close(journal->wake_fd);
+        journal_numbers_close(&journal->numbers);
+        journal_note_close(&journal->note);
+        journal_dir_close(&journal->dir);
+        MUST(pthread_mutex_destroy(&journal->lock));
+        free(journal);
+        return NULL;
+}
+
+/* ---- what anybody may ask ---- */
+
+const char *journal_epoch(const Journal *journal) {
+        return journal->epoch;
+}
+
+uint64_t journal_begin_seq(const Journal *journal) {
+        return journal->begin_seq;
+}
+
+uint64_t journal_recovered_seq(const Journal *journal) {
+        return journal_numbers_shifted(&journal->numbers, journal->recovered_seq);
+}
+
+size_t journal_damaged_most(const Journal *journal, uint64_t after_seq, uint64_t last_seq) {
+        uint64_t from = journal_numbers_shifted(&journal->numbers, journal->damaged_after_seq);
+        uint64_t until = journal_numbers_shifted(&journal->numbers, journal->damaged_until_seq);
+
+        if (journal->damaged_until_seq == 0 || until <= after_seq + 1 || from >= last_seq)
+                return 0;
+        return journal->n_damaged_most;
+}
+
+uint64_t journal_first_seq(const Journal *journal) {
+        return journal_numbers_shifted(&journal->numbers, atomic_load(&journal->first_seq));
+}
+
+uint64_t journal_last_seq(const Journal *journal) {
+        return journal_numbers_shifted(&journal->numbers, atomic_load(&journal->last_seq));
+}
+
+uint64_t journal_bytes(const Journal *journal) {
+        return atomic_load(&journal->n_allocated);
+}
+
+bool journal_is_high(Journal *journal) {
+        return journal_water_is_high(&journal->water, journal_used(journal), clock_now_us());
+}
+
+bool journal_has_failed(const Journal *journal) {
+        return journal_water_is_broken(&journal->water);
+}
+
+/* ---- appending ---- */
+
+static bool journal_may_grow(Journal *journal) {
+        uint64_t n_bytes = journal->options.segment_bytes;
+
+        return journal_allocated(journal) + n_bytes <= journal->options.max_bytes &&
+               journal_water_allows(&journal->water, n_bytes);
+}
+
+/* {lock} From here on the reader and the sync thread find it behind the one before. */
+static void journal_add_segment(Journal *journal, Segment *segment) {
+        if (journal->newest) {
+                segment_link(journal->newest, segment);
+                segment_unref(journal->newest);
+        } else {
+                if (journal->options.fsync == JOURNAL_FSYNC_INTERVAL)
+                        journal_sync_begin_at(&journal->sync, segment);
+                atomic_store(&journal->oldest, segment_ref(segment));
+        }
+        journal->newest = segment_ref(segment);
+        journal->last_index = segment->index;
+        segment_unref(journal->active);
+        journal->active = segment;
+        journal_account(journal, (int64_t)segment->n_map, 1);
+        atomic_store_explicit(&journal->n_unused,
+                              segment->n_map - segment->end,
+                              memory_order_relaxed);
+}
+
+/* {lock} @r: as a segment is refused, or a negative errno. */
+static int journal_no_segment(Journal *journal, const char *what, int r, int64_t now_us) {
+        journal->failed_us = now_us;
+        if (r < 0 && !journal_water_passes(-r))
+                journal_water_break(&journal->water, what, -r);
+        return JOURNAL_E_FULL;
+}
+
+/* {lock} What may be redelivered, so that a start finds it here and needs no segment before this
+ * one. Of less use than the record of @n_bytes that waits for room. */
+static void journal_write_recent(Journal *journal, size_t n_bytes, int64_t now_us) {
+        size_t n_max =
+                journal->options.segment_bytes / JOURNAL_RECENT_PART / sizeof(RedeliveryItem);
+        SegmentRecord record = { .type = SEGMENT_RECENT, .received_us = now_us };
+        RedeliveryItem *items;
+        Text body;
+        size_t n;
+
+        items = calloc(n_max, sizeof(*items));
+        n = items ? redelivery_save(journal->redelivery, items, n_max) : 0;
+        body = (Text){ .data = (const char *)items, .n = n * sizeof(*items) };
+        if (n > 0 && segment_has_room(journal->active, segment_record_bytes(0, body.n) + n_bytes)) {
+                record.seq = journal->used_seq = journal->next_seq++;
+                segment_append(journal->active,
+                               &record,
+                               crc32c(journal->seed, body.data, body.n),
+                               (Text){ 0 },
+                               body);
+        }
+        free(items);
+}
+
+/* {lock} Not more often than now and then where the disk or the descriptors do not allow it. */
+static int journal_new_segment(Journal *journal, size_t n_bytes, int64_t now_us) {
+        Segment *segment = NULL;
+        int r;
+
+        if (now_us >= journal->failed_us && now_us - journal->failed_us < JOURNAL_RETRY_US)
+                return JOURNAL_E_FULL;
+        r = journal_numbers_reserve(&journal->numbers,
+                                    journal->next_seq,
+                                    journal->options.segment_bytes / sizeof(SegmentRecord));
+        if (r != 0)
+                return journal_no_segment(journal, "numbers", r, now_us);
+        r = segment_create(&segment,
+                           journal->dir.fd,
+                           &journal->dir.identity,
+                           &(SegmentSpec){
+                                   .index = journal->last_index + 1,
+                                   .first_seq = journal->next_seq,
+                                   .before_seq = journal->used_seq,
+                                   .size = journal->options.segment_bytes,
+                           });
+        if (r != 0)
+                return journal_no_segment(journal, "segment", r, now_us);
+        journal_add_segment(journal, segment);
+        journal_write_recent(journal, n_bytes, now_us);
+        return 0;
+}
+
+/* {lock} Room for a record of @n_bytes, in a new segment if need be. */
+static int journal_make_room(Journal *journal, size_t n_bytes, int64_t now_us) {
+        int r = JOURNAL_E_FULL;
+
+        if (journal->active && segment_has_room(journal->active, n_bytes))
+                return 0;
+        if (journal_may_grow(journal))
+                r = journal_new_segment(journal, n_bytes, now_us);
+        (void)journal_water_is_high(&journal->water, journal_used(journal), now_us);
+        return r;
+}
+
+/* {lock} */
+static int journal_write(Journal *journal,
+                         SegmentRecord *record,
+                         uint32_t body_crc,
+                         Text topic,
+                         Text payload) {
+        int64_t now_us = clock_now_us();
+        int r;
+
+        r = journal_make_room(journal, segment_record_bytes(topic.n, payload.n), now_us);
+        if (r != 0)
+                return r;
+
+        if (now_us < journal->last_received_us &&
+            journal->last_received_us - now_us < JOURNAL_BACK_STEP_US)
+                now_us = journal->last_received_us;
+        journal->last_received_us = now_us;
+        record->seq = journal->used_seq = journal->next_seq++;
+        record->received_us = now_us;
+        segment_append(journal->active, record, body_crc, topic, payload);
+        atomic_store_explicit(&journal->n_unused,
+                              journal->active->n_map - journal->active->end,
+                              memory_order_relaxed);
+        return 0;
+}
+
+/* {lock} */
+static int journal_write_mark(Journal *journal) {
+        SegmentRecord record = { .type = SEGMENT_SESSION };
+        int r;
+
+        r = journal_write(journal, &record, journal->seed, (Text){ 0 }, (Text){ 0 });
+        journal->forget_pending = r != 0;
+        return r;
+}
+
+/* {lock} */
+static int journal_write_message(Journal *journal, const Inbound *inbound, uint32_t crc) {
+        bool has_packet = inbound->door == DOOR_MQTT && inbound->packet_id != 0;
+        uint64_t hash = journal_message_hash(crc, inbound->topic.n, inbound->payload.n);
+        SegmentRecord record = {
+                .type = SEGMENT_MESSAGE,
+                .door = (uint8_t)inbound->door,
+                .kind = (uint8_t)inbound->kind,
+                .flags = (uint8_t)((inbound->qos & SEGMENT_QOS_MASK) |
+                                   (inbound->is_redelivery ? SEGMENT_DUP : 0) |
+                                   (inbound->is_retained ? SEGMENT_RETAINED : 0)),
+                .device_id = inbound->device_id,
+                .packet_id = inbound->packet_id,
+        };
+        int r = 0;
+
+        if (journal->options.fsync == JOURNAL_FSYNC_ALWAYS &&
+            journal_water_is_broken(&journal->water))
+                return JOURNAL_E_FULL;
+        if (has_packet && redelivery_is_known(journal->redelivery,
+                                              inbound->packet_id,
+                                              hash,
+                                              inbound->is_redelivery))
+                return JOURNAL_E_DUPLICATE;
+        if (journal->forget_pending)
+                r = journal_write_mark(journal);
+        if (r == 0)
+                r = journal_write(journal, &record, crc, inbound->topic, inbound->payload);
+        if (r != 0)
+                return r;
+
+        if (has_packet)
+                redelivery_note(journal->redelivery, inbound->packet_id, hash);
+        if (atomic_load_explicit(&journal->first_seq, memory_order_relaxed) == 0)
+                atomic_store(&journal->first_seq, record.seq);
+        atomic_store(&journal->last_seq, record.seq);
+        return 0;
+}
+
+/* The reader is woken once, when it sleeps; see journal_poll_fd(). */
+static void journal_wake(Journal *journal) {
+        if (atomic_load(&journal->is_reader_waiting) &&
+            atomic_exchange(&journal->is_reader_waiting, false))
+                (void)eventfd_write(journal->wake_fd, 1);
+        journal_sync_note(&journal->sync);
+}
+
+static void journal_count(const Inbound *inbound, int r) {
+        static const Metric received[] = {
+                [DOOR_MQTT] = METRIC_RECEIVED_MQTT,
+                [DOOR_WS] = METRIC_RECEIVED_WS,
+                [DOOR_HTTP] = METRIC_RECEIVED_HTTP,
+                [DOOR_INTERNAL] = METRIC_RECEIVED_INTERNAL,
+        };
+
+        switch (r) {
+        case 0:
+                metric_add(received[inbound->door], 1);
+                break;
+        case JOURNAL_E_DUPLICATE:
+                metric_add(received[inbound->door], 1);
+                metric_add(METRIC_DUPLICATE, 1);
+                break;
+        case JOURNAL_E_FULL:
+                metric_add(METRIC_REFUSED_JOURNAL_FULL, 1);
+                break;
+        default:
+                break;
+        }
+}
+
+int journal_append(Journal *journal, const Inbound *inbound, uint64_t *ret_seq) {
+        uint64_t n_max = journal->options.segment_bytes - SEGMENT_HEADER_BYTES;
+        uint32_t crc;
+        int r, synced = 0;
+
+        if (inbound->topic.n > JOURNAL_MAX_TOPIC || inbound->payload.n > n_max ||
+            segment_record_bytes(inbound->topic.n, inbound->payload.n) > n_max)
+                return JOURNAL_E_TOO_LARGE;
+        crc = crc32c(journal->seed, inbound->topic.data, inbound->topic.n);
+        crc = crc32c(crc, inbound->payload.data, inbound->payload.n);
+
+        pthread_mutex_lock(&journal->lock);
+        r = journal_write_message(journal, inbound, crc);
+        if (r == 0) {
+                *ret_seq = journal->next_seq - 1;
+                if (journal->options.fsync == JOURNAL_FSYNC_ALWAYS)
+                        synced = journal_sync_segment(&journal->water, journal->active);
+        }
+        pthread_mutex_unlock(&journal->lock);
+
+        /* Also when it was full: the mark of a new session may have been written. */
+        journal_wake(journal);
+        journal_count(inbound, r);
+        return r == 0 && synced != 0 ? JOURNAL_E_UNSYNCED : r;
+}
+
+void journal_resume_session(Journal *journal, unsigned n_in_flight) {
+        SegmentRecord record = { .type = SEGMENT_RESUMED, .device_id = n_in_flight };
+
+        pthread_mutex_lock(&journal->lock);
+        redelivery_resume(journal->redelivery, n_in_flight);
+        /* Without it a start takes more for acknowledged than is: no reason to take no message. */
+        (void)journal_write(journal, &record, journal->seed, (Text){ 0 }, (Text){ 0 });
+        pthread_mutex_unlock(&journal->lock);
+        journal_wake(journal);
+}
+
+void journal_forget_session(Journal *journal) {
+        pthread_mutex_lock(&journal->lock);
+        redelivery_forget(journal->redelivery);
+        (void)journal_write_mark(journal);
+        pthread_mutex_unlock(&journal->lock);
+        journal_wake(journal);
+}
+
+/* ---- the reader ---- */
+
+static void journal_fill(const Journal *journal,
+                         JournalRecord *ret_record,
+                         const SegmentRecord *record) {
+        *ret_record = (JournalRecord){
+                .seq = journal_numbers_shifted(&journal->numbers, record->seq),
+                .received_us = record->received_us,
+                .door = (Door)record->door,
+                .kind = (Kind)record->kind,
+                .device_id = record->device_id,
+                .is_retained = (record->flags & SEGMENT_RETAINED) != 0,
+                .topic = segment_topic(record),
+                .payload = segment_payload(record),
+        };
+}
+
+size_t journal_read(Journal *journal,
+                    uint64_t after_seq,
+                    JournalRecord ret_records[],
+                    size_t n_max,
+                    size_t max_bytes) {
+        Segment *oldest = atomic_load(&journal->oldest);
+        uint64_t after_raw = journal_numbers_raw(&journal->numbers, after_seq);
+        JournalPlace place = journal_cursor_find(&journal->cursor, oldest, after_raw);
+        size_t n = 0, n_bytes = 0;
+
+        while (n < n_max) {
+                JournalPlace ahead = place;
+                const SegmentRecord *record = journal_place_next(&ahead);
+
+                if (record && n > 0 && n_bytes + record->length > max_bytes)
+                        break;
+                place = (JournalPlace){
+                        .segment = ahead.segment,
+                        .offset = ahead.offset,
+                        .seq = record ? record->seq : place.seq,
+                };
+                if (!record)
+                        break;
+                journal_fill(journal, &ret_records[n++], record);
+                n_bytes += record->length;
+        }
+        if (place.segment)
+                journal_cursor_keep(&journal->cursor, after_raw, &place);
+        return n;
+}
+
+uint64_t journal_count_after(Journal *journal, uint64_t after_seq) {
+        Segment *oldest = atomic_load(&journal->oldest);
+        uint64_t after_raw = journal_numbers_raw(&journal->numbers, after_seq);
+        JournalPlace place = journal_cursor_find(&journal->cursor, oldest, after_raw);
+        uint64_t n = 0;
+
+        while (journal_place_next(&place))
+                ++n;
+        return n;
+}
+
+int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position, uint64_t *ret_by) {
+        uint64_t stored_raw = journal_numbers_raw(&journal->numbers, stored_seq);
+        uint64_t from, to;
+        int r;
+
+        pthread_mutex_lock(&journal->lock);
+        from = to = journal->next_seq;
+        r = journal_numbers_judge(&journal->numbers,
+                                  stored_seq > 0 ? stored_raw + 1 : 0,
+                                  from,
+                                  position,
+                                  &to,
+                                  ret_by);
+        journal->next_seq = to;
+        pthread_mutex_unlock(&journal->lock);
+
+        if (r != 0) {
+                log_error("journal_numbers_failed errno=%d", -r);
+                if (!journal_water_passes(-r))
+                        journal_water_break(&journal->water, "numbers", -r);
+                return JOURNAL_E_FULL;
+        }
+        if (to != from)
+                log_warning("journal_behind_database position=%" PRIu64 " next=%" PRIu64
+                            " continues_at=%" PRIu64 " renumbered=%s",
+                            position,
+                            from,
+                            to,
+                            *ret_by > 0 ? "yes" : "no");
+        return 0;
+}
+
+int journal_poll_fd(Journal *journal, uint64_t after_seq) {
+        eventfd_t ignored;
+
+        (void)eventfd_read(journal->wake_fd, &ignored);
+        atomic_store(&journal->is_reader_waiting, true);
+        if (journal_last_seq(journal) <= after_seq)
+                return journal->wake_fd;
+        atomic_store(&journal->is_reader_waiting, false);
+        return -1;
+}
+
+static void journal_drop_oldest(Journal *journal, Segment *oldest) {
+        Segment *next = segment_next(oldest);
+        size_t offset = 0, n_skipped;
+        const SegmentRecord *first;
+
+        do
+                first = segment_read(next, &offset, 0, &n_skipped);
+        while (first && first->type != SEGMENT_MESSAGE);
+        if (first)
+                atomic_store(&journal->first_seq, first->seq);
+        journal_cursor_drop(&journal->cursor, oldest);
+        journal_cursor_drop(&journal->counting, oldest);
+        journal_keep_drop(&journal->keep, oldest);
+        atomic_store(&journal->oldest, segment_ref(next));
+        journal_account(journal, -(int64_t)oldest->n_map, -1);
+        segment_unlink_file(oldest);
+        segment_unref(oldest);
+}
+
+bool journal_is_tight(const Journal *journal) {
+        uint64_t n_bytes = journal->options.segment_bytes;
+
+        return journal_allocated(journal) + n_bytes > journal->water.high_bytes ||
+               journal_water_wants_room(&journal->water);
+}
+
+/*
+ * What may yet be redelivered is among the newest records, as much as one full segment of them,
+ * and has to be found again after a restart.
+ */
+void journal_commit(Journal *journal, uint64_t seq) {
+        uint64_t raw = journal_numbers_raw(&journal->numbers, seq);
+        Segment *oldest = atomic_load(&journal->oldest);
+        bool is_tight;
+
+        journal_keep_pass(&journal->keep, oldest, raw, journal->options.segment_bytes);
+        while (journal_keep_may_drop(&journal->keep,
+                                     oldest,
+                                     is_tight = journal_is_tight(journal))) {
+                metric_add(METRIC_JOURNAL_KEPT_DROPPED, is_tight);
+                journal_drop_oldest(journal, oldest);
+                oldest = atomic_load(&journal->oldest);
+        }
+        (void)journal_is_high(journal);
+}
+
+void journal_rewind(Journal *journal, uint64_t seq) {
+        journal_keep_forget(&journal->keep);
+        journal_commit(journal, seq);
+}
+
+void journal_note_stored(Journal *journal, uint64_t seq) {
+        journal_note_set(&journal->note, seq);
+        atomic_store_explicit(&journal->stored_seq,
+                              journal_numbers_raw(&journal->numbers, seq),
+                              memory_order_relaxed);
+}
+
+uint64_t journal_stored_seq(const Journal *journal) {
+        return atomic_load_explicit(&journal->stored_seq, memory_order_relaxed);
+}
+
+uint64_t journal_noted_seq(const Journal *journal) {
+        return journal->note.seq;
+}
+
+void journal_hold(Journal *journal, uint64_t seq) {
+        journal->keep.hold_seq =
+                seq == UINT64_MAX ? seq : journal_numbers_raw(&journal->numbers, seq);
+}
+
+bool journal_find_hole(const Journal *journal,
+                       uint64_t after_seq,
+                       uint64_t *ret_after_seq,
+                       uint64_t *ret_last_seq) {
+        uint64_t raw = journal_numbers_raw(&journal->numbers, after_seq);
+        uint64_t after, last;
+
+        if (!journal_keep_find_hole(atomic_load(&journal->oldest), raw, &after, &last))
+                return false;
+        *ret_after_seq =
+                after == raw ? after_seq : journal_numbers_shifted(&journal->numbers, after);
+        *ret_last_seq = journal_numbers_shifted(&journal->numbers, last);
+        return true;
+}
+
+uint64_t journal_count_some(Journal *journal,
+                            uint64_t *after_seq,
+                            uint64_t last_seq,
+                            size_t n_max) {
+        uint64_t last_raw = journal_numbers_raw(&journal->numbers, last_seq);
+        uint64_t raw = journal_numbers_raw(&journal->numbers, *after_seq);
+        Segment *oldest = atomic_load(&journal->oldest);
+        uint64_t n;
+
+        n = journal_cursor_count(&journal->counting, oldest, &raw, last_raw, n_max);
+        *after_seq = raw == last_raw ? last_seq : journal_numbers_shifted(&journal->numbers, raw);
+        return n;
+}

@@ -1,0 +1,37 @@
+#pragma once
+
+/*
+ * JournalRecovery: what a journal finds on the disk when it is opened.
+ *
+ * Reads every record of every segment once: passes damage and reports it, cuts the torn tail,
+ * removes segments without a record, and fills the memory of packet ids. A segment that is missing,
+ * or another's, is reported and left out.
+ */
+
+#include "base/base.h"
+#include "gateway/journal/journal_dir.h"
+#include "gateway/journal/redelivery.h"
+#include "gateway/journal/segment.h"
+
+typedef struct JournalRecovery JournalRecovery;
+
+struct JournalRecovery {
+        Segment *oldest; /* owned; NULL = nothing is there */
+        Segment *newest;
+        size_t n_segments;
+        uint64_t n_bytes;           /* of the files */
+        uint64_t last_index;        /* of a segment */
+        uint64_t last_seq;          /* used by any record */
+        uint64_t first_message_seq; /* 0 = no message */
+        uint64_t last_message_seq;
+        uint64_t damaged_after_seq; /* damage lies behind this number ... */
+        uint64_t damaged_until_seq; /* ... and before this one; 0 = there is none */
+        size_t n_damaged_most;      /* records that it can have cost */
+};
+
+MUST_CHECK int journal_recover(const JournalDir *dir,
+                               Redelivery *redelivery,
+                               JournalRecovery *ret_recovery);
+
+/* What tells one message from another under the same packet id. @body_crc: of topic and payload. */
+uint64_t journal_message_hash(uint32_t body_crc, size_t n_topic, size_t n_payload);

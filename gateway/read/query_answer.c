@@ -1,0 +1,107 @@
+#include "gateway/read/query_answer.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "db/edit/commands.h"
+#include "db/read/history.h"
+#include "db/read/replay.h"
+#include "gateway/read/login_cache.h"
+#include "model/event.h"
+
+DEFINE_CLEANUP(char *, free);
+
+/* An unknown user costs as much as a wrong password. */
+static int query_answer_login(DbConn *conn, LoginCache *cache, const Query *query, Answer *answer) {
+        CLEANUP(free) char *hash = NULL;
+        int64_t user_id = 0, generation = 0;
+        int r;
+
+        r = db_history_login(conn, query->username, &user_id, &generation, &hash);
+        if (r != 0 && r != DB_E_NOT_FOUND)
+                return r < 0 ? err_up(r) : r;
+
+        if (login_cache_verify(cache, user_id, query->password, hash, clock_mono_us())) {
+                answer->user_id = user_id;
+                answer->generation = generation;
+                answer->status = 200;
+        } else {
+                answer->status = 401;
+        }
+        return 0;
+}
+
+/* Keeps one event of the page: its arg is the answer, which has room for all. */
+static int query_answer_on_missed(void *arg, const Record *record, const DeviceState *state) {
+        Answer *answer = arg;
+        int r;
+
+        r = event_new_message(&answer->events[answer->n_events], record, state, true);
+        if (r < 0)
+                return err_up(r);
+        ++answer->n_events;
+        return 0;
+}
+
+static int query_answer_replay(DbConn *conn, const Query *query, Answer *answer) {
+        int r;
+
+        while (answer->n_events > 0) /* of a try that was cut off */
+                event_unref(answer->events[--answer->n_events]);
+        free(answer->events);
+        answer->events = calloc((size_t)query->replay->limit + 1, sizeof(*answer->events));
+        if (!answer->events)
+                return err_new(-ENOMEM);
+
+        r = db_replay(conn, query->replay, query_answer_on_missed, answer, &answer->upto_seq);
+        switch (r) {
+        case 0:
+                answer->status = 200;
+                return 0;
+        case DB_E_NOT_FOUND:
+                answer->status = 404;
+                return 0;
+        case DB_E_EXISTS:
+                answer->status = 410;
+                return 0;
+        default:
+                return r < 0 ? err_up(r) : r;
+        }
+}
+
+int query_answer(DbConn *conn, LoginCache *cache, const Query *query, Answer *answer) {
+        int r;
+
+        switch (query->kind) {
+        case QUERY_LOGIN:
+                return query_answer_login(conn, cache, query, answer);
+        case QUERY_DETECTION_STATS:
+                r = db_history_detection_stats(conn,
+                                               query->user_ids,
+                                               query->n_user_ids,
+                                               query->minutes,
+                                               query->device_id,
+                                               answer->bodies);
+                break;
+        case QUERY_CAMERA_STATS:
+                r = db_history_camera_stats(conn,
+                                            query->user_ids,
+                                            query->n_user_ids,
+                                            answer->bodies);
+                break;
+        case QUERY_COMMAND:
+                return db_commands_add(conn, query, answer);
+        case QUERY_COMMAND_GET:
+                return db_commands_get(conn, query, answer);
+        case QUERY_COMMAND_CANCEL:
+                return db_commands_cancel(conn, query, answer);
+        case QUERY_PENDING_COMMANDS:
+                return db_commands_pending(conn, query, answer);
+        case QUERY_REPLAY:
+                return query_answer_replay(conn, query, answer);
+        default:
+                return 0;
+        }
+        if (r == 0)
+                answer->status = 200;
+        return r;
+}

@@ -1,0 +1,592 @@
+#include "gateway/store/batch.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/name.h"
+#include "gateway/decode/decode.h"
+#include "gateway/decode/former.h"
+#include "gateway/decode/resolve.h"
+#include "gateway/decode/route.h"
+#include "gateway/journal/journal.h"
+#include "gateway/store/judge.h"
+#include "gateway/store/latest.h"
+#include "gateway/store/letter.h"
+#include "gateway/store/owners.h"
+#include "gateway/store/sensors.h"
+#include "model/metrics.h"
+
+#define BATCH_ARENA_BLOCK ((size_t)256 * 1024)
+#define BATCH_MAX_BYTES   ((size_t)4 * 1024 * 1024) /* of journal records in one batch */
+#define BATCH_NEAR_DBM    -60
+#define BATCH_MEDIUM_DBM  -75
+#define BATCH_DETAIL_SIZE 128
+
+struct Batch {
+        Arena *arena;
+        size_t capacity;
+        size_t n;
+        BatchWant want;
+        Record wanting;
+        const Record *ahead[BATCH_AHEAD];
+        size_t n_ahead;
+
+        JournalRecord *read; /* scratch of batch_load() */
+        Record *records;     /* [capacity] */
+        Record **rows; /* [capacity], rows[i] == &records[i]: the shape that the store takes */
+        const DeviceState **states; /* [capacity], in the arena */
+};
+
+int batch_new(Batch **ret_batch, size_t capacity) {
+        CLEANUP(batch_free) Batch *batch = NULL;
+        int r;
+
+        batch = calloc(1, sizeof(*batch));
+        if (!batch)
+                return err_new(-ENOMEM);
+        r = arena_new(&batch->arena, BATCH_ARENA_BLOCK);
+        if (r != 0)
+                return err_up(r);
+
+        batch->capacity = capacity;
+        batch->read = calloc(capacity, sizeof(batch->read[0]));
+        batch->records = calloc(capacity, sizeof(batch->records[0]));
+        batch->rows = calloc(capacity, sizeof(batch->rows[0]));
+        batch->states = calloc(capacity, sizeof(batch->states[0]));
+        if (!batch->read || !batch->records || !batch->rows || !batch->states)
+                return err_new(-ENOMEM);
+        for (size_t i = 0; i < capacity; ++i)
+                batch->rows[i] = &batch->records[i];
+
+        *ret_batch = TAKE(&batch);
+        return 0;
+}
+
+Batch *batch_free(Batch *batch) {
+        if (!batch)
+                return NULL;
+        free(batch->read);
+        free(batch->records);
+        free(batch->rows);
+        free(batch->states);
+        arena_free(batch->arena);
+        free(batch);
+        return NULL;
+}
+
+void batch_reset(Batch *batch) {
+        arena_reset(batch->arena);
+        batch->n = batch->n_ahead = 0;
+        batch->want = BATCH_WANTS_NOTHING;
+}
+
+/* What comes by other doors than MQTT needs no topics, and so no route in the configuration. */
+static const Route *batch_route(const BatchContext *context, Kind kind) {
+        static char name[] = "door";
+        static const Route routes[KIND_COUNT] = {
+                [KIND_BLE_DETECTIONS] = { .name = name,
+                                          .kind = KIND_BLE_DETECTIONS,
+                                          .max_bytes = BATCH_DOOR_BYTES,
+                                          .near_dbm = BATCH_NEAR_DBM,
+                                          .medium_dbm = BATCH_MEDIUM_DBM },
+                [KIND_TELEMETRY] = { .name = name,
+                                     .kind = KIND_TELEMETRY,
+                                     .max_bytes = BATCH_DOOR_BYTES },
+                [KIND_COMMAND_ACK] = { .name = name,
+                                       .kind = KIND_COMMAND_ACK,
+                                       .max_bytes = BATCH_DOOR_BYTES },
+                [KIND_COMMAND_STATE] = { .name = name,
+                                         .kind = KIND_COMMAND_STATE,
+                                         .max_bytes = BATCH_DOOR_BYTES },
+        };
+        const Route *route = routes_by_kind(context->routes, kind);
+
+        if (!route && kind < KIND_COUNT && routes[kind].kind == kind)
+                route = &routes[kind];
+        return route;
+}
+
+/* No reload makes a message homeless that was accepted before it. */
+static const Route *batch_route_of(const BatchContext *context,
+                                   uint64_t seq,
+                                   int64_t received_us,
+                                   Text topic,
+                                   TopicMatch *ret_match) {
+        const Route *route = routes_match(context->routes, topic, ret_match);
+
+        return route ? route : former_match(context->former, seq, received_us, topic, ret_match);
+}
+
+static int batch_decode(Batch *batch,
+                        const BatchContext *context,
+                        const JournalRecord *entry,
+                        Record *ret_record) {
+        Record envelope = {
+                .seq = entry->seq,
+                .received_us = entry->received_us,
+                .time_us = entry->received_us,
+                .retained = entry->is_retained,
+                .topic = entry->topic,
+                .payload = entry->payload,
+        };
+        TopicMatch match = { 0 };
+        const Route *route;
+        int r;
+
+        if (letter_open(entry, &envelope))
+                match = letter_names(envelope.topic);
+        if (entry->kind == KIND_NONE)
+                route = batch_route_of(context,
+                                       entry->seq,
+                                       entry->received_us,
+                                       envelope.topic,
+                                       &match);
+        else
+                route = batch_route(context, entry->kind);
+        if (!route) {
+                *ret_record = envelope;
+                ret_record->reason = REASON_NO_ROUTE;
+                return 0;
+        }
+
+        r = decode(batch->arena, route, &match, &envelope, ret_record);
+        if (r != 0)
+                return err_up(r);
+        ret_record->seq = entry->seq;
+        ret_record->device_id = entry->device_id;
+        return 0;
+}
+
+/* Has the user whom the topic names room for one more, beside those that are to be created? */
+static bool batch_owner_has_room(const Batch *batch,
+                                 const BatchContext *context,
+                                 const Record *record) {
+        size_t n = batch->want == BATCH_WANTS_REGISTER && batch->wanting.user_id == record->user_id;
+
+        if (!context->owners || record->user_id == 0)
+                return true;
+        for (size_t i = 0; i < batch->n_ahead; ++i)
+                n += batch->ahead[i]->user_id == record->user_id;
+        return owners_room(context->owners,
+                           record->user_id,
+                           registry_n_devices_of(context->registry, record->user_id),
+                           registry_n_devices(context->registry)) > n;
+}
+
+/* Nothing new gets a number for a code, or what no topic can name. */
+static bool batch_may_register(const Batch *batch, const BatchContext *context, Record *record) {
+        if (record->seq == context->registered_seq || name_is_number(record->device) ||
+            !name_is_printable(record->device))
+                return false;
+        if (context->n_may_register > 0 && batch_owner_has_room(batch, context, record))
+                return true;
+        metric_add(METRIC_REGISTRATIONS_REFUSED, 1);
+        if (context->n_may_register > 0) {
+                metric_add(METRIC_REGISTRATIONS_SHARE, 1);
+                record->detail = TEXT("more new devices than registry.user_share lets the user "
+                                      "of the topic have");
+                return false;
+        }
+        record->detail = context->is_registry_full
+                                 ? TEXT("as many devices as registry.max_devices lets be")
+                                 : TEXT("more new devices than registry.new_devices_per_minute "
+                                        "lets in");
+        return false;
+}
+
+static BatchWant batch_want_of(const Batch *batch, const BatchContext *context, Record *record) {
+        const Route *route = NULL;
+        TopicMatch match;
+
+        if (!context->is_final || record->duplicate)
+                return BATCH_WANTS_NOTHING;
+        if (record->letter_id != 0 && record->seq != context->letter_seq)
+                return BATCH_WANTS_LETTER;
+        if (!resolve_depends_on_registry(record->reason))
+                return BATCH_WANTS_NOTHING;
+        if (record->received_us >= context->fresh_us)
+                return BATCH_WANTS_REFRESH;
+        if (record->retained) /* a device that was deleted does not come back by it */
+                return BATCH_WANTS_NOTHING;
+        if (record->reason == REASON_UNKNOWN_DEVICE && record->device.data)
+                route = record->route ? batch_route_of(context,
+                                                       record->seq,
+                                                       record->received_us,
+                                                       record->topic,
+                                                       &match)
+                                      : routes_by_kind(context->routes, record->kind);
+        if (!route || !route->auto_register || !batch_may_register(batch, context, record))
+                return BATCH_WANTS_NOTHING;
+        return BATCH_WANTS_REGISTER;
+}
+
+static bool batch_is_ahead(const Batch *batch, const Record *record) {
+        if (text_equal(batch->wanting.device, record->device))
+                return true;
+        for (size_t i = 0; i < batch->n_ahead; ++i)
+                if (text_equal(batch->ahead[i]->device, record->device))
+                        return true;
+        return false;
+}
+
+/* One device is to be created: which others follow? One by one, a crowd of new ones would hold up
+ * everybody. */
+static int batch_look_ahead(Batch *batch, const BatchContext *context, size_t first, size_t n) {
+        size_t n_max = context->n_may_register - 1;
+
+        if (n_max > BATCH_AHEAD)
+                n_max = BATCH_AHEAD;
+        for (size_t i = first; i < n && batch->n_ahead < n_max; ++i) {
+                Record *record = &batch->records[i];
+                int r;
+
+                r = batch_decode(batch, context, &batch->read[i], record);
+                if (r != 0)
+                        return err_up(r);
+                if (record->reason == REASON_NONE && !record->duplicate)
+                        resolve(context->registry, record);
+                if (batch_want_of(batch, context, record) == BATCH_WANTS_REGISTER &&
+                    !batch_is_ahead(batch, record))
+                        batch->ahead[batch->n_ahead++] = record;
+        }
+        return 0;
+}
+
+static void batch_merge(double *value, double news) {
+        if (!isnan(news))
+                *value = news;
+}
+
+/* A letter of long ago, and what a broker kept from before: only where it is newer than what was
+ * received since, or where nothing is known, does it say what is. */
+static bool batch_is_old(const DeviceState *state, const Record *record) {
+        bool is_known = state->last_seen_us != CLOCK_UNKNOWN;
+
+        if (record->letter_id != 0)
+                return is_known && record_order_us(record) < state->last_seen_us;
+        if (!record->retained)
+                return false;
+        return (is_known || *state->status) &&
+               (!record->has_clock || !is_known || record_order_us(record) <= state->last_seen_us);
+}
+
+/* When the device was alive for sure. */
+static int64_t batch_alive_us(const Record *record) {
+        if (!record->retained)
+                return record_first_us(record);
+        return record->has_clock ? record_order_us(record) : CLOCK_UNKNOWN;
+}
+
+/* What was noted while our clock was ahead would be newer than all that comes. */
+static void batch_forget_ahead(DeviceState *state) {
+        if (clock_is_ahead(state->last_seen_us))
+                state->last_seen_us = CLOCK_UNKNOWN;
+        if (clock_is_ahead(state->time_us))
+                state->time_us = CLOCK_UNKNOWN;
+}
+
+/* A status moves the latest state unless the device's own clock, or its being a letter of long ago,
+ * says that it is older; a last will has no time and is news. Anything else only tells that the
+ * device lives. */
+static void batch_update(DeviceState *state, Record *record) {
+        const StatusRecord *status = &record->status;
+
+        bool is_old;
+
+        batch_forget_ahead(state);
+        is_old = batch_is_old(state, record);
+        if (state->last_seen_us < batch_alive_us(record)) /* CLOCK_UNKNOWN is below all times */
+                state->last_seen_us = batch_alive_us(record);
+        if (record->kind != KIND_DEVICE_STATUS)
+                return;
+
+        record->late = is_old || (record->has_clock && state->time_us != CLOCK_UNKNOWN &&
+                                  record_order_us(record) < state->time_us);
+        if (record->late)
+                return;
+        if (record->has_clock)
+                state->time_us = record_order_us(record);
+        if (status->status.n < sizeof(state->status)) {
+                memset(state->status, 0, sizeof(state->status));
+                memcpy(state->status, status->status.data, status->status.n);
+        }
+        batch_merge(&state->temperature, status->temperature);
+        batch_merge(&state->humidity, status->humidity);
+        batch_merge(&state->latitude, status->latitude);
+        batch_merge(&state->longitude, status->longitude);
+}
+
+/* It has its number, and leaves nothing else. */
+static void batch_ignore(Record *record) {
+        *record = (Record){ .seq = record->seq,
+                            .received_us = record->received_us,
+                            .letter_id = record->letter_id,
+                            .retained = record->retained,
+                            .duplicate = true };
+}
+
+/* A letter is in the journal again after each start, until its message is stored: then its letter
+ * is gone. What is merely shown has no way to know, and leaves it to the store. */
+static void batch_judge_letter(const BatchContext *context, Record *record) {
+        bool is_known = context->is_final && record->seq == context->letter_seq;
+
+        if (record->letter_id == 0 || (context->is_final && !is_known) ||
+            (is_known && context->letter_exists))
+                return;
+        batch_ignore(record);
+}
+
+/* What a broker kept fills a gap in what is known, if its thing exists; an event is no state, and
+ * was taken, or refused, when it happened. An empty payload only tells the broker to forget. */
+static void batch_judge_retained(const JournalRecord *entry, Record *record) {
+        bool is_state = record->kind == KIND_DEVICE_STATUS || record->kind == KIND_TELEMETRY ||
+                        record->kind == KIND_SENSOR_LOG || record->kind == KIND_VEHICLE_LOG;
+
+        if (entry->door == DOOR_MQTT && entry->payload.n == 0)
+                record->retained = true;
+        if (record->duplicate)
+                return;
+        if (record->retained &&
+            (!is_state || record->reason != REASON_NONE || entry->payload.n == 0))
+                batch_ignore(record);
+}
+
+/* One sensor more than its vehicle may have. What was let in when it was shown is in. */
+static int batch_judge_sensor(Batch *batch, const BatchContext *context, Record *record) {
+        char detail[BATCH_DETAIL_SIZE];
+        int n;
+
+        if (!context->sensors || record->kind != KIND_SENSOR_LOG || record->duplicate ||
+            record->reason != REASON_NONE ||
+            judge_ask(context->judge, record->seq) != VERDICT_NONE ||
+            sensors_may_have(context->sensors, record->vehicle_id, record->sensor.sensor_id))
+                return 0;
+        n = snprintf(detail,
+                     sizeof(detail),
+                     "sensor_id: %d is new, and the vehicle has as many as registry.max_sensors "
+                     "lets it",
+                     record->sensor.sensor_id);
+        record->reason = REASON_UNKNOWN_SENSOR;
+        record->detail = arena_copy(batch->arena, detail, (size_t)n);
+        return record->detail.data ? 0 : err_new(-ENOMEM);
+}
+
+/* What happened long ago is no news where nothing newer can tell. */
+static bool batch_is_history(const Record *record) {
+        return record->letter_id != 0 && record->kind != KIND_DEVICE_STATUS &&
+               record->kind != KIND_TELEMETRY && record->kind != KIND_SENSOR_LOG &&
+               record->kind != KIND_VEHICLE_LOG;
+}
+
+/* What was judged when it was shown has moved the state by then. */
+static int batch_move(Batch *batch,
+                      const BatchContext *context,
+                      Record *record,
+                      bool is_judged,
+                      const DeviceState **ret_state) {
+        const Device *device;
+        DeviceState *state;
+
+        if (record->device_id == 0 || record->kind == KIND_COMMAND_STATE)
+                return 0; /* nothing that a device said */
+        device = registry_device(context->registry, record->device_id);
+        if (!device)
+                return 0;
+        state = arena_alloc(batch->arena, sizeof(*state));
+        if (!state)
+                return err_new(-ENOMEM);
+        *state = device->state;
+        if (!is_judged) {
+                batch_update(state, record);
+                registry_set_state(context->registry, record->device_id, state);
+        }
+        *ret_state = state;
+        return 0;
+}
+
+/* What is only shown leaves to the store whether this can be used after all. */
+static bool batch_is_open(const BatchContext *context, const Record *record) {
+        return !context->is_final && (resolve_depends_on_registry(record->reason) ||
+                                      record->reason == REASON_UNKNOWN_SENSOR ||
+                                      (record->letter_id != 0 && record->duplicate));
+}
+
+static int batch_note(const BatchContext *context, Record *record) {
+        int r;
+
+        r = latest_note(context->latest, record);
+        if (r == 0 && context->sensors && record->kind == KIND_SENSOR_LOG)
+                r = sensors_add(context->sensors,
+                                record->vehicle_id,
+                                record->sensor.sensor_id,
+                                record->seq);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int batch_apply(Batch *batch,
+                       const BatchContext *context,
+                       Record *record,
+                       size_t i,
+                       Verdict unused) {
+        Verdict verdict = judge_ask(context->judge, record->seq);
+        int r = 0;
+
+        batch->states[i] = NULL;
+        if (record->reason != REASON_NONE || record->duplicate)
+                return judge_tell(context->judge, record->seq, unused);
+        if (verdict != VERDICT_NONE)
+                record->late = verdict == VERDICT_LATE;
+        else
+                r = batch_note(context, record);
+        if (batch_is_history(record))
+                record->late = true;
+        if (r == 0)
+                r = batch_move(batch, context, record, verdict != VERDICT_NONE, &batch->states[i]);
+        if (r == 0)
+                r = judge_tell(context->judge,
+                               record->seq,
+                               record->late ? VERDICT_LATE : VERDICT_NEWS);
+        if (r == 0 && record->late && record->retained) { /* it was stored when it was news */
+                batch->states[i] = NULL;
+                batch_ignore(record);
+        }
+        return r == 0 ? 0 : err_up(r);
+}
+
+int batch_load(Batch *batch, const BatchContext *context, const BatchSpan *span) {
+        size_t n_max = span->n_max < batch->capacity ? span->n_max : batch->capacity;
+        size_t n;
+        int r;
+
+        batch_reset(batch);
+        n = journal_read(context->journal, span->after_seq, batch->read, n_max, BATCH_MAX_BYTES);
+
+        if (n > 0 && n < n_max && batch->read[0].received_us > span->young_us) {
+                batch->want = BATCH_WANTS_TIME;
+                batch->wanting = (Record){ .seq = batch->read[0].seq,
+                                           .received_us = batch->read[0].received_us };
+                return 0;
+        }
+        for (size_t i = 0; i < n && batch->read[i].seq <= span->until_seq; ++i) {
+                Record *record = &batch->records[i];
+                Verdict unused;
+
+                r = batch_decode(batch, context, &batch->read[i], record);
+                if (r != 0)
+                        return err_up(r);
+                batch_judge_letter(context, record);
+                if (record->reason == REASON_NONE && !record->duplicate)
+                        resolve(context->registry, record);
+                r = batch_judge_sensor(batch, context, record);
+                if (r != 0)
+                        return err_up(r);
+
+                batch->want = batch_want_of(batch, context, record);
+                if (batch->want != BATCH_WANTS_NOTHING) {
+                        batch->wanting = *record;
+                        r = batch->want == BATCH_WANTS_REGISTER
+                                    ? batch_look_ahead(batch, context, i + 1, n)
+                                    : 0;
+                        return r == 0 ? 0 : err_up(r);
+                }
+                unused = batch_is_open(context, record) ? VERDICT_OPEN : VERDICT_NONE;
+                batch_judge_retained(&batch->read[i], record);
+                r = batch_apply(batch, context, record, i, unused);
+                if (r != 0)
+                        return err_up(r);
+                ++batch->n;
+        }
+        return 0;
+}
+
+size_t batch_length(const Batch *batch) {
+        return batch->n;
+}
+
+uint64_t batch_last_seq(const Batch *batch) {
+        assert(batch->n > 0);
+        return batch->records[batch->n - 1].seq;
+}
+
+Record *batch_record(const Batch *batch, size_t i) {
+        assert(i < batch->n);
+        return &batch->records[i];
+}
+
+Record *const *batch_records(const Batch *batch) {
+        return batch->rows;
+}
+
+const DeviceState *batch_state(const Batch *batch, size_t i) {
+        assert(i < batch->n);
+        return batch->states[i];
+}
+
+BatchWant batch_wants(const Batch *batch) {
+        return batch->want;
+}
+
+const Record *batch_wanting(const Batch *batch) {
+        assert(batch->want != BATCH_WANTS_NOTHING);
+        return &batch->wanting;
+}
+
+DbRange batch_range(const Batch *batch) {
+        DbRange range = {
+                .after_seq = batch_record(batch, 0)->seq - 1,
+                .last_seq = batch_last_seq(batch),
+                .from_us = INT64_MAX,
+                .to_us = INT64_MIN,
+        };
+
+        for (size_t i = 0; i < batch->n; ++i) {
+                const Record *record = &batch->records[i];
+                int64_t first_us = record_first_us(record);
+
+                first_us = first_us < record->received_us ? first_us : record->received_us;
+                range.from_us = first_us < range.from_us ? first_us : range.from_us;
+                range.to_us = record->received_us > range.to_us ? record->received_us : range.to_us;
+        }
+        return range;
+}
+
+Record *batch_find(const Batch *batch, uint64_t seq) {
+        size_t low = 0, high = batch->n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (batch->records[middle].seq < seq)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low < batch->n && batch->records[low].seq == seq ? batch->rows[low] : NULL;
+}
+
+static int compare_ids(const void *a, const void *b) {
+        int64_t left = *(const int64_t *)a;
+        int64_t right = *(const int64_t *)b;
+
+        return (left > right) - (left < right);
+}
+
+size_t batch_devices(const Batch *batch, size_t from, size_t to, int64_t ret_ids[]) {
+        size_t n_all = 0;
+        size_t n = 0;
+
+        for (size_t i = from; i < to; ++i)
+                if (batch->states[i])
+                        ret_ids[n_all++] = batch->records[i].device_id;
+        qsort(ret_ids, n_all, sizeof(ret_ids[0]), compare_ids);
+        for (size_t i = 0; i < n_all; ++i)
+                if (n == 0 || ret_ids[n - 1] != ret_ids[i])
+                        ret_ids[n++] = ret_ids[i];
+        return n;
+}
+
+const Record *batch_ahead(const Batch *batch, size_t i) {
+        return i < batch->n_ahead ? batch->ahead[i] : NULL;
+}

@@ -1,0 +1,111 @@
+#include "gateway/store/judge.h"
+
+#include "base/err.h"
+
+#define JUDGE_FIRST 64
+
+typedef struct JudgeList JudgeList;
+
+struct JudgeList { /* ascending numbers */
+        uint64_t *seqs;
+        size_t begin, end, capacity;
+};
+
+struct Judge {
+        uint64_t last_seq; /* all up to here were judged or passed over */
+        JudgeList late, passed, open;
+};
+
+int judge_new(Judge **ret_judge) {
+        *ret_judge = calloc(1, sizeof(**ret_judge));
+        return *ret_judge ? 0 : err_new(-ENOMEM);
+}
+
+Judge *judge_free(Judge *judge) {
+        if (!judge)
+                return NULL;
+        free(judge->late.seqs);
+        free(judge->passed.seqs);
+        free(judge->open.seqs);
+        free(judge);
+        return NULL;
+}
+
+/* The first place whose number is not below @seq. */
+static size_t judge_find(const JudgeList *list, uint64_t seq) {
+        size_t low = list->begin;
+        size_t high = list->end;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (list->seqs[middle] < seq)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+static bool judge_has(const JudgeList *list, uint64_t seq) {
+        size_t at = judge_find(list, seq);
+
+        return at < list->end && list->seqs[at] == seq;
+}
+
+static int judge_add(JudgeList *list, uint64_t seq) {
+        if (list->end == list->capacity) {
+                size_t capacity = list->capacity > 0 ? list->capacity * 2 : JUDGE_FIRST;
+                uint64_t *seqs = reallocarray(list->seqs, capacity, sizeof(seqs[0]));
+
+                if (!seqs)
+                        return err_new(-ENOMEM);
+                list->seqs = seqs;
+                list->capacity = capacity;
+        }
+        list->seqs[list->end++] = seq;
+        return 0;
+}
+
+static void judge_drop(JudgeList *list, uint64_t up_to_seq) {
+        list->begin = judge_find(list, up_to_seq + 1);
+        if (list->begin == list->end)
+                list->begin = list->end = 0;
+}
+
+Verdict judge_ask(const Judge *judge, uint64_t seq) {
+        if (seq > judge->last_seq || judge_has(&judge->passed, seq))
+                return VERDICT_NONE;
+        return judge_has(&judge->late, seq) ? VERDICT_LATE : VERDICT_NEWS;
+}
+
+int judge_tell(Judge *judge, uint64_t seq, Verdict verdict) {
+        int r = 0;
+
+        if (seq <= judge->last_seq)
+                return 0;
+        judge->last_seq = seq;
+        if (verdict == VERDICT_LATE)
+                r = judge_add(&judge->late, seq);
+        else if (verdict != VERDICT_NEWS)
+                r = judge_add(&judge->passed, seq);
+        if (r == 0 && verdict == VERDICT_OPEN)
+                r = judge_add(&judge->open, seq);
+        return r == 0 ? 0 : err_up(r);
+}
+
+bool judge_is_open(const Judge *judge, uint64_t seq) {
+        return judge_has(&judge->open, seq);
+}
+
+uint64_t judge_first_open(const Judge *judge) {
+        const JudgeList *list = &judge->open;
+
+        return list->begin < list->end ? list->seqs[list->begin] : 0;
+}
+
+void judge_forget(Judge *judge, uint64_t up_to_seq) {
+        judge_drop(&judge->late, up_to_seq);
+        judge_drop(&judge->passed, up_to_seq);
+        judge_drop(&judge->open, up_to_seq);
+}
