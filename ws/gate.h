@@ -10,8 +10,8 @@
 
 #include "base/base.h"
 #include "base/buf.h"
-#include "ws/request.h"
-#include "ws/response.h"
+#include "ws/http/request.h"
+#include "ws/http/response.h"
 
 typedef struct WsClient WsClient;
 typedef struct WsGate WsGate;

@@ -3,14 +3,14 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "model/metrics.h"
-#include "ws/client.h"
-#include "ws/edge.h"
-#include "ws/feed.h"
-#include "ws/packer.h"
-#include "ws/party.h"
-#include "ws/push.h"
+#include "ws/device/edge.h"
+#include "ws/net/party.h"
+#include "ws/net/shares.h"
 #include "ws/server.h"
-#include "ws/shares.h"
+#include "ws/viewer/client.h"
+#include "ws/viewer/feed.h"
+#include "ws/viewer/push.h"
+#include "ws/wire/packer.h"
 
 #define WS_HUB_UNKNOWN 256 /* where the options do not say */
 #define WS_HUB_WORK_US 20000

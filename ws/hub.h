@@ -5,7 +5,7 @@
  *
  * Indexes clients by dialect and by user, vehicle or device, so that the cost of an event follows
  * the number of its receivers. Remembers the last telemetry of each device and the last vehicle_log
- * of each vehicle. Knows clients (ws/client.h), not sockets. Loop thread.
+ * of each vehicle. Knows clients (ws/viewer/client.h), not sockets. Loop thread.
  */
 
 #include <sys/queue.h>
@@ -15,15 +15,15 @@
 #include "base/log.h"
 #include "model/event.h"
 #include "model/registry.h"
-#include "ws/backlog.h"
-#include "ws/dialect.h"
-#include "ws/index.h"
-#include "ws/listing.h"
-#include "ws/pending.h"
-#include "ws/recall.h"
-#include "ws/replays.h"
-#include "ws/ring.h"
-#include "ws/wheel.h"
+#include "ws/loop/index.h"
+#include "ws/loop/pending.h"
+#include "ws/loop/recall.h"
+#include "ws/loop/ring.h"
+#include "ws/loop/wheel.h"
+#include "ws/viewer/dialect.h"
+#include "ws/viewer/listing.h"
+#include "ws/viewer/replays.h"
+#include "ws/wire/backlog.h"
 
 #define WS_HUB_BATCH 65536 /* bytes of one write */
 
@@ -48,7 +48,7 @@ struct WsConnectionInfo {
 
 typedef void (*WsConnectionFn)(void *arg, const WsConnectionInfo *info);
 
-/* The fields are for ws/client.c, ws/stats.c and the dialects. */
+/* The fields are for ws/viewer/client.c, ws/stats.c and the dialects. */
 struct WsHub {
         Registry *registry;       /* borrowed */
         const WsOptions *options; /* borrowed; the server may change them between calls */

@@ -2,12 +2,12 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "ws/client.h"
-#include "ws/conn.h"
-#include "ws/edge.h"
+#include "ws/device/edge.h"
 #include "ws/hub.h"
-#include "ws/packer.h"
+#include "ws/net/conn.h"
 #include "ws/server.h"
+#include "ws/viewer/client.h"
+#include "ws/wire/packer.h"
 
 #define WS_INCOMING_KEEP 4096 /* a larger message buffer is given back */
 #define WS_INCOMING_CREDIT_PIECE \

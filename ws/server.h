@@ -10,7 +10,7 @@
 
 #include "base/base.h"
 #include "model/inbound.h"
-#include "ws/proxies.h"
+#include "ws/http/proxies.h"
 
 typedef struct Queue Queue;
 typedef struct WsAuth WsAuth;

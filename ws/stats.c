@@ -5,10 +5,10 @@
 #include "base/index.h"
 #include "base/queue.h"
 #include "model/metrics.h"
-#include "ws/client.h"
-#include "ws/feed.h"
 #include "ws/hub.h"
 #include "ws/server.h"
+#include "ws/viewer/client.h"
+#include "ws/viewer/feed.h"
 #define HASH_NONFATAL_OOM          1
 #define uthash_nonfatal_oom(scope) ((scope)->is_lost = true)
 #include <uthash.h>

@@ -18,7 +18,7 @@
 #include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
 #include "mqtt/source.h"
-#include "ws/auth.h"
+#include "ws/access/auth.h"
 #include "ws/server.h"
 
 typedef struct Config Config;

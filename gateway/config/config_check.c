@@ -5,8 +5,8 @@
 #include "base/err.h"
 #include "base/secret.h"
 #include "gateway/config/config_table.h"
-#include "ws/keys.h"
-#include "ws/tls.h"
+#include "ws/access/keys.h"
+#include "ws/net/tls.h"
 
 #define SEGMENT_DEFAULT UINT64_C(16777216)
 #define RESERVE_DEFAULT UINT64_C(67108864)

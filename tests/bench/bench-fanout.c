@@ -22,7 +22,7 @@
 #include "model/event.h"
 #include "model/metrics.h"
 #include "model/query.h"
-#include "ws/auth.h"
+#include "ws/access/auth.h"
 #include "ws/server.h"
 
 typedef struct Bench Bench;

@@ -1,13 +1,13 @@
 #pragma once
 
 /*
- * FakeConn: a connection without socket, loop or time, in place of ws/conn.c: what is written to it
- * is kept for whoever looks, what is asked of it is done when the test says so.
+ * FakeConn: a connection without socket, loop or time, in place of ws/net/conn.c: what is written
+ * to it is kept for whoever looks, what is asked of it is done when the test says so.
  */
 
 #include "base/base.h"
 #include "base/buf.h"
-#include "ws/conn.h"
+#include "ws/net/conn.h"
 
 struct WsConn {
         void *user;

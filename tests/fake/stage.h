@@ -12,7 +12,7 @@
 #include "base/base.h"
 #include "base/queue.h"
 #include "model/event.h"
-#include "ws/auth.h"
+#include "ws/access/auth.h"
 #include "ws/server.h"
 
 #define STAGE_MS        5000

@@ -30,7 +30,7 @@
 #include "tests/fake/answers.h"
 #include "tests/fuzz/fuzz.h"
 #include "ws/hub.h"
-#include "ws/push.h"
+#include "ws/viewer/push.h"
 
 #define MAX_INPUT 8192
 #define EPOCH     "0123456789abcdef"

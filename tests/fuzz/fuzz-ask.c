@@ -6,9 +6,9 @@
 
 #include "model/registry.h"
 #include "tests/fuzz/fuzz.h"
-#include "ws/ask.h"
-#include "ws/push.h"
-#include "ws/subscription.h"
+#include "ws/dialects/ask.h"
+#include "ws/viewer/push.h"
+#include "ws/viewer/subscription.h"
 
 static void check_subscribe(const WsAsk *ask, const WsEye *eye) {
         WsSubscription subscription;

@@ -1,8 +1,8 @@
 /* Commanding: orders of users, frames of devices and bodies of receivers, whatever is in them. */
 
 #include "tests/fuzz/fuzz.h"
-#include "ws/commanding.h"
-#include "ws/detections.h"
+#include "ws/device/commanding.h"
+#include "ws/device/detections.h"
 
 static void check_order(Text text) {
         const WsOptions options = { .command_max_timeout_ms = 60000 };

@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "tests/fuzz/fuzz.h"
-#include "ws/decoder.h"
+#include "ws/wire/decoder.h"
 
 static void run(const uint8_t *data, size_t n, size_t step, bool takes_packed, Buf *out) {
         WsDecoder decoder = { .takes_packed = takes_packed };

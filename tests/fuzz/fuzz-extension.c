@@ -5,8 +5,8 @@
 
 #include "base/buf.h"
 #include "tests/fuzz/fuzz.h"
-#include "ws/extension.h"
-#include "ws/packer.h"
+#include "ws/wire/extension.h"
+#include "ws/wire/packer.h"
 
 #define LIMIT 65536
 

@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "model/registry.h"
 #include "tests/fuzz/fuzz.h"
-#include "ws/auth.h"
+#include "ws/access/auth.h"
 
 #define SECRET    "0123456789abcdef0123456789abcdef"
 #define NOW_US    INT64_C(1760800000000000)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "ws/preface.h"
+#include "ws/net/preface.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         WsPreface whole = { 0 }, part = { 0 };

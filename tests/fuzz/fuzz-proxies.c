@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "ws/head.h"
-#include "ws/proxies.h"
+#include "ws/http/head.h"
+#include "ws/http/proxies.h"
 
 #define PEER "127.0.0.1"
 

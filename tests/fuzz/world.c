@@ -15,9 +15,9 @@
 #include "model/event.h"
 #include "model/metrics.h"
 #include "tests/fuzz/fuzz.h"
-#include "ws/client.h"
-#include "ws/edge.h"
-#include "ws/listener.h"
+#include "ws/device/edge.h"
+#include "ws/net/listener.h"
+#include "ws/viewer/client.h"
 
 #define EPOCH     "0123456789abcdef"
 #define SECRET    "0123456789abcdef0123456789abcdef"

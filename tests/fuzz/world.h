@@ -11,12 +11,12 @@
 
 #include "base/buf.h"
 #include "tests/fake/conn.h"
+#include "ws/access/limiter.h"
 #include "ws/gate.h"
-#include "ws/http.h"
+#include "ws/http/http.h"
+#include "ws/http/session.h"
 #include "ws/hub.h"
-#include "ws/limiter.h"
-#include "ws/options.h"
-#include "ws/session.h"
+#include "ws/loop/options.h"
 #include "ws/stats.h"
 
 #define WORLD_PEERS     3

@@ -6,7 +6,7 @@ import sys
 
 GROUND = {"base", "model"}
 DB = {"db", "db/edit", "db/follow", "db/read", "db/write"}
-WS = {"ws"}
+WS = {"ws", "ws/access", "ws/device", "ws/dialects", "ws/http", "ws/loop", "ws/net", "ws/viewer", "ws/wire"}
 GATEWAY = {"gateway/cli", "gateway/commands", "gateway/config", "gateway/decode", "gateway/journal", "gateway/read",
            "gateway/sim", "gateway/store"}
 MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its own
@@ -18,7 +18,9 @@ MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its ow
     "db/read": {"db", *GROUND},
     "db/write": {"db", *GROUND},
     "db/edit": {"db", "db/follow", *GROUND},
-    "ws": GROUND,
+    "ws/wire": GROUND,
+    "ws/access": {*GROUND, "ws/net"},
+    **dict.fromkeys(sorted(WS - {"ws/access", "ws/wire"}), {*GROUND, *WS}),
     "gateway/config": {*GROUND, "gateway/commands", "gateway/decode", "gateway/journal", "mqtt", "db", *WS},
     "gateway/decode": GROUND,
     "gateway/journal": GROUND,
@@ -37,14 +39,14 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
                    *(f"db/read/{x}.c" for x in ("history", "history_alerts", "history_detections", "history_logs",
                                                 "history_telemetry", "history_track", "reading", "replay", "survey")),
                    *(f"db/write/{x}.c" for x in ("books", "mend", "notes", "partitions", "probe", "slots", "store", "tidy"))},
-    "uv.h": {"ws/conn.c", "ws/listener.c", "ws/server.c"},
-    "json-c/": {"ws/ask.c", "ws/command.c", "ws/commanding.c", "ws/detections.c", "ws/auth.c",
-               *(f"gateway/decode/decode_{x}.c" for x in ("detections", "device", "member", "vehicle"))},
-    "jwt.h": {"ws/auth.c"},
-    "openssl/": {"base/secret.c", "ws/auth.c", "ws/handshake.c", "ws/keys.c", "ws/tls.c"},
+    "uv.h": {"ws/net/conn.c", "ws/net/listener.c", "ws/server.c"},
+    "json-c/": {"ws/access/auth.c", "ws/device/commanding.c", "ws/device/detections.c", "ws/dialects/ask.c",
+               "ws/dialects/command.c", *(f"gateway/decode/decode_{x}.c" for x in ("detections", "device", "member", "vehicle"))},
+    "jwt.h": {"ws/access/auth.c"},
+    "openssl/": {"base/secret.c", "ws/access/auth.c", "ws/access/keys.c", "ws/http/handshake.c", "ws/net/tls.c"},
     "glib": {"base/clock.c"},
     "ini.h": {"gateway/config/config.c"},
-    "zlib.h": {"gateway/sim/replay.c", "ws/packer.c"},
+    "zlib.h": {"gateway/sim/replay.c", "ws/wire/packer.c"},
     "systemd/": {"gateway/notify.c"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)

@@ -16,8 +16,8 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
-#include "ws/auth.h"
-#include "ws/keys.h"
+#include "ws/access/auth.h"
+#include "ws/access/keys.h"
 
 #define NOW_S  INT64_C(1760800000)
 #define NOW_US (NOW_S * 1000000)

@@ -5,8 +5,8 @@
 #include <cmocka.h>
 
 #include "model/metrics.h"
-#include "ws/commanding.h"
-#include "ws/detections.h"
+#include "ws/device/commanding.h"
+#include "ws/device/detections.h"
 
 static const WsOptions options = { .command_timeout_ms = 5000, .command_max_timeout_ms = 60000 };
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
-#include "ws/decoder.h"
+#include "ws/wire/decoder.h"
 
 enum { FIN = 0x80, RSV1 = 0x40, TEXT_FRAME = 1, BINARY = 2, CLOSE = 8, PING = 9, PONG = 10 };
 

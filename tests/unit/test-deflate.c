@@ -8,9 +8,9 @@
 #include "base/buf.h"
 #include "model/metrics.h"
 #include "tests/fake/stage.h"
-#include "ws/extension.h"
-#include "ws/frame.h"
-#include "ws/packer.h"
+#include "ws/wire/extension.h"
+#include "ws/wire/frame.h"
+#include "ws/wire/packer.h"
 
 #define TERMS "; server_no_context_takeover; client_no_context_takeover"
 #define BITS  "; server_max_window_bits=12"

@@ -6,14 +6,14 @@
 #include <stdio.h>
 
 #include "model/metrics.h"
-#include "ws/backlog.h"
-#include "ws/command.h"
-#include "ws/frame.h"
-#include "ws/index.h"
-#include "ws/options.h"
+#include "ws/access/throttle.h"
+#include "ws/dialects/command.h"
+#include "ws/loop/index.h"
+#include "ws/loop/options.h"
+#include "ws/loop/wheel.h"
 #include "ws/stats.h"
-#include "ws/throttle.h"
-#include "ws/wheel.h"
+#include "ws/wire/backlog.h"
+#include "ws/wire/frame.h"
 
 #define LIMIT 1000
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "ws/greetings.h"
+#include "ws/net/greetings.h"
 
 #define BUDGET_US 5000
 #define COST_US   1000

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "ws/head.h"
+#include "ws/http/head.h"
 
 static WsHead head;
 

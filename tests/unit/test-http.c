@@ -18,7 +18,7 @@
 #include "model/event.h"
 #include "model/metrics.h"
 #include "model/query.h"
-#include "ws/auth.h"
+#include "ws/access/auth.h"
 #include "ws/server.h"
 
 #define FORM "Content-Type: application/x-www-form-urlencoded\r\n"

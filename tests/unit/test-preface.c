@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "ws/preface.h"
+#include "ws/net/preface.h"
 
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
 #define TCP4      "\xc6\x33\x64\x07\x0a\x00\x00\x01\x30\x39\x1f\x40"

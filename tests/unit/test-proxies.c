@@ -7,8 +7,8 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "ws/head.h"
-#include "ws/proxies.h"
+#include "ws/http/head.h"
+#include "ws/http/proxies.h"
 
 static WsHead head;
 static char text[2048];

@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "model/metrics.h"
-#include "ws/endpoint.h"
-#include "ws/limiter.h"
-#include "ws/request.h"
-#include "ws/response.h"
+#include "ws/access/limiter.h"
+#include "ws/http/endpoint.h"
+#include "ws/http/request.h"
+#include "ws/http/response.h"
 
 #define NOW_US (INT64_C(1760800000) * 1000000)
 

@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "model/event.h"
-#include "ws/ring.h"
+#include "ws/loop/ring.h"
 
 static void put(WsRing *ring, uint64_t seq, size_t max_events, size_t max_bytes) {
         const Record record = { .kind = KIND_RAW_LOG, .seq = seq, .data = TEXT("\"x\"") };

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "ws/shares.h"
+#include "ws/net/shares.h"
 
 #define MOST 100
 

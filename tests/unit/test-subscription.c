@@ -7,8 +7,8 @@
 
 #include "model/event.h"
 #include "model/registry.h"
-#include "ws/push.h"
-#include "ws/subscription.h"
+#include "ws/viewer/push.h"
+#include "ws/viewer/subscription.h"
 
 typedef struct World World;
 

@@ -1,0 +1,603 @@
+#include "ws/access/auth.h"
+
+#include <json-c/json.h>
+#include <jwt.h>
+#include <math.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "ws/access/keys.h"
+
+#define WS_AUTH_JWT_MAX   8191 /* bytes of a token */
+#define WS_AUTH_DEPTH     8    /* of its JSON */
+#define WS_AUTH_LEEWAY_US INT64_C(5000000)
+#define WS_AUTH_SECOND_US 1000000
+#define WS_AUTH_LATEST_S  253402300799.0 /* the end of the year 9999 */
+
+/* Claims of our own tokens, beside `sub`. */
+#define WS_AUTH_CLAIM_USER       "tidegate_uid"
+#define WS_AUTH_CLAIM_GENERATION "tidegate_gen"
+
+typedef struct WsToken WsToken;
+
+struct WsAuth {
+        bool is_allowed[WS_ALGORITHM_COUNT];
+        WsKeys *keys;
+        char *pepper; /* NULL: device tokens cannot be checked */
+        char *issuer, *audience, *subject_claim, *anonymous; /* NULL = not set, but subject_claim */
+        bool takes_names, takes_ids;                         /* as subject: auth.subject_type */
+        bool query_token;
+};
+
+/* A token taken apart: the texts point into @jwt. */
+struct WsToken {
+        char jwt[WS_AUTH_JWT_MAX + 1];
+        Text header, payload, signature;
+};
+
+DEFINE_CLEANUP(json_object *, json_object_put);
+DEFINE_CLEANUP(json_tokener *, json_tokener_free);
+DEFINE_CLEANUP(jwt_t *, jwt_free);
+
+static int ws_auth_copy(const char *from, char **ret_copy) {
+        char *copy;
+
+        if (!from || !*from)
+                return 0;
+        copy = strdup(from);
+        if (!copy)
+                return err_new(-ENOMEM);
+        *ret_copy = copy;
+        return 0;
+}
+
+static int ws_auth_allow(WsAuth *auth, const char *algorithms) {
+        const char *at = algorithms;
+
+        while (*at) {
+                size_t n;
+                WsAlgorithm algorithm = WS_ALGORITHM_HS256;
+
+                at += strspn(at, ", \t");
+                n = strcspn(at, ", \t");
+                if (n == 0)
+                        break;
+                if (!ws_algorithm_from_name((Text){ .data = at, .n = n }, &algorithm)) {
+                        log_error("auth_algorithm_unknown name=\"%.*s\" allowed=HS256,RS256,ES256",
+                                  (int)n,
+                                  at);
+                        return WS_AUTH_E_OPTIONS;
+                }
+                auth->is_allowed[algorithm] = true;
+                at += n;
+        }
+        return 0;
+}
+
+static int ws_auth_load_pepper(WsAuth *auth, const char *file) {
+        int r;
+
+        if (!file || !*file)
+                return 0;
+        r = secret_read_file(file, &auth->pepper);
+        if (r < 0)
+                return err_up(r);
+        if (r > 0) {
+                log_error("auth_pepper_unusable file=%s", file);
+                return WS_AUTH_E_OPTIONS;
+        }
+        return 0;
+}
+
+static int ws_auth_load_keys(WsAuth *auth, const WsAuthOptions *options) {
+        int r;
+
+        r = ws_keys_new(&auth->keys);
+        if (r == 0 && options->jwt_secret_file)
+                r = ws_keys_load_secrets(auth->keys, options->jwt_secret_file);
+        if (r == 0 && options->jwt_public_key_file)
+                r = ws_keys_load_public(auth->keys, options->jwt_public_key_file);
+        if (r < 0)
+                return err_up(r);
+        if (r > 0)
+                return WS_AUTH_E_OPTIONS;
+
+        for (size_t i = WS_ALGORITHM_RS256; i < WS_ALGORITHM_COUNT; ++i) {
+                if (auth->is_allowed[i] && !ws_keys_first(auth->keys, (WsAlgorithm)i)) {
+                        log_error("auth_key_missing algorithm=%s set=auth.jwt_public_key_file",
+                                  ws_algorithm_name((WsAlgorithm)i));
+                        return WS_AUTH_E_OPTIONS;
+                }
+        }
+        return 0;
+}
+
+bool ws_auth_is_subject_type(const char *type) {
+        return strcmp(type, "any") == 0 || strcmp(type, "name") == 0 || strcmp(type, "id") == 0;
+}
+
+static int ws_auth_take_type(WsAuth *auth, const char *type) {
+        if (!type || !*type)
+                type = "any";
+        if (!ws_auth_is_subject_type(type)) {
+                log_error("auth_subject_type_unknown type=\"%s\" allowed=any,name,id", type);
+                return WS_AUTH_E_OPTIONS;
+        }
+        auth->takes_names = strcmp(type, "id") != 0;
+        auth->takes_ids = strcmp(type, "name") != 0;
+        return 0;
+}
+
+static int ws_auth_copy_options(WsAuth *auth, const WsAuthOptions *options) {
+        const char *subject = options->subject_claim;
+        int r;
+
+        auth->query_token = options->query_token;
+        r = ws_auth_copy(options->issuer, &auth->issuer);
+        if (r == 0)
+                r = ws_auth_copy(options->audience, &auth->audience);
+        if (r == 0)
+                r = ws_auth_copy(options->anonymous, &auth->anonymous);
+        if (r == 0)
+                r = ws_auth_copy(subject && *subject ? subject : "sub", &auth->subject_claim);
+        if (r < 0)
+                return err_up(r);
+        return ws_auth_take_type(auth, options->subject_type);
+}
+
+int ws_auth_new(WsAuth **ret_auth, const WsAuthOptions *options) {
+        CLEANUP(ws_auth_free) WsAuth *auth = NULL;
+        int r;
+
+        auth = calloc(1, sizeof(*auth));
+        if (!auth)
+                return err_new(-ENOMEM);
+
+        r = ws_auth_copy_options(auth, options);
+        if (r == 0)
+                r = ws_auth_allow(auth, options->algorithms ? options->algorithms : "HS256");
+        if (r == 0)
+                r = ws_auth_load_keys(auth, options);
+        if (r == 0)
+                r = ws_auth_load_pepper(auth, options->token_pepper_file);
+        if (r < 0)
+                return err_up(r);
+        if (r > 0)
+                return WS_AUTH_E_OPTIONS;
+
+        *ret_auth = TAKE(&auth);
+        return 0;
+}
+
+WsAuth *ws_auth_free(WsAuth *auth) {
+        if (!auth)
+                return NULL;
+
+        ws_keys_free(auth->keys);
+        secret_free(auth->pepper);
+        free(auth->issuer);
+        free(auth->audience);
+        free(auth->subject_claim);
+        free(auth->anonymous);
+        free(auth);
+        return NULL;
+}
+
+static bool ws_auth_is_base64url(Text text) {
+        for (size_t i = 0; i < text.n; ++i) {
+                char c = text.data[i];
+
+                if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                      c == '-' || c == '_'))
+                        return false;
+        }
+        return text.n > 0 && text.n % 4 != 1;
+}
+
+/* Three parts of base64url without padding, and not a byte else. */
+static bool ws_auth_split(WsToken *token, Text jwt) {
+        const char *first, *second;
+
+        if (jwt.n == 0 || jwt.n > WS_AUTH_JWT_MAX)
+                return false;
+        memcpy(token->jwt, jwt.data, jwt.n);
+        token->jwt[jwt.n] = '\0';
+
+        first = memchr(token->jwt, '.', jwt.n);
+        second = first ? strchr(first + 1, '.') : NULL;
+        if (!second)
+                return false;
+
+        token->header = (Text){ .data = token->jwt, .n = (size_t)(first - token->jwt) };
+        token->payload = (Text){ .data = first + 1, .n = (size_t)(second - first) - 1 };
+        token->signature =
+                (Text){ .data = second + 1, .n = jwt.n - (size_t)(second + 1 - token->jwt) };
+        return ws_auth_is_base64url(token->header) && ws_auth_is_base64url(token->payload) &&
+               ws_auth_is_base64url(token->signature);
+}
+
+/* @text is base64url by its alphabet (ws_auth_is_base64url). */
+static int ws_auth_decode(Text text, unsigned char *ret_data, size_t *ret_n) {
+        unsigned char padded[WS_AUTH_JWT_MAX + 4];
+        size_t n_padding = (4 - text.n % 4) % 4;
+        int n;
+
+        for (size_t i = 0; i < text.n; ++i) {
+                char c = text.data[i];
+
+                padded[i] = (unsigned char)(c == '-' ? '+' : c == '_' ? '/' : c);
+        }
+        memset(padded + text.n, '=', n_padding);
+
+        n = EVP_DecodeBlock(ret_data, padded, (int)(text.n + n_padding));
+        if (n < 0)
+                return WS_AUTH_E_INVALID;
+        *ret_n = (size_t)n - n_padding;
+        return 0;
+}
+
+/* One part of a token as a JSON object; NULL if it is none. */
+static json_object *ws_auth_parse(Text part) {
+        CLEANUP(json_tokener_free) json_tokener *tokener = NULL;
+        CLEANUP(json_object_put) json_object *object = NULL;
+        unsigned char data[WS_AUTH_JWT_MAX + 4];
+        size_t n = 0;
+
+        if (ws_auth_decode(part, data, &n) != 0 || memchr(data, '\0', n))
+                return NULL;
+        tokener = json_tokener_new_ex(WS_AUTH_DEPTH);
+        if (!tokener)
+                return NULL;
+
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        object = json_tokener_parse_ex(tokener, (const char *)data, (int)n);
+        if (json_tokener_get_error(tokener) != json_tokener_success ||
+            json_tokener_get_parse_end(tokener) != n ||
+            !json_object_is_type(object, json_type_object))
+                return NULL;
+        return TAKE(&object);
+}
+
+/* A member that is a string without NUL; NULL if absent or anything else. */
+static const char *ws_auth_string(const json_object *object, const char *name) {
+        json_object *value = NULL;
+        const char *text;
+
+        if (!json_object_object_get_ex(object, name, &value) ||
+            !json_object_is_type(value, json_type_string))
+                return NULL;
+        text = json_object_get_string(value);
+        return strlen(text) == (size_t)json_object_get_string_len(value) ? text : NULL;
+}
+
+/* The header decides nothing but which of our keys is tried: `typ`, `jku`, `jwk` and the like are
+ * ignored, `crit` asks for what we do not know. */
+static const char *ws_auth_check_header(const WsAuth *auth,
+                                        const json_object *header,
+                                        WsAlgorithm *ret_algorithm,
+                                        const char **ret_kid) {
+        const char *name = ws_auth_string(header, "alg");
+        WsAlgorithm algorithm = WS_ALGORITHM_HS256;
+
+        if (!name || !ws_algorithm_from_name(text_of(name), &algorithm) ||
+            !auth->is_allowed[algorithm])
+                return "algorithm not allowed";
+        if (json_object_object_get_ex(header, "crit", NULL))
+                return "critical extension";
+        if (json_object_object_get_ex(header, "kid", NULL) && !ws_auth_string(header, "kid"))
+                return "bad key id";
+
+        *ret_algorithm = algorithm;
+        *ret_kid = ws_auth_string(header, "kid");
+        return NULL;
+}
+
+static bool ws_auth_check_signature(const WsAuth *auth,
+                                    const WsToken *token,
+                                    WsAlgorithm algorithm,
+                                    const char *kid) {
+        const Text text = { .data = token->jwt,
+                            .n = (size_t)(token->signature.data - token->jwt) - 1 };
+        unsigned char data[WS_AUTH_JWT_MAX + 4];
+        const WsKey *key = NULL;
+        Text signature = { .data = (const char *)data };
+        bool ok = false;
+
+        if (ws_auth_decode(token->signature, data, &signature.n) != 0)
+                return false;
+        while (!ok && (key = ws_keys_next(auth->keys, algorithm, kid, key)))
+                ok = ws_key_verifies(key, text, signature);
+        ERR_clear_error(); /* TLS on this thread must not take ours for its own */
+        return ok;
+}
+
+/* A NumericDate: a JSON number, also with a fraction; not a string. */
+static bool ws_auth_date(const json_object *claims, const char *name, int64_t *ret_us) {
+        json_object *value = NULL;
+        double seconds;
+
+        if (!json_object_object_get_ex(claims, name, &value) ||
+            !(json_object_is_type(value, json_type_int) ||
+              json_object_is_type(value, json_type_double)))
+                return false;
+        seconds = json_object_get_double(value);
+        if (!isfinite(seconds) || seconds < 0)
+                return false;
+
+        *ret_us = (int64_t)(fmin(seconds, WS_AUTH_LATEST_S) * WS_AUTH_SECOND_US);
+        return true;
+}
+
+/* `aud` is one string or an array of strings (RFC 7519, 4.1.3). */
+static bool ws_auth_has_audience(const json_object *claims, const char *audience) {
+        const char *single = ws_auth_string(claims, "aud");
+        json_object *list = NULL;
+
+        if (single)
+                return strcmp(single, audience) == 0;
+        if (!json_object_object_get_ex(claims, "aud", &list) ||
+            !json_object_is_type(list, json_type_array))
+                return false;
+
+        for (size_t i = 0; i < json_object_array_length(list); ++i) {
+                json_object *value = json_object_array_get_idx(list, i);
+
+                if (json_object_is_type(value, json_type_string) &&
+                    (size_t)json_object_get_string_len(value) == strlen(audience) &&
+                    memcmp(json_object_get_string(value), audience, strlen(audience)) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* A member that is a positive integer; 0 if it is absent or anything else. */
+static int64_t ws_auth_number(const json_object *object, const char *name) {
+        json_object *value = NULL;
+        int64_t number;
+
+        if (!json_object_object_get_ex(object, name, &value) ||
+            !json_object_is_type(value, json_type_int))
+                return 0;
+        number = json_object_get_int64(value);
+        return number > 0 && number < INT64_MAX ? number : 0;
+}
+
+/* The id that the text spells: decimal, without sign or leading zeros; 0 if none. */
+static int64_t ws_auth_spelt_id(const char *text) {
+        size_t n = strlen(text);
+
+        if (n == 0 || n > 18 || *text == '0' || strspn(text, "0123456789") != n)
+                return 0;
+        return strtoll(text, NULL, 10);
+}
+
+/* A token of ours says whom it is for beside the subject, which then decides nothing. Half of that,
+ * or anything else in its place, is not ours. */
+static bool ws_auth_own_subject(const json_object *claims, WsClaims *ret_claims) {
+        ret_claims->user_id = ws_auth_number(claims, WS_AUTH_CLAIM_USER);
+        ret_claims->generation = ws_auth_number(claims, WS_AUTH_CLAIM_GENERATION);
+        return ret_claims->user_id != 0 && ret_claims->generation != 0;
+}
+
+static bool ws_auth_is_own(const json_object *claims) {
+        return json_object_object_get_ex(claims, WS_AUTH_CLAIM_USER, NULL) ||
+               json_object_object_get_ex(claims, WS_AUTH_CLAIM_GENERATION, NULL);
+}
+
+static bool ws_auth_subject(const WsAuth *auth, const json_object *claims, WsClaims *ret_claims) {
+        const char *text = ws_auth_string(claims, auth->subject_claim);
+        int64_t id = ws_auth_number(claims, auth->subject_claim);
+
+        if (text && (!*text || strlen(text) >= sizeof(ret_claims->subject)))
+                return false;
+        if (ws_auth_is_own(claims)) {
+                snprintf(ret_claims->subject, sizeof(ret_claims->subject), "%s", text ? text : "");
+                return ws_auth_own_subject(claims, ret_claims);
+        }
+        if (text && auth->takes_names) {
+                memcpy(ret_claims->subject, text, strlen(text) + 1);
+                return true;
+        }
+
+        if (text)
+                id = ws_auth_spelt_id(text);
+        if (id == 0 || !auth->takes_ids)
+                return false;
+        ret_claims->is_id = true;
+        snprintf(ret_claims->subject, sizeof(ret_claims->subject), "%lld", (long long)id);
+        return true;
+}
+
+static int ws_auth_check_claims(const WsAuth *auth,
+                                const json_object *claims,
+                                int64_t now_us,
+                                WsClaims *ret_claims,
+                                const char **ret_why) {
+        const char *issuer = ws_auth_string(claims, "iss");
+        int64_t not_before_us = 0;
+
+        *ret_why = NULL;
+        if (!ws_auth_date(claims, "exp", &ret_claims->expires_us))
+                *ret_why = "no expiry";
+        else if (json_object_object_get_ex(claims, "nbf", NULL) &&
+                 !ws_auth_date(claims, "nbf", &not_before_us))
+                *ret_why = "bad nbf";
+        else if (not_before_us > now_us + WS_AUTH_LEEWAY_US)
+                *ret_why = "not valid yet";
+        else if (json_object_object_get_ex(claims, "iat", NULL) &&
+                 !ws_auth_date(claims, "iat", &ret_claims->issued_us))
+                *ret_why = "bad iat";
+        else if (auth->issuer && (!issuer || strcmp(issuer, auth->issuer) != 0))
+                *ret_why = "wrong issuer";
+        else if (auth->audience && !ws_auth_has_audience(claims, auth->audience))
+                *ret_why = "wrong audience";
+        else if (!ws_auth_subject(auth, claims, ret_claims))
+                *ret_why = "no subject";
+        /* One of the future would be after every end of a token that is to come. */
+        if (ret_claims->issued_us > now_us + WS_AUTH_LEEWAY_US)
+                ret_claims->issued_us = 0;
+        if (*ret_why)
+                return WS_AUTH_E_INVALID;
+
+        if (now_us >= ret_claims->expires_us) {
+                *ret_why = "expired";
+                return WS_AUTH_E_EXPIRED;
+        }
+        return 0;
+}
+
+int ws_auth_verify(const WsAuth *auth,
+                   Text jwt,
+                   int64_t now_us,
+                   WsClaims *ret_claims,
+                   const char **ret_why) {
+        CLEANUP(json_object_put) json_object *header = NULL;
+        CLEANUP(json_object_put) json_object *payload = NULL;
+        WsAlgorithm algorithm = WS_ALGORITHM_HS256;
+        WsClaims claims = { 0 };
+        const char *kid = NULL;
+        WsToken token;
+        int r;
+
+        *ret_why = "not a token";
+        if (!ws_auth_split(&token, jwt))
+                return WS_AUTH_E_INVALID;
+        header = ws_auth_parse(token.header);
+        if (!header)
+                return WS_AUTH_E_INVALID;
+
+        *ret_why = ws_auth_check_header(auth, header, &algorithm, &kid);
+        if (*ret_why)
+                return WS_AUTH_E_INVALID;
+
+        *ret_why = "bad signature";
+        if (!ws_auth_check_signature(auth, &token, algorithm, kid))
+                return WS_AUTH_E_INVALID;
+
+        *ret_why = "not a token";
+        payload = ws_auth_parse(token.payload);
+        if (!payload)
+                return WS_AUTH_E_INVALID;
+        r = ws_auth_check_claims(auth, payload, now_us, &claims, ret_why);
+        if (r == 0)
+                *ret_claims = claims;
+        return r;
+}
+
+/* What names no generation counts from the moment on at which the tokens before were ended; the
+ * second of `iat` in which that was is not after it. */
+static bool ws_auth_is_current(const WsClaims *claims, const User *user) {
+        if (claims->generation != 0)
+                return claims->generation == user->generation;
+        return claims->issued_us >= user->tokens_from_us;
+}
+
+const User *ws_auth_user(const WsClaims *claims, const Registry *registry) {
+        const User *user;
+
+        if (claims->user_id != 0)
+                user = registry_user(registry, claims->user_id);
+        else if (claims->is_id)
+                user = registry_user(registry, strtoll(claims->subject, NULL, 10));
+        else
+                user = registry_user_by_name(registry, text_of(claims->subject));
+        return user && user->is_active && ws_auth_is_current(claims, user) ? user : NULL;
+}
+
+/* Found by its hash, which nobody without the pepper can aim at: how long that takes tells nothing.
+ */
+const Device *ws_auth_device(const WsAuth *auth, const Registry *registry, Text token) {
+        uint8_t hash[SECRET_HASH_SIZE];
+        const Device *device;
+
+        if (!auth->pepper || token.n == 0 ||
+            secret_token_hash(text_of(auth->pepper), token, hash) != 0)
+                return NULL;
+        device = registry_device_by_token(registry, hash);
+        return device && device->is_active && secret_equal(hash, device->token_hash, sizeof(hash))
+                       ? device
+                       : NULL;
+}
+
+bool ws_auth_is_anonymous(const WsAuth *auth, Text path) {
+        const char *at = auth->anonymous;
+
+        while (at && *at) {
+                Text entry;
+
+                at += strspn(at, ", \t");
+                entry = (Text){ .data = at, .n = strcspn(at, ", \t") };
+                at += entry.n;
+                if (entry.n > 0 && entry.data[entry.n - 1] == '*') {
+                        --entry.n;
+                        if (path.n >= entry.n && memcmp(path.data, entry.data, entry.n) == 0)
+                                return true;
+                } else if (entry.n > 0 && text_equal(entry, path)) {
+                        return true;
+                }
+        }
+        return false;
+}
+
+bool ws_auth_query_token(const WsAuth *auth) {
+        return auth->query_token;
+}
+
+static int ws_auth_fill(const WsAuth *auth,
+                        jwt_t *jwt,
+                        const WsSubject *subject,
+                        int64_t now_s,
+                        int ttl_s) {
+        int r;
+
+        r = jwt_add_grant(jwt, "sub", subject->name);
+        if (r == 0 && strcmp(auth->subject_claim, "sub") != 0)
+                r = jwt_add_grant(jwt, auth->subject_claim, subject->name);
+        if (r == 0 && subject->id != 0)
+                r = jwt_add_grant_int(jwt, WS_AUTH_CLAIM_USER, subject->id);
+        if (r == 0 && subject->id != 0)
+                r = jwt_add_grant_int(jwt, WS_AUTH_CLAIM_GENERATION, subject->generation);
+        if (r == 0)
+                r = jwt_add_grant_int(jwt, "iat", now_s);
+        if (r == 0)
+                r = jwt_add_grant_int(jwt, "exp", now_s + ttl_s);
+        if (r == 0 && auth->issuer)
+                r = jwt_add_grant(jwt, "iss", auth->issuer);
+        if (r == 0 && auth->audience)
+                r = jwt_add_grant(jwt, "aud", auth->audience);
+        return r == 0 ? 0 : err_new(-ENOMEM);
+}
+
+int ws_auth_mint(const WsAuth *auth,
+                 const WsSubject *subject,
+                 int64_t now_us,
+                 int ttl_s,
+                 char **ret_jwt) {
+        CLEANUP(jwt_free) jwt_t *jwt = NULL;
+        const WsKey *key = ws_keys_first(auth->keys, WS_ALGORITHM_HS256);
+        char *text;
+        int r;
+
+        if (!key || !auth->is_allowed[WS_ALGORITHM_HS256])
+                return WS_AUTH_E_INVALID;
+        if (jwt_new(&jwt) != 0)
+                return err_new(-ENOMEM);
+
+        r = ws_auth_fill(auth, jwt, subject, now_us / WS_AUTH_SECOND_US, ttl_s);
+        if (r < 0)
+                return err_up(r);
+        if (key->kid && jwt_add_header(jwt, "kid", key->kid) != 0)
+                return err_new(-ENOMEM);
+        if (jwt_set_alg(jwt, JWT_ALG_HS256, (const unsigned char *)key->data, (int)key->n_data))
+                return err_new(-ENOMEM);
+
+        text = jwt_encode_str(jwt);
+        if (!text)
+                return err_new(-ENOMEM);
+        *ret_jwt = text;
+        return 0;
+}

@@ -1,0 +1,177 @@
+#include "ws/dialects/ask.h"
+
+#include <json-c/json.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+static json_object *ws_ask_member(const WsAsk *ask, const char *name) {
+        json_object *value = NULL;
+
+        (void)json_object_object_get_ex(ask->command.root, name, &value);
+        return value; /* null is absent */
+}
+
+static Text ws_ask_string(json_object *value) {
+        return (Text){ .data = json_object_get_string(value),
+                       .n = (size_t)json_object_get_string_len(value) };
+}
+
+/* A string without NUL; absent stays absent. */
+static void ws_ask_text(WsAsk *ask, const char *name, const char *fault, Text *ret_text) {
+        json_object *value = ws_ask_member(ask, name);
+
+        *ret_text = (Text){ 0 };
+        if (!value)
+                return;
+        if (!json_object_is_type(value, json_type_string)) {
+                ask->fault = fault;
+                return;
+        }
+        *ret_text = ws_ask_string(value);
+        if (memchr(ret_text->data, '\0', ret_text->n))
+                ask->fault = fault;
+}
+
+static bool ws_ask_number(json_object *value, double *ret_number) {
+        if (!json_object_is_type(value, json_type_int) &&
+            !json_object_is_type(value, json_type_double))
+                return false;
+        *ret_number = json_object_get_double(value);
+        return isfinite(*ret_number) != 0;
+}
+
+static void ws_ask_read_box(WsAsk *ask) {
+        json_object *list = ws_ask_member(ask, "bbox");
+
+        if (!list)
+                return;
+        ask->has_box =
+                json_object_is_type(list, json_type_array) && json_object_array_length(list) == 4;
+        for (size_t i = 0; ask->has_box && i < 4; ++i)
+                ask->has_box = ws_ask_number(json_object_array_get_idx(list, i), &ask->box[i]);
+        if (!ask->has_box)
+                ask->fault = "bbox: four numbers, west, south, east, north";
+}
+
+static void ws_ask_read_pace(WsAsk *ask) {
+        json_object *value = ws_ask_member(ask, "max_hz");
+
+        if (!value)
+                return;
+        if (!ws_ask_number(value, &ask->max_hz) || ask->max_hz <= 0)
+                ask->fault = "max_hz: a number above 0";
+}
+
+static void ws_ask_read_subscribe(WsAsk *ask) {
+        json_object *snapshot = ws_ask_member(ask, "snapshot");
+
+        if (ws_command_list(&ask->command, "to", &ask->to) != 0)
+                ask->fault = "to: a list of targets";
+        if (ws_command_list(&ask->command, "types", &ask->types) != 0)
+                ask->fault = "types: a list of types";
+        ws_ask_text(ask, "since", "since: a cursor", &ask->since);
+        if (snapshot && !json_object_is_type(snapshot, json_type_boolean))
+                ask->fault = "snapshot: true or false";
+        ask->wants_snapshot = snapshot && json_object_get_boolean(snapshot);
+        ws_ask_read_pace(ask);
+        ws_ask_read_box(ask);
+}
+
+/* A code, or an id as a number. */
+static void ws_ask_read_device(WsAsk *ask) {
+        json_object *value = ws_ask_member(ask, "device");
+
+        if (json_object_is_type(value, json_type_int)) {
+                snprintf(ask->number,
+                         sizeof(ask->number),
+                         "%lld",
+                         (long long)json_object_get_int64(value));
+                ask->device = text_of(ask->number);
+                return;
+        }
+        ws_ask_text(ask, "device", "device: a code or an id", &ask->device);
+        if (!ask->device.data)
+                ask->fault = "device: a code or an id";
+}
+
+static void ws_ask_read_token(WsAsk *ask) {
+        ws_ask_text(ask, "token", "token: a text", &ask->token);
+        if (!ask->token.data)
+                ask->fault = "token: a text";
+}
+
+static void ws_ask_read_members(WsAsk *ask) {
+        switch (ask->op) {
+        case WS_OP_AUTH:
+        case WS_OP_REFRESH:
+                ws_ask_read_token(ask);
+                break;
+        case WS_OP_SUBSCRIBE:
+                ws_ask_read_subscribe(ask);
+                break;
+        case WS_OP_UNSUBSCRIBE:
+                ws_ask_text(ask, "subscription", "subscription: a name", &ask->subscription);
+                if (!ask->subscription.data)
+                        ask->fault = "subscription: a name";
+                break;
+        case WS_OP_COMMAND:
+                ws_ask_read_device(ask);
+                break;
+        case WS_OP_CANCEL:
+                ws_ask_text(ask, "command_id", "command_id: the id of a command", &ask->command_id);
+                if (!ask->command_id.data)
+                        ask->fault = "command_id: the id of a command";
+                break;
+        case WS_OP_PING:
+        case WS_OP_UNKNOWN:
+                break;
+        }
+}
+
+static WsOp ws_ask_op(Text name) {
+        static const struct {
+                const char *name;
+                WsOp op;
+        } ops[] = {
+                { "auth", WS_OP_AUTH },
+                { "subscribe", WS_OP_SUBSCRIBE },
+                { "unsubscribe", WS_OP_UNSUBSCRIBE },
+                { "ping", WS_OP_PING },
+                { "refresh", WS_OP_REFRESH },
+                { "command", WS_OP_COMMAND },
+                { "cancel", WS_OP_CANCEL },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(ops); ++i)
+                if (text_equal(name, text_of(ops[i].name)))
+                        return ops[i].op;
+        return WS_OP_UNKNOWN;
+}
+
+int ws_ask_read(WsAsk *ask, Text message) {
+        json_object *op;
+        int r;
+
+        *ask = (WsAsk){ 0 };
+        r = ws_command_parse(&ask->command, message);
+        if (r < 0)
+                return err_up(r);
+        if (r > 0)
+                return WS_ASK_E_MISUSE;
+        op = json_object_is_type(ask->command.root, json_type_object) ? ws_ask_member(ask, "op")
+                                                                      : NULL;
+        if (!json_object_is_type(op, json_type_string)) {
+                ws_ask_done(ask);
+                return WS_ASK_E_MISUSE;
+        }
+
+        ask->op = ws_ask_op(ws_ask_string(op));
+        ws_ask_read_members(ask);
+        return 0;
+}
+
+void ws_ask_done(WsAsk *ask) {
+        ws_command_done(&ask->command);
+}

@@ -1,0 +1,63 @@
+#include "base/clock.h"
+#include "ws/hub.h"
+#include "ws/viewer/client.h"
+#include "ws/viewer/dialect.h"
+
+/* Dialect A: the BLE people counter. `/ws`, and an upgrade on `/`. */
+
+static bool ws_a_match(Text path, Text *ret_target) {
+        (void)ret_target;
+        return text_equal(path, TEXT("/ws")) || text_equal(path, TEXT("/"));
+}
+
+static int ws_a_open(WsClient *client) {
+        client->wants_stats = true; /* with the next turn: this dialect has no welcome */
+        return 0;
+}
+
+static int ws_a_receive(WsClient *client, Text message) {
+        Buf *buf = &client->hub->text;
+
+        if (!text_equal(message, TEXT("ping")))
+                return 0;
+
+        buf_reset(buf);
+        buf_append_string(buf, "pong");
+        return ws_client_say(client, buf);
+}
+
+static int ws_a_format(const WsHub *hub, const Event *event, Buf *buf) {
+        const Device *device = registry_device(hub->registry, event->device_id);
+
+        if (event->n_items == 0 || !device)
+                return 0;
+
+        buf_append_string(buf, "{\"type\":\"detection_event\",\"timestamp\":");
+        buf_json_time(buf, event->time_us);
+        buf_append_string(buf, ",\"device_id\":");
+        buf_json_string(buf, text_of(device->code));
+        buf_append_string(buf, ",\"count\":");
+        buf_json_int(buf, event->n_items);
+        buf_append_char(buf, '}');
+        return 0;
+}
+
+static void ws_a_format_stats(Text data, Buf *buf) {
+        buf_append_string(buf, "{\"type\":\"stats_update\",\"timestamp\":");
+        buf_json_time(buf, clock_now_us());
+        buf_append_string(buf, ",\"data\":");
+        buf_append_text(buf, data);
+        buf_append_char(buf, '}');
+}
+
+const WsDialect ws_dialect_a = {
+        .id = WS_DIALECT_A,
+        .name = "A",
+        .kinds = WS_DIALECT_KIND(KIND_BLE_DETECTIONS),
+        .match = ws_a_match,
+        .admit = ws_dialect_admit_any,
+        .open = ws_a_open,
+        .receive = ws_a_receive,
+        .format = ws_a_format,
+        .format_stats = ws_a_format_stats,
+};

@@ -1,0 +1,72 @@
+#include "ws/device/edge.h"
+#include "ws/hub.h"
+#include "ws/viewer/client.h"
+#include "ws/viewer/dialect.h"
+
+/*
+ * Dialect B: energy edge devices. People see bare telemetry, the last known first; the device
+ * itself, with its token, speaks through edge.h.
+ */
+
+static bool ws_b_match(Text path, Text *ret_target) {
+        return ws_dialect_match_level(path, TEXT("/ws/device/"), ret_target) ||
+               ws_dialect_match_level(path, TEXT("/ws/dashboard/"), ret_target);
+}
+
+static bool ws_b_takes_device(Text path) {
+        Text target;
+
+        return ws_dialect_match_level(path, TEXT("/ws/device/"), &target);
+}
+
+static int ws_b_admit(WsClient *client, const WsIdentity *identity, Text target) {
+        const Device *device =
+                registry_find_device_for(client->hub->registry, identity->user, target);
+
+        if (identity->device)
+                return ws_edge_new(client, identity->device) < 0 ? 503 : 0;
+        ws_dialect_admit_any(client, identity, target);
+        if (!device || (!client->sees_all && !registry_sees_device(identity->user, device)))
+                return ws_dialect_unseen(client);
+
+        client->scope = WS_SCOPE_DEVICE;
+        client->target_id = device->id;
+        return 0;
+}
+
+static int ws_b_format(const WsHub *hub, const Event *event, Buf *buf) {
+        (void)hub;
+        buf_append_text(buf, event->data);
+        return 0;
+}
+
+static int ws_b_open(WsClient *client) {
+        const Event *last = ws_recall_get(client->hub->recall, KIND_TELEMETRY, client->target_id);
+        Buf *buf = &client->hub->text;
+
+        if (client->edge)
+                return ws_edge_open(client);
+        if (!last)
+                return 0;
+
+        buf_reset(buf);
+        buf_append_text(buf, last->data);
+        return ws_client_say(client, buf);
+}
+
+static int ws_b_receive(WsClient *client, Text message) {
+        return client->edge ? ws_edge_receive(client, message) : 0;
+}
+
+const WsDialect ws_dialect_b = {
+        .id = WS_DIALECT_B,
+        .name = "B",
+        .kinds = WS_DIALECT_KIND(KIND_TELEMETRY),
+        .is_guarded = true,
+        .match = ws_b_match,
+        .takes_device = ws_b_takes_device,
+        .admit = ws_b_admit,
+        .open = ws_b_open,
+        .receive = ws_b_receive,
+        .format = ws_b_format,
+};

@@ -1,0 +1,73 @@
+#include "base/err.h"
+#include "ws/device/device_json.h"
+#include "ws/hub.h"
+#include "ws/server.h"
+#include "ws/viewer/client.h"
+#include "ws/viewer/dialect.h"
+
+#define WS_C_UNREAD 16 /* times ws.queue_bytes: of lists that the sockets of a user do not read */
+
+/* Dialect C: the device hub. `/ws/devices`: the list, then each change. */
+
+static bool ws_c_match(Text path, Text *ret_target) {
+        (void)ret_target;
+        return text_equal(path, TEXT("/ws/devices"));
+}
+
+/* Lists that were made for this user's sockets and that those have not read yet. */
+static size_t ws_c_unread(const WsHub *hub, int64_t user_id) {
+        const WsList *list = ws_index_find(hub->index, 0, WS_SCOPE_PERSON, user_id);
+        size_t n = 0;
+
+        for (size_t i = 0; i < ws_list_length(list); ++i) {
+                const WsClient *client = ws_list_at(list, i);
+
+                if (client->backlog.n_bytes > client->backlog.n_metered)
+                        n += client->list_bytes;
+        }
+        return n;
+}
+
+static int ws_c_admit(WsClient *client, const WsIdentity *identity, Text target) {
+        const WsHub *hub = client->hub;
+        int status = ws_dialect_admit_any(client, identity, target);
+
+        if (status == 0 &&
+            ws_c_unread(hub, client->user_id) > hub->options->queue_bytes * WS_C_UNREAD)
+                return 429;
+        return status;
+}
+
+static int ws_c_open(WsClient *client) {
+        int r = ws_listings_join(&client->hub->listings, client);
+
+        return r < 0 ? err_up(r) : 0;
+}
+
+/* Behind its list comes what has changed meanwhile. */
+static bool ws_c_wants(const WsClient *client, const Event *event) {
+        (void)event;
+        return !client->listing;
+}
+
+static int ws_c_format(const WsHub *hub, const Event *event, Buf *buf) {
+        const Device *device = registry_device(hub->registry, event->device_id);
+
+        if (!device)
+                return 0;
+
+        ws_device_update_json(buf,
+                              device); /* the hub has put the event's state into the registry */
+        return 0;
+}
+
+const WsDialect ws_dialect_c = {
+        .id = WS_DIALECT_C,
+        .name = "C",
+        .kinds = WS_DIALECT_KIND(KIND_DEVICE_STATUS),
+        .match = ws_c_match,
+        .admit = ws_c_admit,
+        .open = ws_c_open,
+        .wants = ws_c_wants,
+        .format = ws_c_format,
+};

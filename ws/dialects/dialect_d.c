@@ -1,0 +1,212 @@
+#include "base/clock.h"
+#include "base/err.h"
+#include "ws/dialects/command.h"
+#include "ws/hub.h"
+#include "ws/server.h"
+#include "ws/viewer/client.h"
+#include "ws/viewer/dialect.h"
+
+/* Dialect D: vehicles. `/api/ws`: all that the user may see; `/api/ws/vehicle/{id}`: that one. */
+
+static bool ws_d_match(Text path, Text *ret_target) {
+        return text_equal(path, TEXT("/api/ws")) ||
+               ws_dialect_match_level(path, TEXT("/api/ws/vehicle/"), ret_target);
+}
+
+static int ws_d_admit(WsClient *client, const WsIdentity *identity, Text target) {
+        const Vehicle *vehicle;
+
+        ws_dialect_admit_any(client, identity, target);
+        if (!target.data)
+                return 0;
+
+        vehicle = registry_find_vehicle_for(client->hub->registry, identity->user, target);
+        if (!ws_dialect_sees_vehicle(client, identity, vehicle))
+                return ws_dialect_unseen(client);
+
+        client->scope = WS_SCOPE_VEHICLE;
+        client->target_id = vehicle->id;
+        return 0;
+}
+
+static int ws_d_open(WsClient *client) {
+        const char *welcome = client->hub->options->welcome;
+        Buf *buf = &client->hub->text;
+
+        buf_reset(buf);
+        buf_append_string(buf, "{\"type\":\"connection\",\"message\":");
+        buf_json_string(buf,
+                        text_of(welcome ? welcome : "Connected to SEANO real-time data stream"));
+        buf_append_string(buf, ",\"timestamp\":");
+        buf_json_time(buf, clock_now_us());
+        buf_append_string(buf, ",\"connection_count\":");
+        buf_json_int(buf, (int64_t)client->hub->n_open[WS_DIALECT_D]);
+        buf_append_char(buf, '}');
+        return ws_client_say(client, buf);
+}
+
+static int ws_d_answer(WsClient *client, const char *text) {
+        Buf *buf = &client->hub->text;
+
+        buf_reset(buf);
+        buf_append_string(buf, text);
+        return ws_client_say(client, buf);
+}
+
+static int ws_d_ping(WsClient *client, const WsCommand *command) {
+        Buf *buf = &client->hub->text;
+
+        buf_reset(buf);
+        buf_append_string(buf, "{\"type\":\"pong\",\"timestamp\":");
+        ws_command_echo(command, "timestamp", buf);
+        if (client->scope == WS_SCOPE_VEHICLE) {
+                buf_append_string(buf, ",\"vehicle_id\":");
+                buf_json_int(buf, client->target_id);
+        }
+        buf_append_char(buf, '}');
+        return ws_client_say(client, buf);
+}
+
+static unsigned ws_d_type(Text name) {
+        if (text_equal(name, TEXT("raw_log")))
+                return WS_TYPE_RAW_LOG;
+        if (text_equal(name, TEXT("sensor_log")))
+                return WS_TYPE_SENSOR_LOG;
+        return text_equal(name, TEXT("vehicle_log")) ? WS_TYPE_VEHICLE_LOG : 0;
+}
+
+static void ws_d_choose_types(WsClient *client, const WsCommandList *types) {
+        if (!types->list)
+                return;
+
+        client->types = 0;
+        for (size_t i = 0; i < types->n; ++i)
+                client->types |= ws_d_type(ws_command_text(types, i));
+}
+
+static int ws_d_compare_ids(const void *a, const void *b) {
+        int64_t x = *(const int64_t *)a;
+        int64_t y = *(const int64_t *)b;
+
+        return (x > y) - (x < y);
+}
+
+static int ws_d_choose_vehicles(WsClient *client, const WsCommandList *vehicles) {
+        const User *user = registry_user(client->hub->registry, client->user_id);
+        char name[256];
+        int64_t *ids;
+        size_t n = 0;
+
+        if (!vehicles->list)
+                return 0;
+
+        ids = calloc(vehicles->n + 1, sizeof(int64_t));
+        if (!ids)
+                return err_new(-ENOMEM);
+
+        for (size_t i = 0; i < vehicles->n; ++i) {
+                const Vehicle *vehicle = NULL;
+
+                if (ws_command_name(vehicles, i, name))
+                        vehicle = registry_find_vehicle_for(client->hub->registry,
+                                                            user,
+                                                            text_of(name));
+                if (vehicle) /* what does not exist selects nothing */
+                        ids[n++] = vehicle->id;
+        }
+        qsort(ids, n, sizeof(int64_t), ws_d_compare_ids);
+        free(client->vehicle_ids);
+        client->vehicle_ids = ids;
+        client->n_vehicle_ids = n;
+        client->has_vehicles = true;
+        return 0;
+}
+
+static int ws_d_subscribe(WsClient *client, const WsCommand *command) {
+        size_t n_max = (size_t)client->hub->options->max_subscriptions;
+        WsCommandList types, vehicles;
+        int r;
+
+        if (ws_command_list(command, "event_types", &types) > 0 ||
+            ws_command_list(command, "vehicle_ids", &vehicles) > 0 || types.n > n_max ||
+            vehicles.n > n_max)
+                return ws_d_answer(client,
+                                   "{\"type\":\"error\",\"message\":\"Invalid subscription\"}");
+
+        ws_d_choose_types(client, &types);
+        r = ws_d_choose_vehicles(client, &vehicles);
+        if (r < 0)
+                return err_up(r);
+        return ws_d_answer(client,
+                           "{\"type\":\"subscription_ack\",\"message\":\"Subscription preferences "
+                           "updated\"}");
+}
+
+static int ws_d_receive(WsClient *client, Text message) {
+        WsCommand command;
+        int r;
+
+        r = ws_command_parse(&command, message);
+        if (r < 0)
+                return err_up(r);
+        if (r == WS_COMMAND_E_INVALID)
+                return ws_d_answer(client,
+                                   "{\"type\":\"error\",\"message\":\"Invalid JSON format\"}");
+
+        if (text_equal(command.type, TEXT("ping")))
+                r = ws_d_ping(client, &command);
+        else if (text_equal(command.type, TEXT("subscribe")))
+                r = ws_d_subscribe(client, &command);
+        ws_command_done(&command);
+        return r;
+}
+
+static unsigned ws_d_type_of(const Event *event) {
+        if (event->kind == KIND_RAW_LOG)
+                return WS_TYPE_RAW_LOG;
+        return event->kind == KIND_SENSOR_LOG ? WS_TYPE_SENSOR_LOG : WS_TYPE_VEHICLE_LOG;
+}
+
+static bool ws_d_wants(const WsClient *client, const Event *event) {
+        if (!(client->types & ws_d_type_of(event)))
+                return false;
+        return !client->has_vehicles || (client->n_vehicle_ids > 0 && bsearch(&event->vehicle_id,
+                                                                              client->vehicle_ids,
+                                                                              client->n_vehicle_ids,
+                                                                              sizeof(int64_t),
+                                                                              ws_d_compare_ids));
+}
+
+static int ws_d_format(const WsHub *hub, const Event *event, Buf *buf) {
+        buf_append_string(buf, "{\"type\":\"");
+        buf_append_string(buf, kind_name(event->kind));
+        buf_append_string(buf, "\",\"vehicle_id\":");
+        buf_json_int(buf, event->vehicle_id);
+        if (event->kind == KIND_SENSOR_LOG) {
+                buf_append_string(buf, ",\"sensor_id\":");
+                buf_json_int(buf, event->sensor_id);
+        }
+        buf_append_string(buf, ",\"data\":");
+        buf_append_text(buf, event->data.data ? event->data : TEXT("null"));
+        buf_append_string(buf, ",\"timestamp\":");
+        buf_json_time(buf, event->time_us);
+        buf_append_string(buf, ",\"broadcast_time\":");
+        buf_json_time(buf, clock_now_us());
+        buf_append_string(buf, ",\"connection_count\":");
+        buf_json_int(buf, (int64_t)hub->n_open[WS_DIALECT_D]);
+        buf_append_char(buf, '}');
+        return 0;
+}
+
+const WsDialect ws_dialect_d = {
+        .id = WS_DIALECT_D,
+        .name = "D",
+        .kinds = WS_DIALECT_KIND(KIND_RAW_LOG) | WS_DIALECT_KIND(KIND_SENSOR_LOG) |
+                 WS_DIALECT_KIND(KIND_VEHICLE_LOG),
+        .match = ws_d_match,
+        .admit = ws_d_admit,
+        .open = ws_d_open,
+        .receive = ws_d_receive,
+        .wants = ws_d_wants,
+        .format = ws_d_format,
+};

@@ -1,0 +1,247 @@
+#include "ws/http/admit.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+#include "base/err.h"
+#include "model/metrics.h"
+#include "ws/viewer/dialect.h"
+
+#define WS_ADMIT_BODY_MAX 65536
+
+void ws_admit_misread(WsResponse *response, int status) {
+        switch (status) {
+        case 414:
+                ws_response_problem(response, 414, "too_long", "The target is too long.");
+                break;
+        case 431:
+                ws_response_problem(response, 431, "too_large", "The headers are too large.");
+                break;
+        case 501:
+                ws_response_problem(response, 501, "not_implemented", "This is not known here.");
+                break;
+        case 505:
+                ws_response_problem(response, 505, "bad_version", "HTTP/1.1 is spoken here.");
+                break;
+        default:
+                ws_response_problem(response, 400, "bad_request", "The request cannot be read.");
+        }
+}
+
+void ws_admit_fault(WsResponse *response) {
+        ws_response_problem(response, 500, "internal", "Something failed on our side.");
+        response->close = true;
+}
+
+void ws_admit_origin(const WsOptions *options, const char *origin, WsResponse *response) {
+        if (!options->allowed_origins || !*options->allowed_origins)
+                return;
+        ws_response_header(response, "Vary", "Origin");
+        if (!ws_request_origin_listed(origin, options->allowed_origins))
+                return;
+        ws_response_header(response, "Access-Control-Allow-Origin", origin);
+        ws_response_header(response,
+                           "Access-Control-Expose-Headers",
+                           "Retry-After, ETag, Tidegate-Cursor");
+}
+
+static size_t ws_admit_body_max(const WsOptions *options) {
+        return options->max_body_bytes > 0 ? options->max_body_bytes : WS_ADMIT_BODY_MAX;
+}
+
+/* What is wrong with the request before anything is looked at; false: it was answered. */
+static bool ws_admit_framing(const WsCall *call) {
+        const WsRequest *request = call->request;
+        WsResponse *response = call->response;
+
+        if (request->has_expectation)
+                ws_response_problem(response,
+                                    417,
+                                    "expectation_failed",
+                                    "Only 100-continue can be expected.");
+        else if (*request->encoding && strcasecmp(request->encoding, "identity") != 0)
+                ws_response_problem(response,
+                                    415,
+                                    "unsupported_encoding",
+                                    "The body must not have a Content-Encoding.");
+        else if (request->has_coding)
+                ws_response_problem(response,
+                                    411,
+                                    "length_required",
+                                    "Send a body with Content-Length.");
+        else if (request->body_length > 0 && strcmp(request->method, "POST") != 0)
+                ws_response_problem(response,
+                                    400,
+                                    "bad_request",
+                                    "This method does not take a body.");
+        else if (request->body_length > 0 &&
+                 (uint64_t)request->body_length > ws_admit_body_max(call->options))
+                ws_response_problem(response, 413, "too_large", "The body is too large.");
+        return response->status == 0;
+}
+
+static void ws_admit_preflight(const WsCall *call, const char *allow) {
+        WsResponse *response = call->response;
+
+        response->status = 204;
+        ws_response_header(response, "Allow", allow);
+        if (!ws_request_origin_listed(call->request->origin, call->options->allowed_origins))
+                return;
+        ws_response_header(response, "Access-Control-Allow-Methods", allow);
+        ws_response_header(response,
+                           "Access-Control-Allow-Headers",
+                           "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, "
+                           "X-API-Key");
+        ws_response_header(response, "Access-Control-Max-Age", "600");
+}
+
+/* A path and method that have no row. */
+static void ws_admit_nowhere(const WsCall *call, const char *allow) {
+        WsResponse *response = call->response;
+        Text target;
+
+        if (strcmp(call->request->path, "*") == 0) {
+                response->status = 204; /* OPTIONS, of the server as a whole */
+                ws_response_header(response, "Allow", "GET, HEAD, POST, OPTIONS");
+        } else if (*allow && strcmp(call->request->method, "OPTIONS") == 0) {
+                ws_admit_preflight(call, allow);
+        } else if (*allow) {
+                ws_response_header(response, "Allow", allow);
+                ws_response_problem(response, 405, "method_not_allowed", "Not with this method.");
+        } else if (ws_dialect_find(text_of(call->request->path), &target)) {
+                ws_response_upgrade(response);
+                ws_response_problem(response, 426, "upgrade_required", "This path is a WebSocket.");
+        } else {
+                ws_response_problem(response, 404, "not_found", "There is nothing here.");
+        }
+}
+
+/* true: a bad credential too many, and the response says so. */
+static bool ws_admit_blame(const WsCall *call) {
+        int wait_s;
+
+        wait_s = ws_access_blame(call->access, call->request->source, NULL, call->now_us);
+        if (wait_s == 0)
+                return false;
+        ws_response_retry_after(call->response, wait_s);
+        ws_response_problem(call->response, 429, "rate_limited", "Too many bad credentials.");
+        return true;
+}
+
+static void ws_admit_refuse(const WsCall *call, int r, const char *why) {
+        char detail[128];
+
+        if (r == WS_REQUEST_E_NONE) {
+                ws_response_problem(call->response,
+                                    401,
+                                    "unauthorized",
+                                    "A bearer token is needed.");
+                return;
+        }
+        if (r == WS_REQUEST_E_REFUSED && ws_admit_blame(call))
+                return;
+        snprintf(detail, sizeof(detail), "The credential was refused: %s.", why);
+        ws_response_problem(call->response,
+                            401,
+                            r == WS_REQUEST_E_EXPIRED ? "token_expired" : "unauthorized",
+                            detail);
+}
+
+/* The device whose token it is, whichever way it comes. */
+static bool ws_admit_device(WsCall *call) {
+        const WsRequest *request = call->request;
+        const char *token = *request->bearer ? request->bearer : request->api_key;
+
+        if (*token)
+                call->identity.device =
+                        ws_auth_device(call->access->auth, call->access->registry, text_of(token));
+        if (!call->identity.device && !(*token && ws_admit_blame(call)))
+                ws_response_problem(call->response,
+                                    401,
+                                    "unauthorized",
+                                    "The token of a device is needed, as bearer or X-API-Key.");
+        return call->identity.device != NULL;
+}
+
+/* true: go on. Else the response says why not. */
+static bool ws_admit_identify(WsCall *call, const WsEndpoint *endpoint) {
+        const char *why = "";
+        int r;
+
+        if (endpoint->access == WS_ENDPOINT_PUBLIC)
+                return true;
+        if (metric_get(METRIC_LEASE_WAITING) != 0) {
+                ws_response_retry_after(call->response, 1);
+                ws_response_problem(call->response, 503, "standby", "Another gateway serves.");
+                return false;
+        }
+        if (!registry_is_loaded(call->access->registry)) { /* or a good token would be refused */
+                ws_response_retry_after(call->response, 1);
+                ws_response_problem(call->response, 503, "starting", "Still loading.");
+                return false;
+        }
+        if (endpoint->access == WS_ENDPOINT_DEVICE)
+                return ws_admit_device(call);
+        r = ws_request_identify(call->request, call->access, call->now_us, &call->identity, &why);
+        if (r == 0 && endpoint->access == WS_ENDPOINT_USER && !call->identity.user)
+                r = WS_REQUEST_E_NONE;
+        if (r < 0) {
+                err_up(r);
+                ws_admit_fault(call->response);
+        } else if (r > 0) {
+                ws_admit_refuse(call, r, why);
+        }
+        return r == 0;
+}
+
+/* The media type without its parameters. */
+static bool ws_admit_is_type(const char *content_type, const char *wanted) {
+        size_t n = strcspn(content_type, "; \t");
+
+        return !wanted || (n == strlen(wanted) && strncasecmp(content_type, wanted, n) == 0);
+}
+
+/* The listener for health knows nothing else, so that whoever may reach it learns nothing else. */
+static bool ws_admit_is_health(const char *path) {
+        static const char *const paths[] = { "/livez", "/readyz", "/health", "/metrics" };
+
+        for (size_t i = 0; i < N_ELEMENTS(paths); ++i)
+                if (strcmp(path, paths[i]) == 0)
+                        return true;
+        return false;
+}
+
+const WsEndpoint *ws_admit(WsCall *call) {
+        const WsEndpoint *endpoint;
+        char allow[64];
+
+        if (!ws_admit_framing(call))
+                return NULL;
+        if (call->request->is_health && !ws_admit_is_health(call->request->path)) {
+                ws_response_problem(call->response, 404, "not_found", "There is nothing here.");
+                return NULL;
+        }
+        endpoint = ws_endpoint_find(call->request->path, call->request->method, allow);
+        if (!endpoint) {
+                ws_admit_nowhere(call, allow);
+                return NULL;
+        }
+        if (!ws_admit_identify(call, endpoint))
+                return NULL;
+        if (strchr(endpoint->path, '{')) {
+                Text id = ws_endpoint_id(call);
+
+                snprintf(call->target, sizeof(call->target), "%.*s", (int)id.n, id.data);
+        }
+        if (!ws_admit_is_type(call->request->content_type, endpoint->content_type)) {
+                ws_response_problem(call->response,
+                                    415,
+                                    "unsupported_media_type",
+                                    strcmp(endpoint->content_type, "application/json") == 0
+                                            ? "The body must be application/json."
+                                            : "The body must be "
+                                              "application/x-www-form-urlencoded.");
+                return NULL;
+        }
+        return endpoint;
+}

@@ -1,0 +1,130 @@
+#pragma once
+
+/*
+ * WsEndpoint: the table of what HTTP serves, and what one call of it is given.
+ *
+ * http.c reads the request, finds the row, checks method and credential, and calls it. A function
+ * fills the response, or leaves a Query behind whose Answer goes to the row's @answer later, on a
+ * WsCall that then has no request: all it may use is what the call itself holds. None of them knows
+ * connections or waits. Loop thread.
+ */
+
+#include "base/base.h"
+#include "model/query.h"
+#include "ws/http/request.h"
+#include "ws/http/response.h"
+#include "ws/server.h"
+
+#define WS_ENDPOINT_ACCOUNT_SIZE 128
+
+typedef struct WsCall WsCall;
+typedef struct WsClient WsClient;
+typedef struct WsEndpoint WsEndpoint;
+typedef struct WsHub WsHub;
+typedef struct WsLimiter WsLimiter;
+typedef struct WsProven WsProven;
+typedef struct WsRates WsRates;
+typedef struct WsThrottle WsThrottle;
+
+/* Messages a second over the last few seconds. */
+struct WsRates {
+        double received, committed, offered, sent;
+};
+
+struct WsCall {
+        const WsOptions *options;
+        const WsAccess *access;
+        WsHub *hub;
+        const WsRates *rates;
+        WsLimiter *limiter;
+        WsProven *proven;
+        WsThrottle *returns; /* of who is proven */
+
+        const WsRequest *request; /* NULL in @answer, and where a body was read */
+        WsIdentity identity;
+        Text body;
+        const char *source;                     /* address of the peer */
+        char account[WS_ENDPOINT_ACCOUNT_SIZE]; /* kept from the call to its answer */
+        char target[256]; /* what stands for {id}; "" if nothing. As the next, not in @answer */
+        char idempotency_key[136];
+        int64_t now_us;
+
+        Query *query; /* owned; set by a function that must ask the database */
+        WsClient *
+                client; /* owned; set by a function whose answer is a stream of events, or a poll */
+        WsResponse *response;
+};
+
+typedef enum WsEndpointAccess {
+        WS_ENDPOINT_PUBLIC,    /* anyone */
+        WS_ENDPOINT_SIGNED_IN, /* a user, or anyone where auth.anonymous lists the path */
+        WS_ENDPOINT_USER,      /* a user */
+        WS_ENDPOINT_DEVICE,    /* a device, by its token as bearer or X-API-Key */
+} WsEndpointAccess;
+
+typedef int (*WsEndpointFn)(WsCall *call); /* 0, or a fault */
+typedef int (*WsAnswerFn)(WsCall *call, const Answer *answer);
+
+struct WsEndpoint {
+        const char *path;   /* a segment in braces, {id}, stands for any */
+        const char *method; /* "GET" also serves HEAD */
+        WsEndpointAccess access;
+        WsEndpointFn call;
+        WsAnswerFn answer;        /* NULL: never asks */
+        const char *content_type; /* of the body it takes; NULL: takes none */
+};
+
+/* The row for @path and @method; NULL: none. *ret_allow then lists the methods of the path, "" if
+ * there is no such path. A single slash at the end of a path makes no difference. */
+const WsEndpoint *ws_endpoint_find(const char *path, const char *method, char ret_allow[64]);
+
+/* What stands for {id}: the third segment of the path of call->request. */
+Text ws_endpoint_id(const WsCall *call);
+
+/* endpoint_health.c */
+int ws_endpoint_health(WsCall *call);
+int ws_endpoint_livez(WsCall *call);
+int ws_endpoint_readyz(WsCall *call);
+int ws_endpoint_metrics(WsCall *call);
+/* endpoint_stats.c */
+int ws_endpoint_stats(WsCall *call);
+int ws_endpoint_status(WsCall *call);
+/* endpoint_login.c */
+int ws_endpoint_token(WsCall *call);
+int ws_endpoint_token_answer(WsCall *call, const Answer *answer);
+int ws_endpoint_ticket(WsCall *call);
+/* endpoint_events.c */
+int ws_endpoint_events(WsCall *call);
+int ws_endpoint_poll(WsCall *call);
+/* endpoint_data.c */
+int ws_endpoint_detections(WsCall *call);
+int ws_endpoint_cameras(WsCall *call);
+int ws_endpoint_data_answer(WsCall *call, const Answer *answer);
+int ws_endpoint_devices(WsCall *call);
+int ws_endpoint_devices_v1(WsCall *call);
+int ws_endpoint_vehicles(WsCall *call);
+/* endpoint_commands.c */
+int ws_endpoint_command(WsCall *call);
+int ws_endpoint_command_answer(WsCall *call, const Answer *answer);
+int ws_endpoint_command_get(WsCall *call);
+int ws_endpoint_command_get_answer(WsCall *call, const Answer *answer);
+int ws_endpoint_command_cancel(WsCall *call);
+int ws_endpoint_command_cancel_answer(WsCall *call, const Answer *answer);
+/* endpoint_ingest.c */
+int ws_endpoint_detections_bulk(WsCall *call);
+int ws_endpoint_detections_one(WsCall *call);
+int ws_endpoint_device(WsCall *call);
+int ws_endpoint_vehicle(WsCall *call);
+/* endpoint_history.c */
+int ws_endpoint_logs(WsCall *call);
+int ws_endpoint_track(WsCall *call);
+int ws_endpoint_telemetry(WsCall *call);
+int ws_endpoint_detection_list(WsCall *call);
+int ws_endpoint_alerts(WsCall *call);
+int ws_endpoint_history_answer(WsCall *call, const Answer *answer);
+int ws_endpoint_track_answer(WsCall *call, const Answer *answer);
+/* By id or code, of what the caller may see; false: the response says why not. */
+bool ws_endpoint_see_vehicle(WsCall *call, const char *name, const Vehicle **ret_vehicle);
+bool ws_endpoint_see_device(WsCall *call, const char *name, const Device **ret_device);
+/* assets.c */
+int ws_endpoint_asset(WsCall *call);

@@ -1,0 +1,236 @@
+#include <math.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "ws/http/endpoint.h"
+#include "ws/hub.h"
+#include "ws/net/party.h"
+#include "ws/viewer/client.h"
+#include "ws/viewer/feed.h"
+
+#define WS_EVENTS_LIST_SIZE 1024 /* of a parameter */
+#define WS_EVENTS_WAIT_S    25
+#define WS_EVENTS_WAIT_MAX  60
+
+typedef int (*WsEventsFn)(WsFollow *follow, const WsEye *eye, Text item);
+
+static int ws_events_aim(WsFollow *follow, const WsEye *eye, Text item) {
+        return ws_subscription_aim(&follow->subscription, eye, item);
+}
+
+static int ws_events_type(WsFollow *follow, const WsEye *eye, Text item) {
+        (void)eye;
+        return ws_subscription_add_type(&follow->subscription, item);
+}
+
+/* Each item of a list with commas; the parameter may be absent (*ret_n 0) and may be repeated by
+ * commas only. */
+static int ws_events_each(const WsCall *call,
+                          const char *name,
+                          WsFollow *follow,
+                          WsEventsFn fn,
+                          size_t *ret_n) {
+        WsEye eye = ws_feed_eye(call->client->feed);
+        char list[WS_EVENTS_LIST_SIZE];
+        char *rest = list;
+        char *item;
+        int r = 0;
+
+        *ret_n = 0;
+        if (!ws_request_param(call->request, name, list, sizeof(list)))
+                return 0;
+        while (r == 0 && (item = strsep(&rest, ","))) {
+                if (*item == '\0')
+                        continue;
+                ++*ret_n;
+                r = fn(follow, &eye, text_of(item));
+        }
+        return r;
+}
+
+/* A number that is all of @text. */
+static bool ws_events_number(const char *text, double *ret_number) {
+        char *end = NULL;
+
+        *ret_number = strtod(text, &end);
+        return end != text && *end == '\0' && isfinite(*ret_number) != 0;
+}
+
+static int ws_events_box(const WsCall *call, WsFollow *follow) {
+        char list[128];
+        char *rest = list;
+        double box[4];
+
+        if (!ws_request_param(call->request, "bbox", list, sizeof(list)))
+                return 0;
+        for (int i = 0; i < 4; ++i) {
+                const char *item = strsep(&rest, ",");
+
+                if (!item || !ws_events_number(item, &box[i]))
+                        return WS_SUBSCRIPTION_E_BAD;
+        }
+        return rest ? WS_SUBSCRIPTION_E_BAD : ws_subscription_set_box(&follow->subscription, box);
+}
+
+static int ws_events_pace(const WsCall *call, WsFollow *follow) {
+        char text[32];
+        double max_hz;
+
+        if (!ws_request_param(call->request, "max_hz", text, sizeof(text)))
+                return 0;
+        if (!ws_events_number(text, &max_hz) || max_hz < 0.0001 || max_hz > 1000)
+                return WS_SUBSCRIPTION_E_BAD;
+        follow->subscription.interval_us = (int64_t)(1e6 / max_hz);
+        return 0;
+}
+
+static int ws_events_read(const WsCall *call, WsFollow *follow) {
+        size_t n_targets = 0, n_types;
+        WsEye eye = ws_feed_eye(call->client->feed);
+        char flag[8];
+        int r;
+
+        r = ws_events_each(call, "to", follow, ws_events_aim, &n_targets);
+        if (r == 0 && n_targets == 0)
+                r = ws_subscription_aim(&follow->subscription, &eye, TEXT("user"));
+        if (r == 0)
+                r = ws_events_each(call, "types", follow, ws_events_type, &n_types);
+        if (r == 0)
+                r = ws_events_box(call, follow);
+        if (r == 0)
+                r = ws_events_pace(call, follow);
+        if (ws_request_param(call->request, "snapshot", flag, sizeof(flag)))
+                follow->wants_snapshot = strcmp(flag, "1") == 0 || strcmp(flag, "true") == 0;
+        return r < 0 ? err_up(r) : r;
+}
+
+static void ws_events_refuse(WsResponse *response, int r) {
+        if (r == WS_SUBSCRIPTION_E_NOT_FOUND)
+                ws_response_problem(response, 404, "not_found", "No such vehicle or device.");
+        else
+                ws_response_problem(response,
+                                    400,
+                                    "bad_request",
+                                    "to, types, bbox or max_hz cannot be understood.");
+}
+
+/* `Last-Event-ID` is what the browser itself knows best; `since` is how a page began. */
+static bool ws_events_since(WsCall *call, WsCursor *ret_since, bool *ret_has) {
+        char text[WS_CURSOR_SIZE];
+        const char *cursor = call->request->last_event_id;
+
+        *ret_has = false;
+        if (*cursor == '\0') {
+                if (!ws_request_param(call->request, "since", text, sizeof(text)))
+                        text[0] = '\0';
+                cursor = text;
+        }
+        if (*cursor == '\0')
+                return true;
+        if (ws_cursor_parse(text_of(cursor), ret_since) != 0) {
+                ws_response_problem(call->response, 400, "bad_cursor", "since: not a cursor.");
+                return false;
+        }
+        *ret_has = true;
+        return true;
+}
+
+/* A client that has one subscription; the response says why there is none. */
+static int ws_events_make(WsCall *call, const WsDialect *dialect, WsFollow **ret_follow) {
+        CLEANUP(ws_follow_free) WsFollow *follow = NULL;
+        int status, r;
+
+        r = ws_client_new(&call->client, call->hub, dialect);
+        if (r < 0)
+                return err_up(r);
+        memcpy(call->client->source, call->request->source, sizeof(call->client->source));
+        status = !ws_hub_take_place(call->hub,
+                                    call->client,
+                                    ws_party_of(call->identity.user ? call->identity.user->id : 0,
+                                                0,
+                                                call->client->source))
+                         ? 429
+                         : dialect->admit(call->client, &call->identity, (Text){ 0 });
+        if (status != 0) {
+                ws_response_retry_after(call->response, 5);
+                ws_response_problem(call->response,
+                                    status,
+                                    "too_many_connections",
+                                    "Too many connections.");
+                return 0;
+        }
+        r = ws_follow_new(&follow);
+        if (r == 0)
+                r = ws_events_read(call, follow);
+        if (r > 0)
+                ws_events_refuse(call->response, r);
+        if (r == 0)
+                *ret_follow = TAKE(&follow);
+        return r < 0 ? err_up(r) : 0;
+}
+
+static int ws_events_begin(WsCall *call, const WsDialect *dialect) {
+        CLEANUP(ws_follow_free) WsFollow *follow = NULL;
+        bool has_since = false;
+        WsCursor since;
+        int r;
+
+        if (!ws_hub_is_loaded(call->hub)) {
+                ws_response_retry_after(call->response, 1);
+                ws_response_problem(call->response, 503, "starting", "Still loading.");
+                return 0;
+        }
+        if (!ws_events_since(call, &since, &has_since))
+                return 0;
+        r = ws_events_make(call, dialect, &follow);
+        if (r < 0)
+                return err_up(r);
+        if (!follow)
+                return 0;
+
+        call->client->first = TAKE(&follow);
+        call->client->has_since = has_since;
+        if (has_since)
+                call->client->since = since;
+        return 0;
+}
+
+/* Nobody waits for the body of an answer that has none. */
+static int ws_events_head(WsCall *call, const char *content_type) {
+        call->response->status = 200;
+        call->response->content_type = content_type;
+        return 0;
+}
+
+int ws_endpoint_events(WsCall *call) {
+        if (call->response->is_head)
+                return ws_events_head(call, "text/event-stream");
+        return ws_events_begin(call, &ws_dialect_events);
+}
+
+int ws_endpoint_poll(WsCall *call) {
+        double wait_s = WS_EVENTS_WAIT_S;
+        char text[32];
+        int r;
+
+        if (call->response->is_head)
+                return ws_events_head(call, "application/json");
+        if (ws_request_param(call->request, "wait", text, sizeof(text)) &&
+            (!ws_events_number(text, &wait_s) || wait_s < 0 || wait_s > WS_EVENTS_WAIT_MAX)) {
+                ws_response_problem(call->response,
+                                    400,
+                                    "bad_request",
+                                    "wait: a number of seconds, at most 60.");
+                return 0;
+        }
+        r = ws_events_begin(call, &ws_dialect_poll);
+        if (r < 0)
+                return err_up(r);
+        if (!call->client || !call->client->first)
+                return 0;
+
+        call->client->first->subscription.interval_us = 0; /* nothing can wait for a later turn */
+        call->client->deadline_ms = clock_mono_us() / 1000 + (int64_t)(wait_s * 1000);
+        return 0;
+}

@@ -1,0 +1,362 @@
+#include <math.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "model/record.h"
+#include "ws/http/endpoint.h"
+
+#define WS_HISTORY_LIMIT     100
+#define WS_HISTORY_LIMIT_MAX 1000
+#define WS_HISTORY_WINDOW    4       /* where the options say nothing */
+#define WS_HISTORY_METRES    1000000 /* no track is simplified by more */
+#define WS_HISTORY_DAY_US    INT64_C(86400000000)
+#define WS_HISTORY_INTERVALS (366 * WS_HISTORY_DAY_US)
+#define WS_HISTORY_KINDS \
+        (1u << KIND_RAW_LOG | 1u << KIND_SENSOR_LOG | 1u << KIND_VEHICLE_LOG | 1u << KIND_ALERT)
+
+/* ---- parameters: false means that the response says what is wrong --------------------------- */
+
+static bool ws_history_bad(WsCall *call, const char *code, const char *detail) {
+        ws_response_problem(call->response, 400, code, detail);
+        return false;
+}
+
+/* An empty one is none. */
+static bool ws_history_param(const WsCall *call, const char *name, char *ret_text, size_t n_text) {
+        *ret_text = '\0';
+        return ws_request_param(call->request, name, ret_text, n_text) && *ret_text;
+}
+
+/* The + of an offset that nobody has escaped comes as a space. */
+static bool ws_history_time(WsCall *call, const char *name, int64_t *ret_us) {
+        char text[64], detail[96];
+        char *space;
+
+        *ret_us = CLOCK_UNKNOWN;
+        if (!ws_history_param(call, name, text, sizeof(text)))
+                return true;
+        space = strrchr(text, ' ');
+        if (space && space - text >= 16)
+                *space = '+';
+        if (clock_parse(text_of(text), NULL, ret_us) == 0)
+                return true;
+        snprintf(detail, sizeof(detail), "%s must be a time, as 2025-10-18T16:30:00Z.", name);
+        return ws_history_bad(call, "bad_time", detail);
+}
+
+static bool ws_history_times(WsCall *call, History *history) {
+        if (!ws_history_time(call, "from", &history->from_us) ||
+            !ws_history_time(call, "to", &history->to_us))
+                return false;
+        if (history->from_us != CLOCK_UNKNOWN && history->to_us != CLOCK_UNKNOWN &&
+            history->from_us > history->to_us)
+                return ws_history_bad(call, "bad_time", "from must not be later than to.");
+        return true;
+}
+
+static bool ws_history_limit(WsCall *call, History *history) {
+        char text[32];
+        char *end;
+        long value;
+
+        history->limit = WS_HISTORY_LIMIT;
+        if (!ws_history_param(call, "limit", text, sizeof(text)))
+                return true;
+        errno = 0;
+        value = strtol(text, &end, 10);
+        if (errno != 0 || *end || text[0] < '0' || text[0] > '9' || value < 1 ||
+            value > WS_HISTORY_LIMIT_MAX)
+                return ws_history_bad(call, "bad_limit", "limit must be 1 to 1000.");
+        history->limit = (int)value;
+        return true;
+}
+
+/* limit, order, cursor. */
+static bool ws_history_page(WsCall *call, History *history) {
+        char text[HISTORY_CURSOR_SIZE];
+
+        if (!ws_history_limit(call, history))
+                return false;
+        history->is_descending = true;
+        if (ws_history_param(call, "order", text, sizeof(text))) {
+                history->is_descending = strcmp(text, "desc") == 0;
+                if (!history->is_descending && strcmp(text, "asc") != 0)
+                        return ws_history_bad(call, "bad_order", "order must be asc or desc.");
+        }
+        if (ws_history_param(call, "cursor", text, sizeof(text)) &&
+            history_cursor_parse(text, &history->cursor) != 0)
+                return ws_history_bad(call, "bad_cursor", "cursor must be as it was given.");
+        return true;
+}
+
+static bool ws_history_types(WsCall *call, History *history) {
+        char text[256];
+        const char *at = text;
+
+        history->kinds = WS_HISTORY_KINDS;
+        if (!ws_history_param(call, "types", text, sizeof(text)))
+                return true;
+        history->kinds = 0;
+        while (*at) {
+                size_t n = strcspn(at, ",");
+                unsigned kind = 1u << kind_from_name((Text){ at, n });
+
+                if ((kind & WS_HISTORY_KINDS) == 0)
+                        return ws_history_bad(call,
+                                              "bad_types",
+                                              "types may name raw_log, sensor_log, vehicle_log and "
+                                              "alert, with commas between.");
+                history->kinds |= kind;
+                at += n + (at[n] == ',');
+        }
+        return true;
+}
+
+static bool ws_history_tolerance(WsCall *call, History *history) {
+        char text[32];
+        char *end;
+
+        if (!ws_history_param(call, "simplify", text, sizeof(text)))
+                return true;
+        history->tolerance_m = strtod(text, &end);
+        if (*end || !isfinite(history->tolerance_m) || history->tolerance_m < 0 ||
+            history->tolerance_m > WS_HISTORY_METRES)
+                return ws_history_bad(call,
+                                      "bad_simplify",
+                                      "simplify must be a number of metres from 0 to 1000000.");
+        return true;
+}
+
+/* Seconds, or a number with its unit. */
+static bool ws_history_interval(WsCall *call, History *history) {
+        static const struct {
+                const char *name;
+                int64_t us;
+        } units[] = {
+                { "", 1000000 },     { "s", 1000000 },           { "m", 60000000 },
+                { "h", 3600000000 }, { "d", WS_HISTORY_DAY_US },
+        };
+        int64_t value;
+        char text[32];
+        char *end;
+
+        if (!ws_history_param(call, "interval", text, sizeof(text)))
+                return true;
+        value = *text >= '0' && *text <= '9' ? strtoll(text, &end, 10) : 0;
+        for (size_t i = 0; value > 0 && i < N_ELEMENTS(units); ++i)
+                if (strcmp(end, units[i].name) == 0 && value <= WS_HISTORY_INTERVALS / units[i].us)
+                        history->interval_us = value * units[i].us;
+        if (history->interval_us == 0)
+                return ws_history_bad(call,
+                                      "bad_interval",
+                                      "interval must be seconds, or as 30s, 5m, 1h, 1d.");
+        return true;
+}
+
+/* One of @allowed, which has commas around each. */
+static bool ws_history_word(WsCall *call,
+                            const char *name,
+                            const char *allowed,
+                            char *ret_word,
+                            size_t n_word) {
+        char text[64], wanted[68], detail[160];
+
+        if (!ws_history_param(call, name, text, sizeof(text)))
+                return true;
+        snprintf(wanted, sizeof(wanted), ",%s,", text);
+        if (!strchr(text, ',') && strstr(allowed, wanted)) {
+                snprintf(ret_word, n_word, "%s", text);
+                return true;
+        }
+        snprintf(detail,
+                 sizeof(detail),
+                 "%s must be one of %.*s.",
+                 name,
+                 (int)strlen(allowed) - 2,
+                 allowed + 1);
+        return ws_history_bad(call, "bad_parameter", detail);
+}
+
+/* ---- what it is about ---------------------------------------------------------------------- */
+
+/* The same whether it is another's or nobody's: who may not see a thing does not learn of it. */
+static bool ws_history_refuse(WsCall *call, const char *what) {
+        char detail[64];
+
+        snprintf(detail, sizeof(detail), "There is no such %s.", what);
+        ws_response_problem(call->response, 404, "not_found", detail);
+        return false;
+}
+
+bool ws_endpoint_see_vehicle(WsCall *call, const char *name, const Vehicle **ret_vehicle) {
+        const User *user = call->identity.user;
+        const Vehicle *vehicle =
+                registry_find_vehicle_for(call->access->registry, user, text_of(name));
+
+        if (!vehicle || (user && !registry_sees_vehicle(user, vehicle)))
+                return ws_history_refuse(call, "vehicle");
+        *ret_vehicle = vehicle;
+        return true;
+}
+
+bool ws_endpoint_see_device(WsCall *call, const char *name, const Device **ret_device) {
+        const User *user = call->identity.user;
+        const Device *device =
+                registry_find_device_for(call->access->registry, user, text_of(name));
+
+        if (!device || (user && !registry_sees_device(user, device)))
+                return ws_history_refuse(call, "device");
+        *ret_device = device;
+        return true;
+}
+
+/* The device and the vehicle that a list is narrowed to, if it is. */
+static bool ws_history_filter(WsCall *call, History *history, bool has_vehicles) {
+        const Vehicle *vehicle;
+        const Device *device;
+        char name[256];
+
+        if (ws_history_param(call, "device_id", name, sizeof(name))) {
+                if (!ws_endpoint_see_device(call, name, &device))
+                        return false;
+                history->device_id = device->id;
+        }
+        if (has_vehicles && ws_history_param(call, "vehicle_id", name, sizeof(name))) {
+                if (!ws_endpoint_see_vehicle(call, name, &vehicle))
+                        return false;
+                history->vehicle_id = vehicle->id;
+        }
+        return true;
+}
+
+static int ws_history_ask(WsCall *call, const History *history) {
+        CLEANUP(query_free) Query *query = NULL;
+        int window = call->options->stream_window;
+        const User *user = call->identity.user;
+        int r;
+
+        r = query_new(&query, QUERY_HISTORY, 0);
+        if (r == 0)
+                r = stream_new(&query->stream, window > 0 ? window : WS_HISTORY_WINDOW);
+        if (r < 0)
+                return err_up(r);
+        query->history = malloc(sizeof(*query->history));
+        if (!query->history)
+                return err_new(-ENOMEM);
+        *query->history = *history;
+        query->history->user_id = user && user->role != ROLE_ADMIN ? user->id : 0;
+        call->query = TAKE(&query);
+        return 0;
+}
+
+/* ---- the endpoints ------------------------------------------------------------------------- */
+
+int ws_endpoint_logs(WsCall *call) {
+        History history = { .kind = HISTORY_LOGS };
+        const Vehicle *vehicle;
+
+        if (!ws_endpoint_see_vehicle(call, call->target, &vehicle) ||
+            !ws_history_times(call, &history) || !ws_history_page(call, &history) ||
+            !ws_history_types(call, &history))
+                return 0;
+        history.vehicle_id = vehicle->id;
+        return ws_history_ask(call, &history);
+}
+
+int ws_endpoint_track(WsCall *call) {
+        History history = { .kind = HISTORY_TRACK };
+        const Vehicle *vehicle;
+
+        if (!ws_endpoint_see_vehicle(call, call->target, &vehicle) ||
+            !ws_history_times(call, &history) || !ws_history_tolerance(call, &history))
+                return 0;
+        history.vehicle_id = vehicle->id;
+        return ws_history_ask(call, &history);
+}
+
+int ws_endpoint_telemetry(WsCall *call) {
+        History history = { .kind = HISTORY_TELEMETRY };
+        const Device *device;
+
+        if (!ws_endpoint_see_device(call, call->target, &device) ||
+            !ws_history_times(call, &history) || !ws_history_interval(call, &history))
+                return 0;
+        if (history.interval_us > 0)
+                history.kind = HISTORY_AVERAGES;
+        else if (!ws_history_page(call, &history))
+                return 0;
+        history.device_id = device->id;
+        return ws_history_ask(call, &history);
+}
+
+int ws_endpoint_detection_list(WsCall *call) {
+        History history = { .kind = HISTORY_DETECTIONS };
+
+        if (!ws_history_filter(call, &history, false) || !ws_history_times(call, &history) ||
+            !ws_history_page(call, &history) ||
+            !ws_history_word(call, "zone", ",near,medium,far,", history.zone, sizeof(history.zone)))
+                return 0;
+        (void)ws_history_param(call,
+                               "device_hash",
+                               history.device_hash,
+                               sizeof(history.device_hash));
+        return ws_history_ask(call, &history);
+}
+
+int ws_endpoint_alerts(WsCall *call) {
+        History history = { .kind = HISTORY_ALERTS };
+
+        if (!ws_history_filter(call, &history, true) || !ws_history_times(call, &history) ||
+            !ws_history_page(call, &history) ||
+            !ws_history_word(call,
+                             "severity",
+                             ",critical,warning,info,",
+                             history.severity,
+                             sizeof(history.severity)))
+                return 0;
+        (void)ws_history_param(call, "alert_type", history.alert_type, sizeof(history.alert_type));
+        return ws_history_ask(call, &history);
+}
+
+/* ---- the answers --------------------------------------------------------------------------- */
+
+static int ws_history_answer(WsCall *call, const Answer *answer, const char *content_type) {
+        WsResponse *response = call->response;
+
+        switch (answer->status) {
+        case 200:
+                response->status = 200;
+                response->content_type = content_type;
+                ws_response_header(response, "Cache-Control", "no-store");
+                if (answer->is_last)
+                        buf_append_text(&response->body, buf_text(&answer->chunk));
+                response->is_stream = !answer->is_last;
+                return 0;
+        case 400:
+                ws_response_problem(response,
+                                    400,
+                                    "bad_cursor",
+                                    "The cursor is of a journal that is not known here.");
+                return 0;
+        case 500:
+                ws_response_problem(response, 500, "internal", "Something failed on our side.");
+                return 0;
+        default:
+                ws_response_retry_after(response, 2);
+                ws_response_problem(response,
+                                    503,
+                                    "unavailable",
+                                    "The database is not there, or "
+                                    "too much is asked of it.");
+                return 0;
+        }
+}
+
+int ws_endpoint_history_answer(WsCall *call, const Answer *answer) {
+        return ws_history_answer(call, answer, "application/json");
+}
+
+int ws_endpoint_track_answer(WsCall *call, const Answer *answer) {
+        return ws_history_answer(call, answer, "application/geo+json");
+}

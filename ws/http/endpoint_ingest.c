@@ -1,0 +1,103 @@
+#include "base/err.h"
+#include "ws/device/detections.h"
+#include "ws/http/endpoint.h"
+
+#define WS_INGEST_RETRY_S 5 /* while the journal is full */
+
+/* A token speaks for its own device alone, by whichever of its names. */
+static bool ws_ingest_is_own(const WsCall *call, const WsDetections *detections) {
+        const Device *device = call->identity.device;
+
+        return !*detections->device || device_is_called(device, text_of(detections->device));
+}
+
+static int ws_ingest_journal(WsCall *call, const WsDetections *detections) {
+        int r = INBOUND_E_FULL;
+
+        if (call->options->inbound)
+                r = call->options->inbound(call->options->inbound_arg,
+                                           &(Inbound){ .door = DOOR_HTTP,
+                                                       .kind = KIND_BLE_DETECTIONS,
+                                                       .device_id = call->identity.device->id,
+                                                       .topic = TEXT("api/v1/detections"),
+                                                       .payload = call->body });
+        if (r < 0)
+                return err_up(r);
+        if (r == INBOUND_E_FULL) {
+                ws_response_retry_after(call->response, WS_INGEST_RETRY_S);
+                ws_response_problem(call->response,
+                                    503,
+                                    "journal_full",
+                                    "It cannot be kept at the moment; nothing was saved.");
+                return 0;
+        }
+        buf_printf(ws_response_json(call->response),
+                   "{\"status\":\"ok\",\"saved\":%zu}",
+                   detections->n_good);
+        return 0;
+}
+
+static const char *ws_ingest_why(Reason reason) {
+        switch (reason) {
+        case REASON_OUT_OF_RANGE:
+                return "A value is out of range: rssi is -200 to 50 dBm, names are up to 128 "
+                       "bytes.";
+        case REASON_TOO_LARGE:
+                return "The body is larger than the route of detections allows.";
+        case REASON_WRONG_TYPE:
+                return "A member has the wrong type: rssi is a number.";
+        default:
+                return "None of it can be used.";
+        }
+}
+
+/* What the answer says is what the store will find, by the store's own judgement. */
+static int ws_ingest_count(WsCall *call, WsDetections *detections, const char **why) {
+        const WsOptions *options = call->options;
+        int r;
+
+        if (!options->count_detections || detections->n_items == 0)
+                return 0;
+        r = options->count_detections(call->body,
+                                      options->detections_max_bytes,
+                                      &detections->n_good);
+        if (r > 0)
+                *why = ws_ingest_why((Reason)r);
+        return r < 0 ? err_up(r) : 0;
+}
+
+static int ws_ingest(WsCall *call, bool is_single) {
+        WsDetections detections;
+        const char *why = NULL;
+        int r;
+
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        if (call->options->check_json && call->options->check_json(call->body) != REASON_NONE)
+                why = "The body must be a JSON object.";
+        if (!why)
+                why = ws_detections_read(call->body, is_single, &detections);
+        r = why ? 0 : ws_ingest_count(call, &detections, &why);
+        if (r < 0)
+                return err_up(r);
+        if (why) {
+                ws_response_problem(call->response, 422, "invalid", why);
+                return 0;
+        }
+        if (!ws_ingest_is_own(call, &detections)) {
+                ws_response_problem(call->response,
+                                    403,
+                                    "forbidden",
+                                    "The token is another device's.");
+                return 0;
+        }
+        r = ws_ingest_journal(call, &detections);
+        return r < 0 ? err_up(r) : 0;
+}
+
+int ws_endpoint_detections_bulk(WsCall *call) {
+        return ws_ingest(call, false);
+}
+
+int ws_endpoint_detections_one(WsCall *call) {
+        return ws_ingest(call, true);
+}

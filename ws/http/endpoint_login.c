@@ -1,0 +1,249 @@
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/secret.h"
+#include "model/metrics.h"
+#include "ws/access/limiter.h"
+#include "ws/access/proven.h"
+#include "ws/access/throttle.h"
+#include "ws/http/endpoint.h"
+#include "ws/net/party.h"
+
+#define WS_LOGIN_FAILURES 10 /* a minute and address, where the options say nothing */
+#define WS_LOGIN_TTL_S    3600
+#define WS_LOGIN_PASSWORD 1024
+
+/* The two names under which tries are counted; they cannot be the same text. */
+static void ws_login_names(const WsCall *call, char ret_source[64], char ret_account[160]) {
+        char party[WS_PARTY_TEXT_SIZE];
+
+        ws_party_text(ws_party_address(call->source), party);
+        snprintf(ret_source, 64, "source:%s", party);
+        snprintf(ret_account, 160, "account:%s", call->account);
+}
+
+static int ws_login_limit(const WsCall *call) {
+        int limit = call->options->login_failures_per_min;
+
+        return limit > 0 ? limit : WS_LOGIN_FAILURES;
+}
+
+/* From an address that has failed before: others go first (an account that somebody else tries to
+ * guess is no worse for it). */
+static bool ws_login_is_suspect(const WsCall *call) {
+        char source[64], account[160];
+
+        ws_login_names(call, source, account);
+        return ws_limiter_is_known(call->limiter,
+                                   text_of(source),
+                                   ws_login_limit(call),
+                                   call->now_us);
+}
+
+/* Seconds to wait; 0: go ahead. An account has twice the tries of an address, so that one noisy
+ * address cannot lock the owner of an account out. */
+static int ws_login_take(const WsCall *call) {
+        int limit = ws_login_limit(call);
+        char source[64], account[160];
+        int wait_s;
+
+        ws_login_names(call, source, account);
+        wait_s = ws_limiter_take(call->limiter, text_of(source), limit, call->now_us);
+        if (wait_s > 0)
+                return wait_s;
+        wait_s = ws_limiter_take(call->limiter, text_of(account), 2 * limit, call->now_us);
+        if (wait_s > 0)
+                ws_limiter_give_back(call->limiter, text_of(source));
+        return wait_s;
+}
+
+static void ws_login_give_back(const WsCall *call) {
+        char source[64], account[160];
+
+        ws_login_names(call, source, account);
+        ws_limiter_give_back(call->limiter, text_of(source));
+        ws_limiter_give_back(call->limiter, text_of(account));
+}
+
+static bool ws_login_is_proven(const WsCall *call) {
+        return ws_proven_has(call->proven,
+                             text_of(call->account),
+                             ws_party_address(call->source),
+                             call->now_us);
+}
+
+/* Who comes back goes first, and who does nothing else goes last. */
+static void ws_login_rank(const WsCall *call, Query *query, bool is_suspect) {
+        bool is_back = ws_login_is_proven(call);
+
+        query->is_proven = is_back && ws_throttle_take(call->returns,
+                                                       call->source,
+                                                       call->options->logins_per_s,
+                                                       call->now_us / 1000);
+        query->is_suspect = is_back || is_suspect;
+        if (is_back && !query->is_proven)
+                metric_add(METRIC_LOGIN_BEHIND, 1);
+}
+
+static int ws_login_ask(WsCall *call, const char *password, bool is_suspect) {
+        CLEANUP(query_free) Query *query = NULL;
+        int r;
+
+        r = query_new(&query, QUERY_LOGIN, 0);
+        if (r < 0)
+                return err_up(r);
+        ws_login_rank(call, query, is_suspect);
+        query->username = strdup(call->account);
+        query->password = strdup(password);
+        if (!query->username || !query->password)
+                return err_new(-ENOMEM);
+
+        call->query = TAKE(&query);
+        return 0;
+}
+
+static void ws_login_put_off(const WsCall *call, int wait_s) {
+        metric_add(METRIC_LOGIN_LIMITED, 1);
+        ws_response_retry_after(call->response, wait_s);
+        ws_response_problem(call->response, 429, "rate_limited", "Too many failed attempts.");
+}
+
+/* What is no text is nobody's name, and a try like any other. */
+static int ws_login_refuse_bytes(WsCall *call) {
+        int wait_s;
+
+        call->account[0] = '\0';
+        wait_s = ws_login_take(call);
+        metric_add(METRIC_LOGIN_FAILED, 1);
+        if (wait_s > 0)
+                ws_login_put_off(call, wait_s);
+        else
+                ws_response_problem(call->response,
+                                    400,
+                                    "bad_request",
+                                    "The form is not UTF-8, or has a bad escape.");
+        return 0;
+}
+
+int ws_endpoint_token(WsCall *call) {
+        char password[WS_LOGIN_PASSWORD];
+        bool is_suspect;
+        int wait_s;
+        int r;
+
+        if (!ws_request_form_is_text(call->body))
+                return ws_login_refuse_bytes(call);
+        if (!ws_request_form_param(call->body, "username", call->account, sizeof(call->account)) ||
+            !ws_request_form_param(call->body, "password", password, sizeof(password))) {
+                ws_response_problem(call->response,
+                                    400,
+                                    "bad_request",
+                                    "The form must have username and password.");
+                return 0;
+        }
+
+        is_suspect = ws_login_is_suspect(call);
+        wait_s = ws_login_take(call);
+        if (wait_s > 0) {
+                secret_wipe(password, sizeof(password));
+                ws_login_put_off(call, wait_s);
+                return 0;
+        }
+        r = ws_login_ask(call, password, is_suspect);
+        secret_wipe(password, sizeof(password));
+        return r < 0 ? err_up(r) : 0;
+}
+
+static int ws_login_grant(WsCall *call, const Answer *answer) {
+        int ttl_s = call->options->token_ttl_s > 0 ? call->options->token_ttl_s : WS_LOGIN_TTL_S;
+        Buf *body = &call->response->body;
+        char *jwt = NULL;
+        int r;
+
+        r = ws_auth_mint(call->access->auth,
+                         &(WsSubject){ .name = call->account,
+                                       .id = answer->user_id,
+                                       .generation = answer->generation },
+                         call->now_us,
+                         ttl_s,
+                         &jwt);
+        if (r < 0)
+                return err_up(r);
+        if (r > 0) {
+                ws_response_problem(call->response,
+                                    501,
+                                    "tokens_not_issued",
+                                    "This gateway has no HS256 secret, so it issues no tokens.");
+                return 0;
+        }
+
+        ws_response_json(call->response);
+        buf_append_string(body, "{\"access_token\":");
+        buf_json_string(body, text_of(jwt));
+        buf_append_string(body, ",\"token_type\":\"bearer\"}");
+        secret_wipe(jwt, strlen(jwt));
+        free(jwt);
+        return 0;
+}
+
+int ws_endpoint_token_answer(WsCall *call, const Answer *answer) {
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        switch (answer->status) {
+        case 200:
+                metric_add(METRIC_LOGIN_OK, 1);
+                ws_login_give_back(call);
+                ws_proven_add(call->proven,
+                              text_of(call->account),
+                              ws_party_address(call->source),
+                              call->now_us);
+                return ws_login_grant(call, answer);
+        case 401:
+                metric_add(METRIC_LOGIN_FAILED, 1);
+                ws_response_problem(call->response,
+                                    401,
+                                    "unauthorized",
+                                    "Incorrect username or password.");
+                return 0;
+        default: /* not the fault of who asked */
+                ws_login_give_back(call);
+                ws_response_retry_after(call->response, 2);
+                ws_response_problem(call->response,
+                                    503,
+                                    "unavailable",
+                                    "The database is not there.");
+                return 0;
+        }
+}
+
+int ws_endpoint_ticket(WsCall *call) {
+        char ticket[WS_TICKET_SIZE];
+        int r;
+
+        if (!call->access->tickets)
+                r = WS_TICKETS_E_FULL;
+        else
+                r = ws_tickets_issue(call->access->tickets,
+                                     &(WsHolder){ .user_id = call->identity.user->id,
+                                                  .generation = call->identity.user->generation,
+                                                  .expires_us = call->identity.expires_us },
+                                     call->now_us,
+                                     ticket);
+        if (r < 0)
+                return err_up(r);
+        if (r > 0) {
+                ws_response_retry_after(call->response, (int)(WS_TICKET_TTL_US / 1000000));
+                ws_response_problem(call->response,
+                                    503,
+                                    "unavailable",
+                                    "Too many tickets are out.");
+                return 0;
+        }
+
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        buf_printf(ws_response_json(call->response),
+                   "{\"ticket\":\"%s\",\"expires_in\":%d}",
+                   ticket,
+                   (int)(WS_TICKET_TTL_US / 1000000));
+        return 0;
+}

@@ -1,0 +1,774 @@
+#include "ws/http/http.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/queue.h"
+#include "model/metrics.h"
+#include "ws/access/limiter.h"
+#include "ws/access/proven.h"
+#include "ws/access/throttle.h"
+#include "ws/gate.h"
+#include "ws/http/admit.h"
+#include "ws/http/endpoint.h"
+#include "ws/http/head.h"
+#include "ws/http/response.h"
+#include "ws/http/session.h"
+#include "ws/incoming.h"
+#include "ws/net/conn.h"
+#include "ws/net/listener.h"
+#include "ws/net/party.h"
+#include "ws/viewer/client.h"
+
+#define WS_HTTP_LIMITED   1024
+#define WS_HTTP_PROVEN    4096
+#define WS_HTTP_BODY_MS   10000
+#define WS_HTTP_ANSWER_MS 10000
+#define WS_HTTP_RATES_US  INT64_C(2000000)
+
+struct WsHttp {
+        const WsOptions *options; /* borrowed */
+        const WsAccess *access;   /* borrowed */
+        WsHub *hub;               /* borrowed */
+        WsGate *gate;             /* borrowed */
+        Queue *queries;           /* borrowed */
+        WsLimiter *limiter;
+        WsProven *proven; /* log-ins */
+        WsThrottle *returns;
+        WsWaiters *waiters;
+        uint64_t n_tickets;
+        WsHead head;       /* of the call under way, */
+        WsRequest request; /* and what it asks for */
+        bool is_cut;       /* with a parameter that is longer than any that makes sense */
+
+        WsRates rates;
+        int64_t rates_at_us;
+        int64_t rates_from[4];
+};
+
+int ws_http_new(WsHttp **ret_http,
+                const WsOptions *options,
+                const WsAccess *access,
+                WsGate *gate,
+                Queue *queries) {
+        CLEANUP(ws_http_free) WsHttp *http = NULL;
+        int r;
+
+        http = calloc(1, sizeof(*http));
+        if (!http)
+                return err_new(-ENOMEM);
+        http->options = options;
+        http->access = access;
+        http->hub = ws_gate_hub(gate);
+        http->gate = gate;
+        http->queries = queries;
+        http->waiters = calloc(1, sizeof(*http->waiters));
+        if (!http->waiters)
+                return err_new(-ENOMEM);
+        r = ws_waiters_init(http->waiters, options);
+        if (r == 0)
+                r = ws_limiter_new(&http->limiter, WS_HTTP_LIMITED);
+        if (r == 0)
+                r = ws_proven_new(&http->proven, WS_HTTP_PROVEN);
+        if (r == 0)
+                r = ws_throttle_new(&http->returns, WS_HTTP_PROVEN);
+        if (r < 0)
+                return err_up(r);
+
+        *ret_http = TAKE(&http);
+        return 0;
+}
+
+WsHttp *ws_http_free(WsHttp *http) {
+        if (!http)
+                return NULL;
+
+        if (http->waiters)
+                ws_waiters_done(http->waiters);
+        free(http->waiters);
+        ws_limiter_free(http->limiter);
+        ws_proven_free(http->proven);
+        ws_throttle_free(http->returns);
+        free(http);
+        return NULL;
+}
+
+static WsCall ws_http_call(WsHttp *http, WsResponse *response) {
+        return (WsCall){
+                .options = http->options,
+                .access = http->access,
+                .hub = http->hub,
+                .rates = &http->rates,
+                .limiter = http->limiter,
+                .proven = http->proven,
+                .returns = http->returns,
+                .now_us = clock_now_us(),
+                .response = response,
+        };
+}
+
+static void ws_http_be_busy(WsResponse *response) {
+        ws_response_retry_after(response, 1);
+        ws_response_problem(response, 503, "busy", "Too many requests are under way.");
+}
+
+/* A waiter for the request in hand, with what is known of it. */
+static WsWaiter *ws_http_wait(WsSession *session, const WsCall *call) {
+        const WsRequest *request = call->request;
+        WsWaiter *waiter = ws_waiters_take(session);
+
+        assert(request); /* with a body there is a waiter already */
+        if (!waiter) {
+                ws_http_be_busy(call->response);
+                return NULL;
+        }
+        memcpy(waiter->source, request->source, sizeof(waiter->source));
+        memcpy(waiter->origin, request->origin, sizeof(waiter->origin));
+        waiter->user_id = call->identity.user ? call->identity.user->id : 0;
+        waiter->generation = call->identity.user ? call->identity.user->generation : 0;
+        waiter->sender_id = call->identity.device ? call->identity.device->id : 0;
+        if (call->identity.device)
+                memcpy(waiter->token_hash,
+                       call->identity.device->token_hash,
+                       sizeof(waiter->token_hash));
+        waiter->expires_us = call->identity.expires_us;
+        memcpy(waiter->target, call->target, sizeof(waiter->target));
+        memcpy(waiter->idempotency_key, call->idempotency_key, sizeof(waiter->idempotency_key));
+        waiter->close = call->response->close;
+        waiter->keep = call->response->keep;
+        waiter->is_head = call->response->is_head;
+        waiter->is_http_1_0 = request->is_http_1_0;
+        return waiter;
+}
+
+/* Hands the query over; a full queue is answered at once, as the database being away would be. */
+static int ws_http_ask(WsHttp *http, const WsEndpoint *endpoint, WsWaiter *waiter, WsCall *call) {
+        CLEANUP(query_free) Query *query = TAKE(&call->query);
+        int timeout_ms = http->options->answer_timeout_ms;
+        int r;
+
+        waiter->endpoint = endpoint;
+        waiter->n_losses = call->identity.user ? call->identity.user->n_losses : 0;
+        waiter->ticket = ++http->n_tickets;
+        waiter->deadline_us =
+                clock_mono_us() + (timeout_ms > 0 ? timeout_ms : WS_HTTP_ANSWER_MS) * INT64_C(1000);
+        memcpy(waiter->account, call->account, sizeof(waiter->account));
+        query->ticket = waiter->ticket;
+        query->deadline_us = waiter->deadline_us;
+        query->party = ws_party_of(waiter->user_id, waiter->sender_id, waiter->source);
+        if (query->stream) {
+                waiter->stream = stream_ref(query->stream);
+                waiter->vehicle_id = query->history->vehicle_id;
+                waiter->device_id = query->history->device_id;
+        }
+
+        r = queue_push(http->queries, query, 0);
+        if (r < 0)
+                return err_up(r);
+        if (r == 0) {
+                query = NULL;
+                return 0;
+        }
+        waiter->ticket = 0;
+        metric_add(METRIC_QUERY_REFUSED, 1);
+        r = endpoint->answer(call, &(Answer){ .kind = query->kind, .status = 503 });
+        return r < 0 ? err_up(r) : 0;
+}
+
+/* The answer of a poll is there: it is written in a later turn, when nobody walks a list. */
+static void ws_http_on_poll(WsClient *client, WsConn *conn) {
+        (void)client;
+        ws_conn_want_write(conn);
+}
+
+static bool ws_http_hold_poll(WsConn *conn, size_t n) {
+        return ws_session_hold(ws_conn_user(conn), n);
+}
+
+/* The connection belongs to a subscriber from now on: for ever, or until its poll is answered. */
+static void ws_http_attach(WsSession *session, WsCall *call) {
+        WsClient *client = TAKE(&call->client);
+
+        assert(call->request); /* what subscribes has no body */
+        session->client = client;
+        session->state = WS_SESSION_EVENTS;
+        ws_conn_leave_crowd(session->conn);
+        session->close = call->response->close;
+        client->origin = *call->request->origin ? strdup(call->request->origin) : NULL;
+        client->answer = ws_http_on_poll;
+        client->hold = ws_http_hold_poll;
+        ws_conn_set_deadline(session->conn, 0);
+        if (client->dialect->door == WS_DOOR_POLL)
+                ws_conn_pause(session->conn, true); /* the next request stays unread */
+        else
+                ws_session_begin_events(session, call->response);
+        if (ws_client_open(client, session->conn) < 0)
+                ws_conn_close(session->conn);
+}
+
+static void ws_http_refuse_poll(const WsClient *client, WsResponse *response) {
+        ws_response_retry_after(response, 1);
+        ws_response_problem(response, 503, "over_capacity", client->close_reason);
+}
+
+static void ws_http_answer_poll(WsHttp *http, WsSession *session) {
+        CLEANUP(ws_client_free) WsClient *client = TAKE(&session->client);
+        CLEANUP_RESPONSE WsResponse response = { .close = session->close };
+        char cursor[WS_CURSOR_SIZE];
+
+        ws_admit_origin(http->options, client->origin ? client->origin : "", &response);
+        ws_response_header(&response, "Cache-Control", "no-store");
+        if (client->told_seq != 0)
+                ws_response_header(&response,
+                                   "Tidegate-Cursor",
+                                   ws_cursor_text(client->hub, client->told_seq, cursor));
+        response.status = 204;
+        if (client->out.n > 0)
+                buf_append_text(ws_response_json(&response), buf_text(&client->out));
+        else if (client->close_code == WS_CLOSE_REVOKED || client->close_code == WS_CLOSE_EXPIRED)
+                ws_response_problem(&response, 401, "unauthorized", client->close_reason);
+        else if (client->close_code == WS_CLOSE_CAPACITY)
+                ws_http_refuse_poll(client, &response);
+        else if (client->close_code != 0 && client->close_code != WS_CLOSE_DRAINING)
+                ws_response_problem(&response, 503, "state_lost", client->close_reason);
+        ws_session_respond(session, &response);
+}
+
+/* A parameter that does not fit is not one that is absent: that would be another question. */
+static void ws_http_refuse_cut(WsCall *call) {
+        call->query = query_free(call->query);
+        call->client = ws_client_free(call->client);
+        ws_response_problem(call->response, 400, "bad_request", "A parameter is too long.");
+}
+
+/* Calls the endpoint; what it cannot answer now waits with the query. */
+static void ws_http_serve(WsHttp *http,
+                          WsSession *session,
+                          const WsEndpoint *endpoint,
+                          WsCall *call) {
+        WsWaiter *waiter = session->waiter;
+        int r;
+
+        r = endpoint->call(call);
+        if (r == 0 && call->request && *call->request->is_cut)
+                ws_http_refuse_cut(call);
+        if (r == 0 && call->query && !waiter)
+                waiter = ws_http_wait(session, call);
+        if (r == 0 && call->query && waiter)
+                r = ws_http_ask(http, endpoint, waiter, call);
+        call->query = query_free(call->query);
+        if (r < 0) {
+                err_up(r);
+                ws_admit_fault(call->response);
+        }
+        if (call->client && call->response->status == 0) {
+                ws_http_attach(session, call);
+                return;
+        }
+        call->client = ws_client_free(call->client);
+        if (call->response->status != 0)
+                ws_session_respond(session, call->response);
+        else
+                ws_session_wait(session);
+}
+
+/* A POST that says no length has no body (RFC 9112 6.3): should one come, it is no request. */
+static void ws_http_prepare(const WsRequest *request, WsResponse *response) {
+        response->is_head = strcmp(request->method, "HEAD") == 0;
+        response->keep = request->is_http_1_0 && request->wants_keep;
+        response->close = request->wants_close || (request->is_http_1_0 && !request->wants_keep) ||
+                          (request->body_length < 0 && strcmp(request->method, "POST") == 0);
+}
+
+static void ws_http_collect(WsHttp *http,
+                            WsSession *session,
+                            const WsEndpoint *endpoint,
+                            const WsCall *call) {
+        int timeout_ms = http->options->handshake_timeout_ms;
+        WsWaiter *waiter = ws_http_wait(session, call);
+
+        if (!waiter) {
+                ws_session_refuse(session, call->response);
+                return;
+        }
+        waiter->endpoint = endpoint;
+        if (!ws_waiter_reserve(waiter, (size_t)call->request->body_length)) {
+                ws_http_be_busy(call->response);
+                ws_session_refuse(session, call->response);
+                return;
+        }
+        if (call->request->wants_continue)
+                ws_session_continue(session);
+        ws_session_collect(session,
+                           call->request->body_length,
+                           timeout_ms > 0 ? timeout_ms : WS_HTTP_BODY_MS);
+}
+
+static bool ws_http_is_head(const WsHttp *http) {
+        return text_equal(http->head.method, TEXT("HEAD"));
+}
+
+/* The handshake of a WebSocket: from here on the connection is its client's, or it is refused. */
+static void ws_http_upgrade(WsHttp *http, WsSession *session) {
+        CLEANUP_RESPONSE WsResponse response = { .is_head = ws_http_is_head(http) };
+        CLEANUP(ws_client_free) WsClient *client = NULL;
+        CLEANUP_BUF Buf hello = { 0 };
+        int r;
+
+        r = ws_gate_open(http->gate, &http->head, &http->request, &response, &hello, &client);
+        if (r < 0 || buf_failed(&hello)) {
+                ws_conn_close(session->conn);
+                return;
+        }
+        if (!client) {
+                ws_session_refuse(session, &response);
+                return;
+        }
+        ws_conn_set_deadline(session->conn, 0);
+        session->state = WS_SESSION_SOCKET;
+        ws_conn_leave_crowd(session->conn);
+        session->client = TAKE(&client);
+        if (!ws_conn_write(session->conn, hello.data, hello.n) ||
+            ws_client_open(session->client, session->conn) < 0)
+                ws_conn_close(session->conn);
+}
+
+/* RFC 9110 7.8: an Upgrade in HTTP/1.0, or one that Connection does not name, is not for us. Where
+ * nothing else is served it is one that is wrong, and told so. */
+static bool ws_http_is_handshake(const WsRequest *request) {
+        char allow[64];
+
+        if (!request->is_upgrade || request->is_health)
+                return false;
+        return (request->wants_upgrade && !request->is_http_1_0) ||
+               !ws_endpoint_find(request->path, request->method, allow);
+}
+
+/* What cannot be read is answered all the same, and is the last that this connection says. */
+static void ws_http_misread(WsHttp *http, WsSession *session, int status) {
+        CLEANUP_RESPONSE WsResponse response = { .is_head = ws_http_is_head(http) };
+
+        ws_admit_misread(&response, status);
+        ws_session_refuse(session, &response);
+}
+
+static WsAsker ws_http_asker(const WsIdentity *identity) {
+        const User *user = identity->user;
+
+        if (!user)
+                return (WsAsker){ 0 };
+        return (WsAsker){ .user_id = user->id,
+                          .generation = user->generation,
+                          .expires_us = identity->expires_us,
+                          .n_losses = user->n_losses };
+}
+
+static void ws_http_begin(WsHttp *http, WsSession *session) {
+        CLEANUP_RESPONSE WsResponse response = { 0 };
+        WsRequest *request = &http->request;
+        WsCall call = ws_http_call(http, &response);
+        const WsEndpoint *endpoint;
+        int r;
+
+        r = ws_request_read(request, &http->head);
+        if (r != 0) {
+                ws_http_misread(http, session, ws_request_status(r));
+                return;
+        }
+        ws_request_trace(request,
+                         &http->head,
+                         &http->options->proxies,
+                         ws_conn_source(session->conn),
+                         ws_conn_is_tls(session->conn));
+        session->is_secure = request->is_secure;
+        request->is_cut = &http->is_cut;
+        http->is_cut = false;
+        request->is_health = ws_conn_door(session->conn) == WS_ENTRANCE_HEALTH;
+        if (ws_http_is_handshake(request)) {
+                ws_http_upgrade(http, session);
+                return;
+        }
+
+        call.request = request;
+        call.source = request->source;
+        ws_http_prepare(request, &response);
+        ws_admit_origin(http->options, request->origin, &response);
+        endpoint = ws_admit(&call);
+        session->party = ws_party_of(call.identity.user ? call.identity.user->id : 0,
+                                     call.identity.device ? call.identity.device->id : 0,
+                                     request->source);
+        session->asker = ws_http_asker(&call.identity);
+        memcpy(call.idempotency_key, request->idempotency_key, sizeof(call.idempotency_key));
+        if (!endpoint && (request->body_length > 0 || request->has_coding))
+                ws_session_refuse(session, &response);
+        else if (!endpoint)
+                ws_session_respond(session, &response);
+        else if (request->body_length > 0)
+                ws_http_collect(http, session, endpoint, &call);
+        else
+                ws_http_serve(http, session, endpoint, &call);
+}
+
+/* Who asked, if he still may: a body, a query and a long answer take time, in which his tokens can
+ * be ended. */
+static const User *ws_http_user_of(const WsHttp *http, const WsWaiter *waiter) {
+        const User *user = registry_user(http->access->registry, waiter->user_id);
+
+        return user && user->is_active && user->generation == waiter->generation ? user : NULL;
+}
+
+static const Device *ws_http_device_of(const WsHttp *http, const WsWaiter *waiter) {
+        const Device *device = registry_device(http->access->registry, waiter->sender_id);
+
+        if (!device || !device->is_active || !device->has_token ||
+            memcmp(device->token_hash, waiter->token_hash, sizeof(waiter->token_hash)) != 0)
+                return NULL;
+        return device;
+}
+
+static void ws_http_body_complete(WsHttp *http, WsSession *session) {
+        CLEANUP_RESPONSE WsResponse response = { 0 };
+        WsCall call = ws_http_call(http, &response);
+        WsWaiter *waiter = session->waiter;
+
+        if (buf_failed(&waiter->body)) {
+                ws_conn_close(session->conn);
+                return;
+        }
+        response.close = waiter->close;
+        response.keep = waiter->keep;
+        ws_admit_origin(http->options, waiter->origin, &response);
+        call.source = waiter->source;
+        call.identity.user = ws_http_user_of(http, waiter);
+        call.identity.device = ws_http_device_of(http, waiter);
+        call.identity.expires_us = waiter->expires_us;
+        memcpy(call.target, waiter->target, sizeof(call.target));
+        memcpy(call.idempotency_key, waiter->idempotency_key, sizeof(call.idempotency_key));
+        call.body = buf_text(&waiter->body);
+        if ((waiter->endpoint->access == WS_ENDPOINT_USER && !call.identity.user) ||
+            (waiter->endpoint->access == WS_ENDPOINT_DEVICE && !call.identity.device) ||
+            (waiter->user_id != 0 && waiter->expires_us <= call.now_us))
+                ws_response_problem(&response, 401, "unauthorized", "The credential has ended.");
+        if (response.status != 0)
+                ws_session_respond(session, &response);
+        else
+                ws_http_serve(http, session, waiter->endpoint, &call);
+}
+
+/* ---- what the connection reports ----------------------------------------------------------- */
+
+/* Waits for the whole head. That of a request after the first has as long as the first. */
+static size_t ws_http_read_head(WsHttp *http, WsSession *session, const char *data, size_t n) {
+        int timeout_ms = http->options->handshake_timeout_ms;
+        int r = WS_HEAD_E_MORE;
+
+        if (session->is_resting)
+                ws_conn_set_deadline(session->conn,
+                                     clock_mono_us() / 1000 +
+                                             (timeout_ms > 0 ? timeout_ms : WS_HTTP_BODY_MS));
+        session->is_resting = false;
+        if (n >= WS_HEAD_MAX || memchr(data + session->n_seen, '\n', n - session->n_seen))
+                r = ws_head_parse(&http->head, (Text){ .data = data, .n = n });
+        if (r == WS_HEAD_E_MORE) {
+                session->n_seen = n;
+                return 0;
+        }
+        session->n_seen = 0;
+        session->is_secure = ws_conn_is_tls(session->conn); /* as far as is known yet */
+        if (r == 0)
+                ws_http_begin(http, session);
+        else
+                ws_http_misread(http, session, ws_head_status(r));
+        return r == 0 ? http->head.n : n;
+}
+
+static size_t ws_http_read_body(WsHttp *http, WsSession *session, const char *data, size_t n) {
+        size_t used = ws_session_body(session, data, n);
+
+        if (session->n_body == 0)
+                ws_http_body_complete(http, session);
+        return used;
+}
+
+void ws_http_opened(WsHttp *http, WsSession *session, WsConn *conn) {
+        *session = (WsSession){ .conn = conn, .waiters = http->waiters };
+}
+
+size_t ws_http_receive(WsHttp *http, WsSession *session, char *data, size_t n) {
+        switch (session->state) {
+        case WS_SESSION_IDLE:
+                return ws_http_read_head(http, session, data, n);
+        case WS_SESSION_BODY:
+                return ws_http_read_body(http, session, data, n);
+        case WS_SESSION_SOCKET:
+                return ws_incoming_take(session->client, data, n);
+        case WS_SESSION_EVENTS:
+                ws_conn_end(session->conn); /* nobody speaks into an event stream */
+                return n;
+        default:
+                return 0; /* it was not read */
+        }
+}
+
+void ws_http_writable(WsHttp *http, WsSession *session) {
+        WsClient *client = session->client;
+
+        if (!client)
+                ws_session_writable(session);
+        else if (client->dialect->door == WS_DOOR_POLL && client->state == WS_CLIENT_CLOSED)
+                ws_http_answer_poll(http, session);
+        else
+                ws_client_writeable(client);
+}
+
+/* Who hangs up does not wait for a stream or a poll; an answer that is under way he may wait for.
+ */
+void ws_http_ended(WsSession *session) {
+        switch (session->state) {
+        case WS_SESSION_EVENTS:
+        case WS_SESSION_STREAM:
+                ws_conn_close(session->conn);
+                return;
+        case WS_SESSION_WAIT:
+                if (session->waiter->stream)
+                        ws_conn_close(session->conn);
+                return;
+        case WS_SESSION_FLUSH:
+                return;
+        default:
+                if (ws_conn_has_ended(session->conn))
+                        ws_conn_end(session->conn);
+        }
+}
+
+void ws_http_late(WsSession *session) {
+        if (session->state == WS_SESSION_IDLE && !session->is_resting)
+                metric_add(METRIC_WS_REFUSED_TIMEOUT, 1);
+        ws_conn_close(session->conn);
+}
+
+void ws_http_strange(WsSession *session) {
+        CLEANUP_RESPONSE WsResponse response = { 0 };
+
+        ws_response_problem(&response,
+                            400,
+                            "no_preface",
+                            "From this address a header of the PROXY protocol, version 2, comes "
+                            "first.");
+        ws_session_refuse(session, &response);
+}
+
+/* Who speaks HTTP where TLS is spoken can read this much: it went out in the clear already. */
+void ws_http_bare(WsSession *session) {
+        CLEANUP_RESPONSE WsResponse response = { 0 };
+
+        ws_response_problem(&response,
+                            400,
+                            "tls_needed",
+                            "This port speaks TLS: come by https or wss.");
+        ws_session_refuse(session, &response);
+}
+
+void ws_http_closed(WsSession *session) {
+        if (session->client)
+                ws_client_closed(session->client);
+        session->client = ws_client_free(session->client);
+        ws_session_reset(session);
+}
+
+/* Whoever asks for a change has had it when he is told so; who reads needs the right to the end. */
+static bool ws_http_has_expired(const WsWaiter *waiter) {
+        return waiter->user_id != 0 && strcmp(waiter->endpoint->method, "GET") == 0 &&
+               clock_now_us() >= waiter->expires_us;
+}
+
+/* What reads the tables does so by the rights of when it was asked: may who asked still see that?
+ * What names a thing is about that alone; all else is about whatever he saw then. */
+static bool ws_http_may_go_on(const WsHttp *http, const WsWaiter *waiter) {
+        const Registry *registry = http->access->registry;
+        const User *user = ws_http_user_of(http, waiter);
+        const Vehicle *vehicle = registry_vehicle(registry, waiter->vehicle_id);
+        const Device *device = registry_device(registry, waiter->device_id);
+
+        if (waiter->user_id == 0 || strcmp(waiter->endpoint->method, "GET") != 0)
+                return true;
+        if (!user || ws_http_has_expired(waiter))
+                return false;
+        if (waiter->vehicle_id == 0 && waiter->device_id == 0)
+                return user->n_losses == waiter->n_losses;
+        if (waiter->vehicle_id != 0 && (!vehicle || !registry_sees_vehicle(user, vehicle)))
+                return false;
+        return waiter->device_id == 0 || (device && registry_sees_device(user, device));
+}
+
+/* An answer that is made, and that its reader takes his time for. */
+static bool ws_http_may_read_on(const WsHttp *http, const WsAsker *asker) {
+        const User *user = registry_user(http->access->registry, asker->user_id);
+
+        if (asker->user_id == 0)
+                return true;
+        return user && user->is_active && user->generation == asker->generation &&
+               user->n_losses == asker->n_losses && clock_now_us() < asker->expires_us;
+}
+
+/* Instead of an answer to who has lost a right meanwhile. False: he has not. */
+static bool ws_http_withhold(const WsHttp *http, const WsWaiter *waiter, WsResponse *response) {
+        if (waiter->user_id != 0 && !ws_http_user_of(http, waiter)) {
+                ws_response_problem(response, 401, "unauthorized", "The credential has ended.");
+                return true;
+        }
+        if (ws_http_has_expired(waiter)) {
+                ws_response_problem(response, 401, "token_expired", "The credential has expired.");
+                return true;
+        }
+        if (ws_http_may_go_on(http, waiter))
+                return false;
+        if (waiter->vehicle_id != 0 || waiter->device_id != 0) {
+                ws_response_problem(response, 404, "not_found", "There is no such thing.");
+        } else {
+                ws_response_retry_after(response, 1);
+                ws_response_problem(response,
+                                    503,
+                                    "rights_changed",
+                                    "What you may see has changed meanwhile: ask again.");
+        }
+        return true;
+}
+
+static void ws_http_settle(WsHttp *http, WsWaiter *waiter, const Answer *answer) {
+        CLEANUP_RESPONSE WsResponse response = { .close = waiter->close,
+                                                 .keep = waiter->keep,
+                                                 .is_head = waiter->is_head,
+                                                 .is_http_1_0 = waiter->is_http_1_0 };
+        WsCall call = ws_http_call(http, &response);
+        int r;
+
+        waiter->ticket = 0;
+        call.source = waiter->source;
+        memcpy(call.account, waiter->account, sizeof(call.account));
+        ws_admit_origin(http->options, waiter->origin, &response);
+
+        if (ws_http_withhold(http, waiter, &response)) {
+                ws_waiter_answer(waiter, &response);
+                return;
+        }
+        r = waiter->endpoint->answer(&call, answer);
+        if (r < 0) {
+                err_up(r);
+                ws_admit_fault(&response);
+        } else if (answer->status == 504) {
+                ws_response_problem(&response,
+                                    504,
+                                    "timeout",
+                                    "The database did not answer in time.");
+        }
+        response.close |= response.is_stream && response.is_http_1_0;
+        ws_waiter_answer(waiter, &response);
+}
+
+static void ws_http_begin_stream(WsHttp *http, WsWaiter *waiter, const Answer *answer) {
+        CLEANUP_RESPONSE WsResponse response = { .close = waiter->close, .keep = waiter->keep };
+        WsCall call = ws_http_call(http, &response);
+
+        ws_admit_origin(http->options, waiter->origin, &response);
+        if (waiter->endpoint->answer(&call, answer) < 0) {
+                ws_waiter_kill(waiter);
+                return;
+        }
+        ws_waiter_begin_stream(waiter, &response);
+        ws_waiter_continue_stream(waiter, buf_text(&answer->chunk), answer->is_last);
+}
+
+/* A body that fits into one piece is an answer like any other; of a longer one come the headers
+ * first. An answer that has begun can only be broken off: the client sees that its end is missing.
+ */
+static void ws_http_piece(WsHttp *http, WsWaiter *waiter, const Answer *answer) {
+        bool has_begun = waiter->session->state == WS_SESSION_STREAM;
+
+        if (!has_begun && (answer->is_last || answer->status != 200 || waiter->is_head ||
+                           !ws_http_may_go_on(http, waiter))) {
+                ws_waiter_drop_stream(waiter, answer->is_last);
+                ws_http_settle(http, waiter, answer);
+                return;
+        }
+        if (answer->status != 200 || !ws_http_may_go_on(http, waiter)) {
+                ws_waiter_kill(waiter);
+                return;
+        }
+        if (has_begun)
+                ws_waiter_continue_stream(waiter, buf_text(&answer->chunk), answer->is_last);
+        else
+                ws_http_begin_stream(http, waiter, answer);
+}
+
+void ws_http_answer(WsHttp *http, const Answer *answer) {
+        for (size_t i = 0; answer->ticket != 0 && i < WS_SESSION_WAITERS; ++i) {
+                WsWaiter *waiter = &http->waiters->all[i];
+
+                if (waiter->session && waiter->ticket == answer->ticket) {
+                        if (waiter->stream)
+                                ws_http_piece(http, waiter, answer);
+                        else
+                                ws_http_settle(http, waiter, answer);
+                        return;
+                }
+        }
+}
+
+static void ws_http_take_rates(WsHttp *http, int64_t now_us) {
+        const int64_t counts[] = {
+                metric_get(METRIC_RECEIVED_MQTT) + metric_get(METRIC_RECEIVED_WS) +
+                        metric_get(METRIC_RECEIVED_HTTP),
+                metric_get(METRIC_COMMITTED),
+                metric_get(METRIC_WS_OFFERED),
+                metric_get(METRIC_WS_SENT),
+        };
+        double seconds = (double)(now_us - http->rates_at_us) / 1e6;
+
+        if (now_us - http->rates_at_us < WS_HTTP_RATES_US)
+                return;
+        if (http->rates_at_us != 0)
+                http->rates = (WsRates){
+                        .received = (double)(counts[0] - http->rates_from[0]) / seconds,
+                        .committed = (double)(counts[1] - http->rates_from[1]) / seconds,
+                        .offered = (double)(counts[2] - http->rates_from[2]) / seconds,
+                        .sent = (double)(counts[3] - http->rates_from[3]) / seconds,
+                };
+        memcpy(http->rates_from, counts, sizeof(counts));
+        http->rates_at_us = now_us;
+}
+
+/* The rest of a stream that has begun will not come. */
+static bool ws_http_is_lost(const WsWaiter *waiter) {
+        return waiter->stream && !waiter->is_complete && stream_is_broken(waiter->stream);
+}
+
+/* Who may not have the rest of an answer is hung up on. */
+static bool ws_http_is_forfeit(const WsHttp *http, const WsWaiter *waiter) {
+        switch (waiter->session->state) {
+        case WS_SESSION_STREAM:
+                return !ws_http_may_go_on(http, waiter);
+        case WS_SESSION_FLUSH:
+                return !ws_http_may_read_on(http, &waiter->session->asker);
+        default:
+                return false;
+        }
+}
+
+void ws_http_tick(WsHttp *http) {
+        int64_t now_us = clock_mono_us();
+
+        ws_http_take_rates(http, now_us);
+        for (size_t i = 0; i < WS_SESSION_WAITERS; ++i) {
+                WsWaiter *waiter = &http->waiters->all[i];
+
+                if (!waiter->session)
+                        continue;
+                if (ws_http_is_lost(waiter) || ws_http_is_forfeit(http, waiter)) {
+                        ws_waiter_kill(waiter);
+                } else if (waiter->ticket != 0 && waiter->session->state == WS_SESSION_WAIT &&
+                           (now_us > waiter->deadline_us || !ws_http_may_go_on(http, waiter))) {
+                        ws_waiter_drop_stream(waiter, false);
+                        ws_http_settle(http, waiter, &(Answer){ .status = 504 });
+                }
+        }
+}

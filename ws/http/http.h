@@ -1,0 +1,49 @@
+#pragma once
+
+/*
+ * WsHttp: the HTTP of one loop: health, metrics, stats, token, statistics, history, the page at
+ * `/`, and the handshakes of WebSockets.
+ *
+ * The server forwards what a connection reports (ws/net/conn.h). What needs the database is a
+ * Query; its Answer comes back through the outbox and ws_http_answer(). An asker who has gone away
+ * by then is known by his ticket, which is never used twice. One request of a connection at a time;
+ * those sent ahead wait unread. HTTP/1 only. Loop thread.
+ */
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "model/query.h"
+#include "model/registry.h"
+#include "ws/access/auth.h"
+#include "ws/http/request.h"
+#include "ws/server.h"
+
+typedef struct WsConn WsConn;
+typedef struct WsGate WsGate;
+typedef struct WsHttp WsHttp;
+typedef struct WsSession WsSession;
+
+MUST_CHECK int ws_http_new(WsHttp **ret_http,
+                           const WsOptions *options, /* borrowed; may change between calls */
+                           const WsAccess *access,   /* borrowed: auth, registry, tickets */
+                           WsGate *gate,             /* borrowed, with its hub */
+                           Queue *queries);
+WsHttp *ws_http_free(WsHttp *http);
+
+/* @session: memory of who has the connection. */
+void ws_http_opened(WsHttp *http, WsSession *session, WsConn *conn);
+/* As of WsConnHandler. */
+size_t ws_http_receive(WsHttp *http, WsSession *session, char *data, size_t n);
+void ws_http_writable(WsHttp *http, WsSession *session);
+void ws_http_ended(WsSession *session);
+void ws_http_late(WsSession *session);
+void ws_http_strange(WsSession *session);
+void ws_http_bare(WsSession *session);
+void ws_http_closed(WsSession *session);
+
+void ws_http_answer(WsHttp *http, const Answer *answer); /* ticket != 0 */
+
+/* About once a second: gives up on queries that nobody answers (504), takes the rates. */
+void ws_http_tick(WsHttp *http);
+
+DEFINE_CLEANUP(WsHttp *, ws_http_free);

@@ -1,0 +1,817 @@
+#include "ws/net/conn.h"
+
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "model/metrics.h"
+#include "ws/net/greetings.h"
+#include "ws/net/party.h"
+#include "ws/net/preface.h"
+#include "ws/net/shares.h"
+#include "ws/net/tls.h"
+
+#define WS_CONN_READ_BYTES 16384 /* of one read: a whole record of TLS */
+#define WS_CONN_KEEP_BYTES 32768 /* not used yet, beyond which nothing more is read */
+#define WS_CONN_TURN_US    10000 /* for what came, in one turn of the loop */
+#define WS_CONN_IDLE_MS    1000  /* after which one gives way to another of its address */
+#define WS_CONN_LOOK       256   /* connections that are looked at for one */
+#define WS_CONN_SENDING_MS 30000 /* to take the rest, once it is ending */
+#define WS_CONN_LINGER_MS  2000  /* to hang up after that */
+
+TAILQ_HEAD(WsConnList, WsConn);
+
+struct WsConn {
+        WsConns *conns; /* borrowed */
+        void *user;     /* of the handler */
+        uv_poll_t poll;
+        int fd, door, watched;
+        WsTls *tls;         /* borrowed, until its handshake begins */
+        struct ssl_st *ssl; /* owned; NULL = plain, or not begun */
+        char source[WS_ADDRESS_TEXT_SIZE];
+        uint64_t party;       /* in whose share of the crowd it is; 0 = in none */
+        bool is_prefaced;     /* the preface is still to come */
+        bool is_greeting;     /* the handshake of TLS is under way */
+        bool greeting_writes; /* and waits for room */
+        bool is_paused, is_hung_up, has_ended, is_ending, is_closing;
+        bool is_stuck;    /* TLS cannot read on before it has written */
+        bool is_given_up; /* by the kernel: what was sent was not acknowledged in time */
+        bool wants_write, is_again, is_timed;
+        Buf in;  /* came, and was not used yet */
+        Buf out; /* what the socket has not taken: from n_sent on */
+        size_t n_sent;
+        int64_t opened_ms, greeted_ms, deadline_ms;
+        WsGreeting greeting; /* while its handshake waits for a turn */
+        TAILQ_ENTRY(WsConn) all, timed, again;
+};
+
+struct WsConns {
+        uv_loop_t *loop; /* borrowed */
+        WsConnHandler handler;
+        uv_idle_t idle;
+        struct WsConnList all, timed, again;
+        uint64_t turn_ms;      /* as the loop counts it */
+        int64_t turn_until_us; /* what comes is heard at once until then */
+        size_t n[WS_CONN_DOORS], most[WS_CONN_DOORS];
+        WsShares *crowds[WS_CONN_DOORS];
+        WsGreetings *greetings;
+        int share;
+        char buffer[WS_CONN_READ_BYTES];
+};
+
+static int64_t ws_conn_now_ms(void) {
+        return clock_mono_us() / 1000;
+}
+
+/* ---- what the loop is to watch ------------------------------------------------------------- */
+
+static void ws_conn_on_poll(uv_poll_t *poll, int status, int events);
+
+static bool ws_conn_reads(const WsConn *conn) {
+        return !conn->is_paused && !conn->has_ended && !conn->is_stuck &&
+               (conn->in.n < WS_CONN_KEEP_BYTES || conn->is_ending);
+}
+
+static int ws_conn_wanted(const WsConn *conn) {
+        int events = 0;
+
+        if (conn->is_prefaced)
+                return UV_READABLE;
+        if (conn->greeting.greeter)
+                return UV_DISCONNECT;
+        if (conn->is_greeting)
+                return conn->greeting_writes ? UV_WRITABLE : UV_READABLE;
+        if (ws_conn_reads(conn))
+                events |= UV_READABLE;
+        else if (!conn->has_ended && !conn->is_hung_up)
+                events |= UV_DISCONNECT;
+        if (conn->out.n > 0 || conn->wants_write || conn->is_stuck)
+                events |= UV_WRITABLE;
+        return events;
+}
+
+static void ws_conn_watch(WsConn *conn) {
+        int events;
+
+        if (conn->is_closing)
+                return;
+        events = ws_conn_wanted(conn);
+        if (events == conn->watched)
+                return;
+        conn->watched = events;
+        if (events == 0)
+                uv_poll_stop(&conn->poll);
+        else
+                MUST(uv_poll_start(&conn->poll, events, ws_conn_on_poll));
+}
+
+static void ws_conns_on_idle(uv_idle_t *idle);
+
+static bool ws_conns_are_idle(const WsConns *conns) {
+        return TAILQ_EMPTY(&conns->again) && ws_greetings_are_idle(conns->greetings);
+}
+
+/* There is something to do in the next turn, whatever the sockets say. */
+static void ws_conns_wake(WsConns *conns) {
+        if (!ws_conns_are_idle(conns))
+                MUST(uv_idle_start(&conns->idle, ws_conns_on_idle)); /* nothing, if it has been */
+}
+
+/* It has something to do in the next turn, whatever its socket says. */
+static void ws_conn_again(WsConn *conn) {
+        WsConns *conns = conn->conns;
+
+        if (conn->is_again || conn->is_closing)
+                return;
+        conn->is_again = true;
+        TAILQ_INSERT_TAIL(&conns->again, conn, again);
+        ws_conns_wake(conns);
+}
+
+/* ---- its place ----------------------------------------------------------------------------- */
+
+void ws_conn_leave_crowd(WsConn *conn) {
+        if (conn->party != 0)
+                ws_shares_give_back(conn->conns->crowds[conn->door], conn->party, 1);
+        conn->party = 0;
+}
+
+/* Those that are to say something in time are in the order in which they came. The first ones of a
+ * crowd are found at once; among many of others they are not looked for to the end. */
+static bool ws_conns_make_room(WsConns *conns, int door, uint64_t party) {
+        int64_t before_ms = ws_conn_now_ms() - WS_CONN_IDLE_MS;
+        int n_looked_at = 0;
+        WsConn *conn;
+
+        TAILQ_FOREACH(conn, &conns->timed, timed) {
+                if (++n_looked_at > WS_CONN_LOOK)
+                        return false;
+                if (conn->party != party || conn->door != door || conn->opened_ms > before_ms ||
+                    !ws_conn_is_open(conn))
+                        continue;
+                if (!conn->is_prefaced && !conn->is_greeting &&
+                    !conns->handler.is_idle(conns->handler.arg, conn))
+                        continue;
+                ws_conn_close(conn);
+                return true;
+        }
+        return false;
+}
+
+/* False: the address has its share. @n_elsewhere: of all connections, those that have no share. */
+static bool ws_conns_have_room(WsConns *conns, int door, uint64_t party, size_t n_elsewhere) {
+        size_t most = conns->most[door] > n_elsewhere ? conns->most[door] - n_elsewhere : 0;
+
+        if (ws_shares_fit(conns->crowds[door], party, 1, most, conns->share))
+                return true;
+        metric_add(METRIC_SHARE_REFUSED_CONNECTIONS, 1);
+        return ws_conns_make_room(conns, door, party);
+}
+
+static size_t ws_conns_elsewhere(const WsConns *conns, int door) {
+        return conns->n[door] - ws_shares_total(conns->crowds[door]);
+}
+
+static bool ws_conn_join_crowd(WsConn *conn, uint64_t party) {
+        if (!ws_shares_take(conn->conns->crowds[conn->door], party, 1))
+                return false;
+        conn->party = party;
+        return true;
+}
+
+/* ---- its end ------------------------------------------------------------------------------- */
+
+static void ws_conn_on_closed(uv_handle_t *handle) {
+        WsConn *conn = handle->data;
+        WsConns *conns = conn->conns;
+
+        conns->handler.closed(conns->handler.arg, conn);
+        if (conn->is_again)
+                TAILQ_REMOVE(&conns->again, conn, again);
+        ws_conn_set_deadline(conn, 0);
+        ws_conn_leave_crowd(conn);
+        if (conn->is_greeting)
+                metric_add(METRIC_TLS_HANDSHAKES_FAILED, 1);
+        TAILQ_REMOVE(&conns->all, conn, all);
+        --conns->n[conn->door];
+        ws_tls_release(conn->ssl);
+        (void)close(conn->fd);
+        buf_done(&conn->in);
+        buf_done(&conn->out);
+        free(conn);
+}
+
+/* Who waits for one of them to end has room. */
+static void ws_conn_end_greeting(WsConn *conn) {
+        ws_greetings_end(conn->conns->greetings, &conn->greeting);
+        ws_conns_wake(conn->conns);
+}
+
+void ws_conn_close(WsConn *conn) {
+        if (conn->is_closing)
+                return;
+
+        conn->is_closing = true;
+        ws_conn_end_greeting(conn);
+        uv_close((uv_handle_t *)&conn->poll, ws_conn_on_closed);
+}
+
+static void ws_conn_say_bye(WsConn *conn) {
+        if (conn->ssl)
+                ws_tls_goodbye(conn->ssl);
+        (void)shutdown(conn->fd, SHUT_WR);
+        ws_conn_set_deadline(conn, ws_conn_now_ms() + WS_CONN_LINGER_MS);
+        if (conn->has_ended)
+                ws_conn_close(conn);
+}
+
+void ws_conn_end(WsConn *conn) {
+        if (conn->is_ending || conn->is_closing)
+                return;
+
+        conn->is_ending = true;
+        conn->is_paused = conn->wants_write = false;
+        if (conn->out.n > 0)
+                ws_conn_set_deadline(conn, ws_conn_now_ms() + WS_CONN_SENDING_MS);
+        else
+                ws_conn_say_bye(conn);
+        ws_conn_watch(conn);
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+/* The socket tells its error once, to the call that meets it. */
+static void ws_conn_note_error(WsConn *conn, int error) {
+        if (error == ETIMEDOUT)
+                conn->is_given_up = true;
+}
+
+static ssize_t ws_conn_send(WsConn *conn, const void *data, size_t n) {
+        ssize_t r;
+
+        errno = 0;
+        if (conn->ssl) {
+                r = ws_tls_write(conn->ssl, data, n);
+                if (r < 0)
+                        ws_conn_note_error(conn, errno);
+                return r;
+        }
+        do
+                r = send(conn->fd, data, n, MSG_NOSIGNAL);
+        while (r < 0 && errno == EINTR);
+        if (r >= 0)
+                return r;
+        ws_conn_note_error(conn, errno);
+        return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM ? -EAGAIN : -EPIPE;
+}
+
+bool ws_conn_write(WsConn *conn, const void *data, size_t n) {
+        const char *at = data;
+
+        if (conn->is_closing || conn->is_ending)
+                return false;
+        while (n > 0 && conn->out.n == 0) {
+                ssize_t r = ws_conn_send(conn, at, n);
+
+                if (r == -EAGAIN)
+                        break;
+                if (r < 0) {
+                        ws_conn_close(conn);
+                        return false;
+                }
+                at += r;
+                n -= (size_t)r;
+        }
+        if (n == 0)
+                return true;
+        buf_append(&conn->out, at, n);
+        if (buf_failed(&conn->out))
+                ws_conn_close(conn);
+        ws_conn_watch(conn);
+        return !conn->is_closing;
+}
+
+/* One write: a peer that takes all we have does not keep the loop. */
+static void ws_conn_flush(WsConn *conn) {
+        ssize_t r;
+
+        if (conn->out.n == 0)
+                return;
+        r = ws_conn_send(conn, conn->out.data + conn->n_sent, conn->out.n - conn->n_sent);
+        if (r < 0 && r != -EAGAIN)
+                ws_conn_close(conn);
+        if (r <= 0)
+                return;
+        conn->n_sent += (size_t)r;
+        if (conn->n_sent < conn->out.n)
+                return;
+        conn->n_sent = 0;
+        buf_done(&conn->out);
+        if (conn->is_ending)
+                ws_conn_say_bye(conn);
+}
+
+static void ws_conn_on_writable(WsConn *conn) {
+        ws_conn_flush(conn);
+        if (conn->is_closing || conn->out.n > 0 || !conn->wants_write)
+                return;
+        conn->wants_write = false;
+        conn->conns->handler.writable(conn->conns->handler.arg, conn);
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+static ssize_t ws_conn_recv(WsConn *conn) {
+        WsConns *conns = conn->conns;
+        ssize_t r;
+
+        if (conn->ssl) {
+                bool wants_write = false;
+
+                errno = 0;
+                r = ws_tls_read(conn->ssl, conns->buffer, sizeof(conns->buffer), &wants_write);
+                conn->is_stuck = r == -EAGAIN && wants_write;
+                if (r < 0)
+                        ws_conn_note_error(conn, errno);
+                return r;
+        }
+        do
+                r = recv(conn->fd, conns->buffer, sizeof(conns->buffer), 0);
+        while (r < 0 && errno == EINTR);
+        if (r >= 0)
+                return r;
+        ws_conn_note_error(conn, errno);
+        return errno == EAGAIN ? -EAGAIN : -EPIPE;
+}
+
+/* Offers what is there to the handler, and keeps what it does not use. */
+static void ws_conn_deliver(WsConn *conn, char *data, size_t n) {
+        const WsConnHandler *handler = &conn->conns->handler;
+        bool is_kept = data == conn->in.data;
+        size_t used;
+
+        used = n > 0 ? handler->receive(handler->arg, conn, data, n) : 0;
+        if (conn->is_closing || conn->is_ending)
+                return;
+        if (!is_kept) {
+                buf_append(&conn->in, data + used, n - used);
+        } else if (used > 0) {
+                memmove(conn->in.data, conn->in.data + used, conn->in.n - used);
+                conn->in.n -= used;
+        }
+        if (buf_failed(&conn->in))
+                ws_conn_close(conn);
+        else if (conn->in.n == 0)
+                buf_done(&conn->in);
+        else if (used > 0 && !conn->is_paused)
+                ws_conn_again(conn);
+}
+
+/* Is there time left in this turn of the loop? What comes after that is heard in the next, in the
+ * order in which it came: so that many who make much work leave time to write and to accept. */
+static bool ws_conns_have_time(WsConns *conns) {
+        int64_t now_us = clock_mono_us();
+
+        if (uv_now(conns->loop) != conns->turn_ms) {
+                conns->turn_ms = uv_now(conns->loop);
+                conns->turn_until_us = now_us + WS_CONN_TURN_US;
+        }
+        return now_us < conns->turn_until_us;
+}
+
+static void ws_conn_take(WsConn *conn, size_t n) {
+        bool has_time = !conn->is_again && ws_conns_have_time(conn->conns);
+
+        if (conn->is_ending) /* nobody is interested any more */
+                return;
+        if (conn->in.n == 0 && has_time) {
+                ws_conn_deliver(conn, conn->conns->buffer, n);
+                return;
+        }
+        buf_append(&conn->in, conn->conns->buffer, n);
+        if (buf_failed(&conn->in))
+                ws_conn_close(conn);
+        else if (has_time)
+                ws_conn_deliver(conn, conn->in.data, conn->in.n);
+        else
+                ws_conn_again(conn);
+}
+
+/* Who has more to deliver is told of the end after that. */
+static void ws_conn_tell_end(WsConn *conn) {
+        if (conn->is_closing || conn->is_again || !(conn->has_ended || conn->is_hung_up))
+                return;
+        if (!conn->is_ending)
+                conn->conns->handler.ended(conn->conns->handler.arg, conn);
+        else if (conn->has_ended && conn->out.n == 0)
+                ws_conn_close(conn);
+}
+
+static void ws_conn_on_readable(WsConn *conn) {
+        ssize_t n = ws_conn_recv(conn);
+
+        if (n == -EAGAIN)
+                return;
+        if (n < 0) {
+                ws_conn_close(conn);
+                return;
+        }
+        if (n > 0)
+                ws_conn_take(conn, (size_t)n);
+        else
+                conn->has_ended = true;
+        ws_conn_tell_end(conn);
+}
+
+/* What came in place of a handshake is HTTP, whose answer its peer can read. */
+static void ws_conn_be_bare(WsConn *conn) {
+        metric_add(METRIC_TLS_HANDSHAKES_FAILED, 1);
+        conn->ssl = ws_tls_release(conn->ssl);
+        conn->is_greeting = false;
+        ws_conn_end_greeting(conn);
+        conn->conns->handler.bare(conn->conns->handler.arg, conn);
+}
+
+/* One step, now. */
+static void ws_conn_greet(WsConn *conn) {
+        int64_t since_us = clock_mono_us();
+        int r;
+
+        conn->greeted_ms = since_us / 1000;
+        if (!conn->ssl && ws_greetings_begin(conn->conns->greetings, &conn->greeting))
+                conn->ssl = ws_tls_accept(conn->tls, conn->fd);
+        r = conn->ssl ? ws_tls_handshake(conn->ssl, &conn->greeting_writes) : -ENOMEM;
+        ws_greetings_took(conn->conns->greetings, clock_mono_us() - since_us);
+        if (r == 0) {
+                conn->is_greeting = false;
+                ws_conn_end_greeting(conn);
+                metric_add(METRIC_TLS_HANDSHAKES, 1);
+        } else if (r == -EPROTO) {
+                ws_conn_be_bare(conn);
+        } else if (r != -EAGAIN) {
+                ws_conn_close(conn);
+        }
+}
+
+/* One step, when it has its turn: which may be now. */
+static void ws_conn_want_greeting(WsConn *conn) {
+        WsConns *conns = conn->conns;
+        if (!conn->ssl)
+                conn->greeting.party = conn->party;
+        ws_greetings_turn(conns->greetings, uv_now(conns->loop));
+        if (ws_greetings_may_go_on(conns->greetings, &conn->greeting)) {
+                ws_conn_greet(conn);
+                return;
+        }
+        metric_add(METRIC_TLS_HANDSHAKES_PUT_OFF, 1);
+        if (!ws_greetings_wait(conns->greetings, &conn->greeting))
+                ws_conn_close(conn);
+        ws_conns_wake(conns);
+}
+
+static void ws_conns_greet(WsConns *conns) {
+        WsGreeting *greeting;
+
+        ws_greetings_turn(conns->greetings, uv_now(conns->loop));
+        while ((greeting = ws_greetings_next(conns->greetings))) {
+                WsConn *conn = greeting->owner;
+
+                ws_conn_greet(conn);
+                ws_conn_watch(conn);
+        }
+}
+
+static void ws_conns_on_idle(uv_idle_t *idle) {
+        WsConns *conns = idle->data;
+        WsConn *last = TAILQ_LAST(&conns->again, WsConnList);
+        int64_t until_us = clock_mono_us() + WS_CONN_TURN_US;
+        WsConn *conn;
+
+        ws_conns_greet(conns);
+        while ((conn = TAILQ_FIRST(&conns->again)) && clock_mono_us() < until_us) {
+                TAILQ_REMOVE(&conns->again, conn, again);
+                conn->is_again = false;
+                if (!conn->is_closing && !conn->is_ending && !conn->is_paused)
+                        ws_conn_deliver(conn, conn->in.data, conn->in.n);
+                ws_conn_tell_end(conn);
+                ws_conn_watch(conn);
+                if (conn == last)
+                        break;
+        }
+        if (ws_conns_are_idle(conns))
+                uv_idle_stop(idle);
+}
+
+/* ---- preface ------------------------------------------------------------------------------- */
+
+static void ws_conn_be_strange(WsConn *conn) {
+        bool is_answered = !ws_conn_is_tls(conn); /* who expects TLS could not read it */
+
+        metric_add(METRIC_WS_REFUSED_PREFACE, 1);
+        buf_done(&conn->in);
+        conn->is_prefaced = false;
+        if (is_answered)
+                conn->conns->handler.strange(conn->conns->handler.arg, conn);
+        else
+                ws_conn_close(conn);
+}
+
+static void ws_conn_on_preface(WsConn *conn) {
+        char *buffer = conn->conns->buffer;
+        WsPreface preface;
+        uint64_t party;
+        ssize_t n;
+        int r;
+
+        r = ws_preface_parse(&preface, buf_text(&conn->in));
+        assert(r == WS_PREFACE_E_MORE); /* or it would not be waited for */
+        n = recv(conn->fd, buffer, preface.n - conn->in.n, 0);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return;
+        if (n > 0)
+                buf_append(&conn->in, buffer, (size_t)n);
+        if (n <= 0 || buf_failed(&conn->in)) {
+                ws_conn_close(conn);
+                return;
+        }
+        r = ws_preface_parse(&preface, buf_text(&conn->in));
+        if (r == WS_PREFACE_E_MORE)
+                return;
+        if (r != 0) {
+                ws_conn_be_strange(conn);
+                return;
+        }
+        buf_done(&conn->in);
+        conn->is_prefaced = false;
+        if (!preface.has_source)
+                return;
+        ws_address_text(&preface.source, conn->source);
+        party = ws_party_address(conn->source);
+        if (!ws_conns_have_room(conn->conns,
+                                conn->door,
+                                party,
+                                ws_conns_elsewhere(conn->conns, conn->door) - 1) ||
+            !ws_conn_join_crowd(conn, party))
+                ws_conn_close(conn);
+}
+
+/* ---- events -------------------------------------------------------------------------------- */
+
+/* A reset, or the kernel's patience is over: what came before may still be there. */
+static void ws_conn_on_broken(WsConn *conn) {
+        socklen_t n_error = sizeof(int);
+        int error = 0;
+
+        if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &n_error) == 0)
+                ws_conn_note_error(conn, error);
+        if (!conn->is_prefaced && !conn->is_greeting && ws_conn_reads(conn))
+                ws_conn_on_readable(conn);
+        ws_conn_close(conn);
+}
+
+static void ws_conn_on_poll(uv_poll_t *poll, int status, int events) {
+        WsConn *conn = poll->data;
+
+        if (conn->is_closing)
+                return;
+        if (status < 0) {
+                ws_conn_on_broken(conn);
+                return;
+        }
+        if (conn->is_prefaced || conn->is_greeting) {
+                if (conn->is_prefaced)
+                        ws_conn_on_preface(conn);
+                else if (conn->greeting.greeter) /* for its turn, and it has hung up */
+                        ws_conn_close(conn);
+                else
+                        ws_conn_want_greeting(conn);
+                ws_conn_watch(conn);
+                return;
+        }
+        if (events & UV_WRITABLE) {
+                conn->is_stuck = false;
+                ws_conn_on_writable(conn);
+        }
+        if (!conn->is_closing && (events & UV_READABLE) && ws_conn_reads(conn)) {
+                ws_conn_on_readable(conn);
+        } else if (!conn->is_closing && (events & UV_DISCONNECT)) {
+                conn->is_hung_up = true;
+                ws_conn_tell_end(conn);
+        }
+        ws_conn_watch(conn);
+}
+
+/* ---- one connection ------------------------------------------------------------------------ */
+
+static int ws_conn_begin(WsConn *conn, const WsArrival *arrival) {
+        WsConns *conns = conn->conns;
+
+        conn->tls = arrival->tls;
+        conn->is_greeting = arrival->tls != NULL;
+        ws_address_text(&arrival->source, conn->source);
+        conn->is_prefaced = arrival->has_preface;
+        ws_conn_set_deadline(conn, arrival->deadline_ms);
+        ws_conn_watch(conn);
+        if (!arrival->is_proxy && !ws_conn_join_crowd(conn, ws_party_address(conn->source)))
+                return err_new(-ENOMEM);
+        return conns->handler.opened(conns->handler.arg, conn);
+}
+
+int ws_conn_open(WsConns *conns, const WsArrival *arrival) {
+        char source[WS_ADDRESS_TEXT_SIZE];
+        WsConn *conn;
+        int r;
+
+        ws_address_text(&arrival->source, source);
+        if (!arrival->is_proxy && !ws_conns_have_room(conns,
+                                                      arrival->door,
+                                                      ws_party_address(source),
+                                                      ws_conns_elsewhere(conns, arrival->door)))
+                return WS_CONN_E_CROWD;
+        conn = calloc(1, sizeof(*conn));
+        if (!conn || uv_poll_init(conns->loop, &conn->poll, arrival->fd) != 0) {
+                (void)close(arrival->fd);
+                free(conn);
+                return err_new(-ENOMEM);
+        }
+        conn->conns = conns;
+        conn->fd = arrival->fd;
+        conn->door = arrival->door;
+        conn->opened_ms = ws_conn_now_ms();
+        conn->poll.data = conn;
+        conn->greeting.owner = conn;
+        TAILQ_INSERT_TAIL(&conns->all, conn, all);
+        ++conns->n[conn->door];
+        r = ws_conn_begin(conn, arrival);
+        if (r < 0)
+                ws_conn_close(conn);
+        return r < 0 ? err_up(r) : 0;
+}
+
+void ws_conn_set_user(WsConn *conn, void *user) {
+        conn->user = user;
+}
+
+void *ws_conn_user(const WsConn *conn) {
+        return conn->user;
+}
+
+const char *ws_conn_source(const WsConn *conn) {
+        return conn->source;
+}
+
+bool ws_conn_is_tls(const WsConn *conn) {
+        return conn->ssl || conn->is_greeting;
+}
+
+int ws_conn_door(const WsConn *conn) {
+        return conn->door;
+}
+
+size_t ws_conn_n_unsent(const WsConn *conn) {
+        return conn->out.n - conn->n_sent;
+}
+
+bool ws_conn_is_full(const WsConn *conn) {
+        return conn->out.n > 0;
+}
+
+bool ws_conn_is_paused(const WsConn *conn) {
+        return conn->is_paused;
+}
+
+bool ws_conn_has_ended(const WsConn *conn) {
+        return conn->has_ended;
+}
+
+bool ws_conn_is_open(const WsConn *conn) {
+        return !conn->is_closing && !conn->is_ending;
+}
+
+bool ws_conn_is_given_up(const WsConn *conn) {
+        return conn->is_given_up;
+}
+
+void ws_conn_want_write(WsConn *conn) {
+        if (!ws_conn_is_open(conn))
+                return;
+        conn->wants_write = true;
+        ws_conn_watch(conn);
+}
+
+void ws_conn_pause(WsConn *conn, bool is_paused) {
+        if (!ws_conn_is_open(conn) || conn->is_paused == is_paused)
+                return;
+        conn->is_paused = is_paused;
+        if (!is_paused && (conn->in.n > 0 || conn->has_ended))
+                ws_conn_again(conn);
+        ws_conn_watch(conn);
+}
+
+void ws_conn_set_deadline(WsConn *conn, int64_t deadline_ms) {
+        WsConns *conns = conn->conns;
+
+        conn->deadline_ms = deadline_ms;
+        if (deadline_ms != 0 && !conn->is_timed)
+                TAILQ_INSERT_TAIL(&conns->timed, conn, timed);
+        else if (deadline_ms == 0 && conn->is_timed)
+                TAILQ_REMOVE(&conns->timed, conn, timed);
+        conn->is_timed = deadline_ms != 0;
+}
+
+/* ---- all of them --------------------------------------------------------------------------- */
+
+int ws_conns_new(WsConns **ret_conns, struct uv_loop_s *loop, const WsConnHandler *handler) {
+        WsConns *conns = calloc(1, sizeof(*conns));
+        int r = 0;
+
+        if (!conns)
+                return err_new(-ENOMEM);
+        for (size_t i = 0; r == 0 && i < WS_CONN_DOORS; ++i)
+                r = ws_shares_new(&conns->crowds[i]);
+        if (r == 0)
+                r = ws_greetings_new(&conns->greetings);
+        if (r < 0) {
+                ws_conns_free(conns);
+                return err_up(r);
+        }
+        conns->loop = loop;
+        conns->handler = *handler;
+        TAILQ_INIT(&conns->all);
+        TAILQ_INIT(&conns->timed);
+        TAILQ_INIT(&conns->again);
+        MUST(uv_idle_init(loop, &conns->idle));
+        conns->idle.data = conns;
+        *ret_conns = conns;
+        return 0;
+}
+
+void ws_conns_close(WsConns *conns) {
+        WsConn *conn;
+
+        TAILQ_FOREACH(conn, &conns->all, all)
+        ws_conn_close(conn);
+        uv_close((uv_handle_t *)&conns->idle, NULL);
+}
+
+WsConns *ws_conns_free(WsConns *conns) {
+        if (!conns)
+                return NULL;
+
+        for (size_t i = 0; i < WS_CONN_DOORS; ++i)
+                ws_shares_free(conns->crowds[i]);
+        ws_greetings_free(conns->greetings);
+        free(conns);
+        return NULL;
+}
+
+size_t ws_conns_length(const WsConns *conns, int door) {
+        return conns->n[door];
+}
+
+void ws_conns_set_room(WsConns *conns, int door, size_t most, int share) {
+        conns->most[door] = most;
+        conns->share = share;
+}
+
+void ws_conns_set_greeting(WsConns *conns, const WsGreetingsLimits *limits) {
+        ws_greetings_set_limits(conns->greetings, limits);
+}
+
+/* Its peer is silent, while others wait for its place. */
+static bool ws_conn_gives_way(const WsConn *conn, int64_t now_ms) {
+        return conn->greeting.is_begun && now_ms - conn->greeted_ms >= WS_CONN_IDLE_MS &&
+               !conn->greeting.greeter &&
+               ws_greetings_miss(conn->conns->greetings, &conn->greeting);
+}
+
+void ws_conns_sweep(WsConns *conns, int64_t now_ms) {
+        WsConn *conn = TAILQ_FIRST(&conns->timed);
+
+        while (conn) {
+                WsConn *next = TAILQ_NEXT(conn, timed);
+
+                if (!conn->is_closing && ws_conn_gives_way(conn, now_ms)) {
+                        metric_add(METRIC_TLS_HANDSHAKES_GAVE_WAY, 1);
+                        ws_conn_close(conn);
+                }
+                if (!conn->is_closing && now_ms >= conn->deadline_ms) {
+                        if (conn->is_ending || conn->is_prefaced || conn->is_greeting)
+                                ws_conn_close(conn);
+                        if (!conn->is_ending)
+                                conns->handler.late(conns->handler.arg, conn);
+                }
+                conn = next;
+        }
+}
+
+void ws_conns_each(WsConns *conns, void (*fn)(void *arg, WsConn *conn), void *arg) {
+        WsConn *conn;
+
+        TAILQ_FOREACH(conn, &conns->all, all)
+        fn(arg, conn);
+}

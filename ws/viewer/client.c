@@ -1,0 +1,600 @@
+#include "ws/viewer/client.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "ws/device/edge.h"
+#include "ws/hub.h"
+#include "ws/net/conn.h"
+#include "ws/server.h"
+#include "ws/viewer/feed.h"
+#include "ws/wire/packer.h"
+
+#define WS_CLIENT_BUDGET    4     /* writes in one turn */
+#define WS_CLIENT_LINGER_MS 30000 /* for a peer that does not read, to read why it is closed */
+#define WS_CLIENT_LEAVE_MS  5000  /* for it to answer the close */
+#define WS_CLIENT_GONE_MS   1000  /* the same for one that has said nothing for long */
+#define WS_CLIENT_KEEP_MS   15000 /* between two comments of an event stream */
+#define WS_CLIENT_NEVER_MS  (INT64_MAX / 4) /* a sign of life that nobody expects */
+
+static int64_t ws_client_now_ms(void) {
+        return clock_mono_us() / 1000;
+}
+
+int ws_client_new(WsClient **ret_client, WsHub *hub, const WsDialect *dialect) {
+        WsClient *client = calloc(1, sizeof(*client));
+
+        if (!client)
+                return err_new(-ENOMEM);
+
+        client->hub = hub;
+        client->dialect = dialect;
+        client->types = WS_TYPE_ANY;
+        client->expires_us = INT64_MAX;
+        client->everyone.client = client->person.client = client->audience.client = client;
+        ws_backlog_init(&client->backlog, &hub->tally);
+        ws_wheel_link_init(&client->link);
+        ++hub->n_clients;
+        *ret_client = client;
+        return 0;
+}
+
+/* The end of its token on the monotonic clock, if that is before @due. */
+static int64_t ws_client_expiry_ms(const WsClient *client, int64_t due) {
+        int64_t end = ws_client_now_ms() + (client->expires_us - clock_now_us()) / 1000 + 1;
+
+        return end < due ? end : due;
+}
+
+/* When to look at it next: the earliest of what may happen to it. */
+static void ws_client_schedule(WsClient *client) {
+        const WsOptions *options = client->hub->options;
+        int64_t due = client->ping_ms;
+        int64_t since = client->backlog.conflating_since_ms;
+
+        if (client->state != WS_CLIENT_OPEN)
+                due = client->deadline_ms;
+        else if (client->seen_ms + options->silence_ms < due)
+                due = client->seen_ms + options->silence_ms;
+        if (since != 0 && since + options->slow_ms < due)
+                due = since + options->slow_ms;
+        if (client->is_unknown && client->auth_ms < due)
+                due = client->auth_ms;
+        due = ws_client_expiry_ms(client, due);
+        ws_wheel_put(&client->hub->wheel, &client->link, due);
+}
+
+static void ws_client_mark(WsClient *client) {
+        if (client->is_dirty)
+                return;
+
+        client->is_dirty = true;
+        TAILQ_INSERT_TAIL(&client->hub->dirty, client, dirty);
+}
+
+static void ws_client_unmark(WsClient *client) {
+        if (!client->is_dirty)
+                return;
+
+        client->is_dirty = false;
+        TAILQ_REMOVE(&client->hub->dirty, client, dirty);
+}
+
+void ws_client_be_patient(WsClient *client) {
+        if (client->is_patient)
+                return;
+
+        client->is_patient = true;
+        TAILQ_INSERT_TAIL(&client->hub->patient, client, patient);
+}
+
+static void ws_client_stop_waiting(WsClient *client) {
+        if (!client->is_patient)
+                return;
+
+        client->is_patient = false;
+        TAILQ_REMOVE(&client->hub->patient, client, patient);
+}
+
+void ws_client_go_on(WsClient *client) {
+        ws_client_stop_waiting(client);
+        ws_client_touch(client);
+}
+
+/* The lists that do not depend on what it may see. */
+static int ws_client_join_all(WsClient *client) {
+        WsIndex *index = client->hub->index;
+        int r = 0;
+
+        if (!client->everyone.list)
+                r = ws_index_join(index, &client->everyone, 0, WS_SCOPE_EVERYONE, 0);
+        if (r == 0 && !client->person.list)
+                r = ws_index_join(index, &client->person, 0, WS_SCOPE_PERSON, client->user_id);
+        return r < 0 ? err_up(r) : 0;
+}
+
+int ws_client_join(WsClient *client) {
+        WsHub *hub = client->hub;
+        bool is_path = client->scope == WS_SCOPE_VEHICLE || client->scope == WS_SCOPE_DEVICE;
+        int r;
+
+        ws_index_leave(hub->index, &client->audience);
+        if (client->edge) {
+                client->scope = WS_SCOPE_EDGE;
+                r = ws_index_join(hub->index,
+                                  &client->audience,
+                                  0,
+                                  WS_SCOPE_EDGE,
+                                  ws_edge_device(client->edge));
+                return r < 0 ? err_up(r) : ws_client_join_all(client);
+        }
+        if (!is_path)
+                client->scope = client->sees_all ? WS_SCOPE_ALL : WS_SCOPE_USER;
+        r = ws_index_join(hub->index,
+                          &client->audience,
+                          (int)client->dialect->id,
+                          client->scope,
+                          is_path            ? client->target_id
+                          : client->sees_all ? 0
+                                             : client->user_id);
+        return r < 0 ? err_up(r) : ws_client_join_all(client);
+}
+
+void ws_client_touch(WsClient *client) {
+        if (client->state == WS_CLIENT_OPEN)
+                ws_client_mark(client);
+}
+
+size_t ws_client_n_limited(const WsHub *hub, int64_t user_id) {
+        const WsList *list = ws_index_find(hub->index, 0, WS_SCOPE_PERSON, user_id);
+        size_t n = 0;
+
+        for (size_t i = 0; i < ws_list_length(list); ++i)
+                n += ws_list_at(list, i)->dialect->has_feed;
+        return n;
+}
+
+int ws_client_become(WsClient *client, const User *user, int64_t expires_us) {
+        int r;
+
+        ws_hub_make_known(client->hub, client);
+        client->user_id = user->id;
+        client->generation = user->generation;
+        client->sees_all = user->role == ROLE_ADMIN;
+        client->expires_us = expires_us < INT64_MAX - WS_CLIENT_GRACE_US
+                                     ? expires_us + WS_CLIENT_GRACE_US
+                                     : INT64_MAX;
+        ws_index_leave(client->hub->index, &client->person);
+        r = ws_client_join(client);
+        ws_client_schedule(client);
+        return r < 0 ? err_up(r) : 0;
+}
+
+bool ws_client_is_in_grace(const WsClient *client) {
+        return client->expires_us != INT64_MAX &&
+               clock_now_us() >= client->expires_us - WS_CLIENT_GRACE_US;
+}
+
+/* It receives nothing from now on. Once for each client that was open. */
+static void ws_client_leave(WsClient *client) {
+        WsHub *hub = client->hub;
+
+        ws_index_leave(hub->index, &client->everyone);
+        ws_index_leave(hub->index, &client->person);
+        ws_index_leave(hub->index, &client->audience);
+        ws_backlog_done(&client->backlog);
+        ws_burst_settle(client);
+        ws_hub_make_known(hub, client);
+        if (client->edge)
+                ws_edge_left(client);
+        ws_pendings_forget(&hub->pendings, client);
+        ws_listings_leave(&hub->listings, client);
+        client->feed = ws_feed_free(client->feed);
+        --hub->n_open[client->dialect->id];
+        metric_add(METRIC_WS_CONNECTIONS_A + (Metric)client->dialect->id, -1);
+        metric_add(METRIC_WS_CLOSED, 1);
+}
+
+/* One that was well, as far as we knew, is gone. */
+static void ws_client_lose(WsClient *client) {
+        if (client->conn && ws_conn_is_given_up(client->conn))
+                metric_add(METRIC_WS_CLOSED_UNACKNOWLEDGED, 1);
+        ws_client_leave(client);
+}
+
+WsClient *ws_client_free(WsClient *client) {
+        if (!client)
+                return NULL;
+
+        ws_client_closed(client);
+        ws_feed_free(client->feed);
+        ws_follow_free(client->first);
+        buf_done(&client->out);
+        free(client->origin);
+        ws_hub_give_back_places(client->hub, client);
+        ws_edge_free(client->edge);
+        free(client->vehicle_ids);
+        free(client);
+        return NULL;
+}
+
+static bool ws_client_is_stream(const WsClient *client) {
+        return client->dialect->door == WS_DOOR_STREAM;
+}
+
+static int64_t ws_client_ping_interval(const WsClient *client) {
+        int64_t interval = client->hub->options->ping_interval_ms;
+
+        if (client->dialect->door == WS_DOOR_STREAM && interval > WS_CLIENT_KEEP_MS)
+                return WS_CLIENT_KEEP_MS;
+        return interval;
+}
+
+int ws_client_open(WsClient *client, WsConn *conn) {
+        const WsOptions *options = client->hub->options;
+        int64_t now_ms = ws_client_now_ms();
+        int r;
+
+        client->conn = conn;
+        client->decoder.takes_packed = client->deflates;
+        client->state = WS_CLIENT_OPEN;
+        client->connected_us = clock_now_us();
+        client->seen_ms = client->credit_ms = now_ms;
+        client->auth_ms = now_ms + options->handshake_timeout_ms;
+        if (client->dialect->door != WS_DOOR_SOCKET)
+                client->seen_ms = WS_CLIENT_NEVER_MS;
+        /* The first pings are spread by age, so that a crowd that came together is not pinged so.
+         */
+        client->ping_ms = now_ms + options->ping_interval_ms / 2 +
+                          (int64_t)(client->hub->n_clients * 7919 %
+                                    (size_t)(options->ping_interval_ms / 2 + 1));
+        if (client->dialect->door == WS_DOOR_STREAM)
+                client->ping_ms = now_ms + ws_client_ping_interval(client);
+        else if (client->dialect->door == WS_DOOR_POLL)
+                client->ping_ms = client->deadline_ms;
+        client->credit = (int64_t)options->messages_per_s * 2 * WS_CLIENT_CREDIT_ONE;
+        if (client->dialect->door == WS_DOOR_SOCKET &&
+            client->expires_us < INT64_MAX - WS_CLIENT_GRACE_US)
+                client->expires_us += WS_CLIENT_GRACE_US;
+
+        ++client->hub->n_open[client->dialect->id];
+        metric_add(METRIC_WS_CONNECTIONS_A + (Metric)client->dialect->id, 1);
+        metric_add(METRIC_WS_ACCEPTED, 1);
+        metric_add(METRIC_WS_ACCEPTED_DEFLATE, client->deflates);
+        ws_client_schedule(client);
+        r = ws_client_join(client);
+        if (r == 0 && client->dialect->open)
+                r = client->dialect->open(client);
+        ws_hub_settle(client->hub);
+        return r < 0 ? -1 : 0; /* out of memory: this one goes, the others stay */
+}
+
+void ws_client_closed(WsClient *client) {
+        if (client->state == WS_CLIENT_OPEN)
+                ws_client_lose(client);
+        client->state = WS_CLIENT_CLOSED;
+        client->conn = NULL;
+        ws_client_unmark(client);
+        ws_client_stop_waiting(client);
+        ws_wheel_take(&client->hub->wheel, &client->link);
+        ws_backlog_done(&client->backlog);
+        ws_burst_settle(client);
+        buf_done(&client->in);
+        buf_done(&client->pong);
+        ws_tally_publish(&client->hub->tally);
+}
+
+void ws_client_close(WsClient *client, WsClose code, const char *reason, Metric metric) {
+        if (client->state != WS_CLIENT_OPEN ||
+            client->close_code != 0) /* the first reason counts */
+                return;
+
+        client->close_code = (int)code;
+        client->close_reason = reason;
+        if (metric != METRIC_COUNT)
+                metric_add(metric, 1);
+        ws_client_mark(client); /* ws_client_flush() begins the close: a list may be walked now */
+}
+
+int ws_client_try(WsClient *client, WsFrame *frame) {
+        const WsOptions *options = client->hub->options;
+        bool was_conflating = client->backlog.conflating_since_ms != 0;
+        int r;
+
+        if (client->state != WS_CLIENT_OPEN || client->close_code != 0)
+                return 0;
+
+        if (client->deflates && frame->n >= options->deflate_min_bytes)
+                frame = ws_frame_packed(frame, client->hub->packer);
+        client->backlog.extra = frame->is_unmetered ? 0 : ws_burst_room(client, frame->n);
+        r = ws_backlog_push(&client->backlog, frame, options->queue_bytes, frame->made_us / 1000);
+        if (r < 0)
+                return err_up(r);
+        ws_client_mark(client);
+        if (!was_conflating && client->backlog.conflating_since_ms != 0)
+                ws_client_schedule(client);
+        return r;
+}
+
+int ws_client_offer(WsClient *client, WsFrame *frame) {
+        int r;
+
+        r = ws_client_try(client, frame);
+        if (r == WS_BACKLOG_E_FULL)
+                ws_client_close(client, WS_CLOSE_SLOW, "too slow", METRIC_WS_CLOSED_SLOW);
+        return r < 0 ? err_up(r) : 0;
+}
+
+int ws_client_wrap(const WsClient *client, const WsPush *push, WsFrame **ret_frame) {
+        if (client->dialect->wrap)
+                return client->dialect->wrap(client->hub, push, ret_frame);
+        return ws_frame_new(ret_frame, push->json, push->key);
+}
+
+int ws_client_say(WsClient *client, const Buf *buf) {
+        CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
+        int r;
+
+        if (buf_failed(buf))
+                return err_new(-ENOMEM);
+        r = ws_frame_new(&frame, buf_text(buf), 0);
+        if (r < 0)
+                return err_up(r);
+        r = ws_client_offer(client, frame);
+        return r < 0 ? err_up(r) : 0;
+}
+
+/* The one place where messages are written to a WebSocket: whole prepared frames, while the
+ * connection holds nothing back, and before any close. False: it is broken. */
+static bool ws_client_write(WsClient *client, const void *data, size_t n) {
+        return ws_conn_write(client->conn, data, n);
+}
+
+static bool ws_client_write_pong(WsClient *client) {
+        bool is_well = true;
+
+        if (client->pong.n > 0 && !buf_failed(&client->pong))
+                is_well = ws_client_write(client, client->pong.data, client->pong.n);
+        buf_done(&client->pong);
+        return is_well;
+}
+
+/* A peer that sends pings and reads nothing makes us remember the last of them alone. */
+void ws_client_pong(WsClient *client, Text payload) {
+        uint8_t header[2] = { WS_FRAME_PONG, (uint8_t)payload.n };
+
+        buf_reset(&client->pong);
+        buf_append(&client->pong, header, sizeof(header));
+        buf_append_text(&client->pong, payload);
+        if (ws_conn_is_full(client->conn))
+                ws_conn_want_write(client->conn);
+        else
+                (void)ws_client_write_pong(client);
+}
+
+/* A control frame fits between the fragments of a message, a comment only between two events. */
+static bool ws_client_write_ping(WsClient *client) {
+        if (!client->wants_ping || ws_conn_is_full(client->conn))
+                return true;
+
+        client->wants_ping = false;
+        if (!ws_client_is_stream(client))
+                return ws_client_write(client, ws_frame_ping, WS_FRAME_PING_SIZE);
+        return client->backlog.head_sent > 0 || ws_client_write(client, ":\n\n", 3);
+}
+
+static bool ws_client_write_some(WsClient *client) {
+        int budget = WS_CLIENT_BUDGET;
+
+        if (!ws_conn_is_full(client->conn) && !ws_client_write_pong(client))
+                return false;
+        if (!ws_client_write_ping(client))
+                return false;
+        while (client->backlog.n_frames > 0 && budget-- > 0 && !ws_conn_is_full(client->conn)) {
+                Text next = ws_backlog_next(&client->backlog, client->hub->batch, WS_HUB_BATCH);
+
+                if (!ws_client_write(client, next.data, next.n))
+                        return false;
+                ws_backlog_sent(&client->backlog, next.n);
+                ws_burst_moved(client);
+        }
+        ws_burst_settle(client);
+        if (client->backlog.n_frames > 0 || client->wants_ping || client->pong.n > 0 ||
+            (client->feed && !client->is_patient && ws_feed_is_hungry(client->feed)))
+                ws_conn_want_write(client->conn);
+        return true;
+}
+
+static void ws_client_leave_soon(WsClient *client) {
+        client->state = WS_CLIENT_LEAVING;
+        client->deadline_ms = ws_client_now_ms() + WS_CLIENT_LEAVE_MS;
+        ws_client_schedule(client);
+}
+
+/* The peer is told as soon as there is room for it. */
+static void ws_client_say_bye(WsClient *client) {
+        uint8_t bytes[WS_FRAME_CLOSE_SIZE];
+        size_t n;
+
+        if (ws_conn_is_full(client->conn)) {
+                ws_conn_want_write(client->conn);
+                return;
+        }
+
+        n = ws_frame_close(bytes, client->close_code, client->close_reason);
+        (void)ws_client_write(client, bytes, n); /* broken or not, it is the end */
+        ws_client_leave_soon(client);
+}
+
+/* Ends the connection without another word. */
+static void ws_client_cut(WsClient *client) {
+        if (client->state == WS_CLIENT_OPEN)
+                ws_client_lose(client);
+        ws_client_leave_soon(client);
+        ws_conn_close(client->conn);
+}
+
+/* The last event says why, as the close frame of a WebSocket does, where it fits. */
+static void ws_client_end_stream(WsClient *client) {
+        char bytes[256];
+        int n;
+
+        if (client->backlog.head_sent == 0 && !ws_conn_is_full(client->conn)) {
+                n = snprintf(bytes,
+                             sizeof(bytes),
+                             "event: close\ndata: "
+                             "{\"type\":\"close\",\"code\":%d,\"reason\":\"%s\"}"
+                             "\n\n",
+                             client->close_code,
+                             client->close_reason);
+                (void)ws_client_write(client, bytes, (size_t)n); /* it is the end in any case */
+        }
+        ws_client_leave(client);
+        ws_client_leave_soon(client);
+        ws_conn_end(client->conn);
+}
+
+void ws_client_depart(WsClient *client, int code, const char *reason) {
+        uint8_t bytes[WS_FRAME_CLOSE_SIZE] = { WS_FRAME_BYE };
+        size_t n = code != 0 ? ws_frame_close(bytes, code, reason) : 2;
+
+        if (client->state == WS_CLIENT_OPEN)
+                ws_client_leave(client);
+        ws_client_unmark(client);
+        if (client->state != WS_CLIENT_LEAVING)
+                (void)ws_client_write(client, bytes, n);
+        ws_client_leave_soon(client);
+        ws_conn_end(client->conn);
+        ws_tally_publish(&client->hub->tally);
+}
+
+/* From here on nothing is kept for it, and until the deadline it may read why. */
+static void ws_client_begin_close(WsClient *client) {
+        if (client->dialect->door == WS_DOOR_POLL) {
+                client->dialect->flush(client);
+                return;
+        }
+        if (ws_client_is_stream(client)) {
+                ws_client_end_stream(client);
+                return;
+        }
+        ws_client_leave(client);
+        client->state = WS_CLIENT_CLOSING;
+        client->deadline_ms =
+                ws_client_now_ms() +
+                (client->close_code == WS_CLOSE_SILENT ? WS_CLIENT_GONE_MS : WS_CLIENT_LINGER_MS);
+        buf_done(&client->in);
+        ws_client_schedule(client);
+        ws_client_say_bye(client);
+}
+
+/* What it catches up on is bounded for one turn: the socket calls again when it takes more. */
+static bool ws_client_pump(WsClient *client) {
+        int r;
+
+        if (!client->feed || client->close_code != 0)
+                return true;
+        r = ws_feed_pump(client->feed);
+        ws_client_unmark(client);
+        return r == 0;
+}
+
+void ws_client_finish(WsClient *client) {
+        WsConn *conn = client->conn;
+
+        ws_client_closed(client);
+        client->answer(client, conn);
+}
+
+/* One that reads on what it missed comes again in the next turn, if it is allowed to. */
+static void ws_client_flush_poll(WsClient *client) {
+        client->dialect->flush(client);
+        if (client->state != WS_CLIENT_OPEN || client->is_patient ||
+            !ws_feed_is_hungry(client->feed))
+                return;
+        ws_conn_want_write(client->conn);
+}
+
+void ws_client_flush(WsClient *client) {
+        bool is_well;
+
+        ws_client_unmark(client);
+        if (client->state != WS_CLIENT_OPEN)
+                return;
+
+        is_well = ws_client_pump(client);
+        if (client->close_code != 0)
+                ws_client_begin_close(client);
+        else if (client->dialect->flush)
+                ws_client_flush_poll(client);
+        else if (!is_well || !ws_client_write_some(client))
+                ws_client_cut(client);
+}
+
+void ws_client_writeable(WsClient *client) {
+        if (client->state == WS_CLIENT_OPEN)
+                ws_client_flush(client);
+        else if (client->state == WS_CLIENT_CLOSING)
+                ws_client_say_bye(client);
+        (void)!ws_replays_turn(&client->hub->replays); /* it may have come to the end of a page */
+        ws_tally_publish(&client->hub->tally);
+}
+
+void ws_client_pause(WsClient *client, bool is_paused) {
+        if (client->conn && client->state == WS_CLIENT_OPEN)
+                ws_conn_pause(client->conn, is_paused);
+}
+
+/* Out of patience with an open one? */
+static void ws_client_judge(WsClient *client, int64_t now_ms) {
+        const WsOptions *options = client->hub->options;
+        int64_t since = client->backlog.conflating_since_ms;
+
+        if (client->is_unknown && now_ms >= client->auth_ms)
+                ws_client_close(client, WS_CLOSE_NO_AUTH, "no auth", METRIC_WS_CLOSED_NO_AUTH);
+        else if (now_ms - client->seen_ms >= options->silence_ms)
+                ws_client_close(client, WS_CLOSE_SILENT, "no pong", METRIC_WS_CLOSED_SILENT);
+        else if (client->is_halfway && now_ms - client->begun_ms >= options->silence_ms)
+                ws_client_close(client, WS_CLOSE_POLICY, "unfinished message", METRIC_COUNT);
+        else if (since != 0 && now_ms - since >= options->slow_ms)
+                ws_client_close(client, WS_CLOSE_SLOW, "too slow", METRIC_WS_CLOSED_SLOW);
+        else if (clock_now_us() >= client->expires_us)
+                ws_client_close(client,
+                                WS_CLOSE_EXPIRED,
+                                "token expired",
+                                METRIC_WS_CLOSED_EXPIRED);
+}
+
+void ws_client_look(WsWheelLink *link, int64_t now_ms) {
+        WsClient *client =
+                (WsClient *)(void *)((char *)link - offsetof(WsClient, link)); /* its owner */
+
+        if (client->state != WS_CLIENT_OPEN) {
+                if (now_ms >= client->deadline_ms)
+                        ws_client_cut(client);
+                else
+                        ws_client_schedule(client);
+                return;
+        }
+
+        ws_client_judge(client, now_ms);
+        if (now_ms >= client->ping_ms) {
+                client->ping_ms = now_ms + ws_client_ping_interval(client);
+                client->wants_ping = true;
+                ws_client_mark(client);
+        }
+        ws_client_schedule(client);
+}
+
+void ws_client_farewell(WsClient *client) {
+        uint8_t bytes[WS_FRAME_CLOSE_SIZE];
+        size_t n;
+
+        if (client->state != WS_CLIENT_OPEN || client->dialect->door != WS_DOOR_SOCKET ||
+            ws_conn_is_full(client->conn))
+                return;
+
+        n = ws_frame_close(bytes, WS_CLOSE_GOING_AWAY, "going away");
+        (void)ws_client_write(client, bytes, n); /* broken or not, this is its end */
+}

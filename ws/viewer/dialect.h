@@ -1,0 +1,95 @@
+#pragma once
+
+/*
+ * WsDialect: one way of speaking to a socket: which paths, who may, what is said and understood.
+ *
+ * A constant table of functions for each dialect of PROTOCOL 3; another one (the native protocol)
+ * is one more table in ws_dialect_all. Dialects know clients, the hub and the registry, no sockets.
+ * Loop thread.
+ */
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "model/event.h"
+#include "model/record.h"
+#include "ws/http/request.h"
+
+typedef struct WsClient WsClient;
+typedef struct WsDialect WsDialect;
+typedef struct WsFollow WsFollow;
+typedef struct WsFrame WsFrame;
+typedef struct WsHub WsHub;
+typedef struct WsPush WsPush;
+
+/* What carries the messages of a client. */
+typedef enum WsDoor {
+        WS_DOOR_SOCKET, /* a WebSocket */
+        WS_DOOR_STREAM, /* the body of an HTTP answer that does not end */
+        WS_DOOR_POLL,   /* one HTTP answer */
+} WsDoor;
+
+/* In the order of METRIC_WS_CONNECTIONS_*. */
+typedef enum WsDialectId {
+        WS_DIALECT_A,
+        WS_DIALECT_B,
+        WS_DIALECT_C,
+        WS_DIALECT_D,
+        WS_DIALECT_E,
+        WS_DIALECT_NATIVE,
+        WS_DIALECT_EVENTS, /* the native messages as an event stream */
+        WS_DIALECT_POLL,   /* and as answers to long polls */
+        WS_DIALECT_COUNT
+} WsDialectId;
+
+#define WS_DIALECT_KIND(kind) (UINT32_C(1) << (kind))
+
+struct WsDialect {
+        WsDialectId id;
+        const char *name;
+        uint32_t kinds;  /* WS_DIALECT_KIND of each kind that it shows */
+        bool is_guarded; /* marked † in PROTOCOL 3: 403 with bad or without credentials */
+
+        /* Is it a path of this dialect? @ret_target is what the path names; absent if nothing. */
+        bool (*match)(Text path, Text *ret_target);
+        /* May a device open this path itself, with its token? NULL = none. */
+        bool (*takes_device)(Text path);
+        /* 0 and fills in the client, or the HTTP status that refuses it. */
+        int (*admit)(WsClient *client, const WsIdentity *identity, Text target);
+        int (*open)(WsClient *client);                  /* NULL = says nothing */
+        int (*receive)(WsClient *client, Text message); /* one text message; NULL = ignores */
+        bool (*wants)(const WsClient *client, const Event *event); /* NULL = everything */
+        /* The payload for everybody; an empty @buf = this event is not shown. */
+        int (*format)(const WsHub *hub, const Event *event, Buf *buf);
+        /* The message with the statistics of one scope; NULL = none. @data is JSON. */
+        void (*format_stats)(Text data, Buf *buf);
+
+        /* What follows is of the dialects whose clients have subscriptions (ws/viewer/feed.h). */
+        bool has_feed;
+        WsDoor door;
+        /* The answer to a subscription, once it is known whether it could be resumed. */
+        int (*subscribed)(WsClient *client, const WsFollow *follow);
+        /* As it travels; NULL = as a text frame of a WebSocket. */
+        int (*wrap)(const WsHub *hub, const WsPush *push, WsFrame **ret_frame);
+        /* In place of writing the backlog to a socket; NULL = write. */
+        void (*flush)(WsClient *client);
+};
+
+extern const WsDialect ws_dialect_a, ws_dialect_b, ws_dialect_c, ws_dialect_d, ws_dialect_e;
+extern const WsDialect ws_dialect_native, ws_dialect_events, ws_dialect_poll;
+extern const WsDialect *const ws_dialect_all[];
+extern const size_t ws_dialect_n_all;
+
+/* The dialect that serves @path; NULL if none. */
+const WsDialect *ws_dialect_find(Text path, Text *ret_target);
+
+/* For dialect tables: @path is @prefix and then one level, which is the target. */
+bool ws_dialect_match_level(Text path, Text prefix, Text *ret_target);
+/* Admits everybody who is somebody, or anonymous where auth.anonymous allows the path. */
+int ws_dialect_admit_any(WsClient *client, const WsIdentity *identity, Text target);
+/* Of one who was admitted by that. @vehicle may be NULL, which nobody sees. */
+bool ws_dialect_sees_vehicle(const WsClient *client,
+                             const WsIdentity *identity,
+                             const Vehicle *vehicle);
+/* The status for a path that names what this client does not see: whether there is such a thing
+ * learns only who sees all. */
+int ws_dialect_unseen(const WsClient *client);

@@ -1,0 +1,603 @@
+#include "ws/viewer/feed.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "model/metrics.h"
+#include "ws/hub.h"
+#include "ws/server.h"
+#include "ws/viewer/client.h"
+#include "ws/viewer/replays.h"
+
+#define WS_FEED_BUDGET 262144 /* bytes that one client may catch up in one turn */
+
+int ws_feed_new(WsFeed **ret_feed, WsClient *client) {
+        WsFeed *feed = calloc(1, sizeof(*feed));
+
+        if (!feed)
+                return err_new(-ENOMEM);
+
+        feed->client = client;
+        TAILQ_INIT(&feed->follows);
+        *ret_feed = feed;
+        return 0;
+}
+
+int ws_follow_new(WsFollow **ret_follow) {
+        WsFollow *follow = calloc(1, sizeof(*follow));
+        int r;
+
+        if (!follow)
+                return err_new(-ENOMEM);
+        r = ws_subscription_init(&follow->subscription);
+        if (r < 0) {
+                free(follow);
+                return err_up(r);
+        }
+
+        *ret_follow = follow;
+        return 0;
+}
+
+WsFollow *ws_follow_free(WsFollow *follow) {
+        if (!follow)
+                return NULL;
+
+        if (follow->feed) {
+                WsFeed *feed = follow->feed;
+
+                if (feed->asks_for == follow)
+                        ws_replays_forget(&feed->client->hub->replays, feed);
+                if (ws_subscription_wants_stats(&follow->subscription))
+                        --feed->client->hub->n_stats_follows;
+                TAILQ_REMOVE(&feed->follows, follow, entry);
+                --feed->n_follows;
+        }
+        buf_done(&follow->id);
+        ws_subscription_done(&follow->subscription);
+        free(follow);
+        return NULL;
+}
+
+static void ws_feed_unpace(WsFeed *feed) {
+        if (!feed->is_paced)
+                return;
+
+        feed->is_paced = false;
+        TAILQ_REMOVE(&feed->client->hub->paced, feed, paced);
+}
+
+WsFeed *ws_feed_free(WsFeed *feed) {
+        WsFollow *follow;
+
+        if (!feed)
+                return NULL;
+
+        while ((follow = TAILQ_FIRST(&feed->follows)))
+                ws_follow_free(follow);
+        ws_feed_unpace(feed);
+        ws_replays_forget(&feed->client->hub->replays, feed);
+        event_unref(feed->page);
+        free(feed);
+        return NULL;
+}
+
+WsEye ws_feed_eye(const WsFeed *feed) {
+        const WsClient *client = feed->client;
+
+        return (WsEye){
+                .registry = client->hub->registry,
+                .user = client->user_id ? registry_user(client->hub->registry, client->user_id)
+                                        : NULL,
+                .sees_all = client->sees_all,
+        };
+}
+
+/* ---- what is said --------------------------------------------------------------------------- */
+
+static void ws_feed_lose(WsFeed *feed, WsFollow *follow, uint64_t from_seq, uint64_t to_seq) {
+        if (follow->n_missed == 0 || follow->missed_from > from_seq)
+                follow->missed_from = from_seq;
+        if (follow->n_missed++ == 0 || follow->missed_to < to_seq)
+                follow->missed_to = to_seq;
+        if (follow->lost_to == 0 || follow->lost_from > from_seq)
+                follow->lost_from = from_seq;
+        if (follow->lost_to < to_seq)
+                follow->lost_to = to_seq;
+        feed->has_missed = true;
+}
+
+/* What may be said to be done with when something at @seq goes out. */
+static uint64_t ws_feed_cursor(const WsFeed *feed, uint64_t seq) {
+        const WsFollow *follow;
+
+        if (!feed->is_paced)
+                return seq;
+        TAILQ_FOREACH(follow, &feed->follows, entry) {
+                const WsHold *oldest = TAILQ_FIRST(&follow->subscription.held);
+
+                if (oldest && oldest->before_seq < seq)
+                        seq = oldest->before_seq;
+        }
+        return seq;
+}
+
+/* An event, with the cursor that it may have for this client. */
+static int ws_feed_send(WsFeed *feed, const Event *event, WsFrame *frame) {
+        uint64_t seq = ws_feed_cursor(feed, event->seq);
+        CLEANUP(ws_frame_unref) WsFrame *own = NULL;
+        CLEANUP_BUF Buf json = { 0 };
+        WsPush push = {
+                .type = ws_push_type(event->kind),
+                .seq = seq,
+                .key = ws_push_key(event),
+        };
+        int r = 0;
+
+        if (seq != event->seq) {
+                ws_push_event_at(feed->client->hub, event, seq, &json);
+                if (buf_failed(&json))
+                        return err_new(-ENOMEM);
+                push.json = buf_text(&json);
+                r = ws_client_wrap(feed->client, &push, &own);
+        }
+        if (r == 0)
+                r = ws_client_try(feed->client, own ? own : frame);
+        return r < 0 ? err_up(r) : r;
+}
+
+int ws_feed_push(WsFeed *feed, const WsPush *push) {
+        CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
+        int r;
+
+        r = ws_client_wrap(feed->client, push, &frame);
+        if (r == 0)
+                r = ws_client_offer(feed->client, frame);
+        return r < 0 ? err_up(r) : 0;
+}
+
+static int ws_feed_tell_gap(WsFeed *feed, WsFollow *follow) {
+        const WsHub *hub = feed->client->hub;
+        CLEANUP_BUF Buf json = { 0 };
+        int r;
+
+        buf_append_string(&json, "{\"type\":\"gap\",\"subscription\":");
+        buf_json_string(&json, text_of(follow->name));
+        buf_printf(&json, ",\"dropped\":%" PRIu64 ",\"from\":", follow->n_missed);
+        ws_cursor_write(hub, follow->missed_from, &json);
+        buf_append_string(&json, ",\"to\":");
+        ws_cursor_write(hub, follow->missed_to, &json);
+        buf_append_char(&json, '}');
+        if (buf_failed(&json))
+                return err_new(-ENOMEM);
+
+        follow->n_missed = 0;
+        r = ws_feed_push(feed,
+                         &(WsPush){ .type = "gap", /* who resumes from it gets what was dropped */
+                                    .seq = ws_feed_cursor(feed, follow->missed_from),
+                                    .json = buf_text(&json) });
+        return r < 0 ? err_up(r) : 0;
+}
+
+static int ws_feed_tell_gaps(WsFeed *feed) {
+        size_t low = feed->client->hub->options->queue_bytes / 4;
+        WsFollow *follow;
+        int r = 0;
+
+        if (feed->client->backlog.n_metered > low)
+                return 0;
+
+        feed->is_dropping = false;
+        feed->has_missed = false;
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (r == 0 && follow->n_missed > 0)
+                r = ws_feed_tell_gap(feed, follow);
+        return r < 0 ? err_up(r) : 0;
+}
+
+/* ---- live ----------------------------------------------------------------------------------- */
+
+static bool ws_follow_hears(const WsFollow *follow, const Registry *registry, const Event *event) {
+        return follow->state == WS_FOLLOW_LIVE && (event->behind || event->seq > follow->seq) &&
+               ws_subscription_matches(&follow->subscription, registry, event);
+}
+
+bool ws_feed_wants(const WsFeed *feed, const Event *event) {
+        const Registry *registry = feed->client->hub->registry;
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (ws_follow_hears(follow, registry, event))
+                return true;
+        return false;
+}
+
+void ws_feed_rewind(WsFeed *feed, uint64_t seq) {
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state == WS_FOLLOW_REPLAYS && follow->begin_seq < seq && follow->seq >= seq)
+                follow->seq = seq - 1;
+}
+
+/* It came into the box: first what is known of it. */
+static int ws_feed_tell_entry(WsFeed *feed, const WsFollow *follow, const Event *event) {
+        const WsHub *hub = feed->client->hub;
+        uint64_t seq = ws_feed_cursor(feed, hub->before_seq);
+        const Device *device = registry_device(hub->registry, event->device_id);
+        CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
+        const Event *last = NULL;
+        CLEANUP_BUF Buf json = { 0 };
+        int r;
+
+        if (event->vehicle_id != 0)
+                last = ws_recall_get(hub->recall, KIND_VEHICLE_LOG, event->vehicle_id);
+        buf_append_string(&json, "{\"type\":\"snapshot\",\"subscription\":");
+        buf_json_string(&json, text_of(follow->name));
+        buf_append_string(&json, ",\"items\":[");
+        if (last)
+                ws_push_event(hub, last, &json);
+        else if (device && event->vehicle_id == 0)
+                ws_push_device(device, &json);
+        buf_append_string(&json, "],\"cursor\":");
+        ws_cursor_write(hub, seq, &json);
+        buf_append_string(&json, ",\"done\":true}");
+        if (buf_failed(&json))
+                return err_new(-ENOMEM);
+
+        r = ws_client_wrap(feed->client,
+                           &(WsPush){ .type = "snapshot", .seq = seq, .json = buf_text(&json) },
+                           &frame);
+        if (r == 0)
+                r = ws_client_try(feed->client, frame);
+        if (r == WS_BACKLOG_E_FULL) /* nor is there room for the event, which will be told of */
+                feed->is_dropping = true;
+        return r < 0 ? err_up(r) : 0;
+}
+
+static void ws_feed_mark_paced(WsFeed *feed) {
+        if (feed->is_paced)
+                return;
+
+        feed->is_paced = true;
+        TAILQ_INSERT_TAIL(&feed->client->hub->paced, feed, paced);
+}
+
+/* Is it for this subscription, here and now? */
+static int ws_feed_consider(WsFeed *feed,
+                            WsFollow *follow,
+                            Event *event,
+                            WsFrame *frame,
+                            bool *ret_goes) {
+        WsHub *hub = feed->client->hub;
+        WsPaceAnswer paced = { 0 };
+        WsPlace place;
+        int r;
+
+        *ret_goes = false;
+        r = ws_subscription_locate(&follow->subscription,
+                                   hub->registry,
+                                   hub->recall,
+                                   event,
+                                   &place);
+        if (r < 0)
+                return err_up(r);
+        if (place == WS_PLACE_OUTSIDE)
+                return 0;
+        if (place == WS_PLACE_ENTERS && !feed->is_dropping)
+                r = ws_feed_tell_entry(feed, follow, event);
+        follow->subscription.max_paced = (size_t)hub->options->max_paced;
+        if (r == 0)
+                r = ws_subscription_pace(&follow->subscription,
+                                         event,
+                                         hub->before_seq,
+                                         frame,
+                                         clock_mono_us(),
+                                         &paced);
+        if (r < 0)
+                return err_up(r);
+
+        if (paced.replaced)
+                ws_backlog_refuse(&feed->client->backlog, true);
+        if (paced.hold)
+                ws_feed_mark_paced(feed);
+        if (paced.is_unpaced)
+                metric_add(METRIC_WS_UNPACED, 1);
+        *ret_goes = !paced.hold;
+        return 0;
+}
+
+/* No room: everybody who would have had it is told so later. */
+static void ws_feed_drop(WsFeed *feed, const Event *event, bool is_counted) {
+        const WsHub *hub = feed->client->hub;
+        WsFollow *follow;
+
+        if (!is_counted)
+                ws_backlog_refuse(&feed->client->backlog, false);
+        feed->is_dropping = true;
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (ws_follow_hears(follow, hub->registry, event))
+                ws_feed_lose(feed, follow, hub->before_seq, event->seq);
+}
+
+/* It goes out for one subscription: another one that holds it back has had it, too. */
+static void ws_feed_forget_held(WsFeed *feed, const Event *event, int64_t now_us) {
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        ws_subscription_forget(&follow->subscription, event, now_us);
+}
+
+static int ws_feed_send_held(WsFeed *feed, WsFollow *follow, WsHold *hold, int64_t now_us) {
+        CLEANUP(ws_frame_unref) WsFrame *frame = ws_frame_ref(hold->frame);
+        CLEANUP(event_unref) Event *event = event_ref(hold->event);
+        uint64_t before_seq = hold->before_seq;
+        int r;
+
+        ws_subscription_release(&follow->subscription, hold, now_us);
+        ws_feed_forget_held(feed, event, now_us);
+        r = ws_feed_send(feed, event, frame);
+        if (r == WS_BACKLOG_E_FULL) {
+                feed->is_dropping = true;
+                ws_feed_lose(feed, follow, before_seq, event->seq);
+        }
+        return r < 0 ? err_up(r) : 0;
+}
+
+/*
+ * Something that never waits is about to overtake what is held back. That goes first, if its turn
+ * is not too far away: then nobody who resumes gets the other twice.
+ */
+static int ws_feed_hurry(WsFeed *feed) {
+        int64_t now_us = clock_mono_us();
+        WsFollow *follow;
+        WsHold *hold;
+        int r = 0;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        while (r == 0 && !feed->is_dropping && (hold = TAILQ_FIRST(&follow->subscription.held)) &&
+               ws_subscription_may_hurry(hold, now_us))
+                r = ws_feed_send_held(feed, follow, hold, now_us);
+        return r < 0 ? err_up(r) : 0;
+}
+
+int ws_feed_offer(WsFeed *feed, Event *event, WsFrame *frame) {
+        const Registry *registry = feed->client->hub->registry;
+        bool goes = false;
+        WsFollow *follow;
+        int r = 0;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry) {
+                bool this_one = false;
+
+                if (r < 0 || !ws_follow_hears(follow, registry, event))
+                        continue;
+                r = ws_feed_consider(feed, follow, event, frame, &this_one);
+                goes |= this_one;
+        }
+        if (r == 0 && goes && feed->is_paced) {
+                ws_feed_forget_held(feed, event, clock_mono_us());
+                if (frame->key == 0 && !feed->is_dropping)
+                        r = ws_feed_hurry(feed);
+        }
+        if (r < 0)
+                return err_up(r);
+        if (!goes)
+                return 0;
+        if (feed->is_dropping) {
+                ws_feed_drop(feed, event, false);
+                return 0;
+        }
+
+        r = ws_feed_send(feed, event, frame);
+        if (r == WS_BACKLOG_E_FULL)
+                ws_feed_drop(feed, event, true);
+        return r < 0 ? err_up(r) : 0;
+}
+
+int ws_feed_offer_stats(WsFeed *feed, Text json, const char *type) {
+        WsFollow *follow;
+        int r;
+
+        if (feed->is_dropping)
+                return 0;
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state == WS_FOLLOW_LIVE && ws_subscription_wants_stats(&follow->subscription)) {
+                r = ws_feed_push(feed,
+                                 &(WsPush){ .type = type,
+                                            .key = ws_frame_key(KIND_COUNT, *type == 's', type[4]),
+                                            .json = json });
+                return r < 0 ? err_up(r) : 0;
+        }
+        return 0;
+}
+
+int ws_feed_miss(WsFeed *feed, uint64_t from_seq, uint64_t to_seq, uint64_t n) {
+        WsFollow *follow;
+        int r = 0;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry) {
+                if (follow->state != WS_FOLLOW_LIVE || to_seq <= follow->seq)
+                        continue;
+                ws_feed_lose(feed, follow, from_seq, to_seq);
+                follow->n_missed += n - 1;
+        }
+        if (!feed->has_missed)
+                return 0;
+
+        feed->is_dropping = true; /* nothing that came later may go out before this is told */
+        r = ws_feed_tell_gaps(feed);
+        ws_client_touch(feed->client);
+        return r < 0 ? err_up(r) : 0;
+}
+
+int ws_feed_turn(WsFeed *feed, int64_t now_us) {
+        bool is_held = false;
+        WsFollow *follow;
+        int r = 0;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry) {
+                WsHold *hold = ws_subscription_due(&follow->subscription, NULL, now_us);
+
+                while (r == 0 && !feed->is_dropping && hold) {
+                        WsHold *next = ws_subscription_due(&follow->subscription, hold, now_us);
+
+                        r = ws_feed_send_held(feed, follow, hold, now_us);
+                        hold = next;
+                }
+                is_held |= !TAILQ_EMPTY(&follow->subscription.held);
+        }
+        if (!is_held)
+                ws_feed_unpace(feed);
+        return r < 0 ? err_up(r) : 0;
+}
+
+/* ---- coming and going ----------------------------------------------------------------------- */
+
+static void ws_feed_forget_page(WsFeed *feed) {
+        feed->page = event_unref(feed->page);
+        if (feed->is_waiting && !feed->asks_for)
+                ws_replays_forget(&feed->client->hub->replays, feed);
+}
+
+/* Is what came after the cursor here, or still to come? What no message has had yet is a cursor
+ * that we have not given, or not remembered: the database is asked, which knows no better. */
+static bool ws_hub_reaches(const WsHub *hub, const WsCursor *since) {
+        const WsRing *ring = &hub->ring;
+        uint64_t last = ring->last_seq > hub->given_seq ? ring->last_seq : hub->given_seq;
+
+        return hub->options->epoch && strcmp(since->epoch, hub->options->epoch) == 0 &&
+               since->seq <= last &&
+               (since->seq >= ring->last_seq || ws_ring_covers(ring, since->seq));
+}
+
+int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
+        WsHub *hub = feed->client->hub;
+        WsFollow *follow = TAKE(followp);
+        bool is_here;
+        int r;
+
+        follow->feed = feed;
+        snprintf(follow->name, sizeof(follow->name), "s%u", ++feed->n_names);
+        TAILQ_INSERT_TAIL(&feed->follows, follow, entry);
+        ++feed->n_follows;
+        follow->subscription.n_paced = &feed->n_paced;
+        if (ws_subscription_wants_stats(&follow->subscription)) {
+                ++hub->n_stats_follows;
+                feed->stats_told = 0;
+                hub->stats_wanted = true;
+        }
+
+        is_here = !since || ws_hub_reaches(hub, since);
+        follow->begin_seq = follow->seq = since ? since->seq : hub->ring.last_seq;
+        follow->is_recovered = true;
+        follow->state = WS_FOLLOW_REPLAYS;
+        if (since) /* what was read ahead for the others is read again for all */
+                ws_feed_forget_page(feed);
+        if (!is_here) {
+                memcpy(follow->epoch, since->epoch, sizeof(follow->epoch));
+                follow->state = WS_FOLLOW_ASKS;
+                ws_client_touch(feed->client);
+                return 0;
+        }
+
+        r = feed->client->dialect->subscribed(feed->client, follow);
+        ws_client_touch(feed->client);
+        return r < 0 ? err_up(r) : 0;
+}
+
+WsFollow *ws_feed_find(const WsFeed *feed, Text name) {
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (text_equal(name, text_of(follow->name)))
+                return follow;
+        return NULL;
+}
+
+bool ws_feed_narrow(WsFeed *feed) {
+        WsEye eye = ws_feed_eye(feed);
+        size_t n_left = 0, n_before = 0;
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry) {
+                n_before += follow->subscription.n_targets;
+                n_left += ws_subscription_narrow(&follow->subscription, &eye);
+        }
+        return n_left > 0 || n_before == 0;
+}
+
+/* ---- catching up ---------------------------------------------------------------------------- */
+
+bool ws_feed_has_room(const WsFeed *feed) {
+        const WsClient *client = feed->client;
+
+        return client->close_code == 0 && feed->budget > 0 && !feed->is_dropping &&
+               client->backlog.conflating_since_ms == 0 &&
+               client->backlog.n_metered < client->hub->options->queue_bytes / 2;
+}
+
+int ws_feed_pump(WsFeed *feed) {
+        int64_t since_us;
+        int r = 0;
+
+        feed->budget = WS_FEED_BUDGET;
+        if (feed->is_dropping || feed->has_missed)
+                r = ws_feed_tell_gaps(feed);
+        if (r < 0)
+                return err_up(r);
+        if (ws_feed_is_live(feed))
+                return 0;
+        if (!ws_hub_may_work(feed->client->hub)) {
+                ws_client_be_patient(feed->client);
+                return 0;
+        }
+
+        since_us = clock_mono_us();
+        r = ws_feed_catch_up(feed);
+        ws_hub_worked(feed->client->hub, since_us);
+        return r < 0 ? err_up(r) : 0;
+}
+
+bool ws_feed_is_hungry(const WsFeed *feed) {
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state == WS_FOLLOW_SNAPSHOT ||
+            (follow->state != WS_FOLLOW_LIVE && !feed->is_waiting))
+                return true;
+        return feed->is_dropping || feed->has_missed;
+}
+
+bool ws_feed_is_live(const WsFeed *feed) {
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state != WS_FOLLOW_LIVE)
+                return false;
+        return true;
+}
+
+bool ws_feed_has_snapshot(const WsFeed *feed) {
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state == WS_FOLLOW_SNAPSHOT)
+                return true;
+        return false;
+}
+
+uint64_t ws_feed_seq(const WsFeed *feed) {
+        uint64_t seq = feed->client->hub->ring.last_seq;
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry) {
+                if (follow->seq < seq && follow->state != WS_FOLLOW_LIVE)
+                        seq = follow->seq;
+                if (follow->n_missed > 0 && follow->missed_from < seq)
+                        seq = follow->missed_from;
+        }
+        return seq;
+}

@@ -1,0 +1,129 @@
+#pragma once
+
+/*
+ * WsFeed: the subscriptions of one client and how far each of them is: asking the database,
+ * replaying what it missed, taking a snapshot, or live.
+ *
+ * A subscription that resumes reads the hub's ring where that reaches back far enough, else pages
+ * of the database until it does, at the pace of its own socket; it gets no live event until it has
+ * read the ring to its end, which is one turn of the loop with its first live event: no hole and no
+ * duplicate. Those of one client that replay do it together, from where the first of them is: one
+ * page serves all, and what several want is sent once, in order. A client whose backlog is full
+ * misses events until there is room, and is then told of its gap.
+ *
+ * No cursor goes out while something at or before it has not been sent, unless a newer state of the
+ * same thing is on its way or a gap tells of it: what overtakes a state that max_hz holds back
+ * carries the cursor before that. How things are said is the dialect's business. Loop thread.
+ */
+
+#include <sys/queue.h>
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "model/event.h"
+#include "ws/viewer/push.h"
+#include "ws/viewer/subscription.h"
+
+typedef struct WsClient WsClient;
+typedef struct WsFeed WsFeed;
+typedef struct WsFollow WsFollow;
+typedef struct WsReplayUser WsReplayUser;
+
+typedef enum WsFollowState {
+        WS_FOLLOW_ASKS,     /* the database, for its first page */
+        WS_FOLLOW_REPLAYS,  /* from a page or the ring */
+        WS_FOLLOW_SNAPSHOT, /* half told */
+        WS_FOLLOW_LIVE,
+} WsFollowState;
+
+struct WsFollow {
+        WsSubscription subscription;
+        WsFeed *feed; /* borrowed */
+        char name[16];
+        Buf id; /* of the request, as JSON; empty if none */
+        WsFollowState state;
+        bool is_recovered;   /* as promised in the answer */
+        bool wants_snapshot; /* when the replay is over */
+        char epoch[17];      /* of the cursor that it resumes from */
+        uint64_t begin_seq;  /* everything after it that matches has been or will be delivered */
+        uint64_t seq;        /* so far so done; live: nothing up to here */
+
+        bool is_in_page; /* the page of the feed was asked for this one, too */
+
+        bool is_at_vehicles; /* snapshot: devices are done */
+        int64_t after_id;
+
+        uint64_t n_missed, missed_from, missed_to; /* to be told of, when there is room */
+        uint64_t lost_from, lost_to; /* what it was told of: another one may still be sent it */
+
+        TAILQ_ENTRY(WsFollow) entry;
+};
+
+struct WsFeed {
+        WsClient *client; /* borrowed */
+        TAILQ_HEAD(, WsFollow) follows;
+        size_t n_follows;
+        size_t n_paced; /* things that their max_hz paces */
+        unsigned n_names;
+        bool is_dropping;    /* the backlog was full, and is not empty enough yet */
+        bool has_missed;     /* somebody has a gap to be told of */
+        bool is_paced;       /* in the hub's list of those that hold something back */
+        size_t budget;       /* bytes left for this turn */
+        unsigned stats_told; /* which statistics it has had, a bit each */
+
+        bool is_waiting;       /* for the database */
+        int64_t not_before_ms; /* for the next question */
+        int n_tries;           /* that brought nothing */
+        WsFollow *asks_for;    /* whose first page it waits for; NULL: of all that replay */
+        Event *page;           /* a reference, of its Answer; NULL = none */
+        size_t i_page;
+        WsReplayUser *asks_as; /* borrowed, while it waits */
+        TAILQ_ENTRY(WsFeed) asking;
+        TAILQ_ENTRY(WsFeed) paced;
+};
+
+MUST_CHECK int ws_feed_new(WsFeed **ret_feed, WsClient *client);
+WsFeed *ws_feed_free(WsFeed *feed);
+
+MUST_CHECK int ws_follow_new(WsFollow **ret_follow);
+WsFollow *ws_follow_free(WsFollow *follow);
+
+WsEye ws_feed_eye(const WsFeed *feed); /* what its client may see, now */
+/* A message of one kind or another for this client alone. */
+MUST_CHECK int ws_feed_push(WsFeed *feed, const WsPush *push);
+/* Is the backlog empty enough for a replay to go on? */
+bool ws_feed_has_room(const WsFeed *feed);
+/* For replays: has a subscription of the same client had it already? */
+bool ws_feed_has_told(const WsFeed *feed, const Event *event);
+MUST_CHECK int ws_feed_catch_up(WsFeed *feed); /* follow.c */
+/* Where those that replay are: the first of them; UINT64_MAX if none does. */
+uint64_t ws_feed_at(const WsFeed *feed);
+
+/* Takes *followp. @since NULL: from now on. */
+MUST_CHECK int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since);
+WsFollow *ws_feed_find(const WsFeed *feed, Text name); /* NULL: there is none; to be freed */
+
+bool ws_feed_wants(const WsFeed *feed, const Event *event); /* live */
+MUST_CHECK int ws_feed_offer(WsFeed *feed, Event *event, WsFrame *frame);
+MUST_CHECK int ws_feed_offer_stats(WsFeed *feed, Text json, const char *type);
+/* All of them lost @n events after @from_seq, up to @to_seq. */
+void ws_feed_rewind(WsFeed *feed, uint64_t seq); /* what has that number comes only now */
+MUST_CHECK int ws_feed_miss(WsFeed *feed, uint64_t from_seq, uint64_t to_seq, uint64_t n);
+
+/* Goes on with what is not live, as far as there is room. */
+MUST_CHECK int ws_feed_pump(WsFeed *feed);
+bool ws_feed_is_hungry(const WsFeed *feed); /* call again as soon as the socket takes more */
+bool ws_feed_is_live(const WsFeed *feed);
+bool ws_feed_has_snapshot(const WsFeed *feed); /* half told */
+uint64_t ws_feed_seq(const WsFeed *feed);      /* everything up to here has been dealt with */
+
+MUST_CHECK int ws_feed_turn(WsFeed *feed, int64_t now_us); /* what was held back and is due */
+/* A right was taken away: false, nothing is left that it may see. */
+bool ws_feed_narrow(WsFeed *feed);
+
+/* The page that the feed waited for. */
+MUST_CHECK int ws_feed_take_page(WsFeed *feed, Event *answer);
+MUST_CHECK int ws_feed_take_refusal(WsFeed *feed, int status);
+
+DEFINE_CLEANUP(WsFeed *, ws_feed_free);
+DEFINE_CLEANUP(WsFollow *, ws_follow_free);

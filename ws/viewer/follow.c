@@ -1,0 +1,491 @@
+/* WsFollow: subscriptions on their way from where they were to what is live. */
+
+#include <inttypes.h>
+#include <math.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "model/metrics.h"
+#include "model/query.h"
+#include "ws/hub.h"
+#include "ws/server.h"
+#include "ws/viewer/client.h"
+#include "ws/viewer/feed.h"
+#include "ws/viewer/replays.h"
+
+#define WS_FOLLOW_LOOK_COST 16    /* of a thing that is looked at for a snapshot, likewise */
+#define WS_FOLLOW_SKIP_COST 64    /* of an event that is passed over, in bytes of the budget */
+#define WS_FOLLOW_CHUNK     30000 /* bytes of one part of a snapshot: one fragment */
+#define WS_FOLLOW_RETRY_MS  200   /* while the database is behind, or away */
+#define WS_FOLLOW_TRIES     50
+#define WS_FOLLOW_N_THINGS  4096 /* looked at for one part of a snapshot */
+
+enum {
+        WS_FOLLOW_E_WAITS = 1, /* for room, or for the database */
+};
+
+/* ---- replay --------------------------------------------------------------------------------- */
+
+/* The frame of an event: of the ring's, if it has one or may keep it. It has no key: a replay does
+ * not conflate, and what it repeats may be older than what is waiting already. */
+static int ws_feed_frame(WsFeed *feed, Event *event, WsRingSlot *slot, WsFrame **ret_frame) {
+        WsClient *client = feed->client;
+        WsHub *hub = client->hub;
+        bool is_native = client->dialect->id == WS_DIALECT_NATIVE;
+        WsPush push = {
+                .type = ws_push_type(event->kind),
+                .seq = event->seq,
+        };
+        int r;
+
+        if (slot && slot->frame && is_native) {
+                *ret_frame = ws_frame_ref(slot->frame);
+                return 0;
+        }
+
+        buf_reset(&hub->text);
+        ws_push_event(hub, event, &hub->text);
+        if (buf_failed(&hub->text)) {
+                buf_done(&hub->text);
+                return err_new(-ENOMEM);
+        }
+        push.json = buf_text(&hub->text);
+        r = ws_client_wrap(client, &push, ret_frame);
+        if (r < 0)
+                return err_up(r);
+        if (slot && is_native)
+                ws_ring_keep(&hub->ring, slot, *ret_frame);
+        return 0;
+}
+
+/* Where the path or the right of the client ends. */
+static bool ws_follow_may_have(const WsFollow *follow, const Event *event) {
+        const WsClient *client = follow->feed->client;
+        WsEye eye = ws_feed_eye(follow->feed);
+
+        if (client->scope == WS_SCOPE_VEHICLE && event->vehicle_id != client->target_id)
+                return false;
+        return ws_eye_sees(&eye, event->vehicle_id, event->device_id);
+}
+
+/* What max_hz or a box may have kept from it does not count as told. */
+static bool ws_follow_has_told(const WsFollow *follow, const Event *event) {
+        const WsSubscription *subscription = &follow->subscription;
+        bool is_live = follow->state == WS_FOLLOW_LIVE && subscription->interval_us == 0;
+
+        if (follow->state == WS_FOLLOW_ASKS || subscription->has_box ||
+            event->seq <= follow->begin_seq || (event->seq > follow->seq && !is_live))
+                return false;
+        return event->seq <= follow->lost_from || event->seq > follow->lost_to;
+}
+
+bool ws_feed_has_told(const WsFeed *feed, const Event *event) {
+        const Registry *registry = feed->client->hub->registry;
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (ws_follow_has_told(follow, event) &&
+            ws_subscription_matches(&follow->subscription, registry, event))
+                return true;
+        return false;
+}
+
+uint64_t ws_feed_at(const WsFeed *feed) {
+        uint64_t at = UINT64_MAX;
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state == WS_FOLLOW_REPLAYS && follow->seq < at)
+                at = follow->seq;
+        return at;
+}
+
+/* Is it for this one, which replays and is not that far yet? */
+static int ws_follow_wants(WsFollow *follow, const Event *event, bool *ret_wants) {
+        WsSubscription *subscription = &follow->subscription;
+        const WsHub *hub = follow->feed->client->hub;
+        WsPlace place = WS_PLACE_OUTSIDE;
+        int r = 0;
+
+        if (ws_subscription_matches(subscription, hub->registry, event) &&
+            ws_follow_may_have(follow, event))
+                r = ws_subscription_locate(subscription, hub->registry, hub->recall, event, &place);
+        *ret_wants = place != WS_PLACE_OUTSIDE;
+        return r < 0 ? err_up(r) : 0;
+}
+
+static bool ws_follow_awaits(const WsFollow *follow, const Event *event, bool is_ring) {
+        return follow->state == WS_FOLLOW_REPLAYS && event->seq > follow->seq &&
+               (is_ring || follow->is_in_page);
+}
+
+/* Larger than the whole queue: who would have had it is told of that. */
+static void ws_follow_miss(WsFollow *follow, const Event *event) {
+        if (follow->n_missed++ == 0)
+                follow->missed_from = follow->seq;
+        follow->missed_to = event->seq;
+        follow->feed->has_missed = follow->feed->is_dropping = true;
+}
+
+static int ws_feed_try(WsFeed *feed, Event *event, WsRingSlot *slot, bool *ret_is_missed) {
+        const WsClient *client = feed->client;
+        CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
+        size_t half = client->hub->options->queue_bytes / 2;
+        size_t n_waiting = client->backlog.n_metered;
+        int r;
+
+        r = ws_feed_frame(feed, event, slot, &frame);
+        if (r < 0)
+                return err_up(r);
+        if (n_waiting > 0 && n_waiting + frame->n > half) /* more than half would conflate */
+                return WS_FOLLOW_E_WAITS;
+        r = ws_client_try(feed->client, frame);
+        if (r < 0)
+                return err_up(r);
+
+        *ret_is_missed = r == WS_BACKLOG_E_FULL;
+        feed->budget = feed->budget > frame->n ? feed->budget - frame->n : 0;
+        return 0;
+}
+
+/* Once to the client, for all that replay and want it. */
+static int ws_feed_tell(WsFeed *feed, Event *event, WsRingSlot *slot) {
+        size_t cost = WS_FOLLOW_SKIP_COST;
+        bool goes = false, is_missed = false;
+        WsFollow *follow;
+        int r = 0;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry) {
+                bool wants = false;
+
+                if (r == 0 && ws_follow_awaits(follow, event, slot != NULL))
+                        r = ws_follow_wants(follow, event, &wants);
+                goes |= wants;
+                cost += WS_FOLLOW_SKIP_COST / 4;
+        }
+        if (r == 0 && goes && !ws_feed_has_told(feed, event))
+                r = ws_feed_try(feed, event, slot, &is_missed);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (ws_follow_awaits(follow, event, slot != NULL)) {
+                if (is_missed)
+                        ws_follow_miss(follow, event);
+                follow->seq = event->seq;
+        }
+        feed->budget = feed->budget > cost ? feed->budget - cost : 0;
+        return 0;
+}
+
+static int ws_feed_tell_page(WsFeed *feed) {
+        const Answer *answer = feed->page->answer;
+        WsFollow *follow;
+        int r;
+
+        while (feed->i_page < answer->n_events) {
+                if (!ws_feed_has_room(feed))
+                        return WS_FOLLOW_E_WAITS;
+                r = ws_feed_tell(feed, answer->events[feed->i_page], NULL);
+                if (r != 0)
+                        return r < 0 ? err_up(r) : r;
+                ++feed->i_page;
+        }
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state == WS_FOLLOW_REPLAYS && follow->is_in_page &&
+            follow->seq < answer->upto_seq)
+                follow->seq = answer->upto_seq;
+        feed->page = event_unref(feed->page);
+        return 0;
+}
+
+static int ws_feed_tell_ring(WsFeed *feed, uint64_t at) {
+        WsRing *ring = &feed->client->hub->ring;
+        WsRingSlot *slot;
+        int r;
+
+        while ((slot = ws_ring_after(ring, at))) {
+                if (!ws_feed_has_room(feed))
+                        return WS_FOLLOW_E_WAITS;
+                r = ws_feed_tell(feed, slot->event, slot);
+                if (r != 0)
+                        return r < 0 ? err_up(r) : r;
+                at = slot->event->seq;
+        }
+        return 0;
+}
+
+static WsFollow *ws_feed_asker(const WsFeed *feed) {
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state == WS_FOLLOW_ASKS)
+                return follow;
+        return NULL;
+}
+
+static void ws_feed_ask(WsFeed *feed, int delay_ms) {
+        if (feed->is_waiting)
+                return;
+        feed->asks_for = ws_feed_asker(feed);
+        ws_replays_ask(&feed->client->hub->replays, feed, delay_ms);
+}
+
+/* 0: those that replay have reached the end of what there is. Who does not know yet whether it can
+ * resume is asked for first, so that the pages that follow serve it, too. */
+static int ws_feed_replay(WsFeed *feed) {
+        const WsRing *ring = &feed->client->hub->ring;
+        uint64_t at;
+        int r = 0;
+
+        if (feed->page)
+                r = ws_feed_tell_page(feed);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+
+        at = ws_feed_at(feed);
+        if (ws_feed_asker(feed) || (at < ring->last_seq && !ws_ring_covers(ring, at)))
+                ws_feed_ask(feed, 0);
+        if (at >= ring->last_seq)
+                return 0;
+        if (!ws_ring_covers(ring, at))
+                return WS_FOLLOW_E_WAITS;
+        return ws_feed_tell_ring(feed, at);
+}
+
+static void ws_feed_give_up(WsFeed *feed) {
+        unsigned long long n_more;
+
+        if (log_may(&feed->client->hub->given_up, &n_more))
+                log_warning("replay_given_up more=%llu", n_more);
+        ws_client_close(feed->client,
+                        WS_CLOSE_STATE_LOST,
+                        "state lost",
+                        METRIC_WS_CLOSED_STATE_LOST);
+}
+
+/* Of one that knows now that it can resume: its first page serves if nobody else replays. */
+static int ws_follow_begin(WsFollow *follow, Event *event) {
+        WsFeed *feed = follow->feed;
+        WsFollow *other;
+        int r;
+
+        TAILQ_FOREACH(other, &feed->follows, entry)
+        other->is_in_page = other == follow;
+        feed->n_tries = 0;
+        if (ws_feed_at(feed) == UINT64_MAX) {
+                feed->page = event_ref(event);
+                feed->i_page = 0;
+        }
+        follow->state = WS_FOLLOW_REPLAYS;
+        r = feed->client->dialect->subscribed(feed->client, follow);
+        ws_client_touch(feed->client);
+        return r < 0 ? err_up(r) : 0;
+}
+
+int ws_feed_take_page(WsFeed *feed, Event *event) {
+        const Answer *answer = event->answer;
+        WsFollow *follow = feed->asks_for;
+        uint64_t at = ws_feed_at(feed);
+        int r;
+
+        feed->asks_for = NULL;
+        if (follow) {
+                r = ws_follow_begin(follow, event);
+                return r < 0 ? err_up(r) : 0;
+        }
+
+        ws_client_touch(feed->client);
+        if (answer->n_events > 0 || answer->upto_seq > at) {
+                feed->n_tries = 0;
+                feed->page = event_ref(event);
+                feed->i_page = 0;
+        } else if (++feed->n_tries > WS_FOLLOW_TRIES) {
+                ws_feed_give_up(feed);
+        } else if (at != UINT64_MAX) {
+                ws_feed_ask(feed, WS_FOLLOW_RETRY_MS);
+        }
+        return 0;
+}
+
+/* Before anything was promised: the state as it is now, and on from here. Afterwards the promise is
+ * kept as soon as the database is back, or broken openly. */
+int ws_feed_take_refusal(WsFeed *feed, int status) {
+        WsFollow *follow = feed->asks_for;
+        WsClient *client = feed->client;
+        int r;
+
+        feed->asks_for = NULL;
+        if (!follow) {
+                if (status != 503 || ++feed->n_tries > WS_FOLLOW_TRIES)
+                        ws_feed_give_up(feed);
+                else
+                        ws_feed_ask(feed, WS_FOLLOW_RETRY_MS);
+                return 0;
+        }
+
+        follow->is_recovered = false;
+        follow->begin_seq = follow->seq = client->hub->ring.last_seq;
+        follow->wants_snapshot = true;
+        follow->state = WS_FOLLOW_REPLAYS;
+        r = client->dialect->subscribed(client, follow);
+        ws_client_touch(client);
+        return r < 0 ? err_up(r) : 0;
+}
+
+/* ---- snapshot ------------------------------------------------------------------------------- */
+
+static void ws_follow_comma(Buf *json, size_t n_head) {
+        if (json->n > n_head)
+                buf_append_char(json, ',');
+}
+
+static bool ws_follow_box_has(const WsSubscription *subscription,
+                              double latitude,
+                              double longitude) {
+        return !subscription->has_box ||
+               ws_subscription_contains(subscription, latitude, longitude);
+}
+
+static int ws_follow_add_device(WsFollow *follow, const Device *device, Buf *json, size_t n_head) {
+        WsSubscription *subscription = &follow->subscription;
+        const WsHub *hub = follow->feed->client->hub;
+        const Event *last = ws_recall_get(hub->recall, KIND_TELEMETRY, device->id);
+
+        if (!ws_follow_box_has(subscription, device->state.latitude, device->state.longitude))
+                return 0;
+        if (ws_subscription_matches_thing(subscription,
+                                          hub->registry,
+                                          KIND_DEVICE_STATUS,
+                                          0,
+                                          device->id)) {
+                ws_follow_comma(json, n_head);
+                ws_push_device(device, json);
+        }
+        if (last && ws_subscription_matches(subscription, hub->registry, last)) {
+                ws_follow_comma(json, n_head);
+                ws_push_event(hub, last, json);
+        }
+        return ws_subscription_note_inside(subscription, 0, device->id);
+}
+
+static int ws_follow_add_vehicle(WsFollow *follow,
+                                 const Vehicle *vehicle,
+                                 Buf *json,
+                                 size_t n_head) {
+        WsSubscription *subscription = &follow->subscription;
+        const WsHub *hub = follow->feed->client->hub;
+        const Event *last = ws_recall_get(hub->recall, KIND_VEHICLE_LOG, vehicle->id);
+
+        if (!last || !ws_subscription_matches(subscription, hub->registry, last) ||
+            !ws_follow_box_has(subscription, last->latitude, last->longitude))
+                return 0;
+        ws_follow_comma(json, n_head);
+        ws_push_event(hub, last, json);
+        return ws_subscription_note_inside(subscription, vehicle->id, 0);
+}
+
+/* Adds what comes next; false: there is nothing more. */
+static int ws_follow_add_next(WsFollow *follow, Buf *json, size_t n_head, bool *ret_more) {
+        const WsClient *client = follow->feed->client;
+        const Registry *registry = client->hub->registry;
+        bool is_one = client->scope == WS_SCOPE_VEHICLE;
+        WsEye eye = ws_feed_eye(follow->feed);
+        const Device *device = NULL;
+        const Vehicle *vehicle = NULL;
+
+        if (!follow->is_at_vehicles)
+                device = is_one ? NULL : registry_next_device(registry, follow->after_id);
+        if (device) {
+                follow->after_id = device->id;
+                return ws_eye_sees_device(&eye, device)
+                               ? ws_follow_add_device(follow, device, json, n_head)
+                               : 0;
+        }
+        if (!follow->is_at_vehicles) {
+                follow->is_at_vehicles = true;
+                follow->after_id = 0;
+        }
+
+        vehicle = registry_next_vehicle(registry, follow->after_id);
+        if (!vehicle) {
+                *ret_more = false;
+                return 0;
+        }
+        follow->after_id = vehicle->id;
+        return ws_eye_sees_vehicle(&eye, vehicle) && (!is_one || vehicle->id == client->target_id)
+                       ? ws_follow_add_vehicle(follow, vehicle, json, n_head)
+                       : 0;
+}
+
+static int ws_follow_snapshot(WsFollow *follow) {
+        const WsHub *hub = follow->feed->client->hub;
+        CLEANUP_BUF Buf json = { 0 };
+        size_t n_head, cost, n_looked = 0;
+        bool is_more = true;
+        int r = 0;
+
+        buf_append_string(&json, "{\"type\":\"snapshot\",\"subscription\":");
+        buf_json_string(&json, text_of(follow->name));
+        buf_append_string(&json, ",\"items\":[");
+        n_head = json.n;
+        for (; r == 0 && is_more && n_looked < WS_FOLLOW_N_THINGS && json.n < WS_FOLLOW_CHUNK;
+             ++n_looked)
+                r = ws_follow_add_next(follow, &json, n_head, &is_more);
+        buf_append_string(&json, "],\"cursor\":");
+        if (is_more) /* who resumed from here would not get the rest */
+                buf_append_string(&json, "null");
+        else
+                ws_cursor_write(hub, follow->seq, &json);
+        buf_printf(&json, ",\"done\":%s}", is_more ? "false" : "true");
+        if (r == 0 && buf_failed(&json))
+                r = -ENOMEM;
+        if (r == 0)
+                r = ws_feed_push(follow->feed,
+                                 &(WsPush){ .type = "snapshot",
+                                            .seq = is_more ? 0 : follow->seq,
+                                            .json = buf_text(&json) });
+        if (r < 0)
+                return err_up(r);
+
+        cost = json.n + n_looked * WS_FOLLOW_LOOK_COST;
+        follow->feed->budget -= cost < follow->feed->budget ? cost : follow->feed->budget;
+        if (!is_more)
+                follow->state = WS_FOLLOW_REPLAYS; /* of what happened since it began */
+        return 0;
+}
+
+/* It has read to the end of the ring, in this very turn. */
+static void ws_follow_arrive(WsFollow *follow) {
+        follow->state = follow->wants_snapshot ? WS_FOLLOW_SNAPSHOT : WS_FOLLOW_LIVE;
+        follow->wants_snapshot = false;
+}
+
+int ws_feed_catch_up(WsFeed *feed) {
+        const WsRing *ring = &feed->client->hub->ring;
+        bool is_again = true;
+        WsFollow *follow;
+        int r = 0;
+
+        while (r == 0 && is_again) {
+                bool is_over;
+
+                is_again = false;
+                r = ws_feed_replay(feed);
+                if (r < 0)
+                        return err_up(r);
+                is_over = r == 0;
+                r = 0;
+                TAILQ_FOREACH(follow, &feed->follows, entry) {
+                        if (follow->state == WS_FOLLOW_REPLAYS &&
+                            (is_over || follow->seq >= ring->last_seq))
+                                ws_follow_arrive(follow);
+                        while (r == 0 && follow->state == WS_FOLLOW_SNAPSHOT &&
+                               ws_feed_has_room(feed))
+                                r = ws_follow_snapshot(follow);
+                        is_again |= follow->state == WS_FOLLOW_REPLAYS && is_over;
+                }
+        }
+        return r < 0 ? err_up(r) : 0;
+}

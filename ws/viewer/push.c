@@ -1,0 +1,227 @@
+#include "ws/viewer/push.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "ws/device/device_json.h"
+#include "ws/hub.h"
+#include "ws/server.h"
+#include "ws/wire/frame.h"
+
+#define WS_CURSOR_EPOCH 16 /* hex digits */
+
+/* In the order of Kind. The second name is the one that section 1 knows it by. */
+static const char *const ws_push_types[KIND_COUNT] = {
+        [KIND_NONE] = "none",
+        [KIND_DEVICE_STATUS] = "device_update",
+        [KIND_RAW_LOG] = "raw_log",
+        [KIND_SENSOR_LOG] = "sensor_log",
+        [KIND_VEHICLE_LOG] = "vehicle_log",
+        [KIND_BLE_DETECTIONS] = "detection_event",
+        [KIND_TELEMETRY] = "telemetry",
+        [KIND_CAMERA_EVENT] = "camera_event",
+        [KIND_ALERT] = "alert",
+        [KIND_COMMAND_ACK] = "command_update",
+        [KIND_COMMAND_STATE] = "command_update",
+};
+
+int ws_cursor_parse(Text text, WsCursor *ret_cursor) {
+        WsCursor cursor = { 0 };
+
+        if (text.n < WS_CURSOR_EPOCH + 2 || text.n > WS_CURSOR_EPOCH + 1 + 16 ||
+            text.data[WS_CURSOR_EPOCH] != ':')
+                return WS_PUSH_E_CURSOR;
+        for (size_t i = 0; i < WS_CURSOR_EPOCH; ++i) {
+                char c = text.data[i];
+
+                if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+                        return WS_PUSH_E_CURSOR;
+                cursor.epoch[i] = c;
+        }
+        for (size_t i = WS_CURSOR_EPOCH + 1; i < text.n; ++i) {
+                if (text.data[i] < '0' || text.data[i] > '9')
+                        return WS_PUSH_E_CURSOR;
+                cursor.seq = cursor.seq * 10 + (uint64_t)(text.data[i] - '0');
+        }
+        *ret_cursor = cursor;
+        return 0;
+}
+
+const char *ws_cursor_text(const WsHub *hub, uint64_t seq, char ret_text[WS_CURSOR_SIZE]) {
+        const char *epoch = hub->options->epoch;
+
+        if (hub->open_seq != 0 && seq >= hub->open_seq)
+                seq = hub->open_seq - 1;
+        snprintf(ret_text,
+                 WS_CURSOR_SIZE,
+                 "%.16s:%" PRIu64,
+                 epoch ? epoch : "0000000000000000",
+                 seq);
+        return ret_text;
+}
+
+void ws_cursor_write(const WsHub *hub, uint64_t seq, Buf *buf) {
+        char text[WS_CURSOR_SIZE];
+
+        buf_append_char(buf, '"');
+        buf_append_string(buf, ws_cursor_text(hub, seq, text));
+        buf_append_char(buf, '"');
+}
+
+const char *ws_push_type(Kind kind) {
+        return (unsigned)kind < KIND_COUNT ? ws_push_types[kind] : ws_push_types[KIND_NONE];
+}
+
+uint32_t ws_push_kinds(Text type) {
+        uint32_t kinds = 0;
+
+        for (unsigned kind = KIND_NONE + 1; kind < KIND_COUNT; ++kind)
+                if (text_equal(type, text_of(ws_push_types[kind])) ||
+                    text_equal(type, text_of(kind_name((Kind)kind))))
+                        kinds |= WS_DIALECT_KIND(kind);
+        return kinds;
+}
+
+bool ws_push_is_shown(const Event *event) {
+        return event->kind != KIND_BLE_DETECTIONS || event->n_items > 0;
+}
+
+uint64_t ws_push_key(const Event *event) {
+        switch (event->kind) {
+        case KIND_DEVICE_STATUS:
+        case KIND_TELEMETRY:
+                return ws_frame_key(event->kind, event->device_id, 0);
+        case KIND_VEHICLE_LOG:
+                return ws_frame_key(event->kind, event->vehicle_id, 0);
+        case KIND_SENSOR_LOG:
+                return ws_frame_key(event->kind, event->vehicle_id, event->sensor_id);
+        default:
+                return 0;
+        }
+}
+
+static void ws_push_id(Buf *buf, const char *name, int64_t id) {
+        if (id == 0)
+                return;
+        buf_printf(buf, ",\"%s\":", name);
+        buf_json_int(buf, id);
+}
+
+static void ws_push_text(Buf *buf, const char *name, Text text) {
+        buf_printf(buf, ",\"%s\":", name);
+        buf_json_string(buf, text);
+}
+
+static void ws_push_data(Buf *buf, const Event *event) {
+        buf_append_string(buf, ",\"data\":");
+        buf_append_text(buf, event->data.data ? event->data : TEXT("null"));
+}
+
+static double ws_push_known(double value, double otherwise) {
+        return isnan(value) ? otherwise : value;
+}
+
+/* The device with the state that the event tells of. What a row of long ago did not say is as it is
+ * now. */
+static void ws_push_status(const WsHub *hub, const Event *event, Buf *buf) {
+        const Device *device = registry_device(hub->registry, event->device_id);
+        Device then;
+
+        buf_append_string(buf, ",\"device\":");
+        if (!device) {
+                buf_append_string(buf, "null");
+                return;
+        }
+
+        then = *device;
+        then.state = event->state;
+        then.state.temperature = ws_push_known(then.state.temperature, device->state.temperature);
+        then.state.humidity = ws_push_known(then.state.humidity, device->state.humidity);
+        then.state.latitude = ws_push_known(then.state.latitude, device->state.latitude);
+        then.state.longitude = ws_push_known(then.state.longitude, device->state.longitude);
+        ws_device_json(buf, &then);
+}
+
+static Text ws_push_code(const WsHub *hub, int64_t device_id) {
+        const Device *device = registry_device(hub->registry, device_id);
+
+        return device ? text_of(device->code) : (Text){ 0 };
+}
+
+static void ws_push_alert(const Event *event, Buf *buf) {
+        ws_push_text(buf, "severity", event->severity);
+        ws_push_text(buf, "alert_type", event->event_type);
+        ws_push_text(buf, "message", event->message);
+        ws_push_data(buf, event);
+}
+
+static void ws_push_command(const Event *event, Buf *buf) {
+        ws_push_text(buf, "command_id", event->command_id);
+        ws_push_text(buf, "state", event->event_type);
+        ws_push_text(buf, "message", event->message);
+}
+
+static void ws_push_members(const WsHub *hub, const Event *event, Buf *buf) {
+        switch (event->kind) {
+        case KIND_DEVICE_STATUS:
+                ws_push_status(hub, event, buf);
+                break;
+        case KIND_BLE_DETECTIONS:
+                ws_push_text(buf, "device_code", ws_push_code(hub, event->device_id));
+                buf_printf(buf, ",\"count\":%u", event->n_items);
+                break;
+        case KIND_CAMERA_EVENT:
+                ws_push_text(buf, "camera_id", ws_push_code(hub, event->device_id));
+                ws_push_text(buf, "event_type", event->event_type);
+                ws_push_data(buf, event);
+                break;
+        case KIND_ALERT:
+                ws_push_alert(event, buf);
+                break;
+        case KIND_COMMAND_ACK:
+        case KIND_COMMAND_STATE:
+                ws_push_command(event, buf);
+                break;
+        case KIND_SENSOR_LOG:
+                buf_printf(buf, ",\"sensor_id\":%d", event->sensor_id);
+                ws_push_data(buf, event);
+                break;
+        default:
+                ws_push_data(buf, event);
+        }
+}
+
+void ws_push_event(const WsHub *hub, const Event *event, Buf *buf) {
+        ws_push_event_at(hub, event, event->seq, buf);
+}
+
+void ws_push_event_at(const WsHub *hub, const Event *event, uint64_t seq, Buf *buf) {
+        buf_printf(buf, "{\"type\":\"%s\"", ws_push_type(event->kind));
+        ws_push_id(buf, "vehicle_id", event->vehicle_id);
+        ws_push_id(buf, "device_id", event->device_id);
+        ws_push_members(hub, event, buf);
+        buf_append_string(buf, ",\"timestamp\":");
+        buf_json_time(buf, event->time_us);
+        buf_append_string(buf, ",\"cursor\":");
+        ws_cursor_write(hub, seq, buf);
+        buf_append_string(buf, ",\"persisted\":");
+        buf_json_bool(buf, event->persisted);
+        if (event->late)
+                buf_append_string(buf, ",\"late\":true");
+        buf_append_char(buf, '}');
+}
+
+void ws_push_device(const Device *device, Buf *buf) {
+        buf_append_string(buf, "{\"type\":\"device_update\"");
+        ws_push_id(buf, "device_id", device->id);
+        buf_append_string(buf, ",\"device\":");
+        ws_device_json(buf, device);
+        buf_append_string(buf, ",\"timestamp\":");
+        if (device->state.time_us == CLOCK_UNKNOWN)
+                buf_append_string(buf, "null");
+        else
+                buf_json_time(buf, device->state.time_us);
+        buf_append_char(buf, '}');
+}

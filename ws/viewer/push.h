@@ -1,0 +1,53 @@
+#pragma once
+
+/*
+ * WsPush: the messages of the native protocol that nobody asked for (PROTOCOL 4): what an event
+ * looks like, whatever it travels by.
+ *
+ * The same bytes for everybody who may see the event, so that one frame serves all. Pure.
+ */
+
+#include "base/base.h"
+#include "base/buf.h"
+#include "model/event.h"
+#include "model/registry.h"
+#include "ws/viewer/dialect.h"
+
+#define WS_CURSOR_SIZE 40 /* 16 hex digits, colon, 20 digits and NUL */
+
+typedef struct WsCursor WsCursor;
+typedef struct WsPush WsPush;
+
+struct WsCursor {
+        char epoch[17];
+        uint64_t seq;
+};
+
+/* One message on its way into a frame. */
+struct WsPush {
+        const char *type; /* of the message, for event streams */
+        uint64_t seq;     /* of its cursor; 0 = it has none */
+        uint64_t key;     /* as WsFrame.key */
+        Text json;
+};
+
+enum {
+        WS_PUSH_E_CURSOR = 1, /* not epoch:seq */
+};
+
+MUST_CHECK int ws_cursor_parse(Text text, WsCursor *ret_cursor);
+void ws_cursor_write(const WsHub *hub, uint64_t seq, Buf *buf); /* as a JSON string */
+const char *ws_cursor_text(const WsHub *hub, uint64_t seq, char ret_text[WS_CURSOR_SIZE]);
+
+const char *ws_push_type(Kind kind);       /* "device_update", ... */
+uint32_t ws_push_kinds(Text type);         /* 1 << Kind of those with that name; 0: none */
+bool ws_push_is_shown(const Event *event); /* not a heartbeat, which no table remembers */
+
+/* What a newer message makes stale; 0 = nothing. Alerts, commands and raw logs never are. */
+uint64_t ws_push_key(const Event *event);
+
+void ws_push_event(const WsHub *hub, const Event *event, Buf *buf);
+/* The same with the cursor @seq, where something before the event has not been sent yet. */
+void ws_push_event_at(const WsHub *hub, const Event *event, uint64_t seq, Buf *buf);
+/* A device that has not said anything since we look. */
+void ws_push_device(const Device *device, Buf *buf);

@@ -1,0 +1,351 @@
+#include "ws/viewer/replays.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/index.h"
+#include "base/queue.h"
+#include "model/metrics.h"
+#include "model/query.h"
+#include "ws/hub.h"
+#include "ws/net/party.h"
+#include "ws/server.h"
+#include "ws/viewer/client.h"
+
+#define WS_REPLAYS_PAGE       500
+#define WS_REPLAYS_ANSWER_MS  10000
+#define WS_REPLAYS_REFUSED_MS 100 /* before the next try, when the query queue is full */
+
+typedef struct WsReach WsReach;
+
+/* The devices and vehicles that the answer may be about. */
+struct WsReach {
+        const WsFeed *feed;
+        WsEye eye;
+};
+
+static int64_t ws_replays_now_ms(void) {
+        return clock_mono_us() / 1000;
+}
+
+/* ---- whose turn is it? ---------------------------------------------------------------------- */
+
+int ws_replays_init(WsReplays *replays, WsHub *hub) {
+        int r;
+
+        *replays = (WsReplays){ .hub = hub };
+        TAILQ_INIT(&replays->users);
+        r = index_new(&replays->by_id);
+        return r < 0 ? err_up(r) : 0;
+}
+
+void ws_replays_done(WsReplays *replays) {
+        WsReplayUser *user;
+
+        while ((user = TAILQ_FIRST(&replays->users))) {
+                TAILQ_REMOVE(&replays->users, user, entry);
+                free(user);
+        }
+        replays->by_id = index_free(replays->by_id);
+}
+
+static WsReplayUser *ws_replays_user(WsReplays *replays, int64_t id) {
+        WsReplayUser *user = index_get_id(replays->by_id, id);
+
+        if (user)
+                return user;
+        user = calloc(1, sizeof(*user));
+        if (!user)
+                return NULL;
+        user->id = id;
+        TAILQ_INIT(&user->asking);
+        if (index_put_id(replays->by_id, id, user) < 0) {
+                free(user);
+                return NULL;
+        }
+
+        TAILQ_INSERT_TAIL(&replays->users, user, entry);
+        return user;
+}
+
+static void ws_replays_settle(WsReplays *replays, WsReplayUser *user) {
+        if (user->n_under_way > 0 || !TAILQ_EMPTY(&user->asking))
+                return;
+
+        index_remove_id(replays->by_id, user->id);
+        TAILQ_REMOVE(&replays->users, user, entry);
+        free(user);
+}
+
+void ws_replays_ask(WsReplays *replays, WsFeed *feed, int delay_ms) {
+        WsReplayUser *user = ws_replays_user(replays, feed->client->user_id);
+
+        if (!user) /* out of memory: it is hungry, and comes again */
+                return;
+        feed->is_waiting = true;
+        feed->asks_as = user;
+        feed->not_before_ms = ws_replays_now_ms() + delay_ms;
+        TAILQ_INSERT_TAIL(&user->asking, feed, asking);
+}
+
+void ws_replays_forget(WsReplays *replays, WsFeed *feed) {
+        if (!feed->is_waiting)
+                return;
+
+        feed->is_waiting = false;
+        feed->asks_for = NULL;
+        for (size_t i = 0; i < WS_REPLAYS_AT_ONCE; ++i) {
+                if (replays->under_way[i].feed != feed)
+                        continue;
+                replays->under_way[i].feed = NULL;
+                return;
+        }
+        TAILQ_REMOVE(&feed->asks_as->asking, feed, asking);
+        ws_replays_settle(replays, feed->asks_as);
+}
+
+/* Who is due among those of the user whose turn it is. */
+static WsFeed *ws_replays_due(const WsReplays *replays, int64_t now_ms) {
+        WsReplayUser *user;
+        WsFeed *feed;
+
+        TAILQ_FOREACH(user, &replays->users, entry) {
+                if (user->n_under_way >= WS_REPLAYS_OF_USER)
+                        continue;
+                TAILQ_FOREACH(feed, &user->asking, asking)
+                if (feed->not_before_ms <= now_ms)
+                        return feed;
+        }
+        return NULL;
+}
+
+/* ---- what is asked -------------------------------------------------------------------------- */
+
+static uint32_t ws_target_kinds(const WsTarget *target) {
+        switch (target->kind) {
+        case WS_TARGET_DETECTIONS:
+                return WS_DIALECT_KIND(KIND_BLE_DETECTIONS);
+        case WS_TARGET_CAMERAS:
+                return WS_DIALECT_KIND(KIND_CAMERA_EVENT);
+        case WS_TARGET_ALERTS:
+                return WS_DIALECT_KIND(KIND_ALERT);
+        case WS_TARGET_STATS:
+                return 0;
+        default:
+                return WS_SUBSCRIPTION_ANY;
+        }
+}
+
+static uint32_t ws_replays_kinds(const WsSubscription *subscription) {
+        uint32_t kinds = 0;
+
+        for (size_t i = 0; i < subscription->n_targets; ++i)
+                kinds |= ws_target_kinds(&subscription->targets[i]);
+        return subscription->kinds ? kinds & subscription->kinds : kinds;
+}
+
+static bool ws_reach_includes(const WsReach *reach, const WsFollow *follow) {
+        return reach->feed->asks_for ? follow == reach->feed->asks_for
+                                     : follow->state == WS_FOLLOW_REPLAYS;
+}
+
+static bool ws_reach_has(const WsReach *reach, int64_t vehicle_id, int64_t device_id) {
+        const WsClient *client = reach->feed->client;
+        const WsFollow *follow;
+
+        if (client->scope == WS_SCOPE_VEHICLE && client->target_id != vehicle_id)
+                return false;
+        if (!ws_eye_sees(&reach->eye, vehicle_id, device_id))
+                return false;
+        TAILQ_FOREACH(follow, &reach->feed->follows, entry)
+        if (ws_reach_includes(reach, follow) && ws_subscription_reaches(&follow->subscription,
+                                                                        reach->eye.registry,
+                                                                        vehicle_id,
+                                                                        device_id))
+                return true;
+        return false;
+}
+
+/* Does it want all things of a sort that it may see? */
+static bool ws_reach_is_wide(const WsReach *reach, WsTargetKind sort) {
+        const unsigned words = 1U << sort | 1U << WS_TARGET_USER | 1U << WS_TARGET_DETECTIONS |
+                               1U << WS_TARGET_CAMERAS | 1U << WS_TARGET_ALERTS;
+        const WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &reach->feed->follows, entry)
+        if (ws_reach_includes(reach, follow) && (follow->subscription.wide & words))
+                return true;
+        return false;
+}
+
+static uint32_t ws_reach_kinds(const WsReach *reach) {
+        const WsFollow *follow;
+        uint32_t kinds = 0;
+
+        TAILQ_FOREACH(follow, &reach->feed->follows, entry)
+        if (ws_reach_includes(reach, follow))
+                kinds |= ws_replays_kinds(&follow->subscription);
+        return kinds;
+}
+
+static int ws_reach_append(int64_t **ids, size_t *n_ids, size_t *capacity, int64_t id) {
+        if (*n_ids == *capacity) {
+                size_t wanted = *capacity ? *capacity * 2 : 16;
+                int64_t *more = realloc(*ids, wanted * sizeof(**ids));
+
+                if (!more)
+                        return err_new(-ENOMEM);
+                *ids = more;
+                *capacity = wanted;
+        }
+        (*ids)[(*n_ids)++] = id;
+        return 0;
+}
+
+static int ws_reach_fill(const WsReach *reach, QueryReplay *replay) {
+        const WsClient *client = reach->feed->client;
+        bool is_wide = reach->eye.sees_all && client->scope != WS_SCOPE_VEHICLE;
+        const Registry *registry = reach->eye.registry;
+        size_t n_devices = 0, n_vehicles = 0;
+        const Vehicle *vehicle = NULL;
+        const Device *device = NULL;
+        int r = 0;
+
+        replay->all_devices = is_wide && ws_reach_is_wide(reach, WS_TARGET_DEVICE);
+        replay->all_vehicles = is_wide && ws_reach_is_wide(reach, WS_TARGET_VEHICLE);
+        while (r == 0 && !replay->all_devices &&
+               (device = registry_next_device(registry, device ? device->id : 0)))
+                if (ws_reach_has(reach, 0, device->id))
+                        r = ws_reach_append(&replay->device_ids,
+                                            &replay->n_device_ids,
+                                            &n_devices,
+                                            device->id);
+        while (r == 0 && !replay->all_vehicles &&
+               (vehicle = registry_next_vehicle(registry, vehicle ? vehicle->id : 0)))
+                if (ws_reach_has(reach, vehicle->id, 0))
+                        r = ws_reach_append(&replay->vehicle_ids,
+                                            &replay->n_vehicle_ids,
+                                            &n_vehicles,
+                                            vehicle->id);
+        return r < 0 ? err_up(r) : 0;
+}
+
+static int ws_replays_query(WsReplays *replays, WsFeed *feed, Query **ret_query) {
+        const WsRing *ring = &replays->hub->ring;
+        WsReach reach = { .feed = feed, .eye = ws_feed_eye(feed) };
+        CLEANUP(query_free) Query *query = NULL;
+        const char *epoch = replays->hub->options->epoch;
+        const WsFollow *first = feed->asks_for;
+        WsFollow *follow;
+        QueryReplay *replay;
+        int r;
+
+        r = query_new(&query, QUERY_REPLAY, ++replays->n_tickets);
+        if (r < 0)
+                return err_up(r);
+        query->party = reach.eye.user ? ws_party_user(reach.eye.user->id) : 0;
+        replay = query->replay = calloc(1, sizeof(*replay));
+        if (!replay)
+                return err_new(-ENOMEM);
+
+        replay->is_first = first != NULL;
+        if (first)
+                memcpy(replay->epoch, first->epoch, sizeof(replay->epoch));
+        if (epoch)
+                strncpy(replay->own_epoch, epoch, sizeof(replay->own_epoch) - 1);
+        replay->after_seq = first ? first->seq : ws_feed_at(feed);
+        replay->upto_seq = ring->is_begun ? ring->last_seq : UINT64_MAX;
+        replay->kinds = ws_reach_kinds(&reach);
+        replay->limit = WS_REPLAYS_PAGE;
+        r = ws_reach_fill(&reach, replay);
+        if (r < 0)
+                return err_up(r);
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        follow->is_in_page = ws_reach_includes(&reach, follow);
+        *ret_query = TAKE(&query);
+        return 0;
+}
+
+/* ---- asking and being answered -------------------------------------------------------------- */
+
+static int ws_replays_send(WsReplays *replays, WsFeed *feed, size_t at) {
+        CLEANUP(query_free) Query *query = NULL;
+        WsReplayUser *user = feed->asks_as;
+        uint64_t ticket;
+        int r;
+
+        r = ws_replays_query(replays, feed, &query);
+        if (r < 0)
+                return err_up(r);
+        ticket = query->ticket;
+        r = queue_push(replays->hub->queries, query, 0);
+        if (r < 0)
+                return err_up(r);
+        if (r > 0) {
+                metric_add(METRIC_QUERY_REFUSED, 1);
+                feed->not_before_ms = ws_replays_now_ms() + WS_REPLAYS_REFUSED_MS;
+                return 0;
+        }
+
+        query = NULL;
+        TAILQ_REMOVE(&user->asking, feed, asking);
+        TAILQ_REMOVE(&replays->users, user, entry);
+        TAILQ_INSERT_TAIL(&replays->users, user, entry);
+        ++user->n_under_way;
+        replays->under_way[at].ticket = ticket;
+        replays->under_way[at].user = user;
+        replays->under_way[at].feed = feed;
+        replays->under_way[at].deadline_ms = ws_replays_now_ms() + WS_REPLAYS_ANSWER_MS;
+        return 0;
+}
+
+static int ws_replays_end(WsReplays *replays, size_t at, Event *event) {
+        WsReplayUser *user = replays->under_way[at].user;
+        WsFeed *feed = replays->under_way[at].feed;
+        int r;
+
+        replays->under_way[at].ticket = 0;
+        replays->under_way[at].user = NULL;
+        replays->under_way[at].feed = NULL;
+        --user->n_under_way;
+        ws_replays_settle(replays, user);
+        if (!feed)
+                return 0;
+
+        feed->is_waiting = false;
+        if (event && event->answer->status == 200)
+                r = ws_feed_take_page(feed, event);
+        else
+                r = ws_feed_take_refusal(feed, event ? event->answer->status : 503);
+        return r < 0 ? err_up(r) : 0;
+}
+
+int ws_replays_answer(WsReplays *replays, Event *event) {
+        for (size_t i = 0; i < WS_REPLAYS_AT_ONCE; ++i)
+                if (replays->under_way[i].ticket == event->answer->ticket)
+                        return ws_replays_end(replays, i, event);
+        return 0; /* too late */
+}
+
+int ws_replays_turn(WsReplays *replays) {
+        int64_t now_ms;
+        int r = 0;
+
+        if (TAILQ_EMPTY(&replays->users)) /* those with an answer to come are in it, too */
+                return 0;
+
+        now_ms = ws_replays_now_ms();
+        for (size_t i = 0; r == 0 && i < WS_REPLAYS_AT_ONCE; ++i) {
+                WsFeed *feed;
+
+                if (replays->under_way[i].ticket != 0 &&
+                    replays->under_way[i].deadline_ms <= now_ms)
+                        r = ws_replays_end(replays, i, NULL);
+                if (r < 0 || replays->under_way[i].ticket != 0 || !replays->hub->queries)
+                        continue;
+                feed = ws_replays_due(replays, now_ms);
+                if (feed)
+                        r = ws_replays_send(replays, feed, i);
+        }
+        return r < 0 ? err_up(r) : 0;
+}
