@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "model/metrics.h"
 #include "ws/access/throttle.h"
-#include "ws/dialects/proto.h"
+#include "ws/dialects/native.h"
 #include "ws/http/handshake.h"
 #include "ws/http/head.h"
 #include "ws/hub.h"
@@ -258,7 +258,7 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
                                             METRIC_WS_REFUSED_BAD_REQUEST };
                 return 0;
         }
-        if (dialect == &ws_dialect_d && ws_proto_is_offered(gate->request->protocols))
+        if (dialect == &ws_dialect_vehicles && ws_native_is_offered(gate->request->protocols))
                 dialect = &ws_dialect_native;
         identity.device = ws_gate_device(gate, dialect, target);
         r = identity.device ? 0
@@ -270,7 +270,7 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
         if (r < 0)
                 return err_up(r);
         if (r == 0 && identity.is_anonymous && dialect == &ws_dialect_native &&
-            !ws_auth_is_anonymous(gate->access->auth, TEXT(WS_PROTO_NAME))) {
+            !ws_auth_is_anonymous(gate->access->auth, TEXT(WS_NATIVE_NAME))) {
                 /* the path was opened for vehicles, not for all that this protocol shows */
                 identity = (WsIdentity){ .expires_us = INT64_MAX };
                 r = WS_REQUEST_E_NONE;
@@ -311,8 +311,8 @@ static int ws_gate_welcome(const WsGate *gate, WsClient *client, Buf *hello) {
         client->deflates = gate->extension.is_accepted;
         return ws_handshake_write(hello,
                                   gate->key,
-                                  is_native && ws_proto_is_offered(gate->request->protocols)
-                                          ? WS_PROTO_NAME
+                                  is_native && ws_native_is_offered(gate->request->protocols)
+                                          ? WS_NATIVE_NAME
                                           : NULL,
                                   client->deflates ? gate->extension.answer : NULL,
                                   gate->request->is_secure ? gate->hub->options->hsts_s : 0);

@@ -58,11 +58,11 @@ int ws_stats_new(WsStats **ret_stats, WsHub *hub, Queue *queries) {
         stats->hub = hub;
         stats->queries = queries;
         stats->topics[0] = (WsStatsTopic){
-                .dialect = &ws_dialect_a,
+                .dialect = &ws_dialect_people_counter,
                 .kind = QUERY_DETECTION_STATS,
         };
         stats->topics[1] = (WsStatsTopic){
-                .dialect = &ws_dialect_e,
+                .dialect = &ws_dialect_cameras,
                 .kind = QUERY_CAMERA_STATS,
                 .repeat_ms = WS_STATS_REPEAT_MS,
         };

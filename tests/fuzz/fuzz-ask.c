@@ -1,4 +1,5 @@
-/* WsAsk: any message of a native client is read or refused, and what is read keeps its promises. */
+/* WsNativeRequest: any message of a native client is read or refused, and what is read keeps its
+ * promises. */
 
 #include <math.h>
 #include <stdlib.h>
@@ -6,24 +7,24 @@
 
 #include "model/registry.h"
 #include "tests/fuzz/fuzz.h"
-#include "ws/dialects/ask.h"
+#include "ws/dialects/native_request.h"
 #include "ws/viewer/push.h"
 #include "ws/viewer/subscription.h"
 
-static void check_subscribe(const WsAsk *ask, const WsEye *eye) {
+static void check_subscribe(const WsNativeRequest *ask, const WsEye *eye) {
         WsSubscription subscription;
         WsCursor cursor;
 
         if (ws_subscription_init(&subscription) != 0)
                 return;
         for (size_t i = 0; i < ask->to.n; ++i) {
-                Text target = ws_command_text(&ask->to, i);
+                Text target = ws_client_message_text(&ask->to, i);
 
                 if (target.data && ws_subscription_aim(&subscription, eye, target) < 0)
                         break;
         }
         for (size_t i = 0; i < ask->types.n; ++i) {
-                Text type = ws_command_text(&ask->types, i);
+                Text type = ws_client_message_text(&ask->types, i);
 
                 if (type.data)
                         (void)!ws_subscription_add_type(&subscription, type);
@@ -42,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         char *message = malloc(n + 1);
         Registry *registry = NULL;
         CLEANUP_BUF Buf id = { 0 };
-        WsAsk ask;
+        WsNativeRequest ask;
         WsEye eye;
 
         if (!message || registry_new(&registry) != 0) {
@@ -53,8 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
                 memcpy(message, data, n);
         message[n] = '\0';
         eye = (WsEye){ .registry = registry, .sees_all = true };
-        if (ws_ask_read(&ask, (Text){ .data = message, .n = n }) == 0) {
-                ws_command_echo(&ask.command, "id", &id);
+        if (ws_native_request_read(&ask, (Text){ .data = message, .n = n }) == 0) {
+                ws_client_message_echo(&ask.command, "id", &id);
                 FUZZ_CHECK(id.n > 0);
                 if (ask.op == WS_OP_SUBSCRIBE && !ask.fault)
                         check_subscribe(&ask, &eye);
@@ -62,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
                         FUZZ_CHECK(ask.token.data != NULL);
                 if (ask.op == WS_OP_COMMAND && !ask.fault)
                         FUZZ_CHECK(ask.device.data != NULL);
-                ws_ask_done(&ask);
+                ws_native_request_done(&ask);
         }
         registry_free(registry);
         free(message);

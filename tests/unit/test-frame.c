@@ -7,7 +7,7 @@
 
 #include "model/metrics.h"
 #include "ws/access/throttle.h"
-#include "ws/dialects/command.h"
+#include "ws/dialects/client_message.h"
 #include "ws/loop/index.h"
 #include "ws/loop/options.h"
 #include "ws/loop/wheel.h"
@@ -372,26 +372,27 @@ static void test_digest_sees_everything_but_timestamps(void **state) {
 static void test_command_echoes_scalars_and_refuses_what_is_not_json(void **state) {
         static const char *const bad[] = { "", "{", "{} x", "[1,]", "'a'", "nul", "{\"a\":1}}" };
         CLEANUP_BUF Buf buf = { 0 };
-        WsCommand command;
+        WsClientMessage command;
 
         (void)state;
         for (size_t i = 0; i < N_ELEMENTS(bad); ++i)
-                assert_int_equal(ws_command_parse(&command, text_of(bad[i])), WS_COMMAND_E_INVALID);
-        assert_int_equal(ws_command_parse(&command, TEXT("12")), 0);
+                assert_int_equal(ws_client_message_parse(&command, text_of(bad[i])),
+                                 WS_CLIENT_MESSAGE_E_INVALID);
+        assert_int_equal(ws_client_message_parse(&command, TEXT("12")), 0);
         assert_int_equal(command.type.n, 0);
-        ws_command_done(&command);
-        assert_int_equal(ws_command_parse(&command,
-                                          TEXT("{\"a\":1.10,\"b\":\"x/"
-                                               "\\u0000\",\"c\":NaN,\"d\":[1],"
-                                               "\"e\":18446744073709551615,\"f\":true}")),
+        ws_client_message_done(&command);
+        assert_int_equal(ws_client_message_parse(&command,
+                                                 TEXT("{\"a\":1.10,\"b\":\"x/"
+                                                      "\\u0000\",\"c\":NaN,\"d\":[1],"
+                                                      "\"e\":18446744073709551615,\"f\":true}")),
                          0);
         for (const char *name = "a\0b\0c\0d\0e\0f\0g\0"; *name; name += 2) {
-                ws_command_echo(&command, name, &buf);
+                ws_client_message_echo(&command, name, &buf);
                 buf_append_char(&buf, ' ');
         }
         assert_string_equal(buf.data,
                             "1.10 \"x/\\u0000\" null null 18446744073709551615 true null ");
-        ws_command_done(&command);
+        ws_client_message_done(&command);
 }
 
 static void test_listen_addresses_are_read(void **state) {

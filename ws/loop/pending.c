@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "base/queue.h"
 #include "model/metrics.h"
-#include "ws/dialects/proto.h"
+#include "ws/dialects/native.h"
 #include "ws/hub.h"
 #include "ws/net/party.h"
 #include "ws/viewer/client.h"
@@ -69,7 +69,7 @@ void ws_pendings_forget(WsPendings *pendings, const WsClient *client) {
 static int ws_pending_end(WsPendings *pendings, WsPending *pending, const Answer *answer) {
         int r;
 
-        r = ws_proto_commanded(pending->client, buf_text(&pending->id), answer);
+        r = ws_native_commanded(pending->client, buf_text(&pending->id), answer);
         ws_pending_free(pendings, pending);
         return r < 0 ? err_up(r) : 0;
 }

@@ -30,11 +30,11 @@ typedef enum WsDoor {
 
 /* In the order of METRIC_WS_CONNECTIONS_*. */
 typedef enum WsDialectId {
-        WS_DIALECT_A,
-        WS_DIALECT_B,
-        WS_DIALECT_C,
-        WS_DIALECT_D,
-        WS_DIALECT_E,
+        WS_DIALECT_PEOPLE_COUNTER,
+        WS_DIALECT_ENERGY,
+        WS_DIALECT_DEVICE_HUB,
+        WS_DIALECT_VEHICLES,
+        WS_DIALECT_CAMERAS,
         WS_DIALECT_NATIVE,
         WS_DIALECT_EVENTS, /* the native messages as an event stream */
         WS_DIALECT_POLL,   /* and as answers to long polls */
@@ -74,7 +74,8 @@ struct WsDialect {
         void (*flush)(WsClient *client);
 };
 
-extern const WsDialect ws_dialect_a, ws_dialect_b, ws_dialect_c, ws_dialect_d, ws_dialect_e;
+extern const WsDialect ws_dialect_people_counter, ws_dialect_energy, ws_dialect_device_hub,
+        ws_dialect_vehicles, ws_dialect_cameras;
 extern const WsDialect ws_dialect_native, ws_dialect_events, ws_dialect_poll;
 extern const WsDialect *const ws_dialect_all[];
 extern const size_t ws_dialect_n_all;

@@ -8,18 +8,18 @@
  * itself, with its token, speaks through edge.h.
  */
 
-static bool ws_b_match(Text path, Text *ret_target) {
+static bool ws_energy_match(Text path, Text *ret_target) {
         return ws_dialect_match_level(path, TEXT("/ws/device/"), ret_target) ||
                ws_dialect_match_level(path, TEXT("/ws/dashboard/"), ret_target);
 }
 
-static bool ws_b_takes_device(Text path) {
+static bool ws_energy_takes_device(Text path) {
         Text target;
 
         return ws_dialect_match_level(path, TEXT("/ws/device/"), &target);
 }
 
-static int ws_b_admit(WsClient *client, const WsIdentity *identity, Text target) {
+static int ws_energy_admit(WsClient *client, const WsIdentity *identity, Text target) {
         const Device *device =
                 registry_find_device_for(client->hub->registry, identity->user, target);
 
@@ -34,13 +34,13 @@ static int ws_b_admit(WsClient *client, const WsIdentity *identity, Text target)
         return 0;
 }
 
-static int ws_b_format(const WsHub *hub, const Event *event, Buf *buf) {
+static int ws_energy_format(const WsHub *hub, const Event *event, Buf *buf) {
         (void)hub;
         buf_append_text(buf, event->data);
         return 0;
 }
 
-static int ws_b_open(WsClient *client) {
+static int ws_energy_open(WsClient *client) {
         const Event *last = ws_recall_get(client->hub->recall, KIND_TELEMETRY, client->target_id);
         Buf *buf = &client->hub->text;
 
@@ -54,19 +54,19 @@ static int ws_b_open(WsClient *client) {
         return ws_client_say(client, buf);
 }
 
-static int ws_b_receive(WsClient *client, Text message) {
+static int ws_energy_receive(WsClient *client, Text message) {
         return client->edge ? ws_edge_receive(client, message) : 0;
 }
 
-const WsDialect ws_dialect_b = {
-        .id = WS_DIALECT_B,
+const WsDialect ws_dialect_energy = {
+        .id = WS_DIALECT_ENERGY,
         .name = "B",
         .kinds = WS_DIALECT_KIND(KIND_TELEMETRY),
         .is_guarded = true,
-        .match = ws_b_match,
-        .takes_device = ws_b_takes_device,
-        .admit = ws_b_admit,
-        .open = ws_b_open,
-        .receive = ws_b_receive,
-        .format = ws_b_format,
+        .match = ws_energy_match,
+        .takes_device = ws_energy_takes_device,
+        .admit = ws_energy_admit,
+        .open = ws_energy_open,
+        .receive = ws_energy_receive,
+        .format = ws_energy_format,
 };

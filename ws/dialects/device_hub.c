@@ -9,13 +9,13 @@
 
 /* Dialect C: the device hub. `/ws/devices`: the list, then each change. */
 
-static bool ws_c_match(Text path, Text *ret_target) {
+static bool ws_device_hub_match(Text path, Text *ret_target) {
         (void)ret_target;
         return text_equal(path, TEXT("/ws/devices"));
 }
 
 /* Lists that were made for this user's sockets and that those have not read yet. */
-static size_t ws_c_unread(const WsHub *hub, int64_t user_id) {
+static size_t ws_device_hub_unread(const WsHub *hub, int64_t user_id) {
         const WsList *list = ws_index_find(hub->index, 0, WS_SCOPE_PERSON, user_id);
         size_t n = 0;
 
@@ -28,29 +28,29 @@ static size_t ws_c_unread(const WsHub *hub, int64_t user_id) {
         return n;
 }
 
-static int ws_c_admit(WsClient *client, const WsIdentity *identity, Text target) {
+static int ws_device_hub_admit(WsClient *client, const WsIdentity *identity, Text target) {
         const WsHub *hub = client->hub;
         int status = ws_dialect_admit_any(client, identity, target);
 
         if (status == 0 &&
-            ws_c_unread(hub, client->user_id) > hub->options->queue_bytes * WS_C_UNREAD)
+            ws_device_hub_unread(hub, client->user_id) > hub->options->queue_bytes * WS_C_UNREAD)
                 return 429;
         return status;
 }
 
-static int ws_c_open(WsClient *client) {
+static int ws_device_hub_open(WsClient *client) {
         int r = ws_listings_join(&client->hub->listings, client);
 
         return r < 0 ? err_up(r) : 0;
 }
 
 /* Behind its list comes what has changed meanwhile. */
-static bool ws_c_wants(const WsClient *client, const Event *event) {
+static bool ws_device_hub_wants(const WsClient *client, const Event *event) {
         (void)event;
         return !client->listing;
 }
 
-static int ws_c_format(const WsHub *hub, const Event *event, Buf *buf) {
+static int ws_device_hub_format(const WsHub *hub, const Event *event, Buf *buf) {
         const Device *device = registry_device(hub->registry, event->device_id);
 
         if (!device)
@@ -61,13 +61,13 @@ static int ws_c_format(const WsHub *hub, const Event *event, Buf *buf) {
         return 0;
 }
 
-const WsDialect ws_dialect_c = {
-        .id = WS_DIALECT_C,
+const WsDialect ws_dialect_device_hub = {
+        .id = WS_DIALECT_DEVICE_HUB,
         .name = "C",
         .kinds = WS_DIALECT_KIND(KIND_DEVICE_STATUS),
-        .match = ws_c_match,
-        .admit = ws_c_admit,
-        .open = ws_c_open,
-        .wants = ws_c_wants,
-        .format = ws_c_format,
+        .match = ws_device_hub_match,
+        .admit = ws_device_hub_admit,
+        .open = ws_device_hub_open,
+        .wants = ws_device_hub_wants,
+        .format = ws_device_hub_format,
 };

@@ -5,17 +5,17 @@
 
 /* Dialect A: the BLE people counter. `/ws`, and an upgrade on `/`. */
 
-static bool ws_a_match(Text path, Text *ret_target) {
+static bool ws_people_counter_match(Text path, Text *ret_target) {
         (void)ret_target;
         return text_equal(path, TEXT("/ws")) || text_equal(path, TEXT("/"));
 }
 
-static int ws_a_open(WsClient *client) {
+static int ws_people_counter_open(WsClient *client) {
         client->wants_stats = true; /* with the next turn: this dialect has no welcome */
         return 0;
 }
 
-static int ws_a_receive(WsClient *client, Text message) {
+static int ws_people_counter_receive(WsClient *client, Text message) {
         Buf *buf = &client->hub->text;
 
         if (!text_equal(message, TEXT("ping")))
@@ -26,7 +26,7 @@ static int ws_a_receive(WsClient *client, Text message) {
         return ws_client_say(client, buf);
 }
 
-static int ws_a_format(const WsHub *hub, const Event *event, Buf *buf) {
+static int ws_people_counter_format(const WsHub *hub, const Event *event, Buf *buf) {
         const Device *device = registry_device(hub->registry, event->device_id);
 
         if (event->n_items == 0 || !device)
@@ -42,7 +42,7 @@ static int ws_a_format(const WsHub *hub, const Event *event, Buf *buf) {
         return 0;
 }
 
-static void ws_a_format_stats(Text data, Buf *buf) {
+static void ws_people_counter_format_stats(Text data, Buf *buf) {
         buf_append_string(buf, "{\"type\":\"stats_update\",\"timestamp\":");
         buf_json_time(buf, clock_now_us());
         buf_append_string(buf, ",\"data\":");
@@ -50,14 +50,14 @@ static void ws_a_format_stats(Text data, Buf *buf) {
         buf_append_char(buf, '}');
 }
 
-const WsDialect ws_dialect_a = {
-        .id = WS_DIALECT_A,
+const WsDialect ws_dialect_people_counter = {
+        .id = WS_DIALECT_PEOPLE_COUNTER,
         .name = "A",
         .kinds = WS_DIALECT_KIND(KIND_BLE_DETECTIONS),
-        .match = ws_a_match,
+        .match = ws_people_counter_match,
         .admit = ws_dialect_admit_any,
-        .open = ws_a_open,
-        .receive = ws_a_receive,
-        .format = ws_a_format,
-        .format_stats = ws_a_format_stats,
+        .open = ws_people_counter_open,
+        .receive = ws_people_counter_receive,
+        .format = ws_people_counter_format,
+        .format_stats = ws_people_counter_format_stats,
 };

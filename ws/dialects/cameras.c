@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/secret.h"
-#include "ws/dialects/command.h"
+#include "ws/dialects/client_message.h"
 #include "ws/hub.h"
 #include "ws/server.h"
 #include "ws/viewer/client.h"
@@ -13,31 +13,31 @@
 
 #define WS_E_UUID_SIZE 37
 
-static bool ws_e_match(Text path, Text *ret_target) {
+static bool ws_cameras_match(Text path, Text *ret_target) {
         (void)ret_target;
         return text_equal(path, TEXT("/api/ws/statistics"));
 }
 
-static size_t ws_e_n_sockets_of(const WsHub *hub, int64_t user_id) {
+static size_t ws_cameras_n_sockets_of(const WsHub *hub, int64_t user_id) {
         const WsList *list = ws_index_find(hub->index, 0, WS_SCOPE_PERSON, user_id);
         size_t n = 0;
 
         for (size_t i = 0; i < ws_list_length(list); ++i)
-                n += ws_list_at(list, i)->dialect == &ws_dialect_e;
+                n += ws_list_at(list, i)->dialect == &ws_dialect_cameras;
         return n;
 }
 
-static int ws_e_admit(WsClient *client, const WsIdentity *identity, Text target) {
+static int ws_cameras_admit(WsClient *client, const WsIdentity *identity, Text target) {
         size_t n_max = (size_t)client->hub->options->max_connections_per_user;
 
         ws_dialect_admit_any(client, identity, target);
-        if (client->user_id != 0 && ws_e_n_sockets_of(client->hub, client->user_id) >= n_max)
+        if (client->user_id != 0 && ws_cameras_n_sockets_of(client->hub, client->user_id) >= n_max)
                 return 429;
         return 0;
 }
 
 /* A version 4 UUID (RFC 9562). */
-static int ws_e_uuid(char ret_text[WS_E_UUID_SIZE]) {
+static int ws_cameras_uuid(char ret_text[WS_E_UUID_SIZE]) {
         uint8_t b[16];
         char *p = ret_text;
         int r;
@@ -56,13 +56,13 @@ static int ws_e_uuid(char ret_text[WS_E_UUID_SIZE]) {
         return 0;
 }
 
-static int ws_e_open(WsClient *client) {
+static int ws_cameras_open(WsClient *client) {
         const User *user = registry_user(client->hub->registry, client->user_id);
         Buf *buf = &client->hub->text;
         char uuid[WS_E_UUID_SIZE];
         int r;
 
-        r = ws_e_uuid(uuid);
+        r = ws_cameras_uuid(uuid);
         if (r < 0)
                 return err_up(r);
 
@@ -80,7 +80,7 @@ static int ws_e_open(WsClient *client) {
         return ws_client_say(client, buf);
 }
 
-static unsigned ws_e_type(Text name) {
+static unsigned ws_cameras_type(Text name) {
         if (text_equal(name, TEXT("statistics_update")))
                 return WS_TYPE_STATISTICS;
         if (text_equal(name, TEXT("camera_event")))
@@ -89,7 +89,7 @@ static unsigned ws_e_type(Text name) {
 }
 
 /* The first subscription narrows from everything to what it names; the next ones add to it. */
-static void ws_e_choose(WsClient *client, unsigned types, bool wanted) {
+static void ws_cameras_choose(WsClient *client, unsigned types, bool wanted) {
         if (!wanted)
                 client->types &= ~types;
         else if (client->has_chosen)
@@ -99,13 +99,13 @@ static void ws_e_choose(WsClient *client, unsigned types, bool wanted) {
         client->has_chosen = true;
 }
 
-static int ws_e_subscribe(WsClient *client, const WsCommand *command, bool wanted) {
+static int ws_cameras_subscribe(WsClient *client, const WsClientMessage *command, bool wanted) {
         Buf *buf = &client->hub->text;
-        WsCommandList names;
+        WsClientMessageList names;
         unsigned types = 0;
         bool is_first = true;
 
-        if (ws_command_list(command, "event_types", &names) > 0 ||
+        if (ws_client_message_list(command, "event_types", &names) > 0 ||
             names.n > (size_t)client->hub->options->max_subscriptions)
                 return 0;
 
@@ -114,11 +114,11 @@ static int ws_e_subscribe(WsClient *client, const WsCommand *command, bool wante
                           wanted ? "{\"type\":\"subscription_confirmed\",\"event_types\":["
                                  : "{\"type\":\"unsubscription_confirmed\",\"event_types\":[");
         for (size_t i = 0; i < names.n; ++i) {
-                Text name = ws_command_text(&names, i);
+                Text name = ws_client_message_text(&names, i);
 
                 if (!name.data)
                         continue;
-                types |= ws_e_type(name);
+                types |= ws_cameras_type(name);
                 if (!is_first)
                         buf_append_char(buf, ',');
                 is_first = false;
@@ -126,65 +126,65 @@ static int ws_e_subscribe(WsClient *client, const WsCommand *command, bool wante
         }
         buf_append_string(buf, "]}");
         if (names.list)
-                ws_e_choose(client, types, wanted);
+                ws_cameras_choose(client, types, wanted);
         return ws_client_say(client, buf);
 }
 
-static int ws_e_ping(WsClient *client, const WsCommand *command) {
+static int ws_cameras_ping(WsClient *client, const WsClientMessage *command) {
         Buf *buf = &client->hub->text;
 
         buf_reset(buf);
         buf_append_string(buf, "{\"type\":\"pong\",\"timestamp\":");
-        ws_command_echo(command, "timestamp", buf);
+        ws_client_message_echo(command, "timestamp", buf);
         buf_append_char(buf, '}');
         return ws_client_say(client, buf);
 }
 
-static int ws_e_receive(WsClient *client, Text message) {
-        WsCommand command;
+static int ws_cameras_receive(WsClient *client, Text message) {
+        WsClientMessage command;
         int r;
 
-        r = ws_command_parse(&command, message);
+        r = ws_client_message_parse(&command, message);
         if (r != 0)
                 return r < 0 ? err_up(r) : 0; /* this dialect has no word for bad JSON */
 
         if (text_equal(command.type, TEXT("ping")))
-                r = ws_e_ping(client, &command);
+                r = ws_cameras_ping(client, &command);
         else if (text_equal(command.type, TEXT("subscribe")))
-                r = ws_e_subscribe(client, &command, true);
+                r = ws_cameras_subscribe(client, &command, true);
         else if (text_equal(command.type, TEXT("unsubscribe")))
-                r = ws_e_subscribe(client, &command, false);
-        ws_command_done(&command);
+                r = ws_cameras_subscribe(client, &command, false);
+        ws_client_message_done(&command);
         return r;
 }
 
-static bool ws_e_wants(const WsClient *client, const Event *event) {
+static bool ws_cameras_wants(const WsClient *client, const Event *event) {
         return client->types &
                (unsigned)(event->kind == KIND_ALERT ? WS_TYPE_ALERT : WS_TYPE_CAMERA_EVENT);
 }
 
-static void ws_e_data(const Event *event, Buf *buf) {
+static void ws_cameras_data(const Event *event, Buf *buf) {
         buf_append_string(buf, ",\"data\":");
         buf_append_text(buf, event->data.data ? event->data : TEXT("{}"));
         buf_append_char(buf, '}');
 }
 
-static int ws_e_format_alert(const Event *event, Buf *buf) {
+static int ws_cameras_format_alert(const Event *event, Buf *buf) {
         buf_append_string(buf, "{\"type\":\"alert\",\"timestamp\":");
         buf_json_time(buf, event->time_us);
         buf_append_string(buf, ",\"alert_type\":");
         buf_json_string(buf, event->event_type.data ? event->event_type : event->severity);
         buf_append_string(buf, ",\"message\":");
         buf_json_string(buf, event->message);
-        ws_e_data(event, buf);
+        ws_cameras_data(event, buf);
         return 0;
 }
 
-static int ws_e_format(const WsHub *hub, const Event *event, Buf *buf) {
+static int ws_cameras_format(const WsHub *hub, const Event *event, Buf *buf) {
         const Device *camera = registry_device(hub->registry, event->device_id);
 
         if (event->kind == KIND_ALERT)
-                return ws_e_format_alert(event, buf);
+                return ws_cameras_format_alert(event, buf);
         if (!camera)
                 return 0;
 
@@ -194,11 +194,11 @@ static int ws_e_format(const WsHub *hub, const Event *event, Buf *buf) {
         buf_json_string(buf, text_of(camera->code));
         buf_append_string(buf, ",\"event_type\":");
         buf_json_string(buf, event->event_type);
-        ws_e_data(event, buf);
+        ws_cameras_data(event, buf);
         return 0;
 }
 
-static void ws_e_format_stats(Text data, Buf *buf) {
+static void ws_cameras_format_stats(Text data, Buf *buf) {
         buf_append_string(buf, "{\"type\":\"statistics_update\",\"timestamp\":");
         buf_json_time(buf, clock_now_us());
         buf_append_string(buf, ",\"data\":");
@@ -206,16 +206,16 @@ static void ws_e_format_stats(Text data, Buf *buf) {
         buf_append_char(buf, '}');
 }
 
-const WsDialect ws_dialect_e = {
-        .id = WS_DIALECT_E,
+const WsDialect ws_dialect_cameras = {
+        .id = WS_DIALECT_CAMERAS,
         .name = "E",
         .kinds = WS_DIALECT_KIND(KIND_CAMERA_EVENT) | WS_DIALECT_KIND(KIND_ALERT),
         .is_guarded = true,
-        .match = ws_e_match,
-        .admit = ws_e_admit,
-        .open = ws_e_open,
-        .receive = ws_e_receive,
-        .wants = ws_e_wants,
-        .format = ws_e_format,
-        .format_stats = ws_e_format_stats,
+        .match = ws_cameras_match,
+        .admit = ws_cameras_admit,
+        .open = ws_cameras_open,
+        .receive = ws_cameras_receive,
+        .wants = ws_cameras_wants,
+        .format = ws_cameras_format,
+        .format_stats = ws_cameras_format_stats,
 };

@@ -1,4 +1,4 @@
-#include "ws/dialects/command.h"
+#include "ws/dialects/client_message.h"
 
 #include <json-c/json.h>
 #include <math.h>
@@ -6,10 +6,10 @@
 
 #include "base/err.h"
 
-#define WS_COMMAND_DEPTH 16
+#define WS_CLIENT_MESSAGE_DEPTH 16
 
 /* json-c needs to see the end of a bare number: a NUL after the text. */
-static json_object *ws_command_feed(json_tokener *tokener, Text message) {
+static json_object *ws_client_message_feed(json_tokener *tokener, Text message) {
         json_object *root = json_tokener_parse_ex(tokener, message.data, (int)message.n);
 
         if (!root && json_tokener_get_error(tokener) == json_tokener_continue)
@@ -17,22 +17,22 @@ static json_object *ws_command_feed(json_tokener *tokener, Text message) {
         return root;
 }
 
-int ws_command_parse(WsCommand *command, Text message) {
-        json_tokener *tokener = json_tokener_new_ex(WS_COMMAND_DEPTH);
+int ws_client_message_parse(WsClientMessage *command, Text message) {
+        json_tokener *tokener = json_tokener_new_ex(WS_CLIENT_MESSAGE_DEPTH);
         json_object *type = NULL;
         bool is_valid;
 
-        *command = (WsCommand){ .type = TEXT("") };
+        *command = (WsClientMessage){ .type = TEXT("") };
         if (!tokener)
                 return err_new(-ENOMEM);
 
         json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-        command->root = ws_command_feed(tokener, message);
+        command->root = ws_client_message_feed(tokener, message);
         is_valid = json_tokener_get_error(tokener) == json_tokener_success;
         json_tokener_free(tokener);
         if (!is_valid || message.n > INT32_MAX) {
-                ws_command_done(command);
-                return WS_COMMAND_E_INVALID;
+                ws_client_message_done(command);
+                return WS_CLIENT_MESSAGE_E_INVALID;
         }
 
         if (json_object_is_type(command->root, json_type_object) &&
@@ -43,13 +43,13 @@ int ws_command_parse(WsCommand *command, Text message) {
         return 0;
 }
 
-void ws_command_done(WsCommand *command) {
+void ws_client_message_done(WsClientMessage *command) {
         json_object_put(command->root);
         command->root = NULL;
         command->type = TEXT("");
 }
 
-static json_object *ws_command_member(const WsCommand *command, const char *name) {
+static json_object *ws_client_message_member(const WsClientMessage *command, const char *name) {
         json_object *member = NULL;
 
         if (json_object_is_type(command->root, json_type_object))
@@ -57,17 +57,17 @@ static json_object *ws_command_member(const WsCommand *command, const char *name
         return member;
 }
 
-static Text ws_command_string(json_object *string) {
+static Text ws_client_message_string(json_object *string) {
         return (Text){ .data = json_object_get_string(string),
                        .n = (size_t)json_object_get_string_len(string) };
 }
 
-void ws_command_echo(const WsCommand *command, const char *name, Buf *buf) {
-        json_object *member = ws_command_member(command, name);
+void ws_client_message_echo(const WsClientMessage *command, const char *name, Buf *buf) {
+        json_object *member = ws_client_message_member(command, name);
 
         switch (json_object_get_type(member)) {
         case json_type_string:
-                buf_json_string(buf, ws_command_string(member));
+                buf_json_string(buf, ws_client_message_string(member));
                 return;
         case json_type_double:
                 if (!isfinite(json_object_get_double(member)))
@@ -84,28 +84,31 @@ void ws_command_echo(const WsCommand *command, const char *name, Buf *buf) {
         buf_append_string(buf, "null");
 }
 
-int ws_command_list(const WsCommand *command, const char *name, WsCommandList *ret_list) {
-        json_object *member = ws_command_member(command, name);
+int ws_client_message_list(const WsClientMessage *command,
+                           const char *name,
+                           WsClientMessageList *ret_list) {
+        json_object *member = ws_client_message_member(command, name);
 
         if (member && !json_object_is_type(member, json_type_array))
-                return WS_COMMAND_E_INVALID;
+                return WS_CLIENT_MESSAGE_E_INVALID;
 
-        *ret_list = (WsCommandList){
+        *ret_list = (WsClientMessageList){
                 .list = member,
                 .n = member ? json_object_array_length(member) : 0,
         };
         return 0;
 }
 
-Text ws_command_text(const WsCommandList *list, size_t i) {
+Text ws_client_message_text(const WsClientMessageList *list, size_t i) {
         json_object *item = json_object_array_get_idx(list->list, i);
 
-        return json_object_is_type(item, json_type_string) ? ws_command_string(item) : (Text){ 0 };
+        return json_object_is_type(item, json_type_string) ? ws_client_message_string(item)
+                                                           : (Text){ 0 };
 }
 
-bool ws_command_name(const WsCommandList *list, size_t i, char ret_text[256]) {
+bool ws_client_message_name(const WsClientMessageList *list, size_t i, char ret_text[256]) {
         json_object *item = json_object_array_get_idx(list->list, i);
-        Text text = ws_command_text(list, i);
+        Text text = ws_client_message_text(list, i);
 
         if (json_object_is_type(item, json_type_int)) {
                 snprintf(ret_text, 256, "%lld", (long long)json_object_get_int64(item));

@@ -1,4 +1,4 @@
-#include "ws/dialects/proto.h"
+#include "ws/dialects/native.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "base/secret.h"
 #include "ws/access/auth.h"
 #include "ws/device/commanding.h"
-#include "ws/dialects/ask.h"
+#include "ws/dialects/native_request.h"
 #include "ws/hub.h"
 #include "ws/loop/pending.h"
 #include "ws/net/party.h"
@@ -17,9 +17,9 @@
 #include "ws/viewer/client.h"
 #include "ws/viewer/feed.h"
 
-#define WS_PROTO_ID_MAX 256 /* bytes of an id that comes back */
-#define WS_PROTO_MAX_HZ 1000.0
-#define WS_PROTO_MIN_HZ 0.0001
+#define WS_NATIVE_ID_MAX 256 /* bytes of an id that comes back */
+#define WS_NATIVE_MAX_HZ 1000.0
+#define WS_NATIVE_MIN_HZ 0.0001
 
 typedef struct WsTrouble WsTrouble;
 
@@ -29,7 +29,7 @@ struct WsTrouble {
         bool retry;
 };
 
-bool ws_proto_is_offered(const char *protocols) {
+bool ws_native_is_offered(const char *protocols) {
         const char *at = protocols;
 
         while (*at) {
@@ -37,7 +37,7 @@ bool ws_proto_is_offered(const char *protocols) {
 
                 at += strspn(at, ", \t");
                 n = strcspn(at, ", \t");
-                if (n == strlen(WS_PROTO_NAME) && strncmp(at, WS_PROTO_NAME, n) == 0)
+                if (n == strlen(WS_NATIVE_NAME) && strncmp(at, WS_NATIVE_NAME, n) == 0)
                         return true;
                 at += n;
         }
@@ -47,7 +47,7 @@ bool ws_proto_is_offered(const char *protocols) {
 /* ---- what is said --------------------------------------------------------------------------- */
 
 /* Begins an answer in the hub's buffer; the caller goes on with members, and ends it. */
-static Buf *ws_proto_begin(WsClient *client, Text id, bool is_ok) {
+static Buf *ws_native_begin(WsClient *client, Text id, bool is_ok) {
         Buf *buf = &client->hub->text;
 
         buf_reset(buf);
@@ -57,7 +57,7 @@ static Buf *ws_proto_begin(WsClient *client, Text id, bool is_ok) {
         return buf;
 }
 
-static int ws_proto_end(WsClient *client, Buf *buf) {
+static int ws_native_end(WsClient *client, Buf *buf) {
         int r;
 
         buf_append_char(buf, '}');
@@ -65,19 +65,19 @@ static int ws_proto_end(WsClient *client, Buf *buf) {
         return r < 0 ? err_up(r) : 0;
 }
 
-static int ws_proto_refuse(WsClient *client, Text id, const WsTrouble *trouble) {
-        Buf *buf = ws_proto_begin(client, id, false);
+static int ws_native_refuse(WsClient *client, Text id, const WsTrouble *trouble) {
+        Buf *buf = ws_native_begin(client, id, false);
 
         buf_append_string(buf, ",\"error\":{\"code\":");
         buf_json_string(buf, text_of(trouble->code));
         buf_append_string(buf, ",\"message\":");
         buf_json_string(buf, text_of(trouble->message));
         buf_printf(buf, ",\"retry\":%s}", trouble->retry ? "true" : "false");
-        return ws_proto_end(client, buf);
+        return ws_native_end(client, buf);
 }
 
 /* Whole seconds until the token ends, without the grace; null if it never does. */
-static void ws_proto_expires_in(const WsClient *client, Buf *buf) {
+static void ws_native_expires_in(const WsClient *client, Buf *buf) {
         int64_t left_us = client->expires_us - WS_CLIENT_GRACE_US - clock_now_us();
 
         buf_append_string(buf, ",\"expires_in\":");
@@ -87,7 +87,7 @@ static void ws_proto_expires_in(const WsClient *client, Buf *buf) {
                 buf_json_int(buf, left_us > 0 ? left_us / 1000000 : 0);
 }
 
-static void ws_proto_user(const WsClient *client, Buf *buf) {
+static void ws_native_user(const WsClient *client, Buf *buf) {
         const User *user = registry_user(client->hub->registry, client->user_id);
 
         buf_append_string(buf, ",\"user\":");
@@ -100,7 +100,7 @@ static void ws_proto_user(const WsClient *client, Buf *buf) {
         buf_printf(buf, ",\"role\":\"%s\"}", role_name(user->role));
 }
 
-static int ws_proto_welcome(WsClient *client) {
+static int ws_native_welcome(WsClient *client) {
         const WsHub *hub = client->hub;
         Buf *buf = &client->hub->text;
         uint8_t random[16];
@@ -115,10 +115,10 @@ static int ws_proto_welcome(WsClient *client) {
         for (size_t i = 0; i < sizeof(random); ++i)
                 buf_printf(buf, "%02x", random[i]);
         buf_append_char(buf, '"');
-        ws_proto_user(client, buf);
+        ws_native_user(client, buf);
         buf_append_string(buf, ",\"cursor\":");
         ws_cursor_write(hub, hub->ring.last_seq, buf);
-        ws_proto_expires_in(client, buf);
+        ws_native_expires_in(client, buf);
         buf_printf(buf, ",\"heartbeat\":%d}", (hub->options->ping_interval_ms + 999) / 1000);
         r = ws_client_say(client, buf);
         return r < 0 ? err_up(r) : 0;
@@ -126,13 +126,13 @@ static int ws_proto_welcome(WsClient *client) {
 
 /* ---- who is it? ----------------------------------------------------------------------------- */
 
-static bool ws_proto_match(Text path, Text *ret_target) {
+static bool ws_native_match(Text path, Text *ret_target) {
         (void)path;
         (void)ret_target;
         return false; /* chosen by the subprotocol, on the paths of dialect D */
 }
 
-static int ws_proto_admit(WsClient *client, const WsIdentity *identity, Text target) {
+static int ws_native_admit(WsClient *client, const WsIdentity *identity, Text target) {
         size_t n_max = (size_t)client->hub->options->max_connections_per_user;
         const Vehicle *vehicle = NULL;
         int r;
@@ -161,12 +161,12 @@ static int ws_proto_admit(WsClient *client, const WsIdentity *identity, Text tar
         return 0;
 }
 
-static int ws_proto_open(WsClient *client) {
-        return client->is_unknown ? 0 : ws_proto_welcome(client);
+static int ws_native_open(WsClient *client) {
+        return client->is_unknown ? 0 : ws_native_welcome(client);
 }
 
 /* The user that the token names; NULL: it is a bad one. */
-static const User *ws_proto_verify(WsClient *client, Text token, int64_t *ret_expires_us) {
+static const User *ws_native_verify(WsClient *client, Text token, int64_t *ret_expires_us) {
         const WsAccess *access = client->hub->access;
         WsClaims claims = { 0 };
         const char *why = NULL;
@@ -177,7 +177,7 @@ static const User *ws_proto_verify(WsClient *client, Text token, int64_t *ret_ex
         return ws_auth_user(&claims, client->hub->registry);
 }
 
-static int ws_proto_auth(WsClient *client, const WsAsk *ask) {
+static int ws_native_auth(WsClient *client, const WsNativeRequest *ask) {
         size_t n_max = (size_t)client->hub->options->max_connections_per_user;
         const Registry *registry = client->hub->registry;
         int64_t expires_us = 0;
@@ -185,7 +185,7 @@ static int ws_proto_auth(WsClient *client, const WsAsk *ask) {
         const Vehicle *vehicle;
         int r;
 
-        user = ask->fault ? NULL : ws_proto_verify(client, ask->token, &expires_us);
+        user = ask->fault ? NULL : ws_native_verify(client, ask->token, &expires_us);
         if (!user) {
                 (void)ws_access_blame(client->hub->access, client->source, NULL, clock_now_us());
                 ws_client_close(client,
@@ -221,11 +221,11 @@ static int ws_proto_auth(WsClient *client, const WsAsk *ask) {
 
         r = ws_client_become(client, user, expires_us);
         if (r == 0)
-                r = ws_proto_welcome(client);
+                r = ws_native_welcome(client);
         return r < 0 ? err_up(r) : 0;
 }
 
-static int ws_proto_refresh(WsClient *client, const WsAsk *ask, Text id) {
+static int ws_native_refresh(WsClient *client, const WsNativeRequest *ask, Text id) {
         static const WsTrouble bad = { "unauthorized", "the token was refused", false };
         static const WsTrouble other = { "forbidden", "the token is somebody else's", false };
         int64_t expires_us = 0;
@@ -233,23 +233,23 @@ static int ws_proto_refresh(WsClient *client, const WsAsk *ask, Text id) {
         Buf *buf;
         int r;
 
-        user = ws_proto_verify(client, ask->token, &expires_us);
+        user = ws_native_verify(client, ask->token, &expires_us);
         if (!user)
-                return ws_proto_refuse(client, id, &bad);
+                return ws_native_refuse(client, id, &bad);
         if (user->id != client->user_id)
-                return ws_proto_refuse(client, id, &other);
+                return ws_native_refuse(client, id, &other);
 
         r = ws_client_become(client, user, expires_us);
         if (r < 0)
                 return err_up(r);
-        buf = ws_proto_begin(client, id, true);
-        ws_proto_expires_in(client, buf);
-        return ws_proto_end(client, buf);
+        buf = ws_native_begin(client, id, true);
+        ws_native_expires_in(client, buf);
+        return ws_native_end(client, buf);
 }
 
 /* ---- subscriptions -------------------------------------------------------------------------- */
 
-static const WsTrouble *ws_proto_trouble(int r) {
+static const WsTrouble *ws_native_trouble(int r) {
         static const WsTrouble troubles[] = {
                 [WS_SUBSCRIPTION_E_BAD] = { "bad_request", "no such target, type or box", false },
                 [WS_SUBSCRIPTION_E_NOT_FOUND] = { "not_found", "no such vehicle or device", false },
@@ -260,12 +260,14 @@ static const WsTrouble *ws_proto_trouble(int r) {
 }
 
 /* The path of one vehicle needs no target, and takes no other. */
-static int ws_proto_aim(WsClient *client, const WsAsk *ask, WsSubscription *subscription) {
+static int ws_native_aim(WsClient *client,
+                         const WsNativeRequest *ask,
+                         WsSubscription *subscription) {
         WsEye eye = ws_feed_eye(client->feed);
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < ask->to.n; ++i) {
-                Text target = ws_command_text(&ask->to, i);
+                Text target = ws_client_message_text(&ask->to, i);
 
                 r = target.data ? ws_subscription_aim(subscription, &eye, target)
                                 : WS_SUBSCRIPTION_E_BAD;
@@ -273,7 +275,7 @@ static int ws_proto_aim(WsClient *client, const WsAsk *ask, WsSubscription *subs
         if (r == 0 && !ask->to.list)
                 r = ws_subscription_aim(subscription, &eye, TEXT("user"));
         for (size_t i = 0; r == 0 && i < ask->types.n; ++i) {
-                Text type = ws_command_text(&ask->types, i);
+                Text type = ws_client_message_text(&ask->types, i);
 
                 r = type.data ? ws_subscription_add_type(subscription, type)
                               : WS_SUBSCRIPTION_E_BAD;
@@ -282,11 +284,12 @@ static int ws_proto_aim(WsClient *client, const WsAsk *ask, WsSubscription *subs
                 r = ws_subscription_set_box(subscription, ask->box);
         if (r == 0 && ask->max_hz > 0)
                 subscription->interval_us =
-                        (int64_t)(1e6 / fmin(fmax(ask->max_hz, WS_PROTO_MIN_HZ), WS_PROTO_MAX_HZ));
+                        (int64_t)(1e6 /
+                                  fmin(fmax(ask->max_hz, WS_NATIVE_MIN_HZ), WS_NATIVE_MAX_HZ));
         return r < 0 ? err_up(r) : r;
 }
 
-static int ws_proto_subscribe(WsClient *client, const WsAsk *ask, Text id) {
+static int ws_native_subscribe(WsClient *client, const WsNativeRequest *ask, Text id) {
         static const WsTrouble bad_cursor = { "bad_cursor", "since: not a cursor", false };
         static const WsTrouble too_many = { "too_many", "too many subscriptions", false };
         CLEANUP(ws_follow_free) WsFollow *follow = NULL;
@@ -294,14 +297,14 @@ static int ws_proto_subscribe(WsClient *client, const WsAsk *ask, Text id) {
         int r;
 
         if (client->feed->n_follows >= (size_t)client->hub->options->max_subscriptions)
-                return ws_proto_refuse(client, id, &too_many);
+                return ws_native_refuse(client, id, &too_many);
         if (ask->since.data && ws_cursor_parse(ask->since, &since) != 0)
-                return ws_proto_refuse(client, id, &bad_cursor);
+                return ws_native_refuse(client, id, &bad_cursor);
         r = ws_follow_new(&follow);
         if (r == 0)
-                r = ws_proto_aim(client, ask, &follow->subscription);
+                r = ws_native_aim(client, ask, &follow->subscription);
         if (r > 0)
-                return ws_proto_refuse(client, id, ws_proto_trouble(r));
+                return ws_native_refuse(client, id, ws_native_trouble(r));
         if (r < 0)
                 return err_up(r);
 
@@ -313,8 +316,8 @@ static int ws_proto_subscribe(WsClient *client, const WsAsk *ask, Text id) {
         return r < 0 ? err_up(r) : 0;
 }
 
-static int ws_proto_subscribed(WsClient *client, const WsFollow *follow) {
-        Buf *buf = ws_proto_begin(client, buf_text(&follow->id), true);
+static int ws_native_subscribed(WsClient *client, const WsFollow *follow) {
+        Buf *buf = ws_native_begin(client, buf_text(&follow->id), true);
 
         buf_append_string(buf, ",\"subscription\":");
         buf_json_string(buf, text_of(follow->name));
@@ -323,44 +326,44 @@ static int ws_proto_subscribed(WsClient *client, const WsFollow *follow) {
                 ws_cursor_write(client->hub, follow->begin_seq, buf);
         else /* that of the snapshot is the first to resume from */
                 buf_append_string(buf, "null");
-        return ws_proto_end(client, buf);
+        return ws_native_end(client, buf);
 }
 
-static int ws_proto_unsubscribe(WsClient *client, const WsAsk *ask, Text id) {
+static int ws_native_unsubscribe(WsClient *client, const WsNativeRequest *ask, Text id) {
         static const WsTrouble unknown = { "not_found", "no such subscription", false };
         static const WsTrouble cancelled = { "cancelled", "unsubscribed meanwhile", false };
         WsFollow *follow = ws_feed_find(client->feed, ask->subscription);
         int r = 0;
 
         if (!follow)
-                return ws_proto_refuse(client, id, &unknown);
+                return ws_native_refuse(client, id, &unknown);
         if (follow->state == WS_FOLLOW_ASKS) /* nor will the database be waited for */
-                r = ws_proto_refuse(client, buf_text(&follow->id), &cancelled);
+                r = ws_native_refuse(client, buf_text(&follow->id), &cancelled);
         ws_follow_free(follow);
         if (r < 0)
                 return err_up(r);
-        return ws_proto_end(client, ws_proto_begin(client, id, true));
+        return ws_native_end(client, ws_native_begin(client, id, true));
 }
 
 /* ---- commands ------------------------------------------------------------------------------- */
 
-static int ws_proto_refuse_command(WsClient *client, Text id, const WsRefused *refused) {
-        return ws_proto_refuse(client,
-                               id,
-                               &(WsTrouble){ refused->code, refused->detail, refused->retry });
+static int ws_native_refuse_command(WsClient *client, Text id, const WsRefused *refused) {
+        return ws_native_refuse(client,
+                                id,
+                                &(WsTrouble){ refused->code, refused->detail, refused->retry });
 }
 
-static int ws_proto_ask_database(WsClient *client, Text id, Query **queryp) {
+static int ws_native_ask_database(WsClient *client, Text id, Query **queryp) {
         static const WsTrouble busy = { "busy", "too many commands are under way", true };
         int r;
 
         r = ws_pendings_add(&client->hub->pendings, client, id, queryp);
         if (r == WS_PENDING_E_FULL)
-                return ws_proto_refuse(client, id, &busy);
+                return ws_native_refuse(client, id, &busy);
         return r < 0 ? err_up(r) : 0;
 }
 
-static int ws_proto_command(WsClient *client, const WsAsk *ask, Text message, Text id) {
+static int ws_native_command(WsClient *client, const WsNativeRequest *ask, Text message, Text id) {
         __attribute__((cleanup(ws_order_done))) WsOrder order = { 0 };
         WsHub *hub = client->hub;
         const User *user = registry_user(hub->registry, client->user_id);
@@ -379,11 +382,11 @@ static int ws_proto_command(WsClient *client, const WsAsk *ask, Text message, Te
         if (r < 0)
                 return err_up(r);
         if (refused.status != 0)
-                return ws_proto_refuse_command(client, id, &refused);
-        return ws_proto_ask_database(client, id, &query);
+                return ws_native_refuse_command(client, id, &refused);
+        return ws_native_ask_database(client, id, &query);
 }
 
-static int ws_proto_cancel(WsClient *client, const WsAsk *ask, Text id) {
+static int ws_native_cancel(WsClient *client, const WsNativeRequest *ask, Text id) {
         const User *user = registry_user(client->hub->registry, client->user_id);
         CLEANUP(query_free) Query *query = NULL;
         WsRefused refused;
@@ -393,103 +396,103 @@ static int ws_proto_cancel(WsClient *client, const WsAsk *ask, Text id) {
         if (r < 0)
                 return err_up(r);
         if (refused.status != 0)
-                return ws_proto_refuse_command(client, id, &refused);
-        return ws_proto_ask_database(client, id, &query);
+                return ws_native_refuse_command(client, id, &refused);
+        return ws_native_ask_database(client, id, &query);
 }
 
-int ws_proto_commanded(WsClient *client, Text id, const Answer *answer) {
+int ws_native_commanded(WsClient *client, Text id, const Answer *answer) {
         WsRefused refused = answer->kind == QUERY_COMMAND_CANCEL ? ws_commanding_cancelled(answer)
                                                                  : ws_commanding_result(answer);
         Buf *buf;
 
         if (refused.status != 0)
-                return ws_proto_refuse_command(client, id, &refused);
+                return ws_native_refuse_command(client, id, &refused);
 
-        buf = ws_proto_begin(client, id, true);
+        buf = ws_native_begin(client, id, true);
         buf_append_string(buf, ",\"command_id\":");
         buf_json_string(buf, text_of(answer->command_id));
         buf_append_string(buf, ",\"state\":");
         buf_json_string(buf, text_of(answer->state));
-        return ws_proto_end(client, buf);
+        return ws_native_end(client, buf);
 }
 
 /* ---- requests ------------------------------------------------------------------------------- */
 
-static void ws_proto_misused(WsClient *client, const char *why) {
+static void ws_native_misused(WsClient *client, const char *why) {
         ws_client_close(client, WS_CLOSE_MISUSE, why, METRIC_WS_CLOSED_MISUSE);
 }
 
 /* In its grace a socket goes on with what it has, and gets nothing new. */
-static bool ws_proto_needs_token(WsOp op) {
+static bool ws_native_needs_token(WsOp op) {
         return op == WS_OP_SUBSCRIBE || op == WS_OP_COMMAND || op == WS_OP_CANCEL;
 }
 
-static int ws_proto_serve(WsClient *client, const WsAsk *ask, Text message, Text id) {
+static int ws_native_serve(WsClient *client, const WsNativeRequest *ask, Text message, Text id) {
         static const WsTrouble unknown = { "unknown_op", "no such op", false };
         static const WsTrouble again = { "bad_request", "already authenticated", false };
         static const WsTrouble late = { "token_expired", "refresh the token first", true };
 
         if (ask->fault)
-                return ws_proto_refuse(client,
-                                       id,
-                                       &(WsTrouble){ "bad_request", ask->fault, false });
-        if (ws_proto_needs_token(ask->op) && ws_client_is_in_grace(client))
-                return ws_proto_refuse(client, id, &late);
+                return ws_native_refuse(client,
+                                        id,
+                                        &(WsTrouble){ "bad_request", ask->fault, false });
+        if (ws_native_needs_token(ask->op) && ws_client_is_in_grace(client))
+                return ws_native_refuse(client, id, &late);
         switch (ask->op) {
         case WS_OP_AUTH:
-                return ws_proto_refuse(client, id, &again);
+                return ws_native_refuse(client, id, &again);
         case WS_OP_SUBSCRIBE:
-                return ws_proto_subscribe(client, ask, id);
+                return ws_native_subscribe(client, ask, id);
         case WS_OP_UNSUBSCRIBE:
-                return ws_proto_unsubscribe(client, ask, id);
+                return ws_native_unsubscribe(client, ask, id);
         case WS_OP_PING:
-                return ws_proto_end(client, ws_proto_begin(client, id, true));
+                return ws_native_end(client, ws_native_begin(client, id, true));
         case WS_OP_REFRESH:
-                return ws_proto_refresh(client, ask, id);
+                return ws_native_refresh(client, ask, id);
         case WS_OP_COMMAND:
-                return ws_proto_command(client, ask, message, id);
+                return ws_native_command(client, ask, message, id);
         case WS_OP_CANCEL:
-                return ws_proto_cancel(client, ask, id);
+                return ws_native_cancel(client, ask, id);
         case WS_OP_UNKNOWN:
                 break;
         }
-        return ws_proto_refuse(client, id, &unknown);
+        return ws_native_refuse(client, id, &unknown);
 }
 
-static int ws_proto_receive(WsClient *client, Text message) {
-        __attribute__((cleanup(ws_ask_done))) WsAsk ask = { 0 };
+static int ws_native_receive(WsClient *client, Text message) {
+        __attribute__((cleanup(ws_native_request_done))) WsNativeRequest ask = { 0 };
         CLEANUP_BUF Buf id = { 0 };
         int r;
 
-        r = ws_ask_read(&ask, message);
+        r = ws_native_request_read(&ask, message);
         if (r < 0)
                 return err_up(r);
         if (r > 0) {
-                ws_proto_misused(client, "not a request");
+                ws_native_misused(client, "not a request");
                 return 0;
         }
         if (client->is_unknown && ask.op != WS_OP_AUTH) {
-                ws_proto_misused(client, "auth comes first");
+                ws_native_misused(client, "auth comes first");
                 return 0;
         }
         if (client->is_unknown)
-                return ws_proto_auth(client, &ask);
+                return ws_native_auth(client, &ask);
 
-        ws_command_echo(&ask.command, "id", &id);
+        ws_client_message_echo(&ask.command, "id", &id);
         if (buf_failed(&id))
                 return err_new(-ENOMEM);
-        if (id.n > WS_PROTO_ID_MAX) {
-                ws_proto_misused(client, "id too long");
+        if (id.n > WS_NATIVE_ID_MAX) {
+                ws_native_misused(client, "id too long");
                 return 0;
         }
-        return ws_proto_serve(client, &ask, message, buf_text(&id));
+        return ws_native_serve(client, &ask, message, buf_text(&id));
 }
 
-static bool ws_proto_wants(const WsClient *client, const Event *event) {
+static bool ws_native_wants(const WsClient *client, const Event *event) {
         return client->feed && ws_feed_wants(client->feed, event);
 }
 
-static int ws_proto_format(const WsHub *hub, const Event *event, Buf *buf) {
+static int ws_native_format(const WsHub *hub, const Event *event, Buf *buf) {
         ws_push_event(hub, event, buf);
         return 0;
 }
@@ -498,12 +501,12 @@ const WsDialect ws_dialect_native = {
         .id = WS_DIALECT_NATIVE,
         .name = "native",
         .kinds = UINT32_MAX,
-        .match = ws_proto_match,
-        .admit = ws_proto_admit,
-        .open = ws_proto_open,
-        .receive = ws_proto_receive,
-        .wants = ws_proto_wants,
-        .format = ws_proto_format,
+        .match = ws_native_match,
+        .admit = ws_native_admit,
+        .open = ws_native_open,
+        .receive = ws_native_receive,
+        .wants = ws_native_wants,
+        .format = ws_native_format,
         .has_feed = true,
-        .subscribed = ws_proto_subscribed,
+        .subscribed = ws_native_subscribed,
 };

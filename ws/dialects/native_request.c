@@ -1,4 +1,4 @@
-#include "ws/dialects/ask.h"
+#include "ws/dialects/native_request.h"
 
 #include <json-c/json.h>
 #include <math.h>
@@ -6,21 +6,24 @@
 
 #include "base/err.h"
 
-static json_object *ws_ask_member(const WsAsk *ask, const char *name) {
+static json_object *ws_native_request_member(const WsNativeRequest *ask, const char *name) {
         json_object *value = NULL;
 
         (void)json_object_object_get_ex(ask->command.root, name, &value);
         return value; /* null is absent */
 }
 
-static Text ws_ask_string(json_object *value) {
+static Text ws_native_request_string(json_object *value) {
         return (Text){ .data = json_object_get_string(value),
                        .n = (size_t)json_object_get_string_len(value) };
 }
 
 /* A string without NUL; absent stays absent. */
-static void ws_ask_text(WsAsk *ask, const char *name, const char *fault, Text *ret_text) {
-        json_object *value = ws_ask_member(ask, name);
+static void ws_native_request_text(WsNativeRequest *ask,
+                                   const char *name,
+                                   const char *fault,
+                                   Text *ret_text) {
+        json_object *value = ws_native_request_member(ask, name);
 
         *ret_text = (Text){ 0 };
         if (!value)
@@ -29,12 +32,12 @@ static void ws_ask_text(WsAsk *ask, const char *name, const char *fault, Text *r
                 ask->fault = fault;
                 return;
         }
-        *ret_text = ws_ask_string(value);
+        *ret_text = ws_native_request_string(value);
         if (memchr(ret_text->data, '\0', ret_text->n))
                 ask->fault = fault;
 }
 
-static bool ws_ask_number(json_object *value, double *ret_number) {
+static bool ws_native_request_number(json_object *value, double *ret_number) {
         if (!json_object_is_type(value, json_type_int) &&
             !json_object_is_type(value, json_type_double))
                 return false;
@@ -42,46 +45,47 @@ static bool ws_ask_number(json_object *value, double *ret_number) {
         return isfinite(*ret_number) != 0;
 }
 
-static void ws_ask_read_box(WsAsk *ask) {
-        json_object *list = ws_ask_member(ask, "bbox");
+static void ws_native_request_read_box(WsNativeRequest *ask) {
+        json_object *list = ws_native_request_member(ask, "bbox");
 
         if (!list)
                 return;
         ask->has_box =
                 json_object_is_type(list, json_type_array) && json_object_array_length(list) == 4;
         for (size_t i = 0; ask->has_box && i < 4; ++i)
-                ask->has_box = ws_ask_number(json_object_array_get_idx(list, i), &ask->box[i]);
+                ask->has_box =
+                        ws_native_request_number(json_object_array_get_idx(list, i), &ask->box[i]);
         if (!ask->has_box)
                 ask->fault = "bbox: four numbers, west, south, east, north";
 }
 
-static void ws_ask_read_pace(WsAsk *ask) {
-        json_object *value = ws_ask_member(ask, "max_hz");
+static void ws_native_request_read_pace(WsNativeRequest *ask) {
+        json_object *value = ws_native_request_member(ask, "max_hz");
 
         if (!value)
                 return;
-        if (!ws_ask_number(value, &ask->max_hz) || ask->max_hz <= 0)
+        if (!ws_native_request_number(value, &ask->max_hz) || ask->max_hz <= 0)
                 ask->fault = "max_hz: a number above 0";
 }
 
-static void ws_ask_read_subscribe(WsAsk *ask) {
-        json_object *snapshot = ws_ask_member(ask, "snapshot");
+static void ws_native_request_read_subscribe(WsNativeRequest *ask) {
+        json_object *snapshot = ws_native_request_member(ask, "snapshot");
 
-        if (ws_command_list(&ask->command, "to", &ask->to) != 0)
+        if (ws_client_message_list(&ask->command, "to", &ask->to) != 0)
                 ask->fault = "to: a list of targets";
-        if (ws_command_list(&ask->command, "types", &ask->types) != 0)
+        if (ws_client_message_list(&ask->command, "types", &ask->types) != 0)
                 ask->fault = "types: a list of types";
-        ws_ask_text(ask, "since", "since: a cursor", &ask->since);
+        ws_native_request_text(ask, "since", "since: a cursor", &ask->since);
         if (snapshot && !json_object_is_type(snapshot, json_type_boolean))
                 ask->fault = "snapshot: true or false";
         ask->wants_snapshot = snapshot && json_object_get_boolean(snapshot);
-        ws_ask_read_pace(ask);
-        ws_ask_read_box(ask);
+        ws_native_request_read_pace(ask);
+        ws_native_request_read_box(ask);
 }
 
 /* A code, or an id as a number. */
-static void ws_ask_read_device(WsAsk *ask) {
-        json_object *value = ws_ask_member(ask, "device");
+static void ws_native_request_read_device(WsNativeRequest *ask) {
+        json_object *value = ws_native_request_member(ask, "device");
 
         if (json_object_is_type(value, json_type_int)) {
                 snprintf(ask->number,
@@ -91,36 +95,42 @@ static void ws_ask_read_device(WsAsk *ask) {
                 ask->device = text_of(ask->number);
                 return;
         }
-        ws_ask_text(ask, "device", "device: a code or an id", &ask->device);
+        ws_native_request_text(ask, "device", "device: a code or an id", &ask->device);
         if (!ask->device.data)
                 ask->fault = "device: a code or an id";
 }
 
-static void ws_ask_read_token(WsAsk *ask) {
-        ws_ask_text(ask, "token", "token: a text", &ask->token);
+static void ws_native_request_read_token(WsNativeRequest *ask) {
+        ws_native_request_text(ask, "token", "token: a text", &ask->token);
         if (!ask->token.data)
                 ask->fault = "token: a text";
 }
 
-static void ws_ask_read_members(WsAsk *ask) {
+static void ws_native_request_read_members(WsNativeRequest *ask) {
         switch (ask->op) {
         case WS_OP_AUTH:
         case WS_OP_REFRESH:
-                ws_ask_read_token(ask);
+                ws_native_request_read_token(ask);
                 break;
         case WS_OP_SUBSCRIBE:
-                ws_ask_read_subscribe(ask);
+                ws_native_request_read_subscribe(ask);
                 break;
         case WS_OP_UNSUBSCRIBE:
-                ws_ask_text(ask, "subscription", "subscription: a name", &ask->subscription);
+                ws_native_request_text(ask,
+                                       "subscription",
+                                       "subscription: a name",
+                                       &ask->subscription);
                 if (!ask->subscription.data)
                         ask->fault = "subscription: a name";
                 break;
         case WS_OP_COMMAND:
-                ws_ask_read_device(ask);
+                ws_native_request_read_device(ask);
                 break;
         case WS_OP_CANCEL:
-                ws_ask_text(ask, "command_id", "command_id: the id of a command", &ask->command_id);
+                ws_native_request_text(ask,
+                                       "command_id",
+                                       "command_id: the id of a command",
+                                       &ask->command_id);
                 if (!ask->command_id.data)
                         ask->fault = "command_id: the id of a command";
                 break;
@@ -130,7 +140,7 @@ static void ws_ask_read_members(WsAsk *ask) {
         }
 }
 
-static WsOp ws_ask_op(Text name) {
+static WsOp ws_native_request_op(Text name) {
         static const struct {
                 const char *name;
                 WsOp op;
@@ -150,28 +160,29 @@ static WsOp ws_ask_op(Text name) {
         return WS_OP_UNKNOWN;
 }
 
-int ws_ask_read(WsAsk *ask, Text message) {
+int ws_native_request_read(WsNativeRequest *ask, Text message) {
         json_object *op;
         int r;
 
-        *ask = (WsAsk){ 0 };
-        r = ws_command_parse(&ask->command, message);
+        *ask = (WsNativeRequest){ 0 };
+        r = ws_client_message_parse(&ask->command, message);
         if (r < 0)
                 return err_up(r);
         if (r > 0)
-                return WS_ASK_E_MISUSE;
-        op = json_object_is_type(ask->command.root, json_type_object) ? ws_ask_member(ask, "op")
-                                                                      : NULL;
+                return WS_NATIVE_REQUEST_E_MISUSE;
+        op = json_object_is_type(ask->command.root, json_type_object)
+                     ? ws_native_request_member(ask, "op")
+                     : NULL;
         if (!json_object_is_type(op, json_type_string)) {
-                ws_ask_done(ask);
-                return WS_ASK_E_MISUSE;
+                ws_native_request_done(ask);
+                return WS_NATIVE_REQUEST_E_MISUSE;
         }
 
-        ask->op = ws_ask_op(ws_ask_string(op));
-        ws_ask_read_members(ask);
+        ask->op = ws_native_request_op(ws_native_request_string(op));
+        ws_native_request_read_members(ask);
         return 0;
 }
 
-void ws_ask_done(WsAsk *ask) {
-        ws_command_done(&ask->command);
+void ws_native_request_done(WsNativeRequest *ask) {
+        ws_client_message_done(&ask->command);
 }

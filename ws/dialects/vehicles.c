@@ -1,6 +1,6 @@
 #include "base/clock.h"
 #include "base/err.h"
-#include "ws/dialects/command.h"
+#include "ws/dialects/client_message.h"
 #include "ws/hub.h"
 #include "ws/server.h"
 #include "ws/viewer/client.h"
@@ -8,12 +8,12 @@
 
 /* Dialect D: vehicles. `/api/ws`: all that the user may see; `/api/ws/vehicle/{id}`: that one. */
 
-static bool ws_d_match(Text path, Text *ret_target) {
+static bool ws_vehicles_match(Text path, Text *ret_target) {
         return text_equal(path, TEXT("/api/ws")) ||
                ws_dialect_match_level(path, TEXT("/api/ws/vehicle/"), ret_target);
 }
 
-static int ws_d_admit(WsClient *client, const WsIdentity *identity, Text target) {
+static int ws_vehicles_admit(WsClient *client, const WsIdentity *identity, Text target) {
         const Vehicle *vehicle;
 
         ws_dialect_admit_any(client, identity, target);
@@ -29,7 +29,7 @@ static int ws_d_admit(WsClient *client, const WsIdentity *identity, Text target)
         return 0;
 }
 
-static int ws_d_open(WsClient *client) {
+static int ws_vehicles_open(WsClient *client) {
         const char *welcome = client->hub->options->welcome;
         Buf *buf = &client->hub->text;
 
@@ -40,12 +40,12 @@ static int ws_d_open(WsClient *client) {
         buf_append_string(buf, ",\"timestamp\":");
         buf_json_time(buf, clock_now_us());
         buf_append_string(buf, ",\"connection_count\":");
-        buf_json_int(buf, (int64_t)client->hub->n_open[WS_DIALECT_D]);
+        buf_json_int(buf, (int64_t)client->hub->n_open[WS_DIALECT_VEHICLES]);
         buf_append_char(buf, '}');
         return ws_client_say(client, buf);
 }
 
-static int ws_d_answer(WsClient *client, const char *text) {
+static int ws_vehicles_answer(WsClient *client, const char *text) {
         Buf *buf = &client->hub->text;
 
         buf_reset(buf);
@@ -53,12 +53,12 @@ static int ws_d_answer(WsClient *client, const char *text) {
         return ws_client_say(client, buf);
 }
 
-static int ws_d_ping(WsClient *client, const WsCommand *command) {
+static int ws_vehicles_ping(WsClient *client, const WsClientMessage *command) {
         Buf *buf = &client->hub->text;
 
         buf_reset(buf);
         buf_append_string(buf, "{\"type\":\"pong\",\"timestamp\":");
-        ws_command_echo(command, "timestamp", buf);
+        ws_client_message_echo(command, "timestamp", buf);
         if (client->scope == WS_SCOPE_VEHICLE) {
                 buf_append_string(buf, ",\"vehicle_id\":");
                 buf_json_int(buf, client->target_id);
@@ -67,7 +67,7 @@ static int ws_d_ping(WsClient *client, const WsCommand *command) {
         return ws_client_say(client, buf);
 }
 
-static unsigned ws_d_type(Text name) {
+static unsigned ws_vehicles_type(Text name) {
         if (text_equal(name, TEXT("raw_log")))
                 return WS_TYPE_RAW_LOG;
         if (text_equal(name, TEXT("sensor_log")))
@@ -75,23 +75,23 @@ static unsigned ws_d_type(Text name) {
         return text_equal(name, TEXT("vehicle_log")) ? WS_TYPE_VEHICLE_LOG : 0;
 }
 
-static void ws_d_choose_types(WsClient *client, const WsCommandList *types) {
+static void ws_vehicles_choose_types(WsClient *client, const WsClientMessageList *types) {
         if (!types->list)
                 return;
 
         client->types = 0;
         for (size_t i = 0; i < types->n; ++i)
-                client->types |= ws_d_type(ws_command_text(types, i));
+                client->types |= ws_vehicles_type(ws_client_message_text(types, i));
 }
 
-static int ws_d_compare_ids(const void *a, const void *b) {
+static int ws_vehicles_compare_ids(const void *a, const void *b) {
         int64_t x = *(const int64_t *)a;
         int64_t y = *(const int64_t *)b;
 
         return (x > y) - (x < y);
 }
 
-static int ws_d_choose_vehicles(WsClient *client, const WsCommandList *vehicles) {
+static int ws_vehicles_choose_vehicles(WsClient *client, const WsClientMessageList *vehicles) {
         const User *user = registry_user(client->hub->registry, client->user_id);
         char name[256];
         int64_t *ids;
@@ -107,14 +107,14 @@ static int ws_d_choose_vehicles(WsClient *client, const WsCommandList *vehicles)
         for (size_t i = 0; i < vehicles->n; ++i) {
                 const Vehicle *vehicle = NULL;
 
-                if (ws_command_name(vehicles, i, name))
+                if (ws_client_message_name(vehicles, i, name))
                         vehicle = registry_find_vehicle_for(client->hub->registry,
                                                             user,
                                                             text_of(name));
                 if (vehicle) /* what does not exist selects nothing */
                         ids[n++] = vehicle->id;
         }
-        qsort(ids, n, sizeof(int64_t), ws_d_compare_ids);
+        qsort(ids, n, sizeof(int64_t), ws_vehicles_compare_ids);
         free(client->vehicle_ids);
         client->vehicle_ids = ids;
         client->n_vehicle_ids = n;
@@ -122,62 +122,64 @@ static int ws_d_choose_vehicles(WsClient *client, const WsCommandList *vehicles)
         return 0;
 }
 
-static int ws_d_subscribe(WsClient *client, const WsCommand *command) {
+static int ws_vehicles_subscribe(WsClient *client, const WsClientMessage *command) {
         size_t n_max = (size_t)client->hub->options->max_subscriptions;
-        WsCommandList types, vehicles;
+        WsClientMessageList types, vehicles;
         int r;
 
-        if (ws_command_list(command, "event_types", &types) > 0 ||
-            ws_command_list(command, "vehicle_ids", &vehicles) > 0 || types.n > n_max ||
+        if (ws_client_message_list(command, "event_types", &types) > 0 ||
+            ws_client_message_list(command, "vehicle_ids", &vehicles) > 0 || types.n > n_max ||
             vehicles.n > n_max)
-                return ws_d_answer(client,
-                                   "{\"type\":\"error\",\"message\":\"Invalid subscription\"}");
+                return ws_vehicles_answer(
+                        client, "{\"type\":\"error\",\"message\":\"Invalid subscription\"}");
 
-        ws_d_choose_types(client, &types);
-        r = ws_d_choose_vehicles(client, &vehicles);
+        ws_vehicles_choose_types(client, &types);
+        r = ws_vehicles_choose_vehicles(client, &vehicles);
         if (r < 0)
                 return err_up(r);
-        return ws_d_answer(client,
-                           "{\"type\":\"subscription_ack\",\"message\":\"Subscription preferences "
-                           "updated\"}");
+        return ws_vehicles_answer(client,
+                                  "{\"type\":\"subscription_ack\",\"message\":\"Subscription "
+                                  "preferences "
+                                  "updated\"}");
 }
 
-static int ws_d_receive(WsClient *client, Text message) {
-        WsCommand command;
+static int ws_vehicles_receive(WsClient *client, Text message) {
+        WsClientMessage command;
         int r;
 
-        r = ws_command_parse(&command, message);
+        r = ws_client_message_parse(&command, message);
         if (r < 0)
                 return err_up(r);
-        if (r == WS_COMMAND_E_INVALID)
-                return ws_d_answer(client,
-                                   "{\"type\":\"error\",\"message\":\"Invalid JSON format\"}");
+        if (r == WS_CLIENT_MESSAGE_E_INVALID)
+                return ws_vehicles_answer(
+                        client, "{\"type\":\"error\",\"message\":\"Invalid JSON format\"}");
 
         if (text_equal(command.type, TEXT("ping")))
-                r = ws_d_ping(client, &command);
+                r = ws_vehicles_ping(client, &command);
         else if (text_equal(command.type, TEXT("subscribe")))
-                r = ws_d_subscribe(client, &command);
-        ws_command_done(&command);
+                r = ws_vehicles_subscribe(client, &command);
+        ws_client_message_done(&command);
         return r;
 }
 
-static unsigned ws_d_type_of(const Event *event) {
+static unsigned ws_vehicles_type_of(const Event *event) {
         if (event->kind == KIND_RAW_LOG)
                 return WS_TYPE_RAW_LOG;
         return event->kind == KIND_SENSOR_LOG ? WS_TYPE_SENSOR_LOG : WS_TYPE_VEHICLE_LOG;
 }
 
-static bool ws_d_wants(const WsClient *client, const Event *event) {
-        if (!(client->types & ws_d_type_of(event)))
+static bool ws_vehicles_wants(const WsClient *client, const Event *event) {
+        if (!(client->types & ws_vehicles_type_of(event)))
                 return false;
-        return !client->has_vehicles || (client->n_vehicle_ids > 0 && bsearch(&event->vehicle_id,
-                                                                              client->vehicle_ids,
-                                                                              client->n_vehicle_ids,
-                                                                              sizeof(int64_t),
-                                                                              ws_d_compare_ids));
+        return !client->has_vehicles ||
+               (client->n_vehicle_ids > 0 && bsearch(&event->vehicle_id,
+                                                     client->vehicle_ids,
+                                                     client->n_vehicle_ids,
+                                                     sizeof(int64_t),
+                                                     ws_vehicles_compare_ids));
 }
 
-static int ws_d_format(const WsHub *hub, const Event *event, Buf *buf) {
+static int ws_vehicles_format(const WsHub *hub, const Event *event, Buf *buf) {
         buf_append_string(buf, "{\"type\":\"");
         buf_append_string(buf, kind_name(event->kind));
         buf_append_string(buf, "\",\"vehicle_id\":");
@@ -193,20 +195,20 @@ static int ws_d_format(const WsHub *hub, const Event *event, Buf *buf) {
         buf_append_string(buf, ",\"broadcast_time\":");
         buf_json_time(buf, clock_now_us());
         buf_append_string(buf, ",\"connection_count\":");
-        buf_json_int(buf, (int64_t)hub->n_open[WS_DIALECT_D]);
+        buf_json_int(buf, (int64_t)hub->n_open[WS_DIALECT_VEHICLES]);
         buf_append_char(buf, '}');
         return 0;
 }
 
-const WsDialect ws_dialect_d = {
-        .id = WS_DIALECT_D,
+const WsDialect ws_dialect_vehicles = {
+        .id = WS_DIALECT_VEHICLES,
         .name = "D",
         .kinds = WS_DIALECT_KIND(KIND_RAW_LOG) | WS_DIALECT_KIND(KIND_SENSOR_LOG) |
                  WS_DIALECT_KIND(KIND_VEHICLE_LOG),
-        .match = ws_d_match,
-        .admit = ws_d_admit,
-        .open = ws_d_open,
-        .receive = ws_d_receive,
-        .wants = ws_d_wants,
-        .format = ws_d_format,
+        .match = ws_vehicles_match,
+        .admit = ws_vehicles_admit,
+        .open = ws_vehicles_open,
+        .receive = ws_vehicles_receive,
+        .wants = ws_vehicles_wants,
+        .format = ws_vehicles_format,
 };

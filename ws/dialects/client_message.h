@@ -1,0 +1,42 @@
+#pragma once
+
+/*
+ * WsClientMessage: a JSON message of a client of dialects D and E, and what it asks for.
+ *
+ * Memory of the caller, released by ws_client_message_done(). json-c is lenient (FACTS): nothing of
+ * the message is ever sent back but strings, finite numbers and booleans. Pure.
+ */
+
+#include "base/base.h"
+#include "base/buf.h"
+
+typedef struct WsClientMessage WsClientMessage;
+typedef struct WsClientMessageList WsClientMessageList;
+struct json_object;
+
+struct WsClientMessage {
+        struct json_object *root; /* owned */
+        Text type;                /* "" if it has none, or is not an object */
+};
+
+struct WsClientMessageList {
+        struct json_object *list; /* borrowed; NULL = absent or null */
+        size_t n;
+};
+
+enum {
+        WS_CLIENT_MESSAGE_E_INVALID = 1, /* not JSON, or (lists) not a list */
+};
+
+MUST_CHECK int ws_client_message_parse(WsClientMessage *command, Text message);
+void ws_client_message_done(WsClientMessage *command);
+
+/* The member @name as JSON, if it is a scalar; else null. */
+void ws_client_message_echo(const WsClientMessage *command, const char *name, Buf *buf);
+
+MUST_CHECK int ws_client_message_list(const WsClientMessage *command,
+                                      const char *name,
+                                      WsClientMessageList *ret_list);
+Text ws_client_message_text(const WsClientMessageList *list, size_t i); /* absent if not a string */
+/* A string or a whole number as text, in @ret_text; false if it is neither. */
+bool ws_client_message_name(const WsClientMessageList *list, size_t i, char ret_text[256]);

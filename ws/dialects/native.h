@@ -1,0 +1,22 @@
+#pragma once
+
+/*
+ * WsNative: the native protocol `tidegate.v1` on a WebSocket (PROTOCOL 4): the table is
+ * ws_dialect_native.
+ *
+ * Requests are read by ws/dialects/native_request.h, subscriptions live in ws/viewer/feed.h,
+ * commands in ws/device/commanding.h; here is what is said. Loop thread.
+ */
+
+#include "base/base.h"
+#include "model/query.h"
+
+typedef struct WsClient WsClient;
+
+#define WS_NATIVE_NAME "tidegate.v1"
+
+/* Does `Sec-WebSocket-Protocol` offer it? */
+bool ws_native_is_offered(const char *protocols);
+
+/* The answer to a command, to the request with @id (JSON). */
+MUST_CHECK int ws_native_commanded(WsClient *client, Text id, const Answer *answer);

@@ -1,0 +1,51 @@
+#pragma once
+
+/*
+ * WsNativeRequest: one request of the native protocol (PROTOCOL 4), read and checked as far as it
+ * can be without knowing who asks.
+ *
+ * Memory of the caller, released by ws_native_request_done(); all texts are borrowed from it.
+ * json-c is lenient (FACTS): what goes back to the client is only what ws_client_message_echo()
+ * lets through. Pure.
+ */
+
+#include "base/base.h"
+#include "ws/dialects/client_message.h"
+
+typedef struct WsNativeRequest WsNativeRequest;
+
+typedef enum WsOp {
+        WS_OP_UNKNOWN,
+        WS_OP_AUTH,
+        WS_OP_SUBSCRIBE,
+        WS_OP_UNSUBSCRIBE,
+        WS_OP_PING,
+        WS_OP_REFRESH,
+        WS_OP_COMMAND,
+        WS_OP_CANCEL,
+} WsOp;
+
+struct WsNativeRequest {
+        WsClientMessage command; /* the message */
+        WsOp op;
+        const char *fault; /* static: what is wrong with its members; NULL = nothing */
+
+        Text token;                    /* auth, refresh */
+        Text subscription;             /* unsubscribe */
+        Text device;                   /* command; a number as text, in @number */
+        Text command_id;               /* cancel */
+        WsClientMessageList to, types; /* subscribe */
+        Text since;                    /* absent if none */
+        bool wants_snapshot;
+        double max_hz; /* 0 = does not say */
+        bool has_box;
+        double box[4]; /* west, south, east, north */
+        char number[24];
+};
+
+enum {
+        WS_NATIVE_REQUEST_E_MISUSE = 1, /* not an object with an op: nothing to answer to */
+};
+
+MUST_CHECK int ws_native_request_read(WsNativeRequest *ask, Text message);
+void ws_native_request_done(WsNativeRequest *ask);
