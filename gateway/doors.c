@@ -5,7 +5,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "gateway/commands/commander.h"
+#include "gateway/commands/dispatcher.h"
 #include "gateway/inlet.h"
 #include "gateway/lease.h"
 #include "gateway/session_name.h"
@@ -16,7 +16,7 @@ struct Doors {
         char client_id[SESSION_NAME_SIZE];
         char mqtt_state[PATH_MAX]; /* in the folder of the journal */
         MqttSource *mqtt;          /* NULL: not open yet, or mqtt.url is not set */
-        Commander *commander;
+        Dispatcher *dispatcher;
         Maintenance *maintenance;
         bool is_open;
 };
@@ -104,20 +104,20 @@ static int doors_open_mqtt(Doors *doors, const Lease *lease) {
         return r == 0 ? 0 : err_up(r);
 }
 
-static int doors_open_commander(Doors *doors) {
+static int doors_open_dispatcher(Doors *doors) {
         Config *config = doors->options.config;
-        CommanderOptions *options = &config->commander;
+        DispatcherOptions *options = &config->dispatcher;
         int r;
 
         options->database_url = config->database_url;
         options->epoch = doors->options.epoch;
         options->heartbeat_ms = config->database_heartbeat_ms;
         options->mqtt = config->mqtt_enabled ? &config->mqtt : NULL;
-        r = commander_new(&doors->commander,
-                          options,
-                          inlet_take,
-                          doors->options.inlet,
-                          doors->options.outbox);
+        r = dispatcher_new(&doors->dispatcher,
+                           options,
+                           inlet_take,
+                           doors->options.inlet,
+                           doors->options.outbox);
         if (r > 0) {
                 log_error("commands_unusable hint=\"see the keys of [commands] and [mqtt]\"");
                 return DOORS_E_UNUSABLE;
@@ -157,7 +157,7 @@ int doors_open(Doors *doors, const Lease *lease) {
         if (r == 0)
                 r = doors_open_mqtt(doors, lease);
         if (r == 0)
-                r = doors_open_commander(doors);
+                r = doors_open_dispatcher(doors);
         return r < 0 ? err_up(r) : r;
 }
 
@@ -171,18 +171,18 @@ int doors_set_routes(Doors *doors, const Routes *routes) {
         return r == 0 ? 0 : err_up(r);
 }
 
-void doors_stop(Doors *doors, int commander_ms) {
+void doors_stop(Doors *doors, int dispatcher_ms) {
         if (doors->mqtt)
                 mqtt_source_stop(doors->mqtt);
-        if (doors->commander)
-                commander_stop(doors->commander, commander_ms);
-        doors->commander = commander_free(doors->commander);
+        if (doors->dispatcher)
+                dispatcher_stop(doors->dispatcher, dispatcher_ms);
+        doors->dispatcher = dispatcher_free(doors->dispatcher);
 }
 
 Doors *doors_free(Doors *doors) {
         if (!doors)
                 return NULL;
-        commander_free(doors->commander);
+        dispatcher_free(doors->dispatcher);
         mqtt_source_free(doors->mqtt);
         maintenance_free(doors->maintenance);
         free(doors);

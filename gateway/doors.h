@@ -2,7 +2,7 @@
 
 /*
  * Doors: what takes in, and what works on the database for everybody: the MQTT source, the
- * commander, maintenance, and whether the inlet lets anything through.
+ * dispatcher, maintenance, and whether the inlet lets anything through.
  *
  * Open while this gateway is the one that stores, or has to take itself for it. Once opened they
  * are shut by the inlet alone until the end. Belongs to main.
@@ -37,6 +37,6 @@ const char *doors_client_id(const Doors *doors); /* under which we would go to t
 MUST_CHECK int doors_open(Doors *doors, const Lease *lease);
 void doors_shut(Doors *doors); /* nothing more is taken */
 MUST_CHECK int doors_set_routes(Doors *doors, const Routes *routes);
-void doors_stop(Doors *doors, int commander_ms); /* what takes in, for good */
+void doors_stop(Doors *doors, int dispatcher_ms); /* what takes in, for good */
 
 DEFINE_CLEANUP(Doors *, doors_free);

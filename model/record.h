@@ -23,7 +23,7 @@ typedef enum Kind {
         KIND_CAMERA_EVENT,
         KIND_ALERT,
         KIND_COMMAND_ACK,
-        KIND_COMMAND_STATE, /* of our own making: what became of a command (commander.h, edge.h) */
+        KIND_COMMAND_STATE, /* of our own making: what became of a command (dispatcher.h, edge.h) */
         KIND_COUNT
 } Kind;
 

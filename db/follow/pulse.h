@@ -3,10 +3,10 @@
 /*
  * DbPulse: do notifications still arrive?
  *
- * Over a connection of its own it notifies the channels that a directory and a commander listen to;
- * each beat has a number, and should be heard there at once. What lies between us and the server (a
- * pooler, a proxy) may lose notifications without losing the connection. Blocks, bounded by the
- * time-outs of the connection. One thread.
+ * Over a connection of its own it notifies the channels that a directory and a dispatcher listen
+ * to; each beat has a number, and should be heard there at once. What lies between us and the
+ * server (a pooler, a proxy) may lose notifications without losing the connection. Blocks, bounded
+ * by the time-outs of the connection. One thread.
  */
 
 #include "base/base.h"

@@ -14,7 +14,7 @@
 
 #include "base/base.h"
 #include "base/log.h"
-#include "gateway/commands/commander.h"
+#include "gateway/commands/dispatcher.h"
 #include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
 #include "mqtt/source.h"
@@ -57,7 +57,7 @@ struct Config {
         } retention[CONFIG_N_RETENTION]; /* [retention] raw_logs = 30d ... */
         size_t n_retention;
         int cluster_slot, cluster_lease_ms;
-        CommanderOptions commander; /* [commands] topics, ack_topic; the rest is in ws */
+        DispatcherOptions dispatcher; /* [commands] topics, ack_topic; the rest is in ws */
         int shutdown_grace_ms;
         int watchdog_timeout_ms;
         LogLevel log_level;

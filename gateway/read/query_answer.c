@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "db/edit/commands.h"
+#include "db/edit/command_rows.h"
 #include "db/read/history.h"
 #include "db/read/replay.h"
 #include "gateway/read/login_cache.h"
@@ -89,13 +89,13 @@ int query_answer(DbConn *conn, LoginCache *cache, const Query *query, Answer *an
                                             answer->bodies);
                 break;
         case QUERY_COMMAND:
-                return db_commands_add(conn, query, answer);
+                return db_command_rows_add(conn, query, answer);
         case QUERY_COMMAND_GET:
-                return db_commands_get(conn, query, answer);
+                return db_command_rows_get(conn, query, answer);
         case QUERY_COMMAND_CANCEL:
-                return db_commands_cancel(conn, query, answer);
+                return db_command_rows_cancel(conn, query, answer);
         case QUERY_PENDING_COMMANDS:
-                return db_commands_pending(conn, query, answer);
+                return db_command_rows_pending(conn, query, answer);
         case QUERY_REPLAY:
                 return query_answer_replay(conn, query, answer);
         default:

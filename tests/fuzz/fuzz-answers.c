@@ -10,7 +10,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "db/edit/admin.h"
-#include "db/edit/commands.h"
+#include "db/edit/command_rows.h"
 #include "db/edit/letters.h"
 #include "db/follow/directory.h"
 #include "db/follow/registration.h"
@@ -197,16 +197,16 @@ static void check_commands(void) {
         bool has_more, has_beat;
         size_t n = 0;
 
-        FUZZ_CHECK(db_commands_listen(conn) >= 0);
-        FUZZ_CHECK(db_commands_hear(conn, &ids, &has_more, &has_beat) >= 0);
-        FUZZ_CHECK(db_commands_named(conn, "{}", on_command, &n) >= 0);
-        FUZZ_CHECK(db_commands_waiting(conn, "", 5, on_command, &n) >= 0);
-        FUZZ_CHECK(db_commands_claim(conn, EPOCH, false, 5, on_command, &n) >= 0);
-        FUZZ_CHECK(db_commands_claim(conn, EPOCH, true, 5, on_command, &n) >= 0);
-        FUZZ_CHECK(db_commands_overdue(conn, 5, on_command, &n) >= 0);
-        FUZZ_CHECK(db_commands_release(conn, EPOCH) >= 0);
-        FUZZ_CHECK(db_commands_published(conn, "{}") >= 0);
-        FUZZ_CHECK(db_commands_revoke(conn) >= 0);
+        FUZZ_CHECK(db_command_rows_listen(conn) >= 0);
+        FUZZ_CHECK(db_command_rows_hear(conn, &ids, &has_more, &has_beat) >= 0);
+        FUZZ_CHECK(db_command_rows_named(conn, "{}", on_command, &n) >= 0);
+        FUZZ_CHECK(db_command_rows_waiting(conn, "", 5, on_command, &n) >= 0);
+        FUZZ_CHECK(db_command_rows_claim(conn, EPOCH, false, 5, on_command, &n) >= 0);
+        FUZZ_CHECK(db_command_rows_claim(conn, EPOCH, true, 5, on_command, &n) >= 0);
+        FUZZ_CHECK(db_command_rows_overdue(conn, 5, on_command, &n) >= 0);
+        FUZZ_CHECK(db_command_rows_release(conn, EPOCH) >= 0);
+        FUZZ_CHECK(db_command_rows_published(conn, "{}") >= 0);
+        FUZZ_CHECK(db_command_rows_revoke(conn) >= 0);
 }
 
 static int on_number(void *arg, uint64_t seq) {

@@ -5,15 +5,15 @@
 #include <cmocka.h>
 
 #include "model/metrics.h"
-#include "ws/device/commanding.h"
 #include "ws/device/detections.h"
+#include "ws/device/order.h"
 
 static const WsOptions options = { .command_timeout_ms = 5000, .command_max_timeout_ms = 60000 };
 
 static WsRefused read_order(const char *json, WsOrder *ret_order) {
         WsRefused refused = { 0 };
 
-        assert_int_equal(ws_commanding_read(&options, text_of(json), ret_order, &refused), 0);
+        assert_int_equal(ws_order_read(&options, text_of(json), ret_order, &refused), 0);
         return refused;
 }
 
@@ -97,12 +97,12 @@ static void test_only_who_may_commands(void **state) {
                 CLEANUP(query_free) Query *query = NULL;
                 WsRefused refused = { 0 };
 
-                assert_int_equal(ws_commanding_ask(&options,
-                                                   cases[i].user,
-                                                   cases[i].device,
-                                                   &order,
-                                                   &query,
-                                                   &refused),
+                assert_int_equal(ws_order_ask(&options,
+                                              cases[i].user,
+                                              cases[i].device,
+                                              &order,
+                                              &query,
+                                              &refused),
                                  0);
                 assert_int_equal(refused.status, cases[i].status);
                 assert_int_equal(query != NULL, cases[i].status == 0);
@@ -123,7 +123,7 @@ static Query *ask(const WsOptions *opts, const User *user, const Device *device)
         WsRefused refused = { 0 };
         Query *query = NULL;
 
-        assert_int_equal(ws_commanding_ask(opts, user, device, &order, &query, &refused), 0);
+        assert_int_equal(ws_order_ask(opts, user, device, &order, &query, &refused), 0);
         assert_int_equal(refused.status, 0);
         return query;
 }
@@ -163,7 +163,7 @@ static void test_answers_are_explained(void **state) {
 
         (void)state;
         for (size_t i = 0; i < N_ELEMENTS(statuses); ++i) {
-                WsRefused refused = ws_commanding_result(&(Answer){ .status = statuses[i][0] });
+                WsRefused refused = ws_order_result(&(Answer){ .status = statuses[i][0] });
 
                 assert_int_equal(refused.status, statuses[i][1]);
                 assert_int_equal(refused.retry, statuses[i][1] == 429 || statuses[i][1] > 500);
@@ -172,16 +172,15 @@ static void test_answers_are_explained(void **state) {
 
 static void test_an_answer_of_a_device_is_told_from_telemetry(void **state) {
         (void)state;
-        assert_true(ws_commanding_is_ack(TEXT("{\"command_id\":\"c\",\"status\":\"ok\"}")));
-        assert_true(ws_commanding_is_ack(TEXT("{\"status\":\"error\",\"command_id\":\"c\","
-                                              "\"message\":\"m\",\"timestamp\":\"t\"}")));
-        assert_false(
-                ws_commanding_is_ack(TEXT("{\"command_id\":\"c\",\"status\":\"ok\",\"v\":1}")));
-        assert_false(ws_commanding_is_ack(TEXT("{\"command_id\":\"c\"}")));
-        assert_false(ws_commanding_is_ack(TEXT("{\"command_id\":5,\"status\":\"ok\"}")));
-        assert_false(ws_commanding_is_ack(TEXT("[\"command_id\",\"status\"]")));
-        assert_false(ws_commanding_is_ack(TEXT("not json with \"command_id\" in it")));
-        assert_false(ws_commanding_is_ack((Text){ 0 }));
+        assert_true(ws_order_is_ack(TEXT("{\"command_id\":\"c\",\"status\":\"ok\"}")));
+        assert_true(ws_order_is_ack(TEXT("{\"status\":\"error\",\"command_id\":\"c\","
+                                         "\"message\":\"m\",\"timestamp\":\"t\"}")));
+        assert_false(ws_order_is_ack(TEXT("{\"command_id\":\"c\",\"status\":\"ok\",\"v\":1}")));
+        assert_false(ws_order_is_ack(TEXT("{\"command_id\":\"c\"}")));
+        assert_false(ws_order_is_ack(TEXT("{\"command_id\":5,\"status\":\"ok\"}")));
+        assert_false(ws_order_is_ack(TEXT("[\"command_id\",\"status\"]")));
+        assert_false(ws_order_is_ack(TEXT("not json with \"command_id\" in it")));
+        assert_false(ws_order_is_ack((Text){ 0 }));
 }
 
 #define HASH "abababababababababababababababababababababababababababababababab"

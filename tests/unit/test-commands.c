@@ -5,7 +5,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "db/edit/commands.h"
+#include "db/edit/command_rows.h"
 #include "model/event.h"
 #include "postgres.h"
 
@@ -46,7 +46,7 @@ static Answer *ask_as(DbConn *conn,
         query->max_pending = 3;
         query->max_own = user_id == 1 ? 3 : 1;
         assert_int_equal(answer_new(&answer, query), 0);
-        assert_int_equal(db_commands_add(conn, query, answer), 0);
+        assert_int_equal(db_command_rows_add(conn, query, answer), 0);
         return answer;
 }
 
@@ -124,7 +124,7 @@ static int get(DbConn *conn, const char *id, int64_t user_id) {
         query->user_ids[0] = user_id;
         query->n_user_ids = 1;
         assert_int_equal(answer_new(&answer, query), 0);
-        assert_int_equal(db_commands_get(conn, query, answer), 0);
+        assert_int_equal(db_command_rows_get(conn, query, answer), 0);
         return answer->status;
 }
 
@@ -155,14 +155,14 @@ static void see(void *arg, const DbCommand *command) {
 static size_t claim(DbConn *conn, const char *epoch) {
         Seen seen = { 0 };
 
-        assert_int_equal(db_commands_claim(conn, epoch, false, 10, see, &seen), 0);
+        assert_int_equal(db_command_rows_claim(conn, epoch, false, 10, see, &seen), 0);
         return seen.n;
 }
 
 static size_t claim_again(DbConn *conn, const char *epoch) {
         Seen seen = { 0 };
 
-        assert_int_equal(db_commands_claim(conn, epoch, true, 10, see, &seen), 0);
+        assert_int_equal(db_command_rows_claim(conn, epoch, true, 10, see, &seen), 0);
         return seen.n;
 }
 
@@ -181,11 +181,11 @@ static void test_one_gateway_publishes_and_another_takes_over(void **state) {
         assert_int_equal(add(conn, "cmd_c", NULL, NULL), 202);
         assert_int_equal(claim(conn, "one"), 1); /* what is new goes apart */
         assert_int_equal(claim_again(conn, "one"), 1);
-        assert_int_equal(db_commands_release(conn, "one"), 0);
+        assert_int_equal(db_command_rows_release(conn, "one"), 0);
         assert_int_equal(claim(conn, "two"), 3);
-        assert_true(db_commands_list(&ids, "cmd_a"));
-        assert_false(db_commands_list(&ids, "a,b"));
-        assert_int_equal(db_commands_published(conn, ids.data), 0);
+        assert_true(db_command_rows_list(&ids, "cmd_a"));
+        assert_false(db_command_rows_list(&ids, "a,b"));
+        assert_int_equal(db_command_rows_published(conn, ids.data), 0);
         postgres_run("UPDATE commands SET claimed_until = now() - interval '1 second'");
         assert_int_equal(claim(conn, "one"), 0);
         assert_int_equal(claim_again(conn, "one"), 2);
@@ -200,32 +200,32 @@ static void test_what_waits_is_found_by_name_by_page_and_by_device(void **state)
         Seen seen = { 0 };
 
         (void)state;
-        assert_int_equal(db_commands_listen(conn), 0);
+        assert_int_equal(db_command_rows_listen(conn), 0);
         assert_int_equal(add(conn, "cmd_a", NULL, NULL), 202);
         assert_int_equal(add(conn, "cmd_b", "{\"a\":1}", NULL), 202);
         assert_int_equal(add(conn, "cmd_c", NULL, NULL), 202);
         postgres_run("UPDATE commands SET state = 'delivered' WHERE command_id = 'cmd_c'");
-        assert_int_equal(db_commands_hear(conn, &ids, &more, &beat), 0);
+        assert_int_equal(db_command_rows_hear(conn, &ids, &more, &beat), 0);
         assert_string_equal(ids.data, "{cmd_a,cmd_b,cmd_c}");
         assert_false(more || beat);
         postgres_run("NOTIFY tidegate_command, 'beat 0123456789abcdef 7'");
         postgres_run("SELECT 1");
-        assert_int_equal(db_commands_published(conn, "{}"), 0);
-        assert_int_equal(db_commands_hear(conn, &ids, &more, &beat), 0);
+        assert_int_equal(db_command_rows_published(conn, "{}"), 0);
+        assert_int_equal(db_command_rows_hear(conn, &ids, &more, &beat), 0);
         assert_string_equal(ids.data, "{cmd_a,cmd_b,cmd_c}");
         assert_false(more);
         assert_true(beat);
-        assert_int_equal(db_commands_named(conn, ids.data, see, &seen), 0);
+        assert_int_equal(db_command_rows_named(conn, ids.data, see, &seen), 0);
         assert_int_equal(seen.n, 2);
-        assert_int_equal(db_commands_waiting(conn, "", 1, see, &seen), 0);
-        assert_int_equal(db_commands_waiting(conn, "cmd_a", 1, see, &seen), 0);
+        assert_int_equal(db_command_rows_waiting(conn, "", 1, see, &seen), 0);
+        assert_int_equal(db_command_rows_waiting(conn, "cmd_a", 1, see, &seen), 0);
         assert_int_equal(seen.n, 4);
         assert_string_equal(seen.ids[3], "cmd_b");
 
         assert_int_equal(query_new(&query, QUERY_PENDING_COMMANDS, 7), 0);
         query->device_id = 1;
         assert_int_equal(answer_new(&answer, query), 0);
-        assert_int_equal(db_commands_pending(conn, query, answer), 0);
+        assert_int_equal(db_command_rows_pending(conn, query, answer), 0);
         assert_int_equal(answer->n_events, 2);
         assert_int_equal(answer->events[1]->type, EVENT_COMMAND);
         assert_true(text_equal(answer->events[1]->data,
@@ -243,7 +243,7 @@ static int cancel(DbConn *conn, int64_t user_id, const char *id) {
         query->user_ids[0] = user_id;
         query->n_user_ids = 1;
         assert_int_equal(answer_new(&answer, query), 0);
-        assert_int_equal(db_commands_cancel(conn, query, answer), 0);
+        assert_int_equal(db_command_rows_cancel(conn, query, answer), 0);
         if (answer->status == 200)
                 assert_string_equal(answer->state, "cancelled");
         return answer->status;
@@ -269,10 +269,10 @@ static void test_who_may_cancels_what_no_device_has(void **state) {
         assert_int_equal(cancel(conn, 1, "cmd_c"), 409);
 
         assert_int_equal(add(conn, "cmd_d", NULL, NULL), 202); /* the place of cmd_a is free */
-        assert_int_equal(db_commands_claim(conn, "one", false, 10, see, &seen), 0);
+        assert_int_equal(db_command_rows_claim(conn, "one", false, 10, see, &seen), 0);
         assert_int_equal(seen.n, 1);
         assert_string_equal(seen.ids[0], "cmd_d");
-        assert_int_equal(db_commands_overdue(conn, 10, see, &seen), 0);
+        assert_int_equal(db_command_rows_overdue(conn, 10, see, &seen), 0);
         assert_int_equal(seen.n, 3); /* and cmd_a, cmd_c */
 }
 
@@ -287,9 +287,9 @@ static void test_who_may_not_any_more_has_nothing_sent(void **state) {
         postgres_run("UPDATE commands SET user_id = 2 WHERE command_id = 'cmd_a';"
                      "UPDATE commands SET user_id = NULL WHERE command_id = 'cmd_b';"
                      "DELETE FROM shares");
-        assert_int_equal(db_commands_claim(conn, "one", false, 10, see, &seen), 0);
+        assert_int_equal(db_command_rows_claim(conn, "one", false, 10, see, &seen), 0);
         assert_int_equal(seen.n, 2); /* nobody's is an operator's */
-        assert_int_equal(db_commands_revoke(conn), 0);
+        assert_int_equal(db_command_rows_revoke(conn), 0);
         assert_string_equal(postgres_text("SELECT string_agg(command_id, ' ') FROM commands"
                                           " WHERE cancelled_at IS NOT NULL"),
                             "cmd_a");
@@ -302,16 +302,16 @@ static void test_what_is_over_its_time_is_found_once(void **state) {
         (void)state;
         assert_int_equal(add(conn, "cmd_a", NULL, NULL), 202);
         assert_int_equal(add(conn, "cmd_b", NULL, NULL), 202);
-        assert_int_equal(db_commands_overdue(conn, 10, see, &seen), 0);
+        assert_int_equal(db_command_rows_overdue(conn, 10, see, &seen), 0);
         assert_int_equal(seen.n, 0);
         postgres_run("UPDATE commands SET expires_at = now() - interval '1 second',"
                      " state = CASE command_id WHEN 'cmd_a' THEN 'executing' ELSE 'done' END");
-        assert_int_equal(db_commands_overdue(conn, 10, see, &seen), 0);
-        assert_int_equal(db_commands_overdue(conn, 10, see, &seen), 0);
+        assert_int_equal(db_command_rows_overdue(conn, 10, see, &seen), 0);
+        assert_int_equal(db_command_rows_overdue(conn, 10, see, &seen), 0);
         assert_int_equal(seen.n, 1);
         assert_string_equal(seen.ids[0], "cmd_a");
         postgres_run("UPDATE commands SET expiry_noted_at = now() - interval '1 minute'");
-        assert_int_equal(db_commands_overdue(conn, 10, see, &seen), 0);
+        assert_int_equal(db_command_rows_overdue(conn, 10, see, &seen), 0);
         assert_int_equal(seen.n, 2);
 }
 

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/queue.h"
 #include "model/metrics.h"
-#include "ws/device/commanding.h"
+#include "ws/device/order.h"
 #include "ws/hub.h"
 #include "ws/net/party.h"
 #include "ws/server.h"
@@ -119,7 +119,7 @@ static int ws_edge_journal(const WsEdge *edge, Kind kind, Text payload) {
 
 static int ws_edge_take(const WsEdge *edge, Text message) {
         return ws_edge_journal(edge,
-                               ws_commanding_is_ack(message) ? KIND_COMMAND_ACK : KIND_TELEMETRY,
+                               ws_order_is_ack(message) ? KIND_COMMAND_ACK : KIND_TELEMETRY,
                                message);
 }
 

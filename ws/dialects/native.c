@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/secret.h"
 #include "ws/access/auth.h"
-#include "ws/device/commanding.h"
+#include "ws/device/order.h"
 #include "ws/dialects/native_request.h"
 #include "ws/hub.h"
 #include "ws/loop/pending.h"
@@ -371,14 +371,14 @@ static int ws_native_command(WsClient *client, const WsNativeRequest *ask, Text 
         WsRefused refused = { 0 };
         int r;
 
-        r = ws_commanding_read(hub->options, message, &order, &refused);
+        r = ws_order_read(hub->options, message, &order, &refused);
         if (r == 0 && refused.status == 0)
-                r = ws_commanding_ask(hub->options,
-                                      user,
-                                      registry_find_device_for(hub->registry, user, ask->device),
-                                      &order,
-                                      &query,
-                                      &refused);
+                r = ws_order_ask(hub->options,
+                                 user,
+                                 registry_find_device_for(hub->registry, user, ask->device),
+                                 &order,
+                                 &query,
+                                 &refused);
         if (r < 0)
                 return err_up(r);
         if (refused.status != 0)
@@ -392,7 +392,7 @@ static int ws_native_cancel(WsClient *client, const WsNativeRequest *ask, Text i
         WsRefused refused;
         int r;
 
-        r = ws_commanding_cancel(user, ask->command_id, &query, &refused);
+        r = ws_order_cancel(user, ask->command_id, &query, &refused);
         if (r < 0)
                 return err_up(r);
         if (refused.status != 0)
@@ -401,8 +401,8 @@ static int ws_native_cancel(WsClient *client, const WsNativeRequest *ask, Text i
 }
 
 int ws_native_commanded(WsClient *client, Text id, const Answer *answer) {
-        WsRefused refused = answer->kind == QUERY_COMMAND_CANCEL ? ws_commanding_cancelled(answer)
-                                                                 : ws_commanding_result(answer);
+        WsRefused refused = answer->kind == QUERY_COMMAND_CANCEL ? ws_order_cancelled(answer)
+                                                                 : ws_order_result(answer);
         Buf *buf;
 
         if (refused.status != 0)

@@ -5,7 +5,7 @@
  * ws_dialect_native.
  *
  * Requests are read by ws/dialects/native_request.h, subscriptions live in ws/viewer/feed.h,
- * commands in ws/device/commanding.h; here is what is said. Loop thread.
+ * commands in ws/device/order.h; here is what is said. Loop thread.
  */
 
 #include "base/base.h"

@@ -1,7 +1,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
-#include "ws/device/commanding.h"
+#include "ws/device/order.h"
 #include "ws/http/endpoint.h"
 #include "ws/wire/frame.h"
 
@@ -19,7 +19,7 @@ static bool ws_commands_take_key(const WsCall *call, WsOrder *order, WsRefused *
 
         if (key.n == 0)
                 return true;
-        if (!ws_commanding_is_key(key) ||
+        if (!ws_order_is_key(key) ||
             (*order->idempotency_key && !text_equal(key, text_of(order->idempotency_key)))) {
                 *ret_refused =
                         (WsRefused){ 422,
@@ -38,18 +38,18 @@ int ws_endpoint_command(WsCall *call) {
         WsRefused refused = { 0 };
         int r;
 
-        r = ws_commanding_read(call->options, call->body, &order, &refused);
+        r = ws_order_read(call->options, call->body, &order, &refused);
         if (r < 0)
                 return err_up(r);
         if (refused.status == 0 && ws_commands_take_key(call, &order, &refused)) {
-                r = ws_commanding_ask(call->options,
-                                      call->identity.user,
-                                      registry_find_device_for(call->access->registry,
-                                                               call->identity.user,
-                                                               text_of(call->target)),
-                                      &order,
-                                      &call->query,
-                                      &refused);
+                r = ws_order_ask(call->options,
+                                 call->identity.user,
+                                 registry_find_device_for(call->access->registry,
+                                                          call->identity.user,
+                                                          text_of(call->target)),
+                                 &order,
+                                 &call->query,
+                                 &refused);
                 if (r < 0)
                         return err_up(r);
         }
@@ -60,7 +60,7 @@ int ws_endpoint_command(WsCall *call) {
 
 /* 202 for a new one, with where to ask about it; 200 for one that was there. */
 int ws_endpoint_command_answer(WsCall *call, const Answer *answer) {
-        WsRefused refused = ws_commanding_result(answer);
+        WsRefused refused = ws_order_result(answer);
         char location[64];
 
         ws_response_header(call->response, "Cache-Control", "no-store");
@@ -102,10 +102,7 @@ int ws_endpoint_command_cancel(WsCall *call) {
         WsRefused refused = { 0 };
         int r;
 
-        r = ws_commanding_cancel(call->identity.user,
-                                 text_of(call->target),
-                                 &call->query,
-                                 &refused);
+        r = ws_order_cancel(call->identity.user, text_of(call->target), &call->query, &refused);
         if (r < 0)
                 return err_up(r);
         if (refused.status != 0)
@@ -114,7 +111,7 @@ int ws_endpoint_command_cancel(WsCall *call) {
 }
 
 int ws_endpoint_command_cancel_answer(WsCall *call, const Answer *answer) {
-        WsRefused refused = ws_commanding_cancelled(answer);
+        WsRefused refused = ws_order_cancelled(answer);
 
         ws_response_header(call->response, "Cache-Control", "no-store");
         if (refused.status != 0)

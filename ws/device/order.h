@@ -1,15 +1,15 @@
 #pragma once
 
 /*
- * WsCommanding: what a user asks a device to do, whichever way he says it.
+ * WsOrder: what a user asks a device to do, whichever way he says it.
  *
  * HTTP (endpoint_commands.c) and the native protocol (op "command", "cancel") read the same
  * members, are checked by the same rules, ask with the same Query and explain its Answer with the
  * same words:
  *
- *      ws_commanding_read()    the JSON                         -> WsOrder, or why it is none
- *      ws_commanding_ask()     who, to which device, the order  -> Query, or a refusal
- *      ws_commanding_result()  the Answer                       -> accepted, or a refusal
+ *      ws_order_read()    the JSON                         -> WsOrder, or why it is none
+ *      ws_order_ask()     who, to which device, the order  -> Query, or a refusal
+ *      ws_order_result()  the Answer                       -> accepted, or a refusal
  *
  * The Answer then has command_id, state and, as its one body, the command as JSON. Loop thread.
  */
@@ -42,31 +42,31 @@ struct WsRefused {
 
 /* @json has "action" and may have "payload", "timeout_ms" and "idempotency_key"; other members are
  * for others. */
-MUST_CHECK int ws_commanding_read(const WsOptions *options,
-                                  Text json,
-                                  WsOrder *ret_order,
-                                  WsRefused *ret_refused);
+MUST_CHECK int ws_order_read(const WsOptions *options,
+                             Text json,
+                             WsOrder *ret_order,
+                             WsRefused *ret_refused);
 void ws_order_done(WsOrder *order);
-bool ws_commanding_is_key(Text key); /* as idempotency key: 1 to 128 printable characters */
+bool ws_order_is_key(Text key); /* as idempotency key: 1 to 128 printable characters */
 
 /* @user NULL: nobody. @device NULL: there is none of that name. *ret_query has no ticket yet. */
-MUST_CHECK int ws_commanding_ask(const WsOptions *options,
-                                 const User *user,
-                                 const Device *device,
-                                 const WsOrder *order,
-                                 Query **ret_query,
-                                 WsRefused *ret_refused);
+MUST_CHECK int ws_order_ask(const WsOptions *options,
+                            const User *user,
+                            const Device *device,
+                            const WsOrder *order,
+                            Query **ret_query,
+                            WsRefused *ret_refused);
 
 /* Counts it, too. 202 and 200 are no refusals. */
-WsRefused ws_commanding_result(const Answer *answer);
+WsRefused ws_order_result(const Answer *answer);
 
 /* To take one back, which who sent it, the owner of the device and admins may. */
-MUST_CHECK int ws_commanding_cancel(const User *user,
-                                    Text command_id,
-                                    Query **ret_query,
-                                    WsRefused *ret_refused);
-WsRefused ws_commanding_cancelled(const Answer *answer);
+MUST_CHECK int ws_order_cancel(const User *user,
+                               Text command_id,
+                               Query **ret_query,
+                               WsRefused *ret_refused);
+WsRefused ws_order_cancelled(const Answer *answer);
 
 /* Is this frame of a device the answer to a command, {"command_id":…,"status":…}, and nothing
  * else? */
-bool ws_commanding_is_ack(Text json);
+bool ws_order_is_ack(Text json);

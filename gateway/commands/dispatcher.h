@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Commander: brings commands to their devices, and says when their time is over.
+ * Dispatcher: brings commands to their devices, and says when their time is over.
  *
  * A thread with a database connection and an MQTT session of its own. It hears of each new command
  * (LISTEN tidegate_command), publishes it (QoS 1; MQTT 5: response topic, correlation data,
@@ -19,11 +19,11 @@
 #include "model/inbound.h"
 #include "mqtt/source.h"
 
-typedef struct Commander Commander;
-typedef struct CommanderOptions CommanderOptions;
+typedef struct Dispatcher Dispatcher;
+typedef struct DispatcherOptions DispatcherOptions;
 typedef struct Queue Queue;
 
-struct CommanderOptions {
+struct DispatcherOptions {
         const char *topics;       /* templates, comma-separated; NULL or "" = none: sockets alone */
         const char *ack_topic;    /* template of the response topic; NULL = none */
         int heartbeat_ms;         /* how often notifications should be heard; 0 = nobody knows */
@@ -33,21 +33,21 @@ struct CommanderOptions {
 };
 
 enum {
-        COMMANDER_E_TOPIC = 1, /* new: a template that is none, or has other names than {device} and
-                                  {user} */
+        DISPATCHER_E_TOPIC = 1, /* new: a template that is none, or has other names than {device}
+                                  and {user} */
 };
 
-MUST_CHECK int commander_new(Commander **ret_commander,
-                             const CommanderOptions *options, /* borrowed */
-                             InboundFn inbound,
-                             void *arg, /* of @inbound */
-                             Queue *outbox);
+MUST_CHECK int dispatcher_new(Dispatcher **ret_dispatcher,
+                              const DispatcherOptions *options, /* borrowed */
+                              InboundFn inbound,
+                              void *arg, /* of @inbound */
+                              Queue *outbox);
 /* No longer than @timeout_ms: a thread that hangs in a library is left to the end of the process.
  */
-void commander_stop(Commander *commander, int timeout_ms);
-Commander *commander_free(Commander *commander); /* stops, joins */
+void dispatcher_stop(Dispatcher *dispatcher, int timeout_ms);
+Dispatcher *dispatcher_free(Dispatcher *dispatcher); /* stops, joins */
 
-/* Is the comma-separated @topics one that commander_new() takes? */
-bool commander_check_topics(const char *topics);
+/* Is the comma-separated @topics one that dispatcher_new() takes? */
+bool dispatcher_check_topics(const char *topics);
 
-DEFINE_CLEANUP(Commander *, commander_free);
+DEFINE_CLEANUP(Dispatcher *, dispatcher_free);

@@ -1,4 +1,4 @@
-#include "ws/device/commanding.h"
+#include "ws/device/order.h"
 
 #include <json-c/json.h>
 #include <stdio.h>
@@ -7,19 +7,19 @@
 #include "base/secret.h"
 #include "model/metrics.h"
 
-#define WS_COMMANDING_DEPTH      32
-#define WS_COMMANDING_TIMEOUT_MS 60000 /* where the options say nothing */
-#define WS_COMMANDING_PENDING    100
-#define WS_COMMANDING_PERCENT    25
+#define WS_ORDER_DEPTH      32
+#define WS_ORDER_TIMEOUT_MS 60000 /* where the options say nothing */
+#define WS_ORDER_PENDING    100
+#define WS_ORDER_PERCENT    25
 
 DEFINE_CLEANUP(json_object *, json_object_put);
 
-static WsRefused ws_commanding_invalid(const char *detail) {
+static WsRefused ws_order_invalid(const char *detail) {
         return (WsRefused){ 422, "invalid", detail, false };
 }
 
 /* NULL: not JSON, or no object. */
-static json_object *ws_commanding_parse(const WsOptions *options, Text json) {
+static json_object *ws_order_parse(const WsOptions *options, Text json) {
         CLEANUP(json_object_put) json_object *root = NULL;
         json_tokener *tokener;
         bool is_valid;
@@ -27,7 +27,7 @@ static json_object *ws_commanding_parse(const WsOptions *options, Text json) {
         if (json.n > INT32_MAX ||
             (options && options->check_json && options->check_json(json) != REASON_NONE))
                 return NULL;
-        tokener = json_tokener_new_ex(WS_COMMANDING_DEPTH);
+        tokener = json_tokener_new_ex(WS_ORDER_DEPTH);
         if (!tokener)
                 return NULL;
         json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
@@ -39,21 +39,21 @@ static json_object *ws_commanding_parse(const WsOptions *options, Text json) {
 }
 
 /* NULL if absent or null. */
-static json_object *ws_commanding_member(json_object *root, const char *name) {
+static json_object *ws_order_member(json_object *root, const char *name) {
         json_object *member = NULL;
 
         json_object_object_get_ex(root, name, &member);
         return member;
 }
 
-static Text ws_commanding_text(json_object *string) {
+static Text ws_order_text(json_object *string) {
         if (!json_object_is_type(string, json_type_string))
                 return (Text){ 0 };
         return (Text){ .data = json_object_get_string(string),
                        .n = (size_t)json_object_get_string_len(string) };
 }
 
-static bool ws_commanding_is_name(Text name) {
+static bool ws_order_is_name(Text name) {
         if (!name.data || name.n == 0 || name.n >= WS_ORDER_NAME)
                 return false;
         for (size_t i = 0; i < name.n; ++i)
@@ -62,8 +62,8 @@ static bool ws_commanding_is_name(Text name) {
         return true;
 }
 
-bool ws_commanding_is_key(Text key) {
-        if (!ws_commanding_is_name(key))
+bool ws_order_is_key(Text key) {
+        if (!ws_order_is_name(key))
                 return false;
         for (size_t i = 0; i < key.n; ++i)
                 if (key.data[i] < ' ' || key.data[i] > '~')
@@ -71,13 +71,13 @@ bool ws_commanding_is_key(Text key) {
         return true;
 }
 
-static void ws_commanding_copy(char ret_text[WS_ORDER_NAME], Text text) {
+static void ws_order_copy(char ret_text[WS_ORDER_NAME], Text text) {
         assert(text.data && text.n < WS_ORDER_NAME);
         memcpy(ret_text, text.data, text.n);
         ret_text[text.n] = '\0';
 }
 
-static bool ws_commanding_timeout(const WsOptions *options, json_object *member, int *ret_ms) {
+static bool ws_order_timeout(const WsOptions *options, json_object *member, int *ret_ms) {
         int max_ms =
                 options->command_max_timeout_ms > 0 ? options->command_max_timeout_ms : INT32_MAX;
         int64_t ms = json_object_get_int64(member);
@@ -88,54 +88,49 @@ static bool ws_commanding_timeout(const WsOptions *options, json_object *member,
         return true;
 }
 
-static const char *ws_commanding_payload(json_object *member) {
+static const char *ws_order_payload(json_object *member) {
         return json_object_to_json_string_ext(member,
                                               JSON_C_TO_STRING_PLAIN |
                                                       JSON_C_TO_STRING_NOSLASHESCAPE);
 }
 
-static WsRefused ws_commanding_members(const WsOptions *options,
-                                       json_object *root,
-                                       WsOrder *order) {
-        json_object *payload = ws_commanding_member(root, "payload");
-        json_object *timeout = ws_commanding_member(root, "timeout_ms");
-        json_object *key_member = ws_commanding_member(root, "idempotency_key");
-        Text key = ws_commanding_text(key_member);
-        Text action = ws_commanding_text(ws_commanding_member(root, "action"));
+static WsRefused ws_order_members(const WsOptions *options, json_object *root, WsOrder *order) {
+        json_object *payload = ws_order_member(root, "payload");
+        json_object *timeout = ws_order_member(root, "timeout_ms");
+        json_object *key_member = ws_order_member(root, "idempotency_key");
+        Text key = ws_order_text(key_member);
+        Text action = ws_order_text(ws_order_member(root, "action"));
 
-        if (!ws_commanding_is_name(action))
-                return ws_commanding_invalid("action must be text of 1 to 128 bytes.");
-        ws_commanding_copy(order->action, action);
+        if (!ws_order_is_name(action))
+                return ws_order_invalid("action must be text of 1 to 128 bytes.");
+        ws_order_copy(order->action, action);
         if (payload && !json_object_is_type(payload, json_type_object))
-                return ws_commanding_invalid("payload must be an object.");
-        if (timeout && !ws_commanding_timeout(options, timeout, &order->timeout_ms))
-                return ws_commanding_invalid(
+                return ws_order_invalid("payload must be an object.");
+        if (timeout && !ws_order_timeout(options, timeout, &order->timeout_ms))
+                return ws_order_invalid(
                         "timeout_ms must be a whole number from 1 to commands.max_timeout.");
-        if (key_member && !ws_commanding_is_key(key))
-                return ws_commanding_invalid(
+        if (key_member && !ws_order_is_key(key))
+                return ws_order_invalid(
                         "idempotency_key must be 1 to 128 printable ASCII characters.");
         if (key.data)
-                ws_commanding_copy(order->idempotency_key, key);
+                ws_order_copy(order->idempotency_key, key);
         return (WsRefused){ 0 };
 }
 
-int ws_commanding_read(const WsOptions *options,
-                       Text json,
-                       WsOrder *ret_order,
-                       WsRefused *ret_refused) {
-        CLEANUP(json_object_put) json_object *root = ws_commanding_parse(options, json);
+int ws_order_read(const WsOptions *options, Text json, WsOrder *ret_order, WsRefused *ret_refused) {
+        CLEANUP(json_object_put) json_object *root = ws_order_parse(options, json);
         json_object *payload;
 
         *ret_order = (WsOrder){ 0 };
         if (!root) {
-                *ret_refused = ws_commanding_invalid("The body must be a JSON object.");
+                *ret_refused = ws_order_invalid("The body must be a JSON object.");
                 return 0;
         }
-        *ret_refused = ws_commanding_members(options, root, ret_order);
-        payload = ws_commanding_member(root, "payload");
+        *ret_refused = ws_order_members(options, root, ret_order);
+        payload = ws_order_member(root, "payload");
         if (ret_refused->status != 0 || !payload)
                 return 0;
-        ret_order->payload = strdup(ws_commanding_payload(payload));
+        ret_order->payload = strdup(ws_order_payload(payload));
         return ret_order->payload ? 0 : err_new(-ENOMEM);
 }
 
@@ -146,7 +141,7 @@ void ws_order_done(WsOrder *order) {
 
 /* ---- asking ---- */
 
-static WsRefused ws_commanding_judge(const User *user, const Device *device) {
+static WsRefused ws_order_judge(const User *user, const Device *device) {
         if (!user || user->role == ROLE_VIEWER)
                 return (WsRefused){ 403, "forbidden", "This user may not command.", false };
         if (!device || !registry_sees_device(user, device))
@@ -156,7 +151,7 @@ static WsRefused ws_commanding_judge(const User *user, const Device *device) {
         return (WsRefused){ 0 };
 }
 
-static int ws_commanding_fill(const WsOptions *options, const WsOrder *order, Query *query) {
+static int ws_order_fill(const WsOptions *options, const WsOrder *order, Query *query) {
         char id[SECRET_ID_SIZE];
         int r;
 
@@ -180,12 +175,12 @@ static int ws_commanding_fill(const WsOptions *options, const WsOrder *order, Qu
         if (query->timeout_ms == 0)
                 query->timeout_ms = options->command_timeout_ms;
         if (query->timeout_ms <= 0)
-                query->timeout_ms = WS_COMMANDING_TIMEOUT_MS;
+                query->timeout_ms = WS_ORDER_TIMEOUT_MS;
         return 0;
 }
 
 /* @percent of @n_all, rounded; as large as @n_least. */
-static int ws_commanding_part(int n_all, int percent, int n_least) {
+static int ws_order_part(int n_all, int percent, int n_least) {
         int n = (int)((int64_t)n_all * percent / 100);
 
         return n > n_least ? n : n_least;
@@ -193,51 +188,51 @@ static int ws_commanding_part(int n_all, int percent, int n_least) {
 
 /* Who owns the device, and admins, may have all places; with whom it is shared, some of them each,
  * and all of those leave some. */
-static void ws_commanding_limit(const WsOptions *options,
-                                const User *user,
-                                const Device *device,
-                                Query *query) {
-        int n_all = options->command_max_pending > 0 ? options->command_max_pending
-                                                     : WS_COMMANDING_PENDING;
-        int share = options->command_user_share > 0 ? options->command_user_share
-                                                    : WS_COMMANDING_PERCENT;
+static void ws_order_limit(const WsOptions *options,
+                           const User *user,
+                           const Device *device,
+                           Query *query) {
+        int n_all =
+                options->command_max_pending > 0 ? options->command_max_pending : WS_ORDER_PENDING;
+        int share =
+                options->command_user_share > 0 ? options->command_user_share : WS_ORDER_PERCENT;
 
         query->max_pending = query->max_own = n_all;
         if (user->role == ROLE_ADMIN || user->id == device->user_id)
                 return;
-        query->max_pending = ws_commanding_part(n_all, 100 - options->command_reserve, 1);
-        query->max_own = ws_commanding_part(n_all, share, 1);
+        query->max_pending = ws_order_part(n_all, 100 - options->command_reserve, 1);
+        query->max_own = ws_order_part(n_all, share, 1);
         if (query->max_own > query->max_pending)
                 query->max_own = query->max_pending;
 }
 
-int ws_commanding_ask(const WsOptions *options,
-                      const User *user,
-                      const Device *device,
-                      const WsOrder *order,
-                      Query **ret_query,
-                      WsRefused *ret_refused) {
+int ws_order_ask(const WsOptions *options,
+                 const User *user,
+                 const Device *device,
+                 const WsOrder *order,
+                 Query **ret_query,
+                 WsRefused *ret_refused) {
         CLEANUP(query_free) Query *query = NULL;
         int r;
 
-        *ret_refused = ws_commanding_judge(user, device);
+        *ret_refused = ws_order_judge(user, device);
         if (ret_refused->status != 0) {
                 metric_add(METRIC_COMMANDS_REFUSED, 1);
                 return 0;
         }
         r = query_new(&query, QUERY_COMMAND, 0);
         if (r == 0)
-                r = ws_commanding_fill(options, order, query);
+                r = ws_order_fill(options, order, query);
         if (r < 0)
                 return err_up(r);
-        ws_commanding_limit(options, user, device, query);
+        ws_order_limit(options, user, device, query);
         query->user_ids[0] = user->id;
         query->device_id = device->id;
         *ret_query = TAKE(&query);
         return 0;
 }
 
-WsRefused ws_commanding_result(const Answer *answer) {
+WsRefused ws_order_result(const Answer *answer) {
         switch (answer->status) {
         case 202:
                 metric_add(METRIC_COMMANDS_ACCEPTED, 1);
@@ -258,7 +253,7 @@ WsRefused ws_commanding_result(const Answer *answer) {
                         409, "conflict", "The idempotency key stands for another command.", false
                 };
         case 422:
-                return ws_commanding_invalid("The payload cannot be stored.");
+                return ws_order_invalid("The payload cannot be stored.");
         case 429:
                 return (WsRefused){ 429,
                                     "too_many_commands",
@@ -275,15 +270,9 @@ WsRefused ws_commanding_result(const Answer *answer) {
 
 /* ---- taking back ---- */
 
-static const WsRefused ws_commanding_unknown = { 404,
-                                                 "not_found",
-                                                 "There is no such command.",
-                                                 false };
+static const WsRefused ws_order_unknown = { 404, "not_found", "There is no such command.", false };
 
-int ws_commanding_cancel(const User *user,
-                         Text command_id,
-                         Query **ret_query,
-                         WsRefused *ret_refused) {
+int ws_order_cancel(const User *user, Text command_id, Query **ret_query, WsRefused *ret_refused) {
         CLEANUP(query_free) Query *query = NULL;
         int r;
 
@@ -292,8 +281,8 @@ int ws_commanding_cancel(const User *user,
                 *ret_refused = (WsRefused){ 403, "forbidden", "This user may not command.", false };
                 return 0;
         }
-        if (!ws_commanding_is_key(command_id)) { /* no id of ours, and none for the database */
-                *ret_refused = ws_commanding_unknown;
+        if (!ws_order_is_key(command_id)) { /* no id of ours, and none for the database */
+                *ret_refused = ws_order_unknown;
                 return 0;
         }
         r = query_new(&query, QUERY_COMMAND_CANCEL, 0);
@@ -309,7 +298,7 @@ int ws_commanding_cancel(const User *user,
         return 0;
 }
 
-static WsRefused ws_commanding_too_late(const char *state) {
+static WsRefused ws_order_too_late(const char *state) {
         bool is_there = strcmp(state, "delivered") == 0 || strcmp(state, "executing") == 0;
 
         return (WsRefused){ 409,
@@ -319,7 +308,7 @@ static WsRefused ws_commanding_too_late(const char *state) {
                             false };
 }
 
-WsRefused ws_commanding_cancelled(const Answer *answer) {
+WsRefused ws_order_cancelled(const Answer *answer) {
         switch (answer->status) {
         case 200:
                 return (WsRefused){ 0 };
@@ -328,9 +317,9 @@ WsRefused ws_commanding_cancelled(const Answer *answer) {
                         403, "forbidden", "This user may not cancel this command.", false
                 };
         case 404:
-                return ws_commanding_unknown;
+                return ws_order_unknown;
         case 409:
-                return ws_commanding_too_late(answer->state);
+                return ws_order_too_late(answer->state);
         case 504:
                 return (WsRefused){ 504, "timeout", "The database did not answer in time.", true };
         default:
@@ -340,15 +329,15 @@ WsRefused ws_commanding_cancelled(const Answer *answer) {
 
 /* ---- answers of devices ---- */
 
-bool ws_commanding_is_ack(Text json) {
+bool ws_order_is_ack(Text json) {
         CLEANUP(json_object_put) json_object *root = NULL;
         size_t n_known = 0;
 
         if (!json.data || !memmem(json.data, json.n, "\"command_id\"", 12))
                 return false;
-        root = ws_commanding_parse(NULL, json);
-        if (!root || !ws_commanding_text(ws_commanding_member(root, "command_id")).data ||
-            !ws_commanding_text(ws_commanding_member(root, "status")).data)
+        root = ws_order_parse(NULL, json);
+        if (!root || !ws_order_text(ws_order_member(root, "command_id")).data ||
+            !ws_order_text(ws_order_member(root, "status")).data)
                 return false;
         n_known = 2;
         n_known += json_object_object_get_ex(root, "message", NULL);

@@ -1,4 +1,4 @@
-#include "db/edit/commands.h"
+#include "db/edit/command_rows.h"
 
 #include <libpq-fe.h>
 #include <stdio.h>
@@ -150,7 +150,7 @@ static int commands_full(DbConn *conn, const Query *query, Answer *answer) {
         return 0;
 }
 
-int db_commands_add(DbConn *conn, const Query *query, Answer *answer) {
+int db_command_rows_add(DbConn *conn, const Query *query, Answer *answer) {
         char user[COMMANDS_ARG_SIZE], device[COMMANDS_ARG_SIZE], timeout[COMMANDS_ARG_SIZE],
                 pending[COMMANDS_ARG_SIZE], own[COMMANDS_ARG_SIZE];
         const char *args[] = { query->command_id, user,           device,
@@ -207,7 +207,7 @@ int db_commands_add(DbConn *conn, const Query *query, Answer *answer) {
 static const char commands_select[] =
         "SELECT " BODY " FROM commands c WHERE c.command_id = $1 AND " SEEN;
 
-int db_commands_get(DbConn *conn, const Query *query, Answer *answer) {
+int db_command_rows_get(DbConn *conn, const Query *query, Answer *answer) {
         CLEANUP(PQclear) PGresult *result = NULL;
         char user[COMMANDS_ARG_SIZE];
         const char *args[] = { query->command_id, user };
@@ -235,7 +235,7 @@ static const char commands_uncancelled[] =
         " FROM commands c WHERE c.command_id = $1 AND " SEEN;
 
 /* The row is marked, in one statement; or it is not, and then why. */
-int db_commands_cancel(DbConn *conn, const Query *query, Answer *answer) {
+int db_command_rows_cancel(DbConn *conn, const Query *query, Answer *answer) {
         static const char *const sql[] = { commands_cancel, commands_uncancelled };
         char user[COMMANDS_ARG_SIZE];
         const char *args[] = { query->command_id, user };
@@ -257,7 +257,7 @@ int db_commands_cancel(DbConn *conn, const Query *query, Answer *answer) {
         return 0;
 }
 
-void db_commands_format(const DbCommand *command, Buf *buf) {
+void db_command_rows_format(const DbCommand *command, Buf *buf) {
         buf_append_string(buf, "{\"command_id\":");
         buf_json_string(buf, text_of(command->command_id));
         buf_append_string(buf, ",\"action\":");
@@ -294,7 +294,7 @@ static int commands_event(const DbCommand *command, Event **ret_event) {
         CLEANUP_BUF Buf buf = { 0 };
         int r;
 
-        db_commands_format(command, &buf);
+        db_command_rows_format(command, &buf);
         if (buf_failed(&buf))
                 return err_new(-ENOMEM);
         r = event_new_command(ret_event,
@@ -305,7 +305,7 @@ static int commands_event(const DbCommand *command, Event **ret_event) {
         return r == 0 ? 0 : err_up(r);
 }
 
-int db_commands_pending(DbConn *conn, const Query *query, Answer *answer) {
+int db_command_rows_pending(DbConn *conn, const Query *query, Answer *answer) {
         static const char sql[] =
                 "SELECT " COLUMNS " FROM commands c WHERE c.device_id = $1::bigint"
                 " AND " WANTED " ORDER BY c.created_at, c.command_id"
@@ -336,13 +336,13 @@ int db_commands_pending(DbConn *conn, const Query *query, Answer *answer) {
         return 0;
 }
 
-/* ---- for the commander ---- */
+/* ---- for the dispatcher ---- */
 
-int db_commands_listen(DbConn *conn) {
+int db_command_rows_listen(DbConn *conn) {
         return db_conn_exec(conn, &(DbQuery){ "LISTEN tidegate_command", 0, NULL }, NULL);
 }
 
-bool db_commands_list(Buf *ids, const char *id) {
+bool db_command_rows_list(Buf *ids, const char *id) {
         static const char alphabet[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                        "0123456789_-";
 
@@ -356,7 +356,7 @@ bool db_commands_list(Buf *ids, const char *id) {
         return true;
 }
 
-int db_commands_hear(DbConn *conn, Buf *ids, bool *ret_more, bool *ret_beat) {
+int db_command_rows_hear(DbConn *conn, Buf *ids, bool *ret_more, bool *ret_beat) {
         PGconn *pg = db_conn_pg(conn);
         PGnotify *notify;
 
@@ -365,7 +365,7 @@ int db_commands_hear(DbConn *conn, Buf *ids, bool *ret_more, bool *ret_beat) {
         while ((notify = PQnotifies(pg))) {
                 if (db_pulse_hear(NULL, notify->extra))
                         *ret_beat = true;
-                else if (ids->n > COMMANDS_HEARD_BYTES || !db_commands_list(ids, notify->extra))
+                else if (ids->n > COMMANDS_HEARD_BYTES || !db_command_rows_list(ids, notify->extra))
                         *ret_more = true;
                 PQfreemem(notify);
         }
@@ -387,7 +387,7 @@ static int commands_each(DbConn *conn, const DbQuery *query, DbCommandFn fn, voi
         return 0;
 }
 
-int db_commands_named(DbConn *conn, const char *ids, DbCommandFn fn, void *arg) {
+int db_command_rows_named(DbConn *conn, const char *ids, DbCommandFn fn, void *arg) {
         static const char sql[] = "SELECT " COLUMNS " FROM commands c"
                                   " WHERE c.command_id = ANY ($1::text[]) AND " WANTED
                                   " ORDER BY c.created_at, c.command_id";
@@ -395,7 +395,11 @@ int db_commands_named(DbConn *conn, const char *ids, DbCommandFn fn, void *arg) 
         return commands_each(conn, &(DbQuery){ sql, 1, &ids }, fn, arg);
 }
 
-int db_commands_waiting(DbConn *conn, const char *cursor, int n_max, DbCommandFn fn, void *arg) {
+int db_command_rows_waiting(DbConn *conn,
+                            const char *cursor,
+                            int n_max,
+                            DbCommandFn fn,
+                            void *arg) {
         static const char sql[] = "SELECT " COLUMNS " FROM commands c WHERE " WANTED
                                   " AND ($1::text IS NULL OR c.command_id > $1)"
                                   " ORDER BY c.command_id LIMIT $2::bigint";
@@ -406,12 +410,12 @@ int db_commands_waiting(DbConn *conn, const char *cursor, int n_max, DbCommandFn
         return commands_each(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, fn, arg);
 }
 
-int db_commands_claim(DbConn *conn,
-                      const char *epoch,
-                      bool again,
-                      int n_max,
-                      DbCommandFn fn,
-                      void *arg) {
+int db_command_rows_claim(DbConn *conn,
+                          const char *epoch,
+                          bool again,
+                          int n_max,
+                          DbCommandFn fn,
+                          void *arg) {
         static const char sql[] =
                 "WITH mine AS (SELECT command_id FROM commands c WHERE c.state = 'accepted'"
                 " AND published_at IS NULL AND " WANTED
@@ -431,14 +435,14 @@ int db_commands_claim(DbConn *conn,
         return commands_each(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, fn, arg);
 }
 
-int db_commands_release(DbConn *conn, const char *epoch) {
+int db_command_rows_release(DbConn *conn, const char *epoch) {
         static const char sql[] =
                 "UPDATE commands SET claimed_until = NULL WHERE " OPEN " AND claimed_by = $1";
 
         return db_conn_exec(conn, &(DbQuery){ sql, 1, &epoch }, NULL);
 }
 
-int db_commands_published(DbConn *conn, const char *ids) {
+int db_command_rows_published(DbConn *conn, const char *ids) {
         static const char sql[] = "UPDATE commands SET published_at = now()"
                                   " WHERE command_id IN (SELECT command_id FROM commands"
                                   " WHERE command_id = ANY ($1::text[])"
@@ -447,7 +451,7 @@ int db_commands_published(DbConn *conn, const char *ids) {
         return db_conn_exec(conn, &(DbQuery){ sql, 1, &ids }, NULL);
 }
 
-int db_commands_revoke(DbConn *conn) {
+int db_command_rows_revoke(DbConn *conn) {
         static const char sql[] =
                 "WITH who AS (SELECT DISTINCT c.user_id, c.device_id FROM commands c "
                 "WHERE " UNPROVEN " AND c.user_id IS NOT NULL),"
@@ -461,7 +465,7 @@ int db_commands_revoke(DbConn *conn) {
         return db_conn_exec(conn, &(DbQuery){ sql, 0, NULL }, NULL);
 }
 
-int db_commands_overdue(DbConn *conn, int n_max, DbCommandFn fn, void *arg) {
+int db_command_rows_overdue(DbConn *conn, int n_max, DbCommandFn fn, void *arg) {
         static const char sql[] =
                 "WITH over AS (SELECT command_id FROM commands WHERE " UNFINISHED
                 " AND (expires_at <= now() OR cancelled_at IS NOT NULL)"
