@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "db/edit/command_rows.h"
 #include "db/read/history.h"
-#include "db/read/replay.h"
+#include "db/read/missed.h"
 #include "gateway/read/login_cache.h"
 #include "model/event.h"
 
@@ -52,7 +52,7 @@ static int query_answer_replay(DbConn *conn, const Query *query, Answer *answer)
         if (!answer->events)
                 return err_new(-ENOMEM);
 
-        r = db_replay(conn, query->replay, query_answer_on_missed, answer, &answer->upto_seq);
+        r = db_missed(conn, query->replay, query_answer_on_missed, answer, &answer->upto_seq);
         switch (r) {
         case 0:
                 answer->status = 200;

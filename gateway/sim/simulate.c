@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "gateway/sim/fleet.h"
-#include "gateway/sim/replay.h"
+#include "gateway/sim/recording.h"
 #include "mqtt/publisher.h"
 
 #define SIMULATE_WINDOW      200     /* messages that the broker has not acknowledged */

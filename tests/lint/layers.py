@@ -37,7 +37,7 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
                    *(f"db/edit/{x}.c" for x in ("admin", "command_rows", "letters", "listing")),
                    *(f"db/follow/{x}.c" for x in ("directory", "registration", "restore")),
                    *(f"db/read/{x}.c" for x in ("history", "history_alerts", "history_detections", "history_logs",
-                                                "history_telemetry", "history_track", "reading", "replay", "survey")),
+                                                "history_telemetry", "history_track", "missed", "reading", "survey")),
                    *(f"db/write/{x}.c" for x in ("books", "mend", "notes", "partitions", "probe", "slots", "store", "tidy"))},
     "uv.h": {"ws/net/conn.c", "ws/net/listener.c", "ws/server.c"},
     "json-c/": {"ws/access/auth.c", "ws/device/order.c", "ws/device/detections.c", "ws/dialects/native_request.c",
@@ -46,7 +46,7 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
     "openssl/": {"base/secret.c", "ws/access/auth.c", "ws/access/keys.c", "ws/http/handshake.c", "ws/net/tls.c"},
     "glib": {"base/clock.c"},
     "ini.h": {"gateway/config/config.c"},
-    "zlib.h": {"gateway/sim/replay.c", "ws/wire/packer.c"},
+    "zlib.h": {"gateway/sim/recording.c", "ws/wire/packer.c"},
     "systemd/": {"gateway/notify.c"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)

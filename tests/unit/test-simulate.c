@@ -19,7 +19,7 @@
 #include "gateway/sim/boat.h"
 #include "gateway/sim/crowd.h"
 #include "gateway/sim/fleet.h"
-#include "gateway/sim/replay.h"
+#include "gateway/sim/recording.h"
 #include "tests/fake/publisher.h"
 
 #define DEMO_VESSELS TIDEGATE_SOURCE "/deploy/demo/vessels.csv.gz"

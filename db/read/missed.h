@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * DbReplay: what came after a cursor, page by page, over all log tables, in the order of the
+ * DbMissed: what came after a cursor, page by page, over all log tables, in the order of the
  * sequence numbers.
  *
  * A page is complete: nothing that matches is missing between where it begins and what it says it
@@ -20,10 +20,10 @@
 #include "model/registry.h"
 
 /* @state: of a device_status; else NULL. Texts are borrowed, for the call. 0, or a fault. */
-typedef int (*DbReplayFn)(void *arg, const Record *record, const DeviceState *state);
+typedef int (*DbMissedFn)(void *arg, const Record *record, const DeviceState *state);
 
-MUST_CHECK int db_replay(DbConn *conn,
+MUST_CHECK int db_missed(DbConn *conn,
                          const QueryReplay *replay,
-                         DbReplayFn fn,
+                         DbMissedFn fn,
                          void *arg,
                          uint64_t *ret_upto_seq);

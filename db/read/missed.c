@@ -1,4 +1,4 @@
-#include "db/read/replay.h"
+#include "db/read/missed.h"
 
 #include <inttypes.h>
 #include <libpq-fe.h>
@@ -262,7 +262,7 @@ static DeviceState replay_state(const PGresult *result, int row, const Record *r
         return state;
 }
 
-static int replay_tell(const PGresult *result, int row, DbReplayFn fn, void *arg) {
+static int replay_tell(const PGresult *result, int row, DbMissedFn fn, void *arg) {
         bool is_status;
         DeviceState state;
         Record record = {
@@ -405,9 +405,9 @@ static void replay_span_done(ReplaySpan *span) {
         buf_done(&span->devices);
 }
 
-int db_replay(DbConn *conn,
+int db_missed(DbConn *conn,
               const QueryReplay *replay,
-              DbReplayFn fn,
+              DbMissedFn fn,
               void *arg,
               uint64_t *ret_upto_seq) {
         __attribute__((cleanup(replay_span_done))) ReplaySpan span = { 0 };

@@ -1,4 +1,4 @@
-#include "gateway/sim/replay.h"
+#include "gateway/sim/recording.h"
 
 #include <stdio.h>
 #include <zlib.h>
