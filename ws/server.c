@@ -16,8 +16,8 @@
 #include "ws/access/limiter.h"
 #include "ws/device/edge.h"
 #include "ws/gate.h"
+#include "ws/http/exchange.h"
 #include "ws/http/http.h"
-#include "ws/http/session.h"
 #include "ws/hub.h"
 #include "ws/loop/options.h"
 #include "ws/net/conn.h"
@@ -169,7 +169,7 @@ static void ws_server_take(WsServer *server) {
 
 static int ws_server_on_opened(void *arg, WsConn *conn) {
         WsServer *server = arg;
-        WsSession *session = malloc(sizeof(*session));
+        WsExchange *session = malloc(sizeof(*session));
 
         if (!session)
                 return err_new(-ENOMEM);
@@ -196,10 +196,10 @@ static void ws_server_on_ended(void *arg, WsConn *conn) {
 }
 
 static bool ws_server_is_idle(void *arg, WsConn *conn) {
-        const WsSession *session = ws_conn_user(conn);
+        const WsExchange *session = ws_conn_user(conn);
 
         (void)arg;
-        return session->state == WS_SESSION_IDLE;
+        return session->state == WS_EXCHANGE_IDLE;
 }
 
 static void ws_server_on_late(void *arg, WsConn *conn) {
@@ -218,7 +218,7 @@ static void ws_server_on_bare(void *arg, WsConn *conn) {
 }
 
 static void ws_server_on_closed(void *arg, WsConn *conn) {
-        WsSession *session = ws_conn_user(conn);
+        WsExchange *session = ws_conn_user(conn);
 
         (void)arg;
         if (session)
@@ -244,7 +244,7 @@ static void ws_server_on_sweep(uv_timer_t *timer) {
 }
 
 static void ws_server_count_client(void *arg, WsConn *conn) {
-        const WsSession *session = ws_conn_user(conn);
+        const WsExchange *session = ws_conn_user(conn);
         size_t *n = arg;
 
         *n += session && session->client;

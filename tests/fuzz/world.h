@@ -13,8 +13,8 @@
 #include "tests/fake/conn.h"
 #include "ws/access/limiter.h"
 #include "ws/gate.h"
+#include "ws/http/exchange.h"
 #include "ws/http/http.h"
-#include "ws/http/session.h"
 #include "ws/hub.h"
 #include "ws/loop/options.h"
 #include "ws/stats.h"
@@ -59,7 +59,7 @@ typedef struct World World;
 
 struct Peer {
         WsConn conn;
-        WsSession session;
+        WsExchange session;
         Buf in;          /* what is still to come, */
         size_t n_before; /* of it already known to the handler, and not used */
         bool is_gone;

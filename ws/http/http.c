@@ -8,11 +8,11 @@
 #include "ws/access/proven.h"
 #include "ws/access/throttle.h"
 #include "ws/gate.h"
-#include "ws/http/admit.h"
 #include "ws/http/endpoint.h"
+#include "ws/http/exchange.h"
 #include "ws/http/head.h"
+#include "ws/http/precheck.h"
 #include "ws/http/response.h"
-#include "ws/http/session.h"
 #include "ws/incoming.h"
 #include "ws/net/conn.h"
 #include "ws/net/listener.h"
@@ -112,7 +112,7 @@ static void ws_http_be_busy(WsResponse *response) {
 }
 
 /* A waiter for the request in hand, with what is known of it. */
-static WsWaiter *ws_http_wait(WsSession *session, const WsCall *call) {
+static WsWaiter *ws_http_wait(WsExchange *session, const WsCall *call) {
         const WsRequest *request = call->request;
         WsWaiter *waiter = ws_waiters_take(session);
 
@@ -181,16 +181,16 @@ static void ws_http_on_poll(WsClient *client, WsConn *conn) {
 }
 
 static bool ws_http_hold_poll(WsConn *conn, size_t n) {
-        return ws_session_hold(ws_conn_user(conn), n);
+        return ws_exchange_hold(ws_conn_user(conn), n);
 }
 
 /* The connection belongs to a subscriber from now on: for ever, or until its poll is answered. */
-static void ws_http_attach(WsSession *session, WsCall *call) {
+static void ws_http_attach(WsExchange *session, WsCall *call) {
         WsClient *client = TAKE(&call->client);
 
         assert(call->request); /* what subscribes has no body */
         session->client = client;
-        session->state = WS_SESSION_EVENTS;
+        session->state = WS_EXCHANGE_EVENTS;
         ws_conn_leave_crowd(session->conn);
         session->close = call->response->close;
         client->origin = *call->request->origin ? strdup(call->request->origin) : NULL;
@@ -200,7 +200,7 @@ static void ws_http_attach(WsSession *session, WsCall *call) {
         if (client->dialect->door == WS_DOOR_POLL)
                 ws_conn_pause(session->conn, true); /* the next request stays unread */
         else
-                ws_session_begin_events(session, call->response);
+                ws_exchange_begin_events(session, call->response);
         if (ws_client_open(client, session->conn) < 0)
                 ws_conn_close(session->conn);
 }
@@ -210,12 +210,12 @@ static void ws_http_refuse_poll(const WsClient *client, WsResponse *response) {
         ws_response_problem(response, 503, "over_capacity", client->close_reason);
 }
 
-static void ws_http_answer_poll(WsHttp *http, WsSession *session) {
+static void ws_http_answer_poll(WsHttp *http, WsExchange *session) {
         CLEANUP(ws_client_free) WsClient *client = TAKE(&session->client);
         CLEANUP_RESPONSE WsResponse response = { .close = session->close };
         char cursor[WS_CURSOR_SIZE];
 
-        ws_admit_origin(http->options, client->origin ? client->origin : "", &response);
+        ws_precheck_origin(http->options, client->origin ? client->origin : "", &response);
         ws_response_header(&response, "Cache-Control", "no-store");
         if (client->told_seq != 0)
                 ws_response_header(&response,
@@ -230,7 +230,7 @@ static void ws_http_answer_poll(WsHttp *http, WsSession *session) {
                 ws_http_refuse_poll(client, &response);
         else if (client->close_code != 0 && client->close_code != WS_CLOSE_DRAINING)
                 ws_response_problem(&response, 503, "state_lost", client->close_reason);
-        ws_session_respond(session, &response);
+        ws_exchange_respond(session, &response);
 }
 
 /* A parameter that does not fit is not one that is absent: that would be another question. */
@@ -242,7 +242,7 @@ static void ws_http_refuse_cut(WsCall *call) {
 
 /* Calls the endpoint; what it cannot answer now waits with the query. */
 static void ws_http_serve(WsHttp *http,
-                          WsSession *session,
+                          WsExchange *session,
                           const WsEndpoint *endpoint,
                           WsCall *call) {
         WsWaiter *waiter = session->waiter;
@@ -258,7 +258,7 @@ static void ws_http_serve(WsHttp *http,
         call->query = query_free(call->query);
         if (r < 0) {
                 err_up(r);
-                ws_admit_fault(call->response);
+                ws_precheck_fault(call->response);
         }
         if (call->client && call->response->status == 0) {
                 ws_http_attach(session, call);
@@ -266,9 +266,9 @@ static void ws_http_serve(WsHttp *http,
         }
         call->client = ws_client_free(call->client);
         if (call->response->status != 0)
-                ws_session_respond(session, call->response);
+                ws_exchange_respond(session, call->response);
         else
-                ws_session_wait(session);
+                ws_exchange_wait(session);
 }
 
 /* A POST that says no length has no body (RFC 9112 6.3): should one come, it is no request. */
@@ -280,27 +280,27 @@ static void ws_http_prepare(const WsRequest *request, WsResponse *response) {
 }
 
 static void ws_http_collect(WsHttp *http,
-                            WsSession *session,
+                            WsExchange *session,
                             const WsEndpoint *endpoint,
                             const WsCall *call) {
         int timeout_ms = http->options->handshake_timeout_ms;
         WsWaiter *waiter = ws_http_wait(session, call);
 
         if (!waiter) {
-                ws_session_refuse(session, call->response);
+                ws_exchange_refuse(session, call->response);
                 return;
         }
         waiter->endpoint = endpoint;
         if (!ws_waiter_reserve(waiter, (size_t)call->request->body_length)) {
                 ws_http_be_busy(call->response);
-                ws_session_refuse(session, call->response);
+                ws_exchange_refuse(session, call->response);
                 return;
         }
         if (call->request->wants_continue)
-                ws_session_continue(session);
-        ws_session_collect(session,
-                           call->request->body_length,
-                           timeout_ms > 0 ? timeout_ms : WS_HTTP_BODY_MS);
+                ws_exchange_continue(session);
+        ws_exchange_collect(session,
+                            call->request->body_length,
+                            timeout_ms > 0 ? timeout_ms : WS_HTTP_BODY_MS);
 }
 
 static bool ws_http_is_head(const WsHttp *http) {
@@ -308,7 +308,7 @@ static bool ws_http_is_head(const WsHttp *http) {
 }
 
 /* The handshake of a WebSocket: from here on the connection is its client's, or it is refused. */
-static void ws_http_upgrade(WsHttp *http, WsSession *session) {
+static void ws_http_upgrade(WsHttp *http, WsExchange *session) {
         CLEANUP_RESPONSE WsResponse response = { .is_head = ws_http_is_head(http) };
         CLEANUP(ws_client_free) WsClient *client = NULL;
         CLEANUP_BUF Buf hello = { 0 };
@@ -320,11 +320,11 @@ static void ws_http_upgrade(WsHttp *http, WsSession *session) {
                 return;
         }
         if (!client) {
-                ws_session_refuse(session, &response);
+                ws_exchange_refuse(session, &response);
                 return;
         }
         ws_conn_set_deadline(session->conn, 0);
-        session->state = WS_SESSION_SOCKET;
+        session->state = WS_EXCHANGE_SOCKET;
         ws_conn_leave_crowd(session->conn);
         session->client = TAKE(&client);
         if (!ws_conn_write(session->conn, hello.data, hello.n) ||
@@ -344,11 +344,11 @@ static bool ws_http_is_handshake(const WsRequest *request) {
 }
 
 /* What cannot be read is answered all the same, and is the last that this connection says. */
-static void ws_http_misread(WsHttp *http, WsSession *session, int status) {
+static void ws_http_misread(WsHttp *http, WsExchange *session, int status) {
         CLEANUP_RESPONSE WsResponse response = { .is_head = ws_http_is_head(http) };
 
-        ws_admit_misread(&response, status);
-        ws_session_refuse(session, &response);
+        ws_precheck_misread(&response, status);
+        ws_exchange_refuse(session, &response);
 }
 
 static WsAsker ws_http_asker(const WsIdentity *identity) {
@@ -362,7 +362,7 @@ static WsAsker ws_http_asker(const WsIdentity *identity) {
                           .n_losses = user->n_losses };
 }
 
-static void ws_http_begin(WsHttp *http, WsSession *session) {
+static void ws_http_begin(WsHttp *http, WsExchange *session) {
         CLEANUP_RESPONSE WsResponse response = { 0 };
         WsRequest *request = &http->request;
         WsCall call = ws_http_call(http, &response);
@@ -391,17 +391,17 @@ static void ws_http_begin(WsHttp *http, WsSession *session) {
         call.request = request;
         call.source = request->source;
         ws_http_prepare(request, &response);
-        ws_admit_origin(http->options, request->origin, &response);
-        endpoint = ws_admit(&call);
+        ws_precheck_origin(http->options, request->origin, &response);
+        endpoint = ws_precheck(&call);
         session->party = ws_party_of(call.identity.user ? call.identity.user->id : 0,
                                      call.identity.device ? call.identity.device->id : 0,
                                      request->source);
         session->asker = ws_http_asker(&call.identity);
         memcpy(call.idempotency_key, request->idempotency_key, sizeof(call.idempotency_key));
         if (!endpoint && (request->body_length > 0 || request->has_coding))
-                ws_session_refuse(session, &response);
+                ws_exchange_refuse(session, &response);
         else if (!endpoint)
-                ws_session_respond(session, &response);
+                ws_exchange_respond(session, &response);
         else if (request->body_length > 0)
                 ws_http_collect(http, session, endpoint, &call);
         else
@@ -425,7 +425,7 @@ static const Device *ws_http_device_of(const WsHttp *http, const WsWaiter *waite
         return device;
 }
 
-static void ws_http_body_complete(WsHttp *http, WsSession *session) {
+static void ws_http_body_complete(WsHttp *http, WsExchange *session) {
         CLEANUP_RESPONSE WsResponse response = { 0 };
         WsCall call = ws_http_call(http, &response);
         WsWaiter *waiter = session->waiter;
@@ -436,7 +436,7 @@ static void ws_http_body_complete(WsHttp *http, WsSession *session) {
         }
         response.close = waiter->close;
         response.keep = waiter->keep;
-        ws_admit_origin(http->options, waiter->origin, &response);
+        ws_precheck_origin(http->options, waiter->origin, &response);
         call.source = waiter->source;
         call.identity.user = ws_http_user_of(http, waiter);
         call.identity.device = ws_http_device_of(http, waiter);
@@ -449,7 +449,7 @@ static void ws_http_body_complete(WsHttp *http, WsSession *session) {
             (waiter->user_id != 0 && waiter->expires_us <= call.now_us))
                 ws_response_problem(&response, 401, "unauthorized", "The credential has ended.");
         if (response.status != 0)
-                ws_session_respond(session, &response);
+                ws_exchange_respond(session, &response);
         else
                 ws_http_serve(http, session, waiter->endpoint, &call);
 }
@@ -457,7 +457,7 @@ static void ws_http_body_complete(WsHttp *http, WsSession *session) {
 /* ---- what the connection reports ----------------------------------------------------------- */
 
 /* Waits for the whole head. That of a request after the first has as long as the first. */
-static size_t ws_http_read_head(WsHttp *http, WsSession *session, const char *data, size_t n) {
+static size_t ws_http_read_head(WsHttp *http, WsExchange *session, const char *data, size_t n) {
         int timeout_ms = http->options->handshake_timeout_ms;
         int r = WS_HEAD_E_MORE;
 
@@ -481,27 +481,27 @@ static size_t ws_http_read_head(WsHttp *http, WsSession *session, const char *da
         return r == 0 ? http->head.n : n;
 }
 
-static size_t ws_http_read_body(WsHttp *http, WsSession *session, const char *data, size_t n) {
-        size_t used = ws_session_body(session, data, n);
+static size_t ws_http_read_body(WsHttp *http, WsExchange *session, const char *data, size_t n) {
+        size_t used = ws_exchange_body(session, data, n);
 
         if (session->n_body == 0)
                 ws_http_body_complete(http, session);
         return used;
 }
 
-void ws_http_opened(WsHttp *http, WsSession *session, WsConn *conn) {
-        *session = (WsSession){ .conn = conn, .waiters = http->waiters };
+void ws_http_opened(WsHttp *http, WsExchange *session, WsConn *conn) {
+        *session = (WsExchange){ .conn = conn, .waiters = http->waiters };
 }
 
-size_t ws_http_receive(WsHttp *http, WsSession *session, char *data, size_t n) {
+size_t ws_http_receive(WsHttp *http, WsExchange *session, char *data, size_t n) {
         switch (session->state) {
-        case WS_SESSION_IDLE:
+        case WS_EXCHANGE_IDLE:
                 return ws_http_read_head(http, session, data, n);
-        case WS_SESSION_BODY:
+        case WS_EXCHANGE_BODY:
                 return ws_http_read_body(http, session, data, n);
-        case WS_SESSION_SOCKET:
+        case WS_EXCHANGE_SOCKET:
                 return ws_incoming_take(session->client, data, n);
-        case WS_SESSION_EVENTS:
+        case WS_EXCHANGE_EVENTS:
                 ws_conn_end(session->conn); /* nobody speaks into an event stream */
                 return n;
         default:
@@ -509,11 +509,11 @@ size_t ws_http_receive(WsHttp *http, WsSession *session, char *data, size_t n) {
         }
 }
 
-void ws_http_writable(WsHttp *http, WsSession *session) {
+void ws_http_writable(WsHttp *http, WsExchange *session) {
         WsClient *client = session->client;
 
         if (!client)
-                ws_session_writable(session);
+                ws_exchange_writable(session);
         else if (client->dialect->door == WS_DOOR_POLL && client->state == WS_CLIENT_CLOSED)
                 ws_http_answer_poll(http, session);
         else
@@ -522,17 +522,17 @@ void ws_http_writable(WsHttp *http, WsSession *session) {
 
 /* Who hangs up does not wait for a stream or a poll; an answer that is under way he may wait for.
  */
-void ws_http_ended(WsSession *session) {
+void ws_http_ended(WsExchange *session) {
         switch (session->state) {
-        case WS_SESSION_EVENTS:
-        case WS_SESSION_STREAM:
+        case WS_EXCHANGE_EVENTS:
+        case WS_EXCHANGE_STREAM:
                 ws_conn_close(session->conn);
                 return;
-        case WS_SESSION_WAIT:
+        case WS_EXCHANGE_WAIT:
                 if (session->waiter->stream)
                         ws_conn_close(session->conn);
                 return;
-        case WS_SESSION_FLUSH:
+        case WS_EXCHANGE_FLUSH:
                 return;
         default:
                 if (ws_conn_has_ended(session->conn))
@@ -540,13 +540,13 @@ void ws_http_ended(WsSession *session) {
         }
 }
 
-void ws_http_late(WsSession *session) {
-        if (session->state == WS_SESSION_IDLE && !session->is_resting)
+void ws_http_late(WsExchange *session) {
+        if (session->state == WS_EXCHANGE_IDLE && !session->is_resting)
                 metric_add(METRIC_WS_REFUSED_TIMEOUT, 1);
         ws_conn_close(session->conn);
 }
 
-void ws_http_strange(WsSession *session) {
+void ws_http_strange(WsExchange *session) {
         CLEANUP_RESPONSE WsResponse response = { 0 };
 
         ws_response_problem(&response,
@@ -554,25 +554,25 @@ void ws_http_strange(WsSession *session) {
                             "no_preface",
                             "From this address a header of the PROXY protocol, version 2, comes "
                             "first.");
-        ws_session_refuse(session, &response);
+        ws_exchange_refuse(session, &response);
 }
 
 /* Who speaks HTTP where TLS is spoken can read this much: it went out in the clear already. */
-void ws_http_bare(WsSession *session) {
+void ws_http_bare(WsExchange *session) {
         CLEANUP_RESPONSE WsResponse response = { 0 };
 
         ws_response_problem(&response,
                             400,
                             "tls_needed",
                             "This port speaks TLS: come by https or wss.");
-        ws_session_refuse(session, &response);
+        ws_exchange_refuse(session, &response);
 }
 
-void ws_http_closed(WsSession *session) {
+void ws_http_closed(WsExchange *session) {
         if (session->client)
                 ws_client_closed(session->client);
         session->client = ws_client_free(session->client);
-        ws_session_reset(session);
+        ws_exchange_reset(session);
 }
 
 /* Whoever asks for a change has had it when he is told so; who reads needs the right to the end. */
@@ -645,7 +645,7 @@ static void ws_http_settle(WsHttp *http, WsWaiter *waiter, const Answer *answer)
         waiter->ticket = 0;
         call.source = waiter->source;
         memcpy(call.account, waiter->account, sizeof(call.account));
-        ws_admit_origin(http->options, waiter->origin, &response);
+        ws_precheck_origin(http->options, waiter->origin, &response);
 
         if (ws_http_withhold(http, waiter, &response)) {
                 ws_waiter_answer(waiter, &response);
@@ -654,7 +654,7 @@ static void ws_http_settle(WsHttp *http, WsWaiter *waiter, const Answer *answer)
         r = waiter->endpoint->answer(&call, answer);
         if (r < 0) {
                 err_up(r);
-                ws_admit_fault(&response);
+                ws_precheck_fault(&response);
         } else if (answer->status == 504) {
                 ws_response_problem(&response,
                                     504,
@@ -669,7 +669,7 @@ static void ws_http_begin_stream(WsHttp *http, WsWaiter *waiter, const Answer *a
         CLEANUP_RESPONSE WsResponse response = { .close = waiter->close, .keep = waiter->keep };
         WsCall call = ws_http_call(http, &response);
 
-        ws_admit_origin(http->options, waiter->origin, &response);
+        ws_precheck_origin(http->options, waiter->origin, &response);
         if (waiter->endpoint->answer(&call, answer) < 0) {
                 ws_waiter_kill(waiter);
                 return;
@@ -682,7 +682,7 @@ static void ws_http_begin_stream(WsHttp *http, WsWaiter *waiter, const Answer *a
  * first. An answer that has begun can only be broken off: the client sees that its end is missing.
  */
 static void ws_http_piece(WsHttp *http, WsWaiter *waiter, const Answer *answer) {
-        bool has_begun = waiter->session->state == WS_SESSION_STREAM;
+        bool has_begun = waiter->session->state == WS_EXCHANGE_STREAM;
 
         if (!has_begun && (answer->is_last || answer->status != 200 || waiter->is_head ||
                            !ws_http_may_go_on(http, waiter))) {
@@ -701,7 +701,7 @@ static void ws_http_piece(WsHttp *http, WsWaiter *waiter, const Answer *answer) 
 }
 
 void ws_http_answer(WsHttp *http, const Answer *answer) {
-        for (size_t i = 0; answer->ticket != 0 && i < WS_SESSION_WAITERS; ++i) {
+        for (size_t i = 0; answer->ticket != 0 && i < WS_EXCHANGE_WAITERS; ++i) {
                 WsWaiter *waiter = &http->waiters->all[i];
 
                 if (waiter->session && waiter->ticket == answer->ticket) {
@@ -745,9 +745,9 @@ static bool ws_http_is_lost(const WsWaiter *waiter) {
 /* Who may not have the rest of an answer is hung up on. */
 static bool ws_http_is_forfeit(const WsHttp *http, const WsWaiter *waiter) {
         switch (waiter->session->state) {
-        case WS_SESSION_STREAM:
+        case WS_EXCHANGE_STREAM:
                 return !ws_http_may_go_on(http, waiter);
-        case WS_SESSION_FLUSH:
+        case WS_EXCHANGE_FLUSH:
                 return !ws_http_may_read_on(http, &waiter->session->asker);
         default:
                 return false;
@@ -758,14 +758,14 @@ void ws_http_tick(WsHttp *http) {
         int64_t now_us = clock_mono_us();
 
         ws_http_take_rates(http, now_us);
-        for (size_t i = 0; i < WS_SESSION_WAITERS; ++i) {
+        for (size_t i = 0; i < WS_EXCHANGE_WAITERS; ++i) {
                 WsWaiter *waiter = &http->waiters->all[i];
 
                 if (!waiter->session)
                         continue;
                 if (ws_http_is_lost(waiter) || ws_http_is_forfeit(http, waiter)) {
                         ws_waiter_kill(waiter);
-                } else if (waiter->ticket != 0 && waiter->session->state == WS_SESSION_WAIT &&
+                } else if (waiter->ticket != 0 && waiter->session->state == WS_EXCHANGE_WAIT &&
                            (now_us > waiter->deadline_us || !ws_http_may_go_on(http, waiter))) {
                         ws_waiter_drop_stream(waiter, false);
                         ws_http_settle(http, waiter, &(Answer){ .status = 504 });

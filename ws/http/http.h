@@ -21,7 +21,7 @@
 typedef struct WsConn WsConn;
 typedef struct WsGate WsGate;
 typedef struct WsHttp WsHttp;
-typedef struct WsSession WsSession;
+typedef struct WsExchange WsExchange;
 
 MUST_CHECK int ws_http_new(WsHttp **ret_http,
                            const WsOptions *options, /* borrowed; may change between calls */
@@ -31,15 +31,15 @@ MUST_CHECK int ws_http_new(WsHttp **ret_http,
 WsHttp *ws_http_free(WsHttp *http);
 
 /* @session: memory of who has the connection. */
-void ws_http_opened(WsHttp *http, WsSession *session, WsConn *conn);
+void ws_http_opened(WsHttp *http, WsExchange *session, WsConn *conn);
 /* As of WsConnHandler. */
-size_t ws_http_receive(WsHttp *http, WsSession *session, char *data, size_t n);
-void ws_http_writable(WsHttp *http, WsSession *session);
-void ws_http_ended(WsSession *session);
-void ws_http_late(WsSession *session);
-void ws_http_strange(WsSession *session);
-void ws_http_bare(WsSession *session);
-void ws_http_closed(WsSession *session);
+size_t ws_http_receive(WsHttp *http, WsExchange *session, char *data, size_t n);
+void ws_http_writable(WsHttp *http, WsExchange *session);
+void ws_http_ended(WsExchange *session);
+void ws_http_late(WsExchange *session);
+void ws_http_strange(WsExchange *session);
+void ws_http_bare(WsExchange *session);
+void ws_http_closed(WsExchange *session);
 
 void ws_http_answer(WsHttp *http, const Answer *answer); /* ticket != 0 */
 

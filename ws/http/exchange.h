@@ -1,11 +1,11 @@
 #pragma once
 
 /*
- * WsSession: what one connection is used for: how it reads its request and gets its answer written,
- * or whose WebSocket it is.
+ * WsExchange: what one connection is used for: how it reads its request and gets its answer
+ * written, or whose WebSocket it is.
  *
  * The one place that writes HTTP to a connection. A request that cannot be answered at once takes a
- * waiter, of which there are WS_SESSION_WAITERS, each party its share of them; when its connection
+ * waiter, of which there are WS_EXCHANGE_WAITERS, each party its share of them; when its connection
  * ends the waiter is free again, and who brings the answer finds nobody. While a request is under
  * way the next one stays unread. Knows neither paths nor users. Loop thread.
  */
@@ -17,24 +17,24 @@
 #include "ws/http/request.h"
 #include "ws/http/response.h"
 
-#define WS_SESSION_WAITERS 256 /* requests with a body, a query or a slow reader under way */
+#define WS_EXCHANGE_WAITERS 256 /* requests with a body, a query or a slow reader under way */
 
 typedef struct WsAsker WsAsker;
 typedef struct WsConn WsConn;
-typedef struct WsSession WsSession;
+typedef struct WsExchange WsExchange;
 typedef struct WsShares WsShares;
 typedef struct WsWaiter WsWaiter;
 typedef struct WsWaiters WsWaiters;
 
-typedef enum WsSessionState {
-        WS_SESSION_IDLE,   /* reading the head of a request */
-        WS_SESSION_BODY,   /* reading what the waiter collects */
-        WS_SESSION_WAIT,   /* for the Answer to the waiter's ticket */
-        WS_SESSION_FLUSH,  /* for the socket to take the rest of the answer */
-        WS_SESSION_STREAM, /* for the socket, or for the next piece of the answer */
-        WS_SESSION_EVENTS, /* a subscriber's: an event stream, or a poll */
-        WS_SESSION_SOCKET, /* a WebSocket */
-} WsSessionState;
+typedef enum WsExchangeState {
+        WS_EXCHANGE_IDLE,   /* reading the head of a request */
+        WS_EXCHANGE_BODY,   /* reading what the waiter collects */
+        WS_EXCHANGE_WAIT,   /* for the Answer to the waiter's ticket */
+        WS_EXCHANGE_FLUSH,  /* for the socket to take the rest of the answer */
+        WS_EXCHANGE_STREAM, /* for the socket, or for the next piece of the answer */
+        WS_EXCHANGE_EVENTS, /* a subscriber's: an event stream, or a poll */
+        WS_EXCHANGE_SOCKET, /* a WebSocket */
+} WsExchangeState;
 
 /* Who asked, and by which rights. A pointer would not outlive the registry's next change. */
 struct WsAsker {
@@ -43,11 +43,11 @@ struct WsAsker {
         uint64_t n_losses;
 };
 
-struct WsSession {
+struct WsExchange {
         WsConn *conn;   /* borrowed: it ends with it */
         uint64_t party; /* whose request is under way, see party.h */
         WsAsker asker;  /* likewise */
-        WsSessionState state;
+        WsExchangeState state;
         WsWaiters *waiters; /* borrowed */
         WsWaiter *waiter;   /* borrowed; NULL but in BODY, WAIT, FLUSH and STREAM, and of a poll
                                whose answer takes several turns */
@@ -61,10 +61,10 @@ struct WsSession {
 
 /* A request that is not answered yet. It outlives the call it came with, never its connection. */
 struct WsWaiter {
-        WsSession *session; /* borrowed; NULL = free */
-        uint64_t party;     /* out of whose shares it comes, */
-        int64_t begun_ms;   /* of a body: when it was waited for first */
-        size_t n_reserved;  /* with so many bytes: of its body, or of an answer that is not read */
+        WsExchange *session; /* borrowed; NULL = free */
+        uint64_t party;      /* out of whose shares it comes, */
+        int64_t begun_ms;    /* of a body: when it was waited for first */
+        size_t n_reserved;   /* with so many bytes: of its body, or of an answer that is not read */
         const WsEndpoint *endpoint;
         uint64_t ticket; /* of its query; 0 = none under way */
         int64_t deadline_us;
@@ -92,19 +92,19 @@ struct WsWaiter {
 struct WsWaiters {
         const WsOptions *options;    /* borrowed; may change between calls */
         WsShares *requests, *bodies; /* owned: of waiters, and bytes */
-        WsWaiter all[WS_SESSION_WAITERS];
+        WsWaiter all[WS_EXCHANGE_WAITERS];
 };
 
 MUST_CHECK int ws_waiters_init(WsWaiters *waiters, const WsOptions *options); /* of zeros */
 void ws_waiters_done(WsWaiters *waiters);
 /* For one without; NULL: all are taken, or as many as its party may have. Where it has, a body of
  * the same party that has not come for a while gives way. */
-WsWaiter *ws_waiters_take(WsSession *session);
+WsWaiter *ws_waiters_take(WsExchange *session);
 /* Is there room for so many bytes more, and in its party's share? Then it is taken. */
 bool ws_waiter_reserve(WsWaiter *waiter, size_t n);
 /* The same for an answer in the making that is @n bytes long by now; a session without a waiter
  * gets one. Nobody gives way to it. */
-bool ws_session_hold(WsSession *session, size_t n);
+bool ws_exchange_hold(WsExchange *session, size_t n);
 void ws_waiter_kill(WsWaiter *waiter); /* its connection ends at once */
 void ws_waiter_answer(WsWaiter *waiter, const WsResponse *response);
 /* The same in pieces: first the headers, then the body as fast as it comes. Each piece that the
@@ -114,15 +114,15 @@ void ws_waiter_continue_stream(WsWaiter *waiter, Text piece, bool is_last);
 /* No more of it is wanted, or (@is_over) no more will come. */
 void ws_waiter_drop_stream(WsWaiter *waiter, bool is_over);
 
-void ws_session_collect(WsSession *session, int64_t n_body, int timeout_ms);
-void ws_session_continue(WsSession *session); /* 100: the client waits for it with the body */
-size_t ws_session_body(WsSession *session, const char *data, size_t n);
-void ws_session_wait(WsSession *session);
-void ws_session_respond(WsSession *session, const WsResponse *response);
+void ws_exchange_collect(WsExchange *session, int64_t n_body, int timeout_ms);
+void ws_exchange_continue(WsExchange *session); /* 100: the client waits for it with the body */
+size_t ws_exchange_body(WsExchange *session, const char *data, size_t n);
+void ws_exchange_wait(WsExchange *session);
+void ws_exchange_respond(WsExchange *session, const WsResponse *response);
 /* An answer that ends the connection, whatever else comes. */
-void ws_session_refuse(WsSession *session, WsResponse *response);
-void ws_session_writable(WsSession *session);
-void ws_session_reset(WsSession *session); /* the connection is gone */
+void ws_exchange_refuse(WsExchange *session, WsResponse *response);
+void ws_exchange_writable(WsExchange *session);
+void ws_exchange_reset(WsExchange *session); /* the connection is gone */
 
 /* The head of an answer without end: the connection closes with it. */
-void ws_session_begin_events(WsSession *session, WsResponse *response);
+void ws_exchange_begin_events(WsExchange *session, WsResponse *response);

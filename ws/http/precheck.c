@@ -1,4 +1,4 @@
-#include "ws/http/admit.h"
+#include "ws/http/precheck.h"
 
 #include <stdio.h>
 #include <strings.h>
@@ -7,9 +7,9 @@
 #include "model/metrics.h"
 #include "ws/viewer/dialect.h"
 
-#define WS_ADMIT_BODY_MAX 65536
+#define WS_PRECHECK_BODY_MAX 65536
 
-void ws_admit_misread(WsResponse *response, int status) {
+void ws_precheck_misread(WsResponse *response, int status) {
         switch (status) {
         case 414:
                 ws_response_problem(response, 414, "too_long", "The target is too long.");
@@ -28,12 +28,12 @@ void ws_admit_misread(WsResponse *response, int status) {
         }
 }
 
-void ws_admit_fault(WsResponse *response) {
+void ws_precheck_fault(WsResponse *response) {
         ws_response_problem(response, 500, "internal", "Something failed on our side.");
         response->close = true;
 }
 
-void ws_admit_origin(const WsOptions *options, const char *origin, WsResponse *response) {
+void ws_precheck_origin(const WsOptions *options, const char *origin, WsResponse *response) {
         if (!options->allowed_origins || !*options->allowed_origins)
                 return;
         ws_response_header(response, "Vary", "Origin");
@@ -45,12 +45,12 @@ void ws_admit_origin(const WsOptions *options, const char *origin, WsResponse *r
                            "Retry-After, ETag, Tidegate-Cursor");
 }
 
-static size_t ws_admit_body_max(const WsOptions *options) {
-        return options->max_body_bytes > 0 ? options->max_body_bytes : WS_ADMIT_BODY_MAX;
+static size_t ws_precheck_body_max(const WsOptions *options) {
+        return options->max_body_bytes > 0 ? options->max_body_bytes : WS_PRECHECK_BODY_MAX;
 }
 
 /* What is wrong with the request before anything is looked at; false: it was answered. */
-static bool ws_admit_framing(const WsCall *call) {
+static bool ws_precheck_framing(const WsCall *call) {
         const WsRequest *request = call->request;
         WsResponse *response = call->response;
 
@@ -75,12 +75,12 @@ static bool ws_admit_framing(const WsCall *call) {
                                     "bad_request",
                                     "This method does not take a body.");
         else if (request->body_length > 0 &&
-                 (uint64_t)request->body_length > ws_admit_body_max(call->options))
+                 (uint64_t)request->body_length > ws_precheck_body_max(call->options))
                 ws_response_problem(response, 413, "too_large", "The body is too large.");
         return response->status == 0;
 }
 
-static void ws_admit_preflight(const WsCall *call, const char *allow) {
+static void ws_precheck_preflight(const WsCall *call, const char *allow) {
         WsResponse *response = call->response;
 
         response->status = 204;
@@ -96,7 +96,7 @@ static void ws_admit_preflight(const WsCall *call, const char *allow) {
 }
 
 /* A path and method that have no row. */
-static void ws_admit_nowhere(const WsCall *call, const char *allow) {
+static void ws_precheck_nowhere(const WsCall *call, const char *allow) {
         WsResponse *response = call->response;
         Text target;
 
@@ -104,7 +104,7 @@ static void ws_admit_nowhere(const WsCall *call, const char *allow) {
                 response->status = 204; /* OPTIONS, of the server as a whole */
                 ws_response_header(response, "Allow", "GET, HEAD, POST, OPTIONS");
         } else if (*allow && strcmp(call->request->method, "OPTIONS") == 0) {
-                ws_admit_preflight(call, allow);
+                ws_precheck_preflight(call, allow);
         } else if (*allow) {
                 ws_response_header(response, "Allow", allow);
                 ws_response_problem(response, 405, "method_not_allowed", "Not with this method.");
@@ -117,7 +117,7 @@ static void ws_admit_nowhere(const WsCall *call, const char *allow) {
 }
 
 /* true: a bad credential too many, and the response says so. */
-static bool ws_admit_blame(const WsCall *call) {
+static bool ws_precheck_blame(const WsCall *call) {
         int wait_s;
 
         wait_s = ws_access_blame(call->access, call->request->source, NULL, call->now_us);
@@ -128,7 +128,7 @@ static bool ws_admit_blame(const WsCall *call) {
         return true;
 }
 
-static void ws_admit_refuse(const WsCall *call, int r, const char *why) {
+static void ws_precheck_refuse(const WsCall *call, int r, const char *why) {
         char detail[128];
 
         if (r == WS_REQUEST_E_NONE) {
@@ -138,7 +138,7 @@ static void ws_admit_refuse(const WsCall *call, int r, const char *why) {
                                     "A bearer token is needed.");
                 return;
         }
-        if (r == WS_REQUEST_E_REFUSED && ws_admit_blame(call))
+        if (r == WS_REQUEST_E_REFUSED && ws_precheck_blame(call))
                 return;
         snprintf(detail, sizeof(detail), "The credential was refused: %s.", why);
         ws_response_problem(call->response,
@@ -148,14 +148,14 @@ static void ws_admit_refuse(const WsCall *call, int r, const char *why) {
 }
 
 /* The device whose token it is, whichever way it comes. */
-static bool ws_admit_device(WsCall *call) {
+static bool ws_precheck_device(WsCall *call) {
         const WsRequest *request = call->request;
         const char *token = *request->bearer ? request->bearer : request->api_key;
 
         if (*token)
                 call->identity.device =
                         ws_auth_device(call->access->auth, call->access->registry, text_of(token));
-        if (!call->identity.device && !(*token && ws_admit_blame(call)))
+        if (!call->identity.device && !(*token && ws_precheck_blame(call)))
                 ws_response_problem(call->response,
                                     401,
                                     "unauthorized",
@@ -164,7 +164,7 @@ static bool ws_admit_device(WsCall *call) {
 }
 
 /* true: go on. Else the response says why not. */
-static bool ws_admit_identify(WsCall *call, const WsEndpoint *endpoint) {
+static bool ws_precheck_identify(WsCall *call, const WsEndpoint *endpoint) {
         const char *why = "";
         int r;
 
@@ -181,28 +181,28 @@ static bool ws_admit_identify(WsCall *call, const WsEndpoint *endpoint) {
                 return false;
         }
         if (endpoint->access == WS_ENDPOINT_DEVICE)
-                return ws_admit_device(call);
+                return ws_precheck_device(call);
         r = ws_request_identify(call->request, call->access, call->now_us, &call->identity, &why);
         if (r == 0 && endpoint->access == WS_ENDPOINT_USER && !call->identity.user)
                 r = WS_REQUEST_E_NONE;
         if (r < 0) {
                 err_up(r);
-                ws_admit_fault(call->response);
+                ws_precheck_fault(call->response);
         } else if (r > 0) {
-                ws_admit_refuse(call, r, why);
+                ws_precheck_refuse(call, r, why);
         }
         return r == 0;
 }
 
 /* The media type without its parameters. */
-static bool ws_admit_is_type(const char *content_type, const char *wanted) {
+static bool ws_precheck_is_type(const char *content_type, const char *wanted) {
         size_t n = strcspn(content_type, "; \t");
 
         return !wanted || (n == strlen(wanted) && strncasecmp(content_type, wanted, n) == 0);
 }
 
 /* The listener for health knows nothing else, so that whoever may reach it learns nothing else. */
-static bool ws_admit_is_health(const char *path) {
+static bool ws_precheck_is_health(const char *path) {
         static const char *const paths[] = { "/livez", "/readyz", "/health", "/metrics" };
 
         for (size_t i = 0; i < N_ELEMENTS(paths); ++i)
@@ -211,29 +211,29 @@ static bool ws_admit_is_health(const char *path) {
         return false;
 }
 
-const WsEndpoint *ws_admit(WsCall *call) {
+const WsEndpoint *ws_precheck(WsCall *call) {
         const WsEndpoint *endpoint;
         char allow[64];
 
-        if (!ws_admit_framing(call))
+        if (!ws_precheck_framing(call))
                 return NULL;
-        if (call->request->is_health && !ws_admit_is_health(call->request->path)) {
+        if (call->request->is_health && !ws_precheck_is_health(call->request->path)) {
                 ws_response_problem(call->response, 404, "not_found", "There is nothing here.");
                 return NULL;
         }
         endpoint = ws_endpoint_find(call->request->path, call->request->method, allow);
         if (!endpoint) {
-                ws_admit_nowhere(call, allow);
+                ws_precheck_nowhere(call, allow);
                 return NULL;
         }
-        if (!ws_admit_identify(call, endpoint))
+        if (!ws_precheck_identify(call, endpoint))
                 return NULL;
         if (strchr(endpoint->path, '{')) {
                 Text id = ws_endpoint_id(call);
 
                 snprintf(call->target, sizeof(call->target), "%.*s", (int)id.n, id.data);
         }
-        if (!ws_admit_is_type(call->request->content_type, endpoint->content_type)) {
+        if (!ws_precheck_is_type(call->request->content_type, endpoint->content_type)) {
                 ws_response_problem(call->response,
                                     415,
                                     "unsupported_media_type",

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * WsAdmit: what is checked of a request before its endpoint is called: framing, path, method,
+ * WsPrecheck: what is checked of a request before its endpoint is called: framing, path, method,
  * credential, type of the body, and what other origins may know of it. Pure.
  */
 
@@ -10,10 +10,10 @@
 
 /* The row that serves call->request, with call->identity filled in; NULL: the response says why
  * not. */
-const WsEndpoint *ws_admit(WsCall *call);
+const WsEndpoint *ws_precheck(WsCall *call);
 
 /* The headers that let a page of @origin read the answer, if it is allowed to. */
-void ws_admit_origin(const WsOptions *options, const char *origin, WsResponse *response);
+void ws_precheck_origin(const WsOptions *options, const char *origin, WsResponse *response);
 /* What cannot be read, by its status. */
-void ws_admit_misread(WsResponse *response, int status);
-void ws_admit_fault(WsResponse *response); /* 500: said in the log, not to the client */
+void ws_precheck_misread(WsResponse *response, int status);
+void ws_precheck_fault(WsResponse *response); /* 500: said in the log, not to the client */

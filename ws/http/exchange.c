@@ -1,4 +1,4 @@
-#include "ws/http/session.h"
+#include "ws/http/exchange.h"
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -7,11 +7,11 @@
 #include "ws/net/shares.h"
 #include "ws/server.h"
 
-#define WS_SESSION_FLUSH_MS 30000 /* how long a reader may take for one answer */
-#define WS_SESSION_STUCK_MS 1000  /* after which a body gives way to another of its party */
-#define WS_SESSION_KEEP_MS  15000 /* how long one may rest between two requests */
+#define WS_EXCHANGE_FLUSH_MS 30000 /* how long a reader may take for one answer */
+#define WS_EXCHANGE_STUCK_MS 1000  /* after which a body gives way to another of its party */
+#define WS_EXCHANGE_KEEP_MS  15000 /* how long one may rest between two requests */
 
-static int64_t ws_session_now_ms(void) {
+static int64_t ws_exchange_now_ms(void) {
         return clock_mono_us() / 1000;
 }
 
@@ -45,7 +45,7 @@ int ws_waiters_init(WsWaiters *waiters, const WsOptions *options) {
 }
 
 void ws_waiters_done(WsWaiters *waiters) {
-        for (size_t i = 0; i < WS_SESSION_WAITERS; ++i)
+        for (size_t i = 0; i < WS_EXCHANGE_WAITERS; ++i)
                 ws_waiter_done(waiters, &waiters->all[i]);
         waiters->requests = ws_shares_free(waiters->requests);
         waiters->bodies = ws_shares_free(waiters->bodies);
@@ -53,14 +53,14 @@ void ws_waiters_done(WsWaiters *waiters) {
 
 /* Whose body has been waited for longest; NULL: none of the party's for a second. */
 static WsWaiter *ws_waiters_stuck(WsWaiters *waiters, uint64_t party) {
-        int64_t begun_ms = ws_session_now_ms() - WS_SESSION_STUCK_MS;
+        int64_t begun_ms = ws_exchange_now_ms() - WS_EXCHANGE_STUCK_MS;
         WsWaiter *oldest = NULL;
 
-        for (size_t i = 0; i < WS_SESSION_WAITERS; ++i) {
+        for (size_t i = 0; i < WS_EXCHANGE_WAITERS; ++i) {
                 WsWaiter *waiter = &waiters->all[i];
 
                 if (waiter->session && waiter->party == party &&
-                    waiter->session->state == WS_SESSION_BODY && waiter->begun_ms <= begun_ms) {
+                    waiter->session->state == WS_EXCHANGE_BODY && waiter->begun_ms <= begun_ms) {
                         oldest = waiter;
                         begun_ms = waiter->begun_ms;
                 }
@@ -76,7 +76,7 @@ static bool ws_waiters_make_room(WsWaiters *waiters, uint64_t party) {
         if (!waiter)
                 return false;
         ws_response_problem(&response, 408, "timeout", "The body has not come.");
-        ws_session_refuse(waiter->session, &response);
+        ws_exchange_refuse(waiter->session, &response);
         return true;
 }
 
@@ -108,10 +108,10 @@ static bool ws_waiters_fit(WsWaiters *waiters,
         return false;
 }
 
-static WsWaiter *ws_waiters_place(WsSession *session) {
+static WsWaiter *ws_waiters_place(WsExchange *session) {
         WsWaiters *waiters = session->waiters;
 
-        for (size_t i = 0; i < WS_SESSION_WAITERS; ++i) {
+        for (size_t i = 0; i < WS_EXCHANGE_WAITERS; ++i) {
                 WsWaiter *waiter = &waiters->all[i];
 
                 if (waiter->session)
@@ -126,22 +126,22 @@ static WsWaiter *ws_waiters_place(WsSession *session) {
         return NULL;
 }
 
-WsWaiter *ws_waiters_take(WsSession *session) {
+WsWaiter *ws_waiters_take(WsExchange *session) {
         WsWaiters *waiters = session->waiters;
 
-        if (!ws_waiters_fit(waiters, waiters->requests, session->party, 1, WS_SESSION_WAITERS))
+        if (!ws_waiters_fit(waiters, waiters->requests, session->party, 1, WS_EXCHANGE_WAITERS))
                 return NULL;
         return ws_waiters_place(session);
 }
 
 /* Nobody's connection may end for it: a list of clients is being walked. */
-bool ws_session_hold(WsSession *session, size_t n) {
+bool ws_exchange_hold(WsExchange *session, size_t n) {
         WsWaiters *waiters = session->waiters;
         uint64_t party = session->party;
         size_t n_more;
 
         if (!session->waiter &&
-            (!ws_waiters_have(waiters, waiters->requests, party, 1, WS_SESSION_WAITERS) ||
+            (!ws_waiters_have(waiters, waiters->requests, party, 1, WS_EXCHANGE_WAITERS) ||
              !ws_waiters_place(session)))
                 return false;
         if (n <= session->waiter->n_reserved)
@@ -179,20 +179,20 @@ void ws_waiter_kill(WsWaiter *waiter) {
         ws_conn_close(waiter->session->conn);
 }
 
-static void ws_session_forget_waiter(WsSession *session) {
+static void ws_exchange_forget_waiter(WsExchange *session) {
         if (session->waiter)
                 ws_waiter_done(session->waiters, session->waiter);
         session->waiter = NULL;
 }
 
-void ws_session_reset(WsSession *session) {
-        ws_session_forget_waiter(session);
-        session->state = WS_SESSION_IDLE;
+void ws_exchange_reset(WsExchange *session) {
+        ws_exchange_forget_waiter(session);
+        session->state = WS_EXCHANGE_IDLE;
 }
 
 /* ---- whole answers ------------------------------------------------------------------------- */
 
-static void ws_session_count(int status) {
+static void ws_exchange_count(int status) {
         if (status < 400)
                 metric_add(METRIC_HTTP_REQUESTS_2XX, 1);
         else if (status < 500)
@@ -202,19 +202,19 @@ static void ws_session_count(int status) {
 }
 
 /* How long the peer is to come by TLS alone; 0 = nothing is asked of it. */
-static int ws_session_hsts_s(const WsSession *session) {
+static int ws_exchange_hsts_s(const WsExchange *session) {
         return session->is_secure ? session->waiters->options->hsts_s : 0;
 }
 
-static void ws_session_render(const WsSession *session, const WsResponse *response, Buf *out) {
-        ws_response_render(response, clock_now_us(), ws_session_hsts_s(session), out);
+static void ws_exchange_render(const WsExchange *session, const WsResponse *response, Buf *out) {
+        ws_response_render(response, clock_now_us(), ws_exchange_hsts_s(session), out);
         if (buf_failed(&response->body) || buf_failed(&response->headers))
                 out->failed = true;
-        ws_session_count(response->status);
+        ws_exchange_count(response->status);
 }
 
 /* False: the connection is over. */
-static bool ws_session_put(WsSession *session, const Buf *out) {
+static bool ws_exchange_put(WsExchange *session, const Buf *out) {
         if (buf_failed(out)) {
                 ws_conn_close(session->conn);
                 return false;
@@ -223,26 +223,26 @@ static bool ws_session_put(WsSession *session, const Buf *out) {
 }
 
 /* The answer has left: on to the next request, or to the end. */
-static void ws_session_next(WsSession *session) {
+static void ws_exchange_next(WsExchange *session) {
         bool close = session->close;
 
-        ws_session_reset(session);
+        ws_exchange_reset(session);
         session->close = false;
         session->is_resting = true;
         if (close) {
                 ws_conn_end(session->conn);
                 return;
         }
-        ws_conn_set_deadline(session->conn, ws_session_now_ms() + WS_SESSION_KEEP_MS);
+        ws_conn_set_deadline(session->conn, ws_exchange_now_ms() + WS_EXCHANGE_KEEP_MS);
         ws_conn_pause(session->conn, false);
 }
 
 /* What the socket did not take waits there, and with it all that the client asks for next. */
-static void ws_session_flush(WsSession *session) {
+static void ws_exchange_flush(WsExchange *session) {
         size_t n_unsent;
 
         if (!ws_conn_is_full(session->conn)) {
-                ws_session_next(session);
+                ws_exchange_next(session);
                 return;
         }
         if (!session->waiter && !ws_waiters_take(session)) {
@@ -255,59 +255,59 @@ static void ws_session_flush(WsSession *session) {
                 ws_conn_close(session->conn);
                 return;
         }
-        session->state = WS_SESSION_FLUSH;
+        session->state = WS_EXCHANGE_FLUSH;
         ws_conn_pause(session->conn, true);
-        ws_conn_set_deadline(session->conn, ws_session_now_ms() + WS_SESSION_FLUSH_MS);
+        ws_conn_set_deadline(session->conn, ws_exchange_now_ms() + WS_EXCHANGE_FLUSH_MS);
         ws_conn_want_write(session->conn);
 }
 
-void ws_session_respond(WsSession *session, const WsResponse *response) {
+void ws_exchange_respond(WsExchange *session, const WsResponse *response) {
         CLEANUP_BUF Buf out = { 0 };
 
         session->close = response->close;
-        ws_session_render(session, response, &out);
-        if (ws_session_put(session, &out))
-                ws_session_flush(session);
+        ws_exchange_render(session, response, &out);
+        if (ws_exchange_put(session, &out))
+                ws_exchange_flush(session);
 }
 
-void ws_session_refuse(WsSession *session, WsResponse *response) {
+void ws_exchange_refuse(WsExchange *session, WsResponse *response) {
         response->close = true;
-        ws_session_respond(session, response);
+        ws_exchange_respond(session, response);
 }
 
-void ws_session_begin_events(WsSession *session, WsResponse *response) {
+void ws_exchange_begin_events(WsExchange *session, WsResponse *response) {
         CLEANUP_BUF Buf out = { 0 };
 
         response->status = 200;
         ws_response_header(response, "Content-Type", "text/event-stream");
         ws_response_header(response, "Cache-Control", "no-store");
         ws_response_header(response, "X-Accel-Buffering", "no");
-        ws_session_count(200);
+        ws_exchange_count(200);
         buf_append_string(&out, "HTTP/1.1 200 OK\r\n");
         ws_response_date(&out, clock_now_us());
         buf_append_text(&out, buf_text(&response->headers));
-        ws_response_hsts(&out, ws_session_hsts_s(session));
+        ws_response_hsts(&out, ws_exchange_hsts_s(session));
         buf_append_string(&out, "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n");
-        (void)ws_session_put(session, &out);
+        (void)ws_exchange_put(session, &out);
 }
 
 /* ---- bodies -------------------------------------------------------------------------------- */
 
 /* The deadline is of the whole body: one byte now and then does not renew it. */
-void ws_session_collect(WsSession *session, int64_t n_body, int timeout_ms) {
-        session->state = WS_SESSION_BODY;
-        session->waiter->begun_ms = ws_session_now_ms();
+void ws_exchange_collect(WsExchange *session, int64_t n_body, int timeout_ms) {
+        session->state = WS_EXCHANGE_BODY;
+        session->waiter->begun_ms = ws_exchange_now_ms();
         session->n_body = n_body;
-        ws_conn_set_deadline(session->conn, ws_session_now_ms() + timeout_ms);
+        ws_conn_set_deadline(session->conn, ws_exchange_now_ms() + timeout_ms);
 }
 
-void ws_session_continue(WsSession *session) {
+void ws_exchange_continue(WsExchange *session) {
         static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
         (void)ws_conn_write(session->conn, text, strlen(text));
 }
 
-size_t ws_session_body(WsSession *session, const char *data, size_t n) {
+size_t ws_exchange_body(WsExchange *session, const char *data, size_t n) {
         if ((uint64_t)n > (uint64_t)session->n_body)
                 n = (size_t)session->n_body;
         buf_append(&session->waiter->body, data, n);
@@ -315,14 +315,14 @@ size_t ws_session_body(WsSession *session, const char *data, size_t n) {
         return n;
 }
 
-void ws_session_wait(WsSession *session) {
-        session->state = WS_SESSION_WAIT;
+void ws_exchange_wait(WsExchange *session) {
+        session->state = WS_EXCHANGE_WAIT;
         ws_conn_set_deadline(session->conn, 0);
         ws_conn_pause(session->conn, true);
 }
 
 void ws_waiter_answer(WsWaiter *waiter, const WsResponse *response) {
-        ws_session_respond(waiter->session, response);
+        ws_exchange_respond(waiter->session, response);
 }
 
 /* ---- answers in pieces --------------------------------------------------------------------- */
@@ -335,7 +335,7 @@ static void ws_waiter_grant(WsWaiter *waiter) {
 }
 
 /* Only while nothing of the last write is left. */
-static void ws_session_write_stream(WsSession *session) {
+static void ws_exchange_write_stream(WsExchange *session) {
         WsWaiter *waiter = session->waiter;
         CLEANUP_BUF Buf out = waiter->out;
 
@@ -343,14 +343,14 @@ static void ws_session_write_stream(WsSession *session) {
         ws_waiter_grant(waiter);
         waiter->n_written = waiter->n_waiting;
         waiter->n_waiting = 0;
-        if (!ws_session_put(session, &out))
+        if (!ws_exchange_put(session, &out))
                 return;
         if (waiter->is_complete) {
-                ws_session_flush(session);
+                ws_exchange_flush(session);
                 return;
         }
         if (ws_conn_is_full(session->conn)) {
-                ws_conn_set_deadline(session->conn, ws_session_now_ms() + WS_SESSION_FLUSH_MS);
+                ws_conn_set_deadline(session->conn, ws_exchange_now_ms() + WS_EXCHANGE_FLUSH_MS);
                 ws_conn_want_write(session->conn);
                 return;
         }
@@ -360,15 +360,15 @@ static void ws_session_write_stream(WsSession *session) {
 
 static void ws_waiter_push(WsWaiter *waiter) {
         if (!ws_conn_is_full(waiter->session->conn))
-                ws_session_write_stream(waiter->session);
+                ws_exchange_write_stream(waiter->session);
 }
 
 void ws_waiter_begin_stream(WsWaiter *waiter, WsResponse *response) {
         response->is_stream = true;
         response->is_http_1_0 = waiter->is_http_1_0;
         waiter->session->close = response->close || waiter->is_http_1_0;
-        waiter->session->state = WS_SESSION_STREAM;
-        ws_session_render(waiter->session, response, &waiter->out);
+        waiter->session->state = WS_EXCHANGE_STREAM;
+        ws_exchange_render(waiter->session, response, &waiter->out);
 }
 
 void ws_waiter_continue_stream(WsWaiter *waiter, Text piece, bool is_last) {
@@ -386,9 +386,9 @@ void ws_waiter_continue_stream(WsWaiter *waiter, Text piece, bool is_last) {
         ws_waiter_push(waiter);
 }
 
-void ws_session_writable(WsSession *session) {
-        if (session->state == WS_SESSION_STREAM)
-                ws_session_write_stream(session);
-        else if (session->state == WS_SESSION_FLUSH)
-                ws_session_next(session);
+void ws_exchange_writable(WsExchange *session) {
+        if (session->state == WS_EXCHANGE_STREAM)
+                ws_exchange_write_stream(session);
+        else if (session->state == WS_EXCHANGE_FLUSH)
+                ws_exchange_next(session);
 }
