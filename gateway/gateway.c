@@ -15,7 +15,7 @@
 #include "base/queue.h"
 #include "base/watch.h"
 #include "gateway/decode/decode.h"
-#include "gateway/decode/json.h"
+#include "gateway/decode/json_check.h"
 #include "gateway/decode/mapping.h"
 #include "gateway/doors.h"
 #include "gateway/inlet.h"

@@ -12,7 +12,7 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/stream.h"
-#include "model/history.h"
+#include "model/history_query.h"
 
 typedef struct Answer Answer;
 typedef struct Event Event;

@@ -79,7 +79,7 @@ int ws_hub_new(WsHub **ret_hub, Registry *registry) {
         if (r == 0)
                 r = ws_index_new(&hub->index);
         if (r == 0)
-                r = ws_recall_new(&hub->recall);
+                r = ws_last_known_new(&hub->recall);
         if (r == 0)
                 r = ws_shares_new(&hub->places);
         if (r == 0)
@@ -101,7 +101,7 @@ WsHub *ws_hub_free(WsHub *hub) {
         ws_replays_done(&hub->replays);
         ws_frame_unref(hub->list.frame);
         ws_ring_done(&hub->ring);
-        ws_recall_free(hub->recall);
+        ws_last_known_free(hub->recall);
         ws_index_free(hub->index);
         ws_packer_free(hub->packer);
         ws_shares_free(hub->places);
@@ -262,7 +262,7 @@ static int ws_hub_message(WsHub *hub, Event *event) {
         r = event->kind == KIND_DEVICE_STATUS ? ws_listings_note(&hub->listings, event->device_id)
                                               : 0;
         if (r == 0)
-                r = ws_recall_put(hub->recall, event);
+                r = ws_last_known_put(hub->recall, event);
         hub->before_seq =
                 hub->ring.is_begun && !event->behind ? hub->ring.last_seq : event->seq - 1;
         if (r == 0 && event->behind)
@@ -328,7 +328,7 @@ static int ws_hub_check(WsHub *hub, WsClient *client) {
 static int ws_hub_check_all(WsHub *hub) {
         const WsList *list = ws_index_find(hub->index, 0, WS_SCOPE_EVERYONE, 0);
 
-        ws_recall_prune(hub->recall, hub->registry);
+        ws_last_known_prune(hub->recall, hub->registry);
         for (size_t i = 0; i < ws_list_length(list); ++i) {
                 int r = ws_hub_check(hub, ws_list_at(list, i));
 
@@ -379,7 +379,7 @@ int ws_hub_publish(WsHub *hub, Event *event) {
                 r = ws_hub_message(hub, event);
                 break;
         case EVENT_RESTORED:
-                r = ws_recall_put(hub->recall, event);
+                r = ws_last_known_put(hub->recall, event);
                 break;
         case EVENT_REGISTRY:
                 r = ws_hub_apply(hub, event->delta);

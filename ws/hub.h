@@ -15,9 +15,9 @@
 #include "base/log.h"
 #include "model/event.h"
 #include "model/registry.h"
-#include "ws/loop/index.h"
+#include "ws/loop/last_known.h"
+#include "ws/loop/lists.h"
 #include "ws/loop/pending.h"
-#include "ws/loop/recall.h"
 #include "ws/loop/ring.h"
 #include "ws/loop/wheel.h"
 #include "ws/viewer/dialect.h"
@@ -54,7 +54,7 @@ struct WsHub {
         const WsOptions *options; /* borrowed; the server may change them between calls */
         const WsAccess *access;   /* borrowed; NULL = nobody can say who he is */
         WsIndex *index;
-        WsRecall *recall;
+        WsLastKnown *recall;
         WsRing ring;
         WsReplays replays;
         WsPendings pendings;

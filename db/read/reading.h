@@ -13,7 +13,7 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "db/conn.h"
-#include "model/history.h"
+#include "model/history_query.h"
 
 typedef struct DbReading DbReading;
 

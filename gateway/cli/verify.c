@@ -14,7 +14,7 @@
 #include "gateway/journal/journal.h"
 #include "gateway/store/batch.h"
 #include "gateway/store/judge.h"
-#include "gateway/store/latest.h"
+#include "gateway/store/lateness.h"
 #include "model/registry.h"
 
 #define VERIFY_CHUNK  1000
@@ -29,7 +29,7 @@ struct Verify {
         Journal *journal; /* a copy, now and then a newer one */
         char epoch[JOURNAL_EPOCH_SIZE];
         Registry *registry;
-        Latest *latest;
+        Lateness *latest;
         Former *former; /* what was accepted before is read as it was meant */
         Judge *judge;
         Batch *batch;
@@ -101,7 +101,7 @@ int verify_new(Verify **ret_verify, const Config *config, DbConn *conn, VerifyFn
         if (r == 0)
                 r = registry_new(&verify->registry);
         if (r == 0)
-                r = latest_new(&verify->latest);
+                r = lateness_new(&verify->latest);
         if (r == 0)
                 r = verify_load_routes(verify);
         if (r == 0)
@@ -123,7 +123,7 @@ Verify *verify_free(Verify *verify) {
                 return NULL;
         db_mend_free(verify->mend);
         batch_free(verify->batch);
-        latest_free(verify->latest);
+        lateness_free(verify->latest);
         former_free(verify->former);
         judge_free(verify->judge);
         registry_free(verify->registry);

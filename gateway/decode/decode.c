@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "gateway/decode/decoder.h"
-#include "gateway/decode/json.h"
+#include "gateway/decode/json_check.h"
 
 #define DECODE_COUNT_BLOCK ((size_t)16 * 1024)
 

@@ -5,7 +5,7 @@
 #include <math.h>
 
 #include "gateway/decode/decoder.h"
-#include "gateway/decode/json.h"
+#include "gateway/decode/json_check.h"
 
 static const char *const device_members[] = { "device_code", "device_id", NULL };
 static const char *const camera_members[] = { "camera_id", "device_code", "device_id", NULL };

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "gateway/decode/decoder.h"
-#include "gateway/decode/json.h"
+#include "gateway/decode/json_check.h"
 
 #define DETAIL_SIZE        160
 #define UNIX_MILLISECONDS  1e11 /* larger numbers are milliseconds: as seconds, beyond year 5138 */

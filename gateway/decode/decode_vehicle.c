@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "gateway/decode/decoder.h"
-#include "gateway/decode/json.h"
+#include "gateway/decode/json_check.h"
 
 static const char *const vehicle_members[] = { "vehicle_code", "vehicle_id", NULL };
 

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "gateway/journal/crc32c.h"
+#include "gateway/journal/fill_level.h"
 #include "gateway/journal/journal_copy.h"
 #include "gateway/journal/journal_cursor.h"
 #include "gateway/journal/journal_dir.h"
@@ -20,7 +21,6 @@
 #include "gateway/journal/journal_options.h"
 #include "gateway/journal/journal_recovery.h"
 #include "gateway/journal/journal_sync.h"
-#include "gateway/journal/journal_water.h"
 #include "gateway/journal/redelivery.h"
 #include "gateway/journal/segment.h"
 #include "model/metrics.h"
@@ -56,7 +56,7 @@ struct Journal {
         bool forget_pending;      /* {lock} the mark of a new session found no room */
         Redelivery *redelivery;   /* {lock} */
 
-        JournalWater water;
+        FillLevel water;
         _Atomic uint64_t n_allocated; /* bytes of all files */
         _Atomic uint64_t n_unused;    /* of them behind the end of the active one */
         _Atomic uint64_t n_segments;
@@ -204,10 +204,10 @@ int journal_open(Journal **ret_journal, const JournalOptions *options) {
         journal->options.dir = NULL;
         journal->seed = segment_seed(&journal->dir.identity);
         journal_name(journal);
-        journal_water_init(&journal->water,
-                           journal->dir.fd,
-                           journal->options.max_bytes - journal->options.reserve_bytes,
-                           journal->options.min_free_bytes);
+        fill_level_init(&journal->water,
+                        journal->dir.fd,
+                        journal->options.max_bytes - journal->options.reserve_bytes,
+                        journal->options.min_free_bytes);
         journal_keep_init(&journal->keep, options->keep_ms);
         journal_note_open(&journal->note, journal->dir.fd);
         r = journal_start(journal);
@@ -310,11 +310,11 @@ uint64_t journal_bytes(const Journal *journal) {
 }
 
 bool journal_is_high(Journal *journal) {
-        return journal_water_is_high(&journal->water, journal_used(journal), clock_now_us());
+        return fill_level_is_high(&journal->water, journal_used(journal), clock_now_us());
 }
 
 bool journal_has_failed(const Journal *journal) {
-        return journal_water_is_broken(&journal->water);
+        return fill_level_is_broken(&journal->water);
 }
 
 /* ---- appending ---- */
@@ -323,7 +323,7 @@ static bool journal_may_grow(Journal *journal) {
         uint64_t n_bytes = journal->options.segment_bytes;
 
         return journal_allocated(journal) + n_bytes <= journal->options.max_bytes &&
-               journal_water_allows(&journal->water, n_bytes);
+               fill_level_allows(&journal->water, n_bytes);
 }
 
 /* {lock} From here on the reader and the sync thread find it behind the one before. */
@@ -349,8 +349,8 @@ static void journal_add_segment(Journal *journal, Segment *segment) {
 /* {lock} @r: as a segment is refused, or a negative errno. */
 static int journal_no_segment(Journal *journal, const char *what, int r, int64_t now_us) {
         journal->failed_us = now_us;
-        if (r < 0 && !journal_water_passes(-r))
-                journal_water_break(&journal->water, what, -r);
+        if (r < 0 && !fill_level_passes(-r))
+                fill_level_break(&journal->water, what, -r);
         return JOURNAL_E_FULL;
 }
 
@@ -414,7 +414,7 @@ static int journal_make_room(Journal *journal, size_t n_bytes, int64_t now_us) {
                 return 0;
         if (journal_may_grow(journal))
                 r = journal_new_segment(journal, n_bytes, now_us);
-        (void)journal_water_is_high(&journal->water, journal_used(journal), now_us);
+        (void)fill_level_is_high(&journal->water, journal_used(journal), now_us);
         return r;
 }
 
@@ -470,8 +470,7 @@ static int journal_write_message(Journal *journal, const Inbound *inbound, uint3
         };
         int r = 0;
 
-        if (journal->options.fsync == JOURNAL_FSYNC_ALWAYS &&
-            journal_water_is_broken(&journal->water))
+        if (journal->options.fsync == JOURNAL_FSYNC_ALWAYS && fill_level_is_broken(&journal->water))
                 return JOURNAL_E_FULL;
         if (has_packet && redelivery_is_known(journal->redelivery,
                                               inbound->packet_id,
@@ -647,8 +646,8 @@ int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position, ui
 
         if (r != 0) {
                 log_error("journal_numbers_failed errno=%d", -r);
-                if (!journal_water_passes(-r))
-                        journal_water_break(&journal->water, "numbers", -r);
+                if (!fill_level_passes(-r))
+                        fill_level_break(&journal->water, "numbers", -r);
                 return JOURNAL_E_FULL;
         }
         if (to != from)
@@ -695,7 +694,7 @@ bool journal_is_tight(const Journal *journal) {
         uint64_t n_bytes = journal->options.segment_bytes;
 
         return journal_allocated(journal) + n_bytes > journal->water.high_bytes ||
-               journal_water_wants_room(&journal->water);
+               fill_level_wants_room(&journal->water);
 }
 
 /*

@@ -9,12 +9,12 @@
 #include "gateway/journal/journal.h"
 #include "model/metrics.h"
 
-int journal_sync_segment(JournalWater *water, Segment *segment) {
+int journal_sync_segment(FillLevel *water, Segment *segment) {
         int r;
 
         r = segment_sync(segment);
         if (r < 0) {
-                journal_water_break(water, "sync", -r);
+                fill_level_break(water, "sync", -r);
                 return JOURNAL_E_FULL;
         }
         if (r == 0)
@@ -60,7 +60,7 @@ static void *journal_sync_run(void *arg) {
         return NULL;
 }
 
-int journal_sync_start(JournalSync *sync, JournalWater *water, int interval_ms) {
+int journal_sync_start(JournalSync *sync, FillLevel *water, int interval_ms) {
         int r;
 
         sync->water = water;

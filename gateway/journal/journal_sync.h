@@ -8,7 +8,7 @@
  */
 
 #include "base/base.h"
-#include "gateway/journal/journal_water.h"
+#include "gateway/journal/fill_level.h"
 #include "gateway/journal/segment.h"
 
 #include <pthread.h>
@@ -16,7 +16,7 @@
 typedef struct JournalSync JournalSync;
 
 struct JournalSync {
-        JournalWater *water; /* borrowed: told of a failure */
+        FillLevel *water; /* borrowed: told of a failure */
         int interval_ms;
         int fd;
         bool is_running;
@@ -30,11 +30,11 @@ struct JournalSync {
 #define JOURNAL_SYNC_INIT \
         { .fd = -1 }
 
-MUST_CHECK int journal_sync_start(JournalSync *sync, JournalWater *water, int interval_ms);
+MUST_CHECK int journal_sync_start(JournalSync *sync, FillLevel *water, int interval_ms);
 void journal_sync_done(JournalSync *sync); /* writes what is left; also when it never ran */
 
 void journal_sync_begin_at(JournalSync *sync, Segment *segment); /* takes a reference of its own */
 void journal_sync_note(JournalSync *sync); /* any thread: something was appended; never waits */
 
 /* One segment, now: 0, or JOURNAL_E_FULL if the disk does not take it. */
-MUST_CHECK int journal_sync_segment(JournalWater *water, Segment *segment);
+MUST_CHECK int journal_sync_segment(FillLevel *water, Segment *segment);

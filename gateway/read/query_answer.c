@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "db/edit/command_rows.h"
-#include "db/read/history.h"
 #include "db/read/missed.h"
+#include "db/read/statistics.h"
 #include "gateway/read/login_cache.h"
 #include "model/event.h"
 

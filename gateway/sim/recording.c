@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "gateway/decode/json.h"
+#include "gateway/decode/json_check.h"
 
 #define REPLAY_LINE_SIZE    4096
 #define REPLAY_MAX_COLUMNS  10

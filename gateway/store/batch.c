@@ -12,7 +12,7 @@
 #include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
 #include "gateway/store/judge.h"
-#include "gateway/store/latest.h"
+#include "gateway/store/lateness.h"
 #include "gateway/store/letter.h"
 #include "gateway/store/owners.h"
 #include "gateway/store/sensors.h"
@@ -416,7 +416,7 @@ static bool batch_is_open(const BatchContext *context, const Record *record) {
 static int batch_note(const BatchContext *context, Record *record) {
         int r;
 
-        r = latest_note(context->latest, record);
+        r = lateness_note(context->latest, record);
         if (r == 0 && context->sensors && record->kind == KIND_SENSOR_LOG)
                 r = sensors_add(context->sensors,
                                 record->vehicle_id,

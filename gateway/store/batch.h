@@ -23,7 +23,7 @@ typedef struct BatchSpan BatchSpan;
 typedef struct Former Former;
 typedef struct Journal Journal;
 typedef struct Judge Judge;
-typedef struct Latest Latest;
+typedef struct Lateness Lateness;
 typedef struct Owners Owners;
 typedef struct Routes Routes;
 typedef struct Sensors Sensors;
@@ -42,7 +42,7 @@ struct BatchContext {
         const Routes *routes;
         const Former *former;
         Registry *registry;
-        Latest *latest;
+        Lateness *latest;
         Judge *judge;
         Sensors *sensors;        /* NULL: as many as there are */
         int64_t fresh_us;        /* the registry knows all that was committed before this time */

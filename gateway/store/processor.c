@@ -22,7 +22,7 @@
 #include "gateway/store/judge.h"
 #include "gateway/store/known.h"
 #include "gateway/store/lane.h"
-#include "gateway/store/latest.h"
+#include "gateway/store/lateness.h"
 #include "gateway/store/outbox.h"
 #include "gateway/store/sensors.h"
 #include "model/metrics.h"
@@ -56,7 +56,7 @@ struct Processor {
         /* All below belongs to the thread. */
         Routes *routes;
         Former *former;
-        Latest *latest;
+        Lateness *latest;
         Judge *judge;
         Sensors *sensors;
         Outbox *outbox;
@@ -361,8 +361,8 @@ static int processor_go_back(Processor *processor, uint64_t position) {
         books_close(processor->books);
         lane_restart(processor->lane, position);
         journal_rewind(processor->journal, position);
-        processor->latest = latest_free(processor->latest);
-        r = latest_new(&processor->latest);
+        processor->latest = lateness_free(processor->latest);
+        r = lateness_new(&processor->latest);
         if (r != 0)
                 return err_up(r);
         registry_forget_states(known_registry(processor->known));
@@ -440,7 +440,7 @@ static void processor_show_latest(Processor *processor) {
                 const Record *record = clerk_latest(processor->clerk, i);
                 Record copy = *record;
 
-                if (latest_note(processor->latest, &copy) == 0)
+                if (lateness_note(processor->latest, &copy) == 0)
                         (void)!outbox_show_restored(processor->outbox, record);
         }
         clerk_forget_latest(processor->clerk);
@@ -869,7 +869,7 @@ static int processor_init(Processor *processor) {
         processor->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (processor->wake_fd < 0)
                 return err_new(-errno);
-        r = latest_new(&processor->latest);
+        r = lateness_new(&processor->latest);
         if (r == 0)
                 r = judge_new(&processor->judge);
         if (r == 0)
@@ -985,7 +985,7 @@ Processor *processor_free(Processor *processor) {
         clerk_free(processor->clerk);
         books_free(processor->books);
         outbox_free(processor->outbox);
-        latest_free(processor->latest);
+        lateness_free(processor->latest);
         judge_free(processor->judge);
         sensors_free(processor->sensors);
         former_free(processor->former);

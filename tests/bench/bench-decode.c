@@ -5,7 +5,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "gateway/decode/decode.h"
-#include "gateway/decode/json.h"
+#include "gateway/decode/json_check.h"
 
 #define ROUNDS  200000
 #define RECEIVE INT64_C(1800000000000000)

@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "gateway/decode/decode.h"
-#include "gateway/decode/json.h"
+#include "gateway/decode/json_check.h"
 #include "tests/fuzz/fuzz.h"
 
 #define RECEIVED_US INT64_C(1800000000000000)

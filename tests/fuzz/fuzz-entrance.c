@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "gateway/decode/json.h"
+#include "gateway/decode/json_check.h"
 #include "model/metrics.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/world.h"

@@ -2,7 +2,7 @@
 
 #include <json-c/json.h>
 
-#include "gateway/decode/json.h"
+#include "gateway/decode/json_check.h"
 #include "tests/fuzz/fuzz.h"
 
 /* json-c ends a number only at a byte behind it. */

@@ -11,7 +11,7 @@
 #include "base/secret.h"
 #include "base/stream.h"
 #include "gateway/decode/decode.h"
-#include "gateway/decode/json.h"
+#include "gateway/decode/json_check.h"
 #include "model/event.h"
 #include "model/metrics.h"
 #include "tests/fuzz/fuzz.h"

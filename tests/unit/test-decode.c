@@ -12,7 +12,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "gateway/decode/decode.h"
-#include "gateway/decode/json.h"
+#include "gateway/decode/json_check.h"
 
 #define RECEIVED_US INT64_C(1760805000123000) /* 2025-10-18T16:30:00.123Z */
 #define HASH        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789ABCDEF"

@@ -8,7 +8,7 @@
 #include "model/metrics.h"
 #include "ws/access/throttle.h"
 #include "ws/dialects/client_message.h"
-#include "ws/loop/index.h"
+#include "ws/loop/lists.h"
 #include "ws/loop/options.h"
 #include "ws/loop/wheel.h"
 #include "ws/stats.h"

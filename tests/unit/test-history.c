@@ -8,7 +8,7 @@
 
 #include "base/queue.h"
 #include "base/secret.h"
-#include "db/read/history.h"
+#include "db/read/statistics.h"
 #include "gateway/read/query_thread.h"
 #include "model/event.h"
 #include "model/metrics.h"

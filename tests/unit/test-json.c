@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/decode/json.h"
+#include "gateway/decode/json_check.h"
 
 typedef struct Case Case;
 

@@ -1,4 +1,4 @@
-/* Latest: what is older than the newest of its stream is late, and changes nothing. */
+/* Lateness: what is older than the newest of its stream is late, and changes nothing. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,15 +7,15 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "gateway/store/latest.h"
+#include "gateway/store/lateness.h"
 
-static bool is_late(Latest *latest, Record record) {
-        assert_int_equal(latest_note(latest, &record), 0);
+static bool is_late(Lateness *latest, Record record) {
+        assert_int_equal(lateness_note(latest, &record), 0);
         return record.late;
 }
 
 static void test_older_is_late_and_equal_is_not(void **state) {
-        CLEANUP(latest_free) Latest *latest = NULL;
+        CLEANUP(lateness_free) Lateness *latest = NULL;
         Record record = { .kind = KIND_VEHICLE_LOG,
                           .vehicle_id = 1,
                           .received_us = 5000,
@@ -23,7 +23,7 @@ static void test_older_is_late_and_equal_is_not(void **state) {
                           .has_clock = true };
 
         (void)state;
-        assert_int_equal(latest_new(&latest), 0);
+        assert_int_equal(lateness_new(&latest), 0);
         assert_false(is_late(latest, record));
         assert_false(is_late(latest, record));
         record.time_us = 999;
@@ -35,7 +35,7 @@ static void test_older_is_late_and_equal_is_not(void **state) {
 }
 
 static void test_streams_do_not_meet(void **state) {
-        CLEANUP(latest_free) Latest *latest = NULL;
+        CLEANUP(lateness_free) Lateness *latest = NULL;
         Record sensor = { .kind = KIND_SENSOR_LOG,
                           .vehicle_id = 1,
                           .received_us = 5000,
@@ -44,7 +44,7 @@ static void test_streams_do_not_meet(void **state) {
         Record other = { .kind = KIND_VEHICLE_LOG, .vehicle_id = 1, .time_us = 10 };
 
         (void)state;
-        assert_int_equal(latest_new(&latest), 0);
+        assert_int_equal(lateness_new(&latest), 0);
         sensor.sensor.sensor_id = 1;
         assert_false(is_late(latest, sensor));
         assert_false(is_late(latest, other));
@@ -54,7 +54,7 @@ static void test_streams_do_not_meet(void **state) {
 }
 
 static void test_kinds_without_order_are_never_late(void **state) {
-        CLEANUP(latest_free) Latest *latest = NULL;
+        CLEANUP(lateness_free) Lateness *latest = NULL;
         Record record = { .kind = KIND_RAW_LOG,
                           .vehicle_id = 1,
                           .received_us = 5000,
@@ -62,14 +62,14 @@ static void test_kinds_without_order_are_never_late(void **state) {
                           .has_clock = true };
 
         (void)state;
-        assert_int_equal(latest_new(&latest), 0);
+        assert_int_equal(lateness_new(&latest), 0);
         assert_false(is_late(latest, record));
         record.time_us = 1;
         assert_false(is_late(latest, record));
 }
 
 static void test_only_a_clock_of_its_own_can_be_older(void **state) {
-        CLEANUP(latest_free) Latest *latest = NULL;
+        CLEANUP(lateness_free) Lateness *latest = NULL;
         Record bare = { .kind = KIND_TELEMETRY, .device_id = 1, .received_us = 50, .time_us = 50 };
         Record ahead = { .kind = KIND_TELEMETRY,
                          .device_id = 1,
@@ -83,7 +83,7 @@ static void test_only_a_clock_of_its_own_can_be_older(void **state) {
                           .has_clock = true };
 
         (void)state;
-        assert_int_equal(latest_new(&latest), 0);
+        assert_int_equal(lateness_new(&latest), 0);
         assert_false(is_late(latest, bare));
         assert_false(is_late(latest, ahead));
         bare.received_us = bare.time_us = 61; /* not older than what was ahead */
@@ -102,7 +102,7 @@ static void test_only_a_clock_of_its_own_can_be_older(void **state) {
 }
 
 static void test_a_letter_of_long_ago_is_late(void **state) {
-        CLEANUP(latest_free) Latest *latest = NULL;
+        CLEANUP(lateness_free) Lateness *latest = NULL;
         Record bare = { .kind = KIND_TELEMETRY, .device_id = 1, .received_us = 50, .time_us = 50 };
         Record letter = { .kind = KIND_TELEMETRY,
                           .device_id = 1,
@@ -112,7 +112,7 @@ static void test_a_letter_of_long_ago_is_late(void **state) {
                           .time_us = 40 };
 
         (void)state;
-        assert_int_equal(latest_new(&latest), 0);
+        assert_int_equal(lateness_new(&latest), 0);
         assert_false(is_late(latest, letter)); /* nothing newer is known */
         assert_false(is_late(latest, bare));
         assert_true(is_late(latest, letter));
@@ -120,7 +120,7 @@ static void test_a_letter_of_long_ago_is_late(void **state) {
 
 /* As a clock of ours that was ahead noted it: once that is right again, all is news. */
 static void test_what_is_ahead_of_now_makes_nothing_late(void **state) {
-        CLEANUP(latest_free) Latest *latest = NULL;
+        CLEANUP(lateness_free) Lateness *latest = NULL;
         int64_t now_us = clock_now_us();
         Record record = { .kind = KIND_TELEMETRY,
                           .device_id = 1,
@@ -129,7 +129,7 @@ static void test_what_is_ahead_of_now_makes_nothing_late(void **state) {
                           .has_clock = true };
 
         (void)state;
-        assert_int_equal(latest_new(&latest), 0);
+        assert_int_equal(lateness_new(&latest), 0);
         assert_false(is_late(latest, record));
         record.received_us = record.time_us = now_us;
         assert_false(is_late(latest, record));

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/stream.h"
-#include "model/history.h"
+#include "model/history_query.h"
 
 #define WAIT_MS 20000 /* never spent where all is well */
 

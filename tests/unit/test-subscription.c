@@ -15,7 +15,7 @@ typedef struct World World;
 /* Users 1 root (admin), 2 ana; vehicle 1 of ana, 2 of nobody; device 1 of ana in group 7. */
 struct World {
         Registry *registry;
-        WsRecall *recall;
+        WsLastKnown *recall;
         WsEye ana, root;
         WsSubscription subscription;
 };
@@ -30,7 +30,7 @@ static void world_init(World *world) {
 
         *world = (World){ 0 };
         assert_int_equal(registry_new(&world->registry), 0);
-        assert_int_equal(ws_recall_new(&world->recall), 0);
+        assert_int_equal(ws_last_known_new(&world->recall), 0);
         assert_int_equal(registry_delta_new(&delta, true), 0);
         row(delta,
             &(RegistryRow){
@@ -66,7 +66,7 @@ static void world_init(World *world) {
 
 static void world_done(World *world) {
         ws_subscription_done(&world->subscription);
-        ws_recall_free(world->recall);
+        ws_last_known_free(world->recall);
         registry_free(world->registry);
 }
 

@@ -41,7 +41,8 @@ static int ws_energy_format(const WsHub *hub, const Event *event, Buf *buf) {
 }
 
 static int ws_energy_open(WsClient *client) {
-        const Event *last = ws_recall_get(client->hub->recall, KIND_TELEMETRY, client->target_id);
+        const Event *last =
+                ws_last_known_get(client->hub->recall, KIND_TELEMETRY, client->target_id);
         Buf *buf = &client->hub->text;
 
         if (client->edge)

@@ -17,7 +17,7 @@
 #include "base/buf.h"
 #include "model/metrics.h"
 #include "ws/loop/burst.h"
-#include "ws/loop/index.h"
+#include "ws/loop/lists.h"
 #include "ws/loop/wheel.h"
 #include "ws/viewer/dialect.h"
 #include "ws/viewer/push.h"

@@ -233,7 +233,7 @@ static int ws_feed_tell_entry(WsFeed *feed, const WsFollow *follow, const Event 
         int r;
 
         if (event->vehicle_id != 0)
-                last = ws_recall_get(hub->recall, KIND_VEHICLE_LOG, event->vehicle_id);
+                last = ws_last_known_get(hub->recall, KIND_VEHICLE_LOG, event->vehicle_id);
         buf_append_string(&json, "{\"type\":\"snapshot\",\"subscription\":");
         buf_json_string(&json, text_of(follow->name));
         buf_append_string(&json, ",\"items\":[");

@@ -351,7 +351,7 @@ static bool ws_follow_box_has(const WsSubscription *subscription,
 static int ws_follow_add_device(WsFollow *follow, const Device *device, Buf *json, size_t n_head) {
         WsSubscription *subscription = &follow->subscription;
         const WsHub *hub = follow->feed->client->hub;
-        const Event *last = ws_recall_get(hub->recall, KIND_TELEMETRY, device->id);
+        const Event *last = ws_last_known_get(hub->recall, KIND_TELEMETRY, device->id);
 
         if (!ws_follow_box_has(subscription, device->state.latitude, device->state.longitude))
                 return 0;
@@ -376,7 +376,7 @@ static int ws_follow_add_vehicle(WsFollow *follow,
                                  size_t n_head) {
         WsSubscription *subscription = &follow->subscription;
         const WsHub *hub = follow->feed->client->hub;
-        const Event *last = ws_recall_get(hub->recall, KIND_VEHICLE_LOG, vehicle->id);
+        const Event *last = ws_last_known_get(hub->recall, KIND_VEHICLE_LOG, vehicle->id);
 
         if (!last || !ws_subscription_matches(subscription, hub->registry, last) ||
             !ws_follow_box_has(subscription, last->latitude, last->longitude))

@@ -343,7 +343,7 @@ static int64_t ws_thing_key(int64_t vehicle_id, int64_t device_id) {
 
 /* The newest place that is known, the event's own first; false: none. */
 static bool ws_thing_place(const Registry *registry,
-                           const WsRecall *recall,
+                           const WsLastKnown *recall,
                            const Event *event,
                            double ret_place[2]) {
         const Event *last = NULL;
@@ -353,7 +353,7 @@ static bool ws_thing_place(const Registry *registry,
                 ret_place[0] = event->latitude;
                 ret_place[1] = event->longitude;
         } else if (event->vehicle_id != 0) {
-                last = ws_recall_get(recall, KIND_VEHICLE_LOG, event->vehicle_id);
+                last = ws_last_known_get(recall, KIND_VEHICLE_LOG, event->vehicle_id);
                 if (!last)
                         return false;
                 ret_place[0] = last->latitude;
@@ -383,7 +383,7 @@ int ws_subscription_note_inside(WsSubscription *subscription,
 
 int ws_subscription_locate(WsSubscription *subscription,
                            const Registry *registry,
-                           const WsRecall *recall,
+                           const WsLastKnown *recall,
                            const Event *event,
                            WsPlace *ret_place) {
         int64_t key = ws_thing_key(event->vehicle_id, event->device_id);

@@ -13,7 +13,7 @@
 #include "base/base.h"
 #include "model/event.h"
 #include "model/registry.h"
-#include "ws/loop/recall.h"
+#include "ws/loop/last_known.h"
 #include "ws/wire/frame.h"
 
 #define WS_SUBSCRIPTION_TARGETS 1000
@@ -127,7 +127,7 @@ typedef enum WsPlace {
 /* Where the thing of the event is now. What says nothing of its place is where it was last. */
 MUST_CHECK int ws_subscription_locate(WsSubscription *subscription,
                                       const Registry *registry,
-                                      const WsRecall *recall,
+                                      const WsLastKnown *recall,
                                       const Event *event,
                                       WsPlace *ret_place);
 bool ws_subscription_contains(const WsSubscription *subscription,

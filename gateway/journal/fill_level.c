@@ -1,4 +1,4 @@
-#include "gateway/journal/journal_water.h"
+#include "gateway/journal/fill_level.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -8,9 +8,9 @@
 #include "base/log.h"
 #include "model/metrics.h"
 
-#define JOURNAL_WATER_CHECK_US 250000
+#define FILL_LEVEL_CHECK_US 250000
 
-static void journal_water_look(JournalWater *water) {
+static void fill_level_look(FillLevel *water) {
         struct statvfs st;
         uint64_t n_free;
 
@@ -24,41 +24,38 @@ static void journal_water_look(JournalWater *water) {
                 water->is_disk_low = false;
 }
 
-void journal_water_init(JournalWater *water,
-                        int dir_fd,
-                        uint64_t high_bytes,
-                        uint64_t min_free_bytes) {
-        *water = (JournalWater){
+void fill_level_init(FillLevel *water, int dir_fd, uint64_t high_bytes, uint64_t min_free_bytes) {
+        *water = (FillLevel){
                 .dir_fd = dir_fd,
                 .high_bytes = high_bytes,
                 .low_bytes = high_bytes - high_bytes / 10,
                 .min_free_bytes = min_free_bytes,
         };
-        journal_water_look(water);
+        fill_level_look(water);
         metric_set(METRIC_JOURNAL_FULL, 0);
 }
 
 /* Whoever moves the time of the last look is the one to look. */
-static void journal_water_check(JournalWater *water, int64_t now_us) {
+static void fill_level_check(FillLevel *water, int64_t now_us) {
         int64_t checked_us = atomic_load_explicit(&water->checked_us, memory_order_relaxed);
 
-        if (now_us - checked_us < JOURNAL_WATER_CHECK_US && now_us >= checked_us)
+        if (now_us - checked_us < FILL_LEVEL_CHECK_US && now_us >= checked_us)
                 return;
         if (atomic_compare_exchange_strong(&water->checked_us, &checked_us, now_us))
-                journal_water_look(water);
+                fill_level_look(water);
 }
 
-static const char *journal_water_reason(const JournalWater *water) {
+static const char *fill_level_reason(const FillLevel *water) {
         if (water->is_broken)
                 return "failed";
         return water->is_disk_low ? "disk" : "max_bytes";
 }
 
-bool journal_water_is_high(JournalWater *water, uint64_t used_bytes, int64_t now_us) {
+bool fill_level_is_high(FillLevel *water, uint64_t used_bytes, int64_t now_us) {
         bool was_high = atomic_load_explicit(&water->is_high, memory_order_relaxed);
         bool is_high;
 
-        journal_water_check(water, now_us);
+        fill_level_check(water, now_us);
         is_high = atomic_load_explicit(&water->is_broken, memory_order_relaxed) ||
                   atomic_load_explicit(&water->is_disk_low, memory_order_relaxed) ||
                   used_bytes >= (was_high ? water->low_bytes : water->high_bytes);
@@ -70,7 +67,7 @@ bool journal_water_is_high(JournalWater *water, uint64_t used_bytes, int64_t now
         if (is_high)
                 log_warning("journal_high reason=%s used=%" PRIu64 " high=%" PRIu64
                             " free=%" PRIu64,
-                            journal_water_reason(water),
+                            fill_level_reason(water),
                             used_bytes,
                             water->high_bytes,
                             water->free_bytes);
@@ -81,17 +78,17 @@ bool journal_water_is_high(JournalWater *water, uint64_t used_bytes, int64_t now
         return is_high;
 }
 
-bool journal_water_allows(JournalWater *water, uint64_t n_bytes) {
-        journal_water_look(water);
+bool fill_level_allows(FillLevel *water, uint64_t n_bytes) {
+        fill_level_look(water);
         return water->free_bytes >= n_bytes + water->min_free_bytes / 2;
 }
 
-bool journal_water_wants_room(const JournalWater *water) {
+bool fill_level_wants_room(const FillLevel *water) {
         return atomic_load_explicit(&water->free_bytes, memory_order_relaxed) <
                water->min_free_bytes + water->min_free_bytes / 10;
 }
 
-void journal_water_break(JournalWater *water, const char *what, int error) {
+void fill_level_break(FillLevel *water, const char *what, int error) {
         if (atomic_exchange(&water->is_broken, true))
                 return;
         metric_set(METRIC_JOURNAL_FAILED, 1);
@@ -102,11 +99,11 @@ void journal_water_break(JournalWater *water, const char *what, int error) {
                   err_text(-error));
 }
 
-bool journal_water_passes(int error) {
+bool fill_level_passes(int error) {
         return error == ENOSPC || error == EDQUOT || error == EMFILE || error == ENFILE ||
                error == ENOMEM || error == EAGAIN || error == EINTR;
 }
 
-bool journal_water_is_broken(const JournalWater *water) {
+bool fill_level_is_broken(const FillLevel *water) {
         return atomic_load_explicit(&water->is_broken, memory_order_relaxed);
 }

@@ -1,4 +1,4 @@
-#include "model/history.h"
+#include "model/history_query.h"
 
 #include <stdio.h>
 

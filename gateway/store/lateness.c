@@ -1,4 +1,4 @@
-#include "gateway/store/latest.h"
+#include "gateway/store/lateness.h"
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -19,12 +19,12 @@ struct LatestTimes {
         bool is_known;    /* something was there before */
 };
 
-struct Latest {
+struct Lateness {
         Index *times; /* LatestKey -> LatestTimes, owned */
 };
 
-int latest_new(Latest **ret_latest) {
-        CLEANUP(latest_free) Latest *latest = NULL;
+int lateness_new(Lateness **ret_latest) {
+        CLEANUP(lateness_free) Lateness *latest = NULL;
         int r;
 
         latest = calloc(1, sizeof(*latest));
@@ -42,7 +42,7 @@ static void latest_free_time(void *arg, void *time_us) {
         free(time_us);
 }
 
-Latest *latest_free(Latest *latest) {
+Lateness *lateness_free(Lateness *latest) {
         if (!latest)
                 return NULL;
         if (latest->times)
@@ -82,7 +82,7 @@ static bool latest_is_late(const LatestTimes *times, const Record *record) {
         return record->has_clock && times->clock_us != CLOCK_UNKNOWN && order_us < times->clock_us;
 }
 
-int latest_note(Latest *latest, Record *record) {
+int lateness_note(Lateness *latest, Record *record) {
         int64_t first_us = record_first_us(record);
         LatestTimes *times;
         LatestKey key;

@@ -1,23 +1,23 @@
-#include "ws/loop/recall.h"
+#include "ws/loop/last_known.h"
 
 #include "base/err.h"
 #include "base/index.h"
 
-typedef struct WsRecallKey WsRecallKey;
+typedef struct WsLastKnownKey WsLastKnownKey;
 
 /* No padding: it is hashed as bytes. */
-struct WsRecallKey {
+struct WsLastKnownKey {
         int64_t kind;
         int64_t id;
 };
 
-struct WsRecall {
-        Index *events;            /* of WsRecallKey; a reference each */
+struct WsLastKnown {
+        Index *events;            /* of WsLastKnownKey; a reference each */
         const Registry *registry; /* borrowed, while it prunes */
 };
 
-int ws_recall_new(WsRecall **ret_recall) {
-        CLEANUP(ws_recall_free) WsRecall *recall = NULL;
+int ws_last_known_new(WsLastKnown **ret_recall) {
+        CLEANUP(ws_last_known_free) WsLastKnown *recall = NULL;
         int r;
 
         recall = calloc(1, sizeof(*recall));
@@ -31,31 +31,31 @@ int ws_recall_new(WsRecall **ret_recall) {
         return 0;
 }
 
-static void ws_recall_unref(void *arg, void *event) {
+static void ws_last_known_unref(void *arg, void *event) {
         (void)arg;
         event_unref(event);
 }
 
-WsRecall *ws_recall_free(WsRecall *recall) {
+WsLastKnown *ws_last_known_free(WsLastKnown *recall) {
         if (!recall)
                 return NULL;
 
         if (recall->events)
-                index_each(recall->events, ws_recall_unref, NULL);
+                index_each(recall->events, ws_last_known_unref, NULL);
         index_free(recall->events);
         free(recall);
         return NULL;
 }
 
-static WsRecallKey ws_recall_key(const Event *event) {
-        return (WsRecallKey){
+static WsLastKnownKey ws_last_known_key(const Event *event) {
+        return (WsLastKnownKey){
                 .kind = event->kind,
                 .id = event->kind == KIND_TELEMETRY ? event->device_id : event->vehicle_id,
         };
 }
 
-int ws_recall_put(WsRecall *recall, Event *event) {
-        WsRecallKey key = ws_recall_key(event);
+int ws_last_known_put(WsLastKnown *recall, Event *event) {
+        WsLastKnownKey key = ws_last_known_key(event);
         Event *before;
         int r;
 
@@ -73,16 +73,16 @@ int ws_recall_put(WsRecall *recall, Event *event) {
         return 0;
 }
 
-const Event *ws_recall_get(const WsRecall *recall, Kind kind, int64_t id) {
-        WsRecallKey key = { .kind = kind, .id = id };
+const Event *ws_last_known_get(const WsLastKnown *recall, Kind kind, int64_t id) {
+        WsLastKnownKey key = { .kind = kind, .id = id };
 
         return index_get(recall->events, &key, sizeof(key));
 }
 
-static void ws_recall_check(void *arg, void *value) {
-        WsRecall *recall = arg;
+static void ws_last_known_check(void *arg, void *value) {
+        WsLastKnown *recall = arg;
         Event *event = value;
-        WsRecallKey key = ws_recall_key(event);
+        WsLastKnownKey key = ws_last_known_key(event);
 
         if (event->kind == KIND_TELEMETRY ? registry_device(recall->registry, key.id) != NULL
                                           : registry_vehicle(recall->registry, key.id) != NULL)
@@ -92,8 +92,8 @@ static void ws_recall_check(void *arg, void *value) {
         event_unref(event);
 }
 
-void ws_recall_prune(WsRecall *recall, const Registry *registry) {
+void ws_last_known_prune(WsLastKnown *recall, const Registry *registry) {
         recall->registry = registry;
-        index_each(recall->events, ws_recall_check, recall);
+        index_each(recall->events, ws_last_known_check, recall);
         recall->registry = NULL;
 }

@@ -1,4 +1,4 @@
-#include "gateway/decode/json.h"
+#include "gateway/decode/json_check.h"
 
 #include <float.h>
 #include <math.h>

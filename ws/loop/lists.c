@@ -1,4 +1,4 @@
-#include "ws/loop/index.h"
+#include "ws/loop/lists.h"
 
 #include <sys/queue.h>
 

@@ -1,4 +1,4 @@
-#include "db/read/history.h"
+#include "db/read/statistics.h"
 
 #include <libpq-fe.h>
 #include <math.h>

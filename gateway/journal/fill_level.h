@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * JournalWater: how full the journal is, and whether the doors should close for a while.
+ * FillLevel: how full the journal is, and whether the doors should close for a while.
  *
  * High from the high mark, with too little free disk, or once the disk has failed; it ends 10 %
  * below the high mark and with 10 % more than the free disk asked for. A failure (of a sync, or in
@@ -12,9 +12,9 @@
 
 #include "base/base.h"
 
-typedef struct JournalWater JournalWater;
+typedef struct FillLevel FillLevel;
 
-struct JournalWater {
+struct FillLevel {
         int dir_fd; /* borrowed */
         uint64_t high_bytes, low_bytes;
         uint64_t min_free_bytes;
@@ -25,17 +25,14 @@ struct JournalWater {
         _Atomic bool is_high;
 };
 
-void journal_water_init(JournalWater *water,
-                        int dir_fd,
-                        uint64_t high_bytes,
-                        uint64_t min_free_bytes);
+void fill_level_init(FillLevel *water, int dir_fd, uint64_t high_bytes, uint64_t min_free_bytes);
 /* Looks at the disk, a few times a second, and at @used_bytes; logs when the answer changes. */
-bool journal_water_is_high(JournalWater *water, uint64_t used_bytes, int64_t now_us);
+bool fill_level_is_high(FillLevel *water, uint64_t used_bytes, int64_t now_us);
 /* May a file of @n_bytes be made? Half of the minimum is for what is under way at high water. */
-bool journal_water_allows(JournalWater *water, uint64_t n_bytes);
+bool fill_level_allows(FillLevel *water, uint64_t n_bytes);
 /* Before it gets low: does the disk need what can be spared? */
-bool journal_water_wants_room(const JournalWater *water);
+bool fill_level_wants_room(const FillLevel *water);
 /* The disk failed us; logs it once. */
-void journal_water_break(JournalWater *water, const char *what, int error);
-bool journal_water_passes(int error); /* no room, for now: not a disk that fails */
-bool journal_water_is_broken(const JournalWater *water);
+void fill_level_break(FillLevel *water, const char *what, int error);
+bool fill_level_passes(int error); /* no room, for now: not a disk that fails */
+bool fill_level_is_broken(const FillLevel *water);
