@@ -28,6 +28,7 @@
 #include "model/event.h"
 #include "model/metrics.h"
 #include "model/query.h"
+#include "ws/server.h"
 
 #define GATEWAY_TICK_US        1000000 /* self-check; the watchdog asks for no more */
 #define GATEWAY_DRAIN_MIN_MS   200     /* for the sockets, when the journal took all the grace */

@@ -9,71 +9,11 @@
  */
 
 #include "base/base.h"
-#include "model/inbound.h"
-#include "ws/http/proxies.h"
 
 typedef struct Queue Queue;
 typedef struct WsAuth WsAuth;
 typedef struct WsOptions WsOptions;
 typedef struct WsServer WsServer;
-
-struct WsOptions {
-        const char *listen;             /* host:port or [host]:port; port 0 = any free one */
-        const char *health_listen;      /* likewise, for health and metrics alone; NULL = none */
-        const char *tls_cert, *tls_key; /* NULL = plain */
-        const char *trusted_proxies;    /* addresses and networks; NULL = none */
-        bool has_preface;               /* connections of these begin with one, see preface.h */
-        WsProxies proxies;              /* the same, read; of a copy, see options.h */
-        const char *allowed_origins;    /* comma-separated; NULL = same host only; "*" = any */
-        const char *epoch;              /* of the journal: cursors name it */
-        const char *version;
-        const char *welcome;      /* dialect D */
-        int hsts_s;               /* with TLS; 0 = browsers are not told */
-        int token_ttl_s;          /* of POST /api/token */
-        int share;                /* percent of what the others leave, for one party; 0 = 50 */
-        int handshake_turn_ms;    /* for TLS, of one turn of the loop; 0 = 5 */
-        int max_handshakes;       /* of TLS that are half done; 0 = 1024 */
-        int max_http;             /* connections beyond the sockets; 0 = 1024 */
-        size_t bodies_bytes;      /* of HTTP bodies on their way; 0 = 64 MiB */
-        size_t max_message_bytes; /* one message in */
-        size_t max_body_bytes;    /* one HTTP body in */
-        size_t queue_bytes;       /* of one socket */
-        size_t burst_bytes;       /* of all, beyond their queues */
-        int stall_ms;             /* without progress, before there is no more than the queue */
-        int slow_ms;              /* how long a socket may stay conflated before it is closed */
-        int handshake_timeout_ms;
-        int ping_interval_ms, silence_ms;
-        int max_connections, max_connections_per_user; /* the latter: dialect E and native */
-        int user_share;                                /* percent of the former for one user */
-        int max_unauthenticated; /* sockets whose peer has not said yet who it is */
-        int messages_per_s;      /* in, a socket; twice that in a burst */
-        int connects_per_s;      /* a source address; 0 = no limit */
-        int max_subscriptions;
-        int max_paced;            /* things of one socket that max_hz paces */
-        bool deflate;             /* permessage-deflate for who asks for it */
-        size_t deflate_min_bytes; /* of a frame: a shorter one is never worth it */
-        int stats_interval_ms;    /* dialects A and E */
-        int replay_events;        /* the last ones, kept for those who come back */
-        size_t replay_bytes;      /* at most so many */
-        int answer_timeout_ms; /* HTTP: a query that is not answered by then is a 504; 0 = 10 s */
-        int stream_window;     /* HTTP: pieces of 64 KiB of one long answer under way; 0 = 4 */
-        int logins_per_s; /* of an address that go before others; 0 = all that were good before */
-        int login_failures_per_min; /* a source address; twice that an account; 0 = 10 */
-        int token_failures_per_min; /* bad credentials of a source address; twice that an account */
-        int command_timeout_ms,
-                command_max_timeout_ms; /* of a command that does not say; at most */
-        int command_max_pending;        /* of one device */
-        int command_user_share;         /* percent of them for one who does not own it */
-        int command_reserve;            /* percent of them that such users leave free */
-        InboundFn inbound;              /* the way into the journal; NULL: devices are not served */
-        void *inbound_arg;
-        Reason (*check_json)(Text json); /* strictly; NULL: as json-c does */
-        /* How many detections of a body the store will take, or the Reason (> 0) why none; NULL: as
-         * detections.h counts. */
-        int (*count_detections)(Text body, size_t max_bytes, size_t *ret_n_good);
-        size_t detections_max_bytes;
-        bool no_broker; /* mqtt.url is not set: no broker is no reason not to be ready */
-};
 
 enum {
         WS_SERVER_E_START = 1, /* cannot listen there, or cannot use the certificate: logged */

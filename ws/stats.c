@@ -6,7 +6,7 @@
 #include "base/queue.h"
 #include "model/metrics.h"
 #include "ws/hub.h"
-#include "ws/server.h"
+#include "ws/loop/options.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/feed.h"
 #define HASH_NONFATAL_OOM          1

@@ -19,7 +19,7 @@
 #include "gateway/journal/journal.h"
 #include "mqtt/source.h"
 #include "ws/access/auth.h"
-#include "ws/server.h"
+#include "ws/loop/options.h"
 
 typedef struct Config Config;
 typedef struct ConfigSource ConfigSource;

@@ -23,6 +23,7 @@
 #include "model/metrics.h"
 #include "model/query.h"
 #include "ws/access/auth.h"
+#include "ws/loop/options.h"
 #include "ws/server.h"
 
 typedef struct Bench Bench;

@@ -13,6 +13,7 @@
 #include "base/queue.h"
 #include "model/event.h"
 #include "ws/access/auth.h"
+#include "ws/loop/options.h"
 #include "ws/server.h"
 
 #define STAGE_MS        5000

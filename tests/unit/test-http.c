@@ -19,6 +19,7 @@
 #include "model/metrics.h"
 #include "model/query.h"
 #include "ws/access/auth.h"
+#include "ws/loop/options.h"
 #include "ws/server.h"
 
 #define FORM "Content-Type: application/x-www-form-urlencoded\r\n"

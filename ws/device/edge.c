@@ -9,8 +9,8 @@
 #include "model/metrics.h"
 #include "ws/device/order.h"
 #include "ws/hub.h"
+#include "ws/loop/options.h"
 #include "ws/net/party.h"
-#include "ws/server.h"
 #include "ws/viewer/client.h"
 
 #define WS_EDGE_MAX_SENT  4096  /* commands of one socket that have not expired */

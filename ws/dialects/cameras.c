@@ -5,7 +5,7 @@
 #include "base/secret.h"
 #include "ws/dialects/client_message.h"
 #include "ws/hub.h"
-#include "ws/server.h"
+#include "ws/loop/options.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
 

@@ -1,7 +1,7 @@
 #include "base/err.h"
 #include "ws/device/device_json.h"
 #include "ws/hub.h"
-#include "ws/server.h"
+#include "ws/loop/options.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
 

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "ws/hub.h"
-#include "ws/server.h"
+#include "ws/loop/options.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
 #include "ws/viewer/feed.h"

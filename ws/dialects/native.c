@@ -11,9 +11,9 @@
 #include "ws/device/order.h"
 #include "ws/dialects/native_request.h"
 #include "ws/hub.h"
+#include "ws/loop/options.h"
 #include "ws/loop/pending.h"
 #include "ws/net/party.h"
-#include "ws/server.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/feed.h"
 

@@ -13,7 +13,7 @@
 #include "model/query.h"
 #include "ws/http/request.h"
 #include "ws/http/response.h"
-#include "ws/server.h"
+#include "ws/loop/options.h"
 
 #define WS_ENDPOINT_ACCOUNT_SIZE 128
 

@@ -16,10 +16,11 @@
 #include "model/registry.h"
 #include "ws/access/auth.h"
 #include "ws/http/request.h"
-#include "ws/server.h"
+#include "ws/loop/options.h"
 
 typedef struct WsConn WsConn;
 typedef struct WsGate WsGate;
+typedef struct Queue Queue;
 typedef struct WsHttp WsHttp;
 typedef struct WsExchange WsExchange;
 

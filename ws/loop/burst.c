@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "model/metrics.h"
 #include "ws/hub.h"
+#include "ws/loop/options.h"
 #include "ws/net/shares.h"
-#include "ws/server.h"
 #include "ws/viewer/client.h"
 
 void ws_burst_moved(WsClient *client) {

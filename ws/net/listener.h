@@ -11,7 +11,6 @@
 
 #include "base/base.h"
 #include "ws/loop/options.h"
-#include "ws/server.h"
 
 #define WS_LISTENER_HEALTH 64 /* connections at the listener for health alone */
 

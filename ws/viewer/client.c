@@ -6,8 +6,8 @@
 #include "base/err.h"
 #include "ws/device/edge.h"
 #include "ws/hub.h"
+#include "ws/loop/options.h"
 #include "ws/net/conn.h"
-#include "ws/server.h"
 #include "ws/viewer/feed.h"
 #include "ws/wire/packer.h"
 

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "model/metrics.h"
 #include "ws/hub.h"
-#include "ws/server.h"
+#include "ws/loop/options.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/replays.h"
 

@@ -9,7 +9,7 @@
 #include "model/metrics.h"
 #include "model/query.h"
 #include "ws/hub.h"
-#include "ws/server.h"
+#include "ws/loop/options.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/feed.h"
 #include "ws/viewer/replays.h"

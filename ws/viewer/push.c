@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "ws/device/device_json.h"
 #include "ws/hub.h"
-#include "ws/server.h"
+#include "ws/loop/options.h"
 #include "ws/wire/frame.h"
 
 #define WS_CURSOR_EPOCH 16 /* hex digits */

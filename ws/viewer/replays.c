@@ -7,8 +7,8 @@
 #include "model/metrics.h"
 #include "model/query.h"
 #include "ws/hub.h"
+#include "ws/loop/options.h"
 #include "ws/net/party.h"
-#include "ws/server.h"
 #include "ws/viewer/client.h"
 
 #define WS_REPLAYS_PAGE       500
