@@ -1,7 +1,5 @@
 #include "model/registry.h"
 
-#include <math.h>
-
 #include "base/err.h"
 #include "base/idlist.h"
 #include "base/name.h"
@@ -26,37 +24,6 @@ struct RegistryTexts {
         const char **texts[REGISTRY_MAX_TEXTS];
         size_t n;
 };
-
-static const char *const role_names[] = {
-        [ROLE_VIEWER] = "viewer",
-        [ROLE_USER] = "user",
-        [ROLE_ADMIN] = "admin",
-};
-
-const char *role_name(Role role) {
-        return (unsigned)role < N_ELEMENTS(role_names) ? role_names[role] : "unknown";
-}
-
-bool role_from_name(const char *name, Role *ret_role) {
-        for (size_t i = 0; name && i < N_ELEMENTS(role_names); ++i) {
-                if (strcmp(role_names[i], name) == 0) {
-                        *ret_role = (Role)i;
-                        return true;
-                }
-        }
-        return false;
-}
-
-DeviceState device_state_unknown(void) {
-        return (DeviceState){
-                .last_seen_us = CLOCK_UNKNOWN,
-                .time_us = CLOCK_UNKNOWN,
-                .temperature = (double)NAN,
-                .humidity = (double)NAN,
-                .latitude = (double)NAN,
-                .longitude = (double)NAN,
-        };
-}
 
 int registry_new(Registry **ret_registry) {
         CLEANUP(registry_free) Registry *registry = NULL;
@@ -472,8 +439,8 @@ static int64_t registry_owner(const GraphNode *node) {
 static bool registry_sees_node(const User *user, const GraphNode *node) {
         if (!user)
                 return true;
-        return node->kind == GRAPH_DEVICE ? registry_sees_device(user, &node->device)
-                                          : registry_sees_vehicle(user, &node->vehicle);
+        return node->kind == GRAPH_DEVICE ? user_sees_device(user, &node->device)
+                                          : user_sees_vehicle(user, &node->vehicle);
 }
 
 /* What a text may mean: @ret_id is NULL unless that is something else than what has the name. */
@@ -568,14 +535,6 @@ const Device *registry_find_device_for(const Registry *registry, const User *use
         return node ? &node->device : NULL;
 }
 
-bool device_is_called(const Device *device, Text text) {
-        int64_t said = name_said_id(text);
-
-        if (said != 0)
-                return said == device->id;
-        return text_equal(text, text_of(device->code)) || name_spelt_id(text) == device->id;
-}
-
 const Device *registry_device_by_token(const Registry *registry, const uint8_t hash[32]) {
         const GraphNode *node = index_get(registry->tokens, hash, REGISTRY_TOKEN);
 
@@ -646,34 +605,4 @@ void registry_forget_states(Registry *registry) {
                 node->device.state = device_state_unknown();
                 id = node->device.id;
         }
-}
-
-bool audience_has(const Audience *audience, int64_t user_id) {
-        size_t low = 0, high = audience->n;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (audience->user_ids[middle] == user_id)
-                        return true;
-                if (audience->user_ids[middle] < user_id)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return false;
-}
-
-static bool registry_sees(const User *user, const Audience *audience) {
-        if (!user || !user->is_active)
-                return false;
-        return user->role == ROLE_ADMIN || audience_has(audience, user->id);
-}
-
-bool registry_sees_device(const User *user, const Device *device) {
-        return registry_sees(user, &device->audience);
-}
-
-bool registry_sees_vehicle(const User *user, const Vehicle *vehicle) {
-        return registry_sees(user, &vehicle->audience);
 }

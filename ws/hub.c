@@ -292,10 +292,10 @@ static bool ws_hub_may_stay(const WsHub *hub, const WsClient *client, const User
         switch (client->scope) {
         case WS_SCOPE_VEHICLE:
                 vehicle = registry_vehicle(hub->registry, client->target_id);
-                return vehicle && (client->sees_all || registry_sees_vehicle(user, vehicle));
+                return vehicle && (client->sees_all || user_sees_vehicle(user, vehicle));
         case WS_SCOPE_DEVICE:
                 device = registry_device(hub->registry, client->target_id);
-                return device && (client->sees_all || registry_sees_device(user, device));
+                return device && (client->sees_all || user_sees_device(user, device));
         default:
                 return true;
         }

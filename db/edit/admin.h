@@ -9,7 +9,7 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "db/conn.h"
-#include "model/registry.h"
+#include "model/account.h"
 
 typedef struct DbDeviceNew DbDeviceNew;
 typedef struct DbUser DbUser;

@@ -15,9 +15,9 @@
 
 #include "base/base.h"
 #include "db/conn.h"
+#include "model/account.h"
 #include "model/query.h"
 #include "model/record.h"
-#include "model/registry.h"
 
 /* @state: of a device_status; else NULL. Texts are borrowed, for the call. 0, or a fault. */
 typedef int (*DbMissedFn)(void *arg, const Record *record, const DeviceState *state);

@@ -22,8 +22,8 @@
 #include "base/base.h"
 #include "db/conn.h"
 #include "db/write/slots.h"
+#include "model/account.h"
 #include "model/record.h"
-#include "model/registry.h"
 
 typedef struct DbBatch DbBatch;
 typedef struct DbStateRow DbStateRow;

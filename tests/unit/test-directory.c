@@ -103,9 +103,9 @@ static void test_load_brings_everything(void **state) {
         assert_false(d2->has_token);
         assert_int_equal(d2->n_groups, 1);
 
-        assert_true(registry_sees_device(ana, d1) && !registry_sees_device(ana, d2));
-        assert_true(registry_sees_device(bob, d2) && !registry_sees_device(bob, d1));
-        assert_true(registry_sees_vehicle(bob, v1) && !registry_sees_vehicle(cid, v1));
+        assert_true(user_sees_device(ana, d1) && !user_sees_device(ana, d2));
+        assert_true(user_sees_device(bob, d2) && !user_sees_device(bob, d1));
+        assert_true(user_sees_vehicle(bob, v1) && !user_sees_vehicle(cid, v1));
         fixture_done(&f);
 }
 
@@ -129,12 +129,11 @@ static void test_changes_follow_one_by_one(void **state) {
                                         "INSERT INTO shares (user_id, device_id)"
                                         " VALUES (4, 1)"),
                          1);
-        assert_true(
-                registry_sees_device(registry_user(f.registry, 4), registry_device(f.registry, 1)));
+        assert_true(user_sees_device(registry_user(f.registry, 4), registry_device(f.registry, 1)));
         assert_int_equal(fixture_change(&f, "DELETE FROM shares WHERE user_id = 4"), 1);
         assert_true(f.narrowed);
         assert_false(
-                registry_sees_device(registry_user(f.registry, 4), registry_device(f.registry, 1)));
+                user_sees_device(registry_user(f.registry, 4), registry_device(f.registry, 1)));
         assert_int_equal(fixture_change(&f, "DELETE FROM device_groups"), 1);
         assert_int_equal(registry_device(f.registry, 2)->n_groups, 0);
         fixture_done(&f);
@@ -173,7 +172,7 @@ static void test_many_changes_come_as_a_whole(void **state) {
         assert_non_null(registry_find_device(f.registry, TEXT("m501")));
         fixture_change(&f, "TRUNCATE shares");
         assert_false(
-                registry_sees_device(registry_user(f.registry, 3), registry_device(f.registry, 2)));
+                user_sees_device(registry_user(f.registry, 3), registry_device(f.registry, 2)));
         assert_int_equal(db_directory_poll(f.directory, &delta), 0);
         assert_null(delta);
         fixture_done(&f);

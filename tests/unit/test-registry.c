@@ -90,13 +90,13 @@ static bool apply(Registry *registry, RegistryRow row) {
 }
 
 static bool sees_device(const Registry *registry, int64_t user_id, int64_t device_id) {
-        return registry_sees_device(registry_user(registry, user_id),
-                                    registry_device(registry, device_id));
+        return user_sees_device(registry_user(registry, user_id),
+                                registry_device(registry, device_id));
 }
 
 static bool sees_vehicle(const Registry *registry, int64_t user_id, int64_t vehicle_id) {
-        return registry_sees_vehicle(registry_user(registry, user_id),
-                                     registry_vehicle(registry, vehicle_id));
+        return user_sees_vehicle(registry_user(registry, user_id),
+                                 registry_vehicle(registry, vehicle_id));
 }
 
 static uint64_t losses(const Registry *registry, int64_t user_id) {
@@ -229,7 +229,7 @@ static void test_audience_is_owner_shares_and_group_shares(void **state) {
         assert_true(sees_vehicle(registry, ANA, BOAT));
         assert_true(sees_vehicle(registry, BEN, BOAT));
         assert_false(sees_vehicle(registry, CARA, BOAT));
-        assert_false(registry_sees_device(NULL, pump));
+        assert_false(user_sees_device(NULL, pump));
 }
 
 static void test_two_ways_to_see_count_once(void **state) {

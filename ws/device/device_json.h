@@ -3,7 +3,7 @@
 /* The JSON of a device as clients see it: the object D of PROTOCOL 3 C. Pure. */
 
 #include "base/buf.h"
-#include "model/registry.h"
+#include "model/account.h"
 
 void ws_device_json(Buf *buf, const Device *device);
 

@@ -11,9 +11,9 @@
  */
 
 #include "base/base.h"
+#include "model/account.h"
 #include "model/event.h"
 #include "model/query.h"
-#include "model/registry.h"
 
 typedef struct WsClient WsClient;
 typedef struct WsEdge WsEdge;

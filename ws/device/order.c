@@ -144,7 +144,7 @@ void ws_order_done(WsOrder *order) {
 static WsRefused ws_order_judge(const User *user, const Device *device) {
         if (!user || user->role == ROLE_VIEWER)
                 return (WsRefused){ 403, "forbidden", "This user may not command.", false };
-        if (!device || !registry_sees_device(user, device))
+        if (!device || !user_sees_device(user, device))
                 return (WsRefused){ 404, "not_found", "There is no such device.", false };
         if (!device->is_active)
                 return (WsRefused){ 409, "inactive", "The device is not active.", false };

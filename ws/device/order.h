@@ -15,8 +15,8 @@
  */
 
 #include "base/base.h"
+#include "model/account.h"
 #include "model/query.h"
-#include "model/registry.h"
 #include "ws/loop/options.h"
 
 #define WS_ORDER_NAME 129 /* an action or an idempotency key, with NUL */

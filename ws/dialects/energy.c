@@ -26,7 +26,7 @@ static int ws_energy_admit(WsClient *client, const WsIdentity *identity, Text ta
         if (identity->device)
                 return ws_edge_new(client, identity->device) < 0 ? 503 : 0;
         ws_dialect_admit_any(client, identity, target);
-        if (!device || (!client->sees_all && !registry_sees_device(identity->user, device)))
+        if (!device || (!client->sees_all && !user_sees_device(identity->user, device)))
                 return ws_dialect_unseen(client);
 
         client->scope = WS_SCOPE_DEVICE;

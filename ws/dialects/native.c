@@ -196,8 +196,7 @@ static int ws_native_auth(WsClient *client, const WsNativeRequest *ask) {
         }
         vehicle = client->scope == WS_SCOPE_VEHICLE ? registry_vehicle(registry, client->target_id)
                                                     : NULL;
-        if (client->scope == WS_SCOPE_VEHICLE &&
-            (!vehicle || !registry_sees_vehicle(user, vehicle))) {
+        if (client->scope == WS_SCOPE_VEHICLE && (!vehicle || !user_sees_vehicle(user, vehicle))) {
                 ws_client_close(client,
                                 WS_CLOSE_FORBIDDEN,
                                 "forbidden",

@@ -135,7 +135,7 @@ static int64_t ws_data_devices(WsCall *call, int64_t limit, int64_t after) {
 
         while ((device = registry_next_device(registry, after))) {
                 after = device->id;
-                if (user && !registry_sees_device(user, device))
+                if (user && !user_sees_device(user, device))
                         continue;
                 if (limit-- == 0)
                         return last;
@@ -156,7 +156,7 @@ static int64_t ws_data_vehicles(WsCall *call, int64_t limit, int64_t after) {
 
         while ((vehicle = registry_next_vehicle(registry, after))) {
                 after = vehicle->id;
-                if (user && !registry_sees_vehicle(user, vehicle))
+                if (user && !user_sees_vehicle(user, vehicle))
                         continue;
                 if (limit-- == 0)
                         return last;

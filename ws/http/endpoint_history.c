@@ -194,7 +194,7 @@ bool ws_endpoint_see_vehicle(WsCall *call, const char *name, const Vehicle **ret
         const Vehicle *vehicle =
                 registry_find_vehicle_for(call->access->registry, user, text_of(name));
 
-        if (!vehicle || (user && !registry_sees_vehicle(user, vehicle)))
+        if (!vehicle || (user && !user_sees_vehicle(user, vehicle)))
                 return ws_history_refuse(call, "vehicle");
         *ret_vehicle = vehicle;
         return true;
@@ -205,7 +205,7 @@ bool ws_endpoint_see_device(WsCall *call, const char *name, const Device **ret_d
         const Device *device =
                 registry_find_device_for(call->access->registry, user, text_of(name));
 
-        if (!device || (user && !registry_sees_device(user, device)))
+        if (!device || (user && !user_sees_device(user, device)))
                 return ws_history_refuse(call, "device");
         *ret_device = device;
         return true;

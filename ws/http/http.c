@@ -595,9 +595,9 @@ static bool ws_http_may_go_on(const WsHttp *http, const WsWaiter *waiter) {
                 return false;
         if (waiter->vehicle_id == 0 && waiter->device_id == 0)
                 return user->n_losses == waiter->n_losses;
-        if (waiter->vehicle_id != 0 && (!vehicle || !registry_sees_vehicle(user, vehicle)))
+        if (waiter->vehicle_id != 0 && (!vehicle || !user_sees_vehicle(user, vehicle)))
                 return false;
-        return waiter->device_id == 0 || (device && registry_sees_device(user, device));
+        return waiter->device_id == 0 || (device && user_sees_device(user, device));
 }
 
 /* An answer that is made, and that its reader takes his time for. */

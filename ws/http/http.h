@@ -12,8 +12,8 @@
 
 #include "base/base.h"
 #include "base/buf.h"
+#include "model/account.h"
 #include "model/query.h"
-#include "model/registry.h"
 #include "ws/access/auth.h"
 #include "ws/http/request.h"
 #include "ws/loop/options.h"

@@ -47,7 +47,7 @@ int ws_dialect_admit_any(WsClient *client, const WsIdentity *identity, Text targ
 bool ws_dialect_sees_vehicle(const WsClient *client,
                              const WsIdentity *identity,
                              const Vehicle *vehicle) {
-        return vehicle && (client->sees_all || registry_sees_vehicle(identity->user, vehicle));
+        return vehicle && (client->sees_all || user_sees_vehicle(identity->user, vehicle));
 }
 
 int ws_dialect_unseen(const WsClient *client) {

@@ -77,7 +77,7 @@ static int ws_listing_new(WsListing **ret_listing, const WsClient *client) {
 }
 
 static bool ws_listing_sees(const WsListing *listing, const User *user, const Device *device) {
-        return listing->sees_all || (user && registry_sees_device(user, device));
+        return listing->sees_all || (user && user_sees_device(user, device));
 }
 
 static const User *ws_listing_user(const WsListing *listing) {

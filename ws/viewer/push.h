@@ -9,8 +9,8 @@
 
 #include "base/base.h"
 #include "base/buf.h"
+#include "model/account.h"
 #include "model/event.h"
-#include "model/registry.h"
 #include "ws/viewer/dialect.h"
 
 #define WS_CURSOR_SIZE 40 /* 16 hex digits, colon, 20 digits and NUL */

@@ -13,12 +13,11 @@
 /* ---- who asks ------------------------------------------------------------------------------- */
 
 bool ws_eye_sees_vehicle(const WsEye *eye, const Vehicle *vehicle) {
-        return vehicle &&
-               (eye->sees_all || (eye->user && registry_sees_vehicle(eye->user, vehicle)));
+        return vehicle && (eye->sees_all || (eye->user && user_sees_vehicle(eye->user, vehicle)));
 }
 
 bool ws_eye_sees_device(const WsEye *eye, const Device *device) {
-        return device && (eye->sees_all || (eye->user && registry_sees_device(eye->user, device)));
+        return device && (eye->sees_all || (eye->user && user_sees_device(eye->user, device)));
 }
 
 /* As the hub decides live: by the vehicle where there is one, else by the device. */

@@ -1,0 +1,74 @@
+#include "model/account.h"
+
+#include <math.h>
+
+#include "base/name.h"
+
+static const char *const role_names[] = {
+        [ROLE_VIEWER] = "viewer",
+        [ROLE_USER] = "user",
+        [ROLE_ADMIN] = "admin",
+};
+
+const char *role_name(Role role) {
+        return (unsigned)role < N_ELEMENTS(role_names) ? role_names[role] : "unknown";
+}
+
+bool role_from_name(const char *name, Role *ret_role) {
+        for (size_t i = 0; name && i < N_ELEMENTS(role_names); ++i) {
+                if (strcmp(role_names[i], name) == 0) {
+                        *ret_role = (Role)i;
+                        return true;
+                }
+        }
+        return false;
+}
+
+DeviceState device_state_unknown(void) {
+        return (DeviceState){
+                .last_seen_us = CLOCK_UNKNOWN,
+                .time_us = CLOCK_UNKNOWN,
+                .temperature = (double)NAN,
+                .humidity = (double)NAN,
+                .latitude = (double)NAN,
+                .longitude = (double)NAN,
+        };
+}
+
+bool device_is_called(const Device *device, Text text) {
+        int64_t said = name_said_id(text);
+
+        if (said != 0)
+                return said == device->id;
+        return text_equal(text, text_of(device->code)) || name_spelt_id(text) == device->id;
+}
+
+bool audience_has(const Audience *audience, int64_t user_id) {
+        size_t low = 0, high = audience->n;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+
+                if (audience->user_ids[middle] == user_id)
+                        return true;
+                if (audience->user_ids[middle] < user_id)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return false;
+}
+
+static bool user_is_among(const User *user, const Audience *audience) {
+        if (!user || !user->is_active)
+                return false;
+        return user->role == ROLE_ADMIN || audience_has(audience, user->id);
+}
+
+bool user_sees_device(const User *user, const Device *device) {
+        return user_is_among(user, &device->audience);
+}
+
+bool user_sees_vehicle(const User *user, const Vehicle *vehicle) {
+        return user_is_among(user, &vehicle->audience);
+}

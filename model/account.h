@@ -1,0 +1,85 @@
+#pragma once
+
+/*
+ * Accounts: users, devices and vehicles as the database has them, and who may see what. Pure.
+ */
+
+#include "base/base.h"
+#include "base/clock.h"
+
+typedef struct Audience Audience;
+typedef struct User User;
+typedef struct Device Device;
+typedef struct Vehicle Vehicle;
+typedef struct GroupRef GroupRef;
+typedef struct DeviceState DeviceState;
+
+typedef enum Role {
+        ROLE_VIEWER, /* sees what is shared with it or its own; changes nothing */
+        ROLE_USER,
+        ROLE_ADMIN, /* sees everything */
+} Role;
+
+const char *role_name(Role role);
+bool role_from_name(const char *name, Role *ret_role);
+
+/* Who, besides admins, may see one device or vehicle: ids of active users that are not admins,
+ * ascending. */
+struct Audience {
+        size_t n;
+        const int64_t *user_ids;
+};
+
+struct DeviceState {
+        char status[16];      /* "" = never heard of: shown as "offline" */
+        int64_t last_seen_us; /* receive time of the newest message; CLOCK_UNKNOWN */
+        int64_t time_us;      /* device time of the newest status; CLOCK_UNKNOWN */
+        double temperature, humidity, latitude, longitude; /* NAN = unknown */
+};
+
+DeviceState device_state_unknown(void); /* of a device never heard of */
+
+struct User {
+        int64_t id;
+        const char *name;
+        Role role;
+        bool is_active;
+        int64_t generation;     /* what his tokens must name */
+        int64_t tokens_from_us; /* those that name none must be issued later; 0 = any */
+        uint64_t n_losses;      /* moves on when he sees less than before; rows leave it 0 */
+};
+
+struct GroupRef {
+        int64_t id;
+        const char *name;
+};
+
+struct Device {
+        int64_t id;
+        int64_t user_id; /* owner; 0 = nobody */
+        const char *key; /* uuid text */
+        const char *code, *name, *product_type, *device_type,
+                *firmware_version; /* name .. firmware may be NULL */
+        bool is_active;
+        bool has_token;
+        uint8_t token_hash[32]; /* HMAC-SHA-256(pepper, token) */
+        Audience audience;
+        const GroupRef *groups; /* by id */
+        size_t n_groups;
+        DeviceState state;
+};
+
+struct Vehicle {
+        int64_t id;
+        int64_t user_id; /* owner; 0 = nobody */
+        const char *code, *name;
+        bool is_active;
+        Audience audience;
+};
+
+bool device_is_called(const Device *device, Text text); /* by its code, `id:7`, or its bare id */
+
+bool audience_has(const Audience *audience, int64_t user_id);
+bool user_sees_device(const User *user,
+                      const Device *device); /* active admin, or active and in the audience */
+bool user_sees_vehicle(const User *user, const Vehicle *vehicle);
