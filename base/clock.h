@@ -9,11 +9,12 @@
 #include "base/base.h"
 
 #define CLOCK_TEXT_SIZE 25 /* 2025-10-18T16:30:00.123Z and NUL */
+#define CLOCK_SECOND_US INT64_C(1000000)
 #define CLOCK_DAY_US    INT64_C(86400000000)
-#define CLOCK_UNKNOWN   INT64_MIN         /* no time given */
-#define CLOCK_SLACK_US  INT64_C(60000000) /* two good clocks are never further apart */
-
-typedef struct Zone Zone;
+#define CLOCK_MIN       INT64_C(-62135596800000000) /* 0001-01-01T00:00:00Z */
+#define CLOCK_MAX       INT64_C(253402300799999999) /* 9999-12-31T23:59:59.999999Z */
+#define CLOCK_UNKNOWN   INT64_MIN                   /* no time given */
+#define CLOCK_SLACK_US  INT64_C(60000000)           /* two good clocks are never further apart */
 
 int64_t clock_now_us(void);  /* CLOCK_REALTIME */
 int64_t clock_mono_us(void); /* CLOCK_MONOTONIC, for time-outs */
@@ -23,25 +24,5 @@ bool clock_is_ahead(int64_t time_us);
 
 void clock_format(int64_t time_us, char ret_text[CLOCK_TEXT_SIZE]);
 
-enum {
-        CLOCK_E_INVALID = 1, /* not a time, or out of range */
-};
-
-/*
- * RFC 3339 and what devices send in its place: 'T' or a space, no fraction or up to
- * nine digits of it, 'Z', '+07:00', '+0700', '+07' or no offset at all, which is
- * read in @zone (NULL: UTC). A leap second is read as the second after it.
- */
-MUST_CHECK int clock_parse(Text text, const Zone *zone, int64_t *ret_time_us);
-/* Of the two readings of a time in an hour that is repeated, the one nearer to @near_us; without
- * one (CLOCK_UNKNOWN) the first. */
-MUST_CHECK int clock_parse_near(Text text, const Zone *zone, int64_t near_us, int64_t *ret_time_us);
-
-/* An IANA name ("Asia/Jakarta") or an offset ("+07:00"). CLOCK_E_INVALID if unknown. */
-MUST_CHECK int zone_new(Zone **ret_zone, const char *name);
-Zone *zone_free(Zone *zone);
-const char *zone_name(const Zone *zone); /* as it was given to zone_new() */
-/* A skipped hour moves forward; of a repeated one as above. */
-int64_t zone_to_utc(const Zone *zone, int64_t local_us, int64_t near_us);
-
-DEFINE_CLEANUP(Zone *, zone_free);
+/* Days since 1970-01-01 in the proleptic Gregorian calendar; any month and day that exist. */
+int64_t clock_days_from_civil(int year, int month, int day);

@@ -336,7 +336,7 @@ static int config_route_read_zone(ConfigLoader *loader, const ConfigRoute *sourc
         if (!text)
                 return 0;
         r = zone_new(&route->zone, text);
-        if (r == CLOCK_E_INVALID) {
+        if (r == TIMESTAMP_E_INVALID) {
                 config_route_error(loader,
                                    source->name,
                                    "timezone",

@@ -5,8 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "base/err.h"
+#include "base/timestamp.h"
 #include "gateway/decode/decoder.h"
 #include "gateway/decode/json_check.h"
 
@@ -241,10 +241,10 @@ void member_time(Decoder *decoder,
         if (!value)
                 return;
         if (json_object_is_type(value, json_type_string))
-                is_time = clock_parse_near(string_of(value),
-                                           decoder->route->zone,
-                                           record_first_us(decoder->record),
-                                           &time_us) == 0;
+                is_time = timestamp_parse_near(string_of(value),
+                                               decoder->route->zone,
+                                               record_first_us(decoder->record),
+                                               &time_us) == 0;
         else
                 is_time = number_of(value, false, &number) && time_of_number(number, &time_us);
 

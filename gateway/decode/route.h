@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "base/clock.h"
+#include "base/timestamp.h"
 #include "model/record.h"
 #include "model/topic.h"
 

@@ -4,10 +4,10 @@
 #include <zlib.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "base/timestamp.h"
 #include "gateway/decode/json_check.h"
 
 #define REPLAY_LINE_SIZE    4096
@@ -87,7 +87,7 @@ static bool is_code(Text field) {
 }
 
 static bool write_time(Row *row) {
-        if (clock_parse(row->fields[0], NULL, &row->message->time_us) != 0)
+        if (timestamp_parse(row->fields[0], NULL, &row->message->time_us) != 0)
                 return false;
         buf_append_string(row->payload, "\"timestamp\":");
         buf_json_string(row->payload, row->fields[0]);

@@ -3,16 +3,17 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/timestamp.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_time(Text text, const Zone *zone) {
         char again[CLOCK_TEXT_SIZE];
         int64_t time_us, again_us;
 
-        if (clock_parse(text, zone, &time_us) != 0)
+        if (timestamp_parse(text, zone, &time_us) != 0)
                 return;
         clock_format(time_us, again);
-        FUZZ_CHECK(clock_parse(text_of(again), NULL, &again_us) == 0);
+        FUZZ_CHECK(timestamp_parse(text_of(again), NULL, &again_us) == 0);
         FUZZ_CHECK(time_us - again_us >= 0 && time_us - again_us < 1000);
 }
 

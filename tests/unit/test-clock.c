@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/timestamp.h"
 
 #define SECOND INT64_C(1000000)
 
@@ -19,7 +20,7 @@
 static int64_t parsed(const char *text, const Zone *zone) {
         int64_t time_us = CLOCK_UNKNOWN;
 
-        if (clock_parse(text_of(text), zone, &time_us) != 0)
+        if (timestamp_parse(text_of(text), zone, &time_us) != 0)
                 return CLOCK_UNKNOWN;
         return time_us;
 }
@@ -109,7 +110,7 @@ static void test_no_prefix_of_a_time_reads_beyond_its_end(void **state) {
 
                 assert_non_null(copy);
                 memcpy(copy, text, n);
-                if (clock_parse((Text){ .data = copy, .n = n }, NULL, &time_us) != 0)
+                if (timestamp_parse((Text){ .data = copy, .n = n }, NULL, &time_us) != 0)
                         time_us = 0;
                 free(copy);
         }
@@ -137,7 +138,7 @@ static void test_format_agrees_with_libc_on_every_day(void **state) {
                                42);
                 clock_format(s * SECOND + 42999, text);
                 assert_string_equal(text, expected);
-                assert_int_equal(clock_parse(text_of(text), NULL, &again), 0);
+                assert_int_equal(timestamp_parse(text_of(text), NULL, &again), 0);
                 assert_int_equal(again, s * SECOND + 42000);
         }
 }
@@ -199,7 +200,7 @@ static void test_unknown_zone_is_refused(void **state) {
 
         (void)state;
         for (size_t i = 0; i < N_ELEMENTS(names); ++i) {
-                assert_int_equal(zone_new(&zone, names[i]), CLOCK_E_INVALID);
+                assert_int_equal(zone_new(&zone, names[i]), TIMESTAMP_E_INVALID);
                 assert_null(zone);
         }
 }
@@ -219,17 +220,21 @@ static void test_of_a_repeated_hour_the_reading_near_to_now_counts(void **state)
 
         (void)state;
         assert_int_equal(zone_new(&zone, "Europe/Berlin"), 0);
-        assert_int_equal(clock_parse(TEXT("2025-10-26T00:30:00Z"), NULL, &first_us), 0);
-        assert_int_equal(clock_parse(TEXT("2025-10-26T01:30:00Z"), NULL, &second_us), 0);
-        assert_int_equal(clock_parse(local, zone, &near_us), 0);
+        assert_int_equal(timestamp_parse(TEXT("2025-10-26T00:30:00Z"), NULL, &first_us), 0);
+        assert_int_equal(timestamp_parse(TEXT("2025-10-26T01:30:00Z"), NULL, &second_us), 0);
+        assert_int_equal(timestamp_parse(local, zone, &near_us), 0);
         assert_true(near_us == first_us);
-        assert_int_equal(clock_parse_near(local, zone, first_us + 1000000, &near_us), 0);
+        assert_int_equal(timestamp_parse_near(local, zone, first_us + 1000000, &near_us), 0);
         assert_true(near_us == first_us);
-        assert_int_equal(clock_parse_near(local, zone, second_us + 1000000, &near_us), 0);
+        assert_int_equal(timestamp_parse_near(local, zone, second_us + 1000000, &near_us), 0);
         assert_true(near_us == second_us);
-        assert_int_equal(clock_parse_near(local, zone, second_us + 7 * CLOCK_DAY_US, &near_us), 0);
+        assert_int_equal(timestamp_parse_near(local, zone, second_us + 7 * CLOCK_DAY_US, &near_us),
+                         0);
         assert_true(near_us == second_us);
-        assert_int_equal(clock_parse_near(TEXT("2025-10-26 03:30:00"), zone, first_us, &near_us),
+        assert_int_equal(timestamp_parse_near(TEXT("2025-10-26 03:30:00"),
+                                              zone,
+                                              first_us,
+                                              &near_us),
                          0);
         assert_true(near_us == second_us + INT64_C(3600000000));
 }

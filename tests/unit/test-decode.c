@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/timestamp.h"
 #include "gateway/decode/decode.h"
 #include "gateway/decode/json_check.h"
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/timestamp.h"
 #include "model/record.h"
 #include "ws/http/endpoint.h"
 
@@ -39,7 +40,7 @@ static bool ws_history_time(WsCall *call, const char *name, int64_t *ret_us) {
         space = strrchr(text, ' ');
         if (space && space - text >= 16)
                 *space = '+';
-        if (clock_parse(text_of(text), NULL, ret_us) == 0)
+        if (timestamp_parse(text_of(text), NULL, ret_us) == 0)
                 return true;
         snprintf(detail, sizeof(detail), "%s must be a time, as 2025-10-18T16:30:00Z.", name);
         return ws_history_bad(call, "bad_time", detail);

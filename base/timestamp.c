@@ -1,0 +1,228 @@
+#include "base/timestamp.h"
+
+#include <glib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+#define TIMESTAMP_MINUTE_US (60 * CLOCK_SECOND_US)
+#define TIMESTAMP_HOUR_US   (60 * TIMESTAMP_MINUTE_US)
+
+struct Zone {
+        bool is_fixed;
+        int64_t offset_us; /* if is_fixed */
+        GTimeZone *zone;   /* else */
+        char *name;
+};
+
+/* Takes exactly @n_digits digits off the front; false if they are not there. */
+static bool timestamp_take(Text *text, size_t n_digits, int *ret_value) {
+        int value = 0;
+
+        if (text->n < n_digits)
+                return false;
+        for (size_t i = 0; i < n_digits; ++i) {
+                if (text->data[i] < '0' || text->data[i] > '9')
+                        return false;
+                value = value * 10 + (text->data[i] - '0');
+        }
+        text->data += n_digits;
+        text->n -= n_digits;
+        *ret_value = value;
+        return true;
+}
+
+static bool timestamp_take_one_of(Text *text, const char *characters) {
+        if (text->n == 0 || text->data[0] == '\0' || !strchr(characters, text->data[0]))
+                return false;
+        ++text->data;
+        --text->n;
+        return true;
+}
+
+static int timestamp_days_in_month(int year, int month) {
+        static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+        bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+        return month == 2 && is_leap ? 29 : days[month - 1];
+}
+
+static bool timestamp_take_date(Text *text, int64_t *ret_us) {
+        int year, month, day;
+
+        if (!timestamp_take(text, 4, &year) || !timestamp_take_one_of(text, "-") ||
+            !timestamp_take(text, 2, &month) || !timestamp_take_one_of(text, "-") ||
+            !timestamp_take(text, 2, &day))
+                return false;
+        if (year < 1 || month < 1 || month > 12 || day < 1 ||
+            day > timestamp_days_in_month(year, month))
+                return false;
+
+        *ret_us = clock_days_from_civil(year, month, day) * CLOCK_DAY_US;
+        return true;
+}
+
+/* A fraction of one to nine digits, cut to microseconds. */
+static bool timestamp_take_fraction(Text *text, int64_t *ret_us) {
+        int64_t unit = CLOCK_SECOND_US;
+        int64_t us = 0;
+        size_t n_digits = 0;
+        int digit;
+
+        while (timestamp_take(text, 1, &digit)) {
+                unit /= 10;
+                us += digit * unit;
+                ++n_digits;
+        }
+        *ret_us = us;
+        return n_digits >= 1 && n_digits <= 9;
+}
+
+static bool timestamp_take_time(Text *text, int64_t *ret_us, bool *ret_is_leap) {
+        int hour, minute, second;
+        int64_t us = 0;
+
+        if (!timestamp_take(text, 2, &hour) || !timestamp_take_one_of(text, ":") ||
+            !timestamp_take(text, 2, &minute) || !timestamp_take_one_of(text, ":") ||
+            !timestamp_take(text, 2, &second))
+                return false;
+        if (hour > 23 || minute > 59 || second > 60)
+                return false;
+        if (timestamp_take_one_of(text, ".") && !timestamp_take_fraction(text, &us))
+                return false;
+
+        *ret_us = hour * TIMESTAMP_HOUR_US + minute * TIMESTAMP_MINUTE_US +
+                  second * CLOCK_SECOND_US + us;
+        *ret_is_leap = second == 60;
+        return true;
+}
+
+/* 'Z', +hh:mm, +hhmm or +hh, and nothing behind it. */
+static bool timestamp_take_offset(Text *text, int64_t *ret_us) {
+        int hours, minutes = 0;
+        int sign;
+
+        if (timestamp_take_one_of(text, "Zz")) {
+                *ret_us = 0;
+                return text->n == 0;
+        }
+
+        sign = text->n > 0 && text->data[0] == '-' ? -1 : 1;
+        if (!timestamp_take_one_of(text, "+-") || !timestamp_take(text, 2, &hours))
+                return false;
+        if (text->n > 0) {
+                timestamp_take_one_of(text, ":");
+                if (!timestamp_take(text, 2, &minutes))
+                        return false;
+        }
+        if (hours > 23 || minutes > 59)
+                return false;
+
+        *ret_us = sign * (hours * TIMESTAMP_HOUR_US + minutes * TIMESTAMP_MINUTE_US);
+        return text->n == 0;
+}
+
+int timestamp_parse(Text text, const Zone *zone, int64_t *ret_time_us) {
+        return timestamp_parse_near(text, zone, CLOCK_UNKNOWN, ret_time_us);
+}
+
+int timestamp_parse_near(Text text, const Zone *zone, int64_t near_us, int64_t *ret_time_us) {
+        int64_t date_us, day_us, offset_us, time_us;
+        bool is_leap;
+
+        if (!timestamp_take_date(&text, &date_us) || !timestamp_take_one_of(&text, "Tt ") ||
+            !timestamp_take_time(&text, &day_us, &is_leap))
+                return TIMESTAMP_E_INVALID;
+
+        if (text.n == 0)
+                time_us = zone_to_utc(zone, date_us + day_us, near_us);
+        else if (timestamp_take_offset(&text, &offset_us))
+                time_us = date_us + day_us - offset_us;
+        else
+                return TIMESTAMP_E_INVALID;
+
+        if (time_us < CLOCK_MIN || time_us > CLOCK_MAX)
+                return TIMESTAMP_E_INVALID;
+        /* Leap seconds are put in at the end of a day of UTC, nowhere else. */
+        if (is_leap && (time_us - CLOCK_MIN) % CLOCK_DAY_US >= CLOCK_SECOND_US)
+                return TIMESTAMP_E_INVALID;
+
+        *ret_time_us = time_us;
+        return 0;
+}
+
+int zone_new(Zone **ret_zone, const char *name) {
+        CLEANUP(zone_free) Zone *zone = NULL;
+        Text text = text_of(name);
+
+        zone = calloc(1, sizeof(*zone));
+        if (!zone)
+                return err_new(-ENOMEM);
+
+        zone->is_fixed = timestamp_take_offset(&text, &zone->offset_us);
+        /* GLib reads more kinds of offsets than we promise, and an empty name as UTC. */
+        if (!zone->is_fixed && name && name[0] != '\0' && !strchr("+-0123456789", name[0]))
+                zone->zone = g_time_zone_new_identifier(name);
+        if (!zone->is_fixed && !zone->zone)
+                return TIMESTAMP_E_INVALID;
+
+        zone->name = strdup(name);
+        if (!zone->name)
+                return err_new(-ENOMEM);
+        *ret_zone = TAKE(&zone);
+        return 0;
+}
+
+const char *zone_name(const Zone *zone) {
+        return zone->name;
+}
+
+Zone *zone_free(Zone *zone) {
+        if (!zone)
+                return NULL;
+
+        if (zone->zone)
+                g_time_zone_unref(zone->zone);
+        free(zone->name);
+        free(zone);
+        return NULL;
+}
+
+static int64_t zone_offset(const Zone *zone, int64_t utc_us) {
+        int64_t s =
+                utc_us >= 0 ? utc_us / CLOCK_SECOND_US : -((-utc_us + 999999) / CLOCK_SECOND_US);
+        int interval;
+
+        interval = g_time_zone_find_interval(zone->zone, G_TIME_TYPE_UNIVERSAL, s);
+        return interval < 0 ? 0 : g_time_zone_get_offset(zone->zone, interval) * CLOCK_SECOND_US;
+}
+
+/* Both readings are right: a device means the one in which it sent. */
+static int64_t zone_nearer(int64_t first_us, int64_t second_us, int64_t near_us) {
+        if (near_us == CLOCK_UNKNOWN)
+                return first_us;
+        return near_us - first_us <= second_us - near_us ? first_us : second_us;
+}
+
+int64_t zone_to_utc(const Zone *zone, int64_t local_us, int64_t near_us) {
+        int64_t before, after;
+
+        if (!zone)
+                return local_us;
+        if (zone->is_fixed)
+                return local_us - zone->offset_us;
+
+        /* No offset is larger than a day, and none changes twice in two days. */
+        before = zone_offset(zone, local_us - CLOCK_DAY_US);
+        after = zone_offset(zone, local_us + CLOCK_DAY_US);
+        if (before == after)
+                return local_us - before;
+        if (zone_offset(zone, local_us - before) == before) {
+                if (zone_offset(zone, local_us - after) == after)
+                        return zone_nearer(local_us - before, local_us - after, near_us);
+                return local_us - before;
+        }
+        if (zone_offset(zone, local_us - after) == after)
+                return local_us - after;
+        return local_us - before; /* skipped: the hour before goes on */
+}

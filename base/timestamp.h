@@ -1,0 +1,34 @@
+#pragma once
+
+/* Timestamp: the times that devices write, and the zones that those without an offset are read in.
+ * Pure. */
+
+#include "base/base.h"
+
+typedef struct Zone Zone;
+
+enum {
+        TIMESTAMP_E_INVALID = 1, /* not a time, or out of range */
+};
+
+/*
+ * RFC 3339 and what devices send in its place: 'T' or a space, no fraction or up to
+ * nine digits of it, 'Z', '+07:00', '+0700', '+07' or no offset at all, which is
+ * read in @zone (NULL: UTC). A leap second is read as the second after it.
+ */
+MUST_CHECK int timestamp_parse(Text text, const Zone *zone, int64_t *ret_time_us);
+/* Of the two readings of a time in an hour that is repeated, the one nearer to @near_us; without
+ * one (CLOCK_UNKNOWN) the first. */
+MUST_CHECK int timestamp_parse_near(Text text,
+                                    const Zone *zone,
+                                    int64_t near_us,
+                                    int64_t *ret_time_us);
+
+/* An IANA name ("Asia/Jakarta") or an offset ("+07:00"). TIMESTAMP_E_INVALID if unknown. */
+MUST_CHECK int zone_new(Zone **ret_zone, const char *name);
+Zone *zone_free(Zone *zone);
+const char *zone_name(const Zone *zone); /* as it was given to zone_new() */
+/* A skipped hour moves forward; of a repeated one as above. */
+int64_t zone_to_utc(const Zone *zone, int64_t local_us, int64_t near_us);
+
+DEFINE_CLEANUP(Zone *, zone_free);
