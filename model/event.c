@@ -4,7 +4,6 @@
 #include <stdatomic.h>
 
 #include "base/err.h"
-#include "model/query.h"
 
 static Event *event_alloc(EventType type, size_t n_texts) {
         Event *event;
@@ -117,7 +116,7 @@ int event_new_registry(Event **ret_event, RegistryDelta *delta) {
         return 0;
 }
 
-int event_new_answer(Event **ret_event, Answer **answerp) {
+int event_new_answer(Event **ret_event, Answer **answerp, Answer *(*free_answer)(Answer *answer)) {
         Event *event;
 
         event = event_alloc(EVENT_ANSWER, 0);
@@ -125,6 +124,7 @@ int event_new_answer(Event **ret_event, Answer **answerp) {
                 return err_new(-ENOMEM);
 
         event->answer = TAKE(answerp);
+        event->free_answer = free_answer;
         *ret_event = event;
         return 0;
 }
@@ -186,7 +186,8 @@ Event *event_unref(Event *event) {
                 return NULL;
 
         registry_delta_unref(event->delta);
-        answer_free(event->answer);
+        if (event->answer)
+                event->free_answer(event->answer);
         free(event);
         return NULL;
 }

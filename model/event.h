@@ -55,8 +55,9 @@ struct Event {
         Text message;    /* alert, command_* */
         Text command_id; /* command_* */
 
-        RegistryDelta *delta; /* owned reference */
-        Answer *answer;       /* owned */
+        RegistryDelta *delta;                   /* owned reference */
+        Answer *answer;                         /* owned */
+        Answer *(*free_answer)(Answer *answer); /* which knows events, as answers have some */
 };
 
 /* Copies what it keeps of @record, which is no dead letter. @state NULL: unknown. Until it is
@@ -67,7 +68,9 @@ MUST_CHECK int event_new_message(Event **ret_event,
                                  bool persisted);
 MUST_CHECK int event_new_registry(Event **ret_event,
                                   RegistryDelta *delta); /* takes a reference of its own */
-MUST_CHECK int event_new_answer(Event **ret_event, Answer **answerp);
+MUST_CHECK int event_new_answer(Event **ret_event,
+                                Answer **answerp,
+                                Answer *(*free_answer)(Answer *answer)); /* answer_free() */
 MUST_CHECK int event_new_command(Event **ret_event,
                                  int64_t device_id,
                                  int64_t expires_us,

@@ -1,8 +1,9 @@
+#include "model/registry_delta.h"
+
 #include <stdatomic.h>
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "model/registry.h"
 
 #define REGISTRY_DELTA_BLOCK 4096 /* of texts */
 

@@ -13,7 +13,8 @@
 
 #include "base/base.h"
 #include "base/index.h"
-#include "model/registry.h"
+#include "model/account.h"
+#include "model/registry_delta.h"
 
 typedef struct GraphEdge GraphEdge;
 typedef struct GraphNode GraphNode;

@@ -55,7 +55,7 @@ static int history_worker_push(HistoryWorker *worker, const Query *query, Answer
         CLEANUP(event_unref) Event *event = NULL;
         int r;
 
-        r = event_new_answer(&event, answerp);
+        r = event_new_answer(&event, answerp, answer_free);
         if (r < 0)
                 return err_up(r);
         r = queue_push(worker->pool->outbox, event, HISTORY_POOL_OUTBOX_MS);

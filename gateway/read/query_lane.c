@@ -94,7 +94,7 @@ static int query_lane_send(Queue *outbox, Answer **answerp) {
         CLEANUP(event_unref) Event *event = NULL;
         int r;
 
-        r = event_new_answer(&event, answerp);
+        r = event_new_answer(&event, answerp, answer_free);
         if (r < 0)
                 return err_up(r);
         r = queue_push(outbox, event, QUERY_LANE_OUTBOX_MS);

@@ -232,7 +232,7 @@ size_t stage_answer(Stage *stage, const char *body, int64_t *ret_ids, size_t n_i
                         ret_ids[i] = query->user_ids[i];
         }
         n_ids = answer->n_bodies;
-        assert_int_equal(event_new_answer(&event, &answer), 0);
+        assert_int_equal(event_new_answer(&event, &answer, answer_free), 0);
         stage_push(stage, event);
         return n_ids;
 }

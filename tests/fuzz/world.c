@@ -427,7 +427,7 @@ static void answer_one(World *world, const Query *query, bool is_last) {
         answer->is_last = is_last;
         if (!is_last)
                 answer->status = 200;
-        FUZZ_CHECK(event_new_answer(&event, &answer) == 0);
+        FUZZ_CHECK(event_new_answer(&event, &answer, answer_free) == 0);
         if (event->answer->ticket & WS_PENDING_TICKET)
                 r = ws_pendings_answer(&world->hub->pendings, event->answer);
         else if (event->answer->kind == QUERY_REPLAY)

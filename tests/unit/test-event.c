@@ -137,7 +137,7 @@ static void test_answer_moves_into_its_event(void **state) {
         assert_int_equal(answer->user_ids[1], 7);
         buf_append_string(&answer->bodies[1], "{}");
 
-        assert_int_equal(event_new_answer(&event, &answer), 0);
+        assert_int_equal(event_new_answer(&event, &answer, answer_free), 0);
         assert_null(answer);
         assert_string_equal(event->answer->bodies[1].data, "{}");
 }

@@ -266,7 +266,7 @@ static void answer_query(Fixture *f, const Query *query, int status, const char 
         answer->generation = 11;
         if (body && answer->n_bodies > 0)
                 buf_append_string(&answer->bodies[0], body);
-        assert_int_equal(event_new_answer(&event, &answer), 0);
+        assert_int_equal(event_new_answer(&event, &answer, answer_free), 0);
         push(f, event);
 }
 
