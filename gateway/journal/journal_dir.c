@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "gateway/journal/journal.h"
+#include "gateway/journal/journal_options.h"
 
 #define JOURNAL_DIR_IDENTITY     "identity"
 #define JOURNAL_DIR_IDENTITY_NEW "identity.new"

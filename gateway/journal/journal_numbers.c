@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "gateway/journal/crc32c.h"
-#include "gateway/journal/journal.h"
+#include "gateway/journal/journal_options.h"
 
 #define NUMBERS_FILE    "numbers"
 #define NUMBERS_MAGIC   "TIDEGNUM"

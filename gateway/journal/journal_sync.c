@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "gateway/journal/journal.h"
+#include "gateway/journal/journal_options.h"
 #include "model/metrics.h"
 
 int journal_sync_segment(FillLevel *water, Segment *segment) {
