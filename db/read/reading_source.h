@@ -9,13 +9,17 @@
  * adds its own behind them.
  */
 
-#include "db/read/reading.h"
+#include "base/base.h"
+#include "base/buf.h"
+#include "db/conn.h"
 #include "db/read/simplify.h"
+#include "model/history_query.h"
 
 #define DB_READING_ARGS     12
 #define DB_READING_ARG_SIZE 132
 #define DB_READING_OWN      5 /* the first column that is not of all lists */
 
+typedef struct DbReading DbReading;
 typedef struct DbReadingSource DbReadingSource;
 typedef struct DbTrack DbTrack;
 struct pg_result;

@@ -149,7 +149,7 @@ int db_mend_store(DbMend *mend, const DbBatch *batch) {
         for (size_t i = 0; i < batch->n_records; ++i)
                 db_rows_add(mend->rows, batch->records[i], i);
         for (size_t i = 0; i < batch->n_states; ++i)
-                db_rows_add_state(mend->rows, &batch->states[i]);
+                db_rows_add_state(mend->rows, batch->states[i].device_id, &batch->states[i].state);
         for (int i = 0; r == 0 && i < DB_SHEET_COUNT; ++i)
                 if (db_rows_has(mend->rows, (DbSheet)i))
                         r = mend_run_sheet(mend, (DbSheet)i);

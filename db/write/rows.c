@@ -529,11 +529,10 @@ int db_rows_without(const Record *record) {
         return 1 - (detections->n_items > 0) - (detections->n_set_aside > 0);
 }
 
-void db_rows_add_state(DbRows *rows, const DbStateRow *row) {
+void db_rows_add_state(DbRows *rows, int64_t device_id, const DeviceState *state) {
         DbArray *columns = rows->columns[DB_SHEET_STATES];
-        const DeviceState *state = &row->state;
 
-        db_array_int(&columns[0], row->device_id);
+        db_array_int(&columns[0], device_id);
         db_array_bytes(&columns[1], *state->status ? text_of(state->status) : (Text){ 0 });
         db_array_time(&columns[2], state->last_seen_us);
         db_array_time(&columns[3], state->time_us);

@@ -9,7 +9,8 @@
 
 #include "base/base.h"
 #include "db/array.h"
-#include "db/write/store.h"
+#include "model/account.h"
+#include "model/record.h"
 
 #define DB_ROWS_MAX_PARAMS 17
 
@@ -54,7 +55,7 @@ void db_rows_add(DbRows *rows, const Record *record, size_t index); /* index: th
 /* What is to be added to the number of rows that begin a message for there to be one of them. */
 int db_rows_without(const Record *record);
 Text db_rows_state(const AckRecord *ack); /* what a command is by what its device says */
-void db_rows_add_state(DbRows *rows, const DbStateRow *row);
+void db_rows_add_state(DbRows *rows, int64_t device_id, const DeviceState *state);
 
 /* Sensors are written once and then remembered: forget them when a batch was rolled back. */
 void db_rows_forget_sensors(DbRows *rows);

@@ -382,7 +382,9 @@ static void store_fill(DbStore *store) {
                 store->n_without += db_rows_without(store->batch.records[i]);
         }
         for (size_t i = 0; i < store->batch.n_states; ++i)
-                db_rows_add_state(store->rows, &store->batch.states[i]);
+                db_rows_add_state(store->rows,
+                                  store->batch.states[i].device_id,
+                                  &store->batch.states[i].state);
 }
 
 static bool store_send_set(DbStore *store) {
