@@ -12,7 +12,6 @@
 #include "mqtt/broker.h"
 #include "mqtt/candidates.h"
 #include "mqtt/linger.h"
-#include "mqtt/subscribing.h"
 
 #define MQTT_SESSION_ERROR_SIZE  160
 #define MQTT_SESSION_PATIENCE_MS 10000 /* beyond Paho's own time-out */
@@ -53,7 +52,7 @@ struct MqttSession {
         _Atomic bool is_connected;
         _Atomic bool is_interrupted;
         _Atomic unsigned n_messages; /* that came */
-        MqttSubscribing subscribings[MQTT_SUBSCRIBING_MAX];
+        MqttSubscribing subscribings[MQTT_SESSION_FILTERS];
 };
 
 /* ---- telling the owner ---- */

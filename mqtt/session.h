@@ -13,11 +13,17 @@
 
 #include "base/base.h"
 #include "model/inbound.h"
-#include "mqtt/source.h"
+#include "mqtt/options.h"
 
 typedef struct MqttSession MqttSession;
 typedef struct MqttSessionSink MqttSessionSink;
 typedef struct MqttSubscribing MqttSubscribing;
+
+/* One SUBSCRIBE or UNSUBSCRIBE on its way: mqtt/subscribing.c. */
+struct MqttSubscribing {
+        MqttSession *session; /* borrowed */
+        _Atomic int outcome;
+};
 
 /* On Paho's threads. Each may be NULL. */
 struct MqttSessionSink {
@@ -36,6 +42,7 @@ enum {
         MQTT_SESSION_E_BUSY, /* publish: too many are waiting */
 };
 
+#define MQTT_SESSION_FILTERS    32   /* that are being subscribed at a time */
 #define MQTT_SESSION_REFUSED    0x80 /* the codes of a SUBACK from here on */
 #define MQTT_SESSION_TAKEN_OVER 0x8e /* mqtt_session_lost_code() */
 

@@ -399,10 +399,10 @@ static void mqtt_source_granted(MqttFilter *filter, int code, bool was_refused) 
 
 /* False: the connection is gone, or we are to stop. */
 static bool mqtt_source_subscribe_some(MqttSource *source, MqttFilterState state) {
-        MqttFilter *items[MQTT_SUBSCRIBING_MAX];
-        const char *texts[MQTT_SUBSCRIBING_MAX];
-        int codes[MQTT_SUBSCRIBING_MAX] = { 0 };
-        size_t n = mqtt_filters_pick(source->filters, state, items, MQTT_SUBSCRIBING_MAX);
+        MqttFilter *items[MQTT_SESSION_FILTERS];
+        const char *texts[MQTT_SESSION_FILTERS];
+        int codes[MQTT_SESSION_FILTERS] = { 0 };
+        size_t n = mqtt_filters_pick(source->filters, state, items, MQTT_SESSION_FILTERS);
 
         for (size_t i = 0; i < n; ++i)
                 texts[i] = items[i]->text;
@@ -418,12 +418,12 @@ static bool mqtt_source_subscribe_some(MqttSource *source, MqttFilterState state
  * any other, but is not asked for ever: messages that no route takes are better than none at all.
  */
 static void mqtt_source_unsubscribe(MqttSource *source, MqttFilterState state) {
-        MqttFilter *items[MQTT_SUBSCRIBING_MAX];
-        const char *texts[MQTT_SUBSCRIBING_MAX];
+        MqttFilter *items[MQTT_SESSION_FILTERS];
+        const char *texts[MQTT_SESSION_FILTERS];
         size_t n;
 
         while (source->n_unanswered < MQTT_SOURCE_FLAPS &&
-               (n = mqtt_filters_pick(source->filters, state, items, MQTT_SUBSCRIBING_MAX)) > 0) {
+               (n = mqtt_filters_pick(source->filters, state, items, MQTT_SESSION_FILTERS)) > 0) {
                 for (size_t i = 0; i < n; ++i)
                         texts[i] = items[i]->text;
                 if (mqtt_subscribing_end(source->session, texts, n) != 0) {

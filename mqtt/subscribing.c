@@ -2,6 +2,8 @@
 
 #include <MQTTAsync.h>
 
+#include <stdatomic.h>
+
 #include "base/clock.h"
 #include "base/watch.h"
 #include "mqtt/session.h"
@@ -175,7 +177,7 @@ int mqtt_subscribing_begin(MqttSession *session,
         MqttSubscribing *items = mqtt_session_subscribings(session);
         bool is_sent = mqtt_session_is_connected(session);
 
-        assert(n_filters > 0 && n_filters <= MQTT_SUBSCRIBING_MAX);
+        assert(n_filters > 0 && n_filters <= MQTT_SESSION_FILTERS);
         for (size_t i = 0; is_sent && i < n_filters; ++i)
                 is_sent = mqtt_subscribing_subscribe(&items[i], session, filters[i], qos);
         return mqtt_subscribing_settle(session, n_filters, is_sent, ret_codes);
@@ -185,7 +187,7 @@ int mqtt_subscribing_end(MqttSession *session, const char *const filters[], size
         MqttSubscribing *items = mqtt_session_subscribings(session);
         bool is_sent = mqtt_session_is_connected(session);
 
-        assert(n_filters > 0 && n_filters <= MQTT_SUBSCRIBING_MAX);
+        assert(n_filters > 0 && n_filters <= MQTT_SESSION_FILTERS);
         for (size_t i = 0; is_sent && i < n_filters; ++i)
                 is_sent = mqtt_subscribing_unsubscribe(&items[i], session, filters[i]);
         return mqtt_subscribing_settle(session, n_filters, is_sent, NULL);

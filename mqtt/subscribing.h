@@ -12,19 +12,9 @@
  * connection: an answer that may still come must not meet anybody.
  */
 
-#include <stdatomic.h>
-
 #include "base/base.h"
 
-#define MQTT_SUBSCRIBING_MAX 32 /* at a time */
-
 typedef struct MqttSession MqttSession;
-typedef struct MqttSubscribing MqttSubscribing;
-
-struct MqttSubscribing {
-        MqttSession *session; /* borrowed */
-        _Atomic int outcome;
-};
 
 /* All of @filters. Waits; 0, MQTT_SESSION_E_OFFLINE, MQTT_SESSION_E_INTERRUPTED. */
 MUST_CHECK int mqtt_subscribing_begin(
