@@ -7,7 +7,9 @@
  * name the line that it blames. The values in Config are parsed from the texts.
  */
 
-#include "gateway/config/config.h"
+#include <stdio.h>
+
+#include "gateway/config/settings.h"
 
 typedef struct ConfigKey ConfigKey;
 typedef struct ConfigLoader ConfigLoader;

@@ -11,7 +11,7 @@
  */
 
 #include "base/base.h"
-#include "gateway/sim/simulate.h"
+#include "gateway/sim/simulated.h"
 
 typedef struct Buf Buf;
 typedef struct Replay Replay;

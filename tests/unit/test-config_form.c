@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "gateway/config/config.h"
 #include "gateway/config/config_table.h"
 
 #define MAX_TEXTS 40

@@ -20,6 +20,7 @@
 #include "gateway/sim/crowd.h"
 #include "gateway/sim/fleet.h"
 #include "gateway/sim/recording.h"
+#include "gateway/sim/simulate.h"
 #include "tests/fake/publisher.h"
 
 #define DEMO_VESSELS TIDEGATE_SOURCE "/deploy/demo/vessels.csv.gz"
