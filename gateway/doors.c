@@ -105,16 +105,18 @@ static int doors_open_mqtt(Doors *doors, const Lease *lease) {
 }
 
 static int doors_open_dispatcher(Doors *doors) {
-        Config *config = doors->options.config;
-        DispatcherOptions *options = &config->dispatcher;
+        const Config *config = doors->options.config;
+        DispatcherOptions options = {
+                .publisher = config->commands,
+                .heartbeat_ms = config->database_heartbeat_ms,
+                .database_url = config->database_url,
+                .epoch = doors->options.epoch,
+        };
         int r;
 
-        options->database_url = config->database_url;
-        options->epoch = doors->options.epoch;
-        options->heartbeat_ms = config->database_heartbeat_ms;
-        options->mqtt = config->mqtt_enabled ? &config->mqtt : NULL;
+        options.publisher.mqtt = config->mqtt_enabled ? &config->mqtt : NULL;
         r = dispatcher_new(&doors->dispatcher,
-                           options,
+                           &options,
                            inlet_take,
                            doors->options.inlet,
                            doors->options.outbox);

@@ -85,7 +85,7 @@ static int command_publisher_template(TopicTemplate **ret_template, char *text) 
                 return err_up(r);
         if (r > 0 || !topic_template_has(template, "device") ||
             topic_template_has(template, "vehicle"))
-                return DISPATCHER_E_TOPIC;
+                return COMMAND_PUBLISHER_E_TOPIC;
         *ret_template = TAKE(&template);
         return 0;
 }
@@ -99,14 +99,14 @@ static int command_publisher_read_topics(CommandPublisher *publisher, const char
                 r = publisher->n_topics < COMMAND_PUBLISHER_TOPICS
                             ? command_publisher_template(&publisher->topics[publisher->n_topics],
                                                          text)
-                            : DISPATCHER_E_TOPIC;
+                            : COMMAND_PUBLISHER_E_TOPIC;
                 publisher->n_topics += r == 0;
                 free(text);
         }
         return r < 0 ? err_up(r) : r;
 }
 
-bool dispatcher_check_topics(const char *topics) {
+bool command_publisher_check_topics(const char *topics) {
         CLEANUP(command_publisher_free) CommandPublisher *publisher = calloc(1, sizeof(*publisher));
 
         return !publisher || command_publisher_read_topics(publisher, topics) <= 0;
@@ -114,7 +114,8 @@ bool dispatcher_check_topics(const char *topics) {
 
 /* ---- life ---- */
 
-static int command_publisher_init(CommandPublisher *publisher, const DispatcherOptions *options) {
+static int command_publisher_init(CommandPublisher *publisher,
+                                  const CommandPublisherOptions *options) {
         int r;
 
         r = command_publisher_read_topics(publisher, options->topics);
@@ -137,7 +138,8 @@ static int command_publisher_init(CommandPublisher *publisher, const DispatcherO
         return r < 0 ? err_up(r) : r;
 }
 
-int command_publisher_new(CommandPublisher **ret_publisher, const DispatcherOptions *options) {
+int command_publisher_new(CommandPublisher **ret_publisher,
+                          const CommandPublisherOptions *options) {
         CLEANUP(command_publisher_free) CommandPublisher *publisher = calloc(1, sizeof(*publisher));
         int r;
 

@@ -15,15 +15,30 @@
 
 #include "base/base.h"
 #include "db/edit/command_rows.h"
-#include "gateway/commands/dispatcher.h"
+#include "mqtt/options.h"
 
 #define COMMAND_PUBLISHER_PARCEL 64 /* commands in one */
 
 typedef struct CommandPublisher CommandPublisher;
+typedef struct CommandPublisherOptions CommandPublisherOptions;
 typedef void (*CommandPublisherFn)(void *arg, const char *command_id, int64_t device_id);
 
+struct CommandPublisherOptions {
+        const char *topics;      /* templates, comma-separated; NULL or "" = none: sockets alone */
+        const char *ack_topic;   /* template of the response topic; NULL = none */
+        const MqttOptions *mqtt; /* NULL = no broker; borrowed */
+};
+
+enum {
+        COMMAND_PUBLISHER_E_TOPIC = 1, /* a template that is none, or has other names than {device}
+                                          and {user} */
+};
+
+/* Is the comma-separated @topics one that command_publisher_new() takes? */
+bool command_publisher_check_topics(const char *topics);
+
 MUST_CHECK int command_publisher_new(CommandPublisher **ret_publisher,
-                                     const DispatcherOptions *options); /* DISPATCHER_E_TOPIC */
+                                     const CommandPublisherOptions *options);
 CommandPublisher *command_publisher_free(CommandPublisher *publisher);
 
 /* Connects if need be and if it is time to. False: no topics, no broker, or not now. */

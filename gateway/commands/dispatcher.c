@@ -484,7 +484,7 @@ static int dispatcher_init(Dispatcher *dispatcher, const DispatcherOptions *opti
         dispatcher->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (dispatcher->stop_fd < 0 || dispatcher->ended_fd < 0)
                 return err_new(-errno);
-        r = command_publisher_new(&dispatcher->publisher, options);
+        r = command_publisher_new(&dispatcher->publisher, &options->publisher);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         r = db_conn_new(&dispatcher->conn,

@@ -16,27 +16,21 @@
  */
 
 #include "base/base.h"
+#include "gateway/commands/command_publisher.h"
 #include "model/inbound.h"
-#include "mqtt/source.h"
 
 typedef struct Dispatcher Dispatcher;
 typedef struct DispatcherOptions DispatcherOptions;
 typedef struct Queue Queue;
 
 struct DispatcherOptions {
-        const char *topics;       /* templates, comma-separated; NULL or "" = none: sockets alone */
-        const char *ack_topic;    /* template of the response topic; NULL = none */
-        int heartbeat_ms;         /* how often notifications should be heard; 0 = nobody knows */
-        const char *database_url; /* these three are filled in by the gateway */
+        CommandPublisherOptions publisher;
+        int heartbeat_ms; /* how often notifications should be heard; 0 = nobody knows */
+        const char *database_url;
         const char *epoch;
-        const MqttOptions *mqtt; /* NULL = no broker; borrowed */
 };
 
-enum {
-        DISPATCHER_E_TOPIC = 1, /* new: a template that is none, or has other names than {device}
-                                  and {user} */
-};
-
+/* COMMAND_PUBLISHER_E_TOPIC */
 MUST_CHECK int dispatcher_new(Dispatcher **ret_dispatcher,
                               const DispatcherOptions *options, /* borrowed */
                               InboundFn inbound,
@@ -46,8 +40,5 @@ MUST_CHECK int dispatcher_new(Dispatcher **ret_dispatcher,
  */
 void dispatcher_stop(Dispatcher *dispatcher, int timeout_ms);
 Dispatcher *dispatcher_free(Dispatcher *dispatcher); /* stops, joins */
-
-/* Is the comma-separated @topics one that dispatcher_new() takes? */
-bool dispatcher_check_topics(const char *topics);
 
 DEFINE_CLEANUP(Dispatcher *, dispatcher_free);

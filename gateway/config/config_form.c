@@ -4,7 +4,7 @@
 
 #include "base/name.h"
 #include "db/target.h"
-#include "gateway/commands/dispatcher.h"
+#include "gateway/commands/command_publisher.h"
 #include "ws/http/proxies.h"
 
 #define CONFIG_FORM_URL    512 /* as mqtt/candidates.h has it */
@@ -239,7 +239,7 @@ static bool config_form_is_topic(Text item) {
 
 static bool config_form_is_topics(const char *text) {
         return config_form_is_list(text, SIZE_MAX, config_form_is_topic) &&
-               dispatcher_check_topics(text);
+               command_publisher_check_topics(text);
 }
 
 static bool config_form_is_one_topic(const char *text) {

@@ -157,11 +157,11 @@ const ConfigKey config_keys[] = {
         { RETENTION(9, "device_status_logs"), "90d", 0, 36500, false, NULL },
         { RETENTION(10, "commands"), "90d", 0, 36500, false, "Commands that are over." },
 
-        { "commands", "topics", CONFIG_TOPICS, AT(dispatcher.topics), "devices/{device}/commands", 0,
+        { "commands", "topics", CONFIG_TOPICS, AT(commands.topics), "devices/{device}/commands", 0,
           0, false,
           "Topic templates that commands are published to, with commas between; {device} and "
           "{user} (its owner). Empty: to the sockets of devices alone." },
-        { "commands", "ack_topic", CONFIG_TOPIC, AT(dispatcher.ack_topic),
+        { "commands", "ack_topic", CONFIG_TOPIC, AT(commands.ack_topic),
           "devices/{device}/commands/ack", 0, 0, false,
           "Response topic (MQTT 5) of a command: where its device answers. Empty: none." },
         { "commands", "timeout", CONFIG_MS, AT(ws.command_timeout_ms), "60s", 1, DAY_MS, true,

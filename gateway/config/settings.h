@@ -6,7 +6,7 @@
 
 #include "base/base.h"
 #include "base/log.h"
-#include "gateway/commands/dispatcher.h"
+#include "gateway/commands/command_publisher.h"
 #include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
 #include "mqtt/source.h"
@@ -48,7 +48,7 @@ struct Config {
         } retention[CONFIG_N_RETENTION]; /* [retention] raw_logs = 30d ... */
         size_t n_retention;
         int cluster_slot, cluster_lease_ms;
-        DispatcherOptions dispatcher; /* [commands] topics, ack_topic; the rest is in ws */
+        CommandPublisherOptions commands; /* [commands] topics, ack_topic; the rest is in ws */
         int shutdown_grace_ms;
         int watchdog_timeout_ms;
         LogLevel log_level;
