@@ -49,22 +49,67 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
     "zlib.h": {"gateway/sim/recording.c", "ws/wire/packer.c"},
     "systemd/": {"gateway/notify.c"},
 }
+ROOMS_MAX = 25  # of a folder; a room is a .c with its header
+# Rooms that include each other in a circle; all others must not.
+IN_A_CIRCLE = {"ws/device/edge", "ws/dialects/native", "ws/hub", "ws/loop/burst", "ws/loop/pending", "ws/viewer/client",
+               "ws/viewer/dialect", "ws/viewer/feed", "ws/viewer/listing", "ws/viewer/push", "ws/viewer/replays",
+               "ws/viewer/subscription"}
+SOURCES = {"base", "model", "mqtt", "db", "ws", "gateway"}
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
 
 
-def faults(root: pathlib.Path):
-    for folder, allowed in MAY_INCLUDE.items():
-        for path in sorted((root / folder).glob("*.[ch]")):
-            name = path.relative_to(root).as_posix()
-            for quote, header in INCLUDE.findall(path.read_text()):
-                if quote == '"' and not header.endswith(".inc") \
-                        and header.rpartition("/")[0] not in {folder, *allowed}:
-                    yield f"{name}: must not include {header}"
-                for prefix, files in ONLY_IN.items():
-                    if quote == "<" and header.startswith(prefix) and name not in files:
-                        yield f"{name}: must not include {header}"
+def room_of(name):
+    return name.rpartition(".")[0]
 
 
-found = list(faults(pathlib.Path(sys.argv[1])))
+def folder_of(name):
+    return name.rpartition("/")[0]
+
+
+def read(root):
+    """Each of our files -> its includes, as (quote, header)."""
+    paths = (path for top in SOURCES for path in (root / top).rglob("*.[ch]"))
+    return {path.relative_to(root).as_posix(): INCLUDE.findall(path.read_text()) for path in sorted(paths)}
+
+
+def faults_of(name, includes):
+    allowed = {folder_of(name), *MAY_INCLUDE.get(folder_of(name), ())}
+    for quote, header in includes:
+        if quote == '"' and not header.endswith(".inc") and folder_of(header) not in allowed:
+            yield f"{name}: must not include {header}"
+        for prefix, files in ONLY_IN.items():
+            if quote == "<" and header.startswith(prefix) and name not in files:
+                yield f"{name}: must not include {header}"
+
+
+def reached(rooms, start):
+    """All rooms that @start includes, by whatever way."""
+    seen, ahead = set(), list(rooms[start])
+    while ahead:
+        room = ahead.pop()
+        if room not in seen:
+            seen.add(room)
+            ahead += rooms.get(room, ())
+    return seen
+
+
+def faults(files):
+    rooms, folders = {}, {}
+    for name, includes in files.items():
+        yield from faults_of(name, includes)
+        room = room_of(name)
+        folders.setdefault(folder_of(name), set()).add(room)
+        rooms.setdefault(room, set()).update({room_of(h) for quote, h in includes if quote == '"'} - {room})
+    for folder in sorted(folders.keys() - MAY_INCLUDE.keys()):
+        yield f"{folder}/: no layer that we know"
+    for folder, inside in sorted(folders.items()):
+        if len(inside) > ROOMS_MAX:
+            yield f"{folder}/: {len(inside)} rooms, {ROOMS_MAX} at most"
+    for room in sorted(rooms.keys() - IN_A_CIRCLE):
+        if room in reached(rooms, room):
+            yield f"{room}: includes itself by way of {', '.join(sorted(r for r in rooms[room] if room in reached(rooms, r)))}"
+
+
+found = list(faults(read(pathlib.Path(sys.argv[1]))))
 print("\n".join(found) or "layers: ok")
 sys.exit(bool(found))
