@@ -11,11 +11,12 @@
 #include "ws/dialects/native.h"
 #include "ws/http/handshake.h"
 #include "ws/http/head.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/net/party.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
+#include "ws/viewer/places.h"
 #include "ws/wire/extension.h"
 
 #define WS_GATE_SOURCES  16384
@@ -25,7 +26,7 @@
 typedef struct WsRefusal WsRefusal;
 
 struct WsGate {
-        WsHub *hub;             /* borrowed */
+        WsLoop *loop;           /* borrowed */
         const WsAccess *access; /* borrowed */
         WsThrottle *throttle;
         bool is_shut;
@@ -47,7 +48,7 @@ struct WsRefusal {
 #define WS_GATE_BAD(why) \
         ((WsRefusal){ 400, "bad_upgrade", (why), 0, METRIC_WS_REFUSED_BAD_REQUEST })
 
-int ws_gate_new(WsGate **ret_gate, WsHub *hub, const WsAccess *access) {
+int ws_gate_new(WsGate **ret_gate, WsLoop *loop, const WsAccess *access) {
         CLEANUP(ws_gate_free) WsGate *gate = NULL;
         int r;
 
@@ -55,7 +56,7 @@ int ws_gate_new(WsGate **ret_gate, WsHub *hub, const WsAccess *access) {
         if (!gate)
                 return err_new(-ENOMEM);
 
-        gate->hub = hub;
+        gate->loop = loop;
         gate->access = access;
         r = ws_throttle_new(&gate->throttle, WS_GATE_SOURCES);
         if (r < 0)
@@ -78,8 +79,8 @@ void ws_gate_shut(WsGate *gate) {
         gate->is_shut = true;
 }
 
-WsHub *ws_gate_hub(const WsGate *gate) {
-        return gate->hub;
+WsLoop *ws_gate_loop(const WsGate *gate) {
+        return gate->loop;
 }
 
 static bool ws_gate_has_key(WsGate *gate) {
@@ -100,7 +101,7 @@ static void ws_gate_learn_extension(WsGate *gate) {
         char offers[WS_GATE_OFFERS];
 
         gate->extension = (WsExtension){ 0 };
-        if (gate->hub->options->deflate &&
+        if (gate->loop->options->deflate &&
             ws_head_list(gate->head, "Sec-WebSocket-Extensions", offers, sizeof(offers)))
                 ws_extension_read(&gate->extension, offers);
 }
@@ -129,7 +130,7 @@ static WsRefusal ws_gate_check_form(WsGate *gate) {
 }
 
 static WsRefusal ws_gate_check_load(WsGate *gate) {
-        const WsOptions *options = gate->hub->options;
+        const WsOptions *options = gate->loop->options;
 
         if (gate->is_shut)
                 return (WsRefusal){
@@ -139,7 +140,7 @@ static WsRefusal ws_gate_check_load(WsGate *gate) {
                 return (WsRefusal){
                         503, "standby", "another gateway serves", 1, METRIC_WS_REFUSED_CAPACITY
                 };
-        if (!ws_hub_is_loaded(gate->hub))
+        if (!ws_loop_is_loaded(gate->loop))
                 return (WsRefusal){
                         503, "starting", "still loading", 1, METRIC_WS_REFUSED_CAPACITY
                 };
@@ -152,7 +153,7 @@ static WsRefusal ws_gate_check_load(WsGate *gate) {
                                     "too many connections from this address",
                                     1,
                                     METRIC_WS_REFUSED_RATE };
-        if (gate->hub->n_clients >= (size_t)options->max_connections)
+        if (gate->loop->n_clients >= (size_t)options->max_connections)
                 return (WsRefusal){
                         429, "over_capacity", "too many connections", 5, METRIC_WS_REFUSED_CAPACITY
                 };
@@ -279,16 +280,15 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
                 *ret_refusal = ws_gate_refuse_identity(gate, dialect, target, r);
                 return 0;
         }
-        r = ws_client_new(&client, gate->hub, dialect);
+        r = ws_client_new(&client, gate->loop, dialect);
         if (r < 0)
                 return err_up(r);
 
         memcpy(client->source, gate->request->source, sizeof(client->source));
-        if (!ws_hub_take_place(gate->hub,
-                               client,
-                               ws_party_of(identity.user ? identity.user->id : 0,
-                                           identity.device ? identity.device->id : 0,
-                                           client->source)))
+        if (!ws_places_take(client,
+                            ws_party_of(identity.user ? identity.user->id : 0,
+                                        identity.device ? identity.device->id : 0,
+                                        client->source)))
                 *ret_refusal = ws_gate_refuse_admission(429);
         else
                 *ret_refusal = ws_gate_refuse_admission(dialect->admit(client, &identity, target));
@@ -315,7 +315,7 @@ static int ws_gate_welcome(const WsGate *gate, WsClient *client, Buf *hello) {
                                           ? WS_NATIVE_NAME
                                           : NULL,
                                   client->deflates ? gate->extension.answer : NULL,
-                                  gate->request->is_secure ? gate->hub->options->hsts_s : 0);
+                                  gate->request->is_secure ? gate->loop->options->hsts_s : 0);
 }
 
 int ws_gate_open(WsGate *gate,

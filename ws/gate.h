@@ -16,12 +16,12 @@
 typedef struct WsClient WsClient;
 typedef struct WsGate WsGate;
 typedef struct WsHead WsHead;
-typedef struct WsHub WsHub;
+typedef struct WsLoop WsLoop;
 
-MUST_CHECK int ws_gate_new(WsGate **ret_gate, WsHub *hub, const WsAccess *access);
+MUST_CHECK int ws_gate_new(WsGate **ret_gate, WsLoop *loop, const WsAccess *access);
 WsGate *ws_gate_free(WsGate *gate);
 void ws_gate_shut(WsGate *gate); /* draining: 503 from now on */
-WsHub *ws_gate_hub(const WsGate *gate);
+WsLoop *ws_gate_loop(const WsGate *gate);
 
 /* Without a client in *@ret_client, @response refuses. */
 MUST_CHECK int ws_gate_open(WsGate *gate,

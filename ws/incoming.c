@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "ws/device/edge.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/net/conn.h"
 #include "ws/viewer/client.h"
@@ -16,7 +16,7 @@
 
 /* Takes so much credit; false: it sends too many. */
 static bool ws_incoming_spend(WsClient *client, int64_t cost) {
-        int64_t rate = client->hub->options->messages_per_s;
+        int64_t rate = client->loop->options->messages_per_s;
         int64_t now_ms = clock_mono_us() / 1000;
 
         if (rate <= 0)
@@ -42,10 +42,10 @@ static bool ws_incoming_afford(WsClient *client, int64_t cost) {
 
 /* What the compressed *@message says; false: it is over with this client. */
 static bool ws_incoming_unpack(WsClient *client, Text *message) {
-        size_t limit = client->hub->options->max_message_bytes;
+        size_t limit = client->loop->options->max_message_bytes;
         int r;
 
-        r = ws_packer_unpack(client->hub->packer, *message, limit, message);
+        r = ws_packer_unpack(client->loop->packer, *message, limit, message);
         if (r == WS_PACKER_E_TOO_BIG)
                 ws_client_close(client,
                                 WS_CLOSE_TOO_BIG,
@@ -105,7 +105,7 @@ static int ws_incoming_piece(WsClient *client, Text piece, bool is_first, bool i
 
 /* With what its frame says is still to come. True: it is over with this client. */
 static bool ws_incoming_is_too_big(WsClient *client, const WsDecoded *decoded) {
-        size_t limit = client->hub->options->max_message_bytes;
+        size_t limit = client->loop->options->max_message_bytes;
         size_t n = decoded->payload.n + (decoded->is_first ? 0 : client->n_in);
 
         if (decoded->n_coming <= limit && n + decoded->n_coming <= limit)
@@ -132,7 +132,7 @@ static int ws_incoming_data(WsClient *client, const WsDecoded *decoded) {
                                       decoded->is_first,
                                       decoded->is_last);
         if (decoded->is_last || client->close_code != 0)
-                ws_hub_settle(client->hub);
+                ws_loop_settle(client->loop);
         return r < 0 ? err_up(r) : 0;
 }
 
@@ -140,7 +140,7 @@ static void ws_incoming_ping(WsClient *client, Text payload) {
         if (ws_incoming_afford(client, WS_INCOMING_CREDIT_PIECE))
                 ws_client_pong(client, payload);
         else
-                ws_hub_settle(client->hub);
+                ws_loop_settle(client->loop);
 }
 
 static int ws_incoming_pong(WsClient *client, Text payload) {
@@ -174,7 +174,7 @@ static int ws_incoming_handle(WsClient *client, const WsDecoded *decoded) {
                 return 0;
         case WS_DECODED_NOTHING: /* or a header that says how much is to come */
                 if (is_open && decoded->n_coming > 0 && ws_incoming_is_too_big(client, decoded))
-                        ws_hub_settle(client->hub);
+                        ws_loop_settle(client->loop);
                 return 0;
         }
         return 0;

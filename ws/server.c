@@ -14,6 +14,7 @@
 #include "model/event.h"
 #include "model/metrics.h"
 #include "ws/access/limiter.h"
+#include "ws/connections.h"
 #include "ws/device/edge.h"
 #include "ws/gate.h"
 #include "ws/http/exchange.h"
@@ -103,7 +104,7 @@ static void ws_server_check(WsServer *server, int r) {
 }
 
 static void ws_server_settle(WsServer *server) {
-        ws_hub_settle(server->hub);
+        ws_loop_settle(&server->hub->loop);
         ws_server_check(server, ws_stats_poke(server->stats));
 }
 
@@ -115,7 +116,7 @@ static int ws_server_dispatch(WsServer *server, Event *event) {
         if (event->answer->kind == QUERY_REPLAY)
                 return ws_replays_answer(&server->hub->replays, event);
         if (event->answer->kind == QUERY_PENDING_COMMANDS)
-                return ws_edge_pending(server->hub, event->answer);
+                return ws_edge_pending(&server->hub->loop, event->answer);
         if (event->answer->ticket == 0)
                 return ws_stats_answer(server->stats, event->answer);
 
@@ -142,7 +143,7 @@ static size_t ws_server_take_some(WsServer *server, size_t *n_unsettled, size_t 
                 *ret_bytes += event->data.n;
                 event_unref(event);
                 if (*n_unsettled > settle_bytes) { /* lest one turn fills a good reader's queue */
-                        ws_hub_settle(server->hub);
+                        ws_loop_settle(&server->hub->loop);
                         *n_unsettled = 0;
                 }
         }
@@ -255,8 +256,8 @@ static void ws_server_audit(WsServer *server) {
         size_t n = 0;
 
         ws_conns_each(server->conns, ws_server_count_client, &n);
-        metric_set(METRIC_WS_PLACES_DRIFT, (int64_t)server->hub->n_clients - (int64_t)n);
-        ws_hub_audit(server->hub);
+        metric_set(METRIC_WS_PLACES_DRIFT, (int64_t)server->hub->loop.n_clients - (int64_t)n);
+        ws_connections_audit(&server->hub->loop);
 }
 
 static void ws_server_on_second(uv_timer_t *timer) {
@@ -276,11 +277,11 @@ static void ws_server_on_turn(uv_timer_t *timer) {
 static void ws_server_on_drain(uv_timer_t *timer) {
         WsServer *server = timer->data;
         int64_t left_ms = server->drain_until_ms - clock_mono_us() / 1000;
-        const WsList *list = ws_index_find(server->hub->index, 0, WS_SCOPE_EVERYONE, 0);
+        const WsList *list = ws_index_find(server->hub->loop.index, 0, WS_SCOPE_EVERYONE, 0);
         size_t n_left = ws_list_length(list);
         size_t n = WS_SERVER_DRAIN_MIN;
 
-        if (server->hub->n_clients == 0 || left_ms <= 0) {
+        if (server->hub->loop.n_clients == 0 || left_ms <= 0) {
                 uv_timer_stop(timer);
                 MUST(sem_post(&server->drained));
                 return;
@@ -301,7 +302,7 @@ static void ws_server_begin_drain(WsServer *server) {
 
 static void ws_server_start_timers(WsServer *server) {
         uint64_t turn_ms = (uint64_t)server->options.stats_interval_ms;
-        uint64_t tick_ms = (uint64_t)ws_hub_tick_ms(server->hub);
+        uint64_t tick_ms = (uint64_t)ws_loop_tick_ms(&server->hub->loop);
 
         MUST(uv_timer_start(&server->tick, ws_server_on_tick, tick_ms, tick_ms));
         MUST(uv_timer_start(&server->turn, ws_server_on_turn, turn_ms, turn_ms));
@@ -477,12 +478,12 @@ static int ws_server_build(WsServer *server) {
                 .failures = server->failures,
                 .failures_per_min = server->options.token_failures_per_min,
         };
-        ws_hub_set_options(server->hub, &server->options);
-        server->hub->queries = server->queries;
-        server->hub->access = &server->access;
-        r = ws_stats_new(&server->stats, server->hub, server->queries);
+        server->hub->loop.options = &server->options;
+        server->hub->loop.queries = server->queries;
+        server->hub->loop.access = &server->access;
+        r = ws_stats_new(&server->stats, &server->hub->loop, server->queries);
         if (r == 0)
-                r = ws_gate_new(&server->gate, server->hub, &server->access);
+                r = ws_gate_new(&server->gate, &server->hub->loop, &server->access);
         if (r == 0)
                 r = ws_http_new(&server->http,
                                 &server->options,
@@ -527,9 +528,9 @@ int ws_server_new(WsServer **ret_server,
 }
 
 static void ws_server_farewell(WsServer *server) {
-        const WsList *list = ws_index_find(server->hub->index, 0, WS_SCOPE_EVERYONE, 0);
+        const WsList *list = ws_index_find(server->hub->loop.index, 0, WS_SCOPE_EVERYONE, 0);
 
-        ws_hub_settle(server->hub);
+        ws_loop_settle(&server->hub->loop);
         for (size_t i = 0; i < ws_list_length(list); ++i)
                 ws_client_farewell(ws_list_at(list, i));
 }

@@ -5,7 +5,7 @@
 #include "base/index.h"
 #include "base/queue.h"
 #include "model/metrics.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/feed.h"
@@ -38,7 +38,7 @@ struct WsStatsTopic {
 };
 
 struct WsStats {
-        WsHub *hub;     /* borrowed */
+        WsLoop *loop;   /* borrowed */
         Queue *queries; /* borrowed */
         WsStatsTopic topics[2];
 };
@@ -47,7 +47,7 @@ static int64_t ws_stats_now_ms(void) {
         return clock_mono_us() / 1000;
 }
 
-int ws_stats_new(WsStats **ret_stats, WsHub *hub, Queue *queries) {
+int ws_stats_new(WsStats **ret_stats, WsLoop *loop, Queue *queries) {
         CLEANUP(ws_stats_free) WsStats *stats = NULL;
         int r = 0;
 
@@ -55,7 +55,7 @@ int ws_stats_new(WsStats **ret_stats, WsHub *hub, Queue *queries) {
         if (!stats)
                 return err_new(-ENOMEM);
 
-        stats->hub = hub;
+        stats->loop = loop;
         stats->queries = queries;
         stats->topics[0] = (WsStatsTopic){
                 .dialect = &ws_dialect_people_counter,
@@ -132,12 +132,13 @@ static bool ws_stats_is_feed(const WsIndex *index, const WsStatsTopic *topic, co
 }
 
 static bool ws_stats_counts(const WsStats *stats, const WsStatsTopic *topic, const WsList *list) {
-        return ws_stats_is_scope(topic, list) || (stats->hub->n_stats_follows > 0 &&
-                                                  ws_stats_is_feed(stats->hub->index, topic, list));
+        return ws_stats_is_scope(topic, list) ||
+               (stats->loop->n_stats_follows > 0 &&
+                ws_stats_is_feed(stats->loop->index, topic, list));
 }
 
 static int ws_stats_collect(const WsStats *stats, const WsStatsTopic *topic, Query *query) {
-        const WsIndex *index = stats->hub->index;
+        const WsIndex *index = stats->loop->index;
         const WsList *list = NULL;
         size_t n = 0;
 
@@ -158,7 +159,7 @@ static int ws_stats_ask(WsStats *stats, WsStatsTopic *topic) {
         int64_t now_ms = ws_stats_now_ms();
         int r;
 
-        if (stats->hub->n_open[topic->dialect->id] == 0 && stats->hub->n_stats_follows == 0)
+        if (stats->loop->n_open[topic->dialect->id] == 0 && stats->loop->n_stats_follows == 0)
                 return 0;
         if (topic->asked_ms != 0 && now_ms - topic->asked_ms < WS_STATS_PATIENCE_MS)
                 return 0;
@@ -197,10 +198,10 @@ int ws_stats_poke(WsStats *stats) {
         WsStatsTopic *topic = &stats->topics[1];
         int r;
 
-        if (!stats->hub->stats_wanted || topic->asked_ms != 0)
+        if (!stats->loop->stats_wanted || topic->asked_ms != 0)
                 return 0;
 
-        stats->hub->stats_wanted = false;
+        stats->loop->stats_wanted = false;
         r = ws_stats_ask(stats, topic);
         return r < 0 ? err_up(r) : 0;
 }
@@ -253,9 +254,9 @@ static int ws_stats_tell_feeds(const WsStats *stats,
         int r = 0;
 
         for (int dialect = WS_DIALECT_NATIVE;
-             stats->hub->n_stats_follows > 0 && dialect < WS_DIALECT_COUNT;
+             stats->loop->n_stats_follows > 0 && dialect < WS_DIALECT_COUNT;
              ++dialect) {
-                const WsList *list = ws_index_find(stats->hub->index,
+                const WsList *list = ws_index_find(stats->loop->index,
                                                    dialect,
                                                    user_id == 0 ? WS_SCOPE_ALL : WS_SCOPE_USER,
                                                    user_id);
@@ -267,7 +268,7 @@ static int ws_stats_tell_feeds(const WsStats *stats,
                                 continue;
                         feed->stats_told |= bit;
                         r = ws_feed_offer_stats(feed,
-                                                buf_text(&stats->hub->text),
+                                                buf_text(&stats->loop->text),
                                                 topic->kind == QUERY_CAMERA_STATS
                                                         ? "statistics_update"
                                                         : "stats_update");
@@ -280,17 +281,17 @@ static int ws_stats_deliver(WsStats *stats, WsStatsTopic *topic, int64_t user_id
         CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
         uint64_t digest = ws_stats_digest(body);
         int64_t now_ms = ws_stats_now_ms();
-        Buf *buf = &stats->hub->text;
+        Buf *buf = &stats->loop->text;
         WsStatsScope *scope = NULL;
         const WsList *list;
         bool is_news;
         int r;
 
-        list = ws_index_find(stats->hub->index,
+        list = ws_index_find(stats->loop->index,
                              (int)topic->dialect->id,
                              user_id == 0 ? WS_SCOPE_ALL : WS_SCOPE_USER,
                              user_id);
-        if (!list && stats->hub->n_stats_follows == 0)
+        if (!list && stats->loop->n_stats_follows == 0)
                 return 0;
         r = ws_stats_scope(topic, user_id, &scope);
         if (r < 0)

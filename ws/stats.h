@@ -13,10 +13,10 @@
 #include "model/query.h"
 
 typedef struct Queue Queue;
-typedef struct WsHub WsHub;
+typedef struct WsLoop WsLoop;
 typedef struct WsStats WsStats;
 
-MUST_CHECK int ws_stats_new(WsStats **ret_stats, WsHub *hub, Queue *queries);
+MUST_CHECK int ws_stats_new(WsStats **ret_stats, WsLoop *loop, Queue *queries);
 WsStats *ws_stats_free(WsStats *stats);
 
 MUST_CHECK int ws_stats_tick(WsStats *stats); /* each stats_interval_ms */

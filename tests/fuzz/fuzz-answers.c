@@ -29,7 +29,7 @@
 #include "model/event.h"
 #include "tests/fake/answers.h"
 #include "tests/fuzz/fuzz.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/viewer/push.h"
 
 #define MAX_INPUT 8192
@@ -72,15 +72,15 @@ static Query *make_query(QueryKind kind) {
 
 /* As the native protocol shows it. */
 static void show(const Answer *answer) {
-        static WsHub *hub;
+        static WsLoop loop;
         static Registry *registry;
 
-        if (!hub)
-                FUZZ_CHECK(registry_new(&registry) == 0 && ws_hub_new(&hub, registry) == 0);
+        if (!registry)
+                FUZZ_CHECK(registry_new(&registry) == 0 && ws_loop_init(&loop, registry) == 0);
         for (size_t i = 0; i < answer->n_events; ++i) {
                 CLEANUP_BUF Buf text = { 0 };
 
-                ws_push_event(hub, answer->events[i], &text);
+                ws_push_event(&loop, answer->events[i], &text);
                 FUZZ_CHECK(!buf_failed(&text));
         }
 }

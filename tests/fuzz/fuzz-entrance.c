@@ -16,6 +16,7 @@
 #include "model/metrics.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/world.h"
+#include "ws/connections.h"
 
 #define N_TURNS 64
 
@@ -111,7 +112,7 @@ static void turn(World *world) {
                 if (!world->peers[i].is_gone)
                         turn_peer(world, &world->peers[i]);
         ws_hub_tick(world->hub);
-        ws_hub_settle(world->hub);
+        ws_loop_settle(&world->hub->loop);
         FUZZ_CHECK(ws_stats_poke(world->stats) == 0);
         if (world->flags & WORLD_TIMED)
                 FUZZ_CHECK(ws_stats_tick(world->stats) == 0);
@@ -178,8 +179,8 @@ static void check_output(const WsConn *conn) {
 
 /* Nothing is left behind. */
 static void check_books(const World *world) {
-        ws_hub_audit(world->hub);
-        FUZZ_CHECK(world->hub->n_clients == 0);
+        ws_connections_audit(&world->hub->loop);
+        FUZZ_CHECK(world->hub->loop.n_clients == 0);
         FUZZ_CHECK(metric_get(METRIC_WS_ACCOUNTING_DRIFT) == 0);
         FUZZ_CHECK(metric_get(METRIC_WS_QUEUED) == 0 && metric_get(METRIC_WS_QUEUED_BYTES) == 0);
         FUZZ_CHECK(metric_get(METRIC_WS_OFFERED) == metric_get(METRIC_WS_SENT) +
@@ -245,7 +246,7 @@ static void run(World *world) {
         turn(world);
         for (size_t i = 0; i < world->n_peers; ++i)
                 leave(&world->peers[i]);
-        ws_hub_settle(world->hub);
+        ws_loop_settle(&world->hub->loop);
         world_answer(world);
         check_books(world);
 }

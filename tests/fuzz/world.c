@@ -275,11 +275,11 @@ static void make_access(World *world) {
 static void make_hub(World *world) {
         FUZZ_CHECK(queue_new(&world->queries, N_QUERIES, free_query) == 0);
         FUZZ_CHECK(ws_hub_new(&world->hub, world->registry) == 0);
-        ws_hub_set_options(world->hub, &world->options);
-        world->hub->queries = world->queries;
-        world->hub->access = &world->access;
-        FUZZ_CHECK(ws_stats_new(&world->stats, world->hub, world->queries) == 0);
-        FUZZ_CHECK(ws_gate_new(&world->gate, world->hub, &world->access) == 0);
+        world->hub->loop.options = &world->options;
+        world->hub->loop.queries = world->queries;
+        world->hub->loop.access = &world->access;
+        FUZZ_CHECK(ws_stats_new(&world->stats, &world->hub->loop, world->queries) == 0);
+        FUZZ_CHECK(ws_gate_new(&world->gate, &world->hub->loop, &world->access) == 0);
         FUZZ_CHECK(ws_http_new(&world->http,
                                &world->options,
                                &world->access,
@@ -433,7 +433,7 @@ static void answer_one(World *world, const Query *query, bool is_last) {
         else if (event->answer->kind == QUERY_REPLAY)
                 r = ws_replays_answer(&world->hub->replays, event);
         else if (event->answer->kind == QUERY_PENDING_COMMANDS)
-                r = ws_edge_pending(world->hub, event->answer);
+                r = ws_edge_pending(&world->hub->loop, event->answer);
         else if (event->answer->ticket == 0)
                 r = ws_stats_answer(world->stats, event->answer);
         else

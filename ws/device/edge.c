@@ -8,7 +8,7 @@
 #include "base/queue.h"
 #include "model/metrics.h"
 #include "ws/device/order.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/net/party.h"
 #include "ws/viewer/client.h"
@@ -53,7 +53,7 @@ int ws_edge_new(WsClient *client, const Device *device) {
                 return err_new(-ENOMEM);
         edge->client = client;
         edge->device_id = device->id;
-        edge->serial = ++client->hub->n_edges;
+        edge->serial = ++client->loop->n_edges;
         memcpy(edge->token_hash, device->token_hash, sizeof(edge->token_hash));
         snprintf(edge->topic, sizeof(edge->topic), "ws/device/%s", device->code);
         client->edge = edge;
@@ -75,7 +75,7 @@ int64_t ws_edge_device(const WsEdge *edge) {
 
 bool ws_edge_may_stay(const WsClient *client) {
         const WsEdge *edge = client->edge;
-        const Device *device = registry_device(client->hub->registry, edge->device_id);
+        const Device *device = registry_device(client->loop->registry, edge->device_id);
 
         return device && device->is_active && device->has_token &&
                memcmp(device->token_hash, edge->token_hash, sizeof(edge->token_hash)) == 0;
@@ -85,14 +85,14 @@ static void ws_edge_rest(WsEdge *edge) {
         if (!edge->is_restless)
                 return;
         edge->is_restless = false;
-        TAILQ_REMOVE(&edge->client->hub->restless, edge, restless);
+        TAILQ_REMOVE(&edge->client->loop->restless, edge, restless);
 }
 
 static void ws_edge_unrest(WsEdge *edge) {
         if (edge->is_restless)
                 return;
         edge->is_restless = true;
-        TAILQ_INSERT_TAIL(&edge->client->hub->restless, edge, restless);
+        TAILQ_INSERT_TAIL(&edge->client->loop->restless, edge, restless);
 }
 
 void ws_edge_left(WsClient *client) {
@@ -102,7 +102,7 @@ void ws_edge_left(WsClient *client) {
 /* ---- up ---- */
 
 static int ws_edge_journal(const WsEdge *edge, Kind kind, Text payload) {
-        const WsOptions *options = edge->client->hub->options;
+        const WsOptions *options = edge->client->loop->options;
         int r;
 
         if (!options->inbound)
@@ -241,8 +241,8 @@ static int ws_edge_send(WsEdge *edge, const Event *event) {
         return r < 0 ? err_up(r) : 0;
 }
 
-static WsEdge *ws_edge_find(const WsHub *hub, int64_t device_id) {
-        const WsList *list = ws_index_find(hub->index, 0, WS_SCOPE_EDGE, device_id);
+static WsEdge *ws_edge_find(const WsLoop *loop, int64_t device_id) {
+        const WsList *list = ws_index_find(loop->index, 0, WS_SCOPE_EDGE, device_id);
 
         for (size_t i = 0; i < ws_list_length(list); ++i) {
                 WsClient *client = ws_list_at(list, i);
@@ -253,8 +253,8 @@ static WsEdge *ws_edge_find(const WsHub *hub, int64_t device_id) {
         return NULL;
 }
 
-int ws_edge_command(WsHub *hub, Event *event) {
-        WsEdge *edge = ws_edge_find(hub, event->device_id);
+int ws_edge_command(WsLoop *loop, Event *event) {
+        WsEdge *edge = ws_edge_find(loop, event->device_id);
         int r;
 
         r = edge ? ws_edge_send(edge, event) : 0;
@@ -322,7 +322,7 @@ static void ws_edge_want(WsEdge *edge, int after_ms) {
 
 static int ws_edge_ask(WsEdge *edge) {
         CLEANUP(query_free) Query *query = NULL;
-        Queue *queries = edge->client->hub->queries;
+        Queue *queries = edge->client->loop->queries;
         int r;
 
         if (!queries)
@@ -345,7 +345,7 @@ static int ws_edge_ask(WsEdge *edge) {
 
 int ws_edge_open(WsClient *client) {
         WsEdge *edge = client->edge;
-        const WsList *list = ws_index_find(client->hub->index, 0, WS_SCOPE_EDGE, edge->device_id);
+        const WsList *list = ws_index_find(client->loop->index, 0, WS_SCOPE_EDGE, edge->device_id);
         int r;
 
         for (size_t i = 0; i < ws_list_length(list); ++i)
@@ -358,8 +358,8 @@ int ws_edge_open(WsClient *client) {
         return r < 0 ? err_up(r) : 0;
 }
 
-int ws_edge_pending(WsHub *hub, const Answer *answer) {
-        WsEdge *edge = ws_edge_find(hub, answer->device_id);
+int ws_edge_pending(WsLoop *loop, const Answer *answer) {
+        WsEdge *edge = ws_edge_find(loop, answer->device_id);
         int r = 0;
 
         if (!edge || edge->serial != answer->ticket)
@@ -390,12 +390,12 @@ static int ws_edge_retry(WsEdge *edge, int64_t now_ms) {
         return r < 0 ? err_up(r) : 0;
 }
 
-int ws_edge_tick(WsHub *hub) {
+int ws_edge_tick(WsLoop *loop) {
         int64_t now_ms = clock_mono_us() / 1000;
         WsEdge *next;
         int r = 0;
 
-        for (WsEdge *edge = TAILQ_FIRST(&hub->restless); edge && r == 0; edge = next) {
+        for (WsEdge *edge = TAILQ_FIRST(&loop->restless); edge && r == 0; edge = next) {
                 next = TAILQ_NEXT(edge, restless);
                 r = ws_edge_retry(edge, now_ms);
         }

@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "base/secret.h"
 #include "ws/dialects/client_message.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
@@ -18,8 +18,8 @@ static bool ws_cameras_match(Text path, Text *ret_target) {
         return text_equal(path, TEXT("/api/ws/statistics"));
 }
 
-static size_t ws_cameras_n_sockets_of(const WsHub *hub, int64_t user_id) {
-        const WsList *list = ws_index_find(hub->index, 0, WS_SCOPE_PERSON, user_id);
+static size_t ws_cameras_n_sockets_of(const WsLoop *loop, int64_t user_id) {
+        const WsList *list = ws_index_find(loop->index, 0, WS_SCOPE_PERSON, user_id);
         size_t n = 0;
 
         for (size_t i = 0; i < ws_list_length(list); ++i)
@@ -28,10 +28,10 @@ static size_t ws_cameras_n_sockets_of(const WsHub *hub, int64_t user_id) {
 }
 
 static int ws_cameras_admit(WsClient *client, const WsIdentity *identity, Text target) {
-        size_t n_max = (size_t)client->hub->options->max_connections_per_user;
+        size_t n_max = (size_t)client->loop->options->max_connections_per_user;
 
         ws_dialect_admit_any(client, identity, target);
-        if (client->user_id != 0 && ws_cameras_n_sockets_of(client->hub, client->user_id) >= n_max)
+        if (client->user_id != 0 && ws_cameras_n_sockets_of(client->loop, client->user_id) >= n_max)
                 return 429;
         return 0;
 }
@@ -57,8 +57,8 @@ static int ws_cameras_uuid(char ret_text[WS_E_UUID_SIZE]) {
 }
 
 static int ws_cameras_open(WsClient *client) {
-        const User *user = registry_user(client->hub->registry, client->user_id);
-        Buf *buf = &client->hub->text;
+        const User *user = registry_user(client->loop->registry, client->user_id);
+        Buf *buf = &client->loop->text;
         char uuid[WS_E_UUID_SIZE];
         int r;
 
@@ -66,7 +66,7 @@ static int ws_cameras_open(WsClient *client) {
         if (r < 0)
                 return err_up(r);
 
-        client->wants_stats = client->hub->stats_wanted = true;
+        client->wants_stats = client->loop->stats_wanted = true;
         buf_reset(buf);
         buf_append_string(buf,
                           "{\"type\":\"connection_status\",\"status\":\"connected\","
@@ -100,13 +100,13 @@ static void ws_cameras_choose(WsClient *client, unsigned types, bool wanted) {
 }
 
 static int ws_cameras_subscribe(WsClient *client, const WsClientMessage *command, bool wanted) {
-        Buf *buf = &client->hub->text;
+        Buf *buf = &client->loop->text;
         WsClientMessageList names;
         unsigned types = 0;
         bool is_first = true;
 
         if (ws_client_message_list(command, "event_types", &names) > 0 ||
-            names.n > (size_t)client->hub->options->max_subscriptions)
+            names.n > (size_t)client->loop->options->max_subscriptions)
                 return 0;
 
         buf_reset(buf);
@@ -131,7 +131,7 @@ static int ws_cameras_subscribe(WsClient *client, const WsClientMessage *command
 }
 
 static int ws_cameras_ping(WsClient *client, const WsClientMessage *command) {
-        Buf *buf = &client->hub->text;
+        Buf *buf = &client->loop->text;
 
         buf_reset(buf);
         buf_append_string(buf, "{\"type\":\"pong\",\"timestamp\":");
@@ -180,8 +180,8 @@ static int ws_cameras_format_alert(const Event *event, Buf *buf) {
         return 0;
 }
 
-static int ws_cameras_format(const WsHub *hub, const Event *event, Buf *buf) {
-        const Device *camera = registry_device(hub->registry, event->device_id);
+static int ws_cameras_format(const WsLoop *loop, const Event *event, Buf *buf) {
+        const Device *camera = registry_device(loop->registry, event->device_id);
 
         if (event->kind == KIND_ALERT)
                 return ws_cameras_format_alert(event, buf);

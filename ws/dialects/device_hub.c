@@ -1,9 +1,10 @@
 #include "base/err.h"
 #include "ws/device/device_json.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
+#include "ws/viewer/listing.h"
 
 #define WS_C_UNREAD 16 /* times ws.queue_bytes: of lists that the sockets of a user do not read */
 
@@ -15,8 +16,8 @@ static bool ws_device_hub_match(Text path, Text *ret_target) {
 }
 
 /* Lists that were made for this user's sockets and that those have not read yet. */
-static size_t ws_device_hub_unread(const WsHub *hub, int64_t user_id) {
-        const WsList *list = ws_index_find(hub->index, 0, WS_SCOPE_PERSON, user_id);
+static size_t ws_device_hub_unread(const WsLoop *loop, int64_t user_id) {
+        const WsList *list = ws_index_find(loop->index, 0, WS_SCOPE_PERSON, user_id);
         size_t n = 0;
 
         for (size_t i = 0; i < ws_list_length(list); ++i) {
@@ -29,17 +30,17 @@ static size_t ws_device_hub_unread(const WsHub *hub, int64_t user_id) {
 }
 
 static int ws_device_hub_admit(WsClient *client, const WsIdentity *identity, Text target) {
-        const WsHub *hub = client->hub;
+        const WsLoop *loop = client->loop;
         int status = ws_dialect_admit_any(client, identity, target);
 
         if (status == 0 &&
-            ws_device_hub_unread(hub, client->user_id) > hub->options->queue_bytes * WS_C_UNREAD)
+            ws_device_hub_unread(loop, client->user_id) > loop->options->queue_bytes * WS_C_UNREAD)
                 return 429;
         return status;
 }
 
 static int ws_device_hub_open(WsClient *client) {
-        int r = ws_listings_join(&client->hub->listings, client);
+        int r = ws_listings_join(client->loop->listings, client);
 
         return r < 0 ? err_up(r) : 0;
 }
@@ -50,8 +51,8 @@ static bool ws_device_hub_wants(const WsClient *client, const Event *event) {
         return !client->listing;
 }
 
-static int ws_device_hub_format(const WsHub *hub, const Event *event, Buf *buf) {
-        const Device *device = registry_device(hub->registry, event->device_id);
+static int ws_device_hub_format(const WsLoop *loop, const Event *event, Buf *buf) {
+        const Device *device = registry_device(loop->registry, event->device_id);
 
         if (!device)
                 return 0;

@@ -1,5 +1,5 @@
 #include "ws/device/edge.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
 
@@ -21,7 +21,7 @@ static bool ws_energy_takes_device(Text path) {
 
 static int ws_energy_admit(WsClient *client, const WsIdentity *identity, Text target) {
         const Device *device =
-                registry_find_device_for(client->hub->registry, identity->user, target);
+                registry_find_device_for(client->loop->registry, identity->user, target);
 
         if (identity->device)
                 return ws_edge_new(client, identity->device) < 0 ? 503 : 0;
@@ -34,16 +34,16 @@ static int ws_energy_admit(WsClient *client, const WsIdentity *identity, Text ta
         return 0;
 }
 
-static int ws_energy_format(const WsHub *hub, const Event *event, Buf *buf) {
-        (void)hub;
+static int ws_energy_format(const WsLoop *loop, const Event *event, Buf *buf) {
+        (void)loop;
         buf_append_text(buf, event->data);
         return 0;
 }
 
 static int ws_energy_open(WsClient *client) {
         const Event *last =
-                ws_last_known_get(client->hub->recall, KIND_TELEMETRY, client->target_id);
-        Buf *buf = &client->hub->text;
+                ws_last_known_get(client->loop->last_known, KIND_TELEMETRY, client->target_id);
+        Buf *buf = &client->loop->text;
 
         if (client->edge)
                 return ws_edge_open(client);

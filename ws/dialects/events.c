@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
@@ -17,14 +17,14 @@ static bool ws_events_match(Text path, Text *ret_target) {
 }
 
 static int ws_events_admit(WsClient *client, const WsIdentity *identity, Text target) {
-        size_t n_max = (size_t)client->hub->options->max_connections_per_user;
+        size_t n_max = (size_t)client->loop->options->max_connections_per_user;
 
         if (ws_feed_new(&client->feed, client) < 0)
                 return 503;
         ws_dialect_admit_any(client, identity, target);
-        if (client->hub->n_clients > (size_t)client->hub->options->max_connections)
+        if (client->loop->n_clients > (size_t)client->loop->options->max_connections)
                 return 429;
-        if (client->user_id != 0 && ws_client_n_limited(client->hub, client->user_id) >= n_max)
+        if (client->user_id != 0 && ws_client_n_limited(client->loop, client->user_id) >= n_max)
                 return 429;
         return 0;
 }
@@ -40,8 +40,8 @@ static bool ws_events_wants(const WsClient *client, const Event *event) {
         return client->feed && ws_feed_wants(client->feed, event);
 }
 
-static int ws_events_format(const WsHub *hub, const Event *event, Buf *buf) {
-        ws_push_event(hub, event, buf);
+static int ws_events_format(const WsLoop *loop, const Event *event, Buf *buf) {
+        ws_push_event(loop, event, buf);
         return 0;
 }
 
@@ -77,13 +77,13 @@ static void ws_events_data(Text json, Buf *buf) {
         buf_append_string(buf, "\n\n");
 }
 
-static int ws_events_wrap(const WsHub *hub, const WsPush *push, WsFrame **ret_frame) {
+static int ws_events_wrap(const WsLoop *loop, const WsPush *push, WsFrame **ret_frame) {
         char cursor[WS_CURSOR_SIZE];
         CLEANUP_BUF Buf buf = { 0 };
         int r;
 
         if (push->seq != 0)
-                buf_printf(&buf, "id: %s\n", ws_cursor_text(hub, push->seq, cursor));
+                buf_printf(&buf, "id: %s\n", ws_cursor_text(loop, push->seq, cursor));
         buf_printf(&buf, "event: %s\n", push->type);
         ws_events_data(push->json, &buf);
         if (buf_failed(&buf))
@@ -102,7 +102,7 @@ static int ws_events_subscribed(WsClient *client, const WsFollow *follow) {
                    follow->name,
                    follow->is_recovered ? "true" : "false");
         if (follow->is_recovered)
-                ws_cursor_write(client->hub, follow->begin_seq, &json);
+                ws_cursor_write(client->loop, follow->begin_seq, &json);
         else /* that of the snapshot is the first to resume from */
                 buf_append_string(&json, "null");
         buf_append_char(&json, '}');
@@ -132,8 +132,8 @@ const WsDialect ws_dialect_events = {
 
 /* ---- long poll ------------------------------------------------------------------------------ */
 
-static int ws_poll_wrap(const WsHub *hub, const WsPush *push, WsFrame **ret_frame) {
-        (void)hub;
+static int ws_poll_wrap(const WsLoop *loop, const WsPush *push, WsFrame **ret_frame) {
+        (void)loop;
         return ws_frame_new_raw(ret_frame, push->json, push->key);
 }
 
@@ -151,7 +151,7 @@ static void ws_poll_collect(WsClient *client) {
         if (buf->n == 0)
                 buf_append_text(buf, head);
         while (backlog->n_frames > 0) {
-                Text next = ws_backlog_next(backlog, client->hub->batch, 0);
+                Text next = ws_backlog_next(backlog, client->loop->batch, 0);
 
                 if (buf->n > head.n && backlog->head_sent == 0)
                         buf_append_char(buf, ',');
@@ -192,7 +192,7 @@ static void ws_poll_complete(WsClient *client) {
 
         ws_poll_collect(client);
         buf_append_string(buf, "],\"cursor\":");
-        ws_cursor_write(client->hub, ws_feed_seq(client->feed), buf);
+        ws_cursor_write(client->loop, ws_feed_seq(client->feed), buf);
         buf_printf(buf, ",\"recovered\":%s}", client->is_lost ? "false" : "true");
 }
 

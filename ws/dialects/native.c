@@ -10,12 +10,13 @@
 #include "ws/access/auth.h"
 #include "ws/device/order.h"
 #include "ws/dialects/native_request.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/loop/pending.h"
 #include "ws/net/party.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/feed.h"
+#include "ws/viewer/places.h"
 
 #define WS_NATIVE_ID_MAX 256 /* bytes of an id that comes back */
 #define WS_NATIVE_MAX_HZ 1000.0
@@ -48,7 +49,7 @@ bool ws_native_is_offered(const char *protocols) {
 
 /* Begins an answer in the hub's buffer; the caller goes on with members, and ends it. */
 static Buf *ws_native_begin(WsClient *client, Text id, bool is_ok) {
-        Buf *buf = &client->hub->text;
+        Buf *buf = &client->loop->text;
 
         buf_reset(buf);
         buf_append_string(buf, "{\"id\":");
@@ -88,7 +89,7 @@ static void ws_native_expires_in(const WsClient *client, Buf *buf) {
 }
 
 static void ws_native_user(const WsClient *client, Buf *buf) {
-        const User *user = registry_user(client->hub->registry, client->user_id);
+        const User *user = registry_user(client->loop->registry, client->user_id);
 
         buf_append_string(buf, ",\"user\":");
         if (!user) {
@@ -101,8 +102,8 @@ static void ws_native_user(const WsClient *client, Buf *buf) {
 }
 
 static int ws_native_welcome(WsClient *client) {
-        const WsHub *hub = client->hub;
-        Buf *buf = &client->hub->text;
+        const WsLoop *loop = client->loop;
+        Buf *buf = &client->loop->text;
         uint8_t random[16];
         int r;
 
@@ -117,9 +118,9 @@ static int ws_native_welcome(WsClient *client) {
         buf_append_char(buf, '"');
         ws_native_user(client, buf);
         buf_append_string(buf, ",\"cursor\":");
-        ws_cursor_write(hub, hub->ring.last_seq, buf);
+        ws_cursor_write(loop, loop->ring.last_seq, buf);
         ws_native_expires_in(client, buf);
-        buf_printf(buf, ",\"heartbeat\":%d}", (hub->options->ping_interval_ms + 999) / 1000);
+        buf_printf(buf, ",\"heartbeat\":%d}", (loop->options->ping_interval_ms + 999) / 1000);
         r = ws_client_say(client, buf);
         return r < 0 ? err_up(r) : 0;
 }
@@ -133,7 +134,7 @@ static bool ws_native_match(Text path, Text *ret_target) {
 }
 
 static int ws_native_admit(WsClient *client, const WsIdentity *identity, Text target) {
-        size_t n_max = (size_t)client->hub->options->max_connections_per_user;
+        size_t n_max = (size_t)client->loop->options->max_connections_per_user;
         const Vehicle *vehicle = NULL;
         int r;
 
@@ -141,9 +142,9 @@ static int ws_native_admit(WsClient *client, const WsIdentity *identity, Text ta
         if (r < 0)
                 return 503;
         if (target.data)
-                vehicle = registry_find_vehicle_for(client->hub->registry, identity->user, target);
+                vehicle = registry_find_vehicle_for(client->loop->registry, identity->user, target);
         if (!identity->user && !identity->is_anonymous) {
-                if (!ws_hub_take_strange_place(client->hub, client))
+                if (!ws_places_take_strange(client))
                         return 429;
         }
         if (target.data) {
@@ -156,7 +157,7 @@ static int ws_native_admit(WsClient *client, const WsIdentity *identity, Text ta
         ws_dialect_admit_any(client, identity, target);
         if (target.data && !ws_dialect_sees_vehicle(client, identity, vehicle))
                 return ws_dialect_unseen(client);
-        if (client->user_id != 0 && ws_client_n_limited(client->hub, client->user_id) >= n_max)
+        if (client->user_id != 0 && ws_client_n_limited(client->loop, client->user_id) >= n_max)
                 return 429;
         return 0;
 }
@@ -167,19 +168,19 @@ static int ws_native_open(WsClient *client) {
 
 /* The user that the token names; NULL: it is a bad one. */
 static const User *ws_native_verify(WsClient *client, Text token, int64_t *ret_expires_us) {
-        const WsAccess *access = client->hub->access;
+        const WsAccess *access = client->loop->access;
         WsClaims claims = { 0 };
         const char *why = NULL;
 
         if (!access || ws_auth_verify(access->auth, token, clock_now_us(), &claims, &why) != 0)
                 return NULL;
         *ret_expires_us = claims.expires_us;
-        return ws_auth_user(&claims, client->hub->registry);
+        return ws_auth_user(&claims, client->loop->registry);
 }
 
 static int ws_native_auth(WsClient *client, const WsNativeRequest *ask) {
-        size_t n_max = (size_t)client->hub->options->max_connections_per_user;
-        const Registry *registry = client->hub->registry;
+        size_t n_max = (size_t)client->loop->options->max_connections_per_user;
+        const Registry *registry = client->loop->registry;
         int64_t expires_us = 0;
         const User *user;
         const Vehicle *vehicle;
@@ -187,7 +188,7 @@ static int ws_native_auth(WsClient *client, const WsNativeRequest *ask) {
 
         user = ask->fault ? NULL : ws_native_verify(client, ask->token, &expires_us);
         if (!user) {
-                (void)ws_access_blame(client->hub->access, client->source, NULL, clock_now_us());
+                (void)ws_access_blame(client->loop->access, client->source, NULL, clock_now_us());
                 ws_client_close(client,
                                 WS_CLOSE_BAD_TOKEN,
                                 "bad token",
@@ -203,14 +204,14 @@ static int ws_native_auth(WsClient *client, const WsNativeRequest *ask) {
                                 METRIC_WS_CLOSED_FORBIDDEN);
                 return 0;
         }
-        if (!ws_hub_take_place(client->hub, client, ws_party_user(user->id))) {
+        if (!ws_places_take(client, ws_party_user(user->id))) {
                 ws_client_close(client,
                                 WS_CLOSE_CAPACITY,
                                 "over capacity",
                                 METRIC_WS_CLOSED_TOO_MANY);
                 return 0;
         }
-        if (ws_client_n_limited(client->hub, user->id) >= n_max) {
+        if (ws_client_n_limited(client->loop, user->id) >= n_max) {
                 ws_client_close(client,
                                 WS_CLOSE_TOO_MANY,
                                 "too many connections",
@@ -295,7 +296,7 @@ static int ws_native_subscribe(WsClient *client, const WsNativeRequest *ask, Tex
         WsCursor since;
         int r;
 
-        if (client->feed->n_follows >= (size_t)client->hub->options->max_subscriptions)
+        if (client->feed->n_follows >= (size_t)client->loop->options->max_subscriptions)
                 return ws_native_refuse(client, id, &too_many);
         if (ask->since.data && ws_cursor_parse(ask->since, &since) != 0)
                 return ws_native_refuse(client, id, &bad_cursor);
@@ -322,7 +323,7 @@ static int ws_native_subscribed(WsClient *client, const WsFollow *follow) {
         buf_json_string(buf, text_of(follow->name));
         buf_printf(buf, ",\"recovered\":%s,\"cursor\":", follow->is_recovered ? "true" : "false");
         if (follow->is_recovered)
-                ws_cursor_write(client->hub, follow->begin_seq, buf);
+                ws_cursor_write(client->loop, follow->begin_seq, buf);
         else /* that of the snapshot is the first to resume from */
                 buf_append_string(buf, "null");
         return ws_native_end(client, buf);
@@ -356,7 +357,7 @@ static int ws_native_ask_database(WsClient *client, Text id, Query **queryp) {
         static const WsTrouble busy = { "busy", "too many commands are under way", true };
         int r;
 
-        r = ws_pendings_add(&client->hub->pendings, client, id, queryp);
+        r = ws_pendings_add(client->loop->pendings, client, id, queryp);
         if (r == WS_PENDING_E_FULL)
                 return ws_native_refuse(client, id, &busy);
         return r < 0 ? err_up(r) : 0;
@@ -364,17 +365,17 @@ static int ws_native_ask_database(WsClient *client, Text id, Query **queryp) {
 
 static int ws_native_command(WsClient *client, const WsNativeRequest *ask, Text message, Text id) {
         __attribute__((cleanup(ws_order_done))) WsOrder order = { 0 };
-        WsHub *hub = client->hub;
-        const User *user = registry_user(hub->registry, client->user_id);
+        WsLoop *loop = client->loop;
+        const User *user = registry_user(loop->registry, client->user_id);
         CLEANUP(query_free) Query *query = NULL;
         WsRefused refused = { 0 };
         int r;
 
-        r = ws_order_read(hub->options, message, &order, &refused);
+        r = ws_order_read(loop->options, message, &order, &refused);
         if (r == 0 && refused.status == 0)
-                r = ws_order_ask(hub->options,
+                r = ws_order_ask(loop->options,
                                  user,
-                                 registry_find_device_for(hub->registry, user, ask->device),
+                                 registry_find_device_for(loop->registry, user, ask->device),
                                  &order,
                                  &query,
                                  &refused);
@@ -386,7 +387,7 @@ static int ws_native_command(WsClient *client, const WsNativeRequest *ask, Text 
 }
 
 static int ws_native_cancel(WsClient *client, const WsNativeRequest *ask, Text id) {
-        const User *user = registry_user(client->hub->registry, client->user_id);
+        const User *user = registry_user(client->loop->registry, client->user_id);
         CLEANUP(query_free) Query *query = NULL;
         WsRefused refused;
         int r;
@@ -491,8 +492,8 @@ static bool ws_native_wants(const WsClient *client, const Event *event) {
         return client->feed && ws_feed_wants(client->feed, event);
 }
 
-static int ws_native_format(const WsHub *hub, const Event *event, Buf *buf) {
-        ws_push_event(hub, event, buf);
+static int ws_native_format(const WsLoop *loop, const Event *event, Buf *buf) {
+        ws_push_event(loop, event, buf);
         return 0;
 }
 

@@ -1,5 +1,5 @@
 #include "base/clock.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
 
@@ -16,7 +16,7 @@ static int ws_people_counter_open(WsClient *client) {
 }
 
 static int ws_people_counter_receive(WsClient *client, Text message) {
-        Buf *buf = &client->hub->text;
+        Buf *buf = &client->loop->text;
 
         if (!text_equal(message, TEXT("ping")))
                 return 0;
@@ -26,8 +26,8 @@ static int ws_people_counter_receive(WsClient *client, Text message) {
         return ws_client_say(client, buf);
 }
 
-static int ws_people_counter_format(const WsHub *hub, const Event *event, Buf *buf) {
-        const Device *device = registry_device(hub->registry, event->device_id);
+static int ws_people_counter_format(const WsLoop *loop, const Event *event, Buf *buf) {
+        const Device *device = registry_device(loop->registry, event->device_id);
 
         if (event->n_items == 0 || !device)
                 return 0;

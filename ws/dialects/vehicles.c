@@ -1,7 +1,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "ws/dialects/client_message.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
@@ -20,7 +20,7 @@ static int ws_vehicles_admit(WsClient *client, const WsIdentity *identity, Text 
         if (!target.data)
                 return 0;
 
-        vehicle = registry_find_vehicle_for(client->hub->registry, identity->user, target);
+        vehicle = registry_find_vehicle_for(client->loop->registry, identity->user, target);
         if (!ws_dialect_sees_vehicle(client, identity, vehicle))
                 return ws_dialect_unseen(client);
 
@@ -30,8 +30,8 @@ static int ws_vehicles_admit(WsClient *client, const WsIdentity *identity, Text 
 }
 
 static int ws_vehicles_open(WsClient *client) {
-        const char *welcome = client->hub->options->welcome;
-        Buf *buf = &client->hub->text;
+        const char *welcome = client->loop->options->welcome;
+        Buf *buf = &client->loop->text;
 
         buf_reset(buf);
         buf_append_string(buf, "{\"type\":\"connection\",\"message\":");
@@ -40,13 +40,13 @@ static int ws_vehicles_open(WsClient *client) {
         buf_append_string(buf, ",\"timestamp\":");
         buf_json_time(buf, clock_now_us());
         buf_append_string(buf, ",\"connection_count\":");
-        buf_json_int(buf, (int64_t)client->hub->n_open[WS_DIALECT_VEHICLES]);
+        buf_json_int(buf, (int64_t)client->loop->n_open[WS_DIALECT_VEHICLES]);
         buf_append_char(buf, '}');
         return ws_client_say(client, buf);
 }
 
 static int ws_vehicles_answer(WsClient *client, const char *text) {
-        Buf *buf = &client->hub->text;
+        Buf *buf = &client->loop->text;
 
         buf_reset(buf);
         buf_append_string(buf, text);
@@ -54,7 +54,7 @@ static int ws_vehicles_answer(WsClient *client, const char *text) {
 }
 
 static int ws_vehicles_ping(WsClient *client, const WsClientMessage *command) {
-        Buf *buf = &client->hub->text;
+        Buf *buf = &client->loop->text;
 
         buf_reset(buf);
         buf_append_string(buf, "{\"type\":\"pong\",\"timestamp\":");
@@ -92,7 +92,7 @@ static int ws_vehicles_compare_ids(const void *a, const void *b) {
 }
 
 static int ws_vehicles_choose_vehicles(WsClient *client, const WsClientMessageList *vehicles) {
-        const User *user = registry_user(client->hub->registry, client->user_id);
+        const User *user = registry_user(client->loop->registry, client->user_id);
         char name[256];
         int64_t *ids;
         size_t n = 0;
@@ -108,7 +108,7 @@ static int ws_vehicles_choose_vehicles(WsClient *client, const WsClientMessageLi
                 const Vehicle *vehicle = NULL;
 
                 if (ws_client_message_name(vehicles, i, name))
-                        vehicle = registry_find_vehicle_for(client->hub->registry,
+                        vehicle = registry_find_vehicle_for(client->loop->registry,
                                                             user,
                                                             text_of(name));
                 if (vehicle) /* what does not exist selects nothing */
@@ -123,7 +123,7 @@ static int ws_vehicles_choose_vehicles(WsClient *client, const WsClientMessageLi
 }
 
 static int ws_vehicles_subscribe(WsClient *client, const WsClientMessage *command) {
-        size_t n_max = (size_t)client->hub->options->max_subscriptions;
+        size_t n_max = (size_t)client->loop->options->max_subscriptions;
         WsClientMessageList types, vehicles;
         int r;
 
@@ -179,7 +179,7 @@ static bool ws_vehicles_wants(const WsClient *client, const Event *event) {
                                                      ws_vehicles_compare_ids));
 }
 
-static int ws_vehicles_format(const WsHub *hub, const Event *event, Buf *buf) {
+static int ws_vehicles_format(const WsLoop *loop, const Event *event, Buf *buf) {
         buf_append_string(buf, "{\"type\":\"");
         buf_append_string(buf, kind_name(event->kind));
         buf_append_string(buf, "\",\"vehicle_id\":");
@@ -195,7 +195,7 @@ static int ws_vehicles_format(const WsHub *hub, const Event *event, Buf *buf) {
         buf_append_string(buf, ",\"broadcast_time\":");
         buf_json_time(buf, clock_now_us());
         buf_append_string(buf, ",\"connection_count\":");
-        buf_json_int(buf, (int64_t)hub->n_open[WS_DIALECT_VEHICLES]);
+        buf_json_int(buf, (int64_t)loop->n_open[WS_DIALECT_VEHICLES]);
         buf_append_char(buf, '}');
         return 0;
 }

@@ -20,7 +20,7 @@
 typedef struct WsCall WsCall;
 typedef struct WsClient WsClient;
 typedef struct WsEndpoint WsEndpoint;
-typedef struct WsHub WsHub;
+typedef struct WsLoop WsLoop;
 typedef struct WsLimiter WsLimiter;
 typedef struct WsProven WsProven;
 typedef struct WsRates WsRates;
@@ -34,7 +34,7 @@ struct WsRates {
 struct WsCall {
         const WsOptions *options;
         const WsAccess *access;
-        WsHub *hub;
+        WsLoop *loop;
         const WsRates *rates;
         WsLimiter *limiter;
         WsProven *proven;

@@ -4,10 +4,11 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "ws/http/endpoint.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/net/party.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/feed.h"
+#include "ws/viewer/places.h"
 
 #define WS_EVENTS_LIST_SIZE 1024 /* of a parameter */
 #define WS_EVENTS_WAIT_S    25
@@ -141,15 +142,14 @@ static int ws_events_make(WsCall *call, const WsDialect *dialect, WsFollow **ret
         CLEANUP(ws_follow_free) WsFollow *follow = NULL;
         int status, r;
 
-        r = ws_client_new(&call->client, call->hub, dialect);
+        r = ws_client_new(&call->client, call->loop, dialect);
         if (r < 0)
                 return err_up(r);
         memcpy(call->client->source, call->request->source, sizeof(call->client->source));
-        status = !ws_hub_take_place(call->hub,
-                                    call->client,
-                                    ws_party_of(call->identity.user ? call->identity.user->id : 0,
-                                                0,
-                                                call->client->source))
+        status = !ws_places_take(call->client,
+                                 ws_party_of(call->identity.user ? call->identity.user->id : 0,
+                                             0,
+                                             call->client->source))
                          ? 429
                          : dialect->admit(call->client, &call->identity, (Text){ 0 });
         if (status != 0) {
@@ -176,7 +176,7 @@ static int ws_events_begin(WsCall *call, const WsDialect *dialect) {
         WsCursor since;
         int r;
 
-        if (!ws_hub_is_loaded(call->hub)) {
+        if (!ws_loop_is_loaded(call->loop)) {
                 ws_response_retry_after(call->response, 1);
                 ws_response_problem(call->response, 503, "starting", "Still loading.");
                 return 0;

@@ -2,8 +2,9 @@
 #include "base/err.h"
 #include "model/metrics.h"
 #include "model/record.h"
+#include "ws/connections.h"
 #include "ws/http/endpoint.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 
 #define WS_STATS_LISTED 1000 /* connections listed one by one */
 #define WS_STATS_SLOW   5
@@ -321,10 +322,10 @@ static void ws_users_count(WsUsers *users, Buf *ret_by_user, size_t *ret_n_users
 }
 
 /* {"1":2,...}: how many connections each user has. */
-static int ws_users_list(const WsHub *hub, Buf *ret_by_user, size_t *ret_n_users) {
+static int ws_users_list(const WsLoop *loop, Buf *ret_by_user, size_t *ret_n_users) {
         WsUsers users = { 0 };
 
-        ws_hub_each_connection(hub, ws_users_connection, &users);
+        ws_connections_each(loop, ws_users_connection, &users);
         buf_append_char(ret_by_user, '{');
         ws_users_count(&users, ret_by_user, ret_n_users);
         buf_append_char(ret_by_user, '}');
@@ -347,7 +348,7 @@ static int ws_stats_add_users(const WsCall *call, Buf *body) {
 
         if (!call->identity.user || call->identity.user->role != ROLE_ADMIN)
                 return 0;
-        r = ws_users_list(call->hub, &by_user, &n_users);
+        r = ws_users_list(call->loop, &by_user, &n_users);
         if (r < 0)
                 return err_up(r);
         buf_append_string(body, ",\"connections_by_user\":");
@@ -365,8 +366,8 @@ int ws_endpoint_stats(WsCall *call) {
         buf_json_time(body, call->now_us);
         buf_printf(body,
                    ",\"active_connections\":%zu,\"connections_info\":[",
-                   ws_hub_n_connections(call->hub));
-        ws_hub_each_connection(call->hub, ws_stats_connection, &stats);
+                   ws_connections_length(call->loop));
+        ws_connections_each(call->loop, ws_stats_connection, &stats);
         buf_append_string(body, "],\"slowest\":[");
         for (size_t i = 0; i < stats.n_slow; ++i) {
                 if (i > 0)
@@ -392,7 +393,7 @@ int ws_endpoint_status(WsCall *call) {
         size_t n_users = 0;
         int r;
 
-        r = ws_users_list(call->hub, &by_user, &n_users);
+        r = ws_users_list(call->loop, &by_user, &n_users);
         if (r < 0)
                 return err_up(r);
 
@@ -400,7 +401,7 @@ int ws_endpoint_status(WsCall *call) {
         buf_printf(body,
                    "{\"status\":\"operational\",\"statistics\":{\"total_connections\":%zu,"
                    "\"total_users\":%zu",
-                   ws_hub_n_connections(call->hub),
+                   ws_connections_length(call->loop),
                    n_users);
         if (user && user->role == ROLE_ADMIN) {
                 buf_append_string(body, ",\"connections_by_user\":");
@@ -408,6 +409,6 @@ int ws_endpoint_status(WsCall *call) {
         }
         buf_printf(body,
                    "},\"user_connections\":%zu}",
-                   user ? ws_hub_n_connections_of(call->hub, user->id) : 0);
+                   user ? ws_connections_of(call->loop, user->id) : 0);
         return 0;
 }

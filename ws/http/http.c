@@ -28,7 +28,7 @@
 struct WsHttp {
         const WsOptions *options; /* borrowed */
         const WsAccess *access;   /* borrowed */
-        WsHub *hub;               /* borrowed */
+        WsLoop *loop;             /* borrowed */
         WsGate *gate;             /* borrowed */
         Queue *queries;           /* borrowed */
         WsLimiter *limiter;
@@ -58,7 +58,7 @@ int ws_http_new(WsHttp **ret_http,
                 return err_new(-ENOMEM);
         http->options = options;
         http->access = access;
-        http->hub = ws_gate_hub(gate);
+        http->loop = ws_gate_loop(gate);
         http->gate = gate;
         http->queries = queries;
         http->waiters = calloc(1, sizeof(*http->waiters));
@@ -96,7 +96,7 @@ static WsCall ws_http_call(WsHttp *http, WsResponse *response) {
         return (WsCall){
                 .options = http->options,
                 .access = http->access,
-                .hub = http->hub,
+                .loop = http->loop,
                 .rates = &http->rates,
                 .limiter = http->limiter,
                 .proven = http->proven,
@@ -220,7 +220,7 @@ static void ws_http_answer_poll(WsHttp *http, WsExchange *session) {
         if (client->told_seq != 0)
                 ws_response_header(&response,
                                    "Tidegate-Cursor",
-                                   ws_cursor_text(client->hub, client->told_seq, cursor));
+                                   ws_cursor_text(client->loop, client->told_seq, cursor));
         response.status = 204;
         if (client->out.n > 0)
                 buf_append_text(ws_response_json(&response), buf_text(&client->out));

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "model/metrics.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/net/shares.h"
 #include "ws/viewer/client.h"
@@ -12,8 +12,8 @@ void ws_burst_moved(WsClient *client) {
 }
 
 static bool ws_burst_take(WsClient *client, size_t n) {
-        const WsOptions *options = client->hub->options;
-        WsShares *bursts = client->hub->bursts;
+        const WsOptions *options = client->loop->options;
+        WsShares *bursts = client->loop->bursts;
         WsBurst *burst = &client->burst;
         uint64_t party = burst->n_bytes > 0 ? burst->party : client->party;
 
@@ -33,7 +33,7 @@ static bool ws_burst_take(WsClient *client, size_t n) {
 }
 
 size_t ws_burst_room(WsClient *client, size_t n) {
-        size_t limit = client->hub->options->queue_bytes;
+        size_t limit = client->loop->options->queue_bytes;
         size_t n_all = client->backlog.n_metered + n;
         size_t n_over = n_all > limit ? n_all - limit : 0;
 
@@ -43,14 +43,14 @@ size_t ws_burst_room(WsClient *client, size_t n) {
 }
 
 void ws_burst_settle(WsClient *client) {
-        size_t limit = client->hub->options->queue_bytes;
+        size_t limit = client->loop->options->queue_bytes;
         size_t n_all = client->backlog.n_metered;
         size_t n_over = n_all > limit ? n_all - limit : 0;
         WsBurst *burst = &client->burst;
 
         if (burst->n_bytes <= n_over)
                 return;
-        ws_shares_give_back(client->hub->bursts, burst->party, burst->n_bytes - n_over);
+        ws_shares_give_back(client->loop->bursts, burst->party, burst->n_bytes - n_over);
         metric_add(METRIC_WS_BURST_BYTES, -(int64_t)(burst->n_bytes - n_over));
         burst->n_bytes = n_over;
 }

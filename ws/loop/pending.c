@@ -5,7 +5,7 @@
 #include "base/queue.h"
 #include "model/metrics.h"
 #include "ws/dialects/native.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/net/party.h"
 #include "ws/viewer/client.h"
 
@@ -30,7 +30,7 @@ int ws_pendings_add(WsPendings *pendings, WsClient *client, Text id, Query **que
         WsPending *pending;
         int r;
 
-        if (pendings->n >= WS_PENDING_MAX || !client->hub->queries)
+        if (pendings->n >= WS_PENDING_MAX || !client->loop->queries)
                 return WS_PENDING_E_FULL;
         pending = calloc(1, sizeof(*pending));
         if (!pending)
@@ -43,7 +43,7 @@ int ws_pendings_add(WsPendings *pendings, WsClient *client, Text id, Query **que
         buf_append_text(&pending->id, id);
         TAILQ_INSERT_TAIL(&pendings->list, pending, entry);
         ++pendings->n;
-        r = buf_failed(&pending->id) ? -ENOMEM : queue_push(client->hub->queries, query, 0);
+        r = buf_failed(&pending->id) ? -ENOMEM : queue_push(client->loop->queries, query, 0);
         if (r == 0) {
                 query = NULL;
                 return 0;

@@ -1,14 +1,18 @@
 #include "ws/viewer/client.h"
+#include "ws/viewer/places.h"
 
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "ws/device/edge.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/loop/options.h"
+#include "ws/loop/pending.h"
 #include "ws/net/conn.h"
 #include "ws/viewer/feed.h"
+#include "ws/viewer/listing.h"
+#include "ws/viewer/replays.h"
 #include "ws/wire/packer.h"
 
 #define WS_CLIENT_BUDGET    4     /* writes in one turn */
@@ -22,20 +26,20 @@ static int64_t ws_client_now_ms(void) {
         return clock_mono_us() / 1000;
 }
 
-int ws_client_new(WsClient **ret_client, WsHub *hub, const WsDialect *dialect) {
+int ws_client_new(WsClient **ret_client, WsLoop *loop, const WsDialect *dialect) {
         WsClient *client = calloc(1, sizeof(*client));
 
         if (!client)
                 return err_new(-ENOMEM);
 
-        client->hub = hub;
+        client->loop = loop;
         client->dialect = dialect;
         client->types = WS_TYPE_ANY;
         client->expires_us = INT64_MAX;
         client->everyone.client = client->person.client = client->audience.client = client;
-        ws_backlog_init(&client->backlog, &hub->tally);
+        ws_backlog_init(&client->backlog, &loop->tally);
         ws_wheel_link_init(&client->link);
-        ++hub->n_clients;
+        ++loop->n_clients;
         *ret_client = client;
         return 0;
 }
@@ -49,7 +53,7 @@ static int64_t ws_client_expiry_ms(const WsClient *client, int64_t due) {
 
 /* When to look at it next: the earliest of what may happen to it. */
 static void ws_client_schedule(WsClient *client) {
-        const WsOptions *options = client->hub->options;
+        const WsOptions *options = client->loop->options;
         int64_t due = client->ping_ms;
         int64_t since = client->backlog.conflating_since_ms;
 
@@ -62,7 +66,7 @@ static void ws_client_schedule(WsClient *client) {
         if (client->is_unknown && client->auth_ms < due)
                 due = client->auth_ms;
         due = ws_client_expiry_ms(client, due);
-        ws_wheel_put(&client->hub->wheel, &client->link, due);
+        ws_wheel_put(&client->loop->wheel, &client->link, due);
 }
 
 static void ws_client_mark(WsClient *client) {
@@ -70,7 +74,7 @@ static void ws_client_mark(WsClient *client) {
                 return;
 
         client->is_dirty = true;
-        TAILQ_INSERT_TAIL(&client->hub->dirty, client, dirty);
+        TAILQ_INSERT_TAIL(&client->loop->dirty, client, dirty);
 }
 
 static void ws_client_unmark(WsClient *client) {
@@ -78,7 +82,7 @@ static void ws_client_unmark(WsClient *client) {
                 return;
 
         client->is_dirty = false;
-        TAILQ_REMOVE(&client->hub->dirty, client, dirty);
+        TAILQ_REMOVE(&client->loop->dirty, client, dirty);
 }
 
 void ws_client_be_patient(WsClient *client) {
@@ -86,7 +90,7 @@ void ws_client_be_patient(WsClient *client) {
                 return;
 
         client->is_patient = true;
-        TAILQ_INSERT_TAIL(&client->hub->patient, client, patient);
+        TAILQ_INSERT_TAIL(&client->loop->patient, client, patient);
 }
 
 static void ws_client_stop_waiting(WsClient *client) {
@@ -94,7 +98,7 @@ static void ws_client_stop_waiting(WsClient *client) {
                 return;
 
         client->is_patient = false;
-        TAILQ_REMOVE(&client->hub->patient, client, patient);
+        TAILQ_REMOVE(&client->loop->patient, client, patient);
 }
 
 void ws_client_go_on(WsClient *client) {
@@ -104,7 +108,7 @@ void ws_client_go_on(WsClient *client) {
 
 /* The lists that do not depend on what it may see. */
 static int ws_client_join_all(WsClient *client) {
-        WsIndex *index = client->hub->index;
+        WsIndex *index = client->loop->index;
         int r = 0;
 
         if (!client->everyone.list)
@@ -115,14 +119,14 @@ static int ws_client_join_all(WsClient *client) {
 }
 
 int ws_client_join(WsClient *client) {
-        WsHub *hub = client->hub;
+        WsLoop *loop = client->loop;
         bool is_path = client->scope == WS_SCOPE_VEHICLE || client->scope == WS_SCOPE_DEVICE;
         int r;
 
-        ws_index_leave(hub->index, &client->audience);
+        ws_index_leave(loop->index, &client->audience);
         if (client->edge) {
                 client->scope = WS_SCOPE_EDGE;
-                r = ws_index_join(hub->index,
+                r = ws_index_join(loop->index,
                                   &client->audience,
                                   0,
                                   WS_SCOPE_EDGE,
@@ -131,7 +135,7 @@ int ws_client_join(WsClient *client) {
         }
         if (!is_path)
                 client->scope = client->sees_all ? WS_SCOPE_ALL : WS_SCOPE_USER;
-        r = ws_index_join(hub->index,
+        r = ws_index_join(loop->index,
                           &client->audience,
                           (int)client->dialect->id,
                           client->scope,
@@ -146,8 +150,8 @@ void ws_client_touch(WsClient *client) {
                 ws_client_mark(client);
 }
 
-size_t ws_client_n_limited(const WsHub *hub, int64_t user_id) {
-        const WsList *list = ws_index_find(hub->index, 0, WS_SCOPE_PERSON, user_id);
+size_t ws_client_n_limited(const WsLoop *loop, int64_t user_id) {
+        const WsList *list = ws_index_find(loop->index, 0, WS_SCOPE_PERSON, user_id);
         size_t n = 0;
 
         for (size_t i = 0; i < ws_list_length(list); ++i)
@@ -158,14 +162,14 @@ size_t ws_client_n_limited(const WsHub *hub, int64_t user_id) {
 int ws_client_become(WsClient *client, const User *user, int64_t expires_us) {
         int r;
 
-        ws_hub_make_known(client->hub, client);
+        ws_places_make_known(client);
         client->user_id = user->id;
         client->generation = user->generation;
         client->sees_all = user->role == ROLE_ADMIN;
         client->expires_us = expires_us < INT64_MAX - WS_CLIENT_GRACE_US
                                      ? expires_us + WS_CLIENT_GRACE_US
                                      : INT64_MAX;
-        ws_index_leave(client->hub->index, &client->person);
+        ws_index_leave(client->loop->index, &client->person);
         r = ws_client_join(client);
         ws_client_schedule(client);
         return r < 0 ? err_up(r) : 0;
@@ -178,20 +182,20 @@ bool ws_client_is_in_grace(const WsClient *client) {
 
 /* It receives nothing from now on. Once for each client that was open. */
 static void ws_client_leave(WsClient *client) {
-        WsHub *hub = client->hub;
+        WsLoop *loop = client->loop;
 
-        ws_index_leave(hub->index, &client->everyone);
-        ws_index_leave(hub->index, &client->person);
-        ws_index_leave(hub->index, &client->audience);
+        ws_index_leave(loop->index, &client->everyone);
+        ws_index_leave(loop->index, &client->person);
+        ws_index_leave(loop->index, &client->audience);
         ws_backlog_done(&client->backlog);
         ws_burst_settle(client);
-        ws_hub_make_known(hub, client);
+        ws_places_make_known(client);
         if (client->edge)
                 ws_edge_left(client);
-        ws_pendings_forget(&hub->pendings, client);
-        ws_listings_leave(&hub->listings, client);
+        ws_pendings_forget(loop->pendings, client);
+        ws_listings_leave(loop->listings, client);
         client->feed = ws_feed_free(client->feed);
-        --hub->n_open[client->dialect->id];
+        --loop->n_open[client->dialect->id];
         metric_add(METRIC_WS_CONNECTIONS_A + (Metric)client->dialect->id, -1);
         metric_add(METRIC_WS_CLOSED, 1);
 }
@@ -212,7 +216,7 @@ WsClient *ws_client_free(WsClient *client) {
         ws_follow_free(client->first);
         buf_done(&client->out);
         free(client->origin);
-        ws_hub_give_back_places(client->hub, client);
+        ws_places_give_back(client);
         ws_edge_free(client->edge);
         free(client->vehicle_ids);
         free(client);
@@ -224,7 +228,7 @@ static bool ws_client_is_stream(const WsClient *client) {
 }
 
 static int64_t ws_client_ping_interval(const WsClient *client) {
-        int64_t interval = client->hub->options->ping_interval_ms;
+        int64_t interval = client->loop->options->ping_interval_ms;
 
         if (client->dialect->door == WS_DOOR_STREAM && interval > WS_CLIENT_KEEP_MS)
                 return WS_CLIENT_KEEP_MS;
@@ -232,7 +236,7 @@ static int64_t ws_client_ping_interval(const WsClient *client) {
 }
 
 int ws_client_open(WsClient *client, WsConn *conn) {
-        const WsOptions *options = client->hub->options;
+        const WsOptions *options = client->loop->options;
         int64_t now_ms = ws_client_now_ms();
         int r;
 
@@ -247,7 +251,7 @@ int ws_client_open(WsClient *client, WsConn *conn) {
         /* The first pings are spread by age, so that a crowd that came together is not pinged so.
          */
         client->ping_ms = now_ms + options->ping_interval_ms / 2 +
-                          (int64_t)(client->hub->n_clients * 7919 %
+                          (int64_t)(client->loop->n_clients * 7919 %
                                     (size_t)(options->ping_interval_ms / 2 + 1));
         if (client->dialect->door == WS_DOOR_STREAM)
                 client->ping_ms = now_ms + ws_client_ping_interval(client);
@@ -258,7 +262,7 @@ int ws_client_open(WsClient *client, WsConn *conn) {
             client->expires_us < INT64_MAX - WS_CLIENT_GRACE_US)
                 client->expires_us += WS_CLIENT_GRACE_US;
 
-        ++client->hub->n_open[client->dialect->id];
+        ++client->loop->n_open[client->dialect->id];
         metric_add(METRIC_WS_CONNECTIONS_A + (Metric)client->dialect->id, 1);
         metric_add(METRIC_WS_ACCEPTED, 1);
         metric_add(METRIC_WS_ACCEPTED_DEFLATE, client->deflates);
@@ -266,7 +270,7 @@ int ws_client_open(WsClient *client, WsConn *conn) {
         r = ws_client_join(client);
         if (r == 0 && client->dialect->open)
                 r = client->dialect->open(client);
-        ws_hub_settle(client->hub);
+        ws_loop_settle(client->loop);
         return r < 0 ? -1 : 0; /* out of memory: this one goes, the others stay */
 }
 
@@ -277,12 +281,12 @@ void ws_client_closed(WsClient *client) {
         client->conn = NULL;
         ws_client_unmark(client);
         ws_client_stop_waiting(client);
-        ws_wheel_take(&client->hub->wheel, &client->link);
+        ws_wheel_take(&client->loop->wheel, &client->link);
         ws_backlog_done(&client->backlog);
         ws_burst_settle(client);
         buf_done(&client->in);
         buf_done(&client->pong);
-        ws_tally_publish(&client->hub->tally);
+        ws_tally_publish(&client->loop->tally);
 }
 
 void ws_client_close(WsClient *client, WsClose code, const char *reason, Metric metric) {
@@ -298,7 +302,7 @@ void ws_client_close(WsClient *client, WsClose code, const char *reason, Metric 
 }
 
 int ws_client_try(WsClient *client, WsFrame *frame) {
-        const WsOptions *options = client->hub->options;
+        const WsOptions *options = client->loop->options;
         bool was_conflating = client->backlog.conflating_since_ms != 0;
         int r;
 
@@ -306,7 +310,7 @@ int ws_client_try(WsClient *client, WsFrame *frame) {
                 return 0;
 
         if (client->deflates && frame->n >= options->deflate_min_bytes)
-                frame = ws_frame_packed(frame, client->hub->packer);
+                frame = ws_frame_packed(frame, client->loop->packer);
         client->backlog.extra = frame->is_unmetered ? 0 : ws_burst_room(client, frame->n);
         r = ws_backlog_push(&client->backlog, frame, options->queue_bytes, frame->made_us / 1000);
         if (r < 0)
@@ -328,7 +332,7 @@ int ws_client_offer(WsClient *client, WsFrame *frame) {
 
 int ws_client_wrap(const WsClient *client, const WsPush *push, WsFrame **ret_frame) {
         if (client->dialect->wrap)
-                return client->dialect->wrap(client->hub, push, ret_frame);
+                return client->dialect->wrap(client->loop, push, ret_frame);
         return ws_frame_new(ret_frame, push->json, push->key);
 }
 
@@ -392,7 +396,7 @@ static bool ws_client_write_some(WsClient *client) {
         if (!ws_client_write_ping(client))
                 return false;
         while (client->backlog.n_frames > 0 && budget-- > 0 && !ws_conn_is_full(client->conn)) {
-                Text next = ws_backlog_next(&client->backlog, client->hub->batch, WS_HUB_BATCH);
+                Text next = ws_backlog_next(&client->backlog, client->loop->batch, WS_LOOP_BATCH);
 
                 if (!ws_client_write(client, next.data, next.n))
                         return false;
@@ -466,7 +470,7 @@ void ws_client_depart(WsClient *client, int code, const char *reason) {
                 (void)ws_client_write(client, bytes, n);
         ws_client_leave_soon(client);
         ws_conn_end(client->conn);
-        ws_tally_publish(&client->hub->tally);
+        ws_tally_publish(&client->loop->tally);
 }
 
 /* From here on nothing is kept for it, and until the deadline it may read why. */
@@ -537,8 +541,8 @@ void ws_client_writeable(WsClient *client) {
                 ws_client_flush(client);
         else if (client->state == WS_CLIENT_CLOSING)
                 ws_client_say_bye(client);
-        (void)!ws_replays_turn(&client->hub->replays); /* it may have come to the end of a page */
-        ws_tally_publish(&client->hub->tally);
+        (void)!ws_replays_turn(client->loop->replays); /* it may have come to the end of a page */
+        ws_tally_publish(&client->loop->tally);
 }
 
 void ws_client_pause(WsClient *client, bool is_paused) {
@@ -548,7 +552,7 @@ void ws_client_pause(WsClient *client, bool is_paused) {
 
 /* Out of patience with an open one? */
 static void ws_client_judge(WsClient *client, int64_t now_ms) {
-        const WsOptions *options = client->hub->options;
+        const WsOptions *options = client->loop->options;
         int64_t since = client->backlog.conflating_since_ms;
 
         if (client->is_unknown && now_ms >= client->auth_ms)

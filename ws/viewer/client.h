@@ -5,7 +5,7 @@
  *
  * Owned by the session of its connection. It leaves the hub's lists as soon as a close begins, from
  * either side; after that nothing is offered or written any more. ws_client_close() only marks it,
- * so it may be called while a list is walked; ws_hub_settle() does the rest. client.c writes,
+ * so it may be called while a list is walked; ws_loop_settle() does the rest. client.c writes,
  * incoming.c reads: messages go out while the connection has nothing left of the last, and none
  * once a close began.
  * Functions that return int return faults only. Loop thread.
@@ -80,7 +80,7 @@ enum {
 
 struct WsClient {
         WsConn *conn; /* borrowed; NULL until it is open */
-        WsHub *hub;   /* borrowed */
+        WsLoop *loop; /* borrowed */
         const WsDialect *dialect;
         WsEdge *edge; /* owned; NULL: not a device's own socket */
         WsFeed *feed; /* owned; NULL: the dialect has no subscriptions, or it is leaving */
@@ -142,7 +142,7 @@ struct WsClient {
         TAILQ_ENTRY(WsClient) dirty, patient, lister;
 };
 
-MUST_CHECK int ws_client_new(WsClient **ret_client, WsHub *hub, const WsDialect *dialect);
+MUST_CHECK int ws_client_new(WsClient **ret_client, WsLoop *loop, const WsDialect *dialect);
 WsClient *ws_client_free(WsClient *client);
 
 /* What becomes of its connection. */
@@ -159,7 +159,7 @@ MUST_CHECK int ws_client_offer(WsClient *client, WsFrame *frame);
 MUST_CHECK int ws_client_try(WsClient *client, WsFrame *frame);
 MUST_CHECK int ws_client_wrap(const WsClient *client, const WsPush *push, WsFrame **ret_frame);
 void ws_client_touch(WsClient *client); /* it has something to do when the hub settles */
-size_t ws_client_n_limited(const WsHub *hub,
+size_t ws_client_n_limited(const WsLoop *loop,
                            int64_t user_id); /* sockets that count for the limit */
 /* It has said who it is, or says it again. */
 MUST_CHECK int ws_client_become(WsClient *client, const User *user, int64_t expires_us);

@@ -18,7 +18,7 @@ typedef struct WsClient WsClient;
 typedef struct WsDialect WsDialect;
 typedef struct WsFollow WsFollow;
 typedef struct WsFrame WsFrame;
-typedef struct WsHub WsHub;
+typedef struct WsLoop WsLoop;
 typedef struct WsPush WsPush;
 
 /* What carries the messages of a client. */
@@ -59,7 +59,7 @@ struct WsDialect {
         int (*receive)(WsClient *client, Text message); /* one text message; NULL = ignores */
         bool (*wants)(const WsClient *client, const Event *event); /* NULL = everything */
         /* The payload for everybody; an empty @buf = this event is not shown. */
-        int (*format)(const WsHub *hub, const Event *event, Buf *buf);
+        int (*format)(const WsLoop *loop, const Event *event, Buf *buf);
         /* The message with the statistics of one scope; NULL = none. @data is JSON. */
         void (*format_stats)(Text data, Buf *buf);
 
@@ -69,7 +69,7 @@ struct WsDialect {
         /* The answer to a subscription, once it is known whether it could be resumed. */
         int (*subscribed)(WsClient *client, const WsFollow *follow);
         /* As it travels; NULL = as a text frame of a WebSocket. */
-        int (*wrap)(const WsHub *hub, const WsPush *push, WsFrame **ret_frame);
+        int (*wrap)(const WsLoop *loop, const WsPush *push, WsFrame **ret_frame);
         /* In place of writing the backlog to a socket; NULL = write. */
         void (*flush)(WsClient *client);
 };

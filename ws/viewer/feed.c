@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "model/metrics.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/replays.h"
@@ -49,9 +49,9 @@ WsFollow *ws_follow_free(WsFollow *follow) {
                 WsFeed *feed = follow->feed;
 
                 if (feed->asks_for == follow)
-                        ws_replays_forget(&feed->client->hub->replays, feed);
+                        ws_replays_forget(feed->client->loop->replays, feed);
                 if (ws_subscription_wants_stats(&follow->subscription))
-                        --feed->client->hub->n_stats_follows;
+                        --feed->client->loop->n_stats_follows;
                 TAILQ_REMOVE(&feed->follows, follow, entry);
                 --feed->n_follows;
         }
@@ -66,7 +66,7 @@ static void ws_feed_unpace(WsFeed *feed) {
                 return;
 
         feed->is_paced = false;
-        TAILQ_REMOVE(&feed->client->hub->paced, feed, paced);
+        TAILQ_REMOVE(&feed->client->loop->paced, feed, paced);
 }
 
 WsFeed *ws_feed_free(WsFeed *feed) {
@@ -78,7 +78,7 @@ WsFeed *ws_feed_free(WsFeed *feed) {
         while ((follow = TAILQ_FIRST(&feed->follows)))
                 ws_follow_free(follow);
         ws_feed_unpace(feed);
-        ws_replays_forget(&feed->client->hub->replays, feed);
+        ws_replays_forget(feed->client->loop->replays, feed);
         event_unref(feed->page);
         free(feed);
         return NULL;
@@ -88,8 +88,8 @@ WsEye ws_feed_eye(const WsFeed *feed) {
         const WsClient *client = feed->client;
 
         return (WsEye){
-                .registry = client->hub->registry,
-                .user = client->user_id ? registry_user(client->hub->registry, client->user_id)
+                .registry = client->loop->registry,
+                .user = client->user_id ? registry_user(client->loop->registry, client->user_id)
                                         : NULL,
                 .sees_all = client->sees_all,
         };
@@ -137,7 +137,7 @@ static int ws_feed_send(WsFeed *feed, const Event *event, WsFrame *frame) {
         int r = 0;
 
         if (seq != event->seq) {
-                ws_push_event_at(feed->client->hub, event, seq, &json);
+                ws_push_event_at(feed->client->loop, event, seq, &json);
                 if (buf_failed(&json))
                         return err_new(-ENOMEM);
                 push.json = buf_text(&json);
@@ -159,16 +159,16 @@ int ws_feed_push(WsFeed *feed, const WsPush *push) {
 }
 
 static int ws_feed_tell_gap(WsFeed *feed, WsFollow *follow) {
-        const WsHub *hub = feed->client->hub;
+        const WsLoop *loop = feed->client->loop;
         CLEANUP_BUF Buf json = { 0 };
         int r;
 
         buf_append_string(&json, "{\"type\":\"gap\",\"subscription\":");
         buf_json_string(&json, text_of(follow->name));
         buf_printf(&json, ",\"dropped\":%" PRIu64 ",\"from\":", follow->n_missed);
-        ws_cursor_write(hub, follow->missed_from, &json);
+        ws_cursor_write(loop, follow->missed_from, &json);
         buf_append_string(&json, ",\"to\":");
-        ws_cursor_write(hub, follow->missed_to, &json);
+        ws_cursor_write(loop, follow->missed_to, &json);
         buf_append_char(&json, '}');
         if (buf_failed(&json))
                 return err_new(-ENOMEM);
@@ -182,7 +182,7 @@ static int ws_feed_tell_gap(WsFeed *feed, WsFollow *follow) {
 }
 
 static int ws_feed_tell_gaps(WsFeed *feed) {
-        size_t low = feed->client->hub->options->queue_bytes / 4;
+        size_t low = feed->client->loop->options->queue_bytes / 4;
         WsFollow *follow;
         int r = 0;
 
@@ -205,7 +205,7 @@ static bool ws_follow_hears(const WsFollow *follow, const Registry *registry, co
 }
 
 bool ws_feed_wants(const WsFeed *feed, const Event *event) {
-        const Registry *registry = feed->client->hub->registry;
+        const Registry *registry = feed->client->loop->registry;
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
@@ -224,25 +224,25 @@ void ws_feed_rewind(WsFeed *feed, uint64_t seq) {
 
 /* It came into the box: first what is known of it. */
 static int ws_feed_tell_entry(WsFeed *feed, const WsFollow *follow, const Event *event) {
-        const WsHub *hub = feed->client->hub;
-        uint64_t seq = ws_feed_cursor(feed, hub->before_seq);
-        const Device *device = registry_device(hub->registry, event->device_id);
+        const WsLoop *loop = feed->client->loop;
+        uint64_t seq = ws_feed_cursor(feed, loop->before_seq);
+        const Device *device = registry_device(loop->registry, event->device_id);
         CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
         const Event *last = NULL;
         CLEANUP_BUF Buf json = { 0 };
         int r;
 
         if (event->vehicle_id != 0)
-                last = ws_last_known_get(hub->recall, KIND_VEHICLE_LOG, event->vehicle_id);
+                last = ws_last_known_get(loop->last_known, KIND_VEHICLE_LOG, event->vehicle_id);
         buf_append_string(&json, "{\"type\":\"snapshot\",\"subscription\":");
         buf_json_string(&json, text_of(follow->name));
         buf_append_string(&json, ",\"items\":[");
         if (last)
-                ws_push_event(hub, last, &json);
+                ws_push_event(loop, last, &json);
         else if (device && event->vehicle_id == 0)
                 ws_push_device(device, &json);
         buf_append_string(&json, "],\"cursor\":");
-        ws_cursor_write(hub, seq, &json);
+        ws_cursor_write(loop, seq, &json);
         buf_append_string(&json, ",\"done\":true}");
         if (buf_failed(&json))
                 return err_new(-ENOMEM);
@@ -262,7 +262,7 @@ static void ws_feed_mark_paced(WsFeed *feed) {
                 return;
 
         feed->is_paced = true;
-        TAILQ_INSERT_TAIL(&feed->client->hub->paced, feed, paced);
+        TAILQ_INSERT_TAIL(&feed->client->loop->paced, feed, paced);
 }
 
 /* Is it for this subscription, here and now? */
@@ -271,15 +271,15 @@ static int ws_feed_consider(WsFeed *feed,
                             Event *event,
                             WsFrame *frame,
                             bool *ret_goes) {
-        WsHub *hub = feed->client->hub;
+        WsLoop *loop = feed->client->loop;
         WsPaceAnswer paced = { 0 };
         WsPlace place;
         int r;
 
         *ret_goes = false;
         r = ws_subscription_locate(&follow->subscription,
-                                   hub->registry,
-                                   hub->recall,
+                                   loop->registry,
+                                   loop->last_known,
                                    event,
                                    &place);
         if (r < 0)
@@ -288,11 +288,11 @@ static int ws_feed_consider(WsFeed *feed,
                 return 0;
         if (place == WS_PLACE_ENTERS && !feed->is_dropping)
                 r = ws_feed_tell_entry(feed, follow, event);
-        follow->subscription.max_paced = (size_t)hub->options->max_paced;
+        follow->subscription.max_paced = (size_t)loop->options->max_paced;
         if (r == 0)
                 r = ws_subscription_pace(&follow->subscription,
                                          event,
-                                         hub->before_seq,
+                                         loop->before_seq,
                                          frame,
                                          clock_mono_us(),
                                          &paced);
@@ -311,15 +311,15 @@ static int ws_feed_consider(WsFeed *feed,
 
 /* No room: everybody who would have had it is told so later. */
 static void ws_feed_drop(WsFeed *feed, const Event *event, bool is_counted) {
-        const WsHub *hub = feed->client->hub;
+        const WsLoop *loop = feed->client->loop;
         WsFollow *follow;
 
         if (!is_counted)
                 ws_backlog_refuse(&feed->client->backlog, false);
         feed->is_dropping = true;
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (ws_follow_hears(follow, hub->registry, event))
-                ws_feed_lose(feed, follow, hub->before_seq, event->seq);
+        if (ws_follow_hears(follow, loop->registry, event))
+                ws_feed_lose(feed, follow, loop->before_seq, event->seq);
 }
 
 /* It goes out for one subscription: another one that holds it back has had it, too. */
@@ -364,7 +364,7 @@ static int ws_feed_hurry(WsFeed *feed) {
 }
 
 int ws_feed_offer(WsFeed *feed, Event *event, WsFrame *frame) {
-        const Registry *registry = feed->client->hub->registry;
+        const Registry *registry = feed->client->loop->registry;
         bool goes = false;
         WsFollow *follow;
         int r = 0;
@@ -459,22 +459,22 @@ int ws_feed_turn(WsFeed *feed, int64_t now_us) {
 static void ws_feed_forget_page(WsFeed *feed) {
         feed->page = event_unref(feed->page);
         if (feed->is_waiting && !feed->asks_for)
-                ws_replays_forget(&feed->client->hub->replays, feed);
+                ws_replays_forget(feed->client->loop->replays, feed);
 }
 
 /* Is what came after the cursor here, or still to come? What no message has had yet is a cursor
  * that we have not given, or not remembered: the database is asked, which knows no better. */
-static bool ws_hub_reaches(const WsHub *hub, const WsCursor *since) {
-        const WsRing *ring = &hub->ring;
-        uint64_t last = ring->last_seq > hub->given_seq ? ring->last_seq : hub->given_seq;
+static bool ws_hub_reaches(const WsLoop *loop, const WsCursor *since) {
+        const WsRing *ring = &loop->ring;
+        uint64_t last = ring->last_seq > loop->given_seq ? ring->last_seq : loop->given_seq;
 
-        return hub->options->epoch && strcmp(since->epoch, hub->options->epoch) == 0 &&
+        return loop->options->epoch && strcmp(since->epoch, loop->options->epoch) == 0 &&
                since->seq <= last &&
                (since->seq >= ring->last_seq || ws_ring_covers(ring, since->seq));
 }
 
 int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
-        WsHub *hub = feed->client->hub;
+        WsLoop *loop = feed->client->loop;
         WsFollow *follow = TAKE(followp);
         bool is_here;
         int r;
@@ -485,13 +485,13 @@ int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
         ++feed->n_follows;
         follow->subscription.n_paced = &feed->n_paced;
         if (ws_subscription_wants_stats(&follow->subscription)) {
-                ++hub->n_stats_follows;
+                ++loop->n_stats_follows;
                 feed->stats_told = 0;
-                hub->stats_wanted = true;
+                loop->stats_wanted = true;
         }
 
-        is_here = !since || ws_hub_reaches(hub, since);
-        follow->begin_seq = follow->seq = since ? since->seq : hub->ring.last_seq;
+        is_here = !since || ws_hub_reaches(loop, since);
+        follow->begin_seq = follow->seq = since ? since->seq : loop->ring.last_seq;
         follow->is_recovered = true;
         follow->state = WS_FOLLOW_REPLAYS;
         if (since) /* what was read ahead for the others is read again for all */
@@ -536,7 +536,7 @@ bool ws_feed_has_room(const WsFeed *feed) {
 
         return client->close_code == 0 && feed->budget > 0 && !feed->is_dropping &&
                client->backlog.conflating_since_ms == 0 &&
-               client->backlog.n_metered < client->hub->options->queue_bytes / 2;
+               client->backlog.n_metered < client->loop->options->queue_bytes / 2;
 }
 
 int ws_feed_pump(WsFeed *feed) {
@@ -550,14 +550,14 @@ int ws_feed_pump(WsFeed *feed) {
                 return err_up(r);
         if (ws_feed_is_live(feed))
                 return 0;
-        if (!ws_hub_may_work(feed->client->hub)) {
+        if (!ws_loop_may_work(feed->client->loop)) {
                 ws_client_be_patient(feed->client);
                 return 0;
         }
 
         since_us = clock_mono_us();
         r = ws_feed_catch_up(feed);
-        ws_hub_worked(feed->client->hub, since_us);
+        ws_loop_worked(feed->client->loop, since_us);
         return r < 0 ? err_up(r) : 0;
 }
 
@@ -590,7 +590,7 @@ bool ws_feed_has_snapshot(const WsFeed *feed) {
 }
 
 uint64_t ws_feed_seq(const WsFeed *feed) {
-        uint64_t seq = feed->client->hub->ring.last_seq;
+        uint64_t seq = feed->client->loop->ring.last_seq;
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry) {

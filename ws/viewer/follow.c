@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "model/metrics.h"
 #include "model/query.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/feed.h"
@@ -31,7 +31,7 @@ enum {
  * not conflate, and what it repeats may be older than what is waiting already. */
 static int ws_feed_frame(WsFeed *feed, Event *event, WsRingSlot *slot, WsFrame **ret_frame) {
         WsClient *client = feed->client;
-        WsHub *hub = client->hub;
+        WsLoop *loop = client->loop;
         bool is_native = client->dialect->id == WS_DIALECT_NATIVE;
         WsPush push = {
                 .type = ws_push_type(event->kind),
@@ -44,18 +44,18 @@ static int ws_feed_frame(WsFeed *feed, Event *event, WsRingSlot *slot, WsFrame *
                 return 0;
         }
 
-        buf_reset(&hub->text);
-        ws_push_event(hub, event, &hub->text);
-        if (buf_failed(&hub->text)) {
-                buf_done(&hub->text);
+        buf_reset(&loop->text);
+        ws_push_event(loop, event, &loop->text);
+        if (buf_failed(&loop->text)) {
+                buf_done(&loop->text);
                 return err_new(-ENOMEM);
         }
-        push.json = buf_text(&hub->text);
+        push.json = buf_text(&loop->text);
         r = ws_client_wrap(client, &push, ret_frame);
         if (r < 0)
                 return err_up(r);
         if (slot && is_native)
-                ws_ring_keep(&hub->ring, slot, *ret_frame);
+                ws_ring_keep(&loop->ring, slot, *ret_frame);
         return 0;
 }
 
@@ -81,7 +81,7 @@ static bool ws_follow_has_told(const WsFollow *follow, const Event *event) {
 }
 
 bool ws_feed_has_told(const WsFeed *feed, const Event *event) {
-        const Registry *registry = feed->client->hub->registry;
+        const Registry *registry = feed->client->loop->registry;
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
@@ -104,13 +104,17 @@ uint64_t ws_feed_at(const WsFeed *feed) {
 /* Is it for this one, which replays and is not that far yet? */
 static int ws_follow_wants(WsFollow *follow, const Event *event, bool *ret_wants) {
         WsSubscription *subscription = &follow->subscription;
-        const WsHub *hub = follow->feed->client->hub;
+        const WsLoop *loop = follow->feed->client->loop;
         WsPlace place = WS_PLACE_OUTSIDE;
         int r = 0;
 
-        if (ws_subscription_matches(subscription, hub->registry, event) &&
+        if (ws_subscription_matches(subscription, loop->registry, event) &&
             ws_follow_may_have(follow, event))
-                r = ws_subscription_locate(subscription, hub->registry, hub->recall, event, &place);
+                r = ws_subscription_locate(subscription,
+                                           loop->registry,
+                                           loop->last_known,
+                                           event,
+                                           &place);
         *ret_wants = place != WS_PLACE_OUTSIDE;
         return r < 0 ? err_up(r) : 0;
 }
@@ -131,7 +135,7 @@ static void ws_follow_miss(WsFollow *follow, const Event *event) {
 static int ws_feed_try(WsFeed *feed, Event *event, WsRingSlot *slot, bool *ret_is_missed) {
         const WsClient *client = feed->client;
         CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
-        size_t half = client->hub->options->queue_bytes / 2;
+        size_t half = client->loop->options->queue_bytes / 2;
         size_t n_waiting = client->backlog.n_metered;
         int r;
 
@@ -201,7 +205,7 @@ static int ws_feed_tell_page(WsFeed *feed) {
 }
 
 static int ws_feed_tell_ring(WsFeed *feed, uint64_t at) {
-        WsRing *ring = &feed->client->hub->ring;
+        WsRing *ring = &feed->client->loop->ring;
         WsRingSlot *slot;
         int r;
 
@@ -229,13 +233,13 @@ static void ws_feed_ask(WsFeed *feed, int delay_ms) {
         if (feed->is_waiting)
                 return;
         feed->asks_for = ws_feed_asker(feed);
-        ws_replays_ask(&feed->client->hub->replays, feed, delay_ms);
+        ws_replays_ask(feed->client->loop->replays, feed, delay_ms);
 }
 
 /* 0: those that replay have reached the end of what there is. Who does not know yet whether it can
  * resume is asked for first, so that the pages that follow serve it, too. */
 static int ws_feed_replay(WsFeed *feed) {
-        const WsRing *ring = &feed->client->hub->ring;
+        const WsRing *ring = &feed->client->loop->ring;
         uint64_t at;
         int r = 0;
 
@@ -257,7 +261,7 @@ static int ws_feed_replay(WsFeed *feed) {
 static void ws_feed_give_up(WsFeed *feed) {
         unsigned long long n_more;
 
-        if (log_may(&feed->client->hub->given_up, &n_more))
+        if (log_may(&feed->client->loop->given_up, &n_more))
                 log_warning("replay_given_up more=%llu", n_more);
         ws_client_close(feed->client,
                         WS_CLOSE_STATE_LOST,
@@ -326,7 +330,7 @@ int ws_feed_take_refusal(WsFeed *feed, int status) {
         }
 
         follow->is_recovered = false;
-        follow->begin_seq = follow->seq = client->hub->ring.last_seq;
+        follow->begin_seq = follow->seq = client->loop->ring.last_seq;
         follow->wants_snapshot = true;
         follow->state = WS_FOLLOW_REPLAYS;
         r = client->dialect->subscribed(client, follow);
@@ -350,22 +354,22 @@ static bool ws_follow_box_has(const WsSubscription *subscription,
 
 static int ws_follow_add_device(WsFollow *follow, const Device *device, Buf *json, size_t n_head) {
         WsSubscription *subscription = &follow->subscription;
-        const WsHub *hub = follow->feed->client->hub;
-        const Event *last = ws_last_known_get(hub->recall, KIND_TELEMETRY, device->id);
+        const WsLoop *loop = follow->feed->client->loop;
+        const Event *last = ws_last_known_get(loop->last_known, KIND_TELEMETRY, device->id);
 
         if (!ws_follow_box_has(subscription, device->state.latitude, device->state.longitude))
                 return 0;
         if (ws_subscription_matches_thing(subscription,
-                                          hub->registry,
+                                          loop->registry,
                                           KIND_DEVICE_STATUS,
                                           0,
                                           device->id)) {
                 ws_follow_comma(json, n_head);
                 ws_push_device(device, json);
         }
-        if (last && ws_subscription_matches(subscription, hub->registry, last)) {
+        if (last && ws_subscription_matches(subscription, loop->registry, last)) {
                 ws_follow_comma(json, n_head);
-                ws_push_event(hub, last, json);
+                ws_push_event(loop, last, json);
         }
         return ws_subscription_note_inside(subscription, 0, device->id);
 }
@@ -375,21 +379,21 @@ static int ws_follow_add_vehicle(WsFollow *follow,
                                  Buf *json,
                                  size_t n_head) {
         WsSubscription *subscription = &follow->subscription;
-        const WsHub *hub = follow->feed->client->hub;
-        const Event *last = ws_last_known_get(hub->recall, KIND_VEHICLE_LOG, vehicle->id);
+        const WsLoop *loop = follow->feed->client->loop;
+        const Event *last = ws_last_known_get(loop->last_known, KIND_VEHICLE_LOG, vehicle->id);
 
-        if (!last || !ws_subscription_matches(subscription, hub->registry, last) ||
+        if (!last || !ws_subscription_matches(subscription, loop->registry, last) ||
             !ws_follow_box_has(subscription, last->latitude, last->longitude))
                 return 0;
         ws_follow_comma(json, n_head);
-        ws_push_event(hub, last, json);
+        ws_push_event(loop, last, json);
         return ws_subscription_note_inside(subscription, vehicle->id, 0);
 }
 
 /* Adds what comes next; false: there is nothing more. */
 static int ws_follow_add_next(WsFollow *follow, Buf *json, size_t n_head, bool *ret_more) {
         const WsClient *client = follow->feed->client;
-        const Registry *registry = client->hub->registry;
+        const Registry *registry = client->loop->registry;
         bool is_one = client->scope == WS_SCOPE_VEHICLE;
         WsEye eye = ws_feed_eye(follow->feed);
         const Device *device = NULL;
@@ -420,7 +424,7 @@ static int ws_follow_add_next(WsFollow *follow, Buf *json, size_t n_head, bool *
 }
 
 static int ws_follow_snapshot(WsFollow *follow) {
-        const WsHub *hub = follow->feed->client->hub;
+        const WsLoop *loop = follow->feed->client->loop;
         CLEANUP_BUF Buf json = { 0 };
         size_t n_head, cost, n_looked = 0;
         bool is_more = true;
@@ -437,7 +441,7 @@ static int ws_follow_snapshot(WsFollow *follow) {
         if (is_more) /* who resumed from here would not get the rest */
                 buf_append_string(&json, "null");
         else
-                ws_cursor_write(hub, follow->seq, &json);
+                ws_cursor_write(loop, follow->seq, &json);
         buf_printf(&json, ",\"done\":%s}", is_more ? "false" : "true");
         if (r == 0 && buf_failed(&json))
                 r = -ENOMEM;
@@ -463,7 +467,7 @@ static void ws_follow_arrive(WsFollow *follow) {
 }
 
 int ws_feed_catch_up(WsFeed *feed) {
-        const WsRing *ring = &feed->client->hub->ring;
+        const WsRing *ring = &feed->client->loop->ring;
         bool is_again = true;
         WsFollow *follow;
         int r = 0;

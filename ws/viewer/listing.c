@@ -4,7 +4,7 @@
 #include "base/err.h"
 #include "model/metrics.h"
 #include "ws/device/device_json.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/viewer/client.h"
 
 #define WS_LISTING_STEP   128    /* devices that are looked at between two looks at the clock */
@@ -14,7 +14,7 @@
 TAILQ_HEAD(WsListers, WsClient);
 
 struct WsListing {
-        WsHub *hub; /* borrowed */
+        WsLoop *loop; /* borrowed */
         int64_t user_id;
         bool sees_all;
         bool is_stale;               /* the registry has changed since it began */
@@ -46,7 +46,7 @@ static void ws_listing_begin(WsListing *listing) {
         listing->after_id = 0;
         listing->n_items = listing->n_changed = 0;
         listing->is_stale = false;
-        listing->n_changes = listing->hub->n_changes;
+        listing->n_changes = listing->loop->n_changes;
 }
 
 static WsListing *ws_listing_free(WsListing *listing) {
@@ -66,7 +66,7 @@ static int ws_listing_new(WsListing **ret_listing, const WsClient *client) {
         if (!listing)
                 return err_new(-ENOMEM);
 
-        listing->hub = client->hub;
+        listing->loop = client->loop;
         listing->user_id = client->user_id;
         listing->sees_all = client->sees_all;
         TAILQ_INIT(&listing->now);
@@ -81,12 +81,12 @@ static bool ws_listing_sees(const WsListing *listing, const User *user, const De
 }
 
 static const User *ws_listing_user(const WsListing *listing) {
-        return registry_user(listing->hub->registry, listing->user_id);
+        return registry_user(listing->loop->registry, listing->user_id);
 }
 
 /* True: that was the last of them. */
 static bool ws_listing_step(WsListing *listing) {
-        const Registry *registry = listing->hub->registry;
+        const Registry *registry = listing->loop->registry;
         const User *user = ws_listing_user(listing);
         Buf *json = &listing->json;
 
@@ -184,13 +184,13 @@ static int ws_listing_frame(WsListing *listing, WsFrame **ret_frame) {
 
 /* Who comes next gets the same, unless something has happened. */
 static void ws_listing_keep(const WsListing *listing, WsFrame *frame) {
-        WsHub *hub = listing->hub;
+        WsLoop *loop = listing->loop;
 
-        ws_frame_unref(hub->list.frame);
-        hub->list.frame = ws_frame_ref(frame);
-        hub->list.user_id = listing->user_id;
-        hub->list.sees_all = listing->sees_all;
-        hub->list.n_changes = listing->n_changes;
+        ws_frame_unref(loop->list.frame);
+        loop->list.frame = ws_frame_ref(frame);
+        loop->list.user_id = listing->user_id;
+        loop->list.sees_all = listing->sees_all;
+        loop->list.n_changes = listing->n_changes;
 }
 
 static int ws_listing_offer(WsListing *listing, WsFrame *frame) {
@@ -211,7 +211,8 @@ static int ws_listing_offer_changes(WsListing *listing) {
         for (size_t i = 0; r == 0 && i < listing->n_changed; ++i) {
                 CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
                 CLEANUP_BUF Buf json = { 0 };
-                const Device *device = registry_device(listing->hub->registry, listing->changed[i]);
+                const Device *device =
+                        registry_device(listing->loop->registry, listing->changed[i]);
 
                 if (!device || !ws_listing_sees(listing, user, device))
                         continue;
@@ -268,7 +269,7 @@ static void ws_listing_end(WsListings *listings, WsListing *listing) {
 /* One step of it, in turn with the others. */
 static void ws_listings_step(WsListings *listings, WsListing *listing) {
         int64_t since_us = clock_mono_us();
-        WsHub *hub = listing->hub;
+        WsLoop *loop = listing->loop;
 
         if (ws_listing_step(listing)) {
                 ws_listing_end(listings, listing);
@@ -276,15 +277,15 @@ static void ws_listings_step(WsListings *listings, WsListing *listing) {
                 TAILQ_REMOVE(listings, listing, entry);
                 TAILQ_INSERT_TAIL(listings, listing, entry);
         }
-        ws_hub_worked(hub, since_us);
+        ws_loop_worked(loop, since_us);
 }
 
-void ws_listings_turn(WsListings *listings, WsHub *hub) {
+void ws_listings_turn(WsListings *listings, WsLoop *loop) {
         int64_t until_us = clock_mono_us() + WS_LISTINGS_US;
         WsListing *listing;
 
         while ((listing = TAILQ_FIRST(listings)) && clock_mono_us() < until_us &&
-               ws_hub_may_work(hub))
+               ws_loop_may_work(loop))
                 ws_listings_step(listings, listing);
         if (listing)
                 metric_add(METRIC_WS_LISTS_PUT_OFF, 1);
@@ -293,11 +294,11 @@ void ws_listings_turn(WsListings *listings, WsHub *hub) {
 /* ---- coming and going ----------------------------------------------------------------------- */
 
 static bool ws_listings_have_made(const WsClient *client) {
-        const WsHub *hub = client->hub;
+        const WsLoop *loop = client->loop;
 
-        return hub->list.frame && hub->list.n_changes == hub->n_changes &&
-               hub->list.sees_all == client->sees_all &&
-               (client->sees_all || hub->list.user_id == client->user_id);
+        return loop->list.frame && loop->list.n_changes == loop->n_changes &&
+               loop->list.sees_all == client->sees_all &&
+               (client->sees_all || loop->list.user_id == client->user_id);
 }
 
 static WsListing *ws_listings_find(const WsListings *listings, const WsClient *client) {
@@ -315,7 +316,7 @@ int ws_listings_join(WsListings *listings, WsClient *client) {
         int r;
 
         if (ws_listings_have_made(client))
-                return ws_client_offer(client, client->hub->list.frame);
+                return ws_client_offer(client, client->loop->list.frame);
         if (!listing) {
                 r = ws_listing_new(&listing, client);
                 if (r < 0)
@@ -328,7 +329,7 @@ int ws_listings_join(WsListings *listings, WsClient *client) {
                 TAILQ_INSERT_TAIL(&listing->later, client, lister);
         else
                 TAILQ_INSERT_TAIL(&listing->now, client, lister);
-        ws_listings_turn(listings, client->hub);
+        ws_listings_turn(listings, client->loop);
         return 0;
 }
 

@@ -4,9 +4,9 @@
  * WsListings: lists of devices (dialect C) in the making, a piece in each turn of the loop.
  *
  * However many devices a list has, it takes no more of a turn than replays and snapshots may
- * (ws_hub_may_work()); lists take turns. The sockets of one user, and all that see everything, wait
- * for the same one, and hear nothing before it: behind it come, once, the devices that have changed
- * meanwhile. Whoever comes after the registry changed waits for the next list; where a
+ * (ws_loop_may_work()); lists take turns. The sockets of one user, and all that see everything,
+ * wait for the same one, and hear nothing before it: behind it come, once, the devices that have
+ * changed meanwhile. Whoever comes after the registry changed waits for the next list; where a
  * right was taken away it begins anew. Long lists go uncompressed: that is work in one piece, too.
  * Loop thread.
  */
@@ -16,7 +16,7 @@
 #include "base/base.h"
 
 typedef struct WsClient WsClient;
-typedef struct WsHub WsHub;
+typedef struct WsLoop WsLoop;
 typedef struct WsListing WsListing;
 typedef struct WsListings WsListings;
 
@@ -30,4 +30,4 @@ void ws_listings_leave(WsListings *listings, WsClient *client);
 MUST_CHECK int ws_listings_note(WsListings *listings, int64_t device_id);
 /* The registry has changed; @is_narrowed: somebody sees less. */
 void ws_listings_change(WsListings *listings, bool is_narrowed);
-void ws_listings_turn(WsListings *listings, WsHub *hub);
+void ws_listings_turn(WsListings *listings, WsLoop *loop);

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "ws/device/device_json.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/wire/frame.h"
 
@@ -49,11 +49,11 @@ int ws_cursor_parse(Text text, WsCursor *ret_cursor) {
         return 0;
 }
 
-const char *ws_cursor_text(const WsHub *hub, uint64_t seq, char ret_text[WS_CURSOR_SIZE]) {
-        const char *epoch = hub->options->epoch;
+const char *ws_cursor_text(const WsLoop *loop, uint64_t seq, char ret_text[WS_CURSOR_SIZE]) {
+        const char *epoch = loop->options->epoch;
 
-        if (hub->open_seq != 0 && seq >= hub->open_seq)
-                seq = hub->open_seq - 1;
+        if (loop->open_seq != 0 && seq >= loop->open_seq)
+                seq = loop->open_seq - 1;
         snprintf(ret_text,
                  WS_CURSOR_SIZE,
                  "%.16s:%" PRIu64,
@@ -62,11 +62,11 @@ const char *ws_cursor_text(const WsHub *hub, uint64_t seq, char ret_text[WS_CURS
         return ret_text;
 }
 
-void ws_cursor_write(const WsHub *hub, uint64_t seq, Buf *buf) {
+void ws_cursor_write(const WsLoop *loop, uint64_t seq, Buf *buf) {
         char text[WS_CURSOR_SIZE];
 
         buf_append_char(buf, '"');
-        buf_append_string(buf, ws_cursor_text(hub, seq, text));
+        buf_append_string(buf, ws_cursor_text(loop, seq, text));
         buf_append_char(buf, '"');
 }
 
@@ -125,8 +125,8 @@ static double ws_push_known(double value, double otherwise) {
 
 /* The device with the state that the event tells of. What a row of long ago did not say is as it is
  * now. */
-static void ws_push_status(const WsHub *hub, const Event *event, Buf *buf) {
-        const Device *device = registry_device(hub->registry, event->device_id);
+static void ws_push_status(const WsLoop *loop, const Event *event, Buf *buf) {
+        const Device *device = registry_device(loop->registry, event->device_id);
         Device then;
 
         buf_append_string(buf, ",\"device\":");
@@ -144,8 +144,8 @@ static void ws_push_status(const WsHub *hub, const Event *event, Buf *buf) {
         ws_device_json(buf, &then);
 }
 
-static Text ws_push_code(const WsHub *hub, int64_t device_id) {
-        const Device *device = registry_device(hub->registry, device_id);
+static Text ws_push_code(const WsLoop *loop, int64_t device_id) {
+        const Device *device = registry_device(loop->registry, device_id);
 
         return device ? text_of(device->code) : (Text){ 0 };
 }
@@ -163,17 +163,17 @@ static void ws_push_command(const Event *event, Buf *buf) {
         ws_push_text(buf, "message", event->message);
 }
 
-static void ws_push_members(const WsHub *hub, const Event *event, Buf *buf) {
+static void ws_push_members(const WsLoop *loop, const Event *event, Buf *buf) {
         switch (event->kind) {
         case KIND_DEVICE_STATUS:
-                ws_push_status(hub, event, buf);
+                ws_push_status(loop, event, buf);
                 break;
         case KIND_BLE_DETECTIONS:
-                ws_push_text(buf, "device_code", ws_push_code(hub, event->device_id));
+                ws_push_text(buf, "device_code", ws_push_code(loop, event->device_id));
                 buf_printf(buf, ",\"count\":%u", event->n_items);
                 break;
         case KIND_CAMERA_EVENT:
-                ws_push_text(buf, "camera_id", ws_push_code(hub, event->device_id));
+                ws_push_text(buf, "camera_id", ws_push_code(loop, event->device_id));
                 ws_push_text(buf, "event_type", event->event_type);
                 ws_push_data(buf, event);
                 break;
@@ -193,19 +193,19 @@ static void ws_push_members(const WsHub *hub, const Event *event, Buf *buf) {
         }
 }
 
-void ws_push_event(const WsHub *hub, const Event *event, Buf *buf) {
-        ws_push_event_at(hub, event, event->seq, buf);
+void ws_push_event(const WsLoop *loop, const Event *event, Buf *buf) {
+        ws_push_event_at(loop, event, event->seq, buf);
 }
 
-void ws_push_event_at(const WsHub *hub, const Event *event, uint64_t seq, Buf *buf) {
+void ws_push_event_at(const WsLoop *loop, const Event *event, uint64_t seq, Buf *buf) {
         buf_printf(buf, "{\"type\":\"%s\"", ws_push_type(event->kind));
         ws_push_id(buf, "vehicle_id", event->vehicle_id);
         ws_push_id(buf, "device_id", event->device_id);
-        ws_push_members(hub, event, buf);
+        ws_push_members(loop, event, buf);
         buf_append_string(buf, ",\"timestamp\":");
         buf_json_time(buf, event->time_us);
         buf_append_string(buf, ",\"cursor\":");
-        ws_cursor_write(hub, seq, buf);
+        ws_cursor_write(loop, seq, buf);
         buf_append_string(buf, ",\"persisted\":");
         buf_json_bool(buf, event->persisted);
         if (event->late)

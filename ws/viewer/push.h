@@ -36,8 +36,8 @@ enum {
 };
 
 MUST_CHECK int ws_cursor_parse(Text text, WsCursor *ret_cursor);
-void ws_cursor_write(const WsHub *hub, uint64_t seq, Buf *buf); /* as a JSON string */
-const char *ws_cursor_text(const WsHub *hub, uint64_t seq, char ret_text[WS_CURSOR_SIZE]);
+void ws_cursor_write(const WsLoop *loop, uint64_t seq, Buf *buf); /* as a JSON string */
+const char *ws_cursor_text(const WsLoop *loop, uint64_t seq, char ret_text[WS_CURSOR_SIZE]);
 
 const char *ws_push_type(Kind kind);       /* "device_update", ... */
 uint32_t ws_push_kinds(Text type);         /* 1 << Kind of those with that name; 0: none */
@@ -46,8 +46,8 @@ bool ws_push_is_shown(const Event *event); /* not a heartbeat, which no table re
 /* What a newer message makes stale; 0 = nothing. Alerts, commands and raw logs never are. */
 uint64_t ws_push_key(const Event *event);
 
-void ws_push_event(const WsHub *hub, const Event *event, Buf *buf);
+void ws_push_event(const WsLoop *loop, const Event *event, Buf *buf);
 /* The same with the cursor @seq, where something before the event has not been sent yet. */
-void ws_push_event_at(const WsHub *hub, const Event *event, uint64_t seq, Buf *buf);
+void ws_push_event_at(const WsLoop *loop, const Event *event, uint64_t seq, Buf *buf);
 /* A device that has not said anything since we look. */
 void ws_push_device(const Device *device, Buf *buf);

@@ -6,7 +6,7 @@
 #include "base/queue.h"
 #include "model/metrics.h"
 #include "model/query.h"
-#include "ws/hub.h"
+#include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/net/party.h"
 #include "ws/viewer/client.h"
@@ -29,10 +29,10 @@ static int64_t ws_replays_now_ms(void) {
 
 /* ---- whose turn is it? ---------------------------------------------------------------------- */
 
-int ws_replays_init(WsReplays *replays, WsHub *hub) {
+int ws_replays_init(WsReplays *replays, WsLoop *loop) {
         int r;
 
-        *replays = (WsReplays){ .hub = hub };
+        *replays = (WsReplays){ .loop = loop };
         TAILQ_INIT(&replays->users);
         r = index_new(&replays->by_id);
         return r < 0 ? err_up(r) : 0;
@@ -230,10 +230,10 @@ static int ws_reach_fill(const WsReach *reach, QueryReplay *replay) {
 }
 
 static int ws_replays_query(WsReplays *replays, WsFeed *feed, Query **ret_query) {
-        const WsRing *ring = &replays->hub->ring;
+        const WsRing *ring = &replays->loop->ring;
         WsReach reach = { .feed = feed, .eye = ws_feed_eye(feed) };
         CLEANUP(query_free) Query *query = NULL;
-        const char *epoch = replays->hub->options->epoch;
+        const char *epoch = replays->loop->options->epoch;
         const WsFollow *first = feed->asks_for;
         WsFollow *follow;
         QueryReplay *replay;
@@ -278,7 +278,7 @@ static int ws_replays_send(WsReplays *replays, WsFeed *feed, size_t at) {
         if (r < 0)
                 return err_up(r);
         ticket = query->ticket;
-        r = queue_push(replays->hub->queries, query, 0);
+        r = queue_push(replays->loop->queries, query, 0);
         if (r < 0)
                 return err_up(r);
         if (r > 0) {
@@ -341,7 +341,7 @@ int ws_replays_turn(WsReplays *replays) {
                 if (replays->under_way[i].ticket != 0 &&
                     replays->under_way[i].deadline_ms <= now_ms)
                         r = ws_replays_end(replays, i, NULL);
-                if (r < 0 || replays->under_way[i].ticket != 0 || !replays->hub->queries)
+                if (r < 0 || replays->under_way[i].ticket != 0 || !replays->loop->queries)
                         continue;
                 feed = ws_replays_due(replays, now_ms);
                 if (feed)

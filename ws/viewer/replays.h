@@ -20,7 +20,7 @@
 #define WS_REPLAYS_OF_USER 1
 
 typedef struct Index Index;
-typedef struct WsHub WsHub;
+typedef struct WsLoop WsLoop;
 typedef struct WsReplays WsReplays;
 typedef struct WsReplayUser WsReplayUser;
 
@@ -33,7 +33,7 @@ struct WsReplayUser {
 };
 
 struct WsReplays {
-        WsHub *hub;                       /* borrowed */
+        WsLoop *loop;                     /* borrowed */
         TAILQ_HEAD(, WsReplayUser) users; /* whose turn it is comes first */
         Index *by_id;                     /* of them */
         uint64_t n_tickets;
@@ -45,7 +45,7 @@ struct WsReplays {
         } under_way[WS_REPLAYS_AT_ONCE];
 };
 
-MUST_CHECK int ws_replays_init(WsReplays *replays, WsHub *hub);
+MUST_CHECK int ws_replays_init(WsReplays *replays, WsLoop *loop);
 void ws_replays_done(WsReplays *replays);
 
 /* For its next page, not before @delay_ms have passed. */
