@@ -5,18 +5,17 @@
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/net/shares.h"
-#include "ws/viewer/client.h"
 
-void ws_burst_moved(WsClient *client) {
-        client->burst.moved_ms = clock_mono_us() / 1000;
+void ws_burst_moved(WsBurst *burst) {
+        burst->moved_ms = clock_mono_us() / 1000;
 }
 
-static bool ws_burst_take(WsClient *client, size_t n) {
-        const WsOptions *options = client->loop->options;
-        WsShares *bursts = client->loop->bursts;
-        WsBurst *burst = &client->burst;
-        uint64_t party = burst->n_bytes > 0 ? burst->party : client->party;
+static bool ws_burst_take(WsBurst *burst, WsLoop *loop, uint64_t party, size_t n) {
+        const WsOptions *options = loop->options;
+        WsShares *bursts = loop->bursts;
 
+        if (burst->n_bytes > 0)
+                party = burst->party;
         if (clock_mono_us() / 1000 - burst->moved_ms >= options->stall_ms)
                 return false;
         if (!ws_shares_fit(bursts, party, n, options->burst_bytes, options->user_share) ||
@@ -32,25 +31,26 @@ static bool ws_burst_take(WsClient *client, size_t n) {
         return true;
 }
 
-size_t ws_burst_room(WsClient *client, size_t n) {
-        size_t limit = client->loop->options->queue_bytes;
-        size_t n_all = client->backlog.n_metered + n;
-        size_t n_over = n_all > limit ? n_all - limit : 0;
+static size_t ws_burst_beyond(const WsLoop *loop, size_t n_bytes) {
+        size_t limit = loop->options->queue_bytes;
 
-        if (n_over > client->burst.n_bytes)
-                (void)ws_burst_take(client, n_over - client->burst.n_bytes);
-        return client->burst.n_bytes;
+        return n_bytes > limit ? n_bytes - limit : 0;
 }
 
-void ws_burst_settle(WsClient *client) {
-        size_t limit = client->loop->options->queue_bytes;
-        size_t n_all = client->backlog.n_metered;
-        size_t n_over = n_all > limit ? n_all - limit : 0;
-        WsBurst *burst = &client->burst;
+size_t ws_burst_room(WsBurst *burst, WsLoop *loop, uint64_t party, size_t n_bytes) {
+        size_t n_over = ws_burst_beyond(loop, n_bytes);
+
+        if (n_over > burst->n_bytes)
+                (void)ws_burst_take(burst, loop, party, n_over - burst->n_bytes);
+        return burst->n_bytes;
+}
+
+void ws_burst_settle(WsBurst *burst, WsLoop *loop, size_t n_bytes) {
+        size_t n_over = ws_burst_beyond(loop, n_bytes);
 
         if (burst->n_bytes <= n_over)
                 return;
-        ws_shares_give_back(client->loop->bursts, burst->party, burst->n_bytes - n_over);
+        ws_shares_give_back(loop->bursts, burst->party, burst->n_bytes - n_over);
         metric_add(METRIC_WS_BURST_BYTES, -(int64_t)(burst->n_bytes - n_over));
         burst->n_bytes = n_over;
 }

@@ -14,7 +14,7 @@
 #include "base/base.h"
 
 typedef struct WsBurst WsBurst;
-typedef struct WsClient WsClient;
+typedef struct WsLoop WsLoop;
 
 struct WsBurst {        /* memory of the client */
         size_t n_bytes; /* beyond its queue */
@@ -22,7 +22,9 @@ struct WsBurst {        /* memory of the client */
         int64_t moved_ms;
 };
 
-void ws_burst_moved(WsClient *client); /* the kernel has taken something */
-/* Room for a frame of @n bytes: how much more than the queue there may be. */
-size_t ws_burst_room(WsClient *client, size_t n);
-void ws_burst_settle(WsClient *client); /* gives back what is not needed any more */
+void ws_burst_moved(WsBurst *burst); /* the kernel has taken something */
+/* Of @n_bytes in all that are to wait for a socket of @party: how much more than the queue there
+ * may be. */
+size_t ws_burst_room(WsBurst *burst, WsLoop *loop, uint64_t party, size_t n_bytes);
+/* So many do: gives back what is not needed any more. */
+void ws_burst_settle(WsBurst *burst, WsLoop *loop, size_t n_bytes);

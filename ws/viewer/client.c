@@ -188,7 +188,7 @@ static void ws_client_leave(WsClient *client) {
         ws_index_leave(loop->index, &client->person);
         ws_index_leave(loop->index, &client->audience);
         ws_backlog_done(&client->backlog);
-        ws_burst_settle(client);
+        ws_burst_settle(&client->burst, client->loop, client->backlog.n_metered);
         ws_places_make_known(client);
         if (client->edge)
                 ws_edge_left(client);
@@ -283,7 +283,7 @@ void ws_client_closed(WsClient *client) {
         ws_client_stop_waiting(client);
         ws_wheel_take(&client->loop->wheel, &client->link);
         ws_backlog_done(&client->backlog);
-        ws_burst_settle(client);
+        ws_burst_settle(&client->burst, client->loop, client->backlog.n_metered);
         buf_done(&client->in);
         buf_done(&client->pong);
         ws_tally_publish(&client->loop->tally);
@@ -311,7 +311,12 @@ int ws_client_try(WsClient *client, WsFrame *frame) {
 
         if (client->deflates && frame->n >= options->deflate_min_bytes)
                 frame = ws_frame_packed(frame, client->loop->packer);
-        client->backlog.extra = frame->is_unmetered ? 0 : ws_burst_room(client, frame->n);
+        client->backlog.extra = frame->is_unmetered
+                                        ? 0
+                                        : ws_burst_room(&client->burst,
+                                                        client->loop,
+                                                        client->party,
+                                                        client->backlog.n_metered + frame->n);
         r = ws_backlog_push(&client->backlog, frame, options->queue_bytes, frame->made_us / 1000);
         if (r < 0)
                 return err_up(r);
@@ -401,9 +406,9 @@ static bool ws_client_write_some(WsClient *client) {
                 if (!ws_client_write(client, next.data, next.n))
                         return false;
                 ws_backlog_sent(&client->backlog, next.n);
-                ws_burst_moved(client);
+                ws_burst_moved(&client->burst);
         }
-        ws_burst_settle(client);
+        ws_burst_settle(&client->burst, client->loop, client->backlog.n_metered);
         if (client->backlog.n_frames > 0 || client->wants_ping || client->pong.n > 0 ||
             (client->feed && !client->is_patient && ws_feed_is_hungry(client->feed)))
                 ws_conn_want_write(client->conn);
