@@ -353,11 +353,34 @@ static int ws_native_refuse_command(WsClient *client, Text id, const WsRefused *
                                 &(WsTrouble){ refused->code, refused->detail, refused->retry });
 }
 
+/* What became of it: WsPendingFn. */
+static int ws_native_commanded(WsClient *client, Text id, const Answer *answer) {
+        WsRefused refused = answer->kind == QUERY_COMMAND_CANCEL ? ws_order_cancelled(answer)
+                                                                 : ws_order_result(answer);
+        Buf *buf;
+
+        if (refused.status != 0)
+                return ws_native_refuse_command(client, id, &refused);
+
+        buf = ws_native_begin(client, id, true);
+        buf_append_string(buf, ",\"command_id\":");
+        buf_json_string(buf, text_of(answer->command_id));
+        buf_append_string(buf, ",\"state\":");
+        buf_json_string(buf, text_of(answer->state));
+        return ws_native_end(client, buf);
+}
+
 static int ws_native_ask_database(WsClient *client, Text id, Query **queryp) {
         static const WsTrouble busy = { "busy", "too many commands are under way", true };
         int r;
 
-        r = ws_pendings_add(client->loop->pendings, client, id, queryp);
+        (*queryp)->party = ws_party_of(client->user_id, 0, client->source);
+        r = ws_pendings_add(client->loop->pendings,
+                            client->loop->queries,
+                            queryp,
+                            client,
+                            id,
+                            ws_native_commanded);
         if (r == WS_PENDING_E_FULL)
                 return ws_native_refuse(client, id, &busy);
         return r < 0 ? err_up(r) : 0;
@@ -398,22 +421,6 @@ static int ws_native_cancel(WsClient *client, const WsNativeRequest *ask, Text i
         if (refused.status != 0)
                 return ws_native_refuse_command(client, id, &refused);
         return ws_native_ask_database(client, id, &query);
-}
-
-int ws_native_commanded(WsClient *client, Text id, const Answer *answer) {
-        WsRefused refused = answer->kind == QUERY_COMMAND_CANCEL ? ws_order_cancelled(answer)
-                                                                 : ws_order_result(answer);
-        Buf *buf;
-
-        if (refused.status != 0)
-                return ws_native_refuse_command(client, id, &refused);
-
-        buf = ws_native_begin(client, id, true);
-        buf_append_string(buf, ",\"command_id\":");
-        buf_json_string(buf, text_of(answer->command_id));
-        buf_append_string(buf, ",\"state\":");
-        buf_json_string(buf, text_of(answer->state));
-        return ws_native_end(client, buf);
 }
 
 /* ---- requests ------------------------------------------------------------------------------- */

@@ -9,14 +9,8 @@
  */
 
 #include "base/base.h"
-#include "model/query.h"
-
-typedef struct WsClient WsClient;
 
 #define WS_NATIVE_NAME "tidegate.v1"
 
 /* Does `Sec-WebSocket-Protocol` offer it? */
 bool ws_native_is_offered(const char *protocols);
-
-/* The answer to a command, to the request with @id (JSON). */
-MUST_CHECK int ws_native_commanded(WsClient *client, Text id, const Answer *answer);

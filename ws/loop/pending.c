@@ -4,10 +4,6 @@
 #include "base/err.h"
 #include "base/queue.h"
 #include "model/metrics.h"
-#include "ws/dialects/native.h"
-#include "ws/loop/loop.h"
-#include "ws/net/party.h"
-#include "ws/viewer/client.h"
 
 #define WS_PENDING_MAX     1024
 #define WS_PENDING_LIFE_MS 10000
@@ -25,25 +21,30 @@ static WsPending *ws_pending_free(WsPendings *pendings, WsPending *pending) {
         return NULL;
 }
 
-int ws_pendings_add(WsPendings *pendings, WsClient *client, Text id, Query **queryp) {
+int ws_pendings_add(WsPendings *pendings,
+                    Queue *queries,
+                    Query **queryp,
+                    WsClient *client,
+                    Text id,
+                    WsPendingFn fn) {
         CLEANUP(query_free) Query *query = TAKE(queryp);
         WsPending *pending;
         int r;
 
-        if (pendings->n >= WS_PENDING_MAX || !client->loop->queries)
+        if (pendings->n >= WS_PENDING_MAX || !queries)
                 return WS_PENDING_E_FULL;
         pending = calloc(1, sizeof(*pending));
         if (!pending)
                 return err_new(-ENOMEM);
 
-        query->party = ws_party_of(client->user_id, 0, client->source);
         query->ticket = pending->ticket = ++pendings->n_tickets | WS_PENDING_TICKET;
         pending->client = client;
+        pending->fn = fn;
         pending->deadline_ms = clock_mono_us() / 1000 + WS_PENDING_LIFE_MS;
         buf_append_text(&pending->id, id);
         TAILQ_INSERT_TAIL(&pendings->list, pending, entry);
         ++pendings->n;
-        r = buf_failed(&pending->id) ? -ENOMEM : queue_push(client->loop->queries, query, 0);
+        r = buf_failed(&pending->id) ? -ENOMEM : queue_push(queries, query, 0);
         if (r == 0) {
                 query = NULL;
                 return 0;
@@ -69,7 +70,7 @@ void ws_pendings_forget(WsPendings *pendings, const WsClient *client) {
 static int ws_pending_end(WsPendings *pendings, WsPending *pending, const Answer *answer) {
         int r;
 
-        r = ws_native_commanded(pending->client, buf_text(&pending->id), answer);
+        r = pending->fn(pending->client, buf_text(&pending->id), answer);
         ws_pending_free(pendings, pending);
         return r < 0 ? err_up(r) : 0;
 }

@@ -13,14 +13,19 @@
 
 #define WS_PENDING_TICKET (UINT64_C(1) << 63) /* in every ticket of ours: not one of WsHttp */
 
+typedef struct Queue Queue;
 typedef struct WsClient WsClient;
 typedef struct WsPending WsPending;
 typedef struct WsPendings WsPendings;
 
+/* What the database says, to the request with @id (JSON): once, unless the client has left. */
+typedef int (*WsPendingFn)(WsClient *client, Text id, const Answer *answer);
+
 struct WsPending {
         uint64_t ticket;
         WsClient *client; /* borrowed */
-        Buf id;           /* of the request, as JSON */
+        WsPendingFn fn;
+        Buf id; /* of the request, as JSON */
         int64_t deadline_ms;
         TAILQ_ENTRY(WsPending) entry;
 };
@@ -37,8 +42,13 @@ enum {
 
 void ws_pendings_init(WsPendings *pendings);
 
-/* Asks: takes *queryp. @id is copied. */
-MUST_CHECK int ws_pendings_add(WsPendings *pendings, WsClient *client, Text id, Query **queryp);
+/* Asks: takes *queryp, with its party. @id is copied. */
+MUST_CHECK int ws_pendings_add(WsPendings *pendings,
+                               Queue *queries, /* NULL: nothing is asked */
+                               Query **queryp,
+                               WsClient *client,
+                               Text id,
+                               WsPendingFn fn);
 void ws_pendings_forget(WsPendings *pendings, const WsClient *client);
 MUST_CHECK int ws_pendings_answer(WsPendings *pendings, const Answer *answer);
 MUST_CHECK int ws_pendings_turn(WsPendings *pendings, int64_t now_ms); /* gives up on the oldest */
