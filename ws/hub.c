@@ -371,6 +371,7 @@ int ws_hub_new(WsHub **ret_hub, Registry *registry) {
         hub->loop.pendings = &hub->pendings;
         hub->loop.listings = &hub->listings;
         hub->loop.replays = &hub->replays;
+        hub->loop.turns = &hub->replays.turns;
         hub->loop.settle = ws_hub_settle;
         if (r == 0)
                 r = ws_replays_init(&hub->replays, &hub->loop);

@@ -33,6 +33,7 @@ typedef struct WsOptions WsOptions;
 typedef struct WsPendings WsPendings;
 typedef struct WsReplays WsReplays;
 typedef struct WsShares WsShares;
+typedef struct WsTurns WsTurns;
 
 struct WsLoop {
         Registry *registry;           /* borrowed */
@@ -42,7 +43,8 @@ struct WsLoop {
         WsIndex *index;
         WsLastKnown *last_known;
         WsRing ring;
-        WsReplays *replays; /* borrowed of the hub, these three */
+        WsTurns *turns; /* borrowed of the hub, these four */
+        WsReplays *replays;
         WsPendings *pendings;
         WsListings *listings;
         uint64_t before_seq; /* of the event before the one in hand */

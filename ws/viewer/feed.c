@@ -9,7 +9,6 @@
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/viewer/client.h"
-#include "ws/viewer/replays.h"
 
 #define WS_FEED_BUDGET 262144 /* bytes that one client may catch up in one turn */
 
@@ -41,6 +40,11 @@ int ws_follow_new(WsFollow **ret_follow) {
         return 0;
 }
 
+static void ws_feed_stop_asking(WsFeed *feed) {
+        ws_turns_leave(feed->client->loop->turns, &feed->turn);
+        feed->asks_for = NULL;
+}
+
 WsFollow *ws_follow_free(WsFollow *follow) {
         if (!follow)
                 return NULL;
@@ -49,7 +53,7 @@ WsFollow *ws_follow_free(WsFollow *follow) {
                 WsFeed *feed = follow->feed;
 
                 if (feed->asks_for == follow)
-                        ws_replays_forget(feed->client->loop->replays, feed);
+                        ws_feed_stop_asking(feed);
                 if (ws_subscription_wants_stats(&follow->subscription))
                         --feed->client->loop->n_stats_follows;
                 TAILQ_REMOVE(&feed->follows, follow, entry);
@@ -78,7 +82,7 @@ WsFeed *ws_feed_free(WsFeed *feed) {
         while ((follow = TAILQ_FIRST(&feed->follows)))
                 ws_follow_free(follow);
         ws_feed_unpace(feed);
-        ws_replays_forget(feed->client->loop->replays, feed);
+        ws_feed_stop_asking(feed);
         event_unref(feed->page);
         free(feed);
         return NULL;
@@ -458,8 +462,8 @@ int ws_feed_turn(WsFeed *feed, int64_t now_us) {
 
 static void ws_feed_forget_page(WsFeed *feed) {
         feed->page = event_unref(feed->page);
-        if (feed->is_waiting && !feed->asks_for)
-                ws_replays_forget(feed->client->loop->replays, feed);
+        if (feed->turn.is_waiting && !feed->asks_for)
+                ws_feed_stop_asking(feed);
 }
 
 /* Is what came after the cursor here, or still to come? What no message has had yet is a cursor
@@ -566,7 +570,7 @@ bool ws_feed_is_hungry(const WsFeed *feed) {
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
         if (follow->state == WS_FOLLOW_SNAPSHOT ||
-            (follow->state != WS_FOLLOW_LIVE && !feed->is_waiting))
+            (follow->state != WS_FOLLOW_LIVE && !feed->turn.is_waiting))
                 return true;
         return feed->is_dropping || feed->has_missed;
 }

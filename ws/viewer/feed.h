@@ -21,13 +21,13 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "model/event.h"
+#include "ws/loop/turns.h"
 #include "ws/viewer/push.h"
 #include "ws/viewer/subscription.h"
 
 typedef struct WsClient WsClient;
 typedef struct WsFeed WsFeed;
 typedef struct WsFollow WsFollow;
-typedef struct WsReplayUser WsReplayUser;
 
 typedef enum WsFollowState {
         WS_FOLLOW_ASKS,     /* the database, for its first page */
@@ -71,14 +71,11 @@ struct WsFeed {
         size_t budget;       /* bytes left for this turn */
         unsigned stats_told; /* which statistics it has had, a bit each */
 
-        bool is_waiting;       /* for the database */
-        int64_t not_before_ms; /* for the next question */
-        int n_tries;           /* that brought nothing */
-        WsFollow *asks_for;    /* whose first page it waits for; NULL: of all that replay */
-        Event *page;           /* a reference, of its Answer; NULL = none */
+        WsTurn turn;      /* waits for the database */
+        int n_tries;        /* that brought nothing */
+        WsFollow *asks_for; /* whose first page it waits for; NULL: of all that replay */
+        Event *page;        /* a reference, of its Answer; NULL = none */
         size_t i_page;
-        WsReplayUser *asks_as; /* borrowed, while it waits */
-        TAILQ_ENTRY(WsFeed) asking;
         TAILQ_ENTRY(WsFeed) paced;
 };
 

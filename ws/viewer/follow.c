@@ -12,7 +12,6 @@
 #include "ws/loop/options.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/feed.h"
-#include "ws/viewer/replays.h"
 
 #define WS_FOLLOW_LOOK_COST 16    /* of a thing that is looked at for a snapshot, likewise */
 #define WS_FOLLOW_SKIP_COST 64    /* of an event that is passed over, in bytes of the budget */
@@ -230,10 +229,10 @@ static WsFollow *ws_feed_asker(const WsFeed *feed) {
 }
 
 static void ws_feed_ask(WsFeed *feed, int delay_ms) {
-        if (feed->is_waiting)
+        if (feed->turn.is_waiting)
                 return;
         feed->asks_for = ws_feed_asker(feed);
-        ws_replays_ask(feed->client->loop->replays, feed, delay_ms);
+        ws_turns_join(feed->client->loop->turns, &feed->turn, feed->client->user_id, delay_ms);
 }
 
 /* 0: those that replay have reached the end of what there is. Who does not know yet whether it can

@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/index.h"
 #include "base/queue.h"
 #include "model/metrics.h"
 #include "model/query.h"
@@ -10,6 +9,7 @@
 #include "ws/loop/options.h"
 #include "ws/net/party.h"
 #include "ws/viewer/client.h"
+#include "ws/viewer/feed.h"
 
 #define WS_REPLAYS_PAGE       500
 #define WS_REPLAYS_ANSWER_MS  10000
@@ -23,99 +23,24 @@ struct WsReach {
         WsEye eye;
 };
 
+static WsFeed *ws_replays_feed(WsTurn *turn) {
+        return (WsFeed *)(void *)((char *)turn - offsetof(WsFeed, turn)); /* its owner */
+}
+
 static int64_t ws_replays_now_ms(void) {
         return clock_mono_us() / 1000;
 }
-
-/* ---- whose turn is it? ---------------------------------------------------------------------- */
 
 int ws_replays_init(WsReplays *replays, WsLoop *loop) {
         int r;
 
         *replays = (WsReplays){ .loop = loop };
-        TAILQ_INIT(&replays->users);
-        r = index_new(&replays->by_id);
+        r = ws_turns_init(&replays->turns);
         return r < 0 ? err_up(r) : 0;
 }
 
 void ws_replays_done(WsReplays *replays) {
-        WsReplayUser *user;
-
-        while ((user = TAILQ_FIRST(&replays->users))) {
-                TAILQ_REMOVE(&replays->users, user, entry);
-                free(user);
-        }
-        replays->by_id = index_free(replays->by_id);
-}
-
-static WsReplayUser *ws_replays_user(WsReplays *replays, int64_t id) {
-        WsReplayUser *user = index_get_id(replays->by_id, id);
-
-        if (user)
-                return user;
-        user = calloc(1, sizeof(*user));
-        if (!user)
-                return NULL;
-        user->id = id;
-        TAILQ_INIT(&user->asking);
-        if (index_put_id(replays->by_id, id, user) < 0) {
-                free(user);
-                return NULL;
-        }
-
-        TAILQ_INSERT_TAIL(&replays->users, user, entry);
-        return user;
-}
-
-static void ws_replays_settle(WsReplays *replays, WsReplayUser *user) {
-        if (user->n_under_way > 0 || !TAILQ_EMPTY(&user->asking))
-                return;
-
-        index_remove_id(replays->by_id, user->id);
-        TAILQ_REMOVE(&replays->users, user, entry);
-        free(user);
-}
-
-void ws_replays_ask(WsReplays *replays, WsFeed *feed, int delay_ms) {
-        WsReplayUser *user = ws_replays_user(replays, feed->client->user_id);
-
-        if (!user) /* out of memory: it is hungry, and comes again */
-                return;
-        feed->is_waiting = true;
-        feed->asks_as = user;
-        feed->not_before_ms = ws_replays_now_ms() + delay_ms;
-        TAILQ_INSERT_TAIL(&user->asking, feed, asking);
-}
-
-void ws_replays_forget(WsReplays *replays, WsFeed *feed) {
-        if (!feed->is_waiting)
-                return;
-
-        feed->is_waiting = false;
-        feed->asks_for = NULL;
-        for (size_t i = 0; i < WS_REPLAYS_AT_ONCE; ++i) {
-                if (replays->under_way[i].feed != feed)
-                        continue;
-                replays->under_way[i].feed = NULL;
-                return;
-        }
-        TAILQ_REMOVE(&feed->asks_as->asking, feed, asking);
-        ws_replays_settle(replays, feed->asks_as);
-}
-
-/* Who is due among those of the user whose turn it is. */
-static WsFeed *ws_replays_due(const WsReplays *replays, int64_t now_ms) {
-        WsReplayUser *user;
-        WsFeed *feed;
-
-        TAILQ_FOREACH(user, &replays->users, entry) {
-                if (user->n_under_way >= WS_REPLAYS_OF_USER)
-                        continue;
-                TAILQ_FOREACH(feed, &user->asking, asking)
-                if (feed->not_before_ms <= now_ms)
-                        return feed;
-        }
-        return NULL;
+        ws_turns_done(&replays->turns);
 }
 
 /* ---- what is asked -------------------------------------------------------------------------- */
@@ -270,7 +195,6 @@ static int ws_replays_query(WsReplays *replays, WsFeed *feed, Query **ret_query)
 
 static int ws_replays_send(WsReplays *replays, WsFeed *feed, size_t at) {
         CLEANUP(query_free) Query *query = NULL;
-        WsReplayUser *user = feed->asks_as;
         uint64_t ticket;
         int r;
 
@@ -283,36 +207,27 @@ static int ws_replays_send(WsReplays *replays, WsFeed *feed, size_t at) {
                 return err_up(r);
         if (r > 0) {
                 metric_add(METRIC_QUERY_REFUSED, 1);
-                feed->not_before_ms = ws_replays_now_ms() + WS_REPLAYS_REFUSED_MS;
+                feed->turn.not_before_ms = ws_replays_now_ms() + WS_REPLAYS_REFUSED_MS;
                 return 0;
         }
 
         query = NULL;
-        TAILQ_REMOVE(&user->asking, feed, asking);
-        TAILQ_REMOVE(&replays->users, user, entry);
-        TAILQ_INSERT_TAIL(&replays->users, user, entry);
-        ++user->n_under_way;
-        replays->under_way[at].ticket = ticket;
-        replays->under_way[at].user = user;
-        replays->under_way[at].feed = feed;
-        replays->under_way[at].deadline_ms = ws_replays_now_ms() + WS_REPLAYS_ANSWER_MS;
+        ws_turns_begin(&replays->turns,
+                        at,
+                        &feed->turn,
+                        ticket,
+                        ws_replays_now_ms() + WS_REPLAYS_ANSWER_MS);
         return 0;
 }
 
 static int ws_replays_end(WsReplays *replays, size_t at, Event *event) {
-        WsReplayUser *user = replays->under_way[at].user;
-        WsFeed *feed = replays->under_way[at].feed;
+        WsTurn *turn = ws_turns_end(&replays->turns, at);
+        WsFeed *feed;
         int r;
 
-        replays->under_way[at].ticket = 0;
-        replays->under_way[at].user = NULL;
-        replays->under_way[at].feed = NULL;
-        --user->n_under_way;
-        ws_replays_settle(replays, user);
-        if (!feed)
+        if (!turn)
                 return 0;
-
-        feed->is_waiting = false;
+        feed = ws_replays_feed(turn);
         if (event && event->answer->status == 200)
                 r = ws_feed_take_page(feed, event);
         else
@@ -321,8 +236,8 @@ static int ws_replays_end(WsReplays *replays, size_t at, Event *event) {
 }
 
 int ws_replays_answer(WsReplays *replays, Event *event) {
-        for (size_t i = 0; i < WS_REPLAYS_AT_ONCE; ++i)
-                if (replays->under_way[i].ticket == event->answer->ticket)
+        for (size_t i = 0; i < WS_TURNS_AT_ONCE; ++i)
+                if (replays->turns.under_way[i].ticket == event->answer->ticket)
                         return ws_replays_end(replays, i, event);
         return 0; /* too late */
 }
@@ -331,21 +246,21 @@ int ws_replays_turn(WsReplays *replays) {
         int64_t now_ms;
         int r = 0;
 
-        if (TAILQ_EMPTY(&replays->users)) /* those with an answer to come are in it, too */
+        if (ws_turns_is_empty(&replays->turns))
                 return 0;
 
         now_ms = ws_replays_now_ms();
-        for (size_t i = 0; r == 0 && i < WS_REPLAYS_AT_ONCE; ++i) {
-                WsFeed *feed;
+        for (size_t i = 0; r == 0 && i < WS_TURNS_AT_ONCE; ++i) {
+                WsTurn *turn;
 
-                if (replays->under_way[i].ticket != 0 &&
-                    replays->under_way[i].deadline_ms <= now_ms)
+                if (replays->turns.under_way[i].ticket != 0 &&
+                    replays->turns.under_way[i].deadline_ms <= now_ms)
                         r = ws_replays_end(replays, i, NULL);
-                if (r < 0 || replays->under_way[i].ticket != 0 || !replays->loop->queries)
+                if (r < 0 || replays->turns.under_way[i].ticket != 0 || !replays->loop->queries)
                         continue;
-                feed = ws_replays_due(replays, now_ms);
-                if (feed)
-                        r = ws_replays_send(replays, feed, i);
+                turn = ws_turns_due(&replays->turns, now_ms);
+                if (turn)
+                        r = ws_replays_send(replays, ws_replays_feed(turn), i);
         }
         return r < 0 ? err_up(r) : 0;
 }
