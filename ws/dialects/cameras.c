@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/secret.h"
+#include "ws/dialects/admission.h"
 #include "ws/dialects/client_message.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
@@ -30,7 +31,7 @@ static size_t ws_cameras_n_sockets_of(const WsLoop *loop, int64_t user_id) {
 static int ws_cameras_admit(WsClient *client, const WsIdentity *identity, Text target) {
         size_t n_max = (size_t)client->loop->options->max_connections_per_user;
 
-        ws_dialect_admit_any(client, identity, target);
+        ws_admission_any(client, identity, target);
         if (client->user_id != 0 && ws_cameras_n_sockets_of(client->loop, client->user_id) >= n_max)
                 return 429;
         return 0;

@@ -1,4 +1,5 @@
 #include "base/err.h"
+#include "ws/dialects/admission.h"
 #include "ws/device/device_json.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
@@ -31,7 +32,7 @@ static size_t ws_device_hub_unread(const WsLoop *loop, int64_t user_id) {
 
 static int ws_device_hub_admit(WsClient *client, const WsIdentity *identity, Text target) {
         const WsLoop *loop = client->loop;
-        int status = ws_dialect_admit_any(client, identity, target);
+        int status = ws_admission_any(client, identity, target);
 
         if (status == 0 &&
             ws_device_hub_unread(loop, client->user_id) > loop->options->queue_bytes * WS_C_UNREAD)

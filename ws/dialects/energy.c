@@ -1,4 +1,5 @@
 #include "ws/device/edge.h"
+#include "ws/dialects/admission.h"
 #include "ws/loop/loop.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
@@ -25,9 +26,9 @@ static int ws_energy_admit(WsClient *client, const WsIdentity *identity, Text ta
 
         if (identity->device)
                 return ws_edge_new(client, identity->device) < 0 ? 503 : 0;
-        ws_dialect_admit_any(client, identity, target);
+        ws_admission_any(client, identity, target);
         if (!device || (!client->sees_all && !user_sees_device(identity->user, device)))
-                return ws_dialect_unseen(client);
+                return ws_admission_unseen(client);
 
         client->scope = WS_SCOPE_DEVICE;
         client->target_id = device->id;

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "ws/dialects/admission.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/viewer/client.h"
@@ -21,7 +22,7 @@ static int ws_events_admit(WsClient *client, const WsIdentity *identity, Text ta
 
         if (ws_feed_new(&client->feed, client) < 0)
                 return 503;
-        ws_dialect_admit_any(client, identity, target);
+        ws_admission_any(client, identity, target);
         if (client->loop->n_clients > (size_t)client->loop->options->max_connections)
                 return 429;
         if (client->user_id != 0 && ws_client_n_limited(client->loop, client->user_id) >= n_max)

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/secret.h"
+#include "ws/dialects/admission.h"
 #include "ws/access/auth.h"
 #include "ws/device/order.h"
 #include "ws/dialects/native_request.h"
@@ -154,9 +155,9 @@ static int ws_native_admit(WsClient *client, const WsIdentity *identity, Text ta
         if (client->is_unknown)
                 return 0; /* it has some seconds to say */
 
-        ws_dialect_admit_any(client, identity, target);
-        if (target.data && !ws_dialect_sees_vehicle(client, identity, vehicle))
-                return ws_dialect_unseen(client);
+        ws_admission_any(client, identity, target);
+        if (target.data && !ws_admission_sees_vehicle(client, identity, vehicle))
+                return ws_admission_unseen(client);
         if (client->user_id != 0 && ws_client_n_limited(client->loop, client->user_id) >= n_max)
                 return 429;
         return 0;

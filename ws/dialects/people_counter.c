@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "ws/dialects/admission.h"
 #include "ws/loop/loop.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
@@ -55,7 +56,7 @@ const WsDialect ws_dialect_people_counter = {
         .name = "A",
         .kinds = WS_DIALECT_KIND(KIND_BLE_DETECTIONS),
         .match = ws_people_counter_match,
-        .admit = ws_dialect_admit_any,
+        .admit = ws_admission_any,
         .open = ws_people_counter_open,
         .receive = ws_people_counter_receive,
         .format = ws_people_counter_format,

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/err.h"
+#include "ws/dialects/admission.h"
 #include "ws/dialects/client_message.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
@@ -16,13 +17,13 @@ static bool ws_vehicles_match(Text path, Text *ret_target) {
 static int ws_vehicles_admit(WsClient *client, const WsIdentity *identity, Text target) {
         const Vehicle *vehicle;
 
-        ws_dialect_admit_any(client, identity, target);
+        ws_admission_any(client, identity, target);
         if (!target.data)
                 return 0;
 
         vehicle = registry_find_vehicle_for(client->loop->registry, identity->user, target);
-        if (!ws_dialect_sees_vehicle(client, identity, vehicle))
-                return ws_dialect_unseen(client);
+        if (!ws_admission_sees_vehicle(client, identity, vehicle))
+                return ws_admission_unseen(client);
 
         client->scope = WS_SCOPE_VEHICLE;
         client->target_id = vehicle->id;

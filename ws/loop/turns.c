@@ -104,11 +104,7 @@ bool ws_turns_is_empty(const WsTurns *turns) {
         return TAILQ_EMPTY(&turns->users); /* those with an answer to come are in it, too */
 }
 
-void ws_turns_begin(WsTurns *turns,
-                     size_t at,
-                     WsTurn *turn,
-                     uint64_t ticket,
-                     int64_t deadline_ms) {
+void ws_turns_begin(WsTurns *turns, size_t at, WsTurn *turn, uint64_t ticket, int64_t deadline_ms) {
         WsTurnUser *user = turn->user;
 
         TAILQ_REMOVE(&user->asking, turn, entry);

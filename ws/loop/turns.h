@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * WsTurns: whose turn it is to ask the database for a page, of those who wait, and the few questions
- * that are under way.
+ * WsTurns: whose turn it is to ask the database for a page, of those who wait, and the few
+ * questions that are under way.
  *
  * Never more than WS_TURNS_AT_ONCE questions at a time, so that a crowd that comes back does not
  * fill the query queue nor memory, and of one user never more than WS_TURNS_OF_USER. Users take
@@ -25,17 +25,17 @@ typedef struct WsTurns WsTurns;
 struct WsTurn { /* memory of who asks, zeroed */
         bool is_waiting;
         int64_t not_before_ms; /* for the next question; monotonic */
-        WsTurnUser *user;     /* borrowed, while it waits */
+        WsTurnUser *user;      /* borrowed, while it waits */
         TAILQ_ENTRY(WsTurn) entry;
 };
 
 struct WsTurns {                        /* memory of the owner */
         TAILQ_HEAD(, WsTurnUser) users; /* whose turn it is comes first */
-        Index *by_id;                    /* of them */
+        Index *by_id;                   /* of them */
         struct {
-                uint64_t ticket;   /* 0 = free */
+                uint64_t ticket;  /* 0 = free */
                 WsTurnUser *user; /* while it is not free */
-                WsTurn *turn;    /* NULL = it is gone, or does not want it any more */
+                WsTurn *turn;     /* NULL = it is gone, or does not want it any more */
                 int64_t deadline_ms;
         } under_way[WS_TURNS_AT_ONCE];
 };
@@ -51,10 +51,6 @@ bool ws_turns_is_empty(const WsTurns *turns); /* none that waits, none that is u
 /* Who may ask now; NULL: nobody is due, or nobody's turn it is. */
 WsTurn *ws_turns_due(const WsTurns *turns, int64_t now_ms);
 /* It has asked with @ticket, in a place that is free: the next user is next. */
-void ws_turns_begin(WsTurns *turns,
-                     size_t at,
-                     WsTurn *turn,
-                     uint64_t ticket,
-                     int64_t deadline_ms);
+void ws_turns_begin(WsTurns *turns, size_t at, WsTurn *turn, uint64_t ticket, int64_t deadline_ms);
 /* The answer has come, or will not: who asked; NULL: nobody is there any more. */
 WsTurn *ws_turns_end(WsTurns *turns, size_t at);

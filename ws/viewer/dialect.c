@@ -1,7 +1,5 @@
 #include "ws/viewer/dialect.h"
 
-#include "ws/viewer/client.h"
-
 const WsDialect *const ws_dialect_all[] = {
         &ws_dialect_people_counter, &ws_dialect_energy,  &ws_dialect_device_hub,
         &ws_dialect_vehicles,       &ws_dialect_cameras, &ws_dialect_native,
@@ -33,23 +31,4 @@ bool ws_dialect_match_level(Text path, Text prefix, Text *ret_target) {
 
         *ret_target = rest;
         return true;
-}
-
-int ws_dialect_admit_any(WsClient *client, const WsIdentity *identity, Text target) {
-        (void)target;
-        client->user_id = identity->user ? identity->user->id : 0;
-        client->generation = identity->user ? identity->user->generation : 0;
-        client->sees_all = !identity->user || identity->user->role == ROLE_ADMIN;
-        client->expires_us = identity->expires_us;
-        return 0;
-}
-
-bool ws_dialect_sees_vehicle(const WsClient *client,
-                             const WsIdentity *identity,
-                             const Vehicle *vehicle) {
-        return vehicle && (client->sees_all || user_sees_vehicle(identity->user, vehicle));
-}
-
-int ws_dialect_unseen(const WsClient *client) {
-        return client->sees_all ? 404 : 403;
 }

@@ -85,12 +85,3 @@ const WsDialect *ws_dialect_find(Text path, Text *ret_target);
 
 /* For dialect tables: @path is @prefix and then one level, which is the target. */
 bool ws_dialect_match_level(Text path, Text prefix, Text *ret_target);
-/* Admits everybody who is somebody, or anonymous where auth.anonymous allows the path. */
-int ws_dialect_admit_any(WsClient *client, const WsIdentity *identity, Text target);
-/* Of one who was admitted by that. @vehicle may be NULL, which nobody sees. */
-bool ws_dialect_sees_vehicle(const WsClient *client,
-                             const WsIdentity *identity,
-                             const Vehicle *vehicle);
-/* The status for a path that names what this client does not see: whether there is such a thing
- * learns only who sees all. */
-int ws_dialect_unseen(const WsClient *client);

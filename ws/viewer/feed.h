@@ -71,7 +71,7 @@ struct WsFeed {
         size_t budget;       /* bytes left for this turn */
         unsigned stats_told; /* which statistics it has had, a bit each */
 
-        WsTurn turn;      /* waits for the database */
+        WsTurn turn;        /* waits for the database */
         int n_tries;        /* that brought nothing */
         WsFollow *asks_for; /* whose first page it waits for; NULL: of all that replay */
         Event *page;        /* a reference, of its Answer; NULL = none */

@@ -213,10 +213,10 @@ static int ws_replays_send(WsReplays *replays, WsFeed *feed, size_t at) {
 
         query = NULL;
         ws_turns_begin(&replays->turns,
-                        at,
-                        &feed->turn,
-                        ticket,
-                        ws_replays_now_ms() + WS_REPLAYS_ANSWER_MS);
+                       at,
+                       &feed->turn,
+                       ticket,
+                       ws_replays_now_ms() + WS_REPLAYS_ANSWER_MS);
         return 0;
 }
 

@@ -15,7 +15,7 @@ typedef struct WsLoop WsLoop;
 typedef struct WsReplays WsReplays;
 
 struct WsReplays {
-        WsLoop *loop;    /* borrowed */
+        WsLoop *loop;  /* borrowed */
         WsTurns turns; /* feeds */
         uint64_t n_tickets;
 };
