@@ -14,9 +14,9 @@
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/net/party.h"
-#include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
 #include "ws/viewer/places.h"
+#include "ws/viewer/viewer.h"
 #include "ws/wire/extension.h"
 
 #define WS_GATE_SOURCES  16384
@@ -242,7 +242,7 @@ static const Device *ws_gate_device(const WsGate *gate, const WsDialect *dialect
 
 /* Who is it, and may it? On success *@ret_client is the new client. A fault is an int < 0. */
 static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_client) {
-        CLEANUP(ws_client_free) WsClient *client = NULL;
+        CLEANUP(ws_viewer_free) WsClient *client = NULL;
         WsIdentity identity = { 0 };
         const WsDialect *dialect;
         const char *why = NULL;
@@ -280,7 +280,7 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
                 *ret_refusal = ws_gate_refuse_identity(gate, dialect, target, r);
                 return 0;
         }
-        r = ws_client_new(&client, gate->loop, dialect);
+        r = ws_viewer_new(&client, gate->loop, dialect);
         if (r < 0)
                 return err_up(r);
 
@@ -324,7 +324,7 @@ int ws_gate_open(WsGate *gate,
                  WsResponse *response,
                  Buf *hello,
                  WsClient **ret_client) {
-        CLEANUP(ws_client_free) WsClient *client = NULL;
+        CLEANUP(ws_viewer_free) WsClient *client = NULL;
         WsRefusal refusal;
         int r = 0;
 

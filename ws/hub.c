@@ -7,9 +7,9 @@
 #include "ws/loop/options.h"
 #include "ws/net/party.h"
 #include "ws/net/shares.h"
-#include "ws/viewer/client.h"
 #include "ws/viewer/feed.h"
 #include "ws/viewer/push.h"
+#include "ws/viewer/viewer.h"
 #include "ws/wire/packer.h"
 
 typedef struct WsDelivery WsDelivery;
@@ -228,7 +228,7 @@ static int ws_hub_check(WsLoop *loop, WsClient *client) {
                                 "access revoked",
                                 METRIC_WS_CLOSED_REVOKED);
         else if (client->sees_all != saw_all)
-                r = ws_client_join(client);
+                r = ws_viewer_join(client);
         if (r == 0 && client->listing && client->sees_all != saw_all) { /* it waits for another's */
                 ws_listings_leave(loop->listings, client);
                 r = ws_listings_join(loop->listings, client);
@@ -318,7 +318,7 @@ static void ws_hub_settle(WsLoop *loop) {
         (void)!ws_replays_turn(loop->replays); /* out of memory: it tries again at the next */
 
         while ((client = TAILQ_FIRST(&loop->dirty)))
-                ws_client_flush(client);
+                ws_viewer_flush(client);
         (void)!ws_replays_turn(loop->replays);
         ws_tally_publish(&loop->tally);
 }
@@ -353,7 +353,7 @@ void ws_hub_tick(WsHub *hub) {
         ws_listings_turn(loop->listings, loop);
         ws_hub_turn_patient(loop);
         (void)!ws_pendings_turn(loop->pendings, clock_mono_us() / 1000);
-        ws_wheel_turn(&loop->wheel, clock_mono_us() / 1000, ws_client_look);
+        ws_wheel_turn(&loop->wheel, clock_mono_us() / 1000, ws_viewer_look);
         ws_hub_settle(loop);
 }
 

@@ -6,7 +6,7 @@
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/net/conn.h"
-#include "ws/viewer/client.h"
+#include "ws/viewer/viewer.h"
 #include "ws/wire/packer.h"
 
 #define WS_INCOMING_KEEP 4096 /* a larger message buffer is given back */
@@ -138,7 +138,7 @@ static int ws_incoming_data(WsClient *client, const WsDecoded *decoded) {
 
 static void ws_incoming_ping(WsClient *client, Text payload) {
         if (ws_incoming_afford(client, WS_INCOMING_CREDIT_PIECE))
-                ws_client_pong(client, payload);
+                ws_viewer_pong(client, payload);
         else
                 ws_loop_settle(client->loop);
 }
@@ -167,10 +167,10 @@ static int ws_incoming_handle(WsClient *client, const WsDecoded *decoded) {
         case WS_DECODED_PONG:
                 return is_open ? ws_incoming_pong(client, decoded->payload) : 0;
         case WS_DECODED_CLOSE:
-                ws_client_depart(client, decoded->code, "");
+                ws_viewer_depart(client, decoded->code, "");
                 return 0;
         case WS_DECODED_BROKEN:
-                ws_client_depart(client, decoded->code, decoded->reason);
+                ws_viewer_depart(client, decoded->code, decoded->reason);
                 return 0;
         case WS_DECODED_NOTHING: /* or a header that says how much is to come */
                 if (is_open && decoded->n_coming > 0 && ws_incoming_is_too_big(client, decoded))

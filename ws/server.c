@@ -25,7 +25,7 @@
 #include "ws/net/listener.h"
 #include "ws/net/tls.h"
 #include "ws/stats.h"
-#include "ws/viewer/client.h"
+#include "ws/viewer/viewer.h"
 
 #define WS_SERVER_SHARE        256   /* events in one turn of the loop */
 #define WS_SERVER_PIECE        8     /* of them taken at a time */
@@ -532,7 +532,7 @@ static void ws_server_farewell(WsServer *server) {
 
         ws_loop_settle(&server->hub->loop);
         for (size_t i = 0; i < ws_list_length(list); ++i)
-                ws_client_farewell(ws_list_at(list, i));
+                ws_viewer_farewell(ws_list_at(list, i));
 }
 
 /* libuv closes handles a turn later: ask all to close, and turn until nothing is left. */

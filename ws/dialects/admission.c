@@ -12,8 +12,8 @@ int ws_admission_any(WsClient *client, const WsIdentity *identity, Text target) 
 }
 
 bool ws_admission_sees_vehicle(const WsClient *client,
-                             const WsIdentity *identity,
-                             const Vehicle *vehicle) {
+                               const WsIdentity *identity,
+                               const Vehicle *vehicle) {
         return vehicle && (client->sees_all || user_sees_vehicle(identity->user, vehicle));
 }
 

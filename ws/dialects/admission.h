@@ -12,8 +12,8 @@ typedef struct WsClient WsClient;
 int ws_admission_any(WsClient *client, const WsIdentity *identity, Text target);
 /* Of one who was admitted by that. @vehicle may be NULL, which nobody sees. */
 bool ws_admission_sees_vehicle(const WsClient *client,
-                             const WsIdentity *identity,
-                             const Vehicle *vehicle);
+                               const WsIdentity *identity,
+                               const Vehicle *vehicle);
 /* The status for a path that names what this client does not see: whether there is such a thing
  * learns only who sees all. */
 int ws_admission_unseen(const WsClient *client);

@@ -1,6 +1,6 @@
 #include "base/err.h"
-#include "ws/dialects/admission.h"
 #include "ws/device/device_json.h"
+#include "ws/dialects/admission.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/viewer/client.h"

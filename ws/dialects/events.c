@@ -5,9 +5,9 @@
 #include "ws/dialects/admission.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
-#include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
 #include "ws/viewer/feed.h"
+#include "ws/viewer/viewer.h"
 
 /* The native messages without a WebSocket: `GET /api/events` and `GET /api/events/poll`. */
 
@@ -176,7 +176,7 @@ static bool ws_poll_hold(WsClient *client) {
 static void ws_poll_give_up(WsClient *client) {
         buf_done(&client->out);
         client->told_seq = 0; /* it asks again from where it was */
-        ws_client_finish(client);
+        ws_viewer_finish(client);
 }
 
 /* A snapshot takes as many turns as it needs. A part of one is no answer: who went on from its
@@ -219,7 +219,7 @@ static void ws_poll_flush(WsClient *client) {
         if (is_long && !ws_poll_hold(client))
                 ws_poll_give_up(client);
         else
-                ws_client_finish(client);
+                ws_viewer_finish(client);
 }
 
 const WsDialect ws_dialect_poll = {

@@ -7,17 +7,17 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/secret.h"
-#include "ws/dialects/admission.h"
 #include "ws/access/auth.h"
 #include "ws/device/order.h"
+#include "ws/dialects/admission.h"
 #include "ws/dialects/native_request.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/loop/pending.h"
 #include "ws/net/party.h"
-#include "ws/viewer/client.h"
 #include "ws/viewer/feed.h"
 #include "ws/viewer/places.h"
+#include "ws/viewer/viewer.h"
 
 #define WS_NATIVE_ID_MAX 256 /* bytes of an id that comes back */
 #define WS_NATIVE_MAX_HZ 1000.0
@@ -220,7 +220,7 @@ static int ws_native_auth(WsClient *client, const WsNativeRequest *ask) {
                 return 0;
         }
 
-        r = ws_client_become(client, user, expires_us);
+        r = ws_viewer_become(client, user, expires_us);
         if (r == 0)
                 r = ws_native_welcome(client);
         return r < 0 ? err_up(r) : 0;
@@ -240,7 +240,7 @@ static int ws_native_refresh(WsClient *client, const WsNativeRequest *ask, Text 
         if (user->id != client->user_id)
                 return ws_native_refuse(client, id, &other);
 
-        r = ws_client_become(client, user, expires_us);
+        r = ws_viewer_become(client, user, expires_us);
         if (r < 0)
                 return err_up(r);
         buf = ws_native_begin(client, id, true);

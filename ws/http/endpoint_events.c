@@ -6,9 +6,9 @@
 #include "ws/http/endpoint.h"
 #include "ws/loop/loop.h"
 #include "ws/net/party.h"
-#include "ws/viewer/client.h"
 #include "ws/viewer/feed.h"
 #include "ws/viewer/places.h"
+#include "ws/viewer/viewer.h"
 
 #define WS_EVENTS_LIST_SIZE 1024 /* of a parameter */
 #define WS_EVENTS_WAIT_S    25
@@ -142,7 +142,7 @@ static int ws_events_make(WsCall *call, const WsDialect *dialect, WsFollow **ret
         CLEANUP(ws_follow_free) WsFollow *follow = NULL;
         int status, r;
 
-        r = ws_client_new(&call->client, call->loop, dialect);
+        r = ws_viewer_new(&call->client, call->loop, dialect);
         if (r < 0)
                 return err_up(r);
         memcpy(call->client->source, call->request->source, sizeof(call->client->source));

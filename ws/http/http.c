@@ -17,7 +17,7 @@
 #include "ws/net/conn.h"
 #include "ws/net/listener.h"
 #include "ws/net/party.h"
-#include "ws/viewer/client.h"
+#include "ws/viewer/viewer.h"
 
 #define WS_HTTP_LIMITED   1024
 #define WS_HTTP_PROVEN    4096
@@ -201,7 +201,7 @@ static void ws_http_attach(WsExchange *session, WsCall *call) {
                 ws_conn_pause(session->conn, true); /* the next request stays unread */
         else
                 ws_exchange_begin_events(session, call->response);
-        if (ws_client_open(client, session->conn) < 0)
+        if (ws_viewer_open(client, session->conn) < 0)
                 ws_conn_close(session->conn);
 }
 
@@ -211,7 +211,7 @@ static void ws_http_refuse_poll(const WsClient *client, WsResponse *response) {
 }
 
 static void ws_http_answer_poll(WsHttp *http, WsExchange *session) {
-        CLEANUP(ws_client_free) WsClient *client = TAKE(&session->client);
+        CLEANUP(ws_viewer_free) WsClient *client = TAKE(&session->client);
         CLEANUP_RESPONSE WsResponse response = { .close = session->close };
         char cursor[WS_CURSOR_SIZE];
 
@@ -236,7 +236,7 @@ static void ws_http_answer_poll(WsHttp *http, WsExchange *session) {
 /* A parameter that does not fit is not one that is absent: that would be another question. */
 static void ws_http_refuse_cut(WsCall *call) {
         call->query = query_free(call->query);
-        call->client = ws_client_free(call->client);
+        call->client = ws_viewer_free(call->client);
         ws_response_problem(call->response, 400, "bad_request", "A parameter is too long.");
 }
 
@@ -264,7 +264,7 @@ static void ws_http_serve(WsHttp *http,
                 ws_http_attach(session, call);
                 return;
         }
-        call->client = ws_client_free(call->client);
+        call->client = ws_viewer_free(call->client);
         if (call->response->status != 0)
                 ws_exchange_respond(session, call->response);
         else
@@ -310,7 +310,7 @@ static bool ws_http_is_head(const WsHttp *http) {
 /* The handshake of a WebSocket: from here on the connection is its client's, or it is refused. */
 static void ws_http_upgrade(WsHttp *http, WsExchange *session) {
         CLEANUP_RESPONSE WsResponse response = { .is_head = ws_http_is_head(http) };
-        CLEANUP(ws_client_free) WsClient *client = NULL;
+        CLEANUP(ws_viewer_free) WsClient *client = NULL;
         CLEANUP_BUF Buf hello = { 0 };
         int r;
 
@@ -328,7 +328,7 @@ static void ws_http_upgrade(WsHttp *http, WsExchange *session) {
         ws_conn_leave_crowd(session->conn);
         session->client = TAKE(&client);
         if (!ws_conn_write(session->conn, hello.data, hello.n) ||
-            ws_client_open(session->client, session->conn) < 0)
+            ws_viewer_open(session->client, session->conn) < 0)
                 ws_conn_close(session->conn);
 }
 
@@ -517,7 +517,7 @@ void ws_http_writable(WsHttp *http, WsExchange *session) {
         else if (client->dialect->door == WS_DOOR_POLL && client->state == WS_CLIENT_CLOSED)
                 ws_http_answer_poll(http, session);
         else
-                ws_client_writeable(client);
+                ws_viewer_writeable(client);
 }
 
 /* Who hangs up does not wait for a stream or a poll; an answer that is under way he may wait for.
@@ -570,8 +570,8 @@ void ws_http_bare(WsExchange *session) {
 
 void ws_http_closed(WsExchange *session) {
         if (session->client)
-                ws_client_closed(session->client);
-        session->client = ws_client_free(session->client);
+                ws_viewer_closed(session->client);
+        session->client = ws_viewer_free(session->client);
         ws_exchange_reset(session);
 }
 

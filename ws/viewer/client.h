@@ -142,38 +142,24 @@ struct WsClient {
         TAILQ_ENTRY(WsClient) dirty, patient, lister;
 };
 
-MUST_CHECK int ws_client_new(WsClient **ret_client, WsLoop *loop, const WsDialect *dialect);
-WsClient *ws_client_free(WsClient *client);
-
-/* What becomes of its connection. */
-MUST_CHECK int ws_client_open(WsClient *client, WsConn *conn);
-void ws_client_writeable(WsClient *client);
-void ws_client_pong(WsClient *client, Text payload);
-/* The peer closes with @code (0: without one), or broke the protocol: it gets that, and the end. */
-void ws_client_depart(WsClient *client, int code, const char *reason);
-void ws_client_closed(WsClient *client);
-
-/* For the hub and the dialects. */
+/* What one may say to it, and what becomes of that. */
 MUST_CHECK int ws_client_offer(WsClient *client, WsFrame *frame);
 /* The same, but a client that is too slow stays: WS_BACKLOG_E_FULL, counted as dropped. */
 MUST_CHECK int ws_client_try(WsClient *client, WsFrame *frame);
 MUST_CHECK int ws_client_wrap(const WsClient *client, const WsPush *push, WsFrame **ret_frame);
-void ws_client_touch(WsClient *client); /* it has something to do when the hub settles */
-size_t ws_client_n_limited(const WsLoop *loop,
-                           int64_t user_id); /* sockets that count for the limit */
-/* It has said who it is, or says it again. */
-MUST_CHECK int ws_client_become(WsClient *client, const User *user, int64_t expires_us);
-bool ws_client_is_in_grace(const WsClient *client); /* of an open socket: its token has expired */
 MUST_CHECK int ws_client_say(WsClient *client, const Buf *buf); /* a frame for this one alone */
 void ws_client_close(WsClient *client, WsClose code, const char *reason, Metric metric);
-MUST_CHECK int ws_client_join(WsClient *client); /* the lists of its user and scope; again after a
-                                                    change */
 void ws_client_pause(WsClient *client, bool is_paused); /* reading from it */
-void ws_client_flush(WsClient *client);
+
+void ws_client_touch(WsClient *client);      /* it has something to do when the loop settles */
 void ws_client_be_patient(WsClient *client); /* until the next tick */
 void ws_client_go_on(WsClient *client);
-void ws_client_finish(WsClient *client);                /* of a poll: @out is its answer */
-void ws_client_look(WsWheelLink *link, int64_t now_ms); /* when its time has come: WsWheelFn */
-void ws_client_farewell(WsClient *client); /* at the very end: 1001, if there is room */
+size_t ws_client_n_limited(const WsLoop *loop,
+                           int64_t user_id);        /* sockets that count for the limit */
+bool ws_client_is_in_grace(const WsClient *client); /* of an open socket: its token has expired */
 
-DEFINE_CLEANUP(WsClient *, ws_client_free);
+/* For ws/viewer/viewer.c: the lists of those that have something to do, and the clock. */
+void ws_client_mark(WsClient *client);
+void ws_client_unmark(WsClient *client);
+void ws_client_stop_waiting(WsClient *client);
+void ws_client_schedule(WsClient *client); /* when to look at it next */
