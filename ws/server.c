@@ -14,18 +14,18 @@
 #include "model/event.h"
 #include "model/metrics.h"
 #include "ws/access/limiter.h"
-#include "ws/connections.h"
 #include "ws/device/edge.h"
-#include "ws/gate.h"
 #include "ws/http/exchange.h"
+#include "ws/http/gate.h"
 #include "ws/http/http.h"
-#include "ws/hub.h"
+#include "ws/hub/connections.h"
+#include "ws/hub/hub.h"
+#include "ws/hub/stats.h"
+#include "ws/hub/viewer.h"
 #include "ws/loop/options.h"
 #include "ws/net/conn.h"
 #include "ws/net/listener.h"
 #include "ws/net/tls.h"
-#include "ws/stats.h"
-#include "ws/viewer/viewer.h"
 
 #define WS_SERVER_SHARE        256   /* events in one turn of the loop */
 #define WS_SERVER_PIECE        8     /* of them taken at a time */

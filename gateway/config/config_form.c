@@ -5,7 +5,7 @@
 #include "base/name.h"
 #include "db/target.h"
 #include "gateway/commands/command_publisher.h"
-#include "ws/http/proxies.h"
+#include "ws/access/proxies.h"
 
 #define CONFIG_FORM_URL    512 /* as mqtt/candidates.h has it */
 #define CONFIG_FORM_URLS   8

@@ -16,7 +16,7 @@
 #include "model/metrics.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/world.h"
-#include "ws/connections.h"
+#include "ws/hub/connections.h"
 
 #define N_TURNS 64
 

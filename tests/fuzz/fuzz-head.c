@@ -5,8 +5,8 @@
 #include "base/base.h"
 #include "base/name.h"
 #include "tests/fuzz/fuzz.h"
-#include "ws/http/head.h"
 #include "ws/http/request.h"
+#include "ws/wire/head.h"
 
 static WsHead head;
 static WsRequest request;

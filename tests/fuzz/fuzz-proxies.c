@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
-#include "ws/http/head.h"
-#include "ws/http/proxies.h"
+#include "ws/access/proxies.h"
+#include "ws/wire/head.h"
 
 #define PEER "127.0.0.1"
 

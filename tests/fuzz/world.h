@@ -12,12 +12,12 @@
 #include "base/buf.h"
 #include "tests/fake/conn.h"
 #include "ws/access/limiter.h"
-#include "ws/gate.h"
 #include "ws/http/exchange.h"
+#include "ws/http/gate.h"
 #include "ws/http/http.h"
-#include "ws/hub.h"
+#include "ws/hub/hub.h"
+#include "ws/hub/stats.h"
 #include "ws/loop/options.h"
-#include "ws/stats.h"
 
 #define WORLD_PEERS     3
 #define WORLD_MAX_INPUT 20000

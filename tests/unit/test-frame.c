@@ -8,10 +8,10 @@
 #include "model/metrics.h"
 #include "ws/access/throttle.h"
 #include "ws/dialects/client_message.h"
+#include "ws/hub/stats.h"
 #include "ws/loop/lists.h"
 #include "ws/loop/options.h"
 #include "ws/loop/wheel.h"
-#include "ws/stats.h"
 #include "ws/wire/backlog.h"
 #include "ws/wire/frame.h"
 

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "ws/http/head.h"
+#include "ws/wire/head.h"
 
 static WsHead head;
 

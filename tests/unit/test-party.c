@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "ws/net/party.h"
+#include "ws/access/party.h"
 
 static void test_an_ipv6_network_is_one_party(void **state) {
         (void)state;

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "ws/http/head.h"
-#include "ws/http/proxies.h"
+#include "ws/access/proxies.h"
+#include "ws/wire/head.h"
 
 static WsHead head;
 static char text[2048];

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "ws/net/shares.h"
+#include "ws/access/shares.h"
 
 #define MOST 100
 

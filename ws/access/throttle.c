@@ -2,7 +2,7 @@
 
 #include "base/err.h"
 #include "base/index.h"
-#include "ws/net/party.h"
+#include "ws/access/party.h"
 
 #define WS_THROTTLE_ONE 1000 /* credit of one connection: so many ms at one a second */
 

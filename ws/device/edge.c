@@ -7,10 +7,10 @@
 #include "base/err.h"
 #include "base/queue.h"
 #include "model/metrics.h"
+#include "ws/access/party.h"
 #include "ws/device/order.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
-#include "ws/net/party.h"
 #include "ws/viewer/client.h"
 
 #define WS_EDGE_MAX_SENT  4096  /* commands of one socket that have not expired */

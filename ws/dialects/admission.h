@@ -4,7 +4,7 @@
 
 #include "base/base.h"
 #include "model/account.h"
-#include "ws/http/request.h"
+#include "ws/access/access.h"
 
 typedef struct WsClient WsClient;
 

@@ -1,9 +1,9 @@
 #include "base/err.h"
-#include "ws/device/device_json.h"
 #include "ws/dialects/admission.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/viewer/client.h"
+#include "ws/viewer/device_json.h"
 #include "ws/viewer/dialect.h"
 #include "ws/viewer/listing.h"
 

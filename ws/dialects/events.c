@@ -3,11 +3,11 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "ws/dialects/admission.h"
+#include "ws/hub/viewer.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/viewer/dialect.h"
 #include "ws/viewer/feed.h"
-#include "ws/viewer/viewer.h"
 
 /* The native messages without a WebSocket: `GET /api/events` and `GET /api/events/poll`. */
 

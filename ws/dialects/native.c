@@ -7,17 +7,18 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/secret.h"
+#include "ws/access/access.h"
 #include "ws/access/auth.h"
+#include "ws/access/party.h"
 #include "ws/device/order.h"
 #include "ws/dialects/admission.h"
 #include "ws/dialects/native_request.h"
+#include "ws/hub/viewer.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/loop/pending.h"
-#include "ws/net/party.h"
 #include "ws/viewer/feed.h"
 #include "ws/viewer/places.h"
-#include "ws/viewer/viewer.h"
 
 #define WS_NATIVE_ID_MAX 256 /* bytes of an id that comes back */
 #define WS_NATIVE_MAX_HZ 1000.0

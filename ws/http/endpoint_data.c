@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "ws/device/device_json.h"
 #include "ws/http/endpoint.h"
+#include "ws/viewer/device_json.h"
 
 #define WS_DATA_MINUTES     5
 #define WS_DATA_MINUTES_MAX 1440

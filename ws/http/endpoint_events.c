@@ -3,12 +3,12 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "ws/access/party.h"
 #include "ws/http/endpoint.h"
+#include "ws/hub/viewer.h"
 #include "ws/loop/loop.h"
-#include "ws/net/party.h"
 #include "ws/viewer/feed.h"
 #include "ws/viewer/places.h"
-#include "ws/viewer/viewer.h"
 
 #define WS_EVENTS_LIST_SIZE 1024 /* of a parameter */
 #define WS_EVENTS_WAIT_S    25

@@ -5,10 +5,10 @@
 #include "base/secret.h"
 #include "model/metrics.h"
 #include "ws/access/limiter.h"
+#include "ws/access/party.h"
 #include "ws/access/proven.h"
 #include "ws/access/throttle.h"
 #include "ws/http/endpoint.h"
-#include "ws/net/party.h"
 
 #define WS_LOGIN_FAILURES 10 /* a minute and address, where the options say nothing */
 #define WS_LOGIN_TTL_S    3600

@@ -2,8 +2,8 @@
 #include "base/err.h"
 #include "model/metrics.h"
 #include "model/record.h"
-#include "ws/connections.h"
 #include "ws/http/endpoint.h"
+#include "ws/hub/connections.h"
 #include "ws/loop/loop.h"
 
 #define WS_STATS_LISTED 1000 /* connections listed one by one */

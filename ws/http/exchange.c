@@ -3,9 +3,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "model/metrics.h"
+#include "ws/access/shares.h"
 #include "ws/loop/options.h"
 #include "ws/net/conn.h"
-#include "ws/net/shares.h"
 
 #define WS_EXCHANGE_FLUSH_MS 30000 /* how long a reader may take for one answer */
 #define WS_EXCHANGE_STUCK_MS 1000  /* after which a body gives way to another of its party */

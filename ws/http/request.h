@@ -12,12 +12,11 @@
 
 #include "base/base.h"
 #include "model/registry.h"
+#include "ws/access/access.h"
 #include "ws/access/auth.h"
 #include "ws/access/ticket.h"
 
-typedef struct WsAccess WsAccess;
 typedef struct WsHead WsHead;
-typedef struct WsIdentity WsIdentity;
 typedef struct WsLimiter WsLimiter;
 typedef struct WsProxies WsProxies;
 typedef struct WsRequest WsRequest;
@@ -48,22 +47,6 @@ struct WsRequest {
         bool is_health;  /* came in where only health is told: the caller's to fill in */
         bool is_upgrade; /* to a WebSocket */
         bool *is_cut;    /* borrowed; set when a parameter did not fit. NULL: nobody asks */
-};
-
-/* What identities are checked against: all borrowed, all of one loop. */
-struct WsAccess {
-        const WsAuth *auth;
-        const Registry *registry;
-        WsTickets *tickets;   /* NULL: none are accepted */
-        WsLimiter *failures;  /* NULL: bad credentials are not limited */
-        int failures_per_min; /* of a source; twice that of an account */
-};
-
-struct WsIdentity {
-        const User *user;     /* NULL = none */
-        const Device *device; /* NULL = none; only where a path takes devices */
-        bool is_anonymous;    /* auth.anonymous allows this path: sees everything on it */
-        int64_t expires_us;   /* of the token; INT64_MAX if it does not expire */
 };
 
 enum {
@@ -107,13 +90,3 @@ MUST_CHECK int ws_request_identify(const WsRequest *request,
                                    int64_t now_us,
                                    WsIdentity *ret_identity,
                                    const char **ret_why);
-
-/*
- * A bad credential came from @source, for @account (NULL if it does not say whose it is): counts
- * it. 0, or the seconds to wait when there were too many. Good ones are never held up, as many
- * people may share an address; nor do expired ones count, which prove that they were good.
- */
-int ws_access_blame(const WsAccess *access,
-                    const char *source,
-                    const char *account,
-                    int64_t now_us);

@@ -2,9 +2,9 @@
 
 #include "base/clock.h"
 #include "model/metrics.h"
+#include "ws/access/shares.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
-#include "ws/net/shares.h"
 
 void ws_burst_moved(WsBurst *burst) {
         burst->moved_ms = clock_mono_us() / 1000;

@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "ws/access/shares.h"
 #include "ws/loop/options.h"
-#include "ws/net/shares.h"
 #include "ws/wire/packer.h"
 
 #define WS_LOOP_WORK_US 20000

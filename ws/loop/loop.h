@@ -5,7 +5,7 @@
  * its lists, and how much of everything there is left.
  *
  * The ground of viewers, devices and dialects: it knows none of them, and names some to keep them
- * in lists. What happens to it is the hub's (ws/hub.h). Loop thread.
+ * in lists. What happens to it is the hub's (ws/hub/hub.h). Loop thread.
  */
 
 #include <sys/queue.h>
@@ -19,14 +19,30 @@
 #include "ws/loop/lists.h"
 #include "ws/loop/ring.h"
 #include "ws/loop/wheel.h"
-#include "ws/viewer/dialect.h"
 #include "ws/wire/backlog.h"
+
+/* In the order of METRIC_WS_CONNECTIONS_*. */
+typedef enum WsDialectId {
+        WS_DIALECT_PEOPLE_COUNTER,
+        WS_DIALECT_ENERGY,
+        WS_DIALECT_DEVICE_HUB,
+        WS_DIALECT_VEHICLES,
+        WS_DIALECT_CAMERAS,
+        WS_DIALECT_NATIVE,
+        WS_DIALECT_EVENTS, /* the native messages as an event stream */
+        WS_DIALECT_POLL,   /* and as answers to long polls */
+        WS_DIALECT_COUNT
+} WsDialectId;
 
 #define WS_LOOP_BATCH 65536 /* bytes of one write */
 
 typedef struct Queue Queue;
 typedef struct WsClient WsClient;
 typedef struct WsEdge WsEdge;
+typedef struct WsFrame WsFrame;
+typedef struct WsPacker WsPacker;
+typedef struct WsFeed WsFeed;
+typedef struct WsAccess WsAccess;
 typedef struct WsListings WsListings;
 typedef struct WsLoop WsLoop;
 typedef struct WsOptions WsOptions;

@@ -8,7 +8,7 @@
 
 #include "base/base.h"
 #include "model/inbound.h"
-#include "ws/http/proxies.h"
+#include "ws/access/proxies.h"
 
 typedef struct WsOptions WsOptions;
 

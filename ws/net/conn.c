@@ -9,10 +9,10 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "model/metrics.h"
+#include "ws/access/party.h"
+#include "ws/access/shares.h"
 #include "ws/net/greetings.h"
-#include "ws/net/party.h"
 #include "ws/net/preface.h"
-#include "ws/net/shares.h"
 #include "ws/net/tls.h"
 
 #define WS_CONN_READ_BYTES 16384 /* of one read: a whole record of TLS */

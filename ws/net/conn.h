@@ -20,7 +20,7 @@
 #include <sys/types.h>
 
 #include "base/base.h"
-#include "ws/net/address.h"
+#include "ws/access/address.h"
 
 typedef struct WsArrival WsArrival;
 typedef struct WsConn WsConn;

@@ -2,7 +2,7 @@
 
 #include "base/err.h"
 #include "base/index.h"
-#include "ws/net/shares.h"
+#include "ws/access/shares.h"
 
 /* Until somebody says otherwise. */
 #define WS_GREETINGS_BUDGET_US 5000

@@ -7,8 +7,8 @@
  * In one turn of the loop handshakes get so much time; what is more waits for the next turn, and so
  * does who comes while somebody waits. Of those who wait each party gets one step in turn, however
  * many connections it has begun. And only so many are begun at a time, of which one party has its
- * share (ws/net/shares.h): who has it waits until one of its own has come to its end. A greeting is
- * in the hands of its owner, and is ended before it goes. Loop thread.
+ * share (ws/access/shares.h): who has it waits until one of its own has come to its end. A greeting
+ * is in the hands of its owner, and is ended before it goes. Loop thread.
  */
 
 #include <sys/queue.h>

@@ -10,7 +10,7 @@
  */
 
 #include "base/base.h"
-#include "ws/net/address.h"
+#include "ws/access/address.h"
 
 #define WS_PREFACE_MIN 16   /* bytes that tell how long it is */
 #define WS_PREFACE_MAX 4096 /* a longer one is refused */

@@ -158,7 +158,7 @@ size_t ws_client_n_limited(const WsLoop *loop,
                            int64_t user_id);        /* sockets that count for the limit */
 bool ws_client_is_in_grace(const WsClient *client); /* of an open socket: its token has expired */
 
-/* For ws/viewer/viewer.c: the lists of those that have something to do, and the clock. */
+/* For ws/hub/viewer.c: the lists of those that have something to do, and the clock. */
 void ws_client_mark(WsClient *client);
 void ws_client_unmark(WsClient *client);
 void ws_client_stop_waiting(WsClient *client);

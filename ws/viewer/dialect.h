@@ -12,7 +12,8 @@
 #include "base/buf.h"
 #include "model/event.h"
 #include "model/record.h"
-#include "ws/http/request.h"
+#include "ws/access/access.h"
+#include "ws/loop/loop.h"
 
 typedef struct WsClient WsClient;
 typedef struct WsDialect WsDialect;
@@ -27,19 +28,6 @@ typedef enum WsDoor {
         WS_DOOR_STREAM, /* the body of an HTTP answer that does not end */
         WS_DOOR_POLL,   /* one HTTP answer */
 } WsDoor;
-
-/* In the order of METRIC_WS_CONNECTIONS_*. */
-typedef enum WsDialectId {
-        WS_DIALECT_PEOPLE_COUNTER,
-        WS_DIALECT_ENERGY,
-        WS_DIALECT_DEVICE_HUB,
-        WS_DIALECT_VEHICLES,
-        WS_DIALECT_CAMERAS,
-        WS_DIALECT_NATIVE,
-        WS_DIALECT_EVENTS, /* the native messages as an event stream */
-        WS_DIALECT_POLL,   /* and as answers to long polls */
-        WS_DIALECT_COUNT
-} WsDialectId;
 
 #define WS_DIALECT_KIND(kind) (UINT32_C(1) << (kind))
 

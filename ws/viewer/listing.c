@@ -3,9 +3,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "model/metrics.h"
-#include "ws/device/device_json.h"
 #include "ws/loop/loop.h"
 #include "ws/viewer/client.h"
+#include "ws/viewer/device_json.h"
 
 #define WS_LISTING_STEP   128    /* devices that are looked at between two looks at the clock */
 #define WS_LISTING_PACKED 262144 /* bytes of a list that may be compressed */

@@ -1,10 +1,10 @@
 #include "ws/viewer/places.h"
 
 #include "model/metrics.h"
+#include "ws/access/party.h"
+#include "ws/access/shares.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
-#include "ws/net/party.h"
-#include "ws/net/shares.h"
 #include "ws/viewer/client.h"
 
 #define WS_PLACES_UNKNOWN 256 /* where the options do not say */

@@ -5,9 +5,9 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "ws/device/device_json.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
+#include "ws/viewer/device_json.h"
 #include "ws/wire/frame.h"
 
 #define WS_CURSOR_EPOCH 16 /* hex digits */

@@ -5,9 +5,9 @@
 #include "base/queue.h"
 #include "model/metrics.h"
 #include "model/query.h"
+#include "ws/access/party.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
-#include "ws/net/party.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/feed.h"
 

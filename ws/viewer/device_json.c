@@ -1,4 +1,4 @@
-#include "ws/device/device_json.h"
+#include "ws/viewer/device_json.h"
 
 static void ws_device_text(Buf *buf, const char *name, const char *value) {
         buf_printf(buf, ",\"%s\":", name);

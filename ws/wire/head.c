@@ -1,4 +1,4 @@
-#include "ws/http/head.h"
+#include "ws/wire/head.h"
 
 #include <strings.h>
 

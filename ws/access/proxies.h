@@ -10,7 +10,7 @@
  */
 
 #include "base/base.h"
-#include "ws/net/address.h"
+#include "ws/access/address.h"
 
 #define WS_PROXIES_MAX 64
 

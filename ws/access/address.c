@@ -1,4 +1,4 @@
-#include "ws/net/address.h"
+#include "ws/access/address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-#include "ws/viewer/viewer.h"
+#include "ws/hub/viewer.h"
 
 #include <stdio.h>
 

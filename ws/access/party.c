@@ -1,4 +1,4 @@
-#include "ws/net/party.h"
+#include "ws/access/party.h"
 
 #include <arpa/inet.h>
 #include <endian.h>

@@ -1,4 +1,4 @@
-#include "ws/stats.h"
+#include "ws/hub/stats.h"
 
 #include "base/clock.h"
 #include "base/err.h"

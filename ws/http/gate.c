@@ -1,4 +1,4 @@
-#include "ws/gate.h"
+#include "ws/http/gate.h"
 
 #include <stdio.h>
 #include <strings.h>
@@ -7,17 +7,17 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "model/metrics.h"
+#include "ws/access/party.h"
 #include "ws/access/throttle.h"
 #include "ws/dialects/native.h"
 #include "ws/http/handshake.h"
-#include "ws/http/head.h"
+#include "ws/hub/viewer.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
-#include "ws/net/party.h"
 #include "ws/viewer/dialect.h"
 #include "ws/viewer/places.h"
-#include "ws/viewer/viewer.h"
 #include "ws/wire/extension.h"
+#include "ws/wire/head.h"
 
 #define WS_GATE_SOURCES  16384
 #define WS_GATE_KEY_SIZE 24   /* base64 of 16 bytes */

@@ -1,4 +1,4 @@
-#include "ws/net/shares.h"
+#include "ws/access/shares.h"
 
 #include "base/err.h"
 #include "base/index.h"

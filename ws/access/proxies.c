@@ -1,9 +1,9 @@
-#include "ws/http/proxies.h"
+#include "ws/access/proxies.h"
 
 #include <stdio.h>
 #include <strings.h>
 
-#include "ws/http/head.h"
+#include "ws/wire/head.h"
 
 #define WS_PROXIES_HOPS 64 /* a longer way is not gone to its end */
 

@@ -1,12 +1,12 @@
-#include "ws/incoming.h"
+#include "ws/hub/incoming.h"
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "ws/device/edge.h"
+#include "ws/hub/viewer.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/net/conn.h"
-#include "ws/viewer/viewer.h"
 #include "ws/wire/packer.h"
 
 #define WS_INCOMING_KEEP 4096 /* a larger message buffer is given back */

@@ -1,15 +1,15 @@
-#include "ws/hub.h"
+#include "ws/hub/hub.h"
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "model/metrics.h"
+#include "ws/access/party.h"
+#include "ws/access/shares.h"
 #include "ws/device/edge.h"
+#include "ws/hub/viewer.h"
 #include "ws/loop/options.h"
-#include "ws/net/party.h"
-#include "ws/net/shares.h"
 #include "ws/viewer/feed.h"
 #include "ws/viewer/push.h"
-#include "ws/viewer/viewer.h"
 #include "ws/wire/packer.h"
 
 typedef struct WsDelivery WsDelivery;

@@ -1,4 +1,4 @@
-#include "ws/connections.h"
+#include "ws/hub/connections.h"
 
 #include "base/clock.h"
 #include "model/metrics.h"
