@@ -374,15 +374,14 @@ static int ws_native_commanded(WsClient *client, Text id, const Answer *answer) 
 
 static int ws_native_ask_database(WsClient *client, Text id, Query **queryp) {
         static const WsTrouble busy = { "busy", "too many commands are under way", true };
+        const WsPendingOwner owner = {
+                .client = client,
+                .party = ws_party_of(client->user_id, 0, client->source),
+                .fn = ws_native_commanded,
+        };
         int r;
 
-        (*queryp)->party = ws_party_of(client->user_id, 0, client->source);
-        r = ws_pendings_add(client->loop->pendings,
-                            client->loop->queries,
-                            queryp,
-                            client,
-                            id,
-                            ws_native_commanded);
+        r = ws_pendings_add(client->loop->pendings, client->loop->queries, queryp, &owner, id);
         if (r == WS_PENDING_E_FULL)
                 return ws_native_refuse(client, id, &busy);
         return r < 0 ? err_up(r) : 0;

@@ -51,6 +51,7 @@ static size_t ws_health_reasons(const WsCall *call, const char *holder, Buf *buf
 static void ws_health_notes(Buf *body) {
         const WsReason notes[] = {
                 { metric_get(METRIC_RETENTION_HELD) != 0, "retention_held" },
+                { metric_get(METRIC_MQTT_FILTERS_REFUSED) != 0, "subscriptions_refused" },
                 { metric_get(METRIC_JOURNAL_GAPS) != 0, "journal_gap" },
                 { metric_get(METRIC_LETTERS_MANY) != 0, "dead_letters_many" },
         };

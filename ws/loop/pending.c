@@ -24,9 +24,8 @@ static WsPending *ws_pending_free(WsPendings *pendings, WsPending *pending) {
 int ws_pendings_add(WsPendings *pendings,
                     Queue *queries,
                     Query **queryp,
-                    WsClient *client,
-                    Text id,
-                    WsPendingFn fn) {
+                    const WsPendingOwner *owner,
+                    Text id) {
         CLEANUP(query_free) Query *query = TAKE(queryp);
         WsPending *pending;
         int r;
@@ -37,9 +36,9 @@ int ws_pendings_add(WsPendings *pendings,
         if (!pending)
                 return err_new(-ENOMEM);
 
+        query->party = owner->party;
         query->ticket = pending->ticket = ++pendings->n_tickets | WS_PENDING_TICKET;
-        pending->client = client;
-        pending->fn = fn;
+        pending->owner = *owner;
         pending->deadline_ms = clock_mono_us() / 1000 + WS_PENDING_LIFE_MS;
         buf_append_text(&pending->id, id);
         TAILQ_INSERT_TAIL(&pendings->list, pending, entry);
@@ -62,7 +61,7 @@ void ws_pendings_forget(WsPendings *pendings, const WsClient *client) {
 
         for (pending = TAILQ_FIRST(&pendings->list); pending; pending = next) {
                 next = TAILQ_NEXT(pending, entry);
-                if (pending->client == client)
+                if (pending->owner.client == client)
                         ws_pending_free(pendings, pending);
         }
 }
@@ -70,7 +69,7 @@ void ws_pendings_forget(WsPendings *pendings, const WsClient *client) {
 static int ws_pending_end(WsPendings *pendings, WsPending *pending, const Answer *answer) {
         int r;
 
-        r = pending->fn(pending->client, buf_text(&pending->id), answer);
+        r = pending->owner.fn(pending->owner.client, buf_text(&pending->id), answer);
         ws_pending_free(pendings, pending);
         return r < 0 ? err_up(r) : 0;
 }

@@ -16,15 +16,21 @@
 typedef struct Queue Queue;
 typedef struct WsClient WsClient;
 typedef struct WsPending WsPending;
+typedef struct WsPendingOwner WsPendingOwner;
 typedef struct WsPendings WsPendings;
 
 /* What the database says, to the request with @id (JSON): once, unless the client has left. */
 typedef int (*WsPendingFn)(WsClient *client, Text id, const Answer *answer);
 
+struct WsPendingOwner {
+        WsClient *client; /* borrowed */
+        uint64_t party;   /* out of whose share it is asked */
+        WsPendingFn fn;
+};
+
 struct WsPending {
         uint64_t ticket;
-        WsClient *client; /* borrowed */
-        WsPendingFn fn;
+        WsPendingOwner owner;
         Buf id; /* of the request, as JSON */
         int64_t deadline_ms;
         TAILQ_ENTRY(WsPending) entry;
@@ -42,13 +48,12 @@ enum {
 
 void ws_pendings_init(WsPendings *pendings);
 
-/* Asks: takes *queryp, with its party. @id is copied. */
+/* Asks: takes *queryp. @owner and @id are copied. */
 MUST_CHECK int ws_pendings_add(WsPendings *pendings,
                                Queue *queries, /* NULL: nothing is asked */
                                Query **queryp,
-                               WsClient *client,
-                               Text id,
-                               WsPendingFn fn);
+                               const WsPendingOwner *owner,
+                               Text id);
 void ws_pendings_forget(WsPendings *pendings, const WsClient *client);
 MUST_CHECK int ws_pendings_answer(WsPendings *pendings, const Answer *answer);
 MUST_CHECK int ws_pendings_turn(WsPendings *pendings, int64_t now_ms); /* gives up on the oldest */
