@@ -51,7 +51,8 @@ typedef enum Metric {
         METRIC_MQTT_CONNECTS,
         METRIC_MQTT_DISCONNECTS,
         METRIC_MQTT_SUBSCRIBE_REFUSED,
-        METRIC_MQTT_UNWANTED, /* came for a filter that two others were joined to */
+        METRIC_MQTT_FILTERS_REFUSED, /* gauge: now */
+        METRIC_MQTT_UNWANTED,        /* came for a filter that two others were joined to */
         METRIC_MQTT_PUBLISHED,
 
         METRIC_REGISTRATIONS,         /* devices that were to be created by themselves */

@@ -107,6 +107,7 @@ int mqtt_filters_replace(MqttFilters **filtersp, MqttFilters **nextp) {
                         same->state =
                                 old->state == MQTT_FILTER_STALE ? MQTT_FILTER_WANTED : old->state;
                         same->may_be_there = old->may_be_there;
+                        same->is_refused = old->is_refused;
                         same->is_reported = old->is_reported;
                 } else if (old->state != MQTT_FILTER_GONE) {
                         r = mqtt_filters_add(next, old->text, MQTT_FILTER_STALE, old->is_join);
@@ -181,6 +182,14 @@ bool mqtt_filters_have(const MqttFilters *filters, MqttFilterState state) {
                 if (filters->items[i].state == state)
                         return true;
         return false;
+}
+
+size_t mqtt_filters_n_refused(const MqttFilters *filters) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < filters->n_items; ++i)
+                n += filters->items[i].is_refused;
+        return n;
 }
 
 size_t mqtt_filters_pick(MqttFilters *filters,

@@ -29,6 +29,7 @@ struct MqttFilter {
         MqttFilterState state;
         bool is_join;      /* made of others: brings more than is wanted */
         bool may_be_there; /* in the broker's session */
+        bool is_refused;   /* as was said, until it is granted */
         bool is_reported;  /* that it is granted with less than we asked for */
 };
 
@@ -57,6 +58,7 @@ void mqtt_filters_reset(MqttFilters *filters, bool is_session_new);
  */
 void mqtt_filters_cover(MqttFilters *filters);
 bool mqtt_filters_have(const MqttFilters *filters, MqttFilterState state);
+size_t mqtt_filters_n_refused(const MqttFilters *filters); /* as was said, and not granted since */
 /* Up to @n_max of one state. */
 size_t mqtt_filters_pick(MqttFilters *filters,
                          MqttFilterState state,

@@ -375,13 +375,15 @@ static void mqtt_source_take_filters(MqttSource *source) {
         mqtt_source_set_door(source);
 }
 
-static void mqtt_source_granted(MqttFilter *filter, int code, bool was_refused) {
+/* One line when it is refused and one when it is granted, whatever connections lie between. */
+static void mqtt_source_granted(MqttFilter *filter, int code) {
         if (code >= MQTT_SESSION_REFUSED) {
                 metric_add(METRIC_MQTT_SUBSCRIBE_REFUSED, 1);
-                if (!was_refused)
+                if (!filter->is_refused)
                         log_error("mqtt_subscribe_refused filter=%s code=0x%02x",
                                   filter->text,
                                   (unsigned)code);
+                filter->is_refused = true;
                 filter->state = MQTT_FILTER_REFUSED;
                 return;
         }
@@ -390,8 +392,9 @@ static void mqtt_source_granted(MqttFilter *filter, int code, bool was_refused) 
                             "lose messages\"",
                             filter->text,
                             code);
-        if (was_refused || (code >= MQTT_SOURCE_QOS && filter->is_reported))
+        if (filter->is_refused || (code >= MQTT_SOURCE_QOS && filter->is_reported))
                 log_info("mqtt_subscribe_granted filter=%s", filter->text);
+        filter->is_refused = false;
         filter->is_reported = code < MQTT_SOURCE_QOS;
         filter->may_be_there = true;
         filter->state = MQTT_FILTER_SUBSCRIBED;
@@ -409,7 +412,7 @@ static bool mqtt_source_subscribe_some(MqttSource *source, MqttFilterState state
         if (n > 0 && mqtt_subscribing_begin(source->session, texts, n, MQTT_SOURCE_QOS, codes) != 0)
                 return false;
         for (size_t i = 0; i < n; ++i)
-                mqtt_source_granted(items[i], codes[i], state == MQTT_FILTER_REFUSED);
+                mqtt_source_granted(items[i], codes[i]);
         return true;
 }
 
@@ -471,6 +474,7 @@ static void mqtt_source_subscribe(MqttSource *source) {
                         return;
                 (void)mqtt_backoff_fail(&source->subscribing, source->options);
         }
+        metric_set(METRIC_MQTT_FILTERS_REFUSED, (int64_t)mqtt_filters_n_refused(source->filters));
         mqtt_source_note(source);
 }
 

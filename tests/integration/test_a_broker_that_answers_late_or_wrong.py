@@ -3,8 +3,9 @@ a connection at most, and is not believed."""
 import time
 
 import pytest
+import requests
 
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 UNTRUE = ("mqtt_subscribe_refused", "mqtt_subscribe_downgraded", "mqtt_canary_off")
 
@@ -89,3 +90,25 @@ def test_a_wrong_answer_to_a_subscription_costs_the_connection(gateway, scripted
     scripted_broker.on_subscribe = once
     gateway.start(wait=False)
     stores_what_comes(gateway, scripted_broker)
+
+
+def test_a_filter_that_is_refused_is_told_of_until_it_is_granted(gateway, scripted_broker):
+    """Whatever connections lie between: a broker may hang up on who gets other rights."""
+    may_read = []
+
+    def with_a_list(link, packet):
+        link.suback(packet.packet_id, granted(packet) if may_read else [0x80] * len(packet.options))
+
+    def notes():
+        return requests.get(f"{gateway.url}/readyz", timeout=PATIENCE).json().get("notes", [])
+
+    scripted_broker.on_subscribe = with_a_list
+    gateway.start()
+    wait_until(lambda: "subscriptions_refused" in notes(), "the note")
+    said = gateway.log().count("mqtt_subscribe_refused")
+    scripted_broker.packets[-1].link.close()
+    wait_until(lambda: gateway.log().count(" mqtt_connected ") >= 2, "another connection")
+    may_read.append(True)
+    wait_until(lambda: "subscriptions_refused" not in notes(), "no note any more")
+    assert gateway.metric("tidegate_mqtt_filters_refused") == 0
+    assert gateway.log().count("mqtt_subscribe_refused") == gateway.log().count("mqtt_subscribe_granted") == said
