@@ -42,7 +42,7 @@ struct WsEdge {
         uint64_t n_noted;  /* of those: `delivered` is in the journal */
 
         Buf held;         /* frames that the journal had no room for: size_t, then so many bytes */
-        bool is_restless; /* in hub->restless */
+        bool is_restless; /* in loop->restless */
         TAILQ_ENTRY(WsEdge) restless;
 };
 

@@ -49,7 +49,7 @@ bool ws_native_is_offered(const char *protocols) {
 
 /* ---- what is said --------------------------------------------------------------------------- */
 
-/* Begins an answer in the hub's buffer; the caller goes on with members, and ends it. */
+/* Begins an answer in the loop's buffer; the caller goes on with members, and ends it. */
 static Buf *ws_native_begin(WsClient *client, Text id, bool is_ok) {
         Buf *buf = &client->loop->text;
 

@@ -27,7 +27,7 @@ typedef struct WsExchange WsExchange;
 MUST_CHECK int ws_http_new(WsHttp **ret_http,
                            const WsOptions *options, /* borrowed; may change between calls */
                            const WsAccess *access,   /* borrowed: auth, registry, tickets */
-                           WsGate *gate,             /* borrowed, with its hub */
+                           WsGate *gate,             /* borrowed, with its loop */
                            Queue *queries);
 WsHttp *ws_http_free(WsHttp *http);
 

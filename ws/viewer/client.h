@@ -1,14 +1,13 @@
 #pragma once
 
 /*
- * WsClient: one WebSocket, from the accepted handshake until the socket is gone.
+ * WsClient: one who watches, by a WebSocket, a stream or a poll: who he is, what waits for him, and
+ * what may be said to him.
  *
- * Owned by the session of its connection. It leaves the hub's lists as soon as a close begins, from
- * either side; after that nothing is offered or written any more. ws_client_close() only marks it,
- * so it may be called while a list is walked; ws_loop_settle() does the rest. client.c writes,
- * incoming.c reads: messages go out while the connection has nothing left of the last, and none
- * once a close began.
- * Functions that return int return faults only. Loop thread.
+ * For those who have something to say: feeds, lists, devices, dialects. His life, and what is
+ * written to his connection, is of ws/hub/viewer.h. ws_client_close() only marks him, so that it
+ * may be called while a list is walked; nothing is offered to him from then on. Functions that
+ * return int return faults only. Loop thread.
  */
 
 #include <sys/queue.h>

@@ -4,8 +4,8 @@
  * WsDialect: one way of speaking to a socket: which paths, who may, what is said and understood.
  *
  * A constant table of functions for each dialect of PROTOCOL 3; another one (the native protocol)
- * is one more table in ws_dialect_all. Dialects know clients, the hub and the registry, no sockets.
- * Loop thread.
+ * is one more table in ws_dialect_all. Dialects know clients, the loop and the registry, no
+ * sockets. Loop thread.
  */
 
 #include "base/base.h"

@@ -4,7 +4,7 @@
  * WsFeed: the subscriptions of one client and how far each of them is: asking the database,
  * replaying what it missed, taking a snapshot, or live.
  *
- * A subscription that resumes reads the hub's ring where that reaches back far enough, else pages
+ * A subscription that resumes reads the loop's ring where that reaches back far enough, else pages
  * of the database until it does, at the pace of its own socket; it gets no live event until it has
  * read the ring to its end, which is one turn of the loop with its first live event: no hole and no
  * duplicate. Those of one client that replay do it together, from where the first of them is: one
@@ -67,7 +67,7 @@ struct WsFeed {
         unsigned n_names;
         bool is_dropping;    /* the backlog was full, and is not empty enough yet */
         bool has_missed;     /* somebody has a gap to be told of */
-        bool is_paced;       /* in the hub's list of those that hold something back */
+        bool is_paced;       /* in the loop's list of those that hold something back */
         size_t budget;       /* bytes left for this turn */
         unsigned stats_told; /* which statistics it has had, a bit each */
 

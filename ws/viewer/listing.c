@@ -24,7 +24,7 @@ struct WsListing {
         int64_t after_id; /* devices up to here have been looked at */
         int64_t *changed; /* meanwhile; owned */
         size_t n_changed, n_room;
-        uint64_t n_changes; /* the hub's, when it began */
+        uint64_t n_changes; /* the loop's, when it began */
         TAILQ_ENTRY(WsListing) entry;
 };
 
