@@ -57,7 +57,7 @@ def test_both_documents_pass_their_public_validators(documented, validators, fol
 
 
 def endpoints_of_the_code():
-    table = (ROOT / "ws" / "endpoint.c").read_text("utf-8")
+    table = (ROOT / "ws/http/endpoint.c").read_text("utf-8")
     table = table[table.index("ws_endpoints[] = {"):]
     return set(re.findall(r'\{\s*"(/[^"]*)",\s*"([A-Z]+)"', table[:table.index("\n};")]))
 

@@ -486,7 +486,7 @@ def login(gateway, name, password, source="127.0.0.1"):
 
 
 def test_failed_logins_take_as_long_as_good_ones_and_are_limited(make_gateway):
-    gateway = started(make_gateway, auth__login_failures_per_minute=8)
+    gateway = started(make_gateway, auth__login_failures_per_minute=8, auth__login_cache=0)
     password = "correct+horse+battery"
 
     def median(name, word, source):

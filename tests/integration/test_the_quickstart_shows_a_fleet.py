@@ -8,7 +8,7 @@ import pytest
 
 from servers import ROOT
 
-COPIED = ["deploy", "db", "gateway", "mqtt", "schema", "ws", "tests", "meson.build",
+COPIED = ["base", "deploy", "db", "gateway", "model", "mqtt", "schema", "ws", "tests", "meson.build",
           "meson_options.txt"]
 
 
