@@ -123,8 +123,9 @@ def backend_killed(world):
 
 
 def terminate(world):
-    world.database.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                        " WHERE application_name LIKE 'tidegate/%%'")
+    """Of this database alone; not from within it, as its settings are not for us."""
+    world.postgres.execute("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                           " WHERE application_name LIKE 'tidegate/%%' AND datname = %s", world.database.name)
 
 
 @row("every connection of the gateway terminated, again and again", says=AWAY)

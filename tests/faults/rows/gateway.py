@@ -83,8 +83,8 @@ def reloaded(world):
 @row("out of descriptors for a while")
 def no_descriptors(world):
     limits = resource.prlimit(world.gateway.pid, resource.RLIMIT_NOFILE)
-    n_open, _, _ = world.resources()
-    resource.prlimit(world.gateway.pid, resource.RLIMIT_NOFILE, (n_open + 2, limits[1]))
+    opened, _, _ = world.resources()
+    resource.prlimit(world.gateway.pid, resource.RLIMIT_NOFILE, (opened.total() + 2, limits[1]))
     held = []
     for _ in range(30):
         held.append(socket.create_connection(("127.0.0.1", world.gateway.port)))
