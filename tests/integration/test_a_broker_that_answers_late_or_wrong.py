@@ -106,7 +106,7 @@ def test_a_filter_that_is_refused_is_told_of_until_it_is_granted(gateway, script
     gateway.start()
     wait_until(lambda: "subscriptions_refused" in notes(), "the note")
     said = gateway.log().count("mqtt_subscribe_refused")
-    scripted_broker.packets[-1].link.close()
+    scripted_broker.seen("SUBSCRIBE")[-1].link.close()
     wait_until(lambda: gateway.log().count(" mqtt_connected ") >= 2, "another connection")
     may_read.append(True)
     wait_until(lambda: "subscriptions_refused" not in notes(), "no note any more")
