@@ -8,9 +8,10 @@
 #include "mqtt/session.h"
 #include "mqtt/subscribing.h"
 
-#define MQTT_CANARY_MAX_UNHEARD 20
-#define MQTT_CANARY_MAX_LOST    3
-#define MQTT_CANARY_REST_US     INT64_C(300000000)
+#define MQTT_CANARY_MAX_UNHEARD  20
+#define MQTT_CANARY_MAX_LOST     3
+#define MQTT_CANARY_REST_US      INT64_C(300000000)
+#define MQTT_CANARY_LONG_REST_US INT64_C(86400000000)
 
 void mqtt_canary_init(MqttCanary *canary, const char *client_id, int interval_ms) {
         int n;
@@ -23,11 +24,46 @@ void mqtt_canary_init(MqttCanary *canary, const char *client_id, int interval_ms
                 canary->topic[0] = '\0';
 }
 
-static void mqtt_canary_give_up(MqttCanary *canary, const char *reason) {
-        log_info("mqtt_canary_off topic=%s reason=%s hint=sparse messages may come 100 ms late",
-                 canary->topic,
-                 reason);
-        canary->interval_ms = 0;
+void mqtt_canary_rest(MqttCanary *canary) {
+        canary->is_subscribed = false;
+        atomic_store(&canary->is_heard, false);
+        atomic_store(&canary->n_unheard, 0);
+        if (canary->denied_us == 0)
+                canary->resting_us = 0;
+}
+
+/* Until it is heard there is one line of it, whatever connections lie between. */
+static void mqtt_canary_give_up(MqttCanary *canary, const char *reason, int64_t now_us) {
+        if (!canary->is_said)
+                log_info("mqtt_canary_off topic=%s reason=%s hint=sparse messages may come 100 ms "
+                         "late",
+                         canary->topic,
+                         reason);
+        canary->is_said = true;
+        mqtt_canary_rest(canary);
+        canary->resting_us = now_us + MQTT_CANARY_REST_US;
+}
+
+/* To ask costs a connection each time, so it is asked ever less often. */
+static void mqtt_canary_denied(MqttCanary *canary, int64_t now_us) {
+        int64_t rest_us = canary->denied_us * 2;
+
+        if (rest_us == 0)
+                rest_us = MQTT_CANARY_REST_US;
+        if (rest_us > MQTT_CANARY_LONG_REST_US)
+                rest_us = MQTT_CANARY_LONG_REST_US;
+        canary->denied_us = rest_us;
+        canary->resting_us = now_us + rest_us;
+        canary->is_said = true;
+        canary->n_lost = MQTT_CANARY_MAX_LOST - 1; /* the next is enough */
+}
+
+static void mqtt_canary_allowed(MqttCanary *canary) {
+        canary->denied_us = 0;
+        canary->n_lost = 0;
+        if (canary->is_said)
+                log_info("mqtt_canary_on topic=%s", canary->topic);
+        canary->is_said = false;
 }
 
 bool mqtt_canary_hear(MqttCanary *canary, Text topic) {
@@ -35,36 +71,26 @@ bool mqtt_canary_hear(MqttCanary *canary, Text topic) {
                 return false;
         atomic_store(&canary->n_unheard, 0);
         atomic_store(&canary->is_heard, true);
-        atomic_store(&canary->was_ever_heard, true);
         return true;
 }
 
-void mqtt_canary_rest(MqttCanary *canary) {
-        canary->is_subscribed = false;
-        atomic_store(&canary->is_heard, false);
-        atomic_store(&canary->n_unheard, 0);
-}
-
 MqttCanaryVerdict mqtt_canary_lose(MqttCanary *canary, int64_t now_us) {
-        bool was_tried = canary->is_subscribed || atomic_load(&canary->n_unheard) > 0;
+        bool was_tried = now_us >= canary->resting_us &&
+                         (canary->is_subscribed || atomic_load(&canary->n_unheard) > 0);
         bool was_heard = atomic_load(&canary->is_heard);
 
+        if (was_heard)
+                mqtt_canary_allowed(canary);
         mqtt_canary_rest(canary);
-        if (canary->interval_ms == 0 || !was_tried)
+        if (canary->interval_ms == 0 || !was_tried || was_heard)
                 return MQTT_CANARY_INNOCENT;
-        canary->n_lost = was_heard ? 0 : canary->n_lost + 1;
-        if (canary->n_lost < MQTT_CANARY_MAX_LOST)
-                return was_heard ? MQTT_CANARY_INNOCENT : MQTT_CANARY_SUSPECT;
-        if (atomic_load(&canary->was_ever_heard)) {
-                canary->n_lost = MQTT_CANARY_MAX_LOST - 1; /* the next is enough */
-                canary->resting_us = now_us + MQTT_CANARY_REST_US;
-        } else {
-                mqtt_canary_give_up(canary, "connection_lost");
-        }
+        if (++canary->n_lost < MQTT_CANARY_MAX_LOST)
+                return MQTT_CANARY_SUSPECT;
+        mqtt_canary_denied(canary, now_us);
         return MQTT_CANARY_GUILTY;
 }
 
-static bool mqtt_canary_subscribe(MqttCanary *canary, MqttSession *session) {
+static bool mqtt_canary_subscribe(MqttCanary *canary, MqttSession *session, int64_t now_us) {
         const char *filter = canary->topic;
         int code = 0;
 
@@ -74,22 +100,23 @@ static bool mqtt_canary_subscribe(MqttCanary *canary, MqttSession *session) {
         canary->is_subscribed = code < MQTT_SESSION_REFUSED;
         atomic_store(&canary->n_unheard, 0);
         if (!canary->is_subscribed)
-                mqtt_canary_give_up(canary, "refused");
+                mqtt_canary_give_up(canary, "refused", now_us);
         return canary->is_subscribed;
 }
 
 void mqtt_canary_sing(MqttCanary *canary, MqttSession *session, int64_t now_us) {
+        if (atomic_load(&canary->is_heard))
+                mqtt_canary_allowed(canary);
         if (canary->interval_ms <= 0 || canary->topic[0] == '\0' ||
             now_us - canary->sent_us < canary->interval_ms * INT64_C(1000) ||
             now_us < canary->resting_us)
                 return;
-        if (!canary->is_subscribed && !mqtt_canary_subscribe(canary, session))
+        if (!canary->is_subscribed && !mqtt_canary_subscribe(canary, session, now_us))
                 return;
 
         canary->sent_us = now_us;
-        if (atomic_fetch_add(&canary->n_unheard, 1) >= MQTT_CANARY_MAX_UNHEARD &&
-            !atomic_load(&canary->was_ever_heard)) {
-                mqtt_canary_give_up(canary, "not_heard");
+        if (atomic_fetch_add(&canary->n_unheard, 1) >= MQTT_CANARY_MAX_UNHEARD) {
+                mqtt_canary_give_up(canary, "not_heard", now_us);
                 return;
         }
         if (mqtt_sending_post(session, canary->topic, TEXT("."), 0, false) != 0)

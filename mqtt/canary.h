@@ -4,9 +4,11 @@
  * MqttCanary: a message to ourselves now and then, because Paho sleeps 100 ms at a time once
  * nothing has come for a second.
  *
- * On `tidegate/canary/<client id>`, QoS 0. A broker that does not let us have it (refuses the
- * subscription, drops the messages, or the connection) is not asked for long: it is a convenience.
- * One that did let us have it once, and now hangs up, is asked again a while later.
+ * On `tidegate/canary/<client id>`, QoS 0. A broker that does not let us have it is not asked all
+ * the time: it is a convenience. But its rules may change, or it may be another one, so nothing is
+ * believed for good: where it refused the subscription or dropped the messages, it is asked again
+ * on the next connection, and after some minutes on this one; where it hung up on us, after some
+ * minutes, then after twice as long each time, up to a day.
  * Belongs to the source's thread, but for mqtt_canary_hear().
  */
 
@@ -19,7 +21,7 @@ typedef struct MqttSession MqttSession;
 typedef enum MqttCanaryVerdict {
         MQTT_CANARY_INNOCENT,
         MQTT_CANARY_SUSPECT, /* it was tried and not heard */
-        MQTT_CANARY_GUILTY,  /* once too often: there will be none for a while, or ever */
+        MQTT_CANARY_GUILTY,  /* once too often: there will be none for a while */
 } MqttCanaryVerdict;
 
 struct MqttCanary {
@@ -28,10 +30,11 @@ struct MqttCanary {
         bool is_subscribed;
         int64_t sent_us;
         int64_t resting_us;         /* no more of them until then */
+        int64_t denied_us;          /* how long it rests for the last time we were hung up on */
         unsigned n_lost;            /* connections in a row that went before one was heard */
+        bool is_said;               /* that there is none */
         _Atomic unsigned n_unheard; /* in a row */
         _Atomic bool is_heard;      /* on this connection */
-        _Atomic bool was_ever_heard;
 };
 
 void mqtt_canary_init(MqttCanary *canary, const char *client_id, int interval_ms);

@@ -1,5 +1,5 @@
 """Promise: a broker that hangs up on our own message is said to do so, costs nothing else, and nobody
-is suspected of using our client id."""
+is suspected of using our client id; one that does not let it through is asked again."""
 import pytest
 
 from scripted_broker import ScriptedBroker
@@ -47,3 +47,31 @@ def test_a_broker_that_hangs_up_on_the_canary(make_gateway, scripted_broker, ver
     gateway.database.wait_for("SELECT count(*) FROM device_status_logs", 1)
     assert of_the_source(scripted_broker) is link
     assert "flapping" not in gateway.log()
+
+
+def canaries(broker, link):
+    return [p for p in broker.seen("PUBLISH", link=link) if p.topic.startswith(ITS)]
+
+
+@pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5"])
+@pytest.mark.parametrize("before", ["never heard", "heard before"])
+def test_one_that_refused_it_is_asked_again_with_the_next_connection(make_gateway, scripted_broker,
+                                                                     version, before):
+    gateway = make_gateway(broker=scripted_broker, mqtt__version=version, mqtt__canary="50ms")
+    code = {4: 0x80, 5: 0x87}[version]
+    rules = {"refuses": before == "never heard"}
+    polite = ScriptedBroker.on_subscribe
+    scripted_broker.on_subscribe = lambda link, packet: link.suback(packet.packet_id, [code]) \
+        if rules["refuses"] and packet.filters[0].startswith(ITS) else polite(scripted_broker, link, packet)
+    gateway.start()
+    if before != "never heard":
+        wait_until(lambda: canaries(scripted_broker, of_the_source(scripted_broker)), "a canary")
+        rules["refuses"] = True
+        of_the_source(scripted_broker).close()
+    wait_until(lambda: "reason=refused" in gateway.log(), "it to be off")
+    rules["refuses"] = False
+    first = of_the_source(scripted_broker)
+    first.close()
+    wait_until(lambda: "mqtt_canary_on " in gateway.log(), "it to be on again")
+    assert len(canaries(scripted_broker, of_the_source(scripted_broker))) > 0
+    assert gateway.log().count("mqtt_canary_off") == 1
