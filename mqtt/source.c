@@ -25,6 +25,7 @@
 #define MQTT_SOURCE_STOP_MS   500      /* for a message that is not taken while we stop */
 #define MQTT_SOURCE_STABLE_US 10000000 /* a connection that lasts so long was a good one */
 #define MQTT_SOURCE_FLAPS     3
+#define MQTT_SOURCE_HOUR_US   INT64_C(3600000000)
 #define MQTT_SOURCE_MAX_SHIFT 16
 #define MQTT_SOURCE_REASON    192
 #define MQTT_SOURCE_WINDOW    16 /* canaries: one is enough */
@@ -70,7 +71,8 @@ struct MqttSource {
         bool is_left;          /* to another client that has taken the session */
         bool has_looked;       /* whether there is a file */
         bool knows_session;    /* what filters it may have */
-        unsigned n_unanswered; /* attempts to unsubscribe */
+        unsigned n_unanswered; /* attempts to unsubscribe, in a row */
+        int64_t unanswered_us; /* the last of them */
         int64_t connected_us;
         unsigned n_short;                   /* connections in a row */
         MqttSaid said[MQTT_CANDIDATES_MAX]; /* why we could not connect, as logged */
@@ -418,22 +420,33 @@ static bool mqtt_source_subscribe_some(MqttSource *source, MqttFilterState state
 
 /*
  * What is not wanted any more. A broker that does not answer to that has lost the connection like
- * any other, but is not asked for ever: messages that no route takes are better than none at all.
+ * any other, but is not asked all the time: messages that no route takes are better than none.
  */
+static bool mqtt_source_may_unsubscribe(const MqttSource *source) {
+        return source->n_unanswered < MQTT_SOURCE_FLAPS ||
+               clock_mono_us() - source->unanswered_us >= MQTT_SOURCE_HOUR_US;
+}
+
+static void mqtt_source_not_unsubscribed(MqttSource *source, const char *filter) {
+        source->unanswered_us = clock_mono_us();
+        if (++source->n_unanswered == MQTT_SOURCE_FLAPS)
+                log_warning("mqtt_unsubscribe_unanswered filter=%s", filter);
+}
+
 static void mqtt_source_unsubscribe(MqttSource *source, MqttFilterState state) {
         MqttFilter *items[MQTT_SESSION_FILTERS];
         const char *texts[MQTT_SESSION_FILTERS];
         size_t n;
 
-        while (source->n_unanswered < MQTT_SOURCE_FLAPS &&
+        while (mqtt_source_may_unsubscribe(source) &&
                (n = mqtt_filters_pick(source->filters, state, items, MQTT_SESSION_FILTERS)) > 0) {
                 for (size_t i = 0; i < n; ++i)
                         texts[i] = items[i]->text;
                 if (mqtt_subscribing_end(source->session, texts, n) != 0) {
-                        if (++source->n_unanswered == MQTT_SOURCE_FLAPS)
-                                log_warning("mqtt_unsubscribe_unanswered filter=%s", texts[0]);
+                        mqtt_source_not_unsubscribed(source, texts[0]);
                         return;
                 }
+                source->n_unanswered = 0;
                 for (size_t i = 0; i < n; ++i) {
                         items[i]->may_be_there = false;
                         items[i]->state =

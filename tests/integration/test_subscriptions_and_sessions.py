@@ -2,6 +2,7 @@
 every filter is subscribed at every connect, and the session outlives the journal."""
 import re
 import shutil
+import signal
 
 import pytest
 
@@ -71,6 +72,33 @@ def test_a_broker_that_never_answers_to_unsubscribing_is_used_all_the_same(
     wait_until(lambda: "mqtt_unsubscribe_unanswered" in gateway.log(), "it to give up", 60)
     assert len(scripted_broker.seen("UNSUBSCRIBE")) == 3
     gateway.wait_ready()
+
+
+def test_who_answers_to_unsubscribing_in_the_end_is_asked_the_next_time(make_gateway, scripted_broker):
+    """Connections that ended meanwhile are not counted against it for ever."""
+    gateway = make_gateway(broker=scripted_broker)
+    routes = {name: f"[route {name}]\ntopic = {name}/{{device}}/status\nkind = device_status\n"
+              for name in ("lab", "shop")}
+    gateway.routes = "".join(routes.values())
+    gateway.write_conf()
+    gateway.start()
+    n = {"hangups": 0}
+
+    def on_unsubscribe(link, packet):
+        n["hangups"] -= 1
+        if n["hangups"] >= 0:
+            link.close()
+        else:
+            link.unsuback(packet.packet_id)
+
+    scripted_broker.on_unsubscribe = on_unsubscribe
+    for left in (routes["shop"], ""):
+        n["hangups"] = 2
+        gateway.routes = left
+        gateway.write_conf()
+        gateway.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: n["hangups"] == -1, "it to be unsubscribed")
+    assert "mqtt_unsubscribe_unanswered" not in gateway.log()
 
 
 def old_broker(link, packet):
