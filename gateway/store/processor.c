@@ -270,6 +270,7 @@ static int processor_on_committed(Processor *processor, const CommitRange *range
         const Batch *batch = lane_current(processor->lane);
         int64_t now_us = clock_now_us();
         int64_t n_good = 0;
+        bool is_done;
         int r;
 
         for (size_t i = range->from; i < range->to; ++i) {
@@ -288,10 +289,12 @@ static int processor_on_committed(Processor *processor, const CommitRange *range
                 r = processor_show(processor, batch, range->from, range->to, true);
         if (r != 0)
                 return err_up(r);
-        if (lane_stored(processor->lane, range)) {
+        is_done = lane_stored(processor->lane, range);
+        /* Of each range: what follows it may be lost, and this be stored again, but not shown. */
+        judge_forget(processor->judge, lane_stored_seq(processor->lane));
+        if (is_done) {
                 processor_goes_on(processor);
                 journal_note_stored(processor->journal, lane_stored_seq(processor->lane));
-                judge_forget(processor->judge, lane_stored_seq(processor->lane));
                 former_forget(processor->former, processor_gone_seq(processor), now_us);
         }
         r = processor_tell_open(processor);
