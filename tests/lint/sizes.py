@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""Print how long functions and files are and which rooms no test knows; fail where that is too much (docs/style.md)."""
+import pathlib
+import re
+import sys
+
+SOURCES = ("base", "model", "mqtt", "db", "ws", "gateway")
+LINES_MAX = 60  # of a function, from its name to its last brace
+MEDIAN_MAX = 12
+P95_MAX = 30
+FILE_MAX = 600
+LONG_FILES = {  # those that are, and may only become fewer
+    "db/follow/directory.c",
+    "db/write/store.c",
+    "gateway/gateway.c",
+    "gateway/journal/journal.c",
+    "gateway/store/processor.c",
+    "model/metrics.c",
+    "model/registry.c",
+    "mqtt/source.c",
+    "ws/access/auth.c",
+    "ws/http/http.c",
+    "ws/net/conn.c",
+    "ws/server.c",
+    "ws/viewer/feed.c",
+}
+UNTESTED_MAX = 67  # rooms that no unit test or fuzz target names: may only become fewer
+OPENS = re.compile(r"^[A-Za-z_].*\(")  # in the first column: clang-format sees to it
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
+
+
+def read(root, tops):
+    paths = (path for top in tops for path in (root / top).rglob("*.[ch]"))
+    return {path.relative_to(root).as_posix(): path.read_text() for path in sorted(paths)}
+
+
+def functions(text):
+    """The functions of a file as (name, lines)."""
+    lines, at = text.split("\n"), 0
+    while at < len(lines):
+        begin, at = at, at + 1
+        if not OPENS.match(lines[begin]):
+            continue
+        while not re.search(r"[{;]$|^$", lines[at - 1]):
+            at += 1
+        if lines[at - 1].endswith(") {"):
+            at = lines.index("}", at) + 1
+            yield re.search(r"(\w+)\(", lines[begin]).group(1), at - begin
+
+
+def at_part(ordered, part):
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
+
+
+def function_faults(files):
+    found = sorted((n, f"{name}: {function}") for name, text in files.items() for function, n in functions(text))
+    lengths = [n for n, _ in found]
+    median, p95 = at_part(lengths, 0.5), at_part(lengths, 0.95)
+    print(f"functions: {len(found)}; lines: median {median}, p95 {p95}, longest {lengths[-1]} ({found[-1][1]})")
+    for what, is_, most in (("median", median, MEDIAN_MAX), ("p95", p95, P95_MAX)):
+        if is_ > most:
+            yield f"functions: {what} {is_} lines, {most} at most"
+    for n, where in found:
+        if n > LINES_MAX:
+            yield f"{where}: {n} lines, {LINES_MAX} at most"
+
+
+def file_faults(files):
+    lengths = {name: text.count("\n") for name, text in files.items()}
+    long = {name for name, n in lengths.items() if n > FILE_MAX}
+    print(f"files: {len(files)}, {sum(lengths.values())} lines; above {FILE_MAX}: {len(long)}")
+    for name in sorted(long):
+        print(f"  {name}: {lengths[name]}")
+    for name in sorted(long - LONG_FILES):
+        yield f"{name}: {lengths[name]} lines, {FILE_MAX} at most"
+    for name in sorted(LONG_FILES - long):
+        yield f"{name}: is not above {FILE_MAX} lines any more: take it out of LONG_FILES"
+
+
+def room_faults(files, tests):
+    rooms = {name[:-2] for name in files if name.endswith(".c") and name[:-2] + ".h" in files}
+    included = {header[:-2] for text in tests.values() for header in INCLUDE.findall(text)}
+    untested = sorted(room for room in rooms - included if f"tests/unit/test-{room.rpartition('/')[2]}.c" not in tests)
+    print(f"rooms: {len(rooms)}; without a test of their own: {len(untested)}")
+    for room in untested:
+        print(f"  {room}")
+    if len(untested) > UNTESTED_MAX:
+        yield f"{len(untested)} rooms that no test names, {UNTESTED_MAX} at most"
+    elif len(untested) < UNTESTED_MAX:
+        print(f"  UNTESTED_MAX can be {len(untested)}")
+
+
+def main(root):
+    files = read(root, SOURCES)
+    faults = [
+        *function_faults(files),
+        *file_faults(files),
+        *room_faults(files, read(root, ("tests/unit", "tests/fuzz"))),
+    ]
+    print("\n".join(faults) or "sizes: ok")
+    return bool(faults)
+
+
+if __name__ == "__main__":
+    sys.exit(main(pathlib.Path(sys.argv[1])))
