@@ -32,9 +32,16 @@ static int pooler_try(DbConn *conn, DbConn *probe) {
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         r = pooler_pid(probe, &theirs);
-        if (r != 0) /* it cannot be told */
-                return r < 0 ? err_up(r) : 0;
-        return ours == theirs ? DB_E_POOLED : 0;
+        switch (r) {
+        case 0:
+                return ours == theirs ? DB_E_POOLED : 0;
+        case DB_E_BUSY:
+        case DB_E_OFFLINE:
+        case DB_E_REJECTED: /* it cannot be told */
+                return 0;
+        default:
+                return err_up(r);
+        }
 }
 
 int db_pooler_check(DbConn *conn, DbConn *probe) {

@@ -79,7 +79,7 @@ static bool column_bool(const PGresult *result, int row, int column) {
 static int directory_add(RegistryDelta *delta, const RegistryRow *row) {
         int r = registry_delta_add(delta, row);
 
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int directory_add_user(RegistryDelta *delta, const PGresult *result, int i) {

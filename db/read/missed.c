@@ -436,5 +436,5 @@ int db_missed(DbConn *conn,
                 r = replay_tell(result, i, fn, arg);
         if (n >= replay->limit)
                 *ret_upto_seq = (uint64_t)replay_int(result, n - 1, COLUMN_SEQ);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }

@@ -122,5 +122,5 @@ int db_notes_recall(DbConn *conn, uint32_t journal_id, Record *const records[], 
         if (r == 0)
                 db_notes_apply(&notes, records, n);
         db_notes_done(&notes);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }

@@ -460,7 +460,7 @@ static int store_start_batch(DbStore *store) {
         store->rolling_back = false;
         store_fill(store);
         r = store_send_batch(store, &sent);
-        return r < 0 ? err_up(r) : store_go(store, sent);
+        return r == 0 ? store_go(store, sent) : err_up(r);
 }
 
 /* Days that are not known to be there come first, in a transaction of their own: it may have to
@@ -502,7 +502,7 @@ static int store_take_result(DbStore *store, PGresult **resultp) {
                 if (store->step >= store->n_steps || store->steps[store->step] != DB_SHEET_ACKS)
                         return 0;
                 r = db_notes_keep(&store->notes, *resultp);
-                return r < 0 ? err_up(r) : 0;
+                return err_up(r);
         case PGRES_COMMAND_OK:
                 if (is_commit)
                         store->committed = strcmp(PQcmdStatus(*resultp), "COMMIT") == 0 ||
