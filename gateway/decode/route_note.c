@@ -170,7 +170,7 @@ static int route_note_end_table(RouteNoteReader *reader) {
         if (table && reader->first_seq > 0 && reader->until_seq >= reader->first_seq)
                 r = former_add(reader->former, table, reader->until_seq, reader->until_us);
         routes_unref(table);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int route_note_read_line(RouteNoteReader *reader, char *line) {
@@ -187,7 +187,7 @@ static int route_note_read_line(RouteNoteReader *reader, char *line) {
                 r = routes_new(&reader->table);
         if (is_last)
                 reader->until_seq = UINT64_MAX;
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int route_note_read(FILE *file, RouteNoteReader *reader) {
@@ -205,7 +205,7 @@ static int route_note_read(FILE *file, RouteNoteReader *reader) {
                 is_first = false;
         }
         free(line);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 int route_note_load(const char *path,
@@ -226,5 +226,5 @@ int route_note_load(const char *path,
         last = TAKE(&reader.table);
         if (r == 0 && last && reader.until_seq == UINT64_MAX && !route_note_is_same(last, routes))
                 r = former_add(former, last, last_seq, until_us);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }

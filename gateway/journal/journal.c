@@ -150,7 +150,7 @@ static int journal_start(Journal *journal) {
         if (journal->options.fsync != JOURNAL_FSYNC_INTERVAL)
                 return 0;
         r = journal_sync_start(&journal->sync, &journal->water, journal->options.fsync_interval_ms);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static void journal_name(Journal *journal) {

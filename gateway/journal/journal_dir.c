@@ -161,7 +161,7 @@ static int journal_dir_make_identity(JournalDir *dir, const char *path) {
         }
 
         r = secret_random(&dir->identity, sizeof(dir->identity));
-        return r < 0 ? err_up(r) : journal_dir_write_identity(dir, path);
+        return r == 0 ? journal_dir_write_identity(dir, path) : err_up(r);
 }
 
 int journal_dir_open(JournalDir *dir, const char *path) {
