@@ -144,7 +144,7 @@ int ws_edge_receive(WsClient *client, Text message) {
                 r = ws_edge_take(edge, message);
         if (r == INBOUND_E_FULL)
                 r = ws_edge_hold(edge, message);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* What was held, as far as there is room. */
@@ -238,7 +238,7 @@ static int ws_edge_send(WsEdge *edge, const Event *event) {
         r = ws_frame_new_marked(&frame, event->data, text_of(mark));
         if (r == 0)
                 r = ws_client_offer(edge->client, frame);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static WsEdge *ws_edge_find(const WsLoop *loop, int64_t device_id) {
@@ -258,7 +258,7 @@ int ws_edge_command(WsLoop *loop, Event *event) {
         int r;
 
         r = edge ? ws_edge_send(edge, event) : 0;
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* ---- what the device has ---- */
@@ -285,9 +285,11 @@ static int ws_edge_note_delivered(WsEdge *edge) {
                 ++edge->n_noted;
                 metric_add(METRIC_COMMANDS_DELIVERED, 1);
         }
-        if (r == INBOUND_E_FULL)
+        if (r == INBOUND_E_FULL) {
                 ws_edge_unrest(edge);
-        return r < 0 ? err_up(r) : 0;
+                return 0;
+        }
+        return err_up(r);
 }
 
 int ws_edge_pong(WsClient *client, Text payload) {
@@ -308,7 +310,7 @@ int ws_edge_pong(WsClient *client, Text payload) {
                 return 0;
         edge->n_proven = n;
         r = ws_edge_note_delivered(edge);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* ---- what waited for it ---- */
@@ -355,7 +357,7 @@ int ws_edge_open(WsClient *client) {
                                         "replaced by a newer connection",
                                         METRIC_WS_CLOSED_REPLACED);
         r = ws_edge_ask(edge);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 int ws_edge_pending(WsLoop *loop, const Answer *answer) {
@@ -371,7 +373,7 @@ int ws_edge_pending(WsLoop *loop, const Answer *answer) {
         edge->wants_pending = false;
         for (size_t i = 0; r == 0 && i < answer->n_events; ++i)
                 r = ws_edge_send(edge, answer->events[i]);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int ws_edge_retry(WsEdge *edge, int64_t now_ms) {
@@ -387,7 +389,7 @@ static int ws_edge_retry(WsEdge *edge, int64_t now_ms) {
                 r = ws_edge_ask(edge);
         if (r == 0 && edge->held.n == 0 && edge->n_noted == edge->n_proven && !edge->wants_pending)
                 ws_edge_rest(edge);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 int ws_edge_tick(WsLoop *loop) {
@@ -399,5 +401,5 @@ int ws_edge_tick(WsLoop *loop) {
                 next = TAILQ_NEXT(edge, restless);
                 r = ws_edge_retry(edge, now_ms);
         }
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }

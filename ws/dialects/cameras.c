@@ -146,8 +146,10 @@ static int ws_cameras_receive(WsClient *client, Text message) {
         int r;
 
         r = ws_client_message_parse(&command, message);
-        if (r != 0)
-                return r < 0 ? err_up(r) : 0; /* this dialect has no word for bad JSON */
+        if (r == WS_CLIENT_MESSAGE_E_INVALID)
+                return 0; /* this dialect has no word for bad JSON */
+        if (r < 0)
+                return err_up(r);
 
         if (text_equal(command.type, TEXT("ping")))
                 r = ws_cameras_ping(client, &command);

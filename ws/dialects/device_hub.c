@@ -43,7 +43,7 @@ static int ws_device_hub_admit(WsClient *client, const WsIdentity *identity, Tex
 static int ws_device_hub_open(WsClient *client) {
         int r = ws_listings_join(client->loop->listings, client);
 
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* Behind its list comes what has changed meanwhile. */

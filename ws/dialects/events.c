@@ -34,7 +34,7 @@ static int ws_events_follow(WsClient *client) {
         int r;
 
         r = ws_feed_add(client->feed, &client->first, client->has_since ? &client->since : NULL);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static bool ws_events_wants(const WsClient *client, const Event *event) {
@@ -55,7 +55,7 @@ static int ws_events_open(WsClient *client) {
         r = ws_frame_new_raw(&frame, TEXT("retry: 2000\n\n"), 0);
         if (r == 0)
                 r = ws_client_offer(client, frame);
-        return r < 0 ? err_up(r) : ws_events_follow(client);
+        return r == 0 ? ws_events_follow(client) : err_up(r);
 }
 
 /* A line break in the data begins another `data:` line; the reader puts them together again. */
@@ -90,7 +90,7 @@ static int ws_events_wrap(const WsLoop *loop, const WsPush *push, WsFrame **ret_
         if (buf_failed(&buf))
                 return err_new(-ENOMEM);
         r = ws_frame_new_raw(ret_frame, buf_text(&buf), push->key);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* Said once it is known whether the cursor could be resumed; its id is where the stream is now. */
@@ -113,7 +113,7 @@ static int ws_events_subscribed(WsClient *client, const WsFollow *follow) {
                          &(WsPush){ .type = "subscribed",
                                     .seq = follow->is_recovered ? follow->begin_seq : 0,
                                     .json = buf_text(&json) });
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 const WsDialect ws_dialect_events = {

@@ -65,7 +65,7 @@ static int ws_native_end(WsClient *client, Buf *buf) {
 
         buf_append_char(buf, '}');
         r = ws_client_say(client, buf);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int ws_native_refuse(WsClient *client, Text id, const WsTrouble *trouble) {
@@ -124,7 +124,7 @@ static int ws_native_welcome(WsClient *client) {
         ws_native_expires_in(client, buf);
         buf_printf(buf, ",\"heartbeat\":%d}", (loop->options->ping_interval_ms + 999) / 1000);
         r = ws_client_say(client, buf);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* ---- who is it? ----------------------------------------------------------------------------- */
@@ -224,7 +224,7 @@ static int ws_native_auth(WsClient *client, const WsNativeRequest *ask) {
         r = ws_viewer_become(client, user, expires_us);
         if (r == 0)
                 r = ws_native_welcome(client);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int ws_native_refresh(WsClient *client, const WsNativeRequest *ask, Text id) {
@@ -315,7 +315,7 @@ static int ws_native_subscribe(WsClient *client, const WsNativeRequest *ask, Tex
         if (buf_failed(&follow->id))
                 return err_new(-ENOMEM);
         r = ws_feed_add(client->feed, &follow, ask->since.data ? &since : NULL);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int ws_native_subscribed(WsClient *client, const WsFollow *follow) {
@@ -384,7 +384,7 @@ static int ws_native_ask_database(WsClient *client, Text id, Query **queryp) {
         r = ws_pendings_add(client->loop->pendings, client->loop->queries, queryp, &owner, id);
         if (r == WS_PENDING_E_FULL)
                 return ws_native_refuse(client, id, &busy);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int ws_native_command(WsClient *client, const WsNativeRequest *ask, Text message, Text id) {

@@ -649,7 +649,7 @@ int ws_conn_open(WsConns *conns, const WsArrival *arrival) {
         r = ws_conn_begin(conn, arrival);
         if (r < 0)
                 ws_conn_close(conn);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 void ws_conn_set_user(WsConn *conn, void *user) {

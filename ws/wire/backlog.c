@@ -208,7 +208,7 @@ static int ws_backlog_reserve(WsBacklog *backlog) {
                 ws_backlog_close_holes(backlog);
                 r = backlog->slots ? ws_backlog_reindex(backlog) : 0;
         }
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* Keeps the index of keys right after a frame was appended at @at. */
@@ -254,7 +254,7 @@ int ws_backlog_push(WsBacklog *backlog, WsFrame *frame, size_t limit, int64_t no
         *ws_backlog_at(backlog, backlog->tail) = ws_frame_ref(frame);
         ws_backlog_book(backlog, frame, 1);
         r = ws_backlog_conflate(backlog, limit, backlog->tail++, now_ms);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* Passes over what was conflated away; the oldest frame, or NULL. */
