@@ -133,9 +133,10 @@ int ws_client_offer(WsClient *client, WsFrame *frame) {
         int r;
 
         r = ws_client_try(client, frame);
-        if (r == WS_BACKLOG_E_FULL)
-                ws_client_close(client, WS_CLOSE_SLOW, "too slow", METRIC_WS_CLOSED_SLOW);
-        return r < 0 ? err_up(r) : 0;
+        if (r != WS_BACKLOG_E_FULL)
+                return err_up(r);
+        ws_client_close(client, WS_CLOSE_SLOW, "too slow", METRIC_WS_CLOSED_SLOW);
+        return 0;
 }
 
 int ws_client_wrap(const WsClient *client, const WsPush *push, WsFrame **ret_frame) {
@@ -154,7 +155,7 @@ int ws_client_say(WsClient *client, const Buf *buf) {
         if (r < 0)
                 return err_up(r);
         r = ws_client_offer(client, frame);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 void ws_client_pause(WsClient *client, bool is_paused) {

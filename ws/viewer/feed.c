@@ -159,7 +159,7 @@ int ws_feed_push(WsFeed *feed, const WsPush *push) {
         r = ws_client_wrap(feed->client, push, &frame);
         if (r == 0)
                 r = ws_client_offer(feed->client, frame);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int ws_feed_tell_gap(WsFeed *feed, WsFollow *follow) {
@@ -182,7 +182,7 @@ static int ws_feed_tell_gap(WsFeed *feed, WsFollow *follow) {
                          &(WsPush){ .type = "gap", /* who resumes from it gets what was dropped */
                                     .seq = ws_feed_cursor(feed, follow->missed_from),
                                     .json = buf_text(&json) });
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int ws_feed_tell_gaps(WsFeed *feed) {
@@ -198,7 +198,7 @@ static int ws_feed_tell_gaps(WsFeed *feed) {
         TAILQ_FOREACH(follow, &feed->follows, entry)
         if (r == 0 && follow->n_missed > 0)
                 r = ws_feed_tell_gap(feed, follow);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* ---- live ----------------------------------------------------------------------------------- */
@@ -256,9 +256,10 @@ static int ws_feed_tell_entry(WsFeed *feed, const WsFollow *follow, const Event 
                            &frame);
         if (r == 0)
                 r = ws_client_try(feed->client, frame);
-        if (r == WS_BACKLOG_E_FULL) /* nor is there room for the event, which will be told of */
-                feed->is_dropping = true;
-        return r < 0 ? err_up(r) : 0;
+        if (r != WS_BACKLOG_E_FULL)
+                return err_up(r);
+        feed->is_dropping = true; /* nor is there room for the event, which will be told of */
+        return 0;
 }
 
 static void ws_feed_mark_paced(WsFeed *feed) {
@@ -343,11 +344,11 @@ static int ws_feed_send_held(WsFeed *feed, WsFollow *follow, WsHold *hold, int64
         ws_subscription_release(&follow->subscription, hold, now_us);
         ws_feed_forget_held(feed, event, now_us);
         r = ws_feed_send(feed, event, frame);
-        if (r == WS_BACKLOG_E_FULL) {
-                feed->is_dropping = true;
-                ws_feed_lose(feed, follow, before_seq, event->seq);
-        }
-        return r < 0 ? err_up(r) : 0;
+        if (r != WS_BACKLOG_E_FULL)
+                return err_up(r);
+        feed->is_dropping = true;
+        ws_feed_lose(feed, follow, before_seq, event->seq);
+        return 0;
 }
 
 /*
@@ -364,7 +365,7 @@ static int ws_feed_hurry(WsFeed *feed) {
         while (r == 0 && !feed->is_dropping && (hold = TAILQ_FIRST(&follow->subscription.held)) &&
                ws_subscription_may_hurry(hold, now_us))
                 r = ws_feed_send_held(feed, follow, hold, now_us);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 int ws_feed_offer(WsFeed *feed, Event *event, WsFrame *frame) {
@@ -396,9 +397,10 @@ int ws_feed_offer(WsFeed *feed, Event *event, WsFrame *frame) {
         }
 
         r = ws_feed_send(feed, event, frame);
-        if (r == WS_BACKLOG_E_FULL)
-                ws_feed_drop(feed, event, true);
-        return r < 0 ? err_up(r) : 0;
+        if (r != WS_BACKLOG_E_FULL)
+                return err_up(r);
+        ws_feed_drop(feed, event, true);
+        return 0;
 }
 
 int ws_feed_offer_stats(WsFeed *feed, Text json, const char *type) {
@@ -413,7 +415,7 @@ int ws_feed_offer_stats(WsFeed *feed, Text json, const char *type) {
                                  &(WsPush){ .type = type,
                                             .key = ws_frame_key(KIND_COUNT, *type == 's', type[4]),
                                             .json = json });
-                return r < 0 ? err_up(r) : 0;
+                return err_up(r);
         }
         return 0;
 }
@@ -434,7 +436,7 @@ int ws_feed_miss(WsFeed *feed, uint64_t from_seq, uint64_t to_seq, uint64_t n) {
         feed->is_dropping = true; /* nothing that came later may go out before this is told */
         r = ws_feed_tell_gaps(feed);
         ws_client_touch(feed->client);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 int ws_feed_turn(WsFeed *feed, int64_t now_us) {
@@ -455,7 +457,7 @@ int ws_feed_turn(WsFeed *feed, int64_t now_us) {
         }
         if (!is_held)
                 ws_feed_unpace(feed);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* ---- coming and going ----------------------------------------------------------------------- */
@@ -509,7 +511,7 @@ int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
 
         r = feed->client->dialect->subscribed(feed->client, follow);
         ws_client_touch(feed->client);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 WsFollow *ws_feed_find(const WsFeed *feed, Text name) {
@@ -562,7 +564,7 @@ int ws_feed_pump(WsFeed *feed) {
         since_us = clock_mono_us();
         r = ws_feed_catch_up(feed);
         ws_loop_worked(feed->client->loop, since_us);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 bool ws_feed_is_hungry(const WsFeed *feed) {

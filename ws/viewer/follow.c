@@ -115,7 +115,7 @@ static int ws_follow_wants(WsFollow *follow, const Event *event, bool *ret_wants
                                            event,
                                            &place);
         *ret_wants = place != WS_PLACE_OUTSIDE;
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static bool ws_follow_awaits(const WsFollow *follow, const Event *event, bool is_ring) {
@@ -284,7 +284,7 @@ static int ws_follow_begin(WsFollow *follow, Event *event) {
         follow->state = WS_FOLLOW_REPLAYS;
         r = feed->client->dialect->subscribed(feed->client, follow);
         ws_client_touch(feed->client);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 int ws_feed_take_page(WsFeed *feed, Event *event) {
@@ -296,7 +296,7 @@ int ws_feed_take_page(WsFeed *feed, Event *event) {
         feed->asks_for = NULL;
         if (follow) {
                 r = ws_follow_begin(follow, event);
-                return r < 0 ? err_up(r) : 0;
+                return err_up(r);
         }
 
         ws_client_touch(feed->client);
@@ -334,7 +334,7 @@ int ws_feed_take_refusal(WsFeed *feed, int status) {
         follow->state = WS_FOLLOW_REPLAYS;
         r = client->dialect->subscribed(client, follow);
         ws_client_touch(client);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* ---- snapshot ------------------------------------------------------------------------------- */
@@ -490,5 +490,5 @@ int ws_feed_catch_up(WsFeed *feed) {
                         is_again |= follow->state == WS_FOLLOW_REPLAYS && is_over;
                 }
         }
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }

@@ -150,7 +150,7 @@ int ws_listings_note(WsListings *listings, int64_t device_id) {
         TAILQ_FOREACH(listing, listings, entry)
         if (r == 0)
                 r = ws_listing_note(listing, device_id);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 void ws_listings_change(WsListings *listings, bool is_narrowed) {
@@ -200,7 +200,7 @@ static int ws_listing_offer(WsListing *listing, WsFrame *frame) {
         TAILQ_FOREACH(client, &listing->now, lister)
         if (r == 0)
                 r = ws_client_offer(client, frame);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int ws_listing_offer_changes(WsListing *listing) {
@@ -227,7 +227,7 @@ static int ws_listing_offer_changes(WsListing *listing) {
                 frame->is_unmetered = true; /* it is part of the list */
                 r = ws_listing_offer(listing, frame);
         }
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int ws_listing_deliver(WsListing *listing) {
@@ -244,7 +244,7 @@ static int ws_listing_deliver(WsListing *listing) {
         r = ws_listing_offer(listing, frame);
         if (r == 0)
                 r = ws_listing_offer_changes(listing);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static void ws_listing_end(WsListings *listings, WsListing *listing) {

@@ -36,7 +36,7 @@ int ws_replays_init(WsReplays *replays, WsLoop *loop) {
 
         *replays = (WsReplays){ .loop = loop };
         r = ws_turns_init(&replays->turns);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 void ws_replays_done(WsReplays *replays) {
@@ -151,7 +151,7 @@ static int ws_reach_fill(const WsReach *reach, QueryReplay *replay) {
                                             &replay->n_vehicle_ids,
                                             &n_vehicles,
                                             vehicle->id);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int ws_replays_query(WsReplays *replays, WsFeed *feed, Query **ret_query) {
@@ -232,7 +232,7 @@ static int ws_replays_end(WsReplays *replays, size_t at, Event *event) {
                 r = ws_feed_take_page(feed, event);
         else
                 r = ws_feed_take_refusal(feed, event ? event->answer->status : 503);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 int ws_replays_answer(WsReplays *replays, Event *event) {
@@ -262,5 +262,5 @@ int ws_replays_turn(WsReplays *replays) {
                 if (turn)
                         r = ws_replays_send(replays, ws_replays_feed(turn), i);
         }
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }

@@ -403,7 +403,7 @@ int ws_subscription_locate(WsSubscription *subscription,
         else if (!is_inside && was_inside)
                 index_remove_id(subscription->inside, key);
         *ret_place = !is_inside ? WS_PLACE_OUTSIDE : was_inside ? WS_PLACE_INSIDE : WS_PLACE_ENTERS;
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* ---- how often? ----------------------------------------------------------------------------- */
