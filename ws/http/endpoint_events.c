@@ -163,11 +163,13 @@ static int ws_events_make(WsCall *call, const WsDialect *dialect, WsFollow **ret
         r = ws_follow_new(&follow);
         if (r == 0)
                 r = ws_events_read(call, follow);
+        if (r < 0)
+                return err_up(r);
         if (r > 0)
                 ws_events_refuse(call->response, r);
-        if (r == 0)
+        else
                 *ret_follow = TAKE(&follow);
-        return r < 0 ? err_up(r) : 0;
+        return 0;
 }
 
 static int ws_events_begin(WsCall *call, const WsDialect *dialect) {

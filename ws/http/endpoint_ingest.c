@@ -61,9 +61,11 @@ static int ws_ingest_count(WsCall *call, WsDetections *detections, const char **
         r = options->count_detections(call->body,
                                       options->detections_max_bytes,
                                       &detections->n_good);
+        if (r < 0)
+                return err_up(r);
         if (r > 0)
                 *why = ws_ingest_why((Reason)r);
-        return r < 0 ? err_up(r) : 0;
+        return 0;
 }
 
 static int ws_ingest(WsCall *call, bool is_single) {
@@ -91,7 +93,7 @@ static int ws_ingest(WsCall *call, bool is_single) {
                 return 0;
         }
         r = ws_ingest_journal(call, &detections);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 int ws_endpoint_detections_bulk(WsCall *call) {

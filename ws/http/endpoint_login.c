@@ -152,7 +152,7 @@ int ws_endpoint_token(WsCall *call) {
         }
         r = ws_login_ask(call, password, is_suspect);
         secret_wipe(password, sizeof(password));
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int ws_login_grant(WsCall *call, const Answer *answer) {

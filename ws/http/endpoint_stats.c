@@ -383,7 +383,7 @@ int ws_endpoint_stats(WsCall *call) {
         ws_stats_add_reasons(body);
         ws_stats_add_system(body);
         buf_append_char(body, '}');
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 int ws_endpoint_status(WsCall *call) {

@@ -41,7 +41,7 @@ int ws_waiters_init(WsWaiters *waiters, const WsOptions *options) {
         r = ws_shares_new(&waiters->requests);
         if (r == 0)
                 r = ws_shares_new(&waiters->bodies);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 void ws_waiters_done(WsWaiters *waiters) {

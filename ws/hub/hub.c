@@ -55,7 +55,7 @@ static int ws_delivery_make(WsDelivery *delivery) {
         if (delivery->is_silent)
                 return 0;
         r = ws_delivery_wrap(delivery);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* @is_path: the list is of one device or vehicle; its members must (still) have the right. */
@@ -82,7 +82,7 @@ static int ws_delivery_to(WsDelivery *delivery, const WsList *list, bool is_path
                                     ? ws_feed_offer(client->feed, delivery->event, delivery->frame)
                                     : ws_client_offer(client, delivery->frame);
         }
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int ws_delivery_run(WsDelivery *delivery) {
@@ -111,7 +111,7 @@ static int ws_delivery_run(WsDelivery *delivery) {
                 r = ws_delivery_to(delivery,
                                    ws_index_find(index, dialect, WS_SCOPE_DEVICE, event->device_id),
                                    true);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static const Audience *ws_hub_audience(const WsLoop *loop, const Event *event) {
@@ -162,7 +162,7 @@ static int ws_hub_insert(WsLoop *loop, Event *event) {
                 if (client->feed)
                         ws_feed_rewind(client->feed, event->seq);
         }
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int ws_hub_message(WsLoop *loop, Event *event) {
@@ -189,7 +189,7 @@ static int ws_hub_message(WsLoop *loop, Event *event) {
 
         histogram_observe(HISTOGRAM_DELIVER, (double)(clock_now_us() - event->received_us) / 1e6);
         r = ws_hub_show(loop, event);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static bool ws_hub_may_stay(const WsLoop *loop, const WsClient *client, const User *user) {
@@ -233,7 +233,7 @@ static int ws_hub_check(WsLoop *loop, WsClient *client) {
                 ws_listings_leave(loop->listings, client);
                 r = ws_listings_join(loop->listings, client);
         }
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* A right was taken away or changed somewhere. Closing only marks; nobody leaves this list here. */
@@ -261,7 +261,7 @@ static int ws_hub_apply(WsLoop *loop, const RegistryDelta *delta) {
                 return err_up(r);
         if (narrowed)
                 r = ws_hub_check_all(loop);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* Messages that the outbox had no room for; or, of none, where the numbers begin. */
@@ -280,7 +280,7 @@ static int ws_hub_skip(WsLoop *loop, const Event *event) {
                 if (client->feed)
                         r = ws_feed_miss(client->feed, before, event->seq, event->n_items);
         }
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 int ws_hub_publish(WsHub *hub, Event *event) {
@@ -309,7 +309,7 @@ int ws_hub_publish(WsHub *hub, Event *event) {
         case EVENT_ANSWER: /* the server gives it to who asked */
                 break;
         }
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static void ws_hub_settle(WsLoop *loop) {

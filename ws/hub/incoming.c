@@ -133,7 +133,7 @@ static int ws_incoming_data(WsClient *client, const WsDecoded *decoded) {
                                       decoded->is_last);
         if (decoded->is_last || client->close_code != 0)
                 ws_loop_settle(client->loop);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static void ws_incoming_ping(WsClient *client, Text payload) {
@@ -148,7 +148,7 @@ static int ws_incoming_pong(WsClient *client, Text payload) {
 
         if (client->edge)
                 r = ws_edge_pong(client, payload);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* One that is leaving is listened to for its close alone. */

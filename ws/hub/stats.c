@@ -203,7 +203,7 @@ int ws_stats_poke(WsStats *stats) {
 
         stats->loop->stats_wanted = false;
         r = ws_stats_ask(stats, topic);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int ws_stats_scope(WsStatsTopic *topic, int64_t user_id, WsStatsScope **ret_scope) {
@@ -274,7 +274,7 @@ static int ws_stats_tell_feeds(const WsStats *stats,
                                                         : "stats_update");
                 }
         }
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int ws_stats_deliver(WsStats *stats, WsStatsTopic *topic, int64_t user_id, Text body) {
@@ -312,7 +312,7 @@ static int ws_stats_deliver(WsStats *stats, WsStatsTopic *topic, int64_t user_id
                 r = ws_stats_send(list, frame, is_news);
         if (r == 0)
                 r = ws_stats_tell_feeds(stats, topic, user_id, is_news);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* Forgets a scope whose last socket is gone. */
@@ -343,5 +343,5 @@ int ws_stats_answer(WsStats *stats, const Answer *answer) {
                                              answer->user_ids[i],
                                              buf_text(&answer->bodies[i]));
         index_each(topic->scopes, ws_stats_prune, topic);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }

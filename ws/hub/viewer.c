@@ -53,7 +53,7 @@ static int ws_viewer_join_all(WsClient *client) {
                 r = ws_index_join(index, &client->everyone, 0, WS_SCOPE_EVERYONE, 0);
         if (r == 0 && !client->person.list)
                 r = ws_index_join(index, &client->person, 0, WS_SCOPE_PERSON, client->user_id);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 int ws_viewer_join(WsClient *client) {
@@ -69,7 +69,7 @@ int ws_viewer_join(WsClient *client) {
                                   0,
                                   WS_SCOPE_EDGE,
                                   ws_edge_device(client->edge));
-                return r < 0 ? err_up(r) : ws_viewer_join_all(client);
+                return r == 0 ? ws_viewer_join_all(client) : err_up(r);
         }
         if (!is_path)
                 client->scope = client->sees_all ? WS_SCOPE_ALL : WS_SCOPE_USER;
@@ -80,7 +80,7 @@ int ws_viewer_join(WsClient *client) {
                           is_path            ? client->target_id
                           : client->sees_all ? 0
                                              : client->user_id);
-        return r < 0 ? err_up(r) : ws_viewer_join_all(client);
+        return r == 0 ? ws_viewer_join_all(client) : err_up(r);
 }
 
 int ws_viewer_become(WsClient *client, const User *user, int64_t expires_us) {
@@ -96,7 +96,7 @@ int ws_viewer_become(WsClient *client, const User *user, int64_t expires_us) {
         ws_index_leave(client->loop->index, &client->person);
         r = ws_viewer_join(client);
         ws_client_schedule(client);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* It receives nothing from now on. Once for each client that was open. */
