@@ -5,10 +5,7 @@
 #include "base/name.h"
 #include "model/registry_graph.h"
 
-#define REGISTRY_MAX_TEXTS 6 /* of one row */
-#define REGISTRY_TOKEN     sizeof(((Device *)NULL)->token_hash)
-
-typedef struct RegistryTexts RegistryTexts;
+#define REGISTRY_TOKEN sizeof(((Device *)NULL)->token_hash)
 
 struct Registry {
         Graph graph;
@@ -17,12 +14,6 @@ struct Registry {
         IdList order[GRAPH_KIND_COUNT]; /* who is present */
         bool is_loaded;
         bool narrowed; /* by the delta being applied */
-};
-
-/* The texts of a row that are to become the node's own. */
-struct RegistryTexts {
-        const char **texts[REGISTRY_MAX_TEXTS];
-        size_t n;
 };
 
 int registry_new(Registry **ret_registry) {
@@ -87,31 +78,6 @@ static void registry_forget_name(Registry *registry, GraphNode *node) {
                 index_remove(registry->tokens, node->device.token_hash, REGISTRY_TOKEN);
 }
 
-/* Copies the texts into one block, which becomes the node's. */
-static int registry_keep_texts(GraphNode *node, const RegistryTexts *texts) {
-        char *block, *at;
-        size_t n = 0;
-
-        for (size_t i = 0; i < texts->n; ++i)
-                n += *texts->texts[i] ? strlen(*texts->texts[i]) + 1 : 0;
-        block = malloc(n + 1);
-        if (!block)
-                return err_new(-ENOMEM);
-
-        at = block;
-        for (size_t i = 0; i < texts->n; ++i) {
-                const char *text = *texts->texts[i];
-
-                if (!text)
-                        continue;
-                *texts->texts[i] = memcpy(at, text, strlen(text) + 1);
-                at += strlen(text) + 1;
-        }
-        free(node->texts);
-        node->texts = block;
-        return 0;
-}
-
 /* After the row was copied into the node: indexes it, and marks what follows from it. */
 static int registry_present(Registry *registry, GraphNode *node) {
         bool is_new = !node->is_present;
@@ -154,7 +120,7 @@ static void registry_forget(Registry *registry, GraphNode *node) {
 static int registry_apply_user(Registry *registry, const User *row) {
         GraphNode *node = NULL;
         User user = *row;
-        RegistryTexts texts = { .texts = { &user.name }, .n = 1 };
+        GraphTexts texts = { .texts = { &user.name }, .n = 1 };
         bool was_admin;
         int r;
 
@@ -169,7 +135,7 @@ static int registry_apply_user(Registry *registry, const User *row) {
                 registry->narrowed = true;
 
         registry_forget_name(registry, node);
-        r = registry_keep_texts(node, &texts);
+        r = graph_keep_texts(node, &texts);
         if (r != 0)
                 return err_up(r);
         was_admin = node->is_present && node->user.role == ROLE_ADMIN;
@@ -192,7 +158,7 @@ static bool registry_device_narrows(const Device *before, const Device *after) {
 static int registry_apply_device(Registry *registry, const Device *row) {
         GraphNode *node = NULL;
         Device device = *row;
-        RegistryTexts texts = {
+        GraphTexts texts = {
                 .texts = { &device.key,
                            &device.code,
                            &device.name,
@@ -212,7 +178,7 @@ static int registry_apply_device(Registry *registry, const Device *row) {
                 registry->narrowed = true;
 
         registry_forget_name(registry, node);
-        r = registry_keep_texts(node, &texts);
+        r = graph_keep_texts(node, &texts);
         if (r == 0)
                 r = graph_set_owner(&registry->graph, node, row->user_id);
         if (r != 0)
@@ -228,7 +194,7 @@ static int registry_apply_device(Registry *registry, const Device *row) {
 static int registry_apply_vehicle(Registry *registry, const Vehicle *row) {
         GraphNode *node = NULL;
         Vehicle vehicle = *row;
-        RegistryTexts texts = { .texts = { &vehicle.code, &vehicle.name }, .n = 2 };
+        GraphTexts texts = { .texts = { &vehicle.code, &vehicle.name }, .n = 2 };
         int r;
 
         vehicle.code = vehicle.code ? vehicle.code : "";
@@ -241,7 +207,7 @@ static int registry_apply_vehicle(Registry *registry, const Vehicle *row) {
                 registry->narrowed = true;
 
         registry_forget_name(registry, node);
-        r = registry_keep_texts(node, &texts);
+        r = graph_keep_texts(node, &texts);
         if (r == 0)
                 r = graph_set_owner(&registry->graph, node, row->user_id);
         if (r != 0)
@@ -254,13 +220,13 @@ static int registry_apply_vehicle(Registry *registry, const Vehicle *row) {
 static int registry_apply_group(Registry *registry, const GroupRef *row) {
         GraphNode *node = NULL;
         GroupRef group = *row;
-        RegistryTexts texts = { .texts = { &group.name }, .n = 1 };
+        GraphTexts texts = { .texts = { &group.name }, .n = 1 };
         int r;
 
         group.name = group.name ? group.name : "";
         r = graph_node(&registry->graph, GRAPH_GROUP, row->id, &node);
         if (r == 0)
-                r = registry_keep_texts(node, &texts);
+                r = graph_keep_texts(node, &texts);
         if (r != 0)
                 return err_up(r);
         node->group = group;

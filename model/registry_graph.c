@@ -131,6 +131,30 @@ void graph_disown(Graph *graph, GraphNode *node) {
         node->owner = NULL;
 }
 
+int graph_keep_texts(GraphNode *node, const GraphTexts *texts) {
+        char *block, *at;
+        size_t n = 0;
+
+        for (size_t i = 0; i < texts->n; ++i)
+                n += *texts->texts[i] ? strlen(*texts->texts[i]) + 1 : 0;
+        block = malloc(n + 1);
+        if (!block)
+                return err_new(-ENOMEM);
+
+        at = block;
+        for (size_t i = 0; i < texts->n; ++i) {
+                const char *text = *texts->texts[i];
+
+                if (!text)
+                        continue;
+                *texts->texts[i] = memcpy(at, text, strlen(text) + 1);
+                at += strlen(text) + 1;
+        }
+        free(node->texts);
+        node->texts = block;
+        return 0;
+}
+
 int graph_set_owner(Graph *graph, GraphNode *node, int64_t user_id) {
         GraphNode *owner = NULL;
         int r;

@@ -19,6 +19,7 @@
 typedef struct GraphEdge GraphEdge;
 typedef struct GraphNode GraphNode;
 typedef struct Graph Graph;
+typedef struct GraphTexts GraphTexts;
 
 typedef enum GraphKind {
         GRAPH_USER,
@@ -55,6 +56,14 @@ struct GraphNode {
         };
 };
 
+#define GRAPH_MAX_TEXTS 6 /* of one row */
+
+/* The texts of a row that are to become the node's own. */
+struct GraphTexts {
+        const char **texts[GRAPH_MAX_TEXTS];
+        size_t n;
+};
+
 struct GraphEdge {
         bool is_share; /* else a membership */
         int64_t id;    /* of a share */
@@ -80,6 +89,8 @@ void graph_done(Graph *graph);
 GraphNode *graph_find(const Graph *graph, GraphKind kind, int64_t id); /* only if present */
 /* Makes it where there is none. */
 MUST_CHECK int graph_node(Graph *graph, GraphKind kind, int64_t id, GraphNode **ret_node);
+/* Copies them: they point into the node's memory from then on, and those before are gone. */
+MUST_CHECK int graph_keep_texts(GraphNode *node, const GraphTexts *texts);
 MUST_CHECK int graph_set_owner(Graph *graph, GraphNode *node, int64_t user_id); /* 0 = nobody */
 void graph_disown(Graph *graph, GraphNode *node);
 
