@@ -1,35 +1,12 @@
 #include "model/metrics.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
-#include <stdio.h>
 
-#include "base/buf.h"
-#include "base/log.h"
-#include "base/process.h"
 #include "model/record.h"
-
-#define METRICS_MAX_BOUNDS 16
-
-typedef enum MetricType {
-        METRIC_COUNTER,
-        METRIC_GAUGE,
-        METRIC_GAUGE_US, /* kept in microseconds, shown in seconds */
-} MetricType;
-
-typedef struct MetricRow MetricRow;
-typedef struct HistogramRow HistogramRow;
-
-struct MetricRow {
-        const char *name;  /* rows of one name share type and help */
-        const char *label; /* NULL = none */
-        MetricType type;
-        const char *help;
-};
 
 /* The formatter would make five lines of each row. */
 /* clang-format off */
-static const MetricRow metric_rows[METRIC_COUNT] = {
+static const MetricRow metric_table[METRIC_COUNT] = {
         [METRIC_RECEIVED_MQTT] = { "tidegate_received_total", "door=\"mqtt\"", METRIC_COUNTER,
                 "Messages taken in, by the door through which they came." },
         [METRIC_RECEIVED_WS] = { "tidegate_received_total", "door=\"ws\"", METRIC_COUNTER,
@@ -396,19 +373,13 @@ static const MetricRow metric_rows[METRIC_COUNT] = {
 };
 /* clang-format on */
 
-struct HistogramRow {
-        const char *name, *help;
-        size_t n_bounds;
-        double bounds[METRICS_MAX_BOUNDS]; /* upper, inclusive; +Inf follows by itself */
-};
-
 #define METRICS_SECONDS                                                                           \
         16, {                                                                                     \
                 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, \
                         1, 2.5, 5, 10                                                             \
         }
 
-static const HistogramRow histogram_rows[HISTOGRAM_COUNT] = {
+static const HistogramRow histogram_table[HISTOGRAM_COUNT] = {
         [HISTOGRAM_COMMIT] = { "tidegate_commit_seconds",
                                "From the receipt of a message to its commit.",
                                METRICS_SECONDS },
@@ -431,7 +402,7 @@ static _Atomic unsigned metrics_holder_turns;
 static _Atomic int64_t metric_values[METRIC_COUNT];
 static _Atomic int64_t metric_dead_letters[REASON_COUNT];
 static struct {
-        _Atomic uint64_t buckets[METRICS_MAX_BOUNDS + 1]; /* not cumulative; the last is +Inf */
+        _Atomic uint64_t buckets[HISTOGRAM_MAX_BOUNDS + 1]; /* not cumulative; the last is +Inf */
         _Atomic double sum;
 } histogram_values[HISTOGRAM_COUNT];
 
@@ -517,7 +488,7 @@ static void histogram_add_sum(Histogram histogram, double value) {
 }
 
 void histogram_observe(Histogram histogram, double value) {
-        const HistogramRow *row = &histogram_rows[histogram];
+        const HistogramRow *row = &histogram_table[histogram];
         size_t i = 0;
 
         if (!(value >= 0)) /* a clock that was set back, or no number at all */
@@ -528,140 +499,20 @@ void histogram_observe(Histogram histogram, double value) {
         histogram_add_sum(histogram, value);
 }
 
-static void metrics_head(Buf *buf, const char *name, const char *type, const char *help) {
-        buf_printf(buf, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+const MetricRow *metric_row(Metric metric) {
+        return &metric_table[metric];
 }
 
-static void metrics_sample(Buf *buf, const char *name, const char *label, double value) {
-        if (label)
-                buf_printf(buf, "%s{%s} ", name, label);
-        else
-                buf_printf(buf, "%s ", name);
-        buf_json_double(buf, value);
-        buf_append_char(buf, '\n');
+const HistogramRow *histogram_row(Histogram histogram) {
+        return &histogram_table[histogram];
 }
 
-static void metrics_single(Buf *buf,
-                           MetricType type,
-                           const char *name,
-                           const char *help,
-                           double value) {
-        metrics_head(buf, name, type == METRIC_COUNTER ? "counter" : "gauge", help);
-        metrics_sample(buf, name, NULL, value);
+uint64_t histogram_bucket(Histogram histogram, size_t i) {
+        return atomic_load_explicit(&histogram_values[histogram].buckets[i], memory_order_relaxed);
 }
 
-static void metrics_render_process(Buf *buf) {
-        metrics_head(buf,
-                     "tidegate_build_info",
-                     "gauge",
-                     "Always 1; the labels say what is built.");
-        metrics_sample(buf, "tidegate_build_info", "version=\"" TIDEGATE_VERSION "\"", 1);
-
-        metrics_single(buf,
-                       METRIC_COUNTER,
-                       "tidegate_process_cpu_seconds_total",
-                       "User and system time of the process.",
-                       process_cpu_seconds());
-        metrics_single(buf,
-                       METRIC_GAUGE,
-                       "tidegate_process_start_time_seconds",
-                       "Start of the process, in seconds since 1970.",
-                       process_start_seconds());
-        metrics_single(buf,
-                       METRIC_GAUGE,
-                       "tidegate_process_resident_memory_bytes",
-                       "Memory of the process that is in RAM.",
-                       (double)process_resident_bytes());
-        metrics_single(buf,
-                       METRIC_GAUGE,
-                       "tidegate_process_open_fds",
-                       "Open file descriptors of the process.",
-                       (double)process_n_fds());
-        metrics_single(buf,
-                       METRIC_GAUGE,
-                       "tidegate_process_max_fds",
-                       "File descriptors that the process may open.",
-                       (double)process_max_fds());
-        metrics_single(buf,
-                       METRIC_COUNTER,
-                       "tidegate_log_lost_total",
-                       "Lines of the log that standard error did not take.",
-                       (double)log_n_lost_lines());
-}
-
-static bool metrics_is_family(const MetricRow *row, const MetricRow *family) {
-        return row->name && family->name && strcmp(row->name, family->name) == 0;
-}
-
-/* All samples of the family that row @first begins: the format wants them together. */
-static void metrics_render_family(Buf *buf, size_t first) {
-        const MetricRow *family = &metric_rows[first];
-
-        metrics_head(buf,
-                     family->name,
-                     family->type == METRIC_COUNTER ? "counter" : "gauge",
-                     family->help);
-        for (size_t i = first; i < METRIC_COUNT; ++i) {
-                double value = (double)metric_get((Metric)i);
-
-                if (!metrics_is_family(&metric_rows[i], family))
-                        continue;
-                if (metric_rows[i].type == METRIC_GAUGE_US)
-                        value /= 1e6;
-                metrics_sample(buf, family->name, metric_rows[i].label, value);
-        }
-}
-
-static void metrics_render_table(Buf *buf) {
-        for (size_t i = 0; i < METRIC_COUNT; ++i) {
-                size_t first = 0;
-
-                while (first < i && !metrics_is_family(&metric_rows[first], &metric_rows[i]))
-                        ++first;
-                if (first == i && metric_rows[i].name)
-                        metrics_render_family(buf, i);
-        }
-}
-
-static void metrics_render_dead_letters(Buf *buf) {
-        static const char name[] = "tidegate_dead_lettered_total";
-        char label[64];
-
-        metrics_head(buf, name, "counter", "Messages set aside as dead letters, by reason.");
-        for (unsigned reason = REASON_NONE + 1; reason < REASON_COUNT; ++reason) {
-                snprintf(label, sizeof(label), "reason=\"%s\"", reason_name((Reason)reason));
-                metrics_sample(buf, name, label, (double)metric_get_dead_letter(reason));
-        }
-}
-
-static void metrics_render_histogram(Buf *buf, Histogram histogram) {
-        const HistogramRow *row = &histogram_rows[histogram];
-        uint64_t n = 0;
-
-        metrics_head(buf, row->name, "histogram", row->help);
-        for (size_t i = 0; i <= row->n_bounds; ++i) {
-                n += atomic_load_explicit(&histogram_values[histogram].buckets[i],
-                                          memory_order_relaxed);
-                buf_printf(buf, "%s_bucket{le=\"", row->name);
-                if (i < row->n_bounds)
-                        buf_json_double(buf, row->bounds[i]);
-                else
-                        buf_append_string(buf, "+Inf");
-                buf_printf(buf, "\"} %" PRIu64 "\n", n);
-        }
-        buf_printf(buf, "%s_sum ", row->name);
-        buf_json_double(buf,
-                        atomic_load_explicit(&histogram_values[histogram].sum,
-                                             memory_order_relaxed));
-        buf_printf(buf, "\n%s_count %" PRIu64 "\n", row->name, n);
-}
-
-void metrics_render(Buf *buf) {
-        metrics_render_process(buf);
-        metrics_render_table(buf);
-        metrics_render_dead_letters(buf);
-        for (size_t i = 0; i < HISTOGRAM_COUNT; ++i)
-                metrics_render_histogram(buf, (Histogram)i);
+double histogram_sum(Histogram histogram) {
+        return atomic_load_explicit(&histogram_values[histogram].sum, memory_order_relaxed);
 }
 
 void metrics_reset(void) {
@@ -672,7 +523,7 @@ void metrics_reset(void) {
         for (size_t i = 0; i < REASON_COUNT; ++i)
                 atomic_store_explicit(&metric_dead_letters[i], 0, memory_order_relaxed);
         for (size_t i = 0; i < HISTOGRAM_COUNT; ++i) {
-                for (size_t k = 0; k <= METRICS_MAX_BOUNDS; ++k)
+                for (size_t k = 0; k <= HISTOGRAM_MAX_BOUNDS; ++k)
                         atomic_store_explicit(&histogram_values[i].buckets[k],
                                               0,
                                               memory_order_relaxed);

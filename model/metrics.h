@@ -4,13 +4,12 @@
  * Metrics: every counter, gauge and histogram of the process, in one table.
  *
  * Relaxed atomics: any thread, any time, no locks. The table in metrics.c gives
- * each its Prometheus name, label and help; PROTOCOL 6 names the two equations.
- * Names follow the Prometheus conventions (base units, _total for counters).
+ * each its Prometheus name, label and help (written by model/metrics_text.h);
+ * docs/protocol.md names the two equations. Names follow the Prometheus
+ * conventions (base units, _total for counters).
  */
 
 #include "base/base.h"
-
-typedef struct Buf Buf;
 
 typedef enum Metric {
         /* the way in: received = committed + dead_lettered + duplicate + in_journal */
@@ -210,5 +209,34 @@ int64_t metric_get_dead_letters(void); /* of all reasons */
 
 void histogram_observe(Histogram histogram, double value);
 
-void metrics_render(Buf *buf); /* Prometheus text format 0.0.4 */
-void metrics_reset(void);      /* for tests */
+/* What they are called, and how they stand, for whoever writes them all down. */
+#define HISTOGRAM_MAX_BOUNDS 16
+
+typedef enum MetricType {
+        METRIC_COUNTER,
+        METRIC_GAUGE,
+        METRIC_GAUGE_US, /* kept in microseconds, shown in seconds */
+} MetricType;
+
+typedef struct MetricRow MetricRow;
+typedef struct HistogramRow HistogramRow;
+
+struct MetricRow {
+        const char *name;  /* rows of one name share type and help */
+        const char *label; /* NULL = none */
+        MetricType type;
+        const char *help;
+};
+
+struct HistogramRow {
+        const char *name, *help;
+        size_t n_bounds;
+        double bounds[HISTOGRAM_MAX_BOUNDS]; /* upper, inclusive; +Inf follows by itself */
+};
+
+const MetricRow *metric_row(Metric metric);
+const HistogramRow *histogram_row(Histogram histogram);
+uint64_t histogram_bucket(Histogram histogram, size_t i); /* not cumulative; the last is +Inf */
+double histogram_sum(Histogram histogram);
+
+void metrics_reset(void); /* for tests */

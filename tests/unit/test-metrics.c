@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "model/metrics.h"
+#include "model/metrics_text.h"
 #include "model/record.h"
 
 static int reset(void **state) {
@@ -35,7 +36,7 @@ static void test_every_metric_is_rendered_with_its_value(void **state) {
         (void)state;
         for (int i = 0; i < METRIC_COUNT; ++i)
                 metric_set((Metric)i, 1000000 + i);
-        metrics_render(&buf);
+        metrics_text_write(&buf);
         assert_false(buf_failed(&buf));
         for (const char *at = buf.data; (at = strstr(at, " 1000")); ++at)
                 ++n_lines;
@@ -51,7 +52,7 @@ static void test_names_labels_and_units_are_the_promised_ones(void **state) {
         metric_set(METRIC_DB_LAG_SECONDS, 1500000);
         metric_add_dead_letter(REASON_BAD_JSON, 3);
         metric_add_dead_letter(REASON_NO_ROUTE, 1);
-        metrics_render(&buf);
+        metrics_text_write(&buf);
 
         assert_has_line(&buf, "tidegate_received_total{door=\"mqtt\"} 7");
         assert_has_line(&buf, "tidegate_received_total{door=\"ws\"} 0");
@@ -73,7 +74,7 @@ static void test_histogram_buckets_are_cumulative(void **state) {
         histogram_observe(HISTOGRAM_BATCH_SIZE, 4);
         histogram_observe(HISTOGRAM_BATCH_SIZE, 100000);
         histogram_observe(HISTOGRAM_COMMIT, -1); /* the clock was set back */
-        metrics_render(&buf);
+        metrics_text_write(&buf);
 
         assert_has_line(&buf, "tidegate_batch_messages_bucket{le=\"1\"} 1");
         assert_has_line(&buf, "tidegate_batch_messages_bucket{le=\"2\"} 1");
@@ -92,7 +93,7 @@ static void test_each_family_has_one_head(void **state) {
         size_t n_families = 0, n_unique = 0;
 
         (void)state;
-        metrics_render(&buf);
+        metrics_text_write(&buf);
         for (char *line = strtok_r(buf.data, "\n", &save); line;
              line = strtok_r(NULL, "\n", &save)) {
                 static char names[200][128];
@@ -118,7 +119,7 @@ static void test_promtool_has_nothing_to_say(void **state) {
         (void)state;
         if (access("/usr/bin/promtool", X_OK) != 0)
                 skip();
-        metrics_render(&buf);
+        metrics_text_write(&buf);
         promtool = popen("/usr/bin/promtool check metrics 2>&1 | (! grep .)", "w");
         assert_non_null(promtool);
         assert_int_equal(fwrite(buf.data, 1, buf.n, promtool), buf.n);
@@ -144,11 +145,11 @@ static void test_no_count_is_lost_between_threads(void **state) {
         (void)state;
         for (int i = 0; i < N_THREADS; ++i)
                 assert_int_equal(pthread_create(&threads[i], NULL, count, NULL), 0);
-        metrics_render(&buf);
+        metrics_text_write(&buf);
         for (int i = 0; i < N_THREADS; ++i)
                 assert_int_equal(pthread_join(threads[i], NULL), 0);
         buf_reset(&buf);
-        metrics_render(&buf);
+        metrics_text_write(&buf);
         assert_has_line(&buf, "tidegate_committed_total 200000");
         assert_has_line(&buf, "tidegate_dead_lettered_total{reason=\"out_of_range\"} 200000");
         assert_has_line(&buf, "tidegate_batch_messages_sum 400000");

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "model/metrics.h"
+#include "model/metrics_text.h"
 #include "ws/http/endpoint.h"
 
 typedef struct WsReason WsReason;
@@ -141,6 +142,6 @@ int ws_endpoint_metrics(WsCall *call) {
         call->response->status = 200;
         call->response->content_type = "text/plain; version=0.0.4; charset=utf-8";
         ws_response_header(call->response, "Cache-Control", "no-store");
-        metrics_render(&call->response->body);
+        metrics_text_write(&call->response->body);
         return 0;
 }
