@@ -16,7 +16,6 @@ LONG_FILES = {  # those that are, and may only become fewer
     "gateway/journal/journal.c",
     "gateway/store/processor.c",
     "mqtt/source.c",
-    "ws/access/auth.c",
     "ws/http/http.c",
     "ws/net/conn.c",
     "ws/server.c",

@@ -4,16 +4,14 @@
 #include <jwt.h>
 #include <math.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "ws/access/keys.h"
+#include "ws/access/token.h"
 
-#define WS_AUTH_JWT_MAX   8191 /* bytes of a token */
-#define WS_AUTH_DEPTH     8    /* of its JSON */
 #define WS_AUTH_LEEWAY_US INT64_C(5000000)
 #define WS_AUTH_SECOND_US 1000000
 #define WS_AUTH_LATEST_S  253402300799.0 /* the end of the year 9999 */
@@ -21,8 +19,6 @@
 /* Claims of our own tokens, beside `sub`. */
 #define WS_AUTH_CLAIM_USER       "tidegate_uid"
 #define WS_AUTH_CLAIM_GENERATION "tidegate_gen"
-
-typedef struct WsToken WsToken;
 
 struct WsAuth {
         bool is_allowed[WS_ALGORITHM_COUNT];
@@ -33,14 +29,7 @@ struct WsAuth {
         bool query_token;
 };
 
-/* A token taken apart: the texts point into @jwt. */
-struct WsToken {
-        char jwt[WS_AUTH_JWT_MAX + 1];
-        Text header, payload, signature;
-};
-
 DEFINE_CLEANUP(json_object *, json_object_put);
-DEFINE_CLEANUP(json_tokener *, json_tokener_free);
 DEFINE_CLEANUP(jwt_t *, jwt_free);
 
 static int ws_auth_copy(const char *from, char **ret_copy) {
@@ -187,81 +176,6 @@ WsAuth *ws_auth_free(WsAuth *auth) {
         return NULL;
 }
 
-static bool ws_auth_is_base64url(Text text) {
-        for (size_t i = 0; i < text.n; ++i) {
-                char c = text.data[i];
-
-                if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                      c == '-' || c == '_'))
-                        return false;
-        }
-        return text.n > 0 && text.n % 4 != 1;
-}
-
-/* Three parts of base64url without padding, and not a byte else. */
-static bool ws_auth_split(WsToken *token, Text jwt) {
-        const char *first, *second;
-
-        if (jwt.n == 0 || jwt.n > WS_AUTH_JWT_MAX)
-                return false;
-        memcpy(token->jwt, jwt.data, jwt.n);
-        token->jwt[jwt.n] = '\0';
-
-        first = memchr(token->jwt, '.', jwt.n);
-        second = first ? strchr(first + 1, '.') : NULL;
-        if (!second)
-                return false;
-
-        token->header = (Text){ .data = token->jwt, .n = (size_t)(first - token->jwt) };
-        token->payload = (Text){ .data = first + 1, .n = (size_t)(second - first) - 1 };
-        token->signature =
-                (Text){ .data = second + 1, .n = jwt.n - (size_t)(second + 1 - token->jwt) };
-        return ws_auth_is_base64url(token->header) && ws_auth_is_base64url(token->payload) &&
-               ws_auth_is_base64url(token->signature);
-}
-
-/* @text is base64url by its alphabet (ws_auth_is_base64url). */
-static int ws_auth_decode(Text text, unsigned char *ret_data, size_t *ret_n) {
-        unsigned char padded[WS_AUTH_JWT_MAX + 4];
-        size_t n_padding = (4 - text.n % 4) % 4;
-        int n;
-
-        for (size_t i = 0; i < text.n; ++i) {
-                char c = text.data[i];
-
-                padded[i] = (unsigned char)(c == '-' ? '+' : c == '_' ? '/' : c);
-        }
-        memset(padded + text.n, '=', n_padding);
-
-        n = EVP_DecodeBlock(ret_data, padded, (int)(text.n + n_padding));
-        if (n < 0)
-                return WS_AUTH_E_INVALID;
-        *ret_n = (size_t)n - n_padding;
-        return 0;
-}
-
-/* One part of a token as a JSON object; NULL if it is none. */
-static json_object *ws_auth_parse(Text part) {
-        CLEANUP(json_tokener_free) json_tokener *tokener = NULL;
-        CLEANUP(json_object_put) json_object *object = NULL;
-        unsigned char data[WS_AUTH_JWT_MAX + 4];
-        size_t n = 0;
-
-        if (ws_auth_decode(part, data, &n) != 0 || memchr(data, '\0', n))
-                return NULL;
-        tokener = json_tokener_new_ex(WS_AUTH_DEPTH);
-        if (!tokener)
-                return NULL;
-
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-        object = json_tokener_parse_ex(tokener, (const char *)data, (int)n);
-        if (json_tokener_get_error(tokener) != json_tokener_success ||
-            json_tokener_get_parse_end(tokener) != n ||
-            !json_object_is_type(object, json_type_object))
-                return NULL;
-        return TAKE(&object);
-}
-
 /* A member that is a string without NUL; NULL if absent or anything else. */
 static const char *ws_auth_string(const json_object *object, const char *name) {
         json_object *value = NULL;
@@ -300,14 +214,13 @@ static bool ws_auth_check_signature(const WsAuth *auth,
                                     const WsToken *token,
                                     WsAlgorithm algorithm,
                                     const char *kid) {
-        const Text text = { .data = token->jwt,
-                            .n = (size_t)(token->signature.data - token->jwt) - 1 };
-        unsigned char data[WS_AUTH_JWT_MAX + 4];
+        const Text text = ws_token_signed(token);
+        unsigned char data[WS_TOKEN_DATA_SIZE];
         const WsKey *key = NULL;
         Text signature = { .data = (const char *)data };
         bool ok = false;
 
-        if (ws_auth_decode(token->signature, data, &signature.n) != 0)
+        if (!ws_token_decode(token->signature, data, &signature.n))
                 return false;
         while (!ok && (key = ws_keys_next(auth->keys, algorithm, kid, key)))
                 ok = ws_key_verifies(key, text, signature);
@@ -464,9 +377,9 @@ int ws_auth_verify(const WsAuth *auth,
         int r;
 
         *ret_why = "not a token";
-        if (!ws_auth_split(&token, jwt))
+        if (!ws_token_split(&token, jwt))
                 return WS_AUTH_E_INVALID;
-        header = ws_auth_parse(token.header);
+        header = ws_token_parse(token.header);
         if (!header)
                 return WS_AUTH_E_INVALID;
 
@@ -479,7 +392,7 @@ int ws_auth_verify(const WsAuth *auth,
                 return WS_AUTH_E_INVALID;
 
         *ret_why = "not a token";
-        payload = ws_auth_parse(token.payload);
+        payload = ws_token_parse(token.payload);
         if (!payload)
                 return WS_AUTH_E_INVALID;
         r = ws_auth_check_claims(auth, payload, now_us, &claims, ret_why);
