@@ -7,35 +7,18 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "db/follow/changes.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 DEFINE_CLEANUP(PGnotify *, PQfreemem);
 
-enum {
-        DIRECTORY_MAX_CHANGES = 500, /* more than that: read everything again */
-};
-
-typedef struct Change Change;
-typedef struct Changes Changes;
 typedef int (*DirectoryRowFn)(RegistryDelta *delta, const PGresult *result, int row);
 
-/* One notification: a row of a table, by its key. */
-struct Change {
-        RegistryTable table;
-        int64_t id, other_id; /* device_groups: device, group */
-};
-
-struct Changes {
-        Change items[DIRECTORY_MAX_CHANGES];
-        size_t n;
-        bool too_many;
-};
-
 struct DbDirectory {
-        DbConn *conn;    /* borrowed */
-        DbPulse *pulse;  /* borrowed */
-        Changes changes; /* heard of, and not read yet */
-        uint64_t digest; /* of all that was loaded last, and of what before that */
+        DbConn *conn;      /* borrowed */
+        DbPulse *pulse;    /* borrowed */
+        DbChanges changes; /* heard of, and not read yet */
+        uint64_t digest;   /* of all that was loaded last, and of what before that */
         uint64_t digest_before;
 };
 
@@ -199,52 +182,44 @@ static int directory_add_share(RegistryDelta *delta, const PGresult *result, int
 /* How each table is read, in an order in which no row names one that comes later. $1 = {ids} where
  * only some are wanted. */
 static const struct {
-        const char *name; /* in notifications */
         const char *all, *some;
         DirectoryRowFn add;
 } tables[REGISTRY_TABLE_COUNT] = {
         [REGISTRY_USER] = {
-                "users",
                 "SELECT " USER_COLUMNS " FROM users",
                 "SELECT " USER_COLUMNS " FROM users WHERE id = ANY ($1::bigint[])",
                 directory_add_user,
         },
         [REGISTRY_DEVICE] = {
-                "devices",
                 "SELECT " DEVICE_COLUMNS " FROM devices",
                 "SELECT " DEVICE_COLUMNS " FROM devices WHERE id = ANY ($1::bigint[])",
                 directory_add_device,
         },
         [REGISTRY_DEVICE_STATE] = {
-                NULL, /* the processor knows it before the table does */
                 "SELECT device_id, status, (extract(epoch FROM last_seen) * 1000000)::bigint,"
                 " (extract(epoch FROM time) * 1000000)::bigint,"
                 " temperature, humidity, latitude, longitude FROM device_states",
-                NULL,
+                NULL, /* the processor knows it before the table does */
                 directory_add_state,
         },
         [REGISTRY_VEHICLE] = {
-                "vehicles",
                 "SELECT id, user_id, code, name, is_active FROM vehicles",
                 "SELECT id, user_id, code, name, is_active FROM vehicles"
                 " WHERE id = ANY ($1::bigint[])",
                 directory_add_vehicle,
         },
         [REGISTRY_GROUP] = {
-                "groups",
                 "SELECT id, name FROM groups",
                 "SELECT id, name FROM groups WHERE id = ANY ($1::bigint[])",
                 directory_add_group,
         },
         [REGISTRY_DEVICE_GROUP] = {
-                "device_groups",
                 "SELECT device_id, group_id FROM device_groups",
                 "SELECT device_id, group_id FROM device_groups"
                 " WHERE device_id = ANY ($1::bigint[])",
                 directory_add_device_group,
         },
         [REGISTRY_SHARE] = {
-                "shares",
                 "SELECT id, user_id, vehicle_id, device_id, group_id FROM shares",
                 "SELECT id, user_id, vehicle_id, device_id, group_id FROM shares"
                 " WHERE id = ANY ($1::bigint[])",
@@ -346,66 +321,13 @@ int db_directory_open(DbDirectory *directory, RegistryDelta **ret_delta) {
         if (r == 0)
                 r = directory_load(directory->conn, ret_delta, &digest);
         if (r == 0) {
-                directory->changes.n = 0;
-                directory->changes.too_many = false;
+                db_changes_reset(&directory->changes);
                 directory->digest_before = directory->digest;
                 directory->digest = digest;
         }
         if (r == DB_E_REJECTED && directory_was_locked(directory->conn))
                 return DB_E_BUSY;
         return r < 0 ? err_up(r) : r;
-}
-
-/* "<table> <op> <id> [<id>]" */
-static bool change_parse(const char *text, Change *ret_change) {
-        for (RegistryTable table = 0; table < REGISTRY_TABLE_COUNT; ++table) {
-                size_t n = tables[table].name ? strlen(tables[table].name) : 0;
-                const char *op_end;
-                char *id_end;
-
-                if (n == 0 || strncmp(text, tables[table].name, n) != 0 || text[n] != ' ')
-                        continue;
-                op_end = strchr(text + n + 1, ' ');
-                if (!op_end)
-                        return false;
-                ret_change->table = table;
-                ret_change->id = strtoll(op_end, &id_end, 10);
-                ret_change->other_id = strtoll(id_end, NULL, 10);
-                return id_end != op_end;
-        }
-        return false;
-}
-
-static bool changes_have(const Changes *changes, const Change *change) {
-        for (size_t i = 0; i < changes->n; ++i)
-                if (changes->items[i].table == change->table &&
-                    changes->items[i].id == change->id &&
-                    changes->items[i].other_id == change->other_id)
-                        return true;
-        return false;
-}
-
-/* What we cannot read, or keep, makes us read everything. */
-static void changes_add(Changes *changes, const char *text) {
-        Change change = { .table = REGISTRY_USER };
-        bool is_clear = change_parse(text, &change);
-
-        if (is_clear && (changes->too_many || changes_have(changes, &change)))
-                return;
-        if (is_clear && changes->n < DIRECTORY_MAX_CHANGES)
-                changes->items[changes->n++] = change;
-        else
-                changes->too_many = true;
-}
-
-/* Those of @table have been read. */
-static void changes_settle(Changes *changes, RegistryTable table) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < changes->n; ++i)
-                if (changes->items[i].table != table)
-                        changes->items[n++] = changes->items[i];
-        changes->n = n;
 }
 
 static int directory_collect(DbDirectory *directory) {
@@ -420,13 +342,13 @@ static int directory_collect(DbDirectory *directory) {
                 if (!notify)
                         return 0;
                 if (!db_pulse_hear(directory->pulse, notify->extra))
-                        changes_add(&directory->changes, notify->extra);
+                        db_changes_hear(&directory->changes, notify->extra);
         }
 }
 
 /* What was changed and is not there any more was deleted. */
 static int directory_add_deleted(RegistryDelta *delta,
-                                 const Change *change,
+                                 const DbChange *change,
                                  const PGresult *result) {
         bool is_pair = change->table == REGISTRY_DEVICE_GROUP;
         RegistryRow row = { .table = change->table, .deleted = true };
@@ -463,30 +385,16 @@ static int directory_add_deleted(RegistryDelta *delta,
         return directory_add(delta, &row);
 }
 
-/* "{1,2,3}": the rows of @table that changed; false if none. */
-static bool changes_ids(const Changes *changes, RegistryTable table, Buf *ret_ids) {
-        buf_append_char(ret_ids, '{');
-        for (size_t i = 0; i < changes->n; ++i) {
-                if (changes->items[i].table != table)
-                        continue;
-                if (ret_ids->n > 1)
-                        buf_append_char(ret_ids, ',');
-                buf_json_int(ret_ids, changes->items[i].id);
-        }
-        buf_append_char(ret_ids, '}');
-        return ret_ids->n > 2;
-}
-
 static int directory_read_some(DbConn *conn,
                                RegistryTable table,
-                               const Changes *changes,
+                               const DbChanges *changes,
                                RegistryDelta *delta) {
         CLEANUP(PQclear) PGresult *result = NULL;
         CLEANUP_BUF Buf ids = { 0 };
         const char *args[1];
         int r;
 
-        if (!changes_ids(changes, table, &ids))
+        if (!db_changes_ids(changes, table, &ids))
                 return 0;
         if (buf_failed(&ids))
                 return err_new(-ENOMEM);
@@ -502,13 +410,13 @@ static int directory_read_some(DbConn *conn,
 
 /* A table that is locked keeps its changes. */
 static int directory_read_changes(DbDirectory *directory, RegistryDelta *delta) {
-        Changes *changes = &directory->changes;
+        DbChanges *changes = &directory->changes;
         int r = 0;
 
         for (RegistryTable table = 0; table < REGISTRY_TABLE_COUNT && r == 0; ++table) {
                 r = directory_read_some(directory->conn, table, changes, delta);
                 if (r == 0)
-                        changes_settle(changes, table);
+                        db_changes_settle(changes, table);
                 else if (r == DB_E_REJECTED && directory_was_locked(directory->conn))
                         r = 0;
         }
