@@ -537,14 +537,6 @@ bool ws_feed_narrow(WsFeed *feed) {
 
 /* ---- catching up ---------------------------------------------------------------------------- */
 
-bool ws_feed_has_room(const WsFeed *feed) {
-        const WsClient *client = feed->client;
-
-        return client->close_code == 0 && feed->budget > 0 && !feed->is_dropping &&
-               client->backlog.conflating_since_ms == 0 &&
-               client->backlog.n_metered < client->loop->options->queue_bytes / 2;
-}
-
 int ws_feed_pump(WsFeed *feed) {
         int64_t since_us;
         int r = 0;
@@ -565,45 +557,4 @@ int ws_feed_pump(WsFeed *feed) {
         r = ws_feed_catch_up(feed);
         ws_loop_worked(feed->client->loop, since_us);
         return err_up(r);
-}
-
-bool ws_feed_is_hungry(const WsFeed *feed) {
-        WsFollow *follow;
-
-        TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (follow->state == WS_FOLLOW_SNAPSHOT ||
-            (follow->state != WS_FOLLOW_LIVE && !feed->turn.is_waiting))
-                return true;
-        return feed->is_dropping || feed->has_missed;
-}
-
-bool ws_feed_is_live(const WsFeed *feed) {
-        WsFollow *follow;
-
-        TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (follow->state != WS_FOLLOW_LIVE)
-                return false;
-        return true;
-}
-
-bool ws_feed_has_snapshot(const WsFeed *feed) {
-        WsFollow *follow;
-
-        TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (follow->state == WS_FOLLOW_SNAPSHOT)
-                return true;
-        return false;
-}
-
-uint64_t ws_feed_seq(const WsFeed *feed) {
-        uint64_t seq = feed->client->loop->ring.last_seq;
-        WsFollow *follow;
-
-        TAILQ_FOREACH(follow, &feed->follows, entry) {
-                if (follow->seq < seq && follow->state != WS_FOLLOW_LIVE)
-                        seq = follow->seq;
-                if (follow->n_missed > 0 && follow->missed_from < seq)
-                        seq = follow->missed_from;
-        }
-        return seq;
 }

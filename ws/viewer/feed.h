@@ -92,7 +92,7 @@ MUST_CHECK int ws_feed_push(WsFeed *feed, const WsPush *push);
 bool ws_feed_has_room(const WsFeed *feed);
 /* For replays: has a subscription of the same client had it already? */
 bool ws_feed_has_told(const WsFeed *feed, const Event *event);
-MUST_CHECK int ws_feed_catch_up(WsFeed *feed); /* follow.c */
+MUST_CHECK int ws_feed_catch_up(WsFeed *feed); /* follow.c, as is how far they are */
 /* Where those that replay are: the first of them; UINT64_MAX if none does. */
 uint64_t ws_feed_at(const WsFeed *feed);
 

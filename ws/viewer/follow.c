@@ -24,6 +24,57 @@ enum {
         WS_FOLLOW_E_WAITS = 1, /* for room, or for the database */
 };
 
+/* ---- how far they are ----------------------------------------------------------------------- */
+
+bool ws_feed_has_room(const WsFeed *feed) {
+        const WsClient *client = feed->client;
+
+        return client->close_code == 0 && feed->budget > 0 && !feed->is_dropping &&
+               client->backlog.conflating_since_ms == 0 &&
+               client->backlog.n_metered < client->loop->options->queue_bytes / 2;
+}
+
+bool ws_feed_is_hungry(const WsFeed *feed) {
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state == WS_FOLLOW_SNAPSHOT ||
+            (follow->state != WS_FOLLOW_LIVE && !feed->turn.is_waiting))
+                return true;
+        return feed->is_dropping || feed->has_missed;
+}
+
+bool ws_feed_is_live(const WsFeed *feed) {
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state != WS_FOLLOW_LIVE)
+                return false;
+        return true;
+}
+
+bool ws_feed_has_snapshot(const WsFeed *feed) {
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+        if (follow->state == WS_FOLLOW_SNAPSHOT)
+                return true;
+        return false;
+}
+
+uint64_t ws_feed_seq(const WsFeed *feed) {
+        uint64_t seq = feed->client->loop->ring.last_seq;
+        WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry) {
+                if (follow->seq < seq && follow->state != WS_FOLLOW_LIVE)
+                        seq = follow->seq;
+                if (follow->n_missed > 0 && follow->missed_from < seq)
+                        seq = follow->missed_from;
+        }
+        return seq;
+}
+
 /* ---- replay --------------------------------------------------------------------------------- */
 
 /* The frame of an event: of the ring's, if it has one or may keep it. It has no key: a replay does
