@@ -10,6 +10,7 @@
 #include "base/watch.h"
 #include "db/settings.h"
 #include "db/target.h"
+#include "db/trouble.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -182,17 +183,6 @@ int db_conn_give_up(DbConn *conn, const char *why) {
         return conn_offline(conn, why);
 }
 
-/* The server's own trouble: its connection, its resources, its shutdown, a standby, a session that
- * has forgotten what was prepared in it. */
-static bool conn_sqlstate_is_servers(const char *sqlstate) {
-        static const char *const prefixes[] = { "08", "26", "53", "57P", "58", "25006", "25P03" };
-
-        for (size_t i = 0; i < N_ELEMENTS(prefixes); ++i)
-                if (strncmp(sqlstate, prefixes[i], strlen(prefixes[i])) == 0)
-                        return true;
-        return false;
-}
-
 int db_conn_hear(DbConn *conn) {
         return PQconsumeInput(conn->pg) ? 0 : db_conn_fail(conn, NULL);
 }
@@ -208,8 +198,12 @@ int db_conn_fail(DbConn *conn, const PGresult *result) {
         if (result || !conn->is_last_word)
                 conn_keep_error(conn, *message ? message : "the connection was lost", sqlstate);
 
-        if (sqlstate && PQstatus(conn->pg) == CONNECTION_OK && !conn_sqlstate_is_servers(sqlstate))
-                return DB_E_REJECTED;
+        if (sqlstate && PQstatus(conn->pg) == CONNECTION_OK) {
+                DbTrouble trouble = db_trouble(sqlstate);
+
+                if (trouble != DB_TROUBLE_SERVER && trouble != DB_TROUBLE_SHORT)
+                        return DB_E_REJECTED;
+        }
         db_conn_disconnect(conn);
         return DB_E_OFFLINE;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "db/trouble.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 DEFINE_CLEANUP(unsigned char *, PQfreemem);
@@ -23,7 +24,7 @@ static int admin_change(DbConn *conn, const DbQuery *query, int none, int64_t *r
         int r;
 
         r = db_conn_exec(conn, query, &result);
-        if (r == DB_E_REJECTED && strcmp(db_conn_sqlstate(conn), "23505") == 0)
+        if (r == DB_E_REJECTED && db_trouble(db_conn_sqlstate(conn)) == DB_TROUBLE_TAKEN)
                 return DB_E_EXISTS;
         if (r != 0)
                 return r < 0 ? err_up(r) : r;

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "db/follow/pulse.h"
+#include "db/trouble.h"
 #include "model/event.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
@@ -119,15 +120,16 @@ static const char commands_insert[] =
 
 /* The server refused it: because of what is in it, or for reasons of its own. */
 static int commands_refused(DbConn *conn, Answer *answer) {
-        const char *sqlstate = db_conn_sqlstate(conn);
-
-        if (strcmp(sqlstate, "23503") == 0) /* deleted a moment ago */
+        switch (db_trouble(db_conn_sqlstate(conn))) {
+        case DB_TROUBLE_REFERENCE: /* deleted a moment ago */
                 answer->status = 404;
-        else if (strncmp(sqlstate, "22", 2) == 0)
+                return 0;
+        case DB_TROUBLE_VALUE:
                 answer->status = 422;
-        else
+                return 0;
+        default:
                 return DB_E_REJECTED;
-        return 0;
+        }
 }
 
 /* Nothing was made: is it for what this user has open already? */

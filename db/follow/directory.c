@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "db/follow/changes.h"
+#include "db/trouble.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 DEFINE_CLEANUP(PGnotify *, PQfreemem);
@@ -309,8 +310,7 @@ int db_directory_load(DbConn *conn, RegistryDelta **ret_delta) {
 
 /* Was it somebody's lock, and will be over? */
 static bool directory_was_locked(const DbConn *conn) {
-        return strcmp(db_conn_sqlstate(conn), "55P03") == 0 ||
-               strcmp(db_conn_sqlstate(conn), "57014") == 0;
+        return db_trouble(db_conn_sqlstate(conn)) == DB_TROUBLE_LOCKED;
 }
 
 int db_directory_open(DbDirectory *directory, RegistryDelta **ret_delta) {

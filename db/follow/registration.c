@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "db/follow/directory.h"
+#include "db/trouble.h"
 
 DEFINE_CLEANUP(char *, free);
 
@@ -42,14 +43,9 @@ static int registration_try(DbConn *conn) {
 
 /* A device was refused. It is the device's own fault only if another one is taken. */
 static int registration_judge(DbConn *conn) {
-        static const char *const classes[] = { "22", "23", "44", "54", "P0" };
-        bool may_be_row = false;
         int r;
 
-        for (size_t i = 0; i < N_ELEMENTS(classes); ++i)
-                if (strncmp(db_conn_sqlstate(conn), classes[i], 2) == 0)
-                        may_be_row = true;
-        if (!may_be_row)
+        if (!db_trouble_may_be_rows(db_trouble(db_conn_sqlstate(conn))))
                 return DB_E_REFUSED;
         r = registration_try(conn);
         if (r == 0)

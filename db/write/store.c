@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "db/trouble.h"
 #include "db/write/books.h"
 #include "db/write/notes.h"
 #include "db/write/partitions.h"
@@ -273,7 +274,7 @@ int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq, uin
         if (r == 0)
                 r = store_take_over(store, holder, ret_floor);
         /* Somebody's transaction is in the way: that passes. */
-        if (r == DB_E_REJECTED && strcmp(db_conn_sqlstate(store->conn), "57014") == 0)
+        if (r == DB_E_REJECTED && db_trouble(db_conn_sqlstate(store->conn)) == DB_TROUBLE_LOCKED)
                 return store_offline(store);
         if (r != 0)
                 return r;
@@ -539,31 +540,19 @@ int db_store_recall(DbStore *store, const DbBatch *batch) {
 }
 
 /* Another transaction was in the way, a device was deleted, or a partition dropped, meanwhile. */
-static bool store_may_pass(const DbStore *store, const char *sqlstate) {
-        if (strcmp(sqlstate, "23514") == 0)
+static bool store_may_pass(const DbStore *store, DbTrouble trouble) {
+        if (trouble == DB_TROUBLE_CHECK)
                 return !PQresultErrorField(store->error, PG_DIAG_CONSTRAINT_NAME);
-        return strcmp(sqlstate, "23503") == 0 || strcmp(sqlstate, "40001") == 0 ||
-               strcmp(sqlstate, "40P01") == 0;
-}
-
-/* May it be the rows? Whatever surely is not is the server's trouble: nothing is set aside for it.
- */
-static bool store_may_be_rows(const char *sqlstate) {
-        static const char *const classes[] = { "22", "23", "44", "54", "P0" };
-
-        for (size_t i = 0; i < N_ELEMENTS(classes); ++i)
-                if (strncmp(sqlstate, classes[i], 2) == 0)
-                        return true;
-        return false;
+        return trouble == DB_TROUBLE_REFERENCE || trouble == DB_TROUBLE_RACE;
 }
 
 /* The statement that was refused tells whose matter it is. A dead letter is not to be refused, and
  * neither are the books and the position: that is about the tables. A state is no reason to hold up
  * rows, also when nobody may write any (class 42). */
-static int store_judge(const DbStore *store, const char *sqlstate) {
+static int store_judge(const DbStore *store, DbTrouble trouble) {
         switch (store->error_step) {
         case DB_SHEET_STATES:
-                return store_may_be_rows(sqlstate) || strncmp(sqlstate, "42", 2) == 0
+                return db_trouble_may_be_rows(trouble) || trouble == DB_TROUBLE_DENIED
                                ? DB_E_STATES
                                : DB_E_REFUSED;
         case DB_SHEET_DEAD_LETTERS:
@@ -571,7 +560,7 @@ static int store_judge(const DbStore *store, const char *sqlstate) {
         case STORE_STEP_OTHER:
                 return DB_E_REFUSED;
         default:
-                return store_may_be_rows(sqlstate) ? DB_E_REJECTED : DB_E_REFUSED;
+                return db_trouble_may_be_rows(trouble) ? DB_E_REJECTED : DB_E_REFUSED;
         }
 }
 
@@ -580,7 +569,7 @@ static bool store_is_short(const DbStore *store) {
         const char *sqlstate = PQresultErrorField(store->error, PG_DIAG_SQLSTATE);
         const char *severity = PQresultErrorField(store->error, PG_DIAG_SEVERITY_NONLOCALIZED);
 
-        return sqlstate && severity && strncmp(sqlstate, "53", 2) == 0 &&
+        return sqlstate && severity && db_trouble(sqlstate) == DB_TROUBLE_SHORT &&
                strcmp(severity, "ERROR") == 0 && PQstatus(db_conn_pg(store->conn)) == CONNECTION_OK;
 }
 
@@ -596,7 +585,7 @@ static int store_again(DbStore *store) {
 }
 
 static int store_roll_back(DbStore *store) {
-        const char *sqlstate;
+        DbTrouble trouble;
 
         db_rows_forget_sensors(store->rows);
         if (store->error && store_is_short(store)) {
@@ -606,19 +595,19 @@ static int store_roll_back(DbStore *store) {
         if (db_conn_fail(store->conn, store->error) != DB_E_REJECTED)
                 return store_offline(store);
 
-        sqlstate = db_conn_sqlstate(store->conn);
-        if (strcmp(sqlstate, "TG001") == 0)
+        trouble = db_trouble(db_conn_sqlstate(store->conn));
+        if (trouble == DB_TROUBLE_FENCED)
                 return DB_E_FENCED;
-        if (store_may_pass(store, sqlstate) && store->n_retries < STORE_RETRIES) {
+        if (store_may_pass(store, trouble) && store->n_retries < STORE_RETRIES) {
                 ++store->n_retries;
                 return store_again(store);
         }
-        if (store->error_step == STORE_STEP_COMMIT && store_may_be_rows(sqlstate) &&
+        if (store->error_step == STORE_STEP_COMMIT && db_trouble_may_be_rows(trouble) &&
             !store->immediate) {
                 store->immediate = true; /* and so it is met where it belongs */
                 return store_again(store);
         }
-        return store_judge(store, sqlstate);
+        return store_judge(store, trouble);
 }
 
 /* What failed skipped the COMMIT: the transaction is still open. */
