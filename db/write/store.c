@@ -10,18 +10,16 @@
 #include "base/log.h"
 #include "db/trouble.h"
 #include "db/write/books.h"
+#include "db/write/days.h"
 #include "db/write/notes.h"
-#include "db/write/partitions.h"
 #include "db/write/probe.h"
 #include "db/write/rows.h"
+#include "db/write/takeover.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
-#define STORE_STUCK "2 s" /* that a session has waited for its client within a transaction */
-
 enum {
         STORE_ARG_SIZE = 24,
-        STORE_DAYS = 64,   /* days whose partitions are known to exist */
         STORE_RETRIES = 3, /* of a batch that lost against somebody else's transaction */
         STORE_MAX_STEPS = DB_SHEET_COUNT + 4, /* BEGIN, SET, advance or probe, sheets, COMMIT */
         STORE_STEP_OTHER = DB_SHEET_COUNT,
@@ -34,15 +32,9 @@ struct DbStore {
         int max_people;
         DbRows *rows;
 
-        uint32_t journal_id; /* in network order, as is what follows */
-        uint64_t session;
-        uint64_t seq;     /* stored so far; host order */
-        uint64_t own_seq; /* likewise, of ours, before others had their turn */
+        DbPosition position;
 
-        int64_t days[STORE_DAYS]; /* since 1970 */
-        size_t n_days, next_day;
-        int64_t new_days[STORE_DAYS]; /* that are being made; times within them */
-        size_t n_new_days;
+        DbDays days;
 
         DbBatch batch;              /* under way; records borrowed */
         int64_t n_without;          /* see db_rows_without() */
@@ -96,85 +88,6 @@ static int store_offline(DbStore *store) {
         db_rows_forget_sensors(store->rows);
         db_conn_disconnect(store->conn);
         return DB_E_OFFLINE;
-}
-
-/* A predecessor whose link is gone without a word: its server side waits in the middle of a batch
- * for what will never come, with the position locked. No time-out of the server counts there (a
- * pipeline's statements are done, and it is not idle either), and TCP notices after hours, if at
- * all. A session that works, or waits for somebody else's lock, is none of that. */
-static int store_end_stuck(DbStore *store) {
-        CLEANUP(PQclear) PGresult *result = NULL;
-        const DbQuery query = {
-                .sql = "WITH stuck AS MATERIALIZED (SELECT pid FROM pg_stat_activity a"
-                       " WHERE application_name = current_setting('application_name')"
-                       " AND datname = current_database() AND usename = current_user"
-                       " AND pid <> pg_backend_pid() AND wait_event_type = 'Client'"
-                       " AND xact_start IS NOT NULL"
-                       " AND query_start < clock_timestamp() - interval '" STORE_STUCK "'"
-                       " AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid"
-                       " AND l.relation = 'journal_positions'::regclass"
-                       " AND l.mode = 'RowExclusiveLock'))"
-                       " SELECT pg_terminate_backend(pid) FROM stuck"
-        };
-        int r;
-
-        r = db_conn_exec(store->conn, &query, &result);
-        if (r != 0)
-                return r;
-        if (PQntuples(result) > 0)
-                log_warning("database_session_ended sessions=%d hint=\"it held the position for a"
-                            " connection that is gone\"",
-                            PQntuples(result));
-        return 0;
-}
-
-/* The row is locked by a batch that is still under way on a connection lost: this waits for it,
- * and what that connection may still send is refused from now on. Whoever takes the slot meanwhile
- * waits for us, or we do for them. */
-static int store_take_over(DbStore *store, const DbHolder *holder, uint64_t *ret_floor) {
-        CLEANUP(PQclear) PGresult *result = NULL;
-        char slot[STORE_ARG_SIZE] = "", last[STORE_ARG_SIZE] = "";
-        const char *args[] = { store->epoch, slot, holder ? holder->instance : NULL, last };
-        int r;
-
-        if (holder) {
-                snprintf(slot, sizeof(slot), "%d", holder->slot);
-                snprintf(last, sizeof(last), "%llu", (unsigned long long)holder->last_seq);
-        }
-        r = db_conn_exec(
-                store->conn,
-                &(DbQuery){ "WITH mine AS MATERIALIZED (SELECT FROM slots"
-                            " WHERE slot = nullif($2, '')::int AND instance = $3"
-                            " FOR KEY SHARE),"
-                            " others AS (SELECT coalesce(max(seq), 0) AS seq"
-                            " FROM journal_positions WHERE slot = nullif($2, '')::int),"
-                            " was AS (SELECT seq FROM journal_positions WHERE epoch = $1),"
-                            " begin AS (SELECT CASE WHEN $4 = '0' THEN seq ELSE 0 END AS seq"
-                            " FROM others)"
-                            " INSERT INTO journal_positions AS p (epoch, slot, seq, checked_seq)"
-                            " SELECT $1, coalesce(nullif($2, '')::int, 0), b.seq, b.seq"
-                            " FROM begin b"
-                            " WHERE $2 = '' OR EXISTS (SELECT FROM mine)"
-                            " ON CONFLICT (epoch) DO UPDATE SET session = p.session + 1,"
-                            " slot = excluded.slot, left_at = NULL,"
-                            " seq = CASE WHEN p.seq >= nullif($4, '')::bigint THEN"
-                            " greatest(p.seq, (SELECT seq FROM others)) ELSE p.seq END"
-                            " RETURNING journal_id, seq, session,"
-                            " greatest(seq, (SELECT seq FROM others)),"
-                            " coalesce((SELECT seq FROM was), 0)",
-                            N_ELEMENTS(args),
-                            args },
-                &result);
-        if (r != 0)
-                return r;
-        if (PQntuples(result) == 0)
-                return DB_E_STANDBY;
-        store->journal_id = htonl((uint32_t)strtoul(PQgetvalue(result, 0, 0), NULL, 10));
-        store->seq = strtoull(PQgetvalue(result, 0, 1), NULL, 10);
-        store->session = htobe64(strtoull(PQgetvalue(result, 0, 2), NULL, 10));
-        *ret_floor = strtoull(PQgetvalue(result, 0, 3), NULL, 10);
-        store->own_seq = strtoull(PQgetvalue(result, 0, 4), NULL, 10);
-        return 0;
 }
 
 static bool store_send_prepares(PGconn *pg) {
@@ -254,7 +167,7 @@ static int store_prepare(DbConn *conn) {
 }
 
 uint64_t db_store_own_seq(const DbStore *store) {
-        return store->own_seq;
+        return store->position.own_seq;
 }
 
 int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq, uint64_t *ret_floor) {
@@ -262,84 +175,24 @@ int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq, uin
 
         store->under_way = false;
         db_rows_forget_sensors(store->rows);
-        store->n_days = store->next_day = 0;
+        db_days_forget(&store->days);
 
         r = store_prepare(store->conn);
         if (r == 0)
                 r = store_set_limits(store);
         if (r == 0)
-                r = store_end_stuck(store);
+                r = db_takeover_end_stuck(store->conn);
         if (r == 0 && holder)
                 r = db_books_adopt(store->conn, store->epoch, holder->last_seq);
         if (r == 0)
-                r = store_take_over(store, holder, ret_floor);
+                r = db_takeover(store->conn, store->epoch, holder, &store->position, ret_floor);
         /* Somebody's transaction is in the way: that passes. */
         if (r == DB_E_REJECTED && db_trouble(db_conn_sqlstate(store->conn)) == DB_TROUBLE_LOCKED)
                 return store_offline(store);
         if (r != 0)
                 return r;
-        *ret_seq = store->seq;
+        *ret_seq = store->position.seq;
         return 0;
-}
-
-static bool store_knows_day(const DbStore *store, int64_t day) {
-        for (size_t i = 0; i < store->n_days; ++i)
-                if (store->days[i] == day)
-                        return true;
-        return false;
-}
-
-static int64_t store_day(int64_t time_us) {
-        int64_t day = time_us / CLOCK_DAY_US;
-
-        return time_us % CLOCK_DAY_US < 0 ? day - 1 : day;
-}
-
-static void store_want_day(DbStore *store, int64_t time_us) {
-        if (store_knows_day(store, store_day(time_us)))
-                return;
-        for (size_t i = 0; i < store->n_new_days; ++i)
-                if (store_day(store->new_days[i]) == store_day(time_us))
-                        return;
-        if (store->n_new_days < STORE_DAYS) /* of more the rest is met missing, and tried again */
-                store->new_days[store->n_new_days++] = time_us;
-}
-
-/* Records come in order of receipt, so nearly always this looks at one day. A letter that is one
- * again keeps its own. */
-static void store_want_days(DbStore *store) {
-        int64_t last = INT64_MIN;
-
-        store->n_new_days = 0;
-        for (size_t i = 0; i < store->batch.n_records; ++i) {
-                const Record *record = store->batch.records[i];
-
-                if (record->letter_id != 0)
-                        store_want_day(store, record->first_us);
-                if (store_day(record->received_us) == last)
-                        continue;
-                last = store_day(record->received_us);
-                store_want_day(store, record->received_us);
-        }
-}
-
-static void store_note_days(DbStore *store) {
-        for (size_t i = 0; i < store->n_new_days; ++i) {
-                store->days[store->next_day] = store_day(store->new_days[i]);
-                if (store->n_days < STORE_DAYS)
-                        ++store->n_days;
-                store->next_day = (store->next_day + 1) % STORE_DAYS;
-        }
-        store->n_new_days = 0;
-}
-
-static bool store_send_days(DbStore *store) {
-        PGconn *pg = db_conn_pg(store->conn);
-        bool sent = PQenterPipelineMode(pg);
-
-        for (size_t i = 0; i < store->n_new_days && sent; ++i)
-                sent = db_partitions_send(store->conn, store->new_days[i]);
-        return sent && PQpipelineSync(pg);
 }
 
 static bool store_send(DbStore *store, const char *name, const DbParams *params, int step) {
@@ -354,18 +207,18 @@ static bool store_send(DbStore *store, const char *name, const DbParams *params,
 }
 
 static bool store_send_advance(DbStore *store) {
-        uint64_t from = htobe64(store->seq);
+        uint64_t from = htobe64(store->position.seq);
         uint64_t to = htobe64(store->batch.seq);
         uint64_t without = htobe64((uint64_t)store->n_without);
         const DbParams params = {
                 .n = 5,
-                .values = { (const char *)&store->journal_id,
-                            (const char *)&store->session,
+                .values = { (const char *)&store->position.journal_id,
+                            (const char *)&store->position.session,
                             (const char *)&from,
                             (const char *)&to,
                             (const char *)&without },
-                .lengths = { sizeof(store->journal_id),
-                             sizeof(store->session),
+                .lengths = { sizeof(store->position.journal_id),
+                             sizeof(store->position.session),
                              sizeof(from),
                              sizeof(to),
                              sizeof(without) },
@@ -402,7 +255,9 @@ static bool store_send_set(DbStore *store) {
 
 static bool store_send_probe(DbStore *store) {
         store->steps[store->n_steps++] = STORE_STEP_OTHER;
-        return db_probe_send(store->conn, store->batch.records[0], ntohl(store->journal_id));
+        return db_probe_send(store->conn,
+                             store->batch.records[0],
+                             ntohl(store->position.journal_id));
 }
 
 /* The position comes first: see tidegate_advance(). */
@@ -429,7 +284,7 @@ static int store_send_batch(DbStore *store, bool *ret_sent) {
         for (int i = 0; i < DB_SHEET_COUNT && sent; ++i) {
                 if (!db_rows_has(store->rows, (DbSheet)i))
                         continue;
-                r = db_rows_params(store->rows, (DbSheet)i, &store->journal_id, &params);
+                r = db_rows_params(store->rows, (DbSheet)i, &store->position.journal_id, &params);
                 if (r < 0)
                         return err_up(r);
                 sent = store_send(store, db_rows_name((DbSheet)i), &params, i);
@@ -469,14 +324,14 @@ static int store_start_batch(DbStore *store) {
 static int store_start(DbStore *store) {
         int r;
 
-        store_want_days(store);
-        if (store->n_new_days == 0) {
+        db_days_want(&store->days, store->batch.records, store->batch.n_records);
+        if (store->days.n_new == 0) {
                 r = store_start_batch(store);
                 return r < 0 ? err_up(r) : r;
         }
         PQclear(TAKE(&store->error));
         store->step = store->n_steps = 0;
-        return store_go(store, store_send_days(store));
+        return store_go(store, db_days_send(&store->days, store->conn));
 }
 
 int db_store_begin(DbStore *store, const DbBatch *batch) {
@@ -522,7 +377,7 @@ static int store_take_result(DbStore *store, PGresult **resultp) {
 }
 
 static void store_commit(DbStore *store) {
-        store->seq = store->batch.seq;
+        store->position.seq = store->batch.seq;
         db_notes_apply(&store->notes, store->batch.records, store->batch.n_records);
 }
 
@@ -530,7 +385,7 @@ int db_store_recall(DbStore *store, const DbBatch *batch) {
         int r;
 
         r = db_notes_recall(store->conn,
-                            ntohl(store->journal_id),
+                            ntohl(store->position.journal_id),
                             batch->records,
                             batch->n_records);
         if (r ==
@@ -577,7 +432,7 @@ static bool store_is_short(const DbStore *store) {
 static int store_again(DbStore *store) {
         int r;
 
-        store->n_days = store->next_day = 0;
+        db_days_forget(&store->days);
         r = store_start(store);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
@@ -634,7 +489,7 @@ static int store_end_days(DbStore *store) {
                 return db_conn_fail(store->conn, store->error) == DB_E_REJECTED
                                ? DB_E_REFUSED
                                : store_offline(store);
-        store_note_days(store);
+        db_days_note(&store->days);
         r = store_start_batch(store);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
@@ -645,7 +500,7 @@ static int store_end_days(DbStore *store) {
 static int store_end(DbStore *store) {
         int r;
 
-        if (store->n_new_days > 0) {
+        if (store->days.n_new > 0) {
                 r = store_end_days(store);
                 return r < 0 ? err_up(r) : r;
         }

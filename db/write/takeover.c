@@ -1,0 +1,96 @@
+#include "db/write/takeover.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <libpq-fe.h>
+#include <stdio.h>
+
+#include "base/log.h"
+
+DEFINE_CLEANUP(PGresult *, PQclear);
+
+#define TAKEOVER_STUCK    "2 s" /* that a session has waited for its client within a transaction */
+#define TAKEOVER_ARG_SIZE 24
+
+/* A predecessor whose link is gone without a word: its server side waits in the middle of a batch
+ * for what will never come, with the position locked. No time-out of the server counts there (a
+ * pipeline's statements are done, and it is not idle either), and TCP notices after hours, if at
+ * all. A session that works, or waits for somebody else's lock, is none of that. */
+int db_takeover_end_stuck(DbConn *conn) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        const DbQuery query = {
+                .sql = "WITH stuck AS MATERIALIZED (SELECT pid FROM pg_stat_activity a"
+                       " WHERE application_name = current_setting('application_name')"
+                       " AND datname = current_database() AND usename = current_user"
+                       " AND pid <> pg_backend_pid() AND wait_event_type = 'Client'"
+                       " AND xact_start IS NOT NULL"
+                       " AND query_start < clock_timestamp() - interval '" TAKEOVER_STUCK "'"
+                       " AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid"
+                       " AND l.relation = 'journal_positions'::regclass"
+                       " AND l.mode = 'RowExclusiveLock'))"
+                       " SELECT pg_terminate_backend(pid) FROM stuck"
+        };
+        int r;
+
+        r = db_conn_exec(conn, &query, &result);
+        if (r != 0)
+                return r;
+        if (PQntuples(result) > 0)
+                log_warning("database_session_ended sessions=%d hint=\"it held the position for a"
+                            " connection that is gone\"",
+                            PQntuples(result));
+        return 0;
+}
+
+/* The row is locked by a batch that is still under way on a connection lost: this waits for it,
+ * and what that connection may still send is refused from now on. Whoever takes the slot meanwhile
+ * waits for us, or we do for them. */
+int db_takeover(DbConn *conn,
+                const char *epoch,
+                const DbHolder *holder,
+                DbPosition *ret_position,
+                uint64_t *ret_floor) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char slot[TAKEOVER_ARG_SIZE] = "", last[TAKEOVER_ARG_SIZE] = "";
+        const char *args[] = { epoch, slot, holder ? holder->instance : NULL, last };
+        int r;
+
+        if (holder) {
+                snprintf(slot, sizeof(slot), "%d", holder->slot);
+                snprintf(last, sizeof(last), "%llu", (unsigned long long)holder->last_seq);
+        }
+        r = db_conn_exec(
+                conn,
+                &(DbQuery){ "WITH mine AS MATERIALIZED (SELECT FROM slots"
+                            " WHERE slot = nullif($2, '')::int AND instance = $3"
+                            " FOR KEY SHARE),"
+                            " others AS (SELECT coalesce(max(seq), 0) AS seq"
+                            " FROM journal_positions WHERE slot = nullif($2, '')::int),"
+                            " was AS (SELECT seq FROM journal_positions WHERE epoch = $1),"
+                            " begin AS (SELECT CASE WHEN $4 = '0' THEN seq ELSE 0 END AS seq"
+                            " FROM others)"
+                            " INSERT INTO journal_positions AS p (epoch, slot, seq, checked_seq)"
+                            " SELECT $1, coalesce(nullif($2, '')::int, 0), b.seq, b.seq"
+                            " FROM begin b"
+                            " WHERE $2 = '' OR EXISTS (SELECT FROM mine)"
+                            " ON CONFLICT (epoch) DO UPDATE SET session = p.session + 1,"
+                            " slot = excluded.slot, left_at = NULL,"
+                            " seq = CASE WHEN p.seq >= nullif($4, '')::bigint THEN"
+                            " greatest(p.seq, (SELECT seq FROM others)) ELSE p.seq END"
+                            " RETURNING journal_id, seq, session,"
+                            " greatest(seq, (SELECT seq FROM others)),"
+                            " coalesce((SELECT seq FROM was), 0)",
+                            N_ELEMENTS(args),
+                            args },
+                &result);
+        if (r != 0)
+                return r;
+        if (PQntuples(result) == 0)
+                return DB_E_STANDBY;
+        ret_position->journal_id = htonl((uint32_t)strtoul(PQgetvalue(result, 0, 0), NULL, 10));
+        ret_position->seq = strtoull(PQgetvalue(result, 0, 1), NULL, 10);
+        ret_position->session = htobe64(strtoull(PQgetvalue(result, 0, 2), NULL, 10));
+        *ret_floor = strtoull(PQgetvalue(result, 0, 3), NULL, 10);
+        ret_position->own_seq = strtoull(PQgetvalue(result, 0, 4), NULL, 10);
+        return 0;
+}

@@ -1,0 +1,31 @@
+#pragma once
+
+/*
+ * DbTakeover: a connection becomes the one that writes for a journal.
+ *
+ * The row of its epoch in journal_positions names a session: who takes it over counts that up, and
+ * whatever an older connection may still send is refused from then on. Blocks, bounded by the
+ * statement time-out. Every function: 0, DB_E_OFFLINE, DB_E_REJECTED, or a fault.
+ */
+
+#include "base/base.h"
+#include "db/conn.h"
+#include "db/write/slots.h"
+
+typedef struct DbPosition DbPosition;
+
+struct DbPosition {
+        uint32_t journal_id; /* in network order, as is the session */
+        uint64_t session;
+        uint64_t seq;     /* stored so far; host order */
+        uint64_t own_seq; /* likewise, of ours, before others had their turn */
+};
+
+/* Ends sessions that hold the position for somebody who is gone. */
+MUST_CHECK int db_takeover_end_stuck(DbConn *conn);
+/* Also DB_E_STANDBY: the slot is another's. *ret_floor: see db_store_open(). */
+MUST_CHECK int db_takeover(DbConn *conn,
+                           const char *epoch,
+                           const DbHolder *holder, /* NULL: whoever has the slot */
+                           DbPosition *ret_position,
+                           uint64_t *ret_floor);
