@@ -7,7 +7,9 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "model/metrics.h"
 #include "model/topic.h"
+#include "mqtt/session.h"
 
 #define MQTT_FILTERS_MAX_LINE 65600      /* the longest filter that MQTT allows, and a newline */
 #define MQTT_FILTERS_JOIN     "\tjoined" /* in the file, behind such a one */
@@ -120,6 +122,30 @@ int mqtt_filters_replace(MqttFilters **filtersp, MqttFilters **nextp) {
         mqtt_filters_free(*filtersp);
         *filtersp = TAKE(nextp);
         return 0;
+}
+
+void mqtt_filter_answered(MqttFilter *filter, int code, int qos) {
+        if (code >= MQTT_SESSION_REFUSED) {
+                metric_add(METRIC_MQTT_SUBSCRIBE_REFUSED, 1);
+                if (!filter->is_refused)
+                        log_error("mqtt_subscribe_refused filter=%s code=0x%02x",
+                                  filter->text,
+                                  (unsigned)code);
+                filter->is_refused = true;
+                filter->state = MQTT_FILTER_REFUSED;
+                return;
+        }
+        if (code < qos && !filter->is_reported)
+                log_warning("mqtt_subscribe_downgraded filter=%s qos=%d hint=\"the broker may "
+                            "lose messages\"",
+                            filter->text,
+                            code);
+        if (filter->is_refused || (code >= qos && filter->is_reported))
+                log_info("mqtt_subscribe_granted filter=%s", filter->text);
+        filter->is_refused = false;
+        filter->is_reported = code < qos;
+        filter->may_be_there = true;
+        filter->state = MQTT_FILTER_SUBSCRIBED;
 }
 
 void mqtt_filters_drop_gone(MqttFilters *filters) {

@@ -64,6 +64,9 @@ size_t mqtt_filters_pick(MqttFilters *filters,
                          MqttFilterState state,
                          MqttFilter *ret_items[],
                          size_t n_max);
+/* What the broker answered: the QoS, or why not. One line of the log when it is refused and one
+ * when it is granted, whatever connections lie between. */
+void mqtt_filter_answered(MqttFilter *filter, int code, int qos);
 void mqtt_filters_drop_gone(MqttFilters *filters);
 
 /* What the session may have, by its owner's name. A file that cannot be written is logged. */

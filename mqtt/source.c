@@ -377,31 +377,6 @@ static void mqtt_source_take_filters(MqttSource *source) {
         mqtt_source_set_door(source);
 }
 
-/* One line when it is refused and one when it is granted, whatever connections lie between. */
-static void mqtt_source_granted(MqttFilter *filter, int code) {
-        if (code >= MQTT_SESSION_REFUSED) {
-                metric_add(METRIC_MQTT_SUBSCRIBE_REFUSED, 1);
-                if (!filter->is_refused)
-                        log_error("mqtt_subscribe_refused filter=%s code=0x%02x",
-                                  filter->text,
-                                  (unsigned)code);
-                filter->is_refused = true;
-                filter->state = MQTT_FILTER_REFUSED;
-                return;
-        }
-        if (code < MQTT_SOURCE_QOS && !filter->is_reported)
-                log_warning("mqtt_subscribe_downgraded filter=%s qos=%d hint=\"the broker may "
-                            "lose messages\"",
-                            filter->text,
-                            code);
-        if (filter->is_refused || (code >= MQTT_SOURCE_QOS && filter->is_reported))
-                log_info("mqtt_subscribe_granted filter=%s", filter->text);
-        filter->is_refused = false;
-        filter->is_reported = code < MQTT_SOURCE_QOS;
-        filter->may_be_there = true;
-        filter->state = MQTT_FILTER_SUBSCRIBED;
-}
-
 /* False: the connection is gone, or we are to stop. */
 static bool mqtt_source_subscribe_some(MqttSource *source, MqttFilterState state) {
         MqttFilter *items[MQTT_SESSION_FILTERS];
@@ -414,7 +389,7 @@ static bool mqtt_source_subscribe_some(MqttSource *source, MqttFilterState state
         if (n > 0 && mqtt_subscribing_begin(source->session, texts, n, MQTT_SOURCE_QOS, codes) != 0)
                 return false;
         for (size_t i = 0; i < n; ++i)
-                mqtt_source_granted(items[i], codes[i]);
+                mqtt_filter_answered(items[i], codes[i], MQTT_SOURCE_QOS);
         return true;
 }
 

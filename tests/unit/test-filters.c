@@ -146,6 +146,24 @@ static void test_new_session_has_nothing_to_lose(void **state) {
         assert_int_equal(count(filters, MQTT_FILTER_WANTED), 1);
 }
 
+static void test_what_the_broker_refuses_stays_refused_until_it_is_granted(void **state) {
+        CLEANUP(mqtt_filters_free) MqttFilters *filters = make("a/#", NULL);
+        MqttFilter *filter = &filters->items[0];
+
+        (void)state;
+        mqtt_filter_answered(filter, 0x87, 1);
+        assert_int_equal(filter->state, MQTT_FILTER_REFUSED);
+        mqtt_filters_reset(filters, false);
+        assert_int_equal(mqtt_filters_n_refused(filters), 1);
+        mqtt_filter_answered(filter, 0, 1); /* less than was asked for */
+        assert_int_equal(filter->state, MQTT_FILTER_SUBSCRIBED);
+        assert_true(filter->is_reported);
+        assert_true(filter->may_be_there);
+        assert_int_equal(mqtt_filters_n_refused(filters), 0);
+        mqtt_filter_answered(filter, 1, 1);
+        assert_false(filter->is_reported);
+}
+
 static void test_file_tells_the_next_process_what_the_session_has(void **state) {
         CLEANUP(mqtt_filters_free) MqttFilters *filters = make("a/#", "b/+/c");
         CLEANUP(mqtt_filters_free) MqttFilters *later = make("b/+/c", "d");
@@ -271,6 +289,7 @@ int main(void) {
                 cmocka_unit_test(test_a_wide_filter_brings_what_a_narrow_one_would),
                 cmocka_unit_test(test_filters_that_meet_are_joined),
                 cmocka_unit_test(test_new_session_has_nothing_to_lose),
+                cmocka_unit_test(test_what_the_broker_refuses_stays_refused_until_it_is_granted),
                 cmocka_unit_test(test_file_tells_the_next_process_what_the_session_has),
                 cmocka_unit_test(test_damage_in_the_file_is_not_said_to_the_broker),
                 cmocka_unit_test(test_urls_become_addresses),
