@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -58,7 +59,7 @@ struct Lease {
         DbConn *conn;
         LeaseWatch watch;
         uint64_t held_fence;
-        int pause_ms;
+        Backoff backoff;
         uint64_t said_fence; /* of whom the log knows; 0: nobody */
         int64_t begun_us;
 };
@@ -287,7 +288,7 @@ static int lease_hold(Lease *lease, int *ret_wait_ms) {
         }
         if (r != 0)
                 return r;
-        lease->pause_ms = LEASE_PAUSE_MIN_MS;
+        lease->backoff = (Backoff){ 0 };
         if (slot.is_ours)
                 lease_take(lease, &slot, asked_us);
         *ret_wait_ms = slot.is_ours ? lease_part_ms(lease->options.lease_ms, 3, LEASE_BEAT_MAX_MS)
@@ -315,13 +316,11 @@ static void lease_guess(Lease *lease) {
 /* Whoever has it, nobody can take it now; but that nobody was seen meanwhile says nothing. */
 static int lease_fail(Lease *lease) {
         int max_ms = lease_part_ms(lease->options.lease_ms, 6, LEASE_PAUSE_MAX_MS);
-        int wait_ms = lease->pause_ms;
 
         lease->watch = (LeaseWatch){ 0 };
         if (lease_state(lease) == LEASE_UNKNOWN || lease_state(lease) == LEASE_NEW)
                 lease_guess(lease);
-        lease->pause_ms = wait_ms * 2 < max_ms ? wait_ms * 2 : max_ms;
-        return wait_ms;
+        return backoff_fail(&lease->backoff, LEASE_PAUSE_MIN_MS, max_ms);
 }
 
 /* There are no slots yet. Who had to guess whose it is, as the database came later than we did, is
@@ -454,7 +453,6 @@ int lease_new(Lease **ret_lease, const LeaseOptions *options) {
         if (!lease)
                 return err_new(-ENOMEM);
         lease->options = *options;
-        lease->pause_ms = LEASE_PAUSE_MIN_MS;
         lease->begun_us = clock_mono_us();
         lease->stop_fd = lease->abort_fd = lease->ended_fd = lease->change_fd = -1;
         r = lease_init(lease);

@@ -6,10 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/secret.h"
 #include "base/watch.h"
 #include "model/metrics.h"
 #include "mqtt/canary.h"
@@ -26,22 +26,14 @@
 #define MQTT_SOURCE_STABLE_US 10000000 /* a connection that lasts so long was a good one */
 #define MQTT_SOURCE_FLAPS     3
 #define MQTT_SOURCE_HOUR_US   INT64_C(3600000000)
-#define MQTT_SOURCE_MAX_SHIFT 16
 #define MQTT_SOURCE_REASON    192
 #define MQTT_SOURCE_WINDOW    16 /* canaries: one is enough */
-
-typedef struct MqttBackoff MqttBackoff;
 
 typedef struct MqttSaid MqttSaid;
 
 struct MqttSaid {
         char url[MQTT_CANDIDATES_TEXT];
         char error[MQTT_SOURCE_REASON];
-};
-
-struct MqttBackoff {
-        unsigned n_failures;
-        int64_t until_us;
 };
 
 struct MqttSource {
@@ -65,7 +57,7 @@ struct MqttSource {
         /* {source's thread} from here on */
         MqttFilters *filters;
         MqttCanary canary; /* but for hearing it */
-        MqttBackoff connecting, subscribing;
+        Backoff connecting, subscribing;
         bool was_connected;
         bool is_held;          /* disconnected for high water */
         bool is_left;          /* to another client that has taken the session */
@@ -165,33 +157,13 @@ static void mqtt_source_on_lost(void *arg) {
         metric_add(METRIC_MQTT_DISCONNECTS, 1);
 }
 
-/* ---- back-off ---- */
-
-/* Twice as long each time, up to the maximum; of that, at random between a half and all. */
-static int mqtt_backoff_fail(MqttBackoff *backoff, const MqttOptions *options) {
-        unsigned shift = backoff->n_failures < MQTT_SOURCE_MAX_SHIFT ? backoff->n_failures
-                                                                     : MQTT_SOURCE_MAX_SHIFT;
-        int64_t ms = (int64_t)options->backoff_min_ms << shift;
-        uint32_t random = 0;
-
-        if (ms > options->backoff_max_ms)
-                ms = options->backoff_max_ms;
-        if (ms < 2)
-                ms = 2;
-        if (secret_random(&random, sizeof(random)) == 0)
-                ms = ms / 2 + random % (ms - ms / 2 + 1);
-        ++backoff->n_failures;
-        backoff->until_us = clock_mono_us() + ms * 1000;
-        return (int)ms;
-}
-
-static int mqtt_backoff_left_ms(const MqttBackoff *backoff) {
-        int64_t left_us = backoff->until_us - clock_mono_us();
-
-        return left_us > 0 ? (int)(left_us / 1000) + 1 : 0;
-}
-
 /* ---- connection ---- */
+
+static int mqtt_source_back_off(const MqttSource *source, Backoff *backoff) {
+        return backoff_fail_apart(backoff,
+                                  source->options->backoff_min_ms,
+                                  source->options->backoff_max_ms);
+}
 
 /* As long as it is not known which filters the session has, whatever it brings is wanted. */
 static void mqtt_source_set_door(MqttSource *source) {
@@ -225,7 +197,7 @@ static void mqtt_source_connected(MqttSource *source) {
                  source->options->client_id,
                  mqtt_session_is_v5(source->session) ? 5 : 4,
                  is_new ? "new" : "resumed");
-        source->subscribing = (MqttBackoff){ 0 };
+        source->subscribing = (Backoff){ 0 };
         mqtt_filters_reset(source->filters, is_new);
         source->knows_session |= is_new;
         mqtt_source_set_door(source);
@@ -258,7 +230,7 @@ static void mqtt_source_refused(MqttSource *source, int r, int retry_ms) {
 }
 
 static void mqtt_source_connect(MqttSource *source) {
-        int left_ms = mqtt_backoff_left_ms(&source->connecting);
+        int left_ms = backoff_left_ms(&source->connecting);
         int r;
 
         if (left_ms > 0) {
@@ -275,8 +247,7 @@ static void mqtt_source_connect(MqttSource *source) {
                                     r,
                                     mqtt_session_has_more(source->session)
                                             ? 0
-                                            : mqtt_backoff_fail(&source->connecting,
-                                                                source->options));
+                                            : mqtt_source_back_off(source, &source->connecting));
 }
 
 static bool mqtt_source_is_ours(const MqttSource *source) {
@@ -299,10 +270,10 @@ static void mqtt_source_lost(MqttSource *source) {
         if (!was_short || canary == MQTT_CANARY_INNOCENT)
                 source->n_short = was_short ? source->n_short + 1 : 0;
         if (!was_short)
-                source->connecting = (MqttBackoff){ 0 };
+                source->connecting = (Backoff){ 0 };
         if (code == MQTT_SESSION_TAKEN_OVER && was_short)
-                source->connecting.n_failures = MQTT_SOURCE_MAX_SHIFT;
-        retry_ms = mqtt_backoff_fail(&source->connecting, source->options);
+                backoff_be_longest(&source->connecting);
+        retry_ms = mqtt_source_back_off(source, &source->connecting);
 
         source->is_left =
                 (code == MQTT_SESSION_TAKEN_OVER || source->n_short >= MQTT_SOURCE_FLAPS) &&
@@ -342,7 +313,7 @@ static bool mqtt_source_leave(MqttSource *source) {
                 return true;
         log_info("mqtt_session_reclaimed client_id=%s", source->options->client_id);
         source->is_left = false;
-        source->connecting = (MqttBackoff){ 0 };
+        source->connecting = (Backoff){ 0 };
         source->n_short = 0;
         return false;
 }
@@ -456,11 +427,11 @@ static void mqtt_source_subscribe(MqttSource *source) {
         mqtt_source_unsubscribe(source, MQTT_FILTER_STALE);
         if (mqtt_filters_have(source->filters, MQTT_FILTER_REFUSED) &&
             mqtt_session_is_connected(source->session) &&
-            mqtt_backoff_left_ms(&source->subscribing) == 0) {
+            backoff_left_ms(&source->subscribing) == 0) {
                 if (source->subscribing.n_failures > 0 &&
                     !mqtt_source_subscribe_some(source, MQTT_FILTER_REFUSED))
                         return;
-                (void)mqtt_backoff_fail(&source->subscribing, source->options);
+                (void)mqtt_source_back_off(source, &source->subscribing);
         }
         metric_set(METRIC_MQTT_FILTERS_REFUSED, (int64_t)mqtt_filters_n_refused(source->filters));
         mqtt_source_note(source);

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/backoff.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -43,8 +44,8 @@ struct CommandPublisherItem {
 /* A device for which there was a command on which the broker hung up. */
 struct CommandPublisherSuspect {
         int64_t device_id;
-        int64_t seen_us, due_us; /* monotonic: the last time, and when the next command may go */
-        int pause_ms;
+        int64_t seen_us; /* monotonic: the last time */
+        Backoff backoff; /* until the next command may go */
 };
 
 struct CommandPublisher {
@@ -52,8 +53,7 @@ struct CommandPublisher {
         MqttPublisher *mqtt_publisher; /* NULL: there is no broker */
         TopicTemplate *topics[COMMAND_PUBLISHER_TOPICS], *ack_topic;
         size_t n_topics;
-        int64_t retry_at_us;
-        int backoff_ms;
+        Backoff backoff;
         bool is_reported;
 
         CommandPublisherItem items[COMMAND_PUBLISHER_PARCEL];
@@ -145,7 +145,6 @@ int command_publisher_new(CommandPublisher **ret_publisher,
 
         if (!publisher)
                 return err_new(-ENOMEM);
-        publisher->backoff_ms = COMMAND_PUBLISHER_BACKOFF_MS;
         r = command_publisher_init(publisher, options);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
@@ -186,10 +185,9 @@ static void command_publisher_away(CommandPublisher *publisher) {
                 log_warning("commands_broker_away reason=\"%s\"",
                             mqtt_publisher_error(publisher->mqtt_publisher));
         publisher->is_reported = true;
-        publisher->retry_at_us = clock_mono_us() + publisher->backoff_ms * INT64_C(1000);
-        publisher->backoff_ms *= 2;
-        if (publisher->backoff_ms > COMMAND_PUBLISHER_BACKOFF_MAX_MS)
-                publisher->backoff_ms = COMMAND_PUBLISHER_BACKOFF_MAX_MS;
+        (void)backoff_fail(&publisher->backoff,
+                           COMMAND_PUBLISHER_BACKOFF_MS,
+                           COMMAND_PUBLISHER_BACKOFF_MAX_MS);
 }
 
 bool command_publisher_is_ready(CommandPublisher *publisher) {
@@ -197,7 +195,7 @@ bool command_publisher_is_ready(CommandPublisher *publisher) {
                 return false;
         if (mqtt_publisher_is_online(publisher->mqtt_publisher))
                 return true;
-        if (clock_mono_us() < publisher->retry_at_us)
+        if (backoff_left_ms(&publisher->backoff) > 0)
                 return false;
         if (mqtt_publisher_connect(publisher->mqtt_publisher) != 0) {
                 command_publisher_away(publisher);
@@ -206,7 +204,7 @@ bool command_publisher_is_ready(CommandPublisher *publisher) {
         if (publisher->is_reported)
                 log_info("commands_broker_connected");
         publisher->is_reported = false;
-        publisher->backoff_ms = COMMAND_PUBLISHER_BACKOFF_MS;
+        publisher->backoff = (Backoff){ 0 };
         return true;
 }
 
@@ -379,12 +377,10 @@ static void command_publisher_blame(CommandPublisher *publisher, const CommandPu
 
         if (!suspect)
                 suspect = command_publisher_new_suspect(publisher, item->device_id);
-        suspect->pause_ms =
-                suspect->pause_ms == 0 ? COMMAND_PUBLISHER_PAUSE_MS : 2 * suspect->pause_ms;
-        if (suspect->pause_ms > COMMAND_PUBLISHER_PAUSE_MAX_MS)
-                suspect->pause_ms = COMMAND_PUBLISHER_PAUSE_MAX_MS;
+        (void)backoff_fail(&suspect->backoff,
+                           COMMAND_PUBLISHER_PAUSE_MS,
+                           COMMAND_PUBLISHER_PAUSE_MAX_MS);
         suspect->seen_us = now_us;
-        suspect->due_us = now_us + suspect->pause_ms * INT64_C(1000);
 
         metric_add(METRIC_COMMANDS_HUNG_UP, 1);
         if (publisher->logged_us != 0 &&
@@ -453,11 +449,11 @@ static int command_publisher_try_suspects(CommandPublisher *publisher,
                 CommandPublisherSuspect *suspect =
                         command_publisher_suspect(publisher, item->device_id);
 
-                if (!item->is_held || !suspect || clock_mono_us() < suspect->due_us)
+                if (!item->is_held || !suspect || backoff_left_ms(&suspect->backoff) > 0)
                         continue;
                 r = command_publisher_send_alone(publisher, item, fn, arg, &hung_up);
                 if (r == 0 && !hung_up)
-                        suspect->pause_ms = 0;
+                        suspect->backoff = (Backoff){ 0 };
         }
         return r < 0 ? err_up(r) : r;
 }

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdio.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -45,7 +46,7 @@ struct Database {
         int64_t said_us;                 /* monotonic */
         int n_refusals;                  /* in a row */
         int64_t retry_at_us;             /* monotonic */
-        int pause_ms;
+        Backoff backoff;
 };
 
 int database_new(Database **ret_database,
@@ -68,7 +69,6 @@ int database_new(Database **ret_database,
         database->holder = holder;
         database->said_from = -1;
         database->migrate = migrate;
-        database->pause_ms = DATABASE_PAUSE_MIN_MS;
         r = db_conn_new(&database->conn, &options);
         options.name = "probe";
         if (r == 0)
@@ -306,7 +306,7 @@ void database_prove(Database *database) {
         database->is_sound = true;
         database->cause[0] = '\0';
         database->n_refusals = 0;
-        database->pause_ms = DATABASE_PAUSE_MIN_MS;
+        database->backoff = (Backoff){ 0 };
         metric_set(METRIC_DB_CONNECTED, 1);
         metrics_set_cause("");
 }
@@ -333,11 +333,9 @@ static void database_report(Database *database,
 }
 
 static void database_pause(Database *database, DatabaseState state) {
-        int longer_ms = database->pause_ms * 2;
-
         database->state = state;
-        database->retry_at_us = clock_mono_us() + database->pause_ms * INT64_C(1000);
-        database->pause_ms = longer_ms < DATABASE_PAUSE_MAX_MS ? longer_ms : DATABASE_PAUSE_MAX_MS;
+        (void)backoff_fail(&database->backoff, DATABASE_PAUSE_MIN_MS, DATABASE_PAUSE_MAX_MS);
+        database->retry_at_us = database->backoff.until_us;
 }
 
 void database_lose(Database *database) {

@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -47,7 +48,7 @@ struct Follower {
         bool is_reported;           /* that it does not follow */
         FollowerQuestion *question; /* the one to be answered; owned */
         int64_t due_us;             /* monotonic: not before; 0 = at once */
-        int pause_ms;
+        Backoff backoff;
 
         DbPulse *pulse;
         int64_t beat_us; /* monotonic: when the next is due */
@@ -117,17 +118,15 @@ static int follower_answer(Follower *follower, const FollowerNews *news, Registr
         answer.kind = follower->question->kind;
         answer.seq = follower->question->seq;
         follower->question = question_free(follower->question);
-        follower->pause_ms = FOLLOWER_PAUSE_MIN_MS;
+        follower->backoff = (Backoff){ 0 };
         return follower_tell(follower, &answer, deltap);
 }
 
 /* ---- the connection ----------------------------------------------------------------------- */
 
 static void follower_pause(Follower *follower) {
-        int longer_ms = follower->pause_ms * 2;
-
-        follower->due_us = clock_mono_us() + follower->pause_ms * INT64_C(1000);
-        follower->pause_ms = longer_ms < FOLLOWER_PAUSE_MAX_MS ? longer_ms : FOLLOWER_PAUSE_MAX_MS;
+        (void)backoff_fail(&follower->backoff, FOLLOWER_PAUSE_MIN_MS, FOLLOWER_PAUSE_MAX_MS);
+        follower->due_us = follower->backoff.until_us;
 }
 
 /* Said by the processor as well when the database is away; but this one may be alone. */
@@ -188,7 +187,7 @@ static int follower_open(Follower *follower, RegistryDelta **ret_delta) {
         follower->is_reported = false;
         follower->is_loaded = true;
         follower->lost_us = 0;
-        follower->pause_ms = FOLLOWER_PAUSE_MIN_MS;
+        follower->backoff = (Backoff){ 0 };
         return 0;
 }
 
@@ -500,7 +499,6 @@ int follower_new(Follower **ret_follower, const FollowerOptions *options) {
         if (!follower)
                 return err_new(-ENOMEM);
         follower->options = *options;
-        follower->pause_ms = FOLLOWER_PAUSE_MIN_MS;
         follower->wake_fd = follower->stop_fd = -1;
         r = follower_init(follower);
         if (r != 0)

@@ -13,7 +13,6 @@ LONG_FILES = {  # those that are, and may only become fewer
     "gateway/gateway.c",
     "gateway/journal/journal.c",
     "gateway/store/processor.c",
-    "mqtt/source.c",
     "ws/http/http.c",
     "ws/net/conn.c",
     "ws/server.c",
