@@ -11,95 +11,15 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "gateway/journal/crc32c.h"
-#include "gateway/journal/fill_level.h"
 #include "gateway/journal/journal_copy.h"
-#include "gateway/journal/journal_cursor.h"
-#include "gateway/journal/journal_dir.h"
-#include "gateway/journal/journal_keep.h"
-#include "gateway/journal/journal_note.h"
-#include "gateway/journal/journal_numbers.h"
-#include "gateway/journal/journal_options.h"
 #include "gateway/journal/journal_recovery.h"
-#include "gateway/journal/journal_sync.h"
-#include "gateway/journal/redelivery.h"
-#include "gateway/journal/segment.h"
+#include "gateway/journal/journal_state.h"
 #include "model/metrics.h"
 
 #define JOURNAL_MAX_TOPIC    65535
 #define JOURNAL_BACK_STEP_US 1000000 /* of the clock, that receive times do not follow */
 #define JOURNAL_RECENT_PART  16      /* of a segment is, at most, the memory of packet ids */
 #define JOURNAL_RETRY_US     200000 /* between attempts to make a segment where none could be made */
-
-struct Journal {
-        JournalOptions options; /* as they apply; dir is not kept */
-        char epoch[JOURNAL_EPOCH_SIZE];
-        JournalDir dir;
-        uint32_t seed;
-
-        /*
-         * The append lock, the one mutex: doors append from several threads. The reader and the
-         * sync thread never take it; they see what has been published.
-         */
-        pthread_mutex_t lock;
-        Segment *active;        /* {lock} NULL = the next append makes one; reference */
-        Segment *newest;        /* {lock} end of the list; reference; may be the active one */
-        uint64_t next_seq;      /* {lock} */
-        uint64_t begin_seq;     /* next_seq - 1 at the start */
-        uint64_t used_seq;      /* {lock} the last number that a record has */
-        uint64_t recovered_seq; /* raw: of the last message that was there then */
-        uint64_t damaged_after_seq, damaged_until_seq; /* raw; until 0: no damage was found */
-        size_t n_damaged_most;
-        JournalNumbers numbers;   /* {lock} but for shifting */
-        uint64_t last_index;      /* {lock} */
-        int64_t last_received_us; /* {lock} */
-        int64_t failed_us;        /* {lock} the last time that no segment could be made */
-        bool forget_pending;      /* {lock} the mark of a new session found no room */
-        Redelivery *redelivery;   /* {lock} */
-
-        FillLevel water;
-        _Atomic uint64_t n_allocated; /* bytes of all files */
-        _Atomic uint64_t n_unused;    /* of them behind the end of the active one */
-        _Atomic uint64_t n_segments;
-        _Atomic uint64_t stored_seq; /* likewise */
-        _Atomic uint64_t first_seq;  /* raw, as all numbers here but those that readers see */
-        _Atomic uint64_t last_seq;   /* of a message */
-
-        _Atomic(Segment *) oldest; /* reference; {reader} once it is set */
-        JournalCursor cursor;      /* {reader} */
-        JournalCursor counting;    /* {reader} */
-        JournalKeep keep;          /* {reader} */
-        JournalNote note;          /* {reader} */
-        int wake_fd;
-        _Atomic bool is_reader_waiting;
-
-        JournalSync sync; /* runs with fsync=interval */
-};
-
-/* Of what the journal may have. */
-static uint64_t journal_allocated(const Journal *journal) {
-        uint64_t n_excess = atomic_load_explicit(&journal->keep.n_excess, memory_order_relaxed);
-        uint64_t n_allocated = atomic_load_explicit(&journal->n_allocated, memory_order_relaxed);
-
-        return n_allocated > n_excess ? n_allocated - n_excess : 0;
-}
-
-/* What is only kept is room. */
-static uint64_t journal_used(Journal *journal) {
-        uint64_t n_unused = atomic_load_explicit(&journal->n_unused, memory_order_relaxed) +
-                            atomic_load_explicit(&journal->keep.n_bytes, memory_order_relaxed) +
-                            atomic_load_explicit(&journal->keep.n_excess, memory_order_relaxed);
-        uint64_t n_allocated = atomic_load_explicit(&journal->n_allocated, memory_order_relaxed);
-
-        return n_allocated > n_unused ? n_allocated - n_unused : 0;
-}
-
-static void journal_account(Journal *journal, int64_t n_bytes, int64_t n_segments) {
-        uint64_t allocated = atomic_fetch_add(&journal->n_allocated, (uint64_t)n_bytes);
-        uint64_t segments = atomic_fetch_add(&journal->n_segments, (uint64_t)n_segments);
-
-        metric_set(METRIC_JOURNAL_BYTES, (int64_t)allocated + n_bytes);
-        metric_set(METRIC_JOURNAL_SEGMENTS, (int64_t)segments + n_segments);
-}
 
 /* ---- opening and closing ---- */
 
@@ -135,7 +55,7 @@ static int journal_recover_into(Journal *journal) {
                                                   found.last_seq,
                                                   clock_now_us());
         journal->begin_seq = journal->next_seq - 1;
-        journal_account(journal, (int64_t)found.n_bytes, (int64_t)found.n_segments);
+        journal_space_add(&journal->space, (int64_t)found.n_bytes, (int64_t)found.n_segments);
         return 0;
 }
 
@@ -306,11 +226,13 @@ uint64_t journal_last_seq(const Journal *journal) {
 }
 
 uint64_t journal_bytes(const Journal *journal) {
-        return atomic_load(&journal->n_allocated);
+        return atomic_load(&journal->space.n_allocated);
 }
 
 bool journal_is_high(Journal *journal) {
-        return fill_level_is_high(&journal->water, journal_used(journal), clock_now_us());
+        return fill_level_is_high(&journal->water,
+                                  journal_space_used(&journal->space, &journal->keep),
+                                  clock_now_us());
 }
 
 bool journal_has_failed(const Journal *journal) {
@@ -322,7 +244,8 @@ bool journal_has_failed(const Journal *journal) {
 static bool journal_may_grow(Journal *journal) {
         uint64_t n_bytes = journal->options.segment_bytes;
 
-        return journal_allocated(journal) + n_bytes <= journal->options.max_bytes &&
+        return journal_space_allocated(&journal->space, &journal->keep) + n_bytes <=
+                       journal->options.max_bytes &&
                fill_level_allows(&journal->water, n_bytes);
 }
 
@@ -340,8 +263,8 @@ static void journal_add_segment(Journal *journal, Segment *segment) {
         journal->last_index = segment->index;
         segment_unref(journal->active);
         journal->active = segment;
-        journal_account(journal, (int64_t)segment->n_map, 1);
-        atomic_store_explicit(&journal->n_unused,
+        journal_space_add(&journal->space, (int64_t)segment->n_map, 1);
+        atomic_store_explicit(&journal->space.n_unused,
                               segment->n_map - segment->end,
                               memory_order_relaxed);
 }
@@ -414,7 +337,9 @@ static int journal_make_room(Journal *journal, size_t n_bytes, int64_t now_us) {
                 return 0;
         if (journal_may_grow(journal))
                 r = journal_new_segment(journal, n_bytes, now_us);
-        (void)fill_level_is_high(&journal->water, journal_used(journal), now_us);
+        (void)fill_level_is_high(&journal->water,
+                                 journal_space_used(&journal->space, &journal->keep),
+                                 now_us);
         return r;
 }
 
@@ -438,7 +363,7 @@ static int journal_write(Journal *journal,
         record->seq = journal->used_seq = journal->next_seq++;
         record->received_us = now_us;
         segment_append(journal->active, record, body_crc, topic, payload);
-        atomic_store_explicit(&journal->n_unused,
+        atomic_store_explicit(&journal->space.n_unused,
                               journal->active->n_map - journal->active->end,
                               memory_order_relaxed);
         return 0;
@@ -567,206 +492,4 @@ void journal_forget_session(Journal *journal) {
         (void)journal_write_mark(journal);
         pthread_mutex_unlock(&journal->lock);
         journal_wake(journal);
-}
-
-/* ---- the reader ---- */
-
-static void journal_fill(const Journal *journal,
-                         JournalRecord *ret_record,
-                         const SegmentRecord *record) {
-        *ret_record = (JournalRecord){
-                .seq = journal_numbers_shifted(&journal->numbers, record->seq),
-                .received_us = record->received_us,
-                .door = (Door)record->door,
-                .kind = (Kind)record->kind,
-                .device_id = record->device_id,
-                .is_retained = (record->flags & SEGMENT_RETAINED) != 0,
-                .topic = segment_topic(record),
-                .payload = segment_payload(record),
-        };
-}
-
-size_t journal_read(Journal *journal,
-                    uint64_t after_seq,
-                    JournalRecord ret_records[],
-                    size_t n_max,
-                    size_t max_bytes) {
-        Segment *oldest = atomic_load(&journal->oldest);
-        uint64_t after_raw = journal_numbers_raw(&journal->numbers, after_seq);
-        JournalPlace place = journal_cursor_find(&journal->cursor, oldest, after_raw);
-        size_t n = 0, n_bytes = 0;
-
-        while (n < n_max) {
-                JournalPlace ahead = place;
-                const SegmentRecord *record = journal_place_next(&ahead);
-
-                if (record && n > 0 && n_bytes + record->length > max_bytes)
-                        break;
-                place = (JournalPlace){
-                        .segment = ahead.segment,
-                        .offset = ahead.offset,
-                        .seq = record ? record->seq : place.seq,
-                };
-                if (!record)
-                        break;
-                journal_fill(journal, &ret_records[n++], record);
-                n_bytes += record->length;
-        }
-        if (place.segment)
-                journal_cursor_keep(&journal->cursor, after_raw, &place);
-        return n;
-}
-
-uint64_t journal_count_after(Journal *journal, uint64_t after_seq) {
-        Segment *oldest = atomic_load(&journal->oldest);
-        uint64_t after_raw = journal_numbers_raw(&journal->numbers, after_seq);
-        JournalPlace place = journal_cursor_find(&journal->cursor, oldest, after_raw);
-        uint64_t n = 0;
-
-        while (journal_place_next(&place))
-                ++n;
-        return n;
-}
-
-int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position, uint64_t *ret_by) {
-        uint64_t stored_raw = journal_numbers_raw(&journal->numbers, stored_seq);
-        uint64_t from, to;
-        int r;
-
-        pthread_mutex_lock(&journal->lock);
-        from = to = journal->next_seq;
-        r = journal_numbers_judge(&journal->numbers,
-                                  stored_seq > 0 ? stored_raw + 1 : 0,
-                                  from,
-                                  position,
-                                  &to,
-                                  ret_by);
-        journal->next_seq = to;
-        pthread_mutex_unlock(&journal->lock);
-
-        if (r != 0) {
-                log_error("journal_numbers_failed errno=%d", -r);
-                if (!fill_level_passes(-r))
-                        fill_level_break(&journal->water, "numbers", -r);
-                return JOURNAL_E_FULL;
-        }
-        if (to != from)
-                log_warning("journal_behind_database position=%" PRIu64 " next=%" PRIu64
-                            " continues_at=%" PRIu64 " renumbered=%s",
-                            position,
-                            from,
-                            to,
-                            *ret_by > 0 ? "yes" : "no");
-        return 0;
-}
-
-int journal_poll_fd(Journal *journal, uint64_t after_seq) {
-        eventfd_t ignored;
-
-        (void)eventfd_read(journal->wake_fd, &ignored);
-        atomic_store(&journal->is_reader_waiting, true);
-        if (journal_last_seq(journal) <= after_seq)
-                return journal->wake_fd;
-        atomic_store(&journal->is_reader_waiting, false);
-        return -1;
-}
-
-static void journal_drop_oldest(Journal *journal, Segment *oldest) {
-        Segment *next = segment_next(oldest);
-        size_t offset = 0, n_skipped;
-        const SegmentRecord *first;
-
-        do
-                first = segment_read(next, &offset, 0, &n_skipped);
-        while (first && first->type != SEGMENT_MESSAGE);
-        if (first)
-                atomic_store(&journal->first_seq, first->seq);
-        journal_cursor_drop(&journal->cursor, oldest);
-        journal_cursor_drop(&journal->counting, oldest);
-        journal_keep_drop(&journal->keep, oldest);
-        atomic_store(&journal->oldest, segment_ref(next));
-        journal_account(journal, -(int64_t)oldest->n_map, -1);
-        segment_unlink_file(oldest);
-        segment_unref(oldest);
-}
-
-bool journal_is_tight(const Journal *journal) {
-        uint64_t n_bytes = journal->options.segment_bytes;
-
-        return journal_allocated(journal) + n_bytes > journal->water.high_bytes ||
-               fill_level_wants_room(&journal->water);
-}
-
-/*
- * What may yet be redelivered is among the newest records, as much as one full segment of them,
- * and has to be found again after a restart.
- */
-void journal_commit(Journal *journal, uint64_t seq) {
-        uint64_t raw = journal_numbers_raw(&journal->numbers, seq);
-        Segment *oldest = atomic_load(&journal->oldest);
-        bool is_tight;
-
-        journal_keep_pass(&journal->keep, oldest, raw, journal->options.segment_bytes);
-        while (journal_keep_may_drop(&journal->keep,
-                                     oldest,
-                                     is_tight = journal_is_tight(journal))) {
-                metric_add(METRIC_JOURNAL_KEPT_DROPPED, is_tight);
-                journal_drop_oldest(journal, oldest);
-                oldest = atomic_load(&journal->oldest);
-        }
-        (void)journal_is_high(journal);
-}
-
-void journal_rewind(Journal *journal, uint64_t seq) {
-        journal_keep_forget(&journal->keep);
-        journal_commit(journal, seq);
-}
-
-void journal_note_stored(Journal *journal, uint64_t seq) {
-        journal_note_set(&journal->note, seq);
-        atomic_store_explicit(&journal->stored_seq,
-                              journal_numbers_raw(&journal->numbers, seq),
-                              memory_order_relaxed);
-}
-
-uint64_t journal_stored_seq(const Journal *journal) {
-        return atomic_load_explicit(&journal->stored_seq, memory_order_relaxed);
-}
-
-uint64_t journal_noted_seq(const Journal *journal) {
-        return journal->note.seq;
-}
-
-void journal_hold(Journal *journal, uint64_t seq) {
-        journal->keep.hold_seq =
-                seq == UINT64_MAX ? seq : journal_numbers_raw(&journal->numbers, seq);
-}
-
-bool journal_find_hole(const Journal *journal,
-                       uint64_t after_seq,
-                       uint64_t *ret_after_seq,
-                       uint64_t *ret_last_seq) {
-        uint64_t raw = journal_numbers_raw(&journal->numbers, after_seq);
-        uint64_t after, last;
-
-        if (!journal_keep_find_hole(atomic_load(&journal->oldest), raw, &after, &last))
-                return false;
-        *ret_after_seq =
-                after == raw ? after_seq : journal_numbers_shifted(&journal->numbers, after);
-        *ret_last_seq = journal_numbers_shifted(&journal->numbers, last);
-        return true;
-}
-
-uint64_t journal_count_some(Journal *journal,
-                            uint64_t *after_seq,
-                            uint64_t last_seq,
-                            size_t n_max) {
-        uint64_t last_raw = journal_numbers_raw(&journal->numbers, last_seq);
-        uint64_t raw = journal_numbers_raw(&journal->numbers, *after_seq);
-        Segment *oldest = atomic_load(&journal->oldest);
-        uint64_t n;
-
-        n = journal_cursor_count(&journal->counting, oldest, &raw, last_raw, n_max);
-        *after_seq = raw == last_raw ? last_seq : journal_numbers_shifted(&journal->numbers, raw);
-        return n;
 }

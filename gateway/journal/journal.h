@@ -22,8 +22,6 @@
 #include "gateway/journal/journal_options.h"
 #include "model/inbound.h"
 
-#define JOURNAL_EPOCH_SIZE 17 /* 16 hex digits and NUL */
-
 typedef struct Journal Journal;
 typedef struct JournalRecord JournalRecord;
 

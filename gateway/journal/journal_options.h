@@ -6,6 +6,8 @@
 
 #include "base/base.h"
 
+#define JOURNAL_EPOCH_SIZE 17 /* 16 hex digits and NUL */
+
 typedef struct JournalOptions JournalOptions;
 
 typedef enum JournalFsync {

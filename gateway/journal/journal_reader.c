@@ -1,0 +1,210 @@
+/* Journal: the end that is read, confirmed and let go. */
+
+#include <inttypes.h>
+#include <sys/eventfd.h>
+
+#include "base/log.h"
+#include "gateway/journal/journal.h"
+#include "gateway/journal/journal_state.h"
+#include "model/metrics.h"
+
+static void journal_fill(const Journal *journal,
+                         JournalRecord *ret_record,
+                         const SegmentRecord *record) {
+        *ret_record = (JournalRecord){
+                .seq = journal_numbers_shifted(&journal->numbers, record->seq),
+                .received_us = record->received_us,
+                .door = (Door)record->door,
+                .kind = (Kind)record->kind,
+                .device_id = record->device_id,
+                .is_retained = (record->flags & SEGMENT_RETAINED) != 0,
+                .topic = segment_topic(record),
+                .payload = segment_payload(record),
+        };
+}
+
+size_t journal_read(Journal *journal,
+                    uint64_t after_seq,
+                    JournalRecord ret_records[],
+                    size_t n_max,
+                    size_t max_bytes) {
+        Segment *oldest = atomic_load(&journal->oldest);
+        uint64_t after_raw = journal_numbers_raw(&journal->numbers, after_seq);
+        JournalPlace place = journal_cursor_find(&journal->cursor, oldest, after_raw);
+        size_t n = 0, n_bytes = 0;
+
+        while (n < n_max) {
+                JournalPlace ahead = place;
+                const SegmentRecord *record = journal_place_next(&ahead);
+
+                if (record && n > 0 && n_bytes + record->length > max_bytes)
+                        break;
+                place = (JournalPlace){
+                        .segment = ahead.segment,
+                        .offset = ahead.offset,
+                        .seq = record ? record->seq : place.seq,
+                };
+                if (!record)
+                        break;
+                journal_fill(journal, &ret_records[n++], record);
+                n_bytes += record->length;
+        }
+        if (place.segment)
+                journal_cursor_keep(&journal->cursor, after_raw, &place);
+        return n;
+}
+
+uint64_t journal_count_after(Journal *journal, uint64_t after_seq) {
+        Segment *oldest = atomic_load(&journal->oldest);
+        uint64_t after_raw = journal_numbers_raw(&journal->numbers, after_seq);
+        JournalPlace place = journal_cursor_find(&journal->cursor, oldest, after_raw);
+        uint64_t n = 0;
+
+        while (journal_place_next(&place))
+                ++n;
+        return n;
+}
+
+int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position, uint64_t *ret_by) {
+        uint64_t stored_raw = journal_numbers_raw(&journal->numbers, stored_seq);
+        uint64_t from, to;
+        int r;
+
+        pthread_mutex_lock(&journal->lock);
+        from = to = journal->next_seq;
+        r = journal_numbers_judge(&journal->numbers,
+                                  stored_seq > 0 ? stored_raw + 1 : 0,
+                                  from,
+                                  position,
+                                  &to,
+                                  ret_by);
+        journal->next_seq = to;
+        pthread_mutex_unlock(&journal->lock);
+
+        if (r != 0) {
+                log_error("journal_numbers_failed errno=%d", -r);
+                if (!fill_level_passes(-r))
+                        fill_level_break(&journal->water, "numbers", -r);
+                return JOURNAL_E_FULL;
+        }
+        if (to != from)
+                log_warning("journal_behind_database position=%" PRIu64 " next=%" PRIu64
+                            " continues_at=%" PRIu64 " renumbered=%s",
+                            position,
+                            from,
+                            to,
+                            *ret_by > 0 ? "yes" : "no");
+        return 0;
+}
+
+int journal_poll_fd(Journal *journal, uint64_t after_seq) {
+        eventfd_t ignored;
+
+        (void)eventfd_read(journal->wake_fd, &ignored);
+        atomic_store(&journal->is_reader_waiting, true);
+        if (journal_last_seq(journal) <= after_seq)
+                return journal->wake_fd;
+        atomic_store(&journal->is_reader_waiting, false);
+        return -1;
+}
+
+static void journal_drop_oldest(Journal *journal, Segment *oldest) {
+        Segment *next = segment_next(oldest);
+        size_t offset = 0, n_skipped;
+        const SegmentRecord *first;
+
+        do
+                first = segment_read(next, &offset, 0, &n_skipped);
+        while (first && first->type != SEGMENT_MESSAGE);
+        if (first)
+                atomic_store(&journal->first_seq, first->seq);
+        journal_cursor_drop(&journal->cursor, oldest);
+        journal_cursor_drop(&journal->counting, oldest);
+        journal_keep_drop(&journal->keep, oldest);
+        atomic_store(&journal->oldest, segment_ref(next));
+        journal_space_add(&journal->space, -(int64_t)oldest->n_map, -1);
+        segment_unlink_file(oldest);
+        segment_unref(oldest);
+}
+
+bool journal_is_tight(const Journal *journal) {
+        uint64_t n_bytes = journal->options.segment_bytes;
+
+        return journal_space_allocated(&journal->space, &journal->keep) + n_bytes >
+                       journal->water.high_bytes ||
+               fill_level_wants_room(&journal->water);
+}
+
+/*
+ * What may yet be redelivered is among the newest records, as much as one full segment of them,
+ * and has to be found again after a restart.
+ */
+void journal_commit(Journal *journal, uint64_t seq) {
+        uint64_t raw = journal_numbers_raw(&journal->numbers, seq);
+        Segment *oldest = atomic_load(&journal->oldest);
+        bool is_tight;
+
+        journal_keep_pass(&journal->keep, oldest, raw, journal->options.segment_bytes);
+        while (journal_keep_may_drop(&journal->keep,
+                                     oldest,
+                                     is_tight = journal_is_tight(journal))) {
+                metric_add(METRIC_JOURNAL_KEPT_DROPPED, is_tight);
+                journal_drop_oldest(journal, oldest);
+                oldest = atomic_load(&journal->oldest);
+        }
+        (void)journal_is_high(journal);
+}
+
+void journal_rewind(Journal *journal, uint64_t seq) {
+        journal_keep_forget(&journal->keep);
+        journal_commit(journal, seq);
+}
+
+void journal_note_stored(Journal *journal, uint64_t seq) {
+        journal_note_set(&journal->note, seq);
+        atomic_store_explicit(&journal->stored_seq,
+                              journal_numbers_raw(&journal->numbers, seq),
+                              memory_order_relaxed);
+}
+
+uint64_t journal_stored_seq(const Journal *journal) {
+        return atomic_load_explicit(&journal->stored_seq, memory_order_relaxed);
+}
+
+uint64_t journal_noted_seq(const Journal *journal) {
+        return journal->note.seq;
+}
+
+void journal_hold(Journal *journal, uint64_t seq) {
+        journal->keep.hold_seq =
+                seq == UINT64_MAX ? seq : journal_numbers_raw(&journal->numbers, seq);
+}
+
+bool journal_find_hole(const Journal *journal,
+                       uint64_t after_seq,
+                       uint64_t *ret_after_seq,
+                       uint64_t *ret_last_seq) {
+        uint64_t raw = journal_numbers_raw(&journal->numbers, after_seq);
+        uint64_t after, last;
+
+        if (!journal_keep_find_hole(atomic_load(&journal->oldest), raw, &after, &last))
+                return false;
+        *ret_after_seq =
+                after == raw ? after_seq : journal_numbers_shifted(&journal->numbers, after);
+        *ret_last_seq = journal_numbers_shifted(&journal->numbers, last);
+        return true;
+}
+
+uint64_t journal_count_some(Journal *journal,
+                            uint64_t *after_seq,
+                            uint64_t last_seq,
+                            size_t n_max) {
+        uint64_t last_raw = journal_numbers_raw(&journal->numbers, last_seq);
+        uint64_t raw = journal_numbers_raw(&journal->numbers, *after_seq);
+        Segment *oldest = atomic_load(&journal->oldest);
+        uint64_t n;
+
+        n = journal_cursor_count(&journal->counting, oldest, &raw, last_raw, n_max);
+        *after_seq = raw == last_raw ? last_seq : journal_numbers_shifted(&journal->numbers, raw);
+        return n;
+}
