@@ -25,12 +25,12 @@
 #include "gateway/store/lateness.h"
 #include "gateway/store/outbox.h"
 #include "gateway/store/sensors.h"
+#include "gateway/store/showing.h"
 #include "model/metrics.h"
 
 #define PROCESSOR_IDLE_MS    1000              /* the longest sleep */
 #define PROCESSOR_STANDBY_MS 100               /* until it is clear whose the slot is */
 #define PROCESSOR_SAY_US     INT64_C(10000000) /* between two stalls in the log */
-#define PROCESSOR_LIVE_BATCH 256               /* shown in one turn while the database lags */
 #define PROCESSOR_FORMER_US  INT64_C(60000000) /* until a filter is taken back, generously */
 
 /* Between "connected" and "ready". */
@@ -60,6 +60,7 @@ struct Processor {
         Judge *judge;
         Sensors *sensors;
         Outbox *outbox;
+        Showing *showing;
         Database *database;
         Known *known;
         Lane *lane;
@@ -77,54 +78,13 @@ struct Processor {
 
         int64_t said_us; /* monotonic: when a stall was said last */
         int64_t lent_us; /* monotonic: when the clerk went off with the connection */
-
-        uint64_t shown_seq; /* handed to the viewers */
-        uint64_t open_seq;  /* passed over, as they were told; 0 = nothing */
-
-        Batch *live; /* shown ahead of the store */
 };
 
 /* ---- showing ------------------------------------------------------------------------------ */
 
-/* Shows what has not been shown yet of the records [from, to). */
-static int processor_show(Processor *processor,
-                          const Batch *batch,
-                          size_t from,
-                          size_t to,
-                          bool persisted) {
-        while (from < to && batch_record(batch, from)->seq <= processor->shown_seq)
-                ++from;
-        if (from == to)
-                return 0;
-        processor->shown_seq = batch_record(batch, to - 1)->seq;
-        return outbox_show(processor->outbox, batch, from, to, persisted);
-}
-
-/* Before anything behind it is shown, and when it is settled. */
-static int processor_tell_open(Processor *processor) {
-        uint64_t seq = judge_first_open(processor->judge);
-        int r;
-
-        if (seq == processor->open_seq)
-                return 0;
-        processor->open_seq = seq;
-        r = outbox_show_open(processor->outbox, seq);
-        return r == 0 ? 0 : err_up(r);
-}
-
-/* What could not be shown when what came after it was: now it can, or never. */
-static int processor_show_behind(Processor *processor, const Batch *batch, size_t from, size_t to) {
-        int r = 0;
-
-        for (size_t i = from; r == 0 && i < to && processor->open_seq != 0; ++i)
-                if (judge_is_open(processor->judge, batch_record(batch, i)->seq))
-                        r = outbox_show_behind(processor->outbox, batch, i);
-        return r == 0 ? 0 : err_up(r);
-}
-
 static bool processor_lags(const Processor *processor) {
         return !database_is_sound(processor->database) || processor->is_stalled ||
-               lane_loaded_seq(processor->lane) < processor->shown_seq;
+               lane_loaded_seq(processor->lane) < showing_seq(processor->showing);
 }
 
 static BatchContext processor_context(Processor *processor, bool is_final) {
@@ -142,35 +102,15 @@ static BatchContext processor_context(Processor *processor, bool is_final) {
         return context;
 }
 
-/* While the store lags, live does not wait for it: what was loaded first, then what comes. */
+/* While the store lags, live does not wait for it. */
 static int processor_show_ahead(Processor *processor) {
-        const Batch *loaded[] = { lane_current(processor->lane), lane_next(processor->lane) };
-        BatchContext context = processor_context(processor, false);
-        BatchSpan span = { .until_seq = UINT64_MAX,
-                           .n_max = PROCESSOR_LIVE_BATCH,
-                           .young_us = INT64_MAX };
+        BatchContext context;
         int r;
 
         if (!processor->was_ready || !processor_lags(processor))
                 return 0;
-
-        for (size_t i = 0; i < N_ELEMENTS(loaded); ++i) {
-                r = processor_show(processor, loaded[i], 0, batch_length(loaded[i]), false);
-                if (r != 0)
-                        return err_up(r);
-        }
-
-        span.after_seq = processor->shown_seq;
-        r = batch_load(processor->live, &context, &span);
-        if (r == 0)
-                r = processor_tell_open(processor);
-        if (r == 0)
-                r = processor_show(processor,
-                                   processor->live,
-                                   0,
-                                   batch_length(processor->live),
-                                   false);
-        batch_reset(processor->live);
+        context = processor_context(processor, false);
+        r = showing_go_ahead(processor->showing, processor->lane, &context);
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -270,7 +210,6 @@ static int processor_on_committed(Processor *processor, const CommitRange *range
         const Batch *batch = lane_current(processor->lane);
         int64_t now_us = clock_now_us();
         int64_t n_good = 0;
-        bool is_done;
         int r;
 
         for (size_t i = range->from; i < range->to; ++i) {
@@ -284,20 +223,16 @@ static int processor_on_committed(Processor *processor, const CommitRange *range
         metric_add(METRIC_COMMITTED, n_good);
         metric_add(METRIC_IN_JOURNAL, -(int64_t)(range->to - range->from));
 
-        r = processor_show_behind(processor, batch, range->from, range->to);
-        if (r == 0)
-                r = processor_show(processor, batch, range->from, range->to, true);
+        r = showing_stored(processor->showing, batch, range);
         if (r != 0)
                 return err_up(r);
-        is_done = lane_stored(processor->lane, range);
-        /* Of each range: what follows it may be lost, and this be stored again, but not shown. */
-        judge_forget(processor->judge, lane_stored_seq(processor->lane));
-        if (is_done) {
+        if (lane_stored(processor->lane, range)) {
                 processor_goes_on(processor);
                 journal_note_stored(processor->journal, lane_stored_seq(processor->lane));
                 former_forget(processor->former, processor_gone_seq(processor), now_us);
         }
-        r = processor_tell_open(processor);
+        /* Of each range: what follows it may be lost, and this be stored again, but not shown. */
+        r = showing_settle(processor->showing, lane_stored_seq(processor->lane));
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -325,8 +260,7 @@ static int processor_move_on(Processor *processor, uint64_t position) {
                   journal_epoch(processor->journal),
                   (unsigned long long)stored_seq,
                   (unsigned long long)position);
-        processor->shown_seq =
-                processor->shown_seq > stored_seq ? processor->shown_seq + by : position;
+        showing_move(processor->showing, stored_seq, position, by);
         lane_restart(processor->lane, position);
         return 0;
 }
@@ -388,8 +322,8 @@ static int processor_take_position(Processor *processor, uint64_t position) {
                 return DB_E_OFFLINE; /* nothing may be stored yet: ask again */
         lane_start(processor->lane, position);
         noted_seq = journal_noted_seq(processor->journal);
-        processor->shown_seq = noted_seq > processor->floor ? noted_seq : processor->floor;
-        position = processor->shown_seq;
+        position = noted_seq > processor->floor ? noted_seq : processor->floor;
+        showing_begin(processor->showing, position);
         return outbox_show_position(processor->outbox,
                                     position > 0 ? position
                                                  : processor_begin_seq(processor->journal),
@@ -565,10 +499,10 @@ static int64_t processor_young_us(const Processor *processor) {
 }
 
 static int processor_load(Processor *processor) {
-        bool catches_up = lane_loaded_seq(processor->lane) < processor->shown_seq;
+        bool catches_up = lane_loaded_seq(processor->lane) < showing_seq(processor->showing);
         BatchContext context = processor_context(processor, true);
         BatchSpan span = {
-                .until_seq = catches_up ? processor->shown_seq : UINT64_MAX,
+                .until_seq = catches_up ? showing_seq(processor->showing) : UINT64_MAX,
                 .n_max = processor->options.max_batch,
                 .young_us = processor_young_us(processor),
         };
@@ -764,7 +698,7 @@ static int processor_timeout_ms(const Processor *processor) {
 /* The descriptor that says when there is more to read; -1: there is already; -2: no matter. */
 static int processor_journal_fd(Processor *processor) {
         if (processor->was_ready && processor_lags(processor))
-                return journal_poll_fd(processor->journal, processor->shown_seq);
+                return journal_poll_fd(processor->journal, showing_seq(processor->showing));
         if (!database_is_ready(processor->database) || processor_delay_us(processor) > 0 ||
             database_is_lent(processor->database) || known_age_us(processor->known) > 0)
                 return -2;
@@ -784,7 +718,7 @@ static void processor_wait(Processor *processor) {
         if (journal_fd == -1)
                 return;
         if (database_is_ready(processor->database) &&
-            lane_loaded_seq(processor->lane) < processor->shown_seq &&
+            lane_loaded_seq(processor->lane) < showing_seq(processor->showing) &&
             processor_age_us(processor) == 0)
                 return; /* there is catching up to do */
         database_wants(processor->database, &fds[2]);
@@ -886,7 +820,7 @@ static int processor_init(Processor *processor) {
                                processor->queue,
                                processor->options.outbox_wait_ms);
         if (r == 0)
-                r = batch_new(&processor->live, PROCESSOR_LIVE_BATCH);
+                r = showing_new(&processor->showing, processor->outbox, processor->judge);
         if (r == 0)
                 r = database_new(&processor->database,
                                  processor->options.database_url,
@@ -982,7 +916,7 @@ Processor *processor_free(Processor *processor) {
                 MUST(pthread_join(processor->thread, NULL));
         }
         known_free(processor->known);
-        batch_free(processor->live);
+        showing_free(processor->showing);
         lane_free(processor->lane);
         database_free(processor->database); /* first what is out */
         clerk_free(processor->clerk);
