@@ -24,6 +24,7 @@ typedef struct FakeServer FakeServer;
 struct FakeMessage {
         uint64_t seq; /* that it was stored under; before that, that it came under */
         unsigned char n_rows, n_letters;
+        bool is_last;  /* of its transaction: an older database ends here */
         bool is_shown; /* or was stored before there was somebody to show it to */
         unsigned life; /* the last in which it was shown */
 };
@@ -54,6 +55,6 @@ bool fake_server_refuses(uint64_t number); /* its row, as long as it is one */
 
 void fake_server_add_message(uint64_t seq); /* one more is acknowledged, under this */
 void fake_server_cut(void);                 /* the processor's connection, whatever is under way */
-/* As it was when message @number was the last that it had stored; @with_rows: the position alone is
- * that old. */
+/* As it was when message @number was the last that it had stored, which is the last of its
+ * transaction, or 0; @with_rows: the position alone is that old. */
 void fake_server_go_back(uint64_t number, bool with_rows);

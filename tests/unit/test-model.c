@@ -211,6 +211,8 @@ static void go_back(void) {
         for (unsigned n = dice_below(&world.dice, 200); n > 0 && number > 0 && first_seq > 0; --n)
                 if (fake_server.messages[number].seq >= first_seq)
                         --number;
+        while (number < fake_server.n_passed && number > 0 && !fake_server.messages[number].is_last)
+                ++number;
         if (number == fake_server.n_passed)
                 return;
         fake_server_go_back(number, rolls(250));
