@@ -13,6 +13,7 @@
 #include "ws/access/shares.h"
 #include "ws/net/greetings.h"
 #include "ws/net/preface.h"
+#include "ws/net/socket.h"
 #include "ws/net/tls.h"
 
 #define WS_CONN_READ_BYTES 16384 /* of one read: a whole record of TLS */
@@ -29,21 +30,17 @@ struct WsConn {
         WsConns *conns; /* borrowed */
         void *user;     /* of the handler */
         uv_poll_t poll;
-        int fd, door, watched;
-        WsTls *tls;         /* borrowed, until its handshake begins */
-        struct ssl_st *ssl; /* owned; NULL = plain, or not begun */
+        WsSocket socket;
+        int door, watched;
+        WsTls *tls; /* borrowed, until its handshake begins */
         char source[WS_ADDRESS_TEXT_SIZE];
         uint64_t party;       /* in whose share of the crowd it is; 0 = in none */
         bool is_prefaced;     /* the preface is still to come */
         bool is_greeting;     /* the handshake of TLS is under way */
         bool greeting_writes; /* and waits for room */
         bool is_paused, is_hung_up, has_ended, is_ending, is_closing;
-        bool is_stuck;    /* TLS cannot read on before it has written */
-        bool is_given_up; /* by the kernel: what was sent was not acknowledged in time */
         bool wants_write, is_again, is_timed;
-        Buf in;  /* came, and was not used yet */
-        Buf out; /* what the socket has not taken: from n_sent on */
-        size_t n_sent;
+        Buf in; /* came, and was not used yet */
         int64_t opened_ms, greeted_ms, deadline_ms;
         WsGreeting greeting; /* while its handshake waits for a turn */
         TAILQ_ENTRY(WsConn) all, timed, again;
@@ -72,7 +69,7 @@ static int64_t ws_conn_now_ms(void) {
 static void ws_conn_on_poll(uv_poll_t *poll, int status, int events);
 
 static bool ws_conn_reads(const WsConn *conn) {
-        return !conn->is_paused && !conn->has_ended && !conn->is_stuck &&
+        return !conn->is_paused && !conn->has_ended && !conn->socket.is_stuck &&
                (conn->in.n < WS_CONN_KEEP_BYTES || conn->is_ending);
 }
 
@@ -89,7 +86,7 @@ static int ws_conn_wanted(const WsConn *conn) {
                 events |= UV_READABLE;
         else if (!conn->has_ended && !conn->is_hung_up)
                 events |= UV_DISCONNECT;
-        if (conn->out.n > 0 || conn->wants_write || conn->is_stuck)
+        if (ws_socket_has_unsent(&conn->socket) || conn->wants_write || conn->socket.is_stuck)
                 events |= UV_WRITABLE;
         return events;
 }
@@ -198,10 +195,8 @@ static void ws_conn_on_closed(uv_handle_t *handle) {
                 metric_add(METRIC_TLS_HANDSHAKES_FAILED, 1);
         TAILQ_REMOVE(&conns->all, conn, all);
         --conns->n[conn->door];
-        ws_tls_release(conn->ssl);
-        (void)close(conn->fd);
+        ws_socket_done(&conn->socket);
         buf_done(&conn->in);
-        buf_done(&conn->out);
         free(conn);
 }
 
@@ -221,9 +216,7 @@ void ws_conn_close(WsConn *conn) {
 }
 
 static void ws_conn_say_bye(WsConn *conn) {
-        if (conn->ssl)
-                ws_tls_goodbye(conn->ssl);
-        (void)shutdown(conn->fd, SHUT_WR);
+        ws_socket_say_bye(&conn->socket);
         ws_conn_set_deadline(conn, ws_conn_now_ms() + WS_CONN_LINGER_MS);
         if (conn->has_ended)
                 ws_conn_close(conn);
@@ -235,7 +228,7 @@ void ws_conn_end(WsConn *conn) {
 
         conn->is_ending = true;
         conn->is_paused = conn->wants_write = false;
-        if (conn->out.n > 0)
+        if (ws_socket_has_unsent(&conn->socket))
                 ws_conn_set_deadline(conn, ws_conn_now_ms() + WS_CONN_SENDING_MS);
         else
                 ws_conn_say_bye(conn);
@@ -244,109 +237,35 @@ void ws_conn_end(WsConn *conn) {
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
-/* The socket tells its error once, to the call that meets it. */
-static void ws_conn_note_error(WsConn *conn, int error) {
-        if (error == ETIMEDOUT)
-                conn->is_given_up = true;
-}
-
-static ssize_t ws_conn_send(WsConn *conn, const void *data, size_t n) {
-        ssize_t r;
-
-        errno = 0;
-        if (conn->ssl) {
-                r = ws_tls_write(conn->ssl, data, n);
-                if (r < 0)
-                        ws_conn_note_error(conn, errno);
-                return r;
-        }
-        do
-                r = send(conn->fd, data, n, MSG_NOSIGNAL);
-        while (r < 0 && errno == EINTR);
-        if (r >= 0)
-                return r;
-        ws_conn_note_error(conn, errno);
-        return errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM ? -EAGAIN : -EPIPE;
-}
-
 bool ws_conn_write(WsConn *conn, const void *data, size_t n) {
-        const char *at = data;
-
         if (conn->is_closing || conn->is_ending)
                 return false;
-        while (n > 0 && conn->out.n == 0) {
-                ssize_t r = ws_conn_send(conn, at, n);
-
-                if (r == -EAGAIN)
-                        break;
-                if (r < 0) {
-                        ws_conn_close(conn);
-                        return false;
-                }
-                at += r;
-                n -= (size_t)r;
-        }
-        if (n == 0)
-                return true;
-        buf_append(&conn->out, at, n);
-        if (buf_failed(&conn->out))
+        if (!ws_socket_write(&conn->socket, data, n))
                 ws_conn_close(conn);
-        ws_conn_watch(conn);
+        else if (ws_socket_has_unsent(&conn->socket))
+                ws_conn_watch(conn);
         return !conn->is_closing;
 }
 
 /* One write: a peer that takes all we have does not keep the loop. */
 static void ws_conn_flush(WsConn *conn) {
-        ssize_t r;
-
-        if (conn->out.n == 0)
+        if (!ws_socket_has_unsent(&conn->socket))
                 return;
-        r = ws_conn_send(conn, conn->out.data + conn->n_sent, conn->out.n - conn->n_sent);
-        if (r < 0 && r != -EAGAIN)
+        if (!ws_socket_flush(&conn->socket))
                 ws_conn_close(conn);
-        if (r <= 0)
-                return;
-        conn->n_sent += (size_t)r;
-        if (conn->n_sent < conn->out.n)
-                return;
-        conn->n_sent = 0;
-        buf_done(&conn->out);
-        if (conn->is_ending)
+        else if (conn->is_ending && !ws_socket_has_unsent(&conn->socket))
                 ws_conn_say_bye(conn);
 }
 
 static void ws_conn_on_writable(WsConn *conn) {
         ws_conn_flush(conn);
-        if (conn->is_closing || conn->out.n > 0 || !conn->wants_write)
+        if (conn->is_closing || ws_socket_has_unsent(&conn->socket) || !conn->wants_write)
                 return;
         conn->wants_write = false;
         conn->conns->handler.writable(conn->conns->handler.arg, conn);
 }
 
 /* ---- reading ------------------------------------------------------------------------------- */
-
-static ssize_t ws_conn_recv(WsConn *conn) {
-        WsConns *conns = conn->conns;
-        ssize_t r;
-
-        if (conn->ssl) {
-                bool wants_write = false;
-
-                errno = 0;
-                r = ws_tls_read(conn->ssl, conns->buffer, sizeof(conns->buffer), &wants_write);
-                conn->is_stuck = r == -EAGAIN && wants_write;
-                if (r < 0)
-                        ws_conn_note_error(conn, errno);
-                return r;
-        }
-        do
-                r = recv(conn->fd, conns->buffer, sizeof(conns->buffer), 0);
-        while (r < 0 && errno == EINTR);
-        if (r >= 0)
-                return r;
-        ws_conn_note_error(conn, errno);
-        return errno == EAGAIN ? -EAGAIN : -EPIPE;
-}
 
 /* Offers what is there to the handler, and keeps what it does not use. */
 static void ws_conn_deliver(WsConn *conn, char *data, size_t n) {
@@ -407,12 +326,13 @@ static void ws_conn_tell_end(WsConn *conn) {
                 return;
         if (!conn->is_ending)
                 conn->conns->handler.ended(conn->conns->handler.arg, conn);
-        else if (conn->has_ended && conn->out.n == 0)
+        else if (conn->has_ended && !ws_socket_has_unsent(&conn->socket))
                 ws_conn_close(conn);
 }
 
 static void ws_conn_on_readable(WsConn *conn) {
-        ssize_t n = ws_conn_recv(conn);
+        WsConns *conns = conn->conns;
+        ssize_t n = ws_socket_read(&conn->socket, conns->buffer, sizeof(conns->buffer));
 
         if (n == -EAGAIN)
                 return;
@@ -430,7 +350,7 @@ static void ws_conn_on_readable(WsConn *conn) {
 /* What came in place of a handshake is HTTP, whose answer its peer can read. */
 static void ws_conn_be_bare(WsConn *conn) {
         metric_add(METRIC_TLS_HANDSHAKES_FAILED, 1);
-        conn->ssl = ws_tls_release(conn->ssl);
+        conn->socket.ssl = ws_tls_release(conn->socket.ssl);
         conn->is_greeting = false;
         ws_conn_end_greeting(conn);
         conn->conns->handler.bare(conn->conns->handler.arg, conn);
@@ -442,9 +362,9 @@ static void ws_conn_greet(WsConn *conn) {
         int r;
 
         conn->greeted_ms = since_us / 1000;
-        if (!conn->ssl && ws_greetings_begin(conn->conns->greetings, &conn->greeting))
-                conn->ssl = ws_tls_accept(conn->tls, conn->fd);
-        r = conn->ssl ? ws_tls_handshake(conn->ssl, &conn->greeting_writes) : -ENOMEM;
+        if (!conn->socket.ssl && ws_greetings_begin(conn->conns->greetings, &conn->greeting))
+                conn->socket.ssl = ws_tls_accept(conn->tls, conn->socket.fd);
+        r = conn->socket.ssl ? ws_tls_handshake(conn->socket.ssl, &conn->greeting_writes) : -ENOMEM;
         ws_greetings_took(conn->conns->greetings, clock_mono_us() - since_us);
         if (r == 0) {
                 conn->is_greeting = false;
@@ -460,7 +380,7 @@ static void ws_conn_greet(WsConn *conn) {
 /* One step, when it has its turn: which may be now. */
 static void ws_conn_want_greeting(WsConn *conn) {
         WsConns *conns = conn->conns;
-        if (!conn->ssl)
+        if (!conn->socket.ssl)
                 conn->greeting.party = conn->party;
         ws_greetings_turn(conns->greetings, uv_now(conns->loop));
         if (ws_greetings_may_go_on(conns->greetings, &conn->greeting)) {
@@ -529,7 +449,7 @@ static void ws_conn_on_preface(WsConn *conn) {
 
         r = ws_preface_parse(&preface, buf_text(&conn->in));
         assert(r == WS_PREFACE_E_MORE); /* or it would not be waited for */
-        n = recv(conn->fd, buffer, preface.n - conn->in.n, 0);
+        n = recv(conn->socket.fd, buffer, preface.n - conn->in.n, 0);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return;
         if (n > 0)
@@ -563,11 +483,7 @@ static void ws_conn_on_preface(WsConn *conn) {
 
 /* A reset, or the kernel's patience is over: what came before may still be there. */
 static void ws_conn_on_broken(WsConn *conn) {
-        socklen_t n_error = sizeof(int);
-        int error = 0;
-
-        if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &n_error) == 0)
-                ws_conn_note_error(conn, error);
+        ws_socket_note_broken(&conn->socket);
         if (!conn->is_prefaced && !conn->is_greeting && ws_conn_reads(conn))
                 ws_conn_on_readable(conn);
         ws_conn_close(conn);
@@ -593,7 +509,7 @@ static void ws_conn_on_poll(uv_poll_t *poll, int status, int events) {
                 return;
         }
         if (events & UV_WRITABLE) {
-                conn->is_stuck = false;
+                conn->socket.is_stuck = false;
                 ws_conn_on_writable(conn);
         }
         if (!conn->is_closing && (events & UV_READABLE) && ws_conn_reads(conn)) {
@@ -639,7 +555,7 @@ int ws_conn_open(WsConns *conns, const WsArrival *arrival) {
                 return err_new(-ENOMEM);
         }
         conn->conns = conns;
-        conn->fd = arrival->fd;
+        conn->socket.fd = arrival->fd;
         conn->door = arrival->door;
         conn->opened_ms = ws_conn_now_ms();
         conn->poll.data = conn;
@@ -665,7 +581,7 @@ const char *ws_conn_source(const WsConn *conn) {
 }
 
 bool ws_conn_is_tls(const WsConn *conn) {
-        return conn->ssl || conn->is_greeting;
+        return conn->socket.ssl || conn->is_greeting;
 }
 
 int ws_conn_door(const WsConn *conn) {
@@ -673,11 +589,11 @@ int ws_conn_door(const WsConn *conn) {
 }
 
 size_t ws_conn_n_unsent(const WsConn *conn) {
-        return conn->out.n - conn->n_sent;
+        return ws_socket_n_unsent(&conn->socket);
 }
 
 bool ws_conn_is_full(const WsConn *conn) {
-        return conn->out.n > 0;
+        return ws_socket_has_unsent(&conn->socket);
 }
 
 bool ws_conn_is_paused(const WsConn *conn) {
@@ -693,7 +609,7 @@ bool ws_conn_is_open(const WsConn *conn) {
 }
 
 bool ws_conn_is_given_up(const WsConn *conn) {
-        return conn->is_given_up;
+        return conn->socket.is_given_up;
 }
 
 void ws_conn_want_write(WsConn *conn) {
