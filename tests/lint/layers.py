@@ -39,7 +39,7 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
                                                 "history_telemetry", "history_track", "missed", "reading", "survey")),
                    *(f"db/write/{x}.c" for x in ("books", "days", "mend", "notes", "partitions", "probe", "slots", "store",
                                                   "takeover", "tidy"))},
-    "uv.h": {"ws/net/conn.c", "ws/net/listener.c", "ws/server.c"},
+    "uv.h": {"ws/net/conn.c", "ws/net/conns.c", "ws/net/listener.c", "ws/server.c"},
     "json-c/": {"ws/access/auth.c", "ws/access/token.c", "ws/device/order.c", "ws/device/detections.c", "ws/dialects/native_request.c",
                "ws/dialects/client_message.c", *(f"gateway/decode/decode_{x}.c" for x in ("detections", "device", "member", "vehicle"))},
     "jwt.h": {"ws/access/auth.c"},

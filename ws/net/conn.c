@@ -1,68 +1,21 @@
 #include "ws/net/conn.h"
 
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "model/metrics.h"
 #include "ws/access/party.h"
 #include "ws/access/shares.h"
-#include "ws/net/greetings.h"
+#include "ws/net/conn_state.h"
 #include "ws/net/preface.h"
-#include "ws/net/socket.h"
 #include "ws/net/tls.h"
 
-#define WS_CONN_READ_BYTES 16384 /* of one read: a whole record of TLS */
 #define WS_CONN_KEEP_BYTES 32768 /* not used yet, beyond which nothing more is read */
-#define WS_CONN_TURN_US    10000 /* for what came, in one turn of the loop */
-#define WS_CONN_IDLE_MS    1000  /* after which one gives way to another of its address */
-#define WS_CONN_LOOK       256   /* connections that are looked at for one */
 #define WS_CONN_SENDING_MS 30000 /* to take the rest, once it is ending */
 #define WS_CONN_LINGER_MS  2000  /* to hang up after that */
-
-TAILQ_HEAD(WsConnList, WsConn);
-
-struct WsConn {
-        WsConns *conns; /* borrowed */
-        void *user;     /* of the handler */
-        uv_poll_t poll;
-        WsSocket socket;
-        int door, watched;
-        WsTls *tls; /* borrowed, until its handshake begins */
-        char source[WS_ADDRESS_TEXT_SIZE];
-        uint64_t party;       /* in whose share of the crowd it is; 0 = in none */
-        bool is_prefaced;     /* the preface is still to come */
-        bool is_greeting;     /* the handshake of TLS is under way */
-        bool greeting_writes; /* and waits for room */
-        bool is_paused, is_hung_up, has_ended, is_ending, is_closing;
-        bool wants_write, is_again, is_timed;
-        Buf in; /* came, and was not used yet */
-        int64_t opened_ms, greeted_ms, deadline_ms;
-        WsGreeting greeting; /* while its handshake waits for a turn */
-        TAILQ_ENTRY(WsConn) all, timed, again;
-};
-
-struct WsConns {
-        uv_loop_t *loop; /* borrowed */
-        WsConnHandler handler;
-        uv_idle_t idle;
-        struct WsConnList all, timed, again;
-        uint64_t turn_ms;      /* as the loop counts it */
-        int64_t turn_until_us; /* what comes is heard at once until then */
-        size_t n[WS_CONN_DOORS], most[WS_CONN_DOORS];
-        WsShares *crowds[WS_CONN_DOORS];
-        WsGreetings *greetings;
-        int share;
-        char buffer[WS_CONN_READ_BYTES];
-};
-
-static int64_t ws_conn_now_ms(void) {
-        return clock_mono_us() / 1000;
-}
 
 /* ---- what the loop is to watch ------------------------------------------------------------- */
 
@@ -91,7 +44,7 @@ static int ws_conn_wanted(const WsConn *conn) {
         return events;
 }
 
-static void ws_conn_watch(WsConn *conn) {
+void ws_conn_watch(WsConn *conn) {
         int events;
 
         if (conn->is_closing)
@@ -104,18 +57,6 @@ static void ws_conn_watch(WsConn *conn) {
                 uv_poll_stop(&conn->poll);
         else
                 MUST(uv_poll_start(&conn->poll, events, ws_conn_on_poll));
-}
-
-static void ws_conns_on_idle(uv_idle_t *idle);
-
-static bool ws_conns_are_idle(const WsConns *conns) {
-        return TAILQ_EMPTY(&conns->again) && ws_greetings_are_idle(conns->greetings);
-}
-
-/* There is something to do in the next turn, whatever the sockets say. */
-static void ws_conns_wake(WsConns *conns) {
-        if (!ws_conns_are_idle(conns))
-                MUST(uv_idle_start(&conns->idle, ws_conns_on_idle)); /* nothing, if it has been */
 }
 
 /* It has something to do in the next turn, whatever its socket says. */
@@ -135,42 +76,6 @@ void ws_conn_leave_crowd(WsConn *conn) {
         if (conn->party != 0)
                 ws_shares_give_back(conn->conns->crowds[conn->door], conn->party, 1);
         conn->party = 0;
-}
-
-/* Those that are to say something in time are in the order in which they came. The first ones of a
- * crowd are found at once; among many of others they are not looked for to the end. */
-static bool ws_conns_make_room(WsConns *conns, int door, uint64_t party) {
-        int64_t before_ms = ws_conn_now_ms() - WS_CONN_IDLE_MS;
-        int n_looked_at = 0;
-        WsConn *conn;
-
-        TAILQ_FOREACH(conn, &conns->timed, timed) {
-                if (++n_looked_at > WS_CONN_LOOK)
-                        return false;
-                if (conn->party != party || conn->door != door || conn->opened_ms > before_ms ||
-                    !ws_conn_is_open(conn))
-                        continue;
-                if (!conn->is_prefaced && !conn->is_greeting &&
-                    !conns->handler.is_idle(conns->handler.arg, conn))
-                        continue;
-                ws_conn_close(conn);
-                return true;
-        }
-        return false;
-}
-
-/* False: the address has its share. @n_elsewhere: of all connections, those that have no share. */
-static bool ws_conns_have_room(WsConns *conns, int door, uint64_t party, size_t n_elsewhere) {
-        size_t most = conns->most[door] > n_elsewhere ? conns->most[door] - n_elsewhere : 0;
-
-        if (ws_shares_fit(conns->crowds[door], party, 1, most, conns->share))
-                return true;
-        metric_add(METRIC_SHARE_REFUSED_CONNECTIONS, 1);
-        return ws_conns_make_room(conns, door, party);
-}
-
-static size_t ws_conns_elsewhere(const WsConns *conns, int door) {
-        return conns->n[door] - ws_shares_total(conns->crowds[door]);
 }
 
 static bool ws_conn_join_crowd(WsConn *conn, uint64_t party) {
@@ -268,7 +173,7 @@ static void ws_conn_on_writable(WsConn *conn) {
 /* ---- reading ------------------------------------------------------------------------------- */
 
 /* Offers what is there to the handler, and keeps what it does not use. */
-static void ws_conn_deliver(WsConn *conn, char *data, size_t n) {
+void ws_conn_deliver(WsConn *conn, char *data, size_t n) {
         const WsConnHandler *handler = &conn->conns->handler;
         bool is_kept = data == conn->in.data;
         size_t used;
@@ -290,18 +195,6 @@ static void ws_conn_deliver(WsConn *conn, char *data, size_t n) {
                 ws_conn_again(conn);
 }
 
-/* Is there time left in this turn of the loop? What comes after that is heard in the next, in the
- * order in which it came: so that many who make much work leave time to write and to accept. */
-static bool ws_conns_have_time(WsConns *conns) {
-        int64_t now_us = clock_mono_us();
-
-        if (uv_now(conns->loop) != conns->turn_ms) {
-                conns->turn_ms = uv_now(conns->loop);
-                conns->turn_until_us = now_us + WS_CONN_TURN_US;
-        }
-        return now_us < conns->turn_until_us;
-}
-
 static void ws_conn_take(WsConn *conn, size_t n) {
         bool has_time = !conn->is_again && ws_conns_have_time(conn->conns);
 
@@ -321,7 +214,7 @@ static void ws_conn_take(WsConn *conn, size_t n) {
 }
 
 /* Who has more to deliver is told of the end after that. */
-static void ws_conn_tell_end(WsConn *conn) {
+void ws_conn_tell_end(WsConn *conn) {
         if (conn->is_closing || conn->is_again || !(conn->has_ended || conn->is_hung_up))
                 return;
         if (!conn->is_ending)
@@ -357,7 +250,7 @@ static void ws_conn_be_bare(WsConn *conn) {
 }
 
 /* One step, now. */
-static void ws_conn_greet(WsConn *conn) {
+void ws_conn_greet(WsConn *conn) {
         int64_t since_us = clock_mono_us();
         int r;
 
@@ -391,39 +284,6 @@ static void ws_conn_want_greeting(WsConn *conn) {
         if (!ws_greetings_wait(conns->greetings, &conn->greeting))
                 ws_conn_close(conn);
         ws_conns_wake(conns);
-}
-
-static void ws_conns_greet(WsConns *conns) {
-        WsGreeting *greeting;
-
-        ws_greetings_turn(conns->greetings, uv_now(conns->loop));
-        while ((greeting = ws_greetings_next(conns->greetings))) {
-                WsConn *conn = greeting->owner;
-
-                ws_conn_greet(conn);
-                ws_conn_watch(conn);
-        }
-}
-
-static void ws_conns_on_idle(uv_idle_t *idle) {
-        WsConns *conns = idle->data;
-        WsConn *last = TAILQ_LAST(&conns->again, WsConnList);
-        int64_t until_us = clock_mono_us() + WS_CONN_TURN_US;
-        WsConn *conn;
-
-        ws_conns_greet(conns);
-        while ((conn = TAILQ_FIRST(&conns->again)) && clock_mono_us() < until_us) {
-                TAILQ_REMOVE(&conns->again, conn, again);
-                conn->is_again = false;
-                if (!conn->is_closing && !conn->is_ending && !conn->is_paused)
-                        ws_conn_deliver(conn, conn->in.data, conn->in.n);
-                ws_conn_tell_end(conn);
-                ws_conn_watch(conn);
-                if (conn == last)
-                        break;
-        }
-        if (ws_conns_are_idle(conns))
-                uv_idle_stop(idle);
 }
 
 /* ---- preface ------------------------------------------------------------------------------- */
@@ -637,97 +497,4 @@ void ws_conn_set_deadline(WsConn *conn, int64_t deadline_ms) {
         else if (deadline_ms == 0 && conn->is_timed)
                 TAILQ_REMOVE(&conns->timed, conn, timed);
         conn->is_timed = deadline_ms != 0;
-}
-
-/* ---- all of them --------------------------------------------------------------------------- */
-
-int ws_conns_new(WsConns **ret_conns, struct uv_loop_s *loop, const WsConnHandler *handler) {
-        WsConns *conns = calloc(1, sizeof(*conns));
-        int r = 0;
-
-        if (!conns)
-                return err_new(-ENOMEM);
-        for (size_t i = 0; r == 0 && i < WS_CONN_DOORS; ++i)
-                r = ws_shares_new(&conns->crowds[i]);
-        if (r == 0)
-                r = ws_greetings_new(&conns->greetings);
-        if (r < 0) {
-                ws_conns_free(conns);
-                return err_up(r);
-        }
-        conns->loop = loop;
-        conns->handler = *handler;
-        TAILQ_INIT(&conns->all);
-        TAILQ_INIT(&conns->timed);
-        TAILQ_INIT(&conns->again);
-        MUST(uv_idle_init(loop, &conns->idle));
-        conns->idle.data = conns;
-        *ret_conns = conns;
-        return 0;
-}
-
-void ws_conns_close(WsConns *conns) {
-        WsConn *conn;
-
-        TAILQ_FOREACH(conn, &conns->all, all)
-        ws_conn_close(conn);
-        uv_close((uv_handle_t *)&conns->idle, NULL);
-}
-
-WsConns *ws_conns_free(WsConns *conns) {
-        if (!conns)
-                return NULL;
-
-        for (size_t i = 0; i < WS_CONN_DOORS; ++i)
-                ws_shares_free(conns->crowds[i]);
-        ws_greetings_free(conns->greetings);
-        free(conns);
-        return NULL;
-}
-
-size_t ws_conns_length(const WsConns *conns, int door) {
-        return conns->n[door];
-}
-
-void ws_conns_set_room(WsConns *conns, int door, size_t most, int share) {
-        conns->most[door] = most;
-        conns->share = share;
-}
-
-void ws_conns_set_greeting(WsConns *conns, const WsGreetingsLimits *limits) {
-        ws_greetings_set_limits(conns->greetings, limits);
-}
-
-/* Its peer is silent, while others wait for its place. */
-static bool ws_conn_gives_way(const WsConn *conn, int64_t now_ms) {
-        return conn->greeting.is_begun && now_ms - conn->greeted_ms >= WS_CONN_IDLE_MS &&
-               !conn->greeting.greeter &&
-               ws_greetings_miss(conn->conns->greetings, &conn->greeting);
-}
-
-void ws_conns_sweep(WsConns *conns, int64_t now_ms) {
-        WsConn *conn = TAILQ_FIRST(&conns->timed);
-
-        while (conn) {
-                WsConn *next = TAILQ_NEXT(conn, timed);
-
-                if (!conn->is_closing && ws_conn_gives_way(conn, now_ms)) {
-                        metric_add(METRIC_TLS_HANDSHAKES_GAVE_WAY, 1);
-                        ws_conn_close(conn);
-                }
-                if (!conn->is_closing && now_ms >= conn->deadline_ms) {
-                        if (conn->is_ending || conn->is_prefaced || conn->is_greeting)
-                                ws_conn_close(conn);
-                        if (!conn->is_ending)
-                                conns->handler.late(conns->handler.arg, conn);
-                }
-                conn = next;
-        }
-}
-
-void ws_conns_each(WsConns *conns, void (*fn)(void *arg, WsConn *conn), void *arg) {
-        WsConn *conn;
-
-        TAILQ_FOREACH(conn, &conns->all, all)
-        fn(arg, conn);
 }
