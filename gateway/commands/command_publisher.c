@@ -22,7 +22,6 @@ enum {
         COMMAND_PUBLISHER_MEMORY_S = 600,  /* for so long after the last time */
         COMMAND_PUBLISHER_PAUSE_MS = 2000, /* between such, growing */
         COMMAND_PUBLISHER_PAUSE_MAX_MS = 60000,
-        COMMAND_PUBLISHER_LOG_S = 60, /* between lines about them */
 };
 
 typedef struct CommandPublisherItem CommandPublisherItem;
@@ -60,8 +59,8 @@ struct CommandPublisher {
         size_t n_items;
         CommandPublisherSuspect suspects[COMMAND_PUBLISHER_SUSPECTS];
         size_t n_suspects;
-        size_t n_turns;               /* with those: each begins with another item */
-        int64_t logged_us, denied_us; /* monotonic: of the last line of each sort */
+        size_t n_turns; /* with those: each begins with another item */
+        LogPace said_hung_up, said_denied;
 };
 
 /* ---- templates ---- */
@@ -279,7 +278,7 @@ static bool command_publisher_has(const CommandPublisherItem *item, const MqttOu
 static void command_publisher_note_denied(CommandPublisher *publisher,
                                           const CommandPublisherItem *item,
                                           const MqttOutcome outcomes[]) {
-        int64_t now_us = clock_mono_us();
+        unsigned long long n_more;
         size_t k = 0;
 
         while (k < item->n_topics && outcomes[k] != MQTT_OUTCOME_REFUSED)
@@ -287,14 +286,13 @@ static void command_publisher_note_denied(CommandPublisher *publisher,
         if (k == item->n_topics)
                 return;
         metric_add(METRIC_COMMANDS_DENIED, 1);
-        if (publisher->denied_us != 0 &&
-            now_us < publisher->denied_us + COMMAND_PUBLISHER_LOG_S * INT64_C(1000000))
-                return;
-        publisher->denied_us = now_us;
-        log_warning("command_denied command_id=%s device_id=%lld hint=\"the broker does not let us "
-                    "write to the topics of commands.topics\"",
-                    item->command_id,
-                    (long long)item->device_id);
+        if (log_may(&publisher->said_denied, &n_more))
+                log_warning("command_denied command_id=%s device_id=%lld more=%llu hint=\"the "
+                            "broker "
+                            "does not let us write to the topics of commands.topics\"",
+                            item->command_id,
+                            (long long)item->device_id,
+                            n_more);
 }
 
 /* All that are chosen, at once. What the broker has said nothing of is open still. 0, or
@@ -373,24 +371,22 @@ static CommandPublisherSuspect *command_publisher_new_suspect(CommandPublisher *
 /* It was sent alone, and the broker hung up. */
 static void command_publisher_blame(CommandPublisher *publisher, const CommandPublisherItem *item) {
         CommandPublisherSuspect *suspect = command_publisher_suspect(publisher, item->device_id);
-        int64_t now_us = clock_mono_us();
+        unsigned long long n_more;
 
         if (!suspect)
                 suspect = command_publisher_new_suspect(publisher, item->device_id);
         (void)backoff_fail(&suspect->backoff,
                            COMMAND_PUBLISHER_PAUSE_MS,
                            COMMAND_PUBLISHER_PAUSE_MAX_MS);
-        suspect->seen_us = now_us;
+        suspect->seen_us = clock_mono_us();
 
         metric_add(METRIC_COMMANDS_HUNG_UP, 1);
-        if (publisher->logged_us != 0 &&
-            now_us < publisher->logged_us + COMMAND_PUBLISHER_LOG_S * INT64_C(1000000))
-                return;
-        publisher->logged_us = now_us;
-        log_warning("command_hung_up command_id=%s device_id=%lld bytes=%zu",
-                    item->command_id,
-                    (long long)item->device_id,
-                    item->payload.n);
+        if (log_may(&publisher->said_hung_up, &n_more))
+                log_warning("command_hung_up command_id=%s device_id=%lld bytes=%zu more=%llu",
+                            item->command_id,
+                            (long long)item->device_id,
+                            item->payload.n,
+                            n_more);
 }
 
 /* One alone. *ret_hung_up: the broker broke the connection. 0, or MQTT_PUBLISHER_E_OFFLINE: it says

@@ -13,7 +13,6 @@
 #define COMMIT_TRIALS  3  /* of a row that is refused in earnest and taken on trial: an outage */
 #define COMMIT_DEBTS   4096
 #define COMMIT_DEBT_US (60 * INT64_C(1000000)) /* until a state that was refused comes again */
-#define COMMIT_SAY_US  (60 * INT64_C(1000000)) /* between two lines about them */
 #define COMMIT_REFUSED 16 /* one by one and none taken: then so are the others */
 
 /* What is sent of the range on top. */
@@ -43,7 +42,7 @@ struct Commit {
         CommitRange shares[COMMIT_DEPTH]; /* of the states still to be sent; the last under way */
         size_t n_shares;
         size_t n_refused, n_taken; /* states of this range */
-        int64_t said_us;           /* that some are refused; monotonic */
+        LogPace said;              /* that some are refused */
         Debts *debts;
         DbBatch rows;     /* the range under way, as the store reads it */
         char detail[192]; /* of the dead letter that is being made */
@@ -232,19 +231,19 @@ static void commit_owe_rest(Commit *commit, int64_t due_us) {
 }
 
 static void commit_refuse_state(Commit *commit, int64_t device_id) {
-        int64_t now_us = clock_mono_us();
+        unsigned long long n_more;
 
         metric_add(METRIC_DB_STATES_REFUSED, 1);
         ++commit->n_refused;
-        if (commit->said_us != 0 && now_us - commit->said_us < COMMIT_SAY_US)
+        if (!log_may(&commit->said, &n_more))
                 return;
-        commit->said_us = now_us;
-        log_error("device_state_refused device=%lld sqlstate=%s error=\"%s\" waiting=%zu "
+        log_error("device_state_refused device=%lld sqlstate=%s error=\"%s\" waiting=%zu more=%llu "
                   "hint=\"messages are stored, the table device_states is behind\"",
                   (long long)device_id,
                   db_conn_sqlstate(commit->conn),
                   db_conn_error(commit->conn),
-                  debts_length(commit->debts));
+                  debts_length(commit->debts),
+                  n_more);
 }
 
 /* The share on top is done with. */

@@ -2,12 +2,9 @@
 
 #include <sys/queue.h>
 
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/index.h"
 #include "base/log.h"
-
-#define SENSORS_SAY_US INT64_C(60000000)
 
 typedef struct SensorsItem SensorsItem;
 typedef struct SensorsVehicle SensorsVehicle;
@@ -29,7 +26,7 @@ struct SensorsVehicle {
 struct Sensors {
         size_t n_max;
         size_t n_all;
-        int64_t said_us; /* monotonic; 0 = never */
+        LogPace said;
         Index *vehicles; /* owned */
         TAILQ_HEAD(, SensorsVehicle) refused;
 };
@@ -87,20 +84,19 @@ static bool sensors_has(const SensorsVehicle *vehicle, size_t at, int32_t sensor
 }
 
 static void sensors_refuse(Sensors *sensors, SensorsVehicle *vehicle) {
-        int64_t now_us = clock_mono_us();
+        unsigned long long n_more;
 
         if (!vehicle->is_refused)
                 TAILQ_INSERT_TAIL(&sensors->refused, vehicle, entry);
         vehicle->is_refused = true;
-        if (vehicle->is_said ||
-            (sensors->said_us != 0 && now_us - sensors->said_us < SENSORS_SAY_US))
+        if (vehicle->is_said || !log_may(&sensors->said, &n_more))
                 return;
         vehicle->is_said = true;
-        sensors->said_us = now_us;
-        log_warning("sensors_full vehicle_id=%lld sensors=%zu hint=\"messages of more become dead "
-                    "letters: registry.max_sensors\"",
+        log_warning("sensors_full vehicle_id=%lld sensors=%zu more=%llu hint=\"messages of more "
+                    "become dead letters: registry.max_sensors\"",
                     (long long)vehicle->id,
-                    vehicle->n_items);
+                    vehicle->n_items,
+                    n_more);
 }
 
 bool sensors_may_have(Sensors *sensors, int64_t vehicle_id, int32_t sensor_id) {
