@@ -8,9 +8,12 @@
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
+#define TIDY_PAGE  1000 /* rows of one statement */
+#define STRING_(x) #x
+#define STRING(x)  STRING_(x)
+
 enum {
         TIDY_ARG_SIZE = 24,
-        TIDY_PAGE = 1000,
         TIDY_REMOVED_DAYS = 30,
         TIDY_REPLAYS_DAYS = 1,
 };
@@ -19,7 +22,7 @@ enum {
 #define TIDY(table, column, which)                                                                 \
         "DELETE FROM " table " WHERE ctid = ANY (ARRAY(SELECT ctid FROM " table " WHERE " column   \
         " < (date '1970-01-01' + $1::int)::timestamp AT TIME ZONE 'UTC'" which " ORDER BY " column \
-        " LIMIT 1000)) RETURNING true"
+        " LIMIT " STRING(TIDY_PAGE) ")) RETURNING true"
 
 static int tidy_some(DbConn *conn, const char *sql, const char *day, int *ret_n) {
         CLEANUP(PQclear) PGresult *result = NULL;
