@@ -1,5 +1,6 @@
 #include "gateway/store/known.h"
 
+#include "base/bucket.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -32,9 +33,9 @@ struct Known {
         uint64_t letter_seq;     /* the record of whose letter we know */
         bool letter_exists;
 
-        int64_t spent_until_us; /* monotonic: when all that was created is paid for */
-        int64_t limited_us;     /* when that was last said to be too much; 0 = never */
-        bool is_full;           /* there are as many devices as there may be: it was said */
+        Bucket minute;
+        LogPace said_limited; /* that it was too much */
+        bool is_full;         /* there are as many devices as there may be: it was said */
 };
 
 int known_new(Known **ret_known, const KnownOptions *options) {
@@ -81,16 +82,16 @@ Registry *known_registry(Known *known) {
 }
 
 /* A minute's worth at once, and then as fast as it comes back. */
-static size_t known_may_register(Known *known) {
-        int64_t now_us = clock_mono_us();
-        int64_t free_us = KNOWN_MINUTE_US;
+static BucketRate known_rate(const Known *known) {
+        int n = known->options.new_per_minute;
 
-        if (known->options.new_per_minute == 0)
-                return SIZE_MAX;
-        if (known->spent_until_us > now_us)
-                free_us -= known->spent_until_us - now_us;
-        return free_us > 0 ? (size_t)(free_us * known->options.new_per_minute / KNOWN_MINUTE_US)
-                           : 0;
+        return (BucketRate){ n, KNOWN_MINUTE_US, n };
+}
+
+static size_t known_may_register(Known *known) {
+        const BucketRate rate = known_rate(known);
+
+        return rate.n == 0 ? SIZE_MAX : (size_t)bucket_left(&known->minute, &rate, clock_mono_us());
 }
 
 /* How many places are left; says once that there are none, and once that there are some again. */
@@ -111,21 +112,18 @@ static size_t known_room(Known *known) {
 }
 
 static void known_pay(Known *known, size_t n) {
-        int64_t now_us = clock_mono_us();
+        const BucketRate rate = known_rate(known);
+        unsigned long long n_more;
 
         metric_add(METRIC_REGISTRATIONS, (int64_t)n);
-        if (known->options.new_per_minute == 0)
+        if (rate.n == 0)
                 return;
-        if (known->spent_until_us < now_us)
-                known->spent_until_us = now_us;
-        known->spent_until_us += (int64_t)n * KNOWN_MINUTE_US / known->options.new_per_minute;
-        if (known_may_register(known) > 0 ||
-            (known->limited_us != 0 && now_us < known->limited_us + KNOWN_MINUTE_US))
-                return;
-        known->limited_us = now_us;
-        log_warning("registrations_limited per_minute=%d hint=\"more new devices become dead "
-                    "letters: registry.new_devices_per_minute\"",
-                    known->options.new_per_minute);
+        bucket_pay(&known->minute, &rate, (int64_t)n, clock_mono_us());
+        if (known_may_register(known) == 0 && log_may(&known->said_limited, &n_more))
+                log_warning("registrations_limited per_minute=%d more=%llu hint=\"more new devices "
+                            "become dead letters: registry.new_devices_per_minute\"",
+                            known->options.new_per_minute,
+                            n_more);
 }
 
 void known_fill(Known *known, BatchContext *context) {

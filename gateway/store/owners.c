@@ -1,5 +1,6 @@
 #include "gateway/store/owners.h"
 
+#include "base/bucket.h"
 #include "base/clock.h"
 #include "base/err.h"
 
@@ -10,7 +11,7 @@ typedef struct OwnersBucket OwnersBucket;
 
 struct OwnersBucket {
         int64_t user_id;
-        int64_t spent_until_us; /* monotonic: when all that was created is paid for */
+        Bucket bucket;
 };
 
 struct Owners {
@@ -46,10 +47,11 @@ static size_t owners_of_all(const Owners *owners, size_t n_own, size_t n_all) {
 }
 
 /* In a minute, which one may have at once. */
-static int64_t owners_rate(const Owners *owners) {
-        int64_t rate = (int64_t)owners->options.per_minute * owners->options.share / 100;
+static BucketRate owners_rate(const Owners *owners) {
+        int64_t n = (int64_t)owners->options.per_minute * owners->options.share / 100;
 
-        return rate > 0 ? rate : 1;
+        n = n > 0 ? n : 1;
+        return (BucketRate){ n, OWNERS_MINUTE_US, n };
 }
 
 static const OwnersBucket *owners_find(const Owners *owners, int64_t user_id) {
@@ -60,15 +62,12 @@ static const OwnersBucket *owners_find(const Owners *owners, int64_t user_id) {
 }
 
 static size_t owners_of_minute(const Owners *owners, int64_t user_id) {
-        const OwnersBucket *bucket = owners_find(owners, user_id);
-        int64_t now_us = clock_mono_us();
-        int64_t free_us = OWNERS_MINUTE_US;
+        const OwnersBucket *own = owners_find(owners, user_id);
+        const BucketRate rate = owners_rate(owners);
 
         if (owners->options.per_minute == 0)
                 return SIZE_MAX;
-        if (bucket && bucket->spent_until_us > now_us)
-                free_us -= bucket->spent_until_us - now_us;
-        return free_us > 0 ? (size_t)(free_us * owners_rate(owners) / OWNERS_MINUTE_US) : 0;
+        return (size_t)(own ? bucket_left(&own->bucket, &rate, clock_mono_us()) : rate.burst);
 }
 
 size_t owners_room(const Owners *owners, int64_t user_id, size_t n_own, size_t n_all) {
@@ -82,18 +81,16 @@ size_t owners_room(const Owners *owners, int64_t user_id, size_t n_own, size_t n
 }
 
 void owners_pay(Owners *owners, int64_t user_id, size_t n) {
-        int64_t now_us = clock_mono_us();
-        OwnersBucket *bucket = &owners->buckets[0];
+        const BucketRate rate = owners_rate(owners);
+        OwnersBucket *own = &owners->buckets[0];
 
         if (user_id == 0 || owners->options.per_minute == 0)
                 return;
-        for (size_t i = 0; i < OWNERS_BUCKETS && bucket->user_id != user_id; ++i)
+        for (size_t i = 0; i < OWNERS_BUCKETS && own->user_id != user_id; ++i)
                 if (owners->buckets[i].user_id == user_id ||
-                    owners->buckets[i].spent_until_us < bucket->spent_until_us)
-                        bucket = &owners->buckets[i];
-        if (bucket->user_id != user_id)
-                *bucket = (OwnersBucket){ .user_id = user_id };
-        if (bucket->spent_until_us < now_us)
-                bucket->spent_until_us = now_us;
-        bucket->spent_until_us += (int64_t)n * OWNERS_MINUTE_US / owners_rate(owners);
+                    owners->buckets[i].bucket.paid_ns < own->bucket.paid_ns)
+                        own = &owners->buckets[i];
+        if (own->user_id != user_id)
+                *own = (OwnersBucket){ .user_id = user_id };
+        bucket_pay(&own->bucket, &rate, (int64_t)n, clock_mono_us());
 }

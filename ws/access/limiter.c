@@ -1,24 +1,23 @@
 #include "ws/access/limiter.h"
 
-#include <math.h>
-
+#include "base/bucket.h"
 #include "base/err.h"
 #include "base/secret.h"
 
-#define WS_LIMITER_MINUTE_US 60e6
+#define WS_LIMITER_MINUTE_US 60000000
 
-typedef struct WsBucket WsBucket;
+typedef struct WsLimited WsLimited;
 
-struct WsBucket {
+struct WsLimited {
         uint8_t name[SECRET_HASH_SIZE];
-        double used; /* tries that have not been forgiven yet */
-        int64_t updated_us;
+        Bucket tries;
+        int per_minute; /* as it was for the last one */
         bool is_taken;
 };
 
 struct WsLimiter {
         char key[SECRET_ID_SIZE];
-        WsBucket *buckets;
+        WsLimited *names;
         size_t capacity;
 };
 
@@ -30,8 +29,8 @@ int ws_limiter_new(WsLimiter **ret_limiter, size_t capacity) {
         if (!limiter)
                 return err_new(-ENOMEM);
         limiter->capacity = capacity;
-        limiter->buckets = calloc(capacity, sizeof(*limiter->buckets));
-        if (!limiter->buckets)
+        limiter->names = calloc(capacity, sizeof(*limiter->names));
+        if (!limiter->names)
                 return err_new(-ENOMEM);
         r = secret_id(limiter->key);
         if (r < 0)
@@ -45,72 +44,70 @@ WsLimiter *ws_limiter_free(WsLimiter *limiter) {
         if (!limiter)
                 return NULL;
 
-        free(limiter->buckets);
+        free(limiter->names);
         free(limiter);
         return NULL;
 }
 
-/* The bucket of @name, else a free one, else the one that was used least. */
-static WsBucket *ws_limiter_find(WsLimiter *limiter, const uint8_t name[SECRET_HASH_SIZE]) {
-        WsBucket *best = &limiter->buckets[0];
+/* The place of @name, else a free one, else that of who has tried least. */
+static WsLimited *ws_limiter_find(WsLimiter *limiter, const uint8_t name[SECRET_HASH_SIZE]) {
+        WsLimited *best = &limiter->names[0];
 
         for (size_t i = 0; i < limiter->capacity; ++i) {
-                WsBucket *bucket = &limiter->buckets[i];
+                WsLimited *one = &limiter->names[i];
 
-                if (bucket->is_taken && memcmp(bucket->name, name, SECRET_HASH_SIZE) == 0)
-                        return bucket;
-                if (best->is_taken && (!bucket->is_taken || bucket->used < best->used))
-                        best = bucket;
+                if (one->is_taken && memcmp(one->name, name, SECRET_HASH_SIZE) == 0)
+                        return one;
+                if (best->is_taken && (!one->is_taken || one->tries.paid_ns < best->tries.paid_ns))
+                        best = one;
         }
         return best;
 }
 
-static void ws_limiter_forgive(WsBucket *bucket, int per_minute, int64_t now_us) {
-        double elapsed = (double)(now_us - bucket->updated_us);
+static BucketRate ws_limiter_rate(int per_minute) {
+        int n = per_minute > 0 ? per_minute : 1;
 
-        bucket->used = fmax(0, bucket->used - elapsed * per_minute / WS_LIMITER_MINUTE_US);
-        bucket->updated_us = now_us;
+        return (BucketRate){ n, WS_LIMITER_MINUTE_US, n };
 }
 
 int ws_limiter_take(WsLimiter *limiter, Text name, int per_minute, int64_t now_us) {
+        BucketRate rate = ws_limiter_rate(per_minute);
         uint8_t hash[SECRET_HASH_SIZE];
-        WsBucket *bucket;
+        WsLimited *one;
 
         if (secret_token_hash(text_of(limiter->key), name, hash) != 0)
                 return 1;
-        bucket = ws_limiter_find(limiter, hash);
-        if (!bucket->is_taken || memcmp(bucket->name, hash, sizeof(hash)) != 0) {
-                *bucket = (WsBucket){ .is_taken = true, .updated_us = now_us };
-                memcpy(bucket->name, hash, sizeof(hash));
+        one = ws_limiter_find(limiter, hash);
+        if (!one->is_taken || memcmp(one->name, hash, sizeof(hash)) != 0) {
+                *one = (WsLimited){ .is_taken = true };
+                memcpy(one->name, hash, sizeof(hash));
         }
 
-        ws_limiter_forgive(bucket, per_minute, now_us);
-        if (bucket->used + 1 > per_minute)
-                return (int)ceil((bucket->used + 1 - per_minute) * 60.0 / per_minute);
-        bucket->used += 1;
-        return 0;
+        one->per_minute = per_minute;
+        return (int)((bucket_take(&one->tries, &rate, 1, now_us) + 999999) / 1000000);
 }
 
-bool ws_limiter_is_known(WsLimiter *limiter, Text name, int per_minute, int64_t now_us) {
+bool ws_limiter_is_known(WsLimiter *limiter, Text name, int64_t now_us) {
         uint8_t hash[SECRET_HASH_SIZE];
-        WsBucket *bucket;
+        const WsLimited *one;
 
         if (secret_token_hash(text_of(limiter->key), name, hash) != 0)
                 return true;
-        bucket = ws_limiter_find(limiter, hash);
-        if (!bucket->is_taken || memcmp(bucket->name, hash, sizeof(hash)) != 0)
-                return false;
-        ws_limiter_forgive(bucket, per_minute, now_us);
-        return bucket->used > 0;
+        one = ws_limiter_find(limiter, hash);
+        return one->is_taken && memcmp(one->name, hash, sizeof(hash)) == 0 &&
+               !bucket_is_full(&one->tries, now_us);
 }
 
 void ws_limiter_give_back(WsLimiter *limiter, Text name) {
         uint8_t hash[SECRET_HASH_SIZE];
-        WsBucket *bucket;
+        WsLimited *one;
 
         if (secret_token_hash(text_of(limiter->key), name, hash) != 0)
                 return;
-        bucket = ws_limiter_find(limiter, hash);
-        if (bucket->is_taken && memcmp(bucket->name, hash, sizeof(hash)) == 0)
-                bucket->used = fmax(0, bucket->used - 1);
+        one = ws_limiter_find(limiter, hash);
+        if (one->is_taken && memcmp(one->name, hash, sizeof(hash)) == 0) {
+                BucketRate rate = ws_limiter_rate(one->per_minute);
+
+                bucket_give_back(&one->tries, &rate, 1);
+        }
 }

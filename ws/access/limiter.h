@@ -17,7 +17,7 @@ WsLimiter *ws_limiter_free(WsLimiter *limiter);
 /* Seconds to wait before the next try of @name; 0: go ahead, and the try is counted. */
 int ws_limiter_take(WsLimiter *limiter, Text name, int per_minute, int64_t now_us);
 /* Is a try of @name on record, of the last minutes, that was not given back? */
-bool ws_limiter_is_known(WsLimiter *limiter, Text name, int per_minute, int64_t now_us);
+bool ws_limiter_is_known(WsLimiter *limiter, Text name, int64_t now_us);
 void ws_limiter_give_back(WsLimiter *limiter, Text name); /* the try was a good one */
 
 DEFINE_CLEANUP(WsLimiter *, ws_limiter_free);

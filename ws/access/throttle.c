@@ -1,23 +1,21 @@
 #include "ws/access/throttle.h"
 
+#include "base/bucket.h"
 #include "base/err.h"
 #include "base/index.h"
 #include "ws/access/party.h"
-
-#define WS_THROTTLE_ONE 1000 /* credit of one connection: so many ms at one a second */
 
 typedef struct WsThrottleSource WsThrottleSource;
 
 struct WsThrottleSource {
         uint64_t party;
-        int64_t credit, at_ms;
+        Bucket bucket;
 };
 
 struct WsThrottle {
         size_t capacity;
         Index *sources; /* of addresses */
-        int per_s;      /* of the call in hand */
-        int64_t now_ms;
+        int64_t now_us; /* of the call in hand */
 };
 
 int ws_throttle_new(WsThrottle **ret_throttle, size_t capacity) {
@@ -56,23 +54,11 @@ WsThrottle *ws_throttle_free(WsThrottle *throttle) {
         return NULL;
 }
 
-static int64_t ws_throttle_burst(const WsThrottle *throttle) {
-        return (int64_t)throttle->per_s * 2 * WS_THROTTLE_ONE;
-}
-
-static void ws_throttle_refill(const WsThrottle *throttle, WsThrottleSource *source) {
-        source->credit += (throttle->now_ms - source->at_ms) * throttle->per_s;
-        source->at_ms = throttle->now_ms;
-        if (source->credit > ws_throttle_burst(throttle))
-                source->credit = ws_throttle_burst(throttle);
-}
-
 static void ws_throttle_forget_rested(void *arg, void *value) {
         WsThrottle *throttle = arg;
         WsThrottleSource *source = value;
 
-        ws_throttle_refill(throttle, source);
-        if (source->credit == ws_throttle_burst(throttle))
+        if (bucket_is_full(&source->bucket, throttle->now_us))
                 ws_throttle_forget(throttle, source);
 }
 
@@ -88,8 +74,6 @@ static WsThrottleSource *ws_throttle_add(WsThrottle *throttle, uint64_t party) {
                 return NULL;
 
         source->party = party;
-        source->credit = ws_throttle_burst(throttle);
-        source->at_ms = throttle->now_ms;
         if (index_put(throttle->sources, &party, sizeof(party), source) < 0) {
                 free(source);
                 return NULL;
@@ -100,22 +84,18 @@ static WsThrottleSource *ws_throttle_add(WsThrottle *throttle, uint64_t party) {
 bool ws_throttle_take(WsThrottle *throttle, const char *text, int per_s, int64_t now_ms) {
         WsThrottleSource *source;
         uint64_t party = ws_party_address(text);
+        BucketRate rate;
 
         if (per_s <= 0)
                 return true;
 
-        throttle->per_s = per_s;
-        throttle->now_ms = now_ms;
+        throttle->now_us = now_ms * 1000;
         source = index_get(throttle->sources, &party, sizeof(party));
         if (!source)
                 source = ws_throttle_add(throttle, party);
         if (!source)
                 return false;
 
-        ws_throttle_refill(throttle, source);
-        if (source->credit < WS_THROTTLE_ONE)
-                return false;
-
-        source->credit -= WS_THROTTLE_ONE;
-        return true;
+        rate = (BucketRate){ per_s, 1000000, (int64_t)per_s * 2 };
+        return bucket_take(&source->bucket, &rate, 1, throttle->now_us) == 0;
 }

@@ -35,10 +35,7 @@ static bool ws_login_is_suspect(const WsCall *call) {
         char source[64], account[160];
 
         ws_login_names(call, source, account);
-        return ws_limiter_is_known(call->limiter,
-                                   text_of(source),
-                                   ws_login_limit(call),
-                                   call->now_us);
+        return ws_limiter_is_known(call->limiter, text_of(source), call->now_us);
 }
 
 /* Seconds to wait; 0: go ahead. An account has twice the tries of an address, so that one noisy

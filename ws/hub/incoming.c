@@ -1,5 +1,6 @@
 #include "ws/hub/incoming.h"
 
+#include "base/bucket.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "ws/device/edge.h"
@@ -9,28 +10,17 @@
 #include "ws/net/conn.h"
 #include "ws/wire/packer.h"
 
-#define WS_INCOMING_KEEP 4096 /* a larger message buffer is given back */
-#define WS_INCOMING_CREDIT_PIECE \
-        (WS_CLIENT_CREDIT_ONE / 100) /* of a ping, or a piece of a message */
-#define WS_INCOMING_TURN_US 1000     /* of one client in one turn of the loop */
+#define WS_INCOMING_KEEP    4096 /* a larger message buffer is given back */
+#define WS_INCOMING_PIECE   1    /* what a ping, or a piece of a message takes of its rate */
+#define WS_INCOMING_MESSAGE 100  /* and what a message does */
+#define WS_INCOMING_TURN_US 1000 /* of one client in one turn of the loop */
 
-/* Takes so much credit; false: it sends too many. */
+/* Takes so much of its rate; false: it sends too many. */
 static bool ws_incoming_spend(WsClient *client, int64_t cost) {
-        int64_t rate = client->loop->options->messages_per_s;
-        int64_t now_ms = clock_mono_us() / 1000;
+        int64_t per_s = client->loop->options->messages_per_s * (int64_t)WS_INCOMING_MESSAGE;
+        const BucketRate rate = { per_s, 1000000, 2 * per_s };
 
-        if (rate <= 0)
-                return true;
-
-        client->credit += (now_ms - client->credit_ms) * rate; /* per ms in thousandths */
-        client->credit_ms = now_ms;
-        if (client->credit > rate * 2 * WS_CLIENT_CREDIT_ONE)
-                client->credit = rate * 2 * WS_CLIENT_CREDIT_ONE;
-        if (client->credit < cost)
-                return false;
-
-        client->credit -= cost;
-        return true;
+        return per_s <= 0 || bucket_take(&client->incoming, &rate, cost, clock_mono_us()) == 0;
 }
 
 static bool ws_incoming_afford(WsClient *client, int64_t cost) {
@@ -60,7 +50,7 @@ static bool ws_incoming_unpack(WsClient *client, Text *message) {
 
 static int ws_incoming_message(WsClient *client, Text message) {
         metric_add(METRIC_WS_MESSAGES_IN, 1);
-        if (!ws_incoming_afford(client, WS_CLIENT_CREDIT_ONE))
+        if (!ws_incoming_afford(client, WS_INCOMING_MESSAGE))
                 return 0;
         if (client->is_binary && client->dialect->has_feed) {
                 ws_client_close(client, WS_CLOSE_MISUSE, "binary", METRIC_WS_CLOSED_MISUSE);
@@ -92,8 +82,7 @@ static int ws_incoming_piece(WsClient *client, Text piece, bool is_first, bool i
                 return err_new(-ENOMEM);
         if (!is_last) { /* fragments without end, of a byte or of none */
                 (void)ws_incoming_afford(client,
-                                         piece.n == 0 ? WS_CLIENT_CREDIT_ONE
-                                                      : WS_INCOMING_CREDIT_PIECE);
+                                         piece.n == 0 ? WS_INCOMING_MESSAGE : WS_INCOMING_PIECE);
                 return 0;
         }
 
@@ -137,7 +126,7 @@ static int ws_incoming_data(WsClient *client, const WsDecoded *decoded) {
 }
 
 static void ws_incoming_ping(WsClient *client, Text payload) {
-        if (ws_incoming_afford(client, WS_INCOMING_CREDIT_PIECE))
+        if (ws_incoming_afford(client, WS_INCOMING_PIECE))
                 ws_viewer_pong(client, payload);
         else
                 ws_loop_settle(client->loop);

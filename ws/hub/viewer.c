@@ -163,7 +163,7 @@ int ws_viewer_open(WsClient *client, WsConn *conn) {
         client->decoder.takes_packed = client->deflates;
         client->state = WS_CLIENT_OPEN;
         client->connected_us = clock_now_us();
-        client->seen_ms = client->credit_ms = now_ms;
+        client->seen_ms = now_ms;
         client->auth_ms = now_ms + options->handshake_timeout_ms;
         if (client->dialect->door != WS_DOOR_SOCKET)
                 client->seen_ms = WS_VIEWER_NEVER_MS;
@@ -176,7 +176,6 @@ int ws_viewer_open(WsClient *client, WsConn *conn) {
                 client->ping_ms = now_ms + ws_viewer_ping_interval(client);
         else if (client->dialect->door == WS_DOOR_POLL)
                 client->ping_ms = client->deadline_ms;
-        client->credit = (int64_t)options->messages_per_s * 2 * WS_CLIENT_CREDIT_ONE;
         if (client->dialect->door == WS_DOOR_SOCKET &&
             client->expires_us < INT64_MAX - WS_CLIENT_GRACE_US)
                 client->expires_us += WS_CLIENT_GRACE_US;

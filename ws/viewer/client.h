@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 
 #include "base/base.h"
+#include "base/bucket.h"
 #include "base/buf.h"
 #include "model/metrics.h"
 #include "ws/loop/burst.h"
@@ -63,8 +64,7 @@ typedef enum WsClose {
         WS_CLOSE_STATE_LOST = 4203,
 } WsClose;
 
-#define WS_CLIENT_GRACE_US   25000000 /* of an expired token, of a socket: it may still refresh */
-#define WS_CLIENT_CREDIT_ONE 1000     /* of one message in */
+#define WS_CLIENT_GRACE_US 25000000 /* of an expired token, of a socket: it may still refresh */
 
 /* Types of dialects D and E that a client may choose among. */
 enum {
@@ -122,7 +122,7 @@ struct WsClient {
         bool has_since;     /* and where it goes on */
         WsCursor since;
         int64_t seen_ms, ping_ms, deadline_ms; /* monotonic: last sign of life, next ping, end */
-        int64_t credit, credit_ms;             /* messages in, in thousandths */
+        Bucket incoming;                       /* what it may send */
 
         WsListing *listing; /* C: borrowed; the list that it waits for; NULL = it waits for none */
         bool is_late;       /* for the one after it */
