@@ -1,4 +1,4 @@
-/* Json: what is let through to json-c and PostgreSQL, and why the rest is not. */
+/* JsonCheck: what is let through to json-c and PostgreSQL, and why the rest is not. */
 
 #include <setjmp.h>
 #include <stdarg.h>

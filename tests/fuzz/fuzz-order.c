@@ -1,4 +1,4 @@
-/* Commanding: orders of users, frames of devices and bodies of receivers, whatever is in them. */
+/* WsOrder: orders of users, frames of devices and bodies of receivers, whatever is in them. */
 
 #include "tests/fuzz/fuzz.h"
 #include "ws/device/detections.h"

@@ -1,4 +1,4 @@
-/* Json: whatever json_check() lets through, a strict json-c takes whole. */
+/* JsonCheck: whatever json_check() lets through, a strict json-c takes whole. */
 
 #include <json-c/json.h>
 
