@@ -1,5 +1,7 @@
 #include "base/name.h"
 
+#include "base/text.h"
+
 #include <strings.h>
 
 #define NAME_ID "id:"
@@ -157,16 +159,12 @@ bool name_is_number(Text name) {
 }
 
 int64_t name_spelt_id(Text text) {
-        int64_t id = 0;
+        uint64_t id = 0;
 
-        if (!text.data || text.n == 0 || text.n > 18 || text.data[0] == '0')
+        if (text.n == 0 || text.n > 18 || text.data[0] == '0' ||
+            !text_to_number(text, INT64_MAX, &id))
                 return 0;
-        for (size_t i = 0; i < text.n; ++i) {
-                if (text.data[i] < '0' || text.data[i] > '9')
-                        return 0;
-                id = id * 10 + (text.data[i] - '0');
-        }
-        return id;
+        return (int64_t)id;
 }
 
 int64_t name_said_id(Text text) {

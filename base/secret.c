@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/text.h"
 
 #define SECRET_FILE_MAX 65536
 
@@ -96,7 +97,6 @@ int secret_random(void *ret_bytes, size_t n) {
 }
 
 int secret_id(char ret_id[SECRET_ID_SIZE]) {
-        static const char digits[] = "0123456789abcdef";
         uint8_t bytes[16];
         int r;
 
@@ -104,11 +104,7 @@ int secret_id(char ret_id[SECRET_ID_SIZE]) {
         if (r != 0)
                 return err_up(r);
 
-        for (size_t i = 0; i < sizeof(bytes); ++i) {
-                ret_id[2 * i] = digits[bytes[i] >> 4];
-                ret_id[2 * i + 1] = digits[bytes[i] & 15];
-        }
-        ret_id[SECRET_ID_SIZE - 1] = '\0';
+        text_put_hex(ret_id, bytes, sizeof(bytes));
         return 0;
 }
 
@@ -297,16 +293,11 @@ int secret_token_hash(Text pepper, Text token, uint8_t ret_hash[SECRET_HASH_SIZE
 }
 
 int secret_sha256_hex(Text text, char ret_hex[SECRET_SHA256_SIZE]) {
-        static const char digits[] = "0123456789abcdef";
         uint8_t hash[SECRET_HASH_SIZE];
 
         if (!EVP_Digest(text.data ? text.data : "", text.n, hash, NULL, EVP_sha256(), NULL))
                 return err_new(-EIO);
-        for (size_t i = 0; i < sizeof(hash); ++i) {
-                ret_hex[2 * i] = digits[hash[i] >> 4];
-                ret_hex[2 * i + 1] = digits[hash[i] & 0xf];
-        }
-        ret_hex[SECRET_SHA256_SIZE - 1] = '\0';
+        text_put_hex(ret_hex, hash, sizeof(hash));
         return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/text.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -28,13 +29,11 @@ static int migration_number(const Migration *migration) {
         return (int)strtol(migration->name, NULL, 10);
 }
 
-/* FNV-1a: against mistakes, not against malice. */
 static void migration_checksum(const Migration *migration, char ret_text[MIGRATE_CHECKSUM_SIZE]) {
-        uint64_t hash = 0xcbf29ce484222325;
-
-        for (size_t i = 0; i < migration->n; ++i)
-                hash = (hash ^ (unsigned char)migration->sql[i]) * 0x100000001b3;
-        snprintf(ret_text, MIGRATE_CHECKSUM_SIZE, "%016llx", (unsigned long long)hash);
+        snprintf(ret_text,
+                 MIGRATE_CHECKSUM_SIZE,
+                 "%016llx",
+                 (unsigned long long)text_hash(TEXT_HASH, migration->sql, migration->n));
 }
 
 int db_migrate_latest(void) {

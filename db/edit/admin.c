@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/text.h"
 #include "db/trouble.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
@@ -142,9 +143,8 @@ static int admin_owner(DbConn *conn,
 static const char *admin_hash(const uint8_t hash[32], char ret_text[ADMIN_HASH_SIZE]) {
         if (!hash)
                 return NULL;
-        snprintf(ret_text, ADMIN_HASH_SIZE, "\\x");
-        for (size_t i = 0; i < 32; ++i)
-                snprintf(ret_text + 2 + 2 * i, 3, "%02x", hash[i]);
+        memcpy(ret_text, "\\x", 2);
+        text_put_hex(ret_text + 2, hash, 32);
         return ret_text;
 }
 

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "db/follow/changes.h"
 #include "db/trouble.h"
 
@@ -79,12 +80,6 @@ static int directory_add_user(RegistryDelta *delta, const PGresult *result, int 
         return directory_add(delta, &row);
 }
 
-static int hex_digit(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 0;
-}
-
 /* bytea as text: \x and two digits a byte. */
 static bool column_hash(const PGresult *result, int row, int column, uint8_t ret_hash[32]) {
         const char *text = PQgetvalue(result, row, column);
@@ -92,8 +87,8 @@ static bool column_hash(const PGresult *result, int row, int column, uint8_t ret
         if (PQgetlength(result, row, column) != 2 + 64)
                 return false;
         for (size_t i = 0; i < 32; ++i)
-                ret_hash[i] =
-                        (uint8_t)(hex_digit(text[2 + 2 * i]) << 4 | hex_digit(text[3 + 2 * i]));
+                ret_hash[i] = (uint8_t)(text_hex_digit(text[2 + 2 * i]) << 4 |
+                                        text_hex_digit(text[3 + 2 * i]));
         return true;
 }
 
@@ -239,19 +234,17 @@ static int directory_add_all(RegistryDelta *delta, RegistryTable table, const PG
         return 0;
 }
 
-/* FNV-1a of a row's texts; rows are summed up, since they come in any order. */
+/* Of a row's texts; rows are summed up, since they come in any order. */
 static uint64_t directory_digest(RegistryTable table, const PGresult *result) {
         uint64_t sum = 0;
 
         for (int row = 0; row < PQntuples(result); ++row) {
-                uint64_t hash = UINT64_C(14695981039346656037) + table;
+                uint64_t hash = TEXT_HASH + table;
 
                 for (int column = 0; column < PQnfields(result); ++column) {
                         const char *text = PQgetvalue(result, row, column);
 
-                        do
-                                hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
-                        while (*text++);
+                        hash = text_hash(hash, text, strlen(text) + 1);
                 }
                 sum += hash;
         }

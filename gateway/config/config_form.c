@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include "base/name.h"
+#include "base/text.h"
 #include "db/target.h"
 #include "gateway/commands/command_publisher.h"
 #include "ws/access/proxies.h"
@@ -102,13 +103,9 @@ static bool config_form_is_host(Text host) {
 }
 
 static bool config_form_is_port(Text text, int least) {
-        int port = 0;
+        uint64_t port = 0;
 
-        if (text.n == 0 || text.n > 5 || !config_form_consists_of(text, "0123456789", ""))
-                return false;
-        for (size_t i = 0; i < text.n; ++i)
-                port = port * 10 + (text.data[i] - '0');
-        return port >= least && port <= 65535;
+        return text.n <= 5 && text_to_number(text, 65535, &port) && (int)port >= least;
 }
 
 /* Where the host ends: behind the ] of an address of IPv6, before the colon of a port. */

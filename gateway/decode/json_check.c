@@ -1,5 +1,7 @@
 #include "gateway/decode/json_check.h"
 
+#include "base/text.h"
+
 #include <float.h>
 #include <math.h>
 
@@ -111,16 +113,11 @@ static int32_t scan_hex(Scan *scan) {
         if (scan->end - scan->at < 4)
                 return -1;
         for (int i = 0; i < 4; ++i) {
-                char c = *scan->at++;
+                int digit = text_hex_digit(*scan->at++);
 
-                if (c >= '0' && c <= '9')
-                        value = value * 16 + (c - '0');
-                else if (c >= 'a' && c <= 'f')
-                        value = value * 16 + (c - 'a' + 10);
-                else if (c >= 'A' && c <= 'F')
-                        value = value * 16 + (c - 'A' + 10);
-                else
+                if (digit < 0)
                         return -1;
+                value = value * 16 + digit;
         }
         return value;
 }

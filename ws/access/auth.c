@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/name.h"
 #include "base/secret.h"
 #include "ws/access/keys.h"
 #include "ws/access/token.h"
@@ -279,15 +280,6 @@ static int64_t ws_auth_number(const json_object *object, const char *name) {
         return number > 0 && number < INT64_MAX ? number : 0;
 }
 
-/* The id that the text spells: decimal, without sign or leading zeros; 0 if none. */
-static int64_t ws_auth_spelt_id(const char *text) {
-        size_t n = strlen(text);
-
-        if (n == 0 || n > 18 || *text == '0' || strspn(text, "0123456789") != n)
-                return 0;
-        return strtoll(text, NULL, 10);
-}
-
 /* A token of ours says whom it is for beside the subject, which then decides nothing. Half of that,
  * or anything else in its place, is not ours. */
 static bool ws_auth_own_subject(const json_object *claims, WsClaims *ret_claims) {
@@ -317,7 +309,7 @@ static bool ws_auth_subject(const WsAuth *auth, const json_object *claims, WsCla
         }
 
         if (text)
-                id = ws_auth_spelt_id(text);
+                id = name_spelt_id(text_of(text));
         if (id == 0 || !auth->takes_ids)
                 return false;
         ret_claims->is_id = true;

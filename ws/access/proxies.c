@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/text.h"
 #include "ws/wire/head.h"
 
 #define WS_PROXIES_HOPS 64 /* a longer way is not gone to its end */
@@ -18,17 +19,12 @@ struct WsElements {
 };
 
 static bool ws_proxies_bits(Text text, unsigned most, unsigned *ret_bits) {
-        unsigned bits = 0;
+        uint64_t bits = 0;
 
-        if (text.n == 0 || text.n > 3)
+        if (text.n > 3 || !text_to_number(text, most, &bits))
                 return false;
-        for (size_t i = 0; i < text.n; ++i) {
-                if (text.data[i] < '0' || text.data[i] > '9')
-                        return false;
-                bits = bits * 10 + (unsigned)(text.data[i] - '0');
-        }
-        *ret_bits = bits;
-        return bits <= most;
+        *ret_bits = (unsigned)bits;
+        return true;
 }
 
 /* A bit that is set beyond the network's own is a slip: whom did they mean? */

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/queue.h"
+#include "base/text.h"
 #include "model/metrics.h"
 #include "ws/access/party.h"
 #include "ws/device/order.h"
@@ -301,11 +302,8 @@ int ws_edge_pong(WsClient *client, Text payload) {
         if (payload.n <= n_mark || payload.n > n_mark + 18 ||
             memcmp(payload.data, WS_EDGE_MARK, n_mark) != 0)
                 return 0;
-        for (size_t i = n_mark; i < payload.n; ++i) {
-                if (payload.data[i] < '0' || payload.data[i] > '9')
-                        return 0;
-                n = n * 10 + (uint64_t)(payload.data[i] - '0');
-        }
+        if (!text_to_number((Text){ payload.data + n_mark, payload.n - n_mark }, UINT64_MAX, &n))
+                return 0;
         if (n > edge->n_forgotten + edge->n_sent || n <= edge->n_proven)
                 return 0;
         edge->n_proven = n;

@@ -106,17 +106,16 @@ static void ws_native_user(const WsClient *client, Buf *buf) {
 static int ws_native_welcome(WsClient *client) {
         const WsLoop *loop = client->loop;
         Buf *buf = &client->loop->text;
-        uint8_t random[16];
+        char id[SECRET_ID_SIZE];
         int r;
 
-        r = secret_random(random, sizeof(random));
+        r = secret_id(id);
         if (r < 0)
                 return err_up(r);
 
         buf_reset(buf);
         buf_append_string(buf, "{\"type\":\"welcome\",\"connection_id\":\"");
-        for (size_t i = 0; i < sizeof(random); ++i)
-                buf_printf(buf, "%02x", random[i]);
+        buf_append_string(buf, id);
         buf_append_char(buf, '"');
         ws_native_user(client, buf);
         buf_append_string(buf, ",\"cursor\":");

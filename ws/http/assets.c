@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/text.h"
 #include "ws/http/endpoint.h"
 
 /*
@@ -49,13 +50,12 @@ static const char *ws_asset_type(const char *name) {
         return "text/html; charset=utf-8";
 }
 
-/* FNV-1a, to tell one build's file from another's. */
+/* To tell one build's file from another's. */
 static void ws_asset_tag(const WsAsset *asset, char ret_tag[24]) {
-        uint64_t hash = UINT64_C(14695981039346656037);
-
-        for (size_t i = 0; i < asset->n; ++i)
-                hash = (hash ^ (unsigned char)asset->data[i]) * UINT64_C(1099511628211);
-        snprintf(ret_tag, 24, "\"%016llx\"", (unsigned long long)hash);
+        snprintf(ret_tag,
+                 24,
+                 "\"%016llx\"",
+                 (unsigned long long)text_hash(TEXT_HASH, asset->data, asset->n));
 }
 
 /* Does Accept-Encoding name gzip, and not with a quality of 0? */

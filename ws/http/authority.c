@@ -1,18 +1,16 @@
 #include "ws/http/authority.h"
 
-#include <strings.h>
+#include "base/text.h"
 
-static bool ws_authority_is_hex(char c) {
-        return c && strchr("0123456789abcdefABCDEF", c);
-}
+#include <strings.h>
 
 /* What may stand in the name of a host (RFC 3986 3.2.2): letters, digits, some signs, escapes. */
 static bool ws_authority_is_name(Text text, const char *signs) {
         for (size_t i = 0; i < text.n; ++i) {
                 char c = text.data[i];
 
-                if (c == '%' && i + 2 < text.n && ws_authority_is_hex(text.data[i + 1]) &&
-                    ws_authority_is_hex(text.data[i + 2]))
+                if (c == '%' && i + 2 < text.n && text_hex_digit(text.data[i + 1]) >= 0 &&
+                    text_hex_digit(text.data[i + 2]) >= 0)
                         continue;
                 if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                       (c && strchr(signs, c))))

@@ -4,22 +4,13 @@
 #include <strings.h>
 
 #include "base/name.h"
+#include "base/text.h"
 #include "ws/access/proxies.h"
 #include "ws/http/authority.h"
 #include "ws/wire/frame.h"
 #include "ws/wire/head.h"
 
 DEFINE_CLEANUP(char *, free);
-
-static int ws_request_hex(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return -1;
-}
 
 /* @plus: what a '+' stands for. E_BAD: a bad escape, or a NUL; E_TOO_LONG. */
 static int ws_request_decode(Text text, char plus, char *ret_value, size_t n_value) {
@@ -29,8 +20,8 @@ static int ws_request_decode(Text text, char plus, char *ret_value, size_t n_val
                 int c = text.data[i] == '+' ? plus : (unsigned char)text.data[i];
 
                 if (c == '%') {
-                        int high = i + 2 < text.n ? ws_request_hex(text.data[i + 1]) : -1;
-                        int low = i + 2 < text.n ? ws_request_hex(text.data[i + 2]) : -1;
+                        int high = i + 2 < text.n ? text_hex_digit(text.data[i + 1]) : -1;
+                        int low = i + 2 < text.n ? text_hex_digit(text.data[i + 2]) : -1;
 
                         if (high < 0 || low < 0)
                                 return WS_REQUEST_E_BAD;

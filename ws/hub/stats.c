@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/index.h"
 #include "base/queue.h"
+#include "base/text.h"
 #include "model/metrics.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
@@ -96,10 +97,10 @@ WsStats *ws_stats_free(WsStats *stats) {
 
 uint64_t ws_stats_digest(Text body) {
         static const Text name = { .data = "\"timestamp\":\"", .n = 13 };
-        uint64_t digest = 0xcbf29ce484222325; /* FNV-1a */
+        uint64_t digest = TEXT_HASH;
 
         for (size_t i = 0; i < body.n; ++i) {
-                digest = (digest ^ (uint8_t)body.data[i]) * 0x100000001b3;
+                digest = text_hash(digest, body.data + i, 1);
                 if (body.n - i >= name.n && memcmp(body.data + i, name.data, name.n) == 0) {
                         const char *end = memchr(body.data + i + name.n, '"', body.n - i - name.n);
 

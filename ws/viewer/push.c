@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/viewer/device_json.h"
@@ -29,6 +30,7 @@ static const char *const ws_push_types[KIND_COUNT] = {
 
 int ws_cursor_parse(Text text, WsCursor *ret_cursor) {
         WsCursor cursor = { 0 };
+        Text number;
 
         if (text.n < WS_CURSOR_EPOCH + 2 || text.n > WS_CURSOR_EPOCH + 1 + 16 ||
             text.data[WS_CURSOR_EPOCH] != ':')
@@ -40,11 +42,9 @@ int ws_cursor_parse(Text text, WsCursor *ret_cursor) {
                         return WS_PUSH_E_CURSOR;
                 cursor.epoch[i] = c;
         }
-        for (size_t i = WS_CURSOR_EPOCH + 1; i < text.n; ++i) {
-                if (text.data[i] < '0' || text.data[i] > '9')
-                        return WS_PUSH_E_CURSOR;
-                cursor.seq = cursor.seq * 10 + (uint64_t)(text.data[i] - '0');
-        }
+        number = (Text){ text.data + WS_CURSOR_EPOCH + 1, text.n - WS_CURSOR_EPOCH - 1 };
+        if (!text_to_number(number, UINT64_MAX, &cursor.seq))
+                return WS_PUSH_E_CURSOR;
         *ret_cursor = cursor;
         return 0;
 }

@@ -1,5 +1,7 @@
 #include "ws/wire/extension.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 
 typedef struct WsOffer WsOffer;
@@ -40,16 +42,11 @@ static const char *ws_extension_value(const char *at, Text *ret_value) {
 
 /* RFC 7692 7.1.2: 8 to 15, in decimal, without leading zeros. 0: it is not. */
 static unsigned ws_extension_bits(Text value) {
-        unsigned bits = 0;
+        uint64_t bits = 0;
 
-        if (value.n == 0 || value.n > 2 || value.data[0] == '0')
+        if (value.n == 0 || value.data[0] == '0' || !text_to_number(value, 15, &bits))
                 return 0;
-        for (size_t i = 0; i < value.n; ++i) {
-                if (value.data[i] < '0' || value.data[i] > '9')
-                        return 0;
-                bits = bits * 10 + (unsigned)(value.data[i] - '0');
-        }
-        return bits >= 8 && bits <= 15 ? bits : 0;
+        return bits >= 8 ? (unsigned)bits : 0;
 }
 
 /* True the first time. */

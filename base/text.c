@@ -1,0 +1,75 @@
+#include "base/text.h"
+
+static bool text_is_one_of(char c, const char *chars) {
+        return c != '\0' && strchr(chars, c);
+}
+
+bool text_next_item(Text *rest, const char *separators, Text *ret_item) {
+        const char *at = rest->data;
+        const char *end = at + rest->n;
+        const char *begin;
+
+        while (at < end && text_is_one_of(*at, separators))
+                ++at;
+        begin = at;
+        while (at < end && !text_is_one_of(*at, separators))
+                ++at;
+        *rest = (Text){ .data = at, .n = (size_t)(end - at) };
+        if (at == begin)
+                return false;
+        *ret_item = (Text){ .data = begin, .n = (size_t)(at - begin) };
+        return true;
+}
+
+Text text_trim(Text text) {
+        while (text.n > 0 && text_is_one_of(text.data[0], " \t"))
+                text = (Text){ .data = text.data + 1, .n = text.n - 1 };
+        while (text.n > 0 && text_is_one_of(text.data[text.n - 1], " \t"))
+                --text.n;
+        return text;
+}
+
+bool text_to_number(Text text, uint64_t most, uint64_t *ret_number) {
+        uint64_t number = 0;
+
+        for (size_t i = 0; i < text.n; ++i) {
+                unsigned digit = (unsigned char)text.data[i] - (unsigned)'0';
+
+                if (digit > 9 || digit > most || number > (most - digit) / 10)
+                        return false;
+                number = number * 10 + digit;
+        }
+        if (text.n == 0)
+                return false;
+        *ret_number = number;
+        return true;
+}
+
+int text_hex_digit(char c) {
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        if (c >= 'a' && c <= 'f')
+                return c - 'a' + 10;
+        if (c >= 'A' && c <= 'F')
+                return c - 'A' + 10;
+        return -1;
+}
+
+void text_put_hex(char *ret_hex, const void *data, size_t n) {
+        static const char digits[] = "0123456789abcdef";
+        const uint8_t *bytes = data;
+
+        for (size_t i = 0; i < n; ++i) {
+                ret_hex[2 * i] = digits[bytes[i] >> 4];
+                ret_hex[2 * i + 1] = digits[bytes[i] & 15];
+        }
+        ret_hex[2 * n] = '\0';
+}
+
+uint64_t text_hash(uint64_t hash, const void *data, size_t n) {
+        const uint8_t *bytes = data;
+
+        for (size_t i = 0; i < n; ++i)
+                hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
+        return hash;
+}

@@ -1,0 +1,25 @@
+#pragma once
+
+/*
+ * Text: what is done with borrowed slices in more than one place: lists, numbers, hex, a hash.
+ *
+ * Pure, any thread. What is not text (NUL, bytes above 127) is like any other byte.
+ */
+
+#include "base/base.h"
+
+/* Takes the next item off a list whose items have any of @separators between them, as many as there
+ * are; false: no more. The item points into the list, and is not empty. */
+bool text_next_item(Text *rest, const char *separators, Text *ret_item);
+Text text_trim(Text text); /* without spaces and tabs around it */
+
+/* Decimal digits and nothing else, of a number up to @most. */
+bool text_to_number(Text text, uint64_t most, uint64_t *ret_number);
+
+int text_hex_digit(char c); /* of either case; -1: it is none */
+/* Two digits a byte, in lower case, and a NUL: @ret_hex has 2 * @n + 1 bytes. */
+void text_put_hex(char *ret_hex, const void *data, size_t n);
+
+/* FNV-1a, which goes on from @hash: against mistakes, not against malice. */
+#define TEXT_HASH UINT64_C(14695981039346656037) /* to begin with */
+uint64_t text_hash(uint64_t hash, const void *data, size_t n);
