@@ -21,14 +21,6 @@ bool text_next_item(Text *rest, const char *separators, Text *ret_item) {
         return true;
 }
 
-Text text_trim(Text text) {
-        while (text.n > 0 && text_is_one_of(text.data[0], " \t"))
-                text = (Text){ .data = text.data + 1, .n = text.n - 1 };
-        while (text.n > 0 && text_is_one_of(text.data[text.n - 1], " \t"))
-                --text.n;
-        return text;
-}
-
 bool text_to_number(Text text, uint64_t most, uint64_t *ret_number) {
         uint64_t number = 0;
 

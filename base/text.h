@@ -11,7 +11,14 @@
 /* Takes the next item off a list whose items have any of @separators between them, as many as there
  * are; false: no more. The item points into the list, and is not empty. */
 bool text_next_item(Text *rest, const char *separators, Text *ret_item);
-Text text_trim(Text text); /* without spaces and tabs around it */
+/* Without spaces and tabs around it. */
+static inline Text text_trim(Text text) {
+        while (text.n > 0 && (*text.data == ' ' || *text.data == '\t'))
+                text = (Text){ .data = text.data + 1, .n = text.n - 1 };
+        while (text.n > 0 && (text.data[text.n - 1] == ' ' || text.data[text.n - 1] == '\t'))
+                --text.n;
+        return text;
+}
 
 /* Decimal digits and nothing else, of a number up to @most. */
 bool text_to_number(Text text, uint64_t most, uint64_t *ret_number);

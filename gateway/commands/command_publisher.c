@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "model/metrics.h"
 #include "model/topic.h"
 #include "mqtt/publisher.h"
@@ -65,16 +66,6 @@ struct CommandPublisher {
 
 /* ---- templates ---- */
 
-/* The next of a comma-separated list, as heap memory; NULL at its end. */
-static char *command_publisher_next(const char **at) {
-        size_t n;
-
-        *at += strspn(*at, ", \t");
-        n = strcspn(*at, ", \t");
-        *at += n;
-        return n > 0 ? strndup(*at - n, n) : NULL;
-}
-
 static int command_publisher_template(TopicTemplate **ret_template, char *text) {
         CLEANUP(topic_template_free) TopicTemplate *template = NULL;
         int r;
@@ -90,11 +81,15 @@ static int command_publisher_template(TopicTemplate **ret_template, char *text) 
 }
 
 static int command_publisher_read_topics(CommandPublisher *publisher, const char *topics) {
-        const char *at = topics ? topics : "";
-        char *text;
+        Text rest = text_of(topics);
+        Text item;
         int r = 0;
 
-        while (r == 0 && (text = command_publisher_next(&at))) {
+        while (r == 0 && text_next_item(&rest, ", \t", &item)) {
+                char *text = strndup(item.data, item.n);
+
+                if (!text)
+                        return err_new(-ENOMEM);
                 r = publisher->n_topics < COMMAND_PUBLISHER_TOPICS
                             ? command_publisher_template(&publisher->topics[publisher->n_topics],
                                                          text)

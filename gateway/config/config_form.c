@@ -31,19 +31,11 @@ static bool config_form_consists_of(Text text, const char *some, const char *oth
         return true;
 }
 
-static Text config_form_trim(Text text) {
-        while (text.n > 0 && config_form_is_one_of(text.data[0], " \t"))
-                text = (Text){ .data = text.data + 1, .n = text.n - 1 };
-        while (text.n > 0 && config_form_is_one_of(text.data[text.n - 1], " \t"))
-                --text.n;
-        return text;
-}
-
 /* Up to @n_most items with commas between, none of them empty. */
 static bool config_form_is_list(const char *text, size_t n_most, ConfigItemFn is_item) {
         for (size_t n_items = 1; n_items <= n_most; ++n_items) {
                 size_t n = strcspn(text, ",");
-                Text item = config_form_trim((Text){ .data = text, .n = n });
+                Text item = text_trim((Text){ .data = text, .n = n });
 
                 if (item.n == 0 || !is_item(item))
                         return false;

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/name.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "ws/access/keys.h"
 #include "ws/access/token.h"
 
@@ -46,24 +47,19 @@ static int ws_auth_copy(const char *from, char **ret_copy) {
 }
 
 static int ws_auth_allow(WsAuth *auth, const char *algorithms) {
-        const char *at = algorithms;
+        Text rest = text_of(algorithms);
+        Text item;
 
-        while (*at) {
-                size_t n;
+        while (text_next_item(&rest, ", \t", &item)) {
                 WsAlgorithm algorithm = WS_ALGORITHM_HS256;
 
-                at += strspn(at, ", \t");
-                n = strcspn(at, ", \t");
-                if (n == 0)
-                        break;
-                if (!ws_algorithm_from_name((Text){ .data = at, .n = n }, &algorithm)) {
+                if (!ws_algorithm_from_name(item, &algorithm)) {
                         log_error("auth_algorithm_unknown name=\"%.*s\" allowed=HS256,RS256,ES256",
-                                  (int)n,
-                                  at);
+                                  (int)item.n,
+                                  item.data);
                         return WS_AUTH_E_OPTIONS;
                 }
                 auth->is_allowed[algorithm] = true;
-                at += n;
         }
         return 0;
 }
@@ -429,19 +425,15 @@ const Device *ws_auth_device(const WsAuth *auth, const Registry *registry, Text 
 }
 
 bool ws_auth_is_anonymous(const WsAuth *auth, Text path) {
-        const char *at = auth->anonymous;
+        Text rest = text_of(auth->anonymous);
+        Text item;
 
-        while (at && *at) {
-                Text entry;
-
-                at += strspn(at, ", \t");
-                entry = (Text){ .data = at, .n = strcspn(at, ", \t") };
-                at += entry.n;
-                if (entry.n > 0 && entry.data[entry.n - 1] == '*') {
-                        --entry.n;
-                        if (path.n >= entry.n && memcmp(path.data, entry.data, entry.n) == 0)
+        while (text_next_item(&rest, ", \t", &item)) {
+                if (item.data[item.n - 1] == '*') {
+                        --item.n;
+                        if (path.n >= item.n && memcmp(path.data, item.data, item.n) == 0)
                                 return true;
-                } else if (entry.n > 0 && text_equal(entry, path)) {
+                } else if (text_equal(item, path)) {
                         return true;
                 }
         }

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "base/text.h"
 
 #define WS_KEYS_MAX        64
 #define WS_KEYS_SECRET_MIN 32 /* RFC 7518: a key of at least the size of the hash */
@@ -198,16 +199,6 @@ static bool ws_keys_is_kid(const char *text, size_t n) {
         return n > 0;
 }
 
-static Text ws_keys_trim(Text text) {
-        while (text.n > 0 && isspace((unsigned char)text.data[0])) {
-                ++text.data;
-                --text.n;
-        }
-        while (text.n > 0 && isspace((unsigned char)text.data[text.n - 1]))
-                --text.n;
-        return text;
-}
-
 /* What stands before a '=' is a kid only if it cannot be part of a path. */
 static void ws_keys_take_kid(Text *entry, Text *ret_kid) {
         const char *equals = memchr(entry->data, '=', entry->n);
@@ -217,17 +208,14 @@ static void ws_keys_take_kid(Text *entry, Text *ret_kid) {
         if (!equals || !ws_keys_is_kid(entry->data, n))
                 return;
         *ret_kid = (Text){ .data = entry->data, .n = n };
-        *entry = ws_keys_trim((Text){ .data = equals + 1, .n = entry->n - n - 1 });
+        *entry = text_trim((Text){ .data = equals + 1, .n = entry->n - n - 1 });
 }
 
 bool ws_keys_next_file(Text *rest, Text *ret_kid, Text *ret_path) {
-        while (rest->n > 0) {
-                const char *comma = memchr(rest->data, ',', rest->n);
-                size_t n = comma ? (size_t)(comma - rest->data) : rest->n;
-                Text entry = ws_keys_trim((Text){ .data = rest->data, .n = n });
+        Text entry;
 
-                n += comma ? 1 : 0;
-                *rest = (Text){ .data = rest->data + n, .n = rest->n - n };
+        while (text_next_item(rest, ",", &entry)) {
+                entry = text_trim(entry);
                 if (entry.n == 0)
                         continue;
                 ws_keys_take_kid(&entry, ret_kid);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "ws/access/access.h"
 #include "ws/access/auth.h"
 #include "ws/access/party.h"
@@ -33,17 +34,12 @@ struct WsTrouble {
 };
 
 bool ws_native_is_offered(const char *protocols) {
-        const char *at = protocols;
+        Text rest = text_of(protocols);
+        Text item;
 
-        while (*at) {
-                size_t n;
-
-                at += strspn(at, ", \t");
-                n = strcspn(at, ", \t");
-                if (n == strlen(WS_NATIVE_NAME) && strncmp(at, WS_NATIVE_NAME, n) == 0)
+        while (text_next_item(&rest, ", \t", &item))
+                if (text_equal(item, TEXT(WS_NATIVE_NAME)))
                         return true;
-                at += n;
-        }
         return false;
 }
 

@@ -140,15 +140,12 @@ static int ws_request_bearer(WsRequest *request, const WsHead *head) {
 
 /* Is @word one of the words of a list with commas? */
 static bool ws_request_lists(const char *list, const char *word) {
-        while (*list) {
-                size_t n;
+        Text rest = text_of(list);
+        Text item;
 
-                list += strspn(list, ", \t");
-                n = strcspn(list, ", \t");
-                if (n > 0 && n == strlen(word) && strncasecmp(list, word, n) == 0)
+        while (text_next_item(&rest, ", \t", &item))
+                if (item.n == strlen(word) && strncasecmp(item.data, word, item.n) == 0)
                         return true;
-                list += n;
-        }
         return false;
 }
 
@@ -367,19 +364,7 @@ bool ws_request_param(const WsRequest *request, const char *name, char *ret_valu
 }
 
 bool ws_request_origin_listed(const char *origin, const char *allowed) {
-        const char *at = allowed;
-
-        while (at && *at && *origin) {
-                size_t n;
-
-                at += strspn(at, ", \t");
-                n = strcspn(at, ", \t");
-                if ((n == 1 && *at == '*') ||
-                    (n > 0 && n == strlen(origin) && strncasecmp(at, origin, n) == 0))
-                        return true;
-                at += n;
-        }
-        return false;
+        return *origin && (ws_request_lists(allowed, "*") || ws_request_lists(allowed, origin));
 }
 
 bool ws_request_origin_ok(const WsRequest *request, const char *allowed) {
@@ -397,19 +382,15 @@ bool ws_request_origin_ok(const WsRequest *request, const char *allowed) {
 
 /* `ticket.<id>` among the offered subprotocols. */
 static bool ws_request_protocol_ticket(const WsRequest *request, char *ret_value, size_t n_value) {
-        const char *at = request->protocols;
+        Text rest = text_of(request->protocols);
+        Text item;
 
-        while (*at) {
-                size_t n;
-
-                at += strspn(at, ", \t");
-                n = strcspn(at, ", \t");
-                if (n > 7 && n - 7 < n_value && strncmp(at, "ticket.", 7) == 0) {
-                        memcpy(ret_value, at + 7, n - 7);
-                        ret_value[n - 7] = '\0';
+        while (text_next_item(&rest, ", \t", &item)) {
+                if (item.n > 7 && item.n - 7 < n_value && memcmp(item.data, "ticket.", 7) == 0) {
+                        memcpy(ret_value, item.data + 7, item.n - 7);
+                        ret_value[item.n - 7] = '\0';
                         return true;
                 }
-                at += n;
         }
         return false;
 }
