@@ -111,8 +111,8 @@ static void ws_server_settle(WsServer *server) {
 static int ws_server_dispatch(WsServer *server, Event *event) {
         if (event->type != EVENT_ANSWER)
                 return ws_hub_publish(server->hub, event);
-        if (event->answer->ticket & WS_PENDING_TICKET)
-                return ws_pendings_answer(&server->hub->pendings, event->answer);
+        if (event->answer->ticket & WS_QUESTION)
+                return ws_questions_answer(&server->hub->questions, event);
         if (event->answer->kind == QUERY_REPLAY)
                 return ws_replays_answer(&server->hub->replays, event);
         if (event->answer->kind == QUERY_PENDING_COMMANDS)
@@ -479,7 +479,7 @@ static int ws_server_build(WsServer *server) {
                 .failures_per_min = server->options.token_failures_per_min,
         };
         server->hub->loop.options = &server->options;
-        server->hub->loop.queries = server->queries;
+        server->hub->loop.queries = server->hub->questions.queries = server->queries;
         server->hub->loop.access = &server->access;
         r = ws_stats_new(&server->stats, &server->hub->loop, server->queries);
         if (r == 0)

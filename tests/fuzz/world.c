@@ -276,7 +276,7 @@ static void make_hub(World *world) {
         FUZZ_CHECK(queue_new(&world->queries, N_QUERIES, free_query) == 0);
         FUZZ_CHECK(ws_hub_new(&world->hub, world->registry) == 0);
         world->hub->loop.options = &world->options;
-        world->hub->loop.queries = world->queries;
+        world->hub->loop.queries = world->hub->questions.queries = world->queries;
         world->hub->loop.access = &world->access;
         FUZZ_CHECK(ws_stats_new(&world->stats, &world->hub->loop, world->queries) == 0);
         FUZZ_CHECK(ws_gate_new(&world->gate, &world->hub->loop, &world->access) == 0);
@@ -428,8 +428,8 @@ static void answer_one(World *world, const Query *query, bool is_last) {
         if (!is_last)
                 answer->status = 200;
         FUZZ_CHECK(event_new_answer(&event, &answer, answer_free) == 0);
-        if (event->answer->ticket & WS_PENDING_TICKET)
-                r = ws_pendings_answer(&world->hub->pendings, event->answer);
+        if (event->answer->ticket & WS_QUESTION)
+                r = ws_questions_answer(&world->hub->questions, event);
         else if (event->answer->kind == QUERY_REPLAY)
                 r = ws_replays_answer(&world->hub->replays, event);
         else if (event->answer->kind == QUERY_PENDING_COMMANDS)

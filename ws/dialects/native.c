@@ -376,7 +376,7 @@ static int ws_native_ask_database(WsClient *client, Text id, Query **queryp) {
         };
         int r;
 
-        r = ws_pendings_add(client->loop->pendings, client->loop->queries, queryp, &owner, id);
+        r = ws_pendings_add(client->loop->pendings, queryp, &owner, id);
         if (r == WS_PENDING_E_FULL)
                 return ws_native_refuse(client, id, &busy);
         return err_up(r);

@@ -352,7 +352,7 @@ void ws_hub_tick(WsHub *hub) {
         ws_hub_turn_paced(loop);
         ws_listings_turn(loop->listings, loop);
         ws_hub_turn_patient(loop);
-        (void)!ws_pendings_turn(loop->pendings, clock_mono_us() / 1000);
+        (void)!ws_questions_turn(loop->questions, clock_mono_us() / 1000);
         ws_wheel_turn(&loop->wheel, clock_mono_us() / 1000, ws_viewer_look);
         ws_hub_settle(loop);
 }
@@ -366,13 +366,16 @@ int ws_hub_new(WsHub **ret_hub, Registry *registry) {
                 return err_new(-ENOMEM);
 
         r = ws_loop_init(&hub->loop, registry);
-        ws_pendings_init(&hub->pendings);
+        ws_pendings_init(&hub->pendings, &hub->questions);
         TAILQ_INIT(&hub->listings);
+        hub->loop.questions = &hub->questions;
         hub->loop.pendings = &hub->pendings;
         hub->loop.listings = &hub->listings;
         hub->loop.replays = &hub->replays;
         hub->loop.turns = &hub->replays.turns;
         hub->loop.settle = ws_hub_settle;
+        if (r == 0)
+                r = ws_questions_init(&hub->questions);
         if (r == 0)
                 r = ws_replays_init(&hub->replays, &hub->loop);
         if (r < 0)
@@ -387,6 +390,7 @@ WsHub *ws_hub_free(WsHub *hub) {
                 return NULL;
 
         ws_replays_done(&hub->replays);
+        ws_questions_done(&hub->questions);
         ws_loop_done(&hub->loop);
         free(hub);
         return NULL;

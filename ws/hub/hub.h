@@ -12,6 +12,7 @@
 #include "model/event.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/pending.h"
+#include "ws/loop/questions.h"
 #include "ws/viewer/listing.h"
 #include "ws/viewer/replays.h"
 
@@ -19,6 +20,7 @@ typedef struct WsHub WsHub;
 
 struct WsHub {
         WsLoop loop;
+        WsQuestions questions;
         WsReplays replays;
         WsPendings pendings;
         WsListings listings; /* of devices, in the making */

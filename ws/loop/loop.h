@@ -47,6 +47,7 @@ typedef struct WsListings WsListings;
 typedef struct WsLoop WsLoop;
 typedef struct WsOptions WsOptions;
 typedef struct WsPendings WsPendings;
+typedef struct WsQuestions WsQuestions;
 typedef struct WsReplays WsReplays;
 typedef struct WsShares WsShares;
 typedef struct WsTurns WsTurns;
@@ -59,7 +60,8 @@ struct WsLoop {
         WsIndex *index;
         WsLastKnown *last_known;
         WsRing ring;
-        WsTurns *turns; /* borrowed of the hub, these four */
+        WsQuestions *questions; /* borrowed of the hub, these five */
+        WsTurns *turns;
         WsReplays *replays;
         WsPendings *pendings;
         WsListings *listings;

@@ -3,17 +3,15 @@
 /*
  * WsPending: the commands of native clients that the database has not answered yet.
  *
- * One list a hub, oldest first, bounded; a client that leaves takes its own with it. Loop thread.
+ * One list a hub, bounded; a client that leaves takes its own with it. Loop thread.
  */
 
 #include <sys/queue.h>
 
 #include "base/base.h"
 #include "model/query.h"
+#include "ws/loop/questions.h"
 
-#define WS_PENDING_TICKET (UINT64_C(1) << 63) /* in every ticket of ours: not one of WsHttp */
-
-typedef struct Queue Queue;
 typedef struct WsClient WsClient;
 typedef struct WsPending WsPending;
 typedef struct WsPendingOwner WsPendingOwner;
@@ -29,31 +27,28 @@ struct WsPendingOwner {
 };
 
 struct WsPending {
-        uint64_t ticket;
+        WsQuestion question;
+        WsPendings *pendings; /* borrowed */
         WsPendingOwner owner;
         Buf id; /* of the request, as JSON */
-        int64_t deadline_ms;
         TAILQ_ENTRY(WsPending) entry;
 };
 
 struct WsPendings { /* memory of the hub */
+        WsQuestions *questions; /* borrowed */
         TAILQ_HEAD(, WsPending) list;
         size_t n;
-        uint64_t n_tickets;
 };
 
 enum {
         WS_PENDING_E_FULL = 1, /* too many are under way: ask again later */
 };
 
-void ws_pendings_init(WsPendings *pendings);
+void ws_pendings_init(WsPendings *pendings, WsQuestions *questions);
 
 /* Asks: takes *queryp. @owner and @id are copied. */
 MUST_CHECK int ws_pendings_add(WsPendings *pendings,
-                               Queue *queries, /* NULL: nothing is asked */
                                Query **queryp,
                                const WsPendingOwner *owner,
                                Text id);
 void ws_pendings_forget(WsPendings *pendings, const WsClient *client);
-MUST_CHECK int ws_pendings_answer(WsPendings *pendings, const Answer *answer);
-MUST_CHECK int ws_pendings_turn(WsPendings *pendings, int64_t now_ms); /* gives up on the oldest */

@@ -1,0 +1,102 @@
+#include "ws/loop/questions.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/index.h"
+#include "base/queue.h"
+#include "model/metrics.h"
+
+int ws_questions_init(WsQuestions *questions) {
+        int r;
+
+        *questions = (WsQuestions){ 0 };
+        TAILQ_INIT(&questions->list);
+        r = index_new(&questions->by_id);
+        return r < 0 ? err_up(r) : 0;
+}
+
+void ws_questions_done(WsQuestions *questions) {
+        questions->by_id = index_free(questions->by_id);
+}
+
+static int ws_questions_note(WsQuestions *questions, WsQuestion *question) {
+        uint64_t id = ++questions->n_ids | WS_QUESTION;
+        int r;
+
+        r = index_put(questions->by_id, &id, sizeof(id), question);
+        if (r < 0)
+                return err_up(r);
+        question->id = id;
+        TAILQ_INSERT_TAIL(&questions->list, question, entry);
+        return 0;
+}
+
+void ws_questions_forget(WsQuestions *questions, WsQuestion *question) {
+        if (question->id == 0)
+                return;
+        index_remove(questions->by_id, &question->id, sizeof(question->id));
+        TAILQ_REMOVE(&questions->list, question, entry);
+        question->id = 0;
+}
+
+int ws_questions_ask(WsQuestions *questions,
+                     WsQuestion *question,
+                     Query **queryp,
+                     int timeout_ms,
+                     WsQuestionFn fn) {
+        int r;
+
+        if (!questions->queries)
+                return WS_QUESTIONS_E_FULL;
+        r = ws_questions_note(questions, question);
+        if (r < 0)
+                return err_up(r);
+        question->fn = fn;
+        question->deadline_ms = clock_mono_us() / 1000 + timeout_ms;
+        (*queryp)->ticket = question->id;
+        r = queue_push(questions->queries, *queryp, 0);
+        if (r == 0) {
+                (void)TAKE(queryp);
+                return 0;
+        }
+
+        ws_questions_forget(questions, question);
+        if (r < 0)
+                return err_up(r);
+        metric_add(METRIC_QUERY_REFUSED, 1);
+        return WS_QUESTIONS_E_FULL;
+}
+
+static int ws_questions_end(WsQuestions *questions, WsQuestion *question, Event *event) {
+        int r;
+
+        if (!event || !question->is_long)
+                ws_questions_forget(questions, question);
+        r = question->fn(question->owner, event); /* it may be gone by then */
+        return r < 0 ? err_up(r) : 0;
+}
+
+int ws_questions_answer(WsQuestions *questions, Event *event) {
+        uint64_t id = event->answer->ticket;
+        WsQuestion *question = index_get(questions->by_id, &id, sizeof(id));
+
+        return question ? ws_questions_end(questions, question, event) : 0;
+}
+
+static WsQuestion *ws_questions_late(const WsQuestions *questions, int64_t now_ms) {
+        WsQuestion *question;
+
+        TAILQ_FOREACH(question, &questions->list, entry)
+        if (question->deadline_ms <= now_ms)
+                return question;
+        return NULL;
+}
+
+int ws_questions_turn(WsQuestions *questions, int64_t now_ms) {
+        WsQuestion *late;
+        int r = 0;
+
+        while (r == 0 && (late = ws_questions_late(questions, now_ms))) /* one may end another */
+                r = ws_questions_end(questions, late, NULL);
+        return r < 0 ? err_up(r) : 0;
+}
