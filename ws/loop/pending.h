@@ -34,7 +34,7 @@ struct WsPending {
         TAILQ_ENTRY(WsPending) entry;
 };
 
-struct WsPendings { /* memory of the hub */
+struct WsPendings {             /* memory of the hub */
         WsQuestions *questions; /* borrowed */
         TAILQ_HEAD(, WsPending) list;
         size_t n;

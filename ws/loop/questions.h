@@ -25,16 +25,16 @@ typedef int (*WsQuestionFn)(void *owner, Event *event);
 
 #define WS_QUESTION (UINT64_C(1) << 63) /* in each of our numbers */
 
-struct WsQuestion { /* memory of the owner, zeroed */
-        uint64_t id;    /* 0 = nothing is under way */
-        void *owner;    /* borrowed */
+struct WsQuestion {  /* memory of the owner, zeroed */
+        uint64_t id; /* 0 = nothing is under way */
+        void *owner; /* borrowed */
         WsQuestionFn fn;
         int64_t deadline_ms; /* monotonic */
         bool is_long;        /* its answer comes in pieces, until it is forgotten */
         TAILQ_ENTRY(WsQuestion) entry;
 };
 
-struct WsQuestions { /* memory of the hub */
+struct WsQuestions {    /* memory of the hub */
         Queue *queries; /* borrowed; NULL = nothing is asked */
         Index *by_id;
         TAILQ_HEAD(, WsQuestion) list;

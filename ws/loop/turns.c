@@ -104,24 +104,21 @@ bool ws_turns_is_empty(const WsTurns *turns) {
         return TAILQ_EMPTY(&turns->users); /* those with an answer to come are in it, too */
 }
 
-void ws_turns_begin(WsTurns *turns, size_t at, WsTurn *turn, uint64_t ticket, int64_t deadline_ms) {
+void ws_turns_begin(WsTurns *turns, size_t at, WsTurn *turn) {
         WsTurnUser *user = turn->user;
 
         TAILQ_REMOVE(&user->asking, turn, entry);
         TAILQ_REMOVE(&turns->users, user, entry);
         TAILQ_INSERT_TAIL(&turns->users, user, entry);
         ++user->n_under_way;
-        turns->under_way[at].ticket = ticket;
         turns->under_way[at].user = user;
         turns->under_way[at].turn = turn;
-        turns->under_way[at].deadline_ms = deadline_ms;
 }
 
 WsTurn *ws_turns_end(WsTurns *turns, size_t at) {
         WsTurnUser *user = turns->under_way[at].user;
         WsTurn *turn = turns->under_way[at].turn;
 
-        turns->under_way[at].ticket = 0;
         turns->under_way[at].user = NULL;
         turns->under_way[at].turn = NULL;
         --user->n_under_way;
@@ -129,4 +126,8 @@ WsTurn *ws_turns_end(WsTurns *turns, size_t at) {
         if (turn)
                 turn->is_waiting = false;
         return turn;
+}
+
+bool ws_turns_is_free(const WsTurns *turns, size_t at) {
+        return !turns->under_way[at].user;
 }

@@ -33,10 +33,8 @@ struct WsTurns {                        /* memory of the owner */
         TAILQ_HEAD(, WsTurnUser) users; /* whose turn it is comes first */
         Index *by_id;                   /* of them */
         struct {
-                uint64_t ticket;  /* 0 = free */
-                WsTurnUser *user; /* while it is not free */
+                WsTurnUser *user; /* NULL = free */
                 WsTurn *turn;     /* NULL = it is gone, or does not want it any more */
-                int64_t deadline_ms;
         } under_way[WS_TURNS_AT_ONCE];
 };
 
@@ -50,7 +48,8 @@ bool ws_turns_is_empty(const WsTurns *turns); /* none that waits, none that is u
 
 /* Who may ask now; NULL: nobody is due, or nobody's turn it is. */
 WsTurn *ws_turns_due(const WsTurns *turns, int64_t now_ms);
-/* It has asked with @ticket, in a place that is free: the next user is next. */
-void ws_turns_begin(WsTurns *turns, size_t at, WsTurn *turn, uint64_t ticket, int64_t deadline_ms);
+/* It has asked, in a place that is free: the next user is next. */
+void ws_turns_begin(WsTurns *turns, size_t at, WsTurn *turn);
+bool ws_turns_is_free(const WsTurns *turns, size_t at);
 /* The answer has come, or will not: who asked; NULL: nobody is there any more. */
 WsTurn *ws_turns_end(WsTurns *turns, size_t at);

@@ -2,8 +2,6 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/queue.h"
-#include "model/metrics.h"
 #include "model/query.h"
 #include "ws/access/party.h"
 #include "ws/loop/loop.h"
@@ -35,11 +33,17 @@ int ws_replays_init(WsReplays *replays, WsLoop *loop) {
         int r;
 
         *replays = (WsReplays){ .loop = loop };
+        for (size_t i = 0; i < WS_TURNS_AT_ONCE; ++i) {
+                replays->under_way[i].replays = replays;
+                replays->under_way[i].question.owner = &replays->under_way[i];
+        }
         r = ws_turns_init(&replays->turns);
         return err_up(r);
 }
 
 void ws_replays_done(WsReplays *replays) {
+        for (size_t i = 0; replays->loop && i < WS_TURNS_AT_ONCE; ++i)
+                ws_questions_forget(replays->loop->questions, &replays->under_way[i].question);
         ws_turns_done(&replays->turns);
 }
 
@@ -164,7 +168,7 @@ static int ws_replays_query(WsReplays *replays, WsFeed *feed, Query **ret_query)
         QueryReplay *replay;
         int r;
 
-        r = query_new(&query, QUERY_REPLAY, ++replays->n_tickets);
+        r = query_new(&query, QUERY_REPLAY, 0);
         if (r < 0)
                 return err_up(r);
         query->party = reach.eye.user ? ws_party_user(reach.eye.user->id) : 0;
@@ -193,35 +197,10 @@ static int ws_replays_query(WsReplays *replays, WsFeed *feed, Query **ret_query)
 
 /* ---- asking and being answered -------------------------------------------------------------- */
 
-static int ws_replays_send(WsReplays *replays, WsFeed *feed, size_t at) {
-        CLEANUP(query_free) Query *query = NULL;
-        uint64_t ticket;
-        int r;
-
-        r = ws_replays_query(replays, feed, &query);
-        if (r < 0)
-                return err_up(r);
-        ticket = query->ticket;
-        r = queue_push(replays->loop->queries, query, 0);
-        if (r < 0)
-                return err_up(r);
-        if (r > 0) {
-                metric_add(METRIC_QUERY_REFUSED, 1);
-                feed->turn.not_before_ms = ws_replays_now_ms() + WS_REPLAYS_REFUSED_MS;
-                return 0;
-        }
-
-        query = NULL;
-        ws_turns_begin(&replays->turns,
-                       at,
-                       &feed->turn,
-                       ticket,
-                       ws_replays_now_ms() + WS_REPLAYS_ANSWER_MS);
-        return 0;
-}
-
-static int ws_replays_end(WsReplays *replays, size_t at, Event *event) {
-        WsTurn *turn = ws_turns_end(&replays->turns, at);
+static int ws_replays_end(void *owner, Event *event) {
+        struct WsReplay *replay = owner;
+        WsReplays *replays = replay->replays;
+        WsTurn *turn = ws_turns_end(&replays->turns, (size_t)(replay - replays->under_way));
         WsFeed *feed;
         int r;
 
@@ -235,11 +214,25 @@ static int ws_replays_end(WsReplays *replays, size_t at, Event *event) {
         return err_up(r);
 }
 
-int ws_replays_answer(WsReplays *replays, Event *event) {
-        for (size_t i = 0; i < WS_TURNS_AT_ONCE; ++i)
-                if (replays->turns.under_way[i].ticket == event->answer->ticket)
-                        return ws_replays_end(replays, i, event);
-        return 0; /* too late */
+static int ws_replays_send(WsReplays *replays, WsFeed *feed, size_t at) {
+        WsQuestion *question = &replays->under_way[at].question;
+        CLEANUP(query_free) Query *query = NULL;
+        int r;
+
+        r = ws_replays_query(replays, feed, &query);
+        if (r == 0)
+                r = ws_questions_ask(replays->loop->questions,
+                                     question,
+                                     &query,
+                                     WS_REPLAYS_ANSWER_MS,
+                                     ws_replays_end);
+        if (r < 0)
+                return err_up(r);
+        if (r == WS_QUESTIONS_E_FULL)
+                feed->turn.not_before_ms = ws_replays_now_ms() + WS_REPLAYS_REFUSED_MS;
+        else
+                ws_turns_begin(&replays->turns, at, &feed->turn);
+        return 0;
 }
 
 int ws_replays_turn(WsReplays *replays) {
@@ -251,14 +244,10 @@ int ws_replays_turn(WsReplays *replays) {
 
         now_ms = ws_replays_now_ms();
         for (size_t i = 0; r == 0 && i < WS_TURNS_AT_ONCE; ++i) {
-                WsTurn *turn;
+                WsTurn *turn = NULL;
 
-                if (replays->turns.under_way[i].ticket != 0 &&
-                    replays->turns.under_way[i].deadline_ms <= now_ms)
-                        r = ws_replays_end(replays, i, NULL);
-                if (r < 0 || replays->turns.under_way[i].ticket != 0 || !replays->loop->queries)
-                        continue;
-                turn = ws_turns_due(&replays->turns, now_ms);
+                if (ws_turns_is_free(&replays->turns, i))
+                        turn = ws_turns_due(&replays->turns, now_ms);
                 if (turn)
                         r = ws_replays_send(replays, ws_replays_feed(turn), i);
         }

@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "model/event.h"
+#include "ws/loop/questions.h"
 #include "ws/loop/turns.h"
 
 typedef struct WsLoop WsLoop;
@@ -16,12 +17,14 @@ typedef struct WsReplays WsReplays;
 
 struct WsReplays {
         WsLoop *loop;  /* borrowed */
-        WsTurns turns; /* feeds */
-        uint64_t n_tickets;
+        WsTurns turns; /* of feeds */
+        struct WsReplay {
+                WsQuestion question;
+                WsReplays *replays; /* borrowed */
+        } under_way[WS_TURNS_AT_ONCE];
 };
 
 MUST_CHECK int ws_replays_init(WsReplays *replays, WsLoop *loop);
 void ws_replays_done(WsReplays *replays);
 
-MUST_CHECK int ws_replays_answer(WsReplays *replays, Event *event); /* of a QUERY_REPLAY */
-MUST_CHECK int ws_replays_turn(WsReplays *replays);                 /* after work, and each tick */
+MUST_CHECK int ws_replays_turn(WsReplays *replays); /* after work, and each tick */
