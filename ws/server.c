@@ -113,8 +113,6 @@ static int ws_server_dispatch(WsServer *server, Event *event) {
                 return ws_hub_publish(server->hub, event);
         if (event->answer->ticket & WS_QUESTION)
                 return ws_questions_answer(&server->hub->questions, event);
-        if (event->answer->kind == QUERY_PENDING_COMMANDS)
-                return ws_edge_pending(&server->hub->loop, event->answer);
         if (event->answer->ticket == 0)
                 return ws_stats_answer(server->stats, event->answer);
 

@@ -430,8 +430,6 @@ static void answer_one(World *world, const Query *query, bool is_last) {
         FUZZ_CHECK(event_new_answer(&event, &answer, answer_free) == 0);
         if (event->answer->ticket & WS_QUESTION)
                 r = ws_questions_answer(&world->hub->questions, event);
-        else if (event->answer->kind == QUERY_PENDING_COMMANDS)
-                r = ws_edge_pending(&world->hub->loop, event->answer);
         else if (event->answer->ticket == 0)
                 r = ws_stats_answer(world->stats, event->answer);
         else

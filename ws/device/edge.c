@@ -5,13 +5,13 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/queue.h"
 #include "base/text.h"
 #include "model/metrics.h"
 #include "ws/access/party.h"
 #include "ws/device/order.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
+#include "ws/loop/questions.h"
 #include "ws/viewer/client.h"
 
 #define WS_EDGE_MAX_SENT  4096  /* commands of one socket that have not expired */
@@ -31,9 +31,9 @@ struct WsEdge {
         WsClient *client; /* borrowed: its owner */
         int64_t device_id;
         uint8_t token_hash[32];
-        char topic[160]; /* what a dead letter names as its origin */
-        uint64_t serial; /* the ticket of its question */
-        bool wants_pending;
+        char topic[160];     /* what a dead letter names as its origin */
+        WsQuestion question; /* what waits for it */
+        bool wants_pending;  /* asks for that, from then on */
         int64_t retry_ms;
 
         WsEdgeSent *sent; /* [n_sent], in order; the first is number n_forgotten */
@@ -54,7 +54,7 @@ int ws_edge_new(WsClient *client, const Device *device) {
                 return err_new(-ENOMEM);
         edge->client = client;
         edge->device_id = device->id;
-        edge->serial = ++client->loop->n_edges;
+        edge->question.owner = edge;
         memcpy(edge->token_hash, device->token_hash, sizeof(edge->token_hash));
         snprintf(edge->topic, sizeof(edge->topic), "ws/device/%s", device->code);
         client->edge = edge;
@@ -64,6 +64,7 @@ int ws_edge_new(WsClient *client, const Device *device) {
 WsEdge *ws_edge_free(WsEdge *edge) {
         if (!edge)
                 return NULL;
+        ws_questions_forget(edge->client->loop->questions, &edge->question);
         free(edge->sent);
         buf_done(&edge->held);
         free(edge);
@@ -97,6 +98,7 @@ static void ws_edge_unrest(WsEdge *edge) {
 }
 
 void ws_edge_left(WsClient *client) {
+        ws_questions_forget(client->loop->questions, &client->edge->question);
         ws_edge_rest(client->edge);
 }
 
@@ -313,33 +315,47 @@ int ws_edge_pong(WsClient *client, Text payload) {
 
 /* ---- what waited for it ---- */
 
-/* Asks again after a while, unless an answer comes before. */
-static void ws_edge_want(WsEdge *edge, int after_ms) {
+static void ws_edge_want(WsEdge *edge) {
         edge->wants_pending = true;
-        edge->retry_ms = clock_mono_us() / 1000 + after_ms;
+        edge->retry_ms = clock_mono_us() / 1000 + WS_EDGE_RETRY_MS;
         ws_edge_unrest(edge);
+}
+
+/* The commands that wait: QUERY_PENDING_COMMANDS. */
+static int ws_edge_take_pending(void *owner, Event *event) {
+        WsEdge *edge = owner;
+        int r = 0;
+
+        if (edge->client->close_code != 0)
+                return 0;
+        if (!event || event->answer->status != 200) {
+                ws_edge_want(edge);
+                return 0;
+        }
+        for (size_t i = 0; r == 0 && i < event->answer->n_events; ++i)
+                r = ws_edge_send(edge, event->answer->events[i]);
+        return r < 0 ? err_up(r) : 0;
 }
 
 static int ws_edge_ask(WsEdge *edge) {
         CLEANUP(query_free) Query *query = NULL;
-        Queue *queries = edge->client->loop->queries;
         int r;
 
-        if (!queries)
-                return 0;
-        r = query_new(&query, QUERY_PENDING_COMMANDS, edge->serial);
+        r = query_new(&query, QUERY_PENDING_COMMANDS, 0);
         if (r < 0)
                 return err_up(r);
         query->device_id = edge->device_id;
         query->party = ws_party_device(edge->device_id);
-        r = queue_push(queries, query, 0);
+        r = ws_questions_ask(edge->client->loop->questions,
+                             &edge->question,
+                             &query,
+                             WS_EDGE_ANSWER_MS,
+                             ws_edge_take_pending);
         if (r < 0)
                 return err_up(r);
-        if (r == 0)
-                (void)TAKE(&query);
-        else
-                metric_add(METRIC_QUERY_REFUSED, 1);
-        ws_edge_want(edge, r == 0 ? WS_EDGE_ANSWER_MS : WS_EDGE_RETRY_MS);
+        edge->wants_pending = false;
+        if (r == WS_QUESTIONS_E_FULL)
+                ws_edge_want(edge);
         return 0;
 }
 
@@ -355,22 +371,6 @@ int ws_edge_open(WsClient *client) {
                                         "replaced by a newer connection",
                                         METRIC_WS_CLOSED_REPLACED);
         r = ws_edge_ask(edge);
-        return err_up(r);
-}
-
-int ws_edge_pending(WsLoop *loop, const Answer *answer) {
-        WsEdge *edge = ws_edge_find(loop, answer->device_id);
-        int r = 0;
-
-        if (!edge || edge->serial != answer->ticket)
-                return 0;
-        if (answer->status != 200) {
-                ws_edge_want(edge, WS_EDGE_RETRY_MS);
-                return 0;
-        }
-        edge->wants_pending = false;
-        for (size_t i = 0; r == 0 && i < answer->n_events; ++i)
-                r = ws_edge_send(edge, answer->events[i]);
         return err_up(r);
 }
 

@@ -32,6 +32,5 @@ void ws_edge_left(WsClient *client); /* it receives nothing any more */
 /* Is the token with which it came still the device's? */
 bool ws_edge_may_stay(const WsClient *client);
 
-MUST_CHECK int ws_edge_command(WsLoop *loop, Event *event);         /* EVENT_COMMAND */
-MUST_CHECK int ws_edge_pending(WsLoop *loop, const Answer *answer); /* QUERY_PENDING_COMMANDS */
+MUST_CHECK int ws_edge_command(WsLoop *loop, Event *event); /* EVENT_COMMAND */
 MUST_CHECK int ws_edge_tick(WsLoop *loop); /* what could not be journalled or asked: again */

@@ -78,12 +78,11 @@ struct WsLoop {
         patient;                       /* catch up at the next tick: the others come first */
         int64_t work_us, work_at_us;   /* time that catching up may take, as of then */
         TAILQ_HEAD(, WsEdge) restless; /* devices' sockets that wait to be taken further */
-        uint64_t n_edges;
-        Queue *queries;      /* borrowed; NULL = nothing is asked */
-        size_t n_clients;    /* with those whose handshake is under way */
-        WsShares *places;    /* of them: of users, devices and addresses, see party.h */
-        WsShares *bursts;    /* of bytes beyond the queues, see burst.h */
-        WsShares *strangers; /* of them: have not said yet who they are; by address */
+        Queue *queries;                /* borrowed; NULL = nothing is asked */
+        size_t n_clients;              /* with those whose handshake is under way */
+        WsShares *places;              /* of them: of users, devices and addresses, see party.h */
+        WsShares *bursts;              /* of bytes beyond the queues, see burst.h */
+        WsShares *strangers;           /* of them: have not said yet who they are; by address */
         size_t n_open[WS_DIALECT_COUNT];
         bool stats_wanted; /* somebody waits for statistics and should not wait for the next turn */
         LogPace given_up;  /* replays that the database did not answer */
