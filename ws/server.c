@@ -113,8 +113,6 @@ static int ws_server_dispatch(WsServer *server, Event *event) {
                 return ws_hub_publish(server->hub, event);
         if (event->answer->ticket & WS_QUESTION)
                 return ws_questions_answer(&server->hub->questions, event);
-        if (event->answer->ticket == 0)
-                return ws_stats_answer(server->stats, event->answer);
 
         ws_http_answer(server->http, event->answer);
         return 0;
@@ -477,7 +475,7 @@ static int ws_server_build(WsServer *server) {
         server->hub->loop.options = &server->options;
         server->hub->loop.queries = server->hub->questions.queries = server->queries;
         server->hub->loop.access = &server->access;
-        r = ws_stats_new(&server->stats, &server->hub->loop, server->queries);
+        r = ws_stats_new(&server->stats, &server->hub->loop);
         if (r == 0)
                 r = ws_gate_new(&server->gate, &server->hub->loop, &server->access);
         if (r == 0)

@@ -278,7 +278,7 @@ static void make_hub(World *world) {
         world->hub->loop.options = &world->options;
         world->hub->loop.queries = world->hub->questions.queries = world->queries;
         world->hub->loop.access = &world->access;
-        FUZZ_CHECK(ws_stats_new(&world->stats, &world->hub->loop, world->queries) == 0);
+        FUZZ_CHECK(ws_stats_new(&world->stats, &world->hub->loop) == 0);
         FUZZ_CHECK(ws_gate_new(&world->gate, &world->hub->loop, &world->access) == 0);
         FUZZ_CHECK(ws_http_new(&world->http,
                                &world->options,
@@ -430,8 +430,6 @@ static void answer_one(World *world, const Query *query, bool is_last) {
         FUZZ_CHECK(event_new_answer(&event, &answer, answer_free) == 0);
         if (event->answer->ticket & WS_QUESTION)
                 r = ws_questions_answer(&world->hub->questions, event);
-        else if (event->answer->ticket == 0)
-                r = ws_stats_answer(world->stats, event->answer);
         else
                 ws_http_answer(world->http, event->answer);
         FUZZ_CHECK(r == 0);

@@ -270,11 +270,11 @@ static void answer_query(Fixture *f, const Query *query, int status, const char 
         push(f, event);
 }
 
-/* The scheduled statistics of dialects A and E ask too: they have no ticket. */
-static Query *next_ticketed(Fixture *f) {
+/* What a request asks. The scheduled statistics of dialects A and E ask, too: for no party. */
+static Query *next_asked(Fixture *f) {
         Query *query = next_query(f);
 
-        while (query->ticket == 0) {
+        while (query->party == 0) {
                 answer_query(f, query, 503, NULL);
                 query_free(query);
                 query = next_query(f);
@@ -299,7 +299,7 @@ static int login(Fixture *f, const char *form, int status) {
 
         dial(f);
         send_login(f, form);
-        query = next_ticketed(f);
+        query = next_asked(f);
         answer_query(f, query, status, NULL);
         return read_answer(f);
 }
@@ -583,7 +583,7 @@ static void test_login_buys_a_token(void **state) {
 
         dial(f);
         send_login(f, "grant_type=password&username=ana&password=a%26b+c%C3%A9");
-        query = next_ticketed(f);
+        query = next_asked(f);
         assert_int_equal(query->kind, QUERY_LOGIN);
         assert_string_equal(query->username, "ana");
         assert_string_equal(query->password, "a&b cé");
@@ -613,7 +613,7 @@ static void test_login_may_come_byte_by_byte_and_with_more_behind_it(void **stat
         dial(f);
         for (size_t i = 0; text[i]; ++i)
                 assert_int_equal(send(f->fd, text + i, 1, MSG_NOSIGNAL), 1);
-        query = next_ticketed(f);
+        query = next_asked(f);
         assert_string_equal(query->password, "b");
         answer_query(f, query, 401, NULL);
         assert_int_equal(read_answer(f), 401);
@@ -647,13 +647,13 @@ static void test_asker_who_leaves_costs_nothing_but_his_answer(void **state) {
 
         dial(f);
         send_login(f, "username=ana&password=x");
-        first = next_ticketed(f);
+        first = next_asked(f);
         close(f->fd);
         f->fd = -1;
 
         dial(f);
         send_login(f, "username=ana&password=y");
-        second = next_ticketed(f);
+        second = next_asked(f);
         assert_true(first->ticket != second->ticket);
         answer_query(f, first, 200, NULL);
         answer_query(f, first, 200, NULL);
@@ -696,7 +696,7 @@ static void test_query_that_nobody_answers_is_a_504(void **state) {
         start(f, (WsOptions){ .answer_timeout_ms = 10 });
         dial(f);
         send_login(f, "username=ana&password=x");
-        query = next_ticketed(f);
+        query = next_asked(f);
         assert_int_equal(read_answer(f), 504);
         answer_query(f, query, 200, NULL);
         send_text(f, "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -744,7 +744,7 @@ static void test_statistics_ask_for_the_scope_of_the_user(void **state) {
                          i == 0 ? "d3" : "4",
                          bearer(f, cases[i].subject));
                 send_text(f, text);
-                query = next_ticketed(f);
+                query = next_asked(f);
                 assert_int_equal(query->kind, QUERY_DETECTION_STATS);
                 assert_int_equal(query->n_user_ids, 1);
                 assert_int_equal(query->user_ids[0], cases[i].scope);
@@ -785,7 +785,7 @@ static void test_anonymous_paths_ask_for_everything(void **state) {
 
         dial(f);
         send_text(f, "GET /api/faces/statistics HTTP/1.1\r\nHost: a\r\n\r\n");
-        query = next_ticketed(f);
+        query = next_asked(f);
         assert_int_equal(query->kind, QUERY_CAMERA_STATS);
         assert_int_equal(query->user_ids[0], 0);
         answer_query(f, query, 503, NULL);

@@ -3,11 +3,11 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/index.h"
-#include "base/queue.h"
 #include "base/text.h"
 #include "model/metrics.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
+#include "ws/loop/questions.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/feed.h"
 #define HASH_NONFATAL_OOM          1
@@ -34,13 +34,13 @@ struct WsStatsTopic {
         const WsDialect *dialect;
         QueryKind kind;
         int64_t repeat_ms; /* 0 = only what changed */
-        int64_t asked_ms;  /* the question that is open; 0 = none */
-        Index *scopes;     /* of user ids */
+        WsQuestion question;
+        WsStats *stats; /* borrowed */
+        Index *scopes;  /* of user ids */
 };
 
 struct WsStats {
-        WsLoop *loop;   /* borrowed */
-        Queue *queries; /* borrowed */
+        WsLoop *loop; /* borrowed */
         WsStatsTopic topics[2];
 };
 
@@ -48,7 +48,7 @@ static int64_t ws_stats_now_ms(void) {
         return clock_mono_us() / 1000;
 }
 
-int ws_stats_new(WsStats **ret_stats, WsLoop *loop, Queue *queries) {
+int ws_stats_new(WsStats **ret_stats, WsLoop *loop) {
         CLEANUP(ws_stats_free) WsStats *stats = NULL;
         int r = 0;
 
@@ -57,7 +57,6 @@ int ws_stats_new(WsStats **ret_stats, WsLoop *loop, Queue *queries) {
                 return err_new(-ENOMEM);
 
         stats->loop = loop;
-        stats->queries = queries;
         stats->topics[0] = (WsStatsTopic){
                 .dialect = &ws_dialect_people_counter,
                 .kind = QUERY_DETECTION_STATS,
@@ -67,8 +66,11 @@ int ws_stats_new(WsStats **ret_stats, WsLoop *loop, Queue *queries) {
                 .kind = QUERY_CAMERA_STATS,
                 .repeat_ms = WS_STATS_REPEAT_MS,
         };
-        for (size_t i = 0; r == 0 && i < N_ELEMENTS(stats->topics); ++i)
+        for (size_t i = 0; r == 0 && i < N_ELEMENTS(stats->topics); ++i) {
+                stats->topics[i].stats = stats;
+                stats->topics[i].question.owner = &stats->topics[i];
                 r = index_new(&stats->topics[i].scopes);
+        }
         if (r < 0)
                 return err_up(r);
 
@@ -86,6 +88,7 @@ WsStats *ws_stats_free(WsStats *stats) {
                 return NULL;
 
         for (size_t i = 0; i < N_ELEMENTS(stats->topics); ++i) {
+                ws_questions_forget(stats->loop->questions, &stats->topics[i].question);
                 if (!stats->topics[i].scopes)
                         continue;
                 index_each(stats->topics[i].scopes, ws_stats_free_scope, NULL);
@@ -153,58 +156,6 @@ static int ws_stats_collect(const WsStats *stats, const WsStatsTopic *topic, Que
                 if (ws_stats_counts(stats, topic, list))
                         query->user_ids[query->n_user_ids++] = ws_list_id(list);
         return 0;
-}
-
-static int ws_stats_ask(WsStats *stats, WsStatsTopic *topic) {
-        CLEANUP(query_free) Query *query = NULL;
-        int64_t now_ms = ws_stats_now_ms();
-        int r;
-
-        if (stats->loop->n_open[topic->dialect->id] == 0 && stats->loop->n_stats_follows == 0)
-                return 0;
-        if (topic->asked_ms != 0 && now_ms - topic->asked_ms < WS_STATS_PATIENCE_MS)
-                return 0;
-
-        r = query_new(&query, topic->kind, 0);
-        if (r < 0)
-                return err_up(r);
-        r = ws_stats_collect(stats, topic, query);
-        if (r < 0)
-                return err_up(r);
-
-        query->minutes = WS_STATS_MINUTES;
-        r = queue_push(stats->queries, query, 0);
-        if (r < 0)
-                return err_up(r);
-        if (r > 0) { /* full, or closing: the next turn tries again */
-                metric_add(METRIC_QUERY_REFUSED, 1);
-                return 0;
-        }
-        query = NULL;
-        topic->asked_ms = now_ms;
-        return 0;
-}
-
-int ws_stats_tick(WsStats *stats) {
-        for (size_t i = 0; i < N_ELEMENTS(stats->topics); ++i) {
-                int r = ws_stats_ask(stats, &stats->topics[i]);
-
-                if (r < 0)
-                        return err_up(r);
-        }
-        return 0;
-}
-
-int ws_stats_poke(WsStats *stats) {
-        WsStatsTopic *topic = &stats->topics[1];
-        int r;
-
-        if (!stats->loop->stats_wanted || topic->asked_ms != 0)
-                return 0;
-
-        stats->loop->stats_wanted = false;
-        r = ws_stats_ask(stats, topic);
-        return err_up(r);
 }
 
 static int ws_stats_scope(WsStatsTopic *topic, int64_t user_id, WsStatsScope **ret_scope) {
@@ -329,20 +280,66 @@ static void ws_stats_prune(void *arg, void *value) {
         free(scope);
 }
 
-int ws_stats_answer(WsStats *stats, const Answer *answer) {
-        WsStatsTopic *topic = &stats->topics[answer->kind == QUERY_CAMERA_STATS ? 1 : 0];
+/* Without one the next turn asks again, as where the database is away. */
+static int ws_stats_answer(void *owner, Event *event) {
+        WsStatsTopic *topic = owner;
+        const Answer *answer = event ? event->answer : NULL;
         int r = 0;
 
-        topic->asked_ms = 0;
-        if (answer->kind != topic->kind || answer->status != 200)
-                return 0; /* the database is away: the next turn asks again */
-
+        if (!answer || answer->status != 200)
+                return 0;
         for (size_t i = 0; r == 0 && i < answer->n_bodies; ++i)
                 if (answer->bodies[i].n > 0)
-                        r = ws_stats_deliver(stats,
+                        r = ws_stats_deliver(topic->stats,
                                              topic,
                                              answer->user_ids[i],
                                              buf_text(&answer->bodies[i]));
         index_each(topic->scopes, ws_stats_prune, topic);
         return err_up(r);
+}
+
+static int ws_stats_ask(WsStats *stats, WsStatsTopic *topic) {
+        CLEANUP(query_free) Query *query = NULL;
+        int r;
+
+        if (topic->question.id != 0 ||
+            (stats->loop->n_open[topic->dialect->id] == 0 && stats->loop->n_stats_follows == 0))
+                return 0;
+
+        r = query_new(&query, topic->kind, 0);
+        if (r < 0)
+                return err_up(r);
+        r = ws_stats_collect(stats, topic, query);
+        if (r < 0)
+                return err_up(r);
+
+        query->minutes = WS_STATS_MINUTES;
+        r = ws_questions_ask(stats->loop->questions,
+                             &topic->question,
+                             &query,
+                             WS_STATS_PATIENCE_MS,
+                             ws_stats_answer);
+        return r < 0 ? err_up(r) : 0; /* full, or closing: the next turn tries again */
+}
+
+int ws_stats_tick(WsStats *stats) {
+        for (size_t i = 0; i < N_ELEMENTS(stats->topics); ++i) {
+                int r = ws_stats_ask(stats, &stats->topics[i]);
+
+                if (r < 0)
+                        return err_up(r);
+        }
+        return 0;
+}
+
+int ws_stats_poke(WsStats *stats) {
+        WsStatsTopic *topic = &stats->topics[1];
+        int r;
+
+        if (!stats->loop->stats_wanted || topic->question.id != 0)
+                return 0;
+
+        stats->loop->stats_wanted = false;
+        r = ws_stats_ask(stats, topic);
+        return r < 0 ? err_up(r) : 0;
 }

@@ -10,18 +10,15 @@
  */
 
 #include "base/base.h"
-#include "model/query.h"
 
-typedef struct Queue Queue;
 typedef struct WsLoop WsLoop;
 typedef struct WsStats WsStats;
 
-MUST_CHECK int ws_stats_new(WsStats **ret_stats, WsLoop *loop, Queue *queries);
+MUST_CHECK int ws_stats_new(WsStats **ret_stats, WsLoop *loop); /* borrowed */
 WsStats *ws_stats_free(WsStats *stats);
 
 MUST_CHECK int ws_stats_tick(WsStats *stats); /* each stats_interval_ms */
 MUST_CHECK int ws_stats_poke(WsStats *stats); /* after work: asks now if somebody waits */
-MUST_CHECK int ws_stats_answer(WsStats *stats, const Answer *answer); /* ticket 0 */
 
 /* Equal for two bodies that differ in the values of "timestamp" members alone. Never 0. */
 uint64_t ws_stats_digest(Text body);
