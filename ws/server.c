@@ -109,13 +109,11 @@ static void ws_server_settle(WsServer *server) {
 }
 
 static int ws_server_dispatch(WsServer *server, Event *event) {
-        if (event->type != EVENT_ANSWER)
-                return ws_hub_publish(server->hub, event);
-        if (event->answer->ticket & WS_QUESTION)
-                return ws_questions_answer(&server->hub->questions, event);
+        int r;
 
-        ws_http_answer(server->http, event->answer);
-        return 0;
+        r = event->type == EVENT_ANSWER ? ws_questions_answer(&server->hub->questions, event)
+                                        : ws_hub_publish(server->hub, event);
+        return r < 0 ? err_up(r) : 0;
 }
 
 /* How much went out is known only by what comes in: the payloads. */
@@ -479,11 +477,7 @@ static int ws_server_build(WsServer *server) {
         if (r == 0)
                 r = ws_gate_new(&server->gate, &server->hub->loop, &server->access);
         if (r == 0)
-                r = ws_http_new(&server->http,
-                                &server->options,
-                                &server->access,
-                                server->gate,
-                                server->queries);
+                r = ws_http_new(&server->http, &server->options, &server->access, server->gate);
         return r < 0 ? err_up(r) : 0;
 }
 

@@ -280,11 +280,7 @@ static void make_hub(World *world) {
         world->hub->loop.access = &world->access;
         FUZZ_CHECK(ws_stats_new(&world->stats, &world->hub->loop) == 0);
         FUZZ_CHECK(ws_gate_new(&world->gate, &world->hub->loop, &world->access) == 0);
-        FUZZ_CHECK(ws_http_new(&world->http,
-                               &world->options,
-                               &world->access,
-                               world->gate,
-                               world->queries) == 0);
+        FUZZ_CHECK(ws_http_new(&world->http, &world->options, &world->access, world->gate) == 0);
 }
 
 static void make_peers(World *world) {
@@ -428,10 +424,7 @@ static void answer_one(World *world, const Query *query, bool is_last) {
         if (!is_last)
                 answer->status = 200;
         FUZZ_CHECK(event_new_answer(&event, &answer, answer_free) == 0);
-        if (event->answer->ticket & WS_QUESTION)
-                r = ws_questions_answer(&world->hub->questions, event);
-        else
-                ws_http_answer(world->http, event->answer);
+        r = ws_questions_answer(&world->hub->questions, event);
         FUZZ_CHECK(r == 0);
         event_unref(event);
 }

@@ -28,16 +28,16 @@ static void ws_waiter_done(WsWaiters *waiters, WsWaiter *waiter) {
                 ws_shares_give_back(waiters->requests, waiter->party, 1);
         if (waiter->n_reserved > 0)
                 ws_shares_give_back(waiters->bodies, waiter->party, waiter->n_reserved);
+        ws_questions_forget(waiters->questions, &waiter->question);
         ws_waiter_drop_stream(waiter, waiter->is_complete);
         buf_done(&waiter->body);
         buf_done(&waiter->out);
         *waiter = (WsWaiter){ 0 };
 }
 
-int ws_waiters_init(WsWaiters *waiters, const WsOptions *options) {
+int ws_waiters_init(WsWaiters *waiters) {
         int r;
 
-        waiters->options = options;
         r = ws_shares_new(&waiters->requests);
         if (r == 0)
                 r = ws_shares_new(&waiters->bodies);
@@ -174,7 +174,7 @@ bool ws_waiter_reserve(WsWaiter *waiter, size_t n) {
 }
 
 void ws_waiter_kill(WsWaiter *waiter) {
-        waiter->ticket = 0; /* what still comes for it is for nobody */
+        ws_questions_forget(waiter->session->waiters->questions, &waiter->question);
         ws_waiter_drop_stream(waiter, false);
         ws_conn_close(waiter->session->conn);
 }

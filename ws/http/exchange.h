@@ -16,12 +16,14 @@
 #include "ws/http/endpoint.h"
 #include "ws/http/request.h"
 #include "ws/http/response.h"
+#include "ws/loop/questions.h"
 
 #define WS_EXCHANGE_WAITERS 256 /* requests with a body, a query or a slow reader under way */
 
 typedef struct WsAsker WsAsker;
 typedef struct WsConn WsConn;
 typedef struct WsExchange WsExchange;
+typedef struct WsHttp WsHttp;
 typedef struct WsShares WsShares;
 typedef struct WsWaiter WsWaiter;
 typedef struct WsWaiters WsWaiters;
@@ -29,7 +31,7 @@ typedef struct WsWaiters WsWaiters;
 typedef enum WsExchangeState {
         WS_EXCHANGE_IDLE,   /* reading the head of a request */
         WS_EXCHANGE_BODY,   /* reading what the waiter collects */
-        WS_EXCHANGE_WAIT,   /* for the Answer to the waiter's ticket */
+        WS_EXCHANGE_WAIT,   /* for the Answer to the waiter's question */
         WS_EXCHANGE_FLUSH,  /* for the socket to take the rest of the answer */
         WS_EXCHANGE_STREAM, /* for the socket, or for the next piece of the answer */
         WS_EXCHANGE_EVENTS, /* a subscriber's: an event stream, or a poll */
@@ -66,8 +68,7 @@ struct WsWaiter {
         int64_t begun_ms;    /* of a body: when it was waited for first */
         size_t n_reserved;   /* with so many bytes: of its body, or of an answer that is not read */
         const WsEndpoint *endpoint;
-        uint64_t ticket; /* of its query; 0 = none under way */
-        int64_t deadline_us;
+        WsQuestion question;
         int64_t user_id; /* who asked; 0 = nobody. A pointer would not outlive the registry's next
                             change */
         int64_t generation; /* of that user then */
@@ -91,11 +92,14 @@ struct WsWaiter {
 
 struct WsWaiters {
         const WsOptions *options;    /* borrowed; may change between calls */
+        WsQuestions *questions;      /* borrowed */
+        WsHttp *http;                /* borrowed: whose they are */
         WsShares *requests, *bodies; /* owned: of waiters, and bytes */
         WsWaiter all[WS_EXCHANGE_WAITERS];
 };
 
-MUST_CHECK int ws_waiters_init(WsWaiters *waiters, const WsOptions *options); /* of zeros */
+/* Of zeros, but for what is borrowed. */
+MUST_CHECK int ws_waiters_init(WsWaiters *waiters);
 void ws_waiters_done(WsWaiters *waiters);
 /* For one without; NULL: all are taken, or as many as its party may have. Where it has, a body of
  * the same party that has not come for a while gives way. */

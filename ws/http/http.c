@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/queue.h"
 #include "model/metrics.h"
 #include "ws/access/limiter.h"
 #include "ws/access/party.h"
@@ -30,12 +29,10 @@ struct WsHttp {
         const WsAccess *access;   /* borrowed */
         WsLoop *loop;             /* borrowed */
         WsGate *gate;             /* borrowed */
-        Queue *queries;           /* borrowed */
         WsLimiter *limiter;
         WsProven *proven; /* log-ins */
         WsThrottle *returns;
         WsWaiters *waiters;
-        uint64_t n_tickets;
         WsHead head;       /* of the call under way, */
         WsRequest request; /* and what it asks for */
         bool is_cut;       /* with a parameter that is longer than any that makes sense */
@@ -45,11 +42,7 @@ struct WsHttp {
         int64_t rates_from[4];
 };
 
-int ws_http_new(WsHttp **ret_http,
-                const WsOptions *options,
-                const WsAccess *access,
-                WsGate *gate,
-                Queue *queries) {
+int ws_http_new(WsHttp **ret_http, const WsOptions *options, const WsAccess *access, WsGate *gate) {
         CLEANUP(ws_http_free) WsHttp *http = NULL;
         int r;
 
@@ -60,11 +53,13 @@ int ws_http_new(WsHttp **ret_http,
         http->access = access;
         http->loop = ws_gate_loop(gate);
         http->gate = gate;
-        http->queries = queries;
         http->waiters = calloc(1, sizeof(*http->waiters));
         if (!http->waiters)
                 return err_new(-ENOMEM);
-        r = ws_waiters_init(http->waiters, options);
+        http->waiters->options = options;
+        http->waiters->questions = http->loop->questions;
+        http->waiters->http = http;
+        r = ws_waiters_init(http->waiters);
         if (r == 0)
                 r = ws_limiter_new(&http->limiter, WS_HTTP_LIMITED);
         if (r == 0)
@@ -140,20 +135,21 @@ static WsWaiter *ws_http_wait(WsExchange *session, const WsCall *call) {
         return waiter;
 }
 
+static int ws_http_answer(void *owner, Event *event);
+
 /* Hands the query over; a full queue is answered at once, as the database being away would be. */
 static int ws_http_ask(WsHttp *http, const WsEndpoint *endpoint, WsWaiter *waiter, WsCall *call) {
         CLEANUP(query_free) Query *query = TAKE(&call->query);
         int timeout_ms = http->options->answer_timeout_ms;
+        QueryKind kind = query->kind;
         int r;
 
+        if (timeout_ms <= 0)
+                timeout_ms = WS_HTTP_ANSWER_MS;
         waiter->endpoint = endpoint;
         waiter->n_losses = call->identity.user ? call->identity.user->n_losses : 0;
-        waiter->ticket = ++http->n_tickets;
-        waiter->deadline_us =
-                clock_mono_us() + (timeout_ms > 0 ? timeout_ms : WS_HTTP_ANSWER_MS) * INT64_C(1000);
         memcpy(waiter->account, call->account, sizeof(waiter->account));
-        query->ticket = waiter->ticket;
-        query->deadline_us = waiter->deadline_us;
+        query->deadline_us = clock_mono_us() + timeout_ms * INT64_C(1000);
         query->party = ws_party_of(waiter->user_id, waiter->sender_id, waiter->source);
         if (query->stream) {
                 waiter->stream = stream_ref(query->stream);
@@ -161,16 +157,15 @@ static int ws_http_ask(WsHttp *http, const WsEndpoint *endpoint, WsWaiter *waite
                 waiter->device_id = query->history->device_id;
         }
 
-        r = queue_push(http->queries, query, 0);
-        if (r < 0)
-                return err_up(r);
-        if (r == 0) {
-                query = NULL;
-                return 0;
-        }
-        waiter->ticket = 0;
-        metric_add(METRIC_QUERY_REFUSED, 1);
-        r = endpoint->answer(call, &(Answer){ .kind = query->kind, .status = 503 });
+        waiter->question.owner = waiter;
+        waiter->question.is_long = query->stream != NULL;
+        r = ws_questions_ask(http->loop->questions,
+                             &waiter->question,
+                             &query,
+                             timeout_ms,
+                             ws_http_answer);
+        if (r == WS_QUESTIONS_E_FULL)
+                r = endpoint->answer(call, &(Answer){ .kind = kind, .status = 503 });
         return r < 0 ? err_up(r) : 0;
 }
 
@@ -642,7 +637,7 @@ static void ws_http_settle(WsHttp *http, WsWaiter *waiter, const Answer *answer)
         WsCall call = ws_http_call(http, &response);
         int r;
 
-        waiter->ticket = 0;
+        ws_questions_forget(http->loop->questions, &waiter->question);
         call.source = waiter->source;
         memcpy(call.account, waiter->account, sizeof(call.account));
         ws_precheck_origin(http->options, waiter->origin, &response);
@@ -674,6 +669,7 @@ static void ws_http_begin_stream(WsHttp *http, WsWaiter *waiter, const Answer *a
                 ws_waiter_kill(waiter);
                 return;
         }
+        waiter->question.deadline_ms = INT64_MAX; /* from here on its reader's time counts */
         ws_waiter_begin_stream(waiter, &response);
         ws_waiter_continue_stream(waiter, buf_text(&answer->chunk), answer->is_last);
 }
@@ -700,18 +696,19 @@ static void ws_http_piece(WsHttp *http, WsWaiter *waiter, const Answer *answer) 
                 ws_http_begin_stream(http, waiter, answer);
 }
 
-void ws_http_answer(WsHttp *http, const Answer *answer) {
-        for (size_t i = 0; answer->ticket != 0 && i < WS_EXCHANGE_WAITERS; ++i) {
-                WsWaiter *waiter = &http->waiters->all[i];
+/* WsQuestionFn of a waiter. */
+static int ws_http_answer(void *owner, Event *event) {
+        const Answer late = { .status = 504 };
+        WsWaiter *waiter = owner;
+        WsHttp *http = waiter->session->waiters->http;
 
-                if (waiter->session && waiter->ticket == answer->ticket) {
-                        if (waiter->stream)
-                                ws_http_piece(http, waiter, answer);
-                        else
-                                ws_http_settle(http, waiter, answer);
-                        return;
-                }
-        }
+        if (!event)
+                ws_waiter_drop_stream(waiter, false);
+        if (event && waiter->stream)
+                ws_http_piece(http, waiter, event->answer);
+        else
+                ws_http_settle(http, waiter, event ? event->answer : &late);
+        return 0;
 }
 
 static void ws_http_take_rates(WsHttp *http, int64_t now_us) {
@@ -765,8 +762,8 @@ void ws_http_tick(WsHttp *http) {
                         continue;
                 if (ws_http_is_lost(waiter) || ws_http_is_forfeit(http, waiter)) {
                         ws_waiter_kill(waiter);
-                } else if (waiter->ticket != 0 && waiter->session->state == WS_EXCHANGE_WAIT &&
-                           (now_us > waiter->deadline_us || !ws_http_may_go_on(http, waiter))) {
+                } else if (waiter->question.id != 0 && waiter->session->state == WS_EXCHANGE_WAIT &&
+                           !ws_http_may_go_on(http, waiter)) {
                         ws_waiter_drop_stream(waiter, false);
                         ws_http_settle(http, waiter, &(Answer){ .status = 504 });
                 }

@@ -5,8 +5,7 @@
  * `/`, and the handshakes of WebSockets.
  *
  * The server forwards what a connection reports (ws/net/conn.h). What needs the database is a
- * Query; its Answer comes back through the outbox and ws_http_answer(). An asker who has gone away
- * by then is known by his ticket, which is never used twice. One request of a connection at a time;
+ * question of the loop (ws/loop/questions.h). One request of a connection at a time;
  * those sent ahead wait unread. HTTP/1 only. Loop thread.
  */
 
@@ -20,15 +19,13 @@
 
 typedef struct WsConn WsConn;
 typedef struct WsGate WsGate;
-typedef struct Queue Queue;
 typedef struct WsHttp WsHttp;
 typedef struct WsExchange WsExchange;
 
 MUST_CHECK int ws_http_new(WsHttp **ret_http,
                            const WsOptions *options, /* borrowed; may change between calls */
                            const WsAccess *access,   /* borrowed: auth, registry, tickets */
-                           WsGate *gate,             /* borrowed, with its loop */
-                           Queue *queries);
+                           WsGate *gate);            /* borrowed, with its loop */
 WsHttp *ws_http_free(WsHttp *http);
 
 /* @session: memory of who has the connection. */
@@ -41,8 +38,6 @@ void ws_http_late(WsExchange *session);
 void ws_http_strange(WsExchange *session);
 void ws_http_bare(WsExchange *session);
 void ws_http_closed(WsExchange *session);
-
-void ws_http_answer(WsHttp *http, const Answer *answer); /* ticket != 0 */
 
 /* About once a second: gives up on queries that nobody answers (504), takes the rates. */
 void ws_http_tick(WsHttp *http);

@@ -20,7 +20,7 @@ void ws_questions_done(WsQuestions *questions) {
 }
 
 static int ws_questions_note(WsQuestions *questions, WsQuestion *question) {
-        uint64_t id = ++questions->n_ids | WS_QUESTION;
+        uint64_t id = ++questions->n_ids;
         int r;
 
         r = index_put(questions->by_id, &id, sizeof(id), question);

@@ -23,8 +23,6 @@ typedef struct WsQuestions WsQuestions;
 /* @event: an EVENT_ANSWER, borrowed; NULL: there will be none. Only faults. */
 typedef int (*WsQuestionFn)(void *owner, Event *event);
 
-#define WS_QUESTION (UINT64_C(1) << 63) /* in each of our numbers */
-
 struct WsQuestion {  /* memory of the owner, zeroed */
         uint64_t id; /* 0 = nothing is under way */
         void *owner; /* borrowed */
