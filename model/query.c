@@ -3,7 +3,7 @@
 #include "base/err.h"
 #include "model/event.h"
 
-int query_new(Query **ret_query, QueryKind kind, uint64_t ticket) {
+int query_new(Query **ret_query, QueryKind kind) {
         Query *query;
 
         query = calloc(1, sizeof(*query));
@@ -11,7 +11,6 @@ int query_new(Query **ret_query, QueryKind kind, uint64_t ticket) {
                 return err_new(-ENOMEM);
 
         query->kind = kind;
-        query->ticket = ticket;
         *ret_query = query;
         return 0;
 }
@@ -48,7 +47,7 @@ int answer_new(Answer **ret_answer, const Query *query) {
                 return err_new(-ENOMEM);
 
         answer->kind = query->kind;
-        answer->ticket = query->ticket;
+        answer->question = query->question;
         answer->device_id = query->device_id;
         answer->status = 503;
         if (query->n_user_ids > 0) {

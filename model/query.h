@@ -5,7 +5,7 @@
  *
  * Nothing that waits runs on a loop: it pushes a Query on the query queue and goes
  * on; a reader computes the Answer and sends it through the outbox as an Event.
- * @ticket says who asked; the asker may be gone by then. A full queue, or one in
+ * @question says who asked; the asker may be gone by then. A full queue, or one in
  * which @party has its share, refuses the query (503 with Retry-After).
  */
 
@@ -56,8 +56,8 @@ struct QueryReplay {
 
 struct Query {
         QueryKind kind;
-        uint64_t ticket;
-        uint64_t party;  /* who asks, for fair turns; 0: the gateway itself */
+        uint64_t question; /* its number, see ws/loop/questions.h */
+        uint64_t party;    /* who asks, for fair turns; 0: the gateway itself */
         bool is_proven;  /* a log-in, from where this one was good before: has a lane of its own */
         bool is_suspect; /* or from where one has just failed, or too many came: so has this */
         int64_t deadline_us;       /* monotonic: nobody waits for the answer any more; 0 = none */
@@ -80,7 +80,7 @@ struct Query {
 
 struct Answer {
         QueryKind kind;
-        uint64_t ticket;
+        uint64_t question;           /* as in the query */
         int status;                  /* as HTTP: 200, 401 (wrong password), 503 (database away) */
         int64_t user_id, generation; /* QUERY_LOGIN */
         int64_t *user_ids;           /* owned; as asked */
@@ -96,7 +96,7 @@ struct Answer {
         bool is_last; /* QUERY_HISTORY: the body ends with them */
 };
 
-MUST_CHECK int query_new(Query **ret_query, QueryKind kind, uint64_t ticket);
+MUST_CHECK int query_new(Query **ret_query, QueryKind kind);
 Query *query_free(Query *query);
 MUST_CHECK int answer_new(
         Answer **ret_answer,

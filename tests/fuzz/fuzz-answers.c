@@ -43,7 +43,7 @@ static DbConn *conn;
 static Query *make_query(QueryKind kind) {
         Query *query = NULL;
 
-        FUZZ_CHECK(query_new(&query, kind, 1) == 0);
+        FUZZ_CHECK(query_new(&query, kind) == 0);
         query->user_ids = calloc(2, sizeof(*query->user_ids));
         query->n_user_ids = kind == QUERY_DETECTION_STATS || kind == QUERY_CAMERA_STATS ? 2 : 1;
         query->username = strdup("ana");

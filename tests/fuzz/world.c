@@ -302,7 +302,7 @@ static void fill_queries(World *world) {
         for (size_t i = 0; i < N_QUERIES; ++i) {
                 Query *query = NULL;
 
-                FUZZ_CHECK(query_new(&query, QUERY_LOGIN, 0) == 0);
+                FUZZ_CHECK(query_new(&query, QUERY_LOGIN) == 0);
                 FUZZ_CHECK(queue_push(world->queries, query, 0) == 0);
         }
 }

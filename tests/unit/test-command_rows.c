@@ -33,7 +33,7 @@ static Answer *ask_as(DbConn *conn,
         CLEANUP(query_free) Query *query = NULL;
         Answer *answer = NULL;
 
-        assert_int_equal(query_new(&query, QUERY_COMMAND, 7), 0);
+        assert_int_equal(query_new(&query, QUERY_COMMAND), 0);
         query->command_id = strdup(id);
         query->action = strdup("SET");
         query->payload = payload ? strdup(payload) : NULL;
@@ -118,7 +118,7 @@ static int get(DbConn *conn, const char *id, int64_t user_id) {
         CLEANUP(query_free) Query *query = NULL;
         CLEANUP(answer_free) Answer *answer = NULL;
 
-        assert_int_equal(query_new(&query, QUERY_COMMAND_GET, 7), 0);
+        assert_int_equal(query_new(&query, QUERY_COMMAND_GET), 0);
         query->command_id = strdup(id);
         query->user_ids = calloc(1, sizeof(*query->user_ids));
         query->user_ids[0] = user_id;
@@ -222,7 +222,7 @@ static void test_what_waits_is_found_by_name_by_page_and_by_device(void **state)
         assert_int_equal(seen.n, 4);
         assert_string_equal(seen.ids[3], "cmd_b");
 
-        assert_int_equal(query_new(&query, QUERY_PENDING_COMMANDS, 7), 0);
+        assert_int_equal(query_new(&query, QUERY_PENDING_COMMANDS), 0);
         query->device_id = 1;
         assert_int_equal(answer_new(&answer, query), 0);
         assert_int_equal(db_command_rows_pending(conn, query, answer), 0);
@@ -237,7 +237,7 @@ static int cancel(DbConn *conn, int64_t user_id, const char *id) {
         CLEANUP(query_free) Query *query = NULL;
         CLEANUP(answer_free) Answer *answer = NULL;
 
-        assert_int_equal(query_new(&query, QUERY_COMMAND_CANCEL, 7), 0);
+        assert_int_equal(query_new(&query, QUERY_COMMAND_CANCEL), 0);
         query->command_id = strdup(id);
         query->user_ids = calloc(1, sizeof(*query->user_ids));
         query->user_ids[0] = user_id;

@@ -123,7 +123,8 @@ static void test_answer_moves_into_its_event(void **state) {
         CLEANUP(answer_free) Answer *answer = NULL;
 
         (void)state;
-        assert_int_equal(query_new(&query, QUERY_CAMERA_STATS, 42), 0);
+        assert_int_equal(query_new(&query, QUERY_CAMERA_STATS), 0);
+        query->question = 42;
         query->user_ids = calloc(2, sizeof(query->user_ids[0]));
         query->password = strdup("secret");
         assert_non_null(query->user_ids);
@@ -132,7 +133,7 @@ static void test_answer_moves_into_its_event(void **state) {
 
         assert_int_equal(answer_new(&answer, query), 0);
         assert_int_equal(answer->status, 503);
-        assert_int_equal(answer->ticket, 42);
+        assert_int_equal(answer->question, 42);
         assert_int_equal(answer->n_bodies, 2);
         assert_int_equal(answer->user_ids[1], 7);
         buf_append_string(&answer->bodies[1], "{}");

@@ -232,19 +232,20 @@ static void test_query_thread_answers(void **state) {
         assert_int_equal(queue_new(&outbox, 16, free_event), 0);
         assert_int_equal(query_thread_new(&thread, &options, NULL, queries, outbox), 0);
         for (size_t i = 0; i < N_ELEMENTS(logins); ++i) {
-                assert_int_equal(query_new(&query, QUERY_LOGIN, 7), 0);
+                assert_int_equal(query_new(&query, QUERY_LOGIN), 0);
+                query->question = 7;
                 query->username = strdup(logins[i].username);
                 query->password = strdup(logins[i].password);
                 event = ask(queries, outbox, query);
                 assert_int_equal(event->type, EVENT_ANSWER);
-                assert_int_equal(event->answer->ticket, 7);
+                assert_int_equal(event->answer->question, 7);
                 assert_int_equal(event->answer->status, logins[i].status);
                 assert_int_equal(event->answer->user_id, logins[i].status == 200 ? 1 : 0);
                 event_unref(event);
         }
 
         for (int i = 0; i < 2; ++i) {
-                assert_int_equal(query_new(&query, QUERY_CAMERA_STATS, 8), 0);
+                assert_int_equal(query_new(&query, QUERY_CAMERA_STATS), 0);
                 query->user_ids = calloc(1, sizeof(int64_t));
                 query->n_user_ids = 1;
                 event = ask(queries, outbox, query);
@@ -258,7 +259,7 @@ static void test_query_thread_answers(void **state) {
         }
 
         postgres_server("stop");
-        assert_int_equal(query_new(&query, QUERY_CAMERA_STATS, 9), 0);
+        assert_int_equal(query_new(&query, QUERY_CAMERA_STATS), 0);
         event = ask(queries, outbox, query);
         assert_int_equal(event->answer->status, 503);
         event_unref(event);

@@ -57,7 +57,7 @@ static int ask(Asker *asker) {
         int r;
 
         asker->question.owner = asker;
-        assert_int_equal(query_new(&query, QUERY_COMMAND, 0), 0);
+        assert_int_equal(query_new(&query, QUERY_COMMAND), 0);
         r = ws_questions_ask(&questions, &asker->question, &query, TIMEOUT_MS, on_answer);
         assert_true((r == 0) == !query);
         query_free(query);

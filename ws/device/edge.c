@@ -341,7 +341,7 @@ static int ws_edge_ask(WsEdge *edge) {
         CLEANUP(query_free) Query *query = NULL;
         int r;
 
-        r = query_new(&query, QUERY_PENDING_COMMANDS, 0);
+        r = query_new(&query, QUERY_PENDING_COMMANDS);
         if (r < 0)
                 return err_up(r);
         query->device_id = edge->device_id;

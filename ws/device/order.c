@@ -220,7 +220,7 @@ int ws_order_ask(const WsOptions *options,
                 metric_add(METRIC_COMMANDS_REFUSED, 1);
                 return 0;
         }
-        r = query_new(&query, QUERY_COMMAND, 0);
+        r = query_new(&query, QUERY_COMMAND);
         if (r == 0)
                 r = ws_order_fill(options, order, query);
         if (r < 0)
@@ -285,7 +285,7 @@ int ws_order_cancel(const User *user, Text command_id, Query **ret_query, WsRefu
                 *ret_refused = ws_order_unknown;
                 return 0;
         }
-        r = query_new(&query, QUERY_COMMAND_CANCEL, 0);
+        r = query_new(&query, QUERY_COMMAND_CANCEL);
         if (r < 0)
                 return err_up(r);
         query->command_id = strndup(command_id.data, command_id.n);

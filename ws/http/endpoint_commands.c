@@ -85,7 +85,7 @@ int ws_endpoint_command_get(WsCall *call) {
                 ws_response_problem(call->response, 404, "not_found", "There is no such command.");
                 return 0;
         }
-        r = query_new(&query, QUERY_COMMAND_GET, 0);
+        r = query_new(&query, QUERY_COMMAND_GET);
         if (r < 0)
                 return err_up(r);
         query->command_id = strdup(call->target);

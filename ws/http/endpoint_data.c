@@ -43,7 +43,7 @@ static int ws_data_ask(WsCall *call, QueryKind kind, int minutes, int64_t device
         const User *user = call->identity.user;
         int r;
 
-        r = query_new(&query, kind, 0);
+        r = query_new(&query, kind);
         if (r < 0)
                 return err_up(r);
         query->user_ids = calloc(1, sizeof(*query->user_ids));

@@ -237,7 +237,7 @@ static int ws_history_ask(WsCall *call, const History *history) {
         const User *user = call->identity.user;
         int r;
 
-        r = query_new(&query, QUERY_HISTORY, 0);
+        r = query_new(&query, QUERY_HISTORY);
         if (r == 0)
                 r = stream_new(&query->stream, window > 0 ? window : WS_HISTORY_WINDOW);
         if (r < 0)

@@ -87,7 +87,7 @@ static int ws_login_ask(WsCall *call, const char *password, bool is_suspect) {
         CLEANUP(query_free) Query *query = NULL;
         int r;
 
-        r = query_new(&query, QUERY_LOGIN, 0);
+        r = query_new(&query, QUERY_LOGIN);
         if (r < 0)
                 return err_up(r);
         ws_login_rank(call, query, is_suspect);

@@ -306,7 +306,7 @@ static int ws_stats_ask(WsStats *stats, WsStatsTopic *topic) {
             (stats->loop->n_open[topic->dialect->id] == 0 && stats->loop->n_stats_follows == 0))
                 return 0;
 
-        r = query_new(&query, topic->kind, 0);
+        r = query_new(&query, topic->kind);
         if (r < 0)
                 return err_up(r);
         r = ws_stats_collect(stats, topic, query);

@@ -53,7 +53,7 @@ int ws_questions_ask(WsQuestions *questions,
                 return err_up(r);
         question->fn = fn;
         question->deadline_ms = clock_mono_us() / 1000 + timeout_ms;
-        (*queryp)->ticket = question->id;
+        (*queryp)->question = question->id;
         r = queue_push(questions->queries, *queryp, 0);
         if (r == 0) {
                 (void)TAKE(queryp);
@@ -77,7 +77,7 @@ static int ws_questions_end(WsQuestions *questions, WsQuestion *question, Event 
 }
 
 int ws_questions_answer(WsQuestions *questions, Event *event) {
-        uint64_t id = event->answer->ticket;
+        uint64_t id = event->answer->question;
         WsQuestion *question = index_get(questions->by_id, &id, sizeof(id));
 
         return question ? ws_questions_end(questions, question, event) : 0;

@@ -168,7 +168,7 @@ static int ws_replays_query(WsReplays *replays, WsFeed *feed, Query **ret_query)
         QueryReplay *replay;
         int r;
 
-        r = query_new(&query, QUERY_REPLAY, 0);
+        r = query_new(&query, QUERY_REPLAY);
         if (r < 0)
                 return err_up(r);
         query->party = reach.eye.user ? ws_party_user(reach.eye.user->id) : 0;
