@@ -140,6 +140,15 @@ static int gateway_make_queues(Gateway *gateway) {
         return r == 0 ? 0 : err_up(r);
 }
 
+static int gateway_ask(void *queries, Query **queryp) {
+        int r;
+
+        r = queue_push(queries, *queryp, 0);
+        if (r == 0)
+                (void)TAKE(queryp);
+        return r < 0 ? err_up(r) : r;
+}
+
 static void gateway_set_ingest(WsOptions *options, const Routes *routes) {
         const Route *route = routes_by_kind(routes, KIND_BLE_DETECTIONS);
 
@@ -153,6 +162,8 @@ static int gateway_start_ws(Gateway *gateway) {
         options->epoch = journal_epoch(gateway->journal);
         options->version = TIDEGATE_VERSION;
         options->no_broker = !gateway->config->mqtt_enabled;
+        options->ask = gateway_ask;
+        options->ask_arg = gateway->queries;
         options->inbound = inlet_take;
         options->inbound_arg = gateway->inlet;
         options->check_json = json_check;
@@ -164,11 +175,7 @@ static int gateway_start_ws(Gateway *gateway) {
                 return GATEWAY_E_START;
         }
         if (r == 0)
-                r = ws_server_new(&gateway->ws,
-                                  options,
-                                  gateway->auth,
-                                  gateway->outbox,
-                                  gateway->queries);
+                r = ws_server_new(&gateway->ws, options, gateway->auth, gateway->outbox);
         if (r == 0)
                 r = ws_server_start(gateway->ws);
         if (r <= 0)

@@ -21,7 +21,7 @@ typedef enum EventType {
         EVENT_RESTORED, /* the last known message of a device or vehicle, read back at start: never
                            broadcast, only remembered */
         EVENT_REGISTRY, /* @delta */
-        EVENT_ANSWER,   /* @answer, of the query thread (query.h) */
+        EVENT_ANSWER,   /* @answer, of the readers (query.h) */
         EVENT_COMMAND,  /* a command for @device_id's own socket, if it is here: @command_id, and
                            @data as it goes down; void from @time_us on */
         EVENT_OPEN,     /* what has the number @seq was not shown, and may be yet, with @behind set:

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * History: what a viewer asks of the past, as the query threads and db/ understand it.
+ * History: what a viewer asks of the past, as the readers and db/ understand it.
  *
  * Rows are in the order in which they were received, which is the number line of the cursors; only
  * a track and averages go by device time. A cursor is `epoch:seq` as everywhere, and stands for a

@@ -167,7 +167,7 @@ typedef enum Metric {
         METRIC_SHARE_REFUSED_STRANGERS,
         METRIC_SHARE_REFUSED_BURST,
         METRIC_WS_BURST_BYTES,  /* held beyond the queues now */
-        METRIC_QUERY_REFUSED,   /* the query queue was full */
+        METRIC_QUERY_REFUSED,   /* their lane was full, or their party's share of it */
         METRIC_QUERY_WAITING,   /* gauge */
         METRIC_HISTORY_WAITING, /* gauge */
         METRIC_HISTORY_READING, /* gauge: under way */

@@ -3,10 +3,10 @@
 /*
  * Query and Answer: what a ws loop asks of the database, and what it is told.
  *
- * Nothing that waits runs on a loop: it pushes a Query on the query queue and goes
- * on; a reader computes the Answer and sends it through the outbox as an Event.
- * @question says who asked; the asker may be gone by then. A full queue, or one in
- * which @party has its share, refuses the query (503 with Retry-After).
+ * Nothing that waits runs on a loop: it hands a Query to the readers and goes on;
+ * one of them computes the Answer and sends it through the outbox as an Event.
+ * @question says who asked; the asker may be gone by then. Readers that are
+ * busy, or of which @party has its share, refuse the query (503 with Retry-After).
  */
 
 #include "base/base.h"
@@ -95,6 +95,9 @@ struct Answer {
         Buf chunk;    /* QUERY_HISTORY: the next bytes of the body, up to STREAM_CHUNK */
         bool is_last; /* QUERY_HISTORY: the body ends with them */
 };
+
+/* The way to the readers. Any thread, never waits; takes *queryp and is 0, or refuses it (> 0). */
+typedef int (*QueryFn)(void *arg, Query **queryp);
 
 MUST_CHECK int query_new(Query **ret_query, QueryKind kind);
 Query *query_free(Query *query);

@@ -45,10 +45,10 @@ enum {
 };
 
 struct WsServer {
-        WsOptions options;       /* owned strings */
-        const WsAuth *auth;      /* borrowed: the one that we started with */
-        WsAuth *new_keys;        /* owned: of the last ws_server_set_auth(), in use; or NULL */
-        Queue *outbox, *queries; /* borrowed */
+        WsOptions options;  /* owned strings */
+        const WsAuth *auth; /* borrowed: the one that we started with */
+        WsAuth *new_keys;   /* owned: of the last ws_server_set_auth(), in use; or NULL */
+        Queue *outbox;      /* borrowed */
 
         Registry *registry;
         WsTickets *tickets;
@@ -94,7 +94,6 @@ static void ws_server_on_queue(void *arg) {
 static void ws_server_fail(WsServer *server, int r) {
         atomic_store(&server->result, r);
         queue_close(server->outbox);
-        queue_close(server->queries);
         uv_stop(&server->loop);
 }
 
@@ -471,7 +470,8 @@ static int ws_server_build(WsServer *server) {
                 .failures_per_min = server->options.token_failures_per_min,
         };
         server->hub->loop.options = &server->options;
-        server->hub->loop.queries = server->hub->questions.queries = server->queries;
+        server->hub->questions.ask = server->options.ask;
+        server->hub->questions.ask_arg = server->options.ask_arg;
         server->hub->loop.access = &server->access;
         r = ws_stats_new(&server->stats, &server->hub->loop);
         if (r == 0)
@@ -484,8 +484,7 @@ static int ws_server_build(WsServer *server) {
 int ws_server_new(WsServer **ret_server,
                   const WsOptions *options,
                   const WsAuth *auth,
-                  Queue *outbox,
-                  Queue *queries) {
+                  Queue *outbox) {
         CLEANUP(ws_server_free) WsServer *server = NULL;
         int r;
 
@@ -495,7 +494,6 @@ int ws_server_new(WsServer **ret_server,
 
         server->auth = auth;
         server->outbox = outbox;
-        server->queries = queries;
         MUST(sem_init(&server->drained, 0, 0));
         r = ws_options_copy(&server->options, options);
         if (r == 0)

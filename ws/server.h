@@ -22,8 +22,7 @@ enum {
 MUST_CHECK int ws_server_new(WsServer **ret_server,
                              const WsOptions *options,
                              const WsAuth *auth,
-                             Queue *outbox,
-                             Queue *queries);
+                             Queue *outbox);
 WsServer *ws_server_free(WsServer *server); /* stops, joins */
 
 MUST_CHECK int ws_server_start(WsServer *server);

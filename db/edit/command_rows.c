@@ -44,7 +44,7 @@ enum {
         " CASE WHEN " IS_CANCELLING " THEN c.cancel_message ELSE c.message END, " MICROS( \
                 "created_at") ", " MICROS("updated_at") ", " MICROS("expires_at")
 
-/* ---- for the query thread ---- */
+/* ---- for the readers ---- */
 
 static Text commands_text(const PGresult *result, int row, int column) {
         if (PQgetisnull(result, row, column))

@@ -5,7 +5,7 @@
  *
  * Blocks, bounded by the statement time-out. States are moved by DbStore alone, with the journal;
  * what is written here is the command itself, who is busy with it, and that it is cancelled. For
- * the query thread (_add, _get, _cancel, _pending) and the dispatcher (the rest).
+ * the readers (_add, _get, _cancel, _pending) and the dispatcher (the rest).
  */
 
 #include "base/base.h"

@@ -22,6 +22,7 @@
 #include "model/event.h"
 #include "model/metrics.h"
 #include "model/query.h"
+#include "tests/fake/asks.h"
 #include "ws/access/auth.h"
 #include "ws/loop/options.h"
 #include "ws/server.h"
@@ -39,10 +40,6 @@ struct Bench {
 
 static void bench_free_event(void *event) {
         event_unref(event);
-}
-
-static void bench_free_query(void *query) {
-        query_free(query);
 }
 
 static double bench_cpu(void) {
@@ -98,13 +95,11 @@ static int bench_start(Bench *bench) {
         if (r == 0)
                 r = queue_new(&bench->outbox, 65536, bench_free_event);
         if (r == 0)
-                r = queue_new(&bench->queries, 16, bench_free_query);
+                r = queue_new(&bench->queries, 16, asks_free);
+        bench->options.ask = asks_keep;
+        bench->options.ask_arg = bench->queries;
         if (r == 0)
-                r = ws_server_new(&bench->server,
-                                  &bench->options,
-                                  bench->auth,
-                                  bench->outbox,
-                                  bench->queries);
+                r = ws_server_new(&bench->server, &bench->options, bench->auth, bench->outbox);
         if (r == 0)
                 r = ws_server_start(bench->server);
         return r == 0 ? bench_world(bench) : r;

@@ -16,15 +16,12 @@
 #include "base/clock.h"
 #include "model/metrics.h"
 #include "model/query.h"
+#include "tests/fake/asks.h"
 
 #define STAGE_SECRET "a secret of more than thirty-two bytes, for tests"
 
 static void stage_free_event(void *event) {
         event_unref(event);
-}
-
-static void stage_free_query(void *query) {
-        query_free(query);
 }
 
 WsOptions stage_options(void) {
@@ -71,12 +68,10 @@ void stage_init(Stage *stage, const WsOptions *options, const char *anonymous) {
         *stage = (Stage){ .options = options ? *options : stage_options() };
         stage_auth(stage, anonymous);
         assert_int_equal(queue_new(&stage->outbox, 65536, stage_free_event), 0);
-        assert_int_equal(queue_new(&stage->queries, 16, stage_free_query), 0);
-        assert_int_equal(ws_server_new(&stage->server,
-                                       &stage->options,
-                                       stage->auth,
-                                       stage->outbox,
-                                       stage->queries),
+        assert_int_equal(queue_new(&stage->queries, 16, asks_free), 0);
+        stage->options.ask = asks_keep;
+        stage->options.ask_arg = stage->queries;
+        assert_int_equal(ws_server_new(&stage->server, &stage->options, stage->auth, stage->outbox),
                          0);
         assert_int_equal(ws_server_start(stage->server), 0);
 }

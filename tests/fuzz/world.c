@@ -14,6 +14,7 @@
 #include "gateway/decode/json_check.h"
 #include "model/event.h"
 #include "model/metrics.h"
+#include "tests/fake/asks.h"
 #include "tests/fuzz/fuzz.h"
 #include "ws/device/edge.h"
 #include "ws/net/listener.h"
@@ -179,10 +180,6 @@ const char *world_credential(World *world, char name, char ticket[WS_TICKET_SIZE
 
 /* ---- what there is ---- */
 
-static void free_query(void *query) {
-        query_free(query);
-}
-
 /* A journal that is full now and then. */
 static int take_inbound(void *arg, const Inbound *inbound) {
         const World *world = arg;
@@ -273,10 +270,11 @@ static void make_access(World *world) {
 }
 
 static void make_hub(World *world) {
-        FUZZ_CHECK(queue_new(&world->queries, N_QUERIES, free_query) == 0);
+        FUZZ_CHECK(queue_new(&world->queries, N_QUERIES, asks_free) == 0);
         FUZZ_CHECK(ws_hub_new(&world->hub, world->registry) == 0);
         world->hub->loop.options = &world->options;
-        world->hub->loop.queries = world->hub->questions.queries = world->queries;
+        world->hub->questions.ask = asks_keep;
+        world->hub->questions.ask_arg = world->queries;
         world->hub->loop.access = &world->access;
         FUZZ_CHECK(ws_stats_new(&world->stats, &world->hub->loop) == 0);
         FUZZ_CHECK(ws_gate_new(&world->gate, &world->hub->loop, &world->access) == 0);

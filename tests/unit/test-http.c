@@ -18,6 +18,7 @@
 #include "model/event.h"
 #include "model/metrics.h"
 #include "model/query.h"
+#include "tests/fake/asks.h"
 #include "ws/access/auth.h"
 #include "ws/loop/options.h"
 #include "ws/server.h"
@@ -40,10 +41,6 @@ struct Fixture {
 
 static void free_event(void *item) {
         event_unref(item);
-}
-
-static void free_query(void *item) {
-        query_free(item);
 }
 
 static void push(Fixture *f, Event *event) {
@@ -101,7 +98,9 @@ static void start(Fixture *f, WsOptions options) {
         options.max_subscriptions = 100;
         options.max_paced = 100;
         options.stats_interval_ms = 3600000;
-        assert_int_equal(ws_server_new(&f->server, &options, f->auth, f->outbox, f->queries), 0);
+        options.ask = asks_keep;
+        options.ask_arg = f->queries;
+        assert_int_equal(ws_server_new(&f->server, &options, f->auth, f->outbox), 0);
         assert_int_equal(ws_server_start(f->server), 0);
         load_registry(f);
 }
@@ -133,7 +132,7 @@ static int set_up(void **state) {
                                                        .anonymous = "/api/faces/statistics" }),
                          0);
         assert_int_equal(queue_new(&f->outbox, 64, free_event), 0);
-        assert_int_equal(queue_new(&f->queries, 4, free_query), 0);
+        assert_int_equal(queue_new(&f->queries, 4, asks_free), 0);
         f->fd = -1;
         *state = f;
         return 0;

@@ -8,6 +8,7 @@
 
 #include "base/queue.h"
 #include "model/event.h"
+#include "tests/fake/asks.h"
 #include "ws/loop/questions.h"
 
 #define TIMEOUT_MS 1000
@@ -22,22 +23,20 @@ struct Asker {
 };
 
 static WsQuestions questions;
-
-static void free_query(void *query) {
-        query_free(query);
-}
+static Queue *asked;
 
 static int setup(void **state) {
         (void)state;
-        return ws_questions_init(&questions) == 0 &&
-                               queue_new(&questions.queries, 2, free_query) == 0
-                       ? 0
-                       : -1;
+        assert_int_equal(ws_questions_init(&questions), 0);
+        assert_int_equal(queue_new(&asked, 2, asks_free), 0);
+        questions.ask = asks_keep;
+        questions.ask_arg = asked;
+        return 0;
 }
 
 static int teardown(void **state) {
         (void)state;
-        queue_free(questions.queries);
+        asked = queue_free(asked);
         ws_questions_done(&questions);
         return 0;
 }
@@ -70,7 +69,7 @@ static Event *answer_of_next(void) {
         Event *event = NULL;
         void *query = NULL;
 
-        assert_int_equal(queue_pop(questions.queries, &query, 1, 0), 1);
+        assert_int_equal(queue_pop(asked, &query, 1, 0), 1);
         assert_int_equal(answer_new(&answer, query), 0);
         query_free(query);
         assert_int_equal(event_new_answer(&event, &answer, answer_free), 0);

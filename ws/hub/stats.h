@@ -3,7 +3,7 @@
 /*
  * WsStats: the statistics that dialects A and E send by themselves.
  *
- * Asks the query thread once for all scopes (a user, or 0 for those who see everything) that have a
+ * Asks the readers once for all scopes (a user, or 0 for those who see everything) that have a
  * socket, never while an earlier question is open, and sends an answer to the sockets of its scope
  * when it differs from the one before (times apart), when a socket has had none yet, and, in
  * dialect E, when the last one is old. Loop thread.

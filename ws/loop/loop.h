@@ -78,7 +78,6 @@ struct WsLoop {
         patient;                       /* catch up at the next tick: the others come first */
         int64_t work_us, work_at_us;   /* time that catching up may take, as of then */
         TAILQ_HEAD(, WsEdge) restless; /* devices' sockets that wait to be taken further */
-        Queue *queries;                /* borrowed; NULL = nothing is asked */
         size_t n_clients;              /* with those whose handshake is under way */
         WsShares *places;              /* of them: of users, devices and addresses, see party.h */
         WsShares *bursts;              /* of bytes beyond the queues, see burst.h */

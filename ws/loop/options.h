@@ -8,6 +8,7 @@
 
 #include "base/base.h"
 #include "model/inbound.h"
+#include "model/query.h"
 #include "ws/access/proxies.h"
 
 typedef struct WsOptions WsOptions;
@@ -60,7 +61,9 @@ struct WsOptions {
         int command_max_pending;        /* of one device */
         int command_user_share;         /* percent of them for one who does not own it */
         int command_reserve;            /* percent of them that such users leave free */
-        InboundFn inbound;              /* the way into the journal; NULL: devices are not served */
+        QueryFn ask;                    /* the way to the database; NULL: nothing is asked */
+        void *ask_arg;
+        InboundFn inbound; /* the way into the journal; NULL: devices are not served */
         void *inbound_arg;
         Reason (*check_json)(Text json); /* strictly; NULL: as json-c does */
         /* How many detections of a body the store will take, or the Reason (> 0) why none; NULL: as

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/index.h"
-#include "base/queue.h"
 #include "model/metrics.h"
 
 int ws_questions_init(WsQuestions *questions) {
@@ -46,7 +45,7 @@ int ws_questions_ask(WsQuestions *questions,
                      WsQuestionFn fn) {
         int r;
 
-        if (!questions->queries)
+        if (!questions->ask)
                 return WS_QUESTIONS_E_FULL;
         r = ws_questions_note(questions, question);
         if (r < 0)
@@ -54,11 +53,9 @@ int ws_questions_ask(WsQuestions *questions,
         question->fn = fn;
         question->deadline_ms = clock_mono_us() / 1000 + timeout_ms;
         (*queryp)->question = question->id;
-        r = queue_push(questions->queries, *queryp, 0);
-        if (r == 0) {
-                (void)TAKE(queryp);
+        r = questions->ask(questions->ask_arg, queryp);
+        if (r == 0)
                 return 0;
-        }
 
         ws_questions_forget(questions, question);
         if (r < 0)

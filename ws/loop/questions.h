@@ -16,7 +16,6 @@
 #include "model/query.h"
 
 typedef struct Index Index;
-typedef struct Queue Queue;
 typedef struct WsQuestion WsQuestion;
 typedef struct WsQuestions WsQuestions;
 
@@ -32,15 +31,16 @@ struct WsQuestion {  /* memory of the owner, zeroed */
         TAILQ_ENTRY(WsQuestion) entry;
 };
 
-struct WsQuestions {    /* memory of the hub */
-        Queue *queries; /* borrowed; NULL = nothing is asked */
+struct WsQuestions {   /* memory of the hub */
+        QueryFn ask;   /* NULL = nothing is asked */
+        void *ask_arg; /* borrowed */
         Index *by_id;
         TAILQ_HEAD(, WsQuestion) list;
         uint64_t n_ids;
 };
 
 enum {
-        WS_QUESTIONS_E_FULL = 1, /* the queue takes no more, or there is none: later perhaps */
+        WS_QUESTIONS_E_FULL = 1, /* there is no place for it: later perhaps */
 };
 
 MUST_CHECK int ws_questions_init(WsQuestions *questions);

@@ -5,7 +5,7 @@
  * questions that are under way.
  *
  * Never more than WS_TURNS_AT_ONCE questions at a time, so that a crowd that comes back does not
- * fill the query queue nor memory, and of one user never more than WS_TURNS_OF_USER. Users take
+ * fill their lane nor memory, and of one user never more than WS_TURNS_OF_USER. Users take
  * turns, and those of one user among themselves: whoever has hundreds of old subscriptions waits
  * for himself. Knows nothing of what is asked. Loop thread.
  */

@@ -11,7 +11,7 @@
 
 #define WS_REPLAYS_PAGE       500
 #define WS_REPLAYS_ANSWER_MS  10000
-#define WS_REPLAYS_REFUSED_MS 100 /* before the next try, when the query queue is full */
+#define WS_REPLAYS_REFUSED_MS 100 /* before the next try, when there is no place in their lane */
 
 typedef struct WsReach WsReach;
 
