@@ -21,8 +21,7 @@
 #include "gateway/inlet.h"
 #include "gateway/lease.h"
 #include "gateway/notify.h"
-#include "gateway/read/history_pool.h"
-#include "gateway/read/query_thread.h"
+#include "gateway/read/readers.h"
 #include "gateway/store/batch.h"
 #include "gateway/store/processor.h"
 #include "model/event.h"
@@ -46,10 +45,9 @@ struct Gateway {
         char routes_file[PATH_MAX]; /* beside it */
         Inlet *inlet;
         WsAuth *auth;
-        Queue *outbox, *queries;
+        Queue *outbox;
+        Readers *readers;
         WsServer *ws;
-        HistoryPool *history_pool;
-        QueryThread *query_thread;
         Processor *processor;
         Doors *doors;
         Lease *lease;
@@ -63,10 +61,6 @@ struct Gateway {
 
 static void gateway_free_event(void *event) {
         event_unref(event);
-}
-
-static void gateway_free_query(void *query) {
-        query_free(query);
 }
 
 static const Config *gateway_config(const Gateway *gateway) {
@@ -127,26 +121,36 @@ static int gateway_open_journal(Gateway *gateway) {
         return r == 0 ? 0 : err_up(r);
 }
 
-static int gateway_make_queues(Gateway *gateway) {
+static int gateway_make_outbox(Gateway *gateway) {
         int r;
 
         r = queue_new(&gateway->outbox,
                       (size_t)gateway->config->outbox_capacity,
                       gateway_free_event);
-        if (r == 0)
-                r = queue_new(&gateway->queries,
-                              (size_t)gateway->config->query_capacity,
-                              gateway_free_query);
         return r == 0 ? 0 : err_up(r);
 }
 
-static int gateway_ask(void *queries, Query **queryp) {
+static int gateway_start_readers(Gateway *gateway) {
+        const Config *config = gateway->config;
         int r;
 
-        r = queue_push(queries, *queryp, 0);
-        if (r == 0)
-                (void)TAKE(queryp);
-        return r < 0 ? err_up(r) : r;
+        r = readers_new(&gateway->readers,
+                        &(ReadersOptions){
+                                .database_url = config->database_url,
+                                .statement_timeout_ms = config->database_query_timeout_ms,
+                                .stream_timeout_ms = config->database_stream_timeout_ms,
+                                .n_connections = (size_t)config->database_query_connections,
+                                .login_cache = (size_t)config->login_cache,
+                                .login_cache_ttl_s = config->login_cache_ttl_s,
+                                .capacity = (size_t)config->query_capacity,
+                                .n_share = (size_t)config->query_share,
+                        },
+                        gateway->outbox);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int gateway_ask(void *readers, Query **queryp) {
+        return readers_ask(readers, queryp);
 }
 
 static void gateway_set_ingest(WsOptions *options, const Routes *routes) {
@@ -163,7 +167,7 @@ static int gateway_start_ws(Gateway *gateway) {
         options->version = TIDEGATE_VERSION;
         options->no_broker = !gateway->config->mqtt_enabled;
         options->ask = gateway_ask;
-        options->ask_arg = gateway->queries;
+        options->ask_arg = gateway->readers;
         options->inbound = inlet_take;
         options->inbound_arg = gateway->inlet;
         options->check_json = json_check;
@@ -209,39 +213,13 @@ static int gateway_start_database(Gateway *gateway) {
                 .routes_file = gateway->routes_file,
                 .migrate = config->database_migrate,
         };
-        const QueryThreadOptions queries = {
-                .database_url = config->database_url,
-                .statement_timeout_ms = config->database_query_timeout_ms,
-                .n_connections = (size_t)config->database_query_connections,
-                .login_cache = (size_t)config->login_cache,
-                .login_cache_ttl_s = config->login_cache_ttl_s,
-                .capacity = (size_t)config->query_capacity,
-                .n_share = (size_t)config->query_share,
-        };
         int r;
 
-        r = history_pool_new(&gateway->history_pool,
-                             &(HistoryPoolOptions){
-                                     .database_url = config->database_url,
-                                     .statement_timeout_ms = config->database_query_timeout_ms,
-                                     .stream_timeout_ms = config->database_stream_timeout_ms,
-                                     .n_connections = (size_t)config->database_query_connections,
-                                     .capacity = (size_t)config->query_capacity,
-                                     .n_share = (size_t)config->query_share,
-                             },
-                             gateway->outbox);
-        if (r == 0)
-                r = query_thread_new(&gateway->query_thread,
-                                     &queries,
-                                     gateway->history_pool,
-                                     gateway->queries,
-                                     gateway->outbox);
-        if (r == 0)
-                r = processor_new(&gateway->processor,
-                                  &options,
-                                  gateway->journal,
-                                  config->routes,
-                                  gateway->outbox);
+        r = processor_new(&gateway->processor,
+                          &options,
+                          gateway->journal,
+                          config->routes,
+                          gateway->outbox);
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -289,7 +267,9 @@ int gateway_new(Gateway **ret_gateway, Config *config, const ConfigSource *sourc
         if (r == 0)
                 r = gateway_open_journal(gateway);
         if (r == 0)
-                r = gateway_make_queues(gateway);
+                r = gateway_make_outbox(gateway);
+        if (r == 0)
+                r = gateway_start_readers(gateway);
         if (r == 0)
                 r = gateway_start_ws(gateway);
         if (r == 0)
@@ -317,11 +297,11 @@ Gateway *gateway_free(Gateway *gateway) {
         doors_free(gateway->doors);
         processor_free(gateway->processor);
         lease_free(gateway->lease);
-        query_thread_free(gateway->query_thread);
-        history_pool_free(gateway->history_pool);
+        if (gateway->readers)
+                readers_stop(gateway->readers);
         ws_server_free(gateway->ws);
         ws_auth_free(gateway->auth);
-        queue_free(gateway->queries);
+        readers_free(gateway->readers);
         queue_free(gateway->outbox);
         inlet_free(gateway->inlet);
         journal_close(gateway->journal);

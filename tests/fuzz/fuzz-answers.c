@@ -24,7 +24,7 @@
 #include "db/write/partitions.h"
 #include "db/write/slots.h"
 #include "db/write/tidy.h"
-#include "gateway/read/query_answer.h"
+#include "gateway/read/answer_once.h"
 #include "gateway/store/sensors.h"
 #include "model/event.h"
 #include "tests/fake/answers.h"
@@ -96,7 +96,7 @@ static void ask(QueryKind kind) {
         if (kind == QUERY_LOGIN) /* without the hash, which is made to take its time */
                 r = db_history_login(conn, "ana", &user_id, &generation, &hash);
         else
-                r = query_answer(conn, NULL, query, answer);
+                r = answer_once_ask(conn, NULL, query, answer);
         FUZZ_CHECK(r >= 0);
         if (r == 0)
                 show(answer);

@@ -72,7 +72,7 @@ def shimmed(make_gateway, folder):
     return gateway.start()
 
 
-@pytest.mark.parametrize("thread", ["sockets", "processor", "queries", "mqtt-source",
+@pytest.mark.parametrize("thread", ["sockets", "processor", "returning", "mqtt-source",
                                     "MQTTAsync_rcv"])
 def test_a_thread_that_does_not_move_ends_the_process(shimmed, folder, thread):
     (folder / "stuck").write_text(thread, "ascii")

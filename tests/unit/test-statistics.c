@@ -1,3 +1,5 @@
+/* What db/read/statistics says to each scope. */
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,13 +8,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "base/queue.h"
-#include "base/secret.h"
 #include "db/read/statistics.h"
-#include "gateway/read/query_thread.h"
-#include "model/event.h"
-#include "model/metrics.h"
-#include "model/query.h"
 #include "postgres.h"
 
 enum {
@@ -188,95 +184,12 @@ static void test_recording_follows_the_newest_event_time(void **state) {
         assert_string_equal(postgres_text("SELECT recording FROM camera_states"), "f");
 }
 
-static void free_query(void *item) {
-        query_free(item);
-}
-
-static void free_event(void *item) {
-        event_unref(item);
-}
-
-static Event *ask(Queue *queries, Queue *outbox, Query *query) {
-        void *item = NULL;
-
-        assert_int_equal(queue_push(queries, query, 1000), 0);
-        assert_int_equal(queue_pop(outbox, &item, 1, 20000), 1);
-        return item;
-}
-
-static void test_query_thread_answers(void **state) {
-        char hash[SECRET_PASSWORD_SIZE], sql[512];
-        static const struct {
-                const char *username, *password;
-                int status;
-        } logins[] = { { "ana", "right", 200 }, { "ana", "wrong", 401 }, { "nobody", "x", 401 } };
-        const QueryThreadOptions options = {
-                .database_url = getenv("TIDEGATE_TEST_DATABASE"),
-                .statement_timeout_ms = 5000,
-                .n_connections = 1,
-                .capacity = 16,
-                .n_share = 16,
-        };
-        QueryThread *thread = NULL;
-        Queue *queries = NULL, *outbox = NULL;
-        Query *query = NULL;
-        Event *event;
-
-        (void)state;
-        postgres_migrate();
-        postgres_run(fleet);
-        assert_int_equal(secret_password_hash("right", hash), 0);
-        snprintf(sql, sizeof(sql), "UPDATE users SET password_hash = '%s' WHERE id = 1", hash);
-        postgres_run(sql);
-        assert_int_equal(queue_new(&queries, 16, free_query), 0);
-        assert_int_equal(queue_new(&outbox, 16, free_event), 0);
-        assert_int_equal(query_thread_new(&thread, &options, NULL, queries, outbox), 0);
-        for (size_t i = 0; i < N_ELEMENTS(logins); ++i) {
-                assert_int_equal(query_new(&query, QUERY_LOGIN), 0);
-                query->question = 7;
-                query->username = strdup(logins[i].username);
-                query->password = strdup(logins[i].password);
-                event = ask(queries, outbox, query);
-                assert_int_equal(event->type, EVENT_ANSWER);
-                assert_int_equal(event->answer->question, 7);
-                assert_int_equal(event->answer->status, logins[i].status);
-                assert_int_equal(event->answer->user_id, logins[i].status == 200 ? 1 : 0);
-                event_unref(event);
-        }
-
-        for (int i = 0; i < 2; ++i) {
-                assert_int_equal(query_new(&query, QUERY_CAMERA_STATS), 0);
-                query->user_ids = calloc(1, sizeof(int64_t));
-                query->n_user_ids = 1;
-                event = ask(queries, outbox, query);
-                assert_int_equal(event->answer->status, 200);
-                assert_int_equal(event->answer->n_bodies, 1);
-                assert_non_null(strstr(event->answer->bodies[0].data, "\"total_cameras\":2"));
-                event_unref(event);
-                /* The next question meets a connection that died while it was idle. */
-                postgres_run("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                             " WHERE application_name = 'tidegate/statistics'");
-        }
-
-        postgres_server("stop");
-        assert_int_equal(query_new(&query, QUERY_CAMERA_STATS), 0);
-        event = ask(queries, outbox, query);
-        assert_int_equal(event->answer->status, 503);
-        event_unref(event);
-        postgres_server("start");
-
-        thread = query_thread_free(thread);
-        queue_free(queries);
-        queue_free(outbox);
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_detection_statistics_of_each_scope),
                 cmocka_unit_test(test_detection_statistics_read_nobody_elses_rows),
                 cmocka_unit_test(test_camera_statistics_of_each_scope),
                 cmocka_unit_test(test_recording_follows_the_newest_event_time),
-                cmocka_unit_test(test_query_thread_answers),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-#include "gateway/read/query_answer.h"
+#include "gateway/read/answer_once.h"
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -6,12 +6,13 @@
 #include "db/read/missed.h"
 #include "db/read/statistics.h"
 #include "gateway/read/login_cache.h"
+#include "gateway/read/reader.h"
 #include "model/event.h"
 
 DEFINE_CLEANUP(char *, free);
 
 /* An unknown user costs as much as a wrong password. */
-static int query_answer_login(DbConn *conn, LoginCache *cache, const Query *query, Answer *answer) {
+static int answer_once_login(DbConn *conn, LoginCache *cache, const Query *query, Answer *answer) {
         CLEANUP(free) char *hash = NULL;
         int64_t user_id = 0, generation = 0;
         int r;
@@ -31,7 +32,7 @@ static int query_answer_login(DbConn *conn, LoginCache *cache, const Query *quer
 }
 
 /* Keeps one event of the page: its arg is the answer, which has room for all. */
-static int query_answer_on_missed(void *arg, const Record *record, const DeviceState *state) {
+static int answer_once_on_missed(void *arg, const Record *record, const DeviceState *state) {
         Answer *answer = arg;
         int r;
 
@@ -42,7 +43,7 @@ static int query_answer_on_missed(void *arg, const Record *record, const DeviceS
         return 0;
 }
 
-static int query_answer_replay(DbConn *conn, const Query *query, Answer *answer) {
+static int answer_once_replay(DbConn *conn, const Query *query, Answer *answer) {
         int r;
 
         while (answer->n_events > 0) /* of a try that was cut off */
@@ -52,7 +53,7 @@ static int query_answer_replay(DbConn *conn, const Query *query, Answer *answer)
         if (!answer->events)
                 return err_new(-ENOMEM);
 
-        r = db_missed(conn, query->replay, query_answer_on_missed, answer, &answer->upto_seq);
+        r = db_missed(conn, query->replay, answer_once_on_missed, answer, &answer->upto_seq);
         switch (r) {
         case 0:
                 answer->status = 200;
@@ -68,12 +69,12 @@ static int query_answer_replay(DbConn *conn, const Query *query, Answer *answer)
         }
 }
 
-int query_answer(DbConn *conn, LoginCache *cache, const Query *query, Answer *answer) {
+int answer_once_ask(DbConn *conn, LoginCache *logins, const Query *query, Answer *answer) {
         int r;
 
         switch (query->kind) {
         case QUERY_LOGIN:
-                return query_answer_login(conn, cache, query, answer);
+                return answer_once_login(conn, logins, query, answer);
         case QUERY_DETECTION_STATS:
                 r = db_history_detection_stats(conn,
                                                query->user_ids,
@@ -97,11 +98,40 @@ int query_answer(DbConn *conn, LoginCache *cache, const Query *query, Answer *an
         case QUERY_PENDING_COMMANDS:
                 return db_command_rows_pending(conn, query, answer);
         case QUERY_REPLAY:
-                return query_answer_replay(conn, query, answer);
+                return answer_once_replay(conn, query, answer);
         default:
                 return 0;
         }
         if (r == 0)
                 answer->status = 200;
         return r;
+}
+
+/* A connection that was idle may have died unseen: that deserves a second try. */
+static int answer_once_compute(Reader *reader, const Query *query, Answer *answer) {
+        int r = DB_E_OFFLINE;
+
+        for (int i = 0; i < 2 && r == DB_E_OFFLINE; ++i) {
+                r = reader_connect(reader);
+                if (r != 0)
+                        return r < 0 ? err_up(r) : 0; /* the answer says 503 already */
+                r = answer_once_ask(reader->conn, reader->options.logins, query, answer);
+        }
+        if (r == DB_E_REJECTED)
+                reader_say_refused(reader);
+        return r < 0 ? err_up(r) : 0;
+}
+
+int answer_once(Reader *reader, const Query *query) {
+        CLEANUP(answer_free) Answer *answer = NULL;
+        int r;
+
+        if (query->deadline_us != 0 && clock_mono_us() > query->deadline_us)
+                return 0; /* who asked has been told so: the work is for those who still wait */
+        r = answer_new(&answer, query);
+        if (r == 0)
+                r = answer_once_compute(reader, query, answer);
+        if (r == 0)
+                r = reader_send(reader, &answer);
+        return r == READER_E_LOST ? 0 : err_up(r);
 }
