@@ -22,6 +22,7 @@
 #include "gateway/lease.h"
 #include "gateway/notify.h"
 #include "gateway/read/readers.h"
+#include "gateway/self_check.h"
 #include "gateway/store/batch.h"
 #include "gateway/store/processor.h"
 #include "model/event.h"
@@ -31,7 +32,6 @@
 
 #define GATEWAY_TICK_US        1000000 /* self-check; the watchdog asks for no more */
 #define GATEWAY_DRAIN_MIN_MS   200     /* for the sockets, when the journal took all the grace */
-#define GATEWAY_STUCK_TICKS    20      /* the outbox has not moved for so long */
 #define GATEWAY_SAME_SIGNAL_US 1000000
 #define GATEWAY_RESTART_KEYS   64
 
@@ -52,11 +52,7 @@ struct Gateway {
         Doors *doors;
         Lease *lease;
 
-        int64_t in, out; /* of the accounting, one tick ago */
-        int64_t drift;   /* of what came in, when it was last at rest */
-        size_t n_outbox; /* one tick ago */
-        int n_stuck;
-        int64_t watched_us; /* the last look at the threads */
+        SelfCheck check;
 };
 
 static void gateway_free_event(void *event) {
@@ -153,15 +149,9 @@ static int gateway_ask(void *readers, Query **queryp) {
         return readers_ask(readers, queryp);
 }
 
-static void gateway_set_ingest(WsOptions *options, const Routes *routes) {
+/* What the sockets are told of the rest of this process, whatever is configured. */
+static void gateway_wire(const Gateway *gateway, WsOptions *options, const Routes *routes) {
         const Route *route = routes_by_kind(routes, KIND_BLE_DETECTIONS);
-
-        options->detections_max_bytes = route ? route->max_bytes : BATCH_DOOR_BYTES;
-}
-
-static int gateway_start_ws(Gateway *gateway) {
-        WsOptions *options = &gateway->config->ws;
-        int r;
 
         options->epoch = journal_epoch(gateway->journal);
         options->version = TIDEGATE_VERSION;
@@ -172,7 +162,14 @@ static int gateway_start_ws(Gateway *gateway) {
         options->inbound_arg = gateway->inlet;
         options->check_json = json_check;
         options->count_detections = decode_count_detections;
-        gateway_set_ingest(options, gateway->config->routes);
+        options->detections_max_bytes = route ? route->max_bytes : BATCH_DOOR_BYTES;
+}
+
+static int gateway_start_ws(Gateway *gateway) {
+        WsOptions *options = &gateway->config->ws;
+        int r;
+
+        gateway_wire(gateway, options, gateway->config->routes);
         r = ws_auth_new(&gateway->auth, &gateway->config->auth);
         if (r > 0) {
                 log_error("auth_unusable hint=\"see tidegate check-config\"");
@@ -344,14 +341,7 @@ static int gateway_apply(Gateway *gateway, Config *config) {
         log_set_level(config->log_level);
         config->ws.listen = gateway->config->ws.listen;
         config->ws.health_listen = gateway->config->ws.health_listen;
-        config->ws.epoch = gateway->config->ws.epoch;
-        config->ws.version = gateway->config->ws.version;
-        config->ws.no_broker = gateway->config->ws.no_broker;
-        config->ws.inbound = gateway->config->ws.inbound;
-        config->ws.inbound_arg = gateway->config->ws.inbound_arg;
-        config->ws.check_json = gateway->config->ws.check_json;
-        config->ws.count_detections = gateway->config->ws.count_detections;
-        gateway_set_ingest(&config->ws, config->routes);
+        gateway_wire(gateway, &config->ws, config->routes);
         r = ws_server_reload(gateway->ws, &config->ws);
         if (r > 0)
                 log_error("reload_refused part=ws hint=\"limits and certificates stay as they "
@@ -393,58 +383,6 @@ static int gateway_reload(Gateway *gateway) {
 
 /* ---- the main loop ------------------------------------------------------------------------ */
 
-/* PROTOCOL 6: at rest, that is with two readings the same, what came in is accounted for. What goes
- * out is at every moment: the loop of the sockets checks that itself (ws_hub_audit()). */
-static void gateway_check_accounting(Gateway *gateway) {
-        int64_t in = metric_get(METRIC_RECEIVED_MQTT) + metric_get(METRIC_RECEIVED_WS) +
-                     metric_get(METRIC_RECEIVED_HTTP) + metric_get(METRIC_RECEIVED_INTERNAL) +
-                     metric_get(METRIC_RECEIVED_RECOVERED);
-        int64_t out = metric_get(METRIC_COMMITTED) + metric_get_dead_letters() +
-                      metric_get(METRIC_DUPLICATE) + metric_get(METRIC_IN_JOURNAL);
-        int64_t frames = metric_get(METRIC_WS_ACCOUNTING_DRIFT);
-        int64_t stored = metric_get(METRIC_BOOKS_DRIFT); /* which says so itself */
-        int64_t drift;
-
-        if (in == gateway->in && out == gateway->out)
-                gateway->drift = llabs(in - out);
-        gateway->in = in;
-        gateway->out = out;
-        drift = gateway->drift + frames + stored;
-        if (drift != stored && metric_get(METRIC_ACCOUNTING_DRIFT) != drift)
-                log_error("accounting_drift messages=%lld frames=%lld",
-                          (long long)gateway->drift,
-                          (long long)frames);
-        metric_set(METRIC_ACCOUNTING_DRIFT, drift);
-}
-
-/* The sockets' loop takes something out of a full outbox, or it has stopped. */
-static void gateway_check_outbox(Gateway *gateway) {
-        size_t n = queue_length(gateway->outbox);
-
-        metric_set(METRIC_OUTBOX_LENGTH, (int64_t)n);
-        gateway->n_stuck = n > 0 && n >= gateway->n_outbox ? gateway->n_stuck + 1 : 0;
-        gateway->n_outbox = n;
-}
-
-/* A look a second, and no more for the time in which we did not run ourselves. */
-static void gateway_check_threads(Gateway *gateway) {
-        int timeout_ms = gateway_config(gateway)->watchdog_timeout_ms;
-        int64_t now_us = clock_mono_us();
-        WatchStuck stuck;
-
-        if (timeout_ms == 0 || now_us - gateway->watched_us < GATEWAY_TICK_US)
-                return;
-        gateway->watched_us = now_us;
-        if (!watch_tick((timeout_ms + 999) / 1000, &stuck))
-                return;
-        log_error("watchdog thread=%s tid=%d timeout_ms=%d hint=\"it does not move: its trace "
-                  "follows, and the end\"",
-                  stuck.name,
-                  stuck.tid,
-                  timeout_ms);
-        watch_abort(&stuck);
-}
-
 static int gateway_result(const Gateway *gateway) {
         int r = processor_result(gateway->processor);
 
@@ -458,11 +396,11 @@ static int gateway_result(const Gateway *gateway) {
 }
 
 static void gateway_tick(Gateway *gateway) {
-        gateway_check_accounting(gateway);
-        gateway_check_outbox(gateway);
-        gateway_check_threads(gateway);
+        self_check_tick(&gateway->check,
+                        gateway->outbox,
+                        gateway_config(gateway)->watchdog_timeout_ms);
         process_give_back();
-        if (gateway_result(gateway) == 0 && gateway->n_stuck < GATEWAY_STUCK_TICKS)
+        if (gateway_result(gateway) == 0 && self_check_is_well(&gateway->check))
                 notify_watchdog();
 }
 

@@ -15,7 +15,7 @@ LONG_FILES = {  # those that are, and may only become fewer
     "ws/http/http.c",
     "ws/server.c",
 }
-UNTESTED_MAX = 65  # rooms that no unit test or fuzz target names: may only become fewer
+UNTESTED_MAX = 64  # rooms that no unit test or fuzz target names: may only become fewer
 OPENS = re.compile(r"^[A-Za-z_].*\(")  # in the first column: clang-format sees to it
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
