@@ -11,6 +11,7 @@
 
 #include "base/base.h"
 #include "model/query.h"
+#include "ws/http/rates.h"
 #include "ws/http/request.h"
 #include "ws/http/response.h"
 #include "ws/loop/options.h"
@@ -23,13 +24,7 @@ typedef struct WsEndpoint WsEndpoint;
 typedef struct WsLoop WsLoop;
 typedef struct WsLimiter WsLimiter;
 typedef struct WsProven WsProven;
-typedef struct WsRates WsRates;
 typedef struct WsThrottle WsThrottle;
-
-/* Messages a second over the last few seconds. */
-struct WsRates {
-        double received, committed, offered, sent;
-};
 
 struct WsCall {
         const WsOptions *options;

@@ -12,6 +12,8 @@
 #include "ws/http/gate.h"
 #include "ws/http/precheck.h"
 #include "ws/http/response.h"
+#include "ws/http/rights.h"
+#include "ws/http/subscriber.h"
 #include "ws/hub/incoming.h"
 #include "ws/hub/viewer.h"
 #include "ws/net/conn.h"
@@ -22,7 +24,6 @@
 #define WS_HTTP_PROVEN    4096
 #define WS_HTTP_BODY_MS   10000
 #define WS_HTTP_ANSWER_MS 10000
-#define WS_HTTP_RATES_US  INT64_C(2000000)
 
 struct WsHttp {
         const WsOptions *options; /* borrowed */
@@ -38,8 +39,6 @@ struct WsHttp {
         bool is_cut;       /* with a parameter that is longer than any that makes sense */
 
         WsRates rates;
-        int64_t rates_at_us;
-        int64_t rates_from[4];
 };
 
 int ws_http_new(WsHttp **ret_http, const WsOptions *options, const WsAccess *access, WsGate *gate) {
@@ -169,65 +168,6 @@ static int ws_http_ask(WsHttp *http, const WsEndpoint *endpoint, WsWaiter *waite
         return r < 0 ? err_up(r) : 0;
 }
 
-/* The answer of a poll is there: it is written in a later turn, when nobody walks a list. */
-static void ws_http_on_poll(WsClient *client, WsConn *conn) {
-        (void)client;
-        ws_conn_want_write(conn);
-}
-
-static bool ws_http_hold_poll(WsConn *conn, size_t n) {
-        return ws_exchange_hold(ws_conn_user(conn), n);
-}
-
-/* The connection belongs to a subscriber from now on: for ever, or until its poll is answered. */
-static void ws_http_attach(WsExchange *session, WsCall *call) {
-        WsClient *client = TAKE(&call->client);
-
-        assert(call->request); /* what subscribes has no body */
-        session->client = client;
-        session->state = WS_EXCHANGE_EVENTS;
-        ws_conn_leave_crowd(session->conn);
-        session->close = call->response->close;
-        client->origin = *call->request->origin ? strdup(call->request->origin) : NULL;
-        client->answer = ws_http_on_poll;
-        client->hold = ws_http_hold_poll;
-        ws_conn_set_deadline(session->conn, 0);
-        if (client->dialect->door == WS_DOOR_POLL)
-                ws_conn_pause(session->conn, true); /* the next request stays unread */
-        else
-                ws_exchange_begin_events(session, call->response);
-        if (ws_viewer_open(client, session->conn) < 0)
-                ws_conn_close(session->conn);
-}
-
-static void ws_http_refuse_poll(const WsClient *client, WsResponse *response) {
-        ws_response_retry_after(response, 1);
-        ws_response_problem(response, 503, "over_capacity", client->close_reason);
-}
-
-static void ws_http_answer_poll(WsHttp *http, WsExchange *session) {
-        CLEANUP(ws_viewer_free) WsClient *client = TAKE(&session->client);
-        CLEANUP_RESPONSE WsResponse response = { .close = session->close };
-        char cursor[WS_CURSOR_SIZE];
-
-        ws_precheck_origin(http->options, client->origin ? client->origin : "", &response);
-        ws_response_header(&response, "Cache-Control", "no-store");
-        if (client->told_seq != 0)
-                ws_response_header(&response,
-                                   "Tidegate-Cursor",
-                                   ws_cursor_text(client->loop, client->told_seq, cursor));
-        response.status = 204;
-        if (client->out.n > 0)
-                buf_append_text(ws_response_json(&response), buf_text(&client->out));
-        else if (client->close_code == WS_CLOSE_REVOKED || client->close_code == WS_CLOSE_EXPIRED)
-                ws_response_problem(&response, 401, "unauthorized", client->close_reason);
-        else if (client->close_code == WS_CLOSE_CAPACITY)
-                ws_http_refuse_poll(client, &response);
-        else if (client->close_code != 0 && client->close_code != WS_CLOSE_DRAINING)
-                ws_response_problem(&response, 503, "state_lost", client->close_reason);
-        ws_exchange_respond(session, &response);
-}
-
 /* A parameter that does not fit is not one that is absent: that would be another question. */
 static void ws_http_refuse_cut(WsCall *call) {
         call->query = query_free(call->query);
@@ -256,7 +196,7 @@ static void ws_http_serve(WsHttp *http,
                 ws_precheck_fault(call->response);
         }
         if (call->client && call->response->status == 0) {
-                ws_http_attach(session, call);
+                ws_subscriber_attach(session, call);
                 return;
         }
         call->client = ws_viewer_free(call->client);
@@ -346,17 +286,6 @@ static void ws_http_misread(WsHttp *http, WsExchange *session, int status) {
         ws_exchange_refuse(session, &response);
 }
 
-static WsAsker ws_http_asker(const WsIdentity *identity) {
-        const User *user = identity->user;
-
-        if (!user)
-                return (WsAsker){ 0 };
-        return (WsAsker){ .user_id = user->id,
-                          .generation = user->generation,
-                          .expires_us = identity->expires_us,
-                          .n_losses = user->n_losses };
-}
-
 static void ws_http_begin(WsHttp *http, WsExchange *session) {
         CLEANUP_RESPONSE WsResponse response = { 0 };
         WsRequest *request = &http->request;
@@ -391,7 +320,7 @@ static void ws_http_begin(WsHttp *http, WsExchange *session) {
         session->party = ws_party_of(call.identity.user ? call.identity.user->id : 0,
                                      call.identity.device ? call.identity.device->id : 0,
                                      request->source);
-        session->asker = ws_http_asker(&call.identity);
+        session->asker = ws_rights_of(&call.identity);
         memcpy(call.idempotency_key, request->idempotency_key, sizeof(call.idempotency_key));
         if (!endpoint && (request->body_length > 0 || request->has_coding))
                 ws_exchange_refuse(session, &response);
@@ -401,23 +330,6 @@ static void ws_http_begin(WsHttp *http, WsExchange *session) {
                 ws_http_collect(http, session, endpoint, &call);
         else
                 ws_http_serve(http, session, endpoint, &call);
-}
-
-/* Who asked, if he still may: a body, a query and a long answer take time, in which his tokens can
- * be ended. */
-static const User *ws_http_user_of(const WsHttp *http, const WsWaiter *waiter) {
-        const User *user = registry_user(http->access->registry, waiter->user_id);
-
-        return user && user->is_active && user->generation == waiter->generation ? user : NULL;
-}
-
-static const Device *ws_http_device_of(const WsHttp *http, const WsWaiter *waiter) {
-        const Device *device = registry_device(http->access->registry, waiter->sender_id);
-
-        if (!device || !device->is_active || !device->has_token ||
-            memcmp(device->token_hash, waiter->token_hash, sizeof(waiter->token_hash)) != 0)
-                return NULL;
-        return device;
 }
 
 static void ws_http_body_complete(WsHttp *http, WsExchange *session) {
@@ -433,8 +345,8 @@ static void ws_http_body_complete(WsHttp *http, WsExchange *session) {
         response.keep = waiter->keep;
         ws_precheck_origin(http->options, waiter->origin, &response);
         call.source = waiter->source;
-        call.identity.user = ws_http_user_of(http, waiter);
-        call.identity.device = ws_http_device_of(http, waiter);
+        call.identity.user = ws_rights_user(http->access->registry, waiter);
+        call.identity.device = ws_rights_device(http->access->registry, waiter);
         call.identity.expires_us = waiter->expires_us;
         memcpy(call.target, waiter->target, sizeof(call.target));
         memcpy(call.idempotency_key, waiter->idempotency_key, sizeof(call.idempotency_key));
@@ -510,7 +422,7 @@ void ws_http_writable(WsHttp *http, WsExchange *session) {
         if (!client)
                 ws_exchange_writable(session);
         else if (client->dialect->door == WS_DOOR_POLL && client->state == WS_CLIENT_CLOSED)
-                ws_http_answer_poll(http, session);
+                ws_subscriber_answer(session, http->options);
         else
                 ws_viewer_writeable(client);
 }
@@ -570,65 +482,6 @@ void ws_http_closed(WsExchange *session) {
         ws_exchange_reset(session);
 }
 
-/* Whoever asks for a change has had it when he is told so; who reads needs the right to the end. */
-static bool ws_http_has_expired(const WsWaiter *waiter) {
-        return waiter->user_id != 0 && strcmp(waiter->endpoint->method, "GET") == 0 &&
-               clock_now_us() >= waiter->expires_us;
-}
-
-/* What reads the tables does so by the rights of when it was asked: may who asked still see that?
- * What names a thing is about that alone; all else is about whatever he saw then. */
-static bool ws_http_may_go_on(const WsHttp *http, const WsWaiter *waiter) {
-        const Registry *registry = http->access->registry;
-        const User *user = ws_http_user_of(http, waiter);
-        const Vehicle *vehicle = registry_vehicle(registry, waiter->vehicle_id);
-        const Device *device = registry_device(registry, waiter->device_id);
-
-        if (waiter->user_id == 0 || strcmp(waiter->endpoint->method, "GET") != 0)
-                return true;
-        if (!user || ws_http_has_expired(waiter))
-                return false;
-        if (waiter->vehicle_id == 0 && waiter->device_id == 0)
-                return user->n_losses == waiter->n_losses;
-        if (waiter->vehicle_id != 0 && (!vehicle || !user_sees_vehicle(user, vehicle)))
-                return false;
-        return waiter->device_id == 0 || (device && user_sees_device(user, device));
-}
-
-/* An answer that is made, and that its reader takes his time for. */
-static bool ws_http_may_read_on(const WsHttp *http, const WsAsker *asker) {
-        const User *user = registry_user(http->access->registry, asker->user_id);
-
-        if (asker->user_id == 0)
-                return true;
-        return user && user->is_active && user->generation == asker->generation &&
-               user->n_losses == asker->n_losses && clock_now_us() < asker->expires_us;
-}
-
-/* Instead of an answer to who has lost a right meanwhile. False: he has not. */
-static bool ws_http_withhold(const WsHttp *http, const WsWaiter *waiter, WsResponse *response) {
-        if (waiter->user_id != 0 && !ws_http_user_of(http, waiter)) {
-                ws_response_problem(response, 401, "unauthorized", "The credential has ended.");
-                return true;
-        }
-        if (ws_http_has_expired(waiter)) {
-                ws_response_problem(response, 401, "token_expired", "The credential has expired.");
-                return true;
-        }
-        if (ws_http_may_go_on(http, waiter))
-                return false;
-        if (waiter->vehicle_id != 0 || waiter->device_id != 0) {
-                ws_response_problem(response, 404, "not_found", "There is no such thing.");
-        } else {
-                ws_response_retry_after(response, 1);
-                ws_response_problem(response,
-                                    503,
-                                    "rights_changed",
-                                    "What you may see has changed meanwhile: ask again.");
-        }
-        return true;
-}
-
 static void ws_http_settle(WsHttp *http, WsWaiter *waiter, const Answer *answer) {
         CLEANUP_RESPONSE WsResponse response = { .close = waiter->close,
                                                  .keep = waiter->keep,
@@ -642,7 +495,7 @@ static void ws_http_settle(WsHttp *http, WsWaiter *waiter, const Answer *answer)
         memcpy(call.account, waiter->account, sizeof(call.account));
         ws_precheck_origin(http->options, waiter->origin, &response);
 
-        if (ws_http_withhold(http, waiter, &response)) {
+        if (ws_rights_withhold(http->access->registry, waiter, &response)) {
                 ws_waiter_answer(waiter, &response);
                 return;
         }
@@ -681,12 +534,12 @@ static void ws_http_piece(WsHttp *http, WsWaiter *waiter, const Answer *answer) 
         bool has_begun = waiter->session->state == WS_EXCHANGE_STREAM;
 
         if (!has_begun && (answer->is_last || answer->status != 200 || waiter->is_head ||
-                           !ws_http_may_go_on(http, waiter))) {
+                           !ws_rights_are_kept(http->access->registry, waiter))) {
                 ws_waiter_drop_stream(waiter, answer->is_last);
                 ws_http_settle(http, waiter, answer);
                 return;
         }
-        if (answer->status != 200 || !ws_http_may_go_on(http, waiter)) {
+        if (answer->status != 200 || !ws_rights_are_kept(http->access->registry, waiter)) {
                 ws_waiter_kill(waiter);
                 return;
         }
@@ -711,59 +564,25 @@ static int ws_http_answer(void *owner, Event *event) {
         return 0;
 }
 
-static void ws_http_take_rates(WsHttp *http, int64_t now_us) {
-        const int64_t counts[] = {
-                metric_get(METRIC_RECEIVED_MQTT) + metric_get(METRIC_RECEIVED_WS) +
-                        metric_get(METRIC_RECEIVED_HTTP),
-                metric_get(METRIC_COMMITTED),
-                metric_get(METRIC_WS_OFFERED),
-                metric_get(METRIC_WS_SENT),
-        };
-        double seconds = (double)(now_us - http->rates_at_us) / 1e6;
-
-        if (now_us - http->rates_at_us < WS_HTTP_RATES_US)
-                return;
-        if (http->rates_at_us != 0)
-                http->rates = (WsRates){
-                        .received = (double)(counts[0] - http->rates_from[0]) / seconds,
-                        .committed = (double)(counts[1] - http->rates_from[1]) / seconds,
-                        .offered = (double)(counts[2] - http->rates_from[2]) / seconds,
-                        .sent = (double)(counts[3] - http->rates_from[3]) / seconds,
-                };
-        memcpy(http->rates_from, counts, sizeof(counts));
-        http->rates_at_us = now_us;
-}
-
 /* The rest of a stream that has begun will not come. */
 static bool ws_http_is_lost(const WsWaiter *waiter) {
         return waiter->stream && !waiter->is_complete && stream_is_broken(waiter->stream);
 }
 
-/* Who may not have the rest of an answer is hung up on. */
-static bool ws_http_is_forfeit(const WsHttp *http, const WsWaiter *waiter) {
-        switch (waiter->session->state) {
-        case WS_EXCHANGE_STREAM:
-                return !ws_http_may_go_on(http, waiter);
-        case WS_EXCHANGE_FLUSH:
-                return !ws_http_may_read_on(http, &waiter->session->asker);
-        default:
-                return false;
-        }
-}
-
 void ws_http_tick(WsHttp *http) {
         int64_t now_us = clock_mono_us();
 
-        ws_http_take_rates(http, now_us);
+        ws_rates_take(&http->rates, now_us);
         for (size_t i = 0; i < WS_EXCHANGE_WAITERS; ++i) {
                 WsWaiter *waiter = &http->waiters->all[i];
 
                 if (!waiter->session)
                         continue;
-                if (ws_http_is_lost(waiter) || ws_http_is_forfeit(http, waiter)) {
+                if (ws_http_is_lost(waiter) ||
+                    ws_rights_are_forfeit(http->access->registry, waiter)) {
                         ws_waiter_kill(waiter);
                 } else if (waiter->question.id != 0 && waiter->session->state == WS_EXCHANGE_WAIT &&
-                           !ws_http_may_go_on(http, waiter)) {
+                           !ws_rights_are_kept(http->access->registry, waiter)) {
                         ws_waiter_drop_stream(waiter, false);
                         ws_http_settle(http, waiter, &(Answer){ .status = 504 });
                 }
