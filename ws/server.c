@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "base/queue.h"
 #include "base/watch.h"
-#include "model/event.h"
 #include "model/metrics.h"
 #include "ws/access/limiter.h"
 #include "ws/device/edge.h"
@@ -20,6 +19,7 @@
 #include "ws/http/http.h"
 #include "ws/hub/connections.h"
 #include "ws/hub/hub.h"
+#include "ws/hub/intake.h"
 #include "ws/hub/stats.h"
 #include "ws/hub/viewer.h"
 #include "ws/loop/options.h"
@@ -27,15 +27,12 @@
 #include "ws/net/listener.h"
 #include "ws/net/tls.h"
 
-#define WS_SERVER_SHARE        256   /* events in one turn of the loop */
-#define WS_SERVER_PIECE        8     /* of them taken at a time */
-#define WS_SERVER_SETTLE_BYTES 65536 /* of payload, after which sockets are written in between */
-#define WS_SERVER_TICKETS      4096
-#define WS_SERVER_FAILURES     1024 /* names under which bad credentials are counted */
-#define WS_SERVER_DRAIN_MS     20
-#define WS_SERVER_DRAIN_MIN    10 /* sockets closed in each of them */
-#define WS_SERVER_SECOND_MS    1000
-#define WS_SERVER_SWEEP_MS     250
+#define WS_SERVER_TICKETS   4096
+#define WS_SERVER_FAILURES  1024 /* names under which bad credentials are counted */
+#define WS_SERVER_DRAIN_MS  20
+#define WS_SERVER_DRAIN_MIN 10 /* sockets closed in each of them */
+#define WS_SERVER_SECOND_MS 1000
+#define WS_SERVER_SWEEP_MS  250
 
 /* What other threads ask of the loop. */
 enum {
@@ -55,6 +52,7 @@ struct WsServer {
         WsLimiter *failures; /* of credentials */
         WsAccess access;
         WsHub *hub;
+        WsIntake intake;
         WsStats *stats;
         WsGate *gate;
         WsHttp *http;
@@ -107,55 +105,12 @@ static void ws_server_settle(WsServer *server) {
         ws_server_check(server, ws_stats_poke(server->stats));
 }
 
-static int ws_server_dispatch(WsServer *server, Event *event) {
-        int r;
-
-        r = event->type == EVENT_ANSWER ? ws_questions_answer(&server->hub->questions, event)
-                                        : ws_hub_publish(server->hub, event);
-        return r < 0 ? err_up(r) : 0;
-}
-
-/* How much went out is known only by what comes in: the payloads. */
-static size_t ws_server_take_some(WsServer *server, size_t *n_unsettled, size_t *ret_bytes) {
-        size_t settle_bytes = server->options.queue_bytes / 8;
-        void *batch[WS_SERVER_PIECE];
-        size_t n;
-        int r = 0;
-
-        if (settle_bytes > WS_SERVER_SETTLE_BYTES)
-                settle_bytes = WS_SERVER_SETTLE_BYTES;
-        n = queue_pop(server->outbox, batch, WS_SERVER_PIECE, 0);
-        for (size_t i = 0; i < n; ++i) {
-                Event *event = batch[i];
-
-                if (r == 0)
-                        r = ws_server_dispatch(server, event);
-                *n_unsettled += event->data.n;
-                *ret_bytes += event->data.n;
-                event_unref(event);
-                if (*n_unsettled > settle_bytes) { /* lest one turn fills a good reader's queue */
-                        ws_loop_settle(&server->hub->loop);
-                        *n_unsettled = 0;
-                }
-        }
-        ws_server_check(server, r);
-        return n;
-}
-
-/* A bounded share of the outbox, so that a burst cannot starve the sockets: nor may it fill the
- * queue of one that reads well, since the kernel tells only between two turns that it has. */
 static void ws_server_take(WsServer *server) {
-        size_t n_unsettled = 0, n_bytes = 0, n_taken = 0;
-        size_t n = WS_SERVER_PIECE;
+        bool has_more = false;
 
-        while (n == WS_SERVER_PIECE && n_taken < WS_SERVER_SHARE &&
-               n_bytes <= server->options.queue_bytes / 4) {
-                n = ws_server_take_some(server, &n_unsettled, &n_bytes);
-                n_taken += n;
-        }
+        ws_server_check(server, ws_intake_turn(&server->intake, &has_more));
         ws_server_settle(server);
-        metric_set(METRIC_OUTBOX_LENGTH, (int64_t)queue_length(server->outbox));
-        if (n == WS_SERVER_PIECE)
+        if (has_more)
                 uv_async_send(&server->wake);
 }
 
@@ -182,31 +137,11 @@ static void ws_server_on_writable(void *arg, WsConn *conn) {
         ws_http_writable(server->http, ws_conn_user(conn));
 }
 
-static void ws_server_on_ended(void *arg, WsConn *conn) {
-        (void)arg;
-        ws_http_ended(ws_conn_user(conn));
-}
-
 static bool ws_server_is_idle(void *arg, WsConn *conn) {
         const WsExchange *session = ws_conn_user(conn);
 
         (void)arg;
         return session->state == WS_EXCHANGE_IDLE;
-}
-
-static void ws_server_on_late(void *arg, WsConn *conn) {
-        (void)arg;
-        ws_http_late(ws_conn_user(conn));
-}
-
-static void ws_server_on_strange(void *arg, WsConn *conn) {
-        (void)arg;
-        ws_http_strange(ws_conn_user(conn));
-}
-
-static void ws_server_on_bare(void *arg, WsConn *conn) {
-        (void)arg;
-        ws_http_bare(ws_conn_user(conn));
 }
 
 static void ws_server_on_closed(void *arg, WsConn *conn) {
@@ -307,10 +242,6 @@ static void ws_server_start_timers(WsServer *server) {
                             WS_SERVER_SECOND_MS));
 }
 
-static bool ws_server_same(const char *a, const char *b) {
-        return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 static void ws_server_load_certificate(WsServer *server) {
         const char *why = "out of memory";
 
@@ -323,10 +254,7 @@ static void ws_server_load_certificate(WsServer *server) {
 /* Everything but where we listen and which files hold the certificate may change. */
 static void ws_server_adopt(WsServer *server, WsOptions *fresh) {
         WsOptions old = server->options;
-        bool is_same = ws_server_same(old.tls_cert, fresh->tls_cert) &&
-                       ws_server_same(old.tls_key, fresh->tls_key) &&
-                       ws_server_same(old.health_listen, fresh->health_listen) &&
-                       ws_server_same(old.listen, fresh->listen);
+        bool is_same = ws_options_same_place(&old, fresh);
 
         if (!is_same)
                 log_warning("ws_reload_needs_restart "
@@ -450,11 +378,11 @@ static int ws_server_build(WsServer *server) {
                                          .opened = ws_server_on_opened,
                                          .receive = ws_server_on_receive,
                                          .writable = ws_server_on_writable,
-                                         .ended = ws_server_on_ended,
+                                         .ended = ws_http_ended,
                                          .is_idle = ws_server_is_idle,
-                                         .late = ws_server_on_late,
-                                         .strange = ws_server_on_strange,
-                                         .bare = ws_server_on_bare,
+                                         .late = ws_http_late,
+                                         .strange = ws_http_strange,
+                                         .bare = ws_http_bare,
                                          .closed = ws_server_on_closed,
                                  });
         if (r == 0)
@@ -470,6 +398,9 @@ static int ws_server_build(WsServer *server) {
                 .failures_per_min = server->options.token_failures_per_min,
         };
         server->hub->loop.options = &server->options;
+        server->intake = (WsIntake){ .outbox = server->outbox,
+                                     .hub = server->hub,
+                                     .options = &server->options };
         server->hub->questions.ask = server->options.ask;
         server->hub->questions.ask_arg = server->options.ask_arg;
         server->hub->loop.access = &server->access;

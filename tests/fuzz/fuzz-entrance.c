@@ -102,7 +102,7 @@ static void turn_peer(World *world, Peer *peer) {
                 ws_http_writable(world->http, &peer->session);
         if (ws_conn_is_open(&peer->conn) && peer->conn.deadline_ms != 0 &&
             peer->conn.deadline_ms <= now_ms)
-                ws_http_late(&peer->session);
+                ws_http_late(NULL, &peer->conn);
 }
 
 static void turn(World *world) {
@@ -215,9 +215,9 @@ static bool run_peer(World *world, Peer *peer) {
 static void begin(World *world) {
         for (size_t i = 0; i < world->n_peers; ++i) {
                 if (world->scene == SCENE_BARE)
-                        ws_http_bare(&world->peers[i].session);
+                        ws_http_bare(NULL, &world->peers[i].conn);
                 if (world->scene == SCENE_STRANGE)
-                        ws_http_strange(&world->peers[i].session);
+                        ws_http_strange(NULL, &world->peers[i].conn);
         }
 }
 
@@ -241,7 +241,7 @@ static void run(World *world) {
 
                 peer->conn.has_ended = true;
                 if (!peer->is_gone && ws_conn_is_open(&peer->conn))
-                        ws_http_ended(&peer->session);
+                        ws_http_ended(NULL, &peer->conn);
         }
         turn(world);
         for (size_t i = 0; i < world->n_peers; ++i)

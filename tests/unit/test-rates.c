@@ -10,7 +10,7 @@
 #include "model/metrics.h"
 #include "ws/http/rates.h"
 
-#define SECOND_US 1000000
+#define SECOND_US INT64_C(1000000)
 
 static int setup(void **state) {
         (void)state;

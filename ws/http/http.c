@@ -429,7 +429,10 @@ void ws_http_writable(WsHttp *http, WsExchange *session) {
 
 /* Who hangs up does not wait for a stream or a poll; an answer that is under way he may wait for.
  */
-void ws_http_ended(WsExchange *session) {
+void ws_http_ended(void *http, WsConn *conn) {
+        WsExchange *session = ws_conn_user(conn);
+
+        (void)http;
         switch (session->state) {
         case WS_EXCHANGE_EVENTS:
         case WS_EXCHANGE_STREAM:
@@ -447,32 +450,37 @@ void ws_http_ended(WsExchange *session) {
         }
 }
 
-void ws_http_late(WsExchange *session) {
+void ws_http_late(void *http, WsConn *conn) {
+        const WsExchange *session = ws_conn_user(conn);
+
+        (void)http;
         if (session->state == WS_EXCHANGE_IDLE && !session->is_resting)
                 metric_add(METRIC_WS_REFUSED_TIMEOUT, 1);
-        ws_conn_close(session->conn);
+        ws_conn_close(conn);
 }
 
-void ws_http_strange(WsExchange *session) {
+void ws_http_strange(void *http, WsConn *conn) {
         CLEANUP_RESPONSE WsResponse response = { 0 };
 
+        (void)http;
         ws_response_problem(&response,
                             400,
                             "no_preface",
                             "From this address a header of the PROXY protocol, version 2, comes "
                             "first.");
-        ws_exchange_refuse(session, &response);
+        ws_exchange_refuse(ws_conn_user(conn), &response);
 }
 
 /* Who speaks HTTP where TLS is spoken can read this much: it went out in the clear already. */
-void ws_http_bare(WsExchange *session) {
+void ws_http_bare(void *http, WsConn *conn) {
         CLEANUP_RESPONSE WsResponse response = { 0 };
 
+        (void)http;
         ws_response_problem(&response,
                             400,
                             "tls_needed",
                             "This port speaks TLS: come by https or wss.");
-        ws_exchange_refuse(session, &response);
+        ws_exchange_refuse(ws_conn_user(conn), &response);
 }
 
 void ws_http_closed(WsExchange *session) {

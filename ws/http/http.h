@@ -33,11 +33,12 @@ void ws_http_opened(WsHttp *http, WsExchange *session, WsConn *conn);
 /* As of WsConnHandler. */
 size_t ws_http_receive(WsHttp *http, WsExchange *session, char *data, size_t n);
 void ws_http_writable(WsHttp *http, WsExchange *session);
-void ws_http_ended(WsExchange *session);
-void ws_http_late(WsExchange *session);
-void ws_http_strange(WsExchange *session);
-void ws_http_bare(WsExchange *session);
 void ws_http_closed(WsExchange *session);
+/* WsConnHandler's own; @http is not looked at. */
+void ws_http_ended(void *http, WsConn *conn);
+void ws_http_late(void *http, WsConn *conn);
+void ws_http_strange(void *http, WsConn *conn);
+void ws_http_bare(void *http, WsConn *conn);
 
 /* About once a second: gives up on queries that nobody answers (504), takes the rates. */
 void ws_http_tick(WsHttp *http);

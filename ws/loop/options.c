@@ -147,3 +147,14 @@ int ws_options_listen(const char *listen, WsListen *ret_address) {
         *ret_address = address;
         return 0;
 }
+
+static bool ws_options_same(const char *a, const char *b) {
+        return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool ws_options_same_place(const WsOptions *a, const WsOptions *b) {
+        return ws_options_same(a->tls_cert, b->tls_cert) &&
+               ws_options_same(a->tls_key, b->tls_key) &&
+               ws_options_same(a->health_listen, b->health_listen) &&
+               ws_options_same(a->listen, b->listen);
+}

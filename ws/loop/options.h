@@ -75,7 +75,8 @@ struct WsOptions {
 
 /* A copy that owns its strings; numbers that make no sense become the nearest that do. */
 MUST_CHECK int ws_options_copy(WsOptions *ret_options, const WsOptions *options);
-void ws_options_done(WsOptions *options); /* of a copy */
+bool ws_options_same_place(const WsOptions *a, const WsOptions *b); /* addresses, certificates */
+void ws_options_done(WsOptions *options);                           /* of a copy */
 
 typedef struct WsListen WsListen;
 
