@@ -70,9 +70,9 @@ def test_topics_are_templates(make_gateway, broker):
     populate(gateway)
     gateway.start()
     one = MqttDevice(broker, "dev-1")
+    one.subscribed = False
     one.client.subscribe([("a/ana/dev-1/do", 1), ("b/dev-1", 1)])
-    wait_until(lambda: one.client.is_connected(), "connected")
-    time.sleep(0.2)
+    wait_until(lambda: one.subscribed, "the device to be subscribed")
     command(gateway)
     messages = [one.next(), one.next()]
     assert sorted(m.topic for m in messages) == ["a/ana/dev-1/do", "b/dev-1"]

@@ -93,7 +93,7 @@ def test_a_password_buys_a_token_that_opens_sockets(gateway, viewer):
         answer = gateway.post("/api/token", data=data)
         assert answer.status_code == 401
         assert answer.headers["Content-Type"].startswith("application/problem+json")
-    assert gateway.post("/api/token", data={"username": "ana"}).status_code in (400, 422)
+    assert gateway.post("/api/token", data={"username": "ana"}).status_code == 400
     assert "correct horse" not in gateway.log()
 
 
@@ -106,7 +106,7 @@ def test_statistics_of_detections_and_of_faces(gateway):
         assert answer.status_code == 200, path
     faces = gateway.get("/api/faces/statistics", "ana").json()
     assert {"total_people", "recognitions_today", "last_recognition"} <= set(faces)
-    assert gateway.get("/api/faces/statistics").status_code in (401, 403)
+    assert gateway.get("/api/faces/statistics").status_code == 401
 
 
 def test_the_page_is_served_and_needs_nothing_from_elsewhere(gateway):
