@@ -409,7 +409,7 @@ static int ws_server_build(WsServer *server) {
                 r = ws_gate_new(&server->gate, &server->hub->loop, &server->access);
         if (r == 0)
                 r = ws_http_new(&server->http, &server->options, &server->access, server->gate);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 int ws_server_new(WsServer **ret_server,

@@ -113,13 +113,20 @@ static int answer_once_compute(Reader *reader, const Query *query, Answer *answe
 
         for (int i = 0; i < 2 && r == DB_E_OFFLINE; ++i) {
                 r = reader_connect(reader);
-                if (r != 0)
-                        return r < 0 ? err_up(r) : 0; /* the answer says 503 already */
-                r = answer_once_ask(reader->conn, reader->options.logins, query, answer);
+                if (r == READER_E_AWAY)
+                        return 0; /* the answer says 503 already */
+                if (r == 0)
+                        r = answer_once_ask(reader->conn, reader->options.logins, query, answer);
         }
-        if (r == DB_E_REJECTED)
+        switch (r) {
+        case DB_E_REJECTED:
                 reader_say_refused(reader);
-        return r < 0 ? err_up(r) : 0;
+                return 0;
+        case DB_E_OFFLINE:
+                return 0;
+        default:
+                return err_up(r);
+        }
 }
 
 int answer_once(Reader *reader, const Query *query) {

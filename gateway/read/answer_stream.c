@@ -53,7 +53,7 @@ static int answer_stream_push(AnswerStream *answer, Answer **chunkp) {
                 answer->is_left = true;
                 return 0;
         }
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* The first @n bytes of what was read. */
@@ -74,7 +74,7 @@ static int answer_stream_send(AnswerStream *answer, size_t n, bool is_last) {
         body->n -= n;
         metric_add(METRIC_HISTORY_BYTES, (int64_t)n);
         r = answer_stream_push(answer, &chunk);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int answer_stream_fail(AnswerStream *answer) {
@@ -87,7 +87,7 @@ static int answer_stream_fail(AnswerStream *answer) {
         chunk->status = answer->status;
         chunk->is_last = true;
         r = answer_stream_push(answer, &chunk);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static bool answer_stream_goes_on(const AnswerStream *answer) {
@@ -109,7 +109,7 @@ static int answer_stream_flush(AnswerStream *answer, bool is_last) {
                 r = answer_stream_send(answer, n, is_over);
                 is_over = is_over || answer->is_left;
         }
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* What a refusal of the database means to who asked. */
@@ -169,14 +169,14 @@ static int answer_stream_read(AnswerStream *answer) {
 static int answer_stream_end(AnswerStream *answer, int r) {
         if (answer->is_left || stream_is_cancelled(answer->query->stream)) {
                 metric_add(METRIC_HISTORY_CANCELLED, 1);
-                return r < 0 ? err_up(r) : 0;
+                return err_up(r);
         }
         if (r < 0)
                 answer->status = 500;
         metric_add(answer->status == 0 ? METRIC_HISTORY_DONE : METRIC_HISTORY_FAILED, 1);
         if (answer->status != 0 && answer_stream_fail(answer) < 0)
                 stream_break(answer->query->stream);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 int answer_stream(Reader *reader, const Query *query) {
@@ -194,5 +194,5 @@ int answer_stream(Reader *reader, const Query *query) {
         r = answer_stream_end(&answer, r);
         metric_add(METRIC_HISTORY_READING, -1);
         buf_done(&answer.body);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }

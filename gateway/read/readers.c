@@ -85,7 +85,7 @@ static int readers_open(Readers *readers,
         int r;
 
         r = query_lane_new(&readers->lanes[sort], &lane);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 int readers_new(Readers **ret_readers, const ReadersOptions *options, Queue *outbox) {

@@ -10,10 +10,7 @@ MEDIAN_MAX = 12
 P95_MAX = 30
 FILE_MAX = 600
 LONG_FILES = {  # those that are, and may only become fewer
-    "gateway/gateway.c",
     "gateway/store/processor.c",
-    "ws/http/http.c",
-    "ws/server.c",
 }
 UNTESTED_MAX = 64  # rooms that no unit test or fuzz target names: may only become fewer
 OPENS = re.compile(r"^[A-Za-z_].*\(")  # in the first column: clang-format sees to it

@@ -334,7 +334,7 @@ static int ws_edge_take_pending(void *owner, Event *event) {
         }
         for (size_t i = 0; r == 0 && i < event->answer->n_events; ++i)
                 r = ws_edge_send(edge, event->answer->events[i]);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 static int ws_edge_ask(WsEdge *edge) {

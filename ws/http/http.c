@@ -165,7 +165,7 @@ static int ws_http_ask(WsHttp *http, const WsEndpoint *endpoint, WsWaiter *waite
                              ws_http_answer);
         if (r == WS_QUESTIONS_E_FULL)
                 r = endpoint->answer(call, &(Answer){ .kind = kind, .status = 503 });
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* A parameter that does not fit is not one that is absent: that would be another question. */

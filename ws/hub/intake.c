@@ -17,7 +17,7 @@ static int ws_intake_dispatch(WsIntake *intake, Event *event) {
 
         r = event->type == EVENT_ANSWER ? ws_questions_answer(&intake->hub->questions, event)
                                         : ws_hub_publish(intake->hub, event);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 /* How much went out is known only by what comes in: the payloads. */
@@ -47,7 +47,7 @@ static int ws_intake_piece(WsIntake *intake,
                 }
         }
         *ret_n_taken = n;
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 int ws_intake_turn(WsIntake *intake, bool *ret_has_more) {
@@ -62,5 +62,5 @@ int ws_intake_turn(WsIntake *intake, bool *ret_has_more) {
         }
         metric_set(METRIC_OUTBOX_LENGTH, (int64_t)queue_length(intake->outbox));
         *ret_has_more = n == WS_INTAKE_PIECE;
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }

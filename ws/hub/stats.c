@@ -319,7 +319,7 @@ static int ws_stats_ask(WsStats *stats, WsStatsTopic *topic) {
                              &query,
                              WS_STATS_PATIENCE_MS,
                              ws_stats_answer);
-        return r < 0 ? err_up(r) : 0; /* full, or closing: the next turn tries again */
+        return r == WS_QUESTIONS_E_FULL ? 0 : err_up(r); /* the next turn tries again */
 }
 
 int ws_stats_tick(WsStats *stats) {
@@ -341,5 +341,5 @@ int ws_stats_poke(WsStats *stats) {
 
         stats->loop->stats_wanted = false;
         r = ws_stats_ask(stats, topic);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }

@@ -45,7 +45,7 @@ int ws_loop_init(WsLoop *loop, Registry *registry) {
                 r = ws_shares_new(&loop->strangers);
         if (r == 0)
                 r = ws_shares_new(&loop->bursts);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 void ws_loop_done(WsLoop *loop) {

@@ -30,7 +30,7 @@ static int ws_pending_end(void *owner, Event *event) {
                               buf_text(&pending->id),
                               event ? event->answer : &late);
         ws_pending_free(pending);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 int ws_pendings_add(WsPendings *pendings, Query **queryp, const WsPendingOwner *owner, Text id) {

@@ -11,7 +11,7 @@ int ws_questions_init(WsQuestions *questions) {
         *questions = (WsQuestions){ 0 };
         TAILQ_INIT(&questions->list);
         r = index_new(&questions->by_id);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 void ws_questions_done(WsQuestions *questions) {
@@ -70,7 +70,7 @@ static int ws_questions_end(WsQuestions *questions, WsQuestion *question, Event 
         if (!event || !question->is_long)
                 ws_questions_forget(questions, question);
         r = question->fn(question->owner, event); /* it may be gone by then */
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 int ws_questions_answer(WsQuestions *questions, Event *event) {
@@ -95,5 +95,5 @@ int ws_questions_turn(WsQuestions *questions, int64_t now_ms) {
 
         while (r == 0 && (late = ws_questions_late(questions, now_ms))) /* one may end another */
                 r = ws_questions_end(questions, late, NULL);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }

@@ -18,7 +18,7 @@ int ws_turns_init(WsTurns *turns) {
         *turns = (WsTurns){ 0 };
         TAILQ_INIT(&turns->users);
         r = index_new(&turns->by_id);
-        return r < 0 ? err_up(r) : 0;
+        return err_up(r);
 }
 
 void ws_turns_done(WsTurns *turns) {
