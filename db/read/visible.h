@@ -2,7 +2,7 @@
 
 /*
  * Visible: who may see what, in SQL: the ids that the user @user (an expression) owns, or that are
- * shared with him; devices also by their groups. The same rule as base/registry.h.
+ * shared with him; devices also by their groups. The same rule as model/registry.h.
  */
 
 #define DB_VISIBLE_DEVICES(user)                                                        \
