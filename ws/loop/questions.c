@@ -84,8 +84,8 @@ static WsQuestion *ws_questions_late(const WsQuestions *questions, int64_t now_m
         WsQuestion *question;
 
         TAILQ_FOREACH(question, &questions->list, entry)
-        if (question->deadline_ms <= now_ms)
-                return question;
+                if (question->deadline_ms <= now_ms)
+                        return question;
         return NULL;
 }
 

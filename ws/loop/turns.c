@@ -94,8 +94,8 @@ WsTurn *ws_turns_due(const WsTurns *turns, int64_t now_ms) {
                 if (user->n_under_way >= WS_TURNS_OF_USER)
                         continue;
                 TAILQ_FOREACH(turn, &user->asking, entry)
-                if (turn->not_before_ms <= now_ms)
-                        return turn;
+                        if (turn->not_before_ms <= now_ms)
+                                return turn;
         }
         return NULL;
 }

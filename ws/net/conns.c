@@ -136,7 +136,7 @@ void ws_conns_close(WsConns *conns) {
         WsConn *conn;
 
         TAILQ_FOREACH(conn, &conns->all, all)
-        ws_conn_close(conn);
+                ws_conn_close(conn);
         uv_close((uv_handle_t *)&conns->idle, NULL);
 }
 
@@ -195,5 +195,5 @@ void ws_conns_each(WsConns *conns, void (*fn)(void *arg, WsConn *conn), void *ar
         WsConn *conn;
 
         TAILQ_FOREACH(conn, &conns->all, all)
-        fn(arg, conn);
+                fn(arg, conn);
 }

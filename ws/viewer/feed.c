@@ -196,8 +196,8 @@ static int ws_feed_tell_gaps(WsFeed *feed) {
         feed->is_dropping = false;
         feed->has_missed = false;
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (r == 0 && follow->n_missed > 0)
-                r = ws_feed_tell_gap(feed, follow);
+                if (r == 0 && follow->n_missed > 0)
+                        r = ws_feed_tell_gap(feed, follow);
         return err_up(r);
 }
 
@@ -213,8 +213,8 @@ bool ws_feed_wants(const WsFeed *feed, const Event *event) {
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (ws_follow_hears(follow, registry, event))
-                return true;
+                if (ws_follow_hears(follow, registry, event))
+                        return true;
         return false;
 }
 
@@ -222,8 +222,9 @@ void ws_feed_rewind(WsFeed *feed, uint64_t seq) {
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (follow->state == WS_FOLLOW_REPLAYS && follow->begin_seq < seq && follow->seq >= seq)
-                follow->seq = seq - 1;
+                if (follow->state == WS_FOLLOW_REPLAYS && follow->begin_seq < seq &&
+                    follow->seq >= seq)
+                        follow->seq = seq - 1;
 }
 
 /* It came into the box: first what is known of it. */
@@ -323,8 +324,8 @@ static void ws_feed_drop(WsFeed *feed, const Event *event, bool is_counted) {
                 ws_backlog_refuse(&feed->client->backlog, false);
         feed->is_dropping = true;
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (ws_follow_hears(follow, loop->registry, event))
-                ws_feed_lose(feed, follow, loop->before_seq, event->seq);
+                if (ws_follow_hears(follow, loop->registry, event))
+                        ws_feed_lose(feed, follow, loop->before_seq, event->seq);
 }
 
 /* It goes out for one subscription: another one that holds it back has had it, too. */
@@ -332,7 +333,7 @@ static void ws_feed_forget_held(WsFeed *feed, const Event *event, int64_t now_us
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        ws_subscription_forget(&follow->subscription, event, now_us);
+                ws_subscription_forget(&follow->subscription, event, now_us);
 }
 
 static int ws_feed_send_held(WsFeed *feed, WsFollow *follow, WsHold *hold, int64_t now_us) {
@@ -362,9 +363,10 @@ static int ws_feed_hurry(WsFeed *feed) {
         int r = 0;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        while (r == 0 && !feed->is_dropping && (hold = TAILQ_FIRST(&follow->subscription.held)) &&
-               ws_subscription_may_hurry(hold, now_us))
-                r = ws_feed_send_held(feed, follow, hold, now_us);
+                while (r == 0 && !feed->is_dropping &&
+                       (hold = TAILQ_FIRST(&follow->subscription.held)) &&
+                       ws_subscription_may_hurry(hold, now_us))
+                        r = ws_feed_send_held(feed, follow, hold, now_us);
         return err_up(r);
 }
 
@@ -410,13 +412,16 @@ int ws_feed_offer_stats(WsFeed *feed, Text json, const char *type) {
         if (feed->is_dropping)
                 return 0;
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (follow->state == WS_FOLLOW_LIVE && ws_subscription_wants_stats(&follow->subscription)) {
-                r = ws_feed_push(feed,
-                                 &(WsPush){ .type = type,
-                                            .key = ws_frame_key(KIND_COUNT, *type == 's', type[4]),
-                                            .json = json });
-                return err_up(r);
-        }
+                if (follow->state == WS_FOLLOW_LIVE &&
+                    ws_subscription_wants_stats(&follow->subscription)) {
+                        r = ws_feed_push(feed,
+                                         &(WsPush){ .type = type,
+                                                    .key = ws_frame_key(KIND_COUNT,
+                                                                        *type == 's',
+                                                                        type[4]),
+                                                    .json = json });
+                        return err_up(r);
+                }
         return 0;
 }
 
@@ -518,8 +523,8 @@ WsFollow *ws_feed_find(const WsFeed *feed, Text name) {
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (text_equal(name, text_of(follow->name)))
-                return follow;
+                if (text_equal(name, text_of(follow->name)))
+                        return follow;
         return NULL;
 }
 

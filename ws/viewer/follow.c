@@ -38,9 +38,9 @@ bool ws_feed_is_hungry(const WsFeed *feed) {
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (follow->state == WS_FOLLOW_SNAPSHOT ||
-            (follow->state != WS_FOLLOW_LIVE && !feed->turn.is_waiting))
-                return true;
+                if (follow->state == WS_FOLLOW_SNAPSHOT ||
+                    (follow->state != WS_FOLLOW_LIVE && !feed->turn.is_waiting))
+                        return true;
         return feed->is_dropping || feed->has_missed;
 }
 
@@ -48,8 +48,8 @@ bool ws_feed_is_live(const WsFeed *feed) {
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (follow->state != WS_FOLLOW_LIVE)
-                return false;
+                if (follow->state != WS_FOLLOW_LIVE)
+                        return false;
         return true;
 }
 
@@ -57,8 +57,8 @@ bool ws_feed_has_snapshot(const WsFeed *feed) {
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (follow->state == WS_FOLLOW_SNAPSHOT)
-                return true;
+                if (follow->state == WS_FOLLOW_SNAPSHOT)
+                        return true;
         return false;
 }
 
@@ -135,9 +135,9 @@ bool ws_feed_has_told(const WsFeed *feed, const Event *event) {
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (ws_follow_has_told(follow, event) &&
-            ws_subscription_matches(&follow->subscription, registry, event))
-                return true;
+                if (ws_follow_has_told(follow, event) &&
+                    ws_subscription_matches(&follow->subscription, registry, event))
+                        return true;
         return false;
 }
 
@@ -146,8 +146,8 @@ uint64_t ws_feed_at(const WsFeed *feed) {
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (follow->state == WS_FOLLOW_REPLAYS && follow->seq < at)
-                at = follow->seq;
+                if (follow->state == WS_FOLLOW_REPLAYS && follow->seq < at)
+                        at = follow->seq;
         return at;
 }
 
@@ -224,11 +224,11 @@ static int ws_feed_tell(WsFeed *feed, Event *event, WsRingSlot *slot) {
                 return r < 0 ? err_up(r) : r;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (ws_follow_awaits(follow, event, slot != NULL)) {
-                if (is_missed)
-                        ws_follow_miss(follow, event);
-                follow->seq = event->seq;
-        }
+                if (ws_follow_awaits(follow, event, slot != NULL)) {
+                        if (is_missed)
+                                ws_follow_miss(follow, event);
+                        follow->seq = event->seq;
+                }
         feed->budget = feed->budget > cost ? feed->budget - cost : 0;
         return 0;
 }
@@ -247,9 +247,9 @@ static int ws_feed_tell_page(WsFeed *feed) {
                 ++feed->i_page;
         }
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (follow->state == WS_FOLLOW_REPLAYS && follow->is_in_page &&
-            follow->seq < answer->upto_seq)
-                follow->seq = answer->upto_seq;
+                if (follow->state == WS_FOLLOW_REPLAYS && follow->is_in_page &&
+                    follow->seq < answer->upto_seq)
+                        follow->seq = answer->upto_seq;
         feed->page = event_unref(feed->page);
         return 0;
 }
@@ -274,8 +274,8 @@ static WsFollow *ws_feed_asker(const WsFeed *feed) {
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        if (follow->state == WS_FOLLOW_ASKS)
-                return follow;
+                if (follow->state == WS_FOLLOW_ASKS)
+                        return follow;
         return NULL;
 }
 
@@ -326,7 +326,7 @@ static int ws_follow_begin(WsFollow *follow, Event *event) {
         int r;
 
         TAILQ_FOREACH(other, &feed->follows, entry)
-        other->is_in_page = other == follow;
+                other->is_in_page = other == follow;
         feed->n_tries = 0;
         if (ws_feed_at(feed) == UINT64_MAX) {
                 feed->page = event_ref(event);

@@ -148,8 +148,8 @@ int ws_listings_note(WsListings *listings, int64_t device_id) {
         int r = 0;
 
         TAILQ_FOREACH(listing, listings, entry)
-        if (r == 0)
-                r = ws_listing_note(listing, device_id);
+                if (r == 0)
+                        r = ws_listing_note(listing, device_id);
         return err_up(r);
 }
 
@@ -198,8 +198,8 @@ static int ws_listing_offer(WsListing *listing, WsFrame *frame) {
         int r = 0;
 
         TAILQ_FOREACH(client, &listing->now, lister)
-        if (r == 0)
-                r = ws_client_offer(client, frame);
+                if (r == 0)
+                        r = ws_client_offer(client, frame);
         return err_up(r);
 }
 
@@ -305,9 +305,9 @@ static WsListing *ws_listings_find(const WsListings *listings, const WsClient *c
         WsListing *listing;
 
         TAILQ_FOREACH(listing, listings, entry)
-        if (listing->sees_all == client->sees_all &&
-            (client->sees_all || listing->user_id == client->user_id))
-                return listing;
+                if (listing->sees_all == client->sees_all &&
+                    (client->sees_all || listing->user_id == client->user_id))
+                        return listing;
         return NULL;
 }
 

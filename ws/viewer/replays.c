@@ -86,11 +86,12 @@ static bool ws_reach_has(const WsReach *reach, int64_t vehicle_id, int64_t devic
         if (!ws_eye_sees(&reach->eye, vehicle_id, device_id))
                 return false;
         TAILQ_FOREACH(follow, &reach->feed->follows, entry)
-        if (ws_reach_includes(reach, follow) && ws_subscription_reaches(&follow->subscription,
-                                                                        reach->eye.registry,
-                                                                        vehicle_id,
-                                                                        device_id))
-                return true;
+                if (ws_reach_includes(reach, follow) &&
+                    ws_subscription_reaches(&follow->subscription,
+                                            reach->eye.registry,
+                                            vehicle_id,
+                                            device_id))
+                        return true;
         return false;
 }
 
@@ -101,8 +102,8 @@ static bool ws_reach_is_wide(const WsReach *reach, WsTargetKind sort) {
         const WsFollow *follow;
 
         TAILQ_FOREACH(follow, &reach->feed->follows, entry)
-        if (ws_reach_includes(reach, follow) && (follow->subscription.wide & words))
-                return true;
+                if (ws_reach_includes(reach, follow) && (follow->subscription.wide & words))
+                        return true;
         return false;
 }
 
@@ -111,8 +112,8 @@ static uint32_t ws_reach_kinds(const WsReach *reach) {
         uint32_t kinds = 0;
 
         TAILQ_FOREACH(follow, &reach->feed->follows, entry)
-        if (ws_reach_includes(reach, follow))
-                kinds |= ws_replays_kinds(&follow->subscription);
+                if (ws_reach_includes(reach, follow))
+                        kinds |= ws_replays_kinds(&follow->subscription);
         return kinds;
 }
 
@@ -190,7 +191,7 @@ static int ws_replays_query(WsReplays *replays, WsFeed *feed, Query **ret_query)
                 return err_up(r);
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-        follow->is_in_page = ws_reach_includes(&reach, follow);
+                follow->is_in_page = ws_reach_includes(&reach, follow);
         *ret_query = TAKE(&query);
         return 0;
 }
