@@ -4,23 +4,27 @@
 #include "db/read/visible.h"
 
 /* Who sees neither the vehicle nor the device of an alert does not see it. */
-#define ALERTS_SQL(behind, order)                                                                 \
-        DB_DECLARE                                                                                \
-        "SELECT" DB_PLACE(                                                                        \
-                "0") ", vehicle_id, device_id, severity, alert_type, message,"                    \
-                     " extra::text FROM alerts l WHERE ($8::bigint = 0 OR vehicle_id = "          \
-                     "$8::bigint)"                                                                \
-                     " AND ($9::bigint = 0 OR device_id = $9::bigint)"                            \
-                     " AND ($10::bigint = 0 OR vehicle_id IN (" DB_VISIBLE_VEHICLES(              \
-                             "$10::bigint") ")"                                                   \
-                                            " OR device_id IN (" DB_VISIBLE_DEVICES(              \
-                                                    "$10::bigint") "))"                           \
-                                                                   " AND ($11::text IS NULL OR "  \
-                                                                   "severity = $11::text)"        \
-                                                                   " AND ($12::text IS NULL OR "  \
-                                                                   "alert_type = "                \
-                                                                   "$12::text)" DB_IN_TIME behind \
+/* clang-format off: as it would stand in psql */
+#define ALERTS_SQL(behind, order)                                                                  \
+        DB_DECLARE                                                                                 \
+        "SELECT" DB_PLACE(                                                                         \
+                "0") ","                                                                           \
+                     "       vehicle_id, device_id, severity, alert_type, message, extra::text"    \
+                     "  FROM alerts l"                                                             \
+                     " WHERE ($8::bigint = 0 OR vehicle_id = $8::bigint)"                          \
+                     "   AND ($9::bigint = 0 OR device_id = $9::bigint)"                           \
+                     "   AND ($10::bigint = 0"                                                     \
+                     "        OR vehicle_id IN (" DB_VISIBLE_VEHICLES(                             \
+                             "$10::bigint") ")"                                                    \
+                                            "        OR device_id IN (" DB_VISIBLE_DEVICES(        \
+                                                    "$10::bigint") "))"                            \
+                                                                   "   AND ($11::text IS NULL OR " \
+                                                                   "severity = $11::text)"         \
+                                                                   "   AND ($12::text IS NULL OR " \
+                                                                   "alert_type = "                 \
+                                                                   "$12::text)" DB_IN_TIME behind  \
                                                                            order
+/* clang-format on */
 
 enum {
         ALERTS_VEHICLE = DB_READING_OWN,

@@ -3,16 +3,19 @@
 #include "db/read/reading_source.h"
 #include "db/read/visible.h"
 
-#define DETECTIONS_SQL(behind, order)                                                             \
-        DB_DECLARE                                                                                \
-        "SELECT" DB_PLACE(                                                                        \
-                "item") ", device_id, device_hash, rssi, zone"                                    \
-                        " FROM ble_detections l WHERE ($8::bigint = 0 OR device_id = $8::bigint)" \
-                        " AND ($9::bigint = 0 OR device_id IN (" DB_VISIBLE_DEVICES(              \
-                                "$9::bigint") "))"                                                \
-                                              " AND ($10::text IS NULL OR zone = $10::text)"      \
-                                              " AND ($11::text IS NULL OR device_hash = "         \
+/* clang-format off: as it would stand in psql */
+#define DETECTIONS_SQL(behind, order)                                                          \
+        DB_DECLARE                                                                             \
+        "SELECT" DB_PLACE(                                                                     \
+                "item") ", device_id, device_hash, rssi, zone"                                 \
+                        "  FROM ble_detections l"                                              \
+                        " WHERE ($8::bigint = 0 OR device_id = $8::bigint)"                    \
+                        "   AND ($9::bigint = 0 OR device_id IN (" DB_VISIBLE_DEVICES(         \
+                                "$9::bigint") "))"                                             \
+                                              "   AND ($10::text IS NULL OR zone = $10::text)" \
+                                              "   AND ($11::text IS NULL OR device_hash = "    \
                                               "$11::text)" DB_IN_TIME behind order
+/* clang-format on */
 
 enum {
         DETECTIONS_DEVICE = DB_READING_OWN,

@@ -9,54 +9,55 @@
  * history.
  */
 
-#define LOGS_DATA                                                                            \
-        "(jsonb_strip_nulls(jsonb_build_object('battery_voltage', battery_voltage,"          \
-        " 'battery_current', battery_current, 'rssi', rssi, 'mode', mode,"                   \
-        " 'latitude', latitude, 'longitude', longitude, 'heading', heading, 'armed', armed," \
-        " 'guided', guided, 'system_status', system_status, 'speed', speed))"                \
+/* clang-format off: as it would stand in psql */
+#define LOGS_VEHICLE_DATA                                                              \
+        "(jsonb_strip_nulls(jsonb_build_object("                                       \
+        "   'battery_voltage', battery_voltage, 'battery_current', battery_current,"   \
+        "   'rssi', rssi, 'mode', mode, 'latitude', latitude, 'longitude', longitude," \
+        "   'heading', heading, 'armed', armed, 'guided', guided,"                     \
+        "   'system_status', system_status, 'speed', speed))"                          \
         " || coalesce(extra, '{}'))::text"
 
-/* @columns: sensor_id, text, alert_type, severity, json, device_id; made of the rows that are left.
- */
-#define LOGS_PART(table, kind, columns, behind, order)                           \
-        "(SELECT " kind " AS kind, journal_id, seq, received_at, time, " columns \
-        " FROM (SELECT * FROM " table " WHERE vehicle_id = $8::bigint"           \
-        " AND ($9::int & (1 << " kind ")) <> 0" DB_IN_TIME behind order ") " table ")"
+/* @columns: sensor_id, message, alert_type, severity, data, device_id; made of the rows that are
+ * left. */
+#define LOGS_PART(table, kind, columns, behind, order)                            \
+        " (SELECT " kind " AS kind, journal_id, seq, received_at, time, " columns \
+        "   FROM (SELECT * FROM " table                                           \
+        "          WHERE vehicle_id = $8::bigint AND ($9::int & (1 << " kind      \
+        ")) <> 0" DB_IN_TIME behind order ") " table ")"
 
-#define LOGS_SQL(behind, order)                                                                                                                                                          \
-        DB_DECLARE                                                                                                                                                                       \
-        "SELECT" DB_PLACE(                                                                                                                                                               \
-                "0") ", kind, sensor_id, message, alert_type, severity, data,"                                                                                                           \
-                     " device_id FROM (" LOGS_PART(                                                                                                                                      \
-                             "raw_logs",                                                                                                                                                 \
-                             "2",                                                                                                                                                        \
-                             "NULL::int AS sensor_id, logs AS message, NULL AS alert_type,"                                                                                              \
-                             " NULL AS severity, NULL AS data, NULL::bigint AS device_id",                                                                                               \
-                             behind,                                                                                                                                                     \
-                             order) " UNION ALL " LOGS_PART("sensor_logs",                                                                                                               \
-                                                            "3",                                                                                                                         \
-                                                            "sensor_id, NULL, NULL, NULL, "                                                                                              \
-                                                            "data::text, NULL",                                                                                                          \
-                                                            behind,                                                                                                                      \
-                                                            order) " UNION ALL " LOGS_PART("vehic"                                                                                       \
-                                                                                           "le_"                                                                                         \
-                                                                                           "logs",                                                                                       \
-                                                                                           "4",                                                                                          \
-                                                                                           "NULL,"                                                                                       \
-                                                                                           " NULL"                                                                                       \
-                                                                                           ", "                                                                                          \
-                                                                                           "NULL,"                                                                                       \
-                                                                                           " NULL"                                                                                       \
-                                                                                           ","                                                                                           \
-                                                                                           " " LOGS_DATA                                                                                 \
-                                                                                           ", "                                                                                          \
-                                                                                           "NULL",                                                                                       \
-                                                                                           behind,                                                                                       \
-                                                                                           order) " UNION ALL " LOGS_PART("alerts",                                                      \
-                                                                                                                          "8",                                                           \
-                                                                                                                          "NULL, message, alert_type, severity, extra::text, device_id", \
-                                                                                                                          behind,                                                        \
-                                                                                                                          order) ") l" order
+#define LOGS_SQL(behind, order)                                                                                                                                                       \
+        DB_DECLARE                                                                                                                                                                    \
+        "SELECT" DB_PLACE(                                                                                                                                                            \
+                "0") ", kind, sensor_id, message, alert_type, severity, data,"                                                                                                        \
+                     "       device_id"                                                                                                                                               \
+                     "  FROM (" LOGS_PART(                                                                                                                                            \
+                             "raw_logs",                                                                                                                                              \
+                             "2",                                                                                                                                                     \
+                             "NULL::int AS sensor_id, logs AS message, NULL AS alert_type,"                                                                                           \
+                             " NULL AS severity, NULL AS data, NULL::bigint AS device_id",                                                                                            \
+                             behind,                                                                                                                                                  \
+                             order) " UNION ALL" LOGS_PART("sensor_logs",                                                                                                             \
+                                                           "3",                                                                                                                       \
+                                                           "sensor_id, NULL, NULL, NULL, "                                                                                            \
+                                                           "data::text, NULL",                                                                                                        \
+                                                           behind,                                                                                                                    \
+                                                           order) " UNION ALL" LOGS_PART("vehicle"                                                                                    \
+                                                                                         "_logs",                                                                                     \
+                                                                                         "4",                                                                                         \
+                                                                                         "NULL, "                                                                                     \
+                                                                                         "NULL, "                                                                                     \
+                                                                                         "NULL, "                                                                                     \
+                                                                                         "NULL,"                                                                                      \
+                                                                                         " " LOGS_VEHICLE_DATA                                                                        \
+                                                                                         ", NULL",                                                                                    \
+                                                                                         behind,                                                                                      \
+                                                                                         order) " UNION ALL" LOGS_PART("alerts",                                                      \
+                                                                                                                       "8",                                                           \
+                                                                                                                       "NULL, message, alert_type, severity, extra::text, device_id", \
+                                                                                                                       behind,                                                        \
+                                                                                                                       order) ") l" order
+/* clang-format on */
 
 _Static_assert(KIND_RAW_LOG == 2 && KIND_SENSOR_LOG == 3 && KIND_VEHICLE_LOG == 4 &&
                        KIND_ALERT == 8,

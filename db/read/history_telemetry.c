@@ -4,11 +4,13 @@
 
 /* ---- the rows ------------------------------------------------------------------------------ */
 
-#define TELEMETRY_SQL(behind, order)   \
-        DB_DECLARE                     \
-        "SELECT" DB_PLACE(             \
-                "0") ", payload::text" \
-                     " FROM telemetry l WHERE device_id = $8::bigint" DB_IN_TIME behind order
+/* clang-format off: as it would stand in psql */
+#define TELEMETRY_SQL(behind, order)                \
+        DB_DECLARE                                  \
+        "SELECT" DB_PLACE("0") ", payload::text"    \
+                               "  FROM telemetry l" \
+                               " WHERE device_id = $8::bigint" DB_IN_TIME behind order
+/* clang-format on */
 
 static void telemetry_bind(DbReading *reading) {
         db_reading_bind_int(reading, reading->history->device_id);
@@ -38,20 +40,25 @@ const DbReadingSource db_history_telemetry = {
         " WHEN v ~ '^-?[0-9]{1,100}([.][0-9]{1,100})?[eE][-+]?[0-9]{1,2}$'"  \
         " THEN v::double precision END"
 
+/* clang-format off: as it would stand in psql */
 static const char averages_sql[] = DB_DECLARE
         "WITH rows AS (SELECT date_bin($4::bigint * interval '1us', time, timestamptz 'epoch')"
-        " AS bucket, payload FROM telemetry WHERE device_id = $3::bigint" DB_IN_TIME "),"
+        "                     AS bucket, payload"
+        "                FROM telemetry WHERE device_id = $3::bigint" DB_IN_TIME "),"
         " counts AS (SELECT bucket, count(*) AS n FROM rows GROUP BY bucket),"
         " numbers AS (SELECT bucket, key, " AVERAGES_NUMBER " AS x"
-        " FROM (SELECT bucket, m.key, m.value::text AS v FROM rows, json_each(payload) m"
-        " WHERE json_typeof(payload) = 'object' AND json_typeof(m.value) = 'number') n),"
-        " averages AS (SELECT bucket, key, sum(x) / count(x) AS average FROM numbers"
-        " WHERE x IS NOT NULL GROUP BY bucket, key),"
+        "               FROM (SELECT bucket, m.key, m.value::text AS v"
+        "                       FROM rows, json_each(payload) m"
+        "                      WHERE json_typeof(payload) = 'object'"
+        "                        AND json_typeof(m.value) = 'number') n),"
+        " averages AS (SELECT bucket, key, sum(x) / count(x) AS average"
+        "                FROM numbers WHERE x IS NOT NULL GROUP BY bucket, key),"
         " objects AS (SELECT bucket, json_object_agg(key, average ORDER BY key) AS data"
-        " FROM averages GROUP BY bucket)"
+        "               FROM averages GROUP BY bucket)"
         " SELECT " DB_TO_US(
                 "bucket") ", n, coalesce(data, '{}')::text"
-                          " FROM counts LEFT JOIN objects USING (bucket) ORDER BY bucket";
+                          "   FROM counts LEFT JOIN objects USING (bucket) ORDER BY bucket";
+/* clang-format on */
 
 static void averages_bind(DbReading *reading) {
         db_reading_bind_time(reading, reading->history->from_us);

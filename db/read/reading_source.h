@@ -81,6 +81,7 @@ DbTrack *db_track_free(DbTrack *track);
 
 /* ---- SQL that they share ------------------------------------------------------------------- */
 
+/* clang-format off: as it would stand in psql */
 #define DB_US(n)       "(timestamptz 'epoch' + " n "::bigint * interval '1us')"
 #define DB_TO_US(time) "(extract(epoch FROM " time ") * 1000000)::bigint"
 
@@ -91,14 +92,14 @@ DbTrack *db_track_free(DbTrack *track);
                                              " AND time < coalesce(" DB_US("$2") ", 'infinity')"
 
 /* Behind the place of the cursor; @op > or <. The first line is what finds the partition. */
-#define DB_BEHIND(op, infinity, item)                                                  \
-        " AND received_at " op                                                         \
-        "= coalesce(" DB_US("$6") ", '" infinity "')"                                  \
-                                  " AND (CASE WHEN $6::bigint IS NULL"                 \
-                                  " THEN (journal_id, seq, " item ") " op              \
-                                  " ($3::int, $4::bigint, $5::int)"                    \
-                                  " ELSE (received_at, journal_id, seq, " item ") " op \
-                                  " (" DB_US("$6") ", $3::int, $4::bigint, $5::int) END)"
+#define DB_BEHIND(op, infinity, item)                                                \
+        " AND received_at " op "= coalesce(" DB_US(                                  \
+                "$6") ", '" infinity "')"                                            \
+                      " AND (CASE WHEN $6::bigint IS NULL"                           \
+                      "           THEN (journal_id, seq, " item ") " op              \
+                      " ($3::int, $4::bigint, $5::int)"                              \
+                      "           ELSE (received_at, journal_id, seq, " item ") " op \
+                      "                (" DB_US("$6") ", $3::int, $4::bigint, $5::int) END)"
 #define DB_BEHIND_UP(item)   DB_BEHIND(">", "-infinity", item)
 #define DB_BEHIND_DOWN(item) DB_BEHIND("<", "infinity", item)
 
@@ -106,6 +107,8 @@ DbTrack *db_track_free(DbTrack *track);
 #define DB_ORDER_DOWN(item) \
         " ORDER BY received_at DESC, journal_id DESC, seq DESC" item " LIMIT $7::bigint"
 
-#define DB_PLACE(item)                                                                         \
-        " coalesce((SELECT epoch FROM journal_positions p WHERE p.journal_id = l.journal_id)," \
-        " ''), seq, " item ", " DB_TO_US("received_at") ", " DB_TO_US("time")
+#define DB_PLACE(item)                                         \
+        " coalesce((SELECT epoch FROM journal_positions p"     \
+        "            WHERE p.journal_id = l.journal_id), '')," \
+        " seq, " item ", " DB_TO_US("received_at") ", " DB_TO_US("time")
+/* clang-format on */
