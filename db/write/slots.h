@@ -24,6 +24,9 @@ struct DbHolder {
         const char *instance;
         uint64_t last_seq; /* of the journal: where that is stored, it is as far as any of the slot
                             */
+        /* Arrays of SQL: the starts that its folder knows of, ours first, and the last number that
+         * it had as each began. NULL: not to be told. */
+        const char *writers, *begins;
 };
 
 struct DbSlotClaim {

@@ -166,6 +166,10 @@ static int store_prepare(DbConn *conn) {
         return r;
 }
 
+uint64_t db_store_forked_seq(const DbStore *store) {
+        return store->position.forked_seq;
+}
+
 uint64_t db_store_own_seq(const DbStore *store) {
         return store->position.own_seq;
 }
@@ -186,6 +190,9 @@ int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq, uin
                 r = db_books_adopt(store->conn, store->epoch, holder->last_seq);
         if (r == 0)
                 r = db_takeover(store->conn, store->epoch, holder, &store->position, ret_floor);
+        store->position.forked_seq = 0;
+        if (r == 0 && holder && holder->writers)
+                r = db_takeover_name_writer(store->conn, store->epoch, holder, &store->position);
         /* Somebody's transaction is in the way: that passes. */
         if (r == DB_E_REJECTED && db_trouble(db_conn_sqlstate(store->conn)) == DB_TROUBLE_LOCKED)
                 return store_offline(store);

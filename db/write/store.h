@@ -61,6 +61,9 @@ MUST_CHECK int db_store_open(DbStore *store,
                              uint64_t *ret_seq,
                              uint64_t *ret_floor);
 
+/* As it was opened: behind which number nothing of our journal's folder is stored, as a copy of it
+ * has stored since; 0: none has. */
+uint64_t db_store_forked_seq(const DbStore *store);
 /* As it was opened: the position that our own records had reached; others may have moved it on. */
 uint64_t db_store_own_seq(const DbStore *store);
 

@@ -94,3 +94,27 @@ int db_takeover(DbConn *conn,
         ret_position->own_seq = strtoull(PQgetvalue(result, 0, 4), NULL, 10);
         return 0;
 }
+
+int db_takeover_name_writer(DbConn *conn,
+                            const char *epoch,
+                            const DbHolder *holder,
+                            DbPosition *position) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char session[TAKEOVER_ARG_SIZE];
+        const char *args[] = { epoch, session, holder->writers, holder->begins };
+        int r;
+
+        snprintf(session, sizeof(session), "%llu", (unsigned long long)be64toh(position->session));
+        r = db_conn_exec(conn,
+                         &(DbQuery){ "SELECT tidegate_write_journal($1, $2::bigint, $3::text[],"
+                                     " $4::bigint[])",
+                                     N_ELEMENTS(args),
+                                     args },
+                         &result);
+        if (r != 0)
+                return r;
+        if (PQgetisnull(result, 0, 0))
+                return db_conn_give_up(conn, "another process has taken the journal over");
+        position->forked_seq = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+        return 0;
+}

@@ -17,8 +17,9 @@ typedef struct DbPosition DbPosition;
 struct DbPosition {
         uint32_t journal_id; /* in network order, as is the session */
         uint64_t session;
-        uint64_t seq;     /* stored so far; host order */
-        uint64_t own_seq; /* likewise, of ours, before others had their turn */
+        uint64_t seq;        /* stored so far; host order */
+        uint64_t own_seq;    /* likewise, of ours, before others had their turn */
+        uint64_t forked_seq; /* see db_store_forked_seq() */
 };
 
 /* Ends sessions that hold the position for somebody who is gone. */
@@ -29,3 +30,8 @@ MUST_CHECK int db_takeover(DbConn *conn,
                            const DbHolder *holder, /* NULL: whoever has the slot */
                            DbPosition *ret_position,
                            uint64_t *ret_floor);
+/* Says whose folder of the journal is stored from now on. */
+MUST_CHECK int db_takeover_name_writer(DbConn *conn,
+                                       const char *epoch,
+                                       const DbHolder *holder,
+                                       DbPosition *position);

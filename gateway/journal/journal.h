@@ -20,6 +20,7 @@
 
 #include "base/base.h"
 #include "gateway/journal/journal_options.h"
+#include "gateway/journal/journal_writers.h"
 #include "model/inbound.h"
 
 typedef struct Journal Journal;
@@ -96,6 +97,10 @@ MUST_CHECK int journal_confirm(Journal *journal,
                                uint64_t stored_seq,
                                uint64_t position,
                                uint64_t *ret_by);
+
+/* Reader: which of all folders with that epoch this is; to be begun before it is stored. */
+void journal_begin_writer(Journal *journal, const char *id);
+JournalWriters *journal_writers(Journal *journal);
 
 /*
  * Reader: a descriptor for poll(2), readable once a record after @after_seq is there. Call before

@@ -175,6 +175,17 @@ uint64_t journal_noted_seq(const Journal *journal) {
         return journal->note.seq;
 }
 
+void journal_begin_writer(Journal *journal, const char *id) {
+        journal_writers_begin(&journal->writers,
+                              journal->dir.fd,
+                              id,
+                              journal_recovered_seq(journal));
+}
+
+JournalWriters *journal_writers(Journal *journal) {
+        return &journal->writers;
+}
+
 void journal_hold(Journal *journal, uint64_t seq) {
         journal->keep.hold_seq =
                 seq == UINT64_MAX ? seq : journal_numbers_raw(&journal->numbers, seq);

@@ -20,6 +20,7 @@
 #include "gateway/journal/journal_options.h"
 #include "gateway/journal/journal_space.h"
 #include "gateway/journal/journal_sync.h"
+#include "gateway/journal/journal_writers.h"
 #include "gateway/journal/redelivery.h"
 #include "gateway/journal/segment.h"
 
@@ -62,6 +63,7 @@ struct Journal {
         JournalCursor counting;    /* {reader} */
         JournalKeep keep;          /* {reader} */
         JournalNote note;          /* {reader} */
+        JournalWriters writers;    /* {reader} */
         int wake_fd;
         _Atomic bool is_reader_waiting;
 

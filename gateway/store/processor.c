@@ -308,10 +308,33 @@ static int processor_go_back(Processor *processor, uint64_t position) {
         return r == 0 ? 0 : err_up(r);
 }
 
+/*
+ * A copy of the journal's folder, with the same epoch, has stored meanwhile: its position says
+ * nothing of what only this one has, which gets numbers above it. Once that is noted, and before
+ * anything is stored, the folder knows of no other start than this.
+ */
+static int processor_settle_fork(Processor *processor) {
+        uint64_t forked_seq = db_store_forked_seq(database_store(processor->database));
+        uint64_t by;
+
+        if (forked_seq > 0 && journal_last_seq(processor->journal) > forked_seq &&
+            journal_confirm(processor->journal, forked_seq, processor->floor, &by) != 0)
+                return DB_E_OFFLINE;
+        if (forked_seq > 0)
+                log_error("journal_forked epoch=%s after=%llu position=%llu hint=\"a copy of this "
+                          "journal's folder has stored into this database; what only this one has "
+                          "is stored behind it. Give the copy a journal of its own\"",
+                          journal_epoch(processor->journal),
+                          (unsigned long long)forked_seq,
+                          (unsigned long long)processor->floor);
+        return journal_writers_settle(journal_writers(processor->journal)) ? 0 : DB_E_OFFLINE;
+}
+
 /* The database says how far we got: behind a crash or a cut, only it knows. New numbers are above
  * those of whoever stored before us: there is one line of them. */
 static int processor_take_position(Processor *processor, uint64_t position) {
         uint64_t noted_seq, by;
+        int r;
 
         if (processor->was_ready)
                 return position < lane_stored_seq(processor->lane)
@@ -320,6 +343,9 @@ static int processor_take_position(Processor *processor, uint64_t position) {
 
         if (journal_confirm(processor->journal, 0, processor->floor, &by) != 0)
                 return DB_E_OFFLINE; /* nothing may be stored yet: ask again */
+        r = processor_settle_fork(processor);
+        if (r != 0)
+                return r;
         lane_start(processor->lane, position);
         noted_seq = journal_noted_seq(processor->journal);
         position = noted_seq > processor->floor ? noted_seq : processor->floor;
@@ -436,6 +462,17 @@ static int processor_follow(Processor *processor) {
         return r == 0 ? 0 : err_up(r);
 }
 
+/* As whom we store. The database does not hear of what the folder does not know. */
+static void processor_hold(Processor *processor) {
+        JournalWriters *writers = journal_writers(processor->journal);
+        DbHolder *holder = &processor->options.holder;
+
+        journal_writers_claim(writers);
+        holder->writers = writers->n > 0 ? writers->ids : NULL;
+        holder->begins = writers->begins;
+        holder->last_seq = journal_last_seq(processor->journal);
+}
+
 static int processor_connect(Processor *processor) {
         int standing = atomic_load(&processor->standing);
         int r;
@@ -444,8 +481,8 @@ static int processor_connect(Processor *processor) {
                 processor_rest(processor, 0);
                 return 0;
         }
-        if (!database_is_lent(processor->database))
-                processor->options.holder.last_seq = journal_last_seq(processor->journal);
+        if (standing == PROCESSOR_STORES && !database_is_lent(processor->database))
+                processor_hold(processor);
         r = database_connect(processor->database,
                              standing == PROCESSOR_STORES,
                              &processor->position,
@@ -877,6 +914,7 @@ int processor_new(Processor **ret_processor,
         if (r != 0)
                 return err_up(r);
         db_store_limit_people(database_store(processor->database), options->max_people);
+        journal_begin_writer(journal, options->holder.instance);
 
         r = pthread_create(&processor->thread, NULL, processor_main, processor);
         if (r != 0)
