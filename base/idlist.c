@@ -1,6 +1,7 @@
 #include "base/idlist.h"
 
 #include "base/err.h"
+#include "base/vec.h"
 
 void idlist_done(IdList *list) {
         free(list->items);
@@ -8,16 +9,8 @@ void idlist_done(IdList *list) {
 }
 
 int idlist_add(IdList *list, int64_t id, void *value) {
-        if (list->n_items == list->capacity) {
-                size_t capacity = list->capacity ? list->capacity * 2 : 64;
-                IdItem *items = realloc(list->items, capacity * sizeof(items[0]));
-
-                if (!items)
-                        return err_new(-ENOMEM);
-                list->items = items;
-                list->capacity = capacity;
-        }
-
+        if (!VEC_HAS_ROOM(list->items, list->n_items, list->capacity, 64))
+                return err_new(-ENOMEM);
         if (list->n_items > 0 && list->items[list->n_items - 1].id >= id)
                 list->is_unsorted = true;
         list->items[list->n_items++] = (IdItem){ .id = id, .value = value };

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/vec.h"
 
 #define REGISTRY_DELTA_BLOCK 4096 /* of texts */
 
@@ -49,21 +50,6 @@ RegistryDelta *registry_delta_unref(RegistryDelta *delta) {
         return NULL;
 }
 
-static bool registry_delta_reserve(RegistryDelta *delta) {
-        size_t capacity = delta->capacity ? delta->capacity * 2 : 1;
-        RegistryRow *rows;
-
-        if (delta->n_rows < delta->capacity)
-                return true;
-
-        rows = realloc(delta->rows, capacity * sizeof(rows[0]));
-        if (!rows)
-                return false;
-        delta->rows = rows;
-        delta->capacity = capacity;
-        return true;
-}
-
 /* Replaces a borrowed text by a copy; NULL stays NULL. False when memory is out. */
 static bool registry_delta_keep(RegistryDelta *delta, const char **textp) {
         if (*textp) {
@@ -99,7 +85,7 @@ static bool registry_delta_keep_texts(RegistryDelta *delta, RegistryRow *row) {
 int registry_delta_add(RegistryDelta *delta, const RegistryRow *row) {
         RegistryRow copy = *row;
 
-        if (!registry_delta_reserve(delta))
+        if (!VEC_HAS_ROOM(delta->rows, delta->n_rows, delta->capacity, 1))
                 return err_new(-ENOMEM);
         if (!copy.deleted && !registry_delta_keep_texts(delta, &copy))
                 return err_new(-ENOMEM);

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/vec.h"
 #include "model/metrics.h"
 #include "model/topic.h"
 #include "mqtt/session.h"
@@ -25,17 +26,14 @@ static int mqtt_filters_add(MqttFilters *filters,
                             const char *text,
                             MqttFilterState state,
                             bool is_join) {
-        MqttFilter *items;
+        MqttFilter filter = { .state = state, .is_join = is_join };
 
-        items = reallocarray(filters->items, filters->n_items + 1, sizeof(*items));
-        if (!items)
+        if (!VEC_HAS_ROOM(filters->items, filters->n_items, filters->capacity, 8))
                 return err_new(-ENOMEM);
-        filters->items = items;
-        items[filters->n_items] =
-                (MqttFilter){ .text = strdup(text), .state = state, .is_join = is_join };
-        if (!items[filters->n_items].text)
+        filter.text = strdup(text);
+        if (!filter.text)
                 return err_new(-ENOMEM);
-        ++filters->n_items;
+        filters->items[filters->n_items++] = filter;
         return 0;
 }
 

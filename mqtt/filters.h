@@ -35,7 +35,7 @@ struct MqttFilter {
 
 struct MqttFilters {
         MqttFilter *items;
-        size_t n_items;
+        size_t n_items, capacity;
         bool is_changed; /* other filters than in the file */
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/vec.h"
 #include "db/conn.h"
 #include "db/edit/admin.h"
 #include "db/edit/letters.h"
@@ -55,18 +56,10 @@ static bool letters_parse_id(const char *text, int64_t *ret_id) {
 }
 
 static void letters_add(Letters *letters, int64_t id) {
-        if (letters->n_ids == letters->n_allocated) {
-                size_t n = letters->n_allocated ? letters->n_allocated * 2 : 64;
-                int64_t *ids = reallocarray(letters->ids, n, sizeof(*ids));
-
-                if (!ids) {
-                        letters->no_memory = true;
-                        return;
-                }
-                letters->ids = ids;
-                letters->n_allocated = n;
-        }
-        letters->ids[letters->n_ids++] = id;
+        if (VEC_HAS_ROOM(letters->ids, letters->n_ids, letters->n_allocated, 64))
+                letters->ids[letters->n_ids++] = id;
+        else
+                letters->no_memory = true;
 }
 
 static void letters_add_letter(void *arg, const DbDeadLetter *letter) {

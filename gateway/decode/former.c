@@ -1,6 +1,7 @@
 #include "gateway/decode/former.h"
 
 #include "base/err.h"
+#include "base/vec.h"
 
 typedef struct FormerTable FormerTable;
 
@@ -31,15 +32,8 @@ Former *former_free(Former *former) {
 }
 
 int former_add(Former *former, Routes *routes, uint64_t until_seq, int64_t until_us) {
-        if (former->n == former->capacity) {
-                size_t capacity = former->capacity * 2 + 2;
-                FormerTable *tables = reallocarray(former->tables, capacity, sizeof(tables[0]));
-
-                if (!tables)
-                        return err_new(-ENOMEM);
-                former->tables = tables;
-                former->capacity = capacity;
-        }
+        if (!VEC_HAS_ROOM(former->tables, former->n, former->capacity, 2))
+                return err_new(-ENOMEM);
         former->tables[former->n++] = (FormerTable){
                 .routes = routes_ref(routes),
                 .until_seq = until_seq,

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 
 #include "base/err.h"
+#include "base/vec.h"
 
 struct Routes {
         _Atomic unsigned n_refs;
@@ -48,16 +49,8 @@ Routes *routes_unref(Routes *routes) {
 }
 
 int routes_add(Routes *routes, const Route *route) {
-        if (routes->n_items == routes->n_allocated) {
-                size_t n = routes->n_allocated ? 2 * routes->n_allocated : 16;
-                Route *items;
-
-                items = reallocarray(routes->items, n, sizeof(*items));
-                if (!items)
-                        return err_new(-ENOMEM);
-                routes->items = items;
-                routes->n_allocated = n;
-        }
+        if (!VEC_HAS_ROOM(routes->items, routes->n_items, routes->n_allocated, 16))
+                return err_new(-ENOMEM);
         routes->items[routes->n_items++] = *route;
         return 0;
 }

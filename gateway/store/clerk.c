@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/vec.h"
 #include "db/follow/directory.h"
 #include "db/write/books.h"
 #include "db/write/partitions.h"
@@ -74,16 +75,9 @@ Clerk *clerk_free(Clerk *clerk) {
 static void clerk_on_restored(void *arg, const Record *record) {
         Clerk *clerk = arg;
 
-        if (clerk->n_latest == clerk->latest_capacity) {
-                size_t capacity = clerk->latest_capacity * 2 + 64;
-                Record *latest = reallocarray(clerk->latest, capacity, sizeof(latest[0]));
-
-                if (!latest)
-                        return; /* it comes with its next message */
-                clerk->latest = latest;
-                clerk->latest_capacity = capacity;
-        }
-        clerk->latest[clerk->n_latest++] = *record;
+        if (VEC_HAS_ROOM(clerk->latest, clerk->n_latest, clerk->latest_capacity, 64))
+                clerk->latest[clerk->n_latest++] =
+                        *record; /* else it comes with its next message */
 }
 
 static int clerk_restore(Clerk *clerk) {
@@ -101,15 +95,8 @@ static int clerk_restore(Clerk *clerk) {
 static int clerk_on_sensor(void *arg, int64_t vehicle_id, int32_t sensor_id) {
         Clerk *clerk = arg;
 
-        if (clerk->n_sensors == clerk->sensors_capacity) {
-                size_t capacity = clerk->sensors_capacity * 2 + 64;
-                ClerkSensor *sensors = reallocarray(clerk->sensors, capacity, sizeof(sensors[0]));
-
-                if (!sensors)
-                        return err_new(-ENOMEM);
-                clerk->sensors = sensors;
-                clerk->sensors_capacity = capacity;
-        }
+        if (!VEC_HAS_ROOM(clerk->sensors, clerk->n_sensors, clerk->sensors_capacity, 64))
+                return err_new(-ENOMEM);
         clerk->sensors[clerk->n_sensors++] =
                 (ClerkSensor){ .vehicle_id = vehicle_id, .sensor_id = sensor_id };
         return 0;
@@ -181,15 +168,8 @@ static int clerk_do_check(void *arg) {
 static int clerk_on_there(void *arg, uint64_t seq) {
         Clerk *clerk = arg;
 
-        if (clerk->n_seqs == clerk->seqs_capacity) {
-                size_t capacity = clerk->seqs_capacity * 2 + 64;
-                uint64_t *seqs = reallocarray(clerk->seqs, capacity, sizeof(seqs[0]));
-
-                if (!seqs)
-                        return err_new(-ENOMEM);
-                clerk->seqs = seqs;
-                clerk->seqs_capacity = capacity;
-        }
+        if (!VEC_HAS_ROOM(clerk->seqs, clerk->n_seqs, clerk->seqs_capacity, 64))
+                return err_new(-ENOMEM);
         clerk->seqs[clerk->n_seqs++] = seq;
         return 0;
 }

@@ -1,6 +1,7 @@
 #include "gateway/store/judge.h"
 
 #include "base/err.h"
+#include "base/vec.h"
 
 #define JUDGE_FIRST 64
 
@@ -54,15 +55,8 @@ static bool judge_has(const JudgeList *list, uint64_t seq) {
 }
 
 static int judge_add(JudgeList *list, uint64_t seq) {
-        if (list->end == list->capacity) {
-                size_t capacity = list->capacity > 0 ? list->capacity * 2 : JUDGE_FIRST;
-                uint64_t *seqs = reallocarray(list->seqs, capacity, sizeof(seqs[0]));
-
-                if (!seqs)
-                        return err_new(-ENOMEM);
-                list->seqs = seqs;
-                list->capacity = capacity;
-        }
+        if (!VEC_HAS_ROOM(list->seqs, list->end, list->capacity, JUDGE_FIRST))
+                return err_new(-ENOMEM);
         list->seqs[list->end++] = seq;
         return 0;
 }

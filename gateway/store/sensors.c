@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/index.h"
 #include "base/log.h"
+#include "base/vec.h"
 
 typedef struct SensorsItem SensorsItem;
 typedef struct SensorsVehicle SensorsVehicle;
@@ -132,20 +133,6 @@ static int sensors_vehicle(Sensors *sensors, int64_t vehicle_id, SensorsVehicle 
         return 0;
 }
 
-static int sensors_grow(SensorsVehicle *vehicle) {
-        size_t capacity = vehicle->capacity > 0 ? vehicle->capacity * 2 : 4;
-        SensorsItem *items;
-
-        if (vehicle->n_items < vehicle->capacity)
-                return 0;
-        items = reallocarray(vehicle->items, capacity, sizeof(items[0]));
-        if (!items)
-                return err_new(-ENOMEM);
-        vehicle->items = items;
-        vehicle->capacity = capacity;
-        return 0;
-}
-
 int sensors_add(Sensors *sensors, int64_t vehicle_id, int32_t sensor_id, uint64_t seq) {
         SensorsVehicle *vehicle = NULL;
         size_t at;
@@ -157,9 +144,8 @@ int sensors_add(Sensors *sensors, int64_t vehicle_id, int32_t sensor_id, uint64_
         at = sensors_find(vehicle, sensor_id);
         if (sensors_has(vehicle, at, sensor_id))
                 return 0;
-        r = sensors_grow(vehicle);
-        if (r != 0)
-                return err_up(r);
+        if (!VEC_HAS_ROOM(vehicle->items, vehicle->n_items, vehicle->capacity, 4))
+                return err_new(-ENOMEM);
         memmove(vehicle->items + at + 1,
                 vehicle->items + at,
                 (vehicle->n_items - at) * sizeof(vehicle->items[0]));

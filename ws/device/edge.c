@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "base/vec.h"
 #include "model/metrics.h"
 #include "ws/access/party.h"
 #include "ws/device/order.h"
@@ -205,15 +206,8 @@ static void ws_edge_forget(WsEdge *edge, int64_t now_us) {
 
 static int ws_edge_note(WsEdge *edge, const Event *event) {
         ws_edge_forget(edge, clock_now_us());
-        if (edge->n_sent == edge->capacity) {
-                size_t capacity = edge->capacity > 0 ? 2 * edge->capacity : 4;
-                WsEdgeSent *sent = reallocarray(edge->sent, capacity, sizeof(*sent));
-
-                if (!sent)
-                        return err_new(-ENOMEM);
-                edge->sent = sent;
-                edge->capacity = capacity;
-        }
+        if (!VEC_HAS_ROOM(edge->sent, edge->n_sent, edge->capacity, 4))
+                return err_new(-ENOMEM);
         edge->sent[edge->n_sent] = (WsEdgeSent){ .expires_us = event->time_us };
         snprintf(edge->sent[edge->n_sent].command_id,
                  QUERY_COMMAND_ID_SIZE,

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/vec.h"
 #include "model/metrics.h"
 #include "model/record.h"
 #include "ws/http/endpoint.h"
@@ -282,19 +283,12 @@ static void ws_stats_connection(void *arg, const WsConnectionInfo *info) {
 
 static void ws_users_connection(void *arg, const WsConnectionInfo *info) {
         WsUsers *users = arg;
-        int64_t *ids;
 
         if (info->user_id == 0 || users->failed)
                 return;
-        if (users->n == users->capacity) {
-                users->capacity = users->capacity * 2 + 64;
-                ids = reallocarray(users->ids, users->capacity, sizeof(*ids));
-                users->failed = !ids;
-                if (users->failed)
-                        return;
-                users->ids = ids;
-        }
-        users->ids[users->n++] = info->user_id;
+        users->failed = !VEC_HAS_ROOM(users->ids, users->n, users->capacity, 64);
+        if (!users->failed)
+                users->ids[users->n++] = info->user_id;
 }
 
 static int ws_users_compare(const void *a, const void *b) {

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/vec.h"
 #include "model/query.h"
 #include "ws/access/party.h"
 #include "ws/loop/loop.h"
@@ -118,15 +119,8 @@ static uint32_t ws_reach_kinds(const WsReach *reach) {
 }
 
 static int ws_reach_append(int64_t **ids, size_t *n_ids, size_t *capacity, int64_t id) {
-        if (*n_ids == *capacity) {
-                size_t wanted = *capacity ? *capacity * 2 : 16;
-                int64_t *more = realloc(*ids, wanted * sizeof(**ids));
-
-                if (!more)
-                        return err_new(-ENOMEM);
-                *ids = more;
-                *capacity = wanted;
-        }
+        if (!VEC_HAS_ROOM(*ids, *n_ids, *capacity, 16))
+                return err_new(-ENOMEM);
         (*ids)[(*n_ids)++] = id;
         return 0;
 }
