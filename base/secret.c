@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/err.h"
 #include "base/text.h"
 
@@ -116,69 +117,6 @@ void secret_wipe(void *data, size_t n) {
         OPENSSL_cleanse(data, n);
 }
 
-/* base64 without padding; '+' and '/' or, in URLs, '-' and '_'. Returns the length without NUL. */
-static size_t secret_base64(char *ret_text, const uint8_t *bytes, size_t n, bool is_url) {
-        static const char plain[] =
-                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        static const char for_urls[] =
-                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        const char *digits = is_url ? for_urls : plain;
-        uint32_t bits = 0;
-        int n_bits = 0;
-        char *at = ret_text;
-
-        for (size_t i = 0; i < n || n_bits > 0;) {
-                if (n_bits < 6 && i < n) {
-                        bits = bits << 8 | bytes[i++];
-                        n_bits += 8;
-                } else if (n_bits < 6) { /* the last digit: filled up with zeros */
-                        bits <<= 6 - n_bits;
-                        n_bits = 6;
-                }
-                n_bits -= 6;
-                *at++ = digits[bits >> n_bits & 63];
-        }
-        *at = '\0';
-        return (size_t)(at - ret_text);
-}
-
-static int secret_base64_value(char c) {
-        if (c >= 'A' && c <= 'Z')
-                return c - 'A';
-        if (c >= 'a' && c <= 'z')
-                return c - 'a' + 26;
-        if (c >= '0' && c <= '9')
-                return c - '0' + 52;
-        if (c == '+')
-                return 62;
-        return c == '/' ? 63 : -1;
-}
-
-/* Exactly @n bytes from base64 without padding, up to @end or the end of the string. */
-static bool secret_base64_read(const char **textp, char end, uint8_t *ret_bytes, size_t n) {
-        const char *text = *textp;
-        uint32_t bits = 0;
-        int n_bits = 0;
-        size_t i = 0;
-
-        for (; *text != end && *text != '\0'; ++text) {
-                int value = secret_base64_value(*text);
-
-                if (value < 0)
-                        return false;
-                bits = bits << 6 | (uint32_t)value;
-                n_bits += 6;
-                if (n_bits < 8)
-                        continue;
-                if (i == n)
-                        return false;
-                n_bits -= 8;
-                ret_bytes[i++] = (uint8_t)(bits >> n_bits & 0xff);
-        }
-        *textp = text;
-        return i == n && n_bits < 6 && *text == end;
-}
-
 static bool secret_scrypt(const char *password, const SecretPassword *params, uint8_t *ret_key) {
         return EVP_PBE_scrypt(password,
                               strlen(password),
@@ -194,7 +132,7 @@ static bool secret_scrypt(const char *password, const SecretPassword *params, ui
 
 int secret_password_hash(const char *password, char ret_text[SECRET_PASSWORD_SIZE]) {
         SecretPassword hash = { .log2_n = SECRET_LOG2_N, .r = SECRET_R, .p = SECRET_P };
-        char salt[SECRET_SALT_SIZE * 2], key[SECRET_KEY_SIZE * 2];
+        char salt[BASE64_SIZE(SECRET_SALT_SIZE)], key[BASE64_SIZE(SECRET_KEY_SIZE)];
         int r;
 
         r = secret_random(hash.salt, sizeof(hash.salt));
@@ -203,8 +141,8 @@ int secret_password_hash(const char *password, char ret_text[SECRET_PASSWORD_SIZ
         if (!secret_scrypt(password, &hash, hash.key))
                 return err_new(-ENOMEM); /* 32 MiB: nothing else can fail here */
 
-        secret_base64(salt, hash.salt, sizeof(hash.salt), false);
-        secret_base64(key, hash.key, sizeof(hash.key), false);
+        base64_write(BASE64_PLAIN, hash.salt, sizeof(hash.salt), salt);
+        base64_write(BASE64_PLAIN, hash.key, sizeof(hash.key), key);
         snprintf(ret_text,
                  SECRET_PASSWORD_SIZE,
                  "$scrypt$ln=%u,r=%u,p=%u$%s$%s",
@@ -233,17 +171,26 @@ static bool secret_take_number(const char **textp,
         return value <= max;
 }
 
+static bool secret_take_bytes(Text text, uint8_t *ret_bytes, size_t n) {
+        size_t n_read = 0;
+
+        return base64_read(BASE64_PLAIN, text, ret_bytes, n, &n_read) && n_read == n;
+}
+
 static bool secret_password_parse(SecretPassword *ret_hash, const char *text) {
         SecretPassword hash = { 0 };
+        const char *dollar;
 
         if (!secret_take_number(&text, "$scrypt$ln=", SECRET_LOG2_N_MAX, &hash.log2_n) ||
             !secret_take_number(&text, ",r=", 32, &hash.r) ||
             !secret_take_number(&text, ",p=", 16, &hash.p) || *text++ != '$')
                 return false;
-        if (!secret_base64_read(&text, '$', hash.salt, sizeof(hash.salt)))
-                return false;
-        ++text;
-        if (!secret_base64_read(&text, '\0', hash.key, sizeof(hash.key)))
+        dollar = strchr(text, '$');
+        if (!dollar ||
+            !secret_take_bytes((Text){ text, (size_t)(dollar - text) },
+                               hash.salt,
+                               sizeof(hash.salt)) ||
+            !secret_take_bytes(text_of(dollar + 1), hash.key, sizeof(hash.key)))
                 return false;
 
         *ret_hash = hash;
@@ -271,7 +218,7 @@ int secret_token_new(char ret_token[SECRET_TOKEN_SIZE]) {
                 return err_up(r);
 
         memcpy(ret_token, SECRET_TOKEN_PREFIX, sizeof(SECRET_TOKEN_PREFIX));
-        secret_base64(ret_token + sizeof(SECRET_TOKEN_PREFIX) - 1, bytes, sizeof(bytes), true);
+        base64_write(BASE64_URL, bytes, sizeof(bytes), ret_token + sizeof(SECRET_TOKEN_PREFIX) - 1);
         secret_wipe(bytes, sizeof(bytes));
         return 0;
 }

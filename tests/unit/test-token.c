@@ -50,7 +50,7 @@ static void test_anything_else_is_no_token(void **state) {
 }
 
 static void test_a_part_is_read_with_the_letters_of_base64url(void **state) {
-        unsigned char data[WS_TOKEN_DATA_SIZE];
+        char data[WS_TOKEN_MAX];
         size_t n = 0;
 
         (void)state;

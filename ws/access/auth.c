@@ -212,9 +212,9 @@ static bool ws_auth_check_signature(const WsAuth *auth,
                                     WsAlgorithm algorithm,
                                     const char *kid) {
         const Text text = ws_token_signed(token);
-        unsigned char data[WS_TOKEN_DATA_SIZE];
+        char data[WS_TOKEN_MAX];
         const WsKey *key = NULL;
-        Text signature = { .data = (const char *)data };
+        Text signature = { .data = data };
         bool ok = false;
 
         if (!ws_token_decode(token->signature, data, &signature.n))

@@ -11,8 +11,7 @@
 
 struct json_object;
 
-#define WS_TOKEN_MAX       8191               /* bytes of one */
-#define WS_TOKEN_DATA_SIZE (WS_TOKEN_MAX + 4) /* that a part of it may be, and a last group */
+#define WS_TOKEN_MAX 8191 /* bytes of one */
 
 typedef struct WsToken WsToken;
 
@@ -24,6 +23,6 @@ struct WsToken {
 bool ws_token_split(WsToken *token, Text jwt);
 Text ws_token_signed(const WsToken *token); /* what the signature is of */
 /* A part as bytes. */
-bool ws_token_decode(Text part, unsigned char ret_data[WS_TOKEN_DATA_SIZE], size_t *ret_n);
+bool ws_token_decode(Text part, char ret_data[WS_TOKEN_MAX], size_t *ret_n);
 /* A part as an object, which is the caller's; NULL if it is none. */
 struct json_object *ws_token_parse(Text part);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -84,15 +85,13 @@ WsLoop *ws_gate_loop(const WsGate *gate) {
 }
 
 static bool ws_gate_has_key(WsGate *gate) {
-        static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                       "0123456789+/";
         Text key = ws_head_find(gate->head, "Sec-WebSocket-Key");
 
         if (key.n != WS_GATE_KEY_SIZE || ws_head_count(gate->head, "Sec-WebSocket-Key") != 1)
                 return false;
         memcpy(gate->key, key.data, key.n);
         gate->key[key.n] = '\0';
-        return strspn(gate->key, alphabet) == WS_GATE_KEY_SIZE - 2 &&
+        return base64_is(BASE64_PLAIN, (Text){ gate->key, WS_GATE_KEY_SIZE - 2 }) &&
                strcmp(gate->key + WS_GATE_KEY_SIZE - 2, "==") == 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include "base/base64.h"
 #include "base/err.h"
 #include "ws/http/response.h"
 #include "ws/wire/extension.h"
@@ -10,7 +11,8 @@
 
 static int ws_handshake_accept(const char *key, Buf *buf) {
         CLEANUP_BUF Buf text = { 0 };
-        unsigned char hash[EVP_MAX_MD_SIZE], accept[2 * EVP_MAX_MD_SIZE];
+        char accept[BASE64_SIZE(EVP_MAX_MD_SIZE)];
+        unsigned char hash[EVP_MAX_MD_SIZE];
         unsigned n_hash = 0;
 
         buf_append_string(&text, key);
@@ -18,8 +20,9 @@ static int ws_handshake_accept(const char *key, Buf *buf) {
         if (buf_failed(&text) ||
             EVP_Digest(text.data, text.n, hash, &n_hash, EVP_sha1(), NULL) != 1)
                 return err_new(-ENOMEM);
-        (void)EVP_EncodeBlock(accept, hash, (int)n_hash);
-        buf_append_string(buf, (const char *)accept);
+        base64_write(BASE64_PLAIN, hash, n_hash, accept);
+        buf_append_string(buf, accept);
+        buf_append_char(buf, '='); /* 20 bytes are one short of whole groups */
         return 0;
 }
 
