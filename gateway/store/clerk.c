@@ -1,6 +1,7 @@
 #include "gateway/store/clerk.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/vec.h"
@@ -26,7 +27,8 @@ struct Clerk {
         Database *database; /* borrowed, as are the next two */
         Books *books;
         const char *epoch;
-        ClerkJob job; /* what is out */
+        ClerkJob job;     /* what is out */
+        int64_t begun_us; /* monotonic */
 
         uint64_t position; /* opening */
         bool with_latest;
@@ -191,6 +193,7 @@ static int clerk_do_look(void *arg) {
 
 static void clerk_begin(Clerk *clerk, ClerkJob job, ErrandFn fn) {
         clerk->job = job;
+        clerk->begun_us = clock_mono_us();
         database_lend(clerk->database, fn, clerk);
 }
 
@@ -223,6 +226,10 @@ ClerkJob clerk_take(Clerk *clerk, int *ret_result) {
         if (job == CLERK_LOOK && *ret_result == 0)
                 clerk->looked_seq = clerk->range.last_seq;
         return job;
+}
+
+int64_t clerk_age_us(const Clerk *clerk) {
+        return clerk->job == CLERK_NONE ? 0 : clock_mono_us() - clerk->begun_us;
 }
 
 size_t clerk_n_latest(const Clerk *clerk) {

@@ -38,6 +38,7 @@ void clerk_look(Clerk *clerk, const Batch *batch);
 
 /* What is done and how it ended, as db/ answers; CLERK_NONE: nothing is, yet. */
 ClerkJob clerk_take(Clerk *clerk, int *ret_result);
+int64_t clerk_age_us(const Clerk *clerk); /* for how long something has been out; 0: nothing is */
 
 /* Of the last opening: records, until the next one. */
 size_t clerk_n_latest(const Clerk *clerk);

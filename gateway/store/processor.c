@@ -26,11 +26,11 @@
 #include "gateway/store/outbox.h"
 #include "gateway/store/sensors.h"
 #include "gateway/store/showing.h"
+#include "gateway/store/stall.h"
 #include "model/metrics.h"
 
 #define PROCESSOR_IDLE_MS    1000              /* the longest sleep */
 #define PROCESSOR_STANDBY_MS 100               /* until it is clear whose the slot is */
-#define PROCESSOR_SAY_US     INT64_C(10000000) /* between two stalls in the log */
 #define PROCESSOR_FORMER_US  INT64_C(60000000) /* until a filter is taken back, generously */
 
 /* Between "connected" and "ready". */
@@ -73,17 +73,13 @@ struct Processor {
         bool is_walking;    /* the books are not as far as the store */
         bool is_to_restore; /* what was last known is still to be read */
         bool was_ready;     /* the position is known and the registry is loaded */
-        bool is_stalled;    /* what the store waits for takes too long: live goes ahead */
-        bool is_stall_said; /* in the log */
-
-        int64_t said_us; /* monotonic: when a stall was said last */
-        int64_t lent_us; /* monotonic: when the clerk went off with the connection */
+        Stall stall;        /* live goes ahead */
 };
 
 /* ---- showing ------------------------------------------------------------------------------ */
 
 static bool processor_lags(const Processor *processor) {
-        return !database_is_sound(processor->database) || processor->is_stalled ||
+        return !database_is_sound(processor->database) || processor->stall.is_on ||
                lane_loaded_seq(processor->lane) < showing_seq(processor->showing);
 }
 
@@ -116,23 +112,11 @@ static int processor_show_ahead(Processor *processor) {
 
 /* ---- the database: connection ------------------------------------------------------------- */
 
-/* What the store waited for does not come: there will be a word about that. */
-static void processor_gives_up(Processor *processor) {
-        processor->is_stalled = processor->is_stall_said = false;
-}
-
-/* What the store waited for has come. */
-static void processor_goes_on(Processor *processor) {
-        if (processor->is_stall_said)
-                log_info("database_goes_on");
-        processor_gives_up(processor);
-}
-
 static void processor_rest(Processor *processor, int pause_ms) {
         database_rest(processor->database, pause_ms);
         if (!database_is_lent(processor->database))
                 processor->opening = OPENING_NOT;
-        processor_gives_up(processor);
+        stall_give_up(&processor->stall);
 }
 
 /* What db/ answered: 0 goes on, an outage is noted (and is 0, too), all else is a fault. */
@@ -144,11 +128,11 @@ static int processor_settle(Processor *processor, int r) {
         case DB_E_REJECTED:
                 database_lose(processor->database);
                 processor->opening = OPENING_NOT;
-                processor_gives_up(processor);
+                stall_give_up(&processor->stall);
                 return 0;
         case DB_E_REFUSED:
                 database_refuse(processor->database);
-                processor_gives_up(processor);
+                stall_give_up(&processor->stall);
                 return 0;
         case DB_E_STANDBY: /* the lease will know soon */
                 processor_rest(processor, PROCESSOR_STANDBY_MS);
@@ -227,7 +211,7 @@ static int processor_on_committed(Processor *processor, const CommitRange *range
         if (r != 0)
                 return err_up(r);
         if (lane_stored(processor->lane, range)) {
-                processor_goes_on(processor);
+                stall_go_on(&processor->stall);
                 journal_note_stored(processor->journal, lane_stored_seq(processor->lane));
                 former_forget(processor->former, processor_gone_seq(processor), now_us);
         }
@@ -458,7 +442,7 @@ static int processor_follow(Processor *processor) {
 
         r = known_follow(processor->known, &is_answered);
         if (is_answered)
-                processor_goes_on(processor);
+                stall_go_on(&processor->stall);
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -515,12 +499,12 @@ static int processor_take_errand(Processor *processor) {
         case CLERK_LOOK:
                 if (r == 0)
                         clerk_mark(processor->clerk, lane_current(processor->lane));
-                processor_goes_on(processor);
+                stall_go_on(&processor->stall);
                 break;
         case CLERK_CHECK:
                 if (r == 0)
                         r = clerk_tell_sensors(processor->clerk, processor->sensors);
-                processor_goes_on(processor);
+                stall_go_on(&processor->stall);
                 break;
         }
         return processor_settle(processor, r);
@@ -569,31 +553,13 @@ static int processor_poll_commit(Processor *processor) {
 
 /* For how long the store has been waiting for the database, whichever way. */
 static int64_t processor_age_us(const Processor *processor) {
-        int64_t now_us = clock_mono_us();
-
         if (!database_is_ready(processor->database))
                 return 0;
         if (database_is_lent(processor->database))
-                return now_us - processor->lent_us;
+                return clerk_age_us(processor->clerk);
         if (!lane_is_idle(processor->lane))
                 return lane_age_us(processor->lane);
         return known_age_us(processor->known);
-}
-
-/* A database that is slow stalls again and again: that is said now and then. */
-static void processor_note_stall(Processor *processor) {
-        int64_t age_us = processor_age_us(processor);
-        int64_t now_us = clock_mono_us();
-
-        if (age_us <= processor->options.stall_ms * INT64_C(1000))
-                return;
-        processor->is_stalled = true;
-        if (processor->is_stall_said ||
-            (processor->said_us != 0 && now_us - processor->said_us < PROCESSOR_SAY_US))
-                return;
-        processor->is_stall_said = true;
-        processor->said_us = now_us;
-        log_warning("database_stalled age_ms=%lld", (long long)(age_us / 1000));
 }
 
 /* Sends the clerk off, if there is something to do for him first. */
@@ -606,7 +572,6 @@ static bool processor_has_errand(Processor *processor) {
                 clerk_look(processor->clerk, batch);
         else
                 return false;
-        processor->lent_us = clock_mono_us();
         return true;
 }
 
@@ -720,7 +685,7 @@ static int processor_timeout_ms(const Processor *processor) {
 
         if (!stands_by && database_pause_us(processor->database) >= 0)
                 until_us = database_pause_us(processor->database);
-        else if (!stands_by && processor_age_us(processor) > 0 && !processor->is_stalled)
+        else if (!stands_by && processor_age_us(processor) > 0 && !processor->stall.is_on)
                 until_us =
                         processor->options.stall_ms * INT64_C(1000) - processor_age_us(processor);
         else if (!stands_by && processor_delay_us(processor) > 0)
@@ -778,7 +743,9 @@ static int processor_run(Processor *processor) {
                         r = processor_connect(processor);
                 if (r == 0)
                         r = processor_store(processor);
-                processor_note_stall(processor);
+                stall_note(&processor->stall,
+                           processor_age_us(processor),
+                           processor->options.stall_ms * INT64_C(1000));
                 if (r == 0)
                         r = processor_show_ahead(processor);
                 if (r != 0)
