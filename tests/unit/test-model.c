@@ -119,7 +119,7 @@ static void check_shown(const Event *event) {
                          number,
                          world.shown_number,
                          message->life == world.life ? ", and again" : "");
-        if (event->persisted && message->n_rows != 1)
+        if (event->persisted && message->n_rows + message->n_letters != 1)
                 fail_msg("%s: message %.0f is said to be stored", at(), number);
         message->is_shown = true;
         message->life = world.life;
