@@ -23,8 +23,10 @@
 #include "gateway/store/lane.h"
 #include "gateway/store/lateness.h"
 #include "gateway/store/outbox.h"
+#include "gateway/store/position.h"
 #include "gateway/store/sensors.h"
 #include "gateway/store/showing.h"
+#include "gateway/store/stored.h"
 #include "model/metrics.h"
 
 #define PROCESSOR_IDLE_MS    1000 /* the longest sleep */
@@ -114,238 +116,6 @@ static int processor_settle(Processor *processor, int r) {
         }
 }
 
-static void processor_count_details(const Record *record) {
-        if (record->reason != REASON_NONE)
-                return;
-        if (record->late)
-                metric_add(METRIC_STATE_LATE, 1);
-        if (record->odd_time)
-                metric_add(METRIC_ODD_TIMES, 1);
-        if (record->unchanged)
-                metric_add(METRIC_COMMANDS_UNCHANGED, 1);
-        if (record->kind == KIND_BLE_DETECTIONS) {
-                metric_add(METRIC_DETECTIONS_COMMITTED, (int64_t)record->detections.n_items);
-                metric_add(METRIC_DETECTIONS_SET_ASIDE, (int64_t)record->detections.n_set_aside);
-        }
-}
-
-/* By what became of it; how many were committed. */
-static int processor_count(const Record *record) {
-        if (record->duplicate) {
-                metric_add(METRIC_DUPLICATE, 1);
-                if (record->retained)
-                        metric_add(METRIC_RETAINED_IGNORED, 1);
-                return 0;
-        }
-        if (record->reason != REASON_NONE) {
-                metric_add_dead_letter(record->reason, 1);
-                return 0;
-        }
-        return 1;
-}
-
-/* Also what is stored may be read again, for a database that is older: as long as it is there. */
-static uint64_t processor_gone_seq(const Processor *processor) {
-        uint64_t stored_seq = lane_stored_seq(processor->desk->lane);
-        uint64_t first_seq = journal_first_seq(processor->desk->journal);
-
-        return first_seq > 0 && first_seq <= stored_seq ? first_seq - 1 : stored_seq;
-}
-
-/* A range is in the database, whoever told us: count it, show it, and only then, and only here, let
- * it go. */
-static int processor_on_committed(Processor *processor, const CommitRange *range) {
-        const Batch *batch = lane_current(processor->desk->lane);
-        int64_t now_us = clock_now_us();
-        int64_t n_good = 0;
-        int r;
-
-        for (size_t i = range->from; i < range->to; ++i) {
-                const Record *record = batch_record(batch, i);
-
-                n_good += processor_count(record);
-                processor_count_details(record);
-                histogram_observe(HISTOGRAM_COMMIT, (double)(now_us - record->received_us) / 1e6);
-        }
-        database_prove(processor->desk->database);
-        metric_add(METRIC_COMMITTED, n_good);
-        metric_add(METRIC_IN_JOURNAL, -(int64_t)(range->to - range->from));
-
-        r = showing_stored(processor->desk->showing, batch, range);
-        if (r != 0)
-                return err_up(r);
-        if (lane_stored(processor->desk->lane, range)) {
-                stall_go_on(&processor->desk->stall);
-                journal_note_stored(processor->desk->journal,
-                                    lane_stored_seq(processor->desk->lane));
-                former_forget(processor->desk->former, processor_gone_seq(processor), now_us);
-        }
-        /* Of each range: what follows it may be lost, and this be stored again, but not shown. */
-        r = showing_settle(processor->desk->showing, lane_stored_seq(processor->desk->lane));
-        return r == 0 ? 0 : err_up(r);
-}
-
-/* Everything that a journal of which nothing is stored yet has or will have comes after this. */
-static uint64_t processor_begin_seq(Journal *journal) {
-        uint64_t first = journal_first_seq(journal);
-
-        return first > 0 ? first - 1 : journal_begin_seq(journal);
-}
-
-/*
- * The position is beyond what we stored, and not by what was under way: somebody else has been
- * there. What waits has numbers above it from here on, and is read again.
- */
-static int processor_move_on(Processor *processor, uint64_t position) {
-        uint64_t stored_seq = lane_stored_seq(processor->desk->lane);
-        uint64_t by;
-
-        if (journal_confirm(processor->desk->journal, stored_seq, position, &by) != 0)
-                return DB_E_OFFLINE;
-        log_error("journal_position_moved epoch=%s stored=%llu position=%llu hint=\"another "
-                  "process "
-                  "stores this journal, or the database is another one; what waited is stored "
-                  "behind it\"",
-                  journal_epoch(processor->desk->journal),
-                  (unsigned long long)stored_seq,
-                  (unsigned long long)position);
-        showing_move(processor->desk->showing, stored_seq, position, by);
-        lane_restart(processor->desk->lane, position);
-        return 0;
-}
-
-/* Records of (after_seq, last_seq]. */
-static uint64_t processor_count_between(Processor *processor,
-                                        uint64_t after_seq,
-                                        uint64_t last_seq) {
-        uint64_t n = 0;
-
-        while (after_seq < last_seq)
-                n += journal_count_some(processor->desk->journal, &after_seq, last_seq, SIZE_MAX);
-        return n;
-}
-
-/* Restored, failed over to a standby that lagged, or a commit that a crash of the server lost. */
-static void processor_note_older(uint64_t position, uint64_t stored_seq, uint64_t n) {
-        metric_add(METRIC_DB_OLDER, 1);
-        log_warning("database_older position=%llu stored=%llu to_store_again=%llu",
-                    (unsigned long long)position,
-                    (unsigned long long)stored_seq,
-                    (unsigned long long)n);
-}
-
-/* All that was stored behind @position is stored again, and not shown again; what the memory knows
- * of devices and vehicles is what that database knows. */
-static int processor_go_back(Processor *processor, uint64_t position) {
-        uint64_t stored_seq = lane_stored_seq(processor->desk->lane);
-        uint64_t n = processor_count_between(processor, position, stored_seq);
-        int r;
-
-        processor_note_older(position, stored_seq, n);
-        metric_add(METRIC_RECEIVED_RECOVERED, (int64_t)n);
-        metric_add(METRIC_IN_JOURNAL, (int64_t)n);
-        books_close(processor->desk->books);
-        lane_restart(processor->desk->lane, position);
-        journal_rewind(processor->desk->journal, position);
-        processor->desk->latest = lateness_free(processor->desk->latest);
-        r = lateness_new(&processor->desk->latest);
-        if (r != 0)
-                return err_up(r);
-        registry_forget_states(known_registry(processor->desk->known));
-        processor->desk->is_to_restore = true;
-        r = known_reload(processor->desk->known);
-        return r == 0 ? 0 : err_up(r);
-}
-
-/*
- * A copy of the journal's folder, with the same epoch, has stored meanwhile: its position says
- * nothing of what only this one has, which gets numbers above it. Once that is noted, and before
- * anything is stored, the folder knows of no other start than this.
- */
-static int processor_settle_fork(Processor *processor) {
-        uint64_t forked_seq = db_store_forked_seq(database_store(processor->desk->database));
-        uint64_t by;
-
-        if (forked_seq > 0 && journal_last_seq(processor->desk->journal) > forked_seq &&
-            journal_confirm(processor->desk->journal, forked_seq, processor->floor, &by) != 0)
-                return DB_E_OFFLINE;
-        if (forked_seq > 0)
-                log_error("journal_forked epoch=%s after=%llu position=%llu hint=\"a copy of this "
-                          "journal's folder has stored into this database; what only this one has "
-                          "is stored behind it. Give the copy a journal of its own\"",
-                          journal_epoch(processor->desk->journal),
-                          (unsigned long long)forked_seq,
-                          (unsigned long long)processor->floor);
-        return journal_writers_settle(journal_writers(processor->desk->journal)) ? 0 : DB_E_OFFLINE;
-}
-
-/* The database says how far we got: behind a crash or a cut, only it knows. New numbers are above
- * those of whoever stored before us: there is one line of them. */
-static int processor_take_position(Processor *processor, uint64_t position) {
-        uint64_t noted_seq, by;
-        int r;
-
-        if (processor->desk->was_ready)
-                return position < lane_stored_seq(processor->desk->lane)
-                               ? processor_go_back(processor, position)
-                               : 0;
-
-        if (journal_confirm(processor->desk->journal, 0, processor->floor, &by) != 0)
-                return DB_E_OFFLINE; /* nothing may be stored yet: ask again */
-        r = processor_settle_fork(processor);
-        if (r != 0)
-                return r;
-        lane_start(processor->desk->lane, position);
-        noted_seq = journal_noted_seq(processor->desk->journal);
-        position = noted_seq > processor->floor ? noted_seq : processor->floor;
-        showing_begin(processor->desk->showing, position);
-        return outbox_show_position(processor->desk->outbox,
-                                    position > 0 ? position
-                                                 : processor_begin_seq(processor->desk->journal),
-                                    journal_last_seq(processor->desk->journal));
-}
-
-/* What an earlier run has left to store. Once, when all that is read at the start has been: each
- * attempt before may have found another position, or the same again. */
-static void processor_count_recovered(Processor *processor) {
-        uint64_t position = lane_stored_seq(processor->desk->lane);
-        uint64_t recovered_seq = journal_recovered_seq(processor->desk->journal);
-        uint64_t noted_seq = journal_noted_seq(processor->desk->journal);
-        uint64_t n = 0;
-
-        if (noted_seq > position)
-                processor_note_older(position,
-                                     noted_seq,
-                                     processor_count_between(processor, position, noted_seq));
-        if (recovered_seq > position)
-                n = journal_count_after(processor->desk->journal, position) -
-                    journal_count_after(processor->desk->journal, recovered_seq);
-        metric_add(METRIC_RECEIVED_RECOVERED, (int64_t)n);
-        metric_add(METRIC_IN_JOURNAL, (int64_t)n);
-        log_info("journal_position seq=%llu to_store=%llu",
-                 (unsigned long long)position,
-                 (unsigned long long)n);
-}
-
-/* The last word to the connection: what was under way when it was lost goes out again. Unless some
- * of it got in, it is read anew: a server that crashed may have forgotten a device that it had
- * registered for it, and have given its id to another. */
-static int processor_resume(Processor *processor, uint64_t position) {
-        CommitRange range;
-        int r;
-
-        if (position == lane_stored_seq(processor->desk->lane)) {
-                lane_restart(processor->desk->lane, position);
-                return 0;
-        }
-        r = lane_resume(processor->desk->lane, position, &range);
-        if (r == DB_E_FENCED && position > lane_stored_seq(processor->desk->lane))
-                return processor_move_on(processor, position);
-        if (range.to > range.from && processor_on_committed(processor, &range) != 0)
-                return err_new(-ENOMEM);
-        return r;
-}
-
 /* The first time also what was last known; the order is the viewers'. */
 static void processor_show_latest(Processor *processor) {
         for (size_t i = 0; i < clerk_n_latest(processor->desk->clerk); ++i) {
@@ -366,11 +136,11 @@ static int processor_opened(Processor *processor) {
         r = clerk_tell_sensors(processor->desk->clerk, processor->desk->sensors);
         if (r != 0)
                 return err_up(r);
-        r = processor_resume(processor, processor->position);
+        r = position_resume(processor->desk, processor->position);
         if (r != 0)
                 return r;
         if (!processor->desk->was_ready)
-                processor_count_recovered(processor);
+                position_count_recovered(processor->desk);
         processor->opening = OPENING_NOT;
         processor->desk->is_to_restore = false;
         processor->desk->was_ready = true;
@@ -387,7 +157,7 @@ static int processor_open_on(Processor *processor) {
 
         if (processor->opening == OPENING_WAITS &&
             registry_is_loaded(known_registry(processor->desk->known))) {
-                r = processor_take_position(processor, processor->position);
+                r = position_take(processor->desk, processor->position, processor->floor);
                 if (r == 0 && processor->desk->was_ready)
                         r = known_again(
                                 processor->desk->known); /* it may have forgotten some of it */
@@ -510,7 +280,7 @@ static int processor_poll_commit(Processor *processor) {
         while (r == 0 && !lane_is_idle(processor->desk->lane)) {
                 r = lane_poll(processor->desk->lane, &range);
                 if (r == 0)
-                        r = processor_on_committed(processor, &range);
+                        r = stored_take(processor->desk, &range);
         }
         if (r != DB_E_BUSY)
                 return r;

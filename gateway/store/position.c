@@ -1,0 +1,172 @@
+#include "gateway/store/position.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "gateway/journal/journal.h"
+#include "gateway/store/books.h"
+#include "gateway/store/database.h"
+#include "gateway/store/desk.h"
+#include "gateway/store/known.h"
+#include "gateway/store/lane.h"
+#include "gateway/store/lateness.h"
+#include "gateway/store/outbox.h"
+#include "gateway/store/showing.h"
+#include "gateway/store/stored.h"
+#include "model/metrics.h"
+
+/* Everything that a journal of which nothing is stored yet has or will have comes after this. */
+static uint64_t position_begin_seq(Journal *journal) {
+        uint64_t first = journal_first_seq(journal);
+
+        return first > 0 ? first - 1 : journal_begin_seq(journal);
+}
+
+/*
+ * The position is beyond what we stored, and not by what was under way: somebody else has been
+ * there. What waits has numbers above it from here on, and is read again.
+ */
+static int position_move_on(Desk *desk, uint64_t position) {
+        uint64_t stored_seq = lane_stored_seq(desk->lane);
+        uint64_t by;
+
+        if (journal_confirm(desk->journal, stored_seq, position, &by) != 0)
+                return DB_E_OFFLINE;
+        log_error("journal_position_moved epoch=%s stored=%llu position=%llu hint=\"another "
+                  "process "
+                  "stores this journal, or the database is another one; what waited is stored "
+                  "behind it\"",
+                  journal_epoch(desk->journal),
+                  (unsigned long long)stored_seq,
+                  (unsigned long long)position);
+        showing_move(desk->showing, stored_seq, position, by);
+        lane_restart(desk->lane, position);
+        return 0;
+}
+
+/* Records of (after_seq, last_seq]. */
+static uint64_t position_count_between(Desk *desk, uint64_t after_seq, uint64_t last_seq) {
+        uint64_t n = 0;
+
+        while (after_seq < last_seq)
+                n += journal_count_some(desk->journal, &after_seq, last_seq, SIZE_MAX);
+        return n;
+}
+
+/* Restored, failed over to a standby that lagged, or a commit that a crash of the server lost. */
+static void position_note_older(uint64_t position, uint64_t stored_seq, uint64_t n) {
+        metric_add(METRIC_DB_OLDER, 1);
+        log_warning("database_older position=%llu stored=%llu to_store_again=%llu",
+                    (unsigned long long)position,
+                    (unsigned long long)stored_seq,
+                    (unsigned long long)n);
+}
+
+/* All that was stored behind @position is stored again, and not shown again; what the memory knows
+ * of devices and vehicles is what that database knows. */
+static int position_go_back(Desk *desk, uint64_t position) {
+        uint64_t stored_seq = lane_stored_seq(desk->lane);
+        uint64_t n = position_count_between(desk, position, stored_seq);
+        int r;
+
+        position_note_older(position, stored_seq, n);
+        metric_add(METRIC_RECEIVED_RECOVERED, (int64_t)n);
+        metric_add(METRIC_IN_JOURNAL, (int64_t)n);
+        books_close(desk->books);
+        lane_restart(desk->lane, position);
+        journal_rewind(desk->journal, position);
+        desk->latest = lateness_free(desk->latest);
+        r = lateness_new(&desk->latest);
+        if (r != 0)
+                return err_up(r);
+        registry_forget_states(known_registry(desk->known));
+        desk->is_to_restore = true;
+        r = known_reload(desk->known);
+        return r == 0 ? 0 : err_up(r);
+}
+
+/*
+ * A copy of the journal's folder, with the same epoch, has stored meanwhile: its position says
+ * nothing of what only this one has, which gets numbers above it. Once that is noted, and before
+ * anything is stored, the folder knows of no other start than this.
+ */
+static int position_settle_fork(Desk *desk, uint64_t floor) {
+        uint64_t forked_seq = db_store_forked_seq(database_store(desk->database));
+        uint64_t by;
+
+        if (forked_seq > 0 && journal_last_seq(desk->journal) > forked_seq &&
+            journal_confirm(desk->journal, forked_seq, floor, &by) != 0)
+                return DB_E_OFFLINE;
+        if (forked_seq > 0)
+                log_error("journal_forked epoch=%s after=%llu position=%llu hint=\"a copy of this "
+                          "journal's folder has stored into this database; what only this one has "
+                          "is stored behind it. Give the copy a journal of its own\"",
+                          journal_epoch(desk->journal),
+                          (unsigned long long)forked_seq,
+                          (unsigned long long)floor);
+        return journal_writers_settle(journal_writers(desk->journal)) ? 0 : DB_E_OFFLINE;
+}
+
+/* The database says how far we got: behind a crash or a cut, only it knows. New numbers are above
+ * those of whoever stored before us: there is one line of them. */
+int position_take(Desk *desk, uint64_t position, uint64_t floor) {
+        uint64_t noted_seq, by;
+        int r;
+
+        if (desk->was_ready)
+                return position < lane_stored_seq(desk->lane) ? position_go_back(desk, position)
+                                                              : 0;
+
+        if (journal_confirm(desk->journal, 0, floor, &by) != 0)
+                return DB_E_OFFLINE; /* nothing may be stored yet: ask again */
+        r = position_settle_fork(desk, floor);
+        if (r != 0)
+                return r;
+        lane_start(desk->lane, position);
+        noted_seq = journal_noted_seq(desk->journal);
+        position = noted_seq > floor ? noted_seq : floor;
+        showing_begin(desk->showing, position);
+        return outbox_show_position(desk->outbox,
+                                    position > 0 ? position : position_begin_seq(desk->journal),
+                                    journal_last_seq(desk->journal));
+}
+
+/* What an earlier run has left to store. Once, when all that is read at the start has been: each
+ * attempt before may have found another position, or the same again. */
+void position_count_recovered(Desk *desk) {
+        uint64_t position = lane_stored_seq(desk->lane);
+        uint64_t recovered_seq = journal_recovered_seq(desk->journal);
+        uint64_t noted_seq = journal_noted_seq(desk->journal);
+        uint64_t n = 0;
+
+        if (noted_seq > position)
+                position_note_older(position,
+                                    noted_seq,
+                                    position_count_between(desk, position, noted_seq));
+        if (recovered_seq > position)
+                n = journal_count_after(desk->journal, position) -
+                    journal_count_after(desk->journal, recovered_seq);
+        metric_add(METRIC_RECEIVED_RECOVERED, (int64_t)n);
+        metric_add(METRIC_IN_JOURNAL, (int64_t)n);
+        log_info("journal_position seq=%llu to_store=%llu",
+                 (unsigned long long)position,
+                 (unsigned long long)n);
+}
+
+/* The last word to the connection: what was under way when it was lost goes out again. Unless some
+ * of it got in, it is read anew: a server that crashed may have forgotten a device that it had
+ * registered for it, and have given its id to another. */
+int position_resume(Desk *desk, uint64_t position) {
+        CommitRange range;
+        int r;
+
+        if (position == lane_stored_seq(desk->lane)) {
+                lane_restart(desk->lane, position);
+                return 0;
+        }
+        r = lane_resume(desk->lane, position, &range);
+        if (r == DB_E_FENCED && position > lane_stored_seq(desk->lane))
+                return position_move_on(desk, position);
+        if (range.to > range.from && stored_take(desk, &range) != 0)
+                return err_new(-ENOMEM);
+        return r;
+}
