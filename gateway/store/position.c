@@ -71,6 +71,7 @@ static int position_go_back(Desk *desk, uint64_t position) {
         position_note_older(position, stored_seq, n);
         metric_add(METRIC_RECEIVED_RECOVERED, (int64_t)n);
         metric_add(METRIC_IN_JOURNAL, (int64_t)n);
+        desk->own_seq = 0;
         books_close(desk->books);
         lane_restart(desk->lane, position);
         journal_rewind(desk->journal, position);
@@ -106,12 +107,25 @@ static int position_settle_fork(Desk *desk, uint64_t floor) {
         return journal_writers_settle(journal_writers(desk->journal)) ? 0 : DB_E_OFFLINE;
 }
 
+/* Others go on behind the last of our records, once all of them are stored. The database moves the
+ * position there when it is opened, and only then says where it was: of several attempts the first
+ * one knows how far we had come. */
+static void position_note_own(Desk *desk, uint64_t position) {
+        uint64_t own_seq = db_store_own_seq(database_store(desk->database));
+
+        if (desk->own_seq >= position)
+                desk->own_seq = 0; /* it is another database */
+        if (desk->own_seq == 0 && own_seq < position)
+                desk->own_seq = own_seq;
+}
+
 /* The database says how far we got: behind a crash or a cut, only it knows. New numbers are above
  * those of whoever stored before us: there is one line of them. */
 int position_take(Desk *desk, uint64_t position, uint64_t floor) {
         uint64_t noted_seq, by;
         int r;
 
+        position_note_own(desk, position);
         if (desk->was_ready)
                 return position < lane_stored_seq(desk->lane) ? position_go_back(desk, position)
                                                               : 0;
@@ -152,21 +166,46 @@ void position_count_recovered(Desk *desk) {
                  (unsigned long long)n);
 }
 
+/* What was under way when the connection was lost: did it get in? */
+static int position_ask(Desk *desk, uint64_t position) {
+        CommitRange range;
+        int r;
+
+        r = lane_resume(desk->lane, position, &range);
+        if (range.to > range.from && stored_take(desk, &range) != 0)
+                return err_new(-ENOMEM);
+        return r < 0 ? err_up(r) : r;
+}
+
+/* Before others had their turn, while they were still to come: what follows goes out behind them.
+ */
+static int position_ask_own(Desk *desk) {
+        int r;
+
+        if (desk->own_seq <= lane_stored_seq(desk->lane) || lane_is_idle(desk->lane))
+                return 0;
+        r = position_ask(desk, desk->own_seq);
+        if (r == DB_E_FENCED)
+                return 0;
+        return r == 0 && !lane_is_idle(desk->lane) ? DB_E_OFFLINE : r;
+}
+
 /* The last word to the connection: what was under way when it was lost goes out again. Unless some
  * of it got in, it is read anew: a server that crashed may have forgotten a device that it had
  * registered for it, and have given its id to another. */
 int position_resume(Desk *desk, uint64_t position) {
-        CommitRange range;
         int r;
 
-        if (position == lane_stored_seq(desk->lane)) {
+        r = position_ask_own(desk);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (position == lane_stored_seq(desk->lane))
                 lane_restart(desk->lane, position);
-                return 0;
-        }
-        r = lane_resume(desk->lane, position, &range);
+        else
+                r = position_ask(desk, position);
         if (r == DB_E_FENCED && position > lane_stored_seq(desk->lane))
-                return position_move_on(desk, position);
-        if (range.to > range.from && stored_take(desk, &range) != 0)
-                return err_new(-ENOMEM);
-        return r;
+                r = position_move_on(desk, position);
+        if (r == 0)
+                desk->own_seq = 0;
+        return r < 0 ? err_up(r) : r;
 }
