@@ -102,6 +102,11 @@ MUST_CHECK int journal_confirm(Journal *journal,
 void journal_begin_writer(Journal *journal, const char *id);
 JournalWriters *journal_writers(Journal *journal);
 
+/* Reader: the position may be moved, by others or for them, while we do not know: what comes from
+ * now on is not confirmed, also for the next process, until journal_confirm() is called. Nothing if
+ * it was said already. JOURNAL_E_FULL: as there. */
+MUST_CHECK int journal_doubt(Journal *journal);
+
 /*
  * Reader: a descriptor for poll(2), readable once a record after @after_seq is there. Call before
  * each poll(); -1 = there is one already, do not sleep.

@@ -239,6 +239,24 @@ int journal_numbers_reserve(JournalNumbers *numbers, uint64_t next, uint64_t n) 
         return r;
 }
 
+int journal_numbers_doubt(JournalNumbers *numbers, uint64_t next) {
+        NumbersPlace place = numbers_place(numbers);
+        int r;
+
+        if (!numbers->is_confirmed || numbers->unconfirmed > 0)
+                return 0;
+        if (numbers->generation ==
+            0) { /* nothing was given out yet: the first reservation says it */
+                numbers->is_confirmed = false;
+                return 0;
+        }
+        place.unconfirmed = next;
+        r = numbers_write(numbers, &place);
+        if (r == 0)
+                numbers_take(numbers, &place);
+        return r;
+}
+
 int journal_numbers_judge(JournalNumbers *numbers,
                           uint64_t from_raw,
                           uint64_t next,

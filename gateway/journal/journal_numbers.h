@@ -59,6 +59,9 @@ uint64_t journal_numbers_begin(JournalNumbers *numbers,
 /* All of [@next, @next + @n) will be given out, perhaps. 0, or a negative errno: not to be used. */
 MUST_CHECK int journal_numbers_reserve(JournalNumbers *numbers, uint64_t next, uint64_t n);
 
+/* From @next on they are unconfirmed. 0, or a negative errno: nothing has changed. */
+MUST_CHECK int journal_numbers_doubt(JournalNumbers *numbers, uint64_t next);
+
 /*
  * The database is at @position, and nothing of the raw numbers from @from_raw on is stored there
  * (0: of those that are unconfirmed). @next: would be given out next; *ret_next: is, instead.

@@ -65,6 +65,22 @@ uint64_t journal_count_after(Journal *journal, uint64_t after_seq) {
         return n;
 }
 
+static int journal_numbers_failed(Journal *journal, int r) {
+        log_error("journal_numbers_failed errno=%d", -r);
+        if (!fill_level_passes(-r))
+                fill_level_break(&journal->water, "numbers", -r);
+        return JOURNAL_E_FULL;
+}
+
+int journal_doubt(Journal *journal) {
+        int r;
+
+        pthread_mutex_lock(&journal->lock);
+        r = journal_numbers_doubt(&journal->numbers, journal->next_seq);
+        pthread_mutex_unlock(&journal->lock);
+        return r == 0 ? 0 : journal_numbers_failed(journal, r);
+}
+
 int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position, uint64_t *ret_by) {
         uint64_t stored_raw = journal_numbers_raw(&journal->numbers, stored_seq);
         uint64_t from, to;
@@ -81,12 +97,8 @@ int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position, ui
         journal->next_seq = to;
         pthread_mutex_unlock(&journal->lock);
 
-        if (r != 0) {
-                log_error("journal_numbers_failed errno=%d", -r);
-                if (!fill_level_passes(-r))
-                        fill_level_break(&journal->water, "numbers", -r);
-                return JOURNAL_E_FULL;
-        }
+        if (r != 0)
+                return journal_numbers_failed(journal, r);
         if (to != from)
                 log_warning("journal_behind_database position=%" PRIu64 " next=%" PRIu64
                             " continues_at=%" PRIu64 " renumbered=%s",

@@ -194,6 +194,7 @@ static int position_ask_own(Desk *desk) {
  * of it got in, it is read anew: a server that crashed may have forgotten a device that it had
  * registered for it, and have given its id to another. */
 int position_resume(Desk *desk, uint64_t position) {
+        uint64_t by;
         int r;
 
         r = position_ask_own(desk);
@@ -205,6 +206,8 @@ int position_resume(Desk *desk, uint64_t position) {
                 r = position_ask(desk, position);
         if (r == DB_E_FENCED && position > lane_stored_seq(desk->lane))
                 r = position_move_on(desk, position);
+        if (r == 0 && journal_confirm(desk->journal, 0, position, &by) != 0)
+                r = DB_E_OFFLINE;
         if (r == 0)
                 desk->own_seq = 0;
         return r < 0 ? err_up(r) : r;

@@ -195,6 +195,21 @@ static void processor_hold(Processor *processor) {
         holder->last_seq = journal_last_seq(processor->desk->journal);
 }
 
+/* As the database is opened, it may move the position beyond what we have stored, if that is all
+ * that we have now: what comes later is not to be taken for stored, and be it by the next process.
+ */
+static int processor_say_last(Processor *processor, int standing) {
+        Desk *desk = processor->desk;
+
+        if (standing != PROCESSOR_STORES || database_is_lent(desk->database) ||
+            database_is_ready(desk->database) || database_is_refusing(desk->database))
+                return 0;
+        if (journal_doubt(desk->journal) != 0)
+                return DB_E_OFFLINE;
+        processor_hold(processor);
+        return 0;
+}
+
 static int processor_connect(Processor *processor) {
         int standing = atomic_load(&processor->standing);
         int r;
@@ -203,8 +218,9 @@ static int processor_connect(Processor *processor) {
                 processor_rest(processor, 0);
                 return 0;
         }
-        if (standing == PROCESSOR_STORES && !database_is_lent(processor->desk->database))
-                processor_hold(processor);
+        r = processor_say_last(processor, standing);
+        if (r != 0)
+                return processor_settle(processor, r);
         r = database_connect(processor->desk->database,
                              standing == PROCESSOR_STORES,
                              &processor->position,

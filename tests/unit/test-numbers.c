@@ -264,6 +264,35 @@ static void test_a_run_that_never_heard_is_judged_at_the_next_start(void **state
         assert_string_equal(read_after(f, position + 1, &last), "cd");
 }
 
+/* The position may have been moved meanwhile, and the process ends before it hears of that. */
+static void test_what_comes_while_the_position_is_in_doubt_is_judged_at_the_next_start(
+        void **state) {
+        Fixture *f = *state;
+        uint64_t position, last;
+
+        assert_int_equal(journal_doubt(f->journal), 0); /* of nothing: that is not confirmed yet */
+        append(f, "a");
+        confirm(f, 0, f->last);
+        for (int i = 0; i < 2; ++i) /* once said is enough */
+                assert_int_equal(journal_doubt(f->journal), 0);
+        append(f, "b");
+        assert_int_equal(journal_doubt(f->journal), 0);
+        append(f, "c");
+        position = f->last + FAR;
+        crash(f);
+        confirm(f, 0, position);
+        assert_string_equal(read_after(f, position, &last), "bc");
+
+        /* What came before the doubt is passed by a position beyond it; what is confirmed, too. */
+        append(f, "d");
+        assert_int_equal(journal_doubt(f->journal), 0);
+        confirm(f, 0, position);
+        append(f, "e");
+        crash(f);
+        confirm(f, 0, f->last);
+        assert_string_equal(read_after(f, f->last, &last), "");
+}
+
 static void test_nothing_moves_where_the_numbers_are_above(void **state) {
         Fixture *f = *state;
         uint64_t first, last;
@@ -430,6 +459,10 @@ int main(void) {
                                                 teardown),
                 cmocka_unit_test_setup_teardown(
                         test_a_run_that_never_heard_is_judged_at_the_next_start, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_what_comes_while_the_position_is_in_doubt_is_judged_at_the_next_start,
+                        setup,
+                        teardown),
                 cmocka_unit_test_setup_teardown(test_nothing_moves_where_the_numbers_are_above,
                                                 setup,
                                                 teardown),
