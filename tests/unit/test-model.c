@@ -35,7 +35,7 @@
 #include "tests/fake/server.h"
 
 #define MODEL_STEPS   100000
-#define MODEL_SEED    UINT64_C(20261129)
+#define MODEL_SEED    UINT64_C(3)
 #define MODEL_NOW_US  INT64_C(1735689600000000) /* 2025: behind the clock of whoever runs it */
 #define MODEL_CALM    1000 /* steps, of which one at least stores something, if there is any */
 #define MODEL_TROUBLE 20   /* of a thousand statements */
@@ -65,6 +65,8 @@ struct World {
         unsigned life;
         Ending ending;
         uint64_t shown_number; /* the last one shown in its turn in this life */
+        bool waits;            /* another gateway stores: nothing comes in here */
+        unsigned n_quiet;      /* steps until somebody sends again */
         unsigned n_calm;       /* steps; 0: the dice roll */
         uint64_t n_settled;    /* messages that were looked at */
         int64_t n_carried;     /* messages that were left to the next life */
@@ -222,15 +224,14 @@ static void go_back(void) {
 
 /* Another gateway takes the slot, stores some, and leaves. */
 static void stand_by(void) {
-        static bool waits;
-
-        waits = !waits;
-        processor_set_standing(world.processor, waits ? PROCESSOR_WAITS : PROCESSOR_STORES);
-        if (waits)
+        world.waits = !world.waits;
+        processor_set_standing(world.processor, world.waits ? PROCESSOR_WAITS : PROCESSOR_STORES);
+        if (world.waits)
                 return;
         if (fake_server.others_seq < fake_server.seq)
                 fake_server.others_seq = fake_server.seq;
         fake_server.others_seq += dice_below(&world.dice, 5000);
+        world.n_quiet = dice_below(&world.dice, 200);
 }
 
 static void disturb_server(void) {
@@ -256,7 +257,8 @@ static void calm_down(void) {
         fake_server.is_down = fake_server.is_full = fake_server.is_closed = false;
         fake_server.odd_device = 0;
         fake_server.trouble = 0;
-        processor_set_standing(world.processor, PROCESSOR_STORES);
+        if (world.waits)
+                stand_by();
         world.n_calm = 1;
 }
 
@@ -303,10 +305,13 @@ static void move(void) {
                 calm_down();
                 return;
         }
-        for (unsigned n = rolls(5) ? 300 : dice_below(&world.dice, 6); n > 0; --n)
-                append_any();
+        if (world.n_quiet > 0)
+                --world.n_quiet;
+        else if (!world.waits)
+                for (unsigned n = rolls(5) ? 300 : dice_below(&world.dice, 6); n > 0; --n)
+                        append_any();
         disturb_server();
-        if (rolls(3))
+        if (rolls(world.waits ? 50 : 3))
                 stand_by();
         if (rolls(1))
                 end_life(rolls(700) ? ENDING_KILLED : ENDING_STOPPED);
@@ -442,6 +447,7 @@ static void live(void) {
 
         open_journal();
         world.ending = ENDING_NOT;
+        world.waits = false;
         world.shown_number = 0;
         metric_set(METRIC_IN_JOURNAL, 0);
         assert_int_equal(queue_new(&world.outbox, MODEL_EVENTS, free_event), 0);
