@@ -357,6 +357,11 @@ int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq, uin
         return 0;
 }
 
+uint64_t db_store_forked_seq(const DbStore *store) {
+        (void)store;
+        return 0;
+}
+
 uint64_t db_store_own_seq(const DbStore *store) {
         (void)store;
         return fake_server.own_seq;
