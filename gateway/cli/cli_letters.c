@@ -1,10 +1,10 @@
-#include <ctype.h>
 #include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "base/vec.h"
 #include "db/conn.h"
 #include "db/edit/admin.h"
@@ -48,11 +48,12 @@ static int letters_open(Letters *letters) {
 }
 
 static bool letters_parse_id(const char *text, int64_t *ret_id) {
-        char *end = NULL;
+        uint64_t id = 0;
 
-        errno = 0;
-        *ret_id = strtoll(text, &end, 10);
-        return isdigit((unsigned char)*text) && *end == '\0' && errno == 0 && *ret_id > 0;
+        if (!text_to_number(text_of(text), INT64_MAX, &id) || id == 0)
+                return false;
+        *ret_id = (int64_t)id;
+        return true;
 }
 
 static void letters_add(Letters *letters, int64_t id) {

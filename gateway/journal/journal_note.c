@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 
 #define JOURNAL_NOTE_FILE   "stored"
 #define JOURNAL_NOTE_DIGITS 20
@@ -22,8 +23,8 @@ void journal_note_open(JournalNote *note, int dir_fd) {
                 return;
         }
         if (pread(note->fd, text, JOURNAL_NOTE_DIGITS, 0) == JOURNAL_NOTE_DIGITS &&
-            strspn(text, "0123456789") == JOURNAL_NOTE_DIGITS)
-                note->seq = note->written_seq = strtoull(text, NULL, 10);
+            text_to_number((Text){ text, JOURNAL_NOTE_DIGITS }, UINT64_MAX, &note->seq))
+                note->written_seq = note->seq;
 }
 
 static void journal_note_write(JournalNote *note) {

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "ws/http/endpoint.h"
 #include "ws/viewer/device_json.h"
 
@@ -19,16 +20,13 @@ static bool ws_data_number(const WsCall *call,
                            int64_t high,
                            int64_t *ret_value) {
         char text[32];
-        char *end;
-        long long value;
+        uint64_t value;
 
         if (!ws_request_param(call->request, name, text, sizeof(text)))
                 return true;
-        errno = 0;
-        value = strtoll(text, &end, 10);
-        if (errno != 0 || end == text || *end || text[0] == ' ' || value < low || value > high)
+        if (!text_to_number(text_of(text), (uint64_t)high, &value) || (int64_t)value < low)
                 return false;
-        *ret_value = value;
+        *ret_value = (int64_t)value;
         return true;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "base/timestamp.h"
 #include "model/record.h"
 #include "ws/http/endpoint.h"
@@ -58,16 +59,12 @@ static bool ws_history_times(WsCall *call, History *history) {
 
 static bool ws_history_limit(WsCall *call, History *history) {
         char text[32];
-        char *end;
-        long value;
+        uint64_t value;
 
         history->limit = WS_HISTORY_LIMIT;
         if (!ws_history_param(call, "limit", text, sizeof(text)))
                 return true;
-        errno = 0;
-        value = strtol(text, &end, 10);
-        if (errno != 0 || *end || text[0] < '0' || text[0] > '9' || value < 1 ||
-            value > WS_HISTORY_LIMIT_MAX)
+        if (!text_to_number(text_of(text), WS_HISTORY_LIMIT_MAX, &value) || value < 1)
                 return ws_history_bad(call, "bad_limit", "limit must be 1 to 1000.");
         history->limit = (int)value;
         return true;

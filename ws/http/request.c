@@ -175,6 +175,7 @@ static int ws_request_coding(WsRequest *request, const WsHead *head) {
  * who disagree about it can be made to see two different requests. */
 static int ws_request_framing(WsRequest *request, const WsHead *head) {
         char length[32], connection[256], expect[256];
+        uint64_t n_body;
 
         if (ws_request_header(head, "Content-Length", length, sizeof(length)) != 0 ||
             ws_request_header(head, "Expect", expect, sizeof(expect)) != 0)
@@ -184,10 +185,9 @@ static int ws_request_framing(WsRequest *request, const WsHead *head) {
 
         request->body_length = -1;
         if (ws_head_count(head, "Content-Length") > 0) {
-                if (!*length || strspn(length, "0123456789") != strlen(length) ||
-                    strlen(length) > 15)
+                if (strlen(length) > 15 || !text_to_number(text_of(length), INT64_MAX, &n_body))
                         return WS_REQUEST_E_BAD;
-                request->body_length = strtoll(length, NULL, 10);
+                request->body_length = (int64_t)n_body;
         }
         request->is_http_1_0 = head->is_http_1_0;
         request->wants_close = ws_request_lists(connection, "close");
