@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/ids.h"
 #include "base/name.h"
 
 static const char *const role_names[] = {
@@ -44,19 +45,7 @@ bool device_is_called(const Device *device, Text text) {
 }
 
 bool audience_has(const Audience *audience, int64_t user_id) {
-        size_t low = 0, high = audience->n;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (audience->user_ids[middle] == user_id)
-                        return true;
-                if (audience->user_ids[middle] < user_id)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return false;
+        return ids_have(audience->user_ids, audience->n, user_id);
 }
 
 static bool user_is_among(const User *user, const Audience *audience) {

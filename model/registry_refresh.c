@@ -2,6 +2,7 @@
  */
 
 #include "base/err.h"
+#include "base/ids.h"
 #include "model/registry_graph.h"
 
 static bool graph_is_unused(const GraphNode *node) {
@@ -57,24 +58,6 @@ static size_t graph_add_viewers(int64_t *ids, size_t n, const struct GraphIn *sh
         return n;
 }
 
-static int graph_compare_ids(const void *a, const void *b) {
-        int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-        return (x > y) - (x < y);
-}
-
-static size_t graph_sort_unique(int64_t *ids, size_t n) {
-        size_t n_unique = 0;
-
-        if (n < 2)
-                return n;
-        qsort(ids, n, sizeof(ids[0]), graph_compare_ids);
-        for (size_t i = 0; i < n; ++i)
-                if (n_unique == 0 || ids[i] != ids[n_unique - 1])
-                        ids[n_unique++] = ids[i];
-        return n_unique;
-}
-
 void graph_note_loss(Graph *graph, GraphNode *user) {
         user->user.n_losses = ++graph->n_losses;
 }
@@ -103,7 +86,7 @@ static int graph_refresh_audience(Graph *graph, GraphNode *node) {
         for (edge = LIST_FIRST(&node->out); edge; edge = LIST_NEXT(edge, from_entry))
                 if (edge->to->is_present)
                         n = graph_add_viewers(graph->scratch, n, &edge->to->shares);
-        n = graph_sort_unique(graph->scratch, n);
+        n = ids_sort_once(graph->scratch, n);
 
         if (n > 0) {
                 ids = malloc(n * sizeof(ids[0]));

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/ids.h"
 #include "base/name.h"
 #include "gateway/decode/decode.h"
 #include "gateway/decode/former.h"
@@ -566,25 +567,13 @@ Record *batch_find(const Batch *batch, uint64_t seq) {
         return low < batch->n && batch->records[low].seq == seq ? batch->rows[low] : NULL;
 }
 
-static int compare_ids(const void *a, const void *b) {
-        int64_t left = *(const int64_t *)a;
-        int64_t right = *(const int64_t *)b;
-
-        return (left > right) - (left < right);
-}
-
 size_t batch_devices(const Batch *batch, size_t from, size_t to, int64_t ret_ids[]) {
-        size_t n_all = 0;
         size_t n = 0;
 
         for (size_t i = from; i < to; ++i)
                 if (batch->states[i])
-                        ret_ids[n_all++] = batch->records[i].device_id;
-        qsort(ret_ids, n_all, sizeof(ret_ids[0]), compare_ids);
-        for (size_t i = 0; i < n_all; ++i)
-                if (n == 0 || ret_ids[n - 1] != ret_ids[i])
-                        ret_ids[n++] = ret_ids[i];
-        return n;
+                        ret_ids[n++] = batch->records[i].device_id;
+        return ids_sort_once(ret_ids, n);
 }
 
 const Record *batch_ahead(const Batch *batch, size_t i) {

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/ids.h"
 #include "ws/dialects/admission.h"
 #include "ws/dialects/client_message.h"
 #include "ws/loop/loop.h"
@@ -85,13 +86,6 @@ static void ws_vehicles_choose_types(WsClient *client, const WsClientMessageList
                 client->types |= ws_vehicles_type(ws_client_message_text(types, i));
 }
 
-static int ws_vehicles_compare_ids(const void *a, const void *b) {
-        int64_t x = *(const int64_t *)a;
-        int64_t y = *(const int64_t *)b;
-
-        return (x > y) - (x < y);
-}
-
 static int ws_vehicles_choose_vehicles(WsClient *client, const WsClientMessageList *vehicles) {
         const User *user = registry_user(client->loop->registry, client->user_id);
         char name[256];
@@ -115,7 +109,7 @@ static int ws_vehicles_choose_vehicles(WsClient *client, const WsClientMessageLi
                 if (vehicle) /* what does not exist selects nothing */
                         ids[n++] = vehicle->id;
         }
-        qsort(ids, n, sizeof(int64_t), ws_vehicles_compare_ids);
+        ids_sort(ids, n);
         free(client->vehicle_ids);
         client->vehicle_ids = ids;
         client->n_vehicle_ids = n;
@@ -173,11 +167,7 @@ static bool ws_vehicles_wants(const WsClient *client, const Event *event) {
         if (!(client->types & ws_vehicles_type_of(event)))
                 return false;
         return !client->has_vehicles ||
-               (client->n_vehicle_ids > 0 && bsearch(&event->vehicle_id,
-                                                     client->vehicle_ids,
-                                                     client->n_vehicle_ids,
-                                                     sizeof(int64_t),
-                                                     ws_vehicles_compare_ids));
+               ids_have(client->vehicle_ids, client->n_vehicle_ids, event->vehicle_id);
 }
 
 static int ws_vehicles_format(const WsLoop *loop, const Event *event, Buf *buf) {

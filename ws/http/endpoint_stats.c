@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/ids.h"
 #include "base/vec.h"
 #include "model/metrics.h"
 #include "model/record.h"
@@ -291,17 +292,10 @@ static void ws_users_connection(void *arg, const WsConnectionInfo *info) {
                 users->ids[users->n++] = info->user_id;
 }
 
-static int ws_users_compare(const void *a, const void *b) {
-        const int64_t *left = a, *right = b;
-
-        return (*left > *right) - (*left < *right);
-}
-
 static void ws_users_count(WsUsers *users, Buf *ret_by_user, size_t *ret_n_users) {
         size_t n_users = 0;
 
-        if (users->n > 0)
-                qsort(users->ids, users->n, sizeof(*users->ids), ws_users_compare);
+        ids_sort(users->ids, users->n);
         for (size_t i = 0, j; i < users->n; i = j) {
                 for (j = i; j < users->n && users->ids[j] == users->ids[i]; ++j)
                         continue;

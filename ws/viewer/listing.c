@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/ids.h"
 #include "model/metrics.h"
 #include "ws/loop/loop.h"
 #include "ws/viewer/client.h"
@@ -107,23 +108,9 @@ static bool ws_listing_step(WsListing *listing) {
 
 /* ---- what changes meanwhile ----------------------------------------------------------------- */
 
-static int ws_listing_compare(const void *a, const void *b) {
-        int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-        return x < y ? -1 : x > y;
-}
-
 /* Each once: there are no more of them than devices. */
 static void ws_listing_sort(WsListing *listing) {
-        size_t n = 0;
-
-        if (listing->n_changed == 0)
-                return;
-        qsort(listing->changed, listing->n_changed, sizeof(int64_t), ws_listing_compare);
-        for (size_t i = 1; i < listing->n_changed; ++i)
-                if (listing->changed[i] != listing->changed[n])
-                        listing->changed[++n] = listing->changed[i];
-        listing->n_changed = n + 1;
+        listing->n_changed = ids_sort_once(listing->changed, listing->n_changed);
 }
 
 static int ws_listing_note(WsListing *listing, int64_t device_id) {
