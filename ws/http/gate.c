@@ -12,6 +12,7 @@
 #include "ws/access/throttle.h"
 #include "ws/dialects/native.h"
 #include "ws/http/handshake.h"
+#include "ws/http/refusals.h"
 #include "ws/hub/viewer.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
@@ -30,6 +31,7 @@ struct WsGate {
         WsLoop *loop;           /* borrowed */
         const WsAccess *access; /* borrowed */
         WsThrottle *throttle;
+        WsRefusals *refusals;
         bool is_shut;
         /* Of the handshake in hand. */
         const WsHead *head;       /* borrowed */
@@ -44,10 +46,16 @@ struct WsRefusal {
         const char *code, *detail;
         int retry_after_s;
         Metric metric;
+        const char *key; /* of the configuration, that would change it; NULL: none would */
+        const char *why; /* for the log: what is not told to who asks; NULL: @detail */
 };
 
-#define WS_GATE_BAD(why) \
-        ((WsRefusal){ 400, "bad_upgrade", (why), 0, METRIC_WS_REFUSED_BAD_REQUEST })
+static WsRefusal ws_gate_bad(const char *why) {
+        return (WsRefusal){ .status = 400,
+                            .code = "bad_upgrade",
+                            .detail = why,
+                            .metric = METRIC_WS_REFUSED_BAD_REQUEST };
+}
 
 int ws_gate_new(WsGate **ret_gate, WsLoop *loop, const WsAccess *access) {
         CLEANUP(ws_gate_free) WsGate *gate = NULL;
@@ -60,6 +68,8 @@ int ws_gate_new(WsGate **ret_gate, WsLoop *loop, const WsAccess *access) {
         gate->loop = loop;
         gate->access = access;
         r = ws_throttle_new(&gate->throttle, WS_GATE_SOURCES);
+        if (r == 0)
+                r = ws_refusals_new(&gate->refusals);
         if (r < 0)
                 return err_up(r);
 
@@ -72,6 +82,7 @@ WsGate *ws_gate_free(WsGate *gate) {
                 return NULL;
 
         ws_throttle_free(gate->throttle);
+        ws_refusals_free(gate->refusals);
         free(gate);
         return NULL;
 }
@@ -110,21 +121,20 @@ static WsRefusal ws_gate_check_form(WsGate *gate) {
         const WsRequest *request = gate->request;
 
         if (strcmp(request->method, "GET") != 0 || request->body_length > 0 || request->has_coding)
-                return WS_GATE_BAD("a WebSocket begins with a GET without a body");
+                return ws_gate_bad("a WebSocket begins with a GET without a body");
         if (request->is_http_1_0)
-                return WS_GATE_BAD("a WebSocket needs HTTP/1.1");
+                return ws_gate_bad("a WebSocket needs HTTP/1.1");
         if (!request->wants_upgrade)
-                return WS_GATE_BAD("Connection does not say Upgrade");
+                return ws_gate_bad("Connection does not say Upgrade");
         if (ws_head_count(gate->head, "Sec-WebSocket-Version") > 1)
-                return WS_GATE_BAD("Sec-WebSocket-Version is there twice");
+                return ws_gate_bad("Sec-WebSocket-Version is there twice");
         if (!text_equal(ws_head_find(gate->head, "Sec-WebSocket-Version"), TEXT("13")))
-                return (WsRefusal){ 426,
-                                    "bad_version",
-                                    "Sec-WebSocket-Version is not 13",
-                                    0,
-                                    METRIC_WS_REFUSED_BAD_REQUEST };
+                return (WsRefusal){ .status = 426,
+                                    .code = "bad_version",
+                                    .detail = "Sec-WebSocket-Version is not 13",
+                                    .metric = METRIC_WS_REFUSED_BAD_REQUEST };
         if (!ws_gate_has_key(gate))
-                return WS_GATE_BAD("Sec-WebSocket-Key is not 16 bytes in base64");
+                return ws_gate_bad("Sec-WebSocket-Key is not 16 bytes in base64");
         return (WsRefusal){ 0 };
 }
 
@@ -132,53 +142,75 @@ static WsRefusal ws_gate_check_load(WsGate *gate) {
         const WsOptions *options = gate->loop->options;
 
         if (gate->is_shut)
-                return (WsRefusal){
-                        503, "draining", "shutting down", 2, METRIC_WS_REFUSED_CAPACITY
-                };
+                return (WsRefusal){ .status = 503,
+                                    .code = "draining",
+                                    .detail = "shutting down",
+                                    .retry_after_s = 2,
+                                    .metric = METRIC_WS_REFUSED_CAPACITY };
         if (metric_get(METRIC_LEASE_WAITING) != 0)
-                return (WsRefusal){
-                        503, "standby", "another gateway serves", 1, METRIC_WS_REFUSED_CAPACITY
-                };
+                return (WsRefusal){ .status = 503,
+                                    .code = "standby",
+                                    .detail = "another gateway serves",
+                                    .retry_after_s = 1,
+                                    .metric = METRIC_WS_REFUSED_CAPACITY };
         if (!ws_loop_is_loaded(gate->loop))
-                return (WsRefusal){
-                        503, "starting", "still loading", 1, METRIC_WS_REFUSED_CAPACITY
-                };
+                return (WsRefusal){ .status = 503,
+                                    .code = "starting",
+                                    .detail = "still loading",
+                                    .retry_after_s = 1,
+                                    .metric = METRIC_WS_REFUSED_CAPACITY };
         if (!ws_throttle_take(gate->throttle,
                               gate->request->source,
                               options->connects_per_s,
                               clock_mono_us() / 1000))
-                return (WsRefusal){ 429,
-                                    "rate_limited",
-                                    "too many connections from this address",
-                                    1,
-                                    METRIC_WS_REFUSED_RATE };
+                return (WsRefusal){ .status = 429,
+                                    .code = "rate_limited",
+                                    .detail = "too many connections from this address",
+                                    .retry_after_s = 1,
+                                    .metric = METRIC_WS_REFUSED_RATE,
+                                    .key = "ws.connects_per_second" };
         if (gate->loop->n_clients >= (size_t)options->max_connections)
-                return (WsRefusal){
-                        429, "over_capacity", "too many connections", 5, METRIC_WS_REFUSED_CAPACITY
-                };
+                return (WsRefusal){ .status = 429,
+                                    .code = "over_capacity",
+                                    .detail = "too many connections",
+                                    .retry_after_s = 5,
+                                    .metric = METRIC_WS_REFUSED_CAPACITY,
+                                    .key = "ws.max_connections" };
         if (!ws_request_origin_ok(gate->request, options->allowed_origins))
-                return (WsRefusal){ 403,
-                                    "forbidden_origin",
-                                    "this Origin is not allowed",
-                                    0,
-                                    METRIC_WS_REFUSED_ORIGIN };
+                return (WsRefusal){ .status = 403,
+                                    .code = "forbidden_origin",
+                                    .detail = "this Origin is not allowed",
+                                    .metric = METRIC_WS_REFUSED_ORIGIN,
+                                    .key = "http.allowed_origins" };
         return (WsRefusal){ 0 };
+}
+
+/* Who came without a credential that counts: what would have let him in. */
+static const char *ws_gate_missing_key(const WsGate *gate, int r) {
+        char token[sizeof(gate->request->bearer)];
+
+        if (r != WS_REQUEST_E_NONE)
+                return NULL;
+        return ws_request_param(gate->request, "token", token, sizeof(token)) ? "auth.query_token"
+                                                                              : "auth.anonymous";
 }
 
 static WsRefusal ws_gate_refuse_identity(const WsGate *gate,
                                          const WsDialect *dialect,
                                          Text target,
-                                         int r) {
+                                         int r,
+                                         const char *why) {
         char account[128];
         int wait_s = 0;
-        WsRefusal refusal = { 401,
-                              "unauthorized",
-                              "a valid credential is needed",
-                              0,
-                              METRIC_WS_REFUSED_UNAUTHORIZED };
+        WsRefusal refusal = { .status = 401,
+                              .code = "unauthorized",
+                              .detail = "a valid credential is needed",
+                              .metric = METRIC_WS_REFUSED_UNAUTHORIZED,
+                              .key = ws_gate_missing_key(gate, r),
+                              .why = why };
 
         if (r == WS_REQUEST_E_BAD)
-                return WS_GATE_BAD("the request cannot be read");
+                return ws_gate_bad("the request cannot be read");
         snprintf(account, sizeof(account), "%.*s", (int)target.n, target.n ? target.data : "");
         if (r == WS_REQUEST_E_REFUSED)
                 wait_s = ws_access_blame(gate->access,
@@ -186,11 +218,12 @@ static WsRefusal ws_gate_refuse_identity(const WsGate *gate,
                                          target.n ? account : NULL,
                                          clock_now_us());
         if (wait_s > 0)
-                return (WsRefusal){ 429,
-                                    "rate_limited",
-                                    "too many bad credentials",
-                                    wait_s,
-                                    METRIC_WS_REFUSED_RATE };
+                return (WsRefusal){ .status = 429,
+                                    .code = "rate_limited",
+                                    .detail = "too many bad credentials",
+                                    .retry_after_s = wait_s,
+                                    .metric = METRIC_WS_REFUSED_RATE,
+                                    .key = "auth.token_failures_per_minute" };
         if (r == WS_REQUEST_E_EXPIRED)
                 refusal.detail = "the credential has expired";
         if (dialect->is_guarded) {
@@ -205,23 +238,22 @@ static WsRefusal ws_gate_refuse_admission(int status) {
         case 0:
                 return (WsRefusal){ 0 };
         case 404:
-                return (WsRefusal){ 404,
-                                    "not_found",
-                                    "no such device or vehicle",
-                                    0,
-                                    METRIC_WS_REFUSED_FORBIDDEN };
+                return (WsRefusal){ .status = 404,
+                                    .code = "not_found",
+                                    .detail = "no such device or vehicle",
+                                    .metric = METRIC_WS_REFUSED_FORBIDDEN };
         case 429:
-                return (WsRefusal){ 429,
-                                    "too_many_connections",
-                                    "too many connections of this user",
-                                    5,
-                                    METRIC_WS_REFUSED_PER_USER };
+                return (WsRefusal){ .status = 429,
+                                    .code = "too_many_connections",
+                                    .detail = "too many connections of this user",
+                                    .retry_after_s = 5,
+                                    .metric = METRIC_WS_REFUSED_PER_USER,
+                                    .key = "ws.max_connections_per_user,ws.user_share" };
         default:
-                return (WsRefusal){ 403,
-                                    "forbidden",
-                                    "nothing that this user may see",
-                                    0,
-                                    METRIC_WS_REFUSED_FORBIDDEN };
+                return (WsRefusal){ .status = 403,
+                                    .code = "forbidden",
+                                    .detail = "nothing that this user may see",
+                                    .metric = METRIC_WS_REFUSED_FORBIDDEN };
         }
 }
 
@@ -251,11 +283,10 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
         assert(gate->request);
         dialect = ws_dialect_find(text_of(gate->request->path), &target);
         if (!dialect) {
-                *ret_refusal = (WsRefusal){ 404,
-                                            "not_found",
-                                            "no WebSocket at this path",
-                                            0,
-                                            METRIC_WS_REFUSED_BAD_REQUEST };
+                *ret_refusal = (WsRefusal){ .status = 404,
+                                            .code = "not_found",
+                                            .detail = "no WebSocket at this path",
+                                            .metric = METRIC_WS_REFUSED_BAD_REQUEST };
                 return 0;
         }
         if (dialect == &ws_dialect_vehicles && ws_native_is_offered(gate->request->protocols))
@@ -276,7 +307,7 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
                 r = WS_REQUEST_E_NONE;
         }
         if (r > 0 && !(r == WS_REQUEST_E_NONE && dialect == &ws_dialect_native)) {
-                *ret_refusal = ws_gate_refuse_identity(gate, dialect, target, r);
+                *ret_refusal = ws_gate_refuse_identity(gate, dialect, target, r, why);
                 return 0;
         }
         r = ws_viewer_new(&client, gate->loop, dialect);
@@ -296,7 +327,16 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
         return 0;
 }
 
-static void ws_gate_refuse(const WsRefusal *refusal, WsResponse *response) {
+static void ws_gate_refuse(WsGate *gate, const WsRefusal *refusal, WsResponse *response) {
+        (void)ws_refusals_say(gate->refusals,
+                              &(WsRefused){ .path = gate->request->path,
+                                            .origin = gate->request->origin,
+                                            .source = gate->request->source,
+                                            .status = refusal->status,
+                                            .code = refusal->code,
+                                            .why = refusal->why ? refusal->why : refusal->detail,
+                                            .key = refusal->key },
+                              clock_mono_us());
         metric_add(refusal->metric, 1);
         ws_response_retry_after(response, refusal->retry_after_s);
         if (refusal->status == 426)
@@ -337,7 +377,7 @@ int ws_gate_open(WsGate *gate,
         if (r < 0)
                 return err_up(r);
         if (!client) { /* and then the refusal says why */
-                ws_gate_refuse(&refusal, response);
+                ws_gate_refuse(gate, &refusal, response);
                 return 0;
         }
 
