@@ -1,5 +1,8 @@
+#include "base/log.h"
+#include "model/metrics.h"
 #include "ws/device/edge.h"
 #include "ws/dialects/admission.h"
+#include "ws/dialects/client_message.h"
 #include "ws/loop/loop.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
@@ -56,8 +59,48 @@ static int ws_energy_open(WsClient *client) {
         return ws_client_say(client, buf);
 }
 
+/* Telemetry of who is no device, and would think that all is well. */
+static void ws_energy_refuse(WsClient *client) {
+        unsigned long long n_more;
+
+        if (log_may(&client->loop->misdirected, &n_more))
+                log_warning("ws_telemetry_refused user=%lld target=%lld source=%s hint=\"only the "
+                            "device's own token may send\" more=%llu",
+                            (long long)client->user_id,
+                            (long long)client->target_id,
+                            client->source,
+                            n_more);
+        ws_client_close(client,
+                        WS_CLOSE_POLICY,
+                        "telemetry needs the device's own token",
+                        METRIC_WS_CLOSED_FORBIDDEN);
+}
+
+/* An object or a list, but for `{"type":"ping"}` and its like, which pages send to stay. */
+static bool ws_energy_is_telemetry(Text message) {
+        WsClientMessage command;
+        bool keeps_alive;
+
+        while (message.n > 0 && strchr(" \t\r\n", message.data[0])) {
+                ++message.data;
+                --message.n;
+        }
+        if (message.n == 0 || (message.data[0] != '{' && message.data[0] != '['))
+                return false;
+        if (ws_client_message_parse(&command, message) != 0)
+                return true;
+        keeps_alive =
+                text_equal(command.type, TEXT("ping")) || text_equal(command.type, TEXT("pong"));
+        ws_client_message_done(&command);
+        return !keeps_alive;
+}
+
 static int ws_energy_receive(WsClient *client, Text message) {
-        return client->edge ? ws_edge_receive(client, message) : 0;
+        if (client->edge)
+                return ws_edge_receive(client, message);
+        if (client->is_binary || ws_energy_is_telemetry(message))
+                ws_energy_refuse(client);
+        return 0;
 }
 
 const WsDialect ws_dialect_energy = {
@@ -65,6 +108,7 @@ const WsDialect ws_dialect_energy = {
         .name = "B",
         .kinds = WS_DIALECT_KIND(KIND_TELEMETRY),
         .is_guarded = true,
+        .hears_binary = true,
         .match = ws_energy_match,
         .takes_device = ws_energy_takes_device,
         .admit = ws_energy_admit,

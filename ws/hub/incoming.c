@@ -56,7 +56,8 @@ static int ws_incoming_message(WsClient *client, Text message) {
                 ws_client_close(client, WS_CLOSE_MISUSE, "binary", METRIC_WS_CLOSED_MISUSE);
                 return 0;
         }
-        if ((client->is_binary && !client->edge) || !client->dialect->receive)
+        if ((client->is_binary && !client->edge && !client->dialect->hears_binary) ||
+            !client->dialect->receive)
                 return 0;
         if (client->is_packed && !ws_incoming_unpack(client, &message))
                 return 0;

@@ -85,8 +85,9 @@ struct WsLoop {
         size_t n_open[WS_DIALECT_COUNT];
         bool stats_wanted; /* somebody waits for statistics and should not wait for the next turn */
         LogPace given_up;  /* replays that the database did not answer */
-        uint64_t n_skipped; /* messages that the outbox had no room for, as its gaps say */
-        uint64_t n_changes; /* of devices: their states, and who sees them */
+        LogPace misdirected; /* telemetry of who is no device */
+        uint64_t n_skipped;  /* messages that the outbox had no room for, as its gaps say */
+        uint64_t n_changes;  /* of devices: their states, and who sees them */
         struct {
                 WsFrame *frame; /* a reference; NULL = none */
                 int64_t user_id;
