@@ -96,6 +96,8 @@ static int decode_camera_data(Decoder *decoder, CameraRecord *camera) {
         static const NumberRule confidence = { .name = "confidence",
                                                .min = -DBL_MAX,
                                                .max = DBL_MAX };
+        /* By which cameras name somebody whom they know; the first that is there counts. */
+        static const char *const names[] = { "person_name", "face_name" };
         struct json_object *data = NULL;
         int r;
 
@@ -103,7 +105,8 @@ static int decode_camera_data(Decoder *decoder, CameraRecord *camera) {
         if (r != 0 || !data)
                 return r;
 
-        r = member_text(decoder, data, "person_name", DECODER_MAX_LABEL, &camera->person_name);
+        for (size_t i = 0; r == 0 && !camera->person_name.data && i < N_ELEMENTS(names); ++i)
+                r = member_text(decoder, data, names[i], DECODER_MAX_LABEL, &camera->person_name);
         if (r == 0)
                 r = member_number(decoder, data, &confidence, &camera->confidence);
         if (r == 0)

@@ -622,6 +622,18 @@ static void test_camera_event_takes_person_and_confidence(void **state) {
         check_text(record->data,
                    "{\"confidence\":0.98,\"person_name\":\"John Doe\",\"box\":[1,2]}");
 
+        check_text(decode_good(f,
+                               KIND_CAMERA_EVENT,
+                               "{\"event_type\":\"face_detected\",\"data\":{\"face_name\":\"Jo\"}}")
+                           ->camera.person_name,
+                   "Jo");
+        check_text(decode_good(f,
+                               KIND_CAMERA_EVENT,
+                               "{\"event_type\":\"face_detected\",\"data\":{\"face_name\":\"B\","
+                               "\"person_name\":\"A\"}}")
+                           ->camera.person_name,
+                   "A");
+
         record = decode_good(f,
                              KIND_CAMERA_EVENT,
                              "{\"event_type\":\"unknown_face\",\"data\":{\"person_name\":null}}");
