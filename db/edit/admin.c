@@ -184,6 +184,35 @@ int db_admin_device_token(DbConn *conn, const char *code, const uint8_t token_ha
         return r < 0 ? err_up(r) : r;
 }
 
+/* @sql: $1 the code, $2 the owner. */
+static int admin_assign(DbConn *conn, const char *sql, const char *code, const char *user) {
+        char owner[ADMIN_ID_SIZE];
+        const char *args[] = { code, NULL };
+        int r;
+
+        r = admin_owner(conn, user, owner, &args[1]);
+        if (r == 0)
+                r = admin_change(conn,
+                                 &(DbQuery){ sql, N_ELEMENTS(args), args },
+                                 DB_E_NOT_FOUND,
+                                 NULL);
+        return r < 0 ? err_up(r) : r;
+}
+
+int db_admin_device_assign(DbConn *conn, const char *code, const char *user) {
+        return admin_assign(conn,
+                            "UPDATE devices SET user_id = $2::bigint WHERE code = $1 RETURNING id",
+                            code,
+                            user);
+}
+
+int db_admin_vehicle_assign(DbConn *conn, const char *code, const char *user) {
+        return admin_assign(conn,
+                            "UPDATE vehicles SET user_id = $2::bigint WHERE code = $1 RETURNING id",
+                            code,
+                            user);
+}
+
 int db_admin_vehicle_add(DbConn *conn,
                          const char *code,
                          const char *user,

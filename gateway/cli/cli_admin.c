@@ -375,6 +375,43 @@ int cli_device_revoke(const Cli *cli) {
         return CLI_OK;
 }
 
+/* ---- owners ------------------------------------------------------------------------------- */
+
+typedef int (*CliAssignFn)(DbConn *conn, const char *code, const char *user);
+
+static int cli_assign(const Cli *cli, const char *kind, CliAssignFn assign) {
+        CLEANUP(config_free) Config *config = NULL;
+        CLEANUP(db_conn_free) DbConn *conn = NULL;
+        char what[2 * CLI_NAME_MAX];
+        int r;
+
+        r = cli_need(cli, CLI_USER, "user");
+        if (r == CLI_OK)
+                r = cli_open(cli, &config, &conn);
+        if (r != CLI_OK)
+                return r;
+
+        snprintf(what,
+                 sizeof(what),
+                 "%s %s or user %s",
+                 kind,
+                 cli->operands[0],
+                 cli->values[CLI_USER]);
+        r = assign(conn, cli->operands[0], cli->values[CLI_USER]);
+        if (r != 0)
+                return cli_db_result(cli, conn, r, what);
+        printf("%s %s: belongs to %s\n", kind, cli->operands[0], cli->values[CLI_USER]);
+        return CLI_OK;
+}
+
+int cli_device_assign(const Cli *cli) {
+        return cli_assign(cli, "device", db_admin_device_assign);
+}
+
+int cli_vehicle_assign(const Cli *cli) {
+        return cli_assign(cli, "vehicle", db_admin_vehicle_assign);
+}
+
 /* ---- vehicles and groups ------------------------------------------------------------------ */
 
 int cli_vehicle_add(const Cli *cli) {

@@ -435,6 +435,21 @@ def test_a_device_that_is_handed_over_is_seen_by_its_new_owner_alone(gateway, da
     assert [d["device_code"] for d in gateway.get("/api/devices", "ana").json()["items"]] == []
 
 
+def test_what_has_registered_itself_is_given_to_a_user(gateway, broker):
+    broker.publish("tfg/detections/raw", '{"device_id":"scanner-9","detections":[{"rssi":-50,'
+                                         '"device_hash":"aa"}]}')
+    wait_until(lambda: "scanner-9" in gateway.get("/api/devices", "root").text, "the scanner")
+    assert "scanner-9" not in gateway.get("/api/devices", "ana").text
+    assert "belongs to ana" in gateway.cli("device", "assign", "scanner-9", "--user", "ana").stdout
+    wait_until(lambda: "scanner-9" in gateway.get("/api/devices", "ana").text, "it to be hers")
+    gateway.cli("vehicle", "assign", "USV-1", "--user", "ben")
+    wait_until(lambda: gateway.get("/api/vehicles/USV-1/logs", "ben").status_code == 200, "his")
+    assert gateway.get("/api/vehicles/USV-1/logs", "ana").status_code == 404
+    for thing, user in (("scanner-9", "nobody"), ("no-such", "ana")):
+        assert gateway.cli("device", "assign", thing, "--user", user, check=False).returncode != 0
+
+
+
 @pytest.mark.parametrize("end", ["rotated", "revoked", "off", "deleted"])
 def test_a_device_socket_ends_with_its_token(gateway, database, end):
     old = gateway.ids["dev-1 token"]
