@@ -145,16 +145,16 @@ void inlet_shut(Inlet *inlet) {
         atomic_store(&inlet->lease, NULL);
 }
 
-void inlet_session_resumed(void *arg, unsigned n_in_flight) {
+void inlet_session_resumed(void *arg, uint16_t broker, unsigned n_in_flight) {
         Inlet *inlet = arg;
 
-        journal_resume_session(inlet->journal, n_in_flight);
+        journal_resume_session(inlet->journal, broker, n_in_flight);
 }
 
-void inlet_session_lost(void *arg) {
+void inlet_session_lost(void *arg, uint16_t broker) {
         Inlet *inlet = arg;
 
-        journal_forget_session(inlet->journal);
+        journal_forget_session(inlet->journal, broker);
 }
 
 bool inlet_is_high(void *arg) {

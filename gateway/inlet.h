@@ -30,10 +30,12 @@ void inlet_open(Inlet *inlet, const Lease *lease);
 void inlet_shut(Inlet *inlet);
 
 /* What a door needs, with the inlet as its @arg. */
-int inlet_take(void *arg, const Inbound *inbound);           /* an InboundFn */
-void inlet_session_resumed(void *arg, unsigned n_in_flight); /* at most, and may come again */
-void inlet_session_lost(void *arg); /* the broker has begun a new session */
-bool inlet_is_high(void *arg);      /* let the broker keep the rest */
+int inlet_take(void *arg, const Inbound *inbound); /* an InboundFn */
+void inlet_session_resumed(void *arg,
+                           uint16_t broker,
+                           unsigned n_in_flight);    /* at most, and may come again */
+void inlet_session_lost(void *arg, uint16_t broker); /* the broker has begun a new session */
+bool inlet_is_high(void *arg);                       /* let the broker keep the rest */
 
 int inlet_result(const Inlet *inlet); /* a fault (< 0) of the journal, or 0 */
 

@@ -132,13 +132,26 @@ static unsigned mqtt_source_in_flight(const MqttSource *source) {
         return mqtt_session_is_v5(source->session) && n_max > 0 ? (unsigned)n_max : UINT16_MAX;
 }
 
+/* By its URL: FNV-1a, folded. */
+static uint16_t mqtt_source_broker(const MqttSource *source) {
+        uint32_t hash = 2166136261U;
+
+        for (const char *c = mqtt_session_url(source->session); *c; ++c)
+                hash = (hash ^ (uint8_t)*c) * 16777619U;
+        hash = (hash >> 16) ^ (hash & UINT16_MAX);
+        return hash == 0 ? 1 : (uint16_t)hash;
+}
+
 static void mqtt_source_on_connected(void *arg, bool is_present) {
         MqttSource *source = arg;
+        uint16_t broker = mqtt_source_broker(source);
 
         if (is_present) {
-                source->sink.session_resumed(source->sink.arg, mqtt_source_in_flight(source));
+                source->sink.session_resumed(source->sink.arg,
+                                             broker,
+                                             mqtt_source_in_flight(source));
         } else {
-                source->sink.session_lost(source->sink.arg);
+                source->sink.session_lost(source->sink.arg, broker);
                 atomic_store(&source->is_session_new, true);
         }
         metric_add(METRIC_MQTT_CONNECTS, 1);

@@ -23,14 +23,17 @@ typedef struct MqttSource MqttSource;
 
 typedef struct MqttSink MqttSink;
 
-/* What the source needs from the journal; called on Paho's and the source's threads. */
+/* What the source needs from the journal; called on Paho's and the source's threads. @broker: a
+ * number that the URL of a broker always gets, and hardly ever another; never 0. */
 struct MqttSink {
         void *arg;
         InboundFn inbound;
         /* Connected, and the broker goes on with our session, which has so many in flight at most.
          */
-        void (*session_resumed)(void *arg, unsigned n_in_flight);
-        void (*session_lost)(void *arg); /* connected, and the broker has no session of ours */
+        void (*session_resumed)(void *arg, uint16_t broker, unsigned n_in_flight);
+        void (*session_lost)(
+                void *arg,
+                uint16_t broker); /* connected, and the broker has no session of ours */
         bool (*is_high)(void *arg);
 
         /* Is the session surely ours, of all who might go by its name? If it is not, and another

@@ -34,7 +34,7 @@ static int journal_recover_into(Journal *journal) {
         JournalRecovery found;
         int r;
 
-        r = journal_recover(&journal->dir, journal->redelivery, &found);
+        r = journal_recover(&journal->dir, journal->sessions, &found);
         if (r < 0)
                 return err_up(r);
 
@@ -115,7 +115,7 @@ int journal_open(Journal **ret_journal, const JournalOptions *options) {
         if (r > 0)
                 return r;
         if (r == 0)
-                r = redelivery_new(&journal->redelivery);
+                r = sessions_new(&journal->sessions);
         if (r == 0)
                 r = journal_recover_into(journal);
         if (r < 0)
@@ -183,7 +183,7 @@ Journal *journal_close(Journal *journal) {
         journal_seal(journal);
         segment_unref(journal->newest);
         segment_unref(atomic_load(&journal->oldest));
-        redelivery_free(journal->redelivery);
+        sessions_free(journal->sessions);
         if (journal->wake_fd >= 0)
                 close(journal->wake_fd);
         journal_numbers_close(&journal->numbers);
@@ -282,13 +282,15 @@ static int journal_no_segment(Journal *journal, const char *what, int r, int64_t
 static void journal_write_recent(Journal *journal, size_t n_bytes, int64_t now_us) {
         size_t n_max =
                 journal->options.segment_bytes / JOURNAL_RECENT_PART / sizeof(RedeliveryItem);
-        SegmentRecord record = { .type = SEGMENT_RECENT, .received_us = now_us };
+        SegmentRecord record = { .type = SEGMENT_RECENT,
+                                 .received_us = now_us,
+                                 .packet_id = sessions_broker(journal->sessions) };
         RedeliveryItem *items;
         Text body;
         size_t n;
 
         items = calloc(n_max, sizeof(*items));
-        n = items ? redelivery_save(journal->redelivery, items, n_max) : 0;
+        n = items ? sessions_save(journal->sessions, items, n_max) : 0;
         body = (Text){ .data = (const char *)items, .n = n * sizeof(*items) };
         if (n > 0 && segment_has_room(journal->active, segment_record_bytes(0, body.n) + n_bytes)) {
                 record.seq = journal->used_seq = journal->next_seq++;
@@ -371,7 +373,8 @@ static int journal_write(Journal *journal,
 
 /* {lock} */
 static int journal_write_mark(Journal *journal) {
-        SegmentRecord record = { .type = SEGMENT_SESSION };
+        SegmentRecord record = { .type = SEGMENT_SESSION,
+                                 .packet_id = sessions_broker(journal->sessions) };
         int r;
 
         r = journal_write(journal, &record, journal->seed, (Text){ 0 }, (Text){ 0 });
@@ -397,7 +400,7 @@ static int journal_write_message(Journal *journal, const Inbound *inbound, uint3
 
         if (journal->options.fsync == JOURNAL_FSYNC_ALWAYS && fill_level_is_broken(&journal->water))
                 return JOURNAL_E_FULL;
-        if (has_packet && redelivery_is_known(journal->redelivery,
+        if (has_packet && redelivery_is_known(sessions_current(journal->sessions),
                                               inbound->packet_id,
                                               hash,
                                               inbound->is_redelivery))
@@ -410,7 +413,7 @@ static int journal_write_message(Journal *journal, const Inbound *inbound, uint3
                 return r;
 
         if (has_packet)
-                redelivery_note(journal->redelivery, inbound->packet_id, hash);
+                redelivery_note(sessions_current(journal->sessions), inbound->packet_id, hash);
         if (atomic_load_explicit(&journal->first_seq, memory_order_relaxed) == 0)
                 atomic_store(&journal->first_seq, record.seq);
         atomic_store(&journal->last_seq, record.seq);
@@ -475,20 +478,22 @@ int journal_append(Journal *journal, const Inbound *inbound, uint64_t *ret_seq) 
         return r == 0 && synced != 0 ? JOURNAL_E_UNSYNCED : r;
 }
 
-void journal_resume_session(Journal *journal, unsigned n_in_flight) {
-        SegmentRecord record = { .type = SEGMENT_RESUMED, .device_id = n_in_flight };
+void journal_resume_session(Journal *journal, uint16_t broker, unsigned n_in_flight) {
+        SegmentRecord record = { .type = SEGMENT_RESUMED,
+                                 .device_id = n_in_flight,
+                                 .packet_id = broker };
 
         pthread_mutex_lock(&journal->lock);
-        redelivery_resume(journal->redelivery, n_in_flight);
+        sessions_resume(journal->sessions, broker, n_in_flight);
         /* Without it a start takes more for acknowledged than is: no reason to take no message. */
         (void)journal_write(journal, &record, journal->seed, (Text){ 0 }, (Text){ 0 });
         pthread_mutex_unlock(&journal->lock);
         journal_wake(journal);
 }
 
-void journal_forget_session(Journal *journal) {
+void journal_forget_session(Journal *journal, uint16_t broker) {
         pthread_mutex_lock(&journal->lock);
-        redelivery_forget(journal->redelivery);
+        sessions_begin(journal->sessions, broker);
         (void)journal_write_mark(journal);
         pthread_mutex_unlock(&journal->lock);
         journal_wake(journal);

@@ -61,10 +61,11 @@ MUST_CHECK int journal_append(Journal *journal, const Inbound *inbound, uint64_t
  * What the broker may send again is compared with the recent records (packet id, topic, payload);
  * that memory survives a restart. To be told of each connection, before its first message: the
  * broker goes on with the session, of which it has so many messages in flight at most; or it has
- * begun a new one, packet ids start over, and nothing that is here can be redelivered.
+ * begun a new one, packet ids start over, and nothing that came from it can be redelivered.
+ * @broker: which one (gateway/journal/sessions.h).
  */
-void journal_resume_session(Journal *journal, unsigned n_in_flight);
-void journal_forget_session(Journal *journal);
+void journal_resume_session(Journal *journal, uint16_t broker, unsigned n_in_flight);
+void journal_forget_session(Journal *journal, uint16_t broker);
 
 /*
  * High water is reached at max_bytes - reserve_bytes of records, at too little free disk, or when a

@@ -25,18 +25,18 @@ uint64_t journal_message_hash(uint32_t body_crc, size_t n_topic, size_t n_payloa
 static void journal_recover_record(JournalRecovery *recovery,
                                    const Segment *segment,
                                    const SegmentRecord *record,
-                                   Redelivery *redelivery) {
+                                   Sessions *sessions) {
         uint32_t crc;
 
         recovery->last_seq = record->seq;
         if (record->type == SEGMENT_SESSION) {
-                redelivery_forget(redelivery);
+                sessions_begin(sessions, record->packet_id);
                 return;
         }
         if (record->type == SEGMENT_RESUMED)
-                redelivery_resume(redelivery, (unsigned)record->device_id);
+                sessions_resume(sessions, record->packet_id, (unsigned)record->device_id);
         if (record->type == SEGMENT_RECENT && recovery->n_segments == 0)
-                redelivery_load(redelivery, record + 1, record->n_payload);
+                sessions_load(sessions, record->packet_id, record + 1, record->n_payload);
         if (record->type != SEGMENT_MESSAGE)
                 return;
         if (recovery->first_message_seq == 0)
@@ -45,7 +45,7 @@ static void journal_recover_record(JournalRecovery *recovery,
         if (record->door != DOOR_MQTT || record->packet_id == 0)
                 return;
         crc = crc32c(segment->seed, record + 1, (size_t)record->n_topic + record->n_payload);
-        redelivery_note(redelivery,
+        redelivery_note(sessions_current(sessions),
                         record->packet_id,
                         journal_message_hash(crc, record->n_topic, record->n_payload));
 }
@@ -59,7 +59,7 @@ static void journal_recover_damage(JournalRecovery *recovery, uint64_t until_seq
 
 static void journal_recover_scan(JournalRecovery *recovery,
                                  const Segment *segment,
-                                 Redelivery *redelivery,
+                                 Sessions *sessions,
                                  SegmentScan *ret_scan) {
         const SegmentRecord *record;
         size_t offset = 0;
@@ -73,7 +73,7 @@ static void journal_recover_scan(JournalRecovery *recovery,
                 ret_scan->end = offset;
                 if (n_skipped > 0)
                         journal_recover_damage(recovery, record->seq, n_skipped);
-                journal_recover_record(recovery, segment, record, redelivery);
+                journal_recover_record(recovery, segment, record, sessions);
         }
 }
 
@@ -137,7 +137,7 @@ static void journal_recover_link(JournalRecovery *recovery, Segment *segment) {
 
 static int journal_recover_segment(const JournalDir *dir,
                                    size_t i,
-                                   Redelivery *redelivery,
+                                   Sessions *sessions,
                                    JournalRecovery *recovery) {
         CLEANUP(segment_unref) Segment *segment = NULL;
         bool is_last = i + 1 == dir->n_names;
@@ -150,7 +150,7 @@ static int journal_recover_segment(const JournalDir *dir,
         if (r != 0)
                 return err_up(r);
 
-        journal_recover_scan(recovery, segment, redelivery, &scan);
+        journal_recover_scan(recovery, segment, sessions, &scan);
         journal_recover_report(segment, &scan, is_last);
         if (scan.n_records == 0) {
                 journal_recover_drop(segment);
@@ -161,12 +161,12 @@ static int journal_recover_segment(const JournalDir *dir,
         return 0;
 }
 
-int journal_recover(const JournalDir *dir, Redelivery *redelivery, JournalRecovery *ret_recovery) {
+int journal_recover(const JournalDir *dir, Sessions *sessions, JournalRecovery *ret_recovery) {
         JournalRecovery recovery = { 0 };
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < dir->n_names; ++i)
-                r = journal_recover_segment(dir, i, redelivery, &recovery);
+                r = journal_recover_segment(dir, i, sessions, &recovery);
         if (r < 0) {
                 segment_unref(recovery.oldest);
                 return err_up(r);

@@ -10,8 +10,8 @@
 
 #include "base/base.h"
 #include "gateway/journal/journal_dir.h"
-#include "gateway/journal/redelivery.h"
 #include "gateway/journal/segment.h"
+#include "gateway/journal/sessions.h"
 
 typedef struct JournalRecovery JournalRecovery;
 
@@ -30,7 +30,7 @@ struct JournalRecovery {
 };
 
 MUST_CHECK int journal_recover(const JournalDir *dir,
-                               Redelivery *redelivery,
+                               Sessions *sessions,
                                JournalRecovery *ret_recovery);
 
 /* What tells one message from another under the same packet id. @body_crc: of topic and payload. */

@@ -21,8 +21,8 @@
 #include "gateway/journal/journal_space.h"
 #include "gateway/journal/journal_sync.h"
 #include "gateway/journal/journal_writers.h"
-#include "gateway/journal/redelivery.h"
 #include "gateway/journal/segment.h"
+#include "gateway/journal/sessions.h"
 
 typedef struct Journal Journal;
 
@@ -50,7 +50,7 @@ struct Journal {
         int64_t last_received_us; /* {lock} */
         int64_t failed_us;        /* {lock} the last time that no segment could be made */
         bool forget_pending;      /* {lock} the mark of a new session found no room */
-        Redelivery *redelivery;   /* {lock} */
+        Sessions *sessions;       /* {lock} */
 
         FillLevel water;
         JournalSpace space;

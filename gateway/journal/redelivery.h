@@ -26,7 +26,8 @@ typedef struct RedeliveryItem RedeliveryItem;
 struct RedeliveryItem {
         uint64_t hash;
         uint16_t packet_id;
-        uint16_t unused[3];
+        uint16_t broker; /* see Sessions */
+        uint16_t unused[2];
 };
 
 MUST_CHECK int redelivery_new(Redelivery **ret_redelivery);

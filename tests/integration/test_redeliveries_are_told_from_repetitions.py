@@ -1,8 +1,11 @@
 """Promise: a message that the broker sends again is stored once, and one that a device sends again
 is stored again, whatever packet ids and flags the broker uses."""
+import contextlib
+
 import pytest
 
 from conftest import populate
+from scripted_broker import ScriptedBroker
 from waiting import wait_until
 
 TOPIC = "seano/USV-1/raw_log"
@@ -82,3 +85,40 @@ def test_an_id_that_was_used_again_is_no_redelivery(gateway, scripted_broker, da
     link = cut(gateway, scripted_broker)
     link.publish(TOPIC, "load 0", packet_id=2, dup=True)
     wait_stored(database, 1503)
+
+
+@contextlib.contextmanager
+def away(broker):
+    """It ends its connections, and takes none."""
+    polite, broker.on_connect = broker.on_connect, lambda link, packet: link.close()
+    for link in broker.links:
+        link.close()
+    yield
+    broker.on_connect = polite
+
+
+@pytest.mark.parametrize("version", [4, 5], ids=["3.1.1", "5"])
+@pytest.mark.parametrize("marked", [True, False], ids=["DUP", "no DUP"])
+def test_a_session_with_another_broker_lies_between(make_gateway, scripted_broker, database, version, marked):
+    """Two brokers with stores of their own: the first one goes on where it was cut off."""
+    other = ScriptedBroker()
+    gateway = make_gateway(mqtt__url=",".join(f"mqtt://127.0.0.1:{b.port}" for b in (scripted_broker, other)),
+                           mqtt__version=version, mqtt__canary="0", mqtt__receive_maximum=1000)
+    populate(gateway)
+    gateway.start()
+    for n in (5, 6):
+        link_of(scripted_broker).publish(TOPIC, f"message {n}", packet_id=n)
+    wait_stored(database, 2)
+    with away(scripted_broker):
+        other.wait_for("SUBSCRIBE").link.publish(TOPIC, "message 5", packet_id=5)  # one of its own
+        wait_stored(database, 3)
+    n_subscribed = len(scripted_broker.seen("SUBSCRIBE"))
+    with away(other):
+        link = scripted_broker.wait_for("SUBSCRIBE", n_subscribed + 1).link
+        for n in (5, 6):
+            link.publish(TOPIC, f"message {n}", packet_id=n, dup=marked)
+        link.publish(TOPIC, "the end", packet_id=7)
+        database.wait_for("SELECT count(*) FROM raw_logs WHERE logs = 'the end'", 1)
+    assert stored(database) == ["message 5", "message 5", "message 6", "the end"]
+    assert gateway.metric("tidegate_duplicate_total") == 2
+    other.close()

@@ -839,7 +839,7 @@ static void test_what_comes_again_after_each_crash_is_recognised_each_time(void 
         }
         for (int crash = 0; crash < 3; ++crash) {
                 restart(f);
-                journal_resume_session(f->journal, 1000);
+                journal_resume_session(f->journal, 1, 1000);
                 assert_int_equal(append(f->journal, 1, true, "old 1"), JOURNAL_E_DUPLICATE);
                 assert_int_equal(append(f->journal, 2, true, "old 2"), JOURNAL_E_DUPLICATE);
                 for (uint16_t id = 11; id <= 60; ++id) {
@@ -857,7 +857,7 @@ static void test_new_session_forgets_also_after_a_restart(void **state) {
         start(f);
         assert_int_equal(append(f->journal, 5, false, "on"), 0);
         seq = journal_last_seq(f->journal);
-        journal_forget_session(f->journal);
+        journal_forget_session(f->journal, 1);
         assert_int_equal(journal_last_seq(f->journal), seq); /* not a message */
         assert_int_equal(journal_read(f->journal, seq, &record, 1, SIZE_MAX), 0);
         assert_true(journal_poll_fd(f->journal, seq) >= 0);
@@ -868,6 +868,43 @@ static void test_new_session_forgets_also_after_a_restart(void **state) {
         assert_int_equal(count(f->journal), 2);
 }
 
+static void test_a_new_session_with_one_broker_forgets_nothing_of_another(void **state) {
+        Fixture *f = *state;
+
+        f->options.max_bytes = 64 << 20;
+        f->options.segment_bytes = 1 << 20;
+        start(f);
+        journal_forget_session(f->journal, 7);
+        assert_int_equal(append(f->journal, 5, false, "on"), 0);
+        journal_forget_session(f->journal, 9);
+        assert_int_equal(append(f->journal, 5, true, "on"), 0); /* of another broker */
+        fill(f->journal, 20000);                                /* more than a segment */
+        journal_commit(f->journal, journal_last_seq(f->journal));
+        restart(f);
+        journal_resume_session(f->journal, 7, 1000);
+        assert_int_equal(append(f->journal, 5, false, "on"), JOURNAL_E_DUPLICATE);
+        assert_int_equal(append(f->journal, 6, false, "off"), 0);
+        restart(f);
+        journal_resume_session(f->journal, 9, 1000);
+        assert_int_equal(append(f->journal, 5, true, "on"), JOURNAL_E_DUPLICATE);
+        assert_int_equal(append(f->journal, 6, true, "off"), 0);
+        journal_forget_session(f->journal, 7);
+        assert_int_equal(append(f->journal, 6, true, "off"), 0);
+}
+
+static void test_who_resumes_a_session_of_others_goes_on_with_theirs(void **state) {
+        Fixture *f = *state;
+
+        start(f);
+        journal_forget_session(f->journal, 7);
+        assert_int_equal(append(f->journal, 5, false, "on"), 0);
+        journal_resume_session(f->journal, 9, 1000); /* two names of a cluster */
+        assert_int_equal(append(f->journal, 5, true, "on"), JOURNAL_E_DUPLICATE);
+        assert_int_equal(append(f->journal, 6, false, "off"), 0);
+        journal_resume_session(f->journal, 7, 1000);
+        assert_int_equal(append(f->journal, 6, true, "off"), JOURNAL_E_DUPLICATE);
+}
+
 static void test_new_session_is_remembered_when_the_journal_was_full(void **state) {
         Fixture *f = *state;
 
@@ -875,7 +912,7 @@ static void test_new_session_is_remembered_when_the_journal_was_full(void **stat
         assert_int_equal(append(f->journal, 5, false, "on"), 0);
         fill(f->journal, 1000);
         fill(f->journal, 1);
-        journal_forget_session(f->journal);
+        journal_forget_session(f->journal, 1);
         assert_int_equal(append(f->journal, 5, true, "on"), JOURNAL_E_FULL);
         journal_commit(f->journal, journal_last_seq(f->journal));
         assert_int_equal(append(f->journal, 6, false, "off"), 0);
@@ -890,7 +927,7 @@ static void test_only_what_can_be_in_flight_is_compared(void **state) {
         f->options.max_bytes = 64 << 20;
         f->options.segment_bytes = 4 << 20;
         start(f);
-        journal_resume_session(f->journal, 1000);
+        journal_resume_session(f->journal, 1, 1000);
         assert_int_equal(append(f->journal, 1, false, "on"), 0);
         for (unsigned i = 2; i <= 1000; ++i)
                 assert_int_equal(append(f->journal, i, false, "on"), 0);
@@ -899,7 +936,7 @@ static void test_only_what_can_be_in_flight_is_compared(void **state) {
                 assert_int_equal(append(f->journal, i, false, "on"), 0);
         assert_int_equal(append(f->journal, 1, true, "on"), 0);
         restart(f);
-        journal_resume_session(f->journal, 1000);
+        journal_resume_session(f->journal, 1, 1000);
         assert_int_equal(append(f->journal, 2, true, "on"), 0);
 }
 
@@ -908,11 +945,11 @@ static void test_an_id_that_came_again_says_that_all_before_it_was_acknowledged(
 
         /* 3.1.1 knows no limit, and a broker may take the lowest id that is free. */
         start(f);
-        journal_resume_session(f->journal, REDELIVERY_MAX_IN_FLIGHT);
+        journal_resume_session(f->journal, 1, REDELIVERY_MAX_IN_FLIGHT);
         assert_int_equal(append(f->journal, 2, false, "on"), 0);
         for (int i = 0; i < 5; ++i)
                 assert_int_equal(append(f->journal, 1, false, "off"), 0);
-        journal_resume_session(f->journal, REDELIVERY_MAX_IN_FLIGHT);
+        journal_resume_session(f->journal, 1, REDELIVERY_MAX_IN_FLIGHT);
         assert_int_equal(append(f->journal, 1, true, "off"), JOURNAL_E_DUPLICATE);
         assert_int_equal(append(f->journal, 2, true, "on"), 0);
 }
@@ -921,14 +958,14 @@ static void test_what_was_in_flight_is_recognised_without_its_mark(void **state)
         Fixture *f = *state;
 
         start(f);
-        journal_resume_session(f->journal, 1000);
+        journal_resume_session(f->journal, 1, 1000);
         assert_int_equal(append(f->journal, 1, false, "on"), 0);
         assert_int_equal(append(f->journal, 2, false, "on"), 0);
         assert_int_equal(append(f->journal, 3, false, "on"), 0);
         for (int i = 0; i < 3; ++i) {
                 if (i == 1)
                         restart(f);
-                journal_resume_session(f->journal, 1000);
+                journal_resume_session(f->journal, 1, 1000);
                 assert_int_equal(append(f->journal, 2, false, "on"), JOURNAL_E_DUPLICATE);
                 assert_int_equal(append(f->journal, 3, false, "on"), JOURNAL_E_DUPLICATE);
         }
@@ -938,7 +975,7 @@ static void test_what_was_in_flight_is_recognised_without_its_mark(void **state)
         assert_int_equal(append(f->journal, 7, false, "on"), 0);
 
         /* As many others as were in flight: nothing of it comes any more. */
-        journal_resume_session(f->journal, 2);
+        journal_resume_session(f->journal, 1, 2);
         assert_int_equal(append(f->journal, 8, false, "on"), 0);
         assert_int_equal(append(f->journal, 9, false, "on"), 0);
         assert_int_equal(append(f->journal, 7, false, "on"), 0);
@@ -953,7 +990,7 @@ static void test_large_messages_in_flight_are_recognised_after_a_restart(void **
         /* Many times what is kept of the journal for their sake. */
         inbound.payload = (Text){ payload, sizeof(payload) };
         start(f);
-        journal_resume_session(f->journal, 100);
+        journal_resume_session(f->journal, 1, 100);
         for (unsigned i = 1; i <= 100; ++i) {
                 inbound.packet_id = (uint16_t)i;
                 assert_int_equal(journal_append(f->journal, &inbound, &seq), 0);
@@ -962,7 +999,7 @@ static void test_large_messages_in_flight_are_recognised_after_a_restart(void **
         assert_true(journal_bytes(f->journal) < 100 * sizeof(payload));
         restart(f);
         journal_commit(f->journal, seq);
-        journal_resume_session(f->journal, 100);
+        journal_resume_session(f->journal, 1, 100);
         for (unsigned i = 1; i <= 100; ++i) {
                 inbound.packet_id = (uint16_t)i;
                 inbound.is_redelivery = i % 2 != 0;
@@ -1303,6 +1340,8 @@ int main(void) {
                 T(test_redelivery_is_recognised_after_a_restart_and_a_crash),
                 T(test_what_comes_again_after_each_crash_is_recognised_each_time),
                 T(test_new_session_forgets_also_after_a_restart),
+                T(test_a_new_session_with_one_broker_forgets_nothing_of_another),
+                T(test_who_resumes_a_session_of_others_goes_on_with_theirs),
                 T(test_new_session_is_remembered_when_the_journal_was_full),
                 T(test_only_what_can_be_in_flight_is_compared),
                 T(test_an_id_that_came_again_says_that_all_before_it_was_acknowledged),
