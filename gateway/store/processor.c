@@ -27,6 +27,7 @@
 #include "gateway/store/sensors.h"
 #include "gateway/store/showing.h"
 #include "gateway/store/stored.h"
+#include "gateway/store/storing.h"
 #include "model/metrics.h"
 
 #define PROCESSOR_IDLE_MS    1000 /* the longest sleep */
@@ -59,17 +60,12 @@ struct Processor {
 
 /* ---- showing ------------------------------------------------------------------------------ */
 
-static bool processor_lags(const Processor *processor) {
-        return !database_is_sound(processor->desk->database) || processor->desk->stall.is_on ||
-               lane_loaded_seq(processor->desk->lane) < showing_seq(processor->desk->showing);
-}
-
 /* While the store lags, live does not wait for it. */
 static int processor_show_ahead(Processor *processor) {
         BatchContext context;
         int r;
 
-        if (!processor->desk->was_ready || !processor_lags(processor))
+        if (!processor->desk->was_ready || !storing_lags(processor->desk))
                 return 0;
         context = desk_context(processor->desk, false);
         r = showing_go_ahead(processor->desk->showing, processor->desk->lane, &context);
@@ -264,119 +260,6 @@ static int processor_take_errand(Processor *processor) {
         return processor_settle(processor, r);
 }
 
-/* ---- the database: storing ---------------------------------------------------------------- */
-
-/* Records that came after this time may wait for more; nothing waits at the end. */
-static int64_t processor_young_us(const Processor *processor) {
-        if (processor->desk->options.max_delay_ms == 0 || processor->stop_at_us != 0)
-                return INT64_MAX;
-        return clock_now_us() - processor->desk->options.max_delay_ms * INT64_C(1000);
-}
-
-static int processor_load(Processor *processor) {
-        bool catches_up =
-                lane_loaded_seq(processor->desk->lane) < showing_seq(processor->desk->showing);
-        BatchContext context = desk_context(processor->desk, true);
-        BatchSpan span = {
-                .until_seq = catches_up ? showing_seq(processor->desk->showing) : UINT64_MAX,
-                .n_max = processor->desk->options.max_batch,
-                .young_us = processor_young_us(processor),
-        };
-        int r;
-
-        r = lane_load(processor->desk->lane, &context, &span);
-        return r == 0 ? 0 : err_up(r);
-}
-
-/* Takes what the transaction under way has come to. */
-static int processor_poll_commit(Processor *processor) {
-        CommitRange range;
-        int r = 0;
-
-        while (r == 0 && !lane_is_idle(processor->desk->lane)) {
-                r = lane_poll(processor->desk->lane, &range);
-                if (r == 0)
-                        r = stored_take(processor->desk, &range);
-        }
-        if (r != DB_E_BUSY)
-                return r;
-
-        if (lane_age_us(processor->desk->lane) >
-            processor->desk->options.timeout_ms * INT64_C(1000))
-                return DB_E_OFFLINE;
-        return DB_E_BUSY;
-}
-
-/* For how long the store has been waiting for the database, whichever way. */
-static int64_t processor_age_us(const Processor *processor) {
-        if (!database_is_ready(processor->desk->database))
-                return 0;
-        if (database_is_lent(processor->desk->database))
-                return clerk_age_us(processor->desk->clerk);
-        if (!lane_is_idle(processor->desk->lane))
-                return lane_age_us(processor->desk->lane);
-        return known_age_us(processor->desk->known);
-}
-
-/* Sends the clerk off, if there is something to do for him first. */
-static bool processor_has_errand(Processor *processor) {
-        const Batch *batch = lane_current(processor->desk->lane);
-
-        if (books_is_due(processor->desk->books, lane_stored_seq(processor->desk->lane)))
-                clerk_check(processor->desk->clerk,
-                            lane_stored_seq(processor->desk->lane),
-                            processor->desk->sensors);
-        else if (batch_length(batch) > 0 && clerk_has_to_look(processor->desk->clerk, batch))
-                clerk_look(processor->desk->clerk, batch);
-        else
-                return false;
-        return true;
-}
-
-/* Nothing is under way: begin the next transaction, if nothing has to be known before. */
-static int processor_begin_commit(Processor *processor) {
-        const Batch *batch = lane_current(processor->desk->lane);
-        int r;
-
-        if (known_age_us(processor->desk->known) > 0 || processor_has_errand(processor))
-                return 0;
-        if (batch_length(batch) == 0) {
-                r = processor_load(processor);
-                if (r != 0)
-                        return err_up(r);
-                if (batch_length(batch) == 0 && (batch_wants(batch) == BATCH_WANTS_NOTHING ||
-                                                 batch_wants(batch) == BATCH_WANTS_TIME))
-                        return 0;
-                if (batch_length(batch) == 0)
-                        return known_ask(processor->desk->known, batch);
-                if (processor_has_errand(processor))
-                        return 0;
-        }
-        return lane_begin(processor->desk->lane, known_registry(processor->desk->known));
-}
-
-static int processor_store(Processor *processor) {
-        int r;
-
-        if (!database_is_ready(processor->desk->database) ||
-            database_is_lent(processor->desk->database))
-                return 0;
-
-        r = processor_poll_commit(processor);
-        if (r == 0)
-                r = db_conn_hear(database_conn(processor->desk->database));
-        if (r == 0)
-                r = processor_begin_commit(processor);
-        else if (r == DB_E_BUSY)
-                r = 0;
-        else if (r == DB_E_FENCED) /* our own lost transaction, perhaps: the position will tell */
-                r = DB_E_OFFLINE;
-        /* While PostgreSQL works on one batch we decode the next. */
-        if (r == 0 && !lane_is_idle(processor->desk->lane) && lane_has_room(processor->desk->lane))
-                r = processor_load(processor);
-        return processor_settle(processor, r);
-}
-
 /* ---- the loop ----------------------------------------------------------------------------- */
 
 static int processor_take_orders(Processor *processor) {
@@ -419,16 +302,6 @@ static bool processor_is_done(const Processor *processor) {
                lane_stored_seq(processor->desk->lane) >= journal_last_seq(processor->desk->journal);
 }
 
-/* How long a small batch still waits for more (database.max_delay); 0 = not at all. */
-static int64_t processor_delay_us(const Processor *processor) {
-        const Batch *batch = lane_current(processor->desk->lane);
-
-        if (batch_wants(batch) != BATCH_WANTS_TIME)
-                return 0;
-        return batch_wanting(batch)->received_us +
-               processor->desk->options.max_delay_ms * INT64_C(1000) - clock_now_us();
-}
-
 static int processor_timeout_ms(const Processor *processor) {
         int64_t now_us = clock_mono_us();
         int64_t wait_us = PROCESSOR_IDLE_MS * INT64_C(1000);
@@ -437,11 +310,11 @@ static int processor_timeout_ms(const Processor *processor) {
 
         if (!stands_by && database_pause_us(processor->desk->database) >= 0)
                 until_us = database_pause_us(processor->desk->database);
-        else if (!stands_by && processor_age_us(processor) > 0 && !processor->desk->stall.is_on)
+        else if (!stands_by && storing_age_us(processor->desk) > 0 && !processor->desk->stall.is_on)
                 until_us = processor->desk->options.stall_ms * INT64_C(1000) -
-                           processor_age_us(processor);
-        else if (!stands_by && processor_delay_us(processor) > 0)
-                until_us = processor_delay_us(processor);
+                           storing_age_us(processor->desk);
+        else if (!stands_by && storing_delay_us(processor->desk) > 0)
+                until_us = storing_delay_us(processor->desk);
         if (processor->stop_at_us != 0 && processor->stop_at_us - now_us < until_us)
                 until_us = processor->stop_at_us - now_us;
         if (until_us < wait_us)
@@ -451,11 +324,12 @@ static int processor_timeout_ms(const Processor *processor) {
 
 /* The descriptor that says when there is more to read; -1: there is already; -2: no matter. */
 static int processor_journal_fd(Processor *processor) {
-        if (processor->desk->was_ready && processor_lags(processor))
+        if (processor->desk->was_ready && storing_lags(processor->desk))
                 return journal_poll_fd(processor->desk->journal,
                                        showing_seq(processor->desk->showing));
-        if (!database_is_ready(processor->desk->database) || processor_delay_us(processor) > 0 ||
-            database_is_lent(processor->desk->database) || known_age_us(processor->desk->known) > 0)
+        if (!database_is_ready(processor->desk->database) ||
+            storing_delay_us(processor->desk) > 0 || database_is_lent(processor->desk->database) ||
+            known_age_us(processor->desk->known) > 0)
                 return -2;
         if (lane_is_idle(processor->desk->lane) || lane_has_room(processor->desk->lane))
                 return journal_poll_fd(processor->desk->journal,
@@ -475,7 +349,7 @@ static void processor_wait(Processor *processor) {
                 return;
         if (database_is_ready(processor->desk->database) &&
             lane_loaded_seq(processor->desk->lane) < showing_seq(processor->desk->showing) &&
-            processor_age_us(processor) == 0)
+            storing_age_us(processor->desk) == 0)
                 return; /* there is catching up to do */
         database_wants(processor->desk->database, &fds[2]);
         watch_turn();
@@ -496,9 +370,11 @@ static int processor_run(Processor *processor) {
                 if (r == 0)
                         r = processor_connect(processor);
                 if (r == 0)
-                        r = processor_store(processor);
+                        r = processor_settle(processor,
+                                             storing_turn(processor->desk,
+                                                          processor->stop_at_us != 0));
                 stall_note(&processor->desk->stall,
-                           processor_age_us(processor),
+                           storing_age_us(processor->desk),
                            processor->desk->options.stall_ms * INT64_C(1000));
                 if (r == 0)
                         r = processor_show_ahead(processor);
