@@ -19,7 +19,7 @@
 #include "base/base.h"
 #include "db/conn.h"
 #include "db/write/store.h"
-#include "gateway/store/errand.h"
+#include "base/errand.h"
 
 typedef struct Database Database;
 struct pollfd;

@@ -9,7 +9,7 @@
 #include "gateway/store/batch.h"
 #include "gateway/store/database.h"
 #include "gateway/store/follower.h"
-#include "gateway/store/numbers.h"
+#include "gateway/decode/numbers.h"
 #include "gateway/store/outbox.h"
 #include "gateway/store/owners.h"
 #include "model/metrics.h"

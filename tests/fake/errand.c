@@ -1,6 +1,6 @@
-/* An errand that is run by whoever looks whether it is done, in place of gateway/store/errand.c. */
+/* An errand that is run by whoever looks whether it is done, in place of base/errand.c. */
 
-#include "gateway/store/errand.h"
+#include "base/errand.h"
 
 #include "tests/fake/server.h"
 

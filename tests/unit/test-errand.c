@@ -9,7 +9,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
-#include "gateway/store/errand.h"
+#include "base/errand.h"
 
 /* Waits for the descriptor, as for a server. */
 static int wait_for(void *arg) {

@@ -1,4 +1,4 @@
-#include "gateway/store/errand.h"
+#include "base/errand.h"
 
 #include <poll.h>
 #include <pthread.h>

@@ -1,4 +1,4 @@
-#include "gateway/store/numbers.h"
+#include "gateway/decode/numbers.h"
 
 #include "base/log.h"
 #include "base/name.h"
