@@ -17,9 +17,9 @@
  */
 
 #include "base/base.h"
+#include "base/errand.h"
 #include "db/conn.h"
 #include "db/write/store.h"
-#include "base/errand.h"
 
 typedef struct Database Database;
 struct pollfd;
