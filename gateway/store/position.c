@@ -14,6 +14,8 @@
 #include "gateway/store/stored.h"
 #include "model/metrics.h"
 
+#define POSITION_ALL (UINT64_MAX / 2) /* more than any number */
+
 /* Everything that a journal of which nothing is stored yet has or will have comes after this. */
 static uint64_t position_begin_seq(Journal *journal) {
         uint64_t first = journal_first_seq(journal);
@@ -86,17 +88,24 @@ static int position_go_back(Desk *desk, uint64_t position) {
 }
 
 /*
- * A copy of the journal's folder, with the same epoch, has stored meanwhile: its position says
- * nothing of what only this one has, which gets numbers above it. Once that is noted, and before
- * anything is stored, the folder knows of no other start than this.
+ * From here on numbers are above those of whoever stored before us: there is one line of them. What
+ * could not be confirmed so far is moved, if need be.
+ *
+ * A copy of the journal's folder, with the same epoch, may have stored meanwhile: its position says
+ * nothing of what only this one has, which gets numbers above it, and all of what both have, which
+ * keeps its own. Once that is noted, and before anything is stored, the folder knows of no other
+ * start than this.
  */
-static int position_settle_fork(Desk *desk, uint64_t floor) {
+static int position_confirm(Desk *desk, uint64_t floor) {
         uint64_t forked_seq = db_store_forked_seq(database_store(desk->database));
+        bool has_own = journal_last_seq(desk->journal) > forked_seq;
         uint64_t by;
 
-        if (forked_seq > 0 && journal_last_seq(desk->journal) > forked_seq &&
-            journal_confirm(desk->journal, forked_seq, floor, &by) != 0)
-                return DB_E_OFFLINE;
+        if (journal_confirm(desk->journal,
+                            forked_seq == 0 || has_own ? forked_seq : POSITION_ALL,
+                            floor,
+                            &by) != 0)
+                return DB_E_OFFLINE; /* nothing may be stored yet: ask again */
         if (forked_seq > 0)
                 log_error("journal_forked epoch=%s after=%llu position=%llu hint=\"a copy of this "
                           "journal's folder has stored into this database; what only this one has "
@@ -119,10 +128,9 @@ static void position_note_own(Desk *desk, uint64_t position) {
                 desk->own_seq = own_seq;
 }
 
-/* The database says how far we got: behind a crash or a cut, only it knows. New numbers are above
- * those of whoever stored before us: there is one line of them. */
+/* The database says how far we got: behind a crash or a cut, only it knows. */
 int position_take(Desk *desk, uint64_t position, uint64_t floor) {
-        uint64_t noted_seq, by;
+        uint64_t noted_seq;
         int r;
 
         position_note_own(desk, position);
@@ -130,9 +138,7 @@ int position_take(Desk *desk, uint64_t position, uint64_t floor) {
                 return position < lane_stored_seq(desk->lane) ? position_go_back(desk, position)
                                                               : 0;
 
-        if (journal_confirm(desk->journal, 0, floor, &by) != 0)
-                return DB_E_OFFLINE; /* nothing may be stored yet: ask again */
-        r = position_settle_fork(desk, floor);
+        r = position_confirm(desk, floor);
         if (r != 0)
                 return r;
         lane_start(desk->lane, position);
