@@ -100,8 +100,8 @@ void fill_level_break(FillLevel *water, const char *what, int error) {
 }
 
 bool fill_level_passes(int error) {
-        return error == ENOSPC || error == EDQUOT || error == EMFILE || error == ENFILE ||
-               error == ENOMEM || error == EAGAIN || error == EINTR;
+        return error == ENOSPC || error == EDQUOT || error == EFBIG || error == EMFILE ||
+               error == ENFILE || error == ENOMEM || error == EAGAIN || error == EINTR;
 }
 
 bool fill_level_is_broken(const FillLevel *water) {

@@ -177,7 +177,7 @@ int segment_create(Segment **ret_segment,
         segment->index = spec->index;
         snprintf(segment->name, sizeof(segment->name), "%016" PRIx64 ".seg", spec->first_seq);
         r = segment_allocate(segment, spec->size);
-        if (r == -ENOSPC || r == -EDQUOT)
+        if (r == -ENOSPC || r == -EDQUOT || r == -EFBIG)
                 return SEGMENT_E_FULL;
         if (r < 0)
                 return err_new(r);

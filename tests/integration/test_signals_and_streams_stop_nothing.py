@@ -1,9 +1,11 @@
 """What is sent to the process, and who reads what it writes: neither stops it, nor costs a message."""
 import os
+import resource
 import signal
 
 import pytest
 
+from conftest import populate
 from waiting import wait_until
 
 IGNORED = ("SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR", "SIGXFSZ",
@@ -87,6 +89,24 @@ def test_signals_that_mean_something_to_others_end_nothing(gateway, broker, data
         gateway.process.send_signal(getattr(signal, name))
     stores(gateway, broker, database, "still here")
     assert gateway.process.poll() is None
+
+
+def test_files_that_may_not_grow_are_a_full_disk(make_gateway, broker, database, publisher):
+    """ulimit -f, or LimitFSIZE= of a service: what comes waits at the broker until there is room."""
+    gateway = make_gateway(journal__segment_bytes="64K", journal__max_bytes="4M", journal__min_free_bytes="0")
+    populate(gateway)
+    gateway.start()
+    stores(gateway, broker, database, "some room")
+    unlimited = resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (40000, resource.RLIM_INFINITY))
+    for n in range(30):
+        publisher.publish("seano/USV-1/raw_log", f"a large one {n}" + "x" * 10000)
+    wait_until(lambda: "reason=journal_full" in gateway.log(), "it to say so")
+    assert gateway.status("/livez") == 200
+    resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, unlimited)
+    publisher.flush()
+    database.wait_for("SELECT count(*) FROM raw_logs WHERE logs LIKE 'a large one%%'", 30)
+    wait_until(gateway.is_ready, "it to be as before")
+    assert "journal_failed" not in gateway.log()
 
 
 def test_a_command_whose_words_are_lost_says_so(gateway, database):
