@@ -171,3 +171,29 @@ def test_a_position_that_somebody_deleted_stores_nothing_twice(older, when, data
     assert "position_lost journal_id=" in older.log()
     balanced(older)
     assert older.cli("journal", "verify").returncode == 0
+
+
+@pytest.mark.parametrize("what", ["database", "schema"])
+def test_one_that_is_made_anew_beneath_it_gets_all_that_is_kept(older, what, database, postgres, publisher):
+    """Dropped by somebody, and migrated by hand; what came before its registry did is a letter, and comes back."""
+    publish(publisher, range(10))
+    stored(database, 10)
+    registry = database.dump_registry()
+    if what == "database":
+        postgres.execute("postgres", f"DROP DATABASE {database.name} WITH (FORCE)")
+        postgres.execute("postgres", f"CREATE DATABASE {database.name}")
+    else:
+        database.rows("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    publish(publisher, range(10, 20))
+    wait_until(lambda: older.status("/readyz") == 503, "it to be noticed")
+    assert older.metric("tidegate_in_journal") > 0
+    older.cli("migrate")
+    database.load_registry(registry)
+    publish(publisher, range(20, 30))
+    wait_until(lambda: older.metric("tidegate_in_journal") == 0, "all to be stored", timeout=90)
+    older.cli("dead-letters", "replay", "--reason", "unknown_vehicle", check=False)
+    stored(database, 30)
+    assert sorted(logs_of(database), key=int) == [str(n) for n in range(30)]
+    assert database.value("SELECT count(*) FROM dead_letters") == 0
+    balanced(older)
+    assert "database_older position=" in older.log() and older.process.poll() is None
