@@ -143,7 +143,8 @@ static int admin_owner(DbConn *conn,
 static const char *admin_hash(const uint8_t hash[32], char ret_text[ADMIN_HASH_SIZE]) {
         if (!hash)
                 return NULL;
-        memcpy(ret_text, "\\x", 2);
+        ret_text[0] = '\\';
+        ret_text[1] = 'x';
         text_put_hex(ret_text + 2, hash, 32);
         return ret_text;
 }
