@@ -20,7 +20,7 @@ static inline void *vec_more(void *items, size_t *capacity, size_t first, size_t
 
 /* Is there room for one more than @n, now? False: out of memory, and all is as it was. */
 #define VEC_HAS_ROOM(items, n, capacity, first)                                     \
-        ((n) < (capacity) || __extension__({                                        \
+        (((items) && (n) < (capacity)) || __extension__({                           \
                  __typeof__(items) more_ =                                          \
                          vec_more((items), &(capacity), (first), sizeof(*(items))); \
                  if (more_)                                                         \

@@ -27,8 +27,8 @@ static void journal_writers_read(JournalWriters *writers) {
 
         if (!file)
                 return;
-        /* NOLINTNEXTLINE(cert-err34-c): widths are bounded. */
         while (writers->n < JOURNAL_WRITERS_MAX &&
+               /* NOLINTNEXTLINE(cert-err34-c): widths are bounded. */
                fscanf(file, JOURNAL_WRITERS_LINE, at->id, &at->begin_seq, &is_claimed) == 3) {
                 at->is_claimed = is_claimed != 0;
                 ++at;
