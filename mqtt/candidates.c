@@ -88,3 +88,16 @@ void mqtt_candidates_succeed(MqttCandidates *candidates) {
                 candidates->version == MQTT_CANDIDATES_OLD ? MQTT_CANDIDATES_CLOSED - 1 : 0;
         candidates->version = MQTT_CANDIDATES_NEW;
 }
+
+bool mqtt_said_is_news(MqttSaid said[MQTT_CANDIDATES_MAX], const char *url, const char *error) {
+        size_t i = 0;
+
+        while (i + 1 < MQTT_CANDIDATES_MAX && said[i].url[0] != '\0' &&
+               strcmp(said[i].url, url) != 0)
+                ++i;
+        snprintf(said[i].url, sizeof(said[i].url), "%s", url);
+        if (strcmp(said[i].error, error) == 0)
+                return false;
+        snprintf(said[i].error, sizeof(said[i].error), "%s", error);
+        return true;
+}

@@ -13,7 +13,10 @@
 #define MQTT_CANDIDATES_MAX  8
 #define MQTT_CANDIDATES_TEXT 512
 
+#define MQTT_CANDIDATES_WHY 192
+
 typedef struct MqttCandidates MqttCandidates;
+typedef struct MqttSaid MqttSaid;
 
 typedef enum MqttFault {
         MQTT_FAULT_OTHER,
@@ -34,6 +37,15 @@ struct MqttCandidates {
         bool is_old;        /* it has said that it does not speak 5 */
         unsigned n_closed;
 };
+
+/* Why one could not be connected to, as people were told. */
+struct MqttSaid {
+        char url[MQTT_CANDIDATES_TEXT];
+        char error[MQTT_CANDIDATES_WHY];
+};
+
+/* Is that another reason than was said of @url last? Then it is what was. */
+bool mqtt_said_is_news(MqttSaid said[MQTT_CANDIDATES_MAX], const char *url, const char *error);
 
 /* False: not a list of URLs that we know, or no such version. */
 bool mqtt_candidates_init(MqttCandidates *candidates, const char *urls, int version);

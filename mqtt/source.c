@@ -26,15 +26,7 @@
 #define MQTT_SOURCE_STABLE_US 10000000 /* a connection that lasts so long was a good one */
 #define MQTT_SOURCE_FLAPS     3
 #define MQTT_SOURCE_HOUR_US   INT64_C(3600000000)
-#define MQTT_SOURCE_REASON    192
 #define MQTT_SOURCE_WINDOW    16 /* canaries: one is enough */
-
-typedef struct MqttSaid MqttSaid;
-
-struct MqttSaid {
-        char url[MQTT_CANDIDATES_TEXT];
-        char error[MQTT_SOURCE_REASON];
-};
 
 struct MqttSource {
         const MqttOptions *options; /* borrowed */
@@ -216,25 +208,13 @@ static void mqtt_source_connected(MqttSource *source) {
         mqtt_source_set_door(source);
 }
 
-static char *mqtt_source_said(MqttSource *source, const char *url) {
-        size_t i = 0;
-
-        while (i + 1 < N_ELEMENTS(source->said) && source->said[i].url[0] != '\0' &&
-               strcmp(source->said[i].url, url) != 0)
-                ++i;
-        snprintf(source->said[i].url, sizeof(source->said[i].url), "%s", url);
-        return source->said[i].error;
-}
-
 /* One line for each new reason of each broker, not for each attempt. */
 static void mqtt_source_refused(MqttSource *source, int r, int retry_ms) {
         const char *error = mqtt_session_error(source->session);
         const char *url = mqtt_session_url(source->session);
-        char *said = mqtt_source_said(source, url);
 
-        if (strcmp(said, error) == 0)
+        if (!mqtt_said_is_news(source->said, url, error))
                 return;
-        snprintf(said, MQTT_SOURCE_REASON, "%s", error);
         log_warning("mqtt_not_connected url=%s %s=\"%s\" retry_ms=%d",
                     url,
                     r == MQTT_SESSION_E_REFUSED ? "refused" : "failed",

@@ -245,6 +245,17 @@ static void test_brokers_come_in_turn_and_then_there_is_a_pause(void **state) {
         assert_false(mqtt_candidates_init(&c, "mqtt://a", 3));
 }
 
+static void test_each_new_reason_of_each_broker_is_news_once(void **state) {
+        MqttSaid said[MQTT_CANDIDATES_MAX] = { 0 };
+
+        (void)state;
+        assert_true(mqtt_said_is_news(said, "mqtt://a", "refused"));
+        assert_false(mqtt_said_is_news(said, "mqtt://a", "refused"));
+        assert_true(mqtt_said_is_news(said, "mqtt://b", "refused"));
+        assert_true(mqtt_said_is_news(said, "mqtt://a", "timeout"));
+        assert_false(mqtt_said_is_news(said, "mqtt://b", "refused"));
+}
+
 static void test_who_does_not_speak_5_is_spoken_to_in_3(void **state) {
         MqttCandidates c;
 
@@ -294,6 +305,7 @@ int main(void) {
                 cmocka_unit_test(test_damage_in_the_file_is_not_said_to_the_broker),
                 cmocka_unit_test(test_urls_become_addresses),
                 cmocka_unit_test(test_brokers_come_in_turn_and_then_there_is_a_pause),
+                cmocka_unit_test(test_each_new_reason_of_each_broker_is_news_once),
                 cmocka_unit_test(test_who_does_not_speak_5_is_spoken_to_in_3),
                 cmocka_unit_test(test_refusals_are_told_in_words),
         };
