@@ -1,8 +1,8 @@
 #include "ws/http/authority.h"
 
-#include "base/text.h"
-
 #include <strings.h>
+
+#include "base/text.h"
 
 /* What may stand in the name of a host (RFC 3986 3.2.2): letters, digits, some signs, escapes. */
 static bool ws_authority_is_name(Text text, const char *signs) {
