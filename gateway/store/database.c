@@ -112,8 +112,8 @@ bool database_is_sound(const Database *database) {
         return database->state == DATABASE_READY && database->is_sound;
 }
 
-bool database_is_refusing(const Database *database) {
-        return database->state == DATABASE_REFUSING;
+bool database_is_connected(const Database *database) {
+        return database->state == DATABASE_CONNECTED;
 }
 
 int64_t database_pause_us(const Database *database) {

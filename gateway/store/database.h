@@ -62,8 +62,8 @@ void database_refuse(Database *database); /* what was sent; the connection stays
 void database_doubt(Database *database, const char *sqlstate, const char *error);
 
 bool database_is_ready(const Database *database);
-bool database_is_sound(const Database *database);    /* ready, and proven since the last failure */
-bool database_is_refusing(const Database *database); /* connected, until the pause is over */
-int64_t database_pause_us(const Database *database); /* until the next attempt; -1: no pause */
+bool database_is_sound(const Database *database);     /* ready, and proven since the last failure */
+bool database_is_connected(const Database *database); /* and nothing more: it is to be opened */
+int64_t database_pause_us(const Database *database);  /* until the next attempt; -1: no pause */
 
 DEFINE_CLEANUP(Database *, database_free);

@@ -147,17 +147,33 @@ static void opening_hold(Desk *desk) {
         holder->last_seq = journal_last_seq(desk->journal);
 }
 
-/* As the database is opened, it may move the position beyond what we have stored, if that is all
- * that we have now: what comes later is not to be taken for stored, and be it by the next process.
+/*
+ * As the database is opened now, it may move the position beyond what we have stored, if that is
+ * all that we have: what comes later is not to be taken for stored, and be it by the next process.
+ * Where more waits, it does not.
  */
-static int opening_say_last(Desk *desk, ProcessorStanding standing) {
-        if (standing != PROCESSOR_STORES || database_is_lent(desk->database) ||
-            database_is_ready(desk->database) || database_is_refusing(desk->database))
-                return 0;
-        if (journal_doubt(desk->journal) != 0)
+static int opening_say_last(Desk *desk) {
+        if (lane_loaded_seq(desk->lane) >= journal_last_seq(desk->journal) &&
+            journal_doubt(desk->journal) != 0)
                 return DB_E_OFFLINE;
         opening_hold(desk);
         return 0;
+}
+
+static int opening_connect(Opening *opening, Desk *desk, bool may_open) {
+        bool is_connected = database_is_connected(desk->database);
+        int r = 0;
+
+        if (may_open && is_connected)
+                r = opening_say_last(desk);
+        if (r == 0)
+                r = database_connect(desk->database,
+                                     may_open && is_connected,
+                                     &opening->position,
+                                     &opening->floor);
+        if (r == 0 && may_open && !is_connected && database_is_connected(desk->database))
+                desk_wake(desk); /* it is opened in the next turn */
+        return r;
 }
 
 int opening_turn(Opening *opening, Desk *desk, ProcessorStanding standing) {
@@ -167,13 +183,7 @@ int opening_turn(Opening *opening, Desk *desk, ProcessorStanding standing) {
                 opening_rest(opening, desk, 0);
                 return 0;
         }
-        r = opening_say_last(desk, standing);
-        if (r != 0)
-                return opening_settle(opening, desk, r);
-        r = database_connect(desk->database,
-                             standing == PROCESSOR_STORES,
-                             &opening->position,
-                             &opening->floor);
+        r = opening_connect(opening, desk, standing == PROCESSOR_STORES);
         if (r == DATABASE_E_OPENED) {
                 known_start(desk->known); /* the schema is there */
                 opening_go(opening, OPENING_ON_OPENED);
