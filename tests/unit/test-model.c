@@ -35,7 +35,7 @@
 #include "tests/fake/server.h"
 
 #define MODEL_STEPS   100000
-#define MODEL_SEED    UINT64_C(3)
+#define MODEL_SEED    UINT64_C(20261129)
 #define MODEL_NOW_US  INT64_C(1735689600000000) /* 2025: behind the clock of whoever runs it */
 #define MODEL_CALM    1000 /* steps, of which one at least stores something, if there is any */
 #define MODEL_TROUBLE 20   /* of a thousand statements */
