@@ -94,9 +94,11 @@ bool lease_is_confirmed(const Lease *lease) {
  * and two looks. */
 bool lease_is_awake(const Lease *lease) {
         int64_t ms = lease->options.lease_ms + lease_look_ms(lease->options.lease_ms);
+        int64_t asked_us = atomic_load(&lease->asked_us);
+        LeaseState state = lease_state(lease); /* after it: as of that attempt, or later */
 
-        return clock_mono_us() - atomic_load_explicit(&lease->asked_us, memory_order_relaxed) <
-               ms * 1000;
+        return (state == LEASE_HELD || state == LEASE_AWAY) &&
+               clock_mono_us() - asked_us < ms * 1000;
 }
 
 const char *lease_instance(const Lease *lease) {

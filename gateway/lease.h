@@ -43,7 +43,8 @@ Lease *lease_free(Lease *lease);
 
 LeaseState lease_state(const Lease *lease); /* any thread, as are all of these */
 bool lease_is_confirmed(const Lease *lease);
-/* Has it asked lately? If not, the process was stopped, and it is to be seen what became of it. */
+/* Has it asked lately, and heard of nobody else? If not, the process was stopped, and it is to be
+ * seen what became of it; or somebody else has it, before main has heard so. */
 bool lease_is_awake(const Lease *lease);
 const char *lease_instance(const Lease *lease);
 const char *lease_client_id(const Lease *lease); /* once it is held, or the database is away */

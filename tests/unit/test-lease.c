@@ -1,0 +1,196 @@
+/* Lease: who has it takes in, and nobody else for a moment. The database is one that says what the
+ * test has it say. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "db/conn.h"
+#include "db/write/slots.h"
+#include "gateway/lease.h"
+#include "model/metrics.h"
+
+enum {
+        LEASE_MS = 300,
+        PATIENCE_MS = 20000,
+};
+
+/* What the next question is answered with, and how many there have been. */
+static _Atomic int answer, n_asked;
+static _Atomic uint64_t n_beats; /* of the other one */
+static _Atomic bool is_ours;
+
+/* ---- the database -------------------------------------------------------------------------- */
+
+int db_conn_new(DbConn **ret_conn, const DbConnOptions *options) {
+        static char nobody_looks_into_it;
+
+        (void)options;
+        *ret_conn = (DbConn *)(void *)&nobody_looks_into_it;
+        return 0;
+}
+
+DbConn *db_conn_free(DbConn *conn) {
+        (void)conn;
+        return NULL;
+}
+
+bool db_conn_is_open(const DbConn *conn) {
+        (void)conn;
+        return true;
+}
+
+int db_conn_connect_wait(DbConn *conn, int timeout_ms) {
+        (void)conn;
+        (void)timeout_ms;
+        return 0;
+}
+
+void db_conn_disconnect(DbConn *conn) {
+        (void)conn;
+}
+
+void db_conn_set_stop(DbConn *conn, int fd) {
+        (void)conn;
+        (void)fd;
+}
+
+int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot) {
+        (void)conn;
+        *ret_slot = (DbSlot){ .is_ours = is_ours,
+                              .fence = is_ours ? 1 : 2,
+                              .beats = n_beats,
+                              .lease_ms = claim->lease_ms,
+                              .host = "other",
+                              .epoch = "e",
+                              .client_id = "c" };
+        atomic_fetch_add(&n_asked, 1);
+        return answer;
+}
+
+int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained) {
+        (void)conn;
+        (void)holder;
+        (void)is_drained;
+        return 0;
+}
+
+/* ---- the lease ----------------------------------------------------------------------------- */
+
+static char folder[] = "/tmp/tidegate-lease.XXXXXX";
+static Lease *lease;
+
+static int setup(void **state) {
+        (void)state;
+        metrics_reset();
+        answer = 0;
+        n_asked = 0;
+        n_beats = 1;
+        is_ours = true;
+        snprintf(folder, sizeof(folder), "/tmp/tidegate-lease.XXXXXX");
+        assert_non_null(mkdtemp(folder));
+        return lease_new(&lease,
+                         &(LeaseOptions){ .database_url = "",
+                                          .journal_dir = folder,
+                                          .epoch = "e",
+                                          .client_id = "c",
+                                          .lease_ms = LEASE_MS });
+}
+
+static int teardown(void **state) {
+        char note[64];
+
+        (void)state;
+        lease = lease_free(lease);
+        snprintf(note, sizeof(note), "%s/standby", folder);
+        (void)unlink(note);
+        return rmdir(folder);
+}
+
+static void wait_for_state(LeaseState wanted) {
+        for (int ms = 0; lease_state(lease) != wanted && ms < PATIENCE_MS; ++ms)
+                (void)poll(NULL, 0, 1);
+        assert_int_equal(lease_state(lease), wanted);
+}
+
+/* The attempt that is under way, and a whole one after it, have ended. */
+static void wait_for_attempts(void) {
+        int n = n_asked;
+
+        for (int ms = 0; n_asked < n + 3 && ms < PATIENCE_MS; ++ms)
+                (void)poll(NULL, 0, 1);
+        assert_true(n_asked >= n + 3);
+}
+
+static void test_who_has_it_is_awake(void **state) {
+        (void)state;
+        assert_false(lease_is_awake(lease) && lease_state(lease) != LEASE_HELD);
+        wait_for_state(LEASE_HELD);
+        wait_for_attempts();
+        assert_true(lease_is_awake(lease));
+        assert_true(lease_is_confirmed(lease));
+}
+
+/* Who was stopped learns by asking that another one has it: from before he knows until he has it
+ * again nothing is taken in, however lately he has asked. */
+static void test_who_asked_and_heard_of_another_is_not(void **state) {
+        (void)state;
+        wait_for_state(LEASE_HELD);
+        is_ours = false;
+        wait_for_state(LEASE_DOUBTED);
+        for (int i = 0; i < 1000; ++i)
+                assert_false(lease_is_awake(lease));
+        is_ours = true; /* it was the row of a database that was put back */
+        wait_for_state(LEASE_HELD);
+        wait_for_attempts();
+        assert_true(lease_is_awake(lease));
+}
+
+static void test_another_one_that_lives_has_it_for_good(void **state) {
+        (void)state;
+        wait_for_state(LEASE_HELD);
+        is_ours = false;
+        for (int ms = 0; lease_state(lease) != LEASE_LOST && ms < PATIENCE_MS; ++ms) {
+                ++n_beats;
+                (void)poll(NULL, 0, 1);
+        }
+        assert_int_equal(lease_state(lease), LEASE_LOST);
+        assert_false(lease_is_awake(lease));
+}
+
+/* Nobody can take anything over then. */
+static void test_a_database_that_is_away_changes_nothing(void **state) {
+        (void)state;
+        wait_for_state(LEASE_HELD);
+        answer = DB_E_OFFLINE;
+        wait_for_attempts();
+        assert_int_equal(lease_state(lease), LEASE_HELD);
+        assert_true(lease_is_awake(lease));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_who_has_it_is_awake, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_who_asked_and_heard_of_another_is_not,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_another_one_that_lives_has_it_for_good,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_a_database_that_is_away_changes_nothing,
+                                                setup,
+                                                teardown),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
