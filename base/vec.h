@@ -11,8 +11,11 @@
 /* For VEC_HAS_ROOM(): NULL, and nothing has changed, where there is no memory. */
 static inline void *vec_more(void *items, size_t *capacity, size_t first, size_t size) {
         size_t wanted = *capacity > 0 ? *capacity * 2 : first;
-        void *more = reallocarray(items, wanted, size);
+        void *more;
 
+        if (wanted > SIZE_MAX / size)
+                return NULL;
+        more = realloc(items, wanted * size); /* gcc's analyser takes reallocarray() for a free() */
         if (more)
                 *capacity = wanted;
         return more;
