@@ -9,10 +9,11 @@ void idlist_done(IdList *list) {
 }
 
 int idlist_add(IdList *list, int64_t id, void *value) {
+        bool is_behind = list->n_items > 0 && list->items[list->n_items - 1].id >= id;
+
         if (!VEC_HAS_ROOM(list->items, list->n_items, list->capacity, 64))
                 return err_new(-ENOMEM);
-        if (list->n_items > 0 && list->items[list->n_items - 1].id >= id)
-                list->is_unsorted = true;
+        list->is_unsorted = list->is_unsorted || is_behind;
         list->items[list->n_items++] = (IdItem){ .id = id, .value = value };
         return 0;
 }
