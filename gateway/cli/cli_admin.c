@@ -377,9 +377,10 @@ int cli_device_revoke(const Cli *cli) {
 
 /* ---- owners ------------------------------------------------------------------------------- */
 
-typedef int (*CliAssignFn)(DbConn *conn, const char *code, const char *user);
+typedef int (*CliToUserFn)(DbConn *conn, const char *code, const char *user);
 
-static int cli_assign(const Cli *cli, const char *kind, CliAssignFn assign) {
+/* Gives a thing, or the sight of it, to the user of --user; @done says which. */
+static int cli_to_user(const Cli *cli, const char *kind, CliToUserFn give, const char *done) {
         CLEANUP(config_free) Config *config = NULL;
         CLEANUP(db_conn_free) DbConn *conn = NULL;
         char what[2 * CLI_NAME_MAX];
@@ -397,19 +398,23 @@ static int cli_assign(const Cli *cli, const char *kind, CliAssignFn assign) {
                  kind,
                  cli->operands[0],
                  cli->values[CLI_USER]);
-        r = assign(conn, cli->operands[0], cli->values[CLI_USER]);
-        if (r != 0)
+        r = give(conn, cli->operands[0], cli->values[CLI_USER]);
+        if (r != 0 && r != DB_E_EXISTS) /* shared already is shared */
                 return cli_db_result(cli, conn, r, what);
-        printf("%s %s: belongs to %s\n", kind, cli->operands[0], cli->values[CLI_USER]);
+        printf("%s %s: %s %s\n", kind, cli->operands[0], done, cli->values[CLI_USER]);
         return CLI_OK;
 }
 
 int cli_device_assign(const Cli *cli) {
-        return cli_assign(cli, "device", db_admin_device_assign);
+        return cli_to_user(cli, "device", db_admin_device_assign, "belongs to");
 }
 
 int cli_vehicle_assign(const Cli *cli) {
-        return cli_assign(cli, "vehicle", db_admin_vehicle_assign);
+        return cli_to_user(cli, "vehicle", db_admin_vehicle_assign, "belongs to");
+}
+
+int cli_vehicle_share(const Cli *cli) {
+        return cli_to_user(cli, "vehicle", db_admin_vehicle_share, "shared with");
 }
 
 /* ---- vehicles and groups ------------------------------------------------------------------ */
@@ -435,30 +440,6 @@ int cli_vehicle_add(const Cli *cli) {
         if (r != 0)
                 return cli_db_result(cli, conn, r, code);
         printf("vehicle %s: id %lld\n", code, (long long)id);
-        return CLI_OK;
-}
-
-int cli_vehicle_share(const Cli *cli) {
-        CLEANUP(config_free) Config *config = NULL;
-        CLEANUP(db_conn_free) DbConn *conn = NULL;
-        char what[2 * CLI_NAME_MAX];
-        int r;
-
-        r = cli_need(cli, CLI_USER, "user");
-        if (r == CLI_OK)
-                r = cli_open(cli, &config, &conn);
-        if (r != CLI_OK)
-                return r;
-
-        snprintf(what,
-                 sizeof(what),
-                 "vehicle %s or user %s",
-                 cli->operands[0],
-                 cli->values[CLI_USER]);
-        r = db_admin_vehicle_share(conn, cli->operands[0], cli->values[CLI_USER]);
-        if (r != 0 && r != DB_E_EXISTS) /* shared already is shared */
-                return cli_db_result(cli, conn, r, what);
-        printf("vehicle %s: shared with %s\n", cli->operands[0], cli->values[CLI_USER]);
         return CLI_OK;
 }
 
