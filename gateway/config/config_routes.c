@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/text.h"
 #include "gateway/config/config_table.h"
 
 #define ROUTE_NAME_MAX      40
@@ -11,6 +12,7 @@
 #define ROUTE_DBM_MIN       -200
 #define ROUTE_DBM_MAX       50
 #define ROUTE_BYTES_MIN     16
+#define ROUTE_PERSON_MOST   8
 #define ROUTE_SEGMENT_PARTS 4 /* a payload is at most this part of a segment */
 
 enum {
@@ -21,6 +23,7 @@ enum {
         ROUTE_BYTES,
         ROUTE_NEAR,
         ROUTE_MEDIUM,
+        ROUTE_WHO,
         ROUTE_ENABLED,
 };
 
@@ -34,6 +37,8 @@ static const struct {
         [ROUTE_BYTES] = { "max_bytes", "Longest payload; longer goes to dead_letters." },
         [ROUTE_NEAR] = { "near_dbm", "ble_detections: at or above is the zone near." },
         [ROUTE_MEDIUM] = { "medium_dbm", "ble_detections: at or above is medium, below is far." },
+        [ROUTE_WHO] = { "person",
+                        "camera_event: members of data that name a person; the first counts." },
         [ROUTE_ENABLED] = { "enabled", "off takes the route away." },
 };
 
@@ -366,6 +371,39 @@ static void config_route_read_kind(ConfigLoader *loader, const ConfigRoute *sour
                            buf_text(&allowed).data);
 }
 
+/* Names of members, with commas or spaces between them: no JSON is searched deeper than data. */
+static int config_route_read_person(ConfigLoader *loader, const ConfigRoute *source, Route *route) {
+        const char *text = config_route_text(loader, source, ROUTE_WHO);
+        char section[ROUTE_NAME_MAX + 8];
+        Text rest = text_of(text ? text : ""), item;
+        size_t n = 0;
+
+        while (text_next_item(&rest, ", ", &item)) {
+                ++n;
+                if (item.n > ROUTE_PERSON_MAX)
+                        n = ROUTE_PERSON_MOST + 1;
+        }
+        if (!text)
+                return 0;
+        if (n == 0 || n > ROUTE_PERSON_MOST || strchr(text, '\t')) {
+                config_route_error(loader,
+                                   source->name,
+                                   "person",
+                                   "bad names",
+                                   "1 to 8 names of members of data, each up to 64 bytes");
+                return 0;
+        }
+        if (route->kind != KIND_CAMERA_EVENT) {
+                snprintf(section, sizeof(section), "route %s", source->name);
+                config_warning(loader,
+                               section,
+                               "person",
+                               "means nothing where kind is not camera_event");
+        }
+        route->person = strdup(text);
+        return route->person ? 0 : err_new(-ENOMEM);
+}
+
 /* Two templates with the same filter: the second would never see a message. */
 static void config_route_check_unique(ConfigLoader *loader,
                                       const ConfigRoute *source,
@@ -391,6 +429,7 @@ static void config_route_done(Route *route) {
         zone_free(route->zone);
         free(route->name);
         free(route->origin);
+        free(route->person);
 }
 
 static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, Routes *routes) {
@@ -416,6 +455,9 @@ static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, R
         route.max_bytes = config_route_bytes(loader, source);
         route.near_dbm = config_route_dbm(loader, source, ROUTE_NEAR, ROUTE_NEAR_DBM);
         route.medium_dbm = config_route_dbm(loader, source, ROUTE_MEDIUM, ROUTE_MEDIUM_DBM);
+        r = config_route_read_person(loader, source, &route);
+        if (r != 0)
+                return err_up(r);
         if (route.kind != KIND_BLE_DETECTIONS)
                 config_route_warn_of_dbm(loader, source);
         if (route.medium_dbm > route.near_dbm)

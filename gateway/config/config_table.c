@@ -314,6 +314,9 @@ const ConfigKey config_keys[] = {
           "A shorter frame is not compressed." },
         { "ws", "stats_interval", CONFIG_MS, AT(ws.stats_interval_ms), "5s", 100, HOUR_MS, true,
           "Statistics (dialects A and E) are computed at most so often." },
+        { "ws", "stats_refresh", CONFIG_MS, AT(ws.stats_refresh_ms), "30s", 100, HOUR_MS, true,
+          "Statistics of dialect E go out so often where they have not changed; no oftener than "
+          "stats_interval." },
 
         { "time", "max_ahead", CONFIG_MS, AT(time_max_ahead_ms), "10s", 1, DAY_MS, true,
           "How far ahead of our clock a device's time is believed; beyond it ours counts." },

@@ -65,7 +65,7 @@ struct ConfigText {
         ConfigFrom from;
 };
 
-#define CONFIG_ROUTE_KEYS 8
+#define CONFIG_ROUTE_KEYS 9
 #define CONFIG_MAX_ROUTES 256
 
 struct ConfigRoute {

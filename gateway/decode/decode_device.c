@@ -4,6 +4,7 @@
 #include <json-c/json.h>
 #include <math.h>
 
+#include "base/text.h"
 #include "gateway/decode/decoder.h"
 #include "gateway/decode/json_check.h"
 
@@ -64,7 +65,7 @@ int decode_device_status(Decoder *decoder) {
                                          .humidity = (double)NAN,
                                          .latitude = (double)NAN,
                                          .longitude = (double)NAN };
-        if (status_of_text(text_trim(record->payload), &record->status.status))
+        if (status_of_text(decoder_trim(record->payload), &record->status.status))
                 return 0;
 
         r = decoder_parse(decoder);
@@ -92,12 +93,28 @@ int decode_telemetry(Decoder *decoder) {
         return r < 0 ? r : 0;
 }
 
+/* The members by which the cameras of the route name somebody whom they know; the first that is
+ * there counts. */
+static int decode_camera_person(Decoder *decoder, struct json_object *data, CameraRecord *camera) {
+        const char *person = decoder->route->person;
+        Text rest = text_of(person ? person : ROUTE_PERSON), item;
+        char name[ROUTE_PERSON_MAX + 1];
+        int r = 0;
+
+        while (r == 0 && !camera->person_name.data && text_next_item(&rest, ", ", &item)) {
+                if (item.n > ROUTE_PERSON_MAX)
+                        continue;
+                memcpy(name, item.data, item.n);
+                name[item.n] = '\0';
+                r = member_text(decoder, data, name, DECODER_MAX_LABEL, &camera->person_name);
+        }
+        return r;
+}
+
 static int decode_camera_data(Decoder *decoder, CameraRecord *camera) {
         static const NumberRule confidence = { .name = "confidence",
                                                .min = -DBL_MAX,
                                                .max = DBL_MAX };
-        /* By which cameras name somebody whom they know; the first that is there counts. */
-        static const char *const names[] = { "person_name", "face_name" };
         struct json_object *data = NULL;
         int r;
 
@@ -105,8 +122,7 @@ static int decode_camera_data(Decoder *decoder, CameraRecord *camera) {
         if (r != 0 || !data)
                 return r;
 
-        for (size_t i = 0; r == 0 && !camera->person_name.data && i < N_ELEMENTS(names); ++i)
-                r = member_text(decoder, data, names[i], DECODER_MAX_LABEL, &camera->person_name);
+        r = decode_camera_person(decoder, data, camera);
         if (r == 0)
                 r = member_number(decoder, data, &confidence, &camera->confidence);
         if (r == 0)
@@ -197,7 +213,7 @@ static int decode_alert_object(Decoder *decoder, AlertRecord *alert) {
  * JSON. */
 int decode_alert(Decoder *decoder) {
         AlertRecord *alert = &decoder->record->alert;
-        Text text = text_trim(decoder->record->payload);
+        Text text = decoder_trim(decoder->record->payload);
 
         *alert = (AlertRecord){ .severity = TEXT("info"),
                                 .latitude = (double)NAN,

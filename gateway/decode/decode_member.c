@@ -34,7 +34,7 @@ int decoder_refuse(Decoder *decoder, Reason reason, const char *format, ...) {
         return (int)reason;
 }
 
-Text text_trim(Text text) {
+Text decoder_trim(Text text) {
         static const char space[] = " \t\r\n";
 
         while (text.n > 0 && memchr(space, text.data[0], sizeof(space) - 1)) {
@@ -59,7 +59,7 @@ int decoder_parse_value(Decoder *decoder, Text text) {
 }
 
 int decoder_parse(Decoder *decoder) {
-        Text text = text_trim(decoder->record->payload);
+        Text text = decoder_trim(decoder->record->payload);
         Reason reason;
 
         if (text.n == 0)
@@ -153,7 +153,7 @@ int member_choice(Decoder *decoder, const char *name, const Text choices[], Text
 }
 
 bool member_digits(struct json_object *string, Text *ret_digits) {
-        Text text = text_trim(string_of(string));
+        Text text = decoder_trim(string_of(string));
 
         if (text.n == 0 || text.n > DECODER_MAX_NAME)
                 return false;

@@ -21,7 +21,7 @@ static const char *const log_members[] = {
 /* The content of a JSON string; any other text, JSON or not, as it is. */
 int decoder_plain_text(Decoder *decoder, Text text, Text *ret_text) {
         Reason reason = json_check(text);
-        Text trimmed = text_trim(text);
+        Text trimmed = decoder_trim(text);
         int r;
 
         if (reason == REASON_NUL_CHARACTER)
@@ -218,7 +218,7 @@ static int normalise(Decoder *decoder, const VehicleRecord *log) {
 
         if (changed)
                 return member_json(decoder, decoder->root, &decoder->record->data);
-        decoder->record->data = text_trim(decoder->record->payload);
+        decoder->record->data = decoder_trim(decoder->record->payload);
         return 0;
 }
 

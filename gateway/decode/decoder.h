@@ -65,7 +65,7 @@ int decoder_copy(Decoder *decoder, Text text, Text *ret_copy); /* into the arena
 int decoder_name(Decoder *decoder, const char *const members[], Text *name);
 bool decoder_is_name(Text name); /* 1 to 128 bytes, no control characters */
 
-Text text_trim(Text text); /* without JSON's white space at its ends */
+Text decoder_trim(Text text); /* without JSON's white space at its ends */
 
 /* NULL if absent or null. */
 struct json_object *member_get(struct json_object *object, const char *name);

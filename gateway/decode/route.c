@@ -29,6 +29,7 @@ static void route_done(Route *route) {
         free(route->origin);
         topic_template_free(route->topic);
         zone_free(route->zone);
+        free(route->person);
 }
 
 Routes *routes_ref(Routes *routes) {

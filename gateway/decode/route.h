@@ -14,6 +14,8 @@
 
 #define ROUTE_MAX_AHEAD_US INT64_C(10000000)
 #define ROUTE_MAX_AGE_US   (3650 * CLOCK_DAY_US)
+#define ROUTE_PERSON       "person_name, face_name"
+#define ROUTE_PERSON_MAX   64 /* bytes of one such name */
 
 typedef struct Route Route;
 typedef struct Routes Routes;
@@ -29,15 +31,16 @@ struct Route {
         int64_t max_age_us;          /* and so far behind; 0 = ROUTE_MAX_… */
         size_t max_bytes;            /* of a payload */
         double near_dbm, medium_dbm; /* ble_detections: at or above is near, medium; else far */
+        char *person; /* camera_event: members of data that name a person, with commas; NULL = as
+                       * ROUTE_PERSON */
 };
 
 MUST_CHECK int routes_new(Routes **ret_routes);
 Routes *routes_ref(Routes *routes);
 Routes *routes_unref(Routes *routes);
 
-MUST_CHECK int routes_add(
-        Routes *routes,
-        const Route *route); /* takes name, origin, topic and zone on success; -ENOMEM */
+MUST_CHECK int routes_add(Routes *routes,
+                          const Route *route); /* takes what it points to on success; -ENOMEM */
 size_t routes_length(const Routes *routes);
 const Route *routes_get(const Routes *routes, size_t i);
 

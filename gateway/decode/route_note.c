@@ -11,7 +11,8 @@
 
 #define ROUTE_NOTE_HEAD    "tidegate routes 1"
 #define ROUTE_NOTE_UNTIL   "until "
-#define ROUTE_NOTE_MEMBERS 10
+#define ROUTE_NOTE_MEMBERS 11
+#define ROUTE_NOTE_LEAST   10 /* of a version that did not know the last one */
 #define ROUTE_NOTE_TABLES  16
 
 /* ---- writing ---- */
@@ -28,7 +29,7 @@ static void route_note_put(FILE *file, const Routes *routes) {
                 if (!route_note_is_plain(route->name) || !route_note_is_plain(topic))
                         continue;
                 fprintf(file,
-                        "%s\t%s\t%s\t%d\t%s\t%" PRId64 "\t%" PRId64 "\t%zu\t%.17g\t%.17g\n",
+                        "%s\t%s\t%s\t%d\t%s\t%" PRId64 "\t%" PRId64 "\t%zu\t%.17g\t%.17g\t%s\n",
                         route->name,
                         topic,
                         kind_name(route->kind),
@@ -38,7 +39,8 @@ static void route_note_put(FILE *file, const Routes *routes) {
                         route->max_age_us,
                         route->max_bytes,
                         route->near_dbm,
-                        route->medium_dbm);
+                        route->medium_dbm,
+                        route->person ? route->person : "-");
         }
 }
 
@@ -82,28 +84,29 @@ void route_note_save(const char *path, const Former *former, const Routes *route
 
 /* ---- reading ---- */
 
-/* The members of a line, which is cut into them; false: not so many. */
+/* The members of a line, which is cut into them; false: too few, or too many. */
 static bool route_note_cut(char *line, char *ret_members[ROUTE_NOTE_MEMBERS]) {
         size_t n = 0;
 
-        for (char *at = line; at && n < ROUTE_NOTE_MEMBERS; ++n) {
+        for (char *at = line; at; ++n) {
+                if (n == ROUTE_NOTE_MEMBERS)
+                        return false;
                 ret_members[n] = strsep(&at, "\t");
-                if (!at && n + 1 == ROUTE_NOTE_MEMBERS)
-                        return true;
         }
-        return false;
+        return n >= ROUTE_NOTE_LEAST;
 }
 
 static void route_note_done(Route *route) {
         free(route->name);
         topic_template_free(route->topic);
         zone_free(route->zone);
+        free(route->person);
 }
 
 /* What cannot be read is left out: it is of another version of ours. */
 static int route_note_take(Routes *routes, char *line) {
         __attribute__((cleanup(route_note_done))) Route route = { 0 };
-        char *m[ROUTE_NOTE_MEMBERS];
+        char *m[ROUTE_NOTE_MEMBERS] = { NULL };
         int r;
 
         if (!route_note_cut(line, m))
@@ -118,7 +121,9 @@ static int route_note_take(Routes *routes, char *line) {
                 .near_dbm = strtod(m[8], NULL),
                 .medium_dbm = strtod(m[9], NULL),
         };
-        if (!route.name)
+        if (m[10] && strcmp(m[10], "-") != 0)
+                route.person = strdup(m[10]);
+        if (!route.name || (m[10] && strcmp(m[10], "-") != 0 && !route.person))
                 return err_new(-ENOMEM);
         r = topic_template_new(&route.topic, m[1]);
         if (r == 0 && strcmp(m[4], "-") != 0)

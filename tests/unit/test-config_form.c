@@ -542,6 +542,8 @@ static void test_keys_that_contradict_each_other(void **state) {
                   ":2: route ble_detections.near_dbm: bad number" },
                 { "[route raw_log]\nnear_dbm = -50\n",
                   ":2: warning: route raw_log.near_dbm: means nothing" },
+                { "[route raw_log]\nperson = who\n",
+                  ":2: warning: route raw_log.person: means nothing" },
                 { "[route raw_log]\ntimezone = UTC\x01\n",
                   ":2: route raw_log.timezone: has a control" },
         };

@@ -606,6 +606,7 @@ static void test_telemetry_is_forwarded_byte_for_byte(void **state) {
 }
 
 static void test_camera_event_takes_person_and_confidence(void **state) {
+        static char route_person[] = "label, who";
         Fixture *f = *state;
         const Record *record;
 
@@ -633,6 +634,18 @@ static void test_camera_event_takes_person_and_confidence(void **state) {
                                "\"person_name\":\"A\"}}")
                            ->camera.person_name,
                    "A");
+        f->route.person = route_person;
+        check_text(decode_good(f,
+                               KIND_CAMERA_EVENT,
+                               "{\"event_type\":\"seen\",\"data\":{\"person_name\":\"A\","
+                               "\"who\":\"W\",\"face_name\":\"B\"}}")
+                           ->camera.person_name,
+                   "W");
+        assert_null(decode_good(f,
+                                KIND_CAMERA_EVENT,
+                                "{\"event_type\":\"seen\",\"data\":{\"person_name\":\"A\"}}")
+                            ->camera.person_name.data);
+        f->route.person = NULL;
 
         record = decode_good(f,
                              KIND_CAMERA_EVENT,

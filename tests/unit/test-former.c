@@ -70,7 +70,8 @@ static Routes *make_routes(const char *name, const char *topic, const char *zone
                         .kind = KIND_TELEMETRY,
                         .max_bytes = 1000,
                         .near_dbm = -60.5,
-                        .medium_dbm = -75 };
+                        .medium_dbm = -75,
+                        .person = zone ? strdup("who, face_name") : NULL };
         Routes *routes = NULL;
 
         assert_int_equal(topic_template_new(&route.topic, topic), 0);
@@ -120,14 +121,43 @@ static void test_the_next_process_knows_what_was_in_force(void **state) {
         assert_string_equal(zone_name(route->zone), "Asia/Jakarta");
         assert_int_equal(route->max_bytes, 1000);
         assert_true(route->near_dbm == -60.5 && route->medium_dbm == -75);
+        assert_string_equal(route->person, "who, face_name");
         assert_non_null(former_match(next, 101, 7000, TEXT("t/x"), &match_of));
         assert_null(former_match(next, 101, 7001, TEXT("t/x"), &match_of));
+        unlink(path);
+}
+
+static void test_a_note_of_a_version_without_the_last_member_is_read(void **state) {
+        static const char note[] =
+                "tidegate routes 1\nin force\n"
+                "old\tt/{device}\ttelemetry\t0\t-\t0\t0\t1000\t-60.5\t-75\n"
+                "few\tf/{device}\ttelemetry\t0\t-\t0\t0\t1000\t-60.5\n"
+                "many\tm/{device}\ttelemetry\t0\t-\t0\t0\t1000\t-60.5\t-75\t-\tx\n";
+        CLEANUP(routes_unref) Routes *now = make_routes("now", "n/{device}", NULL);
+        CLEANUP(former_free) Former *former = NULL;
+        char path[] = "/tmp/tidegate-routes-XXXXXX";
+        TopicMatch match_of;
+        const Route *route;
+        int fd = mkstemp(path);
+
+        (void)state;
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, note, sizeof(note) - 1), sizeof(note) - 1);
+        close(fd);
+        former = load(path, now, 1);
+        route = former_match(former, 100, 6000, TEXT("t/x"), &match_of);
+        assert_non_null(route);
+        assert_string_equal(route->name, "old");
+        assert_null(route->person);
+        assert_null(former_match(former, 100, 6000, TEXT("f/x"), &match_of));
+        assert_null(former_match(former, 100, 6000, TEXT("m/x"), &match_of));
         unlink(path);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_the_next_process_knows_what_was_in_force),
+                cmocka_unit_test(test_a_note_of_a_version_without_the_last_member_is_read),
                 cmocka_unit_test(test_the_newest_that_may_have_been_in_force_counts),
                 cmocka_unit_test(test_a_table_goes_when_all_that_it_may_be_for_is_stored),
         };

@@ -14,7 +14,6 @@
 #define uthash_nonfatal_oom(scope) ((scope)->is_lost = true)
 #include <uthash.h>
 
-#define WS_STATS_REPEAT_MS   30000 /* dialect E: also when nothing changed */
 #define WS_STATS_PATIENCE_MS 60000 /* an answer that takes longer will not come */
 #define WS_STATS_MINUTES     5
 
@@ -33,7 +32,7 @@ struct WsStatsScope {
 struct WsStatsTopic {
         const WsDialect *dialect;
         QueryKind kind;
-        int64_t repeat_ms; /* 0 = only what changed */
+        bool repeats; /* also what has not changed, each stats_refresh_ms */
         WsQuestion question;
         WsStats *stats; /* borrowed */
         Index *scopes;  /* of user ids */
@@ -64,7 +63,7 @@ int ws_stats_new(WsStats **ret_stats, WsLoop *loop) {
         stats->topics[1] = (WsStatsTopic){
                 .dialect = &ws_dialect_cameras,
                 .kind = QUERY_CAMERA_STATS,
-                .repeat_ms = WS_STATS_REPEAT_MS,
+                .repeats = true,
         };
         for (size_t i = 0; r == 0 && i < N_ELEMENTS(stats->topics); ++i) {
                 stats->topics[i].stats = stats;
@@ -229,6 +228,14 @@ static int ws_stats_tell_feeds(const WsStats *stats,
         return err_up(r);
 }
 
+/* At the turn nearest to when it is due: half a turn early rather than half a turn late. */
+static bool ws_stats_is_due(const WsStats *stats, const WsStatsTopic *topic, int64_t age_ms) {
+        const WsOptions *options = stats->loop->options;
+
+        return topic->repeats &&
+               age_ms + options->stats_interval_ms / 2 >= options->stats_refresh_ms;
+}
+
 static int ws_stats_deliver(WsStats *stats, WsStatsTopic *topic, int64_t user_id, Text body) {
         CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
         uint64_t digest = ws_stats_digest(body);
@@ -249,8 +256,7 @@ static int ws_stats_deliver(WsStats *stats, WsStatsTopic *topic, int64_t user_id
         if (r < 0)
                 return err_up(r);
 
-        is_news = digest != scope->digest ||
-                  (topic->repeat_ms != 0 && now_ms - scope->sent_ms >= topic->repeat_ms);
+        is_news = digest != scope->digest || ws_stats_is_due(stats, topic, now_ms - scope->sent_ms);
         if (is_news) {
                 scope->digest = digest;
                 scope->sent_ms = now_ms;
