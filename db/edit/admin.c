@@ -236,6 +236,62 @@ int db_admin_vehicle_add(DbConn *conn,
         return r < 0 ? err_up(r) : r;
 }
 
+/* clang-format off */
+static const char admin_vehicle_as[] =
+        "WITH taken AS (SELECT CASE"
+        " WHEN EXISTS (SELECT FROM vehicles WHERE code = $1) THEN 1"
+        " WHEN EXISTS (SELECT FROM vehicles WHERE id = $4::bigint) THEN 2"
+        " WHEN EXISTS (SELECT FROM vehicle_logs WHERE vehicle_id = $4::bigint)"
+        " OR EXISTS (SELECT FROM sensor_logs WHERE vehicle_id = $4::bigint)"
+        " OR EXISTS (SELECT FROM raw_logs WHERE vehicle_id = $4::bigint)"
+        " OR EXISTS (SELECT FROM alerts WHERE vehicle_id = $4::bigint) THEN 3"
+        " ELSE 0 END AS how),"
+        " added AS (INSERT INTO vehicles (id, code, user_id, name)"
+        " SELECT $4::bigint, $1, $2::bigint, $3 FROM taken WHERE how = 0 RETURNING id)"
+        " SELECT how, (SELECT setval('vehicles_id_seq', greatest(added.id, s.last_value))"
+        " FROM added, vehicles_id_seq s) FROM taken";
+/* clang-format on */
+
+static int admin_vehicle_put(DbConn *conn, const DbQuery *query, DbTaken *ret_taken) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        int r;
+
+        /* Nobody takes a number of the sequence for a vehicle while it is moved. */
+        r = db_conn_script(conn, "LOCK TABLE vehicles IN SHARE ROW EXCLUSIVE MODE");
+        if (r == 0)
+                r = db_conn_exec(conn, query, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        *ret_taken = (DbTaken)admin_int(result, 0, 0);
+        return *ret_taken == DB_TAKEN_NOT ? 0 : DB_E_EXISTS;
+}
+
+int db_admin_vehicle_add_as(DbConn *conn,
+                            const char *code,
+                            const char *user,
+                            const char *name,
+                            int64_t id,
+                            DbTaken *ret_taken) {
+        char owner[ADMIN_ID_SIZE], number[ADMIN_ID_SIZE];
+        const char *args[] = { code, NULL, name, number };
+        int r, r_end;
+
+        *ret_taken = DB_TAKEN_NOT;
+        snprintf(number, sizeof(number), "%lld", (long long)id);
+        r = admin_owner(conn, user, owner, &args[1]);
+        if (r == 0)
+                r = db_conn_script(conn, "BEGIN");
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        r = admin_vehicle_put(conn,
+                              &(DbQuery){ admin_vehicle_as, N_ELEMENTS(args), args },
+                              ret_taken);
+        if (r < 0 || r == DB_E_OFFLINE)
+                return r < 0 ? err_up(r) : r;
+        r_end = db_conn_script(conn, r == 0 ? "COMMIT" : "ROLLBACK");
+        return r == 0 ? r_end : r;
+}
+
 /* The answer of a statement that counts what it @found and what it @added. */
 static int admin_found_added(DbConn *conn, const DbQuery *query, bool *ret_added) {
         CLEANUP(PQclear) PGresult *result = NULL;

@@ -14,6 +14,13 @@
 typedef struct DbDeviceNew DbDeviceNew;
 typedef struct DbUser DbUser;
 
+typedef enum DbTaken {
+        DB_TAKEN_NOT,
+        DB_TAKEN_CODE,
+        DB_TAKEN_ID,
+        DB_TAKEN_HISTORY, /* of one that is no more: it would be the new one's, and its owner's */
+} DbTaken;
+
 struct DbUser {
         int64_t id, generation;
         Role role;
@@ -52,6 +59,14 @@ MUST_CHECK int db_admin_vehicle_add(DbConn *conn,
                                     const char *user,
                                     const char *name,
                                     int64_t *ret_id);
+/* With an id that clients have in their code; those that come later are above it. DB_E_EXISTS: see
+ * @ret_taken. */
+MUST_CHECK int db_admin_vehicle_add_as(DbConn *conn,
+                                       const char *code,
+                                       const char *user,
+                                       const char *name,
+                                       int64_t id,
+                                       DbTaken *ret_taken);
 MUST_CHECK int db_admin_vehicle_share(DbConn *conn, const char *code, const char *user);
 /* Makes the group if there is none of that name and adds the devices, all or none of them.
  * DB_E_EXISTS: there was nothing to do. */

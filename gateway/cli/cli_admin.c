@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/name.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "db/conn.h"
 #include "db/edit/admin.h"
 #include "db/edit/listing.h"
@@ -16,6 +17,7 @@
 #define CLI_PASSWORD_MAX 1024
 #define CLI_NAME_MAX     128
 #define CLI_TTL_DEFAULT  3600
+#define CLI_ID_MAX       999999999999999LL /* that JavaScript and doubles know exactly */
 #define CLI_TTL_MAX      31536000
 
 /* What a user, device or vehicle is called is a level of a topic, so it must be able to be one. */
@@ -419,21 +421,57 @@ int cli_vehicle_share(const Cli *cli) {
 
 /* ---- vehicles and groups ------------------------------------------------------------------ */
 
+static int cli_vehicle_add_as(const Cli *cli, DbConn *conn, int64_t id) {
+        DbTaken taken;
+        int r;
+
+        r = db_admin_vehicle_add_as(conn,
+                                    cli->operands[0],
+                                    cli->values[CLI_USER],
+                                    cli->values[CLI_NAME],
+                                    id,
+                                    &taken);
+        if (r == DB_E_EXISTS && taken == DB_TAKEN_ID)
+                return cli_fault(cli,
+                                 "id %lld: another vehicle has it: tidegate vehicle list",
+                                 (long long)id);
+        if (r == DB_E_EXISTS && taken == DB_TAKEN_HISTORY)
+                return cli_fault(cli,
+                                 "id %lld: there is history of a vehicle that had it, which would "
+                                 "be this one's",
+                                 (long long)id);
+        return cli_db_result(cli,
+                             conn,
+                             r,
+                             r == DB_E_NOT_FOUND ? cli->values[CLI_USER] : cli->operands[0]);
+}
+
 int cli_vehicle_add(const Cli *cli) {
         CLEANUP(config_free) Config *config = NULL;
         CLEANUP(db_conn_free) DbConn *conn = NULL;
         const char *code = cli->operands[0];
+        const char *wanted = cli->values[CLI_ID];
+        uint64_t number = 0;
         int64_t id;
         int r;
 
         r = cli_check_name(cli, code);
         if (r == CLI_OK)
                 r = cli_need(cli, CLI_USER, "user");
+        if (r == CLI_OK && wanted &&
+            (!text_to_number(text_of(wanted), CLI_ID_MAX, &number) || number == 0))
+                r = cli_usage_error(cli, "--id '%s': allowed: 1 to %lld", wanted, CLI_ID_MAX);
         if (r == CLI_OK)
                 r = cli_open(cli, &config, &conn);
         if (r != CLI_OK)
                 return r;
 
+        if (wanted) {
+                r = cli_vehicle_add_as(cli, conn, (int64_t)number);
+                if (r == CLI_OK)
+                        printf("vehicle %s: id %s\n", code, wanted);
+                return r;
+        }
         r = db_admin_vehicle_add(conn, code, cli->values[CLI_USER], cli->values[CLI_NAME], &id);
         if (r == DB_E_NOT_FOUND)
                 return cli_db_result(cli, conn, r, cli->values[CLI_USER]);

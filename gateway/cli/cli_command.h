@@ -25,6 +25,7 @@ typedef enum CliOption {
         CLI_COUNT,
         CLI_DEVICES,
         CLI_EXAMPLE,
+        CLI_ID,
         CLI_LIMIT,
         CLI_NAME,
         CLI_PREFIX,

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from servers import TIDEGATE
+from waiting import wait_until
 
 
 def run(*args, stdin="", env=None):
@@ -140,6 +141,26 @@ def test_group_and_vehicle_commands(make_gateway, database):
     gateway.cli("vehicle", "share", "USV-1", "--user", "ben")
     assert database.value("SELECT count(*) FROM shares") == 1
     assert gateway.cli("vehicle", "share", "nobody", "--user", "ben", check=False).returncode == 1
+
+
+def test_a_vehicle_keeps_the_id_that_clients_know(gateway, broker, database):
+    assert gateway.add_vehicle("MOVED-1", "ana", "--id", "4711") == 4711
+    assert gateway.add_vehicle("LATER", "ben") == 4712
+    taken = gateway.cli("vehicle", "add", "SECOND", "--user", "ben", "--id", "4711", check=False)
+    assert taken.returncode == 1 and "id 4711: another vehicle has it" in taken.stderr
+    again = gateway.cli("vehicle", "add", "MOVED-1", "--user", "ben", "--id", "4713", check=False)
+    assert again.returncode == 1 and "MOVED-1: there is one already" in again.stderr
+    for bad in ("0", "-1", "1.5", "9999999999999999", "x", ""):
+        refused = gateway.cli("vehicle", "add", "BAD", "--user", "ana", "--id", bad, check=False)
+        assert refused.returncode == 2 and "--id" in refused.stderr, bad
+
+    # what a vehicle that is no more has told is not given to whoever gets its id
+    wait_until(lambda: broker.publish("seano/MOVED-1/raw_log", "hers") or
+               database.value("SELECT count(*) FROM raw_logs WHERE vehicle_id = 4711") > 0,
+               "its log to be stored")
+    database.rows("DELETE FROM vehicles WHERE id = 4711")
+    left = gateway.cli("vehicle", "add", "THIRD", "--user", "ben", "--id", "4711", check=False)
+    assert left.returncode == 1 and "history of a vehicle that had it" in left.stderr
 
 
 def test_a_database_that_is_away_is_a_fault_of_the_admin_commands(make_gateway):

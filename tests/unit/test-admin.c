@@ -126,6 +126,33 @@ static void test_vehicle_is_shared_once(void **state) {
         db_conn_free(conn);
 }
 
+static void test_a_vehicle_has_the_id_that_clients_know(void **state) {
+        DbConn *conn = admin_open();
+        DbTaken taken;
+        int64_t id = 0;
+
+        (void)state;
+        assert_int_equal(db_admin_vehicle_add_as(conn, "moved", "ana", "Boat", 70, &taken), 0);
+        assert_int_equal(postgres_int("SELECT id FROM vehicles WHERE code = 'moved'"), 70);
+        assert_int_equal(db_admin_vehicle_add(conn, "later", NULL, NULL, &id), 0);
+        assert_int_equal(id, 71);
+        assert_int_equal(db_admin_vehicle_add_as(conn, "between", NULL, NULL, 60, &taken), 0);
+        assert_int_equal(db_admin_vehicle_add(conn, "last", NULL, NULL, &id), 0);
+        assert_int_equal(id, 72);
+
+        assert_int_equal(db_admin_vehicle_add_as(conn, "moved", NULL, NULL, 80, &taken),
+                         DB_E_EXISTS);
+        assert_int_equal(taken, DB_TAKEN_CODE);
+        assert_int_equal(db_admin_vehicle_add_as(conn, "second", NULL, NULL, 70, &taken),
+                         DB_E_EXISTS);
+        assert_int_equal(taken, DB_TAKEN_ID);
+        assert_int_equal(db_admin_vehicle_add_as(conn, "third", "bob", NULL, 90, &taken),
+                         DB_E_NOT_FOUND);
+        assert_int_equal(db_admin_vehicle_add(conn, "after all", NULL, NULL, &id), 0);
+        assert_int_equal(id, 73); /* what was refused has moved nothing */
+        db_conn_free(conn);
+}
+
 static void test_group_takes_all_devices_or_none(void **state) {
         static const char *const good[] = { "d1", "d2", "d1" };
         static const char *const bad[] = { "d3", "none" };
@@ -186,6 +213,7 @@ int main(void) {
                 cmocka_unit_test(test_tokens_end_with_what_they_were_given_for),
                 cmocka_unit_test(test_device_and_its_token),
                 cmocka_unit_test(test_vehicle_is_shared_once),
+                cmocka_unit_test(test_a_vehicle_has_the_id_that_clients_know),
                 cmocka_unit_test(test_group_takes_all_devices_or_none),
                 cmocka_unit_test(test_dead_letters_are_listed_newest_first),
         };
