@@ -259,6 +259,9 @@ const ConfigKey config_keys[] = {
           "ones are never held up." },
         { "auth", "token_ttl", CONFIG_SECONDS, AT(ws.token_ttl_s), "1h", 10, 31536000, true,
           "Life of the user tokens of POST /api/token." },
+        { "auth", "session_max", CONFIG_SECONDS, AT(ws.session_max_s), "1d", 0, 31536000, true,
+          "How long after the log-in POST /api/token/refresh gives a new token for one that still holds; "
+          "0: never." },
 
         { "ws", "welcome", CONFIG_TEXT, AT(ws.welcome), "Connected to SEANO real-time data stream",
           0, 0, true,

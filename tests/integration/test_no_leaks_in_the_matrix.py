@@ -236,6 +236,7 @@ ROWS = {
     "/api/ws/status": (None, False),
 }
 ELSEWHERE = {"/api/events", "/api/events/poll",  # test_no_event_stream_...
+             "/api/token/refresh",  # test_a_session_is_renewed
              "/api/commands/{id}", "/api/devices/{id}/commands",  # test_commands_are_...
              "/api/ws/ticket", "/api/v1/detections", "/api/v1/detections/bulk"}
 

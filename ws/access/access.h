@@ -25,6 +25,7 @@ struct WsIdentity {
         const Device *device; /* NULL = none; only where a path takes devices */
         bool is_anonymous;    /* auth.anonymous allows this path: sees everything on it */
         int64_t expires_us;   /* of the token; INT64_MAX if it does not expire */
+        int64_t began_us;     /* of the log-in that it goes back to; 0: it cannot be renewed */
 };
 
 /*

@@ -21,6 +21,7 @@
 /* Claims of our own tokens, beside `sub`. */
 #define WS_AUTH_CLAIM_USER       "tidegate_uid"
 #define WS_AUTH_CLAIM_GENERATION "tidegate_gen"
+#define WS_AUTH_CLAIM_BEGAN      "auth_time"
 
 struct WsAuth {
         bool is_allowed[WS_ALGORITHM_COUNT];
@@ -341,6 +342,10 @@ static int ws_auth_check_claims(const WsAuth *auth,
         /* One of the future would be after every end of a token that is to come. */
         if (ret_claims->issued_us > now_us + WS_AUTH_LEEWAY_US)
                 ret_claims->issued_us = 0;
+        if (ret_claims->user_id == 0 ||
+            !ws_auth_date(claims, WS_AUTH_CLAIM_BEGAN, &ret_claims->began_us) ||
+            ret_claims->began_us > now_us + WS_AUTH_LEEWAY_US)
+                ret_claims->began_us = 0;
         if (*ret_why)
                 return WS_AUTH_E_INVALID;
 
@@ -458,6 +463,10 @@ static int ws_auth_fill(const WsAuth *auth,
                 r = jwt_add_grant_int(jwt, WS_AUTH_CLAIM_USER, subject->id);
         if (r == 0 && subject->id != 0)
                 r = jwt_add_grant_int(jwt, WS_AUTH_CLAIM_GENERATION, subject->generation);
+        if (r == 0 && subject->began_us != 0)
+                r = jwt_add_grant_int(jwt,
+                                      WS_AUTH_CLAIM_BEGAN,
+                                      subject->began_us / WS_AUTH_SECOND_US);
         if (r == 0)
                 r = jwt_add_grant_int(jwt, "iat", now_s);
         if (r == 0)

@@ -41,6 +41,7 @@ struct WsClaims {
         bool is_id;                  /* the subject is the id of a user, never a name */
         int64_t user_id, generation; /* of a token of ours; else 0 */
         int64_t issued_us;           /* 0: it does not say */
+        int64_t began_us; /* of a token of ours: the log-in that it goes back to; 0: to none */
         int64_t expires_us;
 };
 
@@ -49,6 +50,7 @@ struct WsClaims {
 struct WsSubject {
         const char *name;
         int64_t id, generation;
+        int64_t began_us; /* of the log-in; 0: none, and it cannot be renewed */
 };
 
 enum {

@@ -68,6 +68,7 @@ static const WsEndpoint ws_endpoints[] = {
           ws_endpoint_token,
           ws_endpoint_token_answer,
           WS_FORM },
+        { "/api/token/refresh", "POST", WS_ENDPOINT_USER, ws_endpoint_token_refresh, NULL, NULL },
         { "/api/v1/detections",
           "POST",
           WS_ENDPOINT_DEVICE,

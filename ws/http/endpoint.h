@@ -87,6 +87,7 @@ int ws_endpoint_status(WsCall *call);
 /* endpoint_login.c */
 int ws_endpoint_token(WsCall *call);
 int ws_endpoint_token_answer(WsCall *call, const Answer *answer);
+int ws_endpoint_token_refresh(WsCall *call);
 int ws_endpoint_ticket(WsCall *call);
 /* endpoint_events.c */
 int ws_endpoint_events(WsCall *call);

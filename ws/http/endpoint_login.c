@@ -152,19 +152,16 @@ int ws_endpoint_token(WsCall *call) {
         return err_up(r);
 }
 
-static int ws_login_grant(WsCall *call, const Answer *answer) {
-        int ttl_s = call->options->token_ttl_s > 0 ? call->options->token_ttl_s : WS_LOGIN_TTL_S;
+static int ws_login_ttl_s(const WsCall *call) {
+        return call->options->token_ttl_s > 0 ? call->options->token_ttl_s : WS_LOGIN_TTL_S;
+}
+
+static int ws_login_grant(WsCall *call, const WsSubject *subject, int ttl_s) {
         Buf *body = &call->response->body;
         char *jwt = NULL;
         int r;
 
-        r = ws_auth_mint(call->access->auth,
-                         &(WsSubject){ .name = call->account,
-                                       .id = answer->user_id,
-                                       .generation = answer->generation },
-                         call->now_us,
-                         ttl_s,
-                         &jwt);
+        r = ws_auth_mint(call->access->auth, subject, call->now_us, ttl_s, &jwt);
         if (r < 0)
                 return err_up(r);
         if (r > 0) {
@@ -194,7 +191,12 @@ int ws_endpoint_token_answer(WsCall *call, const Answer *answer) {
                               text_of(call->account),
                               ws_party_address(call->source),
                               call->now_us);
-                return ws_login_grant(call, answer);
+                return ws_login_grant(call,
+                                      &(WsSubject){ .name = call->account,
+                                                    .id = answer->user_id,
+                                                    .generation = answer->generation,
+                                                    .began_us = call->now_us },
+                                      ws_login_ttl_s(call));
         case 401:
                 metric_add(METRIC_LOGIN_FAILED, 1);
                 ws_response_problem(call->response,
@@ -211,6 +213,37 @@ int ws_endpoint_token_answer(WsCall *call, const Answer *answer) {
                                     "The database is not there.");
                 return 0;
         }
+}
+
+/* One token for another while it holds, for as long after the log-in as is allowed: a page that is
+ * never left needs no password in its storage. */
+int ws_endpoint_token_refresh(WsCall *call) {
+        const User *user = call->identity.user;
+        int64_t left_s =
+                (call->identity.began_us - call->now_us) / 1000000 + call->options->session_max_s;
+        int ttl_s = ws_login_ttl_s(call);
+
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        if (call->identity.began_us == 0 || call->options->session_max_s == 0) {
+                ws_response_problem(call->response,
+                                    403,
+                                    "not_renewable",
+                                    "Only tokens of POST /api/token are renewed.");
+                return 0;
+        }
+        if (left_s <= 0) {
+                ws_response_problem(call->response,
+                                    403,
+                                    "session_over",
+                                    "The log-in is too long ago: log in again.");
+                return 0;
+        }
+        return ws_login_grant(call,
+                              &(WsSubject){ .name = user->name,
+                                            .id = user->id,
+                                            .generation = user->generation,
+                                            .began_us = call->identity.began_us },
+                              left_s < ttl_s ? (int)left_s : ttl_s);
 }
 
 int ws_endpoint_ticket(WsCall *call) {

@@ -75,7 +75,7 @@ struct WsWaiter {
         uint64_t n_losses;  /* likewise, when he asked */
         int64_t sender_id;  /* or which device, with which token */
         uint8_t token_hash[32];
-        int64_t expires_us;
+        int64_t expires_us, began_us;
         char target[256], idempotency_key[136]; /* as in WsCall */
         char source[46];
         char origin[256]; /* to be allowed to read the answer; "" = none */

@@ -125,6 +125,7 @@ static WsWaiter *ws_http_wait(WsExchange *session, const WsCall *call) {
                        call->identity.device->token_hash,
                        sizeof(waiter->token_hash));
         waiter->expires_us = call->identity.expires_us;
+        waiter->began_us = call->identity.began_us;
         memcpy(waiter->target, call->target, sizeof(waiter->target));
         memcpy(waiter->idempotency_key, call->idempotency_key, sizeof(waiter->idempotency_key));
         waiter->close = call->response->close;
@@ -348,6 +349,7 @@ static void ws_http_body_complete(WsHttp *http, WsExchange *session) {
         call.identity.user = ws_rights_user(http->access->registry, waiter);
         call.identity.device = ws_rights_device(http->access->registry, waiter);
         call.identity.expires_us = waiter->expires_us;
+        call.identity.began_us = waiter->began_us;
         memcpy(call.target, waiter->target, sizeof(call.target));
         memcpy(call.idempotency_key, waiter->idempotency_key, sizeof(call.idempotency_key));
         call.body = buf_text(&waiter->body);

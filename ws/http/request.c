@@ -443,6 +443,7 @@ static int ws_request_identify_jwt(const WsAccess *access,
         *ret_why = "unknown user";
         identity->user = ws_auth_user(&claims, access->registry);
         identity->expires_us = claims.expires_us;
+        identity->began_us = claims.began_us;
         return identity->user ? 0 : WS_REQUEST_E_REFUSED;
 }
 

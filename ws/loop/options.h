@@ -26,6 +26,7 @@ struct WsOptions {
         const char *welcome;      /* dialect D */
         int hsts_s;               /* with TLS; 0 = browsers are not told */
         int token_ttl_s;          /* of POST /api/token */
+        int session_max_s;        /* until when a token of it is renewed; 0 = never */
         int share;                /* percent of what the others leave, for one party; 0 = 50 */
         int handshake_turn_ms;    /* for TLS, of one turn of the loop; 0 = 5 */
         int max_handshakes;       /* of TLS that are half done; 0 = 1024 */
