@@ -34,9 +34,21 @@ Query *query_free(Query *query) {
         free(query->payload);
         free(query->idempotency_key);
         free(query->history);
+        free(query->page);
         stream_unref(query->stream);
         free(query);
         return NULL;
+}
+
+void query_names(const Query *query, int64_t *ret_vehicle_id, int64_t *ret_device_id) {
+        *ret_vehicle_id = *ret_device_id = 0;
+        if (query->history) {
+                *ret_vehicle_id = query->history->vehicle_id;
+                *ret_device_id = query->history->device_id;
+        } else if (query->page) {
+                *ret_vehicle_id = query->page->vehicle_id;
+                *ret_device_id = query->page->device_id;
+        }
 }
 
 int answer_new(Answer **ret_answer, const Query *query) {

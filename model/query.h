@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/stream.h"
 #include "model/history_query.h"
+#include "model/page_query.h"
 
 typedef struct Answer Answer;
 typedef struct Event Event;
@@ -35,6 +36,7 @@ typedef enum QueryKind {
         QUERY_PENDING_COMMANDS, /* device_id -> events: what waits for the device's own socket */
         QUERY_HISTORY, /* history, stream -> chunks of one body, the last marked; 200, 400: the
                           cursor is of no journal that we know, 504: too much to ask */
+        QUERY_PAGE,    /* page -> one body; 200, 404: no such thing, 504: too much to ask */
         QUERY_REPLAY,  /* replay -> events in order of seq, all there are up to upto_seq; 200, 404:
                           no  such epoch, 410: what came after the cursor is not all here any more */
 } QueryKind;
@@ -76,6 +78,7 @@ struct Query {
         QueryReplay *replay; /* owned; QUERY_REPLAY */
         History *history;    /* owned; QUERY_HISTORY */
         Stream *stream;      /* a reference; QUERY_HISTORY */
+        PageQuery *page;     /* owned; QUERY_PAGE */
 };
 
 struct Answer {
@@ -84,7 +87,7 @@ struct Answer {
         int status;                  /* as HTTP: 200, 401 (wrong password), 503 (database away) */
         int64_t user_id, generation; /* QUERY_LOGIN */
         int64_t *user_ids;           /* owned; as asked */
-        Buf *bodies;                 /* owned, one JSON object a user id */
+        Buf *bodies;                 /* owned, one JSON object a user id, or the page's */
         size_t n_bodies;
         int64_t device_id; /* as asked */
         Event **events;    /* owned */
@@ -101,6 +104,8 @@ typedef int (*QueryFn)(void *arg, Query **queryp);
 
 MUST_CHECK int query_new(Query **ret_query, QueryKind kind);
 Query *query_free(Query *query);
+/* The one thing that it is about and nothing else: 0 and 0 where it is about all that is seen. */
+void query_names(const Query *query, int64_t *ret_vehicle_id, int64_t *ret_device_id);
 MUST_CHECK int answer_new(
         Answer **ret_answer,
         const Query *query); /* bodies empty, one a user id of the query, status 503 */

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "db/edit/command_rows.h"
 #include "db/read/missed.h"
+#include "db/read/pages.h"
 #include "db/read/statistics.h"
 #include "gateway/read/login_cache.h"
 #include "gateway/read/reader.h"
@@ -69,6 +70,23 @@ static int answer_once_replay(DbConn *conn, const Query *query, Answer *answer) 
         }
 }
 
+static int answer_once_page(DbConn *conn, const Query *query, Answer *answer) {
+        int r;
+
+        buf_reset(&answer->bodies[0]); /* of a try that was cut off */
+        r = db_page(conn, query->page, &answer->bodies[0]);
+        switch (r) {
+        case 0:
+                answer->status = 200;
+                return 0;
+        case DB_E_NOT_FOUND:
+                answer->status = 404;
+                return 0;
+        default:
+                return r < 0 ? err_up(r) : r;
+        }
+}
+
 int answer_once_ask(DbConn *conn, LoginCache *logins, const Query *query, Answer *answer) {
         int r;
 
@@ -97,6 +115,8 @@ int answer_once_ask(DbConn *conn, LoginCache *logins, const Query *query, Answer
                 return db_command_rows_cancel(conn, query, answer);
         case QUERY_PENDING_COMMANDS:
                 return db_command_rows_pending(conn, query, answer);
+        case QUERY_PAGE:
+                return answer_once_page(conn, query, answer);
         case QUERY_REPLAY:
                 return answer_once_replay(conn, query, answer);
         default:
@@ -120,7 +140,10 @@ static int answer_once_compute(Reader *reader, const Query *query, Answer *answe
         }
         switch (r) {
         case DB_E_REJECTED:
-                reader_say_refused(reader);
+                if (strcmp(db_conn_sqlstate(reader->conn), "57014") == 0)
+                        answer->status = 504; /* the statement time-out */
+                else
+                        reader_say_refused(reader);
                 return 0;
         case DB_E_OFFLINE:
                 return 0;

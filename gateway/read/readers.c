@@ -49,6 +49,7 @@ static ReadersSort readers_sort(const Query *query) {
                 return query->is_suspect ? READERS_SUSPECT : READERS_SIGN_IN;
         case QUERY_DETECTION_STATS:
         case QUERY_CAMERA_STATS:
+        case QUERY_PAGE:
                 return READERS_STATISTICS;
         case QUERY_REPLAY:
                 return READERS_RESUME;

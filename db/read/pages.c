@@ -1,0 +1,72 @@
+#include "db/read/pages.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "db/read/page_source.h"
+
+DEFINE_CLEANUP(PGresult *, PQclear);
+
+enum {
+        PAGE_ARGS = 10,
+        PAGE_ARG_SIZE = 24,
+};
+
+typedef struct PageArgs PageArgs;
+
+struct PageArgs {
+        char numbers[PAGE_ARGS - 2][PAGE_ARG_SIZE];
+        char zone[sizeof((PageQuery){ 0 }.zone)];
+        const char *all[PAGE_ARGS];
+};
+
+static const char *const pages_sql[] = {
+        [PAGE_COUNTER_RANGE] = db_page_counter_range,
+};
+
+_Static_assert(N_ELEMENTS(pages_sql) == PAGE_COUNT, "a statement for each page");
+
+/* PostgreSQL reads +07:00 as POSIX does, seven hours west. */
+static void pages_bind_zone(PageArgs *args, const char *zone) {
+        snprintf(args->zone, sizeof(args->zone), "%s", *zone ? zone : "UTC");
+        if (*zone == '+')
+                args->zone[0] = '-';
+        else if (*zone == '-')
+                args->zone[0] = '+';
+}
+
+static void pages_bind(PageArgs *args, const PageQuery *page) {
+        const int64_t numbers[PAGE_ARGS - 2] = {
+                page->user_id,    page->from_us, page->to_us,  page->device_id,
+                page->vehicle_id, page->limit,   page->offset, page->number,
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(numbers); ++i) {
+                snprintf(args->numbers[i], PAGE_ARG_SIZE, "%lld", (long long)numbers[i]);
+                args->all[i] = args->numbers[i];
+        }
+        if (page->from_us == CLOCK_UNKNOWN)
+                args->all[1] = NULL;
+        if (page->to_us == CLOCK_UNKNOWN)
+                args->all[2] = NULL;
+        args->all[8] = page->text;
+        pages_bind_zone(args, page->zone);
+        args->all[9] = args->zone;
+}
+
+int db_page(DbConn *conn, const PageQuery *page, Buf *ret_body) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        PageArgs args;
+        int r;
+
+        pages_bind(&args, page);
+        r = db_conn_exec(conn, &(DbQuery){ pages_sql[page->kind], PAGE_ARGS, args.all }, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (PQntuples(result) == 0 || PQgetisnull(result, 0, 0))
+                return DB_E_NOT_FOUND;
+
+        buf_append(ret_body, PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0));
+        return buf_failed(ret_body) ? err_new(-ENOMEM) : 0;
+}

@@ -1,0 +1,29 @@
+#pragma once
+
+/*
+ * PageQuery: what one page of an origin system asks, answered with one body as that system has it.
+ *
+ * Which members count is said by the page; db/read/page_*.c make the bodies of it. Times are half
+ * open, from <= t < to. Hours, days and the times in a body are in @zone, as the page shows them.
+ */
+
+#include "base/base.h"
+#include "base/clock.h"
+
+typedef struct PageQuery PageQuery;
+
+typedef enum PageKind {
+        PAGE_COUNTER_RANGE, /* from, to, device_id */
+        PAGE_COUNT,
+} PageKind;
+
+struct PageQuery {
+        PageKind kind;
+        int64_t user_id;               /* what he may see; 0 = everything */
+        int64_t from_us, to_us;        /* CLOCK_UNKNOWN = open */
+        int64_t device_id, vehicle_id; /* 0 = any that he may see */
+        int64_t limit, offset;
+        int64_t number; /* what else the page counts in: minutes, hours, days */
+        char text[256]; /* a preset, or a name; "" = none */
+        char zone[64];  /* "" = UTC */
+};
