@@ -4,6 +4,7 @@
 
 #include "base/name.h"
 #include "base/text.h"
+#include "base/timestamp.h"
 #include "db/target.h"
 #include "gateway/commands/command_publisher.h"
 #include "ws/access/proxies.h"
@@ -12,6 +13,7 @@
 #define CONFIG_FORM_URLS   8
 #define CONFIG_FORM_HOST   253
 #define CONFIG_FORM_LABEL  63
+#define CONFIG_FORM_ZONE   64            /* as model/page_query.h has it */
 #define CONFIG_FORM_NATIVE "tidegate.v1" /* which auth.anonymous may name as well as paths */
 
 typedef bool (*ConfigItemFn)(Text item);
@@ -235,6 +237,12 @@ static bool config_form_is_one_topic(const char *text) {
         return !strchr(text, ',') && config_form_is_topics(text);
 }
 
+static bool config_form_is_zone(const char *text) {
+        CLEANUP(zone_free) Zone *zone = NULL;
+
+        return strlen(text) < CONFIG_FORM_ZONE && zone_new(&zone, text) == 0;
+}
+
 const char *config_form_fault(ConfigType type, const char *text) {
         static const struct {
                 ConfigType type;
@@ -267,6 +275,9 @@ const char *config_form_fault(ConfigType type, const char *text) {
                 { CONFIG_ALGORITHMS,
                   config_form_is_algorithms,
                   "HS256, RS256, ES256, with commas between" },
+                { CONFIG_ZONE,
+                  config_form_is_zone,
+                  "an IANA name such as Europe/Madrid, or an offset such as +07:00" },
                 { CONFIG_TOPICS,
                   config_form_is_topics,
                   "up to 4 templates, with commas between, of levels with / between, each text, "

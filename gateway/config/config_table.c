@@ -321,6 +321,10 @@ const ConfigKey config_keys[] = {
           "Statistics of dialect E go out so often where they have not changed; no oftener than "
           "stats_interval." },
 
+        { "pages", "timezone", CONFIG_ZONE, AT(ws.timezone), "UTC", 0, 0, true,
+          "What the pages of the origin systems call an hour and a day, and times without an offset that they "
+          "send: Europe/Madrid, +07:00." },
+
         { "time", "max_ahead", CONFIG_MS, AT(time_max_ahead_ms), "10s", 1, DAY_MS, true,
           "How far ahead of our clock a device's time is believed; beyond it ours counts." },
         { "time", "max_age", CONFIG_DAYS, AT(time_max_age_days), "3650d", 1, 36500, true,

@@ -25,6 +25,7 @@ typedef enum ConfigType {
         CONFIG_PROXIES,
         CONFIG_ORIGINS,
         CONFIG_PREFACE,
+        CONFIG_ZONE,
         CONFIG_PATH,
         CONFIG_PATHS, /* of requests, not of files */
         CONFIG_FILES,

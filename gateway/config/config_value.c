@@ -375,6 +375,7 @@ void config_read(ConfigLoader *loader, const ConfigKey *key, const char *text) {
         case CONFIG_MQTT_URL:
         case CONFIG_DB_URL:
         case CONFIG_ALGORITHMS:
+        case CONFIG_ZONE:
                 config_read_string(loader, key, text);
                 break;
         }

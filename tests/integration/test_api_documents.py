@@ -178,10 +178,13 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
         "/api/alerts": ["?limit=1", "?device_id=dev-1"], "/api/detections": ["?zone=near"],
         "/api/events/poll": ["?wait=0", f"?since={epoch}:1&wait=20"],
     }
+    needed = {"/api/v1/statistics/range":
+              "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00"}
     bad = {"/api/devices": "?limit=x", "/api/vehicles": "?limit=x", "/api/alerts": "?limit=x",
            "/api/detections": "?zone=x", "/api/vehicles/{id}/logs": "?order=x",
            "/api/vehicles/{id}/track.geojson": "?simplify=x",
-           "/api/devices/{id}/telemetry": "?from=x", "/api/v1/statistics/realtime": "?minutes=x"}
+           "/api/devices/{id}/telemetry": "?from=x", "/api/v1/statistics/realtime": "?minutes=x",
+           "/api/v1/statistics/range": "?start_time=x&end_time=x"}
     n_checked = 0
     for path, item in document["paths"].items():
         for method, operation in item.items():
@@ -197,7 +200,7 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
                     assert answer.status_code == 200
                     assert answer.headers["Content-Type"].startswith("text/event-stream")
                 continue
-            for query in ("", *queries.get(path, [])):
+            for query in (needed.get(path, ""), *queries.get(path, [])):
                 if path == "/api/events/poll" and not query:
                     continue
                 answer = send(gateway, path, method, token, values, query, body)

@@ -233,8 +233,10 @@ ROWS = {
     "/api/vehicles/{id}/track.geojson": ("USV", False),
     "/api/faces/statistics": (None, False), "/api/statistics": (None, False),
     "/api/v1/statistics/realtime": (None, False), "/api/ws/stats": (None, False),
-    "/api/ws/status": (None, False),
+    "/api/ws/status": (None, False), "/api/v1/statistics/range": (None, False),
 }
+NEEDED = {"/api/v1/statistics/range":  # what a path does not answer without
+          "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00"}
 ELSEWHERE = {"/api/events", "/api/events/poll",  # test_no_event_stream_...
              "/api/token/refresh",  # test_a_session_is_renewed
              "/api/commands/{id}", "/api/devices/{id}/commands",  # test_commands_are_...
@@ -263,7 +265,7 @@ def test_no_http_path_shows_what_is_not_ones_own(fleet, broker, database):
         for role in [*ROLES, "dora", None]:
             for owner in OWNERS if kind else [None]:
                 for key in ([gateway.ids[f"{kind}-{owner}"], f"{kind}-{owner}"] if kind else [""]):
-                    url = path.replace("{id}", str(key))
+                    url = path.replace("{id}", str(key)) + NEEDED.get(path, "")
                     answer = gateway.get(url, role)
                     where = f"{role} on {url}: {answer.status_code} {answer.text[:300]}"
                     assert not leaks(gateway, role, answer.text), where
@@ -280,6 +282,8 @@ def test_no_http_path_shows_what_is_not_ones_own(fleet, broker, database):
     for url, status in (("/api/detections?device={dev}", 200), ("/api/alerts?device={dev}", 200),
                         ("/api/alerts?vehicle={usv}", 200),
                         ("/api/v1/statistics/realtime?device_id={dev}", 404),
+                        ("/api/v1/statistics/range?start_time=2000-01-01T00:00:00&"
+                         "end_time=2100-01-01T00:00:00&device_id={dev}", 404),
                         ("/api/detections?device_hash={hash}", 200),
                         ("/api/devices?user_id={user}", 200)):
         url = url.format(dev="dev-ana", usv="USV-ana", hash=OWNERS["ana"] * 32,

@@ -7,7 +7,7 @@ import sys
 GROUND = {"base", "model"}
 DB = {"db", "db/edit", "db/follow", "db/read", "db/write"}
 WS = ["ws/wire", "ws/access", "ws/loop", "ws/net", "ws/viewer", "ws/device", "ws/hub", "ws/dialects", "ws/http",
-      "ws"]  # each knows those before it
+      "ws/pages", "ws"]  # each knows those before it
 GATEWAY = {"gateway/cli", "gateway/commands", "gateway/config", "gateway/decode", "gateway/journal", "gateway/read",
            "gateway/sim", "gateway/store"}
 MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its own

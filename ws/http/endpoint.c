@@ -82,6 +82,12 @@ static const WsEndpoint ws_endpoints[] = {
           NULL,
           WS_JSON },
         { "/api/v1/devices", "GET", WS_ENDPOINT_SIGNED_IN, ws_endpoint_devices_v1, NULL, NULL },
+        { "/api/v1/statistics/range",
+          "GET",
+          WS_ENDPOINT_SIGNED_IN,
+          ws_page_counter_range,
+          ws_page_answer,
+          NULL },
         { "/api/v1/statistics/realtime",
           "GET",
           WS_ENDPOINT_SIGNED_IN,
@@ -139,12 +145,10 @@ static bool ws_endpoint_matches(const char *pattern, Text path) {
         return at == end;
 }
 
-Text ws_endpoint_id(const WsCall *call) {
-        const char *at = call->request->path;
+Text ws_endpoint_id(const WsEndpoint *endpoint, const char *path) {
+        const char *at = path + strcspn(endpoint->path, "{"); /* what is before it is the same */
 
-        for (int i = 0; i < 3 && at; ++i)
-                at = strchr(at + (i > 0), '/');
-        return at ? (Text){ at + 1, strcspn(at + 1, "/") } : TEXT("");
+        return (Text){ at, strcspn(at, "/") };
 }
 
 /* Adds what the row serves to the methods of its path. */

@@ -73,8 +73,8 @@ struct WsEndpoint {
  * there is no such path. A single slash at the end of a path makes no difference. */
 const WsEndpoint *ws_endpoint_find(const char *path, const char *method, char ret_allow[64]);
 
-/* What stands for {id}: the third segment of the path of call->request. */
-Text ws_endpoint_id(const WsCall *call);
+/* What stands for {id} in @path, which the row was found for. */
+Text ws_endpoint_id(const WsEndpoint *endpoint, const char *path);
 
 /* endpoint_health.c */
 int ws_endpoint_health(WsCall *call);
@@ -124,3 +124,8 @@ bool ws_endpoint_see_vehicle(WsCall *call, const char *name, const Vehicle **ret
 bool ws_endpoint_see_device(WsCall *call, const char *name, const Device **ret_device);
 /* assets.c */
 int ws_endpoint_asset(WsCall *call);
+
+/* ../pages/: what the pages of the origin systems ask. page.c */
+int ws_page_answer(WsCall *call, const Answer *answer);
+/* people_counter.c */
+int ws_page_counter_range(WsCall *call);

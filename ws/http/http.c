@@ -151,11 +151,9 @@ static int ws_http_ask(WsHttp *http, const WsEndpoint *endpoint, WsWaiter *waite
         memcpy(waiter->account, call->account, sizeof(waiter->account));
         query->deadline_us = clock_mono_us() + timeout_ms * INT64_C(1000);
         query->party = ws_party_of(waiter->user_id, waiter->sender_id, waiter->source);
-        if (query->stream) {
+        query_names(query, &waiter->vehicle_id, &waiter->device_id);
+        if (query->stream)
                 waiter->stream = stream_ref(query->stream);
-                waiter->vehicle_id = query->history->vehicle_id;
-                waiter->device_id = query->history->device_id;
-        }
 
         waiter->question.owner = waiter;
         waiter->question.is_long = query->stream != NULL;

@@ -229,7 +229,7 @@ const WsEndpoint *ws_precheck(WsCall *call) {
         if (!ws_precheck_identify(call, endpoint))
                 return NULL;
         if (strchr(endpoint->path, '{')) {
-                Text id = ws_endpoint_id(call);
+                Text id = ws_endpoint_id(endpoint, call->request->path);
 
                 snprintf(call->target, sizeof(call->target), "%.*s", (int)id.n, id.data);
         }

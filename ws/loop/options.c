@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 
-#define WS_OPTIONS_N_STRINGS    9
+#define WS_OPTIONS_N_STRINGS    10
 #define WS_OPTIONS_HANDSHAKE_MS 5
 #define WS_OPTIONS_HANDSHAKES   1024
 #define WS_OPTIONS_SHARE        50
@@ -16,9 +16,10 @@
 /* The strings of @options, in one order for every copy. */
 static void ws_options_strings(WsOptions *options, const char **ret[WS_OPTIONS_N_STRINGS]) {
         const char **const strings[WS_OPTIONS_N_STRINGS] = {
-                &options->listen,  &options->health_listen,   &options->tls_cert,
-                &options->tls_key, &options->trusted_proxies, &options->allowed_origins,
-                &options->epoch,   &options->version,         &options->welcome,
+                &options->listen,   &options->health_listen,   &options->tls_cert,
+                &options->tls_key,  &options->trusted_proxies, &options->allowed_origins,
+                &options->epoch,    &options->version,         &options->welcome,
+                &options->timezone,
         };
 
         memcpy(ret, strings, sizeof(strings));
@@ -34,6 +35,7 @@ int ws_options_copy(WsOptions *ret_options, const WsOptions *options) {
         WsOptions copy = *options;
         bool failed = false;
 
+        copy.zone = NULL;
         ws_options_strings(&copy, strings);
         for (size_t i = 0; i < WS_OPTIONS_N_STRINGS; ++i) {
                 if (!*strings[i])
@@ -46,6 +48,10 @@ int ws_options_copy(WsOptions *ret_options, const WsOptions *options) {
                 return err_new(-ENOMEM);
         }
 
+        if (copy.timezone && zone_new(&copy.zone, copy.timezone) < 0) {
+                ws_options_done(&copy);
+                return err_new(-ENOMEM);
+        }
         if (ws_proxies_read(&copy.proxies, copy.trusted_proxies) != 0)
                 copy.proxies.n = 0; /* nobody's word: the configuration was checked before */
         if (copy.share <= 0)
@@ -76,6 +82,7 @@ int ws_options_copy(WsOptions *ret_options, const WsOptions *options) {
 void ws_options_done(WsOptions *options) {
         const char **strings[WS_OPTIONS_N_STRINGS];
 
+        options->zone = zone_free(options->zone);
         ws_options_strings(options, strings);
         for (size_t i = 0; i < WS_OPTIONS_N_STRINGS; ++i) {
                 union {

@@ -7,6 +7,7 @@
  */
 
 #include "base/base.h"
+#include "base/timestamp.h"
 #include "model/inbound.h"
 #include "model/query.h"
 #include "ws/access/proxies.h"
@@ -24,6 +25,8 @@ struct WsOptions {
         const char *epoch;              /* of the journal: cursors name it */
         const char *version;
         const char *welcome;      /* dialect D */
+        const char *timezone;     /* of the pages of the origin systems; NULL = UTC */
+        Zone *zone;               /* the same, read; of a copy, owned */
         int hsts_s;               /* with TLS; 0 = browsers are not told */
         int token_ttl_s;          /* of POST /api/token */
         int session_max_s;        /* until when a token of it is renewed; 0 = never */

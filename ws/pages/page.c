@@ -1,0 +1,145 @@
+#include "ws/pages/page.h"
+
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/text.h"
+
+#define WS_PAGE_DATE 10 /* characters: YYYY-MM-DD */
+
+PageQuery ws_page(const WsCall *call, PageKind kind) {
+        const User *user = call->identity.user;
+        PageQuery page = {
+                .kind = kind,
+                .user_id = user && user->role != ROLE_ADMIN ? user->id : 0,
+                .from_us = CLOCK_UNKNOWN,
+                .to_us = CLOCK_UNKNOWN,
+        };
+
+        if (call->options->timezone)
+                snprintf(page.zone, sizeof(page.zone), "%s", call->options->timezone);
+        return page;
+}
+
+bool ws_page_refuse(WsCall *call, int status, const char *detail) {
+        ws_response_problem(call->response,
+                            status,
+                            status == 404 ? "not_found" : "bad_parameter",
+                            detail);
+        return false;
+}
+
+bool ws_page_number(WsCall *call, const char *name, int64_t low, int64_t high, int64_t *ret_value) {
+        char text[32], detail[128];
+        uint64_t value;
+
+        if (!ws_request_param(call->request, name, text, sizeof(text)))
+                return true;
+        if (text_to_number(text_of(text), (uint64_t)high, &value) && (int64_t)value >= low) {
+                *ret_value = (int64_t)value;
+                return true;
+        }
+        snprintf(detail,
+                 sizeof(detail),
+                 "%s must be a whole number from %lld to %lld.",
+                 name,
+                 (long long)low,
+                 (long long)high);
+        return ws_page_refuse(call, 422, detail);
+}
+
+void ws_page_text(const WsCall *call, const char *name, char ret_text[WS_PAGE_TEXT_SIZE]) {
+        if (!ws_request_param(call->request, name, ret_text, WS_PAGE_TEXT_SIZE))
+                *ret_text = '\0';
+}
+
+bool ws_page_time(WsCall *call, const char *name, int64_t *ret_us) {
+        char text[WS_PAGE_TEXT_SIZE], detail[128];
+        char *space;
+
+        ws_page_text(call, name, text);
+        if (!*text)
+                return true;
+        space = strrchr(text, ' '); /* the + of an offset that nobody has escaped */
+        if (space && space - text >= WS_PAGE_DATE + 6)
+                *space = '+';
+        if (timestamp_parse(text_of(text), call->options->zone, ret_us) == 0)
+                return true;
+        snprintf(detail, sizeof(detail), "%s must be a time, as 2025-10-18T16:30:00.", name);
+        return ws_page_refuse(call, 400, detail);
+}
+
+int64_t ws_page_midnight(const WsCall *call, int64_t local_us) {
+        if (!call->options->zone)
+                return local_us;
+        return zone_to_utc(call->options->zone, local_us, CLOCK_UNKNOWN);
+}
+
+bool ws_page_date(WsCall *call, const char *name, int n_days, int64_t *ret_us) {
+        char text[WS_PAGE_TEXT_SIZE], detail[128];
+        int64_t local_us;
+
+        ws_page_text(call, name, text);
+        if (!*text)
+                return true;
+        if (strlen(text) == WS_PAGE_DATE) {
+                strcat(text, "T00:00:00");
+                if (timestamp_parse(text_of(text), NULL, &local_us) == 0) {
+                        *ret_us = ws_page_midnight(call, local_us + n_days * CLOCK_DAY_US);
+                        return true;
+                }
+        }
+        snprintf(detail, sizeof(detail), "%s must be a date, as 2025-10-18.", name);
+        return ws_page_refuse(call, 400, detail);
+}
+
+bool ws_page_device(WsCall *call, const char *name, int64_t *ret_id) {
+        char code[WS_PAGE_TEXT_SIZE];
+        const Device *device;
+
+        ws_page_text(call, name, code);
+        if (!*code)
+                return true;
+        if (!ws_endpoint_see_device(call, code, &device))
+                return false;
+        *ret_id = device->id;
+        return true;
+}
+
+int ws_page_ask(WsCall *call, const PageQuery *page) {
+        CLEANUP(query_free) Query *query = NULL;
+        int r;
+
+        r = query_new(&query, QUERY_PAGE);
+        if (r < 0)
+                return err_up(r);
+        query->user_ids = calloc(1, sizeof(*query->user_ids));
+        query->page = malloc(sizeof(*query->page));
+        if (!query->user_ids || !query->page)
+                return err_new(-ENOMEM);
+        query->user_ids[0] = page->user_id;
+        query->n_user_ids = 1;
+        *query->page = *page;
+
+        call->query = TAKE(&query);
+        return 0;
+}
+
+int ws_page_answer(WsCall *call, const Answer *answer) {
+        switch (answer->n_bodies == 1 ? answer->status : 503) {
+        case 200:
+                ws_response_header(call->response, "Cache-Control", "no-store");
+                buf_append_text(ws_response_json(call->response), buf_text(&answer->bodies[0]));
+                return 0;
+        case 404:
+                (void)ws_page_refuse(call, 404, "There is no such thing.");
+                return 0;
+        default:
+                ws_response_retry_after(call->response, 2);
+                ws_response_problem(call->response,
+                                    503,
+                                    "unavailable",
+                                    "The database is not there, or too much is asked of it.");
+                return 0;
+        }
+}

@@ -1,0 +1,37 @@
+#pragma once
+
+/*
+ * Page: what the pages of the origin systems ask by HTTP, and how their answers go out.
+ *
+ * Each room of this folder has the endpoints of one system: they read their parameters with what is
+ * here, and ask for one body (model/page_query.h). Of these systems a parameter that is no number,
+ * or out of its bounds, is 422, and a time that is none 400, as their pages know it; the body is
+ * problem+json as everywhere, whose `detail` is what they show. false: the response says what is
+ * wrong. Loop thread.
+ */
+
+#include "base/base.h"
+#include "model/page_query.h"
+#include "ws/http/endpoint.h"
+
+#define WS_PAGE_TEXT_SIZE 256
+
+/* A question of this kind, with what the caller may see, and the configured time zone. */
+PageQuery ws_page(const WsCall *call, PageKind kind);
+
+/* Left alone where the parameter is absent. */
+bool ws_page_number(WsCall *call, const char *name, int64_t low, int64_t high, int64_t *ret_value);
+/* In the pages' time zone where it has no offset. *ret_us is left alone if absent or empty. */
+bool ws_page_time(WsCall *call, const char *name, int64_t *ret_us);
+/* YYYY-MM-DD: midnight of its zone, @n_days later. Likewise. */
+bool ws_page_date(WsCall *call, const char *name, int n_days, int64_t *ret_us);
+/* When a day begins there: @local_us as if it were UTC. */
+int64_t ws_page_midnight(const WsCall *call, int64_t local_us);
+/* A device by its code or id, that the caller may see. Likewise; 404. */
+bool ws_page_device(WsCall *call, const char *name, int64_t *ret_id);
+/* An absent or empty parameter is "". */
+void ws_page_text(const WsCall *call, const char *name, char ret_text[WS_PAGE_TEXT_SIZE]);
+
+bool ws_page_refuse(WsCall *call, int status, const char *detail);
+
+MUST_CHECK int ws_page_ask(WsCall *call, const PageQuery *page);
