@@ -16,32 +16,18 @@
 
 #define SECRET_FILE_MAX 65536
 
-/* scrypt: 128 * N * r bytes = 32 MiB, and OpenSSL wants a limit above that. */
-#define SECRET_LOG2_N     15
-#define SECRET_LOG2_N_MAX 20
-#define SECRET_R          8
-#define SECRET_P          1
-#define SECRET_MEMORY_MAX (UINT64_C(1) << 31)
-#define SECRET_SALT_SIZE  16
-#define SECRET_KEY_SIZE   32
+#define SECRET_MEMORY_MAX (UINT64_C(1) << 31) /* OpenSSL wants a limit; base/password/ has ours */
 #define SECRET_LARGE      (UINT64_C(8) << 20) /* what OpenSSL asks for at once */
 #define SECRET_HUGE_PAGE  (UINT64_C(2) << 20)
 
 #define SECRET_TOKEN_PREFIX "tgd_"
 
 typedef struct SecretLarge SecretLarge;
-typedef struct SecretPassword SecretPassword;
 
 /* What one thread hashes in. */
 struct SecretLarge {
         void *map, *data; /* @data begins with a huge page */
         size_t n;
-};
-
-struct SecretPassword {
-        unsigned log2_n, r, p;
-        uint8_t salt[SECRET_SALT_SIZE];
-        uint8_t key[SECRET_KEY_SIZE];
 };
 
 /* ---- memory -------------------------------------------------------------------------------- */
@@ -117,96 +103,17 @@ void secret_wipe(void *data, size_t n) {
         OPENSSL_cleanse(data, n);
 }
 
-static bool secret_scrypt(const char *password, const SecretPassword *params, uint8_t *ret_key) {
-        return EVP_PBE_scrypt(password,
-                              strlen(password),
-                              params->salt,
-                              sizeof(params->salt),
-                              UINT64_C(1) << params->log2_n,
-                              params->r,
-                              params->p,
+bool secret_scrypt(Text password, Text salt, const SecretScrypt *cost, uint8_t *ret_key, size_t n) {
+        return EVP_PBE_scrypt(password.data ? password.data : "",
+                              password.n,
+                              (const unsigned char *)salt.data,
+                              salt.n,
+                              UINT64_C(1) << cost->log2_n,
+                              cost->r,
+                              cost->p,
                               SECRET_MEMORY_MAX,
                               ret_key,
-                              SECRET_KEY_SIZE) == 1;
-}
-
-int secret_password_hash(const char *password, char ret_text[SECRET_PASSWORD_SIZE]) {
-        SecretPassword hash = { .log2_n = SECRET_LOG2_N, .r = SECRET_R, .p = SECRET_P };
-        char salt[BASE64_SIZE(SECRET_SALT_SIZE)], key[BASE64_SIZE(SECRET_KEY_SIZE)];
-        int r;
-
-        r = secret_random(hash.salt, sizeof(hash.salt));
-        if (r != 0)
-                return err_up(r);
-        if (!secret_scrypt(password, &hash, hash.key))
-                return err_new(-ENOMEM); /* 32 MiB: nothing else can fail here */
-
-        base64_write(BASE64_PLAIN, hash.salt, sizeof(hash.salt), salt);
-        base64_write(BASE64_PLAIN, hash.key, sizeof(hash.key), key);
-        snprintf(ret_text,
-                 SECRET_PASSWORD_SIZE,
-                 "$scrypt$ln=%u,r=%u,p=%u$%s$%s",
-                 hash.log2_n,
-                 hash.r,
-                 hash.p,
-                 salt,
-                 key);
-        return 0;
-}
-
-static bool secret_take_number(const char **textp,
-                               const char *prefix,
-                               unsigned max,
-                               unsigned *ret) {
-        size_t n = strlen(prefix);
-        unsigned value = 0;
-        const char *text = *textp;
-
-        if (strncmp(text, prefix, n) != 0 || text[n] < '1' || text[n] > '9')
-                return false;
-        for (text += n; *text >= '0' && *text <= '9' && value <= max; ++text)
-                value = value * 10 + (unsigned)(*text - '0');
-        *textp = text;
-        *ret = value;
-        return value <= max;
-}
-
-static bool secret_take_bytes(Text text, uint8_t *ret_bytes, size_t n) {
-        size_t n_read = 0;
-
-        return base64_read(BASE64_PLAIN, text, ret_bytes, n, &n_read) && n_read == n;
-}
-
-static bool secret_password_parse(SecretPassword *ret_hash, const char *text) {
-        SecretPassword hash = { 0 };
-        const char *dollar;
-
-        if (!secret_take_number(&text, "$scrypt$ln=", SECRET_LOG2_N_MAX, &hash.log2_n) ||
-            !secret_take_number(&text, ",r=", 32, &hash.r) ||
-            !secret_take_number(&text, ",p=", 16, &hash.p) || *text++ != '$')
-                return false;
-        dollar = strchr(text, '$');
-        if (!dollar ||
-            !secret_take_bytes((Text){ text, (size_t)(dollar - text) },
-                               hash.salt,
-                               sizeof(hash.salt)) ||
-            !secret_take_bytes(text_of(dollar + 1), hash.key, sizeof(hash.key)))
-                return false;
-
-        *ret_hash = hash;
-        return true;
-}
-
-bool secret_password_verify(const char *password, const char *text) {
-        /* Stands in for a hash that is not there, so that its absence takes as long. */
-        SecretPassword hash = { .log2_n = SECRET_LOG2_N, .r = SECRET_R, .p = SECRET_P };
-        uint8_t key[SECRET_KEY_SIZE];
-        bool is_known = text && secret_password_parse(&hash, text);
-        bool is_equal;
-
-        is_equal = secret_scrypt(password, &hash, key) && secret_equal(key, hash.key, sizeof(key));
-        secret_wipe(key, sizeof(key));
-        return is_known && is_equal;
+                              n) == 1;
 }
 
 int secret_token_new(char ret_token[SECRET_TOKEN_SIZE]) {

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Secret: random bytes, passwords, device tokens, and comparing without telling.
+ * Secret: random bytes, keys from passwords, device tokens, and comparing without telling.
  *
  * The one file in base that knows OpenSSL. Pure but for the random source; any thread.
  */
@@ -11,9 +11,8 @@
 #define SECRET_HASH_SIZE 32
 #define SECRET_TOKEN_SIZE \
         48 /* text of a device token, with NUL: "tgd_" and 43 of base64url (256 bits) */
-#define SECRET_PASSWORD_SIZE 160 /* text of a password hash, with NUL */
-#define SECRET_ID_SIZE       33  /* 128 bits in hex, with NUL */
-#define SECRET_SHA256_SIZE   65  /* SHA-256 in lower-case hex, with NUL */
+#define SECRET_ID_SIZE     33 /* 128 bits in hex, with NUL */
+#define SECRET_SHA256_SIZE 65 /* SHA-256 in lower-case hex, with NUL */
 
 /* Passwords are hashed in pages of 2 MiB: 32 MiB in small ones are 8,192 faults, a quarter of the
  * time. False: somebody has used OpenSSL before, and it stays as it is. First thing in main(). */
@@ -24,10 +23,14 @@ MUST_CHECK int secret_id(char ret_id[SECRET_ID_SIZE]);
 bool secret_equal(const void *a, const void *b, size_t n); /* in time that depends on n alone */
 void secret_wipe(void *data, size_t n);
 
-/* scrypt (RFC 7914) as "$scrypt$ln=15,r=8,p=1$<salt>$<hash>"; about 50 ms: never on a loop. */
-MUST_CHECK int secret_password_hash(const char *password, char ret_text[SECRET_PASSWORD_SIZE]);
-/* @hash NULL (no such user) costs the same time and is false. */
-bool secret_password_verify(const char *password, const char *hash);
+typedef struct SecretScrypt SecretScrypt;
+
+struct SecretScrypt {
+        unsigned log2_n, r, p;
+};
+
+/* What base/password/ makes of a password. False: there is no memory for it. */
+bool secret_scrypt(Text password, Text salt, const SecretScrypt *cost, uint8_t *ret_key, size_t n);
 
 MUST_CHECK int secret_token_new(char ret_token[SECRET_TOKEN_SIZE]);
 /* HMAC-SHA-256 with the pepper as key. */

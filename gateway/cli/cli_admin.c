@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/name.h"
+#include "base/password/password.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "db/conn.h"
@@ -81,7 +82,7 @@ static bool cli_read_password(char ret_password[CLI_PASSWORD_MAX]) {
         return is_read;
 }
 
-static int cli_hash_password(const Cli *cli, char ret_hash[SECRET_PASSWORD_SIZE]) {
+static int cli_hash_password(const Cli *cli, char ret_hash[PASSWORD_SIZE]) {
         char password[CLI_PASSWORD_MAX];
         int r;
 
@@ -93,7 +94,7 @@ static int cli_hash_password(const Cli *cli, char ret_hash[SECRET_PASSWORD_SIZE]
                                        "the password is too short: at least %d characters",
                                        CLI_PASSWORD_MIN);
         }
-        r = secret_password_hash(password, ret_hash);
+        r = password_hash(password, ret_hash);
         secret_wipe(password, sizeof(password));
         return r == 0 ? CLI_OK : cli_fault(cli, "the password cannot be hashed");
 }
@@ -104,7 +105,7 @@ int cli_user_add(const Cli *cli) {
         CLEANUP(config_free) Config *config = NULL;
         CLEANUP(db_conn_free) DbConn *conn = NULL;
         const char *role_text = cli->values[CLI_ROLE] ? cli->values[CLI_ROLE] : "user";
-        char hash[SECRET_PASSWORD_SIZE];
+        char hash[PASSWORD_SIZE];
         int64_t id;
         Role role;
         int r;
@@ -207,7 +208,7 @@ int cli_user_revoke(const Cli *cli) {
 int cli_user_password(const Cli *cli) {
         CLEANUP(config_free) Config *config = NULL;
         CLEANUP(db_conn_free) DbConn *conn = NULL;
-        char hash[SECRET_PASSWORD_SIZE];
+        char hash[PASSWORD_SIZE];
         int r;
 
         r = cli_open(cli, &config, &conn);

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "base/err.h"
+#include "base/password/password.h"
 #include "base/secret.h"
 #include "model/metrics.h"
 
@@ -77,7 +78,7 @@ bool login_cache_verify(LoginCache *cache,
         if (is_right) {
                 metric_add(METRIC_LOGIN_CACHED, 1);
         } else {
-                is_right = secret_password_verify(password, hash);
+                is_right = password_verify(password, hash);
                 if (is_right && can_keep)
                         login_cache_keep(cache, &proof);
         }

@@ -5,6 +5,7 @@ import re
 import sys
 
 GROUND = {"base", "model"}
+PASSWORD = {"base/password"}
 DB = {"db", "db/edit", "db/follow", "db/read", "db/write"}
 WS = ["ws/wire", "ws/access", "ws/loop", "ws/net", "ws/viewer", "ws/device", "ws/hub", "ws/dialects", "ws/http",
       "ws/pages", "ws"]  # each knows those before it
@@ -12,6 +13,7 @@ GATEWAY = {"gateway/cli", "gateway/commands", "gateway/config", "gateway/decode"
            "gateway/sim", "gateway/store"}
 MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its own
     "base": set(),
+    "base/password": {"base"},
     "model": {"base"},
     "mqtt": GROUND,
     "db": GROUND,
@@ -24,10 +26,10 @@ MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its ow
     "gateway/decode": GROUND,
     "gateway/journal": GROUND,
     "gateway/store": {*GROUND, "gateway/decode", "gateway/journal", *DB},
-    "gateway/read": {*GROUND, *DB},
+    "gateway/read": {*GROUND, *PASSWORD, *DB},
     "gateway/commands": {*GROUND, "gateway/store", "mqtt", *DB},
     "gateway/sim": {*GROUND, "gateway/config", "gateway/decode", "mqtt"},
-    "gateway/cli": {*GROUND, "gateway", *GATEWAY, *DB},
+    "gateway/cli": {*GROUND, *PASSWORD, "gateway", *GATEWAY, *DB},
     "gateway": {*GROUND, *(GATEWAY - {"gateway/cli"}), "mqtt", *DB, *WS},
 }
 ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists

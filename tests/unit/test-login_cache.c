@@ -6,21 +6,19 @@
 
 #include <cmocka.h>
 
-#include "base/secret.h"
+#include "base/password/password.h"
 #include "gateway/read/login_cache.h"
 #include "model/metrics.h"
 
 #define TTL_S  60
 #define TTL_US (TTL_S * INT64_C(1000000))
 
-static char hash[SECRET_PASSWORD_SIZE], other_hash[SECRET_PASSWORD_SIZE]; /* both of "right" */
+static char hash[PASSWORD_SIZE], other_hash[PASSWORD_SIZE]; /* both of "right" */
 
 static int make_hashes(void **state) {
         (void)state;
-        return secret_password_hash("right", hash) == 0 &&
-                               secret_password_hash("right", other_hash) == 0
-                       ? 0
-                       : -1;
+        return password_hash("right", hash) == 0 && password_hash("right", other_hash) == 0 ? 0
+                                                                                            : -1;
 }
 
 static LoginCache *new_cache(size_t capacity) {

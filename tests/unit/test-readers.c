@@ -9,8 +9,8 @@
 #include <poll.h>
 #include <stdio.h>
 
+#include "base/password/password.h"
 #include "base/queue.h"
-#include "base/secret.h"
 #include "gateway/read/readers.h"
 #include "model/event.h"
 #include "model/metrics.h"
@@ -44,13 +44,13 @@ static int setup(void **state) {
                 .capacity = 16,
                 .n_share = 4,
         };
-        char hash[SECRET_PASSWORD_SIZE], sql[512];
+        char hash[PASSWORD_SIZE], sql[512];
 
         (void)state;
         metrics_reset();
         postgres_migrate();
         postgres_run(fleet);
-        assert_int_equal(secret_password_hash("right", hash), 0);
+        assert_int_equal(password_hash("right", hash), 0);
         snprintf(sql, sizeof(sql), "UPDATE users SET password_hash = '%s' WHERE id = 1", hash);
         postgres_run(sql);
         assert_int_equal(queue_new(&outbox, 16, free_event), 0);

@@ -1,4 +1,4 @@
-/* Secret: passwords, tokens, and files that may be read. */
+/* Secret: tokens, and files that may be read. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,16 +6,11 @@
 
 #include <cmocka.h>
 
-#include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/secret.h"
-
-/* hashlib.scrypt(b"pleaseletmein", salt=b"SodiumChloride!!", n=16384, r=8, p=1, dklen=32) */
-static const char known_hash[] = "$scrypt$ln=14,r=8,p=1$U29kaXVtQ2hsb3JpZGUhIQ$UmYyNDO/"
-                                 "YRuFmsgA6JK5baM1qTJw1bFvX2are1D2OBc";
 
 /* A file of this content and mode; the test removes it. */
 static void write_file(char path[64], const char *content, size_t n, mode_t mode) {
@@ -40,84 +35,6 @@ static int read_content(const char *content, size_t n, mode_t mode, char **ret_s
         r = secret_read_file(path, ret_secret);
         assert_int_equal(unlink(path), 0);
         return r;
-}
-
-static void test_password_verifies_and_another_does_not(void **state) {
-        char hash[SECRET_PASSWORD_SIZE], again[SECRET_PASSWORD_SIZE];
-
-        (void)state;
-        assert_int_equal(secret_password_hash("correct horse", hash), 0);
-        assert_int_equal(secret_password_hash("correct horse", again), 0);
-        assert_int_equal(strncmp(hash, "$scrypt$ln=15,r=8,p=1$", 22), 0);
-        assert_string_not_equal(hash, again); /* salted */
-        assert_true(secret_password_verify("correct horse", hash));
-        assert_true(secret_password_verify("correct horse", again));
-        assert_false(secret_password_verify("correct hors", hash));
-        assert_false(secret_password_verify("", hash));
-}
-
-static size_t n_pages_held(void) {
-        FILE *file = fopen("/proc/self/statm", "r");
-        size_t n_mapped = 0;
-
-        assert_non_null(file);
-        assert_int_equal(fscanf(file, "%zu", &n_mapped), 1);
-        assert_int_equal(fclose(file), 0);
-        return n_mapped;
-}
-
-static void *verify(void *hash) {
-        return secret_password_verify("pleaseletmein", hash) ? hash : NULL;
-}
-
-static void test_threads_hash_at_once_and_give_the_memory_back(void **state) {
-        char hash[SECRET_PASSWORD_SIZE];
-        pthread_t threads[2];
-        size_t n_before;
-        void *same;
-
-        (void)state;
-        memcpy(hash, known_hash, sizeof(known_hash));
-        for (size_t i = 0; i < N_ELEMENTS(threads); ++i)
-                assert_int_equal(pthread_create(&threads[i], NULL, verify, hash), 0);
-        for (size_t i = 0; i < N_ELEMENTS(threads); ++i) {
-                assert_int_equal(pthread_join(threads[i], &same), 0);
-                assert_ptr_equal(same, hash);
-        }
-        n_before = n_pages_held();
-        for (int i = 0; i < 2; ++i)
-                assert_true(secret_password_verify("pleaseletmein", hash));
-        assert_true(n_pages_held() < n_before + (16U << 20 >> 12)); /* less than one of them */
-}
-
-static void test_known_scrypt_vector_verifies(void **state) {
-        (void)state;
-        assert_true(secret_password_verify("pleaseletmein", known_hash));
-        assert_false(secret_password_verify("pleaseletmeout", known_hash));
-}
-
-static void test_hash_that_is_none_verifies_nothing(void **state) {
-        static const char *const hashes[] = {
-                NULL,
-                "",
-                "plain",
-                "$scrypt$ln=15,r=8,p=1$",
-                "$scrypt$ln=15,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$",
-                "$scrypt$ln=15,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAA",
-                "$scrypt$ln=15,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA",
-                "$scrypt$ln=99,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
-                "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-                "$scrypt$ln=0,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
-                "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-                "$scrypt$ln=14,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
-                "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-                "$scrypt$ln=14,r=8,p=1$AAAAAAAAAAAAAAAAAAA*AA$"
-                "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-        };
-
-        (void)state;
-        for (size_t i = 0; i < N_ELEMENTS(hashes); ++i)
-                assert_false(secret_password_verify("x", hashes[i]));
 }
 
 static void test_tokens_are_of_full_length_and_unlike(void **state) {
@@ -203,10 +120,6 @@ static void test_unusable_files_are_refused(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_password_verifies_and_another_does_not),
-                cmocka_unit_test(test_threads_hash_at_once_and_give_the_memory_back),
-                cmocka_unit_test(test_known_scrypt_vector_verifies),
-                cmocka_unit_test(test_hash_that_is_none_verifies_nothing),
                 cmocka_unit_test(test_tokens_are_of_full_length_and_unlike),
                 cmocka_unit_test(test_token_hash_is_hmac_sha256),
                 cmocka_unit_test(test_ids_are_hex_and_unlike),

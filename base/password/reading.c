@@ -1,0 +1,202 @@
+#include "base/password/reading.h"
+
+#include "base/base64.h"
+#include "base/text.h"
+
+#define READING_DIGITS_64 "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define READING_LOG2_MAX  32 /* of a number that is a power of two */
+
+/* ---- pieces ------------------------------------------------------------------------------- */
+
+/* Everything up to @end, which is taken as well; false: there is none. */
+static bool reading_until(Text *rest, char end, Text *ret_piece) {
+        const char *at = rest->n > 0 ? memchr(rest->data, end, rest->n) : NULL;
+
+        if (!at)
+                return false;
+        *ret_piece = (Text){ rest->data, (size_t)(at - rest->data) };
+        *rest = (Text){ at + 1, rest->n - ret_piece->n - 1 };
+        return true;
+}
+
+static bool reading_skip(Text *rest, Text prefix) {
+        if (rest->n < prefix.n || memcmp(rest->data, prefix.data, prefix.n) != 0)
+                return false;
+        *rest = (Text){ rest->data + prefix.n, rest->n - prefix.n };
+        return true;
+}
+
+/* Of digits alone, at least 1; one that is too large is the largest. */
+static bool reading_number(Text text, uint64_t *ret_number) {
+        uint64_t number = 0;
+
+        if (text.n == 0 || *text.data == '0')
+                return false;
+        for (size_t i = 0; i < text.n; ++i) {
+                if (text.data[i] < '0' || text.data[i] > '9')
+                        return false;
+                number =
+                        number > UINT32_MAX ? number : number * 10 + (uint64_t)(text.data[i] - '0');
+        }
+        *ret_number = number < UINT32_MAX ? number : UINT32_MAX;
+        return true;
+}
+
+/* "m=65536" */
+static bool reading_named(Text text, Text name, uint64_t *ret_number) {
+        return reading_skip(&text, name) && reading_number(text, ret_number);
+}
+
+static bool reading_is_key(const PasswordHash *hash) {
+        return hash->n_key >= PASSWORD_KEY_MIN && hash->n_salt > 0;
+}
+
+/* Base64 of the plain alphabet, with or without padding; passlib has '.' for '+' in some forms. */
+static bool reading_base64(Text text, uint8_t *ret_bytes, size_t n_max, size_t *ret_n) {
+        char plain[256];
+
+        for (int i = 0; i < 2 && text.n > 0 && text.data[text.n - 1] == '='; ++i)
+                --text.n;
+        if (text.n >= sizeof(plain))
+                return false;
+        for (size_t i = 0; i < text.n; ++i)
+                plain[i] = text.data[i] == '.' ? '+' : text.data[i];
+        return base64_read(BASE64_PLAIN, (Text){ plain, text.n }, ret_bytes, n_max, ret_n);
+}
+
+static bool reading_hex(Text text, uint8_t *ret_bytes, size_t n_max, size_t *ret_n) {
+        if (text.n % 2 != 0 || text.n / 2 > n_max)
+                return false;
+        for (size_t i = 0; i < text.n / 2; ++i) {
+                int high = text_hex_digit(text.data[2 * i]);
+                int low = text_hex_digit(text.data[2 * i + 1]);
+
+                if (high < 0 || low < 0)
+                        return false;
+                ret_bytes[i] = (uint8_t)(high << 4 | low);
+        }
+        *ret_n = text.n / 2;
+        return true;
+}
+
+/* A salt that is used as the text that it is. */
+static bool reading_salt_text(PasswordHash *hash, Text text) {
+        if (text.n > sizeof(hash->salt) || (text.n > 0 && memchr(text.data, '\0', text.n)))
+                return false;
+        if (text.n > 0)
+                memcpy(hash->salt, text.data, text.n);
+        hash->n_salt = text.n;
+        return true;
+}
+
+/* The digits of crypt(3), six bits each, the lowest first. */
+static bool reading_crypt_number(Text *rest, size_t n_digits, uint64_t *ret_number) {
+        uint64_t number = 0;
+
+        if (rest->n < n_digits)
+                return false;
+        for (size_t i = 0; i < n_digits; ++i) {
+                const char *digit = memchr(READING_DIGITS_64, rest->data[i], 64);
+
+                if (!digit)
+                        return false;
+                number |= (uint64_t)(digit - READING_DIGITS_64) << 6 * i;
+        }
+        *rest = (Text){ rest->data + n_digits, rest->n - n_digits };
+        *ret_number = number;
+        return true;
+}
+
+/* Three bytes of four digits, and what is left at the end. */
+static bool reading_crypt_bytes(Text text, uint8_t *ret_bytes, size_t n_bytes) {
+        size_t n = 0;
+
+        while (n < n_bytes) {
+                size_t n_here = n_bytes - n < 3 ? n_bytes - n : 3;
+                uint64_t bits;
+
+                if (!reading_crypt_number(&text, n_here + 1, &bits) || bits >> 8 * n_here != 0)
+                        return false;
+                for (size_t i = 0; i < n_here; ++i)
+                        ret_bytes[n++] = (uint8_t)(bits >> 8 * i & 0xff);
+        }
+        return text.n == 0;
+}
+
+/* ---- scrypt ------------------------------------------------------------------------------- */
+
+/* 0 for what is none: that is no exponent. */
+static unsigned reading_log2(uint64_t number) {
+        unsigned log2 = 0;
+
+        while (number > 1 && number % 2 == 0 && log2 < READING_LOG2_MAX) {
+                number /= 2;
+                ++log2;
+        }
+        return number == 1 ? log2 : 0;
+}
+
+static bool reading_scrypt_cost(PasswordHash *hash, uint64_t log2_n, uint64_t r, uint64_t p) {
+        if (log2_n == 0 || r == 0 || p == 0)
+                return false;
+        if (log2_n > READING_LOG2_MAX || r > UINT16_MAX || p > UINT16_MAX) {
+                hash->memory = hash->work = UINT64_MAX;
+                return true;
+        }
+        hash->scrypt = (SecretScrypt){ (unsigned)log2_n, (unsigned)r, (unsigned)p };
+        hash->memory = (UINT64_C(128) << log2_n) * r;
+        hash->work = hash->memory * p;
+        return true;
+}
+
+bool password_read_scrypt(PasswordHash *hash, Text rest) {
+        Text log2_n_text, r_text, p_text, salt;
+        uint64_t log2_n, r, p;
+
+        return reading_until(&rest, ',', &log2_n_text) && reading_until(&rest, ',', &r_text) &&
+               reading_until(&rest, '$', &p_text) && reading_until(&rest, '$', &salt) &&
+               reading_named(log2_n_text, TEXT("ln="), &log2_n) &&
+               reading_named(r_text, TEXT("r="), &r) && reading_named(p_text, TEXT("p="), &p) &&
+               reading_scrypt_cost(hash, log2_n, r, p) &&
+               reading_base64(salt, hash->salt, sizeof(hash->salt), &hash->n_salt) &&
+               reading_base64(rest, hash->key, sizeof(hash->key), &hash->n_key) &&
+               reading_is_key(hash);
+}
+
+bool password_read_scrypt_crypt(PasswordHash *hash, Text rest) {
+        uint64_t log2_n, r, p;
+        Text salt;
+
+        if (!reading_crypt_number(&rest, 1, &log2_n) || !reading_crypt_number(&rest, 5, &r) ||
+            !reading_crypt_number(&rest, 5, &p) || !reading_until(&rest, '$', &salt) ||
+            !reading_scrypt_cost(hash, log2_n, r, p) || !reading_salt_text(hash, salt))
+                return false;
+        hash->n_key = 32;
+        return reading_crypt_bytes(rest, hash->key, hash->n_key) && reading_is_key(hash);
+}
+
+bool password_read_scrypt_werkzeug(PasswordHash *hash, Text rest) {
+        Text n_text, r_text, p_text, salt;
+        uint64_t n, r, p;
+
+        return reading_until(&rest, ':', &n_text) && reading_until(&rest, ':', &r_text) &&
+               reading_until(&rest, '$', &p_text) && reading_until(&rest, '$', &salt) &&
+               reading_number(n_text, &n) && reading_number(r_text, &r) &&
+               reading_number(p_text, &p) && reading_scrypt_cost(hash, reading_log2(n), r, p) &&
+               reading_salt_text(hash, salt) &&
+               reading_hex(rest, hash->key, sizeof(hash->key), &hash->n_key) &&
+               reading_is_key(hash);
+}
+
+bool password_read_scrypt_django(PasswordHash *hash, Text rest) {
+        Text n_text, salt, r_text, p_text;
+        uint64_t n, r, p;
+
+        return reading_until(&rest, '$', &n_text) && reading_until(&rest, '$', &salt) &&
+               reading_until(&rest, '$', &r_text) && reading_until(&rest, '$', &p_text) &&
+               reading_number(n_text, &n) && reading_number(r_text, &r) &&
+               reading_number(p_text, &p) && reading_scrypt_cost(hash, reading_log2(n), r, p) &&
+               reading_salt_text(hash, salt) &&
+               reading_base64(rest, hash->key, sizeof(hash->key), &hash->n_key) &&
+               reading_is_key(hash);
+}

@@ -1,0 +1,35 @@
+#pragma once
+
+/*
+ * PasswordHash: the text of a hash, taken apart. Private to base/password/.
+ *
+ * Pure, any thread. The readers are given what comes behind the prefix of their form, of
+ * PASSWORD_TEXT_MAX bytes at most, which may be anything: NULs, numbers without end.
+ */
+
+#include "base/base.h"
+#include "base/secret.h"
+
+typedef struct PasswordHash PasswordHash;
+
+#define PASSWORD_SALT_MAX 128
+#define PASSWORD_KEY_MAX  64
+#define PASSWORD_KEY_MIN  16
+
+struct PasswordHash {
+        uint64_t memory; /* bytes */
+        uint64_t work;   /* bytes, all passes together */
+        SecretScrypt scrypt;
+        uint8_t salt[PASSWORD_SALT_MAX];
+        size_t n_salt;
+        uint8_t key[PASSWORD_KEY_MAX];
+        size_t n_key;
+};
+
+/* False: malformed. A number that is too large for us is read as the largest. */
+typedef bool (*PasswordReadFn)(PasswordHash *hash, Text rest);
+
+bool password_read_scrypt(PasswordHash *hash, Text rest);          /* ln=15,r=8,p=1$salt$key */
+bool password_read_scrypt_crypt(PasswordHash *hash, Text rest);    /* CU..../....salt$key */
+bool password_read_scrypt_werkzeug(PasswordHash *hash, Text rest); /* 32768:8:1$salt$key */
+bool password_read_scrypt_django(PasswordHash *hash, Text rest);   /* 16384$salt$8$5$key */

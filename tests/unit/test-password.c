@@ -1,0 +1,208 @@
+/* Password: hashes of everybody's forms are checked as they are, and what is none lets nobody in.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/password/password.h"
+
+/* hashlib.scrypt(b"pleaseletmein", salt=b"SodiumChloride!!", n=16384, r=8, p=1, dklen=32) */
+static const char known_hash[] = "$scrypt$ln=14,r=8,p=1$U29kaXVtQ2hsb3JpZGUhIQ$UmYyNDO/"
+                                 "YRuFmsgA6JK5baM1qTJw1bFvX2are1D2OBc";
+
+typedef struct Vector Vector;
+
+struct Vector {
+        const char *form, *password, *hash;
+};
+
+/* As their projects publish them (libxcrypt, Django, passlib); Werkzeug's is made by hashlib. */
+/* clang-format off */
+static const Vector vectors[] = {
+        { "scrypt", "pleaseletmein", "$7$C6..../....SodiumChloride$kBGj9fHznVYFQMEn/qDCfrDevf9YDtcDdKvEqHJLV8D" },
+        { "scrypt", "pleaseletmein", "$7$06..../....SodiumChloride$ENlyo6fGw4PCcDBOFepfSZjFUnVatHzCcW55.ZGz3B0" },
+        { "scrypt", "pleaseletmein", known_hash },
+        { "scrypt", "password", "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E" },
+        { "scrypt", "l\xc3\xa8tmein", "scrypt$16384$seasalt$8$5$ECMIUp+LMxMSK8xB/IVyba+KYGTI7FTnet025q/1f/vBAVnnP3hdYqJuRi+mJn6ji6ze3Fbb7JEFPKGpuEf5vw==" },
+        { "scrypt", "l\xc3\xa8tmein", "scrypt:32768:8:1$Xj5WqBkfxyBy1gVk$9f208d332b0bf806f27b21e58221da45d658109b939d5a2c7f9ade10b947cb27ada1d289acf584151817416814bc8d692d37a8cbd0bc3afe371a3eee3514b125" },
+};
+
+/* clang-format on */
+
+static void check(const Vector *vector) {
+        char wrong[256];
+        const char *form = NULL;
+
+        snprintf(wrong,
+                 sizeof(wrong),
+                 "%.*s",
+                 (int)(strlen(vector->password) - 1),
+                 vector->password);
+        assert_int_equal(password_look(text_of(vector->hash), &form), 0);
+        assert_string_equal(form, vector->form);
+        assert_true(password_verify(vector->password, vector->hash));
+        assert_false(password_verify(wrong, vector->hash));
+        assert_false(password_verify("", vector->hash));
+        assert_false(password_is_ours(vector->hash));
+}
+
+static void test_published_vectors_verify(void **state) {
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(vectors); ++i)
+                check(&vectors[i]);
+}
+
+static void test_ours_is_ours_and_salted(void **state) {
+        char hash[PASSWORD_SIZE], again[PASSWORD_SIZE];
+        const char *form = NULL;
+
+        (void)state;
+        assert_int_equal(password_hash("correct horse", hash), 0);
+        assert_int_equal(password_hash("correct horse", again), 0);
+        assert_int_equal(strncmp(hash, "$scrypt$ln=15,r=8,p=1$", 22), 0);
+        assert_string_not_equal(hash, again);
+        assert_true(password_verify("correct horse", hash));
+        assert_true(password_verify("correct horse", again));
+        assert_false(password_verify("correct hors", hash));
+        assert_false(password_verify("", hash));
+        assert_int_equal(password_look(text_of(hash), &form), 0);
+        assert_string_equal(form, "scrypt");
+        assert_true(password_is_ours(hash));
+}
+
+static size_t n_pages_held(void) {
+        FILE *file = fopen("/proc/self/statm", "r");
+        size_t n_mapped = 0;
+
+        assert_non_null(file);
+        assert_int_equal(fscanf(file, "%zu", &n_mapped), 1);
+        assert_int_equal(fclose(file), 0);
+        return n_mapped;
+}
+
+static void *verify(void *hash) {
+        return password_verify("pleaseletmein", hash) ? hash : NULL;
+}
+
+static void test_threads_hash_at_once_and_give_the_memory_back(void **state) {
+        char hash[PASSWORD_SIZE];
+        pthread_t threads[2];
+        size_t n_before;
+        void *same;
+
+        (void)state;
+        memcpy(hash, known_hash, sizeof(known_hash));
+        for (size_t i = 0; i < N_ELEMENTS(threads); ++i)
+                assert_int_equal(pthread_create(&threads[i], NULL, verify, hash), 0);
+        for (size_t i = 0; i < N_ELEMENTS(threads); ++i) {
+                assert_int_equal(pthread_join(threads[i], &same), 0);
+                assert_ptr_equal(same, hash);
+        }
+        n_before = n_pages_held();
+        for (int i = 0; i < 2; ++i)
+                assert_true(password_verify("pleaseletmein", hash));
+        assert_true(n_pages_held() < n_before + (16U << 20 >> 12)); /* less than one of them */
+}
+
+#define SALT "AAAAAAAAAAAAAAAAAAAAAA"
+#define KEY  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define HEX  "00112233445566778899aabbccddeeff"
+
+/* clang-format off */
+static const struct {
+        int answer;
+        const char *hash;
+} refused[] = {
+        { PASSWORD_E_UNKNOWN, "" },
+        { PASSWORD_E_UNKNOWN, "plain" },
+        { PASSWORD_E_UNKNOWN, "5f4dcc3b5aa765d61d8327deb882cf99" },
+        { PASSWORD_E_UNKNOWN, "$1$saltsalt$qjXMvbEw8oaL.CzflDtaK/" },
+        { PASSWORD_E_UNKNOWN, "!" },
+        { PASSWORD_E_BROKEN, "$scrypt$ln=15,r=8,p=1$" },
+        { PASSWORD_E_BROKEN, "$scrypt$ln=15,r=8,p=1$" SALT "$" },
+        { PASSWORD_E_BROKEN, "$scrypt$ln=15,r=8,p=1$" SALT "$AAAA" },
+        { PASSWORD_E_BROKEN, "$scrypt$ln=15,r=8,p=1$" SALT },
+        { PASSWORD_E_BROKEN, "$scrypt$ln=0,r=8,p=1$" SALT "$" KEY },
+        { PASSWORD_E_BROKEN, "$scrypt$ln=-1,r=8,p=1$" SALT "$" KEY },
+        { PASSWORD_E_BROKEN, "$scrypt$ln=15,r=8,p=1$AAAA*AAA$" KEY },
+        { PASSWORD_E_BROKEN, "$scrypt$ln=15,r=8,p=1$$" KEY },
+        { PASSWORD_E_BROKEN, "$scrypt$ln=14,r=8,p=1$" SALT "$" KEY KEY KEY },
+        { PASSWORD_E_COSTLY, "$scrypt$ln=99,r=8,p=1$" SALT "$" KEY },
+        { PASSWORD_E_COSTLY, "$scrypt$ln=18,r=8,p=1$" SALT "$" KEY },
+        { PASSWORD_E_COSTLY, "$scrypt$ln=14,r=8,p=17$" SALT "$" KEY },
+        { PASSWORD_E_COSTLY, "$scrypt$ln=14,r=99999999999999999999999999,p=1$" SALT "$" KEY },
+        { PASSWORD_E_COSTLY, "$7$zzzzzzzzzzzSodiumChloride$kBGj9fHznVYFQMEn/qDCfrDevf9YDtcDdKvEqHJLV8D" },
+        { PASSWORD_E_BROKEN, "$7$C6..../....SodiumChloride$kBGj9fHznVYFQMEn/qDCfrDevf9YDtcDdKvEqHJLV8z" },
+        { PASSWORD_E_BROKEN, "$7$C6" },
+        { PASSWORD_E_BROKEN, "scrypt:32767:8:1$salt$" HEX },
+        { PASSWORD_E_COSTLY, "scrypt:1048576:8:1$salt$" HEX },
+        { PASSWORD_E_BROKEN, "scrypt:32768:8:1$salt$" HEX "0" },
+};
+/* clang-format on */
+
+static void test_what_cannot_be_checked_is_told_and_lets_nobody_in(void **state) {
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(refused); ++i) {
+                if (password_look(text_of(refused[i].hash), NULL) != refused[i].answer)
+                        print_error("%s\n", refused[i].hash);
+                assert_int_equal(password_look(text_of(refused[i].hash), NULL), refused[i].answer);
+        }
+        assert_false(password_verify("x", NULL));
+        for (size_t i = 0; i < N_ELEMENTS(refused); i += 8) /* each of these costs a scrypt */
+                assert_false(password_verify("x", refused[i].hash));
+}
+
+/* Every byte of every vector is each of some bytes in turn, and every length is tried: nothing is
+ * read beyond the end, which the sanitizer would see, and a NUL never passes. */
+static void test_damaged_hashes_are_read_safely(void **state) {
+        static const char others[] = { '\0', '$', ',', '=', '9', '\xff' };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(vectors); ++i) {
+                Text text = text_of(vectors[i].hash);
+
+                for (size_t n = 0; n <= text.n; ++n) {
+                        char *copy = malloc(n > 0 ? n : 1);
+
+                        assert_non_null(copy);
+                        memcpy(copy, text.data, n);
+                        (void)!password_look((Text){ copy, n }, NULL);
+                        for (size_t k = 0; n > 0 && k < sizeof(others); ++k) {
+                                copy[n - 1] = others[k];
+                                if (password_look((Text){ copy, n }, NULL) == 0)
+                                        assert_true(others[k] != '\0');
+                        }
+                        free(copy);
+                }
+        }
+}
+
+static void test_a_hash_without_end_is_none(void **state) {
+        static char text[1 << 20];
+
+        (void)state;
+        memset(text, '9', sizeof(text));
+        memcpy(text, "scrypt$", 7);
+        assert_int_equal(password_look((Text){ text, sizeof(text) }, NULL), PASSWORD_E_UNKNOWN);
+        assert_int_equal(password_look((Text){ text, PASSWORD_TEXT_MAX }, NULL), PASSWORD_E_BROKEN);
+        assert_int_equal(password_look((Text){ 0 }, NULL), PASSWORD_E_UNKNOWN);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_published_vectors_verify),
+                cmocka_unit_test(test_ours_is_ours_and_salted),
+                cmocka_unit_test(test_threads_hash_at_once_and_give_the_memory_back),
+                cmocka_unit_test(test_what_cannot_be_checked_is_told_and_lets_nobody_in),
+                cmocka_unit_test(test_damaged_hashes_are_read_safely),
+                cmocka_unit_test(test_a_hash_without_end_is_none),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
