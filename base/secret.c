@@ -116,6 +116,28 @@ bool secret_scrypt(Text password, Text salt, const SecretScrypt *cost, uint8_t *
                               n) == 1;
 }
 
+bool secret_pbkdf2(Text password,
+                   Text salt,
+                   SecretDigest digest,
+                   unsigned rounds,
+                   uint8_t *ret_key,
+                   size_t n) {
+        const EVP_MD *md = digest == SECRET_SHA1     ? EVP_sha1()
+                           : digest == SECRET_SHA256 ? EVP_sha256()
+                                                     : EVP_sha512();
+
+        if (password.n > INT32_MAX || salt.n > INT32_MAX || rounds > INT32_MAX || n > INT32_MAX)
+                return false;
+        return PKCS5_PBKDF2_HMAC(password.data ? password.data : "",
+                                 (int)password.n,
+                                 (const unsigned char *)salt.data,
+                                 (int)salt.n,
+                                 (int)rounds,
+                                 md,
+                                 (int)n,
+                                 ret_key) == 1;
+}
+
 int secret_token_new(char ret_token[SECRET_TOKEN_SIZE]) {
         uint8_t bytes[32];
         int r;

@@ -23,6 +23,12 @@ MUST_CHECK int secret_id(char ret_id[SECRET_ID_SIZE]);
 bool secret_equal(const void *a, const void *b, size_t n); /* in time that depends on n alone */
 void secret_wipe(void *data, size_t n);
 
+typedef enum SecretDigest {
+        SECRET_SHA1,
+        SECRET_SHA256,
+        SECRET_SHA512,
+} SecretDigest;
+
 typedef struct SecretScrypt SecretScrypt;
 
 struct SecretScrypt {
@@ -31,6 +37,12 @@ struct SecretScrypt {
 
 /* What base/password/ makes of a password. False: there is no memory for it. */
 bool secret_scrypt(Text password, Text salt, const SecretScrypt *cost, uint8_t *ret_key, size_t n);
+bool secret_pbkdf2(Text password,
+                   Text salt,
+                   SecretDigest digest,
+                   unsigned rounds,
+                   uint8_t *ret_key,
+                   size_t n);
 
 MUST_CHECK int secret_token_new(char ret_token[SECRET_TOKEN_SIZE]);
 /* HMAC-SHA-256 with the pepper as key. */

@@ -4,6 +4,8 @@
 
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/password/argon.h"
+#include "base/password/bcrypt.h"
 #include "base/password/reading.h"
 
 #define PASSWORD_LOG2_N    15 /* 128 * N * r bytes = 32 MiB */
@@ -20,6 +22,7 @@ struct PasswordForm {
         PasswordReadFn read;
         bool (*is_bounded)(const PasswordHash *hash);
         bool (*derive)(const PasswordHash *hash, Text password, uint8_t *ret_key);
+        bool is_hashed_first; /* see PasswordHash */
 };
 
 static bool password_scrypt_is_bounded(const PasswordHash *hash) {
@@ -34,15 +37,48 @@ static bool password_scrypt(const PasswordHash *hash, Text password, uint8_t *re
                              hash->n_key);
 }
 
+static bool password_bcrypt_is_bounded(const PasswordHash *hash) {
+        return hash->rounds <= PASSWORD_BCRYPT_COST_MAX;
+}
+
+static bool password_argon2_is_bounded(const PasswordHash *hash) {
+        return hash->memory <= PASSWORD_MEMORY_MAX && hash->work <= PASSWORD_ARGON2_WORK_MAX &&
+               hash->lanes <= PASSWORD_ARGON2_LANES_MAX;
+}
+
+static bool password_pbkdf2_is_bounded(const PasswordHash *hash) {
+        return hash->work <= PASSWORD_PBKDF2_MAX;
+}
+
+static bool password_pbkdf2(const PasswordHash *hash, Text password, uint8_t *ret_key) {
+        return secret_pbkdf2(password,
+                             (Text){ (const char *)hash->salt, hash->n_salt },
+                             (SecretDigest)hash->variant,
+                             (unsigned)hash->rounds,
+                             ret_key,
+                             hash->n_key);
+}
+
 #define SCRYPT password_scrypt_is_bounded, password_scrypt
+#define BCRYPT password_bcrypt_is_bounded, bcrypt_derive
+#define ARGON2 password_argon2_is_bounded, argon_derive
+#define PBKDF2 password_pbkdf2_is_bounded, password_pbkdf2
 
 /* The first whose prefix it has. Ours is the first: also passlib's. */
 /* clang-format off */
 static const PasswordForm password_forms[] = {
-        { "$scrypt$", "scrypt", password_read_scrypt, SCRYPT },
-        { "$7$", "scrypt", password_read_scrypt_crypt, SCRYPT },              /* crypt(3) */
-        { "scrypt:", "scrypt", password_read_scrypt_werkzeug, SCRYPT },
-        { "scrypt$", "scrypt", password_read_scrypt_django, SCRYPT },
+        { "$scrypt$", "scrypt", password_read_scrypt, SCRYPT, false },
+        { "$7$", "scrypt", password_read_scrypt_crypt, SCRYPT, false },              /* crypt(3) */
+        { "scrypt:", "scrypt", password_read_scrypt_werkzeug, SCRYPT, false },
+        { "scrypt$", "scrypt", password_read_scrypt_django, SCRYPT, false },
+        { "$2", "bcrypt", password_read_bcrypt, BCRYPT, false },
+        { "bcrypt$$", "bcrypt", password_read_bcrypt, BCRYPT, false },               /* Django */
+        { "bcrypt_sha256$$", "bcrypt", password_read_bcrypt, BCRYPT, true },         /* Django */
+        { "$argon2", "argon2", password_read_argon2, ARGON2, false },
+        { "argon2$argon2", "argon2", password_read_argon2, ARGON2, false },          /* Django */
+        { "pbkdf2_", "pbkdf2", password_read_pbkdf2_django, PBKDF2, false },
+        { "$pbkdf2", "pbkdf2", password_read_pbkdf2_passlib, PBKDF2, false },
+        { "pbkdf2:", "pbkdf2", password_read_pbkdf2_werkzeug, PBKDF2, false },
 };
 /* clang-format on */
 
@@ -65,12 +101,15 @@ static int password_read(Text text, const PasswordForm **ret_form, PasswordHash 
         *ret_form = form;
         if (!form)
                 return PASSWORD_E_UNKNOWN;
-        n = strlen(form->prefix);
-        *ret_hash = (PasswordHash){ 0 };
+        /* The readers of bcrypt want the "2" of "$2", which the prefix has for the others' sake. */
+        n = form->read == password_read_bcrypt && *form->prefix == '$' ? 1 : strlen(form->prefix);
+        *ret_hash = (PasswordHash){ .is_hashed_first = form->is_hashed_first };
         if (!form->read(ret_hash, (Text){ text.data + n, text.n - n }))
                 return PASSWORD_E_BROKEN;
         if (!form->is_bounded(ret_hash))
                 return PASSWORD_E_COSTLY;
+        if (form->derive == argon_derive && !argon_is_there())
+                return PASSWORD_E_ABSENT;
         return 0;
 }
 
@@ -147,4 +186,12 @@ bool password_is_ours(const char *text) {
                hash.scrypt.log2_n == PASSWORD_LOG2_N && hash.scrypt.r == PASSWORD_R &&
                hash.scrypt.p == PASSWORD_P && hash.n_salt == PASSWORD_SALT_SIZE &&
                hash.n_key == PASSWORD_KEY_SIZE;
+}
+
+bool password_counts_whole(const char *password, const char *text) {
+        const PasswordForm *form;
+        PasswordHash hash;
+
+        return password_read(text_of(text), &form, &hash) != 0 || form->derive != bcrypt_derive ||
+               hash.is_hashed_first || strlen(password) <= BCRYPT_BYTES;
 }

@@ -16,13 +16,18 @@
 #define PASSWORD_TEXT_MAX 512 /* bytes of a hash of anybody's */
 
 /* What one check may cost, each about a second of a core. */
-#define PASSWORD_MEMORY_MAX      (UINT64_C(128) << 20)
-#define PASSWORD_SCRYPT_WORK_MAX (UINT64_C(256) << 20) /* 128 * N * r * p */
+#define PASSWORD_MEMORY_MAX       (UINT64_C(128) << 20)
+#define PASSWORD_BCRYPT_COST_MAX  14
+#define PASSWORD_PBKDF2_MAX       2000000 /* rounds, of all blocks of the key together */
+#define PASSWORD_SCRYPT_WORK_MAX  (UINT64_C(256) << 20) /* 128 * N * r * p */
+#define PASSWORD_ARGON2_WORK_MAX  (UINT64_C(512) << 20) /* memory * passes */
+#define PASSWORD_ARGON2_LANES_MAX 16
 
 enum {
         PASSWORD_E_UNKNOWN = 1, /* of no form that we know */
         PASSWORD_E_BROKEN,      /* of one, but malformed */
         PASSWORD_E_COSTLY,      /* asks for more than the bounds above */
+        PASSWORD_E_ABSENT,      /* this program was built without what checks it */
 };
 
 /* scrypt (RFC 7914) as "$scrypt$ln=15,r=8,p=1$<salt>$<hash>"; about 50 ms. */
@@ -36,3 +41,5 @@ MUST_CHECK int password_look(Text hash, const char **ret_form);
 
 /* Is it as password_hash() makes them today? What is not is hashed anew when it was right. */
 bool password_is_ours(const char *hash);
+/* False where the form does not look at all of @password: hashed anew, all of it would count. */
+bool password_counts_whole(const char *password, const char *hash);

@@ -200,3 +200,140 @@ bool password_read_scrypt_django(PasswordHash *hash, Text rest) {
                reading_base64(rest, hash->key, sizeof(hash->key), &hash->n_key) &&
                reading_is_key(hash);
 }
+
+/* ---- bcrypt ------------------------------------------------------------------------------- */
+
+enum {
+        READING_BCRYPT_SETTING = 29, /* "$2b$12$" and 22 digits of the salt */
+        READING_BCRYPT_KEY = 31,     /* digits of its own alphabet, compared as they stand */
+};
+
+bool password_read_bcrypt(PasswordHash *hash, Text rest) {
+        Text variant, cost, digits = rest;
+
+        if (!reading_until(&digits, '$', &variant) || !reading_until(&digits, '$', &cost) ||
+            variant.n != 2 || *variant.data != '2' || !memchr("aby", variant.data[1], 3) ||
+            cost.n != 2 || digits.n != 22 + READING_BCRYPT_KEY)
+                return false;
+        for (size_t i = 0; i < digits.n; ++i)
+                if (!memchr(READING_DIGITS_64, digits.data[i], 64))
+                        return false;
+        for (size_t i = 0; i < cost.n; ++i)
+                if (cost.data[i] < '0' || cost.data[i] > '9')
+                        return false;
+        hash->rounds = (uint64_t)(cost.data[0] - '0') * 10 + (uint64_t)(cost.data[1] - '0');
+        if (hash->rounds < 4 || hash->rounds > 31)
+                return false;
+
+        hash->setting[0] = '$';
+        memcpy(hash->setting + 1, rest.data, READING_BCRYPT_SETTING - 1);
+        hash->n_key = READING_BCRYPT_KEY;
+        memcpy(hash->key, rest.data + READING_BCRYPT_SETTING - 1, hash->n_key);
+        return true;
+}
+
+/* ---- argon2 ------------------------------------------------------------------------------- */
+
+bool password_read_argon2(PasswordHash *hash, Text rest) {
+        static const char *const kinds[] = { "d", "i", "id" }; /* as Argon2_type counts them */
+        Text kind, piece, passes_text, lanes_text, salt;
+        uint64_t version = 16, memory, lanes; /* 16: before there was a version in the text */
+        bool is_known = false;
+
+        if (!reading_until(&rest, '$', &kind) || !reading_until(&rest, '$', &piece))
+                return false;
+        for (unsigned i = 0; i < N_ELEMENTS(kinds); ++i)
+                if (text_equal(kind, text_of(kinds[i]))) {
+                        hash->variant = i;
+                        is_known = true;
+                }
+        if (piece.n > 0 && *piece.data == 'v' &&
+            (!reading_named(piece, TEXT("v="), &version) || !reading_until(&rest, '$', &piece)))
+                return false;
+        if (!is_known || (version != 16 && version != 19) || !reading_until(&rest, '$', &salt))
+                return false;
+
+        lanes_text = piece;
+        if (!reading_until(&lanes_text, ',', &piece) ||
+            !reading_until(&lanes_text, ',', &passes_text) ||
+            !reading_named(piece, TEXT("m="), &memory) ||
+            !reading_named(passes_text, TEXT("t="), &hash->rounds) ||
+            !reading_named(lanes_text, TEXT("p="), &lanes) || memory < 8 * lanes)
+                return false;
+        hash->version = (unsigned)version;
+        hash->lanes = (unsigned)lanes;
+        hash->memory = memory << 10;
+        hash->work = hash->memory * (hash->rounds < UINT16_MAX ? hash->rounds : UINT16_MAX);
+        return reading_base64(salt, hash->salt, sizeof(hash->salt), &hash->n_salt) &&
+               reading_base64(rest, hash->key, sizeof(hash->key), &hash->n_key) &&
+               hash->n_salt >= 8 && reading_is_key(hash);
+}
+
+/* ---- PBKDF2 ------------------------------------------------------------------------------- */
+
+static bool reading_digest(PasswordHash *hash, Text name) {
+        static const struct {
+                const char *name;
+                SecretDigest digest;
+        } digests[] = {
+                { "sha1", SECRET_SHA1 },
+                { "sha256", SECRET_SHA256 },
+                { "sha512", SECRET_SHA512 },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(digests); ++i)
+                if (text_equal(name, text_of(digests[i].name))) {
+                        hash->variant = digests[i].digest;
+                        return true;
+                }
+        return false;
+}
+
+/* Each block of the key takes all of the rounds. */
+static bool reading_pbkdf2_cost(PasswordHash *hash, Text rounds) {
+        static const size_t n_block[] = {
+                [SECRET_SHA1] = 20, [SECRET_SHA256] = 32, [SECRET_SHA512] = 64
+        };
+
+        if (!reading_is_key(hash) || !reading_number(rounds, &hash->rounds))
+                return false;
+        hash->work = hash->rounds *
+                     ((hash->n_key + n_block[hash->variant] - 1) / n_block[hash->variant]);
+        return true;
+}
+
+bool password_read_pbkdf2_django(PasswordHash *hash, Text rest) {
+        Text digest, rounds, salt;
+
+        return reading_until(&rest, '$', &digest) && reading_until(&rest, '$', &rounds) &&
+               reading_until(&rest, '$', &salt) && reading_digest(hash, digest) &&
+               reading_salt_text(hash, salt) &&
+               reading_base64(rest, hash->key, sizeof(hash->key), &hash->n_key) &&
+               reading_pbkdf2_cost(hash, rounds);
+}
+
+bool password_read_pbkdf2_passlib(PasswordHash *hash, Text rest) {
+        Text digest, rounds, salt;
+
+        if (!reading_until(&rest, '$', &digest) || !reading_until(&rest, '$', &rounds) ||
+            !reading_until(&rest, '$', &salt))
+                return false;
+        if (digest.n == 0)
+                digest = TEXT("sha1");
+        else if (!reading_skip(&digest, TEXT("-")))
+                return false;
+        return reading_digest(hash, digest) &&
+               reading_base64(salt, hash->salt, sizeof(hash->salt), &hash->n_salt) &&
+               reading_base64(rest, hash->key, sizeof(hash->key), &hash->n_key) &&
+               reading_pbkdf2_cost(hash, rounds);
+}
+
+bool password_read_pbkdf2_werkzeug(PasswordHash *hash, Text rest) {
+        Text digest, rounds, salt;
+
+        return reading_until(&rest, ':', &digest) && reading_until(&rest, '$', &rounds) &&
+               reading_until(&rest, '$', &salt) && reading_digest(hash, digest) &&
+               reading_salt_text(hash, salt) &&
+               reading_hex(rest, hash->key, sizeof(hash->key), &hash->n_key) &&
+               reading_pbkdf2_cost(hash, rounds);
+}

@@ -17,9 +17,15 @@ typedef struct PasswordHash PasswordHash;
 #define PASSWORD_KEY_MIN  16
 
 struct PasswordHash {
-        uint64_t memory; /* bytes */
-        uint64_t work;   /* bytes, all passes together */
+        unsigned variant; /* of the form: SecretDigest, or the kind of argon2 */
+        unsigned version; /* of argon2 */
+        uint64_t rounds;  /* or passes, or the exponent of bcrypt */
+        uint64_t memory;  /* bytes */
+        uint64_t work;    /* bytes, all passes together */
         SecretScrypt scrypt;
+        unsigned lanes;
+        bool is_hashed_first; /* bcrypt, of the SHA-256 of the password in hex */
+        char setting[30];     /* of bcrypt: "$2b$12$" and the salt, with NUL */
         uint8_t salt[PASSWORD_SALT_MAX];
         size_t n_salt;
         uint8_t key[PASSWORD_KEY_MAX];
@@ -33,3 +39,8 @@ bool password_read_scrypt(PasswordHash *hash, Text rest);          /* ln=15,r=8,
 bool password_read_scrypt_crypt(PasswordHash *hash, Text rest);    /* CU..../....salt$key */
 bool password_read_scrypt_werkzeug(PasswordHash *hash, Text rest); /* 32768:8:1$salt$key */
 bool password_read_scrypt_django(PasswordHash *hash, Text rest);   /* 16384$salt$8$5$key */
+bool password_read_bcrypt(PasswordHash *hash, Text rest);          /* 2b$12$... */
+bool password_read_argon2(PasswordHash *hash, Text rest);          /* id$v=19$m=,t=,p=$salt$key */
+bool password_read_pbkdf2_django(PasswordHash *hash, Text rest);   /* sha256$600000$salt$key */
+bool password_read_pbkdf2_passlib(PasswordHash *hash, Text rest);  /* -sha256$29000$salt$key */
+bool password_read_pbkdf2_werkzeug(PasswordHash *hash, Text rest); /* sha256:600000$salt$key */

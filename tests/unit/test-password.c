@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "base/password/argon.h"
 #include "base/password/password.h"
 
 /* hashlib.scrypt(b"pleaseletmein", salt=b"SodiumChloride!!", n=16384, r=8, p=1, dklen=32) */
@@ -22,17 +23,39 @@ struct Vector {
         const char *form, *password, *hash;
 };
 
-/* As their projects publish them (libxcrypt, Django, passlib); Werkzeug's is made by hashlib. */
+/* As their projects publish them (crypt_blowfish, libxcrypt, the reference of Argon2, Django,
+ * passlib); those of Werkzeug, Django's bcrypt_sha256 and argon2d are made by Python's hashlib and
+ * crypt, and by the reference's own function. */
 /* clang-format off */
 static const Vector vectors[] = {
+        { "bcrypt", "U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW" },
+        { "bcrypt", "U*U*U", "$2a$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a" },
+        { "bcrypt", "\xff\xff\xa3", "$2y$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e" },
+        { "bcrypt", "\xff\xff\xa3", "$2b$05$/OK.fbVrR/bpIqNJ5ianF.CE5elHaaO4EbggVDjb8P19RukzXSM3e" },
+        { "bcrypt", "U*U", "bcrypt$$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW" },
+        { "bcrypt",
+          "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+          "bcrypt_sha256$$2b$05$/OK.fbVrR/bpIqNJ5ianF.AYq4LymfsbegrRS1VlovUBkGSflmICS" },
         { "scrypt", "pleaseletmein", "$7$C6..../....SodiumChloride$kBGj9fHznVYFQMEn/qDCfrDevf9YDtcDdKvEqHJLV8D" },
         { "scrypt", "pleaseletmein", "$7$06..../....SodiumChloride$ENlyo6fGw4PCcDBOFepfSZjFUnVatHzCcW55.ZGz3B0" },
         { "scrypt", "pleaseletmein", known_hash },
         { "scrypt", "password", "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E" },
         { "scrypt", "l\xc3\xa8tmein", "scrypt$16384$seasalt$8$5$ECMIUp+LMxMSK8xB/IVyba+KYGTI7FTnet025q/1f/vBAVnnP3hdYqJuRi+mJn6ji6ze3Fbb7JEFPKGpuEf5vw==" },
         { "scrypt", "l\xc3\xa8tmein", "scrypt:32768:8:1$Xj5WqBkfxyBy1gVk$9f208d332b0bf806f27b21e58221da45d658109b939d5a2c7f9ade10b947cb27ada1d289acf584151817416814bc8d692d37a8cbd0bc3afe371a3eee3514b125" },
+        { "pbkdf2", "l\xc3\xa8tmein", "pbkdf2_sha256$100000$seasalt$BNZ6eyaNc8qFTJPjrAq99hSYb73EgAdytAtdBg2Sdcc=" },
+        { "pbkdf2", "password", "$pbkdf2-sha256$1212$4vjV83LKPjQzk31VI4E0Vw$hsYF68OiOUPdDZ1Fg.fJPeq1h/gXXY7acBp9/6c.tmQ" },
+        { "pbkdf2", "password", "$pbkdf2-sha512$1212$RHY0Fr3IDMSVO/RSZyb5ow$eNLfBK.eVozomMr.1gYa17k9B7KIK25NOEshvhrSX.esqY3s.FvWZViXz4KoLlQI.BzY/YTNJOiKc5gBYFYGww" },
+        { "pbkdf2", "l\xc3\xa8tmein", "pbkdf2:sha256:1000$salt1234$07518ffb57e865b4710654dc8813e3a7336c79cafdb89927c6ccbce983aa7eb6" },
 };
 
+static const Vector argon2_vectors[] = {
+        { "argon2", "password", "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc" },
+        { "argon2", "password", "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc" },
+        { "argon2", "password", "$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$wWKIMhR9lyDFvRz9YTZweHKfbftvj+qf+YFY4NeBbtA" },
+        { "argon2", "password", "$argon2i$m=65536,t=2,p=1$c29tZXNhbHQ$9sTbSlTio3Biev89thdrlKKiCaYsjjYVJxGAL3swxpQ" },
+        { "argon2", "password", "$argon2d$v=19$m=256,t=2,p=1$c29tZXNhbHQ$JcTui6RIBUtJ78gE5Hi52CO+H5vS6Z9R1uxAB6OhUB8" },
+        { "argon2", "password", "argon2$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc" },
+};
 /* clang-format on */
 
 static void check(const Vector *vector) {
@@ -58,6 +81,39 @@ static void test_published_vectors_verify(void **state) {
                 check(&vectors[i]);
 }
 
+/* A program without libargon2 says so, and lets nobody in. */
+static void test_argon2_verifies_where_it_was_built_in(void **state) {
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(argon2_vectors); ++i) {
+                const Vector *vector = &argon2_vectors[i];
+
+                if (argon_is_there()) {
+                        check(vector);
+                } else {
+                        assert_int_equal(password_look(text_of(vector->hash), NULL),
+                                         PASSWORD_E_ABSENT);
+                        assert_false(password_verify(vector->password, vector->hash));
+                }
+        }
+}
+
+/* As where they come from: who could log in with it there can here. */
+static void test_of_bcrypt_the_first_72_bytes_count(void **state) {
+        static const char hash[] = "$2a$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui";
+        static const char password[] =
+                "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+        char longer[128];
+
+        (void)state;
+        snprintf(longer, sizeof(longer), "%schars after 72 are ignored", password);
+        assert_true(password_verify(longer, hash));
+        assert_true(password_verify(password, hash));
+        assert_true(password_counts_whole(password, hash));
+        assert_false(password_counts_whole(longer, hash));
+        longer[71] = '\0';
+        assert_false(password_verify(longer, hash));
+}
+
 static void test_ours_is_ours_and_salted(void **state) {
         char hash[PASSWORD_SIZE], again[PASSWORD_SIZE];
         const char *form = NULL;
@@ -74,6 +130,7 @@ static void test_ours_is_ours_and_salted(void **state) {
         assert_int_equal(password_look(text_of(hash), &form), 0);
         assert_string_equal(form, "scrypt");
         assert_true(password_is_ours(hash));
+        assert_true(password_counts_whole("correct horse", hash));
 }
 
 static size_t n_pages_held(void) {
@@ -143,6 +200,28 @@ static const struct {
         { PASSWORD_E_BROKEN, "scrypt:32767:8:1$salt$" HEX },
         { PASSWORD_E_COSTLY, "scrypt:1048576:8:1$salt$" HEX },
         { PASSWORD_E_BROKEN, "scrypt:32768:8:1$salt$" HEX "0" },
+        { PASSWORD_E_COSTLY, "$2b$15$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui" },
+        { PASSWORD_E_COSTLY, "$2b$31$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui" },
+        { PASSWORD_E_BROKEN, "$2b$99$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui" },
+        { PASSWORD_E_BROKEN, "$2b$03$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui" },
+        { PASSWORD_E_BROKEN, "$2x$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui" },
+        { PASSWORD_E_BROKEN, "$2b$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBu" },
+        { PASSWORD_E_BROKEN, "$2b$05$abcdefghijklmnopqrstuu5s2v8:iXieOjg/.AySBTTZIIVFJeBui" },
+        { PASSWORD_E_COSTLY, "$argon2id$v=19$m=4194304,t=3,p=4$" SALT "$" KEY },
+        { PASSWORD_E_COSTLY, "$argon2id$v=19$m=65536,t=4294967295,p=4$" SALT "$" KEY },
+        { PASSWORD_E_COSTLY, "$argon2id$v=19$m=65536,t=1,p=64$" SALT "$" KEY },
+        { PASSWORD_E_BROKEN, "$argon2id$v=19$m=8,t=1,p=4$" SALT "$" KEY },
+        { PASSWORD_E_BROKEN, "$argon2id$v=20$m=65536,t=3,p=4$" SALT "$" KEY },
+        { PASSWORD_E_BROKEN, "$argon2x$v=19$m=65536,t=3,p=4$" SALT "$" KEY },
+        { PASSWORD_E_BROKEN, "$argon2id$v=19$t=3,m=65536,p=4$" SALT "$" KEY },
+        { PASSWORD_E_BROKEN, "$argon2id$v=19$m=65536,t=3,p=4$AAAA$" KEY },
+        { PASSWORD_E_COSTLY, "pbkdf2_sha256$2000001$seasalt$" KEY "=" },
+        { PASSWORD_E_COSTLY, "pbkdf2_sha1$1000001$seasalt$" KEY "=" },
+        { PASSWORD_E_BROKEN, "pbkdf2_md5$1000$seasalt$" KEY "=" },
+        { PASSWORD_E_BROKEN, "pbkdf2_sha256$0$seasalt$" KEY "=" },
+        { PASSWORD_E_BROKEN, "pbkdf2_sha256$1e3$seasalt$" KEY "=" },
+        { PASSWORD_E_BROKEN, "pbkdf2:sha256$salt$" HEX },
+        { PASSWORD_E_BROKEN, "$pbkdf2+sha256$1000$" SALT "$" KEY },
 };
 /* clang-format on */
 
@@ -164,8 +243,10 @@ static void test_damaged_hashes_are_read_safely(void **state) {
         static const char others[] = { '\0', '$', ',', '=', '9', '\xff' };
 
         (void)state;
-        for (size_t i = 0; i < N_ELEMENTS(vectors); ++i) {
-                Text text = text_of(vectors[i].hash);
+        for (size_t i = 0; i < N_ELEMENTS(vectors) + N_ELEMENTS(argon2_vectors); ++i) {
+                Text text = text_of(i < N_ELEMENTS(vectors)
+                                            ? vectors[i].hash
+                                            : argon2_vectors[i - N_ELEMENTS(vectors)].hash);
 
                 for (size_t n = 0; n <= text.n; ++n) {
                         char *copy = malloc(n > 0 ? n : 1);
@@ -188,7 +269,7 @@ static void test_a_hash_without_end_is_none(void **state) {
 
         (void)state;
         memset(text, '9', sizeof(text));
-        memcpy(text, "scrypt$", 7);
+        memcpy(text, "pbkdf2_sha256$", 14);
         assert_int_equal(password_look((Text){ text, sizeof(text) }, NULL), PASSWORD_E_UNKNOWN);
         assert_int_equal(password_look((Text){ text, PASSWORD_TEXT_MAX }, NULL), PASSWORD_E_BROKEN);
         assert_int_equal(password_look((Text){ 0 }, NULL), PASSWORD_E_UNKNOWN);
@@ -197,6 +278,8 @@ static void test_a_hash_without_end_is_none(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_published_vectors_verify),
+                cmocka_unit_test(test_argon2_verifies_where_it_was_built_in),
+                cmocka_unit_test(test_of_bcrypt_the_first_72_bytes_count),
                 cmocka_unit_test(test_ours_is_ours_and_salted),
                 cmocka_unit_test(test_threads_hash_at_once_and_give_the_memory_back),
                 cmocka_unit_test(test_what_cannot_be_checked_is_told_and_lets_nobody_in),
