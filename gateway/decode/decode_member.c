@@ -165,7 +165,7 @@ bool member_digits(struct json_object *string, Text *ret_digits) {
         return true;
 }
 
-static bool number_of(struct json_object *value, bool may_be_text, double *ret_number) {
+static bool number_of(struct json_object *value, double *ret_number) {
         Text digits;
 
         switch (json_object_get_type(value)) {
@@ -174,7 +174,7 @@ static bool number_of(struct json_object *value, bool may_be_text, double *ret_n
                 *ret_number = json_object_get_double(value);
                 return true;
         case json_type_string:
-                if (!may_be_text || !member_digits(value, &digits))
+                if (!member_digits(value, &digits))
                         return false;
                 *ret_number = strtod(digits.data, NULL); /* ends at json-c's NUL or white space */
                 return true;
@@ -196,7 +196,7 @@ int member_number(Decoder *decoder,
 
         if (!value)
                 return 0;
-        if (!number_of(value, rule->may_be_text, &number))
+        if (!number_of(value, &number))
                 return decoder_refuse(decoder, REASON_WRONG_TYPE, "%s: not a number", rule->name);
         if (!isfinite(number) || number < rule->min || number > rule->max)
                 return decoder_refuse(decoder,
@@ -246,7 +246,7 @@ void member_time(Decoder *decoder,
                                                record_first_us(decoder->record),
                                                &time_us) == 0;
         else
-                is_time = number_of(value, false, &number) && time_of_number(number, &time_us);
+                is_time = number_of(value, &number) && time_of_number(number, &time_us);
 
         if (!is_time || !time_is_believed(decoder, time_us)) {
                 decoder->record->odd_time = true;

@@ -57,9 +57,7 @@ int decode_raw_log(Decoder *decoder) {
 
 /* An integer, also as text: 5, 5.0, "5". */
 static int decode_sensor_id(Decoder *decoder, int32_t *ret_sensor_id) {
-        static const NumberRule rule = {
-                .name = "sensor_id", .min = 0, .max = INT32_MAX, .may_be_text = true
-        };
+        static const NumberRule rule = { .name = "sensor_id", .min = 0, .max = INT32_MAX };
         double value = (double)NAN;
         int r;
 
@@ -104,15 +102,13 @@ static int decode_vehicle_numbers(Decoder *decoder, VehicleRecord *log) {
                 NumberRule rule;
                 double *value;
         } numbers[] = {
-                { { "battery_voltage", -DBL_MAX, DBL_MAX, true }, &log->battery_voltage },
-                { { "battery_current", -DBL_MAX, DBL_MAX, true }, &log->battery_current },
-                { { number_rssi.name, number_rssi.min, number_rssi.max, true }, &log->rssi },
-                { { number_latitude.name, number_latitude.min, number_latitude.max, true },
-                  &log->latitude },
-                { { number_longitude.name, number_longitude.min, number_longitude.max, true },
-                  &log->longitude },
-                { { "heading", 0, 360, true }, &log->heading },
-                { { "speed", -DBL_MAX, DBL_MAX, true }, &log->speed },
+                { { "battery_voltage", -DBL_MAX, DBL_MAX }, &log->battery_voltage },
+                { { "battery_current", -DBL_MAX, DBL_MAX }, &log->battery_current },
+                { number_rssi, &log->rssi },
+                { number_latitude, &log->latitude },
+                { number_longitude, &log->longitude },
+                { { "heading", 0, 360 }, &log->heading },
+                { { "speed", -DBL_MAX, DBL_MAX }, &log->speed },
         };
         int r = 0;
 

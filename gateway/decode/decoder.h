@@ -33,7 +33,6 @@ struct Decoder {
 struct NumberRule {
         const char *name;
         double min, max;
-        bool may_be_text; /* "13.76" counts as 13.76 */
 };
 
 extern const NumberRule number_latitude, number_longitude, number_rssi;
@@ -78,6 +77,7 @@ int member_text(Decoder *decoder,
                 size_t max,
                 Text *ret_text);
 int member_choice(Decoder *decoder, const char *name, const Text choices[], Text *ret_choice);
+/* A number, also as text: "13.76" counts as 13.76, in every kind. */
 int member_number(Decoder *decoder,
                   struct json_object *object,
                   const NumberRule *rule,

@@ -116,6 +116,33 @@ static void test_status_takes_every_member(void **state) {
         assert_true(record->time_us == RECEIVED_US);
 }
 
+/* Sketches format what they measured with whatever is at hand. */
+static void test_a_number_may_be_text_in_every_kind(void **state) {
+        Fixture *f = *state;
+        const Record *record = decode_good(f,
+                                           KIND_DEVICE_STATUS,
+                                           "{\"status\":\"online\",\"temperature\":\"25.5\","
+                                           "\"humidity\":\" 60 \",\"latitude\":\"-6.2\","
+                                           "\"longitude\":\"1e2\"}");
+
+        check_number(record->status.temperature, 25.5);
+        check_number(record->status.humidity, 60);
+        check_number(record->status.latitude, -6.2);
+        check_number(record->status.longitude, 100);
+        record = decode_good(f,
+                             KIND_CAMERA_EVENT,
+                             "{\"event_type\":\"a\",\"data\":{\"confidence\":\"0.9\"}}");
+        check_number(record->camera.confidence, 0.9);
+        record = decode_good(f, KIND_ALERT, "{\"message\":\"a\",\"latitude\":\"1.5\"}");
+        check_number(record->alert.latitude, 1.5);
+        record = decode_good(f,
+                             KIND_BLE_DETECTIONS,
+                             "{\"device_id\":\"d\",\"device_hash\":\"" HASH "\",\"rssi\":\"-55\"}");
+        check_number(record->detections.items[0].rssi, -55);
+        decode_good(f, KIND_SENSOR_LOG, "{\"sensor_id\":\"5\",\"data\":{}}");
+        check_number(f->record.sensor.sensor_id, 5);
+}
+
 static void test_status_null_and_missing_members_are_unknown(void **state) {
         const Record *record = decode_good(*state,
                                            KIND_DEVICE_STATUS,
@@ -183,7 +210,8 @@ static void test_status_with_unusable_members_is_refused(void **state) {
                 { "{\"status\":null}", REASON_MISSING_MEMBER },
                 { "{\"status\":1}", REASON_WRONG_TYPE },
                 { "{\"status\":\"Online\"}", REASON_OUT_OF_RANGE },
-                { "{\"status\":\"online\",\"temperature\":\"25.1\"}", REASON_WRONG_TYPE },
+                { "{\"status\":\"online\",\"temperature\":\"25.1 C\"}", REASON_WRONG_TYPE },
+                { "{\"status\":\"online\",\"temperature\":\"300000\"}", REASON_OUT_OF_RANGE },
                 { "{\"status\":\"online\",\"temperature\":true}", REASON_WRONG_TYPE },
                 { "{\"status\":\"online\",\"temperature\":[1]}", REASON_WRONG_TYPE },
                 { "{\"status\":\"online\",\"temperature\":1e999}", REASON_OUT_OF_RANGE },
@@ -519,7 +547,7 @@ static void test_detections_keep_the_good_and_set_the_bad_aside(void **state) {
                     "{\"device_hash\":\"abc\",\"rssi\":-55},"
                     "{\"device_hash\":\"" HASH "\",\"rssi\":-75},"
                     "{\"device_hash\":\"" HASH "\"},null,5,"
-                    "{\"device_hash\":\"" HASH "\",\"rssi\":\"-5\"},"
+                    "{\"device_hash\":\"" HASH "\",\"rssi\":\"-5 dBm\"},"
                     "{\"device_hash\":\"" HASH "\",\"rssi\":-85,\"timestamp\":\"x\"},"
                     "{\"device_hash\":\"" HASH "\",\"rssi\":-300},"
                     "{\"device_hash\":\"" HASH "\",\"rssi\":-75.5}],"
@@ -658,7 +686,7 @@ static void test_camera_event_takes_person_and_confidence(void **state) {
         check_reason(f, KIND_CAMERA_EVENT, "{\"event_type\":\"a\",\"data\":[]}", REASON_WRONG_TYPE);
         check_reason(f,
                      KIND_CAMERA_EVENT,
-                     "{\"event_type\":\"a\",\"data\":{\"confidence\":\"0.9\"}}",
+                     "{\"event_type\":\"a\",\"data\":{\"confidence\":\"0,9\"}}",
                      REASON_WRONG_TYPE);
 }
 
@@ -744,6 +772,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_init, fixture_done)
         const struct CMUnitTest tests[] = {
                 TEST(test_status_takes_every_member),
+                TEST(test_a_number_may_be_text_in_every_kind),
                 TEST(test_status_null_and_missing_members_are_unknown),
                 TEST(test_status_is_also_bare_text),
                 TEST(test_device_code_counts_only_where_the_topic_has_none),
