@@ -110,14 +110,24 @@ static void cli_warn_of_overlaps(const Routes *routes) {
                 }
 }
 
+static int cli_example(const Cli *cli) {
+        if (cli->n_operands == 0)
+                config_print_example(stdout);
+        else if (!config_print_profile(cli->operands[0], stdout))
+                return cli_usage_error(cli,
+                                       "there is no profile '%s'; allowed: " CONFIG_PROFILE_NAMES,
+                                       cli->operands[0]);
+        return CLI_OK;
+}
+
 int cli_check_config(const Cli *cli) {
         CLEANUP(config_free) Config *config = NULL;
         int r;
 
-        if (cli->values[CLI_EXAMPLE]) {
-                config_print_example(stdout);
-                return CLI_OK;
-        }
+        if (cli->values[CLI_EXAMPLE])
+                return cli_example(cli);
+        if (cli->n_operands > 0)
+                return cli_usage_error(cli, "PROFILE is for --example");
         r = cli_load(cli, &config);
         if (r != CLI_OK)
                 return r;

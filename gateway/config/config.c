@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "gateway/config/config_form.h"
+#include "gateway/config/config_profile.h"
 #include "gateway/config/config_table.h"
 
 #define CONFIG_LINE_MAX    4096 /* with its newline and NUL */
@@ -47,9 +48,10 @@ void config_text_done(ConfigText *text) {
 }
 
 /* A file, or the environment, that says two things about one key is not sure what it means; of
- * several --set the last counts, as scripts like to have it. */
+ * several --set, or profiles, the last counts, as scripts like to have it. */
 static bool config_is_given_twice(const ConfigLoader *loader, const ConfigText *text) {
-        return text->text && text->from == loader->from && loader->from != CONFIG_FROM_SET;
+        return text->text && text->from == loader->from &&
+               (loader->from == CONFIG_FROM_FILE || loader->from == CONFIG_FROM_ENVIRONMENT);
 }
 
 int config_text_take(ConfigLoader *loader,
@@ -108,6 +110,8 @@ static int config_assign(ConfigLoader *loader,
         bool is_taken;
         int r;
 
+        if (strcmp(name, CONFIG_PROFILE_KEY) == 0)
+                return err_up(config_profile_use(loader, value));
         if (strncmp(section, "route ", 6) == 0 || strncmp(section, "route.", 6) == 0)
                 return config_routes_set(loader, section + 6, name, value);
         key = config_find(section, name);
@@ -264,6 +268,8 @@ static int config_env_assign_from(ConfigLoader *loader, const char *variable, co
 
         snprintf(name, sizeof(name), "%.*s", (int)n, variable);
         memmove(name, name + strlen(CONFIG_ENV), strlen(name + strlen(CONFIG_ENV)) + 1);
+        if (strcasecmp(name, CONFIG_PROFILE_KEY) == 0)
+                return err_up(config_profile_use(loader, value));
         key = config_env_find(name);
         if (key)
                 return config_assign(loader, key->section, key->name, value);
@@ -311,7 +317,6 @@ static int config_load_set(ConfigLoader *loader, const char *set) {
         const char *dot = value ? memrchr(set, '.', (size_t)(value - set)) : NULL;
         char section[64], name[64];
 
-        loader->origin = "--set";
         if (!dot || dot == set || dot + 1 == value || dot - set >= (ptrdiff_t)sizeof(section) ||
             value - dot > (ptrdiff_t)sizeof(name)) {
                 config_error(loader, set, NULL, "not an assignment; allowed: section.key=value");
@@ -320,6 +325,19 @@ static int config_load_set(ConfigLoader *loader, const char *set) {
         snprintf(section, sizeof(section), "%.*s", (int)(dot - set), set);
         snprintf(name, sizeof(name), "%.*s", (int)(value - dot - 1), dot + 1);
         return config_assign(loader, section, name, value + 1);
+}
+
+static int config_load_sets(ConfigLoader *loader, const char *const sets[], size_t n) {
+        static const char profile[] = CONFIG_PROFILE_KEY "=";
+        int r = 0;
+
+        loader->origin = "--set";
+        for (size_t i = 0; i < n && r == 0; ++i)
+                if (strncmp(sets[i], profile, strlen(profile)) == 0)
+                        r = config_profile_use(loader, sets[i] + strlen(profile));
+                else
+                        r = config_load_set(loader, sets[i]);
+        return err_up(r);
 }
 
 static int config_new(Config **ret_config) {
@@ -362,8 +380,10 @@ static int config_load_sources(ConfigLoader *loader, const ConfigSource *source)
         if (r == 0)
                 r = config_load_environment(loader, source->environment);
         loader->from = CONFIG_FROM_SET;
-        for (size_t i = 0; r == 0 && i < source->n_sets; ++i)
-                r = config_load_set(loader, source->sets[i]);
+        if (r == 0)
+                r = config_load_sets(loader, source->sets, source->n_sets);
+        if (r == 0)
+                r = config_profile_apply(loader);
         return r;
 }
 
@@ -401,6 +421,7 @@ Config *config_free(Config *config) {
                 for (size_t i = 0; config->texts->keys && i < config_n_keys; ++i)
                         config_text_done(&config->texts->keys[i]);
                 free(config->texts->keys);
+                config_text_done(&config->texts->profiles);
                 config_routes_done(config->texts);
                 free(config->texts);
         }

@@ -194,6 +194,18 @@ int config_routes_set(ConfigLoader *loader,
         return r == 0 ? 0 : err_up(r);
 }
 
+int config_routes_fill(ConfigLoader *loader,
+                       const char *route_name,
+                       const char *name,
+                       const char *value) {
+        const ConfigRoute *route = config_routes_find(loader->config->texts, route_name);
+        const ConfigText *text = route ? &route->texts[config_route_key(name)] : NULL;
+
+        if (text && text->text && text->from > CONFIG_FROM_PROFILE)
+                return 0;
+        return err_up(config_routes_set(loader, route_name, name, value));
+}
+
 /* The text of a key, and the loader set to blame its origin. */
 static const char *config_route_text(ConfigLoader *loader, const ConfigRoute *source, int k) {
         const ConfigText *text = &source->texts[k];

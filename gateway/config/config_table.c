@@ -447,6 +447,8 @@ static void config_print_masked(FILE *out, const char *text) {
 }
 
 void config_print(const Config *config, FILE *out) {
+        if (config->texts->profiles.text && *config->texts->profiles.text)
+                fprintf(out, "use_profile = %s\n", config->texts->profiles.text);
         for (size_t i = 0; i < config_n_keys; ++i) {
                 const ConfigKey *key = &config_keys[i];
                 const char *text = config->texts->keys[i].text;
@@ -486,7 +488,7 @@ size_t config_restart_keys(const Config *config,
         return n;
 }
 
-static void config_print_wrapped(FILE *out, const char *text) {
+void config_print_wrapped(FILE *out, const char *text) {
         size_t column = 0;
 
         while (*text) {
@@ -511,7 +513,14 @@ void config_print_example(FILE *out) {
               "then\n"
               "# --set http.listen=... Sizes take K, M, G; times ms, s, m, h, d. [reload]: SIGHUP "
               "is\n"
-              "# enough for a change; the others need a restart.\n",
+              "# enough for a change; the others need a restart.\n"
+              "\n"
+              "# Settings under which the clients of a system that was there before work, in place "
+              "of\n"
+              "# defaults; `tidegate check-config --example NAME` prints what one says and opens. "
+              "Of\n"
+              "# " CONFIG_PROFILE_NAMES ", with commas between. [reload]\n"
+              "#use_profile =\n",
               out);
         for (size_t i = 0; i < config_n_keys; ++i) {
                 const ConfigKey *key = &config_keys[i];

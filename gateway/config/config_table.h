@@ -55,6 +55,7 @@ struct ConfigKey {
 
 typedef enum ConfigFrom {
         CONFIG_FROM_DEFAULT,
+        CONFIG_FROM_PROFILE,
         CONFIG_FROM_FILE,
         CONFIG_FROM_ENVIRONMENT,
         CONFIG_FROM_SET,
@@ -62,7 +63,8 @@ typedef enum ConfigFrom {
 
 struct ConfigText {
         char *text;   /* NULL = not given: the default holds */
-        char *origin; /* "file:12", "environment TIDEGATE_…", "--set"; NULL = the default */
+        char *origin; /* "file:12", "profile vehicles", "environment TIDEGATE_…", "--set"; NULL =
+                         the default */
         ConfigFrom from;
 };
 
@@ -76,7 +78,8 @@ struct ConfigRoute {
 };
 
 struct ConfigTexts {
-        ConfigText *keys; /* one for each of the table */
+        ConfigText profiles; /* use_profile */
+        ConfigText *keys;    /* one for each of the table */
         ConfigRoute *routes;
         size_t n_routes;
 };
@@ -103,6 +106,8 @@ void config_read(ConfigLoader *loader, const ConfigKey *key, const char *text);
 bool config_parse_time(const char *text, ConfigType unit, int64_t *ret_value);
 bool config_parse_size(const char *text, int64_t *ret_value);
 bool config_parse_flag(const char *text, bool *ret_value);
+
+void config_print_wrapped(FILE *out, const char *text); /* as a comment, in lines */
 
 /* What no single value can tell: keys that need or exclude each other, sizes that depend. */
 void config_check(ConfigLoader *loader);
@@ -138,6 +143,11 @@ MUST_CHECK int config_routes_set(ConfigLoader *loader,
                                  const char *route,
                                  const char *name,
                                  const char *value);
+/* As config_routes_set(), but what a source has said stays. */
+MUST_CHECK int config_routes_fill(ConfigLoader *loader,
+                                  const char *route,
+                                  const char *name,
+                                  const char *value);
 MUST_CHECK int config_routes_build(ConfigLoader *loader);
 bool config_routes_has_key(const char *name);
 void config_routes_print(const ConfigTexts *texts, FILE *out);

@@ -15,7 +15,8 @@
 
 typedef struct Config Config;
 
-#define CONFIG_N_RETENTION 11
+#define CONFIG_N_RETENTION   11
+#define CONFIG_PROFILE_NAMES "people-counter, energy, device-hub, vehicles, cameras"
 
 struct Config {
         WsOptions ws;       /* [http] and [ws]; epoch and version are filled in by the gateway */
@@ -68,6 +69,9 @@ void config_print(const Config *config, FILE *out);
 
 /* An example file with every key, its default and its help, as deploy/tidegate.conf has it. */
 void config_print_example(FILE *out);
+
+/* A whole configuration of a profile (config_profile.h); false: there is none of that name. */
+bool config_print_profile(const char *name, FILE *out);
 
 /* Keys that differ between the two and are not reloaded, up to @n_max of them. */
 size_t config_restart_keys(const Config *config,

@@ -1,0 +1,194 @@
+"""Promise: a profile lets the clients of its system in, as printed, and opens no more than it says."""
+import itertools
+import json
+import re
+import subprocess
+
+import pytest
+
+from clients import Client, install
+from conftest import populate
+from servers import TIDEGATE
+from viewers import Viewer, refused
+from waiting import wait_until
+
+PROFILES = ("people-counter", "energy", "device-hub", "vehicles", "cameras")
+# What each opens to everybody, to read. Whoever adds something here says so in its lines, too.
+ANONYMOUS = {
+    "people-counter": {"/", "/ws", "/api/v1/devices*", "/api/v1/statistics/*", "/api/v1/detections*"},
+    "energy": {"/ws/device/*", "/ws/dashboard/*"},
+    "device-hub": set(),
+    "vehicles": {"/api/ws", "/api/ws/vehicle/*", "/api/ws/stats", "/api/vehicles*"},
+    "cameras": set(),
+}
+SOCKETS = ("/", "/ws", "/ws/device/dev-1", "/ws/dashboard/dev-1", "/ws/devices", "/api/ws",
+           "/api/ws/vehicle/1", "/api/ws/statistics")
+# Said by the site, in any profile.
+SITE = ("http.listen", "database.url", "mqtt.url", "journal.dir", "auth.jwt_secret_file",
+        "auth.token_pepper_file", "mqtt.backoff_min", "database.partitions_ahead")
+
+
+def printed(profile):
+    return subprocess.run([TIDEGATE, "check-config", "--example", profile], check=True, text=True,
+                          capture_output=True).stdout
+
+
+@pytest.fixture
+def of_profile(make_gateway):
+    """of_profile(text) -> a Gateway that runs with that file; the environment says the rest."""
+    def make(text):
+        gateway = make_gateway()
+        gateway.conf.write_text(text, "utf-8")
+        gateway.extra_env = {f"TIDEGATE_{key.upper().replace('.', '_')}": str(gateway.settings[key])
+                             for key in SITE}
+        populate(gateway)
+        return gateway.start()
+    return make
+
+
+def matches(pattern, path):
+    return path.startswith(pattern[:-1]) if pattern.endswith("*") else path == pattern
+
+
+def is_open(gateway, path):
+    if path in SOCKETS and refused(gateway, path) == 101:
+        return True
+    return gateway.get(path).status_code not in (401, 403, 426)
+
+
+@pytest.fixture(scope="module")
+def readable(shared_gateway):
+    """Every path that can be read, those that are anybody's without a profile left out."""
+    documented = shared_gateway.get("/api/openapi.json").json()["paths"]
+    paths = {re.sub(r"\{\w+\}", "1", path) for path, ways in documented.items() if "get" in ways}
+    return {path for path in paths | set(SOCKETS) if path == "/" or not is_open(shared_gateway, path)}
+
+
+def assert_open(gateway, readable, patterns):
+    sockets = {p for p in SOCKETS if refused(gateway, p) == 101}
+    assert sockets == {p for p in SOCKETS if any(matches(x, p) for x in patterns)}
+    pages = {p for p in readable - set(SOCKETS) if is_open(gateway, p)}
+    assert pages == {p for p in readable - set(SOCKETS) if any(matches(x, p) for x in patterns)}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_opens_what_it_says_and_no_more(of_profile, readable, profile):
+    text = printed(profile)
+    said = re.search(r"^anonymous = (.*)$", text, re.M)
+    assert set(said[1].split(", ") if said else ()) == ANONYMOUS[profile]
+    gateway = of_profile(text)
+    assert_open(gateway, readable, ANONYMOUS[profile])
+    assert gateway.post("/api/v1/detections", json={}).status_code == 401
+    for origin, status in (("null", 101), ("http://localhost:5173", 101), ("https://evil.example", 403)):
+        assert refused(gateway, "/ws/devices", gateway.token("ana"), {"Origin": origin}) == 101
+        path = "/ws/devices?token=" + gateway.token("ana") if "query_token" in text \
+            else next(p for p in SOCKETS[1:] if any(matches(x, p) for x in ANONYMOUS[profile]))
+        assert refused(gateway, path, headers={"Origin": origin}) == status
+
+
+def test_profiles_together_open_what_each_opens(of_profile, readable):
+    gateway = of_profile(f"use_profile = {', '.join(PROFILES)}\n")
+    assert_open(gateway, readable, set(itertools.chain(*ANONYMOUS.values())))
+    assert "use_profile" in gateway.cli("check-config").stdout
+
+
+def test_the_site_goes_before_its_profile(of_profile, readable):
+    gateway = of_profile("use_profile = vehicles\n[auth]\nanonymous = /ws\nquery_token = off\n")
+    assert_open(gateway, readable, {"/ws"})
+    assert refused(gateway, "/api/ws?token=" + gateway.token("ana")) == 401
+
+
+# ---- each with its own clients ----
+
+@pytest.fixture
+def client():
+    """client(script, argument=value, ...) -> a running Client."""
+    install()
+    made = []
+
+    def start(script, **args):
+        made.append(Client(script, **args))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.stop()
+
+
+def url(gateway, path):
+    return f"ws://127.0.0.1:{gateway.port}{path}"
+
+
+def test_the_people_counter_counts_without_a_sign_in(of_profile, broker, client, database):
+    gateway = of_profile(printed("people-counter"))
+    page = client("people-counter.mjs", url=url(gateway, "/ws"))
+    page.next("open")
+    broker.publish("tfg/detections/raw", json.dumps(
+        {"device_id": "pi-new", "timestamp": "2026-01-15T12:00:00", "detections": [
+            {"device_hash": f"{i:064x}", "rssi": -50} for i in range(3)]}))
+    page.next("view", detections=3, device="pi-new")
+    page.next("view", people=2)
+    wait_until(lambda: database.value("SELECT user_id IS NULL FROM devices WHERE code = 'pi-new'"),
+               "the scanner to have registered itself")
+
+
+def test_energy_devices_need_their_token_and_their_dashboards_none(of_profile, client):
+    gateway = of_profile(printed("energy"))
+    page = client("energy-dashboard.mjs", url=url(gateway, "/ws/dashboard/dev-1"))
+    page.next("open")
+    device = client("edge_device.py", url=url(gateway, "/ws/device/dev-1"),
+                    token=gateway.ids["dev-1 token"])
+    device.next("sent")
+    assert page.next("drawn")["power"] == 968
+    viewer = Viewer(gateway, "/ws/device/dev-1")
+    viewer.send('{"voltage": 1, "current": 1}')
+    assert viewer.wait_closed()[0] == 1008
+
+
+def test_the_device_hub_knows_its_user_by_the_address(of_profile, broker, client):
+    gateway = of_profile(printed("device-hub"))
+    page = client("device-hub.mjs", url=url(gateway, f"/ws/devices?token={gateway.token('ana')}"))
+
+    def shows(temperature):
+        row = {"code": "dev-1", "status": "online", "temperature": temperature}
+        return lambda said: said and said[-1].get("rows") == [row]
+
+    page.wait_for(lambda said: said and said[-1].get("rows"), "the list")
+    for topic, temperature in (("users/ana/devices/status", 25.5), ("devices/status", 26),
+                               ("users/ana/devices/dev-1/status", 27)):
+        broker.publish(topic, json.dumps({"device_code": "dev-1", "status": "online",
+                                          "temperature": str(temperature)}))
+        page.wait_for(shows(temperature), f"what came on {topic}")
+    broker.publish("users/ben/devices/status", '{"device_code":"dev-1","status":"error"}')
+    wait_until(lambda: gateway.metric("tidegate_dead_lettered_total", reason="wrong_owner") == 1,
+               "a stranger's device to be refused")
+
+
+def test_vehicles_say_the_time_of_jakarta(of_profile, broker, client, database):
+    gateway = of_profile(printed("vehicles"))
+    page = client("vehicle-stream.mjs", url=url(gateway, "/api/ws"))
+    page.next("subscribed")
+    broker.publish("seano/USV-1/sensor_log", json.dumps(
+        {"sensor_id": 1, "data": {"temperature": 25.5, "timestamp": "2026-01-15T12:00:00"}}))
+    broker.publish("seano/USV-1/vehicle_log", '{"rssi":-41,"latitude":-6.2,"longitude":106.8}')
+    page.next("moved", vehicle=gateway.ids["USV-1"], n=-41)
+    wait_until(lambda: database.value(
+        "SELECT time = '2026-01-15T05:00:00Z' FROM sensor_logs"), "the time to be Jakarta's")
+
+
+def test_the_camera_dashboard_keeps_its_token_for_a_month(of_profile, broker, client, database):
+    gateway = of_profile(printed("cameras"))
+    page = client("camera-dashboard.mjs", base=gateway.url, url=url(gateway, "/api/ws/statistics"),
+                  username="root", password="correct horse battery")
+    page.next("signed in")
+    page.next("subscribed")
+    broker.publish("surveillance/camera/cam-new/event", json.dumps(
+        {"event_type": "face_recognized", "data": {"face_name": "Ana", "confidence": 0.9}}))
+    assert page.next("seen", camera="cam-new")["data"]["face_name"] == "Ana"
+    page.wait_for(lambda said: any(s["event"] == "statistics" and s["statistics"]["total_people"] == 1
+                                   for s in said), "a person to be counted")
+    assert database.value("SELECT user_id IS NULL FROM devices WHERE code = 'cam-new'")
+    answer = gateway.post("/api/token", data={"username": "root", "password": "correct horse battery"})
+    assert answer.status_code == 200
+    viewer = Viewer(gateway, "/api/ws/statistics?token=" + answer.json()["access_token"])
+    assert viewer.next_json()["type"] == "connection_status"
