@@ -47,7 +47,7 @@ static bool password_argon2_is_bounded(const PasswordHash *hash) {
 }
 
 static bool password_pbkdf2_is_bounded(const PasswordHash *hash) {
-        return hash->work <= PASSWORD_PBKDF2_MAX;
+        return hash->rounds <= PASSWORD_PBKDF2_MAX;
 }
 
 static bool password_pbkdf2(const PasswordHash *hash, Text password, uint8_t *ret_key) {

@@ -47,8 +47,10 @@ static bool reading_named(Text text, Text name, uint64_t *ret_number) {
         return reading_skip(&text, name) && reading_number(text, ret_number);
 }
 
-static bool reading_is_key(const PasswordHash *hash) {
-        return hash->n_key >= PASSWORD_KEY_MIN && hash->n_salt > 0;
+/* As long as the form makes it: the beginning of a key of scrypt or PBKDF2 is a key as well, which
+ * is easier to meet. */
+static bool reading_is_key(const PasswordHash *hash, size_t n_key) {
+        return hash->n_key == n_key && hash->n_salt > 0;
 }
 
 /* Base64 of the plain alphabet, with or without padding; passlib has '.' for '+' in some forms. */
@@ -160,7 +162,7 @@ bool password_read_scrypt(PasswordHash *hash, Text rest) {
                reading_scrypt_cost(hash, log2_n, r, p) &&
                reading_base64(salt, hash->salt, sizeof(hash->salt), &hash->n_salt) &&
                reading_base64(rest, hash->key, sizeof(hash->key), &hash->n_key) &&
-               reading_is_key(hash);
+               reading_is_key(hash, 32);
 }
 
 bool password_read_scrypt_crypt(PasswordHash *hash, Text rest) {
@@ -172,7 +174,7 @@ bool password_read_scrypt_crypt(PasswordHash *hash, Text rest) {
             !reading_scrypt_cost(hash, log2_n, r, p) || !reading_salt_text(hash, salt))
                 return false;
         hash->n_key = 32;
-        return reading_crypt_bytes(rest, hash->key, hash->n_key) && reading_is_key(hash);
+        return reading_crypt_bytes(rest, hash->key, hash->n_key) && reading_is_key(hash, 32);
 }
 
 bool password_read_scrypt_werkzeug(PasswordHash *hash, Text rest) {
@@ -185,7 +187,7 @@ bool password_read_scrypt_werkzeug(PasswordHash *hash, Text rest) {
                reading_number(p_text, &p) && reading_scrypt_cost(hash, reading_log2(n), r, p) &&
                reading_salt_text(hash, salt) &&
                reading_hex(rest, hash->key, sizeof(hash->key), &hash->n_key) &&
-               reading_is_key(hash);
+               reading_is_key(hash, 64);
 }
 
 bool password_read_scrypt_django(PasswordHash *hash, Text rest) {
@@ -198,7 +200,7 @@ bool password_read_scrypt_django(PasswordHash *hash, Text rest) {
                reading_number(p_text, &p) && reading_scrypt_cost(hash, reading_log2(n), r, p) &&
                reading_salt_text(hash, salt) &&
                reading_base64(rest, hash->key, sizeof(hash->key), &hash->n_key) &&
-               reading_is_key(hash);
+               reading_is_key(hash, 64);
 }
 
 /* ---- bcrypt ------------------------------------------------------------------------------- */
@@ -266,7 +268,7 @@ bool password_read_argon2(PasswordHash *hash, Text rest) {
         hash->work = hash->memory * (hash->rounds < UINT16_MAX ? hash->rounds : UINT16_MAX);
         return reading_base64(salt, hash->salt, sizeof(hash->salt), &hash->n_salt) &&
                reading_base64(rest, hash->key, sizeof(hash->key), &hash->n_key) &&
-               hash->n_salt >= 8 && reading_is_key(hash);
+               hash->n_salt >= 8 && hash->n_key >= PASSWORD_KEY_MIN;
 }
 
 /* ---- PBKDF2 ------------------------------------------------------------------------------- */
@@ -289,17 +291,12 @@ static bool reading_digest(PasswordHash *hash, Text name) {
         return false;
 }
 
-/* Each block of the key takes all of the rounds. */
 static bool reading_pbkdf2_cost(PasswordHash *hash, Text rounds) {
-        static const size_t n_block[] = {
+        static const size_t n_key[] = {
                 [SECRET_SHA1] = 20, [SECRET_SHA256] = 32, [SECRET_SHA512] = 64
         };
 
-        if (!reading_is_key(hash) || !reading_number(rounds, &hash->rounds))
-                return false;
-        hash->work = hash->rounds *
-                     ((hash->n_key + n_block[hash->variant] - 1) / n_block[hash->variant]);
-        return true;
+        return reading_is_key(hash, n_key[hash->variant]) && reading_number(rounds, &hash->rounds);
 }
 
 bool password_read_pbkdf2_django(PasswordHash *hash, Text rest) {

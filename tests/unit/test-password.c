@@ -169,7 +169,7 @@ static void test_threads_hash_at_once_and_give_the_memory_back(void **state) {
 
 #define SALT "AAAAAAAAAAAAAAAAAAAAAA"
 #define KEY  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-#define HEX  "00112233445566778899aabbccddeeff"
+#define HEX  "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 /* clang-format off */
 static const struct {
@@ -197,9 +197,9 @@ static const struct {
         { PASSWORD_E_COSTLY, "$7$zzzzzzzzzzzSodiumChloride$kBGj9fHznVYFQMEn/qDCfrDevf9YDtcDdKvEqHJLV8D" },
         { PASSWORD_E_BROKEN, "$7$C6..../....SodiumChloride$kBGj9fHznVYFQMEn/qDCfrDevf9YDtcDdKvEqHJLV8z" },
         { PASSWORD_E_BROKEN, "$7$C6" },
-        { PASSWORD_E_BROKEN, "scrypt:32767:8:1$salt$" HEX },
-        { PASSWORD_E_COSTLY, "scrypt:1048576:8:1$salt$" HEX },
-        { PASSWORD_E_BROKEN, "scrypt:32768:8:1$salt$" HEX "0" },
+        { PASSWORD_E_BROKEN, "scrypt:32767:8:1$salt$" HEX HEX },
+        { PASSWORD_E_COSTLY, "scrypt:1048576:8:1$salt$" HEX HEX },
+        { PASSWORD_E_BROKEN, "scrypt:32768:8:1$salt$" HEX HEX "0" },
         { PASSWORD_E_COSTLY, "$2b$15$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui" },
         { PASSWORD_E_COSTLY, "$2b$31$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui" },
         { PASSWORD_E_BROKEN, "$2b$99$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui" },
@@ -216,7 +216,9 @@ static const struct {
         { PASSWORD_E_BROKEN, "$argon2id$v=19$t=3,m=65536,p=4$" SALT "$" KEY },
         { PASSWORD_E_BROKEN, "$argon2id$v=19$m=65536,t=3,p=4$AAAA$" KEY },
         { PASSWORD_E_COSTLY, "pbkdf2_sha256$2000001$seasalt$" KEY "=" },
-        { PASSWORD_E_COSTLY, "pbkdf2_sha1$1000001$seasalt$" KEY "=" },
+        { PASSWORD_E_BROKEN, "pbkdf2_sha256$1000$seasalt$AAAAAAAAAAAAAAAAAAAAAA==" },
+        { PASSWORD_E_BROKEN, "$scrypt$ln=15,r=8,p=1$" SALT "$AAAAAAAAAAAAAAAAAAAAAA" },
+        { PASSWORD_E_BROKEN, "scrypt:32768:8:1$salt$" HEX },
         { PASSWORD_E_BROKEN, "pbkdf2_md5$1000$seasalt$" KEY "=" },
         { PASSWORD_E_BROKEN, "pbkdf2_sha256$0$seasalt$" KEY "=" },
         { PASSWORD_E_BROKEN, "pbkdf2_sha256$1e3$seasalt$" KEY "=" },
