@@ -314,6 +314,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Password logins, by result." },
         [METRIC_LOGIN_LIMITED] = { "tidegate_logins_total", "result=\"limited\"", METRIC_COUNTER,
                 "Password logins, by result." },
+        [METRIC_LOGIN_REHASHED] = { "tidegate_logins_rehashed_total", NULL, METRIC_COUNTER,
+                "Password logins after which the hash, of a form that others made, became one of ours." },
         [METRIC_LOGIN_CACHED] = { "tidegate_logins_cached_total", NULL, METRIC_COUNTER,
                 "Password logins that needed no scrypt, as the same password was right within auth.login_cache_ttl." },
         [METRIC_LOGIN_BEHIND] = { "tidegate_logins_behind_total", NULL, METRIC_COUNTER,

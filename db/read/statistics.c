@@ -259,33 +259,3 @@ int db_history_camera_stats(DbConn *conn,
         }
         return 0;
 }
-
-int db_history_login(DbConn *conn,
-                     const char *username,
-                     int64_t *ret_user_id,
-                     int64_t *ret_generation,
-                     char **ret_hash) {
-        CLEANUP(PQclear) PGresult *result = NULL;
-        const char *args[] = { username };
-        char *hash;
-        int r;
-
-        r = db_conn_exec(conn,
-                         &(DbQuery){ "SELECT id, password_hash, generation FROM users"
-                                     " WHERE username = $1 AND is_active",
-                                     N_ELEMENTS(args),
-                                     args },
-                         &result);
-        if (r != 0)
-                return r < 0 ? err_up(r) : r;
-        if (PQntuples(result) == 0)
-                return DB_E_NOT_FOUND;
-
-        hash = strdup(PQgetvalue(result, 0, 1));
-        if (!hash)
-                return err_new(-ENOMEM);
-        *ret_user_id = history_int(result, 0, 0);
-        *ret_generation = history_int(result, 0, 2);
-        *ret_hash = hash;
-        return 0;
-}

@@ -31,11 +31,3 @@ MUST_CHECK int db_history_camera_stats(DbConn *conn,
                                        const int64_t scopes[],
                                        size_t n_scopes,
                                        Buf ret_bodies[]);
-
-/* The password hash of an active user, as heap memory, his id, and the generation that his tokens
- * name: of one moment. DB_E_NOT_FOUND. */
-MUST_CHECK int db_history_login(DbConn *conn,
-                                const char *username,
-                                int64_t *ret_user_id,
-                                int64_t *ret_generation,
-                                char **ret_hash);

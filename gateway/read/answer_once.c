@@ -2,34 +2,64 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
+#include "base/password/password.h"
 #include "db/edit/command_rows.h"
+#include "db/edit/login.h"
 #include "db/read/missed.h"
 #include "db/read/pages.h"
 #include "db/read/statistics.h"
 #include "gateway/read/login_cache.h"
 #include "gateway/read/reader.h"
 #include "model/event.h"
+#include "model/metrics.h"
 
-DEFINE_CLEANUP(char *, free);
-
-/* An unknown user costs as much as a wrong password. */
-static int answer_once_login(DbConn *conn, LoginCache *cache, const Query *query, Answer *answer) {
-        CLEANUP(free) char *hash = NULL;
-        int64_t user_id = 0, generation = 0;
+/* The password was right: let its hash be one of ours from now on. Who logs in does not depend on
+ * it, so what stands in the way is said, and tried again at the next log-in. */
+static int answer_once_rehash(DbConn *conn, const DbLogin *login, const char *password) {
+        static LogPace said;
+        char hash[PASSWORD_SIZE];
+        unsigned long long n_more;
         int r;
 
-        r = db_history_login(conn, query->username, &user_id, &generation, &hash);
-        if (r != 0 && r != DB_E_NOT_FOUND)
-                return r < 0 ? err_up(r) : r;
-
-        if (login_cache_verify(cache, user_id, query->password, hash, clock_mono_us())) {
-                answer->user_id = user_id;
-                answer->generation = generation;
-                answer->status = 200;
-        } else {
-                answer->status = 401;
-        }
+        if (password_is_ours(login->hash) || !password_counts_whole(password, login->hash))
+                return 0;
+        r = password_hash(password, hash);
+        if (r == 0)
+                r = db_login_rehash(conn, login->user_id, login->hash, hash);
+        if (r < 0)
+                return err_up(r);
+        if (r == 0)
+                metric_add(METRIC_LOGIN_REHASHED, 1);
+        else if (r == DB_E_REJECTED && log_may(&said, &n_more))
+                log_warning("login_rehash_refused sqlstate=%s error=\"%s\" more=%llu",
+                            db_conn_sqlstate(conn),
+                            db_conn_error(conn),
+                            n_more);
         return 0;
+}
+
+/* A name that is nobody's costs as much as a wrong password. */
+static int answer_once_login(DbConn *conn, LoginCache *cache, const Query *query, Answer *answer) {
+        CLEANUP_LOGIN DbLogin login = { 0 };
+        int r;
+
+        r = db_login_find(conn, query->username, &login);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (!login_cache_verify(cache,
+                                login.user_id,
+                                query->password,
+                                login.hash,
+                                clock_mono_us())) {
+                answer->status = 401;
+                return 0;
+        }
+        answer->user_id = login.user_id;
+        answer->generation = login.generation;
+        answer->status = 200;
+        r = answer_once_rehash(conn, &login, query->password);
+        return err_up(r);
 }
 
 /* Keeps one event of the page: its arg is the answer, which has room for all. */

@@ -73,12 +73,12 @@ bool login_cache_verify(LoginCache *cache,
         /* Of somebody who is not there too, so that it takes as long. */
         can_keep = cache->n_slots > 0 &&
                    login_cache_prove(cache, password, hash ? hash : "", proof.proof);
-        can_keep = can_keep && hash;
+        can_keep = can_keep && hash && id != 0;
         is_right = can_keep && login_cache_has(cache, &proof, now_us);
         if (is_right) {
                 metric_add(METRIC_LOGIN_CACHED, 1);
         } else {
-                is_right = password_verify(password, hash);
+                is_right = password_verify(password, hash) && id != 0;
                 if (is_right && can_keep)
                         login_cache_keep(cache, &proof);
         }

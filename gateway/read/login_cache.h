@@ -20,7 +20,8 @@ MUST_CHECK int login_cache_new(LoginCache **ret_cache,
                                int64_t ttl_s);
 LoginCache *login_cache_free(LoginCache *cache); /* wipes */
 
-/* As password_verify(), of the user @id at @now_us (monotonic); keeps what was right. */
+/* As password_verify(), of the user @id at @now_us (monotonic); keeps what was right. @id 0: it is
+ * nobody's, whatever @hash costs. */
 bool login_cache_verify(LoginCache *cache,
                         int64_t id,
                         const char *password,

@@ -12,6 +12,7 @@
 #include "db/edit/admin.h"
 #include "db/edit/command_rows.h"
 #include "db/edit/letters.h"
+#include "db/edit/login.h"
 #include "db/follow/directory.h"
 #include "db/follow/registration.h"
 #include "db/migrate.h"
@@ -87,20 +88,19 @@ static void show(const Answer *answer) {
 
 static void ask(QueryKind kind) {
         Query *query = make_query(kind);
-        int64_t user_id, generation;
+        DbLogin login = { 0 };
         Answer *answer = NULL;
-        char *hash = NULL;
         int r;
 
         FUZZ_CHECK(answer_new(&answer, query) == 0);
         if (kind == QUERY_LOGIN) /* without the hash, which is made to take its time */
-                r = db_history_login(conn, "ana", &user_id, &generation, &hash);
+                r = db_login_find(conn, "ana", &login);
         else
                 r = answer_once_ask(conn, NULL, query, answer);
         FUZZ_CHECK(r >= 0);
         if (r == 0)
                 show(answer);
-        free(hash);
+        db_login_done(&login);
         answer_free(answer);
         query_free(query);
 }

@@ -141,15 +141,15 @@ def gateway(make_gateway):
 
 
 @pytest.fixture(scope="module")
-def shared_gateway(session_folder, postgres_session):
-    """One for all the tests of a module, which leave it as they found it."""
+def shared_gateway(session_folder, postgres_session, request):
+    """One for all the tests of a module, which leave it as they found it; with the module's SETTINGS."""
     name = f"shared_{next(_numbers)}"
     folder = session_folder / name
     folder.mkdir()
     postgres_session.execute("postgres", f"CREATE DATABASE {name} TEMPLATE template_tidegate")
     broker = Broker(folder / "broker").start()
     gateway = Gateway(folder / "gateway", Database(postgres_session, name), broker,
-                      ws__max_connections_per_user=1000)
+                      ws__max_connections_per_user=1000, **getattr(request.module, "SETTINGS", {}))
     populate(gateway)
     yield gateway.start()
     gateway.stop()

@@ -97,6 +97,16 @@ static void test_users_of_one_slot_take_turns(void **state) {
         login_cache_free(cache);
 }
 
+/* Checked against somebody's hash, so that it takes as long; and nothing of it is kept. */
+static void test_who_is_nobody_is_never_right(void **state) {
+        LoginCache *cache = new_cache(4);
+
+        (void)state;
+        assert_false(login_cache_verify(cache, 0, "right", hash, 0));
+        assert_false(login_cache_verify(cache, 0, "right", hash, 1));
+        login_cache_free(cache);
+}
+
 static void test_without_places_nothing_is_kept(void **state) {
         LoginCache *cache = new_cache(0);
 
@@ -114,6 +124,7 @@ int main(void) {
                 cmocka_unit_test(test_a_wrong_password_is_never_right),
                 cmocka_unit_test(test_a_stored_hash_that_changed_is_another),
                 cmocka_unit_test(test_users_of_one_slot_take_turns),
+                cmocka_unit_test(test_who_is_nobody_is_never_right),
                 cmocka_unit_test(test_without_places_nothing_is_kept),
         };
 

@@ -1,0 +1,59 @@
+#include "db/edit/login.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+DEFINE_CLEANUP(PGresult *, PQclear);
+
+void db_login_done(DbLogin *login) {
+        free(login->hash);
+        *login = (DbLogin){ 0 };
+}
+
+int db_login_find(DbConn *conn, const char *username, DbLogin *ret_login) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        const char *args[] = { username };
+        DbLogin login = { 0 };
+        int r;
+
+        r = db_conn_exec(conn,
+                         &(DbQuery){ "SELECT CASE WHEN u.is_active THEN u.id ELSE 0 END,"
+                                     " u.generation, coalesce(u.password_hash, s.hash)"
+                                     " FROM (SELECT tidegate_stand_in($1) AS hash) s"
+                                     " LEFT JOIN users u ON u.username = $1",
+                                     N_ELEMENTS(args),
+                                     args },
+                         &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (PQntuples(result) == 0) /* whoever answers so is no server of ours */
+                return DB_E_REJECTED;
+        login.user_id = strtoll(PQgetvalue(result, 0, 0), NULL, 10); /* null is "": 0 */
+        login.generation = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
+        if (!PQgetisnull(result, 0, 2)) {
+                login.hash = strdup(PQgetvalue(result, 0, 2));
+                if (!login.hash)
+                        return err_new(-ENOMEM);
+        }
+        *ret_login = login;
+        return 0;
+}
+
+int db_login_rehash(DbConn *conn, int64_t user_id, const char *checked, const char *anew) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char id[24];
+        const char *args[] = { id, checked, anew };
+        int r;
+
+        snprintf(id, sizeof(id), "%lld", (long long)user_id);
+        r = db_conn_exec(conn,
+                         &(DbQuery){ "SELECT tidegate_rehash($1::bigint, $2, $3)",
+                                     N_ELEMENTS(args),
+                                     args },
+                         &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        return PQntuples(result) > 0 && *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_NOT_FOUND;
+}
