@@ -36,6 +36,17 @@ DeviceState device_state_unknown(void) {
         };
 }
 
+bool device_is_heard(const DeviceState *state, int64_t at_us) {
+        return state->last_seen_us != CLOCK_UNKNOWN &&
+               state->last_seen_us > at_us - DEVICE_HEARD_US;
+}
+
+const char *device_status_name(const DeviceState *state, int64_t at_us) {
+        if (*state->status)
+                return state->status;
+        return device_is_heard(state, at_us) ? "online" : "offline";
+}
+
 bool device_is_called(const Device *device, Text text) {
         int64_t said = name_said_id(text);
 

@@ -8,6 +8,8 @@
 #include "base/clock.h"
 
 typedef struct Audience Audience;
+#define DEVICE_HEARD_US (300 * INT64_C(1000000))
+
 typedef struct User User;
 typedef struct Device Device;
 typedef struct Vehicle Vehicle;
@@ -31,13 +33,17 @@ struct Audience {
 };
 
 struct DeviceState {
-        char status[16];      /* "" = never heard of: shown as "offline" */
+        char status[16];      /* as it said; "" = it never did */
         int64_t last_seen_us; /* receive time of the newest message; CLOCK_UNKNOWN */
         int64_t time_us;      /* device time of the newest status; CLOCK_UNKNOWN */
         double temperature, humidity, latitude, longitude; /* NAN = unknown */
 };
 
 DeviceState device_state_unknown(void); /* of a device never heard of */
+/* Has anything come of it in the DEVICE_HEARD_US before @at_us? */
+bool device_is_heard(const DeviceState *state, int64_t at_us);
+/* What it said last. One that never says a status is online as long as it is heard. */
+const char *device_status_name(const DeviceState *state, int64_t at_us);
 
 struct User {
         int64_t id;

@@ -190,6 +190,7 @@ static void ws_server_on_second(uv_timer_t *timer) {
         WsServer *server = timer->data;
 
         ws_http_tick(server->http);
+        ws_server_check(server, ws_hub_second(server->hub));
         ws_server_audit(server);
 }
 

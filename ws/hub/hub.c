@@ -12,6 +12,8 @@
 #include "ws/viewer/push.h"
 #include "ws/wire/packer.h"
 
+#define WS_HUB_EARLY_MS 500 /* half of a second: the turn nearest to when it is due */
+
 typedef struct WsDelivery WsDelivery;
 
 /* One event on its way to the clients of one dialect. */
@@ -165,14 +167,28 @@ static int ws_hub_insert(WsLoop *loop, Event *event) {
         return err_up(r);
 }
 
-static int ws_hub_message(WsLoop *loop, Event *event) {
+/* Whatever a device says tells that it lives; its state comes with it. */
+static int ws_hub_take_state(WsHub *hub, const Event *event) {
+        WsLoop *loop = &hub->loop;
+
+        if (event->device_id == 0)
+                return 0;
+        if (event->kind == KIND_DEVICE_STATUS) {
+                registry_set_state(loop->registry, event->device_id, &event->state);
+                ++loop->n_changes;
+                return err_up(ws_listings_note(loop->listings, event->device_id));
+        }
+        if (event->state.last_seen_us == CLOCK_UNKNOWN)
+                return 0;
+        registry_set_state(loop->registry, event->device_id, &event->state);
+        return err_up(ws_touched_note(&hub->touched, event->device_id));
+}
+
+static int ws_hub_message(WsHub *hub, Event *event) {
+        WsLoop *loop = &hub->loop;
         int r;
 
-        if (event->kind == KIND_DEVICE_STATUS)
-                registry_set_state(loop->registry, event->device_id, &event->state);
-        loop->n_changes += event->kind == KIND_DEVICE_STATUS;
-        r = event->kind == KIND_DEVICE_STATUS ? ws_listings_note(loop->listings, event->device_id)
-                                              : 0;
+        r = ws_hub_take_state(hub, event);
         if (r == 0)
                 r = ws_last_known_put(loop->last_known, event);
         loop->before_seq =
@@ -250,7 +266,21 @@ static int ws_hub_check_all(WsLoop *loop) {
         return 0;
 }
 
-static int ws_hub_apply(WsLoop *loop, const RegistryDelta *delta) {
+/* A name has changed: not the first load of all of them. */
+static int ws_hub_touch(WsHub *hub, const RegistryDelta *delta) {
+        const RegistryRow *row;
+        int r = 0;
+
+        if (registry_delta_is_whole(delta) || hub->loop.n_open[WS_DIALECT_DEVICE_HUB] == 0)
+                return 0;
+        for (size_t i = 0; r == 0 && (row = registry_delta_row(delta, i)); ++i)
+                if (row->table == REGISTRY_DEVICE && !row->deleted)
+                        r = ws_touched_note(&hub->touched, row->device.id);
+        return err_up(r);
+}
+
+static int ws_hub_apply(WsHub *hub, const RegistryDelta *delta) {
+        WsLoop *loop = &hub->loop;
         bool narrowed = false;
         int r;
 
@@ -259,7 +289,8 @@ static int ws_hub_apply(WsLoop *loop, const RegistryDelta *delta) {
         ws_listings_change(loop->listings, narrowed);
         if (r < 0)
                 return err_up(r);
-        if (narrowed)
+        r = ws_hub_touch(hub, delta);
+        if (r == 0 && narrowed)
                 r = ws_hub_check_all(loop);
         return err_up(r);
 }
@@ -289,13 +320,13 @@ int ws_hub_publish(WsHub *hub, Event *event) {
 
         switch (event->type) {
         case EVENT_MESSAGE:
-                r = ws_hub_message(loop, event);
+                r = ws_hub_message(hub, event);
                 break;
         case EVENT_RESTORED:
                 r = ws_last_known_put(loop->last_known, event);
                 break;
         case EVENT_REGISTRY:
-                r = ws_hub_apply(loop, event->delta);
+                r = ws_hub_apply(hub, event->delta);
                 break;
         case EVENT_OPEN:
                 loop->open_seq = event->seq;
@@ -345,6 +376,56 @@ static void ws_hub_turn_patient(WsLoop *loop) {
         }
 }
 
+/* As a status would show it, to dialect C alone: what came is shown to the others as what it was.
+ */
+static int ws_hub_show_device(WsLoop *loop, int64_t device_id) {
+        CLEANUP(event_unref) Event *event = NULL;
+        const Device *device = registry_device(loop->registry, device_id);
+        WsDelivery delivery = { .loop = loop, .dialect = &ws_dialect_device_hub };
+        int r;
+
+        if (!device)
+                return 0;
+        r = ws_listings_note(loop->listings, device_id);
+        if (r == 0)
+                r = event_new_message(&event,
+                                      &(Record){ .kind = KIND_DEVICE_STATUS,
+                                                 .device_id = device_id },
+                                      &device->state,
+                                      true);
+        if (r < 0)
+                return err_up(r);
+        delivery.event = event;
+        delivery.audience = &device->audience;
+        r = ws_delivery_run(&delivery);
+        ws_frame_unref(delivery.frame);
+        return err_up(r);
+}
+
+/* Those for which there is no time now come first at the next. */
+int ws_hub_second(WsHub *hub) {
+        WsLoop *loop = &hub->loop;
+        int64_t now_us = clock_mono_us(), device_id;
+        int r;
+
+        r = ws_touched_walk(&hub->touched, loop->registry, clock_now_us());
+        if (r < 0)
+                return err_up(r);
+        if (now_us / 1000 - hub->touched.turned_ms <
+            loop->options->touch_interval_ms - WS_HUB_EARLY_MS)
+                return 0;
+        hub->touched.turned_ms = now_us / 1000;
+        loop->n_changes += hub->touched.n_ids > 0;
+        while (r == 0 && ws_loop_may_work(loop) && ws_touched_take(&hub->touched, &device_id)) {
+                if (loop->n_open[WS_DIALECT_DEVICE_HUB] > 0 && loop->options->touch_interval_ms > 0)
+                        r = ws_hub_show_device(loop, device_id);
+                ws_loop_worked(loop, now_us);
+                now_us = clock_mono_us();
+        }
+        ws_hub_settle(loop);
+        return err_up(r);
+}
+
 void ws_hub_tick(WsHub *hub) {
         WsLoop *loop = &hub->loop;
 
@@ -375,6 +456,8 @@ int ws_hub_new(WsHub **ret_hub, Registry *registry) {
         hub->loop.turns = &hub->replays.turns;
         hub->loop.settle = ws_hub_settle;
         if (r == 0)
+                r = ws_touched_init(&hub->touched);
+        if (r == 0)
                 r = ws_questions_init(&hub->questions);
         if (r == 0)
                 r = ws_replays_init(&hub->replays, &hub->loop);
@@ -391,6 +474,7 @@ WsHub *ws_hub_free(WsHub *hub) {
 
         ws_replays_done(&hub->replays);
         ws_questions_done(&hub->questions);
+        ws_touched_done(&hub->touched);
         ws_loop_done(&hub->loop);
         free(hub);
         return NULL;

@@ -22,6 +22,7 @@ static const WsOptions ws_loop_defaults = {
         .max_paced = 50000,
         .stats_interval_ms = 5000,
         .stats_refresh_ms = 30000,
+        .touch_interval_ms = 1000,
         .replay_events = 65536,
         .replay_bytes = 67108864,
 };

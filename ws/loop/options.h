@@ -54,6 +54,7 @@ struct WsOptions {
         size_t deflate_min_bytes; /* of a frame: a shorter one is never worth it */
         int stats_interval_ms;    /* dialects A and E */
         int stats_refresh_ms;     /* dialect E: what has not changed */
+        int touch_interval_ms;    /* dialect C: devices whose messages are no status; 0 = never */
         int replay_events;        /* the last ones, kept for those who come back */
         size_t replay_bytes;      /* at most so many */
         int answer_timeout_ms; /* HTTP: a query that is not answered by then is a 504; 0 = 10 s */

@@ -1,5 +1,7 @@
 #include "ws/viewer/device_json.h"
 
+#include "base/clock.h"
+
 static void ws_device_text(Buf *buf, const char *name, const char *value) {
         buf_printf(buf, ",\"%s\":", name);
         buf_json_string(buf, text_of(value)); /* NULL: null */
@@ -31,7 +33,7 @@ void ws_device_json(Buf *buf, const Device *device) {
         ws_device_text(buf, "device_code", device->code);
         ws_device_text(buf, "product_type", device->product_type);
         ws_device_text(buf, "name", device->name);
-        ws_device_text(buf, "status", *state->status ? state->status : "offline");
+        ws_device_text(buf, "status", device_status_name(state, clock_now_us()));
         buf_append_string(buf, ",\"last_seen\":");
         if (state->last_seen_us == CLOCK_UNKNOWN)
                 buf_append_string(buf, "null");

@@ -1,6 +1,6 @@
 #pragma once
 
-/* The JSON of a device as clients see it: the object D of PROTOCOL 3 C. Pure. */
+/* The JSON of a device as clients see it: the object D of PROTOCOL 3 C, as of now. */
 
 #include "base/buf.h"
 #include "model/account.h"
