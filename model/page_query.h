@@ -13,7 +13,11 @@
 typedef struct PageQuery PageQuery;
 
 typedef enum PageKind {
-        PAGE_COUNTER_RANGE, /* from, to, device_id */
+        PAGE_COUNTER_RANGE,        /* from, to, device_id */
+        PAGE_COUNTER_HISTOGRAM,    /* text: hour, today, week; device_id */
+        PAGE_COUNTER_HOURLY,       /* from: midnight of the day, or open: today */
+        PAGE_COUNTER_DAILY,        /* from, to: midnights, open: number days, today */
+        PAGE_COUNTER_DISTRIBUTION, /* number: hours */
         PAGE_COUNT,
 } PageKind;
 

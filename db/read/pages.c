@@ -23,6 +23,10 @@ struct PageArgs {
 
 static const char *const pages_sql[] = {
         [PAGE_COUNTER_RANGE] = db_page_counter_range,
+        [PAGE_COUNTER_HISTOGRAM] = db_page_counter_histogram,
+        [PAGE_COUNTER_HOURLY] = db_page_counter_hourly,
+        [PAGE_COUNTER_DAILY] = db_page_counter_daily,
+        [PAGE_COUNTER_DISTRIBUTION] = db_page_counter_distribution,
 };
 
 _Static_assert(N_ELEMENTS(pages_sql) == PAGE_COUNT, "a statement for each page");

@@ -234,6 +234,8 @@ ROWS = {
     "/api/faces/statistics": (None, False), "/api/statistics": (None, False),
     "/api/v1/statistics/realtime": (None, False), "/api/ws/stats": (None, False),
     "/api/ws/status": (None, False), "/api/v1/statistics/range": (None, False),
+    **{f"/api/v1/statistics/{x}": (None, False)
+       for x in ("histogram", "hourly", "daily", "distribution")},
 }
 NEEDED = {"/api/v1/statistics/range":  # what a path does not answer without
           "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00"}

@@ -129,3 +129,145 @@ def test_a_range_of_nothing_is_empty(counted):
     assert body["by_zone"] == {}
     assert body["total"] == {"unique_devices": 0, "total_detections": 0, "estimated_people": 0,
                              "avg_rssi": None}
+
+
+# ---- the presets of its histogram ----------------------------------------------------------------
+
+def half_open(gateway, user, begin, end, device=None):
+    return [r for r in of(gateway, user, begin, end)
+            if r.time < end and device in (None, r.device)]
+
+
+def days_later(day, n):
+    """The same time on the clock of the wall."""
+    return (day.replace(tzinfo=None) + datetime.timedelta(days=n)).replace(tzinfo=MADRID)
+
+
+def window_of(preset, now):
+    """Where the buckets of a preset begin, and where the last ends."""
+    if preset == "hour":
+        first = now.replace(minute=0, second=0, microsecond=0)
+        return [first + datetime.timedelta(minutes=10 * i) for i in range(7)], "10 minutes"
+    day = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    if preset == "today":
+        local = [day.replace(tzinfo=None) + datetime.timedelta(hours=3 * i) for i in range(9)]
+        return [t.replace(tzinfo=MADRID) for t in local], "3 hours"
+    return [days_later(day, i - 6) for i in range(8)], "1 day"
+
+
+@pytest.mark.parametrize("user, preset, device", [
+    ("ana", None, None), ("ana", "hour", None), ("root", "today", None), ("root", "week", None),
+    ("ben", "week", None), ("root", "week", "dev-2"), ("root", "today", "dev-1")])
+def test_a_histogram_has_every_bucket_of_its_preset(counted, user, preset, device):
+    params = {k: v for k, v in (("range", preset), ("device_id", device)) if v}
+    before = utc_now().astimezone(MADRID)
+    body = counted.get("/api/v1/statistics/histogram", user, params=params).json()
+    after = utc_now().astimezone(MADRID)
+    assert list(body) == ["timestamp", "range", "bin_interval", "start_time", "end_time", "buckets"]
+    assert body["range"] == (preset or "hour")
+    times, interval = window_of(body["range"], before)
+    if when(body["start_time"]) != times[0]:  # the hour, or the day, has just ended
+        times, interval = window_of(body["range"], after)
+    assert body["bin_interval"] == interval
+    assert [when(b["period_start"]) for b in body["buckets"]] == times[:-1]
+    assert [when(b["period_end"]) for b in body["buckets"]] == times[1:]
+    assert (when(body["start_time"]), when(body["end_time"])) == (times[0], times[-1])
+    assert before <= when(body["timestamp"]) + datetime.timedelta(milliseconds=1)
+    for bucket, begin, end in zip(body["buckets"], times, times[1:]):
+        rows = half_open(counted, user, begin, end, device)
+        wanted = {z: len({r.hash for r in rows if r.zone == z}) for z in ZONES}
+        assert bucket["by_zone"] == wanted
+        assert bucket["total"] == sum(wanted.values())
+
+
+# ---- hours and days ------------------------------------------------------------------------------
+
+def periods(rows, kind, start_of):
+    found = collections.defaultdict(list)
+    for r in rows:
+        found[start_of(r.time.astimezone(MADRID)), r.zone].append(r)
+    return [{"period_type": kind, "zone": zone, **by_zone(some)[zone], "start": start}
+            for (start, zone), some in sorted(found.items(), key=lambda x: x[0])]
+
+
+def said(statistics):
+    return [{"start": when(s["period_start"]), **{k: v for k, v in s.items() if k != "period_start"}}
+            for s in statistics]
+
+
+@pytest.mark.parametrize("user", ["ana", "root"])
+def test_hours_of_a_day_and_days_of_a_range(counted, user):
+    today = utc_now().astimezone(MADRID).replace(hour=0, minute=0, second=0, microsecond=0)
+    day = days_later(today, -3)
+    body = counted.get(f"/api/v1/statistics/hourly?date={day.date()}", user).json()
+    rows = half_open(counted, user, day, days_later(day, 1))
+    assert rows and body["date"] == str(day.date())
+    assert said(body["statistics"]) == periods(
+        rows, "hour", lambda t: t.replace(minute=0, second=0, microsecond=0))
+
+    first, last = days_later(today, -20), days_later(today, -11)
+    body = counted.get("/api/v1/statistics/daily", user, params={
+        "start_date": str(first.date()), "end_date": str(last.date())}).json()
+    assert (body["start_date"], body["end_date"]) == (str(first.date()), str(last.date()))
+    assert said(body["statistics"]) == periods(
+        half_open(counted, user, first, days_later(last, 1)), "day",
+        lambda t: t.replace(hour=0, minute=0, second=0, microsecond=0))
+
+
+def test_without_dates_they_are_about_today_and_the_last_week(counted):
+    days = set()
+    for _ in range(2):
+        before = utc_now().astimezone(MADRID).date()
+        hourly = counted.get("/api/v1/statistics/hourly", "root").json()
+        daily = counted.get("/api/v1/statistics/daily", "root").json()
+        month = counted.get("/api/v1/statistics/daily?days=30", "root").json()
+        days = {before, utc_now().astimezone(MADRID).date()}
+        if len(days) == 1:
+            break
+    [today] = days
+    assert hourly["date"] == daily["end_date"] == month["end_date"] == str(today)
+    assert daily["start_date"] == str(today - datetime.timedelta(days=7))
+    assert month["start_date"] == str(today - datetime.timedelta(days=30))
+    assert len(month["statistics"]) > len(daily["statistics"]) > 0
+
+
+@pytest.mark.parametrize("hours", [None, 1, 24, 720])
+def test_a_distribution_is_of_the_last_hours(counted, hours):
+    body = counted.get("/api/v1/statistics/distribution" + (f"?hours={hours}" if hours else ""),
+                       "ana").json()
+    begin, end = when(body["start_time"]), when(body["end_time"])
+    assert end - begin == datetime.timedelta(hours=hours or 24)
+    slack = datetime.timedelta(milliseconds=1)  # of what is written
+    low, high = (collections.Counter(r.zone for r in half_open(counted, "ana", t, end + slack))
+                 for t in (begin + slack, begin))
+    assert low.total() <= body["total"] <= high.total()
+    for zone, counts in body["distribution"].items():
+        assert low[zone] <= counts["count"] <= high[zone]
+        assert counts["percentage"] == pytest.approx(100 * counts["count"] / body["total"], abs=0.01)
+    assert sum(c["count"] for c in body["distribution"].values()) == body["total"]
+
+
+def test_a_year_of_realtime_statistics(counted):
+    body = counted.get("/api/v1/statistics/realtime?minutes=525600", "root").json()
+    assert body["time_window_minutes"] == 525600
+    assert body["total"] == total(counted.rows)
+    assert body["by_zone"]["near"]["total_detections"] == sum(r.zone == "near" for r in counted.rows)
+
+
+@pytest.mark.parametrize("path, status", [
+    ("statistics/histogram?range=month", 422), ("statistics/histogram?range=", 422),
+    ("statistics/histogram?range=hour,today", 422), ("statistics/histogram?device_id=dev-2", 404),
+    ("statistics/hourly?date=27-04-2026", 400), ("statistics/hourly?date=2026-04-31", 400),
+    ("statistics/hourly?date=2026-04-27%27--", 400), ("statistics/daily?days=x", 422),
+    ("statistics/daily?days=-1", 422), ("statistics/daily?days=1000000", 422),
+    ("statistics/daily?start_date=2026-04-27&end_date=2026-04-01", 400),
+    ("statistics/distribution?hours=0", 422), ("statistics/distribution?hours=87601", 422),
+    ("statistics/distribution?hours=99999999999999999999", 422),
+    ("statistics/realtime?minutes=525601", 400), ("statistics/realtime?minutes=0", 400),
+])
+def test_what_cannot_be_asked_is_told_so(counted, path, status):
+    answer = counted.get(f"/api/v1/{path}", "ana")
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert isinstance(answer.json()["detail"], str)
+    assert counted.get("/api/v1/statistics/range").status_code == 401

@@ -756,7 +756,9 @@ static void test_statistics_ask_for_the_scope_of_the_user(void **state) {
 }
 
 static void test_statistics_refuse_bad_parameters_and_foreign_devices(void **state) {
-        static const char *const bad[] = { "0", "1441", "x", "5x", "-1", "", "5.5", "%205", "1e1" };
+        static const char *const bad[] = {
+                "0", "525601", "x", "5x", "-1", "", "5.5", "%205", "1e1"
+        };
         Fixture *f = *state;
         char line[128];
 

@@ -129,3 +129,7 @@ int ws_endpoint_asset(WsCall *call);
 int ws_page_answer(WsCall *call, const Answer *answer);
 /* people_counter.c */
 int ws_page_counter_range(WsCall *call);
+int ws_page_counter_histogram(WsCall *call);
+int ws_page_counter_hourly(WsCall *call);
+int ws_page_counter_daily(WsCall *call);
+int ws_page_counter_distribution(WsCall *call);

@@ -8,7 +8,7 @@
 #include "ws/viewer/device_json.h"
 
 #define WS_DATA_MINUTES     5
-#define WS_DATA_MINUTES_MAX 1440
+#define WS_DATA_MINUTES_MAX 525600 /* a year */
 #define WS_DATA_LIMIT       100
 #define WS_DATA_LIMIT_MAX   1000
 
@@ -62,7 +62,7 @@ int ws_endpoint_detections(WsCall *call) {
         char code[256] = "";
 
         if (!ws_data_number(call, "minutes", 1, WS_DATA_MINUTES_MAX, &minutes))
-                return ws_data_bad(call, "minutes must be a whole number from 1 to 1440.");
+                return ws_data_bad(call, "minutes must be a whole number from 1 to 525600.");
         if (ws_request_param(call->request, "device_id", code, sizeof(code)) && *code &&
             !ws_endpoint_see_device(call, code, &device))
                 return 0;

@@ -53,6 +53,29 @@ void ws_page_text(const WsCall *call, const char *name, char ret_text[WS_PAGE_TE
                 *ret_text = '\0';
 }
 
+bool ws_page_word(WsCall *call,
+                  const char *name,
+                  const char *allowed,
+                  char *ret_word,
+                  size_t n_word) {
+        char text[64], wanted[68], detail[160];
+
+        if (!ws_request_param(call->request, name, text, sizeof(text)))
+                return true;
+        snprintf(wanted, sizeof(wanted), ",%s,", text);
+        if (!strchr(text, ',') && strstr(allowed, wanted)) {
+                snprintf(ret_word, n_word, "%s", text);
+                return true;
+        }
+        snprintf(detail,
+                 sizeof(detail),
+                 "%s must be one of %.*s.",
+                 name,
+                 (int)strlen(allowed) - 2,
+                 allowed + 1);
+        return ws_page_refuse(call, 422, detail);
+}
+
 bool ws_page_time(WsCall *call, const char *name, int64_t *ret_us) {
         char text[WS_PAGE_TEXT_SIZE], detail[128];
         char *space;

@@ -32,6 +32,13 @@ bool ws_page_device(WsCall *call, const char *name, int64_t *ret_id);
 /* An absent or empty parameter is "". */
 void ws_page_text(const WsCall *call, const char *name, char ret_text[WS_PAGE_TEXT_SIZE]);
 
+/* One of @allowed, which has commas around each. Likewise left alone; 422. */
+bool ws_page_word(WsCall *call,
+                  const char *name,
+                  const char *allowed,
+                  char *ret_word,
+                  size_t n_word);
+
 bool ws_page_refuse(WsCall *call, int status, const char *detail);
 
 MUST_CHECK int ws_page_ask(WsCall *call, const PageQuery *page);

@@ -1,4 +1,11 @@
+#include <stdio.h>
+
 #include "ws/pages/page.h"
+
+#define WS_COUNTER_HOURS     24
+#define WS_COUNTER_HOURS_MAX 87600 /* ten years */
+#define WS_COUNTER_DAYS      7
+#define WS_COUNTER_DAYS_MAX  3660
 
 /* The people counter: PROTOCOL 3 A. */
 
@@ -18,5 +25,48 @@ int ws_page_counter_range(WsCall *call) {
                 return 0;
         }
         ++page.to_us; /* what is at the end counts, too */
+        return ws_page_ask(call, &page);
+}
+
+int ws_page_counter_histogram(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_COUNTER_HISTOGRAM);
+
+        snprintf(page.text, sizeof(page.text), "hour");
+        if (!ws_page_word(call, "range", ",hour,today,week,", page.text, sizeof(page.text)) ||
+            !ws_page_device(call, "device_id", &page.device_id))
+                return 0;
+        return ws_page_ask(call, &page);
+}
+
+int ws_page_counter_hourly(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_COUNTER_HOURLY);
+
+        if (!ws_page_date(call, "date", 0, &page.from_us))
+                return 0;
+        return ws_page_ask(call, &page);
+}
+
+int ws_page_counter_daily(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_COUNTER_DAILY);
+
+        page.number = WS_COUNTER_DAYS;
+        if (!ws_page_date(call, "start_date", 0, &page.from_us) ||
+            !ws_page_date(call, "end_date", 0, &page.to_us) ||
+            !ws_page_number(call, "days", 0, WS_COUNTER_DAYS_MAX, &page.number))
+                return 0;
+        if (page.from_us != CLOCK_UNKNOWN && page.to_us != CLOCK_UNKNOWN &&
+            page.from_us > page.to_us) {
+                (void)ws_page_refuse(call, 400, "start_date must not be after end_date.");
+                return 0;
+        }
+        return ws_page_ask(call, &page);
+}
+
+int ws_page_counter_distribution(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_COUNTER_DISTRIBUTION);
+
+        page.number = WS_COUNTER_HOURS;
+        if (!ws_page_number(call, "hours", 1, WS_COUNTER_HOURS_MAX, &page.number))
+                return 0;
         return ws_page_ask(call, &page);
 }
