@@ -8,6 +8,8 @@ import threading
 
 import pytest
 
+from proxies import NGINX_PREFIX, Proxy
+
 HERE = pathlib.Path(__file__).resolve().parent
 PASSWORD = "correct horse battery"
 EVIL = '<img src=x onerror="window.hacked=1"><script>window.hacked=2</script>'
@@ -50,8 +52,8 @@ class Fleet(threading.Thread):
 class Browser:
     """page.mjs, which says what it wants done outside and is told when it is."""
 
-    def __init__(self, gateway, *args):
-        command = ["/usr/bin/node", str(HERE / "page.mjs"), gateway.url, *args]
+    def __init__(self, url, *args):
+        command = ["/usr/bin/node", str(HERE / "page.mjs"), url, *args]
         self.process = subprocess.Popen(command, cwd=HERE, text=True, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE)
         self.timer = threading.Timer(240, self.process.kill)
@@ -79,8 +81,8 @@ def fleet(broker):
     thread.stop()
 
 
-def drive(gateway, *args):
-    browser = Browser(gateway, *args)
+def drive(gateway, *args, url=None):
+    browser = Browser(url or gateway.url, *args)
     seen = []
     for line in browser:
         seen.append(line)
@@ -110,3 +112,15 @@ def test_a_guest_sees_the_page_where_that_is_allowed(make_gateway, fleet):
     gateway.add_vehicle("USV-1", "ana")
     gateway.start()
     drive(gateway, "guest")
+
+
+def test_the_page_works_under_a_prefix(make_gateway, fleet, folder):
+    gateway = make_gateway(auth__anonymous="/api/ws,/api/vehicles", http__trusted_proxies="127.0.0.1")
+    gateway.add_user("ana")
+    gateway.add_vehicle("USV-1", "ana")
+    gateway.start()
+    proxy = Proxy(folder, gateway, "nginx", NGINX_PREFIX)
+    try:
+        drive(gateway, "guest", url=proxy.url + "/fleet")
+    finally:
+        proxy.stop()

@@ -44,6 +44,15 @@ http {{
 }}
 """
 
+# The same without TLS and under a prefix, which nginx takes away.
+NGINX_PREFIX = NGINX.replace("""        location / {{
+            proxy_pass http://127.0.0.1:{gateway};
+""", """        location = /livez {{ proxy_pass http://127.0.0.1:{gateway}; }}
+        location = /fleet {{ return 301 $scheme://$http_host/fleet/; }}
+        location /fleet/ {{
+            proxy_pass http://127.0.0.1:{gateway}/;
+""").replace("X-Forwarded-Proto https", "X-Forwarded-Proto $scheme")
+
 HAPROXY = """
 global
     log stderr local0 notice

@@ -3,7 +3,7 @@
  * Everything from outside is written with textContent.
  */
 
-import { COLOURS, FleetMap } from "/assets/map.js";
+import { COLOURS, FleetMap } from "./map.js";
 
 const MAX_ROWS = 250;
 const MAX_TRAIL = 120;
@@ -78,10 +78,15 @@ function setState(state, text) {
   if ($("state-text").textContent !== text) $("state-text").textContent = text;
 }
 
+/* The page may lie under a prefix, behind a proxy. */
+function here(path) {
+  return new URL(path, document.baseURI);
+}
+
 function api(path, options = {}) {
   const headers = { Accept: "application/json", ...options.headers };
   if (session.token) headers.Authorization = `Bearer ${session.token}`;
-  return fetch(path, { ...options, headers, cache: "no-store", credentials: "omit" });
+  return fetch(here(path), { ...options, headers, cache: "no-store", credentials: "omit" });
 }
 
 /* ---- signing in and out ---- */
@@ -111,7 +116,7 @@ async function signIn(event) {
   button.disabled = true;
   $("login-error").textContent = "";
   try {
-    const answer = await fetch("/api/token", { method: "POST", body: form, credentials: "omit" });
+    const answer = await fetch(here("api/token"), { method: "POST", body: form, credentials: "omit" });
     const body = await answer.json().catch(() => ({}));
     if (!answer.ok) {
       const wait = answer.headers.get("Retry-After");
@@ -182,7 +187,7 @@ const connection = {
     this.drop();
     setState("wait", this.attempts === 0 ? "Connecting" : "Reconnecting");
 
-    const url = new URL("/api/ws", location.href);
+    const url = here("api/ws");
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     if (session.token) {
       const ticket = await this.ticket();
@@ -200,7 +205,7 @@ const connection = {
   /* null: signed out meanwhile; "": try again later. */
   async ticket() {
     try {
-      const answer = await api("/api/ws/ticket", { method: "POST" });
+      const answer = await api("api/ws/ticket", { method: "POST" });
       if (answer.ok) return (await answer.json()).ticket;
       if (answer.status === 401 || answer.status === 403) {
         askToSignIn("Please sign in again.");
@@ -280,7 +285,7 @@ async function loadVehicles() {
   let cursor = null;
   try {
     do {
-      const answer = await api(`/api/vehicles?limit=1000${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+      const answer = await api(`api/vehicles?limit=1000${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
       if (!answer.ok) return;
       const page = await answer.json();
       for (const item of page.items) {
