@@ -6,6 +6,8 @@ import time
 import pytest
 import requests
 
+from conftest import populate
+from viewers import refused
 from waiting import PATIENCE, wait_until
 
 
@@ -217,3 +219,65 @@ def test_streams_count_as_connections_and_end_with_the_gateway(gateway, events):
     for stream in streams:
         assert stream.next()[2]["code"] == 4200
         wait_until(lambda s=stream: s.is_over, "the end of the stream")
+
+
+# ---- who can set no header ----
+
+def ticket(gateway, query="", ttl=3600):
+    headers = {"Authorization": f"Bearer {gateway.token('ana', ttl)}"}
+    return gateway.post(f"/api/ws/ticket{query}", headers=headers).json()
+
+
+def open_with(gateway, ticket, **headers):
+    return requests.get(f"{gateway.url}/api/events?ticket={ticket}", stream=True, timeout=PATIENCE,
+                        headers=headers)
+
+
+def test_a_ticket_of_one_use_opens_one_stream(gateway):
+    once = ticket(gateway)["ticket"]
+    with open_with(gateway, once) as stream:
+        assert stream.status_code == 200
+        assert open_with(gateway, once).status_code == 401
+
+
+def test_a_ticket_for_streams_is_good_again_and_for_streams_alone(gateway):
+    given = ticket(gateway, "?for=events")
+    assert 3590 <= given["expires_in"] <= 3600
+    for _ in range(3):
+        with open_with(gateway, given["ticket"]) as stream:
+            assert stream.status_code == 200
+    for path in ("/api/devices", "/api/events/poll", "/api/ws/status"):
+        assert gateway.get(f"{path}?ticket={given['ticket']}").status_code == 401
+    assert refused(gateway, f"/api/ws?ticket={given['ticket']}") == 401
+    assert gateway.get("/api/devices", headers={"Authorization": "Bearer " + given["ticket"]}
+                       ).status_code == 401
+    assert open_with(gateway, given["ticket"][:-1] + "A").status_code == 401
+    assert gateway.post("/api/ws/ticket?for=ever", headers={
+        "Authorization": f"Bearer {gateway.token('ana')}"}).status_code == 400
+    assert given["ticket"] not in gateway.log()
+
+
+def test_a_ticket_for_streams_ends_with_its_user(gateway, database):
+    given = ticket(gateway, "?for=events")["ticket"]
+    with open_with(gateway, given) as stream:
+        database.rows("UPDATE users SET generation = generation + 1 WHERE username = 'ana' RETURNING id")
+        assert b'"code":4004' in b"".join(stream.iter_content(None))
+    assert open_with(gateway, given).status_code == 401
+
+
+def test_a_ticket_for_streams_ends_with_the_token_that_asked_for_it(gateway):
+    given = ticket(gateway, "?for=events", ttl=2)["ticket"]
+    with open_with(gateway, given) as stream:
+        assert b'"code":4202' in b"".join(stream.iter_content(None))
+    assert open_with(gateway, given).status_code == 401
+
+
+def test_a_page_of_another_origin_may_read_a_stream_where_that_is_allowed(make_gateway):
+    gateway = make_gateway(http__allowed_origins="null")
+    populate(gateway)
+    gateway.start()
+    given = ticket(gateway, "?for=events")["ticket"]
+    with open_with(gateway, given, Origin="null") as stream:
+        assert stream.status_code == 200
+        assert stream.headers["Access-Control-Allow-Origin"] == "null"
+    assert "Access-Control-Allow-Origin" not in open_with(gateway, given, Origin="https://evil.example").headers

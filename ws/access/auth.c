@@ -30,6 +30,7 @@ struct WsAuth {
         char *issuer, *audience, *subject_claim, *anonymous; /* NULL = not set, but subject_claim */
         bool takes_names, takes_ids;                         /* as subject: auth.subject_type */
         bool query_token;
+        char seal[SECRET_ID_SIZE]; /* where there is no secret of HS256 */
 };
 
 DEFINE_CLEANUP(json_object *, json_object_put);
@@ -151,6 +152,8 @@ int ws_auth_new(WsAuth **ret_auth, const WsAuthOptions *options) {
                 r = ws_auth_load_keys(auth, options);
         if (r == 0)
                 r = ws_auth_load_pepper(auth, options->token_pepper_file);
+        if (r == 0)
+                r = secret_id(auth->seal);
         if (r < 0)
                 return err_up(r);
         if (r > 0)
@@ -170,6 +173,7 @@ WsAuth *ws_auth_free(WsAuth *auth) {
         free(auth->audience);
         free(auth->subject_claim);
         free(auth->anonymous);
+        secret_wipe(auth->seal, sizeof(auth->seal));
         free(auth);
         return NULL;
 }
@@ -476,6 +480,16 @@ static int ws_auth_fill(const WsAuth *auth,
         if (r == 0 && auth->audience)
                 r = jwt_add_grant(jwt, "aud", auth->audience);
         return r == 0 ? 0 : err_new(-ENOMEM);
+}
+
+bool ws_auth_seal(const WsAuth *auth, size_t i, Text *ret_key) {
+        const WsKey *key = ws_keys_at(auth->keys, WS_ALGORITHM_HS256, i);
+
+        if (key)
+                *ret_key = (Text){ .data = key->data, .n = key->n_data };
+        else
+                *ret_key = text_of(auth->seal);
+        return key || (i == 0 && !ws_keys_first(auth->keys, WS_ALGORITHM_HS256));
 }
 
 int ws_auth_mint(const WsAuth *auth,

@@ -82,4 +82,9 @@ MUST_CHECK int ws_auth_mint(const WsAuth *auth,
                             int ttl_s,
                             char **ret_jwt);
 
+/* A key for what only we read again (ws/access/stream_ticket.h): number @i, of which 0 is the one
+ * to make it with. Those of HS256, or, where there is none, a random one that lives as long as
+ * @auth. False: there are fewer. */
+bool ws_auth_seal(const WsAuth *auth, size_t i, Text *ret_key);
+
 DEFINE_CLEANUP(WsAuth *, ws_auth_free);

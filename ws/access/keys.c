@@ -335,9 +335,13 @@ bool ws_key_verifies(const WsKey *key, Text text, Text signature) {
                                                     : ws_key_verifies_public(key, text, signature);
 }
 
-const WsKey *ws_keys_first(const WsKeys *keys, WsAlgorithm algorithm) {
+const WsKey *ws_keys_at(const WsKeys *keys, WsAlgorithm algorithm, size_t at) {
         for (size_t i = 0; i < keys->n_keys; ++i)
-                if (keys->keys[i].algorithm == algorithm)
+                if (keys->keys[i].algorithm == algorithm && at-- == 0)
                         return &keys->keys[i];
         return NULL;
+}
+
+const WsKey *ws_keys_first(const WsKeys *keys, WsAlgorithm algorithm) {
+        return ws_keys_at(keys, algorithm, 0);
 }

@@ -55,5 +55,7 @@ const WsKey *ws_keys_next(const WsKeys *keys,
 bool ws_key_verifies(const WsKey *key, Text text, Text signature);
 /* The key that we sign with; NULL = none. */
 const WsKey *ws_keys_first(const WsKeys *keys, WsAlgorithm algorithm);
+/* The key number @i, from 0, of the algorithm, in the order of the files; NULL: there are fewer. */
+const WsKey *ws_keys_at(const WsKeys *keys, WsAlgorithm algorithm, size_t i);
 
 DEFINE_CLEANUP(WsKeys *, ws_keys_free);

@@ -7,6 +7,7 @@
 #include "ws/access/limiter.h"
 #include "ws/access/party.h"
 #include "ws/access/proven.h"
+#include "ws/access/stream_ticket.h"
 #include "ws/access/throttle.h"
 #include "ws/http/endpoint.h"
 
@@ -246,19 +247,43 @@ int ws_endpoint_token_refresh(WsCall *call) {
                               left_s < ttl_s ? (int)left_s : ttl_s);
 }
 
-int ws_endpoint_ticket(WsCall *call) {
-        char ticket[WS_TICKET_SIZE];
+static void ws_login_ticket(WsCall *call, const char *ticket, int64_t expires_in_us) {
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        buf_printf(ws_response_json(call->response),
+                   "{\"ticket\":\"%s\",\"expires_in\":%lld}",
+                   ticket,
+                   (long long)(expires_in_us / 1000000));
+}
+
+/* For an event stream: as good as the credential that asks for it, and as long. */
+static int ws_login_stream_ticket(WsCall *call, const WsHolder *holder) {
+        char ticket[WS_STREAM_TICKET_SIZE];
         int r;
 
-        if (!call->access->tickets)
-                r = WS_TICKETS_E_FULL;
-        else
-                r = ws_tickets_issue(call->access->tickets,
-                                     &(WsHolder){ .user_id = call->identity.user->id,
-                                                  .generation = call->identity.user->generation,
-                                                  .expires_us = call->identity.expires_us },
-                                     call->now_us,
-                                     ticket);
+        r = ws_stream_ticket_make(call->access->auth, holder, ticket);
+        if (r < 0)
+                return err_up(r);
+        ws_login_ticket(call, ticket, holder->expires_us - call->now_us);
+        return 0;
+}
+
+int ws_endpoint_ticket(WsCall *call) {
+        const WsHolder holder = {
+                .user_id = call->identity.user->id,
+                .generation = call->identity.user->generation,
+                .expires_us = call->identity.expires_us,
+        };
+        char ticket[WS_TICKET_SIZE], use[16];
+        int r = WS_TICKETS_E_FULL;
+
+        if (ws_request_param(call->request, "for", use, sizeof(use))) {
+                if (strcmp(use, "events") == 0)
+                        return ws_login_stream_ticket(call, &holder);
+                ws_response_problem(call->response, 400, "bad_request", "for: only events.");
+                return 0;
+        }
+        if (call->access->tickets)
+                r = ws_tickets_issue(call->access->tickets, &holder, call->now_us, ticket);
         if (r < 0)
                 return err_up(r);
         if (r > 0) {
@@ -269,11 +294,6 @@ int ws_endpoint_ticket(WsCall *call) {
                                     "Too many tickets are out.");
                 return 0;
         }
-
-        ws_response_header(call->response, "Cache-Control", "no-store");
-        buf_printf(ws_response_json(call->response),
-                   "{\"ticket\":\"%s\",\"expires_in\":%d}",
-                   ticket,
-                   (int)(WS_TICKET_TTL_US / 1000000));
+        ws_login_ticket(call, ticket, WS_TICKET_TTL_US);
         return 0;
 }

@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/err.h"
 #include "base/name.h"
 #include "base/text.h"
 #include "ws/access/proxies.h"
+#include "ws/access/stream_ticket.h"
 #include "ws/http/authority.h"
 #include "ws/wire/frame.h"
 #include "ws/wire/head.h"
@@ -395,7 +397,37 @@ static bool ws_request_protocol_ticket(const WsRequest *request, char *ret_value
         return false;
 }
 
-static int ws_request_identify_ticket(const WsAccess *access,
+/* For who can set no header: the socket, or the event stream, of a browser. */
+static bool ws_request_ticket(const WsRequest *request, char *ret_value, size_t n_value) {
+        if (request->is_upgrade)
+                return ws_request_param(request, "ticket", ret_value, n_value) ||
+                       ws_request_protocol_ticket(request, ret_value, n_value);
+        return strcmp(request->path, "/api/events") == 0 &&
+               ws_request_param(request, "ticket", ret_value, n_value);
+}
+
+/* An EventSource comes back by itself with what it came with, so that there are tickets for it that
+ * are good again; a ticket of one use lets it in as well, once. */
+static int ws_request_redeem(const WsRequest *request,
+                             const WsAccess *access,
+                             const char *ticket,
+                             int64_t now_us,
+                             WsHolder *ret_holder) {
+        int r;
+
+        if (!request->is_upgrade) {
+                r = ws_stream_ticket_open(access->auth, text_of(ticket), ret_holder);
+                if (r <= 0)
+                        return err_up(r);
+        }
+        if (!access->tickets)
+                return WS_REQUEST_E_REFUSED;
+        r = ws_tickets_redeem(access->tickets, text_of(ticket), now_us, ret_holder);
+        return r > 0 ? WS_REQUEST_E_REFUSED : err_up(r);
+}
+
+static int ws_request_identify_ticket(const WsRequest *request,
+                                      const WsAccess *access,
                                       const char *ticket,
                                       int64_t now_us,
                                       WsIdentity *identity,
@@ -405,13 +437,9 @@ static int ws_request_identify_ticket(const WsAccess *access,
         int r;
 
         *ret_why = "bad ticket";
-        if (!access->tickets)
-                return WS_REQUEST_E_REFUSED;
-        r = ws_tickets_redeem(access->tickets, text_of(ticket), now_us, &holder);
-        if (r < 0)
-                return r;
-        if (r > 0)
-                return WS_REQUEST_E_REFUSED;
+        r = ws_request_redeem(request, access, ticket, now_us, &holder);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
         if (holder.expires_us <= now_us) { /* its token has ended meanwhile, and it with that */
                 *ret_why = "expired";
                 return WS_REQUEST_E_EXPIRED;
@@ -459,10 +487,8 @@ int ws_request_identify(const WsRequest *request,
         *ret_why = "no credential";
         if (*request->bearer) {
                 r = ws_request_identify_jwt(access, request->bearer, now_us, &identity, ret_why);
-        } else if (request->is_upgrade &&
-                   (ws_request_param(request, "ticket", value, sizeof(value)) ||
-                    ws_request_protocol_ticket(request, value, sizeof(value)))) {
-                r = ws_request_identify_ticket(access, value, now_us, &identity, ret_why);
+        } else if (ws_request_ticket(request, value, sizeof(value))) {
+                r = ws_request_identify_ticket(request, access, value, now_us, &identity, ret_why);
         } else if (ws_auth_query_token(access->auth) &&
                    ws_request_param(request, "token", value, sizeof(value))) {
                 r = ws_request_identify_jwt(access, value, now_us, &identity, ret_why);
