@@ -18,6 +18,12 @@ typedef enum PageKind {
         PAGE_COUNTER_HOURLY,       /* from: midnight of the day, or open: today */
         PAGE_COUNTER_DAILY,        /* from, to: midnights, open: number days, today */
         PAGE_COUNTER_DISTRIBUTION, /* number: hours */
+        PAGE_COUNTER_RECENT,       /* limit; text: a zone, or "" */
+        PAGE_COUNTER_COUNT,        /* number: hours; text: a zone, or "" */
+        PAGE_COUNTER_DEVICES,      /* number: 1 = those that are active */
+        PAGE_COUNTER_ACTIVE,       /* number: heard of in so many minutes */
+        PAGE_COUNTER_DEVICE,       /* device_id */
+        PAGE_COUNTER_DEVICE_STATS, /* device_id */
         PAGE_COUNT,
 } PageKind;
 

@@ -120,4 +120,88 @@ const char db_page_counter_distribution[] =
         "   'distribution', (SELECT coalesce(json_object_agg(zone, json_build_object("
         "      'count', z.n, 'percentage', round(z.n * 100.0 / t.n, 2)) " COUNTER_IN_ORDER "), '{}')"
         "      FROM zones z)) FROM hours, total t";
+
+/* ---- what was heard ------------------------------------------------------------------------ */
+
+#define COUNTER_OF_ZONE " ($9::text = '' OR zone = $9::text)"
+
+/* Its number there: one of a message is one more than the one before, and the numbers of messages
+ * go by the clock (decision 001). It stays below 2^53, where scripts stop counting. */
+#define COUNTER_ID                                                                  \
+        "(seq - CASE WHEN seq >= 1767225600000000 THEN 1767225600000000 ELSE 0 END) * 16 + item"
+
+/* The newest of a time, unless fewer hours had enough of them: what is looked for is nearly always
+ * in the last of them, and whoever looks further reads more. */
+#define COUNTER_NEWEST(name, begins, enough)                                         \
+        " " name " AS MATERIALIZED (SELECT * FROM ble_detections"                    \
+        "  WHERE" DB_PAGE_BETWEEN(begins, "'infinity'::timestamptz")                 \
+        "    AND" DB_PAGE_OF_DEVICE("device_id") " AND" COUNTER_OF_ZONE              \
+        "    AND " enough " < $6::bigint ORDER BY time DESC, seq DESC, item DESC LIMIT $6::bigint)"
+#define COUNTER_N(name) "(SELECT count(*) FROM " name ")"
+
+const char db_page_counter_recent[] =
+        DB_PAGE_WITH ","
+        COUNTER_NEWEST("hour", "now() - interval '1 hour'", "0") ","
+        COUNTER_NEWEST("week", "now() - interval '7 days'", COUNTER_N("hour")) ","
+        COUNTER_NEWEST("ever", "'-infinity'::timestamptz",
+                       "greatest(" COUNTER_N("hour") ", " COUNTER_N("week") ")") ","
+        " newest AS (SELECT * FROM hour WHERE " COUNTER_N("hour") " >= $6::bigint"
+        "  UNION ALL SELECT * FROM week WHERE " COUNTER_N("week") " >= $6::bigint"
+        "  UNION ALL SELECT * FROM ever)"
+        " SELECT coalesce(json_agg(json_build_object('id', " COUNTER_ID ","
+        "   'device_hash', device_hash, 'rssi', rssi, 'zone', zone,"
+        "   'timestamp', " DB_PAGE_LOCAL("time") ","
+        "   'device_id', coalesce(d.code, 'id:' || device_id))"
+        "   ORDER BY time DESC, seq DESC, item DESC), '[]')"
+        "   FROM newest LEFT JOIN devices d ON d.id = device_id";
+
+const char db_page_counter_count[] =
+        DB_PAGE_WITH ","
+        " hours AS (SELECT now() - $8::bigint * interval '1 hour' AS first, now() AS last),"
+        " heard AS (SELECT device_hash FROM ble_detections"
+        "  WHERE" DB_PAGE_BETWEEN("(SELECT first FROM hours)", "(SELECT last FROM hours)")
+        "    AND" DB_PAGE_OF_DEVICE("device_id") " AND" COUNTER_OF_ZONE
+        "  GROUP BY device_hash),"
+        " total AS (SELECT count(*) AS n FROM heard)"
+        " SELECT json_build_object('start_time', " DB_PAGE_LOCAL("first") ","
+        "   'end_time', " DB_PAGE_LOCAL("last") ", 'zone', nullif($9::text, ''),"
+        "   'unique_devices', n, 'estimated_people', " COUNTER_PEOPLE("n") ") FROM hours, total";
+
+/* ---- the scanners -------------------------------------------------------------------------- */
+
+#define COUNTER_NAMED "'name', coalesce(d.name, d.code), 'location', d.location, 'is_active', d.is_active"
+#define COUNTER_LAST_SEEN "'last_seen', " DB_PAGE_LOCAL("s.last_seen")
+#define COUNTER_DEVICE                                                              \
+        "json_build_object('id', d.id, 'device_id', d.code, " COUNTER_NAMED ","     \
+        "   " COUNTER_LAST_SEEN ", 'created_at', " DB_PAGE_LOCAL("d.created_at") ","  \
+        "   'updated_at', " DB_PAGE_LOCAL("d.updated_at") ")"
+#define COUNTER_DEVICES                                                             \
+        " FROM devices d LEFT JOIN device_states s ON s.device_id = d.id"           \
+        " WHERE" DB_PAGE_OF_DEVICE("d.id")
+
+const char db_page_counter_devices[] =
+        DB_PAGE_WITH ","
+        " page AS (SELECT d.created_at, d.id, " COUNTER_DEVICE " AS device" COUNTER_DEVICES
+        "   AND ($8::bigint = 0 OR d.is_active) ORDER BY 1 DESC, 2 DESC LIMIT $6::bigint)"
+        " SELECT coalesce(json_agg(device ORDER BY created_at DESC, id DESC), '[]') FROM page";
+
+const char db_page_counter_active[] =
+        DB_PAGE_WITH ","
+        " page AS (SELECT s.last_seen, d.id, " COUNTER_DEVICE " AS device" COUNTER_DEVICES
+        "   AND s.last_seen >= now() - $8::bigint * interval '1 minute'"
+        "   ORDER BY 1 DESC, 2 DESC LIMIT $6::bigint)"
+        " SELECT coalesce(json_agg(device ORDER BY last_seen DESC, id DESC), '[]') FROM page";
+
+const char db_page_counter_device[] =
+        DB_PAGE_WITH " SELECT " COUNTER_DEVICE COUNTER_DEVICES;
+
+const char db_page_counter_device_stats[] =
+        DB_PAGE_WITH ","
+        " heard AS (SELECT count(*) AS n, min(time) AS first, max(time) AS last"
+        "   FROM ble_detections WHERE device_id = $4::bigint)"
+        " SELECT json_build_object('device_id', d.code, " COUNTER_NAMED ","
+        "   'registered_at', " DB_PAGE_LOCAL("d.created_at") ", " COUNTER_LAST_SEEN ","
+        "   'total_detections', (SELECT n FROM heard),"
+        "   'first_detection', " DB_PAGE_LOCAL("(SELECT first FROM heard)") ","
+        "   'last_detection', " DB_PAGE_LOCAL("(SELECT last FROM heard)") ")" COUNTER_DEVICES;
 /* clang-format on */

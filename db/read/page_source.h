@@ -37,4 +37,6 @@
 /* clang-format on */
 
 extern const char db_page_counter_range[], db_page_counter_histogram[], db_page_counter_hourly[],
-        db_page_counter_daily[], db_page_counter_distribution[];
+        db_page_counter_daily[], db_page_counter_distribution[], db_page_counter_recent[],
+        db_page_counter_count[], db_page_counter_devices[], db_page_counter_active[],
+        db_page_counter_device[], db_page_counter_device_stats[];

@@ -27,6 +27,12 @@ static const char *const pages_sql[] = {
         [PAGE_COUNTER_HOURLY] = db_page_counter_hourly,
         [PAGE_COUNTER_DAILY] = db_page_counter_daily,
         [PAGE_COUNTER_DISTRIBUTION] = db_page_counter_distribution,
+        [PAGE_COUNTER_RECENT] = db_page_counter_recent,
+        [PAGE_COUNTER_COUNT] = db_page_counter_count,
+        [PAGE_COUNTER_DEVICES] = db_page_counter_devices,
+        [PAGE_COUNTER_ACTIVE] = db_page_counter_active,
+        [PAGE_COUNTER_DEVICE] = db_page_counter_device,
+        [PAGE_COUNTER_DEVICE_STATS] = db_page_counter_device_stats,
 };
 
 _Static_assert(N_ELEMENTS(pages_sql) == PAGE_COUNT, "a statement for each page");

@@ -236,6 +236,9 @@ ROWS = {
     "/api/ws/status": (None, False), "/api/v1/statistics/range": (None, False),
     **{f"/api/v1/statistics/{x}": (None, False)
        for x in ("histogram", "hourly", "daily", "distribution")},
+    "/api/v1/detections/count": (None, False), "/api/v1/detections/recent": (None, True),
+    "/api/v1/devices/active": (None, True), "/api/v1/devices/{id}": ("dev", True),
+    "/api/v1/devices/{id}/stats": ("dev", True),
 }
 NEEDED = {"/api/v1/statistics/range":  # what a path does not answer without
           "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00"}

@@ -271,3 +271,124 @@ def test_what_cannot_be_asked_is_told_so(counted, path, status):
     assert answer.headers["Content-Type"].startswith("application/problem+json")
     assert isinstance(answer.json()["detail"], str)
     assert counted.get("/api/v1/statistics/range").status_code == 401
+
+
+# ---- what was heard, one by one ------------------------------------------------------------------
+
+def newest(gateway, user, n, zone=None):
+    rows = [r for r in of(gateway, user, when("2000-01-01T00:00:00Z"), utc_now())
+            if zone in (None, r.zone)]
+    return sorted(rows, key=lambda r: r.time, reverse=True)[:n]
+
+
+@pytest.mark.parametrize("user, query, n, zone", [
+    ("ana", "", 100, None), ("ana", "?limit=5", 5, None), ("ben", "?limit=50&zone=near", 50, "near"),
+    ("root", "?limit=1000", 1000, None), ("root", "?limit=1000&zone=far", 1000, "far"),
+    ("ben", "?zone=", 100, None)])
+def test_recent_detections_are_the_newest(counted, user, query, n, zone):
+    body = counted.get(f"/api/v1/detections/recent{query}", user).json()
+    wanted = newest(counted, user, n, zone)
+    assert [list(d) for d in body] == [["id", "device_hash", "rssi", "zone", "timestamp",
+                                        "device_id"]] * n
+    assert [(d["device_hash"], d["rssi"], d["zone"], d["device_id"]) for d in body] == \
+        [(r.hash, r.rssi, r.zone, r.device) for r in wanted]
+    for d, r in zip(body, wanted):
+        assert abs(when(d["timestamp"]) - r.time) < datetime.timedelta(milliseconds=1)
+        assert d["timestamp"].endswith(r.time.astimezone(MADRID).isoformat()[-6:])
+    assert len({d["id"] for d in body}) == n
+    assert all(isinstance(d["id"], int) and abs(d["id"]) < 2 ** 53 for d in body)
+
+
+@pytest.mark.parametrize("hours, zone", [(None, None), (5, "near"), (720, "medium"), (720, None)])
+def test_a_count_is_of_devices_in_the_last_hours(counted, hours, zone):
+    body = counted.get("/api/v1/detections/count", "ana", params={
+        k: v for k, v in (("hours", hours), ("zone", zone)) if v}).json()
+    assert list(body) == ["start_time", "end_time", "zone", "unique_devices", "estimated_people"]
+    begin, end = when(body["start_time"]), when(body["end_time"])
+    assert end - begin == datetime.timedelta(hours=hours or 24) and body["zone"] == zone
+    slack = datetime.timedelta(milliseconds=1)
+    low, high = (len({r.hash for r in half_open(counted, "ana", t, end + slack)
+                      if zone in (None, r.zone)}) for t in (begin + slack, begin))
+    assert low <= body["unique_devices"] <= high
+    assert body["estimated_people"] == people(body["unique_devices"])
+
+
+# ---- the scanners --------------------------------------------------------------------------------
+
+DEVICE = ["id", "device_id", "name", "location", "is_active", "last_seen", "created_at", "updated_at"]
+
+
+@pytest.fixture
+def placed(counted):
+    """What the scanners are called, and when each was heard of last."""
+    now = utc_now().replace(microsecond=250000)
+    database, ids = counted.database, counted.ids
+    database.rows("UPDATE devices SET name = 'Entrance', location = 'Building A' WHERE code = 'dev-1'")
+    database.rows("UPDATE devices SET is_active = false WHERE code = 'dev-2'")
+    for code, minutes in (("dev-1", 2), ("dev-2", 90)):
+        database.rows("INSERT INTO device_states (device_id, last_seen) VALUES (%s, %s)"
+                      " ON CONFLICT (device_id) DO UPDATE SET last_seen = EXCLUDED.last_seen",
+                      ids[code], now - datetime.timedelta(minutes=minutes))
+    counted.now = now
+    yield counted
+    database.rows("UPDATE devices SET name = NULL, location = NULL, is_active = true")
+    database.rows("DELETE FROM device_states")
+
+
+def test_scanners_are_listed_with_their_names_and_places(placed):
+    for path in ("/api/v1/devices/", "/api/v1/devices"):
+        both = placed.get(path, "root").json()
+        assert [list(d) for d in both] == [DEVICE] * 2
+    rows = placed.database.rows("SELECT id, code, created_at, updated_at FROM devices"
+                                " ORDER BY created_at DESC, id DESC")
+    assert [(d["id"], d["device_id"]) for d in both] == [row[:2] for row in rows]
+    for d, row in zip(both, rows):
+        for text, time in zip((d["created_at"], d["updated_at"]), row[2:]):
+            assert abs(when(text) - time) < datetime.timedelta(milliseconds=1)
+    by_code = {d["device_id"]: d for d in both}
+    one, two = by_code["dev-1"], by_code["dev-2"]
+    assert (one["name"], one["location"], one["is_active"]) == ("Entrance", "Building A", True)
+    assert (two["name"], two["location"], two["is_active"]) == ("dev-2", None, False)
+    assert when(one["last_seen"]) == placed.now - datetime.timedelta(minutes=2)
+    assert placed.get("/api/v1/devices/", "ana").json() == [one]
+    assert placed.get("/api/v1/devices/?active_only=true", "root").json() == [one]
+    assert placed.get("/api/v1/devices/?active_only=false", "root").json() == both
+    assert placed.get("/api/v1/devices/?active_only=true", "ben").json() == []
+    for name in ("dev-1", placed.ids["dev-1"]):
+        assert placed.get(f"/api/v1/devices/{name}", "ana").json() == one
+
+
+def test_active_scanners_are_those_that_were_heard_of(placed):
+    def codes(query, user="root"):
+        return [d["device_id"] for d in placed.get(f"/api/v1/devices/active{query}", user).json()]
+
+    assert codes("") == codes("?threshold_minutes=60") == ["dev-1"]
+    assert codes("?threshold_minutes=120") == ["dev-1", "dev-2"]
+    assert codes("?threshold_minutes=1") == []
+    assert codes("?threshold_minutes=120", "ben") == ["dev-2"]
+
+
+@pytest.mark.parametrize("code, user", [("dev-1", "ana"), ("dev-2", "root")])
+def test_the_statistics_of_a_scanner(placed, code, user):
+    body = placed.get(f"/api/v1/devices/{code}/stats", user).json()
+    assert list(body) == ["device_id", "name", "location", "is_active", "registered_at", "last_seen",
+                          "total_detections", "first_detection", "last_detection"]
+    times = [r.time for r in placed.rows if r.device == code]
+    assert (body["device_id"], body["total_detections"]) == (code, len(times))
+    for text, time in ((body["first_detection"], min(times)), (body["last_detection"], max(times))):
+        assert abs(when(text) - time) < datetime.timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize("path, status", [
+    ("devices/dev-2", 404), ("devices/dev-2/stats", 404), ("devices/nothing", 404),
+    ("devices/nothing/stats", 404), ("devices/%00", 400), ("devices/?active_only=maybe", 422),
+    ("devices/active?threshold_minutes=0", 422), ("devices/active?threshold_minutes=x", 422),
+    ("detections/recent?limit=1001", 422), ("detections/recent?limit=0", 422),
+    ("detections/recent?limit=-5", 422), ("detections/recent?zone=INVALID_ZONE", 400),
+    ("detections/count?zone=INVALID_ZONE", 400), ("detections/count?hours=x", 422),
+    ("detections/count?zone=near%27%20OR%201", 400),
+])
+def test_what_is_not_there_is_told_so(counted, path, status):
+    answer = counted.get(f"/api/v1/{path}", "ana")
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"].startswith("application/problem+json")

@@ -97,7 +97,6 @@ int ws_endpoint_detections(WsCall *call);
 int ws_endpoint_cameras(WsCall *call);
 int ws_endpoint_data_answer(WsCall *call, const Answer *answer);
 int ws_endpoint_devices(WsCall *call);
-int ws_endpoint_devices_v1(WsCall *call);
 int ws_endpoint_vehicles(WsCall *call);
 /* endpoint_commands.c */
 int ws_endpoint_command(WsCall *call);
@@ -133,3 +132,9 @@ int ws_page_counter_histogram(WsCall *call);
 int ws_page_counter_hourly(WsCall *call);
 int ws_page_counter_daily(WsCall *call);
 int ws_page_counter_distribution(WsCall *call);
+int ws_page_counter_recent(WsCall *call);
+int ws_page_counter_count(WsCall *call);
+int ws_page_counter_devices(WsCall *call);
+int ws_page_counter_active(WsCall *call);
+int ws_page_counter_device(WsCall *call);
+int ws_page_counter_device_stats(WsCall *call);

@@ -192,16 +192,3 @@ int ws_endpoint_devices(WsCall *call) {
 int ws_endpoint_vehicles(WsCall *call) {
         return ws_data_list(call, ws_data_vehicles);
 }
-
-/* Dialect A knows no pages: an array, as long as a page may be. */
-int ws_endpoint_devices_v1(WsCall *call) {
-        int64_t limit, after;
-
-        if (!ws_data_page(call, &limit, &after))
-                return ws_data_bad(call, "limit must be 1 to 1000, cursor as it was given.");
-        buf_append_char(ws_response_json(call->response), '[');
-        ws_response_header(call->response, "Cache-Control", "no-store");
-        ws_data_devices(call, WS_DATA_LIMIT_MAX, after);
-        buf_append_char(&call->response->body, ']');
-        return 0;
-}

@@ -1,6 +1,7 @@
 #include "ws/pages/page.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/err.h"
 #include "base/text.h"
@@ -51,6 +52,25 @@ bool ws_page_number(WsCall *call, const char *name, int64_t low, int64_t high, i
 void ws_page_text(const WsCall *call, const char *name, char ret_text[WS_PAGE_TEXT_SIZE]) {
         if (!ws_request_param(call->request, name, ret_text, WS_PAGE_TEXT_SIZE))
                 *ret_text = '\0';
+}
+
+bool ws_page_flag(WsCall *call, const char *name, int64_t *ret_flag) {
+        static const char *const words[][2] = {
+                { "false", "true" }, { "0", "1" }, { "no", "yes" },
+                { "off", "on" },     { "f", "t" }, { "n", "y" },
+        };
+        char text[16], detail[64];
+
+        if (!ws_request_param(call->request, name, text, sizeof(text)))
+                return true;
+        for (size_t i = 0; i < N_ELEMENTS(words); ++i)
+                for (int flag = 0; flag < 2; ++flag)
+                        if (strcasecmp(text, words[i][flag]) == 0) {
+                                *ret_flag = flag;
+                                return true;
+                        }
+        snprintf(detail, sizeof(detail), "%s must be true or false.", name);
+        return ws_page_refuse(call, 422, detail);
 }
 
 bool ws_page_word(WsCall *call,

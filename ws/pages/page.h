@@ -32,6 +32,8 @@ bool ws_page_device(WsCall *call, const char *name, int64_t *ret_id);
 /* An absent or empty parameter is "". */
 void ws_page_text(const WsCall *call, const char *name, char ret_text[WS_PAGE_TEXT_SIZE]);
 
+/* true or false, as their server reads it. Likewise left alone; 422. */
+bool ws_page_flag(WsCall *call, const char *name, int64_t *ret_flag);
 /* One of @allowed, which has commas around each. Likewise left alone; 422. */
 bool ws_page_word(WsCall *call,
                   const char *name,

@@ -4,6 +4,11 @@
 
 #define WS_COUNTER_HOURS     24
 #define WS_COUNTER_HOURS_MAX 87600 /* ten years */
+#define WS_COUNTER_MINUTES   60
+#define WS_COUNTER_YEAR      525600
+#define WS_COUNTER_RECENT    100
+#define WS_COUNTER_MANY      1000
+#define WS_COUNTER_DEVICES   10000 /* of a list, which knows no pages */
 #define WS_COUNTER_DAYS      7
 #define WS_COUNTER_DAYS_MAX  3660
 
@@ -69,4 +74,74 @@ int ws_page_counter_distribution(WsCall *call) {
         if (!ws_page_number(call, "hours", 1, WS_COUNTER_HOURS_MAX, &page.number))
                 return 0;
         return ws_page_ask(call, &page);
+}
+
+/* A zone that is none is 400, as there. */
+static bool ws_page_counter_zone(WsCall *call, PageQuery *page) {
+        char zone[WS_PAGE_TEXT_SIZE];
+
+        ws_page_text(call, "zone", zone);
+        if (!*zone)
+                return true;
+        if (strcmp(zone, "near") != 0 && strcmp(zone, "medium") != 0 && strcmp(zone, "far") != 0)
+                return ws_page_refuse(call, 400, "zone must be near, medium or far.");
+        snprintf(page->text, sizeof(page->text), "%s", zone);
+        return true;
+}
+
+int ws_page_counter_recent(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_COUNTER_RECENT);
+
+        page.limit = WS_COUNTER_RECENT;
+        if (!ws_page_number(call, "limit", 1, WS_COUNTER_MANY, &page.limit) ||
+            !ws_page_counter_zone(call, &page))
+                return 0;
+        return ws_page_ask(call, &page);
+}
+
+int ws_page_counter_count(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_COUNTER_COUNT);
+
+        page.number = WS_COUNTER_HOURS;
+        if (!ws_page_number(call, "hours", 1, WS_COUNTER_HOURS_MAX, &page.number) ||
+            !ws_page_counter_zone(call, &page))
+                return 0;
+        return ws_page_ask(call, &page);
+}
+
+int ws_page_counter_devices(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_COUNTER_DEVICES);
+
+        page.limit = WS_COUNTER_DEVICES;
+        if (!ws_page_flag(call, "active_only", &page.number))
+                return 0;
+        return ws_page_ask(call, &page);
+}
+
+int ws_page_counter_active(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_COUNTER_ACTIVE);
+
+        page.limit = WS_COUNTER_DEVICES;
+        page.number = WS_COUNTER_MINUTES;
+        if (!ws_page_number(call, "threshold_minutes", 1, WS_COUNTER_YEAR, &page.number))
+                return 0;
+        return ws_page_ask(call, &page);
+}
+
+static int ws_page_counter_one(WsCall *call, PageKind kind) {
+        PageQuery page = ws_page(call, kind);
+        const Device *device;
+
+        if (!ws_endpoint_see_device(call, call->target, &device))
+                return 0;
+        page.device_id = device->id;
+        return ws_page_ask(call, &page);
+}
+
+int ws_page_counter_device(WsCall *call) {
+        return ws_page_counter_one(call, PAGE_COUNTER_DEVICE);
+}
+
+int ws_page_counter_device_stats(WsCall *call) {
+        return ws_page_counter_one(call, PAGE_COUNTER_DEVICE_STATS);
 }
