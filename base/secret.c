@@ -168,11 +168,19 @@ int secret_token_hash(Text pepper, Text token, uint8_t ret_hash[SECRET_HASH_SIZE
         return 0;
 }
 
+int secret_sha256(Text text, uint8_t ret_hash[SECRET_HASH_SIZE]) {
+        if (!EVP_Digest(text.data ? text.data : "", text.n, ret_hash, NULL, EVP_sha256(), NULL))
+                return err_new(-EIO);
+        return 0;
+}
+
 int secret_sha256_hex(Text text, char ret_hex[SECRET_SHA256_SIZE]) {
         uint8_t hash[SECRET_HASH_SIZE];
+        int r;
 
-        if (!EVP_Digest(text.data ? text.data : "", text.n, hash, NULL, EVP_sha256(), NULL))
-                return err_new(-EIO);
+        r = secret_sha256(text, hash);
+        if (r < 0)
+                return err_up(r);
         text_put_hex(ret_hex, hash, sizeof(hash));
         return 0;
 }

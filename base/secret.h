@@ -48,6 +48,7 @@ MUST_CHECK int secret_token_new(char ret_token[SECRET_TOKEN_SIZE]);
 /* HMAC-SHA-256 with the pepper as key. */
 MUST_CHECK int secret_token_hash(Text pepper, Text token, uint8_t ret_hash[SECRET_HASH_SIZE]);
 
+MUST_CHECK int secret_sha256(Text text, uint8_t ret_hash[SECRET_HASH_SIZE]);
 /* A plain digest, for names that are to look like those of BLE scanners; not for secrets. */
 MUST_CHECK int secret_sha256_hex(Text text, char ret_hex[SECRET_SHA256_SIZE]);
 

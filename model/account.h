@@ -25,6 +25,13 @@ typedef enum Role {
 const char *role_name(Role role);
 bool role_from_name(const char *name, Role *ret_role);
 
+/* What a device's token is found by. */
+typedef enum TokenForm {
+        TOKEN_KEYED,  /* ours: HMAC-SHA-256(pepper, token) */
+        TOKEN_SHA256, /* others': of the token */
+        TOKEN_BCRYPT, /* others': by nothing, see docs/decisions/049-tokens-of-others.md */
+} TokenForm;
+
 /* Who, besides admins, may see one device or vehicle: ids of active users that are not admins,
  * ascending. */
 struct Audience {
@@ -68,7 +75,9 @@ struct Device {
                 *firmware_version; /* name .. firmware may be NULL */
         bool is_active;
         bool has_token;
-        uint8_t token_hash[32]; /* HMAC-SHA-256(pepper, token) */
+        TokenForm token_form;
+        uint8_t token_hash[32];
+        int64_t token_generation; /* another one: the token before has ended */
         Audience audience;
         const GroupRef *groups; /* by id */
         size_t n_groups;

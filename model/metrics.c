@@ -316,6 +316,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Password logins, by result." },
         [METRIC_LOGIN_REHASHED] = { "tidegate_logins_rehashed_total", NULL, METRIC_COUNTER,
                 "Password logins after which the hash, of a form that others made, became one of ours." },
+        [METRIC_TOKENS_REHASHED] = { "tidegate_device_tokens_rehashed_total", NULL, METRIC_COUNTER,
+                "Tokens of devices, hashed by others, that became ours at their first use." },
         [METRIC_LOGIN_CACHED] = { "tidegate_logins_cached_total", NULL, METRIC_COUNTER,
                 "Password logins that needed no scrypt, as the same password was right within auth.login_cache_ttl." },
         [METRIC_LOGIN_BEHIND] = { "tidegate_logins_behind_total", NULL, METRIC_COUNTER,

@@ -33,6 +33,8 @@ typedef enum QueryKind {
         QUERY_COMMAND_GET,    /* command_id, user_ids -> one body; 200, or 404: none that he sees */
         QUERY_COMMAND_CANCEL, /* command_id, user_ids -> one body; 200 cancelled, now or before;
                                  403; 404: none that he sees; 409: too late, its state says how */
+        QUERY_DEVICE_TOKEN,   /* device_id, token_checked, token_anew -> from now on it is stored
+                                 as ours are; 200, also where it was not this one any more */
         QUERY_PENDING_COMMANDS, /* device_id -> events: what waits for the device's own socket */
         QUERY_HISTORY, /* history, stream -> chunks of one body, the last marked; 200, 400: the
                           cursor is of no journal that we know, 504: too much to ask */
@@ -66,6 +68,7 @@ struct Query {
         char *username, *password; /* owned; the password is wiped on free */
         int64_t *user_ids;         /* owned; 0 = everything (admins, anonymous paths) */
         size_t n_user_ids;
+        uint8_t token_checked[32], token_anew[32];
         int minutes;
         int64_t device_id; /* 0 = all that the user may see */
 

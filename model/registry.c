@@ -67,13 +67,19 @@ static Text registry_name(const GraphNode *node) {
         }
 }
 
+/* The device whose token is found by its hash. */
+static bool registry_has_token(const GraphNode *node) {
+        return node->kind == GRAPH_DEVICE && node->device.has_token &&
+               node->device.token_form != TOKEN_BCRYPT;
+}
+
 /* A delta may give the name to another node before it takes it from this one: leave it then. */
 static void registry_forget_name(Registry *registry, GraphNode *node) {
         Text name = registry_name(node);
 
         if (name.data && index_get(registry->names[node->kind], name.data, name.n) == node)
                 index_remove(registry->names[node->kind], name.data, name.n);
-        if (node->kind == GRAPH_DEVICE && node->is_present && node->device.has_token &&
+        if (registry_has_token(node) && node->is_present &&
             index_get(registry->tokens, node->device.token_hash, REGISTRY_TOKEN) == node)
                 index_remove(registry->tokens, node->device.token_hash, REGISTRY_TOKEN);
 }
@@ -91,7 +97,7 @@ static int registry_present(Registry *registry, GraphNode *node) {
         name = registry_name(node);
         if (name.data)
                 r = index_put(registry->names[node->kind], name.data, name.n, node);
-        if (r == 0 && node->kind == GRAPH_DEVICE && node->device.has_token)
+        if (r == 0 && registry_has_token(node))
                 r = index_put(registry->tokens, node->device.token_hash, REGISTRY_TOKEN, node);
         if (r == 0 && is_new)
                 r = idlist_add(&registry->order[node->kind], node->id, node);
@@ -151,8 +157,7 @@ static bool registry_device_narrows(const Device *before, const Device *after) {
         if (before->is_active && !after->is_active)
                 return true;
         return before->has_token &&
-               (!after->has_token ||
-                memcmp(before->token_hash, after->token_hash, sizeof(before->token_hash)) != 0);
+               (!after->has_token || before->token_generation != after->token_generation);
 }
 
 static int registry_apply_device(Registry *registry, const Device *row) {

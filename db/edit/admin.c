@@ -176,10 +176,12 @@ int db_admin_device_token(DbConn *conn, const char *code, const uint8_t token_ha
         int r;
 
         r = admin_change(conn,
-                         &(DbQuery){ "UPDATE devices SET token_hash = $2::bytea WHERE code = $1"
-                                     " RETURNING id",
-                                     N_ELEMENTS(args),
-                                     args },
+                         &(DbQuery){
+                                 "UPDATE devices SET token_hash = $2::bytea, token_form = 'keyed',"
+                                 " token_text = NULL WHERE code = $1"
+                                 " RETURNING id",
+                                 N_ELEMENTS(args),
+                                 args },
                          DB_E_NOT_FOUND,
                          NULL);
         return r < 0 ? err_up(r) : r;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/text.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -50,6 +51,35 @@ int db_login_rehash(DbConn *conn, int64_t user_id, const char *checked, const ch
         snprintf(id, sizeof(id), "%lld", (long long)user_id);
         r = db_conn_exec(conn,
                          &(DbQuery){ "SELECT tidegate_rehash($1::bigint, $2, $3)",
+                                     N_ELEMENTS(args),
+                                     args },
+                         &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        return PQntuples(result) > 0 && *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_NOT_FOUND;
+}
+
+static void login_bytea(const uint8_t hash[32], char ret_text[2 + 64 + 1]) {
+        ret_text[0] = '\\';
+        ret_text[1] = 'x';
+        text_put_hex(ret_text + 2, hash, 32);
+}
+
+int db_login_rehash_token(DbConn *conn,
+                          int64_t device_id,
+                          const uint8_t checked[32],
+                          const uint8_t anew[32]) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char id[24], before[2 + 64 + 1], after[2 + 64 + 1];
+        const char *args[] = { id, before, after };
+        int r;
+
+        snprintf(id, sizeof(id), "%lld", (long long)device_id);
+        login_bytea(checked, before);
+        login_bytea(anew, after);
+        r = db_conn_exec(conn,
+                         &(DbQuery){ "SELECT tidegate_rehash_token($1::bigint, $2::bytea,"
+                                     " $3::bytea)",
                                      N_ELEMENTS(args),
                                      args },
                          &result);

@@ -29,4 +29,10 @@ MUST_CHECK int db_login_rehash(DbConn *conn,
                                const char *checked,
                                const char *anew);
 
+/* The same for the token of a device. */
+MUST_CHECK int db_login_rehash_token(DbConn *conn,
+                                     int64_t device_id,
+                                     const uint8_t checked[32],
+                                     const uint8_t anew[32]);
+
 #define CLEANUP_LOGIN __attribute__((cleanup(db_login_done)))

@@ -92,6 +92,19 @@ static bool column_hash(const PGresult *result, int row, int column, uint8_t ret
         return true;
 }
 
+static bool column_token_form(const PGresult *result, int row, int column, TokenForm *ret_form) {
+        static const char *const names[] = {
+                [TOKEN_KEYED] = "keyed", [TOKEN_SHA256] = "sha256", [TOKEN_BCRYPT] = "bcrypt"
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(names); ++i)
+                if (strcmp(PQgetvalue(result, row, column), names[i]) == 0) {
+                        *ret_form = (TokenForm)i;
+                        return true;
+                }
+        return false;
+}
+
 static int directory_add_device(RegistryDelta *delta, const PGresult *result, int i) {
         RegistryRow row = { .table = REGISTRY_DEVICE };
         Device *device = &row.device;
@@ -106,6 +119,9 @@ static int directory_add_device(RegistryDelta *delta, const PGresult *result, in
         device->firmware_version = column_string(result, i, 7);
         device->is_active = column_bool(result, i, 8);
         device->has_token = column_hash(result, i, 9, device->token_hash);
+        if (!column_token_form(result, i, 10, &device->token_form))
+                device->has_token = false; /* of a form that we do not know */
+        device->token_generation = column_int(result, i, 11);
         return directory_add(delta, &row);
 }
 
@@ -169,7 +185,7 @@ static int directory_add_share(RegistryDelta *delta, const PGresult *result, int
 
 #define DEVICE_COLUMNS                                                                          \
         "id, user_id, key, code, name, product_type, device_type, firmware_version, is_active," \
-        " token_hash"
+        " token_hash, token_form, token_generation"
 
 #define USER_COLUMNS                                 \
         "id, username, role, is_active, generation," \

@@ -62,6 +62,18 @@ static int answer_once_login(DbConn *conn, LoginCache *cache, const Query *query
         return err_up(r);
 }
 
+static int answer_once_device_token(DbConn *conn, const Query *query, Answer *answer) {
+        int r;
+
+        r = db_login_rehash_token(conn, query->device_id, query->token_checked, query->token_anew);
+        if (r != 0 && r != DB_E_NOT_FOUND)
+                return r < 0 ? err_up(r) : r;
+        if (r == 0)
+                metric_add(METRIC_TOKENS_REHASHED, 1);
+        answer->status = 200;
+        return 0;
+}
+
 /* Keeps one event of the page: its arg is the answer, which has room for all. */
 static int answer_once_on_missed(void *arg, const Record *record, const DeviceState *state) {
         Answer *answer = arg;
@@ -123,6 +135,8 @@ int answer_once_ask(DbConn *conn, LoginCache *logins, const Query *query, Answer
         switch (query->kind) {
         case QUERY_LOGIN:
                 return answer_once_login(conn, logins, query, answer);
+        case QUERY_DEVICE_TOKEN:
+                return answer_once_device_token(conn, query, answer);
         case QUERY_DETECTION_STATS:
                 r = db_history_detection_stats(conn,
                                                query->user_ids,

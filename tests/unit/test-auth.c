@@ -618,6 +618,29 @@ static void test_device_token_is_compared_by_its_hash(void **state) {
         assert_null(ws_auth_device(f->auth, registry, TEXT("tgd_x")));
 }
 
+/* And a hash that is stored is no token, whichever form it has. */
+static void test_device_token_of_others_is_found_by_its_sha256(void **state) {
+        Fixture *f = *state;
+        CLEANUP(registry_free) Registry *registry = NULL;
+        Device device = { .id = 1, .code = "d", .is_active = true, .has_token = true };
+
+        assert_int_equal(registry_new(&registry), 0);
+        assert_int_equal(secret_sha256(TEXT("their-token"), device.token_hash), 0);
+        put_device(registry, &device);
+        assert_null(ws_auth_device(f->auth, registry, TEXT("their-token"))); /* as one of ours */
+        device.token_form = TOKEN_SHA256;
+        put_device(registry, &device);
+        assert_int_equal(ws_auth_device(f->auth, registry, TEXT("their-token"))->id, 1);
+        assert_null(ws_auth_device(f->auth, registry, TEXT("their-tokens")));
+        device.token_form = TOKEN_BCRYPT;
+        put_device(registry, &device);
+        assert_null(ws_auth_device(f->auth, registry, TEXT("their-token")));
+        assert_int_equal(secret_token_hash(TEXT("pepper"), TEXT("t"), device.token_hash), 0);
+        device.token_form = TOKEN_SHA256;
+        put_device(registry, &device);
+        assert_null(ws_auth_device(f->auth, registry, TEXT("t")));
+}
+
 static void test_anonymous_paths_match_whole_or_by_star(void **state) {
         Fixture *f = *state;
 
@@ -658,6 +681,7 @@ int main(void) {
                 TEST(test_bad_options_are_an_answer),
                 TEST(test_gateway_without_secret_verifies_and_mints_nothing),
                 TEST(test_device_token_is_compared_by_its_hash),
+                TEST(test_device_token_of_others_is_found_by_its_sha256),
                 TEST(test_anonymous_paths_match_whole_or_by_star),
         };
 

@@ -63,9 +63,9 @@ static size_t fixture_change(Fixture *f, const char *sql) {
 static const char fleet[] =
         "INSERT INTO users (username, password_hash, role) VALUES ('root', 'x', 'admin'),"
         " ('ana', 'x', 'user'), ('bob', 'x', 'viewer'), ('cid', 'x', 'user');"
-        "INSERT INTO devices (code, user_id, name, device_type, token_hash) VALUES"
-        " ('d1', 2, 'One', 'camera', decode(repeat('ab', 32), 'hex')), ('d2', NULL, NULL, NULL,"
-        " NULL);"
+        "INSERT INTO devices (code, user_id, name, device_type, token_hash,"
+        " token_form) VALUES ('d1', 2, 'One', 'camera', decode(repeat('ab', 32), 'hex'),"
+        " 'sha256'), ('d2', NULL, NULL, NULL, NULL, 'keyed');"
         "INSERT INTO device_states (device_id, status, last_seen, time, temperature) VALUES"
         " (1, 'online', '2025-10-18 12:00:00.25+00', '2025-10-18 11:59:59+00', 25.1);"
         "INSERT INTO vehicles (code, name, user_id) VALUES ('v1', 'Boat', 2);"
@@ -96,6 +96,8 @@ static void test_load_brings_everything(void **state) {
         assert_string_equal(d1->device_type, "camera");
         assert_int_equal(strlen(d1->key), 36);
         assert_true(d1->has_token && d1->token_hash[0] == 0xab && d1->token_hash[31] == 0xab);
+        assert_int_equal(d1->token_form, TOKEN_SHA256);
+        assert_true(d1->token_generation != 0 && d1->token_generation != d2->token_generation);
         assert_string_equal(d1->state.status, "online");
         assert_int_equal(d1->state.last_seen_us, INT64_C(1760788800250000));
         assert_int_equal(d1->state.time_us, INT64_C(1760788799000000));

@@ -300,7 +300,9 @@ static void test_owner_activity_and_token_narrow(void **state) {
         assert_false(apply(registry, pump));
         pump.device.has_token = true;
         assert_false(apply(registry, pump)); /* nobody had one before */
-        pump.device.token_hash[31] = 1;
+        pump.device.token_hash[31] = 1;      /* in another form */
+        assert_false(apply(registry, pump));
+        pump.device.token_generation = 1;
         assert_true(apply(registry, pump));
         assert_false(apply(registry, pump));
         pump.device.is_active = false;

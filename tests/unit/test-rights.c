@@ -48,7 +48,7 @@ static void boat_of(int64_t user_id) {
                         .id = BOAT, .code = "USV-1", .user_id = user_id, .is_active = true } });
 }
 
-static void box_of(int64_t user_id, uint8_t first_of_hash) {
+static void box_of(int64_t user_id, int64_t generation) {
         row((RegistryRow){ .table = REGISTRY_DEVICE,
                            .device = { .id = BOX,
                                        .key = "key",
@@ -56,7 +56,7 @@ static void box_of(int64_t user_id, uint8_t first_of_hash) {
                                        .user_id = user_id,
                                        .is_active = true,
                                        .has_token = true,
-                                       .token_hash = { first_of_hash } } });
+                                       .token_generation = generation } });
 }
 
 static int setup(void **state) {
@@ -164,7 +164,7 @@ static void test_what_is_about_everything_is_asked_again_after_a_loss(void **sta
 }
 
 static void test_a_device_is_the_one_with_that_token(void **state) {
-        WsWaiter waiter = { .sender_id = BOX, .token_hash = { 9 } };
+        WsWaiter waiter = { .sender_id = BOX, .token_generation = 9 };
 
         (void)state;
         assert_non_null(ws_rights_device(registry, &waiter));

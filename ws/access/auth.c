@@ -418,19 +418,34 @@ const User *ws_auth_user(const WsClaims *claims, const Registry *registry) {
         return user && user->is_active && ws_auth_is_current(claims, user) ? user : NULL;
 }
 
-/* Found by its hash, which nobody without the pepper can aim at: how long that takes tells nothing.
- */
-const Device *ws_auth_device(const WsAuth *auth, const Registry *registry, Text token) {
-        uint8_t hash[SECRET_HASH_SIZE];
-        const Device *device;
+bool ws_auth_key_token(const WsAuth *auth, Text token, uint8_t ret_hash[SECRET_HASH_SIZE]) {
+        return auth->pepper && secret_token_hash(text_of(auth->pepper), token, ret_hash) == 0;
+}
 
-        if (!auth->pepper || token.n == 0 ||
-            secret_token_hash(text_of(auth->pepper), token, hash) != 0)
-                return NULL;
-        device = registry_device_by_token(registry, hash);
-        return device && device->is_active && secret_equal(hash, device->token_hash, sizeof(hash))
+static const Device *ws_auth_device_by(const Registry *registry,
+                                       const uint8_t hash[SECRET_HASH_SIZE],
+                                       TokenForm form) {
+        const Device *device = registry_device_by_token(registry, hash);
+
+        return device && device->is_active && device->token_form == form &&
+                               secret_equal(hash, device->token_hash, SECRET_HASH_SIZE)
                        ? device
                        : NULL;
+}
+
+/* Found by its hash. Nobody without the pepper can aim at one of ours; who aims at a SHA-256 learns
+ * no more than a hash, of a token that is too long to be guessed. */
+const Device *ws_auth_device(const WsAuth *auth, const Registry *registry, Text token) {
+        uint8_t hash[SECRET_HASH_SIZE];
+        const Device *device = NULL;
+
+        if (token.n == 0)
+                return NULL;
+        if (ws_auth_key_token(auth, token, hash))
+                device = ws_auth_device_by(registry, hash, TOKEN_KEYED);
+        if (!device && secret_sha256(token, hash) == 0)
+                device = ws_auth_device_by(registry, hash, TOKEN_SHA256);
+        return device;
 }
 
 bool ws_auth_is_anonymous(const WsAuth *auth, Text path) {

@@ -69,7 +69,9 @@ MUST_CHECK int ws_auth_verify(const WsAuth *auth,
                               const char **ret_why);
 /* The user that the claims name; NULL if unknown, not active, or if his tokens were ended since. */
 const User *ws_auth_user(const WsClaims *claims, const Registry *registry);
-/* Whose token it is; NULL: nobody's. */
+/* As tokens of ours are stored; false: there is no pepper. */
+bool ws_auth_key_token(const WsAuth *auth, Text token, uint8_t ret_hash[32]);
+/* Whose token it is, of the forms that a token is found by; NULL: nobody's. */
 const Device *ws_auth_device(const WsAuth *auth, const Registry *registry, Text token);
 bool ws_auth_is_anonymous(const WsAuth *auth, Text path);
 bool ws_auth_query_token(const WsAuth *auth);

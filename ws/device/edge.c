@@ -31,7 +31,7 @@ struct WsEdgeSent {
 struct WsEdge {
         WsClient *client; /* borrowed: its owner */
         int64_t device_id;
-        uint8_t token_hash[32];
+        int64_t token_generation;
         char topic[160];     /* what a dead letter names as its origin */
         WsQuestion question; /* what waits for it */
         bool wants_pending;  /* asks for that, from then on */
@@ -56,7 +56,7 @@ int ws_edge_new(WsClient *client, const Device *device) {
         edge->client = client;
         edge->device_id = device->id;
         edge->question.owner = edge;
-        memcpy(edge->token_hash, device->token_hash, sizeof(edge->token_hash));
+        edge->token_generation = device->token_generation;
         snprintf(edge->topic, sizeof(edge->topic), "ws/device/%s", device->code);
         client->edge = edge;
         return 0;
@@ -81,7 +81,7 @@ bool ws_edge_may_stay(const WsClient *client) {
         const Device *device = registry_device(client->loop->registry, edge->device_id);
 
         return device && device->is_active && device->has_token &&
-               memcmp(device->token_hash, edge->token_hash, sizeof(edge->token_hash)) == 0;
+               device->token_generation == edge->token_generation;
 }
 
 static void ws_edge_rest(WsEdge *edge) {

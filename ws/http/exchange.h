@@ -74,7 +74,7 @@ struct WsWaiter {
         int64_t generation; /* of that user then */
         uint64_t n_losses;  /* likewise, when he asked */
         int64_t sender_id;  /* or which device, with which token */
-        uint8_t token_hash[32];
+        int64_t token_generation;
         int64_t expires_us, began_us;
         char target[256], idempotency_key[136]; /* as in WsCall */
         char source[46];

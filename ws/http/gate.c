@@ -13,6 +13,7 @@
 #include "ws/dialects/native.h"
 #include "ws/http/handshake.h"
 #include "ws/http/refusals.h"
+#include "ws/http/renewal.h"
 #include "ws/hub/viewer.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
@@ -292,7 +293,10 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
         if (dialect == &ws_dialect_vehicles && ws_native_is_offered(gate->request->protocols))
                 dialect = &ws_dialect_native;
         identity.device = ws_gate_device(gate, dialect, target);
-        r = identity.device ? 0
+        r = identity.device ? ws_renewal_ask(gate->access,
+                                             gate->loop->questions,
+                                             identity.device,
+                                             text_of(gate->request->bearer))
                             : ws_request_identify(gate->request,
                                                   gate->access,
                                                   clock_now_us(),

@@ -120,10 +120,8 @@ static WsWaiter *ws_http_wait(WsExchange *session, const WsCall *call) {
         waiter->user_id = call->identity.user ? call->identity.user->id : 0;
         waiter->generation = call->identity.user ? call->identity.user->generation : 0;
         waiter->sender_id = call->identity.device ? call->identity.device->id : 0;
-        if (call->identity.device)
-                memcpy(waiter->token_hash,
-                       call->identity.device->token_hash,
-                       sizeof(waiter->token_hash));
+        waiter->token_generation =
+                call->identity.device ? call->identity.device->token_generation : 0;
         waiter->expires_us = call->identity.expires_us;
         waiter->began_us = call->identity.began_us;
         memcpy(waiter->target, call->target, sizeof(waiter->target));

@@ -5,6 +5,8 @@
 
 #include "base/err.h"
 #include "model/metrics.h"
+#include "ws/http/renewal.h"
+#include "ws/loop/loop.h"
 #include "ws/viewer/dialect.h"
 
 #define WS_PRECHECK_BODY_MAX 65536
@@ -160,7 +162,12 @@ static bool ws_precheck_device(WsCall *call) {
                                     401,
                                     "unauthorized",
                                     "The token of a device is needed, as bearer or X-API-Key.");
-        return call->identity.device != NULL;
+        else if (call->identity.device && ws_renewal_ask(call->access,
+                                                         call->loop->questions,
+                                                         call->identity.device,
+                                                         text_of(token)) < 0)
+                ws_precheck_fault(call->response);
+        return call->response->status == 0;
 }
 
 /* true: go on. Else the response says why not. */

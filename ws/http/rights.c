@@ -24,7 +24,7 @@ const Device *ws_rights_device(const Registry *registry, const WsWaiter *waiter)
         const Device *device = registry_device(registry, waiter->sender_id);
 
         if (!device || !device->is_active || !device->has_token ||
-            memcmp(device->token_hash, waiter->token_hash, sizeof(waiter->token_hash)) != 0)
+            device->token_generation != waiter->token_generation)
                 return NULL;
         return device;
 }
