@@ -29,7 +29,7 @@ bool role_from_name(const char *name, Role *ret_role);
 typedef enum TokenForm {
         TOKEN_KEYED,  /* ours: HMAC-SHA-256(pepper, token) */
         TOKEN_SHA256, /* others': of the token */
-        TOKEN_BCRYPT, /* others': by nothing, see docs/decisions/049-tokens-of-others.md */
+        TOKEN_BCRYPT, /* others': by nothing, see docs/decisions/050-tokens-of-others.md */
 } TokenForm;
 
 /* Who, besides admins, may see one device or vehicle: ids of active users that are not admins,
