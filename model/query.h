@@ -35,6 +35,8 @@ typedef enum QueryKind {
                                  403; 404: none that he sees; 409: too late, its state says how */
         QUERY_DEVICE_TOKEN,   /* device_id, token_checked, token_anew -> from now on it is stored
                                  as ours are; 200, also where it was not this one any more */
+        QUERY_OWNER, /* device_id or vehicle_id, owner_id, user_ids[0] (an admin) -> its status:
+                        200, 403: no admin any more, 404: the thing is gone, 422: its owner is */
         QUERY_PENDING_COMMANDS, /* device_id -> events: what waits for the device's own socket */
         QUERY_HISTORY, /* history, stream -> chunks of one body, the last marked; 200, 400: the
                           cursor is of no journal that we know, 504: too much to ask */
@@ -70,7 +72,8 @@ struct Query {
         size_t n_user_ids;
         uint8_t token_checked[32], token_anew[32];
         int minutes;
-        int64_t device_id; /* 0 = all that the user may see */
+        int64_t device_id;            /* 0 = all that the user may see */
+        int64_t vehicle_id, owner_id; /* QUERY_OWNER; owner 0: nobody */
 
         char *command_id;                         /* owned */
         char *action, *payload, *idempotency_key; /* owned; QUERY_COMMAND; action alone is there

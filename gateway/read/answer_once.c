@@ -6,6 +6,7 @@
 #include "base/password/password.h"
 #include "db/edit/command_rows.h"
 #include "db/edit/login.h"
+#include "db/edit/owner.h"
 #include "db/read/missed.h"
 #include "db/read/pages.h"
 #include "db/read/statistics.h"
@@ -157,6 +158,8 @@ int answer_once_ask(DbConn *conn, LoginCache *logins, const Query *query, Answer
                 return db_command_rows_get(conn, query, answer);
         case QUERY_COMMAND_CANCEL:
                 return db_command_rows_cancel(conn, query, answer);
+        case QUERY_OWNER:
+                return db_owner_give(conn, query, answer);
         case QUERY_PENDING_COMMANDS:
                 return db_command_rows_pending(conn, query, answer);
         case QUERY_PAGE:

@@ -448,6 +448,12 @@ class Gateway:
             headers["Authorization"] = f"Bearer {self.token(user)}"
         return requests.get(self.url + path, headers=headers, timeout=PATIENCE, **kwargs)
 
+    def put(self, path, user=None, **kwargs):
+        headers = kwargs.pop("headers", {})
+        if user:
+            headers["Authorization"] = f"Bearer {self.token(user)}"
+        return requests.put(self.url + path, headers=headers, timeout=PATIENCE, **kwargs)
+
     def post(self, path, **kwargs):
         return requests.post(self.url + path, timeout=PATIENCE, **kwargs)
 

@@ -245,6 +245,7 @@ NEEDED = {"/api/v1/statistics/range":  # what a path does not answer without
 ELSEWHERE = {"/api/events", "/api/events/poll",  # test_no_event_stream_...
              "/api/token/refresh",  # test_a_session_is_renewed
              "/api/commands/{id}", "/api/devices/{id}/commands",  # test_commands_are_...
+             "/api/devices/{id}/owner", "/api/vehicles/{id}/owner",  # test_things_are_given.py
              "/api/ws/ticket", "/api/v1/detections", "/api/v1/detections/bulk"}
 
 

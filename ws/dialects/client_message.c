@@ -49,7 +49,7 @@ void ws_client_message_done(WsClientMessage *command) {
         command->type = TEXT("");
 }
 
-static json_object *ws_client_message_member(const WsClientMessage *command, const char *name) {
+static json_object *ws_client_message_get(const WsClientMessage *command, const char *name) {
         json_object *member = NULL;
 
         if (json_object_is_type(command->root, json_type_object))
@@ -63,7 +63,7 @@ static Text ws_client_message_string(json_object *string) {
 }
 
 void ws_client_message_echo(const WsClientMessage *command, const char *name, Buf *buf) {
-        json_object *member = ws_client_message_member(command, name);
+        json_object *member = ws_client_message_get(command, name);
 
         switch (json_object_get_type(member)) {
         case json_type_string:
@@ -87,7 +87,7 @@ void ws_client_message_echo(const WsClientMessage *command, const char *name, Bu
 int ws_client_message_list(const WsClientMessage *command,
                            const char *name,
                            WsClientMessageList *ret_list) {
-        json_object *member = ws_client_message_member(command, name);
+        json_object *member = ws_client_message_get(command, name);
 
         if (member && !json_object_is_type(member, json_type_array))
                 return WS_CLIENT_MESSAGE_E_INVALID;
@@ -106,9 +106,8 @@ Text ws_client_message_text(const WsClientMessageList *list, size_t i) {
                                                            : (Text){ 0 };
 }
 
-bool ws_client_message_name(const WsClientMessageList *list, size_t i, char ret_text[256]) {
-        json_object *item = json_object_array_get_idx(list->list, i);
-        Text text = ws_client_message_text(list, i);
+static bool ws_client_message_name_of(json_object *item, char ret_text[256]) {
+        Text text = ws_client_message_string(item);
 
         if (json_object_is_type(item, json_type_int)) {
                 snprintf(ret_text, 256, "%lld", (long long)json_object_get_int64(item));
@@ -120,4 +119,22 @@ bool ws_client_message_name(const WsClientMessageList *list, size_t i, char ret_
         memcpy(ret_text, text.data, text.n);
         ret_text[text.n] = '\0';
         return true;
+}
+
+bool ws_client_message_name(const WsClientMessageList *list, size_t i, char ret_text[256]) {
+        return ws_client_message_name_of(json_object_array_get_idx(list->list, i), ret_text);
+}
+
+bool ws_client_message_member(const WsClientMessage *command,
+                              const char *name,
+                              char ret_text[256],
+                              bool *ret_is_null) {
+        json_object *member = NULL;
+
+        *ret_text = '\0';
+        if (!json_object_is_type(command->root, json_type_object) ||
+            !json_object_object_get_ex(command->root, name, &member))
+                return false;
+        *ret_is_null = member == NULL;
+        return !member || ws_client_message_name_of(member, ret_text);
 }

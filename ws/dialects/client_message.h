@@ -34,6 +34,13 @@ void ws_client_message_done(WsClientMessage *command);
 /* The member @name as JSON, if it is a scalar; else null. */
 void ws_client_message_echo(const WsClientMessage *command, const char *name, Buf *buf);
 
+/* The member @name: a string or a whole number as text, in @ret_text, or null. False: it is absent
+ * or something else. */
+bool ws_client_message_member(const WsClientMessage *command,
+                              const char *name,
+                              char ret_text[256],
+                              bool *ret_is_null);
+
 MUST_CHECK int ws_client_message_list(const WsClientMessage *command,
                                       const char *name,
                                       WsClientMessageList *ret_list);

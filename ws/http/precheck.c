@@ -71,7 +71,7 @@ static bool ws_precheck_framing(const WsCall *call) {
                                     411,
                                     "length_required",
                                     "Send a body with Content-Length.");
-        else if (request->body_length > 0 && strcmp(request->method, "POST") != 0)
+        else if (request->body_length > 0 && !ws_request_may_have_body(request))
                 ws_response_problem(response,
                                     400,
                                     "bad_request",

@@ -356,6 +356,10 @@ bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t 
         return ws_request_find(form, name, ret_value, n_value, &found);
 }
 
+bool ws_request_may_have_body(const WsRequest *request) {
+        return strcmp(request->method, "POST") == 0 || strcmp(request->method, "PUT") == 0;
+}
+
 bool ws_request_param(const WsRequest *request, const char *name, char *ret_value, size_t n_value) {
         bool found = false;
         bool fits = ws_request_find(text_of(request->query), name, ret_value, n_value, &found);

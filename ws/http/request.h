@@ -71,6 +71,8 @@ void ws_request_trace(WsRequest *request,
                       const char *peer,
                       bool is_tls);
 
+bool ws_request_may_have_body(const WsRequest *request); /* by its method: POST, PUT */
+
 /* A parameter of the query (or of a form body), percent-decoded; false if absent or too long,
  * which of the query *request->is_cut tells from absent. */
 bool ws_request_param(const WsRequest *request, const char *name, char *ret_value, size_t n_value);
