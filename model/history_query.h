@@ -26,6 +26,7 @@ typedef enum HistoryKind {
         HISTORY_AVERAGES,   /* of one device */
         HISTORY_DETECTIONS, /* of one device, or of all that the user may see */
         HISTORY_ALERTS,     /* the same, and vehicles */
+        HISTORY_EXPORT,     /* detections, as CSV: PROTOCOL 3 A */
 } HistoryKind;
 
 struct HistoryCursor {
@@ -46,7 +47,8 @@ struct History {
         HistoryCursor cursor; /* go on behind it */
         double tolerance_m;   /* HISTORY_TRACK: 0 = all points */
         int64_t interval_us;  /* HISTORY_AVERAGES */
-        char zone[8];         /* HISTORY_DETECTIONS; "" = any */
+        char zone[8];         /* HISTORY_DETECTIONS, HISTORY_EXPORT; "" = any */
+        char timezone[64];    /* HISTORY_EXPORT; "" = UTC */
         char severity[12];    /* HISTORY_ALERTS; "" = any */
         char alert_type[128]; /* HISTORY_ALERTS; "" = any */
         char device_hash[65]; /* HISTORY_DETECTIONS; "" = any */

@@ -125,11 +125,6 @@ const char db_page_counter_distribution[] =
 
 #define COUNTER_OF_ZONE " ($9::text = '' OR zone = $9::text)"
 
-/* Its number there: one of a message is one more than the one before, and the numbers of messages
- * go by the clock (decision 001). It stays below 2^53, where scripts stop counting. */
-#define COUNTER_ID                                                                  \
-        "(seq - CASE WHEN seq >= 1767225600000000 THEN 1767225600000000 ELSE 0 END) * 16 + item"
-
 /* The newest of a time, unless fewer hours had enough of them: what is looked for is nearly always
  * in the last of them, and whoever looks further reads more. */
 #define COUNTER_NEWEST(name, begins, enough)                                         \
@@ -148,7 +143,7 @@ const char db_page_counter_recent[] =
         " newest AS (SELECT * FROM hour WHERE " COUNTER_N("hour") " >= $6::bigint"
         "  UNION ALL SELECT * FROM week WHERE " COUNTER_N("week") " >= $6::bigint"
         "  UNION ALL SELECT * FROM ever)"
-        " SELECT coalesce(json_agg(json_build_object('id', " COUNTER_ID ","
+        " SELECT coalesce(json_agg(json_build_object('id', " DB_PAGE_DETECTION_ID ","
         "   'device_hash', device_hash, 'rssi', rssi, 'zone', zone,"
         "   'timestamp', " DB_PAGE_LOCAL("time") ","
         "   'device_id', coalesce(d.code, 'id:' || device_id))"

@@ -34,7 +34,18 @@
 #define DB_PAGE_OF_DEVICE(column)                       \
         " ($4::bigint = 0 OR " column " = $4::bigint)"  \
         " AND ($1::bigint = 0 OR " column " IN (" DB_VISIBLE_DEVICES("$1::bigint") "))"
+
+/* A detection's number in the people counter: one of a message is one more than the one before, and
+ * the numbers of messages go by the clock (decision 001). It stays below 2^53, where scripts stop
+ * counting. */
+#define DB_PAGE_DETECTION_ID                                                                    \
+        "((seq - CASE WHEN seq >= 1767225600000000 THEN 1767225600000000 ELSE 0 END) * 16 + item)"
 /* clang-format on */
+
+#define DB_PAGE_ZONE_SIZE 64
+
+/* As PostgreSQL wants it: it reads +07:00 as POSIX does, seven hours west. */
+void db_page_zone(const char *zone, char ret_zone[DB_PAGE_ZONE_SIZE]);
 
 extern const char db_page_counter_range[], db_page_counter_histogram[], db_page_counter_hourly[],
         db_page_counter_daily[], db_page_counter_distribution[], db_page_counter_recent[],

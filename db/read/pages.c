@@ -17,7 +17,7 @@ typedef struct PageArgs PageArgs;
 
 struct PageArgs {
         char numbers[PAGE_ARGS - 2][PAGE_ARG_SIZE];
-        char zone[sizeof((PageQuery){ 0 }.zone)];
+        char zone[DB_PAGE_ZONE_SIZE];
         const char *all[PAGE_ARGS];
 };
 
@@ -37,13 +37,12 @@ static const char *const pages_sql[] = {
 
 _Static_assert(N_ELEMENTS(pages_sql) == PAGE_COUNT, "a statement for each page");
 
-/* PostgreSQL reads +07:00 as POSIX does, seven hours west. */
-static void pages_bind_zone(PageArgs *args, const char *zone) {
-        snprintf(args->zone, sizeof(args->zone), "%s", *zone ? zone : "UTC");
+void db_page_zone(const char *zone, char ret_zone[DB_PAGE_ZONE_SIZE]) {
+        snprintf(ret_zone, DB_PAGE_ZONE_SIZE, "%s", *zone ? zone : "UTC");
         if (*zone == '+')
-                args->zone[0] = '-';
+                ret_zone[0] = '-';
         else if (*zone == '-')
-                args->zone[0] = '+';
+                ret_zone[0] = '+';
 }
 
 static void pages_bind(PageArgs *args, const PageQuery *page) {
@@ -61,7 +60,7 @@ static void pages_bind(PageArgs *args, const PageQuery *page) {
         if (page->to_us == CLOCK_UNKNOWN)
                 args->all[2] = NULL;
         args->all[8] = page->text;
-        pages_bind_zone(args, page->zone);
+        db_page_zone(page->zone, args->zone);
         args->all[9] = args->zone;
 }
 

@@ -20,6 +20,7 @@ static const DbReadingSource *const reading_sources[] = {
         [HISTORY_AVERAGES] = &db_history_averages,
         [HISTORY_DETECTIONS] = &db_history_detections,
         [HISTORY_ALERTS] = &db_history_alerts,
+        [HISTORY_EXPORT] = &db_history_export,
 };
 
 static char *reading_next_arg(DbReading *reading) {

@@ -236,7 +236,7 @@ ROWS = {
     "/api/ws/status": (None, False), "/api/v1/statistics/range": (None, False),
     **{f"/api/v1/statistics/{x}": (None, False)
        for x in ("histogram", "hourly", "daily", "distribution")},
-    "/api/v1/detections/count": (None, False), "/api/v1/detections/recent": (None, True),
+    "/api/v1/export/detections/csv": (None, True), "/api/v1/detections/count": (None, False), "/api/v1/detections/recent": (None, True),
     "/api/v1/devices/active": (None, True), "/api/v1/devices/{id}": ("dev", True),
     "/api/v1/devices/{id}/stats": ("dev", True),
 }
@@ -246,7 +246,9 @@ ELSEWHERE = {"/api/events", "/api/events/poll",  # test_no_event_stream_...
              "/api/token/refresh",  # test_a_session_is_renewed
              "/api/commands/{id}", "/api/devices/{id}/commands",  # test_commands_are_...
              "/api/devices/{id}/owner", "/api/vehicles/{id}/owner",  # test_things_are_given.py
-             "/api/ws/ticket", "/api/v1/detections", "/api/v1/detections/bulk"}
+             "/api/ws/ticket", "/api/v1/detections", "/api/v1/detections/bulk",
+             "/api/v1/devices/register", "/api/v1/devices/{id}/activate",  # administration
+             "/api/v1/devices/{id}/deactivate"}
 
 
 def paths_of(gateway):

@@ -1,10 +1,13 @@
 """What the people counter's page asks by HTTP: numbers as a second reading of the rows has them."""
 import collections
+import csv
 import datetime
+import io
 import random
 from zoneinfo import ZoneInfo
 
 import pytest
+import requests
 
 ZONES = ("near", "medium", "far")
 MADRID = ZoneInfo("Europe/Madrid")
@@ -392,3 +395,97 @@ def test_what_is_not_there_is_told_so(counted, path, status):
     answer = counted.get(f"/api/v1/{path}", "ana")
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"].startswith("application/problem+json")
+
+
+# ---- the export ----------------------------------------------------------------------------------
+
+HEADER = ["ID", "Device Hash", "RSSI (dBm)", "Zone", "Timestamp", "Device ID (IoT)", "Date", "Time"]
+
+
+def exported(gateway, user, query):
+    answer = gateway.get("/api/v1/export/detections/csv" + query, user)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.content.count(b"\n") == answer.content.count(b"\r\n")
+    head, *lines = csv.reader(io.StringIO(answer.text, newline=""))
+    assert head == HEADER and all(len(line) == len(HEADER) for line in lines)
+    return lines, answer.headers["Content-Disposition"]
+
+
+@pytest.mark.parametrize("user, device, zone", [
+    ("ana", "", ""), ("root", "", ""), ("root", "dev-2", "near"), ("ben", "", "FAR")])
+def test_an_export_of_dates_has_every_row_of_those_days(counted, user, device, zone):
+    today = utc_now().astimezone(MADRID).replace(hour=0, minute=0, second=0, microsecond=0)
+    first, last = days_later(today, -39), days_later(today, -1)
+    lines, disposition = exported(
+        counted, user, f"?start_date={first.date()}&end_date={last.date()}&device_id={device}&zone={zone}")
+    rows = [r for r in half_open(counted, user, first, today, device or None)
+            if zone.lower() in ("", r.zone)]
+    rows.sort(key=lambda r: r.time, reverse=True)
+    assert len(rows) > 50
+    assert [(x[1], float(x[2]), x[3], x[5]) for x in lines] == \
+        [(r.hash, r.rssi, r.zone, r.device) for r in rows]
+    for (_, _, _, _, timestamp, _, date, time), r in zip(lines, rows):
+        local = r.time.astimezone(MADRID)
+        assert abs(when(timestamp) - local) < datetime.timedelta(milliseconds=1)
+        assert (date, time) == (local.strftime("%Y-%m-%d"), local.strftime("%H:%M:%S"))
+    assert len({x[0] for x in lines}) == len(lines)
+    end = f"_zone_{zone}" if zone else ""
+    assert disposition == f"attachment; filename=detections_{first.date()}_to_{last.date()}{end}.csv"
+
+
+@pytest.mark.parametrize("query, hours, name", [
+    ("", 24, "last_24h"), ("?last_minutes=90", 1.5, "last_90min"), ("?last_hours=5", 5, "last_5h"),
+    ("?last_days=7", 168, "last_7d"), ("?last_minutes=90&last_days=7", 1.5, "last_90min"),
+    ("?last_hours=0", 24, "last_24h"), ("?zone=NON_EXISTENT", 24, "last_24h_zone_NON_EXISTENT"),
+    ("?zone=a%22%0D%0AX-Evil%3A%201", 24, "last_24h_zone_a___X-Evil__1"),
+    ("?start_date=2026-01-01", 24, "last_24h")])
+def test_an_export_of_the_last_hours_is_named_so(counted, query, hours, name):
+    before = utc_now()
+    lines, disposition = exported(counted, "root", query)
+    span, after = datetime.timedelta(hours=hours), utc_now()
+    low, high = (len(of(counted, "root", t - span, after)) for t in (after, before))
+    assert low <= len(lines) <= high
+    assert disposition == f"attachment; filename=detections_{name}.csv"
+
+
+def test_an_export_longer_than_a_piece_is_whole(counted):
+    lines, _ = exported(counted, "root", "?last_days=3660")
+    assert len(lines) == N_ROWS
+    assert sum(len(",".join(line)) for line in lines) > 4 * 65536  # in pieces
+
+
+# ---- what else its clients ask -------------------------------------------------------------------
+
+def test_the_root_is_json_for_who_takes_nothing_else(counted):
+    for accept in ("application/json", "application/json, text/plain, */*", "Application/JSON;q=0.9"):
+        answer = counted.get("/", headers={"Accept": accept})
+        assert answer.headers["Content-Type"].startswith("application/json")
+        assert {"name", "version", "status"} <= set(answer.json())
+        assert "Accept" in answer.headers["Vary"]
+    for accept in ("text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8", "*/*", ""):
+        assert counted.get("/", headers={"Accept": accept}).headers["Content-Type"] \
+            .startswith("text/html")
+
+
+@pytest.mark.parametrize("method, path, status", [
+    ("POST", "devices/register", 404), ("PUT", "devices/dev-1", 405),
+    ("POST", "devices/dev-1/activate", 404), ("POST", "devices/dev-1/deactivate", 404)])
+def test_administration_names_the_page_of_the_manual(counted, method, path, status):
+    answer = requests.request(method, f"{counted.url}/api/v1/{path}", timeout=10,
+                              headers={"Authorization": f"Bearer {counted.token('root')}"},
+                              json={"device_id": "new", "name": "Sensor", "location": "Lab"})
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert "docs/migrate/people-counter.md" in answer.json()["detail"]
+    assert counted.database.value("SELECT count(*) FROM devices") == 2
+
+
+@pytest.mark.parametrize("path, status", [
+    ("last_days=-1", 422), ("last_minutes=525601", 422), ("last_hours=x", 422),
+    ("start_date=x&end_date=2026-01-01", 400), ("device_id=dev-2", 404)])
+def test_an_export_that_is_none_is_told_so(counted, path, status):
+    answer = counted.get(f"/api/v1/export/detections/csv?{path}", "ana")
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert counted.get("/api/v1/export/detections/csv").status_code == 401

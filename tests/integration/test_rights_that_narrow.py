@@ -28,6 +28,7 @@ WHOLE = {  # what an admin sees of everybody
     "statistics of detections": "/api/v1/statistics/realtime?minutes=5",
     "statistics of a range": "/api/v1/statistics/range?start_time=2000-01-01T00:00:00&"
                              "end_time=2100-01-01T00:00:00",
+    "an export": "/api/v1/export/detections/csv?last_days=7",
     "statistics of faces": "/api/statistics",
     "a command": "/api/commands/{command}",
 }

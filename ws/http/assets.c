@@ -141,11 +141,28 @@ static void ws_asset_give(const WsRequest *request, const WsAsset *asset, WsResp
         response->fixed = (Text){ .data = asset->packed, .n = asset->n_packed };
 }
 
+/* What / says to programs. */
+static int ws_asset_give_json(WsCall *call) {
+        Buf *body = ws_response_json(call->response);
+
+        ws_response_header(call->response, "Vary", "Accept");
+        ws_response_header(call->response, "Cache-Control", "no-cache");
+        buf_append_string(
+                body, "{\"name\":\"Tidegate\",\"message\":\"Tidegate is running\",\"version\":");
+        buf_json_string(body, text_of(call->options->version));
+        buf_append_string(body,
+                          ",\"status\":\"running\",\"health\":\"/health\","
+                          "\"docs\":\"/api/openapi.json\"}");
+        return 0;
+}
+
 int ws_endpoint_asset(WsCall *call) {
         WsResponse *response = call->response;
         const WsAsset *asset = ws_asset_find(call->request->path);
         char tag[24];
 
+        if (call->request->wants_json && strcmp(call->request->path, "/") == 0)
+                return ws_asset_give_json(call);
         if (!asset) {
                 ws_response_problem(response, 404, "not_found", "There is nothing here.");
                 return 0;
@@ -153,7 +170,7 @@ int ws_endpoint_asset(WsCall *call) {
 
         ws_asset_tag(asset, tag);
         buf_printf(&response->headers, "ETag: W/%s\r\n", tag); /* the same, packed or not */
-        ws_response_header(response, "Vary", "Accept-Encoding");
+        ws_response_header(response, "Vary", "Accept, Accept-Encoding");
         ws_response_header(response, "Accept-Ranges", "bytes");
         ws_response_header(response, "Cache-Control", "no-cache");
         ws_response_header(response, "Content-Security-Policy", WS_ASSETS_POLICY);

@@ -122,6 +122,8 @@ int ws_endpoint_detection_list(WsCall *call);
 int ws_endpoint_alerts(WsCall *call);
 int ws_endpoint_history_answer(WsCall *call, const Answer *answer);
 int ws_endpoint_track_answer(WsCall *call, const Answer *answer);
+int ws_endpoint_ask_history(WsCall *call, const History *history); /* user_id: who asks */
+int ws_endpoint_give_history(WsCall *call, const Answer *answer, const char *content_type);
 /* By id or code, of what the caller may see; false: the response says why not. */
 bool ws_endpoint_see_vehicle(WsCall *call, const char *name, const Vehicle **ret_vehicle);
 bool ws_endpoint_see_device(WsCall *call, const char *name, const Device **ret_device);
@@ -142,3 +144,7 @@ int ws_page_counter_devices(WsCall *call);
 int ws_page_counter_active(WsCall *call);
 int ws_page_counter_device(WsCall *call);
 int ws_page_counter_device_stats(WsCall *call);
+int ws_page_counter_export(WsCall *call);
+int ws_page_counter_export_answer(WsCall *call, const Answer *answer);
+int ws_page_counter_administration(WsCall *call);
+int ws_page_counter_change(WsCall *call);

@@ -228,7 +228,7 @@ static bool ws_history_filter(WsCall *call, History *history, bool has_vehicles)
         return true;
 }
 
-static int ws_history_ask(WsCall *call, const History *history) {
+int ws_endpoint_ask_history(WsCall *call, const History *history) {
         CLEANUP(query_free) Query *query = NULL;
         int window = call->options->stream_window;
         const User *user = call->identity.user;
@@ -259,7 +259,7 @@ int ws_endpoint_logs(WsCall *call) {
             !ws_history_types(call, &history))
                 return 0;
         history.vehicle_id = vehicle->id;
-        return ws_history_ask(call, &history);
+        return ws_endpoint_ask_history(call, &history);
 }
 
 int ws_endpoint_track(WsCall *call) {
@@ -270,7 +270,7 @@ int ws_endpoint_track(WsCall *call) {
             !ws_history_times(call, &history) || !ws_history_tolerance(call, &history))
                 return 0;
         history.vehicle_id = vehicle->id;
-        return ws_history_ask(call, &history);
+        return ws_endpoint_ask_history(call, &history);
 }
 
 int ws_endpoint_telemetry(WsCall *call) {
@@ -285,7 +285,7 @@ int ws_endpoint_telemetry(WsCall *call) {
         else if (!ws_history_page(call, &history))
                 return 0;
         history.device_id = device->id;
-        return ws_history_ask(call, &history);
+        return ws_endpoint_ask_history(call, &history);
 }
 
 int ws_endpoint_detection_list(WsCall *call) {
@@ -299,7 +299,7 @@ int ws_endpoint_detection_list(WsCall *call) {
                                "device_hash",
                                history.device_hash,
                                sizeof(history.device_hash));
-        return ws_history_ask(call, &history);
+        return ws_endpoint_ask_history(call, &history);
 }
 
 int ws_endpoint_alerts(WsCall *call) {
@@ -314,12 +314,12 @@ int ws_endpoint_alerts(WsCall *call) {
                              sizeof(history.severity)))
                 return 0;
         (void)ws_history_param(call, "alert_type", history.alert_type, sizeof(history.alert_type));
-        return ws_history_ask(call, &history);
+        return ws_endpoint_ask_history(call, &history);
 }
 
 /* ---- the answers --------------------------------------------------------------------------- */
 
-static int ws_history_answer(WsCall *call, const Answer *answer, const char *content_type) {
+int ws_endpoint_give_history(WsCall *call, const Answer *answer, const char *content_type) {
         WsResponse *response = call->response;
 
         switch (answer->status) {
@@ -352,9 +352,9 @@ static int ws_history_answer(WsCall *call, const Answer *answer, const char *con
 }
 
 int ws_endpoint_history_answer(WsCall *call, const Answer *answer) {
-        return ws_history_answer(call, answer, "application/json");
+        return ws_endpoint_give_history(call, answer, "application/json");
 }
 
 int ws_endpoint_track_answer(WsCall *call, const Answer *answer) {
-        return ws_history_answer(call, answer, "application/geo+json");
+        return ws_endpoint_give_history(call, answer, "application/geo+json");
 }

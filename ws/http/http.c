@@ -523,6 +523,7 @@ static void ws_http_begin_stream(WsHttp *http, WsWaiter *waiter, const Answer *a
         CLEANUP_RESPONSE WsResponse response = { .close = waiter->close, .keep = waiter->keep };
         WsCall call = ws_http_call(http, &response);
 
+        memcpy(call.account, waiter->account, sizeof(call.account));
         ws_precheck_origin(http->options, waiter->origin, &response);
         if (waiter->endpoint->answer(&call, answer) < 0) {
                 ws_waiter_kill(waiter);

@@ -151,6 +151,19 @@ static bool ws_request_lists(const char *list, const char *word) {
         return false;
 }
 
+/* Is @type one of the media types of a list, whatever its parameters? */
+static bool ws_request_names(const char *list, const char *type) {
+        size_t n = strlen(type);
+
+        while (*list) {
+                list += strspn(list, ", \t");
+                if (strncasecmp(list, type, n) == 0 && strcspn(list, ",; \t") == n)
+                        return true;
+                list += strcspn(list, ",");
+        }
+        return false;
+}
+
 /* RFC 9112 6.1 and 6.3: a body in chunks is one without a length; of whatever else nobody knows
  * where it ends, so it is bad, as is a coding beside a length, or in HTTP/1.0, which has none. */
 static int ws_request_coding(WsRequest *request, const WsHead *head) {
@@ -242,7 +255,7 @@ static int ws_request_fields(WsRequest *request, const WsHead *head) {
                   sizeof(request->idempotency_key),
                   WS_REQUEST_E_BAD },
         };
-        char upgrade[128];
+        char upgrade[128], types[512];
 
         for (size_t i = 0; i < N_ELEMENTS(fields); ++i) {
                 int r = ws_request_header(head, fields[i].name, fields[i].value, fields[i].size);
@@ -263,6 +276,9 @@ static int ws_request_fields(WsRequest *request, const WsHead *head) {
                           request->if_none_match,
                           sizeof(request->if_none_match)))
                 request->if_none_match[0] = '\0';
+        if (ws_head_list(head, "Accept", types, sizeof(types)))
+                request->wants_json = ws_request_names(types, "application/json") &&
+                                      !ws_request_names(types, "text/html");
         if (!ws_head_list(head, "Accept-Encoding", request->accept, sizeof(request->accept)))
                 request->accept[0] = '\0';
         return 0;

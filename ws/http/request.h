@@ -35,6 +35,7 @@ struct WsRequest {
         char content_type[128];
         char encoding[64]; /* Content-Encoding, "" if none */
         char accept[256];  /* Accept-Encoding */
+        bool wants_json;   /* Accept names it, and no page */
         char if_none_match[256];
         char range[64], if_range[64];
         int64_t body_length; /* -1 = not said */

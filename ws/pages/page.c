@@ -30,6 +30,19 @@ bool ws_page_refuse(WsCall *call, int status, const char *detail) {
         return false;
 }
 
+int ws_page_administration(WsCall *call, int status, const char *manual) {
+        char detail[256];
+
+        snprintf(detail,
+                 sizeof(detail),
+                 "This is administration, which Tidegate has on its command line: see %s.",
+                 manual);
+        if (status == 405)
+                ws_response_header(call->response, "Allow", "GET, HEAD, OPTIONS");
+        ws_response_problem(call->response, status, "administration", detail);
+        return 0;
+}
+
 bool ws_page_number(WsCall *call, const char *name, int64_t low, int64_t high, int64_t *ret_value) {
         char text[32], detail[128];
         uint64_t value;

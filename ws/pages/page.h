@@ -43,4 +43,7 @@ bool ws_page_word(WsCall *call,
 
 bool ws_page_refuse(WsCall *call, int status, const char *detail);
 
+/* What changes the system is not for pages: @status is 404, or 405 where the path may be read. */
+int ws_page_administration(WsCall *call, int status, const char *manual);
+
 MUST_CHECK int ws_page_ask(WsCall *call, const PageQuery *page);

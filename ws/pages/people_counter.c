@@ -1,5 +1,7 @@
 #include <stdio.h>
+#include <strings.h>
 
+#include "base/err.h"
 #include "ws/pages/page.h"
 
 #define WS_COUNTER_HOURS     24
@@ -11,6 +13,8 @@
 #define WS_COUNTER_DEVICES   10000 /* of a list, which knows no pages */
 #define WS_COUNTER_DAYS      7
 #define WS_COUNTER_DAYS_MAX  3660
+
+#define WS_COUNTER_MANUAL "docs/migrate/people-counter.md"
 
 /* The people counter: PROTOCOL 3 A. */
 
@@ -144,4 +148,108 @@ int ws_page_counter_device(WsCall *call) {
 
 int ws_page_counter_device_stats(WsCall *call) {
         return ws_page_counter_one(call, PAGE_COUNTER_DEVICE_STATS);
+}
+
+/* ---- the export ---------------------------------------------------------------------------- */
+
+/* Appends to the name of the file what a header, and a file, may have. */
+static void ws_page_counter_name(char name[WS_ENDPOINT_ACCOUNT_SIZE], const char *text) {
+        size_t n = strlen(name);
+
+        for (; *text && n + 8 < WS_ENDPOINT_ACCOUNT_SIZE; ++text) {
+                bool is_plain = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') ||
+                                (*text >= '0' && *text <= '9') || *text == '-';
+
+                name[n++] = is_plain ? *text : '_';
+        }
+        name[n] = '\0';
+}
+
+/* Of both dates; else the last minutes, hours or days, the first that is there; else of a day. */
+static bool ws_page_counter_span(WsCall *call, History *history) {
+        static const struct {
+                const char *parameter, *unit;
+                int64_t us, most;
+        } spans[] = {
+                { "last_minutes", "min", 60 * CLOCK_SECOND_US, WS_COUNTER_YEAR },
+                { "last_hours", "h", 3600 * CLOCK_SECOND_US, WS_COUNTER_HOURS_MAX },
+                { "last_days", "d", CLOCK_DAY_US, WS_COUNTER_DAYS_MAX },
+        };
+        int64_t from_us = CLOCK_UNKNOWN, to_us = CLOCK_UNKNOWN;
+        char first[WS_PAGE_TEXT_SIZE], last[WS_PAGE_TEXT_SIZE], text[600] = "_last_24h";
+
+        history->from_us = call->now_us - CLOCK_DAY_US;
+        history->to_us = call->now_us + 1;
+        if (!ws_page_date(call, "start_date", 0, &from_us) ||
+            !ws_page_date(call, "end_date", 1, &to_us))
+                return false;
+        for (size_t i = N_ELEMENTS(spans); i-- > 0;) {
+                int64_t n = 0;
+
+                if (!ws_page_number(call, spans[i].parameter, 0, spans[i].most, &n))
+                        return false;
+                if (n == 0)
+                        continue;
+                history->from_us = call->now_us - n * spans[i].us;
+                snprintf(text, sizeof(text), "_last_%lld%s", (long long)n, spans[i].unit);
+        }
+        if (from_us != CLOCK_UNKNOWN && to_us != CLOCK_UNKNOWN) {
+                history->from_us = from_us;
+                history->to_us = to_us;
+                ws_page_text(call, "start_date", first);
+                ws_page_text(call, "end_date", last);
+                snprintf(text, sizeof(text), "_%s_to_%s", first, last);
+        }
+        ws_page_counter_name(call->account, text);
+        return true;
+}
+
+/* A zone that is none filters nothing, and is in the name all the same: as there. */
+int ws_page_counter_export(WsCall *call) {
+        History history = { .kind = HISTORY_EXPORT };
+        char zone[WS_PAGE_TEXT_SIZE];
+
+        snprintf(call->account, sizeof(call->account), "detections");
+        if (!ws_page_counter_span(call, &history) ||
+            !ws_page_device(call, "device_id", &history.device_id))
+                return 0;
+        ws_page_text(call, "zone", zone);
+        if (*zone) {
+                ws_page_counter_name(call->account, "_zone_");
+                ws_page_counter_name(call->account, zone);
+        }
+        if (strcasecmp(zone, "near") == 0 || strcasecmp(zone, "medium") == 0 ||
+            strcasecmp(zone, "far") == 0)
+                for (size_t i = 0; zone[i]; ++i)
+                        history.zone[i] = (char)(zone[i] | ' ');
+        if (call->options->timezone)
+                snprintf(history.timezone, sizeof(history.timezone), "%s", call->options->timezone);
+        return err_up(ws_endpoint_ask_history(call, &history));
+}
+
+int ws_page_counter_export_answer(WsCall *call, const Answer *answer) {
+        char disposition[WS_ENDPOINT_ACCOUNT_SIZE + 64];
+
+        if (answer->status == 200) {
+                snprintf(disposition,
+                         sizeof(disposition),
+                         "attachment; filename=%s.csv",
+                         call->account);
+                ws_response_header(call->response, "Content-Disposition", disposition);
+                ws_response_header(call->response, /* to a page of another origin, too */
+                                   "Access-Control-Expose-Headers",
+                                   "Content-Disposition");
+        }
+        return err_up(ws_endpoint_give_history(call, answer, "text/csv; charset=utf-8"));
+}
+
+/* ---- what is not for pages ----------------------------------------------------------------- */
+
+int ws_page_counter_administration(WsCall *call) {
+        return ws_page_administration(call, 404, WS_COUNTER_MANUAL);
+}
+
+/* Of what may be read there. */
+int ws_page_counter_change(WsCall *call) {
+        return ws_page_administration(call, 405, WS_COUNTER_MANUAL);
 }

@@ -1,0 +1,65 @@
+#include <libpq-fe.h>
+
+#include "db/read/page_source.h"
+#include "db/read/reading_source.h"
+
+/* Detections as the people counter exports them: CSV, RFC 4180, the newest first. */
+
+/* clang-format off */
+#define EXPORT_LOCAL(format) "to_char(time AT TIME ZONE $6::text, '" format "')"
+
+static const char export_sql[] = DB_DECLARE
+        "SELECT concat_ws(',', " DB_PAGE_DETECTION_ID ", device_hash, rssi, zone,"
+        "   tidegate_local_time(time, $6::text),"
+        "   CASE WHEN code ~ '[\",\\r\\n]' THEN '\"' || replace(code, '\"', '\"\"') || '\"' ELSE code END,"
+        "   " EXPORT_LOCAL("YYYY-MM-DD") ", " EXPORT_LOCAL("HH24:MI:SS") ")"
+        "  FROM (SELECT l.*, coalesce(d.code, 'id:' || device_id) AS code"
+        "          FROM ble_detections l LEFT JOIN devices d ON d.id = device_id"
+        "         WHERE ($4::bigint = 0 OR device_id = $4::bigint)"
+        "           AND ($3::bigint = 0 OR device_id IN (" DB_VISIBLE_DEVICES("$3::bigint") "))"
+        "           AND ($5::text IS NULL OR zone = $5::text)"
+        "           AND received_at >= coalesce(" DB_US("$1") ", '-infinity') - interval '1 day'"
+        DB_IN_TIME ") AS x"
+        " ORDER BY time DESC, seq DESC, item DESC";
+/* clang-format on */
+
+static void export_bind(DbReading *reading) {
+        const History *history = reading->history;
+        char timezone[DB_PAGE_ZONE_SIZE];
+
+        db_reading_bind_time(reading, history->from_us);
+        db_reading_bind_time(reading, history->to_us);
+        db_reading_bind_int(reading, history->user_id);
+        db_reading_bind_int(reading, history->device_id);
+        db_reading_bind_text(reading, history->zone);
+        db_page_zone(history->timezone, timezone);
+        db_reading_bind_text(reading, timezone);
+}
+
+static int export_begin(DbReading *reading, Buf *body) {
+        (void)reading;
+        buf_append_string(body,
+                          "ID,Device Hash,RSSI (dBm),Zone,Timestamp,Device ID (IoT),Date,Time\r\n");
+        return 0;
+}
+
+static void export_row(DbReading *reading, const PGresult *rows, int row, Buf *body) {
+        (void)reading;
+        buf_append(body, PQgetvalue(rows, row, 0), (size_t)PQgetlength(rows, row, 0));
+        buf_append_string(body, "\r\n");
+}
+
+static int export_end(DbReading *reading, Buf *body, bool *ret_is_last) {
+        (void)reading;
+        (void)body;
+        *ret_is_last = true;
+        return 0;
+}
+
+const DbReadingSource db_history_export = {
+        .ascending = export_sql,
+        .bind = export_bind,
+        .begin = export_begin,
+        .row = export_row,
+        .end = export_end,
+};
