@@ -1,20 +1,13 @@
-#!/usr/bin/python3
-"""An energy edge device on python3-websockets, as it comes: token in the header, telemetry every
-second, and it takes one message a second and no more. After 1000 or 1008 it stays away; refused
-with 403 it waits longer."""
+"""An energy edge device on python3-websockets, of Debian (10) or of PyPI (15): token in the header,
+telemetry every second, and it takes one message a second and no more. After 1000 or 1008 it stays
+away; refused with 403 it waits longer."""
 import asyncio
 import json
-import os
-import sys
 
 import websockets
 
-ARGS = json.loads(sys.argv[1])
-SECOND = ARGS.get("second", 1000) / 1000
-
-
-def say(event, **data):
-    print(json.dumps({"event": event, **data}), flush=True)
+from report import ARGS, HEADERS, REFUSED, SECOND, code_of, end_with_input, extensions, keepalive
+from report import reason_of, say, status_of
 
 
 async def send_telemetry(socket, state):
@@ -40,9 +33,9 @@ async def obey(socket, state):
 
 
 async def session(state):
-    headers = {"Authorization": f"Bearer {ARGS['token']}"}
-    async with websockets.connect(ARGS["url"], extra_headers=headers) as socket:
-        say("open", extensions=[type(e).__name__ for e in socket.extensions])
+    headers = {"Authorization": f"Bearer {ARGS['token']}"} if ARGS.get("token") else {}
+    async with websockets.connect(ARGS["url"], **{HEADERS: headers}, **keepalive()) as socket:
+        say("open", extensions=extensions(socket), version=websockets.__version__)
         tasks = [asyncio.ensure_future(f(socket, state)) for f in (send_telemetry, obey)]
         done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in rest:
@@ -58,25 +51,19 @@ async def main():
         try:
             await session(state)
         except websockets.ConnectionClosed as error:
-            code = error.rcvd.code if error.rcvd else 1006
-            say("close", code=code)
-            if code in (1000, 1008):
-                return
-        except websockets.InvalidStatusCode as error:
-            say("refused", status=error.status_code)
+            say("close", code=code_of(error), reason=reason_of(error))
+            if code_of(error) in (1000, 1008):
+                break
+        except REFUSED as error:
+            say("refused", status=status_of(error))
             delay = 30
-        except OSError:
-            pass
+        except (OSError, asyncio.TimeoutError, websockets.InvalidMessage) as error:
+            say("away", why=type(error).__name__)
         await asyncio.sleep(delay * SECOND)
-
-
-def end_with_input(loop):
-    if not os.read(0, 1):
-        loop.stop()
+    say("stays away")
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    LOOP = asyncio.new_event_loop()
-    LOOP.add_reader(0, end_with_input, LOOP)
-    LOOP.create_task(main())
-    LOOP.run_forever()
+    end_with_input()
+    asyncio.run(main())

@@ -1,36 +1,54 @@
 """Clients of tests/clients as processes: what they are told, and what they say happened."""
 import fcntl
 import json
+import os
 import pathlib
 import subprocess
 import threading
 
-from servers import die_with_parent
+from servers import ROOT, die_with_parent
 from waiting import PATIENCE
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "clients"
 SECOND = 50  # ms in a second of a client's own time: 15 s between pings become 0.75 s
+VENV = ROOT / "build-clients"  # made like a build, and not among sources, which are looked through
+# Debian's own, and what requirements.txt pins of PyPI's, in an environment of the tests.
+PYTHONS = {"debian": "/usr/bin/python3", "pypi": str(VENV / "bin/python")}
+
+
+def _once(wanted_file, mark, *commands):
+    """Runs the commands unless @mark says that this has been done for what the file says now."""
+    with open(FOLDER / wanted_file, "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = lock.read()
+        if mark.exists() and mark.read_bytes() == wanted:
+            return
+        for command in commands:
+            done = subprocess.run(command, cwd=FOLDER, text=True, capture_output=True, check=False)
+            assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        mark.write_bytes(wanted)
 
 
 def install():
     """The npm packages, exactly as package-lock.json has them; once, whoever asks first."""
-    with open(FOLDER / "package-lock.json", "rb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = lock.read()
-        mark = FOLDER / "node_modules" / ".installed"
-        if mark.exists() and mark.read_bytes() == wanted:
-            return
-        done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
-                              cwd=FOLDER, text=True, capture_output=True, check=False)
-        assert done.returncode == 0, f"npm ci: {done.stdout}{done.stderr}"
-        mark.write_bytes(wanted)
+    _once("package-lock.json", FOLDER / "node_modules/.installed",
+          ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+
+
+def install_python():
+    """Likewise what requirements.txt pins, over Debian's packages."""
+    _once("requirements.txt", VENV / ".installed",
+          ["/usr/bin/python3", "-m", "venv", "--clear", "--system-site-packages", VENV],
+          [PYTHONS["pypi"], "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+           "--only-binary=:all:", "--require-hashes", "-r", "requirements.txt"])
 
 
 class Client:
-    """One process. Everything that it says is kept, in order."""
+    """One process. Everything that it says is kept, in order. @python: of PYTHONS, for what is in
+    Python; @zone: the time zone that its clock shows."""
 
-    def __init__(self, script, **args):
-        program = "/usr/bin/python3" if script.endswith(".py") else "node"
+    def __init__(self, script, python="debian", zone=None, **args):
+        program = PYTHONS[python] if script.endswith(".py") else "node"
         args.setdefault("second", SECOND)
         self.script = script
         self.said = []
@@ -39,6 +57,7 @@ class Client:
         self._changed = threading.Condition()
         self.process = subprocess.Popen([program, str(FOLDER / script), json.dumps(args)],
                                         cwd=FOLDER, text=True, stdin=subprocess.PIPE,
+                                        env={**os.environ, **({"TZ": zone} if zone else {})},
                                         stdout=subprocess.PIPE, preexec_fn=die_with_parent)
         threading.Thread(target=self._read, daemon=True).start()
 

@@ -10,6 +10,7 @@ import tempfile
 import pytest
 import requests
 
+from clients import Client, install, install_python
 from load import Publisher
 from scripted_broker import ScriptedBroker
 from servers import TIDEGATE, Broker, Database, Gateway, Postgres
@@ -199,3 +200,21 @@ def publisher(broker):
     made = Publisher(broker)
     yield made
     made.close()
+
+
+@pytest.fixture
+def client():
+    """client(script, argument=value, ...) -> a running Client."""
+    made = []
+
+    def start(script, **args):
+        if args.get("python") == "pypi":
+            install_python()
+        elif script.endswith(".mjs"):
+            install()
+        made.append(Client(script, **args))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.stop()

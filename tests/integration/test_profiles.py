@@ -6,7 +6,6 @@ import subprocess
 
 import pytest
 
-from clients import Client, install
 from conftest import populate
 from servers import TIDEGATE
 from viewers import Viewer, refused
@@ -99,21 +98,6 @@ def test_the_site_goes_before_its_profile(of_profile, readable):
 
 
 # ---- each with its own clients ----
-
-@pytest.fixture
-def client():
-    """client(script, argument=value, ...) -> a running Client."""
-    install()
-    made = []
-
-    def start(script, **args):
-        made.append(Client(script, **args))
-        return made[-1]
-
-    yield start
-    for one in made:
-        one.stop()
-
 
 def url(gateway, path):
     return f"ws://127.0.0.1:{gateway.port}{path}"

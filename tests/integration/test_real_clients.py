@@ -8,32 +8,12 @@ import threading
 import pytest
 import websockets
 
-from clients import Client, install
 from conftest import populate
 from viewers import Viewer
 from waiting import PATIENCE, wait_until
 
 PASSWORD = "correct horse battery"
 GOES = {"restarted": lambda g: g.terminate(), "killed": lambda g: g.kill()}
-
-
-@pytest.fixture(scope="session")
-def packages():
-    install()
-
-
-@pytest.fixture
-def client(packages):
-    """client(script, argument=value, ...) -> a running Client."""
-    made = []
-
-    def start(script, **args):
-        made.append(Client(script, **args))
-        return made[-1]
-
-    yield start
-    for one in made:
-        one.stop()
 
 
 def ws(gateway, path, user=None):
