@@ -1,8 +1,13 @@
 """Promise: programs in Python go on as they are, on the libraries of Debian and on those of PyPI: over a
 restart, the end of a token, a network that is gone, and with a clock that shows another zone."""
+import re
+import subprocess
+
 import pytest
 
+from clients import PYTHONS, install_python
 from conftest import populate
+from servers import ROOT, die_with_parent
 from waiting import PATIENCE, wait_until
 from wire import Wire
 
@@ -196,3 +201,53 @@ def test_a_publisher_goes_on_over_a_network_that_was_gone(of_profile, broker, da
     device.next("connect")
     wait_until(lambda: database.value("SELECT count(*) FROM sensor_logs WHERE (data->>'n')::int = %s", n_lost),
                "what was under way to be sent again")
+
+
+# ---- the examples in the manual ----
+
+def example(of, *replaced):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+    found = [b for b in blocks if of in b]
+    assert len(found) == 1
+    for old, new in replaced:
+        assert old in found[0]
+        found[0] = found[0].replace(old, new)
+    return found[0]
+
+
+@pytest.fixture
+def running():
+    """running(text, python) -> the process that runs that text."""
+    made = []
+
+    def start(text, python):
+        if python == "pypi":
+            install_python()
+        made.append(subprocess.Popen([PYTHONS[python], "-u", "-c", text], text=True, stdout=subprocess.PIPE,
+                                     preexec_fn=die_with_parent))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.kill()
+        one.wait()
+        one.stdout.close()
+
+
+def test_the_manual_shows_how_a_device_connects(gateway, database, running, python):
+    running(example("/ws/device/meter-1", ("127.0.0.1:8000", f"127.0.0.1:{gateway.port}"), ("meter-1", "dev-1"),
+                    ("what `tidegate device add` has printed", gateway.ids["dev-1 token"])), python)
+    database.wait_for("SELECT count(*) FROM telemetry WHERE payload->>'soc' = '81'", 1)
+    answer = gateway.post(f"/api/devices/{gateway.ids['dev-1']}/commands",
+                          headers={"Authorization": "Bearer " + gateway.token("ana")},
+                          json={"action": "SET_MODE", "payload": {"mode": "ECO"}})
+    command = f"/api/commands/{answer.json()['command_id']}"
+    wait_until(lambda: gateway.get(command, "ana").json()["state"] == "done", "the command to be done")
+
+
+def test_the_manual_shows_how_a_program_reads(gateway, broker, running, python):
+    reader = running(example("/api/token", ("127.0.0.1:8000", f"127.0.0.1:{gateway.port}"),
+                             ("correct horse", PASSWORD)), python)
+    assert "'type': 'connection'" in reader.stdout.readline()
+    broker.publish("seano/USV-1/raw_log", "read me")
+    assert "read me" in reader.stdout.readline()
