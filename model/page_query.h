@@ -24,6 +24,11 @@ typedef enum PageKind {
         PAGE_COUNTER_ACTIVE,       /* number: heard of in so many minutes */
         PAGE_COUNTER_DEVICE,       /* device_id */
         PAGE_COUNTER_DEVICE_STATS, /* device_id */
+        PAGE_CAMERAS,              /* limit, offset; number: those that are active alone */
+        PAGE_CAMERA,               /* device_id */
+        PAGE_CAMERA_STATUS,        /* device_id */
+        PAGE_FACES,                /* limit: of each camera */
+        PAGE_FACE_HISTORY,         /* from, limit, device_id; text: a person; number: 1 */
         PAGE_COUNT,
 } PageKind;
 

@@ -51,3 +51,5 @@ extern const char db_page_counter_range[], db_page_counter_histogram[], db_page_
         db_page_counter_daily[], db_page_counter_distribution[], db_page_counter_recent[],
         db_page_counter_count[], db_page_counter_devices[], db_page_counter_active[],
         db_page_counter_device[], db_page_counter_device_stats[];
+extern const char db_page_cameras[], db_page_camera[], db_page_camera_status[], db_page_faces[],
+        db_page_face_history[];

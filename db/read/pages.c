@@ -33,6 +33,11 @@ static const char *const pages_sql[] = {
         [PAGE_COUNTER_ACTIVE] = db_page_counter_active,
         [PAGE_COUNTER_DEVICE] = db_page_counter_device,
         [PAGE_COUNTER_DEVICE_STATS] = db_page_counter_device_stats,
+        [PAGE_CAMERAS] = db_page_cameras,
+        [PAGE_CAMERA] = db_page_camera,
+        [PAGE_CAMERA_STATUS] = db_page_camera_status,
+        [PAGE_FACES] = db_page_faces,
+        [PAGE_FACE_HISTORY] = db_page_face_history,
 };
 
 _Static_assert(N_ELEMENTS(pages_sql) == PAGE_COUNT, "a statement for each page");

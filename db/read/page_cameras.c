@@ -1,0 +1,96 @@
+#include "db/read/page_source.h"
+
+/* The pages of the camera dashboard: PROTOCOL 3 E. A camera is a device that says it is one, or
+ * that has sent an event; what its settings were there is not known here, and null. */
+
+/* clang-format off */
+
+#define CAMERAS                                                                       \
+        " cameras AS MATERIALIZED (SELECT d.id, d.code, d.product_type, d.created_at," \
+        "   greatest(t.last_seen, c.last_event_at) AS last_active,"                   \
+        "   coalesce(t.status = 'online'"                                             \
+        "     OR t.last_seen BETWEEN now() - interval '5 min' AND now() + interval '5 min'"   \
+        "     OR c.last_event_at BETWEEN now() - interval '5 min' AND now() + interval '5 min',"  \
+        "     false) AS is_active"                                                    \
+        "  FROM devices d LEFT JOIN camera_states c ON c.device_id = d.id"            \
+        "  LEFT JOIN device_states t ON t.device_id = d.id"                           \
+        "  WHERE (d.device_type = 'camera' OR c.device_id IS NOT NULL) AND"           \
+        DB_PAGE_OF_DEVICE("d.id") ")"
+
+#define CAMERA_JSON                                                                   \
+        " json_build_object('camera_id', code, 'camera_type',"                        \
+        "   CASE WHEN product_type IN ('rtsp', 'mock', 'usb', 'onvif') THEN product_type"  \
+        "        ELSE 'rtsp' END, 'source', '',"                                      \
+        "   'face_detection_enabled', null, 'face_detection_threshold', null,"        \
+        "   'motion_detection_enabled', null, 'min_contour_area', null,"              \
+        "   'recording_enabled', null, 'post_motion_cooldown', null,"                 \
+        "   'id', id, 'is_active', is_active,"                                        \
+        "   'created_at', " DB_PAGE_LOCAL("created_at") ","                           \
+        "   'last_active', " DB_PAGE_LOCAL("coalesce(last_active, created_at)") ","   \
+        "   'last_active_at', " DB_PAGE_LOCAL("coalesce(last_active, created_at)") ")"
+
+#define CAMERA_IS_FACE(e)     e ".event_type IN ('face_detected', 'face_recognized')"
+#define CAMERA_IS_UNKNOWN(e)  "(" e ".person_name IS NULL OR " e ".person_name IN ('', 'Unknown'))"
+#define CAMERA_NAME(e)        "CASE WHEN " CAMERA_IS_UNKNOWN(e) " THEN 'Unknown' ELSE " e ".person_name END"
+/* Where in the picture, as far as it was said. */
+#define CAMERA_LOCATION(e)                                                            \
+        "json_build_object('top', " e ".data #> '{location,top}',"                    \
+        "   'right', " e ".data #> '{location,right}',"                               \
+        "   'bottom', " e ".data #> '{location,bottom}',"                             \
+        "   'left', " e ".data #> '{location,left}')"
+#define CAMERA_MOTION(e)      "coalesce(" e ".data -> 'motion_detected' = 'true', false)"
+
+/* number: those that are active alone. */
+const char db_page_cameras[] =
+        DB_PAGE_WITH "," CAMERAS ","
+        " wanted AS (SELECT * FROM cameras WHERE $8::bigint = 0 OR is_active),"
+        " shown AS (SELECT * FROM wanted ORDER BY id OFFSET $7::bigint LIMIT $6::bigint)"
+        " SELECT json_build_object('cameras', (SELECT coalesce(json_agg(" CAMERA_JSON
+        "   ORDER BY id), '[]') FROM shown), 'total', (SELECT count(*) FROM wanted))";
+
+const char db_page_camera[] =
+        DB_PAGE_WITH "," CAMERAS " SELECT" CAMERA_JSON " FROM cameras";
+
+const char db_page_camera_status[] =
+        DB_PAGE_WITH "," CAMERAS
+        " SELECT json_build_object('camera_id', code, 'is_active', is_active,"
+        "   'is_running', is_active, 'fps', null,"
+        "   'last_frame_time', " DB_PAGE_LOCAL("last_active") ", 'error_message', null)"
+        "  FROM cameras";
+
+/* Of each camera the newest of a day, and what those say together: the buffer that its server had. */
+const char db_page_faces[] =
+        DB_PAGE_WITH "," CAMERAS
+        " SELECT coalesce(json_object_agg(c.code, json_build_object("
+        "   'recent_faces', f.faces, 'statistics', json_build_object('enabled', true,"
+        "      'total_detections', f.n, 'unique_people_detected', f.people,"
+        "      'last_detection_time', " DB_PAGE_LOCAL("f.last") ", 'face_manager_ready', true))"
+        "   ORDER BY c.id), '{}')"
+        "  FROM cameras c, LATERAL (SELECT count(*) AS n, max(e.time) AS last,"
+        "   count(DISTINCT e.person_name) FILTER (WHERE NOT " CAMERA_IS_UNKNOWN("e") ") AS people,"
+        "   coalesce(json_agg(json_build_object('name', " CAMERA_NAME("e") ","
+        "      'confidence', coalesce(e.confidence, 0), 'location', " CAMERA_LOCATION("e") ","
+        "      'timestamp', " DB_PAGE_LOCAL("e.time") ", 'motion_detected', " CAMERA_MOTION("e") ")"
+        "      ORDER BY e.time DESC, e.seq DESC), '[]') AS faces"
+        "   FROM (SELECT * FROM camera_events e WHERE e.device_id = c.id AND " CAMERA_IS_FACE("e")
+        "     AND e.received_at > now() - interval '1 day'"
+        "     ORDER BY e.time DESC, e.seq DESC LIMIT $6::bigint) e) f";
+
+/* number: 1 as the page has it, 0 the list alone, as an older one had it. */
+const char db_page_face_history[] =
+        DB_PAGE_WITH "," CAMERAS ","
+        " all_faces AS MATERIALIZED (SELECT e.*, c.code, " CAMERA_NAME("e") " AS name"
+        "   FROM cameras c JOIN camera_events e ON e.device_id = c.id"
+        "  WHERE e.received_at >= " DB_PAGE_FROM " AND e.time >= " DB_PAGE_FROM
+        "    AND " CAMERA_IS_FACE("e") "),"
+        " wanted AS (SELECT * FROM all_faces WHERE $9::text = '' OR name = $9::text),"
+        " shown AS (SELECT * FROM wanted ORDER BY time DESC, seq DESC LIMIT $6::bigint),"
+        " items AS (SELECT coalesce(json_agg(json_build_object('id', e.seq,"
+        "   'camera_id', e.code, 'person_name', e.name, 'confidence', coalesce(e.confidence, 0),"
+        "   'detected_at', " DB_PAGE_LOCAL("e.time") ", 'location', " CAMERA_LOCATION("e") ","
+        "   'motion_detected', " CAMERA_MOTION("e") ", 'recording_path', null,"
+        "   'recording_id', null) ORDER BY e.time DESC, e.seq DESC), '[]') AS list FROM shown e)"
+        " SELECT CASE WHEN $8::bigint = 0 THEN list ELSE json_build_object('detections', list,"
+        "   'total', (SELECT count(*) FROM all_faces), 'filtered', (SELECT count(*) FROM wanted))"
+        "   END FROM items";
+/* clang-format on */
