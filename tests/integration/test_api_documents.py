@@ -179,6 +179,7 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
         "/api/devices": ["?limit=1"], "/api/vehicles": ["?limit=1"],
         "/api/alerts": ["?limit=1", "?device_id=dev-1"], "/api/detections": ["?zone=near"],
         "/api/events/poll": ["?wait=0", f"?since={epoch}:1&wait=20"],
+        "/api/history/detections": ["?hours=1&person_name=John%20Doe&camera_id=cam-1"],
     }
     needed = {"/api/v1/statistics/range":
               "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00"}

@@ -1,5 +1,8 @@
 """The camera dashboard (dialect E), whole: what its page and its scripts ask, in their shapes."""
+import datetime
 import json
+
+import pytest
 
 from conftest import populate
 
@@ -35,3 +38,112 @@ def test_statistics_that_have_not_changed_go_out_as_often_as_is_wished(make_gate
     for _ in range(3):
         again = v.next_of("statistics_update")["data"]
         assert {**again, "timestamp": 0} == {**first, "timestamp": 0}
+
+
+FACE = ["name", "confidence", "location", "timestamp", "motion_detected"]
+EVENT = ["id", "camera_id", "person_name", "confidence", "detected_at", "location",
+         "motion_detected", "recording_path", "recording_id"]
+
+
+@pytest.fixture
+def cameras(make_gateway, broker, database):
+    """cam-1 and cam-2 are ana's, cam-3 is ben's; each has told something."""
+    gateway = make_gateway()
+    populate(gateway)
+    for code, user in (("cam-1", "ana"), ("cam-2", "ana"), ("cam-3", "ben")):
+        gateway.ids[code] = gateway.add_device(code, user, "--type", "camera")[0]
+    gateway.start()
+    for n in range(12):
+        face(broker, "cam-1", {"confidence": n / 100, "face_name": "Ida" if n % 2 else "Jo",
+                               "location": {"top": n, "right": 2, "bottom": 3, "left": 4},
+                               "motion_detected": n == 11},
+             timestamp=stamp(-3600 + n))
+    face(broker, "cam-1", {}, timestamp=stamp(-100))
+    face(broker, "cam-1", {"person_name": "Unknown", "confidence": 0.5}, timestamp=stamp(-90),
+         event_type="face_recognized")
+    face(broker, "cam-1", {}, event_type="motion_detected")
+    face(broker, "cam-3", {"person_name": "Of Ben", "confidence": 0.9})
+    database.wait_for("SELECT count(*) FROM camera_events", 16)
+    return gateway
+
+
+def stamp(seconds):
+    at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def test_the_faces_panel_fills(cameras):
+    answer = cameras.get("/api/faces/detections", "ana")
+    assert answer.headers["Cache-Control"] == "no-store"
+    faces = answer.json()
+    assert list(faces) == ["cam-1", "cam-2"]
+    assert all(list(f) == ["recent_faces", "statistics"] for f in faces.values())
+    assert faces["cam-2"]["recent_faces"] == []
+    recent = faces["cam-1"]["recent_faces"]
+    assert [f["name"] for f in recent] == ["Unknown", "Unknown", "Ida", "Jo", "Ida", "Jo", "Ida",
+                                           "Jo", "Ida", "Jo"]
+    assert all(list(f) == FACE for f in recent)
+    assert recent[2] == {**recent[2], "confidence": 0.11, "motion_detected": True,
+                         "location": {"top": 11, "right": 2, "bottom": 3, "left": 4}}
+    assert recent[1]["confidence"] == 0 and recent[1]["motion_detected"] is False
+    assert recent[1]["location"] == {"top": None, "right": None, "bottom": None, "left": None}
+    assert faces["cam-1"]["statistics"] == {
+        "enabled": True, "total_detections": 10, "unique_people_detected": 2,
+        "last_detection_time": recent[0]["timestamp"], "face_manager_ready": True}
+    assert list(cameras.get("/api/faces/detections", "ben").json()) == ["cam-3"]
+    assert list(cameras.get("/api/faces/detections", "root").json()) == ["cam-1", "cam-2", "cam-3"]
+    assert cameras.get("/api/faces/detections").status_code == 401
+
+
+def test_a_new_face_is_in_the_panel_when_its_event_is(cameras, broker, viewer):
+    v = viewer("/api/ws/statistics", "ana")
+    face(broker, "cam-2", {"person_name": "Eve", "confidence": 0.75})
+    v.next_of("camera_event")
+    [eve] = cameras.get("/api/faces/detections", "ana").json()["cam-2"]["recent_faces"]
+    assert (eve["name"], eve["confidence"]) == ("Eve", 0.75)
+
+
+def test_the_history_of_faces(cameras, database):
+    def ask(query="", user="ana"):
+        answer = cameras.get(f"/api/history/detections{query}", user)
+        assert answer.status_code == 200, answer.text
+        assert list(answer.json()) == ["detections", "total", "filtered"]
+        return answer.json()
+
+    whole = ask()
+    seqs = [r[0] for r in database.rows(
+        "SELECT e.seq FROM camera_events e JOIN devices d ON d.id = e.device_id WHERE d.code = "
+        "'cam-1' AND event_type LIKE 'face%%' ORDER BY time DESC, seq DESC")]
+    assert [d["id"] for d in whole["detections"]] == seqs and len(seqs) == 14
+    assert (whole["total"], whole["filtered"]) == (14, 14)
+    assert all(list(d) == EVENT for d in whole["detections"])
+    times = [d["detected_at"] for d in whole["detections"]]
+    assert times == sorted(times, reverse=True)
+    assert cameras.get("/api/faces/history/detections", "ana").json() == whole["detections"]
+
+    ida = ask("?person_name=Ida&limit=4")
+    assert (len(ida["detections"]), ida["total"], ida["filtered"]) == (4, 14, 6)
+    assert {d["person_name"] for d in ida["detections"]} == {"Ida"}
+    assert ask("?person_name=Unknown")["filtered"] == 2
+    assert ask("?camera_id=cam-1&hours=0") == {"detections": [], "total": 0, "filtered": 0}
+    assert ask("?limit=0")["filtered"] == 14
+    for other in ("cam-3", "nothing", "' OR 1=1 --", "%2500"):
+        assert ask(f"?camera_id={other}") == {"detections": [], "total": 0, "filtered": 0}
+    assert "Of Ben" not in json.dumps(ask("?person_name=Of%20Ben"))
+    assert {d["camera_id"] for d in ask(user="root")["detections"]} == {"cam-1", "cam-3"}
+    for bad in ("?limit=501", "?limit=-1", "?limit=x", "?hours=-1", "?hours=99999999999999999999",
+                "?hours=1.5"):
+        answer = cameras.get(f"/api/history/detections{bad}", "ana")
+        assert answer.status_code == 422 and answer.json()["status"] == 422, bad
+
+
+def test_the_other_things_that_its_page_asks(cameras):
+    counts = cameras.get("/api/faces/statistics", "ana").json()
+    whole = cameras.get("/api/statistics", "ana").json()
+    assert list(counts)[:4] == ["total_people", "total_encodings", "recognitions_today",
+                                "last_recognition"]
+    assert (counts["total_people"], counts["total_encodings"]) == (2, 2)
+    assert {k: v for k, v in counts.items() if k not in ("total_encodings", "timestamp")} == \
+        {k: v for k, v in whole.items() if k != "timestamp"}
+    assert cameras.get("/api/recordings/?limit=15", "ana").json() == {
+        "recordings": [], "total": 0, "filtered": 0}

@@ -239,6 +239,9 @@ ROWS = {
     "/api/v1/export/detections/csv": (None, True), "/api/v1/detections/count": (None, False), "/api/v1/detections/recent": (None, True),
     "/api/v1/devices/active": (None, True), "/api/v1/devices/{id}": ("dev", True),
     "/api/v1/devices/{id}/stats": ("dev", True),
+    "/api/faces/detections": (None, True),
+    "/api/faces/history/detections": (None, False), "/api/history/detections": (None, False),
+    "/api/recordings": (None, False),
 }
 NEEDED = {"/api/v1/statistics/range":  # what a path does not answer without
           "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00"}

@@ -148,3 +148,15 @@ int ws_page_counter_export(WsCall *call);
 int ws_page_counter_export_answer(WsCall *call, const Answer *answer);
 int ws_page_counter_administration(WsCall *call);
 int ws_page_counter_change(WsCall *call);
+/* cameras.c */
+int ws_page_cameras(WsCall *call);
+int ws_page_camera(WsCall *call);
+int ws_page_camera_status(WsCall *call);
+int ws_page_no_picture(WsCall *call);
+int ws_page_faces(WsCall *call);
+int ws_page_face_history(WsCall *call);
+int ws_page_face_history_list(WsCall *call);
+int ws_page_recordings(WsCall *call);
+int ws_page_camera_user(WsCall *call);
+int ws_page_setup_status(WsCall *call);
+int ws_page_face_statistics_answer(WsCall *call, const Answer *answer);

@@ -1,0 +1,159 @@
+#include "ws/pages/page.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+/* The camera dashboard: PROTOCOL 3 E. */
+
+#define WS_CAMERAS_FACES 10 /* of a camera, as its server kept */
+
+/* true, 1, on, yes, as their server takes them, or the opposite. */
+static bool ws_cameras_flag(WsCall *call, const char *name, int64_t *ret_flag) {
+        static const char *const words[] = { "false", "true", "0", "1", "off", "on",
+                                             "no",    "yes",  "f", "t", "n",   "y" };
+        char text[WS_PAGE_TEXT_SIZE];
+
+        if (!ws_request_param(call->request, name, text, sizeof(text)))
+                return true;
+        for (size_t i = 0; i < N_ELEMENTS(words); ++i)
+                if (strcasecmp(text, words[i]) == 0) {
+                        *ret_flag = i % 2;
+                        return true;
+                }
+        return ws_page_refuse(call, 422, "A switch must be true or false.");
+}
+
+int ws_page_cameras(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_CAMERAS);
+
+        page.limit = 100;
+        if (!ws_page_number(call, "skip", 0, INT32_MAX, &page.offset) ||
+            !ws_page_number(call, "limit", 0, 1000, &page.limit) ||
+            !ws_cameras_flag(call, "active_only", &page.number))
+                return 0;
+        return ws_page_ask(call, &page);
+}
+
+static int ws_cameras_one(WsCall *call, PageKind kind) {
+        PageQuery page = ws_page(call, kind);
+        const Device *device;
+
+        if (!ws_endpoint_see_device(call, call->target, &device))
+                return 0;
+        page.device_id = device->id;
+        return ws_page_ask(call, &page);
+}
+
+int ws_page_camera(WsCall *call) {
+        return ws_cameras_one(call, PAGE_CAMERA);
+}
+
+int ws_page_camera_status(WsCall *call) {
+        return ws_cameras_one(call, PAGE_CAMERA_STATUS);
+}
+
+/* Events come here, and no pictures. */
+int ws_page_no_picture(WsCall *call) {
+        const Device *device;
+
+        if (ws_endpoint_see_device(call, call->target, &device))
+                (void)ws_page_refuse(call,
+                                     404,
+                                     "Pictures do not pass through here: docs/migrate/cameras.md.");
+        return 0;
+}
+
+int ws_page_faces(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_FACES);
+
+        page.limit = WS_CAMERAS_FACES;
+        return ws_page_ask(call, &page);
+}
+
+/* How many pictures of each person there are is known there alone: one of each is what we know. */
+int ws_page_face_statistics_answer(WsCall *call, const Answer *answer) {
+        static const char begin[] = "{\"total_people\":";
+        Text body = answer->n_bodies == 1 ? buf_text(&answer->bodies[0]) : TEXT("");
+        size_t n = sizeof(begin) - 1;
+        Buf *out = &call->response->body;
+
+        if (answer->status != 200 || body.n <= n || memcmp(body.data, begin, n) != 0)
+                return ws_endpoint_data_answer(call, answer);
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        n += strspn(body.data + n, "0123456789");
+        ws_response_json(call->response);
+        buf_append_text(out, (Text){ body.data, n });
+        buf_append_string(out, ",\"total_encodings\":");
+        buf_append_text(out, (Text){ body.data + sizeof(begin) - 1, n - (sizeof(begin) - 1) });
+        buf_append_text(out, (Text){ body.data + n, body.n - n });
+        return 0;
+}
+
+/* Of a camera that there is none of, or that is another's, there is nothing. */
+static bool ws_cameras_filter(WsCall *call, PageQuery *page) {
+        char code[WS_PAGE_TEXT_SIZE];
+        const User *user = call->identity.user;
+        const Device *device;
+
+        ws_page_text(call, "camera_id", code);
+        if (!*code)
+                return true;
+        device = registry_find_device_for(call->access->registry, user, text_of(code));
+        if (!device || (user && !user_sees_device(user, device)))
+                return false;
+        page->device_id = device->id;
+        return true;
+}
+
+static int ws_cameras_history(WsCall *call, bool is_wrapped) {
+        PageQuery page = ws_page(call, PAGE_FACE_HISTORY);
+        int64_t hours = 24;
+
+        page.limit = 50;
+        page.number = is_wrapped;
+        if (!ws_page_number(call, "hours", 0, 24 * 366, &hours) ||
+            !ws_page_number(call, "limit", 0, 500, &page.limit))
+                return 0;
+        ws_page_text(call, "person_name", page.text);
+        page.from_us = call->now_us - hours * 3600 * INT64_C(1000000);
+        if (ws_cameras_filter(call, &page))
+                return ws_page_ask(call, &page);
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        buf_append_string(ws_response_json(call->response),
+                          is_wrapped ? "{\"detections\":[],\"total\":0,\"filtered\":0}" : "[]");
+        return 0;
+}
+
+int ws_page_face_history(WsCall *call) {
+        return ws_cameras_history(call, true);
+}
+
+int ws_page_face_history_list(WsCall *call) {
+        return ws_cameras_history(call, false);
+}
+
+/* There are none; the page shows its events only where this answers. */
+int ws_page_recordings(WsCall *call) {
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        buf_append_string(ws_response_json(call->response),
+                          "{\"recordings\":[],\"total\":0,\"filtered\":0}");
+        return 0;
+}
+
+int ws_page_camera_user(WsCall *call) {
+        const User *user = call->identity.user;
+        Buf *body = ws_response_json(call->response);
+
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        buf_append_string(body, "{\"username\":");
+        buf_json_string(body, text_of(user->name));
+        buf_printf(body, ",\"email\":null,\"id\":%lld,\"is_active\":true", (long long)user->id);
+        buf_printf(body, ",\"role\":\"%s\"}", role_name(user->role));
+        return 0;
+}
+
+/* The first admin is made by the command line. */
+int ws_page_setup_status(WsCall *call) {
+        buf_append_string(ws_response_json(call->response), "{\"setup_complete\":true}");
+        return 0;
+}
