@@ -145,7 +145,7 @@ int db_mend_store(DbMend *mend, const DbBatch *batch) {
         int r = 0;
 
         db_rows_reset(mend->rows);
-        db_rows_forget_sensors(mend->rows);
+        db_rows_forget(mend->rows);
         for (size_t i = 0; i < batch->n_records; ++i)
                 db_rows_add(mend->rows, batch->records[i], i);
         for (size_t i = 0; i < batch->n_states; ++i)

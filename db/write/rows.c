@@ -1,6 +1,8 @@
 #include "db/write/rows.h"
 
+#include "base/clock.h"
 #include "base/err.h"
+#include "db/write/names.h"
 
 enum {
         ROWS_SENSORS = 16384, /* pairs remembered; a power of two */
@@ -24,6 +26,7 @@ struct SensorSlot {
 struct DbRows {
         DbArray columns[DB_SHEET_COUNT][ROWS_MAX_COLUMNS];
         SensorSlot sensors[ROWS_SENSORS];
+        DbNames names;
 };
 
 /* Counts what was really written, in the transaction that writes it: the rows that begin a message,
@@ -195,6 +198,13 @@ static const SheetInfo sheets[DB_SHEET_COUNT] = {
                 "kti" "slly",
                 true,
         },
+        /* Changes nothing where a name is as it was, or somebody chose another: decision 051. */
+        [DB_SHEET_NAMES] = {
+                "names",
+                "SELECT tidegate_name_devices($1, $2, $3)",
+                "kss",
+                false,
+        },
         /* Older than what is stored: only last_seen may move. A device deleted meanwhile: none. */
         [DB_SHEET_STATES] = {
                 "device_states",
@@ -285,8 +295,9 @@ void db_rows_reset(DbRows *rows) {
                         db_array_reset(&rows->columns[i][k]);
 }
 
-void db_rows_forget_sensors(DbRows *rows) {
+void db_rows_forget(DbRows *rows) {
         memset(rows->sensors, 0, sizeof(rows->sensors));
+        db_names_forget(&rows->names);
 }
 
 /* The columns that every log table begins with. Returns the next one. */
@@ -366,6 +377,17 @@ static void rows_add_dead_letter(DbRows *rows,
         db_array_bytes(&columns[6], bytes.data ? bytes : TEXT(""));
 }
 
+static void rows_add_name(DbRows *rows, const Record *record) {
+        const DetectionsRecord *said = &record->detections;
+        DbArray *columns = rows->columns[DB_SHEET_NAMES];
+
+        if (!db_names_are_news(&rows->names, record, clock_mono_us()))
+                return;
+        db_array_int(&columns[0], record->device_id);
+        db_array_bytes(&columns[1], said->name.n ? said->name : (Text){ 0 });
+        db_array_bytes(&columns[2], said->location.n ? said->location : (Text){ 0 });
+}
+
 static void rows_add_detections(DbRows *rows, const Record *record) {
         const DetectionsRecord *detections = &record->detections;
 
@@ -379,6 +401,7 @@ static void rows_add_detections(DbRows *rows, const Record *record) {
                 db_array_double(&columns[3], item->rssi);
                 db_array_bytes(&columns[4], text_of(item->zone));
         }
+        rows_add_name(rows, record);
         for (size_t i = 0; i < detections->n_set_aside; ++i)
                 rows_add_dead_letter(rows,
                                      record,

@@ -32,6 +32,7 @@ typedef enum DbSheet {
                              command waits for (true) and of those that changed nothing (false) */
         DB_SHEET_LETTERS, /* those that were taken in again go, whatever became of them */
         DB_SHEET_DEAD_LETTERS,
+        DB_SHEET_NAMES, /* what devices call themselves */
         DB_SHEET_STATES,
         DB_SHEET_COUNT
 } DbSheet;
@@ -57,8 +58,9 @@ int db_rows_without(const Record *record);
 Text db_rows_state(const AckRecord *ack); /* what a command is by what its device says */
 void db_rows_add_state(DbRows *rows, int64_t device_id, const DeviceState *state);
 
-/* Sensors are written once and then remembered: forget them when a batch was rolled back. */
-void db_rows_forget_sensors(DbRows *rows);
+/* Sensors, and what devices call themselves, are written once and then remembered (names for a
+ * minute): forget them when a batch was rolled back. */
+void db_rows_forget(DbRows *rows);
 
 bool db_rows_has(const DbRows *rows, DbSheet sheet);
 /* Borrowed until the next reset. @journal_id is in network order, and outlives the parameters. */

@@ -85,7 +85,7 @@ void db_store_limit_people(DbStore *store, int n_max) {
 
 static int store_offline(DbStore *store) {
         store->under_way = false;
-        db_rows_forget_sensors(store->rows);
+        db_rows_forget(store->rows);
         db_conn_disconnect(store->conn);
         return DB_E_OFFLINE;
 }
@@ -178,7 +178,7 @@ int db_store_open(DbStore *store, const DbHolder *holder, uint64_t *ret_seq, uin
         int r;
 
         store->under_way = false;
-        db_rows_forget_sensors(store->rows);
+        db_rows_forget(store->rows);
         db_days_forget(&store->days);
 
         r = store_prepare(store->conn);
@@ -449,7 +449,7 @@ static int store_again(DbStore *store) {
 static int store_roll_back(DbStore *store) {
         DbTrouble trouble;
 
-        db_rows_forget_sensors(store->rows);
+        db_rows_forget(store->rows);
         if (store->error && store_is_short(store)) {
                 db_conn_note(store->conn, store->error);
                 return DB_E_REFUSED;
@@ -518,7 +518,7 @@ static int store_end(DbStore *store) {
         if (!PQexitPipelineMode(db_conn_pg(store->conn)))
                 return store_offline(store);
         if (store->committed && store->batch.is_trial) {
-                db_rows_forget_sensors(store->rows);
+                db_rows_forget(store->rows);
                 return DB_E_PASSED;
         }
         if (store->committed) {
