@@ -43,6 +43,10 @@ def test_statistics_that_have_not_changed_go_out_as_often_as_is_wished(make_gate
 FACE = ["name", "confidence", "location", "timestamp", "motion_detected"]
 EVENT = ["id", "camera_id", "person_name", "confidence", "detected_at", "location",
          "motion_detected", "recording_path", "recording_id"]
+CAMERA = ["camera_id", "camera_type", "source", "face_detection_enabled",
+          "face_detection_threshold", "motion_detection_enabled", "min_contour_area",
+          "recording_enabled", "post_motion_cooldown", "id", "is_active", "created_at",
+          "last_active", "last_active_at"]
 
 
 @pytest.fixture
@@ -137,6 +141,33 @@ def test_the_history_of_faces(cameras, database):
         assert answer.status_code == 422 and answer.json()["status"] == 422, bad
 
 
+def test_the_list_of_cameras_and_their_status(cameras):
+    answer = cameras.get("/api/cameras/", "ana").json()
+    assert list(answer) == ["cameras", "total"] and answer["total"] == 2
+    assert [c["camera_id"] for c in answer["cameras"]] == ["cam-1", "cam-2"]
+    assert all(list(c) == CAMERA for c in answer["cameras"])
+    first = answer["cameras"][0]
+    assert (first["id"], first["is_active"], first["camera_type"]) == (cameras.ids["cam-1"], True,
+                                                                       "rtsp")
+    assert first["last_active"] == first["last_active_at"] > first["created_at"]
+    assert [c["is_active"] for c in answer["cameras"]] == [True, False]
+    active = cameras.get("/api/cameras/?active_only=true", "ana").json()
+    assert [c["camera_id"] for c in active["cameras"]] == ["cam-1"] and active["total"] == 1
+    page = cameras.get("/api/cameras/?skip=1&limit=1", "root").json()
+    assert [c["camera_id"] for c in page["cameras"]] == ["cam-2"] and page["total"] == 3
+    for name in ("cam-1", cameras.ids["cam-1"]):
+        assert cameras.get(f"/api/cameras/{name}", "ana").json() == first
+    status = cameras.get("/api/cameras/cam-1/status", "ana").json()
+    assert status == {"camera_id": "cam-1", "is_active": True, "is_running": True, "fps": None,
+                      "last_frame_time": first["last_active"], "error_message": None}
+    for path in ("cam-3", "nothing", "dev-1", "cam-3/status", "cam-1/stream", "cam-1/snapshot",
+                 "cam-3/stream"):
+        assert cameras.get(f"/api/cameras/{path}", "ana").status_code == 404, path
+    assert "docs/migrate/cameras.md" in cameras.get("/api/cameras/cam-1/stream", "ana").text
+    for bad in ("?skip=-1", "?limit=1001", "?active_only=maybe"):
+        assert cameras.get(f"/api/cameras/{bad}", "ana").status_code == 422, bad
+
+
 def test_the_other_things_that_its_page_asks(cameras):
     counts = cameras.get("/api/faces/statistics", "ana").json()
     whole = cameras.get("/api/statistics", "ana").json()
@@ -145,5 +176,10 @@ def test_the_other_things_that_its_page_asks(cameras):
     assert (counts["total_people"], counts["total_encodings"]) == (2, 2)
     assert {k: v for k, v in counts.items() if k not in ("total_encodings", "timestamp")} == \
         {k: v for k, v in whole.items() if k != "timestamp"}
+    assert cameras.get("/api/users/me", "ana").json() == {
+        "username": "ana", "email": None, "id": cameras.ids["ana"], "is_active": True,
+        "role": "user"}
+    assert cameras.get("/api/users/me").status_code == 401
+    assert cameras.get("/api/setup/status").json() == {"setup_complete": True}
     assert cameras.get("/api/recordings/?limit=15", "ana").json() == {
         "recordings": [], "total": 0, "filtered": 0}

@@ -222,7 +222,7 @@ def test_no_subscription_snapshot_or_replay_shows_what_is_not_ones_own(fleet, br
 # ---- HTTP ---------------------------------------------------------------------------------------
 
 PUBLIC = {"/", "/health", "/livez", "/readyz", "/metrics", "/api/openapi.json",
-          "/api/asyncapi.json", "/api/token", "/assets/app.js", "/assets/map.js",
+          "/api/asyncapi.json", "/api/token", "/api/setup/status", "/assets/app.js", "/assets/map.js",
           "/assets/style.css"}
 # path -> what names the thing in {id}, and whether what comes carries a mark of its owner
 ROWS = {
@@ -239,14 +239,16 @@ ROWS = {
     "/api/v1/export/detections/csv": (None, True), "/api/v1/detections/count": (None, False), "/api/v1/detections/recent": (None, True),
     "/api/v1/devices/active": (None, True), "/api/v1/devices/{id}": ("dev", True),
     "/api/v1/devices/{id}/stats": ("dev", True),
-    "/api/faces/detections": (None, True),
+    "/api/cameras": (None, True), "/api/cameras/{id}": ("dev", True),
+    "/api/cameras/{id}/status": ("dev", True), "/api/faces/detections": (None, True),
     "/api/faces/history/detections": (None, False), "/api/history/detections": (None, False),
-    "/api/recordings": (None, False),
+    "/api/recordings": (None, False), "/api/users/me": (None, False),
 }
 NEEDED = {"/api/v1/statistics/range":  # what a path does not answer without
           "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00"}
 ELSEWHERE = {"/api/events", "/api/events/poll",  # test_no_event_stream_...
              "/api/token/refresh",  # test_a_session_is_renewed
+             "/api/cameras/{id}/stream", "/api/cameras/{id}/snapshot",  # test_camera_pages
              "/api/commands/{id}", "/api/devices/{id}/commands",  # test_commands_are_...
              "/api/devices/{id}/owner", "/api/vehicles/{id}/owner",  # test_things_are_given.py
              "/api/ws/ticket", "/api/v1/detections", "/api/v1/detections/bulk",
