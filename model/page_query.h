@@ -29,6 +29,17 @@ typedef enum PageKind {
         PAGE_CAMERA_STATUS,        /* device_id */
         PAGE_FACES,                /* limit: of each camera */
         PAGE_FACE_HISTORY,         /* from, limit, device_id; text: a person; number: 1 */
+        PAGE_VEHICLES,             /* limit, offset */
+        PAGE_VEHICLE,              /* vehicle_id */
+        PAGE_VEHICLE_LOGS,         /* from, to, limit, vehicle_id */
+        PAGE_VEHICLE_LOG,          /* number: its id */
+        PAGE_VEHICLE_LATEST,       /* vehicle_id; limit 1 */
+        PAGE_SENSOR_LOGS,          /* as logs; text: a sensor's id */
+        PAGE_SENSOR_LOG,           /* number: its id */
+        PAGE_RAW_LOGS,             /* as logs */
+        PAGE_RAW_LOG,              /* number: its id */
+        PAGE_VEHICLE_SENSORS,      /* limit, vehicle_id */
+        PAGE_SENSOR_STATUS,        /* limit, vehicle_id */
         PAGE_COUNT,
 } PageKind;
 

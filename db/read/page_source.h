@@ -52,4 +52,7 @@ extern const char db_page_counter_range[], db_page_counter_histogram[], db_page_
         db_page_counter_count[], db_page_counter_devices[], db_page_counter_active[],
         db_page_counter_device[], db_page_counter_device_stats[];
 extern const char db_page_cameras[], db_page_camera[], db_page_camera_status[], db_page_faces[],
-        db_page_face_history[];
+        db_page_face_history[], db_page_vehicles[], db_page_vehicle[], db_page_vehicle_logs[],
+        db_page_vehicle_log[], db_page_vehicle_latest[], db_page_sensor_logs[],
+        db_page_sensor_log[], db_page_raw_logs[], db_page_raw_log[], db_page_vehicle_sensors[],
+        db_page_sensor_status[];

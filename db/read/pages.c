@@ -38,6 +38,17 @@ static const char *const pages_sql[] = {
         [PAGE_CAMERA_STATUS] = db_page_camera_status,
         [PAGE_FACES] = db_page_faces,
         [PAGE_FACE_HISTORY] = db_page_face_history,
+        [PAGE_VEHICLES] = db_page_vehicles,
+        [PAGE_VEHICLE] = db_page_vehicle,
+        [PAGE_VEHICLE_LOGS] = db_page_vehicle_logs,
+        [PAGE_VEHICLE_LOG] = db_page_vehicle_log,
+        [PAGE_VEHICLE_LATEST] = db_page_vehicle_latest,
+        [PAGE_SENSOR_LOGS] = db_page_sensor_logs,
+        [PAGE_SENSOR_LOG] = db_page_sensor_log,
+        [PAGE_RAW_LOGS] = db_page_raw_logs,
+        [PAGE_RAW_LOG] = db_page_raw_log,
+        [PAGE_VEHICLE_SENSORS] = db_page_vehicle_sensors,
+        [PAGE_SENSOR_STATUS] = db_page_sensor_status,
 };
 
 _Static_assert(N_ELEMENTS(pages_sql) == PAGE_COUNT, "a statement for each page");

@@ -1,0 +1,108 @@
+#include "db/read/page_source.h"
+
+/* The pages of the vehicles: PROTOCOL 3 D. created_at is the receipt, and a log's id its number;
+ * the newest day of a table is what a list costs, not its history. */
+
+/* clang-format off */
+
+#define VEHICLE_SEES(column)                                                           \
+        " ($5::bigint = 0 OR " column " = $5::bigint)"                                 \
+        " AND ($1::bigint = 0 OR " column " IN (" DB_VISIBLE_VEHICLES("$1::bigint") "))"
+
+/* number: one log alone, by its id. */
+#define VEHICLE_ROWS(table, more)                                                      \
+        " SELECT * FROM " table " l WHERE" VEHICLE_SEES("vehicle_id")                  \
+        "   AND received_at >= " DB_PAGE_FROM " AND received_at < " DB_PAGE_TO more    \
+        " ORDER BY received_at DESC, journal_id DESC, seq DESC LIMIT $6::bigint"
+#define VEHICLE_ROW(table)                                                             \
+        " SELECT * FROM " table " l WHERE seq = $8::bigint AND" VEHICLE_SEES("vehicle_id")  \
+        " ORDER BY received_at DESC LIMIT 1"
+#define VEHICLE_LIST(item, rows)                                                       \
+        DB_PAGE_WITH " SELECT coalesce(json_agg(" item                                 \
+        " ORDER BY received_at DESC, journal_id DESC, seq DESC), '[]') FROM (" rows ") l"
+#define VEHICLE_ONE(item, row) DB_PAGE_WITH " SELECT " item " FROM (" row ") l"
+
+/* What a vehicle does: armed is on its mission, silent for five minutes is offline. */
+#define VEHICLE_HEARD(table)                                                           \
+        "EXISTS (SELECT FROM " table " l WHERE l.vehicle_id = v.id"                    \
+        "   AND l.received_at > now() - interval '5 min')"
+#define VEHICLE_STATUS                                                                 \
+        "(SELECT CASE WHEN l.armed THEN 'on_mission' WHEN l.vehicle_id IS NOT NULL"    \
+        "   OR " VEHICLE_HEARD("sensor_logs") " OR " VEHICLE_HEARD("raw_logs")         \
+        "   THEN 'idle' ELSE 'offline' END"                                            \
+        "  FROM (SELECT 1) AS one LEFT JOIN LATERAL (SELECT l.vehicle_id, l.armed"     \
+        "   FROM vehicle_logs l WHERE l.vehicle_id = v.id"                             \
+        "     AND l.received_at > now() - interval '5 min'"                            \
+        "   ORDER BY l.received_at DESC, l.seq DESC LIMIT 1) l ON true)"
+#define VEHICLE_JSON                                                                   \
+        "json_build_object('id', v.id, 'code', v.code, 'name', coalesce(v.name, v.code),"  \
+        "   'description', null, 'status', " VEHICLE_STATUS ", 'user_id', v.user_id,"  \
+        "   'created_at', " DB_PAGE_LOCAL("v.created_at") ","                          \
+        "   'updated_at', " DB_PAGE_LOCAL("v.updated_at") ")"
+
+#define VEHICLE_LOG_JSON                                                               \
+        "json_build_object('vehicle_id', vehicle_id, 'battery_voltage', battery_voltage,"  \
+        "   'battery_current', battery_current, 'rssi', rssi, 'mode', mode,"           \
+        "   'latitude', latitude, 'longitude', longitude, 'heading', heading,"         \
+        "   'armed', armed, 'guided', guided, 'system_status', system_status,"         \
+        "   'speed', speed, 'id', seq, 'created_at', " DB_PAGE_LOCAL("received_at") ")"
+#define VEHICLE_SENSOR_LOG_JSON                                                        \
+        "json_build_object('vehicle_id', vehicle_id, 'sensor_id', sensor_id, 'data', data,"  \
+        "   'id', seq, 'created_at', " DB_PAGE_LOCAL("received_at") ")"
+#define VEHICLE_RAW_LOG_JSON                                                           \
+        "json_build_object('vehicle_id', vehicle_id, 'logs', logs, 'id', seq,"         \
+        "   'created_at', " DB_PAGE_LOCAL("received_at") ")"
+
+const char db_page_vehicles[] =
+        DB_PAGE_WITH " SELECT coalesce(json_agg(" VEHICLE_JSON " ORDER BY v.id), '[]')"
+        "  FROM (SELECT * FROM vehicles WHERE" VEHICLE_SEES("id")
+        "   ORDER BY id OFFSET $7::bigint LIMIT $6::bigint) v";
+
+const char db_page_vehicle[] =
+        DB_PAGE_WITH " SELECT " VEHICLE_JSON " FROM vehicles v WHERE" VEHICLE_SEES("id");
+
+const char db_page_vehicle_logs[] =
+        VEHICLE_LIST(VEHICLE_LOG_JSON, VEHICLE_ROWS("vehicle_logs", ""));
+const char db_page_vehicle_log[] = VEHICLE_ONE(VEHICLE_LOG_JSON, VEHICLE_ROW("vehicle_logs"));
+const char db_page_vehicle_latest[] =
+        VEHICLE_ONE(VEHICLE_LOG_JSON, VEHICLE_ROWS("vehicle_logs", ""));
+
+/* number: of this sensor alone; 0: of all, for which there is no sensor 0. */
+const char db_page_sensor_logs[] =
+        VEHICLE_LIST(VEHICLE_SENSOR_LOG_JSON,
+                     VEHICLE_ROWS("sensor_logs",
+                                  " AND ($9::text = '' OR sensor_id = $9::text::int)"));
+const char db_page_sensor_log[] =
+        VEHICLE_ONE(VEHICLE_SENSOR_LOG_JSON, VEHICLE_ROW("sensor_logs"));
+
+const char db_page_raw_logs[] = VEHICLE_LIST(VEHICLE_RAW_LOG_JSON, VEHICLE_ROWS("raw_logs", ""));
+const char db_page_raw_log[] = VEHICLE_ONE(VEHICLE_RAW_LOG_JSON, VEHICLE_ROW("raw_logs"));
+
+/* The newest of a day decides: a sensor that was silent for so long is not connected anyhow. */
+#define VEHICLE_SENSORS                                                                \
+        " sensors_seen AS (SELECT v.id AS vehicle_id, v.code, s.sensor_id,"            \
+        "   'SENSOR-' || s.sensor_id AS sensor_code,"                                  \
+        "   coalesce(s.name, 'Sensor ' || s.sensor_id) AS sensor_name, s.created_at,"  \
+        "   (SELECT max(l.received_at) FROM sensor_logs l WHERE l.vehicle_id = v.id"   \
+        "     AND l.sensor_id = s.sensor_id AND l.received_at > now() - interval '1 day') AS last" \
+        "  FROM vehicles v JOIN sensors s ON s.vehicle_id = v.id"                      \
+        "  WHERE" VEHICLE_SEES("v.id") " ORDER BY v.id, s.sensor_id LIMIT $6::bigint)"
+
+const char db_page_vehicle_sensors[] =
+        DB_PAGE_WITH "," VEHICLE_SENSORS
+        " SELECT coalesce(json_agg(json_build_object('id', sensor_id, 'vehicle_id', vehicle_id,"
+        "   'sensor_id', sensor_id, 'sensor_code', sensor_code, 'sensor_name', sensor_name,"
+        "   'sensor_type_name', 'sensor', 'last_seen_at', " DB_PAGE_LOCAL("last") ","
+        "   'is_installed', true, 'installed_at', " DB_PAGE_LOCAL("created_at") ","
+        "   'removed_at', null) ORDER BY vehicle_id, sensor_id), '[]') FROM sensors_seen";
+
+const char db_page_sensor_status[] =
+        DB_PAGE_WITH "," VEHICLE_SENSORS
+        " SELECT coalesce(json_agg(json_build_object('vehicle_id', vehicle_id,"
+        "   'vehicle_code', code, 'sensor_id', sensor_id, 'sensor_code', sensor_code,"
+        "   'sensor_name', sensor_name, 'status', CASE WHEN last >= now() - interval '30 s'"
+        "      THEN 'connected' ELSE 'disconnected' END,"
+        "   'last_seen_at', " DB_PAGE_LOCAL("last") ","
+        "   'last_seen_seconds_ago', greatest(0, floor(extract(epoch FROM now() - last)))::bigint)"
+        "   ORDER BY vehicle_id, sensor_id), '[]') FROM sensors_seen";
+/* clang-format on */
