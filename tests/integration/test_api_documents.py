@@ -181,6 +181,9 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
         "/api/events/poll": ["?wait=0", f"?since={epoch}:1&wait=20"],
         "/api/cameras": ["?skip=1&limit=5&active_only=true"],
         "/api/history/detections": ["?hours=1&person_name=John%20Doe&camera_id=cam-1"],
+        "/vehicle-logs": ["?vehicle_id=1&limit=2", "?start=2000-01-01T00:00:00&end=2100-01-01"
+                          "T00:00:00"],
+        "/sensor-logs": ["?sensor_id=5"],
     }
     needed = {"/api/v1/statistics/range":
               "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00"}
@@ -198,9 +201,12 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
                 assert answer.status_code in (404, 405) and answer.json()["code"] == "administration"
                 check(gateway, path, method, answer)
                 continue
-            values = {"id": ids["USV-1"] if "/vehicles" in path else ids["dev-1"]}
+            values = {"id": ids["USV-1"] if "/vehicle" in path else ids["dev-1"]}
             if path.startswith("/api/cameras"):
                 values["id"] = "cam-1"
+            if table := {"/vehicle-logs/{id}": "vehicle_logs", "/sensor-logs/{id}": "sensor_logs",
+                         "/raw-logs/{id}": "raw_logs"}.get(path):
+                values["id"] = database.value(f"SELECT min(seq) FROM {table}")
             if "/commands/" in path:
                 values["id"] = command.json()["command_id"]
             is_device = any("deviceToken" in s for s in operation["security"])

@@ -17,6 +17,7 @@
 #include "ws/loop/options.h"
 
 #define WS_ENDPOINT_ACCOUNT_SIZE 128
+#define WS_LOGIN_PASSWORD        1024
 
 typedef struct WsCall WsCall;
 typedef struct WsClient WsClient;
@@ -85,6 +86,8 @@ int ws_endpoint_metrics(WsCall *call);
 int ws_endpoint_stats(WsCall *call);
 int ws_endpoint_status(WsCall *call);
 /* endpoint_login.c */
+/* A try to log in, of call->account. */
+int ws_endpoint_login(WsCall *call, const char *password);
 int ws_endpoint_token(WsCall *call);
 int ws_endpoint_token_answer(WsCall *call, const Answer *answer);
 int ws_endpoint_token_refresh(WsCall *call);
@@ -160,3 +163,22 @@ int ws_page_recordings(WsCall *call);
 int ws_page_camera_user(WsCall *call);
 int ws_page_setup_status(WsCall *call);
 int ws_page_face_statistics_answer(WsCall *call, const Answer *answer);
+/* vehicles.c */
+int ws_page_vehicles(WsCall *call);
+int ws_page_vehicle(WsCall *call);
+int ws_page_vehicle_latest(WsCall *call);
+int ws_page_vehicle_sensors(WsCall *call);
+int ws_page_vehicle_sensor_status(WsCall *call);
+int ws_page_sensor_status(WsCall *call);
+int ws_page_vehicle_logs(WsCall *call);
+int ws_page_sensor_logs(WsCall *call);
+int ws_page_raw_logs(WsCall *call);
+int ws_page_vehicle_log(WsCall *call);
+int ws_page_sensor_log(WsCall *call);
+int ws_page_raw_log(WsCall *call);
+int ws_page_mqtt_status(WsCall *call);
+int ws_page_vehicle_user(WsCall *call);
+int ws_page_vehicle_refresh(WsCall *call);
+int ws_page_vehicle_login(WsCall *call);
+int ws_page_vehicle_logout(WsCall *call);
+int ws_page_vehicle_login_answer(WsCall *call, const Answer *answer);

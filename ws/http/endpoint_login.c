@@ -13,7 +13,6 @@
 
 #define WS_LOGIN_FAILURES 10 /* a minute and address, where the options say nothing */
 #define WS_LOGIN_TTL_S    3600
-#define WS_LOGIN_PASSWORD 1024
 
 /* The two names under which tries are counted; they cannot be the same text. */
 static void ws_login_names(const WsCall *call, char ret_source[64], char ret_account[160]) {
@@ -124,10 +123,18 @@ static int ws_login_refuse_bytes(WsCall *call) {
         return 0;
 }
 
+int ws_endpoint_login(WsCall *call, const char *password) {
+        bool is_suspect = ws_login_is_suspect(call);
+        int wait_s = ws_login_take(call);
+
+        if (wait_s == 0)
+                return err_up(ws_login_ask(call, password, is_suspect));
+        ws_login_put_off(call, wait_s);
+        return 0;
+}
+
 int ws_endpoint_token(WsCall *call) {
         char password[WS_LOGIN_PASSWORD];
-        bool is_suspect;
-        int wait_s;
         int r;
 
         if (!ws_request_form_is_text(call->body))
@@ -141,14 +148,7 @@ int ws_endpoint_token(WsCall *call) {
                 return 0;
         }
 
-        is_suspect = ws_login_is_suspect(call);
-        wait_s = ws_login_take(call);
-        if (wait_s > 0) {
-                secret_wipe(password, sizeof(password));
-                ws_login_put_off(call, wait_s);
-                return 0;
-        }
-        r = ws_login_ask(call, password, is_suspect);
+        r = ws_endpoint_login(call, password);
         secret_wipe(password, sizeof(password));
         return err_up(r);
 }

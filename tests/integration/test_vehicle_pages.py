@@ -1,0 +1,136 @@
+"""The page of the vehicles (dialect D), whole: what its hooks ask, in their shapes, by everybody's rights."""
+import datetime
+import json
+
+import pytest
+
+from conftest import populate
+from waiting import wait_until
+
+VEHICLE = ["id", "code", "name", "description", "status", "user_id", "created_at", "updated_at"]
+LOG = ["vehicle_id", "battery_voltage", "battery_current", "rssi", "mode", "latitude", "longitude",
+       "heading", "armed", "guided", "system_status", "speed", "id", "created_at"]
+
+
+@pytest.fixture
+def fleet(make_gateway, broker, database):
+    """USV-1 (ana's) and USV-2 (ben's) have told something of each kind; USV-3 (ana's) is silent."""
+    gateway = make_gateway()
+    populate(gateway)
+    gateway.ids["USV-3"] = gateway.add_vehicle("USV-3", "ana", "--name", "Third")
+    gateway.start()
+    for code, n in (("USV-1", 5), ("USV-2", 2)):
+        for i in range(n):
+            broker.publish(f"seano/{code}/vehicle_log", json.dumps({
+                "battery_voltage": f"{12 + i / 10}", "rssi": -40 - i, "mode": f"{code} {i}",
+                "latitude": -6.2, "longitude": 106.8, "armed": i == n - 1, "altitude": 3}))
+            broker.publish(f"seano/{code}/sensor_log", json.dumps(
+                {"sensor_id": 5 + i % 2, "data": {"of": code, "t": i}}))
+            broker.publish(f"seano/{code}/raw_log", f"{code} says {i}")
+    for table in ("vehicle_logs", "sensor_logs", "raw_logs"):
+        database.wait_for(f"SELECT count(*) FROM {table}", 7)
+    return gateway
+
+
+def ids_of(database, table, more=""):
+    return [r[0] for r in database.rows(f"SELECT l.seq FROM {table} l JOIN vehicles v ON v.id = "
+                                        f"l.vehicle_id WHERE v.code = 'USV-1' {more} ORDER BY seq DESC")]
+
+
+def test_the_list_of_vehicles(fleet, database):
+    for path in ("/vehicles/", "/vehicles"):
+        mine = fleet.get(path, "ana")
+        assert mine.status_code == 200 and mine.headers["Cache-Control"] == "no-store"
+    mine = mine.json()
+    assert [v["code"] for v in mine] == ["USV-1", "USV-3"]
+    assert all(list(v) == VEHICLE for v in mine)
+    assert mine[1] == {**mine[1], "id": fleet.ids["USV-3"], "name": "Third", "description": None,
+                       "status": "offline", "user_id": fleet.ids["ana"]}
+    assert (mine[0]["name"], mine[0]["status"]) == ("USV-1", "on_mission")
+    created = database.value("SELECT to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\""
+                             "HH24:MI:SS.MS\"Z\"') FROM vehicles WHERE code = 'USV-1'")
+    assert mine[0]["created_at"] == created
+    assert [v["code"] for v in fleet.get("/vehicles/", "root").json()] == ["USV-1", "USV-2",
+                                                                          "USV-3"]
+    for name in (fleet.ids["USV-1"], "USV-1"):
+        assert fleet.get(f"/vehicles/{name}", "ana").json() == mine[0]
+    for other in (fleet.ids["USV-2"], "USV-2", 4711, "x", "-1", "9" * 30, "%27"):
+        answer = fleet.get(f"/vehicles/{other}", "ana")
+        assert (answer.status_code, answer.json()["detail"]) == (404, "Vehicle not found"), other
+    assert fleet.get("/vehicles/").status_code == 401
+
+
+def test_what_a_vehicle_does_follows_its_logs(fleet, broker):
+    def status():
+        return fleet.get(f"/vehicles/{fleet.ids['USV-1']}", "ana").json()["status"]
+    broker.publish("seano/USV-1/vehicle_log", '{"armed":false}')
+    wait_until(lambda: status() == "idle", "it to be disarmed")
+    broker.publish("seano/USV-3/raw_log", "awake")
+    wait_until(lambda: fleet.get("/vehicles/USV-3", "ana").json()["status"] == "idle",
+               "whatever it says to be heard")
+
+
+@pytest.mark.parametrize("path, table, shape", [
+    ("/vehicle-logs", "vehicle_logs", LOG)])
+def test_the_lists_of_logs(fleet, database, path, table, shape):
+    def ask(query="", user="ana"):
+        answer = fleet.get(f"{path}/{query}", user)
+        assert answer.status_code == 200, answer.text
+        assert all(list(row) == shape for row in answer.json())
+        return answer.json()
+
+    mine = ask()
+    assert [r["id"] for r in mine] == ids_of(database, table) and len(mine) == 5
+    assert {r["vehicle_id"] for r in mine} == {fleet.ids["USV-1"]}
+    assert [r["id"] for r in ask("?limit=2")] == [r["id"] for r in mine[:2]]
+    assert ask("?limit=0") == []
+    one = fleet.ids["USV-1"]
+    assert ask(f"?vehicle_id={one}") == ask("?vehicle_id=0") == mine == ask(f"?vehicle_id={one}",
+                                                                           "root")
+    assert len(ask(user="root")) == 7 and len(ask(user="ben")) == 2
+    # another's, or none: there is nothing
+    for other in (fleet.ids["USV-2"], 4711, 2 ** 62):
+        assert ask(f"?vehicle_id={other}") == []
+    # both ends of a time count
+    at = mine[2]["created_at"]
+    assert [r["id"] for r in ask(f"?start={at}")] == [r["id"] for r in mine if r["created_at"] >= at]
+    assert [r["id"] for r in ask(f"?end={at}")] == [r["id"] for r in mine if r["created_at"] <= at]
+    assert mine[2] in ask(f"?start={at}&end={at}")
+    assert ask("?end=2001-01-01T00:00:00%2B07:00") == ask("?start=2100-01-01") == []
+    for bad, status in (("?vehicle_id=x", 422), ("?vehicle_id=-1", 422), ("?vehicle_id=1.5", 422),
+                        ("?limit=1001", 422), ("?limit=-1", 422), ("?start=soon", 400),
+                        ("?vehicle_id=99999999999999999999", 422), ("?vehicle_id=1%20OR%201", 422),
+                        ("?end=%00", 400)):
+        assert fleet.get(f"{path}/{bad}", "ana").status_code == status, bad
+
+    # one by its number
+    assert fleet.get(f"{path}/{mine[0]['id']}", "ana").json() == mine[0]
+    assert fleet.get(f"{path}/{mine[0]['id']}", "root").json() == mine[0]
+    for id_, user in ((mine[0]["id"], "ben"), (1, "ana"), ("x", "ana"), ("9" * 40, "ana")):
+        assert fleet.get(f"{path}/{id_}", user).status_code == 404
+    assert fleet.get(f"{path}/").status_code == fleet.get(f"{path}/1").status_code == 401
+
+
+def test_what_a_log_says(fleet, database):
+    newest = fleet.get("/vehicle-logs/?limit=1", "ana").json()[0]
+    assert {k: v for k, v in newest.items() if k not in ("id", "created_at")} == {
+        "vehicle_id": fleet.ids["USV-1"], "battery_voltage": 12.4, "battery_current": None,
+        "rssi": -44, "mode": "USV-1 4", "latitude": -6.2, "longitude": 106.8, "heading": None,
+        "armed": True, "guided": None, "system_status": None, "speed": None}
+    received = database.value("SELECT received_at FROM vehicle_logs WHERE seq = %s", newest["id"])
+    shown = datetime.datetime.fromisoformat(newest["created_at"].replace("Z", "+00:00"))
+    assert abs(received - shown) < datetime.timedelta(milliseconds=1)
+    for name in (fleet.ids["USV-1"], "USV-1"):
+        assert fleet.get(f"/vehicle-logs/latest/{name}", "ana").json() == newest
+    for other in (fleet.ids["USV-2"], fleet.ids["USV-3"], 4711):
+        answer = fleet.get(f"/vehicle-logs/latest/{other}", "ana")
+        assert answer.status_code == 404, answer.text
+
+
+def test_the_state_of_the_broker(fleet, broker):
+    for path in ("/api/mqtt/status", "/mqtt/status"):
+        assert fleet.get(path, "ana").json() == {"status": "running", "connected": True}
+        assert fleet.get(path).status_code == 401
+    broker.stop()
+    wait_until(lambda: fleet.get("/mqtt/status", "ana").json() == {"status": "stopped",
+                                                                  "connected": False}, "it to show")

@@ -1,0 +1,255 @@
+#include "ws/pages/page.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "model/metrics.h"
+
+/* The vehicles: PROTOCOL 3 D. */
+
+#define WS_VEHICLES_MOST  10000 /* in its list, which knows no pages */
+#define WS_VEHICLES_LOGS  1000
+#define WS_VEHICLES_DATE  10 /* characters: YYYY-MM-DD */
+#define WS_VEHICLES_DEPTH 8
+
+DEFINE_CLEANUP(json_object *, json_object_put);
+
+static int ws_vehicles_empty(WsCall *call) {
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        buf_append_string(ws_response_json(call->response), "[]");
+        return 0;
+}
+
+static bool ws_vehicles_sees(const WsCall *call, int64_t id) {
+        const User *user = call->identity.user;
+        const Vehicle *vehicle = registry_vehicle(call->access->registry, id);
+
+        return vehicle && (!user || user_sees_vehicle(user, vehicle));
+}
+
+int ws_page_vehicles(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_VEHICLES);
+
+        page.limit = WS_VEHICLES_MOST;
+        return ws_page_ask(call, &page);
+}
+
+static int ws_vehicles_one(WsCall *call, PageKind kind, const char *missing) {
+        PageQuery page = ws_page(call, kind);
+        const Vehicle *vehicle;
+
+        page.limit = kind == PAGE_VEHICLE_LATEST ? 1 : WS_VEHICLES_MOST;
+        if (!ws_endpoint_see_vehicle(call, call->target, &vehicle)) {
+                (void)ws_page_refuse(call, 404, missing); /* as its page shows it */
+                return 0;
+        }
+        page.vehicle_id = vehicle->id;
+        return ws_page_ask(call, &page);
+}
+
+int ws_page_vehicle(WsCall *call) {
+        return ws_vehicles_one(call, PAGE_VEHICLE, "Vehicle not found");
+}
+
+int ws_page_vehicle_latest(WsCall *call) {
+        return ws_vehicles_one(call, PAGE_VEHICLE_LATEST, "No logs found for this vehicle");
+}
+
+int ws_page_vehicle_sensors(WsCall *call) {
+        return ws_vehicles_one(call, PAGE_VEHICLE_SENSORS, "Vehicle not found");
+}
+
+int ws_page_vehicle_sensor_status(WsCall *call) {
+        return ws_vehicles_one(call, PAGE_SENSOR_STATUS, "Vehicle not found");
+}
+
+int ws_page_sensor_status(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_SENSOR_STATUS);
+
+        page.limit = WS_VEHICLES_MOST;
+        return ws_page_ask(call, &page);
+}
+
+/* A date alone is its midnight. */
+static bool ws_vehicles_time(WsCall *call, const char *name, int64_t *ret_us) {
+        char text[WS_PAGE_TEXT_SIZE];
+
+        ws_page_text(call, name, text);
+        return strlen(text) == WS_VEHICLES_DATE ? ws_page_date(call, name, 0, ret_us)
+                                                : ws_page_time(call, name, ret_us);
+}
+
+/* Of a vehicle that there is none of, or that is another's, there are no logs. */
+static int ws_vehicles_logs(WsCall *call, PageKind kind, int64_t limit) {
+        PageQuery page = ws_page(call, kind);
+        int64_t sensor = INT64_MAX;
+
+        page.limit = limit;
+        if (!ws_page_number(call, "vehicle_id", 0, INT64_MAX, &page.vehicle_id) ||
+            !ws_page_number(call, "limit", 0, WS_VEHICLES_LOGS, &page.limit) ||
+            !ws_vehicles_time(call, "start", &page.from_us) ||
+            !ws_vehicles_time(call, "end", &page.to_us))
+                return 0;
+        if (kind == PAGE_SENSOR_LOGS && !ws_page_number(call, "sensor_id", 0, INT32_MAX, &sensor))
+                return 0;
+        if (kind == PAGE_SENSOR_LOGS && sensor != INT64_MAX)
+                snprintf(page.text, sizeof(page.text), "%lld", (long long)sensor);
+        if (page.to_us != CLOCK_UNKNOWN)
+                page.to_us += 1000; /* what is at the end counts, too; times go out in ms */
+        if (page.vehicle_id != 0 && !ws_vehicles_sees(call, page.vehicle_id))
+                return ws_vehicles_empty(call);
+        return ws_page_ask(call, &page);
+}
+
+int ws_page_vehicle_logs(WsCall *call) {
+        return ws_vehicles_logs(call, PAGE_VEHICLE_LOGS, 100);
+}
+
+int ws_page_sensor_logs(WsCall *call) {
+        return ws_vehicles_logs(call, PAGE_SENSOR_LOGS, WS_VEHICLES_LOGS);
+}
+
+int ws_page_raw_logs(WsCall *call) {
+        return ws_vehicles_logs(call, PAGE_RAW_LOGS, WS_VEHICLES_LOGS);
+}
+
+static int ws_vehicles_log(WsCall *call, PageKind kind) {
+        PageQuery page = ws_page(call, kind);
+        uint64_t id;
+
+        if (!text_to_number(text_of(call->target), INT64_MAX, &id)) {
+                (void)ws_page_refuse(call, 404, "Log not found");
+                return 0;
+        }
+        page.number = (int64_t)id;
+        return ws_page_ask(call, &page);
+}
+
+int ws_page_vehicle_log(WsCall *call) {
+        return ws_vehicles_log(call, PAGE_VEHICLE_LOG);
+}
+
+int ws_page_sensor_log(WsCall *call) {
+        return ws_vehicles_log(call, PAGE_SENSOR_LOG);
+}
+
+int ws_page_raw_log(WsCall *call) {
+        return ws_vehicles_log(call, PAGE_RAW_LOG);
+}
+
+int ws_page_mqtt_status(WsCall *call) {
+        bool is_connected = metric_get(METRIC_MQTT_CONNECTED) != 0;
+
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        buf_printf(ws_response_json(call->response),
+                   "{\"status\":\"%s\",\"connected\":%s}",
+                   is_connected ? "running" : "stopped",
+                   is_connected ? "true" : "false");
+        return 0;
+}
+
+/* ---- who is signed in ----------------------------------------------------------------------- */
+
+/* Users have names here, which may be addresses; since when they are is not for a page. */
+static void ws_vehicles_user(Buf *body, int64_t id, const char *name) {
+        buf_append_string(body, "{\"email\":");
+        buf_json_string(body, text_of(name));
+        buf_printf(body, ",\"full_name\":null,\"id\":%lld,\"is_verified\":true", (long long)id);
+        buf_append_string(body, ",\"created_at\":null,\"updated_at\":null}");
+}
+
+int ws_page_vehicle_user(WsCall *call) {
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        ws_vehicles_user(ws_response_json(call->response),
+                         call->identity.user->id,
+                         call->identity.user->name);
+        return 0;
+}
+
+/* The answer of a log-in as its page has it: the user before the token. */
+static int ws_vehicles_wrap(WsCall *call, int64_t id, const char *name) {
+        CLEANUP_BUF Buf body = { 0 };
+        Text token = buf_text(&call->response->body);
+
+        if (call->response->status != 200 || token.n < 2)
+                return 0;
+        buf_append_string(&body, "{\"user\":");
+        ws_vehicles_user(&body, id, name);
+        buf_append_char(&body, ',');
+        buf_append_text(&body, (Text){ token.data + 1, token.n - 1 });
+        if (buf_failed(&body))
+                return err_new(-ENOMEM);
+        buf_reset(&call->response->body);
+        buf_append_text(&call->response->body, buf_text(&body));
+        return 0;
+}
+
+int ws_page_vehicle_refresh(WsCall *call) {
+        int r = ws_endpoint_token_refresh(call);
+
+        if (r == 0)
+                r = ws_vehicles_wrap(call, call->identity.user->id, call->identity.user->name);
+        return err_up(r);
+}
+
+static json_object *ws_vehicles_parse(Text body) {
+        CLEANUP(json_object_put) json_object *root = NULL;
+        json_tokener *tokener = json_tokener_new_ex(WS_VEHICLES_DEPTH);
+
+        if (!tokener || body.n > INT32_MAX)
+                return NULL;
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        root = json_tokener_parse_ex(tokener, body.data, (int)body.n);
+        if (json_tokener_get_error(tokener) != json_tokener_success && root) {
+                json_object_put(root);
+                root = NULL;
+        }
+        json_tokener_free(tokener);
+        return TAKE(&root);
+}
+
+/* A member that is text without NUL, and fits. */
+static bool ws_vehicles_text(json_object *root, const char *name, char *ret_text, size_t size) {
+        json_object *member = NULL;
+
+        if (!json_object_is_type(root, json_type_object) ||
+            !json_object_object_get_ex(root, name, &member) ||
+            !json_object_is_type(member, json_type_string))
+                return false;
+        snprintf(ret_text, size, "%s", json_object_get_string(member));
+        return strlen(ret_text) == (size_t)json_object_get_string_len(member);
+}
+
+int ws_page_vehicle_login(WsCall *call) {
+        CLEANUP(json_object_put) json_object *root = ws_vehicles_parse(call->body);
+        char password[WS_LOGIN_PASSWORD];
+        int r;
+
+        if (!ws_vehicles_text(root, "email", call->account, sizeof(call->account)) ||
+            !ws_vehicles_text(root, "password", password, sizeof(password))) {
+                secret_wipe(password, sizeof(password));
+                (void)ws_page_refuse(call, 422, "The body must have email and password.");
+                return 0;
+        }
+        r = ws_endpoint_login(call, password);
+        secret_wipe(password, sizeof(password));
+        return err_up(r);
+}
+
+int ws_page_vehicle_login_answer(WsCall *call, const Answer *answer) {
+        int r = ws_endpoint_token_answer(call, answer);
+
+        if (r == 0)
+                r = ws_vehicles_wrap(call, answer->user_id, call->account);
+        return err_up(r);
+}
+
+/* Who leaves forgets his token; what ends it here is `tidegate user revoke`. */
+int ws_page_vehicle_logout(WsCall *call) {
+        buf_append_string(ws_response_json(call->response),
+                          "{\"message\":\"Successfully logged out\"}");
+        return 0;
+}
