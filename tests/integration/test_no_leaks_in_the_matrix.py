@@ -245,15 +245,16 @@ ROWS = {
     "/api/recordings": (None, False), "/api/users/me": (None, False),
     "/api/mqtt/status": (None, False), "/mqtt/status": (None, False),
     "/vehicles": (None, True), "/vehicles/{id}": ("USV", True),
-    "/vehicle-logs": (None, True),
-    "/vehicle-logs/latest/{id}": ("USV", True),
+    "/vehicles/{id}/sensors": ("USV", False), "/vehicles/{id}/sensors/status": ("USV", True),
+    "/sensors/status": (None, True), "/vehicle-logs": (None, True), "/sensor-logs": (None, True),
+    "/raw-logs": (None, True), "/vehicle-logs/latest/{id}": ("USV", True),
 }
 NEEDED = {"/api/v1/statistics/range":  # what a path does not answer without
           "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00"}
 ELSEWHERE = {"/api/events", "/api/events/poll",  # test_no_event_stream_...
              "/api/token/refresh",  # test_a_session_is_renewed
              "/api/cameras/{id}/stream", "/api/cameras/{id}/snapshot",  # test_camera_pages
-             "/vehicle-logs/{id}",  # test_vehicle_pages
+             "/vehicle-logs/{id}", "/sensor-logs/{id}", "/raw-logs/{id}",  # test_vehicle_pages
              "/api/commands/{id}", "/api/devices/{id}/commands",  # test_commands_are_...
              "/api/devices/{id}/owner", "/api/vehicles/{id}/owner",  # test_things_are_given.py
              "/api/ws/ticket", "/api/v1/detections", "/api/v1/detections/bulk",

@@ -10,6 +10,12 @@ from waiting import wait_until
 VEHICLE = ["id", "code", "name", "description", "status", "user_id", "created_at", "updated_at"]
 LOG = ["vehicle_id", "battery_voltage", "battery_current", "rssi", "mode", "latitude", "longitude",
        "heading", "armed", "guided", "system_status", "speed", "id", "created_at"]
+SENSOR_LOG = ["vehicle_id", "sensor_id", "data", "id", "created_at"]
+RAW_LOG = ["vehicle_id", "logs", "id", "created_at"]
+SENSOR = ["id", "vehicle_id", "sensor_id", "sensor_code", "sensor_name", "sensor_type_name",
+          "last_seen_at", "is_installed", "installed_at", "removed_at"]
+STATUS = ["vehicle_id", "vehicle_code", "sensor_id", "sensor_code", "sensor_name", "status",
+          "last_seen_at", "last_seen_seconds_ago"]
 
 
 @pytest.fixture
@@ -71,7 +77,8 @@ def test_what_a_vehicle_does_follows_its_logs(fleet, broker):
 
 
 @pytest.mark.parametrize("path, table, shape", [
-    ("/vehicle-logs", "vehicle_logs", LOG)])
+    ("/vehicle-logs", "vehicle_logs", LOG), ("/sensor-logs", "sensor_logs", SENSOR_LOG),
+    ("/raw-logs", "raw_logs", RAW_LOG)])
 def test_the_lists_of_logs(fleet, database, path, table, shape):
     def ask(query="", user="ana"):
         answer = fleet.get(f"{path}/{query}", user)
@@ -125,6 +132,45 @@ def test_what_a_log_says(fleet, database):
     for other in (fleet.ids["USV-2"], fleet.ids["USV-3"], 4711):
         answer = fleet.get(f"/vehicle-logs/latest/{other}", "ana")
         assert answer.status_code == 404, answer.text
+    assert fleet.get("/raw-logs/", "ana").json()[0]["logs"] == "USV-1 says 4"
+    assert fleet.get("/sensor-logs/", "ana").json()[0]["data"] == {"of": "USV-1", "t": 4}
+    assert [r["data"]["t"] for r in fleet.get("/sensor-logs/?sensor_id=6", "ana").json()] == [3, 1]
+    assert fleet.get("/sensor-logs/?sensor_id=0", "ana").json() == []
+    assert fleet.get("/sensor-logs/?sensor_id=x", "ana").status_code == 422
+
+
+def test_times_are_written_in_the_zone_of_the_pages(make_gateway, broker, database):
+    gateway = make_gateway(pages__timezone="Asia/Jakarta")
+    populate(gateway)
+    gateway.start()
+    broker.publish("seano/USV-1/raw_log", "here")
+    database.wait_for("SELECT count(*) FROM raw_logs", 1)
+    [row] = gateway.get("/raw-logs/", "ana").json()
+    assert row["created_at"].endswith("+07:00")
+    plain = row["created_at"][:-6]  # as a page there asks
+    assert gateway.get(f"/raw-logs/?start={plain}&end={plain}", "ana").json() == [row]
+
+
+def test_sensors_and_whether_they_are_heard(fleet, database):
+    one = fleet.ids["USV-1"]
+    sensors = fleet.get(f"/vehicles/{one}/sensors", "ana").json()
+    assert all(list(s) == SENSOR for s in sensors)
+    assert [(s["sensor_id"], s["is_installed"]) for s in sensors] == [(5, True), (6, True)]
+    status = fleet.get(f"/vehicles/{one}/sensors/status", "ana").json()
+    assert all(list(s) == STATUS for s in status)
+    assert [(s["sensor_id"], s["vehicle_code"], s["status"]) for s in status] == [
+        (5, "USV-1", "connected"), (6, "USV-1", "connected")]
+    assert 0 <= status[0]["last_seen_seconds_ago"] <= 30
+    assert [s["last_seen_at"] for s in status] == [s["last_seen_at"] for s in sensors]
+    assert {s["vehicle_code"] for s in fleet.get("/sensors/status", "ana").json()} == {"USV-1"}
+    assert len(fleet.get("/sensors/status", "root").json()) == 4
+    database.rows("UPDATE sensor_logs SET received_at = received_at - interval '1 min' "
+                  "WHERE sensor_id = 5")
+    assert [s["status"] for s in fleet.get("/sensors/status", "ana").json()] == [
+        "disconnected", "connected"]
+    for path in ("sensors", "sensors/status"):
+        assert fleet.get(f"/vehicles/{fleet.ids['USV-3']}/{path}", "ana").json() == []
+        assert fleet.get(f"/vehicles/{fleet.ids['USV-2']}/{path}", "ana").status_code == 404
 
 
 def test_the_state_of_the_broker(fleet, broker):
@@ -134,3 +180,16 @@ def test_the_state_of_the_broker(fleet, broker):
     broker.stop()
     wait_until(lambda: fleet.get("/mqtt/status", "ana").json() == {"status": "stopped",
                                                                   "connected": False}, "it to show")
+
+
+def test_what_its_page_reads_without_a_sign_in_is_a_key(make_gateway, broker, database):
+    gateway = make_gateway(auth__anonymous="/vehicles*, /raw-logs*, /vehicle-logs*, /mqtt/status")
+    populate(gateway)
+    gateway.start()
+    broker.publish("seano/USV-2/raw_log", "for all")
+    database.wait_for("SELECT count(*) FROM raw_logs", 1)
+    assert [v["code"] for v in gateway.get("/vehicles/").json()] == ["USV-1", "USV-2"]
+    assert [r["logs"] for r in gateway.get("/raw-logs/").json()] == ["for all"]
+    assert gateway.get("/vehicle-logs/?limit=5").json() == []
+    assert gateway.get("/sensor-logs/").status_code == 401
+    assert [v["code"] for v in gateway.get("/vehicles/", "ana").json()] == ["USV-1"]
