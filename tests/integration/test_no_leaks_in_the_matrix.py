@@ -222,7 +222,7 @@ def test_no_subscription_snapshot_or_replay_shows_what_is_not_ones_own(fleet, br
 # ---- HTTP ---------------------------------------------------------------------------------------
 
 PUBLIC = {"/", "/health", "/livez", "/readyz", "/metrics", "/api/openapi.json",
-          "/api/asyncapi.json", "/api/token", "/api/setup/status", "/assets/app.js", "/assets/map.js",
+          "/api/asyncapi.json", "/api/token", "/api/setup/status", "/auth/login", "/auth/logout", "/assets/app.js", "/assets/map.js",
           "/assets/style.css"}
 # path -> what names the thing in {id}, and whether what comes carries a mark of its owner
 ROWS = {
@@ -242,7 +242,7 @@ ROWS = {
     "/api/cameras": (None, True), "/api/cameras/{id}": ("dev", True),
     "/api/cameras/{id}/status": ("dev", True), "/api/faces/detections": (None, True),
     "/api/faces/history/detections": (None, False), "/api/history/detections": (None, False),
-    "/api/recordings": (None, False), "/api/users/me": (None, False),
+    "/api/recordings": (None, False), "/api/users/me": (None, False), "/auth/me": (None, False),
     "/api/mqtt/status": (None, False), "/mqtt/status": (None, False),
     "/vehicles": (None, True), "/vehicles/{id}": ("USV", True),
     "/vehicles/{id}/sensors": ("USV", False), "/vehicles/{id}/sensors/status": ("USV", True),
@@ -252,7 +252,7 @@ ROWS = {
 NEEDED = {"/api/v1/statistics/range":  # what a path does not answer without
           "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00"}
 ELSEWHERE = {"/api/events", "/api/events/poll",  # test_no_event_stream_...
-             "/api/token/refresh",  # test_a_session_is_renewed
+             "/api/token/refresh", "/auth/refresh",  # test_a_session_is_renewed
              "/api/cameras/{id}/stream", "/api/cameras/{id}/snapshot",  # test_camera_pages
              "/vehicle-logs/{id}", "/sensor-logs/{id}", "/raw-logs/{id}",  # test_vehicle_pages
              "/api/commands/{id}", "/api/devices/{id}/commands",  # test_commands_are_...

@@ -2,6 +2,7 @@
 import datetime
 import json
 
+import jwt
 import pytest
 
 from conftest import populate
@@ -193,3 +194,41 @@ def test_what_its_page_reads_without_a_sign_in_is_a_key(make_gateway, broker, da
     assert gateway.get("/vehicle-logs/?limit=5").json() == []
     assert gateway.get("/sensor-logs/").status_code == 401
     assert [v["code"] for v in gateway.get("/vehicles/", "ana").json()] == ["USV-1"]
+
+
+def log_in(gateway, email, password):
+    return gateway.post("/auth/login", json={"email": email, "password": password})
+
+
+def test_its_page_signs_in_and_stays_signed_in(fleet):
+    answer = log_in(fleet, "ana", "correct horse battery")
+    assert answer.status_code == 200 and answer.headers["Cache-Control"] == "no-store"
+    body = answer.json()
+    assert list(body) == ["user", "access_token", "token_type"] and body["token_type"] == "bearer"
+    user = {"email": "ana", "full_name": None, "id": fleet.ids["ana"], "is_verified": True,
+            "created_at": None, "updated_at": None}
+    assert body["user"] == user
+    bearer = {"Authorization": f"Bearer {body['access_token']}"}
+    assert fleet.get("/auth/me", headers=bearer).json() == user
+    again = fleet.post("/auth/refresh", headers=bearer)
+    assert list(again.json()) == list(body) and again.json()["user"] == user
+    claims = jwt.decode(again.json()["access_token"], options={"verify_signature": False})
+    assert claims["tidegate_uid"] == fleet.ids["ana"]
+    assert fleet.post("/auth/logout", headers=bearer).json() == {
+        "message": "Successfully logged out"}
+    assert fleet.get("/auth/me").status_code == fleet.post("/auth/refresh").status_code == 401
+    assert fleet.post("/auth/refresh", headers={
+        "Authorization": f"Bearer {fleet.token('ana')}"}).status_code == 403
+
+
+def test_a_sign_in_that_is_wrong_is_told(fleet):
+    wrong = log_in(fleet, "ana", "wrong horse battery")
+    assert (wrong.status_code, wrong.json()["detail"]) == (401, "Incorrect username or password.")
+    assert log_in(fleet, "nobody", "correct horse battery").status_code == 401
+    for body in (b"", b"{", b"[]", b'"x"', b'{"email":"ana"}', b'{"email":1,"password":"x"}',
+                 b'{"email":"a\\u0000na","password":"correct horse battery"}', b"\xff",
+                 json.dumps({"email": "a" * 5000, "password": "x"}).encode(),
+                 json.dumps({"email": "ana", "password": "x" * 5000}).encode(), b"[" * 5000):
+        answer = fleet.post("/auth/login", data=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422, body[:40]
+    assert fleet.post("/auth/login", data={"email": "ana"}).status_code == 415
