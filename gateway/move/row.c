@@ -1,0 +1,51 @@
+#include "gateway/move/row.h"
+
+#include <stdio.h>
+
+#include "base/name.h"
+
+static const char *const row_kind_names[ROW_KIND_COUNT] = {
+        [ROW_USERS] = "users",   [ROW_DEVICES] = "devices", [ROW_VEHICLES] = "vehicles",
+        [ROW_GROUPS] = "groups", [ROW_SHARES] = "shares",
+};
+
+const char *row_kind_name(RowKind kind) {
+        return row_kind_names[kind];
+}
+
+RowKind row_kind_of(Text name) {
+        for (RowKind kind = ROW_USERS; kind < ROW_KIND_COUNT; ++kind)
+                if (text_equal(name, text_of(row_kind_names[kind])))
+                        return kind;
+        return ROW_KIND_COUNT;
+}
+
+bool row_put(Row *row, Text column, Text value, bool is_number, const RowHandler *handler) {
+        RowCell *cell = &row->cells[row->n_cells];
+        const char *why = NULL;
+
+        if (value.n == 0)
+                return true;
+        snprintf(cell->column,
+                 sizeof(cell->column),
+                 "%.*s",
+                 (int)(column.n < ROW_COLUMN_MAX ? column.n : ROW_COLUMN_MAX - 1),
+                 column.data);
+        if (row->n_cells == ROW_CELLS_MAX)
+                why = "more than 64 columns";
+        else if (value.n >= ROW_VALUE_MAX)
+                why = "too long: at most 1023 bytes";
+        else if (memchr(value.data, '\0', value.n))
+                why = "has a NUL";
+        else if (!name_is_utf8(value))
+                why = "is not UTF-8";
+        if (why) {
+                handler->fault(handler->arg, row->line, cell->column, why);
+                return false;
+        }
+        memcpy(cell->value, value.data, value.n);
+        cell->value[value.n] = '\0';
+        cell->is_number = is_number;
+        ++row->n_cells;
+        return true;
+}
