@@ -1,0 +1,183 @@
+/* RowFile: CSV and JSON are the same rows, and what cannot be read is told with its line. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "gateway/move/json_rows.h"
+#include "gateway/move/row.h"
+#include "gateway/move/row_file.h"
+
+static char said[4096];
+
+PRINTF(1, 2) static void say(const char *format, ...) {
+        size_t n = strlen(said);
+        va_list args;
+
+        va_start(args, format);
+        vsnprintf(said + n, sizeof(said) - n, format, args);
+        va_end(args);
+        assert_true(strlen(said) < sizeof(said) - 1);
+}
+
+static int on_row(void *arg, const Row *row) {
+        (void)arg;
+        say("%zu:", row->line);
+        for (size_t i = 0; i < row->n_cells; ++i)
+                say("%s%s=%s%s",
+                    i ? "," : "",
+                    row->cells[i].column,
+                    row->cells[i].value,
+                    row->cells[i].is_number ? "#" : "");
+        say(" ");
+        return 0;
+}
+
+static void on_fault(void *arg, size_t line, const char *column, const char *why) {
+        (void)arg;
+        say("%zu!%s(%s) ", line, column, why);
+}
+
+/* What is said of a file of this name and content, asked for @kind. */
+static const char *rows_of(const char *name, const char *text, size_t n, RowKind kind) {
+        const RowHandler handler = { .row = on_row, .fault = on_fault };
+        CLEANUP(row_file_free) RowFile *file = NULL;
+        char folder[] = "/tmp/test-row_file-XXXXXX", path[128];
+        FILE *stream;
+
+        assert_non_null(mkdtemp(folder));
+        snprintf(path, sizeof(path), "%s/%s", folder, name);
+        stream = fopen(path, "w");
+        assert_non_null(stream);
+        assert_int_equal(fwrite(text, 1, n, stream), n);
+        assert_int_equal(fclose(stream), 0);
+        said[0] = '\0';
+        assert_int_equal(row_file_open(&file, path), 0);
+        assert_int_equal(row_file_each(file, kind, &handler), 0);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(rmdir(folder), 0);
+        return said;
+}
+
+#define ROWS(name, text, kind) rows_of((name), (text), sizeof(text) - 1, (kind))
+
+static void test_csv_and_json_are_the_same_rows(void **state) {
+        (void)state;
+        assert_string_equal(ROWS("users.csv", "id, Username ,x\n1,ana,\n2,\"b,n\",y\n", ROW_USERS),
+                            "2:id=1,username=ana 3:id=2,username=b,n,x=y ");
+        assert_string_equal(ROWS("users.csv", "id\n1\n", ROW_DEVICES), "");
+        assert_string_equal(ROWS("users.json",
+                                 "[{\"id\":1,\"username\":\"ana\",\"x\":null},\n"
+                                 "{\"id\":\"2\",\"username\":\"b,n\",\"is_active\":true}]",
+                                 ROW_USERS),
+                            "1:id=1#,username=ana 2:id=2,username=b,n,is_active=true ");
+        assert_string_equal(ROWS("all.json",
+                                 "{\"users\": [{\"id\":1}],\n \"devices\":\n[ {\"code\":\"a\"} ,\n"
+                                 "{\"code\":\"]}\\\"\"}],\"more\":{\"a\":[1,2]}}\n",
+                                 ROW_DEVICES),
+                            "3:code=a 4:code=]}\" ");
+        assert_string_equal(ROWS("all.json", "{}", ROW_USERS), "");
+        assert_string_equal(ROWS("all.json", "{\"users\":[]}", ROW_USERS), "");
+}
+
+static void test_what_cannot_be_read_is_told_with_its_line(void **state) {
+        (void)state;
+        assert_string_equal(ROWS("users.csv", "", ROW_USERS),
+                            "1!(is empty: the header is missing) ");
+        assert_string_equal(ROWS("users.csv", "a,a\n", ROW_USERS), "1!a(is there twice) ");
+        assert_string_equal(ROWS("users.csv", "a,b\n1\n2,\xff\n3,x\n", ROW_USERS),
+                            "2!(has not as many columns as the header) 3!b(is not UTF-8) "
+                            "4:a=3,b=x ");
+        assert_string_equal(ROWS("users.csv", "a\nx\0y\nz\n", ROW_USERS), "2!a(has a NUL) 3:a=z ");
+        assert_string_equal(ROWS("users.csv", "a\n\"b\nc\n", ROW_USERS),
+                            "2!(a quote that does not end: nothing behind it was read) ");
+        assert_string_equal(ROWS("users.json",
+                                 "[{\"a\":[1]},\n{\"a\":\"\\u0000\"},\n7,{\"a\":NaN},"
+                                 "{\"a\":2}]",
+                                 ROW_USERS),
+                            "1!a(is a list or an object: a text is wanted) 2!(has a NUL) "
+                            "3!(is no object) 3!(is no JSON) 3:a=2# ");
+        assert_string_equal(ROWS("users.json", "[{\"a\":1},\n{\"a\":2}", ROW_USERS),
+                            "1:a=1# 2:a=2# 2!(is no JSON from here on) ");
+        assert_string_equal(ROWS("users.json", "[{\"a\":1},\n{\"a\":", ROW_USERS),
+                            "1:a=1# 2!(is no JSON from here on) ");
+        assert_string_equal(ROWS("users.json", "{}", ROW_USERS), "1!(is no list) ");
+        assert_string_equal(ROWS("all.json", "[]", ROW_USERS),
+                            "1!(is no object with lists in it) ");
+        assert_string_equal(ROWS("all.json", "{\"users\":{}}", ROW_USERS),
+                            "1!(is no list) 1!(is no JSON from here on) ");
+        assert_string_equal(ROWS("all.json", "{\"users\":[]} x", ROW_USERS),
+                            "1!(is no JSON from here on) ");
+}
+
+/* Any bytes: they end, and nothing is read beyond them. */
+static void test_damaged_json_is_read_safely(void **state) {
+        static const char text[] = "{\"users\": [{\"a\": \"\\\"b\", \"c\": 1}], \"x\": {}}";
+        static const char others[] = { '\0', '"', '[', ']', '{', '}', ',', ':', '\\', 'x' };
+        const RowHandler handler = { .row = on_row, .fault = on_fault };
+        Row *row = calloc(1, sizeof(*row));
+
+        (void)state;
+        assert_non_null(row);
+        for (size_t n = 0; n < sizeof(text); ++n)
+                for (size_t k = 0; n > 0 && k < sizeof(others); ++k) {
+                        char *copy = malloc(n);
+
+                        assert_non_null(copy);
+                        memcpy(copy, text, n);
+                        copy[n - 1] = others[k];
+                        said[0] = '\0';
+                        assert_int_equal(json_rows_each((Text){ copy, n }, "users", row, &handler),
+                                         0);
+                        free(copy);
+                }
+        free(row);
+}
+
+static void test_kinds_have_names(void **state) {
+        (void)state;
+        for (RowKind kind = ROW_USERS; kind < ROW_KIND_COUNT; ++kind)
+                assert_int_equal(row_kind_of(text_of(row_kind_name(kind))), kind);
+        assert_int_equal(row_kind_of(TEXT("user")), ROW_KIND_COUNT);
+}
+
+static void test_values_are_bounded(void **state) {
+        char text[2048] = "a,b\n";
+
+        (void)state;
+        memset(text + 4, 'x', 1024);
+        memcpy(text + 4 + 1024, ",1\n", 4);
+        assert_string_equal(rows_of("users.csv", text, strlen(text), ROW_USERS),
+                            "2!a(too long: at most 1023 bytes) ");
+}
+
+static void test_a_file_says_what_it_has(void **state) {
+        RowFile *file = NULL;
+
+        (void)state;
+        assert_int_equal(row_file_open(&file, "/nonexistent/users.csv"), ROW_FILE_E_UNREADABLE);
+        assert_int_equal(row_file_open(&file, "users=/nonexistent/dump"), ROW_FILE_E_UNREADABLE);
+        assert_int_equal(row_file_open(&file, "/tmp/people.csv"), ROW_FILE_E_KIND);
+        assert_int_equal(row_file_open(&file, "people=/tmp/x"), ROW_FILE_E_KIND);
+        assert_int_equal(row_file_open(&file, "users=/tmp"), ROW_FILE_E_UNREADABLE);
+        assert_int_equal(row_file_open(&file, "users=/dev/zero"), ROW_FILE_E_UNREADABLE);
+        assert_null(file);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_csv_and_json_are_the_same_rows),
+                cmocka_unit_test(test_what_cannot_be_read_is_told_with_its_line),
+                cmocka_unit_test(test_damaged_json_is_read_safely),
+                cmocka_unit_test(test_kinds_have_names),
+                cmocka_unit_test(test_values_are_bounded),
+                cmocka_unit_test(test_a_file_says_what_it_has),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
