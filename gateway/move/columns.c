@@ -1,0 +1,296 @@
+#include "gateway/move/columns.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+#include "base/name.h"
+#include "base/password/password.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "model/account.h"
+
+#define COLUMNS_ID_MAX UINT64_C(999999999999999) /* that JavaScript and doubles know exactly */
+#define COLUMNS_LOCKED "!"                       /* a hash that no password has */
+
+typedef struct Column Column;
+typedef int (*ColumnFn)(Columns *columns, DbImportValue to, const RowCell *cell);
+
+struct Column {
+        unsigned kinds; /* bits: 1 << RowKind */
+        const char *name;
+        DbImportValue to;
+        ColumnFn take;
+};
+
+/* ---- values ------------------------------------------------------------------------------- */
+
+static int columns_say(Columns *columns, int r, const char *column, const char *why) {
+        columns->column = column;
+        columns->why = why;
+        return r;
+}
+
+static int columns_set(Columns *columns, DbImportValue to, const char *text) {
+        snprintf(columns->texts[to], COLUMN_TEXT_MAX, "%s", text);
+        columns->values[to] = columns->texts[to];
+        return 0;
+}
+
+static int columns_refuse(Columns *columns, const RowCell *cell, const char *why) {
+        return columns_say(columns, COLUMNS_E_REFUSED, cell->column, why);
+}
+
+static int column_id(Columns *columns, DbImportValue to, const RowCell *cell) {
+        uint64_t id;
+
+        if (!text_to_number(text_of(cell->value), COLUMNS_ID_MAX, &id) || id == 0 ||
+            *cell->value == '0')
+                return columns_refuse(columns, cell, "is no id: allowed are 1 to 999999999999999");
+        return columns_set(columns, to, cell->value);
+}
+
+/* A level of a topic, and nothing that could be taken for an id. */
+static int column_name(Columns *columns, DbImportValue to, const RowCell *cell) {
+        if (strlen(cell->value) > COLUMN_NAME_MAX)
+                return columns_refuse(columns, cell, "is longer than 128 bytes");
+        if (strpbrk(cell->value, " /+#"))
+                return columns_refuse(columns, cell, "has a space, / + or #");
+        if (!name_is_printable(text_of(cell->value)))
+                return columns_refuse(columns, cell, "has characters that no topic may have");
+        if (name_is_number(text_of(cell->value)))
+                return columns_refuse(columns, cell, "could be taken for an id");
+        return columns_set(columns, to, cell->value);
+}
+
+static int column_label(Columns *columns, DbImportValue to, const RowCell *cell) {
+        if (strlen(cell->value) > 2 * COLUMN_NAME_MAX)
+                return columns_refuse(columns, cell, "is longer than 256 bytes");
+        if (!name_is_printable(text_of(cell->value)))
+                return columns_refuse(columns, cell, "has control characters");
+        return columns_set(columns, to, cell->value);
+}
+
+/* By name, or by id: the value behind it. */
+static int column_ref(Columns *columns, DbImportValue to, const RowCell *cell) {
+        Text text = text_of(cell->value);
+        int64_t id = name_said_id(text) != 0 ? name_said_id(text) : name_spelt_id(text);
+
+        if (id == 0)
+                return columns_set(columns, to, cell->value);
+        snprintf(columns->texts[to + 1], COLUMN_TEXT_MAX, "%lld", (long long)id);
+        columns->values[to + 1] = columns->texts[to + 1];
+        return 0;
+}
+
+static int column_role(Columns *columns, DbImportValue to, const RowCell *cell) {
+        Role role;
+
+        if (!role_from_name(cell->value, &role))
+                return columns_refuse(columns, cell, "is no role: allowed are user, viewer, admin");
+        return columns_set(columns, to, cell->value);
+}
+
+static int column_bool(Columns *columns, DbImportValue to, const RowCell *cell) {
+        static const char *const words[][2] = {
+                { "true", "false" }, { "t", "f" }, { "1", "0" }, { "yes", "no" }, { "on", "off" },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(words); ++i)
+                for (size_t k = 0; k < 2; ++k)
+                        if (strcasecmp(cell->value, words[i][k]) == 0)
+                                return columns_set(columns, to, k == 0 ? "true" : "false");
+        return columns_refuse(columns, cell, "is neither true nor false");
+}
+
+static int column_uuid(Columns *columns, DbImportValue to, const RowCell *cell) {
+        bool is_one = strlen(cell->value) == 36;
+
+        for (size_t i = 0; is_one && i < 36; ++i)
+                is_one = i == 8 || i == 13 || i == 18 || i == 23
+                                 ? cell->value[i] == '-'
+                                 : text_hex_digit(cell->value[i]) >= 0;
+        return is_one ? columns_set(columns, to, cell->value)
+                      : columns_refuse(columns, cell, "is no UUID");
+}
+
+/* ---- secrets: never said ------------------------------------------------------------------ */
+
+static const char *column_hash_why(int r) {
+        switch (r) {
+        case PASSWORD_E_BROKEN:
+                return "is malformed; taken without a password";
+        case PASSWORD_E_COSTLY:
+                return "asks for more memory or time than is allowed; taken without a password";
+        case PASSWORD_E_ABSENT:
+                return "needs libargon2, which is not built in; taken without a password";
+        default:
+                return "is of no form that can be checked; taken without a password";
+        }
+}
+
+static int column_hash(Columns *columns, DbImportValue to, const RowCell *cell) {
+        int r = password_look(text_of(cell->value), NULL);
+
+        (void)columns_set(columns, to, r == 0 ? cell->value : COLUMNS_LOCKED);
+        return r == 0 ? 0 : columns_say(columns, COLUMNS_E_NOTED, cell->column, column_hash_why(r));
+}
+
+static int column_token(Columns *columns, DbImportValue to, const RowCell *cell) {
+        char hex[2 + 64 + 1] = "\\x";
+        size_t n = 0;
+
+        while (text_hex_digit(cell->value[n]) >= 0)
+                ++n;
+        if (n != 64 || cell->value[n] != '\0')
+                return columns_say(columns,
+                                   COLUMNS_E_NOTED,
+                                   cell->column,
+                                   "is no SHA-256 in hex; taken without a token");
+        memcpy(hex + 2, cell->value, 64);
+        hex[2 + 64] = '\0';
+        (void)columns_set(columns, DB_IMPORT_TOKEN_FORM, "sha256");
+        return columns_set(columns, to, hex);
+}
+
+/* ---- columns ------------------------------------------------------------------------------ */
+
+#define USERS    (1U << ROW_USERS)
+#define DEVICES  (1U << ROW_DEVICES)
+#define VEHICLES (1U << ROW_VEHICLES)
+#define GROUPS   (1U << ROW_GROUPS)
+#define SHARES   (1U << ROW_SHARES)
+
+/* clang-format off */
+static const Column columns_ours[] = {
+        { USERS | DEVICES | VEHICLES | GROUPS, "id", DB_IMPORT_ID, column_id },
+        { USERS, "username", DB_IMPORT_NAME, column_name },
+        { USERS, "password_hash", DB_IMPORT_HASH, column_hash },
+        { USERS, "role", DB_IMPORT_ROLE, column_role },
+        { DEVICES | VEHICLES, "code", DB_IMPORT_NAME, column_name },
+        { DEVICES | VEHICLES | SHARES, "user", DB_IMPORT_USER_NAME, column_ref },
+        { DEVICES | VEHICLES | SHARES, "user_id", DB_IMPORT_USER_ID, column_id },
+        { DEVICES | VEHICLES, "name", DB_IMPORT_LABEL, column_label },
+        { DEVICES, "product_type", DB_IMPORT_PRODUCT, column_label },
+        { DEVICES, "device_type", DB_IMPORT_TYPE, column_label },
+        { DEVICES, "firmware_version", DB_IMPORT_FIRMWARE, column_label },
+        { DEVICES, "location", DB_IMPORT_LOCATION, column_label },
+        { DEVICES, "token_hash", DB_IMPORT_TOKEN, column_token },
+        { DEVICES, "key", DB_IMPORT_KEY, column_uuid },
+        { USERS | DEVICES | VEHICLES, "is_active", DB_IMPORT_ACTIVE, column_bool },
+        { GROUPS, "name", DB_IMPORT_NAME, column_label },
+        { GROUPS | SHARES, "device", DB_IMPORT_DEVICE_CODE, column_ref },
+        { GROUPS | SHARES, "device_id", DB_IMPORT_DEVICE_ID, column_id },
+        { SHARES, "vehicle", DB_IMPORT_VEHICLE_CODE, column_ref },
+        { SHARES, "vehicle_id", DB_IMPORT_VEHICLE_ID, column_id },
+        { SHARES, "group", DB_IMPORT_GROUP_NAME, column_ref },
+        { SHARES, "group_id", DB_IMPORT_GROUP_ID, column_id },
+};
+
+/* What the tables of other systems call it. */
+static const struct {
+        const char *from;
+        unsigned kinds;
+        const char *theirs, *ours;
+} columns_theirs[] = {
+        { "people-counter", DEVICES, "device_id", "code" },
+        { "energy", DEVICES, "device_id", "code" },
+        { "energy", DEVICES, "device_token_hash", "token_hash" },
+        { "energy", USERS, "hashed_password", "password_hash" },
+        { "device-hub", DEVICES, "device_code", "code" },
+        { "device-hub", USERS, "hashed_password", "password_hash" },
+        { "vehicles", USERS, "email", "username" },
+        { "vehicles", VEHICLES, "registration_code", "code" },
+        { "cameras", USERS, "hashed_password", "password_hash" },
+        { "cameras", DEVICES, "camera_id", "code" },
+        { "cameras", DEVICES, "camera_type", "device_type" },
+};
+/* clang-format on */
+
+bool columns_know(const char *from) {
+        for (size_t i = 0; i < N_ELEMENTS(columns_theirs); ++i)
+                if (strcmp(columns_theirs[i].from, from) == 0)
+                        return true;
+        return false;
+}
+
+static const char *columns_name(const char *from, RowKind kind, const char *theirs) {
+        for (size_t i = 0; from && i < N_ELEMENTS(columns_theirs); ++i)
+                if (strcmp(columns_theirs[i].from, from) == 0 &&
+                    columns_theirs[i].kinds & 1U << kind &&
+                    strcmp(columns_theirs[i].theirs, theirs) == 0)
+                        return columns_theirs[i].ours;
+        return theirs;
+}
+
+void columns_begin(Columns *columns) {
+        for (size_t i = 0; i < DB_IMPORT_VALUE_COUNT; ++i)
+                columns->values[i] = NULL;
+        columns->column = columns->why = "";
+}
+
+int columns_put(Columns *columns, const char *from, RowKind kind, const RowCell *cell) {
+        const char *name = columns_name(from, kind, cell->column);
+
+        for (size_t i = 0; i < N_ELEMENTS(columns_ours); ++i)
+                if (columns_ours[i].kinds & 1U << kind && strcmp(columns_ours[i].name, name) == 0)
+                        return columns_ours[i].take(columns, columns_ours[i].to, cell);
+        return columns_say(columns, COLUMNS_E_UNKNOWN, cell->column, "is not taken");
+}
+
+/* ---- what a row needs --------------------------------------------------------------------- */
+
+static void columns_default(Columns *columns, DbImportValue to, const char *text) {
+        if (!columns->values[to])
+                (void)columns_set(columns, to, text);
+}
+
+static bool columns_has(const Columns *columns, DbImportValue name, DbImportValue id) {
+        return columns->values[name] || columns->values[id];
+}
+
+static int columns_end_share(Columns *columns) {
+        int n = columns_has(columns, DB_IMPORT_VEHICLE_CODE, DB_IMPORT_VEHICLE_ID) +
+                columns_has(columns, DB_IMPORT_DEVICE_CODE, DB_IMPORT_DEVICE_ID) +
+                columns_has(columns, DB_IMPORT_GROUP_NAME, DB_IMPORT_GROUP_ID);
+
+        if (!columns_has(columns, DB_IMPORT_USER_NAME, DB_IMPORT_USER_ID))
+                return columns_say(columns, COLUMNS_E_REFUSED, "user", "is missing");
+        if (n != 1)
+                return columns_say(columns,
+                                   COLUMNS_E_REFUSED,
+                                   "",
+                                   "wants one of vehicle, device and group");
+        return 0;
+}
+
+int columns_end(Columns *columns, const char *from, RowKind kind) {
+        static const char *const names[] = { [ROW_USERS] = "username",
+                                             [ROW_DEVICES] = "code",
+                                             [ROW_VEHICLES] = "code",
+                                             [ROW_GROUPS] = "name" };
+
+        if (kind == ROW_SHARES)
+                return columns_end_share(columns);
+        /* That system knows vehicles by their ids alone, and so do its clients. */
+        if (kind == ROW_VEHICLES && from && strcmp(from, "vehicles") == 0 &&
+            !columns->values[DB_IMPORT_NAME] && columns->values[DB_IMPORT_ID]) {
+                snprintf(columns->texts[DB_IMPORT_NAME],
+                         COLUMN_TEXT_MAX,
+                         "vehicle-%s",
+                         columns->values[DB_IMPORT_ID]);
+                columns->values[DB_IMPORT_NAME] = columns->texts[DB_IMPORT_NAME];
+        }
+        if (!columns->values[DB_IMPORT_NAME])
+                return columns_say(columns, COLUMNS_E_REFUSED, names[kind], "is missing");
+        columns_default(columns, DB_IMPORT_ROLE, "user");
+        columns_default(columns, DB_IMPORT_ACTIVE, "true");
+        columns_default(columns, DB_IMPORT_TOKEN_FORM, "keyed");
+        if (kind == ROW_USERS && !columns->values[DB_IMPORT_HASH]) {
+                columns_default(columns, DB_IMPORT_HASH, COLUMNS_LOCKED);
+                return columns_say(columns,
+                                   COLUMNS_E_NOTED,
+                                   "password_hash",
+                                   "is missing; taken without a password");
+        }
+        return 0;
+}

@@ -1,0 +1,34 @@
+#pragma once
+
+/*
+ * Columns: what the columns of a row mean, in our words and in those of other systems. Pure.
+ */
+
+#include "base/base.h"
+#include "db/edit/import.h"
+#include "gateway/move/row.h"
+
+#define COLUMN_TEXT_MAX (ROW_VALUE_MAX + 80)
+#define COLUMN_NAME_MAX 128 /* bytes of the name of a user or thing */
+
+typedef struct Columns Columns;
+
+/* One row, ready for db_import_row(). */
+struct Columns {
+        const char *values[DB_IMPORT_VALUE_COUNT]; /* NULL, or of @texts */
+        char texts[DB_IMPORT_VALUE_COUNT][COLUMN_TEXT_MAX];
+        const char *column; /* what the answer is about */
+        const char *why;
+};
+
+enum {
+        COLUMNS_E_UNKNOWN = 1, /* no column of ours: it is left out */
+        COLUMNS_E_REFUSED,     /* @why: the row cannot be taken */
+        COLUMNS_E_NOTED,       /* @why: it is, without this */
+};
+
+bool columns_know(const char *from);
+void columns_begin(Columns *columns);
+MUST_CHECK int columns_put(Columns *columns, const char *from, RowKind kind, const RowCell *cell);
+/* What is left to say once all were put: fills in what has a default. */
+MUST_CHECK int columns_end(Columns *columns, const char *from, RowKind kind);
