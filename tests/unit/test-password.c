@@ -11,7 +11,9 @@
 #include <stdio.h>
 
 #include "base/password/argon.h"
+#include "base/password/bcrypt.h"
 #include "base/password/password.h"
+#include "base/password/reading.h"
 
 /* hashlib.scrypt(b"pleaseletmein", salt=b"SodiumChloride!!", n=16384, r=8, p=1, dklen=32) */
 static const char known_hash[] = "$scrypt$ln=14,r=8,p=1$U29kaXVtQ2hsb3JpZGUhIQ$UmYyNDO/"
@@ -239,6 +241,25 @@ static void test_what_cannot_be_checked_is_told_and_lets_nobody_in(void **state)
                 assert_false(password_verify("x", refused[i].hash));
 }
 
+static void test_a_hash_is_taken_apart(void **state) {
+        PasswordHash hash = { 0 };
+
+        (void)state;
+        assert_true(password_read_bcrypt(&hash, text_of(vectors[0].hash + 1)));
+        assert_int_equal(hash.rounds, 5);
+        assert_string_equal(hash.setting, "$2a$05$CCCCCCCCCCCCCCCCCCCCC.");
+        assert_true(bcrypt_derive(&hash, TEXT("U*U"), hash.salt));
+        assert_memory_equal(hash.salt, hash.key, hash.n_key);
+        hash = (PasswordHash){ 0 };
+        assert_true(password_read_argon2(&hash,
+                                         TEXT("id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$"
+                                              "bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc")));
+        assert_int_equal(hash.memory, 256 << 10);
+        assert_int_equal(hash.work, 2 * 256 << 10);
+        assert_int_equal(hash.lanes, 2);
+        assert_int_equal(hash.n_salt, 8);
+}
+
 /* Every byte of every vector is each of some bytes in turn, and every length is tried: nothing is
  * read beyond the end, which the sanitizer would see, and a NUL never passes. */
 static void test_damaged_hashes_are_read_safely(void **state) {
@@ -285,6 +306,7 @@ int main(void) {
                 cmocka_unit_test(test_ours_is_ours_and_salted),
                 cmocka_unit_test(test_threads_hash_at_once_and_give_the_memory_back),
                 cmocka_unit_test(test_what_cannot_be_checked_is_told_and_lets_nobody_in),
+                cmocka_unit_test(test_a_hash_is_taken_apart),
                 cmocka_unit_test(test_damaged_hashes_are_read_safely),
                 cmocka_unit_test(test_a_hash_without_end_is_none),
         };
