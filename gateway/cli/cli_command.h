@@ -24,10 +24,14 @@ typedef enum CliOption {
         CLI_ACCEPT,
         CLI_COUNT,
         CLI_DEVICES,
+        CLI_DRY_RUN,
         CLI_EXAMPLE,
+        CLI_FROM,
         CLI_ID,
+        CLI_JSON,
         CLI_LIMIT,
         CLI_NAME,
+        CLI_PARTIAL,
         CLI_PREFIX,
         CLI_RATE,
         CLI_REASON,
@@ -91,6 +95,8 @@ int cli_vehicle_assign(const Cli *cli);
 int cli_vehicle_share(const Cli *cli);
 int cli_vehicle_list(const Cli *cli);
 int cli_group_add(const Cli *cli);
+
+int cli_import(const Cli *cli);
 
 int cli_journal_verify(const Cli *cli);
 

@@ -1,0 +1,202 @@
+"""What docs/migrate/import.md prints is what is so: each of its files and blocks is run."""
+import json
+import re
+
+import pytest
+
+from conftest import populate
+from servers import ROOT
+from viewers import Viewer
+from waiting import wait_until
+
+PAGE = (ROOT / "docs/migrate/import.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```(\w+) ?(\S*)\n(.*?)^```$", PAGE, re.M | re.S)
+FILES = {name: text for _, name, text in BLOCKS if name}
+FIVE = ("users.csv", "devices.csv", "vehicles.csv", "groups.csv", "shares.csv")
+PASSWORD = "correct horse"
+
+
+@pytest.fixture
+def files(folder):
+    for name, text in FILES.items():
+        (folder / name).write_text(text, "utf-8")
+    return folder
+
+
+@pytest.fixture
+def move(files, make_gateway):
+    """move(*arguments) -> how `tidegate import` ended; files are those of the page."""
+    gateway = make_gateway()
+
+    def run(*args, check=True):
+        paths = (str(files / a) if a in FILES else re.sub(r"^(\w+)=", rf"\1={files}/", a) for a in args)
+        return gateway.cli("import", *paths, check=check)
+
+    run.gateway = gateway
+    run.folder = files
+    return run
+
+
+def write(move, name, text):
+    (move.folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return str(move.folder / name)
+
+
+def things(database):
+    return {
+        "users": database.rows("SELECT id, username, role, is_active FROM users ORDER BY id"),
+        "devices": database.rows("SELECT d.id, code, username, name, device_type, location, token_form, encode(token_hash, 'hex')"
+                                 " FROM devices d LEFT JOIN users u ON u.id = user_id ORDER BY d.id"),
+        "vehicles": database.rows("SELECT v.id, code, username, name FROM vehicles v LEFT JOIN users u ON u.id = user_id"
+                                  " ORDER BY v.id"),
+        "groups": database.rows("SELECT g.name, code FROM groups g JOIN device_groups m ON m.group_id = g.id"
+                                " JOIN devices d ON d.id = m.device_id ORDER BY d.id"),
+        "shares": database.rows("SELECT username, vehicle_id, device_id, s.group_id IS NOT NULL FROM shares s"
+                                " JOIN users u ON u.id = s.user_id ORDER BY s.vehicle_id"),
+    }
+
+
+HOUSE = {
+    "users": [(7, "ana", "admin", True), (12, "ben", "user", True), (13, "wall", "viewer", True)],
+    "devices": [(3, "pi-entrance-01", "ana", "Entrance", "scanner", "Building A, ground floor", "sha256",
+                 "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
+                (4, "ems_001", "ben", "Meter", "meter", None, "keyed", None)],
+    "vehicles": [(1, "USV-1", "ana", "Baruna"), (5, "USV-5", "ben", "Jaladri")],
+    "groups": [("Ground floor", "pi-entrance-01"), ("Ground floor", "ems_001")],
+    "shares": [("wall", 1, None, False), ("wall", None, None, True)],
+}
+NOTHING = {kind: [] for kind in HOUSE}
+SEQUENCES = "SELECT last_value, is_called FROM users_id_seq UNION ALL SELECT last_value, is_called FROM vehicles_id_seq"
+
+
+@pytest.mark.parametrize("operands", [FIVE, FIVE[::-1], ("house.json",)], ids=["csv", "in another order", "json"])
+def test_the_files_of_the_page_are_taken_with_their_ids(move, database, operands):
+    before = database.rows(SEQUENCES)
+    done = move("--dry-run", *operands)
+    assert "users: 3 taken, 0 there already, 0 refused" in done.stdout
+    assert "dry run: nothing was changed" in done.stdout
+    assert things(database) == NOTHING and database.rows(SEQUENCES) == before
+    done = move(*operands)
+    assert re.search(r"users\.csv:4: note: password_hash is missing|house\.json:5: note: password_hash is missing", done.stdout)
+    assert things(database) == HOUSE
+    done = move(*operands)
+    assert [line for line in done.stdout.splitlines() if "note" not in line] == [
+        f"{kind}: 0 taken, {len(HOUSE[kind])} there already, 0 refused" for kind in HOUSE]
+    assert things(database) == HOUSE
+    assert move.gateway.add_vehicle("later", "ana") == 6
+    assert move.gateway.add_user("later") == 14
+
+
+def test_a_running_gateway_knows_them_within_a_second(move, database):
+    gateway = move.gateway
+    populate(gateway)
+    database.rows("DELETE FROM users; DELETE FROM vehicles; DELETE FROM devices")
+    gateway.start()
+    move(*FIVE)
+    answer = gateway.post("/api/token", data={"username": "ana", "password": PASSWORD})
+    assert answer.status_code == 200
+    bearer = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    wait_until(lambda: gateway.get("/api/vehicles/5", headers=bearer).status_code == 200, "vehicle 5 to be known")
+    assert gateway.post("/api/token", data={"username": "ben", "password": PASSWORD}).status_code == 200
+    assert gateway.post("/api/token", data={"username": "wall", "password": "!"}).status_code == 401
+    device = Viewer(gateway, "/ws/device/pi-entrance-01", "test")
+    device.send('{"power":1}')
+    database.wait_for("SELECT device_id FROM telemetry", 3)
+    device.close()
+    assert set(database.rows("SELECT left(password_hash, 14) FROM users WHERE id < 13")) == {("$scrypt$ln=15,",)}
+
+
+def test_what_the_page_says_of_other_systems_is_so(move, database):
+    done = move("--from", "vehicles", "users=people.csv", "vehicles=boats.csv")
+    assert "people.csv:2: note: full_name this column is not taken" in done.stdout
+    assert database.rows("SELECT id, username FROM users") == [(21, "rini@example.com")]
+    assert database.rows("SELECT id, code, name, user_id FROM vehicles") == [(31, "vehicle-31", "KM Baruna", 21)]
+    assert move("--from", "cars", "users=people.csv", check=False).returncode == 2
+
+
+REFUSED = {
+    "a number for a name": ("users.csv", "username\nana\n007\n", 3, "username could be taken for an id"),
+    "a name with a space": ("users.csv", "username\nana b\n", 2, "username has a space, / + or #"),
+    "a name that is too long": ("users.csv", f"username\n{'x' * 129}\n", 2, "username is longer than 128 bytes"),
+    "a name in another case": ("users.csv", "username\nana\nAna\n", 3, "username the name is taken, but for upper and lower case"),
+    "no name": ("users.csv", "username,role\nana,user\n,user\n", 3, "username is missing"),
+    "a role": ("users.csv", "username,role\nana,king\n", 2, "role is no role: allowed are user, viewer, admin"),
+    "an id": ("users.csv", "id,username\n-5,ana\n", 2, "id is no id: allowed are 1 to 999999999999999"),
+    "a huge id": ("users.csv", "id,username\n9999999999999999999999,ana\n", 2, "id is no id: allowed are 1 to 999999999999999"),
+    "an id twice": ("users.csv", "id,username\n5,ana\n5,ben\n", 3, "id the id is taken, by one with another name"),
+    "a name twice": ("vehicles.csv", "id,code\n5,a\n6,a\n", 3, "code the name is taken, by one with another id"),
+    "a user who is not there": ("devices.csv", "code,user\nd,nobody\n", 2, "user there is no such user"),
+    "an id of nobody": ("devices.csv", "code,user_id\nd,77\n", 2, "user there is no such user"),
+    "a device that is not there": ("groups.csv", "name,device\ng,d\n", 2, "device there is no such device"),
+    "a share of nothing": ("shares.csv", "user\nana\n", 2, "wants one of vehicle, device and group"),
+    "a token twice": ("devices.csv", f"code,token_hash\na,{'ab' * 32}\nb,{'ab' * 32}\n", 3,
+                      "token_hash another device of this import has this token"),
+    "bytes that are no text": ("users.csv", b"username\nan\xff\n", 2, "username is not UTF-8"),
+    "a NUL": ("users.csv", b"username\nan\0a\n", 2, "username has a NUL"),
+    "a value that is too long": ("devices.csv", f"code,name\nd,{'x' * 1024}\n", 2, "name too long: at most 1023 bytes"),
+    "a quote without end": ("users.csv", 'username\n"ana\n', 2, "a quote that does not end: nothing behind it was read"),
+    "a row with too much": ("users.csv", "username\nana,ben\n", 2, "has not as many columns as the header"),
+    "no JSON": ("users.json", '[{"username":"ana"},\n{"username":]', 2, "is no JSON from here on"),
+    "JSON in JSON": ("users.json", '[{"username":["ana"]}]', 1, "username is a list or an object: a text is wanted"),
+}
+
+
+def test_what_is_refused_is_told_with_its_line_and_column_and_changes_nothing(move, database):
+    for what, (name, text, line, why) in REFUSED.items():
+        path = write(move, name, text)
+        done = move(path, check=False)
+        assert done.returncode == 1, what
+        assert f"{path}:{line}: refused: {why}\n" in done.stdout, (what, done.stdout)
+        assert move("--dry-run", path, check=False).stdout.splitlines()[:-1] == done.stdout.splitlines()[:-1], what
+    assert things(database) == NOTHING
+
+
+def test_the_others_are_taken_where_that_is_asked_for(move, database):
+    path = write(move, "users.csv", "username\nana\n007\nben\n")
+    assert "nothing was changed, as 1 were refused" in move(path, check=False).stdout
+    done = move("--partial", path, check=False)
+    assert done.returncode == 1 and "users: 2 taken, 0 there already, 1 refused" in done.stdout
+    assert [row[1] for row in things(database)["users"]] == ["ana", "ben"]
+
+
+def test_a_hash_that_cannot_be_checked_costs_the_password_alone(move, database):
+    secrets = ("5f4dcc3b5aa765d61d8327deb882cf99", "$argon2id$v=19$m=4194304,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$" + "A" * 43,
+               "$2b$12$tooshort", "b" * 63)
+    users = write(move, "users.csv", "username,password_hash\n" + "".join(f'u{i},"{s}"\n' for i, s in enumerate(secrets[:3])))
+    devices = write(move, "devices.csv", f"code,token_hash\nd,{secrets[3]}\n")
+    done = move(users, devices)
+    assert f"{users}:2: note: password_hash is of no form that can be checked; taken without a password" in done.stdout
+    assert f"{users}:3: note: password_hash asks for more memory or time than is allowed; taken without a password" in done.stdout
+    assert f"{users}:4: note: password_hash is malformed; taken without a password" in done.stdout
+    assert f"{devices}:2: note: token_hash is no SHA-256 in hex; taken without a token" in done.stdout
+    assert not any(secret in done.stdout + done.stderr for secret in secrets)
+    assert database.rows("SELECT DISTINCT password_hash FROM users") == [("!",)]
+    assert database.rows("SELECT token_hash FROM devices") == [(None,)]
+
+
+def test_the_report_as_json(move, database):
+    path = write(move, "users.csv", "username,email\nana,a@b\n007,\n")
+    report = json.loads(move("--json", path, check=False).stdout)
+    assert (report["dry_run"], report["changed"], report["users"]) == (False, False, {"taken": 1, "there": 0, "refused": 1})
+    assert report["news"] == [
+        {"file": path, "line": 2, "column": "email", "reason": "this column is not taken", "refused": False},
+        {"file": path, "line": 2, "column": "password_hash", "reason": "is missing; taken without a password", "refused": False},
+        {"file": path, "line": 3, "column": "username", "reason": "could be taken for an id", "refused": True}]
+    assert things(database) == NOTHING
+
+
+@pytest.mark.parametrize("operand", ["people.csv", "/nonexistent/users.csv", "cars=people.csv"])
+def test_files_that_cannot_be_read_are_told_at_once(move, operand):
+    done = move.gateway.cli("import", operand, check=False)
+    assert done.returncode == 2 and operand in done.stderr
+
+
+def test_many_rows_are_taken(move, database):
+    rows = "".join(f"{i},v-{i},Vehicle {i}\n" for i in range(1, 2001))
+    path = write(move, "vehicles.csv", "id,code,name\n" + rows)
+    move(path)
+    assert database.value("SELECT count(*) FROM vehicles WHERE name = 'Vehicle ' || id") == 2000
+
+
+def test_every_file_of_the_page_is_imported_above():
+    assert {*FIVE, "house.json", "people.csv", "boats.csv"} == set(FILES)
