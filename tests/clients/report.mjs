@@ -10,11 +10,16 @@ export function say(event, data = {}) {
 }
 
 let react = () => {};
+let end = () => process.exit(0);
 
 export function onCommand(callback) {
   react = callback;
 }
 
+export function atEnd(callback) {
+  end = callback;
+}
+
 const lines = readline.createInterface({ input: process.stdin });
 lines.on("line", (line) => react(JSON.parse(line)));
-lines.on("close", () => process.exit(0));
+lines.on("close", () => end());

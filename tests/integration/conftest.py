@@ -15,6 +15,7 @@ from load import Publisher
 from scripted_broker import ScriptedBroker
 from servers import TIDEGATE, Broker, Database, Gateway, Postgres
 from viewers import Viewer
+from wire import Wire
 
 _numbers = itertools.count(1)
 
@@ -218,3 +219,29 @@ def client():
     yield start
     for one in made:
         one.stop()
+
+
+@pytest.fixture
+def of_profile(make_gateway):
+    """of_profile(profile, section__key=value, ...) -> a running Gateway that uses that profile."""
+    def make(profile, **settings):
+        gateway = make_gateway(**settings)
+        gateway.routes = f"use_profile = {profile}\n"
+        gateway.write_conf()
+        populate(gateway)
+        return gateway.start()
+    return make
+
+
+@pytest.fixture
+def wire():
+    """wire(port) -> a Wire to what listens there."""
+    made = []
+
+    def make(target):
+        made.append(Wire(target))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

@@ -9,7 +9,6 @@ from clients import PYTHONS, install_python
 from conftest import populate
 from servers import ROOT, die_with_parent
 from waiting import PATIENCE, wait_until
-from wire import Wire
 
 PASSWORD = "correct horse battery"
 VERSIONS = {"debian": ("10.4", "1.6.1"), "pypi": ("15.0.1", "2.1.0")}
@@ -19,30 +18,6 @@ ZONES = ("Asia/Jakarta", "America/St_Johns")
 @pytest.fixture(params=VERSIONS)
 def python(request):
     return request.param
-
-
-@pytest.fixture
-def wire():
-    """wire(port) -> a Wire to what listens there."""
-    made = []
-
-    def make(target):
-        made.append(Wire(target))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
-@pytest.fixture
-def of_profile(make_gateway):
-    def make(profile, **settings):
-        gateway = make_gateway(**settings)
-        gateway.conf.write_text(f"use_profile = {profile}\n" + gateway.conf.read_text("utf-8"), "utf-8")
-        populate(gateway)
-        return gateway.start()
-    return make
 
 
 def ws(port, path):

@@ -1,0 +1,138 @@
+"""Promise: the pages of the systems work in a browser where they live: from a file, behind nginx. Each goes on
+over a restart and a network that is gone, and shows times in the zone of who looks."""
+import json
+import shutil
+import urllib.parse
+
+import pytest
+
+from clients import FOLDER, SECOND
+from proxies import NGINX, Proxy
+from waiting import PATIENCE, wait_until
+
+PAGES = FOLDER / "pages"
+
+
+@pytest.fixture
+def browse(client):
+    """browse(address, zone, argument=value, ...) -> a Client: that page in Chromium."""
+    def start(address, zone=None, **args):
+        args.setdefault("second", SECOND)
+        page = client("browse.mjs", zone=zone, page=f"{address}#{urllib.parse.quote(json.dumps(args))}")
+        page.opened = page.wait_for(lambda said: next((s for s in said if s["event"] == "loaded"), None),
+                                    "the page to be loaded", PATIENCE * 2)
+        return page
+    return start
+
+
+def tell(page, name, value=None):
+    page.tell(name=name, value=value)
+    page.next("done", name=name)
+
+
+def goes_and_comes_back(page, gateway, back):
+    """Over a restart, and over a network that is gone; @back(): waits until it is as it was."""
+    gateway.terminate()
+    page.next("close")
+    gateway.start()
+    back()
+    page.tell(name="offline")
+    page.next("close")
+    page.tell(name="online")
+    back()
+    assert 1000 not in page.closes()
+    assert not page.all("unexpected")
+    assert not page.all("error")
+
+
+def detections(n, device="dev-1"):
+    return json.dumps({"device_id": device, "location": "Door", "detections": [
+        {"device_hash": f"{i:064x}", "rssi": -50} for i in range(n)]})
+
+
+def test_the_people_counter_works_from_a_file(of_profile, broker, browse, database):
+    gateway = of_profile("people-counter", ws__stats_interval="100ms")
+    broker.publish("tfg/detections/raw", detections(3, "pi-new"))
+    database.wait_for("SELECT count(*) FROM ble_detections", 3)
+    page = browse(f"file://{PAGES}/people-counter.html", "Asia/Jakarta", base=gateway.url)
+    assert page.opened["origin"] == "null"
+    shown = page.next("devices")
+    assert "pi-new" in shown["ids"] and shown["isWhole"] and shown["offset"] == -420
+    loaded = page.next("loaded page")
+    assert loaded["counts"] == {str(m): [3, 3] for m in (5, 15, 60, 1440, 10080, 43200, 525600)}
+    assert loaded["bins"] == {"hour": 6, "today": 8, "week": 7} and loaded["recent"] == 3
+    page.wait_for(lambda said: any(s["event"] == "pong" for s in said), "a pong")
+
+    def is_live():
+        page.next("open")
+        broker.publish("tfg/detections/raw", detections(4, "pi-new"))
+        page.next("detection", device="pi-new", count=4)
+        page.next("devices")
+
+    before = shown["seen"]
+    broker.publish("tfg/detections/raw", detections(4, "pi-new"))
+    page.next("detection", device="pi-new", count=4)
+    page.wait_for(lambda said: any(s["event"] == "devices" and s["seen"] > before for s in said), "a later last seen")
+    goes_and_comes_back(page, gateway, is_live)
+
+
+# The site's own server: the page is a file, and what is below /api goes on to the gateway.
+SITE = NGINX.replace("        location / {{\n", """        root {folder}/site;
+        location = /livez {{ proxy_pass http://127.0.0.1:{gateway}; }}
+        location / {{ }}
+        location /api/ {{
+""").replace("X-Forwarded-Proto https", "X-Forwarded-Proto $scheme")
+
+
+@pytest.fixture
+def site(folder):
+    """site(gateway) -> nginx with the page of the vehicles before it."""
+    made = []
+
+    def start(gateway):
+        (folder / "site").mkdir()
+        for name in ("vehicles/index.html", "told.js"):
+            (folder / "site" / name).parent.mkdir(exist_ok=True)
+            shutil.copy(PAGES / name, folder / "site" / name)
+        made.append(Proxy(folder, gateway, "nginx", SITE))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.stop()
+
+
+ZONES = {"Asia/Jakarta": "15/01/2026, 12:00:00", "America/St_Johns": "15/01/2026, 01:30:00"}
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_the_vehicles_page_works_behind_nginx_and_shows_the_readers_time(of_profile, broker, browse, site, zone):
+    gateway = of_profile("vehicles", http__trusted_proxies="127.0.0.1")
+    nginx = site(gateway)
+    page = browse(f"{nginx.url}/vehicles/index.html", zone)
+    page.wait_for(lambda said: any(s["event"] == "vehicles" and s["ids"] for s in said), "the list")
+    n = 0
+
+    def is_live():
+        nonlocal n
+        n += 1
+        page.next("subscribed")
+        broker.publish("seano/USV-1/sensor_log", json.dumps(
+            {"sensor_id": 1, "data": {"n": n, "timestamp": f"2026-01-15T12:00:0{n - 1}"}}))
+        assert page.next("sensor_log", vehicle=gateway.ids["USV-1"])["data"]["n"] == n
+
+    is_live()
+    assert page.all("sensor_log")[0]["at"] == "2026-01-15T05:00:00.000Z"
+    assert page.all("sensor_log")[0]["local"] == ZONES[zone]
+    goes_and_comes_back(page, gateway, is_live)
+    assert gateway.metric("tidegate_ws_connections", dialect="D") == 1
+
+
+# ---- tokens that end ----
+
+def test_a_page_whose_token_has_ended_says_so_and_gives_up(of_profile, browse, site):
+    gateway = of_profile("vehicles", http__trusted_proxies="127.0.0.1")
+    page = browse(f"{site(gateway).url}/vehicles/index.html", token=gateway.token("ana", ttl=-60))
+    page.next("gives up")
+    assert not page.all("open") and set(page.closes()) == {1006}
+    assert 'reason=unauthorized why="expired"' in gateway.log()
