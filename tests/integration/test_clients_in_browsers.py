@@ -1,16 +1,56 @@
-"""Promise: the pages of the systems work in a browser where they live: from a file, behind nginx. Each goes on
-over a restart and a network that is gone, and shows times in the zone of who looks."""
+"""Promise: the pages of the five systems work in a browser where they live: from a file, from a development
+server, in React's StrictMode, behind nginx. Each goes on over a restart and a network that is gone, and shows
+times in the zone of who looks."""
 import json
+import os
 import shutil
+import subprocess
 import urllib.parse
 
 import pytest
 
-from clients import FOLDER, SECOND
+from clients import FOLDER, SECOND, install
 from proxies import NGINX, Proxy
+from servers import die_with_parent, free_port
 from waiting import PATIENCE, wait_until
+from wire import Wire
 
+PASSWORD = "correct horse battery"
 PAGES = FOLDER / "pages"
+
+
+class DevelopmentServer:
+    """Vite with the pages. What they ask below /api goes over `wire`, to the gateway of the test."""
+
+    def __init__(self, folder):
+        self.wire = Wire(0)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "vite.log"
+        env = {**os.environ, "PORT": str(self.port), "CACHE": str(folder / "vite"),
+               "GATEWAY": f"http://127.0.0.1:{self.wire.port}"}
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                ["node", "node_modules/vite/bin/vite.js", "pages", "--config", "pages/vite.config.mjs"],
+                cwd=FOLDER, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent)
+        wait_until(self.is_ready, "Vite to be ready", PATIENCE * 2)
+
+    def is_ready(self):
+        assert self.process.poll() is None, self.log.read_text()
+        return "ready in" in self.log.read_text()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+        self.wire.close()
+
+
+@pytest.fixture(scope="session")
+def vite(session_folder):
+    install()
+    server = DevelopmentServer(session_folder)
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -76,6 +116,76 @@ def test_the_people_counter_works_from_a_file(of_profile, broker, browse, databa
     goes_and_comes_back(page, gateway, is_live)
 
 
+def test_an_energy_dashboard_works_from_a_development_server(of_profile, browse, client, vite):
+    gateway = of_profile("energy", http__allowed_origins=vite.url)
+    address = f"ws://127.0.0.1:{gateway.port}/ws"
+    client("edge_device.py", url=f"{address}/device/dev-1", token=gateway.ids["dev-1 token"])
+    page = browse(f"{vite.url}/energy/index.html", "America/St_Johns", url=f"{address}/dashboard/dev-1")
+    assert page.opened["origin"] == vite.url
+
+    def is_live():
+        page.next("open")
+        assert page.next("drawn")["power"] == 968
+
+    is_live()
+    assert page.all("drawn")[0]["offset"] in (150, 210)
+    goes_and_comes_back(page, gateway, is_live)
+
+
+def test_the_device_hub_in_strict_mode_ends_with_one_socket(of_profile, broker, browse, vite):
+    gateway = of_profile("device-hub", http__allowed_origins=vite.url)
+    page = browse(f"{vite.url}/hub/index.html", "Pacific/Auckland", base=gateway.url, username="ana",
+                  password=PASSWORD, token=gateway.token("ana"))
+    temperature = 20
+
+    def is_live():
+        nonlocal temperature
+        page.next("screen", isConnected=True)
+        temperature += 1
+        broker.publish("users/ana/devices/dev-1/status", f'{{"status":"online","temperature":{temperature}}}')
+        page.wait_for(lambda said: any(s["event"] == "screen" and s["rows"] and
+                                       s["rows"][0]["temperature"] == temperature for s in said), "the update")
+
+    is_live()
+    assert len(page.all("connecting")) == 2, "StrictMode mounts everything twice"
+    wait_until(lambda: gateway.metric("tidegate_ws_connections", dialect="C") == 1, "one socket to be left")
+    assert not page.closes() and page.all("screen")[-1]["offset"] in (-720, -780)
+    goes_and_comes_back(page, gateway, is_live)
+    wait_until(lambda: gateway.metric("tidegate_ws_connections", dialect="C") == 1, "one socket to be left")
+    tell(page, "click", "#toggle")
+    wait_until(lambda: gateway.metric("tidegate_ws_connections", dialect="C") == 0, "none to be left")
+
+
+def test_the_camera_dashboard_works_behind_a_development_server(of_profile, broker, browse, vite):
+    gateway = of_profile("cameras", http__allowed_origins=vite.url, ws__stats_interval="100ms")
+    vite.wire.target = gateway.port
+    page = browse(f"{vite.url}/cameras/index.html", "America/St_Johns", username="root", password=PASSWORD)
+    page.next("signed in")
+    n = 0
+
+    def is_live():
+        nonlocal n
+        n += 1
+        page.next("welcome", user="root")
+        page.next("screen", how="Live")
+        broker.publish("surveillance/camera/cam-new/event", json.dumps(
+            {"event_type": "face_recognized", "data": {"face_name": f"Person {n}", "confidence": 0.9}}))
+        assert page.next("seen", camera="cam-new")["data"]["face_name"] == f"Person {n}"
+        page.wait_for(lambda said: any(s["event"] == "statistics" and s["people"] == n for s in said),
+                      f"{n} people to be counted")
+
+    is_live()
+    wait_until(lambda: gateway.metric("tidegate_ws_connections", dialect="E") == 1, "StrictMode to leave one")
+    gateway.kill()
+    page.next("close")
+    gateway.start()
+    page.next("polled", people=1)
+    is_live()
+    goes_and_comes_back(page, gateway, is_live)
+    assert not page.all("token over") and len(page.all("signed in")) <= 2
+    wait_until(lambda: gateway.metric("tidegate_ws_connections", dialect="E") == 1, "one socket to be left")
+
+
 # The site's own server: the page is a file, and what is below /api goes on to the gateway.
 SITE = NGINX.replace("        location / {{\n", """        root {folder}/site;
         location = /livez {{ proxy_pass http://127.0.0.1:{gateway}; }}
@@ -136,3 +246,18 @@ def test_a_page_whose_token_has_ended_says_so_and_gives_up(of_profile, browse, s
     page.next("gives up")
     assert not page.all("open") and set(page.closes()) == {1006}
     assert 'reason=unauthorized why="expired"' in gateway.log()
+
+
+def test_pages_whose_token_ends_ask_for_another_one(of_profile, browse, vite):
+    """25 s after its end (docs/protocol.md, 2); at the same time in two browsers."""
+    gateway = of_profile("device-hub, cameras", http__allowed_origins=vite.url, auth__token_ttl="10s")
+    vite.wire.target = gateway.port
+    cameras = browse(f"{vite.url}/cameras/index.html", username="ana", password=PASSWORD)
+    hub = browse(f"{vite.url}/hub/index.html", base=gateway.url, username="ana", password=PASSWORD)
+    for page in (cameras, hub):
+        page.next("signed in")
+    for page, back in ((cameras, {"how": "Live"}), (hub, {"isConnected": True})):
+        page.next("close", code=4202, timeout=PATIENCE * 2)
+        page.next("signed in")
+        page.next("screen", **back)
+        assert not page.all("error")
