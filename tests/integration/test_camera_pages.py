@@ -3,8 +3,10 @@ import datetime
 import json
 
 import pytest
+import requests
 
 from conftest import populate
+from waiting import PATIENCE
 
 
 def face(broker, camera, data, **members):
@@ -183,3 +185,21 @@ def test_the_other_things_that_its_page_asks(cameras):
     assert cameras.get("/api/setup/status").json() == {"setup_complete": True}
     assert cameras.get("/api/recordings/?limit=15", "ana").json() == {
         "recordings": [], "total": 0, "filtered": 0}
+
+
+@pytest.mark.parametrize("method, path, status", [
+    ("GET", "/api/settings", 404), ("PATCH", "/api/settings", 404), ("POST", "/api/users/", 404),
+    ("POST", "/api/cameras/", 405), ("PUT", "/api/cameras/cam-1", 405),
+    ("PATCH", "/api/cameras/cam-1", 405), ("DELETE", "/api/cameras/cam-1", 405),
+    ("POST", "/api/cameras/discover/usb", 404), ("POST", "/api/cameras/quick-add", 405),
+    ("POST", "/api/faces/train", 404), ("GET", "/api/faces/people", 404),
+    ("DELETE", "/api/recordings/1", 404), ("POST", "/api/setup/initialize", 404),
+    ("PUT", "/api/alerts/config/1", 404), ("GET", "/api/motion-events/", 404)])
+def test_administration_is_elsewhere(shared_gateway, method, path, status):
+    for body in (None, {"camera_id": "x"}):
+        answer = requests.request(method, shared_gateway.url + path, json=body, timeout=PATIENCE)
+        assert answer.status_code == status, f"{method} {path}: {answer.text}"
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert "docs/migrate/cameras.md" in answer.json()["detail"]
+        assert answer.json()["code"] == "administration"
+    assert shared_gateway.get("/api/settingsx").json()["detail"] == "There is nothing here."

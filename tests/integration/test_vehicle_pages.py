@@ -4,9 +4,10 @@ import json
 
 import jwt
 import pytest
+import requests
 
 from conftest import populate
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 VEHICLE = ["id", "code", "name", "description", "status", "user_id", "created_at", "updated_at"]
 LOG = ["vehicle_id", "battery_voltage", "battery_current", "rssi", "mode", "latitude", "longitude",
@@ -232,3 +233,19 @@ def test_a_sign_in_that_is_wrong_is_told(fleet):
         answer = fleet.post("/auth/login", data=body, headers={"Content-Type": "application/json"})
         assert answer.status_code == 422, body[:40]
     assert fleet.post("/auth/login", data={"email": "ana"}).status_code == 415
+
+
+@pytest.mark.parametrize("method, path, status", [
+    ("GET", "/users/", 404), ("POST", "/users/", 404), ("DELETE", "/users/1", 404),
+    ("GET", "/roles/", 404), ("POST", "/permissions/assign-to-role", 404),
+    ("POST", "/vehicles/", 405), ("PUT", "/vehicles/1", 405), ("DELETE", "/vehicles/1", 405),
+    ("POST", "/vehicles/1/sensors", 405), ("POST", "/sensors/", 404), ("GET", "/sensor-types/", 404),
+    ("POST", "/raw-logs/", 405), ("DELETE", "/vehicle-logs/1", 405), ("POST", "/points/", 404),
+    ("POST", "/auth/register", 404), ("POST", "/api/mqtt/stop", 404)])
+def test_administration_is_elsewhere(shared_gateway, method, path, status):
+    for body in (None, {"name": "x"}):
+        answer = requests.request(method, shared_gateway.url + path, json=body, timeout=PATIENCE)
+        assert answer.status_code == status, f"{method} {path}: {answer.text}"
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert "docs/migrate/vehicles.md" in answer.json()["detail"]
+        assert answer.json()["code"] == "administration"

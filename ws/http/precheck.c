@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "model/metrics.h"
+#include "ws/http/elsewhere.h"
 #include "ws/http/renewal.h"
 #include "ws/loop/loop.h"
 #include "ws/viewer/dialect.h"
@@ -97,8 +98,28 @@ static void ws_precheck_preflight(const WsCall *call, const char *allow) {
         ws_response_header(response, "Access-Control-Max-Age", "600");
 }
 
+/* What a system that moves in did here, and who asks for that is to find it. */
+static void ws_precheck_say(WsResponse *response,
+                            int status,
+                            const char *code,
+                            const char *detail,
+                            const char *manual) {
+        char text[128];
+
+        if (!manual) {
+                ws_response_problem(response, status, code, detail);
+                return;
+        }
+        snprintf(text,
+                 sizeof(text),
+                 "This is administration, which Tidegate has on its command line: see %s.",
+                 manual);
+        ws_response_problem(response, status, "administration", text);
+}
+
 /* A path and method that have no row. */
 static void ws_precheck_nowhere(const WsCall *call, const char *allow) {
+        const char *manual = ws_elsewhere(call->request->path);
         WsResponse *response = call->response;
         Text target;
 
@@ -109,12 +130,16 @@ static void ws_precheck_nowhere(const WsCall *call, const char *allow) {
                 ws_precheck_preflight(call, allow);
         } else if (*allow) {
                 ws_response_header(response, "Allow", allow);
-                ws_response_problem(response, 405, "method_not_allowed", "Not with this method.");
+                ws_precheck_say(response,
+                                405,
+                                "method_not_allowed",
+                                "Not with this method",
+                                manual);
         } else if (ws_dialect_find(text_of(call->request->path), &target)) {
                 ws_response_upgrade(response);
                 ws_response_problem(response, 426, "upgrade_required", "This path is a WebSocket.");
         } else {
-                ws_response_problem(response, 404, "not_found", "There is nothing here.");
+                ws_precheck_say(response, 404, "not_found", "There is nothing here.", manual);
         }
 }
 
@@ -222,13 +247,18 @@ const WsEndpoint *ws_precheck(WsCall *call) {
         const WsEndpoint *endpoint;
         char allow[64];
 
+        endpoint = ws_endpoint_find(call->request->path, call->request->method, allow);
+        if (!endpoint && call->request->body_length > 0 && !call->request->is_health &&
+            ws_elsewhere(call->request->path)) {
+                ws_precheck_nowhere(call, allow);
+                return NULL;
+        }
         if (!ws_precheck_framing(call))
                 return NULL;
         if (call->request->is_health && !ws_precheck_is_health(call->request->path)) {
                 ws_response_problem(call->response, 404, "not_found", "There is nothing here.");
                 return NULL;
         }
-        endpoint = ws_endpoint_find(call->request->path, call->request->method, allow);
         if (!endpoint) {
                 ws_precheck_nowhere(call, allow);
                 return NULL;
