@@ -25,7 +25,7 @@ from waiting import PATIENCE, wait_until
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TIDEGATE = pathlib.Path(os.environ.get("TIDEGATE_BIN", ROOT / "build-asan/gateway/tidegate"))
 POSTGRES = pathlib.Path("/usr/lib/postgresql/15/bin")
-SANITIZERS = re.compile(r"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error):?", re.M)
+SANITIZERS = re.compile(r"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error|a bug: please report it):?", re.M)
 REGISTRY = ("users", "vehicles", "devices")
 SLOW = 1.0 if "release" in TIDEGATE.as_posix() else 3.0
 

@@ -504,12 +504,11 @@ int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
         is_here = !since || ws_hub_reaches(loop, since);
         follow->begin_seq = follow->seq = since ? since->seq : loop->ring.last_seq;
         follow->is_recovered = true;
-        follow->state = WS_FOLLOW_REPLAYS;
+        (void)ws_follow_step(&follow->state, is_here ? WS_FOLLOW_ON_NEAR : WS_FOLLOW_ON_FAR);
         if (since) /* what was read ahead for the others is read again for all */
                 ws_feed_forget_page(feed);
         if (!is_here) {
                 memcpy(follow->epoch, since->epoch, sizeof(follow->epoch));
-                follow->state = WS_FOLLOW_ASKS;
                 ws_client_touch(feed->client);
                 return 0;
         }

@@ -22,19 +22,13 @@
 #include "base/buf.h"
 #include "model/event.h"
 #include "ws/loop/turns.h"
+#include "ws/viewer/follow_state.h"
 #include "ws/viewer/push.h"
 #include "ws/viewer/subscription.h"
 
 typedef struct WsClient WsClient;
 typedef struct WsFeed WsFeed;
 typedef struct WsFollow WsFollow;
-
-typedef enum WsFollowState {
-        WS_FOLLOW_ASKS,     /* the database, for its first page */
-        WS_FOLLOW_REPLAYS,  /* from a page or the ring */
-        WS_FOLLOW_SNAPSHOT, /* half told */
-        WS_FOLLOW_LIVE,
-} WsFollowState;
 
 struct WsFollow {
         WsSubscription subscription;

@@ -332,7 +332,7 @@ static int ws_follow_begin(WsFollow *follow, Event *event) {
                 feed->page = event_ref(event);
                 feed->i_page = 0;
         }
-        follow->state = WS_FOLLOW_REPLAYS;
+        (void)ws_follow_step(&follow->state, WS_FOLLOW_ON_ANSWERED);
         r = feed->client->dialect->subscribed(feed->client, follow);
         ws_client_touch(feed->client);
         return err_up(r);
@@ -382,7 +382,7 @@ int ws_feed_take_refusal(WsFeed *feed, int status) {
         follow->is_recovered = false;
         follow->begin_seq = follow->seq = client->loop->ring.last_seq;
         follow->wants_snapshot = true;
-        follow->state = WS_FOLLOW_REPLAYS;
+        (void)ws_follow_step(&follow->state, WS_FOLLOW_ON_ANSWERED);
         r = client->dialect->subscribed(client, follow);
         ws_client_touch(client);
         return err_up(r);
@@ -506,13 +506,14 @@ static int ws_follow_snapshot(WsFollow *follow) {
         cost = json.n + n_looked * WS_FOLLOW_LOOK_COST;
         follow->feed->budget -= cost < follow->feed->budget ? cost : follow->feed->budget;
         if (!is_more)
-                follow->state = WS_FOLLOW_REPLAYS; /* of what happened since it began */
+                (void)ws_follow_step(&follow->state, WS_FOLLOW_ON_SHOWN);
         return 0;
 }
 
 /* It has read to the end of the ring, in this very turn. */
 static void ws_follow_arrive(WsFollow *follow) {
-        follow->state = follow->wants_snapshot ? WS_FOLLOW_SNAPSHOT : WS_FOLLOW_LIVE;
+        (void)ws_follow_step(&follow->state,
+                             follow->wants_snapshot ? WS_FOLLOW_ON_SHOW : WS_FOLLOW_ON_END);
         follow->wants_snapshot = false;
 }
 
