@@ -488,7 +488,8 @@ static void test_unknown_paths_and_methods_are_problems(void **state) {
         assert_true(has(f, "Upgrade: websocket\r\n"));
         assert_int_equal(request(f, "DELETE /api/token", "", ""), 405);
         assert_true(has(f, "Allow: POST, OPTIONS\r\n"));
-        assert_int_equal(request(f, "PUT /health", "Content-Length: 3\r\n", "abc"), 400);
+        assert_int_equal(request(f, "DELETE /health", "Content-Length: 3\r\n", "abc"), 400);
+        assert_int_equal(request(f, "PUT /health", "Content-Length: 3\r\n", "abc"), 405);
         assert_int_equal(request(f, "POST /health", "Content-Length: 0\r\n", ""), 405);
         assert_int_equal(request(f, "POST /health", "", ""), 405);
         assert_true(is_closed(f));
