@@ -11,7 +11,7 @@ from waiting import wait_until
 
 PAGE = (ROOT / "docs/migrate/import.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```(\w+) ?(\S*)\n(.*?)^```$", PAGE, re.M | re.S)
-FILES = {name: text for _, name, text in BLOCKS if name}
+FILES = {name: text for _, name, text in BLOCKS if "." in name}
 FIVE = ("users.csv", "devices.csv", "vehicles.csv", "groups.csv", "shares.csv")
 PASSWORD = "correct horse"
 
