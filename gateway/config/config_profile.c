@@ -97,9 +97,11 @@ static const ConfigProfileLine profile_vehicles[] = {
         { "http", "allowed_origins", PROFILE_ORIGINS, PROFILE_ORIGINS_HELP },
         { "auth",
           "anonymous",
-          "/api/ws, /api/ws/vehicle/*, /api/ws/stats, /api/vehicles*",
+          "/api/ws, /api/ws/vehicle/*, /api/ws/stats, /api/vehicles*, /vehicles*, /vehicle-logs*, "
+          "/sensor-logs*, /raw-logs*, /sensors/status, /mqtt/status, /api/mqtt/status",
           "Opens: to everybody who reaches the gateway, to read, the live data of all vehicles, "
-          "who is connected, and the vehicles with their logs (its page has no sign-in there). "
+          "who is connected, whether the broker is there, and the vehicles with their sensors and "
+          "logs (most of its page asks for them without a sign-in). "
           "Without this line each user sees his own." },
         { "auth",
           "query_token",

@@ -18,7 +18,9 @@ ANONYMOUS = {
                        "/api/v1/export/*"},
     "energy": {"/ws/device/*", "/ws/dashboard/*"},
     "device-hub": set(),
-    "vehicles": {"/api/ws", "/api/ws/vehicle/*", "/api/ws/stats", "/api/vehicles*"},
+    "vehicles": {"/api/ws", "/api/ws/vehicle/*", "/api/ws/stats", "/api/vehicles*", "/vehicles*",
+                 "/vehicle-logs*", "/sensor-logs*", "/raw-logs*", "/sensors/status", "/mqtt/status",
+                 "/api/mqtt/status"},
     "cameras": set(),
 }
 SOCKETS = ("/", "/ws", "/ws/device/dev-1", "/ws/dashboard/dev-1", "/ws/devices", "/api/ws",
