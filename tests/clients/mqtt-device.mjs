@@ -9,6 +9,7 @@ const client = mqtt.connect(args.url, {
   clean: false,
   properties: args.version === 4 ? undefined : { sessionExpiryInterval: 3600 },
   reconnectPeriod: 200,
+  keepalive: args.keepalive ?? 60,
 });
 const commands = `devices/${args.device}/commands`;
 

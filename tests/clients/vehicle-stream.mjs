@@ -39,7 +39,9 @@ function connect() {
   socket.onclose = ({ code }) => {
     clearInterval(heartbeat);
     say("close", { code });
-    if (code !== 1000 && ++attempts <= MAX_ATTEMPTS) setTimeout(connect, 3 * SECOND);
+    if (code === 1000) return;
+    if (++attempts <= MAX_ATTEMPTS) setTimeout(connect, 3 * SECOND);
+    else say("gives up");
   };
 }
 

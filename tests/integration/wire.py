@@ -30,7 +30,7 @@ class _Connection(Pipe):
             if end:
                 with contextlib.suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
-                end.close()
+                    end.close()
 
 
 class Wire:
@@ -60,8 +60,12 @@ class Wire:
         for one in list(self.connections):
             one.is_lost = True
 
-    def mend(self):
+    def mend(self, tell=False):
+        """@tell: whoever still uses the old road is told that it ends here, as by a router that was
+        switched on again."""
         self.is_down = False
+        for one in [c for c in self.connections if c.is_lost and tell]:
+            one.close()
 
     def close(self):
         self._listener.shutdown(socket.SHUT_RDWR)
