@@ -1,7 +1,9 @@
 """Promise: what the pages of docs/migrate show works as it stands there, block by block."""
+import contextlib
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +19,7 @@ from waiting import PATIENCE
 
 FOLDER = ROOT / "docs" / "migrate"
 SYSTEMS = ("people-counter", "energy", "device-hub", "vehicles", "cameras")
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+BLOCK = re.compile(r"^```(\w*)(?: ([\w.-]+))?\n(.*?)^```$", re.M | re.S)
 # What the shell of a page may run; nothing else stands in a block.
 NOT_HERE = re.compile(r"^sudo systemctl .*\n", re.M)  # there is no systemd where tests run
 NGINX = """
@@ -31,7 +33,7 @@ http {{
 
 def blocks(system, language):
     text = (FOLDER / f"{system}.md").read_text("utf-8")
-    return [body for kind, body in BLOCK.findall(text) if kind == language]
+    return [body for kind, _, body in BLOCK.findall(text) if kind == language]
 
 
 class OldServer(BaseHTTPRequestHandler):
@@ -91,10 +93,52 @@ def configure(site, text):
                       "TIDEGATE_DATABASE_PARTITIONS_AHEAD": "1d"}
 
 
+def old_database(site, system):
+    """What the server that was there before kept, as far as it is moved. Its name, on this machine."""
+    if system == "cameras":
+        with contextlib.closing(sqlite3.connect(site.folder / "surveillance.db")) as db:
+            db.executescript(OLD_CAMERAS)
+        return "surveillance"
+    name = f"old_{site.database.name}"
+    site.database.postgres.execute("postgres", f"CREATE DATABASE {name}")
+    site.database.postgres.execute(name, OLD[system])
+    return name
+
+
+HASH = "$2b$06$abcdefghijklmnopqrstuud/5IuQmqhVO0kfNEbHJM.fJkPiliBzC"
+OLD = {
+    "vehicles": f"""
+        CREATE TABLE users (id int, email text, password_hash text, full_name text, is_verified bool);
+        CREATE TABLE vehicles (id int, name text, description text, status text, user_id int);
+        INSERT INTO users VALUES (21, 'rini@example.com', '{HASH}', 'Rini', true);
+        INSERT INTO vehicles VALUES (31, 'KM Baruna', 'survey', 'idle', 21)""",
+    "people-counter": """
+        CREATE TABLE devices (id int, device_id text, name text, location text, is_active bool, last_seen timestamptz);
+        INSERT INTO devices VALUES (8, 'pi-hall-02', 'Hall', 'Building B', true, now())""",
+}
+OLD_CAMERAS = f"""
+    CREATE TABLE users (id int, username text, email text, hashed_password text, role text, is_active bool);
+    CREATE TABLE cameras (id int, camera_id text, camera_type text, source text);
+    INSERT INTO users VALUES (1, 'eva', 'eva@example.com', '{HASH}', 'admin', 1);
+    INSERT INTO cameras VALUES (2, 'mock_cam_1', 'mock', '0')"""
+MOVED_BY_DATABASE = {"cameras", *OLD}
+MOVED = {  # what is there afterwards
+    "vehicles": "SELECT count(*) FROM vehicles v JOIN users u ON u.id = v.user_id"
+                " WHERE v.id = 31 AND u.id = 21 AND u.username = 'rini@example.com'",
+    "people-counter": "SELECT count(*) FROM devices d JOIN users u ON u.id = d.user_id WHERE d.id = 8"
+                      " AND d.code = 'pi-hall-02' AND d.name = 'Hall' AND u.username = 'admin'",
+    "energy": "SELECT count(*) FROM devices WHERE code = 'ems_002' AND name = 'Inverter'",
+    "device-hub": "SELECT count(*) FROM device_groups JOIN devices d ON d.id = device_id"
+                  " WHERE d.id = 3 AND d.user_id = 7 AND d.code = 'boiler-1'",
+    "cameras": "SELECT count(*) FROM users, devices d WHERE username = 'eva' AND role = 'admin'"
+               " AND d.id = 2 AND d.code = 'mock_cam_1'",
+}
+
+
 def run(site, script, **env):
     script = NOT_HERE.sub("", script).replace("/etc/tidegate", str(site.etc))
     done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], text=True, capture_output=True,
-                          input="correct horse battery\n", timeout=PATIENCE * 2, check=False,
+                          cwd=site.folder, input="correct horse battery\n", timeout=PATIENCE * 2, check=False,
                           env={**site.environment(), "TIDEGATE_CONFIG": str(site.conf), **env,
                                "PATH": f"{site.tools}:{os.environ['PATH']}"})
     assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
@@ -106,7 +150,7 @@ def test_there_is_a_page_for_each_profile_and_only_blocks_that_are_run():
     for system in SYSTEMS:
         assert f"use_profile = {system}" in index
         text = (FOLDER / f"{system}.md").read_text("utf-8")
-        assert {kind for kind, _ in BLOCK.findall(text)} <= {"ini", "sh", "nginx", "haproxy", "sql", "csv"}
+        assert {kind for kind, _, _ in BLOCK.findall(text)} <= {"ini", "sh", "nginx", "haproxy", "sql", "csv"}
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -114,14 +158,23 @@ def test_what_a_page_configures_and_runs_starts_a_gateway(site, system):
     first, *others = blocks(system, "ini")
     configure(site, first)
     secret = "the-secret-of-the-old-server-32-bytes"
-    for script in blocks(system, "sh"):
-        said = run(site, script, SECRET_KEY=secret, JWT_SECRET=secret)
+    postgres = {"PGHOST": str(site.database.postgres.folder),
+                "PGUSER": "tidegate"}
+    scripts = blocks(system, "sh")
+    if system in MOVED_BY_DATABASE:
+        name = old_database(site, system)
+        scripts = [re.sub(r"psql \w+", f"psql {name}", script) for script in scripts]
+    for _, name, body in BLOCK.findall((FOLDER / f"{system}.md").read_text("utf-8")):
+        if name:
+            (site.folder / name).write_text(body, "utf-8")
+    for script in scripts:
+        said = run(site, script, SECRET_KEY=secret, JWT_SECRET=secret, **postgres)
         if "--example" in script:
             assert f"use_profile = {system}" in said
-    if any("jwt-secret" in script for script in blocks(system, "sh")):
+    assert site.database.value(MOVED[system]) == 1
+    if any("jwt-secret" in script for script in scripts):
         site.secret = secret
     site.start()
-    populate(site)
     for text in others:  # a variant
         (site.etc / "variant").write_text(text, "utf-8")
         run(site, f"tidegate check-config --config {site.etc}/variant")
