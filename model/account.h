@@ -15,6 +15,7 @@ typedef struct Device Device;
 typedef struct Vehicle Vehicle;
 typedef struct GroupRef GroupRef;
 typedef struct DeviceState DeviceState;
+typedef struct Zones Zones;
 
 typedef enum Role {
         ROLE_VIEWER, /* sees what is shared with it or its own; changes nothing */
@@ -37,6 +38,11 @@ typedef enum TokenForm {
 struct Audience {
         size_t n;
         const int64_t *user_ids;
+};
+
+/* Where the zones of detections begin. */
+struct Zones {
+        double near_dbm, medium_dbm; /* at or above is near, medium; below is far */
 };
 
 struct DeviceState {

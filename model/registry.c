@@ -13,6 +13,8 @@ struct Registry {
         Index *tokens;                  /* of devices, by hash */
         IdList order[GRAPH_KIND_COUNT]; /* who is present */
         bool is_loaded;
+        bool has_zones;
+        Zones zones;
         bool narrowed; /* by the delta being applied */
 };
 
@@ -273,6 +275,10 @@ static int registry_put(Registry *registry, const RegistryRow *row) {
                                         row->device_group.group_id);
         case REGISTRY_SHARE:
                 return graph_put_share(graph, row, &registry->narrowed);
+        case REGISTRY_ZONES:
+                registry->zones = row->zones;
+                registry->has_zones = true;
+                return 0;
         default:
                 return err_new(-EINVAL);
         }
@@ -323,6 +329,9 @@ static void registry_remove(Registry *registry, const RegistryRow *row) {
         case REGISTRY_SHARE:
                 registry_remove_edge(registry, graph_find_share(graph, row->share.id));
                 break;
+        case REGISTRY_ZONES:
+                registry->has_zones = false;
+                break;
         default:
                 break;
         }
@@ -357,8 +366,10 @@ int registry_apply(Registry *registry, const RegistryDelta *delta, bool *ret_nar
         int r;
 
         registry->narrowed = false;
-        if (registry_delta_is_whole(delta))
+        if (registry_delta_is_whole(delta)) {
                 ++registry->graph.generation;
+                registry->has_zones = false;
+        }
 
         for (size_t i = 0; (row = registry_delta_row(delta, i)); ++i) {
                 if (row->deleted) {
@@ -576,4 +587,8 @@ void registry_forget_states(Registry *registry) {
                 node->device.state = device_state_unknown();
                 id = node->device.id;
         }
+}
+
+const Zones *registry_zones(const Registry *registry) {
+        return registry->has_zones ? &registry->zones : NULL;
 }

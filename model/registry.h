@@ -51,6 +51,9 @@ const Vehicle *registry_find_vehicle(const Registry *registry, Text text);
 const Vehicle *registry_find_vehicle_of(const Registry *registry, int64_t owner_id, Text text);
 const Vehicle *registry_find_vehicle_for(const Registry *registry, const User *user, Text text);
 
+/* What an admin has set; NULL: as the routes say. */
+const Zones *registry_zones(const Registry *registry);
+
 /* @after = 0 begins; NULL ends. In order of id. */
 size_t registry_n_devices(const Registry *registry);
 size_t registry_n_devices_of(const Registry *registry, int64_t user_id); /* that he owns */

@@ -19,6 +19,7 @@ typedef enum RegistryTable {
         REGISTRY_GROUP,
         REGISTRY_DEVICE_GROUP,
         REGISTRY_SHARE,
+        REGISTRY_ZONES, /* one row, or none */
         REGISTRY_TABLE_COUNT
 } RegistryTable;
 
@@ -43,6 +44,7 @@ struct RegistryRow {
                         int64_t user_id;                         /* who may see */
                         int64_t vehicle_id, device_id, group_id; /* what: one is not 0 */
                 } share;
+                Zones zones;
         };
 };
 

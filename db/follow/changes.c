@@ -10,6 +10,7 @@ static const char *const change_tables[REGISTRY_TABLE_COUNT] = {
         [REGISTRY_GROUP] = "groups",
         [REGISTRY_DEVICE_GROUP] = "device_groups",
         [REGISTRY_SHARE] = "shares",
+        [REGISTRY_ZONES] = "zones",
 };
 
 void db_changes_reset(DbChanges *changes) {

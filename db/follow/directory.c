@@ -183,6 +183,14 @@ static int directory_add_share(RegistryDelta *delta, const PGresult *result, int
         return directory_add(delta, &row);
 }
 
+static int directory_add_zones(RegistryDelta *delta, const PGresult *result, int i) {
+        RegistryRow row = { .table = REGISTRY_ZONES };
+
+        row.zones.near_dbm = column_double(result, i, 1);
+        row.zones.medium_dbm = column_double(result, i, 2);
+        return directory_add(delta, &row);
+}
+
 #define DEVICE_COLUMNS                                                                          \
         "id, user_id, key, code, name, product_type, device_type, firmware_version, is_active," \
         " token_hash, token_form, token_generation"
@@ -236,6 +244,11 @@ static const struct {
                 "SELECT id, user_id, vehicle_id, device_id, group_id FROM shares"
                 " WHERE id = ANY ($1::bigint[])",
                 directory_add_share,
+        },
+        [REGISTRY_ZONES] = {
+                "SELECT id, near_dbm, medium_dbm FROM zones",
+                "SELECT id, near_dbm, medium_dbm FROM zones WHERE id = ANY ($1::bigint[])",
+                directory_add_zones,
         },
 };
 
@@ -386,6 +399,8 @@ static int directory_add_deleted(RegistryDelta *delta,
                 break;
         case REGISTRY_SHARE:
                 row.share.id = change->id;
+                break;
+        case REGISTRY_ZONES:
                 break;
         case REGISTRY_DEVICE_STATE:
         case REGISTRY_TABLE_COUNT:

@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/base.h"
 #include "gateway/decode/route.h"
+#include "model/account.h"
 #include "model/record.h"
 
 /*
@@ -34,3 +35,6 @@ MUST_CHECK int decode(Arena *arena,
  * it is stored. Its reason if none of it can be used; < 0: out of memory.
  */
 MUST_CHECK int decode_count_detections(Text body, size_t max_bytes, size_t *ret_n_good);
+
+/* Of what is decoded: other zones than the route has. */
+void decode_zones(DetectionsRecord *detections, const Zones *zones);

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/err.h"
+#include "gateway/decode/decode.h"
 #include "gateway/decode/decoder.h"
 
 #define HASH_DIGITS 64
@@ -11,10 +12,16 @@
 static_assert(sizeof(((Detection *)NULL)->device_hash) == HASH_DIGITS + 1, "64 digits and NUL");
 
 /* Where @rssi says that the device is. What the scanner says about it does not count. */
-static const char *zone_of(const Route *route, double rssi) {
-        if (rssi >= route->near_dbm)
+static const char *zone_of(double near_dbm, double medium_dbm, double rssi) {
+        if (rssi >= near_dbm)
                 return "near";
-        return rssi >= route->medium_dbm ? "medium" : "far";
+        return rssi >= medium_dbm ? "medium" : "far";
+}
+
+void decode_zones(DetectionsRecord *detections, const Zones *zones) {
+        for (size_t i = 0; i < detections->n_items; ++i)
+                detections->items[i].zone =
+                        zone_of(zones->near_dbm, zones->medium_dbm, detections->items[i].rssi);
 }
 
 static char to_lower(char digit) {
@@ -58,7 +65,8 @@ static int decode_item(Decoder *decoder, struct json_object *item, Detection *re
         if (r != 0)
                 return r;
 
-        detection.zone = zone_of(decoder->route, detection.rssi);
+        detection.zone =
+                zone_of(decoder->route->near_dbm, decoder->route->medium_dbm, detection.rssi);
         *ret_detection = detection;
         return 0;
 }

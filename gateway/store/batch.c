@@ -21,8 +21,6 @@
 
 #define BATCH_ARENA_BLOCK ((size_t)256 * 1024)
 #define BATCH_MAX_BYTES   ((size_t)4 * 1024 * 1024) /* of journal records in one batch */
-#define BATCH_NEAR_DBM    -60
-#define BATCH_MEDIUM_DBM  -75
 #define BATCH_DETAIL_SIZE 128
 
 struct Batch {
@@ -155,6 +153,8 @@ static int batch_decode(Batch *batch,
         r = decode(batch->arena, route, &match, &envelope, ret_record);
         if (r != 0)
                 return err_up(r);
+        if (ret_record->kind == KIND_BLE_DETECTIONS && registry_zones(context->registry))
+                decode_zones(&ret_record->detections, registry_zones(context->registry));
         ret_record->seq = entry->seq;
         ret_record->device_id = entry->device_id;
         return 0;

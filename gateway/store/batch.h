@@ -15,6 +15,8 @@
 #include "model/registry.h"
 
 #define BATCH_DOOR_BYTES ((size_t)1048576) /* of a payload of a kind without a route */
+#define BATCH_NEAR_DBM   -60
+#define BATCH_MEDIUM_DBM -75
 #define BATCH_AHEAD      256 /* devices that are created together with the one that is wanted */
 
 typedef struct Batch Batch;

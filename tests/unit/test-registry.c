@@ -729,6 +729,25 @@ static void test_a_hundred_thousand_devices_fit(void **state) {
         assert_false(narrowed);
 }
 
+static void test_zones_are_there_or_not(void **state) {
+        CLEANUP(registry_free) Registry *registry = NULL;
+        const RegistryRow row = { .table = REGISTRY_ZONES, .zones = { -40, -70 } };
+
+        (void)state;
+        assert_int_equal(registry_new(&registry), 0);
+        assert_null(registry_zones(registry));
+        assert_false(apply(registry, row));
+        assert_true(registry_zones(registry)->near_dbm == -40);
+        assert_true(registry_zones(registry)->medium_dbm == -70);
+        assert_false(apply_rows(registry, true, &row, 1));
+        assert_non_null(registry_zones(registry));
+        assert_false(apply(registry, gone(row)));
+        assert_null(registry_zones(registry));
+        assert_false(apply(registry, row));
+        assert_false(apply_rows(registry, true, NULL, 0));
+        assert_null(registry_zones(registry));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_things_are_found_by_id_code_and_name),
@@ -737,6 +756,7 @@ int main(void) {
                 cmocka_unit_test(test_user_called_like_the_id_of_another_is_nobody),
                 cmocka_unit_test(test_audience_is_owner_shares_and_group_shares),
                 cmocka_unit_test(test_two_ways_to_see_count_once),
+                cmocka_unit_test(test_zones_are_there_or_not),
                 cmocka_unit_test(test_membership_and_group_changes_reach_the_device),
                 cmocka_unit_test(test_users_who_change_gain_or_lose_at_once),
                 cmocka_unit_test(test_owner_activity_and_token_narrow),
