@@ -163,6 +163,8 @@ static void gateway_wire(const Gateway *gateway, WsOptions *options, const Route
         options->check_json = json_check;
         options->count_detections = decode_count_detections;
         options->detections_max_bytes = route ? route->max_bytes : BATCH_DOOR_BYTES;
+        options->near_dbm = route ? route->near_dbm : BATCH_NEAR_DBM;
+        options->medium_dbm = route ? route->medium_dbm : BATCH_MEDIUM_DBM;
 }
 
 static int gateway_start_ws(Gateway *gateway) {

@@ -40,6 +40,8 @@ typedef enum PageKind {
         PAGE_RAW_LOG,              /* number: its id */
         PAGE_VEHICLE_SENSORS,      /* limit, vehicle_id */
         PAGE_SENSOR_STATUS,        /* limit, vehicle_id */
+        PAGE_COUNTER_SET_ZONES,    /* number: near, offset: medium, in dBm; an admin's */
+        PAGE_COUNTER_RESET_ZONES,
         PAGE_COUNT,
 } PageKind;
 

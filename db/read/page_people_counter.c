@@ -199,4 +199,22 @@ const char db_page_counter_device_stats[] =
         "   'total_detections', (SELECT n FROM heard),"
         "   'first_detection', " DB_PAGE_LOCAL("(SELECT first FROM heard)") ","
         "   'last_detection', " DB_PAGE_LOCAL("(SELECT last FROM heard)") ")" COUNTER_DEVICES;
+
+/* ---- its zones ----------------------------------------------------------------------------- */
+
+/* The registry tells everybody (trigger). What is stored keeps the zone of its day: nothing is
+ * calculated again. */
+const char db_page_counter_set_zones[] =
+        DB_PAGE_WITH ","
+        " saved AS (INSERT INTO zones (near_dbm, medium_dbm) VALUES ($8::bigint, $7::bigint)"
+        "  ON CONFLICT (id) DO UPDATE SET near_dbm = EXCLUDED.near_dbm,"
+        "   medium_dbm = EXCLUDED.medium_dbm RETURNING near_dbm, medium_dbm)"
+        " SELECT json_build_object('message', 'The thresholds are set.',"
+        "   'thresholds', json_build_object('near_threshold', near_dbm,"
+        "      'medium_threshold', medium_dbm),"
+        "   'recalculated', json_build_object('total_detections', 0, 'updated_to_near', 0,"
+        "      'updated_to_medium', 0, 'updated_to_far', 0)) FROM saved";
+
+const char db_page_counter_reset_zones[] =
+        DB_PAGE_WITH ", gone AS (DELETE FROM zones) SELECT '{}'";
 /* clang-format on */

@@ -42,9 +42,11 @@ static const ConfigProfileLine profile_people_counter[] = {
         { "http", "allowed_origins", PROFILE_ORIGINS, PROFILE_ORIGINS_HELP },
         { "auth",
           "anonymous",
-          "/, /ws, /api/v1/devices*, /api/v1/statistics/*, /api/v1/detections*, /api/v1/export/*",
-          "Opens: to everybody who reaches the gateway, to read, the counts, the scanners and the "
-          "hashed detections of all (its page has no sign-in). Nobody may write without a token." },
+          "/, /ws, /api/v1/devices*, /api/v1/statistics/*, /api/v1/detections*, /api/v1/export/*, "
+          "/api/v1/settings/thresholds",
+          "Opens: to everybody who reaches the gateway, to read, the counts, the scanners, the "
+          "zones and the hashed detections of all (its page has no sign-in). Nobody may write "
+          "without a token." },
         { "ws", "stats_interval", "5s", "Statistics go out as often, when they have changed." },
         { "pages", "timezone", "Europe/Madrid", "Whose hours and days its statistics have." },
         { "route ble_detections",

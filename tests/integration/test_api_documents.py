@@ -167,7 +167,8 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
         "/api/devices/{id}/commands": {"json": {"action": "SET", "payload": {"a": 1}}},
         "/api/v1/detections": {"json": detection},
         "/api/v1/detections/bulk": {"json": {"detections": [detection]}},
-        "/api/ws/ticket": {},
+        "/api/ws/ticket": {}, "/api/v1/settings/thresholds/reset": {},
+        "/api/v1/settings/thresholds": {"json": {"near_threshold": -40, "medium_threshold": -70}},
         "/api/devices/{id}/owner": {"json": {"user": "ana"}},
         "/api/vehicles/{id}/owner": {"json": {"user": "ana"}},
         "/auth/login": {"json": {"email": "ana", "password": "correct horse battery"}},
@@ -212,8 +213,8 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
                 values["id"] = command.json()["command_id"]
             is_device = any("deviceToken" in s for s in operation["security"])
             token = ids["dev-1 token"] if is_device else \
-                gateway.token("root" if path.endswith("/owner") else "ana")
-            body = bodies.get(path)
+                gateway.token("root" if path.endswith("/owner") or "/thresholds" in path else "ana")
+            body = None if method == "get" else bodies.get(path)
             if path in ("/api/token/refresh", "/auth/refresh"):  # one of a log-in alone is renewed
                 token = gateway.post("/api/token", **bodies["/api/token"]).json()["access_token"]
             if path == "/api/events":  # has no end

@@ -236,6 +236,7 @@ ROWS = {
     "/api/ws/status": (None, False), "/api/v1/statistics/range": (None, False),
     **{f"/api/v1/statistics/{x}": (None, False)
        for x in ("histogram", "hourly", "daily", "distribution")},
+    "/api/v1/settings/thresholds": (None, False),
     "/api/v1/export/detections/csv": (None, True), "/api/v1/detections/count": (None, False), "/api/v1/detections/recent": (None, True),
     "/api/v1/devices/active": (None, True), "/api/v1/devices/{id}": ("dev", True),
     "/api/v1/devices/{id}/stats": ("dev", True),
@@ -259,7 +260,8 @@ ELSEWHERE = {"/api/events", "/api/events/poll",  # test_no_event_stream_...
              "/api/devices/{id}/owner", "/api/vehicles/{id}/owner",  # test_things_are_given.py
              "/api/ws/ticket", "/api/v1/detections", "/api/v1/detections/bulk",
              "/api/v1/devices/register", "/api/v1/devices/{id}/activate",  # administration
-             "/api/v1/devices/{id}/deactivate"}
+             "/api/v1/devices/{id}/deactivate",
+             "/api/v1/settings/thresholds/reset"}  # test_zones_are_set
 
 
 def paths_of(gateway):

@@ -15,7 +15,7 @@ PROFILES = ("people-counter", "energy", "device-hub", "vehicles", "cameras")
 # What each opens to everybody, to read. Whoever adds something here says so in its lines, too.
 ANONYMOUS = {
     "people-counter": {"/", "/ws", "/api/v1/devices*", "/api/v1/statistics/*", "/api/v1/detections*",
-                       "/api/v1/export/*"},
+                       "/api/v1/export/*", "/api/v1/settings/thresholds"},
     "energy": {"/ws/device/*", "/ws/dashboard/*"},
     "device-hub": set(),
     "vehicles": {"/api/ws", "/api/ws/vehicle/*", "/api/ws/stats", "/api/vehicles*", "/vehicles*",

@@ -138,7 +138,8 @@ static void test_several_open_what_each_opens_and_no_more(void **state) {
         (void)state;
         assert_in_force(config,
                         "auth.anonymous = /ws/device/*, /ws/dashboard/*, /, /ws, /api/v1/devices*, "
-                        "/api/v1/statistics/*, /api/v1/detections*, /api/v1/export/*");
+                        "/api/v1/statistics/*, /api/v1/detections*, /api/v1/export/*, "
+                        "/api/v1/settings/thresholds");
         assert_in_force(config, "auth.query_token = on");
         assert_in_force(config, "route camera_event.auto_register = on");
         assert_in_force(config, "route ble_detections.timezone = Europe/Madrid");

@@ -151,6 +151,11 @@ int ws_page_counter_export(WsCall *call);
 int ws_page_counter_export_answer(WsCall *call, const Answer *answer);
 int ws_page_counter_administration(WsCall *call);
 int ws_page_counter_change(WsCall *call);
+/* thresholds.c */
+int ws_page_thresholds(WsCall *call);
+int ws_page_set_thresholds(WsCall *call);
+int ws_page_reset_thresholds(WsCall *call);
+int ws_page_reset_answer(WsCall *call, const Answer *answer);
 /* cameras.c */
 int ws_page_cameras(WsCall *call);
 int ws_page_camera(WsCall *call);

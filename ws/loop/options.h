@@ -24,23 +24,24 @@ struct WsOptions {
         const char *allowed_origins;    /* comma-separated; NULL = same host only; "*" = any */
         const char *epoch;              /* of the journal: cursors name it */
         const char *version;
-        const char *welcome;      /* dialect D */
-        const char *timezone;     /* of the pages of the origin systems; NULL = UTC */
-        Zone *zone;               /* the same, read; of a copy, owned */
-        int hsts_s;               /* with TLS; 0 = browsers are not told */
-        int token_ttl_s;          /* of POST /api/token */
-        int session_max_s;        /* until when a token of it is renewed; 0 = never */
-        int share;                /* percent of what the others leave, for one party; 0 = 50 */
-        int handshake_turn_ms;    /* for TLS, of one turn of the loop; 0 = 5 */
-        int max_handshakes;       /* of TLS that are half done; 0 = 1024 */
-        int max_http;             /* connections beyond the sockets; 0 = 1024 */
-        size_t bodies_bytes;      /* of HTTP bodies on their way; 0 = 64 MiB */
-        size_t max_message_bytes; /* one message in */
-        size_t max_body_bytes;    /* one HTTP body in */
-        size_t queue_bytes;       /* of one socket */
-        size_t burst_bytes;       /* of all, beyond their queues */
-        int stall_ms;             /* without progress, before there is no more than the queue */
-        int slow_ms;              /* how long a socket may stay conflated before it is closed */
+        const char *welcome;         /* dialect D */
+        double near_dbm, medium_dbm; /* where the zones of detections begin, unless an admin says */
+        const char *timezone;        /* of the pages of the origin systems; NULL = UTC */
+        Zone *zone;                  /* the same, read; of a copy, owned */
+        int hsts_s;                  /* with TLS; 0 = browsers are not told */
+        int token_ttl_s;             /* of POST /api/token */
+        int session_max_s;           /* until when a token of it is renewed; 0 = never */
+        int share;                   /* percent of what the others leave, for one party; 0 = 50 */
+        int handshake_turn_ms;       /* for TLS, of one turn of the loop; 0 = 5 */
+        int max_handshakes;          /* of TLS that are half done; 0 = 1024 */
+        int max_http;                /* connections beyond the sockets; 0 = 1024 */
+        size_t bodies_bytes;         /* of HTTP bodies on their way; 0 = 64 MiB */
+        size_t max_message_bytes;    /* one message in */
+        size_t max_body_bytes;       /* one HTTP body in */
+        size_t queue_bytes;          /* of one socket */
+        size_t burst_bytes;          /* of all, beyond their queues */
+        int stall_ms;                /* without progress, before there is no more than the queue */
+        int slow_ms;                 /* how long a socket may stay conflated before it is closed */
         int handshake_timeout_ms;
         int ping_interval_ms, silence_ms;
         int max_connections, max_connections_per_user; /* the latter: dialect E and native */

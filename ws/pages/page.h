@@ -14,7 +14,8 @@
 #include "model/page_query.h"
 #include "ws/http/endpoint.h"
 
-#define WS_PAGE_TEXT_SIZE 256
+#define WS_PAGE_TEXT_SIZE      256
+#define WS_PAGE_COUNTER_MANUAL "docs/migrate/people-counter.md"
 
 /* A question of this kind, with what the caller may see, and the configured time zone. */
 PageQuery ws_page(const WsCall *call, PageKind kind);

@@ -14,8 +14,6 @@
 #define WS_COUNTER_DAYS      7
 #define WS_COUNTER_DAYS_MAX  3660
 
-#define WS_COUNTER_MANUAL "docs/migrate/people-counter.md"
-
 /* The people counter: PROTOCOL 3 A. */
 
 int ws_page_counter_range(WsCall *call) {
@@ -246,10 +244,10 @@ int ws_page_counter_export_answer(WsCall *call, const Answer *answer) {
 /* ---- what is not for pages ----------------------------------------------------------------- */
 
 int ws_page_counter_administration(WsCall *call) {
-        return ws_page_administration(call, 404, WS_COUNTER_MANUAL);
+        return ws_page_administration(call, 404, WS_PAGE_COUNTER_MANUAL);
 }
 
 /* Of what may be read there. */
 int ws_page_counter_change(WsCall *call) {
-        return ws_page_administration(call, 405, WS_COUNTER_MANUAL);
+        return ws_page_administration(call, 405, WS_PAGE_COUNTER_MANUAL);
 }
