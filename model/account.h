@@ -61,6 +61,7 @@ const char *device_status_name(const DeviceState *state, int64_t at_us);
 struct User {
         int64_t id;
         const char *name;
+        const char *identifier; /* another name, in topics alone; NULL = none */
         Role role;
         bool is_active;
         int64_t generation;     /* what his tokens must name */

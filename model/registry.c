@@ -11,6 +11,7 @@ struct Registry {
         Graph graph;
         Index *names[GRAPH_KIND_COUNT]; /* user name, device and vehicle code; NULL for groups */
         Index *tokens;                  /* of devices, by hash */
+        Index *identifiers;             /* of users, beside their names */
         IdList order[GRAPH_KIND_COUNT]; /* who is present */
         bool is_loaded;
         bool has_zones;
@@ -32,6 +33,8 @@ int registry_new(Registry **ret_registry) {
                         r = index_new(&registry->names[i]);
         if (r == 0)
                 r = index_new(&registry->tokens);
+        if (r == 0)
+                r = index_new(&registry->identifiers);
         if (r != 0)
                 return err_up(r);
 
@@ -49,6 +52,7 @@ Registry *registry_free(Registry *registry) {
                 idlist_done(&registry->order[i]);
         }
         index_free(registry->tokens);
+        index_free(registry->identifiers);
         free(registry);
         return NULL;
 }
@@ -69,6 +73,12 @@ static Text registry_name(const GraphNode *node) {
         }
 }
 
+static Text registry_identifier(const GraphNode *node) {
+        bool has_one = node->kind == GRAPH_USER && node->is_present && node->user.identifier;
+
+        return has_one ? text_of(node->user.identifier) : (Text){ 0 };
+}
+
 /* The device whose token is found by its hash. */
 static bool registry_has_token(const GraphNode *node) {
         return node->kind == GRAPH_DEVICE && node->device.has_token &&
@@ -77,8 +87,11 @@ static bool registry_has_token(const GraphNode *node) {
 
 /* A delta may give the name to another node before it takes it from this one: leave it then. */
 static void registry_forget_name(Registry *registry, GraphNode *node) {
-        Text name = registry_name(node);
+        Text name = registry_name(node), identifier = registry_identifier(node);
 
+        if (identifier.data &&
+            index_get(registry->identifiers, identifier.data, identifier.n) == node)
+                index_remove(registry->identifiers, identifier.data, identifier.n);
         if (name.data && index_get(registry->names[node->kind], name.data, name.n) == node)
                 index_remove(registry->names[node->kind], name.data, name.n);
         if (registry_has_token(node) && node->is_present &&
@@ -89,7 +102,7 @@ static void registry_forget_name(Registry *registry, GraphNode *node) {
 /* After the row was copied into the node: indexes it, and marks what follows from it. */
 static int registry_present(Registry *registry, GraphNode *node) {
         bool is_new = !node->is_present;
-        Text name;
+        Text name, identifier;
         int r = 0;
 
         node->is_present = true;
@@ -99,6 +112,9 @@ static int registry_present(Registry *registry, GraphNode *node) {
         name = registry_name(node);
         if (name.data)
                 r = index_put(registry->names[node->kind], name.data, name.n, node);
+        identifier = registry_identifier(node);
+        if (r == 0 && identifier.data)
+                r = index_put(registry->identifiers, identifier.data, identifier.n, node);
         if (r == 0 && registry_has_token(node))
                 r = index_put(registry->tokens, node->device.token_hash, REGISTRY_TOKEN, node);
         if (r == 0 && is_new)
@@ -128,7 +144,7 @@ static void registry_forget(Registry *registry, GraphNode *node) {
 static int registry_apply_user(Registry *registry, const User *row) {
         GraphNode *node = NULL;
         User user = *row;
-        GraphTexts texts = { .texts = { &user.name }, .n = 1 };
+        GraphTexts texts = { .texts = { &user.name, &user.identifier }, .n = 2 };
         bool was_admin;
         int r;
 
@@ -492,6 +508,8 @@ const User *registry_user_by_name(const Registry *registry, Text name) {
 const User *registry_find_user(const Registry *registry, Text text) {
         const GraphNode *node = registry_find_of(registry, GRAPH_USER, 0, text);
 
+        if (!node)
+                node = index_get(registry->identifiers, text.data, text.n);
         return node ? &node->user : NULL;
 }
 

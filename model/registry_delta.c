@@ -64,7 +64,8 @@ static bool registry_delta_keep_texts(RegistryDelta *delta, RegistryRow *row) {
 
         switch (row->table) {
         case REGISTRY_USER:
-                return registry_delta_keep(delta, &row->user.name);
+                return registry_delta_keep(delta, &row->user.name) &&
+                       registry_delta_keep(delta, &row->user.identifier);
         case REGISTRY_DEVICE:
                 return registry_delta_keep(delta, &device->key) &&
                        registry_delta_keep(delta, &device->code) &&

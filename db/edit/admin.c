@@ -54,6 +54,18 @@ int db_admin_user_add(DbConn *conn,
         return r < 0 ? err_up(r) : r;
 }
 
+int db_admin_user_identifier(DbConn *conn, const char *name, const char *identifier) {
+        const char *args[] = { name, identifier };
+
+        return admin_change(conn,
+                            &(DbQuery){ "UPDATE users SET identifier = $2 WHERE username = $1"
+                                        " RETURNING id",
+                                        N_ELEMENTS(args),
+                                        args },
+                            DB_E_NOT_FOUND,
+                            NULL);
+}
+
 int db_admin_user_get(DbConn *conn, const char *name, DbUser *ret_user) {
         CLEANUP(PQclear) PGresult *result = NULL;
         const char *args[] = { name };

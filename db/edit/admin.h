@@ -43,6 +43,8 @@ MUST_CHECK int db_admin_user_add(DbConn *conn,
                                  const char *password_hash,
                                  int64_t *ret_id);
 MUST_CHECK int db_admin_user_get(DbConn *conn, const char *name, DbUser *ret_user);
+/* What else he is called in topics; NULL = nothing. DB_E_EXISTS: another is called so. */
+MUST_CHECK int db_admin_user_identifier(DbConn *conn, const char *name, const char *identifier);
 /* These end every token of his. */
 MUST_CHECK int db_admin_user_revoke(DbConn *conn, const char *name);
 MUST_CHECK int db_admin_user_password(DbConn *conn, const char *name, const char *password_hash);

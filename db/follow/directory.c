@@ -75,6 +75,7 @@ static int directory_add_user(RegistryDelta *delta, const PGresult *result, int 
         row.user.is_active = column_bool(result, i, 3);
         row.user.generation = column_int(result, i, 4);
         row.user.tokens_from_us = column_int(result, i, 5);
+        row.user.identifier = column_string(result, i, 6);
         if (!role_from_name(PQgetvalue(result, i, 2), &row.user.role))
                 row.user.role = ROLE_VIEWER; /* a role that we do not know gives no rights */
         return directory_add(delta, &row);
@@ -197,7 +198,7 @@ static int directory_add_zones(RegistryDelta *delta, const PGresult *result, int
 
 #define USER_COLUMNS                                 \
         "id, username, role, is_active, generation," \
-        " (extract(epoch FROM tokens_from) * 1000000)::bigint"
+        " (extract(epoch FROM tokens_from) * 1000000)::bigint, identifier"
 
 /* How each table is read, in an order in which no row names one that comes later. $1 = {ids} where
  * only some are wanted. */

@@ -182,6 +182,31 @@ static int cli_user_set_active(const Cli *cli, bool is_active) {
         return CLI_OK;
 }
 
+int cli_user_identifier(const Cli *cli) {
+        CLEANUP(config_free) Config *config = NULL;
+        CLEANUP(db_conn_free) DbConn *conn = NULL;
+        const char *identifier = cli->n_operands > 1 ? cli->operands[1] : NULL;
+        int r = CLI_OK;
+
+        if (identifier)
+                r = cli_check_name(cli, identifier);
+        if (r == CLI_OK)
+                r = cli_open(cli, &config, &conn);
+        if (r != CLI_OK)
+                return r;
+        r = db_admin_user_identifier(conn, cli->operands[0], identifier);
+        if (r != 0)
+                return cli_db_result(cli,
+                                     conn,
+                                     r,
+                                     r == DB_E_EXISTS ? identifier : cli->operands[0]);
+        printf("user %s: %s%s\n",
+               cli->operands[0],
+               identifier ? "identifier " : "no identifier",
+               identifier ? identifier : "");
+        return CLI_OK;
+}
+
 int cli_user_enable(const Cli *cli) {
         return cli_user_set_active(cli, true);
 }

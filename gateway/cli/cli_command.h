@@ -78,6 +78,7 @@ int cli_version(const Cli *cli);
 int cli_simulate(const Cli *cli);
 
 int cli_user_add(const Cli *cli);
+int cli_user_identifier(const Cli *cli);
 int cli_user_token(const Cli *cli);
 int cli_user_revoke(const Cli *cli);
 int cli_user_password(const Cli *cli);

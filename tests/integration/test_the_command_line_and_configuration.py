@@ -163,6 +163,45 @@ def test_a_vehicle_keeps_the_id_that_clients_know(gateway, broker, database):
     assert left.returncode == 1 and "history of a vehicle that had it" in left.stderr
 
 
+def test_a_topic_names_a_user_by_the_id_of_another_system(make_gateway, broker, database):
+    gateway = make_gateway(registry__auto_register="on")
+    gateway.add_user("ana")
+    gateway.add_user("ben")
+    device = gateway.add_device("dev-1", "ana")[0]
+    gateway.start()
+    uuid = "8f14e45f-ceea-467f-a0e6-3a1f5c7f0d11"
+
+    def status(code):
+        return database.value("SELECT s.status FROM device_states s JOIN devices d ON "
+                              "d.id = s.device_id WHERE d.code = %s", code)
+    broker.publish(f"users/{uuid}/devices/dev-1/status", '{"status":"online"}')
+    database.wait_for("SELECT count(*) FROM dead_letters WHERE reason = 'unknown_user'", 1)
+    gateway.cli("user", "identifier", "ana", uuid)
+    wait_until(lambda: broker.publish(f"users/{uuid}/devices/dev-1/status", '{"status":"warning"}')
+               or status("dev-1") == "warning", "her device to be hers by it")
+    # what registers itself so is hers, too
+    broker.publish(f"users/{uuid}/devices/new-1/status", '{"status":"online"}')
+    wait_until(lambda: status("new-1") == "online", "the new one to be there")
+    assert database.value("SELECT u.username FROM devices d JOIN users u ON u.id = d.user_id "
+                          "WHERE d.code = 'new-1'") == "ana"
+
+    for name, other, what in (("ben", uuid, uuid), ("ben", "ana", "ana"), ("nobody", "x", "nobody")):
+        refused = gateway.cli("user", "identifier", name, other, check=False)
+        assert refused.returncode == 1 and f"{what}: there is " in refused.stderr
+    taken = gateway.cli("user", "add", uuid, stdin="correct horse battery\n", check=False)
+    assert taken.returncode == 1 and "there is one already" in taken.stderr
+    for bad in ("17", "id:1", "a/b", ""):
+        assert gateway.cli("user", "identifier", "ben", bad, check=False).returncode == 2, bad
+    login = gateway.post("/api/token", data={"username": uuid, "password": "correct horse battery"})
+    assert login.status_code == 401  # it is no name to sign in with
+
+    gateway.cli("user", "identifier", "ana")
+    n = database.value("SELECT count(*) FROM dead_letters")
+    wait_until(lambda: broker.publish(f"users/{uuid}/devices/dev-1/status", '{"status":"error"}') or
+               database.value("SELECT count(*) FROM dead_letters") > n, "it to be nobody's again")
+    assert device == database.value("SELECT id FROM devices WHERE code = 'dev-1'")
+
+
 def test_a_database_that_is_away_is_a_fault_of_the_admin_commands(make_gateway):
     gateway = make_gateway(database__url="postgresql://x@127.0.0.1:1/x")
     done = gateway.cli("user", "add", "ana", "--role", "user", stdin="some password\n", check=False)

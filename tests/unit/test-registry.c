@@ -210,6 +210,33 @@ static void test_user_called_like_the_id_of_another_is_nobody(void **state) {
         assert_int_equal(registry_find_user(registry, TEXT("id:99"))->id, 99);
 }
 
+static void test_a_user_is_found_by_his_identifier_too(void **state) {
+        CLEANUP(registry_free) Registry *registry = fleet();
+        RegistryRow ana = user_row(ANA, "ana", ROLE_USER), ben = user_row(BEN, "ben", ROLE_VIEWER);
+
+        (void)state;
+        assert_null(registry_find_user(registry, TEXT("0b5c-77")));
+        ana.user.identifier = "0b5c-77";
+        apply(registry, ana);
+        assert_int_equal(registry_find_user(registry, TEXT("0b5c-77"))->id, ANA);
+        assert_int_equal(registry_find_user(registry, TEXT("ana"))->id, ANA);
+        assert_null(registry_user_by_name(registry, TEXT("0b5c-77"))); /* nobody signs in by it */
+
+        /* it goes on to another, whichever of the rows comes first */
+        ben.user.identifier = "0b5c-77";
+        apply(registry, ben);
+        ana.user.identifier = NULL;
+        apply(registry, ana);
+        assert_int_equal(registry_find_user(registry, TEXT("0b5c-77"))->id, BEN);
+        ben.deleted = true;
+        apply(registry, ben);
+        assert_null(registry_find_user(registry, TEXT("0b5c-77")));
+        /* a name goes before it */
+        ana.user.identifier = "cara";
+        apply(registry, ana);
+        assert_string_equal(registry_find_user(registry, TEXT("cara"))->name, "cara");
+}
+
 static void test_audience_is_owner_shares_and_group_shares(void **state) {
         CLEANUP(registry_free) Registry *registry = fleet();
         const Device *pump = registry_device(registry, PUMP);
@@ -754,6 +781,7 @@ int main(void) {
                 cmocka_unit_test(test_code_that_is_an_id_means_the_code_within_one_owner),
                 cmocka_unit_test(test_code_that_is_an_id_of_another_owner_means_neither),
                 cmocka_unit_test(test_user_called_like_the_id_of_another_is_nobody),
+                cmocka_unit_test(test_a_user_is_found_by_his_identifier_too),
                 cmocka_unit_test(test_audience_is_owner_shares_and_group_shares),
                 cmocka_unit_test(test_two_ways_to_see_count_once),
                 cmocka_unit_test(test_zones_are_there_or_not),
