@@ -157,6 +157,7 @@ static void ws_server_on_tick(uv_timer_t *timer) {
         WsServer *server = timer->data;
 
         ws_hub_tick(server->hub);
+        ws_server_check(server, ws_hub_turn_heard(server->hub));
         ws_server_settle(server);
 }
 

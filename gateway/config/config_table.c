@@ -320,6 +320,9 @@ const ConfigKey config_keys[] = {
         { "ws", "stats_refresh", CONFIG_MS, AT(ws.stats_refresh_ms), "30s", 100, HOUR_MS, true,
           "Statistics of dialect E go out so often where they have not changed; no oftener than "
           "stats_interval." },
+        { "ws", "detection_interval", CONFIG_MS, AT(ws.detection_interval_ms), "0", 0, HOUR_MS, true,
+          "Dialect A says what a device heard at most so often, the count of what came meanwhile in one; "
+          "0: with each message." },
         { "ws", "device_update_interval", CONFIG_MS, AT(ws.touch_interval_ms), "1s", 0, HOUR_MS, true,
           "Dialect C shows a device again, whose messages are no status, at most so often; 0: with each "
           "status alone." },

@@ -3,11 +3,14 @@ import collections
 import csv
 import datetime
 import io
+import json
 import random
 from zoneinfo import ZoneInfo
 
 import pytest
 import requests
+
+from conftest import populate
 
 ZONES = ("near", "medium", "far")
 MADRID = ZoneInfo("Europe/Madrid")
@@ -489,3 +492,26 @@ def test_an_export_that_is_none_is_told_so(counted, path, status):
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"].startswith("application/problem+json")
     assert counted.get("/api/v1/export/detections/csv").status_code == 401
+
+
+# ---- what its page is told meanwhile -------------------------------------------------------------
+
+def test_a_storm_of_detections_comes_in_sums(make_gateway, broker, viewer):
+    gateway = make_gateway(ws__detection_interval="1s")
+    populate(gateway)
+    gateway.start()
+    ana, ben = viewer("/ws", "ana"), viewer("/ws", "ben")
+    for i in range(200):
+        broker.publish("tfg/detections/raw", json.dumps({"device_id": "dev-1", "detections": [
+            {"device_hash": f"{i:02x}"[:2] * 32, "rssi": -50}] * (1 + i % 3)}))
+    n_all = sum(1 + i % 3 for i in range(200))
+
+    def events(texts):
+        told = [json.loads(t) for t in texts if '"detection_event"' in t]
+        assert all(list(e) == ["type", "timestamp", "device_id", "count"] for e in told)
+        return [e["count"] for e in told]
+
+    ana.wait_for(lambda texts: sum(events(texts)) == n_all, "the sums")
+    assert 1 < len(events(ana.frames)) < 200
+    assert events(ana.frames)[0] == 1  # the first at once
+    assert events(ben.frames) == []

@@ -129,7 +129,20 @@ static const Audience *ws_hub_audience(const WsLoop *loop, const Event *event) {
         return device ? &device->audience : NULL;
 }
 
-static int ws_hub_show(WsLoop *loop, Event *event) {
+/* Dialect A may want to be told of each device no oftener than so: then the rest waits. */
+static int ws_hub_hears(WsHub *hub,
+                        const WsDialect *dialect,
+                        const Event *event,
+                        bool *ret_is_due) {
+        *ret_is_due = true;
+        if (dialect != &ws_dialect_people_counter || event->n_items == 0 ||
+            hub->loop.options->detection_interval_ms == 0 || (event->again && event->late))
+                return 0;
+        return err_up(ws_heard_note(&hub->heard, event, clock_mono_us() / 1000, ret_is_due));
+}
+
+static int ws_hub_show(WsHub *hub, Event *event) {
+        WsLoop *loop = &hub->loop;
         const Audience *audience = ws_hub_audience(loop, event);
 
         for (size_t i = 0; i < ws_dialect_n_all; ++i) {
@@ -139,17 +152,42 @@ static int ws_hub_show(WsLoop *loop, Event *event) {
                         .event = event,
                         .audience = audience,
                 };
+                bool is_due;
                 int r;
 
                 if (!(delivery.dialect->kinds & WS_DIALECT_KIND(event->kind)) ||
                     loop->n_open[delivery.dialect->id] == 0)
                         continue;
-                r = ws_delivery_run(&delivery);
+                r = ws_hub_hears(hub, delivery.dialect, event, &is_due);
+                if (r == 0 && is_due)
+                        r = ws_delivery_run(&delivery);
                 ws_frame_unref(delivery.frame);
                 if (r < 0)
                         return err_up(r);
         }
         return 0;
+}
+
+static int ws_hub_show_sum(WsLoop *loop, const WsHeardDevice *sum) {
+        Event event = {
+                .type = EVENT_MESSAGE,
+                .kind = KIND_BLE_DETECTIONS,
+                .device_id = sum->device_id,
+                .seq = sum->seq,
+                .time_us = sum->time_us,
+                .n_items = sum->n_items,
+        };
+        WsDelivery delivery = {
+                .loop = loop,
+                .dialect = &ws_dialect_people_counter,
+                .event = &event,
+                .audience = ws_hub_audience(loop, &event),
+        };
+        int r;
+
+        r = ws_delivery_run(&delivery);
+        ws_frame_unref(delivery.frame);
+        return err_up(r);
 }
 
 /* Whoever is past its place, and not live yet, comes by once more. */
@@ -204,7 +242,7 @@ static int ws_hub_message(WsHub *hub, Event *event) {
                 return err_up(r);
 
         histogram_observe(HISTOGRAM_DELIVER, (double)(clock_now_us() - event->received_us) / 1e6);
-        r = ws_hub_show(loop, event);
+        r = ws_hub_show(hub, event);
         return err_up(r);
 }
 
@@ -426,6 +464,24 @@ int ws_hub_second(WsHub *hub) {
         return err_up(r);
 }
 
+int ws_hub_turn_heard(WsHub *hub) {
+        WsLoop *loop = &hub->loop;
+        int interval_ms = loop->options->detection_interval_ms;
+        int64_t now_us = clock_mono_us();
+        WsHeardDevice sum;
+        int r = 0;
+
+        while (r == 0 && ws_loop_may_work(loop) &&
+               ws_heard_take(&hub->heard, now_us / 1000, interval_ms, &sum)) {
+                if (loop->n_open[WS_DIALECT_PEOPLE_COUNTER] > 0)
+                        r = ws_hub_show_sum(loop, &sum);
+                ws_loop_worked(loop, now_us);
+                now_us = clock_mono_us();
+        }
+        ws_hub_settle(loop);
+        return err_up(r);
+}
+
 void ws_hub_tick(WsHub *hub) {
         WsLoop *loop = &hub->loop;
 
@@ -458,6 +514,8 @@ int ws_hub_new(WsHub **ret_hub, Registry *registry) {
         if (r == 0)
                 r = ws_touched_init(&hub->touched);
         if (r == 0)
+                r = ws_heard_init(&hub->heard);
+        if (r == 0)
                 r = ws_questions_init(&hub->questions);
         if (r == 0)
                 r = ws_replays_init(&hub->replays, &hub->loop);
@@ -475,6 +533,7 @@ WsHub *ws_hub_free(WsHub *hub) {
         ws_replays_done(&hub->replays);
         ws_questions_done(&hub->questions);
         ws_touched_done(&hub->touched);
+        ws_heard_done(&hub->heard);
         ws_loop_done(&hub->loop);
         free(hub);
         return NULL;

@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 #include "model/event.h"
+#include "ws/hub/heard.h"
 #include "ws/hub/touched.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/pending.h"
@@ -26,6 +27,7 @@ struct WsHub {
         WsPendings pendings;
         WsListings listings; /* of devices, in the making */
         WsTouched touched;
+        WsHeard heard;
 };
 
 MUST_CHECK int ws_hub_new(WsHub **ret_hub, Registry *registry); /* borrowed */
@@ -34,6 +36,7 @@ WsHub *ws_hub_free(WsHub *hub);                                 /* its clients a
 MUST_CHECK int ws_hub_publish(WsHub *hub, Event *event);
 void ws_hub_tick(WsHub *hub); /* pings, silence, slowness, expiry; then all that waits is written */
 
-MUST_CHECK int ws_hub_second(WsHub *hub); /* once in one: devices that were touched */
+MUST_CHECK int ws_hub_turn_heard(WsHub *hub); /* after a tick: dialect A, what waits in sums */
+MUST_CHECK int ws_hub_second(WsHub *hub);     /* once in one: devices that were touched */
 
 DEFINE_CLEANUP(WsHub *, ws_hub_free);

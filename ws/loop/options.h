@@ -50,14 +50,15 @@ struct WsOptions {
         int messages_per_s;      /* in, a socket; twice that in a burst */
         int connects_per_s;      /* a source address; 0 = no limit */
         int max_subscriptions;
-        int max_paced;            /* things of one socket that max_hz paces */
-        bool deflate;             /* permessage-deflate for who asks for it */
-        size_t deflate_min_bytes; /* of a frame: a shorter one is never worth it */
-        int stats_interval_ms;    /* dialects A and E */
-        int stats_refresh_ms;     /* dialect E: what has not changed */
-        int touch_interval_ms;    /* dialect C: devices whose messages are no status; 0 = never */
-        int replay_events;        /* the last ones, kept for those who come back */
-        size_t replay_bytes;      /* at most so many */
+        int max_paced;             /* things of one socket that max_hz paces */
+        bool deflate;              /* permessage-deflate for who asks for it */
+        size_t deflate_min_bytes;  /* of a frame: a shorter one is never worth it */
+        int stats_interval_ms;     /* dialects A and E */
+        int stats_refresh_ms;      /* dialect E: what has not changed */
+        int detection_interval_ms; /* dialect A: of one device; 0 = with each message */
+        int touch_interval_ms;     /* dialect C: devices whose messages are no status; 0 = never */
+        int replay_events;         /* the last ones, kept for those who come back */
+        size_t replay_bytes;       /* at most so many */
         int answer_timeout_ms; /* HTTP: a query that is not answered by then is a 504; 0 = 10 s */
         int stream_window;     /* HTTP: pieces of 64 KiB of one long answer under way; 0 = 4 */
         int logins_per_s; /* of an address that go before others; 0 = all that were good before */
