@@ -10,6 +10,7 @@ import urllib.parse
 import pytest
 
 from clients import FOLDER, SECOND, install
+from conftest import populate
 from proxies import NGINX, Proxy
 from servers import die_with_parent, free_port
 from waiting import PATIENCE, wait_until
@@ -261,3 +262,56 @@ def test_pages_whose_token_ends_ask_for_another_one(of_profile, browse, vite):
         page.next("signed in")
         page.next("screen", **back)
         assert not page.all("error")
+
+
+# ---- a browser's own EventSource ----
+
+def test_an_event_source_of_another_origin_comes_back_by_itself_without_a_hole(make_gateway, broker, browse, vite):
+    gateway = make_gateway(http__allowed_origins=vite.url)
+    populate(gateway)
+    gateway.start()
+    page = browse(f"{vite.url}/events/index.html", "Asia/Kathmandu", base=gateway.url, username="ana",
+                  password=PASSWORD)
+    page.wait_for(lambda said: any(s["event"] == "open" for s in said), "the stream")
+    sent = 0
+
+    def send(n):
+        nonlocal sent
+        for _ in range(n):
+            broker.publish("seano/USV-1/raw_log", f"line {sent}")
+            sent += 1
+
+    def has_all():
+        wait_until(lambda: len(page.all("line")) >= sent, f"{sent} lines")
+        assert [s["text"] for s in page.all("line")] == [f"line {n}" for n in range(sent)]
+
+    send(3)
+    has_all()
+    gateway.terminate()
+    page.next("away", isOver=False)
+    send(3)
+    gateway.start()
+    send(3)
+    has_all()
+    assert not [s for s in page.all("away") if s["isOver"]]
+
+
+def test_an_event_source_waits_for_a_gateway_that_is_not_ready(make_gateway, broker, browse, vite, postgres):
+    """A browser gives a stream up for good at any answer but 200: it must not meet one while the gateway starts."""
+    gateway = make_gateway(http__allowed_origins=vite.url)
+    populate(gateway)
+    gateway.start()
+    page = browse(f"{vite.url}/events/index.html", base=gateway.url, username="ana", password=PASSWORD)
+    page.wait_for(lambda said: any(s["event"] == "open" for s in said), "the stream")
+    broker.publish("seano/USV-1/raw_log", "before")
+    page.next("line", text="before")
+    gateway.terminate()
+    page.next("away", isOver=False)
+    postgres.stop()
+    gateway.start(wait=False)
+    page.next("away", timeout=PATIENCE)
+    page.next("away", timeout=PATIENCE)
+    broker.publish("seano/USV-1/raw_log", "meanwhile")
+    postgres.start()
+    page.next("line", text="meanwhile")
+    assert not [s for s in page.all("away") if s["isOver"]]

@@ -221,6 +221,22 @@ def test_streams_count_as_connections_and_end_with_the_gateway(gateway, events):
         wait_until(lambda s=stream: s.is_over, "the end of the stream")
 
 
+def test_an_event_source_is_put_off_by_a_stream_that_ends(gateway, events):
+    """Any other answer would be the last that it asks for; who is no EventSource gets the status."""
+    streams = [events("ana") for _ in range(5)]
+    for stream in streams:
+        stream.next()
+    put_off = gateway.get("/api/events", "ana", headers={"Accept": "text/event-stream"})
+    assert (put_off.status_code, put_off.headers["Content-Type"]) == (200, "text/event-stream")
+    assert put_off.text == ('retry: 5000\nevent: close\ndata: {"type":"close","code":4100,'
+                            '"reason":"too_many_connections"}\n\n')
+    refused = gateway.get("/api/events", "ana", headers={"Accept": "application/json, */*"})
+    assert refused.status_code == 429 and refused.headers["Retry-After"] == "5"
+    assert gateway.get("/api/events", headers={"Accept": "text/event-stream"}).status_code == 401
+    gateway.terminate()  # or each is closed with its next comment alone
+    wait_until(lambda: all(stream.is_over for stream in streams), "the end of the streams")
+
+
 # ---- who can set no header ----
 
 def ticket(gateway, query="", ttl=3600):

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "ws/access/party.h"
 #include "ws/http/endpoint.h"
+#include "ws/http/precheck.h"
 #include "ws/hub/viewer.h"
 #include "ws/loop/loop.h"
 #include "ws/viewer/feed.h"
@@ -153,11 +154,11 @@ static int ws_events_make(WsCall *call, const WsDialect *dialect, WsFollow **ret
                          ? 429
                          : dialect->admit(call->client, &call->identity, (Text){ 0 });
         if (status != 0) {
-                ws_response_retry_after(call->response, 5);
-                ws_response_problem(call->response,
+                ws_precheck_put_off(call,
                                     status,
                                     "too_many_connections",
-                                    "Too many connections.");
+                                    "Too many connections.",
+                                    5);
                 return 0;
         }
         r = ws_follow_new(&follow);
@@ -179,8 +180,7 @@ static int ws_events_begin(WsCall *call, const WsDialect *dialect) {
         int r;
 
         if (!ws_loop_is_loaded(call->loop)) {
-                ws_response_retry_after(call->response, 1);
-                ws_response_problem(call->response, 503, "starting", "Still loading.");
+                ws_precheck_put_off(call, 503, "starting", "Still loading.", 1);
                 return 0;
         }
         if (!ws_events_since(call, &since, &has_since))

@@ -8,6 +8,7 @@
 #include "ws/http/elsewhere.h"
 #include "ws/http/renewal.h"
 #include "ws/loop/loop.h"
+#include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
 
 #define WS_PRECHECK_BODY_MAX 65536
@@ -195,6 +196,34 @@ static bool ws_precheck_device(WsCall *call) {
         return call->response->status == 0;
 }
 
+static bool ws_precheck_is_stream(const WsRequest *request) {
+        return request->wants_events && strcmp(request->path, "/api/events") == 0 &&
+               strcmp(request->method, "GET") == 0;
+}
+
+void ws_precheck_put_off(const WsCall *call,
+                         int status,
+                         const char *code,
+                         const char *detail,
+                         int wait_s) {
+        WsResponse *response = call->response;
+
+        if (!ws_precheck_is_stream(call->request)) {
+                ws_response_retry_after(response, wait_s);
+                ws_response_problem(response, status, code, detail);
+                return;
+        }
+        response->status = 200;
+        response->content_type = "text/event-stream";
+        ws_response_header(response, "Cache-Control", "no-store");
+        buf_printf(&response->body,
+                   "retry: %d\nevent: close\n"
+                   "data: {\"type\":\"close\",\"code\":%d,\"reason\":\"%s\"}\n\n",
+                   wait_s * 1000,
+                   WS_CLOSE_CAPACITY,
+                   code);
+}
+
 /* true: go on. Else the response says why not. */
 static bool ws_precheck_identify(WsCall *call, const WsEndpoint *endpoint) {
         const char *why = "";
@@ -203,13 +232,11 @@ static bool ws_precheck_identify(WsCall *call, const WsEndpoint *endpoint) {
         if (endpoint->access == WS_ENDPOINT_PUBLIC)
                 return true;
         if (metric_get(METRIC_LEASE_WAITING) != 0) {
-                ws_response_retry_after(call->response, 1);
-                ws_response_problem(call->response, 503, "standby", "Another gateway serves.");
+                ws_precheck_put_off(call, 503, "standby", "Another gateway serves.", 1);
                 return false;
         }
         if (!registry_is_loaded(call->access->registry)) { /* or a good token would be refused */
-                ws_response_retry_after(call->response, 1);
-                ws_response_problem(call->response, 503, "starting", "Still loading.");
+                ws_precheck_put_off(call, 503, "starting", "Still loading.", 1);
                 return false;
         }
         if (endpoint->access == WS_ENDPOINT_DEVICE)

@@ -17,3 +17,10 @@ void ws_precheck_origin(const WsOptions *options, const char *origin, WsResponse
 /* What cannot be read, by its status. */
 void ws_precheck_misread(WsResponse *response, int status);
 void ws_precheck_fault(WsResponse *response); /* 500: said in the log, not to the client */
+/* What cannot be served now and may be in @wait_s: @status, or to who wants a stream of events one
+ * that ends at once, since a browser's EventSource comes back after that alone. */
+void ws_precheck_put_off(const WsCall *call,
+                         int status,
+                         const char *code,
+                         const char *detail,
+                         int wait_s);

@@ -224,6 +224,17 @@ static int ws_request_host(WsRequest *request, const WsHead *head) {
         return 0;
 }
 
+/* A list that is too long names nothing: it is only a wish. */
+static void ws_request_accept(WsRequest *request, const WsHead *head) {
+        char types[512];
+
+        if (!ws_head_list(head, "Accept", types, sizeof(types)))
+                return;
+        request->wants_json = ws_request_names(types, "application/json") &&
+                              !ws_request_names(types, "text/html");
+        request->wants_events = ws_request_names(types, "text/event-stream");
+}
+
 static int ws_request_fields(WsRequest *request, const WsHead *head) {
         const struct {
                 const char *name;
@@ -255,7 +266,7 @@ static int ws_request_fields(WsRequest *request, const WsHead *head) {
                   sizeof(request->idempotency_key),
                   WS_REQUEST_E_BAD },
         };
-        char upgrade[128], types[512];
+        char upgrade[128];
 
         for (size_t i = 0; i < N_ELEMENTS(fields); ++i) {
                 int r = ws_request_header(head, fields[i].name, fields[i].value, fields[i].size);
@@ -276,9 +287,7 @@ static int ws_request_fields(WsRequest *request, const WsHead *head) {
                           request->if_none_match,
                           sizeof(request->if_none_match)))
                 request->if_none_match[0] = '\0';
-        if (ws_head_list(head, "Accept", types, sizeof(types)))
-                request->wants_json = ws_request_names(types, "application/json") &&
-                                      !ws_request_names(types, "text/html");
+        ws_request_accept(request, head);
         if (!ws_head_list(head, "Accept-Encoding", request->accept, sizeof(request->accept)))
                 request->accept[0] = '\0';
         return 0;
