@@ -217,7 +217,10 @@ static void sign(Buf *token, char how, const char *data, size_t n) {
 
 /* A token of ours for him, whatever his name is, says the same again. */
 static void check_minted(const WsClaims *claims) {
-        const WsSubject subject = { claims->subject, claims->user_id, claims->generation };
+        const WsSubject subject = { .name = claims->subject,
+                                    .id = claims->user_id,
+                                    .generation = claims->generation,
+                                    .began_us = claims->began_us };
         WsClaims again;
         const char *why;
         char *jwt = NULL;
