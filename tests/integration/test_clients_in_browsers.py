@@ -101,7 +101,9 @@ def test_the_people_counter_works_from_a_file(of_profile, broker, browse, databa
     assert "pi-new" in shown["ids"] and shown["isWhole"] and shown["offset"] == -420
     loaded = page.next("loaded page")
     assert loaded["counts"] == {str(m): [3, 3] for m in (5, 15, 60, 1440, 10080, 43200, 525600)}
-    assert loaded["bins"] == {"hour": 6, "today": 8, "week": 7} and loaded["recent"] == 3
+    assert loaded["bins"] == {"hour": 6, "today": 8, "week": 7}
+    assert (loaded["recent"], loaded["unique"], loaded["range"], loaded["near"]) == (3, 3, 3, 100)
+    assert loaded["active"] == ["pi-new"] and loaded["zones"] == [-60, -75] and loaded["lines"] == 4
     page.wait_for(lambda said: any(s["event"] == "pong" for s in said), "a pong")
 
     def is_live():
@@ -174,8 +176,11 @@ def test_the_camera_dashboard_works_behind_a_development_server(of_profile, brok
         assert page.next("seen", camera="cam-new")["data"]["face_name"] == f"Person {n}"
         page.wait_for(lambda said: any(s["event"] == "statistics" and s["people"] == n for s in said),
                       f"{n} people to be counted")
+        page.wait_for(lambda said: any(s["event"] == "faces" and f"Person {n}" in s["names"] for s in said),
+                      "the face to be in the panel")
 
     is_live()
+    page.wait_for(lambda said: any(s["event"] == "cameras" and s["me"] == "root" for s in said), "the cameras")
     wait_until(lambda: gateway.metric("tidegate_ws_connections", dialect="E") == 1, "StrictMode to leave one")
     gateway.kill()
     page.next("close")
@@ -187,11 +192,11 @@ def test_the_camera_dashboard_works_behind_a_development_server(of_profile, brok
     wait_until(lambda: gateway.metric("tidegate_ws_connections", dialect="E") == 1, "one socket to be left")
 
 
-# The site's own server: the page is a file, and what is below /api goes on to the gateway.
+# The site's own server: the page is a file, and what it asks goes on to the gateway.
 SITE = NGINX.replace("        location / {{\n", """        root {folder}/site;
         location = /livez {{ proxy_pass http://127.0.0.1:{gateway}; }}
         location / {{ }}
-        location /api/ {{
+        location ~ ^/(api|vehicles|vehicle-logs|sensor-logs|mqtt)/ {{
 """).replace("X-Forwarded-Proto https", "X-Forwarded-Proto $scheme")
 
 
@@ -202,9 +207,9 @@ def site(folder):
 
     def start(gateway):
         (folder / "site").mkdir()
-        for name in ("vehicles/index.html", "told.js"):
-            (folder / "site" / name).parent.mkdir(exist_ok=True)
-            shutil.copy(PAGES / name, folder / "site" / name)
+        (folder / "site" / "fleet").mkdir()
+        shutil.copy(PAGES / "vehicles/index.html", folder / "site" / "fleet")
+        shutil.copy(PAGES / "told.js", folder / "site")
         made.append(Proxy(folder, gateway, "nginx", SITE))
         return made[-1]
 
@@ -217,11 +222,16 @@ ZONES = {"Asia/Jakarta": "15/01/2026, 12:00:00", "America/St_Johns": "15/01/2026
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_the_vehicles_page_works_behind_nginx_and_shows_the_readers_time(of_profile, broker, browse, site, zone):
+def test_the_vehicles_page_works_behind_nginx_and_shows_the_readers_time(of_profile, broker, database, browse, site,
+                                                                         zone):
     gateway = of_profile("vehicles", http__trusted_proxies="127.0.0.1")
     nginx = site(gateway)
-    page = browse(f"{nginx.url}/vehicles/index.html", zone)
-    page.wait_for(lambda said: any(s["event"] == "vehicles" and s["ids"] for s in said), "the list")
+    broker.publish("seano/USV-1/vehicle_log", '{"rssi":"-41","latitude":-6.2,"longitude":106.8}')
+    database.wait_for("SELECT count(*) FROM vehicle_logs", 1)
+    page = browse(f"{nginx.url}/fleet/", zone)
+    shown = page.wait_for(lambda said: next((s for s in said if s["event"] == "vehicles"), None), "the list")
+    assert {gateway.ids["USV-1"], gateway.ids["USV-2"]} == set(shown["ids"])
+    assert shown["rssi"] == [-41] and 0 <= shown["age"][0] < PATIENCE * 2000 and shown["mqtt"] == "running"
     n = 0
 
     def is_live():
@@ -243,7 +253,7 @@ def test_the_vehicles_page_works_behind_nginx_and_shows_the_readers_time(of_prof
 
 def test_a_page_whose_token_has_ended_says_so_and_gives_up(of_profile, browse, site):
     gateway = of_profile("vehicles", http__trusted_proxies="127.0.0.1")
-    page = browse(f"{site(gateway).url}/vehicles/index.html", token=gateway.token("ana", ttl=-60))
+    page = browse(f"{site(gateway).url}/fleet/", token=gateway.token(gateway.ids["ana"], ttl=-60))
     page.next("gives up")
     assert not page.all("open") and set(page.closes()) == {1006}
     assert 'reason=unauthorized why="expired"' in gateway.log()

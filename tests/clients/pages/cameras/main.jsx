@@ -46,11 +46,17 @@ function useStatistics() {
       }
     }
 
+    async function showCameras() {
+      const me = await ask("/api/users/me").catch(() => null);
+      const cameras = await ask("/api/cameras/").catch(() => null);
+      if (!isOver && me && cameras) say("cameras", { me: me.username, ids: cameras.cameras.map((c) => c.camera_id) });
+    }
+
     async function showFaces() {
       const answer = await ask("/api/faces/detections").catch(() => null);
       if (isOver || !answer) return;
       setFaces(answer);
-      say("faces", { faces: answer });
+      say("faces", { names: Object.values(answer).flatMap((camera) => camera.recent_faces.map((face) => face.name)) });
     }
 
     function handle(message) {
@@ -89,6 +95,7 @@ function useStatistics() {
         setHow("Live");
         say("open");
         heartbeat = setInterval(() => socket.send(JSON.stringify({ type: "ping", timestamp: Date.now() })), 30 * SECOND);
+        showCameras();
         showFaces();
       };
       socket.onmessage = ({ data }) => handle(JSON.parse(data));
@@ -125,7 +132,10 @@ function Dashboard() {
     <>
       <h1>Cameras</h1>
       <p>{how}: {statistics?.total_people ?? "-"} people</p>
-      <ul>{(Array.isArray(faces) ? faces : []).map((face, i) => <li key={i}>{JSON.stringify(face)}</li>)}</ul>
+      <ul>
+        {Object.entries(faces ?? {}).flatMap(([camera, { recent_faces }]) =>
+          recent_faces.map((face, i) => <li key={camera + i}>{camera}: {face.name}</li>))}
+      </ul>
     </>
   );
 }
