@@ -42,6 +42,8 @@ typedef enum PageKind {
         PAGE_SENSOR_STATUS,        /* limit, vehicle_id */
         PAGE_COUNTER_SET_ZONES,    /* number: near, offset: medium, in dBm; an admin's */
         PAGE_COUNTER_RESET_ZONES,
+        PAGE_RAW_STATS,      /* how many there are */
+        PAGE_VEHICLE_ALERTS, /* limit, vehicle_id */
         PAGE_COUNT,
 } PageKind;
 

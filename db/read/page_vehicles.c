@@ -105,4 +105,27 @@ const char db_page_sensor_status[] =
         "   'last_seen_at', " DB_PAGE_LOCAL("last") ","
         "   'last_seen_seconds_ago', greatest(0, floor(extract(epoch FROM now() - last)))::bigint)"
         "   ORDER BY vehicle_id, sensor_id), '[]') FROM sensors_seen";
+/* What is kept, by day; a row that was stored is whole. Growth is of seven days upon the seven
+ * before them, in percent. */
+const char db_page_raw_stats[] =
+        DB_PAGE_WITH ","
+        " days AS (SELECT " DB_PAGE_DAY("received_at") " AS day, count(*) AS n,"
+        "   sum(octet_length(logs)) AS size, max(received_at) AS last"
+        "   FROM raw_logs WHERE" VEHICLE_SEES("vehicle_id") " GROUP BY 1),"
+        " sums AS (SELECT coalesce(sum(n), 0) AS n, coalesce(sum(size), 0) AS size, max(last) AS last,"
+        "   coalesce(sum(n) FILTER (WHERE day = today), 0) AS of_today,"
+        "   coalesce(sum(n) FILTER (WHERE day > today - 7), 0) AS week,"
+        "   coalesce(sum(n) FILTER (WHERE day > today - 14 AND day <= today - 7), 0) AS before"
+        "   FROM (SELECT " DB_PAGE_DAY("now()") " AS today) t LEFT JOIN days ON true)"
+        " SELECT json_build_object('total_records', n, 'total_size', size,"
+        "   'last_sync', " DB_PAGE_LOCAL("last") ", 'quality_percentage', CASE WHEN n > 0 THEN 100"
+        "      ELSE 0 END, 'today_records', of_today, 'weekly_growth',"
+        "   CASE WHEN before > 0 THEN round((week - before) * 100.0 / before, 1) ELSE 0 END) FROM sums";
+
+const char db_page_vehicle_alerts[] =
+        VEHICLE_LIST("json_build_object('id', seq, 'vehicle_id', vehicle_id, 'severity', severity,"
+                     "   'alert_type', alert_type, 'message', message, 'source', source,"
+                     "   'latitude', latitude, 'longitude', longitude, 'acknowledged', false,"
+                     "   'created_at', " DB_PAGE_LOCAL("received_at") ")",
+                     VEHICLE_ROWS("alerts", ""));
 /* clang-format on */

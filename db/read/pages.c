@@ -51,6 +51,8 @@ static const char *const pages_sql[] = {
         [PAGE_RAW_LOG] = db_page_raw_log,
         [PAGE_VEHICLE_SENSORS] = db_page_vehicle_sensors,
         [PAGE_SENSOR_STATUS] = db_page_sensor_status,
+        [PAGE_RAW_STATS] = db_page_raw_stats,
+        [PAGE_VEHICLE_ALERTS] = db_page_vehicle_alerts,
 };
 
 _Static_assert(N_ELEMENTS(pages_sql) == PAGE_COUNT, "a statement for each page");

@@ -246,6 +246,7 @@ ROWS = {
     "/api/recordings": (None, False), "/api/users/me": (None, False), "/auth/me": (None, False),
     "/api/mqtt/status": (None, False), "/mqtt/status": (None, False),
     "/vehicles": (None, True), "/vehicles/{id}": ("USV", True),
+    "/vehicles/{id}/alerts": ("USV", True), "/raw-logs/stats": (None, False),
     "/vehicles/{id}/sensors": ("USV", False), "/vehicles/{id}/sensors/status": ("USV", True),
     "/sensors/status": (None, True), "/vehicle-logs": (None, True), "/sensor-logs": (None, True),
     "/raw-logs": (None, True), "/vehicle-logs/latest/{id}": ("USV", True),

@@ -175,6 +175,39 @@ def test_sensors_and_whether_they_are_heard(fleet, database):
         assert fleet.get(f"/vehicles/{fleet.ids['USV-2']}/{path}", "ana").status_code == 404
 
 
+def test_the_counts_of_raw_logs(fleet, database):
+    def ask(user):
+        return fleet.get("/raw-logs/stats", user).json()
+    rows = database.rows("SELECT count(*), sum(octet_length(logs)) FROM raw_logs l JOIN vehicles v "
+                         "ON v.id = l.vehicle_id WHERE v.code = 'USV-1'")
+    today = database.value("SELECT count(*) FROM raw_logs l JOIN vehicles v ON v.id = l.vehicle_id WHERE "
+                           "v.code = 'USV-1' AND (received_at AT TIME ZONE 'UTC')::date = "
+                           "(now() AT TIME ZONE 'UTC')::date")
+    assert ask("ana") == {"total_records": rows[0][0], "total_size": rows[0][1],
+                          "last_sync": fleet.get("/raw-logs/?limit=1", "ana").json()[0]["created_at"],
+                          "quality_percentage": 100, "weekly_growth": 0, "today_records": today}
+    assert (ask("ben")["total_records"], ask("root")["total_records"]) == (2, 7)
+    database.rows("DELETE FROM raw_logs")
+    assert ask("root") == {"total_records": 0, "total_size": 0, "last_sync": None,
+                           "quality_percentage": 0, "today_records": 0, "weekly_growth": 0}
+
+
+def test_the_alerts_of_a_vehicle(fleet, broker, database):
+    for n, code in enumerate(("USV-1", "USV-2", "USV-1")):
+        broker.publish(f"seano/{code}/alert", json.dumps(
+            {"severity": "critical", "alert_type": "GPS", "message": f"lost {n}", "source": "fc"}))
+    database.wait_for("SELECT count(*) FROM alerts", 3)
+    alerts = fleet.get(f"/vehicles/{fleet.ids['USV-1']}/alerts?limit=10", "ana").json()
+    assert all(list(a) == ["id", "vehicle_id", "severity", "alert_type", "message", "source",
+                           "latitude", "longitude", "acknowledged", "created_at"] for a in alerts)
+    assert [a["message"] for a in alerts] == ["lost 2", "lost 0"]
+    assert (alerts[0]["severity"], alerts[0]["alert_type"], alerts[0]["source"]) == (
+        "critical", "GPS", "fc")
+    assert len(fleet.get("/vehicles/USV-1/alerts?limit=1", "root").json()) == 1
+    assert fleet.get("/vehicles/USV-2/alerts", "ana").status_code == 404
+    assert fleet.get("/vehicles/USV-1/alerts?limit=x", "ana").status_code == 422
+
+
 def test_the_state_of_the_broker(fleet, broker):
     for path in ("/api/mqtt/status", "/mqtt/status"):
         assert fleet.get(path, "ana").json() == {"status": "running", "connected": True}

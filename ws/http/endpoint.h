@@ -181,6 +181,8 @@ int ws_page_raw_logs(WsCall *call);
 int ws_page_vehicle_log(WsCall *call);
 int ws_page_sensor_log(WsCall *call);
 int ws_page_raw_log(WsCall *call);
+int ws_page_raw_stats(WsCall *call);
+int ws_page_vehicle_alerts(WsCall *call);
 int ws_page_mqtt_status(WsCall *call);
 int ws_page_vehicle_user(WsCall *call);
 int ws_page_vehicle_refresh(WsCall *call);

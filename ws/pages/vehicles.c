@@ -66,6 +66,27 @@ int ws_page_vehicle_sensor_status(WsCall *call) {
         return ws_vehicles_one(call, PAGE_SENSOR_STATUS, "Vehicle not found");
 }
 
+int ws_page_vehicle_alerts(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_VEHICLE_ALERTS);
+        const Vehicle *vehicle;
+
+        page.limit = 100;
+        if (!ws_page_number(call, "limit", 0, WS_VEHICLES_LOGS, &page.limit))
+                return 0;
+        if (!ws_endpoint_see_vehicle(call, call->target, &vehicle)) {
+                (void)ws_page_refuse(call, 404, "Vehicle not found");
+                return 0;
+        }
+        page.vehicle_id = vehicle->id;
+        return ws_page_ask(call, &page);
+}
+
+int ws_page_raw_stats(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_RAW_STATS);
+
+        return ws_page_ask(call, &page);
+}
+
 int ws_page_sensor_status(WsCall *call) {
         PageQuery page = ws_page(call, PAGE_SENSOR_STATUS);
 
