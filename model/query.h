@@ -33,8 +33,8 @@ typedef enum QueryKind {
         QUERY_COMMAND_GET,    /* command_id, user_ids -> one body; 200, or 404: none that he sees */
         QUERY_COMMAND_CANCEL, /* command_id, user_ids -> one body; 200 cancelled, now or before;
                                  403; 404: none that he sees; 409: too late, its state says how */
-        QUERY_DEVICE_TOKEN,   /* device_id, token_checked, token_anew -> from now on it is stored
-                                 as ours are; 200, also where it was not this one any more */
+        QUERY_DEVICE_TOKEN, /* device_id, token_checked, token_anew, password -> 200, 401; see below
+                             */
         QUERY_OWNER, /* device_id or vehicle_id, owner_id, user_ids[0] (an admin) -> its status:
                         200, 403: no admin any more, 404: the thing is gone, 422: its owner is */
         QUERY_PENDING_COMMANDS, /* device_id -> events: what waits for the device's own socket */
@@ -70,7 +70,10 @@ struct Query {
         char *username, *password; /* owned; the password is wiped on free */
         int64_t *user_ids;         /* owned; 0 = everything (admins, anonymous paths) */
         size_t n_user_ids;
+        /* Of a device: the hash that there is, and ours, which takes its place if it is still there
+         * and has_token_anew. The token is in password where it has to be looked at first. */
         uint8_t token_checked[32], token_anew[32];
+        bool has_token_anew;
         int minutes;
         int64_t device_id;            /* 0 = all that the user may see */
         int64_t vehicle_id, owner_id; /* QUERY_OWNER; owner 0: nobody */

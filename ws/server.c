@@ -383,8 +383,8 @@ static int ws_server_build(WsServer *server) {
                                          .ended = ws_http_ended,
                                          .is_idle = ws_server_is_idle,
                                          .late = ws_http_late,
-                                         .strange = ws_http_strange,
-                                         .bare = ws_http_bare,
+                                         .strange = ws_exchange_strange,
+                                         .bare = ws_exchange_bare,
                                          .closed = ws_server_on_closed,
                                  });
         if (r == 0)

@@ -87,3 +87,34 @@ int db_login_rehash_token(DbConn *conn,
                 return r < 0 ? err_up(r) : r;
         return PQntuples(result) > 0 && *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_NOT_FOUND;
 }
+
+int db_login_token(DbConn *conn,
+                   int64_t device_id,
+                   const uint8_t anew[32],
+                   char **ret_text,
+                   bool *ret_is_ours) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char id[24], after[2 + 64 + 1];
+        const char *args[] = { id, after };
+        int r;
+
+        snprintf(id, sizeof(id), "%lld", (long long)device_id);
+        login_bytea(anew, after);
+        r = db_conn_exec(conn,
+                         &(DbQuery){
+                                 "SELECT token_text, token_form = 'keyed' FROM devices"
+                                 " WHERE id = $1::bigint AND is_active AND (token_form = 'bcrypt'"
+                                 " OR (token_form = 'keyed' AND token_hash = $2::bytea))",
+                                 N_ELEMENTS(args),
+                                 args },
+                         &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (PQntuples(result) == 0)
+                return DB_E_NOT_FOUND;
+        *ret_is_ours = *PQgetvalue(result, 0, 1) == 't';
+        if (*ret_is_ours)
+                return 0;
+        *ret_text = strdup(PQgetvalue(result, 0, 0));
+        return *ret_text ? 0 : err_new(-ENOMEM);
+}

@@ -29,6 +29,13 @@ MUST_CHECK int db_login_rehash(DbConn *conn,
                                const char *checked,
                                const char *anew);
 
+/* The bcrypt of a device's token, as heap memory; or @ret_is_ours: it has become @anew meanwhile.
+ * DB_E_NOT_FOUND: neither. */
+MUST_CHECK int db_login_token(DbConn *conn,
+                              int64_t device_id,
+                              const uint8_t anew[32],
+                              char **ret_text,
+                              bool *ret_is_ours);
 /* The same for the token of a device. */
 MUST_CHECK int db_login_rehash_token(DbConn *conn,
                                      int64_t device_id,

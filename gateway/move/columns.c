@@ -135,9 +135,32 @@ static int column_hash(Columns *columns, DbImportValue to, const RowCell *cell) 
         return r == 0 ? 0 : columns_say(columns, COLUMNS_E_NOTED, cell->column, column_hash_why(r));
 }
 
+/* What cannot be looked up: found by the name of its device. */
+static int column_token_bcrypt(Columns *columns, DbImportValue to, const RowCell *cell) {
+        char hex[2 + SECRET_SHA256_SIZE] = "\\x";
+        int r = password_look(text_of(cell->value), NULL);
+
+        if (r == PASSWORD_E_COSTLY)
+                return columns_say(columns,
+                                   COLUMNS_E_NOTED,
+                                   cell->column,
+                                   "asks for more time than is allowed; taken without a token");
+        if (r != 0 || secret_sha256_hex(text_of(cell->value), hex + 2) != 0)
+                return columns_say(columns,
+                                   COLUMNS_E_NOTED,
+                                   cell->column,
+                                   "is malformed; taken without a token");
+        (void)columns_set(columns, DB_IMPORT_TOKEN_FORM, "bcrypt");
+        (void)columns_set(columns, DB_IMPORT_TOKEN_TEXT, cell->value);
+        return columns_set(columns, to, hex);
+}
+
 static int column_token(Columns *columns, DbImportValue to, const RowCell *cell) {
         char hex[2 + 64 + 1] = "\\x";
         size_t n = 0;
+
+        if (strncmp(cell->value, "$2", 2) == 0)
+                return column_token_bcrypt(columns, to, cell);
 
         while (text_hex_digit(cell->value[n]) >= 0)
                 ++n;
@@ -145,7 +168,8 @@ static int column_token(Columns *columns, DbImportValue to, const RowCell *cell)
                 return columns_say(columns,
                                    COLUMNS_E_NOTED,
                                    cell->column,
-                                   "is no SHA-256 in hex; taken without a token");
+                                   "is neither a SHA-256 in hex nor a bcrypt; taken without a "
+                                   "token");
         memcpy(hex + 2, cell->value, 64);
         hex[2 + 64] = '\0';
         (void)columns_set(columns, DB_IMPORT_TOKEN_FORM, "sha256");

@@ -15,6 +15,8 @@
 #include "model/event.h"
 #include "model/metrics.h"
 
+DEFINE_CLEANUP(char *, free);
+
 /* The password was right: let its hash be one of ours from now on. Who logs in does not depend on
  * it, so what stands in the way is said, and tried again at the next log-in. */
 static int answer_once_rehash(DbConn *conn, const DbLogin *login, const char *password) {
@@ -63,16 +65,37 @@ static int answer_once_login(DbConn *conn, LoginCache *cache, const Query *query
         return err_up(r);
 }
 
-static int answer_once_device_token(DbConn *conn, const Query *query, Answer *answer) {
+/* Is it the token of which there is a bcrypt? 200, 401. */
+static int answer_once_prove(DbConn *conn, const Query *query, int *ret_status) {
+        CLEANUP(free) char *text = NULL;
+        bool is_ours = false;
         int r;
 
-        r = db_login_rehash_token(conn, query->device_id, query->token_checked, query->token_anew);
+        r = db_login_token(conn, query->device_id, query->token_anew, &text, &is_ours);
         if (r != 0 && r != DB_E_NOT_FOUND)
                 return r < 0 ? err_up(r) : r;
+        is_ours = is_ours && query->has_token_anew;
+        *ret_status = is_ours || password_verify(query->password, text) ? 200 : 401;
+        return 0;
+}
+
+static int answer_once_device_token(DbConn *conn, const Query *query, Answer *answer) {
+        int status = 200;
+        int r = 0;
+
+        if (query->password)
+                r = answer_once_prove(conn, query, &status);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        answer->status = status;
+        if (status != 200 || !query->has_token_anew)
+                return 0;
+        r = db_login_rehash_token(conn, query->device_id, query->token_checked, query->token_anew);
+        if (r < 0)
+                return err_up(r);
         if (r == 0)
                 metric_add(METRIC_TOKENS_REHASHED, 1);
-        answer->status = 200;
-        return 0;
+        return 0; /* else it is tried again at the next use */
 }
 
 /* Keeps one event of the page: its arg is the answer, which has room for all. */

@@ -47,6 +47,8 @@ static ReadersSort readers_sort(const Query *query) {
                 if (query->is_proven)
                         return READERS_RETURNING;
                 return query->is_suspect ? READERS_SUSPECT : READERS_SIGN_IN;
+        case QUERY_DEVICE_TOKEN:
+                return query->password ? READERS_SIGN_IN : READERS_COMMANDS;
         case QUERY_DETECTION_STATS:
         case QUERY_CAMERA_STATS:
         case QUERY_PAGE:

@@ -215,9 +215,9 @@ static bool run_peer(World *world, Peer *peer) {
 static void begin(World *world) {
         for (size_t i = 0; i < world->n_peers; ++i) {
                 if (world->scene == SCENE_BARE)
-                        ws_http_bare(NULL, &world->peers[i].conn);
+                        ws_exchange_bare(NULL, &world->peers[i].conn);
                 if (world->scene == SCENE_STRANGE)
-                        ws_http_strange(NULL, &world->peers[i].conn);
+                        ws_exchange_strange(NULL, &world->peers[i].conn);
         }
 }
 

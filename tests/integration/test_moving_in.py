@@ -168,7 +168,7 @@ def test_a_hash_that_cannot_be_checked_costs_the_password_alone(move, database):
     assert f"{users}:2: note: password_hash is of no form that can be checked; taken without a password" in done.stdout
     assert f"{users}:3: note: password_hash asks for more memory or time than is allowed; taken without a password" in done.stdout
     assert f"{users}:4: note: password_hash is malformed; taken without a password" in done.stdout
-    assert f"{devices}:2: note: token_hash is no SHA-256 in hex; taken without a token" in done.stdout
+    assert f"{devices}:2: note: token_hash is neither a SHA-256 in hex nor a bcrypt; taken without a token" in done.stdout
     assert not any(secret in done.stdout + done.stderr for secret in secrets)
     assert database.rows("SELECT DISTINCT password_hash FROM users") == [("!",)]
     assert database.rows("SELECT token_hash FROM devices") == [(None,)]

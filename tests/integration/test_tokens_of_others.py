@@ -1,10 +1,15 @@
 """A device that moves in comes with the token that it has, of which there is somebody else's hash."""
+import concurrent.futures
+import crypt  # noqa: Debian 12 has Python 3.11
 import hashlib
+import socket
 
 import pytest
+import websockets
 
 from conftest import populate
-from viewers import Viewer
+from viewers import UPGRADE, Viewer
+from waiting import wait_until
 
 TOKEN = "0f3c9a1b-their-token-5d2e"
 
@@ -87,3 +92,99 @@ def test_without_a_pepper_it_goes_on_as_it_is(make_gateway, database):
     for _ in range(2):
         assert ingest(gateway, TOKEN) == 200
     assert form(gateway) == "sha256"
+
+
+# ---- bcrypt, which cannot be looked up: the path names the device
+
+BCRYPT = crypt.crypt(TOKEN, "$2b$06$abcdefghijklmnopqrstuu")
+AS_BCRYPT = ("UPDATE devices SET token_hash = sha256(convert_to(%s, 'UTF8')), token_form = 'bcrypt', token_text = %s"
+             " WHERE code = 'dev-1'")
+
+
+@pytest.fixture
+def bcrypt_house(make_gateway):
+    gateway = make_gateway()
+    populate(gateway)
+    gateway.database.rows(AS_BCRYPT, BCRYPT, BCRYPT)
+    return gateway.start()
+
+
+def refusal(gateway, path, token):
+    """The status of a handshake that is refused."""
+    with pytest.raises(websockets.InvalidStatusCode) as refused:
+        Viewer(gateway, path, token)
+    return refused.value.status_code
+
+
+def test_a_bcrypt_is_checked_at_the_first_handshake_and_becomes_ours(bcrypt_house):
+    device = connect(bcrypt_house, TOKEN)
+    bcrypt_house.database.wait_for("SELECT token_form FROM devices WHERE code = 'dev-1'", "keyed")
+    device.send('{"power":1}')
+    bcrypt_house.database.wait_for("SELECT count(*) FROM telemetry", 1)
+    assert bcrypt_house.database.value("SELECT token_text FROM devices WHERE code = 'dev-1'") is None
+    assert ingest(bcrypt_house, TOKEN) == 200
+    connect(bcrypt_house, TOKEN).close()
+    assert bcrypt_house.metric("tidegate_device_tokens_rehashed_total") == 1
+    assert device.wait_closed()[0] == 1008  # by the newer one, not by the hash
+
+
+def test_who_comes_twice_at_once_is_let_in_twice(bcrypt_house):
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for device in pool.map(lambda _: connect(bcrypt_house, TOKEN), range(4)):
+            device.close()
+
+
+def test_another_token_is_refused_and_counts(bcrypt_house):
+    before = bcrypt_house.metric("tidegate_credentials_refused_total")
+    for token in (TOKEN + "x", BCRYPT, hashlib.sha256(BCRYPT.encode()).hexdigest()):
+        assert refusal(bcrypt_house, "/ws/device/dev-1", token) == 403
+        assert ingest(bcrypt_house, token) == 401
+    assert refusal(bcrypt_house, "/ws/device/dev-2", TOKEN) == 403  # it is not that one's
+    assert refusal(bcrypt_house, "/ws/device/nobody", TOKEN) == 403
+    assert refusal(bcrypt_house, "/ws/dashboard/dev-1", TOKEN) == 403  # no device comes that way
+    assert form(bcrypt_house) == "bcrypt"
+    assert bcrypt_house.metric("tidegate_credentials_refused_total") == before + 9
+    assert ingest(bcrypt_house, TOKEN) == 401  # nothing names the device there, before it has come by its socket
+
+
+def test_people_see_it_as_ever_meanwhile(bcrypt_house):
+    viewer = Viewer(bcrypt_house, "/ws/device/dev-1", bcrypt_house.token("ana"))
+    device = connect(bcrypt_house, TOKEN)
+    device.send('{"power":3}')
+    assert viewer.next() == '{"power":3}'
+    viewer.close()
+    device.close()
+
+
+def test_who_hangs_up_while_it_is_checked_leaves_nothing(bcrypt_house):
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", bcrypt_house.port)) as hasty:
+            hasty.sendall(f"GET /ws/device/dev-1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\n{UPGRADE}\r\n".encode())
+    connect(bcrypt_house, TOKEN).close()
+
+
+def test_it_is_checked_each_time_without_a_pepper(make_gateway, database):
+    database.rows("INSERT INTO devices (code, token_hash, token_form, token_text)"
+                  " VALUES ('dev-1', sha256(convert_to(%s, 'UTF8')), 'bcrypt', %s)", BCRYPT, BCRYPT)
+    gateway = make_gateway(auth__token_pepper_file=None).start()
+    for _ in range(2):
+        connect(gateway, TOKEN).close()
+        assert refusal(gateway, "/ws/device/dev-1", TOKEN + "x") == 403
+    assert form(gateway) == "bcrypt"
+
+
+def test_without_the_database_it_is_told_to_come_again(bcrypt_house, postgres):
+    postgres.stop()
+    assert refusal(bcrypt_house, "/ws/device/dev-1", TOKEN) == 503
+    postgres.start()
+    wait_until(lambda: bcrypt_house.get("/readyz").status_code == 200, "the database to be back")
+
+    def is_in():
+        try:
+            connect(bcrypt_house, TOKEN).close()
+        except websockets.InvalidStatusCode as refused:
+            assert refused.status_code == 503
+            return False
+        return True
+
+    wait_until(is_in, "the token to be checked")

@@ -89,6 +89,14 @@ static void test_secrets_that_cannot_be_checked_are_left_behind(void **state) {
         assert_string_equal(columns.values[DB_IMPORT_HASH], "!");
         assert_int_equal(begin(ROW_DEVICES, "token_hash", "abc"), COLUMNS_E_NOTED);
         assert_null(columns.values[DB_IMPORT_TOKEN]);
+        assert_int_equal(begin(ROW_DEVICES,
+                               "token_hash",
+                               "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"),
+                         0);
+        assert_string_equal(columns.values[DB_IMPORT_TOKEN_FORM], "bcrypt");
+        assert_int_equal(strlen(columns.values[DB_IMPORT_TOKEN]), 2 + 64);
+        assert_int_equal(begin(ROW_DEVICES, "token_hash", "$2a$05$short"), COLUMNS_E_NOTED);
+        assert_null(columns.values[DB_IMPORT_TOKEN]);
 }
 
 static void test_columns_of_other_systems_are_ours(void **state) {

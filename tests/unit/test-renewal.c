@@ -71,6 +71,19 @@ static void test_it_is_asked_for_once_and_never_of_ours(void **state) {
         assert_null(asked);
 }
 
+static void test_what_has_to_be_looked_at_goes_with_its_token(void **state) {
+        CLEANUP(ws_auth_free) WsAuth *auth = auth_with("pepper");
+        CLEANUP(query_free) Query *query = NULL;
+        WsAccess access = { .auth = auth };
+        Device device = { .id = 7, .token_form = TOKEN_BCRYPT };
+
+        (void)state;
+        assert_int_equal(ws_renewal_proof(&query, &access, &device, (Text){ "token!", 5 }), 0);
+        assert_string_equal(query->password, "token");
+        assert_true(query->has_token_anew);
+        assert_int_equal(query->device_id, 7);
+}
+
 static void test_without_a_pepper_nothing_is_asked(void **state) {
         WsQuestions questions = { .ask = take };
         CLEANUP(ws_auth_free) WsAuth *auth = auth_with(NULL);
@@ -85,6 +98,7 @@ static void test_without_a_pepper_nothing_is_asked(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_it_is_asked_for_once_and_never_of_ours),
+                cmocka_unit_test(test_what_has_to_be_looked_at_goes_with_its_token),
                 cmocka_unit_test(test_without_a_pepper_nothing_is_asked),
         };
 

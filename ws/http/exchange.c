@@ -275,6 +275,30 @@ void ws_exchange_refuse(WsExchange *session, WsResponse *response) {
         ws_exchange_respond(session, response);
 }
 
+void ws_exchange_strange(void *arg, WsConn *conn) {
+        CLEANUP_RESPONSE WsResponse response = { 0 };
+
+        (void)arg;
+        ws_response_problem(&response,
+                            400,
+                            "no_preface",
+                            "From this address a header of the PROXY protocol, version 2, comes "
+                            "first.");
+        ws_exchange_refuse(ws_conn_user(conn), &response);
+}
+
+/* Who speaks HTTP where TLS is spoken can read this much: it went out in the clear already. */
+void ws_exchange_bare(void *arg, WsConn *conn) {
+        CLEANUP_RESPONSE WsResponse response = { 0 };
+
+        (void)arg;
+        ws_response_problem(&response,
+                            400,
+                            "tls_needed",
+                            "This port speaks TLS: come by https or wss.");
+        ws_exchange_refuse(ws_conn_user(conn), &response);
+}
+
 void ws_exchange_begin_events(WsExchange *session, WsResponse *response) {
         CLEANUP_BUF Buf out = { 0 };
 

@@ -23,6 +23,7 @@
 typedef struct WsAsker WsAsker;
 typedef struct WsConn WsConn;
 typedef struct WsExchange WsExchange;
+typedef struct WsGate WsGate;
 typedef struct WsHttp WsHttp;
 typedef struct WsShares WsShares;
 typedef struct WsWaiter WsWaiter;
@@ -75,6 +76,7 @@ struct WsWaiter {
         uint64_t n_losses;  /* likewise, when he asked */
         int64_t sender_id;  /* or which device, with which token */
         int64_t token_generation;
+        WsGate *gate; /* borrowed: of a handshake whose token is looked at */
         int64_t expires_us, began_us;
         char target[256], idempotency_key[136]; /* as in WsCall */
         char source[46];
@@ -126,6 +128,9 @@ void ws_exchange_respond(WsExchange *session, const WsResponse *response);
 /* An answer that ends the connection, whatever else comes. */
 void ws_exchange_refuse(WsExchange *session, WsResponse *response);
 void ws_exchange_writable(WsExchange *session);
+/* As of WsConnHandler; @arg is not looked at. */
+void ws_exchange_strange(void *arg, WsConn *conn);
+void ws_exchange_bare(void *arg, WsConn *conn);
 void ws_exchange_reset(WsExchange *session); /* the connection is gone */
 
 /* The head of an answer without end: the connection closes with it. */

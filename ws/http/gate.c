@@ -11,22 +11,32 @@
 #include "ws/access/party.h"
 #include "ws/access/throttle.h"
 #include "ws/dialects/native.h"
+#include "ws/http/exchange.h"
 #include "ws/http/handshake.h"
 #include "ws/http/refusals.h"
 #include "ws/http/renewal.h"
 #include "ws/hub/viewer.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
+#include "ws/net/conn.h"
 #include "ws/viewer/dialect.h"
 #include "ws/viewer/places.h"
 #include "ws/wire/extension.h"
 #include "ws/wire/head.h"
 
-#define WS_GATE_SOURCES  16384
-#define WS_GATE_KEY_SIZE 24   /* base64 of 16 bytes */
-#define WS_GATE_OFFERS   4096 /* of extensions: a longer list is declined as a whole */
+#define WS_GATE_SOURCES   16384
+#define WS_GATE_ANSWER_MS 10000 /* as of any question */
+#define WS_GATE_KEY_SIZE  24    /* base64 of 16 bytes */
+#define WS_GATE_OFFERS    4096  /* of extensions: a longer list is declined as a whole */
 
+typedef struct WsProof WsProof;
 typedef struct WsRefusal WsRefusal;
+
+/* What was found out of the token of the handshake in hand. */
+struct WsProof {
+        int64_t device_id, generation;
+        int status; /* 0 = nothing was asked */
+};
 
 struct WsGate {
         WsLoop *loop;           /* borrowed */
@@ -34,9 +44,13 @@ struct WsGate {
         WsThrottle *throttle;
         WsRefusals *refusals;
         bool is_shut;
+        WsGateAgainFn again;
+        void *again_arg;
         /* Of the handshake in hand. */
         const WsHead *head;       /* borrowed */
         const WsRequest *request; /* borrowed */
+        WsProof proof;
+        const Device *asked; /* borrowed: whose token it may be */
         WsExtension extension;
         char key[WS_GATE_KEY_SIZE + 1];
 };
@@ -160,10 +174,10 @@ static WsRefusal ws_gate_check_load(WsGate *gate) {
                                     .detail = "still loading",
                                     .retry_after_s = 1,
                                     .metric = METRIC_WS_REFUSED_CAPACITY };
-        if (!ws_throttle_take(gate->throttle,
-                              gate->request->source,
-                              options->connects_per_s,
-                              clock_mono_us() / 1000))
+        if (gate->proof.status == 0 && !ws_throttle_take(gate->throttle,
+                                                         gate->request->source,
+                                                         options->connects_per_s,
+                                                         clock_mono_us() / 1000))
                 return (WsRefusal){ .status = 429,
                                     .code = "rate_limited",
                                     .detail = "too many connections from this address",
@@ -212,6 +226,12 @@ static WsRefusal ws_gate_refuse_identity(const WsGate *gate,
 
         if (r == WS_REQUEST_E_BAD)
                 return ws_gate_bad("the request cannot be read");
+        if (gate->proof.status >= 500)
+                return (WsRefusal){ .status = 503,
+                                    .code = "busy",
+                                    .detail = "the token cannot be checked at the moment",
+                                    .retry_after_s = 1,
+                                    .metric = METRIC_WS_REFUSED_CAPACITY };
         snprintf(account, sizeof(account), "%.*s", (int)target.n, target.n ? target.data : "");
         if (r == WS_REQUEST_E_REFUSED)
                 wait_s = ws_access_blame(gate->access,
@@ -258,21 +278,45 @@ static WsRefusal ws_gate_refuse_admission(int status) {
         }
 }
 
+static bool ws_gate_takes_device(const WsGate *gate, const WsDialect *dialect) {
+        return dialect->takes_device && dialect->takes_device(text_of(gate->request->path)) &&
+               *gate->request->bearer;
+}
+
 /* The device whose token the bearer is, if @target is one of its names and the path is for devices:
  * the token decides, not what else may have that name. */
 static const Device *ws_gate_device(const WsGate *gate, const WsDialect *dialect, Text target) {
+        const Registry *registry = gate->access->registry;
         const Device *device;
 
-        if (!dialect->takes_device || !dialect->takes_device(text_of(gate->request->path)) ||
-            !*gate->request->bearer)
+        if (!ws_gate_takes_device(gate, dialect))
                 return NULL;
-        device = ws_auth_device(gate->access->auth,
-                                gate->access->registry,
-                                text_of(gate->request->bearer));
+        device = ws_auth_device(gate->access->auth, registry, text_of(gate->request->bearer));
+        if (!device && gate->proof.status == 200) {
+                device = registry_device(registry, gate->proof.device_id);
+                if (device && (!device->is_active || !device->has_token ||
+                               device->token_generation != gate->proof.generation))
+                        device = NULL; /* it has another one by now */
+        }
         return device && device_is_called(device, target) ? device : NULL;
 }
 
-/* Who is it, and may it? On success *@ret_client is the new client. A fault is an int < 0. */
+/* A credential that is nobody's may be the token of the device that the path names, where there is
+ * but a hash that takes its time. */
+static bool ws_gate_must_ask(WsGate *gate, const WsDialect *dialect, Text target) {
+        const Device *device;
+
+        if (gate->proof.status != 0 || !ws_gate_takes_device(gate, dialect))
+                return false;
+        device = registry_find_device(gate->access->registry, target);
+        if (!device || !device->is_active || !device->has_token ||
+            device->token_form != TOKEN_BCRYPT)
+                return false;
+        gate->asked = device;
+        return true;
+}
+
+/* Who is it, and may it? On success *@ret_client is the new client. WS_GATE_E_UNPROVEN. */
 static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_client) {
         CLEANUP(ws_viewer_free) WsClient *client = NULL;
         WsIdentity identity = { 0 };
@@ -310,6 +354,8 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
                 identity = (WsIdentity){ .expires_us = INT64_MAX };
                 r = WS_REQUEST_E_NONE;
         }
+        if (r == WS_REQUEST_E_REFUSED && ws_gate_must_ask(gate, dialect, target))
+                return WS_GATE_E_UNPROVEN;
         if (r > 0 && !(r == WS_REQUEST_E_NONE && dialect == &ws_dialect_native)) {
                 *ret_refusal = ws_gate_refuse_identity(gate, dialect, target, r, why);
                 return 0;
@@ -380,6 +426,8 @@ int ws_gate_open(WsGate *gate,
                 r = ws_gate_admit(gate, &refusal, &client);
         if (r < 0)
                 return err_up(r);
+        if (r == WS_GATE_E_UNPROVEN)
+                return r;
         if (!client) { /* and then the refusal says why */
                 ws_gate_refuse(gate, &refusal, response);
                 return 0;
@@ -391,4 +439,76 @@ int ws_gate_open(WsGate *gate,
                 return err_up(r);
         *ret_client = TAKE(&client);
         return 0;
+}
+
+/* ---- tokens that have to be looked at ----------------------------------------------------- */
+
+/* WsQuestionFn of a waiter, which has the bytes of the handshake. */
+static int ws_gate_answer(void *owner, Event *event) {
+        const WsWaiter *waiter = owner;
+        WsExchange *session = waiter->session;
+        WsGate *gate = waiter->gate;
+        CLEANUP_BUF Buf head = { 0 };
+
+        gate->proof = (WsProof){ .device_id = waiter->sender_id,
+                                 .generation = waiter->token_generation,
+                                 .status = event ? event->answer->status : 504 };
+        buf_append_text(&head, buf_text(&waiter->body));
+        ws_exchange_reset(session); /* and with it goes the waiter */
+        if (buf_failed(&head)) {
+                ws_conn_close(session->conn);
+        } else {
+                ws_conn_pause(session->conn, false);
+                gate->again(gate->again_arg, session, buf_text(&head));
+        }
+        gate->proof = (WsProof){ 0 };
+        return 0;
+}
+
+/* On the bill of the address, which has proven nothing yet. */
+static int ws_gate_ask(WsGate *gate, WsWaiter *waiter) {
+        CLEANUP(query_free) Query *query = NULL;
+        int timeout_ms = gate->loop->options->answer_timeout_ms;
+        int r;
+
+        if (timeout_ms <= 0)
+                timeout_ms = WS_GATE_ANSWER_MS;
+        r = ws_renewal_proof(&query, gate->access, gate->asked, text_of(gate->request->bearer));
+        if (r < 0)
+                return err_up(r);
+        query->party = waiter->party;
+        query->deadline_us = clock_mono_us() + timeout_ms * INT64_C(1000);
+        waiter->gate = gate;
+        waiter->sender_id = gate->asked->id;
+        waiter->token_generation = gate->asked->token_generation;
+        waiter->question.owner = waiter;
+        r = ws_questions_ask(gate->loop->questions,
+                             &waiter->question,
+                             &query,
+                             timeout_ms,
+                             ws_gate_answer);
+        if (r < 0)
+                return err_up(r);
+        return r == WS_QUESTIONS_E_FULL ? WS_GATE_E_BUSY : 0;
+}
+
+int ws_gate_prove(WsGate *gate, WsExchange *session, Text head, WsGateAgainFn again, void *arg) {
+        WsWaiter *waiter;
+        int r;
+
+        gate->again = again;
+        gate->again_arg = arg;
+        session->party = ws_party_address(gate->request->source);
+        waiter = ws_waiters_take(session);
+        if (!waiter || !ws_waiter_reserve(waiter, head.n))
+                return WS_GATE_E_BUSY;
+        buf_append_text(&waiter->body, head);
+        if (buf_failed(&waiter->body))
+                return err_new(-ENOMEM);
+        r = ws_gate_ask(gate, waiter);
+        if (r < 0)
+                return err_up(r);
+        if (r == 0)
+                ws_exchange_wait(session);
+        return r;
 }

@@ -14,6 +14,7 @@
 #include "ws/http/response.h"
 
 typedef struct WsClient WsClient;
+typedef struct WsExchange WsExchange;
 typedef struct WsGate WsGate;
 typedef struct WsHead WsHead;
 typedef struct WsLoop WsLoop;
@@ -23,12 +24,28 @@ WsGate *ws_gate_free(WsGate *gate);
 void ws_gate_shut(WsGate *gate); /* draining: 503 from now on */
 WsLoop *ws_gate_loop(const WsGate *gate);
 
-/* Without a client in *@ret_client, @response refuses. */
+enum {
+        WS_GATE_E_UNPROVEN = 1, /* the token has to be looked at first: ws_gate_prove() */
+        WS_GATE_E_BUSY,         /* too much is asked already */
+};
+
+/* The handshake once more, from its bytes. */
+typedef void (*WsGateAgainFn)(void *arg, WsExchange *session, Text head);
+
+/* Without a client in *@ret_client, @response refuses. WS_GATE_E_UNPROVEN. */
 MUST_CHECK int ws_gate_open(WsGate *gate,
                             const WsHead *head,
                             const WsRequest *request,
                             WsResponse *response,
                             Buf *hello,
                             WsClient **ret_client);
+
+/* After WS_GATE_E_UNPROVEN: asks, and calls @again when it is known; that opens it again, and is
+ * not told to wait a second time. Meanwhile the session waits. WS_GATE_E_BUSY: it does not. */
+MUST_CHECK int ws_gate_prove(WsGate *gate,
+                             WsExchange *session,
+                             Text head, /* all of it */
+                             WsGateAgainFn again,
+                             void *arg);
 
 DEFINE_CLEANUP(WsGate *, ws_gate_free);

@@ -35,6 +35,7 @@ struct WsHttp {
         WsThrottle *returns;
         WsWaiters *waiters;
         WsHead head;       /* of the call under way, */
+        Text bytes;        /* borrowed: all of it, */
         WsRequest request; /* and what it asks for */
         bool is_cut;       /* with a parameter that is longer than any that makes sense */
 
@@ -239,6 +240,39 @@ static bool ws_http_is_head(const WsHttp *http) {
         return text_equal(http->head.method, TEXT("HEAD"));
 }
 
+/* What the head asks for, and who asks: 0, or as of ws_request_read(). */
+static int ws_http_understand(WsHttp *http, WsExchange *session) {
+        WsRequest *request = &http->request;
+        int r;
+
+        r = ws_request_read(request, &http->head);
+        if (r != 0)
+                return r;
+        ws_request_trace(request,
+                         &http->head,
+                         &http->options->proxies,
+                         ws_conn_source(session->conn),
+                         ws_conn_is_tls(session->conn));
+        session->is_secure = request->is_secure;
+        request->is_cut = &http->is_cut;
+        http->is_cut = false;
+        request->is_health = ws_conn_door(session->conn) == WS_ENTRANCE_HEALTH;
+        return 0;
+}
+
+static void ws_http_upgrade(WsHttp *http, WsExchange *session);
+
+/* WsGateAgainFn: what was read once is read once more. */
+static void ws_http_again(void *arg, WsExchange *session, Text head) {
+        WsHttp *http = arg;
+
+        http->bytes = head;
+        if (ws_head_parse(&http->head, head) == 0 && ws_http_understand(http, session) == 0)
+                ws_http_upgrade(http, session);
+        else
+                ws_conn_close(session->conn);
+}
+
 /* The handshake of a WebSocket: from here on the connection is its client's, or it is refused. */
 static void ws_http_upgrade(WsHttp *http, WsExchange *session) {
         CLEANUP_RESPONSE WsResponse response = { .is_head = ws_http_is_head(http) };
@@ -247,6 +281,12 @@ static void ws_http_upgrade(WsHttp *http, WsExchange *session) {
         int r;
 
         r = ws_gate_open(http->gate, &http->head, &http->request, &response, &hello, &client);
+        if (r == WS_GATE_E_UNPROVEN) {
+                r = ws_gate_prove(http->gate, session, http->bytes, ws_http_again, http);
+                if (r == 0)
+                        return;
+                ws_http_be_busy(&response);
+        }
         if (r < 0 || buf_failed(&hello)) {
                 ws_conn_close(session->conn);
                 return;
@@ -264,17 +304,6 @@ static void ws_http_upgrade(WsHttp *http, WsExchange *session) {
                 ws_conn_close(session->conn);
 }
 
-/* RFC 9110 7.8: an Upgrade in HTTP/1.0, or one that Connection does not name, is not for us. Where
- * nothing else is served it is one that is wrong, and told so. */
-static bool ws_http_is_handshake(const WsRequest *request) {
-        char allow[64];
-
-        if (!request->is_upgrade || request->is_health)
-                return false;
-        return (request->wants_upgrade && !request->is_http_1_0) ||
-               !ws_endpoint_find(request->path, request->method, allow);
-}
-
 /* What cannot be read is answered all the same, and is the last that this connection says. */
 static void ws_http_misread(WsHttp *http, WsExchange *session, int status) {
         CLEANUP_RESPONSE WsResponse response = { .is_head = ws_http_is_head(http) };
@@ -290,21 +319,12 @@ static void ws_http_begin(WsHttp *http, WsExchange *session) {
         const WsEndpoint *endpoint;
         int r;
 
-        r = ws_request_read(request, &http->head);
+        r = ws_http_understand(http, session);
         if (r != 0) {
                 ws_http_misread(http, session, ws_request_status(r));
                 return;
         }
-        ws_request_trace(request,
-                         &http->head,
-                         &http->options->proxies,
-                         ws_conn_source(session->conn),
-                         ws_conn_is_tls(session->conn));
-        session->is_secure = request->is_secure;
-        request->is_cut = &http->is_cut;
-        http->is_cut = false;
-        request->is_health = ws_conn_door(session->conn) == WS_ENTRANCE_HEALTH;
-        if (ws_http_is_handshake(request)) {
+        if (ws_precheck_is_handshake(request)) {
                 ws_http_upgrade(http, session);
                 return;
         }
@@ -379,6 +399,7 @@ static size_t ws_http_read_head(WsHttp *http, WsExchange *session, const char *d
         }
         session->n_seen = 0;
         session->is_secure = ws_conn_is_tls(session->conn); /* as far as is known yet */
+        http->bytes = (Text){ data, r == 0 ? http->head.n : n };
         if (r == 0)
                 ws_http_begin(http, session);
         else
@@ -455,30 +476,6 @@ void ws_http_late(void *http, WsConn *conn) {
         if (session->state == WS_EXCHANGE_IDLE && !session->is_resting)
                 metric_add(METRIC_WS_REFUSED_TIMEOUT, 1);
         ws_conn_close(conn);
-}
-
-void ws_http_strange(void *http, WsConn *conn) {
-        CLEANUP_RESPONSE WsResponse response = { 0 };
-
-        (void)http;
-        ws_response_problem(&response,
-                            400,
-                            "no_preface",
-                            "From this address a header of the PROXY protocol, version 2, comes "
-                            "first.");
-        ws_exchange_refuse(ws_conn_user(conn), &response);
-}
-
-/* Who speaks HTTP where TLS is spoken can read this much: it went out in the clear already. */
-void ws_http_bare(void *http, WsConn *conn) {
-        CLEANUP_RESPONSE WsResponse response = { 0 };
-
-        (void)http;
-        ws_response_problem(&response,
-                            400,
-                            "tls_needed",
-                            "This port speaks TLS: come by https or wss.");
-        ws_exchange_refuse(ws_conn_user(conn), &response);
 }
 
 void ws_http_closed(WsExchange *session) {

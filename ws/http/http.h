@@ -37,8 +37,6 @@ void ws_http_closed(WsExchange *session);
 /* WsConnHandler's own; @http is not looked at. */
 void ws_http_ended(void *http, WsConn *conn);
 void ws_http_late(void *http, WsConn *conn);
-void ws_http_strange(void *http, WsConn *conn);
-void ws_http_bare(void *http, WsConn *conn);
 
 /* About once a second: gives up on queries that nobody answers (504), takes the rates. */
 void ws_http_tick(WsHttp *http);

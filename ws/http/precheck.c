@@ -118,6 +118,17 @@ static void ws_precheck_say(WsResponse *response,
         ws_response_problem(response, status, "administration", text);
 }
 
+/* RFC 9110 7.8: an Upgrade in HTTP/1.0, or one that Connection does not name, is not for us. Where
+ * nothing else is served it is one that is wrong, and told so. */
+bool ws_precheck_is_handshake(const WsRequest *request) {
+        char allow[64];
+
+        if (!request->is_upgrade || request->is_health)
+                return false;
+        return (request->wants_upgrade && !request->is_http_1_0) ||
+               !ws_endpoint_find(request->path, request->method, allow);
+}
+
 /* A path and method that have no row. */
 static void ws_precheck_nowhere(const WsCall *call, const char *allow) {
         const char *manual = ws_elsewhere(call->request->path);

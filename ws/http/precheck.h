@@ -24,3 +24,6 @@ void ws_precheck_put_off(const WsCall *call,
                          const char *code,
                          const char *detail,
                          int wait_s);
+
+/* A WebSocket is wanted, or an upgrade that is wrong. */
+bool ws_precheck_is_handshake(const WsRequest *request);
