@@ -3,6 +3,7 @@ server, in React's StrictMode, behind nginx. Each goes on over a restart and a n
 times in the zone of who looks."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import urllib.parse
@@ -12,7 +13,7 @@ import pytest
 from clients import FOLDER, SECOND, install
 from conftest import populate
 from proxies import NGINX, Proxy
-from servers import die_with_parent, free_port
+from servers import ROOT, die_with_parent, free_port
 from waiting import PATIENCE, wait_until
 from wire import Wire
 
@@ -202,15 +203,15 @@ SITE = NGINX.replace("        location / {{\n", """        root {folder}/site;
 
 @pytest.fixture
 def site(folder):
-    """site(gateway) -> nginx with the page of the vehicles before it."""
+    """site(gateway) -> nginx before it, which has the page of the vehicles, or another, below /fleet/."""
     made = []
 
-    def start(gateway):
+    def start(gateway, page="vehicles", text=SITE):
         (folder / "site").mkdir()
         (folder / "site" / "fleet").mkdir()
-        shutil.copy(PAGES / "vehicles/index.html", folder / "site" / "fleet")
+        shutil.copy(PAGES / page / "index.html", folder / "site" / "fleet")
         shutil.copy(PAGES / "told.js", folder / "site")
-        made.append(Proxy(folder, gateway, "nginx", SITE))
+        made.append(Proxy(folder, gateway, "nginx", text))
         return made[-1]
 
     yield start
@@ -323,5 +324,33 @@ def test_an_event_source_waits_for_a_gateway_that_is_not_ready(make_gateway, bro
     page.next("away", timeout=PATIENCE)
     broker.publish("seano/USV-1/raw_log", "meanwhile")
     postgres.start()
+    page.next("line", text="meanwhile")
+    assert not [s for s in page.all("away") if s["isOver"]]
+
+
+def with_the_manuals_lines(site):
+    """That configuration, and what the manual adds for event streams."""
+    manual = (ROOT / "docs/operations.md").read_text("utf-8")
+    block = re.search(r"```nginx\n(    location = /api/events .*?)```", manual, re.S)[1]
+    block = block.replace("{", "{{").replace("}", "}}")
+    rest = re.search(r"        location ~ .*? \{\{\n(.*?)\n        \}\}", site, re.S)[1]
+    assert "# the rest as in location /" in block and "proxy_pass" in rest
+    return site.replace("        location ~ ", block.replace("# the rest as in location /", rest) + "        location ~ ", 1)
+
+
+def test_an_event_source_behind_nginx_comes_back_with_the_lines_of_the_manual(make_gateway, broker, browse, site):
+    gateway = make_gateway(http__trusted_proxies="127.0.0.1")
+    populate(gateway)
+    gateway.start()
+    nginx = site(gateway, "events", with_the_manuals_lines(SITE))
+    page = browse(f"{nginx.url}/fleet/", base=nginx.url, username="ana", password=PASSWORD)
+    page.wait_for(lambda said: any(s["event"] == "open" for s in said), "the stream")
+    broker.publish("seano/USV-1/raw_log", "before")
+    page.next("line", text="before")
+    gateway.kill()
+    for _ in range(2):  # once for the end, once for what nginx says
+        page.next("away", isOver=False)
+    broker.publish("seano/USV-1/raw_log", "meanwhile")
+    gateway.start()
     page.next("line", text="meanwhile")
     assert not [s for s in page.all("away") if s["isOver"]]
