@@ -354,7 +354,14 @@ def test_what_cannot_be_served_is_a_problem_at_once(gateway, request_bytes):
     "/api/vehicles/USV-1/logs?limit=", "/api/vehicles/USV-1/logs?cursor=",
     "/api/vehicles/USV-1/track.geojson?simplify=", "/api/devices/dev-1/telemetry?interval=",
     "/api/alerts?to=", "/api/detections?from=", "/api/vehicles?cursor=", "/api/devices?limit=",
-    "/api/v1/statistics/realtime?minutes=", "/api/v1/statistics/realtime?device_id="])
+    "/api/v1/statistics/realtime?minutes=", "/api/v1/statistics/realtime?device_id=",
+    "/api/v1/statistics/range?start_time=", "/api/v1/statistics/range?end_time=",
+    "/api/v1/statistics/histogram?range=", "/api/v1/statistics/hourly?date=",
+    "/api/v1/statistics/daily?days=", "/api/v1/statistics/distribution?hours=",
+    "/api/v1/detections/recent?zone=", "/api/v1/detections/count?hours=",
+    "/api/v1/devices/?active_only=", "/api/v1/devices/active?threshold_minutes=",
+    "/api/v1/export/detections/csv?zone=", "/api/v1/export/detections/csv?last_days=",
+    "/api/v1/export/detections/csv?end_date="])
 def test_a_parameter_that_does_not_fit_is_not_one_that_is_absent(gateway, path):
     for n in (300, 1500):
         with contextlib.closing(gateway.get(path + "1" * n, "root", stream=True)) as answer:

@@ -1,5 +1,6 @@
 """What the people counter's page asks by HTTP: numbers as a second reading of the rows has them."""
 import collections
+import contextlib
 import csv
 import datetime
 import io
@@ -7,6 +8,7 @@ import json
 import random
 from zoneinfo import ZoneInfo
 
+import psycopg2
 import pytest
 import requests
 
@@ -515,3 +517,19 @@ def test_a_storm_of_detections_comes_in_sums(make_gateway, broker, viewer):
     assert 1 < len(events(ana.frames)) < 200
     assert events(ana.frames)[0] == 1  # the first at once
     assert events(ben.frames) == []
+
+
+@pytest.mark.parametrize("path", ["statistics/realtime?minutes=525600", "statistics/histogram?range=week",
+                                  "detections/recent", "export/detections/csv?last_days=365"])
+def test_what_takes_too_long_is_told_so_and_holds_up_nobody(make_gateway, database, path):
+    gateway = make_gateway(database__query_timeout="300ms")
+    populate(gateway)
+    gateway.start()
+    with contextlib.closing(psycopg2.connect(database.url)) as conn, conn.cursor() as cursor:
+        cursor.execute("LOCK TABLE ble_detections IN ACCESS EXCLUSIVE MODE")
+        answer = gateway.get(f"/api/v1/{path}", "ana")
+        assert (answer.status_code, answer.json()["code"]) == (504, "timeout"), answer.text
+        assert gateway.get("/api/v1/devices/", "ana").status_code == 200
+        assert "database_away" not in gateway.log()
+        conn.rollback()
+    assert gateway.get(f"/api/v1/{path}", "ana").status_code == 200

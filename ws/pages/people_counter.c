@@ -158,7 +158,10 @@ static void ws_page_counter_name(char name[WS_ENDPOINT_ACCOUNT_SIZE], const char
                 bool is_plain = (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') ||
                                 (*text >= '0' && *text <= '9') || *text == '-';
 
-                name[n++] = is_plain ? *text : '_';
+                name[n] = '_';
+                if (is_plain)
+                        name[n] = *text;
+                ++n;
         }
         name[n] = '\0';
 }
