@@ -431,7 +431,7 @@ static int ws_hub_show_device(WsLoop *loop, int64_t device_id) {
                                                  .device_id = device_id },
                                       &device->state,
                                       true);
-        if (r < 0)
+        if (r != 0)
                 return err_up(r);
         delivery.event = event;
         delivery.audience = &device->audience;

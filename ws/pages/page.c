@@ -132,15 +132,15 @@ int64_t ws_page_midnight(const WsCall *call, int64_t local_us) {
 }
 
 bool ws_page_date(WsCall *call, const char *name, int n_days, int64_t *ret_us) {
-        char text[WS_PAGE_TEXT_SIZE], detail[128];
+        char text[WS_PAGE_TEXT_SIZE], midnight[24], detail[128];
         int64_t local_us;
 
         ws_page_text(call, name, text);
         if (!*text)
                 return true;
         if (strlen(text) == WS_PAGE_DATE) {
-                strcat(text, "T00:00:00");
-                if (timestamp_parse(text_of(text), NULL, &local_us) == 0) {
+                snprintf(midnight, sizeof(midnight), "%.10sT00:00:00", text);
+                if (timestamp_parse(text_of(midnight), NULL, &local_us) == 0) {
                         *ret_us = ws_page_midnight(call, local_us + n_days * CLOCK_DAY_US);
                         return true;
                 }
