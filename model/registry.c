@@ -57,44 +57,16 @@ Registry *registry_free(Registry *registry) {
         return NULL;
 }
 
-/* What the node is called in Registry.names. */
-static Text registry_name(const GraphNode *node) {
-        if (!node->is_present)
-                return (Text){ 0 };
-        switch (node->kind) {
-        case GRAPH_USER:
-                return text_of(node->user.name);
-        case GRAPH_DEVICE:
-                return text_of(node->device.code);
-        case GRAPH_VEHICLE:
-                return text_of(node->vehicle.code);
-        default:
-                return (Text){ 0 };
-        }
-}
-
-static Text registry_identifier(const GraphNode *node) {
-        bool has_one = node->kind == GRAPH_USER && node->is_present && node->user.identifier;
-
-        return has_one ? text_of(node->user.identifier) : (Text){ 0 };
-}
-
-/* The device whose token is found by its hash. */
-static bool registry_has_token(const GraphNode *node) {
-        return node->kind == GRAPH_DEVICE && node->device.has_token &&
-               node->device.token_form != TOKEN_BCRYPT;
-}
-
 /* A delta may give the name to another node before it takes it from this one: leave it then. */
 static void registry_forget_name(Registry *registry, GraphNode *node) {
-        Text name = registry_name(node), identifier = registry_identifier(node);
+        Text name = graph_name(node), identifier = graph_identifier(node);
 
         if (identifier.data &&
             index_get(registry->identifiers, identifier.data, identifier.n) == node)
                 index_remove(registry->identifiers, identifier.data, identifier.n);
         if (name.data && index_get(registry->names[node->kind], name.data, name.n) == node)
                 index_remove(registry->names[node->kind], name.data, name.n);
-        if (registry_has_token(node) && node->is_present &&
+        if (graph_has_token(node) && node->is_present &&
             index_get(registry->tokens, node->device.token_hash, REGISTRY_TOKEN) == node)
                 index_remove(registry->tokens, node->device.token_hash, REGISTRY_TOKEN);
 }
@@ -109,13 +81,13 @@ static int registry_present(Registry *registry, GraphNode *node) {
         node->generation = registry->graph.generation;
         graph_touch(&registry->graph, node);
 
-        name = registry_name(node);
+        name = graph_name(node);
         if (name.data)
                 r = index_put(registry->names[node->kind], name.data, name.n, node);
-        identifier = registry_identifier(node);
+        identifier = graph_identifier(node);
         if (r == 0 && identifier.data)
                 r = index_put(registry->identifiers, identifier.data, identifier.n, node);
-        if (r == 0 && registry_has_token(node))
+        if (r == 0 && graph_has_token(node))
                 r = index_put(registry->tokens, node->device.token_hash, REGISTRY_TOKEN, node);
         if (r == 0 && is_new)
                 r = idlist_add(&registry->order[node->kind], node->id, node);

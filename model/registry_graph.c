@@ -299,3 +299,29 @@ int graph_put_member(Graph *graph, int64_t device_id, int64_t group_id) {
         edge->generation = graph->generation;
         return 0;
 }
+
+Text graph_name(const GraphNode *node) {
+        if (!node->is_present)
+                return (Text){ 0 };
+        switch (node->kind) {
+        case GRAPH_USER:
+                return text_of(node->user.name);
+        case GRAPH_DEVICE:
+                return text_of(node->device.code);
+        case GRAPH_VEHICLE:
+                return text_of(node->vehicle.code);
+        default:
+                return (Text){ 0 };
+        }
+}
+
+Text graph_identifier(const GraphNode *node) {
+        bool has_one = node->kind == GRAPH_USER && node->is_present && node->user.identifier;
+
+        return has_one ? text_of(node->user.identifier) : (Text){ 0 };
+}
+
+bool graph_has_token(const GraphNode *node) {
+        return node->kind == GRAPH_DEVICE && node->device.has_token &&
+               node->device.token_form != TOKEN_BCRYPT;
+}

@@ -104,6 +104,10 @@ void graph_remove_edge(Graph *graph, GraphEdge *edge);
 void graph_note_loss(Graph *graph, GraphNode *user);
 /* Of those who were in one audience and are not in the other. */
 void graph_note_losses(Graph *graph, const Audience *before, const Audience *after);
-void graph_node_free(GraphNode *node);           /* that nothing refers to any more */
+void graph_node_free(GraphNode *node);        /* that nothing refers to any more */
+Text graph_name(const GraphNode *node);       /* or code; absent: it is not present, or a group */
+Text graph_identifier(const GraphNode *node); /* of a user; absent if he has none */
+bool graph_has_token(const GraphNode *node);  /* a device that is found by its hash */
+
 void graph_touch(Graph *graph, GraphNode *node); /* it changed: mark what follows from it */
 MUST_CHECK int graph_refresh(Graph *graph);
