@@ -5,7 +5,8 @@
 
 /* The camera dashboard: PROTOCOL 3 E. */
 
-#define WS_CAMERAS_FACES 10 /* of a camera, as its server kept */
+#define WS_CAMERAS_HOURS INT64_C(8784) /* a year of them */
+#define WS_CAMERAS_FACES 10            /* of a camera, as its server kept */
 
 /* true, 1, on, yes, as their server takes them, or the opposite. */
 static bool ws_cameras_flag(WsCall *call, const char *name, int64_t *ret_flag) {
@@ -17,7 +18,7 @@ static bool ws_cameras_flag(WsCall *call, const char *name, int64_t *ret_flag) {
                 return true;
         for (size_t i = 0; i < N_ELEMENTS(words); ++i)
                 if (strcasecmp(text, words[i]) == 0) {
-                        *ret_flag = i % 2;
+                        *ret_flag = i % 2 == 1;
                         return true;
                 }
         return ws_page_refuse(call, 422, "A switch must be true or false.");
@@ -111,11 +112,11 @@ static int ws_cameras_history(WsCall *call, bool is_wrapped) {
 
         page.limit = 50;
         page.number = is_wrapped;
-        if (!ws_page_number(call, "hours", 0, 24 * 366, &hours) ||
+        if (!ws_page_number(call, "hours", 0, WS_CAMERAS_HOURS, &hours) ||
             !ws_page_number(call, "limit", 0, 500, &page.limit))
                 return 0;
         ws_page_text(call, "person_name", page.text);
-        page.from_us = call->now_us - hours * 3600 * INT64_C(1000000);
+        page.from_us = call->now_us - hours * INT64_C(3600000000);
         if (ws_cameras_filter(call, &page))
                 return ws_page_ask(call, &page);
         ws_response_header(call->response, "Cache-Control", "no-store");
