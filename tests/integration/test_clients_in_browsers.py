@@ -185,8 +185,13 @@ def test_the_camera_dashboard_works_behind_a_development_server(of_profile, brok
     wait_until(lambda: gateway.metric("tidegate_ws_connections", dialect="E") == 1, "StrictMode to leave one")
     gateway.kill()
     page.next("close")
+    gateway.write_conf(http__allowed_origins="https://elsewhere.example")  # no socket, and HTTP as before
     gateway.start()
     page.next("polled", people=1)
+    page.next("screen", how="Polling")
+    gateway.kill()
+    gateway.write_conf(http__allowed_origins=vite.url)
+    gateway.start()
     is_live()
     goes_and_comes_back(page, gateway, is_live)
     assert not page.all("token over") and len(page.all("signed in")) <= 2

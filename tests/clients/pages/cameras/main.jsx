@@ -37,7 +37,7 @@ function useStatistics() {
     async function poll() {
       try {
         const answer = await ask("/api/faces/statistics");
-        if (!answer || isOver) return;
+        if (!answer || isOver || !polling) return; // or a socket has come meanwhile
         setStatistics(answer);
         setHow("Polling");
         say("polled", { people: answer.total_people });
