@@ -572,6 +572,25 @@ int db_conn_exec(DbConn *conn, const DbQuery *query, PGresult **ret_result) {
         return conn_collect(conn, db_conn_deadline(conn), ret_result);
 }
 
+int db_conn_prepare(DbConn *conn, const char *name, const char *sql) {
+        if (!db_conn_is_open(conn))
+                return conn_offline(conn, "not connected");
+        if (!PQsendPrepare(conn->pg, name, sql, 0, NULL))
+                return db_conn_fail(conn, NULL);
+        return conn_collect(conn, db_conn_deadline(conn), NULL);
+}
+
+int db_conn_exec_prepared(DbConn *conn,
+                          const char *name,
+                          const DbQuery *query,
+                          PGresult **ret_result) {
+        if (!db_conn_is_open(conn))
+                return conn_offline(conn, "not connected");
+        if (!PQsendQueryPrepared(conn->pg, name, (int)query->n_args, query->args, NULL, NULL, 0))
+                return db_conn_fail(conn, NULL);
+        return conn_collect(conn, db_conn_deadline(conn), ret_result);
+}
+
 int db_conn_script(DbConn *conn, const char *sql) {
         if (!db_conn_is_open(conn))
                 return conn_offline(conn, "not connected");

@@ -3,8 +3,7 @@
 #include "base/base64.h"
 #include "base/text.h"
 
-#define READING_DIGITS_64 "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-#define READING_LOG2_MAX  32 /* of a number that is a power of two */
+#define READING_LOG2_MAX 32 /* of a number that is a power of two */
 
 /* ---- pieces ------------------------------------------------------------------------------- */
 
@@ -61,8 +60,11 @@ static bool reading_base64(Text text, uint8_t *ret_bytes, size_t n_max, size_t *
                 --text.n;
         if (text.n >= sizeof(plain))
                 return false;
-        for (size_t i = 0; i < text.n; ++i)
-                plain[i] = text.data[i] == '.' ? '+' : text.data[i];
+        for (size_t i = 0; i < text.n; ++i) {
+                plain[i] = text.data[i];
+                if (plain[i] == '.')
+                        plain[i] = '+';
+        }
         return base64_read(BASE64_PLAIN, (Text){ plain, text.n }, ret_bytes, n_max, ret_n);
 }
 
@@ -91,6 +93,17 @@ static bool reading_salt_text(PasswordHash *hash, Text text) {
         return true;
 }
 
+/* "./0-9A-Za-z"; -1: it is none. */
+static int reading_crypt_digit(char c) {
+        if (c == '.' || c == '/')
+                return c - '.';
+        if (c >= '0' && c <= '9')
+                return c - '0' + 2;
+        if (c >= 'A' && c <= 'Z')
+                return c - 'A' + 12;
+        return c >= 'a' && c <= 'z' ? c - 'a' + 38 : -1;
+}
+
 /* The digits of crypt(3), six bits each, the lowest first. */
 static bool reading_crypt_number(Text *rest, size_t n_digits, uint64_t *ret_number) {
         uint64_t number = 0;
@@ -98,11 +111,11 @@ static bool reading_crypt_number(Text *rest, size_t n_digits, uint64_t *ret_numb
         if (rest->n < n_digits)
                 return false;
         for (size_t i = 0; i < n_digits; ++i) {
-                const char *digit = memchr(READING_DIGITS_64, rest->data[i], 64);
+                int digit = reading_crypt_digit(rest->data[i]);
 
-                if (!digit)
+                if (digit < 0)
                         return false;
-                number |= (uint64_t)(digit - READING_DIGITS_64) << 6 * i;
+                number |= (uint64_t)digit << 6 * i;
         }
         *rest = (Text){ rest->data + n_digits, rest->n - n_digits };
         *ret_number = number;
@@ -210,15 +223,19 @@ enum {
         READING_BCRYPT_KEY = 31,     /* digits of its own alphabet, compared as they stand */
 };
 
+static bool reading_is_bcrypt(Text variant) {
+        return text_equal(variant, TEXT("2a")) || text_equal(variant, TEXT("2b")) ||
+               text_equal(variant, TEXT("2y"));
+}
+
 bool password_read_bcrypt(PasswordHash *hash, Text rest) {
         Text variant, cost, digits = rest;
 
         if (!reading_until(&digits, '$', &variant) || !reading_until(&digits, '$', &cost) ||
-            variant.n != 2 || *variant.data != '2' || !memchr("aby", variant.data[1], 3) ||
-            cost.n != 2 || digits.n != 22 + READING_BCRYPT_KEY)
+            !reading_is_bcrypt(variant) || cost.n != 2 || digits.n != 22 + READING_BCRYPT_KEY)
                 return false;
         for (size_t i = 0; i < digits.n; ++i)
-                if (!memchr(READING_DIGITS_64, digits.data[i], 64))
+                if (reading_crypt_digit(digits.data[i]) < 0)
                         return false;
         for (size_t i = 0; i < cost.n; ++i)
                 if (cost.data[i] < '0' || cost.data[i] > '9')

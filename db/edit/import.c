@@ -12,7 +12,7 @@ DEFINE_CLEANUP(PGresult *, PQclear);
 typedef struct ImportStatement ImportStatement;
 
 struct ImportStatement {
-        const char *sql;
+        const char *name, *sql;
         const char *reserve; /* NULL: it has no ids of its own */
         size_t n_args;
         DbImportValue args[IMPORT_ARGS_MAX];
@@ -39,6 +39,7 @@ struct ImportStatement {
 
 static const ImportStatement import_statements[DB_IMPORT_KIND_COUNT] = {
         [DB_IMPORT_USER] = {
+                "tidegate_import_user",
                 "WITH same AS MATERIALIZED (SELECT id, username AS name FROM users"
                 " WHERE lower(username) = lower($2) OR id = $1::bigint),"
                 " added AS (INSERT INTO users (id, username, password_hash, role, is_active)"
@@ -49,6 +50,7 @@ static const ImportStatement import_statements[DB_IMPORT_KIND_COUNT] = {
                 { DB_IMPORT_ID, DB_IMPORT_NAME, DB_IMPORT_HASH, DB_IMPORT_ROLE, DB_IMPORT_ACTIVE },
         },
         [DB_IMPORT_DEVICE] = {
+                "tidegate_import_device",
                 "WITH same AS MATERIALIZED (SELECT id, code AS name FROM devices"
                 " WHERE code = $2 OR id = $1::bigint OR key = $14::uuid), " OWNER("$3", "$4") ","
                 " added AS (INSERT INTO devices (id, code, user_id, name, product_type,"
@@ -66,6 +68,7 @@ static const ImportStatement import_statements[DB_IMPORT_KIND_COUNT] = {
                   DB_IMPORT_TOKEN_TEXT, DB_IMPORT_KEY },
         },
         [DB_IMPORT_VEHICLE] = {
+                "tidegate_import_vehicle",
                 "WITH same AS MATERIALIZED (SELECT id, code AS name FROM vehicles"
                 " WHERE code = $2 OR id = $1::bigint), " OWNER("$3", "$4") ","
                 " added AS (INSERT INTO vehicles (id, code, user_id, name, is_active)"
@@ -78,6 +81,7 @@ static const ImportStatement import_statements[DB_IMPORT_KIND_COUNT] = {
                   DB_IMPORT_LABEL, DB_IMPORT_ACTIVE },
         },
         [DB_IMPORT_GROUP] = {
+                "tidegate_import_group",
                 "WITH same AS MATERIALIZED (SELECT id, name FROM groups"
                 " WHERE name = $2 OR id = $1::bigint),"
                 " added AS (INSERT INTO groups (id, name)"
@@ -88,6 +92,7 @@ static const ImportStatement import_statements[DB_IMPORT_KIND_COUNT] = {
                 { DB_IMPORT_ID, DB_IMPORT_NAME },
         },
         [DB_IMPORT_MEMBER] = {
+                "tidegate_import_member",
                 "WITH device AS (SELECT id FROM devices WHERE code = $2 OR id = $3::bigint),"
                 " added AS (INSERT INTO device_groups (device_id, group_id)"
                 " SELECT d.id, g.id FROM device d, groups g WHERE g.name = $1"
@@ -98,6 +103,7 @@ static const ImportStatement import_statements[DB_IMPORT_KIND_COUNT] = {
                 { DB_IMPORT_NAME, DB_IMPORT_DEVICE_CODE, DB_IMPORT_DEVICE_ID },
         },
         [DB_IMPORT_SHARE] = {
+                "tidegate_import_share",
                 "WITH whom AS (SELECT id FROM users WHERE username = $1 OR id = $2::bigint),"
                 " vehicle AS (SELECT id FROM vehicles WHERE code = $3 OR id = $4::bigint),"
                 " device AS (SELECT id FROM devices WHERE code = $5 OR id = $6::bigint),"
@@ -129,8 +135,10 @@ static const char *const import_locks[DB_IMPORT_KIND_COUNT] = {
 /* clang-format on */
 
 int db_import_begin(DbConn *conn) {
-        int r = db_conn_script(conn, "BEGIN");
+        int r = db_conn_script(conn, "DEALLOCATE ALL; BEGIN");
 
+        for (size_t i = 0; r == 0 && i < DB_IMPORT_KIND_COUNT; ++i)
+                r = db_conn_prepare(conn, import_statements[i].name, import_statements[i].sql);
         return r < 0 ? err_up(r) : r;
 }
 
@@ -161,7 +169,10 @@ int db_import_row(DbConn *conn,
 
         for (size_t i = 0; i < statement->n_args; ++i)
                 args[i] = values[statement->args[i]];
-        r = db_conn_exec(conn, &(DbQuery){ statement->sql, statement->n_args, args }, &result);
+        r = db_conn_exec_prepared(conn,
+                                  statement->name,
+                                  &(DbQuery){ .n_args = statement->n_args, .args = args },
+                                  &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         if (PQntuples(result) == 0)

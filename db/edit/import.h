@@ -59,7 +59,7 @@ typedef enum DbImported {
         DB_IMPORTED_NO_GROUP,
 } DbImported;
 
-MUST_CHECK int db_import_begin(DbConn *conn);
+MUST_CHECK int db_import_begin(DbConn *conn); /* of a connection that has prepared nothing */
 /* Ids up to this one are given to nobody else, from now on and whatever becomes of the
  * transaction. Before db_import_begin(). Kinds that have ids: user, device, vehicle, group. */
 MUST_CHECK int db_import_reserve(DbConn *conn, DbImportKind kind, int64_t id);

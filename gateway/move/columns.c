@@ -63,7 +63,7 @@ static int column_name(Columns *columns, DbImportValue to, const RowCell *cell) 
 }
 
 static int column_label(Columns *columns, DbImportValue to, const RowCell *cell) {
-        if (strlen(cell->value) > 2 * COLUMN_NAME_MAX)
+        if (strlen(cell->value) > COLUMN_LABEL_MAX)
                 return columns_refuse(columns, cell, "is longer than 256 bytes");
         if (!name_is_printable(text_of(cell->value)))
                 return columns_refuse(columns, cell, "has control characters");

@@ -8,8 +8,9 @@
 #include "db/edit/import.h"
 #include "gateway/move/row.h"
 
-#define COLUMN_TEXT_MAX (ROW_VALUE_MAX + 80)
-#define COLUMN_NAME_MAX 128 /* bytes of the name of a user or thing */
+#define COLUMN_TEXT_MAX  (ROW_VALUE_MAX + 80)
+#define COLUMN_NAME_MAX  128 /* bytes of the name of a user or thing */
+#define COLUMN_LABEL_MAX 256 /* of one for people */
 
 typedef struct Columns Columns;
 

@@ -27,7 +27,9 @@ static void walk_take(JsonWalk *walk, size_t n) {
 static char walk_next(JsonWalk *walk) {
         while (walk->rest.n > 0 && *walk->rest.data && strchr(" \t\r\n", *walk->rest.data))
                 walk_take(walk, 1);
-        return walk->rest.n > 0 ? *walk->rest.data : '\0';
+        if (walk->rest.n == 0)
+                return '\0';
+        return *walk->rest.data;
 }
 
 static bool walk_skip(JsonWalk *walk, char c) {

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/name.h"
 #include "base/secret.h"
+#include "base/text.h"
 #include "gateway/move/csv.h"
 #include "gateway/move/json_rows.h"
 
@@ -129,30 +130,38 @@ static const char *row_csv_why(int r) {
         }
 }
 
-/* False: it cannot be one, and was told so. */
-static bool row_csv_header(const Csv *csv, RowHeader *ret_header, const RowHandler *handler) {
-        for (size_t i = 0; i < csv->n_fields; ++i) {
-                Text field = csv->fields[i];
-                char *name = ret_header->names[i];
+/* Lower case, without spaces around it; false: no name of a column. */
+static bool row_csv_name(Text field, char ret_name[ROW_COLUMN_MAX]) {
+        field = text_trim(field);
+        if (field.n >= ROW_COLUMN_MAX || !name_is_printable(field))
+                return false;
+        for (size_t i = 0; i < field.n; ++i)
+                ret_name[i] = (char)tolower((unsigned char)field.data[i]);
+        ret_name[field.n] = '\0';
+        return true;
+}
 
-                while (field.n > 0 && field.data[0] == ' ')
-                        field = (Text){ field.data + 1, field.n - 1 };
-                while (field.n > 0 && field.data[field.n - 1] == ' ')
-                        --field.n;
-                if (field.n >= ROW_COLUMN_MAX || !name_is_printable(field)) {
+static bool row_csv_has(const RowHeader *header, const char *name) {
+        for (size_t i = 0; i < header->n; ++i)
+                if (*name && strcmp(name, header->names[i]) == 0)
+                        return true;
+        return false;
+}
+
+/* False: it cannot be one, and was told so. */
+static bool row_csv_header(const Csv *csv, RowHeader *header, const RowHandler *handler) {
+        for (; header->n < csv->n_fields; ++header->n) {
+                char *name = header->names[header->n];
+
+                if (!row_csv_name(csv->fields[header->n], name)) {
                         handler->fault(handler->arg, csv->line, "", "the header cannot be read");
                         return false;
                 }
-                for (size_t k = 0; k < field.n; ++k)
-                        name[k] = (char)tolower((unsigned char)field.data[k]);
-                name[field.n] = '\0';
-                for (size_t k = 0; k < i; ++k)
-                        if (*name && strcmp(name, ret_header->names[k]) == 0) {
-                                handler->fault(handler->arg, csv->line, name, "is there twice");
-                                return false;
-                        }
+                if (row_csv_has(header, name)) {
+                        handler->fault(handler->arg, csv->line, name, "is there twice");
+                        return false;
+                }
         }
-        ret_header->n = csv->n_fields;
         return true;
 }
 
