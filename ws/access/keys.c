@@ -335,10 +335,10 @@ bool ws_key_verifies(const WsKey *key, Text text, Text signature) {
                                                     : ws_key_verifies_public(key, text, signature);
 }
 
-const WsKey *ws_keys_at(const WsKeys *keys, WsAlgorithm algorithm, size_t at) {
-        for (size_t i = 0; i < keys->n_keys; ++i)
-                if (keys->keys[i].algorithm == algorithm && at-- == 0)
-                        return &keys->keys[i];
+const WsKey *ws_keys_at(const WsKeys *keys, WsAlgorithm algorithm, size_t i) {
+        for (size_t k = 0; k < keys->n_keys; ++k)
+                if (keys->keys[k].algorithm == algorithm && i-- == 0)
+                        return &keys->keys[k];
         return NULL;
 }
 
