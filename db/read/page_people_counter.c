@@ -108,11 +108,14 @@ const char db_page_counter_daily[] =
         " SELECT json_build_object('start_date', first_day, 'end_date', last_day,"
         "   'statistics', " COUNTER_STATISTICS("day") ") FROM days";
 
+/* As an expression, and not out of another row: so the planner knows how little that is. */
+#define COUNTER_HOURS_AGO "(now() - $8::bigint * interval '1 hour')"
+
 const char db_page_counter_distribution[] =
         DB_PAGE_WITH ","
-        " hours AS (SELECT now() - $8::bigint * interval '1 hour' AS first, now() AS last),"
+        " hours AS (SELECT " COUNTER_HOURS_AGO " AS first, now() AS last),"
         " zones AS (SELECT zone, count(*) AS n FROM ble_detections"
-        "  WHERE" DB_PAGE_BETWEEN("(SELECT first FROM hours)", "(SELECT last FROM hours)")
+        "  WHERE" DB_PAGE_BETWEEN(COUNTER_HOURS_AGO, "now()")
         "    AND" DB_PAGE_OF_DEVICE("device_id") " GROUP BY zone),"
         " total AS (SELECT coalesce(sum(n), 0) AS n FROM zones)"
         " SELECT json_build_object('start_time', " DB_PAGE_LOCAL("first") ","
@@ -152,9 +155,9 @@ const char db_page_counter_recent[] =
 
 const char db_page_counter_count[] =
         DB_PAGE_WITH ","
-        " hours AS (SELECT now() - $8::bigint * interval '1 hour' AS first, now() AS last),"
+        " hours AS (SELECT " COUNTER_HOURS_AGO " AS first, now() AS last),"
         " heard AS (SELECT device_hash FROM ble_detections"
-        "  WHERE" DB_PAGE_BETWEEN("(SELECT first FROM hours)", "(SELECT last FROM hours)")
+        "  WHERE" DB_PAGE_BETWEEN(COUNTER_HOURS_AGO, "now()")
         "    AND" DB_PAGE_OF_DEVICE("device_id") " AND" COUNTER_OF_ZONE
         "  GROUP BY device_hash),"
         " total AS (SELECT count(*) AS n FROM heard)"
