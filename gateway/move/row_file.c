@@ -1,6 +1,5 @@
 #include "gateway/move/row_file.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -130,13 +129,20 @@ static const char *row_csv_why(int r) {
         }
 }
 
+/* Of ASCII; tolower() goes by the locale. */
+static char row_csv_lower(char c) {
+        if (c >= 'A' && c <= 'Z')
+                return (char)(c - 'A' + 'a');
+        return c;
+}
+
 /* Lower case, without spaces around it; false: no name of a column. */
 static bool row_csv_name(Text field, char ret_name[ROW_COLUMN_MAX]) {
         field = text_trim(field);
         if (field.n >= ROW_COLUMN_MAX || !name_is_printable(field))
                 return false;
         for (size_t i = 0; i < field.n; ++i)
-                ret_name[i] = (char)tolower((unsigned char)field.data[i]);
+                ret_name[i] = row_csv_lower(field.data[i]);
         ret_name[field.n] = '\0';
         return true;
 }
