@@ -274,6 +274,7 @@ static void ws_server_adopt(WsServer *server, WsOptions *fresh) {
 /* Gate and http look keys up through server->access at each request; nobody keeps a pointer. */
 static void ws_server_adopt_auth(WsServer *server, WsAuth *auth) {
         server->access.auth = auth;
+        ws_hub_close_shut(server->hub, ws_gate_leaves_open, auth);
         ws_auth_free(server->new_keys);
         server->new_keys = auth;
 }

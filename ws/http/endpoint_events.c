@@ -147,6 +147,9 @@ static int ws_events_make(WsCall *call, const WsDialect *dialect, WsFollow **ret
         if (r < 0)
                 return err_up(r);
         memcpy(call->client->source, call->request->source, sizeof(call->client->source));
+        r = ws_viewer_note_open(call->client, &call->identity, call->request->path);
+        if (r < 0)
+                return err_up(r);
         status = !ws_places_take(call->client,
                                  ws_party_of(call->identity.user ? call->identity.user->id : 0,
                                              0,

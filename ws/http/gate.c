@@ -365,6 +365,9 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
                 return err_up(r);
 
         memcpy(client->source, gate->request->source, sizeof(client->source));
+        r = ws_viewer_note_open(client, &identity, gate->request->path);
+        if (r < 0)
+                return err_up(r);
         if (!ws_places_take(client,
                             ws_party_of(identity.user ? identity.user->id : 0,
                                         identity.device ? identity.device->id : 0,
@@ -375,6 +378,14 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
         if (ret_refusal->status == 0)
                 *ret_client = TAKE(&client);
         return 0;
+}
+
+bool ws_gate_leaves_open(const void *auth, const WsClient *client) {
+        if (!client->open_path || client->user_id != 0)
+                return true;
+        return ws_auth_is_anonymous(auth, text_of(client->open_path)) &&
+               (client->dialect != &ws_dialect_native ||
+                ws_auth_is_anonymous(auth, TEXT(WS_NATIVE_NAME)));
 }
 
 static void ws_gate_refuse(WsGate *gate, const WsRefusal *refusal, WsResponse *response) {

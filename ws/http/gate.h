@@ -48,4 +48,7 @@ MUST_CHECK int ws_gate_prove(WsGate *gate,
                              WsGateAgainFn again,
                              void *arg);
 
+/* Has he said who he is, or does auth.anonymous still open his path? @auth: a WsAuth. */
+bool ws_gate_leaves_open(const void *auth, const WsClient *client);
+
 DEFINE_CLEANUP(WsGate *, ws_gate_free);

@@ -304,6 +304,20 @@ static int ws_hub_check_all(WsLoop *loop) {
         return 0;
 }
 
+void ws_hub_close_shut(WsHub *hub, WsHubOpenFn is_open, const void *arg) {
+        const WsList *list = ws_index_find(hub->loop.index, 0, WS_SCOPE_EVERYONE, 0);
+
+        for (size_t i = 0; i < ws_list_length(list); ++i) {
+                WsClient *client = ws_list_at(list, i);
+
+                if (!is_open(arg, client))
+                        ws_client_close(client,
+                                        WS_CLOSE_REVOKED,
+                                        "this path is open to nobody any more",
+                                        METRIC_WS_CLOSED_REVOKED);
+        }
+}
+
 /* A name has changed: not the first load of all of them. */
 static int ws_hub_touch(WsHub *hub, const RegistryDelta *delta) {
         const RegistryRow *row;

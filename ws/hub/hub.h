@@ -36,6 +36,10 @@ WsHub *ws_hub_free(WsHub *hub);                                 /* its clients a
 MUST_CHECK int ws_hub_publish(WsHub *hub, Event *event);
 void ws_hub_tick(WsHub *hub); /* pings, silence, slowness, expiry; then all that waits is written */
 
+/* Closes those whose path is open to nobody any more. */
+typedef bool (*WsHubOpenFn)(const void *arg, const WsClient *client);
+void ws_hub_close_shut(WsHub *hub, WsHubOpenFn is_open, const void *arg);
+
 MUST_CHECK int ws_hub_turn_heard(WsHub *hub); /* after a tick: dialect A, what waits in sums */
 MUST_CHECK int ws_hub_second(WsHub *hub);     /* once in one: devices that were touched */
 

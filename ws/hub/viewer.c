@@ -83,6 +83,13 @@ int ws_viewer_join(WsClient *client) {
         return r == 0 ? ws_viewer_join_all(client) : err_up(r);
 }
 
+int ws_viewer_note_open(WsClient *client, const WsIdentity *identity, const char *path) {
+        if (!identity->is_anonymous)
+                return 0;
+        client->open_path = strdup(path);
+        return client->open_path ? 0 : err_new(-ENOMEM);
+}
+
 int ws_viewer_become(WsClient *client, const User *user, int64_t expires_us) {
         int r;
 
@@ -135,6 +142,7 @@ WsClient *ws_viewer_free(WsClient *client) {
         ws_follow_free(client->first);
         buf_done(&client->out);
         free(client->origin);
+        free(client->open_path);
         ws_places_give_back(client);
         ws_edge_free(client->edge);
         free(client->vehicle_ids);

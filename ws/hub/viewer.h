@@ -11,6 +11,7 @@
 
 #include "base/base.h"
 #include "model/account.h"
+#include "ws/access/access.h"
 #include "ws/loop/wheel.h"
 #include "ws/viewer/client.h"
 
@@ -25,6 +26,8 @@ void ws_viewer_pong(WsClient *client, Text payload);
 void ws_viewer_depart(WsClient *client, int code, const char *reason);
 void ws_viewer_closed(WsClient *client);
 
+/* Remembers the path that auth.anonymous has opened, if it has. */
+MUST_CHECK int ws_viewer_note_open(WsClient *client, const WsIdentity *identity, const char *path);
 /* It has said who it is, or says it again. */
 MUST_CHECK int ws_viewer_become(WsClient *client, const User *user, int64_t expires_us);
 /* The lists of its user and scope; again after a change. */

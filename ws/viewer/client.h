@@ -101,6 +101,7 @@ struct WsClient {
         uint64_t party;     /* out of whose share its place is; 0 = of nobody's */
         char source[46];    /* address of the peer */
         char *origin;       /* owned; of a poll: to be allowed to read the answer; NULL = none */
+        char *open_path;    /* owned; that auth.anonymous opened to him; NULL: he said who he is */
         WsScope scope;      /* ALL, USER, or what the path names: VEHICLE, DEVICE */
         int64_t target_id;
         unsigned types;       /* WS_TYPE_* that it wants */
