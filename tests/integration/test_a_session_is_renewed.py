@@ -87,3 +87,13 @@ def test_what_ends_a_token_ends_those_that_were_made_of_it(gateway):
     gateway.cli("user", "revoke", "ana")
     wait_until(lambda: renew(gateway, token).status_code == 401, "it to have ended")
     assert refused(gateway, "/api/ws/statistics", token) == 403
+
+
+def test_a_renewed_token_ends_no_sooner_than_the_one_before(make_gateway):
+    gateway = make_gateway(auth__session_max="1h", auth__token_ttl="30d")
+    gateway.add_user("ana")
+    gateway.start()
+    token = log_in(gateway)
+    old, new = (jwt.decode(t, options={"verify_signature": False})["exp"]
+                for t in (token, renew(gateway, token).json()["access_token"]))
+    assert new >= old

@@ -220,9 +220,11 @@ int ws_endpoint_token_answer(WsCall *call, const Answer *answer) {
  * never left needs no password in its storage. */
 int ws_endpoint_token_refresh(WsCall *call) {
         const User *user = call->identity.user;
-        int64_t left_s =
-                (call->identity.began_us - call->now_us) / 1000000 + call->options->session_max_s;
         int ttl_s = ws_login_ttl_s(call);
+        int session_s = call->options->session_max_s > ttl_s
+                                ? call->options->session_max_s
+                                : ttl_s; /* one that is renewed never ends before it would have */
+        int64_t left_s = (call->identity.began_us - call->now_us) / 1000000 + session_s;
 
         ws_response_header(call->response, "Cache-Control", "no-store");
         if (call->identity.began_us == 0 || call->options->session_max_s == 0) {
