@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "base/text.h"
 #include "model/metrics.h"
 #include "ws/device/edge.h"
 #include "ws/dialects/admission.h"
@@ -76,16 +77,15 @@ static void ws_energy_refuse(WsClient *client) {
                         METRIC_WS_CLOSED_FORBIDDEN);
 }
 
-/* An object or a list, but for `{"type":"ping"}` and its like, which pages send to stay. */
+/* Whatever else is sent than what pages send to stay: nothing, `ping`, `pong`, or an object of that
+ * type. A device would think that it was taken, or set aside. */
 static bool ws_energy_is_telemetry(Text message) {
         WsClientMessage command;
         bool keeps_alive;
 
-        while (message.n > 0 && strchr(" \t\r\n", message.data[0])) {
-                ++message.data;
-                --message.n;
-        }
-        if (message.n == 0 || (message.data[0] != '{' && message.data[0] != '['))
+        message = text_trim(message);
+        if (message.n == 0 || text_equal(message, TEXT("ping")) ||
+            text_equal(message, TEXT("pong")))
                 return false;
         if (ws_client_message_parse(&command, message) != 0)
                 return true;
