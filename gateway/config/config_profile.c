@@ -44,9 +44,9 @@ static const ConfigProfileLine profile_people_counter[] = {
           "anonymous",
           "/, /ws, /api/v1/devices*, /api/v1/statistics/*, /api/v1/detections*, /api/v1/export/*, "
           "/api/v1/settings/thresholds",
-          "Opens: to everybody who reaches the gateway, to read, the counts, the scanners, the "
-          "zones and the hashed detections of all (its page has no sign-in). Nobody may write "
-          "without a token." },
+          "Opens: to everybody who reaches the gateway, to read, the counts, the zones, the hashed "
+          "detections, and all devices, whatever they are, with code, name, place and when they "
+          "were heard of (its page has no sign-in). Nobody may write without a token." },
         { "ws", "stats_interval", "5s", "Statistics go out as often, when they have changed." },
         { "pages", "timezone", "Europe/Madrid", "Whose hours and days its statistics have." },
         { "route ble_detections",
@@ -66,8 +66,8 @@ static const ConfigProfileLine profile_energy[] = {
         { "auth",
           "anonymous",
           "/ws/device/*, /ws/dashboard/*",
-          "Opens: to everybody who reaches the gateway, to read, the telemetry of each device "
-          "whose code he knows (its dashboards have no sign-in). A device still needs its token: "
+          "Opens: to everybody who reaches the gateway, to read, the telemetry of every device, by "
+          "its code or id (its dashboards have no sign-in). A device still needs its token: "
           "telemetry without one closes the socket." },
 };
 
@@ -80,6 +80,7 @@ static const ConfigProfileLine profile_device_hub[] = {
           "Opens: to nobody new; its page says who its user is by ?token= in the address. Logs of "
           "proxies may hold such addresses: ours mask them." },
         { "auth", "token_ttl", "24h", "Its page signs in once a day." },
+        { "auth", "session_max", "30d", "A page that renews its token stays for so long." },
         { "route user_status_by_code",
           "topic",
           "users/{user}/devices/status",
@@ -102,14 +103,15 @@ static const ConfigProfileLine profile_vehicles[] = {
           "/api/ws, /api/ws/vehicle/*, /api/ws/stats, /api/vehicles*, /vehicles*, /vehicle-logs*, "
           "/sensor-logs*, /raw-logs*, /sensors/status, /mqtt/status, /api/mqtt/status",
           "Opens: to everybody who reaches the gateway, to read, the live data of all vehicles, "
-          "who is connected, whether the broker is there, and the vehicles with their sensors and "
-          "logs (most of its page asks for them without a sign-in). "
+          "who is connected, whether the broker is there, and the vehicles with their owners' ids, "
+          "sensors, logs and alerts (most of its page asks for them without a sign-in). "
           "Without this line each user sees his own." },
         { "auth",
           "query_token",
           "on",
           "Opens: to nobody new; its page may say who its user is by ?token= in the address." },
         { "auth", "token_ttl", "24h", "Its page signs in once a day." },
+        { "auth", "session_max", "30d", "A page that renews its token stays for so long." },
         { "auth",
           "subject_type",
           "id",
@@ -140,6 +142,7 @@ static const ConfigProfileLine profile_cameras[] = {
           "30d",
           "A display on a wall keeps its token for so long. `tidegate user revoke` ends it at "
           "once." },
+        { "auth", "session_max", "365d", "One that renews it stays for so long." },
         { "ws", "max_connections_per_user", "5", "As there; the sixth is refused with 429." },
         { "ws", "stats_interval", "5s", "Statistics go out as often, when they have changed," },
         { "ws",
@@ -166,7 +169,7 @@ static const ConfigProfile config_profiles[] = {
           PROFILE(profile_people_counter) },
         { "energy",
           "Energy devices at the edge, and their dashboards, unmodified. Everybody who reaches the "
-          "gateway may read the telemetry of a device whose code he knows.",
+          "gateway may read the telemetry of every device.",
           PROFILE(profile_energy) },
         { "device-hub",
           "The device hub: devices, and a page for each user, unmodified. Nothing is open without "
@@ -293,8 +296,12 @@ int config_profile_apply(ConfigLoader *loader) {
         Text name;
 
         loader->from = CONFIG_FROM_PROFILE;
-        while (r == 0 && at && config_profile_next(&at, &name))
-                r = config_profile_apply_one(loader, config_profile_find(name));
+        while (r == 0 && at && config_profile_next(&at, &name)) {
+                const ConfigProfile *profile = config_profile_find(name);
+
+                if (profile) /* another one was refused when it was named */
+                        r = config_profile_apply_one(loader, profile);
+        }
         return err_up(r);
 }
 

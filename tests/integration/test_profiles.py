@@ -2,6 +2,7 @@
 import itertools
 import json
 import re
+import signal
 import subprocess
 
 import pytest
@@ -99,6 +100,30 @@ def test_the_site_goes_before_its_profile(of_profile, readable):
     gateway = of_profile("use_profile = vehicles\n[auth]\nanonymous = /ws\nquery_token = off\n")
     assert_open(gateway, readable, {"/ws"})
     assert refused(gateway, "/api/ws?token=" + gateway.token("ana")) == 401
+
+
+def test_what_a_reload_shuts_is_shut_for_those_who_are_in(of_profile, broker):
+    gateway = of_profile("use_profile = people-counter, energy, vehicles\n"
+                         "[auth]\nanonymous = /ws, /api/ws, /ws/dashboard/*, /api/events, /ws/devices\n")
+    ana = Viewer(gateway, "/ws/devices", gateway.cli("user", "token", "ana").stdout.strip())
+    inside = [Viewer(gateway, path) for path in ("/ws", "/api/ws", "/ws/dashboard/dev-1")]
+    stays = Viewer(gateway, "/ws/devices")
+    stream = gateway.get("/api/events", stream=True)
+    gateway.conf.write_text("[auth]\nanonymous = /ws/devices\n", "utf-8")
+    gateway.process.send_signal(signal.SIGHUP)
+    for viewer in inside:
+        assert viewer.wait_closed()[0] == 4004
+    assert b'"code":4004' in b"".join(stream.iter_content(None))
+    broker.publish("devices/dev-1/status", '{"status":"online"}')
+    for viewer in (ana, stays):
+        viewer.next_of("device_update")
+
+
+def test_a_path_with_a_slash_at_its_end_is_as_open(of_profile):
+    gateway = of_profile("use_profile = vehicles\n")
+    for path in ("/mqtt/status", "/sensors/status", "/api/ws/stats", "/vehicles"):
+        assert gateway.get(path).status_code == gateway.get(path + "/").status_code == 200, path
+    assert gateway.get("/api/devices/").status_code == 401
 
 
 # ---- each with its own clients ----

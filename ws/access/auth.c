@@ -450,14 +450,17 @@ const Device *ws_auth_device(const WsAuth *auth, const Registry *registry, Text 
 
 bool ws_auth_is_anonymous(const WsAuth *auth, Text path) {
         Text rest = text_of(auth->anonymous);
+        Text bare = path; /* a slash at its end makes no other path of it, here as elsewhere */
         Text item;
 
+        if (bare.n > 1 && bare.data[bare.n - 1] == '/')
+                --bare.n;
         while (text_next_item(&rest, ", \t", &item)) {
                 if (item.data[item.n - 1] == '*') {
                         --item.n;
                         if (path.n >= item.n && memcmp(path.data, item.data, item.n) == 0)
                                 return true;
-                } else if (text_equal(item, path)) {
+                } else if (text_equal(item, path) || text_equal(item, bare)) {
                         return true;
                 }
         }
