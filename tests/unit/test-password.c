@@ -233,7 +233,7 @@ static void test_what_cannot_be_checked_is_told_and_lets_nobody_in(void **state)
         (void)state;
         for (size_t i = 0; i < N_ELEMENTS(refused); ++i) {
                 if (password_look(text_of(refused[i].hash), NULL) != refused[i].answer)
-                        print_error("%s\n", refused[i].hash);
+                        print_error("hash %zu of the table\n", i);
                 assert_int_equal(password_look(text_of(refused[i].hash), NULL), refused[i].answer);
         }
         assert_false(password_verify("x", NULL));
