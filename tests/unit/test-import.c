@@ -72,6 +72,59 @@ static void test_what_is_new_is_told_from_what_is_there(void **state) {
         db_conn_free(conn);
 }
 
+/* Rows that were looked at; of another session it is known once that is over. */
+static int64_t n_looked_at(void) {
+        return postgres_int("SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))"
+                            " FROM pg_stat_user_tables");
+}
+
+static void add_many(DbConn *conn, DbImportKind kind, int first_id, size_t n, const char *owner) {
+        for (size_t i = 0; i < n; ++i) {
+                char id[24], name[24];
+
+                snprintf(id, sizeof(id), "%zu", (size_t)first_id + i);
+                snprintf(name, sizeof(name), "thing-%zu", i);
+                values[DB_IMPORT_USER_NAME] = owner;
+                assert_int_equal(row(conn, kind, i % 2 == 0 ? id : NULL, name), DB_IMPORTED);
+        }
+}
+
+/* Tables that were empty when the statements were planned: none goes through what it filled. */
+static void test_what_came_before_is_not_gone_through_for_each_row(void **state) {
+        enum { N_ROWS = 1000 };
+        int64_t n_before;
+        DbConn *conn;
+
+        (void)state;
+        postgres_migrate();
+        conn = postgres_connect(60000);
+        n_before = n_looked_at();
+        memset(values, 0, sizeof(values));
+        assert_int_equal(db_import_begin(conn), 0);
+        add_many(conn, DB_IMPORT_USER, 100000, N_ROWS, NULL);
+        add_many(conn, DB_IMPORT_DEVICE, 100000, N_ROWS, "thing-7");
+        add_many(conn, DB_IMPORT_VEHICLE, 100000, N_ROWS, "thing-8");
+        add_many(conn, DB_IMPORT_GROUP, 100000, N_ROWS, NULL);
+        for (size_t i = 0; i < N_ROWS; ++i) {
+                DbImported outcome = DB_IMPORTED;
+                char name[24];
+
+                snprintf(name, sizeof(name), "thing-%zu", i);
+                memset(values, 0, sizeof(values));
+                values[DB_IMPORT_NAME] = values[DB_IMPORT_DEVICE_CODE] = name;
+                assert_int_equal(db_import_row(conn, DB_IMPORT_MEMBER, values, &outcome), 0);
+                assert_int_equal(outcome, DB_IMPORTED);
+                values[DB_IMPORT_USER_NAME] = name;
+                assert_int_equal(db_import_row(conn, DB_IMPORT_SHARE, values, &outcome), 0);
+                assert_int_equal(outcome, DB_IMPORTED);
+        }
+        assert_int_equal(db_import_end(conn, true), 0);
+        db_conn_free(conn); /* and says what it counted */
+        postgres_wait("SELECT n_tup_ins = 1000 FROM pg_stat_user_tables"
+                      " WHERE relname = 'shares'");
+        assert_in_range(n_looked_at() - n_before, 0, 40 * N_ROWS);
+}
+
 static void on_news(void *arg, const MoverNews *news) {
         (void)arg;
         assert_non_null(news->file);
@@ -124,6 +177,7 @@ static void test_all_or_nothing_is_kept(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_is_new_is_told_from_what_is_there),
+                cmocka_unit_test(test_what_came_before_is_not_gone_through_for_each_row),
                 cmocka_unit_test(test_all_or_nothing_is_kept),
         };
 
