@@ -41,5 +41,6 @@ MUST_CHECK int password_look(Text hash, const char **ret_form);
 
 /* Is it as password_hash() makes them today? What is not is hashed anew when it was right. */
 bool password_is_ours(const char *hash);
-/* False where the form does not look at all of @password: hashed anew, all of it would count. */
+/* False where the form may have looked at the beginning alone, of @password or of the one that was
+ * meant: hashed anew, all of @password would count, and the one that was meant no more. */
 bool password_counts_whole(const char *password, const char *hash);

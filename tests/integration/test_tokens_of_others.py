@@ -101,12 +101,16 @@ AS_BCRYPT = ("UPDATE devices SET token_hash = sha256(convert_to(%s, 'UTF8')), to
              " WHERE code = 'dev-1'")
 
 
-@pytest.fixture
-def bcrypt_house(make_gateway):
+def house_with(make_gateway, hashed):
     gateway = make_gateway()
     populate(gateway)
-    gateway.database.rows(AS_BCRYPT, BCRYPT, BCRYPT)
+    gateway.database.rows(AS_BCRYPT, hashed, hashed)
     return gateway.start()
+
+
+@pytest.fixture
+def bcrypt_house(make_gateway):
+    return house_with(make_gateway, BCRYPT)
 
 
 def refusal(gateway, path, token):
@@ -132,6 +136,16 @@ def test_who_comes_twice_at_once_is_let_in_twice(bcrypt_house):
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         for device in pool.map(lambda _: connect(bcrypt_house, TOKEN), range(4)):
             device.close()
+
+
+def test_who_has_the_beginning_of_a_long_token_does_not_shut_its_device_out(make_gateway):
+    """bcrypt looks at 72 bytes: of what was sent nobody can say whether it is all of the token."""
+    token = "t" * 80
+    gateway = house_with(make_gateway, crypt.crypt(token, "$2b$06$abcdefghijklmnopqrstuu"))
+    for sent in (token[:72], token, token + "t", token):
+        connect(gateway, sent).close()
+    assert form(gateway) == "bcrypt"
+    assert gateway.metric("tidegate_device_tokens_rehashed_total") == 0
 
 
 def test_another_token_is_refused_and_counts(bcrypt_house):

@@ -30,8 +30,8 @@ int ws_renewal_ask(const WsAccess *access,
         CLEANUP(query_free) Query *query = NULL;
         int r;
 
-        if (device->token_form == TOKEN_KEYED || !questions->ask)
-                return 0;
+        if (device->token_form != TOKEN_SHA256 || !questions->ask)
+                return 0; /* a bcrypt was made ours where it was checked, or has to stay one */
         r = ws_renewal_query(&query, access, device, token);
         if (r < 0)
                 return err_up(r);
