@@ -31,9 +31,13 @@ struct ImportStatement {
         " THEN 1 WHEN EXISTS (SELECT FROM same WHERE name = $2) THEN 2"                   \
         " WHEN EXISTS (SELECT FROM same WHERE id = $1::bigint) THEN 4"
 
-/* The first that was asked for by name or by id. */
+/* Who is called so by name or by id; where both are said he is both, or nobody. */
+#define CALLED(column, name, id)                                                          \
+        "(" column " = " name " OR id = " id "::bigint)"                                  \
+        " AND coalesce(" column " = " name ", true) AND coalesce(id = " id "::bigint, true)"
+
 #define OWNER(name, id)                                                                   \
-        "owner AS (SELECT id FROM users WHERE username = " name " OR id = " id "::bigint)," \
+        "owner AS (SELECT id FROM users WHERE " CALLED("username", name, id) "),"         \
         " good AS (SELECT (" name "::text IS NULL AND " id "::bigint IS NULL)"            \
         " OR EXISTS (SELECT FROM owner) AS yes)"
 
@@ -41,11 +45,12 @@ static const ImportStatement import_statements[DB_IMPORT_KIND_COUNT] = {
         [DB_IMPORT_USER] = {
                 "tidegate_import_user",
                 "WITH same AS MATERIALIZED (SELECT id, username AS name FROM users"
-                " WHERE lower(username) = lower($2) OR id = $1::bigint),"
+                " WHERE lower(username) = lower($2) OR id = $1::bigint OR identifier = $2),"
                 " added AS (INSERT INTO users (id, username, password_hash, role, is_active)"
                 " SELECT coalesce($1::bigint, nextval('users_id_seq')), $2, $3, $4, $5::boolean"
                 " WHERE NOT EXISTS (SELECT FROM same) RETURNING id)"
-                OUTCOME " ELSE 3 END",
+                OUTCOME " WHEN EXISTS (SELECT FROM same WHERE lower(name) = lower($2)) THEN 3"
+                " ELSE 10 END",
                 RESERVE("users"), 5,
                 { DB_IMPORT_ID, DB_IMPORT_NAME, DB_IMPORT_HASH, DB_IMPORT_ROLE, DB_IMPORT_ACTIVE },
         },
@@ -93,7 +98,7 @@ static const ImportStatement import_statements[DB_IMPORT_KIND_COUNT] = {
         },
         [DB_IMPORT_MEMBER] = {
                 "tidegate_import_member",
-                "WITH device AS (SELECT id FROM devices WHERE code = $2 OR id = $3::bigint),"
+                "WITH device AS (SELECT id FROM devices WHERE " CALLED("code", "$2", "$3") "),"
                 " added AS (INSERT INTO device_groups (device_id, group_id)"
                 " SELECT d.id, g.id FROM device d, groups g WHERE g.name = $1"
                 " ON CONFLICT DO NOTHING RETURNING device_id)"
@@ -104,10 +109,10 @@ static const ImportStatement import_statements[DB_IMPORT_KIND_COUNT] = {
         },
         [DB_IMPORT_SHARE] = {
                 "tidegate_import_share",
-                "WITH whom AS (SELECT id FROM users WHERE username = $1 OR id = $2::bigint),"
-                " vehicle AS (SELECT id FROM vehicles WHERE code = $3 OR id = $4::bigint),"
-                " device AS (SELECT id FROM devices WHERE code = $5 OR id = $6::bigint),"
-                " set AS (SELECT id FROM groups WHERE name = $7 OR id = $8::bigint),"
+                "WITH whom AS (SELECT id FROM users WHERE " CALLED("username", "$1", "$2") "),"
+                " vehicle AS (SELECT id FROM vehicles WHERE " CALLED("code", "$3", "$4") "),"
+                " device AS (SELECT id FROM devices WHERE " CALLED("code", "$5", "$6") "),"
+                " set AS (SELECT id FROM groups WHERE " CALLED("name", "$7", "$8") "),"
                 " lacks AS (SELECT CASE WHEN NOT EXISTS (SELECT FROM whom) THEN 6"
                 " WHEN ($3::text IS NOT NULL OR $4::bigint IS NOT NULL) AND NOT EXISTS (SELECT FROM vehicle) THEN 8"
                 " WHEN ($5::text IS NOT NULL OR $6::bigint IS NOT NULL) AND NOT EXISTS (SELECT FROM device) THEN 7"

@@ -53,10 +53,11 @@ typedef enum DbImported {
         DB_IMPORTED_CASE,  /* the name is taken but for upper and lower case */
         DB_IMPORTED_ID,    /* the id is taken, by one with another name */
         DB_IMPORTED_KEY,
-        DB_IMPORTED_NO_USER, /* what it names is not there */
+        DB_IMPORTED_NO_USER, /* what it names is not there, or has not both this name and this id */
         DB_IMPORTED_NO_DEVICE,
         DB_IMPORTED_NO_VEHICLE,
         DB_IMPORTED_NO_GROUP,
+        DB_IMPORTED_IDENTIFIER, /* the name is another user's in topics */
 } DbImported;
 
 MUST_CHECK int db_import_begin(DbConn *conn); /* of a connection that has prepared nothing */

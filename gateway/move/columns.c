@@ -40,13 +40,20 @@ static int columns_refuse(Columns *columns, const RowCell *cell, const char *why
         return columns_say(columns, COLUMNS_E_REFUSED, cell->column, why);
 }
 
+/* `user` may say an id as well, `id:7`, beside `user_id`. */
+static int columns_set_id(Columns *columns, DbImportValue to, const RowCell *cell, const char *id) {
+        if (columns->values[to] && strcmp(columns->values[to], id) != 0)
+                return columns_refuse(columns, cell, "is another id than the other column says");
+        return columns_set(columns, to, id);
+}
+
 static int column_id(Columns *columns, DbImportValue to, const RowCell *cell) {
         uint64_t id;
 
         if (!text_to_number(text_of(cell->value), COLUMNS_ID_MAX, &id) || id == 0 ||
             *cell->value == '0')
                 return columns_refuse(columns, cell, "is no id: allowed are 1 to 999999999999999");
-        return columns_set(columns, to, cell->value);
+        return columns_set_id(columns, to, cell, cell->value);
 }
 
 /* A level of a topic, and nothing that could be taken for an id. */
@@ -74,12 +81,12 @@ static int column_label(Columns *columns, DbImportValue to, const RowCell *cell)
 static int column_ref(Columns *columns, DbImportValue to, const RowCell *cell) {
         Text text = text_of(cell->value);
         int64_t id = name_said_id(text) != 0 ? name_said_id(text) : name_spelt_id(text);
+        char digits[24];
 
         if (id == 0)
                 return columns_set(columns, to, cell->value);
-        snprintf(columns->texts[to + 1], COLUMN_TEXT_MAX, "%lld", (long long)id);
-        columns->values[to + 1] = columns->texts[to + 1];
-        return 0;
+        snprintf(digits, sizeof(digits), "%lld", (long long)id);
+        return columns_set_id(columns, to + 1, cell, digits);
 }
 
 static int column_role(Columns *columns, DbImportValue to, const RowCell *cell) {

@@ -79,7 +79,26 @@ static void mover_say(Mover *mover, const char *column, const char *why, bool is
 
 /* ---- one row ------------------------------------------------------------------------------ */
 
-static const char *mover_why(DbImported outcome) {
+static bool mover_has_both(const Columns *columns, DbImported outcome) {
+        const char *const *values = columns->values;
+
+        switch (outcome) {
+        case DB_IMPORTED_NO_USER:
+                return values[DB_IMPORT_USER_NAME] && values[DB_IMPORT_USER_ID];
+        case DB_IMPORTED_NO_DEVICE:
+                return values[DB_IMPORT_DEVICE_CODE] && values[DB_IMPORT_DEVICE_ID];
+        case DB_IMPORTED_NO_VEHICLE:
+                return values[DB_IMPORT_VEHICLE_CODE] && values[DB_IMPORT_VEHICLE_ID];
+        case DB_IMPORTED_NO_GROUP:
+                return values[DB_IMPORT_GROUP_NAME] && values[DB_IMPORT_GROUP_ID];
+        default:
+                return false;
+        }
+}
+
+static const char *mover_why(const Columns *columns, DbImported outcome) {
+        if (mover_has_both(columns, outcome))
+                return "there is none with this name and this id";
         switch (outcome) {
         case DB_IMPORTED_NAME:
                 return "the name is taken, by one with another id";
@@ -87,6 +106,8 @@ static const char *mover_why(DbImported outcome) {
                 return "the name is taken, but for upper and lower case";
         case DB_IMPORTED_ID:
                 return "the id is taken, by one with another name";
+        case DB_IMPORTED_IDENTIFIER:
+                return "the name is taken, as the identifier of another";
         case DB_IMPORTED_KEY:
                 return "the key is taken";
         case DB_IMPORTED_NO_USER:
@@ -110,6 +131,7 @@ static const char *mover_column(RowKind kind, DbImported outcome) {
         switch (outcome) {
         case DB_IMPORTED_NAME:
         case DB_IMPORTED_CASE:
+        case DB_IMPORTED_IDENTIFIER:
                 return names[kind];
         case DB_IMPORTED_ID:
                 return "id";
@@ -231,7 +253,10 @@ static int mover_take(Mover *mover, const Row *row) {
                 return r < 0 ? err_up(r) : r;
         if (outcome > DB_IMPORTED_THERE) {
                 ++counts->n_refused;
-                mover_say(mover, mover_column(row->kind, outcome), mover_why(outcome), true);
+                mover_say(mover,
+                          mover_column(row->kind, outcome),
+                          mover_why(&mover->columns, outcome),
+                          true);
         } else if (outcome == DB_IMPORTED) {
                 ++counts->n_taken;
         } else {

@@ -159,6 +159,36 @@ def test_the_others_are_taken_where_that_is_asked_for(move, database):
     assert [row[1] for row in things(database)["users"]] == ["ana", "ben"]
 
 
+TWICE = {  # file: its columns, what is said of one thing twice, of two, and the column that is refused
+    "devices.csv": ("code,user,user_id", "d2,ana,7", ("d3,ana,12", "d4,ben,99", "d5,id:7,12"), "user"),
+    "vehicles.csv": ("code,user,user_id", "v2,ana,7", ("v3,ana,12", "v4,ben,99", "v5,id:7,12"), "user"),
+    "groups.csv": ("name,device,device_id", "G,ems_001,4", ("G,ems_001,3", "G,ems_001,99", "G,id:3,4"), "device"),
+    "shares.csv": ("user,user_id,vehicle,vehicle_id,device,device_id,group,group_id", "wall,13,USV-5,5,,,,",
+                   ("wall,7,USV-5,5,,,,", "wall,13,USV-1,5,,,,", "wall,13,,,ems_001,3,,", "wall,13,,,,,Ground floor,999"),
+                   ("user", "vehicle", "device", "group")),
+}
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_a_name_and_an_id_have_to_be_of_the_same(move, database, name):
+    move(*FIVE)
+    header, same, two, columns = TWICE[name]
+    write(move, "twice.csv", "\n".join((header, *two, same)) + "\n")
+    done = move("--partial", f"{name[:-4]}=twice.csv", check=False)
+    assert done.returncode == 1 and f"{name[:-4]}: 1 taken, 0 there already, {len(two)} refused" in done.stdout
+    for i in range(len(two)):
+        column = columns if isinstance(columns, str) else columns[i]
+        assert re.search(f":{i + 2}: refused: {column}(_id)? (there is none with this name and this id|is another id)", done.stdout)
+
+
+def test_a_name_that_is_anothers_identifier_costs_its_row(move, database):
+    database.rows("INSERT INTO users (username, password_hash, identifier) VALUES ('ana', '!', 'u-7')")
+    path = write(move, "users.csv", "username\nu-7\nben\nana\n")
+    done = move("--partial", path, check=False)
+    assert f"{path}:2: refused: username the name is taken, as the identifier of another" in done.stdout
+    assert "users: 1 taken, 1 there already, 1 refused" in done.stdout
+
+
 def test_a_hash_that_cannot_be_checked_costs_the_password_alone(move, database):
     secrets = ("5f4dcc3b5aa765d61d8327deb882cf99", "$argon2id$v=19$m=4194304,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$" + "A" * 43,
                "$2b$12$tooshort", "b" * 63)
