@@ -259,13 +259,25 @@ void columns_begin(Columns *columns) {
         columns->column = columns->why = "";
 }
 
-int columns_put(Columns *columns, const char *from, RowKind kind, const RowCell *cell) {
-        const char *name = columns_name(from, kind, cell->column);
+static const Column *columns_find(const char *from, RowKind kind, const char *theirs) {
+        const char *name = columns_name(from, kind, theirs);
 
         for (size_t i = 0; i < N_ELEMENTS(columns_ours); ++i)
                 if (columns_ours[i].kinds & 1U << kind && strcmp(columns_ours[i].name, name) == 0)
-                        return columns_ours[i].take(columns, columns_ours[i].to, cell);
-        return columns_say(columns, COLUMNS_E_UNKNOWN, cell->column, "is not taken");
+                        return &columns_ours[i];
+        return NULL;
+}
+
+bool columns_want(const char *from, RowKind kind, const char *column) {
+        return columns_find(from, kind, column) != NULL;
+}
+
+int columns_put(Columns *columns, const char *from, RowKind kind, const RowCell *cell) {
+        const Column *column = columns_find(from, kind, cell->column);
+
+        if (!column)
+                return columns_say(columns, COLUMNS_E_UNKNOWN, cell->column, "is not taken");
+        return column->take(columns, column->to, cell);
 }
 
 /* ---- what a row needs --------------------------------------------------------------------- */

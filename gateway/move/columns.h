@@ -29,6 +29,7 @@ enum {
 };
 
 bool columns_know(const char *from);
+bool columns_want(const char *from, RowKind kind, const char *column); /* one that is taken */
 void columns_begin(Columns *columns);
 MUST_CHECK int columns_put(Columns *columns, const char *from, RowKind kind, const RowCell *cell);
 /* What is left to say once all were put: fills in what has a default. */

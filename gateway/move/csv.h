@@ -13,7 +13,7 @@
 #include "base/buf.h"
 
 #define CSV_FIELDS_MAX 64
-#define CSV_ROW_MAX    65536 /* bytes of a row */
+#define CSV_ROW_MAX    (1 << 20) /* bytes of a row */
 
 typedef struct Csv Csv;
 

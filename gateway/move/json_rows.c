@@ -95,8 +95,10 @@ static bool rows_put(Row *row, const char *column, json_object_t *value, const R
                 return true;
         case json_type_object:
         case json_type_array:
-                on->fault(on->arg, row->line, column, "is a list or an object: a text is wanted");
-                return false;
+                return row_put_unfit(row,
+                                     text_of(column),
+                                     "is a list or an object: a text is wanted",
+                                     on);
         case json_type_boolean:
                 text = json_object_get_boolean(value) ? "true" : "false";
                 return row_put(row, text_of(column), text_of(text), false, on);

@@ -317,12 +317,16 @@ static int mover_fault_row(void *arg, const Row *row) {
         return mover_on_row(((MoverFault *)arg)->mover, row);
 }
 
+static bool mover_wants(void *arg, RowKind kind, const char *column) {
+        return columns_want(((MoverFault *)arg)->mover->options.from, kind, column);
+}
+
 static void mover_no_fault(void *arg, size_t line, const char *column, const char *why) {
         (void)arg, (void)line, (void)column, (void)why; /* told when the rows are taken */
 }
 
 static int mover_note_id(void *arg, const Row *row) {
-        Mover *mover = arg;
+        Mover *mover = ((MoverFault *)arg)->mover;
         int64_t *most = &mover->reserve[row->kind];
         Columns *columns = &mover->columns;
 
@@ -339,7 +343,8 @@ static int mover_note_id(void *arg, const Row *row) {
 
 /* The sequences are moved on first, so that nobody is given an id that is about to be taken. */
 static int mover_reserve(Mover *mover, RowFile *const files[], size_t n) {
-        const RowHandler handler = { mover_note_id, mover_no_fault, mover };
+        MoverFault fault = { .mover = mover };
+        const RowHandler handler = { mover_note_id, mover_no_fault, &fault, mover_wants };
         int r = 0;
 
         for (RowKind kind = ROW_USERS; r == 0 && kind < ROW_SHARES; ++kind) {
@@ -363,7 +368,10 @@ static int mover_rows(Mover *mover, RowFile *const files[], size_t n) {
                         mover->file = files[i];
                         r = row_file_each(files[i],
                                           kind,
-                                          &(RowHandler){ mover_fault_row, mover_on_fault, &fault });
+                                          &(RowHandler){ mover_fault_row,
+                                                         mover_on_fault,
+                                                         &fault,
+                                                         mover_wants });
                 }
         return r < 0 ? err_up(r) : r;
 }

@@ -20,32 +20,53 @@ RowKind row_kind_of(Text name) {
         return ROW_KIND_COUNT;
 }
 
-bool row_put(Row *row, Text column, Text value, bool is_number, const RowHandler *handler) {
+static void row_name(Text column, char ret_name[ROW_COLUMN_MAX]) {
+        snprintf(ret_name,
+                 ROW_COLUMN_MAX,
+                 "%.*s",
+                 (int)(column.n < ROW_COLUMN_MAX ? column.n : ROW_COLUMN_MAX - 1),
+                 column.data);
+}
+
+static bool row_cell(Row *row, Text column, Text value, bool is_number, const RowHandler *handler) {
         RowCell *cell = &row->cells[row->n_cells];
+        char name[ROW_COLUMN_MAX];
+
+        row_name(column, name);
+        if (row->n_cells == ROW_CELLS_MAX) {
+                handler->fault(handler->arg, row->line, name, "more than 64 columns");
+                return false;
+        }
+        memcpy(cell->column, name, sizeof(name));
+        if (value.n > 0)
+                memcpy(cell->value, value.data, value.n);
+        cell->value[value.n] = '\0';
+        cell->is_number = is_number;
+        ++row->n_cells;
+        return true;
+}
+
+bool row_put_unfit(Row *row, Text column, const char *why, const RowHandler *handler) {
+        char name[ROW_COLUMN_MAX];
+
+        row_name(column, name);
+        if (handler->wants && !handler->wants(handler->arg, row->kind, name))
+                return row_cell(row, column, (Text){ 0 }, false, handler);
+        handler->fault(handler->arg, row->line, name, why);
+        return false;
+}
+
+bool row_put(Row *row, Text column, Text value, bool is_number, const RowHandler *handler) {
         const char *why = NULL;
 
         if (value.n == 0)
                 return true;
-        snprintf(cell->column,
-                 sizeof(cell->column),
-                 "%.*s",
-                 (int)(column.n < ROW_COLUMN_MAX ? column.n : ROW_COLUMN_MAX - 1),
-                 column.data);
-        if (row->n_cells == ROW_CELLS_MAX)
-                why = "more than 64 columns";
-        else if (value.n >= ROW_VALUE_MAX)
+        if (value.n >= ROW_VALUE_MAX)
                 why = "too long: at most 1023 bytes";
         else if (memchr(value.data, '\0', value.n))
                 why = "has a NUL";
         else if (!name_is_utf8(value))
                 why = "is not UTF-8";
-        if (why) {
-                handler->fault(handler->arg, row->line, cell->column, why);
-                return false;
-        }
-        memcpy(cell->value, value.data, value.n);
-        cell->value[value.n] = '\0';
-        cell->is_number = is_number;
-        ++row->n_cells;
-        return true;
+        return why ? row_put_unfit(row, column, why, handler)
+                   : row_cell(row, column, value, is_number, handler);
 }

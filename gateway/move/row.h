@@ -41,10 +41,15 @@ struct RowHandler {
         /* What cannot be read: @column may be "". @is_over: and nothing behind it is. */
         void (*fault)(void *arg, size_t line, const char *column, const char *why);
         void *arg;
+        /* Is it of use? What is in one that is not can refuse no row. NULL: all are. */
+        bool (*wants)(void *arg, RowKind kind, const char *column);
 };
 
 const char *row_kind_name(RowKind kind); /* "users" */
 RowKind row_kind_of(Text name);          /* ROW_KIND_COUNT: none is called so */
 
-/* One cell more; an empty one is left out. False: it was told why not. */
+/* One cell more; an empty one is left out, and of one that nobody wants what is in it where that is
+ * no text that a cell can have. False: it was told why not. */
 bool row_put(Row *row, Text column, Text value, bool is_number, const RowHandler *handler);
+/* The same of what is no text at all, as @why says. */
+bool row_put_unfit(Row *row, Text column, const char *why, const RowHandler *handler);

@@ -125,7 +125,7 @@ static const char *row_csv_why(int r) {
         case CSV_E_FIELDS:
                 return "more than 64 columns";
         default:
-                return "longer than 64 KiB";
+                return "longer than 1 MiB";
         }
 }
 

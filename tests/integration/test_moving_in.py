@@ -159,6 +159,20 @@ def test_the_others_are_taken_where_that_is_asked_for(move, database):
     assert [row[1] for row in things(database)["users"]] == ["ana", "ben"]
 
 
+@pytest.mark.parametrize("name, text", [
+    ("boats.csv", "id,description,registration_code\n1," + "x" * 1100 + ",a\n2,\xff,b\n"),
+    ("boats.json", '[{"id":1,"description":"' + "x" * 1100 + '","registration_code":"a"},'
+                   '{"registration_code":"b","description":{"of":[1]},"tags":["x"],"id":2}]')], ids=["csv", "json"])
+def test_what_is_in_columns_that_are_left_out_refuses_nothing(move, database, name, text):
+    write(move, name, text.encode("latin-1"))
+    done = move("--from", "vehicles", f"vehicles={name}")
+    assert "note: description this column is not taken" in done.stdout and "vehicles: 2 taken" in done.stdout
+    assert database.rows("SELECT id, code FROM vehicles ORDER BY id") == [(1, "a"), (2, "b")]
+    write(move, name, text.replace("description", "name").encode("latin-1"))  # the same in one that is taken
+    done = move("--partial", "--from", "vehicles", f"vehicles={name}", check=False)
+    assert "refused: name too long: at most 1023 bytes" in done.stdout and "2 refused" in done.stdout
+
+
 TWICE = {  # file: its columns, what is said of one thing twice, of two, and the column that is refused
     "devices.csv": ("code,user,user_id", "d2,ana,7", ("d3,ana,12", "d4,ben,99", "d5,id:7,12"), "user"),
     "vehicles.csv": ("code,user,user_id", "v2,ana,7", ("v3,ana,12", "v4,ben,99", "v5,id:7,12"), "user"),
