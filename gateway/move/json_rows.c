@@ -130,6 +130,47 @@ static bool rows_members(Row *row, json_object_t *object, const RowHandler *hand
         return is_good;
 }
 
+/* How many members an object has that is one, or how many of this key, as it is spelt. */
+static size_t rows_count(Text object, const Text *key, Text *ret_last) {
+        JsonWalk walk = { object, 1 };
+        Text value;
+        size_t n = 0;
+
+        (void)walk_skip(&walk, '{');
+        while (walk_next(&walk) == '"' && walk_value(&walk, ret_last) && walk_skip(&walk, ':') &&
+               walk_value(&walk, &value)) {
+                n += !key || text_equal(*key, *ret_last);
+                if (!walk_skip(&walk, ','))
+                        break;
+        }
+        return n;
+}
+
+/* json-c keeps the last of those that are called the same. False: it was told. */
+static bool rows_are_once(Row *row, Text text, json_object_t *object, const RowHandler *handler) {
+        struct json_object_iterator at = json_object_iter_begin(object);
+        struct json_object_iterator end = json_object_iter_end(object);
+        char key[ROW_COLUMN_MAX + 2] = "";
+        Text last;
+
+        if (rows_count(text, NULL, &last) == (size_t)json_object_object_length(object))
+                return true;
+        for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
+                int n = snprintf(key, sizeof(key), "\"%s\"", json_object_iter_peek_name(&at));
+
+                if (n < (int)sizeof(key) && rows_count(text, &(Text){ key, (size_t)n }, &last) > 1)
+                        break;
+                key[0] = '\0';
+        }
+        if (*key)
+                key[strlen(key) - 1] = '\0';
+        handler->fault(handler->arg,
+                       row->line,
+                       *key ? key + 1 : "",
+                       *key ? "is there twice" : "a member is there twice");
+        return false;
+}
+
 static int rows_fill(Row *row, Text text, const RowHandler *handler, bool *ret_good) {
         CLEANUP(json_tokener_free) json_tokener_t *tokener = json_tokener_new();
         CLEANUP(json_object_put) json_object_t *object = NULL;
@@ -141,7 +182,7 @@ static int rows_fill(Row *row, Text text, const RowHandler *handler, bool *ret_g
                 handler->fault(handler->arg, row->line, "", "is no object");
                 return 0;
         }
-        *ret_good = rows_members(row, object, handler);
+        *ret_good = rows_are_once(row, text, object, handler) && rows_members(row, object, handler);
         return 0;
 }
 
@@ -159,6 +200,12 @@ static int rows_item(Text item, Row *row, const RowHandler *handler) {
         if (r < 0)
                 return err_up(r);
         return is_good ? handler->row(handler->arg, row) : 0;
+}
+
+/* Nothing but space is left. */
+static bool walk_is_over(JsonWalk *walk) {
+        (void)walk_next(walk);
+        return walk->rest.n == 0;
 }
 
 static int rows_list(JsonWalk *walk, Row *row, const RowHandler *handler) {
@@ -185,6 +232,15 @@ static int rows_list(JsonWalk *walk, Row *row, const RowHandler *handler) {
         return r;
 }
 
+static int rows_only_list(JsonWalk *walk, Row *row, const RowHandler *handler) {
+        bool is_list = walk_next(walk) == '[';
+        int r = rows_list(walk, row, handler);
+
+        if (r == 0 && is_list && !walk_is_over(walk))
+                handler->fault(handler->arg, walk->line, "", "is no JSON from here on");
+        return r;
+}
+
 /* `"users"`, with its quotes. */
 static bool rows_is_called(Text key, const char *member) {
         size_t n = strlen(member);
@@ -195,12 +251,13 @@ static bool rows_is_called(Text key, const char *member) {
 int json_rows_each(Text text, const char *member, Row *row, const RowHandler *handler) {
         JsonWalk walk = { text, 1 };
         Text key, value;
+        size_t n_lists = 0;
         int r;
 
         if (text.n >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0)
                 walk.rest = (Text){ text.data + 3, text.n - 3 };
         if (!member)
-                return rows_list(&walk, row, handler);
+                return rows_only_list(&walk, row, handler);
         if (!walk_skip(&walk, '{')) {
                 handler->fault(handler->arg, walk.line, "", "is no object with lists in it");
                 return 0;
@@ -210,6 +267,10 @@ int json_rows_each(Text text, const char *member, Row *row, const RowHandler *ha
         do {
                 if (walk_next(&walk) != '"' || !walk_value(&walk, &key) || !walk_skip(&walk, ':'))
                         break;
+                if (rows_is_called(key, member) && n_lists++ > 0) {
+                        handler->fault(handler->arg, walk.line, member, "is there twice");
+                        return 0;
+                }
                 if (rows_is_called(key, member)) {
                         r = rows_list(&walk, row, handler);
                         if (r != 0 || walk.rest.n == 0)
@@ -218,7 +279,7 @@ int json_rows_each(Text text, const char *member, Row *row, const RowHandler *ha
                         break;
                 }
         } while (walk_skip(&walk, ','));
-        if (!walk_skip(&walk, '}') || walk_next(&walk) != '\0')
+        if (!walk_skip(&walk, '}') || !walk_is_over(&walk))
                 handler->fault(handler->arg, walk.line, "", "is no JSON from here on");
         return 0;
 }

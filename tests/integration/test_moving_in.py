@@ -137,6 +137,8 @@ REFUSED = {
     "a quote without end": ("users.csv", 'username\n"ana\n', 2, "a quote that does not end: nothing behind it was read"),
     "a row with too much": ("users.csv", "username\nana,ben\n", 2, "has not as many columns as the header"),
     "no JSON": ("users.json", '[{"username":"ana"},\n{"username":]', 2, "is no JSON from here on"),
+    "JSON with more behind it": ("users.json", '[{"username":"j5"}] trailing', 1, "is no JSON from here on"),
+    "JSON with a member twice": ("users.json", '[{"username":"a","username":"b"}]', 1, "username is there twice"),
     "JSON in JSON": ("users.json", '[{"username":["ana"]}]', 1, "username is a list or an object: a text is wanted"),
 }
 

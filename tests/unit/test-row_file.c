@@ -113,6 +113,25 @@ static void test_what_cannot_be_read_is_told_with_its_line(void **state) {
                             "1!(is no list) 1!(is no JSON from here on) ");
         assert_string_equal(ROWS("all.json", "{\"users\":[]} x", ROW_USERS),
                             "1!(is no JSON from here on) ");
+        assert_string_equal(ROWS("all.json", "{\"users\":[]}\0", ROW_USERS),
+                            "1!(is no JSON from here on) ");
+        assert_string_equal(ROWS("users.json", "[{\"a\":1}] \ntrailing", ROW_USERS),
+                            "1:a=1# 2!(is no JSON from here on) ");
+        assert_string_equal(ROWS("users.json", "[][]", ROW_USERS), "1!(is no JSON from here on) ");
+        assert_string_equal(ROWS("users.json", "[{\"a\":1}]\r\n ", ROW_USERS), "1:a=1# ");
+}
+
+static void test_what_is_there_twice_is_told(void **state) {
+        (void)state;
+        assert_string_equal(ROWS("users.json",
+                                 "[{\"a\":1, \"b\" : \"x,\\\"\", \"a\":1},\n{\"a\":2},\n"
+                                 "{\"b\":{\"a\":1,\"b\":1},\"a\":null,\"b\":[]}]",
+                                 ROW_USERS),
+                            "1!a(is there twice) 2:a=2# 3!b(is there twice) ");
+        assert_string_equal(ROWS("users.json", "[{\"a\":1,\"\\u0061\":2}]", ROW_USERS),
+                            "1!(a member is there twice) ");
+        assert_string_equal(ROWS("all.json", "{\"users\":[{\"a\":1}],\n\"users\":[]}", ROW_USERS),
+                            "1:a=1# 2!users(is there twice) ");
 }
 
 /* Any bytes: they end, and nothing is read beyond them. */
@@ -173,6 +192,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_csv_and_json_are_the_same_rows),
                 cmocka_unit_test(test_what_cannot_be_read_is_told_with_its_line),
+                cmocka_unit_test(test_what_is_there_twice_is_told),
                 cmocka_unit_test(test_damaged_json_is_read_safely),
                 cmocka_unit_test(test_kinds_have_names),
                 cmocka_unit_test(test_values_are_bounded),
