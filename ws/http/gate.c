@@ -316,9 +316,37 @@ static bool ws_gate_must_ask(WsGate *gate, const WsDialect *dialect, Text target
         return true;
 }
 
+/* A client for who has been found out; or the refusal says why there is none. */
+static int ws_gate_make(const WsGate *gate,
+                        const WsDialect *dialect,
+                        const WsIdentity *identity,
+                        Text target,
+                        WsRefusal *ret_refusal,
+                        WsClient **ret_client) {
+        CLEANUP(ws_viewer_free) WsClient *client = NULL;
+        int r;
+
+        r = ws_viewer_new(&client, gate->loop, dialect);
+        if (r < 0)
+                return err_up(r);
+        memcpy(client->source, gate->request->source, sizeof(client->source));
+        r = ws_viewer_note_open(client, identity, gate->request->path);
+        if (r < 0)
+                return err_up(r);
+        if (!ws_places_take(client,
+                            ws_party_of(identity->user ? identity->user->id : 0,
+                                        identity->device ? identity->device->id : 0,
+                                        client->source)))
+                *ret_refusal = ws_gate_refuse_admission(429);
+        else
+                *ret_refusal = ws_gate_refuse_admission(dialect->admit(client, identity, target));
+        if (ret_refusal->status == 0)
+                *ret_client = TAKE(&client);
+        return 0;
+}
+
 /* Who is it, and may it? On success *@ret_client is the new client. WS_GATE_E_UNPROVEN. */
 static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_client) {
-        CLEANUP(ws_viewer_free) WsClient *client = NULL;
         WsIdentity identity = { 0 };
         const WsDialect *dialect;
         const char *why = NULL;
@@ -360,24 +388,8 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
                 *ret_refusal = ws_gate_refuse_identity(gate, dialect, target, r, why);
                 return 0;
         }
-        r = ws_viewer_new(&client, gate->loop, dialect);
-        if (r < 0)
-                return err_up(r);
-
-        memcpy(client->source, gate->request->source, sizeof(client->source));
-        r = ws_viewer_note_open(client, &identity, gate->request->path);
-        if (r < 0)
-                return err_up(r);
-        if (!ws_places_take(client,
-                            ws_party_of(identity.user ? identity.user->id : 0,
-                                        identity.device ? identity.device->id : 0,
-                                        client->source)))
-                *ret_refusal = ws_gate_refuse_admission(429);
-        else
-                *ret_refusal = ws_gate_refuse_admission(dialect->admit(client, &identity, target));
-        if (ret_refusal->status == 0)
-                *ret_client = TAKE(&client);
-        return 0;
+        r = ws_gate_make(gate, dialect, &identity, target, ret_refusal, ret_client);
+        return err_up(r);
 }
 
 bool ws_gate_leaves_open(const void *auth, const WsClient *client) {
