@@ -123,7 +123,7 @@ def test_a_full_journal_says_when_to_come_back(make_gateway, postgres, database)
     wait_until(lambda: post(gateway, bulk()).status_code == 200, "room again")
 
 
-@pytest.mark.parametrize("odd, saved", [({"rssi": 999}, 2), ({"rssi": "-60"}, 2),
+@pytest.mark.parametrize("odd, saved", [({"rssi": 999}, 2), ({"rssi": "-60"}, 3),
                                         ({"rssi": None}, 2), ({"timestamp": "yesterday"}, 3),
                                         ({"rssi": "-60 dBm"}, 2), ({"device_hash": 5}, 2)])
 def test_what_is_said_to_be_saved_is_stored(gateway, database, odd, saved):
