@@ -35,22 +35,12 @@ int ws_page_cameras(WsCall *call) {
         return ws_page_ask(call, &page);
 }
 
-static int ws_cameras_one(WsCall *call, PageKind kind) {
-        PageQuery page = ws_page(call, kind);
-        const Device *device;
-
-        if (!ws_endpoint_see_device(call, call->target, &device))
-                return 0;
-        page.device_id = device->id;
-        return ws_page_ask(call, &page);
-}
-
 int ws_page_camera(WsCall *call) {
-        return ws_cameras_one(call, PAGE_CAMERA);
+        return ws_page_ask_device(call, PAGE_CAMERA);
 }
 
 int ws_page_camera_status(WsCall *call) {
-        return ws_cameras_one(call, PAGE_CAMERA_STATUS);
+        return ws_page_ask_device(call, PAGE_CAMERA_STATUS);
 }
 
 /* Events come here, and no pictures. */

@@ -181,6 +181,16 @@ int ws_page_ask(WsCall *call, const PageQuery *page) {
         return 0;
 }
 
+int ws_page_ask_device(WsCall *call, PageKind kind) {
+        PageQuery page = ws_page(call, kind);
+        const Device *device;
+
+        if (!ws_endpoint_see_device(call, call->target, &device))
+                return 0;
+        page.device_id = device->id;
+        return ws_page_ask(call, &page);
+}
+
 int ws_page_answer(WsCall *call, const Answer *answer) {
         switch (answer->n_bodies == 1 ? answer->status : 503) {
         case 200:

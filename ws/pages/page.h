@@ -48,3 +48,5 @@ bool ws_page_refuse(WsCall *call, int status, const char *detail);
 int ws_page_administration(WsCall *call, int status, const char *manual);
 
 MUST_CHECK int ws_page_ask(WsCall *call, const PageQuery *page);
+/* Of the device that the path names, if the caller may see it; 404. */
+MUST_CHECK int ws_page_ask_device(WsCall *call, PageKind kind);

@@ -130,22 +130,12 @@ int ws_page_counter_active(WsCall *call) {
         return ws_page_ask(call, &page);
 }
 
-static int ws_page_counter_one(WsCall *call, PageKind kind) {
-        PageQuery page = ws_page(call, kind);
-        const Device *device;
-
-        if (!ws_endpoint_see_device(call, call->target, &device))
-                return 0;
-        page.device_id = device->id;
-        return ws_page_ask(call, &page);
-}
-
 int ws_page_counter_device(WsCall *call) {
-        return ws_page_counter_one(call, PAGE_COUNTER_DEVICE);
+        return ws_page_ask_device(call, PAGE_COUNTER_DEVICE);
 }
 
 int ws_page_counter_device_stats(WsCall *call) {
-        return ws_page_counter_one(call, PAGE_COUNTER_DEVICE_STATS);
+        return ws_page_ask_device(call, PAGE_COUNTER_DEVICE_STATS);
 }
 
 /* ---- the export ---------------------------------------------------------------------------- */
