@@ -63,6 +63,7 @@ typedef struct DetectionsRecord DetectionsRecord;
 typedef struct CameraRecord CameraRecord;
 typedef struct AlertRecord AlertRecord;
 typedef struct AckRecord AckRecord;
+typedef struct RecordNote RecordNote;
 typedef struct Record Record;
 
 struct StatusRecord {
@@ -121,6 +122,13 @@ struct AckRecord {
         Text message;
 };
 
+/* A member that was not used, of a message that is stored all the same. */
+struct RecordNote {
+        Text member; /* its JSON pointer: "/data/latitude" */
+        Reason reason;
+        Text detail; /* for people; absent if none */
+};
+
 struct Record {
         uint64_t seq;
         int64_t received_us;
@@ -147,6 +155,9 @@ struct Record {
 
         Reason reason; /* not REASON_NONE: this is a dead letter, and nothing below is valid */
         Text detail;   /* for people; absent if none */
+
+        RecordNote *notes; /* members that were set aside: of a message that is no letter */
+        size_t n_notes;
 
         Text data; /* JSON value shown to viewers as "data": raw_log a string, telemetry the
                       payload's very bytes, sensor_log and camera_event their data, vehicle_log the
