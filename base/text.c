@@ -37,6 +37,36 @@ bool text_to_number(Text text, uint64_t most, uint64_t *ret_number) {
         return true;
 }
 
+size_t text_utf8_length(const char *at, const char *end) {
+        const unsigned char *bytes = (const unsigned char *)at;
+        unsigned char lead = *bytes;
+        unsigned char low = 0x80, high = 0xbf; /* of the second byte */
+        size_t n;
+
+        if (lead < 0xc2 || lead > 0xf4)
+                return 0;
+
+        n = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+        if ((size_t)(end - at) < n)
+                return 0;
+
+        if (lead == 0xe0)
+                low = 0xa0; /* overlong */
+        else if (lead == 0xed)
+                high = 0x9f; /* surrogates */
+        else if (lead == 0xf0)
+                low = 0x90; /* overlong */
+        else if (lead == 0xf4)
+                high = 0x8f; /* beyond U+10FFFF */
+
+        if (bytes[1] < low || bytes[1] > high)
+                return 0;
+        for (size_t i = 2; i < n; ++i)
+                if ((bytes[i] & 0xc0) != 0x80)
+                        return 0;
+        return n;
+}
+
 int text_hex_digit(char c) {
         if (c >= '0' && c <= '9')
                 return c - '0';
