@@ -25,36 +25,6 @@ static unsigned char byte_at(const char *at) {
         return (unsigned char)*at;
 }
 
-/* Length of the UTF-8 sequence at @at, which is not ASCII; 0 if it is not one. */
-static size_t utf8_length(const char *at, const char *end) {
-        unsigned char lead = byte_at(at);
-        unsigned char low = 0x80, high = 0xbf; /* of the second byte */
-        size_t n;
-
-        if (lead < 0xc2 || lead > 0xf4)
-                return 0;
-
-        n = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-        if ((size_t)(end - at) < n)
-                return 0;
-
-        if (lead == 0xe0)
-                low = 0xa0; /* overlong */
-        else if (lead == 0xed)
-                high = 0x9f; /* surrogates */
-        else if (lead == 0xf0)
-                low = 0x90; /* overlong */
-        else if (lead == 0xf4)
-                high = 0x8f; /* beyond U+10FFFF */
-
-        if (byte_at(at + 1) < low || byte_at(at + 1) > high)
-                return 0;
-        for (size_t i = 2; i < n; ++i)
-                if ((byte_at(at + i) & 0xc0) != 0x80)
-                        return 0;
-        return n;
-}
-
 /* Eight bytes of ASCII without a NUL: what nearly all of it is. */
 static bool is_plain_word(const char *at) {
         const uint64_t ones = UINT64_C(0x0101010101010101);
@@ -65,10 +35,10 @@ static bool is_plain_word(const char *at) {
         return ((word | ((word - ones) & ~word)) & tops) == 0;
 }
 
-Reason json_check_text(Text text) {
+Reason json_check_text_at(Text text, size_t *ret_at) {
         const char *at = text.data;
         const char *end = text.n > 0 ? text.data + text.n : at; /* absent: nothing to count from */
-        bool has_nul = false;
+        const char *nul = NULL;                                 /* the first one */
 
         while (at < end) {
                 size_t n = 1;
@@ -76,14 +46,24 @@ Reason json_check_text(Text text) {
                 if (end - at >= 8 && is_plain_word(at))
                         n = 8;
                 else if (byte_at(at) >= 0x80)
-                        n = utf8_length(at, end);
-                else if (*at == '\0')
-                        has_nul = true;
-                if (n == 0)
+                        n = text_utf8_length(at, end);
+                else if (*at == '\0' && !nul)
+                        nul = at;
+                if (n == 0) {
+                        *ret_at = (size_t)(at - text.data);
                         return REASON_BAD_UTF8;
+                }
                 at += n;
         }
-        return has_nul ? REASON_NUL_CHARACTER : REASON_NONE;
+        if (nul)
+                *ret_at = (size_t)(nul - text.data);
+        return nul ? REASON_NUL_CHARACTER : REASON_NONE;
+}
+
+Reason json_check_text(Text text) {
+        size_t at;
+
+        return json_check_text_at(text, &at);
 }
 
 static void scan_space(Scan *scan) {
@@ -167,6 +147,7 @@ static Reason scan_string(Scan *scan) {
                 return REASON_BAD_JSON;
 
         while (scan->at < scan->end) {
+                const char *start = scan->at;
                 unsigned char c = byte_at(scan->at++);
                 Reason reason = REASON_NONE;
 
@@ -176,8 +157,10 @@ static Reason scan_string(Scan *scan) {
                         reason = scan_escape(scan);
                 else if (c < 0x20)
                         reason = REASON_BAD_JSON;
-                if (reason != REASON_NONE)
+                if (reason != REASON_NONE) {
+                        scan->at = start;
                         return reason;
+                }
         }
         return REASON_BAD_JSON;
 }
@@ -243,7 +226,7 @@ static Reason check_decimal(Text whole, Text fraction, int32_t exponent) {
         return is_finite_number(whole, fraction, exponent) ? REASON_NONE : REASON_OUT_OF_RANGE;
 }
 
-static Reason scan_number(Scan *scan) {
+static Reason scan_number_parts(Scan *scan) {
         bool is_negative = scan_char(scan, '-');
         Text whole = scan_digits(scan);
         Text fraction = TEXT("");
@@ -272,6 +255,15 @@ static Reason scan_number(Scan *scan) {
                 exponent = is_small ? -digits_value(digits) : digits_value(digits);
         }
         return check_decimal(whole, fraction, exponent);
+}
+
+static Reason scan_number(Scan *scan) {
+        const char *start = scan->at;
+        Reason reason = scan_number_parts(scan);
+
+        if (reason != REASON_NONE)
+                scan->at = start;
+        return reason;
 }
 
 static Reason scan_open(Scan *scan, bool is_object) {
@@ -339,20 +331,37 @@ static Reason scan_step(Scan *scan) {
         return reason == REASON_NONE ? scan_value(scan) : reason;
 }
 
-Reason json_check(Text text) {
-        Reason reason = text.n > 0 ? json_check_text(text) : REASON_BAD_JSON;
-        Scan scan = { .at = text.data };
+static Reason scan_all(Scan *scan) {
+        Reason reason = scan_value(scan);
 
+        while (reason == REASON_NONE && scan->depth > 0)
+                reason = scan_step(scan);
+        if (reason != REASON_NONE)
+                return reason;
+
+        scan_space(scan);
+        return scan->at == scan->end ? REASON_NONE : REASON_BAD_JSON;
+}
+
+Reason json_check_at(Text text, size_t *ret_at) {
+        Scan scan = { .at = text.data };
+        Reason reason;
+
+        *ret_at = 0;
+        if (text.n == 0)
+                return REASON_BAD_JSON;
+        reason = json_check_text_at(text, ret_at);
         if (reason != REASON_NONE)
                 return reason;
 
         scan.end = text.data + text.n;
-        reason = scan_value(&scan);
-        while (reason == REASON_NONE && scan.depth > 0)
-                reason = scan_step(&scan);
-        if (reason != REASON_NONE)
-                return reason;
+        reason = scan_all(&scan);
+        *ret_at = (size_t)(scan.at - text.data);
+        return reason;
+}
 
-        scan_space(&scan);
-        return scan.at == scan.end ? REASON_NONE : REASON_BAD_JSON;
+Reason json_check(Text text) {
+        size_t at;
+
+        return json_check_at(text, &at);
 }

@@ -23,3 +23,8 @@ Reason json_check(Text text);
 
 /* The same for text that is not JSON: REASON_NONE, BAD_UTF8, or NUL_CHARACTER. */
 Reason json_check_text(Text text);
+
+/* And where, in bytes from the beginning: what cannot be, or what stands in place of what has to
+ * be; the length of the text if that ends too early. Set only where there is a reason. */
+Reason json_check_at(Text text, size_t *ret_at);
+Reason json_check_text_at(Text text, size_t *ret_at);

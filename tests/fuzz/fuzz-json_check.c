@@ -24,9 +24,12 @@ static void check_json_c_accepts(Text text) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         Text text = { .data = (const char *)data, .n = n };
-        Reason reason = json_check(text);
-        Reason plain = json_check_text(text);
+        size_t at = 0, plain_at = 0;
+        Reason reason = json_check_at(text, &at);
+        Reason plain = json_check_text_at(text, &plain_at);
 
+        FUZZ_CHECK(at <= n && plain_at <= n);
+        FUZZ_CHECK(plain == REASON_NONE || at == plain_at);
         FUZZ_CHECK(plain == REASON_NONE || reason == plain);
         if (reason == REASON_NONE)
                 check_json_c_accepts(text);

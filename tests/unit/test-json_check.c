@@ -203,6 +203,55 @@ static void test_every_prefix_of_a_document_is_refused(void **state) {
         assert_int_equal(json_check(TEXT(text)), REASON_NONE);
 }
 
+/* The place is what cannot be there, or the end of what ends too early. */
+static void test_a_reason_has_its_place(void **state) {
+        static const struct {
+                Text text;
+                Reason reason;
+                size_t at;
+        } cases[] = {
+                { TEXT("{\"a\":nan}"), REASON_BAD_JSON, 5 },
+                { TEXT("{\"a\":1,}"), REASON_BAD_JSON, 7 },
+                { TEXT("{\"a\" 1}"), REASON_BAD_JSON, 5 },
+                { TEXT("{\"a\":1"), REASON_BAD_JSON, 6 },
+                { TEXT("{} {}"), REASON_BAD_JSON, 3 },
+                { TEXT("[1, 02]"), REASON_BAD_JSON, 4 },
+                { TEXT("[1, 2.]"), REASON_BAD_JSON, 4 },
+                { TEXT("[truth]"), REASON_BAD_JSON, 1 },
+                { TEXT("[\"a\\x\"]"), REASON_BAD_JSON, 3 },
+                { TEXT("[\"a\nb\"]"), REASON_BAD_JSON, 3 },
+                { TEXT("[\"a"), REASON_BAD_JSON, 3 },
+                { TEXT(""), REASON_BAD_JSON, 0 },
+                { TEXT("  "), REASON_BAD_JSON, 2 },
+                { TEXT("[\"ab\\u0000\"]"), REASON_NUL_CHARACTER, 4 },
+                { TEXT("[1]\0\0"), REASON_NUL_CHARACTER, 3 },
+                { TEXT("[\"\\ud800x\"]"), REASON_BAD_UTF8, 2 },
+                { TEXT("[\"a long one in ASCII\xff\"]"), REASON_BAD_UTF8, 21 },
+                { TEXT("[1, -1e400]"), REASON_OUT_OF_RANGE, 4 },
+                { TEXT("[18446744073709551616]"), REASON_OUT_OF_RANGE, 1 },
+                { TEXT("[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]"), REASON_TOO_DEEP, 32 },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                size_t at = SIZE_MAX;
+
+                assert_int_equal(json_check_at(cases[i].text, &at), cases[i].reason);
+                assert_int_equal(at, cases[i].at);
+        }
+}
+
+static void test_text_has_its_place_too(void **state) {
+        size_t at = SIZE_MAX;
+
+        (void)state;
+        assert_int_equal(json_check_text_at(TEXT("a\0b\0"), &at), REASON_NUL_CHARACTER);
+        assert_int_equal(at, 1);
+        assert_int_equal(json_check_text_at(TEXT("a\0b, and more of it \xc3"), &at),
+                         REASON_BAD_UTF8);
+        assert_int_equal(at, 20);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_every_json_value_is_accepted),
@@ -213,6 +262,8 @@ int main(void) {
                 cmocka_unit_test(test_numbers_that_would_saturate_are_out_of_range),
                 cmocka_unit_test(test_depth_is_limited_without_recursion),
                 cmocka_unit_test(test_every_prefix_of_a_document_is_refused),
+                cmocka_unit_test(test_a_reason_has_its_place),
+                cmocka_unit_test(test_text_has_its_place_too),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
