@@ -95,3 +95,25 @@ uint64_t text_hash(uint64_t hash, const void *data, size_t n) {
                 hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
         return hash;
 }
+
+size_t text_distance(const char *a, const char *b) {
+        size_t row[64];
+        size_t n = strlen(b);
+
+        if (n >= N_ELEMENTS(row))
+                return SIZE_MAX;
+        for (size_t j = 0; j <= n; ++j)
+                row[j] = j;
+        for (; *a; ++a) {
+                size_t diagonal = row[0]++;
+
+                for (size_t j = 1; j <= n; ++j) {
+                        size_t change = diagonal + (*a != b[j - 1]);
+                        size_t shift = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+
+                        diagonal = row[j];
+                        row[j] = change < shift ? change : shift;
+                }
+        }
+        return row[n];
+}

@@ -30,6 +30,10 @@ int text_hex_digit(char c); /* of either case; -1: it is none */
 /* Two digits a byte, in lower case, and a NUL: @ret_hex has 2 * @n + 1 bytes. */
 void text_put_hex(char *ret_hex, const void *data, size_t n);
 
+/* Levenshtein: how many letters are to be changed, put in or left out; SIZE_MAX where @b has more
+ * than 63. */
+size_t text_distance(const char *a, const char *b);
+
 /* FNV-1a, which goes on from @hash: against mistakes, not against malice. */
 #define TEXT_HASH UINT64_C(14695981039346656037) /* to begin with */
 uint64_t text_hash(uint64_t hash, const void *data, size_t n);

@@ -3,6 +3,8 @@
 
 #include "gateway/config/config_table.h"
 
+#include "base/text.h"
+
 #define KIB       INT64_C(1024)
 #define MIB       (KIB * 1024)
 #define GIB       (MIB * 1024)
@@ -388,31 +390,8 @@ ConfigText *config_text(const Config *config, const char *section, const char *n
         return &config->texts->keys[config_find(section, name) - config_keys];
 }
 
-/* Levenshtein, one row; names longer than the row are not alike. */
-static size_t config_distance(const char *a, const char *b) {
-        size_t row[64];
-        size_t n = strlen(b);
-
-        if (n >= N_ELEMENTS(row))
-                return SIZE_MAX;
-        for (size_t j = 0; j <= n; ++j)
-                row[j] = j;
-        for (; *a; ++a) {
-                size_t diagonal = row[0]++;
-
-                for (size_t j = 1; j <= n; ++j) {
-                        size_t change = diagonal + (*a != b[j - 1]);
-                        size_t shift = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-
-                        diagonal = row[j];
-                        row[j] = change < shift ? change : shift;
-                }
-        }
-        return row[n];
-}
-
 bool config_is_near(const char *a, const char *b) {
-        return config_distance(a, b) <= NEAR_MANY && config_distance(a, b) * 2 < strlen(b) + 1;
+        return text_distance(a, b) <= NEAR_MANY && text_distance(a, b) * 2 < strlen(b) + 1;
 }
 
 /* The right name in a wrong section, or one that is written nearly so. */
@@ -423,7 +402,7 @@ const ConfigKey *config_nearest(const char *section, const char *name) {
         for (size_t i = 0; i < config_n_keys; ++i) {
                 const ConfigKey *key = &config_keys[i];
                 bool is_home = strcmp(key->section, section) == 0;
-                size_t distance = config_distance(name, key->name) * 2 + (is_home ? 0 : 1);
+                size_t distance = text_distance(name, key->name) * 2 + (is_home ? 0 : 1);
 
                 if (!config_is_near(name, key->name) || distance >= least)
                         continue;

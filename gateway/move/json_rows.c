@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/name.h"
 #include "gateway/decode/json_check.h"
 
 typedef struct JsonWalk JsonWalk;
@@ -12,6 +13,12 @@ typedef struct json_tokener json_tokener_t;
 
 DEFINE_CLEANUP(json_tokener_t *, json_tokener_free);
 DEFINE_CLEANUP(json_object_t *, json_object_put);
+
+static void rows_text_free(char *text) {
+        free(text);
+}
+
+DEFINE_CLEANUP(char *, rows_text_free);
 
 struct JsonWalk {
         Text rest;
@@ -73,6 +80,12 @@ static bool walk_value(JsonWalk *walk, Text *ret_value) {
         return true;
 }
 
+/* Nothing but space is left. */
+static bool walk_is_over(JsonWalk *walk) {
+        (void)walk_next(walk);
+        return walk->rest.n == 0;
+}
+
 static const char *rows_why(Reason reason) {
         switch (reason) {
         case REASON_BAD_UTF8:
@@ -115,97 +128,138 @@ static bool rows_put(Row *row, const char *column, json_object_t *value, const R
         }
 }
 
-static bool rows_members(Row *row, json_object_t *object, const RowHandler *handler) {
-        struct json_object_iterator at = json_object_iter_begin(object);
-        struct json_object_iterator end = json_object_iter_end(object);
-        bool is_good = true;
+/* ---- one object --------------------------------------------------------------------------- */
 
-        while (!json_object_iter_equal(&at, &end)) {
-                is_good &= rows_put(row,
-                                    json_object_iter_peek_name(&at),
-                                    json_object_iter_peek_value(&at),
-                                    handler);
-                json_object_iter_next(&at);
-        }
-        return is_good;
-}
-
-/* How many members an object has that is one, or how many of this key, as it is spelt. */
-static size_t rows_count(Text object, const Text *key, Text *ret_last) {
-        JsonWalk walk = { object, 1 };
-        Text value;
-        size_t n = 0;
-
-        (void)walk_skip(&walk, '{');
-        while (walk_next(&walk) == '"' && walk_value(&walk, ret_last) && walk_skip(&walk, ':') &&
-               walk_value(&walk, &value)) {
-                n += !key || text_equal(*key, *ret_last);
-                if (!walk_skip(&walk, ','))
-                        break;
-        }
-        return n;
-}
-
-/* json-c keeps the last of those that are called the same. False: it was told. */
-static bool rows_are_once(Row *row, Text text, json_object_t *object, const RowHandler *handler) {
-        struct json_object_iterator at = json_object_iter_begin(object);
-        struct json_object_iterator end = json_object_iter_end(object);
-        char key[ROW_COLUMN_MAX + 2] = "";
-        Text last;
-
-        if (rows_count(text, NULL, &last) == (size_t)json_object_object_length(object))
-                return true;
-        for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
-                int n = snprintf(key, sizeof(key), "\"%s\"", json_object_iter_peek_name(&at));
-
-                if (n < (int)sizeof(key) && rows_count(text, &(Text){ key, (size_t)n }, &last) > 1)
-                        break;
-                key[0] = '\0';
-        }
-        if (*key)
-                key[strlen(key) - 1] = '\0';
-        handler->fault(handler->arg,
-                       row->line,
-                       *key ? key + 1 : "",
-                       *key ? "is there twice" : "a member is there twice");
-        return false;
-}
-
-static int rows_fill(Row *row, Text text, const RowHandler *handler, bool *ret_good) {
+/* @ret_value NULL: null. @text is what json_check() takes. */
+static int rows_parse(Text text, json_object_t **ret_value) {
         CLEANUP(json_tokener_free) json_tokener_t *tokener = json_tokener_new();
-        CLEANUP(json_object_put) json_object_t *object = NULL;
 
         if (!tokener)
                 return err_new(-ENOMEM);
-        object = json_tokener_parse_ex(tokener, text.data, (int)text.n);
-        if (!object || json_object_get_type(object) != json_type_object) {
-                handler->fault(handler->arg, row->line, "", "is no object");
-                return 0;
-        }
-        *ret_good = rows_are_once(row, text, object, handler) && rows_members(row, object, handler);
+        *ret_value = json_tokener_parse_ex(tokener, text.data, (int)text.n);
+        if (json_tokener_get_error(tokener) == json_tokener_continue) /* a number may go on */
+                *ret_value = json_tokener_parse_ex(tokener, "\n", 1);
         return 0;
 }
 
-static int rows_item(Text item, Row *row, const RowHandler *handler) {
-        Reason reason = json_check(item);
-        bool is_good = false;
-        int r;
+/* What a key says, as heap memory; as it is spelt where that could stand in no report: no column is
+ * called so. */
+static int rows_name(Text key, char **ret_name) {
+        CLEANUP(json_object_put) json_object_t *said = NULL;
+        char *name;
+        int r = 0;
 
-        row->n_cells = 0;
-        if (reason != REASON_NONE) {
-                handler->fault(handler->arg, row->line, "", rows_why(reason));
-                return 0;
-        }
-        r = rows_fill(row, item, handler, &is_good);
+        if (json_check(key) == REASON_NONE)
+                r = rows_parse(key, &said);
         if (r < 0)
                 return err_up(r);
-        return is_good ? handler->row(handler->arg, row) : 0;
+        if (said && name_is_printable(text_of(json_object_get_string(said)))) {
+                name = strdup(json_object_get_string(said));
+        } else {
+                name = strndup(key.data + 1, key.n - 2);
+                for (char *c = name; c && *c; ++c)
+                        if (*c < ' ' || *c > '~')
+                                *c = '?';
+        }
+        *ret_name = name;
+        return name ? 0 : err_new(-ENOMEM);
 }
 
-/* Nothing but space is left. */
-static bool walk_is_over(JsonWalk *walk) {
-        (void)walk_next(walk);
-        return walk->rest.n == 0;
+/* json-c keeps the last of those that are called the same. */
+static int rows_is_new(json_object_t *seen, const char *name, bool *ret_new) {
+        *ret_new = !json_object_object_get_ex(seen, name, NULL);
+        return !*ret_new || json_object_object_add(seen, name, NULL) == 0 ? 0 : err_new(-ENOMEM);
+}
+
+/* What is in a member that nobody wants costs nothing, as long as it is JSON. */
+static int rows_value(Row *row,
+                      const char *name,
+                      Text text,
+                      const RowHandler *handler,
+                      bool *ret_good) {
+        CLEANUP(json_object_put) json_object_t *value = NULL;
+        Reason reason = json_check(text);
+        int r;
+
+        if (reason != REASON_NONE) {
+                *ret_good = row_put_unfit(row, text_of(name), rows_why(reason), handler);
+                return 0;
+        }
+        r = rows_parse(text, &value);
+        if (r < 0)
+                return err_up(r);
+        *ret_good = rows_put(row, name, value, handler);
+        return 0;
+}
+
+static int rows_member(Row *row,
+                       json_object_t *seen,
+                       const Text member[2],
+                       const RowHandler *handler,
+                       bool *ret_good) {
+        CLEANUP(rows_text_free) char *name = NULL;
+        bool is_new;
+        int r;
+
+        r = rows_name(member[0], &name);
+        if (r == 0)
+                r = rows_is_new(seen, name, &is_new);
+        if (r < 0)
+                return err_up(r);
+        if (is_new)
+                return err_up(rows_value(row, name, member[1], handler, ret_good));
+        handler->fault(handler->arg, row->line, name, "is there twice");
+        *ret_good = false;
+        return 0;
+}
+
+/* The next `"key": value`, each as it stands; false: there is none. */
+static bool rows_next(JsonWalk *walk, Text ret_member[2]) {
+        return walk_next(walk) == '"' && walk_value(walk, &ret_member[0]) && walk_skip(walk, ':') &&
+               walk_value(walk, &ret_member[1]) && json_check(ret_member[0]) != REASON_BAD_JSON &&
+               json_check(ret_member[1]) != REASON_BAD_JSON;
+}
+
+static bool rows_is_object(Text text) {
+        JsonWalk walk = { text, 1 };
+        Text member[2];
+
+        if (!walk_skip(&walk, '{'))
+                return false;
+        if (walk_skip(&walk, '}'))
+                return walk_is_over(&walk);
+        do
+                if (!rows_next(&walk, member))
+                        return false;
+        while (walk_skip(&walk, ','));
+        return walk_skip(&walk, '}') && walk_is_over(&walk);
+}
+
+static int rows_item(Text item, Row *row, const RowHandler *handler) {
+        CLEANUP(json_object_put) json_object_t *seen = NULL;
+        JsonWalk walk = { item, 1 };
+        bool is_good = true, is_row = true;
+        Text member[2];
+        int r = 0;
+
+        row->n_cells = 0;
+        if (!rows_is_object(item)) {
+                handler->fault(handler->arg,
+                               row->line,
+                               "",
+                               json_check(item) == REASON_NONE ? "is no object" : "is no JSON");
+                return 0;
+        }
+        seen = json_object_new_object();
+        if (!seen)
+                return err_new(-ENOMEM);
+        for (walk_take(&walk, 1); r == 0 && rows_next(&walk, member); (void)walk_skip(&walk, ',')) {
+                r = rows_member(row, seen, member, handler, &is_good);
+                is_row &= is_good;
+        }
+        if (r < 0)
+                return err_up(r);
+        return is_row ? handler->row(handler->arg, row) : 0;
 }
 
 static int rows_list(JsonWalk *walk, Row *row, const RowHandler *handler) {
@@ -241,18 +295,74 @@ static int rows_only_list(JsonWalk *walk, Row *row, const RowHandler *handler) {
         return r;
 }
 
+/* A member that is no list of ours: one that was meant to be is not passed over. */
+static int rows_stranger(size_t line, Text key, const RowHandler *handler) {
+        CLEANUP(rows_text_free) char *name = NULL;
+        char why[128] = "is no list of ours: allowed are users, devices, vehicles, groups, shares";
+        RowKind near;
+        int r;
+
+        r = rows_name(key, &name);
+        if (r < 0)
+                return err_up(r);
+        near = row_kind_near(name);
+        if (near != ROW_KIND_COUNT)
+                snprintf(why,
+                         sizeof(why),
+                         "is no list of ours; did you mean %s?",
+                         row_kind_name(near));
+        handler->fault(handler->arg, line, name, why);
+        return 0;
+}
+
 /* `"users"`, with its quotes. */
 static bool rows_is_called(Text key, const char *member) {
         size_t n = strlen(member);
 
-        return key.n == n + 2 && key.data[0] == '"' && memcmp(key.data + 1, member, n) == 0;
+        return key.n == n + 2 && memcmp(key.data + 1, member, n) == 0;
+}
+
+/* `"users":`, and false in @ret_on where the walk ends. */
+static int rows_list_name(JsonWalk *walk, Text *ret_key, const RowHandler *handler, bool *ret_on) {
+        int r = 0;
+
+        *ret_on = walk_next(walk) == '"' && walk_value(walk, ret_key);
+        if (*ret_on && row_kind_of((Text){ ret_key->data + 1, ret_key->n - 2 }) == ROW_KIND_COUNT)
+                r = rows_stranger(walk->line, *ret_key, handler);
+        *ret_on = *ret_on && walk_skip(walk, ':');
+        return err_up(r);
+}
+
+static int rows_lists(JsonWalk *walk, const char *member, Row *row, const RowHandler *handler) {
+        size_t n_lists = 0;
+        bool is_on = true;
+        Text key, value;
+        int r = 0;
+
+        do {
+                r = rows_list_name(walk, &key, handler, &is_on);
+                if (r < 0)
+                        return err_up(r);
+                if (!is_on)
+                        break;
+                if (!rows_is_called(key, member)) {
+                        is_on = walk_value(walk, &value);
+                } else if (n_lists++ > 0) {
+                        handler->fault(handler->arg, walk->line, member, "is there twice");
+                        return 0;
+                } else {
+                        r = rows_list(walk, row, handler);
+                        if (r != 0 || walk->rest.n == 0)
+                                return r;
+                }
+        } while (is_on && walk_skip(walk, ','));
+        if (!is_on || !walk_skip(walk, '}') || !walk_is_over(walk))
+                handler->fault(handler->arg, walk->line, "", "is no JSON from here on");
+        return 0;
 }
 
 int json_rows_each(Text text, const char *member, Row *row, const RowHandler *handler) {
         JsonWalk walk = { text, 1 };
-        Text key, value;
-        size_t n_lists = 0;
-        int r;
 
         if (text.n >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0)
                 walk.rest = (Text){ text.data + 3, text.n - 3 };
@@ -262,24 +372,10 @@ int json_rows_each(Text text, const char *member, Row *row, const RowHandler *ha
                 handler->fault(handler->arg, walk.line, "", "is no object with lists in it");
                 return 0;
         }
-        if (walk_skip(&walk, '}'))
+        if (walk_skip(&walk, '}')) {
+                if (!walk_is_over(&walk))
+                        handler->fault(handler->arg, walk.line, "", "is no JSON from here on");
                 return 0;
-        do {
-                if (walk_next(&walk) != '"' || !walk_value(&walk, &key) || !walk_skip(&walk, ':'))
-                        break;
-                if (rows_is_called(key, member) && n_lists++ > 0) {
-                        handler->fault(handler->arg, walk.line, member, "is there twice");
-                        return 0;
-                }
-                if (rows_is_called(key, member)) {
-                        r = rows_list(&walk, row, handler);
-                        if (r != 0 || walk.rest.n == 0)
-                                return r;
-                } else if (!walk_value(&walk, &value)) {
-                        break;
-                }
-        } while (walk_skip(&walk, ','));
-        if (!walk_skip(&walk, '}') || !walk_is_over(&walk))
-                handler->fault(handler->arg, walk.line, "", "is no JSON from here on");
-        return 0;
+        }
+        return rows_lists(&walk, member, row, handler);
 }

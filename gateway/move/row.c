@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/name.h"
+#include "base/text.h"
 
 static const char *const row_kind_names[ROW_KIND_COUNT] = {
         [ROW_USERS] = "users",   [ROW_DEVICES] = "devices", [ROW_VEHICLES] = "vehicles",
@@ -18,6 +19,21 @@ RowKind row_kind_of(Text name) {
                 if (text_equal(name, text_of(row_kind_names[kind])))
                         return kind;
         return ROW_KIND_COUNT;
+}
+
+RowKind row_kind_near(const char *name) {
+        size_t n = strlen(name), least = 4;
+        RowKind nearest = ROW_KIND_COUNT;
+
+        for (RowKind kind = ROW_USERS; kind < ROW_KIND_COUNT; ++kind) {
+                size_t distance = text_distance(name, row_kind_names[kind]);
+
+                if (distance >= least || distance * 2 > n)
+                        continue;
+                nearest = kind;
+                least = distance;
+        }
+        return nearest;
 }
 
 static void row_name(Text column, char ret_name[ROW_COLUMN_MAX]) {

@@ -47,6 +47,7 @@ struct RowHandler {
 
 const char *row_kind_name(RowKind kind); /* "users" */
 RowKind row_kind_of(Text name);          /* ROW_KIND_COUNT: none is called so */
+RowKind row_kind_near(const char *name); /* the one that was meant; ROW_KIND_COUNT: none */
 
 /* One cell more; an empty one is left out, and of one that nobody wants what is in it where that is
  * no text that a cell can have. False: it was told why not. */

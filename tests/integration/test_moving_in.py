@@ -139,6 +139,8 @@ REFUSED = {
     "no JSON": ("users.json", '[{"username":"ana"},\n{"username":]', 2, "is no JSON from here on"),
     "JSON with more behind it": ("users.json", '[{"username":"j5"}] trailing', 1, "is no JSON from here on"),
     "JSON with a member twice": ("users.json", '[{"username":"a","username":"b"}]', 1, "username is there twice"),
+    "a list that is none": ("house.json", '{"users":[],\n"vehicels":[{"code":"v"}]}', 2,
+                            "vehicels is no list of ours; did you mean vehicles?"),
     "JSON in JSON": ("users.json", '[{"username":["ana"]}]', 1, "username is a list or an object: a text is wanted"),
 }
 
@@ -164,7 +166,9 @@ def test_the_others_are_taken_where_that_is_asked_for(move, database):
 @pytest.mark.parametrize("name, text", [
     ("boats.csv", "id,description,registration_code\n1," + "x" * 1100 + ",a\n2,\xff,b\n"),
     ("boats.json", '[{"id":1,"description":"' + "x" * 1100 + '","registration_code":"a"},'
-                   '{"registration_code":"b","description":{"of":[1]},"tags":["x"],"id":2}]')], ids=["csv", "json"])
+                   '{"registration_code":"b","description":{"of":[1]},"tags":["x"],"id":2}]'),
+    ("nul.json", '[{"id":1,"description":"' + "x" * 1100 + '","registration_code":"a"},'
+                 '{"id":2,"description":"\\u0000","registration_code":"b","tags":[1e999,"\xff"]}]')], ids=["csv", "json", "NUL"])
 def test_what_is_in_columns_that_are_left_out_refuses_nothing(move, database, name, text):
     write(move, name, text.encode("latin-1"))
     done = move("--from", "vehicles", f"vehicles={name}")
@@ -172,7 +176,7 @@ def test_what_is_in_columns_that_are_left_out_refuses_nothing(move, database, na
     assert database.rows("SELECT id, code FROM vehicles ORDER BY id") == [(1, "a"), (2, "b")]
     write(move, name, text.replace("description", "name").encode("latin-1"))  # the same in one that is taken
     done = move("--partial", "--from", "vehicles", f"vehicles={name}", check=False)
-    assert "refused: name too long: at most 1023 bytes" in done.stdout and "2 refused" in done.stdout
+    assert "refused: name too long: at most 1023 bytes" in done.stdout and "2 refused" in done.stdout, done.stdout
 
 
 TWICE = {  # file: its columns, what is said of one thing twice, of two, and the column that is refused

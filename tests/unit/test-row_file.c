@@ -78,7 +78,7 @@ static void test_csv_and_json_are_the_same_rows(void **state) {
                             "1:id=1#,username=ana 2:id=2,username=b,n,is_active=true ");
         assert_string_equal(ROWS("all.json",
                                  "{\"users\": [{\"id\":1}],\n \"devices\":\n[ {\"code\":\"a\"} ,\n"
-                                 "{\"code\":\"]}\\\"\"}],\"more\":{\"a\":[1,2]}}\n",
+                                 "{\"code\":\"]}\\\"\"}],\"groups\":{\"a\":[1,2]}}\n",
                                  ROW_DEVICES),
                             "3:code=a 4:code=]}\" ");
         assert_string_equal(ROWS("all.json", "{}", ROW_USERS), "");
@@ -100,7 +100,7 @@ static void test_what_cannot_be_read_is_told_with_its_line(void **state) {
                                  "[{\"a\":[1]},\n{\"a\":\"\\u0000\"},\n7,{\"a\":NaN},"
                                  "{\"a\":2}]",
                                  ROW_USERS),
-                            "1!a(is a list or an object: a text is wanted) 2!(has a NUL) "
+                            "1!a(is a list or an object: a text is wanted) 2!a(has a NUL) "
                             "3!(is no object) 3!(is no JSON) 3:a=2# ");
         assert_string_equal(ROWS("users.json", "[{\"a\":1},\n{\"a\":2}", ROW_USERS),
                             "1:a=1# 2:a=2# 2!(is no JSON from here on) ");
@@ -111,6 +111,7 @@ static void test_what_cannot_be_read_is_told_with_its_line(void **state) {
                             "1!(is no object with lists in it) ");
         assert_string_equal(ROWS("all.json", "{\"users\":{}}", ROW_USERS),
                             "1!(is no list) 1!(is no JSON from here on) ");
+        assert_string_equal(ROWS("all.json", "{} {", ROW_USERS), "1!(is no JSON from here on) ");
         assert_string_equal(ROWS("all.json", "{\"users\":[]} x", ROW_USERS),
                             "1!(is no JSON from here on) ");
         assert_string_equal(ROWS("all.json", "{\"users\":[]}\0", ROW_USERS),
@@ -121,15 +122,77 @@ static void test_what_cannot_be_read_is_told_with_its_line(void **state) {
         assert_string_equal(ROWS("users.json", "[{\"a\":1}]\r\n ", ROW_USERS), "1:a=1# ");
 }
 
+/* It is passed over with all that is in it, and who misspelt it would miss it late. */
+static void test_a_list_that_is_none_of_ours_is_told(void **state) {
+        (void)state;
+        assert_string_equal(ROWS("all.json",
+                                 "{\"users\":[{\"a\":1}],\n\"vehicels\":[{\"code\":\"x\"}]}",
+                                 ROW_USERS),
+                            "1:a=1# 2!vehicels(is no list of ours; did you mean vehicles?) ");
+        assert_string_equal(ROWS("all.json", "{\"user\":[],\"\\u0075sers\":[]}", ROW_USERS),
+                            "1!user(is no list of ours; did you mean users?) "
+                            "1!users(is no list of ours; did you mean users?) ");
+        assert_string_equal(ROWS("all.json", "{\"version\":2,\n\"\":1}", ROW_USERS),
+                            "1!version(is no list of ours: allowed are users, devices, vehicles, "
+                            "groups, shares) 2!(is no list of ours: allowed are users, devices, "
+                            "vehicles, groups, shares) ");
+        assert_string_equal(ROWS("all.json", "{\"a\\u0000\\n\":1}", ROW_USERS),
+                            "1!a\\u0000\\n(is no list of ours: allowed are users, devices, "
+                            "vehicles, groups, shares) ");
+}
+
+static bool wants_a(void *arg, RowKind kind, const char *column) {
+        (void)arg, (void)kind;
+        return strcmp(column, "a") == 0;
+}
+
+static const char *rows_with_a(const char *text) {
+        const RowHandler handler = { on_row, on_fault, NULL, wants_a };
+        Row *row = calloc(1, sizeof(*row));
+
+        assert_non_null(row);
+        said[0] = '\0';
+        assert_int_equal(json_rows_each(text_of(text), NULL, row, &handler), 0);
+        free(row);
+        return said;
+}
+
+static void test_what_is_in_a_member_that_nobody_wants_costs_nothing(void **state) {
+        static const char *const odd[] = {
+                "\"\\u0000\"",
+                "\"\xff\"",
+                "\"\\ud800\"",
+                "1e999",
+                "{\"\\u0000\":[]}",
+                "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
+        };
+        char text[256];
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(odd); ++i) {
+                snprintf(text, sizeof(text), "[{\"x\": %s, \"a\":7}]", odd[i]);
+                assert_string_equal(rows_with_a(text), "1:x=,a=7# ");
+                snprintf(text, sizeof(text), "[{\"x\":7, \"a\": %s}]", odd[i]);
+                assert_non_null(strstr(rows_with_a(text), "1!a("));
+        }
+        assert_string_equal(rows_with_a("[{\"a\\u0000b\":1,\"\xff\\n\":2,\"a\":3}]"),
+                            "1:a\\u0000b=1#,?\\n=2#,a=3# ");
+        assert_string_equal(rows_with_a("[{\"x\":NaN,\"a\":7}]"), "1!(is no JSON) ");
+        assert_string_equal(rows_with_a("[{\"x\n\":1,\"a\":7}]"), "1!(is no JSON) ");
+        assert_string_equal(rows_with_a("[{\"a\":7,},{\"a\" 7},{\"a\":7 \"b\":1},{},{\"a\":-0.5}]"),
+                            "1!(is no JSON) 1!(is no JSON) 1!(is no JSON) 1: 1:a=-0.5# ");
+}
+
 static void test_what_is_there_twice_is_told(void **state) {
         (void)state;
         assert_string_equal(ROWS("users.json",
                                  "[{\"a\":1, \"b\" : \"x,\\\"\", \"a\":1},\n{\"a\":2},\n"
                                  "{\"b\":{\"a\":1,\"b\":1},\"a\":null,\"b\":[]}]",
                                  ROW_USERS),
-                            "1!a(is there twice) 2:a=2# 3!b(is there twice) ");
+                            "1!a(is there twice) 2:a=2# 3!b(is a list or an object: "
+                            "a text is wanted) 3!b(is there twice) ");
         assert_string_equal(ROWS("users.json", "[{\"a\":1,\"\\u0061\":2}]", ROW_USERS),
-                            "1!(a member is there twice) ");
+                            "1!a(is there twice) ");
         assert_string_equal(ROWS("all.json", "{\"users\":[{\"a\":1}],\n\"users\":[]}", ROW_USERS),
                             "1:a=1# 2!users(is there twice) ");
 }
@@ -192,6 +255,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_csv_and_json_are_the_same_rows),
                 cmocka_unit_test(test_what_cannot_be_read_is_told_with_its_line),
+                cmocka_unit_test(test_a_list_that_is_none_of_ours_is_told),
+                cmocka_unit_test(test_what_is_in_a_member_that_nobody_wants_costs_nothing),
                 cmocka_unit_test(test_what_is_there_twice_is_told),
                 cmocka_unit_test(test_damaged_json_is_read_safely),
                 cmocka_unit_test(test_kinds_have_names),
