@@ -217,6 +217,8 @@ static const Column columns_ours[] = {
         { SHARES, "group_id", DB_IMPORT_GROUP_ID, column_id },
 };
 
+_Static_assert(N_ELEMENTS(columns_ours) <= COLUMNS_MAX, "each of ours has a place");
+
 /* What the tables of other systems call it. */
 static const struct {
         const char *from;
@@ -256,6 +258,8 @@ static const char *columns_name(const char *from, RowKind kind, const char *thei
 void columns_begin(Columns *columns) {
         for (size_t i = 0; i < DB_IMPORT_VALUE_COUNT; ++i)
                 columns->values[i] = NULL;
+        for (size_t i = 0; i < COLUMNS_MAX; ++i)
+                columns->said[i] = NULL;
         columns->column = columns->why = "";
 }
 
@@ -274,9 +278,19 @@ bool columns_want(const char *from, RowKind kind, const char *column) {
 
 int columns_put(Columns *columns, const char *from, RowKind kind, const RowCell *cell) {
         const Column *column = columns_find(from, kind, cell->column);
+        const char **said;
 
         if (!column)
                 return columns_say(columns, COLUMNS_E_UNKNOWN, cell->column, "is not taken");
+        said = &columns->said[column - columns_ours];
+        if (*said) {
+                snprintf(columns->reason,
+                         sizeof(columns->reason),
+                         "is for the same thing as the column %s: one of them is wanted",
+                         *said);
+                return columns_refuse(columns, cell, columns->reason);
+        }
+        *said = cell->column;
         return column->take(columns, column->to, cell);
 }
 

@@ -10,6 +10,7 @@
 
 #define COLUMN_TEXT_MAX  (ROW_VALUE_MAX + 80)
 #define COLUMN_NAME_MAX  128 /* bytes of the name of a user or thing */
+#define COLUMNS_MAX      24  /* that we have */
 #define COLUMN_LABEL_MAX 256 /* of one for people */
 
 typedef struct Columns Columns;
@@ -18,8 +19,10 @@ typedef struct Columns Columns;
 struct Columns {
         const char *values[DB_IMPORT_VALUE_COUNT]; /* NULL, or of @texts */
         char texts[DB_IMPORT_VALUE_COUNT][COLUMN_TEXT_MAX];
-        const char *column; /* what the answer is about */
+        const char *said[COLUMNS_MAX]; /* borrowed: by which column of the row each of ours was */
+        const char *column;            /* what the answer is about */
         const char *why;
+        char reason[ROW_COLUMN_MAX + 64]; /* of @why, where it names another */
 };
 
 enum {
@@ -31,6 +34,7 @@ enum {
 bool columns_know(const char *from);
 bool columns_want(const char *from, RowKind kind, const char *column); /* one that is taken */
 void columns_begin(Columns *columns);
+/* @cell stays until the next columns_begin(). */
 MUST_CHECK int columns_put(Columns *columns, const char *from, RowKind kind, const RowCell *cell);
 /* What is left to say once all were put: fills in what has a default. */
 MUST_CHECK int columns_end(Columns *columns, const char *from, RowKind kind);

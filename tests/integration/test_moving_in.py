@@ -179,6 +179,30 @@ def test_what_is_in_columns_that_are_left_out_refuses_nothing(move, database, na
     assert "refused: name too long: at most 1023 bytes" in done.stdout and "2 refused" in done.stdout, done.stdout
 
 
+@pytest.mark.parametrize("system, kind, columns", [
+    ("people-counter", "devices", ("device_id", "code")), ("energy", "devices", ("code", "device_id")),
+    ("energy", "users", ("hashed_password", "password_hash")), ("device-hub", "devices", ("device_code", "code")),
+    ("device-hub", "users", ("password_hash", "hashed_password")), ("vehicles", "users", ("email", "username")),
+    ("vehicles", "vehicles", ("registration_code", "code")), ("cameras", "devices", ("camera_id", "code")),
+    ("energy", "devices", ("token_hash", "device_token_hash")), ("cameras", "devices", ("camera_type", "device_type"))])
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_of_two_columns_for_one_thing_neither_wins(move, database, system, kind, columns, form):
+    name = {"users": "username", "devices": "code", "vehicles": "code"}[kind]
+    row = {} if any(c in ("username", "email", "code") for c in columns) else {name: "a"}
+    row |= {columns[0]: "$2b$x" if "password" in columns[0] else "a", columns[1]: "b"}
+    one = {name: "c"} | {c: "" for c in columns if c != name}  # empty ones are none
+    if form == "json":
+        write(move, "two.json", json.dumps([row, one]))
+    else:
+        keys = list(dict.fromkeys([*row, *one]))
+        write(move, "two.csv", "\n".join([",".join(keys)] + [",".join(r.get(k, "") for k in keys) for r in (row, one)]) + "\n")
+    done = move("--partial", "--from", system, f"{kind}=two.{form}", check=False)
+    assert re.search(f"two.{form}:\\d: refused: {columns[1]} is for the same thing as the column {columns[0]}: one of them is wanted",
+                     done.stdout), done.stdout
+    assert f"{kind}: 1 taken, 0 there already, 1 refused" in done.stdout
+    assert database.rows(f"SELECT {name} FROM {kind}") == [("c",)]
+
+
 TWICE = {  # file: its columns, what is said of one thing twice, of two, and the column that is refused
     "devices.csv": ("code,user,user_id", "d2,ana,7", ("d3,ana,12", "d4,ben,99", "d5,id:7,12"), "user"),
     "vehicles.csv": ("code,user,user_id", "v2,ana,7", ("v3,ana,12", "v4,ben,99", "v5,id:7,12"), "user"),

@@ -12,12 +12,15 @@
 
 static Columns columns;
 
+/* The cells of a row, of which the last four stay. */
 static int put(const char *from, RowKind kind, const char *column, const char *value) {
-        RowCell cell = { 0 };
+        static RowCell cells[4];
+        static size_t n;
+        RowCell *cell = &cells[n++ % N_ELEMENTS(cells)];
 
-        snprintf(cell.column, sizeof(cell.column), "%s", column);
-        snprintf(cell.value, sizeof(cell.value), "%s", value);
-        return columns_put(&columns, from, kind, &cell);
+        snprintf(cell->column, sizeof(cell->column), "%s", column);
+        snprintf(cell->value, sizeof(cell->value), "%s", value);
+        return columns_put(&columns, from, kind, cell);
 }
 
 /* Of a row that has this alone. */
@@ -112,6 +115,18 @@ static void test_columns_of_other_systems_are_ours(void **state) {
         assert_false(columns_know("cars"));
 }
 
+static void test_two_columns_for_one_thing_are_refused(void **state) {
+        (void)state;
+        columns_begin(&columns);
+        assert_int_equal(put("energy", ROW_DEVICES, "device_id", "a"), 0);
+        assert_int_equal(put("energy", ROW_DEVICES, "code", "a"), COLUMNS_E_REFUSED);
+        assert_string_equal(columns.column, "code");
+        assert_string_equal(columns.why,
+                            "is for the same thing as the column device_id: one of them is wanted");
+        assert_string_equal(columns.values[DB_IMPORT_NAME], "a");
+        assert_int_equal(begin(ROW_DEVICES, "code", "a"), 0); /* a row of its own */
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_row_has_what_a_statement_takes),
@@ -119,6 +134,7 @@ int main(void) {
                 cmocka_unit_test(test_what_a_row_needs_must_be_there),
                 cmocka_unit_test(test_secrets_that_cannot_be_checked_are_left_behind),
                 cmocka_unit_test(test_columns_of_other_systems_are_ours),
+                cmocka_unit_test(test_two_columns_for_one_thing_are_refused),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
