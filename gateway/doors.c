@@ -8,8 +8,8 @@
 #include "gateway/commands/dispatcher.h"
 #include "gateway/inlet.h"
 #include "gateway/lease.h"
+#include "gateway/maintenance.h"
 #include "gateway/session_name.h"
-#include "gateway/store/maintenance.h"
 
 struct Doors {
         DoorsOptions options;

@@ -23,8 +23,8 @@
 #include "gateway/notify.h"
 #include "gateway/read/readers.h"
 #include "gateway/self_check.h"
-#include "gateway/store/batch.h"
 #include "gateway/store/processor.h"
+#include "gateway/store/understand.h"
 #include "model/event.h"
 #include "model/metrics.h"
 #include "model/query.h"
@@ -162,9 +162,9 @@ static void gateway_wire(const Gateway *gateway, WsOptions *options, const Route
         options->inbound_arg = gateway->inlet;
         options->check_json = json_check;
         options->count_detections = decode_count_detections;
-        options->detections_max_bytes = route ? route->max_bytes : BATCH_DOOR_BYTES;
-        options->near_dbm = route ? route->near_dbm : BATCH_NEAR_DBM;
-        options->medium_dbm = route ? route->medium_dbm : BATCH_MEDIUM_DBM;
+        options->detections_max_bytes = route ? route->max_bytes : UNDERSTAND_DOOR_BYTES;
+        options->near_dbm = route ? route->near_dbm : UNDERSTAND_NEAR_DBM;
+        options->medium_dbm = route ? route->medium_dbm : UNDERSTAND_MEDIUM_DBM;
 }
 
 static int gateway_start_ws(Gateway *gateway) {

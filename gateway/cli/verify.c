@@ -315,10 +315,11 @@ static int verify_store(Verify *verify) {
 static int verify_chunk(Verify *verify, uint64_t *after_seq, uint64_t last_seq, bool store) {
         const BatchContext context = {
                 .journal = verify->journal,
-                .routes = verify->config->routes,
+                .by = { .routes = verify->config->routes,
+                        .former = verify->former,
+                        .zones = registry_zones(verify->registry) },
                 .registry = verify->registry,
                 .latest = verify->latest,
-                .former = verify->former,
                 .judge = verify->judge,
         };
         const BatchSpan span = {

@@ -7,14 +7,11 @@
 #include "base/err.h"
 #include "base/ids.h"
 #include "base/name.h"
-#include "gateway/decode/decode.h"
-#include "gateway/decode/former.h"
 #include "gateway/decode/resolve.h"
 #include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
 #include "gateway/store/judge.h"
 #include "gateway/store/lateness.h"
-#include "gateway/store/letter.h"
 #include "gateway/store/owners.h"
 #include "gateway/store/sensors.h"
 #include "model/metrics.h"
@@ -81,85 +78,6 @@ void batch_reset(Batch *batch) {
         batch->want = BATCH_WANTS_NOTHING;
 }
 
-/* What comes by other doors than MQTT needs no topics, and so no route in the configuration. */
-static const Route *batch_route(const BatchContext *context, Kind kind) {
-        static char name[] = "door";
-        static const Route routes[KIND_COUNT] = {
-                [KIND_BLE_DETECTIONS] = { .name = name,
-                                          .kind = KIND_BLE_DETECTIONS,
-                                          .max_bytes = BATCH_DOOR_BYTES,
-                                          .near_dbm = BATCH_NEAR_DBM,
-                                          .medium_dbm = BATCH_MEDIUM_DBM },
-                [KIND_TELEMETRY] = { .name = name,
-                                     .kind = KIND_TELEMETRY,
-                                     .max_bytes = BATCH_DOOR_BYTES },
-                [KIND_COMMAND_ACK] = { .name = name,
-                                       .kind = KIND_COMMAND_ACK,
-                                       .max_bytes = BATCH_DOOR_BYTES },
-                [KIND_COMMAND_STATE] = { .name = name,
-                                         .kind = KIND_COMMAND_STATE,
-                                         .max_bytes = BATCH_DOOR_BYTES },
-        };
-        const Route *route = routes_by_kind(context->routes, kind);
-
-        if (!route && kind < KIND_COUNT && routes[kind].kind == kind)
-                route = &routes[kind];
-        return route;
-}
-
-/* No reload makes a message homeless that was accepted before it. */
-static const Route *batch_route_of(const BatchContext *context,
-                                   uint64_t seq,
-                                   int64_t received_us,
-                                   Text topic,
-                                   TopicMatch *ret_match) {
-        const Route *route = routes_match(context->routes, topic, ret_match);
-
-        return route ? route : former_match(context->former, seq, received_us, topic, ret_match);
-}
-
-static int batch_decode(Batch *batch,
-                        const BatchContext *context,
-                        const JournalRecord *entry,
-                        Record *ret_record) {
-        Record envelope = {
-                .seq = entry->seq,
-                .received_us = entry->received_us,
-                .time_us = entry->received_us,
-                .retained = entry->is_retained,
-                .topic = entry->topic,
-                .payload = entry->payload,
-        };
-        TopicMatch match = { 0 };
-        const Route *route;
-        int r;
-
-        if (letter_open(entry, &envelope))
-                match = letter_names(envelope.topic);
-        if (entry->kind == KIND_NONE)
-                route = batch_route_of(context,
-                                       entry->seq,
-                                       entry->received_us,
-                                       envelope.topic,
-                                       &match);
-        else
-                route = batch_route(context, entry->kind);
-        if (!route) {
-                *ret_record = envelope;
-                ret_record->reason = REASON_NO_ROUTE;
-                return 0;
-        }
-
-        r = decode(batch->arena, route, &match, &envelope, ret_record);
-        if (r != 0)
-                return err_up(r);
-        if (ret_record->kind == KIND_BLE_DETECTIONS && registry_zones(context->registry))
-                decode_zones(&ret_record->detections, registry_zones(context->registry));
-        ret_record->seq = entry->seq;
-        ret_record->device_id = entry->device_id;
-        return 0;
-}
-
 /* Has the user whom the topic names room for one more, beside those that are to be created? */
 static bool batch_owner_has_room(const Batch *batch,
                                  const BatchContext *context,
@@ -212,12 +130,12 @@ static BatchWant batch_want_of(const Batch *batch, const BatchContext *context, 
         if (record->retained) /* a device that was deleted does not come back by it */
                 return BATCH_WANTS_NOTHING;
         if (record->reason == REASON_UNKNOWN_DEVICE && record->device.data)
-                route = record->route ? batch_route_of(context,
-                                                       record->seq,
-                                                       record->received_us,
-                                                       record->topic,
-                                                       &match)
-                                      : routes_by_kind(context->routes, record->kind);
+                route = record->route ? understand_route(&context->by,
+                                                         record->seq,
+                                                         record->received_us,
+                                                         record->topic,
+                                                         &match)
+                                      : routes_by_kind(context->by.routes, record->kind);
         if (!route || !route->auto_register || !batch_may_register(batch, context, record))
                 return BATCH_WANTS_NOTHING;
         return BATCH_WANTS_REGISTER;
@@ -243,7 +161,7 @@ static int batch_look_ahead(Batch *batch, const BatchContext *context, size_t fi
                 Record *record = &batch->records[i];
                 int r;
 
-                r = batch_decode(batch, context, &batch->read[i], record);
+                r = understand(batch->arena, &context->by, &batch->read[i], record);
                 if (r != 0)
                         return err_up(r);
                 if (record->reason == REASON_NONE && !record->duplicate)
@@ -474,7 +392,7 @@ int batch_load(Batch *batch, const BatchContext *context, const BatchSpan *span)
                 Record *record = &batch->records[i];
                 Verdict unused;
 
-                r = batch_decode(batch, context, &batch->read[i], record);
+                r = understand(batch->arena, &context->by, &batch->read[i], record);
                 if (r != 0)
                         return err_up(r);
                 batch_judge_letter(context, record);

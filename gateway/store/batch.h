@@ -11,23 +11,19 @@
 
 #include "base/base.h"
 #include "db/write/books.h"
+#include "gateway/store/understand.h"
 #include "model/record.h"
 #include "model/registry.h"
 
-#define BATCH_DOOR_BYTES ((size_t)1048576) /* of a payload of a kind without a route */
-#define BATCH_NEAR_DBM   -60
-#define BATCH_MEDIUM_DBM -75
-#define BATCH_AHEAD      256 /* devices that are created together with the one that is wanted */
+#define BATCH_AHEAD 256 /* devices that are created together with the one that is wanted */
 
 typedef struct Batch Batch;
 typedef struct BatchContext BatchContext;
 typedef struct BatchSpan BatchSpan;
-typedef struct Former Former;
 typedef struct Journal Journal;
 typedef struct Judge Judge;
 typedef struct Lateness Lateness;
 typedef struct Owners Owners;
-typedef struct Routes Routes;
 typedef struct Sensors Sensors;
 
 typedef enum BatchWant {
@@ -41,8 +37,7 @@ typedef enum BatchWant {
 /* What a batch is made from; borrowed for the call. */
 struct BatchContext {
         Journal *journal;
-        const Routes *routes;
-        const Former *former;
+        UnderstandContext by;
         Registry *registry;
         Lateness *latest;
         Judge *judge;

@@ -188,8 +188,7 @@ Desk *desk_free(Desk *desk) {
 BatchContext desk_context(Desk *desk, bool is_final) {
         BatchContext context = {
                 .journal = desk->journal,
-                .routes = desk->routes,
-                .former = desk->former,
+                .by = { .routes = desk->routes, .former = desk->former },
                 .latest = desk->latest,
                 .judge = desk->judge,
                 .sensors = desk->sensors,

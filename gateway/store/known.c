@@ -134,6 +134,7 @@ void known_fill(Known *known, BatchContext *context) {
                 context->n_may_register = n_room;
         context->is_registry_full = known->is_full;
         context->registry = known->registry;
+        context->by.zones = registry_zones(known->registry);
         context->owners = known->owners;
         context->fresh_us = known->fresh_us;
         context->registered_seq = known->registered_seq;

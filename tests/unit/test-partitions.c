@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "db/write/partitions.h"
-#include "gateway/store/maintenance.h"
+#include "gateway/maintenance.h"
 #include "model/metrics.h"
 #include "postgres.h"
 

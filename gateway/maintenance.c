@@ -1,4 +1,4 @@
-#include "gateway/store/maintenance.h"
+#include "gateway/maintenance.h"
 
 #include <poll.h>
 #include <pthread.h>

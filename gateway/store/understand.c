@@ -1,0 +1,87 @@
+#include "gateway/store/understand.h"
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "gateway/decode/decode.h"
+#include "gateway/decode/former.h"
+#include "gateway/decode/route.h"
+#include "gateway/journal/journal.h"
+#include "gateway/store/letter.h"
+
+/* What comes by other doors than MQTT needs no topics, and so no route in the configuration. */
+static const Route *understand_door(const UnderstandContext *by, Kind kind) {
+        static char name[] = "door";
+        static const Route routes[KIND_COUNT] = {
+                [KIND_BLE_DETECTIONS] = { .name = name,
+                                          .kind = KIND_BLE_DETECTIONS,
+                                          .max_bytes = UNDERSTAND_DOOR_BYTES,
+                                          .near_dbm = UNDERSTAND_NEAR_DBM,
+                                          .medium_dbm = UNDERSTAND_MEDIUM_DBM },
+                [KIND_TELEMETRY] = { .name = name,
+                                     .kind = KIND_TELEMETRY,
+                                     .max_bytes = UNDERSTAND_DOOR_BYTES },
+                [KIND_COMMAND_ACK] = { .name = name,
+                                       .kind = KIND_COMMAND_ACK,
+                                       .max_bytes = UNDERSTAND_DOOR_BYTES },
+                [KIND_COMMAND_STATE] = { .name = name,
+                                         .kind = KIND_COMMAND_STATE,
+                                         .max_bytes = UNDERSTAND_DOOR_BYTES },
+        };
+        const Route *route = routes_by_kind(by->routes, kind);
+
+        if (!route && kind < KIND_COUNT && routes[kind].kind == kind)
+                route = &routes[kind];
+        return route;
+}
+
+const Route *understand_route(const UnderstandContext *by,
+                              uint64_t seq,
+                              int64_t received_us,
+                              Text topic,
+                              TopicMatch *ret_match) {
+        const Route *route = routes_match(by->routes, topic, ret_match);
+
+        return route ? route : former_match(by->former, seq, received_us, topic, ret_match);
+}
+
+int understand(Arena *arena,
+               const UnderstandContext *by,
+               const JournalRecord *entry,
+               Record *ret_record) {
+        Record envelope = {
+                .seq = entry->seq,
+                .received_us = entry->received_us,
+                .time_us = entry->received_us,
+                .retained = entry->is_retained,
+                .topic = entry->topic,
+                .payload = entry->payload,
+        };
+        TopicMatch match = { 0 };
+        const Route *route;
+        int r;
+
+        if (letter_open(entry, &envelope))
+                match = letter_names(envelope.topic);
+        if (entry->kind == KIND_NONE)
+                route = understand_route(by,
+                                         entry->seq,
+                                         entry->received_us,
+                                         envelope.topic,
+                                         &match);
+        else
+                route = understand_door(by, entry->kind);
+        if (!route) {
+                *ret_record = envelope;
+                ret_record->reason = REASON_NO_ROUTE;
+                return 0;
+        }
+
+        r = decode(arena, route, &match, &envelope, ret_record);
+        if (r != 0)
+                return err_up(r);
+        if (ret_record->kind == KIND_BLE_DETECTIONS && by->zones)
+                decode_zones(&ret_record->detections, by->zones);
+        ret_record->seq = entry->seq;
+        ret_record->device_id = entry->device_id;
+        return 0;
+}

@@ -1,0 +1,43 @@
+#pragma once
+
+/*
+ * Understand: one record of the journal, by the routes that it was accepted under, and what came by
+ * a door or out of a dead letter.
+ *
+ * It says what is written in it, and nothing about whether that is so: resolve.h and the batch do.
+ */
+
+#include "base/base.h"
+#include "model/record.h"
+#include "model/topic.h"
+
+#define UNDERSTAND_DOOR_BYTES ((size_t)1048576) /* of a payload of a kind without a route */
+#define UNDERSTAND_NEAR_DBM   -60
+#define UNDERSTAND_MEDIUM_DBM -75
+
+typedef struct Arena Arena;
+typedef struct Former Former;
+typedef struct JournalRecord JournalRecord;
+typedef struct Route Route;
+typedef struct Routes Routes;
+typedef struct UnderstandContext UnderstandContext;
+typedef struct Zones Zones;
+
+struct UnderstandContext { /* borrowed */
+        const Routes *routes;
+        const Former *former;
+        const Zones *zones; /* instead of the route's; NULL: none */
+};
+
+/* The record lives as long as the arena, and as the entry does. */
+MUST_CHECK int understand(Arena *arena,
+                          const UnderstandContext *by,
+                          const JournalRecord *entry,
+                          Record *ret_record);
+
+/* No reload makes a message homeless that was accepted before it. NULL: it never had a route. */
+const Route *understand_route(const UnderstandContext *by,
+                              uint64_t seq,
+                              int64_t received_us,
+                              Text topic,
+                              TopicMatch *ret_match);
