@@ -151,6 +151,15 @@ int timestamp_parse_near(Text text, const Zone *zone, int64_t near_us, int64_t *
         return 0;
 }
 
+bool timestamp_has_offset(Text text) {
+        int64_t date_us, day_us, offset_us;
+        bool is_leap;
+
+        return timestamp_take_date(&text, &date_us) && timestamp_take_one_of(&text, "Tt ") &&
+               timestamp_take_time(&text, &day_us, &is_leap) &&
+               timestamp_take_offset(&text, &offset_us) && offset_us != 0;
+}
+
 int zone_new(Zone **ret_zone, const char *name) {
         CLEANUP(zone_free) Zone *zone = NULL;
         Text text = text_of(name);

@@ -24,6 +24,10 @@ MUST_CHECK int timestamp_parse_near(Text text,
                                     int64_t near_us,
                                     int64_t *ret_time_us);
 
+/* Does it say where it is? 'Z' and an offset of nothing do not count: they are what is written in
+ * front of local times, too. */
+bool timestamp_has_offset(Text text);
+
 /* An IANA name ("Asia/Jakarta") or an offset ("+07:00"). TIMESTAMP_E_INVALID if unknown. */
 MUST_CHECK int zone_new(Zone **ret_zone, const char *name);
 Zone *zone_free(Zone *zone);

@@ -239,9 +239,86 @@ static void test_of_a_repeated_hour_the_reading_near_to_now_counts(void **state)
         assert_true(near_us == second_us + INT64_C(3600000000));
 }
 
+/* An hour back, half an hour back, none at all; and the same forward, which is skipped. */
+static void test_hours_that_are_twice_or_never_in_other_places(void **state) {
+        static const struct {
+                const char *zone;
+                Text local;
+                const char *near, *utc;
+        } cases[] = {
+                { "Europe/Madrid",
+                  TEXT("2026-10-25T02:30:00"),
+                  "2026-10-25T00:31:00Z",
+                  "2026-10-25T00:30:00Z" },
+                { "Europe/Madrid",
+                  TEXT("2026-10-25T02:30:00"),
+                  "2026-10-25T01:31:00Z",
+                  "2026-10-25T01:30:00Z" },
+                { "Europe/Madrid",
+                  TEXT("2026-03-29T02:30:00"),
+                  "2026-03-29T01:31:00Z",
+                  "2026-03-29T01:30:00Z" },
+                { "America/New_York",
+                  TEXT("2026-11-01T01:59:59"),
+                  "2026-11-01T05:59:00Z",
+                  "2026-11-01T05:59:59Z" },
+                { "America/New_York",
+                  TEXT("2026-11-01T01:59:59"),
+                  "2026-11-01T07:00:00Z",
+                  "2026-11-01T06:59:59Z" },
+                { "America/New_York",
+                  TEXT("2026-03-08T02:30:00"),
+                  "2026-03-08T07:30:00Z",
+                  "2026-03-08T07:30:00Z" },
+                { "Australia/Lord_Howe",
+                  TEXT("2026-04-05T01:45:00"),
+                  "2026-04-04T14:46:00Z",
+                  "2026-04-04T14:45:00Z" },
+                { "Australia/Lord_Howe",
+                  TEXT("2026-04-05T01:45:00"),
+                  "2026-04-04T15:16:00Z",
+                  "2026-04-04T15:15:00Z" },
+                { "Australia/Lord_Howe",
+                  TEXT("2026-10-04T02:15:00"),
+                  "2026-10-03T15:46:00Z",
+                  "2026-10-03T15:45:00Z" },
+                { "Asia/Jakarta",
+                  TEXT("2026-10-25T02:30:00"),
+                  "2026-10-24T23:00:00Z",
+                  "2026-10-24T19:30:00Z" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                CLEANUP(zone_free) Zone *zone = NULL;
+                int64_t time_us;
+
+                assert_int_equal(zone_new(&zone, cases[i].zone), 0);
+                assert_int_equal(timestamp_parse_near(cases[i].local,
+                                                      zone,
+                                                      parsed(cases[i].near, NULL),
+                                                      &time_us),
+                                 0);
+                if (time_us != parsed(cases[i].utc, NULL))
+                        fail_msg("%s %zu: %lld", cases[i].zone, i, (long long)time_us);
+        }
+}
+
+static void test_only_an_offset_says_where_a_time_is(void **state) {
+        (void)state;
+        assert_true(timestamp_has_offset(TEXT("2025-10-18T23:30:00+07:00")));
+        assert_true(timestamp_has_offset(TEXT("2025-10-18 09:30:00.5-0700")));
+        assert_false(timestamp_has_offset(TEXT("2025-10-18T23:30:00")));
+        assert_false(timestamp_has_offset(TEXT("2025-10-18T23:30:00Z")));
+        assert_false(timestamp_has_offset(TEXT("2025-10-18T23:30:00+00:00")));
+        assert_false(timestamp_has_offset(TEXT("soon-07:00")));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_of_a_repeated_hour_the_reading_near_to_now_counts),
+                cmocka_unit_test(test_hours_that_are_twice_or_never_in_other_places),
+                cmocka_unit_test(test_only_an_offset_says_where_a_time_is),
                 cmocka_unit_test(test_every_usual_spelling_is_read),
                 cmocka_unit_test(test_what_is_no_time_is_refused),
                 cmocka_unit_test(test_no_prefix_of_a_time_reads_beyond_its_end),
