@@ -162,9 +162,9 @@ static void gateway_wire(const Gateway *gateway, WsOptions *options, const Route
         options->inbound_arg = gateway->inlet;
         options->check_json = json_check;
         options->count_detections = decode_count_detections;
-        options->detections_max_bytes = route ? route->max_bytes : UNDERSTAND_DOOR_BYTES;
-        options->near_dbm = route ? route->near_dbm : UNDERSTAND_NEAR_DBM;
-        options->medium_dbm = route ? route->medium_dbm : UNDERSTAND_MEDIUM_DBM;
+        options->detections_max_bytes = route ? route->max_bytes : ROUTE_DOOR_BYTES;
+        options->near_dbm = route ? route->near_dbm : ROUTE_NEAR_DBM;
+        options->medium_dbm = route ? route->medium_dbm : ROUTE_MEDIUM_DBM;
 }
 
 static int gateway_start_ws(Gateway *gateway) {

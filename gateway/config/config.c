@@ -105,6 +105,7 @@ static int config_assign(ConfigLoader *loader,
                          const char *section,
                          const char *name,
                          const char *value) {
+        const char *now = config_renamed(section, name);
         const ConfigKey *key;
         ConfigText *text;
         bool is_taken;
@@ -114,7 +115,9 @@ static int config_assign(ConfigLoader *loader,
                 return err_up(config_profile_use(loader, value));
         if (strncmp(section, "route ", 6) == 0 || strncmp(section, "route.", 6) == 0)
                 return config_routes_set(loader, section + 6, name, value);
-        key = config_find(section, name);
+        if (now)
+                config_warning(loader, section, name, "is called %s.%s now", section, now);
+        key = config_find(section, now ? now : name);
         if (!key) {
                 config_unknown(loader, section, name);
                 return 0;
@@ -238,6 +241,20 @@ static const ConfigKey *config_env_find(const char *name) {
         return NULL;
 }
 
+/* A key by the name that it had before. */
+static bool config_env_split_renamed(char *name, const char **ret_before) {
+        char *end = strchr(name, '_');
+
+        if (!end)
+                return false;
+        *end = '\0';
+        *ret_before = end + 1;
+        if (config_renamed(name, end + 1))
+                return true;
+        *end = '_';
+        return false;
+}
+
 /* ROUTE_<NAME>_<KEY>: the key is the longest that fits the end. */
 static bool config_env_split_route(char *name, const char **ret_route, const char **ret_key) {
         if (strncmp(name, "route_", 6) != 0)
@@ -262,7 +279,7 @@ static void config_env_lower(char *name) {
 /* The origin of what it assigns is the loader's: the caller sets it. */
 static int config_env_assign_from(ConfigLoader *loader, const char *variable, const char *value) {
         char name[128];
-        const char *route = NULL, *route_key = NULL;
+        const char *route = NULL, *route_key = NULL, *before = NULL;
         const ConfigKey *key;
         size_t n = (size_t)(value - 1 - variable);
 
@@ -275,6 +292,8 @@ static int config_env_assign_from(ConfigLoader *loader, const char *variable, co
                 return config_assign(loader, key->section, key->name, value);
 
         config_env_lower(name);
+        if (config_env_split_renamed(name, &before))
+                return config_assign(loader, name, before, value);
         if (config_env_split_route(name, &route, &route_key))
                 return config_routes_set(loader, route, route_key, value);
         fprintf(stderr,

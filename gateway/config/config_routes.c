@@ -7,8 +7,6 @@
 
 #define ROUTE_NAME_MAX      40
 #define ROUTE_MAX_BYTES     "256K"
-#define ROUTE_NEAR_DBM      -60
-#define ROUTE_MEDIUM_DBM    -75
 #define ROUTE_DBM_MIN       -200
 #define ROUTE_DBM_MAX       50
 #define ROUTE_BYTES_MIN     16
@@ -444,6 +442,19 @@ static void config_route_done(Route *route) {
         free(route->person);
 }
 
+/* Nobody looks for what is older than all that is kept. */
+static int64_t config_oldest_us(const Config *config) {
+        int days = config->time_oldest_days;
+
+        for (size_t i = 0; config->time_oldest_days == 0 && i < config->n_retention; ++i) {
+                if (config->retention[i].days == 0)
+                        return ROUTE_MAX_AGE_US;
+                if (config->retention[i].days > days)
+                        days = config->retention[i].days;
+        }
+        return days * CLOCK_DAY_US;
+}
+
 static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, Routes *routes) {
         __attribute__((cleanup(config_route_done))) Route route = { 0 };
         int n_errors = loader->n_errors;
@@ -462,8 +473,8 @@ static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, R
                                                 source,
                                                 ROUTE_AUTO_REGISTER,
                                                 loader->config->auto_register);
-        route.max_ahead_us = loader->config->time_max_ahead_ms * INT64_C(1000);
-        route.max_age_us = loader->config->time_max_age_days * CLOCK_DAY_US;
+        route.max_ahead_us = loader->config->time_ahead_ms * INT64_C(1000);
+        route.max_age_us = config_oldest_us(loader->config);
         route.max_bytes = config_route_bytes(loader, source);
         route.near_dbm = config_route_dbm(loader, source, ROUTE_NEAR, ROUTE_NEAR_DBM);
         route.medium_dbm = config_route_dbm(loader, source, ROUTE_MEDIUM, ROUTE_MEDIUM_DBM);
@@ -501,6 +512,10 @@ int config_routes_build(ConfigLoader *loader) {
         int r;
 
         r = routes_new(&routes);
+        if (r == 0)
+                routes_set_door_time(routes,
+                                     loader->config->time_ahead_ms * INT64_C(1000),
+                                     config_oldest_us(loader->config));
         for (size_t i = 0; r == 0 && i < texts->n_routes; ++i)
                 r = config_route_build(loader, &texts->routes[i], routes);
         if (r != 0)

@@ -333,10 +333,12 @@ const ConfigKey config_keys[] = {
           "What the pages of the origin systems call an hour and a day, and times without an offset that they "
           "send: Europe/Madrid, +07:00." },
 
-        { "time", "max_ahead", CONFIG_MS, AT(time_max_ahead_ms), "10s", 1, DAY_MS, true,
-          "How far ahead of our clock a device's time is believed; beyond it ours counts." },
-        { "time", "max_age", CONFIG_DAYS, AT(time_max_age_days), "3650d", 1, 36500, true,
-          "How far back a device's time is believed (a clock without battery says 1970)." },
+        { "time", "ahead", CONFIG_MS, AT(time_ahead_ms), "60s", 1, DAY_MS, true,
+          "A device's time that is further ahead of its receipt is none: the receipt counts in its place. "
+          "What a clock may be off by before it is said to be wrong." },
+        { "time", "oldest", CONFIG_DAYS, AT(time_oldest_days), "0", 0, 36500, true,
+          "A device's time that is further back is none, too (a clock without battery says 1970). 0 = as "
+          "long as the longest [retention]; 3650d where one of these is for ever." },
 
         { "registry", "auto_register", CONFIG_FLAG, AT(auto_register), "off", 0, 0, true,
           "Create devices that are not known, on routes that do not say themselves." },
@@ -376,6 +378,20 @@ const ConfigKey *config_find(const char *section, const char *name) {
                 if (strcmp(config_keys[i].section, section) == 0 &&
                     strcmp(config_keys[i].name, name) == 0)
                         return &config_keys[i];
+        return NULL;
+}
+
+const char *config_renamed(const char *section, const char *name) {
+        static const struct {
+                const char *section, *before, *now;
+        } keys[] = {
+                { "time", "max_ahead", "ahead" },
+                { "time", "max_age", "oldest" },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(keys); ++i)
+                if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].before, name) == 0)
+                        return keys[i].now;
         return NULL;
 }
 

@@ -40,7 +40,7 @@ struct Config {
         int database_query_timeout_ms;
         int database_query_connections, database_stream_timeout_ms;
         int outbox_capacity, outbox_wait_ms, query_capacity, query_share;
-        int time_max_ahead_ms, time_max_age_days;
+        int time_ahead_ms, time_oldest_days; /* 0 days: the longest retention */
         int partitions_ahead_days;
         int retention_hold_ms;
         struct {

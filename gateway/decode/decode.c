@@ -25,6 +25,7 @@ static void record_begin(Record *record,
                 .received_us = envelope->received_us,
                 .retained = envelope->retained,
                 .time_us = record_first_us(envelope),
+                .clock_us = CLOCK_UNKNOWN,
                 .kind = route->kind,
                 .topic = envelope->topic,
                 .payload = envelope->payload,
@@ -105,6 +106,8 @@ int decode(Arena *arena,
                 r = decode_kind[route->kind](&decoder);
 
         decoder_done(&decoder);
+        if (r >= 0 && decoder.fault < 0)
+                r = decoder.fault;
         if (r < 0)
                 return err_up(r);
         ret_record->reason = (Reason)r;

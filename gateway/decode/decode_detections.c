@@ -49,7 +49,9 @@ static int decode_hash(Decoder *decoder, struct json_object *item, char ret_hash
 }
 
 static int decode_item(Decoder *decoder, struct json_object *item, Detection *ret_detection) {
-        Detection detection = { .rssi = (double)NAN, .time_us = decoder->record->time_us };
+        Detection detection = { .rssi = (double)NAN,
+                                .time_us = decoder->record->time_us,
+                                .said_time = decoder->record->said_time };
         int r;
 
         if (!json_object_is_type(item, json_type_object))
@@ -60,8 +62,10 @@ static int decode_item(Decoder *decoder, struct json_object *item, Detection *re
                 r = member_number(decoder, item, &number_rssi, &detection.rssi);
         if (r == 0 && isnan(detection.rssi))
                 r = member_missing(decoder, "rssi");
+        decoder->said = detection.said_time; /* as it stays where the item has none of its own */
         if (r == 0)
                 member_time(decoder, item, "timestamp", &detection.time_us);
+        detection.said_time = decoder->said;
         if (r != 0)
                 return r;
 

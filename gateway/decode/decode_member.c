@@ -229,32 +229,77 @@ static bool time_is_believed(const Decoder *decoder, int64_t time_us) {
                time_us >= first_us - (age_us > 0 ? age_us : ROUTE_MAX_AGE_US);
 }
 
+/* In the hour that is repeated the reading nearer to the receipt, unless that is still to come. */
+static bool time_of_text(const Decoder *decoder, Text text, int64_t *ret_time_us) {
+        int64_t first_us = record_first_us(decoder->record);
+        int64_t first_reading_us;
+
+        if (timestamp_parse_near(text, decoder->route->zone, first_us, ret_time_us) != 0)
+                return false;
+        if (!time_is_believed(decoder, *ret_time_us) &&
+            timestamp_parse(text, decoder->route->zone, &first_reading_us) == 0 &&
+            time_is_believed(decoder, first_reading_us))
+                *ret_time_us = first_reading_us;
+        return true;
+}
+
+/* A time that is none, as it was said. */
+static void time_set_aside(Decoder *decoder, struct json_object *value) {
+        Text said = text_of(json_object_get_string(value));
+        int r;
+
+        if (said.n > DECODER_MAX_NAME) {
+                said.n = DECODER_MAX_NAME;
+                while (((unsigned char)said.data[said.n] & 0xc0) == 0x80) /* within a character */
+                        --said.n;
+        }
+        r = decoder_copy(decoder, said, &decoder->said);
+        if (r < 0)
+                decoder->fault = r;
+        decoder->record->odd_time = true;
+}
+
+/* What the device's clock shows: what its message says, or else the newest that is in it. */
+static void time_show(Record *record, int64_t time_us, bool has_zone, bool is_own) {
+        if (!is_own && time_us <= record->clock_us)
+                return;
+        record->clock_us = time_us;
+        record->has_zone = has_zone;
+}
+
 void member_time(Decoder *decoder,
                  struct json_object *object,
                  const char *name,
                  int64_t *ret_time_us) {
         struct json_object *value = member_get(object, name);
+        Record *record = decoder->record;
+        bool is_own = ret_time_us == &record->time_us;
+        bool is_text = json_object_is_type(value, json_type_string);
         int64_t time_us = 0;
         double number;
         bool is_time;
 
         if (!value)
                 return;
-        if (json_object_is_type(value, json_type_string))
-                is_time = timestamp_parse_near(string_of(value),
-                                               decoder->route->zone,
-                                               record_first_us(decoder->record),
-                                               &time_us) == 0;
-        else
-                is_time = number_of(value, &number) && time_of_number(number, &time_us);
+        is_time = is_text ? time_of_text(decoder, string_of(value), &time_us)
+                          : number_of(value, &number) && time_of_number(number, &time_us);
+        if (is_time)
+                time_show(record,
+                          time_us,
+                          is_text && timestamp_has_offset(string_of(value)),
+                          is_own);
 
-        if (!is_time || !time_is_believed(decoder, time_us)) {
-                decoder->record->odd_time = true;
-                return;
+        decoder->said = (Text){ 0 };
+        if (is_time && time_is_believed(decoder, time_us)) {
+                *ret_time_us = time_us;
+        } else {
+                *ret_time_us = record_first_us(record);
+                time_set_aside(decoder, value);
         }
-        *ret_time_us = time_us;
-        if (ret_time_us == &decoder->record->time_us)
-                decoder->record->has_clock = true;
+        if (is_own) {
+                record->has_clock = !decoder->said.data;
+                record->said_time = decoder->said;
+        }
 }
 
 int member_json(Decoder *decoder, struct json_object *object, Text *ret_json) {

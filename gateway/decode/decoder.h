@@ -28,6 +28,8 @@ struct Decoder {
         const Route *route;       /* borrowed */
         Record *record;           /* borrowed */
         struct json_object *root; /* owned; the payload as JSON, once decoder_parse() was called */
+        Text said;                /* by member_time(): in place of the last time, as in Record */
+        int fault;                /* of those that answer nothing */
 };
 
 struct NumberRule {
@@ -82,7 +84,8 @@ int member_number(Decoder *decoder,
                   struct json_object *object,
                   const NumberRule *rule,
                   double *ret_value);
-/* A time that is none, or that cannot be, costs itself and not its message: the output is left. */
+/* docs/time.md: a time that is none, or that cannot be, costs itself and not its message: the
+ * receipt takes its place. Where there is none, the output is left. */
 void member_time(Decoder *decoder,
                  struct json_object *object,
                  const char *name,

@@ -10,6 +10,27 @@ struct Routes {
         Route *items;
         size_t n_items;
         size_t n_allocated;
+        Route doors[KIND_COUNT];
+};
+
+static char route_door[] = "door"; /* the name of those that nobody configured */
+
+/* By kind; of one that no other door takes there is none. */
+static const Route route_doors[KIND_COUNT] = {
+        [KIND_BLE_DETECTIONS] = { .name = route_door,
+                                  .kind = KIND_BLE_DETECTIONS,
+                                  .max_bytes = ROUTE_DOOR_BYTES,
+                                  .near_dbm = ROUTE_NEAR_DBM,
+                                  .medium_dbm = ROUTE_MEDIUM_DBM },
+        [KIND_TELEMETRY] = { .name = route_door,
+                             .kind = KIND_TELEMETRY,
+                             .max_bytes = ROUTE_DOOR_BYTES },
+        [KIND_COMMAND_ACK] = { .name = route_door,
+                               .kind = KIND_COMMAND_ACK,
+                               .max_bytes = ROUTE_DOOR_BYTES },
+        [KIND_COMMAND_STATE] = { .name = route_door,
+                                 .kind = KIND_COMMAND_STATE,
+                                 .max_bytes = ROUTE_DOOR_BYTES },
 };
 
 int routes_new(Routes **ret_routes) {
@@ -20,6 +41,7 @@ int routes_new(Routes **ret_routes) {
                 return err_new(-ENOMEM);
 
         routes->n_refs = 1;
+        memcpy(routes->doors, route_doors, sizeof(routes->doors));
         *ret_routes = routes;
         return 0;
 }
@@ -76,4 +98,19 @@ const Route *routes_by_kind(const Routes *routes, Kind kind) {
                 if (routes->items[i].kind == kind)
                         return &routes->items[i];
         return NULL;
+}
+
+const Route *routes_door(const Routes *routes, Kind kind) {
+        const Route *route = routes_by_kind(routes, kind);
+
+        if (!route && kind < KIND_COUNT && routes->doors[kind].name)
+                route = &routes->doors[kind];
+        return route;
+}
+
+void routes_set_door_time(Routes *routes, int64_t max_ahead_us, int64_t max_age_us) {
+        for (size_t i = 0; i < N_ELEMENTS(routes->doors); ++i) {
+                routes->doors[i].max_ahead_us = max_ahead_us;
+                routes->doors[i].max_age_us = max_age_us;
+        }
 }

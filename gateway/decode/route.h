@@ -12,8 +12,11 @@
 #include "model/record.h"
 #include "model/topic.h"
 
-#define ROUTE_MAX_AHEAD_US INT64_C(10000000)
-#define ROUTE_MAX_AGE_US   (3650 * CLOCK_DAY_US)
+#define ROUTE_MAX_AHEAD_US CLOCK_SLACK_US        /* a time further ahead is none, docs/time.md */
+#define ROUTE_MAX_AGE_US   (3650 * CLOCK_DAY_US) /* one that far back neither */
+#define ROUTE_DOOR_BYTES   ((size_t)1048576)     /* of a payload of a kind without a route */
+#define ROUTE_NEAR_DBM     -60                   /* and its zones */
+#define ROUTE_MEDIUM_DBM   -75
 #define ROUTE_PERSON       "person_name, face_name"
 #define ROUTE_PERSON_MAX   64 /* bytes of one such name */
 
@@ -46,7 +49,11 @@ const Route *routes_get(const Routes *routes, size_t i);
 
 /* The first route, in order, whose template matches; NULL if none does. */
 const Route *routes_match(const Routes *routes, Text topic, TopicMatch *ret_match);
-const Route *routes_by_kind(const Routes *routes,
-                            Kind kind); /* the first: rules for the other doors */
+const Route *routes_by_kind(const Routes *routes, Kind kind); /* the first; NULL if none has it */
+
+/* What comes by other doors than MQTT needs no topic: the first route of the kind has the rules, or
+ * none, and then they are those that always hold. NULL: such a kind comes by MQTT alone. */
+const Route *routes_door(const Routes *routes, Kind kind);
+void routes_set_door_time(Routes *routes, int64_t max_ahead_us, int64_t max_age_us); /* of these */
 
 DEFINE_CLEANUP(Routes *, routes_unref);

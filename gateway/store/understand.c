@@ -8,32 +8,6 @@
 #include "gateway/journal/journal.h"
 #include "gateway/store/letter.h"
 
-/* What comes by other doors than MQTT needs no topics, and so no route in the configuration. */
-static const Route *understand_door(const UnderstandContext *by, Kind kind) {
-        static char name[] = "door";
-        static const Route routes[KIND_COUNT] = {
-                [KIND_BLE_DETECTIONS] = { .name = name,
-                                          .kind = KIND_BLE_DETECTIONS,
-                                          .max_bytes = UNDERSTAND_DOOR_BYTES,
-                                          .near_dbm = UNDERSTAND_NEAR_DBM,
-                                          .medium_dbm = UNDERSTAND_MEDIUM_DBM },
-                [KIND_TELEMETRY] = { .name = name,
-                                     .kind = KIND_TELEMETRY,
-                                     .max_bytes = UNDERSTAND_DOOR_BYTES },
-                [KIND_COMMAND_ACK] = { .name = name,
-                                       .kind = KIND_COMMAND_ACK,
-                                       .max_bytes = UNDERSTAND_DOOR_BYTES },
-                [KIND_COMMAND_STATE] = { .name = name,
-                                         .kind = KIND_COMMAND_STATE,
-                                         .max_bytes = UNDERSTAND_DOOR_BYTES },
-        };
-        const Route *route = routes_by_kind(by->routes, kind);
-
-        if (!route && kind < KIND_COUNT && routes[kind].kind == kind)
-                route = &routes[kind];
-        return route;
-}
-
 const Route *understand_route(const UnderstandContext *by,
                               uint64_t seq,
                               int64_t received_us,
@@ -69,7 +43,7 @@ int understand(Arena *arena,
                                          envelope.topic,
                                          &match);
         else
-                route = understand_door(by, entry->kind);
+                route = routes_door(by->routes, entry->kind);
         if (!route) {
                 *ret_record = envelope;
                 ret_record->reason = REASON_NO_ROUTE;

@@ -11,10 +11,6 @@
 #include "model/record.h"
 #include "model/topic.h"
 
-#define UNDERSTAND_DOOR_BYTES ((size_t)1048576) /* of a payload of a kind without a route */
-#define UNDERSTAND_NEAR_DBM   -60
-#define UNDERSTAND_MEDIUM_DBM -75
-
 typedef struct Arena Arena;
 typedef struct Former Former;
 typedef struct JournalRecord JournalRecord;

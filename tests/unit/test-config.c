@@ -294,6 +294,43 @@ static void test_times_take_suffixes_and_whole_units(void **state) {
         assert_said("retention.alerts: bad time '36h'; allowed: 0d to");
 }
 
+static void test_the_oldest_time_is_as_old_as_what_is_kept(void **state) {
+        Config *config = NULL;
+
+        (void)state;
+        assert_int_equal(load_text(&config, "[retention]\nalerts = 200d\n"), 0);
+        assert_true(routes_get(config->routes, 0)->max_age_us == 200 * CLOCK_DAY_US);
+        assert_true(routes_get(config->routes, 0)->max_ahead_us == 60 * CLOCK_SECOND_US);
+        config = config_free(config);
+        assert_int_equal(load_text(&config, "[retention]\nalerts = 0\n"), 0);
+        assert_true(routes_get(config->routes, 0)->max_age_us == 3650 * CLOCK_DAY_US);
+        config = config_free(config);
+        assert_int_equal(load_text(&config,
+                                   "[time]\noldest = 7d\nahead = 2s\n"
+                                   "[route telemetry]\nenabled = off\n"),
+                         0);
+        assert_true(routes_door(config->routes, KIND_TELEMETRY)->max_age_us == 7 * CLOCK_DAY_US);
+        assert_true(routes_door(config->routes, KIND_TELEMETRY)->max_ahead_us == 2000000);
+        config_free(config);
+}
+
+static void test_keys_are_known_by_the_names_that_they_had(void **state) {
+        Config *config = NULL;
+
+        (void)state;
+        assert_int_equal(load_text(&config, "[time]\nmax_age = 7d\n"), 0);
+        assert_said(":2: warning: time.max_age: is called time.oldest now");
+        assert_int_equal(config->time_oldest_days, 7);
+        config = config_free(config);
+        assert_int_equal(load_variable(&config, "TIDEGATE_TIME_MAX_AHEAD=2s"), 0);
+        assert_said("is called time.ahead now");
+        assert_int_equal(config->time_ahead_ms, 2000);
+        config = config_free(config);
+        assert_int_equal(load_set(&config, "time.max_ahead=3s"), 0);
+        assert_int_equal(config->time_ahead_ms, 3000);
+        config_free(config);
+}
+
 static void test_fsync_is_always_an_interval_or_never(void **state) {
         Config *config = NULL;
 
@@ -579,6 +616,8 @@ int main(void) {
                 cmocka_unit_test(test_unknown_variable_is_an_error_but_not_those_of_others),
                 cmocka_unit_test(test_sizes_take_suffixes_and_have_ranges),
                 cmocka_unit_test(test_times_take_suffixes_and_whole_units),
+                cmocka_unit_test(test_the_oldest_time_is_as_old_as_what_is_kept),
+                cmocka_unit_test(test_keys_are_known_by_the_names_that_they_had),
                 cmocka_unit_test(test_fsync_is_always_an_interval_or_never),
                 cmocka_unit_test(test_small_journal_gets_small_segments),
                 cmocka_unit_test(test_routes_are_changed_added_and_removed),

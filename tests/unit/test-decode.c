@@ -320,8 +320,8 @@ static void test_times_that_cannot_be_cost_themselves_alone(void **state) {
                 const char *text;
                 bool is_believed;
         } cases[] = {
-                { "\"2025-10-18T16:30:10Z\"", true },  /* a little less than ten seconds ahead */
-                { "\"2025-10-18T16:30:11Z\"", false }, /* whose clock is ahead */
+                { "\"2025-10-18T16:31:00Z\"", true },  /* a little less than a minute ahead */
+                { "\"2025-10-18T16:31:01Z\"", false }, /* whose clock is ahead */
                 { "\"2025-10-19T12:30:00Z\"", false }, /* by hours, as local time without a zone */
                 { "2085978496", false },               /* in 2036 */
                 { "4294967295", false },
@@ -355,6 +355,109 @@ static void test_times_that_cannot_be_cost_themselves_alone(void **state) {
                         fail_msg("%s: believed: %d", cases[i].text, record->has_clock);
                 if (!cases[i].is_believed)
                         assert_true(record->time_us == RECEIVED_US);
+                assert_true(!record->said_time.data == cases[i].is_believed);
+        }
+}
+
+/* Whatever it is, it can be looked up what the device said. */
+static void test_a_time_that_is_none_is_kept_as_it_was_said(void **state) {
+        static const struct {
+                const char *text, *said;
+                bool is_time, has_zone;
+        } cases[] = {
+                { "\"2025-10-19T12:30:00+07:00\"", "2025-10-19T12:30:00+07:00", true, true },
+                { "\"2025-10-19T12:30:00Z\"", "2025-10-19T12:30:00Z", true, false },
+                { "\"2025-10-19 12:30:00\"", "2025-10-19 12:30:00", true, false },
+                { "12", "12", true, false },
+                { "12.50", "12.50", true, false },
+                { "\"12:30\"", "12:30", false, false },
+                { "\"\"", "", false, false },
+                { "true", "true", false, false },
+                { "[1,2]", "[ 1, 2 ]", false, false },
+        };
+        char payload[512], long_text[256];
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                const Record *record;
+
+                snprintf(payload,
+                         sizeof(payload),
+                         "{\"status\":\"online\",\"timestamp\":%s}",
+                         cases[i].text);
+                record = decode_good(*state, KIND_DEVICE_STATUS, payload);
+                check_text(record->said_time, cases[i].said);
+                assert_true((record->clock_us != CLOCK_UNKNOWN) == cases[i].is_time);
+                assert_true(record->has_zone == cases[i].has_zone);
+        }
+
+        memset(long_text, 'x', 127);
+        snprintf(long_text + 127, sizeof(long_text) - 127, "\xc3\xa9t\xc3\xa9"); /* cut within */
+        snprintf(payload,
+                 sizeof(payload),
+                 "{\"status\":\"online\",\"timestamp\":\"%s\"}",
+                 long_text);
+        assert_int_equal(decode_good(*state, KIND_DEVICE_STATUS, payload)->said_time.n, 127);
+}
+
+static void test_a_detection_is_believed_as_its_message_is(void **state) {
+        static const char hash[] =
+                "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        char payload[1024];
+        const Record *record;
+
+        snprintf(payload,
+                 sizeof(payload),
+                 "{\"device_id\":\"rpi\",\"timestamp\":\"2025-10-18T16:29:00Z\",\"detections\":["
+                 "{\"device_hash\":\"%s\",\"rssi\":-55},"
+                 "{\"device_hash\":\"%s\",\"rssi\":-55,\"timestamp\":12},"
+                 "{\"device_hash\":\"%s\",\"rssi\":-55,\"timestamp\":\"2025-10-18T16:28:00Z\"}]}",
+                 hash,
+                 hash,
+                 hash);
+        record = decode_good(*state, KIND_BLE_DETECTIONS, payload);
+        assert_int_equal(record->detections.n_items, 3);
+        assert_true(record->detections.items[0].time_us == record->time_us);
+        assert_null(record->detections.items[0].said_time.data);
+        assert_true(record->detections.items[1].time_us == RECEIVED_US);
+        check_text(record->detections.items[1].said_time, "12");
+        assert_true(record->detections.items[2].time_us == record->time_us - 60000000);
+        assert_null(record->detections.items[2].said_time.data);
+        assert_null(record->said_time.data);
+        assert_true(record->clock_us == record->time_us); /* the newest that it says */
+
+        snprintf(payload,
+                 sizeof(payload),
+                 "{\"device_id\":\"rpi\",\"timestamp\":12,\"detections\":["
+                 "{\"device_hash\":\"%s\",\"rssi\":-55}]}",
+                 hash);
+        record = decode_good(*state, KIND_BLE_DETECTIONS, payload);
+        assert_true(record->detections.items[0].time_us == RECEIVED_US);
+        check_text(record->detections.items[0].said_time, "12");
+}
+
+/* Summer time ended on 2025-10-26 at 01:00 UTC in Madrid: 02:50 there was 00:50 and 01:50. */
+static void test_the_later_reading_is_taken_where_it_has_been(void **state) {
+        static const struct {
+                int64_t received_min, time_min; /* after 00:00 UTC */
+        } cases[] = {
+                { 50, 50 }, /* as it is */
+                { 60, 50 }, /* ten minutes later */
+                { 85, 50 }, /* the other one is nearer, and still to come */
+                { 110, 110 }, { 130, 110 }, { 24 * 60, 110 },
+        };
+        Fixture *f = *state;
+        Record envelope = { .payload = TEXT("{\"status\":\"online\","
+                                            "\"timestamp\":\"2025-10-26T02:50:00\"}") };
+        int64_t midnight_us = clock_days_from_civil(2025, 10, 26) * CLOCK_DAY_US;
+
+        f->route.kind = KIND_DEVICE_STATUS;
+        assert_int_equal(zone_new(&f->route.zone, "Europe/Madrid"), 0);
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                envelope.received_us = midnight_us + cases[i].received_min * 60 * CLOCK_SECOND_US;
+                assert_int_equal(decode(f->arena, &f->route, &f->match, &envelope, &f->record), 0);
+                assert_true(f->record.has_clock);
+                assert_true(f->record.time_us ==
+                            midnight_us + cases[i].time_min * 60 * CLOCK_SECOND_US);
         }
 }
 
@@ -565,7 +668,7 @@ static void test_detections_keep_the_good_and_set_the_bad_aside(void **state) {
         assert_true(detections->items[0].time_us == RECEIVED_US - 1123000);
         assert_string_equal(detections->items[1].zone, "medium");
         assert_true(detections->items[1].time_us == RECEIVED_US - 123000);
-        assert_true(detections->items[2].time_us == RECEIVED_US - 123000); /* its own is none */
+        assert_true(detections->items[2].time_us == RECEIVED_US); /* its own is none */
         assert_string_equal(detections->items[3].zone, "far");
         check_number(detections->items[3].rssi, -75.5);
 
@@ -784,6 +887,9 @@ int main(void) {
                 TEST(test_names_in_the_topic_must_be_names),
                 TEST(test_times_are_read_in_every_form),
                 TEST(test_times_that_cannot_be_cost_themselves_alone),
+                TEST(test_a_time_that_is_none_is_kept_as_it_was_said),
+                TEST(test_a_detection_is_believed_as_its_message_is),
+                TEST(test_the_later_reading_is_taken_where_it_has_been),
                 TEST(test_a_letter_is_judged_by_when_it_first_came),
                 TEST(test_raw_log_keeps_text_and_unquotes_json_strings),
                 TEST(test_sensor_log_takes_id_data_and_either_timestamp),
