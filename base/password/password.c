@@ -7,6 +7,7 @@
 #include "base/password/argon.h"
 #include "base/password/bcrypt.h"
 #include "base/password/reading.h"
+#include "base/password/shadow.h"
 
 #define PASSWORD_LOG2_N    15 /* 128 * N * r bytes = 32 MiB */
 #define PASSWORD_R         8
@@ -46,6 +47,14 @@ static bool password_argon2_is_bounded(const PasswordHash *hash) {
                hash->lanes <= PASSWORD_ARGON2_LANES_MAX;
 }
 
+static bool password_sha_crypt_is_bounded(const PasswordHash *hash) {
+        return hash->rounds <= PASSWORD_SHA_CRYPT_MAX;
+}
+
+static bool password_yescrypt_is_bounded(const PasswordHash *hash) {
+        return hash->memory <= PASSWORD_MEMORY_MAX;
+}
+
 static bool password_pbkdf2_is_bounded(const PasswordHash *hash) {
         return hash->rounds <= PASSWORD_PBKDF2_MAX;
 }
@@ -59,10 +68,12 @@ static bool password_pbkdf2(const PasswordHash *hash, Text password, uint8_t *re
                              hash->n_key);
 }
 
-#define SCRYPT password_scrypt_is_bounded, password_scrypt
-#define BCRYPT password_bcrypt_is_bounded, bcrypt_derive
-#define ARGON2 password_argon2_is_bounded, argon_derive
-#define PBKDF2 password_pbkdf2_is_bounded, password_pbkdf2
+#define SCRYPT    password_scrypt_is_bounded, password_scrypt
+#define BCRYPT    password_bcrypt_is_bounded, bcrypt_derive
+#define ARGON2    password_argon2_is_bounded, argon_derive
+#define SHA_CRYPT password_sha_crypt_is_bounded, shadow_derive
+#define YESCRYPT  password_yescrypt_is_bounded, shadow_derive
+#define PBKDF2    password_pbkdf2_is_bounded, password_pbkdf2
 
 /* The first whose prefix it has. Ours is the first: also passlib's. */
 /* clang-format off */
@@ -74,6 +85,10 @@ static const PasswordForm password_forms[] = {
         { "$2", "bcrypt", password_read_bcrypt, BCRYPT, false },
         { "bcrypt$$", "bcrypt", password_read_bcrypt, BCRYPT, false },               /* Django */
         { "bcrypt_sha256$$", "bcrypt", password_read_bcrypt, BCRYPT, true },         /* Django */
+        { "$5$", "SHA-256 of crypt", password_read_sha256_crypt, SHA_CRYPT, false },
+        { "$6$", "SHA-512 of crypt", password_read_sha512_crypt, SHA_CRYPT, false },
+        { "$y$", "yescrypt", password_read_yescrypt, YESCRYPT, false },
+        { "$gy$", "yescrypt", password_read_gost_yescrypt, YESCRYPT, false },
         { "$argon2", "argon2", password_read_argon2, ARGON2, false },
         { "argon2$argon2", "argon2", password_read_argon2, ARGON2, false },          /* Django */
         { "pbkdf2_", "pbkdf2", password_read_pbkdf2_django, PBKDF2, false },

@@ -18,6 +18,7 @@
 /* What one check may cost, each about a second of a core. */
 #define PASSWORD_MEMORY_MAX       (UINT64_C(128) << 20)
 #define PASSWORD_BCRYPT_COST_MAX  14
+#define PASSWORD_SHA_CRYPT_MAX    1000000               /* rounds */
 #define PASSWORD_PBKDF2_MAX       2000000               /* rounds */
 #define PASSWORD_SCRYPT_WORK_MAX  (UINT64_C(256) << 20) /* 128 * N * r * p */
 #define PASSWORD_ARGON2_WORK_MAX  (UINT64_C(512) << 20) /* memory * passes */

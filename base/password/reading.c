@@ -1,5 +1,7 @@
 #include "base/password/reading.h"
 
+#include <stdio.h>
+
 #include "base/base64.h"
 #include "base/text.h"
 
@@ -249,6 +251,98 @@ bool password_read_bcrypt(PasswordHash *hash, Text rest) {
         hash->n_key = READING_BCRYPT_KEY;
         memcpy(hash->key, rest.data + READING_BCRYPT_SETTING - 1, hash->n_key);
         return true;
+}
+
+/* ---- /etc/shadow ------------------------------------------------------------------------- */
+
+enum {
+        READING_SHA256_KEY = 43, /* digits, compared as they stand */
+        READING_SHA512_KEY = 86,
+        READING_YESCRYPT_KEY = 43,
+        READING_SHA_SALT = 16,
+        READING_SHA_ROUNDS_MIN = 1000,
+        READING_YESCRYPT_DIGIT = 47, /* the largest that is a number by itself */
+};
+
+/* What crypt(3) takes for a setting. */
+static bool reading_is_setting(Text text) {
+        for (size_t i = 0; i < text.n; ++i)
+                if (text.data[i] <= ' ' || text.data[i] > '~' || strchr("!*:;\\", text.data[i]))
+                        return false;
+        return true;
+}
+
+/* "$6$", what is between, and the key behind the last '$'. */
+static bool reading_shadow(PasswordHash *hash, const char *prefix, Text *rest, size_t n_key) {
+        Text key;
+
+        if (rest->n < n_key + 1 || rest->data[rest->n - n_key - 1] != '$')
+                return false;
+        key = (Text){ rest->data + rest->n - n_key, n_key };
+        rest->n -= n_key + 1;
+        for (size_t i = 0; i < n_key; ++i)
+                if (reading_crypt_digit(key.data[i]) < 0)
+                        return false;
+        if (!reading_is_setting(*rest) || strlen(prefix) + rest->n + 2 > sizeof(hash->setting))
+                return false;
+        snprintf(hash->setting, sizeof(hash->setting), "%s%.*s$", prefix, (int)rest->n, rest->data);
+        memcpy(hash->key, key.data, n_key);
+        hash->n_key = n_key;
+        return true;
+}
+
+static bool reading_sha_crypt(PasswordHash *hash, const char *prefix, Text rest, size_t n_key) {
+        Text rounds;
+
+        hash->rounds = 5000;
+        if (!reading_shadow(hash, prefix, &rest, n_key))
+                return false;
+        if (reading_skip(&rest, TEXT("rounds=")) &&
+            (!reading_until(&rest, '$', &rounds) || !reading_number(rounds, &hash->rounds)))
+                return false;
+        return hash->rounds >= READING_SHA_ROUNDS_MIN && rest.n <= READING_SHA_SALT &&
+               (rest.n == 0 || !memchr(rest.data, '$', rest.n));
+}
+
+bool password_read_sha256_crypt(PasswordHash *hash, Text rest) {
+        return reading_sha_crypt(hash, "$5$", rest, READING_SHA256_KEY);
+}
+
+bool password_read_sha512_crypt(PasswordHash *hash, Text rest) {
+        return reading_sha_crypt(hash, "$6$", rest, READING_SHA512_KEY);
+}
+
+/* Of the parameters the three that each has, a digit each: the flavour, N and r. What has more of
+ * them, or larger ones, is nothing that crypt_gensalt() makes. */
+static bool reading_yescrypt(PasswordHash *hash, const char *prefix, Text rest) {
+        Text parameters;
+        int log2_n, r;
+
+        if (!reading_shadow(hash, prefix, &rest, READING_YESCRYPT_KEY) ||
+            !reading_until(&rest, '$', &parameters) || parameters.n < 3)
+                return false;
+        for (size_t i = 0; i < parameters.n; ++i)
+                if (reading_crypt_digit(parameters.data[i]) < 0)
+                        return false;
+        for (size_t i = 0; i < rest.n; ++i)
+                if (reading_crypt_digit(rest.data[i]) < 0)
+                        return false;
+        log2_n = reading_crypt_digit(parameters.data[1]);
+        r = reading_crypt_digit(parameters.data[2]);
+        if (parameters.n > 3 || reading_crypt_digit(parameters.data[0]) > READING_YESCRYPT_DIGIT ||
+            log2_n > READING_YESCRYPT_DIGIT || r > READING_YESCRYPT_DIGIT)
+                hash->memory = UINT64_MAX;
+        else
+                hash->memory = (UINT64_C(128) << (log2_n + 1)) * (uint64_t)(r + 1);
+        return true;
+}
+
+bool password_read_yescrypt(PasswordHash *hash, Text rest) {
+        return reading_yescrypt(hash, "$y$", rest);
+}
+
+bool password_read_gost_yescrypt(PasswordHash *hash, Text rest) {
+        return reading_yescrypt(hash, "$gy$", rest);
 }
 
 /* ---- argon2 ------------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@
 typedef struct PasswordHash PasswordHash;
 
 #define PASSWORD_SALT_MAX 128
-#define PASSWORD_KEY_MAX  64
+#define PASSWORD_KEY_MAX  86 /* digits of SHA-512 as crypt(3) writes them */
 #define PASSWORD_KEY_MIN  16
 
 struct PasswordHash {
@@ -25,7 +25,7 @@ struct PasswordHash {
         SecretScrypt scrypt;
         unsigned lanes;
         bool is_hashed_first; /* bcrypt, of the SHA-256 of the password in hex */
-        char setting[30];     /* of bcrypt: "$2b$12$" and the salt, with NUL */
+        char setting[128];    /* of crypt(3): "$2b$12$" and the salt, with NUL */
         uint8_t salt[PASSWORD_SALT_MAX];
         size_t n_salt;
         uint8_t key[PASSWORD_KEY_MAX];
@@ -40,6 +40,10 @@ bool password_read_scrypt_crypt(PasswordHash *hash, Text rest);    /* CU..../...
 bool password_read_scrypt_werkzeug(PasswordHash *hash, Text rest); /* 32768:8:1$salt$key */
 bool password_read_scrypt_django(PasswordHash *hash, Text rest);   /* 16384$salt$8$5$key */
 bool password_read_bcrypt(PasswordHash *hash, Text rest);          /* 2b$12$... */
+bool password_read_sha256_crypt(PasswordHash *hash, Text rest);    /* rounds=5000$salt$key */
+bool password_read_sha512_crypt(PasswordHash *hash, Text rest);    /* the same */
+bool password_read_yescrypt(PasswordHash *hash, Text rest);        /* j9T$salt$key */
+bool password_read_gost_yescrypt(PasswordHash *hash, Text rest);   /* the same */
 bool password_read_argon2(PasswordHash *hash, Text rest);          /* id$v=19$m=,t=,p=$salt$key */
 bool password_read_pbkdf2_django(PasswordHash *hash, Text rest);   /* sha256$600000$salt$key */
 bool password_read_pbkdf2_passlib(PasswordHash *hash, Text rest);  /* -sha256$29000$salt$key */

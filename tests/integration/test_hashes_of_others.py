@@ -30,6 +30,10 @@ HASHES = {
     "bcrypt, 2b": crypt.crypt(PASSWORD, "$2b$06$abcdefghijklmnopqrstuu"),
     "bcrypt, 2y": crypt.crypt(PASSWORD, "$2y$04$abcdefghijklmnopqrstuu"),
     "bcrypt of Django": "bcrypt_sha256$" + crypt.crypt(hashlib.sha256(BYTES).hexdigest(), "$2b$04$abcdefghijklmnopqrstuu"),
+    "SHA-256 of /etc/shadow": crypt.crypt(PASSWORD, "$5$SodiumChloride$"),
+    "SHA-512 of /etc/shadow": crypt.crypt(PASSWORD, "$6$rounds=10000$SodiumChloride$"),
+    "yescrypt of /etc/shadow": crypt.crypt(PASSWORD, "$y$j9T$abcdefghijklmnop$"),
+    "yescrypt of GOST": crypt.crypt(PASSWORD, "$gy$j75$abcdefghijklmnop$"),
     "scrypt of crypt": crypt.crypt(PASSWORD, "$7$A6..../....SodiumChloride$"),
     "scrypt of passlib": f"$scrypt$ln=10,r=8,p=1${plain(b'SodiumChloride').strip('=')}${plain(scrypt(1024, 8, 1, 32)).strip('=')}",
     "scrypt of Werkzeug": f"scrypt:1024:8:1$SodiumChloride${scrypt(1024, 8, 1, 64).hex()}",
@@ -113,6 +117,8 @@ NO_HASHES = {
     "MD5": hashlib.md5(BYTES).hexdigest(),
     "too dear": crypt.crypt(PASSWORD, "$2b$04$abcdefghijklmnopqrstuu").replace("$04$", "$31$"),
     "too large": f"scrypt:1048576:8:1$SodiumChloride${scrypt(1024, 8, 1, 64).hex()}",
+    "locked in /etc/shadow": "!" + crypt.crypt(PASSWORD, "$6$SodiumChloride$"),
+    "too dear in /etc/shadow": crypt.crypt(PASSWORD, "$6$SodiumChloride$").replace("$6$", "$6$rounds=9999999$"),
     "cut": HASHES["PBKDF2 of Django"][:60],
 }
 

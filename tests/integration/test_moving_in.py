@@ -1,6 +1,9 @@
 """What docs/migrate/import.md prints is what is so: each of its files and blocks is run."""
+import crypt  # noqa: Debian 12 has Python 3.11
 import json
+import os
 import re
+import subprocess
 
 import pytest
 
@@ -270,6 +273,16 @@ def test_many_rows_are_taken(move, database):
     path = write(move, "vehicles.csv", "id,code,name\n" + rows)
     move(path)
     assert database.value("SELECT count(*) FROM vehicles WHERE name = 'Vehicle ' || id") == 2000
+
+
+def test_people_of_a_machine_move_in(move, database):
+    hashes = {"ana": crypt.crypt(PASSWORD, "$y$j9T$abcdefghijklmnop$"), "ben": crypt.crypt(PASSWORD, "$6$SodiumChloride$")}
+    write(move, "shadow", "root:*:19000:0:99999:7:::\n" + "".join(f"{name}:{text}:19000::::::\n" for name, text in hashes.items()) +
+          f"eve:!{hashes['ben']}:19000::::::\n")
+    script = next(text for _, name, text in BLOCKS if name == "shadow")
+    subprocess.run(["sh", "-ec", script], cwd=move.folder, env={"PATH": os.environ["PATH"], "SHADOW": "shadow"}, check=True)
+    move("users.csv")
+    assert dict(database.rows("SELECT username, password_hash FROM users")) == hashes
 
 
 def test_every_file_of_the_page_is_imported_above():

@@ -48,7 +48,7 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
                *(f"gateway/decode/decode_{x}.c" for x in ("detections", "device", "member", "vehicle"))},
     "jwt.h": {"ws/access/auth.c"},
     "openssl/": {"base/secret.c", "ws/access/auth.c", "ws/access/keys.c", "ws/http/handshake.c", "ws/net/tls.c"},
-    "crypt.h": {"base/password/bcrypt.c"},
+    "crypt.h": {"base/password/bcrypt.c", "base/password/shadow.c"},
     "argon2.h": {"base/password/argon.c"},
     "glib": {"base/timestamp.c"},
     "ini.h": {"gateway/config/config.c"},

@@ -14,6 +14,7 @@
 #include "base/password/bcrypt.h"
 #include "base/password/password.h"
 #include "base/password/reading.h"
+#include "base/password/shadow.h"
 
 /* hashlib.scrypt(b"pleaseletmein", salt=b"SodiumChloride!!", n=16384, r=8, p=1, dklen=32) */
 static const char known_hash[] = "$scrypt$ln=14,r=8,p=1$U29kaXVtQ2hsb3JpZGUhIQ$UmYyNDO/"
@@ -44,6 +45,13 @@ static const Vector vectors[] = {
         { "scrypt", "password", "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E" },
         { "scrypt", "l\xc3\xa8tmein", "scrypt$16384$seasalt$8$5$ECMIUp+LMxMSK8xB/IVyba+KYGTI7FTnet025q/1f/vBAVnnP3hdYqJuRi+mJn6ji6ze3Fbb7JEFPKGpuEf5vw==" },
         { "scrypt", "l\xc3\xa8tmein", "scrypt:32768:8:1$Xj5WqBkfxyBy1gVk$9f208d332b0bf806f27b21e58221da45d658109b939d5a2c7f9ade10b947cb27ada1d289acf584151817416814bc8d692d37a8cbd0bc3afe371a3eee3514b125" },
+        { "SHA-256 of crypt", "Hello world!", "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5" },
+        { "SHA-256 of crypt", "Hello world!", "$5$rounds=10000$saltstringsaltst$3xv.VbSHBb41AL9AvLeujZkZRBAwqFMz2.opqey6IcA" },
+        { "SHA-512 of crypt", "Hello world!", "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1" },
+        { "SHA-512 of crypt", "a short string", "$6$rounds=123456$asaltof16chars..$BtCwjqMJGx5hrJhZywWvt0RLE8uZ4oPwcelCjmw2kSYu.Ec6ycULevoBK25fs2xXgMNrCzIMVcgEJAstJeonj1" },
+        { "yescrypt", "password", "$y$j9T$saltsalt$0ZRt7zd0gn9pQsq3yDeuwj9hFSoqeo/y42wyzM0m.d0" },
+        { "yescrypt", "password", "$y$j75$saltsalt$eWasoMp7uF0.AeHT3DZ8Zkum32fPmPJWiMVRQdwiBb4" },
+        { "yescrypt", "password", "$gy$j9T$saltsalt$kjH5.ubr06Qt4IMEai3964CVL6M0q9NKk3QsjQpqjD3" },
         { "pbkdf2", "l\xc3\xa8tmein", "pbkdf2_sha256$100000$seasalt$BNZ6eyaNc8qFTJPjrAq99hSYb73EgAdytAtdBg2Sdcc=" },
         { "pbkdf2", "password", "$pbkdf2-sha256$1212$4vjV83LKPjQzk31VI4E0Vw$hsYF68OiOUPdDZ1Fg.fJPeq1h/gXXY7acBp9/6c.tmQ" },
         { "pbkdf2", "password", "$pbkdf2-sha512$1212$RHY0Fr3IDMSVO/RSZyb5ow$eNLfBK.eVozomMr.1gYa17k9B7KIK25NOEshvhrSX.esqY3s.FvWZViXz4KoLlQI.BzY/YTNJOiKc5gBYFYGww" },
@@ -116,6 +124,18 @@ static void test_of_bcrypt_the_first_72_bytes_count(void **state) {
         assert_true(password_counts_whole(password + 1, hash));
         longer[71] = '\0';
         assert_false(password_verify(longer, hash));
+}
+
+/* crypt(3) takes no longer one; all of it counts. */
+static void test_of_what_stands_in_etc_shadow_511_bytes_may_be_typed(void **state) {
+        static const char hash[] = "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5";
+        char long_one[513];
+
+        (void)state;
+        memset(long_one, 'x', sizeof(long_one));
+        long_one[512] = '\0';
+        assert_false(password_verify(long_one, hash));
+        assert_true(password_counts_whole(long_one, hash));
 }
 
 static void test_ours_is_ours_and_salted(void **state) {
@@ -211,6 +231,27 @@ static const struct {
         { PASSWORD_E_BROKEN, "$2x$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBui" },
         { PASSWORD_E_BROKEN, "$2b$05$abcdefghijklmnopqrstuu5s2v8.iXieOjg/.AySBTTZIIVFJeBu" },
         { PASSWORD_E_BROKEN, "$2b$05$abcdefghijklmnopqrstuu5s2v8:iXieOjg/.AySBTTZIIVFJeBui" },
+        { PASSWORD_E_BROKEN, "$5$salt$" KEY "A" },
+        { PASSWORD_E_BROKEN, "$5$" KEY },
+        { PASSWORD_E_BROKEN, "$5$saltsaltsaltsalts$" KEY },
+        { PASSWORD_E_BROKEN, "$5$sa:t$" KEY },
+        { PASSWORD_E_BROKEN, "$5$sa$t$" KEY },
+        { PASSWORD_E_BROKEN, "$5$rounds=999$salt$" KEY },
+        { PASSWORD_E_BROKEN, "$5$rounds=5e3$salt$" KEY },
+        { PASSWORD_E_BROKEN, "$6$rounds=5000$" KEY KEY },
+        { PASSWORD_E_COSTLY, "$5$rounds=1000001$salt$" KEY },
+        { PASSWORD_E_COSTLY, "$6$rounds=999999999999999999999$salt$" KEY KEY },
+        { PASSWORD_E_BROKEN, "$6$salt$" KEY },
+        { PASSWORD_E_BROKEN, "$6$salt$" KEY "A:" KEY },
+        { PASSWORD_E_BROKEN, "$y$j9$salt$" KEY },
+        { PASSWORD_E_BROKEN, "$y$j9T$sa=t$" KEY },
+        { PASSWORD_E_BROKEN, "$y$j9!$salt$" KEY },
+        { PASSWORD_E_BROKEN, "$y$j9T$" HEX HEX "$" KEY },
+        { PASSWORD_E_COSTLY, "$y$jDT$salt$" KEY },
+        { PASSWORD_E_COSTLY, "$y$jzz$salt$" KEY },
+        { PASSWORD_E_COSTLY, "$y$j9T/.$salt$" KEY },
+        { PASSWORD_E_COSTLY, "$gy$jFT$salt$" KEY },
+        { PASSWORD_E_UNKNOWN, "!$6$saltstring$" KEY KEY },
         { PASSWORD_E_COSTLY, "$argon2id$v=19$m=4194304,t=3,p=4$" SALT "$" KEY },
         { PASSWORD_E_COSTLY, "$argon2id$v=19$m=65536,t=4294967295,p=4$" SALT "$" KEY },
         { PASSWORD_E_COSTLY, "$argon2id$v=19$m=65536,t=1,p=64$" SALT "$" KEY },
@@ -251,6 +292,13 @@ static void test_a_hash_is_taken_apart(void **state) {
         assert_int_equal(hash.rounds, 5);
         assert_string_equal(hash.setting, "$2a$05$CCCCCCCCCCCCCCCCCCCCC.");
         assert_true(bcrypt_derive(&hash, TEXT("U*U"), hash.salt));
+        assert_memory_equal(hash.salt, hash.key, hash.n_key);
+        hash = (PasswordHash){ 0 };
+        assert_true(password_read_yescrypt(
+                &hash, TEXT("j9T$saltsalt$0ZRt7zd0gn9pQsq3yDeuwj9hFSoqeo/y42wyzM0m.d0")));
+        assert_int_equal(hash.memory, 16 << 20);
+        assert_string_equal(hash.setting, "$y$j9T$saltsalt$");
+        assert_true(shadow_derive(&hash, TEXT("password"), hash.salt));
         assert_memory_equal(hash.salt, hash.key, hash.n_key);
         hash = (PasswordHash){ 0 };
         assert_true(password_read_argon2(&hash,
@@ -305,6 +353,7 @@ int main(void) {
                 cmocka_unit_test(test_published_vectors_verify),
                 cmocka_unit_test(test_argon2_verifies_where_it_was_built_in),
                 cmocka_unit_test(test_of_bcrypt_the_first_72_bytes_count),
+                cmocka_unit_test(test_of_what_stands_in_etc_shadow_511_bytes_may_be_typed),
                 cmocka_unit_test(test_ours_is_ours_and_salted),
                 cmocka_unit_test(test_threads_hash_at_once_and_give_the_memory_back),
                 cmocka_unit_test(test_what_cannot_be_checked_is_told_and_lets_nobody_in),
