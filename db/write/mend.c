@@ -96,16 +96,16 @@ int db_mend_begin(DbMend *mend, uint64_t *ret_seq) {
 static int mend_run_sheet(DbMend *mend, DbSheet sheet) {
         PGconn *pg = db_conn_pg(mend->conn);
         CLEANUP(PQclear) PGresult *failed = NULL;
-        Oid types[DB_ROWS_MAX_PARAMS];
+        Oid types[DB_SHEET_MAX_PARAMS];
         DbParams params;
-        int n = db_rows_types(sheet, types);
+        int n = db_sheet_types(sheet, types);
         int r;
 
         r = db_rows_params(mend->rows, sheet, &mend->journal_id, &params);
         if (r < 0)
                 return err_up(r);
         if (!PQsendQueryParams(pg,
-                               db_rows_sql(sheet),
+                               db_sheet(sheet)->sql,
                                n,
                                types,
                                params.values,

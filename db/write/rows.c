@@ -6,17 +6,10 @@
 
 enum {
         ROWS_SENSORS = 16384, /* pairs remembered; a power of two */
-        ROWS_MAX_COLUMNS = DB_ROWS_MAX_PARAMS - 1,
+        ROWS_MAX_COLUMNS = DB_SHEET_MAX_PARAMS - 1,
 };
 
-typedef struct SheetInfo SheetInfo;
 typedef struct SensorSlot SensorSlot;
-
-struct SheetInfo {
-        const char *name, *sql;
-        const char *columns; /* one letter a column, see sheet_type() */
-        bool has_journal;    /* $1 is the journal's id, the columns follow */
-};
 
 struct SensorSlot {
         int64_t vehicle_id; /* 0 = free */
@@ -29,252 +22,14 @@ struct DbRows {
         DbNames names;
 };
 
-/* Counts what was really written, in the transaction that writes it: the rows that begin a message,
- * which is said by @begins. */
-#define BOOKED(insert, begins)                                      \
-        "WITH added AS (" insert " RETURNING " begins " AS begins)" \
-        " UPDATE journal_positions SET stored = stored"             \
-        " + (SELECT count(*) FROM added WHERE begins) WHERE journal_id = $1"
-
-/* Noted by a clock of ours that was ahead: neither the database's nor ours of now has come so far.
- */
-#define ROWS_AHEAD(column) column " > greatest(now(), EXCLUDED.last_seen) + interval '1 minute'"
-
-#define ROWS_NEWER(column)                                                                    \
-        " " column " = CASE WHEN s.time IS NULL OR EXCLUDED.time"                             \
-        " >= s.time OR " ROWS_AHEAD("s.time") " THEN coalesce(EXCLUDED." column ", s." column \
-                                              ") ELSE s." column " END"
-
-/* Every statement takes whole columns; rows that several gateways may touch are taken in order. */
-static const SheetInfo sheets[DB_SHEET_COUNT] = {
-        [DB_SHEET_SENSORS] = {
-                "sensors",
-                "INSERT INTO sensors (vehicle_id, sensor_id)"
-                " SELECT u.vehicle_id, u.sensor_id"
-                " FROM unnest($1, $2) AS u (vehicle_id, sensor_id)"
-                " JOIN vehicles v ON v.id = u.vehicle_id"
-                " ORDER BY 1, 2 ON CONFLICT DO NOTHING",
-                "ki",
-                false,
-        },
-        [DB_SHEET_RAW_LOGS] = {
-                "raw_logs",
-                BOOKED("INSERT INTO raw_logs (journal_id, seq, received_at, time, vehicle_id, logs)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6) AS u",
-                       "true"),
-                "ktt" "ks",
-                true,
-        },
-        [DB_SHEET_SENSOR_LOGS] = {
-                "sensor_logs",
-                BOOKED("INSERT INTO sensor_logs"
-                " (journal_id, seq, received_at, time, vehicle_id, sensor_id, data)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7) AS u",
-                       "true"),
-                "ktt" "kij",
-                true,
-        },
-        [DB_SHEET_VEHICLE_LOGS] = {
-                "vehicle_logs",
-                BOOKED("INSERT INTO vehicle_logs"
-                " (journal_id, seq, received_at, time, vehicle_id, battery_voltage,"
-                " battery_current, rssi, latitude, longitude, heading, speed, mode,"
-                " system_status, armed, guided, extra)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
-                " $14, $15, $16, $17) AS u",
-                       "true"),
-                "ktt" "kddddddd" "ssbbj",
-                true,
-        },
-        [DB_SHEET_BLE_DETECTIONS] = {
-                "ble_detections",
-                BOOKED("INSERT INTO ble_detections"
-                " (journal_id, seq, received_at, time, device_id, item, device_hash, rssi, zone)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) AS u",
-                       "item = 0"),
-                "ktt" "kisds",
-                true,
-        },
-        [DB_SHEET_TELEMETRY] = {
-                "telemetry",
-                BOOKED("INSERT INTO telemetry (journal_id, seq, received_at, time, device_id, payload)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6) AS u",
-                       "true"),
-                "ktt" "kJ",
-                true,
-        },
-        [DB_SHEET_CAMERA_EVENTS] = {
-                "camera_events",
-                BOOKED("INSERT INTO camera_events (journal_id, seq, received_at, time, device_id,"
-                " event_type, person_name, confidence, data)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) AS u",
-                       "true"),
-                "ktt" "kssdj",
-                true,
-        },
-        [DB_SHEET_ALERTS] = {
-                "alerts",
-                BOOKED("INSERT INTO alerts (journal_id, seq, received_at, time, vehicle_id, device_id,"
-                " severity, alert_type, message, source, latitude, longitude, extra)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
-                " AS u",
-                       "true"),
-                "ktt" "kkssssddj",
-                true,
-        },
-        [DB_SHEET_STATUS_LOGS] = {
-                "device_status_logs",
-                BOOKED("INSERT INTO device_status_logs (journal_id, seq, received_at, time, device_id,"
-                " status, temperature, humidity, latitude, longitude, late)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS u",
-                       "true"),
-                "ktt" "ksddddb",
-                true,
-        },
-        /* A state moves up or not at all; each step of several for one command is an event. What is
-         * cancelled only ends: as that, or as its device says all the same. */
-        [DB_SHEET_ACKS] = {
-                "command_acks",
-                "WITH acks AS MATERIALIZED (SELECT u.*, tidegate_command_rank(u.state) AS rank"
-                " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS u (ord, seq,"
-                " received_at, time, device_id, command_id, state, message, topic, payload)),"
-                " held AS MATERIALIZED (SELECT command_id, device_id, user_id,"
-                " greatest(tidegate_command_rank(state),"
-                " CASE WHEN cancelled_at IS NOT NULL THEN 3 END) AS stored FROM commands"
-                " WHERE command_id IN (SELECT command_id FROM acks)"
-                " ORDER BY command_id FOR UPDATE),"
-                " ranked AS MATERIALIZED (SELECT a.*, h.user_id, a.rank > greatest(h.stored,"
-                " max(a.rank) OVER (PARTITION BY a.command_id, a.device_id ORDER BY a.seq"
-                " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS moves"
-                " FROM acks a JOIN held h USING (command_id, device_id)),"
-                " top AS (SELECT DISTINCT ON (command_id) * FROM ranked WHERE moves"
-                " ORDER BY command_id, rank DESC),"
-                " changed AS (UPDATE commands c SET state = t.state,"
-                " message = coalesce(t.message, c.message), updated_at = now(),"
-                " finished_at = CASE WHEN t.rank >= 4 THEN t.received_at END,"
-                " delivered_at = coalesce(c.delivered_at, (SELECT min(r.received_at) FROM ranked r"
-                " WHERE r.command_id = c.command_id AND r.state = 'delivered'))"
-                " FROM top t WHERE c.command_id = t.command_id),"
-                " logged AS (INSERT INTO command_events (journal_id, seq, received_at, time,"
-                " device_id, user_id, command_id, state, message)"
-                " SELECT $1, seq, received_at, time, device_id, user_id, command_id, state, message"
-                " FROM ranked WHERE moves RETURNING seq),"
-                " unknown AS (SELECT a.* FROM acks a WHERE NOT EXISTS (SELECT FROM held h"
-                " WHERE h.command_id = a.command_id AND h.device_id = a.device_id)),"
-                " dead AS (INSERT INTO dead_letters"
-                " (journal_id, seq, received_at, reason, topic, detail, payload)"
-                " SELECT $1, seq, received_at, 'unknown_command', topic,"
-                " 'no such command of this device', payload FROM unknown RETURNING seq),"
-                " booked AS (UPDATE journal_positions SET stored = stored"
-                " + (SELECT count(*) FROM logged) + (SELECT count(*) FROM dead)"
-                " + (SELECT count(*) FROM ranked WHERE NOT moves) WHERE journal_id = $1)"
-                " SELECT ord, true FROM unknown UNION ALL"
-                " SELECT ord, false FROM ranked WHERE NOT moves",
-                "iktt" "ksssly",
-                true,
-        },
-        /* Whether an answer to a command is a letter again is only known by now. A number that
-         * leaves nothing is written down as one whose letter was taken away. */
-        [DB_SHEET_LETTERS] = {
-                "letters",
-                "WITH u AS MATERIALIZED (SELECT * FROM unnest($2, $3, $4) AS u (seq, id, outcome)),"
-                " gone AS (DELETE FROM dead_letters d USING u"
-                " WHERE d.id = u.id AND u.outcome <> 'duplicate'),"
-                " removed AS (INSERT INTO dead_letters_removed (journal_id, seq)"
-                " SELECT $1, seq FROM u WHERE outcome = 'duplicate')"
-                " UPDATE replays r SET outcome = CASE WHEN u.outcome <> 'command_ack'"
-                " THEN u.outcome ELSE coalesce((SELECT d.reason FROM dead_letters d"
-                " WHERE d.seq = u.seq LIMIT 1), 'stored') END"
-                " FROM u WHERE r.letter_id = u.id AND u.outcome <> 'duplicate'",
-                "kks",
-                true,
-        },
-        [DB_SHEET_DEAD_LETTERS] = {
-                "dead_letters",
-                BOOKED("INSERT INTO dead_letters"
-                " (journal_id, seq, received_at, item, reason, topic, detail, payload)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8) AS u",
-                       "item IS NULL OR item = 0"),
-                "kti" "slly",
-                true,
-        },
-        /* Changes nothing where a name is as it was, or somebody chose another: decision 051. */
-        [DB_SHEET_NAMES] = {
-                "names",
-                "SELECT tidegate_name_devices($1, $2, $3)",
-                "kss",
-                false,
-        },
-        /* Older than what is stored: only last_seen may move. A device deleted meanwhile: none. */
-        [DB_SHEET_STATES] = {
-                "device_states",
-                "INSERT INTO device_states AS s (device_id, status, last_seen, time, temperature,"
-                " humidity, latitude, longitude)"
-                " SELECT u.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) AS u (device_id, status,"
-                " last_seen, time, temperature, humidity, latitude, longitude)"
-                " JOIN devices d ON d.id = u.device_id ORDER BY u.device_id"
-                " ON CONFLICT (device_id) DO UPDATE SET"
-                " last_seen = CASE WHEN " ROWS_AHEAD("s.last_seen")
-                " THEN EXCLUDED.last_seen ELSE greatest(s.last_seen, EXCLUDED.last_seen) END,"
-                " updated_at = now(),"
-                " time = CASE WHEN " ROWS_AHEAD("s.time") " THEN EXCLUDED.time"
-                " ELSE greatest(s.time, EXCLUDED.time) END,"
-                ROWS_NEWER("status") "," ROWS_NEWER("temperature") "," ROWS_NEWER("humidity") ","
-                ROWS_NEWER("latitude") "," ROWS_NEWER("longitude"),
-                "kst" "tdddd",
-                false,
-        },
-};
-
-static DbType sheet_type(char letter) {
-        switch (letter) {
-        case 'b':
-                return DB_TYPE_BOOL;
-        case 'd':
-                return DB_TYPE_FLOAT8;
-        case 'i':
-                return DB_TYPE_INT4;
-        case 'j':
-                return DB_TYPE_JSONB;
-        case 'J':
-                return DB_TYPE_JSON;
-        case 'k': /* key */
-                return DB_TYPE_INT8;
-        case 't':
-                return DB_TYPE_TIMESTAMPTZ;
-        case 'y': /* bytes */
-                return DB_TYPE_BYTEA;
-        default: /* s: string */
-                return DB_TYPE_TEXT;
-        }
-}
-
-const char *db_rows_name(DbSheet sheet) {
-        return sheets[sheet].name;
-}
-
-const char *db_rows_sql(DbSheet sheet) {
-        return sheets[sheet].sql;
-}
-
-int db_rows_types(DbSheet sheet, uint32_t ret_types[DB_ROWS_MAX_PARAMS]) {
-        int n = 0;
-
-        if (sheets[sheet].has_journal)
-                ret_types[n++] = DB_TYPE_INT4;
-        for (const char *c = sheets[sheet].columns; *c; ++c)
-                ret_types[n++] = db_type_array(sheet_type(*c));
-        return n;
-}
-
 int db_rows_new(DbRows **ret_rows) {
         DbRows *rows = calloc(1, sizeof(*rows));
 
         if (!rows)
                 return err_new(-ENOMEM);
-        for (size_t i = 0; i < DB_SHEET_COUNT; ++i)
-                for (size_t k = 0; sheets[i].columns[k]; ++k)
-                        db_array_init(&rows->columns[i][k], sheet_type(sheets[i].columns[k]));
+        for (DbSheet i = 0; i < DB_SHEET_COUNT; ++i)
+                for (size_t k = 0; db_sheet(i)->columns[k]; ++k)
+                        db_array_init(&rows->columns[i][k], db_sheet_type(db_sheet(i)->columns[k]));
         *ret_rows = rows;
         return 0;
 }
@@ -282,7 +37,7 @@ int db_rows_new(DbRows **ret_rows) {
 DbRows *db_rows_free(DbRows *rows) {
         if (!rows)
                 return NULL;
-        for (size_t i = 0; i < DB_SHEET_COUNT; ++i)
+        for (DbSheet i = 0; i < DB_SHEET_COUNT; ++i)
                 for (size_t k = 0; k < ROWS_MAX_COLUMNS; ++k)
                         db_array_done(&rows->columns[i][k]);
         free(rows);
@@ -290,8 +45,8 @@ DbRows *db_rows_free(DbRows *rows) {
 }
 
 void db_rows_reset(DbRows *rows) {
-        for (size_t i = 0; i < DB_SHEET_COUNT; ++i)
-                for (size_t k = 0; sheets[i].columns[k]; ++k)
+        for (DbSheet i = 0; i < DB_SHEET_COUNT; ++i)
+                for (size_t k = 0; db_sheet(i)->columns[k]; ++k)
                         db_array_reset(&rows->columns[i][k]);
 }
 
@@ -573,13 +328,13 @@ int db_rows_params(DbRows *rows, DbSheet sheet, const uint32_t *journal_id, DbPa
         DbParams params = { 0 };
         int r;
 
-        if (sheets[sheet].has_journal) {
+        if (db_sheet(sheet)->has_journal) {
                 params.values[0] = (const char *)journal_id;
                 params.lengths[0] = sizeof(*journal_id);
                 params.formats[0] = 1;
                 params.n = 1;
         }
-        for (size_t k = 0; sheets[sheet].columns[k]; ++k, ++params.n) {
+        for (size_t k = 0; db_sheet(sheet)->columns[k]; ++k, ++params.n) {
                 DbArray *column = &rows->columns[sheet][k];
 
                 r = db_array_finish(column);

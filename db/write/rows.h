@@ -4,49 +4,24 @@
  * DbRows: the records of a batch, turned into columns: one sheet of binary arrays for each
  * statement of DbStore.
  *
- * Knows the SQL and the types, not the connection. One thread. For the files of db/ only.
+ * Knows the sheets, not the connection. One thread. For the files of db/ only.
  */
 
 #include "base/base.h"
 #include "db/array.h"
+#include "db/write/sheet.h"
 #include "model/account.h"
 #include "model/record.h"
-
-#define DB_ROWS_MAX_PARAMS 17
 
 typedef struct DbParams DbParams;
 typedef struct DbRows DbRows;
 
-/* In the order in which a batch runs them. */
-typedef enum DbSheet {
-        DB_SHEET_SENSORS,
-        DB_SHEET_RAW_LOGS,
-        DB_SHEET_SENSOR_LOGS,
-        DB_SHEET_VEHICLE_LOGS,
-        DB_SHEET_BLE_DETECTIONS,
-        DB_SHEET_TELEMETRY,
-        DB_SHEET_CAMERA_EVENTS,
-        DB_SHEET_ALERTS,
-        DB_SHEET_STATUS_LOGS,
-        DB_SHEET_ACKS,    /* of commands, and their states: answers with the `ord` of those that no
-                             command waits for (true) and of those that changed nothing (false) */
-        DB_SHEET_LETTERS, /* those that were taken in again go, whatever became of them */
-        DB_SHEET_DEAD_LETTERS,
-        DB_SHEET_NAMES, /* what devices call themselves */
-        DB_SHEET_STATES,
-        DB_SHEET_COUNT
-} DbSheet;
-
 struct DbParams {
         int n;
-        const char *values[DB_ROWS_MAX_PARAMS];
-        int lengths[DB_ROWS_MAX_PARAMS];
-        int formats[DB_ROWS_MAX_PARAMS];
+        const char *values[DB_SHEET_MAX_PARAMS];
+        int lengths[DB_SHEET_MAX_PARAMS];
+        int formats[DB_SHEET_MAX_PARAMS];
 };
-
-const char *db_rows_name(DbSheet sheet);
-const char *db_rows_sql(DbSheet sheet);
-int db_rows_types(DbSheet sheet, uint32_t ret_types[DB_ROWS_MAX_PARAMS]); /* how many */
 
 MUST_CHECK int db_rows_new(DbRows **ret_rows);
 DbRows *db_rows_free(DbRows *rows);

@@ -101,10 +101,14 @@ static bool store_send_prepares(PGconn *pg) {
                                 NULL);
 
         for (int i = 0; i < DB_SHEET_COUNT && ok; ++i) {
-                Oid types[DB_ROWS_MAX_PARAMS];
-                int n = db_rows_types((DbSheet)i, types);
+                Oid types[DB_SHEET_MAX_PARAMS];
+                int n = db_sheet_types((DbSheet)i, types);
 
-                ok = PQsendPrepare(pg, db_rows_name((DbSheet)i), db_rows_sql((DbSheet)i), n, types);
+                ok = PQsendPrepare(pg,
+                                   db_sheet((DbSheet)i)->name,
+                                   db_sheet((DbSheet)i)->sql,
+                                   n,
+                                   types);
         }
         return ok && PQpipelineSync(pg);
 }
@@ -294,7 +298,7 @@ static int store_send_batch(DbStore *store, bool *ret_sent) {
                 r = db_rows_params(store->rows, (DbSheet)i, &store->position.journal_id, &params);
                 if (r < 0)
                         return err_up(r);
-                sent = store_send(store, db_rows_name((DbSheet)i), &params, i);
+                sent = store_send(store, db_sheet((DbSheet)i)->name, &params, i);
         }
         params.n = 0;
         *ret_sent =
