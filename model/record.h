@@ -95,8 +95,9 @@ struct DetectionsRecord {
         size_t n_items;
         struct {
                 Reason reason;
-                Text bytes; /* the item's JSON */
-        } * set_aside;      /* the bad ones */
+                Text bytes;  /* the item's JSON */
+                Text detail; /* for people */
+        } * set_aside;       /* the bad ones */
         size_t n_set_aside;
         Text name, location; /* of the device, for its registration */
 };

@@ -117,6 +117,7 @@ static void rows_add_dead_letter(DbRows *rows,
                                  const Record *record,
                                  Reason reason,
                                  int item,
+                                 Text detail,
                                  Text bytes) {
         DbArray *columns = rows->columns[DB_SHEET_DEAD_LETTERS];
 
@@ -128,7 +129,7 @@ static void rows_add_dead_letter(DbRows *rows,
                 db_array_int(&columns[2], item);
         db_array_bytes(&columns[3], text_of(reason_name(reason)));
         db_array_lossy(&columns[4], record->topic.data ? record->topic : TEXT(""));
-        db_array_lossy(&columns[5], item < 0 ? record->detail : (Text){ 0 });
+        db_array_lossy(&columns[5], detail);
         db_array_bytes(&columns[6], bytes.data ? bytes : TEXT(""));
 }
 
@@ -162,6 +163,7 @@ static void rows_add_detections(DbRows *rows, const Record *record) {
                                      record,
                                      detections->set_aside[i].reason,
                                      (int)i,
+                                     detections->set_aside[i].detail,
                                      detections->set_aside[i].bytes);
 }
 
@@ -257,7 +259,12 @@ void db_rows_add(DbRows *rows, const Record *record, size_t index) {
         if (record->duplicate)
                 return;
         if (record->reason != REASON_NONE) {
-                rows_add_dead_letter(rows, record, record->reason, -1, record->payload);
+                rows_add_dead_letter(rows,
+                                     record,
+                                     record->reason,
+                                     -1,
+                                     record->detail,
+                                     record->payload);
                 return;
         }
         switch (record->kind) {

@@ -48,11 +48,14 @@ static int check_topic_name(Decoder *decoder, const char *what, Text name) {
         if (!name.data)
                 return 0;
         if (json_check_text(name) != REASON_NONE)
-                return decoder_refuse(decoder, REASON_BAD_UTF8, "topic: %s is not UTF-8", what);
+                return decoder_refuse(decoder,
+                                      REASON_BAD_UTF8,
+                                      "topic: the %s's name is not UTF-8",
+                                      what);
         if (!decoder_is_name(name))
                 return decoder_refuse(decoder,
                                       REASON_OUT_OF_RANGE,
-                                      "topic: %s is too long or has control characters",
+                                      "topic: the %s's name is too long or has control characters",
                                       what);
         return 0;
 }
@@ -72,6 +75,7 @@ static int check_topic(Decoder *decoder) {
 static int check_payload(Decoder *decoder) {
         Text payload = decoder->record->payload;
         Reason reason;
+        size_t at;
 
         if (payload.n > decoder->route->max_bytes)
                 return decoder_refuse(decoder,
@@ -82,9 +86,9 @@ static int check_payload(Decoder *decoder) {
         if (payload.n == 0)
                 return decoder_refuse(decoder, REASON_BAD_JSON, "empty payload");
 
-        reason = json_check_text(payload);
+        reason = json_check_text_at(payload, &at);
         if (reason != REASON_NONE)
-                return decoder_refuse(decoder, reason, "payload: %s", reason_name(reason));
+                return decoder_refuse_at(decoder, reason, payload.data + at);
         return 0;
 }
 

@@ -35,13 +35,19 @@ static int decode_hash(Decoder *decoder, struct json_object *item, char ret_hash
         if (!value)
                 return member_missing(decoder, "device_hash");
         if (!json_object_is_type(value, json_type_string))
-                return decoder_refuse(decoder, REASON_WRONG_TYPE, "device_hash: not a string");
+                return member_refuse(decoder,
+                                     REASON_WRONG_TYPE,
+                                     "device_hash",
+                                     value,
+                                     "not a string");
 
         text = json_object_get_string(value);
         if (strlen(text) != HASH_DIGITS || strspn(text, "0123456789abcdefABCDEF") != HASH_DIGITS)
-                return decoder_refuse(decoder,
-                                      REASON_OUT_OF_RANGE,
-                                      "device_hash: not 64 hexadecimal digits");
+                return member_refuse(decoder,
+                                     REASON_OUT_OF_RANGE,
+                                     "device_hash",
+                                     value,
+                                     "not 64 hexadecimal digits");
 
         for (size_t i = 0; i <= HASH_DIGITS; ++i)
                 ret_hash[i] = to_lower(text[i]);
@@ -55,7 +61,7 @@ static int decode_item(Decoder *decoder, struct json_object *item, Detection *re
         int r;
 
         if (!json_object_is_type(item, json_type_object))
-                return decoder_refuse(decoder, REASON_WRONG_TYPE, "detection: not an object");
+                return member_refuse(decoder, REASON_WRONG_TYPE, "", item, "not an object");
 
         r = decode_hash(decoder, item, detection.device_hash);
         if (r == 0)
@@ -84,6 +90,7 @@ static int set_aside(Decoder *decoder, struct json_object *item, Reason reason) 
                 return err_up(r);
         detections->set_aside[detections->n_set_aside].reason = reason;
         detections->set_aside[detections->n_set_aside].bytes = bytes;
+        detections->set_aside[detections->n_set_aside].detail = decoder->record->detail;
         ++detections->n_set_aside;
         decoder->record->detail = (Text){ 0 }; /* the message itself is good */
         return 0;
@@ -96,7 +103,7 @@ static int decode_items(Decoder *decoder, struct json_object *items) {
         if (n > DECODER_MAX_ITEMS)
                 return decoder_refuse(decoder,
                                       REASON_TOO_LARGE,
-                                      "detections: more than %d items",
+                                      "/detections: more than %d items",
                                       DECODER_MAX_ITEMS);
         detections->items = arena_alloc(decoder->arena, (n + 1) * sizeof(*detections->items));
         detections->set_aside =
@@ -104,9 +111,13 @@ static int decode_items(Decoder *decoder, struct json_object *items) {
         if (!detections->items || !detections->set_aside)
                 return err_new(-ENOMEM);
 
+        decoder->inside = "/detections";
         for (size_t i = 0; i < n; ++i) {
                 struct json_object *item = json_object_array_get_idx(items, i);
-                int r = decode_item(decoder, item, &detections->items[detections->n_items]);
+                int r;
+
+                decoder->element = i + 1;
+                r = decode_item(decoder, item, &detections->items[detections->n_items]);
 
                 if (r == 0)
                         ++detections->n_items;
@@ -167,6 +178,10 @@ int decode_ble_detections(Decoder *decoder) {
         if (!items)
                 return decode_single(decoder);
         if (!json_object_is_type(items, json_type_array))
-                return decoder_refuse(decoder, REASON_WRONG_TYPE, "detections: not an array");
+                return member_refuse(decoder,
+                                     REASON_WRONG_TYPE,
+                                     "detections",
+                                     items,
+                                     "not an array");
         return decode_items(decoder, items);
 }

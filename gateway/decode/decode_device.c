@@ -122,9 +122,11 @@ static int decode_camera_data(Decoder *decoder, CameraRecord *camera) {
         if (r != 0 || !data)
                 return r;
 
+        decoder->inside = "/data";
         r = decode_camera_person(decoder, data, camera);
         if (r == 0)
                 r = member_number(decoder, data, &confidence, &camera->confidence);
+        decoder->inside = NULL;
         if (r == 0)
                 r = member_json(decoder, data, &decoder->record->data);
         return r;

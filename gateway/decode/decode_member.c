@@ -9,8 +9,12 @@
 #include "base/timestamp.h"
 #include "gateway/decode/decoder.h"
 #include "gateway/decode/json_check.h"
+#include "gateway/decode/place.h"
 
-#define DETAIL_SIZE        160
+#define DETAIL_SIZE        448
+#define POINTER_SIZE       160
+#define CHOICES_SIZE       160
+#define MEMBER_SHOWN_SIZE  (PLACE_VALUE_SIZE + 2) /* with quotes */
 #define UNIX_MILLISECONDS  1e11 /* larger numbers are milliseconds: as seconds, beyond year 5138 */
 #define UNIX_MIN_S         (-62135596800.0) /* year 1 */
 #define UNIX_MAX_S         253402300800.0   /* year 10000 */
@@ -32,6 +36,73 @@ int decoder_refuse(Decoder *decoder, Reason reason, const char *format, ...) {
         if (!decoder->record->detail.data)
                 return err_new(-ENOMEM);
         return (int)reason;
+}
+
+int decoder_refuse_at(Decoder *decoder, Reason reason, const char *at) {
+        Text payload = decoder->record->payload;
+        char place[PLACE_SIZE];
+
+        place_write(payload, (size_t)(at - payload.data), place);
+        return decoder_refuse(decoder, reason, "payload: %s", place);
+}
+
+int decoder_refuse_piece(Decoder *decoder, Reason reason, const char *what, Text piece) {
+        char shown[PLACE_VALUE_SIZE];
+
+        place_value(piece, shown);
+        return decoder_refuse(decoder, reason, "%s: %s", what, shown);
+}
+
+/* "/detections/3/rssi", as RFC 6901 writes it. */
+static void member_pointer(const Decoder *decoder, const char *name, char ret[POINTER_SIZE]) {
+        size_t n =
+                (size_t)snprintf(ret, POINTER_SIZE, "%s", decoder->inside ? decoder->inside : "");
+
+        if (decoder->element > 0)
+                n += (size_t)snprintf(ret + n, POINTER_SIZE - n, "/%zu", decoder->element - 1);
+        if (*name)
+                ret[n++] = '/';
+        for (; *name && n < POINTER_SIZE - 2; ++name) {
+                bool is_special = *name == '~' || *name == '/';
+
+                ret[n++] = is_special ? '~' : *name;
+                if (is_special)
+                        ret[n++] = *name == '~' ? '0' : '1';
+        }
+        ret[n] = '\0';
+}
+
+/* As it is written; what may be large is only named. */
+static void member_show(struct json_object *value, char ret[MEMBER_SHOWN_SIZE]) {
+        bool is_string = json_object_is_type(value, json_type_string);
+        char text[PLACE_VALUE_SIZE];
+
+        if (json_object_is_type(value, json_type_array))
+                place_value(TEXT("[...]"), text);
+        else if (json_object_is_type(value, json_type_object))
+                place_value(TEXT("{...}"), text);
+        else
+                place_value(text_of(json_object_get_string(value)), text);
+        snprintf(ret, MEMBER_SHOWN_SIZE, is_string ? "\"%s\"" : "%s", text);
+}
+
+int member_refuse(Decoder *decoder,
+                  Reason reason,
+                  const char *name,
+                  struct json_object *value,
+                  const char *format,
+                  ...) {
+        char pointer[POINTER_SIZE], what[DETAIL_SIZE], shown[MEMBER_SHOWN_SIZE];
+        va_list args;
+
+        va_start(args, format);
+        vsnprintf(what, sizeof(what), format, args);
+        va_end(args);
+        member_pointer(decoder, name, pointer);
+        if (!value)
+                return decoder_refuse(decoder, reason, "%s: %s", pointer, what);
+        member_show(value, shown);
+        return decoder_refuse(decoder, reason, "%s: %s: %s", pointer, what, shown);
 }
 
 Text decoder_trim(Text text) {
@@ -61,14 +132,18 @@ int decoder_parse_value(Decoder *decoder, Text text) {
 int decoder_parse(Decoder *decoder) {
         Text text = decoder_trim(decoder->record->payload);
         Reason reason;
+        size_t at;
 
         if (text.n == 0)
                 return decoder_refuse(decoder, REASON_BAD_JSON, "empty payload");
-        reason = json_check(text);
+        reason = json_check_at(text, &at);
         if (reason != REASON_NONE)
-                return decoder_refuse(decoder, reason, "payload: %s", reason_name(reason));
+                return decoder_refuse_at(decoder, reason, text.data + at);
         if (text.data[0] != '{')
-                return decoder_refuse(decoder, REASON_BAD_JSON, "payload: not an object");
+                return decoder_refuse_piece(decoder,
+                                            REASON_BAD_JSON,
+                                            "payload: not an object",
+                                            text);
         return decoder_parse_value(decoder, text);
 }
 
@@ -85,7 +160,7 @@ struct json_object *member_get(struct json_object *object, const char *name) {
 }
 
 int member_missing(Decoder *decoder, const char *name) {
-        return decoder_refuse(decoder, REASON_MISSING_MEMBER, "%s: missing", name);
+        return member_refuse(decoder, REASON_MISSING_MEMBER, name, NULL, "missing");
 }
 
 int member_object(Decoder *decoder, const char *name, struct json_object **ret_object) {
@@ -94,7 +169,7 @@ int member_object(Decoder *decoder, const char *name, struct json_object **ret_o
         if (!value)
                 return 0;
         if (!json_object_is_type(value, json_type_object))
-                return decoder_refuse(decoder, REASON_WRONG_TYPE, "%s: not an object", name);
+                return member_refuse(decoder, REASON_WRONG_TYPE, name, value, "not an object");
         *ret_object = value;
         return 0;
 }
@@ -124,16 +199,34 @@ int member_text(Decoder *decoder,
         if (!value)
                 return 0;
         if (!json_object_is_type(value, json_type_string))
-                return decoder_refuse(decoder, REASON_WRONG_TYPE, "%s: not a string", name);
+                return member_refuse(decoder, REASON_WRONG_TYPE, name, value, "not a string");
 
         text = string_of(value);
         if (text.n > max)
-                return decoder_refuse(decoder,
-                                      REASON_OUT_OF_RANGE,
-                                      "%s: longer than %zu bytes",
-                                      name,
-                                      max);
+                return member_refuse(decoder,
+                                     REASON_OUT_OF_RANGE,
+                                     name,
+                                     value,
+                                     "longer than %zu bytes",
+                                     max);
         return decoder_copy(decoder, text, ret_text);
+}
+
+static int member_choice_refuse(Decoder *decoder,
+                                const char *name,
+                                const Text choices[],
+                                struct json_object *value) {
+        char known[CHOICES_SIZE];
+        size_t n = 0;
+
+        for (size_t i = 0; choices[i].data && n < sizeof(known); ++i)
+                n += (size_t)snprintf(known + n,
+                                      sizeof(known) - n,
+                                      "%s%.*s",
+                                      i == 0 ? "" : ", ",
+                                      (int)choices[i].n,
+                                      choices[i].data);
+        return member_refuse(decoder, REASON_OUT_OF_RANGE, name, value, "not one of %s", known);
 }
 
 int member_choice(Decoder *decoder, const char *name, const Text choices[], Text *ret_choice) {
@@ -142,14 +235,14 @@ int member_choice(Decoder *decoder, const char *name, const Text choices[], Text
         if (!value)
                 return 0;
         if (!json_object_is_type(value, json_type_string))
-                return decoder_refuse(decoder, REASON_WRONG_TYPE, "%s: not a string", name);
+                return member_refuse(decoder, REASON_WRONG_TYPE, name, value, "not a string");
 
         for (size_t i = 0; choices[i].data; ++i)
                 if (text_equal(string_of(value), choices[i])) {
                         *ret_choice = choices[i];
                         return 0;
                 }
-        return decoder_refuse(decoder, REASON_OUT_OF_RANGE, "%s: not one of the known", name);
+        return member_choice_refuse(decoder, name, choices, value);
 }
 
 bool member_digits(struct json_object *string, Text *ret_digits) {
@@ -197,14 +290,15 @@ int member_number(Decoder *decoder,
         if (!value)
                 return 0;
         if (!number_of(value, &number))
-                return decoder_refuse(decoder, REASON_WRONG_TYPE, "%s: not a number", rule->name);
+                return member_refuse(decoder, REASON_WRONG_TYPE, rule->name, value, "not a number");
         if (!isfinite(number) || number < rule->min || number > rule->max)
-                return decoder_refuse(decoder,
-                                      REASON_OUT_OF_RANGE,
-                                      "%s: not within %g .. %g",
-                                      rule->name,
-                                      rule->min,
-                                      rule->max);
+                return member_refuse(decoder,
+                                     REASON_OUT_OF_RANGE,
+                                     rule->name,
+                                     value,
+                                     "not within %g .. %g",
+                                     rule->min,
+                                     rule->max);
         *ret_value = number;
         return 0;
 }
@@ -338,13 +432,18 @@ int decoder_name(Decoder *decoder, const char *const members[], Text *name) {
 
         if (!json_object_is_type(value, json_type_string) &&
             !json_object_is_type(value, json_type_int))
-                return decoder_refuse(decoder, REASON_WRONG_TYPE, "%s: not a name", members[i - 1]);
+                return member_refuse(decoder,
+                                     REASON_WRONG_TYPE,
+                                     members[i - 1],
+                                     value,
+                                     "not a name");
 
         text = text_of(json_object_get_string(value));
         if (!decoder_is_name(text))
-                return decoder_refuse(decoder,
-                                      REASON_OUT_OF_RANGE,
-                                      "%s: empty, too long or with control characters",
-                                      members[i - 1]);
+                return member_refuse(decoder,
+                                     REASON_OUT_OF_RANGE,
+                                     members[i - 1],
+                                     value,
+                                     "empty, too long or with control characters");
         return decoder_copy(decoder, text, name);
 }

@@ -20,12 +20,13 @@ static const char *const log_members[] = {
 
 /* The content of a JSON string; any other text, JSON or not, as it is. */
 int decoder_plain_text(Decoder *decoder, Text text, Text *ret_text) {
-        Reason reason = json_check(text);
+        size_t at;
+        Reason reason = json_check_at(text, &at);
         Text trimmed = decoder_trim(text);
         int r;
 
         if (reason == REASON_NUL_CHARACTER)
-                return decoder_refuse(decoder, reason, "payload: %s", reason_name(reason));
+                return decoder_refuse_at(decoder, reason, text.data + at);
         if (reason != REASON_NONE || trimmed.data[0] != '"') {
                 *ret_text = text;
                 return 0;
@@ -67,7 +68,11 @@ static int decode_sensor_id(Decoder *decoder, int32_t *ret_sensor_id) {
         if (isnan(value))
                 return member_missing(decoder, rule.name);
         if (value > floor(value))
-                return decoder_refuse(decoder, REASON_WRONG_TYPE, "%s: not an integer", rule.name);
+                return member_refuse(decoder,
+                                     REASON_WRONG_TYPE,
+                                     rule.name,
+                                     member_get(decoder->root, rule.name),
+                                     "not an integer");
         *ret_sensor_id = (int32_t)value;
         return 0;
 }
@@ -127,14 +132,14 @@ static int decode_flag(Decoder *decoder, const char *name, int8_t *ret_flag) {
         if (!value)
                 return 0;
         if (json_object_is_type(value, json_type_double) || !text)
-                return decoder_refuse(decoder, REASON_WRONG_TYPE, "%s: not a boolean", name);
+                return member_refuse(decoder, REASON_WRONG_TYPE, name, value, "not a boolean");
 
         if (strcmp(text, "true") == 0 || strcmp(text, "1") == 0)
                 *ret_flag = 1;
         else if (strcmp(text, "false") == 0 || strcmp(text, "0") == 0)
                 *ret_flag = 0;
         else
-                return decoder_refuse(decoder, REASON_WRONG_TYPE, "%s: not a boolean", name);
+                return member_refuse(decoder, REASON_WRONG_TYPE, name, value, "not a boolean");
         return 0;
 }
 

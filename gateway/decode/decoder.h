@@ -30,6 +30,8 @@ struct Decoder {
         struct json_object *root; /* owned; the payload as JSON, once decoder_parse() was called */
         Text said;                /* by member_time(): in place of the last time, as in Record */
         int fault;                /* of those that answer nothing */
+        const char *inside;       /* JSON pointer of what is decoded now; NULL = the root */
+        size_t element;           /* of the array that @inside is, counted from 1; 0 = it is none */
 };
 
 struct NumberRule {
@@ -51,8 +53,17 @@ int decode_alert(Decoder *decoder);
 int decode_command_ack(Decoder *decoder);
 int decode_command_state(Decoder *decoder);
 
-/* Answers @reason, with a detail. */
+/* Answers @reason, with a detail: what is said, the place, or a member of what is decoded now and
+ * its value. */
 int decoder_refuse(Decoder *decoder, Reason reason, const char *format, ...) PRINTF(3, 4);
+int decoder_refuse_at(Decoder *decoder, Reason reason, const char *at); /* in the payload */
+int decoder_refuse_piece(Decoder *decoder, Reason reason, const char *what, Text piece);
+int member_refuse(Decoder *decoder,
+                  Reason reason,
+                  const char *name,          /* "" = the whole of it */
+                  struct json_object *value, /* NULL = not shown */
+                  const char *format,
+                  ...) PRINTF(5, 6);
 
 /* The payload, checked, as a JSON object (_parse) or whatever it is (_parse_value). */
 int decoder_parse(Decoder *decoder);

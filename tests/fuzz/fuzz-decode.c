@@ -20,6 +20,13 @@ static void check_json(Text text) {
                 FUZZ_CHECK(json_check(text) == REASON_NONE);
 }
 
+/* For a terminal, and for PostgreSQL. */
+static void check_detail(Text detail) {
+        check_text(detail);
+        for (size_t i = 0; i < detail.n; ++i)
+                FUZZ_CHECK((unsigned char)detail.data[i] >= 0x20 && detail.data[i] != 0x7f);
+}
+
 static void check_number(double value, double min, double max) {
         FUZZ_CHECK(isnan(value) || (value >= min && value <= max));
 }
@@ -45,6 +52,8 @@ static void check_detections(const DetectionsRecord *detections) {
         for (size_t i = 0; i < detections->n_set_aside; ++i) {
                 FUZZ_CHECK(detections->set_aside[i].reason != REASON_NONE);
                 check_json(detections->set_aside[i].bytes);
+                FUZZ_CHECK(detections->set_aside[i].detail.n > 0);
+                check_detail(detections->set_aside[i].detail);
         }
 }
 
@@ -121,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
                 route.max_bytes = FEW_BYTES;
         route.kind = (Kind)((data[0] & 0xf) % KIND_COUNT);
         FUZZ_CHECK(decode(arena, &route, data[0] & 0x40 ? &names : NULL, &envelope, &record) == 0);
-        check_text(record.detail);
+        check_detail(record.detail);
         FUZZ_CHECK(record.reason < REASON_COUNT);
         if (record.reason == REASON_NONE)
                 check_record(&record);

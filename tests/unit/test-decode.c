@@ -871,6 +871,86 @@ static void test_command_ack_takes_every_member(void **state) {
                      REASON_OUT_OF_RANGE);
 }
 
+/* Who has to mend the device sees where to look. */
+static void test_a_detail_says_what_and_where(void **state) {
+        static const struct {
+                Kind kind;
+                const char *payload, *detail;
+        } cases[] = {
+                { KIND_TELEMETRY,
+                  " {\"a\":nan}",
+                  "payload: line 1, column 7 (byte 6):  {\"a\":<-- here nan}" },
+                { KIND_TELEMETRY,
+                  "{\n\"a\": 1e999}",
+                  "payload: line 2, column 6 (byte 7): {\\n\"a\": <-- here 1e999}" },
+                { KIND_TELEMETRY,
+                  "21.5\x01",
+                  "payload: line 1, column 5 (byte 4): 21.5<-- here \\x01" },
+                { KIND_TELEMETRY, "[1]", "payload: not an object: [1]" },
+                { KIND_TELEMETRY,
+                  "{\"a\":\"\xff\"}",
+                  "payload: line 1, column 7 (byte 6): {\"a\":\"<-- here \\xff\"}" },
+                { KIND_RAW_LOG,
+                  "\"a\\u0000\"",
+                  "payload: line 1, column 3 (byte 2): \"a<-- here \\\\u0000\"" },
+                { KIND_DEVICE_STATUS, "{}", "/status: missing" },
+                { KIND_DEVICE_STATUS,
+                  "{\"status\":\"up\x7f\"}",
+                  "/status: not one of online, offline, warning, error: \"up\\x7f\"" },
+                { KIND_DEVICE_STATUS, "{\"status\":[\"online\"]}", "/status: not a string: [...]" },
+                { KIND_DEVICE_STATUS,
+                  "{\"status\":\"online\",\"latitude\":91.50}",
+                  "/latitude: not within -90 .. 90: 91.50" },
+                { KIND_DEVICE_STATUS,
+                  "{\"status\":\"online\",\"humidity\":\"wet\"}",
+                  "/humidity: not a number: \"wet\"" },
+                { KIND_VEHICLE_LOG,
+                  "{\"armed\":\"perhaps\"}",
+                  "/armed: not a boolean: \"perhaps\"" },
+                { KIND_SENSOR_LOG,
+                  "{\"sensor_id\":1.5,\"data\":{}}",
+                  "/sensor_id: not an integer: 1.5" },
+                { KIND_SENSOR_LOG,
+                  "{\"sensor_id\":1,\"data\":true}",
+                  "/data: not an object: true" },
+                { KIND_CAMERA_EVENT,
+                  "{\"event_type\":\"face\",\"data\":{\"confidence\":{}}}",
+                  "/data/confidence: not a number: {...}" },
+                { KIND_CAMERA_EVENT, "{\"data\":{}}", "/event_type: missing" },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i)
+                check_text(decode_text(*state, cases[i].kind, cases[i].payload)->detail,
+                           cases[i].detail);
+}
+
+static void test_a_detail_names_members_as_json_pointers_do(void **state) {
+        Fixture *f = *state;
+        static char person[] = "a/b~c";
+
+        f->route.person = person;
+        check_text(decode_text(f,
+                               KIND_CAMERA_EVENT,
+                               "{\"event_type\":\"face\",\"data\":{\"a/b~c\":5}}")
+                           ->detail,
+                   "/data/a~1b~0c: not a string: 5");
+}
+
+static void test_each_item_that_is_set_aside_says_why(void **state) {
+        const Record *record = decode_good(*state,
+                                           KIND_BLE_DETECTIONS,
+                                           "{\"detections\":[{\"device_hash\":\"" HASH
+                                           "\",\"rssi\":-5},{\"device_hash\":\"" HASH
+                                           "\"},7,{\"device_hash\":\"12\",\"rssi\":-5}]}");
+        const DetectionsRecord *detections = &record->detections;
+
+        assert_int_equal(detections->n_set_aside, 3);
+        check_text(detections->set_aside[0].detail, "/detections/1/rssi: missing");
+        check_text(detections->set_aside[1].detail, "/detections/2: not an object: 7");
+        check_text(detections->set_aside[2].detail,
+                   "/detections/3/device_hash: not 64 hexadecimal digits: \"12\"");
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_init, fixture_done)
         const struct CMUnitTest tests[] = {
@@ -907,6 +987,9 @@ int main(void) {
                 TEST(test_alert_without_much),
                 TEST(test_alert_names_its_subject_only_where_the_topic_does_not),
                 TEST(test_command_ack_takes_every_member),
+                TEST(test_a_detail_says_what_and_where),
+                TEST(test_a_detail_names_members_as_json_pointers_do),
+                TEST(test_each_item_that_is_set_aside_says_why),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

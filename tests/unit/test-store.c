@@ -217,7 +217,9 @@ static void test_detections_keep_the_good_and_set_the_bad_aside(void **state) {
                 { .device_hash = "bb", .rssi = -80.5, .zone = "far", .time_us = NOON + 1 },
         };
         __typeof__(*((DetectionsRecord *)NULL)->set_aside) set_aside[] = {
-                { .reason = REASON_OUT_OF_RANGE, .bytes = TEXT("{\"rssi\":999}") },
+                { .reason = REASON_OUT_OF_RANGE,
+                  .bytes = TEXT("{\"rssi\":999}"),
+                  .detail = TEXT("/detections/2/rssi: 999") },
         };
         Fixture f;
         Record *r;
@@ -233,16 +235,16 @@ static void test_detections_keep_the_good_and_set_the_bad_aside(void **state) {
         assert_string_equal(postgres_text("SELECT string_agg(concat_ws('|', item, device_hash,"
                                           " rssi, zone), ' ' ORDER BY item) FROM ble_detections"),
                             "0|aa|-55|near 1|bb|-80.5|far");
-        assert_string_equal(postgres_text("SELECT concat_ws('|', seq, item, reason, topic,"
+        assert_string_equal(postgres_text("SELECT concat_ws('|', seq, item, reason, detail, topic,"
                                           " convert_from(payload, 'UTF8')) FROM dead_letters"),
-                            "1|0|out_of_range|a/topic|{\"rssi\":999}");
+                            "1|0|out_of_range|/detections/2/rssi: 999|a/topic|{\"rssi\":999}");
         fixture_done(&f);
 }
 
 static Record *fixture_add_detections(Fixture *f, Detection *items, size_t n, size_t n_bad) {
         static __typeof__(*((DetectionsRecord *)NULL)->set_aside) bad[] = {
-                { REASON_WRONG_TYPE, TEXT("7") },
-                { REASON_OUT_OF_RANGE, TEXT("8") },
+                { REASON_WRONG_TYPE, TEXT("7"), TEXT("no object") },
+                { REASON_OUT_OF_RANGE, TEXT("8"), TEXT("too many") },
         };
         Record *record = fixture_add(f, KIND_BLE_DETECTIONS);
 
