@@ -5,25 +5,35 @@
 
 #define TOPIC_MAX 65535 /* bytes, MQTT 5 section 1.5.4 */
 
+#define TOPIC_MAX_NAME 40
+
 typedef enum TopicName {
         TOPIC_LITERAL,
         TOPIC_USER,
         TOPIC_VEHICLE,
         TOPIC_DEVICE,
-        TOPIC_NAME_COUNT
+        TOPIC_WHO_COUNT, /* those before it are of who */
+        TOPIC_OTHER = TOPIC_WHO_COUNT,
+        TOPIC_ANY,  /* + */
+        TOPIC_TAIL, /* # */
 } TopicName;
 
 typedef struct TopicLevel TopicLevel;
 
 struct TopicLevel {
         TopicName name;
-        Text literal; /* if name is TOPIC_LITERAL; inside of the template's text */
+        uint8_t other; /* of TOPIC_OTHER: its place among them */
+        bool is_rest;  /* takes all that is left */
+        Text text;     /* of TOPIC_LITERAL itself, else the name; inside of the template's text */
 };
 
 struct TopicTemplate { /* one block of memory, the two texts included */
         char *text;
         char *filter; /* never longer than the text: a name has more than one character */
-        bool has[TOPIC_NAME_COUNT];
+        bool has[TOPIC_WHO_COUNT];
+        bool is_open; /* begins with what a topic that begins with $ is not for */
+        size_t n_others;
+        Text others[TOPIC_MAX_OTHERS];
         size_t n_levels;
         TopicLevel levels[];
 };
@@ -42,7 +52,21 @@ static TopicName topic_name_of(Text text) {
         for (size_t i = 0; i < N_ELEMENTS(topic_names); ++i)
                 if (text_equal(topic_names[i].text, text))
                         return topic_names[i].name;
-        return TOPIC_LITERAL;
+        return TOPIC_OTHER;
+}
+
+static bool topic_is_lower(char c) {
+        return c >= 'a' && c <= 'z';
+}
+
+static bool topic_is_name(Text text) {
+        if (text.n == 0 || text.n > TOPIC_MAX_NAME || !topic_is_lower(text.data[0]))
+                return false;
+        for (size_t i = 1; i < text.n; ++i)
+                if (!topic_is_lower(text.data[i]) && text.data[i] != '_' &&
+                    (text.data[i] < '0' || text.data[i] > '9'))
+                        return false;
+        return true;
 }
 
 /* Takes the first level off the front of @rest; data is NULL when there is none left. */
@@ -57,21 +81,49 @@ static Text topic_take_level(Text *rest) {
         return level;
 }
 
-static int topic_level_parse(TopicTemplate *template, Text text) {
-        TopicLevel *level = &template->levels[template->n_levels++];
-        bool is_name = text.n > 2 && text.data[0] == '{' && text.data[text.n - 1] == '}';
-
-        *level = (TopicLevel){ .literal = text };
-        if (is_name)
-                level->name = topic_name_of((Text){ .data = text.data + 1, .n = text.n - 2 });
-        if (level->name != TOPIC_LITERAL) {
+static int topic_add_name(TopicTemplate *template, TopicLevel *level) {
+        if (!topic_is_name(level->text))
+                return TOPIC_E_INVALID;
+        level->name = topic_name_of(level->text);
+        if (level->name != TOPIC_OTHER) {
                 if (template->has[level->name])
                         return TOPIC_E_INVALID;
                 template->has[level->name] = true;
                 return 0;
         }
+        if (template->n_others == TOPIC_MAX_OTHERS ||
+            topic_template_other(template, level->text) >= 0)
+                return TOPIC_E_INVALID;
+        level->other = (uint8_t) template->n_others;
+        template->others[template->n_others++] = level->text;
+        return 0;
+}
 
-        for (size_t i = 0; i < text.n; ++i)
+/* @is_last: nothing follows. */
+static int topic_level_parse(TopicTemplate *template, Text text, bool is_last) {
+        static const Text dots = TEXT("...");
+        TopicLevel *level = &template->levels[template->n_levels++];
+        bool is_name = text.n > 2 && text.data[0] == '{' && text.data[text.n - 1] == '}';
+
+        *level = (TopicLevel){ .text = text };
+        if (text_equal(text, TEXT("+")))
+                level->name = TOPIC_ANY;
+        if (text_equal(text, TEXT("#"))) {
+                level->name = TOPIC_TAIL;
+                level->is_rest = true;
+                return is_last ? 0 : TOPIC_E_INVALID;
+        }
+        if (is_name) {
+                level->text = (Text){ .data = text.data + 1, .n = text.n - 2 };
+                level->is_rest =
+                        level->text.n > dots.n &&
+                        memcmp(level->text.data + level->text.n - dots.n, dots.data, dots.n) == 0;
+                if (level->is_rest)
+                        level->text.n -= dots.n;
+                return level->is_rest && !is_last ? TOPIC_E_INVALID
+                                                  : topic_add_name(template, level);
+        }
+        for (size_t i = 0; level->name == TOPIC_LITERAL && i < text.n; ++i)
                 if (strchr("+#{}", text.data[i]))
                         return TOPIC_E_INVALID;
         return 0;
@@ -85,22 +137,25 @@ static bool topic_is_plain(Text text) {
 static int topic_template_parse(TopicTemplate *template) {
         Text rest = text_of(template->text);
         char *filter = template->filter;
+        const TopicLevel *last;
         int r;
 
         while (rest.data) {
                 Text level = topic_take_level(&rest);
 
-                r = topic_level_parse(template, level);
+                r = topic_level_parse(template, level, !rest.data);
                 if (r != 0)
                         return r;
-                if (template->levels[template->n_levels - 1].name != TOPIC_LITERAL)
-                        level = TEXT("+");
+                last = &template->levels[template->n_levels - 1];
+                if (last->name != TOPIC_LITERAL)
+                        level = last->is_rest ? TEXT("#") : TEXT("+");
                 memcpy(filter, level.data, level.n);
                 filter += level.n;
                 if (rest.data)
                         *filter++ = '/';
         }
         *filter = '\0';
+        template->is_open = template->levels[0].name != TOPIC_LITERAL;
         return 0;
 }
 
@@ -114,6 +169,8 @@ int topic_template_new(TopicTemplate **ret_template, const char *text) {
                 return TOPIC_E_INVALID;
         for (size_t i = 0; i < n; ++i)
                 n_levels += text[i] == '/';
+        if (n_levels > TOPIC_MAX_LEVELS)
+                return TOPIC_E_INVALID;
 
         n_fixed = sizeof(*template) + n_levels * sizeof(template->levels[0]);
         template = calloc(1, n_fixed + 2 * (n + 1));
@@ -146,17 +203,53 @@ const char *topic_template_filter(const TopicTemplate *template) {
 bool topic_template_has(const TopicTemplate *template, const char *name) {
         TopicName topic_name = topic_name_of(text_of(name));
 
-        return topic_name != TOPIC_LITERAL && template->has[topic_name];
+        return topic_name < TOPIC_WHO_COUNT && template->has[topic_name];
 }
 
-static Text *topic_match_field(TopicMatch *match, TopicName name) {
-        switch (name) {
+bool topic_template_is_plain(const TopicTemplate *template) {
+        for (size_t i = 0; i < template->n_levels; ++i)
+                if (template->levels[i].name >= TOPIC_WHO_COUNT || template->levels[i].is_rest)
+                        return false;
+        return true;
+}
+
+int topic_template_other(const TopicTemplate *template, Text name) {
+        for (size_t i = 0; i < template->n_others; ++i)
+                if (text_equal(template->others[i], name))
+                        return (int)i;
+        return -1;
+}
+
+static Text *topic_match_field(TopicMatch *match, const TopicLevel *level) {
+        switch (level->name) {
         case TOPIC_USER:
                 return &match->user;
         case TOPIC_VEHICLE:
                 return &match->vehicle;
-        default:
+        case TOPIC_DEVICE:
                 return &match->device;
+        default:
+                return &match->others[level->other];
+        }
+}
+
+/* Of what is left of a topic: what this level takes. */
+static bool topic_level_match(const TopicLevel *level, Text *rest, TopicMatch *match) {
+        Text text = *rest;
+
+        if (level->is_rest)
+                *rest = (Text){ 0 };
+        else
+                text = topic_take_level(rest);
+        switch (level->name) {
+        case TOPIC_LITERAL:
+                return text_equal(level->text, text);
+        case TOPIC_ANY:
+        case TOPIC_TAIL:
+                return true;
+        default:
+                *topic_match_field(match, level) = text;
+                return text.n > 0;
         }
 }
 
@@ -164,21 +257,15 @@ bool topic_template_match(const TopicTemplate *template, Text topic, TopicMatch 
         TopicMatch match = { 0 };
         Text rest = topic;
 
+        if (topic.n == 0 || (template->is_open && topic.data[0] == '$'))
+                return false;
         for (size_t i = 0; i < template->n_levels; ++i) {
                 const TopicLevel *level = &template->levels[i];
-                Text text;
 
-                if (!rest.data)
+                if (!rest.data && (level->name != TOPIC_TAIL || i == 0))
                         return false;
-                text = topic_take_level(&rest);
-                if (level->name == TOPIC_LITERAL) {
-                        if (!text_equal(level->literal, text))
-                                return false;
-                        continue;
-                }
-                if (text.n == 0)
+                if (!topic_level_match(level, &rest, &match))
                         return false;
-                *topic_match_field(&match, level->name) = text;
         }
         if (rest.data)
                 return false;
@@ -204,12 +291,14 @@ int topic_template_expand(const TopicTemplate *template,
         size_t n = template->n_levels; /* slashes and NUL */
         char *topic, *at;
 
+        if (!topic_template_is_plain(template))
+                return TOPIC_E_INVALID;
         for (size_t i = 0; i < template->n_levels; ++i) {
                 const TopicLevel *level = &template->levels[i];
-                const Text *value = &level->literal;
+                const Text *value = &level->text;
 
                 if (level->name != TOPIC_LITERAL) {
-                        value = topic_match_field(&fields, level->name);
+                        value = topic_match_field(&fields, level);
                         if (!topic_is_level(*value))
                                 return TOPIC_E_INVALID;
                 }
@@ -224,10 +313,10 @@ int topic_template_expand(const TopicTemplate *template,
         at = topic;
         for (size_t i = 0; i < template->n_levels; ++i) {
                 const TopicLevel *level = &template->levels[i];
-                Text value = level->literal;
+                Text value = level->text;
 
                 if (level->name != TOPIC_LITERAL)
-                        value = *topic_match_field(&fields, level->name);
+                        value = *topic_match_field(&fields, level);
                 memcpy(at, value.data, value.n);
                 at += value.n;
                 *at++ = i + 1 < template->n_levels ? '/' : '\0';

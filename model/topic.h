@@ -3,25 +3,35 @@
 /*
  * Topic: templates such as `users/{user}/devices/{device}/status`, and their captures.
  *
- * Pure. A `{name}` stands for exactly one level, one of TOPIC_NAMES; other levels
- * match themselves. MQTT wildcards are not allowed in a template. A captured level
- * is never empty.
+ * A level of a template is text, which matches itself; `{name}`, which takes one level;
+ * `{name...}`, which as the last one takes all the levels that are left, with the slashes between;
+ * `+`, one level that nobody asks about; or, as the last, `#`: whatever is left, also nothing. The
+ * names `user`, `vehicle`, `device` and `camera` (a device, too) say whose the message is; others
+ * are there for maps (docs/mapping.md): a letter, then letters, digits and `_`, all lower case, at
+ * most
+ * 40. What a name takes is never empty. As for a broker, no wildcard at the beginning takes a topic
+ * that begins with `$`. Pure.
  */
 
 #include "base/base.h"
+
+#define TOPIC_MAX_OTHERS 8   /* names that are not of who */
+#define TOPIC_MAX_LEVELS 128 /* of a template */
 
 typedef struct TopicTemplate TopicTemplate;
 typedef struct TopicMatch TopicMatch;
 
 struct TopicMatch {
-        Text user;    /* {user}: user id or name */
-        Text vehicle; /* {vehicle}: vehicle id or code */
-        Text device;  /* {device} or {camera}: device id or code */
+        Text user;                     /* {user}: user id or name */
+        Text vehicle;                  /* {vehicle}: vehicle id or code */
+        Text device;                   /* {device} or {camera}: device id or code */
+        Text others[TOPIC_MAX_OTHERS]; /* in the order of the template */
 };
 
 enum {
-        TOPIC_E_INVALID = 1, /* not a template: empty, wildcard, unknown or repeated name, > 65535
-                                bytes, not UTF-8, or with control characters */
+        TOPIC_E_INVALID = 1, /* not a template: empty, a bad or repeated name, `#` or a rest that is
+                                not the last, too many levels or names, > 65535 bytes, not UTF-8, or
+                                with control characters */
 };
 
 MUST_CHECK int topic_template_new(TopicTemplate **ret_template, const char *text);
@@ -32,11 +42,16 @@ const char *topic_template_filter(
         const TopicTemplate *template); /* the MQTT filter: `users/+/devices/+/status` */
 bool topic_template_has(const TopicTemplate *template,
                         const char *name); /* "device" also for {camera} */
+/* Each level is text or the name of who: it can be filled in, for publishing. */
+bool topic_template_is_plain(const TopicTemplate *template);
+/* Where TopicMatch has what another name takes: its place in @others; -1: there is no such name. */
+int topic_template_other(const TopicTemplate *template, Text name);
 bool topic_template_match(const TopicTemplate *template, Text topic, TopicMatch *ret_match);
 
 /*
  * The topic with the captures filled in, as NUL-terminated heap memory; for publishers.
- * TOPIC_E_INVALID: a value is missing, or is not one level (empty, or has '/', '+', '#' or NUL).
+ * TOPIC_E_INVALID: a value is missing, or is not one level (empty, or has '/', '+', '#' or NUL), or
+ * the template is not plain.
  */
 MUST_CHECK int topic_template_expand(const TopicTemplate *template,
                                      const TopicMatch *values,

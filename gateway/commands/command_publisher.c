@@ -73,8 +73,8 @@ static int command_publisher_template(TopicTemplate **ret_template, char *text) 
         r = topic_template_new(&template, text);
         if (r < 0)
                 return err_up(r);
-        if (r > 0 || !topic_template_has(template, "device") ||
-            topic_template_has(template, "vehicle"))
+        if (r > 0 || !topic_template_is_plain(template) ||
+            !topic_template_has(template, "device") || topic_template_has(template, "vehicle"))
                 return COMMAND_PUBLISHER_E_TOPIC;
         *ret_template = TAKE(&template);
         return 0;

@@ -28,7 +28,9 @@ enum {
 static const struct {
         const char *name, *help;
 } config_route_keys[CONFIG_ROUTE_KEYS] = {
-        [ROUTE_TOPIC] = { "topic", "Template; {user} {vehicle} {device} {camera} are one level." },
+        [ROUTE_TOPIC] = { "topic",
+                          "Template; {device} and other names take a level, {name...} the rest; + "
+                          "and # take what is ignored." },
         [ROUTE_KIND] = { "kind", "What the payload is." },
         [ROUTE_AUTO_REGISTER] = { "auto_register", "Create devices that are not known." },
         [ROUTE_TIMEZONE] = { "timezone", "Of times without an offset: Asia/Jakarta, +07:00." },
@@ -334,8 +336,9 @@ static int config_route_read_topic(ConfigLoader *loader, const ConfigRoute *sour
                                    source->name,
                                    "topic",
                                    "bad template",
-                                   "levels with / between, each text or one of {user} {vehicle} "
-                                   "{device} {camera}, none twice, no + or #");
+                                   "levels with / between, each text, {user}, {vehicle}, {device}, "
+                                   "{camera} or another {name}, none twice, or +; the last also "
+                                   "{name...} or #");
                 return 0;
         }
         if (r != 0)

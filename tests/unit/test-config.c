@@ -396,7 +396,7 @@ static void test_routes_that_cannot_work_are_refused(void **state) {
                   ":2: route x.kind: is not set; allowed: device" },
                 { "[route x]\ntopic = a/{vehicle}\nkind = tide\n",
                   ":3: route x.kind: unknown kind" },
-                { "[route x]\ntopic = a/#\nkind = raw_log\n", ":2: route x.topic: bad template" },
+                { "[route x]\ntopic = a/#/b\nkind = raw_log\n", ":2: route x.topic: bad template" },
                 { "[route x]\ntopic = a/b\nkind = raw_log\n", "a template with {vehicle}" },
                 { "[route x]\ntopic = a/{vehicle}\nkind = telemetry\n",
                   "a template with {device}" },

@@ -78,9 +78,19 @@ static void test_only_the_whole_topic_matches(void **state) {
 static void test_what_is_no_template_is_refused(void **state) {
         static const char *const texts[] = {
                 "",
-                "a/+/b",
-                "a/#",
-                "a/{planet}/b",
+                "a/#/b",
+                "#/b",
+                "a/b#",
+                "a/b+",
+                "a/{rest...}/b",
+                "a/{...}",
+                "a/{Planet}/b",
+                "a/{1st}/b",
+                "a/{my-name}/b",
+                "a/{planet}/{planet}",
+                "a/{device}/{device...}",
+                "{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}",
+                "{abcdefghijklmnopqrstuvwxyzabcdefghijklmno}",
                 "a/{user}/{user}",
                 "a/x{user}",
                 "{device}/{camera}",
@@ -99,6 +109,94 @@ static void test_what_is_no_template_is_refused(void **state) {
                 assert_int_equal(topic_template_new(&template, texts[i]), TOPIC_E_INVALID);
                 assert_null(template);
         }
+}
+
+static void test_other_names_are_captured_in_their_order(void **state) {
+        CLEANUP(topic_template_free) TopicTemplate *template = NULL;
+        TopicMatch match;
+
+        (void)state;
+        assert_int_equal(topic_template_new(&template, "{room}/{device}/+/{field}/state"), 0);
+        assert_string_equal(topic_template_filter(template), "+/+/+/+/state");
+        assert_int_equal(topic_template_other(template, TEXT("room")), 0);
+        assert_int_equal(topic_template_other(template, TEXT("field")), 1);
+        assert_int_equal(topic_template_other(template, TEXT("device")), -1);
+        assert_true(matches(template, "attic/esp-1//temperature/state", &match));
+        assert_text(match.device, "esp-1");
+        assert_text(match.others[0], "attic");
+        assert_text(match.others[1], "temperature");
+        assert_false(matches(template, "attic/esp-1/x//state", &match));
+}
+
+static void test_a_rest_takes_all_levels_that_are_left(void **state) {
+        CLEANUP(topic_template_free) TopicTemplate *template = NULL;
+        TopicMatch match;
+
+        (void)state;
+        assert_int_equal(topic_template_new(&template, "zigbee2mqtt/{device...}"), 0);
+        assert_string_equal(topic_template_filter(template), "zigbee2mqtt/#");
+        assert_true(topic_template_has(template, "device"));
+        assert_true(matches(template, "zigbee2mqtt/first floor/lamp", &match));
+        assert_text(match.device, "first floor/lamp");
+        assert_true(matches(template, "zigbee2mqtt/lamp", &match));
+        assert_text(match.device, "lamp");
+        assert_false(matches(template, "zigbee2mqtt/", &match));
+        assert_false(matches(template, "zigbee2mqtt", &match));
+}
+
+static void test_what_nobody_asks_about_is_passed_over(void **state) {
+        CLEANUP(topic_template_free) TopicTemplate *template = NULL;
+        TopicMatch match;
+
+        (void)state;
+        assert_int_equal(topic_template_new(&template, "a/+/{device}/#"), 0);
+        assert_string_equal(topic_template_filter(template), "a/+/+/#");
+        assert_true(matches(template, "a//d", &match));
+        assert_true(matches(template, "a/x/d/and/more", &match));
+        assert_text(match.device, "d");
+        assert_false(matches(template, "a/x", &match));
+}
+
+static void test_no_wildcard_at_the_beginning_takes_what_is_the_brokers(void **state) {
+        static const char *const texts[] = { "#", "+/b", "{device}/b", "{device...}" };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(texts); ++i) {
+                CLEANUP(topic_template_free) TopicTemplate *template = NULL;
+                TopicMatch match;
+
+                assert_int_equal(topic_template_new(&template, texts[i]), 0);
+                assert_true(matches(template, "a/b", &match));
+                assert_false(matches(template, "$a/b", &match));
+        }
+}
+
+static void test_only_a_plain_template_is_for_publishing(void **state) {
+        static const char *const texts[] = { "a/+", "a/#", "a/{field}", "a/{device...}" };
+        TopicMatch values = { .device = TEXT("d"), .others = { TEXT("f") } };
+        char *topic = NULL;
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(texts); ++i) {
+                CLEANUP(topic_template_free) TopicTemplate *template = NULL;
+
+                assert_int_equal(topic_template_new(&template, texts[i]), 0);
+                assert_false(topic_template_is_plain(template));
+                assert_int_equal(topic_template_expand(template, &values, &topic), TOPIC_E_INVALID);
+        }
+}
+
+static void test_levels_are_bounded(void **state) {
+        CLEANUP(topic_template_free) TopicTemplate *template = NULL;
+        char text[2 * TOPIC_MAX_LEVELS + 2];
+
+        (void)state;
+        for (size_t i = 0; i <= TOPIC_MAX_LEVELS; ++i)
+                memcpy(text + 2 * i, "a/", 2);
+        text[2 * TOPIC_MAX_LEVELS + 1] = '\0';
+        assert_int_equal(topic_template_new(&template, text), TOPIC_E_INVALID);
+        text[2 * TOPIC_MAX_LEVELS - 1] = '\0';
+        assert_int_equal(topic_template_new(&template, text), 0);
 }
 
 static void test_length_is_bounded(void **state) {
@@ -238,6 +336,12 @@ int main(void) {
                 cmocka_unit_test(test_camera_is_a_device),
                 cmocka_unit_test(test_only_the_whole_topic_matches),
                 cmocka_unit_test(test_what_is_no_template_is_refused),
+                cmocka_unit_test(test_other_names_are_captured_in_their_order),
+                cmocka_unit_test(test_a_rest_takes_all_levels_that_are_left),
+                cmocka_unit_test(test_what_nobody_asks_about_is_passed_over),
+                cmocka_unit_test(test_no_wildcard_at_the_beginning_takes_what_is_the_brokers),
+                cmocka_unit_test(test_only_a_plain_template_is_for_publishing),
+                cmocka_unit_test(test_levels_are_bounded),
                 cmocka_unit_test(test_length_is_bounded),
                 cmocka_unit_test(test_expand_is_the_inverse_of_match),
                 cmocka_unit_test(test_expand_refuses_what_is_not_one_level),
