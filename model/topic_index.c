@@ -1,0 +1,265 @@
+#include "model/topic_index.h"
+
+#include "base/err.h"
+#include "base/text.h"
+#include "base/vec.h"
+
+#define NONE        UINT32_MAX
+#define FIRST_SLOTS 64 /* a power of two */
+
+typedef struct Edge Edge;
+typedef struct Ending Ending;
+typedef struct Node Node;
+typedef struct Search Search;
+
+/* A level that is text: from a node to the one below it. */
+struct Edge {
+        uint32_t from, to; /* to == NONE: a free slot */
+        uint32_t level, n; /* its text, in the pool */
+};
+
+/* A filter that ends at a node, and the next one there. */
+struct Ending {
+        uint32_t id, next;
+};
+
+struct Node {
+        uint32_t any;        /* below "+" */
+        uint32_t ends, rest; /* filters that end here, and with "#" behind it */
+};
+
+struct TopicIndex {
+        Node *nodes; /* the first is the root */
+        size_t n_nodes, nodes_capacity;
+        Ending *endings;
+        size_t n_endings, endings_capacity;
+        Edge *edges; /* a hash table of n_slots, at most half full */
+        size_t n_edges, n_slots;
+        char *pool;
+        size_t n_pool, pool_capacity;
+};
+
+struct Search {
+        const TopicIndex *index;
+        uint32_t *ids;
+        size_t n, max;
+};
+
+static int index_add_node(TopicIndex *index, uint32_t *ret_node) {
+        if (!VEC_HAS_ROOM(index->nodes, index->n_nodes, index->nodes_capacity, 16))
+                return err_new(-ENOMEM);
+        index->nodes[index->n_nodes] = (Node){ .any = NONE, .ends = NONE, .rest = NONE };
+        *ret_node = (uint32_t)index->n_nodes++;
+        return 0;
+}
+
+int topic_index_new(TopicIndex **ret_index) {
+        CLEANUP(topic_index_free) TopicIndex *index = calloc(1, sizeof(*index));
+        uint32_t root;
+        int r;
+
+        if (!index)
+                return err_new(-ENOMEM);
+        r = index_add_node(index, &root);
+        if (r != 0)
+                return err_up(r);
+        *ret_index = TAKE(&index);
+        return 0;
+}
+
+TopicIndex *topic_index_free(TopicIndex *index) {
+        if (!index)
+                return NULL;
+        free(index->nodes);
+        free(index->endings);
+        free(index->edges);
+        free(index->pool);
+        free(index);
+        return NULL;
+}
+
+/* ---- edges ---- */
+
+/* Where the edge is, or where it would be put. */
+static size_t index_slot(const TopicIndex *index, uint32_t from, Text level) {
+        uint64_t hash = text_hash(text_hash(TEXT_HASH, &from, sizeof(from)), level.data, level.n);
+        size_t slot = (size_t)hash & (index->n_slots - 1);
+
+        for (;; slot = (slot + 1) & (index->n_slots - 1)) {
+                const Edge *edge = &index->edges[slot];
+
+                if (edge->to == NONE)
+                        return slot;
+                if (edge->from == from &&
+                    text_equal((Text){ index->pool + edge->level, edge->n }, level))
+                        return slot;
+        }
+}
+
+static uint32_t index_below(const TopicIndex *index, uint32_t from, Text level) {
+        return index->n_slots > 0 ? index->edges[index_slot(index, from, level)].to : NONE;
+}
+
+static int index_grow(TopicIndex *index) {
+        size_t n_before = index->n_slots;
+        Edge *before = index->edges;
+
+        index->edges = calloc(n_before > 0 ? 2 * n_before : FIRST_SLOTS, sizeof(*index->edges));
+        if (!index->edges) {
+                index->edges = before;
+                return err_new(-ENOMEM);
+        }
+        index->n_slots = n_before > 0 ? 2 * n_before : FIRST_SLOTS;
+        for (size_t i = 0; i < index->n_slots; ++i)
+                index->edges[i].to = NONE;
+        for (size_t i = 0; i < n_before; ++i)
+                if (before[i].to != NONE) {
+                        Text level = { index->pool + before[i].level, before[i].n };
+
+                        index->edges[index_slot(index, before[i].from, level)] = before[i];
+                }
+        free(before);
+        return 0;
+}
+
+static int index_keep(TopicIndex *index, Text level, uint32_t *ret_at) {
+        while (index->pool_capacity - index->n_pool < level.n || !index->pool) {
+                char *more = vec_more(index->pool, &index->pool_capacity, 256, 1);
+
+                if (!more)
+                        return err_new(-ENOMEM);
+                index->pool = more;
+        }
+        if (level.n > 0)
+                memcpy(index->pool + index->n_pool, level.data, level.n);
+        *ret_at = (uint32_t)index->n_pool;
+        index->n_pool += level.n;
+        return 0;
+}
+
+static int index_add_edge(TopicIndex *index, uint32_t from, Text level, uint32_t *ret_to) {
+        Edge edge = { .from = from, .n = (uint32_t)level.n };
+        int r = 0;
+
+        if (2 * (index->n_edges + 1) > index->n_slots)
+                r = index_grow(index);
+        if (r == 0)
+                r = index_keep(index, level, &edge.level);
+        if (r == 0)
+                r = index_add_node(index, &edge.to);
+        if (r != 0)
+                return err_up(r);
+        index->edges[index_slot(index, from, level)] = edge;
+        ++index->n_edges;
+        *ret_to = edge.to;
+        return 0;
+}
+
+/* ---- filters ---- */
+
+static Text take_level(Text *rest) {
+        const char *slash = memchr(rest->data, '/', rest->n);
+        Text level = { .data = rest->data, .n = slash ? (size_t)(slash - rest->data) : rest->n };
+
+        if (slash)
+                *rest = (Text){ .data = slash + 1, .n = rest->n - level.n - 1 };
+        else
+                *rest = (Text){ 0 };
+        return level;
+}
+
+static int index_step(TopicIndex *index, uint32_t *node, Text level) {
+        uint32_t below;
+        int r = 0;
+
+        if (text_equal(level, TEXT("+"))) {
+                below = index->nodes[*node].any;
+                if (below == NONE)
+                        r = index_add_node(index, &below);
+                if (r == 0)
+                        index->nodes[*node].any = below;
+        } else {
+                below = index_below(index, *node, level);
+                if (below == NONE)
+                        r = index_add_edge(index, *node, level, &below);
+        }
+        if (r != 0)
+                return err_up(r);
+        *node = below;
+        return 0;
+}
+
+int topic_index_add(TopicIndex *index, const char *filter, uint32_t id) {
+        Text rest = text_of(filter);
+        bool is_rest = false;
+        uint32_t node = 0, *list;
+        int r = 0;
+
+        while (r == 0 && rest.data) {
+                Text level = take_level(&rest);
+
+                is_rest = text_equal(level, TEXT("#"));
+                if (!is_rest)
+                        r = index_step(index, &node, level);
+        }
+        if (r == 0 && !VEC_HAS_ROOM(index->endings, index->n_endings, index->endings_capacity, 16))
+                r = err_new(-ENOMEM);
+        if (r != 0)
+                return err_up(r);
+        list = is_rest ? &index->nodes[node].rest : &index->nodes[node].ends;
+        index->endings[index->n_endings] = (Ending){ .id = id, .next = *list };
+        *list = (uint32_t)index->n_endings++;
+        return 0;
+}
+
+/* ---- search ---- */
+
+/* Into its place among the lowest. */
+static void search_note(Search *search, uint32_t id) {
+        size_t at = search->n;
+
+        while (at > 0 && search->ids[at - 1] > id)
+                --at;
+        if (at == search->max || (at > 0 && search->ids[at - 1] == id))
+                return;
+        if (search->n < search->max)
+                ++search->n;
+        memmove(&search->ids[at + 1],
+                &search->ids[at],
+                (search->n - 1 - at) * sizeof(*search->ids));
+        search->ids[at] = id;
+}
+
+static void search_list(Search *search, uint32_t ending) {
+        for (; ending != NONE; ending = search->index->endings[ending].next)
+                search_note(search, search->index->endings[ending].id);
+}
+
+/* @is_wild: wildcards count here; they do not for the first level of what begins with $. As deep as
+ * the filters are. */
+static void search_below(Search *search, uint32_t at, Text rest, bool is_wild) {
+        const Node *node = &search->index->nodes[at];
+        uint32_t below;
+        Text level;
+
+        if (is_wild)
+                search_list(search, node->rest);
+        if (!rest.data) {
+                search_list(search, node->ends);
+                return;
+        }
+        level = take_level(&rest);
+        below = index_below(search->index, at, level);
+        if (below != NONE)
+                search_below(search, below, rest, true);
+        if (is_wild && node->any != NONE)
+                search_below(search, node->any, rest, true);
+}
+
+size_t topic_index_find(const TopicIndex *index, Text topic, uint32_t ret_ids[], size_t max) {
+        Search search = { .index = index, .ids = ret_ids, .max = max };
+
+        if (topic.n > 0 && max > 0)
+                search_below(&search, 0, topic, topic.data[0] != '$');
+        return search.n;
+}
