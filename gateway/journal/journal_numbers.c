@@ -190,6 +190,15 @@ uint64_t journal_numbers_raw(const JournalNumbers *numbers, uint64_t seq) {
         return raw;
 }
 
+/* The number from which on all is that has the raw numbers from @from_raw on. Of @from_raw itself
+ * there may be no record: then it is in no shift, though what comes before it was. */
+static uint64_t numbers_begin_at(const JournalNumbers *numbers, uint64_t from_raw) {
+        uint64_t at = journal_numbers_shifted(numbers, from_raw);
+        uint64_t behind = from_raw > 0 ? journal_numbers_shifted(numbers, from_raw - 1) + 1 : 0;
+
+        return at > behind ? at : behind;
+}
+
 /* Shifts that no record is left of are forgotten. */
 static void numbers_prune(JournalNumbers *numbers, uint64_t first_raw) {
         uint64_t seq = first_raw;
@@ -270,7 +279,7 @@ int journal_numbers_judge(JournalNumbers *numbers,
 
         if (from_raw == 0)
                 from_raw = numbers->unconfirmed;
-        from = journal_numbers_shifted(numbers, from_raw);
+        from = numbers_begin_at(numbers, from_raw);
         if (from_raw > 0 && from < next && from <= position) {
                 if (place.n_shifts == JOURNAL_NUMBERS_SHIFTS)
                         return -EOVERFLOW;

@@ -331,6 +331,27 @@ static void test_a_position_that_moved_later_takes_the_rest_along(void **state) 
         assert_string_equal(read_after(f, stored, &last), "bcd");
 }
 
+/* Behind it, in the numbers of records, is a gap: nothing has been moved of what begins there. */
+static void test_what_was_moved_and_stored_is_not_moved_again(void **state) {
+        Fixture *f = *state;
+        uint64_t last, position;
+
+        confirm(f, 0, 0);
+        append(f, "a");
+        position = f->last + FAR;
+        append(f, "b");
+        confirm(f, f->last - 1, position);
+        assert_string_equal(read_after(f, position, &last), "b"); /* and it is stored */
+        append(f, "c");
+        confirm(f, last, last + FAR);
+        assert_string_equal(read_after(f, last + FAR, &position), "c");
+        assert_string_equal(read_after(f, last - 1, &last), "bc");
+        crash(f);
+        append(f, "d");
+        confirm(f, position, position + FAR);
+        assert_string_equal(read_after(f, position + FAR, &last), "d");
+}
+
 static void test_a_damaged_file_is_reported_and_costs_no_message(void **state) {
         Fixture *f = *state;
         char path[512];
@@ -468,6 +489,9 @@ int main(void) {
                                                 teardown),
                 cmocka_unit_test_setup_teardown(
                         test_a_position_that_moved_later_takes_the_rest_along, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_what_was_moved_and_stored_is_not_moved_again,
+                                                setup,
+                                                teardown),
                 cmocka_unit_test_setup_teardown(
                         test_a_damaged_file_is_reported_and_costs_no_message, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_torn_place_leaves_the_one_before,
