@@ -9,12 +9,13 @@
 #include "gateway/journal/crc32c.h"
 #include "gateway/journal/journal_options.h"
 
-#define NUMBERS_FILE    "numbers"
-#define NUMBERS_MAGIC   "TIDEGNUM"
-#define NUMBERS_VERSION 1
-#define NUMBERS_PLACE   4096 /* bytes from one place of the file to the next */
-#define NUMBERS_PLACES  2
-#define NUMBERS_BLOCK   (UINT64_C(1) << 20)
+#define NUMBERS_FILE        "numbers"
+#define NUMBERS_MAGIC       "TIDEGNUM"
+#define NUMBERS_VERSION     1
+#define NUMBERS_PLACE       4096 /* bytes from one place of the file to the next */
+#define NUMBERS_PLACES      2
+#define NUMBERS_BLOCK       (UINT64_C(1) << 20)
+#define NUMBERS_MANY_SHIFTS (JOURNAL_NUMBERS_SHIFTS / 2)
 /* A clock beyond this (the year 2112) is believed by nobody: numbers are to stay below 2^53. */
 #define NUMBERS_MAX_CLOCK_US (INT64_C(1) << 52)
 #define NUMBERS_LIMIT        (UINT64_C(1) << 56) /* of what a file can say */
@@ -167,21 +168,19 @@ static uint64_t shift_apply(const JournalShift *shift, uint64_t seq) {
         return seq >= shift->from && seq <= shift->to ? seq + shift->by : seq;
 }
 
-uint64_t journal_numbers_shifted(const JournalNumbers *numbers, uint64_t raw) {
-        size_t n = atomic_load_explicit(&numbers->n_shifts, memory_order_acquire);
+static uint64_t shifts_apply(const JournalShift shifts[], size_t n, uint64_t raw) {
         uint64_t seq = raw;
 
         for (size_t i = 0; i < n; ++i)
-                seq = shift_apply(&numbers->shifts[i], seq);
+                seq = shift_apply(&shifts[i], seq);
         return seq;
 }
 
-uint64_t journal_numbers_raw(const JournalNumbers *numbers, uint64_t seq) {
-        size_t n = atomic_load_explicit(&numbers->n_shifts, memory_order_acquire);
+static uint64_t shifts_undo(const JournalShift shifts[], size_t n, uint64_t seq) {
         uint64_t raw = seq;
 
         while (n-- > 0) {
-                const JournalShift *shift = &numbers->shifts[n];
+                const JournalShift *shift = &shifts[n];
 
                 if (raw < shift->from || raw > shift->to + shift->by)
                         continue;
@@ -192,15 +191,30 @@ uint64_t journal_numbers_raw(const JournalNumbers *numbers, uint64_t seq) {
 
 /* The number from which on all is that has the raw numbers from @from_raw on. Of @from_raw itself
  * there may be no record: then it is in no shift, though what comes before it was. */
-static uint64_t numbers_begin_at(const JournalNumbers *numbers, uint64_t from_raw) {
-        uint64_t at = journal_numbers_shifted(numbers, from_raw);
-        uint64_t behind = from_raw > 0 ? journal_numbers_shifted(numbers, from_raw - 1) + 1 : 0;
+static uint64_t shifts_begin(const JournalShift shifts[], size_t n, uint64_t from_raw) {
+        uint64_t at = shifts_apply(shifts, n, from_raw);
+        uint64_t behind = from_raw > 0 ? shifts_apply(shifts, n, from_raw - 1) + 1 : 0;
 
         return at > behind ? at : behind;
 }
 
-/* Shifts that no record is left of are forgotten. */
-static void numbers_prune(JournalNumbers *numbers, uint64_t first_raw) {
+uint64_t journal_numbers_shifted(const JournalNumbers *numbers, uint64_t raw) {
+        size_t n = atomic_load_explicit(&numbers->n_shifts, memory_order_acquire);
+
+        return shifts_apply(numbers->shifts, n, raw);
+}
+
+uint64_t journal_numbers_raw(const JournalNumbers *numbers, uint64_t seq) {
+        size_t n = atomic_load_explicit(&numbers->n_shifts, memory_order_acquire);
+
+        return shifts_undo(numbers->shifts, n, seq);
+}
+
+bool journal_numbers_are_many(const JournalNumbers *numbers) {
+        return atomic_load(&numbers->n_shifts) >= NUMBERS_MANY_SHIFTS;
+}
+
+void journal_numbers_prune(JournalNumbers *numbers, uint64_t first_raw) {
         uint64_t seq = first_raw;
         size_t n = 0;
 
@@ -221,7 +235,7 @@ uint64_t journal_numbers_begin(JournalNumbers *numbers,
                                int64_t now_us) {
         uint64_t next = journal_numbers_shifted(numbers, last_raw) + 1;
 
-        numbers_prune(numbers, first_raw);
+        journal_numbers_prune(numbers, first_raw);
         if (numbers->reserved >= next)
                 next = numbers->reserved + 1;
         if (now_us > 0 && now_us < NUMBERS_MAX_CLOCK_US && (uint64_t)now_us > next)
@@ -266,6 +280,49 @@ int journal_numbers_doubt(JournalNumbers *numbers, uint64_t next) {
         return r;
 }
 
+/* Nothing of the raw numbers from @from_raw on is stored, and this run has shown nothing of them:
+ * one shift does for all that were only of these. Only then, as each adds all of its way to the
+ * numbers that come. */
+static void numbers_join(const JournalNumbers *numbers, NumbersPlace *place, uint64_t from_raw) {
+        size_t n = place->n_shifts;
+
+        if (n < JOURNAL_NUMBERS_SHIFTS || numbers->is_confirmed)
+                return;
+        while (n > 0 && shifts_undo(place->shifts, n - 1, place->shifts[n - 1].from) >= from_raw)
+                --n;
+        place->n_shifts = (uint32_t)n;
+}
+
+/* Above @position, and so above what they were: those are at or below it. */
+static int numbers_shift(const JournalNumbers *numbers,
+                         NumbersPlace *place,
+                         uint64_t from_raw,
+                         uint64_t next,
+                         uint64_t position) {
+        uint64_t from;
+
+        numbers_join(numbers, place, from_raw);
+        if (place->n_shifts == JOURNAL_NUMBERS_SHIFTS)
+                return -EOVERFLOW;
+        from = shifts_begin(place->shifts, place->n_shifts, from_raw);
+        place->shifts[place->n_shifts++] =
+                (JournalShift){ .from = from, .to = next - 1, .by = position + 1 - from };
+        return 0;
+}
+
+/* As @place says, once it is in the file. */
+static int numbers_settle(JournalNumbers *numbers, NumbersPlace *place, size_t n_same) {
+        int r;
+
+        r = numbers_write(numbers, place);
+        if (r != 0)
+                return r;
+        if (n_same < atomic_load(&numbers->n_shifts))
+                atomic_store(&numbers->n_shifts, n_same);
+        numbers_take(numbers, place);
+        return 0;
+}
+
 int journal_numbers_judge(JournalNumbers *numbers,
                           uint64_t from_raw,
                           uint64_t next,
@@ -279,13 +336,12 @@ int journal_numbers_judge(JournalNumbers *numbers,
 
         if (from_raw == 0)
                 from_raw = numbers->unconfirmed;
-        from = numbers_begin_at(numbers, from_raw);
+        from = shifts_begin(place.shifts, place.n_shifts, from_raw);
         if (from_raw > 0 && from < next && from <= position) {
-                if (place.n_shifts == JOURNAL_NUMBERS_SHIFTS)
-                        return -EOVERFLOW;
-                by = position + 1 - from;
-                place.shifts[place.n_shifts++] =
-                        (JournalShift){ .from = from, .to = next - 1, .by = by };
+                r = numbers_shift(numbers, &place, from_raw, next, position);
+                if (r != 0)
+                        return r;
+                by = place.shifts[place.n_shifts - 1].by;
                 after = next + by;
         } else if (next <= position) {
                 after = position + 1;
@@ -295,10 +351,9 @@ int journal_numbers_judge(JournalNumbers *numbers,
                 place.reserved = after + (ahead > NUMBERS_BLOCK ? ahead : NUMBERS_BLOCK);
         /* Where there is no file, nothing was given out yet. */
         if (numbers->unconfirmed > 0 || by > 0 || (after != next && numbers->generation > 0)) {
-                r = numbers_write(numbers, &place);
+                r = numbers_settle(numbers, &place, place.n_shifts - (by > 0));
                 if (r != 0)
                         return r;
-                numbers_take(numbers, &place);
         }
         numbers->is_confirmed = true;
         *ret_next = after;

@@ -16,7 +16,7 @@
  * could not have confirmed before it ended is judged again at the next start.
  *
  * "Raw" is a number as it is in a record. The append lock covers all but raw <-> shifted, which is
- * for any thread.
+ * the reader's.
  */
 
 #include "base/base.h"
@@ -55,6 +55,14 @@ uint64_t journal_numbers_begin(JournalNumbers *numbers,
                                uint64_t first_raw,
                                uint64_t last_raw,
                                int64_t now_us);
+
+/*
+ * Shifts that no record is left of are forgotten: @first_raw is the first that is there. Where they
+ * are many, what is only kept is let go for it. There is an end to them, which a run does not
+ * outlive; the next start makes one of those of which nothing is stored.
+ */
+bool journal_numbers_are_many(const JournalNumbers *numbers);
+void journal_numbers_prune(JournalNumbers *numbers, uint64_t first_raw);
 
 /* All of [@next, @next + @n) will be given out, perhaps. 0, or a negative errno: not to be used. */
 MUST_CHECK int journal_numbers_reserve(JournalNumbers *numbers, uint64_t next, uint64_t n);

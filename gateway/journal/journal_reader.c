@@ -95,17 +95,21 @@ int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position, ui
                                   &to,
                                   ret_by);
         journal->next_seq = to;
+        /* So that what has been shifted can go one day, and its shift with it. */
+        if (r == 0 && *ret_by > 0 && journal_numbers_are_many(&journal->numbers))
+                journal->active = segment_unref(journal->active);
         pthread_mutex_unlock(&journal->lock);
 
         if (r != 0)
                 return journal_numbers_failed(journal, r);
-        if (to != from)
-                log_warning("journal_behind_database position=%" PRIu64 " next=%" PRIu64
-                            " continues_at=%" PRIu64 " renumbered=%s",
-                            position,
-                            from,
-                            to,
-                            *ret_by > 0 ? "yes" : "no");
+        if (to != from) /* whoever knows what is stored says himself what that means */
+                log_write(stored_seq == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+                          "journal_behind_database position=%" PRIu64 " next=%" PRIu64
+                          " continues_at=%" PRIu64 " renumbered=%s",
+                          position,
+                          from,
+                          to,
+                          *ret_by > 0 ? "yes" : "no");
         return 0;
 }
 
@@ -147,21 +151,35 @@ bool journal_is_tight(const Journal *journal) {
                fill_level_wants_room(&journal->water);
 }
 
+static void journal_prune_numbers(Journal *journal) {
+        pthread_mutex_lock(&journal->lock);
+        journal_numbers_prune(&journal->numbers, atomic_load(&journal->first_seq));
+        pthread_mutex_unlock(&journal->lock);
+}
+
 /*
  * What may yet be redelivered is among the newest records, as much as one full segment of them,
- * and has to be found again after a restart.
+ * and has to be found again after a restart. Where shifts are to be forgotten, the newest segment
+ * must do: it begins with it.
  */
 void journal_commit(Journal *journal, uint64_t seq) {
         uint64_t raw = journal_numbers_raw(&journal->numbers, seq);
+        bool is_short = journal_numbers_are_many(&journal->numbers);
         Segment *oldest = atomic_load(&journal->oldest);
         bool is_tight;
 
-        journal_keep_pass(&journal->keep, oldest, raw, journal->options.segment_bytes);
+        journal_keep_pass(&journal->keep,
+                          oldest,
+                          raw,
+                          is_short ? 0 : journal->options.segment_bytes);
         while (journal_keep_may_drop(&journal->keep,
                                      oldest,
-                                     is_tight = journal_is_tight(journal))) {
+                                     is_tight = is_short || journal_is_tight(journal))) {
                 metric_add(METRIC_JOURNAL_KEPT_DROPPED, is_tight);
                 journal_drop_oldest(journal, oldest);
+                if (is_short)
+                        journal_prune_numbers(journal);
+                is_short = journal_numbers_are_many(&journal->numbers);
                 oldest = atomic_load(&journal->oldest);
         }
         (void)journal_is_high(journal);

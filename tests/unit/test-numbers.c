@@ -352,6 +352,84 @@ static void test_what_was_moved_and_stored_is_not_moved_again(void **state) {
         assert_string_equal(read_after(f, position + FAR, &last), "d");
 }
 
+/* Shifts in the file, which has room for JOURNAL_NUMBERS_SHIFTS, are not to be used up. */
+#define N_TURNS (4 * JOURNAL_NUMBERS_SHIFTS)
+
+/* Two copies of one journal store in turn; each time this one has something of its own. */
+static void test_turns_without_end_leave_numbers(void **state) {
+        Fixture *f = *state;
+        uint64_t position, last;
+
+        for (int i = 0; i < N_TURNS; ++i) {
+                append(f, "a");
+                append(f, "b");
+                position = f->last + FAR;
+                confirm(f, 0, position);
+                assert_string_equal(read_after(f, position, &last), "ab");
+                assert_true(last > position);
+                append(f, "c");
+                assert_string_equal(read_after(f, last, &position), "c");
+                journal_note_stored(f->journal, position);
+                journal_commit(f->journal, position);
+                crash(f);
+                assert_int_equal(journal_last_seq(f->journal), position);
+        }
+}
+
+/* Likewise, and it never gets to the end of storing anything. */
+static void test_turns_that_store_nothing_leave_numbers(void **state) {
+        Fixture *f = *state;
+        uint64_t stored, first = 0, last = 0;
+
+        append(f, "a");
+        confirm(f, 0, 0);
+        stored = f->last;
+        append(f, "b");
+        append(f, "c");
+        for (int i = 0; i < N_TURNS; ++i) {
+                uint64_t had = journal_last_seq(f->journal);
+
+                crash(f);
+                if (i == 0)
+                        append(f, "d");
+                first = had + FAR;
+                confirm(f, stored, first);
+                assert_string_equal(read_after(f, first, &last), "bcd");
+                assert_true(last > had);
+                assert_string_equal(read_after(f, last, &last), "");
+                assert_true(journal_first_seq(f->journal) <= stored);
+        }
+        append(f, "e");
+        assert_true(f->last > last);
+        crash(f);
+        confirm(f, stored, first);
+        assert_string_equal(read_after(f, first, &last), "bcde");
+}
+
+/* One process may not hear of that many; the next one goes on. */
+static void test_turns_within_one_run_end_it_at_worst(void **state) {
+        Fixture *f = *state;
+        uint64_t position = 0, last, by;
+        int n_starts = 0;
+
+        append(f, "a");
+        confirm(f, 0, 0);
+        last = f->last;
+        for (int i = 0; i < N_TURNS; ++i) {
+                append(f, "b");
+                position = f->last + FAR;
+                if (journal_confirm(f->journal, last, position, &by) != 0) {
+                        assert_true(journal_has_failed(f->journal));
+                        crash(f);
+                        ++n_starts;
+                        confirm(f, last, position);
+                }
+                assert_string_equal(read_after(f, position, &last), "b");
+                journal_commit(f->journal, last);
+        }
+        assert_true(n_starts <= N_TURNS / JOURNAL_NUMBERS_SHIFTS);
+}
+
 static void test_a_damaged_file_is_reported_and_costs_no_message(void **state) {
         Fixture *f = *state;
         char path[512];
@@ -490,6 +568,15 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(
                         test_a_position_that_moved_later_takes_the_rest_along, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_what_was_moved_and_stored_is_not_moved_again,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_turns_without_end_leave_numbers,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_turns_that_store_nothing_leave_numbers,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_turns_within_one_run_end_it_at_worst,
                                                 setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(
