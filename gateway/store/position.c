@@ -23,6 +23,11 @@ static uint64_t position_begin_seq(Journal *journal) {
         return first > 0 ? first - 1 : journal_begin_seq(journal);
 }
 
+/* Is it where other journals are, and was it, before that, where we left it? */
+static bool position_is_of_others(const Desk *desk) {
+        return desk->own_seq > 0 && desk->own_seq <= lane_stored_seq(desk->lane);
+}
+
 /*
  * The position is beyond what we stored, and not by what was under way: somebody else has been
  * there. What waits has numbers above it from here on, and is read again.
@@ -33,13 +38,17 @@ static int position_move_on(Desk *desk, uint64_t position) {
 
         if (journal_confirm(desk->journal, stored_seq, position, &by) != 0)
                 return DB_E_OFFLINE;
-        log_error("journal_position_moved epoch=%s stored=%llu position=%llu hint=\"another "
-                  "process "
-                  "stores this journal, or the database is another one; what waited is stored "
-                  "behind it\"",
-                  journal_epoch(desk->journal),
-                  (unsigned long long)stored_seq,
-                  (unsigned long long)position);
+        if (position_is_of_others(desk))
+                log_info("journal_behind_others stored=%llu position=%llu",
+                         (unsigned long long)stored_seq,
+                         (unsigned long long)position);
+        else
+                log_error("journal_position_moved epoch=%s stored=%llu position=%llu "
+                          "hint=\"another process stores this journal, or the database is another "
+                          "one; what waited is stored behind it\"",
+                          journal_epoch(desk->journal),
+                          (unsigned long long)stored_seq,
+                          (unsigned long long)position);
         showing_move(desk->showing, stored_seq, position, by);
         lane_restart(desk->lane, position);
         return 0;

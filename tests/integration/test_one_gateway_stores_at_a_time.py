@@ -220,6 +220,37 @@ def test_cut_off_from_the_database_it_leaves_the_session(make_gateway, database,
     proxy.close()
 
 
+def test_it_returns_behind_others_without_an_alarm(make_gateway, database, postgres, folder, publisher):
+    """The same process, twice: what it has stored it stores once, and that others had their turn is no error."""
+    proxy = PostgresProxy(folder / "proxy", postgres)
+    first, second = (make_gateway(cluster__lease="2s", database__url=url)
+                     for url in (proxy.url(database), database.url))
+    populate(first)
+    first.start()
+    n = 0
+    for turn in (1, 2):
+        second.start(wait=False)
+        wait_standing_by(second)
+        publish(publisher, range(n, n + 20))
+        stored(database, range(n + 20))
+        proxy.close()
+        wait_until(lambda t=turn: first.log().count("mqtt_session_left") == t, "the first one to leave the session")
+        second.wait_ready()
+        publish(publisher, range(n + 20, n + 40))
+        stored(database, range(n + 40))
+        assert second.terminate() == 0
+        proxy = PostgresProxy(folder / "proxy", postgres)
+        publish(publisher, range(n + 40, n + 60))
+        n += 60
+        stored(database, range(n))
+        wait_until(lambda t=turn: first.log().count("journal_behind_others") == t, "it to say where it goes on")
+        first.wait_ready()
+    assert "journal_position_moved" not in first.log()
+    assert "warning journal_behind_database" not in first.log()
+    assert first.metric("tidegate_accounting_drift") == 0
+    proxy.close()
+
+
 def test_what_it_has_acknowledged_waits_for_its_turn(pair, database, postgres, publisher):
     """In the first one's journal, and killed before the database came back."""
     first, second = pair
