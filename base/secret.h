@@ -8,7 +8,8 @@
 
 #include "base/base.h"
 
-#define SECRET_HASH_SIZE 32
+#define SECRET_BCRYPT_BYTES 72 /* of a secret bcrypt looks at no more */
+#define SECRET_HASH_SIZE    32
 #define SECRET_TOKEN_SIZE \
         48 /* text of a device token, with NUL: "tgd_" and 43 of base64url (256 bits) */
 #define SECRET_ID_SIZE     33 /* 128 bits in hex, with NUL */

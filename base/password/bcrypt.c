@@ -9,7 +9,7 @@ enum {
 
 /* bcrypt of the SHA-256, in hex: who does so wants all of a long password to count. */
 static bool bcrypt_phrase(const PasswordHash *hash, Text password, char *ret_phrase) {
-        size_t n = password.n < BCRYPT_BYTES ? password.n : BCRYPT_BYTES;
+        size_t n = password.n < SECRET_BCRYPT_BYTES ? password.n : SECRET_BCRYPT_BYTES;
 
         if (hash->is_hashed_first)
                 return secret_sha256_hex(password, ret_phrase) == 0;
@@ -21,7 +21,7 @@ static bool bcrypt_phrase(const PasswordHash *hash, Text password, char *ret_phr
 
 bool bcrypt_derive(const PasswordHash *hash, Text password, uint8_t *ret_key) {
         struct crypt_data *data = calloc(1, sizeof(*data)); /* 32 KiB */
-        char phrase[BCRYPT_BYTES + 1];
+        char phrase[SECRET_BCRYPT_BYTES + 1];
         const char *text = NULL;
 
         if (!data)

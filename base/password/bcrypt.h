@@ -7,7 +7,5 @@
 
 #include "base/password/reading.h"
 
-#define BCRYPT_BYTES 72 /* that count of a password */
-
 /* @ret_key: 31 digits, as they stand in the text of a hash. */
 bool bcrypt_derive(const PasswordHash *hash, Text password, uint8_t *ret_key);

@@ -208,5 +208,5 @@ bool password_counts_whole(const char *password, const char *text) {
         PasswordHash hash;
 
         return password_read(text_of(text), &form, &hash) != 0 || form->derive != bcrypt_derive ||
-               hash.is_hashed_first || strlen(password) < BCRYPT_BYTES;
+               hash.is_hashed_first || strlen(password) < SECRET_BCRYPT_BYTES;
 }

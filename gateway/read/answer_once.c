@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/password/password.h"
+#include "base/secret.h"
 #include "db/edit/command_rows.h"
 #include "db/edit/login.h"
 #include "db/edit/owner.h"
@@ -65,8 +66,8 @@ static int answer_once_login(DbConn *conn, LoginCache *cache, const Query *query
         return err_up(r);
 }
 
-/* Is it the token of which there is a bcrypt? 200, 401. @ret_whole: and did all of it count? */
-static int answer_once_prove(DbConn *conn, const Query *query, int *ret_status, bool *ret_whole) {
+/* Is it the token of which there is a bcrypt? 200, 401. */
+static int answer_once_prove(DbConn *conn, const Query *query, int *ret_status) {
         CLEANUP(free) char *text = NULL;
         bool is_ours = false;
         int r;
@@ -75,22 +76,24 @@ static int answer_once_prove(DbConn *conn, const Query *query, int *ret_status, 
         if (r != 0 && r != DB_E_NOT_FOUND)
                 return r < 0 ? err_up(r) : r;
         is_ours = is_ours && query->has_token_anew;
-        *ret_status = is_ours || password_verify(query->password, text) ? 200 : 401;
-        *ret_whole = !text || password_counts_whole(query->password, text);
+        /* Of one that is longer bcrypt does not say whether it is all of it (see WsGate). */
+        *ret_status = is_ours || (strlen(query->password) < SECRET_BCRYPT_BYTES &&
+                                  password_verify(query->password, text))
+                              ? 200
+                              : 401;
         return 0;
 }
 
 static int answer_once_device_token(DbConn *conn, const Query *query, Answer *answer) {
-        bool is_whole = true;
         int status = 200;
         int r = 0;
 
         if (query->password)
-                r = answer_once_prove(conn, query, &status, &is_whole);
+                r = answer_once_prove(conn, query, &status);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         answer->status = status;
-        if (status != 200 || !query->has_token_anew || !is_whole)
+        if (status != 200 || !query->has_token_anew)
                 return 0;
         r = db_login_rehash_token(conn, query->device_id, query->token_checked, query->token_anew);
         if (r < 0)

@@ -138,14 +138,27 @@ def test_who_comes_twice_at_once_is_let_in_twice(bcrypt_house):
             device.close()
 
 
-def test_who_has_the_beginning_of_a_long_token_does_not_shut_its_device_out(make_gateway):
-    """bcrypt looks at 72 bytes: of what was sent nobody can say whether it is all of the token."""
-    token = "t" * 80
+@pytest.mark.parametrize("n", [72, 80, 200])
+def test_of_a_long_token_a_bcrypt_opens_no_door(make_gateway, n):
+    """It looks at 72 bytes: of what was sent nobody can say whether it is all of the token, or another's with the same beginning."""
+    token = "t" * n
     gateway = house_with(make_gateway, crypt.crypt(token, "$2b$06$abcdefghijklmnopqrstuu"))
-    for sent in (token[:72], token, token + "t", token):
-        connect(gateway, sent).close()
+    for sent in (token, token[:72], token + "t"):
+        assert refusal(gateway, "/ws/device/dev-1", sent) == 403
+        assert ingest(gateway, sent) == 401
+    assert gateway.log().count('why="there is a bcrypt of the device\'s token, and that is none of 72 bytes or more') == 3
     assert form(gateway) == "bcrypt"
-    assert gateway.metric("tidegate_device_tokens_rehashed_total") == 0
+    token = gateway.cli("device", "token", "rotate", "dev-1").stdout.split()[-1]
+    wait_until(lambda: ingest(gateway, token) == 200, "the new token to be known")
+    connect(gateway, token).close()
+
+
+def test_a_token_of_71_bytes_opens_all_of_them(make_gateway):
+    token = "t" * 71
+    gateway = house_with(make_gateway, crypt.crypt(token, "$2b$06$abcdefghijklmnopqrstuu"))
+    connect(gateway, token).close()
+    gateway.database.wait_for("SELECT token_form FROM devices WHERE code = 'dev-1'", "keyed")
+    assert ingest(gateway, token) == 200
 
 
 def test_another_token_is_refused_and_counts(bcrypt_house):

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "model/metrics.h"
 #include "ws/access/party.h"
 #include "ws/access/throttle.h"
@@ -301,19 +302,41 @@ static const Device *ws_gate_device(const WsGate *gate, const WsDialect *dialect
         return device && device_is_called(device, target) ? device : NULL;
 }
 
-/* A credential that is nobody's may be the token of the device that the path names, where there is
- * but a hash that takes its time. */
-static bool ws_gate_must_ask(WsGate *gate, const WsDialect *dialect, Text target) {
-        const Device *device;
+/* The device that the path names, if there is a bcrypt of its token: one that takes its time. */
+static const Device *ws_gate_slow_one(const WsGate *gate, const WsDialect *dialect, Text target) {
+        const Device *device = NULL;
 
-        if (gate->proof.status != 0 || !ws_gate_takes_device(gate, dialect))
+        if (ws_gate_takes_device(gate, dialect))
+                device = registry_find_device(gate->access->registry, target);
+        return device && device->is_active && device->has_token &&
+                               device->token_form == TOKEN_BCRYPT
+                       ? device
+                       : NULL;
+}
+
+/* bcrypt looks at 72 bytes: who has the beginning of a longer token, as of many JWTs of one issuer
+ * everybody has, would be let in, and what was sent could never be made a hash of ours. */
+static bool ws_gate_is_long(const WsGate *gate) {
+        return strlen(gate->request->bearer) >= SECRET_BCRYPT_BYTES;
+}
+
+/* A credential that is nobody's may be that device's token. */
+static bool ws_gate_must_ask(WsGate *gate, const WsDialect *dialect, Text target) {
+        if (gate->proof.status != 0 || ws_gate_is_long(gate))
                 return false;
-        device = registry_find_device(gate->access->registry, target);
-        if (!device || !device->is_active || !device->has_token ||
-            device->token_form != TOKEN_BCRYPT)
-                return false;
-        gate->asked = device;
-        return true;
+        gate->asked = ws_gate_slow_one(gate, dialect, target);
+        return gate->asked != NULL;
+}
+
+/* For the log alone: what is not told to who asks. */
+static const char *ws_gate_why(const WsGate *gate,
+                               const WsDialect *dialect,
+                               Text target,
+                               const char *why) {
+        if (ws_gate_is_long(gate) && ws_gate_slow_one(gate, dialect, target))
+                return "there is a bcrypt of the device's token, and that is none of 72 bytes or "
+                       "more: give it another (device token rotate)";
+        return why;
 }
 
 /* A client for who has been found out; or the refusal says why there is none. */
@@ -384,6 +407,8 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
         }
         if (r == WS_REQUEST_E_REFUSED && ws_gate_must_ask(gate, dialect, target))
                 return WS_GATE_E_UNPROVEN;
+        if (r == WS_REQUEST_E_REFUSED)
+                why = ws_gate_why(gate, dialect, target, why);
         if (r > 0 && !(r == WS_REQUEST_E_NONE && dialect == &ws_dialect_native)) {
                 *ret_refusal = ws_gate_refuse_identity(gate, dialect, target, r, why);
                 return 0;
