@@ -131,6 +131,10 @@ static void rows_add_dead_letter(DbRows *rows,
         db_array_lossy(&columns[4], record->topic.data ? record->topic : TEXT(""));
         db_array_lossy(&columns[5], detail);
         db_array_bytes(&columns[6], bytes.data ? bytes : TEXT(""));
+        db_array_bytes(&columns[7], text_of(record->route));
+        db_array_int(&columns[8], record->device_id);
+        db_array_int(&columns[9], record->vehicle_id);
+        db_array_lossy(&columns[10], record->device.data ? record->device : record->vehicle);
 }
 
 static void rows_add_name(DbRows *rows, const Record *record) {
@@ -234,6 +238,7 @@ static void rows_add_ack(DbRows *rows, const Record *record, size_t index) {
         db_array_bytes(&columns[7], record->ack.message);
         db_array_lossy(&columns[8], record->topic.data ? record->topic : TEXT(""));
         db_array_bytes(&columns[9], record->payload.data ? record->payload : TEXT(""));
+        db_array_bytes(&columns[10], text_of(record->route));
 }
 
 static void rows_add_letter(DbRows *rows, const Record *record) {

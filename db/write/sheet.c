@@ -107,8 +107,8 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
         [DB_SHEET_ACKS] = {
                 "command_acks",
                 "WITH acks AS MATERIALIZED (SELECT u.*, tidegate_command_rank(u.state) AS rank"
-                " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS u (ord, seq,"
-                " received_at, time, device_id, command_id, state, message, topic, payload)),"
+                " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS u (ord, seq,"
+                " received_at, time, device_id, command_id, state, message, topic, payload, route)),"
                 " held AS MATERIALIZED (SELECT command_id, device_id, user_id,"
                 " greatest(tidegate_command_rank(state),"
                 " CASE WHEN cancelled_at IS NOT NULL THEN 3 END) AS stored FROM commands"
@@ -133,15 +133,17 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 " unknown AS (SELECT a.* FROM acks a WHERE NOT EXISTS (SELECT FROM held h"
                 " WHERE h.command_id = a.command_id AND h.device_id = a.device_id)),"
                 " dead AS (INSERT INTO dead_letters"
-                " (journal_id, seq, received_at, reason, topic, detail, payload)"
+                " (journal_id, seq, received_at, reason, topic, detail, payload, route, device)"
                 " SELECT $1, seq, received_at, 'unknown_command', topic,"
-                " 'no such command of this device', payload FROM unknown RETURNING seq),"
+                " 'no such command of this device', payload, route,"
+                " (SELECT d.code FROM devices d WHERE d.id = device_id)"
+                " FROM unknown RETURNING seq),"
                 " booked AS (UPDATE journal_positions SET stored = stored"
                 " + (SELECT count(*) FROM logged) + (SELECT count(*) FROM dead)"
                 " + (SELECT count(*) FROM ranked WHERE NOT moves) WHERE journal_id = $1)"
                 " SELECT ord, true FROM unknown UNION ALL"
                 " SELECT ord, false FROM ranked WHERE NOT moves",
-                "iktt" "ksssly",
+                "iktt" "ksssly" "s",
                 true,
         },
         /* Whether an answer to a command is a letter again is only known by now. A number that
@@ -163,10 +165,15 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
         [DB_SHEET_DEAD_LETTERS] = {
                 "dead_letters",
                 BOOKED("INSERT INTO dead_letters"
-                " (journal_id, seq, received_at, item, reason, topic, detail, payload)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8) AS u",
+                " (journal_id, seq, received_at, item, reason, topic, detail, payload, route, device)"
+                " SELECT $1, seq, received_at, item, reason, topic, detail, payload, route,"
+                " coalesce((SELECT d.code FROM devices d WHERE d.id = device_id),"
+                " (SELECT v.code FROM vehicles v WHERE v.id = vehicle_id), name)"
+                " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS u (seq,"
+                " received_at, item, reason, topic, detail, payload, route, device_id, vehicle_id,"
+                " name)",
                        "item IS NULL OR item = 0"),
-                "kti" "slly",
+                "kti" "slly" "skkl",
                 true,
         },
         /* Changes nothing where a name is as it was, or somebody chose another: decision 051. */

@@ -343,6 +343,29 @@ static void fixture_state(Fixture *f, int64_t device_id, int64_t time_us, double
                                         .longitude = (double)NAN } };
 }
 
+/* By its code where it is known, else as the message calls it. */
+static void test_dead_letter_says_its_route_and_what_it_is_about(void **state) {
+        Fixture f;
+        Record *r;
+
+        (void)state;
+        fixture_init(&f);
+        for (size_t i = 0; i < 4; ++i) {
+                r = fixture_add(&f, i == 3 ? KIND_COMMAND_ACK : KIND_TELEMETRY);
+                r->reason = i == 3 ? REASON_NONE : REASON_WRONG_OWNER;
+                r->route = i == 2 ? NULL : "telemetry";
+                r->device_id = i == 0 || i == 3;
+                r->vehicle_id = i == 1;
+                r->device = i == 0 ? TEXT("id:1") : i == 2 ? TEXT("who\xff") : (Text){ 0 };
+                r->ack = (AckRecord){ .command_id = TEXT("none"), .status = TEXT("ok") };
+        }
+        assert_int_equal(fixture_store(&f), 0);
+        assert_string_equal(postgres_text("SELECT string_agg(concat_ws('|', seq, route, device),"
+                                          " ' ' ORDER BY seq) FROM dead_letters"),
+                            "1|telemetry|d1 2|telemetry|v1 3|who? 4|telemetry|d1");
+        fixture_done(&f);
+}
+
 static void test_older_state_never_overwrites_newer(void **state) {
         Fixture f;
 
@@ -940,6 +963,7 @@ int main(void) {
                 cmocka_unit_test(test_what_was_not_written_is_not_counted),
                 cmocka_unit_test(test_what_is_there_is_counted_and_not_written_again),
                 cmocka_unit_test(test_dead_letter_takes_any_bytes),
+                cmocka_unit_test(test_dead_letter_says_its_route_and_what_it_is_about),
                 cmocka_unit_test(test_older_state_never_overwrites_newer),
                 cmocka_unit_test(test_acknowledgement_finds_its_command),
                 cmocka_unit_test(test_commands_only_move_forward_and_each_step_is_an_event),
