@@ -18,6 +18,24 @@ const Route *understand_route(const UnderstandContext *by,
         return route ? route : former_match(by->former, seq, received_us, topic, ret_match);
 }
 
+static bool understand_is_former(const UnderstandContext *by, const Route *route) {
+        for (size_t i = 0; i < routes_length(by->routes); ++i)
+                if (routes_get(by->routes, i) == route)
+                        return false;
+        return true;
+}
+
+/* A record may wait for longer than a table of before: what is in force now is kept for it. */
+static int understand_keep_name(Arena *arena,
+                                const UnderstandContext *by,
+                                const Route *route,
+                                Record *record) {
+        if (!record->route || !understand_is_former(by, route))
+                return 0;
+        record->route = arena_copy(arena, route->name, strlen(route->name)).data;
+        return record->route ? 0 : err_new(-ENOMEM);
+}
+
 int understand(Arena *arena,
                const UnderstandContext *by,
                const JournalRecord *entry,
@@ -57,5 +75,6 @@ int understand(Arena *arena,
                 decode_zones(&ret_record->detections, by->zones);
         ret_record->seq = entry->seq;
         ret_record->device_id = entry->device_id;
-        return 0;
+        r = entry->kind == KIND_NONE ? understand_keep_name(arena, by, route, ret_record) : 0;
+        return r == 0 ? 0 : err_up(r);
 }

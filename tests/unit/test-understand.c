@@ -120,11 +120,29 @@ static void test_a_letter_comes_with_its_own_topic_and_first_time(void **state) 
         fixture_done(&f);
 }
 
+/* It waits to be stored for longer than the table does that it was read by. */
+static void test_a_record_outlives_the_routes_that_it_was_read_by(void **state) {
+        const JournalRecord entry = { .topic = TEXT("old/d1"), .payload = TEXT("{}") };
+        Routes *before = table("before", "old/{device}");
+        const Record *record;
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        assert_int_equal(former_add(f.former, before, 3, 1000000), 0);
+        record = read_entry(&f, entry);
+        former_forget(f.former, 6, 1000001);
+        routes_unref(before);
+        assert_string_equal(record->route, "before");
+        fixture_done(&f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_topic_without_a_route_keeps_what_came),
                 cmocka_unit_test(
                         test_what_was_accepted_before_a_reload_is_read_by_the_routes_of_then),
+                cmocka_unit_test(test_a_record_outlives_the_routes_that_it_was_read_by),
                 cmocka_unit_test(test_what_comes_by_a_door_needs_no_route),
                 cmocka_unit_test(test_a_letter_comes_with_its_own_topic_and_first_time),
         };
