@@ -18,6 +18,7 @@ struct Arena {
         ArenaBlock *large;  /* larger than a block: not kept for the next batch */
         ArenaBlock *current;
         size_t used; /* of current */
+        size_t n_bytes, n_large_bytes;
 };
 
 int arena_new(Arena **ret_arena, size_t block_size) {
@@ -71,6 +72,7 @@ static void *arena_alloc_large(Arena *arena, size_t n) {
         if (!block)
                 return NULL;
 
+        arena->n_large_bytes += n;
         block->next = arena->large;
         arena->large = block;
         return block->data;
@@ -84,6 +86,7 @@ static bool arena_advance(Arena *arena) {
                 next = arena_block_new(arena->block_size);
                 if (!next)
                         return false;
+                arena->n_bytes += arena->block_size;
                 if (arena->current)
                         arena->current->next = next;
                 else
@@ -129,6 +132,11 @@ Text arena_copy(Arena *arena, const void *data, size_t n) {
 
 void arena_reset(Arena *arena) {
         arena->large = arena_blocks_free(arena->large);
+        arena->n_large_bytes = 0;
         arena->current = NULL;
         arena->used = 0;
+}
+
+size_t arena_bytes(const Arena *arena) {
+        return arena->n_bytes + arena->n_large_bytes;
 }

@@ -19,5 +19,6 @@ Text arena_copy(Arena *arena,
                 const void *data,
                 size_t n); /* NUL added after; data NULL on failure */
 void arena_reset(Arena *arena);
+size_t arena_bytes(const Arena *arena); /* that it holds, used or not */
 
 DEFINE_CLEANUP(Arena *, arena_free);

@@ -374,50 +374,113 @@ static int batch_apply(Batch *batch,
         return r == 0 ? 0 : err_up(r);
 }
 
+/* Record i, from what the journal has of it. If it wants something, nothing of it has been told. */
+static int batch_take_in(Batch *batch, const BatchContext *context, size_t i) {
+        Record *record = &batch->records[i];
+        Verdict unused;
+        int r;
+
+        r = understand(batch->arena, &context->by, &batch->read[i], record);
+        if (r != 0)
+                return err_up(r);
+        batch_judge_letter(context, record);
+        if (record->reason == REASON_NONE && !record->duplicate)
+                resolve(context->registry, record);
+        r = batch_judge_sensor(batch, context, record);
+        if (r != 0)
+                return err_up(r);
+
+        batch->want = batch_want_of(batch, context, record);
+        if (batch->want != BATCH_WANTS_NOTHING)
+                return 0;
+        unused = batch_is_open(context, record) ? VERDICT_OPEN : VERDICT_NONE;
+        batch_judge_retained(&batch->read[i], record);
+        r = batch_apply(batch, context, record, i, unused);
+        return r == 0 ? 0 : err_up(r);
+}
+
+int batch_load_on(Batch *batch, const BatchContext *context, const BatchSpan *span) {
+        size_t n_max = batch->capacity - batch->n;
+        JournalRecord *read = &batch->read[batch->n];
+        size_t n, end;
+        int r;
+
+        if (span->n_max < n_max)
+                n_max = span->n_max;
+        n = journal_read(context->journal, span->after_seq, read, n_max, BATCH_MAX_BYTES);
+        end = batch->n + n;
+
+        if (n > 0 && n < n_max && read[0].received_us > span->young_us) {
+                batch->want = BATCH_WANTS_TIME;
+                batch->wanting = (Record){ .seq = read[0].seq, .received_us = read[0].received_us };
+                return 0;
+        }
+        for (; batch->n < end && batch->read[batch->n].seq <= span->until_seq; ++batch->n) {
+                r = batch_take_in(batch, context, batch->n);
+                if (r != 0)
+                        return err_up(r);
+                if (batch->want == BATCH_WANTS_NOTHING)
+                        continue;
+                batch->wanting = batch->records[batch->n];
+                r = batch->want == BATCH_WANTS_REGISTER
+                            ? batch_look_ahead(batch, context, batch->n + 1, end)
+                            : 0;
+                return r == 0 ? 0 : err_up(r);
+        }
+        return 0;
+}
+
 int batch_load(Batch *batch, const BatchContext *context, const BatchSpan *span) {
-        size_t n_max = span->n_max < batch->capacity ? span->n_max : batch->capacity;
-        size_t n;
         int r;
 
         batch_reset(batch);
-        n = journal_read(context->journal, span->after_seq, batch->read, n_max, BATCH_MAX_BYTES);
+        r = batch_load_on(batch, context, span);
+        return r == 0 ? 0 : err_up(r);
+}
 
-        if (n > 0 && n < n_max && batch->read[0].received_us > span->young_us) {
-                batch->want = BATCH_WANTS_TIME;
-                batch->wanting = (Record){ .seq = batch->read[0].seq,
-                                           .received_us = batch->read[0].received_us };
+/* The registry may be another one by now: do the names still say the same? */
+static bool batch_is_as_resolved(const BatchContext *context,
+                                 const JournalRecord *entry,
+                                 const Record *record) {
+        Record again = *record;
+
+        if (record->reason != REASON_NONE || record->duplicate)
+                return true;
+        again.user_id = again.vehicle_id = 0;
+        again.device_id = entry->device_id;
+        resolve(context->registry, &again);
+        return again.reason == REASON_NONE && again.user_id == record->user_id &&
+               again.vehicle_id == record->vehicle_id && again.device_id == record->device_id;
+}
+
+int batch_settle(Batch *batch, const BatchContext *context) {
+        for (size_t i = 0; i < batch->n; ++i) {
+                const Record *record = &batch->records[i];
+                int r;
+
+                if (!judge_is_open(context->judge, record->seq) &&
+                    batch_is_as_resolved(context, &batch->read[i], record))
+                        continue;
+                r = batch_take_in(batch, context, i);
+                if (r != 0)
+                        return err_up(r);
+                if (batch->want == BATCH_WANTS_NOTHING)
+                        continue;
+                batch->want = BATCH_WANTS_NOTHING; /* said again when it is the first one */
+                batch->n = i;
                 return 0;
         }
-        for (size_t i = 0; i < n && batch->read[i].seq <= span->until_seq; ++i) {
-                Record *record = &batch->records[i];
-                Verdict unused;
-
-                r = understand(batch->arena, &context->by, &batch->read[i], record);
-                if (r != 0)
-                        return err_up(r);
-                batch_judge_letter(context, record);
-                if (record->reason == REASON_NONE && !record->duplicate)
-                        resolve(context->registry, record);
-                r = batch_judge_sensor(batch, context, record);
-                if (r != 0)
-                        return err_up(r);
-
-                batch->want = batch_want_of(batch, context, record);
-                if (batch->want != BATCH_WANTS_NOTHING) {
-                        batch->wanting = *record;
-                        r = batch->want == BATCH_WANTS_REGISTER
-                                    ? batch_look_ahead(batch, context, i + 1, n)
-                                    : 0;
-                        return r == 0 ? 0 : err_up(r);
-                }
-                unused = batch_is_open(context, record) ? VERDICT_OPEN : VERDICT_NONE;
-                batch_judge_retained(&batch->read[i], record);
-                r = batch_apply(batch, context, record, i, unused);
-                if (r != 0)
-                        return err_up(r);
-                ++batch->n;
-        }
         return 0;
+}
+
+bool batch_is_full(const Batch *batch) {
+        return batch->n == batch->capacity;
+}
+
+size_t batch_bytes(const Batch *batch) {
+        return arena_bytes(batch->arena) +
+               batch->capacity * (sizeof(batch->read[0]) + sizeof(batch->records[0]) +
+                                  sizeof(batch->rows[0]) + sizeof(batch->states[0]));
 }
 
 size_t batch_length(const Batch *batch) {

@@ -65,8 +65,18 @@ Batch *batch_free(Batch *batch);
 void batch_reset(Batch *batch);
 
 MUST_CHECK int batch_load(Batch *batch, const BatchContext *context, const BatchSpan *span);
+/* The same behind what is in it, while there is room. */
+MUST_CHECK int batch_load_on(Batch *batch, const BatchContext *context, const BatchSpan *span);
+/*
+ * What was decoded to be shown is to be stored as it is, but for two things: what was left to the
+ * store is decided now, and whoever is named must still be who it was. Where that is to be asked
+ * about, the batch ends before that record, which is loaded anew.
+ */
+MUST_CHECK int batch_settle(Batch *batch, const BatchContext *context);
 
 size_t batch_length(const Batch *batch);
+bool batch_is_full(const Batch *batch);
+size_t batch_bytes(const Batch *batch);      /* of memory */
 uint64_t batch_last_seq(const Batch *batch); /* only of a batch that is not empty */
 Record *batch_record(const Batch *batch, size_t i);
 Record *const *batch_records(const Batch *batch);

@@ -50,6 +50,7 @@ static int position_move_on(Desk *desk, uint64_t position) {
                           (unsigned long long)stored_seq,
                           (unsigned long long)position);
         showing_move(desk->showing, stored_seq, position, by);
+        lane_forget_ahead(desk->lane);
         lane_restart(desk->lane, position);
         return 0;
 }
@@ -84,6 +85,7 @@ static int position_go_back(Desk *desk, uint64_t position) {
         metric_add(METRIC_IN_JOURNAL, (int64_t)n);
         desk->own_seq = 0;
         books_close(desk->books);
+        lane_forget_ahead(desk->lane);
         lane_restart(desk->lane, position);
         journal_rewind(desk->journal, position);
         desk->latest = lateness_free(desk->latest);
@@ -209,7 +211,7 @@ static int position_ask_own(Desk *desk) {
  * of it got in, it is read anew: a server that crashed may have forgotten a device that it had
  * registered for it, and have given its id to another. */
 int position_resume(Desk *desk, uint64_t position) {
-        uint64_t by;
+        uint64_t by = 0;
         int r;
 
         r = position_ask_own(desk);
@@ -223,6 +225,8 @@ int position_resume(Desk *desk, uint64_t position) {
                 r = position_move_on(desk, position);
         if (r == 0 && journal_confirm(desk->journal, 0, position, &by) != 0)
                 r = DB_E_OFFLINE;
+        if (r == 0 && by > 0)
+                lane_forget_ahead(desk->lane);
         if (r == 0)
                 desk->own_seq = 0;
         return r < 0 ? err_up(r) : r;

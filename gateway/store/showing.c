@@ -11,31 +11,23 @@
 struct Showing {
         Outbox *outbox; /* borrowed */
         Judge *judge;   /* borrowed */
-        Batch *live;    /* shown ahead of the store */
 
         uint64_t seq;      /* handed to the viewers */
         uint64_t open_seq; /* passed over, as they were told; 0 = nothing */
 };
 
 int showing_new(Showing **ret_showing, Outbox *outbox, Judge *judge) {
-        CLEANUP(showing_free) Showing *showing = calloc(1, sizeof(*showing));
-        int r;
+        Showing *showing = calloc(1, sizeof(*showing));
 
         if (!showing)
                 return err_new(-ENOMEM);
         showing->outbox = outbox;
         showing->judge = judge;
-        r = batch_new(&showing->live, SHOWING_BATCH);
-        if (r != 0)
-                return err_up(r);
-        *ret_showing = TAKE(&showing);
+        *ret_showing = showing;
         return 0;
 }
 
 Showing *showing_free(Showing *showing) {
-        if (!showing)
-                return NULL;
-        batch_free(showing->live);
         free(showing);
         return NULL;
 }
@@ -81,9 +73,11 @@ static int showing_tell_open(Showing *showing) {
         return r == 0 ? 0 : err_up(r);
 }
 
-int showing_go_ahead(Showing *showing, const Lane *lane, const BatchContext *context) {
+int showing_go_ahead(Showing *showing, Lane *lane, const BatchContext *context) {
         const Batch *loaded[] = { lane_current(lane), lane_next(lane) };
         BatchSpan span = { .until_seq = UINT64_MAX, .n_max = SHOWING_BATCH, .young_us = INT64_MAX };
+        const Batch *batch = NULL;
+        size_t from = 0;
         int r;
 
         for (size_t i = 0; i < N_ELEMENTS(loaded); ++i) {
@@ -93,12 +87,11 @@ int showing_go_ahead(Showing *showing, const Lane *lane, const BatchContext *con
         }
 
         span.after_seq = showing->seq;
-        r = batch_load(showing->live, context, &span);
+        r = lane_show_on(lane, context, &span, &batch, &from);
         if (r == 0)
                 r = showing_tell_open(showing);
         if (r == 0)
-                r = showing_show(showing, showing->live, 0, batch_length(showing->live), false);
-        batch_reset(showing->live);
+                r = showing_show(showing, batch, from, batch_length(batch), false);
         return r == 0 ? 0 : err_up(r);
 }
 

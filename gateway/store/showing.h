@@ -28,7 +28,7 @@ uint64_t showing_seq(const Showing *showing); /* all up to here was shown or pas
 void showing_move(Showing *showing, uint64_t stored_seq, uint64_t position, uint64_t by);
 
 /* What the lane has loaded first, then some of what comes behind it. */
-MUST_CHECK int showing_go_ahead(Showing *showing, const Lane *lane, const BatchContext *context);
+MUST_CHECK int showing_go_ahead(Showing *showing, Lane *lane, const BatchContext *context);
 
 /* These records of the batch are in the database: what of them is not shown yet. */
 MUST_CHECK int showing_stored(Showing *showing, const Batch *batch, const CommitRange *range);

@@ -100,6 +100,7 @@ static int storing_begin_commit(Desk *desk, bool is_ending) {
                 r = storing_load(desk, is_ending);
                 if (r != 0)
                         return err_up(r);
+                batch = lane_current(desk->lane);
                 if (batch_length(batch) == 0 && (batch_wants(batch) == BATCH_WANTS_NOTHING ||
                                                  batch_wants(batch) == BATCH_WANTS_TIME))
                         return 0;

@@ -1,6 +1,9 @@
 #include "tests/fake/batch.h"
 
 uint64_t fake_batch_end = UINT64_MAX;
+uint64_t fake_batch_wanting = UINT64_MAX;
+size_t fake_batch_bytes = 1;
+size_t fake_batch_decoded;
 
 static void fake_batch_add(Batch *batch, uint64_t seq) {
         batch->records[batch->n] = (Record){ .seq = seq };
@@ -31,14 +34,39 @@ void batch_reset(Batch *batch) {
         batch->n = 0;
 }
 
-int batch_load(Batch *batch, const BatchContext *context, const BatchSpan *span) {
+int batch_load_on(Batch *batch, const BatchContext *context, const BatchSpan *span) {
         uint64_t end = span->until_seq < fake_batch_end ? span->until_seq : fake_batch_end;
+        size_t n_max = batch->n + span->n_max;
 
         (void)context;
-        batch_reset(batch);
-        for (uint64_t seq = span->after_seq + 1; seq <= end && batch->n < span->n_max; ++seq)
+        for (uint64_t seq = span->after_seq + 1; seq <= end && batch->n < n_max; ++seq) {
+                if (batch_is_full(batch))
+                        break;
                 fake_batch_add(batch, seq);
+                ++fake_batch_decoded;
+        }
         return 0;
+}
+
+int batch_load(Batch *batch, const BatchContext *context, const BatchSpan *span) {
+        batch_reset(batch);
+        return batch_load_on(batch, context, span);
+}
+
+int batch_settle(Batch *batch, const BatchContext *context) {
+        (void)context;
+        while (batch->n > 0 && batch->rows[batch->n - 1]->seq >= fake_batch_wanting)
+                --batch->n;
+        return 0;
+}
+
+bool batch_is_full(const Batch *batch) {
+        return batch->n == FAKE_BATCH_MAX;
+}
+
+size_t batch_bytes(const Batch *batch) {
+        (void)batch;
+        return fake_batch_bytes;
 }
 
 BatchWant batch_wants(const Batch *batch) {

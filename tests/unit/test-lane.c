@@ -20,6 +20,9 @@ struct Fixture {
 };
 
 static void fixture_init(Fixture *f) {
+        fake_batch_decoded = 0;
+        fake_batch_bytes = 1;
+        fake_batch_wanting = UINT64_MAX;
         *f = (Fixture){ .store = { .sqlstate = "22P05" } };
         assert_int_equal(registry_new(&f->registry), 0);
         assert_int_equal(lane_new(&f->lane, NULL, &f->store, FAKE_BATCH_MAX), 0);
@@ -186,6 +189,100 @@ static void test_stretch_without_records_is_passed(void **state) {
         fixture_done(&f);
 }
 
+/* Shows what has the numbers (after, until], ahead of the store. */
+static void fixture_show(Fixture *f, uint64_t after, uint64_t until) {
+        BatchSpan span = { .after_seq = after, .until_seq = until, .n_max = FAKE_BATCH_MAX };
+        const Batch *batch;
+        size_t from;
+
+        assert_int_equal(lane_show_on(f->lane, NULL, &span, &batch, &from), 0);
+        assert_int_equal(batch_length(batch) - from, until - after);
+        for (size_t i = from; i < batch_length(batch); ++i)
+                assert_int_equal(batch_record(batch, i)->seq, ++after);
+}
+
+/* All that is behind the lane, up to @until. */
+static void fixture_store_all(Fixture *f, uint64_t until) {
+        BatchSpan span = { .until_seq = until, .n_max = FAKE_BATCH_MAX };
+
+        while (lane_stored_seq(f->lane) < until) {
+                if (batch_length(lane_current(f->lane)) == 0)
+                        assert_int_equal(lane_load(f->lane, NULL, &span), 0);
+                fixture_begin(f);
+                if (lane_has_room(f->lane) && lane_loaded_seq(f->lane) < until)
+                        assert_int_equal(lane_load(f->lane, NULL, &span), 0);
+                assert_int_equal(fixture_poll(f), 0);
+        }
+        fixture_expect_stored(f, until);
+}
+
+static void test_what_was_shown_ahead_is_stored_without_being_decoded_again(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        fixture_load(&f, 3);
+        fixture_show(&f, 3, 5);
+        fixture_show(&f, 5, 8);  /* on in the same batch */
+        fixture_show(&f, 8, 19); /* and on until it is full */
+        fixture_show(&f, 19, 22);
+        fixture_store_all(&f, 22);
+        assert_int_equal(fake_batch_decoded, 22);
+        fixture_done(&f);
+}
+
+static void test_what_finds_no_room_is_decoded_again_and_in_its_order(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        fixture_show(&f, 0, 2);
+        fake_batch_bytes = LANE_AHEAD_BYTES;
+        fixture_show(&f, 2, 5);
+        fixture_show(&f, 5, 7);
+        fake_batch_bytes = 1;
+        fixture_show(&f, 7, 9);
+        fixture_store_all(&f, 11);
+        assert_int_equal(fake_batch_decoded, 11 + 5);
+        fixture_done(&f);
+}
+
+static void test_what_has_to_be_asked_about_is_loaded_anew_behind_those_before_it(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        fixture_show(&f, 0, 6);
+        fake_batch_wanting = 4;
+        fixture_load(&f, 3);
+        fixture_store_all(&f, 6);
+        assert_int_equal(fake_batch_decoded, 6 + 3);
+        fake_batch_wanting = 7;
+        fixture_show(&f, 6, 8);
+        fixture_load(&f, 8); /* the first one: all of it */
+        fixture_store_all(&f, 8);
+        fixture_done(&f);
+}
+
+/* Some of it was read otherwise meanwhile. */
+static void test_a_new_start_keeps_what_is_ahead_unless_it_is_to_be_forgotten(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        fixture_load(&f, 3);
+        fixture_show(&f, 3, 6);
+        lane_restart(f.lane, 0);
+        fixture_store_all(&f, 6);
+        assert_int_equal(fake_batch_decoded, 6 + 3);
+        fixture_show(&f, 6, 9);
+        lane_forget_ahead(f.lane);
+        lane_restart(f.lane, 6);
+        fixture_store_all(&f, 9);
+        assert_int_equal(fake_batch_decoded, 12 + 3);
+        fixture_done(&f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_batches_follow_each_other),
@@ -193,6 +290,11 @@ int main(void) {
                 cmocka_unit_test(test_loss_between_two_batches_costs_neither),
                 cmocka_unit_test(test_lost_answers_of_a_halved_batch_move_it_by_its_parts),
                 cmocka_unit_test(test_stretch_without_records_is_passed),
+                cmocka_unit_test(test_what_was_shown_ahead_is_stored_without_being_decoded_again),
+                cmocka_unit_test(test_what_finds_no_room_is_decoded_again_and_in_its_order),
+                cmocka_unit_test(
+                        test_what_has_to_be_asked_about_is_loaded_anew_behind_those_before_it),
+                cmocka_unit_test(test_a_new_start_keeps_what_is_ahead_unless_it_is_to_be_forgotten),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
