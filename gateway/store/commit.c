@@ -15,14 +15,6 @@
 #define COMMIT_DEBT_US (60 * INT64_C(1000000)) /* until a state that was refused comes again */
 #define COMMIT_REFUSED 16 /* one by one and none taken: then so are the others */
 
-/* What is sent of the range on top. */
-typedef enum CommitPhase {
-        COMMIT_ALL,
-        COMMIT_BARE,   /* without the states: one of them is refused */
-        COMMIT_STATES, /* stored; now the states, without the rows */
-        COMMIT_TRIAL,  /* a single row that is refused: is it the row? */
-} CommitPhase;
-
 struct Commit {
         DbConn *conn;             /* borrowed */
         DbStore *store;           /* borrowed */
@@ -47,6 +39,35 @@ struct Commit {
         DbBatch rows;     /* the range under way, as the store reads it */
         char detail[192]; /* of the dead letter that is being made */
 };
+
+#define NO COMMIT_PHASES
+
+/* As the header has it. */
+bool commit_step(CommitPhase *phase, CommitEvent event) {
+        static const CommitPhase table[COMMIT_PHASES][COMMIT_EVENTS] = {
+                [COMMIT_ALL] = { COMMIT_ALL,
+                                 NO,
+                                 COMMIT_BARE,
+                                 COMMIT_ALL,
+                                 COMMIT_TRIAL,
+                                 NO,
+                                 COMMIT_ALL },
+                [COMMIT_BARE] = { COMMIT_ALL,
+                                  COMMIT_STATES,
+                                  NO,
+                                  COMMIT_ALL,
+                                  COMMIT_TRIAL,
+                                  NO,
+                                  COMMIT_BARE },
+                [COMMIT_STATES] = { COMMIT_ALL, COMMIT_STATES, NO, NO, NO, NO, COMMIT_STATES },
+                [COMMIT_TRIAL] = { COMMIT_ALL, NO, NO, NO, COMMIT_ALL, COMMIT_ALL, COMMIT_ALL },
+        };
+
+        if (table[*phase][event] == NO)
+                return false;
+        *phase = table[*phase][event];
+        return true;
+}
 
 int commit_new(Commit **ret_commit, DbConn *conn, DbStore *store, size_t capacity) {
         CLEANUP(commit_free) Commit *commit = NULL;
@@ -183,10 +204,17 @@ static void commit_set_aside(Commit *commit) {
         record->detail = text_of(commit->detail);
 }
 
-/* 0: more of the range on top is under way. */
-static int commit_send_on(Commit *commit) {
-        int r = commit_send(commit);
+/* More of the range on top is under way. */
+static int commit_send_on(Commit *commit, CommitEvent event) {
+        int r;
 
+        if (!commit_step(&commit->phase, event)) {
+                log_error("commit_out_of_step phase=%d event=%d hint=\"a bug: please report it\"",
+                          (int)commit->phase,
+                          (int)event);
+                return err_new(-ENOTRECOVERABLE);
+        }
+        r = commit_send(commit);
         return r == 0 ? DB_E_BUSY : r;
 }
 
@@ -197,24 +225,20 @@ static int commit_refused(Commit *commit) {
         metric_add(METRIC_DB_REJECTED_BATCHES, 1);
         if (range.to - range.from > 1) {
                 commit_halve(commit->todo, &commit->n_todo);
-                commit->phase = COMMIT_ALL;
-        } else if (record->reason != REASON_NONE || record->duplicate) {
-                return DB_E_REFUSED; /* even the dead letter made of it, or what has no row */
-        } else if (commit->phase != COMMIT_TRIAL) {
-                commit->phase = COMMIT_TRIAL;
-        } else {
-                commit_set_aside(commit);
-                commit->phase = COMMIT_ALL;
+                return commit_send_on(commit, COMMIT_ON_ROWS);
         }
-        return commit_send_on(commit);
+        if (record->reason != REASON_NONE || record->duplicate)
+                return DB_E_REFUSED; /* even the dead letter made of it, or what has no row */
+        if (commit->phase == COMMIT_TRIAL)
+                commit_set_aside(commit);
+        return commit_send_on(commit, COMMIT_ON_ROW);
 }
 
 /* On trial the row was taken: what was in its way has passed, or it is none of the row's. */
 static int commit_passed(Commit *commit) {
         if (++commit->n_trials >= COMMIT_TRIALS)
                 return DB_E_REFUSED;
-        commit->phase = COMMIT_ALL;
-        return commit_send_on(commit);
+        return commit_send_on(commit, COMMIT_ON_PASSED);
 }
 
 /* ---- states ------------------------------------------------------------------------------- */
@@ -249,7 +273,7 @@ static void commit_refuse_state(Commit *commit, int64_t device_id) {
 /* The share on top is done with. */
 static int commit_next_share(Commit *commit) {
         --commit->n_shares;
-        return commit->n_shares > 0 ? commit_send_on(commit) : 0;
+        return commit->n_shares > 0 ? commit_send_on(commit, COMMIT_ON_WAITS) : 0;
 }
 
 /* One of them, or all: first the rows without, then the states by halves. */
@@ -258,14 +282,12 @@ static int commit_refused_states(Commit *commit) {
         CommitRange share;
 
         metric_add(METRIC_DB_REJECTED_BATCHES, 1);
-        if (commit->phase != COMMIT_STATES) {
-                commit->phase = COMMIT_BARE;
-                return commit_send_on(commit);
-        }
+        if (commit->phase != COMMIT_STATES)
+                return commit_send_on(commit, COMMIT_ON_STATE);
         share = commit->shares[commit->n_shares - 1];
         if (share.to - share.from > 1) {
                 commit_halve(commit->shares, &commit->n_shares);
-                return commit_send_on(commit);
+                return commit_send_on(commit, COMMIT_ON_WAITS);
         }
         commit_refuse_state(commit, commit->states[share.from].device_id);
         commit_owe(commit, &share, due_us);
@@ -285,11 +307,10 @@ static int commit_stored(Commit *commit) {
         }
         if (commit->phase != COMMIT_BARE || commit->n_states == 0)
                 return 0;
-        commit->phase = COMMIT_STATES;
         commit->shares[0] = (CommitRange){ .to = commit->n_states };
         commit->n_shares = 1;
         commit->n_refused = commit->n_taken = 0;
-        return commit_send_on(commit);
+        return commit_send_on(commit, COMMIT_ON_WAITS);
 }
 
 /* ---- the transaction under way ------------------------------------------------------------ */
@@ -301,7 +322,7 @@ static void commit_advance(Commit *commit, CommitRange *ret_range) {
         histogram_observe(HISTOGRAM_BATCH_SECONDS, (double)commit_age_us(commit) / 1e6);
         histogram_observe(HISTOGRAM_BATCH_SIZE, (double)(ret_range->to - ret_range->from));
         commit_owe_rest(commit, 0); /* if the connection went before they were sent */
-        commit->phase = COMMIT_ALL;
+        (void)commit_step(&commit->phase, COMMIT_ON_DONE); /* from each */
         commit->n_trials = 0;
         if (--commit->n_todo == 0)
                 commit->batch = NULL;
@@ -347,8 +368,7 @@ int commit_poll(Commit *commit, CommitRange *ret_range) {
 int commit_again(Commit *commit) {
         assert(!commit_is_idle(commit));
 
-        if (commit->phase == COMMIT_TRIAL)
-                commit->phase = COMMIT_ALL;
+        (void)commit_step(&commit->phase, COMMIT_ON_AGAIN);
         commit->n_trials = 0;
         return commit_send(commit);
 }

@@ -12,6 +12,16 @@
  * A refused state of a device costs the state only: the rows go without, and the states after them,
  * halved as well. Those that are refused are owed (Debts): they come again, with what the device is
  * by then. Belongs to the processor's thread.
+ *
+ * What is sent of the range whose turn it is, by what became of it:
+ *
+ *              on DONE   on WAITS   on STATE   on ROWS   on ROW   on PASSED   on AGAIN
+ *      ALL     ALL       -          BARE       ALL       TRIAL    -           ALL
+ *      BARE    ALL       STATES     -          ALL       TRIAL    -           BARE
+ *      STATES  ALL       STATES     -          -         -        -           STATES
+ *      TRIAL   ALL       -          -          -         ALL      ALL         ALL
+ *
+ * -: cannot be, is logged, and is a fault: what waits is read again after the start.
  */
 
 #include "base/base.h"
@@ -21,6 +31,28 @@
 typedef struct Batch Batch;
 typedef struct Commit Commit;
 typedef struct CommitRange CommitRange;
+
+typedef enum CommitPhase {
+        COMMIT_ALL,    /* rows and states */
+        COMMIT_BARE,   /* without the states: one of them is refused */
+        COMMIT_STATES, /* stored; now the states, without the rows */
+        COMMIT_TRIAL,  /* a single row that is refused, behind a good one: is it the row? */
+        COMMIT_PHASES
+} CommitPhase;
+
+typedef enum CommitEvent {
+        COMMIT_ON_DONE,   /* stored, and no state waits: on to the next range */
+        COMMIT_ON_WAITS,  /* stored; states are still to be sent */
+        COMMIT_ON_STATE,  /* a state is refused */
+        COMMIT_ON_ROWS,   /* one of several rows is refused: half of them */
+        COMMIT_ON_ROW,    /* the only row is refused; on trial: and becomes a dead letter */
+        COMMIT_ON_PASSED, /* on trial it was taken */
+        COMMIT_ON_AGAIN,  /* after an outage, or a new connection */
+        COMMIT_EVENTS
+} CommitEvent;
+
+/* False: it cannot be. */
+bool commit_step(CommitPhase *phase, CommitEvent event);
 
 /* Records [from, to) of the batch. */
 struct CommitRange {

@@ -258,8 +258,37 @@ static void test_position_that_is_not_ours_is_fenced(void **state) {
         fixture_done(&f);
 }
 
+static void test_each_phase_goes_where_the_table_says(void **state) {
+        enum {
+                NO = COMMIT_PHASES,
+                ALL = COMMIT_ALL,
+                BARE = COMMIT_BARE,
+                STATES = COMMIT_STATES,
+                TRIAL = COMMIT_TRIAL
+        };
+        static const int table[COMMIT_PHASES][COMMIT_EVENTS] = {
+                /* on DONE, WAITS, STATE, ROWS, ROW, PASSED, AGAIN: as the header has it */
+                [ALL] = { ALL, NO, BARE, ALL, TRIAL, NO, ALL },
+                [BARE] = { ALL, STATES, NO, ALL, TRIAL, NO, BARE },
+                [STATES] = { ALL, STATES, NO, NO, NO, NO, STATES },
+                [TRIAL] = { ALL, NO, NO, NO, ALL, ALL, ALL },
+        };
+
+        (void)state;
+        for (int from = 0; from < COMMIT_PHASES; ++from) {
+                for (int event = 0; event < COMMIT_EVENTS; ++event) {
+                        bool is_there = table[from][event] != NO;
+                        CommitPhase at = (CommitPhase)from;
+
+                        assert_int_equal(commit_step(&at, (CommitEvent)event), is_there);
+                        assert_int_equal(at, is_there ? table[from][event] : from);
+                }
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_each_phase_goes_where_the_table_says),
                 cmocka_unit_test(test_good_batch_is_one_transaction),
                 cmocka_unit_test(test_one_bad_row_becomes_a_dead_letter_wherever_it_is),
                 cmocka_unit_test(test_whole_table_that_refuses_is_an_outage),
