@@ -153,7 +153,7 @@ static bool letter_set_number(Text value,
 static bool letter_set_limit(LetterQuery *query, Text value, char ret_said[LETTER_SAID_SIZE]) {
         int64_t limit;
 
-        if (!letter_set_number(value, "limit", LETTER_QUERY_MAX, &limit, ret_said))
+        if (!letter_set_number(value, "limit", (uint64_t)query->most, &limit, ret_said))
                 return false;
         query->limit = (int)limit;
         return true;
@@ -164,6 +164,7 @@ bool letter_query_set(LetterQuery *query,
                       Text value,
                       int64_t now_us,
                       char ret_said[LETTER_SAID_SIZE]) {
+        unsigned n_words = query->is_notes ? LETTER_BY_COUNT : LETTER_BY_MEMBER;
         uint32_t bits = 0;
 
         switch (field) {
@@ -178,7 +179,7 @@ bool letter_query_set(LetterQuery *query,
                 query->reasons = bits << 1;
                 return true;
         case LETTER_BY:
-                if (!letter_set_names(value, "by", letter_word, LETTER_BY_COUNT, &bits, ret_said))
+                if (!letter_set_names(value, "by", letter_word, n_words, &bits, ret_said))
                         return false;
                 query->by = bits;
                 return true;

@@ -11,7 +11,6 @@
 #include "base/base.h"
 #include "base/clock.h"
 
-#define LETTER_QUERY_MAX    1000 /* in one page */
 #define LETTER_TOPIC_SIZE   1024
 #define LETTER_NAME_SIZE    256
 #define LETTER_PATTERN_SIZE 4096
@@ -44,22 +43,23 @@ typedef enum LetterBy {
 } LetterBy;
 
 struct LetterQuery {
-        uint32_t reasons;       /* 1 << Reason of each; 0 = any */
-        unsigned by;            /* 1 << LetterBy of each; 0 = one by one */
-        int64_t from_us, to_us; /* CLOCK_UNKNOWN = open */
-        int64_t before_id;      /* those with smaller ids; 0 = all */
-        int limit;
-        bool has_route;
+        uint32_t reasons;              /* 1 << Reason of each; 0 = any */
+        unsigned by;                   /* 1 << LetterBy of each; 0 = one by one */
+        int64_t from_us, to_us;        /* CLOCK_UNKNOWN = open */
+        int64_t before_id;             /* those with smaller ids; 0 = all */
+        int limit, most;               /* of rows; most of what may be asked for */
+        bool has_route, is_notes;      /* of rows: these have members */
         char topic[LETTER_TOPIC_SIZE]; /* "" = any */
         char route[LETTER_NAME_SIZE], device[LETTER_NAME_SIZE];
 };
 
-#define LETTER_QUERY_INIT \
-        { .from_us = CLOCK_UNKNOWN, .to_us = CLOCK_UNKNOWN }
+/* Of at most so many rows, and so many if nothing is said. */
+#define LETTER_QUERY_INIT(n, n_most) \
+        { .from_us = CLOCK_UNKNOWN, .to_us = CLOCK_UNKNOWN, .limit = (n), .most = (n_most) }
 
 const char *letter_by_name(LetterBy by);
 
-/* false: it cannot be that, and @ret_said says what it may be: "reason: 'x' is none of bad_json, …"
+/* false: it cannot be that, and @ret_said says what it may be: "reason: 'x' allowed: bad_json, …"
  */
 bool letter_query_set(LetterQuery *query,
                       LetterField field,

@@ -16,7 +16,7 @@ static LetterQuery query;
 static char said[LETTER_SAID_SIZE];
 
 static void setup_query(void) {
-        query = (LetterQuery)LETTER_QUERY_INIT;
+        query = (LetterQuery)LETTER_QUERY_INIT(50, 1000);
 }
 
 static bool set(LetterField field, const char *value) {
@@ -46,8 +46,11 @@ static void test_groups_are_by_known_words(void **state) {
         assert_int_equal(query.by, 1u << LETTER_BY_DETAIL | 1u << LETTER_BY_REASON);
         assert_false(set(LETTER_BY, "colour\x1b"));
         assert_string_equal(said,
-                            "by 'colour\\x1b': allowed: reason, route, device, topic, detail, "
-                            "member");
+                            "by 'colour\\x1b': allowed: reason, route, device, topic, detail");
+        assert_false(set(LETTER_BY, "member"));
+        query.is_notes = true;
+        assert_true(set(LETTER_BY, "member"));
+        assert_int_equal(query.by, 1u << LETTER_BY_MEMBER);
 }
 
 static void test_times_are_said_or_counted_back(void **state) {
@@ -97,6 +100,7 @@ static void test_a_route_may_be_none(void **state) {
 static void test_numbers_have_bounds(void **state) {
         (void)state;
         setup_query();
+        assert_int_equal(query.limit, 50);
         assert_true(set(LETTER_LIMIT, "1000"));
         assert_int_equal(query.limit, 1000);
         assert_false(set(LETTER_LIMIT, "1001"));

@@ -1,0 +1,327 @@
+#include "db/read/letter_rows.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+
+#include "base/base64.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "model/record.h"
+
+DEFINE_CLEANUP(PGresult *, PQclear);
+DEFINE_CLEANUP(unsigned char *, PQfreemem);
+DEFINE_CLEANUP(char *, free);
+
+enum {
+        LETTER_ROWS_ARG_SIZE = 24,
+        LETTER_ROWS_ARGS = 8 + LETTER_BY_COUNT,
+};
+
+/* As the statements below have them. */
+typedef enum LetterColumn {
+        LETTER_COLUMN_ID,
+        LETTER_COLUMN_SEQ,
+        LETTER_COLUMN_N,
+        LETTER_COLUMN_BYTES,
+        LETTER_COLUMN_FIRST,
+        LETTER_COLUMN_LAST,
+        LETTER_COLUMN_ITEM,
+        LETTER_COLUMN_REASON,
+        LETTER_COLUMN_ROUTE,
+        LETTER_COLUMN_DEVICE,
+        LETTER_COLUMN_TOPIC,
+        LETTER_COLUMN_DETAIL,
+        LETTER_COLUMN_PAYLOAD, /* of one alone */
+} LetterColumn;
+
+typedef struct LetterArgs LetterArgs;
+typedef struct LetterBody LetterBody;
+
+struct LetterArgs {
+        Buf reasons;
+        char pattern[LETTER_PATTERN_SIZE];
+        char numbers[4][LETTER_ROWS_ARG_SIZE];
+        const char *all[LETTER_ROWS_ARGS];
+};
+
+struct LetterBody {
+        Buf *body;
+        unsigned by;
+        bool has_some;
+};
+
+/* clang-format off */
+#define LETTER_US(what) "(extract(epoch FROM " what ") * 1000000)::bigint"
+#define LETTER_TIME(n)  "timestamptz 'epoch' + $" #n "::bigint * interval '1 microsecond'"
+
+/* $1 to $7; a text that is not given is null. */
+#define LETTER_WHERE                                                                               \
+        " WHERE ($1::text[] IS NULL OR reason = ANY ($1::text[]))"                                 \
+        " AND ($2::text IS NULL OR topic ~ $2::text)"                                              \
+        " AND ($3::text IS NULL OR coalesce(route, '') = $3::text)"                                \
+        " AND ($4::text IS NULL OR device = $4::text)"                                             \
+        " AND ($5::bigint IS NULL OR received_at >= " LETTER_TIME(5) ")"                           \
+        " AND ($6::bigint IS NULL OR received_at < " LETTER_TIME(6) ")"                            \
+        " AND ($7::bigint IS NULL OR id < $7::bigint)"
+
+#define LETTER_ONE                                                                                 \
+        "SELECT id, seq, 1, octet_length(payload), " LETTER_US("received_at") ", "                 \
+        LETTER_US("received_at") ", item, reason, route, device, topic, detail"
+
+static const char letter_list[] =
+        LETTER_ONE " FROM dead_letters" LETTER_WHERE " ORDER BY id DESC LIMIT $8::int + 1";
+
+static const char letter_groups[] =
+        "SELECT max(id), max(seq), count(*), sum(octet_length(payload)), "
+        LETTER_US("min(received_at)") ", " LETTER_US("max(received_at)") ", NULL,"
+        " CASE WHEN $9::boolean THEN reason END, CASE WHEN $10::boolean THEN route END,"
+        " CASE WHEN $11::boolean THEN device END, CASE WHEN $12::boolean THEN topic END,"
+        " CASE WHEN $13::boolean THEN detail END FROM dead_letters" LETTER_WHERE
+        " GROUP BY 8, 9, 10, 11, 12 ORDER BY 3 DESC, 8, 9, 10, 11, 12 LIMIT $8::int";
+
+static const char letter_one[] = LETTER_ONE ", payload FROM dead_letters WHERE id = $1::bigint";
+/* clang-format on */
+
+static int64_t letter_int(const PGresult *result, int row, LetterColumn column) {
+        return strtoll(PQgetvalue(result, row, (int)column), NULL, 10);
+}
+
+static const char *letter_text(const PGresult *result, int row, LetterColumn column) {
+        return PQgetisnull(result, row, (int)column) ? NULL : PQgetvalue(result, row, (int)column);
+}
+
+static DbLetterRow letter_row(const PGresult *result, int row) {
+        return (DbLetterRow){
+                .id = letter_int(result, row, LETTER_COLUMN_ID),
+                .seq = (uint64_t)letter_int(result, row, LETTER_COLUMN_SEQ),
+                .n = letter_int(result, row, LETTER_COLUMN_N),
+                .n_bytes = letter_int(result, row, LETTER_COLUMN_BYTES),
+                .first_us = letter_int(result, row, LETTER_COLUMN_FIRST),
+                .last_us = letter_int(result, row, LETTER_COLUMN_LAST),
+                .item = letter_text(result, row, LETTER_COLUMN_ITEM)
+                                ? (int)letter_int(result, row, LETTER_COLUMN_ITEM)
+                                : -1,
+                .reason = letter_text(result, row, LETTER_COLUMN_REASON),
+                .route = letter_text(result, row, LETTER_COLUMN_ROUTE),
+                .device = letter_text(result, row, LETTER_COLUMN_DEVICE),
+                .topic = letter_text(result, row, LETTER_COLUMN_TOPIC),
+                .detail = letter_text(result, row, LETTER_COLUMN_DETAIL),
+        };
+}
+
+static const char *letter_arg(LetterArgs *args, size_t i, int64_t value, int64_t none) {
+        if (value == none)
+                return NULL;
+        snprintf(args->numbers[i], LETTER_ROWS_ARG_SIZE, "%lld", (long long)value);
+        return args->numbers[i];
+}
+
+static void letter_args_done(LetterArgs *args) {
+        buf_done(&args->reasons);
+}
+
+static int letter_args_init(LetterArgs *args, const LetterQuery *query) {
+        buf_append_char(&args->reasons, '{');
+        for (unsigned i = 0; i < REASON_COUNT; ++i)
+                if (query->reasons & UINT32_C(1) << i)
+                        buf_printf(&args->reasons,
+                                   "%s%s",
+                                   args->reasons.n > 1 ? "," : "",
+                                   reason_name((Reason)i));
+        buf_append_char(&args->reasons, '}');
+        if (buf_failed(&args->reasons))
+                return err_new(-ENOMEM);
+        letter_query_pattern(query, args->pattern);
+
+        args->all[0] = query->reasons ? args->reasons.data : NULL;
+        args->all[1] = *query->topic ? args->pattern : NULL;
+        args->all[2] = query->has_route ? query->route : NULL;
+        args->all[3] = *query->device ? query->device : NULL;
+        args->all[4] = letter_arg(args, 0, query->from_us, CLOCK_UNKNOWN);
+        args->all[5] = letter_arg(args, 1, query->to_us, CLOCK_UNKNOWN);
+        args->all[6] = letter_arg(args, 2, query->before_id, 0);
+        args->all[7] = letter_arg(args, 3, query->limit, -1);
+        for (unsigned i = 0; i < LETTER_BY_COUNT; ++i)
+                args->all[8 + i] = query->by & 1u << i ? "true" : "false";
+        return 0;
+}
+
+int db_letter_rows(DbConn *conn,
+                   const LetterQuery *query,
+                   DbLetterRowFn fn,
+                   void *arg,
+                   int64_t *ret_cursor) {
+        __attribute__((cleanup(letter_args_done))) LetterArgs args = { 0 };
+        CLEANUP(PQclear) PGresult *result = NULL;
+        int r;
+
+        r = letter_args_init(&args, query);
+        if (r == 0)
+                r = db_conn_exec(conn,
+                                 &(DbQuery){ query->by ? letter_groups : letter_list,
+                                             query->by ? 8 + LETTER_BY_MEMBER : 8,
+                                             args.all },
+                                 &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+
+        *ret_cursor = 0;
+        for (int i = 0; i < PQntuples(result) && i < query->limit; ++i) {
+                DbLetterRow row = letter_row(result, i);
+
+                if (!query->by && i + 1 == query->limit && PQntuples(result) > query->limit)
+                        *ret_cursor = row.id;
+                fn(arg, &row);
+        }
+        return 0;
+}
+
+int db_letter_row(DbConn *conn, int64_t id, DbLetterRowFn fn, void *arg) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        CLEANUP(PQfreemem) unsigned char *payload = NULL;
+        char id_text[LETTER_ROWS_ARG_SIZE];
+        const char *args[] = { id_text };
+        DbLetterRow row;
+        int r;
+
+        snprintf(id_text, sizeof(id_text), "%lld", (long long)id);
+        r = db_conn_exec(conn, &(DbQuery){ letter_one, N_ELEMENTS(args), args }, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (PQntuples(result) == 0)
+                return DB_E_NOT_FOUND;
+
+        row = letter_row(result, 0);
+        payload =
+                PQunescapeBytea((const unsigned char *)PQgetvalue(result, 0, LETTER_COLUMN_PAYLOAD),
+                                &row.payload.n);
+        if (!payload)
+                return err_new(-ENOMEM);
+        row.payload.data = (const char *)payload;
+        fn(arg, &row);
+        return 0;
+}
+
+/* ---- as JSON ---- */
+
+static bool letter_is_text(Text payload) {
+        for (size_t i = 0; i < payload.n;) {
+                unsigned char c = (unsigned char)payload.data[i];
+                size_t n = c == 0 ? 0
+                           : c < 0x80
+                                   ? 1
+                                   : text_utf8_length(payload.data + i, payload.data + payload.n);
+
+                if (n == 0)
+                        return false;
+                i += n;
+        }
+        return true;
+}
+
+static void letter_json_payload(Buf *body, Text payload) {
+        CLEANUP(free) char *text = NULL;
+
+        if (letter_is_text(payload)) {
+                buf_append_string(body, ",\"payload\":");
+                buf_json_string(body, payload);
+                return;
+        }
+        text = malloc(BASE64_SIZE(payload.n));
+        if (!text) {
+                body->failed = true;
+                return;
+        }
+        base64_write(BASE64_PLAIN, payload.data, payload.n, text);
+        buf_printf(body,
+                   ",\"payload_base64\":\"%s%.*s\"",
+                   text,
+                   (int)((3 - payload.n % 3) % 3),
+                   "==");
+}
+
+static void letter_json_text(Buf *body, const char *name, const char *value) {
+        buf_printf(body, ",\"%s\":", name);
+        buf_json_string(body, value ? text_of(value) : (Text){ 0 });
+}
+
+static void letter_json_group(LetterBody *json, const DbLetterRow *row) {
+        const char *const values[LETTER_BY_COUNT] = {
+                [LETTER_BY_REASON] = row->reason, [LETTER_BY_ROUTE] = row->route,
+                [LETTER_BY_DEVICE] = row->device, [LETTER_BY_TOPIC] = row->topic,
+                [LETTER_BY_DETAIL] = row->detail,
+        };
+
+        buf_printf(json->body,
+                   "{\"count\":%lld,\"bytes\":%lld,\"newest_id\":%lld,\"first\":",
+                   (long long)row->n,
+                   (long long)row->n_bytes,
+                   (long long)row->id);
+        buf_json_time(json->body, row->first_us);
+        buf_append_string(json->body, ",\"last\":");
+        buf_json_time(json->body, row->last_us);
+        for (unsigned i = 0; i < LETTER_BY_COUNT; ++i)
+                if (json->by & 1u << i)
+                        letter_json_text(json->body, letter_by_name((LetterBy)i), values[i]);
+        buf_append_char(json->body, '}');
+}
+
+static void letter_json_one(LetterBody *json, const DbLetterRow *row) {
+        Buf *body = json->body;
+
+        buf_printf(body, "{\"id\":%lld,\"received\":", (long long)row->id);
+        buf_json_time(body, row->first_us);
+        letter_json_text(body, "reason", row->reason);
+        letter_json_text(body, "detail", row->detail);
+        letter_json_text(body, "topic", row->topic);
+        letter_json_text(body, "route", row->route);
+        letter_json_text(body, "device", row->device);
+        buf_append_string(body, ",\"item\":");
+        if (row->item < 0)
+                buf_append_string(body, "null");
+        else
+                buf_json_int(body, row->item);
+        buf_printf(body, ",\"bytes\":%lld", (long long)row->n_bytes);
+        if (row->payload.data)
+                letter_json_payload(body, row->payload);
+        buf_append_char(body, '}');
+}
+
+static void letter_json(void *arg, const DbLetterRow *row) {
+        LetterBody *json = arg;
+
+        if (json->has_some)
+                buf_append_char(json->body, ',');
+        json->has_some = true;
+        if (json->by)
+                letter_json_group(json, row);
+        else
+                letter_json_one(json, row);
+}
+
+int db_letter_rows_json(DbConn *conn, const LetterQuery *query, Buf *body) {
+        LetterBody json = { .body = body, .by = query->by };
+        int64_t cursor;
+        int r;
+
+        buf_append_string(body, "{\"items\":[");
+        r = db_letter_rows(conn, query, letter_json, &json, &cursor);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        buf_append_string(body, "],\"cursor\":");
+        if (cursor != 0)
+                buf_printf(body, "\"%lld\"}", (long long)cursor);
+        else
+                buf_append_string(body, "null}");
+        return buf_failed(body) ? err_new(-ENOMEM) : 0;
+}
+
+int db_letter_row_json(DbConn *conn, int64_t id, Buf *body) {
+        LetterBody json = { .body = body };
+        int r;
+
+        r = db_letter_row(conn, id, letter_json, &json);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        return buf_failed(body) ? err_new(-ENOMEM) : 0;
+}
