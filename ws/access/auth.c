@@ -427,7 +427,7 @@ static const Device *ws_auth_device_by(const Registry *registry,
                                        TokenForm form) {
         const Device *device = registry_device_by_token(registry, hash);
 
-        return device && device->is_active && device->token_form == form &&
+        return device && device->token_form == form &&
                                secret_equal(hash, device->token_hash, SECRET_HASH_SIZE)
                        ? device
                        : NULL;
@@ -435,17 +435,23 @@ static const Device *ws_auth_device_by(const Registry *registry,
 
 /* Found by its hash. Nobody without the pepper can aim at one of ours; who aims at a SHA-256 learns
  * no more than a hash, of a token that is too long to be guessed. */
-const Device *ws_auth_device(const WsAuth *auth, const Registry *registry, Text token) {
+const Device *ws_auth_token_of(const WsAuth *auth, const Registry *registry, Text token) {
         uint8_t hash[SECRET_HASH_SIZE];
-        const Device *device = NULL;
+        const Device *device = NULL, *other = NULL;
 
         if (token.n == 0)
                 return NULL;
         if (ws_auth_key_token(auth, token, hash))
                 device = ws_auth_device_by(registry, hash, TOKEN_KEYED);
-        if (!device && secret_sha256(token, hash) == 0)
-                device = ws_auth_device_by(registry, hash, TOKEN_SHA256);
-        return device;
+        if ((!device || !device->is_active) && secret_sha256(token, hash) == 0)
+                other = ws_auth_device_by(registry, hash, TOKEN_SHA256);
+        return other ? other : device;
+}
+
+const Device *ws_auth_device(const WsAuth *auth, const Registry *registry, Text token) {
+        const Device *device = ws_auth_token_of(auth, registry, token);
+
+        return device && device->is_active ? device : NULL;
 }
 
 bool ws_auth_is_anonymous(const WsAuth *auth, Text path) {

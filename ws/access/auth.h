@@ -71,8 +71,10 @@ MUST_CHECK int ws_auth_verify(const WsAuth *auth,
 const User *ws_auth_user(const WsClaims *claims, const Registry *registry);
 /* As tokens of ours are stored; false: there is no pepper. */
 bool ws_auth_key_token(const WsAuth *auth, Text token, uint8_t ret_hash[32]);
-/* Whose token it is, of the forms that a token is found by; NULL: nobody's. */
+/* Whose token it is, of the forms that a token is found by; NULL: nobody's. The latter: of one that
+ * may not come, too. */
 const Device *ws_auth_device(const WsAuth *auth, const Registry *registry, Text token);
+const Device *ws_auth_token_of(const WsAuth *auth, const Registry *registry, Text token);
 bool ws_auth_is_anonymous(const WsAuth *auth, Text path);
 bool ws_auth_query_token(const WsAuth *auth);
 bool ws_auth_is_subject_type(const char *type); /* any, name, id */

@@ -73,6 +73,12 @@ static WsRefusal ws_gate_bad(const char *why) {
                             .metric = METRIC_WS_REFUSED_BAD_REQUEST };
 }
 
+static const WsRefusal ws_gate_busy = { .status = 503,
+                                        .code = "busy",
+                                        .detail = "the token cannot be checked at the moment",
+                                        .retry_after_s = 1,
+                                        .metric = METRIC_WS_REFUSED_CAPACITY };
+
 int ws_gate_new(WsGate **ret_gate, WsLoop *loop, const WsAccess *access) {
         CLEANUP(ws_gate_free) WsGate *gate = NULL;
         int r;
@@ -201,12 +207,12 @@ static WsRefusal ws_gate_check_load(WsGate *gate) {
         return (WsRefusal){ 0 };
 }
 
-/* Who came without a credential that counts: what would have let him in. */
-static const char *ws_gate_missing_key(const WsGate *gate, int r) {
+/* Who came without a credential that counts: what would have let him in, or decides of it. */
+static const char *ws_gate_missing_key(const WsGate *gate, int r, const char *why) {
         char token[sizeof(gate->request->bearer)];
 
         if (r != WS_REQUEST_E_NONE)
-                return NULL;
+                return ws_refusals_key(why);
         return ws_request_param(gate->request, "token", token, sizeof(token)) ? "auth.query_token"
                                                                               : "auth.anonymous";
 }
@@ -222,17 +228,13 @@ static WsRefusal ws_gate_refuse_identity(const WsGate *gate,
                               .code = "unauthorized",
                               .detail = "a valid credential is needed",
                               .metric = METRIC_WS_REFUSED_UNAUTHORIZED,
-                              .key = ws_gate_missing_key(gate, r),
+                              .key = ws_gate_missing_key(gate, r, why),
                               .why = why };
 
         if (r == WS_REQUEST_E_BAD)
                 return ws_gate_bad("the request cannot be read");
         if (gate->proof.status >= 500)
-                return (WsRefusal){ .status = 503,
-                                    .code = "busy",
-                                    .detail = "the token cannot be checked at the moment",
-                                    .retry_after_s = 1,
-                                    .metric = METRIC_WS_REFUSED_CAPACITY };
+                return ws_gate_busy;
         snprintf(account, sizeof(account), "%.*s", (int)target.n, target.n ? target.data : "");
         if (r == WS_REQUEST_E_REFUSED)
                 wait_s = ws_access_blame(gate->access,
@@ -333,6 +335,16 @@ static const char *ws_gate_why(const WsGate *gate,
                                const WsDialect *dialect,
                                Text target,
                                const char *why) {
+        const Device *device = ws_auth_token_of(gate->access->auth,
+                                                gate->access->registry,
+                                                text_of(gate->request->bearer));
+
+        if (device && !device->is_active)
+                return "the token of a device that is not active";
+        if (device)
+                return ws_gate_takes_device(gate, dialect)
+                               ? "the token of another device"
+                               : "the token of a device, which this path does not take";
         if (ws_gate_is_long(gate) && ws_gate_slow_one(gate, dialect, target))
                 return "there is a bcrypt of the device's token, and that is none of 72 bytes or "
                        "more: give it another (device token rotate)";
@@ -425,7 +437,7 @@ bool ws_gate_leaves_open(const void *auth, const WsClient *client) {
                 ws_auth_is_anonymous(auth, TEXT(WS_NATIVE_NAME)));
 }
 
-static void ws_gate_refuse(WsGate *gate, const WsRefusal *refusal, WsResponse *response) {
+static void ws_gate_say(WsGate *gate, const WsRefusal *refusal) {
         (void)ws_refusals_say(gate->refusals,
                               &(WsRefused){ .path = gate->request->path,
                                             .origin = gate->request->origin,
@@ -436,10 +448,24 @@ static void ws_gate_refuse(WsGate *gate, const WsRefusal *refusal, WsResponse *r
                                             .key = refusal->key },
                               clock_mono_us());
         metric_add(refusal->metric, 1);
+}
+
+static void ws_gate_refuse(WsGate *gate, const WsRefusal *refusal, WsResponse *response) {
+        ws_gate_say(gate, refusal);
         ws_response_retry_after(response, refusal->retry_after_s);
         if (refusal->status == 426)
                 ws_response_upgrade(response);
         ws_response_problem(response, refusal->status, refusal->code, refusal->detail);
+}
+
+void ws_gate_misread(WsGate *gate, Text bytes, const WsConn *conn, int status) {
+        const WsMisread misread = { bytes, ws_conn_source(conn), status };
+
+        ws_refusals_misread(gate->refusals, &misread, &gate->loop->options->proxies);
+}
+
+void ws_gate_missed(WsGate *gate, const WsRequest *request, int status) {
+        ws_refusals_missed(gate->refusals, request, status);
 }
 
 static int ws_gate_welcome(const WsGate *gate, WsClient *client, Buf *hello) {
@@ -540,6 +566,12 @@ static int ws_gate_ask(WsGate *gate, WsWaiter *waiter) {
         return r == WS_QUESTIONS_E_FULL ? WS_GATE_E_BUSY : 0;
 }
 
+/* The caller answers. */
+static int ws_gate_be_busy(WsGate *gate) {
+        ws_gate_say(gate, &ws_gate_busy);
+        return WS_GATE_E_BUSY;
+}
+
 int ws_gate_prove(WsGate *gate, WsExchange *session, Text head, WsGateAgainFn again, void *arg) {
         WsWaiter *waiter;
         int r;
@@ -549,14 +581,15 @@ int ws_gate_prove(WsGate *gate, WsExchange *session, Text head, WsGateAgainFn ag
         session->party = ws_party_address(gate->request->source);
         waiter = ws_waiters_take(session);
         if (!waiter || !ws_waiter_reserve(waiter, head.n))
-                return WS_GATE_E_BUSY;
+                return ws_gate_be_busy(gate);
         buf_append_text(&waiter->body, head);
         if (buf_failed(&waiter->body))
                 return err_new(-ENOMEM);
         r = ws_gate_ask(gate, waiter);
         if (r < 0)
                 return err_up(r);
-        if (r == 0)
-                ws_exchange_wait(session);
-        return r;
+        if (r > 0)
+                return ws_gate_be_busy(gate);
+        ws_exchange_wait(session);
+        return 0;
 }

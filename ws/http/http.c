@@ -308,6 +308,7 @@ static void ws_http_upgrade(WsHttp *http, WsExchange *session) {
 static void ws_http_misread(WsHttp *http, WsExchange *session, int status) {
         CLEANUP_RESPONSE WsResponse response = { .is_head = ws_http_is_head(http) };
 
+        ws_gate_misread(http->gate, http->bytes, session->conn, status);
         ws_precheck_misread(&response, status);
         ws_exchange_refuse(session, &response);
 }
@@ -334,6 +335,8 @@ static void ws_http_begin(WsHttp *http, WsExchange *session) {
         ws_http_prepare(request, &response);
         ws_precheck_origin(http->options, request->origin, &response);
         endpoint = ws_precheck(&call);
+        if (!endpoint)
+                ws_gate_missed(http->gate, request, response.status);
         session->party = ws_party_of(call.identity.user ? call.identity.user->id : 0,
                                      call.identity.device ? call.identity.device->id : 0,
                                      request->source);

@@ -1,12 +1,17 @@
 #include "ws/http/refusals.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/bucket.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "model/metrics.h"
 #include "ws/access/limiter.h"
 #include "ws/access/party.h"
+#include "ws/access/proxies.h"
+#include "ws/wire/head.h"
 
 enum {
         WS_REFUSALS_SOURCES = 1024,
@@ -65,6 +70,23 @@ static const char *ws_refusals_quote(const char *text, char ret_text[WS_REFUSALS
         return ret_text;
 }
 
+const char *ws_refusals_key(const char *why) {
+        static const struct {
+                const char *why, *key;
+        } keys[] = {
+                { "algorithm not allowed", "auth.algorithms" },
+                { "bad signature", "auth.jwt_secret_file,auth.jwt_public_key_file" },
+                { "wrong issuer", "auth.issuer" },
+                { "wrong audience", "auth.audience" },
+                { "no subject", "auth.subject_claim,auth.subject_type" },
+        };
+
+        for (size_t i = 0; why && i < N_ELEMENTS(keys); ++i)
+                if (strcmp(keys[i].why, why) == 0)
+                        return keys[i].key;
+        return NULL;
+}
+
 bool ws_refusals_say(WsRefusals *refusals, const WsRefused *refused, int64_t now_us) {
         char path[WS_REFUSALS_TEXT], origin[WS_REFUSALS_TEXT];
 
@@ -86,4 +108,105 @@ bool ws_refusals_say(WsRefusals *refusals, const WsRefused *refused, int64_t now
                  refusals->n_held);
         refusals->n_held = 0;
         return true;
+}
+
+/* ---- what could not be read --------------------------------------------------------------- */
+
+/* Up to what ends a line, or a word of the first; a NUL and what is no ASCII become '?'. */
+static void ws_refusals_copy(Text text, const char *ends, char ret_text[WS_REFUSALS_TEXT]) {
+        size_t n = 0;
+
+        for (; n < text.n && n + 1 < WS_REFUSALS_TEXT; ++n) {
+                char c = text.data[n];
+
+                if (c != '\0' && strchr(ends, c))
+                        break;
+                ret_text[n] = c;
+                if (c < ' ' || c > '~')
+                        ret_text[n] = '?';
+        }
+        ret_text[n] = '\0';
+}
+
+/* What comes behind the name of a field, wherever a line begins with it; absent if none does. */
+static Text ws_refusals_field(Text bytes, const char *name) {
+        size_t n = strlen(name);
+
+        for (size_t i = 0; i + n + 1 < bytes.n; ++i)
+                if (bytes.data[i] == '\n' && strncasecmp(bytes.data + i + 1, name, n) == 0) {
+                        Text rest = { bytes.data + i + 1 + n, bytes.n - i - 1 - n };
+
+                        while (rest.n > 0 && *rest.data == ' ')
+                                rest = (Text){ rest.data + 1, rest.n - 1 };
+                        return rest;
+                }
+        return (Text){ 0 };
+}
+
+static Text ws_refusals_target(Text bytes) {
+        const char *space = bytes.n > 0 ? memchr(bytes.data, ' ', bytes.n) : NULL;
+
+        return space ? (Text){ space + 1, bytes.n - (size_t)(space + 1 - bytes.data) }
+                     : (Text){ 0 };
+}
+
+static const char *ws_refusals_misread_why(int status) {
+        switch (status) {
+        case 414:
+                return "the target is too long";
+        case 431:
+                return "the headers are too large";
+        case 501:
+                return "a method or a coding that is not known";
+        case 505:
+                return "no HTTP/1";
+        default:
+                return "malformed: the path, the query or a header is no text, or is there twice";
+        }
+}
+
+void ws_refusals_misread(WsRefusals *refusals, const WsMisread *misread, const WsProxies *proxies) {
+        char path[WS_REFUSALS_TEXT], origin[WS_REFUSALS_TEXT], upgrade[WS_REFUSALS_TEXT];
+        Text bytes = misread->bytes;
+        WsOrigin from;
+        WsHead head;
+
+        ws_refusals_copy(ws_refusals_field(bytes, "upgrade:"), "\r\n", upgrade);
+        if (!strcasestr(upgrade, "websocket"))
+                return;
+        ws_refusals_copy(ws_refusals_target(bytes), " ?\r\n", path);
+        ws_refusals_copy(ws_refusals_field(bytes, "origin:"), "\r\n", origin);
+        if (ws_head_parse(&head, bytes) == 0)
+                ws_proxies_follow(proxies, &head, misread->peer, &from);
+        else
+                snprintf(from.source, sizeof(from.source), "%s", misread->peer);
+        (void)ws_refusals_say(refusals,
+                              &(WsRefused){ .path = path,
+                                            .origin = origin,
+                                            .source = from.source,
+                                            .status = misread->status,
+                                            .code = "bad_request",
+                                            .why = ws_refusals_misread_why(misread->status) },
+                              clock_mono_us());
+        metric_add(METRIC_WS_REFUSED_BAD_REQUEST, 1);
+}
+
+/* A proxy in between that does not pass Upgrade on makes a GET of it. */
+void ws_refusals_missed(WsRefusals *refusals, const WsRequest *request, int status) {
+        bool is_stripped = status == 426;
+
+        if (!is_stripped && !request->is_upgrade)
+                return;
+        (void)ws_refusals_say(refusals,
+                              &(WsRefused){ .path = request->path,
+                                            .origin = request->origin,
+                                            .source = request->source,
+                                            .status = status,
+                                            .code = is_stripped ? "upgrade_required"
+                                                                : "bad_upgrade",
+                                            .why = is_stripped ? "no Upgrade came: a proxy in "
+                                                                 "between has to pass it on"
+                                                               : "no WebSocket begins here" },
+                              clock_mono_us());
+        metric_add(METRIC_WS_REFUSED_BAD_REQUEST, 1);
 }

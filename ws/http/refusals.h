@@ -10,7 +10,10 @@
  */
 
 #include "base/base.h"
+#include "ws/http/request.h"
 
+typedef struct WsMisread WsMisread;
+typedef struct WsProxies WsProxies;
 typedef struct WsRefused WsRefused;
 typedef struct WsRefusals WsRefusals;
 
@@ -21,8 +24,23 @@ struct WsRefused {
         const char *key; /* of the configuration, that would change it; NULL: none would */
 };
 
+struct WsMisread {
+        Text bytes;
+        const char *peer; /* the address that it came from */
+        int status;       /* of the answer */
+};
+
 MUST_CHECK int ws_refusals_new(WsRefusals **ret_refusals);
 WsRefusals *ws_refusals_free(WsRefusals *refusals);
+
+/* A request that could not be read, of which there are but the bytes: a line and a count if it was
+ * one for a WebSocket. What it said is read again, as far as it can be. */
+void ws_refusals_misread(WsRefusals *refusals, const WsMisread *misread, const WsProxies *proxies);
+/* The same of one that was answered as a request like any other. */
+void ws_refusals_missed(WsRefusals *refusals, const WsRequest *request, int status);
+
+/* The key that decides of credentials that are refused for this reason; NULL: none. */
+const char *ws_refusals_key(const char *why);
 
 /* True: it was written. */
 bool ws_refusals_say(WsRefusals *refusals, const WsRefused *refused, int64_t now_us);

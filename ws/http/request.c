@@ -474,7 +474,7 @@ static int ws_request_identify_ticket(const WsRequest *request,
                 return WS_REQUEST_E_EXPIRED;
         }
 
-        *ret_why = "unknown user";
+        *ret_why = "no such user, one who is not active, or a token that was ended";
         user = registry_user(access->registry, holder.user_id);
         if (!user || !user->is_active || user->generation != holder.generation)
                 return WS_REQUEST_E_REFUSED;
@@ -497,7 +497,7 @@ static int ws_request_identify_jwt(const WsAccess *access,
         if (r > 0)
                 return r == WS_AUTH_E_EXPIRED ? WS_REQUEST_E_EXPIRED : WS_REQUEST_E_REFUSED;
 
-        *ret_why = "unknown user";
+        *ret_why = "no such user, one who is not active, or a token that was ended";
         identity->user = ws_auth_user(&claims, access->registry);
         identity->expires_us = claims.expires_us;
         identity->began_us = claims.began_us;
