@@ -27,7 +27,8 @@ typedef struct SecretLarge SecretLarge;
 /* What one thread hashes in. */
 struct SecretLarge {
         void *map, *data; /* @data begins with a huge page */
-        size_t n;
+        size_t n;         /* of the map */
+        bool is_used, is_kept;
 };
 
 /* ---- memory -------------------------------------------------------------------------------- */
@@ -35,7 +36,7 @@ struct SecretLarge {
 static _Thread_local SecretLarge secret_large;
 
 static void *secret_map(size_t n) {
-        SecretLarge large = { .n = n + 2 * SECRET_HUGE_PAGE };
+        SecretLarge large = { .n = n + 2 * SECRET_HUGE_PAGE, .is_kept = secret_large.is_kept };
         uintptr_t past;
 
         large.map = mmap(NULL, large.n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -44,23 +45,48 @@ static void *secret_map(size_t n) {
         past = (uintptr_t)large.map % SECRET_HUGE_PAGE;
         large.data = (char *)large.map + (past > 0 ? SECRET_HUGE_PAGE - past : 0);
         (void)madvise(large.data, n + SECRET_HUGE_PAGE, MADV_HUGEPAGE); /* or it is slower */
+        large.is_used = true;
         secret_large = large;
         return large.data;
 }
 
+static void secret_unmap(void) {
+        if (secret_large.map && !secret_large.is_used) {
+                MUST(munmap(secret_large.map, secret_large.n));
+                secret_large = (SecretLarge){ .is_kept = secret_large.is_kept };
+        }
+}
+
+/* Whoever had it has wiped it. */
+static void *secret_map_again(size_t n) {
+        if (secret_large.map && secret_large.n >= n + 2 * SECRET_HUGE_PAGE) {
+                secret_large.is_used = true;
+                return secret_large.data;
+        }
+        secret_unmap();
+        return secret_map(n);
+}
+
 static void *secret_malloc(size_t n, const char *file, int line) {
         (void)file, (void)line;
-        return n >= SECRET_LARGE && !secret_large.data ? secret_map(n) : malloc(n);
+        return n >= SECRET_LARGE && !secret_large.is_used ? secret_map_again(n) : malloc(n);
 }
 
 static void secret_release(void *data, const char *file, int line) {
         (void)file, (void)line;
         if (data && data == secret_large.data) {
-                MUST(munmap(secret_large.map, secret_large.n));
-                secret_large = (SecretLarge){ 0 };
+                secret_large.is_used = false;
+                if (!secret_large.is_kept)
+                        secret_unmap();
         } else {
                 free(data);
         }
+}
+
+void secret_keep_memory(bool is_kept) {
+        secret_large.is_kept = is_kept;
+        if (!is_kept)
+                secret_unmap();
 }
 
 static void *secret_realloc(void *data, size_t n, const char *file, int line) {

@@ -19,6 +19,9 @@
  * time. False: somebody has used OpenSSL before, and it stays as it is. First thing in main(). */
 bool secret_use_huge_pages(void);
 
+/* Does this thread keep them from one hash to the next? To be taken back when it has a rest. */
+void secret_keep_memory(bool is_kept);
+
 MUST_CHECK int secret_random(void *ret_bytes, size_t n); /* -EIO */
 MUST_CHECK int secret_id(char ret_id[SECRET_ID_SIZE]);
 bool secret_equal(const void *a, const void *b, size_t n); /* in time that depends on n alone */

@@ -118,6 +118,39 @@ static void test_unusable_files_are_refused(void **state) {
         secret_free(secret);
 }
 
+/* Pages of this process. */
+static size_t resident(void) {
+        FILE *file = fopen("/proc/self/statm", "re");
+        unsigned long n_all, n_resident;
+
+        assert_non_null(file);
+        assert_int_equal(fscanf(file, "%lu %lu", &n_all, &n_resident), 2);
+        fclose(file);
+        return n_resident;
+}
+
+#define HALF_OF_IT (size_t)(16 * 1024 / 4) /* in pages of 4 KiB */
+
+static void test_memory_is_kept_from_one_to_the_next_and_given_back(void **state) {
+        static const SecretScrypt cost = { 15, 8, 1 }, less = { 14, 8, 1 };
+        uint8_t key[32], again[32];
+        size_t before = resident();
+
+        (void)state;
+        assert_true(secret_scrypt(TEXT("p"), TEXT("s"), &cost, key, sizeof(key)));
+        assert_true(resident() < before + HALF_OF_IT);
+        secret_keep_memory(true);
+        for (int i = 0; i < 3; ++i) {
+                assert_true(secret_scrypt(TEXT("p"), TEXT("s"), &cost, again, sizeof(again)));
+                assert_memory_equal(again, key, sizeof(key));
+                assert_true(secret_scrypt(TEXT("p"), TEXT("s"), &less, again, sizeof(again)));
+                assert_memory_not_equal(again, key, sizeof(key));
+                assert_true(resident() > before + HALF_OF_IT);
+        }
+        secret_keep_memory(false);
+        assert_true(resident() < before + HALF_OF_IT);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_tokens_are_of_full_length_and_unlike),
@@ -125,6 +158,7 @@ int main(void) {
                 cmocka_unit_test(test_ids_are_hex_and_unlike),
                 cmocka_unit_test(test_file_loses_only_its_final_newline),
                 cmocka_unit_test(test_unusable_files_are_refused),
+                cmocka_unit_test(test_memory_is_kept_from_one_to_the_next_and_given_back),
         };
 
         if (!secret_use_huge_pages())
