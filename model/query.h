@@ -65,6 +65,7 @@ struct Query {
         uint64_t question; /* its number, see ws/loop/questions.h */
         uint64_t party;    /* who asks, for fair turns; 0: the gateway itself */
         bool is_proven;  /* a log-in, from where this one was good before: has a lane of its own */
+        bool is_early;   /* or of somebody who is new, while not many are: likewise */
         bool is_suspect; /* or from where one has just failed, or too many came: so has this */
         int64_t deadline_us;       /* monotonic: nobody waits for the answer any more; 0 = none */
         char *username, *password; /* owned; the password is wiped on free */

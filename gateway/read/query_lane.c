@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/secret.h"
 #include "base/watch.h"
 #include "gateway/read/fair_queue.h"
 
@@ -44,14 +45,18 @@ static void *query_thread_run(void *arg) {
                 CLEANUP(query_free) Query *query = NULL;
                 FairItem item;
 
-                if (!fair_queue_pop(queue, QUERY_LANE_WAIT_MS, &item))
+                if (!fair_queue_pop(queue, QUERY_LANE_WAIT_MS, &item)) {
+                        secret_keep_memory(false);
                         continue;
+                }
+                secret_keep_memory(true); /* of one hash for the next: they come in rows */
                 query = item.item;
                 metric_add(options->waiting, -1);
                 if (options->answer(&thread->reader, query) < 0)
                         log_error("query_failed lane=%s", options->reader.name);
                 fair_queue_done(queue, &item);
         }
+        secret_keep_memory(false);
         watch_leave();
         return NULL;
 }
@@ -87,6 +92,7 @@ int query_lane_new(QueryLane **ret_lane, const QueryLaneOptions *options) {
                                    .n_share = options->n_share,
                                    .n_workers = options->n_threads,
                                    .n_busy = options->n_threads > 1 ? options->n_threads - 1 : 1,
+                                   .is_newest_first = options->is_newest_first,
                                    .free_item = query_lane_free_query,
                            });
         for (size_t i = 0; r == 0 && i < options->n_threads; ++i)

@@ -6,11 +6,12 @@
 #include "gateway/read/login_cache.h"
 #include "gateway/read/query_lane.h"
 
-#define READERS_NICE 10 /* of who hashes for others than those who come back */
+#define READERS_NICE 10 /* of who hashes for those who may well be guessing */
 
 typedef enum ReadersSort {
         READERS_SIGN_IN,   /* scrypt: a core for 50 ms */
         READERS_RETURNING, /* the same, from where it was good before */
+        READERS_CROWD,     /* or of one of many who are new at a time */
         READERS_SUSPECT,   /* or from where it has just failed, or comes too often */
         READERS_COMMANDS,
         READERS_RESUME,
@@ -24,16 +25,22 @@ struct Readers {
         QueryLane *lanes[READERS_COUNT];
 };
 
-/* Whoever has never been here, or guesses, uses what the others leave of a core each. Of those who
- * come back none has both readers, so that there is always one for the next. */
+/* Whoever comes with a crowd that has never been here, or guesses, uses what the others leave of a
+ * core each. Of those who come back none has both readers, so that there is always one for the
+ * next. Of a crowd the newest is first: where it guesses, without an end, somebody who is new
+ * mostly waits for one hash rather than for as many as there are guesses in line. */
 static const struct {
         const char *name; /* of its connections, in pg_stat_activity */
         size_t n_threads; /* 0: as many as are configured */
         int nice;
-        bool is_stream;
+        bool is_stream, is_newest_first;
 } readers_lanes[READERS_COUNT] = {
-        [READERS_SIGN_IN] = { .name = "sign-in", .n_threads = 1, .nice = READERS_NICE },
+        [READERS_SIGN_IN] = { .name = "sign-in", .n_threads = 1 },
         [READERS_RETURNING] = { .name = "returning", .n_threads = 2 },
+        [READERS_CROWD] = { .name = "crowd",
+                            .n_threads = 1,
+                            .nice = READERS_NICE,
+                            .is_newest_first = true },
         [READERS_SUSPECT] = { .name = "suspect", .n_threads = 1, .nice = READERS_NICE },
         [READERS_COMMANDS] = { .name = "query" },
         [READERS_RESUME] = { .name = "replay" },
@@ -46,9 +53,11 @@ static ReadersSort readers_sort(const Query *query) {
         case QUERY_LOGIN:
                 if (query->is_proven)
                         return READERS_RETURNING;
-                return query->is_suspect ? READERS_SUSPECT : READERS_SIGN_IN;
+                if (query->is_suspect)
+                        return READERS_SUSPECT;
+                return query->is_early ? READERS_SIGN_IN : READERS_CROWD;
         case QUERY_DEVICE_TOKEN:
-                return query->password ? READERS_SIGN_IN : READERS_COMMANDS;
+                return query->password ? READERS_CROWD : READERS_COMMANDS;
         case QUERY_DETECTION_STATS:
         case QUERY_CAMERA_STATS:
         case QUERY_PAGE:
@@ -82,6 +91,7 @@ static int readers_open(Readers *readers,
                 .capacity = options->capacity,
                 .n_share = options->n_share,
                 .nice = readers_lanes[sort].nice,
+                .is_newest_first = readers_lanes[sort].is_newest_first,
                 .waiting = is_stream ? METRIC_HISTORY_WAITING : METRIC_QUERY_WAITING,
                 .answer = is_stream ? answer_stream : answer_once,
         };

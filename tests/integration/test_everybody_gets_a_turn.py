@@ -125,7 +125,7 @@ def test_a_user_who_asks_too_much_at_once_is_refused_and_nobody_else_is(make_gat
 
 def n_asked_for(database, *lanes):
     """How many log-ins are with a reader, and wait for the table there."""
-    names = [f"tidegate/{lane}" for lane in lanes or ("sign-in", "returning", "suspect")]
+    names = [f"tidegate/{lane}" for lane in lanes or ("sign-in", "returning", "crowd", "suspect")]
     return database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
                           " AND application_name = ANY(%s)", names)
 
@@ -170,12 +170,55 @@ def test_who_has_signed_in_before_waits_for_nobody_who_tries(busy_gateway, datab
     with locked(database, "users"):
         threads = in_threads(answers, *((gateway, "guess", f"127.0.2.{i}", "wrong")
                                         for i in range(1, N_GUESSES + 1)))
-        wait_until(lambda: gateway.metric("tidegate_query_waiting") == N_GUESSES - 1, "the guesses")
-        wait_until(lambda: n_asked_for(database) == 1, "that one to be asked for")
+        wait_until(lambda: gateway.metric("tidegate_query_waiting") + n_asked_for(database) == N_GUESSES, "the guesses")
         threads += in_threads(answers, (gateway, "ben", "127.0.1.1"))
-        wait_until(lambda: n_asked_for(database) == 2, "ben to be asked for beside the guess")
+        wait_until(lambda: n_asked_for(database, "returning") == 1, "ben to be asked for beside them")
     end_all(threads)
     assert sorted(answers) == [("ben", 200)] + [("guess", 401)] * N_GUESSES
+
+
+def guess_from_everywhere(gateway, database, answers, n):
+    """None of these addresses was ever seen; a few of them are taken for newcomers, and go early."""
+    threads = in_threads(answers, *((gateway, f"guess-{i}", f"127.0.3.{1 + i}", "wrong") for i in range(n)))
+    wait_until(lambda: gateway.metric("tidegate_query_waiting") + n_asked_for(database) == n, "the guesses")
+    wait_until(lambda: n_asked_for(database, "crowd") == 1, "many of them")
+    return threads
+
+
+def test_who_is_new_amid_guesses_from_everywhere_waits_for_few(busy_gateway, database):
+    """He cannot be told from them; of who waits the newest is next."""
+    gateway = busy_gateway
+    answers = []
+    with locked(database, "users"):
+        threads = guess_from_everywhere(gateway, database, answers, 24)
+        n_waiting = gateway.metric("tidegate_query_waiting")
+        threads += in_threads(answers, (gateway, "ben", "127.0.1.1"))
+        wait_until(lambda: gateway.metric("tidegate_query_waiting") == n_waiting + 1, "ben to wait")
+    end_all(threads)
+    assert sorted(status for _, status in answers) == [200] + [401] * 24
+    assert answers.index(("ben", 200)) < 12
+
+
+def test_who_is_new_where_others_have_been_good_waits_for_nobody(busy_gateway, database):
+    gateway = busy_gateway
+    assert log_in(gateway, "ben", "127.0.1.1") == 200
+    answers = []
+    with locked(database, "users"):
+        threads = guess_from_everywhere(gateway, database, answers, 12)
+        threads += in_threads(answers, (gateway, "ana", "127.0.1.1"))
+        wait_until(lambda: n_asked_for(database, "returning") == 1, "ana to be asked for beside them")
+    end_all(threads)
+    assert ("ana", 200) in answers and sorted(status for _, status in answers) == [200] + [401] * 12
+
+
+def test_one_who_is_new_is_as_urgent_as_anybody(busy_gateway, database):
+    """While few are: the thread that hashes does not stand back."""
+    answers = []
+    with locked(database, "users"):
+        threads = in_threads(answers, (busy_gateway, "ben", "127.0.1.1"))
+        wait_until(lambda: n_asked_for(database, "sign-in") == 1, "ben to be asked for")
+    end_all(threads)
+    assert answers == [("ben", 200)]
 
 
 def test_who_signs_in_all_the_time_leaves_a_turn_to_the_others(busy_gateway, database):

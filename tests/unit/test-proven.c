@@ -37,10 +37,41 @@ static void test_a_table_that_is_full_takes_the_newest(void **state) {
         assert_false(ws_proven_has(proven, TEXT("ana"), 7, NOW_US));
 }
 
+static void test_a_place_is_proven_by_anybody(void **state) {
+        CLEANUP(ws_proven_free) WsProven *proven = NULL;
+
+        (void)state;
+        assert_int_equal(ws_proven_new(&proven, 1024), 0);
+        assert_false(ws_proven_has_place(proven, 7, NOW_US));
+        ws_proven_add(proven, TEXT("ana"), 7, NOW_US);
+        assert_true(ws_proven_has_place(proven, 7, NOW_US + DAY_US - 1));
+        assert_false(ws_proven_has_place(proven, 7, NOW_US + DAY_US));
+        assert_false(ws_proven_has_place(proven, 8, NOW_US));
+        assert_false(ws_proven_has(proven, TEXT(""), 7, NOW_US));
+}
+
+static void test_few_who_are_new_go_early(void **state) {
+        CLEANUP(ws_proven_free) WsProven *proven = NULL;
+        int n = 0;
+
+        (void)state;
+        assert_int_equal(ws_proven_new(&proven, 16), 0);
+        while (ws_proven_take_early(proven, NOW_US))
+                ++n;
+        assert_int_equal(n, 4);
+        for (int64_t i = 1; i <= 10; ++i) /* a crowd that goes on */
+                assert_false(ws_proven_take_early(proven, NOW_US + i * 900000));
+        assert_true(ws_proven_take_early(proven, NOW_US + 10000000));
+        for (int64_t i = 1; i <= 10; ++i)
+                assert_true(ws_proven_take_early(proven, NOW_US + 10000000 + i * 500000));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_name_is_proven_from_its_address_alone_and_for_a_day),
                 cmocka_unit_test(test_a_table_that_is_full_takes_the_newest),
+                cmocka_unit_test(test_a_place_is_proven_by_anybody),
+                cmocka_unit_test(test_few_who_are_new_go_early),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,10 +3,18 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/bucket.h"
 #include "base/err.h"
 #include "base/secret.h"
 
 #define WS_PROVEN_US INT64_C(86400000000)
+
+#define WS_PROVEN_ANYBODY "\xff" /* no name, as it is no UTF-8 */
+
+#define WS_PROVEN_CROWD_US 1000000 /* without a newcomer until there is no crowd any more */
+
+/* Newcomers of whom each has a core for 50 ms: a tenth of one. */
+static const BucketRate ws_proven_early = { .n = 2, .period_us = 1000000, .burst = 4 };
 
 typedef struct WsProof WsProof;
 
@@ -17,6 +25,8 @@ struct WsProof {
 
 struct WsProven {
         char key[SECRET_ID_SIZE];
+        Bucket early;
+        int64_t crowd_until_us;
         size_t capacity;
         WsProof proofs[];
 };
@@ -59,7 +69,7 @@ static bool ws_proven_place(const WsProven *proven,
         return true;
 }
 
-void ws_proven_add(WsProven *proven, Text name, uint64_t party, int64_t now_us) {
+static void ws_proven_put(WsProven *proven, Text name, uint64_t party, int64_t now_us) {
         uint8_t hash[SECRET_HASH_SIZE];
         size_t place;
 
@@ -69,6 +79,11 @@ void ws_proven_add(WsProven *proven, Text name, uint64_t party, int64_t now_us) 
         proven->proofs[place].until_us = now_us + WS_PROVEN_US;
 }
 
+void ws_proven_add(WsProven *proven, Text name, uint64_t party, int64_t now_us) {
+        ws_proven_put(proven, text_of(WS_PROVEN_ANYBODY), party, now_us);
+        ws_proven_put(proven, name, party, now_us);
+}
+
 bool ws_proven_has(const WsProven *proven, Text name, uint64_t party, int64_t now_us) {
         uint8_t hash[SECRET_HASH_SIZE];
         size_t place;
@@ -76,4 +91,17 @@ bool ws_proven_has(const WsProven *proven, Text name, uint64_t party, int64_t no
         return ws_proven_place(proven, name, party, hash, &place) &&
                proven->proofs[place].until_us > now_us &&
                memcmp(proven->proofs[place].name, hash, sizeof(hash)) == 0;
+}
+
+bool ws_proven_has_place(const WsProven *proven, uint64_t party, int64_t now_us) {
+        return ws_proven_has(proven, text_of(WS_PROVEN_ANYBODY), party, now_us);
+}
+
+bool ws_proven_take_early(WsProven *proven, int64_t now_us) {
+        bool is_early = now_us >= proven->crowd_until_us &&
+                        bucket_take(&proven->early, &ws_proven_early, 1, now_us) == 0;
+
+        if (!is_early)
+                proven->crowd_until_us = now_us + WS_PROVEN_CROWD_US;
+        return is_early;
 }

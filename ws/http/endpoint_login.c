@@ -70,15 +70,21 @@ static bool ws_login_is_proven(const WsCall *call) {
                              call->now_us);
 }
 
-/* Who comes back goes first, and who does nothing else goes last. */
+/* Who comes back goes first, and who does nothing else goes last. Of those who were never here,
+ * whoever comes from where others have been good is as welcome as they. */
 static void ws_login_rank(const WsCall *call, Query *query, bool is_suspect) {
+        uint64_t place = ws_party_address(call->source);
         bool is_back = ws_login_is_proven(call);
+        bool is_known =
+                is_back || (!is_suspect && ws_proven_has_place(call->proven, place, call->now_us));
 
-        query->is_proven = is_back && ws_throttle_take(call->returns,
-                                                       call->source,
-                                                       call->options->logins_per_s,
-                                                       call->now_us / 1000);
+        query->is_proven = is_known && ws_throttle_take(call->returns,
+                                                        call->source,
+                                                        call->options->logins_per_s,
+                                                        call->now_us / 1000);
         query->is_suspect = is_back || is_suspect;
+        query->is_early = !query->is_proven && !query->is_suspect &&
+                          ws_proven_take_early(call->proven, call->now_us);
         if (is_back && !query->is_proven)
                 metric_add(METRIC_LOGIN_BEHIND, 1);
 }
