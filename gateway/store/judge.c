@@ -98,6 +98,19 @@ uint64_t judge_first_open(const Judge *judge) {
         return list->begin < list->end ? list->seqs[list->begin] : 0;
 }
 
+static void judge_shift(JudgeList *list, uint64_t stored_seq, uint64_t by) {
+        for (size_t i = judge_find(list, stored_seq + 1); i < list->end; ++i)
+                list->seqs[i] += by;
+}
+
+void judge_move(Judge *judge, uint64_t stored_seq, uint64_t by) {
+        judge_shift(&judge->late, stored_seq, by);
+        judge_shift(&judge->passed, stored_seq, by);
+        judge_shift(&judge->open, stored_seq, by);
+        if (judge->last_seq > stored_seq)
+                judge->last_seq += by;
+}
+
 void judge_forget(Judge *judge, uint64_t up_to_seq) {
         judge_drop(&judge->late, up_to_seq);
         judge_drop(&judge->passed, up_to_seq);

@@ -28,7 +28,9 @@ Verdict judge_ask(const Judge *judge, uint64_t seq);
 /* @verdict NONE: it was passed over. Of numbers that were told before, nothing is kept. */
 MUST_CHECK int judge_tell(Judge *judge, uint64_t seq, Verdict verdict);
 bool judge_is_open(const Judge *judge, uint64_t seq);
-uint64_t judge_first_open(const Judge *judge);       /* 0: none is */
+uint64_t judge_first_open(const Judge *judge); /* 0: none is */
+/* What is behind @stored_seq has numbers that are larger by @by from here on. */
+void judge_move(Judge *judge, uint64_t stored_seq, uint64_t by);
 void judge_forget(Judge *judge, uint64_t up_to_seq); /* it is stored */
 
 DEFINE_CLEANUP(Judge *, judge_free);

@@ -42,6 +42,7 @@ uint64_t showing_seq(const Showing *showing) {
 
 void showing_move(Showing *showing, uint64_t stored_seq, uint64_t position, uint64_t by) {
         showing->seq = showing->seq > stored_seq ? showing->seq + by : position;
+        judge_move(showing->judge, stored_seq, by);
 }
 
 /* Shows what has not been shown yet of the records [from, to). */

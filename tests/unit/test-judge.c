@@ -57,9 +57,29 @@ static void test_what_may_be_used_yet_is_open_until_it_is_stored(void **state) {
         assert_int_equal(judge_first_open(judge), 0);
 }
 
+static void test_what_moves_takes_its_verdict_along(void **state) {
+        CLEANUP(judge_free) Judge *judge = NULL;
+
+        (void)state;
+        assert_int_equal(judge_new(&judge), 0);
+        assert_int_equal(judge_tell(judge, 10, VERDICT_LATE), 0);
+        assert_int_equal(judge_tell(judge, 20, VERDICT_LATE), 0);
+        assert_int_equal(judge_tell(judge, 30, VERDICT_OPEN), 0);
+        assert_int_equal(judge_tell(judge, 40, VERDICT_NEWS), 0);
+        judge_move(judge, 10, 1000); /* 10 is stored */
+        assert_int_equal(judge_ask(judge, 10), VERDICT_LATE);
+        assert_int_equal(judge_ask(judge, 1020), VERDICT_LATE);
+        assert_int_equal(judge_ask(judge, 1040), VERDICT_NEWS);
+        assert_int_equal(judge_ask(judge, 1041), VERDICT_NONE);
+        assert_int_equal(judge_first_open(judge), 1030);
+        judge_move(judge, 1040, 1000); /* nothing is behind it */
+        assert_int_equal(judge_ask(judge, 1041), VERDICT_NONE);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_the_first_verdict_stays),
+                cmocka_unit_test(test_what_moves_takes_its_verdict_along),
                 cmocka_unit_test(test_what_is_stored_is_forgotten_and_room_is_made),
                 cmocka_unit_test(test_what_may_be_used_yet_is_open_until_it_is_stored),
         };

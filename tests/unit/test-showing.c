@@ -153,11 +153,34 @@ static void test_numbers_that_move_take_along_what_was_shown(void **state) {
         fixture_done(&f);
 }
 
+static void test_what_was_open_is_shown_behind_under_its_new_number(void **state) {
+        BatchSpan span = { .until_seq = 102, .n_max = FAKE_BATCH_MAX };
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        assert_int_equal(judge_tell(f.judge, 1, VERDICT_NEWS), 0);
+        assert_int_equal(judge_tell(f.judge, 2, VERDICT_OPEN), 0);
+        assert_int_equal(showing_go_ahead(f.showing, f.lane, NULL), 0);
+        expect_said("ahead 1-3;open 2-2;ahead 4-8;");
+        showing_move(f.showing, 0, 100, 100);
+        lane_forget_ahead(f.lane);
+        lane_restart(f.lane, 100);
+        fake_batch_end = 108;
+        assert_int_equal(lane_load(f.lane, NULL, &span), 0);
+        assert_int_equal(showing_stored(f.showing, lane_current(f.lane), &(CommitRange){ 0, 2 }),
+                         0);
+        assert_int_equal(showing_settle(f.showing, 102), 0);
+        expect_said("behind 102-102;open 0-0;");
+        fixture_done(&f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_is_shown_ahead_is_not_shown_again),
                 cmocka_unit_test(test_what_another_life_has_shown_is_not_shown),
                 cmocka_unit_test(test_what_was_open_is_shown_behind_once),
+                cmocka_unit_test(test_what_was_open_is_shown_behind_under_its_new_number),
                 cmocka_unit_test(test_numbers_that_move_take_along_what_was_shown),
         };
 
