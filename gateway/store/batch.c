@@ -299,6 +299,16 @@ static bool batch_is_history(const Record *record) {
                record->kind != KIND_VEHICLE_LOG;
 }
 
+/* An older database is filled again while live goes on: what it lacked is no news to who has been
+ * heard of since. */
+static bool batch_is_overtaken(const BatchContext *context,
+                               const DeviceState *state,
+                               const Record *record) {
+        return judge_is_again(context->judge, record->seq) &&
+               state->last_seen_us != CLOCK_UNKNOWN &&
+               record_first_us(record) < state->last_seen_us;
+}
+
 /* What was judged when it was shown has moved the state by then. */
 static int batch_move(Batch *batch,
                       const BatchContext *context,
@@ -317,7 +327,9 @@ static int batch_move(Batch *batch,
         if (!state)
                 return err_new(-ENOMEM);
         *state = device->state;
-        if (!is_judged) {
+        if (!is_judged && batch_is_overtaken(context, state, record)) {
+                record->late |= record->kind == KIND_DEVICE_STATUS;
+        } else if (!is_judged) {
                 batch_update(state, record);
                 registry_set_state(context->registry, record->device_id, state);
         }

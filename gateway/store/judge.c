@@ -13,7 +13,8 @@ struct JudgeList { /* ascending numbers */
 };
 
 struct Judge {
-        uint64_t last_seq; /* all up to here were judged or passed over */
+        uint64_t last_seq;               /* all up to here were judged or passed over */
+        uint64_t again_seq, again_until; /* behind the one, up to the other: again */
         JudgeList late, passed, open;
 };
 
@@ -61,6 +62,21 @@ static int judge_add(JudgeList *list, uint64_t seq) {
         return 0;
 }
 
+/* In its place: what follows it was judged before. */
+static int judge_put(JudgeList *list, uint64_t seq) {
+        size_t at = judge_find(list, seq);
+        int r;
+
+        if (judge_has(list, seq))
+                return 0;
+        r = judge_add(list, seq);
+        if (r != 0)
+                return err_up(r);
+        memmove(list->seqs + at + 1, list->seqs + at, (list->end - 1 - at) * sizeof(seq));
+        list->seqs[at] = seq;
+        return 0;
+}
+
 static void judge_drop(JudgeList *list, uint64_t up_to_seq) {
         list->begin = judge_find(list, up_to_seq + 1);
         if (list->begin == list->end)
@@ -68,14 +84,33 @@ static void judge_drop(JudgeList *list, uint64_t up_to_seq) {
 }
 
 Verdict judge_ask(const Judge *judge, uint64_t seq) {
-        if (seq > judge->last_seq || judge_has(&judge->passed, seq))
+        if (seq > judge->last_seq || judge_is_again(judge, seq) || judge_has(&judge->passed, seq))
                 return VERDICT_NONE;
         return judge_has(&judge->late, seq) ? VERDICT_LATE : VERDICT_NEWS;
+}
+
+void judge_again(Judge *judge, uint64_t position) {
+        judge->again_seq = position;
+        judge->again_until = judge->last_seq;
+        judge_drop(&judge->late, judge->last_seq);
+        judge_drop(&judge->passed, judge->last_seq);
+}
+
+bool judge_is_again(const Judge *judge, uint64_t seq) {
+        return seq > judge->again_seq && seq <= judge->again_until;
 }
 
 int judge_tell(Judge *judge, uint64_t seq, Verdict verdict) {
         int r = 0;
 
+        if (judge_is_again(judge, seq)) {
+                judge->again_seq = seq;
+                if (verdict == VERDICT_LATE)
+                        r = judge_put(&judge->late, seq);
+                else if (verdict != VERDICT_NEWS)
+                        r = judge_put(&judge->passed, seq);
+                return r == 0 ? 0 : err_up(r);
+        }
         if (seq <= judge->last_seq)
                 return 0;
         judge->last_seq = seq;
@@ -107,8 +142,9 @@ void judge_move(Judge *judge, uint64_t stored_seq, uint64_t by) {
         judge_shift(&judge->late, stored_seq, by);
         judge_shift(&judge->passed, stored_seq, by);
         judge_shift(&judge->open, stored_seq, by);
-        if (judge->last_seq > stored_seq)
-                judge->last_seq += by;
+        judge->last_seq += judge->last_seq > stored_seq ? by : 0;
+        judge->again_seq += judge->again_seq > stored_seq ? by : 0;
+        judge->again_until += judge->again_until > stored_seq ? by : 0;
 }
 
 void judge_forget(Judge *judge, uint64_t up_to_seq) {

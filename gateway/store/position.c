@@ -6,6 +6,7 @@
 #include "gateway/store/books.h"
 #include "gateway/store/database.h"
 #include "gateway/store/desk.h"
+#include "gateway/store/judge.h"
 #include "gateway/store/known.h"
 #include "gateway/store/lane.h"
 #include "gateway/store/lateness.h"
@@ -88,6 +89,7 @@ static int position_go_back(Desk *desk, uint64_t position) {
         lane_forget_ahead(desk->lane);
         lane_restart(desk->lane, position);
         journal_rewind(desk->journal, position);
+        judge_again(desk->judge, position);
         desk->latest = lateness_free(desk->latest);
         r = lateness_new(&desk->latest);
         if (r != 0)

@@ -87,6 +87,22 @@ def test_restored_database_is_filled_again(older, when, database, postgres, publ
     assert older.cli("journal", "verify").returncode == 0
 
 
+def test_what_a_device_last_said_is_known_again(older, database, postgres, publisher):
+    def says(number):
+        publisher.publish("users/ana/devices/dev-1/status", f'{{"status": "online", "temperature": {number}}}')
+        database.wait_for("SELECT temperature FROM device_states", number)
+
+    says(1)
+    backup = Backup(postgres, database)
+    says(2)
+    publish(publisher, range(10))
+    stored(database, 10)
+    backup.restore()
+    stored(database, 10)
+    database.wait_for("SELECT temperature FROM device_states", 2)
+    assert "database_older position=" in older.log()
+
+
 def test_what_the_journal_has_no_more_is_named(make_gateway, database, postgres, publisher):
     small = make_gateway(journal__max_bytes="512K", journal__min_free_bytes="0",
                          journal__check="300ms")

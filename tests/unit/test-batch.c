@@ -271,12 +271,40 @@ static void test_a_name_that_is_another_one_by_now_is_looked_up_again(void **sta
         fixture_done(&f);
 }
 
+/* Of two that are filled in again, one is older than what has been received since. */
+static void test_what_an_older_database_lacked_moves_what_is_known_from_there(void **state) {
+        DeviceState older = { .last_seen_us = RECEIVED_US - 1, .time_us = CLOCK_UNKNOWN };
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        say("s/d1", "{\"status\":\"online\"}");
+        say("s/d1", "{\"status\":\"warning\"}");
+        show(&f);
+        registry_set_state(f.registry, 10, &older);
+        judge_again(f.context.judge, 0);
+        batch_reset(f.batch);
+        show(&f);
+        assert_string_equal(state_of(&f, 10)->status, "warning");
+
+        older.last_seen_us = RECEIVED_US + 1;
+        registry_set_state(f.registry, 10, &older);
+        judge_again(f.context.judge, 0);
+        batch_reset(f.batch);
+        show(&f);
+        assert_true(batch_record(f.batch, 0)->late);
+        assert_false(batch_record(f.batch, 1)->late);
+        assert_string_equal(state_of(&f, 10)->status, "warning");
+        fixture_done(&f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_was_shown_is_stored_as_it_was_decoded),
                 cmocka_unit_test(test_lateness_and_state_are_judged_when_it_is_shown),
                 cmocka_unit_test(
                         test_what_was_left_to_the_store_is_decided_then_and_its_neighbours_stay),
+                cmocka_unit_test(test_what_an_older_database_lacked_moves_what_is_known_from_there),
                 cmocka_unit_test(test_it_ends_before_what_has_to_be_asked_about),
                 cmocka_unit_test(test_a_name_that_is_another_one_by_now_is_looked_up_again),
         };

@@ -57,6 +57,30 @@ static void test_what_may_be_used_yet_is_open_until_it_is_stored(void **state) {
         assert_int_equal(judge_first_open(judge), 0);
 }
 
+/* While what comes now is judged as ever. */
+static void test_what_an_older_database_lacks_is_judged_again_once(void **state) {
+        CLEANUP(judge_free) Judge *judge = NULL;
+
+        (void)state;
+        assert_int_equal(judge_new(&judge), 0);
+        assert_int_equal(judge_tell(judge, 10, VERDICT_LATE), 0);
+        assert_int_equal(judge_tell(judge, 20, VERDICT_NEWS), 0);
+        assert_int_equal(judge_tell(judge, 30, VERDICT_OPEN), 0);
+        judge_again(judge, 10);
+        assert_int_equal(judge_tell(judge, 40, VERDICT_LATE), 0);
+        assert_int_equal(judge_ask(judge, 10), VERDICT_NEWS); /* it is stored there */
+        assert_int_equal(judge_ask(judge, 20), VERDICT_NONE);
+        assert_int_equal(judge_tell(judge, 20, VERDICT_LATE), 0);
+        assert_int_equal(judge_ask(judge, 20), VERDICT_LATE);
+        assert_int_equal(judge_tell(judge, 20, VERDICT_NEWS), 0);
+        assert_int_equal(judge_ask(judge, 20), VERDICT_LATE);
+        assert_int_equal(judge_tell(judge, 30, VERDICT_NONE), 0);
+        assert_int_equal(judge_ask(judge, 30), VERDICT_NONE);
+        assert_int_equal(judge_first_open(judge), 30);
+        assert_int_equal(judge_ask(judge, 40), VERDICT_LATE);
+        assert_int_equal(judge_ask(judge, 41), VERDICT_NONE);
+}
+
 static void test_what_moves_takes_its_verdict_along(void **state) {
         CLEANUP(judge_free) Judge *judge = NULL;
 
@@ -79,6 +103,7 @@ static void test_what_moves_takes_its_verdict_along(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_the_first_verdict_stays),
+                cmocka_unit_test(test_what_an_older_database_lacks_is_judged_again_once),
                 cmocka_unit_test(test_what_moves_takes_its_verdict_along),
                 cmocka_unit_test(test_what_is_stored_is_forgotten_and_room_is_made),
                 cmocka_unit_test(test_what_may_be_used_yet_is_open_until_it_is_stored),
