@@ -1,4 +1,5 @@
 """Promise: who is refused is told so, and so is who runs the gateway; nothing is swallowed."""
+import json
 import re
 
 import pytest
@@ -76,3 +77,58 @@ def test_a_page_that_says_it_is_alive_stays(gateway):
     v.send('{"voltage": 1}')
     assert v.wait_closed()[0] == 1008
     assert v.frames == []
+
+
+VIEWS = {"A": "/ws", "A, at the root": "/", "B": "/ws/device/dev-1", "B, a page": "/ws/dashboard/dev-1", "C": "/ws/devices", "D": "/api/ws",
+         "D, one vehicle": "/api/ws/vehicle/USV-1", "E": "/api/ws/statistics"}
+DATA = {  # what devices of the five systems send
+    "telemetry": {"voltage": 230.5, "current": 4.2},
+    "status": {"status": "online", "temperature": 25.1, "humidity": 60.2},
+    "detections": {"device_id": "dev-1", "detections": [{"device_hash": "ab" * 32, "rssi": -55}]},
+    "one detection": {"device_id": "dev-1", "device_hash": "ab" * 32, "rssi": -55},
+    "a list": [{"voltage": 1}, {"voltage": 2}],
+    "vehicle log": {"battery_voltage": 12.6, "latitude": -6.2, "longitude": 106.8, "mode": "AUTO"},
+    "sensor log": {"sensor_id": 1, "data": {"temperature": 25.5}},
+    "camera event": {"camera_id": "cam-1", "event_type": "face_detected", "data": {"confidence": 0.9}},
+    "acknowledgement": {"command_id": "cmd_1", "status": "ok"},
+    "with a type": {"type": "vehicle_log", "vehicle_id": 1, "data": {}},
+}
+TABLES = "SELECT (SELECT count(*) FROM telemetry) + (SELECT count(*) FROM vehicle_logs) + (SELECT count(*) FROM dead_letters)"
+
+
+@pytest.mark.parametrize("dialect", VIEWS)
+def test_data_on_a_socket_that_takes_none_closes_it(gateway, database, dialect):
+    """Whoever sends it there, user or device that lost its way: it would think that all is well."""
+    n = 0
+    for data in DATA.values():
+        for message in (json.dumps(data), json.dumps(data).encode()):
+            v = Viewer(gateway, VIEWS[dialect], gateway.token("ana"))
+            v.send(message)
+            code, reason = v.wait_closed()
+            assert code == 1008 and "token" in reason, (data, code, reason)
+            n += 1
+    assert gateway.metric("tidegate_ws_closed_by_gateway_total", reason="forbidden") == n
+    assert f" ws_telemetry_refused dialect={dialect[0]} user={gateway.ids['ana']} " in gateway.log()
+    assert database.value(TABLES) == 0
+
+
+CHATTER = {
+    "A": ("ping", "pong", "", "hello", '{"type":"ping"}', "{}"),
+    "B": ("ping", "pong", "", '{"type":"ping"}', '{"type":"pong"}'),
+    "C": ("ping", "", '{"type":"ping"}', '{"type":"subscribe","device_ids":[1]}', '{"action":"subscribe"}', '{"event":"heartbeat"}', "not json", "[1]"),
+    "D": ('{"type":"ping","timestamp":1}', '{"type":"subscribe","event_types":["vehicle_log"]}', '{"type":"subscribe"}', "ping", "not json",
+          '{"type":"unsubscribe"}', '{"type":"get_status"}', "12"),
+    "E": ('{"type":"ping","timestamp":1}', '{"type":"subscribe","event_types":["alert"]}', '{"type":"unsubscribe","event_types":["alert"]}',
+          "ping", "not json", '{"type":"get_statistics"}', '{"type":"status"}'),
+}
+
+
+@pytest.mark.parametrize("dialect", VIEWS)
+def test_what_pages_say_closes_nothing(gateway, dialect):
+    v = Viewer(gateway, VIEWS[dialect], gateway.token("ana"))
+    for message in CHATTER[dialect[0]]:
+        v.send(message)
+    v.send('{"voltage": 1}')  # and when this is judged those before were
+    assert v.wait_closed()[0] == 1008
+    assert gateway.metric("tidegate_ws_closed_by_gateway_total", reason="forbidden") == 1
+    assert gateway.metric("tidegate_ws_messages_in_total") == len(CHATTER[dialect[0]]) + 1

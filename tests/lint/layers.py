@@ -44,7 +44,7 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
                                                   "takeover", "tidy"))},
     "uv.h": {"ws/net/conn.c", "ws/net/conns.c", "ws/net/listener.c", "ws/server.c"},
     "json-c/": {"ws/access/auth.c", "ws/access/token.c", "ws/device/order.c", "ws/device/detections.c", "ws/dialects/native_request.c",
-               "ws/dialects/client_message.c", "ws/pages/thresholds.c", "ws/pages/vehicles.c", "gateway/move/json_rows.c",
+               "ws/dialects/client_message.c", "ws/dialects/misdirected.c", "ws/pages/thresholds.c", "ws/pages/vehicles.c", "gateway/move/json_rows.c",
                *(f"gateway/decode/decode_{x}.c" for x in ("detections", "device", "member", "vehicle"))},
     "jwt.h": {"ws/access/auth.c"},
     "openssl/": {"base/secret.c", "ws/access/auth.c", "ws/access/keys.c", "ws/http/handshake.c", "ws/net/tls.c"},

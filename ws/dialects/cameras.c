@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "ws/dialects/admission.h"
 #include "ws/dialects/client_message.h"
+#include "ws/dialects/misdirected.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/viewer/client.h"
@@ -145,6 +146,8 @@ static int ws_cameras_receive(WsClient *client, Text message) {
         WsClientMessage command;
         int r;
 
+        if (client->is_binary)
+                return ws_misdirected_receive(client, message);
         r = ws_client_message_parse(&command, message);
         if (r == WS_CLIENT_MESSAGE_E_INVALID)
                 return 0; /* this dialect has no word for bad JSON */
@@ -157,6 +160,8 @@ static int ws_cameras_receive(WsClient *client, Text message) {
                 r = ws_cameras_subscribe(client, &command, true);
         else if (text_equal(command.type, TEXT("unsubscribe")))
                 r = ws_cameras_subscribe(client, &command, false);
+        else
+                ws_misdirected_judge(client, &command);
         ws_client_message_done(&command);
         return r;
 }
@@ -214,6 +219,7 @@ const WsDialect ws_dialect_cameras = {
         .name = "E",
         .kinds = WS_DIALECT_KIND(KIND_CAMERA_EVENT) | WS_DIALECT_KIND(KIND_ALERT),
         .is_guarded = true,
+        .hears_binary = true,
         .match = ws_cameras_match,
         .admit = ws_cameras_admit,
         .open = ws_cameras_open,

@@ -1,5 +1,6 @@
 #include "base/err.h"
 #include "ws/dialects/admission.h"
+#include "ws/dialects/misdirected.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/viewer/client.h"
@@ -67,9 +68,11 @@ const WsDialect ws_dialect_device_hub = {
         .id = WS_DIALECT_DEVICE_HUB,
         .name = "C",
         .kinds = WS_DIALECT_KIND(KIND_DEVICE_STATUS),
+        .hears_binary = true,
         .match = ws_device_hub_match,
         .admit = ws_device_hub_admit,
         .open = ws_device_hub_open,
+        .receive = ws_misdirected_receive,
         .wants = ws_device_hub_wants,
         .format = ws_device_hub_format,
 };

@@ -1,9 +1,8 @@
-#include "base/log.h"
 #include "base/text.h"
-#include "model/metrics.h"
 #include "ws/device/edge.h"
 #include "ws/dialects/admission.h"
 #include "ws/dialects/client_message.h"
+#include "ws/dialects/misdirected.h"
 #include "ws/loop/loop.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
@@ -60,23 +59,6 @@ static int ws_energy_open(WsClient *client) {
         return ws_client_say(client, buf);
 }
 
-/* Telemetry of who is no device, and would think that all is well. */
-static void ws_energy_refuse(WsClient *client) {
-        unsigned long long n_more;
-
-        if (log_may(&client->loop->misdirected, &n_more))
-                log_warning("ws_telemetry_refused user=%lld target=%lld source=%s hint=\"only the "
-                            "device's own token may send\" more=%llu",
-                            (long long)client->user_id,
-                            (long long)client->target_id,
-                            client->source,
-                            n_more);
-        ws_client_close(client,
-                        WS_CLOSE_POLICY,
-                        "telemetry needs the device's own token",
-                        METRIC_WS_CLOSED_FORBIDDEN);
-}
-
 /* Whatever else is sent than what pages send to stay: nothing, `ping`, `pong`, or an object of that
  * type. A device would think that it was taken, or set aside. */
 static bool ws_energy_is_telemetry(Text message) {
@@ -99,7 +81,7 @@ static int ws_energy_receive(WsClient *client, Text message) {
         if (client->edge)
                 return ws_edge_receive(client, message);
         if (client->is_binary || ws_energy_is_telemetry(message))
-                ws_energy_refuse(client);
+                ws_misdirected_close(client, "telemetry needs the device's own token");
         return 0;
 }
 

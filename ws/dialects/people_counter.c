@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "ws/dialects/admission.h"
+#include "ws/dialects/misdirected.h"
 #include "ws/loop/loop.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/dialect.h"
@@ -19,8 +20,8 @@ static int ws_people_counter_open(WsClient *client) {
 static int ws_people_counter_receive(WsClient *client, Text message) {
         Buf *buf = &client->loop->text;
 
-        if (!text_equal(message, TEXT("ping")))
-                return 0;
+        if (client->is_binary || !text_equal(message, TEXT("ping")))
+                return ws_misdirected_receive(client, message);
 
         buf_reset(buf);
         buf_append_string(buf, "pong");
@@ -55,6 +56,7 @@ const WsDialect ws_dialect_people_counter = {
         .id = WS_DIALECT_PEOPLE_COUNTER,
         .name = "A",
         .kinds = WS_DIALECT_KIND(KIND_BLE_DETECTIONS),
+        .hears_binary = true,
         .match = ws_people_counter_match,
         .admit = ws_admission_any,
         .open = ws_people_counter_open,

@@ -3,6 +3,7 @@
 #include "base/ids.h"
 #include "ws/dialects/admission.h"
 #include "ws/dialects/client_message.h"
+#include "ws/dialects/misdirected.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
 #include "ws/viewer/client.h"
@@ -142,6 +143,8 @@ static int ws_vehicles_receive(WsClient *client, Text message) {
         WsClientMessage command;
         int r;
 
+        if (client->is_binary)
+                return ws_misdirected_receive(client, message);
         r = ws_client_message_parse(&command, message);
         if (r < 0)
                 return err_up(r);
@@ -153,6 +156,8 @@ static int ws_vehicles_receive(WsClient *client, Text message) {
                 r = ws_vehicles_ping(client, &command);
         else if (text_equal(command.type, TEXT("subscribe")))
                 r = ws_vehicles_subscribe(client, &command);
+        else
+                ws_misdirected_judge(client, &command);
         ws_client_message_done(&command);
         return r;
 }
@@ -196,6 +201,7 @@ const WsDialect ws_dialect_vehicles = {
         .name = "D",
         .kinds = WS_DIALECT_KIND(KIND_RAW_LOG) | WS_DIALECT_KIND(KIND_SENSOR_LOG) |
                  WS_DIALECT_KIND(KIND_VEHICLE_LOG),
+        .hears_binary = true,
         .match = ws_vehicles_match,
         .admit = ws_vehicles_admit,
         .open = ws_vehicles_open,

@@ -77,7 +77,7 @@ static int ws_incoming_piece(WsClient *client, Text piece, bool is_first, bool i
 
         if (is_first)
                 buf_reset(&client->in);
-        if (!client->is_binary || client->edge)
+        if (!client->is_binary || client->edge || client->dialect->hears_binary)
                 buf_append(&client->in, piece.data, piece.n);
         if (buf_failed(&client->in))
                 return err_new(-ENOMEM);

@@ -36,8 +36,7 @@ struct WsDialect {
         const char *name;
         uint32_t kinds;    /* WS_DIALECT_KIND of each kind that it shows */
         bool is_guarded;   /* marked † in PROTOCOL 3: 403 with bad or without credentials */
-        bool hears_binary; /* receive() is told of a binary message of who is no device, without it
-                            */
+        bool hears_binary; /* receive() is told of a binary message of who is no device */
 
         /* Is it a path of this dialect? @ret_target is what the path names; absent if nothing. */
         bool (*match)(Text path, Text *ret_target);
