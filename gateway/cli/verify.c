@@ -12,9 +12,9 @@
 #include "gateway/decode/former.h"
 #include "gateway/decode/route_note.h"
 #include "gateway/journal/journal.h"
+#include "gateway/memory/judge.h"
+#include "gateway/memory/lateness.h"
 #include "gateway/store/batch.h"
-#include "gateway/store/judge.h"
-#include "gateway/store/lateness.h"
 #include "model/registry.h"
 
 #define VERIFY_CHUNK  1000

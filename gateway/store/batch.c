@@ -10,10 +10,10 @@
 #include "gateway/decode/resolve.h"
 #include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
-#include "gateway/store/judge.h"
-#include "gateway/store/lateness.h"
-#include "gateway/store/owners.h"
-#include "gateway/store/sensors.h"
+#include "gateway/memory/judge.h"
+#include "gateway/memory/lateness.h"
+#include "gateway/memory/owners.h"
+#include "gateway/memory/sensors.h"
 #include "model/metrics.h"
 
 #define BATCH_ARENA_BLOCK ((size_t)256 * 1024)

@@ -8,10 +8,10 @@
 #include "db/follow/directory.h"
 #include "db/write/books.h"
 #include "db/write/partitions.h"
+#include "gateway/memory/sensors.h"
 #include "gateway/store/batch.h"
 #include "gateway/store/books.h"
 #include "gateway/store/database.h"
-#include "gateway/store/sensors.h"
 
 #define CLERK_BLOCK   ((size_t)64 * 1024)
 #define CLERK_REFUSED 16 /* vehicles whose sensors are read in one check */

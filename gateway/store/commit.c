@@ -5,8 +5,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "gateway/memory/debts.h"
 #include "gateway/store/batch.h"
-#include "gateway/store/debts.h"
 #include "model/metrics.h"
 
 #define COMMIT_DEPTH   64 /* halving any batch that fits in memory needs fewer */

@@ -7,11 +7,11 @@
 #include "base/log.h"
 #include "db/follow/registration.h"
 #include "gateway/decode/numbers.h"
+#include "gateway/memory/owners.h"
 #include "gateway/store/batch.h"
 #include "gateway/store/database.h"
 #include "gateway/store/follower.h"
 #include "gateway/store/outbox.h"
-#include "gateway/store/owners.h"
 #include "model/metrics.h"
 
 #define KNOWN_MINUTE_US INT64_C(60000000)

@@ -1,8 +1,8 @@
 #include "gateway/store/showing.h"
 
 #include "base/err.h"
+#include "gateway/memory/judge.h"
 #include "gateway/store/batch.h"
-#include "gateway/store/judge.h"
 #include "gateway/store/lane.h"
 #include "gateway/store/outbox.h"
 

@@ -9,8 +9,8 @@ PASSWORD = {"base/password"}
 DB = {"db", "db/edit", "db/follow", "db/read", "db/write"}
 WS = ["ws/wire", "ws/access", "ws/loop", "ws/net", "ws/viewer", "ws/device", "ws/hub", "ws/dialects", "ws/http",
       "ws/pages", "ws"]  # each knows those before it
-GATEWAY = {"gateway/cli", "gateway/commands", "gateway/config", "gateway/decode", "gateway/journal", "gateway/move",
-           "gateway/read", "gateway/sim", "gateway/store"}
+GATEWAY = {"gateway/cli", "gateway/commands", "gateway/config", "gateway/decode", "gateway/journal", "gateway/memory",
+           "gateway/move", "gateway/read", "gateway/sim", "gateway/store"}
 MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its own
     "base": set(),
     "base/password": {"base"},
@@ -25,8 +25,9 @@ MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its ow
     "gateway/config": {*GROUND, "gateway/commands", "gateway/decode", "gateway/journal", "mqtt", "db", *WS},
     "gateway/decode": GROUND,
     "gateway/journal": GROUND,
+    "gateway/memory": GROUND,
     "gateway/move": {*GROUND, *PASSWORD, "gateway/decode", *DB},
-    "gateway/store": {*GROUND, "gateway/decode", "gateway/journal", *DB},
+    "gateway/store": {*GROUND, "gateway/decode", "gateway/journal", "gateway/memory", *DB},
     "gateway/read": {*GROUND, *PASSWORD, *DB},
     "gateway/commands": {*GROUND, "gateway/store", "mqtt", *DB},
     "gateway/sim": {*GROUND, "gateway/config", "gateway/decode", "mqtt"},

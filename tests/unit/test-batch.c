@@ -13,9 +13,9 @@
 #include "gateway/decode/decode.h"
 #include "gateway/decode/former.h"
 #include "gateway/journal/journal.h"
+#include "gateway/memory/judge.h"
+#include "gateway/memory/lateness.h"
 #include "gateway/store/batch.h"
-#include "gateway/store/judge.h"
-#include "gateway/store/lateness.h"
 #include "model/registry_delta.h"
 
 #define RECORDS_MAX 16

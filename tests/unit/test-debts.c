@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/store/debts.h"
+#include "gateway/memory/debts.h"
 
 static int64_t due_of(const Debts *debts, int64_t device_id) {
         for (size_t i = 0; i < debts_length(debts); ++i)

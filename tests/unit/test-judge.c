@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/store/judge.h"
+#include "gateway/memory/judge.h"
 
 static void test_the_first_verdict_stays(void **state) {
         CLEANUP(judge_free) Judge *judge = NULL;

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "gateway/store/lateness.h"
+#include "gateway/memory/lateness.h"
 
 static bool is_late(Lateness *latest, Record record) {
         assert_int_equal(lateness_note(latest, &record), 0);

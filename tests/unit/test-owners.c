@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/store/owners.h"
+#include "gateway/memory/owners.h"
 
 static void test_a_user_has_a_share_of_what_the_others_leave(void **state) {
         CLEANUP(owners_free) Owners *owners = NULL;

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/store/sensors.h"
+#include "gateway/memory/sensors.h"
 
 static void test_a_vehicle_gets_no_more_than_it_may_have(void **state) {
         CLEANUP(sensors_free) Sensors *sensors = NULL;

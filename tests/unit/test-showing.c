@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "gateway/store/judge.h"
+#include "gateway/memory/judge.h"
 #include "gateway/store/lane.h"
 #include "gateway/store/outbox.h"
 #include "gateway/store/showing.h"

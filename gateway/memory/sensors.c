@@ -1,4 +1,4 @@
-#include "gateway/store/sensors.h"
+#include "gateway/memory/sensors.h"
 
 #include <sys/queue.h>
 

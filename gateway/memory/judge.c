@@ -1,4 +1,4 @@
-#include "gateway/store/judge.h"
+#include "gateway/memory/judge.h"
 
 #include "base/err.h"
 #include "base/vec.h"

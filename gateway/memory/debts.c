@@ -1,4 +1,4 @@
-#include "gateway/store/debts.h"
+#include "gateway/memory/debts.h"
 
 #include "base/err.h"
 

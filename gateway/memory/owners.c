@@ -1,4 +1,4 @@
-#include "gateway/store/owners.h"
+#include "gateway/memory/owners.h"
 
 #include "base/bucket.h"
 #include "base/clock.h"

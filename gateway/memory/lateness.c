@@ -1,4 +1,4 @@
-#include "gateway/store/lateness.h"
+#include "gateway/memory/lateness.h"
 
 #include "base/clock.h"
 #include "base/err.h"
