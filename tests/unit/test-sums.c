@@ -1,0 +1,174 @@
+/* What db/write/sums counts, and that db/read/pages says from it what the rows say. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "db/read/pages.h"
+#include "db/write/sums.h"
+#include "postgres.h"
+
+#define DAY_US   (INT64_C(86400) * 1000000)
+#define FIRST_US (INT64_C(1742947200) * 1000000) /* 2025-03-26 00:00 UTC */
+#define N_DAYS   13
+
+/* Days that Madrid (30 March) and Lord Howe (6 April) are an hour, and half an hour, off; some was
+ * received days late, some is a little ahead of its receipt. */
+static const char crowd[] =
+        "INSERT INTO users (username, password_hash) VALUES ('ana', 'hash'), ('bob', 'x');"
+        "INSERT INTO devices (code, user_id) VALUES ('d1', 1), ('d2', NULL), ('d3', 1);"
+        "INSERT INTO shares (user_id, device_id) VALUES (2, 2);"
+        "SELECT tidegate_make_partitions('2025-03-25', '2025-04-12'), setseed(0.25);"
+        "INSERT INTO ble_detections (seq, received_at, time, device_id, rssi, journal_id, item,"
+        " zone, device_hash) SELECT i, t + late, t, 1 + floor(random() * 3)::int, rssi, 1, 0,"
+        " CASE WHEN rssi >= -60 THEN 'near' WHEN rssi >= -75 THEN 'medium' ELSE 'far' END,"
+        " encode(sha256(floor(random() * 90)::text::bytea), 'hex')"
+        " FROM (SELECT i, '2025-03-26Z'::timestamptz + random() * interval '13 days' AS t,"
+        "  CASE WHEN i % 10 = 0 THEN random() * interval '4 days' WHEN i % 10 = 1 THEN"
+        "  interval '-10 seconds' ELSE interval '300 ms' END AS late,"
+        "  round(-95 + 50 * random()) / 2 - 30 AS rssi FROM generate_series(1, 3000) i) r;"
+        "ANALYZE";
+
+static DbConn *conn;
+
+static int setup(void **state) {
+        (void)state;
+        postgres_migrate();
+        postgres_run(crowd);
+        conn = postgres_connect(20000);
+        return 0;
+}
+
+static int teardown(void **state) {
+        (void)state;
+        conn = db_conn_free(conn);
+        return 0;
+}
+
+static int64_t count_days(void) {
+        DbSums sums;
+
+        assert_int_equal(db_sums_count(conn, 60000, &sums), 0);
+        assert_false(sums.has_more);
+        return sums.n_days;
+}
+
+static uint64_t random_number(uint64_t *seed) {
+        *seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+        return *seed >> 33;
+}
+
+/* Some begin or end with a quarter of an hour, some are within one. */
+static int64_t a_time(uint64_t *seed) {
+        int64_t at_us = FIRST_US + (int64_t)(random_number(seed) % (N_DAYS * 86400)) * 1000000;
+
+        if (random_number(seed) % 3 == 0)
+                return at_us - at_us % INT64_C(900000000);
+        return at_us + (int64_t)(random_number(seed) % 1000000);
+}
+
+/* Read in another way: by the text of the hash, and with nothing but its time. */
+static void assert_counts(int64_t from_us, int64_t to_us) {
+        PageQuery page = { .kind = PAGE_COUNTER_RANGE, .from_us = from_us, .to_us = to_us };
+        CLEANUP_BUF Buf body = { 0 };
+        char sql[400], wanted[200];
+
+        snprintf(sql,
+                 sizeof(sql),
+                 "SELECT format('\"unique_devices\" : %%s, \"total_detections\" : %%s,',"
+                 " count(DISTINCT device_hash), count(*)) FROM ble_detections"
+                 " WHERE time >= timestamptz 'epoch' + %lld * interval '1us'"
+                 " AND time < timestamptz 'epoch' + %lld * interval '1us'",
+                 (long long)from_us,
+                 (long long)to_us);
+        snprintf(wanted, sizeof(wanted), "%s", postgres_text(sql));
+        assert_int_equal(db_page(conn, &page, &body), 0);
+        buf_append_char(&body, '\0');
+        if (!strstr(body.data, wanted))
+                fail_msg("%s is not in %s", wanted, body.data);
+}
+
+static void assert_all_counts(void) {
+        uint64_t seed = 9;
+
+        assert_counts(FIRST_US - DAY_US, FIRST_US + 30 * DAY_US);
+        assert_counts(FIRST_US + 4 * DAY_US, FIRST_US + 5 * DAY_US);
+        for (int i = 0; i < 40; ++i) {
+                int64_t from_us = a_time(&seed);
+
+                assert_counts(from_us,
+                              from_us + (int64_t)(random_number(&seed) % (3 * 86400)) * 1000000);
+        }
+}
+
+/* ---- tests ---------------------------------------------------------------------------------- */
+
+static void test_who_writes_into_a_day_that_is_counted_is_read(void **state) {
+        static const char *const writes[] = {
+                "UPDATE ble_detections SET device_hash = 'new' WHERE seq % 7 = 0",
+                "INSERT INTO ble_detections SELECT seq + 10000, received_at, time, device_id, rssi,"
+                " journal_id, item, zone, 'late' || seq FROM ble_detections WHERE seq % 5 = 0",
+                "DELETE FROM ble_detections WHERE seq % 3 = 0",
+                "TRUNCATE ble_detections_20250330",
+                "SET session_replication_role = replica; DELETE FROM ble_detections WHERE seq % 2 "
+                "= 0;"
+                " RESET session_replication_role",
+                "BEGIN; INSERT INTO ble_detections SELECT seq + 20000, received_at, time, "
+                "device_id,"
+                " rssi, journal_id, item, zone, 'x' FROM ble_detections; ROLLBACK",
+        };
+
+        (void)state;
+        assert_all_counts();
+        assert_int_equal(count_days(), 19);
+        assert_all_counts();
+        for (size_t i = 0; i < N_ELEMENTS(writes); ++i) {
+                postgres_run(writes[i]);
+                assert_all_counts();
+                assert_int_equal(count_days() > 0, i + 1 < N_ELEMENTS(writes));
+                assert_all_counts();
+        }
+}
+
+static void test_one_counts_at_a_time(void **state) {
+        DbConn *other = postgres_connect(20000);
+        DbSums sums;
+
+        (void)state;
+        assert_int_equal(db_conn_script(other,
+                                        "BEGIN; LOCK TABLE detection_days IN SHARE UPDATE "
+                                        "EXCLUSIVE "
+                                        "MODE"),
+                         0);
+        assert_int_equal(db_sums_count(conn, 60000, &sums), 0);
+        assert_true(sums.has_more);
+        assert_int_equal(sums.n_days, 0);
+        assert_int_equal(db_conn_script(other, "COMMIT"), 0);
+        assert_int_equal(count_days(), 19);
+        db_conn_free(other);
+}
+
+static void test_a_budget_ends_with_more_to_come(void **state) {
+        DbSums sums;
+
+        (void)state;
+        assert_int_equal(db_sums_count(conn, 0, &sums), 0);
+        assert_true(sums.has_more);
+        assert_int_equal(sums.n_days, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_who_writes_into_a_day_that_is_counted_is_read),
+                TEST(test_one_counts_at_a_time),
+                TEST(test_a_budget_ends_with_more_to_come),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
