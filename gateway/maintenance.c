@@ -9,12 +9,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "db/read/survey.h"
+#include "db/write/sums.h"
 #include "db/write/tidy.h"
 #include "model/metrics.h"
 
 enum {
         MAINTENANCE_CONNECT_MS = 5000,
         MAINTENANCE_STATEMENT_MS = 60000,
+        MAINTENANCE_SUMS_MS = 30000, /* of counting, before others have their turn again */
 };
 
 #define MAINTENANCE_PERIOD_US INT64_C(3600000000)
@@ -31,6 +33,8 @@ struct Maintenance {
         bool is_reported;      /* that it could not be done */
         DbRetentionDay day;    /* what was judged last */
         int64_t held_since_us; /* monotonic: since when retention waits; 0: it does not */
+        bool has_more_sums;
+        bool is_uncounted_said; /* that a day could not be counted */
         bool was_surveyed;
         DbSurvey survey;      /* the last one */
         bool is_people_said;  /* that names are not counted */
@@ -84,6 +88,28 @@ static int maintenance_tidy(Maintenance *maintenance, int64_t day_us) {
         return r < 0 ? err_up(r) : r;
 }
 
+/* After all else, as it may take long. What is not counted is read from its rows: no reason to come
+ * back sooner than in an hour. */
+static int maintenance_count(Maintenance *maintenance) {
+        DbSums sums;
+        int r;
+
+        r = db_sums_count(maintenance->conn, MAINTENANCE_SUMS_MS, &sums);
+        maintenance->has_more_sums = sums.has_more;
+        if (sums.n_days > 1)
+                log_info("detections_counted days=%lld", (long long)sums.n_days);
+        if (r == DB_E_REJECTED && !maintenance->is_uncounted_said)
+                log_warning("detections_not_counted sqlstate=%s error=\"%s\" hint=\"statistics "
+                            "read "
+                            "the rows of such a day\"",
+                            db_conn_sqlstate(maintenance->conn),
+                            db_conn_error(maintenance->conn));
+        maintenance->is_uncounted_said = r == DB_E_REJECTED;
+        if (r == DB_E_REJECTED)
+                return 0;
+        return r < 0 ? err_up(r) : r;
+}
+
 /* The days are the database's: with a wrong clock ours would be as wrong. */
 static int maintenance_work(Maintenance *maintenance, int *ret_n_dropped) {
         int64_t now_us = clock_now_us();
@@ -111,6 +137,8 @@ static int maintenance_work(Maintenance *maintenance, int *ret_n_dropped) {
                                        ret_n_dropped);
         if (r == 0 && day.day_us != CLOCK_UNKNOWN)
                 r = maintenance_tidy(maintenance, day.day_us);
+        if (r == 0)
+                r = maintenance_count(maintenance);
         return r < 0 ? err_up(r) : r;
 }
 
@@ -145,7 +173,7 @@ static bool maintenance_once(Maintenance *maintenance, bool is_quiet) {
 static int64_t maintenance_pause_us(const Maintenance *maintenance) {
         int64_t to_midnight_us = CLOCK_DAY_US - clock_now_us() % CLOCK_DAY_US;
 
-        if (maintenance->held_since_us != 0)
+        if (maintenance->held_since_us != 0 || maintenance->has_more_sums)
                 return MAINTENANCE_RETRY_US;
         return to_midnight_us < MAINTENANCE_PERIOD_US ? to_midnight_us : MAINTENANCE_PERIOD_US;
 }

@@ -134,6 +134,35 @@ static void test_who_writes_into_a_day_that_is_counted_is_read(void **state) {
         }
 }
 
+/* Nobody is kept waiting by who counts, and nothing is counted that might come to be. */
+static void test_who_is_still_writing_is_not_missed(void **state) {
+        static const char insert[] =
+                "BEGIN; INSERT INTO ble_detections (seq, received_at, time, device_id, rssi,"
+                " journal_id, item, zone, device_hash) VALUES (9000, '2025-03-28 12:00Z',"
+                " '2025-03-28 12:00Z', 1, -50, 1, 0, 'near', 'late')";
+        DbConn *other = postgres_connect(20000);
+        DbSums sums;
+
+        (void)state;
+        /* into a day that nobody watches yet: it is left for the next time, all others are not */
+        assert_int_equal(db_conn_script(other, insert), 0);
+        assert_int_equal(db_sums_count(conn, 60000, &sums), DB_E_REJECTED);
+        assert_int_equal(sums.n_days, 18);
+        assert_int_equal(db_conn_script(other, "COMMIT"), 0);
+        assert_all_counts();
+        assert_int_equal(count_days(), 1);
+        assert_all_counts();
+        /* into one that is counted meanwhile */
+        postgres_run("DELETE FROM ble_detections WHERE seq = 1");
+        assert_int_equal(db_conn_script(other, insert), 0);
+        assert_int_equal(count_days(), 1);
+        assert_int_equal(db_conn_script(other, "COMMIT"), 0);
+        assert_all_counts();
+        assert_int_equal(count_days(), 1);
+        assert_all_counts();
+        db_conn_free(other);
+}
+
 static void test_one_counts_at_a_time(void **state) {
         DbConn *other = postgres_connect(20000);
         DbSums sums;
@@ -161,13 +190,49 @@ static void test_a_budget_ends_with_more_to_come(void **state) {
         assert_int_equal(sums.n_days, 0);
 }
 
+static void test_sums_go_with_their_rows(void **state) {
+        (void)state;
+        assert_int_equal(count_days(), 19);
+        for (int i = 0; i < 10; ++i)
+                postgres_run("SELECT tidegate_drop_partition('ble_detections', '2025-04-01')");
+        assert_string_equal(postgres_text("SELECT min(day) FROM detection_sums"), "2025-04-01");
+        assert_string_equal(postgres_text("SELECT min(day) FROM detection_days"), "2025-04-01");
+        assert_all_counts();
+        /* by hand, and another one comes in its place */
+        postgres_run("DROP TABLE ble_detections_20250403;"
+                     "SELECT tidegate_make_partitions('2025-04-03', '2025-04-03')");
+        assert_all_counts();
+        postgres_run("ALTER TABLE ble_detections DETACH PARTITION ble_detections_20250404");
+        assert_all_counts();
+        assert_int_equal(count_days(), 1);
+        assert_string_equal(postgres_text("SELECT count(*) FROM detection_sums WHERE day BETWEEN"
+                                          " '2025-04-03' AND '2025-04-04'"),
+                            "0");
+}
+
+static void test_the_day_that_is_written_into_is_not_counted(void **state) {
+        (void)state;
+        postgres_run("SELECT tidegate_make_partitions(tidegate_today(), tidegate_today() + 2)");
+        assert_int_equal(count_days(), 19);
+        assert_string_equal(postgres_text("SELECT bool_or(is_counted)::text FROM detection_leaves"
+                                          " WHERE day >= tidegate_today()"),
+                            "false");
+        assert_string_equal(postgres_text("SELECT count(*) FROM pg_trigger WHERE tgname = 'changed'"
+                                          " AND tgrelid::regclass::text = 'ble_detections_' ||"
+                                          " to_char(tidegate_today(), 'YYYYMMDD')"),
+                            "0");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_who_writes_into_a_day_that_is_counted_is_read),
+                TEST(test_who_is_still_writing_is_not_missed),
                 TEST(test_one_counts_at_a_time),
                 TEST(test_a_budget_ends_with_more_to_come),
+                TEST(test_sums_go_with_their_rows),
+                TEST(test_the_day_that_is_written_into_is_not_counted),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
