@@ -1,7 +1,8 @@
-#include "db/read/page_source.h"
+#include "db/read/page_sums.h"
 
 /* The pages of the people counter: PROTOCOL 3 A. All count what was heard by its own time, and by
- * zone; in a total a device that was heard in two zones is one. */
+ * zone; in a total a device that was heard in two zones is one. What they count comes from sums
+ * where there are some (page_sums.h). */
 
 /* clang-format off */
 
@@ -11,18 +12,17 @@
 /* The zones of which there is something, from the next to the farthest. */
 #define COUNTER_IN_ORDER "ORDER BY array_position(ARRAY['near', 'medium', 'far'], zone)"
 
-/* How often each was heard in each zone. */
-#define COUNTER_HEARD                                                            \
-        " heard AS (SELECT zone, device_hash, count(*) AS n, sum(rssi) AS rssi"  \
-        "   FROM ble_detections"                                                 \
-        "  WHERE" DB_PAGE_IN_TIME " AND" DB_PAGE_OF_DEVICE("device_id")          \
-        "  GROUP BY zone, device_hash)"
-
 #define COUNTER_ZONES                                                                \
-        " zones AS (SELECT zone, count(*) AS devices, sum(n) AS n,"                  \
-        "   round((sum(rssi) / sum(n))::numeric, 2) AS rssi FROM heard GROUP BY zone),"  \
-        " total AS (SELECT count(DISTINCT device_hash) AS devices,"                  \
-        "   coalesce(sum(n), 0) AS n FROM heard)"
+        " whom AS (SELECT bit_or(CASE zone WHEN 'near' THEN 1 WHEN 'medium' THEN 2"  \
+        "   ELSE 4 END) AS zones FROM heard GROUP BY hash),"                         \
+        " devices AS (SELECT count(*) AS total, count(*) FILTER (WHERE zones & 1 > 0) AS near,"  \
+        "   count(*) FILTER (WHERE zones & 2 > 0) AS medium,"                        \
+        "   count(*) FILTER (WHERE zones & 4 > 0) AS far FROM whom),"                \
+        " zones AS (SELECT zone, CASE zone WHEN 'near' THEN near WHEN 'medium' THEN medium"  \
+        "   ELSE far END AS devices, n, round((rssi / n)::numeric, 2) AS rssi"       \
+        "   FROM (SELECT zone, sum(n) AS n, sum(rssi) AS rssi FROM heard GROUP BY zone) z, devices),"  \
+        " total AS (SELECT d.total AS devices, coalesce((SELECT sum(n) FROM zones), 0) AS n"  \
+        "   FROM devices d)"
 
 #define COUNTER_BY_ZONE                                                          \
         "(SELECT coalesce(json_object_agg(zone, json_build_object("              \
@@ -31,7 +31,7 @@
         "   'avg_rssi', rssi) " COUNTER_IN_ORDER "), '{}') FROM zones)"
 
 const char db_page_counter_range[] =
-        DB_PAGE_WITH "," COUNTER_HEARD "," COUNTER_ZONES
+        DB_PAGE_WITH "," DB_SUMS_HEARD(DB_PAGE_FROM, DB_PAGE_TO) "," COUNTER_ZONES
         " SELECT json_build_object('timestamp', " DB_PAGE_LOCAL("now()") ","
         "   'start_time', " DB_PAGE_LOCAL(DB_PAGE_FROM) ","
         /* the caller's end is inclusive, ours is not */
@@ -40,47 +40,60 @@ const char db_page_counter_range[] =
         "      'estimated_people', " COUNTER_PEOPLE("devices") ", 'avg_rssi', null),"
         "   'by_zone', " COUNTER_BY_ZONE ") FROM total";
 
-/* Buckets with nothing in them, too. Those of an hour are ten minutes of any clock; all others
- * follow the clock of the wall, which has days of 23 and of 25 hours. */
+/* Buckets with nothing in them, too. Those of an hour are ten minutes of any clock, and read its
+ * rows; all others follow the clock of the wall, which has days of 23 and of 25 hours. */
+#define COUNTER_BUCKETS(steps)                                                                   \
+        " buckets AS (SELECT s.i, s.at AS begins, lead(s.at) OVER (ORDER BY s.i) AS ends,"       \
+        "   h.near, h.medium, h.far FROM " steps " s, LATERAL (SELECT"                           \
+        "   count(*) FILTER (WHERE zone = 'near') AS near,"                                      \
+        "   count(*) FILTER (WHERE zone = 'medium') AS medium,"                                  \
+        "   count(*) FILTER (WHERE zone = 'far') AS far FROM whom h WHERE h.i = s.i) h)"         \
+        " SELECT json_build_object('timestamp', " DB_PAGE_LOCAL("now()") ", 'range', $9::text,"  \
+        "   'bin_interval', CASE $9::text WHEN 'hour' THEN '10 minutes'"                         \
+        "      WHEN 'today' THEN '3 hours' ELSE '1 day' END,"                                    \
+        "   'start_time', " DB_PAGE_LOCAL("(SELECT min(begins) FROM buckets)") ","               \
+        "   'end_time', " DB_PAGE_LOCAL("(SELECT max(begins) FROM buckets)") ","                 \
+        "   'buckets', (SELECT json_agg(json_build_object("                                      \
+        "      'period_start', " DB_PAGE_LOCAL("begins") ", 'period_end', " DB_PAGE_LOCAL("ends") ","  \
+        "      'by_zone', json_build_object('near', near, 'medium', medium, 'far', far),"        \
+        "      'total', near + medium + far) ORDER BY i) FROM buckets WHERE ends IS NOT NULL))"
+
+#define COUNTER_HOUR "date_trunc('hour', now(), $10::text)"
+
+const char db_page_counter_histogram_hour[] =
+        DB_PAGE_WITH ","
+        " steps AS (SELECT i, " COUNTER_HOUR " + i * interval '10 minutes' AS at"
+        "   FROM generate_series(0, 6) AS i),"
+        " whom AS (SELECT floor(extract(epoch FROM time - " COUNTER_HOUR ") / 600)::int AS i, zone,"
+        "   device_hash FROM ble_detections"
+        "  WHERE" DB_PAGE_BETWEEN(COUNTER_HOUR, COUNTER_HOUR " + interval '1 hour'")
+        "    AND" DB_PAGE_OF_DEVICE("device_id") " GROUP BY 1, 2, 3),"
+        COUNTER_BUCKETS("steps");
+
+#define COUNTER_TODAY DB_PAGE_DAY("now()")
+
 const char db_page_counter_histogram[] =
         DB_PAGE_WITH ","
         " steps AS (SELECT i, CASE $9::text"
-        "   WHEN 'hour' THEN date_trunc('hour', now(), $10::text) + i * interval '10 minutes'"
-        "   WHEN 'today' THEN (" DB_PAGE_DAY("now()") " + i * interval '3 hours')"
-        "      AT TIME ZONE $10::text"
-        "   ELSE " DB_PAGE_MIDNIGHT(DB_PAGE_DAY("now()") " + i - 6") " END AS at"
-        "   FROM generate_series(0, CASE $9::text WHEN 'hour' THEN 6 WHEN 'today' THEN 8"
-        "      ELSE 7 END) AS i),"
-        " whole AS (SELECT min(at) AS first, max(at) AS last, array_agg(at ORDER BY i) AS starts"
-        "   FROM steps),"
-        " heard AS (SELECT width_bucket(time, (SELECT starts FROM whole)) - 1 AS i, zone,"
-        "   device_hash FROM ble_detections"
-        "  WHERE" DB_PAGE_BETWEEN("(SELECT first FROM whole)", "(SELECT last FROM whole)")
-        "    AND" DB_PAGE_OF_DEVICE("device_id")
-        "  GROUP BY 1, 2, 3),"
-        " buckets AS (SELECT s.i, s.at AS begins, lead(s.at) OVER (ORDER BY s.i) AS ends,"
-        "   h.near, h.medium, h.far FROM steps s, LATERAL (SELECT"
-        "   count(*) FILTER (WHERE zone = 'near') AS near,"
-        "   count(*) FILTER (WHERE zone = 'medium') AS medium,"
-        "   count(*) FILTER (WHERE zone = 'far') AS far FROM heard h WHERE h.i = s.i) h)"
-        " SELECT json_build_object('timestamp', " DB_PAGE_LOCAL("now()") ", 'range', $9::text,"
-        "   'bin_interval', CASE $9::text WHEN 'hour' THEN '10 minutes'"
-        "      WHEN 'today' THEN '3 hours' ELSE '1 day' END,"
-        "   'start_time', " DB_PAGE_LOCAL("first") ", 'end_time', " DB_PAGE_LOCAL("last") ","
-        "   'buckets', (SELECT json_agg(json_build_object("
-        "      'period_start', " DB_PAGE_LOCAL("begins") ", 'period_end', " DB_PAGE_LOCAL("ends") ","
-        "      'by_zone', json_build_object('near', near, 'medium', medium, 'far', far),"
-        "      'total', near + medium + far) ORDER BY i) FROM buckets WHERE ends IS NOT NULL))"
-        "   FROM whole";
+        "   WHEN 'today' THEN (" COUNTER_TODAY " + i * interval '3 hours') AT TIME ZONE $10::text"
+        "   ELSE " DB_PAGE_MIDNIGHT(COUNTER_TODAY " + i - 6") " END AS at"
+        "   FROM generate_series(0, CASE $9::text WHEN 'today' THEN 8 ELSE 7 END) AS i),"
+        " starts AS MATERIALIZED (SELECT array_agg(tidegate_quarter(at) ORDER BY i) AS all_of_them,"
+        "   min(at) AS first, max(at) AS last FROM steps),"
+        DB_SUMS_PERIODS("(SELECT first FROM starts)", "(SELECT last FROM starts)") ","
+        " whom AS (SELECT width_bucket(quarter, all_of_them) - 1 AS i, zone, hash FROM heard, starts"
+        "   GROUP BY 1, 2, 3),"
+        COUNTER_BUCKETS("steps");
 
 /* Of each period and zone in which somebody was heard. */
-#define COUNTER_PERIODS(unit, from, to)                                             \
-        " heard AS (SELECT date_trunc('" unit "', time, $10::text) AS period, zone,"  \
-        "   device_hash, count(*) AS n, sum(rssi) AS rssi FROM ble_detections"      \
-        "  WHERE" DB_PAGE_BETWEEN(from, to) " AND" DB_PAGE_OF_DEVICE("device_id")   \
-        "  GROUP BY 1, 2, 3),"                                                      \
-        " periods AS (SELECT period, zone, count(*) AS devices, sum(n) AS n,"       \
-        "   round((sum(rssi) / sum(n))::numeric, 2) AS rssi FROM heard GROUP BY 1, 2)"
+#define COUNTER_PERIODS(unit, from, to)                                                \
+        DB_SUMS_PERIODS(from, to) ","                                                  \
+        " starts AS MATERIALIZED (SELECT quarter, date_trunc('" unit "',"              \
+        "   to_timestamp(quarter * 900.0), $10::text) AS period"                       \
+        "   FROM (SELECT DISTINCT quarter FROM heard) q),"                             \
+        " periods AS (SELECT period, zone, count(DISTINCT hash) AS devices, sum(n) AS n,"  \
+        "   round((sum(rssi) / sum(n))::numeric, 2) AS rssi"                           \
+        "   FROM heard JOIN starts USING (quarter) GROUP BY 1, 2)"
 #define COUNTER_STATISTICS(unit)                                                    \
         "(SELECT coalesce(json_agg(json_build_object('period_type', '" unit "',"    \
         "   'period_start', " DB_PAGE_LOCAL("period") ", 'zone', zone,"             \
@@ -90,7 +103,7 @@ const char db_page_counter_histogram[] =
 
 const char db_page_counter_hourly[] =
         DB_PAGE_WITH ","
-        " days AS (SELECT coalesce(" DB_PAGE_DAY(DB_PAGE_US("$2")) ", " DB_PAGE_DAY("now()") ") AS day),"
+        " days AS (SELECT coalesce(" DB_PAGE_DAY(DB_PAGE_US("$2")) ", " COUNTER_TODAY ") AS day),"
         COUNTER_PERIODS("hour",
                         "(SELECT " DB_PAGE_MIDNIGHT("day") " FROM days)",
                         "(SELECT " DB_PAGE_MIDNIGHT("day + 1") " FROM days)")
@@ -98,7 +111,7 @@ const char db_page_counter_hourly[] =
 
 const char db_page_counter_daily[] =
         DB_PAGE_WITH ","
-        " last_days AS (SELECT coalesce(" DB_PAGE_DAY(DB_PAGE_US("$3")) ", " DB_PAGE_DAY("now()") ")"
+        " last_days AS (SELECT coalesce(" DB_PAGE_DAY(DB_PAGE_US("$3")) ", " COUNTER_TODAY ")"
         "   AS last_day),"
         " days AS (SELECT coalesce(" DB_PAGE_DAY(DB_PAGE_US("$2")) ", last_day - $8::int) AS first_day,"
         "   last_day FROM last_days),"
@@ -108,21 +121,17 @@ const char db_page_counter_daily[] =
         " SELECT json_build_object('start_date', first_day, 'end_date', last_day,"
         "   'statistics', " COUNTER_STATISTICS("day") ") FROM days";
 
-/* As an expression, and not out of another row: so the planner knows how little that is. */
 #define COUNTER_HOURS_AGO "(now() - $8::bigint * interval '1 hour')"
 
 const char db_page_counter_distribution[] =
-        DB_PAGE_WITH ","
-        " hours AS (SELECT " COUNTER_HOURS_AGO " AS first, now() AS last),"
-        " zones AS (SELECT zone, count(*) AS n FROM ble_detections"
-        "  WHERE" DB_PAGE_BETWEEN(COUNTER_HOURS_AGO, "now()")
-        "    AND" DB_PAGE_OF_DEVICE("device_id") " GROUP BY zone),"
+        DB_PAGE_WITH "," DB_SUMS_HEARD(COUNTER_HOURS_AGO, "now()") ","
+        " zones AS (SELECT zone, sum(n) AS n FROM heard GROUP BY zone),"
         " total AS (SELECT coalesce(sum(n), 0) AS n FROM zones)"
         " SELECT json_build_object('start_time', " DB_PAGE_LOCAL("first") ","
         "   'end_time', " DB_PAGE_LOCAL("last") ", 'total', t.n,"
         "   'distribution', (SELECT coalesce(json_object_agg(zone, json_build_object("
         "      'count', z.n, 'percentage', round(z.n * 100.0 / t.n, 2)) " COUNTER_IN_ORDER "), '{}')"
-        "      FROM zones z)) FROM hours, total t";
+        "      FROM zones z)) FROM span, total t";
 
 /* ---- what was heard ------------------------------------------------------------------------ */
 
@@ -154,16 +163,11 @@ const char db_page_counter_recent[] =
         "   FROM newest LEFT JOIN devices d ON d.id = device_id";
 
 const char db_page_counter_count[] =
-        DB_PAGE_WITH ","
-        " hours AS (SELECT " COUNTER_HOURS_AGO " AS first, now() AS last),"
-        " heard AS (SELECT device_hash FROM ble_detections"
-        "  WHERE" DB_PAGE_BETWEEN(COUNTER_HOURS_AGO, "now()")
-        "    AND" DB_PAGE_OF_DEVICE("device_id") " AND" COUNTER_OF_ZONE
-        "  GROUP BY device_hash),"
-        " total AS (SELECT count(*) AS n FROM heard)"
+        DB_PAGE_WITH "," DB_SUMS_HEARD(COUNTER_HOURS_AGO, "now()") ","
+        " total AS (SELECT count(DISTINCT hash) AS n FROM heard WHERE" COUNTER_OF_ZONE ")"
         " SELECT json_build_object('start_time', " DB_PAGE_LOCAL("first") ","
         "   'end_time', " DB_PAGE_LOCAL("last") ", 'zone', nullif($9::text, ''),"
-        "   'unique_devices', n, 'estimated_people', " COUNTER_PEOPLE("n") ") FROM hours, total";
+        "   'unique_devices', n, 'estimated_people', " COUNTER_PEOPLE("n") ") FROM span, total";
 
 /* ---- the scanners -------------------------------------------------------------------------- */
 
@@ -193,15 +197,21 @@ const char db_page_counter_active[] =
 const char db_page_counter_device[] =
         DB_PAGE_WITH " SELECT " COUNTER_DEVICE COUNTER_DEVICES;
 
+/* All there is, of the days that are counted and of those that are not. */
 const char db_page_counter_device_stats[] =
         DB_PAGE_WITH ","
-        " heard AS (SELECT count(*) AS n, min(time) AS first, max(time) AS last"
-        "   FROM ble_detections WHERE device_id = $4::bigint)"
+        " heard AS (SELECT s.n, s.first_time, s.last_time FROM detection_sums s"
+        "   JOIN detection_leaves l USING (day) WHERE l.is_counted AND s.device_id = $4::bigint"
+        "  UNION ALL SELECT h.n, h.first_time, h.last_time FROM detection_leaves l,"
+        "   tidegate_heard(tidegate_midnight(l.day), tidegate_midnight(l.day + 1),"
+        "    '-infinity', 'infinity', ARRAY[$4::bigint]) AS h WHERE NOT l.is_counted),"
+        " total AS (SELECT coalesce(sum(n), 0) AS n, min(first_time) AS first,"
+        "   max(last_time) AS last FROM heard)"
         " SELECT json_build_object('device_id', d.code, " COUNTER_NAMED ","
         "   'registered_at', " DB_PAGE_LOCAL("d.created_at") ", " COUNTER_LAST_SEEN ","
-        "   'total_detections', (SELECT n FROM heard),"
-        "   'first_detection', " DB_PAGE_LOCAL("(SELECT first FROM heard)") ","
-        "   'last_detection', " DB_PAGE_LOCAL("(SELECT last FROM heard)") ")" COUNTER_DEVICES;
+        "   'total_detections', (SELECT n FROM total),"
+        "   'first_detection', " DB_PAGE_LOCAL("(SELECT first FROM total)") ","
+        "   'last_detection', " DB_PAGE_LOCAL("(SELECT last FROM total)") ")" COUNTER_DEVICES;
 
 /* ---- its zones ----------------------------------------------------------------------------- */
 

@@ -47,11 +47,11 @@
 /* As PostgreSQL wants it: it reads +07:00 as POSIX does, seven hours west. */
 void db_page_zone(const char *zone, char ret_zone[DB_PAGE_ZONE_SIZE]);
 
-extern const char db_page_counter_range[], db_page_counter_histogram[], db_page_counter_hourly[],
-        db_page_counter_daily[], db_page_counter_distribution[], db_page_counter_recent[],
-        db_page_counter_count[], db_page_counter_devices[], db_page_counter_active[],
-        db_page_counter_device[], db_page_counter_device_stats[], db_page_counter_set_zones[],
-        db_page_counter_reset_zones[];
+extern const char db_page_counter_range[], db_page_counter_histogram[],
+        db_page_counter_histogram_hour[], db_page_counter_hourly[], db_page_counter_daily[],
+        db_page_counter_distribution[], db_page_counter_recent[], db_page_counter_count[],
+        db_page_counter_devices[], db_page_counter_active[], db_page_counter_device[],
+        db_page_counter_device_stats[], db_page_counter_set_zones[], db_page_counter_reset_zones[];
 extern const char db_page_cameras[], db_page_camera[], db_page_camera_status[], db_page_faces[],
         db_page_face_history[], db_page_vehicles[], db_page_vehicle[], db_page_vehicle_logs[],
         db_page_vehicle_log[], db_page_vehicle_latest[], db_page_sensor_logs[],

@@ -24,6 +24,7 @@ struct PageArgs {
 static const char *const pages_sql[] = {
         [PAGE_COUNTER_RANGE] = db_page_counter_range,
         [PAGE_COUNTER_HISTOGRAM] = db_page_counter_histogram,
+        [PAGE_COUNTER_HISTOGRAM_HOUR] = db_page_counter_histogram_hour,
         [PAGE_COUNTER_HOURLY] = db_page_counter_hourly,
         [PAGE_COUNTER_DAILY] = db_page_counter_daily,
         [PAGE_COUNTER_DISTRIBUTION] = db_page_counter_distribution,

@@ -103,6 +103,20 @@ def test_it_disturbs_neither_the_books_nor_what_a_restart_begins_with(moved, dat
     assert database.value("SELECT count(*) FROM journal_differences") == 0
 
 
+def test_statistics_know_of_it_and_of_its_going(moved, database):
+    """Though the days that it is of may have been counted before it came, or while it was there."""
+    database.rows("SELECT tidegate_watch_detections('2024-02-01')")
+    ask = "/api/v1/statistics/range?start_time=2024-01-01T00:00:00Z&end_time=2024-03-01T00:00:00Z"
+
+    def heard():
+        return moved.gateway.get(ask, user="ana").json()["total"]["total_detections"]
+
+    for block, n in (("back", 0), ("rows", 3), ("back", 0)):
+        assert database.value("SELECT tidegate_count_detections('2024-02-01')") == 3 - n
+        moved(block)
+        assert heard() == n
+
+
 def test_it_can_be_taken_back(moved, database):
     moved("back")
     assert counts(database) == dict.fromkeys(COUNTS, 0)

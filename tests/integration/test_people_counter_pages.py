@@ -54,6 +54,9 @@ def counted(shared_gateway):
                       f"'{r.zone}','{r.hash}')" for i, r in enumerate(gateway.rows))
     database.rows("INSERT INTO ble_detections (seq, received_at, time, device_id, rssi, journal_id,"
                   f" item, zone, device_hash) VALUES {values}")
+    database.rows("SELECT tidegate_watch_detections(day) FROM detection_leaves WHERE day < tidegate_today() - 1")
+    database.rows("SELECT tidegate_count_detections(day) FROM detection_leaves"
+                  " WHERE day < tidegate_today() - 1 AND extract(day FROM day)::int % 2 = 0")  # of the rest, the rows
     yield gateway
     database.rows("TRUNCATE ble_detections")
 

@@ -15,6 +15,7 @@
 #define DAY_US   (INT64_C(86400) * 1000000)
 #define FIRST_US (INT64_C(1742947200) * 1000000) /* 2025-03-26 00:00 UTC */
 #define N_DAYS   13
+#define N_BODIES 600
 
 /* Days that Madrid (30 March) and Lord Howe (6 April) are an hour, and half an hour, off; some was
  * received days late, some is a little ahead of its receipt. */
@@ -34,18 +35,23 @@ static const char crowd[] =
         "ANALYZE";
 
 static DbConn *conn;
+static Buf bodies[N_BODIES];
+static size_t n_bodies;
 
 static int setup(void **state) {
         (void)state;
         postgres_migrate();
         postgres_run(crowd);
         conn = postgres_connect(20000);
+        n_bodies = 0;
         return 0;
 }
 
 static int teardown(void **state) {
         (void)state;
         conn = db_conn_free(conn);
+        for (size_t i = 0; i < N_BODIES; ++i)
+                buf_done(&bodies[i]);
         return 0;
 }
 
@@ -55,6 +61,36 @@ static int64_t count_days(void) {
         assert_int_equal(db_sums_count(conn, 60000, &sums), 0);
         assert_false(sums.has_more);
         return sums.n_days;
+}
+
+/* ---- all pages, in all zones, of many times ------------------------------------------------- */
+
+/* What an answer says of the moment in which it is given is left out. */
+static const char *said(const Buf *body, PageKind kind) {
+        static const char *const begins[PAGE_COUNT] = {
+                [PAGE_COUNTER_RANGE] = "\"start_time\"",
+                [PAGE_COUNTER_DISTRIBUTION] = "\"total\"",
+                [PAGE_COUNTER_COUNT] = "\"zone\"",
+                [PAGE_COUNTER_HISTOGRAM] = "\"buckets\"",
+        };
+        const char *begin = begins[kind] ? strstr(body->data, begins[kind]) : body->data;
+
+        assert_non_null(begin);
+        return begin;
+}
+
+/* The first time keeps what it says, later ones compare. */
+static void ask(const PageQuery *page, bool is_first) {
+        CLEANUP_BUF Buf again = { 0 };
+        Buf *body = is_first ? &bodies[n_bodies] : &again;
+
+        assert_int_equal(db_page(conn, page, body), 0);
+        buf_append_char(body, '\0');
+        assert_false(buf_failed(body));
+        if (!is_first)
+                assert_string_equal(said(body, page->kind), said(&bodies[n_bodies], page->kind));
+        assert_true(n_bodies + 1 < N_BODIES);
+        ++n_bodies;
 }
 
 static uint64_t random_number(uint64_t *seed) {
@@ -69,6 +105,95 @@ static int64_t a_time(uint64_t *seed) {
         if (random_number(seed) % 3 == 0)
                 return at_us - at_us % INT64_C(900000000);
         return at_us + (int64_t)(random_number(seed) % 1000000);
+}
+
+static void ask_ranges(const PageQuery *asker, uint64_t *seed, bool is_first) {
+        PageQuery page = *asker;
+
+        page.kind = PAGE_COUNTER_RANGE;
+        for (int i = 0; i < 3; ++i) {
+                int64_t a_us = a_time(seed), b_us = a_time(seed);
+
+                if (i == 0)
+                        b_us = a_us + INT64_C(300000000);
+                page.from_us = a_us < b_us ? a_us : b_us;
+                page.to_us = a_us < b_us ? b_us : a_us + 1;
+                ask(&page, is_first);
+        }
+}
+
+/* Midnights are those of the zone: PostgreSQL says when they are. */
+static int64_t midnight(const char *zone, const char *day) {
+        char name[64], sql[256];
+
+        snprintf(name, sizeof(name), "%s", *zone ? zone : "UTC");
+        if (*name == '+')
+                *name = '-';
+        snprintf(sql,
+                 sizeof(sql),
+                 "SELECT (extract(epoch FROM '%s'::timestamp AT TIME ZONE '%s') * 1000000)::bigint",
+                 day,
+                 name);
+        return postgres_int(sql);
+}
+
+static void ask_days(const PageQuery *asker, bool is_first) {
+        static const char *const days[] = {
+                "2025-03-29", "2025-03-30", "2025-04-05", "2025-04-06"
+        };
+        PageQuery page = *asker;
+
+        page.kind = PAGE_COUNTER_HOURLY;
+        for (size_t i = 0; i < N_ELEMENTS(days); ++i) {
+                page.from_us = midnight(page.zone, days[i]);
+                ask(&page, is_first);
+        }
+        page.kind = PAGE_COUNTER_DAILY;
+        page.from_us = midnight(page.zone, "2025-03-20");
+        page.to_us = midnight(page.zone, "2025-04-07");
+        ask(&page, is_first);
+}
+
+/* Without times of their own: from so many hours ago to now. */
+static void ask_now(const PageQuery *asker, bool is_first) {
+        static const char *const zones[] = { "", "near", "far" };
+        PageQuery page = *asker;
+
+        page.number = 87600;
+        page.kind = PAGE_COUNTER_DISTRIBUTION;
+        ask(&page, is_first);
+        page.kind = PAGE_COUNTER_COUNT;
+        for (size_t i = 0; i < N_ELEMENTS(zones); ++i) {
+                snprintf(page.text, sizeof(page.text), "%s", zones[i]);
+                ask(&page, is_first);
+        }
+        if (page.device_id != 0) {
+                page.kind = PAGE_COUNTER_DEVICE_STATS;
+                ask(&page, is_first);
+        }
+}
+
+static void ask_all(bool is_first) {
+        static const char *const zones[] = { "",       "Europe/Madrid",       "America/St_Johns",
+                                             "+05:45", "Australia/Lord_Howe", "+07:20" };
+        static const struct {
+                int64_t user_id, device_id;
+        } askers[] = { { 0, 0 }, { 1, 0 }, { 2, 0 }, { 0, 3 }, { 1, 3 }, { 2, 3 } };
+        uint64_t seed = 4;
+
+        n_bodies = 0;
+        for (size_t i = 0; i < N_ELEMENTS(zones); ++i)
+                for (size_t k = 0; k < N_ELEMENTS(askers); ++k) {
+                        PageQuery page = { .from_us = CLOCK_UNKNOWN, .to_us = CLOCK_UNKNOWN };
+
+                        snprintf(page.zone, sizeof(page.zone), "%s", zones[i]);
+                        page.user_id = askers[k].user_id;
+                        page.device_id = askers[k].device_id;
+                        ask_ranges(&page, &seed, is_first);
+                        ask_days(&page, is_first);
+                        if (page.user_id != 2 || page.device_id == 0)
+                                ask_now(&page, is_first);
+                }
 }
 
 /* Read in another way: by the text of the hash, and with nothing but its time. */
@@ -106,6 +231,33 @@ static void assert_all_counts(void) {
 }
 
 /* ---- tests ---------------------------------------------------------------------------------- */
+
+static void test_sums_say_what_the_rows_say(void **state) {
+        (void)state;
+        ask_all(true);
+        postgres_run("SELECT tidegate_watch_detections(day) FROM detection_leaves");
+        postgres_run("SELECT tidegate_count_detections(day) FROM detection_leaves"
+                     " WHERE extract(day FROM day)::int % 2 = 0");
+        ask_all(false);
+        assert_int_equal(count_days(), 10); /* the others */
+        ask_all(false);
+        assert_int_equal(count_days(), 0);
+}
+
+/* Of whole quarters nothing is read but the sums. */
+static void test_sums_need_no_rows(void **state) {
+        PageQuery page = { .from_us = CLOCK_UNKNOWN, .to_us = CLOCK_UNKNOWN, .zone = "+05:45" };
+
+        (void)state;
+        ask_days(&page, true);
+        assert_int_equal(count_days(), 19);
+        postgres_run(
+                "DO $$ DECLARE name text; BEGIN FOR name IN SELECT leaf::regclass::text FROM"
+                " detection_leaves LOOP EXECUTE format('ALTER TABLE %s DISABLE TRIGGER changed',"
+                " name); END LOOP; END $$; DELETE FROM ble_detections");
+        n_bodies = 0;
+        ask_days(&page, false);
+}
 
 static void test_who_writes_into_a_day_that_is_counted_is_read(void **state) {
         static const char *const writes[] = {
@@ -227,6 +379,8 @@ static void test_the_day_that_is_written_into_is_not_counted(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                TEST(test_sums_say_what_the_rows_say),
+                TEST(test_sums_need_no_rows),
                 TEST(test_who_writes_into_a_day_that_is_counted_is_read),
                 TEST(test_who_is_still_writing_is_not_missed),
                 TEST(test_one_counts_at_a_time),

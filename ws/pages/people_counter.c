@@ -42,6 +42,8 @@ int ws_page_counter_histogram(WsCall *call) {
         if (!ws_page_word(call, "range", ",hour,today,week,", page.text, sizeof(page.text)) ||
             !ws_page_device(call, "device_id", &page.device_id))
                 return 0;
+        if (strcmp(page.text, "hour") == 0)
+                page.kind = PAGE_COUNTER_HISTOGRAM_HOUR;
         return ws_page_ask(call, &page);
 }
 
