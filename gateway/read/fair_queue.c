@@ -6,13 +6,10 @@
 
 typedef struct FairEntry FairEntry;
 
-#define FAIR_QUEUE_OLDEST 4 /* of so many that are taken newest first, one is the oldest */
-
 /* Its turn: the number of the round in which the party gets this one. */
 struct FairEntry {
         FairItem item;
         uint64_t turn;
-        bool is_next; /* it would have been taken, but the oldest was */
 };
 
 struct FairQueue {
@@ -22,7 +19,6 @@ struct FairQueue {
         pthread_cond_t changed; /* something to take, or closed */
         bool closed;            /* {lock} */
         uint64_t turn;          /* {lock} of what was taken last */
-        size_t n_newest;        /* {lock} taken since the oldest was */
         size_t n_entries;       /* {lock} */
         size_t n_busy;          /* {lock} */
         uint64_t *busy;         /* {lock} [n_workers]: the parties whose items are worked on */
@@ -64,7 +60,7 @@ FairQueue *fair_queue_free(FairQueue *queue) {
 /* {lock} Behind the party's newest item, at the earliest in the next round: a party that brings one
  * item after the other would else be in the running round each time. */
 static uint64_t fair_queue_turn(const FairQueue *queue, uint64_t party, size_t *ret_n) {
-        uint64_t turn = queue->options.is_newest_first ? 0 : queue->turn + 1;
+        uint64_t turn = queue->turn + 1;
 
         *ret_n = 0;
         for (size_t i = 0; i < queue->n_entries; ++i)
@@ -106,25 +102,15 @@ static bool fair_queue_may_take(const FairQueue *queue, uint64_t party) {
         return n < queue->options.n_busy;
 }
 
-/* {lock} */
-static bool fair_queue_is_before(const FairQueue *queue, size_t i, size_t best, bool is_newest) {
-        const FairEntry *entry = &queue->entries[i];
-
-        if (best == queue->n_entries || entry->turn < queue->entries[best].turn)
-                return true;
-        return is_newest && entry->turn == queue->entries[best].turn &&
-               !queue->entries[best].is_next;
-}
-
-/* {lock} The one whose turn it is, of several the oldest, or the newest; n_entries: none may be
- * taken now. */
-static size_t fair_queue_find(const FairQueue *queue, bool is_newest) {
+/* {lock} The one whose turn it is, the oldest of several; n_entries: none may be taken now. */
+static size_t fair_queue_find(const FairQueue *queue) {
         size_t best = queue->n_entries;
 
         if (queue->n_busy == queue->options.n_workers)
                 return best;
         for (size_t i = 0; i < queue->n_entries; ++i)
-                if (fair_queue_is_before(queue, i, best, is_newest) &&
+                if ((best == queue->n_entries ||
+                     queue->entries[i].turn < queue->entries[best].turn) &&
                     fair_queue_may_take(queue, queue->entries[i].item.party))
                         best = i;
         return best;
@@ -144,24 +130,6 @@ static void fair_queue_take(FairQueue *queue, size_t i, FairItem *ret_item) {
                 (queue->n_entries - i) * sizeof(queue->entries[0]));
 }
 
-/* {lock} */
-static bool fair_queue_is_newest(const FairQueue *queue) {
-        return queue->options.is_newest_first && queue->n_newest + 1 < FAIR_QUEUE_OLDEST;
-}
-
-/* {lock} Who is new as the oldest is taken loses nothing to those who come meanwhile. */
-static void fair_queue_note(FairQueue *queue, size_t i) {
-        size_t newest = fair_queue_find(queue, true);
-
-        if (fair_queue_is_newest(queue)) {
-                ++queue->n_newest;
-                return;
-        }
-        queue->n_newest = 0;
-        if (queue->options.is_newest_first && newest != i)
-                queue->entries[newest].is_next = true;
-}
-
 bool fair_queue_pop(FairQueue *queue, int timeout_ms, FairItem *ret_item) {
         struct timespec deadline = deadline_in(timeout_ms);
         bool found;
@@ -169,15 +137,13 @@ bool fair_queue_pop(FairQueue *queue, int timeout_ms, FairItem *ret_item) {
 
         watch_turn(); /* whoever lives on a queue moves each time it looks into it */
         pthread_mutex_lock(&queue->lock);
-        while ((i = fair_queue_find(queue, fair_queue_is_newest(queue))) == queue->n_entries &&
+        while ((i = fair_queue_find(queue)) == queue->n_entries &&
                !(queue->closed && queue->n_entries == 0) &&
                deadline_wait(&queue->changed, &queue->lock, &deadline))
                 continue;
         found = i < queue->n_entries;
-        if (found) {
-                fair_queue_note(queue, i);
+        if (found)
                 fair_queue_take(queue, i, ret_item);
-        }
         pthread_mutex_unlock(&queue->lock);
         return found;
 }

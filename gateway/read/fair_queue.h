@@ -7,8 +7,7 @@
  * A party is whoever asks: a user, or an address that has not signed in; 0 is the gateway itself,
  * and is a party like any other. Items of one party keep their order; between parties it is one
  * item each in turn (start-time fair queueing: P. Goyal et al., "Start-time Fair Queuing", 1996,
- * with a cost of 1 an item), whoever came first and however much one of them asks. Where the
- * newest is first, that is so of what each party has waiting.
+ * with a cost of 1 an item), whoever came first and however much one of them asks.
  *
  * One party has at most @n_share items waiting and at most @n_busy with workers, so that it never
  * has the whole. Any thread may push, and never waits; any number of workers pop, and each says
@@ -22,11 +21,10 @@ typedef struct FairQueueOptions FairQueueOptions;
 typedef struct FairItem FairItem;
 
 struct FairQueueOptions {
-        size_t capacity;      /* items that wait, of all parties */
-        size_t n_share;       /* of one party */
-        size_t n_workers;     /* that may hold an item at a time */
-        size_t n_busy;        /* of them for one party, at least 1 */
-        bool is_newest_first; /* of the parties; each fourth time the oldest */
+        size_t capacity;  /* items that wait, of all parties */
+        size_t n_share;   /* of one party */
+        size_t n_workers; /* that may hold an item at a time */
+        size_t n_busy;    /* of them for one party, at least 1 */
         void (*free_item)(void *item);
 };
 

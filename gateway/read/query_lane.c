@@ -92,7 +92,6 @@ int query_lane_new(QueryLane **ret_lane, const QueryLaneOptions *options) {
                                    .n_share = options->n_share,
                                    .n_workers = options->n_threads,
                                    .n_busy = options->n_threads > 1 ? options->n_threads - 1 : 1,
-                                   .is_newest_first = options->is_newest_first,
                                    .free_item = query_lane_free_query,
                            });
         for (size_t i = 0; r == 0 && i < options->n_threads; ++i)

@@ -18,11 +18,10 @@ typedef struct QueryLaneOptions QueryLaneOptions;
 struct QueryLaneOptions {
         ReaderOptions reader; /* of each; its name is the lane's, and the threads' */
         size_t n_threads;
-        size_t capacity;      /* questions that wait, of all parties */
-        size_t n_share;       /* of one party */
-        int nice;             /* how far its threads stand back for the others */
-        bool is_newest_first; /* see FairQueueOptions */
-        Metric waiting;       /* the gauge that counts them */
+        size_t capacity; /* questions that wait, of all parties */
+        size_t n_share;  /* of one party */
+        int nice;        /* how far its threads stand back for the others */
+        Metric waiting;  /* the gauge that counts them */
         MUST_CHECK int (*answer)(Reader *reader, const Query *query);
 };
 

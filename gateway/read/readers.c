@@ -27,20 +27,16 @@ struct Readers {
 
 /* Whoever comes with a crowd that has never been here, or guesses, uses what the others leave of a
  * core each. Of those who come back none has both readers, so that there is always one for the
- * next. Of a crowd the newest is first: where it guesses, without an end, somebody who is new
- * mostly waits for one hash rather than for as many as there are guesses in line. */
+ * next. */
 static const struct {
         const char *name; /* of its connections, in pg_stat_activity */
         size_t n_threads; /* 0: as many as are configured */
         int nice;
-        bool is_stream, is_newest_first;
+        bool is_stream;
 } readers_lanes[READERS_COUNT] = {
         [READERS_SIGN_IN] = { .name = "sign-in", .n_threads = 1 },
         [READERS_RETURNING] = { .name = "returning", .n_threads = 2 },
-        [READERS_CROWD] = { .name = "crowd",
-                            .n_threads = 1,
-                            .nice = READERS_NICE,
-                            .is_newest_first = true },
+        [READERS_CROWD] = { .name = "crowd", .n_threads = 1, .nice = READERS_NICE },
         [READERS_SUSPECT] = { .name = "suspect", .n_threads = 1, .nice = READERS_NICE },
         [READERS_COMMANDS] = { .name = "query" },
         [READERS_RESUME] = { .name = "replay" },
@@ -91,7 +87,6 @@ static int readers_open(Readers *readers,
                 .capacity = options->capacity,
                 .n_share = options->n_share,
                 .nice = readers_lanes[sort].nice,
-                .is_newest_first = readers_lanes[sort].is_newest_first,
                 .waiting = is_stream ? METRIC_HISTORY_WAITING : METRIC_QUERY_WAITING,
                 .answer = is_stream ? answer_stream : answer_once,
         };

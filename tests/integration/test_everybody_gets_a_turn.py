@@ -185,20 +185,6 @@ def guess_from_everywhere(gateway, database, answers, n):
     return threads
 
 
-def test_who_is_new_amid_guesses_from_everywhere_waits_for_few(busy_gateway, database):
-    """He cannot be told from them; of who waits the newest is next."""
-    gateway = busy_gateway
-    answers = []
-    with locked(database, "users"):
-        threads = guess_from_everywhere(gateway, database, answers, 24)
-        n_waiting = gateway.metric("tidegate_query_waiting")
-        threads += in_threads(answers, (gateway, "ben", "127.0.1.1"))
-        wait_until(lambda: gateway.metric("tidegate_query_waiting") == n_waiting + 1, "ben to wait")
-    end_all(threads)
-    assert sorted(status for _, status in answers) == [200] + [401] * 24
-    assert answers.index(("ben", 200)) < 12
-
-
 def test_who_is_new_where_others_have_been_good_waits_for_nobody(busy_gateway, database):
     gateway = busy_gateway
     assert log_in(gateway, "ben", "127.0.1.1") == 200

@@ -19,7 +19,7 @@ static void free_item(void *item) {
         ++n_freed;
 }
 
-static FairQueue *new_queue_of(size_t n_workers, size_t n_busy, bool is_newest_first) {
+static FairQueue *new_queue(size_t n_workers, size_t n_busy) {
         FairQueue *queue = NULL;
 
         n_freed = 0;
@@ -28,14 +28,9 @@ static FairQueue *new_queue_of(size_t n_workers, size_t n_busy, bool is_newest_f
                                                              .n_share = 8,
                                                              .n_workers = n_workers,
                                                              .n_busy = n_busy,
-                                                             .is_newest_first = is_newest_first,
                                                              .free_item = free_item }),
                          0);
         return queue;
-}
-
-static FairQueue *new_queue(size_t n_workers, size_t n_busy) {
-        return new_queue_of(n_workers, n_busy, false);
 }
 
 /* Items are letters; the party is the letter in upper case. */
@@ -88,21 +83,6 @@ static void test_who_brings_one_at_a_time_starves_nobody(void **state) {
                         push_all(queue, "a");
         }
         assert_string_equal(seen, "abbaa");
-}
-
-static void test_the_newest_party_is_first_where_that_is_asked_for(void **state) {
-        CLEANUP(fair_queue_free) FairQueue *queue = new_queue_of(1, 1, true);
-
-        (void)state;
-        push_all(queue, "abbbcd");
-        assert_int_equal(pop(queue), 'd');
-        push_all(queue, "e"); /* and so it is when rounds have gone by */
-        assert_int_equal(pop(queue), 'e');
-        assert_int_equal(pop(queue), 'c');
-        assert_int_equal(pop(queue), 'a'); /* the oldest, which would else wait without an end */
-        push_all(queue, "f");              /* and who waited for it first is next */
-        assert_int_equal(pop(queue), 'b');
-        assert_order(queue, "fbb");
 }
 
 static void test_one_party_has_its_share_of_the_places_and_no_more(void **state) {
@@ -175,7 +155,6 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_each_party_gets_its_turn_whoever_came_first),
                 cmocka_unit_test(test_who_brings_one_at_a_time_starves_nobody),
-                cmocka_unit_test(test_the_newest_party_is_first_where_that_is_asked_for),
                 cmocka_unit_test(test_one_party_has_its_share_of_the_places_and_no_more),
                 cmocka_unit_test(test_one_party_never_has_all_workers),
                 cmocka_unit_test(test_a_worker_that_waits_for_a_party_hears_when_it_is_free),

@@ -53,9 +53,21 @@ static void test_a_party_has_a_name_of_its_own(void **state) {
         assert_string_not_equal(one, other);
 }
 
+static void test_a_network_is_what_a_provider_has(void **state) {
+        uint64_t v4 = ws_party_network(ws_party_address("203.0.113.7"));
+        uint64_t v6 = ws_party_network(ws_party_address("2001:db8:1:2::7"));
+
+        (void)state;
+        assert_true(v4 == ws_party_network(ws_party_address("::ffff:203.0.200.9")));
+        assert_true(v4 != ws_party_network(ws_party_address("203.1.113.7")));
+        assert_true(v6 == ws_party_network(ws_party_address("2001:db8:ffff::1")));
+        assert_true(v6 != ws_party_network(ws_party_address("2001:db9:1:2::7")));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_an_ipv6_network_is_one_party),
+                cmocka_unit_test(test_a_network_is_what_a_provider_has),
                 cmocka_unit_test(test_an_ipv4_address_is_one_party_however_it_is_written),
                 cmocka_unit_test(test_what_is_no_address_is_a_party_too),
                 cmocka_unit_test(test_users_devices_and_addresses_never_share),

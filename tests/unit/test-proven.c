@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "ws/access/party.h"
 #include "ws/access/proven.h"
 
 #define NOW_US INT64_C(1760800000000000)
@@ -56,14 +57,31 @@ static void test_few_who_are_new_go_early(void **state) {
 
         (void)state;
         assert_int_equal(ws_proven_new(&proven, 16), 0);
-        while (ws_proven_take_early(proven, NOW_US))
+        while (ws_proven_take_early(proven, 7, NOW_US))
                 ++n;
         assert_int_equal(n, 4);
         for (int64_t i = 1; i <= 10; ++i) /* a crowd that goes on */
-                assert_false(ws_proven_take_early(proven, NOW_US + i * 900000));
-        assert_true(ws_proven_take_early(proven, NOW_US + 10000000));
+                assert_false(ws_proven_take_early(proven, 7, NOW_US + i * 900000));
+        assert_true(ws_proven_take_early(proven, 7, NOW_US + 10000000));
         for (int64_t i = 1; i <= 10; ++i)
-                assert_true(ws_proven_take_early(proven, NOW_US + 10000000 + i * 500000));
+                assert_true(ws_proven_take_early(proven, 7, NOW_US + 10000000 + i * 500000));
+}
+
+static void test_a_crowd_from_elsewhere_keeps_no_neighbour_waiting(void **state) {
+        CLEANUP(ws_proven_free) WsProven *proven = NULL;
+        uint64_t ours = ws_party_address("203.0.113.7");
+        int n = 0;
+
+        (void)state;
+        assert_int_equal(ws_proven_new(&proven, 1024), 0);
+        ws_proven_add(proven, TEXT("ana"), ours, NOW_US);
+        while (ws_proven_take_early(proven, ws_party_address("198.51.100.7"), NOW_US))
+                continue;
+        assert_true(ws_proven_take_early(proven, ws_party_address("203.0.200.9"), NOW_US));
+        assert_false(ws_proven_take_early(proven, ws_party_address("203.1.113.7"), NOW_US));
+        while (ws_proven_take_early(proven, ws_party_address("203.0.200.9"), NOW_US))
+                ++n;
+        assert_int_equal(n, 3);
 }
 
 int main(void) {
@@ -72,6 +90,7 @@ int main(void) {
                 cmocka_unit_test(test_a_table_that_is_full_takes_the_newest),
                 cmocka_unit_test(test_a_place_is_proven_by_anybody),
                 cmocka_unit_test(test_few_who_are_new_go_early),
+                cmocka_unit_test(test_a_crowd_from_elsewhere_keeps_no_neighbour_waiting),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,12 @@ uint64_t ws_party_address(const char *source) {
         return WS_PARTY_ADDRESS | be64toh(network);
 }
 
+uint64_t ws_party_network(uint64_t address) {
+        bool is_v4 = (address & ~WS_PARTY_ADDRESS) <= UINT32_MAX;
+
+        return address & ~(is_v4 ? UINT64_C(0xffff) : UINT64_C(0xffffffff));
+}
+
 uint64_t ws_party_of(int64_t user_id, int64_t device_id, const char *source) {
         if (user_id != 0)
                 return ws_party_user(user_id);

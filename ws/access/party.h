@@ -19,4 +19,7 @@ uint64_t ws_party_address(const char *source); /* as text; all that are none are
 /* The user, or else the device, or else the address; an id of 0 is none. */
 uint64_t ws_party_of(int64_t user_id, int64_t device_id, const char *source);
 
+/* Of an address: what its provider has, roughly: IPv4 a /16, IPv6 a /32; no party. */
+uint64_t ws_party_network(uint64_t address);
+
 void ws_party_text(uint64_t party, char ret_text[WS_PARTY_TEXT_SIZE]); /* a name for tables */

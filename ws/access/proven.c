@@ -6,10 +6,12 @@
 #include "base/bucket.h"
 #include "base/err.h"
 #include "base/secret.h"
+#include "ws/access/party.h"
 
 #define WS_PROVEN_US INT64_C(86400000000)
 
-#define WS_PROVEN_ANYBODY "\xff" /* no name, as it is no UTF-8 */
+#define WS_PROVEN_ANYBODY    "\xff" /* no names, as they are no UTF-8 */
+#define WS_PROVEN_NEIGHBOURS "\xfe"
 
 #define WS_PROVEN_CROWD_US 1000000 /* without a newcomer until there is no crowd any more */
 
@@ -25,7 +27,7 @@ struct WsProof {
 
 struct WsProven {
         char key[SECRET_ID_SIZE];
-        Bucket early;
+        Bucket early, neighbours;
         int64_t crowd_until_us;
         size_t capacity;
         WsProof proofs[];
@@ -80,6 +82,7 @@ static void ws_proven_put(WsProven *proven, Text name, uint64_t party, int64_t n
 }
 
 void ws_proven_add(WsProven *proven, Text name, uint64_t party, int64_t now_us) {
+        ws_proven_put(proven, text_of(WS_PROVEN_NEIGHBOURS), ws_party_network(party), now_us);
         ws_proven_put(proven, text_of(WS_PROVEN_ANYBODY), party, now_us);
         ws_proven_put(proven, name, party, now_us);
 }
@@ -97,10 +100,22 @@ bool ws_proven_has_place(const WsProven *proven, uint64_t party, int64_t now_us)
         return ws_proven_has(proven, text_of(WS_PROVEN_ANYBODY), party, now_us);
 }
 
-bool ws_proven_take_early(WsProven *proven, int64_t now_us) {
-        bool is_early = now_us >= proven->crowd_until_us &&
-                        bucket_take(&proven->early, &ws_proven_early, 1, now_us) == 0;
+/* Guesses that come from everywhere hardly come from where our people are. */
+static bool ws_proven_take_neighbour(WsProven *proven, uint64_t party, int64_t now_us) {
+        return ws_proven_has(proven,
+                             text_of(WS_PROVEN_NEIGHBOURS),
+                             ws_party_network(party),
+                             now_us) &&
+               bucket_take(&proven->neighbours, &ws_proven_early, 1, now_us) == 0;
+}
 
+bool ws_proven_take_early(WsProven *proven, uint64_t party, int64_t now_us) {
+        bool is_early;
+
+        if (ws_proven_take_neighbour(proven, party, now_us))
+                return true;
+        is_early = now_us >= proven->crowd_until_us &&
+                   bucket_take(&proven->early, &ws_proven_early, 1, now_us) == 0;
         if (!is_early)
                 proven->crowd_until_us = now_us + WS_PROVEN_CROWD_US;
         return is_early;

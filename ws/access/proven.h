@@ -15,14 +15,15 @@ typedef struct WsProven WsProven;
 MUST_CHECK int ws_proven_new(WsProven **ret_proven, size_t capacity);
 WsProven *ws_proven_free(WsProven *proven);
 
-/* Also its place. */
+/* Also its place, and its network. */
 void ws_proven_add(WsProven *proven, Text name, uint64_t party, int64_t now_us);
 bool ws_proven_has(const WsProven *proven, Text name, uint64_t party, int64_t now_us);
 
 /* Has anybody been good from there? */
 bool ws_proven_has_place(const WsProven *proven, uint64_t party, int64_t now_us);
 
-/* May one who has not go before the others who have not? While few do. */
-bool ws_proven_take_early(WsProven *proven, int64_t now_us);
+/* May one who has not go before the others who have not? While few do, or few from a network where
+ * somebody has been good. */
+bool ws_proven_take_early(WsProven *proven, uint64_t party, int64_t now_us);
 
 DEFINE_CLEANUP(WsProven *, ws_proven_free);

@@ -84,7 +84,7 @@ static void ws_login_rank(const WsCall *call, Query *query, bool is_suspect) {
                                                         call->now_us / 1000);
         query->is_suspect = is_back || is_suspect;
         query->is_early = !query->is_proven && !query->is_suspect &&
-                          ws_proven_take_early(call->proven, call->now_us);
+                          ws_proven_take_early(call->proven, place, call->now_us);
         if (is_back && !query->is_proven)
                 metric_add(METRIC_LOGIN_BEHIND, 1);
 }
