@@ -18,7 +18,10 @@
 #define MQTT_SESSION_GOODBYE_MS  2000  /* for a polite disconnection */
 #define MQTT_SESSION_OLD_VERSION 1     /* CONNACK of 3.1.1: it does not speak 5 */
 #define MQTT_SESSION_SLICE_MS    250   /* between looks at the time while we wait */
-#define MQTT_SESSION_CIPHERS     "ECDHE+AESGCM:ECDHE+CHACHA20" /* of TLS 1.2: forward secrecy, AEAD */
+/* TLS 1.3 lets a client in before the server has looked at its certificate. */
+#define MQTT_SESSION_NO_CERTIFICATE \
+        "closed without a word; perhaps for want of a certificate that it takes (mqtt.cert_file)"
+#define MQTT_SESSION_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20" /* of TLS 1.2: forward secrecy, AEAD */
 
 /*
  * Each connection has a Paho client of its own. A client that is destroyed calls nothing back any
@@ -130,17 +133,20 @@ static bool mqtt_session_was_closed(const char *message) {
 }
 
 static void mqtt_session_on_refused(MqttSession *session, int code, const char *message) {
+        bool was_closed = mqtt_session_was_closed(message);
         bool has_tls_error;
 
         pthread_mutex_lock(&session->lock);
         has_tls_error = session->has_tls_error;
         if (code == MQTT_SESSION_OLD_VERSION || code == MQTTREASONCODE_UNSUPPORTED_PROTOCOL_VERSION)
                 session->fault = MQTT_FAULT_VERSION;
-        else if (code <= 0 && !has_tls_error && mqtt_session_was_closed(message))
+        else if (code <= 0 && !has_tls_error && was_closed)
                 session->fault = MQTT_FAULT_CLOSED;
         pthread_mutex_unlock(&session->lock);
         if (code > 0)
                 mqtt_session_say(session, mqtt_broker_refusal(code));
+        else if (!has_tls_error && was_closed && session->candidates.is_tls)
+                mqtt_session_say(session, MQTT_SESSION_NO_CERTIFICATE);
         else if (!has_tls_error)
                 mqtt_session_say(session, message ? message : "no connection");
         mqtt_session_answer(session, code > 0 ? MQTT_SESSION_E_REFUSED : MQTT_SESSION_E_OFFLINE);
