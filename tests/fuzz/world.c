@@ -23,6 +23,8 @@
 #define EPOCH     "0123456789abcdef"
 #define SECRET    "0123456789abcdef0123456789abcdef"
 #define TOKEN     "tgd_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define THEIRS    "a-token-of-another-system" /* of dev-4 */
+#define LONG      "tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt" /* 72 */
 #define N_QUERIES 16
 #define NOW_US    INT64_C(1790000000000000)
 #define MONO_US   INT64_C(1000000000)
@@ -84,6 +86,21 @@ static void add_device(int64_t id, const char *code, int64_t user_id, bool is_ac
         add(row);
 }
 
+/* Of whose token there is a bcrypt, which the database looks at. */
+static void add_device_that_moved_in(int64_t id, const char *code, int64_t user_id) {
+        RegistryRow row = { .table = REGISTRY_DEVICE,
+                            .device = { .id = id,
+                                        .user_id = user_id,
+                                        .key = "11111111-2222-4333-8444-555555555556",
+                                        .code = code,
+                                        .is_active = true,
+                                        .has_token = true,
+                                        .token_form = TOKEN_BCRYPT } };
+
+        FUZZ_CHECK(secret_sha256(TEXT("$2b$12$"), row.device.token_hash) == 0);
+        add(row);
+}
+
 static void add_vehicle(int64_t id, const char *code, int64_t user_id) {
         add((RegistryRow){
                 .table = REGISTRY_VEHICLE,
@@ -140,6 +157,7 @@ static void shared_init(void) {
         add_device(1, "dev-1", 2, true);
         add_device(2, "dev-2", 3, true);
         add_device(3, "dev-3", 2, false);
+        add_device_that_moved_in(4, "dev-4", 2);
         add_vehicle(1, "veh-1", 2);
         add_vehicle(2, "veh-2", 3);
         add_rights();
@@ -163,6 +181,10 @@ const char *world_credential(World *world, char name, char ticket[WS_TICKET_SIZE
                 return shared.late;
         case 'd':
                 return TOKEN;
+        case 'w':
+                return THEIRS;
+        case 'x':
+                return LONG;
         case 'o':
                 holder.expires_us = 1;
                 break;
@@ -184,7 +206,7 @@ const char *world_credential(World *world, char name, char ticket[WS_TICKET_SIZE
 static int take_inbound(void *arg, const Inbound *inbound) {
         const World *world = arg;
 
-        FUZZ_CHECK(inbound->device_id == 1 && inbound->topic.n > 0);
+        FUZZ_CHECK((inbound->device_id == 1 || inbound->device_id == 4) && inbound->topic.n > 0);
         return inbound->payload.n % 8 == 7 && world->flags & WORLD_SLOW ? INBOUND_E_FULL : 0;
 }
 
@@ -388,6 +410,11 @@ static void fill(World *world, const Query *query, Answer *answer) {
         answer->status = world->status > 0 ? world->status : usual_status(world, query->kind);
         if (query->kind == QUERY_LOGIN)
                 answer->user_id = 2;
+        if (query->kind == QUERY_DEVICE_TOKEN && query->password) {
+                FUZZ_CHECK(query->device_id == 4 && strlen(query->password) < SECRET_BCRYPT_BYTES);
+                if (strcmp(query->password, THEIRS) != 0 && answer->status == 200)
+                        answer->status = 401;
+        }
         if (query->kind == QUERY_COMMAND || query->kind == QUERY_COMMAND_CANCEL) {
                 FUZZ_CHECK(query->kind != QUERY_COMMAND || (query->action && query->action[0]));
                 FUZZ_CHECK(!query->payload || json_check(text_of(query->payload)) == REASON_NONE);
@@ -533,6 +560,15 @@ static void change_rows(World *world) {
                               .key = "k",
                               .code = "dev-1",
                               .is_active = true } },
+                { .table = REGISTRY_DEVICE,
+                  .device = { .id = 4,
+                              .user_id = owner,
+                              .key = "l",
+                              .code = "dev-4",
+                              .is_active = true,
+                              .has_token = true,
+                              .token_form = TOKEN_BCRYPT,
+                              .token_generation = 7 } }, /* another one by now */
                 { .table = REGISTRY_VEHICLE,
                   .vehicle = { .id = 1, .user_id = owner, .code = "veh-1", .is_active = true } },
         };

@@ -6,7 +6,8 @@
  *
  * There are root, an admin, and the users ana, bob (a viewer), eve and zoe; ana's dev-1 (which has
  * a token, is in a group and shared with eve) and veh-1, bob's dev-2 and veh-2, ana's dev-3, which
- * is not active. Whatever is asked of the database is answered with @status.
+ * is not active, and ana's dev-4, of whose token there is a bcrypt. Whatever is asked of the
+ * database is answered with @status.
  */
 
 #include "base/buf.h"
