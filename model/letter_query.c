@@ -29,32 +29,28 @@ static const char *letter_word(unsigned i) {
         return letter_by_name((LetterBy)i);
 }
 
-static bool letter_refuse(char ret_said[LETTER_SAID_SIZE],
-                          const char *what,
-                          Text value,
-                          const char *allowed) {
+static bool letter_refuse(char ret_said[LETTER_SAID_SIZE], Text value, const char *allowed) {
         char shown[LETTER_SHOWN];
 
         escape_text(value, shown, sizeof(shown));
-        snprintf(ret_said, LETTER_SAID_SIZE, "%s '%s': %s", what, shown, allowed);
+        snprintf(ret_said, LETTER_SAID_SIZE, "'%s': allowed: %s", shown, allowed);
         return false;
 }
 
 /* Bits of the names in a list. */
 static bool letter_set_names(Text value,
-                             const char *what,
                              const char *name_of(unsigned),
                              unsigned n,
                              uint32_t *ret_bits,
                              char ret_said[LETTER_SAID_SIZE]) {
-        char known[LETTER_SAID_SIZE] = "allowed:";
+        char known[LETTER_SAID_SIZE] = "";
         Text rest = value, item;
         uint32_t bits = 0;
 
         for (unsigned i = 0; i < n; ++i) {
                 size_t used = strlen(known);
 
-                snprintf(known + used, sizeof(known) - used, "%s %s", i ? "," : "", name_of(i));
+                snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "", name_of(i));
         }
         while (text_next_item(&rest, ", ", &item)) {
                 unsigned i = 0;
@@ -62,11 +58,11 @@ static bool letter_set_names(Text value,
                 while (i < n && !text_equal(item, text_of(name_of(i))))
                         ++i;
                 if (i == n)
-                        return letter_refuse(ret_said, what, item, known);
+                        return letter_refuse(ret_said, item, known);
                 bits |= UINT32_C(1) << i;
         }
         if (bits == 0)
-                return letter_refuse(ret_said, what, value, known);
+                return letter_refuse(ret_said, value, known);
         *ret_bits = bits;
         return true;
 }
@@ -96,24 +92,21 @@ static bool letter_age(Text value, int64_t now_us, int64_t *ret_us) {
 }
 
 static bool letter_set_time(Text value,
-                            const char *what,
                             int64_t now_us,
                             int64_t *ret_us,
                             char ret_said[LETTER_SAID_SIZE]) {
         if (letter_age(value, now_us, ret_us) || timestamp_parse(value, NULL, ret_us) == 0)
                 return true;
         return letter_refuse(ret_said,
-                             what,
                              value,
                              "a time, as 2025-10-18T16:30:00Z, or how long ago: 90s, 5m, 2h, 7d");
 }
 
 static bool letter_set_name(Text value,
-                            const char *what,
                             char ret_name[LETTER_NAME_SIZE],
                             char ret_said[LETTER_SAID_SIZE]) {
         if (value.n >= LETTER_NAME_SIZE || memchr(value.data, '\0', value.n))
-                return letter_refuse(ret_said, what, value, "up to 255 bytes");
+                return letter_refuse(ret_said, value, "up to 255 bytes");
         memcpy(ret_name, value.data, value.n);
         ret_name[value.n] = '\0';
         return true;
@@ -122,7 +115,6 @@ static bool letter_set_name(Text value,
 static bool letter_set_topic(LetterQuery *query, Text value, char ret_said[LETTER_SAID_SIZE]) {
         if (value.n >= LETTER_TOPIC_SIZE || !topic_filter_is_valid(value))
                 return letter_refuse(ret_said,
-                                     "topic",
                                      value,
                                      "an MQTT filter of up to 1023 bytes, as ems/+/telemetry or "
                                      "seano/#");
@@ -132,7 +124,6 @@ static bool letter_set_topic(LetterQuery *query, Text value, char ret_said[LETTE
 }
 
 static bool letter_set_number(Text value,
-                              const char *what,
                               uint64_t most,
                               int64_t *ret_number,
                               char ret_said[LETTER_SAID_SIZE]) {
@@ -147,13 +138,13 @@ static bool letter_set_number(Text value,
                  sizeof(allowed),
                  "a whole number from 1 to %llu",
                  (unsigned long long)most);
-        return letter_refuse(ret_said, what, value, allowed);
+        return letter_refuse(ret_said, value, allowed);
 }
 
 static bool letter_set_limit(LetterQuery *query, Text value, char ret_said[LETTER_SAID_SIZE]) {
         int64_t limit;
 
-        if (!letter_set_number(value, "limit", (uint64_t)query->most, &limit, ret_said))
+        if (!letter_set_number(value, (uint64_t)query->most, &limit, ret_said))
                 return false;
         query->limit = (int)limit;
         return true;
@@ -169,17 +160,12 @@ bool letter_query_set(LetterQuery *query,
 
         switch (field) {
         case LETTER_REASON:
-                if (!letter_set_names(value,
-                                      "reason",
-                                      letter_reason,
-                                      REASON_COUNT - 1,
-                                      &bits,
-                                      ret_said))
+                if (!letter_set_names(value, letter_reason, REASON_COUNT - 1, &bits, ret_said))
                         return false;
                 query->reasons = bits << 1;
                 return true;
         case LETTER_BY:
-                if (!letter_set_names(value, "by", letter_word, n_words, &bits, ret_said))
+                if (!letter_set_names(value, letter_word, n_words, &bits, ret_said))
                         return false;
                 query->by = bits;
                 return true;
@@ -187,17 +173,17 @@ bool letter_query_set(LetterQuery *query,
                 return letter_set_topic(query, value, ret_said);
         case LETTER_ROUTE:
                 query->has_route = true;
-                return letter_set_name(value, "route", query->route, ret_said);
+                return letter_set_name(value, query->route, ret_said);
         case LETTER_DEVICE:
-                return letter_set_name(value, "device", query->device, ret_said);
+                return letter_set_name(value, query->device, ret_said);
         case LETTER_FROM:
-                return letter_set_time(value, "from", now_us, &query->from_us, ret_said);
+                return letter_set_time(value, now_us, &query->from_us, ret_said);
         case LETTER_TO:
-                return letter_set_time(value, "to", now_us, &query->to_us, ret_said);
+                return letter_set_time(value, now_us, &query->to_us, ret_said);
         case LETTER_LIMIT:
                 return letter_set_limit(query, value, ret_said);
         default:
-                return letter_set_number(value, "cursor", INT64_MAX, &query->before_id, ret_said);
+                return letter_set_number(value, INT64_MAX, &query->before_id, ret_said);
         }
 }
 

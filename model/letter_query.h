@@ -59,8 +59,7 @@ struct LetterQuery {
 
 const char *letter_by_name(LetterBy by);
 
-/* false: it cannot be that, and @ret_said says what it may be: "reason: 'x' allowed: bad_json, …"
- */
+/* false: it cannot be that, and @ret_said says what it may be: "'x': allowed: bad_json, …" */
 bool letter_query_set(LetterQuery *query,
                       LetterField field,
                       Text value,
