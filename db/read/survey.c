@@ -65,7 +65,8 @@ int db_survey_letters(DbConn *conn, const char *reason, int limit, DbLetterGroup
                 " reason, topic, coalesce(substring(encode(substr(payload, 1, 512), 'escape') FROM"
                 " '\"(?:device_id|device_code|camera_id|vehicle_code|vehicle_id)\"\\s*:\\s*\"?"
                 "([^\",}]{1,64})'), '')"
-                " FROM dead_letters WHERE $1::text IS NULL OR reason = $1"
+                " FROM dead_letters WHERE $1::text IS NULL"
+                " OR reason = ANY (regexp_split_to_array($1, '[, ]+'))"
                 " GROUP BY 5, 6, 7 ORDER BY 1 DESC, 5, 6, 7 LIMIT $2::int";
         CLEANUP(PQclear) PGresult *result = NULL;
         char limit_text[SURVEY_ARG_SIZE];

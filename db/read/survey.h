@@ -33,7 +33,8 @@ typedef void (*DbLetterGroupFn)(void *arg, const DbLetterGroup *group);
 
 /* Each: 0, DB_E_OFFLINE, DB_E_REJECTED. */
 MUST_CHECK int db_survey(DbConn *conn, DbSurvey *ret_survey);
-/* Who makes the letters, most of them first; @reason NULL = all. Reads the whole table. */
+/* Who makes the letters, most of them first; @reason NULL = all, or several with commas. Reads the
+ * whole table. */
 MUST_CHECK int db_survey_letters(DbConn *conn,
                                  const char *reason,
                                  int limit,

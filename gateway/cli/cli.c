@@ -24,12 +24,18 @@ struct CliCommand {
         const char *help;
         int (*run)(const Cli *cli);
         size_t least, most; /* operands */
-        unsigned options;   /* bits: of CliOption, besides those that all have */
+        uint64_t options;   /* bits: of CliOption, besides those that all have */
 };
 
-#define BIT(option) (1u << (option))
+#define BIT(option) (UINT64_C(1) << (option))
 #define ANY         SIZE_MAX
 #define COMMON      (BIT(CLI_CONFIG) | BIT(CLI_SET) | BIT(CLI_HELP) | BIT(CLI_VERSION))
+
+#define WHICH                                                                                   \
+        (BIT(CLI_REASON) | BIT(CLI_TOPIC) | BIT(CLI_ROUTE) | BIT(CLI_DEVICE) | BIT(CLI_SINCE) | \
+         BIT(CLI_UNTIL))
+
+static_assert(CLI_OPTION_COUNT <= 64, "one bit an option");
 
 /* As `tidegate --help` shows them. */
 /* clang-format off */
@@ -80,18 +86,20 @@ static const CliCommand cli_commands[] = {
         { "journal verify", "[--store] [--accept]",
           "Compare what the journal has with the tables, number by number; 1: something is missing.",
           cli_journal_verify, 0, 0, BIT(CLI_STORE) | BIT(CLI_ACCEPT) },
-        { "dead-letters list", "[--reason R] [--limit N]",
-          "List what could not be used, the newest first.",
-          cli_letters_list, 0, 0, BIT(CLI_REASON) | BIT(CLI_LIMIT) },
+        { "dead-letters list", "[--reason R] [--topic F] [--route R] [--device D] [--since T] [--until T]"
+          " [--by WHAT] [--limit N] [--cursor N] [--json]",
+          "List what could not be used, the newest first, or in groups, most first.",
+          cli_letters_list, 0, 0, WHICH | BIT(CLI_BY) | BIT(CLI_LIMIT) | BIT(CLI_CURSOR) | BIT(CLI_JSON) },
         { "dead-letters summary", "[--reason R] [--limit N]",
           "Who makes them: by reason, topic and the name in the payload, most first.",
           cli_letters_summary, 0, 0, BIT(CLI_REASON) | BIT(CLI_LIMIT) },
-        { "dead-letters show", "ID", "Print one with its payload.", cli_letters_show, 1, 1, 0 },
-        { "dead-letters replay", "ID... | --reason R",
+        { "dead-letters show", "ID [--raw | --json]", "Print one with its payload.",
+          cli_letters_show, 1, 1, BIT(CLI_RAW) | BIT(CLI_JSON) },
+        { "dead-letters replay", "ID... | --reason R, --topic F ... as of list",
           "Let the gateway take them in again, and forget those that it stored.",
-          cli_letters_replay, 0, ANY, BIT(CLI_REASON) },
-        { "dead-letters discard", "ID... | --reason R",
-          "Forget them.", cli_letters_discard, 0, ANY, BIT(CLI_REASON) },
+          cli_letters_replay, 0, ANY, WHICH },
+        { "dead-letters discard", "ID... | --reason R, --topic F ... as of list",
+          "Forget them.", cli_letters_discard, 0, ANY, WHICH },
         { "simulate", "[--vehicles N] [--devices N] [--rate R] [--replay FILE]",
           "Publish a moving fleet, or a recorded one.",
           cli_simulate, 0, 0, BIT(CLI_VEHICLES) | BIT(CLI_DEVICES) | BIT(CLI_RATE) |
@@ -108,26 +116,34 @@ static const struct {
         [CLI_HELP] = { "help", NULL, "this text" },
         [CLI_VERSION] = { "version", NULL, "print the version" },
         [CLI_ACCEPT] = { "accept", NULL, "give up what is noted as missing" },
+        [CLI_BY] = { "by", "WHAT", "groups: reason, route, device, topic, detail, with commas" },
         [CLI_COUNT] = { "count", "N", "stop after N messages (0: go on)" },
+        [CLI_CURSOR] = { "cursor", "N", "go on where the last page ended" },
+        [CLI_DEVICE] = { "device", "CODE", "those about this device, camera or vehicle" },
         [CLI_DEVICES] = { "devices", "N", "devices in the fleet (5)" },
         [CLI_ID] = { "id", "N", "with this id, which clients have in their code" },
         [CLI_DRY_RUN] = { "dry-run", NULL, "do all of it, report, and take it back" },
         [CLI_EXAMPLE] = { "example", NULL, "print a file with every key, or a profile's" },
         [CLI_FROM] = { "from", "SYSTEM", "whose columns the files have, such as vehicles" },
-        [CLI_JSON] = { "json", NULL, "the report as JSON" },
+        [CLI_JSON] = { "json", NULL, "as JSON" },
         [CLI_LIMIT] = { "limit", "N", "at most so many lines (50)" },
         [CLI_NAME] = { "name", "NAME", "for people" },
         [CLI_PARTIAL] = { "partial", NULL, "take the others where some are refused" },
         [CLI_PREFIX] = { "prefix", "TEXT", "of a recording: before each code, such as mmsi-" },
         [CLI_RATE] = { "rate", "R", "messages a second, all together (20; 0: as fast as it goes)" },
-        [CLI_REASON] = { "reason", "CODE", "those of one reason, such as bad_json" },
+        [CLI_RAW] = { "raw", NULL, "the bytes of the payload and nothing else" },
+        [CLI_REASON] = { "reason", "CODE", "such as bad_json; several with commas" },
         [CLI_REPLAY] = { "replay", "FILE", "a recording: CSV, also .gz" },
         [CLI_ROLE] = { "role", "ROLE", "user, viewer or admin (user)" },
+        [CLI_ROUTE] = { "route", "NAME", "those that this route took; '': none" },
         [CLI_SEED] = { "seed", "N", "same seed, same fleet (1)" },
+        [CLI_SINCE] = { "since", "TIME", "received since then, or so long ago: 90s 5m 2h 7d" },
         [CLI_SPEED] = { "speed", "X", "of a recording: 1 as recorded, 0 as fast as it goes (1)" },
         [CLI_STORE] = { "store", NULL, "store what is missing, once, with its number and time" },
+        [CLI_TOPIC] = { "topic", "FILTER", "an MQTT filter, such as ems/+/telemetry or seano/#" },
         [CLI_TTL] = { "ttl", "SECONDS", "how long the token is good for (3600)" },
         [CLI_TYPE] = { "type", "TYPE", "kind of device" },
+        [CLI_UNTIL] = { "until", "TIME", "received before then" },
         [CLI_USER] = { "user", "NAME", "whose it is, or who may see it" },
         [CLI_VEHICLES] = { "vehicles", "N", "vehicles in the fleet (5)" },
 };
@@ -256,7 +272,7 @@ static size_t cli_print_commands(const char *prefix) {
         return n_found;
 }
 
-static void cli_print_options(unsigned options) {
+static void cli_print_options(uint64_t options) {
         for (size_t i = 0; i < CLI_OPTION_COUNT; ++i) {
                 char text[32];
 

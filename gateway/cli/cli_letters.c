@@ -1,38 +1,20 @@
-#include <poll.h>
+#include "gateway/cli/cli_which.h"
+
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/text.h"
 #include "base/vec.h"
-#include "db/conn.h"
 #include "db/edit/admin.h"
-#include "db/edit/letters.h"
+#include "db/read/letter_rows.h"
 #include "db/read/survey.h"
-#include "gateway/cli/cli_command.h"
 
-#define LETTERS_SHOWN   50
-#define LETTERS_MAX     10000 /* in one go */
-#define LETTERS_WAIT_MS 10000 /* for anything to move */
-#define LETTERS_LOOK_MS 200
+#define LETTERS_SHOWN 50
 
-typedef struct Letters Letters;
-
-/* The dead letters that a command is about. */
-struct Letters {
-        const Cli *cli;
-        Config *config;
-        DbConn *conn;
-        int64_t *ids;
-        size_t n_ids, n_allocated;
-        bool no_memory;
-
-        size_t n_pending, n_moved, n_stored, n_gone; /* of a replay, when it was looked at last */
-        bool is_last; /* this look is the last one: say what went wrong */
-};
-
-static void letters_done(Letters *letters) {
+void letters_done(Letters *letters) {
         db_conn_free(letters->conn);
         config_free(letters->config);
         free(letters->ids);
@@ -41,10 +23,46 @@ static void letters_done(Letters *letters) {
 static int letters_open(Letters *letters) {
         int r;
 
-        if (letters->conn)
-                return CLI_OK;
         r = cli_load(letters->cli, &letters->config);
         return r == CLI_OK ? cli_connect(letters->cli, letters->config, &letters->conn) : r;
+}
+
+/* The options that say which. */
+static const struct {
+        CliOption option;
+        LetterField field;
+        const char *name;
+} letters_options[] = {
+        { CLI_REASON, LETTER_REASON, "reason" },
+        { CLI_TOPIC, LETTER_TOPIC, "topic" },
+        { CLI_ROUTE, LETTER_ROUTE, "route" },
+        { CLI_DEVICE, LETTER_DEVICE, "device" },
+        { CLI_SINCE, LETTER_FROM, "since" },
+        { CLI_UNTIL, LETTER_TO, "until" },
+        { CLI_BY, LETTER_BY, "by" },
+        { CLI_LIMIT, LETTER_LIMIT, "limit" },
+        { CLI_CURSOR, LETTER_CURSOR, "cursor" },
+};
+
+static int letters_query(const Cli *cli, LetterQuery *query, size_t *ret_n_given) {
+        int64_t now_us = clock_now_us();
+        char said[LETTER_SAID_SIZE];
+
+        *ret_n_given = 0;
+        for (size_t i = 0; i < N_ELEMENTS(letters_options); ++i) {
+                const char *value = cli->values[letters_options[i].option];
+
+                if (!value)
+                        continue;
+                ++*ret_n_given;
+                if (!letter_query_set(query,
+                                      letters_options[i].field,
+                                      text_of(value),
+                                      now_us,
+                                      said))
+                        return cli_usage_error(cli, "--%s %s", letters_options[i].name, said);
+        }
+        return CLI_OK;
 }
 
 static bool letters_parse_id(const char *text, int64_t *ret_id) {
@@ -63,21 +81,23 @@ static void letters_add(Letters *letters, int64_t id) {
                 letters->no_memory = true;
 }
 
-static void letters_add_letter(void *arg, const DbDeadLetter *letter) {
-        letters_add(arg, letter->id);
+static void letters_add_row(void *arg, const DbLetterRow *row) {
+        letters_add(arg, row->id);
 }
 
-/*
- * The ids of the operands, or all of one reason. They are settled before anything is done: a letter
- * that is replayed and comes back gets a new id and is not taken again.
- */
-static int letters_collect(Letters *letters) {
+int letters_which(Letters *letters) {
         const Cli *cli = letters->cli;
-        const char *reason = cli->values[CLI_REASON];
+        size_t n_given;
         int r;
 
-        if ((reason != NULL) == (cli->n_operands > 0))
-                return cli_usage_error(cli, "name either IDs or --reason");
+        letters->query = (LetterQuery)LETTER_QUERY_INIT(LETTERS_MAX, LETTERS_MAX);
+        r = letters_query(cli, &letters->query, &n_given);
+        if (r != CLI_OK)
+                return r;
+        if ((n_given > 0) == (cli->n_operands > 0))
+                return cli_usage_error(cli,
+                                       "name either IDs or which (--reason, --topic, --route, "
+                                       "--device, --since, --until)");
         for (size_t i = 0; i < cli->n_operands; ++i) {
                 int64_t id;
 
@@ -85,66 +105,150 @@ static int letters_collect(Letters *letters) {
                         return cli_usage_error(cli, "bad ID '%s'", cli->operands[i]);
                 letters_add(letters, id);
         }
-        r = letters_open(letters);
-        if (r != CLI_OK)
-                return r;
-        if (reason) {
-                r = db_admin_dead_letters(letters->conn,
-                                          reason,
-                                          LETTERS_MAX,
-                                          letters_add_letter,
-                                          letters);
-                if (r != 0)
-                        return cli_db_result(cli, letters->conn, r, "list");
+        return letters->no_memory ? cli_fault(cli, "out of memory") : letters_open(letters);
+}
+
+int letters_collect(Letters *letters) {
+        int64_t more = 0;
+        int r;
+
+        if (letters->n_ids > 0)
+                return CLI_OK;
+        r = db_letter_rows(letters->conn, &letters->query, letters_add_row, letters, &more);
+        if (r != 0)
+                return cli_db_result(letters->cli, letters->conn, r, "list");
+        if (more != 0)
+                fprintf(stderr, "%d at a time: there are more\n", LETTERS_MAX);
+        return letters->no_memory ? cli_fault(letters->cli, "out of memory") : CLI_OK;
+}
+
+/* Text of others: nothing in it is for the terminal. A backslash stays as it is, and so does the
+ * end of a line where there may be several. */
+static void letters_print_text(Text text, bool has_lines) {
+        while (text.n > 0) {
+                bool is_plain = *text.data == '\\' || (*text.data == '\n' && has_lines);
+                char piece[ESCAPE_MAX];
+
+                if (is_plain)
+                        putchar(*text.data);
+                (void)escape_next(&text, piece);
+                if (!is_plain)
+                        fputs(piece, stdout);
         }
-        return letters->no_memory ? cli_fault(cli, "out of memory") : CLI_OK;
 }
 
-/* Text of others on a terminal: control characters must not reach it. */
-static void letters_print_text(const char *text, size_t n) {
-        for (size_t i = 0; i < n; ++i)
-                putchar((unsigned char)text[i] < ' ' || text[i] == 127 ? '?' : text[i]);
+static void letters_print(const char *text) {
+        letters_print_text(text_of(text), false);
 }
 
-static void letters_print_line(void *arg, const DbDeadLetter *letter) {
+/* ---- list ---- */
+
+static void letters_print_line(void *arg, const DbLetterRow *row) {
         char time[CLOCK_TEXT_SIZE];
 
         (void)arg;
-        clock_format(letter->received_us, time);
-        printf("%-8lld %s  %-16s %8zu  ",
-               (long long)letter->id,
+        clock_format(row->first_us, time);
+        printf("%-8lld %s  %-16s %8lld  ",
+               (long long)row->id,
                time,
-               letter->reason,
-               letter->payload.n);
-        letters_print_text(letter->topic, strlen(letter->topic));
-        if (*letter->detail) {
-                fputs("  ", stdout);
-                letters_print_text(letter->detail, strlen(letter->detail));
+               row->reason,
+               (long long)row->n_bytes);
+        letters_print(row->topic);
+        printf("  ");
+        letters_print(row->route ? row->route : "-");
+        printf("  ");
+        letters_print(row->device ? row->device : "-");
+        if (row->detail) {
+                printf("  ");
+                letters_print(row->detail);
         }
         putchar('\n');
 }
 
-int cli_letters_list(const Cli *cli) {
-        __attribute__((cleanup(letters_done))) Letters letters = { .cli = cli };
-        double limit = LETTERS_SHOWN;
+static void letters_print_group(void *arg, const DbLetterRow *row) {
+        const LetterQuery *query = arg;
+        const char *const values[LETTER_BY_COUNT] = {
+                [LETTER_BY_REASON] = row->reason, [LETTER_BY_ROUTE] = row->route,
+                [LETTER_BY_DEVICE] = row->device, [LETTER_BY_TOPIC] = row->topic,
+                [LETTER_BY_DETAIL] = row->detail,
+        };
+        char first[CLOCK_TEXT_SIZE], last[CLOCK_TEXT_SIZE];
+
+        clock_format(row->first_us, first);
+        clock_format(row->last_us, last);
+        printf("%8lld %10lld  %s  %s", (long long)row->n, (long long)row->n_bytes, first, last);
+        for (size_t i = 0; i < LETTER_BY_COUNT; ++i) {
+                if (!(query->by & 1u << i))
+                        continue;
+                printf("  ");
+                letters_print(values[i] ? values[i] : "-");
+        }
+        putchar('\n');
+}
+
+static void letters_print_head(const LetterQuery *query) {
+        if (!query->by) {
+                printf("%-8s %-24s  %-16s %8s  %s\n",
+                       "ID",
+                       "RECEIVED",
+                       "REASON",
+                       "BYTES",
+                       "TOPIC  ROUTE  DEVICE  DETAIL");
+                return;
+        }
+        printf("%8s %10s  %-24s  %-24s", "LETTERS", "BYTES", "FIRST", "LAST");
+        for (unsigned i = 0; i < LETTER_BY_COUNT; ++i) {
+                const char *name = letter_by_name((LetterBy)i);
+
+                if (!(query->by & 1u << i))
+                        continue;
+                printf("  ");
+                for (; *name; ++name)
+                        putchar(*name - 'a' + 'A');
+        }
+        putchar('\n');
+}
+
+/* The same as GET /api/dead-letters gives. */
+static int letters_print_json(Letters *letters, const LetterQuery *query) {
+        CLEANUP_BUF Buf body = { 0 };
         int r;
 
-        r = cli_number(cli, CLI_LIMIT, 1, LETTERS_MAX, &limit);
+        r = db_letter_rows_json(letters->conn, query, &body);
+        if (r == 0)
+                puts(body.data);
+        return cli_db_result(letters->cli, letters->conn, r, "list");
+}
+
+int cli_letters_list(const Cli *cli) {
+        CLEANUP_LETTERS Letters letters = { .cli = cli };
+        LetterQuery query = LETTER_QUERY_INIT(LETTERS_SHOWN, LETTERS_MAX);
+        int64_t cursor = 0;
+        size_t n_given;
+        int r;
+
+        r = letters_query(cli, &query, &n_given);
         if (r == CLI_OK)
                 r = letters_open(&letters);
         if (r != CLI_OK)
                 return r;
+        if (cli->values[CLI_JSON])
+                return letters_print_json(&letters, &query);
 
-        printf("%-8s %-24s  %-16s %8s  %s\n", "ID", "RECEIVED", "REASON", "BYTES", "TOPIC  DETAIL");
-        r = db_admin_dead_letters(letters.conn,
-                                  cli->values[CLI_REASON],
-                                  (int)limit,
-                                  letters_print_line,
-                                  NULL);
+        letters_print_head(&query);
+        r = db_letter_rows(letters.conn,
+                           &query,
+                           query.by ? letters_print_group : letters_print_line,
+                           &query,
+                           &cursor);
+        if (cursor != 0)
+                fprintf(stderr, "there are more: --cursor %lld\n", (long long)cursor);
         return cli_db_result(cli, letters.conn, r, "list");
 }
 
-static void letters_print_group(void *arg, const DbLetterGroup *group) {
+/* ---- summary ---- */
+
+static void letters_print_maker(void *arg, const DbLetterGroup *group) {
         char first[CLOCK_TEXT_SIZE], last[CLOCK_TEXT_SIZE];
 
         (void)arg;
@@ -156,20 +260,21 @@ static void letters_print_group(void *arg, const DbLetterGroup *group) {
                first,
                last,
                group->reason);
-        letters_print_text(group->topic, strlen(group->topic));
+        letters_print(group->topic);
         if (*group->name) {
-                fputs("  ", stdout);
-                letters_print_text(group->name, strlen(group->name));
+                printf("  ");
+                letters_print(group->name);
         }
         putchar('\n');
 }
 
 int cli_letters_summary(const Cli *cli) {
-        __attribute__((cleanup(letters_done))) Letters letters = { .cli = cli };
-        double limit = LETTERS_SHOWN;
+        CLEANUP_LETTERS Letters letters = { .cli = cli };
+        LetterQuery query = LETTER_QUERY_INIT(LETTERS_SHOWN, LETTERS_MAX);
+        size_t n_given;
         int r;
 
-        r = cli_number(cli, CLI_LIMIT, 1, LETTERS_MAX, &limit);
+        r = letters_query(cli, &query, &n_given);
         if (r == CLI_OK)
                 r = letters_open(&letters);
         if (r != CLI_OK)
@@ -184,56 +289,83 @@ int cli_letters_summary(const Cli *cli) {
                "TOPIC  NAME");
         r = db_survey_letters(letters.conn,
                               cli->values[CLI_REASON],
-                              (int)limit,
-                              letters_print_group,
+                              query.limit,
+                              letters_print_maker,
                               NULL);
         return cli_db_result(cli, letters.conn, r, "summary");
 }
 
-/* To a file or a pipe the payload goes as it came. */
-static void letters_print_whole(void *arg, const DbDeadLetter *letter) {
-        char time[CLOCK_TEXT_SIZE];
+/* ---- show ---- */
 
-        (void)arg;
-        clock_format(letter->received_us, time);
-        printf("id: %lld\nreceived: %s\nreason: %s\ndetail: ",
-               (long long)letter->id,
-               time,
-               letter->reason);
-        letters_print_text(letter->detail, strlen(letter->detail));
-        fputs("\ntopic: ", stdout);
-        letters_print_text(letter->topic, strlen(letter->topic));
-        printf("\nbytes: %zu\n\n", letter->payload.n);
-        if (isatty(STDOUT_FILENO))
-                letters_print_text(letter->payload.data, letter->payload.n);
-        else
-                (void)fwrite(letter->payload.data, 1, letter->payload.n, stdout);
+static void letters_print_member(const char *name, const char *value) {
+        printf("%s: ", name);
+        letters_print(value ? value : "-");
         putchar('\n');
 }
 
+/* To a file or a pipe the payload goes as it came. */
+static void letters_print_whole(void *arg, const DbLetterRow *row) {
+        char time[CLOCK_TEXT_SIZE];
+
+        (void)arg;
+        clock_format(row->first_us, time);
+        printf("id: %lld\nreceived: %s\nreason: %s\n", (long long)row->id, time, row->reason);
+        letters_print_member("detail", row->detail);
+        letters_print_member("topic", row->topic);
+        letters_print_member("route", row->route);
+        letters_print_member("device", row->device);
+        if (row->item >= 0)
+                printf("item: %d\n", row->item);
+        printf("bytes: %zu\n\n", row->payload.n);
+        if (isatty(STDOUT_FILENO))
+                letters_print_text(row->payload, true);
+        else
+                (void)fwrite(row->payload.data, 1, row->payload.n, stdout);
+        putchar('\n');
+}
+
+static void letters_print_raw(void *arg, const DbLetterRow *row) {
+        (void)arg;
+        (void)fwrite(row->payload.data, 1, row->payload.n, stdout);
+}
+
 int cli_letters_show(const Cli *cli) {
-        __attribute__((cleanup(letters_done))) Letters letters = { .cli = cli };
+        CLEANUP_LETTERS Letters letters = { .cli = cli };
+        CLEANUP_BUF Buf body = { 0 };
+        bool is_raw = cli->values[CLI_RAW] != NULL;
         int64_t id;
         int r;
 
         if (!letters_parse_id(cli->operands[0], &id))
                 return cli_usage_error(cli, "bad ID '%s'", cli->operands[0]);
+        if (is_raw && cli->values[CLI_JSON])
+                return cli_usage_error(cli, "either --raw or --json");
         r = letters_open(&letters);
         if (r != CLI_OK)
                 return r;
-        r = db_admin_dead_letter(letters.conn, id, letters_print_whole, NULL);
+        if (cli->values[CLI_JSON])
+                r = db_letter_row_json(letters.conn, id, &body);
+        else
+                r = db_letter_row(letters.conn,
+                                  id,
+                                  is_raw ? letters_print_raw : letters_print_whole,
+                                  NULL);
+        if (r == 0 && body.n > 0)
+                puts(body.data);
         return cli_db_result(cli, letters.conn, r, cli->operands[0]);
 }
 
+/* ---- discard ---- */
+
 /* One that is gone already does not keep the others. */
-static int letters_delete(Letters *letters, const int64_t ids[], size_t n, size_t *n_deleted) {
+static int letters_delete(Letters *letters, size_t *n_deleted) {
         int result = CLI_OK;
 
-        for (size_t i = 0; i < n; ++i) {
-                int r = db_admin_dead_letter_delete(letters->conn, ids[i]);
+        for (size_t i = 0; i < letters->n_ids; ++i) {
+                int r = db_admin_dead_letter_delete(letters->conn, letters->ids[i]);
 
                 if (r == DB_E_NOT_FOUND) {
-                        fprintf(stderr, "%lld: there is none\n", (long long)ids[i]);
+                        fprintf(stderr, "%lld: there is none\n", (long long)letters->ids[i]);
                         result = CLI_FAULT;
                 } else if (r != 0) {
                         return cli_db_result(letters->cli, letters->conn, r, "dead letter");
@@ -245,128 +377,16 @@ static int letters_delete(Letters *letters, const int64_t ids[], size_t n, size_
 }
 
 int cli_letters_discard(const Cli *cli) {
-        __attribute__((cleanup(letters_done))) Letters letters = { .cli = cli };
+        CLEANUP_LETTERS Letters letters = { .cli = cli };
         size_t n_deleted = 0;
         int r;
 
-        r = letters_collect(&letters);
-        if (r != CLI_OK)
-                return r;
-        r = letters_delete(&letters, letters.ids, letters.n_ids, &n_deleted);
-        printf("discarded %zu\n", n_deleted);
-        return r;
-}
-
-/* ---- replay: asked for here, done by the gateway (db/edit/letters.h) ---- */
-
-static void letters_on_outcome(void *arg, int64_t letter_id, bool is_claimed, Text outcome) {
-        Letters *letters = arg;
-
-        ++letters->n_pending;
-        letters->n_moved += is_claimed;
-        if (!outcome.data)
-                return;
-        --letters->n_pending;
-        ++letters->n_moved;
-        letters->n_gone += text_equal(outcome, TEXT("gone"));
-        if (text_equal(outcome, TEXT("stored")))
-                ++letters->n_stored;
-        else if (letters->is_last)
-                fprintf(stderr, "%lld: %.*s\n", (long long)letter_id, (int)outcome.n, outcome.data);
-}
-
-static int letters_look(Letters *letters, const char *ids) {
-        letters->n_pending = letters->n_moved = letters->n_stored = letters->n_gone = 0;
-        return db_letters_outcomes(letters->conn, ids, letters_on_outcome, letters);
-}
-
-/* Until each has an outcome, or nothing has moved for as long as we care to wait. */
-static int letters_wait(Letters *letters, const char *ids) {
-        int64_t moved_at_us = clock_mono_us();
-        size_t n_moved = 0;
-        int r;
-
-        do {
-                r = letters_look(letters, ids);
-                if (letters->n_moved != n_moved)
-                        moved_at_us = clock_mono_us();
-                n_moved = letters->n_moved;
-                if (r == 0 && letters->n_pending > 0)
-                        (void)poll(NULL, 0, LETTERS_LOOK_MS);
-        } while (r == 0 && letters->n_pending > 0 &&
-                 clock_mono_us() - moved_at_us < LETTERS_WAIT_MS * INT64_C(1000));
-        return r;
-}
-
-static int letters_request(Letters *letters, const char *ids) {
-        int r;
-
-        r = db_letters_request(letters->conn, ids);
-        if (r == 0)
-                r = letters_wait(letters, ids);
-        if (r == 0)
-                r = db_letters_withdraw(letters->conn, ids);
-        letters->is_last = true;
-        if (r == 0)
-                r = letters_look(letters, ids);
-        if (r == 0)
-                r = db_letters_forget(letters->conn, ids);
-        return r;
-}
-
-/* What two of them ask for at a time, each would have to tell from what the other has got. */
-static int letters_lock(const Letters *letters) {
-        int r = db_admin_lock(letters->conn, "tidegate_replay");
-
-        if (r == DB_E_BUSY)
-                return cli_fault(letters->cli,
-                                 "another `dead-letters replay` is under way; ask again when it "
-                                 "has "
-                                 "ended");
-        return cli_db_result(letters->cli, letters->conn, r, "replay");
-}
-
-static int letters_conclude(const Letters *letters) {
-        size_t n_done = letters->n_stored + letters->n_pending + letters->n_gone;
-
-        printf("replayed %zu\n", letters->n_stored);
-        if (letters->n_pending > 0)
-                fprintf(stderr,
-                        "%zu are in the gateway's journal and will be stored; their letters go "
-                        "then\n",
-                        letters->n_pending);
-        if (letters->n_gone > 0)
-                fprintf(stderr, "%zu were no dead letters any more\n", letters->n_gone);
-        if (n_done == letters->n_ids)
-                return letters->n_stored == letters->n_ids ? CLI_OK : CLI_FAULT;
-        return cli_fault(letters->cli,
-                         "%zu stay dead letters%s",
-                         letters->n_ids - n_done,
-                         letters->n_moved == 0 ? ": no gateway took them up; is it running?" : "");
-}
-
-/* A letter goes when its message is a row, and only then. */
-int cli_letters_replay(const Cli *cli) {
-        __attribute__((cleanup(letters_done))) Letters letters = { .cli = cli };
-        CLEANUP_BUF Buf ids = { 0 };
-        int r;
-
-        r = letters_open(&letters);
-        if (r == CLI_OK)
-                r = letters_lock(&letters);
+        r = letters_which(&letters);
         if (r == CLI_OK)
                 r = letters_collect(&letters);
         if (r != CLI_OK)
                 return r;
-        for (size_t i = 0; i < letters.n_ids; ++i)
-                buf_printf(&ids, "%s%lld", i == 0 ? "{" : ",", (long long)letters.ids[i]);
-        buf_append_string(&ids, letters.n_ids == 0 ? "{}" : "}");
-        buf_append_char(&ids, '\0');
-        if (buf_failed(&ids))
-                return cli_fault(cli, "out of memory");
-
-        r = letters_request(&letters, ids.data);
-        if (r != 0)
-                return cli_db_result(cli, letters.conn, r, "replay");
-        return letters_conclude(&letters);
+        r = letters_delete(&letters, &n_deleted);
+        printf("discarded %zu\n", n_deleted);
+        return r;
 }
