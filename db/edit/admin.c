@@ -8,7 +8,6 @@
 #include "db/trouble.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
-DEFINE_CLEANUP(unsigned char *, PQfreemem);
 
 enum {
         ADMIN_ID_SIZE = 24,
@@ -410,77 +409,6 @@ int db_admin_group_add(DbConn *conn,
         if (r == 0)
                 *ret_id = id;
         return r;
-}
-
-static int admin_tell(const PGresult *result, int row, DbDeadLetterFn fn, void *arg) {
-        size_t n = 0;
-        CLEANUP(PQfreemem)
-        unsigned char *payload =
-                PQunescapeBytea((const unsigned char *)PQgetvalue(result, row, 5), &n);
-        DbDeadLetter letter = {
-                .id = admin_int(result, row, 0),
-                .received_us = admin_int(result, row, 1),
-                .topic = PQgetvalue(result, row, 2),
-                .reason = PQgetvalue(result, row, 3),
-                .detail = PQgetvalue(result, row, 4),
-                .payload = { .data = (const char *)payload, .n = n },
-        };
-
-        if (!payload)
-                return err_new(-ENOMEM);
-        fn(arg, &letter);
-        return 0;
-}
-
-#define LETTER_COLUMNS                                                                   \
-        "SELECT id, (extract(epoch FROM received_at) * 1000000)::bigint, topic, reason," \
-        " coalesce(detail, ''), payload FROM dead_letters"
-
-static int admin_letters(DbConn *conn, const DbQuery *query, DbDeadLetterFn fn, void *arg) {
-        CLEANUP(PQclear) PGresult *result = NULL;
-        int r;
-
-        r = db_conn_exec(conn, query, &result);
-        for (int i = 0; r == 0 && i < PQntuples(result); ++i)
-                r = admin_tell(result, i, fn, arg);
-        if (r != 0)
-                return r < 0 ? err_up(r) : r;
-        return PQntuples(result) > 0 ? 0 : DB_E_NOT_FOUND;
-}
-
-int db_admin_dead_letters(DbConn *conn,
-                          const char *reason,
-                          int limit,
-                          DbDeadLetterFn fn,
-                          void *arg) {
-        char limit_text[ADMIN_ID_SIZE];
-        const char *args[] = { reason, limit_text };
-        int r;
-
-        snprintf(limit_text, sizeof(limit_text), "%d", limit);
-        r = admin_letters(conn,
-                          &(DbQuery){ LETTER_COLUMNS " WHERE $1::text IS NULL OR reason = $1"
-                                                     " ORDER BY id DESC LIMIT $2::int",
-                                      N_ELEMENTS(args),
-                                      args },
-                          fn,
-                          arg);
-        if (r == DB_E_NOT_FOUND) /* an empty list is a list */
-                return 0;
-        return r < 0 ? err_up(r) : r;
-}
-
-int db_admin_dead_letter(DbConn *conn, int64_t id, DbDeadLetterFn fn, void *arg) {
-        char id_text[ADMIN_ID_SIZE];
-        const char *args[] = { id_text };
-        int r;
-
-        snprintf(id_text, sizeof(id_text), "%lld", (long long)id);
-        r = admin_letters(conn,
-                          &(DbQuery){ LETTER_COLUMNS " WHERE id = $1::bigint", 1, args },
-                          fn,
-                          arg);
-        return r < 0 ? err_up(r) : r;
 }
 
 int db_admin_dead_letter_delete(DbConn *conn, int64_t id) {

@@ -78,22 +78,4 @@ MUST_CHECK int db_admin_group_add(DbConn *conn,
                                   size_t n,
                                   int64_t *ret_id);
 
-typedef struct DbDeadLetter DbDeadLetter;
-
-struct DbDeadLetter {
-        int64_t id;
-        int64_t received_us;
-        const char *topic, *reason, *detail; /* NUL-terminated; detail may be "" */
-        Text payload;
-};
-
-typedef void (*DbDeadLetterFn)(void *arg, const DbDeadLetter *letter);
-
-/* Newest first; @reason NULL = all. */
-MUST_CHECK int db_admin_dead_letters(DbConn *conn,
-                                     const char *reason,
-                                     int limit,
-                                     DbDeadLetterFn fn,
-                                     void *arg);
-MUST_CHECK int db_admin_dead_letter(DbConn *conn, int64_t id, DbDeadLetterFn fn, void *arg);
 MUST_CHECK int db_admin_dead_letter_delete(DbConn *conn, int64_t id);

@@ -69,7 +69,6 @@ static int letters_tell(const PGresult *result, int row, DbDeadLetterFn fn, void
                    .received_us = strtoll(PQgetvalue(result, row, 1), NULL, 10),
                    .topic = PQgetvalue(result, row, 2),
                    .reason = PQgetvalue(result, row, 4),
-                   .detail = "",
                    .payload = { .data = payload, .n = n },
            });
         return 0;

@@ -11,8 +11,17 @@
 
 #include "base/base.h"
 #include "db/conn.h"
-#include "db/edit/admin.h"
 
+typedef struct DbDeadLetter DbDeadLetter;
+
+struct DbDeadLetter {
+        int64_t id;
+        int64_t received_us;
+        const char *topic, *reason; /* NUL-terminated */
+        Text payload;
+};
+
+typedef void (*DbDeadLetterFn)(void *arg, const DbDeadLetter *letter);
 typedef void (*DbOutcomeFn)(void *arg, int64_t letter_id, bool is_claimed, Text outcome);
 
 /* For the command line. @ids: "{1,2,3}". */

@@ -1,6 +1,6 @@
 #include "gateway/store/letter.h"
 
-#include "db/edit/admin.h"
+#include "db/edit/letters.h"
 #include "gateway/journal/journal.h"
 
 static const Text letter_mark = TEXT("$letter/");

@@ -17,6 +17,7 @@
 #include "db/follow/registration.h"
 #include "db/migrate.h"
 #include "db/pooler.h"
+#include "db/read/letter_rows.h"
 #include "db/read/reading.h"
 #include "db/read/statistics.h"
 #include "db/read/survey.h"
@@ -259,12 +260,21 @@ static void on_outcome(void *arg, int64_t letter_id, bool is_claimed, Text outco
 static void on_letter(void *arg, const DbDeadLetter *letter) {
         size_t *n = arg;
 
-        FUZZ_CHECK(letter->topic && letter->reason && letter->detail);
+        FUZZ_CHECK(letter->topic && letter->reason);
         *n += letter->payload.n;
 }
 
+static void on_letter_row(void *arg, const DbLetterRow *row) {
+        size_t *n = arg;
+
+        *n += row->payload.n;
+}
+
 static void check_letters(void) {
+        LetterQuery query = LETTER_QUERY_INIT(5, 5);
+        CLEANUP_BUF Buf body = { 0 };
         bool exists;
+        int64_t cursor;
         size_t n = 0;
 
         FUZZ_CHECK(db_letters_request(conn, "{1}") >= 0);
@@ -274,8 +284,11 @@ static void check_letters(void) {
         FUZZ_CHECK(db_letters_exists(conn, 1, &exists) >= 0);
         FUZZ_CHECK(db_letters_withdraw(conn, "{1}") >= 0);
         FUZZ_CHECK(db_letters_forget(conn, "{1}") >= 0);
-        FUZZ_CHECK(db_admin_dead_letters(conn, "bad_json", 5, on_letter, &n) >= 0);
-        FUZZ_CHECK(db_admin_dead_letter(conn, 1, on_letter, &n) >= 0);
+        FUZZ_CHECK(db_letter_rows(conn, &query, on_letter_row, &n, &cursor) >= 0);
+        FUZZ_CHECK(db_letter_row(conn, 1, on_letter_row, &n) >= 0);
+        FUZZ_CHECK(db_letter_rows_json(conn, &query, &body) >= 0);
+        query.by = 1u << LETTER_BY_DETAIL;
+        FUZZ_CHECK(db_letter_rows_json(conn, &query, &body) >= 0);
 }
 
 static void check_upkeep(void) {

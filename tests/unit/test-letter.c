@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "db/edit/admin.h"
+#include "db/edit/letters.h"
 #include "gateway/journal/journal.h"
 #include "gateway/store/letter.h"
 
