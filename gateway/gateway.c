@@ -24,7 +24,6 @@
 #include "gateway/read/readers.h"
 #include "gateway/self_check.h"
 #include "gateway/store/processor.h"
-#include "gateway/store/understand.h"
 #include "model/event.h"
 #include "model/metrics.h"
 #include "model/query.h"

@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 #include "base/clock.h"
+#include "model/device_clock.h"
 
 typedef struct Audience Audience;
 #define DEVICE_HEARD_US (300 * INT64_C(1000000))
@@ -49,7 +50,11 @@ struct DeviceState {
         char status[16];      /* as it said; "" = it never did */
         int64_t last_seen_us; /* receive time of the newest message; CLOCK_UNKNOWN */
         int64_t time_us;      /* device time of the newest status; CLOCK_UNKNOWN */
+        int64_t clock_set_us; /* when its clock was last found to have been set back; CLOCK_UNKNOWN
+                               */
         double temperature, humidity, latitude, longitude; /* NAN = unknown */
+        DeviceClock clock;
+        ClockRun back; /* statuses that seem to be late; in memory alone */
 };
 
 DeviceState device_state_unknown(void); /* of a device never heard of */

@@ -151,14 +151,14 @@ struct Record {
         bool odd_time;     /* it gave a time that is none, or that cannot be */
         Text said_time;    /* that time as it said it, in place of which time_us is the receipt;
                               absent if time_us is its own, or it said none */
-        int64_t clock_us; /* the time that it gave, believed or not; CLOCK_UNKNOWN: none that is one
-                           */
-        bool has_zone;    /* and said with which offset from UTC */
-        bool late;        /* older than the latest state: stored, does not move it */
-        bool unchanged;   /* command_ack, command_state: the command was as far already, or further:
-                             nothing is shown; set by the store */
-        bool duplicate;   /* a letter whose message is stored already, or what a broker kept and
-                             nobody needs: nothing is written */
+        int64_t clock_us;  /* the time that it gave, believed or not; CLOCK_UNKNOWN: none */
+        bool has_zone;     /* and said with which offset from UTC */
+        int64_t slack_us;  /* what a clock may be off by: time.ahead */
+        bool late;         /* older than the latest state: stored, does not move it */
+        bool unchanged; /* command_ack, command_state: the command was as far already, or further:
+                           nothing is shown; set by the store */
+        bool duplicate; /* a letter whose message is stored already, or what a broker kept and
+                           nobody needs: nothing is written */
 
         Reason reason; /* not REASON_NONE: this is a dead letter, and nothing below is valid */
         Text detail;   /* for people; absent if none */

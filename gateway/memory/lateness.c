@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/index.h"
+#include "model/device_clock.h"
 
 typedef struct LatestKey LatestKey;
 typedef struct LatestTimes LatestTimes;
@@ -17,6 +18,7 @@ struct LatestTimes {
         int64_t clock_us; /* the newest of the device's own; CLOCK_UNKNOWN */
         int64_t first_us; /* when the newest came in */
         bool is_known;    /* something was there before */
+        ClockRun back;    /* those that seem to be late: has the clock been set back? */
 };
 
 struct Lateness {
@@ -71,15 +73,30 @@ static bool latest_key(const Record *record, LatestKey *ret_key) {
         }
 }
 
+/* Older than what its own clock has said before, unless that was set back since. */
+static bool latest_is_behind(LatestTimes *times, const Record *record) {
+        if (!record->has_clock)
+                return false;
+        if (times->clock_us == CLOCK_UNKNOWN || record_order_us(record) >= times->clock_us) {
+                times->back = (ClockRun){ 0 };
+                return false;
+        }
+        if (record->letter_id != 0 ||
+            !clock_run_take(&times->back, record->time_us, record->received_us))
+                return true;
+        times->back = (ClockRun){ 0 };
+        return false;
+}
+
 /* What has no time of its own is news when it comes, unless it is a letter of long ago. */
-static bool latest_is_late(const LatestTimes *times, const Record *record) {
+static bool latest_is_late(LatestTimes *times, const Record *record) {
         int64_t order_us = record_order_us(record);
 
         if (record->letter_id != 0 && order_us < times->first_us)
                 return true;
         if (record->retained && times->is_known)
                 return !record->has_clock || order_us <= times->first_us;
-        return record->has_clock && times->clock_us != CLOCK_UNKNOWN && order_us < times->clock_us;
+        return latest_is_behind(times, record);
 }
 
 int lateness_note(Lateness *latest, Record *record) {

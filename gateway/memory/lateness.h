@@ -16,8 +16,9 @@ MUST_CHECK int lateness_new(Lateness **ret_latest);
 Lateness *lateness_free(Lateness *latest);
 
 /* Remembers the record's time and sets record->late where a newer one is known. Only a device's own
- * time can be older than another: what has none is as new as its receipt. Kinds without order are
- * never late. */
+ * time can be older than another: what has none is as new as its receipt. A clock that goes on from
+ * an earlier time, at the pace of a clock, was set back: it is late for no longer than it takes to
+ * see that. Kinds without order are never late. */
 MUST_CHECK int lateness_note(Lateness *latest, Record *record);
 
 DEFINE_CLEANUP(Lateness *, lateness_free);

@@ -145,10 +145,60 @@ static void test_what_is_ahead_of_now_makes_nothing_late(void **state) {
         assert_false(is_late(latest, record));
 }
 
+/* Started anew it counts from where it did before: it is not late until it has come as far. */
+static void test_a_clock_that_was_set_back_is_late_for_a_moment(void **state) {
+        CLEANUP(lateness_free) Lateness *latest = NULL;
+        int64_t boot_us = clock_now_us() - 30 * CLOCK_DAY_US;
+        Record record = { .kind = KIND_TELEMETRY, .device_id = 1, .has_clock = true };
+        int n_late = 0;
+
+        (void)state;
+        assert_int_equal(lateness_new(&latest), 0);
+        for (int i = 0; i < 100; ++i) {
+                record.received_us = boot_us + 5 * CLOCK_DAY_US + i * 5 * CLOCK_SECOND_US;
+                record.time_us = boot_us + CLOCK_DAY_US + i * 5 * CLOCK_SECOND_US;
+                assert_false(is_late(latest, record));
+        }
+        for (int i = 0; i < 100; ++i) {
+                record.received_us += 5 * CLOCK_SECOND_US;
+                record.time_us = boot_us + i * 5 * CLOCK_SECOND_US;
+                n_late += is_late(latest, record);
+        }
+        assert_int_equal(n_late, 2);
+}
+
+static void test_a_buffer_that_is_sent_behind_what_is_new_is_late(void **state) {
+        CLEANUP(lateness_free) Lateness *latest = NULL;
+        int64_t now_us = clock_now_us() - CLOCK_DAY_US;
+        Record record = { .kind = KIND_TELEMETRY,
+                          .device_id = 1,
+                          .received_us = now_us,
+                          .time_us = now_us,
+                          .has_clock = true };
+
+        (void)state;
+        assert_int_equal(lateness_new(&latest), 0);
+        assert_false(is_late(latest, record));
+        for (int i = 0; i < 3600; ++i) { /* one a second, of an hour, in a minute */
+                record.received_us = now_us + i * CLOCK_SECOND_US / 60;
+                record.time_us = now_us - (3600 - i) * CLOCK_SECOND_US;
+                assert_true(is_late(latest, record));
+        }
+        for (int i = 0; i < 60; ++i) { /* at the pace of a clock, but what is new comes between */
+                record.received_us = now_us + (i + 60) * CLOCK_SECOND_US;
+                record.time_us = record.received_us;
+                assert_false(is_late(latest, record));
+                record.time_us = now_us - (3600 - i) * CLOCK_SECOND_US;
+                assert_true(is_late(latest, record));
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_older_is_late_and_equal_is_not),
                 cmocka_unit_test(test_streams_do_not_meet),
+                cmocka_unit_test(test_a_clock_that_was_set_back_is_late_for_a_moment),
+                cmocka_unit_test(test_a_buffer_that_is_sent_behind_what_is_new_is_late),
                 cmocka_unit_test(test_only_a_clock_of_its_own_can_be_older),
                 cmocka_unit_test(test_a_letter_of_long_ago_is_late),
                 cmocka_unit_test(test_kinds_without_order_are_never_late),
