@@ -20,10 +20,10 @@
 
 /* @columns: sensor_id, message, alert_type, severity, data, device_id; made of the rows that are
  * left. */
-#define LOGS_PART(table, kind, columns, behind, order)                            \
-        " (SELECT " kind " AS kind, journal_id, seq, received_at, time, " columns \
-        "   FROM (SELECT * FROM " table                                           \
-        "          WHERE vehicle_id = $8::bigint AND ($9::int & (1 << " kind      \
+#define LOGS_PART(table, kind, columns, behind, order)                                         \
+        " (SELECT " kind " AS kind, journal_id, seq, received_at, time, device_time, " columns \
+        "   FROM (SELECT * FROM " table                                                        \
+        "          WHERE vehicle_id = $8::bigint AND ($9::int & (1 << " kind                   \
         ")) <> 0" DB_IN_TIME behind order ") " table ")"
 
 #define LOGS_SQL(behind, order)                                                                                                                                                       \

@@ -182,6 +182,8 @@ void db_reading_item(DbReading *reading,
         buf_json_time(body, db_reading_int(rows, row, 4));
         buf_append_string(body, ",\"received_at\":");
         buf_json_time(body, last->received_us);
+        if (!PQgetisnull(rows, row, DB_READING_OWN - 1))
+                db_reading_text(body, "device_time", rows, row, DB_READING_OWN - 1);
         buf_printf(body, ",\"cursor\":\"%s:%lld\"", last->epoch, (long long)last->seq);
 }
 

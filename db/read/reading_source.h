@@ -5,8 +5,8 @@
  * db/history_*.c.
  *
  * Lists share their parameters $1 to $7 (from, to, and the place to go on from: journal, seq, item,
- * received; limit) and their first columns (journal's epoch, seq, item, received, time); a source
- * adds its own behind them.
+ * received; limit) and their first columns (journal's epoch, seq, item, received, time, what was
+ * said in its place); a source adds its own behind them.
  */
 
 #include "base/base.h"
@@ -17,7 +17,7 @@
 
 #define DB_READING_ARGS     12
 #define DB_READING_ARG_SIZE 132
-#define DB_READING_OWN      5 /* the first column that is not of all lists */
+#define DB_READING_OWN      6 /* the first column that is not of all lists */
 
 typedef struct DbReading DbReading;
 typedef struct DbReadingSource DbReadingSource;
@@ -110,5 +110,5 @@ DbTrack *db_track_free(DbTrack *track);
 #define DB_PLACE(item)                                         \
         " coalesce((SELECT epoch FROM journal_positions p"     \
         "            WHERE p.journal_id = l.journal_id), '')," \
-        " seq, " item ", " DB_TO_US("received_at") ", " DB_TO_US("time")
+        " seq, " item ", " DB_TO_US("received_at") ", " DB_TO_US("time") ", device_time"
 /* clang-format on */

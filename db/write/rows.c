@@ -56,17 +56,23 @@ void db_rows_forget(DbRows *rows) {
 }
 
 /* The columns that every log table begins with. Returns the next one. */
-static DbArray *rows_begin(DbRows *rows, DbSheet sheet, const Record *record, int64_t time_us) {
+static DbArray *rows_begin(DbRows *rows,
+                           DbSheet sheet,
+                           const Record *record,
+                           int64_t time_us,
+                           Text said_time) {
         DbArray *columns = rows->columns[sheet];
 
         db_array_int(&columns[0], (int64_t)record->seq);
         db_array_time(&columns[1], record->received_us);
         db_array_time(&columns[2], time_us);
-        return &columns[3];
+        db_array_bytes(&columns[3], said_time);
+        return &columns[4];
 }
 
 static void rows_add_raw_log(DbRows *rows, const Record *record) {
-        DbArray *columns = rows_begin(rows, DB_SHEET_RAW_LOGS, record, record->time_us);
+        DbArray *columns =
+                rows_begin(rows, DB_SHEET_RAW_LOGS, record, record->time_us, record->said_time);
 
         db_array_int(&columns[0], record->vehicle_id);
         db_array_bytes(&columns[1], record->text);
@@ -85,7 +91,8 @@ static void rows_add_sensor(DbRows *rows, int64_t vehicle_id, int32_t sensor_id)
 }
 
 static void rows_add_sensor_log(DbRows *rows, const Record *record) {
-        DbArray *columns = rows_begin(rows, DB_SHEET_SENSOR_LOGS, record, record->time_us);
+        DbArray *columns =
+                rows_begin(rows, DB_SHEET_SENSOR_LOGS, record, record->time_us, record->said_time);
 
         db_array_int(&columns[0], record->vehicle_id);
         db_array_int(&columns[1], record->sensor.sensor_id);
@@ -94,7 +101,8 @@ static void rows_add_sensor_log(DbRows *rows, const Record *record) {
 }
 
 static void rows_add_vehicle_log(DbRows *rows, const Record *record) {
-        DbArray *columns = rows_begin(rows, DB_SHEET_VEHICLE_LOGS, record, record->time_us);
+        DbArray *columns =
+                rows_begin(rows, DB_SHEET_VEHICLE_LOGS, record, record->time_us, record->said_time);
         const VehicleRecord *log = &record->vehicle_log;
 
         db_array_int(&columns[0], record->vehicle_id);
@@ -153,7 +161,11 @@ static void rows_add_detections(DbRows *rows, const Record *record) {
 
         for (size_t i = 0; i < detections->n_items; ++i) {
                 const Detection *item = &detections->items[i];
-                DbArray *columns = rows_begin(rows, DB_SHEET_BLE_DETECTIONS, record, item->time_us);
+                DbArray *columns = rows_begin(rows,
+                                              DB_SHEET_BLE_DETECTIONS,
+                                              record,
+                                              item->time_us,
+                                              item->said_time);
 
                 db_array_int(&columns[0], record->device_id);
                 db_array_int(&columns[1], (int64_t)i);
@@ -172,14 +184,19 @@ static void rows_add_detections(DbRows *rows, const Record *record) {
 }
 
 static void rows_add_telemetry(DbRows *rows, const Record *record) {
-        DbArray *columns = rows_begin(rows, DB_SHEET_TELEMETRY, record, record->time_us);
+        DbArray *columns =
+                rows_begin(rows, DB_SHEET_TELEMETRY, record, record->time_us, record->said_time);
 
         db_array_int(&columns[0], record->device_id);
         db_array_bytes(&columns[1], record->data);
 }
 
 static void rows_add_camera_event(DbRows *rows, const Record *record) {
-        DbArray *columns = rows_begin(rows, DB_SHEET_CAMERA_EVENTS, record, record->time_us);
+        DbArray *columns = rows_begin(rows,
+                                      DB_SHEET_CAMERA_EVENTS,
+                                      record,
+                                      record->time_us,
+                                      record->said_time);
 
         db_array_int(&columns[0], record->device_id);
         db_array_bytes(&columns[1], record->camera.event_type);
@@ -189,7 +206,8 @@ static void rows_add_camera_event(DbRows *rows, const Record *record) {
 }
 
 static void rows_add_alert(DbRows *rows, const Record *record) {
-        DbArray *columns = rows_begin(rows, DB_SHEET_ALERTS, record, record->time_us);
+        DbArray *columns =
+                rows_begin(rows, DB_SHEET_ALERTS, record, record->time_us, record->said_time);
         const AlertRecord *alert = &record->alert;
 
         db_array_id(&columns[0], record->vehicle_id);
@@ -204,7 +222,8 @@ static void rows_add_alert(DbRows *rows, const Record *record) {
 }
 
 static void rows_add_status(DbRows *rows, const Record *record) {
-        DbArray *columns = rows_begin(rows, DB_SHEET_STATUS_LOGS, record, record->time_us);
+        DbArray *columns =
+                rows_begin(rows, DB_SHEET_STATUS_LOGS, record, record->time_us, record->said_time);
         const StatusRecord *status = &record->status;
 
         db_array_int(&columns[0], record->device_id);
@@ -232,13 +251,14 @@ static void rows_add_ack(DbRows *rows, const Record *record, size_t index) {
         db_array_int(&columns[1], (int64_t)record->seq);
         db_array_time(&columns[2], record_first_us(record));
         db_array_time(&columns[3], record->time_us);
-        db_array_int(&columns[4], record->device_id);
-        db_array_bytes(&columns[5], record->ack.command_id);
-        db_array_bytes(&columns[6], db_rows_state(&record->ack));
-        db_array_bytes(&columns[7], record->ack.message);
-        db_array_lossy(&columns[8], record->topic.data ? record->topic : TEXT(""));
-        db_array_bytes(&columns[9], record->payload.data ? record->payload : TEXT(""));
-        db_array_bytes(&columns[10], text_of(record->route));
+        db_array_bytes(&columns[4], record->said_time);
+        db_array_int(&columns[5], record->device_id);
+        db_array_bytes(&columns[6], record->ack.command_id);
+        db_array_bytes(&columns[7], db_rows_state(&record->ack));
+        db_array_bytes(&columns[8], record->ack.message);
+        db_array_lossy(&columns[9], record->topic.data ? record->topic : TEXT(""));
+        db_array_bytes(&columns[10], record->payload.data ? record->payload : TEXT(""));
+        db_array_bytes(&columns[11], text_of(record->route));
 }
 
 static void rows_add_letter(DbRows *rows, const Record *record) {
@@ -330,6 +350,12 @@ void db_rows_add_state(DbRows *rows, int64_t device_id, const DeviceState *state
         db_array_double(&columns[5], state->humidity);
         db_array_double(&columns[6], state->latitude);
         db_array_double(&columns[7], state->longitude);
+        db_array_bytes(&columns[8], text_of(clock_verdict_name(state->clock.verdict)));
+        if (device_clock_has_offset(&state->clock))
+                db_array_int(&columns[9], state->clock.offset_us / 1000);
+        else
+                db_array_null(&columns[9]);
+        db_array_time(&columns[10], state->clock_set_us);
 }
 
 bool db_rows_has(const DbRows *rows, DbSheet sheet) {

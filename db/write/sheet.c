@@ -11,10 +11,12 @@
  */
 #define ROWS_AHEAD(column) column " > greatest(now(), EXCLUDED.last_seen) + interval '1 minute'"
 
-#define ROWS_NEWER(column)                                                                    \
-        " " column " = CASE WHEN s.time IS NULL OR EXCLUDED.time"                             \
-        " >= s.time OR " ROWS_AHEAD("s.time") " THEN coalesce(EXCLUDED." column ", s." column \
-                                              ") ELSE s." column " END"
+#define ROWS_SET_BACK "EXCLUDED.clock_set_at > coalesce(s.clock_set_at, '-infinity')"
+
+#define ROWS_NEWER(column)                                                                     \
+        " " column " = CASE WHEN s.time IS NULL OR EXCLUDED.time >= s.time OR " ROWS_AHEAD(    \
+                "s.time") " OR " ROWS_SET_BACK " THEN coalesce(EXCLUDED." column ", s." column \
+                          ") ELSE s." column " END"
 
 /* Every statement takes whole columns; rows that several gateways may touch are taken in order. */
 static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
@@ -30,76 +32,79 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
         },
         [DB_SHEET_RAW_LOGS] = {
                 "raw_logs",
-                BOOKED("INSERT INTO raw_logs (journal_id, seq, received_at, time, vehicle_id, logs)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6) AS u",
+                BOOKED("INSERT INTO raw_logs (journal_id, seq, received_at, time, device_time,"
+                " vehicle_id, logs)"
+                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7) AS u",
                        "true"),
-                "ktt" "ks",
+                "ktts" "ks",
                 true,
         },
         [DB_SHEET_SENSOR_LOGS] = {
                 "sensor_logs",
                 BOOKED("INSERT INTO sensor_logs"
-                " (journal_id, seq, received_at, time, vehicle_id, sensor_id, data)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7) AS u",
+                " (journal_id, seq, received_at, time, device_time, vehicle_id, sensor_id, data)"
+                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8) AS u",
                        "true"),
-                "ktt" "kij",
+                "ktts" "kij",
                 true,
         },
         [DB_SHEET_VEHICLE_LOGS] = {
                 "vehicle_logs",
                 BOOKED("INSERT INTO vehicle_logs"
-                " (journal_id, seq, received_at, time, vehicle_id, battery_voltage,"
+                " (journal_id, seq, received_at, time, device_time, vehicle_id, battery_voltage,"
                 " battery_current, rssi, latitude, longitude, heading, speed, mode,"
                 " system_status, armed, guided, extra)"
                 " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
-                " $14, $15, $16, $17) AS u",
+                " $14, $15, $16, $17, $18) AS u",
                        "true"),
-                "ktt" "kddddddd" "ssbbj",
+                "ktts" "kddddddd" "ssbbj",
                 true,
         },
         [DB_SHEET_BLE_DETECTIONS] = {
                 "ble_detections",
                 BOOKED("INSERT INTO ble_detections"
-                " (journal_id, seq, received_at, time, device_id, item, device_hash, rssi, zone)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) AS u",
+                " (journal_id, seq, received_at, time, device_time, device_id, item, device_hash,"
+                " rssi, zone)"
+                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) AS u",
                        "item = 0"),
-                "ktt" "kisds",
+                "ktts" "kisds",
                 true,
         },
         [DB_SHEET_TELEMETRY] = {
                 "telemetry",
-                BOOKED("INSERT INTO telemetry (journal_id, seq, received_at, time, device_id, payload)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6) AS u",
+                BOOKED("INSERT INTO telemetry (journal_id, seq, received_at, time, device_time,"
+                " device_id, payload)"
+                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7) AS u",
                        "true"),
-                "ktt" "kJ",
+                "ktts" "kJ",
                 true,
         },
         [DB_SHEET_CAMERA_EVENTS] = {
                 "camera_events",
-                BOOKED("INSERT INTO camera_events (journal_id, seq, received_at, time, device_id,"
-                " event_type, person_name, confidence, data)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) AS u",
+                BOOKED("INSERT INTO camera_events (journal_id, seq, received_at, time, device_time,"
+                " device_id, event_type, person_name, confidence, data)"
+                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) AS u",
                        "true"),
-                "ktt" "kssdj",
+                "ktts" "kssdj",
                 true,
         },
         [DB_SHEET_ALERTS] = {
                 "alerts",
-                BOOKED("INSERT INTO alerts (journal_id, seq, received_at, time, vehicle_id, device_id,"
-                " severity, alert_type, message, source, latitude, longitude, extra)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+                BOOKED("INSERT INTO alerts (journal_id, seq, received_at, time, device_time, vehicle_id,"
+                " device_id, severity, alert_type, message, source, latitude, longitude, extra)"
+                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
                 " AS u",
                        "true"),
-                "ktt" "kkssssddj",
+                "ktts" "kkssssddj",
                 true,
         },
         [DB_SHEET_STATUS_LOGS] = {
                 "device_status_logs",
-                BOOKED("INSERT INTO device_status_logs (journal_id, seq, received_at, time, device_id,"
-                " status, temperature, humidity, latitude, longitude, late)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS u",
+                BOOKED("INSERT INTO device_status_logs (journal_id, seq, received_at, time, device_time,"
+                " device_id, status, temperature, humidity, latitude, longitude, late)"
+                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS u",
                        "true"),
-                "ktt" "ksddddb",
+                "ktts" "ksddddb",
                 true,
         },
         /* A state moves up or not at all; each step of several for one command is an event. What is
@@ -107,8 +112,9 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
         [DB_SHEET_ACKS] = {
                 "command_acks",
                 "WITH acks AS MATERIALIZED (SELECT u.*, tidegate_command_rank(u.state) AS rank"
-                " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS u (ord, seq,"
-                " received_at, time, device_id, command_id, state, message, topic, payload, route)),"
+                " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS u"
+                " (ord, seq, received_at, time, device_time, device_id, command_id, state, message,"
+                " topic, payload, route)),"
                 " held AS MATERIALIZED (SELECT command_id, device_id, user_id,"
                 " greatest(tidegate_command_rank(state),"
                 " CASE WHEN cancelled_at IS NOT NULL THEN 3 END) AS stored FROM commands"
@@ -127,8 +133,9 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 " WHERE r.command_id = c.command_id AND r.state = 'delivered'))"
                 " FROM top t WHERE c.command_id = t.command_id),"
                 " logged AS (INSERT INTO command_events (journal_id, seq, received_at, time,"
-                " device_id, user_id, command_id, state, message)"
-                " SELECT $1, seq, received_at, time, device_id, user_id, command_id, state, message"
+                " device_time, device_id, user_id, command_id, state, message)"
+                " SELECT $1, seq, received_at, time, device_time, device_id, user_id, command_id, state,"
+                " message"
                 " FROM ranked WHERE moves RETURNING seq),"
                 " unknown AS (SELECT a.* FROM acks a WHERE NOT EXISTS (SELECT FROM held h"
                 " WHERE h.command_id = a.command_id AND h.device_id = a.device_id)),"
@@ -143,7 +150,7 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 " + (SELECT count(*) FROM ranked WHERE NOT moves) WHERE journal_id = $1)"
                 " SELECT ord, true FROM unknown UNION ALL"
                 " SELECT ord, false FROM ranked WHERE NOT moves",
-                "iktt" "ksssly" "s",
+                "iktts" "ksssly" "s",
                 true,
         },
         /* Whether an answer to a command is a letter again is only known by now. A number that
@@ -187,19 +194,23 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
         [DB_SHEET_STATES] = {
                 "device_states",
                 "INSERT INTO device_states AS s (device_id, status, last_seen, time, temperature,"
-                " humidity, latitude, longitude)"
-                " SELECT u.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) AS u (device_id, status,"
-                " last_seen, time, temperature, humidity, latitude, longitude)"
+                " humidity, latitude, longitude, clock, clock_offset, clock_set_at)"
+                " SELECT u.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS u"
+                " (device_id, status, last_seen, time, temperature, humidity, latitude, longitude,"
+                " clock, clock_offset, clock_set_at)"
                 " JOIN devices d ON d.id = u.device_id ORDER BY u.device_id"
                 " ON CONFLICT (device_id) DO UPDATE SET"
                 " last_seen = CASE WHEN " ROWS_AHEAD("s.last_seen")
                 " THEN EXCLUDED.last_seen ELSE greatest(s.last_seen, EXCLUDED.last_seen) END,"
                 " updated_at = now(),"
-                " time = CASE WHEN " ROWS_AHEAD("s.time") " THEN EXCLUDED.time"
+                " clock = coalesce(EXCLUDED.clock, s.clock), clock_offset = CASE"
+                " WHEN EXCLUDED.clock IS NULL THEN s.clock_offset ELSE EXCLUDED.clock_offset END,"
+                " clock_set_at = greatest(s.clock_set_at, EXCLUDED.clock_set_at),"
+                " time = CASE WHEN " ROWS_AHEAD("s.time") " OR " ROWS_SET_BACK " THEN EXCLUDED.time"
                 " ELSE greatest(s.time, EXCLUDED.time) END,"
                 ROWS_NEWER("status") "," ROWS_NEWER("temperature") "," ROWS_NEWER("humidity") ","
                 ROWS_NEWER("latitude") "," ROWS_NEWER("longitude"),
-                "kst" "tdddd",
+                "kst" "tdddd" "skt",
                 false,
         },
 };

@@ -10,7 +10,7 @@
 #include "base/base.h"
 #include "db/array.h"
 
-#define DB_SHEET_MAX_PARAMS 17
+#define DB_SHEET_MAX_PARAMS 18
 
 typedef struct DbSheetInfo DbSheetInfo;
 

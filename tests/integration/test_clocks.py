@@ -143,6 +143,41 @@ def test_a_wrong_clock_hides_nothing_that_comes_after(gateway, broker, database,
     assert database.value("SELECT count(*) FROM dead_letters") == 0
 
 
+def test_what_was_said_in_place_of_a_time_is_kept_by_every_door(gateway, broker, database):
+    odd = "1970-01-01T00:00:12Z"
+    ids = gateway.ids
+    item = {"device_hash": "ab" * 32, "rssi": -55}
+    status(broker, status="online", timestamp=odd)
+    broker.publish("seano/USV-1/vehicle_log", json.dumps({"speed": 1, "timestamp": odd}))
+    broker.publish("seano/USV-1/sensor_log", json.dumps({"sensor_id": 1,
+                                                         "data": {"n": 1, "timestamp": odd}}))
+    broker.publish("seano/USV-1/alert", json.dumps({"message": "low", "timestamp": odd}))
+    broker.publish("ems/dev-1/telemetry", json.dumps({"n": 1, "timestamp": odd}))
+    broker.publish("surveillance/camera/dev-2/event", json.dumps({"event_type": "motion",
+                                                                 "timestamp": odd}))
+    answer = gateway.post("/api/v1/detections/bulk",
+                          json={"timestamp": time.time(), "detections": [
+                              item, item | {"timestamp": odd},
+                              item | {"timestamp": time.time() - 60}]},
+                          headers={"Authorization": f"Bearer {ids['dev-1 token']}"})
+    assert answer.status_code == 200
+    for table in ("device_status_logs", "vehicle_logs", "sensor_logs", "alerts", "telemetry",
+                  "camera_events"):
+        database.wait_for(f"SELECT count(*) FROM {table} WHERE device_time = %s"
+                          " AND time = received_at", 1, odd)
+    said = "SELECT device_time, time = received_at FROM ble_detections ORDER BY item"
+    assert database.rows(said) == [(None, False), (odd, True), (None, False)]
+
+    logs = gateway.get("/api/vehicles/USV-1/logs", "ana").json()["items"]
+    assert {i["type"]: i["device_time"] for i in logs} == \
+        dict.fromkeys(("vehicle_log", "sensor_log", "alert"), odd)
+    assert all(i["timestamp"] == i["received_at"] for i in logs)
+    [row] = gateway.get("/api/devices/dev-1/telemetry", "ana").json()["items"]
+    assert row["device_time"] == odd
+    heard = gateway.get("/api/detections?order=asc", "ana").json()["items"]
+    assert [i.get("device_time") for i in heard] == [None, odd, None]
+
+
 def test_a_last_will_of_a_clock_that_is_behind_is_followed_by_news(gateway, broker, viewer):
     view = viewer("/ws/devices", "ana")
     view.next_of("device_list")

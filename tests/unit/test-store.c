@@ -159,6 +159,7 @@ static void test_every_kind_has_its_row(void **state) {
                                           .armed = 1,
                                           .guided = -1,
                                           .extra = TEXT("{\"x\":1}") };
+        r->said_time = TEXT("12.5");
         r = fixture_add(&f, KIND_TELEMETRY);
         r->data = TEXT("{ \"a\" : 1.0,\"a\":2 }");
         r = fixture_add(&f, KIND_CAMERA_EVENT);
@@ -188,13 +189,13 @@ static void test_every_kind_has_its_row(void **state) {
                             "7|1|online|25.1|-1|10.7|106.6|t");
         assert_string_equal(postgres_text("SELECT r::text FROM raw_logs r"),
                             "(1,\"2025-10-18 12:00:00+00\",\"2025-10-18 11:59:58.5+00\",1,1,"
-                            "\"GPS \xc3\xa4\")");
+                            "\"GPS \xc3\xa4\",)");
         assert_string_equal(postgres_text("SELECT concat_ws('|', seq, vehicle_id, sensor_id, data)"
                                           " FROM sensor_logs"),
                             "2|1|5|{\"temperature\": 25.5}");
         assert_string_equal(postgres_text("SELECT r::text FROM vehicle_logs r"),
                             "(3,\"2025-10-18 12:00:00+00\",\"2025-10-18 11:59:58.5+00\",1,12.6,,"
-                            "-45,-6.2088,106.8456,,15.5,1,t,,AUTO,,\"{\"\"x\"\": 1}\")");
+                            "-45,-6.2088,106.8456,,15.5,1,t,,AUTO,,\"{\"\"x\"\": 1}\",12.5)");
         assert_string_equal(postgres_text("SELECT device_id || payload::text FROM telemetry"),
                             "1{ \"a\" : 1.0,\"a\":2 }");
         assert_string_equal(postgres_text("SELECT concat_ws('|', seq, device_id, event_type,"
@@ -214,7 +215,11 @@ static void test_every_kind_has_its_row(void **state) {
 static void test_detections_keep_the_good_and_set_the_bad_aside(void **state) {
         Detection items[] = {
                 { .device_hash = "aa", .rssi = -55, .zone = "near", .time_us = NOON },
-                { .device_hash = "bb", .rssi = -80.5, .zone = "far", .time_us = NOON + 1 },
+                { .device_hash = "bb",
+                  .rssi = -80.5,
+                  .zone = "far",
+                  .time_us = NOON + 1,
+                  .said_time = TEXT("soon") },
         };
         __typeof__(*((DetectionsRecord *)NULL)->set_aside) set_aside[] = {
                 { .reason = REASON_OUT_OF_RANGE,
@@ -233,8 +238,9 @@ static void test_detections_keep_the_good_and_set_the_bad_aside(void **state) {
         assert_int_equal(fixture_store(&f), 0);
 
         assert_string_equal(postgres_text("SELECT string_agg(concat_ws('|', item, device_hash,"
-                                          " rssi, zone), ' ' ORDER BY item) FROM ble_detections"),
-                            "0|aa|-55|near 1|bb|-80.5|far");
+                                          " rssi, zone, device_time), ' ' ORDER BY item)"
+                                          " FROM ble_detections"),
+                            "0|aa|-55|near 1|bb|-80.5|far|soon");
         assert_string_equal(postgres_text("SELECT concat_ws('|', seq, item, reason, detail, topic,"
                                           " convert_from(payload, 'UTF8')) FROM dead_letters"),
                             "1|0|out_of_range|/detections/2/rssi: 999|a/topic|{\"rssi\":999}");
@@ -396,6 +402,37 @@ static void test_older_state_never_overwrites_newer(void **state) {
         assert_string_equal(postgres_text("SELECT concat_ws('|', status, temperature, humidity,"
                                           " time, last_seen) FROM device_states"),
                             "online|30|60|2025-10-18 12:00:01+00|2025-10-18 12:00:09+00");
+        fixture_done(&f);
+}
+
+/* Else a status that is no more late for us would be late for the table for ever. */
+static void test_a_clock_that_was_set_back_overwrites_what_it_said_before(void **state) {
+        static const char row[] = "SELECT concat_ws('|', temperature, time, clock, clock_offset,"
+                                  " clock_set_at) FROM device_states";
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        fixture_state(&f, 1, NOON, 20);
+        f.states[0].state.clock = (DeviceClock){ .verdict = CLOCK_BEHIND, .offset_us = -1500499 };
+        f.states[0].state.clock_set_us = CLOCK_UNKNOWN;
+        assert_int_equal(fixture_store(&f), 0);
+        assert_string_equal(postgres_text(row), "20|2025-10-18 12:00:00+00|behind|-1500");
+
+        f.n_states = 0;
+        fixture_state(&f, 1, NOON - 3600000000, 30);
+        f.states[0].state.clock = (DeviceClock){ .verdict = CLOCK_NONE };
+        f.states[0].state.clock_set_us = NOON + 1000000;
+        assert_int_equal(fixture_store(&f), 0);
+        assert_string_equal(postgres_text(row),
+                            "30|2025-10-18 11:00:00+00|no_clock|2025-10-18 12:00:01+00");
+
+        f.n_states = 0;
+        fixture_state(&f, 1, NOON - 3600000001, 40); /* older, and the clock is as it was */
+        f.states[0].state.clock_set_us = NOON + 1000000;
+        assert_int_equal(fixture_store(&f), 0);
+        assert_string_equal(postgres_text(row), /* nothing is known of it: as before */
+                            "30|2025-10-18 11:00:00+00|no_clock|2025-10-18 12:00:01+00");
         fixture_done(&f);
 }
 
@@ -964,6 +1001,7 @@ int main(void) {
                 cmocka_unit_test(test_what_is_there_is_counted_and_not_written_again),
                 cmocka_unit_test(test_dead_letter_takes_any_bytes),
                 cmocka_unit_test(test_dead_letter_says_its_route_and_what_it_is_about),
+                cmocka_unit_test(test_a_clock_that_was_set_back_overwrites_what_it_said_before),
                 cmocka_unit_test(test_older_state_never_overwrites_newer),
                 cmocka_unit_test(test_acknowledgement_finds_its_command),
                 cmocka_unit_test(test_commands_only_move_forward_and_each_step_is_an_event),
