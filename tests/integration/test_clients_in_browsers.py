@@ -1,6 +1,7 @@
 """Promise: the pages of the five systems work in a browser where they live: from a file, from a development
 server, in React's StrictMode, behind nginx. Each goes on over a restart and a network that is gone, and shows
 times in the zone of who looks."""
+import datetime
 import json
 import os
 import re
@@ -16,6 +17,8 @@ from proxies import NGINX, Proxy
 from servers import ROOT, die_with_parent, free_port
 from waiting import PATIENCE, wait_until
 from wire import Wire
+
+YESTERDAY = f"{datetime.date.today() - datetime.timedelta(days=1)}"  # a time that is believed
 
 PASSWORD = "correct horse battery"
 PAGES = FOLDER / "pages"
@@ -245,11 +248,11 @@ def test_the_vehicles_page_works_behind_nginx_and_shows_the_readers_time(of_prof
         n += 1
         page.next("subscribed")
         broker.publish("seano/USV-1/sensor_log", json.dumps(
-            {"sensor_id": 1, "data": {"n": n, "timestamp": f"2026-01-15T12:00:0{n - 1}"}}))
+            {"sensor_id": 1, "data": {"n": n, "timestamp": f"{YESTERDAY}T12:00:0{n - 1}"}}))
         assert page.next("sensor_log", vehicle=gateway.ids["USV-1"])["data"]["n"] == n
 
     is_live()
-    assert page.all("sensor_log")[0]["at"] == "2026-01-15T05:00:00.000Z"
+    assert page.all("sensor_log")[0]["at"] == f"{YESTERDAY}T05:00:00.000Z"
     assert page.all("sensor_log")[0]["local"] == ZONES[zone]
     goes_and_comes_back(page, gateway, is_live)
     assert gateway.metric("tidegate_ws_connections", dialect="D") == 1

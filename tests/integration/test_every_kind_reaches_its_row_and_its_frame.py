@@ -8,6 +8,8 @@ import pytest
 from conftest import populate
 from waiting import wait_until
 
+YESTERDAY = f"{datetime.date.today() - datetime.timedelta(days=1)}"  # a time that is believed
+
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 UTC = datetime.timezone.utc
 HASH = "ab" * 32
@@ -74,19 +76,19 @@ def test_raw_log(gateway, broker, database, fleet, text):
 @pytest.mark.smoke
 def test_sensor_log(gateway, broker, database, fleet):
     data = {"temperature": 25.5, "humidity": 60.2, "pressure": 1013.25,
-            "timestamp": "2025-10-18T23:30:00.123+07:00", "odd member": [1, {"x": None}]}
+            "timestamp": f"{YESTERDAY}T23:30:00.123+07:00", "odd member": [1, {"x": None}]}
     broker.publish("seano/USV-1/sensor_log", json.dumps({"sensor_id": 5, "data": data}))
 
     frame = fleet.next_json()
     has_exactly(frame, "type", "vehicle_id", "sensor_id", "data", "timestamp", "broadcast_time",
                 "connection_count")
-    assert_envelope(frame, "sensor_log", gateway.ids["USV-1"], "2025-10-18T16:30:00.123Z")
+    assert_envelope(frame, "sensor_log", gateway.ids["USV-1"], f"{YESTERDAY}T16:30:00.123Z")
     assert frame["sensor_id"] == 5
     assert frame["data"] == data
     [(vehicle_id, sensor_id, stored, time)] = database.rows(
         "SELECT vehicle_id, sensor_id, data, time FROM sensor_logs")
     assert (vehicle_id, sensor_id, stored) == (gateway.ids["USV-1"], 5, data)
-    assert time == at("2025-10-18T16:30:00.123Z")
+    assert time == at(f"{YESTERDAY}T16:30:00.123Z")
     assert database.value("SELECT count(*) FROM sensors WHERE vehicle_id = %s AND sensor_id = 5",
                           gateway.ids["USV-1"]) == 1
 
@@ -172,9 +174,9 @@ def test_device_status(gateway, broker, database, viewer):
 def test_ble_detections(gateway, broker, database, viewer):
     v = viewer("/ws", "ana")
     broker.publish("tfg/detections/raw", json.dumps(
-        {"device_id": "dev-1", "timestamp": "2025-10-18T16:30:00Z", "detections": [
+        {"device_id": "dev-1", "timestamp": f"{YESTERDAY}T16:30:00Z", "detections": [
             {"device_hash": HASH, "rssi": -55, "zone": "far",
-             "timestamp": "2025-10-18T16:29:59.5Z"},
+             "timestamp": f"{YESTERDAY}T16:29:59.5Z"},
             {"device_hash": "cd" * 32, "rssi": -75, "zone": "near"},
             {"device_hash": "not a hash", "rssi": -75},
             {"device_hash": "ef" * 32, "rssi": -76}]}))
@@ -189,7 +191,7 @@ def test_ble_detections(gateway, broker, database, viewer):
         (gateway.ids["dev-1"], "cd" * 32, -75, "medium"),
         (gateway.ids["dev-1"], "ef" * 32, -76, "far")]
     assert database.value("SELECT time FROM ble_detections WHERE device_hash = %s", HASH) == \
-        at("2025-10-18T16:29:59.500Z")
+        at(f"{YESTERDAY}T16:29:59.500Z")
     [(reason,)] = database.rows("SELECT reason FROM dead_letters")
     assert reason in ("wrong_type", "out_of_range", "bad_json", "missing_member")
 
@@ -198,7 +200,7 @@ def test_ble_single_detection_and_heartbeat_and_registration(gateway, broker, da
     v = viewer("/ws", "root")
     broker.publish("tfg/detections/raw", json.dumps(
         {"device_id": "rpi-new", "name": "Entrance", "location": "Building A",
-         "device_hash": HASH, "rssi": -61, "timestamp": "2025-10-18T16:30:00Z"}))
+         "device_hash": HASH, "rssi": -61, "timestamp": f"{YESTERDAY}T16:30:00Z"}))
     frame = v.next_of("detection_event")
     assert (frame["device_id"], frame["count"]) == ("rpi-new", 1)
     assert database.rows("SELECT name, location, user_id FROM devices WHERE code = 'rpi-new'") in (
@@ -206,7 +208,8 @@ def test_ble_single_detection_and_heartbeat_and_registration(gateway, broker, da
     assert database.rows("SELECT zone FROM ble_detections") == [("medium",)]
 
     broker.publish("tfg/detections/raw",
-                   '{"device_id":"rpi-new","timestamp":"2025-10-18T16:31:00Z","detections":[]}')
+                   json.dumps({"device_id": "rpi-new", "timestamp": f"{YESTERDAY}T16:31:00Z",
+                               "detections": []}))
     database.wait_for("SELECT count(*) FROM device_states s JOIN devices d ON d.id = s.device_id "
                       "WHERE d.code = 'rpi-new' AND s.last_seen IS NOT NULL", 1)
     assert database.value("SELECT count(*) FROM ble_detections") == 1
@@ -232,7 +235,7 @@ def test_camera_event(gateway, broker, database, viewer):
     gateway.add_device("mock_cam_1", "ana", "--type", "camera")
     v = viewer("/api/ws/statistics", "ana")
     event = {"camera_id": "mock_cam_1", "event_type": "face_detected",
-                    "timestamp": "2025-10-18T16:30:00.123Z",
+                    "timestamp": f"{YESTERDAY}T16:30:00.123Z",
                     "data": {"confidence": 0.98, "person_name": "John Doe"}}
     publish_until_known(gateway, broker, "surveillance/camera/mock_cam_1/event", event)
 
@@ -242,7 +245,7 @@ def test_camera_event(gateway, broker, database, viewer):
     [row] = database.rows("SELECT event_type, person_name, confidence, data, time "
                           "FROM camera_events")
     assert row == ("face_detected", "John Doe", 0.98, event["data"],
-                   at("2025-10-18T16:30:00.123Z"))
+                   at(f"{YESTERDAY}T16:30:00.123Z"))
 
 
 def publish_until_known(gateway, broker, topic, payload):
@@ -314,6 +317,6 @@ def test_times_without_offset_are_read_in_the_zone_of_the_route(make_gateway, br
     populate(gateway)
     gateway.start()
     broker.publish("seano/USV-1/sensor_log",
-                   '{"sensor_id":1,"data":{"timestamp":"2025-10-18 23:30:00"}}')
+                   json.dumps({"sensor_id": 1, "data": {"timestamp": f"{YESTERDAY} 23:30:00"}}))
     database.wait_for("SELECT count(*) FROM sensor_logs", 1)
-    assert database.value("SELECT time FROM sensor_logs") == at("2025-10-18T16:30:00Z")
+    assert database.value("SELECT time FROM sensor_logs") == at(f"{YESTERDAY}T16:30:00Z")

@@ -1,7 +1,10 @@
 """Latest state is never moved back; what changes in the database is known within a second."""
+import datetime
 import json
 
 from waiting import wait_until
+
+YESTERDAY = f"{datetime.date.today() - datetime.timedelta(days=1)}"  # a time that is believed
 
 
 def status(gateway, broker, at, **members):
@@ -12,10 +15,10 @@ def status(gateway, broker, at, **members):
 def test_late_data_is_stored_but_never_moves_the_state_back(gateway, broker, database, viewer):
     v = viewer("/ws/devices", "ana")
     v.next_of("device_list")
-    status(gateway, broker, "2025-10-18T16:30:00Z", temperature=30.0)
+    status(gateway, broker, f"{YESTERDAY}T16:30:00Z", temperature=30.0)
     assert v.next_of("device_update")["device"]["temperature"] == 30.0
-    status(gateway, broker, "2025-10-18T16:00:00Z", temperature=10.0)
-    status(gateway, broker, "2025-10-18T16:31:00Z", humidity=50.0)
+    status(gateway, broker, f"{YESTERDAY}T16:00:00Z", temperature=10.0)
+    status(gateway, broker, f"{YESTERDAY}T16:31:00Z", humidity=50.0)
     v.wait_for(lambda texts: any('"humidity":50' in t for t in texts), "the newest state")
     assert json.loads(v.frames[-1])["device"]["temperature"] == 30.0
     database.wait_for("SELECT count(*) FROM device_states WHERE device_id = %s"
@@ -25,14 +28,14 @@ def test_late_data_is_stored_but_never_moves_the_state_back(gateway, broker, dat
     # also not after a restart, when the state comes from the database
     assert gateway.terminate() == 0
     gateway.start()
-    status(gateway, broker, "2025-10-18T16:00:00Z", temperature=11.0)
+    status(gateway, broker, f"{YESTERDAY}T16:00:00Z", temperature=11.0)
     wait_until(lambda: gateway.metric("tidegate_state_late_total") == 1, "late data")
     assert database.value("SELECT temperature FROM device_states WHERE device_id = %s",
                           gateway.ids["dev-1"]) == 30.0
 
 
 def test_late_vehicle_logs_are_stored(gateway, broker, database):
-    for at, speed in (("2025-10-18T16:30:00Z", 2), ("2025-10-18T16:00:00Z", 1)):
+    for at, speed in ((f"{YESTERDAY}T16:30:00Z", 2), (f"{YESTERDAY}T16:00:00Z", 1)):
         broker.publish("seano/USV-1/vehicle_log", json.dumps({"speed": speed, "timestamp": at}))
     database.wait_for("SELECT count(*) FROM vehicle_logs", 2)
     assert database.value("SELECT count(*) FROM dead_letters") == 0
@@ -48,7 +51,7 @@ def test_many_updates_of_one_device_leave_the_last_one(gateway, database, publis
 
 
 def test_the_state_survives_a_restart(gateway, broker, database, viewer):
-    status(gateway, broker, "2025-10-18T16:30:00Z", temperature=21.5)
+    status(gateway, broker, f"{YESTERDAY}T16:30:00Z", temperature=21.5)
     database.wait_for("SELECT count(*) FROM device_states WHERE temperature = 21.5", 1)
     gateway.kill()
     gateway.start()
