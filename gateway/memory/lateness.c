@@ -74,18 +74,40 @@ static bool latest_key(const Record *record, LatestKey *ret_key) {
 }
 
 /* Older than what its own clock has said before, unless that was set back since. */
-static bool latest_is_behind(LatestTimes *times, const Record *record) {
+static bool latest_is_behind(ClockRun *back, int64_t clock_us, const Record *record) {
         if (!record->has_clock)
                 return false;
-        if (times->clock_us == CLOCK_UNKNOWN || record_order_us(record) >= times->clock_us) {
-                times->back = (ClockRun){ 0 };
+        if (clock_us == CLOCK_UNKNOWN || record_order_us(record) >= clock_us) {
+                *back = (ClockRun){ 0 };
                 return false;
         }
-        if (record->letter_id != 0 ||
-            !clock_run_take(&times->back, record->time_us, record->received_us))
+        if (record->retained || record->letter_id != 0 ||
+            !clock_run_take(back, record->time_us, record->received_us))
                 return true;
-        times->back = (ClockRun){ 0 };
+        *back = (ClockRun){ 0 };
         return false;
+}
+
+bool lateness_of_status(DeviceState *state, const Record *record) {
+        bool is_older = record->has_clock && record_order_us(record) < state->time_us;
+
+        if (latest_is_behind(&state->back, state->time_us, record))
+                return true;
+        if (is_older)
+                state->clock_set_us = record->received_us;
+        return false;
+}
+
+/* Not of what was kept back for us: how long that was on its way is no matter of the clock. */
+void lateness_read_clock(DeviceState *state, const Record *record) {
+        if (record->retained || record->letter_id != 0 ||
+            (record->clock_us == CLOCK_UNKNOWN && !record->odd_time))
+                return;
+        device_clock_read(&state->clock,
+                          &(ClockReading){ .time_us = record->clock_us,
+                                           .received_us = record->received_us,
+                                           .has_zone = record->has_zone,
+                                           .slack_us = record->slack_us });
 }
 
 /* What has no time of its own is news when it comes, unless it is a letter of long ago. */
@@ -96,7 +118,7 @@ static bool latest_is_late(LatestTimes *times, const Record *record) {
                 return true;
         if (record->retained && times->is_known)
                 return !record->has_clock || order_us <= times->first_us;
-        return latest_is_behind(times, record);
+        return latest_is_behind(&times->back, times->clock_us, record);
 }
 
 int lateness_note(Lateness *latest, Record *record) {

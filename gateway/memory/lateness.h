@@ -8,6 +8,7 @@
  */
 
 #include "base/base.h"
+#include "model/account.h"
 #include "model/record.h"
 
 typedef struct Lateness Lateness;
@@ -20,5 +21,10 @@ Lateness *lateness_free(Lateness *latest);
  * an earlier time, at the pace of a clock, was set back: it is late for no longer than it takes to
  * see that. Kinds without order are never late. */
 MUST_CHECK int lateness_note(Lateness *latest, Record *record);
+
+/* The same of a status, whose stream is the latest state of its device. */
+bool lateness_of_status(DeviceState *state, const Record *record);
+/* What the message says about the clock of its device. */
+void lateness_read_clock(DeviceState *state, const Record *record);
 
 DEFINE_CLEANUP(Lateness *, lateness_free);

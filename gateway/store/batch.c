@@ -206,34 +206,6 @@ static void batch_forget_ahead(DeviceState *state) {
                 state->time_us = CLOCK_UNKNOWN;
 }
 
-/* Not of what was kept back for us: how long it was on its way is known of nothing else. */
-static void batch_read_clock(DeviceState *state, const Record *record) {
-        if (record->retained || record->letter_id != 0 ||
-            (record->clock_us == CLOCK_UNKNOWN && !record->odd_time))
-                return;
-        device_clock_read(&state->clock,
-                          &(ClockReading){ .time_us = record->clock_us,
-                                           .received_us = record->received_us,
-                                           .has_zone = record->has_zone,
-                                           .slack_us = record->slack_us });
-}
-
-/* Older than what its own clock has said before, unless that was set back since. */
-static bool batch_is_behind(DeviceState *state, const Record *record) {
-        if (!record->has_clock)
-                return false;
-        if (state->time_us == CLOCK_UNKNOWN || record_order_us(record) >= state->time_us) {
-                state->back = (ClockRun){ 0 };
-                return false;
-        }
-        if (record->retained || record->letter_id != 0 ||
-            !clock_run_take(&state->back, record->time_us, record->received_us))
-                return true;
-        state->back = (ClockRun){ 0 };
-        state->clock_set_us = record->received_us;
-        return false;
-}
-
 /* A status moves the latest state unless the device's own clock, or its being a letter of long ago,
  * says that it is older; a last will has no time and is news. Anything else only tells that the
  * device lives. */
@@ -243,14 +215,14 @@ static void batch_update(DeviceState *state, Record *record) {
         bool is_old;
 
         batch_forget_ahead(state);
-        batch_read_clock(state, record);
+        lateness_read_clock(state, record);
         is_old = batch_is_old(state, record);
         if (state->last_seen_us < batch_alive_us(record)) /* CLOCK_UNKNOWN is below all times */
                 state->last_seen_us = batch_alive_us(record);
         if (record->kind != KIND_DEVICE_STATUS)
                 return;
 
-        record->late = batch_is_behind(state, record) || is_old;
+        record->late = lateness_of_status(state, record) || is_old;
         if (record->late)
                 return;
         if (record->has_clock)
