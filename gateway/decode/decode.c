@@ -73,10 +73,19 @@ static int check_topic(Decoder *decoder) {
         return r;
 }
 
+/* What an editor, or a C string, has left around it. */
+static Text body_of(Text payload) {
+        static const Text mark = TEXT("\xef\xbb\xbf");
+
+        if (payload.n >= mark.n && memcmp(payload.data, mark.data, mark.n) == 0)
+                payload = (Text){ .data = payload.data + mark.n, .n = payload.n - mark.n };
+        while (payload.n > 0 && payload.data[payload.n - 1] == '\0')
+                --payload.n;
+        return payload;
+}
+
 static int check_payload(Decoder *decoder) {
         Text payload = decoder->record->payload;
-        Reason reason;
-        size_t at;
 
         if (payload.n > decoder->route->max_bytes)
                 return decoder_refuse(decoder,
@@ -84,12 +93,9 @@ static int check_payload(Decoder *decoder) {
                                       "payload: %zu bytes, allowed are %zu",
                                       payload.n,
                                       decoder->route->max_bytes);
-        if (payload.n == 0)
+        decoder->body = body_of(payload);
+        if (decoder->body.n == 0)
                 return decoder_refuse(decoder, REASON_BAD_JSON, "empty payload");
-
-        reason = json_check_text_at(payload, &at);
-        if (reason != REASON_NONE)
-                return decoder_refuse_at(decoder, reason, payload.data + at);
         return 0;
 }
 
@@ -116,6 +122,8 @@ int decode(Arena *arena,
         if (r < 0)
                 return err_up(r);
         ret_record->reason = (Reason)r;
+        if (r > 0)
+                ret_record->n_notes = 0; /* it is a letter, with its own detail */
         return 0;
 }
 

@@ -1,9 +1,9 @@
 /* Decode: what a BLE scanner heard, in bulk or one by one. */
 
-#include <json-c/json.h>
 #include <math.h>
 
 #include "base/err.h"
+#include "base/text.h"
 #include "gateway/decode/decode.h"
 #include "gateway/decode/decoder.h"
 
@@ -28,63 +28,63 @@ static char to_lower(char digit) {
         return (char)(digit >= 'A' && digit <= 'F' ? digit - 'A' + 'a' : digit);
 }
 
-static int decode_hash(Decoder *decoder, struct json_object *item, char ret_hash[]) {
-        struct json_object *value = member_get(item, "device_hash");
-        const char *text;
+static int decode_hash(Decoder *decoder, const JsonNode *item, char ret_hash[]) {
+        const JsonNode *value = member_get(decoder, item, "device_hash");
+        Text text;
+        int r;
 
         if (!value)
-                return member_missing(decoder, "device_hash");
-        if (!json_object_is_type(value, json_type_string))
-                return member_refuse(decoder,
-                                     REASON_WRONG_TYPE,
-                                     "device_hash",
-                                     value,
-                                     "not a string");
+                return decoder_refuse_without(decoder, item, "device_hash");
+        if (value->type != JSON_STRING)
+                return decoder_refuse_value(decoder, REASON_WRONG_TYPE, value, "not a string");
 
-        text = json_object_get_string(value);
-        if (strlen(text) != HASH_DIGITS || strspn(text, "0123456789abcdefABCDEF") != HASH_DIGITS)
-                return member_refuse(decoder,
-                                     REASON_OUT_OF_RANGE,
-                                     "device_hash",
-                                     value,
-                                     "not 64 hexadecimal digits");
+        r = json_string(&decoder->tree, value, decoder->arena, &text);
+        if (r != 0)
+                return err_up(r);
+        for (size_t i = 0; i < text.n; ++i)
+                if (text_hex_digit(text.data[i]) < 0)
+                        text.n = 0;
+        if (text.n != HASH_DIGITS)
+                return decoder_refuse_value(decoder,
+                                            REASON_OUT_OF_RANGE,
+                                            value,
+                                            "not 64 hexadecimal digits");
 
-        for (size_t i = 0; i <= HASH_DIGITS; ++i)
-                ret_hash[i] = to_lower(text[i]);
+        for (size_t i = 0; i < HASH_DIGITS; ++i)
+                ret_hash[i] = to_lower(text.data[i]);
+        ret_hash[HASH_DIGITS] = '\0';
         return 0;
 }
 
-static int decode_item(Decoder *decoder, struct json_object *item, Detection *ret_detection) {
+static int decode_item(Decoder *decoder, const JsonNode *item, Detection *ret_detection) {
         Detection detection = { .rssi = (double)NAN,
                                 .time_us = decoder->record->time_us,
                                 .said_time = decoder->record->said_time };
         int r;
 
-        if (!json_object_is_type(item, json_type_object))
-                return member_refuse(decoder, REASON_WRONG_TYPE, "", item, "not an object");
+        if (item->type != JSON_OBJECT)
+                return decoder_refuse_value(decoder, REASON_WRONG_TYPE, item, "not an object");
 
         r = decode_hash(decoder, item, detection.device_hash);
         if (r == 0)
                 r = member_number(decoder, item, &number_rssi, &detection.rssi);
         if (r == 0 && isnan(detection.rssi))
-                r = member_missing(decoder, "rssi");
-        decoder->said = detection.said_time; /* as it stays where the item has none of its own */
-        if (r == 0)
-                member_time(decoder, item, "timestamp", &detection.time_us);
-        detection.said_time = decoder->said;
+                r = decoder_refuse_without(decoder, item, "rssi");
         if (r != 0)
                 return r;
-
+        decoder->said = detection.said_time; /* as it stays where the item has none of its own */
+        member_time(decoder, item, "timestamp", &detection.time_us);
+        detection.said_time = decoder->said;
         detection.zone =
                 zone_of(decoder->route->near_dbm, decoder->route->medium_dbm, detection.rssi);
         *ret_detection = detection;
         return 0;
 }
 
-static int set_aside(Decoder *decoder, struct json_object *item, Reason reason) {
+static int set_aside(Decoder *decoder, const JsonNode *item, Reason reason) {
         DetectionsRecord *detections = &decoder->record->detections;
         Text bytes;
-        int r = member_json(decoder, item, &bytes);
+        int r = decoder_json(decoder, item, &bytes);
 
         if (r != 0)
                 return err_up(r);
@@ -96,9 +96,10 @@ static int set_aside(Decoder *decoder, struct json_object *item, Reason reason) 
         return 0;
 }
 
-static int decode_items(Decoder *decoder, struct json_object *items) {
+static int decode_items(Decoder *decoder, const JsonNode *items) {
         DetectionsRecord *detections = &decoder->record->detections;
-        size_t n = json_object_array_length(items);
+        size_t n = items->n;
+        const JsonNode *item = items + 1;
 
         if (n > DECODER_MAX_ITEMS)
                 return decoder_refuse(decoder,
@@ -111,18 +112,16 @@ static int decode_items(Decoder *decoder, struct json_object *items) {
         if (!detections->items || !detections->set_aside)
                 return err_new(-ENOMEM);
 
-        decoder->inside = "/detections";
-        for (size_t i = 0; i < n; ++i) {
-                struct json_object *item = json_object_array_get_idx(items, i);
-                int r;
+        for (size_t i = 0; i < n; ++i, item = json_next(item)) {
+                size_t n_notes = decoder->record->n_notes;
+                int r = decode_item(decoder, item, &detections->items[detections->n_items]);
 
-                decoder->element = i + 1;
-                r = decode_item(decoder, item, &detections->items[detections->n_items]);
-
-                if (r == 0)
+                if (r == 0) {
                         ++detections->n_items;
-                else if (r > 0)
+                } else if (r > 0) {
                         r = set_aside(decoder, item, (Reason)r);
+                        decoder->record->n_notes = n_notes; /* it is a letter of its own */
+                }
                 if (r < 0)
                         return err_up(r);
         }
@@ -164,7 +163,7 @@ static int decode_scanner(Decoder *decoder) {
 }
 
 int decode_ble_detections(Decoder *decoder) {
-        struct json_object *items;
+        const JsonNode *items;
         int r;
 
         decoder->record->detections = (DetectionsRecord){ 0 };
@@ -174,14 +173,10 @@ int decode_ble_detections(Decoder *decoder) {
         if (r != 0)
                 return r;
 
-        items = member_get(decoder->root, "detections");
+        items = member_get(decoder, decoder->root, "detections");
         if (!items)
                 return decode_single(decoder);
-        if (!json_object_is_type(items, json_type_array))
-                return member_refuse(decoder,
-                                     REASON_WRONG_TYPE,
-                                     "detections",
-                                     items,
-                                     "not an array");
+        if (items->type != JSON_ARRAY)
+                return decoder_refuse_value(decoder, REASON_WRONG_TYPE, items, "not an array");
         return decode_items(decoder, items);
 }

@@ -1,38 +1,52 @@
 /* Decode: what devices and cameras send, alerts, and answers to commands. */
 
 #include <float.h>
-#include <json-c/json.h>
 #include <math.h>
 
+#include "base/err.h"
 #include "base/text.h"
 #include "gateway/decode/decoder.h"
-#include "gateway/decode/json_check.h"
 
 static const char *const device_members[] = { "device_code", "device_id", NULL };
 static const char *const camera_members[] = { "camera_id", "device_code", "device_id", NULL };
 static const char *const vehicle_members[] = { "vehicle_code", "vehicle_id", NULL };
 
-static const Text status_choices[] = {
-        TEXT("online"), TEXT("offline"), TEXT("warning"), TEXT("error"), { 0 },
+/* The words of a column, and what devices and brokers say in place of them. */
+static const MemberWord status_words[] = {
+        { "online", TEXT("online") },    { "offline", TEXT("offline") },
+        { "warning", TEXT("warning") },  { "error", TEXT("error") },
+        { "true", TEXT("online") },      { "false", TEXT("offline") },
+        { "1", TEXT("online") },         { "0", TEXT("offline") },
+        { "on", TEXT("online") },        { "off", TEXT("offline") },
+        { "up", TEXT("online") },        { "down", TEXT("offline") },
+        { "connected", TEXT("online") }, { "disconnected", TEXT("offline") },
+        { "available", TEXT("online") }, { "unavailable", TEXT("offline") },
+        { "warn", TEXT("warning") },     { 0 },
 };
-static const Text severity_choices[] = { TEXT("critical"), TEXT("warning"), TEXT("info"), { 0 } };
-static const Text ack_choices[] = { TEXT("ok"), TEXT("error"), TEXT("executing"), { 0 } };
-static const Text ack_states[] = { TEXT("done"), TEXT("failed"), TEXT("executing") };
-static const Text state_choices[] = {
-        TEXT("accepted"),  TEXT("published"), TEXT("delivered"),
-        TEXT("executing"), TEXT("done"),      TEXT("failed"),
-        TEXT("expired"),   TEXT("cancelled"), { 0 },
+static const MemberWord severity_words[] = {
+        { "critical", TEXT("critical") },
+        { "warning", TEXT("warning") },
+        { "info", TEXT("info") },
+        { "warn", TEXT("warning") },
+        { 0 },
 };
-
-/* A last will is bare text: `online` or `offline`. */
-static bool status_of_text(Text text, Text *ret_status) {
-        for (size_t i = 0; i < 2; ++i)
-                if (text_equal(text, status_choices[i])) {
-                        *ret_status = status_choices[i];
-                        return true;
-                }
-        return false;
-}
+static const MemberWord ack_words[] = {
+        { "ok", TEXT("done") },
+        { "error", TEXT("failed") },
+        { "executing", TEXT("executing") },
+        { 0 },
+};
+static const MemberWord state_words[] = {
+        { "accepted", TEXT("accepted") },
+        { "published", TEXT("published") },
+        { "delivered", TEXT("delivered") },
+        { "executing", TEXT("executing") },
+        { "done", TEXT("done") },
+        { "failed", TEXT("failed") },
+        { "expired", TEXT("expired") },
+        { "cancelled", TEXT("cancelled") },
+        { 0 },
+};
 
 static int decode_status_members(Decoder *decoder, StatusRecord *status) {
         static const NumberRule temperature = { .name = "temperature",
@@ -41,9 +55,9 @@ static int decode_status_members(Decoder *decoder, StatusRecord *status) {
         static const NumberRule humidity = { .name = "humidity", .min = 0, .max = 100 };
         int r;
 
-        r = member_choice(decoder, "status", status_choices, &status->status);
+        r = member_word(decoder, "status", status_words, &status->status);
         if (r == 0 && !status->status.data)
-                r = member_missing(decoder, "status");
+                r = decoder_refuse_without(decoder, decoder->root, "status");
         if (r == 0)
                 r = member_number(decoder, decoder->root, &temperature, &status->temperature);
         if (r == 0)
@@ -57,6 +71,25 @@ static int decode_status_members(Decoder *decoder, StatusRecord *status) {
         return r;
 }
 
+/* A last will is often a bare word, also as a JSON string. */
+static int decode_status_text(Decoder *decoder) {
+        StatusRecord *status = &decoder->record->status;
+        Text word = json_text(&decoder->tree, decoder->root);
+        int r = 0;
+
+        if (decoder->root->type == JSON_STRING)
+                r = json_string(&decoder->tree, decoder->root, decoder->arena, &word);
+        if (r != 0)
+                return err_up(r);
+        status->status = member_meaning(decoder_trim(word), status_words);
+        if (status->status.data)
+                return 0;
+        return decoder_refuse_piece(decoder,
+                                    REASON_BAD_JSON,
+                                    "payload: neither an object nor a status",
+                                    json_text(&decoder->tree, decoder->root));
+}
+
 int decode_device_status(Decoder *decoder) {
         Record *record = decoder->record;
         int r;
@@ -65,10 +98,13 @@ int decode_device_status(Decoder *decoder) {
                                          .humidity = (double)NAN,
                                          .latitude = (double)NAN,
                                          .longitude = (double)NAN };
-        if (status_of_text(decoder_trim(record->payload), &record->status.status))
+        record->status.status = member_meaning(decoder_trim(decoder->body), status_words);
+        if (record->status.status.data)
                 return 0;
 
-        r = decoder_parse(decoder);
+        r = decoder_parse_value(decoder);
+        if (r == 0 && decoder->root->type != JSON_OBJECT)
+                return decode_status_text(decoder);
         if (r == 0)
                 r = decode_status_members(decoder, &record->status);
         if (r == 0)
@@ -86,16 +122,16 @@ int decode_telemetry(Decoder *decoder) {
                 return r;
 
         r = decoder_name(decoder, device_members, &record->device);
-        if (r >= 0)
-                member_time(decoder, decoder->root, "timestamp", &record->time_us);
-        record->detail = (Text){ 0 };
-        record->data = record->payload;
-        return r < 0 ? r : 0;
+        if (r != 0)
+                return err_up(r);
+        member_time(decoder, decoder->root, "timestamp", &record->time_us);
+        record->data = decoder->body;
+        return decoder->root->has_odd ? decoder_json(decoder, decoder->root, &record->data) : 0;
 }
 
 /* The members by which the cameras of the route name somebody whom they know; the first that is
  * there counts. */
-static int decode_camera_person(Decoder *decoder, struct json_object *data, CameraRecord *camera) {
+static int decode_camera_person(Decoder *decoder, const JsonNode *data, CameraRecord *camera) {
         const char *person = decoder->route->person;
         Text rest = text_of(person ? person : ROUTE_PERSON), item;
         char name[ROUTE_PERSON_MAX + 1];
@@ -115,20 +151,18 @@ static int decode_camera_data(Decoder *decoder, CameraRecord *camera) {
         static const NumberRule confidence = { .name = "confidence",
                                                .min = -DBL_MAX,
                                                .max = DBL_MAX };
-        struct json_object *data = NULL;
+        const JsonNode *data = NULL;
         int r;
 
         r = member_object(decoder, "data", &data);
         if (r != 0 || !data)
                 return r;
 
-        decoder->inside = "/data";
         r = decode_camera_person(decoder, data, camera);
         if (r == 0)
                 r = member_number(decoder, data, &confidence, &camera->confidence);
-        decoder->inside = NULL;
         if (r == 0)
-                r = member_json(decoder, data, &decoder->record->data);
+                r = decoder_json(decoder, data, &decoder->record->data);
         return r;
 }
 
@@ -150,7 +184,7 @@ int decode_camera_event(Decoder *decoder) {
                                 DECODER_MAX_NAME,
                                 &camera->event_type);
         if (r == 0 && !camera->event_type.data)
-                r = member_missing(decoder, "event_type");
+                r = decoder_refuse_without(decoder, decoder->root, "event_type");
         if (r == 0)
                 member_time(decoder, decoder->root, "timestamp", &record->time_us);
         if (r == 0)
@@ -159,10 +193,10 @@ int decode_camera_event(Decoder *decoder) {
 }
 
 static int decode_alert_members(Decoder *decoder, AlertRecord *alert) {
-        struct json_object *root = decoder->root;
+        const JsonNode *root = decoder->root;
         int r;
 
-        r = member_choice(decoder, "severity", severity_choices, &alert->severity);
+        r = member_word(decoder, "severity", severity_words, &alert->severity);
         if (r == 0)
                 r = member_text(decoder, root, "alert_type", DECODER_MAX_NAME, &alert->alert_type);
         if (r == 0)
@@ -182,6 +216,13 @@ static int decode_alert_members(Decoder *decoder, AlertRecord *alert) {
         return r;
 }
 
+static bool alert_leaves_out(const Decoder *decoder, const JsonNode *name) {
+        const JsonTree *tree = &decoder->tree;
+
+        return json_is(tree, name, TEXT("alert_type")) || json_is(tree, name, TEXT("message")) ||
+               (!decoder->record->odd_time && json_is(tree, name, TEXT("timestamp")));
+}
+
 /* An alert is about the vehicle or device of its topic or payload, or about nobody in particular.
  */
 static int decode_alert_object(Decoder *decoder, AlertRecord *alert) {
@@ -199,23 +240,19 @@ static int decode_alert_object(Decoder *decoder, AlertRecord *alert) {
         if (r != 0)
                 return r;
 
-        if (!alert->message.data)
+        if (alert->message.n == 0)
                 alert->message = alert->alert_type;
-        if (!alert->message.data)
-                return member_missing(decoder, "message");
-
-        json_object_object_del(decoder->root, "alert_type");
-        json_object_object_del(decoder->root, "message");
-        if (!record->odd_time)
-                json_object_object_del(decoder->root, "timestamp");
-        return member_json(decoder, decoder->root, &alert->extra);
+        if (alert->message.n == 0)
+                return decoder_refuse_without(decoder, decoder->root, "message");
+        return decoder_rest(decoder, decoder->root, alert_leaves_out, &alert->extra);
 }
 
 /* Plain text is the message; so is the content of a JSON string. Who begins with a brace means
  * JSON. */
 int decode_alert(Decoder *decoder) {
         AlertRecord *alert = &decoder->record->alert;
-        Text text = decoder_trim(decoder->record->payload);
+        Text text = decoder_trim(decoder->body);
+        int r;
 
         *alert = (AlertRecord){ .severity = TEXT("info"),
                                 .latitude = (double)NAN,
@@ -223,9 +260,11 @@ int decode_alert(Decoder *decoder) {
                                 .extra = TEXT("{}") };
         if (text.n > 0 && text.data[0] == '{')
                 return decode_alert_object(decoder, alert);
-        if (text.n == 0)
-                return member_missing(decoder, "message");
-        return decoder_plain_text(decoder, text, &alert->message);
+        decoder->body = text;
+        r = decoder_plain_text(decoder, &alert->message);
+        if (r == 0 && alert->message.n == 0)
+                return decoder_refuse(decoder, REASON_MISSING_MEMBER, "message: empty");
+        return r;
 }
 
 /* What an answer and a state have in common. */
@@ -238,7 +277,7 @@ static int decode_command_members(Decoder *decoder, AckRecord *ack) {
         if (r == 0)
                 r = decoder_name(decoder, members, &ack->command_id);
         if (r == 0 && !ack->command_id.data)
-                r = member_missing(decoder, "command_id");
+                r = decoder_refuse_without(decoder, decoder->root, "command_id");
         if (r == 0)
                 r = member_text(decoder,
                                 decoder->root,
@@ -259,12 +298,12 @@ int decode_command_ack(Decoder *decoder) {
         if (r == 0)
                 r = decoder_name(decoder, device_members, &record->device);
         if (r == 0)
-                r = member_choice(decoder, "status", ack_choices, &ack->status);
-        if (r == 0 && !ack->status.data)
-                r = member_missing(decoder, "status");
-        for (size_t i = 0; r == 0 && i < N_ELEMENTS(ack_states); ++i)
-                if (text_equal(ack->status, ack_choices[i]))
-                        ack->state = ack_states[i];
+                r = member_word(decoder, "status", ack_words, &ack->state);
+        if (r == 0 && !ack->state.data)
+                r = decoder_refuse_without(decoder, decoder->root, "status");
+        for (const MemberWord *at = ack_words; r == 0 && at->word; ++at)
+                if (text_equal(at->meaning, ack->state))
+                        ack->status = text_of(at->word);
         return r;
 }
 
@@ -274,8 +313,8 @@ int decode_command_state(Decoder *decoder) {
 
         r = decode_command_members(decoder, ack);
         if (r == 0)
-                r = member_choice(decoder, "state", state_choices, &ack->state);
+                r = member_word(decoder, "state", state_words, &ack->state);
         if (r == 0 && !ack->state.data)
-                r = member_missing(decoder, "state");
+                r = decoder_refuse_without(decoder, decoder->root, "state");
         return r;
 }

@@ -1,21 +1,19 @@
-/* Decoder: the JSON of a payload and its members, by type, range and length. */
+/* Decoder: the members of a payload, by type, range and length. */
 
-#include <json-c/json.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/err.h"
 #include "base/timestamp.h"
 #include "gateway/decode/decoder.h"
-#include "gateway/decode/json_check.h"
-#include "gateway/decode/place.h"
+#include "gateway/decode/json_scan.h"
 
-#define DETAIL_SIZE        448
-#define POINTER_SIZE       160
 #define CHOICES_SIZE       160
-#define MEMBER_SHOWN_SIZE  (PLACE_VALUE_SIZE + 2) /* with quotes */
-#define UNIX_MILLISECONDS  1e11 /* larger numbers are milliseconds: as seconds, beyond year 5138 */
+#define NUMBER_SIZE        64   /* of one that needs no memory */
+#define UNIX_MILLISECONDS  1e11 /* larger numbers are: as seconds, beyond year 5138 */
+#define UNIX_MICROSECONDS  1e14
+#define UNIX_NANOSECONDS   1e17
 #define UNIX_MIN_S         (-62135596800.0) /* year 1 */
 #define UNIX_MAX_S         253402300800.0   /* year 10000 */
 #define MICROSECONDS_PER_S 1e6
@@ -24,289 +22,225 @@ const NumberRule number_latitude = { .name = "latitude", .min = -90, .max = 90 }
 const NumberRule number_longitude = { .name = "longitude", .min = -180, .max = 180 };
 const NumberRule number_rssi = { .name = "rssi", .min = -200, .max = 50 };
 
-int decoder_refuse(Decoder *decoder, Reason reason, const char *format, ...) {
-        char detail[DETAIL_SIZE];
-        va_list args;
+const JsonNode *member_get(const Decoder *decoder, const JsonNode *object, const char *name) {
+        const JsonNode *value = json_member(&decoder->tree, object, text_of(name));
 
-        va_start(args, format);
-        vsnprintf(detail, sizeof(detail), format, args);
-        va_end(args);
-
-        decoder->record->detail = arena_copy(decoder->arena, detail, strlen(detail));
-        if (!decoder->record->detail.data)
-                return err_new(-ENOMEM);
-        return (int)reason;
+        return value && value->type != JSON_NULL ? value : NULL;
 }
 
-int decoder_refuse_at(Decoder *decoder, Reason reason, const char *at) {
-        Text payload = decoder->record->payload;
-        char place[PLACE_SIZE];
-
-        place_write(payload, (size_t)(at - payload.data), place);
-        return decoder_refuse(decoder, reason, "payload: %s", place);
-}
-
-int decoder_refuse_piece(Decoder *decoder, Reason reason, const char *what, Text piece) {
-        char shown[PLACE_VALUE_SIZE];
-
-        place_value(piece, shown);
-        return decoder_refuse(decoder, reason, "%s: %s", what, shown);
-}
-
-/* "/detections/3/rssi", as RFC 6901 writes it. */
-static void member_pointer(const Decoder *decoder, const char *name, char ret[POINTER_SIZE]) {
-        size_t n =
-                (size_t)snprintf(ret, POINTER_SIZE, "%s", decoder->inside ? decoder->inside : "");
-
-        if (decoder->element > 0)
-                n += (size_t)snprintf(ret + n, POINTER_SIZE - n, "/%zu", decoder->element - 1);
-        if (*name)
-                ret[n++] = '/';
-        for (; *name && n < POINTER_SIZE - 2; ++name) {
-                bool is_special = *name == '~' || *name == '/';
-
-                ret[n++] = is_special ? '~' : *name;
-                if (is_special)
-                        ret[n++] = *name == '~' ? '0' : '1';
-        }
-        ret[n] = '\0';
-}
-
-/* As it is written; what may be large is only named. */
-static void member_show(struct json_object *value, char ret[MEMBER_SHOWN_SIZE]) {
-        bool is_string = json_object_is_type(value, json_type_string);
-        char text[PLACE_VALUE_SIZE];
-
-        if (json_object_is_type(value, json_type_array))
-                place_value(TEXT("[...]"), text);
-        else if (json_object_is_type(value, json_type_object))
-                place_value(TEXT("{...}"), text);
-        else
-                place_value(text_of(json_object_get_string(value)), text);
-        snprintf(ret, MEMBER_SHOWN_SIZE, is_string ? "\"%s\"" : "%s", text);
-}
-
-int member_refuse(Decoder *decoder,
-                  Reason reason,
-                  const char *name,
-                  struct json_object *value,
-                  const char *format,
-                  ...) {
-        char pointer[POINTER_SIZE], what[DETAIL_SIZE], shown[MEMBER_SHOWN_SIZE];
-        va_list args;
-
-        va_start(args, format);
-        vsnprintf(what, sizeof(what), format, args);
-        va_end(args);
-        member_pointer(decoder, name, pointer);
-        if (!value)
-                return decoder_refuse(decoder, reason, "%s: %s", pointer, what);
-        member_show(value, shown);
-        return decoder_refuse(decoder, reason, "%s: %s: %s", pointer, what, shown);
-}
-
-Text decoder_trim(Text text) {
-        static const char space[] = " \t\r\n";
-
-        while (text.n > 0 && memchr(space, text.data[0], sizeof(space) - 1)) {
-                ++text.data;
-                --text.n;
-        }
-        while (text.n > 0 && memchr(space, text.data[text.n - 1], sizeof(space) - 1))
-                --text.n;
-        return text;
-}
-
-/* @text has passed json_check(), so that json-c refuses it only when memory is out. */
-int decoder_parse_value(Decoder *decoder, Text text) {
-        struct json_tokener *tokener = json_tokener_new_ex(JSON_MAX_DEPTH + 2);
-
-        if (!tokener)
-                return err_new(-ENOMEM);
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-        decoder->root = json_tokener_parse_ex(tokener, text.data, (int)text.n);
-        json_tokener_free(tokener);
-        return decoder->root ? 0 : err_new(-ENOMEM);
-}
-
-int decoder_parse(Decoder *decoder) {
-        Text text = decoder_trim(decoder->record->payload);
-        Reason reason;
-        size_t at;
-
-        if (text.n == 0)
-                return decoder_refuse(decoder, REASON_BAD_JSON, "empty payload");
-        reason = json_check_at(text, &at);
-        if (reason != REASON_NONE)
-                return decoder_refuse_at(decoder, reason, text.data + at);
-        if (text.data[0] != '{')
-                return decoder_refuse_piece(decoder,
-                                            REASON_BAD_JSON,
-                                            "payload: not an object",
-                                            text);
-        return decoder_parse_value(decoder, text);
-}
-
-void decoder_done(Decoder *decoder) {
-        json_object_put(decoder->root);
-        decoder->root = NULL;
-}
-
-struct json_object *member_get(struct json_object *object, const char *name) {
-        struct json_object *value = NULL;
-
-        json_object_object_get_ex(object, name, &value);
-        return value;
-}
-
-int member_missing(Decoder *decoder, const char *name) {
-        return member_refuse(decoder, REASON_MISSING_MEMBER, name, NULL, "missing");
-}
-
-int member_object(Decoder *decoder, const char *name, struct json_object **ret_object) {
-        struct json_object *value = member_get(decoder->root, name);
+int member_object(Decoder *decoder, const char *name, const JsonNode **ret_object) {
+        const JsonNode *value = member_get(decoder, decoder->root, name);
 
         if (!value)
                 return 0;
-        if (!json_object_is_type(value, json_type_object))
-                return member_refuse(decoder, REASON_WRONG_TYPE, name, value, "not an object");
+        if (value->type != JSON_OBJECT)
+                return decoder_set_aside(decoder, REASON_WRONG_TYPE, value, "not an object");
         *ret_object = value;
         return 0;
 }
 
-static Text string_of(struct json_object *value) {
-        return (Text){ .data = json_object_get_string(value),
-                       .n = (size_t)json_object_get_string_len(value) };
+static int string_of(Decoder *decoder, const JsonNode *string, Text *ret_text) {
+        int r = json_string(&decoder->tree, string, decoder->arena, ret_text);
+
+        return r == 0 ? 0 : err_up(r);
 }
 
-int decoder_copy(Decoder *decoder, Text text, Text *ret_copy) {
-        Text copy = arena_copy(decoder->arena, text.data, text.n);
-
-        if (!copy.data)
-                return err_new(-ENOMEM);
-        *ret_copy = copy;
-        return 0;
-}
+/* ---- text and words ---- */
 
 int member_text(Decoder *decoder,
-                struct json_object *object,
+                const JsonNode *object,
                 const char *name,
                 size_t max,
                 Text *ret_text) {
-        struct json_object *value = member_get(object, name);
+        const JsonNode *value = member_get(decoder, object, name);
         Text text;
+        int r = 0;
 
         if (!value)
                 return 0;
-        if (!json_object_is_type(value, json_type_string))
-                return member_refuse(decoder, REASON_WRONG_TYPE, name, value, "not a string");
-
-        text = string_of(value);
+        if (value->type == JSON_ARRAY || value->type == JSON_OBJECT)
+                return decoder_set_aside(decoder, REASON_WRONG_TYPE, value, "not text");
+        text = json_text(&decoder->tree, value);
+        if (value->type == JSON_STRING)
+                r = string_of(decoder, value, &text);
+        if (r != 0)
+                return err_up(r);
         if (text.n > max)
-                return member_refuse(decoder,
-                                     REASON_OUT_OF_RANGE,
-                                     name,
-                                     value,
-                                     "longer than %zu bytes",
-                                     max);
-        return decoder_copy(decoder, text, ret_text);
+                return decoder_set_aside(decoder,
+                                         REASON_OUT_OF_RANGE,
+                                         value,
+                                         "longer than %zu bytes",
+                                         max);
+        *ret_text = text;
+        return 0;
 }
 
-static int member_choice_refuse(Decoder *decoder,
-                                const char *name,
-                                const Text choices[],
-                                struct json_object *value) {
-        char known[CHOICES_SIZE];
+Text member_meaning(Text word, const MemberWord words[]) {
+        for (size_t i = 0; words[i].word; ++i)
+                if (word.n == strlen(words[i].word) &&
+                    strncasecmp(words[i].word, word.data, word.n) == 0)
+                        return words[i].meaning;
+        return (Text){ 0 };
+}
+
+/* The words that mean themselves. */
+static int member_refuse_word(Decoder *decoder, const JsonNode *value, const MemberWord words[]) {
+        char known[CHOICES_SIZE] = "";
         size_t n = 0;
 
-        for (size_t i = 0; choices[i].data && n < sizeof(known); ++i)
-                n += (size_t)snprintf(known + n,
-                                      sizeof(known) - n,
-                                      "%s%.*s",
-                                      i == 0 ? "" : ", ",
-                                      (int)choices[i].n,
-                                      choices[i].data);
-        return member_refuse(decoder, REASON_OUT_OF_RANGE, name, value, "not one of %s", known);
+        for (size_t i = 0; words[i].word && n < sizeof(known); ++i)
+                if (text_equal(text_of(words[i].word), words[i].meaning))
+                        n += (size_t)snprintf(known + n,
+                                              sizeof(known) - n,
+                                              "%s%s",
+                                              n == 0 ? "" : ", ",
+                                              words[i].word);
+        return decoder_set_aside(decoder, REASON_OUT_OF_RANGE, value, "not one of %s", known);
 }
 
-int member_choice(Decoder *decoder, const char *name, const Text choices[], Text *ret_choice) {
-        struct json_object *value = member_get(decoder->root, name);
+int member_word(Decoder *decoder, const char *name, const MemberWord words[], Text *ret_meaning) {
+        const JsonNode *value = member_get(decoder, decoder->root, name);
+        Text word, meaning;
+        int r = 0;
 
         if (!value)
                 return 0;
-        if (!json_object_is_type(value, json_type_string))
-                return member_refuse(decoder, REASON_WRONG_TYPE, name, value, "not a string");
-
-        for (size_t i = 0; choices[i].data; ++i)
-                if (text_equal(string_of(value), choices[i])) {
-                        *ret_choice = choices[i];
-                        return 0;
-                }
-        return member_choice_refuse(decoder, name, choices, value);
+        if (value->type == JSON_ARRAY || value->type == JSON_OBJECT)
+                return decoder_set_aside(decoder, REASON_WRONG_TYPE, value, "not a word");
+        word = json_text(&decoder->tree, value);
+        if (value->type == JSON_STRING)
+                r = string_of(decoder, value, &word);
+        if (r != 0)
+                return err_up(r);
+        meaning = member_meaning(decoder_trim(word), words);
+        if (!meaning.data)
+                return member_refuse_word(decoder, value, words);
+        *ret_meaning = meaning;
+        return 0;
 }
 
-bool member_digits(struct json_object *string, Text *ret_digits) {
-        Text text = decoder_trim(string_of(string));
+/* ---- numbers ---- */
 
-        if (text.n == 0 || text.n > DECODER_MAX_NAME)
-                return false;
-        if (text.data[0] != '-' && (text.data[0] < '0' || text.data[0] > '9'))
-                return false;
-        if (json_check(text) != REASON_NONE)
-                return false;
-        *ret_digits = text;
-        return true;
-}
+/* JSON has no plus, and no zeros in front. */
+static int digits_of_text(Decoder *decoder, Text text, Text *ret_digits) {
+        JsonCursor cursor;
+        JsonToken token;
+        bool is_negative = false, had_zeros = false;
+        char *copy;
 
-static bool number_of(struct json_object *value, double *ret_number) {
-        Text digits;
-
-        switch (json_object_get_type(value)) {
-        case json_type_double:
-        case json_type_int:
-                *ret_number = json_object_get_double(value);
-                return true;
-        case json_type_string:
-                if (!member_digits(value, &digits))
-                        return false;
-                *ret_number = strtod(digits.data, NULL); /* ends at json-c's NUL or white space */
-                return true;
-        case json_type_null:
-        case json_type_boolean:
-        case json_type_object:
-        case json_type_array:
-        default:
-                return false;
+        text = decoder_trim(text);
+        if (text.n > 0 && (*text.data == '-' || *text.data == '+')) {
+                is_negative = *text.data == '-';
+                text = (Text){ .data = text.data + 1, .n = text.n - 1 };
         }
+        for (; text.n > 1 && text.data[0] == '0' && text.data[1] >= '0' && text.data[1] <= '9';
+             text = (Text){ .data = text.data + 1, .n = text.n - 1 })
+                had_zeros = true;
+        if (text.n == 0 || text.n > DECODER_MAX_NAME || *text.data < '0' || *text.data > '9')
+                return 0;
+        cursor = (JsonCursor){ .at = text.data, .end = text.data + text.n };
+        if (!json_scan_number(&cursor, &token) || cursor.at != cursor.end ||
+            token.odd != REASON_NONE)
+                return 0;
+        if (is_negative && !had_zeros) {
+                *ret_digits = (Text){ .data = text.data - 1, .n = text.n + 1 };
+                return 0;
+        }
+        *ret_digits = text;
+        if (!is_negative)
+                return 0;
+        copy = arena_alloc(decoder->arena, text.n + 2);
+        if (!copy)
+                return err_new(-ENOMEM);
+        copy[0] = '-';
+        memcpy(copy + 1, text.data, text.n);
+        copy[text.n + 1] = '\0';
+        *ret_digits = (Text){ .data = copy, .n = text.n + 1 };
+        return 0;
+}
+
+int member_digits(Decoder *decoder, const JsonNode *value, Text *ret_digits) {
+        Text text;
+        int r;
+
+        *ret_digits = (Text){ 0 };
+        if (value->type == JSON_NUMBER)
+                *ret_digits = json_text(&decoder->tree, value);
+        if (value->type != JSON_STRING)
+                return 0;
+        r = string_of(decoder, value, &text);
+        if (r == 0)
+                r = digits_of_text(decoder, text, ret_digits);
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* strtod() wants an end. */
+static int number_of_digits(Decoder *decoder, Text digits, double *ret_number) {
+        char few[NUMBER_SIZE];
+        Text copy = { .data = few };
+
+        if (digits.n < sizeof(few)) {
+                memcpy(few, digits.data, digits.n);
+                few[digits.n] = '\0';
+        } else {
+                copy = arena_copy(decoder->arena, digits.data, digits.n);
+                if (!copy.data)
+                        return err_new(-ENOMEM);
+        }
+        *ret_number = strtod(copy.data, NULL);
+        return 0;
+}
+
+/* NAN: it is none. */
+static int number_of(Decoder *decoder, const JsonNode *value, double *ret_number) {
+        Text digits;
+        int r;
+
+        *ret_number = (double)NAN;
+        r = member_digits(decoder, value, &digits);
+        if (r == 0 && digits.data)
+                r = number_of_digits(decoder, digits, ret_number);
+        return r == 0 ? 0 : err_up(r);
 }
 
 int member_number(Decoder *decoder,
-                  struct json_object *object,
+                  const JsonNode *object,
                   const NumberRule *rule,
                   double *ret_value) {
-        struct json_object *value = member_get(object, rule->name);
+        const JsonNode *value = member_get(decoder, object, rule->name);
         double number;
+        int r;
 
         if (!value)
                 return 0;
-        if (!number_of(value, &number))
-                return member_refuse(decoder, REASON_WRONG_TYPE, rule->name, value, "not a number");
+        r = number_of(decoder, value, &number);
+        if (r != 0)
+                return err_up(r);
+        if (isnan(number))
+                return decoder_set_aside(decoder, REASON_WRONG_TYPE, value, "not a number");
         if (!isfinite(number) || number < rule->min || number > rule->max)
-                return member_refuse(decoder,
-                                     REASON_OUT_OF_RANGE,
-                                     rule->name,
-                                     value,
-                                     "not within %g .. %g",
-                                     rule->min,
-                                     rule->max);
+                return decoder_set_aside(decoder,
+                                         REASON_OUT_OF_RANGE,
+                                         value,
+                                         "not within %g .. %g",
+                                         rule->min,
+                                         rule->max);
         *ret_value = number;
         return 0;
 }
 
-/* Unix time, in seconds or milliseconds. */
+/* ---- times ---- */
+
+/* Unix time, in seconds, milliseconds, microseconds or nanoseconds: as its size says. */
 static bool time_of_number(double number, int64_t *ret_time_us) {
-        if (fabs(number) > UNIX_MILLISECONDS)
-                number /= 1000;
+        double size = fabs(number);
+
+        if (size > UNIX_NANOSECONDS)
+                number /= 1e9;
+        else if (size > UNIX_MICROSECONDS)
+                number /= 1e6;
+        else if (size > UNIX_MILLISECONDS)
+                number /= 1e3;
         if (!(number >= UNIX_MIN_S && number < UNIX_MAX_S))
                 return false;
         *ret_time_us = llround(number * MICROSECONDS_PER_S);
@@ -338,8 +272,7 @@ static bool time_of_text(const Decoder *decoder, Text text, int64_t *ret_time_us
 }
 
 /* A time that is none, as it was said. */
-static void time_set_aside(Decoder *decoder, struct json_object *value) {
-        Text said = text_of(json_object_get_string(value));
+static int time_set_aside(Decoder *decoder, Text said) {
         int r;
 
         if (said.n > DECODER_MAX_NAME) {
@@ -348,9 +281,8 @@ static void time_set_aside(Decoder *decoder, struct json_object *value) {
                         --said.n;
         }
         r = decoder_copy(decoder, said, &decoder->said);
-        if (r < 0)
-                decoder->fault = r;
         decoder->record->odd_time = true;
+        return r == 0 ? 0 : err_up(r);
 }
 
 /* What the device's clock shows: what its message says, or else the newest that is in it. */
@@ -361,89 +293,63 @@ static void time_show(Record *record, int64_t time_us, bool has_zone, bool is_ow
         record->has_zone = has_zone;
 }
 
-void member_time(Decoder *decoder,
-                 struct json_object *object,
-                 const char *name,
-                 int64_t *ret_time_us) {
-        struct json_object *value = member_get(object, name);
-        Record *record = decoder->record;
-        bool is_own = ret_time_us == &record->time_us;
-        bool is_text = json_object_is_type(value, json_type_string);
-        int64_t time_us = 0;
-        double number;
-        bool is_time;
+/* As text or as a number, which may be text as well. */
+static int time_read(Decoder *decoder,
+                     const JsonNode *value,
+                     Text said,
+                     bool is_own,
+                     int64_t *ret_time_us,
+                     bool *ret_is_time) {
+        bool is_text = value->type == JSON_STRING && time_of_text(decoder, said, ret_time_us);
+        double number = (double)NAN;
+        int r = 0;
 
-        if (!value)
-                return;
-        is_time = is_text ? time_of_text(decoder, string_of(value), &time_us)
-                          : number_of(value, &number) && time_of_number(number, &time_us);
-        if (is_time)
-                time_show(record,
-                          time_us,
-                          is_text && timestamp_has_offset(string_of(value)),
+        if (!is_text)
+                r = number_of(decoder, value, &number);
+        if (r != 0)
+                return err_up(r);
+        *ret_is_time = is_text || time_of_number(number, ret_time_us);
+        if (*ret_is_time)
+                time_show(decoder->record,
+                          *ret_time_us,
+                          is_text && timestamp_has_offset(said),
                           is_own);
+        return 0;
+}
+
+static int member_time_of(Decoder *decoder, const JsonNode *value, int64_t *ret_time_us) {
+        Record *record = decoder->record;
+        bool is_own = ret_time_us == &record->time_us, is_time = false;
+        Text said = json_text(&decoder->tree, value);
+        int64_t time_us = 0;
+        int r = 0;
 
         decoder->said = (Text){ 0 };
+        if (value->type == JSON_STRING)
+                r = string_of(decoder, value, &said);
+        else if (value->has_odd)
+                r = decoder_json(decoder, value, &said);
+        if (r == 0)
+                r = time_read(decoder, value, said, is_own, &time_us, &is_time);
+        if (r != 0)
+                return err_up(r);
         if (is_time && time_is_believed(decoder, time_us)) {
                 *ret_time_us = time_us;
         } else {
                 *ret_time_us = record_first_us(record);
-                time_set_aside(decoder, value);
+                r = time_set_aside(decoder, said);
         }
         if (is_own) {
                 record->has_clock = !decoder->said.data;
                 record->said_time = decoder->said;
         }
+        return r == 0 ? 0 : err_up(r);
 }
 
-int member_json(Decoder *decoder, struct json_object *object, Text *ret_json) {
-        Text json;
+void member_time(Decoder *decoder, const JsonNode *object, const char *name, int64_t *ret_time_us) {
+        const JsonNode *value = member_get(decoder, object, name);
+        int r = value ? member_time_of(decoder, value, ret_time_us) : 0;
 
-        json.data = json_object_to_json_string_length(object,
-                                                      JSON_C_TO_STRING_PLAIN |
-                                                              JSON_C_TO_STRING_NOSLASHESCAPE,
-                                                      &json.n);
-        if (!json.data)
-                return err_new(-ENOMEM);
-        return decoder_copy(decoder, json, ret_json);
-}
-
-bool decoder_is_name(Text name) {
-        if (name.n == 0 || name.n > DECODER_MAX_NAME)
-                return false;
-        for (size_t i = 0; i < name.n; ++i)
-                if ((unsigned char)name.data[i] < 0x20 || name.data[i] == 0x7f)
-                        return false;
-        return true;
-}
-
-/* A name may be written as a number: it is then an id. */
-int decoder_name(Decoder *decoder, const char *const members[], Text *name) {
-        struct json_object *value = NULL;
-        Text text;
-        size_t i;
-
-        if (name->data)
-                return 0;
-        for (i = 0; members[i] && !value; ++i)
-                value = member_get(decoder->root, members[i]);
-        if (!value)
-                return 0;
-
-        if (!json_object_is_type(value, json_type_string) &&
-            !json_object_is_type(value, json_type_int))
-                return member_refuse(decoder,
-                                     REASON_WRONG_TYPE,
-                                     members[i - 1],
-                                     value,
-                                     "not a name");
-
-        text = text_of(json_object_get_string(value));
-        if (!decoder_is_name(text))
-                return member_refuse(decoder,
-                                     REASON_OUT_OF_RANGE,
-                                     members[i - 1],
-                                     value,
-                                     "empty, too long or with control characters");
-        return decoder_copy(decoder, text, name);
+        if (r < 0)
+                decoder->fault = r;
 }

@@ -1,52 +1,35 @@
 /* Decode: the logs of vehicles: raw, sensor and vehicle. */
 
 #include <float.h>
-#include <json-c/json.h>
 #include <math.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "gateway/decode/decoder.h"
-#include "gateway/decode/json_check.h"
+
+#define LOG_NUMBERS 7 /* the first of log_members; then */
+#define LOG_FLAGS   2
 
 static const char *const vehicle_members[] = { "vehicle_code", "vehicle_id", NULL };
 
-/* The members of a vehicle log that have columns, and so no place in extra. */
+/* The members of a vehicle log that have columns, and so no place in extra; numbers first. */
 static const char *const log_members[] = {
-        "battery_voltage", "battery_current", "rssi",          "latitude",
-        "longitude",       "heading",         "speed",         "mode",
-        "armed",           "guided",          "system_status",
+        "battery_voltage", "battery_current", "rssi",   "latitude", "longitude",     "heading",
+        "speed",           "armed",           "guided", "mode",     "system_status",
 };
 
-/* The content of a JSON string; any other text, JSON or not, as it is. */
-int decoder_plain_text(Decoder *decoder, Text text, Text *ret_text) {
-        size_t at;
-        Reason reason = json_check_at(text, &at);
-        Text trimmed = decoder_trim(text);
-        int r;
-
-        if (reason == REASON_NUL_CHARACTER)
-                return decoder_refuse_at(decoder, reason, text.data + at);
-        if (reason != REASON_NONE || trimmed.data[0] != '"') {
-                *ret_text = text;
-                return 0;
-        }
-
-        r = decoder_parse_value(decoder, trimmed);
-        if (r != 0)
-                return err_up(r);
-        return decoder_copy(decoder,
-                            (Text){ .data = json_object_get_string(decoder->root),
-                                    .n = (size_t)json_object_get_string_len(decoder->root) },
-                            ret_text);
-}
+static const MemberWord flag_words[] = {
+        { "true", TEXT("true") }, { "1", TEXT("true") },      { "on", TEXT("true") },
+        { "yes", TEXT("true") },  { "false", TEXT("false") }, { "0", TEXT("false") },
+        { "off", TEXT("false") }, { "no", TEXT("false") },    { 0 },
+};
 
 int decode_raw_log(Decoder *decoder) {
         Record *record = decoder->record;
         CLEANUP_BUF Buf data = { 0 };
         int r;
 
-        r = decoder_plain_text(decoder, record->payload, &record->text);
+        r = decoder_plain_text(decoder, &record->text);
         if (r != 0)
                 return r;
 
@@ -64,22 +47,21 @@ static int decode_sensor_id(Decoder *decoder, int32_t *ret_sensor_id) {
 
         r = member_number(decoder, decoder->root, &rule, &value);
         if (r != 0)
-                return r;
+                return err_up(r);
         if (isnan(value))
-                return member_missing(decoder, rule.name);
+                return decoder_refuse_without(decoder, decoder->root, rule.name);
         if (value > floor(value))
-                return member_refuse(decoder,
-                                     REASON_WRONG_TYPE,
-                                     rule.name,
-                                     member_get(decoder->root, rule.name),
-                                     "not an integer");
+                return decoder_refuse_value(decoder,
+                                            REASON_WRONG_TYPE,
+                                            member_get(decoder, decoder->root, rule.name),
+                                            "not an integer");
         *ret_sensor_id = (int32_t)value;
         return 0;
 }
 
 int decode_sensor_log(Decoder *decoder) {
         Record *record = decoder->record;
-        struct json_object *data = NULL;
+        const JsonNode *data = NULL;
         int r;
 
         record->sensor = (SensorRecord){ 0 };
@@ -91,22 +73,21 @@ int decode_sensor_log(Decoder *decoder) {
         if (r == 0)
                 r = member_object(decoder, "data", &data);
         if (r == 0 && !data)
-                r = member_missing(decoder, "data");
-        if (r == 0)
-                member_time(decoder,
-                            member_get(data, "timestamp") ? data : decoder->root,
-                            "timestamp",
-                            &record->time_us);
-        if (r == 0)
-                r = member_json(decoder, data, &record->data);
-        return r;
+                r = decoder_refuse_without(decoder, decoder->root, "data");
+        if (r != 0)
+                return r;
+        member_time(decoder,
+                    member_get(decoder, data, "timestamp") ? data : decoder->root,
+                    "timestamp",
+                    &record->time_us);
+        return decoder_json(decoder, data, &record->data);
 }
 
 static int decode_vehicle_numbers(Decoder *decoder, VehicleRecord *log) {
         const struct {
                 NumberRule rule;
                 double *value;
-        } numbers[] = {
+        } numbers[LOG_NUMBERS] = {
                 { { "battery_voltage", -DBL_MAX, DBL_MAX }, &log->battery_voltage },
                 { { "battery_current", -DBL_MAX, DBL_MAX }, &log->battery_current },
                 { number_rssi, &log->rssi },
@@ -124,27 +105,18 @@ static int decode_vehicle_numbers(Decoder *decoder, VehicleRecord *log) {
         return r;
 }
 
-/* A boolean, also as 0, 1, "true", "false". */
+/* A boolean, also as 0, 1, "true", "OFF". */
 static int decode_flag(Decoder *decoder, const char *name, int8_t *ret_flag) {
-        struct json_object *value = member_get(decoder->root, name);
-        const char *text = json_object_get_string(value);
+        Text meaning = { 0 };
+        int r = member_word(decoder, name, flag_words, &meaning);
 
-        if (!value)
-                return 0;
-        if (json_object_is_type(value, json_type_double) || !text)
-                return member_refuse(decoder, REASON_WRONG_TYPE, name, value, "not a boolean");
-
-        if (strcmp(text, "true") == 0 || strcmp(text, "1") == 0)
-                *ret_flag = 1;
-        else if (strcmp(text, "false") == 0 || strcmp(text, "0") == 0)
-                *ret_flag = 0;
-        else
-                return member_refuse(decoder, REASON_WRONG_TYPE, name, value, "not a boolean");
-        return 0;
+        if (r == 0 && meaning.data)
+                *ret_flag = text_equal(meaning, TEXT("true"));
+        return r;
 }
 
 static int decode_vehicle_members(Decoder *decoder, VehicleRecord *log) {
-        struct json_object *root = decoder->root;
+        const JsonNode *root = decoder->root;
         int r;
 
         r = decode_vehicle_numbers(decoder, log);
@@ -165,62 +137,115 @@ static int decode_vehicle_members(Decoder *decoder, VehicleRecord *log) {
         return r;
 }
 
-static int replace_member(struct json_object *root, const char *name, struct json_object *value) {
-        if (!value)
-                return err_new(-ENOMEM);
-        if (json_object_object_add(root, name, value) != 0) {
-                json_object_put(value);
-                return err_new(-ENOMEM);
-        }
-        return 0;
+/* Which of those that have a column it is; -1: none. */
+static int log_member(const Decoder *decoder, const JsonNode *name) {
+        for (size_t i = 0; i < N_ELEMENTS(log_members); ++i)
+                if (json_is(&decoder->tree, name, text_of(log_members[i])))
+                        return (int)i;
+        return -1;
 }
 
-/* Viewers get numbers as numbers, with the digits that were sent. */
-static int normalise_number(struct json_object *root, const char *name, bool *changed) {
-        struct json_object *value = member_get(root, name);
-        char text[DECODER_MAX_NAME + 1] = "";
-        Text digits;
-
-        if (!value || !json_object_is_type(value, json_type_string))
-                return 0;
-        if (!member_digits(value, &digits))
-                return 0;
-        memcpy(text, digits.data, digits.n);
-        *changed = true;
-        return replace_member(root, name, json_object_new_double_s(strtod(text, NULL), text));
+static bool log_leaves_out(const Decoder *decoder, const JsonNode *name) {
+        return log_member(decoder, name) >= 0 ||
+               (!decoder->record->odd_time && json_is(&decoder->tree, name, TEXT("timestamp")));
 }
 
-static int normalise_flag(struct json_object *root, const char *name, int8_t flag, bool *changed) {
-        struct json_object *value = member_get(root, name);
-
-        if (!value || json_object_is_type(value, json_type_boolean))
-                return 0;
-        *changed = true;
-        return replace_member(root, name, json_object_new_boolean(flag));
+/* As it stands where it is a boolean already. */
+static Text log_flag(int8_t flag, const JsonNode *value) {
+        if (value->type == JSON_TRUE || value->type == JSON_FALSE)
+                return (Text){ 0 };
+        if (flag < 0)
+                return TEXT("null");
+        return flag > 0 ? TEXT("true") : TEXT("false");
 }
 
-/* The payload as it came, unless a number or boolean in it was written as something else. */
-static int normalise(Decoder *decoder, const VehicleRecord *log) {
-        static const char *const numbers[] = {
-                "battery_voltage", "battery_current", "rssi", "latitude",
-                "longitude",       "heading",         "speed"
+/* How viewers get a member that has a column: numbers and booleans as such, with the digits that
+ * were sent, and null where it was set aside. Absent: as it stands. */
+static int log_normal(Decoder *decoder, const VehicleRecord *log, const JsonNode *name, Text *ret) {
+        const double numbers[LOG_NUMBERS] = {
+                log->battery_voltage, log->battery_current, log->rssi, log->latitude,
+                log->longitude,       log->heading,         log->speed
         };
-        bool changed = false;
+        const JsonNode *value = name + 1;
+        int i = log_member(decoder, name), r = 0;
+
+        *ret = (Text){ 0 };
+        if (i < 0 || value->type == JSON_NULL)
+                return 0;
+        if (i < LOG_NUMBERS && isnan(numbers[i]))
+                *ret = TEXT("null");
+        else if (i < LOG_NUMBERS && value->type == JSON_STRING)
+                r = member_digits(decoder, value, ret);
+        else if (i >= LOG_NUMBERS + LOG_FLAGS &&
+                 (value->type == JSON_ARRAY || value->type == JSON_OBJECT))
+                *ret = TEXT("null");
+        else if (i >= LOG_NUMBERS && i < LOG_NUMBERS + LOG_FLAGS)
+                *ret = log_flag(i == LOG_NUMBERS ? log->armed : log->guided, value);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int log_write(Decoder *decoder, const VehicleRecord *log, Buf *buf) {
+        const JsonNode *root = decoder->root, *at = root + 1;
+        Text normal;
+
+        buf_append_char(buf, '{');
+        for (size_t i = 0; i < root->n; i += 2, at = json_next(at + 1)) {
+                int r = log_normal(decoder, log, at, &normal);
+
+                if (r != 0)
+                        return err_up(r);
+                if (i > 0)
+                        buf_append_char(buf, ',');
+                json_write(buf, &decoder->tree, at);
+                buf_append_char(buf, ':');
+                if (normal.data)
+                        buf_append_text(buf, normal);
+                else
+                        json_write(buf, &decoder->tree, at + 1);
+        }
+        buf_append_char(buf, '}');
+        return buf_failed(buf) ? err_new(-ENOMEM) : 0;
+}
+
+/* Byte for byte, unless something in it was written as something else, or set aside. */
+static int normalise(Decoder *decoder, const VehicleRecord *log) {
+        const JsonNode *root = decoder->root, *at = root + 1;
+        CLEANUP_BUF Buf buf = { 0 };
+        Text normal = { .data = root->has_odd ? "" : NULL };
         int r = 0;
 
-        for (size_t i = 0; r == 0 && i < N_ELEMENTS(numbers); ++i)
-                r = normalise_number(decoder->root, numbers[i], &changed);
-        if (r == 0)
-                r = normalise_flag(decoder->root, "armed", log->armed, &changed);
-        if (r == 0)
-                r = normalise_flag(decoder->root, "guided", log->guided, &changed);
+        for (size_t i = 0; r == 0 && !normal.data && i < root->n; i += 2, at = json_next(at + 1))
+                r = log_normal(decoder, log, at, &normal);
         if (r != 0)
                 return err_up(r);
+        if (!normal.data) {
+                decoder->record->data = json_text(&decoder->tree, root);
+                return 0;
+        }
+        r = log_write(decoder, log, &buf);
+        if (r == 0)
+                r = decoder_copy(decoder, buf_text(&buf), &decoder->record->data);
+        return r == 0 ? 0 : err_up(r);
+}
 
-        if (changed)
-                return member_json(decoder, decoder->root, &decoder->record->data);
-        decoder->record->data = decoder_trim(decoder->record->payload);
-        return 0;
+static bool log_is_empty(const VehicleRecord *log) {
+        return isnan(log->battery_voltage) && isnan(log->battery_current) && isnan(log->rssi) &&
+               isnan(log->latitude) && isnan(log->longitude) && isnan(log->heading) &&
+               isnan(log->speed) && !log->mode.data && !log->system_status.data && log->armed < 0 &&
+               log->guided < 0;
+}
+
+/* A row of nothing but NULL is none. */
+static int refuse_empty(Decoder *decoder) {
+        for (size_t i = 0; i < N_ELEMENTS(log_members); ++i)
+                if (member_get(decoder, decoder->root, log_members[i]))
+                        return decoder_refuse_without(decoder, decoder->root, log_members[i]);
+        return decoder_refuse_piece(decoder,
+                                    REASON_MISSING_MEMBER,
+                                    "payload: no member of a vehicle log (battery_voltage, "
+                                    "latitude, "
+                                    "mode, ...)",
+                                    json_text(&decoder->tree, decoder->root));
 }
 
 int decode_vehicle_log(Decoder *decoder) {
@@ -234,16 +259,13 @@ int decode_vehicle_log(Decoder *decoder) {
                 r = decoder_name(decoder, vehicle_members, &record->vehicle);
         if (r == 0)
                 r = decode_vehicle_members(decoder, log);
+        if (r == 0 && log_is_empty(log))
+                r = refuse_empty(decoder);
         if (r == 0)
                 r = normalise(decoder, log);
-        if (r != 0)
-                return r;
-
-        for (size_t i = 0; i < N_ELEMENTS(log_members); ++i)
-                json_object_object_del(decoder->root, log_members[i]);
-        if (!record->odd_time)
-                json_object_object_del(decoder->root, "timestamp");
-        if (json_object_object_length(decoder->root) == 0)
-                return 0;
-        return member_json(decoder, decoder->root, &log->extra);
+        if (r == 0)
+                r = decoder_rest(decoder, decoder->root, log_leaves_out, &log->extra);
+        if (r == 0 && log->extra.n == 2)
+                log->extra = (Text){ 0 };
+        return r;
 }

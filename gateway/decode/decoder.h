@@ -4,39 +4,47 @@
  * Decoder: one message while it is decoded, and typed access to the members of its JSON. Shared by
  * decode.c (the way in) and decode_*.c (a function for each kind); nobody else needs it.
  *
- * Functions return 0, a fault, or the Reason (> 0) why the message cannot be used; record->detail
- * then says what is wrong with which member. A member that is absent or null is not an error: its
- * output is left untouched.
+ * Judged is only what is used, and what is odd costs itself: a member_…() leaves its output as it
+ * was where the member is absent, null, or of no use; the last is noted (record->notes). Functions
+ * return 0, a fault, or the Reason (> 0) why the message as a whole cannot be used; record->detail
+ * then says what is wrong with which member.
  */
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "gateway/decode/json_tree.h"
 #include "gateway/decode/route.h"
 #include "model/record.h"
 
 #define DECODER_MAX_NAME  128  /* bytes of a code, an id, a mode, a type */
 #define DECODER_MAX_LABEL 256  /* bytes of a name for people, a source, a location */
 #define DECODER_MAX_ITEMS 4096 /* detections in one message, good and bad */
-
-struct json_object;
+#define DECODER_MAX_NOTES 16   /* members that are noted; more of them are set aside, too */
 
 typedef struct Decoder Decoder;
+typedef struct MemberWord MemberWord;
 typedef struct NumberRule NumberRule;
 
 struct Decoder {
-        Arena *arena;             /* borrowed */
-        const Route *route;       /* borrowed */
-        Record *record;           /* borrowed */
-        struct json_object *root; /* owned; the payload as JSON, once decoder_parse() was called */
-        Text said;                /* by member_time(): in place of the last time, as in Record */
-        int fault;                /* of those that answer nothing */
-        const char *inside;       /* JSON pointer of what is decoded now; NULL = the root */
-        size_t element;           /* of the array that @inside is, counted from 1; 0 = it is none */
+        Arena *arena;       /* borrowed */
+        const Route *route; /* borrowed */
+        Record *record;     /* borrowed */
+        Text body;          /* the payload without a BOM at its front and NULs at its end */
+        JsonTree tree;      /* owned; of the body, once decoder_parse() was called */
+        const JsonNode *root;
+        Text said; /* by member_time(): in place of the last time, as in Record */
+        int fault; /* of those that answer nothing */
 };
 
 struct NumberRule {
         const char *name;
         double min, max;
+};
+
+/* A word, in any case of its letters, and what it means; the last of a list has none. */
+struct MemberWord {
+        const char *word;
+        Text meaning;
 };
 
 extern const NumberRule number_latitude, number_longitude, number_rssi;
@@ -53,57 +61,77 @@ int decode_alert(Decoder *decoder);
 int decode_command_ack(Decoder *decoder);
 int decode_command_state(Decoder *decoder);
 
-/* Answers @reason, with a detail: what is said, the place, or a member of what is decoded now and
- * its value. */
+/* ---- the message as a whole (decoder.c) ---- */
+
+/* Answers @reason, with a detail: what is said, the place, or a value. */
 int decoder_refuse(Decoder *decoder, Reason reason, const char *format, ...) PRINTF(3, 4);
 int decoder_refuse_at(Decoder *decoder, Reason reason, const char *at); /* in the payload */
 int decoder_refuse_piece(Decoder *decoder, Reason reason, const char *what, Text piece);
-int member_refuse(Decoder *decoder,
-                  Reason reason,
-                  const char *name,          /* "" = the whole of it */
-                  struct json_object *value, /* NULL = not shown */
-                  const char *format,
-                  ...) PRINTF(5, 6);
+int decoder_refuse_value(Decoder *decoder,
+                         Reason reason,
+                         const JsonNode *value,
+                         const char *format,
+                         ...) PRINTF(4, 5);
+/* A member without which the message is of no use: missing, or what was noted of it. */
+int decoder_refuse_without(Decoder *decoder, const JsonNode *object, const char *name);
 
-/* The payload, checked, as a JSON object (_parse) or whatever it is (_parse_value). */
+/* Notes that @value is not used. 0 or -ENOMEM. */
+MUST_CHECK int decoder_set_aside(Decoder *decoder,
+                                 Reason reason,
+                                 const JsonNode *value,
+                                 const char *format,
+                                 ...) PRINTF(4, 5);
+
+/* The body as a JSON object (_parse) or whatever JSON it is (_parse_value). */
 int decoder_parse(Decoder *decoder);
-int decoder_parse_value(Decoder *decoder, Text text);
+int decoder_parse_value(Decoder *decoder);
 void decoder_done(Decoder *decoder);
-int decoder_plain_text(Decoder *decoder, Text text, Text *ret_text);
-int decoder_copy(Decoder *decoder, Text text, Text *ret_copy); /* into the arena */
+
+/* The body as text for people: the content of a JSON string, or all of it. */
+int decoder_plain_text(Decoder *decoder, Text *ret_text);
+
+MUST_CHECK int decoder_copy(Decoder *decoder, Text text, Text *ret_copy); /* into the arena */
+MUST_CHECK int decoder_json(Decoder *decoder, const JsonNode *value, Text *ret_json);
+/* The members of @object but those that @is_left_out() says, as an object. */
+MUST_CHECK int decoder_rest(Decoder *decoder,
+                            const JsonNode *object,
+                            bool (*is_left_out)(const Decoder *decoder, const JsonNode *name),
+                            Text *ret_json);
 
 /* Who sent it: the topic's word or, failing that, the first of @members (up to a NULL) that is
  * there. Nobody is no error: other doors know their device by other means, and resolve.c judges. */
-int decoder_name(Decoder *decoder, const char *const members[], Text *name);
+MUST_CHECK int decoder_name(Decoder *decoder, const char *const members[], Text *name);
 bool decoder_is_name(Text name); /* 1 to 128 bytes, no control characters */
 
 Text decoder_trim(Text text); /* without JSON's white space at its ends */
 
-/* NULL if absent or null. */
-struct json_object *member_get(struct json_object *object, const char *name);
+/* ---- members (decode_member.c); all: 0 or -ENOMEM ---- */
 
-int member_missing(Decoder *decoder, const char *name);
-int member_object(Decoder *decoder, const char *name, struct json_object **ret_object);
-int member_text(Decoder *decoder,
-                struct json_object *object,
-                const char *name,
-                size_t max,
-                Text *ret_text);
-int member_choice(Decoder *decoder, const char *name, const Text choices[], Text *ret_choice);
+/* NULL if absent or null. */
+const JsonNode *member_get(const Decoder *decoder, const JsonNode *object, const char *name);
+
+MUST_CHECK int member_object(Decoder *decoder, const char *name, const JsonNode **ret_object);
+/* Text; a number or boolean as it is written. */
+MUST_CHECK int member_text(Decoder *decoder,
+                           const JsonNode *object,
+                           const char *name,
+                           size_t max,
+                           Text *ret_text);
+MUST_CHECK int member_word(Decoder *decoder,
+                           const char *name,
+                           const MemberWord words[],
+                           Text *ret_meaning);
 /* A number, also as text: "13.76" counts as 13.76, in every kind. */
-int member_number(Decoder *decoder,
-                  struct json_object *object,
-                  const NumberRule *rule,
-                  double *ret_value);
+MUST_CHECK int member_number(Decoder *decoder,
+                             const JsonNode *object,
+                             const NumberRule *rule,
+                             double *ret_value);
 /* docs/time.md: a time that is none, or that cannot be, costs itself and not its message: the
  * receipt takes its place. Where there is none, the output is left. */
-void member_time(Decoder *decoder,
-                 struct json_object *object,
-                 const char *name,
-                 int64_t *ret_time_us);
+void member_time(Decoder *decoder, const JsonNode *object, const char *name, int64_t *ret_time_us);
 
-/* The number in the text of a string: its digits, if it is nothing but a JSON number. */
-bool member_digits(struct json_object *string, Text *ret_digits);
-
-/* @object as JSON text in the arena. */
-int member_json(Decoder *decoder, struct json_object *object, Text *ret_json);
+/* What a word of the list means, whatever the case of its letters; data == NULL: none of them. */
+Text member_meaning(Text word, const MemberWord words[]);
+/* The digits of a number, or of text that is nothing but one: as JSON has them. Absent: no number.
+ */
+MUST_CHECK int member_digits(Decoder *decoder, const JsonNode *value, Text *ret_digits);

@@ -1,11 +1,15 @@
 #include "gateway/decode/json_tree.h"
 
+#include <stdio.h>
+
 #include "base/err.h"
+#include "base/escape.h"
 #include "base/text.h"
 #include "base/vec.h"
 #include "gateway/decode/json_scan.h"
 
 #define JSON_FIRST_NODES 64
+#define JSON_SHOWN_NAME  40             /* bytes of one in a pointer */
 #define REPLACEMENT      "\xef\xbf\xbd" /* U+FFFD */
 
 typedef struct Reader Reader;
@@ -337,6 +341,57 @@ int json_string(const JsonTree *tree, const JsonNode *string, Arena *arena, Text
         data[n] = '\0';
         *ret_text = (Text){ .data = data, .n = n };
         return 0;
+}
+
+/* ---- pointers ---- */
+
+/* A name as a token of a pointer, without its quotes. */
+static size_t put_token(Text name, char ret[], size_t size) {
+        char shown[JSON_SHOWN_NAME * ESCAPE_MAX];
+        size_t n = 0;
+
+        if (name.n > JSON_SHOWN_NAME)
+                name.n = JSON_SHOWN_NAME;
+        escape_text(name, shown, sizeof(shown));
+        for (const char *at = shown; *at && n + 3 < size; ++at) {
+                bool is_special = *at == '~' || *at == '/';
+
+                ret[n++] = is_special ? '~' : *at;
+                if (is_special)
+                        ret[n++] = *at == '~' ? '0' : '1';
+        }
+        ret[n] = '\0';
+        return n;
+}
+
+static bool is_within(const JsonNode *node, const JsonNode *outer) {
+        return node >= outer && node < json_next(outer);
+}
+
+void json_pointer(const JsonTree *tree, const JsonNode *node, char ret[], size_t size) {
+        const JsonNode *at = tree->nodes;
+        size_t n = 0;
+
+        ret[0] = '\0';
+        while (at != node && n + 2 < size) {
+                const JsonNode *name = NULL, *child = at + 1;
+                size_t i = 0;
+
+                if (at->type == JSON_OBJECT)
+                        for (name = at + 1; !is_within(node, name) && !is_within(node, name + 1);)
+                                name = json_next(name + 1);
+                else
+                        for (; !is_within(node, child); ++i)
+                                child = json_next(child);
+                ret[n++] = '/';
+                if (name)
+                        n += put_token(node_content(tree, name), ret + n, size - n);
+                else
+                        n += (size_t)snprintf(ret + n, size - n, "%zu", i);
+                if (n >= size)
+                        return; /* cut */
+                at = !name ? child : node == name ? node : name + 1;
+        }
 }
 
 /* ---- writing ---- */

@@ -85,6 +85,10 @@ const JsonNode *json_member(const JsonTree *tree, const JsonNode *object, Text n
 /* The element; NULL: none, or no array. Costs what stands before it. */
 const JsonNode *json_element(const JsonNode *array, size_t i);
 
+/* The JSON pointer (RFC 6901) of a value, or of the member whose name @node is, for people: what
+ * cannot be shown is escaped (base/escape.h), and what is too long is cut. "" is the whole. */
+void json_pointer(const JsonTree *tree, const JsonNode *node, char ret[], size_t size);
+
 bool json_is(const JsonTree *tree, const JsonNode *string, Text text); /* is that its content? */
 
 /*

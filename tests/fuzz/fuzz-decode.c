@@ -15,9 +15,20 @@ static void check_text(Text text) {
                 FUZZ_CHECK(json_check_text(text) == REASON_NONE);
 }
 
+/* Integers may be longer than json-c could read. */
 static void check_json(Text text) {
-        if (text.data)
-                FUZZ_CHECK(json_check(text) == REASON_NONE);
+        Reason reason = text.data ? json_check(text) : REASON_NONE;
+
+        FUZZ_CHECK(reason == REASON_NONE || reason == REASON_OUT_OF_RANGE);
+}
+
+static void check_notes(const Record *record) {
+        FUZZ_CHECK(record->n_notes <= 16);
+        for (size_t i = 0; i < record->n_notes; ++i) {
+                FUZZ_CHECK(record->notes[i].reason != REASON_NONE);
+                check_text(record->notes[i].member);
+                check_text(record->notes[i].detail);
+        }
 }
 
 /* For a terminal, and for PostgreSQL. */
@@ -62,6 +73,7 @@ static void check_record(const Record *record) {
         check_text(record->vehicle);
         check_text(record->text);
         check_json(record->data);
+        check_notes(record);
         FUZZ_CHECK(record->time_us <= RECEIVED_US + CLOCK_DAY_US);
 
         if (record->kind == KIND_DEVICE_STATUS) {
