@@ -88,6 +88,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Subscriptions that the MQTT broker refused." },
         [METRIC_MQTT_FILTERS_REFUSED] = { "tidegate_mqtt_filters_refused", NULL, METRIC_GAUGE,
                 "Filters that the MQTT broker does not let us read; they are tried again." },
+        [METRIC_MQTT_ECHOES] = { "tidegate_mqtt_echoes_total", NULL, METRIC_COUNTER,
+                "Messages beyond 1,000 equal ones within ten seconds: bridges of brokers may make a ring. They are stored." },
         [METRIC_MQTT_UNWANTED] = { "tidegate_mqtt_unwanted_total", NULL, METRIC_COUNTER,
                 "Messages that a filter brought which stands for several, and that none of them takes." },
         [METRIC_MQTT_PUBLISHED] = { "tidegate_mqtt_published_total", NULL, METRIC_COUNTER,

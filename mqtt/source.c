@@ -15,6 +15,7 @@
 #include "mqtt/canary.h"
 #include "mqtt/candidates.h"
 #include "mqtt/door.h"
+#include "mqtt/echoes.h"
 #include "mqtt/filters.h"
 #include "mqtt/session.h"
 #include "mqtt/subscribing.h"
@@ -45,6 +46,7 @@ struct MqttSource {
         _Atomic bool is_session_new; /* told by Paho's thread, taken by ours */
         _Atomic bool is_high;        /* seen by Paho's thread */
         int64_t waiting_us;          /* {Paho's thread} when it last said that it waits */
+        MqttEchoes echoes;           /* {Paho's thread} */
 
         /* {source's thread} from here on */
         MqttFilters *filters;
@@ -110,6 +112,11 @@ static void mqtt_source_on_message(void *arg, const Inbound *inbound) {
                 return;
         }
         mqtt_source_hand_over(source, inbound);
+        if (mqtt_echoes_hear(&source->echoes, inbound, clock_mono_us()))
+                log_warning("mqtt_echoes url=%s hint=\"many equal messages on one topic: bridges "
+                            "of "
+                            "brokers that make a ring? Each is stored\"",
+                            mqtt_session_url(source->session));
         if (!atomic_load_explicit(&source->is_high, memory_order_relaxed) &&
             source->sink.is_high(source->sink.arg)) {
                 atomic_store(&source->is_high, true);
