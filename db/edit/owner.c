@@ -6,11 +6,13 @@
 #include "base/err.h"
 
 #define OWNER_ID_SIZE 24
+#define OWNER_GONE    "23503" /* a user who was deleted meanwhile: foreign_key_violation */
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
 /* $1 the admin, $2 the thing, $3 its owner from now on; null: nobody. In one statement, so that
- * nobody gives what he might not give any more. */
+ * nobody gives what he might not give any more. What was deleted while the update waited for its
+ * row is still there in the statement's sight: 404 is what nothing else explains. */
 /* clang-format off */
 #define OWNER_SQL(table)                                                          \
         "WITH given AS ("                                                         \
@@ -22,8 +24,9 @@ DEFINE_CLEANUP(PGresult *, PQclear);
         " SELECT CASE WHEN EXISTS (SELECT FROM given) THEN 200"                   \
         " WHEN NOT EXISTS (SELECT FROM users WHERE id = $1::bigint"               \
         " AND role = 'admin' AND is_active) THEN 403"                             \
-        " WHEN NOT EXISTS (SELECT FROM " table " WHERE id = $2::bigint) THEN 404" \
-        " ELSE 422 END"
+        " WHEN $3::bigint IS NOT NULL AND NOT EXISTS (SELECT FROM users"          \
+        " WHERE id = $3::bigint) AND EXISTS (SELECT FROM " table                  \
+        " WHERE id = $2::bigint) THEN 422 ELSE 404 END"
 /* clang-format on */
 
 static const char *owner_id(int64_t id, char ret_text[OWNER_ID_SIZE]) {
@@ -47,6 +50,10 @@ int db_owner_give(DbConn *conn, const Query *query, Answer *answer) {
                                      N_ELEMENTS(args),
                                      args },
                          &result);
+        if (r == DB_E_REJECTED && strcmp(db_conn_sqlstate(conn), OWNER_GONE) == 0) {
+                answer->status = 422;
+                return 0;
+        }
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         if (PQntuples(result) == 0)
