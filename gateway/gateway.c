@@ -208,6 +208,7 @@ static int gateway_start_database(Gateway *gateway) {
                 .user_share = config->registry_user_share,
                 .max_sensors = config->registry_max_sensors,
                 .max_people = config->registry_max_people,
+                .max_notes = config->row_notes,
                 .routes_file = gateway->routes_file,
                 .migrate = config->database_migrate,
         };

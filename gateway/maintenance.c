@@ -76,14 +76,17 @@ static bool maintenance_is_patient(const Maintenance *maintenance) {
 /* What has no days of its own. */
 static int maintenance_tidy(Maintenance *maintenance, int64_t day_us) {
         const MaintenanceOptions *options = &maintenance->options;
+        DbTidyDays days = { 0 };
         int64_t n_deleted = 0;
-        int days = 0;
         int r;
 
-        for (size_t i = 0; i < options->n_retention; ++i)
+        for (size_t i = 0; i < options->n_retention; ++i) {
                 if (strcmp(maintenance->retention[i].table, "commands") == 0)
-                        days = maintenance->retention[i].days;
-        r = db_tidy(maintenance->conn, day_us, days, &n_deleted);
+                        days.commands = maintenance->retention[i].days;
+                else if (strcmp(maintenance->retention[i].table, "row_notes") == 0)
+                        days.notes = maintenance->retention[i].days;
+        }
+        r = db_tidy(maintenance->conn, day_us, &days, &n_deleted);
         metric_add(METRIC_TIDIED, n_deleted);
         return r < 0 ? err_up(r) : r;
 }

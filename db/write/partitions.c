@@ -14,8 +14,9 @@ enum {
 };
 
 static const char *const partitions_tables[] = {
-        "raw_logs",      "sensor_logs", "vehicle_logs",   "ble_detections",     "telemetry",
-        "camera_events", "alerts",      "command_events", "device_status_logs", "dead_letters",
+        "raw_logs",           "sensor_logs",   "vehicle_logs", "ble_detections",
+        "telemetry",          "camera_events", "alerts",       "command_events",
+        "device_status_logs", "dead_letters",  "row_notes",
 };
 
 const char *const *db_partitions_tables(size_t *ret_n) {

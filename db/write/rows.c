@@ -261,6 +261,25 @@ static void rows_add_ack(DbRows *rows, const Record *record, size_t index) {
         db_array_bytes(&columns[11], text_of(record->route));
 }
 
+static void rows_add_notes(DbRows *rows, const Record *record) {
+        DbArray *columns = rows->columns[DB_SHEET_ROW_NOTES];
+
+        for (size_t i = 0; i < record->n_notes; ++i) {
+                const RecordNote *note = &record->notes[i];
+
+                db_array_int(&columns[0], (int64_t)record->seq);
+                db_array_time(&columns[1], record->received_us);
+                db_array_bytes(&columns[2], text_of(kind_name(record->kind)));
+                db_array_lossy(&columns[3], record->topic.data ? record->topic : TEXT(""));
+                db_array_lossy(&columns[4], text_of(record->route));
+                db_array_int(&columns[5], record->device_id);
+                db_array_int(&columns[6], record->vehicle_id);
+                db_array_lossy(&columns[7], note->member.data ? note->member : TEXT(""));
+                db_array_bytes(&columns[8], text_of(reason_name(note->reason)));
+                db_array_lossy(&columns[9], note->detail);
+        }
+}
+
 static void rows_add_letter(DbRows *rows, const Record *record) {
         DbArray *columns = rows->columns[DB_SHEET_LETTERS];
         const char *outcome = "stored";
@@ -325,6 +344,7 @@ void db_rows_add(DbRows *rows, const Record *record, size_t index) {
         case KIND_COUNT:
                 break;
         }
+        rows_add_notes(rows, record);
 }
 
 /* A list of detections is in two tables if some of it is good and some is not, and in none if it is

@@ -183,6 +183,33 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 "kti" "slly" "skkl",
                 true,
         },
+        /* No more of a thing and a day than the session's tidegate.max_notes; the rest is counted. */
+        [DB_SHEET_ROW_NOTES] = {
+                "row_notes",
+                "WITH u AS MATERIALIZED (SELECT *, (received_at AT TIME ZONE 'UTC')::date AS day"
+                " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS u (seq, received_at,"
+                " kind, topic, route, device_id, vehicle_id, member, reason, detail)),"
+                " ranked AS (SELECT u.*, row_number() OVER (PARTITION BY day, device_id, vehicle_id"
+                " ORDER BY seq) AS rank FROM u),"
+                " held AS MATERIALIZED (SELECT * FROM row_note_days"
+                " WHERE (day, device_id, vehicle_id) IN (SELECT day, device_id, vehicle_id FROM u)"
+                " ORDER BY day, device_id, vehicle_id FOR UPDATE),"
+                " judged AS MATERIALIZED (SELECT r.*, r.rank + coalesce(h.kept, 0) <="
+                " coalesce(nullif(current_setting('tidegate.max_notes', true), ''), '100')::bigint"
+                " AS fits FROM ranked r LEFT JOIN held h USING (day, device_id, vehicle_id)),"
+                " counted AS (INSERT INTO row_note_days AS d"
+                " (day, device_id, vehicle_id, kept, left_out) SELECT day, device_id, vehicle_id,"
+                " count(*) FILTER (WHERE fits), count(*) FILTER (WHERE NOT fits) FROM judged"
+                " GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 ON CONFLICT (day, device_id, vehicle_id)"
+                " DO UPDATE SET kept = d.kept + EXCLUDED.kept,"
+                " left_out = d.left_out + EXCLUDED.left_out)"
+                " INSERT INTO row_notes (journal_id, seq, received_at, kind, topic, route,"
+                " device_id, vehicle_id, member, reason, detail) SELECT $1, seq, received_at, kind,"
+                " topic, route, nullif(device_id, 0), nullif(vehicle_id, 0), member, reason, detail"
+                " FROM judged WHERE fits ORDER BY seq",
+                "kt" "sllkk" "lsl",
+                true,
+        },
         /* Changes nothing where a name is as it was, or somebody chose another: decision 051. */
         [DB_SHEET_NAMES] = {
                 "names",

@@ -23,13 +23,14 @@ enum {
         STORE_RETRIES = 3, /* of a batch that lost against somebody else's transaction */
         STORE_MAX_STEPS = DB_SHEET_COUNT + 4, /* BEGIN, SET, advance or probe, sheets, COMMIT */
         STORE_STEP_OTHER = DB_SHEET_COUNT,
+        STORE_NOTES = 100, /* of a thing and day, unless it is said otherwise */
         STORE_STEP_COMMIT,
 };
 
 struct DbStore {
         DbConn *conn; /* borrowed */
         char *epoch;
-        int max_people;
+        int max_people, max_notes;
         DbRows *rows;
 
         DbPosition position;
@@ -60,6 +61,7 @@ int db_store_new(DbStore **ret_store, DbConn *conn, const char *epoch) {
         store->epoch = strdup(epoch);
         if (!store->epoch)
                 return err_new(-ENOMEM);
+        store->max_notes = STORE_NOTES;
         r = db_rows_new(&store->rows);
         if (r < 0)
                 return err_up(r);
@@ -81,6 +83,10 @@ DbStore *db_store_free(DbStore *store) {
 
 void db_store_limit_people(DbStore *store, int n_max) {
         store->max_people = n_max;
+}
+
+void db_store_limit_notes(DbStore *store, int n_max) {
+        store->max_notes = n_max;
 }
 
 static int store_offline(DbStore *store) {
@@ -136,13 +142,15 @@ static int store_finish_prepares(DbConn *conn) {
 }
 
 static int store_set_limits(DbStore *store) {
-        char people[STORE_ARG_SIZE];
-        const char *args[] = { people };
+        char people[STORE_ARG_SIZE], notes[STORE_ARG_SIZE];
+        const char *args[] = { people, notes };
         int r;
 
         snprintf(people, sizeof(people), "%d", store->max_people);
+        snprintf(notes, sizeof(notes), "%d", store->max_notes);
         r = db_conn_exec(store->conn,
-                         &(DbQuery){ "SELECT set_config('tidegate.max_people', $1, false)",
+                         &(DbQuery){ "SELECT set_config('tidegate.max_people', $1, false),"
+                                     " set_config('tidegate.max_notes', $2, false)",
                                      N_ELEMENTS(args),
                                      args },
                          NULL);
@@ -423,6 +431,7 @@ static int store_judge(const DbStore *store, DbTrouble trouble) {
                                : DB_E_REFUSED;
         case DB_SHEET_DEAD_LETTERS:
         case DB_SHEET_LETTERS:
+        case DB_SHEET_ROW_NOTES:
         case STORE_STEP_OTHER:
                 return DB_E_REFUSED;
         default:

@@ -51,6 +51,8 @@ MUST_CHECK int db_store_new(DbStore **ret_store, DbConn *conn, const char *epoch
 DbStore *db_store_free(DbStore *store);
 /* How many names of people one camera may have counted, from the next open on; 0 = no limit. */
 void db_store_limit_people(DbStore *store, int n_max);
+/* How many notes on rows are kept of one device or vehicle and day, likewise; 0 = none. */
+void db_store_limit_notes(DbStore *store, int n_max);
 
 /* Call after each connect: prepares the statements, takes over the position of our epoch and reads
  * it (0 and a new row if none), if the slot is @holder's (NULL: whoever has it). *ret_floor: how

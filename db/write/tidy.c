@@ -49,7 +49,7 @@ static int tidy_table(DbConn *conn, const char *sql, int64_t before_us, int64_t 
         return r < 0 ? err_up(r) : r;
 }
 
-int db_tidy(DbConn *conn, int64_t day_us, int command_days, int64_t *ret_n_deleted) {
+int db_tidy(DbConn *conn, int64_t day_us, const DbTidyDays *days, int64_t *ret_n_deleted) {
         const struct {
                 const char *sql;
                 int days;
@@ -57,8 +57,9 @@ int db_tidy(DbConn *conn, int64_t day_us, int command_days, int64_t *ret_n_delet
                 { TIDY("commands",
                        "created_at",
                        " AND state IN ('done', 'failed', 'expired', 'cancelled')"),
-                  command_days },
+                  days->commands },
                 { TIDY("dead_letters_removed", "removed_at", ""), TIDY_REMOVED_DAYS },
+                { TIDY("row_note_days", "day", ""), days->notes },
                 { TIDY("replays", "requested_at", " AND outcome IS NOT NULL"), TIDY_REPLAYS_DAYS },
         };
         int r = 0;

@@ -142,6 +142,9 @@ const ConfigKey config_keys[] = {
         { "database", "dead_letters_warn", CONFIG_INT, AT(dead_letters_warn), "100000", 0, INT_MAX, false,
           "Dead letters beyond which the log warns and /readyz has a note. None is dropped for its number: "
           "age alone counts ([retention]). 0 = never." },
+        { "database", "row_notes", CONFIG_INT, AT(row_notes), "100", 0, 1000000, false,
+          "Members that were set aside are noted beside the row: so many of one device, or vehicle, and "
+          "day. More are counted. Kept as long as dead letters." },
         { "database", "retention_hold", CONFIG_MS, AT(retention_hold_ms), "12h", 1000,
           7 * DAY_MS, false,
           "How long a clock that jumped has to stay so for each day that retention moves on." },

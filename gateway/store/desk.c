@@ -135,6 +135,7 @@ static int desk_init_store(Desk *desk) {
         if (r != 0)
                 return err_up(r);
         db_store_limit_people(database_store(desk->database), desk->options.max_people);
+        db_store_limit_notes(database_store(desk->database), desk->options.max_notes);
         return 0;
 }
 

@@ -351,6 +351,7 @@ static void on_group(void *arg, const DbLetterGroup *group) {
 /* What others make grow: how much there is of it, and what goes. */
 static void check_growth(void) {
         const int64_t vehicle_ids[] = { 1, 2 };
+        const DbTidyDays days = { .commands = 30 };
         Sensors *sensors = NULL;
         DbSurvey survey;
         int64_t n_deleted;
@@ -361,7 +362,7 @@ static void check_growth(void) {
         sensors_free(sensors);
         FUZZ_CHECK(db_survey(conn, &survey) >= 0);
         FUZZ_CHECK(db_survey_letters(conn, NULL, 10, on_group, NULL) >= 0);
-        FUZZ_CHECK(db_tidy(conn, INT64_C(1800000000000000), 30, &n_deleted) >= 0);
+        FUZZ_CHECK(db_tidy(conn, INT64_C(1800000000000000), &days, &n_deleted) >= 0);
 }
 
 static void check(char what) {

@@ -372,6 +372,77 @@ static void test_dead_letter_says_its_route_and_what_it_is_about(void **state) {
         fixture_done(&f);
 }
 
+static Record *fixture_add_noted(Fixture *f, RecordNote *notes, size_t n) {
+        Record *record = fixture_add(f, KIND_TELEMETRY);
+
+        record->data = TEXT("{}");
+        record->route = "telemetry";
+        record->notes = notes;
+        record->n_notes = n;
+        return record;
+}
+
+static void test_what_was_set_aside_is_noted_beside_the_row(void **state) {
+        RecordNote notes[] = {
+                { TEXT("/latitude"), REASON_OUT_OF_RANGE, TEXT("not within -90 .. 90: 91") },
+                { TEXT("/a\xff"), REASON_WRONG_TYPE, { 0 } },
+        };
+        Fixture f;
+        Record *r;
+
+        (void)state;
+        fixture_init(&f);
+        r = fixture_add_noted(&f, notes, 2);
+        r->vehicle_id = 0;
+        r = fixture_add_noted(&f, notes, 1);
+        r->device_id = 0;
+        r = fixture_add_noted(&f, notes, 1); /* a letter: there is no row to note it beside */
+        r->reason = REASON_WRONG_OWNER;
+        r = fixture_add_noted(&f, notes, 1);
+        r->is_there = true;
+        assert_int_equal(fixture_store(&f), 0);
+        assert_string_equal(
+                postgres_text("SELECT string_agg(concat_ws('|', seq, kind, topic, route, 'd' ||"
+                              " device_id, 'v' || vehicle_id, member, reason, detail), ' ' ORDER"
+                              " BY id) FROM row_notes"),
+                "1|telemetry|a/topic|telemetry|d1|/latitude|out_of_range|not within -90 .. 90: 91"
+                " 1|telemetry|a/topic|telemetry|d1|/a?|wrong_type"
+                " 2|telemetry|a/topic|telemetry|v1|/latitude|out_of_range|not within -90 .. 90: "
+                "91");
+        assert_int_equal(postgres_int("SELECT stored FROM journal_positions"), 4);
+        assert_int_equal(postgres_int("SELECT count(*) FROM telemetry"), 2);
+        fixture_done(&f);
+}
+
+static void check_notes(Fixture *f, const char *expected) {
+        assert_int_equal(fixture_store(f), 0);
+        assert_string_equal(postgres_text("SELECT string_agg(concat_ws('|', day, device_id,"
+                                          " vehicle_id, kept, left_out), ' ' ORDER BY 1) ||"
+                                          " (SELECT '=' || count(*) FROM row_notes) FROM (SELECT"
+                                          " * FROM row_note_days ORDER BY 1, 2, 3) d"),
+                            expected);
+}
+
+/* Of each thing and day, also within one batch. */
+static void test_so_many_notes_are_kept_and_the_rest_is_counted(void **state) {
+        RecordNote notes[] = { { TEXT("/a"), REASON_WRONG_TYPE, { 0 } },
+                               { TEXT("/b"), REASON_WRONG_TYPE, { 0 } } };
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        db_store_limit_notes(f.store, 3);
+        fixture_open(&f);
+        (void)fixture_add_noted(&f, notes, 2);
+        check_notes(&f, "2025-10-18|1|1|2|0=2");
+        f.n_records = 0;
+        (void)fixture_add_noted(&f, notes, 2);
+        fixture_add_noted(&f, notes, 1)->device_id = 2;
+        fixture_add_noted(&f, notes, 1)->received_us = NOON + CLOCK_DAY_US;
+        check_notes(&f, "2025-10-18|1|1|3|1 2025-10-18|2|1|1|0 2025-10-19|1|1|1|0=5");
+        fixture_done(&f);
+}
+
 static void test_older_state_never_overwrites_newer(void **state) {
         Fixture f;
 
@@ -1001,6 +1072,8 @@ int main(void) {
                 cmocka_unit_test(test_what_is_there_is_counted_and_not_written_again),
                 cmocka_unit_test(test_dead_letter_takes_any_bytes),
                 cmocka_unit_test(test_dead_letter_says_its_route_and_what_it_is_about),
+                cmocka_unit_test(test_what_was_set_aside_is_noted_beside_the_row),
+                cmocka_unit_test(test_so_many_notes_are_kept_and_the_rest_is_counted),
                 cmocka_unit_test(test_a_clock_that_was_set_back_overwrites_what_it_said_before),
                 cmocka_unit_test(test_older_state_never_overwrites_newer),
                 cmocka_unit_test(test_acknowledgement_finds_its_command),
