@@ -10,6 +10,7 @@
  */
 
 #include "base/base.h"
+#include "model/device_clock.h"
 
 typedef enum Metric {
         /* the way in: received = committed + dead_lettered + duplicate + in_journal */
@@ -64,6 +65,8 @@ typedef enum Metric {
         METRIC_LETTERS_MANY,          /* gauge, 0 or 1: more than database.dead_letters_warn */
         METRIC_PEOPLE,                /* gauge: of all cameras */
         METRIC_PEOPLE_REFUSED,        /* names that were not counted; of the database */
+        METRIC_CLOCKS,                /* gauge: of devices, by ClockVerdict; the first of */
+        METRIC_CLOCKS_LAST = METRIC_CLOCKS + CLOCK_VERDICTS - 1,
         METRIC_COMMANDS_ACCEPTED,
         METRIC_COMMANDS_REPEATED, /* the same idempotency key again */
         METRIC_COMMANDS_REFUSED,

@@ -2,7 +2,7 @@
 
 #include <libpq-fe.h>
 
-#define DB_LISTING_MAX_FIELDS 8
+#define DB_LISTING_MAX_FIELDS 10
 
 static const char *const listing_sql[] = {
         [DB_LISTING_USERS] = "SELECT id, username AS name, role,"
@@ -12,7 +12,8 @@ static const char *const listing_sql[] = {
                 "SELECT d.id, d.code, d.name, u.username AS owner, d.device_type AS type,"
                 " CASE WHEN d.is_active THEN 'active' ELSE 'disabled' END AS state,"
                 " CASE WHEN d.token_hash IS NULL THEN 'none' ELSE 'set' END AS token,"
-                " to_char(s.last_seen, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS last_seen"
+                " to_char(s.last_seen, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS last_seen,"
+                " s.clock, s.clock_offset AS clock_offset_ms"
                 " FROM devices d LEFT JOIN users u ON u.id = d.user_id"
                 " LEFT JOIN device_states s ON s.device_id = d.id ORDER BY d.id",
         [DB_LISTING_VEHICLES] =

@@ -56,6 +56,23 @@ static int survey_dead(DbConn *conn, DbSurvey *survey) {
         return 0;
 }
 
+static int survey_clocks(DbConn *conn, DbSurvey *survey) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        int r;
+
+        r = db_conn_exec(conn,
+                         &(DbQuery){ .sql = "SELECT s.clock, count(*) FROM devices d"
+                                            " LEFT JOIN device_states s ON s.device_id = d.id"
+                                            " GROUP BY s.clock" },
+                         &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        for (int i = 0; i < PQntuples(result); ++i) /* null is "": unjudged */
+                survey->n_clocks[clock_verdict_of(PQgetvalue(result, i, 0))] +=
+                        strtoll(PQgetvalue(result, i, 1), NULL, 10);
+        return 0;
+}
+
 /* What a payload calls itself is looked for in its first bytes, whatever they are. */
 int db_survey_letters(DbConn *conn, const char *reason, int limit, DbLetterGroupFn fn, void *arg) {
         static const char sql[] =
@@ -98,6 +115,8 @@ int db_survey(DbConn *conn, DbSurvey *ret_survey) {
         r = survey_people(conn, &survey);
         if (r == 0)
                 r = survey_dead(conn, &survey);
+        if (r == 0)
+                r = survey_clocks(conn, &survey);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         *ret_survey = survey;

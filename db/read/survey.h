@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "db/conn.h"
+#include "model/device_clock.h"
 
 typedef struct DbSurvey DbSurvey;
 
@@ -18,6 +19,7 @@ struct DbSurvey {
         int64_t full_camera;      /* the device that had most of these; 0: none had any */
         int64_t n_letters;        /* dead letters, as PostgreSQL's statistics count them */
         int64_t letter_bytes;     /* of their files, with what was deleted and not reused yet */
+        int64_t n_clocks[CLOCK_VERDICTS]; /* devices, by what their clocks are worth */
 };
 
 typedef struct DbLetterGroup DbLetterGroup;

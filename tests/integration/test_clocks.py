@@ -271,3 +271,57 @@ def test_what_was_shown_during_an_outage_is_not_late_when_it_is_stored(gateway, 
     database.wait_for("SELECT temperature FROM device_states WHERE device_id = %s", 8.0,
                       gateway.ids["dev-1"])
     assert gateway.metric("tidegate_state_late_total") == 1
+
+
+def clock(gateway, device="dev-1"):
+    return gateway.get(f"/api/devices/{device}", "ana").json()["clock"]
+
+
+def wait_clock(gateway, verdict, offset_s=None):
+    """Within a second, as the times that are sent here are of whole milliseconds and more."""
+    def is_so():
+        said = clock(gateway)
+        return said and said["verdict"] == verdict and (
+            said["offset_ms"] is None if offset_s is None else
+            abs(said["offset_ms"] - offset_s * 1000) < 1000)
+    wait_until(is_so, f"the clock to be {verdict}")
+
+
+def local(ahead):
+    at = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=ahead)
+    return at.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+@pytest.mark.parametrize("verdict, offset_s, said", [
+    ("ok", 30, lambda: time.time() + 30), ("ahead", 300, lambda: time.time() + 300),
+    ("behind", -500, lambda: time.time() - 500), ("no_clock", None, lambda: 4711),
+    ("no_clock", None, lambda: "soon"), ("local_time", 7 * 3600, lambda: local(7 * 3600)),
+    ("ahead", 7 * 3600, lambda: local(8 * 3600).replace(" ", "T") + "+01:00")])
+def test_whose_clock_is_off_is_told(make_gateway, broker, verdict, offset_s, said):
+    gateway = make_gateway(database__survey="200ms")
+    populate(gateway)
+    gateway.start()
+    assert clock(gateway) is None
+    hub = Viewer(gateway, "/ws/devices", gateway.token("ana"))
+    hub.next_of("device_list")
+    view = Viewer(gateway, "/api/ws", gateway.token("ana"), subprotocols=["tidegate.v1"])
+    view.next_of("welcome")
+    view.send({"op": "subscribe", "id": 1, "to": ["device/dev-1"]})
+    assert view.next_json()["ok"]
+    status(broker, status="online", timestamp=said())
+    assert "clock" not in hub.next_of("device_update")["device"]  # its clients are strict
+    assert view.next_of("device_update")["device"]["clock"]["verdict"] == verdict
+    wait_clock(gateway, verdict, offset_s)
+    wait_until(lambda: gateway.metric("tidegate_device_clocks", verdict=verdict) == 1,
+               "the clock to be counted")
+    hub.close()
+    view.close()
+    gateway.kill()
+    gateway.start()
+    wait_clock(gateway, verdict, offset_s)
+    listed = gateway.cli("device", "list").stdout
+    [line] = [li for li in listed.splitlines() if "dev-1" in li]
+    assert verdict in line
+    for _ in range(3):
+        status(broker, status="online", timestamp=time.time())
+    wait_clock(gateway, "ok", 30 if offset_s == 30 else 0)

@@ -110,7 +110,7 @@ int ws_endpoint_device(WsCall *call) {
         if (!ws_endpoint_see_device(call, call->target, &device))
                 return 0;
         ws_response_header(call->response, "Cache-Control", "no-store");
-        ws_device_json(ws_response_json(call->response), device);
+        ws_device_clock_json(ws_response_json(call->response), device);
         return 0;
 }
 
@@ -139,7 +139,7 @@ static int64_t ws_data_devices(WsCall *call, int64_t limit, int64_t after) {
                         return last;
                 if (last > 0)
                         buf_append_char(&call->response->body, ',');
-                ws_device_json(&call->response->body, device);
+                ws_device_clock_json(&call->response->body, device);
                 last = device->id;
         }
         return 0;

@@ -25,7 +25,7 @@ static void ws_device_groups(Buf *buf, const Device *device) {
         buf_append_char(buf, ']');
 }
 
-void ws_device_json(Buf *buf, const Device *device) {
+static void ws_device_members(Buf *buf, const Device *device) {
         const DeviceState *state = &device->state;
 
         buf_printf(buf, "{\"id\":%lld", (long long)device->id);
@@ -48,6 +48,32 @@ void ws_device_json(Buf *buf, const Device *device) {
         ws_device_number(buf, "latitude", state->latitude);
         ws_device_number(buf, "longitude", state->longitude);
         ws_device_groups(buf, device);
+}
+
+void ws_device_json(Buf *buf, const Device *device) {
+        ws_device_members(buf, device);
+        buf_append_char(buf, '}');
+}
+
+static void ws_device_clock(Buf *buf, const DeviceClock *clock) {
+        const char *verdict = clock_verdict_name(clock->verdict);
+
+        buf_append_string(buf, ",\"clock\":");
+        if (!verdict) {
+                buf_append_string(buf, "null");
+                return;
+        }
+        buf_printf(buf, "{\"verdict\":\"%s\",\"offset_ms\":", verdict);
+        if (device_clock_has_offset(clock))
+                buf_json_int(buf, clock->offset_us / 1000);
+        else
+                buf_append_string(buf, "null");
+        buf_append_char(buf, '}');
+}
+
+void ws_device_clock_json(Buf *buf, const Device *device) {
+        ws_device_members(buf, device);
+        ws_device_clock(buf, &device->state.clock);
         buf_append_char(buf, '}');
 }
 

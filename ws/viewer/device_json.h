@@ -6,5 +6,7 @@
 #include "model/account.h"
 
 void ws_device_json(Buf *buf, const Device *device);
+/* And what its clock is worth: not for the clients of dialect C. */
+void ws_device_clock_json(Buf *buf, const Device *device);
 
 void ws_device_update_json(Buf *buf, const Device *device); /* the message about one */

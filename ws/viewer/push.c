@@ -141,7 +141,9 @@ static void ws_push_status(const WsLoop *loop, const Event *event, Buf *buf) {
         then.state.humidity = ws_push_known(then.state.humidity, device->state.humidity);
         then.state.latitude = ws_push_known(then.state.latitude, device->state.latitude);
         then.state.longitude = ws_push_known(then.state.longitude, device->state.longitude);
-        ws_device_json(buf, &then);
+        if (then.state.clock.verdict == CLOCK_UNJUDGED)
+                then.state.clock = device->state.clock;
+        ws_device_clock_json(buf, &then);
 }
 
 static Text ws_push_code(const WsLoop *loop, int64_t device_id) {
@@ -217,7 +219,7 @@ void ws_push_device(const Device *device, Buf *buf) {
         buf_append_string(buf, "{\"type\":\"device_update\"");
         ws_push_id(buf, "device_id", device->id);
         buf_append_string(buf, ",\"device\":");
-        ws_device_json(buf, device);
+        ws_device_clock_json(buf, device);
         buf_append_string(buf, ",\"timestamp\":");
         if (device->state.time_us == CLOCK_UNKNOWN)
                 buf_append_string(buf, "null");
