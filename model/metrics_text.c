@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "model/asides.h"
 #include "model/metrics.h"
 #include "model/record.h"
 
@@ -116,6 +117,28 @@ static void metrics_text_dead_letters(Buf *buf) {
         }
 }
 
+static void metrics_text_asides(Buf *buf) {
+        static const char name[] = "tidegate_members_set_aside_total";
+        char label[ASIDES_NAME_SIZE + 64];
+
+        metrics_text_head(buf,
+                          name,
+                          "counter",
+                          "Members set aside of messages that are stored, by member and reason.");
+        for (size_t i = 0; i < asides_length(); ++i)
+                for (unsigned reason = REASON_NONE + 1; reason < REASON_COUNT; ++reason) {
+                        int64_t n = asides_get(i, reason);
+
+                        snprintf(label,
+                                 sizeof(label),
+                                 "member=\"%s\",reason=\"%s\"",
+                                 asides_member(i),
+                                 reason_name((Reason)reason));
+                        if (n > 0)
+                                metrics_text_sample(buf, name, label, (double)n);
+                }
+}
+
 static void metrics_text_histogram(Buf *buf, Histogram histogram) {
         const HistogramRow *row = histogram_row(histogram);
         uint64_t n = 0;
@@ -139,6 +162,7 @@ void metrics_text_write(Buf *buf) {
         metrics_text_process(buf);
         metrics_text_table(buf);
         metrics_text_dead_letters(buf);
+        metrics_text_asides(buf);
         for (size_t i = 0; i < HISTOGRAM_COUNT; ++i)
                 metrics_text_histogram(buf, (Histogram)i);
 }

@@ -9,6 +9,7 @@
 #include "gateway/store/desk.h"
 #include "gateway/store/lane.h"
 #include "gateway/store/showing.h"
+#include "model/asides.h"
 #include "model/metrics.h"
 
 static void stored_count_detail(const Record *record) {
@@ -18,6 +19,8 @@ static void stored_count_detail(const Record *record) {
                 metric_add(METRIC_STATE_LATE, 1);
         if (record->odd_time)
                 metric_add(METRIC_ODD_TIMES, 1);
+        for (size_t i = 0; i < record->n_notes; ++i)
+                asides_add(record->notes[i].member, record->notes[i].reason);
         if (record->unchanged)
                 metric_add(METRIC_COMMANDS_UNCHANGED, 1);
         if (record->kind == KIND_BLE_DETECTIONS) {
