@@ -11,6 +11,7 @@
  */
 
 #include "base/base.h"
+#include "model/vehicle_log.h"
 
 typedef enum Kind {
         KIND_NONE,
@@ -76,9 +77,10 @@ struct SensorRecord {
 };
 
 struct VehicleRecord {
-        double battery_voltage, battery_current, rssi, latitude, longitude, heading, speed;
-        Text mode, system_status;
-        int8_t armed, guided;
+#define RECORD_NUMBER(separator, name) double name;
+#define RECORD_TEXT(separator, name)   Text name;
+#define RECORD_FLAG(separator, name)   int8_t name;
+        VEHICLE_LOG_EACH(RECORD_NUMBER, RECORD_TEXT, RECORD_FLAG)
         Text extra; /* JSON object of the members that have no column; absent if none */
 };
 

@@ -14,7 +14,7 @@ enum {
         RESTORE_SENSORS = 10000,
         RESTORE_ID_SIZE = 24,
         RESTORE_MEMBERS = 4, /* the column in which the members of a vehicle_log begin */
-        RESTORE_LATITUDE = RESTORE_MEMBERS + 4,
+        RESTORE_LATITUDE = RESTORE_MEMBERS + VEHICLE_LOG_MEMBERS + 1,
         RESTORE_LONGITUDE,
 };
 
@@ -38,9 +38,8 @@ static const RestoreSource restore_sources[] = {
           " ORDER BY time DESC LIMIT 1) l ON true ORDER BY d.id" },
         { KIND_VEHICLE_LOG,
           "SELECT v.id, l.seq, (extract(epoch FROM l.received_at) * 1000000)::bigint,"
-          " (extract(epoch FROM l.time) * 1000000)::bigint,"
-          " battery_voltage, battery_current, rssi, mode, latitude, longitude, heading, armed,"
-          " guided, system_status, speed, extra"
+          " (extract(epoch FROM l.time) * 1000000)::bigint," VEHICLE_LOG_COLUMNS
+          ", extra, latitude, longitude"
           " FROM (SELECT id FROM vehicles WHERE id > $1::bigint ORDER BY id LIMIT 1000) v"
           " LEFT JOIN LATERAL (SELECT * FROM vehicle_logs"
           " WHERE vehicle_id = v.id AND time <= received_at + interval '1 minute'"
@@ -48,52 +47,34 @@ static const RestoreSource restore_sources[] = {
           " ORDER BY time DESC LIMIT 1) l ON true ORDER BY v.id" },
 };
 
-/* In the order of the columns above: n number, s string, b boolean. */
-static const struct {
-        const char *name;
-        char type;
-} restore_members[] = {
-        { "battery_voltage", 'n' },
-        { "battery_current", 'n' },
-        { "rssi", 'n' },
-        { "mode", 's' },
-        { "latitude", 'n' },
-        { "longitude", 'n' },
-        { "heading", 'n' },
-        { "armed", 'b' },
-        { "guided", 'b' },
-        { "system_status", 's' },
-        { "speed", 'n' },
-};
-
-static void restore_member(Buf *buf, const char *name, char type, const char *value) {
+static void restore_member(Buf *buf, const VehicleLogMember *member, const char *value) {
         buf_append_char(buf, buf->n == 0 ? '{' : ',');
-        buf_json_string(buf, text_of(name));
+        buf_json_string(buf, text_of(member->name));
         buf_append_char(buf, ':');
-        switch (type) {
-        case 'n':
+        switch (member->type) {
+        case VEHICLE_LOG_NUMBER:
                 buf_json_double(buf, strtod(value, NULL));
                 break;
-        case 'b':
+        case VEHICLE_LOG_FLAG:
                 buf_json_bool(buf, *value == 't');
                 break;
-        default:
+        case VEHICLE_LOG_TEXT:
                 buf_json_string(buf, text_of(value));
+                break;
         }
 }
 
 /* The object as it was shown when it came in: what is null is left out, `extra` is appended. */
 static void restore_vehicle_log(const PGresult *result, int row, Buf *ret_json) {
-        int extra = RESTORE_MEMBERS + (int)N_ELEMENTS(restore_members);
+        int extra = RESTORE_MEMBERS + VEHICLE_LOG_MEMBERS;
         Text members = { 0 };
 
-        for (size_t i = 0; i < N_ELEMENTS(restore_members); ++i) {
-                int column = RESTORE_MEMBERS + (int)i;
+        for (int i = 0; i < VEHICLE_LOG_MEMBERS; ++i) {
+                int column = RESTORE_MEMBERS + i;
 
                 if (!PQgetisnull(result, row, column))
                         restore_member(ret_json,
-                                       restore_members[i].name,
-                                       restore_members[i].type,
+                                       &vehicle_log_members[i],
                                        PQgetvalue(result, row, column));
         }
         if (PQgetlength(result, row, extra) > 2) { /* not null, not {} */

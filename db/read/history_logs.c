@@ -1,6 +1,7 @@
 #include <libpq-fe.h>
 
 #include "db/read/reading_source.h"
+#include "db/read/vehicle_log_json.h"
 #include "model/record.h"
 
 /*
@@ -10,14 +11,6 @@
  */
 
 /* clang-format off: as it would stand in psql */
-#define LOGS_VEHICLE_DATA                                                              \
-        "(jsonb_strip_nulls(jsonb_build_object("                                       \
-        "   'battery_voltage', battery_voltage, 'battery_current', battery_current,"   \
-        "   'rssi', rssi, 'mode', mode, 'latitude', latitude, 'longitude', longitude," \
-        "   'heading', heading, 'armed', armed, 'guided', guided,"                     \
-        "   'system_status', system_status, 'speed', speed))"                          \
-        " || coalesce(extra, '{}'))::text"
-
 /* @columns: sensor_id, message, alert_type, severity, data, device_id; made of the rows that are
  * left. */
 #define LOGS_PART(table, kind, columns, behind, order)                                         \
@@ -49,7 +42,7 @@
                                                                                          "NULL, "                                                                                     \
                                                                                          "NULL, "                                                                                     \
                                                                                          "NULL,"                                                                                      \
-                                                                                         " " LOGS_VEHICLE_DATA                                                                        \
+                                                                                         " " DB_VEHICLE_LOG_JSON                                                                      \
                                                                                          ", NULL",                                                                                    \
                                                                                          behind,                                                                                      \
                                                                                          order) " UNION ALL" LOGS_PART("alerts",                                                      \

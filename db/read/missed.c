@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "db/read/vehicle_log_json.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -75,11 +76,8 @@ static const ReplaySource replay_sources[] = {
           "" },
         { KIND_VEHICLE_LOG,
           "vehicle_logs",
-          "vehicle_id, NULL::bigint, 0::bigint, (jsonb_strip_nulls(jsonb_build_object("
-          "'battery_voltage', battery_voltage, 'battery_current', battery_current, 'rssi', rssi,"
-          " 'mode', mode, 'latitude', latitude, 'longitude', longitude, 'heading', heading,"
-          " 'armed', armed, 'guided', guided, 'system_status', system_status, 'speed', speed))"
-          " || coalesce(extra, '{}'))::text" NO_TEXTS ", latitude, longitude" NO_STATE,
+          "vehicle_id, NULL::bigint, 0::bigint, " DB_VEHICLE_LOG_JSON NO_TEXTS
+          ", latitude, longitude" NO_STATE,
           OF_VEHICLE,
           "" },
         { KIND_BLE_DETECTIONS,

@@ -1,4 +1,5 @@
 #include "db/read/page_source.h"
+#include "model/vehicle_log.h"
 
 /* The pages of the vehicles: PROTOCOL 3 D. created_at is the receipt, and a log's id its number;
  * the newest day of a table is what a list costs, not its history. */
@@ -41,11 +42,8 @@
         "   'updated_at', " DB_PAGE_LOCAL("v.updated_at") ")"
 
 #define VEHICLE_LOG_JSON                                                               \
-        "json_build_object('vehicle_id', vehicle_id, 'battery_voltage', battery_voltage,"  \
-        "   'battery_current', battery_current, 'rssi', rssi, 'mode', mode,"           \
-        "   'latitude', latitude, 'longitude', longitude, 'heading', heading,"         \
-        "   'armed', armed, 'guided', guided, 'system_status', system_status,"         \
-        "   'speed', speed, 'id', seq, 'created_at', " DB_PAGE_LOCAL("received_at") ")"
+        "json_build_object('vehicle_id', vehicle_id," VEHICLE_LOG_PAIRS ","            \
+        "   'id', seq, 'created_at', " DB_PAGE_LOCAL("received_at") ")"
 #define VEHICLE_SENSOR_LOG_JSON                                                        \
         "json_build_object('vehicle_id', vehicle_id, 'sensor_id', sensor_id, 'data', data,"  \
         "   'id', seq, 'created_at', " DB_PAGE_LOCAL("received_at") ")"

@@ -18,6 +18,8 @@
         " = $3::bigint LIMIT 1)"                                                                 \
         " UNION ALL SELECT " PROBE_RECEIVED ", " plain ", 2) AS known ORDER BY nth LIMIT 1"
 
+#define PROBE_NULL(separator, name) separator " NULL"
+
 static const char *const probes[KIND_COUNT] = {
         [KIND_RAW_LOG] = PROBE("raw_logs", "vehicle_id", "vehicle_id, logs", "$3::bigint, ''"),
         [KIND_SENSOR_LOG] =
@@ -32,10 +34,8 @@ static const char *const probes[KIND_COUNT] = {
         [KIND_VEHICLE_LOG] =
                 PROBE("vehicle_logs",
                       "vehicle_id",
-                      "vehicle_id, battery_voltage, battery_current, rssi, latitude, longitude,"
-                      " heading, speed, mode, system_status, armed, guided, extra",
-                      "$3::bigint, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,"
-                      " NULL, NULL"),
+                      "vehicle_id, extra," VEHICLE_LOG_COLUMNS,
+                      "$3::bigint, NULL," VEHICLE_LOG_EACH(PROBE_NULL, PROBE_NULL, PROBE_NULL)),
         [KIND_BLE_DETECTIONS] = PROBE("ble_detections",
                                       "device_id",
                                       "device_id, item, device_hash, rssi, zone",

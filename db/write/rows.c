@@ -100,24 +100,19 @@ static void rows_add_sensor_log(DbRows *rows, const Record *record) {
         rows_add_sensor(rows, record->vehicle_id, record->sensor.sensor_id);
 }
 
+#define ROWS_NUMBER(separator, name) db_array_double(columns++, log->name);
+#define ROWS_TEXT(separator, name)   db_array_bytes(columns++, log->name);
+#define ROWS_FLAG(separator, name)   db_array_bool(columns++, log->name);
+
 static void rows_add_vehicle_log(DbRows *rows, const Record *record) {
         DbArray *columns =
                 rows_begin(rows, DB_SHEET_VEHICLE_LOGS, record, record->time_us, record->said_time);
         const VehicleRecord *log = &record->vehicle_log;
 
         db_array_int(&columns[0], record->vehicle_id);
-        db_array_double(&columns[1], log->battery_voltage);
-        db_array_double(&columns[2], log->battery_current);
-        db_array_double(&columns[3], log->rssi);
-        db_array_double(&columns[4], log->latitude);
-        db_array_double(&columns[5], log->longitude);
-        db_array_double(&columns[6], log->heading);
-        db_array_double(&columns[7], log->speed);
-        db_array_bytes(&columns[8], log->mode);
-        db_array_bytes(&columns[9], log->system_status);
-        db_array_bool(&columns[10], log->armed);
-        db_array_bool(&columns[11], log->guided);
-        db_array_bytes(&columns[12], log->extra);
+        db_array_bytes(&columns[1], log->extra);
+        columns += 2;
+        VEHICLE_LOG_EACH(ROWS_NUMBER, ROWS_TEXT, ROWS_FLAG)
 }
 
 /* @item < 0: the whole message. */

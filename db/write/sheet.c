@@ -1,5 +1,7 @@
 #include "db/write/sheet.h"
 
+#include "model/vehicle_log.h"
+
 /* Counts what was really written, in the transaction that writes it: the rows that begin a message,
  * which is said by @begins. */
 #define BOOKED(insert, begins)                                      \
@@ -17,6 +19,12 @@
         " " column " = CASE WHEN s.time IS NULL OR EXCLUDED.time >= s.time OR " ROWS_AHEAD(    \
                 "s.time") " OR " ROWS_SET_BACK " THEN coalesce(EXCLUDED." column ", s." column \
                           ") ELSE s." column " END"
+
+/* The types of a vehicle log's members, and how many parameters they are. */
+#define SHEET_NUMBER(separator, name) "d"
+#define SHEET_TEXT(separator, name)   "s"
+#define SHEET_FLAG(separator, name)   "b"
+_Static_assert(VEHICLE_LOG_MEMBERS == 11, "$8 to $18 of the statement");
 
 /* Every statement takes whole columns; rows that several gateways may touch are taken in order. */
 static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
@@ -51,13 +59,12 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
         [DB_SHEET_VEHICLE_LOGS] = {
                 "vehicle_logs",
                 BOOKED("INSERT INTO vehicle_logs"
-                " (journal_id, seq, received_at, time, device_time, vehicle_id, battery_voltage,"
-                " battery_current, rssi, latitude, longitude, heading, speed, mode,"
-                " system_status, armed, guided, extra)"
+                " (journal_id, seq, received_at, time, device_time, vehicle_id, extra,"
+                VEHICLE_LOG_COLUMNS ")"
                 " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
                 " $14, $15, $16, $17, $18) AS u",
                        "true"),
-                "ktts" "kddddddd" "ssbbj",
+                "ktts" "kj" VEHICLE_LOG_EACH(SHEET_NUMBER, SHEET_TEXT, SHEET_FLAG),
                 true,
         },
         [DB_SHEET_BLE_DETECTIONS] = {
