@@ -1,5 +1,6 @@
 """Behind a proxy each client counts for itself, and nobody else can say who he is."""
 import contextlib
+import re
 import socket
 import ssl
 
@@ -8,7 +9,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 import proxies
-from servers import SLOW, free_port
+from servers import ROOT, SLOW, free_port
 from test_nothing_from_outside_stops_it import read_head, self_signed, status_of
 from viewers import Viewer
 from waiting import PATIENCE, wait_until
@@ -231,3 +232,55 @@ def test_clients_of_a_real_proxy_are_told_apart(proxied):
     viewer.send({"type": "ping", "timestamp": "now"})
     assert "pong" in viewer.next()
     viewer.close()
+
+
+# ---- an EventSource, while the gateway is away ----
+
+MANUAL = (ROOT / "docs/operations.md").read_text("utf-8")
+
+
+def of_manual(program, has):
+    """The block of the manual for @program that has this line."""
+    return next(b for b in re.findall(rf"^```{program}\n(.*?)^```$", MANUAL, re.M | re.S) if has in b)
+
+
+def nginx_of_manual():
+    server = of_manual("nginx", "listen 443 ssl;")
+    server = re.sub(r"listen 443 ssl;\n.*\n.*\n", "listen 127.0.0.1:{port};\n", server)
+    rest = re.search(r"location / \{\n(.*?)\n    \}", server, re.S)[1]
+    away = of_manual("nginx", "location @away").replace("# the rest as in location /", rest)
+    server = server.rstrip().removesuffix("}") + away + "}\n"
+    head, _, _ = proxies.NGINX.partition("    map $http_upgrade")
+    return head + server.replace("{", "{{").replace("}", "}}").replace("{{port}}", "{port}") + "}}\n"
+
+
+def haproxy_of_manual():
+    text = of_manual("haproxy", "bind :443 ssl").replace("bind :443 ssl crt /etc/ssl/fleet.pem", "bind 127.0.0.1:{port}")
+    line = re.search(r"`(use_backend events .*?)` before", MANUAL)[1]
+    text = text.replace("    default_backend", f"    {line}\n    default_backend") + of_manual("haproxy", "backend events")
+    return proxies.HAPROXY + text.replace("{", "{{").replace("}", "}}").replace("{{port}}", "{port}")
+
+
+@pytest.mark.parametrize("program, text, away", [("nginx", nginx_of_manual, 502), ("haproxy", haproxy_of_manual, 503)])
+def test_an_event_source_is_put_off_while_the_gateway_is_away(make_proxied, folder, broker, program, text, away):
+    gateway = make_proxied()
+    proxy = proxies.Proxy(folder, gateway, program, text().replace("127.0.0.1:8000", f"127.0.0.1:{gateway.port}"))
+    headers = {"Authorization": "Bearer " + gateway.token("ana"), "Accept": "text/event-stream"}
+
+    def hears():
+        with requests.get(proxy.url + "/api/events?to=vehicle/*", headers=headers, stream=True, timeout=PATIENCE) as stream:
+            return stream.status_code == 200 and "Cache-Control" in stream.headers  # of the gateway's own
+
+    try:
+        wait_until(hears, "the stream through the proxy")
+        gateway.stop()
+        wait_until(lambda: requests.get(proxy.url + "/api/vehicles", timeout=PATIENCE).status_code == away, "the proxy to know")
+        answer = requests.get(proxy.url + "/api/events", headers=headers, timeout=PATIENCE)
+        assert (answer.status_code, answer.text) == (200, "retry: 2000\n\n")
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        gateway.start()
+        wait_until(hears, "the stream to be back")
+        refused = requests.get(proxy.url + "/api/events", timeout=PATIENCE)
+        assert refused.status_code == 401
+    finally:
+        proxy.stop()
