@@ -69,6 +69,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
         [METRIC_JOURNAL_KEPT_DROPPED] =
                 { "tidegate_journal_kept_dropped_total", NULL, METRIC_COUNTER,
                 "Journal segments that went before journal.keep was over, as room was needed." },
+        [METRIC_JOURNAL_FILES_GONE] = { "tidegate_journal_files_gone", NULL, METRIC_GAUGE,
+                "Files of the journal that somebody removed before all of them was stored." },
         [METRIC_JOURNAL_GAPS] = { "tidegate_journal_gaps", NULL, METRIC_GAUGE,
                 "Open ranges of numbers that neither the database nor the journal has." },
         [METRIC_JOURNAL_GAP] = { "tidegate_journal_gap_total", NULL, METRIC_COUNTER,

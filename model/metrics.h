@@ -42,7 +42,8 @@ typedef enum Metric {
         METRIC_JOURNAL_FSYNCS,
         METRIC_JOURNAL_KEPT_BYTES, /* gauge: stored, and there to be stored again */
         METRIC_JOURNAL_KEPT_DROPPED,
-        METRIC_JOURNAL_GAPS, /* gauge: open */
+        METRIC_JOURNAL_FILES_GONE, /* gauge: removed by somebody, and not stored */
+        METRIC_JOURNAL_GAPS,       /* gauge: open */
         METRIC_JOURNAL_GAP,
         METRIC_BOOKS_DRIFT, /* gauge: messages of all open differences */
         METRIC_DB_OLDER,

@@ -272,6 +272,9 @@ static void journal_add_segment(Journal *journal, Segment *segment) {
 /* {lock} @r: as a segment is refused, or a negative errno. */
 static int journal_no_segment(Journal *journal, const char *what, int r, int64_t now_us) {
         journal->failed_us = now_us;
+        /* The folder is gone: an end is for when nothing is left of what was in it. */
+        if (r == -ENOENT && atomic_load(&journal->gone.n_waiting) > 0)
+                return JOURNAL_E_FULL;
         if (r < 0 && !fill_level_passes(-r))
                 fill_level_break(&journal->water, what, -r);
         return JOURNAL_E_FULL;

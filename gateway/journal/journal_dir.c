@@ -32,7 +32,8 @@ static int journal_dir_lock(JournalDir *dir, const char *path) {
         dir->lock_fd = openat(dir->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (dir->lock_fd < 0)
                 return journal_dir_unusable(path, "lock");
-        if (flock(dir->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        /* The folder, too: somebody may remove the file beneath who holds it. */
+        if (flock(dir->lock_fd, LOCK_EX | LOCK_NB) == 0 && flock(dir->fd, LOCK_EX | LOCK_NB) == 0)
                 return 0;
         return errno == EWOULDBLOCK ? JOURNAL_E_LOCKED : journal_dir_unusable(path, "flock");
 }

@@ -3,8 +3,8 @@
 /*
  * JournalDir: the directory of a journal: its lock, its name, and the list of its segments.
  *
- * `lock` is held (flock) as long as the directory is open. `identity` has epoch and salt; if it is
- * lost, any segment's header has them too.
+ * `lock`, and the directory itself, are held (flock) as long as it is open. `identity` has epoch
+ * and salt; if it is lost, any segment's header has them too.
  */
 
 #include "base/base.h"

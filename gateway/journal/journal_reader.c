@@ -185,6 +185,21 @@ void journal_commit(Journal *journal, uint64_t seq) {
         (void)journal_is_high(journal);
 }
 
+void journal_look(Journal *journal, int64_t now_us) {
+        Segment *oldest = atomic_load(&journal->oldest);
+
+        if (!journal_gone_look(&journal->gone,
+                               &journal->dir,
+                               oldest,
+                               journal_stored_seq(journal),
+                               now_us))
+                return;
+        pthread_mutex_lock(&journal->lock);
+        if (journal->active && journal->active->is_gone)
+                journal->active = segment_unref(journal->active);
+        pthread_mutex_unlock(&journal->lock);
+}
+
 void journal_rewind(Journal *journal, uint64_t seq) {
         journal_keep_forget(&journal->keep);
         journal_commit(journal, seq);

@@ -14,6 +14,7 @@
 #include "gateway/journal/fill_level.h"
 #include "gateway/journal/journal_cursor.h"
 #include "gateway/journal/journal_dir.h"
+#include "gateway/journal/journal_gone.h"
 #include "gateway/journal/journal_keep.h"
 #include "gateway/journal/journal_note.h"
 #include "gateway/journal/journal_numbers.h"
@@ -63,6 +64,7 @@ struct Journal {
         JournalCursor counting;    /* {reader} */
         JournalKeep keep;          /* {reader} */
         JournalNote note;          /* {reader} */
+        JournalGone gone;          /* {reader} but for its count */
         JournalWriters writers;    /* {reader} */
         int wake_fd;
         _Atomic bool is_reader_waiting;

@@ -89,6 +89,7 @@ struct Segment {
         _Atomic(Segment *) next;   /* owned reference */
         size_t n_synced;           /* {sync thread}, or {append lock} with fsync=always */
         bool is_dir_synced;        /* likewise */
+        bool is_gone;              /* {reader} its file was removed */
         int64_t stored_us;         /* {reader} monotonic: when all of it was found to be stored */
 };
 

@@ -91,6 +91,7 @@ static void processor_report(Processor *processor) {
                         !books_walk(processor->desk->books, lane_stored_seq(processor->desk->lane));
                 journal_commit(processor->desk->journal, books_done_seq(processor->desk->books));
         }
+        journal_look(processor->desk->journal, clock_mono_us());
         metric_set(METRIC_DB_LAG_SECONDS, lag_us);
         metric_set(METRIC_SENSORS, (int64_t)sensors_length(processor->desk->sensors));
         metric_set(METRIC_OUTBOX_LENGTH, (int64_t)queue_length(processor->queue));

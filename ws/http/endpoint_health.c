@@ -54,6 +54,7 @@ static void ws_health_notes(Buf *body) {
                 { metric_get(METRIC_RETENTION_HELD) != 0, "retention_held" },
                 { metric_get(METRIC_MQTT_FILTERS_REFUSED) != 0, "subscriptions_refused" },
                 { metric_get(METRIC_JOURNAL_GAPS) != 0, "journal_gap" },
+                { metric_get(METRIC_JOURNAL_FILES_GONE) != 0, "journal_files_gone" },
                 { metric_get(METRIC_LETTERS_MANY) != 0, "dead_letters_many" },
         };
         size_t n = 0;
