@@ -25,26 +25,31 @@ struct RestoreSource {
         const char *sql; /* a page of ids after $1, each with its newest row up to $2, or nulls */
 };
 
-/* The b-tree on (device or vehicle, time) answers each row with one probe a partition. Rows of a
- * clock that was ahead, a device's from when such were believed, or ours, are passed over. */
+/* Rows of a clock that was ahead, a device's from when such were believed, or ours, are passed
+ * over; what is ahead by less counts as its receipt, so that of the last minute of each the newest
+ * may be another than the last. The b-tree on (device or vehicle, time) answers each row with two
+ * probes a partition. */
+#define RESTORE_BELIEVED                                 \
+        " AND time <= received_at + interval '1 minute'" \
+        " AND time <= to_timestamp($2::bigint / 1000000)"
+#define RESTORE_NEWEST(table, key)                                                \
+        " LEFT JOIN LATERAL (SELECT * FROM " table " WHERE " key RESTORE_BELIEVED \
+        " AND time >= (SELECT time FROM " table " WHERE " key RESTORE_BELIEVED    \
+        " ORDER BY time DESC LIMIT 1) - interval '1 minute'"                      \
+        " ORDER BY least(time, received_at) DESC, seq DESC LIMIT 1) l ON true"
+
 static const RestoreSource restore_sources[] = {
         { KIND_TELEMETRY,
           "SELECT d.id, l.seq, (extract(epoch FROM l.received_at) * 1000000)::bigint,"
           " (extract(epoch FROM l.time) * 1000000)::bigint, l.payload"
-          " FROM (SELECT id FROM devices WHERE id > $1::bigint ORDER BY id LIMIT 1000) d"
-          " LEFT JOIN LATERAL (SELECT seq, received_at, time, payload FROM telemetry"
-          " WHERE device_id = d.id AND time <= received_at + interval '1 minute'"
-          " AND time <= to_timestamp($2::bigint / 1000000)"
-          " ORDER BY time DESC LIMIT 1) l ON true ORDER BY d.id" },
+          " FROM (SELECT id FROM devices WHERE id > $1::bigint ORDER BY id LIMIT 1000) "
+          "d" RESTORE_NEWEST("telemetry", "device_id = d.id") " ORDER BY d.id" },
         { KIND_VEHICLE_LOG,
           "SELECT v.id, l.seq, (extract(epoch FROM l.received_at) * 1000000)::bigint,"
           " (extract(epoch FROM l.time) * 1000000)::bigint," VEHICLE_LOG_COLUMNS
           ", extra, latitude, longitude"
-          " FROM (SELECT id FROM vehicles WHERE id > $1::bigint ORDER BY id LIMIT 1000) v"
-          " LEFT JOIN LATERAL (SELECT * FROM vehicle_logs"
-          " WHERE vehicle_id = v.id AND time <= received_at + interval '1 minute'"
-          " AND time <= to_timestamp($2::bigint / 1000000)"
-          " ORDER BY time DESC LIMIT 1) l ON true ORDER BY v.id" },
+          " FROM (SELECT id FROM vehicles WHERE id > $1::bigint ORDER BY id LIMIT 1000) "
+          "v" RESTORE_NEWEST("vehicle_logs", "vehicle_id = v.id") " ORDER BY v.id" },
 };
 
 static void restore_member(Buf *buf, const VehicleLogMember *member, const char *value) {

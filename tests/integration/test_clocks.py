@@ -192,17 +192,17 @@ def test_a_last_will_of_a_clock_that_is_behind_is_followed_by_news(gateway, brok
 
 
 def test_a_vehicle_is_shown_where_it_is_also_after_a_restart(gateway, broker, database, viewer):
-    for n, ahead in ((1, 20 * 3600), (2, 0)):
+    for n, ahead in ((1, 20 * 3600), (2, 0), (3, 50), (4, 0)):  # one is believed, and no newer
         broker.publish("seano/USV-1/vehicle_log", json.dumps(
             {"latitude": n, "longitude": 3, "timestamp": time.time() + ahead}))
-        database.wait_for("SELECT count(*) FROM vehicle_logs WHERE time <= received_at", n)
+        database.wait_for("SELECT count(*) FROM vehicle_logs", n)
     gateway.kill()
     gateway.start()
     view = viewer("/api/ws", "ana", subprotocols=["tidegate.v1"])
     view.next_of("welcome")
     view.send({"op": "subscribe", "id": 1, "to": ["vehicle/*"], "snapshot": True})
     [item] = view.next_of("snapshot")["items"]
-    assert item["data"]["latitude"] == 2
+    assert item["data"]["latitude"] == 4
 
 
 def test_a_clock_of_ours_that_was_ahead_hides_nothing_that_comes_after(make_gateway, broker,
@@ -325,3 +325,66 @@ def test_whose_clock_is_off_is_told(make_gateway, broker, verdict, offset_s, sai
     for _ in range(3):
         status(broker, status="online", timestamp=time.time())
     wait_clock(gateway, "ok", 30 if offset_s == 30 else 0)
+
+
+def test_whether_a_camera_records_is_what_it_said_last(gateway, broker, database):
+    def camera(kind, **members):
+        camera.n += 1
+        broker.publish("surveillance/camera/dev-2/event", json.dumps({"event_type": kind} | members))
+        database.wait_for("SELECT count(*) FROM camera_events", camera.n)
+        return database.value("SELECT recording FROM camera_states")
+
+    camera.n = 0
+    behind = time.time() - 7200
+    assert camera("recording_started", timestamp=time.time() + 50) is True
+    assert camera("recording_stopped") is False  # without a time, it loses to no clock
+    assert camera("recording_started", timestamp=time.time()) is True
+    assert camera("recording_stopped", timestamp=time.time() - 60) is True  # it was kept back
+    database.rows("UPDATE camera_states SET recording_time = NULL")
+    assert camera("recording_stopped", timestamp=behind) is False
+    assert camera("recording_started") is True
+    assert camera("recording_stopped", timestamp=behind + 10) is False
+
+
+def test_a_device_that_counts_from_its_start_is_not_late_once_it_starts_anew(gateway, broker,
+                                                                            database, viewer):
+    """Inside of what is believed: its clock begins on the day on which its program was built."""
+    built = time.time() - 30 * 86400
+    view = viewer("/ws/devices", "ana")
+    view.next_of("device_list")
+    status(broker, status="online", temperature=0, timestamp=built + 5 * 86400)  # up for five days
+    assert view.next_of("device_update")["device"]["temperature"] == 0
+    begin, n = time.time(), 0
+
+    def is_shown():
+        nonlocal n
+        n += 1
+        status(broker, status="online", temperature=n, timestamp=built + time.time() - begin)
+        return view.next_of("device_update")["device"]["temperature"] == n
+    wait_until(is_shown, "what comes after the start to be news")
+    assert time.time() - begin < 60
+    gateway.kill()
+    gateway.start()
+    shown = gateway.get("/api/devices/dev-1", "ana").json()
+    assert shown["temperature"] == n and shown["clock"]["verdict"] == "behind"
+    status(broker, status="error", temperature=99, timestamp=built + time.time() - begin)
+    database.wait_for("SELECT temperature FROM device_states WHERE device_id = %s", 99.0,
+                      gateway.ids["dev-1"])
+
+
+def test_what_a_device_kept_while_it_was_away_is_late_and_its_own(gateway, broker, database,
+                                                                  viewer):
+    view = viewer("/api/ws", "ana", subprotocols=["tidegate.v1"])
+    view.next_of("welcome")
+    view.send({"op": "subscribe", "id": 1, "to": ["device/dev-1"]})
+    assert view.next_json()["ok"]
+    now = time.time()
+    times = [now, *(now - 3600 + i * 10 for i in range(200))]
+    for n, at in enumerate(times):
+        broker.publish("ems/dev-1/telemetry", json.dumps({"n": n, "timestamp": at}))
+    came = [view.next_of("telemetry") for _ in times]
+    assert [c["data"]["n"] for c in came] == list(range(201))
+    assert [c.get("late", False) for c in came] == [False] + [True] * 200
+    assert database.value("SELECT count(*) FROM telemetry WHERE time < received_at - interval "
+                          "'20 minutes' AND device_time IS NULL") == 200
+    assert clock(gateway)["verdict"] == "ok"
