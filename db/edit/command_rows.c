@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "db/follow/pulse.h"
 #include "db/trouble.h"
+#include "db/visible.h"
 #include "model/event.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
@@ -191,13 +192,10 @@ int db_command_rows_add(DbConn *conn, const Query *query, Answer *answer) {
 #define BY_OWNER \
         "EXISTS (SELECT FROM devices d WHERE d.id = c.device_id AND d.user_id = $2::bigint)"
 /* Who sent it also learns that it was cancelled as he lost the right, but nothing of the device. */
-#define SEEN                                                                     \
-        "($2::bigint = 0 OR " BY_ADMIN " OR " BY_OWNER                           \
-        " OR EXISTS (SELECT FROM shares h WHERE h.device_id = c.device_id"       \
-        " AND h.user_id = $2::bigint)"                                           \
-        " OR EXISTS (SELECT FROM device_groups g JOIN shares h USING (group_id)" \
-        " WHERE g.device_id = c.device_id AND h.user_id = $2::bigint)"           \
-        " OR (c.user_id = $2::bigint AND c.state IN ('accepted', 'published', 'cancelled')))"
+#define SEEN                                                                               \
+        "(" DB_SEES_ALL("$2::bigint") " OR " DB_SEES_DEVICE(                               \
+                "$2::bigint", "c.device_id") " OR (c.user_id = $2::bigint AND c.state IN " \
+                                             "('accepted', 'published', 'cancelled')))"
 #define MAY_CANCEL                                       \
         "(tidegate_may_command($2::bigint, c.device_id)" \
         " AND (c.user_id = $2::bigint OR " BY_OWNER " OR " BY_ADMIN "))"

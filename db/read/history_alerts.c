@@ -1,7 +1,7 @@
 #include <libpq-fe.h>
 
 #include "db/read/reading_source.h"
-#include "db/read/visible.h"
+#include "db/visible.h"
 
 /* Who sees neither the vehicle nor the device of an alert does not see it. */
 /* clang-format off: as it would stand in psql */

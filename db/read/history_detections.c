@@ -1,7 +1,7 @@
 #include <libpq-fe.h>
 
 #include "db/read/reading_source.h"
-#include "db/read/visible.h"
+#include "db/visible.h"
 
 /* clang-format off: as it would stand in psql */
 #define DETECTIONS_SQL(behind, order)                                                          \

@@ -8,7 +8,7 @@
  * whether it is used or not, and answers with one row of one column.
  */
 
-#include "db/read/visible.h"
+#include "db/visible.h"
 
 /* clang-format off */
 #define DB_PAGE_WITH                                                                         \

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "db/visible.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -13,54 +14,46 @@ enum {
         HISTORY_ARG_SIZE = 24,
 };
 
-/* May the user of scope `s` see the device @id? As registry.h: owner, shares, shares of groups. */
-#define VISIBLE(id)                                                                              \
-        "(s.user_id = 0"                                                                         \
-        " OR EXISTS (SELECT FROM users u WHERE u.id = s.user_id AND u.role = 'admin')"           \
-        " OR EXISTS (SELECT FROM devices d WHERE d.id = " id " AND d.user_id = s.user_id)"       \
-        " OR EXISTS (SELECT FROM shares h WHERE h.device_id = " id " AND h.user_id = s.user_id)" \
-        " OR EXISTS (SELECT FROM device_groups g JOIN shares h USING (group_id)"                 \
-        " WHERE g.device_id = " id " AND h.user_id = s.user_id))"
+/* May the user of scope `s` see the device @id? */
+#define VISIBLE(id) "(" DB_SEES_ALL("s.user_id") " OR " DB_SEES_DEVICE("s.user_id", id) ")"
 
 /* A row a scope that has any: devices, detections and rssi of each zone, then the devices in all,
  * where one that was heard in two zones counts once. First whom each scope may see (as VISIBLE), so
  * that it costs the rows of those, and of nobody else; a device that several see is read once. 64
  * bits stand for a device's hash, so that nothing need be sorted. */
-static const char history_detections[] =
-        "WITH scopes AS (SELECT s.user_id, s.ord, s.user_id = 0 OR EXISTS (SELECT FROM users u"
-        " WHERE u.id = s.user_id AND u.role = 'admin') AS sees_all"
-        " FROM unnest($1::bigint[]) WITH ORDINALITY AS s (user_id, ord)),"
-        " visible AS MATERIALIZED (SELECT ord, device_id FROM ("
-        "SELECT s.ord, d.id AS device_id FROM scopes s, devices d WHERE s.sees_all"
-        " UNION SELECT s.ord, d.id FROM scopes s JOIN devices d USING (user_id)"
-        " UNION SELECT s.ord, h.device_id FROM scopes s JOIN shares h USING (user_id)"
-        " UNION SELECT s.ord, g.device_id FROM scopes s JOIN shares h USING (user_id)"
-        " JOIN device_groups g USING (group_id)) AS v"
-        " WHERE device_id IS NOT NULL AND ($3::bigint = 0 OR device_id = $3::bigint)),"
-        " recent AS MATERIALIZED (SELECT r.* FROM (SELECT DISTINCT device_id FROM visible) v,"
-        " LATERAL (SELECT b.device_id, hashtextextended(device_hash, 0) AS hash,"
-        " count(*) FILTER (WHERE zone = 'near')::int AS near,"
-        " count(*) FILTER (WHERE zone = 'medium')::int AS medium,"
-        " count(*) FILTER (WHERE zone = 'far')::int AS far,"
-        " sum(rssi) FILTER (WHERE zone = 'near') AS near_rssi,"
-        " sum(rssi) FILTER (WHERE zone = 'medium') AS medium_rssi,"
-        " sum(rssi) FILTER (WHERE zone = 'far') AS far_rssi FROM ble_detections b"
-        " WHERE b.device_id = v.device_id"
-        " AND received_at BETWEEN now() - make_interval(mins => $2::int)"
-        " AND now() + make_interval(mins => $2::int) GROUP BY 1, 2) r),"
-        " heard AS (SELECT v.ord, r.hash, sum(near)::int AS near,"
-        " sum(medium)::int AS medium, sum(far)::int AS far,"
-        " sum(near_rssi) AS near_rssi, sum(medium_rssi) AS medium_rssi,"
-        " sum(far_rssi) AS far_rssi"
-        " FROM recent r JOIN visible v USING (device_id) GROUP BY 1, 2)"
-        " SELECT ord,"
-        " count(*) FILTER (WHERE near > 0), sum(near),"
-        " sum(near_rssi) / nullif(sum(near), 0)::double precision,"
-        " count(*) FILTER (WHERE medium > 0), sum(medium),"
-        " sum(medium_rssi) / nullif(sum(medium), 0)::double precision,"
-        " count(*) FILTER (WHERE far > 0), sum(far),"
-        " sum(far_rssi) / nullif(sum(far), 0)::double precision,"
-        " count(*) FROM heard GROUP BY ord ORDER BY ord";
+static const char history_detections[] = "WITH scopes AS (SELECT s.user_id, s.ord, " DB_SEES_ALL(
+        "s.user_id") " AS sees_all"
+                     " FROM unnest($1::bigint[]) WITH ORDINALITY AS s (user_id, ord)),"
+                     " visible AS MATERIALIZED (SELECT ord, device_id FROM ("
+                     "SELECT s.ord, d.id AS device_id FROM scopes s, devices d WHERE s.sees_all"
+                     " UNION SELECT s.ord, seen.id FROM scopes s, tidegate_devices_of(s.user_id) "
+                     "AS seen (id)"
+                     ") AS v WHERE ($3::bigint = 0 OR device_id = $3::bigint)),"
+                     " recent AS MATERIALIZED (SELECT r.* FROM (SELECT DISTINCT device_id FROM "
+                     "visible) v,"
+                     " LATERAL (SELECT b.device_id, hashtextextended(device_hash, 0) AS hash,"
+                     " count(*) FILTER (WHERE zone = 'near')::int AS near,"
+                     " count(*) FILTER (WHERE zone = 'medium')::int AS medium,"
+                     " count(*) FILTER (WHERE zone = 'far')::int AS far,"
+                     " sum(rssi) FILTER (WHERE zone = 'near') AS near_rssi,"
+                     " sum(rssi) FILTER (WHERE zone = 'medium') AS medium_rssi,"
+                     " sum(rssi) FILTER (WHERE zone = 'far') AS far_rssi FROM ble_detections b"
+                     " WHERE b.device_id = v.device_id"
+                     " AND received_at BETWEEN now() - make_interval(mins => $2::int)"
+                     " AND now() + make_interval(mins => $2::int) GROUP BY 1, 2) r),"
+                     " heard AS (SELECT v.ord, r.hash, sum(near)::int AS near,"
+                     " sum(medium)::int AS medium, sum(far)::int AS far,"
+                     " sum(near_rssi) AS near_rssi, sum(medium_rssi) AS medium_rssi,"
+                     " sum(far_rssi) AS far_rssi"
+                     " FROM recent r JOIN visible v USING (device_id) GROUP BY 1, 2)"
+                     " SELECT ord,"
+                     " count(*) FILTER (WHERE near > 0), sum(near),"
+                     " sum(near_rssi) / nullif(sum(near), 0)::double precision,"
+                     " count(*) FILTER (WHERE medium > 0), sum(medium),"
+                     " sum(medium_rssi) / nullif(sum(medium), 0)::double precision,"
+                     " count(*) FILTER (WHERE far > 0), sum(far),"
+                     " sum(far_rssi) / nullif(sum(far), 0)::double precision,"
+                     " count(*) FROM heard GROUP BY ord ORDER BY ord";
 
 /* From the sums that the schema keeps as events come in; a row a scope. What a clock of ours that
  * was ahead put there does not count while it comes nearer. */
