@@ -13,6 +13,7 @@
 typedef struct PageQuery PageQuery;
 
 typedef enum PageKind {
+        PAGE_COUNTER_LIVE,           /* number: minutes, by receipt; device_id */
         PAGE_COUNTER_RANGE,          /* from, to, device_id */
         PAGE_COUNTER_HISTOGRAM,      /* text: today, week; device_id */
         PAGE_COUNTER_HISTOGRAM_HOUR, /* text: hour; device_id */

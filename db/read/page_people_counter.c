@@ -40,6 +40,14 @@ const char db_page_counter_range[] =
         "      'estimated_people', " COUNTER_PEOPLE("devices") ", 'avg_rssi', null),"
         "   'by_zone', " COUNTER_BY_ZONE ") FROM total";
 
+/* What db/read/statistics.h counts, of a longer time than there are rows of one day. */
+const char db_page_counter_live[] =
+        DB_PAGE_WITH "," DB_SUMS_RECEIVED("(now() - $8::bigint * interval '1 minute')") "," COUNTER_ZONES
+        " SELECT json_build_object('timestamp', tidegate_local_time(now(), 'UTC'),"
+        "   'time_window_minutes', $8::bigint, 'by_zone', " COUNTER_BY_ZONE ","
+        "   'total', json_build_object('unique_devices', devices, 'total_detections', n,"
+        "      'estimated_people', " COUNTER_PEOPLE("devices") ")) FROM total";
+
 /* Buckets with nothing in them, too. Those of an hour are ten minutes of any clock, and read its
  * rows; all others follow the clock of the wall, which has days of 23 and of 25 hours. */
 #define COUNTER_BUCKETS(steps)                                                                   \

@@ -47,7 +47,7 @@
 /* As PostgreSQL wants it: it reads +07:00 as POSIX does, seven hours west. */
 void db_page_zone(const char *zone, char ret_zone[DB_PAGE_ZONE_SIZE]);
 
-extern const char db_page_counter_range[], db_page_counter_histogram[],
+extern const char db_page_counter_live[], db_page_counter_range[], db_page_counter_histogram[],
         db_page_counter_histogram_hour[], db_page_counter_hourly[], db_page_counter_daily[],
         db_page_counter_distribution[], db_page_counter_recent[], db_page_counter_count[],
         db_page_counter_devices[], db_page_counter_active[], db_page_counter_device[],

@@ -49,6 +49,20 @@
         "   FROM pieces p, whose w, tidegate_heard(tidegate_midnight(p.day),"               \
         "    tidegate_midnight(p.day + 1), p.first, p.last, w.devices) AS h)"
 
+/* By receipt, from a time to now: of days that are counted and that begin after it, all entries. */
+#define DB_SUMS_RECEIVED(from)                                                              \
+        DB_SUMS_WHOSE ","                                                                   \
+        " leaves AS MATERIALIZED (SELECT day, is_counted AND tidegate_midnight(day) >= " from  \
+        "    AS is_whole FROM detection_leaves WHERE tidegate_midnight(day + 1) > " from "),"  \
+        " heard AS (SELECT d.zone, e.hash, e.n, e.rssi"                                     \
+        "   FROM whose w, leaves l JOIN detection_sums d USING (day),"                      \
+        "   unnest(d.hashes, d.counts, d.rssis) AS e (hash, n, rssi)"                       \
+        "   WHERE l.is_whole AND (w.devices IS NULL OR d.device_id = ANY (w.devices))"      \
+        "  UNION ALL SELECT h.zone, h.hash, h.n, h.rssi FROM leaves l, whose w,"            \
+        "   tidegate_heard(greatest(tidegate_midnight(l.day), " from "),"                   \
+        "    tidegate_midnight(l.day + 1), '-infinity', 'infinity', w.devices) AS h"        \
+        "   WHERE NOT l.is_whole)"
+
 /* Of any time. */
 #define DB_SUMS_HEARD(from, to) DB_SUMS_(from, to, "true")
 /* Of hours or days, which begin with a quarter unless a zone is off by some other minutes. */

@@ -22,6 +22,7 @@ struct PageArgs {
 };
 
 static const char *const pages_sql[] = {
+        [PAGE_COUNTER_LIVE] = db_page_counter_live,
         [PAGE_COUNTER_RANGE] = db_page_counter_range,
         [PAGE_COUNTER_HISTOGRAM] = db_page_counter_histogram,
         [PAGE_COUNTER_HISTOGRAM_HOUR] = db_page_counter_histogram_hour,

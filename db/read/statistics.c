@@ -140,7 +140,7 @@ static int64_t history_zones(Buf *buf, const PGresult *result, int row) {
                 buf_printf(buf, "%s\"%s\":", n_total == 0 ? "" : ",", zones[k]);
                 history_counts(buf, history_int(result, row, column), n);
                 buf_printf(buf,
-                           ",\"avg_rssi\":%.1f}",
+                           ",\"avg_rssi\":%.2f}",
                            strtod(PQgetvalue(result, row, column + 2), NULL));
                 n_total += n;
         }

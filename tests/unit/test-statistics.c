@@ -65,18 +65,18 @@ static void test_detection_statistics_of_each_scope(void **state) {
                 body_after(&bodies[0], ",\"time_window"),
                 ",\"time_window_minutes\":5,\"by_zone\":{"
                 "\"near\":{\"unique_devices\":2,\"total_detections\":3,\"estimated_people\":1,"
-                "\"avg_rssi\":-52.7},"
+                "\"avg_rssi\":-52.68},"
                 "\"medium\":{\"unique_devices\":3,\"total_detections\":3,\"estimated_people\":2,"
-                "\"avg_rssi\":-70.1},"
+                "\"avg_rssi\":-70.08},"
                 "\"far\":{\"unique_devices\":1,\"total_detections\":1,\"estimated_people\":1,"
-                "\"avg_rssi\":-90.0}},"
+                "\"avg_rssi\":-90.00}},"
                 "\"total\":{\"unique_devices\":4,\"total_detections\":7,\"estimated_people\":3}}");
         assert_string_equal(body_after(&bodies[1], "\"total\":"),
                             "\"total\":{\"unique_devices\":2,\"total_detections\":4,"
                             "\"estimated_people\":1}}");
         assert_string_equal(body_after(&bodies[2], "\"by_zone\":"),
                             "\"by_zone\":{\"medium\":{\"unique_devices\":3,"
-                            "\"total_detections\":3,\"estimated_people\":2,\"avg_rssi\":-70.1}},"
+                            "\"total_detections\":3,\"estimated_people\":2,\"avg_rssi\":-70.08}},"
                             "\"total\":{\"unique_devices\":3,\"total_detections\":3,"
                             "\"estimated_people\":2}}");
         assert_string_equal(body_after(&bodies[3], "\"by_zone\":"),

@@ -15,6 +15,7 @@
 #define DAY_US   (INT64_C(86400) * 1000000)
 #define FIRST_US (INT64_C(1742947200) * 1000000) /* 2025-03-26 00:00 UTC */
 #define N_DAYS   13
+#define QUIET_US (INT64_C(1743588600) * 1000000) /* 2025-04-02 10:10 UTC: nothing came then */
 #define N_BODIES 600
 
 /* Days that Madrid (30 March) and Lord Howe (6 April) are an hour, and half an hour, off; some was
@@ -32,7 +33,8 @@ static const char crowd[] =
         "  CASE WHEN i % 10 = 0 THEN random() * interval '4 days' WHEN i % 10 = 1 THEN"
         "  interval '-10 seconds' ELSE interval '300 ms' END AS late,"
         "  round(-95 + 50 * random()) / 2 - 30 AS rssi FROM generate_series(1, 3000) i) r;"
-        "ANALYZE";
+        "DELETE FROM ble_detections WHERE received_at BETWEEN '2025-04-02 10:00Z' AND"
+        " '2025-04-02 10:20Z'; ANALYZE";
 
 static DbConn *conn;
 static Buf bodies[N_BODIES];
@@ -68,9 +70,8 @@ static int64_t count_days(void) {
 /* What an answer says of the moment in which it is given is left out. */
 static const char *said(const Buf *body, PageKind kind) {
         static const char *const begins[PAGE_COUNT] = {
-                [PAGE_COUNTER_RANGE] = "\"start_time\"",
-                [PAGE_COUNTER_DISTRIBUTION] = "\"total\"",
-                [PAGE_COUNTER_COUNT] = "\"zone\"",
+                [PAGE_COUNTER_RANGE] = "\"start_time\"",   [PAGE_COUNTER_LIVE] = "\"by_zone\"",
+                [PAGE_COUNTER_DISTRIBUTION] = "\"total\"", [PAGE_COUNTER_COUNT] = "\"zone\"",
                 [PAGE_COUNTER_HISTOGRAM] = "\"buckets\"",
         };
         const char *begin = begins[kind] ? strstr(body->data, begins[kind]) : body->data;
@@ -159,6 +160,9 @@ static void ask_now(const PageQuery *asker, bool is_first) {
         static const char *const zones[] = { "", "near", "far" };
         PageQuery page = *asker;
 
+        page.kind = PAGE_COUNTER_LIVE;
+        page.number = (clock_now_us() - QUIET_US) / INT64_C(60000000);
+        ask(&page, is_first);
         page.number = 87600;
         page.kind = PAGE_COUNTER_DISTRIBUTION;
         ask(&page, is_first);

@@ -247,7 +247,7 @@ static const WsEndpoint ws_endpoints[] = {
         { "/api/v1/statistics/realtime",
           "GET",
           WS_ENDPOINT_SIGNED_IN,
-          ws_endpoint_detections,
+          ws_page_counter_live,
           ws_endpoint_data_answer,
           NULL },
         { "/api/vehicles", "GET", WS_ENDPOINT_SIGNED_IN, ws_endpoint_vehicles, NULL, NULL },

@@ -136,6 +136,7 @@ int ws_endpoint_asset(WsCall *call);
 /* ../pages/: what the pages of the origin systems ask. page.c */
 int ws_page_answer(WsCall *call, const Answer *answer);
 /* people_counter.c */
+int ws_page_counter_live(WsCall *call);
 int ws_page_counter_range(WsCall *call);
 int ws_page_counter_histogram(WsCall *call);
 int ws_page_counter_hourly(WsCall *call);

@@ -2,11 +2,13 @@
 #include <strings.h>
 
 #include "base/err.h"
+#include "base/text.h"
 #include "ws/pages/page.h"
 
 #define WS_COUNTER_HOURS     24
 #define WS_COUNTER_HOURS_MAX 87600 /* ten years */
 #define WS_COUNTER_MINUTES   60
+#define WS_COUNTER_DAY       1440 /* minutes */
 #define WS_COUNTER_YEAR      525600
 #define WS_COUNTER_RECENT    100
 #define WS_COUNTER_MANY      1000
@@ -15,6 +17,21 @@
 #define WS_COUNTER_DAYS_MAX  3660
 
 /* The people counter: PROTOCOL 3 A. */
+
+/* Of up to a day from its rows, as `stats_update`; of more from sums. */
+int ws_page_counter_live(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_COUNTER_LIVE);
+        char text[32];
+        uint64_t minutes;
+
+        if (!ws_request_param(call->request, "minutes", text, sizeof(text)) ||
+            !text_to_number(text_of(text), WS_COUNTER_YEAR, &minutes) || minutes <= WS_COUNTER_DAY)
+                return ws_endpoint_detections(call);
+        page.number = (int64_t)minutes;
+        if (!ws_page_device(call, "device_id", &page.device_id))
+                return 0;
+        return ws_page_ask(call, &page);
+}
 
 int ws_page_counter_range(WsCall *call) {
         PageQuery page = ws_page(call, PAGE_COUNTER_RANGE);
