@@ -36,6 +36,7 @@ def simulate(gateway):
 
 
 def test_the_vessel_extract(gateway, database, simulate, viewer):
+    gateway.write_conf(time__oldest="3650d")  # it was recorded in 2022
     rows = recorded()
     database.rows("INSERT INTO vehicles (code, name, user_id) SELECT code, code, %s "
                   "FROM unnest(%s) AS code", gateway.ids["ana"],

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from commanding import MqttDevice, command, wait_for_state
 from conftest import populate
 from servers import Database, Gateway, Postgres
 from viewers import Viewer
@@ -388,3 +389,71 @@ def test_what_a_device_kept_while_it_was_away_is_late_and_its_own(gateway, broke
     assert database.value("SELECT count(*) FROM telemetry WHERE time < received_at - interval "
                           "'20 minutes' AND device_time IS NULL") == 200
     assert clock(gateway)["verdict"] == "ok"
+
+
+def test_a_socket_and_an_answer_are_doors_like_others(make_gateway, broker, database):
+    """Without a route for telemetry, too: those doors need none."""
+    gateway = make_gateway()
+    gateway.routes = "[route telemetry]\nenabled = off\n"
+    gateway.write_conf(time__oldest="7d")
+    populate(gateway)
+    gateway.start()
+    device = Viewer(gateway, "/ws/device/dev-1", gateway.ids["dev-1 token"])
+    week = time.time() - 8 * 86400
+    for n, at in enumerate((week, time.time() - 3600)):
+        device.send(json.dumps({"n": n, "timestamp": at}))
+    database.wait_for("SELECT count(*) FROM telemetry", 2)
+    assert database.rows("SELECT device_time, time = received_at FROM telemetry ORDER BY seq") == \
+        [(str(week), True), (None, False)]
+    device.close()
+
+    mqtt = MqttDevice(broker, "dev-1")
+    asked = command(gateway)
+    mqtt.next()
+    mqtt.ack(json.dumps({"command_id": asked, "status": "ok", "timestamp": 12}))
+    wait_for_state(database, asked, "done")
+    mqtt.disconnect()
+    assert database.rows("SELECT device_time, time = received_at FROM command_events "
+                         "WHERE state = 'done'") == [("12", True)]
+
+
+def test_a_wrong_clock_that_is_shown_in_an_outage_is_stored_as_it_was_shown(gateway, broker,
+                                                                           database, postgres,
+                                                                           viewer):
+    view = viewer("/ws/devices", "ana")
+    view.next_of("device_list")
+    status(broker, status="online", temperature=0, timestamp=time.time())
+    view.next_of("device_update")
+    database.wait_for("SELECT count(*) FROM device_status_logs", 1)
+    postgres.stop()
+    for n in range(1, 4):
+        status(broker, status="online", temperature=n, timestamp=time.time() + 300)
+        assert view.next_of("device_update")["device"]["temperature"] == n
+    broker.publish("devices/dev-1/status", "offline")  # the last will
+    assert view.next_of("device_update")["device"]["status"] == "offline"
+    wait_clock(gateway, "ahead", 300)
+    gateway.kill()  # and the journal is read again
+    postgres.start()
+    gateway.start()
+    database.wait_for("SELECT count(*) FROM device_status_logs", 5)
+    wait_clock(gateway, "ahead", 300)
+    assert database.rows("SELECT count(device_time), bool_or(late), bool_and(time <= received_at)"
+                         " FROM device_status_logs") == [(3, False, True)]
+    assert database.rows("SELECT status, temperature, clock FROM device_states WHERE device_id = %s",
+                         gateway.ids["dev-1"]) == [("offline", 3.0, "ahead")]
+
+
+def test_a_letter_that_comes_back_says_nothing_of_the_clock(gateway, broker, database):
+    """It was on its way for as long as somebody took to create its device."""
+    for at in (12, time.time() - 30):
+        broker.publish("devices/dev-9/status", json.dumps({"status": "online", "timestamp": at}))
+    database.wait_for("SELECT count(*) FROM dead_letters", 2)
+    database.rows("UPDATE dead_letters SET received_at = received_at - interval '1 hour'")
+    first = database.value("SELECT min(received_at) FROM dead_letters")
+    gateway.add_device("dev-9", "ana")
+    wait_until(lambda: gateway.get("/api/devices/dev-9", "ana").status_code == 200, "the device")
+    assert gateway.cli("dead-letters", "replay", "--reason", "unknown_device").stdout.strip()
+    rows = database.rows("SELECT device_time, time = %s FROM device_status_logs ORDER BY seq", first)
+    assert rows[0] == ("12", True)  # its receipt was then
+    assert rows[1][0] is not None  # it was ahead of that, as the hour was taken from it
+    assert clock(gateway, "dev-9") is None
