@@ -24,7 +24,7 @@
 #define DB_PAGE_MIDNIGHT(day) "((" day ")::timestamp AT TIME ZONE $10::text)"
 
 /* By the time of the rows. Nothing is believed that is further ahead of its receipt than a day
- * (time.max_ahead), and it is the receipt that finds the partitions. */
+ * (time.ahead), and it is the receipt that finds the partitions. */
 #define DB_PAGE_BETWEEN(from, to)           \
         " time >= " from " AND time < " to  \
         " AND received_at >= " from " - interval '1 day'"
