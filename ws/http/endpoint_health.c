@@ -1,4 +1,4 @@
-#include "base/clock.h"
+#include "base/json_out.h"
 #include "model/metrics.h"
 #include "model/metrics_text.h"
 #include "ws/http/endpoint.h"
@@ -15,9 +15,24 @@ static bool ws_health_stands_by(void) {
         return metric_get(METRIC_LEASE_WAITING) != 0;
 }
 
+/* Those that hold, as a JSON array. */
+static size_t ws_health_list(JsonOut *out, const WsReason reasons[], size_t n_reasons) {
+        size_t n = 0;
+
+        json_out_array(out, NULL);
+        for (size_t i = 0; i < n_reasons; ++i) {
+                if (!reasons[i].holds)
+                        continue;
+                json_out_string(out, NULL, reasons[i].name);
+                ++n;
+        }
+        json_out_array_end(out);
+        return n;
+}
+
 /* What is wrong, as a JSON array; the number of things. Metrics are the one view of the whole
  * process that a loop has. */
-static size_t ws_health_reasons(const WsCall *call, const char *holder, Buf *buf) {
+static size_t ws_health_reasons(const WsCall *call, const char *holder, JsonOut *out) {
         bool is_in = !ws_health_stands_by();
         const WsReason reasons[] = {
                 { !is_in, "standby" },
@@ -34,22 +49,11 @@ static size_t ws_health_reasons(const WsCall *call, const char *holder, Buf *buf
                           metric_get(METRIC_DB_CONNECTED) != 0,
                   "registry_stale" },
         };
-        size_t n = 0;
-
-        buf_append_char(buf, '[');
-        for (size_t i = 0; i < N_ELEMENTS(reasons); ++i) {
-                if (!reasons[i].holds)
-                        continue;
-                if (n++ > 0)
-                        buf_append_char(buf, ',');
-                buf_json_string(buf, text_of(reasons[i].name));
-        }
-        buf_append_char(buf, ']');
-        return n;
+        return ws_health_list(out, reasons, N_ELEMENTS(reasons));
 }
 
 /* What an operator should know, though all who ask are served. */
-static void ws_health_notes(Buf *body) {
+static size_t ws_health_notes(JsonOut *out) {
         const WsReason notes[] = {
                 { metric_get(METRIC_RETENTION_HELD) != 0, "retention_held" },
                 { metric_get(METRIC_MQTT_FILTERS_REFUSED) != 0, "subscriptions_refused" },
@@ -57,27 +61,7 @@ static void ws_health_notes(Buf *body) {
                 { metric_get(METRIC_JOURNAL_FILES_GONE) != 0, "journal_files_gone" },
                 { metric_get(METRIC_LETTERS_MANY) != 0, "dead_letters_many" },
         };
-        size_t n = 0;
-
-        for (size_t i = 0; i < N_ELEMENTS(notes); ++i) {
-                if (!notes[i].holds)
-                        continue;
-                buf_append_string(body, n++ == 0 ? ",\"notes\":[" : ",");
-                buf_json_string(body, text_of(notes[i].name));
-        }
-        if (n > 0)
-                buf_append_char(body, ']');
-}
-
-/* Which error keeps the database away, as PostgreSQL numbers them; nothing that tells of us. */
-static void ws_health_cause(Buf *body) {
-        char sqlstate[METRICS_CAUSE_SIZE];
-
-        metrics_get_cause(sqlstate);
-        if (!*sqlstate)
-                return;
-        buf_append_string(body, ",\"sqlstate\":");
-        buf_json_string(body, text_of(sqlstate));
+        return ws_health_list(out, notes, N_ELEMENTS(notes));
 }
 
 static int64_t ws_health_connections(void) {
@@ -88,39 +72,43 @@ static int64_t ws_health_connections(void) {
         return n;
 }
 
+/* What is wrong, and which error keeps the database away, as PostgreSQL numbers them; nothing that
+ * tells of us. */
+static void ws_health_add_reasons(JsonOut *out, Text reasons) {
+        char sqlstate[METRICS_CAUSE_SIZE];
+
+        metrics_get_cause(sqlstate);
+        json_out_raw(out, "reasons", reasons);
+        if (*sqlstate)
+                json_out_string(out, "sqlstate", sqlstate);
+}
+
 static int ws_health_answer(WsCall *call, const char *good, const char *bad, bool is_health) {
-        CLEANUP_BUF Buf reasons = { 0 };
-        Buf *body = ws_response_json(call->response);
+        CLEANUP_BUF Buf reasons = { 0 }, notes = { 0 };
+        JsonOut out = { .buf = ws_response_json(call->response) };
         char holder[METRICS_HOLDER_SIZE];
         size_t n_reasons;
 
         metrics_get_holder(holder);
-        n_reasons = ws_health_reasons(call, holder, &reasons);
+        n_reasons = ws_health_reasons(call, holder, &(JsonOut){ .buf = &reasons });
         if (ws_health_stands_by())
                 bad = "standby";
         if (n_reasons > 0)
                 call->response->status = 503;
         ws_response_header(call->response, "Cache-Control", "no-store");
 
-        buf_append_string(body, "{\"status\":");
-        buf_json_string(body, text_of(n_reasons > 0 ? bad : good));
-        buf_append_string(body, ",\"timestamp\":");
-        buf_json_time(body, call->now_us);
-        if (is_health) {
-                buf_append_string(body, ",\"websocket_connections\":");
-                buf_json_int(body, ws_health_connections());
-        }
-        if (n_reasons > 0) {
-                buf_append_string(body, ",\"reasons\":");
-                buf_append_text(body, buf_text(&reasons));
-                ws_health_cause(body);
-        }
-        if (*holder) {
-                buf_append_string(body, ",\"holder\":");
-                buf_json_string(body, text_of(holder));
-        }
-        ws_health_notes(body);
-        buf_append_string(body, "}");
+        json_out_object(&out, NULL);
+        json_out_string(&out, "status", n_reasons > 0 ? bad : good);
+        json_out_time(&out, "timestamp", call->now_us);
+        if (is_health)
+                json_out_int(&out, "websocket_connections", ws_health_connections());
+        if (n_reasons > 0)
+                ws_health_add_reasons(&out, buf_text(&reasons));
+        if (*holder)
+                json_out_string(&out, "holder", holder);
+        if (ws_health_notes(&(JsonOut){ .buf = &notes }) > 0)
+                json_out_raw(&out, "notes", buf_text(&notes));
+        json_out_object_end(&out);
         return 0;
 }
 
