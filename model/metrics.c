@@ -523,6 +523,16 @@ const MetricRow *metric_row(Metric metric) {
         return &metric_table[metric];
 }
 
+bool metric_row_is_family(const MetricRow *row, const MetricRow *other) {
+        return row->name && other->name && strcmp(row->name, other->name) == 0;
+}
+
+Text metric_row_label(const MetricRow *row) {
+        const char *value = row->label ? strchr(row->label, '"') : NULL;
+
+        return value ? (Text){ .data = value + 1, .n = strcspn(value + 1, "\"") } : (Text){ 0 };
+}
+
 const HistogramRow *histogram_row(Histogram histogram) {
         return &histogram_table[histogram];
 }

@@ -242,6 +242,8 @@ struct HistogramRow {
 };
 
 const MetricRow *metric_row(Metric metric);
+bool metric_row_is_family(const MetricRow *row, const MetricRow *other); /* of one name */
+Text metric_row_label(const MetricRow *row); /* its value: of reason="rate", rate */
 const HistogramRow *histogram_row(Histogram histogram);
 uint64_t histogram_bucket(Histogram histogram, size_t i); /* not cumulative; the last is +Inf */
 double histogram_sum(Histogram histogram);

@@ -71,10 +71,6 @@ static void metrics_text_process(Buf *buf) {
                             (double)log_n_lost_lines());
 }
 
-static bool metrics_text_is_family(const MetricRow *row, const MetricRow *family) {
-        return row->name && family->name && strcmp(row->name, family->name) == 0;
-}
-
 /* All samples of the family that row @first begins: the format wants them together. */
 static void metrics_text_family(Buf *buf, size_t first) {
         const MetricRow *family = metric_row((Metric)first);
@@ -86,7 +82,7 @@ static void metrics_text_family(Buf *buf, size_t first) {
         for (size_t i = first; i < METRIC_COUNT; ++i) {
                 double value = (double)metric_get((Metric)i);
 
-                if (!metrics_text_is_family(metric_row((Metric)i), family))
+                if (!metric_row_is_family(metric_row((Metric)i), family))
                         continue;
                 if (metric_row((Metric)i)->type == METRIC_GAUGE_US)
                         value /= 1e6;
@@ -99,7 +95,7 @@ static void metrics_text_table(Buf *buf) {
                 size_t first = 0;
 
                 while (first < i &&
-                       !metrics_text_is_family(metric_row((Metric)first), metric_row((Metric)i)))
+                       !metric_row_is_family(metric_row((Metric)first), metric_row((Metric)i)))
                         ++first;
                 if (first == i && metric_row((Metric)i)->name)
                         metrics_text_family(buf, i);

@@ -156,8 +156,24 @@ static void test_no_count_is_lost_between_threads(void **state) {
         assert_has_line(&buf, "tidegate_batch_messages_count 200000");
 }
 
+/* The label alone tells members of a family apart: it is their name where they are listed. */
+static void test_members_of_a_family_have_labels_of_their_own(void **state) {
+        (void)state;
+        assert_true(text_equal(metric_row_label(metric_row(METRIC_WS_CLOSED_SLOW)), TEXT("slow")));
+        assert_null(metric_row_label(metric_row(METRIC_COMMITTED)).data);
+        for (int i = 0; i < METRIC_COUNT; ++i) {
+                for (int k = 0; k < i; ++k) {
+                        const MetricRow *a = metric_row((Metric)i), *b = metric_row((Metric)k);
+
+                        assert_false(metric_row_is_family(a, b) &&
+                                     text_equal(metric_row_label(a), metric_row_label(b)));
+                }
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_members_of_a_family_have_labels_of_their_own),
                 cmocka_unit_test_setup(test_every_metric_is_rendered_with_its_value, reset),
                 cmocka_unit_test_setup(test_names_labels_and_units_are_the_promised_ones, reset),
                 cmocka_unit_test_setup(test_histogram_buckets_are_cumulative, reset),

@@ -1,6 +1,8 @@
-#include "base/clock.h"
+#include <stdio.h>
+
 #include "base/err.h"
 #include "base/ids.h"
+#include "base/json_out.h"
 #include "base/vec.h"
 #include "model/metrics.h"
 #include "model/record.h"
@@ -8,8 +10,9 @@
 #include "ws/hub/connections.h"
 #include "ws/loop/loop.h"
 
-#define WS_STATS_LISTED 1000 /* connections listed one by one */
-#define WS_STATS_SLOW   5
+#define WS_STATS_LISTED    1000 /* connections listed one by one */
+#define WS_STATS_SLOW      5
+#define WS_STATS_NAME_SIZE 64
 
 typedef struct WsStats WsStats;
 typedef struct WsStatsField WsStatsField;
@@ -21,7 +24,7 @@ struct WsStatsField {
 };
 
 struct WsStats {
-        Buf *buf;
+        JsonOut *out;
         const User *user; /* NULL = sees all */
         size_t n_listed;
         WsConnectionInfo slow[WS_STATS_SLOW]; /* by lag, then by bytes queued */
@@ -36,11 +39,6 @@ struct WsUsers {
 };
 
 static const WsStatsField ws_stats_accounting[] = {
-        { "received_mqtt", METRIC_RECEIVED_MQTT },
-        { "received_ws", METRIC_RECEIVED_WS },
-        { "received_http", METRIC_RECEIVED_HTTP },
-        { "received_internal", METRIC_RECEIVED_INTERNAL },
-        { "received_journal", METRIC_RECEIVED_RECOVERED },
         { "committed", METRIC_COMMITTED },
         { "duplicate", METRIC_DUPLICATE },
         { "in_journal", METRIC_IN_JOURNAL },
@@ -62,45 +60,7 @@ static const WsStatsField ws_stats_fanout[] = {
         { "broadcast_unpersisted", METRIC_BROADCAST_UNPERSISTED },
 };
 
-static const WsStatsField ws_stats_dialects[] = {
-        { "A", METRIC_WS_CONNECTIONS_A }, { "B", METRIC_WS_CONNECTIONS_B },
-        { "C", METRIC_WS_CONNECTIONS_C }, { "D", METRIC_WS_CONNECTIONS_D },
-        { "E", METRIC_WS_CONNECTIONS_E }, { "native", METRIC_WS_CONNECTIONS_NATIVE },
-};
-
-static const WsStatsField ws_stats_refused[] = {
-        { "unauthorized", METRIC_WS_REFUSED_UNAUTHORIZED },
-        { "forbidden", METRIC_WS_REFUSED_FORBIDDEN },
-        { "origin", METRIC_WS_REFUSED_ORIGIN },
-        { "capacity", METRIC_WS_REFUSED_CAPACITY },
-        { "per_user", METRIC_WS_REFUSED_PER_USER },
-        { "rate", METRIC_WS_REFUSED_RATE },
-        { "bad_request", METRIC_WS_REFUSED_BAD_REQUEST },
-        { "preface", METRIC_WS_REFUSED_PREFACE },
-        { "timeout", METRIC_WS_REFUSED_TIMEOUT },
-};
-
-static const WsStatsField ws_stats_closed[] = {
-        { "slow", METRIC_WS_CLOSED_SLOW },
-        { "silent", METRIC_WS_CLOSED_SILENT },
-        { "unacknowledged", METRIC_WS_CLOSED_UNACKNOWLEDGED },
-        { "rate", METRIC_WS_CLOSED_RATE },
-        { "too_big", METRIC_WS_CLOSED_TOO_BIG },
-        { "revoked", METRIC_WS_CLOSED_REVOKED },
-        { "expired", METRIC_WS_CLOSED_EXPIRED },
-        { "replaced", METRIC_WS_CLOSED_REPLACED },
-        { "bad_token", METRIC_WS_CLOSED_BAD_TOKEN },
-        { "forbidden", METRIC_WS_CLOSED_FORBIDDEN },
-        { "protocol", METRIC_WS_CLOSED_MISUSE },
-        { "no_auth", METRIC_WS_CLOSED_NO_AUTH },
-        { "too_many", METRIC_WS_CLOSED_TOO_MANY },
-        { "state_lost", METRIC_WS_CLOSED_STATE_LOST },
-};
-
 static const WsStatsField ws_stats_credentials[] = {
-        { "login_ok", METRIC_LOGIN_OK },
-        { "login_failed", METRIC_LOGIN_FAILED },
-        { "login_limited", METRIC_LOGIN_LIMITED },
         { "token_refused", METRIC_CREDENTIALS_REFUSED },
         { "token_limited", METRIC_CREDENTIALS_LIMITED },
 };
@@ -115,136 +75,128 @@ static const WsStatsField ws_stats_journal[] = {
         { "segments", METRIC_JOURNAL_SEGMENTS },
 };
 
-static int64_t ws_stats_received(void) {
-        return metric_get(METRIC_RECEIVED_MQTT) + metric_get(METRIC_RECEIVED_WS) +
-               metric_get(METRIC_RECEIVED_HTTP) + metric_get(METRIC_RECEIVED_INTERNAL) +
-               metric_get(METRIC_RECEIVED_RECOVERED);
+static void ws_stats_fields(JsonOut *out, const WsStatsField fields[], size_t n_fields) {
+        for (size_t i = 0; i < n_fields; ++i)
+                json_out_int(out, fields[i].name, metric_get(fields[i].metric));
 }
 
-static void ws_stats_fields(Buf *buf, const WsStatsField fields[], size_t n_fields) {
-        for (size_t i = 0; i < n_fields; ++i) {
-                buf_printf(buf, "%s\"%s\":", i > 0 ? "," : "", fields[i].name);
-                buf_json_int(buf, metric_get(fields[i].metric));
+/* A member for each label of the family to which @first belongs; their sum. */
+static int64_t ws_stats_family(JsonOut *out, const char *prefix, Metric first) {
+        int64_t sum = 0;
+
+        for (int i = 0; i < METRIC_COUNT; ++i) {
+                const MetricRow *row = metric_row((Metric)i);
+                char name[WS_STATS_NAME_SIZE];
+                Text label;
+
+                if (!metric_row_is_family(row, metric_row(first)))
+                        continue;
+                label = metric_row_label(row);
+                snprintf(name, sizeof(name), "%s%.*s", prefix, (int)label.n, label.data);
+                json_out_int(out, name, metric_get((Metric)i));
+                sum += metric_get((Metric)i);
         }
+        return sum;
 }
 
-static void ws_stats_add_accounting(Buf *buf) {
-        buf_append_string(buf, ",\"accounting\":{\"received\":");
-        buf_json_int(buf, ws_stats_received());
-        buf_append_char(buf, ',');
-        ws_stats_fields(buf, ws_stats_accounting, N_ELEMENTS(ws_stats_accounting));
-        buf_append_string(buf, ",\"dead_lettered\":");
-        buf_json_int(buf, metric_get_dead_letters());
-
-        buf_append_string(buf, ",\"dead_lettered_by_reason\":{");
-        for (int i = REASON_NONE + 1; i < REASON_COUNT; ++i) {
-                buf_printf(buf, "%s\"%s\":", i > 1 ? "," : "", reason_name((Reason)i));
-                buf_json_int(buf, metric_get_dead_letter((unsigned)i));
-        }
-        buf_append_string(buf, "}}");
+static void ws_stats_object(JsonOut *out, const char *name, Metric first) {
+        json_out_object(out, name);
+        (void)ws_stats_family(out, "", first);
+        json_out_object_end(out);
 }
 
-static void ws_stats_add_lease(Buf *buf) {
+static void ws_stats_add_accounting(JsonOut *out) {
+        json_out_object(out, "accounting");
+        json_out_int(out, "received", ws_stats_family(out, "received_", METRIC_RECEIVED_MQTT));
+        ws_stats_fields(out, ws_stats_accounting, N_ELEMENTS(ws_stats_accounting));
+        json_out_int(out, "dead_lettered", metric_get_dead_letters());
+
+        json_out_object(out, "dead_lettered_by_reason");
+        for (int i = REASON_NONE + 1; i < REASON_COUNT; ++i)
+                json_out_int(out, reason_name((Reason)i), metric_get_dead_letter((unsigned)i));
+        json_out_object_end(out);
+        json_out_object_end(out);
+}
+
+static void ws_stats_add_lease(JsonOut *out) {
         char holder[METRICS_HOLDER_SIZE];
 
         metrics_get_holder(holder);
-        buf_printf(buf,
-                   ",\"lease\":{\"held\":%s,\"holder\":",
-                   metric_get(METRIC_LEASE_HELD) != 0 ? "true" : "false");
-        if (*holder)
-                buf_json_string(buf, text_of(holder));
-        else
-                buf_append_string(buf, "null");
-        buf_append_char(buf, '}');
+        json_out_object(out, "lease");
+        json_out_bool(out, "held", metric_get(METRIC_LEASE_HELD) != 0);
+        json_out_text(out, "holder", *holder ? text_of(holder) : (Text){ 0 });
+        json_out_object_end(out);
 }
 
-static void ws_stats_add_rates(Buf *buf, const WsRates *rates) {
-        buf_printf(buf,
-                   ",\"rates\":{\"received_per_second\":%.1f,\"committed_per_second\":%.1f,"
-                   "\"offered_per_second\":%.1f,\"sent_per_second\":%.1f}",
-                   rates->received,
-                   rates->committed,
-                   rates->offered,
-                   rates->sent);
+static void ws_stats_add_rates(JsonOut *out, const WsRates *rates) {
+        json_out_object(out, "rates");
+        json_out_fixed(out, "received_per_second", 1, rates->received);
+        json_out_fixed(out, "committed_per_second", 1, rates->committed);
+        json_out_fixed(out, "offered_per_second", 1, rates->offered);
+        json_out_fixed(out, "sent_per_second", 1, rates->sent);
+        json_out_object_end(out);
 }
 
 /* What was offered to viewers, or meant for them, and did not reach them. */
-static void ws_stats_add_drops(Buf *buf) {
+static void ws_stats_add_drops(JsonOut *out) {
         int64_t at_close = metric_get(METRIC_WS_DROPPED_AT_CLOSE);
 
-        buf_append_string(buf, ",\"drops_by_reason\":{\"conflated\":");
-        buf_json_int(buf, metric_get(METRIC_WS_CONFLATED));
-        buf_append_string(buf, ",\"queue_full\":");
-        buf_json_int(buf, metric_get(METRIC_WS_DROPPED) - at_close);
-        buf_append_string(buf, ",\"connection_ended\":");
-        buf_json_int(buf, at_close);
-        buf_append_string(buf, ",\"outbox_full\":");
-        buf_json_int(buf, metric_get(METRIC_OUTBOX_DROPPED));
-        buf_append_char(buf, '}');
+        json_out_object(out, "drops_by_reason");
+        json_out_int(out, "conflated", metric_get(METRIC_WS_CONFLATED));
+        json_out_int(out, "queue_full", metric_get(METRIC_WS_DROPPED) - at_close);
+        json_out_int(out, "connection_ended", at_close);
+        json_out_int(out, "outbox_full", metric_get(METRIC_OUTBOX_DROPPED));
+        json_out_object_end(out);
 }
 
-static void ws_stats_add_reasons(Buf *buf) {
-        ws_stats_add_drops(buf);
-        buf_append_string(buf, ",\"refused_by_reason\":{");
-        ws_stats_fields(buf, ws_stats_refused, N_ELEMENTS(ws_stats_refused));
-        buf_append_string(buf, "},\"closed_by_reason\":{");
-        ws_stats_fields(buf, ws_stats_closed, N_ELEMENTS(ws_stats_closed));
-        buf_append_string(buf, "},\"credentials\":{");
-        ws_stats_fields(buf, ws_stats_credentials, N_ELEMENTS(ws_stats_credentials));
-        buf_append_char(buf, '}');
+static void ws_stats_add_reasons(JsonOut *out) {
+        ws_stats_add_drops(out);
+        ws_stats_object(out, "refused_by_reason", METRIC_WS_REFUSED_UNAUTHORIZED);
+        ws_stats_object(out, "closed_by_reason", METRIC_WS_CLOSED_SLOW);
+        json_out_object(out, "credentials");
+        (void)ws_stats_family(out, "login_", METRIC_LOGIN_OK);
+        ws_stats_fields(out, ws_stats_credentials, N_ELEMENTS(ws_stats_credentials));
+        json_out_object_end(out);
 }
 
-static void ws_stats_add_system(Buf *buf) {
-        buf_append_string(buf, ",\"fanout\":{");
-        ws_stats_fields(buf, ws_stats_fanout, N_ELEMENTS(ws_stats_fanout));
-        buf_append_string(buf, "},\"connections_by_dialect\":{");
-        ws_stats_fields(buf, ws_stats_dialects, N_ELEMENTS(ws_stats_dialects));
-        buf_append_string(buf, "},\"outbox\":{");
-        ws_stats_fields(buf, ws_stats_outbox, N_ELEMENTS(ws_stats_outbox));
-        buf_append_string(buf, "},\"journal\":{");
-        ws_stats_fields(buf, ws_stats_journal, N_ELEMENTS(ws_stats_journal));
-        buf_append_string(buf, ",\"full\":");
-        buf_json_bool(buf, metric_get(METRIC_JOURNAL_FULL) != 0);
-        buf_append_string(buf, "},\"database\":{\"connected\":");
-        buf_json_bool(buf, metric_get(METRIC_DB_CONNECTED) != 0);
-        buf_append_string(buf, ",\"lag_seconds\":");
-        buf_json_int(buf, metric_get(METRIC_DB_LAG_SECONDS));
-        buf_append_string(buf, "},\"mqtt\":{\"connected\":");
-        buf_json_bool(buf, metric_get(METRIC_MQTT_CONNECTED) != 0);
-        buf_append_string(buf, "}");
+static void ws_stats_add_system(JsonOut *out) {
+        json_out_object(out, "fanout");
+        ws_stats_fields(out, ws_stats_fanout, N_ELEMENTS(ws_stats_fanout));
+        json_out_object_end(out);
+        ws_stats_object(out, "connections_by_dialect", METRIC_WS_CONNECTIONS_A);
+        json_out_object(out, "outbox");
+        ws_stats_fields(out, ws_stats_outbox, N_ELEMENTS(ws_stats_outbox));
+        json_out_object_end(out);
+        json_out_object(out, "journal");
+        ws_stats_fields(out, ws_stats_journal, N_ELEMENTS(ws_stats_journal));
+        json_out_bool(out, "full", metric_get(METRIC_JOURNAL_FULL) != 0);
+        json_out_object_end(out);
+        json_out_object(out, "database");
+        json_out_bool(out, "connected", metric_get(METRIC_DB_CONNECTED) != 0);
+        json_out_int(out, "lag_seconds", metric_get(METRIC_DB_LAG_SECONDS));
+        json_out_object_end(out);
+        json_out_object(out, "mqtt");
+        json_out_bool(out, "connected", metric_get(METRIC_MQTT_CONNECTED) != 0);
+        json_out_object_end(out);
 }
 
-static void ws_stats_add_id(Buf *buf, const char *name, int64_t id) {
-        buf_printf(buf, ",\"%s\":", name);
-        if (id == 0)
-                buf_append_string(buf, "null");
-        else
-                buf_json_int(buf, id);
-}
-
-static void ws_stats_add_connection(Buf *buf, const WsConnectionInfo *info) {
-        buf_append_string(buf, "{\"connected_at\":");
-        buf_json_time(buf, info->connected_us);
-        buf_append_string(buf, ",\"client_info\":{\"vehicle_filter\":");
-        if (info->vehicle_id == 0)
-                buf_append_string(buf, "null");
-        else
-                buf_json_int(buf, info->vehicle_id);
-        buf_append_string(buf, ",\"dialect\":");
-        buf_json_string(buf, text_of(info->dialect));
-        ws_stats_add_id(buf, "user_id", info->user_id);
-        ws_stats_add_id(buf, "device_id", info->device_id);
-        buf_printf(buf,
-                   "},\"queued\":%zu,\"queued_bytes\":%zu,\"lag_seconds\":%.3f,"
-                   "\"offered\":%llu,\"sent\":%llu,"
-                   "\"conflated\":%llu,\"dropped\":%llu}",
-                   info->queued_frames,
-                   info->queued_bytes,
-                   (double)info->lag_us / 1e6,
-                   (unsigned long long)info->offered,
-                   (unsigned long long)info->sent,
-                   (unsigned long long)info->conflated,
-                   (unsigned long long)info->dropped);
+static void ws_stats_add_connection(JsonOut *out, const WsConnectionInfo *info) {
+        json_out_object(out, NULL);
+        json_out_time(out, "connected_at", info->connected_us);
+        json_out_object(out, "client_info");
+        json_out_id(out, "vehicle_filter", info->vehicle_id);
+        json_out_string(out, "dialect", info->dialect);
+        json_out_id(out, "user_id", info->user_id);
+        json_out_id(out, "device_id", info->device_id);
+        json_out_object_end(out);
+        json_out_int(out, "queued", (int64_t)info->queued_frames);
+        json_out_int(out, "queued_bytes", (int64_t)info->queued_bytes);
+        json_out_fixed(out, "lag_seconds", 3, (double)info->lag_us / 1e6);
+        json_out_int(out, "offered", (int64_t)info->offered);
+        json_out_int(out, "sent", (int64_t)info->sent);
+        json_out_int(out, "conflated", (int64_t)info->conflated);
+        json_out_int(out, "dropped", (int64_t)info->dropped);
+        json_out_object_end(out);
 }
 
 static bool ws_stats_is_slower(const WsConnectionInfo *a, const WsConnectionInfo *b) {
@@ -275,11 +227,8 @@ static void ws_stats_connection(void *arg, const WsConnectionInfo *info) {
         if (stats->user && info->user_id != stats->user->id)
                 return;
         ws_stats_note_slow(stats, info);
-        if (stats->n_listed == WS_STATS_LISTED)
-                return;
-        if (stats->n_listed++ > 0)
-                buf_append_char(stats->buf, ',');
-        ws_stats_add_connection(stats->buf, info);
+        if (stats->n_listed++ < WS_STATS_LISTED)
+                ws_stats_add_connection(stats->out, info);
 }
 
 static void ws_users_connection(void *arg, const WsConnectionInfo *info) {
@@ -292,31 +241,31 @@ static void ws_users_connection(void *arg, const WsConnectionInfo *info) {
                 users->ids[users->n++] = info->user_id;
 }
 
-static void ws_users_count(WsUsers *users, Buf *ret_by_user, size_t *ret_n_users) {
+/* Of each user, by his id as the name: how many connections he has. How many users there are. */
+static size_t ws_users_count(WsUsers *users, JsonOut *out) {
         size_t n_users = 0;
 
         ids_sort(users->ids, users->n);
-        for (size_t i = 0, j; i < users->n; i = j) {
+        for (size_t i = 0, j; i < users->n; i = j, ++n_users) {
+                char name[WS_STATS_NAME_SIZE];
+
                 for (j = i; j < users->n && users->ids[j] == users->ids[i]; ++j)
                         continue;
-                buf_printf(ret_by_user,
-                           "%s\"%lld\":%zu",
-                           n_users > 0 ? "," : "",
-                           (long long)users->ids[i],
-                           j - i);
-                ++n_users;
+                snprintf(name, sizeof(name), "%lld", (long long)users->ids[i]);
+                json_out_int(out, name, (int64_t)(j - i));
         }
-        *ret_n_users = n_users;
+        return n_users;
 }
 
 /* {"1":2,...}: how many connections each user has. */
 static int ws_users_list(const WsLoop *loop, Buf *ret_by_user, size_t *ret_n_users) {
+        JsonOut out = { .buf = ret_by_user };
         WsUsers users = { 0 };
 
         ws_connections_each(loop, ws_users_connection, &users);
-        buf_append_char(ret_by_user, '{');
-        ws_users_count(&users, ret_by_user, ret_n_users);
-        buf_append_char(ret_by_user, '}');
+        json_out_object(&out, NULL);
+        *ret_n_users = ws_users_count(&users, &out);
+        json_out_object_end(&out);
         free(users.ids);
         return users.failed ? err_new(-ENOMEM) : 0;
 }
@@ -329,54 +278,58 @@ static const User *ws_stats_scope(const WsCall *call) {
 }
 
 /* For admins alone: who is connected. */
-static int ws_stats_add_users(const WsCall *call, Buf *body) {
+static bool ws_stats_names_users(const WsCall *call) {
+        return call->identity.user && call->identity.user->role == ROLE_ADMIN;
+}
+
+static int ws_stats_add_users(const WsCall *call, JsonOut *out) {
         CLEANUP_BUF Buf by_user = { 0 };
         size_t n_users = 0;
         int r;
 
-        if (!call->identity.user || call->identity.user->role != ROLE_ADMIN)
+        if (!ws_stats_names_users(call))
                 return 0;
         r = ws_users_list(call->loop, &by_user, &n_users);
         if (r < 0)
                 return err_up(r);
-        buf_append_string(body, ",\"connections_by_user\":");
-        buf_append_text(body, buf_text(&by_user));
+        json_out_raw(out, "connections_by_user", buf_text(&by_user));
         return 0;
 }
 
+static void ws_stats_add_connections(const WsCall *call, JsonOut *out) {
+        WsStats stats = { .out = out, .user = ws_stats_scope(call) };
+
+        json_out_int(out, "active_connections", (int64_t)ws_connections_length(call->loop));
+        json_out_array(out, "connections_info");
+        ws_connections_each(call->loop, ws_stats_connection, &stats);
+        json_out_array_end(out);
+        json_out_array(out, "slowest");
+        for (size_t i = 0; i < stats.n_slow; ++i)
+                ws_stats_add_connection(out, &stats.slow[i]);
+        json_out_array_end(out);
+}
+
 int ws_endpoint_stats(WsCall *call) {
-        Buf *body = ws_response_json(call->response);
-        WsStats stats = { .buf = body, .user = ws_stats_scope(call) };
+        JsonOut out = { .buf = ws_response_json(call->response) };
         int r;
 
         ws_response_header(call->response, "Cache-Control", "no-store");
-        buf_append_string(body, "{\"timestamp\":");
-        buf_json_time(body, call->now_us);
-        buf_printf(body,
-                   ",\"active_connections\":%zu,\"connections_info\":[",
-                   ws_connections_length(call->loop));
-        ws_connections_each(call->loop, ws_stats_connection, &stats);
-        buf_append_string(body, "],\"slowest\":[");
-        for (size_t i = 0; i < stats.n_slow; ++i) {
-                if (i > 0)
-                        buf_append_char(body, ',');
-                ws_stats_add_connection(body, &stats.slow[i]);
-        }
-        buf_append_char(body, ']');
-
-        r = ws_stats_add_users(call, body);
-        ws_stats_add_accounting(body);
-        ws_stats_add_lease(body);
-        ws_stats_add_rates(body, call->rates);
-        ws_stats_add_reasons(body);
-        ws_stats_add_system(body);
-        buf_append_char(body, '}');
+        json_out_object(&out, NULL);
+        json_out_time(&out, "timestamp", call->now_us);
+        ws_stats_add_connections(call, &out);
+        r = ws_stats_add_users(call, &out);
+        ws_stats_add_accounting(&out);
+        ws_stats_add_lease(&out);
+        ws_stats_add_rates(&out, call->rates);
+        ws_stats_add_reasons(&out);
+        ws_stats_add_system(&out);
+        json_out_object_end(&out);
         return err_up(r);
 }
 
 int ws_endpoint_status(WsCall *call) {
         CLEANUP_BUF Buf by_user = { 0 };
-        Buf *body = ws_response_json(call->response);
+        JsonOut out = { .buf = ws_response_json(call->response) };
         const User *user = call->identity.user;
         size_t n_users = 0;
         int r;
@@ -386,17 +339,17 @@ int ws_endpoint_status(WsCall *call) {
                 return err_up(r);
 
         ws_response_header(call->response, "Cache-Control", "no-store");
-        buf_printf(body,
-                   "{\"status\":\"operational\",\"statistics\":{\"total_connections\":%zu,"
-                   "\"total_users\":%zu",
-                   ws_connections_length(call->loop),
-                   n_users);
-        if (user && user->role == ROLE_ADMIN) {
-                buf_append_string(body, ",\"connections_by_user\":");
-                buf_append_text(body, buf_text(&by_user));
-        }
-        buf_printf(body,
-                   "},\"user_connections\":%zu}",
-                   user ? ws_connections_of(call->loop, user->id) : 0);
+        json_out_object(&out, NULL);
+        json_out_string(&out, "status", "operational");
+        json_out_object(&out, "statistics");
+        json_out_int(&out, "total_connections", (int64_t)ws_connections_length(call->loop));
+        json_out_int(&out, "total_users", (int64_t)n_users);
+        if (ws_stats_names_users(call))
+                json_out_raw(&out, "connections_by_user", buf_text(&by_user));
+        json_out_object_end(&out);
+        json_out_int(&out,
+                     "user_connections",
+                     user ? (int64_t)ws_connections_of(call->loop, user->id) : 0);
+        json_out_object_end(&out);
         return 0;
 }
