@@ -38,6 +38,7 @@ static bool mqtt_candidates_aim(MqttCandidates *candidates, size_t at) {
         candidates->at = at;
         candidates->n_closed = 0;
         candidates->is_old = false;
+        candidates->n_others = candidates->n_tried = 0;
         candidates->version = candidates->wanted ? candidates->wanted : MQTT_CANDIDATES_NEW;
         return mqtt_candidates_part(candidates->urls,
                                     at,
@@ -63,6 +64,37 @@ bool mqtt_candidates_init(MqttCandidates *candidates, const char *urls, int vers
         return true;
 }
 
+bool mqtt_candidates_is_wide(const MqttCandidates *candidates) {
+        return candidates->n_others > 0;
+}
+
+void mqtt_candidates_widen(MqttCandidates *candidates, const char *address, const char *port) {
+        bool is_v6 = strchr(address, ':') != NULL;
+        int n;
+
+        if (candidates->n_others == MQTT_CANDIDATES_ADDRESSES)
+                return;
+        n = snprintf(candidates->others[candidates->n_others],
+                     sizeof(candidates->others[0]),
+                     is_v6 ? "%s://[%s]:%s" : "%s://%s:%s",
+                     candidates->is_tls ? "ssl" : "tcp",
+                     address,
+                     port);
+        if (n > 0 && (size_t)n < sizeof(candidates->others[0]))
+                ++candidates->n_others;
+}
+
+/* Another address of the same name. */
+static bool mqtt_candidates_next_address(MqttCandidates *candidates) {
+        if (candidates->n_tried == candidates->n_others)
+                return false;
+        snprintf(candidates->uri,
+                 sizeof(candidates->uri),
+                 "%s",
+                 candidates->others[candidates->n_tried++]);
+        return true;
+}
+
 void mqtt_candidates_fail(MqttCandidates *candidates, MqttFault fault) {
         bool may_be_old = candidates->wanted == 0 && candidates->version == MQTT_CANDIDATES_NEW;
 
@@ -77,6 +109,8 @@ void mqtt_candidates_fail(MqttCandidates *candidates, MqttFault fault) {
                         candidates->version = MQTT_CANDIDATES_OLD;
                 return;
         }
+        if (mqtt_candidates_next_address(candidates))
+                return;
         (void)mqtt_candidates_aim(candidates, (candidates->at + 1) % candidates->n_urls);
         candidates->is_round_over = candidates->at == 0;
 }

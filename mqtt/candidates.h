@@ -10,10 +10,12 @@
 
 #include "base/base.h"
 
-#define MQTT_CANDIDATES_MAX  8
-#define MQTT_CANDIDATES_TEXT 512
+#define MQTT_CANDIDATES_MAX       8
+#define MQTT_CANDIDATES_ADDRESSES 8 /* of one name */
+#define MQTT_CANDIDATES_TEXT      512
 
-#define MQTT_CANDIDATES_WHY 192
+#define MQTT_CANDIDATES_WHY   192
+#define MQTT_CANDIDATES_OTHER 96
 
 typedef struct MqttCandidates MqttCandidates;
 typedef struct MqttSaid MqttSaid;
@@ -36,6 +38,10 @@ struct MqttCandidates {
         bool is_round_over; /* all have failed in turn: time for a pause */
         bool is_old;        /* it has said that it does not speak 5 */
         unsigned n_closed;
+
+        /* Of the name in url, once that has failed: what else there is to try, as Paho wants it. */
+        char others[MQTT_CANDIDATES_ADDRESSES][MQTT_CANDIDATES_OTHER];
+        size_t n_others, n_tried;
 };
 
 /* Why one could not be connected to, as people were told. */
@@ -49,6 +55,12 @@ bool mqtt_said_is_news(MqttSaid said[MQTT_CANDIDATES_MAX], const char *url, cons
 
 /* False: not a list of URLs that we know, or no such version. */
 bool mqtt_candidates_init(MqttCandidates *candidates, const char *urls, int version);
+/* What is next failed by the name in its URL, which has this address, among others. They are tried
+ * before the next URL, and one that answers is what is next until it fails. Once for each URL and
+ * round: it has room for so many. */
+bool mqtt_candidates_is_wide(const MqttCandidates *candidates);
+void mqtt_candidates_widen(MqttCandidates *candidates, const char *address, const char *port);
+
 void mqtt_candidates_fail(MqttCandidates *candidates, MqttFault fault);
 void mqtt_candidates_succeed(
         MqttCandidates *candidates); /* decides what the next time begins with */

@@ -9,6 +9,7 @@
 #include "base/deadline.h"
 #include "base/err.h"
 #include "base/secret.h"
+#include "mqtt/addresses.h"
 #include "mqtt/broker.h"
 #include "mqtt/candidates.h"
 #include "mqtt/linger.h"
@@ -443,6 +444,17 @@ static int mqtt_session_await_connack(MqttSession *session) {
         return r;
 }
 
+/* It could not be reached by its name. With TLS the name is what its certificate is checked for. */
+static void mqtt_session_widen(MqttSession *session) {
+        MqttCandidates *candidates = &session->candidates;
+
+        if (session->fault == MQTT_FAULT_OTHER && !mqtt_candidates_is_wide(candidates) &&
+            !(candidates->is_tls && session->options->verify))
+                mqtt_addresses_widen(candidates,
+                                     session->options->connect_timeout_ms,
+                                     &session->is_interrupted);
+}
+
 int mqtt_session_connect(MqttSession *session) {
         CLEANUP(secret_free) char *password = NULL;
         int r = 0;
@@ -474,6 +486,8 @@ int mqtt_session_connect(MqttSession *session) {
                 mqtt_session_answer(session, MQTT_SESSION_E_OFFLINE);
         }
         r = mqtt_session_await_connack(session);
+        if (r == MQTT_SESSION_E_OFFLINE)
+                mqtt_session_widen(session);
         if (r == 0)
                 mqtt_candidates_succeed(&session->candidates);
         else if (r != MQTT_SESSION_E_INTERRUPTED)

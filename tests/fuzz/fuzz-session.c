@@ -5,6 +5,7 @@
  * more bytes than came, and words for people are one line.
  */
 
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,15 @@
 
 #define N_ROUNDS  8
 #define N_FILTERS 3
+
+/* In place of libc's: no name has an address, and nobody is asked. */
+int getaddrinfo(const char *name,
+                const char *service,
+                const struct addrinfo *hints,
+                struct addrinfo **ret_found) {
+        (void)name, (void)service, (void)hints, (void)ret_found;
+        return EAI_NONAME;
+}
 
 typedef struct Heard Heard;
 

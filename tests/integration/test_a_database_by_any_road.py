@@ -8,6 +8,7 @@ import urllib.parse
 import pytest
 
 from conftest import populate
+from families import Door, build_names
 from road import PASSWORD, Road
 from servers import ROOT, Database, Gateway
 from test_a_lost_answer_costs_nothing import assert_books_are_closed
@@ -160,3 +161,17 @@ def test_live_does_not_wait_for_a_name(by, broker, database, viewer, slow_names)
     asks.unlink()
     store(broker, database, "after")
     assert_books_are_closed(gateway)
+
+
+@pytest.mark.parametrize("families", [("IPv4", "IPv6"), ("IPv6", "IPv4")], ids=lambda pair: f"{pair[0]} first")
+def test_of_a_name_of_two_families_the_one_that_answers_is_taken(by, road, broker, database, folder, families):
+    first = Door(families[0], road.port)
+    gateway = by(VERIFIED.replace("localhost:{port}", f"both.test:{first.port}").replace("verify-full", "verify-ca"))
+    gateway.preload = [str(build_names(folder))]
+    gateway.start()
+    store(broker, database, "by the first")
+    first.close()
+    second = Door(families[1], road.port, first.port)
+    store(broker, database, "by the second")
+    assert_books_are_closed(gateway)
+    second.close()

@@ -245,6 +245,37 @@ static void test_brokers_come_in_turn_and_then_there_is_a_pause(void **state) {
         assert_false(mqtt_candidates_init(&c, "mqtt://a", 3));
 }
 
+static void test_other_addresses_of_a_name_come_before_the_next_broker(void **state) {
+        MqttCandidates c;
+
+        (void)state;
+        assert_true(mqtt_candidates_init(&c, "mqtt://a,mqtts://b", 5));
+        assert_false(mqtt_candidates_is_wide(&c));
+        mqtt_candidates_widen(&c, "::1", "1883");
+        mqtt_candidates_widen(&c, "192.0.2.7", "1883");
+        assert_true(mqtt_candidates_is_wide(&c));
+        mqtt_candidates_fail(&c, MQTT_FAULT_OTHER);
+        assert_string_equal(c.uri, "tcp://[::1]:1883");
+        assert_string_equal(c.url, "mqtt://a");
+        mqtt_candidates_succeed(&c); /* and it is what is next again */
+        assert_string_equal(c.uri, "tcp://[::1]:1883");
+        mqtt_candidates_fail(&c, MQTT_FAULT_OTHER);
+        assert_string_equal(c.uri, "tcp://192.0.2.7:1883");
+        assert_false(c.is_round_over);
+        mqtt_candidates_fail(&c, MQTT_FAULT_OTHER);
+        assert_string_equal(c.uri, "ssl://b:8883");
+        assert_false(mqtt_candidates_is_wide(&c));
+        for (int i = 0; i < 2 * MQTT_CANDIDATES_ADDRESSES; ++i)
+                mqtt_candidates_widen(&c, "192.0.2.8", "8883");
+        for (int i = 0; i < MQTT_CANDIDATES_ADDRESSES; ++i) {
+                mqtt_candidates_fail(&c, MQTT_FAULT_OTHER);
+                assert_string_equal(c.uri, "ssl://192.0.2.8:8883");
+        }
+        mqtt_candidates_fail(&c, MQTT_FAULT_OTHER);
+        assert_string_equal(c.uri, "tcp://a:1883");
+        assert_true(c.is_round_over);
+}
+
 static void test_each_new_reason_of_each_broker_is_news_once(void **state) {
         MqttSaid said[MQTT_CANDIDATES_MAX] = { 0 };
 
@@ -305,6 +336,7 @@ int main(void) {
                 cmocka_unit_test(test_damage_in_the_file_is_not_said_to_the_broker),
                 cmocka_unit_test(test_urls_become_addresses),
                 cmocka_unit_test(test_brokers_come_in_turn_and_then_there_is_a_pause),
+                cmocka_unit_test(test_other_addresses_of_a_name_come_before_the_next_broker),
                 cmocka_unit_test(test_each_new_reason_of_each_broker_is_news_once),
                 cmocka_unit_test(test_who_does_not_speak_5_is_spoken_to_in_3),
                 cmocka_unit_test(test_refusals_are_told_in_words),
