@@ -72,12 +72,20 @@ static void gateway_ignore_signals(void) {
                 (void)signal(ignored[i], SIG_IGN);
 }
 
+void gateway_expect_signals(void) {
+        sigset_t set;
+
+        gateway_ignore_signals();
+        MUST(sigemptyset(&set));
+        MUST(sigaddset(&set, SIGHUP));
+        MUST(pthread_sigmask(SIG_BLOCK, &set, NULL));
+}
+
 /* All signals that we take wait for signalfd, in this thread and in all that it starts. */
 static int gateway_block_signals(Gateway *gateway) {
         sigset_t set;
 
         mapping_guard();
-        gateway_ignore_signals();
         MUST(sigemptyset(&set));
         MUST(sigaddset(&set, SIGTERM));
         MUST(sigaddset(&set, SIGINT));

@@ -31,6 +31,7 @@ int cli_serve(const Cli *cli) {
         CLEANUP(gateway_free) Gateway *gateway = NULL;
         int r;
 
+        gateway_expect_signals();
         r = cli_load(cli, &config);
         if (r != CLI_OK)
                 return r;

@@ -8,6 +8,7 @@ import pytest
 
 from servers import ROOT
 from test_a_lost_answer_costs_nothing import assert_books_are_closed
+from test_reloads_cost_nothing import reload_some
 from waiting import wait_until
 
 OLD = 3  # what the first release had
@@ -76,3 +77,16 @@ def test_a_database_that_comes_late_is_migrated(make_gateway, broker, old, postg
     gateway.wait_ready()
     assert_books_are_closed(gateway)
     assert old.rows("SELECT logs FROM raw_logs") == [("early",)]
+
+
+def test_reloads_amid_it_wait_for_nothing(make_gateway, broker, old):
+    gateway = make_gateway(database=old)
+    with locked(old, "users"):
+        gateway.start(wait=False)
+        wait_in_line(old, 1)
+        reload_some(gateway)
+    gateway.wait_ready()
+    broker.publish("seano/USV-1/raw_log", "after")
+    assert_books_are_closed(gateway)
+    assert old.rows("SELECT logs FROM raw_logs") == [("after",)]
+    assert old.rows("SELECT count(*) FROM schema_migrations") == [(old.newest,)]

@@ -1,11 +1,15 @@
-"""Ten reloads a second, every other with a configuration that is wrong, cost nobody anything."""
+"""Reloads, ten a second, with a configuration that is wrong, amid whatever takes its time: cost nobody anything."""
 import contextlib
+import json
+import os
 import signal
 import threading
 
+import psycopg2
 import pytest
 
 from commanding import command, wait_for_state
+from conftest import populate
 from load import Publisher
 from servers import SLOW
 from viewers import Viewer
@@ -107,3 +111,71 @@ def test_amid_a_hand_over(gateway, make_gateway, database, publisher):
         database.wait_for("SELECT count(*) > 1500 FROM raw_logs", True)
         n = publisher.stop()
     assert_whole(second, database, n)
+
+
+def test_amid_an_outage(gateway, database, postgres, publisher):
+    seen = Viewer(gateway, "/api/ws", gateway.token("ana"))
+    postgres.stop()
+    with reloads(gateway):
+        publisher.run(lambda n: ("seano/USV-1/raw_log", str(n)), 300)
+        wait_until(lambda: gateway.metric("tidegate_in_journal") > 600, "some that wait")
+        postgres.start()
+        database.wait_for("SELECT count(*) > 900 FROM raw_logs", True)
+        n = publisher.stop()
+    assert_whole(gateway, database, n)
+    seen.wait_for(lambda frames: sum('"raw_log"' in f for f in frames) >= n, "all of it")
+    assert not seen.closed and gateway.metric("tidegate_mqtt_connects_total") == 1
+
+
+def reload_some(gateway, n=5):
+    """So often, one after the other."""
+    for _ in range(n):
+        before = gateway.log().count(" info reloaded\n")
+        gateway.write_conf(ws__ping_interval=f"{15 + before % 10}s")
+        gateway.process.send_signal(signal.SIGHUP)
+        wait_until(lambda n=before: gateway.log().count(" info reloaded\n") > n, "a reload")
+
+
+def test_amid_a_resume(make_gateway, database, publisher):
+    """Of a viewer, a stream and a poll, whose pages wait in the database for a lock."""
+    gateway = make_gateway(ws__replay_events=16, database__query_timeout="60s", http__answer_timeout="60s")
+    populate(gateway)
+    gateway.start()
+    for n in range(200):
+        publisher.publish("seano/USV-1/raw_log", str(n))
+    publisher.flush()
+    database.wait_for("SELECT count(*) FROM raw_logs", 200)
+    since = f"{database.value('SELECT epoch FROM journal_positions')}:{database.value('SELECT min(seq) - 1 FROM raw_logs')}"
+    with contextlib.closing(psycopg2.connect(database.url)) as operator:
+        operator.cursor().execute("LOCK TABLE raw_logs IN ACCESS EXCLUSIVE MODE")
+        ana = Viewer(gateway, "/api/ws", gateway.token("ana"), subprotocols=["tidegate.v1"])
+        ana.send({"op": "subscribe", "id": 1, "to": ["user"], "since": since})
+        wait_until(lambda: database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                                          " AND application_name = 'tidegate/replay'") == 1, "its page to wait")
+        reload_some(gateway)
+    for n in range(200, 210):
+        publisher.publish("seano/USV-1/raw_log", str(n))
+    ana.wait_for(lambda frames: sum('"raw_log"' in f for f in frames) >= 210, "all of it")
+    texts = [json.loads(f)["data"] for f in ana.frames if '"raw_log"' in f]
+    assert texts == [str(n) for n in range(210)] and not ana.closed
+
+
+def test_before_it_has_read_its_file_once(make_gateway, broker, database):
+    """As of a script that starts it and has it reload at once; the file is a pipe, so that it waits there."""
+    gateway = make_gateway()
+    populate(gateway)
+    text = gateway.conf.read_bytes()
+    gateway.conf.unlink()
+    os.mkfifo(gateway.conf, 0o600)
+    gateway.start(wait=False)
+    with open(gateway.conf, "wb") as pipe:  # it has come as far as that
+        for _ in range(3):
+            gateway.process.send_signal(signal.SIGHUP)
+            gateway.process.send_signal(signal.SIGUSR1)  # which means nothing to it
+        gateway.conf.unlink()
+        gateway.conf.write_bytes(text)
+        pipe.write(text)
+    gateway.wait_ready()
+    wait_until(lambda: " info reloaded\n" in gateway.log(), "the reload")
+    broker.publish("seano/USV-1/raw_log", "after")
+    database.wait_for("SELECT count(*) FROM raw_logs", 1)
