@@ -1,5 +1,6 @@
 """The native stream without WebSocket: server-sent events and long polls (PROTOCOL 4)."""
 import json
+import re
 import threading
 import time
 
@@ -297,3 +298,31 @@ def test_a_page_of_another_origin_may_read_a_stream_where_that_is_allowed(make_g
         assert stream.status_code == 200
         assert stream.headers["Access-Control-Allow-Origin"] == "null"
     assert "Access-Control-Allow-Origin" not in open_with(gateway, given, Origin="https://evil.example").headers
+
+
+@pytest.mark.parametrize("body", ["{}", "x", '{"for":"events"}', "x" * 1000], ids=["JSON", "a byte", "a wish", "many bytes"])
+def test_a_ticket_is_given_whatever_body_comes_with_the_request(gateway, body):
+    """Clients that post JSON send one, though there is nothing to say."""
+    bearer = {"Authorization": "Bearer " + gateway.token("ana"), "Content-Type": "application/json"}
+
+    def opens(ticket):
+        with gateway.get(f"/api/events?ticket={ticket}", stream=True) as stream:
+            return stream.status_code == 200
+
+    once = gateway.post("/api/ws/ticket", headers=bearer, data=body).json()["ticket"]
+    assert [opens(once), opens(once)] == [True, False]
+    often = gateway.post("/api/ws/ticket?for=events", headers=bearer, data=body).json()["ticket"]
+    assert [opens(often), opens(often)] == [True, True]
+    assert gateway.post("/api/ws/ticket?for=ever", headers=bearer, data=body).status_code == 400
+
+
+def test_no_request_with_a_body_ends_the_gateway(gateway):
+    """What was asked for is gone by then, and an endpoint that looked at it would fall over."""
+    for path, ways in gateway.get("/api/openapi.json").json()["paths"].items():
+        for way in {"post", "put"} & set(ways):
+            for kind in ("application/json", "application/x-www-form-urlencoded", "text/plain"):
+                for user in ("ana", "root"):
+                    answer = requests.request(way, gateway.url + re.sub(r"{\w+}", "1", path) + "?for=x&token=y&limit=1", data="{}", timeout=PATIENCE,
+                                              headers={"Authorization": "Bearer " + gateway.token(user), "Content-Type": kind})
+                    assert answer.status_code < 500, (way, path, answer.text)
+    assert gateway.status("/livez") == 200

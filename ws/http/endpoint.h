@@ -41,7 +41,8 @@ struct WsCall {
         Text body;
         const char *source;                     /* address of the peer */
         char account[WS_ENDPOINT_ACCOUNT_SIZE]; /* kept from the call to its answer */
-        char target[256]; /* what stands for {id}; "" if nothing. As the next, not in @answer */
+        char target[256]; /* what stands for {id}, else ?for=; "" if nothing. As the next, not in
+                             @answer */
         char idempotency_key[136];
         int64_t now_us;
 

@@ -281,11 +281,11 @@ int ws_endpoint_ticket(WsCall *call) {
                 .generation = call->identity.user->generation,
                 .expires_us = call->identity.expires_us,
         };
-        char ticket[WS_TICKET_SIZE], use[16];
+        char ticket[WS_TICKET_SIZE];
         int r = WS_TICKETS_E_FULL;
 
-        if (ws_request_param(call->request, "for", use, sizeof(use))) {
-                if (strcmp(use, "events") == 0)
+        if (*call->target) { /* not of the request, which is gone where a body was read */
+                if (strcmp(call->target, "events") == 0)
                         return ws_login_stream_ticket(call, &holder);
                 ws_response_problem(call->response, 400, "bad_request", "for: only events.");
                 return 0;

@@ -307,6 +307,8 @@ const WsEndpoint *ws_precheck(WsCall *call) {
                 Text id = ws_endpoint_id(endpoint, call->request->path);
 
                 snprintf(call->target, sizeof(call->target), "%.*s", (int)id.n, id.data);
+        } else if (!ws_request_param(call->request, "for", call->target, sizeof(call->target))) {
+                call->target[0] = '\0';
         }
         if (!ws_precheck_is_type(call->request->content_type, endpoint->content_type)) {
                 ws_response_problem(call->response,
