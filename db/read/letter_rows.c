@@ -31,6 +31,8 @@ typedef enum LetterColumn {
         LETTER_COLUMN_DEVICE,
         LETTER_COLUMN_TOPIC,
         LETTER_COLUMN_DETAIL,
+        LETTER_COLUMN_MEMBER,
+        LETTER_COLUMN_KIND,
         LETTER_COLUMN_PAYLOAD, /* of one alone */
 } LetterColumn;
 
@@ -47,6 +49,7 @@ struct LetterArgs {
 struct LetterBody {
         Buf *body;
         unsigned by;
+        bool is_notes;
         bool has_some;
 };
 
@@ -66,20 +69,36 @@ struct LetterBody {
 
 #define LETTER_ONE                                                                                 \
         "SELECT id, seq, 1, octet_length(payload), " LETTER_US("received_at") ", "                 \
-        LETTER_US("received_at") ", item, reason, route, device, topic, detail"
+        LETTER_US("received_at") ", item, reason, route, device, topic, detail, NULL, NULL"
+
+#define LETTER_GROUPS(bytes, member, source)                                                       \
+        "SELECT max(id), max(seq), count(*), " bytes ", " LETTER_US("min(received_at)") ", "       \
+        LETTER_US("max(received_at)") ", NULL, CASE WHEN $9::boolean THEN reason END,"             \
+        " CASE WHEN $10::boolean THEN route END, CASE WHEN $11::boolean THEN device END,"          \
+        " CASE WHEN $12::boolean THEN topic END, CASE WHEN $13::boolean THEN detail END,"          \
+        " CASE WHEN $14::boolean THEN " member " END, NULL FROM " source LETTER_WHERE              \
+        " GROUP BY 8, 9, 10, 11, 12, 13 ORDER BY 3 DESC, 8, 9, 10, 11, 12, 13 LIMIT $8::int"
+
+/* What it is called now. */
+#define LETTER_NOTES                                                                               \
+        "(SELECT r.*, coalesce((SELECT d.code FROM devices d WHERE d.id = r.device_id),"           \
+        " (SELECT v.code FROM vehicles v WHERE v.id = r.vehicle_id)) AS device"                    \
+        " FROM row_notes r) AS notes"
 
 static const char letter_list[] =
         LETTER_ONE " FROM dead_letters" LETTER_WHERE " ORDER BY id DESC LIMIT $8::int + 1";
 
 static const char letter_groups[] =
-        "SELECT max(id), max(seq), count(*), sum(octet_length(payload)), "
-        LETTER_US("min(received_at)") ", " LETTER_US("max(received_at)") ", NULL,"
-        " CASE WHEN $9::boolean THEN reason END, CASE WHEN $10::boolean THEN route END,"
-        " CASE WHEN $11::boolean THEN device END, CASE WHEN $12::boolean THEN topic END,"
-        " CASE WHEN $13::boolean THEN detail END FROM dead_letters" LETTER_WHERE
-        " GROUP BY 8, 9, 10, 11, 12 ORDER BY 3 DESC, 8, 9, 10, 11, 12 LIMIT $8::int";
+        LETTER_GROUPS("sum(octet_length(payload))", "NULL::text", "dead_letters");
 
 static const char letter_one[] = LETTER_ONE ", payload FROM dead_letters WHERE id = $1::bigint";
+
+static const char letter_notes[] =
+        "SELECT id, seq, 1, 0, " LETTER_US("received_at") ", " LETTER_US("received_at") ", NULL,"
+        " reason, route, device, topic, detail, member, kind FROM " LETTER_NOTES LETTER_WHERE
+        " ORDER BY id DESC LIMIT $8::int + 1";
+
+static const char letter_note_groups[] = LETTER_GROUPS("0", "member", LETTER_NOTES);
 /* clang-format on */
 
 static int64_t letter_int(const PGresult *result, int row, LetterColumn column) {
@@ -106,6 +125,8 @@ static DbLetterRow letter_row(const PGresult *result, int row) {
                 .device = letter_text(result, row, LETTER_COLUMN_DEVICE),
                 .topic = letter_text(result, row, LETTER_COLUMN_TOPIC),
                 .detail = letter_text(result, row, LETTER_COLUMN_DETAIL),
+                .member = letter_text(result, row, LETTER_COLUMN_MEMBER),
+                .kind = letter_text(result, row, LETTER_COLUMN_KIND),
         };
 }
 
@@ -146,6 +167,12 @@ static int letter_args_init(LetterArgs *args, const LetterQuery *query) {
         return 0;
 }
 
+static const char *letter_sql(const LetterQuery *query) {
+        if (query->is_notes)
+                return query->by ? letter_note_groups : letter_notes;
+        return query->by ? letter_groups : letter_list;
+}
+
 int db_letter_rows(DbConn *conn,
                    const LetterQuery *query,
                    DbLetterRowFn fn,
@@ -158,8 +185,8 @@ int db_letter_rows(DbConn *conn,
         r = letter_args_init(&args, query);
         if (r == 0)
                 r = db_conn_exec(conn,
-                                 &(DbQuery){ query->by ? letter_groups : letter_list,
-                                             query->by ? 8 + LETTER_BY_MEMBER : 8,
+                                 &(DbQuery){ letter_sql(query),
+                                             query->by ? LETTER_ROWS_ARGS : 8,
                                              args.all },
                                  &result);
         if (r != 0)
@@ -249,14 +276,13 @@ static void letter_json_group(LetterBody *json, const DbLetterRow *row) {
         const char *const values[LETTER_BY_COUNT] = {
                 [LETTER_BY_REASON] = row->reason, [LETTER_BY_ROUTE] = row->route,
                 [LETTER_BY_DEVICE] = row->device, [LETTER_BY_TOPIC] = row->topic,
-                [LETTER_BY_DETAIL] = row->detail,
+                [LETTER_BY_DETAIL] = row->detail, [LETTER_BY_MEMBER] = row->member,
         };
 
-        buf_printf(json->body,
-                   "{\"count\":%lld,\"bytes\":%lld,\"newest_id\":%lld,\"first\":",
-                   (long long)row->n,
-                   (long long)row->n_bytes,
-                   (long long)row->id);
+        buf_printf(json->body, "{\"count\":%lld", (long long)row->n);
+        if (!json->is_notes)
+                buf_printf(json->body, ",\"bytes\":%lld", (long long)row->n_bytes);
+        buf_printf(json->body, ",\"newest_id\":%lld,\"first\":", (long long)row->id);
         buf_json_time(json->body, row->first_us);
         buf_append_string(json->body, ",\"last\":");
         buf_json_time(json->body, row->last_us);
@@ -276,6 +302,12 @@ static void letter_json_one(LetterBody *json, const DbLetterRow *row) {
         letter_json_text(body, "topic", row->topic);
         letter_json_text(body, "route", row->route);
         letter_json_text(body, "device", row->device);
+        if (json->is_notes) {
+                letter_json_text(body, "member", row->member);
+                letter_json_text(body, "kind", row->kind);
+                buf_printf(body, ",\"seq\":\"%llu\"}", (unsigned long long)row->seq);
+                return;
+        }
         buf_append_string(body, ",\"item\":");
         if (row->item < 0)
                 buf_append_string(body, "null");
@@ -300,7 +332,7 @@ static void letter_json(void *arg, const DbLetterRow *row) {
 }
 
 int db_letter_rows_json(DbConn *conn, const LetterQuery *query, Buf *body) {
-        LetterBody json = { .body = body, .by = query->by };
+        LetterBody json = { .body = body, .by = query->by, .is_notes = query->is_notes };
         int64_t cursor;
         int r;
 

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * DbLetterRows: dead letters as people look at them: one by one, newest first, or in groups, most
- * first. As rows, or as the JSON that HTTP and `--json` give.
+ * DbLetterRows: dead letters, and notes on rows, as people look at them: one by one, newest first,
+ * or in groups, most first. As rows, or as the JSON that HTTP and `--json` give.
  *
  * Only reads. Blocks. 0, DB_E_NOT_FOUND, DB_E_OFFLINE, DB_E_REJECTED.
  */
@@ -22,7 +22,8 @@ struct DbLetterRow {
         int item;                  /* of the message; -1 = all of it */
         uint64_t seq;
         const char *reason, *route, *device, *topic, *detail;
-        Text payload; /* of one that was asked for by its id; else absent */
+        const char *member, *kind; /* of notes on rows, whose number is seq */
+        Text payload;              /* of one that was asked for by its id; else absent */
 };
 
 /* Borrowed for the length of the call. */

@@ -110,6 +110,7 @@ int cli_import(const Cli *cli);
 int cli_journal_verify(const Cli *cli);
 
 int cli_letters_list(const Cli *cli);
+int cli_letters_notes(const Cli *cli);
 int cli_letters_summary(const Cli *cli);
 int cli_letters_show(const Cli *cli);
 int cli_letters_replay(const Cli *cli);

@@ -143,6 +143,22 @@ static void letters_print(const char *text) {
 
 /* ---- list ---- */
 
+static void letters_print_word(const char *text) {
+        printf("  ");
+        letters_print(text ? text : "-");
+}
+
+static void letters_print_members(const DbLetterRow *row) {
+        letters_print(row->topic);
+        letters_print_word(row->route);
+        letters_print_word(row->device);
+}
+
+static void letters_print_detail(const DbLetterRow *row) {
+        if (row->detail)
+                letters_print_word(row->detail);
+}
+
 static void letters_print_line(void *arg, const DbLetterRow *row) {
         char time[CLOCK_TEXT_SIZE];
 
@@ -153,15 +169,26 @@ static void letters_print_line(void *arg, const DbLetterRow *row) {
                time,
                row->reason,
                (long long)row->n_bytes);
-        letters_print(row->topic);
-        printf("  ");
-        letters_print(row->route ? row->route : "-");
-        printf("  ");
-        letters_print(row->device ? row->device : "-");
-        if (row->detail) {
-                printf("  ");
-                letters_print(row->detail);
-        }
+        letters_print_members(row);
+        letters_print_detail(row);
+        putchar('\n');
+}
+
+/* Of a row, whose number is that of the note. */
+static void letters_print_note(void *arg, const DbLetterRow *row) {
+        char time[CLOCK_TEXT_SIZE];
+
+        (void)arg;
+        clock_format(row->first_us, time);
+        printf("%-8lld %s  %-16s %-16s %llu  ",
+               (long long)row->id,
+               time,
+               row->reason,
+               row->kind,
+               (unsigned long long)row->seq);
+        letters_print_members(row);
+        letters_print_word(row->member);
+        letters_print_detail(row);
         putchar('\n');
 }
 
@@ -170,7 +197,7 @@ static void letters_print_group(void *arg, const DbLetterRow *row) {
         const char *const values[LETTER_BY_COUNT] = {
                 [LETTER_BY_REASON] = row->reason, [LETTER_BY_ROUTE] = row->route,
                 [LETTER_BY_DEVICE] = row->device, [LETTER_BY_TOPIC] = row->topic,
-                [LETTER_BY_DETAIL] = row->detail,
+                [LETTER_BY_DETAIL] = row->detail, [LETTER_BY_MEMBER] = row->member,
         };
         char first[CLOCK_TEXT_SIZE], last[CLOCK_TEXT_SIZE];
 
@@ -178,15 +205,22 @@ static void letters_print_group(void *arg, const DbLetterRow *row) {
         clock_format(row->last_us, last);
         printf("%8lld %10lld  %s  %s", (long long)row->n, (long long)row->n_bytes, first, last);
         for (size_t i = 0; i < LETTER_BY_COUNT; ++i) {
-                if (!(query->by & 1u << i))
-                        continue;
-                printf("  ");
-                letters_print(values[i] ? values[i] : "-");
+                if (query->by & 1u << i)
+                        letters_print_word(values[i]);
         }
         putchar('\n');
 }
 
 static void letters_print_head(const LetterQuery *query) {
+        if (!query->by && query->is_notes) {
+                printf("%-8s %-24s  %-16s %-16s %s\n",
+                       "ID",
+                       "RECEIVED",
+                       "REASON",
+                       "KIND",
+                       "SEQ  TOPIC  ROUTE  DEVICE  MEMBER  DETAIL");
+                return;
+        }
         if (!query->by) {
                 printf("%-8s %-24s  %-16s %8s  %s\n",
                        "ID",
@@ -196,7 +230,11 @@ static void letters_print_head(const LetterQuery *query) {
                        "TOPIC  ROUTE  DEVICE  DETAIL");
                 return;
         }
-        printf("%8s %10s  %-24s  %-24s", "LETTERS", "BYTES", "FIRST", "LAST");
+        printf("%8s %10s  %-24s  %-24s",
+               query->is_notes ? "NOTES" : "LETTERS",
+               "BYTES",
+               "FIRST",
+               "LAST");
         for (unsigned i = 0; i < LETTER_BY_COUNT; ++i) {
                 const char *name = letter_by_name((LetterBy)i);
 
@@ -220,13 +258,15 @@ static int letters_print_json(Letters *letters, const LetterQuery *query) {
         return cli_db_result(letters->cli, letters->conn, r, "list");
 }
 
-int cli_letters_list(const Cli *cli) {
+static int letters_list(const Cli *cli, bool is_notes) {
         CLEANUP_LETTERS Letters letters = { .cli = cli };
         LetterQuery query = LETTER_QUERY_INIT(LETTERS_SHOWN, LETTERS_MAX);
+        DbLetterRowFn print = is_notes ? letters_print_note : letters_print_line;
         int64_t cursor = 0;
         size_t n_given;
         int r;
 
+        query.is_notes = is_notes;
         r = letters_query(cli, &query, &n_given);
         if (r == CLI_OK)
                 r = letters_open(&letters);
@@ -238,12 +278,20 @@ int cli_letters_list(const Cli *cli) {
         letters_print_head(&query);
         r = db_letter_rows(letters.conn,
                            &query,
-                           query.by ? letters_print_group : letters_print_line,
+                           query.by ? letters_print_group : print,
                            &query,
                            &cursor);
         if (cursor != 0)
                 fprintf(stderr, "there are more: --cursor %lld\n", (long long)cursor);
         return cli_db_result(cli, letters.conn, r, "list");
+}
+
+int cli_letters_list(const Cli *cli) {
+        return letters_list(cli, false);
+}
+
+int cli_letters_notes(const Cli *cli) {
+        return letters_list(cli, true);
 }
 
 /* ---- summary ---- */

@@ -287,6 +287,8 @@ static void check_letters(void) {
         FUZZ_CHECK(db_letter_rows(conn, &query, on_letter_row, &n, &cursor) >= 0);
         FUZZ_CHECK(db_letter_row(conn, 1, on_letter_row, &n) >= 0);
         FUZZ_CHECK(db_letter_rows_json(conn, &query, &body) >= 0);
+        query.is_notes = true;
+        FUZZ_CHECK(db_letter_rows_json(conn, &query, &body) >= 0);
         query.by = 1u << LETTER_BY_DETAIL;
         FUZZ_CHECK(db_letter_rows_json(conn, &query, &body) >= 0);
 }

@@ -18,9 +18,9 @@ def listed(gateway, *args):
 @pytest.fixture
 def letters(gateway, broker, database):
     """Five of them: two of one cause, of different devices, and of no route."""
-    broker.publish("ems/dev-1/telemetry", '{"t":\n nan}')
-    broker.publish("devices/dev-2/status", '{"status":"up"}')
-    broker.publish("devices/dev-1/status", '{"status":"up"}')
+    broker.publish("ems/dev-1/telemetry", '{"t":\n 1,}')
+    broker.publish("devices/dev-2/status", '{"status":"perhaps"}')
+    broker.publish("devices/dev-1/status", '{"status":"perhaps"}')
     broker.publish("seano/USV-9/raw_log", "lost at sea")
     database.wait_for(LETTERS, 4)
     database.rows("INSERT INTO dead_letters (seq, received_at, journal_id, reason, topic, payload)"
@@ -31,9 +31,9 @@ def letters(gateway, broker, database):
 def test_each_says_what_and_where(letters):
     found = {letter["topic"]: letter for letter in listed(letters)["items"]}
     assert [found["ems/dev-1/telemetry"][name] for name in ("reason", "detail", "route", "device")] == [
-        "bad_json", 'payload: line 2, column 2 (byte 7): {"t":\\n <-- here nan}', "telemetry", "dev-1"]
+        "bad_json", 'payload: line 2, column 4 (byte 9): {"t":\\n 1,<-- here }', "telemetry", "dev-1"]
     assert [found["devices/dev-2/status"][name] for name in ("reason", "detail", "route", "device")] == [
-        "out_of_range", '/status: not one of online, offline, warning, error: "up"', "device_status", "dev-2"]
+        "out_of_range", '/status: not one of online, offline, warning, error: "perhaps"', "device_status", "dev-2"]
     assert [found["seano/USV-9/raw_log"][name] for name in ("reason", "route", "device")] == [
         "unknown_vehicle", "raw_log", "USV-9"]
     assert [found["a/b"][name] for name in ("reason", "detail", "route", "device")] == [
@@ -70,9 +70,9 @@ def test_pages_miss_none(letters):
 def test_groups_say_how_many_of_a_cause(letters):
     groups = listed(letters, "--by", "reason,detail")["items"]
     assert len(groups) == 4
-    assert groups[0] == {"count": 2, "bytes": 30, "newest_id": groups[0]["newest_id"],
+    assert groups[0] == {"count": 2, "bytes": 40, "newest_id": groups[0]["newest_id"],
                          "first": groups[0]["first"], "last": groups[0]["last"], "reason": "out_of_range",
-                         "detail": '/status: not one of online, offline, warning, error: "up"'}
+                         "detail": '/status: not one of online, offline, warning, error: "perhaps"'}
     lines = letters.cli("dead-letters", "list", "--by", "reason,route,detail").stdout.splitlines()
     assert lines[0].split() == ["LETTERS", "BYTES", "FIRST", "LAST", "REASON", "ROUTE", "DETAIL"]
     assert lines[1].split()[0] == "2" and lines[1].split()[4:6] == ["out_of_range", "device_status"]
@@ -140,3 +140,16 @@ def test_what_is_listed_is_what_is_replayed(letters, database):
     assert database.value(LETTERS) == 4
     letters.cli("dead-letters", "discard", "--device", "dev-1")
     assert [letter["topic"] for letter in listed(letters)["items"]] == ["a/b", "devices/dev-2/status"]
+
+
+def test_what_was_set_aside_is_found_beside_its_row(letters, database):
+    database.rows("INSERT INTO row_notes (seq, received_at, journal_id, kind, topic, route, device_id, member,"
+                  " reason, detail) SELECT 7, now(), 1, 'telemetry', 'ems/dev-1/telemetry', 'telemetry', id,"
+                  " '/t', 'wrong_type', 'not a number: \"warm\"' FROM devices WHERE code = 'dev-1'")
+    lines = letters.cli("dead-letters", "notes", "--device", "dev-1").stdout.splitlines()
+    assert lines[0].split() == ["ID", "RECEIVED", "REASON", "KIND", "SEQ", "TOPIC", "ROUTE", "DEVICE", "MEMBER", "DETAIL"]
+    assert lines[1].split()[2:] == ["wrong_type", "telemetry", "7", "ems/dev-1/telemetry", "telemetry", "dev-1", "/t",
+                                    "not", "a", "number:", '"warm"']
+    done = json.loads(letters.cli("dead-letters", "notes", "--by", "member,reason", "--json").stdout)
+    assert [(group["count"], group["member"], group["reason"]) for group in done["items"]] == [(1, "/t", "wrong_type")]
+    assert letters.cli("dead-letters", "list", "--by", "member", check=False).returncode == 2

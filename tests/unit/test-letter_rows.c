@@ -216,6 +216,36 @@ static void test_topics_match_as_a_broker_matches_them(void **state) {
         db_conn_free(conn);
 }
 
+static void test_notes_are_found_in_the_same_way(void **state) {
+        LetterQuery query = LETTER_QUERY_INIT(1, 1000);
+        char said[LETTER_SAID_SIZE];
+
+        (void)state;
+        letters_open();
+        postgres_run("INSERT INTO devices (code) VALUES ('d1'); INSERT INTO vehicles (code) VALUES"
+                     " ('v1'); INSERT INTO row_notes (seq, received_at, journal_id, kind, topic,"
+                     " device_id, vehicle_id, member, reason, detail) SELECT 100 + i, timestamptz"
+                     " '2025-10-18 12:00+00' + i * interval '1 minute', 1, 'telemetry', 'a/b',"
+                     " CASE WHEN i < 3 THEN 1 END, 1, '/m' || i, 'wrong_type', 'not a number'"
+                     " FROM generate_series(1, 3) i");
+        query.is_notes = true;
+        check_json(&query,
+                   "{\"items\":[{\"id\":3,\"received\":\"2025-10-18T12:03:00.000Z\",\"reason\":"
+                   "\"wrong_type\",\"detail\":\"not a number\",\"topic\":\"a/b\",\"route\":null,"
+                   "\"device\":\"v1\",\"member\":\"/m3\",\"kind\":\"telemetry\",\"seq\":\"103\"}],"
+                   "\"cursor\":\"3\"}");
+        assert_true(letter_query_set(&query, LETTER_DEVICE, TEXT("d1"), NOON, said));
+        query.limit = 10;
+        assert_int_equal(check_ids(&query, " 2 1"), 0);
+        assert_true(letter_query_set(&query, LETTER_BY, TEXT("member,device"), NOON, said));
+        query.limit = 1;
+        check_json(&query,
+                   "{\"items\":[{\"count\":1,\"newest_id\":1,\"first\":"
+                   "\"2025-10-18T12:01:00.000Z\",\"last\":\"2025-10-18T12:01:00.000Z\",\"device\":"
+                   "\"d1\",\"member\":\"/m1\"}],\"cursor\":null}");
+        db_conn_free(conn);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_each_filter_narrows),
@@ -224,6 +254,7 @@ int main(void) {
                 cmocka_unit_test(test_a_page_is_json),
                 cmocka_unit_test(test_one_has_its_payload_whatever_the_bytes_are),
                 cmocka_unit_test(test_topics_match_as_a_broker_matches_them),
+                cmocka_unit_test(test_notes_are_found_in_the_same_way),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
