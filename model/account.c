@@ -29,6 +29,7 @@ DeviceState device_state_unknown(void) {
         return (DeviceState){
                 .last_seen_us = CLOCK_UNKNOWN,
                 .time_us = CLOCK_UNKNOWN,
+                .status_us = CLOCK_UNKNOWN,
                 .clock_set_us = CLOCK_UNKNOWN,
                 .temperature = (double)NAN,
                 .humidity = (double)NAN,

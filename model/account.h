@@ -49,7 +49,8 @@ struct Zones {
 struct DeviceState {
         char status[16];      /* as it said; "" = it never did */
         int64_t last_seen_us; /* receive time of the newest message; CLOCK_UNKNOWN */
-        int64_t time_us;      /* device time of the newest status; CLOCK_UNKNOWN */
+        int64_t time_us;      /* the newest that its clock has said in a status; CLOCK_UNKNOWN */
+        int64_t status_us;    /* time of the newest status, its own or not; CLOCK_UNKNOWN */
         int64_t clock_set_us; /* when its clock was last found to have been set back; CLOCK_UNKNOWN
                                */
         double temperature, humidity, latitude, longitude; /* NAN = unknown */

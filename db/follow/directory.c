@@ -146,6 +146,7 @@ static int directory_add_state(RegistryDelta *delta, const PGresult *result, int
         state->clock.verdict = clock_verdict_of(column_string(result, i, 8));
         state->clock.offset_us = column_int(result, i, 9) * 1000;
         state->clock_set_us = column_time(result, i, 10);
+        state->status_us = directory_past(column_time(result, i, 11));
         return directory_add(delta, &row);
 }
 
@@ -223,7 +224,8 @@ static const struct {
                 "SELECT device_id, status, (extract(epoch FROM last_seen) * 1000000)::bigint,"
                 " (extract(epoch FROM time) * 1000000)::bigint,"
                 " temperature, humidity, latitude, longitude, clock, clock_offset,"
-                " (extract(epoch FROM clock_set_at) * 1000000)::bigint FROM device_states",
+                " (extract(epoch FROM clock_set_at) * 1000000)::bigint,"
+                " (extract(epoch FROM status_time) * 1000000)::bigint FROM device_states",
                 NULL, /* the processor knows it before the table does */
                 directory_add_state,
         },

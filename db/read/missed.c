@@ -252,7 +252,7 @@ static DeviceState replay_state(const PGresult *result, int row, const Record *r
 
         snprintf(state.status, sizeof(state.status), "%s", PQgetvalue(result, row, COLUMN_TYPE));
         state.last_seen_us = record->received_us;
-        state.time_us = record->time_us;
+        state.time_us = state.status_us = record->time_us;
         state.latitude = replay_double(result, row, COLUMN_LATITUDE);
         state.longitude = replay_double(result, row, COLUMN_LONGITUDE);
         state.temperature = replay_double(result, row, COLUMN_TEMPERATURE);

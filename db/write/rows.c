@@ -371,6 +371,7 @@ void db_rows_add_state(DbRows *rows, int64_t device_id, const DeviceState *state
         else
                 db_array_null(&columns[9]);
         db_array_time(&columns[10], state->clock_set_us);
+        db_array_time(&columns[11], state->status_us);
 }
 
 bool db_rows_has(const DbRows *rows, DbSheet sheet) {

@@ -228,10 +228,10 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
         [DB_SHEET_STATES] = {
                 "device_states",
                 "INSERT INTO device_states AS s (device_id, status, last_seen, time, temperature,"
-                " humidity, latitude, longitude, clock, clock_offset, clock_set_at)"
-                " SELECT u.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS u"
+                " humidity, latitude, longitude, clock, clock_offset, clock_set_at, status_time)"
+                " SELECT u.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS u"
                 " (device_id, status, last_seen, time, temperature, humidity, latitude, longitude,"
-                " clock, clock_offset, clock_set_at)"
+                " clock, clock_offset, clock_set_at, status_time)"
                 " JOIN devices d ON d.id = u.device_id ORDER BY u.device_id"
                 " ON CONFLICT (device_id) DO UPDATE SET"
                 " last_seen = CASE WHEN " ROWS_AHEAD("s.last_seen")
@@ -243,8 +243,8 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 " time = CASE WHEN " ROWS_AHEAD("s.time") " OR " ROWS_SET_BACK " THEN EXCLUDED.time"
                 " ELSE greatest(s.time, EXCLUDED.time) END,"
                 ROWS_NEWER("status") "," ROWS_NEWER("temperature") "," ROWS_NEWER("humidity") ","
-                ROWS_NEWER("latitude") "," ROWS_NEWER("longitude"),
-                "kst" "tdddd" "skt",
+                ROWS_NEWER("latitude") "," ROWS_NEWER("longitude") "," ROWS_NEWER("status_time"),
+                "kst" "tdddd" "sktt",
                 false,
         },
 };

@@ -227,6 +227,7 @@ static void batch_update(DeviceState *state, Record *record) {
                 return;
         if (record->has_clock)
                 state->time_us = record_order_us(record);
+        state->status_us = record->time_us;
         if (status->status.n < sizeof(state->status)) {
                 memset(state->status, 0, sizeof(state->status));
                 memcpy(state->status, status->status.data, status->status.n);

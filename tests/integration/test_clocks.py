@@ -457,3 +457,23 @@ def test_a_letter_that_comes_back_says_nothing_of_the_clock(gateway, broker, dat
     assert rows[0] == ("12", True)  # its receipt was then
     assert rows[1][0] is not None  # it was ahead of that, as the hour was taken from it
     assert clock(gateway, "dev-9") is None
+
+
+def test_a_last_will_is_shown_with_its_own_time_also_in_a_snapshot(gateway, broker, database,
+                                                                   viewer):
+    def shown():
+        view = viewer("/api/ws", "ana", subprotocols=["tidegate.v1"])
+        view.next_of("welcome")
+        view.send({"op": "subscribe", "id": 1, "to": ["device/dev-1"], "snapshot": True})
+        [item] = view.next_of("snapshot")["items"]
+        return item["device"]["status"], item["timestamp"]
+
+    status(broker, status="online", timestamp=time.time() - 3600)
+    broker.publish("devices/dev-1/status", "offline")
+    database.wait_for("SELECT count(*) FROM device_status_logs", 2)
+    received = database.value("SELECT max(received_at) FROM device_status_logs")
+    will = ("offline", received.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z")
+    assert shown() == will
+    gateway.kill()
+    gateway.start()
+    assert shown() == will

@@ -343,6 +343,8 @@ static void fixture_state(Fixture *f, int64_t device_id, int64_t time_us, double
                              .state = { .status = "online",
                                         .last_seen_us = NOON,
                                         .time_us = time_us,
+                                        .clock_set_us = CLOCK_UNKNOWN,
+                                        .status_us = time_us,
                                         .temperature = temperature,
                                         .humidity = (double)NAN,
                                         .latitude = (double)NAN,
@@ -486,7 +488,6 @@ static void test_a_clock_that_was_set_back_overwrites_what_it_said_before(void *
         fixture_init(&f);
         fixture_state(&f, 1, NOON, 20);
         f.states[0].state.clock = (DeviceClock){ .verdict = CLOCK_BEHIND, .offset_us = -1500499 };
-        f.states[0].state.clock_set_us = CLOCK_UNKNOWN;
         assert_int_equal(fixture_store(&f), 0);
         assert_string_equal(postgres_text(row), "20|2025-10-18 12:00:00+00|behind|-1500");
 

@@ -221,9 +221,9 @@ void ws_push_device(const Device *device, Buf *buf) {
         buf_append_string(buf, ",\"device\":");
         ws_device_clock_json(buf, device);
         buf_append_string(buf, ",\"timestamp\":");
-        if (device->state.time_us == CLOCK_UNKNOWN)
+        if (device->state.status_us == CLOCK_UNKNOWN)
                 buf_append_string(buf, "null");
         else
-                buf_json_time(buf, device->state.time_us);
+                buf_json_time(buf, device->state.status_us);
         buf_append_char(buf, '}');
 }
