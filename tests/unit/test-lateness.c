@@ -193,10 +193,72 @@ static void test_a_buffer_that_is_sent_behind_what_is_new_is_late(void **state) 
         }
 }
 
+static void test_a_status_is_late_by_its_own_clock_alone(void **state) {
+        int64_t now_us = clock_now_us() - CLOCK_DAY_US;
+        DeviceState device = device_state_unknown();
+        Record record = { .kind = KIND_DEVICE_STATUS,
+                          .received_us = now_us,
+                          .time_us = now_us,
+                          .has_clock = true };
+        int n_late = 0;
+
+        (void)state;
+        assert_false(lateness_of_status(&device, &record)); /* nothing is known */
+        device.time_us = now_us;
+        record.time_us = now_us - 1;
+        assert_true(lateness_of_status(&device, &record));
+        record.has_clock = false; /* a last will */
+        assert_false(lateness_of_status(&device, &record));
+        record.has_clock = true;
+        record.time_us = now_us + 50 * CLOCK_SECOND_US; /* ahead: as its receipt */
+        record.received_us = now_us - 1;
+        assert_true(lateness_of_status(&device, &record));
+        assert_true(device.clock_set_us == CLOCK_UNKNOWN);
+
+        for (int i = 0; i < 10; ++i) { /* set back by an hour */
+                record.received_us = now_us + i * 5 * CLOCK_SECOND_US;
+                record.time_us = record.received_us - 3600 * CLOCK_SECOND_US;
+                if (lateness_of_status(&device, &record))
+                        ++n_late;
+                else
+                        device.time_us = record.time_us;
+        }
+        assert_int_equal(n_late, 2);
+        assert_true(device.clock_set_us == now_us + 10 * CLOCK_SECOND_US);
+}
+
+static void test_what_was_kept_for_us_shows_no_clock(void **state) {
+        int64_t now_us = clock_now_us();
+        DeviceState device = device_state_unknown();
+        Record record = { .received_us = now_us,
+                          .clock_us = now_us - 7000 * CLOCK_SECOND_US,
+                          .slack_us = 60 * CLOCK_SECOND_US };
+
+        (void)state;
+        record.retained = true;
+        lateness_read_clock(&device, &record);
+        record.retained = false;
+        record.letter_id = 5;
+        lateness_read_clock(&device, &record);
+        record.letter_id = 0;
+        record.clock_us = CLOCK_UNKNOWN; /* says none */
+        lateness_read_clock(&device, &record);
+        assert_int_equal(device.clock.verdict, CLOCK_UNJUDGED);
+
+        record.odd_time = true; /* says what is none */
+        lateness_read_clock(&device, &record);
+        assert_int_equal(device.clock.verdict, CLOCK_NONE);
+        record.clock_us = now_us;
+        lateness_read_clock(&device, &record);
+        assert_int_equal(device.clock.verdict, CLOCK_OK);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_older_is_late_and_equal_is_not),
                 cmocka_unit_test(test_streams_do_not_meet),
+                cmocka_unit_test(test_a_status_is_late_by_its_own_clock_alone),
+                cmocka_unit_test(test_what_was_kept_for_us_shows_no_clock),
                 cmocka_unit_test(test_a_clock_that_was_set_back_is_late_for_a_moment),
                 cmocka_unit_test(test_a_buffer_that_is_sent_behind_what_is_new_is_late),
                 cmocka_unit_test(test_only_a_clock_of_its_own_can_be_older),
