@@ -99,6 +99,61 @@ def test_profiles_together_open_what_each_opens(of_profile, readable):
     assert "use_profile" in gateway.cli("check-config").stdout
 
 
+COMBINATIONS = [c for n in range(2, 6) for c in itertools.combinations(PROFILES, n)]
+
+
+@pytest.fixture(scope="module")
+def any_profiles(shared_gateway):
+    """check(text) -> how `check-config` ends with that configuration, and what it prints."""
+    def check(text):
+        path = shared_gateway.folder / "profiles.conf"
+        path.write_text(text, "utf-8")
+        env = {**shared_gateway.environment(),
+               **{f"TIDEGATE_{key.upper().replace('.', '_')}": str(shared_gateway.settings[key]) for key in SITE}}
+        return subprocess.run([TIDEGATE, "check-config", "--config", path], text=True, capture_output=True, env=env, check=False)
+    return check
+
+
+@pytest.mark.parametrize("names", COMBINATIONS, ids="+".join)
+def test_any_profiles_go_together(any_profiles, names):
+    """In whatever order: without a contradiction, with what each opens and no more, and what they say of routes side by side."""
+    for order in (names, names[::-1]):
+        done = any_profiles(f"use_profile = {', '.join(order)}\n")
+        assert done.returncode == 0 and not re.search(r"\b(error|warning)\b", done.stdout + done.stderr), done.stdout + done.stderr
+        said = dict(re.findall(r"^([\w.][\w. ]*) = (.*)$", done.stdout, re.M))
+        assert set(said["auth.anonymous"].split(", ")) - {""} == set(itertools.chain(*(ANONYMOUS[name] for name in names)))
+        wanted = {}
+        for name in order:  # of what is no list the one that is named last counts
+            for section, lines in re.findall(r"^\[(.*)\]\n((?:(?!\[).*\n?)*)", printed(name), re.M):
+                wanted.update({f"{section}.{key}": value for key, value in re.findall(r"^(\w+) = (.*)$", lines, re.M)})
+        for key in set(wanted) - set(SITE) - {"auth.anonymous"}:
+            assert said[key] == wanted[key], key
+
+
+def test_any_profiles_together_open_no_more_and_let_their_clients_in(make_gateway, readable):
+    """One after the other, by reloads."""
+    gateway = make_gateway()
+    gateway.conf.write_text("use_profile = energy\n", "utf-8")
+    gateway.extra_env = {f"TIDEGATE_{key.upper().replace('.', '_')}": str(gateway.settings[key]) for key in (*SITE, "ws.connects_per_second")}
+    populate(gateway)
+    gateway.start()
+    token = gateway.cli("user", "token", "ana").stdout.strip()
+    for names in COMBINATIONS:
+        n_before = gateway.log().count(" info reloaded\n")
+        gateway.conf.write_text(f"use_profile = {', '.join(names)}\n", "utf-8")
+        gateway.process.send_signal(signal.SIGHUP)
+        wait_until(lambda n=n_before: gateway.log().count(" info reloaded\n") > n, f"{names} to be read")
+        assert_open(gateway, readable, set(itertools.chain(*(ANONYMOUS[name] for name in names))))
+        by_address = {"device-hub", "vehicles", "cameras"} & set(names)
+        for path in ("/ws/devices", "/api/ws/statistics"):
+            assert refused(gateway, f"{path}?token={token}", headers={"Origin": "null"}) == (101 if by_address else 401 if path == "/ws/devices" else 403)
+            assert refused(gateway, path, token) == 101
+        device = Viewer(gateway, "/ws/device/dev-1", gateway.ids["dev-1 token"])
+        device.send('{"power": 1}')
+        device.close()
+        assert refused(gateway, "/ws/device/dev-1", "nonsense") == 403
+
+
 def test_the_site_goes_before_its_profile(of_profile, readable):
     gateway = of_profile("use_profile = vehicles\n[auth]\nanonymous = /ws\nquery_token = off\n")
     assert_open(gateway, readable, {"/ws"})
