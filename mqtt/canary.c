@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "mqtt/sending.h"
 #include "mqtt/session.h"
 #include "mqtt/subscribing.h"
 
@@ -119,6 +118,8 @@ void mqtt_canary_sing(MqttCanary *canary, MqttSession *session, int64_t now_us) 
                 mqtt_canary_give_up(canary, "not_heard", now_us);
                 return;
         }
-        if (mqtt_sending_post(session, canary->topic, TEXT("."), 0, false) != 0)
+        if (mqtt_sending_start(&canary->sending,
+                               session,
+                               &(MqttMessage){ .topic = canary->topic, .payload = TEXT(".") }) != 0)
                 log_debug("mqtt_canary_not_sent");
 }

@@ -13,9 +13,9 @@
  */
 
 #include "base/base.h"
+#include "mqtt/sending.h"
 
 typedef struct MqttCanary MqttCanary;
-typedef struct MqttSession MqttSession;
 
 /* Why the broker ended a connection. */
 typedef enum MqttCanaryVerdict {
@@ -29,10 +29,11 @@ struct MqttCanary {
         int interval_ms;
         bool is_subscribed;
         int64_t sent_us;
-        int64_t resting_us;         /* no more of them until then */
-        int64_t denied_us;          /* how long it rests for the last time we were hung up on */
-        unsigned n_lost;            /* connections in a row that went before one was heard */
-        bool is_said;               /* that there is none */
+        int64_t resting_us; /* no more of them until then */
+        int64_t denied_us;  /* how long it rests for the last time we were hung up on */
+        unsigned n_lost;    /* connections in a row that went before one was heard */
+        bool is_said;       /* that there is none */
+        MqttSending sending;
         _Atomic unsigned n_unheard; /* in a row */
         _Atomic bool is_heard;      /* on this connection */
 };

@@ -19,16 +19,17 @@ struct MqttPublisher {
         int window;
         MqttSession *session;  /* a new one for each connection: what was under way goes with it */
         MqttSending *sendings; /* [window], of mqtt_publisher_publish_all() */
+        MqttSending others;    /* all of mqtt_publisher_publish() */
         _Atomic int n_waiting;
         _Atomic int n_refused; /* since the last flush */
         int n_failed;          /* before that, on this connection */
 };
 
 /* Paho's thread. */
-static void mqtt_publisher_on_published(void *arg, bool is_done) {
+static void mqtt_publisher_on_published(void *arg, MqttOutcome outcome) {
         MqttPublisher *publisher = arg;
 
-        if (is_done)
+        if (outcome == MQTT_OUTCOME_DONE)
                 metric_add(METRIC_MQTT_PUBLISHED, 1);
         else
                 atomic_fetch_add(&publisher->n_refused, 1);
@@ -48,6 +49,7 @@ int mqtt_publisher_new(MqttPublisher **ret_publisher, const MqttOptions *options
                 return err_up(r);
         publisher->options = *options;
         publisher->window = window > 0 ? window : 1;
+        publisher->others = (MqttSending){ .told = mqtt_publisher_on_published, .arg = publisher };
         publisher->sendings = calloc((size_t)publisher->window, sizeof(*publisher->sendings));
         if (!publisher->sendings)
                 return err_new(-ENOMEM);
@@ -88,10 +90,7 @@ int mqtt_publisher_connect(MqttPublisher *publisher) {
                              publisher->client_id,
                              true,
                              2 * publisher->window,
-                             &(MqttSessionSink){
-                                     .arg = publisher,
-                                     .published = mqtt_publisher_on_published,
-                             });
+                             &(MqttSessionSink){ 0 });
         if (r == 0)
                 do
                         r = mqtt_session_connect(publisher->session);
@@ -151,6 +150,12 @@ int mqtt_publisher_publish(MqttPublisher *publisher,
                            Text payload,
                            int qos,
                            bool retain) {
+        const MqttMessage message = {
+                .topic = topic,
+                .payload = payload,
+                .qos = qos,
+                .is_retained = retain,
+        };
         int64_t until_us;
         int r = MQTT_SESSION_E_BUSY;
 
@@ -160,10 +165,12 @@ int mqtt_publisher_publish(MqttPublisher *publisher,
         while (r == MQTT_SESSION_E_BUSY && mqtt_publisher_is_online(publisher) &&
                clock_mono_us() < until_us) {
                 atomic_fetch_add(&publisher->n_waiting, 1);
-                r = mqtt_sending_post(publisher->session, topic, payload, qos, retain);
+                r = mqtt_sending_start(&publisher->others, publisher->session, &message);
                 if (r == 0)
                         return 0;
                 atomic_fetch_sub(&publisher->n_waiting, 1);
+                if (r < 0)
+                        return err_up(r);
                 mqtt_session_wait(publisher->session, MQTT_PUBLISHER_TICK_MS);
         }
         return MQTT_PUBLISHER_E_OFFLINE;

@@ -6,8 +6,12 @@
 
 /* ---- Paho's thread ---- */
 
-static void mqtt_sending_finish(MqttSending *sending, MqttOutcome outcome) {
+static void mqtt_sending_finish(void *context, MqttOutcome outcome) {
+        MqttSending *sending = context;
+
         atomic_store(&sending->outcome, (int)outcome);
+        if (sending->told)
+                sending->told(sending->arg, outcome);
         mqtt_session_wake(sending->session);
 }
 
@@ -32,26 +36,6 @@ static void mqtt_sending_on_failed5(void *context, MQTTAsync_failureData5 *data)
         bool is_refused = data && data->reasonCode >= MQTTREASONCODE_UNSPECIFIED_ERROR;
 
         mqtt_sending_finish(context, is_refused ? MQTT_OUTCOME_REFUSED : MQTT_OUTCOME_PENDING);
-}
-
-static void mqtt_sending_on_posted3(void *context, MQTTAsync_successData *data) {
-        (void)data;
-        mqtt_session_published(context, true);
-}
-
-static void mqtt_sending_on_posted5(void *context, MQTTAsync_successData5 *data) {
-        (void)data;
-        mqtt_session_published(context, true);
-}
-
-static void mqtt_sending_on_unposted3(void *context, MQTTAsync_failureData *data) {
-        (void)data;
-        mqtt_session_published(context, false);
-}
-
-static void mqtt_sending_on_unposted5(void *context, MQTTAsync_failureData5 *data) {
-        (void)data;
-        mqtt_session_published(context, false);
 }
 
 /* ---- the owner ---- */
@@ -97,8 +81,8 @@ static int mqtt_sending_send(MqttSending *sending,
                            message->topic,
                            (int)message->payload.n,
                            message->payload.data,
-                           1,
-                           0,
+                           message->qos,
+                           message->is_retained,
                            response);
         if (r == MQTTASYNC_MAX_BUFFERED_MESSAGES || r == MQTTASYNC_NO_MORE_MSGIDS)
                 return MQTT_SESSION_E_BUSY;
@@ -124,28 +108,4 @@ int mqtt_sending_start(MqttSending *sending, MqttSession *session, const MqttMes
                 r = mqtt_sending_send(sending, message, &response);
         MQTTProperties_free(&response.properties);
         return r < 0 ? err_up(r) : r;
-}
-
-int mqtt_sending_post(MqttSession *session, const char *topic, Text payload, int qos, bool retain) {
-        MQTTAsync_responseOptions response = MQTTAsync_responseOptions_initializer;
-        int r;
-
-        response.context = session;
-        if (mqtt_session_is_v5(session)) {
-                response.onSuccess5 = mqtt_sending_on_posted5;
-                response.onFailure5 = mqtt_sending_on_unposted5;
-        } else {
-                response.onSuccess = mqtt_sending_on_posted3;
-                response.onFailure = mqtt_sending_on_unposted3;
-        }
-        r = MQTTAsync_send(mqtt_session_paho(session),
-                           topic,
-                           (int)payload.n,
-                           payload.data,
-                           qos,
-                           retain,
-                           &response);
-        if (r == MQTTASYNC_MAX_BUFFERED_MESSAGES || r == MQTTASYNC_NO_MORE_MSGIDS)
-                return MQTT_SESSION_E_BUSY;
-        return r == MQTTASYNC_SUCCESS ? 0 : MQTT_SESSION_E_OFFLINE;
 }

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * MqttSending: one message on its way to the broker, and what became of it.
+ * MqttSending: messages on their way to the broker, and what became of them.
  *
  * Memory of the caller, which must outlive the session. Paho's thread writes the outcome and wakes
  * the session's owner, who reads it. The second file that knows Paho.
@@ -19,6 +19,8 @@ typedef struct MqttSending MqttSending;
 struct MqttMessage {
         const char *topic;
         Text payload;
+        int qos;
+        bool is_retained;
         const char *response_topic; /* NULL = none */
         Text correlation;           /* absent = none */
         unsigned expiry_s;          /* 0 = never */
@@ -30,19 +32,16 @@ typedef enum MqttOutcome {
         MQTT_OUTCOME_REFUSED, /* the broker does not take it */
 } MqttOutcome;
 
+/* One of many messages, of which nobody asks what became of this one: then told() alone says. */
 struct MqttSending {
         MqttSession *session; /* borrowed */
         _Atomic int outcome;  /* MqttOutcome */
+        void (*told)(void *arg,
+                     MqttOutcome outcome); /* Paho's thread; NULL. QoS 0: it is written */
+        void *arg;
 };
 
-/* QoS 1, not retained; does not wait. 0, MQTT_SESSION_E_BUSY, MQTT_SESSION_E_OFFLINE. */
+/* Does not wait. 0, MQTT_SESSION_E_BUSY, MQTT_SESSION_E_OFFLINE: it is not told of then. */
 MUST_CHECK int mqtt_sending_start(MqttSending *sending,
                                   MqttSession *session,
                                   const MqttMessage *message);
-
-/* One that nobody asks about: MqttSessionSink.published tells, for QoS 0 too. Likewise. */
-MUST_CHECK int mqtt_sending_post(MqttSession *session,
-                                 const char *topic,
-                                 Text payload,
-                                 int qos,
-                                 bool retain);

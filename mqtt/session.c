@@ -564,12 +564,6 @@ void mqtt_session_disconnect(MqttSession *session) {
 
 /* ---- for sending and subscribing ---- */
 
-void mqtt_session_published(MqttSession *session, bool is_done) {
-        if (session->sink.published)
-                session->sink.published(session->sink.arg, is_done);
-        mqtt_session_wake(session);
-}
-
 void *mqtt_session_paho(MqttSession *session) {
         return session->paho;
 }

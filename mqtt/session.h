@@ -31,7 +31,6 @@ struct MqttSessionSink {
         void (*connected)(void *arg, bool is_present); /* before any message of the connection */
         void (*message)(void *arg, const Inbound *inbound); /* acknowledged once it returns */
         void (*lost)(void *arg);                            /* the connection; @reason follows */
-        void (*published)(void *arg, bool is_done);         /* QoS 1: acknowledged; 0: written */
 };
 
 enum {
@@ -72,8 +71,7 @@ void *mqtt_session_paho(MqttSession *session);
 bool mqtt_session_is_v5(const MqttSession *session);
 bool mqtt_session_is_interrupted(const MqttSession *session);
 int mqtt_session_timeout_ms(const MqttSession *session);
-unsigned mqtt_session_n_messages(const MqttSession *session);    /* that came */
-void mqtt_session_published(MqttSession *session, bool is_done); /* Paho's thread */
+unsigned mqtt_session_n_messages(const MqttSession *session); /* that came */
 MqttSubscribing *mqtt_session_subscribings(MqttSession *session);
 /* Ends the connection, and what was asked on it: once this returns, nothing is answered any more.
  */

@@ -249,6 +249,7 @@ static size_t command_publisher_pack(const CommandPublisherItem *item, MqttMessa
 
         for (size_t i = 0; i < item->n_topics && !buf_failed(&item->payload); ++i)
                 messages[n++] = (MqttMessage){
+                        .qos = 1,
                         .topic = item->topics[i],
                         .payload = buf_text(&item->payload),
                         .response_topic = item->ack_topic,

@@ -44,14 +44,12 @@ int mqtt_subscribing_begin(MqttSession *session,
         return 0;
 }
 
-int mqtt_sending_post(MqttSession *session, const char *topic, Text payload, int qos, bool retain) {
+int mqtt_sending_start(MqttSending *sending, MqttSession *session, const MqttMessage *message) {
+        (void)sending;
         (void)session;
-        (void)payload;
-        (void)qos;
-        (void)retain;
         ++broker.n_sent;
         if (!broker.is_deaf)
-                (void)mqtt_canary_hear(&canary, text_of(topic));
+                (void)mqtt_canary_hear(&canary, text_of(message->topic));
         return 0;
 }
 
