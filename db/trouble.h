@@ -24,6 +24,7 @@ typedef enum DbTrouble {
 } DbTrouble;
 
 DbTrouble db_trouble(const char *sqlstate);
+bool db_trouble_is_timeout(const char *sqlstate); /* the statement's own took too long */
 
 /* Whatever surely is not the rows' is the server's matter: nothing is set aside for it. */
 static inline bool db_trouble_may_be_rows(DbTrouble trouble) {

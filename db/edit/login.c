@@ -42,21 +42,32 @@ int db_login_find(DbConn *conn, const char *username, DbLogin *ret_login) {
         return 0;
 }
 
-int db_login_rehash(DbConn *conn, int64_t user_id, const char *checked, const char *anew) {
+/* In place of the hash that was checked, unless that is another one by now: DB_E_NOT_FOUND. */
+static int login_rehash(DbConn *conn,
+                        const char *sql,
+                        int64_t of_id,
+                        const char *checked,
+                        const char *anew) {
         CLEANUP(PQclear) PGresult *result = NULL;
         char id[24];
         const char *args[] = { id, checked, anew };
         int r;
 
-        snprintf(id, sizeof(id), "%lld", (long long)user_id);
-        r = db_conn_exec(conn,
-                         &(DbQuery){ "SELECT tidegate_rehash($1::bigint, $2, $3)",
-                                     N_ELEMENTS(args),
-                                     args },
-                         &result);
+        snprintf(id, sizeof(id), "%lld", (long long)of_id);
+        r = db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         return PQntuples(result) > 0 && *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_NOT_FOUND;
+}
+
+int db_login_rehash(DbConn *conn, int64_t user_id, const char *checked, const char *anew) {
+        int r = login_rehash(conn,
+                             "SELECT tidegate_rehash($1::bigint, $2, $3)",
+                             user_id,
+                             checked,
+                             anew);
+
+        return r < 0 ? err_up(r) : r;
 }
 
 static void login_bytea(const uint8_t hash[32], char ret_text[2 + 64 + 1]) {
@@ -69,23 +80,17 @@ int db_login_rehash_token(DbConn *conn,
                           int64_t device_id,
                           const uint8_t checked[32],
                           const uint8_t anew[32]) {
-        CLEANUP(PQclear) PGresult *result = NULL;
-        char id[24], before[2 + 64 + 1], after[2 + 64 + 1];
-        const char *args[] = { id, before, after };
+        char before[2 + 64 + 1], after[2 + 64 + 1];
         int r;
 
-        snprintf(id, sizeof(id), "%lld", (long long)device_id);
         login_bytea(checked, before);
         login_bytea(anew, after);
-        r = db_conn_exec(conn,
-                         &(DbQuery){ "SELECT tidegate_rehash_token($1::bigint, $2::bytea,"
-                                     " $3::bytea)",
-                                     N_ELEMENTS(args),
-                                     args },
-                         &result);
-        if (r != 0)
-                return r < 0 ? err_up(r) : r;
-        return PQntuples(result) > 0 && *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_NOT_FOUND;
+        r = login_rehash(conn,
+                         "SELECT tidegate_rehash_token($1::bigint, $2::bytea, $3::bytea)",
+                         device_id,
+                         before,
+                         after);
+        return r < 0 ? err_up(r) : r;
 }
 
 int db_login_token(DbConn *conn,

@@ -11,6 +11,7 @@
 #include "db/read/missed.h"
 #include "db/read/pages.h"
 #include "db/read/statistics.h"
+#include "db/trouble.h"
 #include "gateway/read/login_cache.h"
 #include "gateway/read/reader.h"
 #include "model/event.h"
@@ -103,6 +104,23 @@ static int answer_once_device_token(DbConn *conn, const Query *query, Answer *an
         return 0; /* else it is tried again at the next use */
 }
 
+/* What the database answered, as a status; else the answer is its caller's. */
+static int answer_once_status(int r, Answer *answer) {
+        switch (r) {
+        case 0:
+                answer->status = 200;
+                return 0;
+        case DB_E_NOT_FOUND:
+                answer->status = 404;
+                return 0;
+        case DB_E_EXISTS:
+                answer->status = 410;
+                return 0;
+        default:
+                return r;
+        }
+}
+
 /* Keeps one event of the page: its arg is the answer, which has room for all. */
 static int answer_once_on_missed(void *arg, const Record *record, const DeviceState *state) {
         Answer *answer = arg;
@@ -125,37 +143,21 @@ static int answer_once_replay(DbConn *conn, const Query *query, Answer *answer) 
         if (!answer->events)
                 return err_new(-ENOMEM);
 
-        r = db_missed(conn, query->replay, answer_once_on_missed, answer, &answer->upto_seq);
-        switch (r) {
-        case 0:
-                answer->status = 200;
-                return 0;
-        case DB_E_NOT_FOUND:
-                answer->status = 404;
-                return 0;
-        case DB_E_EXISTS:
-                answer->status = 410;
-                return 0;
-        default:
-                return r < 0 ? err_up(r) : r;
-        }
+        r = answer_once_status(db_missed(conn,
+                                         query->replay,
+                                         answer_once_on_missed,
+                                         answer,
+                                         &answer->upto_seq),
+                               answer);
+        return r < 0 ? err_up(r) : r;
 }
 
 static int answer_once_page(DbConn *conn, const Query *query, Answer *answer) {
         int r;
 
         buf_reset(&answer->bodies[0]); /* of a try that was cut off */
-        r = db_page(conn, query->page, &answer->bodies[0]);
-        switch (r) {
-        case 0:
-                answer->status = 200;
-                return 0;
-        case DB_E_NOT_FOUND:
-                answer->status = 404;
-                return 0;
-        default:
-                return r < 0 ? err_up(r) : r;
-        }
+        r = answer_once_status(db_page(conn, query->page, &answer->bodies[0]), answer);
+        return r < 0 ? err_up(r) : r;
 }
 
 int answer_once_ask(DbConn *conn, LoginCache *logins, const Query *query, Answer *answer) {
@@ -215,7 +217,7 @@ static int answer_once_compute(Reader *reader, const Query *query, Answer *answe
         }
         switch (r) {
         case DB_E_REJECTED:
-                if (strcmp(db_conn_sqlstate(reader->conn), "57014") == 0)
+                if (db_trouble_is_timeout(db_conn_sqlstate(reader->conn)))
                         answer->status = 504; /* the statement time-out */
                 else
                         reader_say_refused(reader);

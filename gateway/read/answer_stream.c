@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/watch.h"
 #include "db/read/reading.h"
+#include "db/trouble.h"
 #include "gateway/read/reader.h"
 #include "model/metrics.h"
 
@@ -118,8 +119,8 @@ static int answer_stream_status(AnswerStream *answer, int r) {
         case DB_E_NOT_FOUND: /* the cursor's journal */
                 return 400;
         case DB_E_REJECTED:
-                if (strcmp(db_conn_sqlstate(answer->reader->conn), "57014") == 0)
-                        return 504; /* the statement time-out */
+                if (db_trouble_is_timeout(db_conn_sqlstate(answer->reader->conn)))
+                        return 504;
                 reader_say_refused(answer->reader);
                 return 500;
         default:

@@ -55,8 +55,16 @@ static void test_rows_are_blamed_for_what_is_in_them_only(void **state) {
         assert_false(db_trouble_may_be_rows(db_trouble("42P01")));
 }
 
+static void test_only_a_time_out_of_the_statement_is_one(void **state) {
+        (void)state;
+        assert_true(db_trouble_is_timeout("57014"));
+        assert_false(db_trouble_is_timeout("55P03"));
+        assert_false(db_trouble_is_timeout(""));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_only_a_time_out_of_the_statement_is_one),
                 cmocka_unit_test(test_a_class_means_one_thing),
                 cmocka_unit_test(test_what_is_not_known_blames_nobody),
                 cmocka_unit_test(test_rows_are_blamed_for_what_is_in_them_only),

@@ -394,6 +394,30 @@ bool ws_request_param(const WsRequest *request, const char *name, char *ret_valu
         return fits;
 }
 
+bool ws_request_word(const WsRequest *request,
+                     const char *name,
+                     const char *allowed,
+                     char *ret_word,
+                     size_t n_word,
+                     char ret_detail[WS_REQUEST_DETAIL_SIZE]) {
+        char text[64], wanted[68];
+
+        if (!ws_request_param(request, name, text, sizeof(text)))
+                return true;
+        snprintf(wanted, sizeof(wanted), ",%s,", text);
+        if (!strchr(text, ',') && strstr(allowed, wanted)) {
+                snprintf(ret_word, n_word, "%s", text);
+                return true;
+        }
+        snprintf(ret_detail,
+                 WS_REQUEST_DETAIL_SIZE,
+                 "%s must be one of %.*s.",
+                 name,
+                 (int)strlen(allowed) - 2,
+                 allowed + 1);
+        return false;
+}
+
 bool ws_request_origin_listed(const char *origin, const char *allowed) {
         return *origin && (ws_request_lists(allowed, "*") || ws_request_lists(allowed, origin));
 }

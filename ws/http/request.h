@@ -16,6 +16,8 @@
 #include "ws/access/auth.h"
 #include "ws/access/ticket.h"
 
+#define WS_REQUEST_DETAIL_SIZE 160
+
 typedef struct WsHead WsHead;
 typedef struct WsLimiter WsLimiter;
 typedef struct WsProxies WsProxies;
@@ -78,6 +80,13 @@ bool ws_request_may_have_body(const WsRequest *request); /* by its method: POST,
 /* A parameter of the query (or of a form body), percent-decoded; false if absent or too long,
  * which of the query *request->is_cut tells from absent. */
 bool ws_request_param(const WsRequest *request, const char *name, char *ret_value, size_t n_value);
+/* One of @allowed, which has commas around each; absent is as good. False: ret_detail says why. */
+bool ws_request_word(const WsRequest *request,
+                     const char *name,
+                     const char *allowed,
+                     char *ret_word,
+                     size_t n_word,
+                     char ret_detail[WS_REQUEST_DETAIL_SIZE]);
 bool ws_request_form_is_text(Text form); /* UTF-8 without NUL, and every escape is one */
 bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t n_value);
 

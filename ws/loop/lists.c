@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/index.h"
+#include "base/vec.h"
 
 typedef struct WsListKey WsListKey;
 
@@ -78,22 +79,6 @@ static WsList *ws_index_add(WsIndex *index, const WsListKey *key) {
         return list;
 }
 
-static bool ws_list_reserve(WsList *list) {
-        size_t capacity = list->capacity ? list->capacity * 2 : 2;
-        WsSpot **spots;
-
-        if (list->n < list->capacity)
-                return true;
-
-        spots = realloc(list->spots, capacity * sizeof(WsSpot *));
-        if (!spots)
-                return false;
-
-        list->spots = spots;
-        list->capacity = capacity;
-        return true;
-}
-
 int ws_index_join(WsIndex *index, WsSpot *spot, int dialect, WsScope scope, int64_t id) {
         WsListKey key = { .id = id, .dialect = dialect, .scope = (int32_t)scope };
         WsList *list;
@@ -105,7 +90,7 @@ int ws_index_join(WsIndex *index, WsSpot *spot, int dialect, WsScope scope, int6
                 list = ws_index_add(index, &key);
         if (!list)
                 return err_new(-ENOMEM);
-        if (!ws_list_reserve(list)) {
+        if (!VEC_HAS_ROOM(list->spots, list->n, list->capacity, 2)) {
                 if (list->n == 0)
                         ws_index_drop(index, list);
                 return err_new(-ENOMEM);

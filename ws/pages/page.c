@@ -91,21 +91,10 @@ bool ws_page_word(WsCall *call,
                   const char *allowed,
                   char *ret_word,
                   size_t n_word) {
-        char text[64], wanted[68], detail[160];
+        char detail[WS_REQUEST_DETAIL_SIZE];
 
-        if (!ws_request_param(call->request, name, text, sizeof(text)))
+        if (ws_request_word(call->request, name, allowed, ret_word, n_word, detail))
                 return true;
-        snprintf(wanted, sizeof(wanted), ",%s,", text);
-        if (!strchr(text, ',') && strstr(allowed, wanted)) {
-                snprintf(ret_word, n_word, "%s", text);
-                return true;
-        }
-        snprintf(detail,
-                 sizeof(detail),
-                 "%s must be one of %.*s.",
-                 name,
-                 (int)strlen(allowed) - 2,
-                 allowed + 1);
         return ws_page_refuse(call, 422, detail);
 }
 
