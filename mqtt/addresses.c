@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/deadline.h"
+#include "base/watch.h"
 
 #define MQTT_ADDRESSES_HOST     256
 #define MQTT_ADDRESSES_TEXT     64
@@ -90,6 +91,7 @@ static bool mqtt_addresses_wait(MqttAddresses *addresses,
         while (!addresses->is_done && !atomic_load(is_interrupted) && clock_mono_us() < until_us) {
                 struct timespec deadline = deadline_in(MQTT_ADDRESSES_SLICE_MS);
 
+                watch_turn(); /* this may be longer than the watchdog has patience, but it ends */
                 (void)deadline_wait(&addresses->changed, &addresses->lock, &deadline);
         }
         is_done = addresses->is_done;
