@@ -35,6 +35,7 @@ Query *query_free(Query *query) {
         free(query->idempotency_key);
         free(query->history);
         free(query->page);
+        free(query->letters);
         stream_unref(query->stream);
         free(query);
         return NULL;

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/stream.h"
 #include "model/history_query.h"
+#include "model/letter_query.h"
 #include "model/page_query.h"
 
 typedef struct Answer Answer;
@@ -41,6 +42,7 @@ typedef enum QueryKind {
         QUERY_HISTORY, /* history, stream -> chunks of one body, the last marked; 200, 400: the
                           cursor is of no journal that we know, 504: too much to ask */
         QUERY_PAGE,    /* page -> one body; 200, 404: no such thing, 504: too much to ask */
+        QUERY_LETTERS, /* letters, letter_id -> one body; 200, 404: no such letter, 504 */
         QUERY_REPLAY,  /* replay -> events in order of seq, all there are up to upto_seq; 200, 404:
                           no  such epoch, 410: what came after the cursor is not all here any more */
 } QueryKind;
@@ -85,10 +87,12 @@ struct Query {
         int timeout_ms;
         int max_pending, max_own; /* open commands of the device; of them, of this user */
 
-        QueryReplay *replay; /* owned; QUERY_REPLAY */
-        History *history;    /* owned; QUERY_HISTORY */
-        Stream *stream;      /* a reference; QUERY_HISTORY */
-        PageQuery *page;     /* owned; QUERY_PAGE */
+        QueryReplay *replay;  /* owned; QUERY_REPLAY */
+        History *history;     /* owned; QUERY_HISTORY */
+        Stream *stream;       /* a reference; QUERY_HISTORY */
+        PageQuery *page;      /* owned; QUERY_PAGE */
+        LetterQuery *letters; /* owned; QUERY_LETTERS */
+        int64_t letter_id;    /* that one alone; 0 = those of the query */
 };
 
 struct Answer {

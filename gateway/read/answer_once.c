@@ -8,6 +8,7 @@
 #include "db/edit/command_rows.h"
 #include "db/edit/login.h"
 #include "db/edit/owner.h"
+#include "db/read/letter_rows.h"
 #include "db/read/missed.h"
 #include "db/read/pages.h"
 #include "db/read/statistics.h"
@@ -152,6 +153,25 @@ static int answer_once_replay(DbConn *conn, const Query *query, Answer *answer) 
         return r < 0 ? err_up(r) : r;
 }
 
+static int answer_once_letters(DbConn *conn, const Query *query, Answer *answer) {
+        Buf *body = &answer->bodies[0];
+        int r;
+
+        buf_reset(body); /* of a try that was cut off */
+        r = query->letter_id != 0 ? db_letter_row_json(conn, query->letter_id, body)
+                                  : db_letter_rows_json(conn, query->letters, body);
+        switch (r) {
+        case 0:
+                answer->status = 200;
+                return 0;
+        case DB_E_NOT_FOUND:
+                answer->status = 404;
+                return 0;
+        default:
+                return r < 0 ? err_up(r) : r;
+        }
+}
+
 static int answer_once_page(DbConn *conn, const Query *query, Answer *answer) {
         int r;
 
@@ -194,6 +214,8 @@ int answer_once_ask(DbConn *conn, LoginCache *logins, const Query *query, Answer
                 return db_command_rows_pending(conn, query, answer);
         case QUERY_PAGE:
                 return answer_once_page(conn, query, answer);
+        case QUERY_LETTERS:
+                return answer_once_letters(conn, query, answer);
         case QUERY_REPLAY:
                 return answer_once_replay(conn, query, answer);
         default:

@@ -57,6 +57,7 @@ static ReadersSort readers_sort(const Query *query) {
         case QUERY_DETECTION_STATS:
         case QUERY_CAMERA_STATS:
         case QUERY_PAGE:
+        case QUERY_LETTERS:
                 return READERS_STATISTICS;
         case QUERY_REPLAY:
                 return READERS_RESUME;

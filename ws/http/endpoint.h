@@ -109,10 +109,14 @@ int ws_endpoint_command_get(WsCall *call);
 int ws_endpoint_command_get_answer(WsCall *call, const Answer *answer);
 int ws_endpoint_command_cancel(WsCall *call);
 int ws_endpoint_command_cancel_answer(WsCall *call, const Answer *answer);
-/* endpoint_owner.c */
+/* endpoint_admin.c */
 int ws_endpoint_device_owner(WsCall *call);
 int ws_endpoint_vehicle_owner(WsCall *call);
 int ws_endpoint_owner_answer(WsCall *call, const Answer *answer);
+int ws_endpoint_letters(WsCall *call);
+int ws_endpoint_letter_notes(WsCall *call);
+int ws_endpoint_letter(WsCall *call);
+int ws_endpoint_letters_answer(WsCall *call, const Answer *answer);
 /* endpoint_ingest.c */
 int ws_endpoint_detections_bulk(WsCall *call);
 int ws_endpoint_detections_one(WsCall *call);

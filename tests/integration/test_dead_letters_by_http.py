@@ -1,0 +1,77 @@
+"""Admins see by HTTP what could not be used, as on the command line; nobody else does."""
+import json
+
+import pytest
+
+LETTERS = "SELECT count(*) FROM dead_letters"
+PATHS = ("/api/dead-letters", "/api/dead-letters/1", "/api/dead-letters/notes")
+
+
+@pytest.fixture
+def letters(gateway, broker, database):
+    """Four letters, one of bytes that are no text, and a note."""
+    broker.publish("ems/dev-1/telemetry", "{")
+    broker.publish("seano/USV-9/raw_log", "lost at sea")
+    broker.publish("seano/USV-8/raw_log", "lost at sea")
+    database.wait_for(LETTERS, 3)
+    database.rows("INSERT INTO dead_letters (seq, received_at, journal_id, reason, topic, payload)"
+                  " VALUES (1, now(), 1, 'no_route', 'a/b', '\\x1b00ff')")
+    database.rows("INSERT INTO row_notes (seq, received_at, journal_id, kind, topic, member, reason)"
+                  " VALUES (7, now(), 1, 'telemetry', 'ems/dev-1/telemetry', '/t', 'wrong_type')")
+    return gateway
+
+
+def test_they_are_for_admins(letters):
+    for path in PATHS:
+        assert letters.get(path).status_code == 401, path
+        for name in ("ana", "ben"):
+            answer = letters.get(path, name)
+            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), path
+        assert letters.get(path, "root").status_code == 200, path
+        assert letters.post(path, json={}).status_code == 405, path
+
+
+@pytest.mark.parametrize("query, args", [
+    ("", []), ("?reason=bad_json,no_route", ["--reason", "bad_json,no_route"]),
+    ("?topic=seano/%2B/raw_log&limit=1", ["--topic", "seano/+/raw_log", "--limit", "1"]),
+    ("?route=", ["--route", ""]), ("?device=USV-9", ["--device", "USV-9"]),
+    ("?from=1h&to=2030-01-01T00:00:00+02:00", ["--since", "1h"]), ("?to=1h", ["--until", "1h"]),
+    ("?by=reason,topic", ["--by", "reason,topic"]), ("?cursor=3", ["--cursor", "3"])])
+def test_it_is_what_the_command_line_says(letters, query, args):
+    answer = letters.get(f"/api/dead-letters{query}", "root")
+    assert answer.status_code == 200 and answer.headers["Cache-Control"] == "no-store"
+    assert answer.json() == json.loads(letters.cli("dead-letters", "list", "--json", *args).stdout)
+
+
+def test_pages_go_on(letters):
+    page = letters.get("/api/dead-letters?limit=3", "root").json()
+    rest = letters.get(f"/api/dead-letters?limit=3&cursor={page['cursor']}", "root").json()
+    assert [letter["topic"] for letter in page["items"] + rest["items"]] == [
+        "a/b", "seano/USV-8/raw_log", "seano/USV-9/raw_log", "ems/dev-1/telemetry"]
+    assert rest["cursor"] is None
+
+
+def test_one_has_its_payload(letters, database):
+    for topic, name, payload in (("seano/USV-9/raw_log", "payload", "lost at sea"),
+                                 ("a/b", "payload_base64", "GwD/")):
+        letter = database.value(f"SELECT id FROM dead_letters WHERE topic = '{topic}'")
+        one = letters.get(f"/api/dead-letters/{letter}", "root").json()
+        assert (one["id"], one["topic"], one[name]) == (letter, topic, payload)
+    for nothing in ("999", "0", "x", "99999999999999999999"):
+        assert letters.get(f"/api/dead-letters/{nothing}", "root").status_code == 404, nothing
+
+
+def test_notes_are_listed_too(letters):
+    note = letters.get("/api/dead-letters/notes?by=member,reason", "root").json()["items"]
+    assert [(group["count"], group["member"], group["reason"]) for group in note] == [(1, "/t", "wrong_type")]
+    note = letters.get("/api/dead-letters/notes", "root").json()["items"]
+    assert [(one["kind"], one["seq"], one["member"]) for one in note] == [("telemetry", "7", "/t")]
+
+
+@pytest.mark.parametrize("query", ["reason=bad_jsn", "topic=a/%23/b", "from=yesterday", "by=member", "limit=0",
+                                   "limit=1001", "cursor=x", "by=colour"])
+def test_what_cannot_be_asked_is_said(letters, query):
+    answer = letters.get(f"/api/dead-letters?{query}", "root")
+    name, value = query.split("=")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_parameter")
+    assert answer.json()["detail"].startswith(f"{name} '{value.replace('%23', '#')}': allowed: ")

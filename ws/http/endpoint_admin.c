@@ -1,0 +1,232 @@
+/* What admins alone may: give a thing to a user, and see what could not be used. */
+
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/text.h"
+#include "model/letter_query.h"
+#include "ws/dialects/client_message.h"
+#include "ws/http/endpoint.h"
+
+#define WS_OWNER_RETRY_S     2
+#define WS_LETTERS_LIMIT     100
+#define WS_LETTERS_LIMIT_MAX 1000
+#define WS_LETTERS_RETRY_S   2
+
+/* ---- whose a thing is: what a scanner or a camera that registered itself waits for ---- */
+
+static int ws_owner_invalid(WsCall *call, const char *detail) {
+        ws_response_problem(call->response, 422, "invalid", detail);
+        return 0;
+}
+
+/* false: the response says why not. */
+static bool ws_owner_may(WsCall *call) {
+        if (call->identity.user->role == ROLE_ADMIN)
+                return true;
+        ws_response_problem(call->response, 403, "forbidden", "Only admins give things to users.");
+        return false;
+}
+
+/* {"user": a name, "id:5", an id, or null}: *ret_user NULL stands for null. 0; else, or where there
+ * is no such user, the response says why. */
+static int ws_owner_read(WsCall *call, const User **ret_user, bool *ret_ok) {
+        __attribute__((cleanup(ws_client_message_done))) WsClientMessage body = { 0 };
+        char name[256];
+        bool is_null = false;
+        int r;
+
+        *ret_ok = false;
+        *ret_user = NULL;
+        r = ws_client_message_parse(&body, call->body);
+        if (r < 0)
+                return err_up(r);
+        if (r > 0 || !ws_client_message_member(&body, "user", name, &is_null))
+                return ws_owner_invalid(call, "user must be a name, id:N, or null for nobody.");
+        if (!is_null)
+                *ret_user = registry_find_user(call->access->registry, text_of(name));
+        if (!is_null && !*ret_user)
+                return ws_owner_invalid(call, "There is no such user.");
+        *ret_ok = true;
+        return 0;
+}
+
+static int ws_owner_ask(WsCall *call, int64_t device_id, int64_t vehicle_id) {
+        CLEANUP(query_free) Query *query = NULL;
+        const User *owner = NULL;
+        bool is_ok;
+        int r;
+
+        r = ws_owner_read(call, &owner, &is_ok);
+        if (r < 0 || !is_ok)
+                return err_up(r);
+        r = query_new(&query, QUERY_OWNER);
+        if (r < 0)
+                return err_up(r);
+        query->user_ids = calloc(1, sizeof(*query->user_ids));
+        if (!query->user_ids)
+                return err_new(-ENOMEM);
+        query->user_ids[0] = call->identity.user->id;
+        query->n_user_ids = 1;
+        query->device_id = device_id;
+        query->vehicle_id = vehicle_id;
+        query->owner_id = owner ? owner->id : 0;
+        snprintf(call->account, sizeof(call->account), "%s", owner ? owner->name : "");
+        call->query = TAKE(&query);
+        return 0;
+}
+
+int ws_endpoint_device_owner(WsCall *call) {
+        const Device *device;
+
+        if (!ws_endpoint_see_device(call, call->target, &device) || !ws_owner_may(call))
+                return 0;
+        return ws_owner_ask(call, device->id, 0);
+}
+
+int ws_endpoint_vehicle_owner(WsCall *call) {
+        const Vehicle *vehicle;
+
+        if (!ws_endpoint_see_vehicle(call, call->target, &vehicle) || !ws_owner_may(call))
+                return 0;
+        return ws_owner_ask(call, 0, vehicle->id);
+}
+
+int ws_endpoint_owner_answer(WsCall *call, const Answer *answer) {
+        Buf *body;
+
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        switch (answer->status) {
+        case 200:
+                body = ws_response_json(call->response);
+                buf_append_string(body, "{\"user\":");
+                if (*call->account)
+                        buf_json_string(body, text_of(call->account));
+                else
+                        buf_append_string(body, "null");
+                buf_append_char(body, '}');
+                return 0;
+        case 403:
+                ws_response_problem(call->response, 403, "forbidden", "You are no admin any more.");
+                return 0;
+        case 404:
+                ws_response_problem(call->response, 404, "not_found", "It is no more.");
+                return 0;
+        case 422:
+                return ws_owner_invalid(call, "There is no such user.");
+        default:
+                ws_response_retry_after(call->response, WS_OWNER_RETRY_S);
+                ws_response_problem(call->response,
+                                    503,
+                                    "unavailable",
+                                    "The database is not there.");
+                return 0;
+        }
+}
+
+/* ---- dead letters, and notes on rows ---- */
+
+static bool ws_letters_may(WsCall *call) {
+        if (call->identity.user->role == ROLE_ADMIN)
+                return true;
+        ws_response_problem(call->response, 403, "forbidden", "Dead letters are for admins.");
+        return false;
+}
+
+/* The + of an offset that nobody has escaped comes as a space. */
+static void ws_letters_mend_time(LetterField field, char *text) {
+        char *space = strrchr(text, ' ');
+
+        if ((field == LETTER_FROM || field == LETTER_TO) && space && space - text >= 16)
+                *space = '+';
+}
+
+/* false: the response says what is wrong. */
+static bool ws_letters_read(WsCall *call, LetterQuery *query) {
+        static const char *const names[LETTER_FIELD_COUNT] = {
+                [LETTER_REASON] = "reason", [LETTER_TOPIC] = "topic", [LETTER_ROUTE] = "route",
+                [LETTER_DEVICE] = "device", [LETTER_FROM] = "from",   [LETTER_TO] = "to",
+                [LETTER_BY] = "by",         [LETTER_LIMIT] = "limit", [LETTER_CURSOR] = "cursor",
+        };
+        char text[LETTER_TOPIC_SIZE], said[LETTER_SAID_SIZE], detail[LETTER_SAID_SIZE + 16];
+
+        for (size_t i = 0; i < LETTER_FIELD_COUNT; ++i) {
+                if (!ws_request_param(call->request, names[i], text, sizeof(text)) ||
+                    (!*text && i != LETTER_ROUTE))
+                        continue;
+                ws_letters_mend_time((LetterField)i, text);
+                if (letter_query_set(query, (LetterField)i, text_of(text), call->now_us, said))
+                        continue;
+                snprintf(detail, sizeof(detail), "%s %s", names[i], said);
+                ws_response_problem(call->response, 400, "bad_parameter", detail);
+                return false;
+        }
+        return true;
+}
+
+static int ws_letters_ask(WsCall *call, const LetterQuery *letters, int64_t id) {
+        CLEANUP(query_free) Query *query = NULL;
+        int r;
+
+        r = query_new(&query, QUERY_LETTERS);
+        if (r < 0)
+                return err_up(r);
+        query->user_ids = calloc(1, sizeof(*query->user_ids));
+        query->letters = malloc(sizeof(*query->letters));
+        if (!query->user_ids || !query->letters)
+                return err_new(-ENOMEM);
+        query->n_user_ids = 1;
+        *query->letters = *letters;
+        query->letter_id = id;
+        call->query = TAKE(&query);
+        return 0;
+}
+
+static int ws_letters_list(WsCall *call, bool is_notes) {
+        LetterQuery query = LETTER_QUERY_INIT(WS_LETTERS_LIMIT, WS_LETTERS_LIMIT_MAX);
+
+        query.is_notes = is_notes;
+        if (!ws_letters_may(call) || !ws_letters_read(call, &query))
+                return 0;
+        return err_up(ws_letters_ask(call, &query, 0));
+}
+
+int ws_endpoint_letters(WsCall *call) {
+        return ws_letters_list(call, false);
+}
+
+int ws_endpoint_letter_notes(WsCall *call) {
+        return ws_letters_list(call, true);
+}
+
+int ws_endpoint_letter(WsCall *call) {
+        const LetterQuery query = LETTER_QUERY_INIT(1, 1);
+        uint64_t id = 0;
+
+        if (!ws_letters_may(call))
+                return 0;
+        if (!text_to_number(text_of(call->target), INT64_MAX, &id) || id == 0) {
+                ws_response_problem(call->response, 404, "not_found", "There is no such letter.");
+                return 0;
+        }
+        return err_up(ws_letters_ask(call, &query, (int64_t)id));
+}
+
+int ws_endpoint_letters_answer(WsCall *call, const Answer *answer) {
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        switch (answer->n_bodies == 1 ? answer->status : 503) {
+        case 200:
+                buf_append_text(ws_response_json(call->response), buf_text(&answer->bodies[0]));
+                return 0;
+        case 404:
+                ws_response_problem(call->response, 404, "not_found", "There is no such letter.");
+                return 0;
+        default:
+                ws_response_retry_after(call->response, WS_LETTERS_RETRY_S);
+                ws_response_problem(call->response,
+                                    503,
+                                    "unavailable",
+                                    "The database is not there, or too much is asked of it.");
+                return 0;
+        }
+}
