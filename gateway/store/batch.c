@@ -1,6 +1,5 @@
 #include "gateway/store/batch.h"
 
-#include <math.h>
 #include <stdio.h>
 
 #include "base/arena.h"
@@ -12,6 +11,7 @@
 #include "gateway/journal/journal.h"
 #include "gateway/memory/judge.h"
 #include "gateway/memory/lateness.h"
+#include "gateway/memory/latest.h"
 #include "gateway/memory/owners.h"
 #include "gateway/memory/sensors.h"
 #include "model/metrics.h"
@@ -173,71 +173,6 @@ static int batch_look_ahead(Batch *batch, const BatchContext *context, size_t fi
         return 0;
 }
 
-static void batch_merge(double *value, double news) {
-        if (!isnan(news))
-                *value = news;
-}
-
-/* A letter of long ago, and what a broker kept from before: only where it is newer than what was
- * received since, or where nothing is known, does it say what is. */
-static bool batch_is_old(const DeviceState *state, const Record *record) {
-        bool is_known = state->last_seen_us != CLOCK_UNKNOWN;
-
-        if (record->letter_id != 0)
-                return is_known && record_order_us(record) < state->last_seen_us;
-        if (!record->retained)
-                return false;
-        return (is_known || *state->status) &&
-               (!record->has_clock || !is_known || record_order_us(record) <= state->last_seen_us);
-}
-
-/* When the device was alive for sure. */
-static int64_t batch_alive_us(const Record *record) {
-        if (!record->retained)
-                return record_first_us(record);
-        return record->has_clock ? record_order_us(record) : CLOCK_UNKNOWN;
-}
-
-/* What was noted while our clock was ahead would be newer than all that comes. */
-static void batch_forget_ahead(DeviceState *state) {
-        if (clock_is_ahead(state->last_seen_us))
-                state->last_seen_us = CLOCK_UNKNOWN;
-        if (clock_is_ahead(state->time_us))
-                state->time_us = CLOCK_UNKNOWN;
-}
-
-/* A status moves the latest state unless the device's own clock, or its being a letter of long ago,
- * says that it is older; a last will has no time and is news. Anything else only tells that the
- * device lives. */
-static void batch_update(DeviceState *state, Record *record) {
-        const StatusRecord *status = &record->status;
-
-        bool is_old;
-
-        batch_forget_ahead(state);
-        lateness_read_clock(state, record);
-        is_old = batch_is_old(state, record);
-        if (state->last_seen_us < batch_alive_us(record)) /* CLOCK_UNKNOWN is below all times */
-                state->last_seen_us = batch_alive_us(record);
-        if (record->kind != KIND_DEVICE_STATUS)
-                return;
-
-        record->late = lateness_of_status(state, record) || is_old;
-        if (record->late)
-                return;
-        if (record->has_clock)
-                state->time_us = record_order_us(record);
-        state->status_us = record->time_us;
-        if (status->status.n < sizeof(state->status)) {
-                memset(state->status, 0, sizeof(state->status));
-                memcpy(state->status, status->status.data, status->status.n);
-        }
-        batch_merge(&state->temperature, status->temperature);
-        batch_merge(&state->humidity, status->humidity);
-        batch_merge(&state->latitude, status->latitude);
-        batch_merge(&state->longitude, status->longitude);
-}
-
 /* It has its number, and leaves nothing else. */
 static void batch_ignore(Record *record) {
         *record = (Record){ .seq = record->seq,
@@ -331,7 +266,7 @@ static int batch_move(Batch *batch,
         if (!is_judged && batch_is_overtaken(context, state, record)) {
                 record->late |= record->kind == KIND_DEVICE_STATUS;
         } else if (!is_judged) {
-                batch_update(state, record);
+                latest_move(state, record);
                 registry_set_state(context->registry, record->device_id, state);
         }
         *ret_state = state;
