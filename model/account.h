@@ -84,8 +84,8 @@ struct Device {
         int64_t id;
         int64_t user_id; /* owner; 0 = nobody */
         const char *key; /* uuid text */
-        const char *code, *name, *product_type, *device_type,
-                *firmware_version; /* name .. firmware may be NULL */
+        const char *code, *name, *product_type, *device_type, *firmware_version,
+                *location; /* name .. location may be NULL */
         bool is_active;
         bool has_token;
         TokenForm token_form;

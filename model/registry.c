@@ -159,8 +159,9 @@ static int registry_apply_device(Registry *registry, const Device *row) {
                            &device.name,
                            &device.product_type,
                            &device.device_type,
-                           &device.firmware_version },
-                .n = 6,
+                           &device.firmware_version,
+                           &device.location },
+                .n = 7,
         };
         int r;
 

@@ -123,6 +123,7 @@ static int directory_add_device(RegistryDelta *delta, const PGresult *result, in
         if (!column_token_form(result, i, 10, &device->token_form))
                 device->has_token = false; /* of a form that we do not know */
         device->token_generation = column_int(result, i, 11);
+        device->location = column_string(result, i, 12);
         return directory_add(delta, &row);
 }
 
@@ -198,7 +199,7 @@ static int directory_add_zones(RegistryDelta *delta, const PGresult *result, int
 
 #define DEVICE_COLUMNS                                                                          \
         "id, user_id, key, code, name, product_type, device_type, firmware_version, is_active," \
-        " token_hash, token_form, token_generation"
+        " token_hash, token_form, token_generation, location"
 
 #define USER_COLUMNS                                 \
         "id, username, role, is_active, generation," \

@@ -133,7 +133,7 @@ def test_device_status(gateway, broker, database, viewer):
     has_exactly(listing, "type", "devices")
     assert listing["type"] == "device_list"
     assert [d["device_code"] for d in listing["devices"]] == ["dev-1"]
-    d_members = ["id", "key", "device_code", "product_type", "name", "status", "last_seen",
+    d_members = ["id", "key", "device_code", "product_type", "name", "location", "status", "last_seen",
                  "is_active", "device_type", "firmware_version", "temperature", "humidity",
                  "latitude", "longitude", "groups"]
     has_exactly(listing["devices"][0], *d_members)

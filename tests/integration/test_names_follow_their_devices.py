@@ -33,9 +33,11 @@ def test_a_scanner_is_called_what_it_says(gateway, broker, database, viewer):
     wait_named(database, "Exit", "Building B")
     wait_until(lambda: gateway.get("/api/v1/devices/rpi-1", "root").json()["name"] == "Exit", "page")
     wait_until(lambda: gateway.get("/api/devices/rpi-1", "root").json()["name"] == "Exit", "list")
-    hub.wait_for(lambda texts: any('"name":"Exit"' in t for t in texts), "a live update")
+    hub.wait_for(lambda texts: any('"name":"Exit","location":"Building B"' in t for t in texts), "a live update")
     say(broker, detections=(), location="Roof")  # a heartbeat, without a name
     wait_named(database, "Exit", "Roof")
+    wait_until(lambda: gateway.get("/api/devices/rpi-1", "root").json()["location"] == "Roof", "list")
+    hub.wait_for(lambda texts: any('"location":"Roof"' in t for t in texts), "a live update")
     say(broker, name="", location=None)  # says nothing
     database.wait_for("SELECT count(*) FROM ble_detections", 3)
     assert named(database) == ("Exit", "Roof")

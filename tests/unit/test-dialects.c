@@ -105,6 +105,7 @@ static void test_device_hub_lists_and_then_updates(void **state) {
         expect_shape(&ana,
                      "{\"type\":\"device_list\",\"devices\":[{\"id\":1,\"key\":~,"
                      "\"device_code\":\"dev-1\",\"product_type\":null,\"name\":\"Entrance\","
+                     "\"location\":null,"
                      "\"status\":\"offline\",\"last_seen\":null,\"is_active\":true,"
                      "\"device_type\":null,\"firmware_version\":null,\"temperature\":null,"
                      "\"humidity\":null,\"latitude\":null,\"longitude\":null,"
@@ -114,6 +115,7 @@ static void test_device_hub_lists_and_then_updates(void **state) {
         expect_shape(&ana,
                      "{\"type\":\"device_update\",\"device\":{\"id\":1,\"key\":~,"
                      "\"device_code\":\"dev-1\",\"product_type\":null,\"name\":\"Entrance\","
+                     "\"location\":null,"
                      "\"status\":\"online\",\"last_seen\":" TIME ",\"is_active\":true,"
                      "\"device_type\":null,\"firmware_version\":null,\"temperature\":25.1,"
                      "\"humidity\":60.2,\"latitude\":10.7,\"longitude\":106.6,"

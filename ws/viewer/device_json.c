@@ -30,6 +30,7 @@ static void ws_device_members(JsonOut *out, const Device *device) {
         json_out_string(out, "device_code", device->code);
         json_out_string(out, "product_type", device->product_type);
         json_out_string(out, "name", device->name);
+        json_out_string(out, "location", device->location);
         json_out_string(out, "status", device_status_name(state, clock_now_us()));
         ws_device_time(out, "last_seen", state->last_seen_us);
         json_out_bool(out, "is_active", device->is_active);
