@@ -151,6 +151,9 @@ def test_there_is_a_page_for_each_profile_and_only_blocks_that_are_run():
         assert f"use_profile = {system}" in index
         text = (FOLDER / f"{system}.md").read_text("utf-8")
         assert {kind for kind, _, _ in BLOCK.findall(text)} <= {"ini", "sh", "nginx", "haproxy", "sql", "csv"}
+        starts = [i for i, (_, _, body) in enumerate(BLOCK.findall(text)) if body == "sudo systemctl enable --now tidegate\n"]
+        migrated = [i for i, (_, _, body) in enumerate(BLOCK.findall(text)) if "tidegate migrate" in body]
+        assert len(starts) == 1 and migrated[0] < starts[0], system  # what is never started moves nobody
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
