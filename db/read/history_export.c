@@ -8,10 +8,19 @@
 /* clang-format off */
 #define EXPORT_LOCAL(format) "to_char(time AT TIME ZONE $6::text, '" format "')"
 
+/* Text, quoted where it has to be. What a spreadsheet would take for a formula gets an apostrophe
+ * first, as they mark text; numbers stay as they are. */
+#define EXPORT_QUOTED(cell)                                                                       \
+        "CASE WHEN " cell " ~ '[\",\\r\\n]' THEN '\"' || replace(" cell ", '\"', '\"\"') || '\"'" \
+        " ELSE " cell " END"
+#define EXPORT_SAFE(cell) \
+        "(CASE WHEN " cell " ~ '^[-=+@\\t\\r]' THEN '''' || " cell " ELSE " cell " END)"
+#define EXPORT_TEXT(cell) EXPORT_QUOTED(EXPORT_SAFE(cell))
+
 static const char export_sql[] = DB_DECLARE
-        "SELECT concat_ws(',', " DB_PAGE_DETECTION_ID ", device_hash, rssi, zone,"
+        "SELECT concat_ws(',', " DB_PAGE_DETECTION_ID ", " EXPORT_TEXT("device_hash") ", rssi, zone,"
         "   tidegate_local_time(time, $6::text),"
-        "   CASE WHEN code ~ '[\",\\r\\n]' THEN '\"' || replace(code, '\"', '\"\"') || '\"' ELSE code END,"
+        "   " EXPORT_TEXT("code") ","
         "   " EXPORT_LOCAL("YYYY-MM-DD") ", " EXPORT_LOCAL("HH24:MI:SS") ")"
         "  FROM (SELECT l.*, coalesce(d.code, 'id:' || device_id) AS code"
         "          FROM ble_detections l LEFT JOIN devices d ON d.id = device_id"

@@ -463,6 +463,21 @@ def test_an_export_longer_than_a_piece_is_whole(counted):
     assert sum(len(",".join(line)) for line in lines) > 4 * 65536  # in pieces
 
 
+@pytest.mark.parametrize("text, cell", [
+    ("=1+1", "'=1+1"), ("+1", "'+1"), ("-1", "'-1"), ("@SUM(A1)", "'@SUM(A1)"), ("\t=1", "'\t=1"), ("\r=1", "'\r=1"),
+    ('=HYPERLINK("http://x", "a,b")', "'=HYPERLINK(\"http://x\", \"a,b\")"), ("'=1", "'=1"), ("a=1", "a=1"), (" -1", " -1")])
+def test_an_export_has_no_formula(make_gateway, database, text, cell):
+    """In no cell of text; an RSSI is a number, and begins with - all the same."""
+    gateway = make_gateway()
+    populate(gateway)
+    gateway.start()
+    database.rows("INSERT INTO devices (id, code, user_id) SELECT 900, %s, id FROM users WHERE username = 'ana'", text)
+    database.rows("INSERT INTO ble_detections (seq, received_at, time, device_id, rssi, journal_id, item, zone, device_hash)"
+                  " VALUES (1, now(), now(), 900, -55, 1, 0, 'near', %s)", text)
+    [line], _ = exported(gateway, "ana", "")
+    assert (line[1], line[2], line[5]) == (cell, "-55", cell)
+
+
 # ---- what else its clients ask -------------------------------------------------------------------
 
 def test_the_root_is_json_for_who_takes_nothing_else(counted):
