@@ -21,6 +21,7 @@
 #define BATCH_DETAIL_SIZE 128
 
 struct Batch {
+        BatchState state;
         Arena *arena;
         size_t capacity;
         size_t n;
@@ -33,7 +34,22 @@ struct Batch {
         Record *records;     /* [capacity] */
         Record **rows; /* [capacity], rows[i] == &records[i]: the shape that the store takes */
         const DeviceState **states; /* [capacity], in the arena */
+        BatchFate *fates;           /* [capacity] */
 };
+
+static void batch_go(Batch *batch, BatchEvent event) {
+        bool can_be = batch_step(&batch->state, event);
+
+        assert(can_be);
+        (void)can_be;
+}
+
+static void batch_decide(const Batch *batch, size_t i, BatchVerdict verdict) {
+        bool can_be = batch_fate_step(&batch->fates[i], verdict);
+
+        assert(can_be);
+        (void)can_be;
+}
 
 int batch_new(Batch **ret_batch, size_t capacity) {
         CLEANUP(batch_free) Batch *batch = NULL;
@@ -51,7 +67,8 @@ int batch_new(Batch **ret_batch, size_t capacity) {
         batch->records = calloc(capacity, sizeof(batch->records[0]));
         batch->rows = calloc(capacity, sizeof(batch->rows[0]));
         batch->states = calloc(capacity, sizeof(batch->states[0]));
-        if (!batch->read || !batch->records || !batch->rows || !batch->states)
+        batch->fates = calloc(capacity, sizeof(batch->fates[0]));
+        if (!batch->read || !batch->records || !batch->rows || !batch->states || !batch->fates)
                 return err_new(-ENOMEM);
         for (size_t i = 0; i < capacity; ++i)
                 batch->rows[i] = &batch->records[i];
@@ -67,6 +84,7 @@ Batch *batch_free(Batch *batch) {
         free(batch->records);
         free(batch->rows);
         free(batch->states);
+        free(batch->fates);
         arena_free(batch->arena);
         free(batch);
         return NULL;
@@ -74,6 +92,7 @@ Batch *batch_free(Batch *batch) {
 
 void batch_reset(Batch *batch) {
         arena_reset(batch->arena);
+        batch_go(batch, BATCH_ON_RESET);
         batch->n = batch->n_ahead = 0;
         batch->want = BATCH_WANTS_NOTHING;
 }
@@ -322,6 +341,12 @@ static int batch_apply(Batch *batch,
         return r == 0 ? 0 : err_up(r);
 }
 
+static BatchVerdict batch_verdict(const Record *record) {
+        if (record->duplicate)
+                return BATCH_ON_IGNORED;
+        return record->reason == REASON_NONE ? BATCH_ON_TAKEN : BATCH_ON_REFUSED;
+}
+
 /* Record i, from what the journal has of it. If it wants something, nothing of it has been told. */
 static int batch_take_in(Batch *batch, const BatchContext *context, size_t i) {
         Record *record = &batch->records[i];
@@ -344,7 +369,10 @@ static int batch_take_in(Batch *batch, const BatchContext *context, size_t i) {
         unused = batch_is_open(context, record) ? VERDICT_OPEN : VERDICT_NONE;
         batch_judge_retained(&batch->read[i], record);
         r = batch_apply(batch, context, record, i, unused);
-        return r == 0 ? 0 : err_up(r);
+        if (r != 0)
+                return err_up(r);
+        batch_decide(batch, i, unused == VERDICT_OPEN ? BATCH_ON_LEFT : batch_verdict(record));
+        return 0;
 }
 
 int batch_load_on(Batch *batch, const BatchContext *context, const BatchSpan *span) {
@@ -355,6 +383,7 @@ int batch_load_on(Batch *batch, const BatchContext *context, const BatchSpan *sp
 
         if (span->n_max < n_max)
                 n_max = span->n_max;
+        batch_go(batch, context->is_final ? BATCH_ON_LOAD : BATCH_ON_SHOW);
         n = journal_read(context->journal, span->after_seq, read, n_max, BATCH_MAX_BYTES);
         end = batch->n + n;
 
@@ -364,6 +393,7 @@ int batch_load_on(Batch *batch, const BatchContext *context, const BatchSpan *sp
                 return 0;
         }
         for (; batch->n < end && batch->read[batch->n].seq <= span->until_seq; ++batch->n) {
+                batch->fates[batch->n] = BATCH_READ;
                 r = batch_take_in(batch, context, batch->n);
                 if (r != 0)
                         return err_up(r);
@@ -392,8 +422,6 @@ static bool batch_is_as_resolved(const BatchContext *context,
                                  const Record *record) {
         Record again = *record;
 
-        if (record->reason != REASON_NONE || record->duplicate)
-                return true;
         again.user_id = again.vehicle_id = 0;
         again.device_id = entry->device_id;
         resolve(context->registry, &again);
@@ -401,13 +429,25 @@ static bool batch_is_as_resolved(const BatchContext *context,
                again.vehicle_id == record->vehicle_id && again.device_id == record->device_id;
 }
 
+/* Has record i, which was decoded to be shown, to be decided again? */
+static bool batch_is_settled(const Batch *batch, const BatchContext *context, size_t i) {
+        switch (batch->fates[i]) {
+        case BATCH_ROW:
+                return batch_is_as_resolved(context, &batch->read[i], &batch->records[i]);
+        case BATCH_LETTER:
+        case BATCH_NOTHING:
+                return true;
+        default:
+                return false;
+        }
+}
+
 int batch_settle(Batch *batch, const BatchContext *context) {
+        batch_go(batch, BATCH_ON_SETTLE);
         for (size_t i = 0; i < batch->n; ++i) {
-                const Record *record = &batch->records[i];
                 int r;
 
-                if (!judge_is_open(context->judge, record->seq) &&
-                    batch_is_as_resolved(context, &batch->read[i], record))
+                if (batch_is_settled(batch, context, i))
                         continue;
                 r = batch_take_in(batch, context, i);
                 if (r != 0)
@@ -421,6 +461,23 @@ int batch_settle(Batch *batch, const BatchContext *context) {
         return 0;
 }
 
+bool batch_is_final(const Batch *batch) {
+        return batch->n == 0 || batch->state == BATCH_FINAL;
+}
+
+BatchFate batch_fate(const Batch *batch, size_t i) {
+        assert(i < batch->n);
+        return batch->fates[i];
+}
+
+void batch_set_aside(const Batch *batch, size_t i, Text detail) {
+        Record *record = batch->rows[i];
+
+        batch_decide(batch, i, BATCH_ON_REFUSED);
+        record->reason = REASON_DB_REJECTED;
+        record->detail = detail;
+}
+
 bool batch_is_full(const Batch *batch) {
         return batch->n == batch->capacity;
 }
@@ -428,7 +485,8 @@ bool batch_is_full(const Batch *batch) {
 size_t batch_bytes(const Batch *batch) {
         return arena_bytes(batch->arena) +
                batch->capacity * (sizeof(batch->read[0]) + sizeof(batch->records[0]) +
-                                  sizeof(batch->rows[0]) + sizeof(batch->states[0]));
+                                  sizeof(batch->rows[0]) + sizeof(batch->states[0]) +
+                                  sizeof(batch->fates[0]));
 }
 
 size_t batch_length(const Batch *batch) {

@@ -11,6 +11,7 @@
 
 #include "base/base.h"
 #include "db/write/books.h"
+#include "gateway/store/fate.h"
 #include "gateway/store/understand.h"
 #include "model/record.h"
 #include "model/registry.h"
@@ -91,6 +92,11 @@ const Record *batch_wanting(
 const Record *batch_ahead(const Batch *batch, size_t i);
 
 Record *batch_find(const Batch *batch, uint64_t seq); /* NULL: not in it */
+
+bool batch_is_final(const Batch *batch); /* or empty */
+BatchFate batch_fate(const Batch *batch, size_t i);
+/* What the database does not take; it is not that already. */
+void batch_set_aside(const Batch *batch, size_t i, Text detail);
 
 /* The numbers and times of receipt of all of it; it is not empty. */
 DbRange batch_range(const Batch *batch);

@@ -170,7 +170,7 @@ static int commit_send(Commit *commit) {
 }
 
 int commit_begin(Commit *commit, const Batch *batch, const Registry *registry) {
-        assert(commit_is_idle(commit) && batch_length(batch) > 0);
+        assert(commit_is_idle(commit) && batch_length(batch) > 0 && batch_is_final(batch));
 
         commit->batch = batch;
         commit->registry = registry;
@@ -194,14 +194,11 @@ static void commit_halve(CommitRange stack[], size_t *n) {
 
 /* One row that PostgreSQL does not take, where it takes others. */
 static void commit_set_aside(Commit *commit) {
-        Record *record = batch_record(commit->batch, commit_top(commit)->from);
-
         snprintf(commit->detail,
                  sizeof(commit->detail),
                  "SQLSTATE %s",
                  db_conn_sqlstate(commit->conn));
-        record->reason = REASON_DB_REJECTED;
-        record->detail = text_of(commit->detail);
+        batch_set_aside(commit->batch, commit_top(commit)->from, text_of(commit->detail));
 }
 
 /* More of the range on top is under way. */
@@ -220,14 +217,13 @@ static int commit_send_on(Commit *commit, CommitEvent event) {
 
 static int commit_refused(Commit *commit) {
         CommitRange range = *commit_top(commit);
-        const Record *record = batch_record(commit->batch, range.from);
 
         metric_add(METRIC_DB_REJECTED_BATCHES, 1);
         if (range.to - range.from > 1) {
                 commit_halve(commit->todo, &commit->n_todo);
                 return commit_send_on(commit, COMMIT_ON_ROWS);
         }
-        if (record->reason != REASON_NONE || record->duplicate)
+        if (batch_fate(commit->batch, range.from) != BATCH_ROW)
                 return DB_E_REFUSED; /* even the dead letter made of it, or what has no row */
         if (commit->phase == COMMIT_TRIAL)
                 commit_set_aside(commit);

@@ -69,6 +69,24 @@ size_t batch_bytes(const Batch *batch) {
         return fake_batch_bytes;
 }
 
+bool batch_is_final(const Batch *batch) {
+        (void)batch;
+        return true;
+}
+
+BatchFate batch_fate(const Batch *batch, size_t i) {
+        const Record *record = batch->rows[i];
+
+        if (record->duplicate)
+                return BATCH_NOTHING;
+        return record->reason == REASON_NONE ? BATCH_ROW : BATCH_LETTER;
+}
+
+void batch_set_aside(const Batch *batch, size_t i, Text detail) {
+        batch->rows[i]->reason = REASON_DB_REJECTED;
+        batch->rows[i]->detail = detail;
+}
+
 BatchWant batch_wants(const Batch *batch) {
         (void)batch;
         return BATCH_WANTS_NOTHING;

@@ -265,6 +265,9 @@ static void test_a_name_that_is_another_one_by_now_is_looked_up_again(void **sta
         have_devices(f.registry, 11, "d1", NULL);
         settle(&f, 1);
         assert_int_equal(batch_record(f.batch, 0)->device_id, 11);
+
+        batch_reset(f.batch);
+        show(&f);
         have_devices(f.registry, 11, "other", NULL);
         settle(&f, 1);
         assert_int_equal(batch_record(f.batch, 0)->reason, REASON_UNKNOWN_DEVICE);
@@ -298,8 +301,31 @@ static void test_what_an_older_database_lacked_moves_what_is_known_from_there(vo
         fixture_done(&f);
 }
 
+static void test_only_what_is_settled_is_for_the_store(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        say("s/d1", "{\"status\":\"online\"}");
+        say("s/d2", "{\"status\":\"online\"}");
+        say("s/d1", "no JSON");
+        show(&f);
+        assert_false(batch_is_final(f.batch));
+        assert_int_equal(batch_fate(f.batch, 0), BATCH_ROW);
+        assert_int_equal(batch_fate(f.batch, 1), BATCH_OPEN);
+        assert_int_equal(batch_fate(f.batch, 2), BATCH_LETTER);
+        settle(&f, 3);
+        assert_true(batch_is_final(f.batch));
+        assert_int_equal(batch_fate(f.batch, 1), BATCH_LETTER);
+        batch_set_aside(f.batch, 0, TEXT("SQLSTATE 22P02"));
+        assert_int_equal(batch_fate(f.batch, 0), BATCH_LETTER);
+        assert_int_equal(batch_record(f.batch, 0)->reason, REASON_DB_REJECTED);
+        fixture_done(&f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_only_what_is_settled_is_for_the_store),
                 cmocka_unit_test(test_what_was_shown_is_stored_as_it_was_decoded),
                 cmocka_unit_test(test_lateness_and_state_are_judged_when_it_is_shown),
                 cmocka_unit_test(
