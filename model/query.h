@@ -39,12 +39,15 @@ typedef enum QueryKind {
         QUERY_OWNER, /* device_id or vehicle_id, owner_id, user_ids[0] (an admin) -> its status:
                         200, 403: no admin any more, 404: the thing is gone, 422: its owner is */
         QUERY_PENDING_COMMANDS, /* device_id -> events: what waits for the device's own socket */
-        QUERY_HISTORY, /* history, stream -> chunks of one body, the last marked; 200, 400: the
-                          cursor is of no journal that we know, 504: too much to ask */
-        QUERY_PAGE,    /* page -> one body; 200, 404: no such thing, 504: too much to ask */
-        QUERY_LETTERS, /* letters, letter_id -> one body; 200, 404: no such letter, 504 */
-        QUERY_REPLAY,  /* replay -> events in order of seq, all there are up to upto_seq; 200, 404:
-                          no  such epoch, 410: what came after the cursor is not all here any more */
+        QUERY_HISTORY,      /* history, stream -> chunks of one body, the last marked; 200, 400: the
+                               cursor is of no journal that we know, 504: too much to ask */
+        QUERY_PAGE,         /* page -> one body; 200, 404: no such thing, 504: too much to ask */
+        QUERY_LETTERS,      /* letters, letter_id -> one body; 200, 404: no such letter, 504 */
+        QUERY_LETTER_ASK,   /* letter_id, user_ids[0] (an admin) -> one body; 202: it is to be
+                               taken in again, 403: no admin any more, 404: no such letter */
+        QUERY_LETTER_STATE, /* letter_id -> one body; 200, 404: nobody has asked, or long ago */
+        QUERY_REPLAY, /* replay -> events in order of seq, all there are up to upto_seq; 200, 404:
+                         no  such epoch, 410: what came after the cursor is not all here any more */
 } QueryKind;
 
 /* What a subscriber missed. Numbers of the journals before ours are below ours: one number line. */
@@ -92,7 +95,7 @@ struct Query {
         Stream *stream;       /* a reference; QUERY_HISTORY */
         PageQuery *page;      /* owned; QUERY_PAGE */
         LetterQuery *letters; /* owned; QUERY_LETTERS */
-        int64_t letter_id;    /* that one alone; 0 = those of the query */
+        int64_t letter_id;    /* that one alone; 0 = those of the query; QUERY_LETTER_* */
 };
 
 struct Answer {

@@ -55,6 +55,61 @@ int db_letters_forget(DbConn *conn, const char *ids) {
         return db_conn_exec(conn, &(DbQuery){ sql, 1, &ids }, NULL);
 }
 
+static void letters_json_state(Buf *body, int64_t letter_id, const char *state) {
+        buf_reset(body); /* of a try that was cut off */
+        buf_printf(body, "{\"id\":%lld,\"state\":", (long long)letter_id);
+        buf_json_string(body, text_of(state));
+        buf_append_char(body, '}');
+}
+
+/* $1 the letter, $2 the admin. In one statement, so that nobody asks who may not any more. */
+int db_letters_ask(DbConn *conn, const Query *query, Answer *answer) {
+        static const char sql[] =
+                "WITH who AS (SELECT FROM users WHERE id = $2::bigint AND role = 'admin'"
+                " AND is_active),"
+                " asked AS (INSERT INTO replays AS r (letter_id) SELECT d.id FROM dead_letters d"
+                " WHERE d.id = $1::bigint AND EXISTS (SELECT FROM who)"
+                " ON CONFLICT (letter_id) DO UPDATE SET requested_at = now(), outcome = NULL,"
+                " claimed_by = CASE WHEN r.outcome IS NULL THEN r.claimed_by END"
+                " RETURNING letter_id)"
+                " SELECT CASE WHEN EXISTS (SELECT FROM asked) THEN 202"
+                " WHEN NOT EXISTS (SELECT FROM who) THEN 403 ELSE 404 END";
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char id[LETTERS_ID_SIZE], admin[LETTERS_ID_SIZE];
+        const char *args[] = { id, admin };
+        int r;
+
+        snprintf(id, sizeof(id), "%lld", (long long)query->letter_id);
+        snprintf(admin, sizeof(admin), "%lld", (long long)query->user_ids[0]);
+        r = db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (PQntuples(result) == 0)
+                return DB_E_REJECTED;
+        answer->status = (int)strtol(PQgetvalue(result, 0, 0), NULL, 10);
+        letters_json_state(&answer->bodies[0], query->letter_id, "waiting");
+        return 0;
+}
+
+int db_letters_state(DbConn *conn, const Query *query, Answer *answer) {
+        static const char sql[] = "SELECT coalesce(outcome, CASE WHEN claimed_by IS NULL"
+                                  " THEN 'waiting' ELSE 'taken' END)"
+                                  " FROM replays WHERE letter_id = $1::bigint";
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char id[LETTERS_ID_SIZE];
+        const char *args[] = { id };
+        int r;
+
+        snprintf(id, sizeof(id), "%lld", (long long)query->letter_id);
+        r = db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        answer->status = PQntuples(result) > 0 ? 200 : 404;
+        if (answer->status == 200)
+                letters_json_state(&answer->bodies[0], query->letter_id, PQgetvalue(result, 0, 0));
+        return 0;
+}
+
 /* One of the letters that were claimed. A letter that is gone was discarded, or stored already. */
 static int letters_tell(const PGresult *result, int row, DbDeadLetterFn fn, void *arg) {
         size_t n = 0;

@@ -11,6 +11,7 @@
 
 #include "base/base.h"
 #include "db/conn.h"
+#include "model/query.h"
 
 typedef struct DbDeadLetter DbDeadLetter;
 
@@ -29,6 +30,10 @@ MUST_CHECK int db_letters_request(DbConn *conn, const char *ids);
 MUST_CHECK int db_letters_withdraw(DbConn *conn, const char *ids); /* what nobody has claimed */
 MUST_CHECK int db_letters_outcomes(DbConn *conn, const char *ids, DbOutcomeFn fn, void *arg);
 MUST_CHECK int db_letters_forget(DbConn *conn, const char *ids); /* what has an outcome */
+
+/* For HTTP: fills in status and body of the answer, as QUERY_LETTER_ASK and _STATE have it. */
+MUST_CHECK int db_letters_ask(DbConn *conn, const Query *query, Answer *answer);
+MUST_CHECK int db_letters_state(DbConn *conn, const Query *query, Answer *answer);
 
 /* For the gateway: the next few that are to be journalled in this @session of it. */
 MUST_CHECK int db_letters_claim(DbConn *conn,

@@ -6,6 +6,7 @@
 #include "base/password/password.h"
 #include "base/secret.h"
 #include "db/edit/command_rows.h"
+#include "db/edit/letters.h"
 #include "db/edit/login.h"
 #include "db/edit/owner.h"
 #include "db/read/letter_rows.h"
@@ -214,6 +215,10 @@ int answer_once_ask(DbConn *conn, LoginCache *logins, const Query *query, Answer
                 return db_command_rows_pending(conn, query, answer);
         case QUERY_PAGE:
                 return answer_once_page(conn, query, answer);
+        case QUERY_LETTER_ASK:
+                return db_letters_ask(conn, query, answer);
+        case QUERY_LETTER_STATE:
+                return db_letters_state(conn, query, answer);
         case QUERY_LETTERS:
                 return answer_once_letters(conn, query, answer);
         case QUERY_REPLAY:

@@ -144,8 +144,10 @@ def seed(gateway, broker, database):
     broker.publish("surveillance/camera/cam-1/event", json.dumps({
         "camera_id": "cam-1", "event_type": "face_detected",
         "data": {"confidence": 0.98, "person_name": "John Doe"}}))
-    for table, n in (("vehicle_logs", 3), ("raw_logs", 1), ("sensor_logs", 1), ("alerts", 2),
-                     ("ble_detections", 1), ("telemetry", 1), ("camera_events", 1)):
+    broker.publish("seano/nobody/raw_log", "lost at sea")
+    broker.publish("ems/dev-1/telemetry", '{"t": NaN}')
+    for table, n in (("dead_letters", 1), ("row_notes", 1), ("vehicle_logs", 3), ("raw_logs", 1), ("sensor_logs", 1), ("alerts", 2),
+                     ("ble_detections", 1), ("telemetry", 2), ("camera_events", 1)):
         database.wait_for(f"SELECT count(*) FROM {table}", n)
     wait_until(lambda: gateway.get("/api/devices/dev-1", "ana").json()["status"] == "online",
                "the status")
@@ -186,10 +188,13 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
         "/vehicle-logs": ["?vehicle_id=1&limit=2", "?start=2000-01-01T00:00:00&end=2100-01-01"
                           "T00:00:00"],
         "/sensor-logs": ["?sensor_id=5"],
+        "/api/dead-letters": ["?by=reason,route,device,topic,detail", "?reason=bad_json"],
+        "/api/dead-letters/notes": ["?by=member,reason"],
     }
     needed = {"/api/v1/statistics/range":
               "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00"}
     bad = {"/api/devices": "?limit=x", "/api/vehicles": "?limit=x", "/api/alerts": "?limit=x",
+           "/api/dead-letters": "?reason=x", "/api/dead-letters/notes": "?from=x",
            "/api/detections": "?zone=x", "/api/vehicles/{id}/logs": "?order=x",
            "/api/vehicles/{id}/track.geojson": "?simplify=x",
            "/api/devices/{id}/telemetry": "?from=x", "/api/v1/statistics/realtime": "?minutes=x",
@@ -206,6 +211,8 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
             values = {"id": ids["USV-1"] if "/vehicle" in path else ids["dev-1"]}
             if path.startswith("/api/cameras"):
                 values["id"] = "cam-1"
+            if path.startswith("/api/dead-letters"):
+                values["id"] = database.value("SELECT min(id) FROM dead_letters")
             if table := {"/vehicle-logs/{id}": "vehicle_logs", "/sensor-logs/{id}": "sensor_logs",
                          "/raw-logs/{id}": "raw_logs"}.get(path):
                 values["id"] = database.value(f"SELECT min(seq) FROM {table}")
@@ -213,7 +220,7 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
                 values["id"] = command.json()["command_id"]
             is_device = any("deviceToken" in s for s in operation["security"])
             token = ids["dev-1 token"] if is_device else \
-                gateway.token("root" if path.endswith("/owner") or "/thresholds" in path else "ana")
+                gateway.token("root" if re.search("/owner$|/thresholds|/dead-letters", path) else "ana")
             body = None if method == "get" else bodies.get(path)
             if path in ("/api/token/refresh", "/auth/refresh"):  # one of a log-in alone is renewed
                 token = gateway.post("/api/token", **bodies["/api/token"]).json()["access_token"]
@@ -222,6 +229,12 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
                                   headers={"Authorization": f"Bearer {token}"}) as answer:
                     assert answer.status_code == 200
                     assert answer.headers["Content-Type"].startswith("text/event-stream")
+                continue
+            if path.endswith("/replay"):  # what one asks for, the other tells of
+                for way, status in (("post", 202), ("get", 200)) if method == "post" else ():
+                    answer = send(gateway, path, way, token, values)
+                    assert answer.status_code == status, answer.text
+                    check(gateway, path, way, answer)
                 continue
             if "200" not in operation["responses"]:  # of pictures there are none
                 answer = send(gateway, path, method, token, values)

@@ -3,6 +3,8 @@ import json
 
 import pytest
 
+from waiting import wait_until
+
 LETTERS = "SELECT count(*) FROM dead_letters"
 PATHS = ("/api/dead-letters", "/api/dead-letters/1", "/api/dead-letters/notes")
 
@@ -75,3 +77,27 @@ def test_what_cannot_be_asked_is_said(letters, query):
     name, value = query.split("=")
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_parameter")
     assert answer.json()["detail"].startswith(f"{name} '{value.replace('%23', '#')}': allowed: ")
+
+
+def test_one_is_taken_in_again(letters, database):
+    letters.add_vehicle("USV-9", "ana")
+    good, bad = (database.value(f"SELECT id FROM dead_letters WHERE topic = 'seano/{name}/raw_log'")
+                 for name in ("USV-9", "USV-8"))
+
+    def ask(letter, name):
+        return letters.post(f"/api/dead-letters/{letter}/replay", headers={
+            "Authorization": f"Bearer {letters.token(name)}"})
+
+    def state(letter):
+        return letters.get(f"/api/dead-letters/{letter}/replay", "root")
+    assert ask(good, "ana").status_code == 403 and letters.get(f"/api/dead-letters/{good}/replay", "ana").status_code == 403
+    assert letters.post(f"/api/dead-letters/{good}/replay").status_code == 401
+    assert (ask(999, "root").status_code, state(good).status_code) == (404, 404)
+    assert database.value("SELECT count(*) FROM replays") == 0
+    for letter, end in ((good, "stored"), (bad, "unknown_vehicle")):
+        answer = ask(letter, "root")
+        assert (answer.status_code, answer.json()) == (202, {"id": letter, "state": "waiting"})
+        wait_until(lambda: state(letter).json() == {"id": letter, "state": end}, end)
+        assert letters.get(f"/api/dead-letters/{letter}", "root").status_code == 404
+    assert database.value("SELECT count(*) FROM raw_logs WHERE logs = 'lost at sea'") == 1
+    assert database.value("SELECT count(*) FROM dead_letters WHERE topic = 'seano/USV-8/raw_log'") == 1

@@ -258,7 +258,7 @@ ELSEWHERE = {"/api/events", "/api/events/poll",  # test_no_event_stream_...
              "/api/cameras/{id}/stream", "/api/cameras/{id}/snapshot",  # test_camera_pages
              "/vehicle-logs/{id}", "/sensor-logs/{id}", "/raw-logs/{id}",  # test_vehicle_pages
              "/api/commands/{id}", "/api/devices/{id}/commands",  # test_commands_are_...
-             "/api/dead-letters", "/api/dead-letters/notes", "/api/dead-letters/{id}",  # test_dead_letters_by_http
+             "/api/dead-letters", "/api/dead-letters/notes", "/api/dead-letters/{id}", "/api/dead-letters/{id}/replay",  # test_dead_letters_by_http
              "/api/devices/{id}/owner", "/api/vehicles/{id}/owner",  # test_things_are_given.py
              "/api/ws/ticket", "/api/v1/detections", "/api/v1/detections/bulk",
              "/api/v1/devices/register", "/api/v1/devices/{id}/activate",  # administration

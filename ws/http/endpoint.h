@@ -116,6 +116,8 @@ int ws_endpoint_owner_answer(WsCall *call, const Answer *answer);
 int ws_endpoint_letters(WsCall *call);
 int ws_endpoint_letter_notes(WsCall *call);
 int ws_endpoint_letter(WsCall *call);
+int ws_endpoint_letter_replay(WsCall *call);
+int ws_endpoint_letter_state(WsCall *call);
 int ws_endpoint_letters_answer(WsCall *call, const Answer *answer);
 /* endpoint_ingest.c */
 int ws_endpoint_detections_bulk(WsCall *call);

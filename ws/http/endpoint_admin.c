@@ -164,17 +164,18 @@ static bool ws_letters_read(WsCall *call, LetterQuery *query) {
         return true;
 }
 
-static int ws_letters_ask(WsCall *call, const LetterQuery *letters, int64_t id) {
+static int ws_letters_ask(WsCall *call, QueryKind kind, const LetterQuery *letters, int64_t id) {
         CLEANUP(query_free) Query *query = NULL;
         int r;
 
-        r = query_new(&query, QUERY_LETTERS);
+        r = query_new(&query, kind);
         if (r < 0)
                 return err_up(r);
         query->user_ids = calloc(1, sizeof(*query->user_ids));
         query->letters = malloc(sizeof(*query->letters));
         if (!query->user_ids || !query->letters)
                 return err_new(-ENOMEM);
+        query->user_ids[0] = call->identity.user->id;
         query->n_user_ids = 1;
         *query->letters = *letters;
         query->letter_id = id;
@@ -188,7 +189,7 @@ static int ws_letters_list(WsCall *call, bool is_notes) {
         query.is_notes = is_notes;
         if (!ws_letters_may(call) || !ws_letters_read(call, &query))
                 return 0;
-        return err_up(ws_letters_ask(call, &query, 0));
+        return err_up(ws_letters_ask(call, QUERY_LETTERS, &query, 0));
 }
 
 int ws_endpoint_letters(WsCall *call) {
@@ -199,7 +200,8 @@ int ws_endpoint_letter_notes(WsCall *call) {
         return ws_letters_list(call, true);
 }
 
-int ws_endpoint_letter(WsCall *call) {
+/* About the one that the path names. */
+static int ws_letters_one(WsCall *call, QueryKind kind) {
         const LetterQuery query = LETTER_QUERY_INIT(1, 1);
         uint64_t id = 0;
 
@@ -209,14 +211,31 @@ int ws_endpoint_letter(WsCall *call) {
                 ws_response_problem(call->response, 404, "not_found", "There is no such letter.");
                 return 0;
         }
-        return err_up(ws_letters_ask(call, &query, (int64_t)id));
+        return err_up(ws_letters_ask(call, kind, &query, (int64_t)id));
+}
+
+int ws_endpoint_letter(WsCall *call) {
+        return ws_letters_one(call, QUERY_LETTERS);
+}
+
+int ws_endpoint_letter_replay(WsCall *call) {
+        return ws_letters_one(call, QUERY_LETTER_ASK);
+}
+
+int ws_endpoint_letter_state(WsCall *call) {
+        return ws_letters_one(call, QUERY_LETTER_STATE);
 }
 
 int ws_endpoint_letters_answer(WsCall *call, const Answer *answer) {
         ws_response_header(call->response, "Cache-Control", "no-store");
         switch (answer->n_bodies == 1 ? answer->status : 503) {
         case 200:
+        case 202:
                 buf_append_text(ws_response_json(call->response), buf_text(&answer->bodies[0]));
+                call->response->status = answer->status;
+                return 0;
+        case 403:
+                ws_response_problem(call->response, 403, "forbidden", "You are no admin any more.");
                 return 0;
         case 404:
                 ws_response_problem(call->response, 404, "not_found", "There is no such letter.");
