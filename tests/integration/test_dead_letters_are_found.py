@@ -153,3 +153,19 @@ def test_what_was_set_aside_is_found_beside_its_row(letters, database):
     done = json.loads(letters.cli("dead-letters", "notes", "--by", "member,reason", "--json").stdout)
     assert [(group["count"], group["member"], group["reason"]) for group in done["items"]] == [(1, "/t", "wrong_type")]
     assert letters.cli("dead-letters", "list", "--by", "member", check=False).returncode == 2
+
+
+def test_of_a_device_that_is_always_odd_so_much_is_noted(make_gateway, broker, database):
+    gateway = make_gateway(database__row_notes=2)
+    gateway.add_user("ana")
+    gateway.add_vehicle("USV-1", "ana")
+    gateway.start()
+    for i in range(5):
+        broker.publish("seano/USV-1/vehicle_log", json.dumps({"latitude": 91 + i, "longitude": 5, "speed": 3}))
+    database.wait_for("SELECT count(*) FROM vehicle_logs WHERE latitude IS NULL AND speed = 3", 5)
+    assert database.rows("SELECT kind, member, reason, detail, r.seq = l.seq FROM row_notes r JOIN vehicle_logs l"
+                         " USING (seq) ORDER BY id") == [
+        ("vehicle_log", "/latitude", "out_of_range", f"/latitude: not within -90 .. 90: {n}", True) for n in (91, 92)]
+    assert database.rows("SELECT kept, left_out FROM row_note_days") == [(2, 3)]
+    assert gateway.metric("tidegate_members_set_aside_total", member="/latitude", reason="out_of_range") == 5
+    assert database.value(LETTERS) == 0

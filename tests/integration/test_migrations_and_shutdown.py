@@ -12,7 +12,7 @@ TABLES = {"users", "devices", "groups", "device_groups", "vehicles", "shares", "
           "telemetry", "camera_events", "alerts", "commands", "dead_letters", "journal_positions",
           "schema_migrations"}
 PARTITIONED = {"raw_logs", "sensor_logs", "vehicle_logs", "ble_detections", "telemetry",
-               "camera_events", "alerts", "dead_letters"}
+               "camera_events", "alerts", "dead_letters", "row_notes"}
 
 
 def test_migrate_makes_the_schema_and_may_run_twice(make_gateway, empty_database):
@@ -77,6 +77,17 @@ def test_retention_drops_old_partitions(make_gateway, database):
     gateway.start()
     wait_until(lambda: database.value("SELECT to_regclass('raw_logs_20200101')") is None,
                "the old partition to be dropped")
+
+
+def test_notes_on_rows_go_as_dead_letters_do(make_gateway, database):
+    for table in ("dead_letters", "row_notes"):
+        database.rows(f"CREATE TABLE {table}_20200101 PARTITION OF {table} FOR VALUES "
+                      "FROM ('2020-01-01 00:00:00+00') TO ('2020-01-02 00:00:00+00')")
+    database.rows("INSERT INTO row_note_days VALUES (current_date - 40, 1, 0, 5, 5), (current_date, 1, 0, 5, 5)")
+    make_gateway(retention__dead_letters="30d").start()
+    wait_until(lambda: database.value("SELECT to_regclass('row_notes_20200101')") is None
+               and database.value("SELECT count(*) FROM row_note_days") == 1, "the old notes to go")
+    wait_until(lambda: database.value("SELECT to_regclass('dead_letters_20200101')") is None, "and the letters")
 
 
 def test_what_has_no_days_goes_by_age_as_well(make_gateway, database):
