@@ -47,13 +47,11 @@ static void mqtt_addresses_unref(MqttAddresses *addresses) {
 }
 
 static bool mqtt_addresses_add(MqttAddresses *addresses, const struct addrinfo *at) {
-        char *text = addresses->texts[addresses->n];
-
         if (addresses->n == MQTT_CANDIDATES_ADDRESSES)
                 return false;
         if (getnameinfo(at->ai_addr,
                         at->ai_addrlen,
-                        text,
+                        addresses->texts[addresses->n],
                         MQTT_ADDRESSES_TEXT,
                         NULL,
                         0,
