@@ -64,3 +64,22 @@ def test_what_is_kept_for_a_new_route_is_no_news(make_gateway, broker, database,
     assert database.value("SELECT status FROM device_states s JOIN devices d ON d.id = s.device_id"
                           " WHERE code = 'dev-1'") == "online"
     assert database.rows("SELECT topic, reason FROM dead_letters") == []
+
+
+def test_what_was_shown_in_an_outage_is_stored_as_it_was_shown(make_gateway, broker, database, postgres):
+    gateway = make_gateway()
+    gateway.routes = "[route ble_detections]\nnear_dbm = -50\nmedium_dbm = -90\n"
+    gateway.write_conf()
+    populate(gateway)
+    gateway.start()
+    postgres.stop()
+    wait_until(lambda: gateway.metric("tidegate_db_connected") == 0, "the outage to be noticed")
+    broker.publish("tfg/detections/raw", '{"device_id": "dev-1", "detections": '
+                   '[{"device_hash": "%s", "rssi": -60}]}' % ("ab" * 32))
+    wait_until(lambda: gateway.metric("tidegate_broadcast_total", persisted="false") == 1, "it to be shown")
+    gateway.routes = "[route ble_detections]\nnear_dbm = -70\nmedium_dbm = -90\n"
+    gateway.write_conf()
+    gateway.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: " reloaded" in gateway.log(), "the routes to be other ones")
+    postgres.start()
+    database.wait_for("SELECT zone FROM ble_detections", "medium")
