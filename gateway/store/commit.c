@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/escape.h"
 #include "base/log.h"
 #include "gateway/memory/debts.h"
 #include "gateway/store/batch.h"
@@ -37,7 +38,7 @@ struct Commit {
         LogPace said;              /* that some are refused */
         Debts *debts;
         DbBatch rows;     /* the range under way, as the store reads it */
-        char detail[192]; /* of the dead letter that is being made */
+        char detail[320]; /* of the dead letter that is being made */
 };
 
 #define NO COMMIT_PHASES
@@ -194,10 +195,14 @@ static void commit_halve(CommitRange stack[], size_t *n) {
 
 /* One row that PostgreSQL does not take, where it takes others. */
 static void commit_set_aside(Commit *commit) {
-        snprintf(commit->detail,
-                 sizeof(commit->detail),
-                 "SQLSTATE %s",
-                 db_conn_sqlstate(commit->conn));
+        int n = snprintf(commit->detail,
+                         sizeof(commit->detail),
+                         "SQLSTATE %s: ",
+                         db_conn_sqlstate(commit->conn));
+
+        escape_text(text_of(db_conn_error(commit->conn)),
+                    commit->detail + n,
+                    sizeof(commit->detail) - (size_t)n);
         batch_set_aside(commit->batch, commit_top(commit)->from, text_of(commit->detail));
 }
 

@@ -115,7 +115,8 @@ def test_a_lone_bad_row_is_a_letter_and_holds_nobody_up(gateway, broker, databas
     wait_until(lambda: gateway.metric("tidegate_committed_total") == n_before, "what was before")
     broker.publish("seano/USV-1/raw_log", "refused alone")
     database.wait_for("SELECT reason FROM dead_letters", "db_rejected")
-    assert database.value("SELECT detail FROM dead_letters") == "SQLSTATE 23514"
+    detail = database.value("SELECT detail FROM dead_letters")
+    assert detail.startswith("SQLSTATE 23514: ") and 'violates check constraint "raw_logs_logs_check"' in detail
     broker.publish("seano/USV-1/raw_log", f"load {n_before}")
     assert_books_are_closed(gateway)
     database.wait_for("SELECT count(*) FROM raw_logs", n_before + 1)
@@ -149,8 +150,8 @@ def test_every_table_is_asked_whether_it_takes_a_good_row(gateway, broker, datab
         database.rows(f"ALTER TABLE {table} ADD CONSTRAINT one CHECK (seq <= {newest}) NOT VALID")
         broker.publish(topic, payload)
         database.wait_for("SELECT count(*) FROM dead_letters", n_letters + 1)
-    assert set(database.rows("SELECT reason, detail FROM dead_letters")) == \
-        {("db_rejected", "SQLSTATE 23514")}
+    assert set(database.rows("SELECT reason, left(detail, 15) FROM dead_letters")) == \
+        {("db_rejected", "SQLSTATE 23514:")}
     assert_books_are_closed(gateway)
 
 
