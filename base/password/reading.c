@@ -312,6 +312,15 @@ bool password_read_sha512_crypt(PasswordHash *hash, Text rest) {
         return reading_sha_crypt(hash, "$6$", rest, READING_SHA512_KEY);
 }
 
+/* Bytes of up to four digits each three: a digit alone is none, nor are bits behind the last byte.
+ */
+static bool reading_is_crypt_salt(Text salt) {
+        uint8_t bytes[64];
+        size_t n = salt.n / 4 * 3 + (salt.n % 4 > 0 ? salt.n % 4 - 1 : 0);
+
+        return salt.n % 4 != 1 && n <= sizeof(bytes) && reading_crypt_bytes(salt, bytes, n);
+}
+
 /* Of the parameters the three that each has, a digit each: the flavour, N and r. What has more of
  * them, or larger ones, is nothing that crypt_gensalt() makes. */
 static bool reading_yescrypt(PasswordHash *hash, const char *prefix, Text rest) {
@@ -324,9 +333,8 @@ static bool reading_yescrypt(PasswordHash *hash, const char *prefix, Text rest) 
         for (size_t i = 0; i < parameters.n; ++i)
                 if (reading_crypt_digit(parameters.data[i]) < 0)
                         return false;
-        for (size_t i = 0; i < rest.n; ++i)
-                if (reading_crypt_digit(rest.data[i]) < 0)
-                        return false;
+        if (!reading_is_crypt_salt(rest))
+                return false;
         log2_n = reading_crypt_digit(parameters.data[1]);
         r = reading_crypt_digit(parameters.data[2]);
         if (parameters.n > 3 || reading_crypt_digit(parameters.data[0]) > READING_YESCRYPT_DIGIT ||

@@ -246,6 +246,8 @@ static const struct {
         { PASSWORD_E_BROKEN, "$y$j9$salt$" KEY },
         { PASSWORD_E_BROKEN, "$y$j9T$sa=t$" KEY },
         { PASSWORD_E_BROKEN, "$y$j9!$salt$" KEY },
+        { PASSWORD_E_BROKEN, "$y$j9T$salts$" KEY },
+        { PASSWORD_E_BROKEN, "$y$j9T$SodiumChloride$" KEY },
         { PASSWORD_E_BROKEN, "$y$j9T$" HEX HEX "$" KEY },
         { PASSWORD_E_COSTLY, "$y$jDT$salt$" KEY },
         { PASSWORD_E_COSTLY, "$y$jzz$salt$" KEY },
