@@ -1,12 +1,19 @@
 #include "base/timestamp.h"
 
 #include <glib.h>
+#include <math.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 
 #define TIMESTAMP_MINUTE_US (60 * CLOCK_SECOND_US)
 #define TIMESTAMP_HOUR_US   (60 * TIMESTAMP_MINUTE_US)
+
+#define TIMESTAMP_MILLISECONDS 1e11 /* larger numbers are: as seconds, beyond year 5138 */
+#define TIMESTAMP_MICROSECONDS 1e14
+#define TIMESTAMP_NANOSECONDS  1e17
+#define TIMESTAMP_MIN_S        (-62135596800.0) /* year 1 */
+#define TIMESTAMP_MAX_S        253402300800.0   /* year 10000 */
 
 struct Zone {
         bool is_fixed;
@@ -158,6 +165,21 @@ bool timestamp_has_offset(Text text) {
         return timestamp_take_date(&text, &date_us) && timestamp_take_one_of(&text, "Tt ") &&
                timestamp_take_time(&text, &day_us, &is_leap) &&
                timestamp_take_offset(&text, &offset_us) && offset_us != 0;
+}
+
+bool timestamp_of_number(double number, int64_t *ret_time_us) {
+        double size = fabs(number);
+
+        if (size > TIMESTAMP_NANOSECONDS)
+                number /= 1e9;
+        else if (size > TIMESTAMP_MICROSECONDS)
+                number /= 1e6;
+        else if (size > TIMESTAMP_MILLISECONDS)
+                number /= 1e3;
+        if (!(number >= TIMESTAMP_MIN_S && number < TIMESTAMP_MAX_S))
+                return false;
+        *ret_time_us = llround(number * 1e6);
+        return true;
 }
 
 int zone_new(Zone **ret_zone, const char *name) {

@@ -28,6 +28,10 @@ MUST_CHECK int timestamp_parse_near(Text text,
  * front of local times, too. */
 bool timestamp_has_offset(Text text);
 
+/* Since 1970, in seconds, milliseconds, microseconds or nanoseconds: as its size says. False: it is
+ * none, or beyond the years 1 to 9999. */
+bool timestamp_of_number(double number, int64_t *ret_time_us);
+
 /* An IANA name ("Asia/Jakarta") or an offset ("+07:00"). TIMESTAMP_E_INVALID if unknown. */
 MUST_CHECK int zone_new(Zone **ret_zone, const char *name);
 Zone *zone_free(Zone *zone);

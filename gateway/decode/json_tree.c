@@ -9,6 +9,8 @@
 #include "gateway/decode/json_scan.h"
 
 #define JSON_FIRST_NODES 64
+#define JSON_MAX_DIGITS  128            /* of a number that is text */
+#define JSON_FEW_DIGITS  64             /* of one that needs no memory */
 #define JSON_SHOWN_NAME  40             /* bytes of one in a pointer */
 #define REPLACEMENT      "\xef\xbf\xbd" /* U+FFFD */
 
@@ -439,4 +441,69 @@ void json_write(Buf *buf, const JsonTree *tree, const JsonNode *node) {
                         if (at->odd != REASON_NONE)
                                 write_node(buf, tree, at, &from);
         buf_append(buf, tree->text.data + from, (size_t)node->start + node->length - from);
+}
+
+/* ---- numbers ---- */
+
+static Text trimmed(Text text) {
+        JsonCursor cursor = { .at = text.data, .end = text.data + text.n };
+
+        json_scan_space(&cursor);
+        text = (Text){ .data = cursor.at, .n = (size_t)(cursor.end - cursor.at) };
+        while (text.n > 0 && memchr(" \t\r\n", text.data[text.n - 1], 4))
+                --text.n;
+        return text;
+}
+
+static bool is_number(Text text) {
+        JsonCursor cursor = { .at = text.data, .end = text.data + text.n };
+        JsonToken token;
+
+        return text.n > 0 && *text.data != '-' && json_scan_number(&cursor, &token) &&
+               cursor.at == cursor.end && token.odd == REASON_NONE;
+}
+
+/* JSON has no plus, and no zeros in front. */
+int json_digits(Text text, Arena *arena, Text *ret_digits) {
+        bool is_negative, had_zeros = false;
+        char *copy;
+
+        *ret_digits = (Text){ 0 };
+        text = trimmed(text);
+        is_negative = text.n > 0 && *text.data == '-';
+        if (text.n > 0 && (is_negative || *text.data == '+'))
+                text = (Text){ .data = text.data + 1, .n = text.n - 1 };
+        for (; text.n > 1 && text.data[0] == '0' && text.data[1] >= '0' && text.data[1] <= '9';
+             text = (Text){ .data = text.data + 1, .n = text.n - 1 })
+                had_zeros = true;
+        if (text.n > JSON_MAX_DIGITS || !is_number(text))
+                return 0;
+        if (!is_negative || !had_zeros) {
+                *ret_digits = (Text){ .data = text.data - is_negative, .n = text.n + is_negative };
+                return 0;
+        }
+        copy = arena_alloc(arena, text.n + 1);
+        if (!copy)
+                return err_new(-ENOMEM);
+        copy[0] = '-';
+        memcpy(copy + 1, text.data, text.n);
+        *ret_digits = (Text){ .data = copy, .n = text.n + 1 };
+        return 0;
+}
+
+/* strtod() wants an end. */
+int json_number(Text digits, Arena *arena, double *ret_number) {
+        char few[JSON_FEW_DIGITS];
+        Text copy = { .data = few };
+
+        if (digits.n < sizeof(few)) {
+                memcpy(few, digits.data, digits.n);
+                few[digits.n] = '\0';
+        } else {
+                copy = arena_copy(arena, digits.data, digits.n);
+                if (!copy.data)
+                        return err_new(-ENOMEM);
+        }
+        *ret_number = strtod(copy.data, NULL);
+        return 0;
 }

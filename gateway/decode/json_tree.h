@@ -103,3 +103,10 @@ MUST_CHECK int json_string(const JsonTree *tree,
 /* As JSON that PostgreSQL and every browser take: byte for byte, but for what is odd: strings as
  * json_string() has them, all else null. */
 void json_write(Buf *buf, const JsonTree *tree, const JsonNode *node);
+
+/*
+ * The number that @text is, as JSON has it: spaces around it, a plus and zeros in front go. Absent:
+ * it is none, or has more than 128 bytes. In the text or in the arena; -ENOMEM.
+ */
+MUST_CHECK int json_digits(Text text, Arena *arena, Text *ret_digits);
+MUST_CHECK int json_number(Text digits, Arena *arena, double *ret_number); /* of such; -ENOMEM */

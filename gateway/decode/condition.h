@@ -1,0 +1,33 @@
+#pragma once
+
+/*
+ * Condition: is a payload one that a route is for?
+ *
+ *   /_type = location               that value, or one of several: /type = a, b
+ *   /_type != waypoint and /lat     another, or none; it is there, and not null
+ *   ! /test                         it is not there, or null
+ *
+ * All of the parts between `and` have to hold. A value is compared with the content of a string,
+ * with the digits of a number, or with true, false and null. Compiled once; then any thread.
+ */
+
+#include "base/base.h"
+#include "gateway/decode/json_tree.h"
+
+#define CONDITION_MAX_PARTS  8
+#define CONDITION_MAX_VALUES 32 /* of a part */
+
+typedef struct Condition Condition;
+
+enum {
+        CONDITION_E_INVALID = 1,
+};
+
+/* CONDITION_E_INVALID with what is wrong, for people: static. */
+MUST_CHECK int condition_new(Condition **ret_condition, const char *text, const char **ret_why);
+Condition *condition_free(Condition *condition);
+
+const char *condition_text(const Condition *condition);
+bool condition_holds(const Condition *condition, const JsonTree *tree);
+
+DEFINE_CLEANUP(Condition *, condition_free);

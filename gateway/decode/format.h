@@ -1,0 +1,50 @@
+#pragma once
+
+/*
+ * Format: what the bytes of a payload are, before they are JSON: the key `decode` of a route.
+ *
+ *   json     as it is
+ *   text     all of it is one string
+ *   number   a bare number: 21.5, also with spaces around it, a plus or zeros in front
+ *   bool     a bare switch: true, 1, on, yes, false, 0, off, no, in any case of the letters
+ *   csv      fields with commas between them, one line: an array; what is a number is one, what
+ *            stands in double quotes is text, nothing is null
+ *   base64+… base64 of one of these
+ *
+ * Pure.
+ */
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "model/record.h"
+
+#define FORMAT_NAME_SIZE 32
+
+typedef enum FormatKind {
+        FORMAT_AS_IT_IS, /* JSON, or text where the kind takes it */
+        FORMAT_TEXT,
+        FORMAT_NUMBER,
+        FORMAT_BOOL,
+        FORMAT_CSV,
+        FORMAT_COUNT
+} FormatKind;
+
+typedef struct Format Format;
+
+struct Format {
+        FormatKind kind;
+        bool is_base64; /* of what is of @kind */
+};
+
+/* "base64+csv"; false: there is no such. */
+bool format_from_name(Text name, Format *ret_format);
+const char *format_name(Format format, char ret[FORMAT_NAME_SIZE]); /* @ret */
+/* All formats, with commas: for people. */
+#define FORMAT_NAMES "json, text, number, bool, csv, and base64+ before one of these"
+
+/* The payload as JSON, in itself or in the arena; a Reason, with *ret_why static; -ENOMEM. */
+MUST_CHECK int format_read(Format format,
+                           Arena *arena,
+                           Text payload,
+                           Text *ret_json,
+                           const char **ret_why);
