@@ -1,0 +1,83 @@
+#pragma once
+
+/*
+ * Map: a table of typed assignments, from places in a payload to members of its kind.
+ *
+ *   target = source { or source } { | operation }
+ *
+ * A source is a JSON path (json_path.h), `topic.NAME` (what a name of the template took) or
+ * 'text'; the first that is there counts. A target is `time`, `user`, `vehicle`, `device` (also
+ * `camera`), a member of the kind, or, where the kind keeps what it does not know, any name; also
+ * `{name}`: what that name of the template took. docs/mapping.md is the reference.
+ *
+ * Made while a configuration is read; then immutable, any thread.
+ */
+
+#include "base/base.h"
+#include "gateway/decode/json_path.h"
+#include "gateway/decode/map_op.h"
+#include "model/record.h"
+#include "model/topic.h"
+
+#define MAP_MAX_ASSIGNMENTS 64
+#define MAP_MAX_SOURCES     4 /* of an assignment */
+#define MAP_MAX_TARGET      64
+#define MAP_WHY_SIZE        200
+
+typedef struct Map Map;
+typedef struct MapAssignment MapAssignment;
+typedef struct MapSource MapSource;
+
+typedef enum MapTarget {
+        MAP_TO_MEMBER,
+        MAP_TO_DATA, /* a member of the member `data` */
+        MAP_TO_TIME,
+        MAP_TO_USER,
+        MAP_TO_VEHICLE,
+        MAP_TO_DEVICE,
+} MapTarget;
+
+/* What a name of a template took. */
+typedef enum MapCapture {
+        MAP_CAPTURE_NONE = -4,
+        MAP_CAPTURE_USER = -3,
+        MAP_CAPTURE_VEHICLE = -2,
+        MAP_CAPTURE_DEVICE = -1,
+        MAP_CAPTURE_OTHER = 0, /* and up: the place in TopicMatch.others */
+} MapCapture;
+
+struct MapSource {
+        JsonPath *path; /* or */
+        int capture;    /* MapCapture; or, with neither: */
+        Text constant;
+};
+
+struct MapAssignment {
+        MapTarget target;
+        Text name;   /* of MAP_TO_MEMBER and _DATA, */
+        int capture; /* or that which this name took: MapCapture */
+        MapSource sources[MAP_MAX_SOURCES];
+        size_t n_sources;
+        MapOp ops[MAP_MAX_OPS];
+        size_t n_ops;
+        Text line[2]; /* as they stand: target and the rest */
+};
+
+MUST_CHECK int map_new(Map **ret_map, Kind kind);
+Map *map_free(Map *map);
+
+/* 0, MAP_E_INVALID with what is wrong, for people, or -ENOMEM. */
+MUST_CHECK int map_add(Map *map,
+                       const TopicTemplate *topic,
+                       Text target,
+                       Text expression,
+                       char ret_why[MAP_WHY_SIZE]);
+
+size_t map_length(const Map *map);
+const MapAssignment *map_get(const Map *map, size_t i);
+bool map_gives(const Map *map, MapTarget target); /* does any assignment? */
+
+/* What the map gets for an assignment out of what is no JSON; NONE: it has no such. */
+Text map_captured(int capture, const TopicMatch *match);
+
+DEFINE_CLEANUP(Map *, map_free);
