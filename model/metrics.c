@@ -96,6 +96,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Messages that a filter brought which stands for several, and that none of them takes." },
         [METRIC_MQTT_PUBLISHED] = { "tidegate_mqtt_published_total", NULL, METRIC_COUNTER,
                 "Messages published to the MQTT broker." },
+        [METRIC_IGNORED] = { "tidegate_ignored_total", NULL, METRIC_COUNTER,
+                "Messages of topics that a route does not want (its key ignore); also counted as duplicate: they leave no row." },
         [METRIC_REGISTRATIONS] = { "tidegate_registrations_total", NULL, METRIC_COUNTER,
                 "Devices that were created as they reported themselves." },
         [METRIC_REGISTRATIONS_REFUSED] =

@@ -57,6 +57,7 @@ typedef enum Metric {
         METRIC_MQTT_UNWANTED,        /* came for a filter that two others were joined to */
         METRIC_MQTT_PUBLISHED,
 
+        METRIC_IGNORED,               /* of topics that a route does not want; duplicates, too */
         METRIC_REGISTRATIONS,         /* devices that were to be created by themselves */
         METRIC_REGISTRATIONS_REFUSED, /* too many in a minute */
         METRIC_REGISTRATIONS_SHARE,   /* of these: one user had his share */

@@ -159,8 +159,10 @@ struct Record {
         bool late;         /* older than the latest state: stored, does not move it */
         bool unchanged; /* command_ack, command_state: the command was as far already, or further:
                            nothing is shown; set by the store */
-        bool duplicate; /* a letter whose message is stored already, or what a broker kept and
-                           nobody needs: nothing is written */
+        bool may_register; /* a device that is not known may be created by it */
+        bool ignored;      /* duplicate, as its topic is one that no route wants */
+        bool duplicate;    /* a letter whose message is stored already, or what a broker kept and
+                              nobody needs: nothing is written */
 
         Reason reason; /* not REASON_NONE: this is a dead letter, and nothing below is valid */
         Text detail;   /* for people; absent if none */

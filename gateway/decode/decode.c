@@ -31,6 +31,7 @@ static void record_begin(Record *record,
                 .topic = envelope->topic,
                 .payload = envelope->payload,
                 .route = route->name,
+                .may_register = route->auto_register,
                 .user_id = envelope->user_id,
                 .vehicle_id = envelope->vehicle_id,
                 .device_id = envelope->device_id,
@@ -99,32 +100,102 @@ static int check_payload(Decoder *decoder) {
         return 0;
 }
 
+/* What the bytes are, before they are JSON. */
+static int read_format(Decoder *decoder) {
+        const char *why = NULL;
+        Text payload = decoder->body;
+        int r = format_read(decoder->route->format, decoder->arena, payload, &decoder->body, &why);
+
+        if (r <= 0)
+                return r == 0 ? 0 : err_up(r);
+        decoder->body = payload;
+        return decoder_refuse_piece(decoder, (Reason)r, why, payload);
+}
+
+static int decode_by(Decoder *decoder,
+                     const TopicMatch *match,
+                     const Record *envelope,
+                     Record *record) {
+        const Route *route = decoder->route;
+        int r;
+
+        decoder->record = record;
+        record_begin(record, route, match, envelope);
+        r = check_topic(decoder);
+        if (r == 0)
+                r = check_payload(decoder);
+        if (r == 0)
+                r = read_format(decoder);
+        if (r == 0 && route->map)
+                r = decode_map(decoder, match);
+        if (r == 0 && !decode_kind[route->kind])
+                r = decoder_refuse(decoder, REASON_NO_ROUTE, "route without a kind");
+        if (r == 0)
+                r = decode_kind[route->kind](decoder);
+
+        decoder_done(decoder);
+        if (r >= 0 && decoder->fault < 0)
+                r = decoder->fault;
+        if (r < 0)
+                return err_up(r);
+        record->reason = (Reason)r;
+        if (r > 0)
+                record->n_notes = 0; /* it is a letter, with its own detail */
+        return 0;
+}
+
 int decode(Arena *arena,
            const Route *route,
            const TopicMatch *match,
            const Record *envelope,
            Record *ret_record) {
-        Decoder decoder = { .arena = arena, .route = route, .record = ret_record };
+        Decoder decoder = { .arena = arena, .route = route };
+        int r = decode_by(&decoder, match, envelope, ret_record);
+
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* What cannot be read is nothing that a condition holds for. */
+static int holds(Arena *arena, const Route *route, const Record *envelope, bool *ret_holds) {
+        Record unused;
+        Decoder decoder = { .arena = arena, .route = route, .record = &unused };
         int r;
 
-        record_begin(ret_record, route, match, envelope);
-        r = check_topic(&decoder);
+        *ret_holds = true;
+        if (!route->when)
+                return 0;
+        record_begin(&unused, route, NULL, envelope);
+        r = check_payload(&decoder);
         if (r == 0)
-                r = check_payload(&decoder);
-        if (r == 0 && !decode_kind[route->kind])
-                r = decoder_refuse(&decoder, REASON_NO_ROUTE, "route without a kind");
+                r = read_format(&decoder);
         if (r == 0)
-                r = decode_kind[route->kind](&decoder);
-
+                r = decoder_parse_value(&decoder);
+        *ret_holds = r == 0 && condition_holds(route->when, &decoder.tree);
         decoder_done(&decoder);
-        if (r >= 0 && decoder.fault < 0)
-                r = decoder.fault;
-        if (r < 0)
-                return err_up(r);
-        ret_record->reason = (Reason)r;
         if (r > 0)
-                ret_record->n_notes = 0; /* it is a letter, with its own detail */
-        return 0;
+                r = 0; /* a reason is for who takes it */
+        return err_up(r);
+}
+
+int decode_first(Arena *arena,
+                 const Route *const routes[],
+                 size_t n_routes,
+                 const Record *envelope,
+                 Record *ret_record) {
+        for (size_t i = 0; i < n_routes; ++i) {
+                TopicMatch match = { 0 };
+                bool is_held = false;
+                int r = holds(arena, routes[i], envelope, &is_held);
+
+                if (r < 0)
+                        return err_up(r);
+                if (!is_held)
+                        continue;
+                (void)topic_template_match(routes[i]->topic, envelope->topic, &match);
+                r = decode(arena, routes[i], &match, envelope, ret_record);
+                return r == 0 ? 0 : err_up(r);
+        }
+        return DECODE_E_NONE;
 }
 
 int decode_count_detections(Text body, size_t max_bytes, size_t *ret_n_good) {

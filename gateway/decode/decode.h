@@ -30,6 +30,18 @@ MUST_CHECK int decode(Arena *arena,
                       const Record *envelope, /* seq, received_us, topic, payload */
                       Record *ret_record);
 
+enum {
+        DECODE_E_NONE = 1,
+};
+
+/* By the first of these routes, all of which match the topic, whose condition holds. DECODE_E_NONE:
+ * none does, and nothing is said. */
+MUST_CHECK int decode_first(Arena *arena,
+                            const Route *const routes[],
+                            size_t n_routes,
+                            const Record *envelope,
+                            Record *ret_record);
+
 /*
  * How many detections of a body will be rows: the same judgement, for whoever has to answer before
  * it is stored. Its reason if none of it can be used; < 0: out of memory.

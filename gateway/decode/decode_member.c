@@ -7,16 +7,8 @@
 #include "base/err.h"
 #include "base/timestamp.h"
 #include "gateway/decode/decoder.h"
-#include "gateway/decode/json_scan.h"
 
-#define CHOICES_SIZE       160
-#define NUMBER_SIZE        64   /* of one that needs no memory */
-#define UNIX_MILLISECONDS  1e11 /* larger numbers are: as seconds, beyond year 5138 */
-#define UNIX_MICROSECONDS  1e14
-#define UNIX_NANOSECONDS   1e17
-#define UNIX_MIN_S         (-62135596800.0) /* year 1 */
-#define UNIX_MAX_S         253402300800.0   /* year 10000 */
-#define MICROSECONDS_PER_S 1e6
+#define CHOICES_SIZE 160
 
 const NumberRule number_latitude = { .name = "latitude", .min = -90, .max = 90 };
 const NumberRule number_longitude = { .name = "longitude", .min = -180, .max = 180 };
@@ -121,44 +113,6 @@ int member_word(Decoder *decoder, const char *name, const MemberWord words[], Te
 
 /* ---- numbers ---- */
 
-/* JSON has no plus, and no zeros in front. */
-static int digits_of_text(Decoder *decoder, Text text, Text *ret_digits) {
-        JsonCursor cursor;
-        JsonToken token;
-        bool is_negative = false, had_zeros = false;
-        char *copy;
-
-        text = decoder_trim(text);
-        if (text.n > 0 && (*text.data == '-' || *text.data == '+')) {
-                is_negative = *text.data == '-';
-                text = (Text){ .data = text.data + 1, .n = text.n - 1 };
-        }
-        for (; text.n > 1 && text.data[0] == '0' && text.data[1] >= '0' && text.data[1] <= '9';
-             text = (Text){ .data = text.data + 1, .n = text.n - 1 })
-                had_zeros = true;
-        if (text.n == 0 || text.n > DECODER_MAX_NAME || *text.data < '0' || *text.data > '9')
-                return 0;
-        cursor = (JsonCursor){ .at = text.data, .end = text.data + text.n };
-        if (!json_scan_number(&cursor, &token) || cursor.at != cursor.end ||
-            token.odd != REASON_NONE)
-                return 0;
-        if (is_negative && !had_zeros) {
-                *ret_digits = (Text){ .data = text.data - 1, .n = text.n + 1 };
-                return 0;
-        }
-        *ret_digits = text;
-        if (!is_negative)
-                return 0;
-        copy = arena_alloc(decoder->arena, text.n + 2);
-        if (!copy)
-                return err_new(-ENOMEM);
-        copy[0] = '-';
-        memcpy(copy + 1, text.data, text.n);
-        copy[text.n + 1] = '\0';
-        *ret_digits = (Text){ .data = copy, .n = text.n + 1 };
-        return 0;
-}
-
 int member_digits(Decoder *decoder, const JsonNode *value, Text *ret_digits) {
         Text text;
         int r;
@@ -170,25 +124,8 @@ int member_digits(Decoder *decoder, const JsonNode *value, Text *ret_digits) {
                 return 0;
         r = string_of(decoder, value, &text);
         if (r == 0)
-                r = digits_of_text(decoder, text, ret_digits);
+                r = json_digits(decoder_trim(text), decoder->arena, ret_digits);
         return r == 0 ? 0 : err_up(r);
-}
-
-/* strtod() wants an end. */
-static int number_of_digits(Decoder *decoder, Text digits, double *ret_number) {
-        char few[NUMBER_SIZE];
-        Text copy = { .data = few };
-
-        if (digits.n < sizeof(few)) {
-                memcpy(few, digits.data, digits.n);
-                few[digits.n] = '\0';
-        } else {
-                copy = arena_copy(decoder->arena, digits.data, digits.n);
-                if (!copy.data)
-                        return err_new(-ENOMEM);
-        }
-        *ret_number = strtod(copy.data, NULL);
-        return 0;
 }
 
 /* NAN: it is none. */
@@ -199,7 +136,7 @@ static int number_of(Decoder *decoder, const JsonNode *value, double *ret_number
         *ret_number = (double)NAN;
         r = member_digits(decoder, value, &digits);
         if (r == 0 && digits.data)
-                r = number_of_digits(decoder, digits, ret_number);
+                r = json_number(digits, decoder->arena, ret_number);
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -230,22 +167,6 @@ int member_number(Decoder *decoder,
 }
 
 /* ---- times ---- */
-
-/* Unix time, in seconds, milliseconds, microseconds or nanoseconds: as its size says. */
-static bool time_of_number(double number, int64_t *ret_time_us) {
-        double size = fabs(number);
-
-        if (size > UNIX_NANOSECONDS)
-                number /= 1e9;
-        else if (size > UNIX_MICROSECONDS)
-                number /= 1e6;
-        else if (size > UNIX_MILLISECONDS)
-                number /= 1e3;
-        if (!(number >= UNIX_MIN_S && number < UNIX_MAX_S))
-                return false;
-        *ret_time_us = llround(number * MICROSECONDS_PER_S);
-        return true;
-}
 
 /* What a clock without battery, an uptime, or a week that rolled over says is no time. */
 static bool time_is_believed(const Decoder *decoder, int64_t time_us) {
@@ -297,9 +218,9 @@ static void time_show(Record *record, int64_t time_us, bool has_zone, bool is_ow
 static int time_read(Decoder *decoder,
                      const JsonNode *value,
                      Text said,
-                     bool is_own,
                      int64_t *ret_time_us,
-                     bool *ret_is_time) {
+                     bool *ret_is_time,
+                     bool *ret_has_zone) {
         bool is_text = value->type == JSON_STRING && time_of_text(decoder, said, ret_time_us);
         double number = (double)NAN;
         int r = 0;
@@ -308,32 +229,25 @@ static int time_read(Decoder *decoder,
                 r = number_of(decoder, value, &number);
         if (r != 0)
                 return err_up(r);
-        *ret_is_time = is_text || time_of_number(number, ret_time_us);
-        if (*ret_is_time)
-                time_show(decoder->record,
-                          *ret_time_us,
-                          is_text && timestamp_has_offset(said),
-                          is_own);
+        *ret_is_time = is_text || timestamp_of_number(number, ret_time_us);
+        *ret_has_zone = is_text && timestamp_has_offset(said);
         return 0;
 }
 
-static int member_time_of(Decoder *decoder, const JsonNode *value, int64_t *ret_time_us) {
+/* @time_us: of what was said; CLOCK_UNKNOWN: that is none. */
+static int time_judge(Decoder *decoder,
+                      int64_t time_us,
+                      Text said,
+                      bool has_zone,
+                      int64_t *ret_time_us) {
         Record *record = decoder->record;
-        bool is_own = ret_time_us == &record->time_us, is_time = false;
-        Text said = json_text(&decoder->tree, value);
-        int64_t time_us = 0;
+        bool is_own = ret_time_us == &record->time_us;
         int r = 0;
 
         decoder->said = (Text){ 0 };
-        if (value->type == JSON_STRING)
-                r = string_of(decoder, value, &said);
-        else if (value->has_odd)
-                r = decoder_json(decoder, value, &said);
-        if (r == 0)
-                r = time_read(decoder, value, said, is_own, &time_us, &is_time);
-        if (r != 0)
-                return err_up(r);
-        if (is_time && time_is_believed(decoder, time_us)) {
+        if (time_us != CLOCK_UNKNOWN)
+                time_show(record, time_us, has_zone, is_own);
+        if (time_us != CLOCK_UNKNOWN && time_is_believed(decoder, time_us)) {
                 *ret_time_us = time_us;
         } else {
                 *ret_time_us = record_first_us(record);
@@ -346,10 +260,43 @@ static int member_time_of(Decoder *decoder, const JsonNode *value, int64_t *ret_
         return r == 0 ? 0 : err_up(r);
 }
 
+static int member_time_of(Decoder *decoder, const JsonNode *value, int64_t *ret_time_us) {
+        Text said = json_text(&decoder->tree, value);
+        bool is_time = false, has_zone = false;
+        int64_t time_us = 0;
+        int r = 0;
+
+        if (value->type == JSON_STRING)
+                r = string_of(decoder, value, &said);
+        else if (value->has_odd)
+                r = decoder_json(decoder, value, &said);
+        if (r == 0)
+                r = time_read(decoder, value, said, &time_us, &is_time, &has_zone);
+        if (r == 0)
+                r = time_judge(decoder,
+                               is_time ? time_us : CLOCK_UNKNOWN,
+                               said,
+                               has_zone,
+                               ret_time_us);
+        return r == 0 ? 0 : err_up(r);
+}
+
 void member_time(Decoder *decoder, const JsonNode *object, const char *name, int64_t *ret_time_us) {
-        const JsonNode *value = member_get(decoder, object, name);
+        bool is_given = decoder->has_time && ret_time_us == &decoder->record->time_us;
+        const JsonNode *value = is_given ? NULL : member_get(decoder, object, name);
         int r = value ? member_time_of(decoder, value, ret_time_us) : 0;
 
         if (r < 0)
                 decoder->fault = r;
+}
+
+int decoder_take_time(Decoder *decoder, int64_t time_us, Text said) {
+        int r = time_judge(decoder,
+                           time_us,
+                           said,
+                           timestamp_has_offset(said),
+                           &decoder->record->time_us);
+
+        decoder->has_time = true;
+        return r == 0 ? 0 : err_up(r);
 }

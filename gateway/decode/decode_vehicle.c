@@ -24,12 +24,29 @@ static const MemberWord flag_words[] = {
         { "off", TEXT("false") }, { "no", TEXT("false") },    { 0 },
 };
 
+/* A map gives it as the member `message`, of whatever type. */
+static int decode_mapped_text(Decoder *decoder, Text *ret_text) {
+        const JsonNode *value;
+        int r = decoder_parse(decoder);
+
+        if (r != 0)
+                return r;
+        value = member_get(decoder, decoder->root, "message");
+        if (!value)
+                return decoder_refuse_without(decoder, decoder->root, "message");
+        *ret_text = json_text(&decoder->tree, value);
+        if (value->type == JSON_STRING)
+                r = json_string(&decoder->tree, value, decoder->arena, ret_text);
+        return r == 0 ? 0 : err_up(r);
+}
+
 int decode_raw_log(Decoder *decoder) {
         Record *record = decoder->record;
         CLEANUP_BUF Buf data = { 0 };
         int r;
 
-        r = decoder_plain_text(decoder, &record->text);
+        r = decoder->route->map ? decode_mapped_text(decoder, &record->text)
+                                : decoder_plain_text(decoder, &record->text);
         if (r != 0)
                 return r;
 

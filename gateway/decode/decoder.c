@@ -152,6 +152,25 @@ int decoder_set_aside(Decoder *decoder,
         return r == 0 ? 0 : err_up(r);
 }
 
+int decoder_set_aside_text(Decoder *decoder,
+                           Reason reason,
+                           const char *what,
+                           const char *why,
+                           Text text) {
+        char detail[DETAIL_SIZE], shown[PLACE_VALUE_SIZE];
+        int r;
+
+        if (decoder->record->n_notes == DECODER_MAX_NOTES)
+                return 0;
+        place_value(text, shown);
+        snprintf(detail, sizeof(detail), "%s: %s: %s", what, why, shown);
+        r = decoder_note(decoder,
+                         reason,
+                         arena_copy(decoder->arena, what, strlen(what)),
+                         arena_copy(decoder->arena, detail, strlen(detail)));
+        return r == 0 ? 0 : err_up(r);
+}
+
 /* What no JSON can hold is none of what viewers and the database get. */
 static int decoder_note_odd(Decoder *decoder) {
         const JsonTree *tree = &decoder->tree;

@@ -32,8 +32,9 @@ struct Decoder {
         Text body;          /* the payload without a BOM at its front and NULs at its end */
         JsonTree tree;      /* owned; of the body, once decoder_parse() was called */
         const JsonNode *root;
-        Text said; /* by member_time(): in place of the last time, as in Record */
-        int fault; /* of those that answer nothing */
+        Text said;     /* by member_time(): in place of the last time, as in Record */
+        int fault;     /* of those that answer nothing */
+        bool has_time; /* a map said when: no member does */
 };
 
 struct NumberRule {
@@ -48,6 +49,9 @@ struct MemberWord {
 };
 
 extern const NumberRule number_latitude, number_longitude, number_rssi;
+
+/* What the route's map makes of the body is the body from then on. */
+int decode_map(Decoder *decoder, const TopicMatch *match);
 
 /* One function a kind. */
 int decode_device_status(Decoder *decoder);
@@ -81,6 +85,13 @@ MUST_CHECK int decoder_set_aside(Decoder *decoder,
                                  const JsonNode *value,
                                  const char *format,
                                  ...) PRINTF(4, 5);
+
+/* The same of what is from no payload: @what is "topic". */
+MUST_CHECK int decoder_set_aside_text(Decoder *decoder,
+                                      Reason reason,
+                                      const char *what,
+                                      const char *why,
+                                      Text text);
 
 /* The body as a JSON object (_parse) or whatever JSON it is (_parse_value). */
 int decoder_parse(Decoder *decoder);
@@ -129,6 +140,9 @@ MUST_CHECK int member_number(Decoder *decoder,
 /* docs/time.md: a time that is none, or that cannot be, costs itself and not its message: the
  * receipt takes its place. Where there is none, the output is left. */
 void member_time(Decoder *decoder, const JsonNode *object, const char *name, int64_t *ret_time_us);
+
+/* When, whatever the members say: judged as member_time() does. */
+MUST_CHECK int decoder_take_time(Decoder *decoder, int64_t time_us, Text said);
 
 /* What a word of the list means, whatever the case of its letters; data == NULL: none of them. */
 Text member_meaning(Text word, const MemberWord words[]);

@@ -42,21 +42,27 @@ int former_add(Former *former, Routes *routes, uint64_t until_seq, int64_t until
         return 0;
 }
 
+const Routes *former_routes(const Former *former, uint64_t seq, int64_t received_us, size_t nth) {
+        for (size_t i = former->n; i > 0; --i) {
+                const FormerTable *table = &former->tables[i - 1];
+
+                if ((seq <= table->until_seq || received_us <= table->until_us) && nth-- == 0)
+                        return table->routes;
+        }
+        return NULL;
+}
+
 const Route *former_match(const Former *former,
                           uint64_t seq,
                           int64_t received_us,
                           Text topic,
                           TopicMatch *ret_match) {
-        for (size_t i = former->n; i > 0; --i) {
-                const FormerTable *table = &former->tables[i - 1];
-                const Route *route = NULL;
+        const Routes *routes;
+        const Route *route = NULL;
 
-                if (seq <= table->until_seq || received_us <= table->until_us)
-                        route = routes_match(table->routes, topic, ret_match);
-                if (route)
-                        return route;
-        }
-        return NULL;
+        for (size_t i = 0; !route && (routes = former_routes(former, seq, received_us, i)); ++i)
+                route = routes_match(routes, topic, ret_match);
+        return route;
 }
 
 /* What is gone needs no table, and what came in the meantime has been given its time. */

@@ -18,7 +18,10 @@ Former *former_free(Former *former);
 /* @routes was in force up to number @until_seq, and what comes until @until_us may still be meant
  * for it. */
 MUST_CHECK int former_add(Former *former, Routes *routes, uint64_t until_seq, int64_t until_us);
-/* The route of a message of this number and time; NULL if none of the tables has one. */
+/* The tables, the newest first, that a message of this number and time may have been accepted
+ * under; NULL: no more. */
+const Routes *former_routes(const Former *former, uint64_t seq, int64_t received_us, size_t nth);
+/* The route of such a message; NULL if none of the tables has one. */
 const Route *former_match(const Former *former,
                           uint64_t seq,
                           int64_t received_us,

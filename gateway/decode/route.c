@@ -4,12 +4,14 @@
 
 #include "base/err.h"
 #include "base/vec.h"
+#include "model/topic_index.h"
 
 struct Routes {
         _Atomic unsigned n_refs;
         Route *items;
         size_t n_items;
         size_t n_allocated;
+        TopicIndex *index; /* of their filters, by their places */
         Route doors[KIND_COUNT];
 };
 
@@ -34,7 +36,8 @@ static const Route route_doors[KIND_COUNT] = {
 };
 
 int routes_new(Routes **ret_routes) {
-        Routes *routes;
+        CLEANUP(routes_unref) Routes *routes = NULL;
+        int r;
 
         routes = calloc(1, sizeof(*routes));
         if (!routes)
@@ -42,16 +45,24 @@ int routes_new(Routes **ret_routes) {
 
         routes->n_refs = 1;
         memcpy(routes->doors, route_doors, sizeof(routes->doors));
-        *ret_routes = routes;
+        r = topic_index_new(&routes->index);
+        if (r != 0)
+                return err_up(r);
+        *ret_routes = TAKE(&routes);
         return 0;
 }
 
-static void route_done(Route *route) {
+void route_done(Route *route) {
         free(route->name);
         free(route->origin);
         topic_template_free(route->topic);
         zone_free(route->zone);
         free(route->person);
+        for (size_t i = 0; i < route->n_ignore; ++i)
+                free(route->ignore[i]);
+        free(route->ignore);
+        condition_free(route->when);
+        map_free(route->map);
 }
 
 Routes *routes_ref(Routes *routes) {
@@ -67,13 +78,21 @@ Routes *routes_unref(Routes *routes) {
         for (size_t i = 0; i < routes->n_items; ++i)
                 route_done(&routes->items[i]);
         free(routes->items);
+        topic_index_free(routes->index);
         free(routes);
         return NULL;
 }
 
 int routes_add(Routes *routes, const Route *route) {
+        int r;
+
         if (!VEC_HAS_ROOM(routes->items, routes->n_items, routes->n_allocated, 16))
                 return err_new(-ENOMEM);
+        r = topic_index_add(routes->index,
+                            topic_template_filter(route->topic),
+                            (uint32_t)routes->n_items);
+        if (r != 0)
+                return err_up(r);
         routes->items[routes->n_items++] = *route;
         return 0;
 }
@@ -86,11 +105,43 @@ const Route *routes_get(const Routes *routes, size_t i) {
         return i < routes->n_items ? &routes->items[i] : NULL;
 }
 
+static bool route_ignores(const Route *route, Text topic) {
+        for (size_t i = 0; i < route->n_ignore; ++i)
+                if (topic_filter_takes(route->ignore[i], topic))
+                        return true;
+        return false;
+}
+
+size_t routes_taking(const Routes *routes,
+                     Text topic,
+                     const Route *ret_routes[ROUTES_MAX_TAKING],
+                     bool *ret_ignored) {
+        uint32_t places[ROUTES_MAX_TAKING];
+        size_t n = topic_index_find(routes->index, topic, places, N_ELEMENTS(places)), n_taking = 0;
+        TopicMatch match;
+
+        *ret_ignored = false;
+        for (size_t i = 0; i < n; ++i) {
+                const Route *route = &routes->items[places[i]];
+
+                if (!topic_template_match(route->topic, topic, &match))
+                        continue; /* a name that is empty */
+                if (route_ignores(route, topic))
+                        *ret_ignored = true;
+                else
+                        ret_routes[n_taking++] = route;
+        }
+        return n_taking;
+}
+
 const Route *routes_match(const Routes *routes, Text topic, TopicMatch *ret_match) {
-        for (size_t i = 0; i < routes->n_items; ++i)
-                if (topic_template_match(routes->items[i].topic, topic, ret_match))
-                        return &routes->items[i];
-        return NULL;
+        const Route *taking[ROUTES_MAX_TAKING];
+        bool ignored;
+
+        if (routes_taking(routes, topic, taking, &ignored) == 0 ||
+            !topic_template_match(taking[0]->topic, topic, ret_match))
+                return NULL;
+        return taking[0];
 }
 
 const Route *routes_by_kind(const Routes *routes, Kind kind) {
@@ -100,8 +151,18 @@ const Route *routes_by_kind(const Routes *routes, Kind kind) {
         return NULL;
 }
 
+/* A map is for what devices publish to the topic of its route. */
+static const Route *routes_plain(const Routes *routes, Kind kind) {
+        for (size_t i = 0; i < routes->n_items; ++i)
+                if (routes->items[i].kind == kind && !routes->items[i].map &&
+                    routes->items[i].format.kind == FORMAT_AS_IT_IS &&
+                    !routes->items[i].format.is_base64)
+                        return &routes->items[i];
+        return NULL;
+}
+
 const Route *routes_door(const Routes *routes, Kind kind) {
-        const Route *route = routes_by_kind(routes, kind);
+        const Route *route = routes_plain(routes, kind);
 
         if (!route && kind < KIND_COUNT && routes->doors[kind].name)
                 route = &routes->doors[kind];

@@ -9,6 +9,9 @@
 #include "base/base.h"
 #include "base/clock.h"
 #include "base/timestamp.h"
+#include "gateway/decode/condition.h"
+#include "gateway/decode/format.h"
+#include "gateway/decode/map.h"
 #include "model/record.h"
 #include "model/topic.h"
 
@@ -34,8 +37,14 @@ struct Route {
         int64_t max_age_us;          /* and so far behind; 0 = ROUTE_MAX_… */
         size_t max_bytes;            /* of a payload */
         double near_dbm, medium_dbm; /* ble_detections: at or above is near, medium; else far */
-        char *person; /* camera_event: members of data that name a person, with commas; NULL = as
-                       * ROUTE_PERSON */
+        char *person;  /* camera_event: members of data that name a person, with commas; NULL = as
+                        * ROUTE_PERSON */
+        char **ignore; /* filters of topics that it does not take, */
+        size_t n_ignore;
+        Condition *when; /* only what this holds for; NULL = all */
+        Format format;
+        bool keeps_named; /* of a mapped message only what the map names */
+        Map *map;         /* NULL: the payload has the members of its kind */
 };
 
 MUST_CHECK int routes_new(Routes **ret_routes);
@@ -47,12 +56,23 @@ MUST_CHECK int routes_add(Routes *routes,
 size_t routes_length(const Routes *routes);
 const Route *routes_get(const Routes *routes, size_t i);
 
-/* The first route, in order, whose template matches; NULL if none does. */
+void route_done(Route *route); /* frees all that it points to */
+
+#define ROUTES_MAX_TAKING 32 /* routes that are asked about one topic: the first */
+
+/* The routes, in order, whose template matches the topic, and which do not ignore it. *ret_ignored:
+ * one of those that match does. */
+size_t routes_taking(const Routes *routes,
+                     Text topic,
+                     const Route *ret_routes[ROUTES_MAX_TAKING],
+                     bool *ret_ignored);
+/* The first of them, whatever it may be for; NULL if there is none. */
 const Route *routes_match(const Routes *routes, Text topic, TopicMatch *ret_match);
 const Route *routes_by_kind(const Routes *routes, Kind kind); /* the first; NULL if none has it */
 
-/* What comes by other doors than MQTT needs no topic: the first route of the kind has the rules, or
- * none, and then they are those that always hold. NULL: such a kind comes by MQTT alone. */
+/* What comes by other doors than MQTT needs no topic: the first route of the kind that has no
+ * map has the rules, or none, and then they are those that always hold. NULL: such a kind comes by
+ * MQTT alone. */
 const Route *routes_door(const Routes *routes, Kind kind);
 void routes_set_door_time(Routes *routes, int64_t max_ahead_us, int64_t max_age_us); /* of these */
 

@@ -135,9 +135,6 @@ static bool batch_may_register(const Batch *batch, const BatchContext *context, 
 }
 
 static BatchWant batch_want_of(const Batch *batch, const BatchContext *context, Record *record) {
-        const Route *route = NULL;
-        TopicMatch match;
-
         if (!context->is_final || record->duplicate)
                 return BATCH_WANTS_NOTHING;
         if (record->letter_id != 0 && record->seq != context->letter_seq)
@@ -148,14 +145,8 @@ static BatchWant batch_want_of(const Batch *batch, const BatchContext *context, 
                 return BATCH_WANTS_REFRESH;
         if (record->retained) /* a device that was deleted does not come back by it */
                 return BATCH_WANTS_NOTHING;
-        if (record->reason == REASON_UNKNOWN_DEVICE && record->device.data)
-                route = record->route ? understand_route(&context->by,
-                                                         record->seq,
-                                                         record->received_us,
-                                                         record->topic,
-                                                         &match)
-                                      : routes_by_kind(context->by.routes, record->kind);
-        if (!route || !route->auto_register || !batch_may_register(batch, context, record))
+        if (record->reason != REASON_UNKNOWN_DEVICE || !record->device.data ||
+            !record->may_register || !batch_may_register(batch, context, record))
                 return BATCH_WANTS_NOTHING;
         return BATCH_WANTS_REGISTER;
 }

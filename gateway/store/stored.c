@@ -33,6 +33,8 @@ static void stored_count_detail(const Record *record) {
 static int stored_count(const Record *record) {
         if (record->duplicate) {
                 metric_add(METRIC_DUPLICATE, 1);
+                if (record->ignored)
+                        metric_add(METRIC_IGNORED, 1);
                 if (record->retained)
                         metric_add(METRIC_RETAINED_IGNORED, 1);
                 return 0;

@@ -9,12 +9,10 @@
 
 #include "base/base.h"
 #include "model/record.h"
-#include "model/topic.h"
 
 typedef struct Arena Arena;
 typedef struct Former Former;
 typedef struct JournalRecord JournalRecord;
-typedef struct Route Route;
 typedef struct Routes Routes;
 typedef struct UnderstandContext UnderstandContext;
 typedef struct Zones Zones;
@@ -25,15 +23,9 @@ struct UnderstandContext { /* borrowed */
         const Zones *zones; /* instead of the route's; NULL: none */
 };
 
-/* The record lives as long as the arena, and as the entry does. */
+/* No reload makes a message homeless that was accepted before it: where the table in force has no
+ * route for it, one of before may. The record lives as long as the arena, and as the entry does. */
 MUST_CHECK int understand(Arena *arena,
                           const UnderstandContext *by,
                           const JournalRecord *entry,
                           Record *ret_record);
-
-/* No reload makes a message homeless that was accepted before it. NULL: it never had a route. */
-const Route *understand_route(const UnderstandContext *by,
-                              uint64_t seq,
-                              int64_t received_us,
-                              Text topic,
-                              TopicMatch *ret_match);

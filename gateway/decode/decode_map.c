@@ -1,0 +1,298 @@
+/* Decode: a message by the map of its route: what the map makes of it, the kind then reads. */
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "gateway/decode/decoder.h"
+#include "gateway/decode/map.h"
+
+typedef struct MapRun MapRun;
+
+struct MapRun {
+        Decoder *decoder;
+        const Map *map;
+        const TopicMatch *match;
+        MapSetting setting;
+        const JsonNode *node; /* that the value of now is from; NULL: not from the payload */
+};
+
+/* ---- values ---- */
+
+static int value_of_node(MapRun *run, const JsonNode *node, MapValue *ret_value) {
+        Decoder *decoder = run->decoder;
+        int r = 0;
+
+        *ret_value = (MapValue){ .text = json_text(&decoder->tree, node) };
+        switch ((JsonType)node->type) {
+        case JSON_NUMBER:
+                ret_value->type = MAP_NUMBER;
+                break;
+        case JSON_STRING:
+                ret_value->type = MAP_TEXT;
+                r = json_string(&decoder->tree, node, decoder->arena, &ret_value->text);
+                break;
+        case JSON_TRUE:
+        case JSON_FALSE:
+                ret_value->type = MAP_BOOL;
+                ret_value->is_true = node->type == JSON_TRUE;
+                break;
+        case JSON_ARRAY:
+        case JSON_OBJECT:
+                ret_value->type = MAP_JSON;
+                r = decoder_json(decoder, node, &ret_value->text);
+                break;
+        case JSON_NULL:
+        default:
+                ret_value->type = MAP_NOTHING;
+                break;
+        }
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int value_of_source(MapRun *run, const MapSource *source, MapValue *ret_value) {
+        *ret_value = (MapValue){ .type = MAP_TEXT, .text = source->constant };
+        run->node = NULL;
+        if (source->path) {
+                *ret_value = (MapValue){ .type = MAP_NOTHING };
+                run->node = json_path_find(source->path, &run->decoder->tree, run->decoder->root);
+                return run->node ? value_of_node(run, run->node, ret_value) : 0;
+        }
+        if (source->capture != MAP_CAPTURE_NONE)
+                ret_value->text = map_captured(source->capture, run->match);
+        if (!ret_value->text.data)
+                ret_value->type = MAP_NOTHING;
+        return 0;
+}
+
+/* Notes what an operation could not use. */
+static int value_is_useless(MapRun *run, Text before, const char *why) {
+        if (run->node)
+                return decoder_set_aside(run->decoder, REASON_WRONG_TYPE, run->node, "%s", why);
+        return decoder_set_aside_text(run->decoder, REASON_WRONG_TYPE, "topic", why, before);
+}
+
+static int value_of(MapRun *run, const MapAssignment *assignment, MapValue *ret_value) {
+        const char *why = NULL;
+        int r = 0;
+
+        *ret_value = (MapValue){ .type = MAP_NOTHING };
+        for (size_t i = 0; r == 0 && i < assignment->n_sources; ++i) {
+                r = value_of_source(run, &assignment->sources[i], ret_value);
+                if (ret_value->type != MAP_NOTHING)
+                        break;
+        }
+        for (size_t i = 0; r == 0 && i < assignment->n_ops; ++i) {
+                Text before = ret_value->text;
+
+                r = map_op_run(&assignment->ops[i], &run->setting, ret_value, &why);
+                if (r == 0 && why)
+                        r = value_is_useless(run, before, why);
+        }
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* ---- who and when ---- */
+
+static int take_name(MapRun *run, const MapValue *value, Text *name) {
+        if (value->type == MAP_NOTHING || name->data)
+                return 0;
+        if (value->type != MAP_TEXT && value->type != MAP_NUMBER)
+                return value_is_useless(run, value->text, "not a name");
+        if (!decoder_is_name(value->text))
+                return value_is_useless(run,
+                                        value->text,
+                                        "empty, too long or with control characters");
+        *name = value->text;
+        return 0;
+}
+
+static int take_who(MapRun *run, const MapAssignment *assignment) {
+        Record *record = run->decoder->record;
+        MapValue value;
+        int r = value_of(run, assignment, &value);
+
+        if (r != 0)
+                return err_up(r);
+        switch (assignment->target) {
+        case MAP_TO_USER:
+                return take_name(run, &value, &record->user);
+        case MAP_TO_VEHICLE:
+                return take_name(run, &value, &record->vehicle);
+        case MAP_TO_DEVICE:
+                return take_name(run, &value, &record->device);
+        case MAP_TO_TIME:
+                return value.type == MAP_TIME
+                               ? decoder_take_time(run->decoder, value.time_us, value.text)
+                               : 0;
+        case MAP_TO_MEMBER:
+        case MAP_TO_DATA:
+        default:
+                return 0;
+        }
+}
+
+/* ---- members ---- */
+
+static Text name_of(const MapRun *run, const MapAssignment *assignment) {
+        return assignment->capture == MAP_CAPTURE_NONE
+                       ? assignment->name
+                       : map_captured(assignment->capture, run->match);
+}
+
+/* Is @name, of the payload, what an assignment to @target gives? */
+static bool is_assigned(const MapRun *run, MapTarget target, const JsonNode *name) {
+        for (size_t i = 0; i < map_length(run->map); ++i) {
+                const MapAssignment *assignment = map_get(run->map, i);
+
+                if (assignment->target == target &&
+                    json_is(&run->decoder->tree, name, name_of(run, assignment)))
+                        return true;
+        }
+        return false;
+}
+
+static void begin_member(Buf *buf) {
+        if (buf->n > 0 && buf->data[buf->n - 1] != '{')
+                buf_append_char(buf, ',');
+}
+
+/* The members of @object that no assignment to @target gives. */
+static void keep_members(const MapRun *run, MapTarget target, const JsonNode *object, Buf *buf) {
+        const JsonTree *tree = &run->decoder->tree;
+        const JsonNode *at = object + 1;
+
+        for (size_t i = 0; i < object->n; i += 2, at = json_next(at + 1)) {
+                if (is_assigned(run, target, at))
+                        continue;
+                begin_member(buf);
+                json_write(buf, tree, at);
+                buf_append_char(buf, ':');
+                json_write(buf, tree, at + 1);
+        }
+}
+
+static void write_value(Buf *buf, const MapValue *value) {
+        switch (value->type) {
+        case MAP_TEXT:
+                buf_json_string(buf, value->text);
+                break;
+        case MAP_BOOL:
+                buf_json_bool(buf, value->is_true);
+                break;
+        case MAP_TIME:
+                buf_json_time(buf, value->time_us);
+                break;
+        case MAP_NOTHING:
+        case MAP_NUMBER:
+        case MAP_JSON:
+        default:
+                buf_append_text(buf, value->text);
+                break;
+        }
+}
+
+static int write_members(MapRun *run, MapTarget target, Buf *buf) {
+        for (size_t i = 0; i < map_length(run->map); ++i) {
+                const MapAssignment *assignment = map_get(run->map, i);
+                MapValue value;
+                int r;
+
+                if (assignment->target != target)
+                        continue;
+                r = value_of(run, assignment, &value);
+                if (r != 0)
+                        return err_up(r);
+                if (value.type == MAP_NOTHING)
+                        continue;
+                begin_member(buf);
+                buf_json_string(buf, name_of(run, assignment));
+                buf_append_char(buf, ':');
+                write_value(buf, &value);
+        }
+        return 0;
+}
+
+static bool keeps_in_data(Kind kind) {
+        return kind == KIND_SENSOR_LOG || kind == KIND_CAMERA_EVENT;
+}
+
+/* The member `data`: what the payload has as such, or all of it; and what is assigned to it. */
+static int write_data(MapRun *run, Buf *buf) {
+        Decoder *decoder = run->decoder;
+        const JsonNode *data = json_member(&decoder->tree, decoder->root, TEXT("data"));
+        int r;
+
+        for (size_t i = 0; i < map_length(run->map); ++i)
+                if (map_get(run->map, i)->target == MAP_TO_MEMBER &&
+                    text_equal(map_get(run->map, i)->name, TEXT("data")))
+                        return 0; /* as it is assigned */
+        begin_member(buf);
+        buf_append_string(buf, "\"data\":{");
+        if (!data || data->type != JSON_OBJECT)
+                data = decoder->root->type == JSON_OBJECT ? decoder->root : NULL;
+        if (data && !decoder->route->keeps_named)
+                keep_members(run, MAP_TO_DATA, data, buf);
+        r = write_members(run, MAP_TO_DATA, buf);
+        buf_append_char(buf, '}');
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* Of a kind with `data` the rest goes there; what it reads beside it stays where it is. */
+static void keep_beside_data(const MapRun *run, Buf *buf) {
+        static const Text beside[] = { TEXT("sensor_id"), TEXT("event_type") };
+        const JsonTree *tree = &run->decoder->tree;
+
+        for (size_t i = 0; i < N_ELEMENTS(beside); ++i) {
+                const JsonNode *value = json_member(tree, run->decoder->root, beside[i]);
+
+                if (!value || is_assigned(run, MAP_TO_MEMBER, value - 1))
+                        continue;
+                begin_member(buf);
+                json_write(buf, tree, value - 1);
+                buf_append_char(buf, ':');
+                json_write(buf, tree, value);
+        }
+}
+
+static int write_object(MapRun *run, Buf *buf) {
+        const Decoder *decoder = run->decoder;
+        bool has_data = keeps_in_data(decoder->route->kind);
+        int r;
+
+        buf_append_char(buf, '{');
+        if (decoder->root->type == JSON_OBJECT && has_data)
+                keep_beside_data(run, buf);
+        else if (decoder->root->type == JSON_OBJECT && !decoder->route->keeps_named)
+                keep_members(run, MAP_TO_MEMBER, decoder->root, buf);
+        r = write_members(run, MAP_TO_MEMBER, buf);
+        if (r == 0 && has_data)
+                r = write_data(run, buf);
+        buf_append_char(buf, '}');
+        if (r != 0)
+                return err_up(r);
+        return buf_failed(buf) ? err_new(-ENOMEM) : 0;
+}
+
+int decode_map(Decoder *decoder, const TopicMatch *match) {
+        const Route *route = decoder->route;
+        MapRun run = {
+                .decoder = decoder,
+                .map = route->map,
+                .match = match,
+                .setting = { .arena = decoder->arena,
+                             .zone = route->zone,
+                             .near_us = record_first_us(decoder->record) },
+        };
+        CLEANUP_BUF Buf buf = { 0 };
+        int r = decoder_parse_value(decoder);
+
+        for (size_t i = 0; r == 0 && i < map_length(run.map); ++i)
+                if (map_get(run.map, i)->target >= MAP_TO_TIME)
+                        r = take_who(&run, map_get(run.map, i));
+        if (r == 0)
+                r = write_object(&run, &buf);
+        if (r != 0)
+                return r;
+        r = decoder_copy(decoder, buf_text(&buf), &decoder->body);
+        decoder_done(decoder); /* the kind reads what has come out */
+        return r == 0 ? 0 : err_up(r);
+}

@@ -1,0 +1,341 @@
+/* Map: what a payload of others becomes, by the lines of a configuration. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <math.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "gateway/decode/decode.h"
+#include "gateway/decode/map.h"
+
+#define RECEIVED_US INT64_C(1760805000123000) /* 2025-10-18T16:30:00.123Z */
+
+typedef struct Fixture Fixture;
+
+struct Fixture {
+        Arena *arena;
+        Route route;
+        Record record;
+};
+
+static int fixture_init(void **state) {
+        Fixture *f = calloc(1, sizeof(*f));
+
+        assert_non_null(f);
+        assert_int_equal(arena_new(&f->arena, 4096), 0);
+        *state = f;
+        return 0;
+}
+
+static int fixture_done(void **state) {
+        Fixture *f = *state;
+
+        arena_free(f->arena);
+        topic_template_free(f->route.topic);
+        map_free(f->route.map);
+        free(f);
+        return 0;
+}
+
+/* A route with the lines of its map, "target = expression", up to a NULL. */
+static void route_of(Fixture *f, Kind kind, const char *topic, const char *const lines[]) {
+        static char name[] = "r";
+        char why[MAP_WHY_SIZE];
+
+        topic_template_free(f->route.topic);
+        map_free(f->route.map);
+        f->route = (Route){ .name = name, .kind = kind, .max_bytes = 65536 };
+        assert_int_equal(topic_template_new(&f->route.topic, topic), 0);
+        assert_int_equal(map_new(&f->route.map, kind), 0);
+        for (; *lines; ++lines) {
+                const char *sign = strstr(*lines, " = ");
+
+                if (map_add(f->route.map,
+                            f->route.topic,
+                            (Text){ *lines, (size_t)(sign - *lines) },
+                            text_of(sign + 3),
+                            why) != 0)
+                        fail_msg("%s: %s", *lines, why);
+        }
+}
+
+static const Record *decoded(Fixture *f, const char *topic, const char *payload) {
+        Record envelope = { .received_us = RECEIVED_US,
+                            .topic = text_of(topic),
+                            .payload = text_of(payload) };
+        TopicMatch match;
+
+        assert_true(topic_template_match(f->route.topic, envelope.topic, &match));
+        assert_int_equal(decode(f->arena, &f->route, &match, &envelope, &f->record), 0);
+        return &f->record;
+}
+
+static const Record *good(Fixture *f, const char *topic, const char *payload) {
+        const Record *record = decoded(f, topic, payload);
+
+        if (record->reason != REASON_NONE)
+                fail_msg("%s: %.*s", payload, (int)record->detail.n, record->detail.data);
+        return record;
+}
+
+static void check_text(Text text, const char *expected) {
+        if (!text_equal(text, text_of(expected)))
+                fail_msg("'%.*s' is not '%s'", (int)text.n, text.data, expected);
+}
+
+static void check_number(double value, double expected) {
+        if (!(fabs(value - expected) <= 1e-9))
+                fail_msg("%.17g is not %.17g", value, expected);
+}
+
+static void test_what_is_not_named_stays_as_it_came(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "time = /last_seen",
+                                      "battery_voltage = /battery_mv | scale 0.001",
+                                      "state = /state | word on=ON,true off=OFF,false",
+                                      NULL };
+        const Record *record;
+
+        route_of(f, KIND_TELEMETRY, "zigbee2mqtt/{device...}", lines);
+        record = good(f,
+                      "zigbee2mqtt/attic/lamp",
+                      "{\"linkquality\":89490200001234567890,\"battery_mv\":3050,\"state\":\"on\","
+                      "\"last_seen\":\"2025-10-18T16:29:00Z\"}");
+        check_text(record->device, "attic/lamp");
+        check_text(record->data,
+                   "{\"linkquality\":89490200001234567890,\"battery_mv\":3050,"
+                   "\"last_seen\":\"2025-10-18T16:29:00Z\",\"battery_voltage\":3.05,"
+                   "\"state\":\"on\"}");
+        assert_true(record->time_us == RECEIVED_US - 60123000);
+        assert_true(record->has_clock);
+}
+
+static void test_named_keeps_only_what_is_assigned(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "t = /a/t", "on = /on | bool", NULL };
+
+        route_of(f, KIND_TELEMETRY, "x/{device}", lines);
+        f->route.keeps_named = true;
+        check_text(good(f, "x/d", "{\"a\":{\"t\":1.50},\"on\":\"YES\",\"b\":2}")->data,
+                   "{\"t\":1.50,\"on\":true}");
+}
+
+static void test_a_bare_value_becomes_a_member_of_the_name_in_the_topic(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "{field} = /", NULL };
+
+        route_of(f, KIND_TELEMETRY, "frigate/{camera}/{field}", lines);
+        f->route.format = (Format){ .kind = FORMAT_NUMBER };
+        check_text(good(f, "frigate/gate/person", " +2\n")->data, "{\"person\":2}");
+        check_text(f->record.device, "gate");
+        assert_int_equal(decoded(f, "frigate/gate/person", "many")->reason, REASON_WRONG_TYPE);
+        check_text(f->record.detail, "not a number: many");
+}
+
+static void test_typed_members_are_made_of_what_is_there(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "vehicle = /mmsi",
+                                      "latitude = /latlng | part 1 \",\"",
+                                      "longitude = /latlng | part 2 \",\"",
+                                      "speed = /sog or /speed | scale 0.514444 | round 2",
+                                      "heading = /hdg | null 511 | number",
+                                      "armed = /arm | bool",
+                                      "mode = /mode | word AUTO=3 MANUAL=0,1",
+                                      NULL };
+        const VehicleRecord *log = &f->record.vehicle_log;
+
+        route_of(f, KIND_VEHICLE_LOG, "ais/+", lines);
+        good(f,
+             "ais/x",
+             "{\"mmsi\":235012345,\"latlng\":\"54.7, 25.2\",\"speed\":10,\"hdg\":511,\"arm\":1,"
+             "\"mode\":3,\"eta\":\"noon\"}");
+        check_text(f->record.vehicle, "235012345");
+        check_number(log->latitude, 54.7);
+        check_number(log->longitude, 25.2);
+        check_number(log->speed, 5.14);
+        assert_true(isnan(log->heading));
+        assert_int_equal(log->armed, 1);
+        check_text(log->mode, "AUTO");
+        assert_int_equal(f->record.n_notes, 0);
+}
+
+static void test_what_an_operation_cannot_use_costs_itself(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "latitude = /lat | number",
+                                      "mode = /mode | word AUTO=3",
+                                      "speed = /speed | number | default 0",
+                                      NULL };
+        const Record *record;
+
+        route_of(f, KIND_VEHICLE_LOG, "v/{vehicle}", lines);
+        record = good(f, "v/1", "{\"lat\":\"54.7\",\"mode\":9,\"speed\":\"fast\"}");
+        check_number(record->vehicle_log.latitude, 54.7);
+        check_number(record->vehicle_log.speed, 0);
+        assert_int_equal(record->n_notes, 2);
+        check_text(record->notes[0].detail, "/mode: none of the words: 9");
+        check_text(record->notes[1].detail, "/speed: not a number: \"fast\"");
+}
+
+static void test_sensors_and_cameras_have_their_members_in_data(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "sensor_id = topic.sensor",
+                                      "temperature = /t | number",
+                                      NULL };
+        const char *const camera[] = { "event_type = 'object'",
+                                       "person_name = /after/label",
+                                       "confidence = /after/score",
+                                       NULL };
+
+        route_of(f, KIND_SENSOR_LOG, "s/{vehicle}/{sensor}", lines);
+        check_text(good(f, "s/v/7", "{\"t\":\"21.5\",\"u\":1}")->data,
+                   "{\"t\":\"21.5\",\"u\":1,\"temperature\":21.5}");
+        assert_int_equal(f->record.sensor.sensor_id, 7);
+
+        route_of(f, KIND_CAMERA_EVENT, "f/{camera}", camera);
+        f->route.keeps_named = true;
+        good(f, "f/gate", "{\"after\":{\"label\":\"Ann\",\"score\":0.5}}");
+        check_text(f->record.camera.person_name, "Ann");
+        check_text(f->record.camera.event_type, "object");
+        check_text(f->record.data, "{\"person_name\":\"Ann\",\"confidence\":0.5}");
+}
+
+static void test_a_level_of_unknown_name_is_found(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "temperature = /*/Temperature", NULL };
+
+        route_of(f, KIND_TELEMETRY, "tele/{device}/SENSOR", lines);
+        f->route.keeps_named = true;
+        check_text(good(f,
+                        "tele/x/SENSOR",
+                        "{\"Time\":\"2025-10-18T16:30:00\",\"DS18B20-1\":{\"Id\":\"01\","
+                        "\"Temperature\":21.30}}")
+                           ->data,
+                   "{\"temperature\":21.30}");
+}
+
+static void test_text_logs_and_alerts_take_a_message(void **state) {
+        Fixture *f = *state;
+        const char *const raw[] = { "message = /m", "time = /t | time unix_ms", NULL };
+        const char *const alert[] = { "message = /txt",
+                                      "severity = /lvl | word critical=3 info=1",
+                                      NULL };
+
+        route_of(f, KIND_RAW_LOG, "l/{vehicle}", raw);
+        good(f, "l/v", "{\"m\":{\"a\":1},\"t\":1760804940123}");
+        check_text(f->record.text, "{\"a\":1}");
+        assert_true(f->record.time_us == RECEIVED_US - 60000000);
+        assert_int_equal(decoded(f, "l/v", "{\"t\":1}")->reason, REASON_MISSING_MEMBER);
+
+        route_of(f, KIND_ALERT, "a/{device}", alert);
+        good(f, "a/d", "{\"txt\":\"hot\",\"lvl\":3}");
+        check_text(f->record.alert.message, "hot");
+        check_text(f->record.alert.severity, "critical");
+}
+
+static void test_the_topic_wins_where_both_name_somebody(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "device = /id", "user = 'ana'", NULL };
+
+        route_of(f, KIND_TELEMETRY, "x/{device}", lines);
+        good(f, "x/d1", "{\"id\":\"d2\"}");
+        check_text(f->record.device, "d1");
+        check_text(f->record.user, "ana");
+}
+
+static void test_a_time_that_cannot_be_is_kept_as_it_was_said(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "time = /up | time unix_s", NULL };
+
+        route_of(f, KIND_TELEMETRY, "x/{device}", lines);
+        good(f, "x/d", "{\"up\":4711,\"timestamp\":\"2025-10-18T16:29:00Z\"}");
+        assert_true(f->record.time_us == RECEIVED_US);
+        check_text(f->record.said_time, "4711");
+}
+
+static void test_lines_that_cannot_be_are_refused(void **state) {
+        static const struct {
+                Kind kind;
+                const char *target, *expression, *why;
+        } cases[] = {
+                { KIND_DEVICE_STATUS, "colour", "/c", "device_status has no member colour" },
+                { KIND_DEVICE_STATUS,
+                  "status",
+                  "/a | bool",
+                  "status is text, and what comes out is a switch" },
+                { KIND_VEHICLE_LOG,
+                  "armed",
+                  "/a | time",
+                  "armed is a switch, and what comes out is a time" },
+                { KIND_TELEMETRY,
+                  "a",
+                  "b",
+                  "a source is a JSON pointer (/a/b, / is the whole), topic.NAME or 'text'" },
+                { KIND_TELEMETRY,
+                  "a",
+                  "/a/~2",
+                  "a source is a JSON pointer (/a/b, / is the whole), topic.NAME or 'text'" },
+                { KIND_TELEMETRY,
+                  "a",
+                  "/*/*",
+                  "a source is a JSON pointer (/a/b, / is the whole), topic.NAME or 'text'" },
+                { KIND_TELEMETRY, "a", "topic.room", "the topic has no such name" },
+                { KIND_TELEMETRY, "{room}", "/", "the topic has no such name" },
+                { KIND_TELEMETRY, "a", "/a |", ": an operation is missing" },
+                { KIND_TELEMETRY, "a", "/a | scale", "scale: a number is missing" },
+                { KIND_TELEMETRY, "a", "/a | round 1.5", "round 1.5: wants 0 to 12 decimals" },
+                { KIND_TELEMETRY, "a", "/a | clamp 2 1", "clamp 2 1: wants the lower bound first" },
+                { KIND_TELEMETRY, "a", "/a | part 0 x", "part 0 x: wants 1 to 64, or -1 to -64" },
+                { KIND_TELEMETRY,
+                  "a",
+                  "/a | number 5",
+                  "number 5: has more behind it than it takes" },
+                { KIND_TELEMETRY, "a", "/a | word x", "word x: wants MEANING=word,word" },
+                { KIND_TELEMETRY,
+                  "a",
+                  "/a | time noon",
+                  "time noon: wants iso, unix, unix_s, unix_ms, unix_us or unix_ns" },
+                { KIND_TELEMETRY, "a", "/1 or /2 or /3 or /4 or /5", "more than 4 sources" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                CLEANUP(topic_template_free) TopicTemplate *topic = NULL;
+                CLEANUP(map_free) Map *map = NULL;
+                char why[MAP_WHY_SIZE] = "";
+
+                assert_int_equal(topic_template_new(&topic, "x/{device}"), 0);
+                assert_int_equal(map_new(&map, cases[i].kind), 0);
+                assert_int_equal(map_add(map,
+                                         topic,
+                                         text_of(cases[i].target),
+                                         text_of(cases[i].expression),
+                                         why),
+                                 MAP_E_INVALID);
+                assert_string_equal(why, cases[i].why);
+                assert_int_equal(map_length(map), 0);
+        }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_init, fixture_done)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_what_is_not_named_stays_as_it_came),
+                TEST(test_named_keeps_only_what_is_assigned),
+                TEST(test_a_bare_value_becomes_a_member_of_the_name_in_the_topic),
+                TEST(test_typed_members_are_made_of_what_is_there),
+                TEST(test_what_an_operation_cannot_use_costs_itself),
+                TEST(test_sensors_and_cameras_have_their_members_in_data),
+                TEST(test_a_level_of_unknown_name_is_found),
+                TEST(test_text_logs_and_alerts_take_a_message),
+                TEST(test_the_topic_wins_where_both_name_somebody),
+                TEST(test_a_time_that_cannot_be_is_kept_as_it_was_said),
+                TEST(test_lines_that_cannot_be_are_refused),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
