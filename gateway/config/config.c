@@ -115,6 +115,8 @@ static int config_assign(ConfigLoader *loader,
                 return err_up(config_profile_use(loader, value));
         if (strncmp(section, "route ", 6) == 0 || strncmp(section, "route.", 6) == 0)
                 return config_routes_set(loader, section + 6, name, value);
+        if (strncmp(section, "map ", 4) == 0 || strncmp(section, "map.", 4) == 0)
+                return config_map_set(loader, section + 4, name, value);
         if (now)
                 config_warning(loader, section, name, "is called %s.%s now", section, now);
         key = config_find(section, now ? now : name);
@@ -296,6 +298,8 @@ static int config_env_assign_from(ConfigLoader *loader, const char *variable, co
                 return config_assign(loader, name, before, value);
         if (config_env_split_route(name, &route, &route_key))
                 return config_routes_set(loader, route, route_key, value);
+        if (config_map_split(loader->config->texts, name, &route, &route_key))
+                return config_map_set(loader, route, route_key, value);
         fprintf(stderr,
                 "%s: no such key; allowed: TIDEGATE_SECTION_KEY of `tidegate check-config "
                 "--example`, TIDEGATE_CONFIG\n",
@@ -330,19 +334,30 @@ static int config_load_environment(ConfigLoader *loader, char **environment) {
         return r;
 }
 
-/* section.key=value; the key is what follows the last dot, so that "route NAME.key" works too. */
+/* Of section.key: the key is what follows the last dot, so that "route NAME.key" works too; but of
+ * "map NAME.target" the first, as a target may have dots. 0: there is none. */
+static size_t config_set_dot(const char *set, size_t n) {
+        bool is_map = n > 4 && strncmp(set, "map", 3) == 0 && (set[3] == '.' || set[3] == ' ');
+        size_t dot = 0;
+
+        for (size_t i = is_map ? 4 : 1; i < n && (dot == 0 || !is_map); ++i)
+                if (set[i] == '.')
+                        dot = i;
+        return dot;
+}
+
 static int config_load_set(ConfigLoader *loader, const char *set) {
         const char *value = strchr(set, '=');
-        const char *dot = value ? memrchr(set, '.', (size_t)(value - set)) : NULL;
-        char section[64], name[64];
+        size_t n = value ? (size_t)(value - set) : 0;
+        size_t dot = config_set_dot(set, n);
+        char section[64], name[MAP_MAX_TARGET + 2];
 
-        if (!dot || dot == set || dot + 1 == value || dot - set >= (ptrdiff_t)sizeof(section) ||
-            value - dot > (ptrdiff_t)sizeof(name)) {
+        if (dot == 0 || dot + 1 == n || dot >= sizeof(section) || n - dot > sizeof(name)) {
                 config_error(loader, set, NULL, "not an assignment; allowed: section.key=value");
                 return 0;
         }
-        snprintf(section, sizeof(section), "%.*s", (int)(dot - set), set);
-        snprintf(name, sizeof(name), "%.*s", (int)(value - dot - 1), dot + 1);
+        snprintf(section, sizeof(section), "%.*s", (int)dot, set);
+        snprintf(name, sizeof(name), "%.*s", (int)(n - dot - 1), set + dot + 1);
         return config_assign(loader, section, name, value + 1);
 }
 

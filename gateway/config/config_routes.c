@@ -5,25 +5,12 @@
 #include "base/text.h"
 #include "gateway/config/config_table.h"
 
-#define ROUTE_NAME_MAX      40
 #define ROUTE_MAX_BYTES     "256K"
 #define ROUTE_DBM_MIN       -200
 #define ROUTE_DBM_MAX       50
 #define ROUTE_BYTES_MIN     16
 #define ROUTE_PERSON_MOST   8
 #define ROUTE_SEGMENT_PARTS 4 /* a payload is at most this part of a segment */
-
-enum {
-        ROUTE_TOPIC,
-        ROUTE_KIND,
-        ROUTE_AUTO_REGISTER,
-        ROUTE_TIMEZONE,
-        ROUTE_BYTES,
-        ROUTE_NEAR,
-        ROUTE_MEDIUM,
-        ROUTE_WHO,
-        ROUTE_ENABLED,
-};
 
 static const struct {
         const char *name, *help;
@@ -39,6 +26,11 @@ static const struct {
         [ROUTE_MEDIUM] = { "medium_dbm", "ble_detections: at or above is medium, below is far." },
         [ROUTE_WHO] = { "person",
                         "camera_event: members of data that name a person; the first counts." },
+        [ROUTE_IGNORE] = { "ignore", "Filters, with commas, of topics that are not wanted." },
+        [ROUTE_DECODE] = { "decode",
+                           "What the bytes are: json, text, number, bool, csv; base64+ before." },
+        [ROUTE_WHEN] = { "when", "Only payloads of which this holds: /type = a, b and /x." },
+        [ROUTE_KEEP] = { "keep", "Of a mapped payload: all of it, or only what is named." },
         [ROUTE_ENABLED] = { "enabled", "off takes the route away." },
 };
 
@@ -106,6 +98,7 @@ void config_routes_done(ConfigTexts *texts) {
         for (size_t i = 0; i < texts->n_routes; ++i) {
                 for (size_t k = 0; k < CONFIG_ROUTE_KEYS; ++k)
                         config_text_done(&texts->routes[i].texts[k]);
+                config_map_done(&texts->routes[i]);
                 free(texts->routes[i].name);
         }
         free(texts->routes);
@@ -125,22 +118,22 @@ bool config_routes_has_key(const char *name) {
 static bool config_route_name_ok(const char *name) {
         size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
 
-        return n > 0 && n <= ROUTE_NAME_MAX && name[n] == '\0';
+        return n > 0 && n <= CONFIG_ROUTE_NAME_MAX && name[n] == '\0';
 }
 
-static ConfigRoute *config_routes_find(ConfigTexts *texts, const char *name) {
+ConfigRoute *config_routes_find(ConfigTexts *texts, const char *name) {
         for (size_t i = 0; i < texts->n_routes; ++i)
                 if (strcmp(texts->routes[i].name, name) == 0)
                         return &texts->routes[i];
         return NULL;
 }
 
-static void config_route_error(ConfigLoader *loader,
-                               const char *route,
-                               const char *name,
-                               const char *text,
-                               const char *allowed) {
-        char section[ROUTE_NAME_MAX + 8];
+void config_route_error(ConfigLoader *loader,
+                        const char *route,
+                        const char *name,
+                        const char *text,
+                        const char *allowed) {
+        char section[CONFIG_ROUTE_NAME_MAX + 8];
 
         snprintf(section, sizeof(section), "route %s", route);
         config_error(loader, section, name, "%s; allowed: %s", text, allowed);
@@ -155,39 +148,44 @@ static int config_routes_unknown_key(ConfigLoader *loader, const char *route, co
         return 0;
 }
 
+int config_routes_take(ConfigLoader *loader, const char *name, ConfigRoute **ret_route) {
+        ConfigTexts *texts = loader->config->texts;
+
+        *ret_route = NULL;
+        if (!config_route_name_ok(name)) {
+                config_error(loader,
+                             "route",
+                             NULL,
+                             "bad name; allowed: 1 to %d of A-Z a-z 0-9 _ -",
+                             CONFIG_ROUTE_NAME_MAX);
+                return 0;
+        }
+        *ret_route = config_routes_find(texts, name);
+        if (*ret_route)
+                return 0;
+        if (texts->n_routes == CONFIG_MAX_ROUTES) {
+                config_error(loader, "route", NULL, "more than %d routes", CONFIG_MAX_ROUTES);
+                return 0;
+        }
+        return err_up(config_routes_add(texts, name, ret_route));
+}
+
 int config_routes_set(ConfigLoader *loader,
                       const char *route_name,
                       const char *name,
                       const char *value) {
-        ConfigTexts *texts = loader->config->texts;
-        char section[ROUTE_NAME_MAX + 8];
+        char section[CONFIG_ROUTE_NAME_MAX + 8];
         ConfigRoute *route;
         ConfigKey key;
         int k = config_route_key(name);
         bool is_taken;
         int r;
 
-        if (!config_route_name_ok(route_name)) {
-                config_error(loader,
-                             "route",
-                             NULL,
-                             "bad name; allowed: 1 to %d of A-Z a-z 0-9 _ -",
-                             ROUTE_NAME_MAX);
-                return 0;
-        }
-        if (k < 0)
+        if (config_route_name_ok(route_name) && k < 0)
                 return config_routes_unknown_key(loader, route_name, name);
-
-        route = config_routes_find(texts, route_name);
-        if (!route && texts->n_routes == CONFIG_MAX_ROUTES) {
-                config_error(loader, "route", NULL, "more than %d routes", CONFIG_MAX_ROUTES);
-                return 0;
-        }
-        if (!route) {
-                r = config_routes_add(texts, route_name, &route);
-                if (r != 0)
-                        return err_up(r);
-        }
+        r = config_routes_take(loader, route_name, &route);
+        if (r != 0 || !route)
+                return err_up(r);
         snprintf(section, sizeof(section), "route %s", route_name);
         key = (ConfigKey){ .section = section, .name = name };
         r = config_text_take(loader, &key, &route->texts[k], value, &is_taken);
@@ -206,9 +204,8 @@ int config_routes_fill(ConfigLoader *loader,
         return err_up(config_routes_set(loader, route_name, name, value));
 }
 
-/* The text of a key, and the loader set to blame its origin. */
-static const char *config_route_text(ConfigLoader *loader, const ConfigRoute *source, int k) {
-        const ConfigText *text = &source->texts[k];
+const char *config_route_text(ConfigLoader *loader, const ConfigRoute *source, ConfigRouteKey key) {
+        const ConfigText *text = &source->texts[key];
 
         loader->origin = text->origin;
         for (size_t i = 0; !loader->origin && i < CONFIG_ROUTE_KEYS; ++i)
@@ -255,7 +252,7 @@ static double config_route_dbm(ConfigLoader *loader,
 
 /* Zones of other kinds than detections are nobody's. */
 static void config_route_warn_of_dbm(ConfigLoader *loader, const ConfigRoute *source) {
-        char section[ROUTE_NAME_MAX + 8];
+        char section[CONFIG_ROUTE_NAME_MAX + 8];
 
         snprintf(section, sizeof(section), "route %s", source->name);
         for (int k = ROUTE_NEAR; k <= ROUTE_MEDIUM; ++k)
@@ -287,8 +284,10 @@ static size_t config_route_bytes(ConfigLoader *loader, const ConfigRoute *source
 
 /* What no payload of the kind can tell must be in the topic. */
 static void config_route_check_names(ConfigLoader *loader, const char *name, const Route *route) {
-        bool has_vehicle = topic_template_has(route->topic, "vehicle");
-        bool has_device = topic_template_has(route->topic, "device");
+        bool has_vehicle = topic_template_has(route->topic, "vehicle") ||
+                           map_gives(route->map, MAP_TO_VEHICLE);
+        bool has_device =
+                topic_template_has(route->topic, "device") || map_gives(route->map, MAP_TO_DEVICE);
 
         switch (route->kind) {
         case KIND_RAW_LOG:
@@ -341,10 +340,7 @@ static int config_route_read_topic(ConfigLoader *loader, const ConfigRoute *sour
                                    "{name...} or #");
                 return 0;
         }
-        if (r != 0)
-                return err_up(r);
-        config_route_check_names(loader, source->name, route);
-        return 0;
+        return r == 0 ? 0 : err_up(r);
 }
 
 static int config_route_read_zone(ConfigLoader *loader, const ConfigRoute *source, Route *route) {
@@ -387,7 +383,7 @@ static void config_route_read_kind(ConfigLoader *loader, const ConfigRoute *sour
 /* Names of members, with commas or spaces between them: no JSON is searched deeper than data. */
 static int config_route_read_person(ConfigLoader *loader, const ConfigRoute *source, Route *route) {
         const char *text = config_route_text(loader, source, ROUTE_WHO);
-        char section[ROUTE_NAME_MAX + 8];
+        char section[CONFIG_ROUTE_NAME_MAX + 8];
         Text rest = text_of(text ? text : ""), item;
         size_t n = 0;
 
@@ -422,27 +418,19 @@ static void config_route_check_unique(ConfigLoader *loader,
                                       const ConfigRoute *source,
                                       const Route *route,
                                       const Routes *routes) {
-        char text[ROUTE_NAME_MAX + 40];
+        char text[CONFIG_ROUTE_NAME_MAX + 40];
 
         for (size_t i = 0; route->topic && i < routes_length(routes); ++i) {
                 const Route *other = routes_get(routes, i);
 
-                if (strcmp(topic_template_filter(other->topic),
-                           topic_template_filter(route->topic)) != 0)
+                if (other->when || strcmp(topic_template_filter(other->topic),
+                                          topic_template_filter(route->topic)) != 0)
                         continue;
                 (void)config_route_text(loader, source, ROUTE_TOPIC);
                 snprintf(text, sizeof(text), "the same topics as route %s", other->name);
                 config_route_error(loader, source->name, "topic", text, "topics of its own");
                 return;
         }
-}
-
-static void config_route_done(Route *route) {
-        topic_template_free(route->topic);
-        zone_free(route->zone);
-        free(route->name);
-        free(route->origin);
-        free(route->person);
 }
 
 /* Nobody looks for what is older than all that is kept. */
@@ -459,7 +447,7 @@ static int64_t config_oldest_us(const Config *config) {
 }
 
 static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, Routes *routes) {
-        __attribute__((cleanup(config_route_done))) Route route = { 0 };
+        __attribute__((cleanup(route_done))) Route route = { 0 };
         int n_errors = loader->n_errors;
         int r;
 
@@ -470,8 +458,12 @@ static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, R
         r = config_route_read_topic(loader, source, &route);
         if (r == 0)
                 r = config_route_read_zone(loader, source, &route);
+        if (r == 0)
+                r = config_map_read(loader, source, &route);
         if (r != 0)
                 return err_up(r);
+        if (route.topic)
+                config_route_check_names(loader, source->name, &route);
         route.auto_register = config_route_flag(loader,
                                                 source,
                                                 ROUTE_AUTO_REGISTER,
@@ -529,7 +521,7 @@ int config_routes_build(ConfigLoader *loader) {
 }
 
 void config_routes_print(const ConfigTexts *texts, FILE *out) {
-        for (size_t i = 0; i < texts->n_routes; ++i)
+        for (size_t i = 0; i < texts->n_routes; ++i) {
                 for (size_t k = 0; k < CONFIG_ROUTE_KEYS; ++k)
                         if (texts->routes[i].texts[k].text)
                                 fprintf(out,
@@ -537,6 +529,8 @@ void config_routes_print(const ConfigTexts *texts, FILE *out) {
                                         texts->routes[i].name,
                                         config_route_keys[k].name,
                                         texts->routes[i].texts[k].text);
+                config_map_print(&texts->routes[i], out);
+        }
 }
 
 void config_routes_print_example(FILE *out) {

@@ -13,6 +13,7 @@
 
 typedef struct ConfigKey ConfigKey;
 typedef struct ConfigLoader ConfigLoader;
+typedef struct ConfigMapLine ConfigMapLine;
 typedef struct ConfigRoute ConfigRoute;
 typedef struct ConfigText ConfigText;
 typedef struct ConfigTexts ConfigTexts;
@@ -68,13 +69,38 @@ struct ConfigText {
         ConfigFrom from;
 };
 
-#define CONFIG_ROUTE_KEYS 9
-#define CONFIG_MAX_ROUTES 256
+#define CONFIG_MAX_ROUTES     1024
+#define CONFIG_ROUTE_NAME_MAX 40
+
+typedef enum ConfigRouteKey {
+        ROUTE_TOPIC,
+        ROUTE_KIND,
+        ROUTE_AUTO_REGISTER,
+        ROUTE_TIMEZONE,
+        ROUTE_BYTES,
+        ROUTE_NEAR,
+        ROUTE_MEDIUM,
+        ROUTE_WHO,
+        ROUTE_IGNORE,
+        ROUTE_DECODE,
+        ROUTE_WHEN,
+        ROUTE_KEEP,
+        ROUTE_ENABLED,
+        CONFIG_ROUTE_KEYS
+} ConfigRouteKey;
+
+/* A line of [map NAME]. */
+struct ConfigMapLine {
+        char *target;
+        ConfigText text;
+};
 
 struct ConfigRoute {
         char *name;
         bool is_default;
         ConfigText texts[CONFIG_ROUTE_KEYS];
+        ConfigMapLine *lines; /* in the order in which they were first given */
+        size_t n_lines, lines_capacity;
 };
 
 struct ConfigTexts {
@@ -151,5 +177,30 @@ MUST_CHECK int config_routes_fill(ConfigLoader *loader,
                                   const char *value);
 MUST_CHECK int config_routes_build(ConfigLoader *loader);
 bool config_routes_has_key(const char *name);
+ConfigRoute *config_routes_find(ConfigTexts *texts, const char *name); /* NULL = none */
+/* The text of a key, NULL where it has none; the loader then blames its origin. */
+const char *config_route_text(ConfigLoader *loader, const ConfigRoute *source, ConfigRouteKey key);
+void config_route_error(ConfigLoader *loader,
+                        const char *route,
+                        const char *name,
+                        const char *text,
+                        const char *allowed);
+
+/* [map NAME]: one assignment, of a route that has been named before, or will be; what the keys
+ * ignore, decode, when and keep say, and the map, once kind and topic are known. */
+MUST_CHECK int config_map_set(ConfigLoader *loader,
+                              const char *route,
+                              const char *target,
+                              const char *value);
+void config_map_done(ConfigRoute *source);
+MUST_CHECK int config_map_read(ConfigLoader *loader, const ConfigRoute *source, Route *route);
+/* MAP_<NAME>_<TARGET> of the environment, in lower case, cut in two; the route must be known. */
+bool config_map_split(const ConfigTexts *texts,
+                      char *name,
+                      const char **ret_route,
+                      const char **ret_target);
+void config_map_print(const ConfigRoute *source, FILE *out);
+/* The route of that name, made if there was none. NULL: it was refused, with an error. */
+MUST_CHECK int config_routes_take(ConfigLoader *loader, const char *name, ConfigRoute **ret_route);
 void config_routes_print(const ConfigTexts *texts, FILE *out);
 void config_routes_print_example(FILE *out);

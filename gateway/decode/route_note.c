@@ -11,8 +11,8 @@
 
 #define ROUTE_NOTE_HEAD    "tidegate routes 1"
 #define ROUTE_NOTE_UNTIL   "until "
-#define ROUTE_NOTE_MEMBERS 11
-#define ROUTE_NOTE_LEAST   10 /* of a version that did not know the last one */
+#define ROUTE_NOTE_MEMBERS 15
+#define ROUTE_NOTE_LEAST   10 /* of a version that did not know the last ones */
 #define ROUTE_NOTE_TABLES  16
 
 /* ---- writing ---- */
@@ -21,15 +21,37 @@ static bool route_note_is_plain(const char *text) {
         return text && *text && !strpbrk(text, "\t\n");
 }
 
+/* A filter has no comma: a configuration has them with commas between. */
+static void route_note_put_ignore(FILE *file, const Route *route) {
+        for (size_t i = 0; i < route->n_ignore; ++i)
+                fprintf(file, "%s%s", i > 0 ? "," : "", route->ignore[i]);
+        fprintf(file, "%s\t", route->n_ignore > 0 ? "" : "-");
+}
+
+static void route_note_put_map(FILE *file, const Map *map) {
+        for (size_t i = 0; i < map_length(map); ++i) {
+                const Text *line = map_get(map, i)->line;
+
+                fprintf(file,
+                        "\t%.*s\t%.*s\n",
+                        (int)line[0].n,
+                        line[0].data,
+                        (int)line[1].n,
+                        line[1].data);
+        }
+}
+
 static void route_note_put(FILE *file, const Routes *routes) {
         for (size_t i = 0; i < routes_length(routes); ++i) {
                 const Route *route = routes_get(routes, i);
                 const char *topic = topic_template_text(route->topic);
+                char format[FORMAT_NAME_SIZE];
 
                 if (!route_note_is_plain(route->name) || !route_note_is_plain(topic))
                         continue;
                 fprintf(file,
-                        "%s\t%s\t%s\t%d\t%s\t%" PRId64 "\t%" PRId64 "\t%zu\t%.17g\t%.17g\t%s\n",
+                        "%s\t%s\t%s\t%d\t%s\t%" PRId64 "\t%" PRId64
+                        "\t%zu\t%.17g\t%.17g\t%s\t%s\t%s\t",
                         route->name,
                         topic,
                         kind_name(route->kind),
@@ -40,7 +62,12 @@ static void route_note_put(FILE *file, const Routes *routes) {
                         route->max_bytes,
                         route->near_dbm,
                         route->medium_dbm,
-                        route->person ? route->person : "-");
+                        route->person ? route->person : "-",
+                        format_name(route->format, format),
+                        route->keeps_named ? "named" : "all");
+                route_note_put_ignore(file, route);
+                fprintf(file, "%s\n", route->when ? condition_text(route->when) : "-");
+                route_note_put_map(file, route->map);
         }
 }
 
@@ -84,6 +111,18 @@ void route_note_save(const char *path, const Former *former, const Routes *route
 
 /* ---- reading ---- */
 
+typedef struct RouteNoteReader RouteNoteReader;
+
+struct RouteNoteReader {
+        Former *former; /* borrowed */
+        uint64_t first_seq;
+        int64_t until_us;
+        Routes *table; /* owned; NULL: none has begun */
+        uint64_t until_seq;
+        Route route; /* owned: its lines are being read */
+        bool has_route;
+};
+
 /* The members of a line, which is cut into them; false: too few, or too many. */
 static bool route_note_cut(char *line, char *ret_members[ROUTE_NOTE_MEMBERS]) {
         size_t n = 0;
@@ -96,22 +135,70 @@ static bool route_note_cut(char *line, char *ret_members[ROUTE_NOTE_MEMBERS]) {
         return n >= ROUTE_NOTE_LEAST;
 }
 
-static void route_note_done(Route *route) {
-        free(route->name);
-        topic_template_free(route->topic);
-        zone_free(route->zone);
-        free(route->person);
+static bool route_note_has(const char *member) {
+        return member && strcmp(member, "-") != 0;
+}
+
+static int route_note_take_ignore(Route *route, char *member) {
+        size_t n = 1;
+
+        for (const char *at = member; *at; ++at)
+                n += *at == ',';
+        route->ignore = calloc(n, sizeof(*route->ignore));
+        if (!route->ignore)
+                return err_new(-ENOMEM);
+        for (char *at = member, *one; (one = strsep(&at, ","));) {
+                route->ignore[route->n_ignore] = strdup(one);
+                if (!route->ignore[route->n_ignore++])
+                        return err_new(-ENOMEM);
+        }
+        return 0;
+}
+
+/* What follows the name; what a version of before did not know is as it was then. > 0: it cannot be
+ * read. */
+static int route_note_take_rules(Route *route, char *m[ROUTE_NOTE_MEMBERS]) {
+        const char *why;
+        int r = topic_template_new(&route->topic, m[1]);
+
+        if (r == 0 && strcmp(m[4], "-") != 0)
+                r = zone_new(&route->zone, m[4]);
+        if (r == 0 && route_note_has(m[10])) {
+                route->person = strdup(m[10]);
+                r = route->person ? 0 : err_new(-ENOMEM);
+        }
+        if (r == 0 && m[11] && !format_from_name(text_of(m[11]), &route->format))
+                return 1;
+        route->keeps_named = m[12] && strcmp(m[12], "named") == 0;
+        if (r == 0 && route_note_has(m[13]))
+                r = route_note_take_ignore(route, m[13]);
+        if (r == 0 && route_note_has(m[14]))
+                r = condition_new(&route->when, m[14], &why);
+        return r;
+}
+
+/* The route whose lines were read is whole. */
+static int route_note_end_route(RouteNoteReader *reader) {
+        int r = 0;
+
+        if (reader->has_route && reader->table)
+                r = routes_add(reader->table, &reader->route);
+        if (!reader->has_route || r != 0)
+                route_done(&reader->route);
+        reader->route = (Route){ 0 };
+        reader->has_route = false;
+        return err_up(r);
 }
 
 /* What cannot be read is left out: it is of another version of ours. */
-static int route_note_take(Routes *routes, char *line) {
-        __attribute__((cleanup(route_note_done))) Route route = { 0 };
+static int route_note_take(RouteNoteReader *reader, char *line) {
         char *m[ROUTE_NOTE_MEMBERS] = { NULL };
-        int r;
+        Route *route = &reader->route;
+        int r = route_note_end_route(reader);
 
-        if (!route_note_cut(line, m))
-                return 0;
-        route = (Route){
+        if (r != 0 || !route_note_cut(line, m))
+                return err_up(r);
+        *route = (Route){
                 .name = strdup(m[0]),
                 .kind = kind_from_name(text_of(m[2])),
                 .auto_register = strcmp(m[3], "1") == 0,
@@ -121,21 +208,34 @@ static int route_note_take(Routes *routes, char *line) {
                 .near_dbm = strtod(m[8], NULL),
                 .medium_dbm = strtod(m[9], NULL),
         };
-        if (m[10] && strcmp(m[10], "-") != 0)
-                route.person = strdup(m[10]);
-        if (!route.name || (m[10] && strcmp(m[10], "-") != 0 && !route.person))
-                return err_new(-ENOMEM);
-        r = topic_template_new(&route.topic, m[1]);
-        if (r == 0 && strcmp(m[4], "-") != 0)
-                r = zone_new(&route.zone, m[4]);
-        if (r == 0 && route.kind != KIND_NONE)
-                r = routes_add(routes, &route);
-        else if (r >= 0)
+        r = route->name ? route_note_take_rules(route, m) : err_new(-ENOMEM);
+        reader->has_route = r == 0 && route->kind != KIND_NONE;
+        if (r > 0)
+                r = 0; /* else it is left out */
+        return err_up(r);
+}
+
+/* A line of the map of the route before it. */
+static int route_note_take_map(RouteNoteReader *reader, char *line) {
+        char why[MAP_WHY_SIZE];
+        const char *target = strsep(&line, "\t");
+        int r = 0;
+
+        if (!reader->has_route || !line)
                 return 0;
-        if (r < 0)
-                return err_up(r);
-        route = (Route){ 0 }; /* taken over */
-        return 0;
+        if (!reader->route.map)
+                r = map_new(&reader->route.map, reader->route.kind);
+        if (r == 0)
+                r = map_add(reader->route.map,
+                            reader->route.topic,
+                            text_of(target),
+                            text_of(line),
+                            why);
+        if (r > 0) /* as the whole: half a map is another one */
+                reader->has_route = false;
+        if (r > 0)
+                r = 0;
+        return err_up(r);
 }
 
 static bool route_note_is_same(const Routes *a, const Routes *b) {
@@ -157,22 +257,12 @@ static bool route_note_is_same(const Routes *a, const Routes *b) {
         return is_same;
 }
 
-typedef struct RouteNoteReader RouteNoteReader;
-
-struct RouteNoteReader {
-        Former *former; /* borrowed */
-        uint64_t first_seq;
-        int64_t until_us;
-        Routes *table; /* owned; NULL: none has begun */
-        uint64_t until_seq;
-};
-
 /* The table that was being read is whole. */
 static int route_note_end_table(RouteNoteReader *reader) {
+        int r = route_note_end_route(reader);
         Routes *table = TAKE(&reader->table);
-        int r = 0;
 
-        if (table && reader->first_seq > 0 && reader->until_seq >= reader->first_seq)
+        if (r == 0 && table && reader->first_seq > 0 && reader->until_seq >= reader->first_seq)
                 r = former_add(reader->former, table, reader->until_seq, reader->until_us);
         routes_unref(table);
         return err_up(r);
@@ -186,7 +276,8 @@ static int route_note_read_line(RouteNoteReader *reader, char *line) {
         if (!is_last && strncmp(line, ROUTE_NOTE_UNTIL, strlen(ROUTE_NOTE_UNTIL)) == 0)
                 reader->until_seq = strtoull(line + strlen(ROUTE_NOTE_UNTIL), &end, 10);
         if (!is_last && end <= line + strlen(ROUTE_NOTE_UNTIL))
-                return reader->table ? route_note_take(reader->table, line) : 0;
+                return *line == '\t' ? route_note_take_map(reader, line + 1)
+                                     : route_note_take(reader, line);
         r = route_note_end_table(reader);
         if (r == 0)
                 r = routes_new(&reader->table);
@@ -227,6 +318,9 @@ int route_note_load(const char *path,
         if (file) {
                 r = route_note_read(file, &reader);
                 (void)fclose(file);
+                if (r == 0)
+                        r = route_note_end_route(&reader);
+                route_done(&reader.route);
         }
         last = TAKE(&reader.table);
         if (r == 0 && last && reader.until_seq == UINT64_MAX && !route_note_is_same(last, routes))

@@ -124,7 +124,7 @@ static const Route *nth_route(const Routes *routes, Kind kind, size_t nth) {
         for (size_t i = 0; i < routes_length(routes); ++i) {
                 const Route *route = routes_get(routes, i);
 
-                if (route->kind == kind && nth-- == 0)
+                if (route->kind == kind && !route->map && !route->when && nth-- == 0)
                         return route;
         }
         return NULL;

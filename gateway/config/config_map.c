@@ -1,0 +1,224 @@
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/text.h"
+#include "base/vec.h"
+#include "gateway/config/config_table.h"
+
+#define CONFIG_MAP_IGNORES 32
+
+/* ---- lines ---- */
+
+static void config_map_section(const char *route, char ret[CONFIG_ROUTE_NAME_MAX + 8]) {
+        snprintf(ret, CONFIG_ROUTE_NAME_MAX + 8, "map %s", route);
+}
+
+static int config_map_line(ConfigRoute *source, const char *target, ConfigMapLine **ret_line) {
+        char *copy;
+
+        for (size_t i = 0; i < source->n_lines; ++i)
+                if (strcmp(source->lines[i].target, target) == 0) {
+                        *ret_line = &source->lines[i];
+                        return 0;
+                }
+        copy = strdup(target);
+        if (!copy || !VEC_HAS_ROOM(source->lines, source->n_lines, source->lines_capacity, 8)) {
+                free(copy);
+                return err_new(-ENOMEM);
+        }
+        source->lines[source->n_lines] = (ConfigMapLine){ .target = copy };
+        *ret_line = &source->lines[source->n_lines++];
+        return 0;
+}
+
+int config_map_set(ConfigLoader *loader, const char *route, const char *target, const char *value) {
+        char section[CONFIG_ROUTE_NAME_MAX + 8];
+        ConfigRoute *source;
+        ConfigMapLine *line;
+        ConfigKey key = { .section = section, .name = target };
+        bool is_taken;
+        int r = config_routes_take(loader, route, &source);
+
+        if (r != 0 || !source)
+                return err_up(r);
+        config_map_section(route, section);
+        if (strlen(target) > MAP_MAX_TARGET) {
+                config_error(loader, section, NULL, "a target has 1 to %d bytes", MAP_MAX_TARGET);
+                return 0;
+        }
+        r = config_map_line(source, target, &line);
+        if (r == 0)
+                r = config_text_take(loader, &key, &line->text, value, &is_taken);
+        return r == 0 ? 0 : err_up(r);
+}
+
+void config_map_done(ConfigRoute *source) {
+        for (size_t i = 0; i < source->n_lines; ++i) {
+                free(source->lines[i].target);
+                config_text_done(&source->lines[i].text);
+        }
+        free(source->lines);
+}
+
+bool config_map_split(const ConfigTexts *texts,
+                      char *name,
+                      const char **ret_route,
+                      const char **ret_target) {
+        size_t longest = 0;
+
+        if (strncmp(name, "map_", 4) != 0)
+                return false;
+        name += 4;
+        for (size_t i = 0; i < texts->n_routes; ++i) {
+                size_t n = strlen(texts->routes[i].name);
+
+                if (n > longest && strncmp(name, texts->routes[i].name, n) == 0 && name[n] == '_' &&
+                    name[n + 1] != '\0')
+                        longest = n;
+        }
+        if (longest == 0)
+                return false;
+        name[longest] = '\0';
+        *ret_route = name;
+        *ret_target = name + longest + 1;
+        return true;
+}
+
+void config_map_print(const ConfigRoute *source, FILE *out) {
+        for (size_t i = 0; i < source->n_lines; ++i)
+                if (source->lines[i].text.text)
+                        fprintf(out,
+                                "map %s.%s = %s\n",
+                                source->name,
+                                source->lines[i].target,
+                                source->lines[i].text.text);
+}
+
+/* ---- reading ---- */
+
+static int config_map_add(ConfigLoader *loader,
+                          const ConfigRoute *source,
+                          const ConfigMapLine *line,
+                          Route *route) {
+        char section[CONFIG_ROUTE_NAME_MAX + 8], why[MAP_WHY_SIZE];
+        int r;
+
+        if (!line->text.text || !*line->text.text) /* an empty one takes a line away */
+                return 0;
+        loader->origin = line->text.origin;
+        r = map_add(route->map, route->topic, text_of(line->target), text_of(line->text.text), why);
+        if (r == MAP_E_INVALID) {
+                config_map_section(source->name, section);
+                config_error(loader, section, line->target, "%s", why);
+                return 0;
+        }
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* A bare value of telemetry is its value, if nobody says otherwise. */
+static int config_map_add_value(Route *route) {
+        char why[MAP_WHY_SIZE];
+        int r;
+
+        if (route->kind != KIND_TELEMETRY || route->format.kind == FORMAT_AS_IT_IS ||
+            route->format.kind == FORMAT_CSV)
+                return 0;
+        r = map_new(&route->map, route->kind);
+        if (r == 0)
+                r = map_add(route->map, route->topic, TEXT("value"), TEXT("/"), why);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int config_map_read_lines(ConfigLoader *loader, const ConfigRoute *source, Route *route) {
+        int r;
+
+        if (route->kind == KIND_NONE || !route->topic)
+                return 0; /* said already */
+        if (source->n_lines == 0)
+                return err_up(config_map_add_value(route));
+        r = map_new(&route->map, route->kind);
+        for (size_t i = 0; r == 0 && i < source->n_lines; ++i)
+                r = config_map_add(loader, source, &source->lines[i], route);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static void config_map_read_decode(ConfigLoader *loader, const ConfigRoute *source, Route *route) {
+        const char *text = config_route_text(loader, source, ROUTE_DECODE);
+
+        if (text && !format_from_name(text_of(text), &route->format))
+                config_route_error(loader, source->name, "decode", "unknown format", FORMAT_NAMES);
+}
+
+static int config_map_read_when(ConfigLoader *loader, const ConfigRoute *source, Route *route) {
+        const char *text = config_route_text(loader, source, ROUTE_WHEN), *why = NULL;
+        int r;
+
+        if (!text)
+                return 0;
+        r = condition_new(&route->when, text, &why);
+        if (r == CONDITION_E_INVALID) {
+                config_route_error(loader,
+                                   source->name,
+                                   "when",
+                                   why,
+                                   "/type = a, b and /position and ! /test");
+                return 0;
+        }
+        return r == 0 ? 0 : err_up(r);
+}
+
+static void config_map_read_keep(ConfigLoader *loader, const ConfigRoute *source, Route *route) {
+        const char *text = config_route_text(loader, source, ROUTE_KEEP);
+
+        route->keeps_named = text && strcmp(text, "named") == 0;
+        if (text && !route->keeps_named && strcmp(text, "all") != 0)
+                config_route_error(loader, source->name, "keep", "bad value", "all, named");
+}
+
+static int config_map_ignore(Route *route, Text filter) {
+        char *copy = strndup(filter.data, filter.n);
+
+        if (!copy)
+                return err_new(-ENOMEM);
+        if (!route->ignore)
+                route->ignore = calloc(CONFIG_MAP_IGNORES, sizeof(*route->ignore));
+        if (!route->ignore) {
+                free(copy);
+                return err_new(-ENOMEM);
+        }
+        route->ignore[route->n_ignore++] = copy;
+        return 0;
+}
+
+static int config_map_read_ignore(ConfigLoader *loader, const ConfigRoute *source, Route *route) {
+        const char *text = config_route_text(loader, source, ROUTE_IGNORE);
+        Text rest = text_of(text ? text : ""), item;
+        int r = 0;
+
+        while (r == 0 && text_next_item(&rest, ",", &item)) {
+                item = text_trim(item);
+                if (!topic_filter_is_valid(item) || route->n_ignore == CONFIG_MAP_IGNORES) {
+                        config_route_error(loader,
+                                           source->name,
+                                           "ignore",
+                                           "bad filter",
+                                           "up to 32 MQTT filters with commas between");
+                        return 0;
+                }
+                r = config_map_ignore(route, item);
+        }
+        return r == 0 ? 0 : err_up(r);
+}
+
+int config_map_read(ConfigLoader *loader, const ConfigRoute *source, Route *route) {
+        int r;
+
+        config_map_read_decode(loader, source, route);
+        config_map_read_keep(loader, source, route);
+        r = config_map_read_when(loader, source, route);
+        if (r == 0)
+                r = config_map_read_ignore(loader, source, route);
+        if (r == 0)
+                r = config_map_read_lines(loader, source, route);
+        return r == 0 ? 0 : err_up(r);
+}
