@@ -16,9 +16,9 @@
 #include "base/watch.h"
 #include "gateway/decode/decode.h"
 #include "gateway/decode/json_check.h"
-#include "gateway/decode/mapping.h"
 #include "gateway/doors.h"
 #include "gateway/inlet.h"
+#include "gateway/journal/bus_error.h"
 #include "gateway/lease.h"
 #include "gateway/notify.h"
 #include "gateway/read/readers.h"
@@ -85,7 +85,7 @@ void gateway_expect_signals(void) {
 static int gateway_block_signals(Gateway *gateway) {
         sigset_t set;
 
-        mapping_guard();
+        bus_error_guard();
         MUST(sigemptyset(&set));
         MUST(sigaddset(&set, SIGTERM));
         MUST(sigaddset(&set, SIGINT));

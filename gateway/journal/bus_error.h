@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Mapping: says what happened when a file that is mapped cannot be read or written any more.
+ * BusError: says what happened when a file that is mapped cannot be read or written any more.
  *
  * The journal's segments are mapped; one that somebody cuts, or whose disk fails, is a SIGBUS at
  * whatever touches it next. No code behind that could go on as if the bytes were there, so the
@@ -11,4 +11,4 @@
 
 #include "base/base.h"
 
-void mapping_guard(void); /* once, before the first thread */
+void bus_error_guard(void); /* once, before the first thread */
