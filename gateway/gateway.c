@@ -170,6 +170,7 @@ static void gateway_wire(const Gateway *gateway, WsOptions *options, const Route
         options->check_json = json_check;
         options->count_detections = decode_count_detections;
         options->detections_max_bytes = route ? route->max_bytes : ROUTE_DOOR_BYTES;
+        options->counter.ahead_us = gateway->config->time_ahead_ms * INT64_C(1000);
         options->near_dbm = route ? route->near_dbm : ROUTE_NEAR_DBM;
         options->medium_dbm = route ? route->medium_dbm : ROUTE_MEDIUM_DBM;
 }

@@ -10,9 +10,21 @@
 #include "base/base.h"
 #include "base/clock.h"
 
+#define COUNTER_DEVICES_PER_PERSON 1.5
+
+typedef struct CounterStyle CounterStyle;
 typedef struct PageQuery PageQuery;
 
+/* How the people counter counts. */
+struct CounterStyle {
+        double devices_per_person; /* 0 = COUNTER_DEVICES_PER_PERSON */
+        bool zones_apart;          /* in a total a device of two zones is two */
+        bool by_time;              /* live windows; else by receipt */
+        int64_t ahead_us;          /* of its receipt a time may be, where it counts by_time */
+};
+
 typedef enum PageKind {
+        PAGE_COUNTER_LIVE_BY_TIME,   /* number: minutes; device_id */
         PAGE_COUNTER_LIVE,           /* number: minutes, by receipt; device_id */
         PAGE_COUNTER_RANGE,          /* from, to, device_id */
         PAGE_COUNTER_HISTOGRAM,      /* text: today, week; device_id */
@@ -58,4 +70,5 @@ struct PageQuery {
         int64_t number; /* what else the page counts in: minutes, hours, days */
         char text[256]; /* a preset, or a name; "" = none */
         char zone[64];  /* "" = UTC */
+        CounterStyle style;
 };

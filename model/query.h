@@ -81,6 +81,7 @@ struct Query {
         uint8_t token_checked[32], token_anew[32];
         bool has_token_anew;
         int minutes;
+        CounterStyle style;           /* QUERY_DETECTION_STATS */
         int64_t device_id;            /* 0 = all that the user may see */
         int64_t vehicle_id, owner_id; /* QUERY_OWNER; owner 0: nobody */
 

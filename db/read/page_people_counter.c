@@ -7,7 +7,8 @@
 /* clang-format off */
 
 /* PROTOCOL 3 A: three devices are two people, and one device is one. */
-#define COUNTER_PEOPLE(n) "CASE WHEN " n " = 0 THEN 0 ELSE greatest(1, round(" n " / 1.5)) END"
+#define COUNTER_PEOPLE(n) \
+        "CASE WHEN " n " = 0 THEN 0 ELSE greatest(1, round(" n " / $11::float8)::bigint) END"
 
 /* The zones of which there is something, from the next to the farthest. */
 #define COUNTER_IN_ORDER "ORDER BY array_position(ARRAY['near', 'medium', 'far'], zone)"
@@ -21,7 +22,8 @@
         " zones AS (SELECT zone, CASE zone WHEN 'near' THEN near WHEN 'medium' THEN medium"  \
         "   ELSE far END AS devices, n, round((rssi / n)::numeric, 2) AS rssi"       \
         "   FROM (SELECT zone, sum(n) AS n, sum(rssi) AS rssi FROM heard GROUP BY zone) z, devices),"  \
-        " total AS (SELECT d.total AS devices, coalesce((SELECT sum(n) FROM zones), 0) AS n"  \
+        " total AS (SELECT CASE WHEN $12::boolean THEN d.near + d.medium + d.far"  \
+        "   ELSE d.total END AS devices, coalesce((SELECT sum(n) FROM zones), 0) AS n"  \
         "   FROM devices d)"
 
 #define COUNTER_BY_ZONE                                                          \
@@ -41,12 +43,17 @@ const char db_page_counter_range[] =
         "   'by_zone', " COUNTER_BY_ZONE ") FROM total";
 
 /* What db/read/statistics.h counts, of a longer time than there are rows of one day. */
-const char db_page_counter_live[] =
-        DB_PAGE_WITH "," DB_SUMS_RECEIVED("(now() - $8::bigint * interval '1 minute')") "," COUNTER_ZONES
-        " SELECT json_build_object('timestamp', tidegate_local_time(now(), 'UTC'),"
-        "   'time_window_minutes', $8::bigint, 'by_zone', " COUNTER_BY_ZONE ","
-        "   'total', json_build_object('unique_devices', devices, 'total_detections', n,"
-        "      'estimated_people', " COUNTER_PEOPLE("devices") ")) FROM total";
+#define COUNTER_LIVE(heard)                                                                      \
+        DB_PAGE_WITH "," heard "," COUNTER_ZONES                                                 \
+        " SELECT json_build_object('timestamp', tidegate_local_time(now(), 'UTC'),"              \
+        "   'time_window_minutes', $8::bigint, 'by_zone', " COUNTER_BY_ZONE ","                  \
+        "   'total', json_build_object('unique_devices', devices, 'total_detections', n,"        \
+        "      'estimated_people', " COUNTER_PEOPLE("devices") ")) FROM total"
+#define COUNTER_MINUTES_AGO "(now() - $8::bigint * interval '1 minute')"
+
+const char db_page_counter_live[] = COUNTER_LIVE(DB_SUMS_RECEIVED(COUNTER_MINUTES_AGO));
+const char db_page_counter_live_by_time[] =
+        COUNTER_LIVE(DB_SUMS_HEARD(COUNTER_MINUTES_AGO, "(now() + interval '1s')"));
 
 /* Buckets with nothing in them, too. Those of an hour are ten minutes of any clock, and read its
  * rows; all others follow the clock of the wall, which has days of 23 and of 25 hours. */

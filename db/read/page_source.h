@@ -4,8 +4,9 @@
  * What the statements of the pages share. Private to db/read/page*.
  *
  * $1 user_id, $2 from, $3 to (µs, null = open), $4 device_id, $5 vehicle_id, $6 limit, $7 offset,
- * $8 number, $9 text, $10 zone. A statement begins with DB_PAGE_WITH, which gives each its type
- * whether it is used or not, and answers with one row of one column.
+ * $8 number, $9 text, $10 zone, $11 devices a person, $12 whether zones count apart. A statement
+ * begins with DB_PAGE_WITH, which gives each its type whether it is used or not, and answers with
+ * one row of one column.
  */
 
 #include "db/visible.h"
@@ -13,7 +14,7 @@
 /* clang-format off */
 #define DB_PAGE_WITH                                                                         \
         "WITH asked AS (SELECT $1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::bigint,"  \
-        " $6::bigint, $7::bigint, $8::bigint, $9::text, $10::text)"
+        " $6::bigint, $7::bigint, $8::bigint, $9::text, $10::text, $11::float8, $12::boolean)"
 #define DB_PAGE_US(n)     "(timestamptz 'epoch' + " n "::bigint * interval '1us')"
 #define DB_PAGE_FROM      "coalesce(" DB_PAGE_US("$2") ", '-infinity')"
 #define DB_PAGE_TO        "coalesce(" DB_PAGE_US("$3") ", 'infinity')"
@@ -47,11 +48,12 @@
 /* As PostgreSQL wants it: it reads +07:00 as POSIX does, seven hours west. */
 void db_page_zone(const char *zone, char ret_zone[DB_PAGE_ZONE_SIZE]);
 
-extern const char db_page_counter_live[], db_page_counter_range[], db_page_counter_histogram[],
-        db_page_counter_histogram_hour[], db_page_counter_hourly[], db_page_counter_daily[],
-        db_page_counter_distribution[], db_page_counter_recent[], db_page_counter_count[],
-        db_page_counter_devices[], db_page_counter_active[], db_page_counter_device[],
-        db_page_counter_device_stats[], db_page_counter_set_zones[], db_page_counter_reset_zones[];
+extern const char db_page_counter_live_by_time[], db_page_counter_live[], db_page_counter_range[],
+        db_page_counter_histogram[], db_page_counter_histogram_hour[], db_page_counter_hourly[],
+        db_page_counter_daily[], db_page_counter_distribution[], db_page_counter_recent[],
+        db_page_counter_count[], db_page_counter_devices[], db_page_counter_active[],
+        db_page_counter_device[], db_page_counter_device_stats[], db_page_counter_set_zones[],
+        db_page_counter_reset_zones[];
 extern const char db_page_cameras[], db_page_camera[], db_page_camera_status[], db_page_faces[],
         db_page_face_history[], db_page_vehicles[], db_page_vehicle[], db_page_vehicle_logs[],
         db_page_vehicle_log[], db_page_vehicle_latest[], db_page_sensor_logs[],

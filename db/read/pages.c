@@ -9,19 +9,21 @@
 DEFINE_CLEANUP(PGresult *, PQclear);
 
 enum {
-        PAGE_ARGS = 10,
+        PAGE_NUMBERS = 8,
+        PAGE_ARGS = 12,
         PAGE_ARG_SIZE = 24,
 };
 
 typedef struct PageArgs PageArgs;
 
 struct PageArgs {
-        char numbers[PAGE_ARGS - 2][PAGE_ARG_SIZE];
+        char numbers[PAGE_NUMBERS][PAGE_ARG_SIZE], ratio[PAGE_ARG_SIZE];
         char zone[DB_PAGE_ZONE_SIZE];
         const char *all[PAGE_ARGS];
 };
 
 static const char *const pages_sql[] = {
+        [PAGE_COUNTER_LIVE_BY_TIME] = db_page_counter_live_by_time,
         [PAGE_COUNTER_LIVE] = db_page_counter_live,
         [PAGE_COUNTER_RANGE] = db_page_counter_range,
         [PAGE_COUNTER_HISTOGRAM] = db_page_counter_histogram,
@@ -68,7 +70,7 @@ void db_page_zone(const char *zone, char ret_zone[DB_PAGE_ZONE_SIZE]) {
 }
 
 static void pages_bind(PageArgs *args, const PageQuery *page) {
-        const int64_t numbers[PAGE_ARGS - 2] = {
+        const int64_t numbers[PAGE_NUMBERS] = {
                 page->user_id,    page->from_us, page->to_us,  page->device_id,
                 page->vehicle_id, page->limit,   page->offset, page->number,
         };
@@ -84,6 +86,13 @@ static void pages_bind(PageArgs *args, const PageQuery *page) {
         args->all[8] = page->text;
         db_page_zone(page->zone, args->zone);
         args->all[9] = args->zone;
+        snprintf(args->ratio,
+                 PAGE_ARG_SIZE,
+                 "%.6g",
+                 page->style.devices_per_person > 0 ? page->style.devices_per_person
+                                                    : COUNTER_DEVICES_PER_PERSON);
+        args->all[10] = args->ratio;
+        args->all[11] = page->style.zones_apart ? "t" : "f";
 }
 
 int db_page(DbConn *conn, const PageQuery *page, Buf *ret_body) {

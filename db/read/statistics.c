@@ -40,7 +40,9 @@ static const char history_detections[] = "WITH scopes AS (SELECT s.user_id, s.or
                      " sum(rssi) FILTER (WHERE zone = 'far') AS far_rssi FROM ble_detections b"
                      " WHERE b.device_id = v.device_id"
                      " AND received_at BETWEEN now() - make_interval(mins => $2::int)"
-                     " AND now() + make_interval(mins => $2::int) GROUP BY 1, 2) r),"
+                     " - $5::bigint * interval '1us' AND now() + make_interval(mins => $2::int)"
+                     " AND (NOT $4::boolean OR time >= now() - make_interval(mins => $2::int)"
+                     " AND time < now() + interval '1s') GROUP BY 1, 2) r),"
                      " heard AS (SELECT v.ord, r.hash, sum(near)::int AS near,"
                      " sum(medium)::int AS medium, sum(far)::int AS far,"
                      " sum(near_rssi) AS near_rssi, sum(medium_rssi) AS medium_rssi,"
@@ -110,67 +112,84 @@ static int history_scopes(const int64_t scopes[], size_t n, Buf *ret_array) {
         return buf_failed(ret_array) ? err_new(-ENOMEM) : 0;
 }
 
-/* PROTOCOL 3 A: three devices are two people, and one device is one. */
-static int64_t history_people(int64_t n_devices) {
-        if (n_devices == 0)
-                return 0;
-        return n_devices == 1 ? 1 : llround((double)n_devices / 1.5);
+/* PROTOCOL 3 A: three devices are two people, and one device is one. Halves go to the even one, as
+ * there. */
+static int64_t history_people(const CounterStyle *style, int64_t n_devices) {
+        double ratio = style->devices_per_person > 0 ? style->devices_per_person
+                                                     : COUNTER_DEVICES_PER_PERSON;
+        int64_t n_people = (int64_t)nearbyint((double)n_devices / ratio);
+
+        return n_devices > 0 && n_people < 1 ? 1 : n_people;
 }
 
-static void history_counts(Buf *buf, int64_t n_devices, int64_t n_detections) {
+static void history_counts(Buf *buf,
+                           const CounterStyle *style,
+                           int64_t n_devices,
+                           int64_t n_detections) {
         buf_append_string(buf, "{\"unique_devices\":");
         buf_json_int(buf, n_devices);
         buf_append_string(buf, ",\"total_detections\":");
         buf_json_int(buf, n_detections);
         buf_append_string(buf, ",\"estimated_people\":");
-        buf_json_int(buf, history_people(n_devices));
+        buf_json_int(buf, history_people(style, n_devices));
 }
 
-/* @row < 0: nothing was heard. Returns how many detections there were. */
-static int64_t history_zones(Buf *buf, const PGresult *result, int row) {
+/* Of all zones: devices, in so far as they are added, and detections. @row < 0: nothing was heard.
+ */
+static void history_zones(Buf *buf,
+                          const PGresult *result,
+                          int row,
+                          const CounterStyle *style,
+                          int64_t ret_totals[2]) {
         static const char *const zones[] = { "near", "medium", "far" };
-        int64_t n_total = 0;
 
+        ret_totals[0] = ret_totals[1] = 0;
         for (int k = 0; row >= 0 && k < (int)N_ELEMENTS(zones); ++k) {
                 int column = 1 + 3 * k;
+                int64_t n_devices = history_int(result, row, column);
                 int64_t n = history_int(result, row, column + 1);
 
                 if (n == 0)
                         continue;
-                buf_printf(buf, "%s\"%s\":", n_total == 0 ? "" : ",", zones[k]);
-                history_counts(buf, history_int(result, row, column), n);
+                buf_printf(buf, "%s\"%s\":", ret_totals[1] == 0 ? "" : ",", zones[k]);
+                history_counts(buf, style, n_devices, n);
                 buf_printf(buf,
                            ",\"avg_rssi\":%.2f}",
                            strtod(PQgetvalue(result, row, column + 2), NULL));
-                n_total += n;
+                ret_totals[0] += n_devices;
+                ret_totals[1] += n;
         }
-        return n_total;
+        if (row >= 0 && !style->zones_apart)
+                ret_totals[0] = history_int(result, row, 10);
 }
 
-static void history_detections_body(Buf *buf, const PGresult *result, int row, int minutes) {
-        int64_t n_total;
+static void history_detections_body(Buf *buf,
+                                    const PGresult *result,
+                                    int row,
+                                    const DbDetectionWindow *window) {
+        int64_t totals[2];
 
         buf_append_string(buf, "{\"timestamp\":");
         buf_json_time(buf, clock_now_us());
         buf_append_string(buf, ",\"time_window_minutes\":");
-        buf_json_int(buf, minutes);
+        buf_json_int(buf, window->minutes);
         buf_append_string(buf, ",\"by_zone\":{");
-        n_total = history_zones(buf, result, row);
+        history_zones(buf, result, row, &window->style, totals);
         buf_append_string(buf, "},\"total\":");
-        history_counts(buf, row < 0 ? 0 : history_int(result, row, 10), n_total);
+        history_counts(buf, &window->style, totals[0], totals[1]);
         buf_append_string(buf, "}}");
 }
 
 int db_history_detection_stats(DbConn *conn,
                                const int64_t scopes[],
                                size_t n_scopes,
-                               int minutes,
-                               int64_t device_id,
+                               const DbDetectionWindow *window,
                                Buf ret_bodies[]) {
         CLEANUP(PQclear) PGresult *result = NULL;
         CLEANUP_BUF Buf array = { 0 };
-        char window[HISTORY_ARG_SIZE], device[HISTORY_ARG_SIZE];
-        const char *args[3] = { NULL, window, device };
+        char minutes[HISTORY_ARG_SIZE], device[HISTORY_ARG_SIZE], ahead[HISTORY_ARG_SIZE];
+        bool by_time = window->style.by_time;
+        const char *args[5] = { NULL, minutes, device, by_time ? "t" : "f", ahead };
         int row = 0;
         int r;
 
@@ -178,8 +197,9 @@ int db_history_detection_stats(DbConn *conn,
         if (r < 0)
                 return err_up(r);
         args[0] = array.data;
-        snprintf(window, sizeof(window), "%d", minutes);
-        snprintf(device, sizeof(device), "%lld", (long long)device_id);
+        snprintf(minutes, sizeof(minutes), "%d", window->minutes);
+        snprintf(device, sizeof(device), "%lld", (long long)window->device_id);
+        snprintf(ahead, sizeof(ahead), "%lld", by_time ? (long long)window->style.ahead_us : 0LL);
         r = db_conn_exec(conn, &(DbQuery){ history_detections, N_ELEMENTS(args), args }, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
@@ -188,7 +208,7 @@ int db_history_detection_stats(DbConn *conn,
                 bool has_row =
                         row < PQntuples(result) && history_int(result, row, 0) == (int64_t)i + 1;
 
-                history_detections_body(&ret_bodies[i], result, has_row ? row : -1, minutes);
+                history_detections_body(&ret_bodies[i], result, has_row ? row : -1, window);
                 row += has_row;
                 if (buf_failed(&ret_bodies[i]))
                         return err_new(-ENOMEM);

@@ -11,14 +11,22 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "db/conn.h"
+#include "model/page_query.h"
 
-/* One JSON object a scope, as PROTOCOL 3 A "data" says; @device_id 0 = all that the scope may see.
- * The window is by time of receipt: device clocks do not decide who is here now. */
+typedef struct DbDetectionWindow DbDetectionWindow;
+
+struct DbDetectionWindow {
+        int minutes;
+        int64_t device_id; /* 0 = all that the user may see */
+        CounterStyle style;
+};
+
+/* One JSON object a scope, as PROTOCOL 3 A "data" says. Unless the style says otherwise the window
+ * is by time of receipt: device clocks do not decide who is here now. */
 MUST_CHECK int db_history_detection_stats(DbConn *conn,
                                           const int64_t scopes[],
                                           size_t n_scopes,
-                                          int minutes,
-                                          int64_t device_id,
+                                          const DbDetectionWindow *window,
                                           Buf ret_bodies[]);
 
 /* One JSON object a scope, as PROTOCOL 3 E "data" says. Costs what there are cameras, not events:

@@ -336,6 +336,14 @@ const ConfigKey config_keys[] = {
           "What the pages of the origin systems call an hour and a day, and times without an offset that they "
           "send: Europe/Madrid, +07:00." },
 
+        { "pages", "devices_per_person", CONFIG_NUMBER, AT(ws.counter.devices_per_person), "1.5", 1, 100, true,
+          "How many devices the people counter takes for one person, in the live numbers as in its pages." },
+        { "pages", "zones_apart", CONFIG_FLAG, AT(ws.counter.zones_apart), "off", 0, 0, true,
+          "In a total of the people counter a device that was heard in two zones is two, as its own server counts." },
+        { "pages", "live_by_time", CONFIG_FLAG, AT(ws.counter.by_time), "off", 0, 0, true,
+          "The people counter's live numbers go by the time of what was heard, as its own server's do, and not by "
+          "that of receipt: a scanner whose clock is off is then not in them." },
+
         { "time", "ahead", CONFIG_MS, AT(time_ahead_ms), "60s", 1, DAY_MS, true,
           "A device's time that is further ahead of its receipt is none: the receipt counts in its place. "
           "What a clock may be off by before it is said to be wrong." },

@@ -34,6 +34,7 @@ typedef enum ConfigType {
         CONFIG_DB_URL,
         CONFIG_FLAG,
         CONFIG_INT,
+        CONFIG_NUMBER,  /* double */
         CONFIG_SIZE,    /* size_t or uint64_t, which are the same here */
         CONFIG_MS,      /* int, milliseconds */
         CONFIG_SECONDS, /* int */

@@ -200,6 +200,23 @@ static void config_read_int(ConfigLoader *loader, const ConfigKey *key, const ch
                 *(int *)(void *)((char *)loader->config + key->offset) = (int)value;
 }
 
+static void config_read_number(ConfigLoader *loader, const ConfigKey *key, const char *text) {
+        char *end = NULL;
+        double value = strtod(text, &end);
+
+        if (*text == '\0' || text[strspn(text, "0123456789.")] != '\0' || *end != '\0' ||
+            !(value >= (double)key->min && value <= (double)key->max))
+                config_error(loader,
+                             key->section,
+                             key->name,
+                             "bad number '%s'; allowed: %lld to %lld, as 1.5",
+                             text,
+                             (long long)key->min,
+                             (long long)key->max);
+        else
+                *(double *)(void *)((char *)loader->config + key->offset) = value;
+}
+
 static const char *config_unit_name(ConfigType type) {
         switch (type) {
         case CONFIG_DAYS:
@@ -342,6 +359,9 @@ void config_read(ConfigLoader *loader, const ConfigKey *key, const char *text) {
                 break;
         case CONFIG_INT:
                 config_read_int(loader, key, text);
+                break;
+        case CONFIG_NUMBER:
+                config_read_number(loader, key, text);
                 break;
         case CONFIG_SIZE:
                 config_read_size(loader, key, text);

@@ -193,8 +193,9 @@ int answer_once_ask(DbConn *conn, LoginCache *logins, const Query *query, Answer
                 r = db_history_detection_stats(conn,
                                                query->user_ids,
                                                query->n_user_ids,
-                                               query->minutes,
-                                               query->device_id,
+                                               &(DbDetectionWindow){ query->minutes,
+                                                                     query->device_id,
+                                                                     query->style },
                                                answer->bodies);
                 break;
         case QUERY_CAMERA_STATS:

@@ -405,6 +405,24 @@ def test_what_is_not_there_is_told_so(counted, path, status):
     assert answer.headers["Content-Type"].startswith("application/problem+json")
 
 
+def test_it_counts_as_its_own_server_does(make_gateway, database):
+    """Totals of the zones' sums, live numbers by the time of what was heard, and the ratio that is said."""
+    gateway = make_gateway(pages__zones_apart="on", pages__live_by_time="on", pages__devices_per_person="2.5")
+    populate(gateway)
+    gateway.start()
+    now = utc_now()
+    for i, (zone, device, age) in enumerate([("near", "a", 1), ("far", "a", 1), ("near", "b", 1), ("near", "c", 3000)]):
+        time = now - datetime.timedelta(minutes=age)
+        database.rows("SELECT tidegate_make_partitions(%s, %s)", time.date(), time.date())
+        database.rows("INSERT INTO ble_detections (seq, received_at, time, device_id, rssi, journal_id, item, zone, device_hash)"
+                      " VALUES (%s, now(), %s, %s, -50, 1, 0, %s, %s)", i, time, gateway.ids["dev-1"], zone, device)
+    begin = (now - datetime.timedelta(days=9)).isoformat()
+    for query, wanted in (("realtime", (3, 3, 1)), ("realtime?minutes=2000", (3, 3, 1)), ("realtime?minutes=4000", (4, 4, 2)),
+                          (f"range?start_time={begin}&end_time={now.isoformat()}", (4, 4, 2))):
+        total = gateway.get(f"/api/v1/statistics/{query}".replace("+", "%2B"), "ana").json()["total"]
+        assert (total["unique_devices"], total["total_detections"], total["estimated_people"]) == wanted, query
+
+
 # ---- the export ----------------------------------------------------------------------------------
 
 HEADER = ["ID", "Device Hash", "RSSI (dBm)", "Zone", "Timestamp", "Device ID (IoT)", "Date", "Time"]

@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import subprocess
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -195,7 +196,7 @@ def test_the_people_counter_counts_without_a_sign_in(of_profile, broker, client,
     page = client("people-counter.mjs", url=url(gateway, "/ws"))
     page.next("open")
     broker.publish("tfg/detections/raw", json.dumps(
-        {"device_id": "pi-new", "timestamp": f"{YESTERDAY}T12:00:00", "detections": [
+        {"device_id": "pi-new", "timestamp": f"{datetime.datetime.now(ZoneInfo('Europe/Madrid')):%Y-%m-%dT%H:%M:%S}", "detections": [
             {"device_hash": f"{i:064x}", "rssi": -50} for i in range(3)]}))
     page.next("view", detections=3, device="pi-new")
     page.next("view", people=2)

@@ -129,6 +129,23 @@ static void test_nothing_given_means_the_defaults(void **state) {
         assert_int_equal(config->log_level, LOG_LEVEL_INFO);
 }
 
+static void test_a_number_may_have_a_fraction(void **state) {
+        static const char *const bad[] = { "0.5", "101", "1,5", "1.5.2", "1e1", "-2", "nan", "x" };
+        CLEANUP(config_free) Config *config = NULL;
+
+        (void)state;
+        assert_int_equal(load_set(&config, "pages.devices_per_person=2.25"), 0);
+        assert_true(config->ws.counter.devices_per_person == 2.25);
+        for (size_t i = 0; i < N_ELEMENTS(bad); ++i) {
+                CLEANUP(config_free) Config *other = NULL;
+                char set[64];
+
+                snprintf(set, sizeof(set), "pages.devices_per_person=%s", bad[i]);
+                assert_int_equal(load_set(&other, set), CONFIG_E_INVALID);
+                assert_said("allowed: 1 to 100, as 1.5");
+        }
+}
+
 static void test_routes_of_the_contract_are_there(void **state) {
         CLEANUP(config_free) Config *config = NULL;
         ConfigSource source = { 0 };
@@ -609,6 +626,7 @@ static int tear_down(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_nothing_given_means_the_defaults),
+                cmocka_unit_test(test_a_number_may_have_a_fraction),
                 cmocka_unit_test(test_routes_of_the_contract_are_there),
                 cmocka_unit_test(test_file_then_environment_then_set),
                 cmocka_unit_test(test_every_error_is_named_with_its_line),

@@ -58,7 +58,12 @@ static void test_detection_statistics_of_each_scope(void **state) {
         postgres_run(fleet);
         postgres_run(detections);
         conn = postgres_connect(5000);
-        assert_int_equal(db_history_detection_stats(conn, scopes, N_SCOPES, 5, 0, bodies), 0);
+        assert_int_equal(db_history_detection_stats(conn,
+                                                    scopes,
+                                                    N_SCOPES,
+                                                    &(DbDetectionWindow){ .minutes = 5 },
+                                                    bodies),
+                         0);
 
         assert_begins(&bodies[0], "{\"timestamp\":\"20");
         assert_string_equal(
@@ -85,10 +90,59 @@ static void test_detection_statistics_of_each_scope(void **state) {
 
         for (size_t i = 0; i < N_SCOPES; ++i)
                 buf_done(&bodies[i]);
-        assert_int_equal(db_history_detection_stats(conn, scopes, 2, 60, 1, bodies), 0);
+        assert_int_equal(db_history_detection_stats(conn,
+                                                    scopes,
+                                                    2,
+                                                    &(DbDetectionWindow){ .minutes = 60,
+                                                                          .device_id = 1 },
+                                                    bodies),
+                         0);
         assert_non_null(strstr(bodies[0].data, "\"total\":{\"unique_devices\":3,"));
         for (size_t i = 0; i < N_SCOPES; ++i)
                 buf_done(&bodies[i]);
+        db_conn_free(conn);
+}
+
+static void test_detections_count_as_it_is_said(void **state) {
+        static const struct {
+                CounterStyle style;
+                const char *total;
+        } cases[] = {
+                { { .devices_per_person = 2 },
+                  "4,\"total_detections\":9,\"estimated_people\":2}}" },
+                { { .devices_per_person = 1 },
+                  "4,\"total_detections\":9,\"estimated_people\":4}}" },
+                { { .zones_apart = true }, "6,\"total_detections\":9,\"estimated_people\":4}}" },
+                { { .by_time = true }, "4,\"total_detections\":7,\"estimated_people\":3}}" },
+                { { .by_time = true, .zones_apart = true, .devices_per_person = 4 },
+                  "6,\"total_detections\":7,\"estimated_people\":2}}" }, /* 1.5 */
+                { { .by_time = true, .ahead_us = INT64_C(600000000) },
+                  "4,\"total_detections\":8,\"estimated_people\":3}}" },
+        };
+        DbConn *conn;
+
+        (void)state;
+        postgres_migrate();
+        postgres_run(fleet);
+        postgres_run(detections);
+        postgres_run("UPDATE ble_detections SET time = received_at");
+        /* buffered, of a clock that is ahead, and of such a one that came before the window */
+        postgres_run(
+                "INSERT INTO ble_detections (seq, received_at, time, device_id, rssi, journal_id,"
+                " item, zone, device_hash) SELECT 90 + i, now() - r, now() - t, device_id, -50,"
+                " 1, 0, zone, device_hash FROM (VALUES (1, interval '0', interval '1 hour'),"
+                " (2, '0', '-5 min'), (3, '8 min', '1 min')) AS v (i, r, t), (SELECT * FROM"
+                " ble_detections WHERE zone = 'near' ORDER BY seq LIMIT 1) AS b");
+        conn = postgres_connect(5000);
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                const DbDetectionWindow window = { .minutes = 5, .style = cases[i].style };
+                const int64_t all = 0;
+                CLEANUP_BUF Buf body = { 0 };
+
+                assert_int_equal(db_history_detection_stats(conn, &all, 1, &window, &body), 0);
+                assert_string_equal(strstr(body.data, "\"total\":{\"unique_devices\":") + 26,
+                                    cases[i].total);
+        }
         db_conn_free(conn);
 }
 
@@ -117,8 +171,7 @@ static void test_detection_statistics_read_nobody_elses_rows(void **state) {
         assert_int_equal(db_history_detection_stats(conn,
                                                     strangers,
                                                     N_ELEMENTS(strangers),
-                                                    5,
-                                                    0,
+                                                    &(DbDetectionWindow){ .minutes = 5 },
                                                     bodies),
                          0);
         db_conn_free(conn); /* its backend hands in its counts at the latest when it ends */
@@ -187,6 +240,7 @@ static void test_recording_follows_the_newest_event_time(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_detection_statistics_of_each_scope),
+                cmocka_unit_test(test_detections_count_as_it_is_said),
                 cmocka_unit_test(test_detection_statistics_read_nobody_elses_rows),
                 cmocka_unit_test(test_camera_statistics_of_each_scope),
                 cmocka_unit_test(test_recording_follows_the_newest_event_time),

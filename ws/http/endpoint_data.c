@@ -50,6 +50,7 @@ static int ws_data_ask(WsCall *call, QueryKind kind, int minutes, int64_t device
         query->user_ids[0] = user && user->role != ROLE_ADMIN ? user->id : 0;
         query->n_user_ids = 1;
         query->minutes = minutes;
+        query->style = call->options->counter;
         query->device_id = device_id;
 
         call->query = TAKE(&query);

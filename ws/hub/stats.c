@@ -320,6 +320,7 @@ static int ws_stats_ask(WsStats *stats, WsStatsTopic *topic) {
                 return err_up(r);
 
         query->minutes = WS_STATS_MINUTES;
+        query->style = stats->loop->options->counter;
         r = ws_questions_ask(stats->loop->questions,
                              &topic->question,
                              &query,

@@ -26,6 +26,7 @@ struct WsOptions {
         const char *version;
         const char *welcome;         /* dialect D */
         double near_dbm, medium_dbm; /* where the zones of detections begin, unless an admin says */
+        CounterStyle counter;        /* how the people counter counts */
         const char *timezone;        /* of the pages of the origin systems; NULL = UTC */
         Zone *zone;                  /* the same, read; of a copy, owned */
         int hsts_s;                  /* with TLS; 0 = browsers are not told */

@@ -15,6 +15,7 @@ PageQuery ws_page(const WsCall *call, PageKind kind) {
                 .user_id = user && user->role != ROLE_ADMIN ? user->id : 0,
                 .from_us = CLOCK_UNKNOWN,
                 .to_us = CLOCK_UNKNOWN,
+                .style = call->options->counter,
         };
 
         if (call->options->timezone)

@@ -27,6 +27,8 @@ int ws_page_counter_live(WsCall *call) {
         if (!ws_request_param(call->request, "minutes", text, sizeof(text)) ||
             !text_to_number(text_of(text), WS_COUNTER_YEAR, &minutes) || minutes <= WS_COUNTER_DAY)
                 return ws_endpoint_detections(call);
+        if (page.style.by_time)
+                page.kind = PAGE_COUNTER_LIVE_BY_TIME;
         page.number = (int64_t)minutes;
         if (!ws_page_device(call, "device_id", &page.device_id))
                 return 0;
