@@ -225,7 +225,7 @@ int decoder_parse_value(Decoder *decoder) {
                 return decoder_refuse_at(decoder, fault.reason, decoder->body.data + fault.at);
         if (r < 0)
                 return err_up(r);
-        decoder->root = json_root(&decoder->tree);
+        decoder->root = decoder->tree.nodes; /* it has been read */
         return decoder->root->has_odd ? decoder_note_odd(decoder) : 0;
 }
 
@@ -263,7 +263,7 @@ int decoder_plain_text(Decoder *decoder, Text *ret_text) {
                 return err_up(r);
         if (r > 0) /* it only begins like one */
                 return 0;
-        decoder->root = json_root(&decoder->tree);
+        decoder->root = decoder->tree.nodes; /* it has been read */
         if (decoder->root->has_odd) {
                 r = decoder_note_odd(decoder);
                 if (r != 0)
