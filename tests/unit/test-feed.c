@@ -1,0 +1,219 @@
+/* WsFeed: what a subscription is owed comes once, in order, and neither early nor again. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "tests/fake/stage.h"
+#include "ws/viewer/feed.h"
+
+typedef struct Fixture Fixture;
+
+struct Fixture {
+        Stage stage;
+        int n_said;
+};
+
+static void fixture_init(Fixture *f) {
+        WsOptions options = stage_options();
+
+        *f = (Fixture){ 0 };
+        options.replay_events = 100;
+        options.replay_bytes = 100000;
+        stage_init(&f->stage, &options, NULL);
+        stage_world(&f->stage);
+}
+
+/* By the native protocol; the cursor of the welcome. */
+static void open_native(Fixture *f, Viewer *viewer, const char *user, char ret_cursor[64]) {
+        char request[4096], *jwt = NULL;
+        const char *cursor;
+
+        assert_int_equal(ws_auth_mint(f->stage.auth,
+                                      &(WsSubject){ .name = user },
+                                      clock_now_us(),
+                                      3600,
+                                      &jwt),
+                         0);
+        snprintf(request,
+                 sizeof(request),
+                 "GET /api/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+                 "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                 "Sec-WebSocket-Protocol: tidegate.v1\r\nAuthorization: Bearer %s\r\n\r\n",
+                 jwt);
+        free(jwt);
+        assert_int_equal(viewer_open_with(viewer, &f->stage, request), 101);
+        viewer_expect(viewer, "\"type\":\"welcome\"");
+        cursor = strstr(viewer->text, "\"cursor\":\"");
+        assert_non_null(cursor);
+        assert_int_equal(sscanf(cursor, "\"cursor\":\"%63[^\"]", ret_cursor), 1);
+}
+
+static void subscribe(Viewer *viewer, const char *to, const char *since) {
+        char request[256];
+
+        snprintf(request,
+                 sizeof(request),
+                 "{\"op\":\"subscribe\",\"id\":1,\"to\":[\"%s\"]%s%s%s}",
+                 to,
+                 since ? ",\"since\":\"" : "",
+                 since ? since : "",
+                 since ? "\"" : "");
+        viewer_send(viewer, request);
+        viewer_expect(viewer, "\"id\":1,\"ok\":true");
+}
+
+/* Telemetry of this device: {"n":1}, {"n":2}, ... */
+static void say(Fixture *f, int64_t device_id) {
+        char data[32];
+
+        snprintf(data, sizeof(data), "{\"n\":%d}", ++f->n_said);
+        stage_message(&f->stage, KIND_TELEMETRY, 0, device_id, data);
+}
+
+static void expect_said(Viewer *viewer, int n) {
+        char data[32];
+
+        snprintf(data, sizeof(data), "\"data\":{\"n\":%d}", n);
+        viewer_expect(viewer, data);
+}
+
+/* ---- */
+
+static void test_what_two_subscriptions_of_a_client_want_comes_once(void **state) {
+        char cursor[64];
+        Viewer ana = { 0 };
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        open_native(&f, &ana, "ana", cursor);
+        subscribe(&ana, "device/dev-1", NULL);
+        subscribe(&ana, "user", NULL);
+        say(&f, 1);
+        say(&f, 1);
+        expect_said(&ana, 1);
+        expect_said(&ana, 2);
+        viewer_expect_silence(&ana);
+        viewer_done(&ana);
+        stage_done(&f.stage);
+}
+
+/* The ring has all that follows it. */
+static void take_cursor(Fixture *f, char ret_cursor[64]) {
+        Viewer viewer = { 0 };
+
+        open_native(f, &viewer, "root", ret_cursor);
+        viewer_done(&viewer);
+}
+
+static void test_who_resumes_gets_what_was_missed_and_then_what_comes(void **state) {
+        char cursor[64], other[64];
+        Viewer first = { 0 }, second = { 0 };
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        open_native(&f, &first, "ana", other);
+        subscribe(&first, "device/dev-1", NULL);
+        say(&f, 1);
+        expect_said(&first, 1);
+        take_cursor(&f, cursor);
+        for (int i = 2; i <= 4; ++i) {
+                say(&f, 1);
+                expect_said(&first, i);
+        }
+        open_native(&f, &second, "ana", other);
+        subscribe(&second, "device/dev-1", cursor);
+        assert_non_null(strstr(second.text, "\"recovered\":true"));
+        say(&f, 1);
+        for (int i = 2; i <= 5; ++i)
+                expect_said(&second, i);
+        viewer_expect_silence(&second);
+        viewer_done(&first);
+        viewer_done(&second);
+        stage_done(&f.stage);
+}
+
+static void test_who_does_not_resume_gets_what_comes_alone(void **state) {
+        char cursor[64], other[64];
+        Viewer first = { 0 }, second = { 0 };
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        open_native(&f, &first, "ana", cursor);
+        subscribe(&first, "device/dev-1", NULL);
+        say(&f, 1);
+        expect_said(&first, 1);
+        open_native(&f, &second, "ana", other);
+        subscribe(&second, "device/dev-1", NULL);
+        viewer_expect_silence(&second);
+        say(&f, 1);
+        expect_said(&second, 2);
+        viewer_done(&first);
+        viewer_done(&second);
+        stage_done(&f.stage);
+}
+
+static void test_nobody_resumes_into_what_is_another_ones(void **state) {
+        char cursor[64], other[64];
+        Viewer root = { 0 }, ana = { 0 };
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        open_native(&f, &root, "root", other);
+        subscribe(&root, "device/*", NULL);
+        say(&f, 1);
+        expect_said(&root, 1);
+        take_cursor(&f, cursor);
+        say(&f, 2); /* of bob's device */
+        say(&f, 1);
+        expect_said(&root, 2);
+        expect_said(&root, 3);
+        open_native(&f, &ana, "ana", other);
+        subscribe(&ana, "device/*", cursor);
+        expect_said(&ana, 3);
+        viewer_expect_silence(&ana);
+        viewer_done(&root);
+        viewer_done(&ana);
+        stage_done(&f.stage);
+}
+
+static void test_what_is_unsubscribed_ends_and_the_others_go_on(void **state) {
+        char cursor[64];
+        Viewer root = { 0 };
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        open_native(&f, &root, "root", cursor);
+        subscribe(&root, "device/dev-1", NULL);
+        subscribe(&root, "device/dev-2", NULL);
+        viewer_send(&root, "{\"op\":\"unsubscribe\",\"id\":2,\"subscription\":\"s1\"}");
+        viewer_expect(&root, "\"id\":2,\"ok\":true");
+        say(&f, 1);
+        say(&f, 2);
+        expect_said(&root, 2);
+        viewer_expect_silence(&root);
+        viewer_done(&root);
+        stage_done(&f.stage);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_what_two_subscriptions_of_a_client_want_comes_once),
+                cmocka_unit_test(test_who_resumes_gets_what_was_missed_and_then_what_comes),
+                cmocka_unit_test(test_who_does_not_resume_gets_what_comes_alone),
+                cmocka_unit_test(test_nobody_resumes_into_what_is_another_ones),
+                cmocka_unit_test(test_what_is_unsubscribed_ends_and_the_others_go_on),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
