@@ -296,13 +296,13 @@ def test_what_retention_dropped_is_not_promised(make_gateway, broker):
     begin = ana.push("welcome")["cursor"]
     for n in range(3):
         broker.publish("seano/USV-1/raw_log", f"log {n}")
-        broker.publish("seano/USV-1/vehicle_log", "{}")
+        broker.publish("seano/USV-1/vehicle_log", '{"rssi":-45}')
     gateway.database.wait_for("SELECT count(*) FROM vehicle_logs", 3)
     (table,) = gateway.database.rows("SELECT DISTINCT tableoid::regclass::text FROM raw_logs")[0]
     gateway.database.rows(f"DROP TABLE {table}")
     assert ana.ask("subscribe", to=["vehicle/*"], types=["raw_log"], since=begin)["recovered"] is False
     assert ana.ask("subscribe", to=["vehicle/*"], types=["vehicle_log"], since=begin)["recovered"] is True
-    assert [ana.push("vehicle_log")["data"] for _ in range(3)] == [{}, {}, {}]
+    assert [ana.push("vehicle_log")["data"] for _ in range(3)] == [{"rssi": -45}] * 3
     ana.close()
 
 
