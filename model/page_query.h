@@ -42,6 +42,8 @@ typedef enum PageKind {
         PAGE_CAMERA,                 /* device_id */
         PAGE_CAMERA_STATUS,          /* device_id */
         PAGE_FACES,                  /* limit: of each camera */
+        PAGE_FACE_SUMS,              /* from, device_id; number: days */
+        PAGE_FACE_HOURS,             /* from, device_id */
         PAGE_FACE_HISTORY,           /* from, limit, device_id; text: a person; number: 1 */
         PAGE_VEHICLES,               /* limit, offset */
         PAGE_VEHICLE,                /* vehicle_id */

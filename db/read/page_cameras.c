@@ -76,6 +76,32 @@ const char db_page_faces[] =
         "     AND e.received_at > now() - interval '1 day'"
         "     ORDER BY e.time DESC, e.seq DESC LIMIT $6::bigint) e) f";
 
+#define CAMERA_FACES                                                                  \
+        CAMERAS ","                                                                   \
+        " faces AS (SELECT e.time, " CAMERA_NAME("e") " AS name, " CAMERA_IS_UNKNOWN("e") " AS is_unknown"  \
+        "   FROM cameras c JOIN camera_events e ON e.device_id = c.id"                \
+        "  WHERE e.received_at >= " DB_PAGE_FROM " AND e.time >= " DB_PAGE_FROM       \
+        "    AND " CAMERA_IS_FACE("e") ")"
+
+/* number: days. */
+const char db_page_face_sums[] =
+        DB_PAGE_WITH "," CAMERA_FACES
+        " SELECT json_build_object('total_detections', count(*),"
+        "   'unique_people', count(DISTINCT name) FILTER (WHERE NOT is_unknown),"
+        "   'most_detected_person', (SELECT name FROM faces WHERE NOT is_unknown"
+        "      GROUP BY name ORDER BY count(*) DESC, name LIMIT 1),"
+        "   'time_period_days', $8::bigint) FROM faces";
+
+const char db_page_face_hours[] =
+        DB_PAGE_WITH "," CAMERA_FACES ","
+        " hours AS (SELECT to_char(time AT TIME ZONE $10::text, 'YYYY-MM-DD HH24:00') AS hour,"
+        "   count(*) AS total, count(DISTINCT name) AS people,"
+        "   count(*) FILTER (WHERE is_unknown) AS unknown FROM faces GROUP BY 1)"
+        " SELECT json_build_object('timeline', coalesce(json_agg(json_build_object('hour', hour,"
+        "   'total_detections', total, 'unique_people', people,"
+        "   'known_faces', total - unknown, 'unknown_faces', unknown) ORDER BY hour), '[]'),"
+        "   'total_hours', count(*)) FROM hours";
+
 /* number: 1 as the page has it, 0 the list alone, as an older one had it. */
 const char db_page_face_history[] =
         DB_PAGE_WITH "," CAMERAS ","

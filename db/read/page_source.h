@@ -54,6 +54,7 @@ extern const char db_page_counter_live_by_time[], db_page_counter_live[], db_pag
         db_page_counter_count[], db_page_counter_devices[], db_page_counter_active[],
         db_page_counter_device[], db_page_counter_device_stats[], db_page_counter_set_zones[],
         db_page_counter_reset_zones[];
+extern const char db_page_face_sums[], db_page_face_hours[];
 extern const char db_page_cameras[], db_page_camera[], db_page_camera_status[], db_page_faces[],
         db_page_face_history[], db_page_vehicles[], db_page_vehicle[], db_page_vehicle_logs[],
         db_page_vehicle_log[], db_page_vehicle_latest[], db_page_sensor_logs[],

@@ -211,6 +211,8 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
             values = {"id": ids["USV-1"] if "/vehicle" in path else ids["dev-1"]}
             if path.startswith("/api/cameras"):
                 values["id"] = "cam-1"
+            if "/person/" in path:
+                values["id"] = "John Doe"
             if path.startswith("/api/dead-letters"):
                 values["id"] = database.value("SELECT min(id) FROM dead_letters")
             if table := {"/vehicle-logs/{id}": "vehicle_logs", "/sensor-logs/{id}": "sensor_logs",
@@ -256,7 +258,7 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
                 answer = send(gateway, path, method, None, values, "", body)
                 assert answer.status_code == 401, path
                 check(gateway, path, method, answer)
-            if "{id}" in path:
+            if "{id}" in path and "/person/" not in path:  # of a person whom nobody knows there is nothing
                 answer = send(gateway, path, method, token, {"id": "nothing"}, "", body)
                 assert answer.status_code == 404, path
                 check(gateway, path, method, answer)

@@ -143,6 +143,37 @@ def test_the_history_of_faces(cameras, database):
         assert answer.status_code == 422 and answer.json()["status"] == 422, bad
 
 
+def test_sums_hours_and_one_person_of_the_faces(cameras, database):
+    def ask(path, user="ana"):
+        answer = cameras.get(f"/api/history/{path}", user)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    whole = ask("detections?limit=500")["detections"]
+    assert ask("statistics") == {"total_detections": 14, "unique_people": 2, "most_detected_person": "Ida", "time_period_days": 7}
+    assert ask("statistics?days=0&camera_id=cam-1") == {
+        "total_detections": 0, "unique_people": 0, "most_detected_person": None, "time_period_days": 0}
+    assert ask("statistics?days=2", "ben") == {
+        "total_detections": 1, "unique_people": 1, "most_detected_person": "Of Ben", "time_period_days": 2}
+    assert ask("statistics?camera_id=cam-3")["total_detections"] == 0
+    timeline = ask("timeline")
+    hours = {}
+    for face_ in whole:
+        hours.setdefault(face_["detected_at"][:13].replace("T", " ") + ":00", []).append(face_["person_name"])
+    assert timeline == {"timeline": [
+        {"hour": hour, "total_detections": len(names), "unique_people": len(set(names)),
+         "known_faces": len(names) - names.count("Unknown"), "unknown_faces": names.count("Unknown")}
+        for hour, names in sorted(hours.items())], "total_hours": len(hours)}
+    assert ask("timeline?camera_id=cam-3") == ask("timeline?hours=0") == {"timeline": [], "total_hours": 0}
+    assert ask("person/Ida") == [f for f in whole if f["person_name"] == "Ida"]
+    assert len(ask("person/Unknown?limit=1")) == 1
+    assert ask("person/Of%20Ben") == [] and len(ask("person/Of%20Ben", "ben")) == 1
+    assert ask("person/nobody") == ask("person/%27%20OR%201=1") == []
+    for bad in ("statistics?days=x", "statistics?days=367", "timeline?hours=-1", "person/Ida?limit=501"):
+        assert cameras.get(f"/api/history/{bad}", "ana").status_code == 422, bad
+    assert cameras.get("/api/history/person/Ida").status_code == 401
+
+
 def test_the_list_of_cameras_and_their_status(cameras):
     answer = cameras.get("/api/cameras/", "ana").json()
     assert list(answer) == ["cameras", "total"] and answer["total"] == 2

@@ -243,6 +243,7 @@ ROWS = {
     "/api/cameras": (None, True), "/api/cameras/{id}": ("dev", True),
     "/api/cameras/{id}/status": ("dev", True), "/api/faces/detections": (None, True),
     "/api/faces/history/detections": (None, False), "/api/history/detections": (None, False),
+    "/api/history/statistics": (None, False), "/api/history/timeline": (None, False),
     "/api/recordings": (None, False), "/api/users/me": (None, False), "/auth/me": (None, False),
     "/api/mqtt/status": (None, False), "/mqtt/status": (None, False),
     "/vehicles": (None, True), "/vehicles/{id}": ("USV", True),
@@ -255,7 +256,7 @@ NEEDED = {"/api/v1/statistics/range":  # what a path does not answer without
           "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00"}
 ELSEWHERE = {"/api/events", "/api/events/poll",  # test_no_event_stream_...
              "/api/token/refresh", "/auth/refresh",  # test_a_session_is_renewed
-             "/api/cameras/{id}/stream", "/api/cameras/{id}/snapshot",  # test_camera_pages
+             "/api/cameras/{id}/stream", "/api/cameras/{id}/snapshot", "/api/history/person/{id}",  # test_camera_pages
              "/vehicle-logs/{id}", "/sensor-logs/{id}", "/raw-logs/{id}",  # test_vehicle_pages
              "/api/commands/{id}", "/api/devices/{id}/commands",  # test_commands_are_...
              "/api/dead-letters", "/api/dead-letters/notes", "/api/dead-letters/{id}", "/api/dead-letters/{id}/replay",  # test_dead_letters_by_http

@@ -123,6 +123,48 @@ int ws_page_face_history_list(WsCall *call) {
         return ws_cameras_history(call, false);
 }
 
+int ws_page_face_sums(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_FACE_SUMS);
+
+        page.number = 7;
+        if (!ws_page_number(call, "days", 0, WS_CAMERAS_HOURS / 24, &page.number))
+                return 0;
+        page.from_us = call->now_us - page.number * CLOCK_DAY_US;
+        if (ws_cameras_filter(call, &page))
+                return ws_page_ask(call, &page);
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        buf_printf(ws_response_json(call->response),
+                   "{\"total_detections\":0,\"unique_people\":0,\"most_detected_person\":null,"
+                   "\"time_period_days\":%lld}",
+                   (long long)page.number);
+        return 0;
+}
+
+int ws_page_face_hours(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_FACE_HOURS);
+        int64_t hours = 24;
+
+        if (!ws_page_number(call, "hours", 0, WS_CAMERAS_HOURS, &hours))
+                return 0;
+        page.from_us = call->now_us - hours * INT64_C(3600000000);
+        if (ws_cameras_filter(call, &page))
+                return ws_page_ask(call, &page);
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        buf_append_string(ws_response_json(call->response), "{\"timeline\":[],\"total_hours\":0}");
+        return 0;
+}
+
+/* Of all that is kept; of who is not there, nothing. */
+int ws_page_face_person(WsCall *call) {
+        PageQuery page = ws_page(call, PAGE_FACE_HISTORY);
+
+        page.limit = 100;
+        if (!ws_page_number(call, "limit", 0, 500, &page.limit))
+                return 0;
+        snprintf(page.text, sizeof(page.text), "%s", call->target);
+        return ws_page_ask(call, &page);
+}
+
 /* There are none; the page shows its events only where this answers. */
 int ws_page_recordings(WsCall *call) {
         ws_response_header(call->response, "Cache-Control", "no-store");
