@@ -65,6 +65,12 @@ static void fill_record(Record *record, Kind kind, uint64_t seq, int64_t now_us)
                 .text = text_of("GPS initialized successfully, 12 satellites in view"),
                 .sensor.sensor_id = 1,
         };
+        if (kind == KIND_DEVICE_STATUS)
+                record->status = (StatusRecord){ .status = TEXT("online"),
+                                                 .temperature = 25.1,
+                                                 .humidity = 60.2,
+                                                 .latitude = -6.2088,
+                                                 .longitude = 106.8456 };
         if (kind == KIND_VEHICLE_LOG)
                 record->vehicle_log = (VehicleRecord){ .battery_voltage = 12.6,
                                                        .battery_current = 2.5,
