@@ -63,7 +63,7 @@ def counts(database):
 
 
 def test_history_is_in_the_days_that_it_is_of(moved, database):
-    assert set(BLOCKS) == {"dump", "load", "days", "rows", "back"}
+    assert set(BLOCKS) == {"dump", "load", "days", "rows", "back", "shadow"}  # the last: test_moving_in
     assert counts(database) == COUNTS
     assert database.rows("SELECT tableoid::regclass::text, count(*) FROM vehicle_logs GROUP BY 1 ORDER BY 1") == [
         ("vehicle_logs_20240131", 4), ("vehicle_logs_20240201", 5)]
