@@ -1,7 +1,8 @@
 """Each profile of deploy/profiles makes of the payloads of its project what tests/profiles says.
 
 tests/profiles/NAME.json is a list of messages: `topic`, `payload` (text, or {"base64": ...}), and what
-becomes of it: `kind`, `device` or `vehicle`, `row` (columns and members of its data; a/b is b in a),
+becomes of it: `kind`, `device` or `vehicle`,
+`row` (columns and members of its data; a/b is b in a), `absent` (members that are not in it),
 `time` (@moment@, or device_time where it is not believed), `notes` (pointers of members set aside); or
 `ignored`; or `letter` (its reason). In payloads @iso@, @local@ (no offset), @unix@, @unix_ms@ and
 @unix_us@ are one moment of now: a time of years ago would not be believed.
@@ -84,6 +85,8 @@ def check_row(database, one, n, moment):
     row, notes = row_of(database, one, n)
     for path, value in one.get("row", {}).items():
         assert found_in(row, path) == value, f"{one['topic']}: {path} of {row}"
+    for name in one.get("absent", []):
+        assert not any(name in (row.get(column) or {}) for column in INSIDE), f"{one['topic']}: {row}"
     if one.get("time") == "@moment@":
         assert datetime.datetime.fromisoformat(row["time"]) == moment, one["topic"]
     elif "time" in one:
