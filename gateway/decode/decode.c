@@ -155,8 +155,7 @@ int decode(Arena *arena,
         return r == 0 ? 0 : err_up(r);
 }
 
-/* What cannot be read is nothing that a condition holds for. */
-static int holds(Arena *arena, const Route *route, const Record *envelope, bool *ret_holds) {
+int decode_holds(Arena *arena, const Route *route, const Record *envelope, bool *ret_holds) {
         Record unused;
         Decoder decoder = { .arena = arena, .route = route, .record = &unused };
         int r;
@@ -185,7 +184,7 @@ int decode_first(Arena *arena,
         for (size_t i = 0; i < n_routes; ++i) {
                 TopicMatch match = { 0 };
                 bool is_held = false;
-                int r = holds(arena, routes[i], envelope, &is_held);
+                int r = decode_holds(arena, routes[i], envelope, &is_held);
 
                 if (r < 0)
                         return err_up(r);

@@ -42,6 +42,12 @@ MUST_CHECK int decode_first(Arena *arena,
                             const Record *envelope,
                             Record *ret_record);
 
+/* Is it a payload that the route is for? What cannot be read is none. */
+MUST_CHECK int decode_holds(Arena *arena,
+                            const Route *route,
+                            const Record *envelope,
+                            bool *ret_holds);
+
 /*
  * How many detections of a body will be rows: the same judgement, for whoever has to answer before
  * it is stored. Its reason if none of it can be used; < 0: out of memory.

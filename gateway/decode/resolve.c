@@ -69,20 +69,23 @@ static void resolve_vehicle(const Registry *registry, Record *record) {
 }
 
 /* Every kind is about a vehicle or a device; an alert may be about either. */
-static void resolve_check_subject(Record *record) {
+void resolve_subject(Record *record) {
+        bool has_vehicle = record->vehicle_id != 0 || record->vehicle.data;
+        bool has_device = record->device_id != 0 || record->device.data;
+
         switch (record->kind) {
         case KIND_RAW_LOG:
         case KIND_SENSOR_LOG:
         case KIND_VEHICLE_LOG:
-                if (record->vehicle_id == 0)
+                if (!has_vehicle)
                         resolve_refuse(record, REASON_UNKNOWN_VEHICLE, TEXT("no vehicle is named"));
                 return;
         case KIND_ALERT:
-                if (record->vehicle_id == 0 && record->device_id == 0)
+                if (!has_vehicle && !has_device)
                         resolve_refuse(record, REASON_UNKNOWN_DEVICE, TEXT("no device is named"));
                 return;
         default:
-                if (record->device_id == 0)
+                if (!has_device)
                         resolve_refuse(record, REASON_UNKNOWN_DEVICE, TEXT("no device is named"));
         }
 }
@@ -96,7 +99,7 @@ void resolve(const Registry *registry, Record *record) {
         if (record->reason == REASON_NONE)
                 resolve_vehicle(registry, record);
         if (record->reason == REASON_NONE)
-                resolve_check_subject(record);
+                resolve_subject(record);
 }
 
 bool resolve_depends_on_registry(Reason reason) {

@@ -15,5 +15,8 @@
  * set already stay. */
 void resolve(const Registry *registry, Record *record);
 
+/* The part of it that needs no registry: is anything named that it could be about? */
+void resolve_subject(Record *record);
+
 /* Is this a reason that a fresher registry might take back? */
 bool resolve_depends_on_registry(Reason reason);

@@ -105,7 +105,7 @@ const Route *routes_get(const Routes *routes, size_t i) {
         return i < routes->n_items ? &routes->items[i] : NULL;
 }
 
-static bool route_ignores(const Route *route, Text topic) {
+bool route_ignores(const Route *route, Text topic) {
         for (size_t i = 0; i < route->n_ignore; ++i)
                 if (topic_filter_takes(route->ignore[i], topic))
                         return true;

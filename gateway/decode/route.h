@@ -58,6 +58,8 @@ const Route *routes_get(const Routes *routes, size_t i);
 
 void route_done(Route *route); /* frees all that it points to */
 
+bool route_ignores(const Route *route, Text topic);
+
 #define ROUTES_MAX_TAKING 32 /* routes that are asked about one topic: the first */
 
 /* The routes, in order, whose template matches the topic, and which do not ignore it. *ret_ignored:

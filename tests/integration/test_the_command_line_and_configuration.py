@@ -17,7 +17,7 @@ def run(*args, stdin="", env=None):
 
 @pytest.mark.parametrize("command", [
     [], ["serve"], ["migrate"], ["check-config"], ["user"], ["device"], ["vehicle"], ["group"],
-    ["dead-letters"], ["simulate"], ["version"]])
+    ["route"], ["dead-letters"], ["simulate"], ["version"]])
 def test_every_command_has_help(command):
     done = run(*command, "--help")
     assert done.returncode == 0

@@ -1,0 +1,142 @@
+"""`tidegate route`: what the routes of a configuration do, without broker and database."""
+import json
+import os
+import subprocess
+
+import pytest
+
+from servers import TIDEGATE
+
+ROUTES = """
+[route zigbee]
+topic = zigbee2mqtt/{device...}
+ignore = zigbee2mqtt/bridge/#
+kind = telemetry
+[map zigbee]
+time = /last_seen
+battery_voltage = /battery_mv | scale 0.001
+[route owntracks]
+topic = owntracks/{user}/{device}
+when = /_type = location
+kind = device_status
+[map owntracks]
+status = 'online'
+time = /tst | time unix_s
+latitude = /lat
+longitude = /lon
+[route owntracks_lwt]
+topic = owntracks/{user}/{device}
+when = /_type = lwt
+kind = device_status
+[map owntracks_lwt]
+status = 'offline'
+"""
+NOWHERE = {"TIDEGATE_DATABASE_URL": "postgresql://127.0.0.1:1/none", "TIDEGATE_MQTT_URL": "mqtt://127.0.0.1:1"}
+
+
+@pytest.fixture
+def route(tmp_path):
+    """route(word, operand, ...) -> exit code, what it says as JSON."""
+    (tmp_path / "conf").write_text(ROUTES)
+
+    def call(word, *operands, stdin=b"", env=None, text=False):
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("TIDEGATE_")}
+        done = subprocess.run(
+            [TIDEGATE, "route", word, *([] if text else ["--json"]), "--config", tmp_path / "conf", "--", *operands],
+            input=stdin, capture_output=True, timeout=60, env={**clean, **(env or {})}, check=False)
+        if text or done.returncode == 2:
+            return done.returncode, (done.stdout + done.stderr).decode()
+        assert not done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    call.conf = tmp_path / "conf"
+    return call
+
+
+def verdicts(said):
+    return {one["name"]: one["verdict"] for one in said["routes"]}
+
+
+def test_a_message_makes_the_row_that_is_shown(route):
+    code, said = route("test", "zigbee2mqtt/attic/lamp",
+                       '{"battery_mv":3050,"last_seen":"2026-01-02T03:04:05Z"}', env=NOWHERE)
+    assert code == 0
+    assert verdicts(said) == {"zigbee": "takes"}
+    assert (said["route"], said["result"], said["set_aside"]) == ("zigbee", "row", [])
+    assert said["routes"][0]["captures"] == {"device": "attic/lamp"}
+    assert said["routes"][0]["origin"] == f"{route.conf}:3"
+    row = said["row"]
+    assert (row["kind"], row["device"], row["time"], row["time_is"]) == (
+        "telemetry", "attic/lamp", "2026-01-02T03:04:05.000Z", "its own")
+    assert row["data"]["battery_voltage"] == 3.05
+
+
+def test_what_is_set_aside_and_a_time_that_is_not_believed_are_told(route):
+    code, said = route("test", "owntracks/ana/phone", '{"_type":"location","lat":"north","lon":5,"tst":5}')
+    assert code == 0
+    assert verdicts(said) == {"owntracks": "takes", "owntracks_lwt": "later"}
+    assert [(one["member"], one["reason"]) for one in said["set_aside"]] == [("/latitude", "wrong_type")]
+    row = said["row"]
+    assert (row["user"], row["longitude"], row["time_is"], row["said_time"]) == ("ana", 5, "the receipt", "5")
+
+
+def test_why_another_route_does_not_take_it(route):
+    code, said = route("test", "owntracks/ana/phone", "-", stdin=b'{"_type":"lwt"}')
+    assert code == 0
+    assert verdicts(said) == {"owntracks": "condition", "owntracks_lwt": "takes"}
+    assert said["row"]["status"] == "offline"
+    code, said = route("test", "zigbee2mqtt/bridge/state", "online")
+    assert (code, said["result"], verdicts(said)) == (0, "ignored", {"zigbee": "ignores"})
+
+
+def test_a_dead_letter_has_its_reason_and_detail(route, tmp_path):
+    (tmp_path / "payload").write_bytes(b'{"x":')
+    code, said = route("test", "zigbee2mqtt/lamp", f"@{tmp_path}/payload")
+    assert (code, said["result"], said["reason"]) == (1, "dead_letter", "bad_json")
+    assert "payload" in said["detail"]
+    code, said = route("test", "nobody/asks", "1")
+    assert (code, said["result"], said["reason"], said["routes"]) == (1, "dead_letter", "no_route", [])
+    code, said = route("test", "owntracks/ana/phone", '{"_type":"card"}')
+    assert (code, said["reason"]) == (1, "no_route")
+    code, said = route("test", "tfg/detections/raw", '{"detections":[]}')
+    assert (code, said["reason"]) == (1, "unknown_device")
+
+
+@pytest.mark.parametrize("operands", [["a/#", "1"], ["", "1"], ["a"], ["a", "@/nonexistent"], ["a", "b", "c"]])
+def test_what_is_no_message_is_wrong_usage(route, operands):
+    code, said = route("test", *operands)
+    assert code == 2 and "tidegate route test" in said
+
+
+def test_a_wrong_configuration_is_told(route):
+    code, said = route("test", "a", "1", env={"TIDEGATE_HTTP_LISTEN": "nonsense"})
+    assert code == 2 and "TIDEGATE_HTTP_LISTEN" in said
+
+
+def test_nothing_of_the_message_reaches_the_terminal(route):
+    code, said = route("test", "zigbee2mqtt/a", '{"x":"\u202e"}', text=True)
+    assert code == 0 and "\u202e" not in said and '"x":"\\u202e"' in said
+
+
+def test_explain_leaves_the_payload_open(route):
+    code, said = route("explain", "owntracks/ana/phone")
+    assert (code, verdicts(said)) == (0, {"owntracks": "if", "owntracks_lwt": "if"})
+    assert [one["when"] for one in said["routes"]] == ["/_type = location", "/_type = lwt"]
+    assert route("explain", "zigbee2mqtt/bridge/x")[1]["result"] == "ignored"
+    code, said = route("explain", "nobody/asks")
+    assert (code, said["result"]) == (1, "no_route")
+
+
+def test_list_has_the_table_in_force(route):
+    code, said = route("list", env={"TIDEGATE_ROUTE_RAW_LOG_ENABLED": "off"})
+    assert code == 0
+    table = {one["name"]: one for one in said["routes"]}
+    assert list(table)[:2] == ["user_device_status", "device_status"] and list(table)[-1] == "owntracks_lwt"
+    assert "raw_log" not in table
+    assert table["device_status"]["origin"] == "default"
+    assert table["zigbee"]["map"] == ["time = /last_seen", "battery_voltage = /battery_mv | scale 0.001"]
+    assert table["zigbee"]["ignore"] == ["zigbee2mqtt/bridge/#"]
+    first = {"first": "owntracks", "where": "/_type = location"}
+    assert table["owntracks"]["overlaps"] == [{"with": "owntracks_lwt", **first}]
+    assert table["owntracks_lwt"]["overlaps"] == [{"with": "owntracks", **first}]
+    assert table["zigbee"]["overlaps"] == []
