@@ -5,6 +5,7 @@
 
 #include "base/base64.h"
 #include "base/err.h"
+#include "base/json_out.h"
 #include "base/text.h"
 #include "model/record.h"
 
@@ -47,10 +48,9 @@ struct LetterArgs {
 };
 
 struct LetterBody {
-        Buf *body;
+        JsonOut out;
         unsigned by;
         bool is_notes;
-        bool has_some;
 };
 
 /* clang-format off */
@@ -246,30 +246,23 @@ static bool letter_is_text(Text payload) {
         return true;
 }
 
-static void letter_json_payload(Buf *body, Text payload) {
+static void letter_json_payload(JsonOut *out, Text payload) {
         CLEANUP(free) char *text = NULL;
+        size_t n;
 
         if (letter_is_text(payload)) {
-                buf_append_string(body, ",\"payload\":");
-                buf_json_string(body, payload);
+                json_out_text(out, "payload", payload);
                 return;
         }
-        text = malloc(BASE64_SIZE(payload.n));
+        text = malloc(BASE64_SIZE(payload.n) + 2);
         if (!text) {
-                body->failed = true;
+                out->buf->failed = true;
                 return;
         }
         base64_write(BASE64_PLAIN, payload.data, payload.n, text);
-        buf_printf(body,
-                   ",\"payload_base64\":\"%s%.*s\"",
-                   text,
-                   (int)((3 - payload.n % 3) % 3),
-                   "==");
-}
-
-static void letter_json_text(Buf *body, const char *name, const char *value) {
-        buf_printf(body, ",\"%s\":", name);
-        buf_json_string(body, value ? text_of(value) : (Text){ 0 });
+        n = strlen(text);
+        snprintf(text + n, 3, "%.*s", (int)((3 - payload.n % 3) % 3), "==");
+        json_out_string(out, "payload_base64", text);
 }
 
 static void letter_json_group(LetterBody *json, const DbLetterRow *row) {
@@ -278,78 +271,83 @@ static void letter_json_group(LetterBody *json, const DbLetterRow *row) {
                 [LETTER_BY_DEVICE] = row->device, [LETTER_BY_TOPIC] = row->topic,
                 [LETTER_BY_DETAIL] = row->detail, [LETTER_BY_MEMBER] = row->member,
         };
+        JsonOut *out = &json->out;
 
-        buf_printf(json->body, "{\"count\":%lld", (long long)row->n);
+        json_out_int(out, "count", row->n);
         if (!json->is_notes)
-                buf_printf(json->body, ",\"bytes\":%lld", (long long)row->n_bytes);
-        buf_printf(json->body, ",\"newest_id\":%lld,\"first\":", (long long)row->id);
-        buf_json_time(json->body, row->first_us);
-        buf_append_string(json->body, ",\"last\":");
-        buf_json_time(json->body, row->last_us);
+                json_out_int(out, "bytes", row->n_bytes);
+        json_out_int(out, "newest_id", row->id);
+        json_out_time(out, "first", row->first_us);
+        json_out_time(out, "last", row->last_us);
         for (unsigned i = 0; i < LETTER_BY_COUNT; ++i)
                 if (json->by & 1u << i)
-                        letter_json_text(json->body, letter_by_name((LetterBy)i), values[i]);
-        buf_append_char(json->body, '}');
+                        json_out_string(out, letter_by_name((LetterBy)i), values[i]);
+}
+
+static void letter_json_note(JsonOut *out, const DbLetterRow *row) {
+        char seq[24];
+
+        snprintf(seq, sizeof(seq), "%llu", (unsigned long long)row->seq);
+        json_out_string(out, "member", row->member);
+        json_out_string(out, "kind", row->kind);
+        json_out_string(out, "seq", seq);
 }
 
 static void letter_json_one(LetterBody *json, const DbLetterRow *row) {
-        Buf *body = json->body;
+        JsonOut *out = &json->out;
 
-        buf_printf(body, "{\"id\":%lld,\"received\":", (long long)row->id);
-        buf_json_time(body, row->first_us);
-        letter_json_text(body, "reason", row->reason);
-        letter_json_text(body, "detail", row->detail);
-        letter_json_text(body, "topic", row->topic);
-        letter_json_text(body, "route", row->route);
-        letter_json_text(body, "device", row->device);
+        json_out_int(out, "id", row->id);
+        json_out_time(out, "received", row->first_us);
+        json_out_string(out, "reason", row->reason);
+        json_out_string(out, "detail", row->detail);
+        json_out_string(out, "topic", row->topic);
+        json_out_string(out, "route", row->route);
+        json_out_string(out, "device", row->device);
         if (json->is_notes) {
-                letter_json_text(body, "member", row->member);
-                letter_json_text(body, "kind", row->kind);
-                buf_printf(body, ",\"seq\":\"%llu\"}", (unsigned long long)row->seq);
+                letter_json_note(out, row);
                 return;
         }
-        buf_append_string(body, ",\"item\":");
         if (row->item < 0)
-                buf_append_string(body, "null");
+                json_out_null(out, "item");
         else
-                buf_json_int(body, row->item);
-        buf_printf(body, ",\"bytes\":%lld", (long long)row->n_bytes);
+                json_out_int(out, "item", row->item);
+        json_out_int(out, "bytes", row->n_bytes);
         if (row->payload.data)
-                letter_json_payload(body, row->payload);
-        buf_append_char(body, '}');
+                letter_json_payload(out, row->payload);
 }
 
 static void letter_json(void *arg, const DbLetterRow *row) {
         LetterBody *json = arg;
 
-        if (json->has_some)
-                buf_append_char(json->body, ',');
-        json->has_some = true;
+        json_out_object(&json->out, NULL);
         if (json->by)
                 letter_json_group(json, row);
         else
                 letter_json_one(json, row);
+        json_out_object_end(&json->out);
 }
 
 int db_letter_rows_json(DbConn *conn, const LetterQuery *query, Buf *body) {
-        LetterBody json = { .body = body, .by = query->by, .is_notes = query->is_notes };
+        LetterBody json = { .out = { .buf = body }, .by = query->by, .is_notes = query->is_notes };
+        char text[24] = "";
         int64_t cursor;
         int r;
 
-        buf_append_string(body, "{\"items\":[");
+        json_out_object(&json.out, NULL);
+        json_out_array(&json.out, "items");
         r = db_letter_rows(conn, query, letter_json, &json, &cursor);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        buf_append_string(body, "],\"cursor\":");
+        json_out_array_end(&json.out);
         if (cursor != 0)
-                buf_printf(body, "\"%lld\"}", (long long)cursor);
-        else
-                buf_append_string(body, "null}");
+                snprintf(text, sizeof(text), "%lld", (long long)cursor);
+        json_out_text(&json.out, "cursor", *text ? text_of(text) : (Text){ 0 });
+        json_out_object_end(&json.out);
         return buf_failed(body) ? err_new(-ENOMEM) : 0;
 }
 
 int db_letter_row_json(DbConn *conn, int64_t id, Buf *body) {
-        LetterBody json = { .body = body };
+        LetterBody json = { .out = { .buf = body } };
         int r;
 
         r = db_letter_row(conn, id, letter_json, &json);
