@@ -56,7 +56,7 @@ static void check_tree(const JsonTree *tree, Text text, Arena *arena) {
         json_write(&buf, tree, json_root(tree));
         FUZZ_CHECK(!buf_failed(&buf));
         FUZZ_CHECK(is_strict(buf_text(&buf)));
-        if (!json_root(tree)->has_odd)
+        if (!tree->nodes->has_odd)
                 FUZZ_CHECK(is_strict(text));
 }
 
