@@ -130,8 +130,8 @@ def test_a_range_counts_one_scanner(counted):
 def test_a_range_that_is_none_is_told_so(counted, query, status, word):
     answer = counted.get("/api/v1/statistics/range" + query, "ana")
     assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"].startswith("application/problem+json")
-    assert word in answer.json()["detail"]
+    assert answer.headers["Content-Type"].startswith("application/json" if status == 422 else "application/problem+json")
+    assert word in str(answer.json()["detail"])
 
 
 def test_a_range_of_nothing_is_empty(counted):
@@ -279,8 +279,8 @@ def test_a_year_of_realtime_statistics(counted):
 def test_what_cannot_be_asked_is_told_so(counted, path, status):
     answer = counted.get(f"/api/v1/{path}", "ana")
     assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"].startswith("application/problem+json")
-    assert isinstance(answer.json()["detail"], str)
+    assert answer.headers["Content-Type"].startswith("application/json" if status == 422 else "application/problem+json")
+    assert isinstance(answer.json()["detail"], list if status == 422 else str)
     assert counted.get("/api/v1/statistics/range").status_code == 401
 
 
@@ -402,7 +402,22 @@ def test_the_statistics_of_a_scanner(placed, code, user):
 def test_what_is_not_there_is_told_so(counted, path, status):
     answer = counted.get(f"/api/v1/{path}", "ana")
     assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert answer.headers["Content-Type"].startswith("application/json" if status == 422 else "application/problem+json")
+
+
+@pytest.mark.parametrize("path, name, kind", [
+    ("statistics/daily?days=x", "days", "int_parsing"), ("statistics/daily?days=1.5", "days", "int_parsing"),
+    ("statistics/daily?days=-1", "days", "greater_than_equal"), ("statistics/daily?days=-", "days", "int_parsing"),
+    ("detections/recent?limit=0", "limit", "greater_than_equal"), ("detections/recent?limit=1001", "limit", "less_than_equal"),
+    ("statistics/distribution?hours=99999999999999999999", "hours", "less_than_equal"),
+    ("devices/?active_only=maybe", "active_only", "bool_parsing"), ("statistics/histogram?range=month", "range", "literal_error"),
+    ("statistics/range?start_time=2026-04-20T10:00:00", "end_time", "missing")])
+def test_what_is_no_parameter_is_said_as_its_own_server_says_it(counted, path, name, kind):
+    answer = counted.get(f"/api/v1/{path}", "ana").json()
+    assert list(answer) == ["detail", "title", "status", "code"]
+    [detail] = answer["detail"]
+    assert list(detail) == ["type", "loc", "msg"]
+    assert (detail["type"], detail["loc"], answer["status"]) == (kind, ["query", name], 422)
 
 
 def test_it_counts_as_its_own_server_does(make_gateway, database):
@@ -528,7 +543,7 @@ def test_administration_names_the_page_of_the_manual(counted, method, path, stat
 def test_an_export_that_is_none_is_told_so(counted, path, status):
     answer = counted.get(f"/api/v1/export/detections/csv?{path}", "ana")
     assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert answer.headers["Content-Type"].startswith("application/json" if status == 422 else "application/problem+json")
     assert counted.get("/api/v1/export/detections/csv").status_code == 401
 
 

@@ -21,7 +21,11 @@ static bool ws_cameras_flag(WsCall *call, const char *name, int64_t *ret_flag) {
                         *ret_flag = i % 2 == 1;
                         return true;
                 }
-        return ws_page_refuse(call, 422, "A switch must be true or false.");
+        return ws_page_invalid(call,
+                               "query",
+                               name,
+                               "bool_parsing",
+                               "A switch must be true or false.");
 }
 
 int ws_page_cameras(WsCall *call) {

@@ -44,6 +44,42 @@ int ws_page_administration(WsCall *call, int status, const char *manual) {
         return 0;
 }
 
+/* What their pages show of it is `detail`; the rest is as in every error of ours. */
+bool ws_page_invalid(WsCall *call,
+                     const char *where,
+                     const char *name,
+                     const char *type,
+                     const char *message) {
+        Buf *body = ws_response_json(call->response);
+
+        call->response->status = 422;
+        buf_append_string(body, "{\"detail\":[{\"type\":");
+        buf_json_string(body, text_of(type));
+        buf_append_string(body, ",\"loc\":[");
+        buf_json_string(body, text_of(where));
+        buf_append_char(body, ',');
+        buf_json_string(body, text_of(name));
+        buf_append_string(body, "],\"msg\":");
+        buf_json_string(body, text_of(message));
+        buf_append_string(body, "}],\"title\":");
+        buf_json_string(body, text_of(ws_response_title(422)));
+        buf_append_string(body, ",\"status\":422,\"code\":\"bad_parameter\"}");
+        return false;
+}
+
+/* Which bound it is beyond, or that it is no whole number at all. */
+static const char *ws_page_fault(const char *text, int64_t low) {
+        bool is_below = text[0] == '-' && text[1] != '\0';
+        size_t n = strspn(text + is_below, "0123456789");
+        uint64_t value;
+
+        if (n == 0 || text[is_below + n] != '\0')
+                return "int_parsing";
+        if (is_below || (text_to_number(text_of(text), INT64_MAX, &value) && (int64_t)value < low))
+                return "greater_than_equal";
+        return "less_than_equal";
+}
+
 bool ws_page_number(WsCall *call, const char *name, int64_t low, int64_t high, int64_t *ret_value) {
         char text[32], detail[128];
         uint64_t value;
@@ -60,7 +96,7 @@ bool ws_page_number(WsCall *call, const char *name, int64_t low, int64_t high, i
                  name,
                  (long long)low,
                  (long long)high);
-        return ws_page_refuse(call, 422, detail);
+        return ws_page_invalid(call, "query", name, ws_page_fault(text, low), detail);
 }
 
 void ws_page_text(const WsCall *call, const char *name, char ret_text[WS_PAGE_TEXT_SIZE]) {
@@ -84,7 +120,7 @@ bool ws_page_flag(WsCall *call, const char *name, int64_t *ret_flag) {
                                 return true;
                         }
         snprintf(detail, sizeof(detail), "%s must be true or false.", name);
-        return ws_page_refuse(call, 422, detail);
+        return ws_page_invalid(call, "query", name, "bool_parsing", detail);
 }
 
 bool ws_page_word(WsCall *call,
@@ -96,7 +132,7 @@ bool ws_page_word(WsCall *call,
 
         if (ws_request_word(call->request, name, allowed, ret_word, n_word, detail))
                 return true;
-        return ws_page_refuse(call, 422, detail);
+        return ws_page_invalid(call, "query", name, "literal_error", detail);
 }
 
 bool ws_page_time(WsCall *call, const char *name, int64_t *ret_us) {

@@ -6,8 +6,8 @@
  * Each room of this folder has the endpoints of one system: they read their parameters with what is
  * here, and ask for one body (model/page_query.h). Of these systems a parameter that is no number,
  * or out of its bounds, is 422, and a time that is none 400, as their pages know it; the body is
- * problem+json as everywhere, whose `detail` is what they show. false: the response says what is
- * wrong. Loop thread.
+ * problem+json as everywhere, whose `detail` is what they show, but of 422 as they have it. false:
+ * the response says what is wrong. Loop thread.
  */
 
 #include "base/base.h"
@@ -42,6 +42,12 @@ bool ws_page_word(WsCall *call,
                   char *ret_word,
                   size_t n_word);
 
+/* 422 of what @where (query, body) has as @name: as FastAPI says it, `detail` a list of one. */
+bool ws_page_invalid(WsCall *call,
+                     const char *where,
+                     const char *name,
+                     const char *type,
+                     const char *message);
 bool ws_page_refuse(WsCall *call, int status, const char *detail);
 
 /* What changes the system is not for pages: @status is 404, or 405 where the path may be read. */

@@ -43,7 +43,11 @@ int ws_page_counter_range(WsCall *call) {
             !ws_page_device(call, "device_id", &page.device_id))
                 return 0;
         if (page.from_us == CLOCK_UNKNOWN || page.to_us == CLOCK_UNKNOWN) {
-                (void)ws_page_refuse(call, 422, "start_time and end_time are needed.");
+                (void)ws_page_invalid(call,
+                                      "query",
+                                      page.from_us == CLOCK_UNKNOWN ? "start_time" : "end_time",
+                                      "missing",
+                                      "start_time and end_time are needed.");
                 return 0;
         }
         if (page.from_us >= page.to_us) {

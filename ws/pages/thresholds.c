@@ -75,10 +75,13 @@ static bool ws_thresholds_read(WsCall *call,
                 if (*ret_dbm >= WS_THRESHOLD_LEAST && *ret_dbm <= WS_THRESHOLD_MOST)
                         return true;
         }
-        return ws_page_refuse(call,
-                              422,
-                              "near_threshold and medium_threshold must be whole numbers from -127 "
-                              "to -1.");
+        return ws_page_invalid(call,
+                               "body",
+                               name,
+                               "int_type",
+                               "near_threshold and medium_threshold must be whole numbers from "
+                               "-127 "
+                               "to -1.");
 }
 
 int ws_page_set_thresholds(WsCall *call) {
@@ -90,7 +93,7 @@ int ws_page_set_thresholds(WsCall *call) {
                 return 0;
         if (call->body.n > 0 && call->options->check_json &&
             call->options->check_json(call->body) != REASON_NONE) {
-                (void)ws_page_refuse(call, 422, "The body is no JSON.");
+                (void)ws_page_invalid(call, "body", "0", "json_invalid", "The body is no JSON.");
                 return 0;
         }
         r = ws_thresholds_parse(call->body, &body);
