@@ -230,7 +230,8 @@ static void test_recording_follows_the_newest_event_time(void **state) {
         postgres_migrate();
         postgres_run(fleet);
         postgres_run("INSERT INTO camera_events (seq, received_at, time, device_id, journal_id,"
-                     " event_type) VALUES (1, now(), now(), 1, 1, 'recording_stopped')");
+                     " event_type) VALUES (1, now(), now() - interval '1 s', 1, 1,"
+                     " 'recording_stopped')");
         postgres_run("INSERT INTO camera_events (seq, received_at, time, device_id, journal_id,"
                      " event_type) VALUES (2, now(), now() - interval '1 h', 1, 1,"
                      " 'recording_started')");
