@@ -113,7 +113,7 @@ def test_a_profile_reads_what_its_project_publishes(make_gateway, broker, databa
         gateway.add_vehicle(code, "ana")
     gateway.start()
     root = Native(gateway, gateway.token("root"))
-    assert root.ask("subscribe", to=["device/*", "vehicle/*"])["ok"]
+    assert root.ask("subscribe", to=["device/*", "vehicle/*", "alerts"])["ok"]
     stored = [one for one in messages if "kind" in one]
     letters = sorted((one["topic"], one["letter"]) for one in messages if "letter" in one)
     assert len(stored) + len(letters) + sum("ignored" in one for one in messages) == len(messages)
@@ -122,7 +122,7 @@ def test_a_profile_reads_what_its_project_publishes(make_gateway, broker, databa
     n_taken = len(stored) + len(letters)
     wait_until(lambda: gateway.metric("tidegate_received_total") >= n_taken
                and gateway.metric("tidegate_ignored_total") >= len(messages) - n_taken
-               and gateway.metric("tidegate_in_journal") == 0, "all to be stored")
+               and gateway.metric("tidegate_in_journal") == 0, "all to be taken")
     assert sorted(database.rows("SELECT topic, reason FROM dead_letters")) == letters
     assert gateway.metric("tidegate_ignored_total") == len(messages) - n_taken
     seen = {}
