@@ -1,7 +1,7 @@
 """Each profile of deploy/profiles makes of the payloads of its project what tests/profiles says.
 
 tests/profiles/NAME.json is a list of messages: `topic`, `payload` (text, or {"base64": ...}), and what
-becomes of it: `kind`, `device` or `vehicle`,
+becomes of it: `kind`, `device` or `vehicle` (with `vehicle_id`, where payloads name it by number),
 `row` (columns and members of its data; a/b is b in a), `absent` (members that are not in it),
 `time` (@moment@, or device_time where it is not believed), `notes` (pointers of members set aside); or
 `ignored`; or `letter` (its reason). In payloads @iso@, @local@ (no offset), @unix@, @unix_ms@ and
@@ -109,8 +109,9 @@ def test_a_profile_reads_what_its_project_publishes(make_gateway, broker, databa
     gateway.routes = routes_of(name)
     gateway.write_conf()
     populate(gateway)
-    for code in sorted({one["vehicle"] for one in messages if "vehicle" in one}):
-        gateway.add_vehicle(code, "ana")
+    for code, number in sorted({(one["vehicle"], one.get("vehicle_id")) for one in messages
+                                if "vehicle" in one}):
+        gateway.add_vehicle(code, "ana", *(["--id", str(number)] if number else []))
     gateway.start()
     root = Native(gateway, gateway.token("root"))
     assert root.ask("subscribe", to=["device/*", "vehicle/*", "alerts"])["ok"]
