@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_out.h"
 #include "db/visible.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
@@ -122,21 +123,18 @@ static int64_t history_people(const CounterStyle *style, int64_t n_devices) {
         return n_devices > 0 && n_people < 1 ? 1 : n_people;
 }
 
-static void history_counts(Buf *buf,
+static void history_counts(JsonOut *out,
                            const CounterStyle *style,
                            int64_t n_devices,
                            int64_t n_detections) {
-        buf_append_string(buf, "{\"unique_devices\":");
-        buf_json_int(buf, n_devices);
-        buf_append_string(buf, ",\"total_detections\":");
-        buf_json_int(buf, n_detections);
-        buf_append_string(buf, ",\"estimated_people\":");
-        buf_json_int(buf, history_people(style, n_devices));
+        json_out_int(out, "unique_devices", n_devices);
+        json_out_int(out, "total_detections", n_detections);
+        json_out_int(out, "estimated_people", history_people(style, n_devices));
 }
 
 /* Of all zones: devices, in so far as they are added, and detections. @row < 0: nothing was heard.
  */
-static void history_zones(Buf *buf,
+static void history_zones(JsonOut *out,
                           const PGresult *result,
                           int row,
                           const CounterStyle *style,
@@ -151,11 +149,13 @@ static void history_zones(Buf *buf,
 
                 if (n == 0)
                         continue;
-                buf_printf(buf, "%s\"%s\":", ret_totals[1] == 0 ? "" : ",", zones[k]);
-                history_counts(buf, style, n_devices, n);
-                buf_printf(buf,
-                           ",\"avg_rssi\":%.2f}",
-                           strtod(PQgetvalue(result, row, column + 2), NULL));
+                json_out_object(out, zones[k]);
+                history_counts(out, style, n_devices, n);
+                json_out_fixed(out,
+                               "avg_rssi",
+                               2,
+                               strtod(PQgetvalue(result, row, column + 2), NULL));
+                json_out_object_end(out);
                 ret_totals[0] += n_devices;
                 ret_totals[1] += n;
         }
@@ -167,17 +167,19 @@ static void history_detections_body(Buf *buf,
                                     const PGresult *result,
                                     int row,
                                     const DbDetectionWindow *window) {
+        JsonOut out = { .buf = buf };
         int64_t totals[2];
 
-        buf_append_string(buf, "{\"timestamp\":");
-        buf_json_time(buf, clock_now_us());
-        buf_append_string(buf, ",\"time_window_minutes\":");
-        buf_json_int(buf, window->minutes);
-        buf_append_string(buf, ",\"by_zone\":{");
-        history_zones(buf, result, row, &window->style, totals);
-        buf_append_string(buf, "},\"total\":");
-        history_counts(buf, &window->style, totals[0], totals[1]);
-        buf_append_string(buf, "}}");
+        json_out_object(&out, NULL);
+        json_out_time(&out, "timestamp", clock_now_us());
+        json_out_int(&out, "time_window_minutes", window->minutes);
+        json_out_object(&out, "by_zone");
+        history_zones(&out, result, row, &window->style, totals);
+        json_out_object_end(&out);
+        json_out_object(&out, "total");
+        history_counts(&out, &window->style, totals[0], totals[1]);
+        json_out_object_end(&out);
+        json_out_object_end(&out);
 }
 
 int db_history_detection_stats(DbConn *conn,
@@ -216,34 +218,31 @@ int db_history_detection_stats(DbConn *conn,
         return 0;
 }
 
-static void history_faces(Buf *buf, const PGresult *result, int row) {
-        buf_append_string(buf, "\"total_people\":");
-        buf_json_int(buf, history_int(result, row, 1));
-        buf_append_string(buf, ",\"recognitions_today\":");
-        buf_json_int(buf, history_int(result, row, 2));
-        buf_append_string(buf, ",\"last_recognition\":");
+static void history_faces(JsonOut *out, const PGresult *result, int row) {
+        json_out_int(out, "total_people", history_int(result, row, 1));
+        json_out_int(out, "recognitions_today", history_int(result, row, 2));
         if (PQgetisnull(result, row, 3))
-                buf_append_string(buf, "null");
+                json_out_null(out, "last_recognition");
         else
-                buf_json_time(buf, history_int(result, row, 3));
+                json_out_time(out, "last_recognition", history_int(result, row, 3));
 }
 
 static void history_cameras_body(Buf *buf, const PGresult *result, int row) {
-        buf_append_char(buf, '{');
-        history_faces(buf, result, row);
-        buf_append_string(buf, ",\"face_recognition\":{");
-        history_faces(buf, result, row);
-        buf_append_string(buf, ",\"unknown_faces_today\":");
-        buf_json_int(buf, history_int(result, row, 4));
-        buf_append_string(buf, "},\"cameras\":{\"total_cameras\":");
-        buf_json_int(buf, history_int(result, row, 5));
-        buf_append_string(buf, ",\"active_cameras\":");
-        buf_json_int(buf, history_int(result, row, 6));
-        buf_append_string(buf, ",\"recording_cameras\":");
-        buf_json_int(buf, history_int(result, row, 7));
-        buf_append_string(buf, "},\"timestamp\":");
-        buf_json_time(buf, clock_now_us());
-        buf_append_char(buf, '}');
+        JsonOut out = { .buf = buf };
+
+        json_out_object(&out, NULL);
+        history_faces(&out, result, row);
+        json_out_object(&out, "face_recognition");
+        history_faces(&out, result, row);
+        json_out_int(&out, "unknown_faces_today", history_int(result, row, 4));
+        json_out_object_end(&out);
+        json_out_object(&out, "cameras");
+        json_out_int(&out, "total_cameras", history_int(result, row, 5));
+        json_out_int(&out, "active_cameras", history_int(result, row, 6));
+        json_out_int(&out, "recording_cameras", history_int(result, row, 7));
+        json_out_object_end(&out);
+        json_out_time(&out, "timestamp", clock_now_us());
+        json_out_object_end(&out);
 }
 
 int db_history_camera_stats(DbConn *conn,
