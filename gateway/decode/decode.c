@@ -94,7 +94,7 @@ static int check_payload(Decoder *decoder) {
                                       "payload: %zu bytes, allowed are %zu",
                                       payload.n,
                                       decoder->route->max_bytes);
-        decoder->body = body_of(payload);
+        decoder->body = format_is_binary(decoder->route->format) ? payload : body_of(payload);
         if (decoder->body.n == 0)
                 return decoder_refuse(decoder, REASON_BAD_JSON, "empty payload");
         return 0;

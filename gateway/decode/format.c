@@ -7,11 +7,12 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "gateway/decode/cbor.h"
 #include "gateway/decode/json_check.h"
 #include "gateway/decode/json_tree.h"
 
 static const Text names[FORMAT_COUNT] = {
-        TEXT("json"), TEXT("text"), TEXT("number"), TEXT("bool"), TEXT("csv"),
+        TEXT("json"), TEXT("text"), TEXT("number"), TEXT("bool"), TEXT("csv"), TEXT("cbor"),
 };
 static const Text base64_prefix = TEXT("base64+");
 
@@ -190,6 +191,13 @@ static int read_csv(Arena *arena, Text text, Text *ret_json, const char **ret_wh
         return buf_failed(&field) ? err_new(-ENOMEM) : keep(arena, &buf, ret_json);
 }
 
+static int read_cbor(Arena *arena, Text bytes, Text *ret_json, const char **ret_why) {
+        CLEANUP_BUF Buf buf = { 0 };
+        int r = cbor_to_json(&buf, bytes, ret_why);
+
+        return r == 0 || buf_failed(&buf) ? keep(arena, &buf, ret_json) : r;
+}
+
 int format_read(Format format, Arena *arena, Text payload, Text *ret_json, const char **ret_why) {
         int r = 0;
 
@@ -207,6 +215,8 @@ int format_read(Format format, Arena *arena, Text payload, Text *ret_json, const
                 return read_bool(payload, ret_json, ret_why);
         case FORMAT_CSV:
                 return read_csv(arena, payload, ret_json, ret_why);
+        case FORMAT_CBOR:
+                return read_cbor(arena, payload, ret_json, ret_why);
         case FORMAT_AS_IT_IS:
         case FORMAT_COUNT:
         default:

@@ -9,6 +9,7 @@
  *   bool     a bare switch: true, 1, on, yes, false, 0, off, no, in any case of the letters
  *   csv      fields with commas between them, one line: an array; what is a number is one, what
  *            stands in double quotes is text, nothing is null
+ *   cbor     CBOR, as cbor.h has it
  *   base64+… base64 of one of these
  *
  * Pure.
@@ -26,6 +27,7 @@ typedef enum FormatKind {
         FORMAT_NUMBER,
         FORMAT_BOOL,
         FORMAT_CSV,
+        FORMAT_CBOR,
         FORMAT_COUNT
 } FormatKind;
 
@@ -39,8 +41,12 @@ struct Format {
 /* "base64+csv"; false: there is no such. */
 bool format_from_name(Text name, Format *ret_format);
 const char *format_name(Format format, char ret[FORMAT_NAME_SIZE]); /* @ret */
+/* Is every byte of it meant, also zeros at the end? */
+static inline bool format_is_binary(Format format) {
+        return format.kind == FORMAT_CBOR && !format.is_base64;
+}
 /* All formats, with commas: for people. */
-#define FORMAT_NAMES "json, text, number, bool, csv, and base64+ before one of these"
+#define FORMAT_NAMES "json, text, number, bool, csv, cbor, and base64+ before one of these"
 
 /* The payload as JSON, in itself or in the arena; a Reason, with *ret_why static; -ENOMEM. */
 MUST_CHECK int format_read(Format format,

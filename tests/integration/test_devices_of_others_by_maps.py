@@ -1,4 +1,5 @@
 """Devices that know nothing of us: a few lines of configuration make rows and frames of what they publish."""
+import base64
 import json
 import signal
 
@@ -108,6 +109,31 @@ def test_a_bare_number_becomes_a_member_named_by_its_topic(make_gateway, broker,
     database.wait_for("SELECT count(*) FROM dead_letters", 1)
     assert database.rows("SELECT reason, detail, route FROM dead_letters") == [
         ("wrong_type", "not a number: many", "frigate")]
+    settled(gateway)
+
+
+def test_binary_payloads_are_read_as_what_they_are(make_gateway, broker, database):
+    gateway = started(make_gateway, """
+[route packed]
+topic = packed/{device}
+decode = cbor
+kind = telemetry
+[map packed]
+temperature = /t | round 1
+[route wrapped]
+topic = wrapped/{device}
+decode = base64+cbor
+kind = telemetry
+""")
+    item = bytes.fromhex("a26174fa41aa6666616e00")  # {"t":21.3,"n":0}: it ends with a zero
+    broker.publish("packed/dev-1", item)
+    broker.publish("wrapped/dev-1", base64.b64encode(item))
+    broker.publish("packed/dev-1", item[:-1])
+    database.wait_for("SELECT count(*) FROM telemetry", 2)
+    assert telemetry(database) == [("dev-1", {"t": 21.3, "n": 0, "temperature": 21.3}),
+                                   ("dev-1", {"t": 21.3, "n": 0})]
+    database.wait_for("SELECT count(*) FROM dead_letters", 1)
+    assert database.value("SELECT detail FROM dead_letters").startswith("CBOR that is cut: ")
     settled(gateway)
 
 
