@@ -49,6 +49,7 @@ typedef enum PageKind {
         PAGE_VEHICLE,                /* vehicle_id */
         PAGE_VEHICLE_LOGS,           /* from, to, limit, vehicle_id */
         PAGE_VEHICLE_LOG,            /* number: its id */
+        PAGE_VEHICLE_BATTERY,        /* vehicle_id; limit 1 */
         PAGE_VEHICLE_LATEST,         /* vehicle_id; limit 1 */
         PAGE_SENSOR_LOGS,            /* as logs; text: a sensor's id */
         PAGE_SENSOR_LOG,             /* number: its id */

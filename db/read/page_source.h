@@ -60,4 +60,4 @@ extern const char db_page_cameras[], db_page_camera[], db_page_camera_status[], 
         db_page_vehicle_log[], db_page_vehicle_latest[], db_page_sensor_logs[],
         db_page_sensor_log[], db_page_raw_logs[], db_page_raw_log[], db_page_vehicle_sensors[],
         db_page_sensor_status[];
-extern const char db_page_raw_stats[], db_page_vehicle_alerts[];
+extern const char db_page_vehicle_battery[], db_page_raw_stats[], db_page_vehicle_alerts[];

@@ -65,6 +65,13 @@ const char db_page_vehicle_log[] = VEHICLE_ONE(VEHICLE_LOG_JSON, VEHICLE_ROW("ve
 const char db_page_vehicle_latest[] =
         VEHICLE_ONE(VEHICLE_LOG_JSON, VEHICLE_ROWS("vehicle_logs", ""));
 
+/* What a log said of it last; what none says is null. */
+const char db_page_vehicle_battery[] =
+        VEHICLE_ONE("json_build_object('id', seq, 'vehicle_id', vehicle_id, 'percentage', null,"
+                    "   'voltage', battery_voltage, 'current', battery_current, 'status', null,"
+                    "   'temperature', null, 'created_at', " DB_PAGE_LOCAL("received_at") ")",
+                    VEHICLE_ROWS("vehicle_logs", " AND battery_voltage IS NOT NULL"));
+
 /* number: of this sensor alone; 0: of all, for which there is no sensor 0. */
 const char db_page_sensor_logs[] =
         VEHICLE_LIST(VEHICLE_SENSOR_LOG_JSON,

@@ -50,6 +50,7 @@ static const char *const pages_sql[] = {
         [PAGE_VEHICLE] = db_page_vehicle,
         [PAGE_VEHICLE_LOGS] = db_page_vehicle_logs,
         [PAGE_VEHICLE_LOG] = db_page_vehicle_log,
+        [PAGE_VEHICLE_BATTERY] = db_page_vehicle_battery,
         [PAGE_VEHICLE_LATEST] = db_page_vehicle_latest,
         [PAGE_SENSOR_LOGS] = db_page_sensor_logs,
         [PAGE_SENSOR_LOG] = db_page_sensor_log,

@@ -246,7 +246,7 @@ ROWS = {
     "/api/history/statistics": (None, False), "/api/history/timeline": (None, False),
     "/api/recordings": (None, False), "/api/users/me": (None, False), "/auth/me": (None, False),
     "/api/mqtt/status": (None, False), "/mqtt/status": (None, False),
-    "/vehicles": (None, True), "/vehicles/{id}": ("USV", True),
+    "/vehicles": (None, True), "/vehicles/batteries": (None, True), "/vehicles/{id}": ("USV", True),
     "/vehicles/{id}/alerts": ("USV", True), "/raw-logs/stats": (None, False),
     "/vehicles/{id}/sensors": ("USV", False), "/vehicles/{id}/sensors/status": ("USV", True),
     "/sensors/status": (None, True), "/vehicle-logs": (None, True), "/sensor-logs": (None, True),
@@ -257,7 +257,7 @@ NEEDED = {"/api/v1/statistics/range":  # what a path does not answer without
 ELSEWHERE = {"/api/events", "/api/events/poll",  # test_no_event_stream_...
              "/api/token/refresh", "/auth/refresh",  # test_a_session_is_renewed
              "/api/cameras/{id}/stream", "/api/cameras/{id}/snapshot", "/api/history/person/{id}",  # test_camera_pages
-             "/vehicle-logs/{id}", "/sensor-logs/{id}", "/raw-logs/{id}",  # test_vehicle_pages
+             "/vehicle-logs/{id}", "/sensor-logs/{id}", "/raw-logs/{id}", "/vehicles/{id}/battery",  # test_vehicle_pages
              "/api/commands/{id}", "/api/devices/{id}/commands",  # test_commands_are_...
              "/api/dead-letters", "/api/dead-letters/notes", "/api/dead-letters/{id}", "/api/dead-letters/{id}/replay",  # test_dead_letters_by_http
              "/api/devices/{id}/owner", "/api/vehicles/{id}/owner",  # test_things_are_given.py

@@ -120,6 +120,17 @@ def test_the_lists_of_logs(fleet, database, path, table, shape):
     assert fleet.get(f"{path}/").status_code == fleet.get(f"{path}/1").status_code == 401
 
 
+def test_what_is_known_of_batteries(fleet):
+    assert fleet.get("/vehicles/batteries", "ana").json() == fleet.get("/vehicles/", "ana").json()
+    [newest] = fleet.get("/vehicle-logs/?limit=1", "ana").json()
+    assert fleet.get("/vehicles/USV-1/battery", "ana").json() == {
+        "id": newest["id"], "vehicle_id": fleet.ids["USV-1"], "percentage": None, "voltage": 12.4, "current": None,
+        "status": None, "temperature": None, "created_at": newest["created_at"]}
+    for other in (fleet.ids["USV-2"], fleet.ids["USV-3"], 4711):
+        assert fleet.get(f"/vehicles/{other}/battery", "ana").status_code == 404
+    assert fleet.get("/vehicles/batteries").status_code == fleet.get("/vehicles/1/battery").status_code == 401
+
+
 def test_what_a_log_says(fleet, database):
     newest = fleet.get("/vehicle-logs/?limit=1", "ana").json()[0]
     assert {k: v for k, v in newest.items() if k not in ("id", "created_at")} == {

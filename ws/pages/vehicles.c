@@ -41,7 +41,8 @@ static int ws_vehicles_one(WsCall *call, PageKind kind, const char *missing) {
         PageQuery page = ws_page(call, kind);
         const Vehicle *vehicle;
 
-        page.limit = kind == PAGE_VEHICLE_LATEST ? 1 : WS_VEHICLES_MOST;
+        page.limit =
+                kind == PAGE_VEHICLE_LATEST || kind == PAGE_VEHICLE_BATTERY ? 1 : WS_VEHICLES_MOST;
         if (!ws_endpoint_see_vehicle(call, call->target, &vehicle)) {
                 (void)ws_page_refuse(call, 404, missing); /* as its page shows it */
                 return 0;
@@ -56,6 +57,10 @@ int ws_page_vehicle(WsCall *call) {
 
 int ws_page_vehicle_latest(WsCall *call) {
         return ws_vehicles_one(call, PAGE_VEHICLE_LATEST, "No logs found for this vehicle");
+}
+
+int ws_page_vehicle_battery(WsCall *call) {
+        return ws_vehicles_one(call, PAGE_VEHICLE_BATTERY, "Vehicle not found");
 }
 
 int ws_page_vehicle_sensors(WsCall *call) {
