@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "gateway/decode/decoder.h"
+#include "gateway/decode/json_check.h"
 #include "gateway/decode/map.h"
 
 typedef struct MapRun MapRun;
@@ -13,6 +14,7 @@ struct MapRun {
         const TopicMatch *match;
         MapSetting setting;
         const JsonNode *node; /* that the value of now is from; NULL: not from the payload */
+        Text unusable;        /* it, as it came, where an operation could not use it */
 };
 
 /* ---- values ---- */
@@ -74,17 +76,24 @@ static int value_of(MapRun *run, const MapAssignment *assignment, MapValue *ret_
         const char *why = NULL;
         int r = 0;
 
+        Text came;
+
         *ret_value = (MapValue){ .type = MAP_NOTHING };
+        run->unusable = (Text){ 0 };
         for (size_t i = 0; r == 0 && i < assignment->n_sources; ++i) {
                 r = value_of_source(run, &assignment->sources[i], ret_value);
                 if (ret_value->type != MAP_NOTHING)
                         break;
         }
+        came = ret_value->text;
         for (size_t i = 0; r == 0 && i < assignment->n_ops; ++i) {
                 Text before = ret_value->text;
 
                 r = map_op_run(&assignment->ops[i], &run->setting, ret_value, &why);
-                if (r == 0 && why)
+                if (r != 0 || !why)
+                        continue;
+                run->unusable = came;
+                if (assignment->target != MAP_TO_TIME) /* which the row keeps as it was said */
                         r = value_is_useless(run, before, why);
         }
         return r == 0 ? 0 : err_up(r);
@@ -97,12 +106,27 @@ static int take_name(MapRun *run, const MapValue *value, Text *name) {
                 return 0;
         if (value->type != MAP_TEXT && value->type != MAP_NUMBER)
                 return value_is_useless(run, value->text, "not a name");
+        if (json_check_text(value->text) != REASON_NONE) /* of the topic */
+                return decoder_set_aside_text(run->decoder,
+                                              REASON_BAD_UTF8,
+                                              "topic",
+                                              "a name in it is not UTF-8",
+                                              value->text);
         if (!decoder_is_name(value->text))
                 return value_is_useless(run,
                                         value->text,
                                         "empty, too long or with control characters");
         *name = value->text;
         return 0;
+}
+
+/* What is no time is one that cannot be. */
+static int take_time(MapRun *run, const MapValue *value) {
+        if (value->type == MAP_TIME)
+                return decoder_take_time(run->decoder, value->time_us, value->text);
+        if (!run->unusable.data)
+                return 0;
+        return decoder_take_time(run->decoder, CLOCK_UNKNOWN, run->unusable);
 }
 
 static int take_who(MapRun *run, const MapAssignment *assignment) {
@@ -120,9 +144,7 @@ static int take_who(MapRun *run, const MapAssignment *assignment) {
         case MAP_TO_DEVICE:
                 return take_name(run, &value, &record->device);
         case MAP_TO_TIME:
-                return value.type == MAP_TIME
-                               ? decoder_take_time(run->decoder, value.time_us, value.text)
-                               : 0;
+                return take_time(run, &value);
         case MAP_TO_MEMBER:
         case MAP_TO_DATA:
         default:

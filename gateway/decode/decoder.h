@@ -141,7 +141,7 @@ MUST_CHECK int member_number(Decoder *decoder,
  * receipt takes its place. Where there is none, the output is left. */
 void member_time(Decoder *decoder, const JsonNode *object, const char *name, int64_t *ret_time_us);
 
-/* When, whatever the members say: judged as member_time() does. */
+/* When, whatever the members say: judged as member_time() does. CLOCK_UNKNOWN: @said is no time. */
 MUST_CHECK int decoder_take_time(Decoder *decoder, int64_t time_us, Text said);
 
 /* What a word of the list means, whatever the case of its letters; data == NULL: none of them. */

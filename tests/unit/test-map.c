@@ -256,6 +256,34 @@ static void test_a_time_that_cannot_be_is_kept_as_it_was_said(void **state) {
         check_text(f->record.said_time, "4711");
 }
 
+static void test_what_is_no_time_is_kept_as_it_was_said(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "time = /up | null never | time unix_s", NULL };
+
+        route_of(f, KIND_TELEMETRY, "x/{device}", lines);
+        good(f, "x/d", "{\"up\":\"soon\",\"timestamp\":\"2025-10-18T16:29:00Z\"}");
+        assert_true(f->record.time_us == RECEIVED_US && f->record.odd_time);
+        check_text(f->record.said_time, "soon");
+        assert_int_equal(f->record.n_notes, 0);
+        good(f, "x/d", "{\"up\":1e30}");
+        check_text(f->record.said_time, "1e30");
+        good(f, "x/d", "{\"up\":\"never\"}");
+        assert_true(f->record.time_us == RECEIVED_US && !f->record.odd_time);
+}
+
+static void test_a_name_of_the_topic_has_to_be_text(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "device = topic.n", NULL };
+
+        route_of(f, KIND_TELEMETRY, "x/{n}", lines);
+        good(f, "x/caf\xe9", "{\"v\":1}");
+        assert_null(f->record.device.data);
+        assert_int_equal(f->record.n_notes, 1);
+        assert_int_equal(f->record.notes[0].reason, REASON_BAD_UTF8);
+        good(f, "x/caf\xc3\xa9", "{\"v\":1}");
+        check_text(f->record.device, "caf\xc3\xa9");
+}
+
 static void test_lines_that_cannot_be_are_refused(void **state) {
         static const struct {
                 Kind kind;
@@ -334,6 +362,8 @@ int main(void) {
                 TEST(test_text_logs_and_alerts_take_a_message),
                 TEST(test_the_topic_wins_where_both_name_somebody),
                 TEST(test_a_time_that_cannot_be_is_kept_as_it_was_said),
+                TEST(test_what_is_no_time_is_kept_as_it_was_said),
+                TEST(test_a_name_of_the_topic_has_to_be_text),
                 TEST(test_lines_that_cannot_be_are_refused),
         };
 
