@@ -175,6 +175,8 @@ bool letter_query_set(LetterQuery *query,
                 query->has_route = true;
                 return letter_set_name(value, query->route, ret_said);
         case LETTER_DEVICE:
+                if (value.n == 0) /* all would be meant where a shell's variable is not set */
+                        return letter_refuse(ret_said, value, "a name of 1 to 255 bytes");
                 return letter_set_name(value, query->device, ret_said);
         case LETTER_FROM:
                 return letter_set_time(value, now_us, &query->from_us, ret_said);

@@ -91,6 +91,7 @@ static void test_a_route_may_be_none(void **state) {
         assert_string_equal(query.route, "telemetry");
         memset(long_name, 'x', sizeof(long_name));
         long_name[LETTER_NAME_SIZE] = '\0';
+        assert_false(set(LETTER_DEVICE, ""));
         assert_false(set(LETTER_DEVICE, long_name));
         long_name[LETTER_NAME_SIZE - 1] = '\0';
         assert_true(set(LETTER_DEVICE, long_name));
