@@ -168,6 +168,7 @@ static void gateway_wire(const Gateway *gateway, WsOptions *options, const Route
         options->inbound = inlet_take;
         options->inbound_arg = gateway->inlet;
         options->check_json = json_check;
+        options->clean_json = decode_clean;
         options->count_detections = decode_count_detections;
         options->detections_max_bytes = route ? route->max_bytes : ROUTE_DOOR_BYTES;
         options->counter.ahead_us = gateway->config->time_ahead_ms * INT64_C(1000);

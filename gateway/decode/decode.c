@@ -2,6 +2,7 @@
 
 #include "gateway/decode/decode.h"
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "gateway/decode/decoder.h"
 #include "gateway/decode/json_check.h"
@@ -216,4 +217,17 @@ int decode_count_detections(Text body, size_t max_bytes, size_t *ret_n_good) {
         return record.detections.n_items == 0 && record.detections.n_set_aside > 0
                        ? (int)record.detections.set_aside[0].reason
                        : 0;
+}
+
+int decode_clean(Text body, Buf *ret_json) {
+        JsonTree tree = { 0 };
+        JsonFault fault;
+        int r = json_tree_read(&tree, body_of(body), &fault);
+
+        if (r == 0)
+                json_write(ret_json, &tree, json_root(&tree));
+        json_tree_done(&tree);
+        if (r != 0)
+                return r;
+        return buf_failed(ret_json) ? err_new(-ENOMEM) : 0;
 }

@@ -7,14 +7,14 @@
  * fails only (-ENOMEM) when memory is out. The rules are PROTOCOL 1; ranges: latitude ±90,
  * longitude ±180, humidity 0..100 %, temperature -273.15..1000 °C, rssi -200..50 dBm, heading
  * 0..360°, every number finite; names and types 1..128 bytes without control characters, names for
- * people 256; at most 4096 detections in a message. A `timestamp` is RFC 3339 or Unix time
- * (seconds, or milliseconds above 1e11); more than a day ahead of received_us is out of range. Only
- * telemetry is not refused for it. A name that neither topic nor payload gives stays absent:
- * resolve.h judges.
+ * people 256; at most 4096 detections in a message. A `timestamp` that is none, or not to be
+ * believed, costs itself (docs/time.md), as any odd member (decision 056). A name that neither
+ * topic nor payload gives stays absent: resolve.h judges.
  */
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "base/buf.h"
 #include "gateway/decode/route.h"
 #include "model/account.h"
 #include "model/record.h"
@@ -56,3 +56,7 @@ MUST_CHECK int decode_count_detections(Text body, size_t max_bytes, size_t *ret_
 
 /* Of what is decoded: other zones than the route has. */
 void decode_zones(DetectionsRecord *detections, const Zones *zones);
+
+/* The body as every parser takes it: without marks and NULs around it, and with what no JSON can
+ * hold replaced, as where it is stored. A Reason (> 0): it is none; -ENOMEM. */
+MUST_CHECK int decode_clean(Text body, Buf *ret_json);

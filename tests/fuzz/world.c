@@ -242,6 +242,7 @@ static WsOptions options_of(World *world) {
                             .inbound = take_inbound,
                             .inbound_arg = world,
                             .check_json = json_check,
+                            .clean_json = decode_clean,
                             .count_detections = decode_count_detections,
                             .detections_max_bytes = 2048 };
 }

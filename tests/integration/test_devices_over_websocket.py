@@ -71,6 +71,16 @@ def test_what_no_json_can_hold_costs_itself(gateway, database, viewer, edge):
     assert database.value("SELECT count(*) FROM dead_letters") == 0
 
 
+def test_what_an_editor_or_a_c_string_leaves_is_no_part_of_a_frame(gateway, database, edge):
+    device = edge()
+    for frame in (b'\xef\xbb\xbf{"n":1}', b'{"n":2}\0\0', b'{"n":3,"unit":"\xb0C"}', b'{"n":4,"timestamp":"0000-00-00"}'):
+        device.send(frame)
+    device.send('{"n":5}\0')
+    database.wait_for("SELECT count(*) FROM telemetry", 5)
+    assert payloads(database) == ['{"n":1}', '{"n":2}', '{"n":3,"unit":"\ufffdC"}', '{"n":4,"timestamp":"0000-00-00"}', '{"n":5}']
+    assert device.closed is None and database.value("SELECT count(*) FROM dead_letters") == 0
+
+
 def test_a_frame_in_fragments_and_in_binary_is_telemetry_as_well(gateway, database, edge):
     device = edge()
     device.send(b'{"binary":true}')

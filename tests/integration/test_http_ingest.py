@@ -135,3 +135,32 @@ def test_what_is_said_to_be_saved_is_stored(gateway, database, odd, saved):
     assert post(gateway, bulk()).json()["saved"] == 1
     database.wait_for("SELECT count(*) FROM ble_detections", saved + 1 + (saved == 3))
     database.wait_for("SELECT count(*) FROM dead_letters", 3 - saved)
+
+
+@pytest.mark.parametrize("odd", ["\ufeff%s", "%s\0\0", "\ufeff%s\0", " \r\n%s\r\n"], ids=repr)
+def test_what_an_editor_or_a_c_string_leaves_is_no_part_of_it(gateway, database, odd):
+    answer = post(gateway, (odd % json.dumps(bulk())).encode())
+    assert (answer.status_code, answer.json()["saved"]) == (200, 1), answer.text
+    database.wait_for("SELECT count(*) FROM ble_detections", 1)
+
+
+@pytest.mark.parametrize("member", ['"battery":NaN', '"temperature":-inf', '"iccid":89490200001234567890', '"v":1e400',
+                                    '"name":"caf\xe9"', '"name":"hall\\u0000"', '"name":"\\ud800"', '"location":[1]'])
+def test_what_nobody_needs_costs_no_detection(gateway, database, member):
+    """Beside the list, and in an item; as over MQTT."""
+    item = json.dumps(ONE)[:-1] + "," + member + "}"
+    beside = '{"device_id":"dev-1",%s,"detections":[%s,%s]}' % (member, json.dumps(ONE), item)
+    answer = post(gateway, beside.encode("latin-1"))
+    assert (answer.status_code, answer.json()["saved"]) == (200, 2), answer.text
+    alone = post(gateway, item.encode("latin-1"), path="/api/v1/detections/")
+    assert (alone.status_code, alone.json()["saved"]) == (200, 1), alone.text
+    database.wait_for("SELECT count(*) FROM ble_detections", 3)
+    assert database.value("SELECT count(*) FROM dead_letters") == 0
+
+
+@pytest.mark.parametrize("said", ["0", "1e999", "NaN", '"0000-00-00 00:00:00"', "false", "[]", "-1", '"28.11.2026"', '{"$date":1}'])
+def test_an_odd_time_costs_itself(gateway, database, said):
+    body = '{"device_id":"dev-1","timestamp":%s,"detections":[{"device_hash":"%s","rssi":" -55 ","timestamp":%s}]}'
+    answer = post(gateway, body % (said, HASH, said))
+    assert (answer.status_code, answer.json()["saved"]) == (200, 1), answer.text
+    database.wait_for("SELECT count(*) FROM ble_detections WHERE rssi = -55 AND abs(extract(epoch FROM now() - time)) < 60", 1)

@@ -1,3 +1,4 @@
+#include "base/buf.h"
 #include "base/err.h"
 #include "ws/device/detections.h"
 #include "ws/http/endpoint.h"
@@ -68,17 +69,36 @@ static int ws_ingest_count(WsCall *call, WsDetections *detections, const char **
         return 0;
 }
 
+/* What is odd in it costs itself, as over MQTT; the journal keeps what was sent. */
+static int ws_ingest_read(WsCall *call,
+                          bool is_single,
+                          WsDetections *ret_detections,
+                          const char **ret_why) {
+        const WsOptions *options = call->options;
+        CLEANUP_BUF Buf clean = { 0 };
+        Text body = call->body;
+        int r = 0;
+
+        if (options->check_json && options->check_json(body) != REASON_NONE) {
+                r = options->clean_json ? options->clean_json(body, &clean) : REASON_BAD_JSON;
+                body = buf_text(&clean);
+        }
+        if (r < 0)
+                return err_up(r);
+        *ret_why = r > 0 ? "The body must be a JSON object."
+                         : ws_detections_read(body, is_single, ret_detections);
+        return 0;
+}
+
 static int ws_ingest(WsCall *call, bool is_single) {
         WsDetections detections;
         const char *why = NULL;
         int r;
 
         ws_response_header(call->response, "Cache-Control", "no-store");
-        if (call->options->check_json && call->options->check_json(call->body) != REASON_NONE)
-                why = "The body must be a JSON object.";
-        if (!why)
-                why = ws_detections_read(call->body, is_single, &detections);
-        r = why ? 0 : ws_ingest_count(call, &detections, &why);
+        r = ws_ingest_read(call, is_single, &detections, &why);
+        if (r == 0 && !why)
+                r = ws_ingest_count(call, &detections, &why);
         if (r < 0)
                 return err_up(r);
         if (why) {

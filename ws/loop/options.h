@@ -7,6 +7,7 @@
  */
 
 #include "base/base.h"
+#include "base/buf.h"
 #include "base/timestamp.h"
 #include "model/inbound.h"
 #include "model/query.h"
@@ -75,6 +76,9 @@ struct WsOptions {
         InboundFn inbound; /* the way into the journal; NULL: devices are not served */
         void *inbound_arg;
         Reason (*check_json)(Text json); /* strictly; NULL: as json-c does */
+        /* Strict JSON of a body that is not quite, or the Reason (> 0) why there is none; NULL:
+         * only strict ones are taken. */
+        int (*clean_json)(Text body, Buf *ret_json);
         /* How many detections of a body the store will take, or the Reason (> 0) why none; NULL: as
          * detections.h counts. */
         int (*count_detections)(Text body, size_t max_bytes, size_t *ret_n_good);
