@@ -13,6 +13,7 @@
 #define MAP_MAX_ROUND   12
 #define MAP_MAX_PART    64
 #define MAP_NUMBER_SIZE 40
+#define MAP_MAX_EXACT   9007199254740992.0 /* 2^53: a double beyond has digits that nobody said */
 
 typedef enum MapUnit { UNIT_ANY, UNIT_ISO, UNIT_S, UNIT_MS, UNIT_US, UNIT_NS } MapUnit;
 
@@ -319,6 +320,8 @@ static int run_arithmetic(const MapOp *op,
                 return 0; /* with all its digits */
         if (!isfinite((double)number))
                 return useless(value, ret_why, "too large a number");
+        if (op->kind == MAP_OP_ROUND && fabs(read) >= MAP_MAX_EXACT)
+                return 0;
         if (op->kind == MAP_OP_ROUND)
                 return put_number(setting, value, number, (int)op->a, 'f');
         return put_number(setting, value, number, 15, 'g');
@@ -340,6 +343,8 @@ static int run_int(const MapSetting *setting, MapValue *value, const char **ret_
                 return err_up(r);
         if (number > floor(number))
                 return useless(value, ret_why, "not a whole number");
+        if (fabs(number) >= MAP_MAX_EXACT)
+                return 0; /* with all its digits */
         return put_number(setting, value, (long double)number, 0, 'f');
 }
 

@@ -91,6 +91,8 @@ static void test_numbers_keep_their_digits(void **state) {
                 { "number", "", "", NULL },
                 { "int", "5.0", "5", NULL },
                 { "int", "\"89490200001234567890\"", "89490200001234567890", NULL },
+                { "int", "89490200001234567890.0", "89490200001234567890.0", NULL },
+                { "int", "1e23", "1e23", NULL },
                 { "int", "5.5", "", "not a whole number" },
                 { "clamp 0 100", "99.90", "99.90", NULL },
                 { "clamp 0 100", "100.1", "100", NULL },
@@ -111,6 +113,7 @@ static void test_arithmetic_is_that_of_decimals(void **state) {
                 { "round 1", "21.26", "21.3", NULL },
                 { "round 0", "-0.4", "-0", NULL },
                 { "round 2", "21", "21.00", NULL },
+                { "round 2", "89490200001234567890", "89490200001234567890", NULL },
                 { "scale 1e308", "1e308", "", "too large a number" },
                 { "scale 2", "\"x\"", "", "not a number" },
         };
