@@ -7,6 +7,7 @@
 #include "gateway/config/config_form.h"
 #include "gateway/config/config_profile.h"
 #include "gateway/config/config_table.h"
+#include "gateway/config/config_use.h"
 
 #define CONFIG_LINE_MAX    4096 /* with its newline and NUL */
 #define CONFIG_SECTION_MAX 49   /* inih cuts longer ones */
@@ -19,6 +20,10 @@ struct ConfigFile {
         ConfigLoader *loader;
         const char *name;
         FILE *stream;
+        int (*assign)(ConfigLoader *loader,
+                      const char *section,
+                      const char *name,
+                      const char *value);
         int line;
         int fault; /* of a handler; inih has no way to pass one on */
         char origin[CONFIG_LINE_MAX];
@@ -193,21 +198,21 @@ static int config_on_value(void *arg, const char *section, const char *name, con
                 config_error(file->loader, section, name, "no value; allowed: %s = value", name);
                 return 1;
         }
-        r = config_assign(file->loader, section, name, value);
+        r = file->assign(file->loader, section, name, value);
         if (r != 0 && file->fault == 0)
                 file->fault = err_up(r);
         return 1;
 }
 
-static int config_load_file(ConfigLoader *loader, const char *name) {
-        ConfigFile file = { .loader = loader, .name = name };
+int config_parse(ConfigLoader *loader,
+                 const char *name,
+                 FILE *stream,
+                 int (*assign)(ConfigLoader *loader,
+                               const char *section,
+                               const char *name,
+                               const char *value)) {
+        ConfigFile file = { .loader = loader, .name = name, .stream = stream, .assign = assign };
 
-        file.stream = fopen(name, "re");
-        if (!file.stream) {
-                fprintf(stderr, "%s: cannot be read: %s\n", name, err_text(errno));
-                ++loader->n_errors;
-                return 0;
-        }
         ini_allow_no_value = true; /* reported by us, each of them */
         ini_allow_multiline = false;
         ini_max_line = CONFIG_LINE_MAX;
@@ -217,8 +222,22 @@ static int config_load_file(ConfigLoader *loader, const char *name) {
                 fprintf(stderr, "%s: cannot be read: %s\n", name, err_text(EIO));
                 ++loader->n_errors;
         }
-        (void)fclose(file.stream);
+        loader->origin = NULL;
         return file.fault;
+}
+
+static int config_load_file(ConfigLoader *loader, const char *name) {
+        FILE *stream = fopen(name, "re");
+        int r;
+
+        if (!stream) {
+                fprintf(stderr, "%s: cannot be read: %s\n", name, err_text(errno));
+                ++loader->n_errors;
+                return 0;
+        }
+        r = config_parse(loader, name, stream, config_assign);
+        (void)fclose(stream);
+        return r;
 }
 
 /* Ours, but not keys: the name of the file, those of the tests, and what Kubernetes sets for a
@@ -418,6 +437,8 @@ static int config_load_sources(ConfigLoader *loader, const ConfigSource *source)
                 r = config_load_sets(loader, source->sets, source->n_sets);
         if (r == 0)
                 r = config_profile_apply(loader);
+        if (r == 0)
+                r = config_use_apply(loader);
         return r;
 }
 

@@ -13,7 +13,7 @@ static void config_map_section(const char *route, char ret[CONFIG_ROUTE_NAME_MAX
         snprintf(ret, CONFIG_ROUTE_NAME_MAX + 8, "map %s", route);
 }
 
-static int config_map_line(ConfigRoute *source, const char *target, ConfigMapLine **ret_line) {
+int config_map_line(ConfigRoute *source, const char *target, ConfigMapLine **ret_line) {
         char *copy;
 
         for (size_t i = 0; i < source->n_lines; ++i)

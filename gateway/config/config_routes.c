@@ -33,6 +33,8 @@ static const struct {
         [ROUTE_WHEN] = { "when", "Only payloads of which this holds: /type = a, b and /x." },
         [ROUTE_KEEP] = { "keep", "Of a mapped payload: all of it, or only what is named." },
         [ROUTE_ENABLED] = { "enabled", "off takes the route away." },
+        [ROUTE_USE] = { "use", "A profile (tidegate route profiles) that says the rest." },
+        [ROUTE_BASE] = { "base", "With use: what the topics of the profile begin with." },
 };
 
 /* PROTOCOL 1. */
@@ -454,6 +456,9 @@ static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, R
 
         if (!config_route_flag(loader, source, ROUTE_ENABLED, true))
                 return 0;
+        if (config_route_text(loader, source, ROUTE_USE) && !source->is_of_profile &&
+            !config_route_text(loader, source, ROUTE_TOPIC))
+                return 0; /* all routes of its profile are called ROUTE_rest */
 
         config_route_read_kind(loader, source, &route);
         r = config_route_read_topic(loader, source, &route);

@@ -351,6 +351,8 @@ const ConfigKey config_keys[] = {
           "A device's time that is further back is none, too (a clock without battery says 1970). 0 = as "
           "long as the longest [retention]; 3650d where one of these is for ever." },
 
+        { "routes", "profiles", CONFIG_PATH, AT(route_profiles), NULL, 0, 0, true,
+          "A folder of profiles (NAME.conf) for `use` of routes, before those that are built in." },
         { "registry", "auto_register", CONFIG_FLAG, AT(auto_register), "off", 0, 0, true,
           "Create devices that are not known, on routes that do not say themselves." },
         { "registry", "new_devices_per_minute", CONFIG_INT, AT(registry_new_per_minute), "1000", 0,

@@ -87,6 +87,8 @@ typedef enum ConfigRouteKey {
         ROUTE_WHEN,
         ROUTE_KEEP,
         ROUTE_ENABLED,
+        ROUTE_USE,
+        ROUTE_BASE,
         CONFIG_ROUTE_KEYS
 } ConfigRouteKey;
 
@@ -99,6 +101,8 @@ struct ConfigMapLine {
 struct ConfigRoute {
         char *name;
         bool is_default;
+        bool is_of_profile;
+        size_t place, part; /* in the order of all, and among those of its place */
         ConfigText texts[CONFIG_ROUTE_KEYS];
         ConfigMapLine *lines; /* in the order in which they were first given */
         size_t n_lines, lines_capacity;
@@ -164,6 +168,16 @@ MUST_CHECK int config_text_take(ConfigLoader *loader,
                                 const char *value,
                                 bool *ret_is_taken);
 
+/* Each assignment of @stream, which is an INI file, with @name and its line as the loader's origin.
+ * What cannot be read of it is an error. -ENOMEM, or what @assign() answers. */
+MUST_CHECK int config_parse(ConfigLoader *loader,
+                            const char *name,
+                            FILE *stream,
+                            int (*assign)(ConfigLoader *loader,
+                                          const char *section,
+                                          const char *name,
+                                          const char *value));
+
 /* [route NAME]: the defaults, one assignment, and the Routes table made of all. */
 MUST_CHECK int config_routes_init(ConfigTexts *texts);
 void config_routes_done(ConfigTexts *texts);
@@ -193,6 +207,7 @@ MUST_CHECK int config_map_set(ConfigLoader *loader,
                               const char *route,
                               const char *target,
                               const char *value);
+MUST_CHECK int config_map_line(ConfigRoute *source, const char *target, ConfigMapLine **ret_line);
 void config_map_done(ConfigRoute *source);
 MUST_CHECK int config_map_read(ConfigLoader *loader, const ConfigRoute *source, Route *route);
 /* MAP_<NAME>_<TARGET> of the environment, in lower case, cut in two; the route must be known. */

@@ -28,7 +28,8 @@ struct Config {
         int journal_check_ms;
         int journal_device_share; /* percent */
         Routes *routes;
-        bool auto_register; /* registry.auto_register: of routes that do not say */
+        const char *route_profiles; /* a folder of profiles, before those that are built in */
+        bool auto_register;         /* registry.auto_register: of routes that do not say */
         int registry_new_per_minute, registry_max_devices, registry_max_sensors,
                 registry_max_people, registry_user_share;
         int survey_ms, dead_letters_warn, row_notes;

@@ -1,4 +1,5 @@
 """`tidegate route`: what the routes of a configuration do, without broker and database."""
+import datetime
 import json
 import os
 import subprocess
@@ -58,8 +59,8 @@ def verdicts(said):
 
 
 def test_a_message_makes_the_row_that_is_shown(route):
-    code, said = route("test", "zigbee2mqtt/attic/lamp",
-                       '{"battery_mv":3050,"last_seen":"2026-01-02T03:04:05Z"}', env=NOWHERE)
+    seen = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    code, said = route("test", "zigbee2mqtt/attic/lamp", f'{{"battery_mv":3050,"last_seen":"{seen}Z"}}', env=NOWHERE)
     assert code == 0
     assert verdicts(said) == {"zigbee": "takes"}
     assert (said["route"], said["result"], said["set_aside"]) == ("zigbee", "row", [])
@@ -67,7 +68,7 @@ def test_a_message_makes_the_row_that_is_shown(route):
     assert said["routes"][0]["origin"] == f"{route.conf}:3"
     row = said["row"]
     assert (row["kind"], row["device"], row["time"], row["time_is"]) == (
-        "telemetry", "attic/lamp", "2026-01-02T03:04:05.000Z", "its own")
+        "telemetry", "attic/lamp", f"{seen}.000Z", "its own")
     assert row["data"]["battery_voltage"] == 3.05
 
 
@@ -140,3 +141,113 @@ def test_list_has_the_table_in_force(route):
     assert table["owntracks"]["overlaps"] == [{"with": "owntracks_lwt", **first}]
     assert table["owntracks_lwt"]["overlaps"] == [{"with": "owntracks", **first}]
     assert table["zigbee"]["overlaps"] == []
+
+
+PROFILE = """
+[profile]
+about = A house of things
+base = house
+[route things_state]
+topic = $base/{device}/state
+kind = device_status
+auto_register = on
+[map things_state]
+status = / | word online=up offline=down
+[route things]
+topic = $base/{device...}
+ignore = $base/+/set
+kind = telemetry
+auto_register = on
+[map things]
+time = /t
+volt = /mv | scale 0.001
+where = '$base'
+[route things_last]
+topic = $base/+/raw
+kind = raw_log
+[map things_last]
+vehicle = 'v'
+"""
+
+
+@pytest.fixture
+def using(route, tmp_path):
+    """using(text) -> exit code and `route list` of a configuration that may use the profile things."""
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles/things.conf").write_text(PROFILE)
+
+    def call(text):
+        route.conf.write_text(f"[routes]\nprofiles = {tmp_path}/profiles\n{text}")
+        code, said = route("list")
+        if code != 0:
+            return code, said
+        own = [one for one in said["routes"] if one["origin"] != "default"]
+        return code, {one["name"]: one for one in own}
+
+    call.folder = tmp_path / "profiles"
+    return call
+
+
+def test_a_profile_becomes_routes_at_the_place_of_the_one_that_uses_it(using):
+    code, table = using("[route home]\nuse = things\n[route z]\ntopic = z/{device}\nkind = telemetry\n")
+    assert code == 0
+    assert list(table) == ["home_state", "home", "home_last", "z"]
+    home = table["home"]
+    assert (home["topic"], home["ignore"], home["auto_register"]) == ("house/{device...}", ["house/+/set"], True)
+    assert home["map"] == ["time = /t", "volt = /mv | scale 0.001", "where = 'house'"]
+    assert home["origin"] == f"{using.folder}/things.conf:12"
+
+
+def test_what_the_configuration_says_goes_before_the_profile(using):
+    code, table = using("[map home]\ntime =\nwatt = /w\nvolt = /v\n"
+                        "[route home]\nuse = things\nbase = a/{user}/b\nauto_register = off\nmax_bytes = 1K\n"
+                        "[route home_last]\nenabled = off\n[route home_state]\nauto_register = on\n")
+    assert code == 0
+    assert list(table) == ["home_state", "home"]
+    assert table["home"]["topic"] == "a/{user}/b/{device...}"
+    assert table["home"]["ignore"] == ["a/+/b/+/set"]
+    assert sorted(table["home"]["map"]) == ["volt = /v", "watt = /w", "where = 'a/{user}/b'"]
+    assert [table[one]["auto_register"] for one in ("home", "home_state")] == [False, True]
+    assert [table[one]["max_bytes"] for one in ("home", "home_state")] == [1024, 1024]
+
+
+def test_one_profile_serves_several_routes(using):
+    code, table = using("[route up]\nuse = things\nbase = up\n[route down]\nuse = things\nbase = down\n")
+    assert code == 0
+    assert list(table) == ["up_state", "up", "up_last", "down_state", "down", "down_last"]
+    assert [one["topic"] for one in table.values()][4:] == ["down/{device...}", "down/+/raw"]
+
+
+def test_a_profile_without_a_route_of_its_own_name_leaves_none(using):
+    (using.folder / "parts.conf").write_text(
+        "[profile]\nabout = Parts\n[route p_a]\ntopic = a/{device}\nkind = telemetry\n"
+        "[route p_b]\ntopic = b/{device}\nkind = telemetry\n")
+    code, table = using("[route mesh]\nuse = parts\nauto_register = on\n")
+    assert code == 0
+    assert {name: one["auto_register"] for name, one in table.items()} == {"mesh_a": True, "mesh_b": True}
+
+
+@pytest.mark.parametrize("text, at, word", [
+    ("[route x]\nuse = nothing\n", "{conf}:4", "there is no profile 'nothing'; allowed: "),
+    ("[route x]\nuse = nothing\n", "{conf}:4", "things, "),
+    ("[route x]\nuse = ../things\n", "{conf}:4", "there is no profile"),
+    ("[route x]\nuse = broken\n", "{folder}/broken.conf:3", "knd: unknown key"),
+    ("[route x]\nuse = broken\n", "{folder}/broken.conf:5", "unknown in a profile"),
+    ("[route device]\nuse = clash\n", "{conf}:4", "called as another one"),
+    ("[route x]\nbase = a\n", "{conf}:4", "without use"),
+    ("[route x]\nuse = things\n[route x_state]\nuse = things\n", "{conf}:4", "called as another one")])
+def test_what_is_wrong_with_the_use_of_a_profile_is_told_with_its_place(route, using, text, at, word):
+    (using.folder / "broken.conf").write_text("[profile]\n[route b]\nknd = x\n[http]\nlisten = x\n")
+    (using.folder / "clash.conf").write_text(
+        "[route c]\ntopic = c/{device}\nkind = telemetry\n"
+        "[route c_alert]\ntopic = c/{device}/x\nkind = telemetry\n")
+    code, said = using(text)
+    assert code == 2
+    assert any(at.format(conf=route.conf, folder=using.folder) in line and word in line
+               for line in said.splitlines()), said
+
+
+def test_a_folder_that_cannot_be_read_does_not_hide_what_is_built_in(route):
+    route.conf.write_text("[routes]\nprofiles = /nonexistent\n[route zigbee]\nuse = zigbee2mqtt\n")
+    code, said = route("test", "zigbee2mqtt/lamp", '{"x":1}')
+    assert (code, said["route"], said["row"]["device"]) == (0, "zigbee", "lamp")
