@@ -145,3 +145,18 @@ def test_a_profile_reads_what_its_project_publishes(make_gateway, broker, databa
                 assert push["data"][path] == value, push
     root.close()
     assert gateway.metric("tidegate_accounting_drift") == 0
+
+
+def test_a_zone_that_the_user_sets_is_that_of_local_times(make_gateway, broker, database):
+    moment = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    local = moment.astimezone(datetime.timezone(datetime.timedelta(hours=7)))
+    gateway = make_gateway()
+    gateway.routes = routes_of("tasmota").replace(
+        "[route tasmota]", "[route tasmota]\ntimezone = Asia/Jakarta")
+    gateway.write_conf()
+    populate(gateway)
+    gateway.start()
+    payload = {"Time": local.strftime("%Y-%m-%dT%H:%M:%S"), "POWER": "ON"}
+    broker.publish("tele/plug/STATE", json.dumps(payload))
+    database.wait_for("SELECT count(*) FROM telemetry WHERE time = %s", 1, moment)
+    assert database.value("SELECT device_time FROM telemetry") is None
