@@ -172,7 +172,7 @@ static int parse_default(MapOp *op, Text rest, Arena *arena, const char **ret_wh
         if (r == 0)
                 r = json_digits(op->text, arena, &digits);
         if (r == 0)
-                op->b = text_equal(digits, op->text);
+                op->b = digits.data && text_equal(digits, op->text);
         return r;
 }
 

@@ -180,6 +180,20 @@ static void test_what_an_operation_cannot_use_costs_itself(void **state) {
         check_text(record->notes[1].detail, "/speed: not a number: \"fast\"");
 }
 
+/* It is noted where it stood, once; and a default takes its place. */
+static void test_what_no_json_can_hold_is_nothing(void **state) {
+        static const char *const lines[] = { "a = /x", "b = /x or /y", "c = /x | default 7", NULL };
+        Fixture *f = *state;
+        const Record *record;
+
+        route_of(f, KIND_TELEMETRY, "t/{device}", lines);
+        f->route.keeps_named = true;
+        record = good(f, "t/d", "{\"x\":NaN,\"y\":1}");
+        check_text(record->data, "{\"b\":1,\"c\":7}");
+        assert_int_equal(record->n_notes, 1);
+        check_text(record->notes[0].member, "/x");
+}
+
 static void test_sensors_and_cameras_have_their_members_in_data(void **state) {
         Fixture *f = *state;
         const char *const lines[] = { "sensor_id = topic.sensor",
@@ -357,6 +371,7 @@ int main(void) {
                 TEST(test_a_bare_value_becomes_a_member_of_the_name_in_the_topic),
                 TEST(test_typed_members_are_made_of_what_is_there),
                 TEST(test_what_an_operation_cannot_use_costs_itself),
+                TEST(test_what_no_json_can_hold_is_nothing),
                 TEST(test_sensors_and_cameras_have_their_members_in_data),
                 TEST(test_a_level_of_unknown_name_is_found),
                 TEST(test_text_logs_and_alerts_take_a_message),

@@ -178,6 +178,31 @@ static void test_nothing_is_nothing_unless_there_is_a_default(void **state) {
         check_cases(cases, N_ELEMENTS(cases));
 }
 
+/* docs/mapping.md */
+static void test_the_examples_of_the_reference_are_so(void **state) {
+        static const Case cases[] = {
+                { "number", "\" +012.60\"", "12.60", NULL },
+                { "int", "\"5.0\"", "5", NULL },
+                { "bool", "\"ON\"", "true", NULL },
+                { "text", "7", "\"7\"", NULL },
+                { "scale 1e-7", "481234567", "48.1234567", NULL },
+                { "offset -273.15", "300", "26.85", NULL },
+                { "round 1", "21.47", "21.5", NULL },
+                { "clamp 0 100", "104", "100", NULL },
+                { "word online=ON,1 offline=OFF,0", "\"on\"", "\"online\"", NULL },
+                { "part 2 \",\"", "\"54.7, 25.2\"", "\"25.2\"", NULL },
+                { "hex", "\"0x1F\"", "31", NULL },
+                { "time unix_s", "1795853420", "2026-11-28T08:10:20.000Z", NULL },
+                { "null nan - 255", "255", "", NULL },
+                { "default 0", "", "0", NULL },
+                { "default \"\"", "", "\"\"", NULL },
+                { "scale 0.001", "3050", "3.05", NULL },
+        };
+
+        (void)state;
+        check_cases(cases, N_ELEMENTS(cases));
+}
+
 static void test_times_are_text_or_numbers_of_any_unit(void **state) {
         static const Case cases[] = {
                 { "time", "\"2025-10-18T16:29:00+02:00\"", "2025-10-18T14:29:00.000Z", NULL },
@@ -205,6 +230,7 @@ int main(void) {
                 cmocka_unit_test(test_words_and_switches_have_any_case),
                 cmocka_unit_test(test_parts_are_counted_from_either_end),
                 cmocka_unit_test(test_nothing_is_nothing_unless_there_is_a_default),
+                cmocka_unit_test(test_the_examples_of_the_reference_are_so),
                 cmocka_unit_test(test_times_are_text_or_numbers_of_any_unit),
         };
 
