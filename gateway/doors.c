@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "gateway/commands/dispatcher.h"
+#include "gateway/explorer.h"
 #include "gateway/inlet.h"
 #include "gateway/lease.h"
 #include "gateway/maintenance.h"
@@ -16,13 +17,15 @@ struct Doors {
         char client_id[SESSION_NAME_SIZE];
         char mqtt_state[PATH_MAX]; /* in the folder of the journal */
         MqttSource *mqtt;          /* NULL: not open yet, or mqtt.url is not set */
+        Explorer *explorer;
         Dispatcher *dispatcher;
         Maintenance *maintenance;
         bool is_open;
 };
 
 int doors_new(Doors **ret_doors, const DoorsOptions *options) {
-        Doors *doors;
+        CLEANUP(doors_free) Doors *doors = NULL;
+        int r;
 
         doors = calloc(1, sizeof(*doors));
         if (!doors)
@@ -35,7 +38,14 @@ int doors_new(Doors **ret_doors, const DoorsOptions *options) {
                          options->config->mqtt.client_id);
         else
                 session_name(options->config->journal.dir, options->epoch, doors->client_id);
-        *ret_doors = doors;
+        r = explorer_new(&doors->explorer);
+        if (r == 0)
+                r = explorer_set(doors->explorer,
+                                 options->config->mqtt_explore,
+                                 options->config->routes);
+        if (r < 0)
+                return err_up(r);
+        *ret_doors = TAKE(&doors);
         return 0;
 }
 
@@ -101,6 +111,8 @@ static int doors_open_mqtt(Doors *doors, const Lease *lease) {
                 r = doors_set_filters(doors, config->routes);
         if (r == 0)
                 r = mqtt_source_start(doors->mqtt);
+        if (r == 0)
+                r = explorer_open(doors->explorer, options, options->client_id);
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -170,13 +182,21 @@ void doors_shut(Doors *doors) {
         inlet_shut(doors->options.inlet);
 }
 
-int doors_set_routes(Doors *doors, const Routes *routes) {
-        int r = doors->mqtt ? doors_set_filters(doors, routes) : 0;
+int doors_reload(Doors *doors, const Config *config) {
+        int r = doors->mqtt ? doors_set_filters(doors, config->routes) : 0;
+
+        if (r == 0)
+                r = explorer_set(doors->explorer, config->mqtt_explore, config->routes);
 
         return r == 0 ? 0 : err_up(r);
 }
 
+Explorer *doors_explorer(Doors *doors) {
+        return doors->explorer;
+}
+
 void doors_stop(Doors *doors, int dispatcher_ms) {
+        explorer_stop(doors->explorer);
         if (doors->mqtt)
                 mqtt_source_stop(doors->mqtt);
         if (doors->dispatcher)
@@ -190,6 +210,7 @@ Doors *doors_free(Doors *doors) {
         dispatcher_free(doors->dispatcher);
         mqtt_source_free(doors->mqtt);
         maintenance_free(doors->maintenance);
+        explorer_free(doors->explorer);
         free(doors);
         return NULL;
 }

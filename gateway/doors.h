@@ -2,7 +2,7 @@
 
 /*
  * Doors: what takes in, and what works on the database for everybody: the MQTT source, the
- * dispatcher, maintenance, and whether the inlet lets anything through.
+ * dispatcher, maintenance, what mqtt.explore looks at, and whether the inlet lets anything through.
  *
  * Open while this gateway is the one that stores, or has to take itself for it. Once opened they
  * are shut by the inlet alone until the end. Belongs to main.
@@ -13,6 +13,7 @@
 
 typedef struct Doors Doors;
 typedef struct DoorsOptions DoorsOptions;
+typedef struct Explorer Explorer;
 typedef struct Inlet Inlet;
 typedef struct Lease Lease;
 typedef struct Queue Queue;
@@ -35,8 +36,9 @@ Doors *doors_free(Doors *doors);
 const char *doors_client_id(const Doors *doors); /* under which we would go to the broker */
 /* The session at the broker is the one that goes with @lease. DOORS_E_UNUSABLE. */
 MUST_CHECK int doors_open(Doors *doors, const Lease *lease);
-void doors_shut(Doors *doors); /* nothing more is taken */
-MUST_CHECK int doors_set_routes(Doors *doors, const Routes *routes);
+void doors_shut(Doors *doors);                                   /* nothing more is taken */
+MUST_CHECK int doors_reload(Doors *doors, const Config *config); /* its routes and filters */
+Explorer *doors_explorer(Doors *doors);
 void doors_stop(Doors *doors, int dispatcher_ms); /* what takes in, for good */
 
 DEFINE_CLEANUP(Doors *, doors_free);

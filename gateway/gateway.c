@@ -364,7 +364,7 @@ static int gateway_apply(Gateway *gateway, Config *config) {
                 return err_up(r);
 
         processor_set_routes(gateway->processor, config->routes);
-        return doors_set_routes(gateway->doors, config->routes);
+        return doors_reload(gateway->doors, config);
 }
 
 static int gateway_reload(Gateway *gateway) {

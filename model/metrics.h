@@ -56,6 +56,9 @@ typedef enum Metric {
         METRIC_MQTT_ECHOES,          /* among many equal ones in a short time */
         METRIC_MQTT_UNWANTED,        /* came for a filter that two others were joined to */
         METRIC_MQTT_PUBLISHED,
+        METRIC_EXPLORED,           /* messages that mqtt.explore brought and no route takes */
+        METRIC_EXPLORED_SHAPES,    /* gauge: of their topics, in the sketch */
+        METRIC_EXPLORED_DISPLACED, /* shapes that gave way to others */
 
         METRIC_IGNORED,               /* of topics that a route does not want; duplicates, too */
         METRIC_REGISTRATIONS,         /* devices that were to be created by themselves */

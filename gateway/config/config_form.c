@@ -7,14 +7,16 @@
 #include "base/timestamp.h"
 #include "db/target.h"
 #include "gateway/commands/command_publisher.h"
+#include "model/topic.h"
 #include "ws/access/proxies.h"
 
-#define CONFIG_FORM_URL    512 /* as mqtt/candidates.h has it */
-#define CONFIG_FORM_URLS   8
-#define CONFIG_FORM_HOST   253
-#define CONFIG_FORM_LABEL  63
-#define CONFIG_FORM_ZONE   64            /* as model/page_query.h has it */
-#define CONFIG_FORM_NATIVE "tidegate.v1" /* which auth.anonymous may name as well as paths */
+#define CONFIG_FORM_URL     512 /* as mqtt/candidates.h has it */
+#define CONFIG_FORM_URLS    8
+#define CONFIG_FORM_FILTERS 32
+#define CONFIG_FORM_HOST    253
+#define CONFIG_FORM_LABEL   63
+#define CONFIG_FORM_ZONE    64            /* as model/page_query.h has it */
+#define CONFIG_FORM_NATIVE  "tidegate.v1" /* which auth.anonymous may name as well as paths */
 
 typedef bool (*ConfigItemFn)(Text item);
 
@@ -237,6 +239,14 @@ static bool config_form_is_one_topic(const char *text) {
         return !strchr(text, ',') && config_form_is_topics(text);
 }
 
+static bool config_form_is_filter(Text item) {
+        return topic_filter_is_valid(item) && !config_form_begins(item, "$share/");
+}
+
+static bool config_form_is_filters(const char *text) {
+        return config_form_is_list(text, CONFIG_FORM_FILTERS, config_form_is_filter);
+}
+
 static bool config_form_is_zone(const char *text) {
         CLEANUP(zone_free) Zone *zone = NULL;
 
@@ -282,6 +292,9 @@ const char *config_form_fault(ConfigType type, const char *text) {
                   config_form_is_topics,
                   "up to 4 templates, with commas between, of levels with / between, each text, "
                   "{device} (once in each) or {user}" },
+                { CONFIG_FILTERS,
+                  config_form_is_filters,
+                  "up to 32 MQTT filters, with commas between; no shared subscription" },
                 { CONFIG_TOPIC,
                   config_form_is_one_topic,
                   "one template of levels with / between, each text, {device} (once) or {user}" },
@@ -296,7 +309,7 @@ const char *config_form_fault(ConfigType type, const char *text) {
 static bool config_form_has_items(ConfigType type) {
         return type == CONFIG_PROXIES || type == CONFIG_ORIGINS || type == CONFIG_PATHS ||
                type == CONFIG_FILES || type == CONFIG_MQTT_URL || type == CONFIG_ALGORITHMS ||
-               type == CONFIG_TOPICS;
+               type == CONFIG_TOPICS || type == CONFIG_FILTERS;
 }
 
 bool config_form_is_text(ConfigType type, const char *text) {

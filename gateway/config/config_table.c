@@ -104,6 +104,10 @@ const ConfigKey config_keys[] = {
         { "mqtt", "canary", CONFIG_MS, AT(mqtt.canary_ms), "500ms", 0, 60000, false,
           "Message to ourselves (tidegate/canary/<client id>), so that a sparse one does not wait "
           "100 ms; 0: none." },
+        { "mqtt", "explore", CONFIG_FILTERS, AT(mqtt_explore), NULL, 0, 0, true,
+          "MQTT filters, with commas between: what they bring and no route takes is counted by the "
+          "shape of its topic, with a sample, for tidegate route unrouted; nothing of it is stored. A "
+          "connection of its own, with QoS 0. Not set: none." },
 
         { "database", "url", CONFIG_DB_URL, AT(database_url), "postgresql:///tidegate", 0, 0, false,
           "PostgreSQL: postgresql://user:password@host:port/name, or key=value pairs." },

@@ -22,6 +22,7 @@ typedef enum ConfigType {
         CONFIG_TEXT,
         CONFIG_TOPIC,  /* may be empty, */
         CONFIG_TOPICS, /* and so may these: none */
+        CONFIG_FILTERS,
         CONFIG_LISTEN,
         CONFIG_PROXIES,
         CONFIG_ORIGINS,

@@ -386,6 +386,7 @@ void config_read(ConfigLoader *loader, const ConfigKey *key, const char *text) {
         case CONFIG_TEXT:
         case CONFIG_TOPIC:
         case CONFIG_TOPICS:
+        case CONFIG_FILTERS:
         case CONFIG_LISTEN:
         case CONFIG_PROXIES:
         case CONFIG_ORIGINS:

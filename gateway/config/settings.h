@@ -24,6 +24,7 @@ struct Config {
         MqttOptions mqtt;   /* [mqtt]; client_id NULL = "tidegate-<epoch>" */
         int login_cache, login_cache_ttl_s; /* users, [auth] */
         bool mqtt_enabled;                  /* mqtt.url is set */
+        const char *mqtt_explore;           /* filters with commas; NULL = none */
         JournalOptions journal;
         int journal_check_ms;
         int journal_device_share; /* percent */

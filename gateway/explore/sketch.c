@@ -83,12 +83,13 @@ static void sketch_count(SketchEntry *entry, Text topic, Text payload, int64_t n
         entry->last_us = now_us;
 }
 
-void sketch_take(Sketch *sketch, Text topic, Text payload, int64_t now_us) {
+SketchFate sketch_take(Sketch *sketch, Text topic, Text payload, int64_t now_us) {
         char shape[SHAPE_SIZE];
         size_t n_shape = shape_of(topic, shape), way;
         uint64_t hash = text_hash(TEXT_HASH ^ sketch->seed, shape, n_shape);
         size_t place = (hash * UINT64_C(0x9e3779b97f4a7c15) >> 32) % SKETCH_SETS;
         SketchSet *set = &sketch->sets[place];
+        SketchFate fate = SKETCH_KNOWN;
         SketchEntry *entry;
 
         pthread_mutex_lock(&sketch->lock);
@@ -96,10 +97,9 @@ void sketch_take(Sketch *sketch, Text topic, Text payload, int64_t now_us) {
         entry = &sketch->entries[place * SKETCH_WAYS + way];
         ++sketch->sums.n_messages;
         if (set->counts[way] == 0 || set->hashes[way] != hash) {
-                if (set->counts[way] == 0)
-                        ++sketch->sums.n_entries;
-                else
-                        ++sketch->sums.n_displaced;
+                fate = set->counts[way] == 0 ? SKETCH_NEW : SKETCH_DISPLACED;
+                sketch->sums.n_entries += fate == SKETCH_NEW;
+                sketch->sums.n_displaced += fate == SKETCH_DISPLACED;
                 set->hashes[way] = hash;
                 *entry = (SketchEntry){ .error = set->counts[way], .first_us = now_us };
                 memcpy(entry->shape, shape, n_shape + 1);
@@ -107,6 +107,7 @@ void sketch_take(Sketch *sketch, Text topic, Text payload, int64_t now_us) {
         ++set->counts[way];
         sketch_count(entry, topic, payload, now_us);
         pthread_mutex_unlock(&sketch->lock);
+        return fate;
 }
 
 void sketch_forget(Sketch *sketch) {

@@ -19,6 +19,12 @@
 #define SKETCH_TOPIC   256 /* bytes of an example; */
 #define SKETCH_SAMPLE  512 /* and of its payload */
 
+typedef enum SketchFate {
+        SKETCH_KNOWN,
+        SKETCH_NEW,
+        SKETCH_DISPLACED, /* new, and another shape is forgotten for it */
+} SketchFate;
+
 typedef struct Sketch Sketch;
 typedef struct SketchEntry SketchEntry;
 typedef struct SketchSums SketchSums;
@@ -44,7 +50,7 @@ struct SketchSums {
 MUST_CHECK int sketch_new(Sketch **ret_sketch); /* -ENOMEM, -EIO */
 Sketch *sketch_free(Sketch *sketch);
 
-void sketch_take(Sketch *sketch, Text topic, Text payload, int64_t now_us);
+SketchFate sketch_take(Sketch *sketch, Text topic, Text payload, int64_t now_us);
 void sketch_forget(Sketch *sketch); /* everything */
 
 /* @i from 0 to SKETCH_ENTRIES - 1; false: nothing is there. */

@@ -66,7 +66,11 @@ static void test_what_comes_is_counted_and_shown(void **state) {
         (void)state;
         assert_int_equal(sketch_new(&sketch), 0);
         for (int i = 0; i < 10; ++i)
-                sketch_take(sketch, TEXT("room/1/temp"), TEXT("21.5"), MINUTE_US + i);
+                assert_int_equal(sketch_take(sketch,
+                                             TEXT("room/1/temp"),
+                                             TEXT("21.5"),
+                                             MINUTE_US + i),
+                                 i == 0 ? SKETCH_NEW : SKETCH_KNOWN);
         sketch_take(sketch, TEXT("room/2/temp"), TEXT("22"), MINUTE_US + 20);
         entry = find(sketch, "room/+/temp");
         assert_int_equal(entry.n_messages, 11);

@@ -1,0 +1,37 @@
+#pragma once
+
+/*
+ * Explorer: listens to what mqtt.explore names, and keeps a sketch of what no route takes of it.
+ *
+ * Belongs to main, which sets what is wanted; what comes is judged on Paho's thread, under a lock
+ * that main takes for a moment at a reload. A message that a route's topic takes or ignores is
+ * left alone: the source has it, on a connection of its own. Nothing goes into the journal here.
+ */
+
+#include "base/base.h"
+#include "gateway/explore/sketch.h"
+#include "model/inbound.h"
+#include "mqtt/options.h"
+
+typedef struct Explorer Explorer;
+typedef struct Routes Routes;
+
+MUST_CHECK int explorer_new(Explorer **ret_explorer);
+/* What cannot be ended stays until the process does. */
+Explorer *explorer_free(Explorer *explorer);
+
+/* @filters with commas, NULL: none. They are copied, @routes referred to. What was seen is
+ * forgotten: with other routes it may not be unrouted any more. */
+MUST_CHECK int explorer_set(Explorer *explorer, const char *filters, Routes *routes);
+/* From now on we may be at the broker, under a name of our own beside @client_id; @options are
+ * borrowed. */
+MUST_CHECK int explorer_open(Explorer *explorer, const MqttOptions *options, const char *client_id);
+void explorer_stop(Explorer *explorer);
+
+/* On Paho's thread: an MqttHeardFn, with the explorer. */
+void explorer_hear(void *arg, const Inbound *inbound);
+
+Sketch *explorer_sketch(Explorer *explorer);
+bool explorer_is_on(const Explorer *explorer);
+
+DEFINE_CLEANUP(Explorer *, explorer_free);
