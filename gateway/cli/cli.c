@@ -94,6 +94,9 @@ static const CliCommand cli_commands[] = {
         { "route test", "[--json] TOPIC PAYLOAD|-|@FILE",
           "Print what becomes of a message, without broker and database; 1: it is a dead letter.",
           cli_route_test, 2, 2, BIT(CLI_JSON) },
+        { "route profiles", "[--json] [NAME]",
+          "List the profiles of devices, for `use` of a route; or print one.",
+          cli_route_profiles, 0, 1, BIT(CLI_JSON) },
         { "dead-letters list", "[--reason R] [--topic F] [--route R] [--device D] [--since T] [--until T]"
           " [--by WHAT] [--limit N] [--cursor N] [--json]",
           "List what could not be used, the newest first, or in groups, most first.",

@@ -3,9 +3,8 @@
 /*
  * Cli: the command line of PROTOCOL 7. Exit codes: 0 clean, 1 fault, 2 usage or configuration.
  *
- * cli.c parses and dispatches; the commands live in cli_serve.c, cli_import.c, cli_route.c and
- * cli_row.c (route), cli_admin.c (user,
- * device, vehicle, group, dead-letters) and simulate.c.
+ * cli.c parses and dispatches; the commands live in cli_serve.c, cli_import.c, cli_route.c,
+ * cli_row.c and cli_profiles.c (route), cli_admin.c (user, device, vehicle, group) and so on.
  */
 
 #include "base/base.h"

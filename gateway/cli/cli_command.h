@@ -112,6 +112,7 @@ int cli_journal_verify(const Cli *cli);
 int cli_route_list(const Cli *cli);
 int cli_route_explain(const Cli *cli);
 int cli_route_test(const Cli *cli);
+int cli_route_profiles(const Cli *cli);
 
 int cli_letters_list(const Cli *cli);
 int cli_letters_notes(const Cli *cli);

@@ -251,3 +251,24 @@ def test_a_folder_that_cannot_be_read_does_not_hide_what_is_built_in(route):
     route.conf.write_text("[routes]\nprofiles = /nonexistent\n[route zigbee]\nuse = zigbee2mqtt\n")
     code, said = route("test", "zigbee2mqtt/lamp", '{"x":1}')
     assert (code, said["route"], said["row"]["device"]) == (0, "zigbee", "lamp")
+
+
+def test_profiles_are_listed_with_what_they_are_and_where(using, route):
+    assert using("")[0] == 0
+    code, said = route("profiles")
+    assert code == 0
+    known = {one["name"]: one for one in said["profiles"]}
+    assert {"things", "zigbee2mqtt", "ttn-v3"} <= set(known) and list(known) == sorted(known)
+    assert known["things"] == {"name": "things", "about": "A house of things", "base": "house",
+                               "topics": ["house/{device}/state", "house/{device...}", "house/+/raw"]}
+    assert all(one["about"] and one["topics"] for one in known.values())
+    assert route("profiles", "things", text=True) == (0, PROFILE)
+    code, said = route("profiles", "zigbee2mqt")
+    assert code == 2 and "things, " in said and "zigbee2mqtt" in said
+
+
+def test_a_profile_with_an_error_is_listed_and_its_error_told(using, route):
+    (using.folder / "broken.conf").write_text("[profile]\nabout = b\n[route b]\nknd = x\ntopic = b\n")
+    assert using("")[0] == 0
+    code, said = route("profiles", text=True)
+    assert code == 2 and f"{using.folder}/broken.conf:4" in said and "name: broken" in said
