@@ -24,6 +24,37 @@ static int invalid(const char **ret_why, const char *why) {
         return CONDITION_E_INVALID;
 }
 
+/* 'text' is text, as in a map. */
+static Text unquoted(Text value) {
+        bool is_quoted = value.n >= 2 && (*value.data == '\'' || *value.data == '"') &&
+                         value.data[value.n - 1] == *value.data;
+
+        return is_quoted ? (Text){ value.data + 1, value.n - 2 } : value;
+}
+
+/* What would be a value or a name that nothing ever has, and is a condition elsewhere. */
+static const char *foreign(Text text) {
+        static const struct {
+                const char *sign, *why;
+        } signs[] = {
+                { "==", "compares with one =" },
+                { " or /", "has no `or`: several values have commas between, else a route each" },
+                { " || ", "has no `or`: several values have commas between, else a route each" },
+                { " && ", "has `and` between its parts" },
+                { " > ", "compares with = and != alone" },
+                { " < ", "compares with = and != alone" },
+                { " >= ", "compares with = and != alone" },
+                { " <= ", "compares with = and != alone" },
+        };
+
+        for (size_t i = 0; i < N_ELEMENTS(signs); ++i)
+                if (memmem(text.data, text.n, signs[i].sign, strlen(signs[i].sign)))
+                        return signs[i].why;
+        if (text.n >= 4 && memcmp(text.data + text.n - 4, " and", 4) == 0)
+                return "ends with `and`";
+        return NULL;
+}
+
 static int read_values(Part *part, Text text, const char **ret_why) {
         for (bool more = true; more;) {
                 const char *comma = memchr(text.data, ',', text.n);
@@ -32,7 +63,7 @@ static int read_values(Part *part, Text text, const char **ret_why) {
 
                 if (part->n_values == CONDITION_MAX_VALUES)
                         return invalid(ret_why, "more than 32 values");
-                part->values[part->n_values++] = value;
+                part->values[part->n_values++] = unquoted(value);
                 more = comma != NULL;
                 if (more)
                         text = (Text){ comma + 1, text.n - (size_t)(comma - text.data) - 1 };
@@ -73,6 +104,8 @@ int condition_new(Condition **ret_condition, const char *text, const char **ret_
         if (!condition->text)
                 return err_new(-ENOMEM);
         rest = text_of(condition->text);
+        if (foreign(rest))
+                return invalid(ret_why, foreign(rest));
         while (r == 0 && rest.data) {
                 const char *end = memmem(rest.data, rest.n, " and ", 5);
                 Text part = { rest.data, end ? (size_t)(end - rest.data) : rest.n };

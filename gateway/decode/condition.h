@@ -8,7 +8,8 @@
  *   ! /test                         it is not there, or null
  *
  * All of the parts between `and` have to hold. A value is compared with the content of a string,
- * with the digits of a number, or with true, false and null. Compiled once; then any thread.
+ * with the digits of a number, or with true, false and null; it may be in quotes. Compiled once;
+ * then any thread.
  */
 
 #include "base/base.h"

@@ -34,6 +34,9 @@ static void test_a_value_is_compared_as_it_is_written(void **state) {
         assert_true(holds("/b = true", "{\"b\":true}"));
         assert_true(holds("/b = null", "{\"b\":null}"));
         assert_true(holds("/ = 21.5", "21.5"));
+        assert_true(holds("/t = 'lwt', \"location\"", "{\"t\":\"location\"}"));
+        assert_true(holds("/t = ''", "{\"t\":\"\"}"));
+        assert_true(holds("/Battery Level and /a or b = 1", "{\"Battery Level\":1,\"a or b\":1}"));
         assert_true(holds("/a/1 = x", "{\"a\":[0,\"x\"]}"));
 }
 
@@ -69,6 +72,13 @@ static void test_what_is_no_condition_is_refused(void **state) {
                 "! a",
                 "/a and ",
                 "/a and and /b",
+                "/a == 1",
+                "/a = b or /c = d",
+                "/a = b || c",
+                "/a && /b",
+                "/a > 1",
+                "/a <= 1",
+                "/a = b and",
                 "/1 and /2 and /3 and /4 and /5 and /6 and /7 and /8 and /9"
         };
 
