@@ -99,6 +99,21 @@ def test_every_profile_has_payloads():
     assert PROFILES
 
 
+def test_no_profile_meets_a_built_in_route(make_gateway):
+    """Whose filters would be joined: at the root such a profile would bring what nobody wants."""
+    gateway = make_gateway()
+    gateway.write_conf()
+    built_in = re.findall(r"^route (\w+)\.topic", gateway.cli("check-config").stdout, re.MULTILINE)
+    assert "device_status" in built_in
+    for name in PROFILES:
+        gateway.routes = routes_of(name)
+        gateway.write_conf()
+        done = gateway.cli("check-config")
+        met = re.findall(r"route (\w+) \(\S+\) and route (\w+) \(\S+\) take the same",
+                         done.stderr)
+        assert not [pair for pair in met if set(pair) & set(built_in)], name
+
+
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_profile_reads_what_its_project_publishes(make_gateway, broker, database, name):
     moment = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
