@@ -1,12 +1,16 @@
 #include "db/read/page_source.h"
 
 /* The pages of the camera dashboard: PROTOCOL 3 E. A camera is a device that says it is one, or
- * that has sent an event; what its settings were there is not known here, and null. */
+ * that has sent an event; what its settings were there is not known here, and null, but that one
+ * which has told of faces, or of a recording, is set to do so. */
 
 /* clang-format off */
 
 #define CAMERAS                                                                       \
         " cameras AS MATERIALIZED (SELECT d.id, d.code, d.product_type, d.created_at," \
+        "   nullif(EXISTS (SELECT FROM camera_days y WHERE y.device_id = d.id"        \
+        "     AND y.recognitions + y.unknown_faces > 0), false) AS has_faces,"        \
+        "   nullif(c.recording OR c.recording_time IS NOT NULL, false) AS has_recorded,"  \
         "   greatest(t.last_seen, c.last_event_at) AS last_active,"                   \
         "   coalesce(t.status = 'online'"                                             \
         "     OR t.last_seen BETWEEN now() - interval '5 min' AND now() + interval '5 min'"   \
@@ -21,9 +25,9 @@
         " json_build_object('camera_id', code, 'camera_type',"                        \
         "   CASE WHEN product_type IN ('rtsp', 'mock', 'usb', 'onvif') THEN product_type"  \
         "        ELSE 'rtsp' END, 'source', '',"                                      \
-        "   'face_detection_enabled', null, 'face_detection_threshold', null,"        \
+        "   'face_detection_enabled', has_faces, 'face_detection_threshold', null,"        \
         "   'motion_detection_enabled', null, 'min_contour_area', null,"              \
-        "   'recording_enabled', null, 'post_motion_cooldown', null,"                 \
+        "   'recording_enabled', has_recorded, 'post_motion_cooldown', null,"                 \
         "   'id', id, 'is_active', is_active,"                                        \
         "   'created_at', " DB_PAGE_LOCAL("created_at") ","                           \
         "   'last_active', " DB_PAGE_LOCAL("coalesce(last_active, created_at)") ","   \

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from conftest import populate
-from waiting import PATIENCE
+from waiting import PATIENCE, wait_until
 
 
 def face(broker, camera, data, **members):
@@ -174,11 +174,13 @@ def test_sums_hours_and_one_person_of_the_faces(cameras, database):
     assert cameras.get("/api/history/person/Ida").status_code == 401
 
 
-def test_the_list_of_cameras_and_their_status(cameras):
+def test_the_list_of_cameras_and_their_status(cameras, broker):
     answer = cameras.get("/api/cameras/", "ana").json()
     assert list(answer) == ["cameras", "total"] and answer["total"] == 2
     assert [c["camera_id"] for c in answer["cameras"]] == ["cam-1", "cam-2"]
     assert all(list(c) == CAMERA for c in answer["cameras"])
+    assert [c["face_detection_enabled"] for c in answer["cameras"]] == [True, None]
+    assert [c["recording_enabled"] for c in answer["cameras"]] == [None, None]
     first = answer["cameras"][0]
     assert (first["id"], first["is_active"], first["camera_type"]) == (cameras.ids["cam-1"], True,
                                                                        "rtsp")
@@ -199,6 +201,8 @@ def test_the_list_of_cameras_and_their_status(cameras):
     assert "docs/migrate/cameras.md" in cameras.get("/api/cameras/cam-1/stream", "ana").text
     for bad in ("?skip=-1", "?limit=1001", "?active_only=maybe"):
         assert cameras.get(f"/api/cameras/{bad}", "ana").status_code == 422, bad
+    face(broker, "cam-2", {}, event_type="recording_started", timestamp=stamp(0))
+    wait_until(lambda: cameras.get("/api/cameras/cam-2", "ana").json()["recording_enabled"] is True, "a recording")
 
 
 def test_the_other_things_that_its_page_asks(cameras):
