@@ -101,7 +101,9 @@ SketchFate sketch_take(Sketch *sketch, Text topic, Text payload, int64_t now_us)
                 sketch->sums.n_entries += fate == SKETCH_NEW;
                 sketch->sums.n_displaced += fate == SKETCH_DISPLACED;
                 set->hashes[way] = hash;
-                *entry = (SketchEntry){ .error = set->counts[way], .first_us = now_us };
+                *entry = (SketchEntry){ .error = set->counts[way],
+                                        .first_us = now_us,
+                                        .minute = -1 };
                 memcpy(entry->shape, shape, n_shape + 1);
         }
         ++set->counts[way];

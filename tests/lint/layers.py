@@ -24,7 +24,7 @@ MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its ow
     **{folder: {*GROUND, *WS[:i]} for i, folder in enumerate(WS)},
     "gateway/config": {*GROUND, "gateway/commands", "gateway/decode", "gateway/journal", "mqtt", "db", *WS},
     "gateway/decode": GROUND,
-    "gateway/explore": GROUND,
+    "gateway/explore": {*GROUND, "gateway/decode"},
     "gateway/journal": GROUND,
     "gateway/memory": GROUND,
     "gateway/move": {*GROUND, *PASSWORD, "gateway/decode", *DB},
