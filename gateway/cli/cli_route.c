@@ -93,22 +93,6 @@ static void show_rules(View *view, const Route *route) {
         show_origin(view, route);
 }
 
-/* All of @filter is left to others. */
-static bool is_left(const Route *route, const char *filter) {
-        for (size_t i = 0; i < route->n_ignore; ++i)
-                if (topic_filter_covers(route->ignore[i], filter))
-                        return true;
-        return false;
-}
-
-static bool may_share(const Route *a, const Route *b) {
-        const char *filter_a = topic_template_filter(a->topic);
-        const char *filter_b = topic_template_filter(b->topic);
-
-        return topic_filter_meets(filter_a, filter_b) && !is_left(a, filter_b) &&
-               !is_left(b, filter_a);
-}
-
 static void show_overlaps(View *view, const Routes *routes, size_t at) {
         const Route *route = routes_get(routes, at);
 
@@ -116,7 +100,7 @@ static void show_overlaps(View *view, const Routes *routes, size_t at) {
         for (size_t i = 0; i < routes_length(routes); ++i) {
                 const Route *other = routes_get(routes, i), *first = i < at ? other : route;
 
-                if (i == at || !may_share(route, other))
+                if (i == at || !route_meets(route, other))
                         continue;
                 view_object(view, NULL);
                 view_string(view, "with", other->name);

@@ -11,6 +11,7 @@
 #include "gateway/gateway.h"
 #include "gateway/sim/simulate.h"
 
+#define CLI_MAX_OVERLAPS    100 /* that are told one by one */
 #define SIMULATE_MAX_THINGS 1000000
 #define SIMULATE_MAX_RATE   1e6
 #define CLIENT_ID_SIZE      (sizeof("tidegate-simulate-") + SECRET_ID_SIZE)
@@ -81,14 +82,19 @@ static void cli_warn_of_overlap(const Route *first, const Route *second) {
 
         fprintf(stderr,
                 "%s%swarning: route %s (%s) and route %s (%s) take the same topics: what both take "
-                "is %s's",
+                "is %s's%s%s%s%s%s",
                 origin ? origin : "",
                 origin ? ": " : "",
                 first->name,
                 topic_template_text(first->topic),
                 second->name,
                 topic_template_text(second->topic),
-                first->name);
+                first->name,
+                first->when ? " where " : "",
+                first->when ? condition_text(first->when) : "",
+                first->when ? ", else " : "",
+                first->when ? second->name : "",
+                first->when ? "'s" : "");
         if (!topic_filter_covers(a, b) && !topic_filter_covers(b, a) &&
             topic_filter_join(a, b, &join) == 0)
                 fprintf(stderr,
@@ -99,16 +105,26 @@ static void cli_warn_of_overlap(const Route *first, const Route *second) {
         free(join);
 }
 
-/* What both take goes to the first; nothing is wrong with that, but it should be meant. */
+/* What both take goes to the first; nothing is wrong with that, but it should be meant: in a
+ * profile it is. */
 static void cli_warn_of_overlaps(const Routes *routes) {
+        size_t n_found = 0;
+
         for (size_t i = 0; i < routes_length(routes); ++i)
                 for (size_t k = i + 1; k < routes_length(routes); ++k) {
                         const Route *first = routes_get(routes, i), *second = routes_get(routes, k);
 
-                        if (topic_filter_meets(topic_template_filter(first->topic),
-                                               topic_template_filter(second->topic)))
+                        if ((first->use != 0 && first->use == second->use) ||
+                            !route_meets(first, second))
+                                continue;
+                        if (n_found++ < CLI_MAX_OVERLAPS)
                                 cli_warn_of_overlap(first, second);
                 }
+        if (n_found > CLI_MAX_OVERLAPS)
+                fprintf(stderr,
+                        "warning: %zu more pairs of routes take the same topics: tidegate route "
+                        "list\n",
+                        n_found - CLI_MAX_OVERLAPS);
 }
 
 static int cli_example(const Cli *cli) {

@@ -222,3 +222,76 @@ int config_map_read(ConfigLoader *loader, const ConfigRoute *source, Route *rout
                 r = config_map_read_lines(loader, source, route);
         return r == 0 ? 0 : err_up(r);
 }
+
+/* ---- what is there to no end ---- */
+
+/* What a source said of the map, and no profile; NULL: nothing. */
+static const ConfigMapLine *config_map_own_line(const ConfigRoute *source) {
+        for (size_t i = 0; i < source->n_lines; ++i)
+                if (source->lines[i].text.text && source->lines[i].text.from > CONFIG_FROM_PROFILE)
+                        return &source->lines[i];
+        return NULL;
+}
+
+void config_map_warn_unused(ConfigLoader *loader, const ConfigRoute *source, const char *why) {
+        const ConfigMapLine *line = config_map_own_line(source);
+        char section[CONFIG_ROUTE_NAME_MAX + 8];
+
+        if (!line)
+                return;
+        config_map_section(source->name, section);
+        loader->origin = line->text.origin;
+        config_warning(loader, section, NULL, "nothing uses it: %s", why);
+}
+
+static bool config_map_uses(const Map *map, int capture) {
+        for (size_t i = 0; map && i < map_length(map); ++i) {
+                const MapAssignment *assignment = map_get(map, i);
+
+                if (assignment->capture == capture)
+                        return true;
+                for (size_t k = 0; k < assignment->n_sources; ++k)
+                        if (!assignment->sources[k].path &&
+                            assignment->sources[k].capture == capture)
+                                return true;
+        }
+        return false;
+}
+
+/* Names of who are used without a map; others are there for it alone. */
+static void config_map_warn_of_names(ConfigLoader *loader,
+                                     const ConfigRoute *source,
+                                     const Route *route) {
+        const char *at = topic_template_text(route->topic);
+        char section[CONFIG_ROUTE_NAME_MAX + 8];
+
+        if (source->texts[ROUTE_TOPIC].from <= CONFIG_FROM_PROFILE)
+                return;
+        snprintf(section, sizeof(section), "route %s", source->name);
+        while ((at = strchr(at, '{')) != NULL) {
+                Text name = { .data = at + 1, .n = strcspn(at + 1, ".}") };
+                int other = topic_template_other(route->topic, name);
+
+                at += name.n;
+                if (other < 0 || config_map_uses(route->map, MAP_CAPTURE_OTHER + other))
+                        continue;
+                loader->origin = source->texts[ROUTE_TOPIC].origin;
+                config_warning(loader,
+                               section,
+                               "topic",
+                               "nothing uses what {%.*s} takes: + takes a level without a name",
+                               (int)name.n,
+                               name.data);
+        }
+}
+
+void config_map_check(ConfigLoader *loader, const ConfigRoute *source, const Route *route) {
+        char section[CONFIG_ROUTE_NAME_MAX + 8];
+
+        config_map_warn_of_names(loader, source, route);
+        if (!route->keeps_named || route->map)
+                return;
+        snprintf(section, sizeof(section), "route %s", source->name);
+        loader->origin = source->texts[ROUTE_KEEP].origin;
+        config_warning(loader, section, "keep", "means nothing without a [map %s]", source->name);
+}

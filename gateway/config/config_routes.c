@@ -213,6 +213,8 @@ const char *config_route_text(ConfigLoader *loader, const ConfigRoute *source, C
         loader->origin = text->origin;
         for (size_t i = 0; !loader->origin && i < CONFIG_ROUTE_KEYS; ++i)
                 loader->origin = source->texts[i].origin; /* a missing key: any line of its route */
+        for (size_t i = 0; !loader->origin && i < source->n_lines; ++i)
+                loader->origin = source->lines[i].text.origin; /* or of its map */
         return text->text && *text->text ? text->text : NULL;
 }
 
@@ -449,16 +451,26 @@ static int64_t config_oldest_us(const Config *config) {
         return days * CLOCK_DAY_US;
 }
 
+/* A route without a topic of its own stands for all of its profile, which are called ROUTE_rest. */
+static bool config_route_is_in_force(ConfigLoader *loader, const ConfigRoute *source) {
+        bool is_on = config_route_flag(loader, source, ROUTE_ENABLED, true);
+        bool is_all = config_route_text(loader, source, ROUTE_USE) && !source->is_of_profile &&
+                      !config_route_text(loader, source, ROUTE_TOPIC);
+
+        if (!is_on)
+                config_map_warn_unused(loader, source, "its route is not enabled");
+        else if (is_all)
+                config_map_warn_unused(loader, source, "the profile has no route of this name");
+        return is_on && !is_all;
+}
+
 static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, Routes *routes) {
         __attribute__((cleanup(route_done))) Route route = { 0 };
         int n_errors = loader->n_errors;
         int r;
 
-        if (!config_route_flag(loader, source, ROUTE_ENABLED, true))
+        if (!config_route_is_in_force(loader, source))
                 return 0;
-        if (config_route_text(loader, source, ROUTE_USE) && !source->is_of_profile &&
-            !config_route_text(loader, source, ROUTE_TOPIC))
-                return 0; /* all routes of its profile are called ROUTE_rest */
 
         config_route_read_kind(loader, source, &route);
         r = config_route_read_topic(loader, source, &route);
@@ -493,6 +505,8 @@ static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, R
         config_route_check_unique(loader, source, &route, routes);
         if (loader->n_errors != n_errors)
                 return 0;
+        config_map_check(loader, source, &route);
+        route.use = source->is_of_profile ? source->place + 1 : 0;
 
         route.name = strdup(source->name);
         if (source->texts[ROUTE_TOPIC].origin)

@@ -211,6 +211,9 @@ MUST_CHECK int config_map_set(ConfigLoader *loader,
 MUST_CHECK int config_map_line(ConfigRoute *source, const char *target, ConfigMapLine **ret_line);
 void config_map_done(ConfigRoute *source);
 MUST_CHECK int config_map_read(ConfigLoader *loader, const ConfigRoute *source, Route *route);
+/* Warnings: of a route that is in force, what of it nothing uses; of a map whose route is not. */
+void config_map_check(ConfigLoader *loader, const ConfigRoute *source, const Route *route);
+void config_map_warn_unused(ConfigLoader *loader, const ConfigRoute *source, const char *why);
 /* MAP_<NAME>_<TARGET> of the environment, in lower case, cut in two; the route must be known. */
 bool config_map_split(const ConfigTexts *texts,
                       char *name,

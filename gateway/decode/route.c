@@ -112,6 +112,21 @@ bool route_ignores(const Route *route, Text topic) {
         return false;
 }
 
+static bool route_ignores_all(const Route *route, const char *filter) {
+        for (size_t i = 0; i < route->n_ignore; ++i)
+                if (topic_filter_covers(route->ignore[i], filter))
+                        return true;
+        return false;
+}
+
+bool route_meets(const Route *a, const Route *b) {
+        const char *filter_a = topic_template_filter(a->topic);
+        const char *filter_b = topic_template_filter(b->topic);
+
+        return topic_filter_meets(filter_a, filter_b) && !route_ignores_all(a, filter_b) &&
+               !route_ignores_all(b, filter_a);
+}
+
 size_t routes_taking(const Routes *routes,
                      Text topic,
                      const Route *ret_routes[ROUTES_MAX_TAKING],

@@ -44,6 +44,7 @@ struct Route {
         Condition *when; /* only what this holds for; NULL = all */
         Format format;
         bool keeps_named; /* of a mapped message only what the map names */
+        size_t use;       /* routes of one use of a profile have the same; 0 = of none */
         Map *map;         /* NULL: the payload has the members of its kind */
 };
 
@@ -59,6 +60,8 @@ const Route *routes_get(const Routes *routes, size_t i);
 void route_done(Route *route); /* frees all that it points to */
 
 bool route_ignores(const Route *route, Text topic);
+/* May there be a topic that both are asked about? */
+bool route_meets(const Route *a, const Route *b);
 
 #define ROUTES_MAX_TAKING 32 /* routes that are asked about one topic: the first */
 

@@ -76,11 +76,48 @@ def test_a_wrong_configuration_names_file_line_and_what_is_allowed(tmp_path, tex
 @pytest.mark.parametrize("text, line, word", [
     ("[ws]\nmax_connections = 4\nmax_unauthenticated = 5\n", 3, "no more than 4"),
     ("[mqtt]\nurl = mqtt://h\nca_file = /etc/hosts\n", 3, "mqtts://"),
-    ("[log]\nlevel = info\nlevel = debug\n", 3, "twice")])
+    ("[log]\nlevel = info\nlevel = debug\n", 3, "twice"),
+    ("[route x]\ntopic = a/{device}/{what}\nkind = telemetry\n", 2, "nothing uses what {what} takes"),
+    ("[route x]\ntopic = a/{device}/{a}/{b...}\nkind = telemetry\n[map x]\n{a} = /\n", 2, "{b} takes"),
+    ("[route x]\ntopic = a/{device}\nkind = telemetry\nkeep = named\n", 4, "means nothing without a .map x"),
+    ("[route x]\nenabled = off\n[map x]\na = /b\n", 4, "nothing uses it: its route is not enabled"),
+    ("[route x]\nuse = zigbee2mqtt\n[route x_availability]\nenabled = off\n[map x_availability]\na = /b\n", 6,
+     "its route is not enabled"),
+    ("[route x]\ntopic = ems/+/{device}\nkind = telemetry\n", 2, "what both take is telemetry's$"),
+    ("[route x]\ntopic = a/{device}\nkind = telemetry\nwhen = /n = 1\n"
+     "[route y]\ntopic = a/{device}\nkind = telemetry\n", 6, "is x's where /n = 1, else y's$")])
 def test_what_means_something_else_than_it_says_is_taken_with_a_warning(tmp_path, text, line, word):
     path, done = check_config(tmp_path, text)
     assert done.returncode == 0
     assert re.search(rf"{re.escape(str(path))}:{line}: warning: .*{word}", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("text", [
+    "[route x]\ntopic = a/{device}/{what}/{n...}\nkind = telemetry\n[map x]\n{what} = topic.n\n",
+    "[route x]\ntopic = a/{device}/{what}\nkind = telemetry\nenabled = off\n",
+    "[route x]\ntopic = a/{device}\nkind = telemetry\ndecode = number\nkeep = named\n",
+    "[route x]\nuse = zigbee2mqtt\nenabled = off\n",
+    "[route x]\nuse = zigbee2mqtt\n",
+    "[route x]\ntopic = a/#\nignore = a/b/#\nkind = raw_log\n[map x]\nvehicle = 'v'\n"
+    "[route y]\ntopic = a/b/{device}\nkind = telemetry\n"])
+def test_what_is_meant_gets_no_warning(tmp_path, text):
+    _, done = check_config(tmp_path, text)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_map_whose_route_there_is_not_is_told_with_its_line(tmp_path):
+    path, done = check_config(tmp_path, "[map x]\na = /b\n")
+    assert done.returncode == 2
+    assert f"{path}:2: route x.topic: is not set" in done.stderr
+
+
+def test_of_many_routes_that_take_the_same_topics_some_are_told(tmp_path):
+    _, done = check_config(tmp_path, "".join(
+        f"[route r{n}]\ntopic = a/{{device}}\nkind = telemetry\nwhen = /n = {n}\n" for n in range(1000)))
+    assert done.returncode == 0
+    told = done.stderr.splitlines()
+    assert len(told) == 101
+    assert told[100].startswith(f"warning: {1000 * 999 // 2 - 100} more pairs of routes")
 
 
 def test_environment_beats_file_and_set_beats_environment(tmp_path):

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -85,6 +86,33 @@ static void test_table_grows(void **state) {
         assert_int_equal(routes_length(routes), 100);
 }
 
+static bool meets(const char *a, const char *b, const char *ignored_by_a) {
+        char filter[32], *filters[] = { filter };
+        Route one = { 0 }, other = { 0 };
+        bool is_met;
+
+        snprintf(filter, sizeof(filter), "%s", ignored_by_a);
+        one.ignore = filters;
+        one.n_ignore = *ignored_by_a != '\0';
+        assert_int_equal(topic_template_new(&one.topic, a), 0);
+        assert_int_equal(topic_template_new(&other.topic, b), 0);
+        is_met = route_meets(&one, &other);
+        assert_int_equal(route_meets(&other, &one), is_met);
+        topic_template_free(one.topic);
+        topic_template_free(other.topic);
+        return is_met;
+}
+
+static void test_what_is_ignored_is_shared_with_nobody(void **state) {
+        (void)state;
+        assert_true(meets("a/{device...}", "a/b/{device}", ""));
+        assert_true(meets("a/{device...}", "a/b/{device}", "a/b/c"));
+        assert_true(meets("a/{device...}", "a/b/{device}", "a/c/#"));
+        assert_false(meets("a/{device...}", "a/b/{device}", "a/b/+"));
+        assert_false(meets("a/{device...}", "a/b/{device}", "a/#"));
+        assert_false(meets("a/{device}", "a/b/{device}", ""));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_first_route_that_matches_wins),
@@ -92,6 +120,7 @@ int main(void) {
                 cmocka_unit_test(test_kind_finds_the_first_of_its_routes),
                 cmocka_unit_test(test_table_lives_as_long_as_its_last_reference),
                 cmocka_unit_test(test_table_grows),
+                cmocka_unit_test(test_what_is_ignored_is_shared_with_nobody),
         };
 
         return cmocka_run_group_tests_name("route", tests, NULL, NULL);
