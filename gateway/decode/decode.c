@@ -8,6 +8,7 @@
 #include "gateway/decode/json_check.h"
 
 #define DECODE_COUNT_BLOCK ((size_t)16 * 1024)
+#define DECODE_MAX_GROWTH  3 /* what U+FFFD in place of each byte takes */
 
 static int (*const decode_kind[KIND_COUNT])(Decoder *) = {
         [KIND_DEVICE_STATUS] = decode_device_status,   [KIND_RAW_LOG] = decode_raw_log,
@@ -113,6 +114,20 @@ static int read_format(Decoder *decoder) {
         return decoder_refuse_piece(decoder, (Reason)r, why, payload);
 }
 
+/* Control characters as escapes, small numbers in CBOR or a map that repeats may become many times
+ * as long: one message is not to fill the queue of each viewer. */
+static int check_growth(Decoder *decoder) {
+        size_t most = DECODE_MAX_GROWTH * decoder->route->max_bytes;
+
+        if (decoder->body.n <= most)
+                return 0;
+        return decoder_refuse(decoder,
+                              REASON_TOO_LARGE,
+                              "payload: %zu bytes as JSON, allowed are %zu",
+                              decoder->body.n,
+                              most);
+}
+
 static int decode_by(Decoder *decoder,
                      const TopicMatch *match,
                      const Record *envelope,
@@ -129,6 +144,8 @@ static int decode_by(Decoder *decoder,
                 r = read_format(decoder);
         if (r == 0 && route->map)
                 r = decode_map(decoder, match);
+        if (r == 0)
+                r = check_growth(decoder);
         if (r == 0 && !decode_kind[route->kind])
                 r = decoder_refuse(decoder, REASON_NO_ROUTE, "route without a kind");
         if (r == 0)

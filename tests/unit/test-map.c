@@ -298,6 +298,23 @@ static void test_a_name_of_the_topic_has_to_be_text(void **state) {
         check_text(f->record.device, "caf\xc3\xa9");
 }
 
+static void test_what_grows_beyond_measure_is_too_large(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "text = /", NULL };
+        char payload[2001];
+
+        memset(payload, '\x01', 2000);
+        payload[2000] = '\0';
+        route_of(f, KIND_TELEMETRY, "x/{device}", lines);
+        f->route.format = (Format){ .kind = FORMAT_TEXT };
+        f->route.max_bytes = 5000;
+        good(f, "x/d", payload);
+        f->route.max_bytes = 2000;
+        decoded(f, "x/d", payload);
+        assert_int_equal(f->record.reason, REASON_TOO_LARGE);
+        check_text(f->record.detail, "payload: 12011 bytes as JSON, allowed are 6000");
+}
+
 static void test_lines_that_cannot_be_are_refused(void **state) {
         static const struct {
                 Kind kind;
@@ -379,6 +396,7 @@ int main(void) {
                 TEST(test_a_time_that_cannot_be_is_kept_as_it_was_said),
                 TEST(test_what_is_no_time_is_kept_as_it_was_said),
                 TEST(test_a_name_of_the_topic_has_to_be_text),
+                TEST(test_what_grows_beyond_measure_is_too_large),
                 TEST(test_lines_that_cannot_be_are_refused),
         };
 
