@@ -118,6 +118,10 @@ static int decoder_note(Decoder *decoder, Reason reason, Text member, Text detai
 
         if (!member.data || !detail.data)
                 return err_new(-ENOMEM);
+        for (size_t i = 0; i < record->n_notes; ++i) /* several lines of a map may read it */
+                if (text_equal(record->notes[i].member, member) &&
+                    text_equal(record->notes[i].detail, detail))
+                        return 0;
         if (!record->notes) {
                 record->notes =
                         arena_alloc(decoder->arena, DECODER_MAX_NOTES * sizeof(*record->notes));

@@ -315,6 +315,17 @@ static void test_what_grows_beyond_measure_is_too_large(void **state) {
         check_text(f->record.detail, "payload: 12011 bytes as JSON, allowed are 6000");
 }
 
+static void test_a_member_that_two_lines_read_is_noted_once(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "a = /v | number", "b = /v | int", "c = /v | hex", NULL };
+
+        route_of(f, KIND_TELEMETRY, "x/{device}", lines);
+        good(f, "x/d", "{\"v\":\"much\"}");
+        assert_int_equal(f->record.n_notes, 2);
+        check_text(f->record.notes[0].detail, "/v: not a number: \"much\"");
+        check_text(f->record.notes[1].detail, "/v: not hexadecimal: \"much\"");
+}
+
 static void test_lines_that_cannot_be_are_refused(void **state) {
         static const struct {
                 Kind kind;
@@ -397,6 +408,7 @@ int main(void) {
                 TEST(test_what_is_no_time_is_kept_as_it_was_said),
                 TEST(test_a_name_of_the_topic_has_to_be_text),
                 TEST(test_what_grows_beyond_measure_is_too_large),
+                TEST(test_a_member_that_two_lines_read_is_noted_once),
                 TEST(test_lines_that_cannot_be_are_refused),
         };
 
