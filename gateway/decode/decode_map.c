@@ -212,13 +212,31 @@ static void write_value(Buf *buf, const MapValue *value) {
         }
 }
 
+/* A name of the topic may be that of another line: which names it itself, or else the later,
+ * counts. */
+static bool is_given_elsewhere(const MapRun *run, size_t nth) {
+        const MapAssignment *assignment = map_get(run->map, nth);
+
+        if (assignment->capture == MAP_CAPTURE_NONE)
+                return false;
+        for (size_t i = 0; i < map_length(run->map); ++i) {
+                const MapAssignment *other = map_get(run->map, i);
+
+                if (other->target == assignment->target &&
+                    (other->capture == MAP_CAPTURE_NONE || i > nth) &&
+                    text_equal(name_of(run, other), name_of(run, assignment)))
+                        return true;
+        }
+        return false;
+}
+
 static int write_members(MapRun *run, MapTarget target, Buf *buf) {
         for (size_t i = 0; i < map_length(run->map); ++i) {
                 const MapAssignment *assignment = map_get(run->map, i);
                 MapValue value;
                 int r;
 
-                if (assignment->target != target)
+                if (assignment->target != target || is_given_elsewhere(run, i))
                         continue;
                 r = value_of(run, assignment, &value);
                 if (r != 0)

@@ -326,6 +326,18 @@ static void test_a_member_that_two_lines_read_is_noted_once(void **state) {
         check_text(f->record.notes[1].detail, "/v: not hexadecimal: \"much\"");
 }
 
+static void test_no_name_is_given_twice(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "{n} = /v", "i = /w", "{m} = /x", NULL };
+
+        route_of(f, KIND_TELEMETRY, "x/{device}/{n}/{m}", lines);
+        f->route.keeps_named = true;
+        good(f, "x/d/i/j", "{\"v\":1,\"w\":2,\"x\":3}");
+        check_text(f->record.data, "{\"i\":2,\"j\":3}");
+        good(f, "x/d/j/j", "{\"v\":1,\"w\":2,\"x\":3}");
+        check_text(f->record.data, "{\"i\":2,\"j\":3}");
+}
+
 static void test_lines_that_cannot_be_are_refused(void **state) {
         static const struct {
                 Kind kind;
@@ -409,6 +421,7 @@ int main(void) {
                 TEST(test_a_name_of_the_topic_has_to_be_text),
                 TEST(test_what_grows_beyond_measure_is_too_large),
                 TEST(test_a_member_that_two_lines_read_is_noted_once),
+                TEST(test_no_name_is_given_twice),
                 TEST(test_lines_that_cannot_be_are_refused),
         };
 
