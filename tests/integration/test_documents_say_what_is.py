@@ -78,3 +78,16 @@ def test_sources_and_targets_of_maps_are_listed_as_they_are():
     who = source("map.c").split("} who[] = {")[1].split("};")[0]
     listed = " ".join(row[0] for row in table("| target | is |"))
     assert re.findall(r'\{ "(\w+)"', who) == [name for name in re.findall(r"`(\w+)`", listed)]
+
+
+def test_keys_of_routes_are_listed_as_they_are():
+    listed = [key for row in table("| key | is |") for key in re.findall(r"`(\w+)`", row[0])]
+    there = re.findall(r'\[ROUTE_\w+\] = \{\s*"(\w+)"', (ROOT / "gateway/config/config_routes.c").read_text("utf-8"))
+    assert there and sorted(listed) == sorted(there)
+
+
+def test_the_first_example_of_maps_does_what_it_says(tmp_path):
+    (tmp_path / "conf").write_text(re.search(r"```ini\n(.*?)```", MAPPING, re.S)[1])
+    topic, sent, device, row = re.search(r"^`(\S+)` with `(\{.*?\})`.* device `(\S+)`,.*?\nwith `(\{.*?\})`\.$", MAPPING, re.M | re.S).groups()
+    said = subprocess.run([TIDEGATE, "route", "test", "--config", tmp_path / "conf", topic, sent], check=True, capture_output=True, text=True).stdout
+    assert f"  device: {device}\n" in said and f"  data: {row}\n" in said and "  time_is: its own\n" in said
