@@ -38,7 +38,7 @@ int doors_new(Doors **ret_doors, const DoorsOptions *options) {
                          options->config->mqtt.client_id);
         else
                 session_name(options->config->journal.dir, options->epoch, doors->client_id);
-        r = explorer_new(&doors->explorer);
+        r = explorer_new(&doors->explorer, options->config->journal.dir);
         if (r == 0)
                 r = explorer_set(doors->explorer,
                                  options->config->mqtt_explore,
@@ -191,8 +191,8 @@ int doors_reload(Doors *doors, const Config *config) {
         return r == 0 ? 0 : err_up(r);
 }
 
-Explorer *doors_explorer(Doors *doors) {
-        return doors->explorer;
+void doors_tick(Doors *doors) {
+        explorer_tick(doors->explorer);
 }
 
 void doors_stop(Doors *doors, int dispatcher_ms) {

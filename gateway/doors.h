@@ -13,7 +13,6 @@
 
 typedef struct Doors Doors;
 typedef struct DoorsOptions DoorsOptions;
-typedef struct Explorer Explorer;
 typedef struct Inlet Inlet;
 typedef struct Lease Lease;
 typedef struct Queue Queue;
@@ -38,7 +37,7 @@ const char *doors_client_id(const Doors *doors); /* under which we would go to t
 MUST_CHECK int doors_open(Doors *doors, const Lease *lease);
 void doors_shut(Doors *doors);                                   /* nothing more is taken */
 MUST_CHECK int doors_reload(Doors *doors, const Config *config); /* its routes and filters */
-Explorer *doors_explorer(Doors *doors);
-void doors_stop(Doors *doors, int dispatcher_ms); /* what takes in, for good */
+void doors_tick(Doors *doors);                                   /* about once a second */
+void doors_stop(Doors *doors, int dispatcher_ms);                /* what takes in, for good */
 
 DEFINE_CLEANUP(Doors *, doors_free);

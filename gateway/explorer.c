@@ -1,23 +1,32 @@
 #include "gateway/explorer.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "gateway/decode/route.h"
+#include "gateway/explore/found.h"
 #include "model/metrics.h"
 #include "mqtt/listener.h"
 
 #define EXPLORER_NAME    "%s-explore"
-#define EXPLORER_FILTERS 32 /* as config_form.c has it */
+#define EXPLORER_FILTERS 32               /* as config_form.c has it */
+#define EXPLORER_NOTE_US INT64_C(5000000) /* between two files */
 #define EXPLORER_OURS    "tidegate/canary/"
 
 struct Explorer {
         Sketch *sketch;
         MqttListener *listener; /* NULL: nothing was ever wanted, or we may not yet */
         MqttOptions options;    /* its texts are borrowed */
+        char *path, *path_next; /* of the file, and of the one that takes its place */
+        int64_t noted_us;
+        uint64_t n_noted; /* messages of it */
+        bool is_told;     /* that it cannot be written */
         char *client_id;
         char *filters; /* NULL: none */
         bool is_open;
@@ -53,13 +62,26 @@ void explorer_hear(void *arg, const Inbound *inbound) {
                            (int64_t)sketch_sums(explorer->sketch).n_entries);
 }
 
-int explorer_new(Explorer **ret_explorer) {
+static char *explorer_path(const char *dir, const char *name) {
+        size_t n = strlen(dir) + strlen(name) + 2;
+        char *path = malloc(n);
+
+        if (path)
+                snprintf(path, n, "%s/%s", dir, name);
+        return path;
+}
+
+int explorer_new(Explorer **ret_explorer, const char *dir) {
         CLEANUP(explorer_free) Explorer *explorer = calloc(1, sizeof(*explorer));
         int r;
 
         if (!explorer)
                 return err_new(-ENOMEM);
         MUST(pthread_mutex_init(&explorer->lock, NULL));
+        explorer->path = explorer_path(dir, EXPLORER_FILE);
+        explorer->path_next = explorer_path(dir, EXPLORER_FILE ".new");
+        if (!explorer->path || !explorer->path_next)
+                return err_new(-ENOMEM);
         r = sketch_new(&explorer->sketch);
         if (r != 0)
                 return err_up(r);
@@ -83,6 +105,8 @@ Explorer *explorer_free(Explorer *explorer) {
         sketch_free(explorer->sketch);
         routes_unref(explorer->routes);
         MUST(pthread_mutex_destroy(&explorer->lock));
+        free(explorer->path);
+        free(explorer->path_next);
         free(explorer->client_id);
         free(explorer->filters);
         free(explorer);
@@ -141,6 +165,9 @@ int explorer_set(Explorer *explorer, const char *filters, Routes *routes) {
         explorer->routes = routes_ref(routes);
         pthread_mutex_unlock(&explorer->lock);
         sketch_forget(explorer->sketch);
+        explorer->n_noted = 0;
+        explorer->noted_us = 0;
+        (void)unlink(explorer->path); /* also what another process has left */
         metric_set(METRIC_EXPLORED_SHAPES, 0);
         if (is_same)
                 return 0;
@@ -162,6 +189,41 @@ int explorer_open(Explorer *explorer, const MqttOptions *options, const char *cl
         explorer->is_open = true;
         r = explorer_begin(explorer);
         return r == 0 ? 0 : err_up(r);
+}
+
+static bool explorer_write(const Explorer *explorer, Text text) {
+        int fd = open(explorer->path_next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        bool failed = fd < 0;
+
+        while (!failed && text.n > 0) {
+                ssize_t n = write(fd, text.data, text.n);
+
+                failed = n <= 0;
+                if (!failed)
+                        text = (Text){ .data = text.data + n, .n = text.n - (size_t)n };
+        }
+        if (fd >= 0)
+                failed = close(fd) < 0 || failed;
+        return !failed && rename(explorer->path_next, explorer->path) == 0;
+}
+
+void explorer_tick(Explorer *explorer) {
+        uint64_t n_messages = sketch_sums(explorer->sketch).n_messages;
+        int64_t now_us = clock_mono_us();
+        CLEANUP_BUF Buf buf = { 0 };
+
+        if (n_messages == explorer->n_noted ||
+            (explorer->noted_us > 0 && now_us - explorer->noted_us < EXPLORER_NOTE_US))
+                return;
+        explorer->noted_us = now_us;
+        if (found_write(explorer->sketch, clock_now_us(), EXPLORER_TOLD, &buf) == 0 &&
+            explorer_write(explorer, buf_text(&buf))) {
+                explorer->n_noted = n_messages;
+                explorer->is_told = false;
+        } else if (!explorer->is_told) {
+                log_warning("unrouted_not_written file=\"%s\" errno=%d", explorer->path, errno);
+                explorer->is_told = true;
+        }
 }
 
 Sketch *explorer_sketch(Explorer *explorer) {

@@ -5,7 +5,8 @@
  *
  * Belongs to main, which sets what is wanted; what comes is judged on Paho's thread, under a lock
  * that main takes for a moment at a reload. A message that a route's topic takes or ignores is
- * left alone: the source has it, on a connection of its own. Nothing goes into the journal here.
+ * left alone: the source has it, on a connection of its own. Nothing goes into the journal here;
+ * what was seen is told in a file beside it, for the command line.
  */
 
 #include "base/base.h"
@@ -13,10 +14,13 @@
 #include "model/inbound.h"
 #include "mqtt/options.h"
 
+#define EXPLORER_FILE "unrouted.json" /* in journal.dir: as it is told (explore/found.h), */
+#define EXPLORER_TOLD 256             /* of so many shapes */
+
 typedef struct Explorer Explorer;
 typedef struct Routes Routes;
 
-MUST_CHECK int explorer_new(Explorer **ret_explorer);
+MUST_CHECK int explorer_new(Explorer **ret_explorer, const char *dir); /* of the file */
 /* What cannot be ended stays until the process does. */
 Explorer *explorer_free(Explorer *explorer);
 
@@ -27,6 +31,8 @@ MUST_CHECK int explorer_set(Explorer *explorer, const char *filters, Routes *rou
  * borrowed. */
 MUST_CHECK int explorer_open(Explorer *explorer, const MqttOptions *options, const char *client_id);
 void explorer_stop(Explorer *explorer);
+/* Now and then, about once a second: writes the file when there is news, every few seconds. */
+void explorer_tick(Explorer *explorer);
 
 /* On Paho's thread: an MqttHeardFn, with the explorer. */
 void explorer_hear(void *arg, const Inbound *inbound);

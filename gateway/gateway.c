@@ -412,6 +412,7 @@ static void gateway_tick(Gateway *gateway) {
                         gateway->outbox,
                         gateway_config(gateway)->watchdog_timeout_ms);
         process_give_back();
+        doors_tick(gateway->doors);
         if (gateway_result(gateway) == 0 && self_check_is_well(&gateway->check))
                 notify_watchdog();
 }

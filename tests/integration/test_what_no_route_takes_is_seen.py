@@ -1,4 +1,5 @@
 """mqtt.explore: what no route takes is counted and shown, and leaves no row, no letter and nothing in the journal."""
+import json
 import signal
 
 import pytest
@@ -122,3 +123,51 @@ def test_what_is_no_filter_is_refused(make_gateway, text):
     done = gateway.cli("check-config", check=False)
     assert done.returncode != 0
     assert "mqtt.explore" in done.stderr
+
+
+def seen(gateway):
+    """What the file says, once there is one."""
+    done = gateway.cli("route", "unrouted", "--json", check=False)
+    return json.loads(done.stdout) if done.returncode == 0 else {"messages": 0, "unrouted": []}
+
+
+def test_a_route_that_is_suggested_takes_what_it_was_made_of(make_gateway, broker, database):
+    gateway = make_gateway(mqtt__explore="#", registry__auto_register="on")
+    populate(gateway)
+    gateway.start()
+    hears(gateway, broker)
+    for room in "abcdefgh":
+        broker.publish(f"room/{room}/temp", "21.5")
+    broker.publish("meter/m0815", '{"kwh":1.5,"state":"on"}')
+    wait_until(lambda: len(seen(gateway)["unrouted"]) == 3, "what was seen to be told")
+    found = {one["topic"]: one for one in seen(gateway)["unrouted"]}
+    assert set(found) == {"room/+/temp", "meter/+", "probe/me"}
+    room, meter = found["room/+/temp"], found["meter/+"]
+    assert (room["messages"], room["shapes"], room["form"], room["sample"]) == (8, 8, "number", "21.5")
+    assert meter["members"] == {"kwh": "number", "state": "string"}
+    assert meter["example"] == "meter/m0815"
+    text = gateway.cli("route", "unrouted").stdout
+    assert "room/+/temp\n  8 messages" in text
+    assert "    topic = room/{device}/temp\n" in text
+
+    gateway.routes = room["route"] + meter["route"]
+    reload(gateway)
+
+    def is_stored():
+        broker.publish("room/kitchen/temp", "22")
+        broker.publish("meter/m0816", '{"kwh":2}')
+        return {("kitchen", '{"temp":22}'), ("m0816", '{"kwh":2}')} == set(database.rows(
+            "SELECT code, payload::text FROM telemetry t JOIN devices d ON d.id = t.device_id"))
+
+    wait_until(is_stored, "the routes that were suggested")
+    assert database.rows("SELECT topic, reason, detail FROM dead_letters") == []
+    assert "room/" not in "".join(one["topic"] for one in seen(gateway)["unrouted"])
+
+
+def test_who_explores_nothing_is_told_so(make_gateway):
+    gateway = make_gateway()
+    done = gateway.cli("route", "unrouted", check=False)
+    assert done.returncode == 1 and "mqtt.explore is not set" in done.stderr
+    gateway.write_conf(mqtt__explore="#")
+    done = gateway.cli("route", "unrouted", check=False)
+    assert done.returncode == 1 and "unrouted.json is not there" in done.stderr

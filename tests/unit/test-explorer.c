@@ -3,6 +3,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -32,9 +34,12 @@ static void test_only_what_no_route_takes_is_kept(void **state) {
         CLEANUP(routes_unref) Routes *others = make("other/{device}", "nothing");
         CLEANUP(explorer_free) Explorer *explorer = NULL;
 
+        char dir[] = "/tmp/tidegate-explorer-XXXXXX", path[64];
+
         (void)state;
         metrics_reset();
-        assert_int_equal(explorer_new(&explorer), 0);
+        assert_non_null(mkdtemp(dir));
+        assert_int_equal(explorer_new(&explorer, dir), 0);
         assert_int_equal(explorer_set(explorer, "#", routes), 0);
         hear(explorer, "room/a/x");
         hear(explorer, "room/a/x/no");
@@ -42,17 +47,23 @@ static void test_only_what_no_route_takes_is_kept(void **state) {
         assert_int_equal(metric_get(METRIC_EXPLORED), 0);
         hear(explorer, "room/a/y");
         hear(explorer, "room/a/y");
+        snprintf(path, sizeof(path), "%s/" EXPLORER_FILE, dir);
+        assert_int_equal(access(path, F_OK), -1);
+        explorer_tick(explorer);
+        assert_int_equal(access(path, R_OK), 0);
         hear(explorer, "other/b");
         assert_int_equal(metric_get(METRIC_EXPLORED), 3);
         assert_int_equal(metric_get(METRIC_EXPLORED_SHAPES), 2);
 
         assert_int_equal(explorer_set(explorer, "#", others), 0);
         assert_int_equal(metric_get(METRIC_EXPLORED_SHAPES), 0);
+        assert_int_equal(access(path, F_OK), -1); /* of what may be routed now */
         hear(explorer, "other/b");
         assert_int_equal(metric_get(METRIC_EXPLORED), 3);
         hear(explorer, "room/a/x");
         assert_int_equal(metric_get(METRIC_EXPLORED_SHAPES), 1);
         assert_int_equal(metric_get(METRIC_EXPLORED_DISPLACED), 0);
+        assert_int_equal(rmdir(dir), 0);
 }
 
 int main(void) {
