@@ -1110,6 +1110,36 @@ static void test_each_item_that_is_set_aside_says_why(void **state) {
                    "/detections/3/device_hash: not 64 hexadecimal digits: \"12\"");
 }
 
+static void test_a_body_that_is_not_quite_json_is_made_so(void **state) {
+        static const struct {
+                const char *body;
+                size_t n; /* 0: up to its NUL */
+                const char *expected;
+                int reason;
+        } cases[] = {
+                { "{\"a\": 1.50}", 0, "{\"a\": 1.50}", 0 },
+                { "\xef\xbb\xbf[1]\0\0", 8, "[1]", 0 },
+                { "{\"a\":NaN,\"b\":89490200001234567890}",
+                  0,
+                  "{\"a\":null,\"b\":89490200001234567890}",
+                  0 },
+                { "[\"\xb0\"]", 0, "[\"\xef\xbf\xbd\"]", 0 },
+                { "[1,]", 0, "", REASON_BAD_JSON },
+                { "", 0, "", REASON_BAD_JSON },
+                { "\xef\xbb\xbf", 0, "", REASON_BAD_JSON },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                CLEANUP_BUF Buf buf = { 0 };
+                size_t n = cases[i].n > 0 ? cases[i].n : strlen(cases[i].body);
+
+                assert_int_equal(decode_clean((Text){ cases[i].body, n }, &buf), cases[i].reason);
+                if (!text_equal(buf_text(&buf), text_of(cases[i].expected)))
+                        fail_msg("%s: %.*s", cases[i].body, (int)buf.n, buf.data);
+        }
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_init, fixture_done)
         const struct CMUnitTest tests[] = {
@@ -1155,6 +1185,7 @@ int main(void) {
                 TEST(test_a_detail_says_what_and_where),
                 TEST(test_a_note_names_members_as_json_pointers_do),
                 TEST(test_each_item_that_is_set_aside_says_why),
+                TEST(test_a_body_that_is_not_quite_json_is_made_so),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
