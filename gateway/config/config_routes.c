@@ -334,6 +334,15 @@ static int config_route_read_topic(ConfigLoader *loader, const ConfigRoute *sour
                 config_route_error(loader, source->name, "topic", "is not set", "a template");
                 return 0;
         }
+        if (strncmp(text, "$share/", strlen("$share/")) == 0) {
+                config_route_error(loader,
+                                   source->name,
+                                   "topic",
+                                   "is a shared subscription",
+                                   "a template without $share: of a shared one this gateway gets "
+                                   "a part");
+                return 0;
+        }
         r = topic_template_new(&route->topic, text);
         if (r == TOPIC_E_INVALID) {
                 config_route_error(loader,

@@ -414,6 +414,8 @@ static void test_routes_that_cannot_work_are_refused(void **state) {
                 { "[route x]\ntopic = a/{vehicle}\nkind = tide\n",
                   ":3: route x.kind: unknown kind" },
                 { "[route x]\ntopic = a/#/b\nkind = raw_log\n", ":2: route x.topic: bad template" },
+                { "[route x]\ntopic = $share/g/{vehicle}\nkind = raw_log\n",
+                  ":2: route x.topic: is a shared subscription" },
                 { "[route x]\ntopic = a/b\nkind = raw_log\n", "a template with {vehicle}" },
                 { "[route x]\ntopic = a/{vehicle}\nkind = telemetry\n",
                   "a template with {device}" },
