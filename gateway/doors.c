@@ -18,6 +18,7 @@ struct Doors {
         char mqtt_state[PATH_MAX]; /* in the folder of the journal */
         MqttSource *mqtt;          /* NULL: not open yet, or mqtt.url is not set */
         Explorer *explorer;
+        Routes *routes; /* of the newest reload: it may come before we open */
         Dispatcher *dispatcher;
         Maintenance *maintenance;
         bool is_open;
@@ -38,6 +39,7 @@ int doors_new(Doors **ret_doors, const DoorsOptions *options) {
                          options->config->mqtt.client_id);
         else
                 session_name(options->config->journal.dir, options->epoch, doors->client_id);
+        doors->routes = routes_ref(options->config->routes);
         r = explorer_new(&doors->explorer, options->config->journal.dir);
         if (r == 0)
                 r = explorer_set(doors->explorer,
@@ -108,7 +110,7 @@ static int doors_open_mqtt(Doors *doors, const Lease *lease) {
                 return DOORS_E_UNUSABLE;
         }
         if (r == 0)
-                r = doors_set_filters(doors, config->routes);
+                r = doors_set_filters(doors, doors->routes);
         if (r == 0)
                 r = mqtt_source_start(doors->mqtt);
         if (r == 0)
@@ -183,8 +185,11 @@ void doors_shut(Doors *doors) {
 }
 
 int doors_reload(Doors *doors, const Config *config) {
-        int r = doors->mqtt ? doors_set_filters(doors, config->routes) : 0;
+        int r;
 
+        routes_unref(doors->routes);
+        doors->routes = routes_ref(config->routes);
+        r = doors->mqtt ? doors_set_filters(doors, doors->routes) : 0;
         if (r == 0)
                 r = explorer_set(doors->explorer, config->mqtt_explore, config->routes);
 
@@ -211,6 +216,7 @@ Doors *doors_free(Doors *doors) {
         mqtt_source_free(doors->mqtt);
         maintenance_free(doors->maintenance);
         explorer_free(doors->explorer);
+        routes_unref(doors->routes);
         free(doors);
         return NULL;
 }

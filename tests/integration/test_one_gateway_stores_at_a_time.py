@@ -349,3 +349,15 @@ def test_another_slot_is_another_matter(make_gateway, database, publisher):
     publish(publisher, range(10))
     stored(database, range(10))
     assert database.value("SELECT count(instance) FROM slots") == 2
+
+
+def test_routes_that_come_while_it_waits_are_subscribed_at_its_turn(pair, broker, database):
+    first, second = pair
+    second.routes = "[route lab]\ntopic = lab/{device}/x\nkind = telemetry\n"
+    second.write_conf()
+    second.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: " reloaded" in second.log(), "the reload")
+    first.terminate()
+    wait_until(lambda: second.metric("tidegate_mqtt_connected") == 1, "the other one to take over")
+    broker.publish("lab/dev-1/x", '{"n":1}')
+    database.wait_for("SELECT count(*) FROM telemetry", 1)
