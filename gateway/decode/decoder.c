@@ -187,6 +187,12 @@ static int decoder_note_odd(Decoder *decoder) {
                 case REASON_BAD_UTF8:
                         r = decoder_set_aside(decoder, at->odd, at, "not all of it is UTF-8");
                         break;
+                case REASON_BAD_JSON:
+                        r = decoder_set_aside(decoder,
+                                              at->odd,
+                                              at,
+                                              "has a control character that is not escaped");
+                        break;
                 case REASON_NUL_CHARACTER:
                         r = decoder_set_aside(decoder, at->odd, at, "has a NUL character");
                         break;

@@ -141,7 +141,7 @@ bool json_scan_string(JsonCursor *cursor, JsonToken *ret_token) {
                 else if (c == '\0')
                         ret_token->odd = REASON_NUL_CHARACTER;
                 else if (c < 0x20)
-                        return false;
+                        ret_token->odd = REASON_BAD_JSON;
                 if (n == 0)
                         ret_token->odd = REASON_BAD_UTF8;
                 cursor->at += n > 0 ? n : 1;

@@ -7,6 +7,7 @@
  * it stands costs itself and not the text. Such a value is *odd*, and says why:
  *
  *   BAD_UTF8       a string with bytes that are not UTF-8, or half of a surrogate pair
+ *   BAD_JSON       a string with a control character that is not escaped
  *   NUL_CHARACTER  a string with a NUL, as a byte or as \u0000
  *   OUT_OF_RANGE   a number that no finite double can hold, or with more decimals than PostgreSQL's
  *                  numeric has; NaN and Infinity, as printf(), Python and JavaScript write them
