@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "gateway/decode/route.h"
 #include "gateway/explore/found.h"
+#include "gateway/explore/sketch.h"
 #include "model/metrics.h"
 #include "mqtt/listener.h"
 
@@ -224,12 +225,4 @@ void explorer_tick(Explorer *explorer) {
                 log_warning("unrouted_not_written file=\"%s\" errno=%d", explorer->path, errno);
                 explorer->is_told = true;
         }
-}
-
-Sketch *explorer_sketch(Explorer *explorer) {
-        return explorer->sketch;
-}
-
-bool explorer_is_on(const Explorer *explorer) {
-        return explorer->filters != NULL;
 }

@@ -10,7 +10,6 @@
  */
 
 #include "base/base.h"
-#include "gateway/explore/sketch.h"
 #include "model/inbound.h"
 #include "mqtt/options.h"
 
@@ -36,8 +35,5 @@ void explorer_tick(Explorer *explorer);
 
 /* On Paho's thread: an MqttHeardFn, with the explorer. */
 void explorer_hear(void *arg, const Inbound *inbound);
-
-Sketch *explorer_sketch(Explorer *explorer);
-bool explorer_is_on(const Explorer *explorer);
 
 DEFINE_CLEANUP(Explorer *, explorer_free);
