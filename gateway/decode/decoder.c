@@ -235,7 +235,7 @@ int decoder_parse_value(Decoder *decoder) {
                 return decoder_refuse_at(decoder, fault.reason, decoder->body.data + fault.at);
         if (r < 0)
                 return err_up(r);
-        decoder->root = decoder->tree.nodes; /* it has been read */
+        decoder->root = json_root(&decoder->tree);
         return decoder->root->has_odd ? decoder_note_odd(decoder) : 0;
 }
 
@@ -273,7 +273,7 @@ int decoder_plain_text(Decoder *decoder, Text *ret_text) {
                 return err_up(r);
         if (r > 0) /* it only begins like one */
                 return 0;
-        decoder->root = decoder->tree.nodes; /* it has been read */
+        decoder->root = json_root(&decoder->tree);
         if (decoder->root->has_odd) {
                 r = decoder_note_odd(decoder);
                 if (r != 0)

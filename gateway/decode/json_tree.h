@@ -69,8 +69,9 @@ struct JsonFault {
 MUST_CHECK int json_tree_read(JsonTree *tree, Text text, JsonFault *ret_fault);
 void json_tree_done(JsonTree *tree);
 
+/* Of a tree that has been read. */
 static inline const JsonNode *json_root(const JsonTree *tree) {
-        return tree->n > 0 ? tree->nodes : NULL;
+        return tree->nodes;
 }
 
 static inline const JsonNode *json_next(const JsonNode *node) {
