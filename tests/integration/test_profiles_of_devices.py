@@ -29,13 +29,8 @@ INSIDE = ("payload", "data", "extra")  # columns of JSON
 
 
 def routes_of(name):
-    """The routes and maps of a profile, as a user would write them."""
-    text = (ROOT / f"deploy/profiles/{name}.conf").read_text("utf-8")
-    base = re.search(r"^base *= *(\S*)$", text, re.MULTILINE).group(1)
-    head, found, rest = text.partition("[profile]")
-    assert found and "about =" in rest, "a profile says what it is"
-    rest = rest[rest.index("\n[") + 1:]
-    return "\n" + head + rest.replace("$base", base)
+    """What a user writes to have a profile; the route is called as the profile."""
+    return f"\n[route {name.replace('-', '_')}]\nuse = {name}\n"
 
 
 def payloads_of(name, moment):
@@ -94,9 +89,11 @@ def check_row(database, one, n, moment):
     assert notes == one.get("notes", []), one["topic"]
 
 
-def test_every_profile_has_payloads():
+def test_every_profile_is_built_in_and_has_payloads(make_gateway):
     assert PROFILES == sorted(path.stem for path in (ROOT / "tests/profiles").glob("*.json"))
-    assert PROFILES
+    profiles = json.loads(make_gateway().cli("route", "profiles", "--json").stdout)["profiles"]
+    assert PROFILES == sorted(one["name"] for one in profiles)
+    assert PROFILES and all(one["about"] for one in profiles), "a profile says what it is"
 
 
 def test_no_profile_meets_a_built_in_route(make_gateway):
@@ -166,8 +163,7 @@ def test_a_zone_that_the_user_sets_is_that_of_local_times(make_gateway, broker, 
     moment = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
     local = moment.astimezone(datetime.timezone(datetime.timedelta(hours=7)))
     gateway = make_gateway()
-    gateway.routes = routes_of("tasmota").replace(
-        "[route tasmota]", "[route tasmota]\ntimezone = Asia/Jakarta")
+    gateway.routes = routes_of("tasmota") + "timezone = Asia/Jakarta\n"
     gateway.write_conf()
     populate(gateway)
     gateway.start()
