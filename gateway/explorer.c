@@ -12,6 +12,7 @@
 #include "gateway/decode/route.h"
 #include "gateway/explore/found.h"
 #include "gateway/explore/sketch.h"
+#include "model/bulletin.h"
 #include "model/metrics.h"
 #include "mqtt/listener.h"
 
@@ -169,6 +170,7 @@ int explorer_set(Explorer *explorer, const char *filters, Routes *routes) {
         explorer->n_noted = 0;
         explorer->noted_us = 0;
         (void)unlink(explorer->path); /* also what another process has left */
+        bulletin_clear(BULLETIN_UNROUTED);
         metric_set(METRIC_EXPLORED_SHAPES, 0);
         if (is_same)
                 return 0;
@@ -218,6 +220,7 @@ void explorer_tick(Explorer *explorer) {
                 return;
         explorer->noted_us = now_us;
         if (found_write(explorer->sketch, clock_now_us(), EXPLORER_TOLD, &buf) == 0 &&
+            bulletin_put(BULLETIN_UNROUTED, buf_text(&buf)) == 0 &&
             explorer_write(explorer, buf_text(&buf))) {
                 explorer->n_noted = n_messages;
                 explorer->is_told = false;

@@ -6,7 +6,7 @@
  * Belongs to main, which sets what is wanted; what comes is judged on Paho's thread, under a lock
  * that main takes for a moment at a reload. A message that a route's topic takes or ignores is
  * left alone: the source has it, on a connection of its own. Nothing goes into the journal here;
- * what was seen is told in a file beside it, for the command line.
+ * what was seen is told in a file beside it, for the command line, and in BULLETIN_UNROUTED.
  */
 
 #include "base/base.h"

@@ -171,3 +171,26 @@ def test_who_explores_nothing_is_told_so(make_gateway):
     gateway.write_conf(mqtt__explore="#")
     done = gateway.cli("route", "unrouted", check=False)
     assert done.returncode == 1 and "unrouted.json is not there" in done.stderr
+
+
+def test_admins_are_told_by_http_what_the_command_line_prints(make_gateway, broker, database):
+    gateway = make_gateway(mqtt__explore="room/#")
+    gateway.routes = ROUTE
+    gateway.write_conf()
+    populate(gateway)
+    gateway.start()
+    path = "/api/routes/unrouted"
+    assert gateway.get(path).status_code == 401
+    for name in ("ana", "ben"):
+        assert gateway.get(path, name).status_code == 403
+    assert gateway.get(path, "root").json() == {"at": None, "messages": 0, "shapes": 0,
+                                                "displaced": 0, "unrouted": []}
+    hears(gateway, broker, "room/dev-1/door")
+    broker.publish("room/dev-1/door", '{"open":true,"é":"\\u0000"}')
+    wait_until(lambda: any(u["form"] == "object" for u in gateway.get(path, "root").json()["unrouted"]),
+               "the object to be told")
+    told = gateway.get(path, "root").json()
+    assert told == json.loads(gateway.cli("route", "unrouted", "--json").stdout)
+    assert told["unrouted"][0]["members"] == {"open": "bool", "é": "string"}
+    reload(gateway, mqtt__explore="")
+    assert gateway.get(path, "root").json()["at"] is None

@@ -1,9 +1,11 @@
-/* What admins alone may: give a thing to a user, and see what could not be used. */
+/* What admins alone may: give a thing to a user, and see what could not be used, or is not
+ * taken. */
 
 #include <stdio.h>
 
 #include "base/err.h"
 #include "base/text.h"
+#include "model/bulletin.h"
 #include "model/letter_query.h"
 #include "ws/dialects/client_message.h"
 #include "ws/http/endpoint.h"
@@ -248,4 +250,25 @@ int ws_endpoint_letters_answer(WsCall *call, const Answer *answer) {
                                     "The database is not there, or too much is asked of it.");
                 return 0;
         }
+}
+
+/* ---- what no route takes ---- */
+
+int ws_endpoint_unrouted(WsCall *call) {
+        Buf *body;
+
+        if (call->identity.user->role != ROLE_ADMIN) {
+                ws_response_problem(call->response,
+                                    403,
+                                    "forbidden",
+                                    "What no route takes is for admins.");
+                return 0;
+        }
+        ws_response_header(call->response, "Cache-Control", "no-store");
+        body = ws_response_json(call->response);
+        if (!bulletin_get(BULLETIN_UNROUTED, body))
+                buf_append_string(body,
+                                  "{\"at\":null,\"messages\":0,\"shapes\":0,\"displaced\":0,"
+                                  "\"unrouted\":[]}");
+        return 0;
 }
