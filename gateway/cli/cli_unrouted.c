@@ -48,7 +48,7 @@ static Text unrouted_text(Unrouted *unrouted, const JsonNode *object, Text name)
                 return TEXT("");
         if (value->type != JSON_STRING)
                 return json_text(&unrouted->tree, value);
-        return json_string(&unrouted->tree, value, unrouted->arena, &text) == 0 && text.data
+        return json_content(&unrouted->tree, value, unrouted->arena, &text) == 0 && text.data
                        ? text
                        : TEXT("");
 }

@@ -38,7 +38,7 @@ static int decode_hash(Decoder *decoder, const JsonNode *item, char ret_hash[]) 
         if (value->type != JSON_STRING)
                 return decoder_refuse_value(decoder, REASON_WRONG_TYPE, value, "not a string");
 
-        r = json_string(&decoder->tree, value, decoder->arena, &text);
+        r = json_content(&decoder->tree, value, decoder->arena, &text);
         if (r != 0)
                 return err_up(r);
         for (size_t i = 0; i < text.n; ++i)

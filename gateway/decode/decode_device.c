@@ -78,7 +78,7 @@ static int decode_status_text(Decoder *decoder) {
         int r = 0;
 
         if (decoder->root->type == JSON_STRING)
-                r = json_string(&decoder->tree, decoder->root, decoder->arena, &word);
+                r = json_content(&decoder->tree, decoder->root, decoder->arena, &word);
         if (r != 0)
                 return err_up(r);
         status->status = member_meaning(decoder_trim(word), status_words);

@@ -30,7 +30,7 @@ static int value_of_node(MapRun *run, const JsonNode *node, MapValue *ret_value)
                 break;
         case JSON_STRING:
                 ret_value->type = MAP_TEXT;
-                r = json_string(&decoder->tree, node, decoder->arena, &ret_value->text);
+                r = json_content(&decoder->tree, node, decoder->arena, &ret_value->text);
                 break;
         case JSON_TRUE:
         case JSON_FALSE:

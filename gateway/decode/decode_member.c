@@ -32,7 +32,7 @@ int member_object(Decoder *decoder, const char *name, const JsonNode **ret_objec
 }
 
 static int string_of(Decoder *decoder, const JsonNode *string, Text *ret_text) {
-        int r = json_string(&decoder->tree, string, decoder->arena, ret_text);
+        int r = json_content(&decoder->tree, string, decoder->arena, ret_text);
 
         return r == 0 ? 0 : err_up(r);
 }

@@ -36,7 +36,7 @@ static int decode_mapped_text(Decoder *decoder, Text *ret_text) {
                 return decoder_refuse_without(decoder, decoder->root, "message");
         *ret_text = json_text(&decoder->tree, value);
         if (value->type == JSON_STRING)
-                r = json_string(&decoder->tree, value, decoder->arena, ret_text);
+                r = json_content(&decoder->tree, value, decoder->arena, ret_text);
         return r == 0 ? 0 : err_up(r);
 }
 

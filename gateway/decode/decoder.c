@@ -279,7 +279,7 @@ int decoder_plain_text(Decoder *decoder, Text *ret_text) {
                 if (r != 0)
                         return err_up(r);
         }
-        r = json_string(&decoder->tree, decoder->root, decoder->arena, ret_text);
+        r = json_content(&decoder->tree, decoder->root, decoder->arena, ret_text);
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -359,7 +359,7 @@ int decoder_name(Decoder *decoder, const char *const members[], Text *name) {
 
         text = json_text(&decoder->tree, value);
         if (value->type == JSON_STRING)
-                r = json_string(&decoder->tree, value, decoder->arena, &text);
+                r = json_content(&decoder->tree, value, decoder->arena, &text);
         else if (!is_whole_number(value, text))
                 return decoder_set_aside(decoder, REASON_WRONG_TYPE, value, "not a name");
         if (r != 0)

@@ -312,7 +312,7 @@ const JsonNode *json_element(const JsonNode *array, size_t i) {
         return at;
 }
 
-int json_string(const JsonTree *tree, const JsonNode *string, Arena *arena, Text *ret_text) {
+int json_content(const JsonTree *tree, const JsonNode *string, Arena *arena, Text *ret_text) {
         Text content = node_content(tree, string);
         JsonCursor cursor = { .at = content.data, .end = content.data + content.n };
         size_t n = 0, n_nuls = 0, n_room = content.n * 3 + 4; /* a bad byte becomes three */
@@ -398,7 +398,7 @@ void json_pointer(const JsonTree *tree, const JsonNode *node, char ret[], size_t
 
 /* ---- writing ---- */
 
-/* As json_string() has it, piece by piece. */
+/* As json_content() has it, piece by piece. */
 static void write_odd_string(Buf *buf, const JsonTree *tree, const JsonNode *string) {
         Text content = node_content(tree, string);
         JsonCursor cursor = { .at = content.data, .end = content.data + content.n };

@@ -97,13 +97,13 @@ bool json_is(const JsonTree *tree, const JsonNode *string, Text text); /* is tha
  * The content of a string: borrowed from the text where it stands there, else in the arena. What
  * is odd in it becomes U+FFFD, NULs at its end go. -ENOMEM.
  */
-MUST_CHECK int json_string(const JsonTree *tree,
-                           const JsonNode *string,
-                           Arena *arena,
-                           Text *ret_text);
+MUST_CHECK int json_content(const JsonTree *tree,
+                            const JsonNode *string,
+                            Arena *arena,
+                            Text *ret_text);
 
 /* As JSON that PostgreSQL and every browser take: byte for byte, but for what is odd: strings as
- * json_string() has them, all else null. */
+ * json_content() has them, all else null. */
 void json_write(Buf *buf, const JsonTree *tree, const JsonNode *node);
 
 /*

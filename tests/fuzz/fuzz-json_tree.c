@@ -20,7 +20,7 @@ static void check_node(const JsonTree *tree, const JsonNode *node, Arena *arena)
         FUZZ_CHECK((size_t)node->start + node->length <= tree->text.n && node->length > 0);
         if (node->type != JSON_STRING)
                 return;
-        FUZZ_CHECK(json_string(tree, node, arena, &content) == 0);
+        FUZZ_CHECK(json_content(tree, node, arena, &content) == 0);
         FUZZ_CHECK(json_check_text(content) == REASON_NONE);
         if (node->odd == REASON_NONE)
                 FUZZ_CHECK(json_is(tree, node, content));
@@ -37,7 +37,7 @@ static void check_members(const JsonTree *tree, const JsonNode *node, Arena *are
                 Text name;
 
                 FUZZ_CHECK(at->type == JSON_STRING);
-                FUZZ_CHECK(json_string(tree, at, arena, &name) == 0);
+                FUZZ_CHECK(json_content(tree, at, arena, &name) == 0);
                 if (i == 0 && at->odd == REASON_NONE)
                         FUZZ_CHECK(json_member(tree, node, name));
                 at = json_next(at + 1);

@@ -258,3 +258,10 @@ def test_a_journal_that_is_in_use_is_refused(gateway, make_gateway):
     assert done.returncode in (1, 2)
     assert "journal" in done.stderr
     assert gateway.status("/readyz") == 200
+
+
+def test_the_program_exports_no_function_that_a_library_could_take_for_its_own():
+    """libjwt asks libjansson for json_string(), and got ours."""
+    done = subprocess.run(["nm", "-D", "--defined-only", str(TIDEGATE)], text=True,
+                          capture_output=True, check=True)
+    assert [line for line in done.stdout.splitlines() if " T " in line and " T _" not in line] == []

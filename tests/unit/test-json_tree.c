@@ -82,7 +82,7 @@ static void check_content(Fixture *f, Text text, Text expected) {
         Text content;
 
         assert_int_equal(node->type, JSON_STRING);
-        assert_int_equal(json_string(&f->tree, node, f->arena, &content), 0);
+        assert_int_equal(json_content(&f->tree, node, f->arena, &content), 0);
         assert_int_equal(content.n, expected.n);
         assert_memory_equal(content.data, expected.data, expected.n);
 }
