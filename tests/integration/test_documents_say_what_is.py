@@ -15,7 +15,7 @@ def test_the_command_line_is_listed_as_it_is():
 
 
 TOPS = ("base", "model", "mqtt", "db", "ws", "gateway", "tests", "docs", "deploy", "schema")
-DOCUMENTS = ("CONTRIBUTING.md", "README.md", "docs/architecture.md", "docs/mapping.md",
+DOCUMENTS = ("CONTRIBUTING.md", "README.md", "docs/architecture.md", "docs/cookbook.md", "docs/mapping.md",
              "docs/operations.md", "docs/protocol.md", "docs/reliability.md", "docs/style.md", "docs/weaknesses.md")
 
 
