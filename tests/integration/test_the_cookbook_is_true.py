@@ -15,7 +15,7 @@ PAGE = (ROOT / "docs/cookbook.md").read_text("utf-8")
 HEAD, *_SECTIONS = re.split(r"^## ", PAGE, flags=re.M)
 SECTIONS = {text.partition("\n")[0]: text for text in _SECTIONS}
 OWN = "A fleet of your own"
-PROFILES = [name for name in SECTIONS if name != OWN]
+PROFILES = sorted(path.stem for path in (ROOT / "deploy/profiles").glob("*.conf"))
 TOLD = 'mosquitto_pub() { printf "%s\\0" "$@"; }; tidegate() { printf "%s\\0" -t "${@: -2:1}" -m "${@: -1}"; }; '
 
 
@@ -70,6 +70,13 @@ def tidegate(tmp_path):
         return subprocess.run(command, capture_output=True, text=True, env=clean, check=False)
 
     return call
+
+
+def test_every_profile_has_a_section():
+    assert list(SECTIONS) == [*PROFILES, OWN]
+    for name in PROFILES:
+        assert f"\nuse = {name}\n" in SECTIONS[name]
+        assert len(claims(SECTIONS[name])) == 1
 
 
 @pytest.mark.parametrize("name", SECTIONS)
