@@ -149,11 +149,13 @@ class World:
     # the end
 
     def resources(self):
-        """Descriptors by what they are, memory (without the journal's pages, which are the kernel's to keep),
-        process."""
+        """Descriptors by what they are (without the file that libfaketime opens and shuts at each look at the clock),
+        memory (without the journal's pages, which are the kernel's to keep), process."""
         pid = self.gateway.pid
         rss = re.search(r"RssAnon:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text("ascii"))
-        return collections.Counter(map(what_it_is, pathlib.Path(f"/proc/{pid}/fd").iterdir())), int(rss[1]) / 1024, pid
+        fds = collections.Counter(map(what_it_is, pathlib.Path(f"/proc/{pid}/fd").iterdir()))
+        fds.pop(str(self.folder / "clock"), None)
+        return fds, int(rss[1]) / 1024, pid
 
     def settle(self):
         """The load ends, and everything comes to rest."""
