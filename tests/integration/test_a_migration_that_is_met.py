@@ -71,7 +71,8 @@ def test_a_database_that_comes_late_is_migrated(make_gateway, broker, old, postg
     postgres.stop()
     gateway = make_gateway(database=old, cluster__lease="2s")
     gateway.start(wait=False)
-    wait_until(lambda: "mqtt_connected" in gateway.log(), "it to take in")
+    wait_until(lambda: "mqtt_connected" in gateway.log() and gateway.metric("tidegate_mqtt_connected") == 1,
+               "it to take in")
     broker.publish("seano/USV-1/raw_log", "early")
     postgres.start()
     gateway.wait_ready()

@@ -1,4 +1,5 @@
 """PgBouncer between the gateway and PostgreSQL: by session all is as without it, by transaction it is said."""
+import datetime
 import json
 
 import pytest
@@ -8,6 +9,9 @@ from faultproxy import PostgresProxy, notifications
 from pooler import Pooler
 from servers import SLOW
 from waiting import PATIENCE, wait_until
+
+
+YESTERDAY = f"{datetime.date.today() - datetime.timedelta(days=1)}"  # a time that is believed
 
 
 @pytest.fixture
@@ -34,9 +38,9 @@ def test_by_session_all_is_as_without(pooled, database, broker, viewer, settings
     database.rows(f"ALTER DATABASE {database.name} SET timezone = 'Asia/Tokyo'")
     gateway = pooled("session", **settings).start()
     ana = viewer("/ws/device/dev-1", "ana")
-    broker.publish("ems/dev-1/telemetry", json.dumps({"n": 1, "timestamp": "2025-10-18T12:00:00Z"}))
+    broker.publish("ems/dev-1/telemetry", json.dumps({"n": 1, "timestamp": f"{YESTERDAY}T12:00:00Z"}))
     ana.wait_for(lambda frames: any('"n"' in f for f in frames), "the message")
-    database.wait_for("SELECT time AT TIME ZONE 'UTC' = '2025-10-18 12:00' FROM telemetry", True)
+    database.wait_for(f"SELECT time AT TIME ZONE 'UTC' = '{YESTERDAY} 12:00' FROM telemetry", True)
     database.rows("UPDATE users SET is_active = false WHERE username = 'ana'")
     assert ana.wait_closed(PATIENCE * SLOW)
     wait_until(gateway.is_ready, "it to be ready")
