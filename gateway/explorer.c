@@ -155,7 +155,7 @@ static int explorer_begin(Explorer *explorer) {
 }
 
 int explorer_set(Explorer *explorer, const char *filters, Routes *routes) {
-        CLEANUP(routes_unref) Routes *before = NULL;
+        Routes *before;
         bool is_same = text_equal(text_of(filters), text_of(explorer->filters));
         char *copy = filters && !is_same ? strdup(filters) : NULL;
         int r;
@@ -166,6 +166,7 @@ int explorer_set(Explorer *explorer, const char *filters, Routes *routes) {
         before = explorer->routes;
         explorer->routes = routes_ref(routes);
         pthread_mutex_unlock(&explorer->lock);
+        routes_unref(before);
         sketch_forget(explorer->sketch);
         explorer->n_noted = 0;
         explorer->noted_us = 0;

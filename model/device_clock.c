@@ -8,7 +8,7 @@
 #define CLOCK_RUN      3
 #define CLOCK_RUN_US   (10 * CLOCK_SECOND_US)
 #define CLOCK_ZONE_US  (15 * CLOCK_MINUTE_US) /* zones are so far apart */
-#define CLOCK_ZONES_US (14 * 60 * CLOCK_MINUTE_US)
+#define CLOCK_ZONES_US (INT64_C(14) * 60 * CLOCK_MINUTE_US)
 #define CLOCK_ZONE_OFF (2 * CLOCK_MINUTE_US)
 #define CLOCK_SMOOTH   8 /* a reading moves the estimate by this part of the difference */
 

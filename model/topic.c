@@ -71,7 +71,7 @@ static bool topic_is_name(Text text) {
 
 /* Takes the first level off the front of @rest; data is NULL when there is none left. */
 static Text topic_take_level(Text *rest) {
-        const char *slash = memchr(rest->data, '/', rest->n);
+        const char *slash = rest->data ? memchr(rest->data, '/', rest->n) : NULL;
         Text level = { .data = rest->data, .n = slash ? (size_t)(slash - rest->data) : rest->n };
 
         if (slash)

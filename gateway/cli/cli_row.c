@@ -4,7 +4,11 @@
 
 /* A switch that is absent is neither. */
 static void row_flag(View *view, const char *name, int8_t value) {
-        view_json(view, name, value < 0 ? (Text){ 0 } : value ? TEXT("true") : TEXT("false"));
+        Text text = { 0 };
+
+        if (value >= 0)
+                text = value > 0 ? TEXT("true") : TEXT("false");
+        view_json(view, name, text);
 }
 
 static void row_place(View *view, double latitude, double longitude) {

@@ -127,7 +127,7 @@ extern const ConfigKey config_keys[];
 extern const size_t config_n_keys;
 
 const ConfigKey *config_find(const char *section, const char *name);
-const char *config_renamed(const char *section, const char *before); /* its name; NULL = none */
+const char *config_renamed(const char *section, const char *name); /* as now; NULL = it is not */
 bool config_has_section(const char *section);
 ConfigText *config_text(const Config *config, const char *section, const char *name);
 const ConfigKey *config_nearest(const char *section, const char *name); /* NULL = none */

@@ -121,7 +121,7 @@ static void use_append_base(Buf *buf, const char *base, bool is_filter) {
         while (*base) {
                 const char *end = is_filter && *base == '{' ? strchr(base, '}') : NULL;
 
-                buf_append_char(buf, end ? '+' : *base);
+                buf_append_char(buf, (char)(end ? '+' : *base));
                 base = end ? end + 1 : base + 1;
         }
 }

@@ -8,8 +8,8 @@
 #include "gateway/decode/json_check.h"
 #include "gateway/decode/json_tree.h"
 
-#define CBOR_LEVELS  (JSON_MAX_DEPTH * 2) /* below JSON_MAX_DEPTH json_tree.h sets aside */
-#define CBOR_ENDLESS UINT64_MAX           /* items of a level that ends with a break */
+#define CBOR_LEVELS  ((size_t)JSON_MAX_DEPTH * 2) /* below JSON_MAX_DEPTH json_tree.h sets aside */
+#define CBOR_ENDLESS UINT64_MAX                   /* items of a level that ends with a break */
 
 typedef struct Level Level;
 typedef struct Reader Reader;
@@ -180,7 +180,7 @@ static void on_float(void *arg, float number) {
 
         for (int precision = 6; precision <= 9; ++precision) {
                 snprintf(digits, sizeof(digits), "%.*g", precision, (double)number);
-                if (memcmp(&(float){ strtof(digits, NULL) }, &number, sizeof(number)) == 0)
+                if (strtof(digits, NULL) >= number && strtof(digits, NULL) <= number)
                         break;
         }
         on_double(reader, isfinite(number) ? strtod(digits, NULL) : (double)number);

@@ -258,7 +258,8 @@ static bool keeps_in_data(Kind kind) {
 /* The member `data`: what the payload has as such, or all of it; and what is assigned to it. */
 static int write_data(MapRun *run, Buf *buf) {
         Decoder *decoder = run->decoder;
-        const JsonNode *data = json_member(&decoder->tree, decoder->root, TEXT("data"));
+        static const Text name = TEXT("data");
+        const JsonNode *data = json_member(&decoder->tree, decoder->root, name);
         int r;
 
         for (size_t i = 0; i < map_length(run->map); ++i)

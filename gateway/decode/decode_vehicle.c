@@ -128,7 +128,7 @@ static int decode_flag(Decoder *decoder, const char *name, int8_t *ret_flag) {
         int r = member_word(decoder, name, flag_words, &meaning);
 
         if (r == 0 && meaning.data)
-                *ret_flag = text_equal(meaning, TEXT("true"));
+                *ret_flag = (int8_t)text_equal(meaning, TEXT("true"));
         return r;
 }
 
@@ -176,6 +176,13 @@ static Text log_flag(int8_t flag, const JsonNode *value) {
         return flag > 0 ? TEXT("true") : TEXT("false");
 }
 
+static bool log_is_useless(int i, const double numbers[LOG_NUMBERS], const JsonNode *value) {
+        if (i < LOG_NUMBERS)
+                return isnan(numbers[i]);
+        return i >= LOG_NUMBERS + LOG_FLAGS &&
+               (value->type == JSON_ARRAY || value->type == JSON_OBJECT);
+}
+
 /* How viewers get a member that has a column: numbers and booleans as such, with the digits that
  * were sent, and null where it was set aside. Absent: as it stands. */
 static int log_normal(Decoder *decoder, const VehicleRecord *log, const JsonNode *name, Text *ret) {
@@ -189,15 +196,14 @@ static int log_normal(Decoder *decoder, const VehicleRecord *log, const JsonNode
         *ret = (Text){ 0 };
         if (i < 0 || value->type == JSON_NULL)
                 return 0;
-        if (i < LOG_NUMBERS && isnan(numbers[i]))
+        if (log_is_useless(i, numbers, value))
                 *ret = TEXT("null");
         else if (i < LOG_NUMBERS && value->type == JSON_STRING)
                 r = member_digits(decoder, value, ret);
-        else if (i >= LOG_NUMBERS + LOG_FLAGS &&
-                 (value->type == JSON_ARRAY || value->type == JSON_OBJECT))
-                *ret = TEXT("null");
-        else if (i >= LOG_NUMBERS && i < LOG_NUMBERS + LOG_FLAGS)
-                *ret = log_flag(i == LOG_NUMBERS ? log->armed : log->guided, value);
+        else if (i == LOG_NUMBERS)
+                *ret = log_flag(log->armed, value);
+        else if (i == LOG_NUMBERS + 1)
+                *ret = log_flag(log->guided, value);
         return r == 0 ? 0 : err_up(r);
 }
 

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "gateway/decode/cbor.h"
 #include "gateway/decode/json_check.h"
+#include "gateway/decode/json_scan.h"
 #include "gateway/decode/json_tree.h"
 
 static const Text names[FORMAT_COUNT] = {
@@ -48,9 +49,9 @@ static int refuse(const char **ret_why, Reason reason, const char *why) {
 }
 
 static Text trimmed(Text text) {
-        while (text.n > 0 && memchr(" \t\r\n", text.data[0], 4))
+        while (text.n > 0 && json_is_space(text.data[0]))
                 text = (Text){ text.data + 1, text.n - 1 };
-        while (text.n > 0 && memchr(" \t\r\n", text.data[text.n - 1], 4))
+        while (text.n > 0 && json_is_space(text.data[text.n - 1]))
                 --text.n;
         return text;
 }
@@ -147,7 +148,9 @@ static bool take_field(Text *rest, Buf *field, bool *ret_is_quoted, bool *ret_is
                 buf_append_text(field, trimmed((Text){ start, (size_t)(at - start) }));
         }
         *ret_is_last = at == end;
-        *rest = *ret_is_last ? (Text){ 0 } : (Text){ at + 1, (size_t)(end - at) - 1 };
+        *rest = (Text){ 0 };
+        if (!*ret_is_last)
+                *rest = (Text){ at + 1, (size_t)(end - at) - 1 };
         return true;
 }
 

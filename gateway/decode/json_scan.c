@@ -15,8 +15,7 @@ static unsigned char byte_at(const char *at) {
 }
 
 void json_scan_space(JsonCursor *cursor) {
-        while (cursor->at < cursor->end && (*cursor->at == ' ' || *cursor->at == '\t' ||
-                                            *cursor->at == '\n' || *cursor->at == '\r'))
+        while (cursor->at < cursor->end && json_is_space(*cursor->at))
                 ++cursor->at;
 }
 

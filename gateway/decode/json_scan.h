@@ -18,6 +18,10 @@ struct JsonToken {
         bool is_escaped; /* of a string: with a backslash */
 };
 
+static inline bool json_is_space(char c) {
+        return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 void json_scan_space(JsonCursor *cursor);
 bool json_scan_char(JsonCursor *cursor, char c);
 

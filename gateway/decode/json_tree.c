@@ -303,10 +303,11 @@ const JsonNode *json_member(const JsonTree *tree, const JsonNode *object, Text n
 }
 
 const JsonNode *json_element(const JsonNode *array, size_t i) {
-        const JsonNode *at = array + 1;
+        const JsonNode *at;
 
         if (!array || array->type != JSON_ARRAY || i >= array->n)
                 return NULL;
+        at = array + 1;
         while (i-- > 0)
                 at = json_next(at);
         return at;
@@ -358,7 +359,7 @@ static size_t put_token(Text name, char ret[], size_t size) {
         for (const char *at = shown; *at && n + 3 < size; ++at) {
                 bool is_special = *at == '~' || *at == '/';
 
-                ret[n++] = is_special ? '~' : *at;
+                ret[n++] = (char)(is_special ? '~' : *at);
                 if (is_special)
                         ret[n++] = *at == '~' ? '0' : '1';
         }
@@ -450,7 +451,7 @@ static Text trimmed(Text text) {
 
         json_scan_space(&cursor);
         text = (Text){ .data = cursor.at, .n = (size_t)(cursor.end - cursor.at) };
-        while (text.n > 0 && memchr(" \t\r\n", text.data[text.n - 1], 4))
+        while (text.n > 0 && json_is_space(text.data[text.n - 1]))
                 --text.n;
         return text;
 }

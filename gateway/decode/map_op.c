@@ -74,7 +74,8 @@ static bool take_word(Text *rest, Text *ret_word) {
         }
         ret_word->data = rest->data;
         ret_word->n = 0;
-        while (ret_word->n < rest->n && !memchr(" \t", rest->data[ret_word->n], 2))
+        while (ret_word->n < rest->n && rest->data[ret_word->n] != ' ' &&
+               rest->data[ret_word->n] != '\t')
                 ++ret_word->n;
         rest->data += ret_word->n;
         rest->n -= ret_word->n;

@@ -8,8 +8,8 @@
 
 #include "base/base.h"
 
-#define PLACE_SIZE       288 /* of a place, with its NUL */
-#define PLACE_VALUE      40  /* bytes that are shown of a value */
+#define PLACE_SIZE       288          /* of a place, with its NUL */
+#define PLACE_VALUE      ((size_t)40) /* bytes that are shown of a value */
 #define PLACE_VALUE_SIZE (PLACE_VALUE * 4 + sizeof("..."))
 
 /* @at may be the length of @text: its end. */

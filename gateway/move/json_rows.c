@@ -198,7 +198,7 @@ static int rows_member(Row *row,
                        const RowHandler *handler,
                        bool *ret_good) {
         CLEANUP(rows_text_free) char *name = NULL;
-        bool is_new;
+        bool is_new = false;
         int r;
 
         r = rows_name(member[0], &name);
