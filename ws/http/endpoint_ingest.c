@@ -91,7 +91,7 @@ static int ws_ingest_read(WsCall *call,
 }
 
 static int ws_ingest(WsCall *call, bool is_single) {
-        WsDetections detections;
+        WsDetections detections = { 0 };
         const char *why = NULL;
         int r;
 
