@@ -1,13 +1,7 @@
 #include "gateway/decode/json_check.h"
 
 #include "base/text.h"
-
-#include <float.h>
-#include <math.h>
-
-#define JSON_MAX_SCALE    16383 /* decimals of a PostgreSQL numeric, and so of jsonb */
-#define JSON_MAX_EXPONENT 99999 /* larger ones are all the same to us */
-#define JSON_NUMBER_SIZE  64    /* digits that decide whether a number next to DBL_MAX fits */
+#include "gateway/decode/json_scan.h"
 
 typedef struct Scan Scan;
 
@@ -67,8 +61,7 @@ Reason json_check_text(Text text) {
 }
 
 static void scan_space(Scan *scan) {
-        while (scan->at < scan->end &&
-               (*scan->at == ' ' || *scan->at == '\t' || *scan->at == '\n' || *scan->at == '\r'))
+        while (scan->at < scan->end && json_is_space(*scan->at))
                 ++scan->at;
 }
 
@@ -165,26 +158,10 @@ static Reason scan_string(Scan *scan) {
         return REASON_BAD_JSON;
 }
 
-static Text scan_digits(Scan *scan) {
-        const char *start = scan->at;
-
-        while (scan->at < scan->end && *scan->at >= '0' && *scan->at <= '9')
-                ++scan->at;
-        return (Text){ .data = start, .n = (size_t)(scan->at - start) };
-}
-
-/* Digits as a number, saturated. */
-static int32_t digits_value(Text digits) {
-        int32_t value = 0;
-
-        for (size_t i = 0; i < digits.n && value <= JSON_MAX_EXPONENT; ++i)
-                value = value * 10 + (digits.data[i] - '0');
-        return value > JSON_MAX_EXPONENT ? JSON_MAX_EXPONENT : value;
-}
-
 /* Equal numbers of digits compare as text. */
-static Reason check_integer(Text digits, bool is_negative) {
-        Text limit = is_negative ? TEXT("9223372036854775808") : TEXT("18446744073709551615");
+static Reason check_integer(Text digits) {
+        bool is_negative = digits.data[0] == '-';
+        Text limit = is_negative ? TEXT("-9223372036854775808") : TEXT("18446744073709551615");
 
         if (digits.n < limit.n)
                 return REASON_NONE;
@@ -193,76 +170,23 @@ static Reason check_integer(Text digits, bool is_negative) {
         return REASON_NONE;
 }
 
-/* A number of 309 digits before its point: whether it is finite depends on what they are. */
-static bool is_finite_number(Text whole, Text fraction, int32_t exponent) {
-        char digits[JSON_NUMBER_SIZE];
-        size_t n = whole.n < sizeof(digits) - 1 ? whole.n : sizeof(digits) - 1;
-        size_t n_fraction =
-                fraction.n < sizeof(digits) - 1 - n ? fraction.n : sizeof(digits) - 1 - n;
-        long double value;
-
-        memcpy(digits, whole.data, n);
-        memcpy(digits + n, fraction.data, n_fraction);
-        digits[n + n_fraction] = '\0';
-
-        value = strtold(digits, NULL) *
-                powl(10.0L, (long double)(exponent + (int32_t)(whole.n - n) - (int32_t)n_fraction));
-        return value <= (long double)DBL_MAX;
-}
-
-/* @exponent is within ±JSON_MAX_EXPONENT. */
-static Reason check_decimal(Text whole, Text fraction, int32_t exponent) {
-        int64_t magnitude = exponent; /* digits before the point */
-
-        if ((int64_t)fraction.n - exponent > JSON_MAX_SCALE)
-                return REASON_OUT_OF_RANGE;
-
-        if (whole.n > 0 && whole.data[0] != '0')
-                magnitude += (int64_t)whole.n;
-        if (magnitude < DBL_MAX_10_EXP + 1)
-                return REASON_NONE;
-        if (magnitude > DBL_MAX_10_EXP + 1)
-                return REASON_OUT_OF_RANGE;
-        return is_finite_number(whole, fraction, exponent) ? REASON_NONE : REASON_OUT_OF_RANGE;
-}
-
-static Reason scan_number_parts(Scan *scan) {
-        bool is_negative = scan_char(scan, '-');
-        Text whole = scan_digits(scan);
-        Text fraction = TEXT("");
-        int32_t exponent = 0;
-
-        if (whole.n == 0 || (whole.n > 1 && whole.data[0] == '0'))
-                return REASON_BAD_JSON;
-
-        if (scan->at == scan->end || (*scan->at != '.' && (*scan->at | 0x20) != 'e'))
-                return check_integer(whole, is_negative);
-
-        if (scan_char(scan, '.')) {
-                fraction = scan_digits(scan);
-                if (fraction.n == 0)
-                        return REASON_BAD_JSON;
-        }
-        if (scan_char(scan, 'e') || scan_char(scan, 'E')) {
-                bool is_small = scan_char(scan, '-');
-                Text digits;
-
-                if (!is_small)
-                        scan_char(scan, '+');
-                digits = scan_digits(scan);
-                if (digits.n == 0)
-                        return REASON_BAD_JSON;
-                exponent = is_small ? -digits_value(digits) : digits_value(digits);
-        }
-        return check_decimal(whole, fraction, exponent);
+static bool is_integer(Text number) {
+        return !memchr(number.data, '.', number.n) && !memchr(number.data, 'e', number.n) &&
+               !memchr(number.data, 'E', number.n);
 }
 
 static Reason scan_number(Scan *scan) {
-        const char *start = scan->at;
-        Reason reason = scan_number_parts(scan);
+        JsonCursor cursor = { .at = scan->at, .end = scan->end };
+        Reason reason;
+        JsonToken token;
+        Text number;
 
-        if (reason != REASON_NONE)
-                scan->at = start;
+        if (!json_scan_number(&cursor, &token))
+                return REASON_BAD_JSON;
+        number = (Text){ .data = scan->at, .n = (size_t)(cursor.at - scan->at) };
+        reason = is_integer(number) ? check_integer(number) : token.odd;
+        if (reason == REASON_NONE)
+                scan->at = cursor.at;
         return reason;
 }
 
