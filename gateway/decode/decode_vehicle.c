@@ -7,16 +7,31 @@
 #include "base/err.h"
 #include "gateway/decode/decoder.h"
 
-#define LOG_NUMBERS 7 /* the first of log_members; then */
-#define LOG_FLAGS   2
+typedef struct LogMember LogMember;
+
+struct LogMember {
+        const char *name;
+        VehicleLogType type;
+        size_t offset;          /* of its value in VehicleRecord */
+        const NumberRule *rule; /* of a number */
+};
+
+static const NumberRule number_battery_voltage = { "battery_voltage", -DBL_MAX, DBL_MAX };
+static const NumberRule number_battery_current = { "battery_current", -DBL_MAX, DBL_MAX };
+static const NumberRule number_heading = { "heading", 0, 360 };
+static const NumberRule number_speed = { "speed", -DBL_MAX, DBL_MAX };
+
+#define LOG_NUMBER(separator, name) \
+        { #name, VEHICLE_LOG_NUMBER, offsetof(VehicleRecord, name), &number_##name },
+#define LOG_TEXT(separator, name) { #name, VEHICLE_LOG_TEXT, offsetof(VehicleRecord, name), NULL },
+#define LOG_FLAG(separator, name) { #name, VEHICLE_LOG_FLAG, offsetof(VehicleRecord, name), NULL },
+
+/* The members that have columns, and so no place in extra. */
+static const LogMember log_members[VEHICLE_LOG_MEMBERS] = {
+        VEHICLE_LOG_EACH(LOG_NUMBER, LOG_TEXT, LOG_FLAG)
+};
 
 static const char *const vehicle_members[] = { "vehicle_code", "vehicle_id", NULL };
-
-/* The members of a vehicle log that have columns, and so no place in extra; numbers first. */
-static const char *const log_members[] = {
-        "battery_voltage", "battery_current", "rssi",   "latitude", "longitude",     "heading",
-        "speed",           "armed",           "guided", "mode",     "system_status",
-};
 
 static const MemberWord flag_words[] = {
         { "true", TEXT("true") }, { "1", TEXT("true") },      { "on", TEXT("true") },
@@ -100,28 +115,6 @@ int decode_sensor_log(Decoder *decoder) {
         return decoder_json(decoder, data, &record->data);
 }
 
-static int decode_vehicle_numbers(Decoder *decoder, VehicleRecord *log) {
-        const struct {
-                NumberRule rule;
-                double *value;
-        } numbers[LOG_NUMBERS] = {
-                { { "battery_voltage", -DBL_MAX, DBL_MAX }, &log->battery_voltage },
-                { { "battery_current", -DBL_MAX, DBL_MAX }, &log->battery_current },
-                { number_rssi, &log->rssi },
-                { number_latitude, &log->latitude },
-                { number_longitude, &log->longitude },
-                { { "heading", 0, 360 }, &log->heading },
-                { { "speed", -DBL_MAX, DBL_MAX }, &log->speed },
-        };
-        int r = 0;
-
-        for (size_t i = 0; r == 0 && i < N_ELEMENTS(numbers); ++i) {
-                *numbers[i].value = (double)NAN;
-                r = member_number(decoder, decoder->root, &numbers[i].rule, numbers[i].value);
-        }
-        return r;
-}
-
 /* A boolean, also as 0, 1, "true", "OFF". */
 static int decode_flag(Decoder *decoder, const char *name, int8_t *ret_flag) {
         Text meaning = { 0 };
@@ -132,43 +125,43 @@ static int decode_flag(Decoder *decoder, const char *name, int8_t *ret_flag) {
         return r;
 }
 
-static int decode_vehicle_members(Decoder *decoder, VehicleRecord *log) {
-        const JsonNode *root = decoder->root;
-        int r;
-
-        r = decode_vehicle_numbers(decoder, log);
-        if (r == 0)
-                r = member_text(decoder, root, "mode", DECODER_MAX_NAME, &log->mode);
-        if (r == 0)
-                r = member_text(decoder,
-                                root,
-                                "system_status",
-                                DECODER_MAX_NAME,
-                                &log->system_status);
-        if (r == 0)
-                r = decode_flag(decoder, "armed", &log->armed);
-        if (r == 0)
-                r = decode_flag(decoder, "guided", &log->guided);
-        if (r == 0)
-                member_time(decoder, root, "timestamp", &decoder->record->time_us);
-        return r;
+static void *log_value(VehicleRecord *log, const LogMember *member) {
+        return (char *)log + member->offset;
 }
 
-/* Which of those that have a column it is; -1: none. */
-static int log_member(const Decoder *decoder, const JsonNode *name) {
+static int decode_log_member(Decoder *decoder, const LogMember *member, VehicleRecord *log) {
+        const JsonNode *root = decoder->root;
+
+        switch (member->type) {
+        case VEHICLE_LOG_NUMBER:
+                return member_number(decoder, root, member->rule, log_value(log, member));
+        case VEHICLE_LOG_TEXT:
+                return member_text(decoder,
+                                   root,
+                                   member->name,
+                                   DECODER_MAX_NAME,
+                                   log_value(log, member));
+        case VEHICLE_LOG_FLAG:
+                return decode_flag(decoder, member->name, log_value(log, member));
+        }
+        return 0;
+}
+
+/* Which of those that have a column it is; NULL: none. */
+static const LogMember *log_member(const Decoder *decoder, const JsonNode *name) {
         for (size_t i = 0; i < N_ELEMENTS(log_members); ++i)
-                if (json_is(&decoder->tree, name, text_of(log_members[i])))
-                        return (int)i;
-        return -1;
+                if (json_is(&decoder->tree, name, text_of(log_members[i].name)))
+                        return &log_members[i];
+        return NULL;
 }
 
 static bool log_leaves_out(const Decoder *decoder, const JsonNode *name) {
-        return log_member(decoder, name) >= 0 ||
+        return log_member(decoder, name) ||
                (!decoder->record->odd_time && json_is(&decoder->tree, name, TEXT("timestamp")));
 }
 
 /* As it stands where it is a boolean already. */
-static Text log_flag(int8_t flag, const JsonNode *value) {
+static Text normal_flag(int8_t flag, const JsonNode *value) {
         if (value->type == JSON_TRUE || value->type == JSON_FALSE)
                 return (Text){ 0 };
         if (flag < 0)
@@ -176,38 +169,35 @@ static Text log_flag(int8_t flag, const JsonNode *value) {
         return flag > 0 ? TEXT("true") : TEXT("false");
 }
 
-static bool log_is_useless(int i, const double numbers[LOG_NUMBERS], const JsonNode *value) {
-        if (i < LOG_NUMBERS)
-                return isnan(numbers[i]);
-        return i >= LOG_NUMBERS + LOG_FLAGS &&
-               (value->type == JSON_ARRAY || value->type == JSON_OBJECT);
+static int normal_number(Decoder *decoder, double number, const JsonNode *value, Text *ret) {
+        int r = 0;
+
+        if (isnan(number))
+                *ret = TEXT("null");
+        else if (value->type == JSON_STRING)
+                r = member_digits(decoder, value, ret);
+        return r == 0 ? 0 : err_up(r);
 }
 
 /* How viewers get a member that has a column: numbers and booleans as such, with the digits that
  * were sent, and null where it was set aside. Absent: as it stands. */
-static int log_normal(Decoder *decoder, const VehicleRecord *log, const JsonNode *name, Text *ret) {
-        const double numbers[LOG_NUMBERS] = {
-                log->battery_voltage, log->battery_current, log->rssi, log->latitude,
-                log->longitude,       log->heading,         log->speed
-        };
+static int log_normal(Decoder *decoder, VehicleRecord *log, const JsonNode *name, Text *ret) {
         const JsonNode *value = name + 1;
-        int i = log_member(decoder, name), r = 0;
+        const LogMember *member = log_member(decoder, name);
 
         *ret = (Text){ 0 };
-        if (i < 0 || value->type == JSON_NULL)
+        if (!member || value->type == JSON_NULL)
                 return 0;
-        if (log_is_useless(i, numbers, value))
+        if (member->type == VEHICLE_LOG_NUMBER)
+                return normal_number(decoder, *(double *)log_value(log, member), value, ret);
+        if (member->type == VEHICLE_LOG_FLAG)
+                *ret = normal_flag(*(int8_t *)log_value(log, member), value);
+        else if (value->type == JSON_ARRAY || value->type == JSON_OBJECT)
                 *ret = TEXT("null");
-        else if (i < LOG_NUMBERS && value->type == JSON_STRING)
-                r = member_digits(decoder, value, ret);
-        else if (i == LOG_NUMBERS)
-                *ret = log_flag(log->armed, value);
-        else if (i == LOG_NUMBERS + 1)
-                *ret = log_flag(log->guided, value);
-        return r == 0 ? 0 : err_up(r);
+        return 0;
 }
 
-static int log_write(Decoder *decoder, const VehicleRecord *log, Buf *buf) {
+static int log_write(Decoder *decoder, VehicleRecord *log, Buf *buf) {
         const JsonNode *root = decoder->root, *at = root + 1;
         Text normal;
 
@@ -231,7 +221,7 @@ static int log_write(Decoder *decoder, const VehicleRecord *log, Buf *buf) {
 }
 
 /* Byte for byte, unless something in it was written as something else, or set aside. */
-static int normalise(Decoder *decoder, const VehicleRecord *log) {
+static int normalise(Decoder *decoder, VehicleRecord *log) {
         const JsonNode *root = decoder->root, *at = root + 1;
         CLEANUP_BUF Buf buf = { 0 };
         Text normal = { .data = root->has_odd ? "" : NULL };
@@ -251,18 +241,30 @@ static int normalise(Decoder *decoder, const VehicleRecord *log) {
         return r == 0 ? 0 : err_up(r);
 }
 
-static bool log_is_empty(const VehicleRecord *log) {
-        return isnan(log->battery_voltage) && isnan(log->battery_current) && isnan(log->rssi) &&
-               isnan(log->latitude) && isnan(log->longitude) && isnan(log->heading) &&
-               isnan(log->speed) && !log->mode.data && !log->system_status.data && log->armed < 0 &&
-               log->guided < 0;
+static bool log_has(VehicleRecord *log, const LogMember *member) {
+        switch (member->type) {
+        case VEHICLE_LOG_NUMBER:
+                return !isnan(*(double *)log_value(log, member));
+        case VEHICLE_LOG_TEXT:
+                return ((Text *)log_value(log, member))->data;
+        case VEHICLE_LOG_FLAG:
+                return *(int8_t *)log_value(log, member) >= 0;
+        }
+        return false;
+}
+
+static bool log_is_empty(VehicleRecord *log) {
+        for (size_t i = 0; i < N_ELEMENTS(log_members); ++i)
+                if (log_has(log, &log_members[i]))
+                        return false;
+        return true;
 }
 
 /* A row of nothing but NULL is none. */
 static int refuse_empty(Decoder *decoder) {
         for (size_t i = 0; i < N_ELEMENTS(log_members); ++i)
-                if (member_get(decoder, decoder->root, log_members[i]))
-                        return decoder_refuse_without(decoder, decoder->root, log_members[i]);
+                if (member_get(decoder, decoder->root, log_members[i].name))
+                        return decoder_refuse_without(decoder, decoder->root, log_members[i].name);
         return decoder_refuse_piece(decoder,
                                     REASON_MISSING_MEMBER,
                                     "payload: no member of a vehicle log (battery_voltage, "
@@ -271,18 +273,30 @@ static int refuse_empty(Decoder *decoder) {
                                     json_text(&decoder->tree, decoder->root));
 }
 
+static void log_clear(VehicleRecord *log) {
+        *log = (VehicleRecord){ 0 };
+        for (size_t i = 0; i < N_ELEMENTS(log_members); ++i)
+                if (log_members[i].type == VEHICLE_LOG_NUMBER)
+                        *(double *)log_value(log, &log_members[i]) = (double)NAN;
+                else if (log_members[i].type == VEHICLE_LOG_FLAG)
+                        *(int8_t *)log_value(log, &log_members[i]) = -1;
+}
+
 int decode_vehicle_log(Decoder *decoder) {
         Record *record = decoder->record;
         VehicleRecord *log = &record->vehicle_log;
         int r;
 
-        *log = (VehicleRecord){ .armed = -1, .guided = -1 };
+        log_clear(log);
         r = decoder_parse(decoder);
         if (r == 0)
                 r = decoder_name(decoder, vehicle_members, &record->vehicle);
-        if (r == 0)
-                r = decode_vehicle_members(decoder, log);
-        if (r == 0 && log_is_empty(log))
+        for (size_t i = 0; r == 0 && i < N_ELEMENTS(log_members); ++i)
+                r = decode_log_member(decoder, &log_members[i], log);
+        if (r != 0)
+                return r;
+        member_time(decoder, decoder->root, "timestamp", &record->time_us);
+        if (log_is_empty(log))
                 r = refuse_empty(decoder);
         if (r == 0)
                 r = normalise(decoder, log);
