@@ -6,8 +6,7 @@
 typedef struct Scan Scan;
 
 struct Scan {
-        const char *at;
-        const char *end;
+        JsonCursor cursor;
         unsigned depth;
         uint64_t objects; /* one bit a level, the innermost lowest: 1 = object, 0 = array */
         bool is_fresh;    /* the innermost level was just opened */
@@ -60,102 +59,17 @@ Reason json_check_text(Text text) {
         return json_check_text_at(text, &at);
 }
 
-static void scan_space(Scan *scan) {
-        while (scan->at < scan->end && json_is_space(*scan->at))
-                ++scan->at;
-}
-
-static bool scan_char(Scan *scan, char c) {
-        if (scan->at == scan->end || *scan->at != c)
-                return false;
-        ++scan->at;
-        return true;
-}
-
 static Reason scan_word(Scan *scan, Text word) {
-        if ((size_t)(scan->end - scan->at) < word.n || memcmp(scan->at, word.data, word.n) != 0)
-                return REASON_BAD_JSON;
-        scan->at += word.n;
-        return REASON_NONE;
-}
-
-/* Four hexadecimal digits; -1 if they are not. */
-static int32_t scan_hex(Scan *scan) {
-        int32_t value = 0;
-
-        if (scan->end - scan->at < 4)
-                return -1;
-        for (int i = 0; i < 4; ++i) {
-                int digit = text_hex_digit(*scan->at++);
-
-                if (digit < 0)
-                        return -1;
-                value = value * 16 + digit;
-        }
-        return value;
-}
-
-/* Behind `\u`. A high surrogate must be followed by a low one, and only there may that be. */
-static Reason scan_unicode(Scan *scan) {
-        int32_t unit = scan_hex(scan);
-
-        if (unit < 0)
-                return REASON_BAD_JSON;
-        if (unit == 0)
-                return REASON_NUL_CHARACTER;
-        if (unit < 0xd800 || unit > 0xdfff)
-                return REASON_NONE;
-        if (unit > 0xdbff || !scan_char(scan, '\\') || !scan_char(scan, 'u'))
-                return REASON_BAD_UTF8;
-
-        unit = scan_hex(scan);
-        if (unit < 0)
-                return REASON_BAD_JSON;
-        return unit >= 0xdc00 && unit <= 0xdfff ? REASON_NONE : REASON_BAD_UTF8;
-}
-
-static Reason scan_escape(Scan *scan) {
-        if (scan->at == scan->end)
-                return REASON_BAD_JSON;
-
-        switch (*scan->at++) {
-        case '"':
-        case '\\':
-        case '/':
-        case 'b':
-        case 'f':
-        case 'n':
-        case 'r':
-        case 't':
-                return REASON_NONE;
-        case 'u':
-                return scan_unicode(scan);
-        default:
-                return REASON_BAD_JSON;
-        }
+        return json_scan_word(&scan->cursor, word) ? REASON_NONE : REASON_BAD_JSON;
 }
 
 static Reason scan_string(Scan *scan) {
-        if (!scan_char(scan, '"'))
-                return REASON_BAD_JSON;
+        JsonToken token;
 
-        while (scan->at < scan->end) {
-                const char *start = scan->at;
-                unsigned char c = byte_at(scan->at++);
-                Reason reason = REASON_NONE;
-
-                if (c == '"')
-                        return REASON_NONE;
-                if (c == '\\')
-                        reason = scan_escape(scan);
-                else if (c < 0x20)
-                        reason = REASON_BAD_JSON;
-                if (reason != REASON_NONE) {
-                        scan->at = start;
-                        return reason;
-                }
-        }
-        return REASON_BAD_JSON;
+        json_scan_string(&scan->cursor, &token);
+        if (token.odd != REASON_NONE)
+                scan->cursor.at = token.odd_at;
+        return token.odd;
 }
 
 /* Equal numbers of digits compare as text. */
@@ -176,24 +90,24 @@ static bool is_integer(Text number) {
 }
 
 static Reason scan_number(Scan *scan) {
-        JsonCursor cursor = { .at = scan->at, .end = scan->end };
+        const char *start = scan->cursor.at;
         Reason reason;
         JsonToken token;
         Text number;
 
-        if (!json_scan_number(&cursor, &token))
+        if (!json_scan_number(&scan->cursor, &token))
                 return REASON_BAD_JSON;
-        number = (Text){ .data = scan->at, .n = (size_t)(cursor.at - scan->at) };
+        number = (Text){ .data = start, .n = (size_t)(scan->cursor.at - start) };
         reason = is_integer(number) ? check_integer(number) : token.odd;
-        if (reason == REASON_NONE)
-                scan->at = cursor.at;
+        if (reason != REASON_NONE)
+                scan->cursor.at = start;
         return reason;
 }
 
 static Reason scan_open(Scan *scan, bool is_object) {
         if (scan->depth == JSON_MAX_DEPTH)
                 return REASON_TOO_DEEP;
-        ++scan->at;
+        ++scan->cursor.at;
         ++scan->depth;
         scan->objects = scan->objects << 1 | is_object;
         scan->is_fresh = true;
@@ -202,11 +116,11 @@ static Reason scan_open(Scan *scan, bool is_object) {
 
 /* A whole scalar, or the opening of an array or object. */
 static Reason scan_value(Scan *scan) {
-        scan_space(scan);
-        if (scan->at == scan->end)
+        json_scan_space(&scan->cursor);
+        if (scan->cursor.at == scan->cursor.end)
                 return REASON_BAD_JSON;
 
-        switch (*scan->at) {
+        switch (*scan->cursor.at) {
         case '{':
                 return scan_open(scan, true);
         case '[':
@@ -227,12 +141,12 @@ static Reason scan_value(Scan *scan) {
 static Reason scan_key(Scan *scan) {
         Reason reason;
 
-        scan_space(scan);
+        json_scan_space(&scan->cursor);
         reason = scan_string(scan);
         if (reason != REASON_NONE)
                 return reason;
-        scan_space(scan);
-        return scan_char(scan, ':') ? REASON_NONE : REASON_BAD_JSON;
+        json_scan_space(&scan->cursor);
+        return json_scan_char(&scan->cursor, ':') ? REASON_NONE : REASON_BAD_JSON;
 }
 
 /* In the innermost array or object, behind its opening or one of its values. */
@@ -241,14 +155,14 @@ static Reason scan_step(Scan *scan) {
         bool is_fresh = scan->is_fresh;
         Reason reason = REASON_NONE;
 
-        scan_space(scan);
+        json_scan_space(&scan->cursor);
         scan->is_fresh = false;
-        if (scan_char(scan, is_object ? '}' : ']')) {
+        if (json_scan_char(&scan->cursor, is_object ? '}' : ']')) {
                 --scan->depth;
                 scan->objects >>= 1;
                 return REASON_NONE;
         }
-        if (!is_fresh && !scan_char(scan, ','))
+        if (!is_fresh && !json_scan_char(&scan->cursor, ','))
                 return REASON_BAD_JSON;
         if (is_object)
                 reason = scan_key(scan);
@@ -263,12 +177,12 @@ static Reason scan_all(Scan *scan) {
         if (reason != REASON_NONE)
                 return reason;
 
-        scan_space(scan);
-        return scan->at == scan->end ? REASON_NONE : REASON_BAD_JSON;
+        json_scan_space(&scan->cursor);
+        return scan->cursor.at == scan->cursor.end ? REASON_NONE : REASON_BAD_JSON;
 }
 
 Reason json_check_at(Text text, size_t *ret_at) {
-        Scan scan = { .at = text.data };
+        Scan scan = { .cursor.at = text.data };
         Reason reason;
 
         *ret_at = 0;
@@ -278,9 +192,9 @@ Reason json_check_at(Text text, size_t *ret_at) {
         if (reason != REASON_NONE)
                 return reason;
 
-        scan.end = text.data + text.n;
+        scan.cursor.end = text.data + text.n;
         reason = scan_all(&scan);
-        *ret_at = (size_t)(scan.at - text.data);
+        *ret_at = (size_t)(scan.cursor.at - text.data);
         return reason;
 }
 

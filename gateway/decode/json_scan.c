@@ -1,5 +1,6 @@
 #include "gateway/decode/json_scan.h"
 
+#include <endian.h>
 #include <float.h>
 #include <math.h>
 #include <strings.h>
@@ -12,18 +13,6 @@
 
 static unsigned char byte_at(const char *at) {
         return (unsigned char)*at;
-}
-
-void json_scan_space(JsonCursor *cursor) {
-        while (cursor->at < cursor->end && json_is_space(*cursor->at))
-                ++cursor->at;
-}
-
-bool json_scan_char(JsonCursor *cursor, char c) {
-        if (cursor->at == cursor->end || *cursor->at != c)
-                return false;
-        ++cursor->at;
-        return true;
 }
 
 bool json_scan_word(JsonCursor *cursor, Text word) {
@@ -81,7 +70,16 @@ int32_t json_scan_unicode(JsonCursor *cursor) {
         return 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
 }
 
+static void note_odd(JsonToken *token, Reason odd, const char *at) {
+        if (token->odd != REASON_NONE)
+                return;
+        token->odd = odd;
+        token->odd_at = at;
+}
+
+/* Behind a backslash. */
 static bool scan_escape(JsonCursor *cursor, JsonToken *token) {
+        const char *start = cursor->at - 1;
         int32_t unit;
 
         token->is_escaped = true;
@@ -98,55 +96,64 @@ static bool scan_escape(JsonCursor *cursor, JsonToken *token) {
         if (unit == -1)
                 return false;
         if (unit == -2)
-                token->odd = REASON_BAD_UTF8;
+                note_odd(token, REASON_BAD_UTF8, start);
         else if (unit == 0)
-                token->odd = REASON_NUL_CHARACTER;
+                note_odd(token, REASON_NUL_CHARACTER, start);
         return true;
 }
 
-/* Eight bytes that stand for themselves: ASCII, and no quote, backslash or control character. */
-static bool is_plain_word(const char *at) {
+/* How many of the next eight bytes stand for themselves: ASCII, and no quote, backslash or control
+ * character. The lowest bit that is set is exact, those above it need not be. */
+static size_t plain_length(const char *at) {
         const uint64_t ones = UINT64_C(0x0101010101010101);
         const uint64_t tops = UINT64_C(0x8080808080808080);
         uint64_t word, quotes, slashes;
 
         memcpy(&word, at, sizeof(word));
+        word = le64toh(word);
         quotes = word ^ ones * '"';
         slashes = word ^ ones * '\\';
-        return ((word | (word - ones * 0x20) | ((quotes - ones) & ~quotes) |
-                 ((slashes - ones) & ~slashes)) &
-                tops) == 0;
+        word = (word | (word - ones * 0x20) | ((quotes - ones) & ~quotes) |
+                ((slashes - ones) & ~slashes)) &
+               tops;
+        return word == 0 ? 8 : (size_t)__builtin_ctzll(word) / 8;
 }
 
 bool json_scan_string(JsonCursor *cursor, JsonToken *ret_token) {
+        const char *at = cursor->at;
+
         *ret_token = (JsonToken){ 0 };
-        if (!json_scan_char(cursor, '"'))
+        if (!json_scan_char(cursor, '"')) {
+                note_odd(ret_token, REASON_BAD_JSON, at);
                 return false;
-
+        }
         while (cursor->at < cursor->end) {
-                unsigned char c = byte_at(cursor->at);
-                size_t n = 1;
+                size_t n = cursor->end - cursor->at >= 8 ? plain_length(cursor->at) : 0;
+                unsigned char c;
 
-                if (cursor->end - cursor->at >= 8 && is_plain_word(cursor->at)) {
-                        cursor->at += 8;
+                cursor->at += n;
+                if (n == 8)
                         continue;
-                }
+                at = cursor->at;
+                c = byte_at(at);
+                n = 1;
                 if (c == '"') {
                         ++cursor->at;
                         return true;
                 }
                 if (c >= 0x80)
-                        n = text_utf8_length(cursor->at, cursor->end);
-                else if (c == '\0')
-                        ret_token->odd = REASON_NUL_CHARACTER;
+                        n = text_utf8_length(at, cursor->end);
                 else if (c < 0x20)
-                        ret_token->odd = REASON_BAD_JSON;
+                        note_odd(ret_token, c == '\0' ? REASON_NUL_CHARACTER : REASON_BAD_JSON, at);
                 if (n == 0)
-                        ret_token->odd = REASON_BAD_UTF8;
+                        note_odd(ret_token, REASON_BAD_UTF8, at);
                 cursor->at += n > 0 ? n : 1;
-                if (c == '\\' && !scan_escape(cursor, ret_token))
+                if (c == '\\' && !scan_escape(cursor, ret_token)) {
+                        note_odd(ret_token, REASON_BAD_JSON, at);
                         return false;
+                }
         }
+        note_odd(ret_token, REASON_BAD_JSON, cursor->end);
         return false;
 }
 

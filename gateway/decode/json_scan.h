@@ -14,16 +14,26 @@ struct JsonCursor {
 };
 
 struct JsonToken {
-        Reason odd;      /* it has its form, and cannot be used */
-        bool is_escaped; /* of a string: with a backslash */
+        Reason odd;         /* it has its form, and cannot be used */
+        bool is_escaped;    /* of a string: with a backslash */
+        const char *odd_at; /* of a string: what is odd first, or what keeps it from being one */
 };
 
 static inline bool json_is_space(char c) {
         return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-void json_scan_space(JsonCursor *cursor);
-bool json_scan_char(JsonCursor *cursor, char c);
+static inline void json_scan_space(JsonCursor *cursor) {
+        while (cursor->at < cursor->end && json_is_space(*cursor->at))
+                ++cursor->at;
+}
+
+static inline bool json_scan_char(JsonCursor *cursor, char c) {
+        if (cursor->at == cursor->end || *cursor->at != c)
+                return false;
+        ++cursor->at;
+        return true;
+}
 
 /* Each: false: it is none. A string then ends where that was seen, all else where it began. */
 bool json_scan_string(JsonCursor *cursor, JsonToken *ret_token); /* with its quotes */
