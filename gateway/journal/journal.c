@@ -348,16 +348,30 @@ static int journal_make_room(Journal *journal, size_t n_bytes, int64_t now_us) {
         return r;
 }
 
+/* {lock} More numbers than the segment was given, and what fits into it yet may need some. */
+static int journal_reserve(Journal *journal, uint64_t n, int64_t now_us) {
+        size_t n_unused = journal->active->n_map - journal->active->end;
+        int r;
+
+        r = journal_numbers_reserve(&journal->numbers,
+                                    journal->next_seq,
+                                    n + n_unused / sizeof(SegmentRecord));
+        return r == 0 ? 0 : journal_no_segment(journal, "numbers", r, now_us);
+}
+
 /* {lock} */
 static int journal_write(Journal *journal,
                          SegmentRecord *record,
                          uint32_t body_crc,
                          Text topic,
                          Text payload) {
+        uint64_t n = segment_record_messages(record);
         int64_t now_us = clock_now_us();
         int r;
 
         r = journal_make_room(journal, segment_record_bytes(topic.n, payload.n), now_us);
+        if (r == 0 && n > 1)
+                r = journal_reserve(journal, n, now_us);
         if (r != 0)
                 return r;
 
@@ -365,7 +379,9 @@ static int journal_write(Journal *journal,
             journal->last_received_us - now_us < JOURNAL_BACK_STEP_US)
                 now_us = journal->last_received_us;
         journal->last_received_us = now_us;
-        record->seq = journal->used_seq = journal->next_seq++;
+        record->seq = journal->next_seq;
+        journal->next_seq += n;
+        journal->used_seq = journal->next_seq - 1;
         record->received_us = now_us;
         segment_append(journal->active, record, body_crc, topic, payload);
         atomic_store_explicit(&journal->space.n_unused,
@@ -401,6 +417,10 @@ static int journal_write_message(Journal *journal, const Inbound *inbound, uint3
         };
         int r = 0;
 
+        if (inbound->n_messages > 1) {
+                record.flags |= SEGMENT_SEVERAL;
+                record.n_messages = inbound->n_messages;
+        }
         if (journal->options.fsync == JOURNAL_FSYNC_ALWAYS && fill_level_is_broken(&journal->water))
                 return JOURNAL_E_FULL;
         if (has_packet && redelivery_is_known(sessions_current(journal->sessions),
@@ -419,7 +439,7 @@ static int journal_write_message(Journal *journal, const Inbound *inbound, uint3
                 redelivery_note(sessions_current(journal->sessions), inbound->packet_id, hash);
         if (atomic_load_explicit(&journal->first_seq, memory_order_relaxed) == 0)
                 atomic_store(&journal->first_seq, record.seq);
-        atomic_store(&journal->last_seq, record.seq);
+        atomic_store(&journal->last_seq, segment_record_last(&record));
         return 0;
 }
 
@@ -438,14 +458,15 @@ static void journal_count(const Inbound *inbound, int r) {
                 [DOOR_HTTP] = METRIC_RECEIVED_HTTP,
                 [DOOR_INTERNAL] = METRIC_RECEIVED_INTERNAL,
         };
+        int64_t n = inbound->n_messages > 1 ? inbound->n_messages : 1;
 
         switch (r) {
         case 0:
-                metric_add(received[inbound->door], 1);
+                metric_add(received[inbound->door], n);
                 break;
         case JOURNAL_E_DUPLICATE:
-                metric_add(received[inbound->door], 1);
-                metric_add(METRIC_DUPLICATE, 1);
+                metric_add(received[inbound->door], n);
+                metric_add(METRIC_DUPLICATE, n);
                 break;
         case JOURNAL_E_FULL:
                 metric_add(METRIC_REFUSED_JOURNAL_FULL, 1);
@@ -463,6 +484,7 @@ int journal_append(Journal *journal, const Inbound *inbound, uint64_t *ret_seq) 
         if (inbound->topic.n > JOURNAL_MAX_TOPIC || inbound->payload.n > n_max ||
             segment_record_bytes(inbound->topic.n, inbound->payload.n) > n_max)
                 return JOURNAL_E_TOO_LARGE;
+        assert(inbound->n_messages <= 1 || inbound->device_id == 0);
         crc = crc32c(journal->seed, inbound->topic.data, inbound->topic.n);
         crc = crc32c(crc, inbound->payload.data, inbound->payload.n);
 

@@ -34,7 +34,8 @@ struct JournalRecord {
         Kind kind;
         int64_t device_id;
         bool is_retained;
-        Text topic, payload; /* not NUL-terminated */
+        uint32_t place, n_messages; /* several may have come as one: which it is of how many */
+        Text topic, payload;        /* not NUL-terminated; of all of them */
 };
 
 MUST_CHECK int journal_open(Journal **ret_journal, const JournalOptions *options);
@@ -54,7 +55,8 @@ uint64_t journal_recovered_seq(const Journal *journal); /* of the last one that 
  * cost, at the most. */
 size_t journal_damaged_most(const Journal *journal, uint64_t after_seq, uint64_t last_seq);
 
-/* Any thread. The reader is woken. */
+/* Any thread. The reader is woken. Several messages in one (Inbound) are written at once or not at
+ * all; *ret_seq is the number of the last of them. */
 MUST_CHECK int journal_append(Journal *journal, const Inbound *inbound, uint64_t *ret_seq);
 
 /*
@@ -76,8 +78,8 @@ bool journal_has_failed(
         const Journal *journal);                /* the disk, and not for lack of room: start anew */
 uint64_t journal_bytes(const Journal *journal); /* of the files */
 
-/* Reader: up to @n_max records after @after_seq, in order, fewer if they exceed @max_bytes; 0 =
- * none. */
+/* Reader: up to @n_max messages after @after_seq, in order, fewer if they exceed @max_bytes; 0 =
+ * none. Of several in one the first may come in one call, and the rest in the next. */
 size_t journal_read(Journal *journal,
                     uint64_t after_seq,
                     JournalRecord ret_records[],

@@ -12,7 +12,7 @@ static void journal_copy_end(Segment *segment) {
 
         while ((record = segment_read(segment, &offset, last_seq, &n_skipped))) {
                 end = offset;
-                last_seq = record->seq;
+                last_seq = segment_record_last(record);
         }
         segment_end_at(segment, end, last_seq, false);
 }

@@ -47,11 +47,17 @@ void journal_cursor_drop(JournalCursor *cursor, const Segment *segment) {
 
 static const SegmentRecord *journal_place_read(JournalPlace *place) {
         size_t n_skipped;
-        const SegmentRecord *record;
+        const SegmentRecord *record = place->record;
 
+        if (record && place->seq < segment_record_last(record)) {
+                ++place->seq;
+                return record;
+        }
         record = segment_read(place->segment, &place->offset, place->seq, &n_skipped);
+        place->record = record;
+        /* The place that was looked for may be between two messages of one record. */
         if (record)
-                place->seq = record->seq;
+                place->seq = place->seq < record->seq ? record->seq : place->seq + 1;
         /* What was damaged before the start has been reported then. */
         if (n_skipped > 0 && !place->segment->is_recovered)
                 log_error("journal_damage file=%s bytes=%zu before=%" PRIu64,
@@ -75,6 +81,7 @@ const SegmentRecord *journal_place_next(JournalPlace *place) {
                         return NULL;
                 place->segment = next;
                 place->offset = 0;
+                place->record = NULL;
         }
         return NULL;
 }
@@ -91,13 +98,15 @@ uint64_t journal_cursor_count(JournalCursor *cursor,
         while (n < n_max) {
                 const SegmentRecord *record = journal_place_next(&ahead);
 
-                if (!record || record->seq > last_seq)
+                if (!record || ahead.seq > last_seq)
                         break;
                 place = ahead;
                 ++n;
         }
-        if (n < n_max && place.seq < last_seq)
+        if (n < n_max && place.seq < last_seq) {
                 place.seq = last_seq;
+                place.record = NULL;
+        }
         if (place.segment)
                 journal_cursor_keep(cursor, *after_seq, &place);
         *after_seq = place.seq;

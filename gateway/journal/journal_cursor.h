@@ -19,6 +19,8 @@ struct JournalPlace {
         Segment *segment; /* borrowed from the list; NULL = no place */
         size_t offset;    /* behind the record with the number @seq */
         uint64_t seq;
+        const SegmentRecord *record; /* that record, where its last message may not be the one with
+                                        that number; NULL = look at what is behind */
 };
 
 struct JournalCursor {
@@ -38,5 +40,6 @@ uint64_t journal_cursor_count(JournalCursor *cursor,
                               uint64_t last_seq,
                               size_t n_max);
 
-/* The next message, from segment to segment; NULL: none yet. */
+/* The record of the next message, whose number is place->seq then, from segment to segment; NULL:
+ * none yet. */
 const SegmentRecord *journal_place_next(JournalPlace *place);

@@ -8,15 +8,21 @@
 #include "gateway/journal/journal_state.h"
 #include "model/metrics.h"
 
+/* @raw_seq: of which message of it. */
 static void journal_fill(const Journal *journal,
                          JournalRecord *ret_record,
-                         const SegmentRecord *record) {
+                         const SegmentRecord *record,
+                         uint64_t raw_seq) {
+        bool is_several = (record->flags & SEGMENT_SEVERAL) != 0;
+
         *ret_record = (JournalRecord){
-                .seq = journal_numbers_shifted(&journal->numbers, record->seq),
+                .seq = journal_numbers_shifted(&journal->numbers, raw_seq),
                 .received_us = record->received_us,
                 .door = (Door)record->door,
                 .kind = (Kind)record->kind,
-                .device_id = record->device_id,
+                .device_id = is_several ? 0 : record->device_id,
+                .place = (uint32_t)(raw_seq - record->seq),
+                .n_messages = (uint32_t)segment_record_messages(record),
                 .is_retained = (record->flags & SEGMENT_RETAINED) != 0,
                 .topic = segment_topic(record),
                 .payload = segment_payload(record),
@@ -36,18 +42,19 @@ size_t journal_read(Journal *journal,
         while (n < n_max) {
                 JournalPlace ahead = place;
                 const SegmentRecord *record = journal_place_next(&ahead);
+                size_t n_more = record ? record->length / segment_record_messages(record) : 0;
 
-                if (record && n > 0 && n_bytes + record->length > max_bytes)
+                if (record && n > 0 && n_bytes + n_more > max_bytes)
                         break;
-                place = (JournalPlace){
-                        .segment = ahead.segment,
-                        .offset = ahead.offset,
-                        .seq = record ? record->seq : place.seq,
-                };
+                if (!record) {
+                        ahead.seq = place.seq;
+                        ahead.record = NULL;
+                }
+                place = ahead;
                 if (!record)
                         break;
-                journal_fill(journal, &ret_records[n++], record);
-                n_bytes += record->length;
+                journal_fill(journal, &ret_records[n++], record, place.seq);
+                n_bytes += n_more;
         }
         if (place.segment)
                 journal_cursor_keep(&journal->cursor, after_raw, &place);

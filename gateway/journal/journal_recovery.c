@@ -28,7 +28,7 @@ static void journal_recover_record(JournalRecovery *recovery,
                                    Sessions *sessions) {
         uint32_t crc;
 
-        recovery->last_seq = record->seq;
+        recovery->last_seq = segment_record_last(record);
         if (record->type == SEGMENT_SESSION) {
                 sessions_begin(sessions, record->packet_id);
                 return;
@@ -41,7 +41,7 @@ static void journal_recover_record(JournalRecovery *recovery,
                 return;
         if (recovery->first_message_seq == 0)
                 recovery->first_message_seq = record->seq;
-        recovery->last_message_seq = record->seq;
+        recovery->last_message_seq = recovery->last_seq;
         if (record->door != DOOR_MQTT || record->packet_id == 0)
                 return;
         crc = crc32c(segment->seed, record + 1, (size_t)record->n_topic + record->n_payload);
@@ -50,11 +50,14 @@ static void journal_recover_record(JournalRecovery *recovery,
                         journal_message_hash(crc, record->n_topic, record->n_payload));
 }
 
+/* Each message that is lost had a number; where many were left out, each took some room. */
 static void journal_recover_damage(JournalRecovery *recovery, uint64_t until_seq, size_t n_bytes) {
+        uint64_t n_numbers = until_seq - recovery->last_seq - 1;
+
         if (recovery->damaged_until_seq == 0)
                 recovery->damaged_after_seq = recovery->last_seq;
         recovery->damaged_until_seq = until_seq;
-        recovery->n_damaged_most += n_bytes / sizeof(SegmentRecord);
+        recovery->n_damaged_most += n_numbers < n_bytes ? n_numbers : n_bytes;
 }
 
 static void journal_recover_scan(JournalRecovery *recovery,

@@ -13,7 +13,7 @@
 #include "gateway/journal/crc32c.h"
 
 #define SEGMENT_MAGIC   "TIDEGSEG"
-#define SEGMENT_VERSION 1
+#define SEGMENT_VERSION 2 /* that is written; 1 has no SEGMENT_SEVERAL, and is read as well */
 #define SEGMENT_ALIGN   8
 
 _Static_assert(sizeof(SegmentHeader) == SEGMENT_HEADER_BYTES, "the header is the format");
@@ -26,6 +26,16 @@ static size_t segment_align(size_t n) {
 
 size_t segment_record_bytes(size_t n_topic, size_t n_payload) {
         return segment_align(sizeof(SegmentRecord) + n_topic + n_payload);
+}
+
+uint64_t segment_record_messages(const SegmentRecord *record) {
+        bool is_several = record->type == SEGMENT_MESSAGE && (record->flags & SEGMENT_SEVERAL);
+
+        return is_several && record->n_messages > 0 ? record->n_messages : 1;
+}
+
+uint64_t segment_record_last(const SegmentRecord *record) {
+        return record->seq + segment_record_messages(record) - 1;
 }
 
 uint32_t segment_seed(const SegmentIdentity *identity) {
@@ -196,7 +206,8 @@ static int segment_check_header(Segment *segment, const SegmentIdentity *identit
                 log_warning("journal_segment_header_damaged file=%s", segment->name);
                 return 0;
         }
-        if (header.version != SEGMENT_VERSION || header.epoch != identity->epoch) {
+        if (header.version == 0 || header.version > SEGMENT_VERSION ||
+            header.epoch != identity->epoch) {
                 log_error("journal_segment_foreign file=%s version=%" PRIu32 " epoch=%016" PRIx64,
                           segment->name,
                           header.version,
@@ -331,7 +342,9 @@ void segment_append(Segment *segment,
                 memcpy(target + sizeof(*record) + topic.n, payload.data, payload.n);
         memcpy(target, record, sizeof(*record));
 
-        atomic_store_explicit(&segment->last_seq, record->seq, memory_order_release);
+        atomic_store_explicit(&segment->last_seq,
+                              segment_record_last(record),
+                              memory_order_release);
         atomic_store(&segment->end, end + segment_align(record->length));
 }
 
@@ -380,7 +393,7 @@ const SegmentRecord *segment_read(const Segment *segment,
                         continue;
                 }
                 at += segment_align(record->length);
-                found = record->seq > after_seq ? record : NULL;
+                found = segment_record_last(record) > after_seq ? record : NULL;
         }
         *offset = at < end ? at : end;
         *ret_skipped = n_skipped;

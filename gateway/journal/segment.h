@@ -4,9 +4,11 @@
  * Segment: one memory-mapped file of the journal, and the format of what is in it.
  *
  * A header of 64 bytes, then records: a header of 48 bytes, topic, payload, zeros up to a multiple
- * of 8. Numbers are little-endian, as the machine has them. The file is preallocated when it is
- * made, so a write into the mapping cannot meet a full disk. One thread writes (under the journal's
- * append lock), any number read what has been published; nothing is changed once it is published.
+ * of 8. A record is one message, with one number, or since version 2 several (SEGMENT_SEVERAL),
+ * which have as many numbers, from its own on. Numbers are little-endian, as the machine has them.
+ * The file is preallocated when it is made, so a write into the mapping cannot meet a full disk.
+ * One thread writes (under the journal's append lock), any number read what has been published;
+ * nothing is changed once it is published.
  *
  * The magic and the checksums begin with the journal's salt, a secret: nobody can make a payload
  * that is taken for records when the way past damage is searched for.
@@ -56,6 +58,7 @@ enum {
         SEGMENT_QOS_MASK = 3,
         SEGMENT_DUP = 4,
         SEGMENT_RETAINED = 8,
+        SEGMENT_SEVERAL = 16, /* it is n_messages; no door that knows its device writes such */
 };
 
 struct SegmentRecord {
@@ -65,7 +68,10 @@ struct SegmentRecord {
         uint8_t type, door, kind, flags;
         uint64_t seq;
         int64_t received_us;
-        int64_t device_id;
+        union {
+                int64_t device_id;
+                uint64_t n_messages; /* SEGMENT_SEVERAL */
+        };
         uint32_t n_payload;
         uint16_t n_topic;
         uint16_t packet_id;
@@ -131,6 +137,10 @@ Segment *segment_next(const Segment *segment); /* borrowed; NULL if it is the ne
 void segment_link(Segment *segment, Segment *next);
 void segment_unlink_file(const Segment *segment);
 
+/* Messages that are one record, and the number of the last of them. */
+uint64_t segment_record_messages(const SegmentRecord *record);
+uint64_t segment_record_last(const SegmentRecord *record);
+
 /* Bytes that a record takes. */
 size_t segment_record_bytes(size_t n_topic, size_t n_payload);
 bool segment_has_room(const Segment *segment, size_t n_bytes);
@@ -144,7 +154,7 @@ void segment_append(Segment *segment,
                     Text payload);
 
 /*
- * The first whole record at or behind *@offset whose number is above @after_seq; NULL if there is
+ * The first whole record at or behind *@offset that has a number above @after_seq; NULL if there is
  * none. *@offset moves behind it, or to the end. *@ret_skipped: bytes of damage passed on the way.
  */
 const SegmentRecord *segment_read(const Segment *segment,
