@@ -195,13 +195,21 @@ static bool is_finite_number(Text whole, Text fraction, int32_t exponent) {
 
 /* @exponent is within ±JSON_MAX_EXPONENT. */
 static bool is_in_range(Text whole, Text fraction, int32_t exponent) {
-        int64_t magnitude = exponent; /* digits before the point */
+        int64_t magnitude; /* digits before the point */
 
-        if ((int64_t)fraction.n - exponent > JSON_MAX_SCALE)
+        if ((int64_t)fraction.n - exponent > JSON_MAX_SCALE || exponent == JSON_MAX_EXPONENT)
                 return false;
 
-        if (whole.n > 0 && whole.data[0] != '0')
-                magnitude += (int64_t)whole.n;
+        if (whole.data[0] == '0') { /* alone; it and zeros behind the point say nothing */
+                whole.n = 0;
+                while (fraction.n > 0 && fraction.data[0] == '0') {
+                        fraction = (Text){ fraction.data + 1, fraction.n - 1 };
+                        --exponent;
+                }
+        }
+        if (whole.n == 0 && fraction.n == 0)
+                return true;
+        magnitude = exponent + (int64_t)whole.n;
         if (magnitude < DBL_MAX_10_EXP + 1)
                 return true;
         return magnitude == DBL_MAX_10_EXP + 1 && is_finite_number(whole, fraction, exponent);

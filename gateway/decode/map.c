@@ -365,8 +365,7 @@ static int read_line(MapAssignment *assignment,
                 r = read_ops(assignment, rest, map->arena, why);
         if (r == 0)
                 r = check_type(assignment, map->kind, why);
-        if (r == 0 && assignment->target == MAP_TO_TIME && assignment->n_ops < MAP_MAX_OPS &&
-            given_type(assignment) != MAP_TIME)
+        if (r == 0 && assignment->target == MAP_TO_TIME && given_type(assignment) != MAP_TIME)
                 assignment->ops[assignment->n_ops++] = (MapOp){ .kind = MAP_OP_TIME };
         return r;
 }

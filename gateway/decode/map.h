@@ -58,7 +58,7 @@ struct MapAssignment {
         int capture; /* or that which this name took: MapCapture */
         MapSource sources[MAP_MAX_SOURCES];
         size_t n_sources;
-        MapOp ops[MAP_MAX_OPS];
+        MapOp ops[MAP_MAX_OPS + 1]; /* `time` may be added */
         size_t n_ops;
         Text line[2]; /* as they stand: target and the rest */
 };

@@ -156,6 +156,12 @@ static void test_numbers_that_would_saturate_are_out_of_range(void **state) {
                 { "1.7976931348623157e308", REASON_NONE },
                 { "1.8e308", REASON_OUT_OF_RANGE },
                 { "-1.8e308", REASON_OUT_OF_RANGE },
+                { "0.000001e310", REASON_NONE }, /* 1e304 */
+                { "0.00000179769e314", REASON_NONE },
+                { "0.00000179770e314", REASON_OUT_OF_RANGE },
+                { "0.000e310", REASON_NONE },
+                { "0.1e310", REASON_OUT_OF_RANGE },
+                { "0.1e99999", REASON_OUT_OF_RANGE },
                 { "18e307", REASON_OUT_OF_RANGE },
                 { "17e307", REASON_NONE },
                 { "1e999", REASON_OUT_OF_RANGE },

@@ -260,6 +260,17 @@ static void test_the_topic_wins_where_both_name_somebody(void **state) {
         check_text(f->record.user, "ana");
 }
 
+static void test_a_time_is_one_behind_as_many_operations_as_there_may_be(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "time = /t | int | int | int | int | int | int | int | scale 60",
+                                      NULL };
+
+        route_of(f, KIND_TELEMETRY, "x/{device}", lines);
+        good(f, "x/d", "{\"t\":29346750}");
+        assert_true(f->record.time_us == INT64_C(29346750) * 60000000);
+        assert_true(f->record.has_clock);
+}
+
 static void test_a_time_that_cannot_be_is_kept_as_it_was_said(void **state) {
         Fixture *f = *state;
         const char *const lines[] = { "time = /up | time unix_s", NULL };
@@ -416,6 +427,7 @@ int main(void) {
                 TEST(test_a_level_of_unknown_name_is_found),
                 TEST(test_text_logs_and_alerts_take_a_message),
                 TEST(test_the_topic_wins_where_both_name_somebody),
+                TEST(test_a_time_is_one_behind_as_many_operations_as_there_may_be),
                 TEST(test_a_time_that_cannot_be_is_kept_as_it_was_said),
                 TEST(test_what_is_no_time_is_kept_as_it_was_said),
                 TEST(test_a_name_of_the_topic_has_to_be_text),
