@@ -194,7 +194,8 @@ static int decoder_note_odd(Decoder *decoder) {
                                               "has a control character that is not escaped");
                         break;
                 case REASON_NUL_CHARACTER:
-                        r = decoder_set_aside(decoder, at->odd, at, "has a NUL character");
+                        if (!at->is_padded) /* as C programs send their buffers */
+                                r = decoder_set_aside(decoder, at->odd, at, "has a NUL character");
                         break;
                 case REASON_TOO_DEEP:
                         r = decoder_set_aside(decoder,

@@ -77,6 +77,8 @@ static int read_base64(Arena *arena, Text text, Text *ret_bytes, const char **re
                 return err_new(-ENOMEM);
         if (!base64_read(alphabet, text, bytes, text.n, &ret_bytes->n))
                 return refuse(ret_why, REASON_BAD_JSON, "not base64");
+        if (ret_bytes->n == 0)
+                return refuse(ret_why, REASON_BAD_JSON, "base64 of nothing");
         ret_bytes->data = bytes;
         return 0;
 }

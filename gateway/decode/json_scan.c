@@ -119,6 +119,16 @@ static size_t plain_length(const char *at) {
         return word == 0 ? 8 : (size_t)__builtin_ctzll(word) / 8;
 }
 
+/* NULs, and nothing else. */
+static bool is_padding(const char *at, const char *end) {
+        static const Text escape = TEXT("\\u0000");
+
+        while (at < end && (*at == '\0' || ((size_t)(end - at) >= escape.n &&
+                                            memcmp(at, escape.data, escape.n) == 0)))
+                at += *at == '\0' ? 1 : escape.n;
+        return at == end;
+}
+
 bool json_scan_string(JsonCursor *cursor, JsonToken *ret_token) {
         const char *at = cursor->at;
 
@@ -138,6 +148,8 @@ bool json_scan_string(JsonCursor *cursor, JsonToken *ret_token) {
                 c = byte_at(at);
                 n = 1;
                 if (c == '"') {
+                        ret_token->is_padded = ret_token->odd == REASON_NUL_CHARACTER &&
+                                               is_padding(ret_token->odd_at, at);
                         ++cursor->at;
                         return true;
                 }

@@ -16,6 +16,7 @@ struct JsonCursor {
 struct JsonToken {
         Reason odd;         /* it has its form, and cannot be used */
         bool is_escaped;    /* of a string: with a backslash */
+        bool is_padded;     /* of a string: odd by nothing but NULs at its end */
         const char *odd_at; /* of a string: what is odd first, or what keeps it from being one */
 };
 

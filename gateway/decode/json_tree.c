@@ -56,6 +56,7 @@ static int reader_add(Reader *reader, const char *start, JsonType type, JsonToke
                 .odd = (uint8_t)token.odd,
                 .has_odd = token.odd != REASON_NONE,
                 .is_escaped = token.is_escaped,
+                .is_padded = token.is_padded,
         };
         if (reader->depth > 0)
                 ++tree->nodes[reader->open[reader->depth - 1]].n;

@@ -50,6 +50,7 @@ struct JsonNode {
         uint8_t odd;            /* Reason */
         bool has_odd;           /* it is odd, or something within it is */
         bool is_escaped;        /* a string with a backslash */
+        bool is_padded;         /* odd by nothing but NULs at its end, which go */
 };
 
 struct JsonTree {

@@ -275,7 +275,7 @@ static void test_an_odd_member_of_a_status_costs_itself(void **state) {
                 { "name", "\"\xff\"", REASON_BAD_UTF8 },
                 { "name", "\"\\ud800\"", REASON_BAD_UTF8 },
                 { "name", "\"a\tb\"", REASON_BAD_JSON },
-                { "name", "\"a\\u0000\"", REASON_NUL_CHARACTER },
+                { "name", "\"a\\u0000b\"", REASON_NUL_CHARACTER },
         };
         char payload[128], member[64];
 
@@ -292,6 +292,21 @@ static void test_an_odd_member_of_a_status_costs_itself(void **state) {
                 assert_true(isnan(record->status.temperature) && isnan(record->status.humidity));
                 assert_true(isnan(record->status.latitude) && isnan(record->status.longitude));
         }
+}
+
+/* So do C programs send their buffers: nothing is lost. */
+static void test_nuls_at_the_end_of_a_string_go_without_a_word(void **state) {
+        const Record *record = decode_bytes(*state,
+                                            KIND_TELEMETRY,
+                                            TEXT("{\"a\":\"ab\\u0000\0\",\"b\":\"\\u0000\"}"));
+
+        assert_int_equal(record->reason, REASON_NONE);
+        assert_int_equal(record->n_notes, 0);
+        assert_true(text_equal(record->data, TEXT("{\"a\":\"ab\",\"b\":\"\"}")));
+        record = decode_bytes(*state, KIND_TELEMETRY, TEXT("{\"a\":\"a\\u0000b\\u0000\"}"));
+        assert_int_equal(record->n_notes, 1);
+        record = decode_bytes(*state, KIND_TELEMETRY, TEXT("{\"a\":\"\xff\\u0000\"}"));
+        assert_int_equal(record->n_notes, 1);
 }
 
 static void test_what_nobody_reads_is_not_judged(void **state) {
@@ -1144,6 +1159,8 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_init, fixture_done)
         const struct CMUnitTest tests[] = {
                 TEST(test_an_odd_member_of_a_status_costs_itself),
+                TEST(test_nuls_at_the_end_of_a_string_go_without_a_word),
+                TEST(test_nuls_at_the_end_of_a_string_go_without_a_word),
                 TEST(test_what_nobody_reads_is_not_judged),
                 TEST(test_a_mark_in_front_and_nuls_behind_are_no_part_of_it),
                 TEST(test_notes_are_few_whatever_is_wrong),

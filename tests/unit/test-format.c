@@ -69,6 +69,7 @@ static void test_base64_is_of_one_of_them(void **state) {
         check_read("base64+json", TEXT("eyJhIjoxfQ"), "{\"a\":1}");
         check_read("base64+number", TEXT("MjEuNQ==\n"), "21.5");
         check_refused("base64+json", TEXT("*"), REASON_BAD_JSON);
+        check_refused("base64+text", TEXT("=="), REASON_BAD_JSON); /* as no bytes at all */
         check_refused("base64+text", TEXT("/w=="), REASON_BAD_UTF8);
 }
 
