@@ -2,6 +2,7 @@
 
 #include <glib.h>
 #include <math.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -14,6 +15,14 @@
 #define TIMESTAMP_NANOSECONDS  1e17
 #define TIMESTAMP_MIN_S        (-62135596800.0) /* year 1 */
 #define TIMESTAMP_MAX_S        253402300800.0   /* year 10000 */
+
+typedef struct TimestampParts TimestampParts;
+
+/* What a text says: its clock, and by how much that is ahead of UTC. */
+struct TimestampParts {
+        int64_t local_us, offset_us;
+        bool has_zone, is_leap;
+};
 
 struct Zone {
         bool is_fixed;
@@ -54,12 +63,15 @@ static int timestamp_days_in_month(int year, int month) {
         return month == 2 && is_leap ? 29 : days[month - 1];
 }
 
-static bool timestamp_take_date(Text *text, int64_t *ret_us) {
+/* 2025-10-18 or, in ISO 8601's basic form, 20251018. */
+static bool timestamp_take_date(Text *text, int64_t *ret_us, bool *ret_is_basic) {
         int year, month, day;
 
-        if (!timestamp_take(text, 4, &year) || !timestamp_take_one_of(text, "-") ||
-            !timestamp_take(text, 2, &month) || !timestamp_take_one_of(text, "-") ||
-            !timestamp_take(text, 2, &day))
+        if (!timestamp_take(text, 4, &year))
+                return false;
+        *ret_is_basic = !timestamp_take_one_of(text, "-");
+        if (!timestamp_take(text, 2, &month) ||
+            (!*ret_is_basic && !timestamp_take_one_of(text, "-")) || !timestamp_take(text, 2, &day))
                 return false;
         if (year < 1 || month < 1 || month > 12 || day < 1 ||
             day > timestamp_days_in_month(year, month))
@@ -85,17 +97,22 @@ static bool timestamp_take_fraction(Text *text, int64_t *ret_us) {
         return n_digits >= 1 && n_digits <= 9;
 }
 
-static bool timestamp_take_time(Text *text, int64_t *ret_us, bool *ret_is_leap) {
-        int hour, minute, second;
+/* 16:30:00 or 16:30; basic: 163000 or 1630. */
+static bool timestamp_take_time(Text *text, bool is_basic, int64_t *ret_us, bool *ret_is_leap) {
+        int hour, minute, second = 0;
         int64_t us = 0;
+        bool has_seconds;
 
-        if (!timestamp_take(text, 2, &hour) || !timestamp_take_one_of(text, ":") ||
-            !timestamp_take(text, 2, &minute) || !timestamp_take_one_of(text, ":") ||
-            !timestamp_take(text, 2, &second))
+        if (!timestamp_take(text, 2, &hour) || (!is_basic && !timestamp_take_one_of(text, ":")) ||
+            !timestamp_take(text, 2, &minute))
+                return false;
+        has_seconds = is_basic ? text->n > 0 && text->data[0] >= '0' && text->data[0] <= '9'
+                               : timestamp_take_one_of(text, ":");
+        if (has_seconds && !timestamp_take(text, 2, &second))
                 return false;
         if (hour > 23 || minute > 59 || second > 60)
                 return false;
-        if (timestamp_take_one_of(text, ".") && !timestamp_take_fraction(text, &us))
+        if (has_seconds && timestamp_take_one_of(text, ".,") && !timestamp_take_fraction(text, &us))
                 return false;
 
         *ret_us = hour * TIMESTAMP_HOUR_US + minute * TIMESTAMP_MINUTE_US +
@@ -104,15 +121,21 @@ static bool timestamp_take_time(Text *text, int64_t *ret_us, bool *ret_is_leap) 
         return true;
 }
 
-/* 'Z', +hh:mm, +hhmm or +hh, and nothing behind it. */
+static bool timestamp_is_utc(Text text) {
+        return text.n == 3 &&
+               (strncasecmp(text.data, "UTC", 3) == 0 || strncasecmp(text.data, "GMT", 3) == 0);
+}
+
+/* 'Z', UTC, GMT, +hh:mm, +hhmm or +hh, and nothing behind it. */
 static bool timestamp_take_offset(Text *text, int64_t *ret_us) {
         int hours, minutes = 0;
         int sign;
 
-        if (timestamp_take_one_of(text, "Zz")) {
-                *ret_us = 0;
+        *ret_us = 0;
+        if (timestamp_is_utc(*text))
+                return true;
+        if (timestamp_take_one_of(text, "Zz"))
                 return text->n == 0;
-        }
 
         sign = text->n > 0 && text->data[0] == '-' ? -1 : 1;
         if (!timestamp_take_one_of(text, "+-") || !timestamp_take(text, 2, &hours))
@@ -129,29 +152,47 @@ static bool timestamp_take_offset(Text *text, int64_t *ret_us) {
         return text->n == 0;
 }
 
-int timestamp_parse(Text text, const Zone *zone, int64_t *ret_time_us) {
-        return timestamp_parse_near(text, zone, CLOCK_UNKNOWN, ret_time_us);
+/* All of it; false: it is none. */
+static bool timestamp_read(Text text, TimestampParts *ret_parts) {
+        TimestampParts parts = { 0 };
+        int64_t date_us, day_us;
+        bool is_basic;
+
+        if (!timestamp_take_date(&text, &date_us, &is_basic) ||
+            !timestamp_take_one_of(&text, is_basic ? "Tt" : "Tt ") ||
+            !timestamp_take_time(&text, is_basic, &day_us, &parts.is_leap))
+                return false;
+        parts.local_us = date_us + day_us;
+        parts.has_zone = text.n > 0;
+        if (parts.has_zone) {
+                timestamp_take_one_of(&text, " ");
+                if (!timestamp_take_offset(&text, &parts.offset_us))
+                        return false;
+        }
+        *ret_parts = parts;
+        return true;
 }
 
-int timestamp_parse_near(Text text, const Zone *zone, int64_t near_us, int64_t *ret_time_us) {
-        int64_t date_us, day_us, offset_us, time_us;
-        bool is_leap;
+int timestamp_parse(Text text, const Zone *zone, int64_t *ret_time_us) {
+        return timestamp_parse_near(text, zone, CLOCK_UNKNOWN, 0, ret_time_us);
+}
 
-        if (!timestamp_take_date(&text, &date_us) || !timestamp_take_one_of(&text, "Tt ") ||
-            !timestamp_take_time(&text, &day_us, &is_leap))
+int timestamp_parse_near(Text text,
+                         const Zone *zone,
+                         int64_t near_us,
+                         int64_t ahead_us,
+                         int64_t *ret_time_us) {
+        TimestampParts parts;
+        int64_t time_us;
+
+        if (!timestamp_read(text, &parts))
                 return TIMESTAMP_E_INVALID;
-
-        if (text.n == 0)
-                time_us = zone_to_utc(zone, date_us + day_us, near_us);
-        else if (timestamp_take_offset(&text, &offset_us))
-                time_us = date_us + day_us - offset_us;
-        else
-                return TIMESTAMP_E_INVALID;
-
+        time_us = parts.has_zone ? parts.local_us - parts.offset_us
+                                 : zone_to_utc(zone, parts.local_us, near_us, ahead_us);
         if (time_us < CLOCK_MIN || time_us > CLOCK_MAX)
                 return TIMESTAMP_E_INVALID;
         /* Leap seconds are put in at the end of a day of UTC, nowhere else. */
-        if (is_leap && (time_us - CLOCK_MIN) % CLOCK_DAY_US >= CLOCK_SECOND_US)
+        if (parts.is_leap && (time_us - CLOCK_MIN) % CLOCK_DAY_US >= CLOCK_SECOND_US)
                 return TIMESTAMP_E_INVALID;
 
         *ret_time_us = time_us;
@@ -159,12 +200,9 @@ int timestamp_parse_near(Text text, const Zone *zone, int64_t near_us, int64_t *
 }
 
 bool timestamp_has_offset(Text text) {
-        int64_t date_us, day_us, offset_us;
-        bool is_leap;
+        TimestampParts parts;
 
-        return timestamp_take_date(&text, &date_us) && timestamp_take_one_of(&text, "Tt ") &&
-               timestamp_take_time(&text, &day_us, &is_leap) &&
-               timestamp_take_offset(&text, &offset_us) && offset_us != 0;
+        return timestamp_read(text, &parts) && parts.offset_us != 0;
 }
 
 bool timestamp_of_number(double number, int64_t *ret_time_us) {
@@ -229,13 +267,13 @@ static int64_t zone_offset(const Zone *zone, int64_t utc_us) {
 }
 
 /* Both readings are right: a device means the one in which it sent. */
-static int64_t zone_nearer(int64_t first_us, int64_t second_us, int64_t near_us) {
-        if (near_us == CLOCK_UNKNOWN)
+static int64_t zone_nearer(int64_t first_us, int64_t second_us, int64_t near_us, int64_t ahead_us) {
+        if (near_us == CLOCK_UNKNOWN || second_us > near_us + ahead_us)
                 return first_us;
         return near_us - first_us <= second_us - near_us ? first_us : second_us;
 }
 
-int64_t zone_to_utc(const Zone *zone, int64_t local_us, int64_t near_us) {
+int64_t zone_to_utc(const Zone *zone, int64_t local_us, int64_t near_us, int64_t ahead_us) {
         int64_t before, after;
 
         if (!zone)
@@ -250,7 +288,7 @@ int64_t zone_to_utc(const Zone *zone, int64_t local_us, int64_t near_us) {
                 return local_us - before;
         if (zone_offset(zone, local_us - before) == before) {
                 if (zone_offset(zone, local_us - after) == after)
-                        return zone_nearer(local_us - before, local_us - after, near_us);
+                        return zone_nearer(local_us - before, local_us - after, near_us, ahead_us);
                 return local_us - before;
         }
         if (zone_offset(zone, local_us - after) == after)

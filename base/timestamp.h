@@ -12,16 +12,18 @@ enum {
 };
 
 /*
- * RFC 3339 and what devices send in its place: 'T' or a space, no fraction or up to
- * nine digits of it, 'Z', '+07:00', '+0700', '+07' or no offset at all, which is
- * read in @zone (NULL: UTC). A leap second is read as the second after it.
+ * RFC 3339 and what devices send in its place: 'T' or a space, no seconds, no fraction or up to
+ * nine digits of it behind a point or a comma, 'Z', 'UTC', 'GMT', '+07:00', '+0700' or '+07', also
+ * behind a space, or no offset at all, which is read in @zone (NULL: UTC); and ISO 8601's basic
+ * form, 20251018T163000Z. A leap second is read as the second after it.
  */
 MUST_CHECK int timestamp_parse(Text text, const Zone *zone, int64_t *ret_time_us);
-/* Of the two readings of a time in an hour that is repeated, the one nearer to @near_us; without
- * one (CLOCK_UNKNOWN) the first. */
+/* Of the two readings of a time in an hour that is repeated, the one nearer to @near_us, and the
+ * first where the second is more than @ahead_us ahead of that; without one (CLOCK_UNKNOWN), too. */
 MUST_CHECK int timestamp_parse_near(Text text,
                                     const Zone *zone,
                                     int64_t near_us,
+                                    int64_t ahead_us,
                                     int64_t *ret_time_us);
 
 /* Does it say where it is? 'Z' and an offset of nothing do not count: they are what is written in
@@ -37,6 +39,6 @@ MUST_CHECK int zone_new(Zone **ret_zone, const char *name);
 Zone *zone_free(Zone *zone);
 const char *zone_name(const Zone *zone); /* as it was given to zone_new() */
 /* A skipped hour moves forward; of a repeated one as above. */
-int64_t zone_to_utc(const Zone *zone, int64_t local_us, int64_t near_us);
+int64_t zone_to_utc(const Zone *zone, int64_t local_us, int64_t near_us, int64_t ahead_us);
 
 DEFINE_CLEANUP(Zone *, zone_free);

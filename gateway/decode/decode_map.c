@@ -321,7 +321,8 @@ int decode_map(Decoder *decoder, const TopicMatch *match) {
                 .match = match,
                 .setting = { .arena = decoder->arena,
                              .zone = route->zone,
-                             .near_us = record_first_us(decoder->record) },
+                             .near_us = record_first_us(decoder->record),
+                             .ahead_us = route_ahead_us(route) },
         };
         CLEANUP_BUF Buf buf = { 0 };
         int r = decoder_parse_value(decoder);

@@ -171,25 +171,18 @@ int member_number(Decoder *decoder,
 /* What a clock without battery, an uptime, or a week that rolled over says is no time. */
 static bool time_is_believed(const Decoder *decoder, int64_t time_us) {
         int64_t first_us = record_first_us(decoder->record);
-        int64_t ahead_us = decoder->route->max_ahead_us;
         int64_t age_us = decoder->route->max_age_us;
 
-        return time_us <= first_us + (ahead_us > 0 ? ahead_us : ROUTE_MAX_AHEAD_US) &&
+        return time_us <= first_us + route_ahead_us(decoder->route) &&
                time_us >= first_us - (age_us > 0 ? age_us : ROUTE_MAX_AGE_US);
 }
 
-/* In the hour that is repeated the reading nearer to the receipt, unless that is still to come. */
 static bool time_of_text(const Decoder *decoder, Text text, int64_t *ret_time_us) {
-        int64_t first_us = record_first_us(decoder->record);
-        int64_t first_reading_us;
-
-        if (timestamp_parse_near(text, decoder->route->zone, first_us, ret_time_us) != 0)
-                return false;
-        if (!time_is_believed(decoder, *ret_time_us) &&
-            timestamp_parse(text, decoder->route->zone, &first_reading_us) == 0 &&
-            time_is_believed(decoder, first_reading_us))
-                *ret_time_us = first_reading_us;
-        return true;
+        return timestamp_parse_near(text,
+                                    decoder->route->zone,
+                                    record_first_us(decoder->record),
+                                    route_ahead_us(decoder->route),
+                                    ret_time_us) == 0;
 }
 
 /* A time that is none, as it was said. */

@@ -479,9 +479,12 @@ static int run_time(const MapOp *op,
         MapValue number = *value;
         int64_t time_us = 0;
         double read = (double)NAN;
-        bool is_time =
-                value->type == MAP_TEXT && (int)op->a <= UNIT_ISO &&
-                timestamp_parse_near(value->text, setting->zone, setting->near_us, &time_us) == 0;
+        bool is_time = value->type == MAP_TEXT && (int)op->a <= UNIT_ISO &&
+                       timestamp_parse_near(value->text,
+                                            setting->zone,
+                                            setting->near_us,
+                                            setting->ahead_us,
+                                            &time_us) == 0;
         int r = 0;
 
         if (value->type == MAP_TIME)

@@ -80,7 +80,8 @@ struct MapOp {
 struct MapSetting {
         Arena *arena;
         const Zone *zone; /* of times without an offset; NULL = UTC */
-        int64_t near_us;  /* the receipt */
+        int64_t near_us;  /* the receipt, */
+        int64_t ahead_us; /* and how far ahead of it a time is believed */
 };
 
 enum {

@@ -59,6 +59,11 @@ const Route *routes_get(const Routes *routes, size_t i);
 
 void route_done(Route *route); /* frees all that it points to */
 
+/* How far ahead of the receipt a time is believed. */
+static inline int64_t route_ahead_us(const Route *route) {
+        return route->max_ahead_us > 0 ? route->max_ahead_us : ROUTE_MAX_AHEAD_US;
+}
+
 bool route_ignores(const Route *route, Text topic);
 /* May there be a topic that both are asked about? */
 bool route_meets(const Route *a, const Route *b);

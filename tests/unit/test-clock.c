@@ -13,6 +13,7 @@
 #include "base/timestamp.h"
 
 #define SECOND INT64_C(1000000)
+#define AHEAD  (60 * SECOND)
 
 /* 2025-10-18T16:30:00Z */
 #define SAMPLE INT64_C(1760805000000000)
@@ -42,6 +43,20 @@ static void test_every_usual_spelling_is_read(void **state) {
                 { "2025-10-18T23:30:00+0700", SAMPLE },
                 { "2025-10-18T23:30:00+07", SAMPLE },
                 { "2025-10-18T16:30:00-00:00", SAMPLE },
+                { "2025-10-18 16:30", SAMPLE },
+                { "2025-10-18T16:30Z", SAMPLE },
+                { "2025-10-18T23:30+07:00", SAMPLE },
+                { "2025-10-18 16:30:00,5", SAMPLE + SECOND / 2 },
+                { "2025-10-18T16:30:00,123456789Z", SAMPLE + 123456 },
+                { "20251018T163000Z", SAMPLE },
+                { "20251018T1630Z", SAMPLE },
+                { "20251018T163000.5", SAMPLE + SECOND / 2 },
+                { "20251018T233000+0700", SAMPLE },
+                { "2025-10-18 16:30:00 UTC", SAMPLE },
+                { "2025-10-18 16:30:00.5 gmt", SAMPLE + SECOND / 2 },
+                { "2025-10-18T16:30:00UTC", SAMPLE },
+                { "2025-10-18 23:30:00 +0700", SAMPLE },
+                { "2025-10-18 16:30:00 Z", SAMPLE },
                 { "2025-10-18T13:00:00-03:30", SAMPLE },
                 { "1970-01-01T00:00:00Z", 0 },
                 { "1969-12-31T23:59:59.999999Z", -1 },
@@ -62,12 +77,17 @@ static void test_what_is_no_time_is_refused(void **state) {
                 "",
                 "2025",
                 "2025-10-18",
-                "2025-10-18T16:30",
+                "2025-10-18T16",
+                "2025-10-18T16:30:",
+                "2025-10-18T16:30.5",
                 "2025-10-18X16:30:00Z",
                 "2025-10-18T16:30:00.Z",
                 "2025-10-18T16:30:00.1234567890Z",
                 "2025-10-18T16:30:00Zx",
-                "2025-10-18T16:30:00 Z",
+                "2025-10-18T16:30:00  Z",
+                "2025-10-18T16:30:00 ",
+                "2025-10-18T16:30:00 CET",
+                "2025-10-18T16:30:00,Z",
                 "2025-10-18T16:30:00+7",
                 "2025-10-18T16:30:00+07:",
                 "2025-10-18T16:30:00+07:0",
@@ -89,7 +109,11 @@ static void test_what_is_no_time_is_refused(void **state) {
                 "-2025-10-18T16:30:00Z",
                 "+2025-10-18T16:30:00Z",
                 " 2025-10-18T16:30:00Z",
-                "20251018T163000Z",
+                "20251018T16:30:00Z",
+                "2025-10-18T163000Z",
+                "20251018 163000",
+                "202510-18T16:30:00Z",
+                "20251018163000",
                 "2025-1-8T16:30:00Z",
                 "1760805000",
                 "tomorrow",
@@ -165,7 +189,7 @@ static void test_zone_is_used_only_without_an_offset(void **state) {
         assert_int_equal(parsed("2025-10-18 23:30:00", jakarta), SAMPLE);
         assert_int_equal(parsed("2025-10-18 23:30:00", fixed), SAMPLE);
         assert_int_equal(parsed("2025-10-18 16:30:00Z", jakarta), SAMPLE);
-        assert_int_equal(zone_to_utc(NULL, SAMPLE, CLOCK_UNKNOWN), SAMPLE);
+        assert_int_equal(zone_to_utc(NULL, SAMPLE, CLOCK_UNKNOWN, 0), SAMPLE);
 }
 
 static void test_skipped_hour_moves_forward_and_repeated_hour_is_its_first(void **state) {
@@ -224,19 +248,39 @@ static void test_of_a_repeated_hour_the_reading_near_to_now_counts(void **state)
         assert_int_equal(timestamp_parse(TEXT("2025-10-26T01:30:00Z"), NULL, &second_us), 0);
         assert_int_equal(timestamp_parse(local, zone, &near_us), 0);
         assert_true(near_us == first_us);
-        assert_int_equal(timestamp_parse_near(local, zone, first_us + 1000000, &near_us), 0);
+        assert_int_equal(timestamp_parse_near(local, zone, first_us + SECOND, AHEAD, &near_us), 0);
         assert_true(near_us == first_us);
-        assert_int_equal(timestamp_parse_near(local, zone, second_us + 1000000, &near_us), 0);
+        assert_int_equal(timestamp_parse_near(local, zone, second_us + SECOND, AHEAD, &near_us), 0);
         assert_true(near_us == second_us);
-        assert_int_equal(timestamp_parse_near(local, zone, second_us + 7 * CLOCK_DAY_US, &near_us),
+        assert_int_equal(timestamp_parse_near(local,
+                                              zone,
+                                              second_us + 7 * CLOCK_DAY_US,
+                                              AHEAD,
+                                              &near_us),
                          0);
         assert_true(near_us == second_us);
         assert_int_equal(timestamp_parse_near(TEXT("2025-10-26 03:30:00"),
                                               zone,
                                               first_us,
+                                              AHEAD,
                                               &near_us),
                          0);
         assert_true(near_us == second_us + INT64_C(3600000000));
+        /* The nearer one is still to come. */
+        assert_int_equal(timestamp_parse_near(local,
+                                              zone,
+                                              second_us - 600 * SECOND,
+                                              AHEAD,
+                                              &near_us),
+                         0);
+        assert_true(near_us == first_us);
+        assert_int_equal(timestamp_parse_near(local,
+                                              zone,
+                                              second_us - 30 * SECOND,
+                                              AHEAD,
+                                              &near_us),
+                         0);
+        assert_true(near_us == second_us);
 }
 
 /* An hour back, half an hour back, none at all; and the same forward, which is skipped. */
@@ -297,6 +341,7 @@ static void test_hours_that_are_twice_or_never_in_other_places(void **state) {
                 assert_int_equal(timestamp_parse_near(cases[i].local,
                                                       zone,
                                                       parsed(cases[i].near, NULL),
+                                                      AHEAD,
                                                       &time_us),
                                  0);
                 if (time_us != parsed(cases[i].utc, NULL))
@@ -311,6 +356,8 @@ static void test_only_an_offset_says_where_a_time_is(void **state) {
         assert_false(timestamp_has_offset(TEXT("2025-10-18T23:30:00")));
         assert_false(timestamp_has_offset(TEXT("2025-10-18T23:30:00Z")));
         assert_false(timestamp_has_offset(TEXT("2025-10-18T23:30:00+00:00")));
+        assert_false(timestamp_has_offset(TEXT("2025-10-18 23:30:00 UTC")));
+        assert_true(timestamp_has_offset(TEXT("20251018T233000 +0700")));
         assert_false(timestamp_has_offset(TEXT("soon-07:00")));
 }
 

@@ -262,13 +262,49 @@ static void test_the_topic_wins_where_both_name_somebody(void **state) {
 
 static void test_a_time_is_one_behind_as_many_operations_as_there_may_be(void **state) {
         Fixture *f = *state;
-        const char *const lines[] = { "time = /t | int | int | int | int | int | int | int | scale 60",
-                                      NULL };
+        const char *const lines[] = {
+                "time = /t | int | int | int | int | int | int | int | scale 60", NULL
+        };
 
         route_of(f, KIND_TELEMETRY, "x/{device}", lines);
         good(f, "x/d", "{\"t\":29346750}");
         assert_true(f->record.time_us == INT64_C(29346750) * 60000000);
         assert_true(f->record.has_clock);
+}
+
+/* In the hour that is twice the reading nearer to the receipt, but none that is still to come. */
+static void test_a_time_of_a_map_is_read_as_any_other(void **state) {
+        static const char *const own[] = { "v = /v", NULL };
+        const char *const lines[] = { "time = /t", NULL };
+        Fixture *f = *state;
+        const char *const *const both[] = { own, lines };
+        static const struct {
+                const char *received;
+                int minutes; /* from 02:30 of summer time */
+        } cases[] = { { "2025-10-26T00:31:00Z", 0 },
+                      { "2025-10-26T01:31:00Z", 60 },
+                      { "2025-10-26T01:20:00Z", 0 } };
+
+        for (size_t i = 0; i < N_ELEMENTS(cases) * N_ELEMENTS(both); ++i) {
+                bool is_mapped = i % 2 == 1;
+                Record envelope = { .topic = TEXT("x/d") };
+                TopicMatch match = { .device = TEXT("d") };
+                int64_t expected;
+
+                route_of(f, KIND_TELEMETRY, "x/{device}", both[i % 2]);
+                assert_int_equal(zone_new(&f->route.zone, "Europe/Berlin"), 0);
+                envelope.payload = is_mapped ? TEXT("{\"t\":\"2025-10-26 02:30\"}")
+                                             : TEXT("{\"timestamp\":\"2025-10-26 02:30\"}");
+                assert_int_equal(timestamp_parse(text_of(cases[i / 2].received),
+                                                 NULL,
+                                                 &envelope.received_us),
+                                 0);
+                assert_int_equal(timestamp_parse(TEXT("2025-10-26T00:30:00Z"), NULL, &expected), 0);
+                assert_int_equal(decode(f->arena, &f->route, &match, &envelope, &f->record), 0);
+                assert_true(f->record.time_us ==
+                            expected + cases[i / 2].minutes * INT64_C(60000000));
+                zone_free(f->route.zone);
+        }
 }
 
 static void test_a_time_that_cannot_be_is_kept_as_it_was_said(void **state) {
@@ -428,6 +464,7 @@ int main(void) {
                 TEST(test_text_logs_and_alerts_take_a_message),
                 TEST(test_the_topic_wins_where_both_name_somebody),
                 TEST(test_a_time_is_one_behind_as_many_operations_as_there_may_be),
+                TEST(test_a_time_of_a_map_is_read_as_any_other),
                 TEST(test_a_time_that_cannot_be_is_kept_as_it_was_said),
                 TEST(test_what_is_no_time_is_kept_as_it_was_said),
                 TEST(test_a_name_of_the_topic_has_to_be_text),

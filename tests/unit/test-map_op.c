@@ -214,7 +214,8 @@ static void test_times_are_text_or_numbers_of_any_unit(void **state) {
                 { "time unix_s", "1760805000.5", "2025-10-18T16:30:00.500Z", NULL },
                 { "time unix_s", "1760805000123", "", "not a time" },
                 { "time iso", "1760805000", "", "not a time" },
-                { "time iso", "\"2025-10-18 16:30\"", "", "not a time" },
+                { "time iso", "\"2025-10-18 16:30\"", "2025-10-18T16:30:00.000Z", NULL },
+                { "time iso", "\"20251018T163000Z\"", "2025-10-18T16:30:00.000Z", NULL },
                 { "time", "true", "", "not a time" },
                 { "time", "\"noon\"", "", "not a time" },
         };

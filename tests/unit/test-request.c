@@ -153,6 +153,24 @@ static bool origin_ok(Fixture *f, const char *origin, const char *host, const ch
         return ws_request_origin_ok(&f->request, allowed);
 }
 
+static void test_a_time_may_have_lost_the_plus_of_its_offset(void **state) {
+        static const char *const texts[] = {
+                "2025-10-18T16:30:00Z",      "2025-10-18T23:30:00 07:00", "2025-10-18 23:30 0700",
+                "20251018T2330 07",          "2025-10-18 16:30",          "2025-10-18 16:30:00 UTC",
+                "2025-10-18 23:30:00 +0700",
+        };
+        char text[40] = "2025-10-18 ";
+        int64_t time_us;
+
+        (void)state;
+        assert_false(ws_request_time(text, NULL, &time_us));
+        for (size_t i = 0; i < N_ELEMENTS(texts); ++i) {
+                snprintf(text, sizeof(text), "%s", texts[i]);
+                assert_true(ws_request_time(text, NULL, &time_us));
+                assert_true(time_us == INT64_C(1760805000000000));
+        }
+}
+
 static void test_no_origin_and_our_own_host_are_always_welcome(void **state) {
         Fixture *f = *state;
 
@@ -495,6 +513,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_parameters_are_found_and_decoded),
                 TEST(test_parameters_that_are_absent_broken_or_long_are_not_there),
+                TEST(test_a_time_may_have_lost_the_plus_of_its_offset),
                 TEST(test_no_origin_and_our_own_host_are_always_welcome),
                 TEST(test_who_came_by_tls_is_no_page_that_did_not),
                 TEST(test_other_origins_need_to_be_listed),

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/text.h"
-#include "base/timestamp.h"
 #include "model/record.h"
 #include "ws/http/endpoint.h"
 
@@ -30,18 +29,13 @@ static bool ws_history_param(const WsCall *call, const char *name, char *ret_tex
         return ws_request_param(call->request, name, ret_text, n_text) && *ret_text;
 }
 
-/* The + of an offset that nobody has escaped comes as a space. */
 static bool ws_history_time(WsCall *call, const char *name, int64_t *ret_us) {
         char text[64], detail[96];
-        char *space;
 
         *ret_us = CLOCK_UNKNOWN;
         if (!ws_history_param(call, name, text, sizeof(text)))
                 return true;
-        space = strrchr(text, ' ');
-        if (space && space - text >= 16)
-                *space = '+';
-        if (timestamp_parse(text_of(text), NULL, ret_us) == 0)
+        if (ws_request_time(text, NULL, ret_us))
                 return true;
         snprintf(detail, sizeof(detail), "%s must be a time, as 2025-10-18T16:30:00Z.", name);
         return ws_history_bad(call, "bad_time", detail);

@@ -6,11 +6,14 @@
 #include "base/err.h"
 #include "base/name.h"
 #include "base/text.h"
+#include "base/timestamp.h"
 #include "ws/access/proxies.h"
 #include "ws/access/stream_ticket.h"
 #include "ws/http/authority.h"
 #include "ws/wire/frame.h"
 #include "ws/wire/head.h"
+
+#define WS_REQUEST_MINUTE 13 /* characters: YYYYMMDDThhmm */
 
 DEFINE_CLEANUP(char *, free);
 
@@ -336,6 +339,14 @@ void ws_request_trace(WsRequest *request,
         ws_proxies_follow(proxies, head, peer, &origin);
         memcpy(request->source, origin.source, sizeof(request->source));
         request->is_secure = origin.is_told ? origin.is_secure : is_tls;
+}
+
+bool ws_request_time(char *text, const Zone *zone, int64_t *ret_us) {
+        char *space = strrchr(text, ' ');
+
+        if (space && space - text >= WS_REQUEST_MINUTE && space[1] >= '0' && space[1] <= '9')
+                *space = '+';
+        return timestamp_parse(text_of(text), zone, ret_us) == 0;
 }
 
 bool ws_request_form_is_text(Text form) {

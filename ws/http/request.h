@@ -22,6 +22,7 @@ typedef struct WsHead WsHead;
 typedef struct WsLimiter WsLimiter;
 typedef struct WsProxies WsProxies;
 typedef struct WsRequest WsRequest;
+typedef struct Zone Zone;
 
 struct WsRequest {
         char method[24];
@@ -87,6 +88,8 @@ bool ws_request_word(const WsRequest *request,
                      char *ret_word,
                      size_t n_word,
                      char ret_detail[WS_REQUEST_DETAIL_SIZE]);
+/* What a parameter says, as a time: the + of an offset that nobody has escaped is a space there. */
+bool ws_request_time(char *text, const Zone *zone, int64_t *ret_us);
 bool ws_request_form_is_text(Text form); /* UTF-8 without NUL, and every escape is one */
 bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t n_value);
 

@@ -137,15 +137,9 @@ bool ws_page_word(WsCall *call,
 
 bool ws_page_time(WsCall *call, const char *name, int64_t *ret_us) {
         char text[WS_PAGE_TEXT_SIZE], detail[128];
-        char *space;
 
         ws_page_text(call, name, text);
-        if (!*text)
-                return true;
-        space = strrchr(text, ' '); /* the + of an offset that nobody has escaped */
-        if (space && space - text >= WS_PAGE_DATE + 6)
-                *space = '+';
-        if (timestamp_parse(text_of(text), call->options->zone, ret_us) == 0)
+        if (!*text || ws_request_time(text, call->options->zone, ret_us))
                 return true;
         snprintf(detail, sizeof(detail), "%s must be a time, as 2025-10-18T16:30:00.", name);
         return ws_page_refuse(call, 400, detail);
@@ -154,7 +148,7 @@ bool ws_page_time(WsCall *call, const char *name, int64_t *ret_us) {
 int64_t ws_page_midnight(const WsCall *call, int64_t local_us) {
         if (!call->options->zone)
                 return local_us;
-        return zone_to_utc(call->options->zone, local_us, CLOCK_UNKNOWN);
+        return zone_to_utc(call->options->zone, local_us, CLOCK_UNKNOWN, 0);
 }
 
 bool ws_page_date(WsCall *call, const char *name, int n_days, int64_t *ret_us) {
