@@ -9,8 +9,8 @@ PASSWORD = {"base/password"}
 DB = {"db", "db/edit", "db/follow", "db/read", "db/write"}
 WS = ["ws/wire", "ws/access", "ws/loop", "ws/net", "ws/viewer", "ws/device", "ws/hub", "ws/dialects", "ws/http",
       "ws/pages", "ws"]  # each knows those before it
-GATEWAY = {"gateway/cli", "gateway/commands", "gateway/config", "gateway/decode", "gateway/explore", "gateway/journal", "gateway/memory",
-           "gateway/move", "gateway/read", "gateway/sim", "gateway/store"}
+GATEWAY = {"gateway/cli", "gateway/commands", "gateway/config", "gateway/decode", "gateway/discover", "gateway/explore", "gateway/journal",
+           "gateway/memory", "gateway/move", "gateway/read", "gateway/sim", "gateway/store"}
 MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its own
     "base": set(),
     "base/password": {"base"},
@@ -24,6 +24,7 @@ MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its ow
     **{folder: {*GROUND, *WS[:i]} for i, folder in enumerate(WS)},
     "gateway/config": {*GROUND, "gateway/commands", "gateway/decode", "gateway/journal", "mqtt", "db", *WS},
     "gateway/decode": GROUND,
+    "gateway/discover": {*GROUND, "gateway/decode"},
     "gateway/explore": {*GROUND, "gateway/decode"},
     "gateway/journal": GROUND,
     "gateway/memory": GROUND,
