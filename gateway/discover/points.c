@@ -1,0 +1,143 @@
+#include "gateway/discover/points.h"
+
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/json_out.h"
+
+#define POINTS_CONSTANT 256 /* bytes of a code in quotes */
+
+/* ---- routes ------------------------------------------------------------------------------- */
+
+static int points_add_line(Route *route, Text target, Text line) {
+        char why[MAP_WHY_SIZE];
+        int r = map_add(route->map, route->topic, target, line, why);
+
+        if (r > 0) /* whoever made the line has looked at all that goes into it */
+                r = err_new(-EINVAL);
+        return err_up(r);
+}
+
+static int points_add_constant(Route *route, Text target, Text value) {
+        char text[POINTS_CONSTANT];
+        int n = snprintf(text, sizeof(text), "'%.*s'", (int)value.n, value.data);
+
+        return err_up(points_add_line(route, target, (Text){ .data = text, .n = (size_t)n }));
+}
+
+static int points_add_lines(Route *route, const FoundTopic *topic) {
+        int r = points_add_constant(route, TEXT("device"), topic->device->code);
+
+        if (r == 0 && topic->device->user.data)
+                r = points_add_constant(route, TEXT("user"), topic->device->user);
+        for (const FoundPoint *at = topic->points; r == 0 && at; at = at->next)
+                r = points_add_line(route, at->name, at->line);
+        return err_up(r);
+}
+
+static int points_make_route(Route *route, const FoundTopic *topic) {
+        const DiscoverRule *rule = topic->device->rule;
+        char text[DISCOVER_MAX_TOPIC + 1];
+        int r;
+
+        *route = (Route){
+                .name = strdup(rule->name),
+                .kind = topic->is_status ? KIND_DEVICE_STATUS : KIND_TELEMETRY,
+                .auto_register = rule->auto_register,
+                .max_ahead_us = rule->max_ahead_us,
+                .max_age_us = rule->max_age_us,
+                .max_bytes = rule->max_bytes,
+                .near_dbm = ROUTE_NEAR_DBM,
+                .medium_dbm = ROUTE_MEDIUM_DBM,
+                .format = { .kind = topic->is_json ? FORMAT_AS_IT_IS : FORMAT_TEXT },
+                .keeps_named = !rule->keeps_all,
+        };
+        if (!route->name)
+                return err_new(-ENOMEM);
+        memcpy(text, topic->topic.data, topic->topic.n);
+        text[topic->topic.n] = '\0';
+        r = topic_template_new(&route->topic, text);
+        if (r == 0)
+                r = map_new(&route->map, route->kind);
+        if (r == 0)
+                r = points_add_lines(route, topic);
+        return r > 0 ? err_new(-EINVAL) : err_up(r);
+}
+
+int points_add_routes(const Findings *findings, Routes *routes) {
+        int r = 0;
+
+        for (const FoundTopic *at = findings_topics(findings); r == 0 && at; at = at->next) {
+                Route route;
+
+                if (at->is_shared)
+                        continue;
+                r = points_make_route(&route, at);
+                if (r == 0)
+                        r = routes_add(routes, &route);
+                if (r != 0)
+                        route_done(&route);
+        }
+        return err_up(r);
+}
+
+/* ---- for people --------------------------------------------------------------------------- */
+
+static void points_write_point(JsonOut *out, const FoundTopic *topic, const FoundPoint *point) {
+        json_out_object(out, NULL);
+        json_out_text(out, "name", point->name);
+        json_out_text(out, "topic", topic->topic);
+        json_out_string(out,
+                        "kind",
+                        kind_name(topic->is_status ? KIND_DEVICE_STATUS : KIND_TELEMETRY));
+        json_out_string(out, "decode", topic->is_json ? "json" : "text");
+        json_out_text(out, "line", point->line);
+        json_out_text(out, "component", point->component);
+        json_out_text(out, "unit", point->unit);
+        json_out_text(out, "device_class", point->device_class);
+        json_out_text(out, "config", point->config);
+        json_out_object_end(out);
+}
+
+static void points_write_device(JsonOut *out, const FoundDevice *device) {
+        json_out_object(out, NULL);
+        json_out_text(out, "device", device->code);
+        json_out_text(out, "user", device->user);
+        json_out_string(out, "route", device->rule->name);
+        json_out_text(out, "name", device->name);
+        json_out_text(out, "model", device->model);
+        json_out_text(out, "manufacturer", device->manufacturer);
+        json_out_text(out, "firmware", device->firmware);
+        json_out_text(out, "area", device->area);
+        json_out_array(out, "points");
+        for (const FoundTopic *topic = device->topics; topic; topic = topic->sibling)
+                for (const FoundPoint *at = topic->points; !topic->is_shared && at; at = at->next)
+                        points_write_point(out, topic, at);
+        json_out_array_end(out);
+        json_out_object_end(out);
+}
+
+void points_write(const Findings *findings, int64_t now_us, Buf *buf) {
+        JsonOut out = { .buf = buf };
+
+        json_out_object(&out, NULL);
+        json_out_time(&out, "at", now_us);
+        json_out_int(&out, "devices", (int64_t)findings_n_devices(findings));
+        json_out_int(&out, "points", (int64_t)findings_n_points(findings));
+        json_out_int(&out, "refused", (int64_t)findings_n_refused(findings));
+        json_out_array(&out, "discovered");
+        for (const FoundDevice *at = findings_devices(findings); at; at = at->next)
+                points_write_device(&out, at);
+        json_out_array_end(&out);
+        json_out_array(&out, "not_taken");
+        for (const FoundRefusal *at = findings_refused(findings); at; at = at->next) {
+                json_out_object(&out, NULL);
+                json_out_text(&out, "config", at->config);
+                json_out_text(&out, "name", at->name);
+                json_out_string(&out, "why", at->why);
+                json_out_text(&out, "text", at->text);
+                json_out_object_end(&out);
+        }
+        json_out_array_end(&out);
+        json_out_object_end(&out);
+}
