@@ -69,9 +69,13 @@ struct Query {
         QueryKind kind;
         uint64_t question; /* its number, see ws/loop/questions.h */
         uint64_t party;    /* who asks, for fair turns; 0: the gateway itself */
-        bool is_proven;  /* a log-in, from where this one was good before: has a lane of its own */
-        bool is_early;   /* or of somebody who is new, while not many are: likewise */
-        bool is_suspect; /* or from where one has just failed, or too many came: so has this */
+        bool is_proven;   /* a log-in, from where this one was good before: has a lane of its own */
+        bool is_early;    /* or of somebody who is new, while not many are: likewise */
+        bool is_suspect;  /* or from where one has just failed, or too many came: so has this */
+        uint64_t account; /* or to an account that there is, its user's party: so has this; 0: none
+                           */
+        bool is_guessed;  /* at which somebody else has failed lately: goes behind the others */
+        int refused; /* its answer was found, and waits for its turn: its status; 0: it was not */
         int64_t deadline_us;       /* monotonic: nobody waits for the answer any more; 0 = none */
         char *username, *password; /* owned; the password is wiped on free */
         int64_t *user_ids;         /* owned; 0 = everything (admins, anonymous paths) */

@@ -264,8 +264,12 @@ int answer_once(Reader *reader, const Query *query) {
         if (query->deadline_us != 0 && clock_mono_us() > query->deadline_us)
                 return 0; /* who asked has been told so: the work is for those who still wait */
         r = answer_new(&answer, query);
-        if (r == 0)
+        if (r == 0 && query->refused)
+                answer->status = query->refused;
+        else if (r == 0)
                 r = answer_once_compute(reader, query, answer);
+        if (r == 0 && answer->status == 401 && query->account != 0 && !query->refused)
+                return READER_E_REFUSED;
         if (r == 0)
                 r = reader_send(reader, &answer);
         return r == READER_E_LOST ? 0 : err_up(r);

@@ -6,7 +6,8 @@
 
 typedef struct FairEntry FairEntry;
 
-/* Its turn: the number of the round in which the party gets this one. */
+/* Its turn: the number of the round in which the party gets this one, or so many behind. The
+ * queue's is without those: who stands back would else take along who comes after him. */
 struct FairEntry {
         FairItem item;
         uint64_t turn;
@@ -78,7 +79,7 @@ int fair_queue_push(FairQueue *queue, const FairItem *item) {
         int r = 0;
 
         pthread_mutex_lock(&queue->lock);
-        turn = fair_queue_turn(queue, item->party, &n_own);
+        turn = fair_queue_turn(queue, item->party, &n_own) + item->n_behind;
         if (queue->closed)
                 r = FAIR_QUEUE_E_CLOSED;
         else if (n_own >= queue->options.n_share)
@@ -121,8 +122,8 @@ static void fair_queue_take(FairQueue *queue, size_t i, FairItem *ret_item) {
         const FairEntry *entry = &queue->entries[i];
 
         *ret_item = entry->item;
-        if (entry->turn > queue->turn)
-                queue->turn = entry->turn;
+        if (entry->turn - entry->item.n_behind > queue->turn)
+                queue->turn = entry->turn - entry->item.n_behind;
         queue->busy[queue->n_busy++] = entry->item.party;
         --queue->n_entries;
         memmove(&queue->entries[i],

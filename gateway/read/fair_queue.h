@@ -10,8 +10,9 @@
  * with a cost of 1 an item), whoever came first and however much one of them asks.
  *
  * One party has at most @n_share items waiting and at most @n_busy with workers, so that it never
- * has the whole. Any thread may push, and never waits; any number of workers pop, and each says
- * when it is done with what it took. What is still inside at the end is released with @free_item.
+ * has the whole. An item with @n_behind stands back for so many rounds: whatever comes within them
+ * goes first. Any thread may push, and never waits; any number of workers pop, and each says when
+ * it is done with what it took. What is still inside at the end is released with @free_item.
  */
 
 #include "base/base.h"
@@ -31,6 +32,7 @@ struct FairQueueOptions {
 struct FairItem {
         void *item;
         uint64_t party;
+        uint64_t n_behind;
 };
 
 enum {

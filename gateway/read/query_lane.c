@@ -10,6 +10,7 @@
 
 enum {
         QUERY_LANE_WAIT_MS = 1000, /* between looks at a silent queue */
+        QUERY_LANE_BEHIND = 1000,  /* rounds, for an account at which somebody guesses */
 };
 
 typedef struct QueryThread QueryThread;
@@ -33,6 +34,28 @@ static void query_lane_free_query(void *query) {
         query_free(query);
 }
 
+/* If a refusal came at once, it would tell that there is such an account. */
+static int query_thread_put_back(QueryThread *thread, Query **queryp) {
+        const QueryLaneOptions *options = &thread->lane->options;
+        int r;
+
+        (*queryp)->refused = 401;
+        if (query_lane_push(options->refused, queryp) == 0)
+                return 0;
+        (*queryp)->refused = 503; /* as nobody else has a place there */
+        r = options->answer(&thread->reader, *queryp);
+        return err_up(r);
+}
+
+static int query_thread_answer(QueryThread *thread, Query **queryp) {
+        int r;
+
+        r = thread->lane->options.answer(&thread->reader, *queryp);
+        if (r == READER_E_REFUSED)
+                r = query_thread_put_back(thread, queryp);
+        return err_up(r);
+}
+
 /* A fault costs the query that met it, and nothing else. */
 static void *query_thread_run(void *arg) {
         QueryThread *thread = arg;
@@ -52,7 +75,7 @@ static void *query_thread_run(void *arg) {
                 secret_keep_memory(true); /* of one hash for the next: they come in rows */
                 query = item.item;
                 metric_add(options->waiting, -1);
-                if (options->answer(&thread->reader, query) < 0)
+                if (query_thread_answer(thread, &query) < 0)
                         log_error("query_failed lane=%s", options->reader.name);
                 fair_queue_done(queue, &item);
         }
@@ -127,9 +150,11 @@ QueryLane *query_lane_free(QueryLane *lane) {
 }
 
 int query_lane_push(QueryLane *lane, Query **queryp) {
+        bool by_account = lane->options.refused != NULL;
         const FairItem item = {
                 .item = *queryp,
-                .party = (*queryp)->party,
+                .party = by_account ? (*queryp)->account : (*queryp)->party,
+                .n_behind = by_account && (*queryp)->is_guessed ? QUERY_LANE_BEHIND : 0,
         };
 
         metric_add(lane->options.waiting, 1);

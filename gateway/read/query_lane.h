@@ -22,7 +22,10 @@ struct QueryLaneOptions {
         size_t n_share;  /* of one party */
         int nice;        /* how far its threads stand back for the others */
         Metric waiting;  /* the gauge that counts them */
-        MUST_CHECK int (*answer)(Reader *reader, const Query *query);
+        MUST_CHECK int (*answer)(Reader *reader, const Query *query); /* 0, READER_E_REFUSED */
+        /* Of log-ins to accounts that there are: turns are the accounts', and who is refused waits
+         * here, borrowed, for the turn that he would have had if his were none. NULL: others. */
+        QueryLane *refused;
 };
 
 enum {

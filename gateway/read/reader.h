@@ -44,6 +44,7 @@ struct Reader { /* memory of its lane; of this, others write what is atomic */
 enum {
         READER_E_AWAY = 1, /* the database, just now */
         READER_E_LOST,     /* the answer: the outbox stayed full, or is closed */
+        READER_E_REFUSED,  /* a log-in that is told so in the turn of those whom nobody knows */
 };
 
 MUST_CHECK int reader_init(Reader *reader, const ReaderOptions *options);

@@ -12,6 +12,7 @@ typedef enum ReadersSort {
         READERS_SIGN_IN,   /* scrypt: a core for 50 ms */
         READERS_RETURNING, /* the same, from where it was good before */
         READERS_CROWD,     /* or of one of many who are new at a time */
+        READERS_KNOWN,     /* or of one of them whose account there is */
         READERS_SUSPECT,   /* or from where it has just failed, or comes too often */
         READERS_COMMANDS,
         READERS_RESUME,
@@ -25,9 +26,9 @@ struct Readers {
         QueryLane *lanes[READERS_COUNT];
 };
 
-/* Whoever comes with a crowd that has never been here, or guesses, uses what the others leave of a
- * core each. Of those who come back none has both readers, so that there is always one for the
- * next. */
+/* Whoever comes with a crowd that has never been here and is nobody, or guesses, uses what the
+ * others leave of a core each. Of those who come back none has both readers, so that there is
+ * always one for the next. */
 static const struct {
         const char *name; /* of its connections, in pg_stat_activity */
         size_t n_threads; /* 0: as many as are configured */
@@ -37,6 +38,7 @@ static const struct {
         [READERS_SIGN_IN] = { .name = "sign-in", .n_threads = 1 },
         [READERS_RETURNING] = { .name = "returning", .n_threads = 2 },
         [READERS_CROWD] = { .name = "crowd", .n_threads = 1, .nice = READERS_NICE },
+        [READERS_KNOWN] = { .name = "known", .n_threads = 1 },
         [READERS_SUSPECT] = { .name = "suspect", .n_threads = 1, .nice = READERS_NICE },
         [READERS_COMMANDS] = { .name = "query" },
         [READERS_RESUME] = { .name = "replay" },
@@ -51,7 +53,9 @@ static ReadersSort readers_sort(const Query *query) {
                         return READERS_RETURNING;
                 if (query->is_suspect)
                         return READERS_SUSPECT;
-                return query->is_early ? READERS_SIGN_IN : READERS_CROWD;
+                if (query->is_early)
+                        return READERS_SIGN_IN;
+                return query->account != 0 ? READERS_KNOWN : READERS_CROWD;
         case QUERY_DEVICE_TOKEN:
                 return query->password ? READERS_CROWD : READERS_COMMANDS;
         case QUERY_DETECTION_STATS:
@@ -90,6 +94,7 @@ static int readers_open(Readers *readers,
                 .nice = readers_lanes[sort].nice,
                 .waiting = is_stream ? METRIC_HISTORY_WAITING : METRIC_QUERY_WAITING,
                 .answer = is_stream ? answer_stream : answer_once,
+                .refused = sort == READERS_KNOWN ? readers->lanes[READERS_CROWD] : NULL,
         };
         int r;
 

@@ -125,7 +125,7 @@ def test_a_user_who_asks_too_much_at_once_is_refused_and_nobody_else_is(make_gat
 
 def n_asked_for(database, *lanes):
     """How many log-ins are with a reader, and wait for the table there."""
-    names = [f"tidegate/{lane}" for lane in lanes or ("sign-in", "returning", "crowd", "suspect")]
+    names = [f"tidegate/{lane}" for lane in lanes or ("sign-in", "returning", "known", "crowd", "suspect")]
     return database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
                           " AND application_name = ANY(%s)", names)
 
@@ -195,6 +195,31 @@ def test_who_is_new_where_others_have_been_good_waits_for_nobody(busy_gateway, d
         wait_until(lambda: n_asked_for(database, "returning") == 1, "ana to be asked for beside them")
     end_all(threads)
     assert ("ana", 200) in answers and sorted(status for _, status in answers) == [200] + [401] * 12
+
+
+def test_who_is_new_and_has_an_account_waits_for_no_guess(busy_gateway, database):
+    """From a network where nobody was ever good, while guesses come from everywhere."""
+    gateway = busy_gateway
+    answers = []
+    with locked(database, "users"):
+        threads = guess_from_everywhere(gateway, database, answers, 12)
+        threads += in_threads(answers, (gateway, "ana", "127.77.1.1"))
+        wait_until(lambda: n_asked_for(database, "known") == 1, "ana to be asked for beside them")
+    end_all(threads)
+    assert ("ana", 200) in answers and sorted(status for _, status in answers) == [200] + [401] * 12
+
+
+def test_a_try_that_was_never_answered_counts_among_guesses(make_gateway, database):
+    """The password may have been looked at: who fills the lanes would else have tries for nothing."""
+    gateway = make_gateway(database__query_timeout="60s", http__answer_timeout="2s", auth__login_failures_per_minute=1)
+    populate(gateway)
+    gateway.start()
+    answers = []
+    with locked(database, "users"):
+        threads = guess_from_everywhere(gateway, database, answers, 6)
+        end_all(threads + in_threads(answers, *((gateway, "ana", f"127.78.1.{i}", "wrong") for i in (1, 2))))
+    assert [status for user, status in answers if user == "ana"] == [504, 504]
+    assert log_in(gateway, "ana", "127.78.1.3", "wrong") == 429
 
 
 def test_one_who_is_new_is_as_urgent_as_anybody(busy_gateway, database):

@@ -34,13 +34,19 @@ static FairQueue *new_queue(size_t n_workers, size_t n_busy) {
 }
 
 /* Items are letters; the party is the letter in upper case. */
-static int push(FairQueue *queue, const char *name) {
+static int push_at(FairQueue *queue, const char *name, uint64_t n_behind) {
         static char letters[128][2];
         char *item = letters[(unsigned char)*name];
 
         item[0] = *name;
         return fair_queue_push(queue,
-                               &(FairItem){ .item = item, .party = (uint64_t)(*name & 0x5f) });
+                               &(FairItem){ .item = item,
+                                            .party = (uint64_t)(*name & 0x5f),
+                                            .n_behind = n_behind });
+}
+
+static int push(FairQueue *queue, const char *name) {
+        return push_at(queue, name, 0);
 }
 
 static void push_all(FairQueue *queue, const char *names) {
@@ -118,6 +124,37 @@ static void test_one_party_never_has_all_workers(void **state) {
         assert_int_equal(*(char *)none.item, 'a');
 }
 
+static void push_behind(FairQueue *queue, const char *name) {
+        assert_int_equal(push_at(queue, name, 100), 0);
+}
+
+/* However many of them there were, and however many have been taken. */
+static void test_whoever_stands_back_lets_those_go_first_who_come_later(void **state) {
+        CLEANUP(fair_queue_free) FairQueue *queue = new_queue(1, 1);
+
+        (void)state;
+        for (const char *names = "xyz"; *names; ++names)
+                push_behind(queue, names);
+        push_all(queue, "a");
+        assert_int_equal(pop(queue), 'a');
+        assert_int_equal(pop(queue), 'x');
+        push_all(queue, "bb");
+        push_behind(queue, "x");
+        assert_order(queue, "bbyzx");
+}
+
+static void test_whoever_stands_back_gets_his_turn_once(void **state) {
+        CLEANUP(fair_queue_free) FairQueue *queue = new_queue(1, 1);
+        int n = 0;
+
+        (void)state;
+        push_behind(queue, "x");
+        do
+                push_all(queue, "a");
+        while (pop(queue) == 'a' && ++n < 1000);
+        assert_int_equal(n, 100);
+}
+
 static void *finish(void *arg) {
         void **args = arg;
 
@@ -157,6 +194,8 @@ int main(void) {
                 cmocka_unit_test(test_who_brings_one_at_a_time_starves_nobody),
                 cmocka_unit_test(test_one_party_has_its_share_of_the_places_and_no_more),
                 cmocka_unit_test(test_one_party_never_has_all_workers),
+                cmocka_unit_test(test_whoever_stands_back_lets_those_go_first_who_come_later),
+                cmocka_unit_test(test_whoever_stands_back_gets_his_turn_once),
                 cmocka_unit_test(test_a_worker_that_waits_for_a_party_hears_when_it_is_free),
                 cmocka_unit_test(test_what_is_left_is_drained_and_then_freed),
         };

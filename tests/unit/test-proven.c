@@ -51,6 +51,21 @@ static void test_a_place_is_proven_by_anybody(void **state) {
         assert_false(ws_proven_has(proven, TEXT(""), 7, NOW_US));
 }
 
+static void test_guesses_are_of_a_name_for_a_day_and_displace_nobody_who_was_good(void **state) {
+        CLEANUP(ws_proven_free) WsProven *proven = NULL;
+
+        (void)state;
+        assert_int_equal(ws_proven_new(&proven, 1), 0);
+        ws_proven_add(proven, TEXT("ana"), 7, NOW_US);
+        assert_false(ws_proven_is_guessed(proven, TEXT("ana"), NOW_US));
+        ws_proven_add_guess(proven, TEXT("ana"), NOW_US);
+        assert_true(ws_proven_is_guessed(proven, TEXT("ana"), NOW_US + DAY_US - 1));
+        assert_false(ws_proven_is_guessed(proven, TEXT("ana"), NOW_US + DAY_US));
+        assert_false(ws_proven_is_guessed(proven, TEXT("ben"), NOW_US));
+        assert_true(ws_proven_has(proven, TEXT("ana"), 7, NOW_US));
+        assert_false(ws_proven_has(proven, TEXT("ana"), 0, NOW_US));
+}
+
 static void test_few_who_are_new_go_early(void **state) {
         CLEANUP(ws_proven_free) WsProven *proven = NULL;
         int n = 0;
@@ -89,6 +104,8 @@ int main(void) {
                 cmocka_unit_test(test_a_name_is_proven_from_its_address_alone_and_for_a_day),
                 cmocka_unit_test(test_a_table_that_is_full_takes_the_newest),
                 cmocka_unit_test(test_a_place_is_proven_by_anybody),
+                cmocka_unit_test(
+                        test_guesses_are_of_a_name_for_a_day_and_displace_nobody_who_was_good),
                 cmocka_unit_test(test_few_who_are_new_go_early),
                 cmocka_unit_test(test_a_crowd_from_elsewhere_keeps_no_neighbour_waiting),
         };

@@ -168,6 +168,52 @@ static void test_a_log_in_says_who_it_is(void **state) {
         }
 }
 
+/* Sooner, he would be told that there is such an account. */
+static void test_a_wrong_password_is_told_behind_those_whom_nobody_knows(void **state) {
+        Query *query = log_in("ana", "wrong");
+
+        (void)state;
+        query->account = ANA;
+        for (int i = 0; i < 3; ++i) {
+                Query *guess = log_in("nobody", "x");
+
+                guess->question = guess->party = 100 + (uint64_t)i;
+                assert_int_equal(ask(guess), 0);
+        }
+        query->question = 103;
+        assert_int_equal(ask(query), 0);
+        for (uint64_t i = 0; i < 4; ++i) {
+                Event *event = next_answer();
+
+                assert_int_equal(event->answer->question, 100 + i);
+                assert_int_equal(event->answer->status, 401);
+                event_unref(event);
+        }
+}
+
+static void test_a_right_password_waits_for_nobody_whom_nobody_knows(void **state) {
+        DbConn *other = postgres_connect(0);
+        Query *query = log_in("ana", "right");
+
+        (void)state;
+        assert_int_equal(status_of(query), 200); /* kept, so that it costs nothing now */
+        assert_int_equal(db_conn_script(other, "BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE"),
+                         0);
+        for (int i = 0; i < 3; ++i)
+                assert_int_equal(ask(log_in("nobody", "x")), 0);
+        postgres_wait("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                      " AND application_name = 'tidegate/crowd'");
+        query = log_in("ana", "right");
+        query->account = ANA;
+        assert_int_equal(ask(query), 0);
+        postgres_wait("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                      " AND application_name = 'tidegate/known'");
+        assert_int_equal(db_conn_script(other, "COMMIT"), 0);
+        db_conn_free(other);
+        for (int i = 0; i < 4; ++i)
+                event_unref(next_answer());
+}
+
 static void test_a_connection_that_died_while_it_was_idle_costs_no_answer(void **state) {
         Event *event;
 
@@ -287,6 +333,12 @@ static void test_stopped_they_answer_what_they_have_and_take_no_more(void **stat
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_a_log_in_says_who_it_is, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_a_wrong_password_is_told_behind_those_whom_nobody_knows,
+                        setup,
+                        teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_a_right_password_waits_for_nobody_whom_nobody_knows, setup, teardown),
                 cmocka_unit_test_setup_teardown(
                         test_a_connection_that_died_while_it_was_idle_costs_no_answer,
                         setup,

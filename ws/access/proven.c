@@ -29,7 +29,8 @@ struct WsProven {
         char key[SECRET_ID_SIZE];
         Bucket early, neighbours;
         int64_t crowd_until_us;
-        size_t capacity;
+        size_t capacity; /* of each table */
+        WsProof *guesses;
         WsProof proofs[];
 };
 
@@ -37,9 +38,10 @@ int ws_proven_new(WsProven **ret_proven, size_t capacity) {
         CLEANUP(ws_proven_free) WsProven *proven = NULL;
         int r;
 
-        proven = calloc(1, sizeof(*proven) + capacity * sizeof(proven->proofs[0]));
+        proven = calloc(1, sizeof(*proven) + 2 * capacity * sizeof(proven->proofs[0]));
         if (!proven)
                 return err_new(-ENOMEM);
+        proven->guesses = proven->proofs + capacity;
         proven->capacity = capacity;
         r = secret_id(proven->key);
         if (r < 0)
@@ -71,29 +73,52 @@ static bool ws_proven_place(const WsProven *proven,
         return true;
 }
 
-static void ws_proven_put(WsProven *proven, Text name, uint64_t party, int64_t now_us) {
+static void ws_proven_put(const WsProven *proven,
+                          WsProof *table,
+                          Text name,
+                          uint64_t party,
+                          int64_t now_us) {
         uint8_t hash[SECRET_HASH_SIZE];
         size_t place;
 
         if (!ws_proven_place(proven, name, party, hash, &place))
                 return;
-        memcpy(proven->proofs[place].name, hash, sizeof(hash));
-        proven->proofs[place].until_us = now_us + WS_PROVEN_US;
+        memcpy(table[place].name, hash, sizeof(hash));
+        table[place].until_us = now_us + WS_PROVEN_US;
 }
 
-void ws_proven_add(WsProven *proven, Text name, uint64_t party, int64_t now_us) {
-        ws_proven_put(proven, text_of(WS_PROVEN_NEIGHBOURS), ws_party_network(party), now_us);
-        ws_proven_put(proven, text_of(WS_PROVEN_ANYBODY), party, now_us);
-        ws_proven_put(proven, name, party, now_us);
-}
-
-bool ws_proven_has(const WsProven *proven, Text name, uint64_t party, int64_t now_us) {
+static bool ws_proven_look(const WsProven *proven,
+                           const WsProof *table,
+                           Text name,
+                           uint64_t party,
+                           int64_t now_us) {
         uint8_t hash[SECRET_HASH_SIZE];
         size_t place;
 
         return ws_proven_place(proven, name, party, hash, &place) &&
-               proven->proofs[place].until_us > now_us &&
-               memcmp(proven->proofs[place].name, hash, sizeof(hash)) == 0;
+               table[place].until_us > now_us && memcmp(table[place].name, hash, sizeof(hash)) == 0;
+}
+
+void ws_proven_add(WsProven *proven, Text name, uint64_t party, int64_t now_us) {
+        ws_proven_put(proven,
+                      proven->proofs,
+                      text_of(WS_PROVEN_NEIGHBOURS),
+                      ws_party_network(party),
+                      now_us);
+        ws_proven_put(proven, proven->proofs, text_of(WS_PROVEN_ANYBODY), party, now_us);
+        ws_proven_put(proven, proven->proofs, name, party, now_us);
+}
+
+bool ws_proven_has(const WsProven *proven, Text name, uint64_t party, int64_t now_us) {
+        return ws_proven_look(proven, proven->proofs, name, party, now_us);
+}
+
+void ws_proven_add_guess(WsProven *proven, Text name, int64_t now_us) {
+        ws_proven_put(proven, proven->guesses, name, 0, now_us);
+}
+
+bool ws_proven_is_guessed(const WsProven *proven, Text name, int64_t now_us) {
+        return ws_proven_look(proven, proven->guesses, name, 0, now_us);
 }
 
 bool ws_proven_has_place(const WsProven *proven, uint64_t party, int64_t now_us) {

@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * WsProven: which names have been good from which addresses before, in the last day.
+ * WsProven: which names have been good from which addresses before, in the last day, and at which
+ * somebody has guessed.
  *
- * So that who comes back is not kept waiting by those who try. The table is of one size; who is
+ * So that who comes back is not kept waiting by those who try. Both tables are of one size; who is
  * proven may displace somebody else, who is then as good as new. Names are kept as keyed hashes.
  * Loop thread.
  */
@@ -18,6 +19,9 @@ WsProven *ws_proven_free(WsProven *proven);
 /* Also its place, and its network. */
 void ws_proven_add(WsProven *proven, Text name, uint64_t party, int64_t now_us);
 bool ws_proven_has(const WsProven *proven, Text name, uint64_t party, int64_t now_us);
+
+void ws_proven_add_guess(WsProven *proven, Text name, int64_t now_us);
+bool ws_proven_is_guessed(const WsProven *proven, Text name, int64_t now_us);
 
 /* Has anybody been good from there? */
 bool ws_proven_has_place(const WsProven *proven, uint64_t party, int64_t now_us);

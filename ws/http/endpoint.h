@@ -40,7 +40,8 @@ struct WsCall {
         WsIdentity identity;
         Text body;
         const char *source;                     /* address of the peer */
-        char account[WS_ENDPOINT_ACCOUNT_SIZE]; /* kept from the call to its answer */
+        char account[WS_ENDPOINT_ACCOUNT_SIZE]; /* kept from the call to its answer, as is: */
+        bool is_spent;                          /* a try that counts also if it is never answered */
         char target[256]; /* what stands for {id}, else ?for=; "" if nothing. As the next, not in
                              @answer */
         char idempotency_key[136];

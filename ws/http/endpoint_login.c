@@ -70,9 +70,29 @@ static bool ws_login_is_proven(const WsCall *call) {
                              call->now_us);
 }
 
+/* In a crowd of newcomers: is there such an account, and has somebody guessed at it? A try whose
+ * answer comes too late may have been looked at all the same, so it counts. */
+static void ws_login_rank_crowd(WsCall *call, Query *query) {
+        Text name = text_of(call->account);
+        const User *user = registry_user_by_name(call->access->registry, name);
+
+        call->is_spent = true;
+        if (!user)
+                return;
+        query->account = ws_party_user(user->id);
+        query->is_guessed = ws_proven_is_guessed(call->proven, name, call->now_us);
+}
+
+static void ws_login_note_guess(const WsCall *call) {
+        Text name = text_of(call->account);
+
+        if (registry_user_by_name(call->access->registry, name) && !ws_login_is_proven(call))
+                ws_proven_add_guess(call->proven, name, call->now_us);
+}
+
 /* Who comes back goes first, and who does nothing else goes last. Of those who were never here,
  * whoever comes from where others have been good is as welcome as they. */
-static void ws_login_rank(const WsCall *call, Query *query, bool is_suspect) {
+static void ws_login_rank(WsCall *call, Query *query, bool is_suspect) {
         uint64_t place = ws_party_address(call->source);
         bool is_back = ws_login_is_proven(call);
         bool is_known =
@@ -87,6 +107,8 @@ static void ws_login_rank(const WsCall *call, Query *query, bool is_suspect) {
                           ws_proven_take_early(call->proven, place, call->now_us);
         if (is_back && !query->is_proven)
                 metric_add(METRIC_LOGIN_BEHIND, 1);
+        if (!query->is_proven && !query->is_suspect && !query->is_early)
+                ws_login_rank_crowd(call, query);
 }
 
 static int ws_login_ask(WsCall *call, const char *password, bool is_suspect) {
@@ -206,13 +228,15 @@ int ws_endpoint_token_answer(WsCall *call, const Answer *answer) {
                                       ws_login_ttl_s(call));
         case 401:
                 metric_add(METRIC_LOGIN_FAILED, 1);
+                ws_login_note_guess(call);
                 ws_response_problem(call->response,
                                     401,
                                     "unauthorized",
                                     "Incorrect username or password.");
                 return 0;
         default: /* not the fault of who asked */
-                ws_login_give_back(call);
+                if (!call->is_spent)
+                        ws_login_give_back(call);
                 ws_response_retry_after(call->response, 2);
                 ws_response_problem(call->response,
                                     503,

@@ -82,6 +82,7 @@ struct WsWaiter {
         char source[46];
         char origin[256]; /* to be allowed to read the answer; "" = none */
         char account[WS_ENDPOINT_ACCOUNT_SIZE];
+        bool is_spent;
         bool close, keep, is_head;
         Buf body;
         Buf out; /* of a stream: the pieces that are not written yet */

@@ -148,6 +148,7 @@ static int ws_http_ask(WsHttp *http, const WsEndpoint *endpoint, WsWaiter *waite
         waiter->endpoint = endpoint;
         waiter->n_losses = call->identity.user ? call->identity.user->n_losses : 0;
         memcpy(waiter->account, call->account, sizeof(waiter->account));
+        waiter->is_spent = call->is_spent;
         query->deadline_us = clock_mono_us() + timeout_ms * INT64_C(1000);
         query->party = ws_party_of(waiter->user_id, waiter->sender_id, waiter->source);
         query_names(query, &waiter->vehicle_id, &waiter->device_id);
@@ -499,6 +500,7 @@ static void ws_http_settle(WsHttp *http, WsWaiter *waiter, const Answer *answer)
         ws_questions_forget(http->loop->questions, &waiter->question);
         call.source = waiter->source;
         memcpy(call.account, waiter->account, sizeof(call.account));
+        call.is_spent = waiter->is_spent;
         ws_precheck_origin(http->options, waiter->origin, &response);
 
         if (ws_rights_withhold(http->access->registry, waiter, &response)) {
