@@ -161,7 +161,11 @@ def keep_alive(world):
     world.wait_flow()
 
 
-@row("payloads of 200 KB, PUBACKs lost, then the link", rate=15, pad="x" * 200000)
+# Of what is large, what is shown again from memory and what is kept of the journal is more than of the rest.
+LARGE = {"max_fds": 20, "settings": {"ws__replay_bytes": "16M"}}
+
+
+@row("payloads of 200 KB, PUBACKs lost, then the link", rate=15, pad="x" * 200000, **LARGE)
 def large(world):
     for _ in again(world, 3, 20):
         before = world.mqtt.arm(mqttproxy.of(PUBACK, TO_SERVER, DROP), times=8)
@@ -173,7 +177,7 @@ def large(world):
 LARGEST = (262_144, 262_145, 4 << 20, 24 << 20)  # Paho keeps as much room as the largest had: docs/weaknesses.md
 
 
-@row("packets of 256 KB to 24 MB among the others, while the link is cut", rate=100)
+@row("packets of 256 KB to 24 MB among the others, while the link is cut", rate=100, **LARGE)
 def largest(world):
     """Those above the route's limit become letters, with their beginning, and cost no other message."""
     n = 0
