@@ -251,6 +251,17 @@ void buf_json_double(Buf *buf, double value) {
                 buf_json_general(buf, value);
 }
 
+void buf_json_float(Buf *buf, float value) {
+        char digits[32];
+
+        for (int precision = 6; precision <= 9; ++precision) {
+                snprintf(digits, sizeof(digits), "%.*g", precision, (double)value);
+                if (strtof(digits, NULL) == value)
+                        break;
+        }
+        buf_json_double(buf, isfinite(value) ? strtod(digits, NULL) : (double)value);
+}
+
 void buf_json_bool(Buf *buf, bool value) {
         buf_append_string(buf, value ? "true" : "false");
 }

@@ -157,33 +157,41 @@ static void put_word(Reader *reader, const char *word) {
         end_item(reader);
 }
 
+static void put_special(Reader *reader, double number) {
+        if (isnan(number))
+                put_word(reader, "NaN");
+        else
+                put_word(reader, number > 0 ? "Infinity" : "-Infinity");
+}
+
+static void begin_number(Reader *reader) {
+        if (is_name(reader))
+                refuse(reader, REASON_BAD_JSON, "a name that is a fraction");
+        begin_item(reader);
+}
+
 static void on_double(void *arg, double number) {
         Reader *reader = arg;
 
-        if (isnan(number)) {
-                put_word(reader, "NaN");
-        } else if (isinf(number)) {
-                put_word(reader, number > 0 ? "Infinity" : "-Infinity");
-        } else {
-                if (is_name(reader))
-                        refuse(reader, REASON_BAD_JSON, "a name that is a fraction");
-                begin_item(reader);
-                buf_json_double(reader->buf, number);
-                end_item(reader);
+        if (!isfinite(number)) {
+                put_special(reader, number);
+                return;
         }
+        begin_number(reader);
+        buf_json_double(reader->buf, number);
+        end_item(reader);
 }
 
-/* The shortest digits that are this float: 21.3 and not 21.299999237060547. */
 static void on_float(void *arg, float number) {
         Reader *reader = arg;
-        char digits[32];
 
-        for (int precision = 6; precision <= 9; ++precision) {
-                snprintf(digits, sizeof(digits), "%.*g", precision, (double)number);
-                if (strtof(digits, NULL) >= number && strtof(digits, NULL) <= number)
-                        break;
+        if (!isfinite(number)) {
+                put_special(reader, (double)number);
+                return;
         }
-        on_double(reader, isfinite(number) ? strtod(digits, NULL) : (double)number);
+        begin_number(reader);
+        buf_json_float(reader->buf, number);
+        end_item(reader);
 }
 
 static void on_bool(void *arg, bool value) {
