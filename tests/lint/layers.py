@@ -10,7 +10,7 @@ DB = {"db", "db/edit", "db/follow", "db/read", "db/write"}
 WS = ["ws/wire", "ws/access", "ws/loop", "ws/net", "ws/viewer", "ws/device", "ws/hub", "ws/dialects", "ws/http",
       "ws/pages", "ws"]  # each knows those before it
 GATEWAY = {"gateway/cli", "gateway/commands", "gateway/config", "gateway/decode", "gateway/discover", "gateway/explore", "gateway/journal",
-           "gateway/memory", "gateway/move", "gateway/read", "gateway/sim", "gateway/store"}
+           "gateway/memory", "gateway/move", "gateway/read", "gateway/sim", "gateway/sparkplug", "gateway/store"}
 MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its own
     "base": set(),
     "base/password": {"base"},
@@ -23,13 +23,14 @@ MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its ow
     "db/edit": {"db", "db/follow", *GROUND},
     **{folder: {*GROUND, *WS[:i]} for i, folder in enumerate(WS)},
     "gateway/config": {*GROUND, "gateway/commands", "gateway/decode", "gateway/journal", "mqtt", "db", *WS},
-    "gateway/decode": GROUND,
+    "gateway/decode": {*GROUND, "gateway/sparkplug"},
+    "gateway/sparkplug": GROUND,
     "gateway/discover": {*GROUND, "gateway/decode"},
     "gateway/explore": {*GROUND, "gateway/decode"},
     "gateway/journal": GROUND,
     "gateway/memory": GROUND,
     "gateway/move": {*GROUND, *PASSWORD, "gateway/decode", *DB},
-    "gateway/store": {*GROUND, "gateway/decode", "gateway/journal", "gateway/memory", *DB},
+    "gateway/store": {*GROUND, "gateway/decode", "gateway/journal", "gateway/memory", "gateway/sparkplug", *DB},
     "gateway/read": {*GROUND, *PASSWORD, *DB},
     "gateway/commands": {*GROUND, "gateway/store", "mqtt", *DB},
     "gateway/sim": {*GROUND, "gateway/config", "gateway/decode", "mqtt"},
@@ -49,6 +50,7 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
     "json-c/": {"ws/access/auth.c", "ws/access/token.c", "ws/device/order.c", "ws/device/detections.c", "ws/dialects/native_request.c",
                "ws/dialects/client_message.c", "ws/dialects/misdirected.c", "ws/pages/thresholds.c", "ws/pages/vehicles.c", "gateway/move/json_rows.c"},
     "cbor.h": {"gateway/decode/cbor.c"},
+    "sparkplug_b.pb-c.h": {"gateway/sparkplug/payload.c"},
     "jwt.h": {"ws/access/auth.c"},
     "openssl/": {"base/secret.c", "ws/access/auth.c", "ws/access/keys.c", "ws/http/handshake.c", "ws/net/tls.c"},
     "crypt.h": {"base/password/bcrypt.c", "base/password/shadow.c"},
