@@ -31,6 +31,7 @@ static const char *const reason_names[REASON_COUNT] = {
         [REASON_WRONG_OWNER] = "wrong_owner",
         [REASON_UNKNOWN_COMMAND] = "unknown_command",
         [REASON_UNKNOWN_SENSOR] = "unknown_sensor",
+        [REASON_UNKNOWN_ALIAS] = "unknown_alias",
         [REASON_NO_ROUTE] = "no_route",
         [REASON_DB_REJECTED] = "db_rejected",
 };

@@ -49,6 +49,7 @@ typedef enum Reason {
         REASON_WRONG_OWNER,
         REASON_UNKNOWN_COMMAND,
         REASON_UNKNOWN_SENSOR, /* and its vehicle may have no more */
+        REASON_UNKNOWN_ALIAS,  /* Sparkplug: no birth has said what its metrics are called */
         REASON_NO_ROUTE,
         REASON_DB_REJECTED, /* PostgreSQL refused the row; detail has the SQLSTATE */
         REASON_COUNT
@@ -66,6 +67,7 @@ typedef struct AlertRecord AlertRecord;
 typedef struct AckRecord AckRecord;
 typedef struct RecordNote RecordNote;
 typedef struct Record Record;
+typedef struct SparkplugTable SparkplugTable; /* gateway/sparkplug/table.h */
 
 struct StatusRecord {
         Text status; /* online, offline, warning, error */
@@ -149,16 +151,18 @@ struct Record {
         bool retained;     /* kept by the broker from before: what was, not what is */
         int64_t letter_id; /* a dead letter that is taken in again; 0 = news */
         int64_t first_us;  /* of a letter: when it first came */
-        bool has_clock;    /* time_us is the device's own, and believed */
-        bool odd_time;     /* it gave a time that is none, or that cannot be */
-        Text said_time;    /* that time as it said it, in place of which time_us is the receipt;
-                              absent if time_us is its own, or it said none */
-        int64_t clock_us;  /* the time that it gave, believed or not; CLOCK_UNKNOWN: none */
-        bool has_zone;     /* and said with which offset from UTC */
-        int64_t slack_us;  /* what a clock may be off by: time.ahead */
-        bool late;         /* older than the latest state: stored, does not move it */
-        bool unchanged; /* command_ack, command_state: the command was as far already, or further:
-                           nothing is shown; set by the store */
+        const SparkplugTable *terms; /* what its birth said; NULL: nothing is known */
+        bool is_history;             /* it says itself that it is nothing of now */
+        bool has_clock;              /* time_us is the device's own, and believed */
+        bool odd_time;               /* it gave a time that is none, or that cannot be */
+        Text said_time;   /* that time as it said it, in place of which time_us is the receipt;
+                             absent if time_us is its own, or it said none */
+        int64_t clock_us; /* the time that it gave, believed or not; CLOCK_UNKNOWN: none */
+        bool has_zone;    /* and said with which offset from UTC */
+        int64_t slack_us; /* what a clock may be off by: time.ahead */
+        bool late;        /* older than the latest state: stored, does not move it */
+        bool unchanged;   /* command_ack, command_state: the command was as far already, or further:
+                             nothing is shown; set by the store */
         bool may_register; /* a device that is not known may be created by it */
         bool ignored;      /* duplicate, as its topic is one that no route wants */
         bool duplicate;    /* a letter whose message is stored already, or what a broker kept and

@@ -121,7 +121,8 @@ static int config_map_add_value(Route *route) {
         int r;
 
         if (route->kind != KIND_TELEMETRY || route->format.kind == FORMAT_AS_IT_IS ||
-            route->format.kind == FORMAT_CSV || route->format.kind == FORMAT_CBOR)
+            route->format.kind == FORMAT_CSV || route->format.kind == FORMAT_CBOR ||
+            route->format.kind == FORMAT_SPARKPLUG_B)
                 return 0;
         r = map_new(&route->map, route->kind);
         if (r == 0)

@@ -8,7 +8,6 @@
 #include "gateway/decode/json_check.h"
 
 #define DECODE_COUNT_BLOCK ((size_t)16 * 1024)
-#define DECODE_MAX_GROWTH  3 /* what U+FFFD in place of each byte takes */
 
 static int (*const decode_kind[KIND_COUNT])(Decoder *) = {
         [KIND_DEVICE_STATUS] = decode_device_status,   [KIND_RAW_LOG] = decode_raw_log,
@@ -38,6 +37,7 @@ static void record_begin(Record *record,
                 .vehicle_id = envelope->vehicle_id,
                 .device_id = envelope->device_id,
                 .letter_id = envelope->letter_id,
+                .terms = envelope->terms,
                 .first_us = envelope->first_us,
         };
         if (match) {
@@ -108,8 +108,11 @@ static int read_format(Decoder *decoder) {
         Text payload = decoder->body;
         int r = format_read(decoder->route->format, decoder->arena, payload, &decoder->body, &why);
 
-        if (r <= 0)
-                return r == 0 ? 0 : err_up(r);
+        if (r < 0)
+                return err_up(r);
+        if (r == 0)
+                return decoder->route->format.kind == FORMAT_SPARKPLUG_B ? decode_sparkplug(decoder)
+                                                                         : 0;
         decoder->body = payload;
         return decoder_refuse_piece(decoder, (Reason)r, why, payload);
 }
@@ -117,7 +120,7 @@ static int read_format(Decoder *decoder) {
 /* Control characters as escapes, small numbers in CBOR or a map that repeats may become many times
  * as long: one message is not to fill the queue of each viewer. */
 static int check_growth(Decoder *decoder) {
-        size_t most = DECODE_MAX_GROWTH * decoder->route->max_bytes;
+        size_t most = DECODER_MAX_GROWTH * decoder->route->max_bytes;
 
         if (decoder->body.n <= most)
                 return 0;

@@ -16,10 +16,11 @@
 #include "gateway/decode/route.h"
 #include "model/record.h"
 
-#define DECODER_MAX_NAME  128  /* bytes of a code, an id, a mode, a type */
-#define DECODER_MAX_LABEL 256  /* bytes of a name for people, a source, a location */
-#define DECODER_MAX_ITEMS 4096 /* detections in one message, good and bad */
-#define DECODER_MAX_NOTES 16   /* members that are noted; more of them are set aside, too */
+#define DECODER_MAX_NAME   128  /* bytes of a code, an id, a mode, a type */
+#define DECODER_MAX_LABEL  256  /* bytes of a name for people, a source, a location */
+#define DECODER_MAX_ITEMS  4096 /* detections in one message, good and bad */
+#define DECODER_MAX_GROWTH 3    /* times max_bytes: what U+FFFD in place of each byte takes */
+#define DECODER_MAX_NOTES  16   /* members that are noted; more of them are set aside, too */
 
 typedef struct Decoder Decoder;
 typedef struct MemberWord MemberWord;
@@ -52,6 +53,8 @@ extern const NumberRule number_latitude, number_longitude, number_rssi;
 
 /* What the route's map makes of the body is the body from then on. */
 int decode_map(Decoder *decoder, const TopicMatch *match);
+/* The body, which is Sparkplug B, as JSON. */
+int decode_sparkplug(Decoder *decoder);
 
 /* One function a kind. */
 int decode_device_status(Decoder *decoder);

@@ -13,7 +13,8 @@
 #include "gateway/decode/json_tree.h"
 
 static const Text names[FORMAT_COUNT] = {
-        TEXT("json"), TEXT("text"), TEXT("number"), TEXT("bool"), TEXT("csv"), TEXT("cbor"),
+        TEXT("json"), TEXT("text"), TEXT("number"),      TEXT("bool"),
+        TEXT("csv"),  TEXT("cbor"), TEXT("sparkplug_b"),
 };
 static const Text base64_prefix = TEXT("base64+");
 
@@ -223,6 +224,7 @@ int format_read(Format format, Arena *arena, Text payload, Text *ret_json, const
         case FORMAT_CBOR:
                 return read_cbor(arena, payload, ret_json, ret_why);
         case FORMAT_AS_IT_IS:
+        case FORMAT_SPARKPLUG_B:
         case FORMAT_COUNT:
         default:
                 *ret_json = payload;

@@ -10,6 +10,8 @@
  *   csv      fields with commas between them, one line: an array; what is a number is one, what
  *            stands in double quotes is text, nothing is null
  *   cbor     CBOR, as cbor.h has it
+ *   sparkplug_b  the protobuf of Sparkplug B. It says more than JSON can, and less than what was
+ *            known before: it is left as it is, for decode.c and gateway/sparkplug/
  *   base64+… base64 of one of these
  *
  * Pure.
@@ -28,6 +30,7 @@ typedef enum FormatKind {
         FORMAT_BOOL,
         FORMAT_CSV,
         FORMAT_CBOR,
+        FORMAT_SPARKPLUG_B,
         FORMAT_COUNT
 } FormatKind;
 
@@ -43,10 +46,12 @@ bool format_from_name(Text name, Format *ret_format);
 const char *format_name(Format format, char ret[FORMAT_NAME_SIZE]); /* @ret */
 /* Is every byte of it meant, also zeros at the end? */
 static inline bool format_is_binary(Format format) {
-        return format.kind == FORMAT_CBOR && !format.is_base64;
+        return (format.kind == FORMAT_CBOR || format.kind == FORMAT_SPARKPLUG_B) &&
+               !format.is_base64;
 }
 /* All formats, with commas: for people. */
-#define FORMAT_NAMES "json, text, number, bool, csv, cbor, and base64+ before one of these"
+#define FORMAT_NAMES \
+        "json, text, number, bool, csv, cbor, sparkplug_b, and base64+ before one of these"
 
 /* The payload as JSON, in itself or in the arena; a Reason, with *ret_why static; -ENOMEM. */
 MUST_CHECK int format_read(Format format,

@@ -240,6 +240,8 @@ static int batch_judge_sensor(Batch *batch, const BatchContext *context, Record 
 
 /* What happened long ago is no news where nothing newer can tell. */
 static bool batch_is_history(const Record *record) {
+        if (record->is_history)
+                return true;
         return record->letter_id != 0 && record->kind != KIND_DEVICE_STATUS &&
                record->kind != KIND_TELEMETRY && record->kind != KIND_SENSOR_LOG &&
                record->kind != KIND_VEHICLE_LOG;

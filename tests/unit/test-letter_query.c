@@ -33,7 +33,8 @@ static void test_reasons_are_a_list_of_known_names(void **state) {
                             "'no_such': allowed: bad_json, bad_utf8, nul_character, "
                             "too_large, too_deep, missing_member, wrong_type, out_of_range, "
                             "bad_time, unknown_device, unknown_vehicle, unknown_user, wrong_owner, "
-                            "unknown_command, unknown_sensor, no_route, db_rejected");
+                            "unknown_command, unknown_sensor, unknown_alias, no_route, "
+                            "db_rejected");
         assert_int_equal(query.reasons, 1u << REASON_BAD_JSON | 1u << REASON_DB_REJECTED);
         assert_false(set(LETTER_REASON, ""));
         assert_false(set(LETTER_REASON, "none"));
