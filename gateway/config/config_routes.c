@@ -221,7 +221,7 @@ const char *config_route_text(ConfigLoader *loader, const ConfigRoute *source, C
 
 static bool config_route_flag(ConfigLoader *loader,
                               const ConfigRoute *source,
-                              int k,
+                              ConfigRouteKey k,
                               bool fallback) {
         const char *text = config_route_text(loader, source, k);
         bool value = fallback;
@@ -237,7 +237,7 @@ static bool config_route_flag(ConfigLoader *loader,
 
 static double config_route_dbm(ConfigLoader *loader,
                                const ConfigRoute *source,
-                               int k,
+                               ConfigRouteKey k,
                                double fallback) {
         const char *text = config_route_text(loader, source, k);
         char *end = NULL;
@@ -261,7 +261,7 @@ static void config_route_warn_of_dbm(ConfigLoader *loader, const ConfigRoute *so
         char section[CONFIG_ROUTE_NAME_MAX + 8];
 
         snprintf(section, sizeof(section), "route %s", source->name);
-        for (int k = ROUTE_NEAR; k <= ROUTE_MEDIUM; ++k)
+        for (ConfigRouteKey k = ROUTE_NEAR; k <= ROUTE_MEDIUM; ++k)
                 if (config_route_text(loader, source, k))
                         config_warning(loader,
                                        section,
