@@ -173,6 +173,24 @@ void stage_world(Stage *stage) {
         stage_push(stage, position);
 }
 
+void stage_place(Stage *stage, int64_t vehicle_id, double latitude, double longitude) {
+        char data[64];
+        Record record = {
+                .seq = ++stage->seq,
+                .received_us = clock_now_us(),
+                .time_us = clock_now_us(),
+                .kind = KIND_VEHICLE_LOG,
+                .vehicle_id = vehicle_id,
+                .vehicle_log = { .latitude = latitude, .longitude = longitude },
+        };
+        Event *event = NULL;
+
+        snprintf(data, sizeof(data), "{\"n\":%d}", (int)(stage->seq % 1000000));
+        record.data = text_of(data);
+        assert_int_equal(event_new_message(&event, &record, NULL, true), 0);
+        stage_push(stage, event);
+}
+
 void stage_message(Stage *stage,
                    Kind kind,
                    int64_t vehicle_id,
@@ -335,6 +353,31 @@ int viewer_open(Viewer *viewer, const Stage *stage, const char *path, const char
                  jwt ? "\r\n" : "");
         free(jwt);
         return viewer_open_with(viewer, stage, request);
+}
+
+void viewer_open_native(Viewer *viewer, const Stage *stage, const char *user, char ret_cursor[64]) {
+        char request[4096], *jwt = NULL;
+        const char *cursor;
+
+        assert_int_equal(ws_auth_mint(stage->auth,
+                                      &(WsSubject){ .name = user },
+                                      clock_now_us(),
+                                      3600,
+                                      &jwt),
+                         0);
+        snprintf(request,
+                 sizeof(request),
+                 "GET /api/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+                 "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                 "Sec-WebSocket-Protocol: tidegate.v1\r\nAuthorization: Bearer %s\r\n\r\n",
+                 jwt);
+        free(jwt);
+        assert_int_equal(viewer_open_with(viewer, stage, request), 101);
+        viewer_expect(viewer, "\"type\":\"welcome\"");
+        cursor = strstr(viewer->text, "\"cursor\":\"");
+        assert_non_null(cursor);
+        assert_int_equal(sscanf(cursor, "\"cursor\":\"%63[^\"]", ret_cursor), 1);
 }
 
 void viewer_done(Viewer *viewer) {

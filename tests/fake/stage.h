@@ -53,6 +53,7 @@ void stage_message(Stage *stage,
                    int64_t vehicle_id,
                    int64_t device_id,
                    const char *data);
+void stage_place(Stage *stage, int64_t vehicle_id, double latitude, double longitude);
 void stage_row(Stage *stage, const RegistryRow *row);
 /* The next query, answered with @body for each scope; its user ids go to @ret_ids; how many. */
 size_t stage_answer(Stage *stage, const char *body, int64_t *ret_ids, size_t n_ids);
@@ -61,6 +62,8 @@ void stage_wait_connections(int64_t n); /* of dialect D, as the metrics have it 
 /* @user NULL: no credential. Returns the HTTP status. */
 int viewer_open(Viewer *viewer, const Stage *stage, const char *path, const char *user);
 int viewer_open_with(Viewer *viewer, const Stage *stage, const char *request); /* the whole head */
+/* By the native protocol; the cursor of the welcome. */
+void viewer_open_native(Viewer *viewer, const Stage *stage, const char *user, char ret_cursor[64]);
 int viewer_read_head(Viewer *viewer); /* of one more answer; its status */
 void viewer_done(Viewer *viewer);
 void viewer_send(Viewer *viewer, const char *text);

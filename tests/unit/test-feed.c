@@ -28,32 +28,6 @@ static void fixture_init(Fixture *f) {
         stage_world(&f->stage);
 }
 
-/* By the native protocol; the cursor of the welcome. */
-static void open_native(Fixture *f, Viewer *viewer, const char *user, char ret_cursor[64]) {
-        char request[4096], *jwt = NULL;
-        const char *cursor;
-
-        assert_int_equal(ws_auth_mint(f->stage.auth,
-                                      &(WsSubject){ .name = user },
-                                      clock_now_us(),
-                                      3600,
-                                      &jwt),
-                         0);
-        snprintf(request,
-                 sizeof(request),
-                 "GET /api/ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
-                 "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                 "Sec-WebSocket-Protocol: tidegate.v1\r\nAuthorization: Bearer %s\r\n\r\n",
-                 jwt);
-        free(jwt);
-        assert_int_equal(viewer_open_with(viewer, &f->stage, request), 101);
-        viewer_expect(viewer, "\"type\":\"welcome\"");
-        cursor = strstr(viewer->text, "\"cursor\":\"");
-        assert_non_null(cursor);
-        assert_int_equal(sscanf(cursor, "\"cursor\":\"%63[^\"]", ret_cursor), 1);
-}
-
 static void subscribe(Viewer *viewer, const char *to, const char *since) {
         char request[256];
 
@@ -92,7 +66,7 @@ static void test_what_two_subscriptions_of_a_client_want_comes_once(void **state
 
         (void)state;
         fixture_init(&f);
-        open_native(&f, &ana, "ana", cursor);
+        viewer_open_native(&ana, &f.stage, "ana", cursor);
         subscribe(&ana, "device/dev-1", NULL);
         subscribe(&ana, "user", NULL);
         say(&f, 1);
@@ -108,7 +82,7 @@ static void test_what_two_subscriptions_of_a_client_want_comes_once(void **state
 static void take_cursor(Fixture *f, char ret_cursor[64]) {
         Viewer viewer = { 0 };
 
-        open_native(f, &viewer, "root", ret_cursor);
+        viewer_open_native(&viewer, &f->stage, "root", ret_cursor);
         viewer_done(&viewer);
 }
 
@@ -119,7 +93,7 @@ static void test_who_resumes_gets_what_was_missed_and_then_what_comes(void **sta
 
         (void)state;
         fixture_init(&f);
-        open_native(&f, &first, "ana", other);
+        viewer_open_native(&first, &f.stage, "ana", other);
         subscribe(&first, "device/dev-1", NULL);
         say(&f, 1);
         expect_said(&first, 1);
@@ -128,7 +102,7 @@ static void test_who_resumes_gets_what_was_missed_and_then_what_comes(void **sta
                 say(&f, 1);
                 expect_said(&first, i);
         }
-        open_native(&f, &second, "ana", other);
+        viewer_open_native(&second, &f.stage, "ana", other);
         subscribe(&second, "device/dev-1", cursor);
         assert_non_null(strstr(second.text, "\"recovered\":true"));
         say(&f, 1);
@@ -147,11 +121,11 @@ static void test_who_does_not_resume_gets_what_comes_alone(void **state) {
 
         (void)state;
         fixture_init(&f);
-        open_native(&f, &first, "ana", cursor);
+        viewer_open_native(&first, &f.stage, "ana", cursor);
         subscribe(&first, "device/dev-1", NULL);
         say(&f, 1);
         expect_said(&first, 1);
-        open_native(&f, &second, "ana", other);
+        viewer_open_native(&second, &f.stage, "ana", other);
         subscribe(&second, "device/dev-1", NULL);
         viewer_expect_silence(&second);
         say(&f, 1);
@@ -168,7 +142,7 @@ static void test_nobody_resumes_into_what_is_another_ones(void **state) {
 
         (void)state;
         fixture_init(&f);
-        open_native(&f, &root, "root", other);
+        viewer_open_native(&root, &f.stage, "root", other);
         subscribe(&root, "device/*", NULL);
         say(&f, 1);
         expect_said(&root, 1);
@@ -177,7 +151,7 @@ static void test_nobody_resumes_into_what_is_another_ones(void **state) {
         say(&f, 1);
         expect_said(&root, 2);
         expect_said(&root, 3);
-        open_native(&f, &ana, "ana", other);
+        viewer_open_native(&ana, &f.stage, "ana", other);
         subscribe(&ana, "device/*", cursor);
         expect_said(&ana, 3);
         viewer_expect_silence(&ana);
@@ -193,7 +167,7 @@ static void test_what_is_unsubscribed_ends_and_the_others_go_on(void **state) {
 
         (void)state;
         fixture_init(&f);
-        open_native(&f, &root, "root", cursor);
+        viewer_open_native(&root, &f.stage, "root", cursor);
         subscribe(&root, "device/dev-1", NULL);
         subscribe(&root, "device/dev-2", NULL);
         viewer_send(&root, "{\"op\":\"unsubscribe\",\"id\":2,\"subscription\":\"s1\"}");
