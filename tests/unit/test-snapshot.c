@@ -1,5 +1,6 @@
 /* WsSnapshot: what is known of each thing that a subscription matches, and of no other. */
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,10 +76,26 @@ static void test_a_snapshot_of_a_box_has_what_is_inside(void **state) {
         stage_done(&stage);
 }
 
+static void test_a_log_without_a_place_leaves_a_vehicle_where_it_was(void **state) {
+        Viewer root = { 0 };
+        Stage stage;
+
+        (void)state;
+        begin(&stage);
+        stage_place(&stage, 2, 50, 20);
+        stage_place(&stage, 2, (double)NAN, (double)NAN);
+        open_viewer(&stage, &root, "root");
+        subscribe(&root, "\"to\":[\"vehicle/*\"],\"snapshot\":true,\"bbox\":[19,49,21,51]");
+        viewer_expect(&root, "\"vehicle_id\":2");
+        viewer_done(&root);
+        stage_done(&stage);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_snapshot_has_what_its_user_sees),
                 cmocka_unit_test(test_a_snapshot_of_a_box_has_what_is_inside),
+                cmocka_unit_test(test_a_log_without_a_place_leaves_a_vehicle_where_it_was),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,20 +144,24 @@ static void test_heartbeat_is_not_shown(void **state) {
         world_done(&world);
 }
 
-static WsPlace locate(World *world, double latitude, double longitude) {
-        const Event event = { .kind = KIND_VEHICLE_LOG,
-                              .vehicle_id = 1,
-                              .latitude = latitude,
-                              .longitude = longitude };
+static WsPlace locate_event(World *world, const Event *event) {
         WsPlace place;
 
         assert_int_equal(ws_subscription_locate(&world->subscription,
                                                 world->registry,
                                                 world->recall,
-                                                &event,
+                                                event,
                                                 &place),
                          0);
         return place;
+}
+
+static WsPlace locate(World *world, double latitude, double longitude) {
+        return locate_event(world,
+                            &(Event){ .kind = KIND_VEHICLE_LOG,
+                                      .vehicle_id = 1,
+                                      .latitude = latitude,
+                                      .longitude = longitude });
 }
 
 static void test_vehicle_enters_stays_and_leaves_a_box(void **state) {
@@ -174,6 +178,23 @@ static void test_vehicle_enters_stays_and_leaves_a_box(void **state) {
         assert_int_equal(locate(&world, (double)NAN, (double)NAN), WS_PLACE_INSIDE);
         assert_int_equal(locate(&world, 55, 21), WS_PLACE_OUTSIDE);
         assert_int_equal(locate(&world, (double)NAN, (double)NAN), WS_PLACE_OUTSIDE);
+        world_done(&world);
+}
+
+static void test_what_is_late_moves_nothing(void **state) {
+        const Event late = { .kind = KIND_VEHICLE_LOG,
+                             .vehicle_id = 1,
+                             .latitude = 40,
+                             .longitude = 15,
+                             .late = true };
+        World world;
+
+        (void)state;
+        world_init(&world);
+        assert_int_equal(ws_subscription_set_box(&world.subscription, (double[]){ 10, 50, 20, 60 }),
+                         0);
+        assert_int_equal(locate(&world, 55, 15), WS_PLACE_ENTERS);
+        assert_int_equal(locate_event(&world, &late), WS_PLACE_INSIDE);
         world_done(&world);
 }
 
@@ -346,6 +367,7 @@ int main(void) {
                 cmocka_unit_test(test_event_matches_any_of_the_targets_and_types),
                 cmocka_unit_test(test_heartbeat_is_not_shown),
                 cmocka_unit_test(test_vehicle_enters_stays_and_leaves_a_box),
+                cmocka_unit_test(test_what_is_late_moves_nothing),
                 cmocka_unit_test(test_box_may_cross_the_meridian_and_must_be_one),
                 cmocka_unit_test(test_pace_keeps_the_newest_and_never_holds_alerts),
                 cmocka_unit_test(test_of_too_many_things_the_rest_comes_as_it_comes),

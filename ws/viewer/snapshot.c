@@ -47,9 +47,12 @@ static int ws_snapshot_vehicle(WsFollow *follow, const Vehicle *vehicle, Buf *js
         WsSubscription *subscription = &follow->subscription;
         const WsLoop *loop = follow->feed->client->loop;
         const Event *last = ws_last_known_get(loop->last_known, KIND_VEHICLE_LOG, vehicle->id);
+        double place[2];
 
         if (!last || !ws_subscription_matches(subscription, loop->registry, last) ||
-            !ws_snapshot_box_has(subscription, last->latitude, last->longitude))
+            (subscription->has_box &&
+             (!ws_last_known_place(loop->last_known, vehicle->id, place) ||
+              !ws_subscription_contains(subscription, place[0], place[1]))))
                 return 0;
         ws_snapshot_comma(json, n_head);
         ws_push_event(loop, last, json);

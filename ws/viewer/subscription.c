@@ -340,24 +340,20 @@ static int64_t ws_thing_key(int64_t vehicle_id, int64_t device_id) {
         return vehicle_id != 0 ? vehicle_id * 2 : device_id * 2 + 1;
 }
 
-/* The newest place that is known, the event's own first; false: none. */
+/* The newest place that is known, the event's own first, if it is not of long ago; false: none. */
 static bool ws_thing_place(const Registry *registry,
                            const WsLastKnown *recall,
                            const Event *event,
                            double ret_place[2]) {
-        const Event *last = NULL;
         const Device *device = NULL;
 
-        if (event->kind == KIND_VEHICLE_LOG && !isnan(event->latitude)) {
+        if (event->kind == KIND_VEHICLE_LOG && !event->late && !isnan(event->latitude)) {
                 ret_place[0] = event->latitude;
                 ret_place[1] = event->longitude;
         } else if (event->vehicle_id != 0) {
-                last = ws_last_known_get(recall, KIND_VEHICLE_LOG, event->vehicle_id);
-                if (!last)
-                        return false;
-                ret_place[0] = last->latitude;
-                ret_place[1] = last->longitude;
-        } else if (event->kind == KIND_DEVICE_STATUS && !isnan(event->state.latitude)) {
+                return ws_last_known_place(recall, event->vehicle_id, ret_place);
+        } else if (event->kind == KIND_DEVICE_STATUS && !event->late &&
+                   !isnan(event->state.latitude)) {
                 ret_place[0] = event->state.latitude;
                 ret_place[1] = event->state.longitude;
         } else {
