@@ -176,7 +176,7 @@ static void test_vehicle_enters_stays_and_leaves_a_box(void **state) {
         assert_int_equal(locate(&world, 55, 15), WS_PLACE_ENTERS);
         assert_int_equal(locate(&world, 56, 15), WS_PLACE_INSIDE);
         assert_int_equal(locate(&world, (double)NAN, (double)NAN), WS_PLACE_INSIDE);
-        assert_int_equal(locate(&world, 55, 21), WS_PLACE_OUTSIDE);
+        assert_int_equal(locate(&world, 55, 21), WS_PLACE_LEAVES);
         assert_int_equal(locate(&world, (double)NAN, (double)NAN), WS_PLACE_OUTSIDE);
         world_done(&world);
 }

@@ -290,7 +290,7 @@ static int ws_feed_consider(WsFeed *feed,
                                    &place);
         if (r < 0)
                 return err_up(r);
-        if (place == WS_PLACE_OUTSIDE)
+        if (place == WS_PLACE_OUTSIDE || place == WS_PLACE_LEAVES)
                 return 0;
         if (place == WS_PLACE_ENTERS && !feed->is_dropping)
                 r = ws_feed_tell_entry(feed, follow, event);

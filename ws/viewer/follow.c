@@ -163,7 +163,7 @@ static int ws_follow_wants(WsFollow *follow, const Event *event, bool *ret_wants
                                            loop->last_known,
                                            event,
                                            &place);
-        *ret_wants = place != WS_PLACE_OUTSIDE;
+        *ret_wants = place == WS_PLACE_INSIDE || place == WS_PLACE_ENTERS;
         return err_up(r);
 }
 

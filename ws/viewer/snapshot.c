@@ -40,7 +40,7 @@ static int ws_snapshot_device(WsFollow *follow, const Device *device, Buf *json,
                 ws_snapshot_comma(json, n_head);
                 ws_push_event(loop, last, json);
         }
-        return ws_subscription_note_inside(subscription, 0, device->id);
+        return ws_subscription_note(subscription, (WsThing){ .device_id = device->id });
 }
 
 static int ws_snapshot_vehicle(WsFollow *follow, const Vehicle *vehicle, Buf *json, size_t n_head) {
@@ -56,7 +56,7 @@ static int ws_snapshot_vehicle(WsFollow *follow, const Vehicle *vehicle, Buf *js
                 return 0;
         ws_snapshot_comma(json, n_head);
         ws_push_event(loop, last, json);
-        return ws_subscription_note_inside(subscription, vehicle->id, 0);
+        return ws_subscription_note(subscription, (WsThing){ .vehicle_id = vehicle->id });
 }
 
 /* Adds what comes next; false: there is nothing more. */

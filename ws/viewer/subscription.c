@@ -58,7 +58,7 @@ void ws_subscription_done(WsSubscription *subscription) {
         if (subscription->holds)
                 index_each(subscription->holds, ws_hold_free, subscription);
         index_free(subscription->holds);
-        index_free(subscription->inside);
+        ws_members_done(&subscription->members);
         index_free(subscription->things);
         free(subscription->targets);
         *subscription = (WsSubscription){ 0 };
@@ -209,9 +209,7 @@ int ws_subscription_set_box(WsSubscription *subscription, const double box[4]) {
         subscription->south = box[1];
         subscription->east = box[2];
         subscription->north = box[3];
-        if (subscription->inside)
-                return 0;
-        return index_new(&subscription->inside);
+        return 0;
 }
 
 static bool ws_target_is_lost(const WsTarget *target, const WsEye *eye) {
@@ -336,10 +334,6 @@ bool ws_subscription_contains(const WsSubscription *subscription,
         return longitude >= subscription->west || longitude <= subscription->east;
 }
 
-static int64_t ws_thing_key(int64_t vehicle_id, int64_t device_id) {
-        return vehicle_id != 0 ? vehicle_id * 2 : device_id * 2 + 1;
-}
-
 /* The newest place that is known, the event's own first, if it is not of long ago; false: none. */
 static bool ws_thing_place(const Registry *registry,
                            const WsLastKnown *recall,
@@ -366,14 +360,16 @@ static bool ws_thing_place(const Registry *registry,
         return !isnan(ret_place[0]) && !isnan(ret_place[1]);
 }
 
-int ws_subscription_note_inside(WsSubscription *subscription,
-                                int64_t vehicle_id,
-                                int64_t device_id) {
-        if (!subscription->inside)
+int ws_subscription_note(WsSubscription *subscription, WsThing thing) {
+        if (!subscription->has_box)
                 return 0;
-        return index_put_id(subscription->inside,
-                            ws_thing_key(vehicle_id, device_id),
-                            subscription);
+        return ws_members_add(&subscription->members, thing);
+}
+
+static WsPlace ws_place(bool was_inside, bool is_inside) {
+        if (is_inside)
+                return was_inside ? WS_PLACE_INSIDE : WS_PLACE_ENTERS;
+        return was_inside ? WS_PLACE_LEAVES : WS_PLACE_OUTSIDE;
 }
 
 int ws_subscription_locate(WsSubscription *subscription,
@@ -381,7 +377,7 @@ int ws_subscription_locate(WsSubscription *subscription,
                            const WsLastKnown *recall,
                            const Event *event,
                            WsPlace *ret_place) {
-        int64_t key = ws_thing_key(event->vehicle_id, event->device_id);
+        const WsThing thing = { event->vehicle_id, event->device_id };
         bool was_inside, is_inside;
         double place[2];
         int r = 0;
@@ -390,15 +386,15 @@ int ws_subscription_locate(WsSubscription *subscription,
         if (!subscription->has_box)
                 return 0;
 
-        was_inside = index_get_id(subscription->inside, key) != NULL;
+        was_inside = ws_members_have(&subscription->members, thing);
         is_inside = was_inside;
         if (ws_thing_place(registry, recall, event, place))
                 is_inside = ws_subscription_contains(subscription, place[0], place[1]);
-        if (is_inside && !was_inside)
-                r = ws_subscription_note_inside(subscription, event->vehicle_id, event->device_id);
-        else if (!is_inside && was_inside)
-                index_remove_id(subscription->inside, key);
-        *ret_place = !is_inside ? WS_PLACE_OUTSIDE : was_inside ? WS_PLACE_INSIDE : WS_PLACE_ENTERS;
+        *ret_place = ws_place(was_inside, is_inside);
+        if (*ret_place == WS_PLACE_ENTERS)
+                r = ws_members_add(&subscription->members, thing);
+        else if (*ret_place == WS_PLACE_LEAVES)
+                ws_members_remove(&subscription->members, thing);
         return err_up(r);
 }
 

@@ -14,6 +14,7 @@
 #include "model/event.h"
 #include "model/registry.h"
 #include "ws/loop/last_known.h"
+#include "ws/viewer/members.h"
 #include "ws/wire/frame.h"
 
 #define WS_SUBSCRIPTION_TARGETS 1000
@@ -69,7 +70,7 @@ struct WsSubscription {    /* memory of the owner, zeroed */
         size_t max_paced;          /* of these */
         int64_t swept_us;          /* monotonic: when those that say nothing were let go last */
         TAILQ_HEAD(, WsHold) held; /* hold a frame; in order of seq */
-        Index *inside;             /* things inside the box -> the subscription itself */
+        WsMembers members;         /* those inside the box, or of the set */
 };
 
 enum {
@@ -122,6 +123,7 @@ typedef enum WsPlace {
         WS_PLACE_OUTSIDE,
         WS_PLACE_INSIDE,
         WS_PLACE_ENTERS, /* inside, and was not before */
+        WS_PLACE_LEAVES, /* outside, and was inside before */
 } WsPlace;
 
 /* Where the thing of the event is now. What says nothing of its place is where it was last. */
@@ -133,9 +135,7 @@ MUST_CHECK int ws_subscription_locate(WsSubscription *subscription,
 bool ws_subscription_contains(const WsSubscription *subscription,
                               double latitude,
                               double longitude);
-MUST_CHECK int ws_subscription_note_inside(WsSubscription *subscription,
-                                           int64_t vehicle_id,
-                                           int64_t device_id);
+MUST_CHECK int ws_subscription_note(WsSubscription *subscription, WsThing thing);
 
 /* What became of a frame: where it waits (NULL: it may go), and whether one that waited is gone. */
 struct WsPaceAnswer {
