@@ -267,6 +267,9 @@ static const MetricRow metric_table[METRIC_COUNT] = {
         [METRIC_WS_CLOSED_RATE] =
                 { "tidegate_ws_closed_by_gateway_total", "reason=\"rate\"", METRIC_COUNTER,
                 "WebSocket connections that the gateway closed, by reason." },
+        [METRIC_WS_CLOSED_SET] =
+                { "tidegate_ws_closed_by_gateway_total", "reason=\"set_too_large\"", METRIC_COUNTER,
+                "WebSocket connections that the gateway closed, by reason." },
         [METRIC_WS_CLOSED_TOO_BIG] =
                 { "tidegate_ws_closed_by_gateway_total", "reason=\"too_big\"", METRIC_COUNTER,
                 "WebSocket connections that the gateway closed, by reason." },

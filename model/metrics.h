@@ -130,6 +130,7 @@ typedef enum Metric {
         METRIC_WS_CLOSED_SILENT,
         METRIC_WS_CLOSED_UNACKNOWLEDGED, /* by the kernel, on our behalf (TCP_USER_TIMEOUT) */
         METRIC_WS_CLOSED_RATE,
+        METRIC_WS_CLOSED_SET,
         METRIC_WS_CLOSED_TOO_BIG,
         METRIC_WS_CLOSED_REVOKED,
         METRIC_WS_CLOSED_EXPIRED,

@@ -315,6 +315,9 @@ const ConfigKey config_keys[] = {
           "Subscriptions of one socket." },
         { "ws", "max_paced", CONFIG_INT, AT(ws.max_paced), "50000", 0, 10000000, true,
           "Things that max_hz paces for one socket, each for each subscription; more come as they come." },
+        { "ws", "max_set", CONFIG_INT, AT(ws.max_set), "200000", 1, 100000000, true,
+          "Things in the sets of one socket (set in subscribe), each for each subscription; one that "
+          "gets more is closed (4100)." },
         { "ws", "replay_events", CONFIG_INT, AT(ws.replay_events), "65536", 0, 100000000, true,
           "The last messages that are kept in memory for subscribers who come back." },
         { "ws", "replay_bytes", CONFIG_SIZE, AT(ws.replay_bytes), "64M", 0, 64 * GIB, true,

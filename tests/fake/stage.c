@@ -42,6 +42,7 @@ WsOptions stage_options(void) {
                 .messages_per_s = 50,
                 .max_subscriptions = 100,
                 .max_paced = 100,
+                .max_set = 100,
                 .stats_interval_ms = 3600000,
                 .stats_refresh_ms = 3600000,
         };

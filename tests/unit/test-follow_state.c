@@ -22,7 +22,7 @@ static const int table[WS_FOLLOW_STATES][WS_FOLLOW_EVENTS] = {
                                 WS_FOLLOW_LIVE,
                                 NOWHERE },
         [WS_FOLLOW_SNAPSHOT] = { NOWHERE, NOWHERE, NOWHERE, NOWHERE, NOWHERE, WS_FOLLOW_REPLAYS },
-        [WS_FOLLOW_LIVE] = { NOWHERE, NOWHERE, NOWHERE, NOWHERE, NOWHERE, NOWHERE },
+        [WS_FOLLOW_LIVE] = { NOWHERE, NOWHERE, NOWHERE, WS_FOLLOW_SNAPSHOT, NOWHERE, NOWHERE },
 };
 
 static void test_each_state_goes_where_the_table_says(void **state) {

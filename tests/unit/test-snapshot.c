@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/fake/stage.h"
-#include "ws/viewer/snapshot.h"
+#include "ws/viewer/feed.h"
 
 static void open_viewer(Stage *stage, Viewer *viewer, const char *user) {
         char cursor[64];

@@ -306,6 +306,8 @@ static int ws_native_subscribe(WsClient *client, const WsNativeRequest *ask, Tex
                 return err_up(r);
 
         follow->wants_snapshot = ask->wants_snapshot;
+        if (ask->wants_set)
+                ws_follow_keep_set(follow, ask->set);
         buf_append_text(&follow->id, id);
         if (buf_failed(&follow->id))
                 return err_new(-ENOMEM);

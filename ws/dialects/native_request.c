@@ -68,6 +68,19 @@ static void ws_native_request_read_pace(WsNativeRequest *ask) {
                 ask->fault = "max_hz: a number above 0";
 }
 
+/* True, or the text of a set. */
+static void ws_native_request_read_set(WsNativeRequest *ask) {
+        json_object *set = ws_native_request_member(ask, "set");
+
+        ask->wants_set =
+                json_object_is_type(set, json_type_string) ||
+                (json_object_is_type(set, json_type_boolean) && json_object_get_boolean(set));
+        if (json_object_is_type(set, json_type_string))
+                ask->set = ws_native_request_string(set);
+        else if (set && !json_object_is_type(set, json_type_boolean))
+                ask->fault = "set: true, or the text of a set";
+}
+
 static void ws_native_request_read_subscribe(WsNativeRequest *ask) {
         json_object *snapshot = ws_native_request_member(ask, "snapshot");
 
@@ -79,6 +92,7 @@ static void ws_native_request_read_subscribe(WsNativeRequest *ask) {
         if (snapshot && !json_object_is_type(snapshot, json_type_boolean))
                 ask->fault = "snapshot: true or false";
         ask->wants_snapshot = snapshot && json_object_get_boolean(snapshot);
+        ws_native_request_read_set(ask);
         ws_native_request_read_pace(ask);
         ws_native_request_read_box(ask);
 }

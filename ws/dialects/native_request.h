@@ -37,6 +37,8 @@ struct WsNativeRequest {
         WsClientMessageList to, types; /* subscribe */
         Text since;                    /* absent if none */
         bool wants_snapshot;
+        bool wants_set;
+        Text set;      /* the text of the one that it has; absent if none */
         double max_hz; /* 0 = does not say */
         bool has_box;
         double box[4]; /* west, south, east, north */

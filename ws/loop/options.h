@@ -53,6 +53,7 @@ struct WsOptions {
         int connects_per_s;      /* a source address; 0 = no limit */
         int max_subscriptions;
         int max_paced;             /* things of one socket that max_hz paces */
+        int max_set;               /* things in the sets of one socket */
         bool deflate;              /* permessage-deflate for who asks for it */
         size_t deflate_min_bytes;  /* of a frame: a shorter one is never worth it */
         int stats_interval_ms;     /* dialects A and E */

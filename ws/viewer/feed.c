@@ -56,6 +56,7 @@ WsFollow *ws_follow_free(WsFollow *follow) {
                         ws_feed_stop_asking(feed);
                 if (ws_subscription_wants_stats(&follow->subscription))
                         --feed->client->loop->n_stats_follows;
+                feed->n_sets -= follow->subscription.is_set;
                 TAILQ_REMOVE(&feed->follows, follow, entry);
                 --feed->n_follows;
         }
@@ -113,8 +114,7 @@ static void ws_feed_lose(WsFeed *feed, WsFollow *follow, uint64_t from_seq, uint
         feed->has_missed = true;
 }
 
-/* What may be said to be done with when something at @seq goes out. */
-static uint64_t ws_feed_cursor(const WsFeed *feed, uint64_t seq) {
+uint64_t ws_feed_cursor(const WsFeed *feed, uint64_t seq) {
         const WsFollow *follow;
 
         if (!feed->is_paced)
@@ -162,45 +162,6 @@ int ws_feed_push(WsFeed *feed, const WsPush *push) {
         return err_up(r);
 }
 
-static int ws_feed_tell_gap(WsFeed *feed, WsFollow *follow) {
-        const WsLoop *loop = feed->client->loop;
-        CLEANUP_BUF Buf json = { 0 };
-        int r;
-
-        buf_append_string(&json, "{\"type\":\"gap\",\"subscription\":");
-        buf_json_string(&json, text_of(follow->name));
-        buf_printf(&json, ",\"dropped\":%" PRIu64 ",\"from\":", follow->n_missed);
-        ws_cursor_write(loop, follow->missed_from, &json);
-        buf_append_string(&json, ",\"to\":");
-        ws_cursor_write(loop, follow->missed_to, &json);
-        buf_append_char(&json, '}');
-        if (buf_failed(&json))
-                return err_new(-ENOMEM);
-
-        follow->n_missed = 0;
-        r = ws_feed_push(feed,
-                         &(WsPush){ .type = "gap", /* who resumes from it gets what was dropped */
-                                    .seq = ws_feed_cursor(feed, follow->missed_from),
-                                    .json = buf_text(&json) });
-        return err_up(r);
-}
-
-static int ws_feed_tell_gaps(WsFeed *feed) {
-        size_t low = feed->client->loop->options->queue_bytes / 4;
-        WsFollow *follow;
-        int r = 0;
-
-        if (feed->client->backlog.n_metered > low)
-                return 0;
-
-        feed->is_dropping = false;
-        feed->has_missed = false;
-        TAILQ_FOREACH(follow, &feed->follows, entry)
-                if (r == 0 && follow->n_missed > 0)
-                        r = ws_feed_tell_gap(feed, follow);
-        return err_up(r);
-}
-
 /* ---- live ----------------------------------------------------------------------------------- */
 
 static bool ws_follow_hears(const WsFollow *follow, const Registry *registry, const Event *event) {
@@ -208,12 +169,21 @@ static bool ws_follow_hears(const WsFollow *follow, const Registry *registry, co
                ws_subscription_matches(&follow->subscription, registry, event);
 }
 
+/* It is not to be shown, and yet it moves something. */
+static bool ws_follow_watches(const WsFollow *follow,
+                              const Registry *registry,
+                              const Event *event) {
+        return follow->state == WS_FOLLOW_LIVE && event->seq > follow->seq &&
+               ws_subscription_watches(&follow->subscription, registry, event);
+}
+
 bool ws_feed_wants(const WsFeed *feed, const Event *event) {
         const Registry *registry = feed->client->loop->registry;
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-                if (ws_follow_hears(follow, registry, event))
+                if (ws_follow_hears(follow, registry, event) ||
+                    ws_follow_watches(follow, registry, event))
                         return true;
         return false;
 }
@@ -227,48 +197,28 @@ void ws_feed_rewind(WsFeed *feed, uint64_t seq) {
                         follow->seq = seq - 1;
 }
 
-/* It came into the box: first what is known of it. */
-static int ws_feed_tell_entry(WsFeed *feed, const WsFollow *follow, const Event *event) {
-        const WsLoop *loop = feed->client->loop;
-        uint64_t seq = ws_feed_cursor(feed, loop->before_seq);
-        const Device *device = registry_device(loop->registry, event->device_id);
-        CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
-        const Event *last = NULL;
-        CLEANUP_BUF Buf json = { 0 };
-        int r;
-
-        if (event->vehicle_id != 0)
-                last = ws_last_known_get(loop->last_known, KIND_VEHICLE_LOG, event->vehicle_id);
-        buf_append_string(&json, "{\"type\":\"snapshot\",\"subscription\":");
-        buf_json_string(&json, text_of(follow->name));
-        buf_append_string(&json, ",\"items\":[");
-        if (last)
-                ws_push_event(loop, last, &json);
-        else if (device && event->vehicle_id == 0)
-                ws_push_device(device, &json);
-        buf_append_string(&json, "],\"cursor\":");
-        ws_cursor_write(loop, seq, &json);
-        buf_append_string(&json, ",\"done\":true}");
-        if (buf_failed(&json))
-                return err_new(-ENOMEM);
-
-        r = ws_client_wrap(feed->client,
-                           &(WsPush){ .type = "snapshot", .seq = seq, .json = buf_text(&json) },
-                           &frame);
-        if (r == 0)
-                r = ws_client_try(feed->client, frame);
-        if (r != WS_BACKLOG_E_FULL)
-                return err_up(r);
-        feed->is_dropping = true; /* nor is there room for the event, which will be told of */
-        return 0;
-}
-
 static void ws_feed_mark_paced(WsFeed *feed) {
         if (feed->is_paced)
                 return;
 
         feed->is_paced = true;
         TAILQ_INSERT_TAIL(&feed->client->loop->paced, feed, paced);
+}
+
+static int ws_feed_locate(WsFeed *feed, WsFollow *follow, const Event *event, bool *ret_is_here) {
+        const WsLoop *loop = feed->client->loop;
+        WsPlace place = WS_PLACE_OUTSIDE;
+        int r;
+
+        r = ws_subscription_locate(&follow->subscription,
+                                   loop->registry,
+                                   loop->last_known,
+                                   event,
+                                   &place);
+        if (r == 0)
+                r = ws_census_move(follow, event, place, ws_feed_cursor(feed, loop->before_seq));
+        *ret_is_here = place == WS_PLACE_INSIDE || place == WS_PLACE_ENTERS;
+        return err_up(r);
 }
 
 /* Is it for this subscription, here and now? */
@@ -279,29 +229,18 @@ static int ws_feed_consider(WsFeed *feed,
                             bool *ret_goes) {
         WsLoop *loop = feed->client->loop;
         WsPaceAnswer paced = { 0 };
-        WsPlace place;
         int r;
 
-        *ret_goes = false;
-        r = ws_subscription_locate(&follow->subscription,
-                                   loop->registry,
-                                   loop->last_known,
-                                   event,
-                                   &place);
-        if (r < 0)
+        r = ws_feed_locate(feed, follow, event, ret_goes);
+        if (r < 0 || !*ret_goes)
                 return err_up(r);
-        if (place == WS_PLACE_OUTSIDE || place == WS_PLACE_LEAVES)
-                return 0;
-        if (place == WS_PLACE_ENTERS && !feed->is_dropping)
-                r = ws_feed_tell_entry(feed, follow, event);
         follow->subscription.max_paced = (size_t)loop->options->max_paced;
-        if (r == 0)
-                r = ws_subscription_pace(&follow->subscription,
-                                         event,
-                                         loop->before_seq,
-                                         frame,
-                                         clock_mono_us(),
-                                         &paced);
+        r = ws_subscription_pace(&follow->subscription,
+                                 event,
+                                 loop->before_seq,
+                                 frame,
+                                 clock_mono_us(),
+                                 &paced);
         if (r < 0)
                 return err_up(r);
 
@@ -352,6 +291,64 @@ static int ws_feed_send_held(WsFeed *feed, WsFollow *follow, WsHold *hold, int64
         return 0;
 }
 
+static int ws_feed_tell_gap(WsFeed *feed, WsFollow *follow) {
+        const WsLoop *loop = feed->client->loop;
+        CLEANUP_BUF Buf json = { 0 };
+        int r;
+
+        buf_append_string(&json, "{\"type\":\"gap\",\"subscription\":");
+        buf_json_string(&json, text_of(follow->name));
+        buf_printf(&json, ",\"dropped\":%" PRIu64 ",\"from\":", follow->n_missed);
+        ws_cursor_write(loop, follow->missed_from, &json);
+        buf_append_string(&json, ",\"to\":");
+        ws_cursor_write(loop, follow->missed_to, &json);
+        buf_append_char(&json, '}');
+        if (buf_failed(&json))
+                return err_new(-ENOMEM);
+
+        follow->n_missed = 0;
+        r = ws_feed_push(feed,
+                         &(WsPush){ .type = "gap", /* who resumes from it gets what was dropped */
+                                    .seq = ws_feed_cursor(feed, follow->missed_from),
+                                    .json = buf_text(&json) });
+        return err_up(r);
+}
+
+/* Whatever was said of its set since is not sure: it gets the whole. */
+static int ws_feed_retake(WsFeed *feed, WsFollow *follow) {
+        int64_t now_us = clock_mono_us();
+        WsHold *hold;
+        int r = 0;
+
+        while (r == 0 && !feed->is_dropping && (hold = TAILQ_FIRST(&follow->subscription.held)))
+                r = ws_feed_send_held(feed, follow, hold, now_us);
+        if (r < 0 || feed->is_dropping)
+                return err_up(r);
+        follow->is_unsure = false;
+        ws_follow_retake(follow);
+        return 0;
+}
+
+static int ws_feed_tell_gaps(WsFeed *feed) {
+        size_t low = feed->client->loop->options->queue_bytes / 4;
+        WsFollow *follow;
+        int r = 0;
+
+        if (feed->client->backlog.n_metered > low)
+                return 0;
+
+        feed->is_dropping = false;
+        feed->has_missed = false;
+        TAILQ_FOREACH(follow, &feed->follows, entry) {
+                follow->is_unsure |= follow->n_missed > 0 && follow->subscription.is_set;
+                if (r == 0 && follow->n_missed > 0)
+                        r = ws_feed_tell_gap(feed, follow);
+                if (r == 0 && follow->is_unsure)
+                        r = ws_feed_retake(feed, follow);
+        }
+        return err_up(r);
+}
+
 /*
  * Something that never waits is about to overtake what is held back. That goes first, if its turn
  * is not too far away: then nobody who resumes gets the other twice.
@@ -379,10 +376,12 @@ int ws_feed_offer(WsFeed *feed, Event *event, WsFrame *frame) {
         TAILQ_FOREACH(follow, &feed->follows, entry) {
                 bool this_one = false;
 
-                if (r < 0 || !ws_follow_hears(follow, registry, event))
-                        continue;
-                r = ws_feed_consider(feed, follow, event, frame, &this_one);
-                goes |= this_one;
+                if (r == 0 && ws_follow_hears(follow, registry, event)) {
+                        r = ws_feed_consider(feed, follow, event, frame, &this_one);
+                        goes |= this_one;
+                } else if (r == 0 && ws_follow_watches(follow, registry, event)) {
+                        r = ws_feed_locate(feed, follow, event, &this_one);
+                }
         }
         if (r == 0 && goes && feed->is_paced) {
                 ws_feed_forget_held(feed, event, clock_mono_us());
@@ -495,6 +494,8 @@ int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
         TAILQ_INSERT_TAIL(&feed->follows, follow, entry);
         ++feed->n_follows;
         follow->subscription.n_paced = &feed->n_paced;
+        follow->subscription.members.n_all = follow->subscription.is_set ? &feed->n_members : NULL;
+        feed->n_sets += follow->subscription.is_set;
         if (ws_subscription_wants_stats(&follow->subscription)) {
                 ++loop->n_stats_follows;
                 feed->stats_told = 0;
@@ -550,7 +551,7 @@ int ws_feed_pump(WsFeed *feed) {
                 r = ws_feed_tell_gaps(feed);
         if (r < 0)
                 return err_up(r);
-        if (ws_feed_is_live(feed))
+        if (ws_feed_is_live(feed) && !ws_feed_counts(feed))
                 return 0;
         if (!ws_loop_may_work(feed->client->loop)) {
                 ws_client_be_patient(feed->client);
@@ -559,6 +560,8 @@ int ws_feed_pump(WsFeed *feed) {
 
         since_us = clock_mono_us();
         r = ws_feed_catch_up(feed);
+        if (r == 0)
+                r = ws_census_turn(feed);
         ws_loop_worked(feed->client->loop, since_us);
         return err_up(r);
 }

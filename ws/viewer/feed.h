@@ -30,6 +30,13 @@ typedef struct WsClient WsClient;
 typedef struct WsFeed WsFeed;
 typedef struct WsFollow WsFollow;
 
+/* All of a set against what should be there. */
+typedef enum WsCensus {
+        WS_CENSUS_DONE,
+        WS_CENSUS_GOING,  /* looks at members: do they belong here? */
+        WS_CENSUS_COMING, /* looks for what is no member yet */
+} WsCensus;
+
 struct WsFollow {
         WsSubscription subscription;
         WsFeed *feed; /* borrowed */
@@ -44,8 +51,17 @@ struct WsFollow {
 
         bool is_in_page; /* the page of the feed was asked for this one, too */
 
-        bool is_at_vehicles; /* snapshot: devices are done */
+        bool is_at_vehicles; /* snapshot, or census: devices are done */
         int64_t after_id;
+
+        /* Of one with a set: */
+        bool has_whole; /* all of it was told, so its text is that of what the client has */
+        bool is_unsure; /* something of it could not be told: the whole again, when there is room */
+        bool is_stale;  /* something has changed: to be compared */
+        bool is_moved;  /* its targets have */
+        char had[WS_MEMBERS_TEXT_SIZE]; /* the text that a client showed, until it was compared */
+        WsCensus census;
+        WsThing looked_at;
 
         uint64_t n_missed, missed_from, missed_to; /* to be told of, when there is room */
         uint64_t lost_from, lost_to; /* what it was told of: another one may still be sent it */
@@ -57,7 +73,9 @@ struct WsFeed {
         WsClient *client; /* borrowed */
         TAILQ_HEAD(, WsFollow) follows;
         size_t n_follows;
-        size_t n_paced; /* things that their max_hz paces */
+        size_t n_paced;   /* things that their max_hz paces */
+        size_t n_sets;    /* follows that have one */
+        size_t n_members; /* of all of these */
         unsigned n_names;
         bool is_dropping;    /* the backlog was full, and is not empty enough yet */
         bool has_missed;     /* somebody has a gap to be told of */
@@ -79,14 +97,21 @@ WsFeed *ws_feed_free(WsFeed *feed);
 MUST_CHECK int ws_follow_new(WsFollow **ret_follow);
 WsFollow *ws_follow_free(WsFollow *follow);
 
+/* Before it is added: what comes and goes is told. @had: the text of what the client has already;
+ * absent: it knows nothing. */
+void ws_follow_keep_set(WsFollow *follow, Text had);
+
 WsEye ws_feed_eye(const WsFeed *feed); /* what its client may see, now */
 /* A message of one kind or another for this client alone. */
 MUST_CHECK int ws_feed_push(WsFeed *feed, const WsPush *push);
+/* What may be said to be done with when something at @seq goes out. */
+uint64_t ws_feed_cursor(const WsFeed *feed, uint64_t seq);
 /* Is the backlog empty enough for a replay to go on? */
 bool ws_feed_has_room(const WsFeed *feed);
 /* For replays: has a subscription of the same client had it already? */
 bool ws_feed_has_told(const WsFeed *feed, const Event *event);
 MUST_CHECK int ws_feed_catch_up(WsFeed *feed); /* follow.c, as is how far they are */
+void ws_follow_retake(WsFollow *follow);       /* the whole of its set, once more */
 /* Where those that replay are: the first of them; UINT64_MAX if none does. */
 uint64_t ws_feed_at(const WsFeed *feed);
 
@@ -105,12 +130,29 @@ MUST_CHECK int ws_feed_miss(WsFeed *feed, uint64_t from_seq, uint64_t to_seq, ui
 MUST_CHECK int ws_feed_pump(WsFeed *feed);
 bool ws_feed_is_hungry(const WsFeed *feed); /* call again as soon as the socket takes more */
 bool ws_feed_is_live(const WsFeed *feed);
+bool ws_feed_counts(const WsFeed *feed);       /* a set of one that is live has to be compared */
 bool ws_feed_has_snapshot(const WsFeed *feed); /* half told */
 uint64_t ws_feed_seq(const WsFeed *feed);      /* everything up to here has been dealt with */
 
 MUST_CHECK int ws_feed_turn(WsFeed *feed, int64_t now_us); /* what was held back and is due */
 /* A right was taken away: false, nothing is left that it may see. */
 bool ws_feed_narrow(WsFeed *feed);
+
+/* snapshot.c. What a snapshot has told is a member of the set, if there is one. */
+void ws_snapshot_begin(WsFollow *follow); /* at the first thing, with nothing told */
+/* The next part of the whole, in the state WS_FOLLOW_SNAPSHOT; the last one is the end of it. */
+MUST_CHECK int ws_snapshot_part(WsFollow *follow);
+/* The next part of what is no member yet; *ret_more: that was not all. */
+MUST_CHECK int ws_snapshot_news(WsFollow *follow, bool *ret_more);
+/* One thing that comes in, when all up to @seq is said. */
+MUST_CHECK int ws_snapshot_thing(WsFollow *follow, WsThing thing, uint64_t seq);
+
+/* census.c. The event has moved its thing so: says it if it has to be said, behind @seq. */
+MUST_CHECK int ws_census_move(WsFollow *follow, const Event *event, WsPlace place, uint64_t seq);
+/* Something has changed: all sets of @feed are to be compared. */
+void ws_census_doubt(WsFeed *feed);
+bool ws_census_is_due(const WsFollow *follow);
+MUST_CHECK int ws_census_turn(WsFeed *feed); /* as far as there is room */
 
 /* The page that the feed waited for. */
 MUST_CHECK int ws_feed_take_page(WsFeed *feed, Event *answer);

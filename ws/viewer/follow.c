@@ -12,7 +12,6 @@
 #include "ws/loop/options.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/feed.h"
-#include "ws/viewer/snapshot.h"
 
 #define WS_FOLLOW_SKIP_COST 64  /* of an event that is passed over, in bytes of the budget */
 #define WS_FOLLOW_RETRY_MS  200 /* while the database is behind, or away */
@@ -32,6 +31,17 @@ bool ws_feed_has_room(const WsFeed *feed) {
                client->backlog.n_metered < client->loop->options->queue_bytes / 2;
 }
 
+bool ws_feed_counts(const WsFeed *feed) {
+        WsFollow *follow;
+
+        if (feed->n_sets == 0)
+                return false;
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+                if (ws_census_is_due(follow))
+                        return true;
+        return false;
+}
+
 bool ws_feed_is_hungry(const WsFeed *feed) {
         WsFollow *follow;
 
@@ -39,7 +49,7 @@ bool ws_feed_is_hungry(const WsFeed *feed) {
                 if (follow->state == WS_FOLLOW_SNAPSHOT ||
                     (follow->state != WS_FOLLOW_LIVE && !feed->turn.is_waiting))
                         return true;
-        return feed->is_dropping || feed->has_missed;
+        return feed->is_dropping || feed->has_missed || ws_feed_counts(feed);
 }
 
 bool ws_feed_is_live(const WsFeed *feed) {
@@ -156,13 +166,20 @@ static int ws_follow_wants(WsFollow *follow, const Event *event, bool *ret_wants
         WsPlace place = WS_PLACE_OUTSIDE;
         int r = 0;
 
-        if (ws_subscription_matches(subscription, loop->registry, event) &&
-            ws_follow_may_have(follow, event))
+        *ret_wants = false;
+        if (!ws_subscription_matches(subscription, loop->registry, event) ||
+            !ws_follow_may_have(follow, event))
+                return 0;
+        if (subscription->is_set && !subscription->has_box && !follow->has_whole)
+                place = WS_PLACE_INSIDE; /* the whole comes behind the replay */
+        else
                 r = ws_subscription_locate(subscription,
                                            loop->registry,
                                            loop->last_known,
                                            event,
                                            &place);
+        if (r == 0 && subscription->is_set)
+                r = ws_census_move(follow, event, place, ws_feed_cursor(follow->feed, follow->seq));
         *ret_wants = place == WS_PLACE_INSIDE || place == WS_PLACE_ENTERS;
         return err_up(r);
 }
@@ -380,17 +397,41 @@ int ws_feed_take_refusal(WsFeed *feed, int status) {
         follow->is_recovered = false;
         follow->begin_seq = follow->seq = client->loop->ring.last_seq;
         follow->wants_snapshot = true;
+        follow->had[0] = '\0';
         (void)ws_follow_step(&follow->state, WS_FOLLOW_ON_ANSWERED);
         r = client->dialect->subscribed(client, follow);
         ws_client_touch(client);
         return err_up(r);
 }
 
-/* It has read to the end of the ring, in this very turn. */
+/* It has read to the end of the ring, in this very turn. What moves a thing may be of a type that
+ * it does not replay. */
 static void ws_follow_arrive(WsFollow *follow) {
+        if (follow->wants_snapshot)
+                ws_snapshot_begin(follow);
         (void)ws_follow_step(&follow->state,
                              follow->wants_snapshot ? WS_FOLLOW_ON_SHOW : WS_FOLLOW_ON_END);
+        follow->is_stale |= !follow->wants_snapshot && follow->subscription.is_set &&
+                            follow->subscription.has_box && follow->subscription.kinds != 0;
         follow->wants_snapshot = false;
+}
+
+void ws_follow_keep_set(WsFollow *follow, Text had) {
+        follow->subscription.is_set = true;
+        if (!follow->wants_snapshot && had.n < sizeof(follow->had) && had.n > 0)
+                memcpy(follow->had, had.data, had.n); /* zeroed before: it ends with a NUL */
+        follow->wants_snapshot = true;
+}
+
+void ws_follow_retake(WsFollow *follow) {
+        follow->had[0] = '\0';
+        if (follow->state != WS_FOLLOW_LIVE) {
+                follow->wants_snapshot = true;
+                return;
+        }
+        follow->seq = follow->feed->client->loop->ring.last_seq;
+        ws_snapshot_begin(follow);
+        (void)ws_follow_step(&follow->state, WS_FOLLOW_ON_SHOW);
 }
 
 int ws_feed_catch_up(WsFeed *feed) {

@@ -15,7 +15,7 @@ static const WsFollowState ws_follow_table[WS_FOLLOW_STATES][WS_FOLLOW_EVENTS] =
                                 WS_FOLLOW_LIVE,
                                 NOWHERE },
         [WS_FOLLOW_SNAPSHOT] = { NOWHERE, NOWHERE, NOWHERE, NOWHERE, NOWHERE, WS_FOLLOW_REPLAYS },
-        [WS_FOLLOW_LIVE] = { NOWHERE, NOWHERE, NOWHERE, NOWHERE, NOWHERE, NOWHERE },
+        [WS_FOLLOW_LIVE] = { NOWHERE, NOWHERE, NOWHERE, WS_FOLLOW_SNAPSHOT, NOWHERE, NOWHERE },
 };
 
 bool ws_follow_step(WsFollowState *state, WsFollowEvent event) {

@@ -8,10 +8,11 @@
  *      ASKS      -         -        REPLAYS       -          -        -
  *      REPLAYS   -         -        -             SNAPSHOT   LIVE     -
  *      SNAPSHOT  -         -        -             -          -        REPLAYS
- *      LIVE      -         -        -             -          -        -
+ *      LIVE      -         -        -             SNAPSHOT   -        -
  *
  * Live is only behind a replay to the end of the ring, and behind a snapshot what happened since it
- * began is replayed: no hole and no duplicate. -: cannot be, is logged, and changes nothing.
+ * began is replayed: no hole and no duplicate. One that is live takes another one when something of
+ * its set could not be told. -: cannot be, is logged, and changes nothing.
  */
 
 #include "base/base.h"
@@ -29,7 +30,7 @@ typedef enum WsFollowEvent {
         WS_FOLLOW_ON_NEAR,     /* memory has what comes next */
         WS_FOLLOW_ON_FAR,      /* only the database may have it */
         WS_FOLLOW_ON_ANSWERED, /* the database has, or has refused to */
-        WS_FOLLOW_ON_SHOW,     /* the end of the ring, and a snapshot is wanted */
+        WS_FOLLOW_ON_SHOW,     /* the end of the ring, or live, and a snapshot is wanted */
         WS_FOLLOW_ON_END,      /* the end of the ring */
         WS_FOLLOW_ON_SHOWN,    /* the last part of the snapshot */
         WS_FOLLOW_EVENTS

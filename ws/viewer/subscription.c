@@ -361,7 +361,7 @@ static bool ws_thing_place(const Registry *registry,
 }
 
 int ws_subscription_note(WsSubscription *subscription, WsThing thing) {
-        if (!subscription->has_box)
+        if (!subscription->has_box && !subscription->is_set)
                 return 0;
         return ws_members_add(&subscription->members, thing);
 }
@@ -370,6 +370,14 @@ static WsPlace ws_place(bool was_inside, bool is_inside) {
         if (is_inside)
                 return was_inside ? WS_PLACE_INSIDE : WS_PLACE_ENTERS;
         return was_inside ? WS_PLACE_LEAVES : WS_PLACE_OUTSIDE;
+}
+
+bool ws_subscription_watches(const WsSubscription *subscription,
+                             const Registry *registry,
+                             const Event *event) {
+        return subscription->is_set && subscription->has_box &&
+               (event->kind == KIND_VEHICLE_LOG || event->kind == KIND_DEVICE_STATUS) &&
+               ws_subscription_reaches(subscription, registry, event->vehicle_id, event->device_id);
 }
 
 int ws_subscription_locate(WsSubscription *subscription,
@@ -383,12 +391,12 @@ int ws_subscription_locate(WsSubscription *subscription,
         int r = 0;
 
         *ret_place = WS_PLACE_INSIDE;
-        if (!subscription->has_box)
+        if (!subscription->has_box && !subscription->is_set)
                 return 0;
 
         was_inside = ws_members_have(&subscription->members, thing);
-        is_inside = was_inside;
-        if (ws_thing_place(registry, recall, event, place))
+        is_inside = was_inside || !subscription->has_box;
+        if (subscription->has_box && ws_thing_place(registry, recall, event, place))
                 is_inside = ws_subscription_contains(subscription, place[0], place[1]);
         *ret_place = ws_place(was_inside, is_inside);
         if (*ret_place == WS_PLACE_ENTERS)
@@ -502,6 +510,22 @@ WsHold *ws_subscription_due(WsSubscription *subscription, const WsHold *hold, in
         while (next && now_us - next->sent_us < subscription->interval_us)
                 next = TAILQ_NEXT(next, entry);
         return next;
+}
+
+size_t ws_subscription_drop(WsSubscription *subscription, WsThing thing) {
+        WsHold *hold, *next;
+        size_t n = 0;
+
+        for (hold = TAILQ_FIRST(&subscription->held); hold; hold = next) {
+                next = TAILQ_NEXT(hold, entry);
+                if (thing.vehicle_id != 0 ? hold->event->vehicle_id == thing.vehicle_id
+                                          : hold->event->vehicle_id == 0 &&
+                                                    hold->event->device_id == thing.device_id) {
+                        ws_subscription_let_go(subscription, hold);
+                        ++n;
+                }
+        }
+        return n;
 }
 
 bool ws_subscription_may_hurry(const WsHold *hold, int64_t now_us) {

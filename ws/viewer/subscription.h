@@ -62,6 +62,7 @@ struct WsSubscription {    /* memory of the owner, zeroed */
         Index *things;       /* WsTarget -> the subscription itself */
         uint32_t kinds;      /* 1 << Kind; 0 = every type */
         int64_t interval_us; /* between two of one thing and type; 0 = as they come */
+        bool is_set;         /* what comes and goes is told */
         bool has_box;
         double west, south, east, north;
 
@@ -126,6 +127,11 @@ typedef enum WsPlace {
         WS_PLACE_LEAVES, /* outside, and was inside before */
 } WsPlace;
 
+/* Does it move its thing, for a set, whether it is to be shown or not? */
+bool ws_subscription_watches(const WsSubscription *subscription,
+                             const Registry *registry,
+                             const Event *event);
+
 /* Where the thing of the event is now. What says nothing of its place is where it was last. */
 MUST_CHECK int ws_subscription_locate(WsSubscription *subscription,
                                       const Registry *registry,
@@ -159,6 +165,8 @@ MUST_CHECK int ws_subscription_pace(WsSubscription *subscription,
 WsHold *ws_subscription_due(WsSubscription *subscription, const WsHold *hold, int64_t now_us);
 /* May it go out now, in place of when it is its turn? Once in a turn: the next one waits twice. */
 bool ws_subscription_may_hurry(const WsHold *hold, int64_t now_us);
+/* What waits of @thing is of no interest any more; how many. */
+size_t ws_subscription_drop(WsSubscription *subscription, WsThing thing);
 /* It is sent: with its turn, or before it. */
 void ws_subscription_release(WsSubscription *subscription, WsHold *hold, int64_t now_us);
 /* The subscriber has had @event by another way. */

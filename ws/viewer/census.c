@@ -1,0 +1,167 @@
+/* WsFeed: what comes into the set of a subscription, and what goes out of it. */
+
+#include "base/err.h"
+#include "ws/loop/loop.h"
+#include "ws/viewer/client.h"
+#include "ws/viewer/feed.h"
+
+#define WS_CENSUS_COST 16 /* of a member that is looked at, in bytes of the budget */
+
+/* ---- one thing ------------------------------------------------------------------------------ */
+
+static int ws_census_leave(WsFollow *follow, WsThing thing, const char *reason, uint64_t seq) {
+        bool is_vehicle = thing.vehicle_id != 0;
+        WsFeed *feed = follow->feed;
+        CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
+        char text[WS_MEMBERS_TEXT_SIZE];
+        CLEANUP_BUF Buf json = { 0 };
+        int r;
+
+        ws_members_remove(&follow->subscription.members, thing);
+        for (size_t n = ws_subscription_drop(&follow->subscription, thing); n > 0; --n)
+                ws_backlog_refuse(&feed->client->backlog, true);
+        buf_append_string(&json, "{\"type\":\"left\",\"subscription\":");
+        buf_json_string(&json, text_of(follow->name));
+        buf_printf(&json, ",\"%s\":", is_vehicle ? "vehicle_id" : "device_id");
+        buf_json_int(&json, is_vehicle ? thing.vehicle_id : thing.device_id);
+        buf_printf(&json, ",\"reason\":\"%s\",\"cursor\":", reason);
+        ws_cursor_write(feed->client->loop, seq, &json);
+        if (follow->has_whole)
+                buf_printf(&json,
+                           ",\"set\":\"%s\"",
+                           ws_members_text(&follow->subscription.members, text));
+        buf_append_char(&json, '}');
+        if (buf_failed(&json))
+                return err_new(-ENOMEM);
+
+        r = ws_client_wrap(feed->client,
+                           &(WsPush){ .type = "left", .seq = seq, .json = buf_text(&json) },
+                           &frame);
+        if (r == 0)
+                r = ws_client_try(feed->client, frame);
+        if (r != WS_BACKLOG_E_FULL)
+                return err_up(r);
+        feed->is_dropping = true;
+        follow->is_unsure = true;
+        return 0;
+}
+
+int ws_census_move(WsFollow *follow, const Event *event, WsPlace place, uint64_t seq) {
+        const WsThing thing = { event->vehicle_id, event->device_id };
+
+        if (place != WS_PLACE_ENTERS && (place != WS_PLACE_LEAVES || !follow->subscription.is_set))
+                return 0;
+        if (follow->feed->is_dropping) { /* the whole follows when there is room again */
+                follow->is_unsure = follow->subscription.is_set;
+                return 0;
+        }
+        return place == WS_PLACE_ENTERS ? ws_snapshot_thing(follow, thing, seq)
+                                        : ws_census_leave(follow, thing, "box", seq);
+}
+
+/* ---- all of them ---------------------------------------------------------------------------- */
+
+void ws_census_doubt(WsFeed *feed) {
+        WsFollow *follow;
+
+        if (feed->n_sets == 0)
+                return;
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+                follow->is_stale |= follow->subscription.is_set;
+        ws_client_touch(feed->client);
+}
+
+bool ws_census_is_due(const WsFollow *follow) {
+        return follow->state == WS_FOLLOW_LIVE &&
+               (follow->is_stale || follow->census != WS_CENSUS_DONE);
+}
+
+static bool ws_census_is_outside(const WsFollow *follow, WsThing thing, const Device *device) {
+        const WsSubscription *subscription = &follow->subscription;
+        const WsLoop *loop = follow->feed->client->loop;
+        double place[2];
+
+        if (!subscription->has_box)
+                return false;
+        if (device)
+                return !ws_subscription_contains(subscription,
+                                                 device->state.latitude,
+                                                 device->state.longitude);
+        return !ws_last_known_place(loop->last_known, thing.vehicle_id, place) ||
+               !ws_subscription_contains(subscription, place[0], place[1]);
+}
+
+/* Why it does not belong there any more; NULL: it does. */
+static const char *ws_census_reason(const WsFollow *follow, WsThing thing) {
+        const Registry *registry = follow->feed->client->loop->registry;
+        const Vehicle *vehicle = registry_vehicle(registry, thing.vehicle_id);
+        const Device *device = registry_device(registry, thing.device_id);
+        WsEye eye = ws_feed_eye(follow->feed);
+
+        if (!vehicle && !device)
+                return "deleted";
+        if (!ws_eye_sees(&eye, thing.vehicle_id, thing.device_id))
+                return "right";
+        if (!ws_subscription_reaches(&follow->subscription,
+                                     registry,
+                                     thing.vehicle_id,
+                                     thing.device_id))
+                return follow->is_moved ? "target" : "group";
+        return ws_census_is_outside(follow, thing, device) ? "box" : NULL;
+}
+
+static int ws_census_going(WsFollow *follow) {
+        WsMembers *members = &follow->subscription.members;
+        WsFeed *feed = follow->feed;
+        int r = 0;
+
+        while (r == 0 && ws_feed_has_room(feed)) {
+                uint64_t seq = ws_feed_cursor(feed, feed->client->loop->ring.last_seq);
+                WsThing thing = ws_members_next(members, follow->looked_at);
+                const char *reason;
+
+                if (thing.vehicle_id == 0 && thing.device_id == 0) {
+                        follow->census = WS_CENSUS_COMING;
+                        follow->is_moved = false;
+                        follow->after_id = 0;
+                        follow->is_at_vehicles = false;
+                        return 0;
+                }
+                follow->looked_at = thing;
+                feed->budget -= feed->budget < WS_CENSUS_COST ? feed->budget : WS_CENSUS_COST;
+                reason = ws_census_reason(follow, thing);
+                if (reason)
+                        r = ws_census_leave(follow, thing, reason, seq);
+        }
+        return err_up(r);
+}
+
+static int ws_census_follow(WsFollow *follow) {
+        bool is_more = true;
+        int r = 0;
+
+        if (follow->census == WS_CENSUS_DONE) {
+                follow->is_stale = false; /* what changes from here on is looked at once more */
+                follow->looked_at = (WsThing){ 0 };
+                follow->census = WS_CENSUS_GOING;
+        }
+        if (follow->census == WS_CENSUS_GOING)
+                r = ws_census_going(follow);
+        while (r == 0 && is_more && follow->census == WS_CENSUS_COMING &&
+               ws_feed_has_room(follow->feed)) {
+                r = ws_snapshot_news(follow, &is_more);
+                if (!is_more)
+                        follow->census = WS_CENSUS_DONE;
+        }
+        return err_up(r);
+}
+
+int ws_census_turn(WsFeed *feed) {
+        WsFollow *follow;
+        int r = 0;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+                if (r == 0 && ws_census_is_due(follow) && ws_feed_has_room(feed))
+                        r = ws_census_follow(follow);
+        return err_up(r);
+}
