@@ -86,6 +86,19 @@ SparkplugTable *sparkplug_table_unref(SparkplugTable *table) {
         return NULL;
 }
 
+bool sparkplug_table_equal(const SparkplugTable *a, const SparkplugTable *b) {
+        if (a->n != b->n)
+                return false;
+        for (size_t i = 0; i < a->n; ++i) {
+                const SparkplugTerm *left = &a->terms[i], *right = &b->terms[i];
+
+                if (!text_equal(left->name, right->name) || left->has_alias != right->has_alias ||
+                    left->alias != right->alias || left->type != right->type)
+                        return false;
+        }
+        return true;
+}
+
 size_t sparkplug_table_length(const SparkplugTable *table) {
         return table->n;
 }

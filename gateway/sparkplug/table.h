@@ -28,6 +28,8 @@ MUST_CHECK int sparkplug_table_new(SparkplugTable **ret_table,
 SparkplugTable *sparkplug_table_ref(SparkplugTable *table);
 SparkplugTable *sparkplug_table_unref(SparkplugTable *table);
 
+bool sparkplug_table_equal(const SparkplugTable *a,
+                           const SparkplugTable *b); /* in the same order */
 size_t sparkplug_table_length(const SparkplugTable *table);
 /* NULL: there is none; of several the last one. */
 const SparkplugTerm *sparkplug_table_alias(const SparkplugTable *table, uint64_t alias);
