@@ -1,4 +1,5 @@
 """RFC 6455 and RFC 7692 to the letter: the cases of the Autobahn test suite, by its numbers, and more.
+Those of large messages and of many: test_websocket_conformance_at_full_size.
 
 That suite asks for an echo, which the gateway is not. What comes back instead: on `/ws` any text is
 ignored and `ping` is answered by `pong`; `tidegate.v1` gives the id of a ping back; dialect D of
@@ -7,6 +8,8 @@ ignored and `ping` is answered by `pong`; `tidegate.v1` gives the id of a ping b
 import codecs
 import itertools
 import json
+import pathlib
+import re
 import struct
 import zlib
 
@@ -19,7 +22,8 @@ RSV1 = 4
 TRICKLE = 1500  # bytes that are sent one by one; of more only the frames
 GREEK = "κόσμε"
 MIXED = "Hello-µ@ßöäüàá-UTF-8!!"
-BAD = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited"  # of cases 6.3 and 6.4
+BAD = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited"  # of cases 6.3
+BEYOND = b"\xf4\x90\x80\x80"  # U+110000, of cases 6.4: nothing behind it has to come
 
 
 def op(number, size=0):
@@ -120,7 +124,7 @@ WITHIN = {
     "2.7": ("native", [frame(PONG)], []),
     "2.8": ("native", [frame(PONG, "unsolicited")], []),
     "2.9": ("native", [frame(PONG, "unsolicited"), frame(PING, "x")], [pong(b"x")]),
-    "2.10": ("native", [frame(PING, f"{i}") for i in range(10)], [pong(b"%d" % i) for i in range(10)]),
+    "2.10-11": ("native", [frame(PING, f"{i}") for i in range(10)], [pong(b"%d" % i) for i in range(10)]),
     "3.1": ("native", [text(op(1), rsv=1)], [1002]),
     "3.2": ("native", [text(op(1)), text(op(2), rsv=2), frame(PING)], [done(1), 1002]),
     "3.3": ("native", [text(op(1)), text(op(2), rsv=3), frame(PING)], [done(1), 1002]),
@@ -321,6 +325,10 @@ UTF8 = {
                                  separators=(",", ":")).encode())]),
     "6.3.1": ("native", [text(BAD)], [1007]),
     "6.3.2": ("native", fragments(TEXT, BAD, 1), [1007]),
+    "6.4.1": ("native", [text(GREEK, fin=False), frame(CONTINUATION, BEYOND, fin=False)], [1007]),
+    "6.4.2": ("native", [text(GREEK.encode() + BEYOND[:2], fin=False), frame(CONTINUATION, BEYOND[2:], fin=False)], [1007]),
+    "6.4.3": ("native", [text(GREEK.encode() + BEYOND + b"edited")[:6 + 11 + 4]], [1007]),
+    "6.4.4": ("native", [text(GREEK.encode() + BEYOND + b"edited")[:6 + 11 + 2]], [1007]),
 }
 
 
@@ -542,3 +550,48 @@ def test_compressed_messages_that_are_odd(sockets, case):
             raw.send(*(frames if cut == "frame by frame" else [b"".join(frames)]))
             for one in expected:
                 assert (raw.closed() if isinstance(one, int) else raw.message()) == one
+
+
+# ---- all of them -------------------------------------------------------------------------------------
+
+DOCUMENT = pathlib.Path(__file__).parents[2] / "docs/reliability.md"
+AUTOBAHN = {  # 0.8.2: how many cases each of its groups has
+    "1.1": 8, "1.2": 8, "2": 11, "3": 7, "4.1": 5, "4.2": 5, "5": 20, "6.1": 3, "6.2": 4, "6.3": 2, "6.4": 4,
+    **dict(zip((f"6.{n}" for n in range(5, 24)), (5, 11, 4, 2, 4, 3, 5, 8, 5, 10, 1, 3, 5, 5, 5, 7, 8, 34, 7), strict=True)),
+    "7.1": 6, "7.3": 6, "7.5": 1, "7.7": 13, "7.9": 9, "7.13": 2,
+    "9.1": 6, "9.2": 6, "9.3": 9, "9.4": 9, "9.5": 6, "9.6": 6, "9.7": 6, "9.8": 6, "10.1": 1,
+    **{f"12.{n}": 18 for n in range(1, 6)}, **{f"13.{n}": 18 for n in range(1, 8)}}
+BY_NUMBER = ("1.1", "1.2", "2", "3", "4.1", "4.2", "5", "6.1", "6.2", "6.3", "6.4", "7.1", "7.3", "7.5")
+
+
+def spread(first, last):
+    """6.5, 6.23 -> 6.5, 6.6, ..."""
+    head, _, n = first.rpartition(".")
+    return [f"{head}.{i}" if head else str(i) for i in range(int(n), int((last or first).rpartition(".")[2]) + 1)]
+
+
+def named(keys):
+    """5.3-5 answered -> 5.3, 5.4, 5.5"""
+    found = (re.match(r"([\d.]+)(?:-(\d+))?", key) for key in keys)
+    return {one for match in found if match for one in spread(match[1], match[2])}
+
+
+def test_every_case_of_autobahn_has_its_test():
+    """By its number, or as a row of the table in the document, whose tests there are."""
+    assert sum(AUTOBAHN.values()) == 517
+    cases = named([*WITHIN, *UTF8, *ENDS])
+    assert [f"{group}.{i}" for group in BY_NUMBER for i in range(1, AUTOBAHN[group] + 1) if f"{group}.{i}" not in cases] == []
+    assert {group: len(lines) for case, lines in sequences().items() for group in [case.split()[0]]
+            } == {group: n for group, n in AUTOBAHN.items() if group in {case.split()[0] for case in sequences()}}
+
+    here = pathlib.Path(__file__)
+    written = set(re.findall(r"^def (test_\w+)", here.read_text("utf-8") + here.with_stem(
+        f"{here.stem}_at_full_size").read_text("utf-8"), re.M))
+    rows = re.findall(r"^\| ([\d.]+)(?: to ([\d.]+))? \| (\d+) \| .* \| (.+) \|$", DOCUMENT.read_text("utf-8"), re.M)
+    listed = {}
+    for first, last, n, tests in rows:
+        groups = spread(first, last) if first in AUTOBAHN else []
+        assert sum(AUTOBAHN[group] for group in groups) == int(n), first
+        listed |= dict.fromkeys(groups)
+        assert set(re.findall(r"`(test_\w+)`", tests)) <= written and "`test_" in tests, first
+    assert set(listed) == set(AUTOBAHN)
