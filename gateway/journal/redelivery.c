@@ -14,6 +14,7 @@ struct RedeliveryEntry {
         uint64_t turn;    /* among all that came, again or not: when this one came last */
         bool is_open;     /* it came in an earlier connection, and may still be in flight */
         bool is_expected; /* and be sent again without DUP */
+        uint32_t way;     /* that the packet ids had come when it came first */
 };
 
 struct Redelivery {
@@ -23,6 +24,11 @@ struct Redelivery {
         uint64_t acked_turn; /* what came in it up to here has been acknowledged */
         unsigned in_flight;  /* at most */
         uint64_t n_fresh;    /* that may come yet until nothing of before is expected any more */
+
+        uint32_t way;          /* that the packet ids have come: they only go up, and round */
+        uint64_t down_ordinal; /* of the newest message whose id went down in its connection */
+        uint16_t newest_id;
+        bool is_begun; /* a message has come in this connection for the first time */
 
         uint16_t ids[REDELIVERY_N_IDS]; /* by ordinal */
         RedeliveryEntry entries[REDELIVERY_N_IDS];
@@ -58,14 +64,26 @@ static bool redelivery_came_before(const Redelivery *redelivery, const Redeliver
         return entry->turn <= redelivery->begin_turn;
 }
 
-/* The broker may still have it in flight, together with at most @n_max - 1 that are newer. */
+/* The broker may not have heard its acknowledgement. */
+static bool redelivery_is_unheard(const Redelivery *redelivery, const RedeliveryEntry *entry) {
+        return redelivery_came_before(redelivery, entry) ? entry->is_open
+                                                         : entry->turn > redelivery->acked_turn;
+}
+
+/* And may still have it in flight, together with at most @n_max - 1 that are newer. */
 static bool redelivery_is_open(const Redelivery *redelivery,
                                const RedeliveryEntry *entry,
                                uint64_t n_max) {
-        if (entry->ordinal == 0 || redelivery->ordinal - entry->ordinal >= n_max)
-                return false;
-        return redelivery_came_before(redelivery, entry) ? entry->is_open
-                                                         : entry->turn > redelivery->acked_turn;
+        return entry->ordinal != 0 && redelivery->ordinal - entry->ordinal < n_max &&
+               redelivery_is_unheard(redelivery, entry);
+}
+
+/* It may have more in flight than it was allowed (docs/facts.md). Where its ids have gone up ever
+ * since, and not come round yet, this one cannot have been given to another message. */
+static bool redelivery_is_unused(const Redelivery *redelivery, const RedeliveryEntry *entry) {
+        return entry->ordinal != 0 && entry->ordinal >= redelivery->down_ordinal &&
+               redelivery->way - entry->way < REDELIVERY_MAX_IN_FLIGHT &&
+               redelivery_is_unheard(redelivery, entry);
 }
 
 /* The message of that ordinal; NULL: its packet id was used again. */
@@ -79,24 +97,48 @@ static uint64_t redelivery_oldest(const Redelivery *redelivery, uint64_t n_max) 
         return redelivery->ordinal > n_max ? redelivery->ordinal - n_max + 1 : 1;
 }
 
+/* The oldest that may be in flight, however many these are. */
+static uint64_t redelivery_first(const Redelivery *redelivery, uint64_t n_max) {
+        uint64_t first = redelivery_oldest(redelivery, REDELIVERY_N_IDS);
+        uint64_t oldest = redelivery_oldest(redelivery, n_max);
+
+        if (first < redelivery->down_ordinal)
+                first = redelivery->down_ordinal;
+        return first < oldest ? first : oldest;
+}
+
 void redelivery_resume(Redelivery *redelivery, unsigned n_max) {
         bool is_expected = redelivery->n_fresh > 0;
         uint64_t n_expected = 0;
 
-        for (uint64_t at = redelivery_oldest(redelivery, n_max); at <= redelivery->ordinal; ++at) {
+        for (uint64_t at = redelivery_first(redelivery, n_max); at <= redelivery->ordinal; ++at) {
                 RedeliveryEntry *entry = redelivery_at(redelivery, at);
+                bool is_open;
 
                 if (!entry)
                         continue;
-                entry->is_open = redelivery_is_open(redelivery, entry, n_max);
-                entry->is_expected =
-                        entry->is_open && (!redelivery_came_before(redelivery, entry) ||
-                                           (is_expected && entry->is_expected));
+                is_open = redelivery_is_open(redelivery, entry, n_max);
+                entry->is_open = is_open || redelivery_is_unused(redelivery, entry);
+                entry->is_expected = is_open && (!redelivery_came_before(redelivery, entry) ||
+                                                 (is_expected && entry->is_expected));
                 n_expected += entry->is_expected;
         }
+        redelivery->is_begun = false;
         redelivery->in_flight = n_max;
         redelivery->n_fresh = n_expected;
         redelivery->begin_turn = redelivery->acked_turn = redelivery->turn;
+}
+
+/* A broker that has lost its memory may begin a connection where it was before. */
+static void redelivery_follow(Redelivery *redelivery, uint16_t packet_id) {
+        uint16_t step = (uint16_t)(packet_id - redelivery->newest_id);
+
+        if (step > 0 && step <= REDELIVERY_N_IDS / 2)
+                redelivery->way += step;
+        else if (redelivery->is_begun)
+                redelivery->down_ordinal = redelivery->ordinal;
+        redelivery->newest_id = packet_id;
+        redelivery->is_begun = true;
 }
 
 /* An id that is used again has been acknowledged, and so has all that came before it in the
@@ -106,10 +148,13 @@ void redelivery_note(Redelivery *redelivery, uint16_t packet_id, uint64_t hash) 
 
         if (entry->turn > redelivery->acked_turn)
                 redelivery->acked_turn = entry->turn;
+        ++redelivery->ordinal;
+        redelivery_follow(redelivery, packet_id);
         *entry = (RedeliveryEntry){
                 .hash = hash,
-                .ordinal = ++redelivery->ordinal,
+                .ordinal = redelivery->ordinal,
                 .turn = ++redelivery->turn,
+                .way = redelivery->way,
         };
         redelivery->ids[redelivery->ordinal % REDELIVERY_N_IDS] = packet_id;
         redelivery->n_fresh -= redelivery->n_fresh > 0;
@@ -130,7 +175,8 @@ bool redelivery_is_known(Redelivery *redelivery,
                 return false;
         if (!is_expected && n_max > REDELIVERY_SAME_CONNECTION)
                 n_max = REDELIVERY_SAME_CONNECTION;
-        if (!redelivery_is_open(redelivery, entry, is_expected ? REDELIVERY_N_IDS : n_max))
+        if (!redelivery_is_open(redelivery, entry, is_expected ? REDELIVERY_N_IDS : n_max) &&
+            !(redelivery_came_before(redelivery, entry) && redelivery_is_unused(redelivery, entry)))
                 return false;
         entry->turn = ++redelivery->turn;
         return true;
@@ -138,14 +184,17 @@ bool redelivery_is_known(Redelivery *redelivery,
 
 size_t redelivery_save(const Redelivery *redelivery, RedeliveryItem ret_items[], size_t n_max) {
         uint64_t n_wanted = redelivery->in_flight < n_max ? redelivery->in_flight : n_max;
+        uint64_t first = redelivery_first(redelivery, n_wanted);
         size_t n = 0;
 
-        for (uint64_t at = redelivery_oldest(redelivery, n_wanted); at <= redelivery->ordinal;
-             ++at) {
+        if (first < redelivery_oldest(redelivery, n_max))
+                first = redelivery_oldest(redelivery, n_max);
+        for (uint64_t at = first; at <= redelivery->ordinal; ++at) {
                 uint16_t id = redelivery->ids[at % REDELIVERY_N_IDS];
                 const RedeliveryEntry *entry = &redelivery->entries[id];
 
-                if (entry->ordinal == at && redelivery_is_open(redelivery, entry, n_wanted))
+                if (entry->ordinal == at && (redelivery_is_open(redelivery, entry, n_wanted) ||
+                                             redelivery_is_unused(redelivery, entry)))
                         ret_items[n++] = (RedeliveryItem){ .hash = entry->hash, .packet_id = id };
         }
         return n;

@@ -8,6 +8,10 @@
  * send those in the order in which messages come, so a packet id that is used for another message
  * says that it heard that one's, and all of before in the same connection; and it has a limit.
  *
+ * It may not keep to that limit: Mosquitto with a backlog does not. A message that is marked is
+ * compared beyond it as well, where the broker's packet ids only go up and have not come round
+ * since: that id can have been given to no other.
+ *
  * Not every broker sets DUP. What was in flight when a session was resumed is compared whatever the
  * flag says, until as many other messages have come; what came within one connection is compared
  * only if it is marked. That one is recognised says nothing about others: the connection may end

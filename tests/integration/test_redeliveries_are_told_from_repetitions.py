@@ -67,6 +67,21 @@ def test_what_was_in_flight_comes_again(gateway, scripted_broker, database, end,
     assert gateway.metric("tidegate_accounting_drift") == 0
 
 
+@pytest.mark.parametrize("end", [cut, crash])
+def test_more_was_in_flight_than_we_allowed(gateway, scripted_broker, database, end):
+    """Mosquitto 2.0.11 with a backlog: Receive Maximum bounds nothing, and a cut brings all of it again."""
+    link = link_of(scripted_broker)
+    for n in range(1, 5001):
+        link.publish(TOPIC, f"load {n}", packet_id=n)
+    wait_stored(database, 5000)
+    link = end(gateway, scripted_broker)
+    for n in range(1, 5001):
+        link.publish(TOPIC, f"load {n}", packet_id=n, dup=True)
+    link.publish(TOPIC, "more", packet_id=5001)
+    wait_until(lambda: "more" in stored(database), "what came behind it")
+    assert len(stored(database)) == 5001
+
+
 def test_equal_messages_within_a_connection_both_stay(gateway, scripted_broker, database):
     link = link_of(scripted_broker)
     for packet_id in (1, 1, 2, 1, 2, 2):

@@ -30,6 +30,7 @@ typedef struct Model {
         uint16_t next_id;
         bool marks;      /* DUP */
         bool takes_free; /* the lowest free packet id, not the next one */
+        unsigned n_max;  /* in flight, as it was asked for; a broker with a backlog has more */
         unsigned seen[20000];
 } Model;
 
@@ -94,7 +95,7 @@ static void model_reconnect(Model *model) {
                 model->line[i].was_sent |= i < model->n_sent + dice(3);
         }
         model->n_sent = 0;
-        redelivery_resume(model->redelivery, MODEL_MAX);
+        redelivery_resume(model->redelivery, model->n_max);
 }
 
 static void model_restart(Model *model) {
@@ -105,7 +106,7 @@ static void model_restart(Model *model) {
         model_reconnect(model);
 }
 
-static void model_run(unsigned seed, bool marks, bool takes_free) {
+static void model_run(unsigned seed, bool marks, bool takes_free, unsigned n_max) {
         Model *model = calloc(1, sizeof(*model));
 
         assert_non_null(model);
@@ -113,8 +114,9 @@ static void model_run(unsigned seed, bool marks, bool takes_free) {
         model->next_id = 1;
         model->marks = marks;
         model->takes_free = takes_free;
+        model->n_max = n_max;
         dice_state = seed;
-        redelivery_resume(model->redelivery, MODEL_MAX);
+        redelivery_resume(model->redelivery, n_max);
         for (int i = 0; i < 20000; ++i) {
                 unsigned what = dice(100);
 
@@ -145,12 +147,36 @@ static void model_run(unsigned seed, bool marks, bool takes_free) {
 
 static void test_whatever_the_cuts_each_message_is_kept_once(void **state) {
         (void)state;
-        for (unsigned seed = 1; seed <= 40; ++seed) {
-                model_run(seed, true, false);
-                model_run(seed, true, true);
-                model_run(seed, false, false);
-                model_run(seed, false, true);
+        for (unsigned seed = 1; seed <= 20; ++seed) {
+                model_run(seed, true, false, MODEL_MAX);
+                model_run(seed, true, true, MODEL_MAX);
+                model_run(seed, false, false, MODEL_MAX);
+                model_run(seed, false, true, MODEL_MAX);
         }
+}
+
+static void test_a_broker_that_has_more_in_flight_than_it_may_and_counts(void **state) {
+        (void)state;
+        for (unsigned seed = 1; seed <= 15; ++seed)
+                model_run(seed, true, false, 4);
+}
+
+/* All ids were taken once, and it is another message's turn: one that says the same. */
+static void test_an_id_that_comes_round_is_another_message(void **state) {
+        CLEANUP(redelivery_free) Redelivery *redelivery = NULL;
+
+        (void)state;
+        assert_int_equal(redelivery_new(&redelivery), 0);
+        redelivery_resume(redelivery, 10);
+        redelivery_note(redelivery, 7, 1);
+        for (unsigned id = 8; id < 7 + MODEL_IDS; id += 5)
+                redelivery_note(redelivery, (uint16_t)((id - 1) % MODEL_IDS + 1), 2);
+        redelivery_resume(redelivery, 10);
+        assert_true(redelivery_is_known(redelivery, 13, 2, true));
+        redelivery_note(redelivery, 6, 2);
+        redelivery_note(redelivery, 9, 2);
+        redelivery_resume(redelivery, 10);
+        assert_false(redelivery_is_known(redelivery, 7, 1, true));
 }
 
 static void test_a_cut_within_the_redelivery_of_a_redelivery_forgets_nothing(void **state) {
@@ -193,16 +219,18 @@ static void test_what_cannot_be_in_flight_any_more_is_not_compared(void **state)
         assert_int_equal(redelivery_new(&redelivery), 0);
         redelivery_resume(redelivery, 10);
         redelivery_note(redelivery, 1, 1);
-        for (uint16_t id = 2; id <= 12; ++id)
-                redelivery_note(redelivery, id, id);
+        for (uint16_t n = 2; n <= 12; ++n) /* a broker that takes the ids that are free */
+                redelivery_note(redelivery, 2 + n % 2, n);
         redelivery_resume(redelivery, 10);
         assert_false(redelivery_is_known(redelivery, 1, 1, true));
-        assert_true(redelivery_is_known(redelivery, 12, 12, false));
+        assert_true(redelivery_is_known(redelivery, 2, 12, false));
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_whatever_the_cuts_each_message_is_kept_once),
+                cmocka_unit_test(test_a_broker_that_has_more_in_flight_than_it_may_and_counts),
+                cmocka_unit_test(test_an_id_that_comes_round_is_another_message),
                 cmocka_unit_test(test_a_cut_within_the_redelivery_of_a_redelivery_forgets_nothing),
                 cmocka_unit_test(test_an_equal_message_that_was_sent_anew_is_kept),
                 cmocka_unit_test(test_what_cannot_be_in_flight_any_more_is_not_compared),
