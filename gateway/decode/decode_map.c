@@ -5,6 +5,7 @@
 #include "gateway/decode/decoder.h"
 #include "gateway/decode/json_check.h"
 #include "gateway/decode/map.h"
+#include "gateway/decode/map_run.h"
 
 typedef struct MapRun MapRun;
 

@@ -12,10 +12,11 @@
  *   hex                       hexadecimal digits, also behind 0x, are a number
  *   time [UNIT]               a time: text, or seconds, milliseconds, microseconds or nanoseconds
  *                             since 1970, by their size or as UNIT says: iso, unix, unix_s,
- * unix_ms, unix_us, unix_ns null A B                  text or a number that stands for nothing
+ *                             unix_ms, unix_us, unix_ns
+ *   null A B                  text or a number that stands for nothing
  *   default A                 what is there in place of nothing
  *
- * Compiled once; then any thread. What an operation cannot use becomes nothing, and says why.
+ * Compiled once; then any thread. map_run.h runs them.
  */
 
 #include "base/arena.h"
@@ -25,10 +26,8 @@
 #define MAP_MAX_WORDS 64 /* of one operation */
 
 typedef struct MapOp MapOp;
-typedef struct MapSetting MapSetting;
 typedef struct MapValue MapValue;
 typedef struct MapWord MapWord;
-typedef struct Zone Zone;
 
 typedef enum MapType {
         MAP_NOTHING,
@@ -76,17 +75,18 @@ struct MapOp {
         size_t n_words;
 };
 
-/* What a time is read by. */
-struct MapSetting {
-        Arena *arena;
-        const Zone *zone; /* of times without an offset; NULL = UTC */
-        int64_t near_us;  /* the receipt, */
-        int64_t ahead_us; /* and how far ahead of it a time is believed */
-};
-
 enum {
         MAP_E_INVALID = 1, /* *ret_why says what is wrong, for people: static */
 };
+
+typedef enum MapUnit { /* of the operation `time` */
+                       MAP_UNIT_ANY,
+                       MAP_UNIT_ISO,
+                       MAP_UNIT_S,
+                       MAP_UNIT_MS,
+                       MAP_UNIT_US,
+                       MAP_UNIT_NS
+} MapUnit;
 
 /* Of text such as `scale 0.001`; all that the operation keeps is in the arena. */
 MUST_CHECK int map_op_parse(MapOp *ret_op, Text text, Arena *arena, const char **ret_why);
@@ -94,9 +94,3 @@ const char *map_op_name(MapOpKind kind);
 
 /* What it gives, whatever it gets; MAP_NOTHING where that is up to what it gets. */
 MapType map_op_gives(const MapOp *op);
-
-/* *ret_why: NULL, or why the value has become nothing: static. -ENOMEM. */
-MUST_CHECK int map_op_run(const MapOp *op,
-                          const MapSetting *setting,
-                          MapValue *value,
-                          const char **ret_why);

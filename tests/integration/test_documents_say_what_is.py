@@ -56,7 +56,7 @@ def test_operations_of_maps_are_listed_as_they_are():
     listed = [row[0].strip("`").split()[0] for row in table("| operation | does | example | cannot use |")]
     there = re.findall(r'\[MAP_OP_\w+\] = \{ "(\w+)"', source("map_op.c"))
     assert there and sorted(listed) == sorted(there)
-    units = re.findall(r'\{ "(\w+)", UNIT_\w+', source("map_op.c"))
+    units = re.findall(r'\{ "(\w+)", MAP_UNIT_\w+', source("map_op.c"))
     (row,) = [row for row in table("| operation | does | example | cannot use |") if row[0].startswith("`time")]
     assert units and re.findall(r"`(\w+)`", row[1].split("UNIT")[1]) == units
 

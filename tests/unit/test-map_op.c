@@ -9,7 +9,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "gateway/decode/map_op.h"
+#include "gateway/decode/map_run.h"
 
 /* A value as it is written here: 1.5 a number, "x" text, true, [] JSON, nothing. */
 static MapValue value_of(const char *text) {
