@@ -11,6 +11,8 @@
 #include "gateway/decode/json_tree.h"
 
 #define MAP_MAX_ROUND 12
+#define MAP_MAX_SLICE 65535
+#define MAP_MAX_BIT   63
 #define MAP_MAX_PART  64
 
 static const struct {
@@ -29,7 +31,10 @@ static const struct {
         [MAP_OP_CLAMP] = { "clamp", MAP_NUMBER, 2, false },
         [MAP_OP_WORD] = { "word", MAP_TEXT, 0, true },
         [MAP_OP_PART] = { "part", MAP_TEXT, 1, true },
-        [MAP_OP_HEX] = { "hex", MAP_NUMBER, 0, false },
+        [MAP_OP_SLICE] = { "slice", MAP_TEXT, 1, true },
+        [MAP_OP_JOIN] = { "join", MAP_TEXT, 0, true },
+        [MAP_OP_HEX] = { "hex", MAP_NUMBER, 0, true },
+        [MAP_OP_BIT] = { "bit", MAP_BOOL, 1, false },
         [MAP_OP_TIME] = { "time", MAP_TIME, 0, true },
         [MAP_OP_NULL] = { "null", MAP_NOTHING, 0, true },
         [MAP_OP_DEFAULT] = { "default", MAP_NOTHING, 0, true },
@@ -174,6 +179,32 @@ static int parse_default(MapOp *op, Text rest, Arena *arena, const char **ret_wh
         return r;
 }
 
+/* Up to the end, where it does not say. */
+static int parse_end(MapOp *op, Text rest, Arena *arena, const char **ret_why) {
+        int r = 0;
+
+        op->b = (double)INFINITY;
+        if (text_trim(rest).n > 0)
+                r = parse_number(&rest, arena, &op->b, ret_why);
+        if (r == 0 && text_trim(rest).n > 0)
+                return invalid(ret_why, "has more behind it than it takes");
+        return r;
+}
+
+static int parse_bytes(MapOp *op, Text rest, const char **ret_why) {
+        Text word;
+
+        while (take_word(&rest, &word)) {
+                if (text_equal(word, TEXT("signed")))
+                        op->a = 1;
+                else if (text_equal(word, TEXT("le")) || text_equal(word, TEXT("be")))
+                        op->b = word.data[0] == 'l';
+                else
+                        return invalid(ret_why, "wants signed, le or be");
+        }
+        return 0;
+}
+
 static int parse_rest(MapOp *op, Text rest, Arena *arena, const char **ret_why) {
         switch (op->kind) {
         case MAP_OP_WORD:
@@ -183,24 +214,42 @@ static int parse_rest(MapOp *op, Text rest, Arena *arena, const char **ret_why) 
                 return parse_unit(op, rest, ret_why);
         case MAP_OP_DEFAULT:
                 return parse_default(op, rest, arena, ret_why);
-        default: /* part */
+        case MAP_OP_SLICE:
+                return parse_end(op, rest, arena, ret_why);
+        case MAP_OP_HEX:
+                return parse_bytes(op, rest, ret_why);
+        default: /* part and join */
                 return parse_text(op, rest, ret_why);
         }
 }
 
+static bool is_whole(double number, double min, double max) {
+        return number >= min && number <= max && number <= floor(number);
+}
+
+/* From and to, from either end; what is always nothing is a slip. */
+static bool is_slice(const MapOp *op) {
+        bool is_open = isinf(op->b);
+
+        return is_whole(op->a, -MAP_MAX_SLICE, MAP_MAX_SLICE) &&
+               (is_open || is_whole(op->b, -MAP_MAX_SLICE, MAP_MAX_SLICE)) &&
+               (is_open || (op->a < 0) != (op->b < 0) || op->a < op->b);
+}
+
 /* Numbers that make sense. */
 static int check_numbers(const MapOp *op, const char **ret_why) {
-        bool is_whole = op->a >= floor(op->a) && op->a <= floor(op->a);
-
-        if (op->kind == MAP_OP_ROUND && !(is_whole && op->a >= 0 && op->a <= MAP_MAX_ROUND))
+        if (op->kind == MAP_OP_ROUND && !is_whole(op->a, 0, MAP_MAX_ROUND))
                 return invalid(ret_why, "wants 0 to 12 decimals");
         if (op->kind == MAP_OP_CLAMP && op->a > op->b)
                 return invalid(ret_why, "wants the lower bound first");
-        if (op->kind == MAP_OP_PART &&
-            !(is_whole && fabs(op->a) >= 1 && fabs(op->a) <= MAP_MAX_PART))
+        if (op->kind == MAP_OP_PART && !is_whole(fabs(op->a), 1, MAP_MAX_PART))
                 return invalid(ret_why, "wants 1 to 64, or -1 to -64");
         if (op->kind == MAP_OP_PART && op->text.n == 0)
                 return invalid(ret_why, "wants a separator");
+        if (op->kind == MAP_OP_SLICE && !is_slice(op))
+                return invalid(ret_why, "wants where it begins, from 0, and where it ends");
+        if (op->kind == MAP_OP_BIT && !is_whole(op->a, 0, MAP_MAX_BIT))
+                return invalid(ret_why, "wants 0 to 63");
         return 0;
 }
 
@@ -218,7 +267,8 @@ int map_op_parse(MapOp *ret_op, Text text, Arena *arena, const char **ret_why) {
         if (op.kind == MAP_OP_COUNT)
                 return invalid(ret_why,
                                "no operation; there are number, int, bool, text, scale, offset, "
-                               "round, clamp, word, part, hex, time, null and default");
+                               "round, clamp, word, part, slice, join, hex, bit, time, null and "
+                               "default");
         if (map_ops[op.kind].n_numbers > 0)
                 r = parse_number(&text, arena, &op.a, ret_why);
         if (r == 0 && map_ops[op.kind].n_numbers > 1)

@@ -9,7 +9,10 @@
  *   round N, clamp MIN MAX    to N decimals, into the bounds
  *   word A=a,b B=c            one of the words, in any case of its letters, is A, or B
  *   part N SEP                of text with SEP between, the Nth from 1; from the end below 0
- *   hex                       hexadecimal digits, also behind 0x, are a number
+ *   slice A B                 of text the characters from A, which counts from 0, up to B
+ *   join SEP                  the elements of an array as text, with SEP between
+ *   hex [signed] [le]         hexadecimal digits, also behind 0x, are a number; the last byte first
+ *   bit N                     bit N of a whole number, from 0, is a switch
  *   time [UNIT]               a time: text, or seconds, milliseconds, microseconds or nanoseconds
  *                             since 1970, by their size or as UNIT says: iso, unix, unix_s,
  *                             unix_ms, unix_us, unix_ns
@@ -49,7 +52,10 @@ typedef enum MapOpKind {
         MAP_OP_CLAMP,
         MAP_OP_WORD,
         MAP_OP_PART,
+        MAP_OP_SLICE,
+        MAP_OP_JOIN,
         MAP_OP_HEX,
+        MAP_OP_BIT,
         MAP_OP_TIME,
         MAP_OP_NULL,
         MAP_OP_DEFAULT,

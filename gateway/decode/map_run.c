@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/text.h"
 #include "base/timestamp.h"
@@ -205,34 +206,165 @@ static int run_part(const MapOp *op, MapValue *value, const char **ret_why) {
         return 0;
 }
 
-static int run_hex(const MapSetting *setting, MapValue *value, const char **ret_why) {
-        Text text = value->text;
-        uint64_t number = 0;
+/* Where character @n of @text begins, from the end where that is below 0; false: beyond it. */
+static bool find_character(Text text, double n, size_t *ret_at) {
+        double n_characters = 0;
+
+        for (size_t i = 0; n < 0 && i < text.n; ++i)
+                n_characters += ((unsigned char)text.data[i] & 0xc0) != 0x80;
+        if (n < 0)
+                n += n_characters;
+        if (n < 0)
+                return false;
+        for (*ret_at = 0; *ret_at < text.n; ++*ret_at)
+                if (((unsigned char)text.data[*ret_at] & 0xc0) != 0x80 && n-- < 1)
+                        return true;
+        return n < 1; /* the end itself */
+}
+
+/* All of the characters have to be there: half of a field would be another number. */
+static int run_slice(const MapOp *op, MapValue *value, const char **ret_why) {
+        size_t from = 0, to;
+
+        if (!is_scalar(value, ret_why))
+                return 0;
+        to = value->text.n;
+        if (!find_character(value->text, op->a, &from) ||
+            (!isinf(op->b) && !find_character(value->text, op->b, &to)) || to < from)
+                return useless(value, ret_why, "is shorter");
+        *value = (MapValue){ .type = MAP_TEXT, .text = { value->text.data + from, to - from } };
+        return 0;
+}
+
+/* What stands for an element, without arrays, objects and what cannot be text; nothing for null. */
+static int append_element(Buf *buf, const JsonTree *tree, const JsonNode *node, Arena *arena) {
+        Text text = json_text(tree, node);
+        int r = 0;
+
+        if (node->type == JSON_STRING)
+                r = json_content(tree, node, arena, &text);
+        if (node->type != JSON_NULL)
+                buf_append_text(buf, text);
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* False: an element is an array or object. */
+static int join_elements(const MapOp *op,
+                         const JsonTree *tree,
+                         Arena *arena,
+                         Buf *buf,
+                         bool *ret_is_joined) {
+        const JsonNode *array = json_root(tree), *at = array + 1;
+        int r = 0;
+
+        *ret_is_joined = array->type == JSON_ARRAY;
+        for (size_t i = 0; r == 0 && *ret_is_joined && i < array->n; ++i, at = json_next(at)) {
+                if (at->type == JSON_ARRAY || at->type == JSON_OBJECT) {
+                        *ret_is_joined = false;
+                        continue;
+                }
+                if (i > 0)
+                        buf_append_text(buf, op->text);
+                r = append_element(buf, tree, at, arena);
+        }
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int run_join(const MapOp *op,
+                    const MapSetting *setting,
+                    MapValue *value,
+                    const char **ret_why) {
+        CLEANUP_BUF Buf buf = { 0 };
+        JsonTree tree = { 0 };
+        JsonFault fault;
+        bool is_joined = false;
+        int r;
+
+        if (value->type != MAP_JSON) {
+                (void)is_scalar(value, ret_why); /* one alone */
+                value->type = MAP_TEXT;
+                return 0;
+        }
+        r = json_tree_read(&tree, value->text, &fault);
+        if (r == 0)
+                r = join_elements(op, &tree, setting->arena, &buf, &is_joined);
+        json_tree_done(&tree);
+        if (r < 0 || buf_failed(&buf))
+                return r < 0 ? err_up(r) : err_new(-ENOMEM);
+        if (!is_joined)
+                return useless(value, ret_why, "not an array of values");
+        *value = (MapValue){ .type = MAP_TEXT,
+                             .text = arena_copy(setting->arena, buf_text(&buf).data, buf.n) };
+        return value->text.data ? 0 : err_new(-ENOMEM);
+}
+
+static int put_whole(const MapSetting *setting, MapValue *value, bool is_negative, uint64_t size) {
         char digits[MAP_NUMBER_SIZE];
-        Text copy;
+        int n = snprintf(digits,
+                         sizeof(digits),
+                         "%s%llu",
+                         is_negative ? "-" : "",
+                         (unsigned long long)size);
+        Text copy = arena_copy(setting->arena, digits, (size_t)n);
+
+        if (!copy.data)
+                return err_new(-ENOMEM);
+        *value = (MapValue){ .type = MAP_NUMBER, .text = copy };
+        return 0;
+}
+
+/* False: there is another character, or none, too many, or half a byte where bytes count. */
+static bool read_hex(Text text, bool is_little, uint64_t *ret_number) {
+        uint64_t number = 0;
+
+        if (text.n == 0 || text.n > 16 || (is_little && text.n % 2 != 0))
+                return false;
+        for (size_t i = 0; i < text.n; ++i) {
+                size_t at = is_little ? text.n - 2 - (i & ~(size_t)1) + (i & 1) : i;
+                int digit = text_hex_digit(text.data[at]);
+
+                if (digit < 0)
+                        return false;
+                number = number << 4 | (unsigned)digit;
+        }
+        *ret_number = number;
+        return true;
+}
+
+static int run_hex(const MapOp *op,
+                   const MapSetting *setting,
+                   MapValue *value,
+                   const char **ret_why) {
+        Text text = value->text;
+        uint64_t number = 0, top;
+        int r;
 
         if (value->type != MAP_TEXT && value->type != MAP_NUMBER)
                 return useless(value, ret_why, "not hexadecimal");
         if (text.n > 2 && text.data[0] == '0' && (text.data[1] | 0x20) == 'x')
                 text = (Text){ text.data + 2, text.n - 2 };
-        if (text.n == 0 || text.n > 16)
+        if (!read_hex(text, op->b > 0, &number))
                 return useless(value, ret_why, "not hexadecimal");
-        for (size_t i = 0; i < text.n; ++i) {
-                int digit = text_hex_digit(text.data[i]);
+        top = UINT64_C(1) << (4 * text.n - 1);
+        if (op->a > 0 && (number & top) != 0) /* of as many bits as there are */
+                r = put_whole(setting, value, true, top - (number ^ top));
+        else
+                r = put_whole(setting, value, false, number);
+        return r == 0 ? 0 : err_up(r);
+}
 
-                if (digit < 0)
-                        return useless(value, ret_why, "not hexadecimal");
-                number = number << 4 | (unsigned)digit;
-        }
-        copy = arena_copy(setting->arena,
-                          digits,
-                          (size_t)snprintf(digits,
-                                           sizeof(digits),
-                                           "%llu",
-                                           (unsigned long long)number));
-        if (!copy.data)
-                return err_new(-ENOMEM);
-        *value = (MapValue){ .type = MAP_NUMBER, .text = copy };
+static int run_bit(const MapOp *op,
+                   const MapSetting *setting,
+                   MapValue *value,
+                   const char **ret_why) {
+        uint64_t number = 0;
+        int r = run_int(setting, value, ret_why);
+
+        if (r != 0 || value->type != MAP_NUMBER)
+                return r == 0 ? 0 : err_up(r);
+        if (!text_to_number(value->text, UINT64_MAX, &number))
+                return useless(value, ret_why, "no whole number from 0 to 2^64 - 1");
+        *value = (MapValue){ .type = MAP_BOOL, .is_true = (number >> (unsigned)op->a & 1) != 0 };
         return 0;
 }
 
@@ -302,7 +434,13 @@ int map_op_run(const MapOp *op, const MapSetting *setting, MapValue *value, cons
         case MAP_OP_PART:
                 return run_part(op, value, ret_why);
         case MAP_OP_HEX:
-                return run_hex(setting, value, ret_why);
+                return run_hex(op, setting, value, ret_why);
+        case MAP_OP_SLICE:
+                return run_slice(op, value, ret_why);
+        case MAP_OP_JOIN:
+                return run_join(op, setting, value, ret_why);
+        case MAP_OP_BIT:
+                return run_bit(op, setting, value, ret_why);
         case MAP_OP_TIME:
                 return run_time(op, setting, value, ret_why);
         case MAP_OP_NULL:

@@ -19,7 +19,7 @@ static MapValue value_of(const char *text) {
                 return (MapValue){ .type = MAP_NOTHING };
         if (*text == '"')
                 return (MapValue){ .type = MAP_TEXT, .text = { text + 1, n - 2 } };
-        if (*text == '[')
+        if (*text == '[' || *text == '{')
                 return (MapValue){ .type = MAP_JSON, .text = { text, n } };
         if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
                 return (MapValue){ .type = MAP_BOOL, .is_true = *text == 't' };
@@ -161,6 +161,98 @@ static void test_parts_are_counted_from_either_end(void **state) {
         check_cases(cases, N_ELEMENTS(cases));
 }
 
+static void test_slices_are_whole_or_nothing(void **state) {
+        static const Case cases[] = {
+                { "slice 0 4", "\"0a1bff\"", "\"0a1b\"", NULL },
+                { "slice 4", "\"0a1bff\"", "\"ff\"", NULL },
+                { "slice -2", "\"0a1bff\"", "\"ff\"", NULL },
+                { "slice -4 -2", "\"0a1bff\"", "\"1b\"", NULL },
+                { "slice 1 -1", "\"gr\xc3\xbc\xc3\x9f\"", "\"r\xc3\xbc\"", NULL },
+                { "slice 2 3", "\"gr\xc3\xbc\xc3\x9f\"", "\"\xc3\xbc\"", NULL },
+                { "slice 0 2", "1234", "\"12\"", NULL },
+                { "slice 0 6", "\"0a1bff\"", "\"0a1bff\"", NULL },
+                { "slice 6", "\"0a1bff\"", "\"\"", NULL },
+                { "slice 0 7", "\"0a1bff\"", "", "is shorter" },
+                { "slice -7", "\"0a1bff\"", "", "is shorter" },
+                { "slice 4 -4", "\"0a1bff\"", "", "is shorter" },
+                { "slice 0 1", "[1]", "", "not text" },
+        };
+
+        (void)state;
+        check_cases(cases, N_ELEMENTS(cases));
+}
+
+static void test_bytes_may_be_signed_and_the_last_one_first(void **state) {
+        static const Case cases[] = {
+                { "hex", "\"ff38\"", "65336", NULL },
+                { "hex signed", "\"ff38\"", "-200", NULL },
+                { "hex signed", "\"7f38\"", "32568", NULL },
+                { "hex signed", "\"8000\"", "-32768", NULL },
+                { "hex signed", "\"8000000000000000\"", "-9223372036854775808", NULL },
+                { "hex signed", "\"f\"", "-1", NULL },
+                { "hex le", "\"38ff\"", "65336", NULL },
+                { "hex signed le", "\"38ff\"", "-200", NULL },
+                { "hex be", "\"0102030405060708\"", "72623859790382856", NULL },
+                { "hex le", "\"0807060504030201\"", "72623859790382856", NULL },
+                { "hex le", "\"abc\"", "", "not hexadecimal" },
+                { "bit 0", "5", "true", NULL },
+                { "bit 1", "5", "false", NULL },
+                { "bit 63", "9223372036854775808", "true", NULL },
+                { "bit 2", "\"4.0\"", "true", NULL },
+                { "bit 0", "-1", "", "no whole number from 0 to 2^64 - 1" },
+                { "bit 0", "5.5", "", "not a whole number" },
+                { "bit 0", "\"on\"", "", "not a number" },
+        };
+
+        (void)state;
+        check_cases(cases, N_ELEMENTS(cases));
+}
+
+static void test_elements_are_joined(void **state) {
+        static const Case cases[] = {
+                { "join \",\"",
+                  "[1,\"b\\u00e9\",true,null,2.50]",
+                  "\"1,b\xc3\xa9,true,,2.50\"",
+                  NULL },
+                { "join \"\"", "[\"a\",\"b\"]", "\"ab\"", NULL },
+                { "join -", "[]", "\"\"", NULL },
+                { "join -", "7", "\"7\"", NULL },
+                { "join -", "[1,[2]]", "", "not an array of values" },
+                { "join -", "{\"a\":1}", "", "not an array of values" },
+        };
+
+        (void)state;
+        check_cases(cases, N_ELEMENTS(cases));
+}
+
+static void test_numbers_that_make_no_sense_are_refused(void **state) {
+        static const struct {
+                const char *op, *why;
+        } cases[] = {
+                { "slice", "a number is missing" },
+                { "slice 4 4", "wants where it begins, from 0, and where it ends" },
+                { "slice -2 -4", "wants where it begins, from 0, and where it ends" },
+                { "slice 0.5", "wants where it begins, from 0, and where it ends" },
+                { "slice 0 1 2", "has more behind it than it takes" },
+                { "hex unsigned", "wants signed, le or be" },
+                { "bit", "a number is missing" },
+                { "bit 64", "wants 0 to 63" },
+                { "join", "wants one word, or text in quotes" },
+        };
+        CLEANUP(arena_free) Arena *arena = NULL;
+
+        (void)state;
+        assert_int_equal(arena_new(&arena, 4096), 0);
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                const char *why = NULL;
+                MapOp op;
+
+                assert_int_equal(map_op_parse(&op, text_of(cases[i].op), arena, &why),
+                                 MAP_E_INVALID);
+                assert_string_equal(why, cases[i].why);
+        }
+}
+
 static void test_nothing_is_nothing_unless_there_is_a_default(void **state) {
         static const Case cases[] = {
                 { "null 255 nan \"\" unavailable", "255", "", NULL },
@@ -191,7 +283,11 @@ static void test_the_examples_of_the_reference_are_so(void **state) {
                 { "clamp 0 100", "104", "100", NULL },
                 { "word online=ON,1 offline=OFF,0", "\"on\"", "\"online\"", NULL },
                 { "part 2 \",\"", "\"54.7, 25.2\"", "\"25.2\"", NULL },
+                { "slice 0 4", "\"ff380b\"", "\"ff38\"", NULL },
+                { "join \",\"", "[1,\"b\"]", "\"1,b\"", NULL },
                 { "hex", "\"0x1F\"", "31", NULL },
+                { "hex signed", "\"ff38\"", "-200", NULL },
+                { "bit 3", "8", "true", NULL },
                 { "time unix_s", "1795853420", "2026-11-28T08:10:20.000Z", NULL },
                 { "null nan - 255", "255", "", NULL },
                 { "default 0", "", "0", NULL },
@@ -230,6 +326,10 @@ int main(void) {
                 cmocka_unit_test(test_arithmetic_is_that_of_decimals),
                 cmocka_unit_test(test_words_and_switches_have_any_case),
                 cmocka_unit_test(test_parts_are_counted_from_either_end),
+                cmocka_unit_test(test_slices_are_whole_or_nothing),
+                cmocka_unit_test(test_bytes_may_be_signed_and_the_last_one_first),
+                cmocka_unit_test(test_elements_are_joined),
+                cmocka_unit_test(test_numbers_that_make_no_sense_are_refused),
                 cmocka_unit_test(test_nothing_is_nothing_unless_there_is_a_default),
                 cmocka_unit_test(test_the_examples_of_the_reference_are_so),
                 cmocka_unit_test(test_times_are_text_or_numbers_of_any_unit),
