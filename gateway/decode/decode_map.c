@@ -73,29 +73,81 @@ static int value_is_useless(MapRun *run, Text before, const char *why) {
         return decoder_set_aside_text(run->decoder, REASON_WRONG_TYPE, "topic", why, before);
 }
 
-static int value_of(MapRun *run, const MapAssignment *assignment, MapValue *ret_value) {
-        const char *why = NULL;
+static Text bool_text(bool is_true) {
+        return is_true ? TEXT("true") : TEXT("false");
+}
+
+/* What is there of a source and those that are joined to it, as one text; nothing where one of them
+ * is not there. *at is moved behind them. */
+static int value_of_joined(MapRun *run,
+                           const MapAssignment *assignment,
+                           size_t *at,
+                           MapValue *ret) {
+        CLEANUP_BUF Buf buf = { 0 };
+        const JsonNode *first = NULL;
+        bool is_there = true;
         int r = 0;
 
-        Text came;
+        do {
+                r = value_of_source(run, &assignment->sources[*at], ret);
+                if (r == 0 && ret->type == MAP_JSON) {
+                        r = value_is_useless(run, ret->text, "not text");
+                        *ret = (MapValue){ .type = MAP_NOTHING };
+                }
+                if (r != 0)
+                        return err_up(r);
+                is_there = is_there && ret->type != MAP_NOTHING;
+                first = first ? first : run->node;
+                buf_append_text(&buf, ret->type == MAP_BOOL ? bool_text(ret->is_true) : ret->text);
+        } while (assignment->sources[(*at)++].is_joined);
+        run->node = first;
+        *ret = (MapValue){ .type = is_there ? MAP_TEXT : MAP_NOTHING };
+        if (buf_failed(&buf))
+                return err_new(-ENOMEM);
+        r = decoder_copy(run->decoder, buf_text(&buf), &ret->text);
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* The first source from @at on that is there; *at is moved behind it. */
+static int value_of_sources(MapRun *run,
+                            const MapAssignment *assignment,
+                            size_t *at,
+                            MapValue *ret_value) {
+        int r = 0;
 
         *ret_value = (MapValue){ .type = MAP_NOTHING };
-        run->unusable = (Text){ 0 };
-        for (size_t i = 0; r == 0 && i < assignment->n_sources; ++i) {
-                r = value_of_source(run, &assignment->sources[i], ret_value);
-                if (ret_value->type != MAP_NOTHING)
-                        break;
-        }
-        came = ret_value->text;
-        for (size_t i = 0; r == 0 && i < assignment->n_ops; ++i) {
-                Text before = ret_value->text;
+        while (r == 0 && *at < assignment->n_sources && ret_value->type == MAP_NOTHING)
+                if (assignment->sources[*at].is_joined)
+                        r = value_of_joined(run, assignment, at, ret_value);
+                else
+                        r = value_of_source(run, &assignment->sources[(*at)++], ret_value);
+        return r == 0 ? 0 : err_up(r);
+}
 
-                r = map_op_run(&assignment->ops[i], &run->setting, ret_value, &why);
-                if (r != 0 || !why)
-                        continue;
-                run->unusable = came;
-                if (assignment->target != MAP_TO_TIME) /* which the row keeps as it was said */
-                        r = value_is_useless(run, before, why);
+static int value_of(MapRun *run, const MapAssignment *assignment, MapValue *ret_value) {
+        const char *why = NULL;
+        size_t next = 0, i = 0;
+        int r = value_of_sources(run, assignment, &next, ret_value);
+        Text came = ret_value->text;
+
+        run->unusable = (Text){ 0 };
+        while (r == 0 && i < assignment->n_ops) {
+                const MapOp *op = &assignment->ops[i++];
+                MapValue before = *ret_value;
+
+                r = map_op_run(op, &run->setting, ret_value, &why);
+                if (r == 0 && why) {
+                        run->unusable = came;
+                        if (assignment->target != MAP_TO_TIME) /* the row keeps it as it was said */
+                                r = value_is_useless(run, before.text, why);
+                } else if (r == 0 && op->kind == MAP_OP_NULL && ret_value->type == MAP_NOTHING &&
+                           before.type != MAP_NOTHING) {
+                        r = value_of_sources(run, assignment, &next, ret_value);
+                        if (ret_value->type != MAP_NOTHING) {
+                                came = ret_value->text;
+                                i = 0; /* all of them, on the next one */
+                        }
+                }
         }
         return r == 0 ? 0 : err_up(r);
 }

@@ -229,6 +229,17 @@ static int read_target(MapAssignment *assignment,
         return read_member(assignment, map->kind, target, why);
 }
 
+/* What would be a path of an odd name. */
+static bool is_unfinished(Text source) {
+        static const Text ends[] = { TEXT(" or"), TEXT(" +") };
+
+        for (size_t i = 0; i < N_ELEMENTS(ends); ++i)
+                if (source.n >= ends[i].n &&
+                    memcmp(source.data + source.n - ends[i].n, ends[i].data, ends[i].n) == 0)
+                        return true;
+        return false;
+}
+
 static int read_source(MapAssignment *assignment,
                        const TopicTemplate *topic,
                        Text text,
@@ -239,6 +250,8 @@ static int read_source(MapAssignment *assignment,
 
         if (assignment->n_sources == MAP_MAX_SOURCES)
                 return invalid(why, "more than %d sources", MAP_MAX_SOURCES);
+        if (is_unfinished(text))
+                return invalid(why, "a source is missing at its end");
         if (text.n >= 2 && text.data[0] == '\'' && text.data[text.n - 1] == '\'') {
                 source.constant = (Text){ text.data + 1, text.n - 2 };
         } else if (text.n > in_topic.n && memcmp(text.data, in_topic.data, in_topic.n) == 0) {
@@ -288,9 +301,15 @@ static int read_sources(MapAssignment *assignment,
                         char why[MAP_WHY_SIZE]) {
         int r = 0;
 
-        do
-                r = read_source(assignment, topic, take_until(&text, TEXT(" or ")), why);
-        while (r == 0 && text.data);
+        while (r == 0 && text.data) {
+                Text joined = take_until(&text, TEXT(" or "));
+
+                while (r == 0 && joined.data) {
+                        r = read_source(assignment, topic, take_until(&joined, TEXT(" + ")), why);
+                        if (r == 0 && joined.data)
+                                assignment->sources[assignment->n_sources - 1].is_joined = true;
+                }
+        }
         return r;
 }
 

@@ -3,10 +3,11 @@
 /*
  * Map: a table of typed assignments, from places in a payload to members of its kind.
  *
- *   target = source { or source } { | operation }
+ *   target = source { + source } { or source { + source } } { | operation }
  *
  * A source is a JSON path (json_path.h), `topic.NAME` (what a name of the template took) or
- * 'text'; the first that is there counts. A target is `time`, `user`, `vehicle`, `device` (also
+ * 'text', or several of these with ` + ` between, as one text; the first that is there counts, and
+ * the next where `null` made nothing of it. A target is `time`, `user`, `vehicle`, `device` (also
  * `camera`), a member of the kind, or, where the kind keeps what it does not know, any name; also
  * `{name}`: what that name of the template took. docs/mapping.md is the reference.
  *
@@ -20,7 +21,7 @@
 #include "model/topic.h"
 
 #define MAP_MAX_ASSIGNMENTS 64
-#define MAP_MAX_SOURCES     4 /* of an assignment */
+#define MAP_MAX_SOURCES     16 /* of an assignment */
 #define MAP_MAX_TARGET      64
 #define MAP_WHY_SIZE        200
 
@@ -50,6 +51,7 @@ struct MapSource {
         JsonPath *path; /* or */
         int capture;    /* MapCapture; or, with neither: */
         Text constant;
+        bool is_joined; /* with the one behind it: one text */
 };
 
 struct MapAssignment {

@@ -373,6 +373,43 @@ static void test_a_member_that_two_lines_read_is_noted_once(void **state) {
         check_text(f->record.notes[1].detail, "/v: not hexadecimal: \"much\"");
 }
 
+static void test_a_name_is_joined_of_several(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "device = /model + '-' + /channel + '-' + /id or "
+                                      "/model + '-' + /id",
+                                      "place = topic.site + '/' + topic.room | word yard=x/y",
+                                      "on = 'is ' + /on",
+                                      NULL };
+
+        route_of(f, KIND_TELEMETRY, "rtl/{site}/{room}", lines);
+        f->route.keeps_named = true;
+        good(f, "rtl/x/y", "{\"model\":\"Acurite\",\"id\":11524,\"channel\":\"A\",\"on\":true}");
+        check_text(f->record.device, "Acurite-A-11524");
+        check_text(f->record.data, "{\"place\":\"yard\",\"on\":\"is true\"}");
+        good(f, "rtl/x/y", "{\"model\":\"Acurite\",\"id\":11524,\"channel\":null}");
+        check_text(f->record.device, "Acurite-11524");
+        assert_int_equal(f->record.n_notes, 0);
+        good(f, "rtl/x/y", "{\"model\":\"Acurite\",\"id\":[1]}");
+        assert_null(f->record.device.data);
+        check_text(f->record.notes[0].detail, "/id: not text: [...]");
+}
+
+static void test_what_null_takes_away_leaves_the_next_source(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "speed = /sog or /speed | null 102.3 | scale 0.5",
+                                      "heading = /hdg or /cog | null 511 360 | default 7",
+                                      NULL };
+
+        route_of(f, KIND_TELEMETRY, "x/{device}", lines);
+        f->route.keeps_named = true;
+        check_text(good(f, "x/d", "{\"sog\":102.3,\"speed\":8,\"hdg\":511,\"cog\":360}")->data,
+                   "{\"speed\":4,\"heading\":7}");
+        check_text(good(f, "x/d", "{\"sog\":102.3,\"hdg\":90,\"cog\":1}")->data,
+                   "{\"heading\":90}");
+        check_text(good(f, "x/d", "{\"sog\":\"x\",\"speed\":8}")->data, "{\"heading\":7}");
+        check_text(f->record.notes[0].detail, "/sog: not a number: \"x\"");
+}
+
 static void test_no_name_is_given_twice(void **state) {
         Fixture *f = *state;
         const char *const lines[] = { "{n} = /v", "i = /w", "{m} = /x", NULL };
@@ -427,7 +464,13 @@ static void test_lines_that_cannot_be_are_refused(void **state) {
                   "a",
                   "/a | time noon",
                   "time noon: wants iso, unix, unix_s, unix_ms, unix_us or unix_ns" },
-                { KIND_TELEMETRY, "a", "/1 or /2 or /3 or /4 or /5", "more than 4 sources" },
+                { KIND_TELEMETRY,
+                  "a",
+                  "/1 or /2 or /3 or /4 or /5 + /6 + /7 + /8 or /9 or /10 or /11 or /12 or /13 or "
+                  "/14 or /15 or /16 or /17",
+                  "more than 16 sources" },
+                { KIND_TELEMETRY, "a", "/1 + ", "a source is missing at its end" },
+                { KIND_TELEMETRY, "a", "/1 or | number", "a source is missing at its end" },
         };
 
         (void)state;
@@ -470,6 +513,8 @@ int main(void) {
                 TEST(test_a_name_of_the_topic_has_to_be_text),
                 TEST(test_what_grows_beyond_measure_is_too_large),
                 TEST(test_a_member_that_two_lines_read_is_noted_once),
+                TEST(test_a_name_is_joined_of_several),
+                TEST(test_what_null_takes_away_leaves_the_next_source),
                 TEST(test_no_name_is_given_twice),
                 TEST(test_lines_that_cannot_be_are_refused),
         };
