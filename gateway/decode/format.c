@@ -13,8 +13,8 @@
 #include "gateway/decode/json_tree.h"
 
 static const Text names[FORMAT_COUNT] = {
-        TEXT("json"), TEXT("text"), TEXT("number"),      TEXT("bool"),
-        TEXT("csv"),  TEXT("cbor"), TEXT("sparkplug_b"),
+        TEXT("json"), TEXT("text"), TEXT("number"), TEXT("number_or_text"),
+        TEXT("bool"), TEXT("csv"),  TEXT("cbor"),   TEXT("sparkplug_b"),
 };
 static const Text base64_prefix = TEXT("base64+");
 
@@ -102,6 +102,14 @@ static int read_number(Arena *arena, Text text, Text *ret_json, const char **ret
         if (r != 0)
                 return err_up(r);
         return ret_json->data ? 0 : refuse(ret_why, REASON_WRONG_TYPE, "not a number");
+}
+
+static int read_number_or_text(Arena *arena, Text text, Text *ret_json, const char **ret_why) {
+        int r = json_digits(text, arena, ret_json);
+
+        if (r != 0)
+                return err_up(r);
+        return ret_json->data ? 0 : read_text(arena, text, ret_json, ret_why);
 }
 
 static int read_bool(Text text, Text *ret_json, const char **ret_why) {
@@ -217,6 +225,8 @@ int format_read(Format format, Arena *arena, Text payload, Text *ret_json, const
                 return read_text(arena, payload, ret_json, ret_why);
         case FORMAT_NUMBER:
                 return read_number(arena, payload, ret_json, ret_why);
+        case FORMAT_NUMBER_OR_TEXT:
+                return read_number_or_text(arena, payload, ret_json, ret_why);
         case FORMAT_BOOL:
                 return read_bool(payload, ret_json, ret_why);
         case FORMAT_CSV:

@@ -6,6 +6,7 @@
  *   json     as it is
  *   text     all of it is one string
  *   number   a bare number: 21.5, also with spaces around it, a plus or zeros in front
+ *   number_or_text  such a number, or else text
  *   bool     a bare switch: true, 1, on, yes, false, 0, off, no, in any case of the letters
  *   csv      fields with commas between them, one line: an array; what is a number is one, what
  *            stands in double quotes is text, nothing is null
@@ -27,6 +28,7 @@ typedef enum FormatKind {
         FORMAT_AS_IT_IS, /* JSON, or text where the kind takes it */
         FORMAT_TEXT,
         FORMAT_NUMBER,
+        FORMAT_NUMBER_OR_TEXT,
         FORMAT_BOOL,
         FORMAT_CSV,
         FORMAT_CBOR,
@@ -50,8 +52,10 @@ static inline bool format_is_binary(Format format) {
                !format.is_base64;
 }
 /* All formats, with commas: for people. */
-#define FORMAT_NAMES \
-        "json, text, number, bool, csv, cbor, sparkplug_b, and base64+ before one of these"
+#define FORMAT_NAMES                                                                            \
+        "json, text, number, number_or_text, bool, csv, cbor, sparkplug_b, and base64+ before " \
+        "one "                                                                                  \
+        "of these"
 
 /* The payload as JSON, in itself or in the arena; a Reason, with *ret_why static; -ENOMEM. */
 MUST_CHECK int format_read(Format format,

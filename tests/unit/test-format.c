@@ -63,6 +63,17 @@ static void test_fields_are_an_array(void **state) {
         check_refused("csv", TEXT("a\nb"), REASON_BAD_JSON);
 }
 
+static void test_what_is_no_number_may_be_text(void **state) {
+        (void)state;
+        check_read("number_or_text", TEXT(" +021.50\n"), "21.50");
+        check_read("number_or_text", TEXT("online"), "\"online\"");
+        check_read("number_or_text", TEXT("21.5 C\n"), "\"21.5 C\\n\"");
+        check_read("number_or_text", TEXT("true"), "\"true\"");
+        check_read("number_or_text", TEXT("nan"), "\"nan\"");
+        check_read("base64+number_or_text", TEXT("MjEuNQ=="), "21.5");
+        check_refused("number_or_text", TEXT("\xff"), REASON_BAD_UTF8);
+}
+
 static void test_base64_is_of_one_of_them(void **state) {
         (void)state;
         check_read("base64+json", TEXT("eyJhIjoxfQ=="), "{\"a\":1}");
@@ -135,6 +146,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_bare_values_become_json),
                 cmocka_unit_test(test_fields_are_an_array),
+                cmocka_unit_test(test_what_is_no_number_may_be_text),
                 cmocka_unit_test(test_base64_is_of_one_of_them),
                 cmocka_unit_test(test_other_names_are_none),
                 cmocka_unit_test(test_a_path_leads_to_a_value),
