@@ -213,12 +213,23 @@ static Text name_of(const MapRun *run, const MapAssignment *assignment) {
                        : map_captured(assignment->capture, run->match);
 }
 
+static bool is_named(const MapRun *run, MapTarget target, Text name) {
+        for (size_t i = 0; i < map_length(run->map); ++i) {
+                const MapAssignment *assignment = map_get(run->map, i);
+
+                if (assignment->target == target && !assignment->is_spread &&
+                    text_equal(name_of(run, assignment), name))
+                        return true;
+        }
+        return false;
+}
+
 /* Is @name, of the payload, what an assignment to @target gives? */
 static bool is_assigned(const MapRun *run, MapTarget target, const JsonNode *name) {
         for (size_t i = 0; i < map_length(run->map); ++i) {
                 const MapAssignment *assignment = map_get(run->map, i);
 
-                if (assignment->target == target &&
+                if (assignment->target == target && !assignment->is_spread &&
                     json_is(&run->decoder->tree, name, name_of(run, assignment)))
                         return true;
         }
@@ -275,12 +286,56 @@ static bool is_given_elsewhere(const MapRun *run, size_t nth) {
         for (size_t i = 0; i < map_length(run->map); ++i) {
                 const MapAssignment *other = map_get(run->map, i);
 
-                if (other->target == assignment->target &&
+                if (other->target == assignment->target && !other->is_spread &&
                     (other->capture == MAP_CAPTURE_NONE || i > nth) &&
                     text_equal(name_of(run, other), name_of(run, assignment)))
                         return true;
         }
         return false;
+}
+
+/* The members of the object, but those that lines of their own give. Of two of a name the later
+ * counts, as always. */
+static int spread_object(MapRun *run, const MapAssignment *assignment, Buf *buf) {
+        const JsonTree *tree = &run->decoder->tree;
+        const JsonNode *object = run->node, *at = object + 1;
+        CLEANUP_BUF Buf name = { 0 };
+
+        for (size_t i = 0; i < object->n; i += 2, at = json_next(at + 1)) {
+                Text own;
+                int r = json_content(tree, at, run->decoder->arena, &own);
+
+                if (r != 0)
+                        return err_up(r);
+                buf_reset(&name);
+                buf_append_text(&name, assignment->name);
+                buf_append_text(&name, own);
+                if (is_named(run, assignment->target, buf_text(&name)))
+                        continue;
+                begin_member(buf);
+                buf_json_string(buf, buf_text(&name));
+                buf_append_char(buf, ':');
+                json_write(buf, tree, at + 1);
+        }
+        return buf_failed(&name) ? err_new(-ENOMEM) : 0;
+}
+
+static int write_spreads(MapRun *run, MapTarget target, Buf *buf) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < map_length(run->map); ++i) {
+                const MapAssignment *assignment = map_get(run->map, i);
+                MapValue value = { .type = MAP_NOTHING };
+
+                if (assignment->target == target && assignment->is_spread)
+                        r = value_of(run, assignment, &value);
+                if (r != 0 || value.type == MAP_NOTHING)
+                        continue;
+                r = run->node->type == JSON_OBJECT
+                            ? spread_object(run, assignment, buf)
+                            : value_is_useless(run, value.text, "not an object");
+        }
+        return r == 0 ? 0 : err_up(r);
 }
 
 static int write_members(MapRun *run, MapTarget target, Buf *buf) {
@@ -289,7 +344,8 @@ static int write_members(MapRun *run, MapTarget target, Buf *buf) {
                 MapValue value;
                 int r;
 
-                if (assignment->target != target || is_given_elsewhere(run, i))
+                if (assignment->target != target || assignment->is_spread ||
+                    is_given_elsewhere(run, i))
                         continue;
                 r = value_of(run, assignment, &value);
                 if (r != 0)
@@ -325,7 +381,9 @@ static int write_data(MapRun *run, Buf *buf) {
                 data = decoder->root->type == JSON_OBJECT ? decoder->root : NULL;
         if (data && !decoder->route->keeps_named)
                 keep_members(run, MAP_TO_DATA, data, buf);
-        r = write_members(run, MAP_TO_DATA, buf);
+        r = write_spreads(run, MAP_TO_DATA, buf);
+        if (r == 0)
+                r = write_members(run, MAP_TO_DATA, buf);
         buf_append_char(buf, '}');
         return r == 0 ? 0 : err_up(r);
 }
@@ -357,7 +415,9 @@ static int write_object(MapRun *run, Buf *buf) {
                 keep_beside_data(run, buf);
         else if (decoder->root->type == JSON_OBJECT && !decoder->route->keeps_named)
                 keep_members(run, MAP_TO_MEMBER, decoder->root, buf);
-        r = write_members(run, MAP_TO_MEMBER, buf);
+        r = write_spreads(run, MAP_TO_MEMBER, buf);
+        if (r == 0)
+                r = write_members(run, MAP_TO_MEMBER, buf);
         if (r == 0 && has_data)
                 r = write_data(run, buf);
         buf_append_char(buf, '}');

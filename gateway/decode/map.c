@@ -201,6 +201,15 @@ static int read_member(MapAssignment *assignment, Kind kind, Text name, char why
                        name.data);
 }
 
+static int read_spread(MapAssignment *assignment, Kind kind, Text target, char why[MAP_WHY_SIZE]) {
+        assignment->is_spread = true;
+        assignment->name = (Text){ target.data, target.n - 1 };
+        assignment->target = kind_keeps_data(kind) ? MAP_TO_DATA : MAP_TO_MEMBER;
+        if (assignment->name.n > 0 && !kind_keeps(kind) && !kind_keeps_data(kind))
+                return invalid(why, "%s takes only members that it knows", kind_name(kind));
+        return 0;
+}
+
 static int read_target(MapAssignment *assignment,
                        const Map *map,
                        const TopicTemplate *topic,
@@ -226,6 +235,8 @@ static int read_target(MapAssignment *assignment,
                                        kind_name(map->kind));
                 return 0;
         }
+        if (target.data[target.n - 1] == '*')
+                return read_spread(assignment, map->kind, target, why);
         return read_member(assignment, map->kind, target, why);
 }
 
@@ -371,6 +382,18 @@ static int check_type(const MapAssignment *assignment, Kind kind, char why[MAP_W
                        names[given]);
 }
 
+/* An object is in the payload, and stays one. */
+static int check_spread(const MapAssignment *assignment, char why[MAP_WHY_SIZE]) {
+        bool is_place = assignment->n_ops == 0;
+
+        for (size_t i = 0; i < assignment->n_sources; ++i)
+                is_place = is_place && assignment->sources[i].path &&
+                           !assignment->sources[i].is_joined;
+        return is_place
+                       ? 0
+                       : invalid(why, "* takes an object in the payload (/a/b), and no operations");
+}
+
 static int read_line(MapAssignment *assignment,
                      const Map *map,
                      const TopicTemplate *topic,
@@ -383,7 +406,8 @@ static int read_line(MapAssignment *assignment,
         if (r == 0)
                 r = read_ops(assignment, rest, map->arena, why);
         if (r == 0)
-                r = check_type(assignment, map->kind, why);
+                r = assignment->is_spread ? check_spread(assignment, why)
+                                          : check_type(assignment, map->kind, why);
         if (r == 0 && assignment->target == MAP_TO_TIME && given_type(assignment) != MAP_TIME)
                 assignment->ops[assignment->n_ops++] = (MapOp){ .kind = MAP_OP_TIME };
         return r;

@@ -9,7 +9,8 @@
  * 'text', or several of these with ` + ` between, as one text; the first that is there counts, and
  * the next where `null` made nothing of it. A target is `time`, `user`, `vehicle`, `device` (also
  * `camera`), a member of the kind, or, where the kind keeps what it does not know, any name; also
- * `{name}`: what that name of the template took. docs/mapping.md is the reference.
+ * `{name}`: what that name of the template took; or `*`, also behind the beginning of a name: each
+ * member of an object. docs/mapping.md is the reference.
  *
  * Made while a configuration is read; then immutable, any thread.
  */
@@ -56,8 +57,9 @@ struct MapSource {
 
 struct MapAssignment {
         MapTarget target;
-        Text name;   /* of MAP_TO_MEMBER and _DATA, */
-        int capture; /* or that which this name took: MapCapture */
+        Text name;      /* of MAP_TO_MEMBER and _DATA, */
+        int capture;    /* or that which this name took: MapCapture */
+        bool is_spread; /* each member of the source, @name in front of its own */
         MapSource sources[MAP_MAX_SOURCES];
         size_t n_sources;
         MapOp ops[MAP_MAX_OPS + 1]; /* `time` may be added */

@@ -410,6 +410,47 @@ static void test_what_null_takes_away_leaves_the_next_source(void **state) {
         check_text(f->record.notes[0].detail, "/sog: not a number: \"x\"");
 }
 
+static void test_an_object_is_spread_into_the_row(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "* = /state/reported",
+                                      "io_* = /io or /state/io",
+                                      "speed = /sp | scale 0.5",
+                                      "io_9 = 'mine'",
+                                      NULL };
+        const char *const sensor[] = { "sensor_id = topic.s", "* = /values", NULL };
+
+        route_of(f, KIND_TELEMETRY, "x/{device}/{s}", lines);
+        f->route.keeps_named = true;
+        check_text(good(f,
+                        "x/d/1",
+                        "{\"sp\":9,\"other\":1,\"state\":{\"reported\":{\"sat\":12,\"speed\":7,"
+                        "\"a\\u0022b\":[1]},\"io\":{\"239\":1,\"9\":0}}}")
+                           ->data,
+                   "{\"sat\":12,\"a\\\"b\":[1],\"io_239\":1,\"speed\":4.5,\"io_9\":\"mine\"}");
+        good(f, "x/d/1", "{\"state\":{\"reported\":7},\"sp\":2}");
+        check_text(f->record.data, "{\"speed\":1,\"io_9\":\"mine\"}");
+        check_text(f->record.notes[0].detail, "/state/reported: not an object: 7");
+
+        route_of(f, KIND_SENSOR_LOG, "s/{vehicle}/{s}", sensor);
+        f->route.keeps_named = true;
+        check_text(good(f, "s/v/7", "{\"t\":1,\"values\":{\"u\":2}}")->data, "{\"u\":2}");
+}
+
+/* As if it had been sent that way. */
+static void test_what_is_spread_is_read_by_the_kind(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "* = /reported", NULL };
+
+        route_of(f, KIND_DEVICE_STATUS, "x/{device}", lines);
+        f->route.keeps_named = true;
+        good(f,
+             "x/d",
+             "{\"reported\":{\"status\":\"online\",\"temperature\":21.5,"
+             "\"timestamp\":\"2025-10-18T16:29:00Z\",\"unknown\":1}}");
+        check_number(f->record.status.temperature, 21.5);
+        assert_true(f->record.time_us == RECEIVED_US - 60123000);
+}
+
 static void test_no_name_is_given_twice(void **state) {
         Fixture *f = *state;
         const char *const lines[] = { "{n} = /v", "i = /w", "{m} = /x", NULL };
@@ -450,6 +491,18 @@ static void test_lines_that_cannot_be_are_refused(void **state) {
                   "a source is a JSON pointer (/a/b, / is the whole), topic.NAME or 'text'" },
                 { KIND_TELEMETRY, "a", "topic.room", "the topic has no such name" },
                 { KIND_TELEMETRY, "{room}", "/", "the topic has no such name" },
+                { KIND_TELEMETRY,
+                  "*",
+                  "/a | text",
+                  "* takes an object in the payload (/a/b), and no operations" },
+                { KIND_TELEMETRY,
+                  "*",
+                  "topic.device",
+                  "* takes an object in the payload (/a/b), and no operations" },
+                { KIND_DEVICE_STATUS,
+                  "io_*",
+                  "/a",
+                  "device_status takes only members that it knows" },
                 { KIND_TELEMETRY, "a", "/a |", ": an operation is missing" },
                 { KIND_TELEMETRY, "a", "/a | scale", "scale: a number is missing" },
                 { KIND_TELEMETRY, "a", "/a | round 1.5", "round 1.5: wants 0 to 12 decimals" },
@@ -515,6 +568,8 @@ int main(void) {
                 TEST(test_a_member_that_two_lines_read_is_noted_once),
                 TEST(test_a_name_is_joined_of_several),
                 TEST(test_what_null_takes_away_leaves_the_next_source),
+                TEST(test_an_object_is_spread_into_the_row),
+                TEST(test_what_is_spread_is_read_by_the_kind),
                 TEST(test_no_name_is_given_twice),
                 TEST(test_lines_that_cannot_be_are_refused),
         };
