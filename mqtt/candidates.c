@@ -130,8 +130,12 @@ bool mqtt_said_is_news(MqttSaid said[MQTT_CANDIDATES_MAX], const char *url, cons
                strcmp(said[i].url, url) != 0)
                 ++i;
         snprintf(said[i].url, sizeof(said[i].url), "%s", url);
-        if (strcmp(said[i].error, error) == 0)
-                return false;
-        snprintf(said[i].error, sizeof(said[i].error), "%s", error);
+        for (size_t k = 0; k < MQTT_CANDIDATES_REASONS && k < said[i].n_said; ++k)
+                if (strncmp(said[i].errors[k], error, MQTT_CANDIDATES_WHY - 1) == 0)
+                        return false;
+        snprintf(said[i].errors[said[i].n_said++ % MQTT_CANDIDATES_REASONS],
+                 MQTT_CANDIDATES_WHY,
+                 "%s",
+                 error);
         return true;
 }

@@ -14,8 +14,9 @@
 #define MQTT_CANDIDATES_ADDRESSES 8 /* of one name */
 #define MQTT_CANDIDATES_TEXT      512
 
-#define MQTT_CANDIDATES_WHY   192
-#define MQTT_CANDIDATES_OTHER 96
+#define MQTT_CANDIDATES_WHY     192
+#define MQTT_CANDIDATES_REASONS 4
+#define MQTT_CANDIDATES_OTHER   96
 
 typedef struct MqttCandidates MqttCandidates;
 typedef struct MqttSaid MqttSaid;
@@ -44,13 +45,15 @@ struct MqttCandidates {
         size_t n_others, n_tried;
 };
 
-/* Why one could not be connected to, as people were told. */
+/* Why one could not be connected to, as people were told: the last reasons, since an attempt often
+ * has two that take turns, as one for each version of MQTT. */
 struct MqttSaid {
         char url[MQTT_CANDIDATES_TEXT];
-        char error[MQTT_CANDIDATES_WHY];
+        char errors[MQTT_CANDIDATES_REASONS][MQTT_CANDIDATES_WHY];
+        size_t n_said;
 };
 
-/* Is that another reason than was said of @url last? Then it is what was. */
+/* Is that a reason that was not said of @url? Then it is now. */
 bool mqtt_said_is_news(MqttSaid said[MQTT_CANDIDATES_MAX], const char *url, const char *error);
 
 /* False: not a list of URLs that we know, or no such version. */
