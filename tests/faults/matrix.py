@@ -49,6 +49,7 @@ class Row:
     may_repeat: bool = False    # another gateway may store again what nobody had acknowledged
     max_warnings: int = 20
     max_fds: int = 3            # more than before; each kept segment of the journal is one
+    max_mib: int = 48           # of memory, likewise
     in_short: bool = True       # a row of the short form
     in_soak: bool = True        # can be done again to a world in which it was done before
     prepare: object = None      # prepare(world), before the gateway starts

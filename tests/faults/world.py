@@ -234,7 +234,7 @@ class World:
             (self.gateway.metric("tidegate_accounting_drift"), "a drift of the books"),
             (out.leaked_fds > self.row.max_fds, f"{out.leaked_fds} descriptors more than before: "
              f"{dict(self.resources()[0] - self.before[0])}"),
-            (out.grown_mib > 48, f"{out.grown_mib:.0f} MiB more than before"),
+            (out.grown_mib > self.row.max_mib, f"{out.grown_mib:.0f} MiB more than before"),
             (out.n_warnings > self.row.max_warnings + self.warnings_of_faults, f"{out.n_warnings} warnings: a storm in the log"),
             *((not re.search(p, self.log()), f"the log does not say {p}") for p in self.row.says),
             *((True, f"the log does not say that {one} is over") for one in still_on(self.events())),

@@ -177,7 +177,7 @@ def large(world):
 LARGEST = (262_144, 262_145, 4 << 20, 24 << 20)  # Paho keeps as much room as the largest had: docs/weaknesses.md
 
 
-@row("packets of 256 KB to 24 MB among the others, while the link is cut", rate=100, **LARGE)
+@row("packets of 256 KB to 24 MB among the others, while the link is cut", rate=100, max_warnings=100, max_mib=96, **LARGE)
 def largest(world):
     """Those above the route's limit become letters, with their beginning, and cost no other message."""
     n = 0
