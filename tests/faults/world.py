@@ -176,7 +176,8 @@ class World:
         deadline = since + PATIENCE
         while time.monotonic() < deadline and (
                 time.monotonic() - since < 1.5 or not is_at_rest()
-                or (mqtt.acknowledged - set(self.resumer.numbers) and time.monotonic() - since < 15)):
+                or (mqtt.acknowledged - set(self.resumer.numbers) and time.monotonic() - since < 15)
+                or (self.load.published > len(mqtt.delivered) and time.monotonic() - since < 8)):
             time.sleep(0.1)
             now = state()
             if now != last:

@@ -79,7 +79,7 @@ def down(world):
     world.wait_flow()
 
 
-@row("stopped for ten minutes at 2,000 a second", rate=2000, in_short=False, in_soak=False)
+@row("stopped for ten minutes at 2,000 a second", rate=2000, in_short=False, in_soak=False, max_fds=20)
 def down_long(world):
     world.postgres.stop()
     world.pause(600)
