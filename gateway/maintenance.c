@@ -21,7 +21,9 @@ enum {
 
 #define MAINTENANCE_PERIOD_US INT64_C(3600000000)
 #define MAINTENANCE_RETRY_US  INT64_C(60000000)
-#define MAINTENANCE_FIRST_US  INT64_C(1000000) /* until the schema is there, on a first start */
+/* An hour is counted a minute after it is over, and clocks may be some seconds apart. */
+#define MAINTENANCE_HOUR_LAG_US INT64_C(65000000)
+#define MAINTENANCE_FIRST_US    INT64_C(1000000) /* until the schema is there, on a first start */
 
 struct Maintenance {
         pthread_t thread;
@@ -172,13 +174,17 @@ static bool maintenance_once(Maintenance *maintenance, bool is_quiet) {
         return r == 0;
 }
 
-/* Until the next time: an hour, or the change of the day; a clock may be set right at any time. */
+/* Until the next time: when an hour can be counted, or the change of the day; a clock may be set
+ * right at any time. */
 static int64_t maintenance_pause_us(const Maintenance *maintenance) {
-        int64_t to_midnight_us = CLOCK_DAY_US - clock_now_us() % CLOCK_DAY_US;
+        int64_t now_us = clock_now_us();
+        int64_t to_midnight_us = CLOCK_DAY_US - now_us % CLOCK_DAY_US;
+        int64_t to_hour_us =
+                MAINTENANCE_PERIOD_US - (now_us - MAINTENANCE_HOUR_LAG_US) % MAINTENANCE_PERIOD_US;
 
         if (maintenance->held_since_us != 0 || maintenance->has_more_sums)
                 return MAINTENANCE_RETRY_US;
-        return to_midnight_us < MAINTENANCE_PERIOD_US ? to_midnight_us : MAINTENANCE_PERIOD_US;
+        return to_midnight_us < to_hour_us ? to_midnight_us : to_hour_us;
 }
 
 /* The number is the database's, and goes on from where it was before we started. */

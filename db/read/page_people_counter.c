@@ -212,14 +212,16 @@ const char db_page_counter_active[] =
 const char db_page_counter_device[] =
         DB_PAGE_WITH " SELECT " COUNTER_DEVICE COUNTER_DEVICES;
 
-/* All there is, of the days that are counted and of those that are not. */
+/* All there is, of what is counted and of what is not. */
 const char db_page_counter_device_stats[] =
         DB_PAGE_WITH ","
         " heard AS (SELECT s.n, s.first_time, s.last_time FROM detection_sums s"
-        "   JOIN detection_leaves l USING (day) WHERE l.is_counted AND s.device_id = $4::bigint"
+        "   JOIN detection_leaves l USING (day)"
+        "   WHERE s.received_to <= l.counted_to AND s.device_id = $4::bigint"
         "  UNION ALL SELECT h.n, h.first_time, h.last_time FROM detection_leaves l,"
-        "   tidegate_heard(tidegate_midnight(l.day), tidegate_midnight(l.day + 1),"
-        "    '-infinity', 'infinity', ARRAY[$4::bigint]) AS h WHERE NOT l.is_counted),"
+        "   tidegate_heard(l.counted_to, tidegate_midnight(l.day + 1),"
+        "    '-infinity', 'infinity', ARRAY[$4::bigint]) AS h"
+        "   WHERE l.counted_to < tidegate_midnight(l.day + 1)),"
         " total AS (SELECT coalesce(sum(n), 0) AS n, min(first_time) AS first,"
         "   max(last_time) AS last FROM heard)"
         " SELECT json_build_object('device_id', d.code, " COUNTER_NAMED ","

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * What was heard, from the sums of the days that are counted and the rows of all others: decision
- * 054. Private to db/read/page*.
+ * What was heard, from the sums of days and hours that are counted and the rows of all others:
+ * decisions 054 and 065. Private to db/read/page*.
  *
  * A statement goes on with `heard`, an entry for whoever was heard in a quarter of an hour by one
  * scanner: quarter (its number since 1970), zone, hash, n, rssi (a sum). Where the time begins or
@@ -29,39 +29,50 @@
         " span AS MATERIALIZED (SELECT *, " DB_SUMS_AT("q_first") " AS inner_first,"        \
         "   " DB_SUMS_AT("q_last") " AS inner_last, q_first < q_last AND " is_fit           \
         "   AS is_summed FROM bounds),"                                                     \
-        " leaves AS MATERIALIZED (SELECT l.* FROM detection_leaves l, span s"               \
+        " leaves AS MATERIALIZED (SELECT l.*, tidegate_midnight(day) AS begins,"            \
+        "    tidegate_midnight(day + 1) AS ends FROM detection_leaves l, span s"            \
         "   WHERE day >= (s.first AT TIME ZONE 'UTC')::date - 1"                            \
         "   AND (NOT is_counted OR (first_time < s.last AND last_time >= s.first))),"       \
-        " pieces AS (SELECT day, s.first, s.last FROM leaves, span s"                       \
-        "   WHERE NOT (is_counted AND is_summed)"                                           \
-        "  UNION ALL SELECT day, s.first, inner_first FROM leaves, span s"                  \
-        "   WHERE is_counted AND is_summed AND s.first < inner_first AND first_time < inner_first"  \
-        "  UNION ALL SELECT day, inner_last, s.last FROM leaves, span s"                    \
-        "   WHERE is_counted AND is_summed AND inner_last < s.last AND last_time >= inner_last),"  \
+        " pieces AS (SELECT CASE WHEN is_summed THEN counted_to ELSE begins END AS begins,"  \
+        "    ends, s.first, s.last FROM leaves, span s"                                     \
+        "   WHERE counted_to < ends OR NOT is_summed"                                       \
+        "  UNION ALL SELECT begins, counted_to, s.first, inner_first FROM leaves, span s"   \
+        "   WHERE is_summed AND begins < counted_to"                                        \
+        "    AND s.first < inner_first AND first_time < inner_first"                        \
+        "  UNION ALL SELECT begins, counted_to, inner_last, s.last FROM leaves, span s"     \
+        "   WHERE is_summed AND begins < counted_to"                                        \
+        "    AND inner_last < s.last AND last_time >= inner_last),"                         \
         " heard AS (SELECT e.quarter, d.zone, e.hash, e.n, e.rssi"                          \
         "   FROM span s, whose w, leaves l JOIN detection_sums d USING (day),"              \
         "   unnest(d.quarters, d.hashes, d.counts, d.rssis) AS e (quarter, hash, n, rssi)"  \
-        "   WHERE l.is_counted AND s.is_summed"                                             \
+        "   WHERE d.received_to <= l.counted_to AND s.is_summed"                            \
         "    AND d.first_time < inner_last AND d.last_time >= inner_first"                  \
         "    AND e.quarter >= q_first AND e.quarter < q_last"                               \
         "    AND (w.devices IS NULL OR d.device_id = ANY (w.devices))"                      \
         "  UNION ALL SELECT h.quarter, h.zone, h.hash, h.n, h.rssi"                         \
-        "   FROM pieces p, whose w, tidegate_heard(tidegate_midnight(p.day),"               \
-        "    tidegate_midnight(p.day + 1), p.first, p.last, w.devices) AS h)"
+        "   FROM pieces p, whose w, tidegate_heard(p.begins, p.ends, p.first, p.last,"      \
+        "    w.devices) AS h)"
 
-/* By receipt, from a time to now: of days that are counted and that begin after it, all entries. */
+/* By receipt, from a time to now: of the day or hour in which it begins the rows, then all entries
+ * of what is counted, then the rows again. */
 #define DB_SUMS_RECEIVED(from)                                                              \
         DB_SUMS_WHOSE ","                                                                   \
-        " leaves AS MATERIALIZED (SELECT day, is_counted AND tidegate_midnight(day) >= " from  \
-        "    AS is_whole FROM detection_leaves WHERE tidegate_midnight(day + 1) > " from "),"  \
+        " days AS (SELECT *, greatest(tidegate_midnight(day), " from ") AS begins,"         \
+        "   tidegate_midnight(day + 1) AS ends FROM detection_leaves"                       \
+        "   WHERE tidegate_midnight(day + 1) > " from "),"                                  \
+        " leaves AS MATERIALIZED (SELECT *, CASE WHEN begins = tidegate_hour(begins)"       \
+        "    AND (by_hour OR begins = tidegate_midnight(day)) THEN begins"                  \
+        "   WHEN by_hour THEN tidegate_hour(begins) + interval '1 hour' ELSE ends END"      \
+        "   AS summed_from FROM days),"                                                     \
         " heard AS (SELECT d.zone, e.hash, e.n, e.rssi"                                     \
         "   FROM whose w, leaves l JOIN detection_sums d USING (day),"                      \
         "   unnest(d.hashes, d.counts, d.rssis) AS e (hash, n, rssi)"                       \
-        "   WHERE l.is_whole AND (w.devices IS NULL OR d.device_id = ANY (w.devices))"      \
-        "  UNION ALL SELECT h.zone, h.hash, h.n, h.rssi FROM leaves l, whose w,"            \
-        "   tidegate_heard(greatest(tidegate_midnight(l.day), " from "),"                   \
-        "    tidegate_midnight(l.day + 1), '-infinity', 'infinity', w.devices) AS h"        \
-        "   WHERE NOT l.is_whole)"
+        "   WHERE d.received_from >= l.summed_from AND d.received_to <= l.counted_to"       \
+        "    AND (w.devices IS NULL OR d.device_id = ANY (w.devices))"                      \
+        "  UNION ALL SELECT h.zone, h.hash, h.n, h.rssi FROM (SELECT begins, summed_from AS ends"  \
+        "    FROM leaves UNION ALL SELECT greatest(summed_from, counted_to), ends FROM leaves) p,"  \
+        "   whose w, tidegate_heard(p.begins, p.ends, '-infinity', 'infinity', w.devices) AS h"  \
+        "   WHERE p.begins < p.ends)"
 
 /* Of any time. */
 #define DB_SUMS_HEARD(from, to) DB_SUMS_(from, to, "true")

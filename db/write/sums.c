@@ -10,17 +10,34 @@ DEFINE_CLEANUP(PGresult *, PQclear);
 
 enum {
         SUMS_DAY_SIZE = 32,
+        SUMS_TIME_SIZE = 64,
 };
 
-static const char sums_next[] =
-        "SELECT day FROM detection_leaves WHERE NOT is_counted AND day < $1::date"
-        " AND day < ((clock_timestamp() - interval '1 hour') AT TIME ZONE 'UTC')::date"
-        " ORDER BY day DESC LIMIT 1";
+/* What is to be counted: a day (until: null), or of yesterday and today the hours that are over. A
+ * minute is for what is on its way into its table. */
+typedef struct SumsPiece SumsPiece;
 
-/* The next older day than @day, in its place. DB_E_NOT_FOUND: there is none. */
-static int sums_find(DbConn *conn, char day[SUMS_DAY_SIZE]) {
+struct SumsPiece {
+        char day[SUMS_DAY_SIZE];
+        char until[SUMS_TIME_SIZE]; /* "": the whole day */
+};
+
+/* clang-format off */
+static const char sums_next[] =
+        "WITH now AS MATERIALIZED (SELECT tidegate_hour(clock_timestamp() - interval '1 minute') AS hour,"
+        "   ((clock_timestamp() - interval '25 hours') AT TIME ZONE 'UTC')::date AS yesterday),"
+        " pieces AS (SELECT l.*, CASE WHEN day >= yesterday"
+        "   THEN least(hour, tidegate_midnight(day + 1)) END AS until"
+        "  FROM detection_leaves l, now"
+        "  WHERE NOT is_counted AND day < $1::date AND tidegate_midnight(day) < hour)"
+        " SELECT day, until FROM pieces WHERE until IS NULL OR counted_to < until"
+        " ORDER BY day DESC LIMIT 1";
+/* clang-format on */
+
+/* The next older piece than @piece, in its place. DB_E_NOT_FOUND: there is none. */
+static int sums_find(DbConn *conn, SumsPiece *piece) {
         CLEANUP(PQclear) PGresult *result = NULL;
-        const char *args[] = { day };
+        const char *args[] = { piece->day };
         int r;
 
         r = db_conn_exec(conn, &(DbQuery){ sums_next, N_ELEMENTS(args), args }, &result);
@@ -28,7 +45,8 @@ static int sums_find(DbConn *conn, char day[SUMS_DAY_SIZE]) {
                 return r < 0 ? err_up(r) : r;
         if (PQntuples(result) == 0)
                 return DB_E_NOT_FOUND;
-        snprintf(day, SUMS_DAY_SIZE, "%s", PQgetvalue(result, 0, 0));
+        snprintf(piece->day, sizeof(piece->day), "%s", PQgetvalue(result, 0, 0));
+        snprintf(piece->until, sizeof(piece->until), "%s", PQgetvalue(result, 0, 1));
         return 0;
 }
 
@@ -59,12 +77,12 @@ static int sums_give_up(DbConn *conn) {
         }
 }
 
-static int sums_count_day(DbConn *conn, const char *day) {
-        const char *args[] = { day };
+static int sums_count_piece(DbConn *conn, const SumsPiece *piece) {
+        const char *args[] = { piece->day, *piece->until ? piece->until : NULL };
         int r;
 
         r = db_conn_exec(conn,
-                         &(DbQuery){ "SELECT tidegate_watch_detections($1::date)",
+                         &(DbQuery){ "SELECT tidegate_watch_detections($1::date, $2::timestamptz)",
                                      N_ELEMENTS(args),
                                      args },
                          NULL);
@@ -73,7 +91,8 @@ static int sums_count_day(DbConn *conn, const char *day) {
         r = sums_begin(conn);
         if (r == 0)
                 r = db_conn_exec(conn,
-                                 &(DbQuery){ "SELECT tidegate_count_detections($1::date)",
+                                 &(DbQuery){ "SELECT tidegate_count_detections($1::date, "
+                                             "$2::timestamptz)",
                                              N_ELEMENTS(args),
                                              args },
                                  NULL);
@@ -86,7 +105,7 @@ static int sums_count_day(DbConn *conn, const char *day) {
 
 int db_sums_count(DbConn *conn, int budget_ms, DbSums *ret_sums) {
         int64_t end_us = clock_mono_us() + budget_ms * INT64_C(1000);
-        char day[SUMS_DAY_SIZE] = "infinity";
+        SumsPiece piece = { .day = "infinity" };
         bool is_rejected = false;
         int r;
 
@@ -95,13 +114,13 @@ int db_sums_count(DbConn *conn, int budget_ms, DbSums *ret_sums) {
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         for (;;) {
-                r = sums_find(conn, day);
+                r = sums_find(conn, &piece);
                 if (r == DB_E_NOT_FOUND)
                         return is_rejected ? DB_E_REJECTED : 0;
                 ret_sums->has_more = r == 0 && clock_mono_us() >= end_us;
                 if (r != 0 || ret_sums->has_more)
                         return r < 0 ? err_up(r) : r;
-                r = sums_count_day(conn, day);
+                r = sums_count_piece(conn, &piece);
                 switch (r) {
                 case 0:
                         ++ret_sums->n_days;

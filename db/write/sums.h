@@ -1,12 +1,13 @@
 #pragma once
 
 /*
- * DbSums: counts days of detections that are over, so that statistics of long times need not read
- * their rows (decision 054).
+ * DbSums: counts detections of days that are over, and of yesterday's and today's hours that are,
+ * so that statistics need not read their rows (decisions 054 and 065).
  *
- * A day is over an hour after its end, by the database's clock. The newest first, each in a
- * transaction of its own, which holds up nobody who writes: only for the moment in which the day
- * begins to be watched. What was written into later is counted again. Blocks.
+ * An hour is over a minute after its end, by the database's clock; yesterday becomes one piece an
+ * hour after today has ended. The newest first, each in a transaction of its own, which holds up
+ * nobody who writes: only for the moment in which a day, or one more hour, begins to be watched.
+ * What was written into later is counted again. Blocks.
  */
 
 #include "base/base.h"
@@ -15,8 +16,8 @@
 typedef struct DbSums DbSums;
 
 struct DbSums {
-        int64_t n_days;
-        bool has_more; /* the time was up, or somebody else counts */
+        int64_t n_days; /* also those of which hours were */
+        bool has_more;  /* the time was up, or somebody else counts */
 };
 
 /* Begins no other day once @budget_ms are over. 0, DB_E_OFFLINE, DB_E_REJECTED: a day could not be

@@ -248,17 +248,63 @@ static void test_sums_say_what_the_rows_say(void **state) {
         assert_int_equal(count_days(), 0);
 }
 
+static void count_hours(const char *up_to) {
+        char sql[300];
+
+        snprintf(sql,
+                 sizeof(sql),
+                 "SELECT tidegate_watch_detections(day, tidegate_midnight(day) + interval '%s'),"
+                 " tidegate_count_detections(day, tidegate_midnight(day) + interval '%s')"
+                 " FROM detection_leaves",
+                 up_to,
+                 up_to);
+        /* the count is the second: what watches is there when it looks */
+        postgres_run(sql);
+}
+
+static void test_sums_of_hours_say_what_the_rows_say(void **state) {
+        (void)state;
+        ask_all(true);
+        count_hours("10 hours");
+        assert_string_equal(postgres_text("SELECT string_agg(DISTINCT (counted_to -"
+                                          " tidegate_midnight(day))::text, ' ')"
+                                          " FROM detection_leaves"),
+                            "10:00:00");
+        ask_all(false);
+        count_hours("11 hours");
+        ask_all(false);
+        count_hours("24 hours");
+        ask_all(false);
+        assert_string_equal(postgres_text("SELECT bool_or(is_counted)::text FROM detection_leaves"),
+                            "false");
+        assert_int_equal(count_days(), 19); /* into one piece each */
+        ask_all(false);
+}
+
 /* Of whole quarters nothing is read but the sums. */
+static const char delete_unnoticed[] =
+        "DO $$ DECLARE name text; BEGIN FOR name IN SELECT leaf::regclass::text FROM"
+        " detection_leaves LOOP EXECUTE format('ALTER TABLE %s DISABLE TRIGGER rewritten',"
+        " name); END LOOP; END $$; DELETE FROM ble_detections";
+
 static void test_sums_need_no_rows(void **state) {
         PageQuery page = { .from_us = CLOCK_UNKNOWN, .to_us = CLOCK_UNKNOWN, .zone = "+05:45" };
 
         (void)state;
         ask_days(&page, true);
         assert_int_equal(count_days(), 19);
-        postgres_run(
-                "DO $$ DECLARE name text; BEGIN FOR name IN SELECT leaf::regclass::text FROM"
-                " detection_leaves LOOP EXECUTE format('ALTER TABLE %s DISABLE TRIGGER changed',"
-                " name); END LOOP; END $$; DELETE FROM ble_detections");
+        postgres_run(delete_unnoticed);
+        n_bodies = 0;
+        ask_days(&page, false);
+}
+
+static void test_sums_of_hours_need_no_rows(void **state) {
+        PageQuery page = { .from_us = CLOCK_UNKNOWN, .to_us = CLOCK_UNKNOWN, .zone = "+05:45" };
+
+        (void)state;
+        ask_days(&page, true);
+        count_hours("24 hours");
+        postgres_run(delete_unnoticed);
         n_bodies = 0;
         ask_days(&page, false);
 }
@@ -288,6 +334,46 @@ static void test_who_writes_into_a_day_that_is_counted_is_read(void **state) {
                 assert_int_equal(count_days() > 0, i + 1 < N_ELEMENTS(writes));
                 assert_all_counts();
         }
+}
+
+/* What comes after the hours that are counted is none of their business, and of what comes late the
+ * hours before it stay good. */
+static void test_who_writes_into_an_hour_that_is_counted_is_read(void **state) {
+        static const char late[] = "SELECT (counted_to - tidegate_midnight(day))::text FROM"
+                                   " detection_leaves WHERE day = '2025-03-28'";
+
+        (void)state;
+        count_hours("10 hours");
+        postgres_run("INSERT INTO ble_detections SELECT seq + 10000, received_at, time, device_id,"
+                     " rssi, journal_id, item, zone, 'new' || seq FROM ble_detections WHERE"
+                     " received_at >= tidegate_midnight((received_at AT TIME ZONE 'UTC')::date)"
+                     " + interval '10 hours'");
+        assert_string_equal(postgres_text("SELECT count(*) FROM detection_changes"), "0");
+        assert_all_counts();
+        postgres_run("INSERT INTO ble_detections (seq, received_at, time, device_id, rssi,"
+                     " journal_id, item, zone, device_hash) SELECT 30000 + i,"
+                     " '2025-03-28 07:30Z', '2025-03-28 06:30Z', 1, -50, 1, 0, 'near',"
+                     " 'late' || i FROM generate_series(1, 100) i");
+        assert_string_equal(postgres_text("SELECT count(*) FROM detection_changes"), "1");
+        assert_string_equal(postgres_text(late), "07:00:00");
+        assert_all_counts();
+        count_hours("12 hours");
+        assert_string_equal(postgres_text(late), "12:00:00");
+        assert_all_counts();
+        postgres_run("UPDATE ble_detections SET received_at = '2025-03-28 03:10Z' WHERE"
+                     " seq = 30001");
+        assert_string_equal(postgres_text(late), "03:00:00");
+        assert_all_counts();
+        count_hours("12 hours");
+        postgres_run("BEGIN; SAVEPOINT a; DELETE FROM ble_detections WHERE seq = 30001;"
+                     " ROLLBACK TO a; DELETE FROM ble_detections WHERE seq = 30001; COMMIT");
+        assert_string_equal(postgres_text(late), "03:00:00");
+        assert_all_counts();
+        postgres_run("TRUNCATE ble_detections_20250328");
+        assert_string_equal(postgres_text(late), "00:00:00");
+        assert_all_counts();
+        assert_int_equal(count_days(), 19);
+        assert_all_counts();
 }
 
 /* Nobody is kept waiting by who counts, and nothing is counted that might come to be. */
@@ -366,16 +452,38 @@ static void test_sums_go_with_their_rows(void **state) {
                             "0");
 }
 
-static void test_the_day_that_is_written_into_is_not_counted(void **state) {
+/* Of the hour that it is nothing is counted, and who writes into it leaves nothing behind. */
+static void test_the_hour_that_is_written_into_is_not_counted(void **state) {
+        static const char now[] =
+                "INSERT INTO ble_detections (seq, received_at, time, device_id, rssi,"
+                " journal_id, item, zone, device_hash) SELECT 30000 + i, t, t, 1, -50, 1, 0, "
+                "'near',"
+                " i::text FROM generate_series(1, 100) i,"
+                " LATERAL (SELECT now() - i * interval '20 min') a (t)";
+        PageQuery page = { .kind = PAGE_COUNTER_LIVE, .number = 1200 };
+
         (void)state;
-        postgres_run("SELECT tidegate_make_partitions(tidegate_today(), tidegate_today() + 2)");
-        assert_int_equal(count_days(), 19);
-        assert_string_equal(postgres_text("SELECT bool_or(is_counted)::text FROM detection_leaves"
-                                          " WHERE day >= tidegate_today()"),
-                            "false");
-        assert_string_equal(postgres_text("SELECT count(*) FROM pg_trigger WHERE tgname = 'changed'"
-                                          " AND tgrelid::regclass::text = 'ble_detections_' ||"
-                                          " to_char(tidegate_today(), 'YYYYMMDD')"),
+        postgres_run("SELECT tidegate_make_partitions(tidegate_today() - 2, tidegate_today() + 2)");
+        postgres_run(now);
+        ask(&page, true);
+        (void)count_days();
+        assert_string_equal(postgres_text(
+                                    "SELECT bool_and(counted_to BETWEEN now() - interval"
+                                    " '62 min' AND now())::text FROM detection_leaves"
+                                    " WHERE now() - interval '2 min' >= tidegate_midnight(day)"
+                                    "  AND now() - interval '2 min' <"
+                                    "   tidegate_midnight(day + 1)"),
+                            "true");
+        n_bodies = 0;
+        ask(&page, false);
+        postgres_run("UPDATE ble_detections SET device_hash = 'x' WHERE received_at ="
+                     " (SELECT max(received_at) FROM ble_detections)");
+        postgres_run("INSERT INTO ble_detections (seq, received_at, time, device_id, rssi,"
+                     " journal_id, item, zone, device_hash) VALUES (1, now(), now(), 1, -50, 1, 0,"
+                     " 'near', 'x')");
+        assert_string_equal(postgres_text("SELECT count(*) FROM detection_changes c JOIN"
+                                          " detection_leaves l USING (day) WHERE c.since < "
+                                          "l.counted_to"),
                             "0");
 }
 
@@ -384,13 +492,16 @@ static void test_the_day_that_is_written_into_is_not_counted(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_sums_say_what_the_rows_say),
+                TEST(test_sums_of_hours_say_what_the_rows_say),
                 TEST(test_sums_need_no_rows),
+                TEST(test_sums_of_hours_need_no_rows),
                 TEST(test_who_writes_into_a_day_that_is_counted_is_read),
+                TEST(test_who_writes_into_an_hour_that_is_counted_is_read),
                 TEST(test_who_is_still_writing_is_not_missed),
                 TEST(test_one_counts_at_a_time),
                 TEST(test_a_budget_ends_with_more_to_come),
                 TEST(test_sums_go_with_their_rows),
-                TEST(test_the_day_that_is_written_into_is_not_counted),
+                TEST(test_the_hour_that_is_written_into_is_not_counted),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,7 @@
 #define WS_COUNTER_HOURS     24
 #define WS_COUNTER_HOURS_MAX 87600 /* ten years */
 #define WS_COUNTER_MINUTES   60
-#define WS_COUNTER_DAY       1440 /* minutes */
+#define WS_COUNTER_HOUR      60 /* minutes */
 #define WS_COUNTER_YEAR      525600
 #define WS_COUNTER_RECENT    100
 #define WS_COUNTER_MANY      1000
@@ -18,14 +18,14 @@
 
 /* The people counter: PROTOCOL 3 A. */
 
-/* Of up to a day from its rows, as `stats_update`; of more from sums. */
+/* Of up to an hour from its rows, as `stats_update`; of more from sums. */
 int ws_page_counter_live(WsCall *call) {
         PageQuery page = ws_page(call, PAGE_COUNTER_LIVE);
         char text[32];
         uint64_t minutes;
 
         if (!ws_request_param(call->request, "minutes", text, sizeof(text)) ||
-            !text_to_number(text_of(text), WS_COUNTER_YEAR, &minutes) || minutes <= WS_COUNTER_DAY)
+            !text_to_number(text_of(text), WS_COUNTER_YEAR, &minutes) || minutes <= WS_COUNTER_HOUR)
                 return ws_endpoint_detections(call);
         if (page.style.by_time)
                 page.kind = PAGE_COUNTER_LIVE_BY_TIME;
