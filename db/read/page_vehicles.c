@@ -65,12 +65,19 @@ const char db_page_vehicle_log[] = VEHICLE_ONE(VEHICLE_LOG_JSON, VEHICLE_ROW("ve
 const char db_page_vehicle_latest[] =
         VEHICLE_ONE(VEHICLE_LOG_JSON, VEHICLE_ROWS("vehicle_logs", ""));
 
-/* What a log said of it last; what none says is null. */
+/* What a log said of it last; what none says is null. The percentage has no column: it is what that
+ * server's vehicles call it, or MAVLink, as far as it is one (-1 there: not known). */
+#define VEHICLE_PERCENTAGE \
+        "substring(coalesce(extra ->> 'battery_percentage', extra ->> 'battery_remaining')"  \
+        "  FROM '^\\s*\\+?(0*(?:100(?:\\.0*)?|\\d{1,2}(?:\\.\\d*)?))\\s*$')::float8"
+
 const char db_page_vehicle_battery[] =
-        VEHICLE_ONE("json_build_object('id', seq, 'vehicle_id', vehicle_id, 'percentage', null,"
+        VEHICLE_ONE("json_build_object('id', seq, 'vehicle_id', vehicle_id,"
+                    "   'percentage', " VEHICLE_PERCENTAGE ","
                     "   'voltage', battery_voltage, 'current', battery_current, 'status', null,"
                     "   'temperature', null, 'created_at', " DB_PAGE_LOCAL("received_at") ")",
-                    VEHICLE_ROWS("vehicle_logs", " AND battery_voltage IS NOT NULL"));
+                    VEHICLE_ROWS("vehicle_logs", " AND (battery_voltage IS NOT NULL OR "
+                                 VEHICLE_PERCENTAGE " IS NOT NULL)"));
 
 /* number: of this sensor alone; 0: of all, for which there is no sensor 0. */
 const char db_page_sensor_logs[] =

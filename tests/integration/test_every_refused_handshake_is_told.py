@@ -118,8 +118,8 @@ def test_a_page_of_another_origin(house, dialect, origin):
     ("/api/ws/vehicle/USV-2", "ana", 403, "forbidden", "nothing that this user may see"),
     ("/api/ws/vehicle/nothing", "ana", 403, "forbidden", "nothing that this user may see"),
     ("/api/ws/vehicle/nothing", "root", 404, "not_found", "no such device or vehicle"),
-    ("/nowhere", "ana", 404, "not_found", "no WebSocket at this path"),
-    ("/ws/x", "ana", 404, "not_found", "no WebSocket at this path"),
+    ("/nowhere", "ana", 404, "not_found", "no WebSocket at this path: see docs/migrate/README.md"),
+    ("/ws/x", "ana", 404, "not_found", "no WebSocket at this path: see docs/migrate/README.md"),
 ])
 def test_what_is_not_there_or_not_to_be_seen(house, path, who, status, reason, why):
     if (path, who) in (("/ws/device/nobody", "ana"),):

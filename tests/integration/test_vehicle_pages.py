@@ -120,7 +120,7 @@ def test_the_lists_of_logs(fleet, database, path, table, shape):
     assert fleet.get(f"{path}/").status_code == fleet.get(f"{path}/1").status_code == 401
 
 
-def test_what_is_known_of_batteries(fleet):
+def test_what_is_known_of_batteries(fleet, broker):
     assert fleet.get("/vehicles/batteries", "ana").json() == fleet.get("/vehicles/", "ana").json()
     [newest] = fleet.get("/vehicle-logs/?limit=1", "ana").json()
     assert fleet.get("/vehicles/USV-1/battery", "ana").json() == {
@@ -129,6 +129,14 @@ def test_what_is_known_of_batteries(fleet):
     for other in (fleet.ids["USV-2"], fleet.ids["USV-3"], 4711):
         assert fleet.get(f"/vehicles/{other}/battery", "ana").status_code == 404
     assert fleet.get("/vehicles/batteries").status_code == fleet.get("/vehicles/1/battery").status_code == 401
+    for n, (said, wanted) in enumerate((('"battery_percentage":85.5', 85.5), ('"battery_percentage":" 100.0 "', 100), ('"battery_remaining":7', 7),
+                                        ('"battery_percentage":0,"battery_remaining":9', 0))):
+        broker.publish("seano/USV-3/vehicle_log", f'{{"speed":{n},{said}}}')
+        wait_until(lambda: fleet.get("/vehicles/USV-3/battery", "ana").json().get("percentage") == wanted, said)
+    for n, odd in enumerate(("-1", "100.1", '"half"', "null", "[7]", '"1e2"', "1e400", '"٣"')):
+        broker.publish("seano/USV-3/vehicle_log", f'{{"battery_voltage":{n + 1},"battery_percentage":{odd}}}')
+        wait_until(lambda: fleet.get("/vehicles/USV-3/battery", "ana").json()["voltage"] == n + 1, odd)
+        assert fleet.get("/vehicles/USV-3/battery", "ana").json()["percentage"] is None, odd
 
 
 def test_what_a_log_says(fleet, database):
@@ -285,7 +293,9 @@ def test_a_sign_in_that_is_wrong_is_told(fleet):
     ("POST", "/vehicles/", 405), ("PUT", "/vehicles/1", 405), ("DELETE", "/vehicles/1", 405),
     ("POST", "/vehicles/1/sensors", 405), ("POST", "/sensors/", 404), ("GET", "/sensor-types/", 404),
     ("POST", "/raw-logs/", 405), ("DELETE", "/vehicle-logs/1", 405), ("POST", "/points/", 404),
-    ("POST", "/auth/register", 404), ("POST", "/api/mqtt/stop", 404)])
+    ("POST", "/auth/register", 404), ("POST", "/api/mqtt/stop", 404), ("GET", "/missions", 404),
+    ("GET", "/api/missions/3", 404), ("PUT", "/missions/3/progress", 404), ("GET", "/ws/logs", 404),
+    ("GET", "/ws/alerts", 404), ("GET", "/ws/missions", 404)])
 def test_administration_is_elsewhere(shared_gateway, method, path, status):
     for body in (None, {"name": "x"}):
         answer = requests.request(method, shared_gateway.url + path, json=body, timeout=PATIENCE)
@@ -293,3 +303,13 @@ def test_administration_is_elsewhere(shared_gateway, method, path, status):
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert "docs/migrate/vehicles.md" in answer.json()["detail"]
         assert answer.json()["code"] == "administration"
+
+
+@pytest.mark.parametrize("path", ["/ws/logs", "/ws/alerts", "/ws/missions?token=x", "/socket.io/"])
+def test_a_socket_that_is_not_here_is_told_where_to_read(shared_gateway, path):
+    answer = requests.get(shared_gateway.url + path, timeout=PATIENCE, headers={
+        "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="})
+    assert answer.status_code == 404
+    assert (answer.json()["code"], answer.json()["detail"]) == (
+        "not_found", "no WebSocket at this path: see docs/migrate/README.md")

@@ -16,6 +16,7 @@ static const struct {
         { "/api/faces", WS_ELSEWHERE_CAMERAS },
         { "/api/history", WS_ELSEWHERE_CAMERAS },
         { "/api/integrations", WS_ELSEWHERE_CAMERAS },
+        { "/api/missions", WS_ELSEWHERE_VEHICLES },
         { "/api/motion-events", WS_ELSEWHERE_CAMERAS },
         { "/api/mqtt", WS_ELSEWHERE_VEHICLES },
         { "/api/recordings", WS_ELSEWHERE_CAMERAS },
@@ -24,6 +25,7 @@ static const struct {
         { "/api/system", WS_ELSEWHERE_CAMERAS },
         { "/api/users", WS_ELSEWHERE_CAMERAS },
         { "/auth", WS_ELSEWHERE_VEHICLES },
+        { "/missions", WS_ELSEWHERE_VEHICLES },
         { "/mqtt", WS_ELSEWHERE_VEHICLES },
         { "/permissions", WS_ELSEWHERE_VEHICLES },
         { "/points", WS_ELSEWHERE_VEHICLES },
@@ -35,6 +37,9 @@ static const struct {
         { "/users", WS_ELSEWHERE_VEHICLES },
         { "/vehicle-logs", WS_ELSEWHERE_VEHICLES },
         { "/vehicles", WS_ELSEWHERE_VEHICLES },
+        { "/ws/alerts", WS_ELSEWHERE_VEHICLES },
+        { "/ws/logs", WS_ELSEWHERE_VEHICLES },
+        { "/ws/missions", WS_ELSEWHERE_VEHICLES },
 };
 
 const char *ws_elsewhere(const char *path) {

@@ -393,7 +393,8 @@ static int ws_gate_admit(WsGate *gate, WsRefusal *ret_refusal, WsClient **ret_cl
         if (!dialect) {
                 *ret_refusal = (WsRefusal){ .status = 404,
                                             .code = "not_found",
-                                            .detail = "no WebSocket at this path",
+                                            .detail = "no WebSocket at this path: see "
+                                                      "docs/migrate/README.md",
                                             .metric = METRIC_WS_REFUSED_BAD_REQUEST };
                 return 0;
         }

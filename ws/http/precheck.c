@@ -113,7 +113,7 @@ static void ws_precheck_say(WsResponse *response,
         }
         snprintf(text,
                  sizeof(text),
-                 "This is administration, which Tidegate has on its command line: see %s.",
+                 "Tidegate does not do this by HTTP, or does it on its command line: see %s.",
                  manual);
         ws_response_problem(response, status, "administration", text);
 }
