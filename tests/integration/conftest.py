@@ -221,12 +221,16 @@ def client():
         one.stop()
 
 
-@pytest.fixture
-def of_profile(make_gateway):
-    """of_profile(profile, section__key=value, ...) -> a running Gateway that uses that profile."""
+PROFILES = ("people-counter", "energy", "device-hub", "vehicles", "cameras")
+
+
+@pytest.fixture(params=["alone", "with all others"])
+def of_profile(make_gateway, request):
+    """of_profile(profile, section__key=value, ...) -> a running Gateway that uses that profile, the last of all five too."""
     def make(profile, **settings):
         gateway = make_gateway(**settings)
-        gateway.routes = f"use_profile = {profile}\n"
+        others = [name for name in PROFILES if name not in profile.split(", ")] if request.param != "alone" else []
+        gateway.routes = f"use_profile = {', '.join([*others, profile])}\n"
         gateway.write_conf()
         populate(gateway)
         return gateway.start()

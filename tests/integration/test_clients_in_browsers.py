@@ -143,7 +143,7 @@ def test_an_energy_dashboard_works_from_a_development_server(of_profile, browse,
 def test_the_device_hub_in_strict_mode_ends_with_one_socket(of_profile, broker, browse, vite):
     gateway = of_profile("device-hub", http__allowed_origins=vite.url)
     page = browse(f"{vite.url}/hub/index.html", "Pacific/Auckland", base=gateway.url, username="ana",
-                  password=PASSWORD, token=gateway.token("ana"))
+                  password=PASSWORD, token=gateway.cli("user", "token", "ana").stdout.strip())
     temperature = 20
 
     def is_live():
@@ -271,7 +271,8 @@ def test_pages_come_back_over_a_road_that_was_gone_without_a_word(of_profile, br
     address = f"127.0.0.1:{road.port}"
     counter = browse(f"file://{PAGES}/people-counter.html", base=f"http://{address}")
     energy = browse(f"{vite.url}/energy/index.html", url=f"ws://{address}/ws/dashboard/dev-1")
-    hub = browse(f"{vite.url}/hub/index.html", base=f"http://{address}", username="ana", password=PASSWORD, token=gateway.token("ana"))
+    hub = browse(f"{vite.url}/hub/index.html", base=f"http://{address}", username="ana", password=PASSWORD,
+                 token=gateway.cli("user", "token", "ana").stdout.strip())
     pages = (counter, energy, hub)
     counter.next("open")
     energy.next("open")

@@ -4,13 +4,32 @@ import json
 
 import pytest
 
-from conftest import populate
+from conftest import PROFILES, populate
 from waiting import PATIENCE, wait_until
 
 PASSWORD = "correct horse battery"
 READS = {"/ws": "people-counter.mjs", "/ws/dashboard/dev-1": "energy-dashboard.mjs", "/ws/devices": "device-hub.mjs",
          "/api/ws": "vehicle-stream.mjs", "/api/ws/statistics": "camera-dashboard.mjs"}
 ZONES = dict(zip(READS, ("Asia/Jakarta", "America/St_Johns", "Pacific/Auckland", "Asia/Kathmandu", "America/Los_Angeles")))
+
+
+@pytest.fixture(params=["no profile", "all five profiles"])
+def house(make_gateway, request):
+    """house(section__key=value, ...) -> a running Gateway."""
+    def make(**settings):
+        gateway = make_gateway(auth__query_token="on", **settings)
+        if request.param != "no profile":
+            gateway.routes = f"use_profile = {', '.join(PROFILES)}\n"
+            gateway.write_conf()
+        populate(gateway)
+        return gateway.start()
+    return make
+
+
+def token_of_ana(gateway, **how):
+    """As the gateway's own, which all profiles know."""
+    return gateway.token("ana", tidegate_uid=gateway.ids["ana"], tidegate_gen=gateway.database.value(
+        "SELECT generation FROM users WHERE username = 'ana'"), **how)
 
 
 def publish_all(broker, n):
@@ -33,15 +52,13 @@ def is_told(one, n):
 
 
 @pytest.mark.parametrize("path", READS)
-def test_a_client_comes_back_over_a_network_that_was_gone(make_gateway, broker, client, wire, path):
+def test_a_client_comes_back_over_a_network_that_was_gone(house, broker, client, wire, path):
     """It does not notice by itself. The gateway gives it up, and the road, once it is there again, ends it."""
-    gateway = make_gateway(ws__silence_timeout="3s", ws__ping_interval="1s", ws__stats_interval="100ms")
-    populate(gateway)
-    gateway.start()
+    gateway = house(ws__silence_timeout="3s", ws__ping_interval="1s", ws__stats_interval="100ms")
     road = wire(gateway.port)
     address = f"127.0.0.1:{road.port}"
     one = client(READS[path], zone=ZONES[path], base=f"http://{address}", username="ana", password=PASSWORD,
-                 token=gateway.token("ana"), url=f"ws://{address}{path}?token={gateway.token('ana')}")
+                 token=token_of_ana(gateway), url=f"ws://{address}{path}?token={token_of_ana(gateway)}")
     wait_until(lambda: gateway.metric("tidegate_ws_connections") == 1, "the socket")
     publish_all(broker, 7)
     is_told(one, 7)
@@ -56,11 +73,38 @@ def test_a_client_comes_back_over_a_network_that_was_gone(make_gateway, broker, 
     assert not one.all("unexpected") and one.closes() == [1006]
 
 
-def test_an_event_stream_comes_back_over_a_network_that_was_gone_without_a_hole(gateway, broker, client, wire):
+@pytest.mark.parametrize("how", ["restart", "crash"])
+def test_all_clients_of_all_five_come_back_at_the_same_time(house, broker, client, how):
+    """One house for all, each with the clock of another zone. (Their seconds last longer than elsewhere: one of them
+    gives up after five tries.)"""
+    gateway = house(ws__stats_interval="100ms")
+    address = f"127.0.0.1:{gateway.port}"
+    ones = {path: client(script, zone=ZONES[path], second=300, base=f"http://{address}", username="ana", password=PASSWORD,
+                         token=token_of_ana(gateway), url=f"ws://{address}{path}?token={token_of_ana(gateway)}")
+            for path, script in READS.items()}
+    total = 0
+    for n in (7, 30):
+        wait_until(lambda: gateway.metric("tidegate_ws_connections") == len(READS), "all sockets")
+        publish_all(broker, n)
+        total += n
+        for path, one in ones.items():
+            is_told(one, total if path == "/ws" else n)
+        if n == 7:
+            {"restart": gateway.terminate, "crash": gateway.kill}[how]()
+            for one in ones.values():
+                one.next("close")
+            gateway.start()
+    for one in ones.values():
+        assert not one.all("unexpected") and set(one.closes()) <= {1006, 4200}
+
+
+@pytest.mark.parametrize("how", ["network", "restart", "crash"])
+def test_an_event_stream_comes_back_without_a_hole(house, broker, client, wire, how):
+    gateway = house()
     road = wire(gateway.port)
     one = client("event-source.mjs", zone="Asia/Kathmandu", types=["raw_log"],
                  url=f"http://127.0.0.1:{road.port}/api/events?to=vehicle/*&types=raw_log",
-                 headers={"Authorization": "Bearer " + gateway.token("ana")})
+                 headers={"Authorization": "Bearer " + token_of_ana(gateway)})
 
     def lines():
         return [json.loads(s["text"])["data"] for s in one.all("message") if "raw_log" in s["text"]]
@@ -69,9 +113,11 @@ def test_an_event_stream_comes_back_over_a_network_that_was_gone_without_a_hole(
     for n in range(20):
         if n == 5:
             wait_until(lambda: len(lines()) == 5, "five lines")
-            road.drop()
-        if n == 15:
+            {"network": road.drop, "restart": gateway.terminate, "crash": gateway.kill}[how]()
+        if n == 15 and how == "network":
             road.mend(tell=True)
+        elif n == 15:
+            gateway.start()
         broker.publish("seano/USV-1/raw_log", f"line {n}")
     wait_until(lambda: len(lines()) >= 20, "all lines")
     assert lines() == [f"line {n}" for n in range(20)]
@@ -94,8 +140,9 @@ def test_npm_mqtt_misses_nothing_over_a_network_that_was_gone(gateway, broker, d
 # ---- tokens that end ----
 
 @pytest.mark.parametrize("path", [p for p in READS if p != "/api/ws/statistics"])  # that one signs in again
-def test_a_client_whose_token_has_ended_is_refused_and_the_log_says_why(gateway, client, path):
-    token = gateway.token("ana", ttl=-60)
+def test_a_client_whose_token_has_ended_is_refused_and_the_log_says_why(house, client, path):
+    gateway = house()
+    token = token_of_ana(gateway, ttl=-60)
     one = client(READS[path], url=f"ws://127.0.0.1:{gateway.port}{path}?token={token}")
     one.next("close")
     one.next("close")
@@ -106,13 +153,14 @@ def test_a_client_whose_token_has_ended_is_refused_and_the_log_says_why(gateway,
     assert token not in gateway.log()
 
 
-def test_every_client_whose_token_ends_is_told_4202(gateway, client):
+def test_every_client_whose_token_ends_is_told_4202(house, client):
     """25 s after its end (docs/protocol.md, 2), all at once; an event stream has no such time."""
-    sockets = {path: client(script, url=f"ws://127.0.0.1:{gateway.port}{path}?token={gateway.token('ana', ttl=8)}",
-                            base=gateway.url, username="ana", password=PASSWORD, token=gateway.token("ana", ttl=8))
+    gateway = house()
+    sockets = {path: client(script, url=f"ws://127.0.0.1:{gateway.port}{path}?token={token_of_ana(gateway, ttl=8)}",
+                            base=gateway.url, username="ana", password=PASSWORD, token=token_of_ana(gateway, ttl=8))
                for path, script in READS.items()}
     stream = client("event-source.mjs", types=["close"],
-                    url=f"{gateway.url}/api/events?to=vehicle/*&token={gateway.token('ana', ttl=8)}")
+                    url=f"{gateway.url}/api/events?to=vehicle/*&token={token_of_ana(gateway, ttl=8)}")
     stream.next("open")
     assert json.loads(stream.next("message", type="close")["text"])["code"] == 4202
     assert stream.next("error", status=401)
