@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/name.h"
+#include "base/text.h"
 
 #define BUF_MIN_CAPACITY 256
 
@@ -111,10 +112,6 @@ void buf_printf(Buf *buf, const char *format, ...) {
         buf->n += (size_t)n;
 }
 
-static bool buf_json_is_plain(unsigned char c) {
-        return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
-}
-
 /* One character that does not stand for itself; returns how many bytes of @s it took. */
 static size_t buf_json_special(Buf *buf, const unsigned char *s, size_t n) {
         static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
@@ -141,26 +138,58 @@ static size_t buf_json_special(Buf *buf, const unsigned char *s, size_t n) {
         return 1;
 }
 
-void buf_json_string(Buf *buf, Text text) {
-        const unsigned char *s = (const unsigned char *)text.data;
-        size_t i = 0;
+static size_t buf_json_plain(Text text) {
+        return text_json_plain(text.data, text.data + text.n);
+}
 
-        if (!s) {
-                buf_append_string(buf, "null");
+/* From a character on that does not stand for itself. */
+static void buf_json_rest(Buf *buf, Text rest) {
+        while (rest.n > 0) {
+                size_t n = buf_json_special(buf, (const unsigned char *)rest.data, rest.n);
+
+                rest = (Text){ rest.data + n, rest.n - n };
+                n = buf_json_plain(rest);
+                buf_append(buf, rest.data, n);
+                rest = (Text){ rest.data + n, rest.n - n };
+        }
+        buf_append_char(buf, '"');
+}
+
+/* A string between what stands before and behind it, at once where it has nothing to escape. */
+static void buf_json_quoted(Buf *buf, Text text, bool needs_comma, bool is_name) {
+        size_t n = buf_json_plain(text);
+        char *end = buf_reserve(buf, n + 4);
+        bool is_plain = n == text.n;
+
+        if (!end)
                 return;
-        }
+        if (needs_comma)
+                *end++ = ',';
+        *end++ = '"';
+        memcpy(end, text.data, n);
+        end += n;
+        if (is_plain)
+                *end++ = '"';
+        if (is_plain && is_name)
+                *end++ = ':';
+        *end = '\0';
+        buf->n = (size_t)(end - buf->data);
+        if (is_plain)
+                return;
+        buf_json_rest(buf, (Text){ text.data + n, text.n - n });
+        if (is_name)
+                buf_append_char(buf, ':');
+}
 
-        buf_append_char(buf, '"');
-        while (i < text.n) {
-                size_t start = i;
+void buf_json_string(Buf *buf, Text text) {
+        if (text.data)
+                buf_json_quoted(buf, text, false, false);
+        else
+                buf_append_string(buf, "null");
+}
 
-                while (i < text.n && buf_json_is_plain(s[i]))
-                        ++i;
-                buf_append(buf, s + start, i - start);
-                if (i < text.n)
-                        i += buf_json_special(buf, s + i, text.n - i);
-        }
-        buf_append_char(buf, '"');
+void buf_json_name(Buf *buf, const char *name, bool needs_comma) {
+        buf_json_quoted(buf, text_of(name), needs_comma, true);
 }
 
 /* Writes the digits of @value, at least @n_min of them, backwards from @end. */

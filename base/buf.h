@@ -37,7 +37,8 @@ void buf_append_char(Buf *buf, char c);
 void buf_printf(Buf *buf, const char *format, ...) PRINTF(2, 3);
 
 /* JSON values (RFC 8259). A double that is not finite becomes null. */
-void buf_json_string(Buf *buf, Text text);    /* quoted and escaped; absent becomes null */
+void buf_json_string(Buf *buf, Text text); /* quoted and escaped; absent becomes null */
+void buf_json_name(Buf *buf, const char *name, bool needs_comma); /* of a member: ,"name": */
 void buf_json_double(Buf *buf, double value); /* shortest form that reads back the same */
 void buf_json_float(Buf *buf, float value);   /* 21.3 and not 21.299999237060547 */
 void buf_json_int(Buf *buf, int64_t value);

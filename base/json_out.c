@@ -2,14 +2,14 @@
 
 #include <math.h>
 
+#include "base/clock.h"
+
 /* What stands before a value. */
 static Buf *json_out_begin(JsonOut *out, const char *name) {
-        if (out->needs_comma)
+        if (name)
+                buf_json_name(out->buf, name, out->needs_comma);
+        else if (out->needs_comma)
                 buf_append_char(out->buf, ',');
-        if (name) {
-                buf_json_string(out->buf, text_of(name));
-                buf_append_char(out->buf, ':');
-        }
         out->needs_comma = true;
         return out->buf;
 }
@@ -79,9 +79,15 @@ void json_out_string(JsonOut *out, const char *name, const char *value) {
 }
 
 void json_out_time(JsonOut *out, const char *name, int64_t time_us) {
-        buf_json_time(json_out_begin(out, name), time_us);
+        if (time_us == CLOCK_UNKNOWN)
+                json_out_null(out, name);
+        else
+                buf_json_time(json_out_begin(out, name), time_us);
 }
 
 void json_out_raw(JsonOut *out, const char *name, Text json) {
-        buf_append_text(json_out_begin(out, name), json);
+        if (json.data)
+                buf_append_text(json_out_begin(out, name), json);
+        else
+                json_out_null(out, name);
 }

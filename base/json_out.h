@@ -31,5 +31,5 @@ void json_out_double(JsonOut *out, const char *name, double value);
 void json_out_fixed(JsonOut *out, const char *name, int n_decimals, double value);
 void json_out_text(JsonOut *out, const char *name, Text text);           /* absent becomes null */
 void json_out_string(JsonOut *out, const char *name, const char *value); /* "" is a string */
-void json_out_time(JsonOut *out, const char *name, int64_t time_us);
-void json_out_raw(JsonOut *out, const char *name, Text json); /* a value, as it is */
+void json_out_time(JsonOut *out, const char *name, int64_t time_us);     /* CLOCK_UNKNOWN: null */
+void json_out_raw(JsonOut *out, const char *name, Text json); /* as it is; absent becomes null */

@@ -1,6 +1,5 @@
 #include "gateway/decode/json_scan.h"
 
-#include <endian.h>
 #include <float.h>
 #include <math.h>
 #include <strings.h>
@@ -102,23 +101,6 @@ static bool scan_escape(JsonCursor *cursor, JsonToken *token) {
         return true;
 }
 
-/* How many of the next eight bytes stand for themselves: ASCII, and no quote, backslash or control
- * character. The lowest bit that is set is exact, those above it need not be. */
-static size_t plain_length(const char *at) {
-        const uint64_t ones = UINT64_C(0x0101010101010101);
-        const uint64_t tops = UINT64_C(0x8080808080808080);
-        uint64_t word, quotes, slashes;
-
-        memcpy(&word, at, sizeof(word));
-        word = le64toh(word);
-        quotes = word ^ ones * '"';
-        slashes = word ^ ones * '\\';
-        word = (word | (word - ones * 0x20) | ((quotes - ones) & ~quotes) |
-                ((slashes - ones) & ~slashes)) &
-               tops;
-        return word == 0 ? 8 : (size_t)__builtin_ctzll(word) / 8;
-}
-
 /* NULs, and nothing else. */
 static bool is_padding(const char *at, const char *end) {
         static const Text escape = TEXT("\\u0000");
@@ -138,15 +120,14 @@ bool json_scan_string(JsonCursor *cursor, JsonToken *ret_token) {
                 return false;
         }
         while (cursor->at < cursor->end) {
-                size_t n = cursor->end - cursor->at >= 8 ? plain_length(cursor->at) : 0;
                 unsigned char c;
+                size_t n = 1;
 
-                cursor->at += n;
-                if (n == 8)
-                        continue;
+                cursor->at += text_json_plain(cursor->at, cursor->end);
+                if (cursor->at == cursor->end)
+                        break;
                 at = cursor->at;
                 c = byte_at(at);
-                n = 1;
                 if (c == '"') {
                         ret_token->is_padded = ret_token->odd == REASON_NUL_CHARACTER &&
                                                is_padding(ret_token->odd_at, at);

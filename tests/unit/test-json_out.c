@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <math.h>
 
+#include "base/clock.h"
 #include "base/json_out.h"
 
 static void test_commas_stand_between_values_alone(void **state) {
@@ -48,10 +49,12 @@ static void test_each_value_is_written_as_json(void **state) {
         json_out_fixed(&out, NULL, 1, 2.0);
         json_out_fixed(&out, NULL, 1, (double)INFINITY);
         json_out_time(&out, NULL, 1000000);
+        json_out_time(&out, NULL, CLOCK_UNKNOWN);
+        json_out_raw(&out, NULL, (Text){ 0 });
         json_out_array_end(&out);
         assert_string_equal(buf_text(&buf).data,
                             "[\"a\\\"b\",null,null,7,0.5,null,2.0,null,"
-                            "\"1970-01-01T00:00:01.000Z\"]");
+                            "\"1970-01-01T00:00:01.000Z\",null,null]");
 }
 
 static void test_a_name_is_a_string_like_others(void **state) {
