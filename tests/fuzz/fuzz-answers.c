@@ -82,7 +82,7 @@ static void show(const Answer *answer) {
         for (size_t i = 0; i < answer->n_events; ++i) {
                 CLEANUP_BUF Buf text = { 0 };
 
-                ws_push_event(&loop, answer->events[i], &text);
+                ws_push_event(&loop, answer->events[i], &(JsonOut){ .buf = &text });
                 FUZZ_CHECK(!buf_failed(&text));
         }
 }

@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         message[n] = '\0';
         eye = (WsEye){ .registry = registry, .sees_all = true };
         if (ws_native_request_read(&ask, (Text){ .data = message, .n = n }) == 0) {
-                ws_client_message_echo(&ask.command, "id", &id);
+                ws_client_message_echo(&(JsonOut){ .buf = &id }, NULL, &ask.command, "id");
                 FUZZ_CHECK(id.n > 0);
                 if (ask.op == WS_OP_SUBSCRIBE && !ask.fault)
                         check_subscribe(&ask, &eye);

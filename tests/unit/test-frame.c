@@ -387,7 +387,7 @@ static void test_command_echoes_scalars_and_refuses_what_is_not_json(void **stat
                                                       "\"e\":18446744073709551615,\"f\":true}")),
                          0);
         for (const char *name = "a\0b\0c\0d\0e\0f\0g\0"; *name; name += 2) {
-                ws_client_message_echo(&command, name, &buf);
+                ws_client_message_echo(&(JsonOut){ .buf = &buf }, NULL, &command, name);
                 buf_append_char(&buf, ' ');
         }
         assert_string_equal(buf.data,

@@ -1,7 +1,7 @@
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "base/err.h"
+#include "base/json_out.h"
 #include "base/secret.h"
 #include "ws/dialects/admission.h"
 #include "ws/dialects/client_message.h"
@@ -61,6 +61,7 @@ static int ws_cameras_uuid(char ret_text[WS_E_UUID_SIZE]) {
 static int ws_cameras_open(WsClient *client) {
         const User *user = registry_user(client->loop->registry, client->user_id);
         Buf *buf = &client->loop->text;
+        JsonOut out = { .buf = buf };
         char uuid[WS_E_UUID_SIZE];
         int r;
 
@@ -70,15 +71,16 @@ static int ws_cameras_open(WsClient *client) {
 
         client->wants_stats = client->loop->stats_wanted = true;
         buf_reset(buf);
-        buf_append_string(buf,
-                          "{\"type\":\"connection_status\",\"status\":\"connected\","
-                          "\"connection_id\":\"");
-        buf_append_string(buf, uuid);
-        buf_append_string(buf, "\",\"user\":{\"id\":");
-        buf_json_int(buf, client->user_id);
-        buf_append_string(buf, ",\"username\":");
-        buf_json_string(buf, text_of(user ? user->name : "anonymous"));
-        buf_append_string(buf, "},\"message\":\"WebSocket connection established successfully\"}");
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", "connection_status");
+        json_out_string(&out, "status", "connected");
+        json_out_string(&out, "connection_id", uuid);
+        json_out_object(&out, "user");
+        json_out_int(&out, "id", client->user_id);
+        json_out_string(&out, "username", user ? user->name : "anonymous");
+        json_out_object_end(&out);
+        json_out_string(&out, "message", "WebSocket connection established successfully");
+        json_out_object_end(&out);
         return ws_client_say(client, buf);
 }
 
@@ -103,30 +105,30 @@ static void ws_cameras_choose(WsClient *client, unsigned types, bool wanted) {
 
 static int ws_cameras_subscribe(WsClient *client, const WsClientMessage *command, bool wanted) {
         Buf *buf = &client->loop->text;
+        JsonOut out = { .buf = buf };
         WsClientMessageList names;
         unsigned types = 0;
-        bool is_first = true;
 
         if (ws_client_message_list(command, "event_types", &names) > 0 ||
             names.n > (size_t)client->loop->options->max_subscriptions)
                 return 0;
 
         buf_reset(buf);
-        buf_append_string(buf,
-                          wanted ? "{\"type\":\"subscription_confirmed\",\"event_types\":["
-                                 : "{\"type\":\"unsubscription_confirmed\",\"event_types\":[");
+        json_out_object(&out, NULL);
+        json_out_string(&out,
+                        "type",
+                        wanted ? "subscription_confirmed" : "unsubscription_confirmed");
+        json_out_array(&out, "event_types");
         for (size_t i = 0; i < names.n; ++i) {
                 Text name = ws_client_message_text(&names, i);
 
                 if (!name.data)
                         continue;
                 types |= ws_cameras_type(name);
-                if (!is_first)
-                        buf_append_char(buf, ',');
-                is_first = false;
-                buf_json_string(buf, name);
+                json_out_text(&out, NULL, name);
         }
-        buf_append_string(buf, "]}");
+        json_out_array_end(&out);
+        json_out_object_end(&out);
         if (names.list)
                 ws_cameras_choose(client, types, wanted);
         return ws_client_say(client, buf);
@@ -134,11 +136,13 @@ static int ws_cameras_subscribe(WsClient *client, const WsClientMessage *command
 
 static int ws_cameras_ping(WsClient *client, const WsClientMessage *command) {
         Buf *buf = &client->loop->text;
+        JsonOut out = { .buf = buf };
 
         buf_reset(buf);
-        buf_append_string(buf, "{\"type\":\"pong\",\"timestamp\":");
-        ws_client_message_echo(command, "timestamp", buf);
-        buf_append_char(buf, '}');
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", "pong");
+        ws_client_message_echo(&out, "timestamp", command, "timestamp");
+        json_out_object_end(&out);
         return ws_client_say(client, buf);
 }
 
@@ -171,47 +175,41 @@ static bool ws_cameras_wants(const WsClient *client, const Event *event) {
                (unsigned)(event->kind == KIND_ALERT ? WS_TYPE_ALERT : WS_TYPE_CAMERA_EVENT);
 }
 
-static void ws_cameras_data(const Event *event, Buf *buf) {
-        buf_append_string(buf, ",\"data\":");
-        buf_append_text(buf, event->data.data ? event->data : TEXT("{}"));
-        buf_append_char(buf, '}');
+static void ws_cameras_alert(const Event *event, JsonOut *out) {
+        json_out_string(out, "type", "alert");
+        json_out_time(out, "timestamp", event->time_us);
+        json_out_text(out,
+                      "alert_type",
+                      event->event_type.data ? event->event_type : event->severity);
+        json_out_text(out, "message", event->message);
 }
 
-static int ws_cameras_format_alert(const Event *event, Buf *buf) {
-        buf_append_string(buf, "{\"type\":\"alert\",\"timestamp\":");
-        buf_json_time(buf, event->time_us);
-        buf_append_string(buf, ",\"alert_type\":");
-        buf_json_string(buf, event->event_type.data ? event->event_type : event->severity);
-        buf_append_string(buf, ",\"message\":");
-        buf_json_string(buf, event->message);
-        ws_cameras_data(event, buf);
-        return 0;
+static void ws_cameras_event(const Event *event, const Device *camera, JsonOut *out) {
+        json_out_string(out, "type", "camera_event");
+        json_out_time(out, "timestamp", event->time_us);
+        json_out_string(out, "camera_id", camera->code);
+        json_out_text(out, "event_type", event->event_type);
 }
 
 static int ws_cameras_format(const WsLoop *loop, const Event *event, Buf *buf) {
         const Device *camera = registry_device(loop->registry, event->device_id);
+        JsonOut out = { .buf = buf };
 
-        if (event->kind == KIND_ALERT)
-                return ws_cameras_format_alert(event, buf);
-        if (!camera)
+        if (event->kind != KIND_ALERT && !camera)
                 return 0;
 
-        buf_append_string(buf, "{\"type\":\"camera_event\",\"timestamp\":");
-        buf_json_time(buf, event->time_us);
-        buf_append_string(buf, ",\"camera_id\":");
-        buf_json_string(buf, text_of(camera->code));
-        buf_append_string(buf, ",\"event_type\":");
-        buf_json_string(buf, event->event_type);
-        ws_cameras_data(event, buf);
+        json_out_object(&out, NULL);
+        if (event->kind == KIND_ALERT)
+                ws_cameras_alert(event, &out);
+        else
+                ws_cameras_event(event, camera, &out);
+        json_out_raw(&out, "data", event->data.data ? event->data : TEXT("{}"));
+        json_out_object_end(&out);
         return 0;
 }
 
 static void ws_cameras_format_stats(Text data, Buf *buf) {
-        buf_append_string(buf, "{\"type\":\"statistics_update\",\"timestamp\":");
-        buf_json_time(buf, clock_now_us());
-        buf_append_string(buf, ",\"data\":");
-        buf_append_text(buf, data);
-        buf_append_char(buf, '}');
+        ws_dialect_statistics(buf, "statistics_update", data);
 }
 
 const WsDialect ws_dialect_cameras = {

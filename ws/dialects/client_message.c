@@ -62,26 +62,29 @@ static Text ws_client_message_string(json_object *string) {
                        .n = (size_t)json_object_get_string_len(string) };
 }
 
-void ws_client_message_echo(const WsClientMessage *command, const char *name, Buf *buf) {
-        json_object *member = ws_client_message_get(command, name);
+void ws_client_message_echo(JsonOut *out,
+                            const char *name,
+                            const WsClientMessage *command,
+                            const char *member_name) {
+        json_object *member = ws_client_message_get(command, member_name);
 
         switch (json_object_get_type(member)) {
         case json_type_string:
-                buf_json_string(buf, ws_client_message_string(member));
+                json_out_text(out, name, ws_client_message_string(member));
                 return;
         case json_type_double:
                 if (!isfinite(json_object_get_double(member)))
                         break;
-                buf_append_string(buf, json_object_to_json_string(member)); /* as it was written */
+                json_out_raw(out, name, text_of(json_object_to_json_string(member)));
                 return;
         case json_type_int:
         case json_type_boolean:
-                buf_append_string(buf, json_object_to_json_string(member));
+                json_out_raw(out, name, text_of(json_object_to_json_string(member)));
                 return;
         default:
                 break;
         }
-        buf_append_string(buf, "null");
+        json_out_null(out, name);
 }
 
 int ws_client_message_list(const WsClientMessage *command,

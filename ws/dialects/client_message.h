@@ -8,7 +8,7 @@
  */
 
 #include "base/base.h"
-#include "base/buf.h"
+#include "base/json_out.h"
 
 typedef struct WsClientMessage WsClientMessage;
 typedef struct WsClientMessageList WsClientMessageList;
@@ -32,7 +32,10 @@ MUST_CHECK int ws_client_message_parse(WsClientMessage *command, Text message);
 void ws_client_message_done(WsClientMessage *command);
 
 /* The member @name as JSON, if it is a scalar; else null. */
-void ws_client_message_echo(const WsClientMessage *command, const char *name, Buf *buf);
+void ws_client_message_echo(JsonOut *out,
+                            const char *name,
+                            const WsClientMessage *command,
+                            const char *member_name);
 
 /* The member @name: a string or a whole number as text, in @ret_text, or null. False: it is absent
  * or something else. */

@@ -42,7 +42,7 @@ static bool ws_events_wants(const WsClient *client, const Event *event) {
 }
 
 static int ws_events_format(const WsLoop *loop, const Event *event, Buf *buf) {
-        ws_push_event(loop, event, buf);
+        ws_push_event(loop, event, &(JsonOut){ .buf = buf });
         return 0;
 }
 
@@ -96,17 +96,18 @@ static int ws_events_wrap(const WsLoop *loop, const WsPush *push, WsFrame **ret_
 /* Said once it is known whether the cursor could be resumed; its id is where the stream is now. */
 static int ws_events_subscribed(WsClient *client, const WsFollow *follow) {
         CLEANUP_BUF Buf json = { 0 };
+        JsonOut out = { .buf = &json };
         int r;
 
-        buf_printf(&json,
-                   "{\"type\":\"subscribed\",\"subscription\":\"%s\",\"recovered\":%s,\"cursor\":",
-                   follow->name,
-                   follow->is_recovered ? "true" : "false");
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", "subscribed");
+        json_out_string(&out, "subscription", follow->name);
+        json_out_bool(&out, "recovered", follow->is_recovered);
         if (follow->is_recovered)
-                ws_cursor_write(client->loop, follow->begin_seq, &json);
+                ws_cursor_json(&out, "cursor", client->loop, follow->begin_seq);
         else /* that of the snapshot is the first to resume from */
-                buf_append_string(&json, "null");
-        buf_append_char(&json, '}');
+                json_out_null(&out, "cursor");
+        json_out_object_end(&out);
         if (buf_failed(&json))
                 return err_new(-ENOMEM);
         r = ws_feed_push(client->feed,
@@ -189,12 +190,13 @@ static void ws_poll_gather(WsClient *client) {
 }
 
 static void ws_poll_complete(WsClient *client) {
-        Buf *buf = &client->out;
+        JsonOut out = { .buf = &client->out };
 
         ws_poll_collect(client);
-        buf_append_string(buf, "],\"cursor\":");
-        ws_cursor_write(client->loop, ws_feed_seq(client->feed), buf);
-        buf_printf(buf, ",\"recovered\":%s}", client->is_lost ? "false" : "true");
+        json_out_array_end(&out);
+        ws_cursor_json(&out, "cursor", client->loop, ws_feed_seq(client->feed));
+        json_out_bool(&out, "recovered", !client->is_lost);
+        json_out_object_end(&out);
 }
 
 /* An answer as soon as there is something to say, or the time is over. What a gap or a snapshot

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_out.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "ws/access/access.h"
@@ -46,62 +47,68 @@ bool ws_native_is_offered(const char *protocols) {
 /* ---- what is said --------------------------------------------------------------------------- */
 
 /* Begins an answer in the loop's buffer; the caller goes on with members, and ends it. */
-static Buf *ws_native_begin(WsClient *client, Text id, bool is_ok) {
-        Buf *buf = &client->loop->text;
+static JsonOut ws_native_begin(WsClient *client, Text id, bool is_ok) {
+        JsonOut out = { .buf = &client->loop->text };
 
-        buf_reset(buf);
-        buf_append_string(buf, "{\"id\":");
-        buf_append_text(buf, id.n > 0 ? id : TEXT("null"));
-        buf_printf(buf, ",\"ok\":%s", is_ok ? "true" : "false");
-        return buf;
+        buf_reset(out.buf);
+        json_out_object(&out, NULL);
+        json_out_raw(&out, "id", id.n > 0 ? id : (Text){ 0 });
+        json_out_bool(&out, "ok", is_ok);
+        return out;
 }
 
-static int ws_native_end(WsClient *client, Buf *buf) {
+static int ws_native_end(WsClient *client, JsonOut *out) {
         int r;
 
-        buf_append_char(buf, '}');
-        r = ws_client_say(client, buf);
+        json_out_object_end(out);
+        r = ws_client_say(client, out->buf);
         return err_up(r);
 }
 
-static int ws_native_refuse(WsClient *client, Text id, const WsTrouble *trouble) {
-        Buf *buf = ws_native_begin(client, id, false);
+static int ws_native_ok(WsClient *client, Text id) {
+        JsonOut out = ws_native_begin(client, id, true);
 
-        buf_append_string(buf, ",\"error\":{\"code\":");
-        buf_json_string(buf, text_of(trouble->code));
-        buf_append_string(buf, ",\"message\":");
-        buf_json_string(buf, text_of(trouble->message));
-        buf_printf(buf, ",\"retry\":%s}", trouble->retry ? "true" : "false");
-        return ws_native_end(client, buf);
+        return ws_native_end(client, &out);
+}
+
+static int ws_native_refuse(WsClient *client, Text id, const WsTrouble *trouble) {
+        JsonOut out = ws_native_begin(client, id, false);
+
+        json_out_object(&out, "error");
+        json_out_string(&out, "code", trouble->code);
+        json_out_string(&out, "message", trouble->message);
+        json_out_bool(&out, "retry", trouble->retry);
+        json_out_object_end(&out);
+        return ws_native_end(client, &out);
 }
 
 /* Whole seconds until the token ends, without the grace; null if it never does. */
-static void ws_native_expires_in(const WsClient *client, Buf *buf) {
+static void ws_native_expires_in(const WsClient *client, JsonOut *out) {
         int64_t left_us = client->expires_us - WS_CLIENT_GRACE_US - clock_now_us();
 
-        buf_append_string(buf, ",\"expires_in\":");
         if (client->expires_us == INT64_MAX)
-                buf_append_string(buf, "null");
+                json_out_null(out, "expires_in");
         else
-                buf_json_int(buf, left_us > 0 ? left_us / 1000000 : 0);
+                json_out_int(out, "expires_in", left_us > 0 ? left_us / 1000000 : 0);
 }
 
-static void ws_native_user(const WsClient *client, Buf *buf) {
+static void ws_native_user(const WsClient *client, JsonOut *out) {
         const User *user = registry_user(client->loop->registry, client->user_id);
 
-        buf_append_string(buf, ",\"user\":");
         if (!user) {
-                buf_append_string(buf, "null"); /* anonymous */
+                json_out_null(out, "user"); /* anonymous */
                 return;
         }
-        buf_printf(buf, "{\"id\":%lld,\"username\":", (long long)user->id);
-        buf_json_string(buf, text_of(user->name));
-        buf_printf(buf, ",\"role\":\"%s\"}", role_name(user->role));
+        json_out_object(out, "user");
+        json_out_int(out, "id", user->id);
+        json_out_string(out, "username", user->name);
+        json_out_string(out, "role", role_name(user->role));
+        json_out_object_end(out);
 }
 
 static int ws_native_welcome(WsClient *client) {
         const WsLoop *loop = client->loop;
-        Buf *buf = &client->loop->text;
+        JsonOut out = { .buf = &client->loop->text };
         char id[SECRET_ID_SIZE];
         int r;
 
@@ -109,17 +116,15 @@ static int ws_native_welcome(WsClient *client) {
         if (r < 0)
                 return err_up(r);
 
-        buf_reset(buf);
-        buf_append_string(buf, "{\"type\":\"welcome\",\"connection_id\":\"");
-        buf_append_string(buf, id);
-        buf_append_char(buf, '"');
-        ws_native_user(client, buf);
-        buf_append_string(buf, ",\"cursor\":");
-        ws_cursor_write(loop, loop->ring.last_seq, buf);
-        ws_native_expires_in(client, buf);
-        buf_printf(buf, ",\"heartbeat\":%d}", (loop->options->ping_interval_ms + 999) / 1000);
-        r = ws_client_say(client, buf);
-        return err_up(r);
+        buf_reset(out.buf);
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", "welcome");
+        json_out_string(&out, "connection_id", id);
+        ws_native_user(client, &out);
+        ws_cursor_json(&out, "cursor", loop, loop->ring.last_seq);
+        ws_native_expires_in(client, &out);
+        json_out_int(&out, "heartbeat", (loop->options->ping_interval_ms + 999) / 1000);
+        return ws_native_end(client, &out);
 }
 
 /* ---- who is it? ----------------------------------------------------------------------------- */
@@ -227,7 +232,7 @@ static int ws_native_refresh(WsClient *client, const WsNativeRequest *ask, Text 
         static const WsTrouble other = { "forbidden", "the token is somebody else's", false };
         int64_t expires_us = 0;
         const User *user;
-        Buf *buf;
+        JsonOut out;
         int r;
 
         user = ws_native_verify(client, ask->token, &expires_us);
@@ -239,9 +244,9 @@ static int ws_native_refresh(WsClient *client, const WsNativeRequest *ask, Text 
         r = ws_viewer_become(client, user, expires_us);
         if (r < 0)
                 return err_up(r);
-        buf = ws_native_begin(client, id, true);
-        ws_native_expires_in(client, buf);
-        return ws_native_end(client, buf);
+        out = ws_native_begin(client, id, true);
+        ws_native_expires_in(client, &out);
+        return ws_native_end(client, &out);
 }
 
 /* ---- subscriptions -------------------------------------------------------------------------- */
@@ -316,16 +321,15 @@ static int ws_native_subscribe(WsClient *client, const WsNativeRequest *ask, Tex
 }
 
 static int ws_native_subscribed(WsClient *client, const WsFollow *follow) {
-        Buf *buf = ws_native_begin(client, buf_text(&follow->id), true);
+        JsonOut out = ws_native_begin(client, buf_text(&follow->id), true);
 
-        buf_append_string(buf, ",\"subscription\":");
-        buf_json_string(buf, text_of(follow->name));
-        buf_printf(buf, ",\"recovered\":%s,\"cursor\":", follow->is_recovered ? "true" : "false");
+        json_out_string(&out, "subscription", follow->name);
+        json_out_bool(&out, "recovered", follow->is_recovered);
         if (follow->is_recovered)
-                ws_cursor_write(client->loop, follow->begin_seq, buf);
+                ws_cursor_json(&out, "cursor", client->loop, follow->begin_seq);
         else /* that of the snapshot is the first to resume from */
-                buf_append_string(buf, "null");
-        return ws_native_end(client, buf);
+                json_out_null(&out, "cursor");
+        return ws_native_end(client, &out);
 }
 
 static int ws_native_unsubscribe(WsClient *client, const WsNativeRequest *ask, Text id) {
@@ -341,7 +345,7 @@ static int ws_native_unsubscribe(WsClient *client, const WsNativeRequest *ask, T
         ws_follow_free(follow);
         if (r < 0)
                 return err_up(r);
-        return ws_native_end(client, ws_native_begin(client, id, true));
+        return ws_native_ok(client, id);
 }
 
 /* ---- commands ------------------------------------------------------------------------------- */
@@ -356,17 +360,15 @@ static int ws_native_refuse_command(WsClient *client, Text id, const WsRefused *
 static int ws_native_commanded(WsClient *client, Text id, const Answer *answer) {
         WsRefused refused = answer->kind == QUERY_COMMAND_CANCEL ? ws_order_cancelled(answer)
                                                                  : ws_order_result(answer);
-        Buf *buf;
+        JsonOut out;
 
         if (refused.status != 0)
                 return ws_native_refuse_command(client, id, &refused);
 
-        buf = ws_native_begin(client, id, true);
-        buf_append_string(buf, ",\"command_id\":");
-        buf_json_string(buf, text_of(answer->command_id));
-        buf_append_string(buf, ",\"state\":");
-        buf_json_string(buf, text_of(answer->state));
-        return ws_native_end(client, buf);
+        out = ws_native_begin(client, id, true);
+        json_out_string(&out, "command_id", answer->command_id);
+        json_out_string(&out, "state", answer->state);
+        return ws_native_end(client, &out);
 }
 
 static int ws_native_ask_database(WsClient *client, Text id, Query **queryp) {
@@ -451,7 +453,7 @@ static int ws_native_serve(WsClient *client, const WsNativeRequest *ask, Text me
         case WS_OP_UNSUBSCRIBE:
                 return ws_native_unsubscribe(client, ask, id);
         case WS_OP_PING:
-                return ws_native_end(client, ws_native_begin(client, id, true));
+                return ws_native_ok(client, id);
         case WS_OP_REFRESH:
                 return ws_native_refresh(client, ask, id);
         case WS_OP_COMMAND:
@@ -483,7 +485,7 @@ static int ws_native_receive(WsClient *client, Text message) {
         if (client->is_unknown)
                 return ws_native_auth(client, &ask);
 
-        ws_client_message_echo(&ask.command, "id", &id);
+        ws_client_message_echo(&(JsonOut){ .buf = &id }, NULL, &ask.command, "id");
         if (buf_failed(&id))
                 return err_new(-ENOMEM);
         if (id.n > WS_NATIVE_ID_MAX) {
@@ -498,7 +500,7 @@ static bool ws_native_wants(const WsClient *client, const Event *event) {
 }
 
 static int ws_native_format(const WsLoop *loop, const Event *event, Buf *buf) {
-        ws_push_event(loop, event, buf);
+        ws_push_event(loop, event, &(JsonOut){ .buf = buf });
         return 0;
 }
 

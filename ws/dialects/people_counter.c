@@ -1,4 +1,4 @@
-#include "base/clock.h"
+#include "base/json_out.h"
 #include "ws/dialects/admission.h"
 #include "ws/dialects/misdirected.h"
 #include "ws/loop/loop.h"
@@ -30,26 +30,22 @@ static int ws_people_counter_receive(WsClient *client, Text message) {
 
 static int ws_people_counter_format(const WsLoop *loop, const Event *event, Buf *buf) {
         const Device *device = registry_device(loop->registry, event->device_id);
+        JsonOut out = { .buf = buf };
 
         if (event->n_items == 0 || !device)
                 return 0;
 
-        buf_append_string(buf, "{\"type\":\"detection_event\",\"timestamp\":");
-        buf_json_time(buf, event->time_us);
-        buf_append_string(buf, ",\"device_id\":");
-        buf_json_string(buf, text_of(device->code));
-        buf_append_string(buf, ",\"count\":");
-        buf_json_int(buf, event->n_items);
-        buf_append_char(buf, '}');
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", "detection_event");
+        json_out_time(&out, "timestamp", event->time_us);
+        json_out_string(&out, "device_id", device->code);
+        json_out_int(&out, "count", event->n_items);
+        json_out_object_end(&out);
         return 0;
 }
 
 static void ws_people_counter_format_stats(Text data, Buf *buf) {
-        buf_append_string(buf, "{\"type\":\"stats_update\",\"timestamp\":");
-        buf_json_time(buf, clock_now_us());
-        buf_append_string(buf, ",\"data\":");
-        buf_append_text(buf, data);
-        buf_append_char(buf, '}');
+        ws_dialect_statistics(buf, "stats_update", data);
 }
 
 const WsDialect ws_dialect_people_counter = {

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/ids.h"
+#include "base/json_out.h"
 #include "ws/dialects/admission.h"
 #include "ws/dialects/client_message.h"
 #include "ws/dialects/misdirected.h"
@@ -35,38 +36,43 @@ static int ws_vehicles_admit(WsClient *client, const WsIdentity *identity, Text 
 static int ws_vehicles_open(WsClient *client) {
         const char *welcome = client->loop->options->welcome;
         Buf *buf = &client->loop->text;
+        JsonOut out = { .buf = buf };
 
         buf_reset(buf);
-        buf_append_string(buf, "{\"type\":\"connection\",\"message\":");
-        buf_json_string(buf,
-                        text_of(welcome ? welcome : "Connected to SEANO real-time data stream"));
-        buf_append_string(buf, ",\"timestamp\":");
-        buf_json_time(buf, clock_now_us());
-        buf_append_string(buf, ",\"connection_count\":");
-        buf_json_int(buf, (int64_t)client->loop->n_open[WS_DIALECT_VEHICLES]);
-        buf_append_char(buf, '}');
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", "connection");
+        json_out_string(&out,
+                        "message",
+                        welcome ? welcome : "Connected to SEANO real-time data stream");
+        json_out_time(&out, "timestamp", clock_now_us());
+        json_out_int(&out, "connection_count", (int64_t)client->loop->n_open[WS_DIALECT_VEHICLES]);
+        json_out_object_end(&out);
         return ws_client_say(client, buf);
 }
 
-static int ws_vehicles_answer(WsClient *client, const char *text) {
+static int ws_vehicles_answer(WsClient *client, const char *type, const char *message) {
         Buf *buf = &client->loop->text;
+        JsonOut out = { .buf = buf };
 
         buf_reset(buf);
-        buf_append_string(buf, text);
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", type);
+        json_out_string(&out, "message", message);
+        json_out_object_end(&out);
         return ws_client_say(client, buf);
 }
 
 static int ws_vehicles_ping(WsClient *client, const WsClientMessage *command) {
         Buf *buf = &client->loop->text;
+        JsonOut out = { .buf = buf };
 
         buf_reset(buf);
-        buf_append_string(buf, "{\"type\":\"pong\",\"timestamp\":");
-        ws_client_message_echo(command, "timestamp", buf);
-        if (client->scope == WS_SCOPE_VEHICLE) {
-                buf_append_string(buf, ",\"vehicle_id\":");
-                buf_json_int(buf, client->target_id);
-        }
-        buf_append_char(buf, '}');
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", "pong");
+        ws_client_message_echo(&out, "timestamp", command, "timestamp");
+        if (client->scope == WS_SCOPE_VEHICLE)
+                json_out_int(&out, "vehicle_id", client->target_id);
+        json_out_object_end(&out);
         return ws_client_say(client, buf);
 }
 
@@ -126,17 +132,13 @@ static int ws_vehicles_subscribe(WsClient *client, const WsClientMessage *comman
         if (ws_client_message_list(command, "event_types", &types) > 0 ||
             ws_client_message_list(command, "vehicle_ids", &vehicles) > 0 || types.n > n_max ||
             vehicles.n > n_max)
-                return ws_vehicles_answer(
-                        client, "{\"type\":\"error\",\"message\":\"Invalid subscription\"}");
+                return ws_vehicles_answer(client, "error", "Invalid subscription");
 
         ws_vehicles_choose_types(client, &types);
         r = ws_vehicles_choose_vehicles(client, &vehicles);
         if (r < 0)
                 return err_up(r);
-        return ws_vehicles_answer(client,
-                                  "{\"type\":\"subscription_ack\",\"message\":\"Subscription "
-                                  "preferences "
-                                  "updated\"}");
+        return ws_vehicles_answer(client, "subscription_ack", "Subscription preferences updated");
 }
 
 static int ws_vehicles_receive(WsClient *client, Text message) {
@@ -149,8 +151,7 @@ static int ws_vehicles_receive(WsClient *client, Text message) {
         if (r < 0)
                 return err_up(r);
         if (r == WS_CLIENT_MESSAGE_E_INVALID)
-                return ws_vehicles_answer(
-                        client, "{\"type\":\"error\",\"message\":\"Invalid JSON format\"}");
+                return ws_vehicles_answer(client, "error", "Invalid JSON format");
 
         if (text_equal(command.type, TEXT("ping")))
                 r = ws_vehicles_ping(client, &command);
@@ -176,23 +177,18 @@ static bool ws_vehicles_wants(const WsClient *client, const Event *event) {
 }
 
 static int ws_vehicles_format(const WsLoop *loop, const Event *event, Buf *buf) {
-        buf_append_string(buf, "{\"type\":\"");
-        buf_append_string(buf, kind_name(event->kind));
-        buf_append_string(buf, "\",\"vehicle_id\":");
-        buf_json_int(buf, event->vehicle_id);
-        if (event->kind == KIND_SENSOR_LOG) {
-                buf_append_string(buf, ",\"sensor_id\":");
-                buf_json_int(buf, event->sensor_id);
-        }
-        buf_append_string(buf, ",\"data\":");
-        buf_append_text(buf, event->data.data ? event->data : TEXT("null"));
-        buf_append_string(buf, ",\"timestamp\":");
-        buf_json_time(buf, event->time_us);
-        buf_append_string(buf, ",\"broadcast_time\":");
-        buf_json_time(buf, clock_now_us());
-        buf_append_string(buf, ",\"connection_count\":");
-        buf_json_int(buf, (int64_t)loop->n_open[WS_DIALECT_VEHICLES]);
-        buf_append_char(buf, '}');
+        JsonOut out = { .buf = buf };
+
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", kind_name(event->kind));
+        json_out_int(&out, "vehicle_id", event->vehicle_id);
+        if (event->kind == KIND_SENSOR_LOG)
+                json_out_int(&out, "sensor_id", event->sensor_id);
+        json_out_raw(&out, "data", event->data);
+        json_out_time(&out, "timestamp", event->time_us);
+        json_out_time(&out, "broadcast_time", clock_now_us());
+        json_out_int(&out, "connection_count", (int64_t)loop->n_open[WS_DIALECT_VEHICLES]);
+        json_out_object_end(&out);
         return 0;
 }
 

@@ -1,8 +1,10 @@
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_out.h"
 #include "base/text.h"
 #include "ws/http/endpoint.h"
 #include "ws/viewer/device_json.h"
@@ -95,14 +97,13 @@ static bool ws_data_page(WsCall *call, int64_t *ret_limit, int64_t *ret_after) {
                ws_data_number(call, "cursor", 0, INT64_MAX, ret_after);
 }
 
-static void ws_data_vehicle(Buf *body, const Vehicle *vehicle) {
-        buf_printf(body, "{\"id\":%lld,\"code\":", (long long)vehicle->id);
-        buf_json_string(body, text_of(vehicle->code));
-        buf_append_string(body, ",\"name\":");
-        buf_json_string(body, text_of(vehicle->name));
-        buf_append_string(body, ",\"is_active\":");
-        buf_json_bool(body, vehicle->is_active);
-        buf_append_char(body, '}');
+static void ws_data_vehicle(JsonOut *out, const Vehicle *vehicle) {
+        json_out_object(out, NULL);
+        json_out_int(out, "id", vehicle->id);
+        json_out_string(out, "code", vehicle->code);
+        json_out_string(out, "name", vehicle->name);
+        json_out_bool(out, "is_active", vehicle->is_active);
+        json_out_object_end(out);
 }
 
 int ws_endpoint_device(WsCall *call) {
@@ -111,7 +112,7 @@ int ws_endpoint_device(WsCall *call) {
         if (!ws_endpoint_see_device(call, call->target, &device))
                 return 0;
         ws_response_header(call->response, "Cache-Control", "no-store");
-        ws_device_clock_json(ws_response_json(call->response), device);
+        ws_device_clock_json(&(JsonOut){ .buf = ws_response_json(call->response) }, NULL, device);
         return 0;
 }
 
@@ -121,12 +122,12 @@ int ws_endpoint_vehicle(WsCall *call) {
         if (!ws_endpoint_see_vehicle(call, call->target, &vehicle))
                 return 0;
         ws_response_header(call->response, "Cache-Control", "no-store");
-        ws_data_vehicle(ws_response_json(call->response), vehicle);
+        ws_data_vehicle(&(JsonOut){ .buf = ws_response_json(call->response) }, vehicle);
         return 0;
 }
 
-/* Up to @limit devices after @after, comma-separated; the id to go on from, or 0 at the end. */
-static int64_t ws_data_devices(WsCall *call, int64_t limit, int64_t after) {
+/* Up to @limit devices after @after; the id to go on from, or 0 at the end. */
+static int64_t ws_data_devices(WsCall *call, int64_t limit, int64_t after, JsonOut *out) {
         const Registry *registry = call->access->registry;
         const User *user = call->identity.user;
         const Device *device;
@@ -138,18 +139,15 @@ static int64_t ws_data_devices(WsCall *call, int64_t limit, int64_t after) {
                         continue;
                 if (limit-- == 0)
                         return last;
-                if (last > 0)
-                        buf_append_char(&call->response->body, ',');
-                ws_device_clock_json(&call->response->body, device);
+                ws_device_clock_json(out, NULL, device);
                 last = device->id;
         }
         return 0;
 }
 
-static int64_t ws_data_vehicles(WsCall *call, int64_t limit, int64_t after) {
+static int64_t ws_data_vehicles(WsCall *call, int64_t limit, int64_t after, JsonOut *out) {
         const Registry *registry = call->access->registry;
         const User *user = call->identity.user;
-        Buf *body = &call->response->body;
         const Vehicle *vehicle;
         int64_t last = 0;
 
@@ -159,30 +157,29 @@ static int64_t ws_data_vehicles(WsCall *call, int64_t limit, int64_t after) {
                         continue;
                 if (limit-- == 0)
                         return last;
-                if (last > 0)
-                        buf_append_char(body, ',');
-                ws_data_vehicle(body, vehicle);
+                ws_data_vehicle(out, vehicle);
                 last = after;
         }
         return 0;
 }
 
-static int ws_data_list(WsCall *call, int64_t (*fill)(WsCall *, int64_t, int64_t)) {
+static int ws_data_list(WsCall *call, int64_t (*fill)(WsCall *, int64_t, int64_t, JsonOut *)) {
+        JsonOut out = { .buf = &call->response->body };
         int64_t limit, after, next;
-        Buf *body;
+        char cursor[24];
 
         if (!ws_data_page(call, &limit, &after))
                 return ws_data_bad(call, "limit must be 1 to 1000, cursor as it was given.");
 
-        body = ws_response_json(call->response);
+        ws_response_json(call->response);
         ws_response_header(call->response, "Cache-Control", "no-store");
-        buf_append_string(body, "{\"items\":[");
-        next = fill(call, limit, after);
-        buf_append_string(body, "],\"cursor\":");
-        if (next > 0)
-                buf_printf(body, "\"%lld\"}", (long long)next);
-        else
-                buf_append_string(body, "null}");
+        json_out_object(&out, NULL);
+        json_out_array(&out, "items");
+        next = fill(call, limit, after, &out);
+        json_out_array_end(&out);
+        snprintf(cursor, sizeof(cursor), "%lld", (long long)next);
+        json_out_string(&out, "cursor", next > 0 ? cursor : NULL);
+        json_out_object_end(&out);
         return 0;
 }
 

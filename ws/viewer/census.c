@@ -10,27 +10,28 @@
 /* ---- one thing ------------------------------------------------------------------------------ */
 
 static int ws_census_leave(WsFollow *follow, WsThing thing, const char *reason, uint64_t seq) {
-        bool is_vehicle = thing.vehicle_id != 0;
         WsFeed *feed = follow->feed;
         CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
         char text[WS_MEMBERS_TEXT_SIZE];
         CLEANUP_BUF Buf json = { 0 };
+        JsonOut out = { .buf = &json };
         int r;
 
         ws_members_remove(&follow->subscription.members, thing);
         for (size_t n = ws_subscription_drop(&follow->subscription, thing); n > 0; --n)
                 ws_backlog_refuse(&feed->client->backlog, true);
-        buf_append_string(&json, "{\"type\":\"left\",\"subscription\":");
-        buf_json_string(&json, text_of(follow->name));
-        buf_printf(&json, ",\"%s\":", is_vehicle ? "vehicle_id" : "device_id");
-        buf_json_int(&json, is_vehicle ? thing.vehicle_id : thing.device_id);
-        buf_printf(&json, ",\"reason\":\"%s\",\"cursor\":", reason);
-        ws_cursor_write(feed->client->loop, seq, &json);
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", "left");
+        json_out_string(&out, "subscription", follow->name);
+        if (thing.vehicle_id != 0)
+                json_out_int(&out, "vehicle_id", thing.vehicle_id);
+        else
+                json_out_int(&out, "device_id", thing.device_id);
+        json_out_string(&out, "reason", reason);
+        ws_cursor_json(&out, "cursor", feed->client->loop, seq);
         if (follow->has_whole)
-                buf_printf(&json,
-                           ",\"set\":\"%s\"",
-                           ws_members_text(&follow->subscription.members, text));
-        buf_append_char(&json, '}');
+                json_out_string(&out, "set", ws_members_text(&follow->subscription.members, text));
+        json_out_object_end(&out);
         if (buf_failed(&json))
                 return err_new(-ENOMEM);
 

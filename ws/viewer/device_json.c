@@ -1,14 +1,6 @@
 #include "ws/viewer/device_json.h"
 
 #include "base/clock.h"
-#include "base/json_out.h"
-
-static void ws_device_time(JsonOut *out, const char *name, int64_t time_us) {
-        if (time_us == CLOCK_UNKNOWN)
-                json_out_null(out, name);
-        else
-                json_out_time(out, name, time_us);
-}
 
 static void ws_device_groups(JsonOut *out, const Device *device) {
         json_out_array(out, "groups");
@@ -32,7 +24,7 @@ static void ws_device_members(JsonOut *out, const Device *device) {
         json_out_string(out, "name", device->name);
         json_out_string(out, "location", device->location);
         json_out_string(out, "status", device_status_name(state, clock_now_us()));
-        ws_device_time(out, "last_seen", state->last_seen_us);
+        json_out_time(out, "last_seen", state->last_seen_us);
         json_out_bool(out, "is_active", device->is_active);
         json_out_string(out, "device_type", device->device_type);
         json_out_string(out, "firmware_version", device->firmware_version);
@@ -43,12 +35,10 @@ static void ws_device_members(JsonOut *out, const Device *device) {
         ws_device_groups(out, device);
 }
 
-void ws_device_json(Buf *buf, const Device *device) {
-        JsonOut out = { .buf = buf };
-
-        json_out_object(&out, NULL);
-        ws_device_members(&out, device);
-        json_out_object_end(&out);
+void ws_device_json(JsonOut *out, const char *name, const Device *device) {
+        json_out_object(out, name);
+        ws_device_members(out, device);
+        json_out_object_end(out);
 }
 
 static void ws_device_clock(JsonOut *out, const DeviceClock *clock) {
@@ -67,17 +57,18 @@ static void ws_device_clock(JsonOut *out, const DeviceClock *clock) {
         json_out_object_end(out);
 }
 
-void ws_device_clock_json(Buf *buf, const Device *device) {
-        JsonOut out = { .buf = buf };
-
-        json_out_object(&out, NULL);
-        ws_device_members(&out, device);
-        ws_device_clock(&out, &device->state.clock);
-        json_out_object_end(&out);
+void ws_device_clock_json(JsonOut *out, const char *name, const Device *device) {
+        json_out_object(out, name);
+        ws_device_members(out, device);
+        ws_device_clock(out, &device->state.clock);
+        json_out_object_end(out);
 }
 
 void ws_device_update_json(Buf *buf, const Device *device) {
-        buf_append_string(buf, "{\"type\":\"device_update\",\"device\":");
-        ws_device_json(buf, device);
-        buf_append_char(buf, '}');
+        JsonOut out = { .buf = buf };
+
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", "device_update");
+        ws_device_json(&out, "device", device);
+        json_out_object_end(&out);
 }

@@ -2,11 +2,11 @@
 
 /* The JSON of a device as clients see it: the object D of PROTOCOL 3 C, as of now. */
 
-#include "base/buf.h"
+#include "base/json_out.h"
 #include "model/account.h"
 
-void ws_device_json(Buf *buf, const Device *device);
+void ws_device_json(JsonOut *out, const char *name, const Device *device);
 /* And what its clock is worth: not for the clients of dialect C. */
-void ws_device_clock_json(Buf *buf, const Device *device);
+void ws_device_clock_json(JsonOut *out, const char *name, const Device *device);
 
 void ws_device_update_json(Buf *buf, const Device *device); /* the message about one */

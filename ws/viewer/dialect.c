@@ -1,5 +1,8 @@
 #include "ws/viewer/dialect.h"
 
+#include "base/clock.h"
+#include "base/json_out.h"
+
 const WsDialect *const ws_dialect_all[] = {
         &ws_dialect_people_counter, &ws_dialect_energy,  &ws_dialect_device_hub,
         &ws_dialect_vehicles,       &ws_dialect_cameras, &ws_dialect_native,
@@ -31,4 +34,14 @@ bool ws_dialect_match_level(Text path, Text prefix, Text *ret_target) {
 
         *ret_target = rest;
         return true;
+}
+
+void ws_dialect_statistics(Buf *buf, const char *type, Text data) {
+        JsonOut out = { .buf = buf };
+
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", type);
+        json_out_time(&out, "timestamp", clock_now_us());
+        json_out_raw(&out, "data", data);
+        json_out_object_end(&out);
 }

@@ -63,6 +63,9 @@ struct WsDialect {
         void (*flush)(WsClient *client);
 };
 
+/* What all dialects with statistics say of them: {"type":…,"timestamp":…,"data":…}. */
+void ws_dialect_statistics(Buf *buf, const char *type, Text data);
+
 extern const WsDialect ws_dialect_people_counter, ws_dialect_energy, ws_dialect_device_hub,
         ws_dialect_vehicles, ws_dialect_cameras;
 extern const WsDialect ws_dialect_native, ws_dialect_events, ws_dialect_poll;

@@ -1,6 +1,5 @@
 #include "ws/viewer/feed.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -141,7 +140,7 @@ static int ws_feed_send(WsFeed *feed, const Event *event, WsFrame *frame) {
         int r = 0;
 
         if (seq != event->seq) {
-                ws_push_event_at(feed->client->loop, event, seq, &json);
+                ws_push_event_at(feed->client->loop, event, seq, &(JsonOut){ .buf = &json });
                 if (buf_failed(&json))
                         return err_new(-ENOMEM);
                 push.json = buf_text(&json);
@@ -294,15 +293,16 @@ static int ws_feed_send_held(WsFeed *feed, WsFollow *follow, WsHold *hold, int64
 static int ws_feed_tell_gap(WsFeed *feed, WsFollow *follow) {
         const WsLoop *loop = feed->client->loop;
         CLEANUP_BUF Buf json = { 0 };
+        JsonOut out = { .buf = &json };
         int r;
 
-        buf_append_string(&json, "{\"type\":\"gap\",\"subscription\":");
-        buf_json_string(&json, text_of(follow->name));
-        buf_printf(&json, ",\"dropped\":%" PRIu64 ",\"from\":", follow->n_missed);
-        ws_cursor_write(loop, follow->missed_from, &json);
-        buf_append_string(&json, ",\"to\":");
-        ws_cursor_write(loop, follow->missed_to, &json);
-        buf_append_char(&json, '}');
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", "gap");
+        json_out_string(&out, "subscription", follow->name);
+        json_out_int(&out, "dropped", (int64_t)follow->n_missed);
+        ws_cursor_json(&out, "from", loop, follow->missed_from);
+        ws_cursor_json(&out, "to", loop, follow->missed_to);
+        json_out_object_end(&out);
         if (buf_failed(&json))
                 return err_new(-ENOMEM);
 

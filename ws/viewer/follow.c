@@ -1,6 +1,5 @@
 /* WsFollow: subscriptions on their way from where they were to what is live. */
 
-#include <inttypes.h>
 #include <math.h>
 
 #include "base/clock.h"
@@ -103,7 +102,7 @@ static int ws_feed_frame(WsFeed *feed, Event *event, WsRingSlot *slot, WsFrame *
         }
 
         buf_reset(&loop->text);
-        ws_push_event(loop, event, &loop->text);
+        ws_push_event(loop, event, &(JsonOut){ .buf = &loop->text });
         if (buf_failed(&loop->text)) {
                 buf_done(&loop->text);
                 return err_new(-ENOMEM);

@@ -21,7 +21,7 @@ struct WsListing {
         bool is_stale;               /* the registry has changed since it began */
         struct WsListers now, later; /* wait for this one, and for the next */
         Buf json;
-        size_t n_items;
+        JsonOut out;      /* into json */
         int64_t after_id; /* devices up to here have been looked at */
         int64_t *changed; /* meanwhile; owned */
         size_t n_changed, n_room;
@@ -43,9 +43,12 @@ static void ws_listing_take_later(WsListing *listing) {
 static void ws_listing_begin(WsListing *listing) {
         ws_listing_take_later(listing);
         buf_reset(&listing->json);
-        buf_append_string(&listing->json, "{\"type\":\"device_list\",\"devices\":[");
+        listing->out = (JsonOut){ .buf = &listing->json };
+        json_out_object(&listing->out, NULL);
+        json_out_string(&listing->out, "type", "device_list");
+        json_out_array(&listing->out, "devices");
         listing->after_id = 0;
-        listing->n_items = listing->n_changed = 0;
+        listing->n_changed = 0;
         listing->is_stale = false;
         listing->n_changes = listing->loop->n_changes;
 }
@@ -89,7 +92,6 @@ static const User *ws_listing_user(const WsListing *listing) {
 static bool ws_listing_step(WsListing *listing) {
         const Registry *registry = listing->loop->registry;
         const User *user = ws_listing_user(listing);
-        Buf *json = &listing->json;
 
         for (size_t i = 0; i < WS_LISTING_STEP; ++i) {
                 const Device *device = registry_next_device(registry, listing->after_id);
@@ -97,11 +99,8 @@ static bool ws_listing_step(WsListing *listing) {
                 if (!device)
                         return true;
                 listing->after_id = device->id;
-                if (!ws_listing_sees(listing, user, device))
-                        continue;
-                if (listing->n_items++ > 0)
-                        buf_append_char(json, ',');
-                ws_device_json(json, device);
+                if (ws_listing_sees(listing, user, device))
+                        ws_device_json(&listing->out, NULL, device);
         }
         return false;
 }
@@ -156,7 +155,8 @@ static int ws_listing_frame(WsListing *listing, WsFrame **ret_frame) {
         WsFrame *frame = NULL;
         int r;
 
-        buf_append_string(&listing->json, "]}");
+        json_out_array_end(&listing->out);
+        json_out_object_end(&listing->out);
         if (buf_failed(&listing->json))
                 return err_new(-ENOMEM);
         r = ws_frame_new(&frame, buf_text(&listing->json), 0);

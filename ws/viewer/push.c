@@ -62,12 +62,10 @@ const char *ws_cursor_text(const WsLoop *loop, uint64_t seq, char ret_text[WS_CU
         return ret_text;
 }
 
-void ws_cursor_write(const WsLoop *loop, uint64_t seq, Buf *buf) {
+void ws_cursor_json(JsonOut *out, const char *name, const WsLoop *loop, uint64_t seq) {
         char text[WS_CURSOR_SIZE];
 
-        buf_append_char(buf, '"');
-        buf_append_string(buf, ws_cursor_text(loop, seq, text));
-        buf_append_char(buf, '"');
+        json_out_string(out, name, ws_cursor_text(loop, seq, text));
 }
 
 const char *ws_push_type(Kind kind) {
@@ -102,21 +100,9 @@ uint64_t ws_push_key(const Event *event) {
         }
 }
 
-static void ws_push_id(Buf *buf, const char *name, int64_t id) {
-        if (id == 0)
-                return;
-        buf_printf(buf, ",\"%s\":", name);
-        buf_json_int(buf, id);
-}
-
-static void ws_push_text(Buf *buf, const char *name, Text text) {
-        buf_printf(buf, ",\"%s\":", name);
-        buf_json_string(buf, text);
-}
-
-static void ws_push_data(Buf *buf, const Event *event) {
-        buf_append_string(buf, ",\"data\":");
-        buf_append_text(buf, event->data.data ? event->data : TEXT("null"));
+static void ws_push_id(JsonOut *out, const char *name, int64_t id) {
+        if (id != 0)
+                json_out_int(out, name, id);
 }
 
 static double ws_push_known(double value, double otherwise) {
@@ -125,13 +111,12 @@ static double ws_push_known(double value, double otherwise) {
 
 /* The device with the state that the event tells of. What a row of long ago did not say is as it is
  * now. */
-static void ws_push_status(const WsLoop *loop, const Event *event, Buf *buf) {
+static void ws_push_status(const WsLoop *loop, const Event *event, JsonOut *out) {
         const Device *device = registry_device(loop->registry, event->device_id);
         Device then;
 
-        buf_append_string(buf, ",\"device\":");
         if (!device) {
-                buf_append_string(buf, "null");
+                json_out_null(out, "device");
                 return;
         }
 
@@ -143,7 +128,7 @@ static void ws_push_status(const WsLoop *loop, const Event *event, Buf *buf) {
         then.state.longitude = ws_push_known(then.state.longitude, device->state.longitude);
         if (then.state.clock.verdict == CLOCK_UNJUDGED)
                 then.state.clock = device->state.clock;
-        ws_device_clock_json(buf, &then);
+        ws_device_clock_json(out, "device", &then);
 }
 
 static Text ws_push_code(const WsLoop *loop, int64_t device_id) {
@@ -152,78 +137,72 @@ static Text ws_push_code(const WsLoop *loop, int64_t device_id) {
         return device ? text_of(device->code) : (Text){ 0 };
 }
 
-static void ws_push_alert(const Event *event, Buf *buf) {
-        ws_push_text(buf, "severity", event->severity);
-        ws_push_text(buf, "alert_type", event->event_type);
-        ws_push_text(buf, "message", event->message);
-        ws_push_data(buf, event);
+static void ws_push_alert(const Event *event, JsonOut *out) {
+        json_out_text(out, "severity", event->severity);
+        json_out_text(out, "alert_type", event->event_type);
+        json_out_text(out, "message", event->message);
+        json_out_raw(out, "data", event->data);
 }
 
-static void ws_push_command(const Event *event, Buf *buf) {
-        ws_push_text(buf, "command_id", event->command_id);
-        ws_push_text(buf, "state", event->event_type);
-        ws_push_text(buf, "message", event->message);
+static void ws_push_command(const Event *event, JsonOut *out) {
+        json_out_text(out, "command_id", event->command_id);
+        json_out_text(out, "state", event->event_type);
+        json_out_text(out, "message", event->message);
 }
 
-static void ws_push_members(const WsLoop *loop, const Event *event, Buf *buf) {
+static void ws_push_members(const WsLoop *loop, const Event *event, JsonOut *out) {
         switch (event->kind) {
         case KIND_DEVICE_STATUS:
-                ws_push_status(loop, event, buf);
+                ws_push_status(loop, event, out);
                 break;
         case KIND_BLE_DETECTIONS:
-                ws_push_text(buf, "device_code", ws_push_code(loop, event->device_id));
-                buf_printf(buf, ",\"count\":%u", event->n_items);
+                json_out_text(out, "device_code", ws_push_code(loop, event->device_id));
+                json_out_int(out, "count", event->n_items);
                 break;
         case KIND_CAMERA_EVENT:
-                ws_push_text(buf, "camera_id", ws_push_code(loop, event->device_id));
-                ws_push_text(buf, "event_type", event->event_type);
-                ws_push_data(buf, event);
+                json_out_text(out, "camera_id", ws_push_code(loop, event->device_id));
+                json_out_text(out, "event_type", event->event_type);
+                json_out_raw(out, "data", event->data);
                 break;
         case KIND_ALERT:
-                ws_push_alert(event, buf);
+                ws_push_alert(event, out);
                 break;
         case KIND_COMMAND_ACK:
         case KIND_COMMAND_STATE:
-                ws_push_command(event, buf);
+                ws_push_command(event, out);
                 break;
         case KIND_SENSOR_LOG:
-                buf_printf(buf, ",\"sensor_id\":%d", event->sensor_id);
-                ws_push_data(buf, event);
+                json_out_int(out, "sensor_id", event->sensor_id);
+                json_out_raw(out, "data", event->data);
                 break;
         default:
-                ws_push_data(buf, event);
+                json_out_raw(out, "data", event->data);
         }
 }
 
-void ws_push_event(const WsLoop *loop, const Event *event, Buf *buf) {
-        ws_push_event_at(loop, event, event->seq, buf);
+void ws_push_event(const WsLoop *loop, const Event *event, JsonOut *out) {
+        ws_push_event_at(loop, event, event->seq, out);
 }
 
-void ws_push_event_at(const WsLoop *loop, const Event *event, uint64_t seq, Buf *buf) {
-        buf_printf(buf, "{\"type\":\"%s\"", ws_push_type(event->kind));
-        ws_push_id(buf, "vehicle_id", event->vehicle_id);
-        ws_push_id(buf, "device_id", event->device_id);
-        ws_push_members(loop, event, buf);
-        buf_append_string(buf, ",\"timestamp\":");
-        buf_json_time(buf, event->time_us);
-        buf_append_string(buf, ",\"cursor\":");
-        ws_cursor_write(loop, seq, buf);
-        buf_append_string(buf, ",\"persisted\":");
-        buf_json_bool(buf, event->persisted);
+void ws_push_event_at(const WsLoop *loop, const Event *event, uint64_t seq, JsonOut *out) {
+        json_out_object(out, NULL);
+        json_out_string(out, "type", ws_push_type(event->kind));
+        ws_push_id(out, "vehicle_id", event->vehicle_id);
+        ws_push_id(out, "device_id", event->device_id);
+        ws_push_members(loop, event, out);
+        json_out_time(out, "timestamp", event->time_us);
+        ws_cursor_json(out, "cursor", loop, seq);
+        json_out_bool(out, "persisted", event->persisted);
         if (event->late)
-                buf_append_string(buf, ",\"late\":true");
-        buf_append_char(buf, '}');
+                json_out_bool(out, "late", true);
+        json_out_object_end(out);
 }
 
-void ws_push_device(const Device *device, Buf *buf) {
-        buf_append_string(buf, "{\"type\":\"device_update\"");
-        ws_push_id(buf, "device_id", device->id);
-        buf_append_string(buf, ",\"device\":");
-        ws_device_clock_json(buf, device);
-        buf_append_string(buf, ",\"timestamp\":");
-        if (device->state.status_us == CLOCK_UNKNOWN)
-                buf_append_string(buf, "null");
-        else
-                buf_json_time(buf, device->state.status_us);
-        buf_append_char(buf, '}');
+void ws_push_device(const Device *device, JsonOut *out) {
+        json_out_object(out, NULL);
+        json_out_string(out, "type", "device_update");
+        ws_push_id(out, "device_id", device->id);
+        ws_device_clock_json(out, "device", device);
+        json_out_time(out, "timestamp", device->state.status_us);
+        json_out_object_end(out);
 }

@@ -8,7 +8,7 @@
  */
 
 #include "base/base.h"
-#include "base/buf.h"
+#include "base/json_out.h"
 #include "model/account.h"
 #include "model/event.h"
 #include "ws/viewer/dialect.h"
@@ -36,7 +36,7 @@ enum {
 };
 
 MUST_CHECK int ws_cursor_parse(Text text, WsCursor *ret_cursor);
-void ws_cursor_write(const WsLoop *loop, uint64_t seq, Buf *buf); /* as a JSON string */
+void ws_cursor_json(JsonOut *out, const char *name, const WsLoop *loop, uint64_t seq);
 const char *ws_cursor_text(const WsLoop *loop, uint64_t seq, char ret_text[WS_CURSOR_SIZE]);
 
 const char *ws_push_type(Kind kind);       /* "device_update", ... */
@@ -46,8 +46,8 @@ bool ws_push_is_shown(const Event *event); /* not a heartbeat, which no table re
 /* What a newer message makes stale; 0 = nothing. Alerts, commands and raw logs never are. */
 uint64_t ws_push_key(const Event *event);
 
-void ws_push_event(const WsLoop *loop, const Event *event, Buf *buf);
+void ws_push_event(const WsLoop *loop, const Event *event, JsonOut *out);
 /* The same with the cursor @seq, where something before the event has not been sent yet. */
-void ws_push_event_at(const WsLoop *loop, const Event *event, uint64_t seq, Buf *buf);
+void ws_push_event_at(const WsLoop *loop, const Event *event, uint64_t seq, JsonOut *out);
 /* A device that has not said anything since we look. */
-void ws_push_device(const Device *device, Buf *buf);
+void ws_push_device(const Device *device, JsonOut *out);

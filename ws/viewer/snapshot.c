@@ -1,8 +1,6 @@
 /* WsFeed: the last known state of each thing that a subscription matches; and, of one with a set,
  * which things those are. */
 
-#include <inttypes.h>
-
 #include "base/err.h"
 #include "ws/loop/loop.h"
 #include "ws/loop/options.h"
@@ -34,43 +32,41 @@ static void ws_part_done(WsPart *part) {
 
 /* ---- things --------------------------------------------------------------------------------- */
 
-static void ws_part_comma(Buf *list) {
-        if (list->n > 0)
-                buf_append_char(list, ',');
+/* To go on in one of its lists. */
+static JsonOut ws_part_list(Buf *list) {
+        return (JsonOut){ .buf = list, .needs_comma = list->n > 0 };
 }
 
 static void ws_part_event(WsPart *part, const Event *event) {
         const WsLoop *loop = part->follow->feed->client->loop;
+        JsonOut items = ws_part_list(&part->items);
 
         if (!event || part->is_silent ||
             !ws_subscription_matches(&part->follow->subscription, loop->registry, event))
                 return;
-        ws_part_comma(&part->items);
-        ws_push_event(loop, event, &part->items);
+        ws_push_event(loop, event, &items);
 }
 
 /* It is one of them: a member from now on, if somebody keeps account of that. */
 static int ws_part_note(WsPart *part, WsThing thing) {
-        Buf *ids = thing.vehicle_id != 0 ? &part->vehicle_ids : &part->device_ids;
+        bool is_vehicle = thing.vehicle_id != 0;
+        JsonOut ids = ws_part_list(is_vehicle ? &part->vehicle_ids : &part->device_ids);
 
-        if (part->follow->subscription.is_set && !part->is_silent) {
-                ws_part_comma(ids);
-                buf_json_int(ids, thing.vehicle_id != 0 ? thing.vehicle_id : thing.device_id);
-        }
+        if (part->follow->subscription.is_set && !part->is_silent)
+                json_out_int(&ids, NULL, is_vehicle ? thing.vehicle_id : thing.device_id);
         return ws_subscription_note(&part->follow->subscription, thing);
 }
 
 static void ws_part_device_state(WsPart *part, const Device *device) {
         const WsLoop *loop = part->follow->feed->client->loop;
+        JsonOut items = ws_part_list(&part->items);
 
         if (!part->is_silent && ws_subscription_matches_thing(&part->follow->subscription,
                                                               loop->registry,
                                                               KIND_DEVICE_STATUS,
                                                               0,
-                                                              device->id)) {
-                ws_part_comma(&part->items);
-                ws_push_device(device, &part->items);
-        }
+                                                              device->id))
+                ws_push_device(device, &items);
         ws_part_event(part, ws_last_known_get(loop->last_known, KIND_TELEMETRY, device->id));
 }
 
@@ -154,38 +150,42 @@ static int ws_part_fill(WsPart *part, bool *ret_more) {
 
 /* ---- saying it ------------------------------------------------------------------------------ */
 
-static void ws_part_set(const WsPart *part, Buf *json) {
+static void ws_part_put(JsonOut *out, const char *name, const Buf *list) {
+        json_out_array(out, name);
+        json_out_raw(out, NULL, buf_text(list));
+        json_out_array_end(out);
+}
+
+static void ws_part_set(const WsPart *part, JsonOut *out) {
         char text[WS_MEMBERS_TEXT_SIZE];
 
-        buf_append_string(json, ",\"vehicle_ids\":[");
-        buf_append_text(json, buf_text(&part->vehicle_ids));
-        buf_append_string(json, "],\"device_ids\":[");
-        buf_append_text(json, buf_text(&part->device_ids));
-        buf_printf(json, "],\"complete\":%s", part->is_complete ? "true" : "false");
+        ws_part_put(out, "vehicle_ids", &part->vehicle_ids);
+        ws_part_put(out, "device_ids", &part->device_ids);
+        json_out_bool(out, "complete", part->is_complete);
         if (!part->is_partial && part->follow->has_whole)
-                buf_printf(json,
-                           ",\"set\":\"%s\"",
-                           ws_members_text(&part->follow->subscription.members, text));
+                json_out_string(out,
+                                "set",
+                                ws_members_text(&part->follow->subscription.members, text));
 }
 
 static int ws_part_frame(const WsPart *part, uint64_t seq, WsFrame **ret_frame) {
         const WsFollow *follow = part->follow;
         const WsClient *client = follow->feed->client;
         CLEANUP_BUF Buf json = { 0 };
+        JsonOut out = { .buf = &json };
 
-        buf_append_string(&json, "{\"type\":\"snapshot\",\"subscription\":");
-        buf_json_string(&json, text_of(follow->name));
-        buf_append_string(&json, ",\"items\":[");
-        buf_append_text(&json, buf_text(&part->items));
-        buf_append_char(&json, ']');
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", "snapshot");
+        json_out_string(&out, "subscription", follow->name);
+        ws_part_put(&out, "items", &part->items);
         if (follow->subscription.is_set)
-                ws_part_set(part, &json);
-        buf_append_string(&json, ",\"cursor\":");
+                ws_part_set(part, &out);
         if (part->is_partial)
-                buf_append_string(&json, "null");
+                json_out_null(&out, "cursor");
         else
-                ws_cursor_write(client->loop, seq, &json);
-        buf_printf(&json, ",\"done\":%s}", part->is_partial ? "false" : "true");
+                ws_cursor_json(&out, "cursor", client->loop, seq);
+        json_out_bool(&out, "done", !part->is_partial);
+        json_out_object_end(&out);
         if (buf_failed(&json) || buf_failed(&part->items) || buf_failed(&part->vehicle_ids) ||
             buf_failed(&part->device_ids))
                 return err_new(-ENOMEM);
