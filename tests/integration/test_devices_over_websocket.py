@@ -1,10 +1,14 @@
 """A device that speaks WebSocket: telemetry up, commands down, one connection, and its token."""
+import contextlib
 import json
+import re
+import socket
 import time
 
 import pytest
 import requests
 
+import raw
 from commanding import command, history, post, state, wait_for_state
 from conftest import populate
 from faultproxy import FREEZE, PostgresProxy, notifications
@@ -227,6 +231,36 @@ def test_a_full_journal_stops_the_reading_and_loses_nothing(make_gateway, postgr
     database.wait_for("SELECT count(*) FROM telemetry", n, timeout=3 * PATIENCE)
     assert [json.loads(p)["n"] for p in payloads(database)] == list(range(n))
     assert gateway.metric("tidegate_accounting_drift") == 0
+
+
+def test_a_pong_says_that_what_came_before_is_in_the_journal(make_gateway, postgres, database):
+    gateway = make_gateway(journal__max_bytes="512K", journal__min_free_bytes=0, journal__device_share=100,
+                           ws__messages_per_second=100000)
+    populate(gateway)
+    gateway.start()
+    device = raw.dial(gateway, raw.handshake("/ws/device/dev-1", gateway.ids["dev-1 token"]))
+    postgres.stop()
+    n, heard, filler = 0, b"", "x" * 2000
+
+    def is_in_the_journal():  # what the last PONG tells of
+        nonlocal heard
+        assert requests.get(gateway.url + "/livez", timeout=PATIENCE).status_code == 200  # a turn of the loop later
+        with contextlib.suppress(BlockingIOError):
+            heard += device.recv(1 << 20, socket.MSG_DONTWAIT)
+        return int((re.findall(rb"<(\d+)>", heard) or [-1])[-1]) < gateway.metric("tidegate_received_total", door="ws")
+
+    while gateway.metric("tidegate_refused_journal_full_total") == 0 and n < 2000:
+        glued = b""
+        for _ in range(10):
+            glued += raw.frame(raw.TEXT, json.dumps({"n": n, "x": filler})) + raw.frame(raw.PING, f"<{n}>")
+            n += 1
+        device.sendall(glued)
+        assert is_in_the_journal()
+    assert is_in_the_journal()
+    assert gateway.metric("tidegate_refused_journal_full_total") > 0
+    postgres.start()
+    wait_until(lambda: is_in_the_journal() and f"<{n - 1}>".encode() in heard, "the last PONG")
+    database.wait_for("SELECT count(*) FROM telemetry", n, timeout=3 * PATIENCE)
 
 
 def test_an_expired_command_does_not_go_down(gateway, database, edge):
