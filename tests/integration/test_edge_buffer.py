@@ -1,0 +1,143 @@
+"""The buffer of clients/python: what was added is there until it has arrived, whatever happens to process and disk."""
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from servers import ROOT, die_with_parent
+
+FOLDER = ROOT / "clients/python"
+sys.path.insert(0, str(FOLDER))
+
+from tidegate_edge import NEWEST, OLDEST, Buffer  # noqa: E402
+
+# Adds numbers until it is killed, and says each that it has been told is kept.
+ADDS = """
+import sys
+from tidegate_edge import Buffer
+buffer = Buffer(sys.argv[1], keep=sys.argv[2], limit=10**6, memory=int(sys.argv[3]))
+for n in range(int(sys.argv[4])):
+    if buffer.add("t", str(n) + " " * 200):
+        print(n, flush=True)
+print("dropped", buffer.n_dropped, flush=True)
+buffer.close()
+"""
+
+
+def numbers(buffer):
+    return [int(one.payload) for one in buffer.take(10**6)]
+
+
+def adder(*args, before=()):
+    return subprocess.Popen([*before, sys.executable, "-c", ADDS, *map(str, args)], text=True, stdout=subprocess.PIPE,
+                            env={**os.environ, "PYTHONPATH": str(FOLDER)}, preexec_fn=die_with_parent)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "buffer"
+
+
+def test_messages_go_out_in_order_and_the_urgent_first(path):
+    buffer = Buffer(path)
+    for n in range(3):
+        buffer.add("t", str(n))
+    buffer.add("ack", "100", is_urgent=True)
+    assert [(one.topic, one.payload) for one in buffer.take(2)] == [("ack", b"100"), ("t", b"0")]
+    assert numbers(buffer) == [1, 2]
+    assert numbers(buffer) == []
+
+
+def test_what_has_not_arrived_is_there_again_also_for_the_next_process(path):
+    buffer = Buffer(path)
+    for n in range(4):
+        buffer.add("t", str(n))
+    taken = buffer.take(3)
+    buffer.arrived([taken[0].id, taken[2].id])
+    buffer.give_back()
+    assert numbers(buffer) == [1, 3]
+    buffer.close()
+    assert numbers(Buffer(path)) == [1, 3]
+
+
+@pytest.mark.parametrize("keep, kept", [(OLDEST, [0, 1, 2]), (NEWEST, [2, 3, 4])])
+@pytest.mark.parametrize("limits", [{"limit": 3}, {"limit_bytes": 3 * 66}])
+def test_what_gives_way_when_it_is_full_is_chosen_and_counted(path, keep, kept, limits):
+    buffer = Buffer(path, keep=keep, **limits)
+    assert [buffer.add("t", str(n)) for n in range(5)] == [True] * 3 + [keep == NEWEST] * 2
+    assert numbers(buffer) == kept
+    assert buffer.n_dropped == 2
+
+
+def test_a_message_larger_than_the_buffer_costs_no_other(path):
+    buffer = Buffer(path, limit_bytes=1000)
+    buffer.add("t", "1")
+    assert not buffer.add("t", "x" * 1001)
+    assert numbers(buffer) == [1]
+
+
+def test_kill_9_costs_nothing_that_was_taken(path):
+    one = adder(path, OLDEST, 1000, 10**6)
+    last = [int(one.stdout.readline()) for _ in range(300)][-1]
+    one.send_signal(signal.SIGKILL)
+    said = [int(line) for line in one.stdout.read().split()]
+    one.wait()
+    last = max([last, *said])
+    assert numbers(Buffer(path, limit=10**6))[:last + 1] == list(range(last + 1))
+
+
+def on_a_full_disk(tmp_path, keep, n, fill):
+    """Numbers below n added on a disk of 1 MB, of which others take @fill first: those that add() took, how many were
+    dropped, and those that the next process finds."""
+    disk, copy = tmp_path / "disk", tmp_path / "copy"
+    disk.mkdir()
+    copy.mkdir()
+    script = ('mount -t tmpfs -o size=1m none "$0" && head -c ' + str(fill) + ' /dev/zero >"$0/others"; "$@"; '
+              f'cp "$0"/buffer* {copy}/')
+    one = adder(disk / "buffer", keep, 50, n, before=["unshare", "--map-root-user", "--mount", "sh", "-c", script, disk])
+    lines = one.stdout.read().splitlines()
+    assert one.wait() == 0
+    dropped = int(next(line for line in lines if line.startswith("dropped")).split()[1])
+    return [int(line) for line in lines if line.isdigit()], dropped, numbers(Buffer(copy / "buffer", limit=10**6))
+
+
+@pytest.mark.parametrize("fill", [0, 600_000])
+def test_on_a_full_disk_the_oldest_are_kept_to_the_last(tmp_path, fill):
+    added, dropped, kept = on_a_full_disk(tmp_path, OLDEST, 2500, fill)
+    assert len(added) == 2500 - dropped < 2500
+    assert 500 < len(kept) and kept == list(range(len(kept)))
+
+
+@pytest.mark.parametrize("fill", [0, 600_000])
+def test_on_a_full_disk_the_newest_are_kept(tmp_path, fill):
+    added, dropped, kept = on_a_full_disk(tmp_path, NEWEST, 2500, fill)
+    assert added == list(range(2500)) and dropped > 0
+    assert 500 < len(kept) and kept == list(range(2500 - len(kept), 2500))
+
+
+def test_a_disk_that_others_fill_later_does_not_matter(tmp_path):
+    buffer = Buffer(tmp_path / "buffer", limit_bytes=1 << 20)
+    before = sum(one.stat().st_size for one in tmp_path.iterdir())
+    for n in range(3000):
+        buffer.add("t", f"{n}" + " " * 200)
+    assert sum(one.stat().st_size for one in tmp_path.iterdir()) <= before * 1.1
+
+
+def test_a_buffer_that_cannot_be_read_is_put_aside(path):
+    pathlib.Path(path).write_bytes(b"this is no database" * 1000)
+    buffer = Buffer(path)
+    assert buffer.add("t", "1")
+    assert numbers(buffer) == [1]
+    assert len(list(path.parent.glob("buffer.broken-*"))) == 1
+
+
+def test_a_command_is_begun_once(path):
+    buffer = Buffer(path)
+    assert buffer.begin_command("c1") is None
+    assert buffer.begin_command("c1") == b""
+    buffer.end_command("c1", b"done")
+    buffer.close()
+    assert Buffer(path).begin_command("c1") == b"done"
