@@ -49,3 +49,9 @@ def _wait_for_end():
 
 def end_with_input():
     threading.Thread(target=_wait_for_end, daemon=True).start()
+
+
+def commands():
+    """What the test tells, an object a line, until it ends."""
+    for line in sys.stdin:
+        yield json.loads(line)

@@ -1,0 +1,103 @@
+"""By WebSocket, with python3-websockets 10 to 15."""
+import asyncio
+import inspect
+import logging
+import ssl
+
+import websockets
+
+LOG = logging.getLogger("tidegate_edge")
+
+_ANSWER_S = 20
+_STAY_AWAY = (1008,)  # a newer connection of this device, or what we send is not taken
+_REFUSED_WAITS = 4  # a token that is not taken now may be in a while: as after so many failures
+
+
+def _headers():
+    """What websockets calls the headers: it was renamed in 14."""
+    connect = inspect.signature(websockets.connect.__init__ if inspect.isclass(websockets.connect) else websockets.connect)
+    return "additional_headers" if "additional_headers" in connect.parameters else "extra_headers"
+
+
+class WebSocket:
+    """The device's socket (dialect B): each frame is telemetry, or the answer to a command. The gateway answers a PING
+    only when it has in its journal what came before it: that is how we know what has arrived."""
+
+    def __init__(self, edge):
+        self.edge = edge
+        self._loop = None
+        self._due = None
+
+    def takes(self, kind):
+        return kind == "telemetry"
+
+    def wake(self):
+        if self._loop:
+            try:
+                self._loop.call_soon_threadsafe(self._due.set)
+            except RuntimeError:
+                pass  # it has just ended
+
+    def stop(self):
+        self.wake()
+
+    def run(self):
+        asyncio.run(self._run())
+
+    async def _run(self):
+        self._due = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        while not self.edge.is_over:
+            try:
+                await self._session()
+            except (OSError, asyncio.TimeoutError, websockets.WebSocketException) as error:
+                LOG.warning("the gateway cannot be reached: %s", error or type(error).__name__)
+                self._heed(error)
+            self.edge.is_connected = False
+            self.edge.buffer.give_back()
+            if not await self._loop.run_in_executor(None, self.edge.wait):
+                break
+
+    def _heed(self, error):
+        code = getattr(getattr(error, "rcvd", None), "code", None)
+        response = getattr(error, "response", None)
+        status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
+        if code in _STAY_AWAY or status in (401, 403):
+            self.edge.backoff.n_failed = max(self.edge.backoff.n_failed, _REFUSED_WAITS)
+
+    async def _session(self):
+        how = {_headers(): {"Authorization": f"Bearer {self.edge.token}"}} if self.edge.token else {}
+        if self.edge.url.scheme == "wss" and self.edge.ca:
+            how["ssl"] = ssl.create_default_context(cafile=self.edge.ca)
+        address = self.edge.url.geturl().rstrip("/") + f"/ws/device/{self.edge.device}"
+        async with websockets.connect(address, **how) as socket:
+            self.edge.backoff.worked()
+            self.edge.is_connected = True
+            tasks = [asyncio.ensure_future(run(socket)) for run in (self._send, self._hear)]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _hear(self, socket):
+        async for text in socket:
+            self.edge.ordered(text)
+
+    async def _send(self, socket):
+        while not self.edge.is_over:
+            messages = self.edge.buffer.take(self.edge.window)
+            if not messages:
+                await self._due.wait()
+                self._due.clear()
+                continue
+            pause = self._loop.create_task(asyncio.sleep(len(messages) / self.edge.rate))
+            for message in messages:
+                await socket.send(message.payload.decode())
+            answered = await socket.ping()
+            await asyncio.wait_for(answered, _ANSWER_S)
+            self.edge.buffer.arrived([message.id for message in messages])
+            await pause
