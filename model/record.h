@@ -151,6 +151,9 @@ struct Record {
         bool retained;     /* kept by the broker from before: what was, not what is */
         int64_t letter_id; /* a dead letter that is taken in again; 0 = news */
         int64_t first_us;  /* of a letter: when it first came */
+        bool letter_stays; /* it is several messages, and this is not the last of them */
+        int64_t element;   /* of the message that came: which, from 1; 0 = all of it. The payload is
+                              the message as JSON with this element alone */
         const SparkplugTable *terms; /* what its birth said; NULL: nothing is known */
         bool is_history;             /* it says itself that it is nothing of now */
         bool has_clock;              /* time_us is the device's own, and believed */
@@ -164,7 +167,8 @@ struct Record {
         bool unchanged;   /* command_ack, command_state: the command was as far already, or further:
                              nothing is shown; set by the store */
         bool may_register; /* a device that is not known may be created by it */
-        bool ignored;      /* duplicate, as its topic is one that no route wants */
+        bool ignored;      /* duplicate, as no route wants its topic, or it is an element that is
+                              null, or an array without any */
         bool duplicate;    /* a letter whose message is stored already, or what a broker kept and
                               nobody needs: nothing is written */
 

@@ -125,6 +125,7 @@ static int letters_tell(const PGresult *result, int row, DbDeadLetterFn fn, void
                    .topic = PQgetvalue(result, row, 2),
                    .reason = PQgetvalue(result, row, 4),
                    .payload = { .data = payload, .n = n },
+                   .element = strtoll(PQgetvalue(result, row, 5), NULL, 10),
            });
         return 0;
 }
@@ -147,7 +148,8 @@ int db_letters_claim(DbConn *conn,
                 " claimed AS (UPDATE replays r SET claimed_by = $1, session = $2 FROM todo"
                 " WHERE r.letter_id = todo.letter_id RETURNING r.letter_id)"
                 " SELECT d.id, (extract(epoch FROM d.received_at) * 1000000)::bigint, d.topic,"
-                " d.payload, d.reason FROM claimed c JOIN dead_letters d ON d.id = c.letter_id "
+                " d.payload, d.reason, coalesce(d.element, 0) FROM claimed c JOIN dead_letters d "
+                "ON d.id = c.letter_id "
                 "ORDER BY d.id";
         CLEANUP(PQclear) PGresult *result = NULL;
         const char *args[] = { epoch, session };

@@ -18,6 +18,7 @@ typedef struct DbDeadLetter DbDeadLetter;
 struct DbDeadLetter {
         int64_t id;
         int64_t received_us;
+        int64_t element; /* of a message: which, from 1, and the payload is as in Record; 0 = all */
         const char *topic, *reason; /* NUL-terminated */
         Text payload;
 };

@@ -138,6 +138,7 @@ static void rows_add_dead_letter(DbRows *rows,
         db_array_int(&columns[8], record->device_id);
         db_array_int(&columns[9], record->vehicle_id);
         db_array_lossy(&columns[10], record->device.data ? record->device : record->vehicle);
+        db_array_id(&columns[11], record->element);
 }
 
 static void rows_add_name(DbRows *rows, const Record *record) {
@@ -254,6 +255,7 @@ static void rows_add_ack(DbRows *rows, const Record *record, size_t index) {
         db_array_lossy(&columns[9], record->topic.data ? record->topic : TEXT(""));
         db_array_bytes(&columns[10], record->payload.data ? record->payload : TEXT(""));
         db_array_bytes(&columns[11], text_of(record->route));
+        db_array_id(&columns[12], record->element);
 }
 
 static void rows_add_notes(DbRows *rows, const Record *record) {
@@ -279,7 +281,11 @@ static void rows_add_letter(DbRows *rows, const Record *record) {
         DbArray *columns = rows->columns[DB_SHEET_LETTERS];
         const char *outcome = "stored";
 
-        if (record->duplicate)
+        if (record->letter_stays && !record->duplicate)
+                return;
+        if (record->ignored && record->letter_id != 0 && !record->letter_stays)
+                outcome = record->route ? "empty" : "gone";
+        else if (record->duplicate)
                 outcome = "duplicate";
         else if (record->reason != REASON_NONE)
                 outcome = reason_name(record->reason);

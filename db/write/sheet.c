@@ -119,9 +119,9 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
         [DB_SHEET_ACKS] = {
                 "command_acks",
                 "WITH acks AS MATERIALIZED (SELECT u.*, tidegate_command_rank(u.state) AS rank"
-                " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS u"
+                " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) AS u"
                 " (ord, seq, received_at, time, device_time, device_id, command_id, state, message,"
-                " topic, payload, route)),"
+                " topic, payload, route, element)),"
                 " held AS MATERIALIZED (SELECT command_id, device_id, user_id,"
                 " greatest(tidegate_command_rank(state),"
                 " CASE WHEN cancelled_at IS NOT NULL THEN 3 END) AS stored FROM commands"
@@ -147,17 +147,18 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 " unknown AS (SELECT a.* FROM acks a WHERE NOT EXISTS (SELECT FROM held h"
                 " WHERE h.command_id = a.command_id AND h.device_id = a.device_id)),"
                 " dead AS (INSERT INTO dead_letters"
-                " (journal_id, seq, received_at, reason, topic, detail, payload, route, device)"
+                " (journal_id, seq, received_at, reason, topic, detail, payload, route, device,"
+                " element)"
                 " SELECT $1, seq, received_at, 'unknown_command', topic,"
                 " 'no such command of this device', payload, route,"
-                " (SELECT d.code FROM devices d WHERE d.id = device_id)"
+                " (SELECT d.code FROM devices d WHERE d.id = device_id), element"
                 " FROM unknown RETURNING seq),"
                 " booked AS (UPDATE journal_positions SET stored = stored"
                 " + (SELECT count(*) FROM logged) + (SELECT count(*) FROM dead)"
                 " + (SELECT count(*) FROM ranked WHERE NOT moves) WHERE journal_id = $1)"
                 " SELECT ord, true FROM unknown UNION ALL"
                 " SELECT ord, false FROM ranked WHERE NOT moves",
-                "iktts" "ksssly" "s",
+                "iktts" "ksssly" "sk",
                 true,
         },
         /* Whether an answer to a command is a letter again is only known by now. A number that
@@ -168,9 +169,9 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 " gone AS (DELETE FROM dead_letters d USING u"
                 " WHERE d.id = u.id AND u.outcome <> 'duplicate'),"
                 " removed AS (INSERT INTO dead_letters_removed (journal_id, seq)"
-                " SELECT $1, seq FROM u WHERE outcome = 'duplicate')"
-                " UPDATE replays r SET outcome = CASE WHEN u.outcome <> 'command_ack'"
-                " THEN u.outcome ELSE coalesce((SELECT d.reason FROM dead_letters d"
+                " SELECT $1, seq FROM u WHERE outcome IN ('duplicate', 'empty', 'gone'))"
+                " UPDATE replays r SET outcome = CASE WHEN u.outcome = 'empty' THEN 'stored'"
+                " WHEN u.outcome <> 'command_ack' THEN u.outcome ELSE coalesce((SELECT d.reason FROM dead_letters d"
                 " WHERE d.seq = u.seq LIMIT 1), 'stored') END"
                 " FROM u WHERE r.letter_id = u.id AND u.outcome <> 'duplicate'",
                 "kks",
@@ -179,15 +180,16 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
         [DB_SHEET_DEAD_LETTERS] = {
                 "dead_letters",
                 BOOKED("INSERT INTO dead_letters"
-                " (journal_id, seq, received_at, item, reason, topic, detail, payload, route, device)"
+                " (journal_id, seq, received_at, item, reason, topic, detail, payload, route, device,"
+                " element)"
                 " SELECT $1, seq, received_at, item, reason, topic, detail, payload, route,"
                 " coalesce((SELECT d.code FROM devices d WHERE d.id = device_id),"
-                " (SELECT v.code FROM vehicles v WHERE v.id = vehicle_id), name)"
-                " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS u (seq,"
+                " (SELECT v.code FROM vehicles v WHERE v.id = vehicle_id), name), element"
+                " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS u (seq,"
                 " received_at, item, reason, topic, detail, payload, route, device_id, vehicle_id,"
-                " name)",
+                " name, element)",
                        "item IS NULL OR item = 0"),
-                "kti" "slly" "skkl",
+                "kti" "slly" "skkl" "k",
                 true,
         },
         /* No more of a thing and a day than the session's tidegate.max_notes; the rest is counted. */

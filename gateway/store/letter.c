@@ -4,6 +4,7 @@
 #include "gateway/journal/journal.h"
 
 static const Text letter_mark = TEXT("$letter/");
+static const Text letter_element = TEXT("$element/");
 static const Text letter_device = TEXT("ws/device/");
 
 static bool letter_skip(Text *text, Text prefix) {
@@ -15,7 +16,10 @@ static bool letter_skip(Text *text, Text prefix) {
 }
 
 void letter_wrap(const DbDeadLetter *letter, Buf *ret_topic) {
-        buf_append_text(ret_topic, letter_mark);
+        if (letter->element > 0)
+                buf_printf(ret_topic, "$element/%lld/", (long long)letter->element);
+        else
+                buf_append_text(ret_topic, letter_mark);
         buf_printf(ret_topic, "%lld/%lld/", (long long)letter->id, (long long)letter->received_us);
         buf_append_string(ret_topic, letter->topic);
 }
@@ -47,14 +51,17 @@ static bool letter_take_number(Text *text, int64_t *ret_number) {
 
 bool letter_open(const JournalRecord *entry, Record *envelope) {
         Text topic = entry->topic;
-        int64_t id, first_us;
+        int64_t id, first_us, element = 0;
+        bool is_element = letter_skip(&topic, letter_element);
 
-        if (entry->door != DOOR_INTERNAL || !letter_skip(&topic, letter_mark) ||
+        if (entry->door != DOOR_INTERNAL || (!is_element && !letter_skip(&topic, letter_mark)) ||
+            (is_element && !letter_take_number(&topic, &element)) || element < 0 ||
             !letter_take_number(&topic, &id) || !letter_take_number(&topic, &first_us))
                 return false;
         envelope->letter_id = id;
         envelope->first_us = first_us;
         envelope->time_us = first_us;
+        envelope->element = element;
         envelope->topic = topic;
         return true;
 }

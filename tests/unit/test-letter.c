@@ -33,6 +33,23 @@ static void test_a_letter_comes_out_as_it_went_in(void **state) {
         }
 }
 
+static void test_an_element_comes_out_as_one(void **state) {
+        const DbDeadLetter letter = { .id = 12, .received_us = 5, .topic = "a/b", .element = 17 };
+        CLEANUP_BUF Buf topic = { 0 };
+        Record record = { 0 };
+        JournalRecord wrapped;
+
+        (void)state;
+        letter_wrap(&letter, &topic);
+        wrapped = entry(DOOR_INTERNAL, buf_text(&topic));
+        assert_true(letter_open(&wrapped, &record));
+        assert_int_equal(record.letter_id, 12);
+        assert_int_equal(record.element, 17);
+        assert_true(text_equal(record.topic, TEXT("a/b")));
+        wrapped.topic = TEXT("$element/-1/12/5/a/b");
+        assert_false(letter_open(&wrapped, &record));
+}
+
 static void test_no_other_door_writes_one_and_nothing_else_is_one(void **state) {
         static const char *const others[] = { "$letter/",      "$letter/1/",
                                               "$letter/x/1/a", "$letter/1/",
@@ -70,6 +87,7 @@ static void test_what_came_by_another_door_keeps_its_kind_and_its_device(void **
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_letter_comes_out_as_it_went_in),
+                cmocka_unit_test(test_an_element_comes_out_as_one),
                 cmocka_unit_test(test_no_other_door_writes_one_and_nothing_else_is_one),
                 cmocka_unit_test(test_what_came_by_another_door_keeps_its_kind_and_its_device),
         };
