@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "gateway/decode/decoder.h"
+#include "gateway/decode/elements.h"
 #include "gateway/decode/json_check.h"
 
 #define DECODE_COUNT_BLOCK ((size_t)16 * 1024)
@@ -39,6 +40,7 @@ static void record_begin(Record *record,
                 .letter_id = envelope->letter_id,
                 .terms = envelope->terms,
                 .first_us = envelope->first_us,
+                .element = envelope->element,
         };
         if (match) {
                 record->user = match->user;
@@ -89,14 +91,17 @@ static Text body_of(Text payload) {
 
 static int check_payload(Decoder *decoder) {
         Text payload = decoder->record->payload;
+        bool is_json = decoder->record->element != 0; /* an element that is taken in again */
+        size_t most = decoder->route->max_bytes * (is_json ? DECODER_MAX_GROWTH : 1);
 
-        if (payload.n > decoder->route->max_bytes)
+        if (payload.n > most)
                 return decoder_refuse(decoder,
                                       REASON_TOO_LARGE,
                                       "payload: %zu bytes, allowed are %zu",
                                       payload.n,
-                                      decoder->route->max_bytes);
-        decoder->body = format_is_binary(decoder->route->format) ? payload : body_of(payload);
+                                      most);
+        decoder->body =
+                format_is_binary(decoder->route->format) && !is_json ? payload : body_of(payload);
         if (decoder->body.n == 0)
                 return decoder_refuse(decoder, REASON_BAD_JSON, "empty payload");
         return 0;
@@ -106,7 +111,11 @@ static int check_payload(Decoder *decoder) {
 static int read_format(Decoder *decoder) {
         const char *why = NULL;
         Text payload = decoder->body;
-        int r = format_read(decoder->route->format, decoder->arena, payload, &decoder->body, &why);
+        int r;
+
+        if (decoder->record->element != 0)
+                return 0;
+        r = format_read(decoder->route->format, decoder->arena, payload, &decoder->body, &why);
 
         if (r < 0)
                 return err_up(r);
@@ -131,28 +140,25 @@ static int check_growth(Decoder *decoder) {
                               most);
 }
 
-static int decode_by(Decoder *decoder,
-                     const TopicMatch *match,
-                     const Record *envelope,
-                     Record *record) {
-        const Route *route = decoder->route;
+int decoder_head(Decoder *decoder,
+                 const TopicMatch *match,
+                 const Record *envelope,
+                 Record *record) {
         int r;
 
         decoder->record = record;
-        record_begin(record, route, match, envelope);
+        record_begin(record, decoder->route, match, envelope);
         r = check_topic(decoder);
         if (r == 0)
                 r = check_payload(decoder);
         if (r == 0)
                 r = read_format(decoder);
-        if (r == 0 && route->map)
-                r = decode_map(decoder, match);
-        if (r == 0)
-                r = check_growth(decoder);
-        if (r == 0 && !decode_kind[route->kind])
-                r = decoder_refuse(decoder, REASON_NO_ROUTE, "route without a kind");
-        if (r == 0)
-                r = decode_kind[route->kind](decoder);
+        return r;
+}
+
+/* @r: what has become of it so far. */
+static int decode_end(Decoder *decoder, int r) {
+        Record *record = decoder->record;
 
         decoder_done(decoder);
         if (r >= 0 && decoder->fault < 0)
@@ -165,14 +171,59 @@ static int decode_by(Decoder *decoder,
         return 0;
 }
 
+int decoder_tail(Decoder *decoder, const TopicMatch *match) {
+        const Route *route = decoder->route;
+        int r = 0;
+
+        if (route->map)
+                r = decode_map(decoder, match);
+        if (r == 0)
+                r = check_growth(decoder);
+        if (r == 0 && !decode_kind[route->kind])
+                r = decoder_refuse(decoder, REASON_NO_ROUTE, "route without a kind");
+        if (r == 0)
+                r = decode_kind[route->kind](decoder);
+        return decode_end(decoder, r);
+}
+
+/* Several cannot be one: whoever knows how many they are asks for each. */
+static int decode_as_one(Arena *arena,
+                         const Route *route,
+                         const TopicMatch *match,
+                         const Record *envelope,
+                         Record *ret_record) {
+        Elements elements = { 0 };
+        Decoder decoder = { .arena = arena, .route = route, .record = ret_record };
+        int r = elements_open(&elements, arena, route, match, envelope);
+
+        if (r == 0)
+                r = elements_decode(&elements, arena, 0, envelope, ret_record);
+        if (r == 0 && elements_count(&elements) > 1) {
+                ret_record->payload = envelope->payload;
+                ret_record->element = envelope->element;
+                r = decode_end(&decoder,
+                               decoder_refuse(&decoder,
+                                              REASON_WRONG_TYPE,
+                                              "%s: %u elements, and it was accepted as one message",
+                                              json_path_text(route->each),
+                                              elements_count(&elements)));
+        }
+        elements_done(&elements);
+        return r == 0 ? 0 : err_up(r);
+}
+
 int decode(Arena *arena,
            const Route *route,
            const TopicMatch *match,
            const Record *envelope,
            Record *ret_record) {
         Decoder decoder = { .arena = arena, .route = route };
-        int r = decode_by(&decoder, match, envelope, ret_record);
+        int r;
 
+        if (route->each)
+                return decode_as_one(arena, route, match, envelope, ret_record);
+        r = decoder_head(&decoder, match, envelope, ret_record);
+        r = r == 0 ? decoder_tail(&decoder, match) : decode_end(&decoder, r);
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -197,25 +248,40 @@ int decode_holds(Arena *arena, const Route *route, const Record *envelope, bool 
         return err_up(r);
 }
 
-int decode_first(Arena *arena,
-                 const Route *const routes[],
-                 size_t n_routes,
-                 const Record *envelope,
-                 Record *ret_record) {
-        for (size_t i = 0; i < n_routes; ++i) {
-                TopicMatch match = { 0 };
+int decode_choose(Arena *arena,
+                  const Route *const routes[],
+                  size_t n_routes,
+                  const Record *envelope,
+                  const Route **ret_route) {
+        *ret_route = NULL;
+        for (size_t i = 0; i < n_routes && !*ret_route; ++i) {
                 bool is_held = false;
                 int r = decode_holds(arena, routes[i], envelope, &is_held);
 
                 if (r < 0)
                         return err_up(r);
-                if (!is_held)
-                        continue;
-                (void)topic_template_match(routes[i]->topic, envelope->topic, &match);
-                r = decode(arena, routes[i], &match, envelope, ret_record);
-                return r == 0 ? 0 : err_up(r);
+                if (is_held)
+                        *ret_route = routes[i];
         }
-        return DECODE_E_NONE;
+        return 0;
+}
+
+int decode_first(Arena *arena,
+                 const Route *const routes[],
+                 size_t n_routes,
+                 const Record *envelope,
+                 Record *ret_record) {
+        const Route *route;
+        TopicMatch match = { 0 };
+        int r = decode_choose(arena, routes, n_routes, envelope, &route);
+
+        if (r == 0 && !route)
+                return DECODE_E_NONE;
+        if (r == 0) {
+                (void)topic_template_match(route->topic, envelope->topic, &match);
+                r = decode(arena, route, &match, envelope, ret_record);
+        }
+        return r == 0 ? 0 : err_up(r);
 }
 
 int decode_count_detections(Text body, size_t max_bytes, size_t *ret_n_good) {

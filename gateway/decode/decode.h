@@ -22,7 +22,7 @@
 /*
  * @route gives kind and rules; @match the names in the topic. Fills all of *ret_record; seq and the
  * ids are those of @envelope. Topic and payload are borrowed into the record, all else is static or
- * copied into @arena.
+ * copied into @arena. Of a route with `each` only what is one message comes out so (elements.h).
  */
 MUST_CHECK int decode(Arena *arena,
                       const Route *route,
@@ -34,8 +34,14 @@ enum {
         DECODE_E_NONE = 1,
 };
 
-/* By the first of these routes, all of which match the topic, whose condition holds. DECODE_E_NONE:
- * none does, and nothing is said. */
+/* The first of these routes, all of which match the topic, whose condition holds; NULL: none. */
+MUST_CHECK int decode_choose(Arena *arena,
+                             const Route *const routes[],
+                             size_t n_routes,
+                             const Record *envelope,
+                             const Route **ret_route);
+
+/* By that one. DECODE_E_NONE: there is none, and nothing is said. */
 MUST_CHECK int decode_first(Arena *arena,
                             const Route *const routes[],
                             size_t n_routes,

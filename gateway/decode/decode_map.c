@@ -1,5 +1,7 @@
 /* Decode: a message by the map of its route: what the map makes of it, the kind then reads. */
 
+#include <stdio.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 #include "gateway/decode/decoder.h"
@@ -11,6 +13,8 @@ typedef struct MapRun MapRun;
 
 struct MapRun {
         Decoder *decoder;
+        Decoder outside; /* of the whole message, where the body is an element of it */
+        Decoder *of;     /* of the node */
         const Map *map;
         const TopicMatch *match;
         MapSetting setting;
@@ -21,7 +25,7 @@ struct MapRun {
 /* ---- values ---- */
 
 static int value_of_node(MapRun *run, const JsonNode *node, MapValue *ret_value) {
-        Decoder *decoder = run->decoder;
+        Decoder *decoder = run->of;
         int r = 0;
 
         *ret_value = (MapValue){ .text = json_text(&decoder->tree, node) };
@@ -51,14 +55,36 @@ static int value_of_node(MapRun *run, const JsonNode *node, MapValue *ret_value)
         return r == 0 ? 0 : err_up(r);
 }
 
+/* Of an element: its name or place in the whole message. */
+static int value_of_place(const MapRun *run, int capture, MapValue *ret_value) {
+        const Decoder *decoder = run->decoder;
+        char index[24];
+        int n;
+
+        *ret_value = (MapValue){ .type = MAP_NOTHING };
+        if (capture == MAP_CAPTURE_KEY && decoder->key) {
+                ret_value->type = MAP_TEXT;
+                return json_content(decoder->whole, decoder->key, decoder->arena, &ret_value->text);
+        }
+        if (capture == MAP_CAPTURE_KEY || decoder->record->element == 0)
+                return 0;
+        n = snprintf(index, sizeof(index), "%lld", (long long)decoder->record->element - 1);
+        *ret_value = (MapValue){ .type = MAP_NUMBER,
+                                 .text = arena_copy(decoder->arena, index, (size_t)n) };
+        return ret_value->text.data ? 0 : err_new(-ENOMEM);
+}
+
 static int value_of_source(MapRun *run, const MapSource *source, MapValue *ret_value) {
         *ret_value = (MapValue){ .type = MAP_TEXT, .text = source->constant };
         run->node = NULL;
+        run->of = source->is_whole && run->decoder->whole ? &run->outside : run->decoder;
         if (source->path) {
                 *ret_value = (MapValue){ .type = MAP_NOTHING };
-                run->node = json_path_find(source->path, &run->decoder->tree, run->decoder->root);
+                run->node = json_path_find(source->path, &run->of->tree, run->of->root);
                 return run->node ? value_of_node(run, run->node, ret_value) : 0;
         }
+        if (source->capture == MAP_CAPTURE_INDEX || source->capture == MAP_CAPTURE_KEY)
+                return value_of_place(run, source->capture, ret_value);
         if (source->capture != MAP_CAPTURE_NONE)
                 ret_value->text = map_captured(source->capture, run->match);
         if (!ret_value->text.data)
@@ -69,7 +95,7 @@ static int value_of_source(MapRun *run, const MapSource *source, MapValue *ret_v
 /* Notes what an operation could not use. */
 static int value_is_useless(MapRun *run, Text before, const char *why) {
         if (run->node)
-                return decoder_set_aside(run->decoder, REASON_WRONG_TYPE, run->node, "%s", why);
+                return decoder_set_aside(run->of, REASON_WRONG_TYPE, run->node, "%s", why);
         return decoder_set_aside_text(run->decoder, REASON_WRONG_TYPE, "topic", why, before);
 }
 
@@ -85,6 +111,7 @@ static int value_of_joined(MapRun *run,
                            MapValue *ret) {
         CLEANUP_BUF Buf buf = { 0 };
         const JsonNode *first = NULL;
+        Decoder *first_of = run->decoder;
         bool is_there = true;
         int r = 0;
 
@@ -97,10 +124,12 @@ static int value_of_joined(MapRun *run,
                 if (r != 0)
                         return err_up(r);
                 is_there = is_there && ret->type != MAP_NOTHING;
+                first_of = first ? first_of : run->of;
                 first = first ? first : run->node;
                 buf_append_text(&buf, ret->type == MAP_BOOL ? bool_text(ret->is_true) : ret->text);
         } while (assignment->sources[(*at)++].is_joined);
         run->node = first;
+        run->of = first_of;
         *ret = (MapValue){ .type = is_there ? MAP_TEXT : MAP_NOTHING };
         if (buf_failed(&buf))
                 return err_new(-ENOMEM);
@@ -297,7 +326,7 @@ static bool is_given_elsewhere(const MapRun *run, size_t nth) {
 /* The members of the object, but those that lines of their own give. Of two of a name the later
  * counts, as always. */
 static int spread_object(MapRun *run, const MapAssignment *assignment, Buf *buf) {
-        const JsonTree *tree = &run->decoder->tree;
+        const JsonTree *tree = &run->of->tree;
         const JsonNode *object = run->node, *at = object + 1;
         CLEANUP_BUF Buf name = { 0 };
 
@@ -440,6 +469,12 @@ int decode_map(Decoder *decoder, const TopicMatch *match) {
         CLEANUP_BUF Buf buf = { 0 };
         int r = decoder_parse_value(decoder);
 
+        if (decoder->whole)
+                run.outside = (Decoder){ .arena = decoder->arena,
+                                         .route = route,
+                                         .record = decoder->record,
+                                         .tree = *decoder->whole,
+                                         .root = json_root(decoder->whole) };
         for (size_t i = 0; r == 0 && i < map_length(run.map); ++i)
                 if (map_get(run.map, i)->target >= MAP_TO_TIME)
                         r = take_who(&run, map_get(run.map, i));

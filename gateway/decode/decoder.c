@@ -30,6 +30,11 @@ int decoder_refuse(Decoder *decoder, Reason reason, const char *format, ...) {
         return (int)reason;
 }
 
+/* What was sent: the payload, or an element of it. */
+static const char *decoder_what(const Decoder *decoder) {
+        return decoder->pointer ? decoder->pointer : "payload";
+}
+
 int decoder_refuse_at(Decoder *decoder, Reason reason, const char *at) {
         Text payload = decoder->record->payload;
         char place[PLACE_SIZE];
@@ -37,7 +42,7 @@ int decoder_refuse_at(Decoder *decoder, Reason reason, const char *at) {
         if (at < payload.data || at > payload.data + payload.n)
                 payload = decoder->body; /* what a map made of it */
         place_write(payload, (size_t)(at - payload.data), place);
-        return decoder_refuse(decoder, reason, "payload: %s", place);
+        return decoder_refuse(decoder, reason, "%s: %s", decoder_what(decoder), place);
 }
 
 int decoder_refuse_piece(Decoder *decoder, Reason reason, const char *what, Text piece) {
@@ -78,6 +83,13 @@ static Text value_detail(Decoder *decoder,
         return arena_copy(decoder->arena, detail, strlen(detail));
 }
 
+void decoder_point(const Decoder *decoder, const JsonNode *value, char ret[], size_t size) {
+        int n = snprintf(ret, size, "%s", decoder->pointer ? decoder->pointer : "");
+        size_t n_before = (size_t)n < size ? (size_t)n : size - 1;
+
+        json_pointer(&decoder->tree, value, ret + n_before, size - n_before);
+}
+
 int decoder_refuse_value(Decoder *decoder,
                          Reason reason,
                          const JsonNode *value,
@@ -86,7 +98,7 @@ int decoder_refuse_value(Decoder *decoder,
         char pointer[POINTER_SIZE];
         va_list args;
 
-        json_pointer(&decoder->tree, value, pointer, sizeof(pointer));
+        decoder_point(decoder, value, pointer, sizeof(pointer));
         va_start(args, format);
         decoder->record->detail = value_detail(decoder, value, pointer, format, args);
         va_end(args);
@@ -98,7 +110,7 @@ int decoder_refuse_without(Decoder *decoder, const JsonNode *object, const char 
         Record *record = decoder->record;
         char pointer[POINTER_SIZE];
 
-        json_pointer(&decoder->tree, value ? value : object, pointer, sizeof(pointer));
+        decoder_point(decoder, value ? value : object, pointer, sizeof(pointer));
         for (size_t i = 0; value && i < record->n_notes; ++i)
                 if (text_equal(record->notes[i].member, text_of(pointer))) {
                         record->detail = record->notes[i].detail;
@@ -145,7 +157,7 @@ int decoder_set_aside(Decoder *decoder,
 
         if (decoder->record->n_notes == DECODER_MAX_NOTES)
                 return 0;
-        json_pointer(&decoder->tree, value, pointer, sizeof(pointer));
+        decoder_point(decoder, value, pointer, sizeof(pointer));
         va_start(args, format);
         detail = value_detail(decoder, value, pointer, format, args);
         va_end(args);
@@ -241,13 +253,15 @@ int decoder_parse_value(Decoder *decoder) {
 }
 
 int decoder_parse(Decoder *decoder) {
+        char what[POINTER_SIZE + 32];
         int r = decoder_parse_value(decoder);
 
         if (r != 0 || decoder->root->type == JSON_OBJECT)
                 return r;
+        snprintf(what, sizeof(what), "%s: not an object", decoder_what(decoder));
         return decoder_refuse_piece(decoder,
                                     REASON_BAD_JSON,
-                                    "payload: not an object",
+                                    what,
                                     json_text(&decoder->tree, decoder->root));
 }
 

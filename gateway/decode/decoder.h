@@ -33,9 +33,13 @@ struct Decoder {
         Text body;          /* the payload without a BOM at its front and NULs at its end */
         JsonTree tree;      /* owned; of the body, once decoder_parse() was called */
         const JsonNode *root;
-        Text said;     /* by member_time(): in place of the last time, as in Record */
-        int fault;     /* of those that answer nothing */
-        bool has_time; /* a map said when: no member does */
+        const JsonTree
+                *whole;      /* of which the body is an element (elements.h); NULL = none of any */
+        const JsonNode *key; /* and its name there, of an object's */
+        const char *pointer; /* and where it is: stands before those of what is in it */
+        Text said;           /* by member_time(): in place of the last time, as in Record */
+        int fault;           /* of those that answer nothing */
+        bool has_time;       /* a map said when: no member does */
 };
 
 struct NumberRule {
@@ -50,6 +54,12 @@ struct MemberWord {
 };
 
 extern const NumberRule number_latitude, number_longitude, number_rssi;
+
+/* What is the same for all of it: topic, size, and the payload as JSON (decode.c). The record is
+ * begun, and then the decoder's. A Reason if nothing of it can be used. */
+int decoder_head(Decoder *decoder, const TopicMatch *match, const Record *envelope, Record *record);
+/* The body by map and kind: the record is all that it can be. The decoder is done with. */
+int decoder_tail(Decoder *decoder, const TopicMatch *match);
 
 /* What the route's map makes of the body is the body from then on. */
 int decode_map(Decoder *decoder, const TopicMatch *match);
@@ -73,6 +83,8 @@ int decode_command_state(Decoder *decoder);
 /* Answers @reason, with a detail: what is said, the place, or a value. */
 int decoder_refuse(Decoder *decoder, Reason reason, const char *format, ...) PRINTF(3, 4);
 int decoder_refuse_at(Decoder *decoder, Reason reason, const char *at); /* in the payload */
+/* The JSON pointer of a value, as it is in what came. */
+void decoder_point(const Decoder *decoder, const JsonNode *value, char ret[], size_t size);
 int decoder_refuse_piece(Decoder *decoder, Reason reason, const char *what, Text piece);
 int decoder_refuse_value(Decoder *decoder,
                          Reason reason,

@@ -51,6 +51,11 @@ static inline bool format_is_binary(Format format) {
         return (format.kind == FORMAT_CBOR || format.kind == FORMAT_SPARKPLUG_B) &&
                !format.is_base64;
 }
+/* Does it give one value, which has nothing in it? */
+static inline bool format_is_bare(Format format) {
+        return format.kind == FORMAT_TEXT || format.kind == FORMAT_NUMBER ||
+               format.kind == FORMAT_BOOL;
+}
 /* All formats, with commas: for people. */
 #define FORMAT_NAMES                                                                            \
         "json, text, number, number_or_text, bool, csv, cbor, sparkplug_b, and base64+ before " \

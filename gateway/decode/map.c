@@ -134,6 +134,20 @@ bool map_gives(const Map *map, MapTarget target) {
         return false;
 }
 
+static bool assignment_asks(const MapAssignment *assignment, int capture) {
+        for (size_t i = 0; i < assignment->n_sources; ++i)
+                if (!assignment->sources[i].path && assignment->sources[i].capture == capture)
+                        return true;
+        return false;
+}
+
+bool map_asks(const Map *map, int capture) {
+        for (size_t i = 0; i < map_length(map); ++i)
+                if (assignment_asks(&map->items[i], capture))
+                        return true;
+        return false;
+}
+
 Text map_captured(int capture, const TopicMatch *match) {
         switch (capture) {
         case MAP_CAPTURE_USER:
@@ -270,7 +284,14 @@ static int read_source(MapAssignment *assignment,
                         capture_of(topic, (Text){ text.data + in_topic.n, text.n - in_topic.n });
                 if (source.capture == MAP_CAPTURE_NONE)
                         return invalid(why, "the topic has no such name");
+        } else if (text_equal(text, TEXT("each.index"))) {
+                source.capture = MAP_CAPTURE_INDEX;
+        } else if (text_equal(text, TEXT("each.key"))) {
+                source.capture = MAP_CAPTURE_KEY;
         } else {
+                source.is_whole = text.n > 1 && text.data[0] == '^';
+                if (source.is_whole)
+                        text = (Text){ text.data + 1, text.n - 1 };
                 r = json_path_new(&source.path, text);
                 if (r == JSON_PATH_E_INVALID)
                         return invalid(why,

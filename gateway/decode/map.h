@@ -6,9 +6,11 @@
  *   target = source { + source } { or source { + source } } { | operation }
  *
  * A source is a JSON path (json_path.h), `topic.NAME` (what a name of the template took) or
- * 'text', or several of these with ` + ` between, as one text; the first that is there counts, and
- * the next where `null` made nothing of it. A target is `time`, `user`, `vehicle`, `device` (also
- * `camera`), a member of the kind, or, where the kind keeps what it does not know, any name; also
+ * 'text'; of an element of a message (elements.h) also `^` and a path in the whole message,
+ * `each.index` and `each.key`; or several of these with ` + ` between, as one text. The first that
+ * is there counts, and the next where `null` made nothing of it. A target is `time`, `user`,
+ * `vehicle`, `device` (also `camera`), a member of the kind, or, where the kind keeps what it does
+ * not know, any name; also
  * `{name}`: what that name of the template took; or `*`, also behind the beginning of a name: each
  * member of an object. docs/mapping.md is the reference.
  *
@@ -41,6 +43,8 @@ typedef enum MapTarget {
 
 /* What a name of a template took. */
 typedef enum MapCapture {
+        MAP_CAPTURE_KEY = -6,   /* not of the topic: the name of an element in its object, */
+        MAP_CAPTURE_INDEX = -5, /* and its place, from 0 */
         MAP_CAPTURE_NONE = -4,
         MAP_CAPTURE_USER = -3,
         MAP_CAPTURE_VEHICLE = -2,
@@ -50,6 +54,7 @@ typedef enum MapCapture {
 
 struct MapSource {
         JsonPath *path; /* or */
+        bool is_whole;  /* that path: in all that came, where this is an element of it */
         int capture;    /* MapCapture; or, with neither: */
         Text constant;
         bool is_joined; /* with the one behind it: one text */
@@ -80,6 +85,7 @@ MUST_CHECK int map_add(Map *map,
 size_t map_length(const Map *map);
 const MapAssignment *map_get(const Map *map, size_t i);
 bool map_gives(const Map *map, MapTarget target); /* does any assignment? */
+bool map_asks(const Map *map, int capture);       /* does any source? */
 
 /* What the map gets for an assignment out of what is no JSON; NONE: it has no such. */
 Text map_captured(int capture, const TopicMatch *match);

@@ -11,6 +11,7 @@ struct Routes {
         Route *items;
         size_t n_items;
         size_t n_allocated;
+        bool have_each;
         TopicIndex *index; /* of their filters, by their places */
         Route doors[KIND_COUNT];
 };
@@ -62,6 +63,7 @@ void route_done(Route *route) {
                 free(route->ignore[i]);
         free(route->ignore);
         condition_free(route->when);
+        json_path_free(route->each);
         map_free(route->map);
 }
 
@@ -94,7 +96,12 @@ int routes_add(Routes *routes, const Route *route) {
         if (r != 0)
                 return err_up(r);
         routes->items[routes->n_items++] = *route;
+        routes->have_each = routes->have_each || route->each;
         return 0;
+}
+
+bool routes_have_each(const Routes *routes) {
+        return routes->have_each;
 }
 
 size_t routes_length(const Routes *routes) {
@@ -166,11 +173,11 @@ const Route *routes_by_kind(const Routes *routes, Kind kind) {
         return NULL;
 }
 
-/* A map is for what devices publish to the topic of its route. */
+/* A map is for what devices publish to the topic of its route, and so is what takes apart. */
 static const Route *routes_plain(const Routes *routes, Kind kind) {
         for (size_t i = 0; i < routes->n_items; ++i)
                 if (routes->items[i].kind == kind && !routes->items[i].map &&
-                    routes->items[i].format.kind == FORMAT_AS_IT_IS &&
+                    !routes->items[i].each && routes->items[i].format.kind == FORMAT_AS_IT_IS &&
                     !routes->items[i].format.is_base64)
                         return &routes->items[i];
         return NULL;

@@ -23,6 +23,9 @@
 #define ROUTE_PERSON       "person_name, face_name"
 #define ROUTE_PERSON_MAX   64 /* bytes of one such name */
 
+#define ROUTE_EACH_MAX_DEFAULT 1000
+#define ROUTE_EACH_MAX_MOST    4096
+
 typedef struct Route Route;
 typedef struct Routes Routes;
 
@@ -43,9 +46,13 @@ struct Route {
         size_t n_ignore;
         Condition *when; /* only what this holds for; NULL = all */
         Format format;
-        bool keeps_named; /* of a mapped message only what the map names */
-        size_t use;       /* routes of one use of a profile have the same; 0 = of none */
-        Map *map;         /* NULL: the payload has the members of its kind */
+        JsonPath *each;    /* where the elements are that are messages of their own; NULL = it is
+                              one */
+        bool each_members; /* of an object, too */
+        uint32_t each_max; /* elements of one message */
+        bool keeps_named;  /* of a mapped message only what the map names */
+        size_t use;        /* routes of one use of a profile have the same; 0 = of none */
+        Map *map;          /* NULL: the payload has the members of its kind */
 };
 
 MUST_CHECK int routes_new(Routes **ret_routes);
@@ -54,6 +61,7 @@ Routes *routes_unref(Routes *routes);
 
 MUST_CHECK int routes_add(Routes *routes,
                           const Route *route); /* takes what it points to on success; -ENOMEM */
+bool routes_have_each(const Routes *routes);   /* does any? */
 size_t routes_length(const Routes *routes);
 const Route *routes_get(const Routes *routes, size_t i);
 
