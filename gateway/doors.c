@@ -40,6 +40,7 @@ int doors_new(Doors **ret_doors, const DoorsOptions *options) {
         else
                 session_name(options->config->journal.dir, options->epoch, doors->client_id);
         doors->routes = routes_ref(options->config->routes);
+        inlet_set_routes(options->inlet, doors->routes);
         r = explorer_new(&doors->explorer, options->config->journal.dir);
         if (r == 0)
                 r = explorer_set(doors->explorer,
@@ -189,6 +190,7 @@ int doors_reload(Doors *doors, const Config *config) {
 
         routes_unref(doors->routes);
         doors->routes = routes_ref(config->routes);
+        inlet_set_routes(doors->options.inlet, config->routes);
         r = doors->mqtt ? doors_set_filters(doors, doors->routes) : 0;
         if (r == 0)
                 r = explorer_set(doors->explorer, config->mqtt_explore, config->routes);

@@ -1,16 +1,21 @@
 #include "gateway/inlet.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "gateway/allowance.h"
+#include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
 #include "gateway/lease.h"
+#include "gateway/store/understand.h"
 #include "model/metrics.h"
 #include "model/record.h"
 
 #define INLET_SEGMENT_PART 2 /* a cut payload has this part of a segment */
+#define INLET_ARENA_BLOCK  ((size_t)64 * 1024)
 
 struct Inlet {
         Journal *journal; /* borrowed */
@@ -20,6 +25,9 @@ struct Inlet {
         _Atomic(const Lease *) lease; /* borrowed; NULL: shut */
         _Atomic int result;
         LogPace said; /* of what is too large */
+        pthread_mutex_t lock;
+        Arena *arena;   /* {lock} of what is counted */
+        Routes *routes; /* {lock} */
 };
 
 static const Metric inlet_received[] = {
@@ -40,6 +48,25 @@ static int inlet_drop(Inlet *inlet, const Inbound *inbound) {
         metric_add(inlet_received[inbound->door], 1);
         metric_add_dead_letter(REASON_TOO_LARGE, 1);
         return 0;
+}
+
+/* The doors but MQTT know what they bring; what is a letter is read as it came first. */
+static int inlet_count(Inlet *inlet, const Inbound *inbound, uint32_t *ret_n) {
+        const JournalRecord entry = { .door = inbound->door,
+                                      .kind = inbound->kind,
+                                      .topic = inbound->topic,
+                                      .payload = inbound->payload };
+        int r = 0;
+
+        *ret_n = 1;
+        if (inbound->kind != KIND_NONE)
+                return 0;
+        pthread_mutex_lock(&inlet->lock);
+        if (inlet->routes)
+                r = understand_count(inlet->arena, inlet->routes, &entry, ret_n);
+        arena_reset(inlet->arena);
+        pthread_mutex_unlock(&inlet->lock);
+        return r == 0 ? 0 : err_up(r);
 }
 
 static int inlet_append(Inlet *inlet, const Inbound *inbound, uint64_t *ret_seq) {
@@ -106,6 +133,8 @@ int inlet_take(void *arg, const Inbound *inbound) {
         Inlet *inlet = arg;
         const Lease *lease = atomic_load_explicit(&inlet->lease, memory_order_acquire);
         uint64_t seq = 0;
+        uint32_t n = 1;
+        Inbound counted;
         int r;
 
         if (!lease || !lease_is_awake(lease)) {
@@ -115,9 +144,14 @@ int inlet_take(void *arg, const Inbound *inbound) {
         }
         if (inlet_is_over(inlet, inbound))
                 return INBOUND_E_FULL;
-        r = inlet_append(inlet, inbound, &seq);
+        r = inlet_count(inlet, inbound, &n);
         if (r == 0) {
-                metric_add(METRIC_IN_JOURNAL, 1);
+                counted = *inbound;
+                counted.n_messages = n;
+                r = inlet_append(inlet, &counted, &seq);
+        }
+        if (r == 0) {
+                metric_add(METRIC_IN_JOURNAL, n);
                 r = inlet_charge(inlet, inbound, seq);
         }
         switch (r) {
@@ -125,7 +159,7 @@ int inlet_take(void *arg, const Inbound *inbound) {
         case JOURNAL_E_DUPLICATE:
                 return 0;
         case JOURNAL_E_UNSYNCED:
-                metric_add(METRIC_IN_JOURNAL, 1);
+                metric_add(METRIC_IN_JOURNAL, n);
                 return INBOUND_E_FULL;
         case JOURNAL_E_FULL:
                 return INBOUND_E_FULL;
@@ -143,6 +177,13 @@ void inlet_open(Inlet *inlet, const Lease *lease) {
 
 void inlet_shut(Inlet *inlet) {
         atomic_store(&inlet->lease, NULL);
+}
+
+void inlet_set_routes(Inlet *inlet, Routes *routes) {
+        pthread_mutex_lock(&inlet->lock);
+        routes_unref(inlet->routes);
+        inlet->routes = routes_ref(routes);
+        pthread_mutex_unlock(&inlet->lock);
 }
 
 void inlet_session_resumed(void *arg, uint16_t broker, unsigned n_in_flight) {
@@ -175,10 +216,13 @@ int inlet_new(Inlet **ret_inlet, Journal *journal, size_t segment_bytes, size_t 
         if (!inlet)
                 return err_new(-ENOMEM);
 
+        MUST(pthread_mutex_init(&inlet->lock, NULL));
         inlet->journal = journal;
         inlet->cut_bytes = segment_bytes / INLET_SEGMENT_PART;
         inlet->share_bytes = share_bytes;
-        r = allowance_new(&inlet->allowance);
+        r = arena_new(&inlet->arena, INLET_ARENA_BLOCK);
+        if (r == 0)
+                r = allowance_new(&inlet->allowance);
         if (r != 0)
                 return err_up(r);
         *ret_inlet = TAKE(&inlet);
@@ -189,6 +233,9 @@ Inlet *inlet_free(Inlet *inlet) {
         if (!inlet)
                 return NULL;
         allowance_free(inlet->allowance);
+        arena_free(inlet->arena);
+        routes_unref(inlet->routes);
+        MUST(pthread_mutex_destroy(&inlet->lock));
         free(inlet);
         return NULL;
 }

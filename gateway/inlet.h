@@ -7,6 +7,7 @@
  * Any thread. A message that no segment can hold is cut down to what one can: it is longer than
  * every route allows either way, so the processor sets it aside as too large, with its beginning.
  * A fault of the journal is kept for main, which ends the process; the sender is not answered.
+ * A message that is several by the routes in force (their key `each`) has a number for each.
  * What one device has waiting there is bounded at the doors that can refuse one sender (WebSocket,
  * HTTP: one thread has both): @share_bytes. Closed at first: as long as another gateway stores,
  * nothing is taken (INBOUND_E_FULL).
@@ -18,6 +19,7 @@
 typedef struct Inlet Inlet;
 typedef struct Journal Journal;
 typedef struct Lease Lease;
+typedef struct Routes Routes;
 
 MUST_CHECK int inlet_new(Inlet **ret_inlet,
                          Journal *journal,
@@ -28,6 +30,7 @@ Inlet *inlet_free(Inlet *inlet);
 /* Main. @lease says whether we have been awake all the time. */
 void inlet_open(Inlet *inlet, const Lease *lease);
 void inlet_shut(Inlet *inlet);
+void inlet_set_routes(Inlet *inlet, Routes *routes);
 
 /* What a door needs, with the inlet as its @arg. */
 int inlet_take(void *arg, const Inbound *inbound); /* an InboundFn */

@@ -11,7 +11,7 @@
 
 #define ROUTE_NOTE_HEAD    "tidegate routes 1"
 #define ROUTE_NOTE_UNTIL   "until "
-#define ROUTE_NOTE_MEMBERS 15
+#define ROUTE_NOTE_MEMBERS 17
 #define ROUTE_NOTE_LEAST   10 /* of a version that did not know the last ones */
 #define ROUTE_NOTE_TABLES  16
 
@@ -66,7 +66,14 @@ static void route_note_put(FILE *file, const Routes *routes) {
                         format_name(route->format, format),
                         route->keeps_named ? "named" : "all");
                 route_note_put_ignore(file, route);
-                fprintf(file, "%s\n", route->when ? condition_text(route->when) : "-");
+                fprintf(file, "%s", route->when ? condition_text(route->when) : "-");
+                if (route->each)
+                        fprintf(file,
+                                "\t%s\t%s%u",
+                                json_path_text(route->each),
+                                route->each_members ? "*" : "",
+                                route->each_max);
+                fputc('\n', file);
                 route_note_put_map(file, route->map);
         }
 }
@@ -155,6 +162,13 @@ static int route_note_take_ignore(Route *route, char *member) {
         return 0;
 }
 
+/* Where, and how many: with a star in front, of an object's members, too. */
+static int route_note_take_each(Route *route, const char *path, const char *most) {
+        route->each_members = most && *most == '*';
+        route->each_max = most ? (uint32_t)strtoul(most + route->each_members, NULL, 10) : 0;
+        return most ? json_path_new(&route->each, text_of(path)) : 1;
+}
+
 /* What follows the name; what a version of before did not know is as it was then. > 0: it cannot be
  * read. */
 static int route_note_take_rules(Route *route, char *m[ROUTE_NOTE_MEMBERS]) {
@@ -174,6 +188,8 @@ static int route_note_take_rules(Route *route, char *m[ROUTE_NOTE_MEMBERS]) {
                 r = route_note_take_ignore(route, m[13]);
         if (r == 0 && route_note_has(m[14]))
                 r = condition_new(&route->when, m[14], &why);
+        if (r == 0 && m[15])
+                r = route_note_take_each(route, m[15], m[16]);
         return r;
 }
 

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/ids.h"
 #include "base/name.h"
+#include "gateway/decode/elements.h"
 #include "gateway/decode/resolve.h"
 #include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
@@ -31,6 +32,7 @@ struct Batch {
         size_t n_ahead;
 
         JournalRecord *read; /* scratch of batch_load() */
+        Elements elements;   /* likewise */
         Record *records;     /* [capacity] */
         Record **rows; /* [capacity], rows[i] == &records[i]: the shape that the store takes */
         const DeviceState **states; /* [capacity], in the arena */
@@ -85,12 +87,14 @@ Batch *batch_free(Batch *batch) {
         free(batch->rows);
         free(batch->states);
         free(batch->fates);
+        elements_done(&batch->elements);
         arena_free(batch->arena);
         free(batch);
         return NULL;
 }
 
 void batch_reset(Batch *batch) {
+        elements_done(&batch->elements);
         arena_reset(batch->arena);
         batch_go(batch, BATCH_ON_RESET);
         batch->n = batch->n_ahead = 0;
@@ -171,7 +175,11 @@ static int batch_look_ahead(Batch *batch, const BatchContext *context, size_t fi
                 Record *record = &batch->records[i];
                 int r;
 
-                r = understand(batch->arena, &context->by, &batch->read[i], record);
+                r = understand(batch->arena,
+                               &context->by,
+                               &batch->read[i],
+                               &batch->elements,
+                               record);
                 if (r != 0)
                         return err_up(r);
                 if (record->reason == REASON_NONE && !record->duplicate)
@@ -346,7 +354,7 @@ static int batch_take_in(Batch *batch, const BatchContext *context, size_t i) {
         Verdict unused;
         int r;
 
-        r = understand(batch->arena, &context->by, &batch->read[i], record);
+        r = understand(batch->arena, &context->by, &batch->read[i], &batch->elements, record);
         if (r != 0)
                 return err_up(r);
         batch_judge_letter(context, record);
@@ -385,6 +393,7 @@ int batch_load_on(Batch *batch, const BatchContext *context, const BatchSpan *sp
                 batch->wanting = (Record){ .seq = read[0].seq, .received_us = read[0].received_us };
                 return 0;
         }
+        elements_done(&batch->elements); /* the tables may be others */
         for (; batch->n < end && batch->read[batch->n].seq <= span->until_seq; ++batch->n) {
                 batch->fates[batch->n] = BATCH_READ;
                 r = batch_take_in(batch, context, batch->n);
@@ -437,6 +446,7 @@ static bool batch_is_settled(const Batch *batch, const BatchContext *context, si
 
 int batch_settle(Batch *batch, const BatchContext *context) {
         batch_go(batch, BATCH_ON_SETTLE);
+        elements_done(&batch->elements);
         for (size_t i = 0; i < batch->n; ++i) {
                 int r;
 

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "gateway/decode/decode.h"
+#include "gateway/decode/elements.h"
 #include "gateway/decode/former.h"
 #include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
@@ -16,43 +17,117 @@ static int understand_keep_name(Arena *arena, Record *record) {
         return record->route ? 0 : err_new(-ENOMEM);
 }
 
-/* DECODE_E_NONE: the table has no route for it; *ignored: and one that does not want it. */
-static int understand_by(Arena *arena,
-                         const Routes *table,
-                         const Record *envelope,
-                         bool *ignored,
-                         Record *ret_record) {
-        const Route *routes[ROUTES_MAX_TAKING];
-        bool is_ignored;
-        size_t n = routes_taking(table, envelope->topic, routes, &is_ignored);
+typedef struct Reading Reading;
 
-        *ignored = *ignored || is_ignored;
-        return decode_first(arena, routes, n, envelope, ret_record);
+/* One entry, while the tables are asked about it. */
+struct Reading {
+        Arena *arena;
+        const JournalRecord *entry;
+        const Record *envelope;
+        Elements *elements;
+        bool is_ignored; /* by a table that has no route for it */
+        bool is_other;   /* a table takes it, and it is not as many messages as it was taken for */
+};
+
+static uint32_t understand_count_of(const JournalRecord *entry) {
+        return entry->n_messages > 1 ? entry->n_messages : 1;
 }
 
-static int understand_topic(Arena *arena,
-                            const UnderstandContext *by,
-                            const Record *envelope,
-                            Record *ret_record) {
-        const Routes *table;
-        bool ignored = false;
-        int r = understand_by(arena, by->routes, envelope, &ignored, ret_record);
+static int understand_element(const Reading *reading, Record *ret_record) {
+        int r = elements_decode(reading->elements,
+                                reading->arena,
+                                reading->entry->place,
+                                reading->envelope,
+                                ret_record);
 
-        for (size_t i = 0; r == DECODE_E_NONE && !ignored; ++i) {
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* DECODE_E_NONE: not by this route. */
+static int understand_by_route(Reading *reading, const Route *route, Record *ret_record) {
+        uint32_t n = understand_count_of(reading->entry);
+        TopicMatch match = { 0 };
+        int r = 0;
+
+        (void)topic_template_match(route->topic, reading->envelope->topic, &match);
+        if (!route->each && n == 1) {
+                r = decode(reading->arena, route, &match, reading->envelope, ret_record);
+                return r == 0 ? 0 : err_up(r);
+        }
+        if (route->each)
+                r = elements_open(reading->elements,
+                                  reading->arena,
+                                  route,
+                                  &match,
+                                  reading->envelope);
+        if (r != 0)
+                return err_up(r);
+        if (route->each && elements_count(reading->elements) == n) {
+                reading->elements->first_seq = reading->entry->seq - reading->entry->place;
+                return understand_element(reading, ret_record);
+        }
+        elements_done(reading->elements);
+        reading->is_other = true;
+        return DECODE_E_NONE;
+}
+
+/* DECODE_E_NONE: the table has no route for it; reading->is_ignored: and one that does not want it.
+ */
+static int understand_by(Reading *reading, const Routes *table, Record *ret_record) {
+        const Route *routes[ROUTES_MAX_TAKING], *route;
+        bool is_ignored;
+        size_t n = routes_taking(table, reading->envelope->topic, routes, &is_ignored);
+        int r = decode_choose(reading->arena, routes, n, reading->envelope, &route);
+
+        if (r != 0)
+                return err_up(r);
+        reading->is_ignored = reading->is_ignored || is_ignored;
+        return route ? understand_by_route(reading, route, ret_record) : DECODE_E_NONE;
+}
+
+/* The first number has all of it, which can be taken in again; the others leave nothing. */
+static void understand_as_other(const Reading *reading, Record *ret_record) {
+        *ret_record = *reading->envelope;
+        ret_record->ignored = ret_record->duplicate = reading->entry->place > 0;
+        if (ret_record->duplicate)
+                return;
+        ret_record->reason = REASON_WRONG_TYPE;
+        ret_record->detail = TEXT("not as many messages, by the routes in force, as it was taken "
+                                  "for when it was accepted");
+}
+
+static int understand_topic(Reading *reading, const UnderstandContext *by, Record *ret_record) {
+        const Record *envelope = reading->envelope;
+        const Routes *table;
+        int r;
+
+        if (reading->entry->place > 0 &&
+            reading->elements->first_seq == reading->entry->seq - reading->entry->place) {
+                r = understand_element(reading, ret_record);
+                if (r == 0)
+                        r = understand_keep_name(reading->arena, ret_record);
+                return r == 0 ? 0 : err_up(r);
+        }
+        r = understand_by(reading, by->routes, ret_record);
+        for (size_t i = 0; r == DECODE_E_NONE && !reading->is_ignored; ++i) {
                 table = former_routes(by->former, envelope->seq, envelope->received_us, i);
                 if (!table)
                         break;
-                r = understand_by(arena, table, envelope, &ignored, ret_record);
+                r = understand_by(reading, table, ret_record);
                 if (r == 0)
-                        r = understand_keep_name(arena, ret_record);
+                        r = understand_keep_name(reading->arena, ret_record);
         }
         if (r < 0)
                 return err_up(r);
         if (r == 0)
                 return 0;
+        if (reading->is_other) {
+                understand_as_other(reading, ret_record);
+                return 0;
+        }
         *ret_record = *envelope;
-        ret_record->ignored = ret_record->duplicate = ignored;
-        ret_record->reason = ignored ? REASON_NONE : REASON_NO_ROUTE;
+        ret_record->ignored = ret_record->duplicate = reading->is_ignored;
+        ret_record->reason = reading->is_ignored ? REASON_NONE : REASON_NO_ROUTE;
         return 0;
 }
 
@@ -75,11 +150,16 @@ static int understand_door(Arena *arena,
         return r == 0 ? 0 : err_up(r);
 }
 
-int understand(Arena *arena,
-               const UnderstandContext *by,
-               const JournalRecord *entry,
-               Record *ret_record) {
-        Record envelope = {
+static bool understand_has_each(const Route *const routes[], size_t n) {
+        for (size_t i = 0; i < n; ++i)
+                if (routes[i]->each)
+                        return true;
+        return false;
+}
+
+/* What the journal says of it; is it a letter? */
+static bool understand_begin(const JournalRecord *entry, Record *ret_envelope) {
+        *ret_envelope = (Record){
                 .seq = entry->seq,
                 .received_us = entry->received_us,
                 .time_us = entry->received_us,
@@ -87,13 +167,25 @@ int understand(Arena *arena,
                 .topic = entry->topic,
                 .payload = entry->payload,
         };
+        return letter_open(entry, ret_envelope);
+}
+
+int understand(Arena *arena,
+               const UnderstandContext *by,
+               const JournalRecord *entry,
+               Elements *elements,
+               Record *ret_record) {
+        Record envelope;
+        Reading reading = {
+                .arena = arena, .entry = entry, .envelope = &envelope, .elements = elements
+        };
         TopicMatch match = { 0 };
         int r;
 
-        if (letter_open(entry, &envelope))
+        if (understand_begin(entry, &envelope))
                 match = letter_names(envelope.topic);
         if (entry->kind == KIND_NONE)
-                r = understand_topic(arena, by, &envelope, ret_record);
+                r = understand_topic(&reading, by, ret_record);
         else
                 r = understand_door(arena, by, entry, &envelope, &match, ret_record);
         if (r != 0)
@@ -102,5 +194,37 @@ int understand(Arena *arena,
                 decode_zones(&ret_record->detections, by->zones);
         ret_record->seq = entry->seq;
         ret_record->device_id = entry->device_id;
+        ret_record->letter_stays =
+                envelope.letter_id != 0 && entry->place + 1 < understand_count_of(entry);
         return 0;
+}
+
+int understand_count(Arena *arena,
+                     const Routes *table,
+                     const JournalRecord *entry,
+                     uint32_t *ret_n) {
+        const Route *routes[ROUTES_MAX_TAKING], *route;
+        Elements elements = { 0 };
+        TopicMatch match = { 0 };
+        Record envelope;
+        bool is_ignored;
+        size_t n;
+        int r;
+
+        *ret_n = 1;
+        if (entry->kind != KIND_NONE || !routes_have_each(table))
+                return 0;
+        (void)understand_begin(entry, &envelope);
+        n = routes_taking(table, envelope.topic, routes, &is_ignored);
+        if (!understand_has_each(routes, n))
+                return 0;
+        r = decode_choose(arena, routes, n, &envelope, &route);
+        if (r == 0 && route && route->each) {
+                (void)topic_template_match(route->topic, envelope.topic, &match);
+                r = elements_open(&elements, arena, route, &match, &envelope);
+        }
+        if (r == 0 && elements.route)
+                *ret_n = elements_count(&elements);
+        elements_done(&elements);
+        return r == 0 ? 0 : err_up(r);
 }

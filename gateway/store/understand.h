@@ -11,6 +11,7 @@
 #include "model/record.h"
 
 typedef struct Arena Arena;
+typedef struct Elements Elements;
 typedef struct Former Former;
 typedef struct JournalRecord JournalRecord;
 typedef struct Routes Routes;
@@ -23,9 +24,21 @@ struct UnderstandContext { /* borrowed */
         const Zones *zones; /* instead of the route's; NULL: none */
 };
 
-/* No reload makes a message homeless that was accepted before it: where the table in force has no
- * route for it, one of before may. The record lives as long as the arena, and as the entry does. */
+/*
+ * No reload makes a message homeless that was accepted before it: where the table in force has no
+ * route for it, or takes it for more or less messages than it has numbers, one of before may. The
+ * record lives as long as the arena, and as the entry does. @elements: what was taken apart for the
+ * message before, { 0 } at first; while the tables stay, and with the same arena.
+ */
 MUST_CHECK int understand(Arena *arena,
                           const UnderstandContext *by,
                           const JournalRecord *entry,
+                          Elements *elements,
                           Record *ret_record);
+
+/* How many messages, and numbers, it will be by this table, which is the one in force: of @entry
+ * only what came is looked at. */
+MUST_CHECK int understand_count(Arena *arena,
+                                const Routes *table,
+                                const JournalRecord *entry,
+                                uint32_t *ret_n);

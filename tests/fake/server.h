@@ -7,10 +7,10 @@
  * letter, the position, the count. It is down, full, closed or choosy when it is told to be, and by
  * the dice it cuts a connection before, within or after a COMMIT, freezes it, or answers late.
  *
- * Messages say who they are by the number that their payload begins with: `{"n":17`. They are
- * numbered from 1 in the order in which they were acknowledged, so whatever stores them has to go
- * by these. What is stored twice, and a position beyond a message that is not stored, fails the
- * test at once.
+ * Messages say who they are by the number that their payload begins with: `{"n":17`, also behind
+ * the bracket of the array whose elements are messages. They are numbered from 1 in the order in
+ * which they were acknowledged, so whatever stores them has to go by these. What is stored twice,
+ * and a position beyond a message that is not stored, fails the test at once.
  */
 
 #include "base/base.h"

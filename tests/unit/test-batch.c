@@ -37,16 +37,16 @@ size_t __wrap_journal_read(Journal *journal,
                            JournalRecord ret_records[],
                            size_t n_max,
                            size_t max_bytes);
-int __real_decode_first(Arena *arena,
-                        const Route *const routes[],
-                        size_t n_routes,
-                        const Record *envelope,
-                        Record *ret_record);
-int __wrap_decode_first(Arena *arena,
-                        const Route *const routes[],
-                        size_t n_routes,
-                        const Record *envelope,
-                        Record *ret_record);
+int __real_decode_choose(Arena *arena,
+                         const Route *const routes[],
+                         size_t n_routes,
+                         const Record *envelope,
+                         const Route **ret_route);
+int __wrap_decode_choose(Arena *arena,
+                         const Route *const routes[],
+                         size_t n_routes,
+                         const Record *envelope,
+                         const Route **ret_route);
 
 size_t __wrap_journal_read(Journal *journal,
                            uint64_t after_seq,
@@ -61,13 +61,13 @@ size_t __wrap_journal_read(Journal *journal,
         return n;
 }
 
-int __wrap_decode_first(Arena *arena,
-                        const Route *const routes[],
-                        size_t n_routes,
-                        const Record *envelope,
-                        Record *ret_record) {
+int __wrap_decode_choose(Arena *arena,
+                         const Route *const routes[],
+                         size_t n_routes,
+                         const Record *envelope,
+                         const Route **ret_route) {
         ++n_decoded;
-        return __real_decode_first(arena, routes, n_routes, envelope, ret_record);
+        return __real_decode_choose(arena, routes, n_routes, envelope, ret_route);
 }
 
 /* ---- */

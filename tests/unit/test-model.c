@@ -24,12 +24,15 @@
 
 #include <cmocka.h>
 
+#include "base/arena.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/queue.h"
 #include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
 #include "gateway/store/processor.h"
+#include "gateway/store/understand.h"
 #include "model/event.h"
 #include "model/metrics.h"
 #include "tests/fake/server.h"
@@ -61,6 +64,7 @@ struct World {
         Processor *processor;
         Queue *outbox;
         Routes *routes;
+        Arena *arena; /* of what is counted as it comes */
 
         unsigned life;
         Ending ending;
@@ -156,19 +160,56 @@ static void check_events(void) {
 
 /* ---- what the world does ------------------------------------------------------------------ */
 
+static bool rolls(unsigned per_mille) {
+        return dice_below(&world.dice, 1000) < per_mille;
+}
+
 static void append(const char *topic, const char *payload) {
-        const Inbound inbound = { .door = DOOR_MQTT,
-                                  .topic = text_of(topic),
-                                  .payload = text_of(payload) };
+        const JournalRecord entry = { .topic = text_of(topic), .payload = text_of(payload) };
+        Inbound inbound = { .door = DOOR_MQTT, .topic = entry.topic, .payload = entry.payload };
         uint64_t seq;
+        uint32_t n;
         int r;
 
+        assert_int_equal(understand_count(world.arena, world.routes, &entry, &n), 0);
+        arena_reset(world.arena);
+        inbound.n_messages = n;
         r = journal_append(world.journal, &inbound, &seq);
         if (r == JOURNAL_E_FULL)
                 return; /* not acknowledged */
         assert_int_equal(r, 0);
-        metric_add(METRIC_IN_JOURNAL, 1);
-        fake_server_add_message(seq);
+        metric_add(METRIC_IN_JOURNAL, n);
+        for (uint32_t i = n; i > 0; --i)
+                fake_server_add_message(seq - i + 1);
+}
+
+/* Several in one: a few, or more than any batch has. Some of those that say how they are do not, or
+ * nobody knows of whom they are, or it is no array. */
+static void append_several(unsigned which) {
+        CLEANUP_BUF Buf payload = { 0 };
+        unsigned n = rolls(50) ? 50 + dice_below(&world.dice, 50) : dice_below(&world.dice, 8) + 1;
+        uint64_t number = fake_server.n_messages;
+        unsigned roll = dice_below(&world.dice, 100);
+        char topic[32];
+
+        snprintf(topic, sizeof(topic), roll < 50 ? "e/d%u" : roll < 95 ? "f/d%u" : "e/x%u", which);
+        for (unsigned i = 0; roll >= 3 && i < n; ++i) {
+                ++number;
+                buf_printf(&payload, "%s{\"n\":%" PRIu64, i == 0 ? "[" : ",", number);
+                if (*topic == 'f' && dice_below(&world.dice, 100) < 90)
+                        buf_printf(&payload,
+                                   ",\"status\":\"online\",\"temperature\":%" PRIu64 ".%03u",
+                                   number / 1000,
+                                   (unsigned)(number % 1000));
+                buf_append_char(&payload, '}');
+        }
+        if (roll < 3)
+                buf_printf(&payload, "{\"n\":%" PRIu64 "}", number + 1);
+        else
+                buf_append_char(&payload, ']');
+        buf_append_char(&payload, '\0');
+        assert_false(buf_failed(&payload));
+        append(topic, payload.data);
 }
 
 /* Mostly good ones; what is not is no JSON, or without a route or a device. */
@@ -178,6 +219,10 @@ static void append_any(void) {
         unsigned which = dice_below(&world.dice, 4) + 1;
         char topic[32], payload[96];
 
+        if (dice_below(&world.dice, 100) < 15) {
+                append_several(which);
+                return;
+        }
         snprintf(payload, sizeof(payload), "{\"n\":%" PRIu64 "}", number);
         snprintf(topic, sizeof(topic), "t/d%u", which);
         if (roll < 15) {
@@ -199,10 +244,6 @@ static void append_any(void) {
                 snprintf(topic, sizeof(topic), "s/y%u", which);
         }
         append(topic, payload);
-}
-
-static bool rolls(unsigned per_mille) {
-        return dice_below(&world.dice, 1000) < per_mille;
 }
 
 /* The database is an older one, of which the journal has kept all that is missing there. */
@@ -474,13 +515,16 @@ static void live(void) {
                 remove_dir(dir);
 }
 
-static void add_route(Routes *routes, const char *topic, Kind kind) {
+static void add_route(Routes *routes, const char *topic, Kind kind, bool has_each) {
         Route route = { .name = strdup(topic),
                         .kind = kind,
                         .max_bytes = 4096,
                         .auto_register = kind == KIND_TELEMETRY };
 
         assert_int_equal(topic_template_new(&route.topic, topic), 0);
+        if (has_each)
+                assert_int_equal(json_path_new(&route.each, TEXT("/")), 0);
+        route.each_max = 100;
         assert_int_equal(routes_add(routes, &route), 0);
 }
 
@@ -507,8 +551,11 @@ static void test_what_is_acknowledged_is_stored_once_and_in_order(void **state) 
         for (int i = 0; i < 2; ++i)
                 snprintf(world.dirs[i], sizeof(world.dirs[i]), "%s/%d", world.root, i);
         assert_int_equal(routes_new(&world.routes), 0);
-        add_route(world.routes, "t/{device}", KIND_TELEMETRY);
-        add_route(world.routes, "s/{device}", KIND_DEVICE_STATUS);
+        assert_int_equal(arena_new(&world.arena, 4096), 0);
+        add_route(world.routes, "t/{device}", KIND_TELEMETRY, false);
+        add_route(world.routes, "s/{device}", KIND_DEVICE_STATUS, false);
+        add_route(world.routes, "e/{device}", KIND_TELEMETRY, true);
+        add_route(world.routes, "f/{device}", KIND_DEVICE_STATUS, true);
 
         for (; world.ending != ENDING_LAST; ++world.life)
                 live();
@@ -521,6 +568,7 @@ static void test_what_is_acknowledged_is_stored_once_and_in_order(void **state) 
         remove_dir(world.dirs[world.life % 2]);
         assert_int_equal(rmdir(world.root), 0);
         routes_unref(world.routes);
+        arena_free(world.arena);
         free(fake_server.messages);
 }
 

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
+#include "gateway/decode/elements.h"
 #include "gateway/decode/former.h"
 #include "gateway/journal/journal.h"
 #include "gateway/store/understand.h"
@@ -17,6 +18,7 @@ struct Fixture {
         Arena *arena;
         Routes *routes;
         Former *former;
+        Elements elements;
         Record record;
 };
 
@@ -38,6 +40,7 @@ static void fixture_init(Fixture *f) {
 }
 
 static void fixture_done(Fixture *f) {
+        elements_done(&f->elements);
         arena_free(f->arena);
         routes_unref(f->routes);
         former_free(f->former);
@@ -46,11 +49,32 @@ static void fixture_done(Fixture *f) {
 static const Record *read_entry(Fixture *f, JournalRecord entry) {
         const UnderstandContext by = { .routes = f->routes, .former = f->former };
 
-        entry.seq = 7;
+        entry.seq = 7 + entry.place;
         entry.received_us = 1000000;
-        assert_int_equal(understand(f->arena, &by, &entry, &f->record), 0);
-        assert_int_equal(f->record.seq, 7);
+        assert_int_equal(understand(f->arena, &by, &entry, &f->elements, &f->record), 0);
+        assert_int_equal(f->record.seq, 7 + entry.place);
         return &f->record;
+}
+
+/* The same, and each element of what comes is a message. */
+static Routes *table_each(const char *name, const char *topic) {
+        Route route = {
+                .name = strdup(name), .kind = KIND_TELEMETRY, .max_bytes = 64, .each_max = 8
+        };
+        Routes *routes = NULL;
+
+        assert_int_equal(topic_template_new(&route.topic, topic), 0);
+        assert_int_equal(json_path_new(&route.each, TEXT("/")), 0);
+        assert_int_equal(routes_new(&routes), 0);
+        assert_int_equal(routes_add(routes, &route), 0);
+        return routes;
+}
+
+static uint32_t count(Fixture *f, JournalRecord entry) {
+        uint32_t n = 0;
+
+        assert_int_equal(understand_count(f->arena, f->routes, &entry, &n), 0);
+        return n;
 }
 
 static void test_a_topic_without_a_route_keeps_what_came(void **state) {
@@ -137,6 +161,115 @@ static void test_a_record_outlives_the_routes_that_it_was_read_by(void **state) 
         fixture_done(&f);
 }
 
+static void test_messages_are_counted_as_they_will_be_read(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        assert_int_equal(count(&f,
+                               (JournalRecord){ .topic = TEXT("t/d1"), .payload = TEXT("[1,2]") }),
+                         1);
+        routes_unref(f.routes);
+        f.routes = table_each("each", "t/{device}");
+        assert_int_equal(count(&f,
+                               (JournalRecord){ .topic = TEXT("t/d1"), .payload = TEXT("[1,2]") }),
+                         2);
+        assert_int_equal(count(&f, (JournalRecord){ .topic = TEXT("t/d1"), .payload = TEXT("[]") }),
+                         1);
+        assert_int_equal(count(&f, (JournalRecord){ .topic = TEXT("t/d1"), .payload = TEXT("{}") }),
+                         1);
+        assert_int_equal(count(&f,
+                               (JournalRecord){ .topic = TEXT("t/d1"), .payload = TEXT("[1,") }),
+                         1);
+        assert_int_equal(count(&f,
+                               (JournalRecord){ .topic = TEXT("t/\x01"),
+                                                .payload = TEXT("[1,2]") }),
+                         1);
+        assert_int_equal(count(&f, (JournalRecord){ .topic = TEXT("x"), .payload = TEXT("[1,2]") }),
+                         1);
+        /* A letter is what it was; of an element it is one. */
+        assert_int_equal(count(&f,
+                               (JournalRecord){ .door = DOOR_INTERNAL,
+                                                .topic = TEXT("$letter/1/2/t/d1"),
+                                                .payload = TEXT("[1,2,3]") }),
+                         3);
+        assert_int_equal(count(&f,
+                               (JournalRecord){ .door = DOOR_INTERNAL,
+                                                .topic = TEXT("$element/7/1/2/t/d1"),
+                                                .payload = TEXT("[1]") }),
+                         1);
+        fixture_done(&f);
+}
+
+static void test_a_letter_goes_with_the_last_of_its_messages(void **state) {
+        JournalRecord entry = { .door = DOOR_INTERNAL,
+                                .n_messages = 2,
+                                .topic = TEXT("$letter/3/500000/t/d1"),
+                                .payload = TEXT("[{},{}]") };
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        routes_unref(f.routes);
+        f.routes = table_each("each", "t/{device}");
+        assert_true(read_entry(&f, entry)->letter_stays);
+        entry.place = 1;
+        assert_false(read_entry(&f, entry)->letter_stays);
+        assert_int_equal(f.record.letter_id, 3);
+        assert_int_equal(f.record.reason, REASON_NONE);
+        fixture_done(&f);
+}
+
+/* It has two numbers, and none more. */
+static void test_a_reload_makes_neither_more_nor_less_of_what_was_accepted(void **state) {
+        JournalRecord entry = { .n_messages = 2,
+                                .topic = TEXT("t/d1"),
+                                .payload = TEXT("[{\"n\":1},{\"n\":2}]") };
+        CLEANUP(routes_unref) Routes *before = table_each("before", "t/{device}");
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        assert_int_equal(former_add(f.former, before, 8, 0), 0);
+        for (entry.place = 0; entry.place < 2; ++entry.place) {
+                const Record *record = read_entry(&f, entry);
+
+                assert_int_equal(record->reason, REASON_NONE);
+                assert_string_equal(record->route, "before");
+                assert_int_equal(record->element, entry.place + 1);
+        }
+        fixture_done(&f);
+
+        /* Nor where it was one, and the routes of now would take it apart. */
+        fixture_init(&f);
+        routes_unref(f.routes);
+        f.routes = table_each("now", "t/{device}");
+        assert_int_equal(former_add(f.former, before, 8, 0), 0);
+        assert_int_equal(read_entry(&f,
+                                    (JournalRecord){ .topic = TEXT("t/d1"),
+                                                     .payload = TEXT("[{},{}]") })
+                                 ->reason,
+                         REASON_WRONG_TYPE);
+        assert_true(text_equal(f.record.payload, TEXT("[{},{}]")));
+        fixture_done(&f);
+}
+
+static void test_what_no_table_takes_as_it_was_is_one_letter(void **state) {
+        JournalRecord entry = { .n_messages = 2,
+                                .topic = TEXT("t/d1"),
+                                .payload = TEXT("[{\"n\":1},{\"n\":2}]") };
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        assert_int_equal(read_entry(&f, entry)->reason, REASON_WRONG_TYPE);
+        assert_true(text_equal(f.record.payload, entry.payload));
+        entry.place = 1;
+        assert_int_equal(read_entry(&f, entry)->reason, REASON_NONE);
+        assert_true(f.record.duplicate && f.record.ignored);
+        fixture_done(&f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_topic_without_a_route_keeps_what_came),
@@ -145,6 +278,10 @@ int main(void) {
                 cmocka_unit_test(test_a_record_outlives_the_routes_that_it_was_read_by),
                 cmocka_unit_test(test_what_comes_by_a_door_needs_no_route),
                 cmocka_unit_test(test_a_letter_comes_with_its_own_topic_and_first_time),
+                cmocka_unit_test(test_messages_are_counted_as_they_will_be_read),
+                cmocka_unit_test(test_a_letter_goes_with_the_last_of_its_messages),
+                cmocka_unit_test(test_a_reload_makes_neither_more_nor_less_of_what_was_accepted),
+                cmocka_unit_test(test_what_no_table_takes_as_it_was_is_one_letter),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
