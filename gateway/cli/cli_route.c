@@ -6,12 +6,14 @@
 #include "gateway/cli/cli_command.h"
 #include "gateway/cli/cli_row.h"
 #include "gateway/decode/decode.h"
+#include "gateway/decode/elements.h"
 #include "gateway/decode/json_check.h"
 #include "gateway/decode/resolve.h"
 #include "gateway/decode/route.h"
 
 #define ROUTE_PAYLOAD_MAX ((size_t)16 * 1024 * 1024)
 #define ROUTE_BLOCK       ((size_t)64 * 1024)
+#define ROUTE_EACH_SIZE   256 /* of a pointer that is shown */
 
 typedef struct RouteTest RouteTest;
 
@@ -73,12 +75,23 @@ static void show_map(View *view, const Map *map) {
 }
 
 static void show_rules(View *view, const Route *route) {
-        char format[FORMAT_NAME_SIZE];
+        char format[FORMAT_NAME_SIZE], each[ROUTE_EACH_SIZE];
 
         if (route->format.kind != FORMAT_AS_IT_IS || route->format.is_base64)
                 view_string(view, "decode", format_name(route->format, format));
         if (route->when)
                 view_string(view, "when", condition_text(route->when));
+        if (route->each) {
+                snprintf(each,
+                         sizeof(each),
+                         "%s%s",
+                         json_path_text(route->each),
+                         !route->each_members             ? ""
+                         : json_path_text(route->each)[1] ? "/*"
+                                                          : "*");
+                view_string(view, "each", each);
+                view_int(view, "each_max", route->each_max);
+        }
         view_array(view, "ignore");
         for (size_t i = 0; i < route->n_ignore; ++i)
                 view_string(view, NULL, route->ignore[i]);
@@ -327,24 +340,71 @@ static int show_record(View *view, Record *record) {
                 resolve_subject(record);
         if (record->reason != REASON_NONE)
                 return show_letter(view, record->reason, record->detail);
+        if (record->ignored) {
+                view_string(view, "result", "ignored");
+                return CLI_OK;
+        }
         view_string(view, "result", is_row(record) ? "row" : "dead_letter");
         cli_row_show(view, record);
         return is_row(record) ? CLI_OK : CLI_FAULT;
 }
 
+/* Each as if it had come alone; *ret_code says whether all of them are rows. */
+static int show_elements(RouteTest *test, Elements *elements, int *ret_code) {
+        View *view = &test->view;
+        Record record;
+        int r = 0;
+
+        *ret_code = CLI_OK;
+        view_array(view, "elements");
+        for (uint32_t i = 0; r == 0 && i < elements_count(elements); ++i) {
+                r = elements_decode(elements, test->arena, i, &test->envelope, &record);
+                if (r != 0)
+                        break;
+                view_object(view, NULL);
+                if (record.element > 0)
+                        view_int(view, "index", record.element - 1);
+                if (show_record(view, &record) != CLI_OK)
+                        *ret_code = CLI_FAULT;
+                view_object_end(view);
+        }
+        view_array_end(view);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int show_winner(RouteTest *test, int *ret_code) {
+        Elements elements = { 0 };
+        TopicMatch match = { 0 };
+        Record record;
+        bool is_list;
+        int r;
+
+        (void)topic_template_match(test->winner->topic, test->envelope.topic, &match);
+        if (test->winner->each) {
+                r = elements_open(&elements, test->arena, test->winner, &match, &test->envelope);
+                is_list = r == 0 && elements.n > 0 && elements.whole.reason == REASON_NONE;
+                if (is_list)
+                        r = show_elements(test, &elements, ret_code);
+                elements_done(&elements);
+                if (r != 0 || is_list)
+                        return err_up(r);
+        }
+        r = decode(test->arena, test->winner, &match, &test->envelope, &record);
+        if (r == 0)
+                *ret_code = show_record(&test->view, &record);
+        return r == 0 ? 0 : err_up(r);
+}
+
 /* *ret_code: the exit code. */
 static int show_result(RouteTest *test, int *ret_code) {
         View *view = &test->view;
-        Record record;
         int r;
 
         view_string(view, "route", test->winner ? test->winner->name : NULL);
         if (test->winner) {
-                r = decode_first(test->arena, &test->winner, 1, &test->envelope, &record);
-                if (r < 0)
+                r = show_winner(test, ret_code);
+                if (r != 0)
                         return err_up(r);
-                assert(r == 0); /* its condition holds */
-                *ret_code = show_record(view, &record);
         } else if (test->is_ignored) {
                 view_string(view, "result", "ignored");
                 *ret_code = CLI_OK;

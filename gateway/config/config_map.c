@@ -120,9 +120,7 @@ static int config_map_add_value(Route *route) {
         char why[MAP_WHY_SIZE];
         int r;
 
-        if (route->kind != KIND_TELEMETRY || route->format.kind == FORMAT_AS_IT_IS ||
-            route->format.kind == FORMAT_CSV || route->format.kind == FORMAT_CBOR ||
-            route->format.kind == FORMAT_SPARKPLUG_B)
+        if (route->kind != KIND_TELEMETRY || !format_is_bare(route->format))
                 return 0;
         r = map_new(&route->map, route->kind);
         if (r == 0)
@@ -166,6 +164,47 @@ static int config_map_read_when(ConfigLoader *loader, const ConfigRoute *source,
                 return 0;
         }
         return r == 0 ? 0 : err_up(r);
+}
+
+/* A star as the last level: the members of an object as well. */
+static int config_map_read_each(ConfigLoader *loader, const ConfigRoute *source, Route *route) {
+        const char *text = config_route_text(loader, source, ROUTE_EACH);
+        Text path = text_of(text ? text : "");
+        int r;
+
+        if (!text)
+                return 0;
+        route->each_members = path.n >= 2 && strcmp(text + path.n - 2, "/*") == 0;
+        if (route->each_members)
+                path = path.n > 2 ? (Text){ path.data, path.n - 2 } : TEXT("/");
+        r = json_path_new(&route->each, path);
+        if (r < 0)
+                return err_up(r);
+        if (r == JSON_PATH_E_INVALID)
+                config_route_error(loader,
+                                   source->name,
+                                   "each",
+                                   "bad pointer",
+                                   "/readings, / (the whole), /sensors/* (the members of an "
+                                   "object)");
+        else if (format_is_bare(route->format) || route->format.kind == FORMAT_SPARKPLUG_B)
+                config_route_error(loader,
+                                   source->name,
+                                   "each",
+                                   "decode gives no array",
+                                   "decode = json, csv, cbor, and base64+ of these");
+        return 0;
+}
+
+static void config_map_read_each_max(ConfigLoader *loader,
+                                     const ConfigRoute *source,
+                                     Route *route) {
+        const char *text = config_route_text(loader, source, ROUTE_EACH_MAX);
+        uint64_t value = ROUTE_EACH_MAX_DEFAULT;
+
+        if (text && (!text_to_number(text_of(text), ROUTE_EACH_MAX_MOST, &value) || value == 0))
+                config_route_error(loader, source->name, "each_max", "bad number", "1 to 4096");
+        route->each_max = (uint32_t)value;
 }
 
 static void config_map_read_keep(ConfigLoader *loader, const ConfigRoute *source, Route *route) {
@@ -216,7 +255,10 @@ int config_map_read(ConfigLoader *loader, const ConfigRoute *source, Route *rout
 
         config_map_read_decode(loader, source, route);
         config_map_read_keep(loader, source, route);
-        r = config_map_read_when(loader, source, route);
+        config_map_read_each_max(loader, source, route);
+        r = config_map_read_each(loader, source, route);
+        if (r == 0)
+                r = config_map_read_when(loader, source, route);
         if (r == 0)
                 r = config_map_read_ignore(loader, source, route);
         if (r == 0)
@@ -246,17 +288,10 @@ void config_map_warn_unused(ConfigLoader *loader, const ConfigRoute *source, con
 }
 
 static bool config_map_uses(const Map *map, int capture) {
-        for (size_t i = 0; map && i < map_length(map); ++i) {
-                const MapAssignment *assignment = map_get(map, i);
-
-                if (assignment->capture == capture)
+        for (size_t i = 0; map && i < map_length(map); ++i)
+                if (map_get(map, i)->capture == capture)
                         return true;
-                for (size_t k = 0; k < assignment->n_sources; ++k)
-                        if (!assignment->sources[k].path &&
-                            assignment->sources[k].capture == capture)
-                                return true;
-        }
-        return false;
+        return map_asks(map, capture);
 }
 
 /* Names of who are used without a map; others are there for it alone. */
@@ -286,10 +321,29 @@ static void config_map_warn_of_names(ConfigLoader *loader,
         }
 }
 
+/* Sources and keys that mean something only of elements. */
+static void config_map_warn_of_each(ConfigLoader *loader,
+                                    const ConfigRoute *source,
+                                    const Route *route) {
+        char section[CONFIG_ROUTE_NAME_MAX + 8];
+
+        if (route->each)
+                return;
+        snprintf(section, sizeof(section), "route %s", source->name);
+        if (config_route_text(loader, source, ROUTE_EACH_MAX))
+                config_warning(loader, section, "each_max", "means nothing without each");
+        if (!map_asks(route->map, MAP_CAPTURE_INDEX) && !map_asks(route->map, MAP_CAPTURE_KEY))
+                return;
+        config_map_section(source->name, section);
+        loader->origin = source->lines[0].text.origin;
+        config_warning(loader, section, NULL, "each.index and each.key are nothing without each");
+}
+
 void config_map_check(ConfigLoader *loader, const ConfigRoute *source, const Route *route) {
         char section[CONFIG_ROUTE_NAME_MAX + 8];
 
         config_map_warn_of_names(loader, source, route);
+        config_map_warn_of_each(loader, source, route);
         if (!route->keeps_named || route->map)
                 return;
         snprintf(section, sizeof(section), "route %s", source->name);

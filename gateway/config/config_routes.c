@@ -33,6 +33,10 @@ static const struct {
                            "before." },
         [ROUTE_WHEN] = { "when", "Only payloads of which this holds: /type = a, b and /x." },
         [ROUTE_KEEP] = { "keep", "Of a mapped payload: all of it, or only what is named." },
+        [ROUTE_EACH] = { "each",
+                         "Where the array is whose elements are messages of their own: "
+                         "/readings." },
+        [ROUTE_EACH_MAX] = { "each_max", "Most elements of one message: 1000." },
         [ROUTE_ENABLED] = { "enabled", "off takes the route away." },
         [ROUTE_USE] = { "use", "A profile (tidegate route profiles) that says the rest." },
         [ROUTE_BASE] = { "base", "With use: what the topics of the profile begin with." },

@@ -87,6 +87,8 @@ typedef enum ConfigRouteKey {
         ROUTE_DECODE,
         ROUTE_WHEN,
         ROUTE_KEEP,
+        ROUTE_EACH,
+        ROUTE_EACH_MAX,
         ROUTE_ENABLED,
         ROUTE_USE,
         ROUTE_BASE,
