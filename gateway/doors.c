@@ -65,7 +65,7 @@ static int doors_set_filters(Doors *doors, const Routes *routes) {
         if (!filters)
                 return err_new(-ENOMEM);
         for (size_t i = 0; i < n; ++i)
-                filters[i] = topic_template_filter(routes_get(routes, i)->topic);
+                filters[i] = topic_template_pattern(routes_get(routes, i)->topic);
         r = mqtt_source_set_filters(doors->mqtt, filters, n);
         free(filters);
         return r == 0 ? 0 : err_up(r);

@@ -27,9 +27,11 @@ struct TopicLevel {
         Text text;     /* of TOPIC_LITERAL itself, else the name; inside of the template's text */
 };
 
-struct TopicTemplate { /* one block of memory, the two texts included */
+struct TopicTemplate { /* one block of memory, the three texts included */
         char *text;
-        char *filter; /* never longer than the text: a name has more than one character */
+        char *pattern; /* never longer than the text: a name has more than one character */
+        char *filter;
+        bool has_rest;
         bool has[TOPIC_WHO_COUNT];
         bool is_open; /* begins with what a topic that begins with $ is not for */
         size_t n_others;
@@ -111,7 +113,7 @@ static int topic_level_parse(TopicTemplate *template, Text text, bool is_last) {
         if (text_equal(text, TEXT("#"))) {
                 level->name = TOPIC_TAIL;
                 level->is_rest = true;
-                return is_last ? 0 : TOPIC_E_INVALID;
+                return is_last && !template->has_rest ? 0 : TOPIC_E_INVALID;
         }
         if (is_name) {
                 level->text = (Text){ .data = text.data + 1, .n = text.n - 2 };
@@ -120,13 +122,40 @@ static int topic_level_parse(TopicTemplate *template, Text text, bool is_last) {
                         memcmp(level->text.data + level->text.n - dots.n, dots.data, dots.n) == 0;
                 if (level->is_rest)
                         level->text.n -= dots.n;
-                return level->is_rest && !is_last ? TOPIC_E_INVALID
-                                                  : topic_add_name(template, level);
+                if (level->is_rest && template->has_rest)
+                        return TOPIC_E_INVALID;
+                template->has_rest |= level->is_rest;
+                return topic_add_name(template, level);
         }
         for (size_t i = 0; level->name == TOPIC_LITERAL && i < text.n; ++i)
                 if (strchr("+#{}", text.data[i]))
                         return TOPIC_E_INVALID;
         return 0;
+}
+
+/* And off its end. */
+static Text topic_take_last(Text *rest) {
+        size_t at = rest->n;
+        Text level;
+
+        while (at > 0 && rest->data[at - 1] != '/')
+                --at;
+        level = (Text){ .data = rest->data + at, .n = rest->n - at };
+        *rest = at > 0 ? (Text){ rest->data, at - 1 } : (Text){ 0 };
+        return level;
+}
+
+/* The last @n levels, and what is before them. False: that is nothing. */
+static bool topic_split(Text text, size_t n, Text *ret_front, Text *ret_levels) {
+        Text front = text;
+
+        for (size_t i = 0; front.data && i < n; ++i)
+                (void)topic_take_last(&front);
+        if (!front.data || front.n == 0)
+                return false;
+        *ret_levels = (Text){ text.data + front.n + 1, text.n - front.n - 1 };
+        *ret_front = front;
+        return true;
 }
 
 /* Of a length and of characters that brokers take. */
@@ -136,8 +165,9 @@ static bool topic_is_plain(Text text) {
 
 static int topic_template_parse(TopicTemplate *template) {
         Text rest = text_of(template->text);
-        char *filter = template->filter;
+        char *pattern = template->pattern;
         const TopicLevel *last;
+        size_t n_filter;
         int r;
 
         while (rest.data) {
@@ -149,12 +179,14 @@ static int topic_template_parse(TopicTemplate *template) {
                 last = &template->levels[template->n_levels - 1];
                 if (last->name != TOPIC_LITERAL)
                         level = last->is_rest ? TEXT("#") : TEXT("+");
-                memcpy(filter, level.data, level.n);
-                filter += level.n;
+                memcpy(pattern, level.data, level.n);
+                pattern += level.n;
                 if (rest.data)
-                        *filter++ = '/';
+                        *pattern++ = '/';
         }
-        *filter = '\0';
+        *pattern = '\0';
+        n_filter = strcspn(template->pattern, "#"); /* in no level of text */
+        memcpy(template->filter, template->pattern, n_filter + 1);
         template->is_open = template->levels[0].name != TOPIC_LITERAL;
         return 0;
 }
@@ -173,11 +205,12 @@ int topic_template_new(TopicTemplate **ret_template, const char *text) {
                 return TOPIC_E_INVALID;
 
         n_fixed = sizeof(*template) + n_levels * sizeof(template->levels[0]);
-        template = calloc(1, n_fixed + 2 * (n + 1));
+        template = calloc(1, n_fixed + 3 * (n + 1));
         if (!template)
                 return err_new(-ENOMEM);
         template->text = memcpy((char *)template + n_fixed, text, n + 1);
-        template->filter = template->text + n + 1;
+        template->pattern = template->text + n + 1;
+        template->filter = template->pattern + n + 1;
 
         r = topic_template_parse(template);
         if (r != 0)
@@ -198,6 +231,10 @@ const char *topic_template_text(const TopicTemplate *template) {
 
 const char *topic_template_filter(const TopicTemplate *template) {
         return template->filter;
+}
+
+const char *topic_template_pattern(const TopicTemplate *template) {
+        return template->pattern;
 }
 
 bool topic_template_has(const TopicTemplate *template, const char *name) {
@@ -233,14 +270,19 @@ static Text *topic_match_field(TopicMatch *match, const TopicLevel *level) {
         }
 }
 
-/* Of what is left of a topic: what this level takes. */
-static bool topic_level_match(const TopicLevel *level, Text *rest, TopicMatch *match) {
+/* Of what is left of a topic: what this level takes, and leaves for those @n_behind it. */
+static bool topic_level_match(const TopicLevel *level,
+                              size_t n_behind,
+                              Text *rest,
+                              TopicMatch *match) {
         Text text = *rest;
 
-        if (level->is_rest)
-                *rest = (Text){ 0 };
-        else
+        if (!level->is_rest)
                 text = topic_take_level(rest);
+        else if (n_behind == 0)
+                *rest = (Text){ 0 };
+        else if (!topic_split(*rest, n_behind, &text, rest))
+                return false;
         switch (level->name) {
         case TOPIC_LITERAL:
                 return text_equal(level->text, text);
@@ -264,7 +306,7 @@ bool topic_template_match(const TopicTemplate *template, Text topic, TopicMatch 
 
                 if (!rest.data && (level->name != TOPIC_TAIL || i == 0))
                         return false;
-                if (!topic_level_match(level, &rest, &match))
+                if (!topic_level_match(level, template->n_levels - 1 - i, &rest, &match))
                         return false;
         }
         if (rest.data)
@@ -391,11 +433,85 @@ static bool topic_filter_compare(const char *a, const char *b, bool both_ways) {
         }
 }
 
+/* A rest in the middle of a pattern: what is behind it; NULL: it has none. */
+static const char *topic_pattern_behind(const char *pattern) {
+        const char *rest = strstr(pattern, "#/");
+
+        return rest ? rest + 2 : NULL;
+}
+
 bool topic_filter_covers(const char *wide, const char *narrow) {
+        if (topic_pattern_behind(wide))
+                return strcmp(wide, narrow) == 0;
         return topic_filter_compare(wide, narrow, false);
 }
 
+typedef struct TopicSides TopicSides;
+
+/* The levels before and behind the rest; where there is none, all are both. */
+struct TopicSides {
+        Text before, behind;
+        size_t n_before, n_behind;
+        bool has_rest;
+};
+
+static size_t topic_count_levels(Text text) {
+        size_t n = text.data != NULL;
+
+        for (size_t i = 0; i < text.n; ++i)
+                n += text.data[i] == '/';
+        return n;
+}
+
+static TopicSides topic_sides(const char *pattern) {
+        Text all = text_of(pattern);
+        size_t n = strcspn(pattern, "#");
+        TopicSides sides = { .before = all, .behind = all, .has_rest = n < all.n };
+
+        if (sides.has_rest) {
+                sides.before = n > 0 ? (Text){ pattern, n - 1 } : (Text){ 0 };
+                sides.behind = pattern[n + 1] == '/' ? text_of(pattern + n + 2) : (Text){ 0 };
+        }
+        sides.n_before = topic_count_levels(sides.before);
+        sides.n_behind = topic_count_levels(sides.behind);
+        return sides;
+}
+
+/* In as many levels as both have, from the front or from the end. */
+static bool topic_sides_agree(Text a, Text b, Text (*take)(Text *rest)) {
+        while (a.data && b.data) {
+                Text one = take(&a), other = take(&b);
+
+                if (!text_equal(one, other) && !topic_filter_is(one, "+") &&
+                    !topic_filter_is(other, "+"))
+                        return false;
+        }
+        return true;
+}
+
+/* Of how many levels a topic is at least, and at most. */
+static size_t topic_sides_least(const TopicSides *sides) {
+        if (!sides->has_rest)
+                return sides->n_before;
+        return sides->n_before + sides->n_behind + (sides->n_behind > 0);
+}
+
+static size_t topic_sides_most(const TopicSides *sides) {
+        return sides->has_rest ? SIZE_MAX : sides->n_before;
+}
+
+static bool topic_pattern_meets(const char *a, const char *b) {
+        TopicSides one = topic_sides(a), other = topic_sides(b);
+
+        return (*a == '$') == (*b == '$') && topic_sides_least(&one) <= topic_sides_most(&other) &&
+               topic_sides_least(&other) <= topic_sides_most(&one) &&
+               topic_sides_agree(one.before, other.before, topic_take_level) &&
+               topic_sides_agree(one.behind, other.behind, topic_take_last);
+}
+
 bool topic_filter_meets(const char *a, const char *b) {
+        if (topic_pattern_behind(a) || topic_pattern_behind(b))
+                return topic_pattern_meets(a, b);
         return topic_filter_compare(a, b, true);
 }
 
@@ -414,8 +530,20 @@ bool topic_filter_takes(const char *filter, Text topic) {
                 Text level = { topic.data + at,
                                end ? (size_t)(end - topic.data) - at : topic.n - at };
 
-                if (topic_filter_is(wanted, "#"))
+                if (topic_filter_is(wanted, "#") && *filter == '\0')
                         return true;
+                if (topic_filter_is(wanted, "#")) {
+                        Text rest = { topic.data + at, topic.n - at }, front, behind;
+
+                        if (!topic_split(rest,
+                                         topic_count_levels(text_of(filter + 1)),
+                                         &front,
+                                         &behind))
+                                return false;
+                        at = (size_t)(behind.data - topic.data);
+                        ++filter;
+                        continue;
+                }
                 if (!topic_filter_is(wanted, "+") && !text_equal(wanted, level))
                         return false;
                 at += level.n;

@@ -4,11 +4,11 @@
  * Topic: templates such as `users/{user}/devices/{device}/status`, and their captures.
  *
  * A level of a template is text, which matches itself; `{name}`, which takes one level;
- * `{name...}`, which as the last one takes all the levels that are left, with the slashes between;
- * `+`, one level that nobody asks about; or, as the last, `#`: whatever is left, also nothing. The
- * names `user`, `vehicle`, `device` and `camera` (a device, too) say whose the message is; others
- * are there for maps (docs/mapping.md): a letter, then letters, digits and `_`, all lower case, at
- * most
+ * `{name...}`, once, which takes all the levels that the others leave, with the slashes between;
+ * `+`, one level that nobody asks about; or, as the last, and where no name takes a rest, `#`:
+ * whatever is left, also nothing. The names `user`, `vehicle`, `device` and `camera` (a device,
+ * too) say whose the message is; others are there for maps (docs/mapping.md): a letter, then
+ * letters, digits and `_`, all lower case, at most
  * 40. What a name takes is never empty. As for a broker, no wildcard at the beginning takes a topic
  * that begins with `$`. Pure.
  */
@@ -29,9 +29,9 @@ struct TopicMatch {
 };
 
 enum {
-        TOPIC_E_INVALID = 1, /* not a template: empty, a bad or repeated name, `#` or a rest that is
-                                not the last, too many levels or names, > 65535 bytes, not UTF-8, or
-                                with control characters */
+        TOPIC_E_INVALID = 1, /* not a template: empty, a bad or repeated name, two rests, `#` that
+                                is not the last, too many levels or names, > 65535 bytes, not UTF-8,
+                                or with control characters */
 };
 
 MUST_CHECK int topic_template_new(TopicTemplate **ret_template, const char *text);
@@ -40,6 +40,9 @@ TopicTemplate *topic_template_free(TopicTemplate *template);
 const char *topic_template_text(const TopicTemplate *template);
 const char *topic_template_filter(
         const TopicTemplate *template); /* the MQTT filter: `users/+/devices/+/status` */
+/* The filter and, where a rest is in the middle, what is behind it: `a/#/b`, where # is at least a
+ * level. No broker knows these; topic_filter_takes(), _meets(), and TopicIndex do. */
+const char *topic_template_pattern(const TopicTemplate *template);
 bool topic_template_has(const TopicTemplate *template,
                         const char *name); /* "device" also for {camera} */
 /* Each level is text or the name of who: it can be filled in, for publishing. */

@@ -25,6 +25,7 @@ struct Ending {
 
 struct Node {
         uint32_t any;        /* below "+" */
+        uint32_t tails;      /* what is behind a rest in the middle, the last level first */
         uint32_t ends, rest; /* filters that end here, and with "#" behind it */
 };
 
@@ -48,7 +49,8 @@ struct Search {
 static int index_add_node(TopicIndex *index, uint32_t *ret_node) {
         if (!VEC_HAS_ROOM(index->nodes, index->n_nodes, index->nodes_capacity, 16))
                 return err_new(-ENOMEM);
-        index->nodes[index->n_nodes] = (Node){ .any = NONE, .ends = NONE, .rest = NONE };
+        index->nodes[index->n_nodes] =
+                (Node){ .any = NONE, .tails = NONE, .ends = NONE, .rest = NONE };
         *ret_node = (uint32_t)index->n_nodes++;
         return 0;
 }
@@ -157,6 +159,17 @@ static int index_add_edge(TopicIndex *index, uint32_t from, Text level, uint32_t
 
 /* ---- filters ---- */
 
+static Text take_last(Text *rest) {
+        size_t at = rest->n;
+        Text level;
+
+        while (at > 0 && rest->data[at - 1] != '/')
+                --at;
+        level = (Text){ .data = rest->data + at, .n = rest->n - at };
+        *rest = at > 0 ? (Text){ rest->data, at - 1 } : (Text){ 0 };
+        return level;
+}
+
 static Text take_level(Text *rest) {
         const char *slash = memchr(rest->data, '/', rest->n);
         Text level = { .data = rest->data, .n = slash ? (size_t)(slash - rest->data) : rest->n };
@@ -189,6 +202,21 @@ static int index_step(TopicIndex *index, uint32_t *node, Text level) {
         return 0;
 }
 
+/* From the node of a rest to where its tail ends, which is its first level. */
+static int index_add_tail(TopicIndex *index, uint32_t *node, Text tail) {
+        uint32_t at = index->nodes[*node].tails;
+        int r = 0;
+
+        if (at == NONE)
+                r = index_add_node(index, &at);
+        if (r == 0)
+                index->nodes[*node].tails = at;
+        while (r == 0 && tail.data)
+                r = index_step(index, &at, take_last(&tail));
+        *node = at;
+        return r == 0 ? 0 : err_up(r);
+}
+
 int topic_index_add(TopicIndex *index, const char *filter, uint32_t id) {
         Text rest = text_of(filter);
         bool is_rest = false;
@@ -198,9 +226,13 @@ int topic_index_add(TopicIndex *index, const char *filter, uint32_t id) {
         while (r == 0 && rest.data) {
                 Text level = take_level(&rest);
 
-                is_rest = text_equal(level, TEXT("#"));
-                if (!is_rest)
+                is_rest = text_equal(level, TEXT("#")) && !rest.data;
+                if (text_equal(level, TEXT("#")) && rest.data) {
+                        r = index_add_tail(index, &node, rest);
+                        rest = (Text){ 0 };
+                } else if (!is_rest) {
                         r = index_step(index, &node, level);
+                }
         }
         if (r == 0 && !VEC_HAS_ROOM(index->endings, index->n_endings, index->endings_capacity, 16))
                 r = err_new(-ENOMEM);
@@ -235,6 +267,24 @@ static void search_list(Search *search, uint32_t ending) {
                 search_note(search, search->index->endings[ending].id);
 }
 
+/* From the end of what is left, of which the rest itself takes a level or more. As deep as the
+ * tails are. */
+static void search_tails(Search *search, uint32_t at, Text rest) {
+        const Node *node = &search->index->nodes[at];
+        uint32_t below;
+        Text level;
+
+        if (!rest.data || rest.n == 0)
+                return;
+        search_list(search, node->ends);
+        level = take_last(&rest);
+        below = index_below(search->index, at, level);
+        if (below != NONE)
+                search_tails(search, below, rest);
+        if (node->any != NONE)
+                search_tails(search, node->any, rest);
+}
+
 /* @is_wild: wildcards count here; they do not for the first level of what begins with $. As deep as
  * the filters are. */
 static void search_below(Search *search, uint32_t at, Text rest, bool is_wild) {
@@ -244,6 +294,8 @@ static void search_below(Search *search, uint32_t at, Text rest, bool is_wild) {
 
         if (is_wild)
                 search_list(search, node->rest);
+        if (is_wild && node->tails != NONE)
+                search_tails(search, node->tails, rest);
         if (!rest.data) {
                 search_list(search, node->ends);
                 return;

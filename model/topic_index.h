@@ -15,8 +15,8 @@ typedef struct TopicIndex TopicIndex;
 MUST_CHECK int topic_index_new(TopicIndex **ret_index);
 TopicIndex *topic_index_free(TopicIndex *index);
 
-/* @filter is valid (topic.h), is no shared subscription, and has at most TOPIC_MAX_LEVELS levels.
- * -ENOMEM. */
+/* @filter is valid, or the pattern of a template (topic.h), is no shared subscription, and has at
+ * most TOPIC_MAX_LEVELS levels. -ENOMEM. */
 MUST_CHECK int topic_index_add(TopicIndex *index, const char *filter, uint32_t id);
 
 /* The ids of the filters that take @topic, each once, ascending; of more than @max the lowest. */

@@ -19,27 +19,37 @@ static bool mqtt_door_is_same(const MqttDoor *a, const MqttDoor *b) {
         return is_same;
 }
 
+static int mqtt_door_add(MqttDoor *door, const char *text) {
+        door->texts[door->n_texts] = strdup(text);
+        if (!door->texts[door->n_texts])
+                return err_new(-ENOMEM);
+        ++door->n_texts;
+        return 0;
+}
+
 int mqtt_door_new(MqttDoor **ret_door, const MqttFilters *filters, MqttDoor **beforep) {
         CLEANUP(mqtt_door_free) MqttDoor *door = calloc(1, sizeof(*door));
+        int r = 0;
 
         if (!door)
                 return err_new(-ENOMEM);
         door->is_open = true;
-        door->texts = calloc(filters->n_items + 1, sizeof(*door->texts));
+        door->texts = calloc(filters->n_items + filters->n_patterns + 1, sizeof(*door->texts));
         if (!door->texts)
                 return err_new(-ENOMEM);
-        for (size_t i = 0; i < filters->n_items; ++i) {
+        for (size_t i = 0; r == 0 && i < filters->n_items; ++i) {
                 const MqttFilter *filter = &filters->items[i];
 
                 if (filter->is_join) {
                         door->is_open = false;
                         continue;
                 }
-                door->texts[door->n_texts] = strdup(filter->text);
-                if (!door->texts[door->n_texts])
-                        return err_new(-ENOMEM);
-                ++door->n_texts;
+                r = mqtt_door_add(door, filter->text);
         }
+        for (size_t i = 0; r == 0 && i < filters->n_patterns; ++i)
+                r = mqtt_door_add(door, filters->patterns[i]);
+        if (r != 0)
+                return err_up(r);
         if (*beforep && mqtt_door_is_same(*beforep, door)) {
                 *ret_door = TAKE(beforep);
                 return 0;

@@ -37,6 +37,37 @@ static int mqtt_filters_add(MqttFilters *filters,
         return 0;
 }
 
+static bool mqtt_filters_is_pattern(const char *text) {
+        return strstr(text, "#/") != NULL;
+}
+
+static int mqtt_filters_add_pattern(MqttFilters *filters, const char *text) {
+        char *copy;
+
+        for (size_t i = 0; i < filters->n_patterns; ++i)
+                if (strcmp(filters->patterns[i], text) == 0)
+                        return 0;
+        copy = strdup(text);
+        if (!copy ||
+            !VEC_HAS_ROOM(filters->patterns, filters->n_patterns, filters->patterns_capacity, 4)) {
+                free(copy);
+                return err_new(-ENOMEM);
+        }
+        filters->patterns[filters->n_patterns++] = copy;
+        return 0;
+}
+
+/* And the filter that brings its topics, which nobody else may want. */
+static int mqtt_filters_want_pattern(MqttFilters *filters, const char *text) {
+        char *filter = strndup(text, strcspn(text, "#") + 1);
+        int r = filter ? mqtt_filters_add_pattern(filters, text) : err_new(-ENOMEM);
+
+        if (r == 0 && !mqtt_filters_find(filters, filter))
+                r = mqtt_filters_add(filters, filter, MQTT_FILTER_WANTED, true);
+        free(filter);
+        return r == 0 ? 0 : err_up(r);
+}
+
 static bool mqtt_filters_cover_both(const MqttFilters *filters, const char *a, const char *b) {
         for (size_t i = 0; i < filters->n_items; ++i)
                 if (topic_filter_covers(filters->items[i].text, a) &&
@@ -73,8 +104,12 @@ int mqtt_filters_new(MqttFilters **ret_filters, const char *const texts[], size_
         if (!filters)
                 return err_new(-ENOMEM);
         for (size_t i = 0; r == 0 && i < n_texts; ++i)
-                if (!mqtt_filters_find(filters, texts[i]))
+                if (!mqtt_filters_is_pattern(texts[i]) && !mqtt_filters_find(filters, texts[i]))
                         r = mqtt_filters_add(filters, texts[i], MQTT_FILTER_WANTED, false);
+        for (size_t i = 0; r == 0 && i < n_texts; ++i)
+                if (mqtt_filters_is_pattern(texts[i]))
+                        r = mqtt_filters_want_pattern(filters, texts[i]);
+        filters->n_own = filters->n_patterns;
         if (r == 0)
                 r = mqtt_filters_join(filters);
         if (r < 0)
@@ -90,6 +125,9 @@ MqttFilters *mqtt_filters_free(MqttFilters *filters) {
 
         for (size_t i = 0; i < filters->n_items; ++i)
                 free(filters->items[i].text);
+        for (size_t i = 0; i < filters->n_patterns; ++i)
+                free(filters->patterns[i]);
+        free(filters->patterns);
         free(filters->items);
         free(filters);
         return NULL;
@@ -113,6 +151,8 @@ int mqtt_filters_replace(MqttFilters **filtersp, MqttFilters **nextp) {
                         r = mqtt_filters_add(next, old->text, MQTT_FILTER_STALE, old->is_join);
                 }
         }
+        for (size_t i = 0; *filtersp && r == 0 && i < (*filtersp)->n_patterns; ++i)
+                r = mqtt_filters_add_pattern(next, (*filtersp)->patterns[i]);
         if (r < 0)
                 return err_up(r);
         next->is_changed = true;
@@ -156,6 +196,11 @@ void mqtt_filters_drop_gone(MqttFilters *filters) {
                         filters->items[n++] = filters->items[i];
         filters->is_changed |= n != filters->n_items;
         filters->n_items = n;
+        while (filters->n_patterns > filters->n_own &&
+               !mqtt_filters_have(filters, MQTT_FILTER_STALE)) {
+                filters->is_changed = true;
+                free(filters->patterns[--filters->n_patterns]);
+        }
 }
 
 void mqtt_filters_reset(MqttFilters *filters, bool is_session_new) {
@@ -243,6 +288,8 @@ static bool mqtt_filters_write(const MqttFilters *filters, int fd, const char *c
                                 "%s%s\n",
                                 filters->items[i].text,
                                 filters->items[i].is_join ? MQTT_FILTERS_JOIN : "");
+        for (size_t i = 0; i < filters->n_patterns; ++i)
+                fprintf(file, "%s\n", filters->patterns[i]);
         failed = fflush(file) != 0 || fsync(fileno(file)) != 0;
         failed = fclose(file) != 0 || failed;
         return !failed;
@@ -270,6 +317,8 @@ static bool mqtt_filters_load_line(MqttFilters *filters, char *text) {
 
         if (is_join)
                 text[n - n_mark] = '\0';
+        if (mqtt_filters_is_pattern(text))
+                return mqtt_filters_add_pattern(filters, text) == 0;
         if (!topic_filter_is_valid(text_of(text))) /* damage: the broker would hang up on us */
                 return true;
         if (mqtt_filters_find(filters, text))

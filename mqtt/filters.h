@@ -36,12 +36,17 @@ struct MqttFilter {
 struct MqttFilters {
         MqttFilter *items;
         size_t n_items, capacity;
+        char **patterns; /* with a rest in the middle: judged by us, and brought by an item */
+        size_t n_patterns, patterns_capacity;
+        size_t n_own;    /* of them; the others count until the session has nothing stale */
         bool is_changed; /* other filters than in the file */
 };
 
 /*
- * All wanted; without repetitions. Where two meet and neither takes all of the other's, the
- * narrowest one that takes all of both is added, lest a broker sends what both take twice.
+ * All wanted; without repetitions. No broker knows a pattern with a rest in the middle (`a/#/b`,
+ * topic.h): a filter (`a/#`) brings what it takes, and more, as a join does. Where two meet and
+ * neither takes all of the other's, the narrowest one that takes all of both is added, lest a
+ * broker sends what both take twice.
  */
 MUST_CHECK int mqtt_filters_new(MqttFilters **ret_filters,
                                 const char *const texts[],

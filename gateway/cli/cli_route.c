@@ -55,6 +55,8 @@ static void show_origin(View *view, const Route *route) {
 static void show_head(View *view, const Route *route) {
         view_string(view, "name", route->name);
         view_string(view, "topic", topic_template_text(route->topic));
+        if (strcmp(topic_template_filter(route->topic), topic_template_pattern(route->topic)) != 0)
+                view_string(view, "subscribed", topic_template_filter(route->topic));
         view_string(view, "kind", kind_name(route->kind));
 }
 
@@ -214,7 +216,7 @@ static int show_matches(RouteTest *test) {
                 TopicMatch match = { 0 };
 
                 /* also one that then does not match, as a name would be empty */
-                test->n_asked += topic_filter_takes(topic_template_filter(route->topic),
+                test->n_asked += topic_filter_takes(topic_template_pattern(route->topic),
                                                     test->envelope.topic);
                 if (!topic_template_match(route->topic, test->envelope.topic, &match))
                         continue;

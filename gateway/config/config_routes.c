@@ -355,8 +355,8 @@ static int config_route_read_topic(ConfigLoader *loader, const ConfigRoute *sour
                                    "topic",
                                    "bad template",
                                    "levels with / between, each text, {user}, {vehicle}, {device}, "
-                                   "{camera} or another {name}, none twice, or +; the last also "
-                                   "{name...} or #");
+                                   "{camera} or another {name}, none twice, or +; one of them "
+                                   "{name...}, or the last #");
                 return 0;
         }
         return r == 0 ? 0 : err_up(r);
@@ -432,7 +432,7 @@ static int config_route_read_person(ConfigLoader *loader, const ConfigRoute *sou
         return route->person ? 0 : err_new(-ENOMEM);
 }
 
-/* Two templates with the same filter: the second would never see a message. */
+/* Two templates with the same pattern: the second would never see a message. */
 static void config_route_check_unique(ConfigLoader *loader,
                                       const ConfigRoute *source,
                                       const Route *route,
@@ -442,8 +442,8 @@ static void config_route_check_unique(ConfigLoader *loader,
         for (size_t i = 0; route->topic && i < routes_length(routes); ++i) {
                 const Route *other = routes_get(routes, i);
 
-                if (other->when || strcmp(topic_template_filter(other->topic),
-                                          topic_template_filter(route->topic)) != 0)
+                if (other->when || strcmp(topic_template_pattern(other->topic),
+                                          topic_template_pattern(route->topic)) != 0)
                         continue;
                 (void)config_route_text(loader, source, ROUTE_TOPIC);
                 snprintf(text, sizeof(text), "the same topics as route %s", other->name);

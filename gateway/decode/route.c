@@ -91,7 +91,7 @@ int routes_add(Routes *routes, const Route *route) {
         if (!VEC_HAS_ROOM(routes->items, routes->n_items, routes->n_allocated, 16))
                 return err_new(-ENOMEM);
         r = topic_index_add(routes->index,
-                            topic_template_filter(route->topic),
+                            topic_template_pattern(route->topic),
                             (uint32_t)routes->n_items);
         if (r != 0)
                 return err_up(r);
@@ -127,8 +127,8 @@ static bool route_ignores_all(const Route *route, const char *filter) {
 }
 
 bool route_meets(const Route *a, const Route *b) {
-        const char *filter_a = topic_template_filter(a->topic);
-        const char *filter_b = topic_template_filter(b->topic);
+        const char *filter_a = topic_template_pattern(a->topic);
+        const char *filter_b = topic_template_pattern(b->topic);
 
         return topic_filter_meets(filter_a, filter_b) && !route_ignores_all(a, filter_b) &&
                !route_ignores_all(b, filter_a);

@@ -133,6 +133,46 @@ static void test_filters_that_meet_are_joined(void **state) {
         unlink(path);
 }
 
+/* z/#/state: no broker knows such a filter, and what else z/# brings is not wanted. */
+static void test_a_rest_in_the_middle_is_judged_by_us(void **state) {
+        CLEANUP(mqtt_filters_free) MqttFilters *filters = make("z/#/state", "z/x");
+        CLEANUP(mqtt_filters_free) MqttFilters *later = make("y", NULL);
+        CLEANUP(mqtt_filters_free) MqttFilters *next = make("y", NULL);
+        CLEANUP(mqtt_door_free) MqttDoor *door = NULL, *before = NULL;
+        char path[] = "/tmp/tidegate-filters-XXXXXX";
+        MqttFilter *items[8];
+        int fd = mkstemp(path);
+
+        (void)state;
+        assert_true(fd >= 0);
+        close(fd);
+        mqtt_filters_cover(filters);
+        assert_int_equal(mqtt_filters_pick(filters, MQTT_FILTER_WANTED, items, 8), 1);
+        assert_string_equal(items[0]->text, "z/#");
+        assert_int_equal(mqtt_door_new(&door, filters, &before), 0);
+        assert_true(mqtt_door_takes(door, TEXT("z/a/b/state")));
+        assert_true(mqtt_door_takes(door, TEXT("z/x")));
+        assert_false(mqtt_door_takes(door, TEXT("z/state")));
+        assert_false(mqtt_door_takes(door, TEXT("z/a")));
+
+        mqtt_filters_save(filters, path, "gateway"); /* the next process may yet get some of it, */
+        assert_true(mqtt_filters_load(later, path, "gateway"));
+        assert_int_equal(count(later, MQTT_FILTER_STALE), 2);
+        before = door;
+        assert_int_equal(mqtt_door_new(&door, later, &before), 0);
+        assert_true(mqtt_door_takes(door, TEXT("z/a/state")));
+        unlink(path);
+
+        assert_int_equal(mqtt_filters_replace(&filters, &next),
+                         0); /* as this one after a reload, */
+        before = door;
+        assert_int_equal(mqtt_door_new(&door, filters, &before), 0);
+        assert_true(mqtt_door_takes(door, TEXT("z/a/state")));
+        set_all(filters, MQTT_FILTER_GONE); /* until it is unsubscribed */
+        mqtt_filters_drop_gone(filters);
+        assert_int_equal(filters->n_patterns, 0);
+}
+
 static void test_new_session_has_nothing_to_lose(void **state) {
         CLEANUP(mqtt_filters_free) MqttFilters *filters = make("a/#", "b/#");
 
@@ -331,6 +371,7 @@ int main(void) {
                 cmocka_unit_test(test_each_connection_subscribes_to_all_that_is_wanted),
                 cmocka_unit_test(test_a_wide_filter_brings_what_a_narrow_one_would),
                 cmocka_unit_test(test_filters_that_meet_are_joined),
+                cmocka_unit_test(test_a_rest_in_the_middle_is_judged_by_us),
                 cmocka_unit_test(test_new_session_has_nothing_to_lose),
                 cmocka_unit_test(test_what_the_broker_refuses_stays_refused_until_it_is_granted),
                 cmocka_unit_test(test_file_tells_the_next_process_what_the_session_has),

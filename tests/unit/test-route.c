@@ -111,6 +111,30 @@ static void test_what_is_ignored_is_shared_with_nobody(void **state) {
         assert_false(meets("a/{device...}", "a/b/{device}", "a/b/+"));
         assert_false(meets("a/{device...}", "a/b/{device}", "a/#"));
         assert_false(meets("a/{device}", "a/b/{device}", ""));
+        assert_false(meets("a/{device...}/x", "a/{device...}/y", ""));
+        assert_true(meets("a/{device...}/x", "a/{device...}", "a/b/+"));
+        assert_true(meets("a/{device...}/x", "a/b/{device}/x", ""));
+}
+
+/* Only routes that take a topic count among those that are asked. */
+static void test_a_rest_in_the_middle_is_no_burden_to_others(void **state) {
+        CLEANUP(routes_unref) Routes *routes = NULL;
+        char topic[40], name[8];
+        TopicMatch match;
+        const Route *route;
+
+        (void)state;
+        assert_int_equal(routes_new(&routes), 0);
+        for (int i = 0; i < 3 * ROUTES_MAX_TAKING; ++i) {
+                snprintf(topic, sizeof(topic), "a/{device...}/x%d", i);
+                snprintf(name, sizeof(name), "r%d", i);
+                add(routes, name, topic, KIND_ALERT);
+        }
+        route = routes_match(routes, TEXT("a/b/c/x95"), &match);
+        assert_non_null(route);
+        assert_string_equal(route->name, "r95");
+        assert_true(text_equal(match.device, TEXT("b/c")));
+        assert_null(routes_match(routes, TEXT("a/b/c"), &match));
 }
 
 int main(void) {
@@ -121,6 +145,7 @@ int main(void) {
                 cmocka_unit_test(test_table_lives_as_long_as_its_last_reference),
                 cmocka_unit_test(test_table_grows),
                 cmocka_unit_test(test_what_is_ignored_is_shared_with_nobody),
+                cmocka_unit_test(test_a_rest_in_the_middle_is_no_burden_to_others),
         };
 
         return cmocka_run_group_tests_name("route", tests, NULL, NULL);

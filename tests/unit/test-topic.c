@@ -82,7 +82,8 @@ static void test_what_is_no_template_is_refused(void **state) {
                 "#/b",
                 "a/b#",
                 "a/b+",
-                "a/{rest...}/b",
+                "a/{rest...}/b/#",
+                "a/{rest...}/b/{device...}",
                 "a/{...}",
                 "a/{Planet}/b",
                 "a/{1st}/b",
@@ -141,6 +142,26 @@ static void test_a_rest_takes_all_levels_that_are_left(void **state) {
         assert_true(matches(template, "zigbee2mqtt/lamp", &match));
         assert_text(match.device, "lamp");
         assert_false(matches(template, "zigbee2mqtt/", &match));
+        assert_false(matches(template, "zigbee2mqtt", &match));
+}
+
+static void test_a_rest_may_be_in_the_middle(void **state) {
+        CLEANUP(topic_template_free) TopicTemplate *template = NULL;
+        TopicMatch match;
+
+        (void)state;
+        assert_int_equal(topic_template_new(&template, "zigbee2mqtt/{device...}/{what}/state"), 0);
+        assert_string_equal(topic_template_filter(template), "zigbee2mqtt/#");
+        assert_string_equal(topic_template_pattern(template), "zigbee2mqtt/#/+/state");
+        assert_true(matches(template, "zigbee2mqtt/first floor/lamp/light/state", &match));
+        assert_text(match.device, "first floor/lamp");
+        assert_text(match.others[0], "light");
+        assert_true(matches(template, "zigbee2mqtt/lamp/light/state", &match));
+        assert_text(match.device, "lamp");
+        assert_false(matches(template, "zigbee2mqtt/light/state", &match));
+        assert_false(matches(template, "zigbee2mqtt//light/state", &match));
+        assert_false(matches(template, "zigbee2mqtt/lamp//state", &match));
+        assert_false(matches(template, "zigbee2mqtt/lamp/light/state/", &match));
         assert_false(matches(template, "zigbee2mqtt", &match));
 }
 
@@ -274,6 +295,12 @@ static void test_filters_cover_and_meet(void **state) {
                 { "a/#", "a", true, true },          { "a/+", "a/#", false, true },
                 { "a/#", "b/#", false, false },      { "+/b", "$SYS/b", false, false },
                 { "#", "$share/g/a", false, false }, { "a//b", "a/+/b", false, true },
+                { "a/#", "a/#/b", true, true },      { "a/#/b", "a/#/b", true, true },
+                { "a/#/b", "a/#/c", false, false },  { "a/#/b", "a/x/b", false, true },
+                { "a/#/b", "a/b", false, false },    { "a/#/+/c", "a/b/#/c", false, true },
+                { "#/b", "a/+", false, true },       { "#/b", "$SYS/b", false, false },
+                { "a/#/b", "a/#", false, true },     { "+/x/#/b", "a/y/#", false, false },
+                { "#/", "a/#", false, true },        { "a/#/b/c", "a/b/c", false, false },
         };
 
         (void)state;
@@ -338,6 +365,7 @@ int main(void) {
                 cmocka_unit_test(test_what_is_no_template_is_refused),
                 cmocka_unit_test(test_other_names_are_captured_in_their_order),
                 cmocka_unit_test(test_a_rest_takes_all_levels_that_are_left),
+                cmocka_unit_test(test_a_rest_may_be_in_the_middle),
                 cmocka_unit_test(test_what_nobody_asks_about_is_passed_over),
                 cmocka_unit_test(test_no_wildcard_at_the_beginning_takes_what_is_the_brokers),
                 cmocka_unit_test(test_only_a_plain_template_is_for_publishing),
