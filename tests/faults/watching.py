@@ -121,6 +121,10 @@ class Load:
         """So many at once, beside the others."""
         self._more += n
 
+    def n_waiting(self):
+        """That the broker has not taken yet."""
+        return len(self._pending)
+
     def stop(self):
         """No more; the broker has them all."""
         self._stop.set()

@@ -240,6 +240,23 @@ def closing(world):
     world.wait_flow()
 
 
+@both_versions("a backlog of thousands, and links that end while it comes", says=LOST)
+def backlog_cut(world):
+    """Mosquitto has all of it in flight at once, whatever it is allowed."""
+    for _ in again(world, 1, 5):
+        world.mqtt.is_refusing = True
+        world.mqtt.cut()
+        world.load.burst(6000 if world.is_short else 30000)
+        wait_until(lambda: world.load.n_waiting() < 200, "the broker to have the backlog", 120)
+        world.mqtt.is_refusing = False
+        for _ in again(world, 3, 6):
+            before = len(world.mqtt.acknowledged)
+            wait_until(lambda n=before: len(world.mqtt.acknowledged) > n, "some of it to come", 60)
+            world.pause(world.dice.uniform(0.02, 0.3))
+            world.mqtt.cut()
+        world.wait_flow()
+
+
 @row("broker and gateway killed at the same moment", is_live_whole=False)
 def both_killed(world):
     for _ in again(world, 2, 20):
