@@ -40,8 +40,22 @@ static void journal_gone_say(const Segment *segment, bool is_stored) {
                   segment->name,
                   is_stored ? "yes" : "no",
                   is_stored ? "somebody removed it; it was only kept"
-                            : "somebody removed it: do not stop this process before what it has "
-                              "of it is stored");
+                            : "somebody removed it: do not stop this process before it is "
+                              "written again, or what it has of it is stored");
+}
+
+/* While it is not stored, so that a crash costs nothing of it. Not at once: its writer is told
+ * first that it is to write there no more. */
+static void journal_gone_write_again(Segment *segment) {
+        int r;
+
+        r = segment_write_again(segment);
+        if (r == 0)
+                log_info("journal_file_written_again file=\"%s\"", segment->name);
+        else if (!segment->is_given_up)
+                log_error("journal_file_not_written file=\"%s\" errno=%d", segment->name, -r);
+        segment->is_gone = r < 0;
+        segment->is_given_up = r < 0;
 }
 
 bool journal_gone_look(JournalGone *gone,
@@ -62,11 +76,13 @@ bool journal_gone_look(JournalGone *gone,
                         at->is_gone = true;
                         ++n_new;
                         journal_gone_say(at, is_stored);
+                } else if (at->is_gone && !is_stored) {
+                        journal_gone_write_again(at);
                 }
                 n_waiting += at->is_gone && !is_stored;
         }
         if (n_waiting == 0 && atomic_load(&gone->n_waiting) > 0)
-                log_info("journal_files_stored hint=\"nothing is left of those that are gone\"");
+                log_info("journal_files_stored hint=\"all of them is stored, or written again\"");
         atomic_store(&gone->n_waiting, n_waiting);
         metric_set(METRIC_JOURNAL_FILES_GONE, (int64_t)n_waiting);
         return n_new > 0;

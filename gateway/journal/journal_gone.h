@@ -4,8 +4,9 @@
  * JournalGone: files of the journal that somebody removes beneath the running process.
  *
  * What is mapped can still be read, and is stored as ever, if the process lives until then: so it
- * is said, once a file, and counted until all of it is stored (tidegate_journal_files_gone).
- * Nothing more is to be written there. Belongs to the reader's thread, but for the count.
+ * is said, once a file, and what is not stored is written to a file of that name again. Until then,
+ * or until it is stored, it is counted (tidegate_journal_files_gone). Nothing more is to be added
+ * to it. Belongs to the reader's thread, but for the count.
  */
 
 #include <stdatomic.h>

@@ -124,6 +124,38 @@ void segment_unlink_file(const Segment *segment) {
                 log_error("journal_unlink_failed file=%s errno=%d", segment->name, errno);
 }
 
+/* With the size of before, as the header says it. */
+static int segment_write_all(const Segment *segment, int fd) {
+        size_t n_bytes = atomic_load(&segment->end), n_written = 0;
+        ssize_t n = 0;
+
+        while (n_written < n_bytes &&
+               (n = pwrite(fd, segment->map + n_written, n_bytes - n_written, (off_t)n_written)) >
+                       0)
+                n_written += (size_t)n;
+        if (n_written < n_bytes)
+                return n < 0 ? -errno : -ENOSPC;
+        return ftruncate(fd, (off_t)segment->n_map) < 0 ? -errno : 0;
+}
+
+int segment_write_again(const Segment *segment) {
+        int fd, r;
+
+        fd = openat(segment->dir_fd,
+                    segment->name,
+                    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                    0600);
+        if (fd < 0)
+                return -errno;
+        r = segment_write_all(segment, fd);
+        if (r == 0 && dup3(fd, segment->fd, O_CLOEXEC) < 0) /* whoever syncs it has the new one */
+                r = -errno;
+        close(fd);
+        if (r < 0)
+                segment_unlink_file(segment);
+        return r;
+}
+
 static int segment_map(Segment *segment, size_t n_bytes, int protection) {
         void *map;
 

@@ -95,7 +95,8 @@ struct Segment {
         _Atomic(Segment *) next;   /* owned reference */
         size_t n_synced;           /* {sync thread}, or {append lock} with fsync=always */
         bool is_dir_synced;        /* likewise */
-        bool is_gone;              /* {reader} its file was removed */
+        bool is_gone;              /* {reader} its file was removed, */
+        bool is_given_up;          /* {reader} and could not be written again, which was said */
         int64_t stored_us;         /* {reader} monotonic: when all of it was found to be stored */
 };
 
@@ -136,6 +137,9 @@ Segment *segment_unref(Segment *segment);
 Segment *segment_next(const Segment *segment); /* borrowed; NULL if it is the newest */
 void segment_link(Segment *segment, Segment *next);
 void segment_unlink_file(const Segment *segment);
+/* What it has, into a file of its name again, which takes the place of the one that somebody
+ * removed; not while it may be written. -errno: -EEXIST, there is one of that name. */
+MUST_CHECK int segment_write_again(const Segment *segment);
 
 /* Messages that are one record, and the number of the last of them. */
 uint64_t segment_record_messages(const SegmentRecord *record);

@@ -39,16 +39,38 @@ def cut_off(make_gateway, postgres, publisher, database):
     return gateway
 
 
+def test_they_are_written_again_and_a_crash_costs_nothing(cut_off, database, postgres, publisher):
+    """With the identity gone, too: each segment has it."""
+    for _ in range(2):
+        gone = segments(cut_off)
+        n_before = cut_off.log().count("journal_file_written_again")
+        for path in (*gone, cut_off.folder / "journal/identity"):
+            path.unlink(missing_ok=True)
+        wait_until(lambda n=n_before, gone=gone: cut_off.log().count("journal_file_written_again") == n + len(gone),
+                   "them to be written again")
+        assert set(gone) <= set(segments(cut_off))
+    publish(publisher, range(20, 30))
+    cut_off.kill()
+    postgres.start()
+    cut_off.start()
+    stored(database, range(30))
+    assert cut_off.metric("tidegate_accounting_drift") == 0
+
+
 def test_what_is_mapped_is_stored_and_new_ones_are_made(cut_off, database, postgres, publisher):
+    """A folder of that name stands where each of the files was, so that none can be written again."""
     gone = segments(cut_off)
     for path in gone:
         path.unlink()
+        path.mkdir()
     wait_until(lambda: cut_off.metric("tidegate_journal_files_gone") == len(gone), "it to be noticed")
     for path in gone:
         assert f'error journal_file_gone file="{path.name}" stored=no ' in cut_off.log()
+        wait_until(lambda path=path: f'error journal_file_not_written file="{path.name}" ' in cut_off.log(), "that to be said")
     assert cut_off.get("/readyz").json()["notes"] == ["journal_files_gone"]
+    for path in gone:
+        path.rmdir()
     publish(publisher, range(20, 30))
-    assert segments(cut_off) and not set(segments(cut_off)) & set(gone)
     postgres.start()
     stored(database, range(30))
     wait_until(lambda: "info journal_files_stored" in cut_off.log(), "it to be over")
