@@ -189,6 +189,21 @@ static void ws_poll_gather(WsClient *client) {
                 ws_poll_give_up(client);
 }
 
+/* What it has now; before that is known, what it had. */
+static void ws_poll_set(const WsFeed *feed, JsonOut *out) {
+        const WsFollow *follow = TAILQ_FIRST(&feed->follows);
+        char text[WS_MEMBERS_TEXT_SIZE];
+
+        if (!follow || !follow->subscription.is_set)
+                return;
+        if (follow->has_whole)
+                json_out_string(out, "set", ws_members_text(&follow->subscription.members, text));
+        else if (follow->had[0] != '\0')
+                json_out_string(out, "set", follow->had);
+        else
+                json_out_null(out, "set");
+}
+
 static void ws_poll_complete(WsClient *client) {
         JsonOut out = { .buf = &client->out };
 
@@ -196,6 +211,7 @@ static void ws_poll_complete(WsClient *client) {
         json_out_array_end(&out);
         ws_cursor_json(&out, "cursor", client->loop, ws_feed_seq(client->feed));
         json_out_bool(&out, "recovered", !client->is_lost);
+        ws_poll_set(client->feed, &out);
         json_out_object_end(&out);
 }
 

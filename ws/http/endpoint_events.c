@@ -87,6 +87,15 @@ static int ws_events_pace(const WsCall *call, WsFollow *follow) {
         return 0;
 }
 
+/* 1, or the text of the set that the client has. */
+static void ws_events_set(const WsCall *call, WsFollow *follow) {
+        char text[WS_MEMBERS_TEXT_SIZE];
+
+        if (!ws_request_param(call->request, "set", text, sizeof(text)) || strcmp(text, "0") == 0)
+                return;
+        ws_follow_keep_set(follow, strchr(text, '.') ? text_of(text) : (Text){ 0 });
+}
+
 static int ws_events_read(const WsCall *call, WsFollow *follow) {
         size_t n_targets = 0, n_types;
         WsEye eye = ws_feed_eye(call->client->feed);
@@ -104,6 +113,7 @@ static int ws_events_read(const WsCall *call, WsFollow *follow) {
                 r = ws_events_pace(call, follow);
         if (ws_request_param(call->request, "snapshot", flag, sizeof(flag)))
                 follow->wants_snapshot = strcmp(flag, "1") == 0 || strcmp(flag, "true") == 0;
+        ws_events_set(call, follow);
         return r < 0 ? err_up(r) : r;
 }
 
