@@ -318,6 +318,8 @@ const ConfigKey config_keys[] = {
         { "ws", "max_set", CONFIG_INT, AT(ws.max_set), "200000", 1, 100000000, true,
           "Things in the sets of one socket (set in subscribe), each for each subscription; one that "
           "gets more is closed (4100)." },
+        { "ws", "progress", CONFIG_MS, AT(ws.progress_ms), "5s", 100, HOUR_MS, true,
+          "A socket or stream with a set to which nothing was sent for so long is told how far it is." },
         { "ws", "replay_events", CONFIG_INT, AT(ws.replay_events), "65536", 0, 100000000, true,
           "The last messages that are kept in memory for subscribers who come back." },
         { "ws", "replay_bytes", CONFIG_SIZE, AT(ws.replay_bytes), "64M", 0, 64 * GIB, true,

@@ -276,6 +276,33 @@ static void test_nothing_that_was_held_back_comes_behind_its_leaving(void **stat
         stage_done(&stage);
 }
 
+static void test_who_hears_nothing_is_told_how_far_he_is(void **state) {
+        WsOptions options = stage_options();
+        Viewer root = { 0 }, other = { 0 };
+        Stage stage;
+
+        (void)state;
+        options.progress_ms = 100;
+        stage_init(&stage, &options, NULL);
+        stage_world(&stage);
+        viewer_open_native(&other, &stage, "root", cursor);
+        subscribe(&other, "\"to\":[\"user\"]");
+        viewer_open_native(&root, &stage, "root", cursor);
+        subscribe(&root, "\"to\":[\"device/*\"],\"set\":true");
+        viewer_expect(&root, "\"complete\":true");
+        EXPECT(&root, "{\"type\":\"progress\",\"cursor\":\"", "\"timestamp\":\"");
+        stage_place(&stage, 1, INSIDE); /* which is not for it */
+        viewer_expect(&other, "{\"type\":\"vehicle_log\"");
+        do
+                assert_non_null(viewer_read(&root));
+        while (strstr(root.text, cursor));
+        EXPECT(&root, "{\"type\":\"progress\",\"cursor\":\"", "\"timestamp\":\"");
+        viewer_expect_silence(&other);
+        viewer_done(&root);
+        viewer_done(&other);
+        stage_done(&stage);
+}
+
 static void test_a_set_that_is_too_large_closes_its_socket(void **state) {
         Viewer root = { 0 };
         Stage stage;
@@ -301,6 +328,7 @@ int main(void) {
                 cmocka_unit_test(test_who_resumes_with_the_text_of_the_set_gets_no_whole),
                 cmocka_unit_test(test_who_resumes_after_a_change_gets_the_whole),
                 cmocka_unit_test(test_nothing_that_was_held_back_comes_behind_its_leaving),
+                cmocka_unit_test(test_who_hears_nothing_is_told_how_far_he_is),
                 cmocka_unit_test(test_a_set_that_is_too_large_closes_its_socket),
         };
 

@@ -444,6 +444,8 @@ void ws_viewer_look(WsWheelLink *link, int64_t now_ms) {
         }
 
         ws_viewer_judge(client, now_ms);
+        if (client->progress_ms != 0 && now_ms >= client->progress_ms && client->feed)
+                (void)!ws_feed_tell_progress(client->feed); /* out of memory: the next time */
         if (now_ms >= client->ping_ms) {
                 client->ping_ms = now_ms + ws_viewer_ping_interval(client);
                 client->wants_ping = true;

@@ -1,11 +1,35 @@
 /* WsFeed: what comes into the set of a subscription, and what goes out of it. */
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "ws/loop/loop.h"
 #include "ws/viewer/client.h"
 #include "ws/viewer/feed.h"
 
 #define WS_CENSUS_COST 16 /* of a member that is looked at, in bytes of the budget */
+
+/* ---- how far it is -------------------------------------------------------------------------- */
+
+int ws_feed_tell_progress(WsFeed *feed) {
+        WsClient *client = feed->client;
+        uint64_t seq = ws_feed_cursor(feed, client->loop->ring.last_seq);
+        CLEANUP_BUF Buf json = { 0 };
+        JsonOut out = { .buf = &json };
+
+        ws_client_put_off_progress(client);
+        if (!ws_feed_is_live(feed) || ws_feed_is_hungry(feed) || client->backlog.n_frames > 0)
+                return 0;
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", "progress");
+        ws_cursor_json(&out, "cursor", client->loop, seq);
+        json_out_time(&out, "timestamp", clock_now_us());
+        json_out_object_end(&out);
+        if (buf_failed(&json))
+                return err_new(-ENOMEM);
+        return err_up(
+                ws_feed_push(feed,
+                             &(WsPush){ .type = "progress", .seq = seq, .json = buf_text(&json) }));
+}
 
 /* ---- one thing ------------------------------------------------------------------------------ */
 

@@ -30,10 +30,17 @@ void ws_client_schedule(WsClient *client) {
                 due = client->seen_ms + options->silence_ms;
         if (since != 0 && since + options->slow_ms < due)
                 due = since + options->slow_ms;
+        if (client->progress_ms != 0 && client->state == WS_CLIENT_OPEN &&
+            client->progress_ms < due)
+                due = client->progress_ms;
         if (client->is_unknown && client->auth_ms < due)
                 due = client->auth_ms;
         due = ws_client_expiry_ms(client, due);
         ws_wheel_put(&client->loop->wheel, &client->link, due);
+}
+
+void ws_client_put_off_progress(WsClient *client) {
+        client->progress_ms = ws_client_now_ms() + client->loop->options->progress_ms;
 }
 
 void ws_client_mark(WsClient *client) {
@@ -124,6 +131,8 @@ int ws_client_try(WsClient *client, WsFrame *frame) {
         if (r < 0)
                 return err_up(r);
         ws_client_mark(client);
+        if (client->progress_ms != 0) /* the wheel finds that out when it looks */
+                ws_client_put_off_progress(client);
         if (!was_conflating && client->backlog.conflating_since_ms != 0)
                 ws_client_schedule(client);
         return r;

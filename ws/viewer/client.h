@@ -122,6 +122,8 @@ struct WsClient {
         WsFollow *first;    /* owned until it is open: of a stream or poll, */
         bool has_since;     /* and where it goes on */
         WsCursor since;
+        int64_t progress_ms; /* monotonic: when it is told how far it is; 0 = it does not want that
+                              */
         int64_t seen_ms, ping_ms, deadline_ms; /* monotonic: last sign of life, next ping, end */
         Bucket incoming;                       /* what it may send */
 
@@ -156,6 +158,7 @@ void ws_client_be_patient(WsClient *client); /* until the next tick */
 void ws_client_go_on(WsClient *client);
 size_t ws_client_n_limited(const WsLoop *loop,
                            int64_t user_id);        /* sockets that count for the limit */
+void ws_client_put_off_progress(WsClient *client);  /* it has just been told */
 bool ws_client_is_in_grace(const WsClient *client); /* of an open socket: its token has expired */
 
 /* For ws/hub/viewer.c: the lists of those that have something to do, and the clock. */

@@ -56,6 +56,8 @@ WsFollow *ws_follow_free(WsFollow *follow) {
                 if (ws_subscription_wants_stats(&follow->subscription))
                         --feed->client->loop->n_stats_follows;
                 feed->n_sets -= follow->subscription.is_set;
+                if (feed->n_sets == 0)
+                        feed->client->progress_ms = 0;
                 TAILQ_REMOVE(&feed->follows, follow, entry);
                 --feed->n_follows;
         }
@@ -495,7 +497,11 @@ int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
         ++feed->n_follows;
         follow->subscription.n_paced = &feed->n_paced;
         follow->subscription.members.n_all = follow->subscription.is_set ? &feed->n_members : NULL;
-        feed->n_sets += follow->subscription.is_set;
+        if (follow->subscription.is_set && feed->n_sets++ == 0 &&
+            feed->client->dialect->door != WS_DOOR_POLL) {
+                ws_client_put_off_progress(feed->client);
+                ws_client_schedule(feed->client);
+        }
         if (ws_subscription_wants_stats(&follow->subscription)) {
                 ++loop->n_stats_follows;
                 feed->stats_told = 0;

@@ -134,6 +134,7 @@ bool ws_feed_counts(const WsFeed *feed);       /* a set of one that is live has 
 bool ws_feed_has_snapshot(const WsFeed *feed); /* half told */
 uint64_t ws_feed_seq(const WsFeed *feed);      /* everything up to here has been dealt with */
 
+MUST_CHECK int ws_feed_tell_progress(WsFeed *feed);        /* if nothing waits to be told */
 MUST_CHECK int ws_feed_turn(WsFeed *feed, int64_t now_us); /* what was held back and is due */
 /* A right was taken away: false, nothing is left that it may see. */
 bool ws_feed_narrow(WsFeed *feed);
