@@ -303,6 +303,91 @@ static void test_who_hears_nothing_is_told_how_far_he_is(void **state) {
         stage_done(&stage);
 }
 
+static void move(Viewer *viewer, const char *members) {
+        char request[512];
+
+        snprintf(request,
+                 sizeof(request),
+                 "{\"op\":\"move\",\"id\":2,\"subscription\":\"s1\",%s}",
+                 members);
+        viewer_send(viewer, request);
+        EXPECT(viewer, "\"id\":2,\"ok\":true", "\"subscription\":\"s1\"", "\"cursor\":\"");
+}
+
+static void test_a_box_that_moves_tells_what_it_loses_and_finds(void **state) {
+        Viewer root = { 0 };
+        Stage stage;
+
+        (void)state;
+        begin(&stage, 100);
+        stage_place(&stage, 1, INSIDE);
+        stage_place(&stage, 2, 60, 20);
+        viewer_open_native(&root, &stage, "root", cursor);
+        subscribe(&root, "\"to\":[\"vehicle/*\"],\"set\":true,\"bbox\":[19,49,21,61]");
+        EXPECT(&root, "\"vehicle_ids\":[1,2]", "\"complete\":true");
+        move(&root, "\"bbox\":[19,49,21,51]");
+        EXPECT(&root, "\"type\":\"left\"", "\"vehicle_id\":2", "\"reason\":\"box\"");
+        move(&root, "\"bbox\":[19,59,21,61]");
+        EXPECT(&root, "\"type\":\"left\"", "\"vehicle_id\":1", "\"reason\":\"box\"");
+        EXPECT(&root, "\"vehicle_ids\":[2]", "\"complete\":false", "\"type\":\"vehicle_log\"");
+        move(&root, "\"bbox\":null,\"to\":[\"vehicle/veh-1\",\"device/dev-1\"]");
+        EXPECT(&root, "\"type\":\"left\"", "\"vehicle_id\":2", "\"reason\":\"target\"");
+        EXPECT(&root, "\"vehicle_ids\":[1]", "\"device_ids\":[1]");
+        stage_message(&stage, KIND_RAW_LOG, 2, 0, "\"not seen\"");
+        stage_message(&stage, KIND_RAW_LOG, 1, 0, "\"seen\"");
+        viewer_expect(&root, "\"seen\"");
+        viewer_expect_silence(&root);
+        viewer_done(&root);
+        stage_done(&stage);
+}
+
+static void test_a_pace_that_is_taken_away_lets_go_what_waited(void **state) {
+        Viewer root = { 0 };
+        Stage stage;
+
+        (void)state;
+        begin(&stage, 100);
+        viewer_open_native(&root, &stage, "root", cursor);
+        subscribe(&root, "\"to\":[\"vehicle/*\"],\"max_hz\":0.001");
+        stage_place(&stage, 1, INSIDE);
+        viewer_expect(&root, "{\"type\":\"vehicle_log\"");
+        stage_place(&stage, 1, INSIDE); /* waits for its turn */
+        stage_message(&stage, KIND_RAW_LOG, 2, 0, "\"then\"");
+        viewer_expect(&root, "{\"type\":\"vehicle_log\"");
+        viewer_expect(&root, "\"then\"");
+        stage_place(&stage, 1, INSIDE);
+        stage_message(&stage, KIND_RAW_LOG, 2, 0, "\"overtakes\"");
+        viewer_expect(&root, "\"overtakes\"");
+        viewer_send(&root, "{\"op\":\"move\",\"id\":2,\"subscription\":\"s1\",\"max_hz\":null}");
+        viewer_expect(&root, "{\"type\":\"vehicle_log\"");
+        viewer_expect(&root, "\"id\":2,\"ok\":true");
+        stage_place(&stage, 1, INSIDE);
+        viewer_expect(&root, "{\"type\":\"vehicle_log\"");
+        viewer_done(&root);
+        stage_done(&stage);
+}
+
+static void test_a_move_of_nothing_is_refused_and_changes_nothing(void **state) {
+        Viewer ana = { 0 };
+        Stage stage;
+
+        (void)state;
+        begin(&stage, 100);
+        viewer_open_native(&ana, &stage, "ana", cursor);
+        subscribe(&ana, "\"to\":[\"vehicle/*\"]");
+        viewer_send(&ana, "{\"op\":\"move\",\"id\":2,\"subscription\":\"s9\",\"max_hz\":1}");
+        viewer_expect(&ana, "\"not_found\"");
+        viewer_send(&ana,
+                    "{\"op\":\"move\",\"id\":3,\"subscription\":\"s1\",\"to\":[\"vehicle/2\"]}");
+        viewer_expect(&ana, "\"not_found\"");
+        viewer_send(&ana, "{\"op\":\"move\",\"id\":4,\"subscription\":\"s1\",\"bbox\":[1]}");
+        viewer_expect(&ana, "\"bad_request\"");
+        stage_message(&stage, KIND_RAW_LOG, 1, 0, "\"as ever\"");
+        viewer_expect(&ana, "\"as ever\"");
+        viewer_done(&ana);
+        stage_done(&stage);
+}
+
 static void test_a_set_that_is_too_large_closes_its_socket(void **state) {
         Viewer root = { 0 };
         Stage stage;
@@ -329,6 +414,9 @@ int main(void) {
                 cmocka_unit_test(test_who_resumes_after_a_change_gets_the_whole),
                 cmocka_unit_test(test_nothing_that_was_held_back_comes_behind_its_leaving),
                 cmocka_unit_test(test_who_hears_nothing_is_told_how_far_he_is),
+                cmocka_unit_test(test_a_box_that_moves_tells_what_it_loses_and_finds),
+                cmocka_unit_test(test_a_pace_that_is_taken_away_lets_go_what_waited),
+                cmocka_unit_test(test_a_move_of_nothing_is_refused_and_changes_nothing),
                 cmocka_unit_test(test_a_set_that_is_too_large_closes_its_socket),
         };
 

@@ -291,6 +291,34 @@ static int ws_native_aim(WsClient *client,
         return r < 0 ? err_up(r) : r;
 }
 
+static int ws_native_move(WsClient *client, const WsNativeRequest *ask, Text id) {
+        static const WsTrouble unknown = { "not_found", "no such subscription", false };
+        static const WsTrouble busy = { "busy", "not known yet whether it can resume", true };
+        const WsChange change = { ask->to.list != NULL, ask->names_box, ask->has_pace };
+        __attribute__((cleanup(ws_subscription_done))) WsSubscription next = { 0 };
+        WsFollow *follow = ws_feed_find(client->feed, ask->subscription);
+        JsonOut out;
+        int r;
+
+        if (!follow)
+                return ws_native_refuse(client, id, &unknown);
+        if (follow->state == WS_FOLLOW_ASKS)
+                return ws_native_refuse(client, id, &busy);
+        r = ws_subscription_init(&next);
+        if (r == 0)
+                r = ws_native_aim(client, ask, &next);
+        if (r > 0)
+                return ws_native_refuse(client, id, ws_native_trouble(r));
+        if (r == 0)
+                r = ws_feed_move(client->feed, follow, &next, change);
+        if (r < 0)
+                return err_up(r);
+        out = ws_native_begin(client, id, true);
+        json_out_string(&out, "subscription", follow->name);
+        ws_cursor_json(&out, "cursor", client->loop, ws_feed_place(client->feed, follow));
+        return ws_native_end(client, &out);
+}
+
 static int ws_native_subscribe(WsClient *client, const WsNativeRequest *ask, Text id) {
         static const WsTrouble bad_cursor = { "bad_cursor", "since: not a cursor", false };
         static const WsTrouble too_many = { "too_many", "too many subscriptions", false };
@@ -431,7 +459,8 @@ static void ws_native_misused(WsClient *client, const char *why) {
 
 /* In its grace a socket goes on with what it has, and gets nothing new. */
 static bool ws_native_needs_token(WsOp op) {
-        return op == WS_OP_SUBSCRIBE || op == WS_OP_COMMAND || op == WS_OP_CANCEL;
+        return op == WS_OP_SUBSCRIBE || op == WS_OP_MOVE || op == WS_OP_COMMAND ||
+               op == WS_OP_CANCEL;
 }
 
 static int ws_native_serve(WsClient *client, const WsNativeRequest *ask, Text message, Text id) {
@@ -452,6 +481,8 @@ static int ws_native_serve(WsClient *client, const WsNativeRequest *ask, Text me
                 return ws_native_subscribe(client, ask, id);
         case WS_OP_UNSUBSCRIBE:
                 return ws_native_unsubscribe(client, ask, id);
+        case WS_OP_MOVE:
+                return ws_native_move(client, ask, id);
         case WS_OP_PING:
                 return ws_native_ok(client, id);
         case WS_OP_REFRESH:

@@ -97,6 +97,23 @@ static void ws_native_request_read_subscribe(WsNativeRequest *ask) {
         ws_native_request_read_box(ask);
 }
 
+static void ws_native_request_read_name(WsNativeRequest *ask) {
+        ws_native_request_text(ask, "subscription", "subscription: a name", &ask->subscription);
+        if (!ask->subscription.data)
+                ask->fault = "subscription: a name";
+}
+
+/* Null takes away. */
+static void ws_native_request_read_move(WsNativeRequest *ask) {
+        ws_native_request_read_name(ask);
+        if (ws_client_message_list(&ask->command, "to", &ask->to) != 0)
+                ask->fault = "to: a list of targets";
+        ask->has_pace = json_object_object_get_ex(ask->command.root, "max_hz", NULL);
+        ask->names_box = json_object_object_get_ex(ask->command.root, "bbox", NULL);
+        ws_native_request_read_pace(ask);
+        ws_native_request_read_box(ask);
+}
+
 /* A code, or an id as a number. */
 static void ws_native_request_read_device(WsNativeRequest *ask) {
         json_object *value = ws_native_request_member(ask, "device");
@@ -130,12 +147,10 @@ static void ws_native_request_read_members(WsNativeRequest *ask) {
                 ws_native_request_read_subscribe(ask);
                 break;
         case WS_OP_UNSUBSCRIBE:
-                ws_native_request_text(ask,
-                                       "subscription",
-                                       "subscription: a name",
-                                       &ask->subscription);
-                if (!ask->subscription.data)
-                        ask->fault = "subscription: a name";
+                ws_native_request_read_name(ask);
+                break;
+        case WS_OP_MOVE:
+                ws_native_request_read_move(ask);
                 break;
         case WS_OP_COMMAND:
                 ws_native_request_read_device(ask);
@@ -162,6 +177,7 @@ static WsOp ws_native_request_op(Text name) {
                 { "auth", WS_OP_AUTH },
                 { "subscribe", WS_OP_SUBSCRIBE },
                 { "unsubscribe", WS_OP_UNSUBSCRIBE },
+                { "move", WS_OP_MOVE },
                 { "ping", WS_OP_PING },
                 { "refresh", WS_OP_REFRESH },
                 { "command", WS_OP_COMMAND },

@@ -19,6 +19,7 @@ typedef enum WsOp {
         WS_OP_AUTH,
         WS_OP_SUBSCRIBE,
         WS_OP_UNSUBSCRIBE,
+        WS_OP_MOVE,
         WS_OP_PING,
         WS_OP_REFRESH,
         WS_OP_COMMAND,
@@ -31,15 +32,16 @@ struct WsNativeRequest {
         const char *fault; /* static: what is wrong with its members; NULL = nothing */
 
         Text token;                    /* auth, refresh */
-        Text subscription;             /* unsubscribe */
+        Text subscription;             /* unsubscribe, move */
         Text device;                   /* command; a number as text, in @number */
         Text command_id;               /* cancel */
         WsClientMessageList to, types; /* subscribe */
         Text since;                    /* absent if none */
         bool wants_snapshot;
         bool wants_set;
-        Text set;      /* the text of the one that it has; absent if none */
-        double max_hz; /* 0 = does not say */
+        Text set;                 /* the text of the one that it has; absent if none */
+        bool has_pace, names_box; /* move: said, be it null */
+        double max_hz;            /* 0 = does not say */
         bool has_box;
         double box[4]; /* west, south, east, north */
         char number[24];

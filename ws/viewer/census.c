@@ -31,6 +31,44 @@ int ws_feed_tell_progress(WsFeed *feed) {
                              &(WsPush){ .type = "progress", .seq = seq, .json = buf_text(&json) }));
 }
 
+/* ---- another view --------------------------------------------------------------------------- */
+
+uint64_t ws_feed_place(const WsFeed *feed, const WsFollow *follow) {
+        return ws_feed_cursor(feed,
+                              follow->state == WS_FOLLOW_LIVE ? feed->client->loop->ring.last_seq
+                                                              : follow->seq);
+}
+
+int ws_feed_move(WsFeed *feed, WsFollow *follow, WsSubscription *next, WsChange change) {
+        WsSubscription *subscription = &follow->subscription;
+        bool wanted_stats = ws_subscription_wants_stats(subscription);
+        int r = 0;
+
+        if (change.pace && next->interval_us == 0)
+                r = ws_feed_send_all_held(feed, follow);
+        if (r < 0)
+                return err_up(r);
+        for (size_t n = ws_subscription_change(subscription,
+                                               next,
+                                               change,
+                                               feed->client->loop->registry);
+             n > 0;
+             --n)
+                ws_backlog_refuse(&feed->client->backlog, true);
+        ws_feed_count_stats(feed, wanted_stats, ws_subscription_wants_stats(subscription));
+        if (follow->state == WS_FOLLOW_REPLAYS) /* the page was asked for what it was */
+                ws_feed_forget_page(feed);
+        if (follow->state == WS_FOLLOW_SNAPSHOT && !subscription->is_set)
+                ws_snapshot_begin(follow);
+        if (subscription->is_set) {
+                follow->is_stale = true;
+                follow->is_moved |= change.targets;
+                follow->census = WS_CENSUS_DONE;
+        }
+        ws_client_touch(feed->client);
+        return 0;
+}
+
 /* ---- one thing ------------------------------------------------------------------------------ */
 
 static int ws_census_leave(WsFollow *follow, WsThing thing, const char *reason, uint64_t seq) {
@@ -69,6 +107,18 @@ static int ws_census_leave(WsFollow *follow, WsThing thing, const char *reason, 
         feed->is_dropping = true;
         follow->is_unsure = true;
         return 0;
+}
+
+bool ws_census_watches(const WsFollow *follow, const Event *event) {
+        const WsSubscription *subscription = &follow->subscription;
+
+        return follow->state == WS_FOLLOW_LIVE && event->seq > follow->seq &&
+               subscription->is_set && subscription->has_box &&
+               (event->kind == KIND_VEHICLE_LOG || event->kind == KIND_DEVICE_STATUS) &&
+               ws_subscription_reaches(subscription,
+                                       follow->feed->client->loop->registry,
+                                       event->vehicle_id,
+                                       event->device_id);
 }
 
 int ws_census_move(WsFollow *follow, const Event *event, WsPlace place, uint64_t seq) {

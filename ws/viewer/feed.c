@@ -170,21 +170,12 @@ static bool ws_follow_hears(const WsFollow *follow, const Registry *registry, co
                ws_subscription_matches(&follow->subscription, registry, event);
 }
 
-/* It is not to be shown, and yet it moves something. */
-static bool ws_follow_watches(const WsFollow *follow,
-                              const Registry *registry,
-                              const Event *event) {
-        return follow->state == WS_FOLLOW_LIVE && event->seq > follow->seq &&
-               ws_subscription_watches(&follow->subscription, registry, event);
-}
-
 bool ws_feed_wants(const WsFeed *feed, const Event *event) {
         const Registry *registry = feed->client->loop->registry;
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-                if (ws_follow_hears(follow, registry, event) ||
-                    ws_follow_watches(follow, registry, event))
+                if (ws_follow_hears(follow, registry, event) || ws_census_watches(follow, event))
                         return true;
         return false;
 }
@@ -316,14 +307,21 @@ static int ws_feed_tell_gap(WsFeed *feed, WsFollow *follow) {
         return err_up(r);
 }
 
-/* Whatever was said of its set since is not sure: it gets the whole. */
-static int ws_feed_retake(WsFeed *feed, WsFollow *follow) {
+int ws_feed_send_all_held(WsFeed *feed, WsFollow *follow) {
         int64_t now_us = clock_mono_us();
         WsHold *hold;
         int r = 0;
 
         while (r == 0 && !feed->is_dropping && (hold = TAILQ_FIRST(&follow->subscription.held)))
                 r = ws_feed_send_held(feed, follow, hold, now_us);
+        return err_up(r);
+}
+
+/* Whatever was said of its set since is not sure: it gets the whole. */
+static int ws_feed_retake(WsFeed *feed, WsFollow *follow) {
+        int r;
+
+        r = ws_feed_send_all_held(feed, follow);
         if (r < 0 || feed->is_dropping)
                 return err_up(r);
         follow->is_unsure = false;
@@ -381,7 +379,7 @@ int ws_feed_offer(WsFeed *feed, Event *event, WsFrame *frame) {
                 if (r == 0 && ws_follow_hears(follow, registry, event)) {
                         r = ws_feed_consider(feed, follow, event, frame, &this_one);
                         goes |= this_one;
-                } else if (r == 0 && ws_follow_watches(follow, registry, event)) {
+                } else if (r == 0 && ws_census_watches(follow, event)) {
                         r = ws_feed_locate(feed, follow, event, &this_one);
                 }
         }
@@ -468,7 +466,7 @@ int ws_feed_turn(WsFeed *feed, int64_t now_us) {
 
 /* ---- coming and going ----------------------------------------------------------------------- */
 
-static void ws_feed_forget_page(WsFeed *feed) {
+void ws_feed_forget_page(WsFeed *feed) {
         feed->page = event_unref(feed->page);
         if (feed->turn.is_waiting && !feed->asks_for)
                 ws_feed_stop_asking(feed);
@@ -483,6 +481,16 @@ static bool ws_hub_reaches(const WsLoop *loop, const WsCursor *since) {
         return loop->options->epoch && strcmp(since->epoch, loop->options->epoch) == 0 &&
                since->seq <= last &&
                (since->seq >= ring->last_seq || ws_ring_covers(ring, since->seq));
+}
+
+void ws_feed_count_stats(WsFeed *feed, bool wanted, bool wants) {
+        WsLoop *loop = feed->client->loop;
+
+        loop->n_stats_follows = loop->n_stats_follows + wants - wanted;
+        if (!wants || wanted)
+                return;
+        feed->stats_told = 0;
+        loop->stats_wanted = true;
 }
 
 int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
@@ -502,11 +510,7 @@ int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
                 ws_client_put_off_progress(feed->client);
                 ws_client_schedule(feed->client);
         }
-        if (ws_subscription_wants_stats(&follow->subscription)) {
-                ++loop->n_stats_follows;
-                feed->stats_told = 0;
-                loop->stats_wanted = true;
-        }
+        ws_feed_count_stats(feed, false, ws_subscription_wants_stats(&follow->subscription));
 
         is_here = !since || ws_hub_reaches(loop, since);
         follow->begin_seq = follow->seq = since ? since->seq : loop->ring.last_seq;

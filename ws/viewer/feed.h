@@ -117,6 +117,16 @@ uint64_t ws_feed_at(const WsFeed *feed);
 
 /* Takes *followp. @since NULL: from now on. */
 MUST_CHECK int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since);
+/* What was read ahead is not what is wanted now. */
+void ws_feed_forget_page(WsFeed *feed);
+/* One wanted statistics, and wants them: how many do, and who has to be told. */
+void ws_feed_count_stats(WsFeed *feed, bool wanted, bool wants);
+/* All that it holds back, whether it is its turn or not. */
+MUST_CHECK int ws_feed_send_all_held(WsFeed *feed, WsFollow *follow);
+/* census.c. Another view of what goes on where it is: takes of @next what @change says. Not while
+ * it asks. */
+MUST_CHECK int ws_feed_move(WsFeed *feed, WsFollow *follow, WsSubscription *next, WsChange change);
+uint64_t ws_feed_place(const WsFeed *feed, const WsFollow *follow); /* to resume it from */
 WsFollow *ws_feed_find(const WsFeed *feed, Text name); /* NULL: there is none; to be freed */
 
 bool ws_feed_wants(const WsFeed *feed, const Event *event); /* live */
@@ -148,7 +158,9 @@ MUST_CHECK int ws_snapshot_news(WsFollow *follow, bool *ret_more);
 /* One thing that comes in, when all up to @seq is said. */
 MUST_CHECK int ws_snapshot_thing(WsFollow *follow, WsThing thing, uint64_t seq);
 
-/* census.c. The event has moved its thing so: says it if it has to be said, behind @seq. */
+/* census.c. Live, does the event move something of its set, whether it is to be shown or not? */
+bool ws_census_watches(const WsFollow *follow, const Event *event);
+/* The event has moved its thing so: says it if it has to be said, behind @seq. */
 MUST_CHECK int ws_census_move(WsFollow *follow, const Event *event, WsPlace place, uint64_t seq);
 /* Something has changed: all sets of @feed are to be compared. */
 void ws_census_doubt(WsFeed *feed);

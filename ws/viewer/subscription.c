@@ -321,6 +321,54 @@ bool ws_subscription_matches(const WsSubscription *subscription,
                                                                         event->device_id);
 }
 
+/* ---- what it asks for now ------------------------------------------------------------------- */
+
+static void ws_subscription_swap_targets(WsSubscription *subscription, WsSubscription *next) {
+        const WsSubscription before = *subscription;
+
+        subscription->targets = next->targets;
+        subscription->n_targets = next->n_targets;
+        subscription->wide = next->wide;
+        subscription->named = next->named;
+        subscription->things = next->things;
+        next->targets = before.targets;
+        next->n_targets = before.n_targets;
+        next->things = before.things;
+}
+
+static void ws_subscription_copy_box(WsSubscription *subscription, const WsSubscription *next) {
+        subscription->has_box = next->has_box;
+        subscription->west = next->west;
+        subscription->south = next->south;
+        subscription->east = next->east;
+        subscription->north = next->north;
+        if (!next->has_box && !subscription->is_set)
+                ws_members_clear(&subscription->members);
+}
+
+size_t ws_subscription_change(WsSubscription *subscription,
+                              WsSubscription *next,
+                              WsChange change,
+                              const Registry *registry) {
+        WsHold *hold, *after;
+        size_t n = 0;
+
+        if (change.targets)
+                ws_subscription_swap_targets(subscription, next);
+        if (change.box)
+                ws_subscription_copy_box(subscription, next);
+        if (change.pace)
+                subscription->interval_us = next->interval_us;
+        for (hold = TAILQ_FIRST(&subscription->held); hold; hold = after) {
+                after = TAILQ_NEXT(hold, entry);
+                if (ws_subscription_matches(subscription, registry, hold->event))
+                        continue;
+                ws_subscription_let_go(subscription, hold);
+                ++n;
+        }
+        return n;
+}
+
 /* ---- where is it? --------------------------------------------------------------------------- */
 
 bool ws_subscription_contains(const WsSubscription *subscription,
@@ -370,14 +418,6 @@ static WsPlace ws_place(bool was_inside, bool is_inside) {
         if (is_inside)
                 return was_inside ? WS_PLACE_INSIDE : WS_PLACE_ENTERS;
         return was_inside ? WS_PLACE_LEAVES : WS_PLACE_OUTSIDE;
-}
-
-bool ws_subscription_watches(const WsSubscription *subscription,
-                             const Registry *registry,
-                             const Event *event) {
-        return subscription->is_set && subscription->has_box &&
-               (event->kind == KIND_VEHICLE_LOG || event->kind == KIND_DEVICE_STATUS) &&
-               ws_subscription_reaches(subscription, registry, event->vehicle_id, event->device_id);
 }
 
 int ws_subscription_locate(WsSubscription *subscription,

@@ -74,6 +74,12 @@ struct WsSubscription {    /* memory of the owner, zeroed */
         WsMembers members;         /* those inside the box, or of the set */
 };
 
+typedef struct WsChange WsChange;
+
+struct WsChange {
+        bool targets, box, pace;
+};
+
 enum {
         WS_SUBSCRIPTION_E_BAD = 1,   /* no such word */
         WS_SUBSCRIPTION_E_NOT_FOUND, /* no such vehicle or device that is seen */
@@ -101,6 +107,13 @@ MUST_CHECK int ws_subscription_aim(WsSubscription *subscription, const WsEye *ey
 MUST_CHECK int ws_subscription_add_type(WsSubscription *subscription, Text type);
 MUST_CHECK int ws_subscription_set_box(WsSubscription *subscription, const double box[4]);
 
+/* What of @next is to be in place of what there is; the rest stays. How many that waited for their
+ * turn are of no interest any more. */
+size_t ws_subscription_change(WsSubscription *subscription,
+                              WsSubscription *next,
+                              WsChange change,
+                              const Registry *registry);
+
 /* Forgets the named targets that @eye does not see any more; how many targets are left. */
 size_t ws_subscription_narrow(WsSubscription *subscription, const WsEye *eye);
 
@@ -126,11 +139,6 @@ typedef enum WsPlace {
         WS_PLACE_ENTERS, /* inside, and was not before */
         WS_PLACE_LEAVES, /* outside, and was inside before */
 } WsPlace;
-
-/* Does it move its thing, for a set, whether it is to be shown or not? */
-bool ws_subscription_watches(const WsSubscription *subscription,
-                             const Registry *registry,
-                             const Event *event);
 
 /* Where the thing of the event is now. What says nothing of its place is where it was last. */
 MUST_CHECK int ws_subscription_locate(WsSubscription *subscription,
