@@ -338,14 +338,14 @@ static int show_letter(View *view, Reason reason, Text detail) {
 }
 
 static int show_record(View *view, Record *record) {
-        if (record->reason == REASON_NONE)
-                resolve_subject(record);
-        if (record->reason != REASON_NONE)
-                return show_letter(view, record->reason, record->detail);
         if (record->ignored) {
                 view_string(view, "result", "ignored");
                 return CLI_OK;
         }
+        if (record->reason == REASON_NONE)
+                resolve_subject(record);
+        if (record->reason != REASON_NONE)
+                return show_letter(view, record->reason, record->detail);
         view_string(view, "result", is_row(record) ? "row" : "dead_letter");
         cli_row_show(view, record);
         return is_row(record) ? CLI_OK : CLI_FAULT;
