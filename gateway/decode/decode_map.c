@@ -19,6 +19,7 @@ struct MapRun {
         const TopicMatch *match;
         MapSetting setting;
         const JsonNode *node; /* that the value of now is from; NULL: not from the payload */
+        bool has_found;       /* a member, or its source, if only as null */
         Text unusable;        /* it, as it came, where an operation could not use it */
 };
 
@@ -81,6 +82,7 @@ static int value_of_source(MapRun *run, const MapSource *source, MapValue *ret_v
         if (source->path) {
                 *ret_value = (MapValue){ .type = MAP_NOTHING };
                 run->node = json_path_find(source->path, &run->of->tree, run->of->root);
+                run->has_found |= run->node != NULL;
                 return run->node ? value_of_node(run, run->node, ret_value) : 0;
         }
         if (source->capture == MAP_CAPTURE_INDEX || source->capture == MAP_CAPTURE_KEY)
@@ -89,6 +91,7 @@ static int value_of_source(MapRun *run, const MapSource *source, MapValue *ret_v
                 ret_value->text = map_captured(source->capture, run->match);
         if (!ret_value->text.data)
                 ret_value->type = MAP_NOTHING;
+        run->has_found |= ret_value->text.data != NULL;
         return 0;
 }
 
@@ -381,6 +384,7 @@ static int write_members(MapRun *run, MapTarget target, Buf *buf) {
                         return err_up(r);
                 if (value.type == MAP_NOTHING)
                         continue;
+                run->has_found = true;
                 begin_member(buf);
                 buf_json_string(buf, name_of(run, assignment));
                 buf_append_char(buf, ':');
@@ -455,6 +459,20 @@ static int write_object(MapRun *run, Buf *buf) {
         return buf_failed(buf) ? err_new(-ENOMEM) : 0;
 }
 
+/* A message that was understood is a row, also one of nothing; but nobody would see a map that is
+ * of other messages. */
+static int note_nothing(const MapRun *run) {
+        Decoder *decoder = run->decoder;
+
+        if (run->has_found || !decoder->route->keeps_named ||
+            !(map_gives(run->map, MAP_TO_MEMBER) || map_gives(run->map, MAP_TO_DATA)))
+                return 0;
+        return decoder_set_aside(decoder,
+                                 REASON_MISSING_MEMBER,
+                                 decoder->root,
+                                 "nothing that the map names");
+}
+
 int decode_map(Decoder *decoder, const TopicMatch *match) {
         const Route *route = decoder->route;
         MapRun run = {
@@ -478,8 +496,11 @@ int decode_map(Decoder *decoder, const TopicMatch *match) {
         for (size_t i = 0; r == 0 && i < map_length(run.map); ++i)
                 if (map_get(run.map, i)->target >= MAP_TO_TIME)
                         r = take_who(&run, map_get(run.map, i));
+        run.has_found = false; /* of members */
         if (r == 0)
                 r = write_object(&run, &buf);
+        if (r == 0)
+                r = note_nothing(&run);
         if (r != 0)
                 return r;
         r = decoder_copy(decoder, buf_text(&buf), &decoder->body);

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "base/vec.h"
+#include "gateway/decode/map_run.h"
 
 #define MAP_ARENA_BLOCK 4096
 
@@ -378,19 +379,23 @@ static MapType given_type(const MapAssignment *assignment) {
         return type;
 }
 
+/* What the target is read as; MAP_NOTHING: as it is. */
+static MapType wanted_type(const MapAssignment *assignment, Kind kind) {
+        const KnownMember *known = assignment->capture == MAP_CAPTURE_NONE
+                                           ? known_member(kind, assignment->name)
+                                           : NULL;
+
+        if (assignment->target == MAP_TO_TIME)
+                return MAP_TIME;
+        return known && assignment->target <= MAP_TO_DATA ? known->type : MAP_NOTHING;
+}
+
 /* Text may be a number or a switch, and a number text; nothing else is another. */
 static int check_type(const MapAssignment *assignment, Kind kind, char why[MAP_WHY_SIZE]) {
         static const char *const names[] = { "anything", "text",   "a number",
                                              "a switch", "a time", "an array or object" };
-        const KnownMember *known = assignment->capture == MAP_CAPTURE_NONE
-                                           ? known_member(kind, assignment->name)
-                                           : NULL;
-        MapType given = given_type(assignment), wanted = MAP_NOTHING;
+        MapType given = given_type(assignment), wanted = wanted_type(assignment, kind);
 
-        if (assignment->target == MAP_TO_TIME)
-                wanted = MAP_TIME;
-        else if (known && assignment->target <= MAP_TO_DATA)
-                wanted = known->type;
         if (wanted == MAP_NOTHING || given == MAP_NOTHING || given == wanted ||
             (given == MAP_TEXT && wanted != MAP_JSON) ||
             (given == MAP_NUMBER && wanted != MAP_JSON))
@@ -401,6 +406,67 @@ static int check_type(const MapAssignment *assignment, Kind kind, char why[MAP_W
                        assignment->name.data ? assignment->name.data : "",
                        names[wanted],
                        names[given]);
+}
+
+/* What comes of it is a value of the type that is wanted; why: static, NULL if it is. */
+static int check_value(const MapAssignment *assignment,
+                       MapType wanted,
+                       MapValue value,
+                       Arena *arena,
+                       const char **ret_why) {
+        static const MapOpKind makes[] = {
+                [MAP_NUMBER] = MAP_OP_NUMBER, [MAP_BOOL] = MAP_OP_BOOL, [MAP_TIME] = MAP_OP_TIME
+        };
+        const MapSetting setting = { .arena = arena };
+        int r = 0;
+
+        *ret_why = NULL;
+        for (size_t i = 0; r == 0 && !*ret_why && i < assignment->n_ops; ++i)
+                r = map_op_run(&assignment->ops[i], &setting, &value, ret_why);
+        if (r != 0 || *ret_why || value.type == MAP_NOTHING)
+                return r == 0 ? 0 : err_up(r);
+        if (wanted == MAP_JSON)
+                *ret_why = "not an array or object";
+        else if (wanted == MAP_NUMBER || wanted == MAP_BOOL || wanted == MAP_TIME)
+                r = map_op_run(&(MapOp){ .kind = makes[wanted] }, &setting, &value, ret_why);
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* What is always the same shows now what each message would. */
+static int check_constants(const MapAssignment *assignment,
+                           Kind kind,
+                           Arena *arena,
+                           char why[MAP_WHY_SIZE]) {
+        MapType wanted = wanted_type(assignment, kind);
+        const char *said = NULL;
+        Text constant = { 0 };
+        /* Of nothing only `default` makes something. */
+        int r = check_value(assignment, wanted, (MapValue){ .type = MAP_NOTHING }, arena, &said);
+
+        for (size_t i = 0; r == 0 && !said && i < assignment->n_sources; ++i) {
+                const MapSource *source = &assignment->sources[i];
+                bool is_part = source->is_joined || (i > 0 && source[-1].is_joined);
+
+                if (source->path || source->capture != MAP_CAPTURE_NONE || is_part)
+                        continue;
+                constant = source->constant;
+                r = check_value(assignment,
+                                wanted,
+                                (MapValue){ .type = MAP_TEXT, .text = constant },
+                                arena,
+                                &said);
+        }
+        if (r != 0)
+                return err_up(r);
+        if (!said)
+                return 0;
+        return invalid(why,
+                       "%s%.*s%s: %s",
+                       constant.data ? "'" : "default",
+                       (int)(constant.n < 40 ? constant.n : 40),
+                       constant.data ? constant.data : "",
+                       constant.data ? "'" : "",
+                       said);
 }
 
 /* An object is in the payload, and stays one. */
@@ -429,6 +495,8 @@ static int read_line(MapAssignment *assignment,
         if (r == 0)
                 r = assignment->is_spread ? check_spread(assignment, why)
                                           : check_type(assignment, map->kind, why);
+        if (r == 0 && !assignment->is_spread)
+                r = check_constants(assignment, map->kind, map->arena, why);
         if (r == 0 && assignment->target == MAP_TO_TIME && given_type(assignment) != MAP_TIME)
                 assignment->ops[assignment->n_ops++] = (MapOp){ .kind = MAP_OP_TIME };
         return r;

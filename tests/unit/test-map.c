@@ -451,6 +451,31 @@ static void test_what_is_spread_is_read_by_the_kind(void **state) {
         assert_true(f->record.time_us == RECEIVED_US - 60123000);
 }
 
+/* A row, as the message was understood; but a map that never finds anything has to show. */
+static void test_a_map_that_finds_nothing_says_so_beside_its_row(void **state) {
+        Fixture *f = *state;
+        const char *const lines[] = { "time = /ts", "t = /a/t | null nan", NULL };
+        const char *const by_default[] = { "t = /a/t | default 0", NULL };
+
+        route_of(f, KIND_TELEMETRY, "x/{device}", lines);
+        f->route.keeps_named = true;
+        check_text(good(f, "x/d", "{\"b\":1,\"ts\":1760805000}")->data, "{}");
+        assert_int_equal(f->record.n_notes, 1);
+        assert_int_equal(f->record.notes[0].reason, REASON_MISSING_MEMBER);
+        check_text(f->record.notes[0].detail, ": nothing that the map names: {...}");
+        check_text(good(f, "x/d", "{\"a\":{\"t\":\"nan\"}}")->data, "{}");
+        assert_int_equal(f->record.n_notes, 0);
+        check_text(good(f, "x/d", "{\"a\":{\"t\":1}}")->data, "{\"t\":1}");
+        assert_int_equal(f->record.n_notes, 0);
+        f->route.keeps_named = false;
+        good(f, "x/d", "{\"b\":1}");
+        assert_int_equal(f->record.n_notes, 0);
+        route_of(f, KIND_TELEMETRY, "x/{device}", by_default);
+        f->route.keeps_named = true;
+        check_text(good(f, "x/d", "{\"b\":1}")->data, "{\"t\":0}");
+        assert_int_equal(f->record.n_notes, 0);
+}
+
 static void test_no_name_is_given_twice(void **state) {
         Fixture *f = *state;
         const char *const lines[] = { "{n} = /v", "i = /w", "{m} = /x", NULL };
@@ -491,6 +516,12 @@ static void test_lines_that_cannot_be_are_refused(void **state) {
                   "a source is a JSON pointer (/a/b, / is the whole), topic.NAME or 'text'" },
                 { KIND_TELEMETRY, "a", "topic.room", "the topic has no such name" },
                 { KIND_TELEMETRY, "{room}", "/", "the topic has no such name" },
+                { KIND_VEHICLE_LOG, "latitude", "/lat or 'north'", "'north': not a number" },
+                { KIND_VEHICLE_LOG, "latitude", "/lat | default none", "default: not a number" },
+                { KIND_VEHICLE_LOG, "armed", "'maybe'", "'maybe': not a switch" },
+                { KIND_TELEMETRY, "time", "'noon'", "'noon': not a time" },
+                { KIND_TELEMETRY, "a", "'x' | scale 2", "'x': not a number" },
+                { KIND_SENSOR_LOG, "data", "'x'", "'x': not an array or object" },
                 { KIND_TELEMETRY,
                   "*",
                   "/a | text",
@@ -570,6 +601,7 @@ int main(void) {
                 TEST(test_what_null_takes_away_leaves_the_next_source),
                 TEST(test_an_object_is_spread_into_the_row),
                 TEST(test_what_is_spread_is_read_by_the_kind),
+                TEST(test_a_map_that_finds_nothing_says_so_beside_its_row),
                 TEST(test_no_name_is_given_twice),
                 TEST(test_lines_that_cannot_be_are_refused),
         };
