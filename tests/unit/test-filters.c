@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/base.h"
+#include "model/topic.h"
 #include "mqtt/broker.h"
 #include "mqtt/candidates.h"
 #include "mqtt/door.h"
@@ -131,6 +132,61 @@ static void test_filters_that_meet_are_joined(void **state) {
         assert_int_equal(mqtt_door_new(&door, later, &next), 0);
         assert_true(mqtt_door_takes(door, TEXT("x/y/c")));
         unlink(path);
+}
+
+/* Some of few levels, so that they meet. */
+static void random_filter(unsigned *seed, char ret[32]) {
+        static const char *const levels[] = { "a", "b", "c", "+", "+" };
+        static const char *const ends[] = { "", "", "/#", "/#/a", "/#/+/b" };
+        unsigned n = 1 + (unsigned)rand_r(seed) % 3;
+        size_t at = 0;
+
+        for (unsigned i = 0; i < n; ++i)
+                at += (size_t)snprintf(ret + at,
+                                       32 - at,
+                                       "%s%s",
+                                       i > 0 ? "/" : "",
+                                       levels[(unsigned)rand_r(seed) % N_ELEMENTS(levels)]);
+        snprintf(ret + at, 32 - at, "%s", ends[(unsigned)rand_r(seed) % N_ELEMENTS(ends)]);
+}
+
+static size_t subscribe_all(MqttFilters *filters, MqttFilter *items[64]) {
+        size_t n;
+
+        mqtt_filters_cover(filters);
+        n = mqtt_filters_pick(filters, MQTT_FILTER_WANTED, items, 64);
+        for (size_t i = 0; i < n; ++i)
+                for (size_t k = 0; k < i; ++k)
+                        if (topic_filter_meets(items[i]->text, items[k]->text))
+                                fail_msg("%s and %s", items[i]->text, items[k]->text);
+        return n;
+}
+
+/* A broker with a copy for each subscription has one for each topic, whatever the routes are. */
+static void test_no_topic_is_of_two_subscriptions(void **state) {
+        unsigned seed = 11;
+
+        (void)state;
+        for (int round = 0; round < 2000; ++round) {
+                CLEANUP(mqtt_filters_free) MqttFilters *filters = NULL, *next = NULL;
+                char text[2][6][32];
+                const char *texts[2][6];
+                MqttFilter *items[64];
+                size_t n;
+
+                for (size_t i = 0; i < 12; ++i) {
+                        random_filter(&seed, text[i / 6][i % 6]);
+                        texts[i / 6][i % 6] = text[i / 6][i % 6];
+                }
+                assert_int_equal(mqtt_filters_new(&filters, texts[0], 6), 0);
+                n = subscribe_all(filters, items);
+                for (size_t i = 0; i < n; ++i)
+                        items[i]->state = MQTT_FILTER_SUBSCRIBED;
+                assert_int_equal(mqtt_filters_new(&next, texts[1], 6), 0); /* a reload */
+                assert_int_equal(mqtt_filters_replace(&filters, &next), 0);
+                mqtt_filters_reset(filters, true); /* and another session */
+                (void)subscribe_all(filters, items);
+        }
 }
 
 /* z/#/state: no broker knows such a filter, and what else z/# brings is not wanted. */
@@ -371,6 +427,7 @@ int main(void) {
                 cmocka_unit_test(test_each_connection_subscribes_to_all_that_is_wanted),
                 cmocka_unit_test(test_a_wide_filter_brings_what_a_narrow_one_would),
                 cmocka_unit_test(test_filters_that_meet_are_joined),
+                cmocka_unit_test(test_no_topic_is_of_two_subscriptions),
                 cmocka_unit_test(test_a_rest_in_the_middle_is_judged_by_us),
                 cmocka_unit_test(test_new_session_has_nothing_to_lose),
                 cmocka_unit_test(test_what_the_broker_refuses_stays_refused_until_it_is_granted),
