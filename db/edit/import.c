@@ -189,6 +189,22 @@ int db_import_row(DbConn *conn,
         return 0;
 }
 
+int db_import_tokens(DbConn *conn, DbImportTokenFn fn, void *arg) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        int r;
+
+        r = db_conn_exec(conn,
+                         &(DbQuery){ .sql = "SELECT '\\x' || encode(token_hash, 'hex'), code FROM"
+                                            " devices WHERE token_hash IS NOT NULL AND token_form"
+                                            " <> 'keyed'" },
+                         &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        for (int i = 0; r == 0 && i < PQntuples(result); ++i)
+                r = fn(arg, PQgetvalue(result, i, 0), PQgetvalue(result, i, 1));
+        return err_up(r);
+}
+
 int db_import_end(DbConn *conn, bool keep) {
         int r = db_conn_script(conn, keep ? "COMMIT" : "ROLLBACK");
 

@@ -68,4 +68,7 @@ MUST_CHECK int db_import_row(DbConn *conn,
                              DbImportKind kind,
                              const char *const values[DB_IMPORT_VALUE_COUNT],
                              DbImported *ret_outcome);
+/* Of each device that keeps a token of another system: as DB_IMPORT_TOKEN, and its code. */
+typedef int (*DbImportTokenFn)(void *arg, const char *token, const char *code);
+MUST_CHECK int db_import_tokens(DbConn *conn, DbImportTokenFn fn, void *arg);
 MUST_CHECK int db_import_end(DbConn *conn, bool keep);

@@ -177,7 +177,8 @@ static int column_token(Columns *columns, DbImportValue to, const RowCell *cell)
                                    cell->column,
                                    "is neither a SHA-256 in hex nor a bcrypt; taken without a "
                                    "token");
-        memcpy(hex + 2, cell->value, 64);
+        for (size_t i = 0; i < n; ++i) /* one form, as two that are the same have to be found */
+                hex[2 + i] = "0123456789abcdef"[text_hex_digit(cell->value[i])];
         hex[2 + 64] = '\0';
         (void)columns_set(columns, DB_IMPORT_TOKEN_FORM, "sha256");
         return columns_set(columns, to, hex);

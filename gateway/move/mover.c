@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/index.h"
 #include "base/secret.h"
@@ -14,7 +15,8 @@ struct Mover {
         MoverOptions options;
         MoverCounts counts[ROW_KIND_COUNT];
         Columns columns;
-        Index *tokens;  /* hashes of this run: nobody has another's */
+        Index *tokens;  /* and whose they are: nobody has another's */
+        Index *made;    /* names of this run, and of what else each row said */
         Index *strange; /* columns that were told of */
         int64_t reserve[ROW_KIND_COUNT];
         int64_t n_dry_ids;
@@ -38,6 +40,8 @@ int mover_new(Mover **ret_mover, const MoverOptions *options) {
         mover->options = *options;
         r = index_new(&mover->tokens);
         if (r == 0)
+                r = index_new(&mover->made);
+        if (r == 0)
                 r = index_new(&mover->strange);
         if (r < 0)
                 return err_up(r);
@@ -49,6 +53,7 @@ Mover *mover_free(Mover *mover) {
         if (!mover)
                 return NULL;
         index_free(mover->tokens);
+        index_free(mover->made);
         index_free(mover->strange);
         secret_wipe(&mover->columns, sizeof(mover->columns));
         free(mover);
@@ -188,14 +193,67 @@ static int mover_read(Mover *mover, const Row *row) {
         return r_row;
 }
 
-/* Of two devices with one token nobody could say which it is. */
-static int mover_token(Mover *mover, bool *ret_free) {
-        const char *token = mover->columns.values[DB_IMPORT_TOKEN];
+/* Notes @key, and that it is @whose. False: it is another's. */
+static int mover_note(Mover *mover, Index *index, const char *key, Text whose, bool *ret_free) {
+        CLEANUP_BUF Buf both = { 0 };
+        int r;
 
-        *ret_free = !token || !index_get(mover->tokens, token, strlen(token));
-        if (!token || !*ret_free)
+        buf_append_string(&both, key);
+        buf_append_char(&both, '\0');
+        buf_append_text(&both, whose);
+        if (buf_failed(&both))
+                return err_new(-ENOMEM);
+        *ret_free = !index_get(index, key, strlen(key)) || index_get(index, both.data, both.n);
+        if (!*ret_free)
                 return 0;
-        return err_up(index_put(mover->tokens, token, strlen(token), mover));
+        r = index_put(index, key, strlen(key), mover);
+        if (r == 0)
+                r = index_put(index, both.data, both.n, mover);
+        return err_up(r);
+}
+
+/* Of two devices with one token nobody could say which it is. */
+static int mover_on_token(void *arg, const char *token, const char *code) {
+        Mover *mover = arg;
+        bool is_free;
+
+        return err_up(mover_note(mover, mover->tokens, token, text_of(code), &is_free));
+}
+
+static int mover_token(Mover *mover, bool *ret_free) {
+        const char *const *values = mover->columns.values;
+
+        *ret_free = true;
+        if (!values[DB_IMPORT_TOKEN])
+                return 0;
+        return err_up(mover_note(mover,
+                                 mover->tokens,
+                                 values[DB_IMPORT_TOKEN],
+                                 text_of(values[DB_IMPORT_NAME]),
+                                 ret_free));
+}
+
+/* Of two rows for one thing that say something else nobody could say which is meant. */
+static int mover_same(Mover *mover, RowKind kind, bool *ret_same) {
+        const char *const *values = mover->columns.values;
+        char digest[SECRET_SHA256_SIZE], key[COLUMN_TEXT_MAX + 16];
+        CLEANUP_BUF Buf all = { 0 };
+        bool failed;
+
+        *ret_same = true;
+        if (kind == ROW_GROUPS || kind == ROW_SHARES)
+                return 0;
+        for (size_t i = 0; i < DB_IMPORT_VALUE_COUNT; ++i) {
+                buf_append_string(&all, values[i] ? values[i] : "");
+                buf_append_char(&all, values[i] ? '\0' : '\1');
+        }
+        failed = buf_failed(&all) || secret_sha256_hex(buf_text(&all), digest) != 0;
+        if (all.data)
+                secret_wipe(all.data, all.capacity); /* there are hashes in it */
+        if (failed)
+                return err_new(-ENOMEM);
+        snprintf(key, sizeof(key), "%s.%s", row_kind_name(kind), values[DB_IMPORT_NAME]);
+        return err_up(mover_note(mover, mover->made, key, text_of(digest), ret_same));
 }
 
 /* One that has no id gets one of the sequence, which no rollback takes back: not in a dry run. */
@@ -231,21 +289,38 @@ static int mover_write(Mover *mover, const Row *row, DbImported *ret_outcome) {
         return r < 0 ? err_up(r) : r;
 }
 
+/* False: another row, or what is there, forbids it, which was told. */
+static int mover_may(Mover *mover, RowKind kind, bool *ret_may) {
+        bool is_free = true, is_same = true;
+        int r;
+
+        r = mover_same(mover, kind, &is_same);
+        if (r == 0 && is_same)
+                r = mover_token(mover, &is_free);
+        if (r < 0)
+                return err_up(r);
+        if (!is_same)
+                mover_say(mover,
+                          mover_column(kind, DB_IMPORTED_NAME),
+                          "is in the files twice, and they differ",
+                          true);
+        else if (!is_free)
+                mover_say(mover, "token_hash", "another device has this token", true);
+        *ret_may = is_same && is_free;
+        return 0;
+}
+
 static int mover_take(Mover *mover, const Row *row) {
         MoverCounts *counts = &mover->counts[row->kind];
         DbImported outcome = DB_IMPORTED;
-        bool is_free = true;
+        bool may = false;
         int r;
 
-        r = mover_token(mover, &is_free);
+        r = mover_may(mover, row->kind, &may);
         if (r < 0)
                 return err_up(r);
-        if (!is_free) {
+        if (!may) {
                 ++counts->n_refused;
-                mover_say(mover,
-                          "token_hash",
-                          "another device of this import has this token",
-                          true);
                 return 0;
         }
         r = mover_write(mover, row, &outcome);
@@ -393,6 +468,8 @@ int mover_run(Mover *mover, RowFile *const files[], size_t n, bool *ret_kept) {
                 r = mover_reserve(mover, files, n);
         if (r == 0)
                 r = db_import_begin(conn);
+        if (r == 0)
+                r = db_import_tokens(conn, mover_on_token, mover);
         if (r == 0)
                 r = mover_rows(mover, files, n);
         if (r != 0)

@@ -154,8 +154,28 @@ static bool row_csv_has(const RowHeader *header, const char *name) {
         return false;
 }
 
+/* Other forms that spreadsheets save as CSV; NULL: it is none of them. */
+static const char *row_csv_other(const Csv *csv) {
+        Text line = csv->fields[0];
+
+        if (csv->n_fields == 1 && memchr(line.data, ';', line.n))
+                return "has ; between its columns: a comma is wanted";
+        if (csv->n_fields == 1 && memchr(line.data, '\t', line.n))
+                return "has tabs between its columns: a comma is wanted";
+        for (size_t i = 0; i < csv->n_fields; ++i)
+                if (memchr(csv->fields[i].data, '\r', csv->fields[i].n))
+                        return "ends its lines with CR alone: LF or CR LF is wanted";
+        return NULL;
+}
+
 /* False: it cannot be one, and was told so. */
 static bool row_csv_header(const Csv *csv, RowHeader *header, const RowHandler *handler) {
+        const char *other = row_csv_other(csv);
+
+        if (other) {
+                handler->fault(handler->arg, csv->line, "", other);
+                return false;
+        }
         for (; header->n < csv->n_fields; ++header->n) {
                 char *name = header->names[header->n];
 
@@ -219,9 +239,23 @@ static int row_csv_each(RowFile *file, const RowHandler *handler) {
         return r_row;
 }
 
+/* With its mark, or ASCII in it without one. */
+static bool row_file_is_utf16(const RowFile *file) {
+        const char *text = file->text;
+
+        if (file->n < 2)
+                return false;
+        return memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0 ||
+               (text[0] == '\0') != (text[1] == '\0');
+}
+
 int row_file_each(RowFile *file, RowKind kind, const RowHandler *handler) {
         if (file->kind != ROW_KIND_COUNT && file->kind != kind)
                 return 0;
+        if (row_file_is_utf16(file)) {
+                handler->fault(handler->arg, 1, "", "is UTF-16: UTF-8 is wanted");
+                return 0;
+        }
         file->row.kind = kind;
         return file->is_json
                        ? json_rows_each((Text){ file->text, file->n },

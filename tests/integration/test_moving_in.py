@@ -1,5 +1,6 @@
 """What docs/migrate/import.md prints is what is so: each of its files and blocks is run."""
 import crypt  # noqa: Debian 12 has Python 3.11
+import hashlib
 import json
 import os
 import re
@@ -127,13 +128,13 @@ REFUSED = {
     "an id": ("users.csv", "id,username\n-5,ana\n", 2, "id is no id: allowed are 1 to 999999999999999"),
     "a huge id": ("users.csv", "id,username\n9999999999999999999999,ana\n", 2, "id is no id: allowed are 1 to 999999999999999"),
     "an id twice": ("users.csv", "id,username\n5,ana\n5,ben\n", 3, "id the id is taken, by one with another name"),
-    "a name twice": ("vehicles.csv", "id,code\n5,a\n6,a\n", 3, "code the name is taken, by one with another id"),
+    "a name twice": ("vehicles.csv", "id,code\n5,a\n6,a\n", 3, "code is in the files twice, and they differ"),
     "a user who is not there": ("devices.csv", "code,user\nd,nobody\n", 2, "user there is no such user"),
     "an id of nobody": ("devices.csv", "code,user_id\nd,77\n", 2, "user there is no such user"),
     "a device that is not there": ("groups.csv", "name,device\ng,d\n", 2, "device there is no such device"),
     "a share of nothing": ("shares.csv", "user\nana\n", 2, "wants one of vehicle, device and group"),
     "a token twice": ("devices.csv", f"code,token_hash\na,{'ab' * 32}\nb,{'ab' * 32}\n", 3,
-                      "token_hash another device of this import has this token"),
+                      "token_hash another device has this token"),
     "bytes that are no text": ("users.csv", b"username\nan\xff\n", 2, "username is not UTF-8"),
     "a NUL": ("users.csv", b"username\nan\0a\n", 2, "username has a NUL"),
     "a value that is too long": ("devices.csv", f"code,name\nd,{'x' * 1024}\n", 2, "name too long: at most 1023 bytes"),
@@ -249,6 +250,37 @@ def test_a_hash_that_cannot_be_checked_costs_the_password_alone(move, database):
     assert not any(secret in done.stdout + done.stderr for secret in secrets)
     assert database.rows("SELECT DISTINCT password_hash FROM users") == [("!",)]
     assert database.rows("SELECT token_hash FROM devices") == [(None,)]
+
+
+HASH = hashlib.sha256(b"a device's token").hexdigest()
+
+
+def test_no_two_devices_get_one_token(move, database):
+    """In whatever letters it is written, and whether the other is of this import or was there."""
+    path = write(move, "devices.csv", f"code,token_hash\nd1,{HASH.upper()}\nd2,{HASH}\n")
+    done = move("--partial", path, check=False)
+    assert f"{path}:3: refused: token_hash another device has this token\n" in done.stdout
+    path = write(move, "devices.csv", f"code,token_hash\nd3,{HASH}\nd1,{HASH}\n")
+    done = move("--partial", path, check=False)
+    assert f"{path}:2: refused: token_hash another device has this token\n" in done.stdout
+    assert "devices: 0 taken, 1 there already, 1 refused" in done.stdout
+    assert database.rows("SELECT code, encode(token_hash, 'hex') FROM devices") == [("d1", HASH)]
+
+
+@pytest.mark.parametrize("name, header, one, other", [
+    ("users", "username,role", "ana,user", "ana,admin"), ("users", "id,username", "7,ana", ",ana"),
+    ("devices", "code,user", "d1,ana", "d1,ben"), ("vehicles", "code,name", "v1,One", "v1,Two")])
+def test_what_is_in_the_files_twice_is_the_same_or_refused(move, database, name, header, one, other):
+    """Which of two that differ is meant nobody can say; the same once more is there already, as in another import."""
+    users = write(move, "users.csv", "username\nana\nben\n") if name != "users" else None
+    path = write(move, f"{name}.csv", f"{header}\n{one}\n{one}\n{other}\n")
+    for dry in (["--dry-run"], []):
+        done = move("--partial", *dry, *([users] if users else []), path, check=False)
+        column = header.split(",")[header.split(",").index("username" if name == "users" else "code")]
+        assert f"{path}:4: refused: {column} is in the files twice, and they differ\n" in done.stdout
+        assert f"{name}: 1 taken, 1 there already, 1 refused" in done.stdout
+    again = move(*([users] if users else []), write(move, f"{name}.csv", f"{header}\n{one}\n"))
+    assert f"{name}: 0 taken, 1 there already, 0 refused" in again.stdout
 
 
 def test_the_report_as_json(move, database):

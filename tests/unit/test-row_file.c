@@ -85,6 +85,32 @@ static void test_csv_and_json_are_the_same_rows(void **state) {
         assert_string_equal(ROWS("all.json", "{\"users\":[]}", ROW_USERS), "");
 }
 
+/* As spreadsheets save it in half of the world. */
+static void test_a_file_of_another_form_is_told_which(void **state) {
+        (void)state;
+        assert_string_equal(ROWS("users.csv", "username;role\nana;user\n", ROW_USERS),
+                            "1!(has ; between its columns: a comma is wanted) ");
+        assert_string_equal(ROWS("users.csv", "sep=;\nusername;role\nana;user\n", ROW_USERS),
+                            "1!(has ; between its columns: a comma is wanted) ");
+        assert_string_equal(ROWS("users.csv", "username\trole\nana\tuser\n", ROW_USERS),
+                            "1!(has tabs between its columns: a comma is wanted) ");
+        assert_string_equal(ROWS("users.csv", "username,role\rana,user\r", ROW_USERS),
+                            "1!(ends its lines with CR alone: LF or CR LF is wanted) ");
+        for (int i = 0; i < 2; ++i) {
+                const char *name = i ? "users.json" : "users.csv";
+
+                assert_string_equal(ROWS(name, "\xff\xfeu\0s\0\n\0", ROW_USERS),
+                                    "1!(is UTF-16: UTF-8 is wanted) ");
+                assert_string_equal(ROWS(name, "\xfe\xff\0u\0s\0\n", ROW_USERS),
+                                    "1!(is UTF-16: UTF-8 is wanted) ");
+                assert_string_equal(ROWS(name, "u\0s\0\n\0", ROW_USERS),
+                                    "1!(is UTF-16: UTF-8 is wanted) ");
+        }
+        /* one column, whose name is odd, is none of them */
+        assert_string_equal(ROWS("users.csv", "user;name,id\na,1\n", ROW_USERS),
+                            "2:user;name=a,id=1 ");
+}
+
 static void test_what_cannot_be_read_is_told_with_its_line(void **state) {
         (void)state;
         assert_string_equal(ROWS("users.csv", "", ROW_USERS),
@@ -254,6 +280,7 @@ static void test_a_file_says_what_it_has(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_csv_and_json_are_the_same_rows),
+                cmocka_unit_test(test_a_file_of_another_form_is_told_which),
                 cmocka_unit_test(test_what_cannot_be_read_is_told_with_its_line),
                 cmocka_unit_test(test_a_list_that_is_none_of_ours_is_told),
                 cmocka_unit_test(test_what_is_in_a_member_that_nobody_wants_costs_nothing),
