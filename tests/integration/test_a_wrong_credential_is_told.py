@@ -50,11 +50,11 @@ def test_who_tries_for_ever_does_not_fill_the_log(gateway):
     assert 'path="/ws/x?set=y"' in gateway.log()
 
 
-TELEMETRY = ['{"voltage": 1}', '  [1]', '{"voltage": ', b'{"voltage": 1}', "12.5", '"on"', "hello",
+TELEMETRY = ['{"voltage": 1}', '{"type":"heartbeat","voltage":1}', '{"action":["ping"]}', '{"ping":230.5}', "pinging", '  [1]', '{"voltage": ', b'{"voltage": 1}', "12.5", '"on"', "hello",
              '\ufeff{"voltage": 1}']
 
 
-@pytest.mark.parametrize("message", TELEMETRY, ids=["object", "list", "half", "binary", "number", "text",
+@pytest.mark.parametrize("message", TELEMETRY, ids=["object", "heartbeat", "odd action", "ping of a line", "longer word", "list", "half", "binary", "number", "text",
                                                     "word", "byte order mark"])
 @pytest.mark.parametrize("who", [None, "ana", "ben"])
 def test_telemetry_of_who_is_no_device_closes(gateway, database, who, message):
@@ -71,7 +71,8 @@ def test_telemetry_of_who_is_no_device_closes(gateway, database, who, message):
 
 def test_a_page_that_says_it_is_alive_stays(gateway):
     v = Viewer(gateway, "/ws/dashboard/dev-1", gateway.token("ana"))
-    for message in ("ping", " pong ", '{"type":"ping"}', '{"type":"pong","t":1}', ""):
+    for message in ("ping", " pong ", '{"type":"ping"}', '{"type":"pong","t":1}', "", "PING", '"ping"', ' "Pong"\n', "heartbeat", "{}",
+                    '{"action":"ping"}', '{"event":"PING"}', '{"op":"ping","id":1}'):
         v.send(message)
     assert gateway.status("/livez") == 200
     v.send('{"voltage": 1}')

@@ -1,3 +1,5 @@
+#include <strings.h>
+
 #include "base/text.h"
 #include "ws/device/edge.h"
 #include "ws/dialects/admission.h"
@@ -59,21 +61,44 @@ static int ws_energy_open(WsClient *client) {
         return ws_client_say(client, buf);
 }
 
-/* Whatever else is sent than what pages send to stay: nothing, `ping`, `pong`, or an object of that
- * type. A device would think that it was taken, or set aside. */
+static bool ws_energy_is_word(Text text, const char *const words[], size_t n_words) {
+        for (size_t i = 0; i < n_words; ++i)
+                if (text.n == strlen(words[i]) && strncasecmp(text.data, words[i], text.n) == 0)
+                        return true;
+        return false;
+}
+
+/* An object that says so of itself, with whatever else; a device calls no data a ping. */
+static bool ws_energy_is_ping(const WsClientMessage *message) {
+        static const char *const names[] = { "type", "action", "event", "op", "cmd", "method" };
+        static const char *const words[] = { "ping", "pong" };
+        char text[256];
+        bool is_null;
+
+        for (size_t i = 0; i < N_ELEMENTS(names); ++i)
+                if (ws_client_message_member(message, names[i], text, &is_null) &&
+                    ws_energy_is_word(text_of(text), words, N_ELEMENTS(words)))
+                        return true;
+        return false;
+}
+
+/* Whatever else is sent than what pages send to stay: nothing, a word for it, as text or as JSON,
+ * or an object that is one. A device would think that it was taken, or set aside. */
 static bool ws_energy_is_telemetry(Text message) {
-        WsClientMessage command;
+        static const char *const words[] = { "ping",     "pong",     "heartbeat", "keepalive",
+                                             "\"ping\"", "\"pong\"", "{}" };
+        WsClientMessage said;
         bool keeps_alive;
 
+        while (message.n > 0 && strchr(" \t\r\n", message.data[message.n - 1]))
+                --message.n; /* a line, too */
         message = text_trim(message);
-        if (message.n == 0 || text_equal(message, TEXT("ping")) ||
-            text_equal(message, TEXT("pong")))
+        if (message.n == 0 || ws_energy_is_word(message, words, N_ELEMENTS(words)))
                 return false;
-        if (ws_client_message_parse(&command, message) != 0)
+        if (ws_client_message_parse(&said, message) != 0)
                 return true;
-        keeps_alive =
-                text_equal(command.type, TEXT("ping")) || text_equal(command.type, TEXT("pong"));
-        ws_client_message_done(&command);
+        keeps_alive = ws_energy_is_ping(&said);
+        ws_client_message_done(&said);
         return !keeps_alive;
 }
 
