@@ -3,10 +3,11 @@ import json
 import re
 
 import pytest
+import requests
 
 from conftest import populate
 from viewers import Viewer, refused
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 
 @pytest.fixture
@@ -133,3 +134,24 @@ def test_what_pages_say_closes_nothing(gateway, dialect):
     assert v.wait_closed()[0] == 1008
     assert gateway.metric("tidegate_ws_closed_by_gateway_total", reason="forbidden") == 1
     assert gateway.metric("tidegate_ws_messages_in_total") == len(CHATTER[dialect[0]]) + 1
+
+
+@pytest.mark.parametrize("path", ["/ws", "/ws/dashboard/dev-1", "/api/ws", "/api/v1/devices/"])
+def test_a_token_in_a_form_that_is_none_is_told(make_gateway, path):
+    """Also where nobody needs one: he would think that he is seen as himself. What a proxy before us asks for is not ours."""
+    gateway = make_gateway(auth__anonymous="/ws, /ws/dashboard/*, /api/ws, /api/v1/devices*")
+    populate(gateway)
+    gateway.start()
+    token = gateway.token("ana")
+
+    def status(value):
+        if path == "/api/v1/devices/":
+            return requests.get(gateway.url + path, headers={"Authorization": value} if value else {}, timeout=PATIENCE).status_code
+        return refused(gateway, path, headers={"Authorization": value} if value else {})
+
+    good = 200 if path == "/api/v1/devices/" else 101
+    for value in (None, f"Bearer {token}", f"bearer   {token} ", "Bearer", "Basic YW5hOng=", "Digest username=x", "Negotiate abc", "ntlm"):
+        assert status(value) == good, value
+    for value in (token, f"Token {token}", f"JWT {token}", f"Bearer:{token}", f"Bearer: {token}", f"Bearer\t{token}", f'Bearer "{token}"', "x",
+                  f"Basically {token}", "Bearer null"):
+        assert status(value) in ((403,) if path == "/ws/dashboard/dev-1" else (401,)), value

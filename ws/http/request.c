@@ -125,20 +125,39 @@ static int ws_request_target(WsRequest *request, Text target) {
         return ws_request_is_query(request->query) ? 0 : WS_REQUEST_E_BAD;
 }
 
-/* Another scheme than Bearer is no credential of ours. */
+/* Schemes by which a proxy before us asks, and which it passes on; and Bearer with nothing behind
+ * it, which is nobody's. */
+static bool ws_request_is_elsewhere(const char *credentials) {
+        static const char *const schemes[] = { "Basic", "Digest", "Negotiate", "NTLM" };
+
+        for (size_t i = 0; i < N_ELEMENTS(schemes); ++i) {
+                size_t n = strlen(schemes[i]);
+
+                if (strncasecmp(credentials, schemes[i], n) == 0 &&
+                    (credentials[n] == ' ' || credentials[n] == '\0'))
+                        return true;
+        }
+        return strcasecmp(credentials, "Bearer") == 0;
+}
+
+/* What has another scheme, or none, is a token that cannot be a good one: nobody is to think that
+ * he is somebody here. */
 static int ws_request_bearer(WsRequest *request, const WsHead *head) {
-        size_t n;
+        size_t n = 0;
         int r;
 
         r = ws_request_header(head, "Authorization", request->bearer, sizeof(request->bearer));
         if (r != 0)
                 return r;
 
-        if (strncasecmp(request->bearer, "Bearer ", 7) != 0) {
+        if (ws_request_is_elsewhere(request->bearer)) {
                 request->bearer[0] = '\0';
                 return 0;
         }
-        n = 7 + strspn(request->bearer + 7, " ");
+        if (strncasecmp(request->bearer, "Bearer ", 7) == 0)
+                n = 7 + strspn(request->bearer + 7, " ");
+        else if (request->bearer[0] != '\0')
+                snprintf(request->bearer, sizeof(request->bearer), "no bearer");
         memmove(request->bearer, request->bearer + n, strlen(request->bearer + n) + 1);
         return 0;
 }
