@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_out.h"
 #include "db/follow/pulse.h"
 #include "db/trouble.h"
 #include "db/visible.h"
@@ -58,46 +59,32 @@ static int64_t commands_int(const PGresult *result, int row, int column) {
         return strtoll(PQgetvalue(result, row, column), NULL, 10);
 }
 
-static void commands_member(Buf *buf, const char *name, Text text) {
-        buf_printf(buf, ",\"%s\":", name);
-        buf_json_string(buf, text);
-}
-
-static void commands_time(Buf *buf, const char *name, int64_t time_us) {
-        buf_printf(buf, ",\"%s\":", name);
-        buf_json_time(buf, time_us);
-}
-
 /* The columns of BODY, which begin at @at, as the body of an answer. */
 static int commands_answer(const PGresult *result, int at, Answer *answer) {
         Text payload = commands_text(result, 0, at + 6);
         Text id = commands_text(result, 0, at);
         Text state = commands_text(result, 0, at + 1);
         Buf *buf = &answer->bodies[0];
+        JsonOut out = { .buf = buf };
 
         assert(answer->n_bodies == 1);
         snprintf(answer->command_id, sizeof(answer->command_id), "%s", id.data);
         snprintf(answer->state, sizeof(answer->state), "%s", state.data);
         answer->device_id = commands_int(result, 0, at + 2);
 
-        buf_append_string(buf, "{\"command_id\":");
-        buf_json_string(buf, id);
-        commands_member(buf, "state", state);
-        buf_printf(buf, ",\"device_id\":%lld", (long long)answer->device_id);
-        commands_member(buf, "device_code", commands_text(result, 0, at + 3));
-        buf_append_string(buf, ",\"user_id\":");
-        if (PQgetisnull(result, 0, at + 4))
-                buf_append_string(buf, "null");
-        else
-                buf_json_int(buf, commands_int(result, 0, at + 4));
-        commands_member(buf, "action", commands_text(result, 0, at + 5));
-        buf_append_string(buf, ",\"payload\":");
-        buf_append_text(buf, payload.data ? payload : TEXT("{}"));
-        commands_member(buf, "message", commands_text(result, 0, at + 7));
-        commands_time(buf, "created_at", commands_int(result, 0, at + 8));
-        commands_time(buf, "updated_at", commands_int(result, 0, at + 9));
-        commands_time(buf, "expires_at", commands_int(result, 0, at + 10));
-        buf_append_char(buf, '}');
+        json_out_object(&out, NULL);
+        json_out_text(&out, "command_id", id);
+        json_out_text(&out, "state", state);
+        json_out_int(&out, "device_id", answer->device_id);
+        json_out_text(&out, "device_code", commands_text(result, 0, at + 3));
+        json_out_raw(&out, "user_id", commands_text(result, 0, at + 4)); /* a number, or null */
+        json_out_text(&out, "action", commands_text(result, 0, at + 5));
+        json_out_raw(&out, "payload", payload.data ? payload : TEXT("{}"));
+        json_out_text(&out, "message", commands_text(result, 0, at + 7));
+        json_out_time(&out, "created_at", commands_int(result, 0, at + 8));
+        json_out_time(&out, "updated_at", commands_int(result, 0, at + 9));
+        json_out_time(&out, "expires_at", commands_int(result, 0, at + 10));
+        json_out_object_end(&out);
         return buf_failed(buf) ? err_new(-ENOMEM) : 0;
 }
 
@@ -258,13 +245,13 @@ int db_command_rows_cancel(DbConn *conn, const Query *query, Answer *answer) {
 }
 
 void db_command_rows_format(const DbCommand *command, Buf *buf) {
-        buf_append_string(buf, "{\"command_id\":");
-        buf_json_string(buf, text_of(command->command_id));
-        buf_append_string(buf, ",\"action\":");
-        buf_json_string(buf, text_of(command->action));
-        buf_append_string(buf, ",\"payload\":");
-        buf_append_string(buf, command->payload ? command->payload : "{}");
-        buf_append_char(buf, '}');
+        JsonOut out = { .buf = buf };
+
+        json_out_object(&out, NULL);
+        json_out_string(&out, "command_id", command->command_id);
+        json_out_string(&out, "action", command->action);
+        json_out_raw(&out, "payload", text_of(command->payload ? command->payload : "{}"));
+        json_out_object_end(&out);
 }
 
 /* Row @i of COLUMNS. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/json_out.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 DEFINE_CLEANUP(void *, PQfreemem);
@@ -56,10 +57,13 @@ int db_letters_forget(DbConn *conn, const char *ids) {
 }
 
 static void letters_json_state(Buf *body, int64_t letter_id, const char *state) {
+        JsonOut out = { .buf = body };
+
         buf_reset(body); /* of a try that was cut off */
-        buf_printf(body, "{\"id\":%lld,\"state\":", (long long)letter_id);
-        buf_json_string(body, text_of(state));
-        buf_append_char(body, '}');
+        json_out_object(&out, NULL);
+        json_out_int(&out, "id", letter_id);
+        json_out_string(&out, "state", state);
+        json_out_object_end(&out);
 }
 
 /* $1 the letter, $2 the admin. In one statement, so that nobody asks who may not any more. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/json_out.h"
 #include "db/follow/directory.h"
 #include "db/trouble.h"
 
@@ -110,13 +111,17 @@ int db_register_device(DbConn *conn,
 }
 
 void db_registration_add(Buf *list, const DbRegistration *registration) {
-        buf_append_string(list, list->n == 0 ? "[{\"code\":" : ",{\"code\":");
-        buf_json_string(list, registration->code);
-        buf_append_string(list, ",\"name\":");
-        buf_json_string(list, registration->name);
+        JsonOut out = { .buf = list, .needs_comma = list->n > 0 };
+
+        if (list->n == 0)
+                json_out_array(&out, NULL);
+        json_out_object(&out, NULL);
+        json_out_text(&out, "code", registration->code);
+        json_out_text(&out, "name", registration->name);
         if (registration->user_id != 0)
-                buf_printf(list, ",\"user_id\":%lld", (long long)registration->user_id);
-        buf_printf(list, ",\"device_type\":\"%s\"}", registration->device_type);
+                json_out_int(&out, "user_id", registration->user_id);
+        json_out_string(&out, "device_type", registration->device_type);
+        json_out_object_end(&out);
 }
 
 int db_register_devices(DbConn *conn, const char *list, RegistryDelta **ret_delta) {

@@ -45,15 +45,15 @@ static void alerts_bind(DbReading *reading) {
         db_reading_bind_text(reading, history->alert_type);
 }
 
-static void alerts_row(DbReading *reading, const PGresult *rows, int row, Buf *body) {
-        db_reading_item(reading, rows, row, "alert", body);
-        db_reading_id(body, "vehicle_id", rows, row, ALERTS_VEHICLE);
-        db_reading_id(body, "device_id", rows, row, ALERTS_DEVICE);
-        db_reading_text(body, "severity", rows, row, ALERTS_SEVERITY);
-        db_reading_text(body, "alert_type", rows, row, ALERTS_TYPE);
-        db_reading_text(body, "message", rows, row, ALERTS_MESSAGE);
-        db_reading_json(body, "data", rows, row, ALERTS_EXTRA);
-        buf_append_char(body, '}');
+static void alerts_row(DbReading *reading, const PGresult *rows, int row, JsonOut *out) {
+        db_reading_item(reading, rows, row, "alert", out);
+        db_reading_json(out, "vehicle_id", rows, row, ALERTS_VEHICLE);
+        db_reading_json(out, "device_id", rows, row, ALERTS_DEVICE);
+        db_reading_text(out, "severity", rows, row, ALERTS_SEVERITY);
+        db_reading_text(out, "alert_type", rows, row, ALERTS_TYPE);
+        db_reading_text(out, "message", rows, row, ALERTS_MESSAGE);
+        db_reading_json(out, "data", rows, row, ALERTS_EXTRA);
+        json_out_object_end(out);
 }
 
 const DbReadingSource db_history_alerts = {

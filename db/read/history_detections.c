@@ -33,14 +33,14 @@ static void detections_bind(DbReading *reading) {
         db_reading_bind_text(reading, history->device_hash);
 }
 
-static void detections_row(DbReading *reading, const PGresult *rows, int row, Buf *body) {
-        db_reading_item(reading, rows, row, "detection", body);
-        db_reading_id(body, "item", rows, row, 2);
-        db_reading_id(body, "device_id", rows, row, DETECTIONS_DEVICE);
-        db_reading_text(body, "device_hash", rows, row, DETECTIONS_HASH);
-        db_reading_id(body, "rssi", rows, row, DETECTIONS_RSSI);
-        db_reading_text(body, "zone", rows, row, DETECTIONS_ZONE);
-        buf_append_char(body, '}');
+static void detections_row(DbReading *reading, const PGresult *rows, int row, JsonOut *out) {
+        db_reading_item(reading, rows, row, "detection", out);
+        db_reading_json(out, "item", rows, row, 2);
+        db_reading_json(out, "device_id", rows, row, DETECTIONS_DEVICE);
+        db_reading_text(out, "device_hash", rows, row, DETECTIONS_HASH);
+        db_reading_json(out, "rssi", rows, row, DETECTIONS_RSSI);
+        db_reading_text(out, "zone", rows, row, DETECTIONS_ZONE);
+        json_out_object_end(out);
 }
 
 const DbReadingSource db_history_detections = {

@@ -45,22 +45,22 @@ static void export_bind(DbReading *reading) {
         db_reading_bind_text(reading, timezone);
 }
 
-static int export_begin(DbReading *reading, Buf *body) {
+static int export_begin(DbReading *reading, JsonOut *out) {
         (void)reading;
-        buf_append_string(body,
+        buf_append_string(out->buf,
                           "ID,Device Hash,RSSI (dBm),Zone,Timestamp,Device ID (IoT),Date,Time\r\n");
         return 0;
 }
 
-static void export_row(DbReading *reading, const PGresult *rows, int row, Buf *body) {
+static void export_row(DbReading *reading, const PGresult *rows, int row, JsonOut *out) {
         (void)reading;
-        buf_append(body, PQgetvalue(rows, row, 0), (size_t)PQgetlength(rows, row, 0));
-        buf_append_string(body, "\r\n");
+        buf_append(out->buf, PQgetvalue(rows, row, 0), (size_t)PQgetlength(rows, row, 0));
+        buf_append_string(out->buf, "\r\n");
 }
 
-static int export_end(DbReading *reading, Buf *body, bool *ret_is_last) {
+static int export_end(DbReading *reading, JsonOut *out, bool *ret_is_last) {
         (void)reading;
-        (void)body;
+        (void)out;
         *ret_is_last = true;
         return 0;
 }

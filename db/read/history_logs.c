@@ -71,28 +71,28 @@ static void logs_bind(DbReading *reading) {
         db_reading_bind_int(reading, reading->history->kinds);
 }
 
-static void logs_row(DbReading *reading, const PGresult *rows, int row, Buf *body) {
+static void logs_row(DbReading *reading, const PGresult *rows, int row, JsonOut *out) {
         Kind kind = (Kind)db_reading_int(rows, row, LOGS_KIND);
 
-        db_reading_item(reading, rows, row, kind_name(kind), body);
-        buf_printf(body, ",\"vehicle_id\":%lld", (long long)reading->history->vehicle_id);
+        db_reading_item(reading, rows, row, kind_name(kind), out);
+        json_out_int(out, "vehicle_id", reading->history->vehicle_id);
         switch (kind) {
         case KIND_RAW_LOG:
-                db_reading_text(body, "data", rows, row, LOGS_MESSAGE);
+                db_reading_text(out, "data", rows, row, LOGS_MESSAGE);
                 break;
         case KIND_ALERT:
-                db_reading_id(body, "device_id", rows, row, LOGS_DEVICE);
-                db_reading_text(body, "severity", rows, row, LOGS_SEVERITY);
-                db_reading_text(body, "alert_type", rows, row, LOGS_ALERT_TYPE);
-                db_reading_text(body, "message", rows, row, LOGS_MESSAGE);
-                db_reading_json(body, "data", rows, row, LOGS_EXTRA);
+                db_reading_json(out, "device_id", rows, row, LOGS_DEVICE);
+                db_reading_text(out, "severity", rows, row, LOGS_SEVERITY);
+                db_reading_text(out, "alert_type", rows, row, LOGS_ALERT_TYPE);
+                db_reading_text(out, "message", rows, row, LOGS_MESSAGE);
+                db_reading_json(out, "data", rows, row, LOGS_EXTRA);
                 break;
         default:
                 if (kind == KIND_SENSOR_LOG)
-                        db_reading_id(body, "sensor_id", rows, row, LOGS_SENSOR);
-                db_reading_json(body, "data", rows, row, LOGS_EXTRA);
+                        db_reading_json(out, "sensor_id", rows, row, LOGS_SENSOR);
+                db_reading_json(out, "data", rows, row, LOGS_EXTRA);
         }
-        buf_append_char(body, '}');
+        json_out_object_end(out);
 }
 
 const DbReadingSource db_history_logs = {

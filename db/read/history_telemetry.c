@@ -16,11 +16,11 @@ static void telemetry_bind(DbReading *reading) {
         db_reading_bind_int(reading, reading->history->device_id);
 }
 
-static void telemetry_row(DbReading *reading, const PGresult *rows, int row, Buf *body) {
-        db_reading_item(reading, rows, row, "telemetry", body);
-        buf_printf(body, ",\"device_id\":%lld", (long long)reading->history->device_id);
-        db_reading_json(body, "data", rows, row, DB_READING_OWN);
-        buf_append_char(body, '}');
+static void telemetry_row(DbReading *reading, const PGresult *rows, int row, JsonOut *out) {
+        db_reading_item(reading, rows, row, "telemetry", out);
+        json_out_int(out, "device_id", reading->history->device_id);
+        db_reading_json(out, "data", rows, row, DB_READING_OWN);
+        json_out_object_end(out);
 }
 
 const DbReadingSource db_history_telemetry = {
@@ -67,26 +67,27 @@ static void averages_bind(DbReading *reading) {
         db_reading_bind_int(reading, reading->history->interval_us);
 }
 
-static int averages_begin(DbReading *reading, Buf *body) {
-        buf_printf(body,
-                   "{\"device_id\":%lld,\"interval_seconds\":",
-                   (long long)reading->history->device_id);
-        buf_json_double(body, (double)reading->history->interval_us / 1e6);
-        buf_append_string(body, ",\"items\":[");
+static int averages_begin(DbReading *reading, JsonOut *out) {
+        json_out_object(out, NULL);
+        json_out_int(out, "device_id", reading->history->device_id);
+        json_out_double(out, "interval_seconds", (double)reading->history->interval_us / 1e6);
+        json_out_array(out, "items");
         return 0;
 }
 
-static void averages_row(DbReading *reading, const PGresult *rows, int row, Buf *body) {
-        buf_append_string(body, reading->n_rows > 0 ? ",{\"timestamp\":" : "{\"timestamp\":");
-        buf_json_time(body, db_reading_int(rows, row, 0));
-        db_reading_id(body, "count", rows, row, 1);
-        db_reading_json(body, "data", rows, row, 2);
-        buf_append_char(body, '}');
+static void averages_row(DbReading *reading, const PGresult *rows, int row, JsonOut *out) {
+        (void)reading;
+        json_out_object(out, NULL);
+        json_out_time(out, "timestamp", db_reading_int(rows, row, 0));
+        db_reading_json(out, "count", rows, row, 1);
+        db_reading_json(out, "data", rows, row, 2);
+        json_out_object_end(out);
 }
 
-static int averages_end(DbReading *reading, Buf *body, bool *ret_is_last) {
+static int averages_end(DbReading *reading, JsonOut *out, bool *ret_is_last) {
         (void)reading;
-        buf_append_string(body, "]}");
+        json_out_array_end(out);
+        json_out_object_end(out);
         *ret_is_last = true;
         return 0;
 }

@@ -32,7 +32,7 @@ struct DbTrack {
         int64_t n_kept;   /* in this pass, without those at the antimeridian */
         DbSimplify *simplify;
         DbPoint previous;
-        Buf *body; /* borrowed, while rows are added */
+        JsonOut *out; /* borrowed, while rows are added */
 };
 
 #define TRACK_POINTS                                                                              \
@@ -57,18 +57,22 @@ DbTrack *db_track_free(DbTrack *track) {
 
 /* ---- one point ----------------------------------------------------------------------------- */
 
+/* A point has its coordinates as they are; times are always a list. */
+static bool track_is_list(const DbTrack *track) {
+        return track->shape != TRACK_POINT || track->pass == TRACK_TIMES;
+}
+
 static void track_write(const DbTrack *track, double longitude, const DbPoint *point) {
-        Buf *body = track->body;
+        JsonOut *out = track->out;
 
         if (track->pass == TRACK_TIMES) {
-                buf_json_time(body, point->time_us);
+                json_out_time(out, NULL, point->time_us);
                 return;
         }
-        buf_append_char(body, '[');
-        buf_json_double(body, longitude);
-        buf_append_char(body, ',');
-        buf_json_double(body, point->latitude);
-        buf_append_char(body, ']');
+        json_out_array(out, track_is_list(track) ? NULL : "coordinates");
+        json_out_double(out, NULL, longitude);
+        json_out_double(out, NULL, point->latitude);
+        json_out_array_end(out);
 }
 
 /* Which turn around the earth a longitude is on: 0 from -180 up to 180. */
@@ -89,9 +93,9 @@ static void track_cut(DbTrack *track, const DbPoint *to) {
                 .time_us = from->time_us + (int64_t)(t * (double)(to->time_us - from->time_us)),
         };
 
-        buf_append_char(track->body, ',');
         track_write(track, is_east ? 180 : -180, &at);
-        buf_append_string(track->body, "],[");
+        json_out_array_end(track->out);
+        json_out_array(track->out, NULL);
         track_write(track, is_east ? -180 : 180, &at);
 }
 
@@ -102,8 +106,6 @@ static void track_keep(void *arg, const DbPoint *point) {
         if (track->n_kept > 0 && track->shape == TRACK_LINES &&
             fabs(turn - track_turn(track->previous.longitude)) > 0)
                 track_cut(track, point);
-        if (track->n_kept > 0)
-                buf_append_char(track->body, ',');
         track_write(track,
                     track->shape == TRACK_LINES ? point->longitude - 360 * turn : point->longitude,
                     point);
@@ -111,14 +113,14 @@ static void track_keep(void *arg, const DbPoint *point) {
         ++track->n_kept;
 }
 
-static void track_row(DbReading *reading, const PGresult *rows, int row, Buf *body) {
+static void track_row(DbReading *reading, const PGresult *rows, int row, JsonOut *out) {
         const DbPoint point = {
                 .longitude = strtod(PQgetvalue(rows, row, 0), NULL),
                 .latitude = strtod(PQgetvalue(rows, row, 1), NULL),
                 .time_us = db_reading_int(rows, row, 2),
         };
 
-        reading->track->body = body;
+        reading->track->out = out;
         db_simplify_add(reading->track->simplify, &point);
 }
 
@@ -148,35 +150,21 @@ static int track_find_shape(DbReading *reading, DbTrack *track) {
         return 0;
 }
 
-static void track_open_array(const DbTrack *track, Buf *body) {
-        static const char *const opening[] = {
-                [TRACK_NOTHING] = "[",
-                [TRACK_POINT] = "",
-                [TRACK_LINE] = "[",
-                [TRACK_LINES] = "[[",
-        };
-
-        buf_append_string(body,
-                          track->shape == TRACK_POINT && track->pass == TRACK_TIMES
-                                  ? "["
-                                  : opening[track->shape]);
+static void track_open(const DbTrack *track, const char *name) {
+        if (track_is_list(track))
+                json_out_array(track->out, name);
+        if (track->shape == TRACK_LINES)
+                json_out_array(track->out, NULL);
 }
 
-static void track_close_array(const DbTrack *track, Buf *body) {
-        static const char *const closing[] = {
-                [TRACK_NOTHING] = "]",
-                [TRACK_POINT] = "",
-                [TRACK_LINE] = "]",
-                [TRACK_LINES] = "]]",
-        };
-
-        buf_append_string(body,
-                          track->shape == TRACK_POINT && track->pass == TRACK_TIMES
-                                  ? "]"
-                                  : closing[track->shape]);
+static void track_close(const DbTrack *track) {
+        if (track->shape == TRACK_LINES)
+                json_out_array_end(track->out);
+        if (track_is_list(track))
+                json_out_array_end(track->out);
 }
 
-static int track_begin(DbReading *reading, Buf *body) {
+static int track_begin(DbReading *reading, JsonOut *out) {
         static const char *const types[] = {
                 [TRACK_POINT] = "Point",
                 [TRACK_LINE] = "LineString",
@@ -197,62 +185,55 @@ static int track_begin(DbReading *reading, Buf *body) {
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
 
-        buf_append_string(body, "{\"type\":\"Feature\",\"geometry\":");
+        track->out = out;
+        json_out_object(out, NULL);
+        json_out_string(out, "type", "Feature");
         if (track->shape == TRACK_NOTHING) {
-                buf_append_string(body, "null");
+                json_out_null(out, "geometry");
                 return 0;
         }
-        buf_printf(body, "{\"type\":\"%s\",\"coordinates\":", types[track->shape]);
-        track_open_array(track, body);
+        json_out_object(out, "geometry");
+        json_out_string(out, "type", types[track->shape]);
+        track_open(track, "coordinates");
         return 0;
 }
 
-static void track_time(Buf *body, const char *name, int64_t time_us) {
-        buf_printf(body, ",\"%s\":", name);
-        if (time_us == CLOCK_UNKNOWN)
-                buf_append_string(body, "null");
-        else
-                buf_json_time(body, time_us);
-}
-
-static void track_properties(const DbReading *reading, Buf *body) {
+static void track_properties(const DbReading *reading, JsonOut *out) {
         const History *history = reading->history;
         const DbTrack *track = reading->track;
 
-        buf_printf(body,
-                   ",\"properties\":{\"vehicle_id\":%lld,\"points\":%lld,\"kept\":%lld",
-                   (long long)history->vehicle_id,
-                   (long long)track->n_points,
-                   (long long)track->n_kept);
-        track_time(body, "from", history->from_us);
-        track_time(body, "to", history->to_us);
-        buf_append_string(body, ",\"simplify\":");
-        buf_json_double(body, history->tolerance_m);
-        buf_append_string(body, ",\"coordTimes\":");
+        json_out_object(out, "properties");
+        json_out_int(out, "vehicle_id", history->vehicle_id);
+        json_out_int(out, "points", track->n_points);
+        json_out_int(out, "kept", track->n_kept);
+        json_out_time(out, "from", history->from_us);
+        json_out_time(out, "to", history->to_us);
+        json_out_double(out, "simplify", history->tolerance_m);
 }
 
 /* Behind the coordinates come their times; behind those nothing. */
-static int track_end(DbReading *reading, Buf *body, bool *ret_is_last) {
+static int track_end(DbReading *reading, JsonOut *out, bool *ret_is_last) {
         DbTrack *track = reading->track;
         int r;
 
-        track->body = body;
+        track->out = out;
         db_simplify_end(track->simplify);
         if (track->pass == TRACK_TIMES) {
-                track_close_array(track, body);
-                buf_append_string(body, "}}");
+                track_close(track);
+                json_out_object_end(out);
+                json_out_object_end(out);
                 *ret_is_last = true;
                 return 0;
         }
 
         if (track->shape != TRACK_NOTHING) {
-                track_close_array(track, body);
-                buf_append_char(body, '}');
+                track_close(track);
+                json_out_object_end(out);
         }
-        track_properties(reading, body);
+        track_properties(reading, out);
         track->pass = TRACK_TIMES;
         track->n_kept = 0;
-        track_open_array(track, body);
+        track_open(track, "coordTimes");
         r = db_reading_declare(reading, track_points);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;

@@ -161,9 +161,10 @@ DbReading *db_reading_free(DbReading *reading) {
 
 /* ---- the parts of a list ------------------------------------------------------------------- */
 
-int db_reading_begin_list(DbReading *reading, Buf *body) {
+int db_reading_begin_list(DbReading *reading, JsonOut *out) {
         (void)reading;
-        buf_append_string(body, "{\"items\":[");
+        json_out_object(out, NULL);
+        json_out_array(out, "items");
         return 0;
 }
 
@@ -171,75 +172,58 @@ void db_reading_item(DbReading *reading,
                      const PGresult *rows,
                      int row,
                      const char *type,
-                     Buf *body) {
+                     JsonOut *out) {
         HistoryCursor *last = &reading->last;
+        char place[sizeof(last->epoch) + 24];
 
         snprintf(last->epoch, sizeof(last->epoch), "%s", PQgetvalue(rows, row, 0));
         last->seq = db_reading_int(rows, row, 1);
         last->item = (int32_t)db_reading_int(rows, row, 2);
         last->received_us = db_reading_int(rows, row, 3);
-        buf_printf(body, "{\"type\":\"%s\",\"timestamp\":", type);
-        buf_json_time(body, db_reading_int(rows, row, 4));
-        buf_append_string(body, ",\"received_at\":");
-        buf_json_time(body, last->received_us);
+        snprintf(place, sizeof(place), "%s:%lld", last->epoch, (long long)last->seq);
+        json_out_object(out, NULL);
+        json_out_string(out, "type", type);
+        json_out_time(out, "timestamp", db_reading_int(rows, row, 4));
+        json_out_time(out, "received_at", last->received_us);
         if (!PQgetisnull(rows, row, DB_READING_OWN - 1))
-                db_reading_text(body, "device_time", rows, row, DB_READING_OWN - 1);
-        buf_printf(body, ",\"cursor\":\"%s:%lld\"", last->epoch, (long long)last->seq);
+                db_reading_text(out, "device_time", rows, row, DB_READING_OWN - 1);
+        json_out_string(out, "cursor", place);
 }
 
-static void reading_name(Buf *body, const char *name) {
-        buf_printf(body, ",\"%s\":", name);
-}
-
-void db_reading_id(Buf *body, const char *name, const PGresult *rows, int row, int column) {
-        reading_name(body, name);
-        buf_append_string(body,
-                          PQgetisnull(rows, row, column) ? "null" : PQgetvalue(rows, row, column));
-}
-
-void db_reading_json(Buf *body, const char *name, const PGresult *rows, int row, int column) {
-        reading_name(body, name);
+static Text reading_text(const PGresult *rows, int row, int column) {
         if (PQgetisnull(rows, row, column))
-                buf_append_string(body, "null");
-        else
-                buf_append(body,
-                           PQgetvalue(rows, row, column),
-                           (size_t)PQgetlength(rows, row, column));
+                return (Text){ 0 };
+        return (Text){ PQgetvalue(rows, row, column), (size_t)PQgetlength(rows, row, column) };
 }
 
-void db_reading_text(Buf *body, const char *name, const PGresult *rows, int row, int column) {
-        Text text = { 0 };
+void db_reading_json(JsonOut *out, const char *name, const PGresult *rows, int row, int column) {
+        json_out_raw(out, name, reading_text(rows, row, column));
+}
 
-        if (!PQgetisnull(rows, row, column))
-                text = (Text){ PQgetvalue(rows, row, column),
-                               (size_t)PQgetlength(rows, row, column) };
-        reading_name(body, name);
-        buf_json_string(body, text);
+void db_reading_text(JsonOut *out, const char *name, const PGresult *rows, int row, int column) {
+        json_out_text(out, name, reading_text(rows, row, column));
 }
 
 /* The row behind the last of the page only tells that there is one. */
-static void reading_row(DbReading *reading, const PGresult *rows, int row, Buf *body) {
-        size_t n = body->n;
+static void reading_row(DbReading *reading, const PGresult *rows, int row) {
+        size_t n = reading->out.buf->n;
 
         if (reading->source->descending && reading->n_rows == reading->history->limit) {
                 reading->has_more = true;
                 return;
         }
-        if (reading->source->descending && reading->n_rows > 0)
-                buf_append_char(body, ',');
-        reading->source->row(reading, rows, row, body);
-        reading->n_bytes += (int64_t)(body->n - n);
+        reading->source->row(reading, rows, row, &reading->out);
+        reading->n_bytes += (int64_t)(reading->out.buf->n - n);
         ++reading->n_rows;
 }
 
-static int reading_end_page(const DbReading *reading, Buf *body) {
+static int reading_end_page(const DbReading *reading, JsonOut *out) {
         char cursor[HISTORY_CURSOR_SIZE];
 
         history_cursor_format(&reading->last, cursor);
-        if (reading->has_more)
-                buf_printf(body, "],\"cursor\":\"%s\"}", cursor);
-        else
-                buf_append_string(body, "],\"cursor\":null}");
+        json_out_array_end(out);
+        json_out_string(out, "cursor", reading->has_more ? cursor : NULL);
+        json_out_object_end(out);
         return 0;
 }
 
@@ -257,8 +241,9 @@ int db_reading_next(DbReading *reading, Buf *body, bool *ret_is_last) {
         bool is_last = true;
         int r = 0;
 
+        reading->out.buf = body;
         if (!reading->has_begun)
-                r = reading->source->begin(reading, body);
+                r = reading->source->begin(reading, &reading->out);
         reading->has_begun = true;
         if (r == 0)
                 r = db_conn_exec(reading->conn, &(DbQuery){ .sql = reading_fetch(reading) }, &rows);
@@ -266,13 +251,13 @@ int db_reading_next(DbReading *reading, Buf *body, bool *ret_is_last) {
                 return r < 0 ? err_up(r) : r;
 
         for (int i = 0; i < PQntuples(rows); ++i)
-                reading_row(reading, rows, i, body);
+                reading_row(reading, rows, i);
         if (PQntuples(rows) > 0)
                 is_last = false;
         else if (reading->source->end)
-                r = reading->source->end(reading, body, &is_last);
+                r = reading->source->end(reading, &reading->out, &is_last);
         else
-                r = reading_end_page(reading, body);
+                r = reading_end_page(reading, &reading->out);
         if (r == 0 && buf_failed(body))
                 r = err_new(-ENOMEM);
         if (r == 0)

@@ -10,7 +10,7 @@
  */
 
 #include "base/base.h"
-#include "base/buf.h"
+#include "base/json_out.h"
 #include "db/conn.h"
 #include "db/read/simplify.h"
 #include "model/history_query.h"
@@ -27,10 +27,10 @@ struct pg_result;
 struct DbReadingSource {
         const char *ascending, *descending; /* DECLARE ...; the latter NULL: there is one order */
         void (*bind)(DbReading *reading);   /* the parameters behind $7 */
-        int (*begin)(DbReading *reading, Buf *body);
-        void (*row)(DbReading *reading, const struct pg_result *rows, int row, Buf *body);
+        int (*begin)(DbReading *reading, JsonOut *out);
+        void (*row)(DbReading *reading, const struct pg_result *rows, int row, JsonOut *out);
         /* *ret_is_last false: it has declared another cursor. NULL: the end of a page. */
-        int (*end)(DbReading *reading, Buf *body, bool *ret_is_last);
+        int (*end)(DbReading *reading, JsonOut *out, bool *ret_is_last);
 };
 
 struct DbReading {
@@ -40,6 +40,7 @@ struct DbReading {
         char texts[DB_READING_ARGS][DB_READING_ARG_SIZE];
         const char *args[DB_READING_ARGS];
         size_t n_args;
+        JsonOut out; /* from piece to piece; its buffer is the piece's */
         bool has_begun;
         int64_t n_rows, n_bytes; /* of rows, so far: how many to fetch at a time */
         HistoryCursor last;      /* of the row written last */
@@ -56,26 +57,24 @@ void db_reading_bind_text(DbReading *reading, const char *value); /* "": null */
 /* Another cursor in the place of the one before. */
 MUST_CHECK int db_reading_declare(DbReading *reading, const char *sql);
 
-int db_reading_begin_list(DbReading *reading, Buf *body);
-/* What every item of a list begins with: {"type":… up to its timestamp and cursor. */
+int db_reading_begin_list(DbReading *reading, JsonOut *out);
+/* What every item of a list begins with, up to its timestamp and cursor. */
 void db_reading_item(DbReading *reading,
                      const struct pg_result *rows,
                      int row,
                      const char *type,
-                     Buf *body);
-void db_reading_id(Buf *body, const char *name, const struct pg_result *rows, int row, int column);
-void db_reading_json(Buf *body,
+                     JsonOut *out);
+void db_reading_json(JsonOut *out,
                      const char *name,
                      const struct pg_result *rows,
                      int row,
-                     int column);
-void db_reading_text(Buf *body,
+                     int column); /* a number, too */
+void db_reading_text(JsonOut *out,
                      const char *name,
                      const struct pg_result *rows,
                      int row,
                      int column);
 int64_t db_reading_int(const struct pg_result *rows, int row, int column);
-void db_reading_alert(const struct pg_result *rows, int row, int column, Buf *body);
 
 DbTrack *db_track_free(DbTrack *track);
 
