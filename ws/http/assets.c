@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/json_out.h"
 #include "base/text.h"
 #include "ws/http/endpoint.h"
 
@@ -143,16 +144,18 @@ static void ws_asset_give(const WsRequest *request, const WsAsset *asset, WsResp
 
 /* What / says to programs. */
 static int ws_asset_give_json(WsCall *call) {
-        Buf *body = ws_response_json(call->response);
+        JsonOut out = { .buf = ws_response_json(call->response) };
 
         ws_response_header(call->response, "Vary", "Accept");
         ws_response_header(call->response, "Cache-Control", "no-cache");
-        buf_append_string(
-                body, "{\"name\":\"Tidegate\",\"message\":\"Tidegate is running\",\"version\":");
-        buf_json_string(body, text_of(call->options->version));
-        buf_append_string(body,
-                          ",\"status\":\"running\",\"health\":\"/health\","
-                          "\"docs\":\"/api/openapi.json\"}");
+        json_out_object(&out, NULL);
+        json_out_string(&out, "name", "Tidegate");
+        json_out_string(&out, "message", "Tidegate is running");
+        json_out_string(&out, "version", call->options->version);
+        json_out_string(&out, "status", "running");
+        json_out_string(&out, "health", "/health");
+        json_out_string(&out, "docs", "/api/openapi.json");
+        json_out_object_end(&out);
         return 0;
 }
 

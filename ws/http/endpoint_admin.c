@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/json_out.h"
 #include "base/text.h"
 #include "model/bulletin.h"
 #include "model/letter_query.h"
@@ -95,18 +96,15 @@ int ws_endpoint_vehicle_owner(WsCall *call) {
 }
 
 int ws_endpoint_owner_answer(WsCall *call, const Answer *answer) {
-        Buf *body;
+        JsonOut out = { .buf = &call->response->body };
 
         ws_response_header(call->response, "Cache-Control", "no-store");
         switch (answer->status) {
         case 200:
-                body = ws_response_json(call->response);
-                buf_append_string(body, "{\"user\":");
-                if (*call->account)
-                        buf_json_string(body, text_of(call->account));
-                else
-                        buf_append_string(body, "null");
-                buf_append_char(body, '}');
+                ws_response_json(call->response);
+                json_out_object(&out, NULL);
+                json_out_string(&out, "user", *call->account ? call->account : NULL);
+                json_out_object_end(&out);
                 return 0;
         case 403:
                 ws_response_problem(call->response, 403, "forbidden", "You are no admin any more.");

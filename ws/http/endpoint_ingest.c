@@ -1,5 +1,6 @@
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json_out.h"
 #include "ws/device/detections.h"
 #include "ws/http/endpoint.h"
 
@@ -14,6 +15,7 @@ static bool ws_ingest_is_own(const WsCall *call, const WsDetections *detections)
 
 static int ws_ingest_journal(WsCall *call, const WsDetections *detections) {
         int r = INBOUND_E_FULL;
+        JsonOut out = { .buf = &call->response->body };
 
         if (call->options->inbound)
                 r = call->options->inbound(call->options->inbound_arg,
@@ -32,9 +34,11 @@ static int ws_ingest_journal(WsCall *call, const WsDetections *detections) {
                                     "It cannot be kept at the moment; nothing was saved.");
                 return 0;
         }
-        buf_printf(ws_response_json(call->response),
-                   "{\"status\":\"ok\",\"saved\":%zu}",
-                   detections->n_good);
+        ws_response_json(call->response);
+        json_out_object(&out, NULL);
+        json_out_string(&out, "status", "ok");
+        json_out_int(&out, "saved", (int64_t)detections->n_good);
+        json_out_object_end(&out);
         return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_out.h"
 #include "base/secret.h"
 #include "model/metrics.h"
 #include "ws/access/limiter.h"
@@ -186,7 +187,7 @@ static int ws_login_ttl_s(const WsCall *call) {
 }
 
 static int ws_login_grant(WsCall *call, const WsSubject *subject, int ttl_s) {
-        Buf *body = &call->response->body;
+        JsonOut out = { .buf = &call->response->body };
         char *jwt = NULL;
         int r;
 
@@ -202,9 +203,10 @@ static int ws_login_grant(WsCall *call, const WsSubject *subject, int ttl_s) {
         }
 
         ws_response_json(call->response);
-        buf_append_string(body, "{\"access_token\":");
-        buf_json_string(body, text_of(jwt));
-        buf_append_string(body, ",\"token_type\":\"bearer\"}");
+        json_out_object(&out, NULL);
+        json_out_string(&out, "access_token", jwt);
+        json_out_string(&out, "token_type", "bearer");
+        json_out_object_end(&out);
         secret_wipe(jwt, strlen(jwt));
         free(jwt);
         return 0;
@@ -280,11 +282,13 @@ int ws_endpoint_token_refresh(WsCall *call) {
 }
 
 static void ws_login_ticket(WsCall *call, const char *ticket, int64_t expires_in_us) {
+        JsonOut out = { .buf = ws_response_json(call->response) };
+
         ws_response_header(call->response, "Cache-Control", "no-store");
-        buf_printf(ws_response_json(call->response),
-                   "{\"ticket\":\"%s\",\"expires_in\":%lld}",
-                   ticket,
-                   (long long)(expires_in_us / 1000000));
+        json_out_object(&out, NULL);
+        json_out_string(&out, "ticket", ticket);
+        json_out_int(&out, "expires_in", expires_in_us / 1000000);
+        json_out_object_end(&out);
 }
 
 /* For an event stream: as good as the credential that asks for it, and as long. */

@@ -1,4 +1,5 @@
 #include "ws/http/response.h"
+#include "base/json_out.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -72,19 +73,19 @@ void ws_response_retry_after(WsResponse *response, int seconds) {
 }
 
 void ws_response_problem(WsResponse *response, int status, const char *code, const char *detail) {
-        Buf *body = &response->body;
+        JsonOut out = { .buf = &response->body };
 
         response->status = status;
         response->content_type = "application/problem+json";
         response->fixed = (Text){ 0 };
-        buf_reset(body);
-        buf_append_string(body, "{\"type\":\"about:blank\",\"title\":");
-        buf_json_string(body, text_of(ws_response_title(status)));
-        buf_printf(body, ",\"status\":%d,\"detail\":", status);
-        buf_json_string(body, text_of(detail));
-        buf_append_string(body, ",\"code\":");
-        buf_json_string(body, text_of(code));
-        buf_append_string(body, "}");
+        buf_reset(out.buf);
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", "about:blank");
+        json_out_string(&out, "title", ws_response_title(status));
+        json_out_int(&out, "status", status);
+        json_out_string(&out, "detail", detail);
+        json_out_string(&out, "code", code);
+        json_out_object_end(&out);
         if (status == 401)
                 ws_response_header(response, "WWW-Authenticate", "Bearer realm=\"tidegate\"");
 }

@@ -1,3 +1,4 @@
+#include "base/json_out.h"
 #include "ws/pages/page.h"
 
 #include <stdio.h>
@@ -179,13 +180,16 @@ int ws_page_recordings(WsCall *call) {
 
 int ws_page_camera_user(WsCall *call) {
         const User *user = call->identity.user;
-        Buf *body = ws_response_json(call->response);
+        JsonOut out = { .buf = ws_response_json(call->response) };
 
         ws_response_header(call->response, "Cache-Control", "no-store");
-        buf_append_string(body, "{\"username\":");
-        buf_json_string(body, text_of(user->name));
-        buf_printf(body, ",\"email\":null,\"id\":%lld,\"is_active\":true", (long long)user->id);
-        buf_printf(body, ",\"role\":\"%s\"}", role_name(user->role));
+        json_out_object(&out, NULL);
+        json_out_string(&out, "username", user->name);
+        json_out_null(&out, "email");
+        json_out_int(&out, "id", user->id);
+        json_out_bool(&out, "is_active", true);
+        json_out_string(&out, "role", role_name(user->role));
+        json_out_object_end(&out);
         return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/err.h"
+#include "base/json_out.h"
 #include "base/text.h"
 
 #define WS_PAGE_DATE 10 /* characters: YYYY-MM-DD */
@@ -50,20 +51,24 @@ bool ws_page_invalid(WsCall *call,
                      const char *name,
                      const char *type,
                      const char *message) {
-        Buf *body = ws_response_json(call->response);
+        JsonOut out = { .buf = ws_response_json(call->response) };
 
         call->response->status = 422;
-        buf_append_string(body, "{\"detail\":[{\"type\":");
-        buf_json_string(body, text_of(type));
-        buf_append_string(body, ",\"loc\":[");
-        buf_json_string(body, text_of(where));
-        buf_append_char(body, ',');
-        buf_json_string(body, text_of(name));
-        buf_append_string(body, "],\"msg\":");
-        buf_json_string(body, text_of(message));
-        buf_append_string(body, "}],\"title\":");
-        buf_json_string(body, text_of(ws_response_title(422)));
-        buf_append_string(body, ",\"status\":422,\"code\":\"bad_parameter\"}");
+        json_out_object(&out, NULL);
+        json_out_array(&out, "detail");
+        json_out_object(&out, NULL);
+        json_out_string(&out, "type", type);
+        json_out_array(&out, "loc");
+        json_out_string(&out, NULL, where);
+        json_out_string(&out, NULL, name);
+        json_out_array_end(&out);
+        json_out_string(&out, "msg", message);
+        json_out_object_end(&out);
+        json_out_array_end(&out);
+        json_out_string(&out, "title", ws_response_title(422));
+        json_out_int(&out, "status", 422);
+        json_out_string(&out, "code", "bad_parameter");
+        json_out_object_end(&out);
         return false;
 }
 

@@ -1,6 +1,8 @@
 #include <json-c/json.h>
+#include <stdio.h>
 
 #include "base/err.h"
+#include "base/json_out.h"
 #include "ws/pages/page.h"
 
 /* The zones of the people counter: PROTOCOL 3 A. What is shown here is what the decoder goes by:
@@ -9,6 +11,7 @@
 #define WS_THRESHOLD_LEAST (-127)
 #define WS_THRESHOLD_MOST  (-1)
 #define WS_THRESHOLD_DEPTH 4
+#define WS_THRESHOLD_TEXT  96
 
 DEFINE_CLEANUP(struct json_object *, json_object_put);
 
@@ -25,29 +28,35 @@ static int ws_thresholds_parse(Text text, struct json_object **ret_body) {
         return 0;
 }
 
-static void ws_thresholds_numbers(Buf *body, double near_dbm, double medium_dbm) {
-        buf_append_string(body, "\"near_threshold\":");
-        buf_json_double(body, near_dbm);
-        buf_append_string(body, ",\"medium_threshold\":");
-        buf_json_double(body, medium_dbm);
+static void ws_thresholds_numbers(JsonOut *out, double near_dbm, double medium_dbm) {
+        json_out_double(out, "near_threshold", near_dbm);
+        json_out_double(out, "medium_threshold", medium_dbm);
+}
+
+static void ws_thresholds_describe(JsonOut *out, double near_dbm, double medium_dbm) {
+        char text[WS_THRESHOLD_TEXT];
+
+        json_out_object(out, "description");
+        snprintf(text, sizeof(text), "RSSI ≥ %g dBm", near_dbm);
+        json_out_string(out, "near", text);
+        snprintf(text, sizeof(text), "%g dBm ≤ RSSI < %g dBm", medium_dbm, near_dbm);
+        json_out_string(out, "medium", text);
+        snprintf(text, sizeof(text), "RSSI < %g dBm", medium_dbm);
+        json_out_string(out, "far", text);
+        json_out_object_end(out);
 }
 
 int ws_page_thresholds(WsCall *call) {
         const Zones *set = registry_zones(call->access->registry);
         double near_dbm = set ? set->near_dbm : call->options->near_dbm;
         double medium_dbm = set ? set->medium_dbm : call->options->medium_dbm;
-        Buf *body = ws_response_json(call->response);
+        JsonOut out = { .buf = ws_response_json(call->response) };
 
         ws_response_header(call->response, "Cache-Control", "no-store");
-        buf_append_char(body, '{');
-        ws_thresholds_numbers(body, near_dbm, medium_dbm);
-        buf_printf(body,
-                   ",\"description\":{\"near\":\"RSSI ≥ %g dBm\","
-                   "\"medium\":\"%g dBm ≤ RSSI < %g dBm\",\"far\":\"RSSI < %g dBm\"}}",
-                   near_dbm,
-                   medium_dbm,
-                   near_dbm,
-                   medium_dbm);
+        json_out_object(&out, NULL);
+        ws_thresholds_numbers(&out, near_dbm, medium_dbm);
+        ws_thresholds_describe(&out, near_dbm, medium_dbm);
+        json_out_object_end(&out);
         return 0;
 }
 
@@ -119,15 +128,17 @@ int ws_page_reset_thresholds(WsCall *call) {
 
 /* To what the configuration says. */
 int ws_page_reset_answer(WsCall *call, const Answer *answer) {
-        Buf *body;
+        JsonOut out = { .buf = &call->response->body };
 
         if (answer->status != 200)
                 return err_up(ws_page_answer(call, answer));
-        body = ws_response_json(call->response);
+        ws_response_json(call->response);
         ws_response_header(call->response, "Cache-Control", "no-store");
-        buf_append_string(body,
-                          "{\"message\":\"The thresholds are as configured.\",\"thresholds\":{");
-        ws_thresholds_numbers(body, call->options->near_dbm, call->options->medium_dbm);
-        buf_append_string(body, "}}");
+        json_out_object(&out, NULL);
+        json_out_string(&out, "message", "The thresholds are as configured.");
+        json_out_object(&out, "thresholds");
+        ws_thresholds_numbers(&out, call->options->near_dbm, call->options->medium_dbm);
+        json_out_object_end(&out);
+        json_out_object_end(&out);
         return 0;
 }

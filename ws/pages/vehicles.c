@@ -1,3 +1,4 @@
+#include "base/json_out.h"
 #include "ws/pages/page.h"
 
 #include <json-c/json.h>
@@ -168,42 +169,48 @@ int ws_page_raw_log(WsCall *call) {
 
 int ws_page_mqtt_status(WsCall *call) {
         bool is_connected = metric_get(METRIC_MQTT_CONNECTED) != 0;
+        JsonOut out = { .buf = ws_response_json(call->response) };
 
         ws_response_header(call->response, "Cache-Control", "no-store");
-        buf_printf(ws_response_json(call->response),
-                   "{\"status\":\"%s\",\"connected\":%s}",
-                   is_connected ? "running" : "stopped",
-                   is_connected ? "true" : "false");
+        json_out_object(&out, NULL);
+        json_out_string(&out, "status", is_connected ? "running" : "stopped");
+        json_out_bool(&out, "connected", is_connected);
+        json_out_object_end(&out);
         return 0;
 }
 
 /* ---- who is signed in ----------------------------------------------------------------------- */
 
 /* Users have names here, which may be addresses; since when they are is not for a page. */
-static void ws_vehicles_user(Buf *body, int64_t id, const char *name) {
-        buf_append_string(body, "{\"email\":");
-        buf_json_string(body, text_of(name));
-        buf_printf(body, ",\"full_name\":null,\"id\":%lld,\"is_verified\":true", (long long)id);
-        buf_append_string(body, ",\"created_at\":null,\"updated_at\":null}");
+static void ws_vehicles_user(JsonOut *out, const char *name, int64_t id, const char *email) {
+        json_out_object(out, name);
+        json_out_string(out, "email", email);
+        json_out_null(out, "full_name");
+        json_out_int(out, "id", id);
+        json_out_bool(out, "is_verified", true);
+        json_out_null(out, "created_at");
+        json_out_null(out, "updated_at");
+        json_out_object_end(out);
 }
 
 int ws_page_vehicle_user(WsCall *call) {
+        JsonOut out = { .buf = ws_response_json(call->response) };
+
         ws_response_header(call->response, "Cache-Control", "no-store");
-        ws_vehicles_user(ws_response_json(call->response),
-                         call->identity.user->id,
-                         call->identity.user->name);
+        ws_vehicles_user(&out, NULL, call->identity.user->id, call->identity.user->name);
         return 0;
 }
 
 /* The answer of a log-in as its page has it: the user before the token. */
 static int ws_vehicles_wrap(WsCall *call, int64_t id, const char *name) {
         CLEANUP_BUF Buf body = { 0 };
+        JsonOut out = { .buf = &body };
         Text token = buf_text(&call->response->body);
 
         if (call->response->status != 200 || token.n < 2)
                 return 0;
-        buf_append_string(&body, "{\"user\":");
-        ws_vehicles_user(&body, id, name);
+        json_out_object(&out, NULL);
+        ws_vehicles_user(&out, "user", id, name);
         buf_append_char(&body, ',');
         buf_append_text(&body, (Text){ token.data + 1, token.n - 1 });
         if (buf_failed(&body))
