@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json_out.h"
 #include "db/conn.h"
 #include "db/edit/admin.h"
 #include "gateway/cli/cli_command.h"
@@ -68,18 +69,14 @@ static int cli_import_open(CliImport *import) {
 
 /* ---- what is told ------------------------------------------------------------------------- */
 
-static void cli_import_json_news(Buf *json, const MoverNews *news) {
-        buf_append_string(json, json->n > 0 ? ",\n  {\"file\":" : "\n  {\"file\":");
-        buf_json_string(json, text_of(news->file));
-        buf_append_string(json, ",\"line\":");
-        buf_json_int(json, (int64_t)news->line);
-        buf_append_string(json, ",\"column\":");
-        buf_json_string(json, *news->column ? text_of(news->column) : (Text){ 0 });
-        buf_append_string(json, ",\"reason\":");
-        buf_json_string(json, text_of(news->why));
-        buf_append_string(json, ",\"refused\":");
-        buf_json_bool(json, news->is_refused);
-        buf_append_char(json, '}');
+static void cli_import_json_news(JsonOut *out, const MoverNews *news) {
+        json_out_object(out, NULL);
+        json_out_string(out, "file", news->file);
+        json_out_int(out, "line", (int64_t)news->line);
+        json_out_string(out, "column", *news->column ? news->column : NULL);
+        json_out_string(out, "reason", news->why);
+        json_out_bool(out, "refused", news->is_refused);
+        json_out_object_end(out);
 }
 
 static void cli_import_news(void *arg, const MoverNews *news) {
@@ -88,7 +85,9 @@ static void cli_import_news(void *arg, const MoverNews *news) {
         if (++import->n_news > IMPORT_NEWS_MAX)
                 return;
         if (import->is_json)
-                cli_import_json_news(&import->json, news);
+                cli_import_json_news(&(JsonOut){ .buf = &import->json,
+                                                 .needs_comma = import->json.n > 0 },
+                                     news);
         else
                 printf("%s:%zu: %s%s%s%s\n",
                        news->file,
@@ -124,31 +123,31 @@ static void cli_import_print(const CliImport *import, const Mover *mover, bool i
                        n_refused);
 }
 
+static void cli_import_json_counts(JsonOut *out, const char *name, const MoverCounts *counts) {
+        json_out_object(out, name);
+        json_out_int(out, "taken", (int64_t)counts->n_taken);
+        json_out_int(out, "there", (int64_t)counts->n_there);
+        json_out_int(out, "refused", (int64_t)counts->n_refused);
+        json_out_object_end(out);
+}
+
 static void cli_import_print_json(CliImport *import, const Mover *mover, bool is_kept) {
-        CLEANUP_BUF Buf out = { 0 };
+        uint64_t n_more = import->n_news > IMPORT_NEWS_MAX ? import->n_news - IMPORT_NEWS_MAX : 0;
+        CLEANUP_BUF Buf buf = { 0 };
+        JsonOut out = { .buf = &buf };
 
-        buf_printf(&out,
-                   "{\"dry_run\":%s,\"changed\":%s",
-                   import->cli->values[CLI_DRY_RUN] ? "true" : "false",
-                   is_kept ? "true" : "false");
-        for (RowKind kind = ROW_USERS; kind < ROW_KIND_COUNT; ++kind) {
-                const MoverCounts *counts = mover_counts(mover, kind);
-
-                buf_printf(&out,
-                           ",\n \"%s\":{\"taken\":%" PRIu64 ",\"there\":%" PRIu64
-                           ",\"refused\":%" PRIu64 "}",
-                           row_kind_name(kind),
-                           counts->n_taken,
-                           counts->n_there,
-                           counts->n_refused);
-        }
-        buf_append_string(&out, ",\n \"news\":[");
-        buf_append_text(&out, buf_text(&import->json));
-        buf_printf(&out,
-                   "],\n \"more\":%" PRIu64 "}\n",
-                   import->n_news > IMPORT_NEWS_MAX ? import->n_news - IMPORT_NEWS_MAX : 0);
-        if (!buf_failed(&out) && !buf_failed(&import->json))
-                fwrite(out.data, 1, out.n, stdout);
+        json_out_object(&out, NULL);
+        json_out_bool(&out, "dry_run", import->cli->values[CLI_DRY_RUN]);
+        json_out_bool(&out, "changed", is_kept);
+        for (RowKind kind = ROW_USERS; kind < ROW_KIND_COUNT; ++kind)
+                cli_import_json_counts(&out, row_kind_name(kind), mover_counts(mover, kind));
+        json_out_array(&out, "news");
+        json_out_raw(&out, NULL, buf_text(&import->json));
+        json_out_array_end(&out);
+        json_out_int(&out, "more", (int64_t)n_more);
+        json_out_object_end(&out);
+        if (!buf_failed(&buf) && !buf_failed(&import->json))
+                puts(buf.data);
 }
 
 /* ---- the command -------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "base/queue.h"
 #include "base/secret.h"
@@ -88,16 +89,15 @@ static int dispatcher_say(Dispatcher *dispatcher,
                           const char *state,
                           const char *message) {
         CLEANUP_BUF Buf payload = { 0 };
+        JsonOut out = { .buf = &payload };
         int r;
 
-        buf_append_string(&payload, "{\"command_id\":");
-        buf_json_string(&payload, text_of(id));
-        buf_printf(&payload, ",\"state\":\"%s\"", state);
-        if (message) {
-                buf_append_string(&payload, ",\"message\":");
-                buf_json_string(&payload, text_of(message));
-        }
-        buf_append_char(&payload, '}');
+        json_out_object(&out, NULL);
+        json_out_string(&out, "command_id", id);
+        json_out_string(&out, "state", state);
+        if (message)
+                json_out_string(&out, "message", message);
+        json_out_object_end(&out);
         if (buf_failed(&payload))
                 return err_new(-ENOMEM);
         r = dispatcher_journal(dispatcher,
