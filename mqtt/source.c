@@ -14,19 +14,15 @@
 #include "model/metrics.h"
 #include "mqtt/canary.h"
 #include "mqtt/candidates.h"
-#include "mqtt/door.h"
 #include "mqtt/echoes.h"
-#include "mqtt/filters.h"
 #include "mqtt/session.h"
-#include "mqtt/subscribing.h"
+#include "mqtt/upkeep.h"
 
-#define MQTT_SOURCE_QOS       1
 #define MQTT_SOURCE_TICK_MS   250      /* how often high water is looked at */
 #define MQTT_SOURCE_FULL_MS   10       /* between attempts to hand over a message */
 #define MQTT_SOURCE_STOP_MS   500      /* for a message that is not taken while we stop */
 #define MQTT_SOURCE_STABLE_US 10000000 /* a connection that lasts so long was a good one */
 #define MQTT_SOURCE_FLAPS     3
-#define MQTT_SOURCE_HOUR_US   INT64_C(3600000000)
 #define MQTT_SOURCE_WINDOW    16 /* canaries: one is enough */
 
 struct MqttSource {
@@ -37,8 +33,7 @@ struct MqttSource {
         bool is_started;
         bool is_abandoned; /* Paho's thread is in mqtt_source_park() */
 
-        _Atomic(MqttFilters *) next_filters; /* set by any thread, taken by ours */
-        _Atomic(MqttDoor *) door;            /* set by ours; NULL: all is wanted */
+        MqttUpkeep upkeep; /* of what is subscribed */
         _Atomic bool is_stopping;
         _Atomic int64_t stopping_us;
         _Atomic bool is_parked;
@@ -49,16 +44,11 @@ struct MqttSource {
         MqttEchoes echoes;           /* {Paho's thread} */
 
         /* {source's thread} from here on */
-        MqttFilters *filters;
         MqttCanary canary; /* but for hearing it */
-        Backoff connecting, subscribing;
+        Backoff connecting;
         bool was_connected;
-        bool is_held;          /* disconnected for high water */
-        bool is_left;          /* to another client that has taken the session */
-        bool has_looked;       /* whether there is a file */
-        bool knows_session;    /* what filters it may have */
-        unsigned n_unanswered; /* attempts to unsubscribe, in a row */
-        int64_t unanswered_us; /* the last of them */
+        bool is_held; /* disconnected for high water */
+        bool is_left; /* to another client that has taken the session */
         int64_t connected_us;
         unsigned n_short;                   /* connections in a row */
         MqttSaid said[MQTT_CANDIDATES_MAX]; /* why we could not connect, as logged */
@@ -107,7 +97,7 @@ static void mqtt_source_on_message(void *arg, const Inbound *inbound) {
 
         if (mqtt_canary_hear(&source->canary, inbound->topic))
                 return;
-        if (!mqtt_door_takes(atomic_load(&source->door), inbound->topic)) {
+        if (!mqtt_upkeep_takes(&source->upkeep, inbound->topic)) {
                 metric_add(METRIC_MQTT_UNWANTED, 1);
                 return;
         }
@@ -171,31 +161,10 @@ static void mqtt_source_on_lost(void *arg) {
 
 /* ---- connection ---- */
 
-static int mqtt_source_back_off(const MqttSource *source, Backoff *backoff) {
-        return backoff_fail_apart(backoff,
+static int mqtt_source_back_off(MqttSource *source) {
+        return backoff_fail_apart(&source->connecting,
                                   source->options->backoff_min_ms,
                                   source->options->backoff_max_ms);
-}
-
-/* As long as it is not known which filters the session has, whatever it brings is wanted. */
-static void mqtt_source_set_door(MqttSource *source) {
-        MqttDoor *before = atomic_load(&source->door), *door = NULL;
-
-        if (!source->knows_session || mqtt_door_new(&door, source->filters, &before) < 0)
-                return;
-        atomic_store(&source->door, door);
-}
-
-/* Before the broker can send anything. */
-static void mqtt_source_look(MqttSource *source) {
-        if (source->has_looked)
-                return;
-        source->has_looked = true;
-        source->knows_session =
-                source->options->state_file && mqtt_filters_load(source->filters,
-                                                                 source->options->state_file,
-                                                                 source->options->client_id);
-        mqtt_source_set_door(source);
 }
 
 static void mqtt_source_connected(MqttSource *source) {
@@ -209,10 +178,7 @@ static void mqtt_source_connected(MqttSource *source) {
                  source->options->client_id,
                  mqtt_session_is_v5(source->session) ? 5 : 4,
                  is_new ? "new" : "resumed");
-        source->subscribing = (Backoff){ 0 };
-        mqtt_filters_reset(source->filters, is_new);
-        source->knows_session |= is_new;
-        mqtt_source_set_door(source);
+        mqtt_upkeep_connected(&source->upkeep, is_new);
 }
 
 /* One line for each new reason of each broker, not for each attempt. */
@@ -238,7 +204,7 @@ static void mqtt_source_connect(MqttSource *source) {
                                   left_ms < MQTT_SOURCE_TICK_MS ? left_ms : MQTT_SOURCE_TICK_MS);
                 return;
         }
-        mqtt_source_look(source);
+        mqtt_upkeep_look(&source->upkeep);
         r = mqtt_session_connect(source->session);
         if (r == 0)
                 mqtt_source_connected(source);
@@ -247,7 +213,7 @@ static void mqtt_source_connect(MqttSource *source) {
                                     r,
                                     mqtt_session_has_more(source->session)
                                             ? 0
-                                            : mqtt_source_back_off(source, &source->connecting));
+                                            : mqtt_source_back_off(source));
 }
 
 static bool mqtt_source_is_ours(const MqttSource *source) {
@@ -273,7 +239,7 @@ static void mqtt_source_lost(MqttSource *source) {
                 source->connecting = (Backoff){ 0 };
         if (code == MQTT_SESSION_TAKEN_OVER && was_short)
                 backoff_be_longest(&source->connecting);
-        retry_ms = mqtt_source_back_off(source, &source->connecting);
+        retry_ms = mqtt_source_back_off(source);
 
         source->is_left =
                 (code == MQTT_SESSION_TAKEN_OVER || source->n_short >= MQTT_SOURCE_FLAPS) &&
@@ -335,106 +301,13 @@ static bool mqtt_source_hold(MqttSource *source) {
         return is_high;
 }
 
-/* ---- subscriptions ---- */
-
-static void mqtt_source_take_filters(MqttSource *source) {
-        CLEANUP(mqtt_filters_free) MqttFilters *next = NULL;
-
-        next = atomic_exchange(&source->next_filters, NULL);
-        if (!next)
-                return;
-        if (mqtt_filters_replace(&source->filters, &next) < 0)
-                log_error("mqtt_filters_kept reason=out_of_memory");
-        mqtt_source_set_door(source);
-}
-
-/* False: the connection is gone, or we are to stop. */
-static bool mqtt_source_subscribe_some(MqttSource *source, MqttFilterState state) {
-        MqttFilter *items[MQTT_SESSION_FILTERS];
-        const char *texts[MQTT_SESSION_FILTERS];
-        int codes[MQTT_SESSION_FILTERS] = { 0 };
-        size_t n = mqtt_filters_pick(source->filters, state, items, MQTT_SESSION_FILTERS);
-
-        for (size_t i = 0; i < n; ++i)
-                texts[i] = items[i]->text;
-        if (n > 0 && mqtt_subscribing_begin(source->session, texts, n, MQTT_SOURCE_QOS, codes) != 0)
-                return false;
-        for (size_t i = 0; i < n; ++i)
-                mqtt_filter_answered(items[i], codes[i], MQTT_SOURCE_QOS);
-        return true;
-}
-
-/*
- * What is not wanted any more. A broker that does not answer to that has lost the connection like
- * any other, but is not asked all the time: messages that no route takes are better than none.
- */
-static bool mqtt_source_may_unsubscribe(const MqttSource *source) {
-        return source->n_unanswered < MQTT_SOURCE_FLAPS ||
-               clock_mono_us() - source->unanswered_us >= MQTT_SOURCE_HOUR_US;
-}
-
-static void mqtt_source_not_unsubscribed(MqttSource *source, const char *filter) {
-        source->unanswered_us = clock_mono_us();
-        if (++source->n_unanswered == MQTT_SOURCE_FLAPS)
-                log_warning("mqtt_unsubscribe_unanswered filter=%s", filter);
-}
-
-static void mqtt_source_unsubscribe(MqttSource *source, MqttFilterState state) {
-        MqttFilter *items[MQTT_SESSION_FILTERS];
-        const char *texts[MQTT_SESSION_FILTERS];
-        size_t n;
-
-        while (mqtt_source_may_unsubscribe(source) &&
-               (n = mqtt_filters_pick(source->filters, state, items, MQTT_SESSION_FILTERS)) > 0) {
-                for (size_t i = 0; i < n; ++i)
-                        texts[i] = items[i]->text;
-                if (mqtt_subscribing_end(source->session, texts, n) != 0) {
-                        mqtt_source_not_unsubscribed(source, texts[0]);
-                        return;
-                }
-                source->n_unanswered = 0;
-                for (size_t i = 0; i < n; ++i) {
-                        items[i]->may_be_there = false;
-                        items[i]->state =
-                                state == MQTT_FILTER_STALE ? MQTT_FILTER_GONE : MQTT_FILTER_COVERED;
-                }
-                mqtt_filters_drop_gone(source->filters);
-                if (state == MQTT_FILTER_STALE)
-                        mqtt_source_set_door(source);
-        }
-}
-
-/* Noted before the broker knows of it: what is in the session is in the file, at any moment. */
-static void mqtt_source_note(MqttSource *source) {
-        if (source->filters->is_changed && source->options->state_file)
-                mqtt_filters_save(source->filters,
-                                  source->options->state_file,
-                                  source->options->client_id);
-}
-
-/* Brings the broker's session up to what is wanted. */
+/* Ready means subscribed, whatever the broker's session has besides. */
 static void mqtt_source_subscribe(MqttSource *source) {
-        mqtt_source_note(source);
-        mqtt_filters_cover(source->filters);
-        while (mqtt_filters_have(source->filters, MQTT_FILTER_WANTED)) {
-                if (!mqtt_source_subscribe_some(source, MQTT_FILTER_WANTED))
-                        return;
-                mqtt_filters_cover(source->filters); /* a wide one may have been refused */
-        }
+        if (!mqtt_upkeep_subscribe(&source->upkeep, source->session))
+                return;
         if (!atomic_load(&source->is_connected) && mqtt_session_is_connected(source->session))
                 mqtt_source_set_ready(source, true);
-        mqtt_source_unsubscribe(source, MQTT_FILTER_DOUBLED);
-        mqtt_source_unsubscribe(source, MQTT_FILTER_STALE);
-        if (mqtt_filters_have(source->filters, MQTT_FILTER_REFUSED) &&
-            mqtt_session_is_connected(source->session) &&
-            backoff_left_ms(&source->subscribing) == 0) {
-                if (source->subscribing.n_failures > 0 &&
-                    !mqtt_source_subscribe_some(source, MQTT_FILTER_REFUSED))
-                        return;
-                (void)mqtt_source_back_off(source, &source->subscribing);
-        }
-        metric_set(METRIC_MQTT_FILTERS_REFUSED, (int64_t)mqtt_filters_n_refused(source->filters));
-        mqtt_source_note(source);
+        mqtt_upkeep_tidy(&source->upkeep, source->session);
 }
 
 /* ---- the thread ---- */
@@ -442,7 +315,7 @@ static void mqtt_source_subscribe(MqttSource *source) {
 static void mqtt_source_turn(MqttSource *source) {
         int tick_ms = MQTT_SOURCE_TICK_MS;
 
-        mqtt_source_take_filters(source);
+        mqtt_upkeep_turn(&source->upkeep);
         mqtt_session_check(source->session);
         if (source->was_connected && !mqtt_session_is_connected(source->session)) {
                 mqtt_source_set_ready(source, false); /* it may have gone while we became ready */
@@ -489,7 +362,7 @@ int mqtt_source_new(MqttSource **ret_source, const MqttOptions *options, const M
                 return err_new(-ENOMEM);
         source->options = options;
         source->sink = *sink;
-        r = mqtt_filters_new(&source->filters, NULL, 0);
+        r = mqtt_upkeep_init(&source->upkeep, options);
         if (r < 0)
                 return err_up(r);
         r = mqtt_session_new(&source->session,
@@ -521,21 +394,17 @@ MqttSource *mqtt_source_free(MqttSource *source) {
         if (source->is_abandoned)
                 return NULL; /* Paho's thread will look at it until the process ends */
         mqtt_session_free(source->session);
-        mqtt_filters_free(source->filters);
-        mqtt_filters_free(atomic_load(&source->next_filters));
-        mqtt_door_free(atomic_load(&source->door));
+        mqtt_upkeep_done(&source->upkeep);
         free(source);
         return NULL;
 }
 
 int mqtt_source_set_filters(MqttSource *source, const char *const filters[], size_t n_filters) {
-        MqttFilters *next = NULL;
         int r;
 
-        r = mqtt_filters_new(&next, filters, n_filters);
+        r = mqtt_upkeep_want(&source->upkeep, filters, n_filters);
         if (r < 0)
                 return err_up(r);
-        mqtt_filters_free(atomic_exchange(&source->next_filters, next));
         if (source->session)
                 mqtt_session_wake(source->session);
         return 0;
