@@ -245,9 +245,9 @@ static void mqtt_source_lost(MqttSource *source) {
                 (code == MQTT_SESSION_TAKEN_OVER || source->n_short >= MQTT_SOURCE_FLAPS) &&
                 !mqtt_source_is_ours(source);
         if (source->is_left)
-                log_error("mqtt_session_left client_id=%s hint=\"another gateway has taken it, "
-                          "and the database cannot be asked whose it is\"",
-                          source->options->client_id);
+                log_info("mqtt_session_left client_id=%s hint=\"another gateway has taken it, and "
+                         "the database cannot be asked whose it is\"",
+                         source->options->client_id);
         else if (code == MQTT_SESSION_TAKEN_OVER)
                 log_error("mqtt_session_taken_over client_id=%s retry_ms=%d "
                           "hint=\"another client uses this client id\"",

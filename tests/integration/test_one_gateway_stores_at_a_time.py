@@ -247,6 +247,7 @@ def test_it_returns_behind_others_without_an_alarm(make_gateway, database, postg
         first.wait_ready()
     assert "journal_position_moved" not in first.log()
     assert "warning journal_behind_database" not in first.log()
+    assert "error mqtt_session_left" not in first.log()
     assert first.metric("tidegate_accounting_drift") == 0
     proxy.close()
 
