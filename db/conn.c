@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/watch.h"
+#include "db/last_word.h"
 #include "db/settings.h"
 #include "db/target.h"
 #include "db/trouble.h"
@@ -17,7 +18,6 @@ DEFINE_CLEANUP(PGresult *, PQclear);
 enum {
         CONN_SLICE_MS = 1000,  /* of a wait */
         CONN_MARGIN_MS = 2000, /* what the server gets beyond its own statement time-out */
-        CONN_ERROR_SIZE = 512, /* of the line that is kept */
         CONN_SHARES = 4, /* of the time to connect: at least so much for one of several servers */
 };
 
@@ -45,9 +45,7 @@ struct DbConn {
                                  sign */
         bool unflushed;
 
-        char error[CONN_ERROR_SIZE];
-        char sqlstate[6];
-        bool is_last_word; /* the server's, and that error */
+        DbLastWord word;
 };
 
 /* The settings of the URL, the service or the environment, then ours: where both name one, ours
@@ -133,48 +131,15 @@ struct pg_conn *db_conn_pg(DbConn *conn) {
 }
 
 const char *db_conn_error(const DbConn *conn) {
-        return conn->error;
+        return conn->word.text;
 }
 
 const char *db_conn_sqlstate(const DbConn *conn) {
-        return conn->sqlstate;
-}
-
-/* While we connect there is no result to ask, but the verbose text has it, in whatever language:
- * "FATAL:  28P01: ...". Of several servers, the last one's. */
-static const char *conn_find_sqlstate(const char *message) {
-        static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-        const char *found = NULL;
-
-        for (const char *at = strstr(message, ":  "); at; at = strstr(at, ":  ")) {
-                at += strlen(":  ");
-                if (strspn(at, letters) == 5 && at[5] == ':')
-                        found = at;
-        }
-        return found;
-}
-
-/* libpq's messages have several lines and end with one; where in its source is nobody's interest.
- */
-static void conn_keep_error(DbConn *conn, const char *message, const char *sqlstate) {
-        const char *end = strstr(message, "\nLOCATION:");
-        size_t n = end ? (size_t)(end - message) : strlen(message);
-
-        if (!sqlstate)
-                sqlstate = conn_find_sqlstate(message);
-        if (n > sizeof(conn->error) - 1)
-                n = sizeof(conn->error) - 1;
-
-        while (n > 0 && message[n - 1] == '\n')
-                --n;
-        for (size_t i = 0; i < n; ++i)
-                conn->error[i] = (char)((unsigned char)message[i] < ' ' ? ' ' : message[i]);
-        conn->error[n] = '\0';
-        snprintf(conn->sqlstate, sizeof(conn->sqlstate), "%.5s", sqlstate ? sqlstate : "");
+        return conn->word.sqlstate;
 }
 
 static int conn_offline(DbConn *conn, const char *why) {
-        conn_keep_error(conn, why, NULL);
+        db_last_word_keep(&conn->word, why, NULL);
         db_conn_disconnect(conn);
         return DB_E_OFFLINE;
 }
@@ -195,8 +160,10 @@ int db_conn_fail(DbConn *conn, const PGresult *result) {
                 (void)PQisBusy(conn->pg);
         if (!message)
                 message = result ? PQresultErrorMessage(result) : PQerrorMessage(conn->pg);
-        if (result || !conn->is_last_word)
-                conn_keep_error(conn, *message ? message : "the connection was lost", sqlstate);
+        if (result || !conn->word.is_servers)
+                db_last_word_keep(&conn->word,
+                                  *message ? message : "the connection was lost",
+                                  sqlstate);
 
         if (sqlstate && PQstatus(conn->pg) == CONNECTION_OK) {
                 DbTrouble trouble = db_trouble(sqlstate);
@@ -211,9 +178,9 @@ int db_conn_fail(DbConn *conn, const PGresult *result) {
 void db_conn_note(DbConn *conn, const PGresult *result) {
         const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
-        conn_keep_error(conn,
-                        message ? message : PQresultErrorMessage(result),
-                        PQresultErrorField(result, PG_DIAG_SQLSTATE));
+        db_last_word_keep(&conn->word,
+                          message ? message : PQresultErrorMessage(result),
+                          PQresultErrorField(result, PG_DIAG_SQLSTATE));
 }
 
 /* Why a server ends the session of somebody who has asked for nothing; all else is not for us. */
@@ -224,7 +191,7 @@ static void conn_hear_notice(void *arg, const PGresult *result) {
         if (!severity || (strcmp(severity, "FATAL") != 0 && strcmp(severity, "PANIC") != 0))
                 return;
         db_conn_note(conn, result);
-        conn->is_last_word = true;
+        conn->word.is_servers = true;
 }
 
 /* While others can be tried, nobody has all of the time. */
@@ -269,7 +236,7 @@ static PGconn *conn_begin(const DbConn *conn) {
 }
 
 static int conn_start(DbConn *conn) {
-        char unknown[CONN_ERROR_SIZE];
+        char unknown[DB_LAST_WORD_SIZE];
         int r;
 
         r = db_target_aim(conn->target, conn->url);
@@ -292,7 +259,7 @@ static int conn_start(DbConn *conn) {
         }
 
         PQsetNoticeReceiver(conn->pg, conn_hear_notice, conn);
-        conn->is_last_word = false;
+        conn->word.is_servers = false;
         (void)PQsetErrorVerbosity(conn->pg, PQERRORS_VERBOSE); /* conn_find_sqlstate() */
         conn->state = CONN_CONNECTING;
         conn->polling = PGRES_POLLING_WRITING;
@@ -336,8 +303,8 @@ static bool conn_wait(const DbConn *conn, bool write_only, int64_t deadline_us) 
 static int conn_opened(DbConn *conn) {
         (void)PQsetErrorVerbosity(conn->pg, PQERRORS_DEFAULT);
         conn->state = CONN_OPEN;
-        conn->error[0] = '\0';
-        conn->sqlstate[0] = '\0';
+        conn->word.text[0] = '\0';
+        conn->word.sqlstate[0] = '\0';
         return 0;
 }
 
@@ -389,7 +356,7 @@ static int conn_set_on(DbConn *conn) {
                 if (!result)
                         return conn_opened(conn);
                 if (PQresultStatus(result) != PGRES_TUPLES_OK) {
-                        conn_keep_error(conn, PQresultErrorMessage(result), NULL);
+                        db_last_word_keep(&conn->word, PQresultErrorMessage(result), NULL);
                         db_conn_disconnect(conn);
                         return DB_E_OFFLINE;
                 }
