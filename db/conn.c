@@ -539,6 +539,19 @@ int db_conn_exec(DbConn *conn, const DbQuery *query, PGresult **ret_result) {
         return conn_collect(conn, db_conn_deadline(conn), ret_result);
 }
 
+int db_conn_row(DbConn *conn, const DbQuery *query, PGresult **ret_result) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        int r;
+
+        r = db_conn_exec(conn, query, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (PQntuples(result) == 0)
+                return DB_E_NOT_FOUND;
+        *ret_result = TAKE(&result);
+        return 0;
+}
+
 int db_conn_prepare(DbConn *conn, const char *name, const char *sql) {
         if (!db_conn_is_open(conn))
                 return conn_offline(conn, "not connected");

@@ -88,7 +88,9 @@ int64_t db_conn_deadline(const DbConn *conn); /* for db_conn_result(): from now 
 
 /* 0, DB_E_OFFLINE, DB_E_REJECTED. @ret_result NULL = not wanted; else PQclear() it. */
 MUST_CHECK int db_conn_exec(DbConn *conn, const DbQuery *query, struct pg_result **ret_result);
-/* The same of a statement that is parsed and planned once: it has to be prepared on this
+/* The same of one that is to find something: DB_E_NOT_FOUND, too, for not a single row. */
+MUST_CHECK int db_conn_row(DbConn *conn, const DbQuery *query, struct pg_result **ret_result);
+/* As db_conn_exec(), of a statement that is parsed and planned once: it has to be prepared on this
  * connection, which forgets it when it closes. */
 MUST_CHECK int db_conn_prepare(DbConn *conn, const char *name, const char *sql);
 MUST_CHECK int db_conn_exec_prepared(DbConn *conn,

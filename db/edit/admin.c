@@ -71,16 +71,14 @@ int db_admin_user_get(DbConn *conn, const char *name, DbUser *ret_user) {
         DbUser user = { .role = ROLE_VIEWER };
         int r;
 
-        r = db_conn_exec(conn,
-                         &(DbQuery){ "SELECT id, generation, role, is_active FROM users"
-                                     " WHERE username = $1",
-                                     1,
-                                     args },
-                         &result);
+        r = db_conn_row(conn,
+                        &(DbQuery){ "SELECT id, generation, role, is_active FROM users"
+                                    " WHERE username = $1",
+                                    1,
+                                    args },
+                        &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        if (PQntuples(result) == 0)
-                return DB_E_NOT_FOUND;
 
         user.id = admin_int(result, 0, 0);
         user.generation = admin_int(result, 0, 1);

@@ -105,18 +105,16 @@ int db_login_token(DbConn *conn,
 
         snprintf(id, sizeof(id), "%lld", (long long)device_id);
         login_bytea(anew, after);
-        r = db_conn_exec(conn,
-                         &(DbQuery){
-                                 "SELECT token_text, token_form = 'keyed' FROM devices"
-                                 " WHERE id = $1::bigint AND is_active AND (token_form = 'bcrypt'"
-                                 " OR (token_form = 'keyed' AND token_hash = $2::bytea))",
-                                 N_ELEMENTS(args),
-                                 args },
-                         &result);
+        r = db_conn_row(conn,
+                        &(DbQuery){
+                                "SELECT token_text, token_form = 'keyed' FROM devices"
+                                " WHERE id = $1::bigint AND is_active AND (token_form = 'bcrypt'"
+                                " OR (token_form = 'keyed' AND token_hash = $2::bytea))",
+                                N_ELEMENTS(args),
+                                args },
+                        &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        if (PQntuples(result) == 0)
-                return DB_E_NOT_FOUND;
         *ret_is_ours = *PQgetvalue(result, 0, 1) == 't';
         if (*ret_is_ours)
                 return 0;

@@ -515,11 +515,9 @@ static int directory_find(DbConn *conn, const DbQuery *query, RegistryDelta **re
         CLEANUP(PQclear) PGresult *result = NULL;
         int r;
 
-        r = db_conn_exec(conn, query, &result);
+        r = db_conn_row(conn, query, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        if (PQntuples(result) == 0)
-                return DB_E_NOT_FOUND;
         r = registry_delta_new(&delta, false);
         if (r == 0)
                 r = directory_add_all(delta, REGISTRY_DEVICE, result);

@@ -212,11 +212,9 @@ int db_letter_row(DbConn *conn, int64_t id, DbLetterRowFn fn, void *arg) {
         int r;
 
         snprintf(id_text, sizeof(id_text), "%lld", (long long)id);
-        r = db_conn_exec(conn, &(DbQuery){ letter_one, N_ELEMENTS(args), args }, &result);
+        r = db_conn_row(conn, &(DbQuery){ letter_one, N_ELEMENTS(args), args }, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        if (PQntuples(result) == 0)
-                return DB_E_NOT_FOUND;
 
         row = letter_row(result, 0);
         payload =

@@ -59,15 +59,13 @@ static int reading_find_journal(DbReading *reading, int64_t *ret_journal) {
         const char *args[] = { reading->history->cursor.epoch };
         int r;
 
-        r = db_conn_exec(reading->conn,
-                         &(DbQuery){ "SELECT journal_id FROM journal_positions WHERE epoch = $1",
-                                     N_ELEMENTS(args),
-                                     args },
-                         &result);
+        r = db_conn_row(reading->conn,
+                        &(DbQuery){ "SELECT journal_id FROM journal_positions WHERE epoch = $1",
+                                    N_ELEMENTS(args),
+                                    args },
+                        &result);
         if (r != 0)
                 return r;
-        if (PQntuples(result) == 0)
-                return DB_E_NOT_FOUND;
         *ret_journal = db_reading_int(result, 0, 0);
         return 0;
 }

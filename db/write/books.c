@@ -41,11 +41,9 @@ int db_books_read(DbConn *conn, const char *epoch, DbBooks *ret_books) {
         };
         int r;
 
-        r = db_conn_exec(conn, &query, &result);
+        r = db_conn_row(conn, &query, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        if (PQntuples(result) == 0)
-                return DB_E_NOT_FOUND;
         *ret_books = (DbBooks){
                 .seq = books_value(result, 0),
                 .stored = books_value(result, 1),

@@ -40,11 +40,9 @@ static int sums_find(DbConn *conn, SumsPiece *piece) {
         const char *args[] = { piece->day };
         int r;
 
-        r = db_conn_exec(conn, &(DbQuery){ sums_next, N_ELEMENTS(args), args }, &result);
+        r = db_conn_row(conn, &(DbQuery){ sums_next, N_ELEMENTS(args), args }, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        if (PQntuples(result) == 0)
-                return DB_E_NOT_FOUND;
         snprintf(piece->day, sizeof(piece->day), "%s", PQgetvalue(result, 0, 0));
         snprintf(piece->until, sizeof(piece->until), "%s", PQgetvalue(result, 0, 1));
         return 0;

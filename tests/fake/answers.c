@@ -108,6 +108,19 @@ int db_conn_exec(DbConn *conn, const DbQuery *query, struct pg_result **ret_resu
         return 0;
 }
 
+int db_conn_row(DbConn *conn, const DbQuery *query, struct pg_result **ret_result) {
+        PGresult *result = NULL;
+        int r = db_conn_exec(conn, query, &result);
+
+        if (r == 0 && PQntuples(result) == 0)
+                r = DB_E_NOT_FOUND;
+        if (r == 0)
+                *ret_result = result;
+        else
+                PQclear(result);
+        return r;
+}
+
 int db_conn_script(DbConn *conn, const char *sql) {
         (void)conn, (void)sql;
         return answers_refuse() ? DB_E_REJECTED : 0;

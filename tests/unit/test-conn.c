@@ -180,6 +180,22 @@ static void test_hanging_server_does_not_hang_a_statement(void **state) {
         db_conn_free(conn);
 }
 
+static void test_a_row_that_is_not_there_is_an_answer(void **state) {
+        DbConn *conn = postgres_connect(5000);
+        PGresult *row = NULL;
+
+        (void)state;
+        assert_int_equal(db_conn_connect_wait(conn, 5000), 0);
+        assert_int_equal(db_conn_row(conn, &(DbQuery){ .sql = "SELECT 1 WHERE false" }, &row),
+                         DB_E_NOT_FOUND);
+        assert_null(row);
+        assert_int_equal(db_conn_row(conn, &(DbQuery){ .sql = "SELECT 7" }, &row), 0);
+        assert_string_equal(PQgetvalue(row, 0, 0), "7");
+        PQclear(row);
+        assert_int_equal(db_conn_row(conn, &(DbQuery){ .sql = "SELECT 1/0" }, &row), DB_E_REJECTED);
+        db_conn_free(conn);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_session_is_set_up),
@@ -190,6 +206,7 @@ int main(void) {
                 cmocka_unit_test(test_a_silent_host_is_passed_over),
                 cmocka_unit_test(test_stop_ends_a_wait),
                 cmocka_unit_test(test_hanging_server_does_not_hang_a_statement),
+                cmocka_unit_test(test_a_row_that_is_not_there_is_an_answer),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
