@@ -161,16 +161,8 @@ static int answer_once_letters(DbConn *conn, const Query *query, Answer *answer)
         buf_reset(body); /* of a try that was cut off */
         r = query->letter_id != 0 ? db_letter_row_json(conn, query->letter_id, body)
                                   : db_letter_rows_json(conn, query->letters, body);
-        switch (r) {
-        case 0:
-                answer->status = 200;
-                return 0;
-        case DB_E_NOT_FOUND:
-                answer->status = 404;
-                return 0;
-        default:
-                return r < 0 ? err_up(r) : r;
-        }
+        r = answer_once_status(r, answer);
+        return r < 0 ? err_up(r) : r;
 }
 
 static int answer_once_page(DbConn *conn, const Query *query, Answer *answer) {
