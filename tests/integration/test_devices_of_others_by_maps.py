@@ -3,6 +3,7 @@ import base64
 import json
 import signal
 
+import owntracks
 from conftest import populate
 from waiting import wait_until
 
@@ -15,21 +16,7 @@ auto_register = on
 [map zigbee]
 time = /last_seen
 battery_voltage = /battery_mv | scale 0.001
-[route owntracks]
-topic = owntracks/{user}/{device}
-when = /_type = location
-kind = device_status
-[map owntracks]
-status = 'online'
-time = /tst | time unix_s
-latitude = /lat
-longitude = /lon
-[route owntracks_lwt]
-topic = owntracks/{user}/{device}
-when = /_type = lwt
-kind = device_status
-[map owntracks_lwt]
-status = 'offline'
+""" + owntracks.ROUTES + """\
 [route frigate]
 topic = frigate/{device}/{field}
 decode = number

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import owntracks
 from servers import TIDEGATE
 
 ROUTES = """
@@ -16,22 +17,7 @@ kind = telemetry
 [map zigbee]
 time = /last_seen
 battery_voltage = /battery_mv | scale 0.001
-[route owntracks]
-topic = owntracks/{user}/{device}
-when = /_type = location
-kind = device_status
-[map owntracks]
-status = 'online'
-time = /tst | time unix_s
-latitude = /lat
-longitude = /lon
-[route owntracks_lwt]
-topic = owntracks/{user}/{device}
-when = /_type = lwt
-kind = device_status
-[map owntracks_lwt]
-status = 'offline'
-"""
+""" + owntracks.ROUTES
 NOWHERE = {"TIDEGATE_DATABASE_URL": "postgresql://127.0.0.1:1/none", "TIDEGATE_MQTT_URL": "mqtt://127.0.0.1:1"}
 
 
