@@ -180,12 +180,78 @@ static void test_what_is_unsubscribed_ends_and_the_others_go_on(void **state) {
         stage_done(&f.stage);
 }
 
+/* Device 1 has said five things, of which memory has the last two. */
+static void fixture_with_a_past(Fixture *f, Viewer *viewer) {
+        WsOptions options = stage_options();
+        char cursor[64];
+
+        *f = (Fixture){ 0 };
+        options.replay_events = 2;
+        options.replay_bytes = 100000;
+        stage_init(&f->stage, &options, NULL);
+        stage_world(&f->stage);
+        viewer_open_native(viewer, &f->stage, "ana", cursor);
+        subscribe(viewer, "device/dev-1", NULL);
+        for (int i = 1; i <= 5; ++i) {
+                say(f, 1);
+                expect_said(viewer, i);
+        }
+}
+
+static void ask_since(Viewer *viewer, int seq) {
+        char request[256];
+
+        snprintf(request,
+                 sizeof(request),
+                 "{\"op\":\"subscribe\",\"id\":2,\"to\":[\"user\"],\"since\":\"0123456789abcdef:%"
+                 "d\"}",
+                 seq);
+        viewer_send(viewer, request);
+}
+
+static void test_no_live_cursor_is_ahead_of_who_still_asks(void **state) {
+        Viewer ana = { 0 };
+        Fixture f;
+
+        (void)state;
+        fixture_with_a_past(&f, &ana);
+        ask_since(&ana, 1); /* only the database knows what that misses */
+        viewer_send(&ana, "{\"op\":\"ping\",\"id\":3}");
+        viewer_expect(&ana, "\"id\":3");
+        say(&f, 1);
+        expect_said(&ana, 6);
+        assert_non_null(strstr(ana.text, "\"cursor\":\"0123456789abcdef:1\""));
+        viewer_done(&ana);
+        stage_done(&f.stage);
+}
+
+static void test_no_cursor_of_a_replay_is_ahead_of_who_still_asks(void **state) {
+        Viewer ana = { 0 };
+        char cursor[64];
+        Fixture f;
+
+        (void)state;
+        fixture_with_a_past(&f, &ana);
+        viewer_done(&ana);
+        viewer_open_native(&ana, &f.stage, "ana", cursor);
+        ask_since(&ana, 1);
+        subscribe(&ana, "device/dev-1", "0123456789abcdef:3");
+        expect_said(&ana, 4);
+        assert_non_null(strstr(ana.text, "\"cursor\":\"0123456789abcdef:1\""));
+        expect_said(&ana, 5);
+        assert_non_null(strstr(ana.text, "\"cursor\":\"0123456789abcdef:1\""));
+        viewer_done(&ana);
+        stage_done(&f.stage);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_two_subscriptions_of_a_client_want_comes_once),
                 cmocka_unit_test(test_who_resumes_gets_what_was_missed_and_then_what_comes),
                 cmocka_unit_test(test_who_does_not_resume_gets_what_comes_alone),
                 cmocka_unit_test(test_nobody_resumes_into_what_is_another_ones),
+                cmocka_unit_test(test_no_live_cursor_is_ahead_of_who_still_asks),
+                cmocka_unit_test(test_no_cursor_of_a_replay_is_ahead_of_who_still_asks),
                 cmocka_unit_test(test_what_is_unsubscribed_ends_and_the_others_go_on),
         };
 

@@ -354,7 +354,10 @@ static int ws_native_subscribed(WsClient *client, const WsFollow *follow) {
         json_out_string(&out, "subscription", follow->name);
         json_out_bool(&out, "recovered", follow->is_recovered);
         if (follow->is_recovered)
-                ws_cursor_json(&out, "cursor", client->loop, follow->begin_seq);
+                ws_cursor_json(&out,
+                               "cursor",
+                               client->loop,
+                               ws_feed_cursor(client->feed, follow->begin_seq));
         else /* that of the snapshot is the first to resume from */
                 json_out_null(&out, "cursor");
         return ws_native_end(client, &out);

@@ -118,13 +118,13 @@ static void ws_feed_lose(WsFeed *feed, WsFollow *follow, uint64_t from_seq, uint
 uint64_t ws_feed_cursor(const WsFeed *feed, uint64_t seq) {
         const WsFollow *follow;
 
-        if (!feed->is_paced)
-                return seq;
         TAILQ_FOREACH(follow, &feed->follows, entry) {
                 const WsHold *oldest = TAILQ_FIRST(&follow->subscription.held);
 
                 if (oldest && oldest->before_seq < seq)
                         seq = oldest->before_seq;
+                if (follow->state != WS_FOLLOW_LIVE && follow->seq < seq)
+                        seq = follow->seq;
         }
         return seq;
 }

@@ -86,23 +86,29 @@ uint64_t ws_feed_seq(const WsFeed *feed) {
 
 /* The frame of an event: of the ring's, if it has one or may keep it. It has no key: a replay does
  * not conflate, and what it repeats may be older than what is waiting already. */
-static int ws_feed_frame(WsFeed *feed, Event *event, WsRingSlot *slot, WsFrame **ret_frame) {
+static int ws_feed_frame(WsFeed *feed,
+                         Event *event,
+                         WsRingSlot *slot,
+                         uint64_t seq,
+                         WsFrame **ret_frame) {
         WsClient *client = feed->client;
         WsLoop *loop = client->loop;
         bool is_native = client->dialect->id == WS_DIALECT_NATIVE;
         WsPush push = {
                 .type = ws_push_type(event->kind),
-                .seq = event->seq,
+                .seq = seq,
         };
         int r;
 
+        if (seq != event->seq) /* for this client alone */
+                slot = NULL;
         if (slot && slot->frame && is_native) {
                 *ret_frame = ws_frame_ref(slot->frame);
                 return 0;
         }
 
         buf_reset(&loop->text);
-        ws_push_event(loop, event, &(JsonOut){ .buf = &loop->text });
+        ws_push_event_at(loop, event, seq, &(JsonOut){ .buf = &loop->text });
         if (buf_failed(&loop->text)) {
                 buf_done(&loop->text);
                 return err_new(-ENOMEM);
@@ -196,6 +202,23 @@ static void ws_follow_miss(WsFollow *follow, const Event *event) {
         follow->feed->has_missed = follow->feed->is_dropping = true;
 }
 
+/* The cursor that it may have: some may be further behind, or still ask, or hold something back. */
+static uint64_t ws_feed_replay_cursor(const WsFeed *feed, const Event *event, bool is_ring) {
+        uint64_t seq = event->seq;
+        const WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry) {
+                const WsHold *oldest = TAILQ_FIRST(&follow->subscription.held);
+
+                if (oldest && oldest->before_seq < seq)
+                        seq = oldest->before_seq;
+                if (follow->state != WS_FOLLOW_LIVE && follow->seq < seq &&
+                    !ws_follow_awaits(follow, event, is_ring))
+                        seq = follow->seq;
+        }
+        return seq;
+}
+
 static int ws_feed_try(WsFeed *feed, Event *event, WsRingSlot *slot, bool *ret_is_missed) {
         const WsClient *client = feed->client;
         CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
@@ -203,7 +226,11 @@ static int ws_feed_try(WsFeed *feed, Event *event, WsRingSlot *slot, bool *ret_i
         size_t n_waiting = client->backlog.n_metered;
         int r;
 
-        r = ws_feed_frame(feed, event, slot, &frame);
+        r = ws_feed_frame(feed,
+                          event,
+                          slot,
+                          ws_feed_replay_cursor(feed, event, slot != NULL),
+                          &frame);
         if (r < 0)
                 return err_up(r);
         if (n_waiting > 0 && n_waiting + frame->n > half) /* more than half would conflate */
