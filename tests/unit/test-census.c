@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "model/metrics.h"
 #include "tests/fake/stage.h"
 #include "ws/viewer/feed.h"
 
@@ -388,6 +389,45 @@ static void test_a_move_of_nothing_is_refused_and_changes_nothing(void **state) 
         stage_done(&stage);
 }
 
+static void test_who_had_no_room_for_a_leaving_gets_the_whole_behind_the_gap(void **state) {
+        int64_t n_dropped = metric_get(METRIC_WS_DROPPED);
+        WsOptions options = stage_options();
+        Viewer slow = { 0 }, quick = { 0 };
+        char log[2048];
+        Stage stage;
+
+        (void)state;
+        options.queue_bytes = 65536;
+        stage_init(&stage, &options, NULL);
+        stage_world(&stage);
+        viewer_open(&quick, &stage, "/api/ws", "ana");
+        viewer_expect(&quick, "connection");
+        viewer_open_native(&slow, &stage, "ana", cursor);
+        subscribe(&slow, "\"to\":[\"vehicle/*\"],\"set\":true" BOX);
+        viewer_expect(&slow, "\"complete\":true");
+        stage_place(&stage, 1, INSIDE);
+        viewer_expect(&quick, "vehicle_log");
+        memset(log, 'x', sizeof(log));
+        log[0] = '"';
+        memcpy(log + sizeof(log) - 2, "\"", 2);
+        while (metric_get(METRIC_WS_DROPPED) == n_dropped) {
+                stage_message(&stage, KIND_RAW_LOG, 1, 0, log);
+                viewer_expect(&quick, "raw_log");
+        }
+        stage_place(&stage, 1, 60, 20); /* nothing can be said of that now */
+        viewer_expect(&quick, "vehicle_log");
+        do
+                assert_non_null(viewer_read(&slow));
+        while (!strstr(slow.text, "\"type\":\"gap\""));
+        EXPECT(&slow, "\"type\":\"snapshot\"", "\"vehicle_ids\":[]", "\"complete\":true");
+        stage_place(&stage, 1, INSIDE);
+        EXPECT(&slow, "\"vehicle_ids\":[1]", "\"complete\":false");
+        viewer_expect(&slow, "{\"type\":\"vehicle_log\"");
+        viewer_done(&slow);
+        viewer_done(&quick);
+        stage_done(&stage);
+}
+
 static void test_a_set_that_is_too_large_closes_its_socket(void **state) {
         Viewer root = { 0 };
         Stage stage;
@@ -417,6 +457,7 @@ int main(void) {
                 cmocka_unit_test(test_a_box_that_moves_tells_what_it_loses_and_finds),
                 cmocka_unit_test(test_a_pace_that_is_taken_away_lets_go_what_waited),
                 cmocka_unit_test(test_a_move_of_nothing_is_refused_and_changes_nothing),
+                cmocka_unit_test(test_who_had_no_room_for_a_leaving_gets_the_whole_behind_the_gap),
                 cmocka_unit_test(test_a_set_that_is_too_large_closes_its_socket),
         };
 
