@@ -332,14 +332,14 @@ static int ws_hub_touch(WsHub *hub, const RegistryDelta *delta) {
 }
 
 /* Who sees what, what is in a group, or where something is has changed: sets are compared. */
-static void ws_hub_doubt(WsLoop *loop) {
+static void ws_hub_doubt(WsLoop *loop, const RegistryDelta *delta) {
         const WsList *list = ws_index_find(loop->index, 0, WS_SCOPE_EVERYONE, 0);
 
         for (size_t i = 0; i < ws_list_length(list); ++i) {
                 WsClient *client = ws_list_at(list, i);
 
                 if (client->feed)
-                        ws_census_doubt(client->feed);
+                        ws_census_doubt(client->feed, delta);
         }
 }
 
@@ -356,7 +356,7 @@ static int ws_hub_apply(WsHub *hub, const RegistryDelta *delta) {
         r = ws_hub_touch(hub, delta);
         if (r == 0 && narrowed)
                 r = ws_hub_check_all(loop);
-        ws_hub_doubt(loop);
+        ws_hub_doubt(loop, delta);
         return err_up(r);
 }
 
@@ -389,7 +389,7 @@ int ws_hub_publish(WsHub *hub, Event *event) {
                 break;
         case EVENT_RESTORED:
                 r = ws_last_known_put(loop->last_known, event);
-                ws_hub_doubt(loop);
+                ws_hub_doubt(loop, NULL);
                 break;
         case EVENT_REGISTRY:
                 r = ws_hub_apply(hub, event->delta);

@@ -136,10 +136,54 @@ int ws_census_move(WsFollow *follow, const Event *event, WsPlace place, uint64_t
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-void ws_census_doubt(WsFeed *feed) {
+static bool ws_census_knows(const WsFeed *feed, WsThing thing) {
+        WsEye eye = ws_feed_eye(feed);
+        const WsFollow *follow;
+
+        if (ws_eye_sees(&eye, thing.vehicle_id, thing.device_id))
+                return true;
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+                if (follow->subscription.is_set &&
+                    ws_members_have(&follow->subscription.members, thing))
+                        return true;
+        return false;
+}
+
+/* A crowd that registers itself, and shares of others, cost the sets of nobody else. */
+static bool ws_census_concerns(const WsFeed *feed, const RegistryRow *row) {
+        const WsClient *client = feed->client;
+
+        switch (row->table) {
+        case REGISTRY_USER:
+                return row->user.id == client->user_id;
+        case REGISTRY_DEVICE:
+                return ws_census_knows(feed, (WsThing){ .device_id = row->device.id });
+        case REGISTRY_VEHICLE:
+                return ws_census_knows(feed, (WsThing){ .vehicle_id = row->vehicle.id });
+        case REGISTRY_SHARE: /* of one that is gone only its own id is known */
+                return !client->sees_all && (row->deleted || row->share.user_id == client->user_id);
+        case REGISTRY_ZONES:
+                return false;
+        default:
+                return true;
+        }
+}
+
+static bool ws_census_is_concerned(const WsFeed *feed, const RegistryDelta *delta) {
+        const RegistryRow *row;
+
+        if (!delta || registry_delta_is_whole(delta))
+                return true;
+        for (size_t i = 0; (row = registry_delta_row(delta, i)); ++i)
+                if (ws_census_concerns(feed, row))
+                        return true;
+        return false;
+}
+
+void ws_census_doubt(WsFeed *feed, const RegistryDelta *delta) {
         WsFollow *follow;
 
-        if (feed->n_sets == 0)
+        if (feed->n_sets == 0 || !ws_census_is_concerned(feed, delta))
                 return;
         TAILQ_FOREACH(follow, &feed->follows, entry)
                 follow->is_stale |= follow->subscription.is_set;

@@ -162,8 +162,9 @@ MUST_CHECK int ws_snapshot_thing(WsFollow *follow, WsThing thing, uint64_t seq);
 bool ws_census_watches(const WsFollow *follow, const Event *event);
 /* The event has moved its thing so: says it if it has to be said, behind @seq. */
 MUST_CHECK int ws_census_move(WsFollow *follow, const Event *event, WsPlace place, uint64_t seq);
-/* Something has changed: all sets of @feed are to be compared. */
-void ws_census_doubt(WsFeed *feed);
+/* Something has changed (@delta NULL: anything): its sets are to be compared, if that may matter.
+ */
+void ws_census_doubt(WsFeed *feed, const RegistryDelta *delta);
 bool ws_census_is_due(const WsFollow *follow);
 MUST_CHECK int ws_census_turn(WsFeed *feed); /* as far as there is room */
 
