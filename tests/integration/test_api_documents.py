@@ -34,7 +34,7 @@ def validators():
 
 @pytest.fixture
 def documented(make_gateway):
-    gateway = make_gateway(ws__stats_interval="100ms")
+    gateway = make_gateway(ws__stats_interval="100ms", ws__progress="100ms")
     populate(gateway)
     gateway.add_device("cam-1", "ana", "--type", "camera")
     gateway.start()
@@ -341,7 +341,10 @@ def test_every_message_of_a_scenario_is_in_the_document(documented, broker, data
                             else ["face_detected", "alert", "camera_event", "statistics_update"]})
         sockets[name].send("not json")
     native = sockets["native"]
-    native.send({"op": "subscribe", "id": 1, "to": ["user", "stats"], "snapshot": True})
+    native.send({"op": "subscribe", "id": 1, "to": ["user", "stats"], "set": True})
+    native.send({"op": "subscribe", "id": 7, "to": ["vehicle/*"], "set": True, "bbox": [0, 0, 1, 1]})
+    native.send({"op": "move", "id": 8, "subscription": "s2", "bbox": None})
+    native.send({"op": "move", "id": 9, "subscription": "s2", "to": []})
     sockets["nativeVehicle"].send({"op": "subscribe", "id": 1, "to": [f"vehicle/{vehicle}"]})
     native.send({"op": "ping", "id": 2})
     native.send({"op": "nonsense", "id": 3})
@@ -364,7 +367,7 @@ def test_every_message_of_a_scenario_is_in_the_document(documented, broker, data
         "cameraStatistics": ("connection_status", "statistics_update", "camera_event", "pong"),
         "native": ("welcome", "raw_log", "sensor_log", "vehicle_log", "telemetry", "camera_event",
                    "alert", "device_update", "detection_event", "command_update", "snapshot",
-                   "stats_update", "statistics_update", '"ok":false'),
+                   "stats_update", "statistics_update", '"ok":false', '"complete":true', '"left"', "progress"),
         "nativeVehicle": ("welcome", "vehicle_log"), "deviceSocket": ("command_id",),
         "events": ("subscribed", "snapshot", "raw_log", "alert", "command_update", "stats_update"),
     }
