@@ -255,6 +255,25 @@ static void test_who_resumes_after_a_change_gets_the_whole(void **state) {
         stage_done(&stage);
 }
 
+static void test_the_text_of_a_set_without_a_cursor_spares_nothing(void **state) {
+        char request[256], text[64];
+        Viewer ana = { 0 };
+        Stage stage;
+
+        (void)state;
+        begin(&stage, 100);
+        stage_place(&stage, 1, INSIDE);
+        viewer_open_native(&ana, &stage, "ana", cursor);
+        subscribe(&ana, "\"to\":[\"user\"],\"set\":true");
+        viewer_expect(&ana, "\"complete\":true");
+        set_text(&ana, text);
+        snprintf(request, sizeof(request), "\"to\":[\"user\"],\"set\":\"%s\"", text);
+        subscribe(&ana, request);
+        EXPECT(&ana, "\"subscription\":\"s2\"", "\"vehicle_ids\":[1]", "\"complete\":true");
+        viewer_done(&ana);
+        stage_done(&stage);
+}
+
 static void test_nothing_that_was_held_back_comes_behind_its_leaving(void **state) {
         Viewer root = { 0 };
         Stage stage;
@@ -452,6 +471,7 @@ int main(void) {
                 cmocka_unit_test(test_what_leaves_its_group_and_what_is_deleted_is_told_as_such),
                 cmocka_unit_test(test_who_resumes_with_the_text_of_the_set_gets_no_whole),
                 cmocka_unit_test(test_who_resumes_after_a_change_gets_the_whole),
+                cmocka_unit_test(test_the_text_of_a_set_without_a_cursor_spares_nothing),
                 cmocka_unit_test(test_nothing_that_was_held_back_comes_behind_its_leaving),
                 cmocka_unit_test(test_who_hears_nothing_is_told_how_far_he_is),
                 cmocka_unit_test(test_a_box_that_moves_tells_what_it_loses_and_finds),

@@ -515,6 +515,8 @@ int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
         is_here = !since || ws_hub_reaches(loop, since);
         follow->begin_seq = follow->seq = since ? since->seq : loop->ring.last_seq;
         follow->is_recovered = true;
+        if (!since) /* whatever has changed of its set since is nowhere else */
+                follow->had[0] = '\0';
         (void)ws_follow_step(&follow->state, is_here ? WS_FOLLOW_ON_NEAR : WS_FOLLOW_ON_FAR);
         if (since) /* what was read ahead for the others is read again for all */
                 ws_feed_forget_page(feed);
