@@ -57,6 +57,13 @@ typedef enum Reason {
 
 const char *reason_name(Reason reason); /* "bad_json", ... */
 
+/* Why a message about a node says nothing of now. */
+typedef enum Stale {
+        STALE_NOT,
+        STALE_LATE,  /* of a session, or a life, that was over */
+        STALE_AGAIN, /* it was said before */
+} Stale;
+
 typedef struct StatusRecord StatusRecord;
 typedef struct SensorRecord SensorRecord;
 typedef struct VehicleRecord VehicleRecord;
@@ -155,6 +162,9 @@ struct Record {
         int64_t element;   /* of the message that came: which, from 1; 0 = all of it. The payload is
                               the message as JSON with this element alone */
         const SparkplugTable *terms; /* what its birth said; NULL: nothing is known */
+        int64_t node_seq, bd_seq;    /* Sparkplug: its counter, and the session; -1: it says none */
+        Text birth;                  /* Sparkplug: whose birth it is; absent: it is none */
+        Stale stale;                 /* Sparkplug: why it is a duplicate */
         bool is_history;             /* it says itself that it is nothing of now */
         bool has_clock;              /* time_us is the device's own, and believed */
         bool odd_time;               /* it gave a time that is none, or that cannot be */

@@ -224,3 +224,47 @@ int db_directory_sensors(DbConn *conn,
         }
         return r < 0 ? err_up(r) : r;
 }
+
+static int restore_birth(const PGresult *result, int row, DbBirthFn fn, void *arg) {
+        size_t n = 0;
+        unsigned char *bytes =
+                PQunescapeBytea((const unsigned char *)PQgetvalue(result, row, 2), &n);
+        int r;
+
+        if (!bytes)
+                return err_new(-ENOMEM);
+        r = fn(arg,
+               text_of(PQgetvalue(result, row, 0)),
+               strtoull(PQgetvalue(result, row, 1), NULL, 10),
+               (Text){ (const char *)bytes, n });
+        PQfreemem(bytes);
+        return r == 0 ? 0 : err_up(r);
+}
+
+int db_directory_births(DbConn *conn, DbBirthFn fn, void *arg) {
+        CLEANUP_BUF Buf after = { 0 };
+        int n_rows = RESTORE_PAGE;
+        int r = 0;
+
+        while (r == 0 && n_rows == RESTORE_PAGE) {
+                CLEANUP(PQclear) PGresult *result = NULL;
+                const char *args[] = { buf_text(&after).data };
+
+                r = db_conn_exec(conn,
+                                 &(DbQuery){ "SELECT thing, seq, payload FROM sparkplug_births"
+                                             " WHERE thing > $1 ORDER BY thing LIMIT 1000",
+                                             N_ELEMENTS(args),
+                                             args },
+                                 &result);
+                n_rows = r == 0 ? PQntuples(result) : 0;
+                for (int i = 0; r == 0 && i < n_rows; ++i)
+                        r = restore_birth(result, i, fn, arg);
+                if (n_rows > 0) {
+                        buf_reset(&after);
+                        buf_append_string(&after, PQgetvalue(result, n_rows - 1, 0));
+                }
+                if (buf_failed(&after))
+                        r = err_new(-ENOMEM);
+        }
+        return r < 0 ? err_up(r) : r;
+}

@@ -277,6 +277,17 @@ static void rows_add_notes(DbRows *rows, const Record *record) {
         }
 }
 
+static void rows_add_birth(DbRows *rows, const Record *record) {
+        DbArray *columns = rows->columns[DB_SHEET_BIRTHS];
+
+        if (!record->birth.data)
+                return;
+        db_array_bytes(&columns[0], record->birth);
+        db_array_int(&columns[1], (int64_t)record->seq);
+        db_array_time(&columns[2], record->received_us);
+        db_array_bytes(&columns[3], record->payload.data ? record->payload : TEXT(""));
+}
+
 static void rows_add_letter(DbRows *rows, const Record *record) {
         DbArray *columns = rows->columns[DB_SHEET_LETTERS];
         const char *outcome = "stored";
@@ -303,6 +314,7 @@ void db_rows_add(DbRows *rows, const Record *record, size_t index) {
                 rows_add_letter(rows, record);
         if (record->duplicate)
                 return;
+        rows_add_birth(rows, record);
         if (record->reason != REASON_NONE) {
                 rows_add_dead_letter(rows,
                                      record,

@@ -226,6 +226,18 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 "kss",
                 false,
         },
+        [DB_SHEET_BIRTHS] = {
+                "sparkplug_births",
+                "INSERT INTO sparkplug_births AS b (thing, seq, received_at, payload)"
+                " SELECT DISTINCT ON (u.thing) u.*"
+                " FROM unnest($1, $2, $3, $4) AS u (thing, seq, received_at, payload)"
+                " ORDER BY u.thing, u.seq DESC"
+                " ON CONFLICT (thing) DO UPDATE SET seq = EXCLUDED.seq,"
+                " received_at = EXCLUDED.received_at, payload = EXCLUDED.payload"
+                " WHERE b.seq < EXCLUDED.seq",
+                "skty",
+                false,
+        },
         /* Older than what is stored: only last_seen may move. A device deleted meanwhile: none. */
         [DB_SHEET_STATES] = {
                 "device_states",

@@ -308,6 +308,11 @@ int db_directory_restore(DbConn *conn, Arena *arena, DbRestoredFn fn, void *arg)
         return server_ask(conn);
 }
 
+int db_directory_births(DbConn *conn, DbBirthFn fn, void *arg) {
+        (void)fn, (void)arg;
+        return server_ask(conn);
+}
+
 int db_directory_sensors(DbConn *conn,
                          const int64_t vehicle_ids[],
                          size_t n,

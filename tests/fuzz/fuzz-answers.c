@@ -341,6 +341,14 @@ static void check_news(void) {
         FUZZ_CHECK(db_notes_recall(conn, 1, batch, 2) >= 0);
 }
 
+static int on_birth(void *arg, Text thing, uint64_t seq, Text payload) {
+        Buf *seen = arg;
+
+        buf_append_text(seen, thing);
+        buf_append_text(seen, payload);
+        return seq == UINT64_MAX && buf_failed(seen) ? -ENOMEM : 0;
+}
+
 static int on_sensor(void *arg, int64_t vehicle_id, int32_t sensor_id) {
         return sensors_add(arg, vehicle_id, sensor_id, 0);
 }
@@ -354,6 +362,7 @@ static void on_group(void *arg, const DbLetterGroup *group) {
 static void check_growth(void) {
         const int64_t vehicle_ids[] = { 1, 2 };
         const DbTidyDays days = { .commands = 30 };
+        CLEANUP_BUF Buf births = { 0 };
         Sensors *sensors = NULL;
         DbSurvey survey;
         int64_t n_deleted;
@@ -361,6 +370,7 @@ static void check_growth(void) {
         FUZZ_CHECK(sensors_new(&sensors, 3) == 0);
         FUZZ_CHECK(db_directory_sensors(conn, vehicle_ids, 2, on_sensor, sensors) >= 0);
         FUZZ_CHECK(db_directory_sensors(conn, NULL, 0, on_sensor, sensors) >= 0);
+        FUZZ_CHECK(db_directory_births(conn, on_birth, &births) >= 0);
         sensors_free(sensors);
         FUZZ_CHECK(db_survey(conn, &survey) >= 0);
         FUZZ_CHECK(db_survey_letters(conn, NULL, 10, on_group, NULL) >= 0);
