@@ -65,12 +65,18 @@ typedef enum Metric {
         METRIC_REGISTRATIONS_REFUSED, /* too many in a minute */
         METRIC_REGISTRATIONS_SHARE,   /* of these: one user had his share */
         METRIC_SENSORS,               /* gauge: of all vehicles */
-        METRIC_LETTERS,               /* gauge: dead letters that there are, roughly */
-        METRIC_LETTERS_BYTES,         /* gauge: of their tables */
-        METRIC_LETTERS_MANY,          /* gauge, 0 or 1: more than database.dead_letters_warn */
-        METRIC_PEOPLE,                /* gauge: of all cameras */
-        METRIC_PEOPLE_REFUSED,        /* names that were not counted; of the database */
-        METRIC_CLOCKS,                /* gauge: of devices, by ClockVerdict; the first of */
+        METRIC_SPARKPLUG_THINGS,      /* gauge: nodes and devices whose births are remembered */
+        METRIC_SPARKPLUG_REFUSED,     /* births of more */
+        METRIC_SPARKPLUG_GAPS,        /* in counters of nodes */
+        METRIC_SPARKPLUG_LATE,   /* messages of a session or life that was over; duplicates, too */
+        METRIC_SPARKPLUG_AGAIN,  /* that it lives, or is gone, said before; duplicates, too */
+        METRIC_SPARKPLUG_UNTOLD, /* what follows from a birth or death, without room */
+        METRIC_LETTERS,          /* gauge: dead letters that there are, roughly */
+        METRIC_LETTERS_BYTES,    /* gauge: of their tables */
+        METRIC_LETTERS_MANY,     /* gauge, 0 or 1: more than database.dead_letters_warn */
+        METRIC_PEOPLE,           /* gauge: of all cameras */
+        METRIC_PEOPLE_REFUSED,   /* names that were not counted; of the database */
+        METRIC_CLOCKS,           /* gauge: of devices, by ClockVerdict; the first of */
         METRIC_CLOCKS_LAST = METRIC_CLOCKS + CLOCK_VERDICTS - 1,
         METRIC_COMMANDS_ACCEPTED,
         METRIC_COMMANDS_REPEATED, /* the same idempotency key again */

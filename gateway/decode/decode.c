@@ -39,6 +39,8 @@ static void record_begin(Record *record,
                 .device_id = envelope->device_id,
                 .letter_id = envelope->letter_id,
                 .terms = envelope->terms,
+                .node_seq = -1,
+                .bd_seq = -1,
                 .first_us = envelope->first_us,
                 .element = envelope->element,
         };

@@ -68,6 +68,9 @@ int decode_sparkplug(Decoder *decoder) {
                                         DECODER_MAX_GROWTH * decoder->route->max_bytes,
                                         &news);
 
+        decoder->record->is_history = news.is_history;
+        decoder->record->node_seq = news.seq;
+        decoder->record->bd_seq = news.bd_seq;
         if (r > 0)
                 return refuse(decoder, r, &news);
         if (r == 0 && buf_failed(&buf))
@@ -76,6 +79,5 @@ int decode_sparkplug(Decoder *decoder) {
                 r = note_unknown(decoder, &news);
         if (r == 0)
                 r = decoder_copy(decoder, buf_text(&buf), &decoder->body);
-        decoder->record->is_history = news.is_history;
         return r == 0 ? 0 : err_up(r);
 }

@@ -74,12 +74,28 @@ static void message_find_past(Message *message) {
         }
 }
 
+static int64_t message_number(uint64_t number) {
+        return number <= INT64_MAX ? (int64_t)number : -1;
+}
+
+static void message_note(Message *message, const Item *item) {
+        const SparkplugValue *value = &item->metric.value;
+
+        message->has_time |= text_equal(item->name, TEXT("timestamp"));
+        if (text_equal(item->name, TEXT("bdSeq")) && value->form == SPARKPLUG_WHOLE)
+                message->news->bd_seq = message_number(value->whole);
+}
+
 static int message_fill(Message *message,
                         const SparkplugPayload *payload,
                         const SparkplugTable *table) {
         size_t n = sparkplug_payload_length(payload);
 
+        uint64_t seq;
+
         message->time_ms = sparkplug_payload_time_ms(payload);
+        if (sparkplug_payload_seq(payload, &seq))
+                message->news->seq = message_number(seq);
         message->items = calloc(n + 1, sizeof(*message->items));
         message->sorted = calloc(n + 1, sizeof(*message->sorted));
         if (!message->items || !message->sorted)
@@ -91,7 +107,7 @@ static int message_fill(Message *message,
                 item->time_ms = item->metric.time_ms != 0 ? item->metric.time_ms : message->time_ms;
                 if (message_name(table, item)) {
                         ++message->n;
-                        message->has_time |= text_equal(item->name, TEXT("timestamp"));
+                        message_note(message, item);
                 } else if (message->news->n_unknown++ == 0) {
                         message->news->unknown_alias = item->metric.alias;
                 }
@@ -198,7 +214,7 @@ int sparkplug_message_write(Buf *buf,
         Message message = { .buf = buf, .n_max = n_max, .news = ret_news };
         int r;
 
-        *ret_news = (SparkplugNews){ 0 };
+        *ret_news = (SparkplugNews){ .seq = -1, .bd_seq = -1 };
         r = sparkplug_payload_open(&payload, bytes);
         if (r == 0)
                 r = message_fill(&message, payload, table);

@@ -24,6 +24,7 @@ typedef struct SparkplugTable SparkplugTable;
 /* What is to be known of it besides. */
 struct SparkplugNews {
         bool is_history;        /* nothing of it is of now */
+        int64_t seq, bd_seq;    /* its counter, and the session; -1: it says none */
         size_t n_unknown;       /* metrics that were left out: nobody knows their alias */
         uint64_t unknown_alias; /* the first of them */
         char metric[128];       /* that is wrong: of BROKEN, DEEP; "" = it is the payload */

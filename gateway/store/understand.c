@@ -8,6 +8,7 @@
 #include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
 #include "gateway/store/letter.h"
+#include "gateway/store/nodes.h"
 
 /* A record may wait for longer than a table of before: what is in force now is kept for it. */
 static int understand_keep_name(Arena *arena, Record *record) {
@@ -184,6 +185,8 @@ int understand(Arena *arena,
 
         if (understand_begin(entry, &envelope))
                 match = letter_names(envelope.topic);
+        if (entry->kind == KIND_NONE && by->nodes)
+                nodes_look(by->nodes, &envelope);
         if (entry->kind == KIND_NONE)
                 r = understand_topic(&reading, by, ret_record);
         else
@@ -194,9 +197,11 @@ int understand(Arena *arena,
                 decode_zones(&ret_record->detections, by->zones);
         ret_record->seq = entry->seq;
         ret_record->device_id = entry->device_id;
+        if (entry->kind == KIND_NONE && entry->place == 0 && by->nodes)
+                r = nodes_judge(by->nodes, arena, by->routes, ret_record);
         ret_record->letter_stays =
                 envelope.letter_id != 0 && entry->place + 1 < understand_count_of(entry);
-        return 0;
+        return r == 0 ? 0 : err_up(r);
 }
 
 int understand_count(Arena *arena,

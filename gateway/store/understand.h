@@ -14,6 +14,7 @@ typedef struct Arena Arena;
 typedef struct Elements Elements;
 typedef struct Former Former;
 typedef struct JournalRecord JournalRecord;
+typedef struct Nodes Nodes;
 typedef struct Routes Routes;
 typedef struct UnderstandContext UnderstandContext;
 typedef struct Zones Zones;
@@ -22,6 +23,7 @@ struct UnderstandContext { /* borrowed */
         const Routes *routes;
         const Former *former;
         const Zones *zones; /* instead of the route's; NULL: none */
+        Nodes *nodes;       /* NULL: nothing is known of any */
 };
 
 /*

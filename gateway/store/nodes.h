@@ -1,0 +1,46 @@
+#pragma once
+
+/*
+ * Nodes: what the store makes of Sparkplug: which names aliases have, whose deaths count, and that
+ * devices live or are gone.
+ *
+ * A birth is remembered (births.h), and stored with its batch (record->birth). What follows from it
+ * is journalled, as messages of their own: spBv1.0/GROUP/ALIVE/NODE[/DEVICE], with the time in
+ * milliseconds, behind a birth; DDEATH of each device of a node behind its NDEATH, with the same
+ * payload. Each where a route takes it, and once: a message that is read again tells nothing, and
+ * what a crash has it told again is recognised as such. A death that names another session than the
+ * last birth, and what says a second time that something lives or is gone, leaves nothing
+ * (record->stale). Belongs to the processor's thread.
+ */
+
+#include "base/arena.h"
+#include "base/base.h"
+#include "model/inbound.h"
+#include "model/record.h"
+
+typedef struct Births Births;
+typedef struct Nodes Nodes;
+typedef struct NodesOptions NodesOptions;
+typedef struct Routes Routes;
+
+struct NodesOptions {
+        int max_things, max_metrics; /* nodes and devices that are remembered; metrics of each */
+        InboundFn inbound;           /* into the journal; NULL: nothing is told */
+        void *arg;
+};
+
+MUST_CHECK int nodes_new(Nodes **ret_nodes, const NodesOptions *options);
+Nodes *nodes_free(Nodes *nodes);
+
+/* Before a message is decoded: what is known of its node (envelope->terms), as of its number. */
+void nodes_look(const Nodes *nodes, Record *envelope);
+/* And after, by the table that it was read by. */
+MUST_CHECK int nodes_judge(Nodes *nodes, Arena *arena, const Routes *routes, Record *record);
+
+/* What a database has. */
+MUST_CHECK int nodes_restore(Nodes *nodes, Text thing, uint64_t seq, Text payload);
+void nodes_stored(Nodes *nodes, uint64_t seq); /* all up to here is */
+/* What is behind @stored_seq has numbers that are larger by @by from here on. */
+void nodes_move(Nodes *nodes, uint64_t stored_seq, uint64_t by);
+
+DEFINE_CLEANUP(Nodes *, nodes_free);
