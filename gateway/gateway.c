@@ -219,6 +219,10 @@ static int gateway_start_database(Gateway *gateway) {
                 .max_sensors = config->registry_max_sensors,
                 .max_people = config->registry_max_people,
                 .max_notes = config->row_notes,
+                .nodes = { .max_things = config->sparkplug_max_things,
+                           .max_metrics = config->sparkplug_max_metrics,
+                           .inbound = inlet_take,
+                           .arg = gateway->inlet },
                 .routes_file = gateway->routes_file,
                 .migrate = config->database_migrate,
         };

@@ -381,6 +381,12 @@ const ConfigKey config_keys[] = {
           "Names of people that are counted of one camera; events with more are stored all the same. "
           "0 = no limit." },
 
+        { "sparkplug", "max_things", CONFIG_INT, AT(sparkplug_max_things), "10000", 1, 1000000, false,
+          "Nodes and devices of Sparkplug B whose births are remembered; births of more are stored, and "
+          "what comes with their aliases is dead letters." },
+        { "sparkplug", "max_metrics", CONFIG_INT, AT(sparkplug_max_metrics), "5000", 1, 1000000, false,
+          "Metrics of one of them whose names and types are remembered: the first of its birth." },
+
         { "log", "level", CONFIG_LEVEL, AT(log_level), "info", 0, 0, true,
           "error, warning, info or debug." },
 

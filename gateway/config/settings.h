@@ -33,6 +33,7 @@ struct Config {
         bool auto_register;         /* registry.auto_register: of routes that do not say */
         int registry_new_per_minute, registry_max_devices, registry_max_sensors,
                 registry_max_people, registry_user_share;
+        int sparkplug_max_things, sparkplug_max_metrics;
         int survey_ms, dead_letters_warn, row_notes;
 
         const char *database_url;

@@ -12,6 +12,7 @@
 #include "gateway/store/batch.h"
 #include "gateway/store/books.h"
 #include "gateway/store/database.h"
+#include "gateway/store/nodes.h"
 
 #define CLERK_BLOCK   ((size_t)64 * 1024)
 #define CLERK_REFUSED 16 /* vehicles whose sensors are read in one check */
@@ -23,6 +24,13 @@ struct ClerkSensor {
         int32_t sensor_id;
 };
 
+typedef struct ClerkBirth ClerkBirth;
+
+struct ClerkBirth { /* in the arena */
+        uint64_t seq;
+        Text thing, payload;
+};
+
 struct Clerk {
         Database *database; /* borrowed, as are the next two */
         Books *books;
@@ -32,9 +40,11 @@ struct Clerk {
 
         uint64_t position; /* opening */
         bool with_latest;
-        Arena *arena; /* of the texts of @latest */
+        Arena *arena; /* of the texts of @latest and @births */
         Record *latest;
         size_t n_latest, latest_capacity;
+        ClerkBirth *births;
+        size_t n_births, births_capacity;
         uint64_t there_seq; /* rows behind the position were found, up to this number */
 
         uint64_t stored_seq; /* checking */
@@ -82,6 +92,21 @@ static void clerk_on_restored(void *arg, const Record *record) {
                         *record; /* else it comes with its next message */
 }
 
+static int clerk_on_birth(void *arg, Text thing, uint64_t seq, Text payload) {
+        Clerk *clerk = arg;
+        ClerkBirth birth = {
+                .seq = seq,
+                .thing = arena_copy(clerk->arena, thing.data, thing.n),
+                .payload = arena_copy(clerk->arena, payload.data, payload.n),
+        };
+
+        if (!birth.thing.data || !birth.payload.data ||
+            !VEC_HAS_ROOM(clerk->births, clerk->n_births, clerk->births_capacity, 64))
+                return err_new(-ENOMEM);
+        clerk->births[clerk->n_births++] = birth;
+        return 0;
+}
+
 static int clerk_restore(Clerk *clerk) {
         int r;
 
@@ -91,6 +116,8 @@ static int clerk_restore(Clerk *clerk) {
                                          clerk->arena,
                                          clerk_on_restored,
                                          clerk);
+        if (r == 0)
+                r = db_directory_births(database_conn(clerk->database), clerk_on_birth, clerk);
         return r < 0 ? err_up(r) : r;
 }
 
@@ -245,6 +272,9 @@ void clerk_forget_latest(Clerk *clerk) {
         free(clerk->latest);
         clerk->latest = NULL;
         clerk->n_latest = clerk->latest_capacity = 0;
+        free(clerk->births);
+        clerk->births = NULL;
+        clerk->n_births = clerk->births_capacity = 0;
         clerk->arena = arena_free(clerk->arena);
 }
 
@@ -262,6 +292,17 @@ int clerk_tell_sensors(Clerk *clerk, Sensors *sensors) {
         free(clerk->sensors);
         clerk->sensors = NULL;
         clerk->n_sensors = clerk->sensors_capacity = clerk->n_refused = 0;
+        return r == 0 ? 0 : err_up(r);
+}
+
+int clerk_tell_births(Clerk *clerk, Nodes *nodes) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < clerk->n_births; ++i)
+                r = nodes_restore(nodes,
+                                  clerk->births[i].thing,
+                                  clerk->births[i].seq,
+                                  clerk->births[i].payload);
         return r == 0 ? 0 : err_up(r);
 }
 

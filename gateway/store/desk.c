@@ -19,6 +19,7 @@
 #include "gateway/store/database.h"
 #include "gateway/store/known.h"
 #include "gateway/store/lane.h"
+#include "gateway/store/nodes.h"
 #include "gateway/store/outbox.h"
 #include "gateway/store/showing.h"
 
@@ -80,6 +81,8 @@ static int desk_init_messages(Desk *desk, Queue *outbox) {
                 r = judge_new(&desk->judge);
         if (r == 0)
                 r = sensors_new(&desk->sensors, (size_t)desk->options.max_sensors);
+        if (r == 0)
+                r = nodes_new(&desk->nodes, &desk->options.nodes);
         if (r == 0)
                 r = former_new(&desk->former);
         if (r == 0)
@@ -178,6 +181,7 @@ Desk *desk_free(Desk *desk) {
         lateness_free(desk->latest);
         judge_free(desk->judge);
         sensors_free(desk->sensors);
+        nodes_free(desk->nodes);
         former_free(desk->former);
         routes_unref(desk->routes);
         if (desk->wake_fd >= 0)
@@ -189,7 +193,7 @@ Desk *desk_free(Desk *desk) {
 BatchContext desk_context(Desk *desk, bool is_final) {
         BatchContext context = {
                 .journal = desk->journal,
-                .by = { .routes = desk->routes, .former = desk->former },
+                .by = { .routes = desk->routes, .former = desk->former, .nodes = desk->nodes },
                 .latest = desk->latest,
                 .judge = desk->judge,
                 .sensors = desk->sensors,

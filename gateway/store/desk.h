@@ -23,6 +23,7 @@ typedef struct Judge Judge;
 typedef struct Known Known;
 typedef struct Lane Lane;
 typedef struct Lateness Lateness;
+typedef struct Nodes Nodes;
 typedef struct Outbox Outbox;
 typedef struct Queue Queue;
 typedef struct Routes Routes;
@@ -39,6 +40,7 @@ struct Desk {
         Lateness *latest;
         Judge *judge;
         Sensors *sensors;
+        Nodes *nodes;
         Outbox *outbox;
         Showing *showing;
         Database *database;

@@ -92,7 +92,6 @@ static void opening_show_latest(Desk *desk) {
                 if (lateness_note(desk->latest, &copy) == 0)
                         (void)!outbox_show_restored(desk->outbox, record);
         }
-        clerk_forget_latest(desk->clerk);
 }
 
 static int opening_opened(Opening *opening, Desk *desk) {
@@ -101,6 +100,9 @@ static int opening_opened(Opening *opening, Desk *desk) {
 
         opening_show_latest(desk);
         r = clerk_tell_sensors(desk->clerk, desk->sensors);
+        if (r == 0)
+                r = clerk_tell_births(desk->clerk, desk->nodes);
+        clerk_forget_latest(desk->clerk);
         if (r != 0)
                 return err_up(r);
         r = position_resume(desk, opening->position);

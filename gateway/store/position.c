@@ -10,6 +10,7 @@
 #include "gateway/store/desk.h"
 #include "gateway/store/known.h"
 #include "gateway/store/lane.h"
+#include "gateway/store/nodes.h"
 #include "gateway/store/outbox.h"
 #include "gateway/store/showing.h"
 #include "gateway/store/stored.h"
@@ -51,6 +52,7 @@ static int position_move_on(Desk *desk, uint64_t position) {
                           (unsigned long long)stored_seq,
                           (unsigned long long)position);
         showing_move(desk->showing, stored_seq, position, by);
+        nodes_move(desk->nodes, stored_seq, by);
         lane_forget_ahead(desk->lane);
         lane_restart(desk->lane, position);
         return 0;
@@ -90,6 +92,7 @@ static int position_go_back(Desk *desk, uint64_t position) {
         lane_restart(desk->lane, position);
         journal_rewind(desk->journal, position);
         judge_again(desk->judge, position);
+        nodes_stored(desk->nodes, position);
         desk->latest = lateness_free(desk->latest);
         r = lateness_new(&desk->latest);
         if (r != 0)

@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 #include "db/write/slots.h"
+#include "gateway/store/nodes.h"
 
 typedef struct ProcessorOptions ProcessorOptions;
 
@@ -31,6 +32,7 @@ struct ProcessorOptions {
         int max_sensors;    /* of one vehicle; 0 = no limit */
         int max_people;     /* that one camera has counted; 0 = no limit */
         int max_notes;      /* on rows of one thing and day that are kept */
+        NodesOptions nodes; /* of Sparkplug */
         int outbox_wait_ms; /* how long a full outbox may hold the processor up */
         const char *routes_file; /* where the tables of routes are noted; NULL = nowhere */
         bool migrate;            /* bring the schema up to date before anything else */

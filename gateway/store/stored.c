@@ -8,6 +8,7 @@
 #include "gateway/store/database.h"
 #include "gateway/store/desk.h"
 #include "gateway/store/lane.h"
+#include "gateway/store/nodes.h"
 #include "gateway/store/showing.h"
 #include "model/asides.h"
 #include "model/metrics.h"
@@ -37,6 +38,10 @@ static int stored_count(const Record *record) {
                         metric_add(METRIC_IGNORED, 1);
                 if (record->retained)
                         metric_add(METRIC_RETAINED_IGNORED, 1);
+                if (record->stale != STALE_NOT)
+                        metric_add(record->stale == STALE_LATE ? METRIC_SPARKPLUG_LATE
+                                                               : METRIC_SPARKPLUG_AGAIN,
+                                   1);
                 return 0;
         }
         if (record->reason != REASON_NONE) {
@@ -78,6 +83,7 @@ int stored_take(Desk *desk, const CommitRange *range) {
                 stall_go_on(&desk->stall);
                 journal_note_stored(desk->journal, lane_stored_seq(desk->lane));
                 former_forget(desk->former, stored_gone_seq(desk), now_us);
+                nodes_stored(desk->nodes, lane_stored_seq(desk->lane));
         }
         /* Of each range: what follows it may be lost, and this be stored again, but not shown. */
         r = showing_settle(desk->showing, lane_stored_seq(desk->lane));
