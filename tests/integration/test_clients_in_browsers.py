@@ -299,6 +299,56 @@ def test_pages_come_back_over_a_road_that_was_gone_without_a_word(of_profile, br
     assert [said for page in pages for said in page.all("unexpected")] == []  # a request that was under way may fail
 
 
+def test_pages_and_a_stream_behind_proxies_come_back_over_a_road_that_was_gone_without_a_word(of_profile, broker, browse, site, vite, wire):
+    """The fleet's between the browser and nginx, the cameras' between Vite and the gateway, the stream's before the gateway itself."""
+    gateway = of_profile("vehicles, cameras", http__allowed_origins=vite.url, http__trusted_proxies="127.0.0.1",
+                         ws__ping_interval="1s", ws__silence_timeout="3s", ws__stats_interval="100ms")
+    vite.wire.target = gateway.port
+    roads = [wire(site(gateway).port), vite.wire, wire(gateway.port)]
+    fleet = browse(f"http://127.0.0.1:{roads[0].port}/fleet/")
+    cameras = browse(f"{vite.url}/cameras/index.html", username="root", password=PASSWORD)
+    stream = browse(f"{vite.url}/events/index.html", base=f"http://127.0.0.1:{roads[2].port}", username="ana", password=PASSWORD)
+    fleet.next("subscribed")
+    cameras.next("screen", how="Live")
+    stream.wait_for(lambda said: any(s["event"] == "open" for s in said), "the stream")
+
+    def sockets():
+        return [gateway.metric("tidegate_ws_connections", dialect=dialect) for dialect in "DE"]
+
+    wait_until(lambda: sockets() == [1, 1], "StrictMode to leave one")
+    lines = []
+
+    def send(n):
+        broker.publish("seano/USV-1/sensor_log", json.dumps({"sensor_id": 1, "data": {"n": n}}))
+        broker.publish("surveillance/camera/cam-new/event", json.dumps({"event_type": "motion", "data": {"n": n}}))
+        broker.publish("seano/USV-1/raw_log", f"line {n}")
+        lines.append(f"line {n}")
+
+    def has_all(n):
+        fleet.wait_for(lambda said: any(s["event"] == "sensor_log" and s["data"] == {"n": n} for s in said), "the sensor")
+        cameras.wait_for(lambda said: any(s["event"] == "seen" and s["data"] == {"n": n} for s in said), "the camera")
+        wait_until(lambda: [s["text"] for s in stream.all("line")] == lines, "all lines of the stream, in order")
+
+    send(1)
+    has_all(1)
+    before = [len(page.closes()) for page in (fleet, cameras)]
+    for road in roads:
+        road.drop()
+    send(2)  # to nobody
+    wait_until(lambda: sockets() == [0, 0], "the gateway to give them up")
+    assert [len(page.closes()) for page in (fleet, cameras)] == before
+    for road in roads:
+        road.mend(tell=True)
+    wait_until(lambda: all(len(page.closes()) > n for page, n in zip((fleet, cameras), before)), "the pages to be told")
+    wait_until(lambda: sockets() == [1, 1], "them to be back")
+    fleet.next("subscribed")
+    send(3)
+    has_all(3)
+    assert set(fleet.closes() + cameras.closes()) == {1006}
+    assert not [s for s in stream.all("away") if s["isOver"]]
+    assert [said for page in (fleet, cameras) for said in page.all("unexpected")] == []
+
+
 # ---- tokens that end ----
 
 def test_a_page_whose_token_has_ended_says_so_and_gives_up(of_profile, browse, site):
