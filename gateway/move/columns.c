@@ -236,7 +236,7 @@ static const struct {
         { "vehicles", VEHICLES, "registration_code", "code" },
         { "cameras", USERS, "hashed_password", "password_hash" },
         { "cameras", DEVICES, "camera_id", "code" },
-        { "cameras", DEVICES, "camera_type", "device_type" },
+        { "cameras", DEVICES, "camera_type", "product_type" },
 };
 /* clang-format on */
 
@@ -302,6 +302,12 @@ static void columns_default(Columns *columns, DbImportValue to, const char *text
                 (void)columns_set(columns, to, text);
 }
 
+/* What that system has of each is a camera, whatever kind of one. */
+static void columns_default_type(Columns *columns, const char *from, RowKind kind) {
+        if (kind == ROW_DEVICES && from && strcmp(from, "cameras") == 0)
+                columns_default(columns, DB_IMPORT_TYPE, "camera");
+}
+
 static bool columns_has(const Columns *columns, DbImportValue name, DbImportValue id) {
         return columns->values[name] || columns->values[id];
 }
@@ -340,6 +346,7 @@ int columns_end(Columns *columns, const char *from, RowKind kind) {
         }
         if (!columns->values[DB_IMPORT_NAME])
                 return columns_say(columns, COLUMNS_E_REFUSED, names[kind], "is missing");
+        columns_default_type(columns, from, kind);
         columns_default(columns, DB_IMPORT_ROLE, "user");
         columns_default(columns, DB_IMPORT_ACTIVE, "true");
         columns_default(columns, DB_IMPORT_TOKEN_FORM, "keyed");

@@ -118,6 +118,17 @@ def test_what_the_page_says_of_other_systems_is_so(move, database):
     assert move("--from", "cars", "users=people.csv", check=False).returncode == 2
 
 
+def test_cameras_that_move_in_are_there_before_they_say_anything(move, database):
+    path = write(move, "devices.csv", "id,camera_id,camera_type\r\n4,front,usb\r\n5,mock_cam_1,mock\r\n")  # as sqlite3 -csv writes it
+    move("--from", "cameras", path)
+    move.gateway.add_user("root", "admin")
+    move.gateway.start()
+    listed = move.gateway.get("/api/cameras/", "root").json()
+    assert [(c["id"], c["camera_id"], c["camera_type"], c["is_active"]) for c in listed["cameras"]] == [
+        (4, "front", "usb", False), (5, "mock_cam_1", "mock", False)]
+    assert move.gateway.get("/api/statistics", "root").json()["cameras"]["total_cameras"] == 2
+
+
 REFUSED = {
     "a number for a name": ("users.csv", "username\nana\n007\n", 3, "username could be taken for an id"),
     "a name with a space": ("users.csv", "username\nana b\n", 2, "username has a space, / + or #"),
@@ -188,7 +199,7 @@ def test_what_is_in_columns_that_are_left_out_refuses_nothing(move, database, na
     ("energy", "users", ("hashed_password", "password_hash")), ("device-hub", "devices", ("device_code", "code")),
     ("device-hub", "users", ("password_hash", "hashed_password")), ("vehicles", "users", ("email", "username")),
     ("vehicles", "vehicles", ("registration_code", "code")), ("cameras", "devices", ("camera_id", "code")),
-    ("energy", "devices", ("token_hash", "device_token_hash")), ("cameras", "devices", ("camera_type", "device_type"))])
+    ("energy", "devices", ("token_hash", "device_token_hash")), ("cameras", "devices", ("camera_type", "product_type"))])
 @pytest.mark.parametrize("form", ["csv", "json"])
 def test_of_two_columns_for_one_thing_neither_wins(move, database, system, kind, columns, form):
     name = {"users": "username", "devices": "code", "vehicles": "code"}[kind]
