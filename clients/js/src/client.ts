@@ -1,0 +1,343 @@
+import { command, type Command, type CommandOptions, type Order } from "./command.js";
+import { Lost, webSocket, type Ask, type Link, type Peer, type SocketMaker, type Transport } from "./link.js";
+import { guarded, refusal, Refused, Subscription, type Carrier, type Filter, type Handlers, type Told } from "./subscription.js";
+import type { Answer, Push, Welcome } from "./wire.js";
+
+export interface Options {
+  /** Where the gateway is: `https://gateway.example/`, or with the prefix that it lies under. */
+  url: string | URL;
+  /** A token that is good now. Asked for once at a time, before the one of before ends. undefined: a guest; null: signed out. */
+  token?: () => string | null | undefined | Promise<string | null | undefined>;
+  /** What is used while WebSocket does not get through, in this order: `[events(), poll()]` of `@tidegate/client/fallback`. */
+  fallback?: Transport[];
+  /** In place of the WebSocket that there is: `tabs()` of `@tidegate/client/tabs`, or that of `ws` in Node. */
+  WebSocket?: SocketMaker;
+}
+
+export interface Connection {
+  /** `closed`: by us, or by the gateway for good: `code` and `reason` say why. */
+  readonly state: "connecting" | "live" | "polling" | "closed";
+  readonly transport?: string;
+  /** As that of a WebSocket (docs/protocol.md, section 4), of the end before. */
+  readonly code?: number;
+  readonly reason?: string;
+  readonly user?: Welcome["user"];
+}
+
+const FALLBACK_MS = 3_000;
+const BACKOFF_MS = 1_000;
+const BACKOFF_MAX_MS = 30_000;
+/** What is left of a token when another one is asked for: a fifth of it, and no more than this, ms. */
+const MARGIN_MS = 30_000;
+const BAD_TOKEN = 4001;
+const TOKEN_EXPIRED = 4202;
+
+type Timer = ReturnType<typeof setTimeout> | undefined;
+
+export class Client implements Carrier {
+  #options: Options;
+  #transports: Transport[];
+  #links: (Link | undefined)[] = [];
+  #retries: Timer[] = [];
+  #active: Link | undefined;
+  #subs = new Set<Subscription>();
+  #waiting: ((link: Link | Error) => void)[] = [];
+  #connection: Connection = { state: "connecting" };
+  #listeners = new Set<(connection: Connection) => void>();
+  #tries = 0;
+  #fall: Timer;
+  #token: string | null | undefined;
+  #goodUntil = 0; /* of the token, by Date.now(): it goes on while a machine sleeps */
+  #asked: Promise<string | undefined> | undefined;
+  #isFresh = false; /* the token was asked for after the gateway had refused one */
+  #renewal: Timer;
+  #ended = new AbortController(); /* of listeners to the page */
+  #peer: Peer;
+
+  constructor(options: Options) {
+    const Maker = options.WebSocket ?? (globalThis.WebSocket as unknown as SocketMaker | undefined);
+
+    this.#options = options;
+    this.#transports = [...(Maker ? [webSocket(Maker)] : []), ...(options.fallback ?? [])];
+    this.#peer = {
+      base: new URL(`${options.url}`.replace(/\/*$/, "/"), globalThis.location?.href),
+      token: () => this.#good(),
+      opened: (link, welcome) => this.#opened(link, welcome),
+      closed: (link, code, reason) => this.#closed(link, code, reason),
+      heard: (link, told, subs) => this.#heard(link, told, subs),
+      refused: (link, sub, error) => this.#refused(link, sub, error),
+    };
+    this.#watch();
+    this.#open(0);
+    this.#fallLater();
+  }
+
+  get connection(): Connection {
+    return this.#connection;
+  }
+
+  /** @return what ends it */
+  onConnection(listener: (connection: Connection) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  subscribe(filter: Filter, handlers: Handlers = {}): Subscription {
+    const sub = new Subscription(this, filter, handlers);
+
+    this.#subs.add(sub);
+    this.#active?.subscribe(sub);
+    return sub;
+  }
+
+  /** An order to a device. It is given once, however often the connection breaks. */
+  command(order: Order, options?: CommandOptions): Command {
+    return command(this, order, options);
+  }
+
+  /** Asks the gateway, as soon as there is a connection, and again where it broke before the answer: what is
+   * asked has to bear that. */
+  async ask(request: Ask): Promise<Answer> {
+    for (;;) {
+      try {
+        return await (await this.#live()).ask(request);
+      } catch (error) {
+        if (!(error instanceof Lost)) throw error;
+      }
+    }
+  }
+
+  /** fetch() of a path below the gateway's address (`api/devices`), as who is signed in. */
+  async fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    const once = async (): Promise<Response> => {
+      const headers = new Headers(init.headers);
+      const token = await this.#good();
+
+      if (token) headers.set("Authorization", `Bearer ${token}`);
+      return fetch(new URL(path, this.#peer.base), { ...init, headers });
+    };
+    const answer = await once();
+
+    if (answer.status !== 401 || !this.#options.token) return answer;
+    this.#goodUntil = 0;
+    return once();
+  }
+
+  /** Comes back after the gateway has closed for good: somebody has signed in anew. */
+  connect(): void {
+    this.#goodUntil = 0;
+    this.#isFresh = false;
+    this.#show({ state: "connecting" });
+    this.#wake();
+  }
+
+  close(): void {
+    this.#ended.abort();
+    this.#end(1000, "");
+  }
+
+  /* ---- of subscriptions: Carrier ---- */
+
+  /** @internal */
+  remove(sub: Subscription): void {
+    if (this.#subs.delete(sub)) this.#active?.unsubscribe(sub);
+  }
+
+  /** @internal */
+  change(sub: Subscription): void {
+    this.#active?.move(sub);
+  }
+
+  /* ---- the token ---- */
+
+  /* One that is good, asked for once at a time. */
+  #good(): Promise<string | undefined> {
+    if (this.#token && Date.now() < this.#goodUntil) return Promise.resolve(this.#token);
+    return (this.#asked ??= (async () => {
+      try {
+        this.#token = await this.#options.token?.();
+        this.#goodUntil = Infinity; /* until a welcome says how long */
+      } finally {
+        this.#asked = undefined;
+      }
+      if (this.#token === null) this.#end(BAD_TOKEN, "signed out");
+      return this.#token ?? undefined;
+    })());
+  }
+
+  #expires(seconds: number | null | undefined): void {
+    if (seconds == null || !this.#token) return;
+    const ms = seconds * 1000 - Math.min(MARGIN_MS, seconds * 200);
+    this.#goodUntil = Date.now() + ms;
+    this.#renewLater(Math.min(ms, 2 ** 31 - 1));
+  }
+
+  #renewLater(ms: number): void {
+    clearTimeout(this.#renewal);
+    this.#renewal = setTimeout(() => this.#renew(), ms);
+  }
+
+  async #renew(): Promise<void> {
+    const link = this.#active;
+
+    this.#goodUntil = 0;
+    try {
+      const token = await this.#good();
+      if (token && link && link === this.#active)
+        this.#expires((await link.ask({ op: "refresh", token })).expires_in);
+    } catch {
+      /* it may go better a little later, and if not the gateway ends it */
+      this.#renewLater(BACKOFF_MS * (1 + Math.random()));
+    }
+  }
+
+  /* ---- the connection ---- */
+
+  #show(connection: Connection): void {
+    this.#connection = connection;
+    for (const listener of [...this.#listeners]) guarded(() => listener(connection));
+  }
+
+  get #isClosed(): boolean {
+    return this.#connection.state === "closed";
+  }
+
+  #open(at: number): void {
+    clearTimeout(this.#retries[at]);
+    if (this.#isClosed || this.#links[at]) return;
+    this.#links[at] = this.#transports[at]?.(this.#peer);
+  }
+
+  #openLater(at: number, ms: number): void {
+    clearTimeout(this.#retries[at]);
+    this.#retries[at] = setTimeout(() => this.#open(at), ms);
+  }
+
+  /* Other ways are tried while the first does not get through. */
+  #fallLater(): void {
+    clearTimeout(this.#fall);
+    this.#fall = setTimeout(() => this.#active || this.#open(1), FALLBACK_MS);
+  }
+
+  #opened(link: Link, welcome: Partial<Welcome>): void {
+    const at = this.#links.indexOf(link);
+
+    if (at < 0) return;
+    this.#active = link;
+    this.#tries = 0;
+    this.#isFresh = false;
+    clearTimeout(this.#fall);
+    for (const worse of this.#links.splice(at + 1)) worse?.close();
+    for (const timer of this.#retries.slice(at + 1)) clearTimeout(timer);
+    if ("expires_in" in welcome) this.#expires(welcome.expires_in);
+    this.#show({
+      state: link.transport === "poll" ? "polling" : "live",
+      transport: link.transport,
+      ...("user" in welcome && { user: welcome.user }),
+    });
+    for (const sub of this.#subs) link.subscribe(sub);
+    for (const settle of this.#waiting.splice(0)) settle(link);
+  }
+
+  #closed(link: Link, code: number, reason: string): void {
+    const at = this.#links.indexOf(link);
+    const wasActive = this.#active === link;
+
+    if (at < 0) return;
+    delete this.#links[at];
+    if (wasActive) {
+      this.#active = undefined;
+      clearTimeout(this.#renewal);
+      this.#fallLater();
+      this.#show({ state: "connecting", code, reason });
+    }
+    if (code === BAD_TOKEN || code === TOKEN_EXPIRED) this.#goodUntil = 0;
+    if (code === BAD_TOKEN && this.#options.token && !this.#isFresh) this.#isFresh = true;
+    else if (code >= BAD_TOKEN && code < 4100) return this.#end(code, reason);
+    this.#again(at, code, wasActive);
+  }
+
+  /* Full jitter, so that all the viewers of a gateway do not come back at once. */
+  #again(at: number, code: number, wasActive: boolean): void {
+    const isInvited = code === BAD_TOKEN || (code >= 4200 && code < 4300 && wasActive);
+    const limit = isInvited ? BACKOFF_MS : Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** this.#tries);
+
+    if (at === 0) {
+      this.#tries += 1;
+      this.#openLater(0, Math.random() * limit);
+    } else if (!this.#active) {
+      this.#openLater(wasActive ? at : (at % (this.#transports.length - 1)) + 1, Math.random() * limit);
+    }
+  }
+
+  #end(code: number, reason: string): void {
+    this.#rest();
+    this.#show({ state: "closed", code, reason });
+    for (const settle of this.#waiting.splice(0)) settle(refusal("closed", reason));
+  }
+
+  async #live(): Promise<Link> {
+    if (this.#isClosed) throw refusal("closed", this.#connection.reason ?? "");
+    return this.#active ?? new Promise((resolve, reject) =>
+      this.#waiting.push((link) => (link instanceof Error ? reject(link) : resolve(link))));
+  }
+
+  /* ---- what comes ---- */
+
+  #heard(link: Link, told: Told, subs?: Iterable<Subscription>): void {
+    if (link !== this.#active) return;
+    for (const sub of subs ?? this.#subs)
+      if (told.subscription ? subs || sub.name === told.subscription : told.type === "progress") sub.tell(told);
+      else if (!told.subscription && sub.takes(told as unknown as Push)) sub.deliver(told as unknown as Push);
+  }
+
+  #refused(link: Link, sub: Subscription, error: Error): void {
+    if (link !== this.#active || !this.#subs.has(sub) || !(error instanceof Refused)) return;
+    if (error.retry || error.code === "token_expired") {
+      setTimeout(() => link === this.#active && this.#subs.has(sub) && link.subscribe(sub), BACKOFF_MS);
+      return;
+    }
+    this.#subs.delete(sub);
+    sub.refuse(error);
+  }
+
+  /* ---- sleep and waking ---- */
+
+  #watch(): void {
+    const page = globalThis.document as Document | undefined;
+    const on = (target: EventTarget, names: string, run: () => void): void => {
+      for (const name of names.split(" ")) target.addEventListener(name, run, this.#ended);
+    };
+    const wake = (): void => void this.#wake();
+
+    if (!page) return;
+    on(globalThis as never, "online pageshow", wake);
+    on(globalThis as never, "offline", () => this.#active?.check());
+    on(globalThis as never, "pagehide", () => this.#rest());
+    on(page, "freeze", () => this.#rest());
+    on(page, "resume", wake);
+    on(page, "visibilitychange", () => page.visibilityState === "visible" && wake());
+  }
+
+  /* Nothing is open from here on: a page that has a socket is not kept for the way back, either. */
+  #rest(): void {
+    const links = this.#links.splice(0);
+
+    for (const timer of [this.#fall, this.#renewal, ...this.#retries]) clearTimeout(timer);
+    this.#active = undefined;
+    for (const link of links) link?.close();
+  }
+
+  /* The token first: what is resumed with a stale one is refused. */
+  async #wake(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#tries = 0;
+    if (!this.#active) {
+      this.#open(0);
+      this.#fallLater();
+      return;
+    }
+    if (this.#token && Date.now() >= this.#goodUntil) await this.#renew();
+    this.#active?.check();
+  }
+}

@@ -1,0 +1,96 @@
+import type { Client } from "./client.js";
+import type { Answer, CommandUpdate } from "./wire.js";
+
+export interface Order {
+  /** Its code, or `id:5`. */
+  device: string;
+  action: string;
+  payload?: Record<string, unknown>;
+  timeoutMs?: number;
+  /** Two orders with the same are one. A new one unless given. */
+  idempotencyKey?: string;
+}
+
+export interface CommandOptions {
+  /** Takes the order back. */
+  signal?: AbortSignal;
+}
+
+export interface CommandState {
+  readonly commandId: string;
+  readonly state: NonNullable<Answer["state"]>;
+  readonly message?: string | null;
+}
+
+/** Its states, from `accepted` to the last; each is told once, to whoever asks first. */
+export interface Command extends AsyncIterable<CommandState> {
+  /** The last state. Rejects with Refused where the order is not taken. */
+  readonly result: Promise<CommandState>;
+}
+
+const LAST = ["done", "failed", "expired", "cancelled"];
+
+/** @internal */
+export function command(client: Client, order: Order, { signal }: CommandOptions = {}): Command {
+  const { device, action, payload, timeoutMs, idempotencyKey = crypto.randomUUID() } = order;
+  const early: CommandUpdate[] = [];
+  const states: CommandState[] = [];
+  let id: string | undefined;
+  let wake = (): void => {};
+  let settle!: [(state: CommandState) => void, (error: unknown) => void];
+  const result = new Promise<CommandState>((...both) => (settle = both));
+  let isOver = false;
+  let shown = 0;
+
+  const tell = (state: CommandState): void => {
+    if (isOver || states.at(-1)?.state === state.state) return;
+    states.push(state);
+    if (LAST.includes(state.state)) {
+      isOver = true;
+      sub.unsubscribe();
+      settle[0](state);
+    }
+    wake();
+  };
+  const take = (update: CommandUpdate): void => {
+    const { command_id: commandId, state, message = null } = update;
+    if (!id) early.push(update);
+    else if (commandId === id) tell({ commandId, state, message });
+  };
+  const sub = client.subscribe({ to: [`device/${device}`], types: ["command_update"] }, {
+    onEvent: (push) => take(push as CommandUpdate),
+  });
+  const run = async (): Promise<void> => {
+    await sub.ready;
+    const answer = await client.ask({
+      op: "command", device, action, idempotency_key: idempotencyKey,
+      ...(payload && { payload }), ...(timeoutMs && { timeout_ms: timeoutMs }),
+    });
+    id = answer.command_id!;
+    tell({ commandId: id, state: answer.state! });
+    early.splice(0).forEach(take);
+    const cancel = (): void => void client.ask({ op: "cancel", command_id: id! })
+      .then(({ state }) => tell({ commandId: id!, state: state! }), () => {});
+    if (signal?.aborted) cancel();
+    else signal?.addEventListener("abort", cancel, { once: true });
+  };
+
+  result.catch(() => {});
+  run().catch((error) => {
+    isOver = true;
+    sub.unsubscribe();
+    settle[1](error);
+    wake();
+  });
+  return {
+    result,
+    async *[Symbol.asyncIterator]() {
+      for (;;) {
+        while (shown < states.length) yield states[shown++]!;
+        if (isOver) break;
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
+      await result;
+    },
+  };
+}

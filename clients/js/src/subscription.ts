@@ -1,0 +1,224 @@
+import type { Answer, Event, Gap, Push, Refusal } from "./wire.js";
+
+/** What a push is about: `vehicle/12`, `device/3`. */
+export type Thing = `vehicle/${number}` | `device/${number}`;
+
+export interface Filter {
+  /** `vehicle/12`, `vehicle/*`, `device/ems_001`, `group/3`, `user`, `alerts`, … (docs/protocol.md, section 4). */
+  to: readonly string[];
+  /** Names of pushes; all of them where it is not given. */
+  types?: readonly Push["type"][];
+  bbox?: readonly [west: number, south: number, east: number, north: number];
+  /** At most so many states of one thing and type a second, the newest of them. */
+  maxHz?: number;
+  /** Goes on behind this cursor, which an earlier visit has kept. */
+  since?: string;
+}
+
+export interface Handlers {
+  onEvent?(push: Push): void;
+  /** The last known state of things that come in. `complete`: it is the whole set. */
+  onSnapshot?(items: Event[], complete: boolean): void;
+  /** `reason` as in docs/protocol.md, or `absent`: it went while we were not connected. */
+  onLeft?(thing: Thing, reason: string): void;
+  /** Something was lost and does not come any more. A complete snapshot follows. */
+  onGap?(gap: Missed): void;
+  /** All up to this cursor has been here. */
+  onProgress?(cursor: string, timestamp: string): void;
+  /** The subscription is over: there is no such thing, or no right to it. */
+  onRefused?(error: Refused): void;
+}
+
+/** `dropped` null: nobody knows how many. */
+export type Missed = Omit<Gap, "type" | "dropped"> & { dropped: number | null };
+
+/** An answer that says no. */
+export class Refused extends Error {
+  readonly code: string;
+  readonly retry: boolean;
+
+  constructor({ code, message, retry }: Refusal["error"]) {
+    super(message);
+    
+    this.code = code;
+    this.retry = retry;
+  }
+}
+
+/** One of our own. @internal */
+export const refusal = (code: string, message: string): Refused => new Refused({ code, message, retry: false });
+
+/** What the gateway says to one subscription, or, without a name, to all of a connection. @internal */
+export interface Told {
+  type: string;
+  subscription?: string;
+  cursor?: string | null;
+  timestamp?: string;
+  items?: Event[];
+  vehicle_ids?: number[];
+  device_ids?: number[];
+  done?: boolean;
+  complete?: boolean;
+  set?: string;
+  reason?: string;
+}
+
+/** How a subscription reaches the gateway. @internal */
+export interface Carrier {
+  remove(sub: Subscription): void;
+  change(sub: Subscription): void;
+}
+
+const KINDS: Record<string, string> = { alerts: "alert", cameras: "camera_event", detections: "detection_event" };
+
+export function thingOf(push: object): Thing | undefined {
+  const { vehicle_id: vehicle, device_id: device } = push as { vehicle_id?: number; device_id?: number };
+  return vehicle ? `vehicle/${vehicle}` : device ? `device/${device}` : undefined;
+}
+
+/** What goes wrong in a handler is its author's, and must not cost the connection. @internal */
+export function guarded(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+export class Subscription {
+  filter: Filter;
+  /** What is in the set now. */
+  readonly things = new Set<Thing>();
+  /** Everything at or before it has been here: `since` of a later visit. */
+  cursor: string | undefined;
+  /** Resolves once nothing can be lost any more: from then on each event comes, or a gap tells of it. */
+  readonly ready: Promise<void>;
+  /** The name that the gateway has given it on the connection of now. @internal */
+  name: string | undefined;
+  #handlers: Handlers;
+  #carrier: Carrier;
+  #settle!: [resolve: () => void, reject: (error: Error) => void];
+  #items: Event[] = [];
+  #named = new Set<Thing>();
+  #set: string | undefined;
+  #isWhole = false; /* the set is known on this connection */
+
+  /** @internal */
+  isOver = false;
+
+  /** @internal */
+  constructor(carrier: Carrier, filter: Filter, handlers: Handlers) {
+    this.filter = filter;
+    this.cursor = filter.since;
+    this.#handlers = handlers;
+    this.#carrier = carrier;
+    this.ready = new Promise((...settle) => (this.#settle = settle));
+    this.ready.catch(() => {});
+  }
+
+  /** Another box, rate or other targets, without losing the place. */
+  move(change: Pick<Partial<Filter>, "to" | "bbox" | "maxHz">): void {
+    this.filter = { ...this.filter, ...change };
+    if (!this.isOver) this.#carrier.change(this);
+  }
+
+  unsubscribe(): void {
+    this.#end(refusal("cancelled", "unsubscribed"));
+    this.#carrier.remove(this);
+  }
+
+  /** What it asks of the gateway now; from here on it is new to the connection. @internal */
+  ask(): Record<string, unknown> {
+    const { to, types, bbox, maxHz } = this.filter;
+
+    this.name = undefined;
+    this.#isWhole = false;
+    this.#items = [];
+    this.#named.clear();
+    return { to, types, bbox, max_hz: maxHz, since: this.cursor, set: this.#set ?? true };
+  }
+
+  /** Is a push, which names no subscription, for this one? @internal */
+  takes(push: Push): boolean {
+    const { to, types } = this.filter;
+    const thing = thingOf(push);
+
+    if (!("cursor" in push)) return to.includes("stats");
+    if (types && !types.includes(push.type)) return false;
+    if (!thing || (this.#isWhole && !this.things.has(thing))) return false;
+    return to.some((target) => {
+      const [, kind, name] = /^(\w+)\/?(?:id:)?(.*)/.exec(target)!;
+      if (kind === "vehicle" || kind === "device")
+        return thing.startsWith(kind) && (!/^\d+$/.test(name!) || thing === `${kind}/${name}`);
+      return (KINDS[kind!] ?? push.type) === push.type;
+    });
+  }
+
+  /** @internal */
+  deliver(push: Push): void {
+    if ("cursor" in push && push.cursor) this.cursor = push.cursor;
+    guarded(() => this.#handlers.onEvent?.(push));
+  }
+
+  /** @internal */
+  tell(told: Told): void {
+    if (told.type === "snapshot") {
+      for (const kind of ["vehicle", "device"] as const)
+        for (const id of told[`${kind}_ids`] ?? []) this.#named.add(`${kind}/${id}`);
+      this.#items.push(...told.items!);
+      if (!told.done) return;
+      this.#take(told.complete!);
+    } else if (told.type === "left") {
+      this.#leave(thingOf(told)!, told.reason!);
+    } else if (told.type === "gap") {
+      guarded(() => this.#handlers.onGap?.(told as unknown as Missed));
+      return;
+    } else if (told.type === "progress") {
+      if (!this.#isWhole) return;
+      guarded(() => this.#handlers.onProgress?.(told.cursor!, told.timestamp!));
+    } else {
+      this.deliver(told as unknown as Push);
+    }
+    this.cursor = told.cursor ?? this.cursor;
+    this.#set = told.set ?? this.#set;
+  }
+
+  #leave(thing: Thing, reason: string): void {
+    if (this.things.delete(thing)) guarded(() => this.#handlers.onLeft?.(thing, reason));
+  }
+
+  #take(isComplete: boolean): void {
+    const items = this.#items.splice(0);
+
+    if (isComplete)
+      for (const thing of this.things) if (!this.#named.has(thing)) this.#leave(thing, "absent");
+    for (const thing of this.#named) this.things.add(thing);
+    this.#named.clear();
+    this.#isWhole = true;
+    if (items.length > 0 || isComplete) guarded(() => this.#handlers.onSnapshot?.(items, isComplete));
+    this.#settle[0]();
+  }
+
+  /** @internal */
+  answered(answer: Answer): void {
+    const from = this.cursor;
+
+    this.name = answer.subscription;
+    if (from && !answer.recovered) guarded(() => this.#handlers.onGap?.({ dropped: null, from }));
+    this.cursor = answer.cursor ?? undefined;
+  }
+
+  /** @internal */
+  refuse(error: Refused): void {
+    if (this.isOver) return;
+    this.#end(error);
+    guarded(() => this.#handlers.onRefused?.(error));
+  }
+
+  #end(error: Refused): void {
+    this.isOver = true;
+    this.#settle[1](error);
+  }
+}

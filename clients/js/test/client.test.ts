@@ -1,0 +1,208 @@
+import { afterEach, expect, test } from "vitest";
+import WebSocket from "ws";
+import { Client, Refused, type Options, type Push, type SocketMaker } from "../src/index.js";
+import { log, until, useStack } from "./stack.js";
+
+const stack = useStack();
+const made: Client[] = [];
+
+afterEach(() => made.splice(0).forEach((client) => client.close()));
+
+function connect(options: Partial<Options> = {}, user = "ana"): Client {
+  const client = new Client({
+    url: stack.where.url, token: () => stack.act("token", { user }), WebSocket: WebSocket as unknown as SocketMaker, ...options,
+  });
+  made.push(client);
+  return client;
+}
+
+/** Numbers that are published one after another, and those that came. */
+function counter(client: Client, vehicle = "USV-1") {
+  const came: number[] = [];
+  const gaps: unknown[] = [];
+  const id = stack.where.ids[vehicle];
+  const take = (push: Push) => push.type === "raw_log" && came.push(Number(push.data));
+  const sub = client.subscribe({ to: [`vehicle/${id}`] }, { onEvent: take, onGap: (gap) => gaps.push(gap) });
+  let n = 0;
+  const publish = async (count: number) => {
+    for (let i = 0; i < count; i++)
+      await stack.act("publish", { topic: `seano/${vehicle}/raw_log`, payload: `${n++}` });
+  };
+  const all = () => until(() => came.length >= n, `${n} came, of which there are ${came.length}`);
+  return { came, gaps, sub, publish, all, expected: () => [...Array(n).keys()] };
+}
+
+test("what is published once a subscription is ready is seen", async () => {
+  const client = connect();
+  const { came, sub, publish, all, expected } = counter(client);
+
+  await sub.ready;
+  await publish(5);
+  await all();
+  expect(came).toEqual(expected());
+  expect(client.connection).toMatchObject({ state: "live", transport: "websocket", user: { username: "ana" } });
+});
+
+for (const how of ["cut", "restart", "kill"])
+  test(`nothing is missing and nothing comes twice over a ${how}`, async () => {
+    const client = connect();
+    const { came, gaps, sub, publish, all, expected } = counter(client);
+
+    await sub.ready;
+    await publish(3);
+    if (how === "cut") {
+      await stack.act("cut");
+    } else {
+      await stack.act(how === "kill" ? "kill" : "terminate");
+      await publish(3);
+      await stack.act("start");
+    }
+    await publish(3);
+    await all();
+    expect(came).toEqual(expected());
+    expect(gaps).toEqual([]);
+  });
+
+test("a network that is gone without a word is noticed, and nothing is missing", async () => {
+  const client = connect();
+  const { came, gaps, sub, publish, all, expected } = counter(client);
+
+  await sub.ready;
+  await publish(2);
+  await all();
+  await stack.act("drop");
+  await publish(2);
+  await stack.act("mend");
+  await publish(2);
+  await all();
+  expect(came).toEqual(expected());
+  expect(gaps).toEqual([]);
+});
+
+test("a token is asked for once at a time, and again before it ends", async () => {
+  let asked = 0;
+  let under = 0;
+  let most = 0;
+  const client = connect({
+    token: async () => {
+      asked += 1;
+      most = Math.max(most, ++under);
+      const token = await stack.act("token", { user: "ana", ttl: 3 });
+      under -= 1;
+      return token;
+    },
+  });
+  const states: string[] = [];
+  client.onConnection(({ state }) => states.push(state));
+  const { came, sub, publish, all, expected } = counter(client);
+
+  await Promise.all([client.fetch("api/devices"), client.fetch("api/vehicles"), sub.ready]);
+  expect(asked).toBe(1);
+  await until(() => asked >= 4, "the token was renewed");
+  await publish(3);
+  await all();
+  expect(came).toEqual(expected());
+  expect(most).toBe(1);
+  expect(states).toEqual(["live"]);
+});
+
+test("a token that is refused is asked for anew once, and then it is said why", async () => {
+  let asked = 0;
+  const client = connect({ token: () => (asked++, "no token at all") });
+
+  await until(() => client.connection.state === "closed");
+  expect(client.connection).toMatchObject({ code: 4001, reason: "bad token" });
+  expect(asked).toBe(2);
+});
+
+test("who is signed out stays away, and comes back when he signs in", async () => {
+  let user: string | null = null;
+  const client = connect({ token: () => user && stack.act("token", { user }) });
+
+  await until(() => client.connection.state === "closed");
+  user = "ana";
+  client.connect();
+  await until(() => client.connection.state === "live");
+});
+
+test("a right that is taken away in the database is told of as left", async () => {
+  const { "USV-1": vehicle, ben, ana } = stack.where.ids;
+  await stack.act("publish", { topic: "seano/USV-1/vehicle_log", payload: log(1) });
+  const client = connect({}, "ben");
+  const left: unknown[] = [];
+  const sub = client.subscribe({ to: ["vehicle/*"] }, { onLeft: (thing, reason) => left.push([thing, reason]) });
+
+  await sub.ready;
+  expect([...sub.things]).toEqual([`vehicle/${stack.where.ids["USV-2"]}`]);
+  await stack.act("sql", { statement: "UPDATE vehicles SET user_id = %s WHERE id = %s", values: [ben, vehicle] });
+  await until(() => sub.things.has(`vehicle/${vehicle!}`), "it came in");
+  await stack.act("sql", { statement: "UPDATE vehicles SET user_id = %s WHERE id = %s", values: [ana, vehicle] });
+  await until(() => left.length > 0, "it left");
+  expect(left).toEqual([[`vehicle/${vehicle}`, "right"]]);
+});
+
+test("what left while nobody was connected is told of, too", async () => {
+  const { "USV-1": vehicle, ben, ana } = stack.where.ids;
+  const client = connect();
+  const left: unknown[] = [];
+  const sub = client.subscribe({ to: ["vehicle/*"] }, { onLeft: (...all) => left.push(all) });
+
+  await sub.ready;
+  expect(sub.things.size).toBe(1);
+  await stack.act("terminate");
+  await stack.act("sql", { statement: "UPDATE vehicles SET user_id = %s WHERE id = %s", values: [ben, vehicle] });
+  await stack.act("start");
+  await until(() => left.length > 0, "it left");
+  expect(left[0]).toEqual([`vehicle/${vehicle}`, expect.stringMatching("absent|right")]);
+  await stack.act("sql", { statement: "UPDATE vehicles SET user_id = %s WHERE id = %s", values: [ana, vehicle] });
+});
+
+test("a thing that is another's is refused as one that is not there", async () => {
+  const client = connect();
+  const sub = client.subscribe({ to: [`vehicle/${stack.where.ids["USV-2"]}`] });
+
+  await expect(sub.ready).rejects.toMatchObject({ code: "not_found" });
+});
+
+test("a quiet page knows up to when it is complete", async () => {
+  const client = connect();
+  const told: string[] = [];
+  const sub = client.subscribe({ to: ["user"] }, { onProgress: (cursor) => told.push(cursor) });
+
+  await until(() => told.length >= 2, "progress came twice");
+  expect(sub.cursor).toBe(told.at(-1));
+});
+
+test("a box that moves takes with it what is in it", async () => {
+  await stack.act("publish", { topic: "seano/USV-1/vehicle_log", payload: log(1) });
+  const id = `vehicle/${stack.where.ids["USV-1"]}` as const;
+  const client = connect();
+  const sub = client.subscribe({ to: ["vehicle/*"], bbox: [1, 0, 3, 2] });
+
+  await sub.ready;
+  await until(() => sub.things.has(id), "it is inside");
+  sub.move({ bbox: [50, 50, 51, 51] });
+  await until(() => !sub.things.has(id), "it is outside");
+  sub.move({ bbox: [1, 0, 3, 2] });
+  await until(() => sub.things.has(id), "it is inside again");
+});
+
+test("a command tells its states to the last, and one that is taken back is cancelled", async () => {
+  const client = connect();
+  const states: string[] = [];
+  const sent = client.command({ device: "dev-1", action: "BLINK", timeoutMs: 60_000 });
+
+  for await (const { state, commandId } of sent) {
+    states.push(state);
+    if (state === "published")
+      await stack.act("publish", { topic: "devices/dev-1/commands/ack", payload: JSON.stringify({ command_id: commandId, status: "ok" }) });
+  }
+  expect(states).toEqual(["accepted", "published", "done"]);
+  expect(await sent.result).toMatchObject({ state: "done" });
+
+  const abort = new AbortController();
+  const other = client.command({ device: "dev-1", action: "BLINK", timeoutMs: 60_000 }, { signal: abort.signal });
+  for await (const { state } of other) if (state !== "cancelled") abort.abort();
+  expect(await other.result).toMatchObject({ state: "cancelled" });
+  await expect(client.command({ device: "dev-2", action: "BLINK" }).result).rejects.toBeInstanceOf(Refused);
+});

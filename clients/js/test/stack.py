@@ -1,0 +1,99 @@
+"""A broker, a PostgreSQL and a gateway for the tests of the library, and what is done to them.
+
+Says where they are in one line of JSON, takes what to do as a line of JSON each on its standard input, and
+answers each with a line. Ends with its input.
+"""
+import json
+import pathlib
+import shutil
+import sys
+import tempfile
+
+TESTS = pathlib.Path(__file__).resolve().parents[3] / "tests/integration"
+sys.path.insert(0, str(TESTS))
+
+from conftest import populate  # noqa: E402
+from servers import Broker, Database, Gateway, Postgres  # noqa: E402
+from wire import Wire  # noqa: E402
+
+
+class Stack:
+    """The servers, and the doings, each by its name."""
+
+    def __init__(self, folder):
+        self.postgres = Postgres(folder / "pg")
+        self.postgres.start()
+        self.postgres.execute("postgres", "CREATE DATABASE tidegate")
+        self.broker = Broker(folder / "broker").start()
+        self.gateway = Gateway(folder / "gateway", Database(self.postgres, "tidegate"), self.broker,
+                               ws__max_connections_per_user=1000, ws__progress="200ms",
+                               http__allowed_origins="*")
+        self.gateway.cli("migrate")
+        populate(self.gateway)
+        self.gateway.start()
+        self.wire = Wire(self.gateway.port)
+
+    def where(self):
+        return {"url": f"http://127.0.0.1:{self.wire.port}/", "straight": f"{self.gateway.url}/", "ids": self.gateway.ids,
+                "mqtt": self.broker.port}
+
+    def token(self, user, ttl=3600):
+        return self.gateway.token(user, ttl)
+
+    def publish(self, topic, payload, retain=False):
+        self.broker.publish(topic, payload, retain=retain)
+
+    def sql(self, statement, values=()):
+        return self.postgres.execute("tidegate", statement, *values)
+
+    def kill(self):
+        self.gateway.kill()
+
+    def terminate(self):
+        self.gateway.terminate()
+
+    def start(self):
+        self.gateway.start()
+
+    def drop(self):
+        self.wire.drop()
+
+    def mend(self):
+        self.wire.mend(tell=True)
+
+    def cut(self):
+        """Connections break, and others may come at once."""
+        for one in list(self.wire.connections):
+            one.close()
+
+    def metric(self, name):
+        return self.gateway.metric(name)
+
+    def stop(self):
+        self.wire.close()
+        self.gateway.stop()
+        self.broker.stop()
+        self.postgres.stop()
+
+
+def _main():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="tgj", dir="/tmp"))
+    folder.chmod(0o755)
+    stack = None
+    try:
+        stack = Stack(folder)
+        print(json.dumps(stack.where()), flush=True)
+        for line in sys.stdin:
+            asked = json.loads(line)
+            try:
+                answer = {"value": getattr(stack, asked.pop("do"))(**asked)}
+            except Exception as error:  # pylint: disable=broad-except  # told to the test
+                answer = {"error": repr(error)}
+            print(json.dumps(answer, default=str), flush=True)
+    finally:
+        if stack:
+            stack.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+_main()
