@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import WebSocket from "ws";
-import { Client, Refused, type Options, type Push, type SocketMaker } from "../src/index.js";
+import { Client, Refused, type Connection, type Options, type Push, type SocketMaker } from "../src/index.js";
+import { events, poll } from "../src/fallback.js";
 import { log, until, useStack } from "./stack.js";
 
 const stack = useStack();
@@ -205,4 +206,50 @@ test("a command tells its states to the last, and one that is taken back is canc
   for await (const { state } of other) if (state !== "cancelled") abort.abort();
   expect(await other.result).toMatchObject({ state: "cancelled" });
   await expect(client.command({ device: "dev-2", action: "BLINK" }).result).rejects.toBeInstanceOf(Refused);
+});
+
+/** A WebSocket that a proxy does not let through. */
+class Blocked extends WebSocket {
+  constructor(url: string, protocols: string[]) {
+    super(url.replace("/api/ws", "/nothing-here"), protocols);
+  }
+}
+
+for (const [name, transport, state] of [["an event stream", events, "live"], ["polling", poll, "polling"]] as const)
+  test(`where WebSocket does not get through ${name} does, and nothing is missing`, async () => {
+    const client = connect({ WebSocket: Blocked as unknown as SocketMaker, fallback: [transport()] });
+    const { came, gaps, sub, publish, all, expected } = counter(client);
+
+    await sub.ready;
+    expect(client.connection).toMatchObject({ state });
+    await publish(3);
+    await all();
+    await stack.act("terminate");
+    await publish(3);
+    await stack.act("start");
+    await publish(3);
+    await all();
+    expect(came).toEqual(expected());
+    expect(gaps).toEqual([]);
+    expect(await client.command({ device: "dev-1", action: "BLINK", timeoutMs: 500 }).result).toMatchObject({ state: "expired" });
+  });
+
+test("it comes back to WebSocket as soon as that gets through, and nothing is missing", async () => {
+  let isBlocked = true;
+  const Gate = function (url: string, protocols: string[]) {
+    return new (isBlocked ? Blocked : WebSocket)(url, protocols);
+  };
+  const transports: (string | undefined)[] = [];
+  const client = connect({ WebSocket: Gate as unknown as SocketMaker, fallback: [events(), poll()] });
+  client.onConnection(({ transport }: Connection) => transport !== transports.at(-1) && transports.push(transport));
+  const { came, sub, publish, all, expected } = counter(client);
+
+  await sub.ready;
+  await publish(3);
+  isBlocked = false;
+  await until(() => client.connection.transport === "websocket");
+  await publish(3);
+  await all();
+  expect(came).toEqual(expected());
+  expect(transports).toEqual(["events", "websocket"]);
 });

@@ -1,0 +1,167 @@
+/** The same stream where WebSocket does not get through: by an event stream, or by long polls. */
+import { Lost, type Ask, type Link, type Peer, type Transport } from "./link.js";
+import { refusal, Refused, type Subscription, type Told } from "./subscription.js";
+import type { Answer } from "./wire.js";
+
+/** A browser has six connections for a server: some are left for what else a page asks. */
+const MOST_STREAMS = 4;
+/** The gateway says something each 15 s. */
+const SILENCE_MS = 40_000;
+const WAIT_S = 25;
+
+class Ended extends Error {
+  constructor(readonly code: number, reason: string) {
+    super(reason);
+  }
+}
+
+const CODES: Record<number, number> = { 401: 4001, 403: 4002, 429: 4100, 503: 4100 };
+
+/** Throws Refused where the question is at fault, and Ended where the connection is. */
+async function get(peer: Peer, path: string, init: RequestInit = {}): Promise<Response> {
+  const token = await peer.token();
+  const headers = { Accept: "application/json", ...(token && { Authorization: `Bearer ${token}` }), ...init.headers };
+  const response = await fetch(new URL(path, peer.base), { cache: "no-store", credentials: "omit", ...init, headers });
+
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({})) as { code?: string; detail?: string };
+  const words = problem.detail ?? `${response.status}`;
+  if ([400, 404, 409, 422].includes(response.status) || (init.method && response.status === 403))
+    throw refusal(problem.code ?? "bad_request", words);
+  throw new Ended(CODES[response.status] ?? 1006, words);
+}
+
+function query(path: string, sub: Subscription, more: Record<string, string> = {}): string {
+  const params = new URLSearchParams(more);
+
+  for (const [name, value] of Object.entries(sub.ask()))
+    if (value !== undefined) params.set(name, value === true ? "1" : String(value));
+  return `${path}?${params}`;
+}
+
+/** What sets the time, in place of the one who reads. */
+function watchdog(controller: AbortController, ms: number): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  controller.signal.addEventListener("abort", () => clearTimeout(timer));
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => controller.abort(new Ended(1006, "silent")), ms);
+  };
+}
+
+/** The lines of an event stream as events. */
+async function* read(body: ReadableStream<Uint8Array>, alive: () => void): AsyncGenerator<[type: string, data: string]> {
+  const reader = body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader();
+  let rest = "";
+  let type = "";
+  let data: string[] = [];
+
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    alive();
+    const lines = (rest + value).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) {
+      const [, name, text] = /^(\w*):? ?(.*?)\r?$/.exec(line) ?? [];
+      if (name === "event") type = text!;
+      else if (name === "data") data.push(text!);
+      else if (line.trim() === "") {
+        if (data.length > 0) yield [type, data.join("\n")];
+        [type, data] = ["", []];
+      }
+    }
+  }
+}
+
+async function follow(link: Link, peer: Peer, sub: Subscription, controller: AbortController): Promise<void> {
+  const alive = watchdog(controller, SILENCE_MS);
+
+  alive();
+  const response = await get(peer, query("api/events", sub),
+    { signal: controller.signal, headers: { Accept: "text/event-stream" } });
+  for await (const [type, data] of read(response.body!, alive)) {
+    const told = JSON.parse(data) as Told & Answer & { code: number };
+    if (type === "close") throw new Ended(told.code, told.reason!);
+    if (type === "subscribed") sub.answered(told);
+    else peer.heard(link, told, [sub]);
+  }
+  throw new Ended(1006, "the stream has ended");
+}
+
+async function ask(link: Link, peer: Peer, sub: Subscription, { signal }: AbortController): Promise<void> {
+  for (let isFirst = true; ; isFirst = false) {
+    const response = await get(peer, query("api/events/poll", sub, { wait: isFirst ? "0" : `${WAIT_S}` }), { signal });
+    const body = response.status === 204
+      ? { events: [], cursor: response.headers.get("Tidegate-Cursor") ?? sub.cursor, recovered: true }
+      : await response.json() as { events: Told[]; cursor: string; recovered: boolean; set?: string };
+
+    sub.answered({ id: null, ok: true, recovered: body.recovered, cursor: sub.cursor ?? null });
+    for (const told of body.events) peer.heard(link, told, [sub]);
+    peer.heard(link, { ...body, type: "progress", timestamp: new Date().toISOString() } as Told, [sub]);
+  }
+}
+
+async function order(peer: Peer, request: Ask): Promise<Answer> {
+  if (request.op === "command") {
+    const { device, op: _, ...body } = request;
+    const response = await get(peer, `api/devices/${encodeURIComponent(device)}/commands`,
+      { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    return { id: null, ok: true, ...await response.json() as object };
+  }
+  if (request.op === "cancel") {
+    const response = await get(peer, `api/commands/${encodeURIComponent(request.command_id)}`, { method: "DELETE" });
+    return { id: null, ok: true, ...await response.json() as object };
+  }
+  return { id: null, ok: true }; /* each request brings the token of now */
+}
+
+function overHttp(transport: string, most: number, run: typeof follow): Transport {
+  return (peer) => {
+    const running = new Map<Subscription, AbortController>();
+    let isOver = false;
+
+    const end = (code: number, reason: string): void => {
+      if (isOver) return;
+      isOver = true;
+      for (const controller of running.values()) controller.abort();
+      peer.closed(link, code, reason);
+    };
+    const failed = (error: Error): void => error instanceof Ended ? end(error.code, error.message) : end(1006, error.message);
+    const link: Link = {
+      transport,
+      subscribe(sub) {
+        const controller = new AbortController();
+
+        link.unsubscribe(sub);
+        if (running.size >= most) return end(1006, "too many subscriptions for this way");
+        running.set(sub, controller);
+        run(link, peer, sub, controller).catch((error: Error) => {
+          if (running.get(sub) !== controller || isOver) return;
+          running.delete(sub);
+          if (error instanceof Refused) peer.refused(link, sub, error);
+          else failed(error);
+        });
+      },
+      unsubscribe(sub) {
+        running.get(sub)?.abort();
+        running.delete(sub);
+      },
+      move: (sub) => link.subscribe(sub),
+      ask: (request) => order(peer, request).catch((error) => {
+        throw error instanceof Refused ? error : new Lost(error.message);
+      }),
+      check: () => void get(peer, "api/ws/status").catch(failed),
+      close: () => end(1000, ""),
+    };
+
+    get(peer, "api/ws/status").then(() => isOver || peer.opened(link, {}), failed);
+    return link;
+  };
+}
+
+/** By `GET /api/events`, one stream a subscription. */
+export const events = (): Transport => overHttp("events", MOST_STREAMS, follow);
+/** By `GET /api/events/poll`. */
+export const poll = (): Transport => overHttp("poll", Infinity, ask);
