@@ -1,0 +1,163 @@
+import type { Socket, SocketMaker } from "./link.js";
+
+/** What goes between a tab and the hub that has the socket. @internal */
+export interface Note {
+  /** The tab that says it, or that it is for. */
+  tab?: string;
+  /** To the hub: where to, at first; what to send; that the tab goes. */
+  open?: { url: string; protocols: string[] };
+  send?: string;
+  bye?: true;
+  /** To a tab: what came; the end. To all: there is another hub. */
+  data?: string;
+  closed?: { code: number; reason: string };
+  here?: true;
+}
+
+/** Tabs say that they are there so often, ms; a hidden one is allowed a timer a minute. */
+export const SIGN_MS = 20_000;
+const GONE_MS = 150_000;
+const RESTART = { code: 4200, reason: "the socket of all tabs is another one" };
+
+interface Tab {
+  /** What it has asked: the hub's id of it -> its own. */
+  asked: Map<number, unknown>;
+  names: Set<string>;
+  seen: number;
+  isGreeted: boolean;
+}
+
+/** Has the one socket of one user: to the gateway it is a client, to its tabs the gateway. @internal */
+export class Hub {
+  #tabs = new Map<string, Tab>();
+  #socket: Socket | undefined;
+  #isOpen = false;
+  #early: string[] = [];
+  #welcome: { message: Record<string, unknown>; at: number } | undefined;
+  #n = 0;
+  #say: (note: Note) => void;
+  #Maker: SocketMaker;
+  #timer: ReturnType<typeof setInterval>;
+
+  constructor(say: (note: Note) => void, Maker: SocketMaker) {
+    this.#say = say;
+    this.#Maker = Maker;
+    this.#timer = setInterval(() => this.#sweep(), SIGN_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#closed(RESTART);
+  }
+
+  hear({ tab: name, open, send, bye }: Note): void {
+    const tab = this.#tabs.get(name!);
+
+    if (open) {
+      this.#tabs.set(name!, { asked: new Map(), names: new Set(), seen: Date.now(), isGreeted: false });
+      if (!this.#socket) this.#connect(open);
+      else if (this.#welcome) this.#greet(name!);
+    } else if (!tab) {
+      if (!bye) this.#say({ tab: name!, closed: RESTART });
+    } else if (bye) {
+      this.#forget(name!, tab);
+    } else {
+      tab.seen = Date.now();
+      if (send) this.#pass(tab, JSON.parse(send));
+    }
+  }
+
+  #connect({ url, protocols }: NonNullable<Note["open"]>): void {
+    const socket = new this.#Maker(url, protocols);
+
+    this.#socket = socket;
+    socket.onerror = () => {};
+    socket.onopen = () => {
+      this.#isOpen = true;
+      for (const text of this.#early.splice(0)) socket.send(text);
+    };
+    socket.onmessage = ({ data }) => this.#take(data as string);
+    socket.onclose = (event) => this.#closed(event);
+  }
+
+  #closed({ code, reason }: { code: number; reason: string }): void {
+    const socket = this.#socket;
+
+    this.#socket = this.#welcome = undefined;
+    this.#isOpen = false;
+    this.#early = [];
+    if (socket) socket.onmessage = socket.onclose = null;
+    socket?.close();
+    for (const tab of this.#tabs.keys()) this.#say({ tab, closed: { code, reason } });
+    this.#tabs.clear();
+  }
+
+  #ask(message: object): void {
+    const text = JSON.stringify(message);
+
+    if (this.#isOpen) this.#socket!.send(text);
+    else this.#early.push(text);
+  }
+
+  /* All tabs of a hub are of one user: the first says who. */
+  #pass(tab: Tab, message: { id?: unknown; op: string; subscription?: string }): void {
+    const id = ++this.#n;
+
+    if (message.op === "auth") {
+      if (this.#welcome || this.#n > 1) return;
+      return this.#ask(message);
+    }
+    tab.asked.set(id, message.id);
+    if (message.op === "unsubscribe") tab.names.delete(message.subscription!);
+    this.#ask({ ...message, id });
+  }
+
+  #greet(name: string): void {
+    const { message, at } = this.#welcome!;
+    const left = message.expires_in as number | null;
+    const tab = this.#tabs.get(name)!;
+
+    if (tab.isGreeted) return;
+    tab.isGreeted = true;
+    const expires_in = left && Math.max(0, left - Math.round((Date.now() - at) / 1000));
+    this.#say({ tab: name, data: JSON.stringify({ ...message, expires_in }) });
+  }
+
+  #take(text: string): void {
+    const message = JSON.parse(text);
+
+    if (message.type === "welcome") {
+      this.#welcome = { message, at: Date.now() };
+      for (const name of this.#tabs.keys()) this.#greet(name);
+    } else if ("ok" in message) {
+      this.#answer(message);
+    } else {
+      for (const [name, tab] of this.#tabs)
+        if (!message.subscription || tab.names.has(message.subscription)) this.#say({ tab: name, data: text });
+    }
+  }
+
+  #answer(message: { id: number; subscription?: string; expires_in?: number | null }): void {
+    if (this.#welcome && "expires_in" in message)
+      this.#welcome = { message: { ...this.#welcome.message, expires_in: message.expires_in }, at: Date.now() };
+    for (const [name, tab] of this.#tabs) {
+      if (!tab.asked.has(message.id)) continue;
+      const id = tab.asked.get(message.id);
+      tab.asked.delete(message.id);
+      if (message.subscription) tab.names.add(message.subscription);
+      this.#say({ tab: name, data: JSON.stringify({ ...message, id }) });
+      return;
+    }
+    if (message.subscription) this.#ask({ op: "unsubscribe", id: 0, subscription: message.subscription });
+  }
+
+  #forget(name: string, tab: Tab): void {
+    this.#tabs.delete(name);
+    for (const subscription of tab.names) this.#ask({ op: "unsubscribe", id: 0, subscription });
+    if (this.#tabs.size === 0) this.#closed(RESTART);
+  }
+
+  #sweep(): void {
+    for (const [name, tab] of this.#tabs) if (Date.now() - tab.seen > GONE_MS) this.#forget(name, tab);
+  }
+}
