@@ -1,0 +1,157 @@
+/** Hooks for React 18 and later. Everything that they show is told to React once a frame. */
+import {
+  createContext, createElement, useCallback, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore,
+  type ReactNode,
+} from "react";
+import { Client, type Connection, type Options } from "./client.js";
+import type { Command, CommandOptions, CommandState, Order } from "./command.js";
+import { fleetOf, type DeviceState, type Fleet, type VehicleState, type View } from "./fleet.js";
+import type { Filter, Missed } from "./subscription.js";
+import type { Push } from "./wire.js";
+
+export type { DeviceState, VehicleState } from "./fleet.js";
+
+const Context = createContext<Client | null>(null);
+
+export interface ProviderProps {
+  /** One that the page has made, which it closes itself. */
+  client?: Client;
+  /** Of one that is made here; what it was at first counts. */
+  options?: Options;
+  children?: ReactNode;
+}
+
+/** Everything below has the connection. In StrictMode, too, there is one. */
+export function TidegateProvider({ client, options, children }: ProviderProps): ReactNode {
+  const [own, setOwn] = useState<Client | null>(null);
+  const first = useRef(options);
+
+  useEffect(() => {
+    if (client || !first.current) return;
+    return keep(first.current, setOwn);
+  }, [client]);
+  const value = client ?? own;
+  return value ? createElement(Context.Provider, { value }, children) : null;
+}
+
+/* A component that is unmounted and mounted again in one go finds what it had. */
+const LINGER_MS = 250;
+const kept = new Map<Options, { client: Client; n: number }>();
+
+function keep(options: Options, tell: (client: Client | null) => void): () => void {
+  const entry = kept.get(options) ?? { client: new Client(options), n: 0 };
+
+  kept.set(options, entry);
+  entry.n += 1;
+  tell(entry.client);
+  return () => {
+    entry.n -= 1;
+    setTimeout(() => {
+      if (entry.n > 0) return;
+      kept.delete(options);
+      entry.client.close();
+    }, LINGER_MS);
+  };
+}
+
+export function useClient(): Client {
+  const client = useContext(Context);
+
+  if (!client) throw new Error("there is no TidegateProvider above");
+  return client;
+}
+
+export function useConnection(): Connection {
+  const client = useClient();
+  const subscribe = useCallback((tell: () => void) => client.onConnection(tell), [client]);
+
+  return useSyncExternalStore(subscribe, () => client.connection, () => client.connection);
+}
+
+function useView<T>(make: (fleet: Fleet) => View<T>, key: string): T {
+  const client = useClient();
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- key says all that make() depends on
+  const view = useMemo(() => make(fleetOf(client)), [client, key]);
+
+  return useSyncExternalStore(view.subscribe, view.read, view.read);
+}
+
+/** One vehicle by its id; undefined while nothing is known, and when it is gone. */
+export function useVehicle(id: number): VehicleState | undefined {
+  return useView((fleet) => fleet.vehicle(id), `${id}`);
+}
+
+/** One device by its id. */
+export function useDevice(id: number): DeviceState | undefined {
+  return useView((fleet) => fleet.device(id), `${id}`);
+}
+
+/** Which of them: all by default; `bbox` moves without losing its place. */
+export type Which = Partial<Pick<Filter, "to" | "bbox" | "maxHz">>;
+
+/** Vehicles by id, those of a filter or of a box on the map. */
+export function useVehicles(which: Which = {}): ReadonlyMap<number, VehicleState> {
+  return useSet(which, "vehicle");
+}
+
+export function useDevices(which: Which = {}): ReadonlyMap<number, DeviceState> {
+  return useSet(which, "device");
+}
+
+function useSet<K extends "vehicle" | "device">(
+  { bbox, to = [`*`], maxHz }: Which, kind: K,
+): ReadonlyMap<number, K extends "vehicle" ? VehicleState : DeviceState> {
+  const client = useClient();
+  const targets = to.map((target) => (target === "*" ? `${kind}/*` : target)).join(" ");
+  const view = useMemo(
+    () => fleetOf(client).set(kind, { to: targets.split(" "), ...(bbox && { bbox }), ...(maxHz && { maxHz }) }),
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- a box that moves is not another view
+    [client, kind, targets, maxHz, !bbox],
+  );
+  const box = bbox?.join();
+
+  useEffect(() => view.move(bbox), [view, box]); // eslint-disable-line react-hooks/exhaustive-deps
+  return useSyncExternalStore(view.subscribe, view.read, view.read) as never;
+}
+
+export interface Events {
+  readonly events: readonly Push[];
+  /** What was lost since the component is there. */
+  readonly gaps: readonly Missed[];
+}
+
+/** The last events of a filter, newest last; as many as `limit` (100). */
+export function useEvents(filter: Filter, limit = 100): Events {
+  const key = JSON.stringify([filter, limit]);
+
+  return useView((fleet) => fleet.events(filter, limit), key);
+}
+
+export interface UseCommand {
+  send(order: Order, options?: CommandOptions): Command;
+  /** Of the last one that was sent. */
+  state: CommandState | undefined;
+  error: unknown;
+}
+
+export function useCommand(): UseCommand {
+  const client = useClient();
+  const [told, setTold] = useState<Pick<UseCommand, "state" | "error">>({ state: undefined, error: undefined });
+  const last = useRef<Command | null>(null);
+  const send = useCallback((order: Order, options?: CommandOptions) => {
+    const sent = client.command(order, options);
+    const show = (now: Pick<UseCommand, "state" | "error">): void => {
+      if (last.current === sent) setTold(now);
+    };
+
+    last.current = sent;
+    setTold({ state: undefined, error: undefined });
+    void (async () => {
+      for await (const state of sent) show({ state, error: undefined });
+    })().catch((error: unknown) => show({ state: undefined, error }));
+    return sent;
+  }, [client]);
+
+  useEffect(() => () => void (last.current = null), []);
+  return { send, ...told };
+}
