@@ -1,0 +1,50 @@
+import { TidegateProvider, useCommand, useConnection, useDevices, useEvents, useVehicle, useVehicles } from "@tidegate/client/react";
+import { events, poll } from "@tidegate/client/fallback";
+import { tabs } from "@tidegate/client/tabs";
+import { StrictMode, useState } from "react";
+import { createRoot } from "react-dom/client";
+
+const { gateway, token, vehicle, share } = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+const options = {
+  url: gateway,
+  token: () => token,
+  fallback: [events(), poll()],
+  ...(share && { WebSocket: tabs() }),
+};
+
+function Vehicle({ id }) {
+  const state = useVehicle(id);
+  return <p id={`vehicle-${id}`}>{state?.log ? state.log.data.heading : "nothing"}</p>;
+}
+
+function Fleet() {
+  const vehicles = useVehicles();
+  const devices = useDevices();
+  return <p id="fleet">{[...vehicles.keys()].join(" ")} / {devices.size}</p>;
+}
+
+function Last() {
+  const { events: all } = useEvents({ to: ["user"], types: ["raw_log"] }, 50);
+  return <ul id="events">{all.map((event) => <li key={event.cursor}>{event.data}</li>)}</ul>;
+}
+
+function Blink() {
+  const { send, state } = useCommand();
+  return <button id="blink" onClick={() => send({ device: "dev-1", action: "BLINK", timeoutMs: 60000 })}>{state?.state ?? "blink"}</button>;
+}
+
+function Page() {
+  const { state, transport } = useConnection();
+  const [isShown, show] = useState(true);
+  return (
+    <>
+      <p id="state">{state} {transport}</p>
+      {isShown && <><Vehicle id={Number(vehicle)} /><Vehicle id={Number(vehicle)} /><Fleet /><Last /><Blink /></>}
+      <button id="toggle" onClick={() => show(!isShown)}>toggle</button>
+    </>
+  );
+}
+
+createRoot(document.getElementById("root")).render(
+  <StrictMode><TidegateProvider options={options}><Page /></TidegateProvider></StrictMode>,
+);

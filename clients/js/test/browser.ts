@@ -1,0 +1,65 @@
+/** A fresh project of Vite and React with the packed library in it, and Debian's Chromium to look at it. */
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium, type Browser } from "playwright-core";
+import { afterAll, beforeAll } from "vitest";
+import { until } from "./stack.js";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const PATIENCE_MS = 300_000;
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function makeProject(): string {
+  const folder = mkdtempSync(join(tmpdir(), "tidegate-app-"));
+  const npm = (...args: string[]) => execFileSync("npm", args, { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
+
+  cpSync(fileURLToPath(new URL("app", import.meta.url)), folder, { recursive: true });
+  execFileSync(process.execPath, ["scripts/build.mjs"], { cwd: root });
+  execFileSync("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+  npm("install", "--no-audit", "--no-fund", "--silent", `./${readdirSync(folder).find((name) => name.endsWith(".tgz"))}`);
+  return folder;
+}
+
+/** Vite as a developer starts it, or, with `preview`, what is built for users. */
+export function useApp(preview: boolean): { readonly url: string; readonly browser: Browser } {
+  let folder: string | undefined;
+  let vite: ChildProcess | undefined;
+  let browser: Browser | undefined;
+  let url = "";
+
+  beforeAll(async () => {
+    const port = await freePort();
+    folder = makeProject();
+    const run = [join(folder, "node_modules/vite/bin/vite.js")];
+    if (preview) execFileSync(process.execPath, [...run, "build", "--logLevel", "error"], { cwd: folder });
+    vite = spawn(process.execPath, [...run, ...(preview ? ["preview"] : []), "--port", `${port}`, "--strictPort", "--host", "127.0.0.1"],
+      { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
+    url = `http://127.0.0.1:${port}/`;
+    await until(() => fetch(url).then(({ ok }) => ok, () => false), "Vite answers");
+    browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+  }, PATIENCE_MS);
+  afterAll(async () => {
+    await browser?.close();
+    vite?.kill();
+    if (folder) rmSync(folder, { recursive: true, force: true });
+  }, PATIENCE_MS);
+  return {
+    get url() {
+      return url;
+    },
+    get browser() {
+      return browser!;
+    },
+  };
+}

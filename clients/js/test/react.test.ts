@@ -1,0 +1,72 @@
+/** The hooks, in a project as `npm create vite` makes it, in React's StrictMode. */
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { useApp } from "./browser.js";
+import { log, until, useStack } from "./stack.js";
+
+const stack = useStack();
+const app = useApp(false);
+
+async function open(page?: Page): Promise<Page> {
+  const token = await stack.act("token", { user: "ana" });
+  page ??= await app.browser.newPage();
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(error.message));
+  await page.goto(`${app.url}#gateway=${encodeURIComponent(stack.where.url)}&token=${token}&vehicle=${stack.where.ids["USV-1"]}`);
+  await page.locator("#state").waitFor();
+  expect(errors).toEqual([]);
+  return page;
+}
+
+/** What the page asks of the gateway. */
+async function watched(): Promise<{ page: Page; asked: string[] }> {
+  const page = await app.browser.newPage();
+  const asked: string[] = [];
+
+  page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => {
+    if (socket.url().includes("/api/ws")) asked.push(JSON.parse(`${payload}`).op);
+  }));
+  return { page: await open(page), asked };
+}
+
+const text = (page: Page, id: string): Promise<string> => page.locator(`#${id}`).first().innerText();
+
+test("a page of a fresh project shows live data, by one socket", async () => {
+  const page = await open();
+  const id = `vehicle-${stack.where.ids["USV-1"]}`;
+
+  await until(async () => (await text(page, "state")) === "live websocket", "it is live");
+  for (const n of [11, 12]) {
+    await stack.act("publish", { topic: "seano/USV-1/vehicle_log", payload: log(n) });
+    await until(async () => (await text(page, id)) === `${n}`, `heading ${n} is shown`);
+  }
+  await stack.act("publish", { topic: "seano/USV-1/raw_log", payload: "hello" });
+  await until(async () => (await text(page, "events")) === "hello", "the event is shown");
+  expect(await text(page, "fleet")).toBe(`${stack.where.ids["USV-1"]} / 1`);
+  expect(await stack.act("metric", { name: "tidegate_ws_connections" })).toBe(1);
+  await page.close();
+});
+
+test("in StrictMode a subscription is made once, and what is unmounted is not subscribed any more", async () => {
+  const { page, asked } = await watched();
+  const id = `vehicle-${stack.where.ids["USV-1"]}`;
+  const n = (op: string): number => asked.filter((one) => one === op).length;
+
+  await until(async () => (await text(page, id)) !== "nothing", "its state is there");
+  expect(n("subscribe")).toBe(4); /* one vehicle, looked at twice; the vehicles; the devices; the events */
+  await page.click("#toggle");
+  await until(() => n("unsubscribe") === 4, "subscriptions have ended");
+  await page.click("#toggle");
+  await until(async () => (await text(page, id)) !== "nothing", "its state is there again");
+  expect(n("subscribe")).toBe(8);
+  await page.close();
+});
+
+test("a button sends a command and shows what becomes of it", async () => {
+  const page = await open();
+
+  await until(async () => (await text(page, "state")) === "live websocket", "it is live");
+  await page.click("#blink");
+  await until(async () => (await text(page, "blink")) === "published", "it is published");
+  await page.close();
+});
