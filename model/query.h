@@ -39,13 +39,16 @@ typedef enum QueryKind {
         QUERY_OWNER, /* device_id or vehicle_id, owner_id, user_ids[0] (an admin) -> its status:
                         200, 403: no admin any more, 404: the thing is gone, 422: its owner is */
         QUERY_PENDING_COMMANDS, /* device_id -> events: what waits for the device's own socket */
-        QUERY_HISTORY,      /* history, stream -> chunks of one body, the last marked; 200, 400: the
-                               cursor is of no journal that we know, 504: too much to ask */
-        QUERY_PAGE,         /* page -> one body; 200, 404: no such thing, 504: too much to ask */
-        QUERY_LETTERS,      /* letters, letter_id -> one body; 200, 404: no such letter, 504 */
-        QUERY_LETTER_ASK,   /* letter_id, user_ids[0] (an admin) -> one body; 202: it is to be
-                               taken in again, 403: no admin any more, 404: no such letter */
-        QUERY_LETTER_STATE, /* letter_id -> one body; 200, 404: nobody has asked, or long ago */
+        QUERY_HISTORY,     /* history, stream -> chunks of one body, the last marked; 200, 400: the
+                              cursor is of no journal that we know, 504: too much to ask */
+        QUERY_PAGE,        /* page -> one body; 200, 404: no such thing, 504: too much to ask */
+        QUERY_LETTERS,     /* letters, letter_id -> one body; 200, 404: no such letter, 504 */
+        QUERY_LETTER_ASK,  /* letter_id, user_ids[0] (an admin) -> one body; 202: it is to be
+                              taken in again, 403: no admin any more, 404: no such letter */
+        QUERY_LETTERS_ASK, /* letters, user_ids[0] (an admin) -> one body; 202: all of these are to
+                              be taken in again, 403 */
+        QUERY_LETTERS_STATE, /* -> one body: what became of all that were asked for; 200 */
+        QUERY_LETTER_STATE,  /* letter_id -> one body; 200, 404: nobody has asked, or long ago */
         QUERY_REPLAY, /* replay -> events in order of seq, all there are up to upto_seq; 200, 404:
                          no  such epoch, 410: what came after the cursor is not all here any more */
 } QueryKind;

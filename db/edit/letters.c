@@ -95,6 +95,68 @@ int db_letters_ask(DbConn *conn, const Query *query, Answer *answer) {
         return 0;
 }
 
+/* $1 the letters, $2 the admin. */
+int db_letters_ask_these(DbConn *conn,
+                         const Query *query,
+                         const char *ids,
+                         int64_t cursor,
+                         Answer *answer) {
+        static const char sql[] =
+                "WITH who AS (SELECT FROM users WHERE id = $2::bigint AND role = 'admin'"
+                " AND is_active),"
+                " asked AS (INSERT INTO replays AS r (letter_id) SELECT d.id FROM dead_letters d"
+                " WHERE d.id = ANY ($1::bigint[]) AND EXISTS (SELECT FROM who)"
+                " ON CONFLICT (letter_id) DO UPDATE SET requested_at = now(), outcome = NULL,"
+                " claimed_by = CASE WHEN r.outcome IS NULL THEN r.claimed_by END"
+                " RETURNING letter_id)"
+                " SELECT CASE WHEN EXISTS (SELECT FROM who) THEN 202 ELSE 403 END,"
+                " (SELECT count(*) FROM asked)";
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char admin[LETTERS_ID_SIZE];
+        const char *args[] = { ids, admin };
+        Buf *body = &answer->bodies[0];
+        int r;
+
+        snprintf(admin, sizeof(admin), "%lld", (long long)query->user_ids[0]);
+        r = db_conn_exec(conn, &(DbQuery){ sql, N_ELEMENTS(args), args }, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        if (PQntuples(result) == 0)
+                return DB_E_REJECTED;
+        answer->status = (int)strtol(PQgetvalue(result, 0, 0), NULL, 10);
+        buf_reset(body); /* of a try that was cut off */
+        buf_printf(body, "{\"asked\":%s,\"cursor\":", PQgetvalue(result, 0, 1));
+        if (cursor > 0)
+                buf_printf(body, "\"%lld\"}", (long long)cursor);
+        else
+                buf_append_string(body, "null}");
+        return 0;
+}
+
+int db_letters_states(DbConn *conn, Answer *answer) {
+        static const char sql[] = "SELECT coalesce(outcome, CASE WHEN claimed_by IS NULL"
+                                  " THEN 'waiting' ELSE 'taken' END), count(*)"
+                                  " FROM replays GROUP BY 1 ORDER BY 1";
+        CLEANUP(PQclear) PGresult *result = NULL;
+        Buf *body = &answer->bodies[0];
+        int r;
+
+        r = db_conn_exec(conn, &(DbQuery){ sql, 0, NULL }, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        answer->status = 200;
+        buf_reset(body);
+        buf_append_string(body, "{\"states\":{");
+        for (int i = 0; i < PQntuples(result); ++i) {
+                if (i > 0)
+                        buf_append_char(body, ',');
+                buf_json_string(body, text_of(PQgetvalue(result, i, 0)));
+                buf_printf(body, ":%s", PQgetvalue(result, i, 1));
+        }
+        buf_append_string(body, "}}");
+        return 0;
+}
+
 int db_letters_state(DbConn *conn, const Query *query, Answer *answer) {
         static const char sql[] = "SELECT coalesce(outcome, CASE WHEN claimed_by IS NULL"
                                   " THEN 'waiting' ELSE 'taken' END)"

@@ -32,7 +32,14 @@ MUST_CHECK int db_letters_withdraw(DbConn *conn, const char *ids); /* what nobod
 MUST_CHECK int db_letters_outcomes(DbConn *conn, const char *ids, DbOutcomeFn fn, void *arg);
 MUST_CHECK int db_letters_forget(DbConn *conn, const char *ids); /* what has an outcome */
 
-/* For HTTP: fills in status and body of the answer, as QUERY_LETTER_ASK and _STATE have it. */
+/* For HTTP: fills in status and body of the answer, as QUERY_LETTER_ASK and _STATE have it; of
+ * @ids, behind which there are more up to @cursor (0: none), as QUERY_LETTERS_ASK. */
+MUST_CHECK int db_letters_ask_these(DbConn *conn,
+                                    const Query *query,
+                                    const char *ids,
+                                    int64_t cursor,
+                                    Answer *answer);
+MUST_CHECK int db_letters_states(DbConn *conn, Answer *answer);
 MUST_CHECK int db_letters_ask(DbConn *conn, const Query *query, Answer *answer);
 MUST_CHECK int db_letters_state(DbConn *conn, const Query *query, Answer *answer);
 

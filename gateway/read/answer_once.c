@@ -165,6 +165,27 @@ static int answer_once_letters(DbConn *conn, const Query *query, Answer *answer)
         return r < 0 ? err_up(r) : r;
 }
 
+static void answer_once_add_id(void *arg, const DbLetterRow *row) {
+        Buf *ids = arg;
+
+        buf_printf(ids, "%s%lld", ids->n > 1 ? "," : "", (long long)row->id);
+}
+
+static int answer_once_letters_ask(DbConn *conn, const Query *query, Answer *answer) {
+        CLEANUP_BUF Buf ids = { 0 };
+        int64_t cursor = 0;
+        int r;
+
+        buf_append_char(&ids, '{');
+        r = db_letter_rows(conn, query->letters, answer_once_add_id, &ids, &cursor);
+        buf_append(&ids, "}", sizeof("}"));
+        if (buf_failed(&ids))
+                return err_new(-ENOMEM);
+        if (r == 0)
+                r = db_letters_ask_these(conn, query, ids.data, cursor, answer);
+        return r < 0 ? err_up(r) : r;
+}
+
 static int answer_once_page(DbConn *conn, const Query *query, Answer *answer) {
         int r;
 
@@ -210,6 +231,10 @@ int answer_once_ask(DbConn *conn, LoginCache *logins, const Query *query, Answer
                 return answer_once_page(conn, query, answer);
         case QUERY_LETTER_ASK:
                 return db_letters_ask(conn, query, answer);
+        case QUERY_LETTERS_ASK:
+                return answer_once_letters_ask(conn, query, answer);
+        case QUERY_LETTERS_STATE:
+                return db_letters_states(conn, answer);
         case QUERY_LETTER_STATE:
                 return db_letters_state(conn, query, answer);
         case QUERY_LETTERS:

@@ -62,6 +62,8 @@ static ReadersSort readers_sort(const Query *query) {
         case QUERY_CAMERA_STATS:
         case QUERY_PAGE:
         case QUERY_LETTERS:
+        case QUERY_LETTERS_ASK:
+        case QUERY_LETTERS_STATE:
                 return READERS_STATISTICS;
         case QUERY_REPLAY:
                 return READERS_RESUME;

@@ -101,3 +101,29 @@ def test_one_is_taken_in_again(letters, database):
         assert letters.get(f"/api/dead-letters/{letter}", "root").status_code == 404
     assert database.value("SELECT count(*) FROM raw_logs WHERE logs = 'lost at sea'") == 1
     assert database.value("SELECT count(*) FROM dead_letters WHERE topic = 'seano/USV-8/raw_log'") == 1
+
+
+def test_all_of_a_filter_are_taken_in_again(letters, database):
+    letters.add_vehicle("USV-9", "ana")
+    headers = {"Authorization": f"Bearer {letters.token('root')}"}
+
+    def ask(query, **other):
+        return letters.post(f"/api/dead-letters/replay{query}", **{"headers": headers, **other})
+
+    def states():
+        return letters.get("/api/dead-letters/replay", "root").json()["states"]
+    as_ana = {"Authorization": f"Bearer {letters.token('ana')}"}
+    assert ask("?reason=no_route", headers=as_ana).status_code == 403
+    assert letters.get("/api/dead-letters/replay", "ana").status_code == 403
+    assert ask("?reason=no_route", headers={}).status_code == 401
+    for query in ("", "?limit=5", "?by=reason", "?reason=no_route&by=topic", "?reason=bad_jsn"):
+        answer = ask(query)
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_parameter"), query
+    assert states() == {}
+    page = ask("?topic=seano/%23&limit=1")
+    assert (page.status_code, page.json()["asked"]) == (202, 1) and page.json()["cursor"]
+    rest = ask(f"?topic=seano/%23&limit=1&cursor={page.json()['cursor']}")
+    assert rest.json() == {"asked": 1, "cursor": None}
+    wait_until(lambda: states() == {"stored": 1, "unknown_vehicle": 1}, "both to come to an end")
+    assert database.value("SELECT count(*) FROM raw_logs WHERE logs = 'lost at sea'") == 1
+    assert ask("?device=nobody").json() == {"asked": 0, "cursor": None}

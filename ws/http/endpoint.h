@@ -119,6 +119,8 @@ int ws_endpoint_letters(WsCall *call);
 int ws_endpoint_letter_notes(WsCall *call);
 int ws_endpoint_letter(WsCall *call);
 int ws_endpoint_letter_replay(WsCall *call);
+int ws_endpoint_letters_replay(WsCall *call);
+int ws_endpoint_letters_state(WsCall *call);
 int ws_endpoint_letter_state(WsCall *call);
 int ws_endpoint_letters_answer(WsCall *call, const Answer *answer);
 /* endpoint_ingest.c */

@@ -133,12 +133,9 @@ static bool ws_letters_may(WsCall *call) {
         return false;
 }
 
-/* The + of an offset that nobody has escaped comes as a space. */
 static void ws_letters_mend_time(LetterField field, char *text) {
-        char *space = strrchr(text, ' ');
-
-        if ((field == LETTER_FROM || field == LETTER_TO) && space && space - text >= 16)
-                *space = '+';
+        if (field == LETTER_FROM || field == LETTER_TO)
+                ws_request_mend_time(text);
 }
 
 /* false: the response says what is wrong. */
@@ -224,6 +221,32 @@ int ws_endpoint_letter_replay(WsCall *call) {
 
 int ws_endpoint_letter_state(WsCall *call) {
         return ws_letters_one(call, QUERY_LETTER_STATE);
+}
+
+/* Those that the list would show: it asks for some of them, lest a slip asks for all. */
+int ws_endpoint_letters_replay(WsCall *call) {
+        LetterQuery query = LETTER_QUERY_INIT(WS_LETTERS_LIMIT_MAX, WS_LETTERS_LIMIT_MAX);
+
+        if (!ws_letters_may(call) || !ws_letters_read(call, &query))
+                return 0;
+        if (query.by != 0 ||
+            (query.reasons == 0 && !*query.topic && !query.has_route && !*query.device &&
+             query.from_us == CLOCK_UNKNOWN && query.to_us == CLOCK_UNKNOWN)) {
+                ws_response_problem(call->response,
+                                    400,
+                                    "bad_parameter",
+                                    "Say which: reason, topic, route, device, from or to; not by.");
+                return 0;
+        }
+        return err_up(ws_letters_ask(call, QUERY_LETTERS_ASK, &query, 0));
+}
+
+int ws_endpoint_letters_state(WsCall *call) {
+        const LetterQuery query = LETTER_QUERY_INIT(1, 1);
+
+        if (!ws_letters_may(call))
+                return 0;
+        return err_up(ws_letters_ask(call, QUERY_LETTERS_STATE, &query, 0));
 }
 
 int ws_endpoint_letters_answer(WsCall *call, const Answer *answer) {

@@ -360,11 +360,15 @@ void ws_request_trace(WsRequest *request,
         request->is_secure = origin.is_told ? origin.is_secure : is_tls;
 }
 
-bool ws_request_time(char *text, const Zone *zone, int64_t *ret_us) {
+void ws_request_mend_time(char *text) {
         char *space = strrchr(text, ' ');
 
         if (space && space - text >= WS_REQUEST_MINUTE && space[1] >= '0' && space[1] <= '9')
                 *space = '+';
+}
+
+bool ws_request_time(char *text, const Zone *zone, int64_t *ret_us) {
+        ws_request_mend_time(text);
         return timestamp_parse(text_of(text), zone, ret_us) == 0;
 }
 

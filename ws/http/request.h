@@ -88,7 +88,9 @@ bool ws_request_word(const WsRequest *request,
                      char *ret_word,
                      size_t n_word,
                      char ret_detail[WS_REQUEST_DETAIL_SIZE]);
-/* What a parameter says, as a time: the + of an offset that nobody has escaped is a space there. */
+/* The + of an offset that nobody has escaped comes as a space. */
+void ws_request_mend_time(char *text);
+/* What a parameter says, as a time. */
 bool ws_request_time(char *text, const Zone *zone, int64_t *ret_us);
 bool ws_request_form_is_text(Text form); /* UTF-8 without NUL, and every escape is one */
 bool ws_request_form_param(Text form, const char *name, char *ret_value, size_t n_value);
