@@ -3,9 +3,9 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json_out.h"
 
 #define CROWD_MEAN   18.0
 #define CROWD_SWING  12.0
@@ -57,30 +57,31 @@ static int crowd_advance(Crowd *crowd, Dice *dice, int64_t now_us) {
 }
 
 int crowd_write_scan(Crowd *crowd, Dice *dice, int64_t now_us, const char *device, Buf *payload) {
-        const char *comma = "";
+        JsonOut out = { .buf = payload };
         int r;
 
         r = crowd_advance(crowd, dice, now_us);
         if (r != 0)
                 return err_up(r);
 
-        buf_printf(payload, "{\"device_id\":\"%s\",\"timestamp\":", device);
-        buf_json_time(payload, now_us);
-        buf_append_string(payload, ",\"detections\":[");
+        json_out_object(&out, NULL);
+        json_out_string(&out, "device_id", device);
+        json_out_time(&out, "timestamp", now_us);
+        json_out_array(&out, "detections");
         for (size_t i = 0; i < crowd->n_people; ++i) {
                 int64_t heard_us = now_us - (int64_t)dice_below(dice, 2000) * 1000;
 
                 if (dice_below(dice, 4) == 0) /* not everybody is heard in every scan */
                         continue;
-                buf_printf(payload,
-                           "%s{\"device_hash\":\"%s\",\"rssi\":%.0f,\"timestamp\":",
-                           comma,
-                           crowd->people[i].hash,
-                           crowd->people[i].dbm + dice_between(dice, -5, 5));
-                buf_json_time(payload, heard_us);
-                buf_append_char(payload, '}');
-                comma = ",";
+                json_out_object(&out, NULL);
+                json_out_string(&out, "device_hash", crowd->people[i].hash);
+                json_out_fixed(&out, "rssi", 0, crowd->people[i].dbm + dice_between(dice, -5, 5));
+                json_out_time(&out, "timestamp", heard_us);
+                json_out_object_end(&out);
         }
-        buf_append_string(payload, "],\"name\":\"Ferry terminal\",\"location\":\"Gate 2\"}");
+        json_out_array_end(&out);
+        json_out_string(&out, "name", "Ferry terminal");
+        json_out_string(&out, "location", "Gate 2");
+        json_out_object_end(&out);
         return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json_out.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/timestamp.h"
@@ -20,7 +21,7 @@ typedef struct Row Row;
 
 struct Row {
         Text fields[REPLAY_MAX_COLUMNS];
-        Buf *payload;
+        JsonOut out; /* the payload */
         SimulatedMessage *message;
 };
 
@@ -46,33 +47,30 @@ static bool is_number(Text field) {
 }
 
 /* The digits as they are; nothing for an empty field. */
-static bool write_number(Buf *payload, const char *member, Text field) {
+static bool write_number(JsonOut *out, const char *member, Text field) {
         if (field.n == 0)
                 return true;
         if (!is_number(field))
                 return false;
-        buf_printf(payload, ",\"%s\":", member);
-        buf_append_text(payload, field);
+        json_out_raw(out, member, field);
         return true;
 }
 
-static bool write_knots(Buf *payload, const char *member, Text field) {
+static bool write_knots(JsonOut *out, const char *member, Text field) {
         if (field.n == 0)
                 return true;
         if (!is_number(field))
                 return false;
-        buf_printf(payload, ",\"%s\":", member);
-        buf_json_double(payload, strtod(field.data, NULL) * METRES_PER_S_A_KNOT);
+        json_out_double(out, member, strtod(field.data, NULL) * METRES_PER_S_A_KNOT);
         return true;
 }
 
-static bool write_string(Buf *payload, const char *member, Text field) {
+static bool write_string(JsonOut *out, const char *member, Text field) {
         if (field.n == 0)
                 return true;
         if (json_check_text(field) != REASON_NONE)
                 return false;
-        buf_printf(payload, ",\"%s\":", member);
-        buf_json_string(payload, field);
+        json_out_text(out, member, field);
         return true;
 }
 
@@ -89,8 +87,7 @@ static bool is_code(Text field) {
 static bool write_time(Row *row) {
         if (timestamp_parse(row->fields[0], NULL, &row->message->time_us) != 0)
                 return false;
-        buf_append_string(row->payload, "\"timestamp\":");
-        buf_json_string(row->payload, row->fields[0]);
+        json_out_text(&row->out, "timestamp", row->fields[0]);
         return true;
 }
 
@@ -102,17 +99,17 @@ static bool write_vessel(Row *row) {
                 return false;
         snprintf(message->vehicle, sizeof(message->vehicle), "%.*s", (int)code.n, code.data);
 
-        buf_append_char(row->payload, '{');
-        if (!write_time(row) || !write_string(row->payload, "name", row->fields[2]) ||
-            !write_number(row->payload, "vessel_type", row->fields[3]) ||
-            !write_number(row->payload, "latitude", row->fields[4]) ||
-            !write_number(row->payload, "longitude", row->fields[5]) ||
-            !write_knots(row->payload, "speed", row->fields[6]) ||
-            !write_number(row->payload, "course", row->fields[7]) ||
-            !write_number(row->payload, "heading", row->fields[8]) ||
-            !write_number(row->payload, "nav_status", row->fields[9]))
+        json_out_object(&row->out, NULL);
+        if (!write_time(row) || !write_string(&row->out, "name", row->fields[2]) ||
+            !write_number(&row->out, "vessel_type", row->fields[3]) ||
+            !write_number(&row->out, "latitude", row->fields[4]) ||
+            !write_number(&row->out, "longitude", row->fields[5]) ||
+            !write_knots(&row->out, "speed", row->fields[6]) ||
+            !write_number(&row->out, "course", row->fields[7]) ||
+            !write_number(&row->out, "heading", row->fields[8]) ||
+            !write_number(&row->out, "nav_status", row->fields[9]))
                 return false;
-        buf_append_char(row->payload, '}');
+        json_out_object_end(&row->out);
         return true;
 }
 
@@ -125,15 +122,16 @@ static bool write_sensor(Row *row) {
                 return false;
         snprintf(row->message->vehicle, sizeof(row->message->vehicle), "library");
 
-        buf_append_string(row->payload, "{\"sensor_id\":");
-        buf_append_text(row->payload, row->fields[1]);
-        buf_append_string(row->payload, ",\"data\":{");
+        json_out_object(&row->out, NULL);
+        json_out_raw(&row->out, "sensor_id", row->fields[1]);
+        json_out_object(&row->out, "data");
         if (!write_time(row))
                 return false;
         for (size_t i = 0; i < N_ELEMENTS(members); ++i)
-                if (!write_number(row->payload, members[i], row->fields[2 + i]))
+                if (!write_number(&row->out, members[i], row->fields[2 + i]))
                         return false;
-        buf_append_string(row->payload, "}}");
+        json_out_object_end(&row->out);
+        json_out_object_end(&row->out);
         return true;
 }
 
@@ -151,14 +149,19 @@ static bool write_detection(Row *row) {
                  (int)receiver.n,
                  receiver.data);
 
-        buf_printf(row->payload, "{\"device_id\":\"%s\",", row->message->device);
+        json_out_object(&row->out, NULL);
+        json_out_string(&row->out, "device_id", row->message->device);
         if (!write_time(row))
                 return false;
-        buf_printf(row->payload, ",\"detections\":[{\"device_hash\":\"%s\"", hash);
-        if (!write_number(row->payload, "rssi", row->fields[3]) ||
-            !write_number(row->payload, "lqi", row->fields[4]))
+        json_out_array(&row->out, "detections");
+        json_out_object(&row->out, NULL);
+        json_out_string(&row->out, "device_hash", hash);
+        if (!write_number(&row->out, "rssi", row->fields[3]) ||
+            !write_number(&row->out, "lqi", row->fields[4]))
                 return false;
-        buf_append_string(row->payload, "}]}");
+        json_out_object_end(&row->out);
+        json_out_array_end(&row->out);
+        json_out_object_end(&row->out);
         return true;
 }
 
@@ -264,7 +267,7 @@ static int replay_end(const Replay *replay) {
 int replay_next(Replay *replay, Buf *payload, SimulatedMessage *ret_message) {
         for (;;) {
                 SimulatedMessage message = { .kind = replay->format->kind };
-                Row row = { .payload = payload, .message = &message };
+                Row row = { .out.buf = payload, .message = &message };
                 Text line = replay_line(replay);
 
                 if (!line.data)
