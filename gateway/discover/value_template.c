@@ -145,7 +145,7 @@ static bool read_argument(Cursor *cursor, Text *ret_argument) {
 static bool is_plain_number(Text text) {
         size_t n_digits = 0, n_points = 0;
 
-        if (text.n > 0 && *text.data == '-')
+        if (text.data && text.n > 0 && *text.data == '-')
                 text = (Text){ .data = text.data + 1, .n = text.n - 1 };
         for (size_t i = 0; i < text.n; ++i) {
                 n_digits += is_digit(text.data[i]);
