@@ -1,6 +1,6 @@
 """docs/cookbook.md: each section's lines are accepted, and its message becomes the row, the frames and the answers that it says.
 
-In a section a block of JSON is (a part of) the row that the last message before it becomes with the last block of INI before it.
+In a section a block of JSON is (a part of) the row, or all rows, that the last message before it becomes with the last block of INI before it.
 """
 import base64
 import json
@@ -20,6 +20,7 @@ PAGE = (ROOT / "docs/cookbook.md").read_text("utf-8")
 HEAD, *_SECTIONS = re.split(r"^## ", PAGE, flags=re.M)
 SECTIONS = {text.partition("\n")[0]: text for text in _SECTIONS}
 OWN = "A fleet of your own"
+MANY = "Many readings in one message"
 PROFILES = sorted(path.stem for path in (ROOT / "deploy/profiles").glob("*.conf"))
 TOLD = 'mosquitto_pub() { printf "%s\\0" "$@"; }; tidegate() { printf "%s\\0" -t "${@: -2:1}" -m "${@: -1}"; }; '
 
@@ -54,6 +55,11 @@ def claims(section):
     return found
 
 
+def rows_of(claim):
+    """The rows that a message becomes: one, or those of its elements."""
+    return claim if isinstance(claim, list) else [claim]
+
+
 def is_part(part, whole):
     """Whether all that is in it is there, too; what is @unix@ and the like in tests/profiles is any."""
     if isinstance(part, dict) and isinstance(whole, dict):
@@ -78,7 +84,7 @@ def tidegate(tmp_path):
 
 
 def test_every_profile_has_a_section():
-    assert list(SECTIONS) == [*PROFILES, OWN]
+    assert list(SECTIONS) == [*PROFILES, OWN, MANY]
     for name in PROFILES:
         assert f"\nuse = {name}\n" in SECTIONS[name]
         assert len(claims(SECTIONS[name])) == 1
@@ -94,11 +100,14 @@ def test_its_lines_are_accepted(tidegate, name):
 @pytest.mark.parametrize("name", SECTIONS)
 def test_its_message_becomes_the_row_that_it_says(tidegate, name):
     assert claims(SECTIONS[name])
-    for ini, line, row in claims(SECTIONS[name]):
+    for ini, line, claim in claims(SECTIONS[name]):
         done = tidegate(ini, "route", "test", "--json", "--", *message(line))
         said = json.loads(done.stdout)
-        assert said["set_aside"] == []
-        assert row and is_part(row, said["row"]), f"{row} is not in {said['row']}"
+        said = said.get("elements", [said])
+        assert len(said) == len(rows_of(claim))
+        for row, one in zip(rows_of(claim), said):
+            assert one["set_aside"] == []
+            assert row and is_part(row, one["row"]), f"{row} is not in {one['row']}"
 
 
 def sent(name):
@@ -236,7 +245,7 @@ def test_it_works_as_a_whole(make_gateway, broker, database):
 
     look, route = blocks(SECTIONS[OWN], "sh", "")[:2]
     wait_until(lambda: is_told(shell, look[1], route[1]), "the route of the own fleet to be suggested")
-    gateway.routes += claims(SECTIONS[OWN])[-1][0]
+    gateway.routes += claims(SECTIONS[OWN])[-1][0] + claims(SECTIONS[MANY])[-1][0]
     n_reloads = gateway.log().count(" reloaded")
     gateway.write_conf(mqtt__explore=None)
     gateway.process.send_signal(signal.SIGHUP)
@@ -245,11 +254,12 @@ def test_it_works_as_a_whole(make_gateway, broker, database):
     n = int(gateway.metric("tidegate_received_total"))
     for name, section in SECTIONS.items():
         sent, asked = [block for _, block in blocks(section, "sh")][-2:]
+        n_rows = len(rows_of(claims(section)[-1][2]))
         shell.run(sent)
-        n += 1
+        n += n_rows
         all_is_stored(gateway, n)
         check_live(gateway, shell, section, messages(sent)[0])
-        n += 1
+        n += n_rows
         all_is_stored(gateway, n)
         for line in asked.splitlines():
             answers(shell, line)
