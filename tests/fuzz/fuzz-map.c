@@ -1,7 +1,8 @@
 /*
  * Map: lines of a configuration, a topic and a payload: `topic = …`, `kind = …`, `decode = …`,
- * `when = …`, `keep = named`, and lines of the map; behind an empty line the topic, and behind its
- * end the payload. Whatever comes out is strict JSON with few notes.
+ * `when = …`, `keep = named`, `each = …`, and lines of the map; behind an empty line the topic, and
+ * behind its end the payload. Whatever comes out is strict JSON with few notes; and what an element
+ * is is the same when it comes again alone, as its letter.
  */
 
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "base/arena.h"
 #include "base/text.h"
 #include "gateway/decode/decode.h"
+#include "gateway/decode/elements.h"
 #include "gateway/decode/json_check.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -72,6 +74,11 @@ static void read_line(Route *route, Text key, Text value) {
                 (void)format_from_name(value, &route->format);
         } else if (text_equal(key, TEXT("keep"))) {
                 route->keeps_named = true;
+        } else if (text_equal(key, TEXT("each"))) {
+                route->each_members = strchr(text, '*') != NULL;
+                if (!route->each && json_check_text(value) == REASON_NONE) /* as all keys */
+                        r = json_path_new(&route->each, value);
+                FUZZ_CHECK(r == 0 || r == JSON_PATH_E_INVALID);
         } else if (text_equal(key, TEXT("when"))) {
                 if (!route->when)
                         r = condition_new(&route->when, text, &said);
@@ -104,9 +111,53 @@ static Text read_route(Route *route, Text rest) {
         return rest;
 }
 
+/* As a letter, it is one message, and the same. What no JSON can hold has become another there, and
+ * a map may ask for what there was no room for. */
+static void check_again(const Route *route,
+                        const TopicMatch *match,
+                        const Record *envelope,
+                        const Record *record) {
+        bool is_clean = route->format.kind == FORMAT_AS_IT_IS && !route->format.is_base64 &&
+                        json_check(envelope->payload) == REASON_NONE && !route->map;
+        Record again, letter = *envelope;
+        Elements elements = { 0 };
+
+        check_json(record->payload);
+        letter.element = record->element;
+        letter.payload = record->payload;
+        FUZZ_CHECK(elements_open(&elements, arena, route, match, &letter) == 0);
+        FUZZ_CHECK(elements_count(&elements) == 1);
+        FUZZ_CHECK(elements_decode(&elements, arena, 0, &letter, &again) == 0);
+        if (is_clean) {
+                FUZZ_CHECK(again.reason == record->reason && again.element == record->element);
+                FUZZ_CHECK(text_equal(again.payload, record->payload));
+                FUZZ_CHECK(text_equal(again.detail, record->detail));
+        }
+        elements_done(&elements);
+}
+
+static void check_elements(const Route *route, const TopicMatch *match, const Record *envelope) {
+        Elements elements = { 0 };
+        Record record;
+
+        FUZZ_CHECK(elements_open(&elements, arena, route, match, envelope) == 0);
+        FUZZ_CHECK(elements_count(&elements) > 0 && elements_count(&elements) <= route->each_max);
+        for (uint32_t i = 0; i < elements_count(&elements); ++i) {
+                FUZZ_CHECK(elements_decode(&elements, arena, i, envelope, &record) == 0);
+                check_record(&record);
+                if (record.element > 0)
+                        check_again(route, match, envelope, &record);
+        }
+        elements_done(&elements);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         static char name[] = "r";
-        Route route = { .name = name, .max_bytes = 65536, .near_dbm = -60, .medium_dbm = -75 };
+        Route route = { .name = name,
+                        .max_bytes = 65536,
+                        .near_dbm = -60,
+                        .medium_dbm = -75,
+                        .each_max = 100 };
         const Route *first = &route;
         Record envelope = { .received_us = RECEIVED_US }, record = { 0 };
         TopicMatch match;
@@ -131,8 +182,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
                         check_record(&record);
                 /* what a map makes of good JSON is JSON */
                 if (r == 0 && route.map && route.format.kind == FORMAT_AS_IT_IS &&
-                    !route.format.is_base64 && json_check(envelope.payload) == REASON_NONE)
+                    !route.format.is_base64 && json_check(envelope.payload) == REASON_NONE &&
+                    !route.each)
                         FUZZ_CHECK(record.reason != REASON_BAD_JSON);
+                if (route.each)
+                        check_elements(&route, &match, &envelope);
         }
         route.name = NULL;
         route_done(&route);
