@@ -481,6 +481,7 @@ Config *config_free(Config *config) {
                 free(config->texts);
         }
         routes_unref(config->routes);
+        config_discover_done(config);
         free(config);
         return NULL;
 }

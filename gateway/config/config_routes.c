@@ -40,6 +40,9 @@ static const struct {
         [ROUTE_ENABLED] = { "enabled", "off takes the route away." },
         [ROUTE_USE] = { "use", "A profile (tidegate route profiles) that says the rest." },
         [ROUTE_BASE] = { "base", "With use: what the topics of the profile begin with." },
+        [ROUTE_ALLOW] = { "allow", "discovery: filters of the topics that may be discovered." },
+        [ROUTE_MAX_DEVICES] = { "max_devices", "discovery: of the prefix, or of each user of it." },
+        [ROUTE_MAX_POINTS] = { "max_points", "discovery: of a device." },
 };
 
 /* PROTOCOL 1. */
@@ -388,10 +391,11 @@ static void config_route_read_kind(ConfigLoader *loader, const ConfigRoute *sour
         route->kind = text ? kind_from_name(text_of(text)) : KIND_NONE;
         if (route->kind == KIND_COMMAND_STATE) /* only we say what became of a command */
                 route->kind = KIND_NONE;
-        if (route->kind != KIND_NONE)
+        if (route->kind != KIND_NONE || config_is_discovery(loader, source))
                 return;
         for (Kind kind = KIND_NONE + 1; kind < KIND_COMMAND_STATE; ++kind)
-                buf_printf(&allowed, "%s%s", kind > KIND_NONE + 1 ? ", " : "", kind_name(kind));
+                buf_printf(&allowed, "%s, ", kind_name(kind));
+        buf_append_string(&allowed, "discovery");
         config_route_error(loader,
                            source->name,
                            "kind",
@@ -499,7 +503,8 @@ static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, R
         route.auto_register = config_route_flag(loader,
                                                 source,
                                                 ROUTE_AUTO_REGISTER,
-                                                loader->config->auto_register);
+                                                loader->config->auto_register ||
+                                                        config_is_discovery(loader, source));
         route.max_ahead_us = loader->config->time_ahead_ms * INT64_C(1000);
         route.max_age_us = config_oldest_us(loader->config);
         route.max_bytes = config_route_bytes(loader, source);
@@ -519,6 +524,8 @@ static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, R
         config_route_check_unique(loader, source, &route, routes);
         if (loader->n_errors != n_errors)
                 return 0;
+        if (config_is_discovery(loader, source))
+                return err_up(config_discover_take(loader, source, &route));
         config_map_check(loader, source, &route);
         route.use = source->is_of_profile ? source->place + 1 : 0;
 

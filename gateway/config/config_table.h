@@ -92,6 +92,9 @@ typedef enum ConfigRouteKey {
         ROUTE_ENABLED,
         ROUTE_USE,
         ROUTE_BASE,
+        ROUTE_ALLOW,
+        ROUTE_MAX_DEVICES,
+        ROUTE_MAX_POINTS,
         CONFIG_ROUTE_KEYS
 } ConfigRouteKey;
 
@@ -203,6 +206,12 @@ void config_route_error(ConfigLoader *loader,
                         const char *name,
                         const char *text,
                         const char *allowed);
+
+/* A route with `kind = discovery`, of which the rest has been read: it takes of @route what it
+ * needs, and is no route. */
+bool config_is_discovery(ConfigLoader *loader, const ConfigRoute *source);
+MUST_CHECK int config_discover_take(ConfigLoader *loader, const ConfigRoute *source, Route *route);
+void config_discover_done(Config *config);
 
 /* [map NAME]: one assignment, of a route that has been named before, or will be; what the keys
  * ignore, decode, when and keep say, and the map, once kind and topic are known. */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "gateway/commands/command_publisher.h"
 #include "gateway/decode/route.h"
+#include "gateway/discover/rule.h"
 #include "gateway/journal/journal.h"
 #include "mqtt/source.h"
 #include "ws/access/auth.h"
@@ -29,6 +30,8 @@ struct Config {
         int journal_check_ms;
         int journal_device_share; /* percent */
         Routes *routes;
+        DiscoverRule *discover; /* owned: routes with kind = discovery */
+        size_t n_discover;
         const char *route_profiles; /* a folder of profiles, before those that are built in */
         bool auto_register;         /* registry.auto_register: of routes that do not say */
         int registry_new_per_minute, registry_max_devices, registry_max_sensors,

@@ -22,7 +22,7 @@ MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its ow
     "db/write": {"db", *GROUND},
     "db/edit": {"db", "db/follow", *GROUND},
     **{folder: {*GROUND, *WS[:i]} for i, folder in enumerate(WS)},
-    "gateway/config": {*GROUND, "gateway/commands", "gateway/decode", "gateway/journal", "mqtt", "db", *WS},
+    "gateway/config": {*GROUND, "gateway/commands", "gateway/decode", "gateway/discover", "gateway/journal", "mqtt", "db", *WS},
     "gateway/decode": {*GROUND, "gateway/sparkplug"},
     "gateway/sparkplug": GROUND,
     "gateway/discover": {*GROUND, "gateway/decode"},

@@ -146,6 +146,27 @@ static void test_a_number_may_have_a_fraction(void **state) {
         }
 }
 
+static void test_a_route_of_discovery_is_a_rule_and_no_route(void **state) {
+        CLEANUP(config_free) Config *config = NULL;
+
+        (void)state;
+        assert_int_equal(load_text(&config,
+                                   "[route ha]\ntopic = homeassistant/#\nkind = discovery\n"
+                                   "allow = zigbee2mqtt/#, tele/+/SENSOR\nignore = zigbee2mqtt/x\n"
+                                   "max_points = 7\n"),
+                         0);
+        assert_null(find_route(config, "ha"));
+        assert_int_equal(config->n_discover, 1);
+        assert_string_equal(config->discover->name, "ha");
+        assert_int_equal(config->discover->n_allow, 2);
+        assert_string_equal(config->discover->allow[1], "tele/+/SENSOR");
+        assert_int_equal(config->discover->n_ignore, 1);
+        assert_int_equal(config->discover->max_devices, 1000);
+        assert_int_equal(config->discover->max_points, 7);
+        assert_true(config->discover->auto_register);
+        assert_false(config->discover->keeps_all);
+}
+
 static void test_routes_of_the_contract_are_there(void **state) {
         CLEANUP(config_free) Config *config = NULL;
         ConfigSource source = { 0 };
@@ -420,6 +441,15 @@ static void test_routes_that_cannot_work_are_refused(void **state) {
                 { "[route x]\ntopic = a/{vehicle}\nkind = telemetry\n",
                   "a template with {device}" },
                 { "[route x]\ntopic = a/b\nkind = alert\n", "{vehicle} or {device}" },
+                { "[route x]\ntopic = ha/{device}/#\nkind = discovery\n",
+                  ":2: route x.topic: bad template for kind = discovery" },
+                { "[route x]\ntopic = ha/+\nkind = discovery\n", "a prefix with # behind it" },
+                { "[route x]\ntopic = ha/#\nkind = discovery\nmax_devices = 0\n",
+                  ":4: route x.max_devices: bad number" },
+                { "[route x]\ntopic = ha/#\nkind = discovery\nallow = a/#/b\n",
+                  ":4: route x.allow: bad filter" },
+                { "[route x]\ntopic = ha/#\nkind = discovery\nwhen = /a\n",
+                  "route x.when: means nothing where kind is discovery" },
                 { "[route x]\ntopic = ems/{device}/telemetry\nkind = telemetry\n",
                   "the same topics as route telemetry" },
                 { "[route raw_log]\ntimezone = Mars/Olympus\n",
@@ -629,6 +659,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_nothing_given_means_the_defaults),
                 cmocka_unit_test(test_a_number_may_have_a_fraction),
+                cmocka_unit_test(test_a_route_of_discovery_is_a_rule_and_no_route),
                 cmocka_unit_test(test_routes_of_the_contract_are_there),
                 cmocka_unit_test(test_file_then_environment_then_set),
                 cmocka_unit_test(test_every_error_is_named_with_its_line),
