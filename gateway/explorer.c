@@ -146,6 +146,7 @@ static int explorer_begin(Explorer *explorer) {
         if (!explorer->listener)
                 r = mqtt_listener_new(&explorer->listener,
                                       &explorer->options,
+                                      "mqtt_explore",
                                       explorer->client_id,
                                       explorer_hear,
                                       explorer);

@@ -21,6 +21,7 @@
 
 struct MqttListener {
         const MqttOptions *options; /* borrowed */
+        const char *what;           /* borrowed */
         char *client_id;            /* owned */
         MqttHeardFn heard;
         void *arg; /* borrowed */
@@ -63,7 +64,7 @@ static void mqtt_listener_take_filters(MqttListener *listener, MqttSession *sess
                 return;
         if (mqtt_door_new(&door, next, &before) < 0) {
                 mqtt_filters_free(next);
-                log_error("mqtt_explore_kept reason=out_of_memory");
+                log_error("%s_kept reason=out_of_memory", listener->what);
                 return;
         }
         mqtt_session_disconnect(session);
@@ -89,14 +90,16 @@ static void mqtt_listener_connect(MqttListener *listener, MqttSession *session) 
                 listener->was_connected = true;
                 listener->connected_us = clock_mono_us();
                 mqtt_filters_reset(listener->filters, true);
-                log_info("mqtt_explore_connected url=%s client_id=%s",
+                log_info("%s_connected url=%s client_id=%s",
+                         listener->what,
                          mqtt_session_url(session),
                          listener->client_id);
         } else if (r != MQTT_SESSION_E_INTERRUPTED) {
                 if (mqtt_said_is_news(listener->said,
                                       mqtt_session_url(session),
                                       mqtt_session_error(session)))
-                        log_warning("mqtt_explore_not_connected url=%s error=\"%s\"",
+                        log_warning("%s_not_connected url=%s error=\"%s\"",
+                                    listener->what,
                                     mqtt_session_url(session),
                                     mqtt_session_error(session));
                 if (!mqtt_session_has_more(session))
@@ -111,7 +114,9 @@ static void mqtt_listener_lost(MqttListener *listener, const MqttSession *sessio
                 listener->connecting = (Backoff){ 0 };
         }
         mqtt_listener_back_off(listener);
-        log_warning("mqtt_explore_lost reason=0x%02x", (unsigned)mqtt_session_lost_code(session));
+        log_warning("%s_lost reason=0x%02x",
+                    listener->what,
+                    (unsigned)mqtt_session_lost_code(session));
 }
 
 /* What is refused is asked for again with the next connection; narrower ones stand in. */
@@ -154,7 +159,7 @@ static void *mqtt_listener_run(void *arg) {
         MqttListener *listener = arg;
         MqttSession *session = NULL;
 
-        (void)pthread_setname_np(pthread_self(), "mqtt-explore");
+        (void)pthread_setname_np(pthread_self(), listener->what);
         if (mqtt_session_new(&session,
                              listener->options,
                              listener->client_id,
@@ -162,7 +167,7 @@ static void *mqtt_listener_run(void *arg) {
                              MQTT_LISTENER_WINDOW,
                              &(MqttSessionSink){ .arg = listener,
                                                  .message = mqtt_listener_on_message }) != 0) {
-                log_error("mqtt_explore_unusable");
+                log_error("%s_unusable", listener->what);
                 return NULL;
         }
         atomic_store(&listener->session, session);
@@ -185,6 +190,7 @@ static void mqtt_listener_done(MqttListener *listener) {
 
 int mqtt_listener_new(MqttListener **ret_listener,
                       const MqttOptions *options,
+                      const char *what,
                       const char *client_id,
                       MqttHeardFn heard,
                       void *arg) {
@@ -194,6 +200,7 @@ int mqtt_listener_new(MqttListener **ret_listener,
         if (!listener)
                 return err_new(-ENOMEM);
         listener->options = options;
+        listener->what = what;
         listener->heard = heard;
         listener->arg = arg;
         listener->client_id = strdup(client_id);

@@ -17,9 +17,10 @@
 typedef struct MqttListener MqttListener;
 typedef void (*MqttHeardFn)(void *arg, const Inbound *inbound);
 
-/* @options and @arg are borrowed. */
+/* @options, @what (for the log and for the thread: "mqtt_explore") and @arg are borrowed. */
 MUST_CHECK int mqtt_listener_new(MqttListener **ret_listener,
                                  const MqttOptions *options,
+                                 const char *what,
                                  const char *client_id,
                                  MqttHeardFn heard,
                                  void *arg);

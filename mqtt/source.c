@@ -97,7 +97,9 @@ static void mqtt_source_on_message(void *arg, const Inbound *inbound) {
 
         if (mqtt_canary_hear(&source->canary, inbound->topic))
                 return;
-        if (!mqtt_upkeep_takes(&source->upkeep, inbound->topic)) {
+        if (!mqtt_upkeep_takes(&source->upkeep, inbound->topic) ||
+            (source->sink.is_wanted &&
+             !source->sink.is_wanted(source->sink.wanted, inbound->topic))) {
                 metric_add(METRIC_MQTT_UNWANTED, 1);
                 return;
         }

@@ -35,6 +35,9 @@ struct MqttSink {
                 void *arg,
                 uint16_t broker); /* connected, and the broker has no session of ours */
         bool (*is_high)(void *arg);
+        /* Of what filters bring, is it wanted? What is not is left, and counted. NULL: all is. */
+        bool (*is_wanted)(const void *wanted, Text topic);
+        const void *wanted;
 
         /* Is the session surely ours, of all who might go by its name? If it is not, and another
          * client takes it, it is left to that one until it is. NULL: always. */

@@ -26,7 +26,12 @@ static void test_a_listener_ends_wherever_it_is(void **state) {
         (void)state;
         log_set_level((LogLevel)-1);
         for (size_t n = 0; n <= 2; ++n) {
-                assert_int_equal(mqtt_listener_new(&listener, &options, "me", hear_nothing, NULL),
+                assert_int_equal(mqtt_listener_new(&listener,
+                                                   &options,
+                                                   "mqtt_explore",
+                                                   "me",
+                                                   hear_nothing,
+                                                   NULL),
                                  0);
                 assert_int_equal(mqtt_listener_set_filters(listener, filters, n), 0);
                 assert_int_equal(mqtt_listener_set_filters(listener, filters, n), 0);
