@@ -8,6 +8,7 @@
 
 struct Routes {
         _Atomic unsigned n_refs;
+        Routes *base; /* owned reference; NULL: none */
         Route *items;
         size_t n_items;
         size_t n_allocated;
@@ -53,6 +54,16 @@ int routes_new(Routes **ret_routes) {
         return 0;
 }
 
+int routes_new_behind(Routes **ret_routes, Routes *base) {
+        int r = routes_new(ret_routes);
+
+        if (r != 0)
+                return err_up(r);
+        (*ret_routes)->base = routes_ref(base);
+        memcpy((*ret_routes)->doors, base->doors, sizeof(base->doors));
+        return 0;
+}
+
 void route_done(Route *route) {
         free(route->name);
         free(route->origin);
@@ -81,6 +92,7 @@ Routes *routes_unref(Routes *routes) {
                 route_done(&routes->items[i]);
         free(routes->items);
         topic_index_free(routes->index);
+        routes_unref(routes->base);
         free(routes);
         return NULL;
 }
@@ -101,15 +113,25 @@ int routes_add(Routes *routes, const Route *route) {
 }
 
 bool routes_have_each(const Routes *routes) {
-        return routes->have_each;
+        return routes->have_each || (routes->base && routes->base->have_each);
 }
 
+static size_t routes_n_base(const Routes *routes) {
+        return routes->base ? routes_length(routes->base) : 0;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): a base has none itself */
 size_t routes_length(const Routes *routes) {
-        return routes->n_items;
+        return routes_n_base(routes) + routes->n_items;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion) */
 const Route *routes_get(const Routes *routes, size_t i) {
-        return i < routes->n_items ? &routes->items[i] : NULL;
+        size_t n_base = routes_n_base(routes);
+
+        if (i < n_base)
+                return routes_get(routes->base, i);
+        return i - n_base < routes->n_items ? &routes->items[i - n_base] : NULL;
 }
 
 bool route_ignores(const Route *route, Text topic) {
@@ -134,6 +156,7 @@ bool route_meets(const Route *a, const Route *b) {
                !route_ignores_all(b, filter_a);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion) */
 size_t routes_taking(const Routes *routes,
                      Text topic,
                      const Route *ret_routes[ROUTES_MAX_TAKING],
@@ -143,7 +166,9 @@ size_t routes_taking(const Routes *routes,
         TopicMatch match;
 
         *ret_ignored = false;
-        for (size_t i = 0; i < n; ++i) {
+        if (routes->base)
+                n_taking = routes_taking(routes->base, topic, ret_routes, ret_ignored);
+        for (size_t i = 0; i < n && n_taking < ROUTES_MAX_TAKING; ++i) {
                 const Route *route = &routes->items[places[i]];
 
                 if (!topic_template_match(route->topic, topic, &match))
@@ -167,19 +192,21 @@ const Route *routes_match(const Routes *routes, Text topic, TopicMatch *ret_matc
 }
 
 const Route *routes_by_kind(const Routes *routes, Kind kind) {
-        for (size_t i = 0; i < routes->n_items; ++i)
-                if (routes->items[i].kind == kind)
-                        return &routes->items[i];
+        for (size_t i = 0; i < routes_length(routes); ++i)
+                if (routes_get(routes, i)->kind == kind)
+                        return routes_get(routes, i);
         return NULL;
 }
 
 /* A map is for what devices publish to the topic of its route, and so is what takes apart. */
 static const Route *routes_plain(const Routes *routes, Kind kind) {
-        for (size_t i = 0; i < routes->n_items; ++i)
-                if (routes->items[i].kind == kind && !routes->items[i].map &&
-                    !routes->items[i].each && routes->items[i].format.kind == FORMAT_AS_IT_IS &&
-                    !routes->items[i].format.is_base64)
-                        return &routes->items[i];
+        for (size_t i = 0; i < routes_length(routes); ++i) {
+                const Route *route = routes_get(routes, i);
+
+                if (route->kind == kind && !route->map && !route->each &&
+                    route->format.kind == FORMAT_AS_IT_IS && !route->format.is_base64)
+                        return route;
+        }
         return NULL;
 }
 

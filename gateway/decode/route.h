@@ -56,6 +56,8 @@ struct Route {
 };
 
 MUST_CHECK int routes_new(Routes **ret_routes);
+/* Those of @base, which is referred to, come before all that are added; as do its doors. */
+MUST_CHECK int routes_new_behind(Routes **ret_routes, Routes *base);
 Routes *routes_ref(Routes *routes);
 Routes *routes_unref(Routes *routes);
 

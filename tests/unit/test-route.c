@@ -137,6 +137,25 @@ static void test_a_rest_in_the_middle_is_no_burden_to_others(void **state) {
         assert_null(routes_match(routes, TEXT("a/b/c"), &match));
 }
 
+static void test_a_table_may_stand_behind_another(void **state) {
+        CLEANUP(routes_unref) Routes *base = make(), *routes = NULL;
+        TopicMatch match;
+
+        (void)state;
+        assert_int_equal(routes_new_behind(&routes, base), 0);
+        add(routes, "later", "ems/{device}/telemetry", KIND_TELEMETRY);
+        add(routes, "more", "more/{device}", KIND_ALERT);
+        base = routes_unref(base); /* it lives as long as who stands behind it */
+        assert_int_equal(routes_length(routes), 5);
+        assert_string_equal(routes_get(routes, 2)->name, "general");
+        assert_string_equal(routes_get(routes, 3)->name, "later");
+        assert_null(routes_get(routes, 5));
+        assert_string_equal(routes_match(routes, TEXT("ems/x/telemetry"), &match)->name, "special");
+        assert_string_equal(routes_match(routes, TEXT("more/x"), &match)->name, "more");
+        assert_string_equal(routes_by_kind(routes, KIND_ALERT)->name, "more");
+        assert_string_equal(routes_door(routes, KIND_TELEMETRY)->name, "special");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_first_route_that_matches_wins),
@@ -144,6 +163,7 @@ int main(void) {
                 cmocka_unit_test(test_kind_finds_the_first_of_its_routes),
                 cmocka_unit_test(test_table_lives_as_long_as_its_last_reference),
                 cmocka_unit_test(test_table_grows),
+                cmocka_unit_test(test_a_table_may_stand_behind_another),
                 cmocka_unit_test(test_what_is_ignored_is_shared_with_nobody),
                 cmocka_unit_test(test_a_rest_in_the_middle_is_no_burden_to_others),
         };
