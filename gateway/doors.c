@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "gateway/commands/dispatcher.h"
+#include "gateway/discovery.h"
 #include "gateway/explorer.h"
 #include "gateway/inlet.h"
 #include "gateway/lease.h"
@@ -18,7 +19,10 @@ struct Doors {
         char mqtt_state[PATH_MAX]; /* in the folder of the journal */
         MqttSource *mqtt;          /* NULL: not open yet, or mqtt.url is not set */
         Explorer *explorer;
-        Routes *routes; /* of the newest reload: it may come before we open */
+        Discovery *discovery; /* has the routes of the newest reload, which may come before we open,
+                               * and what was discovered */
+        const char *explore;  /* borrowed: mqtt.explore of it */
+        Routes *own;          /* and the routes that it has itself */
         Dispatcher *dispatcher;
         Maintenance *maintenance;
         bool is_open;
@@ -39,13 +43,11 @@ int doors_new(Doors **ret_doors, const DoorsOptions *options) {
                          options->config->mqtt.client_id);
         else
                 session_name(options->config->journal.dir, options->epoch, doors->client_id);
-        doors->routes = routes_ref(options->config->routes);
-        inlet_set_routes(options->inlet, doors->routes);
-        r = explorer_new(&doors->explorer, options->config->journal.dir);
+        r = discovery_new(&doors->discovery, options->config->journal.dir);
         if (r == 0)
-                r = explorer_set(doors->explorer,
-                                 options->config->mqtt_explore,
-                                 options->config->routes);
+                r = explorer_new(&doors->explorer, options->config->journal.dir);
+        if (r == 0)
+                r = doors_reload(doors, options->config);
         if (r < 0)
                 return err_up(r);
         *ret_doors = TAKE(&doors);
@@ -56,16 +58,21 @@ const char *doors_client_id(const Doors *doors) {
         return doors->client_id;
 }
 
-static int doors_set_filters(Doors *doors, const Routes *routes) {
+/* Of those that are configured each, of what was discovered patterns. */
+static int doors_set_filters(Doors *doors) {
+        const Routes *own = doors->own;
+        const Patterns *patterns = discovery_patterns(doors->discovery);
+        size_t n = 0;
         const char **filters;
-        size_t n = routes_length(routes);
         int r;
 
-        filters = calloc(n ? n : 1, sizeof(*filters));
+        filters = calloc(routes_length(own) + patterns->n + 1, sizeof(*filters));
         if (!filters)
                 return err_new(-ENOMEM);
-        for (size_t i = 0; i < n; ++i)
-                filters[i] = topic_template_pattern(routes_get(routes, i)->topic);
+        for (size_t i = 0; i < routes_length(own); ++i)
+                filters[n++] = topic_template_pattern(routes_get(own, i)->topic);
+        for (size_t i = 0; i < patterns->n; ++i)
+                filters[n++] = patterns->items[i];
         r = mqtt_source_set_filters(doors->mqtt, filters, n);
         free(filters);
         return r == 0 ? 0 : err_up(r);
@@ -87,6 +94,8 @@ static int doors_open_mqtt(Doors *doors, const Lease *lease) {
                 .is_high = inlet_is_high,
                 .owner = lease,
                 .is_ours = doors_is_ours,
+                .is_wanted = discovery_wants,
+                .wanted = doors->discovery,
         };
         int r;
 
@@ -111,11 +120,13 @@ static int doors_open_mqtt(Doors *doors, const Lease *lease) {
                 return DOORS_E_UNUSABLE;
         }
         if (r == 0)
-                r = doors_set_filters(doors, doors->routes);
+                r = doors_set_filters(doors);
         if (r == 0)
                 r = mqtt_source_start(doors->mqtt);
         if (r == 0)
                 r = explorer_open(doors->explorer, options, options->client_id);
+        if (r == 0)
+                r = discovery_open(doors->discovery, options, options->client_id);
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -188,14 +199,38 @@ void doors_shut(Doors *doors) {
 int doors_reload(Doors *doors, const Config *config) {
         int r;
 
-        routes_unref(doors->routes);
-        doors->routes = routes_ref(config->routes);
-        inlet_set_routes(doors->options.inlet, config->routes);
-        r = doors->mqtt ? doors_set_filters(doors, doors->routes) : 0;
+        doors->explore = config->mqtt_explore;
+        routes_unref(doors->own);
+        doors->own = routes_ref(config->routes);
+        inlet_set_routes(doors->options.inlet, config->routes); /* what is discovered has no each */
+        r = discovery_set(doors->discovery, config->discover, config->n_discover, config->routes);
         if (r == 0)
-                r = explorer_set(doors->explorer, config->mqtt_explore, config->routes);
-
+                r = explorer_set(doors->explorer, doors->explore, doors_routes(doors));
         return r == 0 ? 0 : err_up(r);
+}
+
+Routes *doors_routes(Doors *doors) {
+        return discovery_routes(doors->discovery);
+}
+
+int doors_follow(Doors *doors) {
+        return doors->mqtt ? err_up(doors_set_filters(doors)) : 0;
+}
+
+int doors_turn(Doors *doors, bool *ret_is_changed) {
+        int r = discovery_turn(doors->discovery, ret_is_changed);
+
+        if (r == 0 && *ret_is_changed)
+                r = explorer_set(doors->explorer, doors->explore, doors_routes(doors));
+        return r == 0 ? 0 : err_up(r);
+}
+
+int doors_fd(const Doors *doors) {
+        return discovery_fd(doors->discovery);
+}
+
+int64_t doors_wait_us(const Doors *doors) {
+        return discovery_wait_us(doors->discovery);
 }
 
 void doors_tick(Doors *doors) {
@@ -204,6 +239,7 @@ void doors_tick(Doors *doors) {
 
 void doors_stop(Doors *doors, int dispatcher_ms) {
         explorer_stop(doors->explorer);
+        discovery_stop(doors->discovery);
         if (doors->mqtt)
                 mqtt_source_stop(doors->mqtt);
         if (doors->dispatcher)
@@ -218,7 +254,8 @@ Doors *doors_free(Doors *doors) {
         mqtt_source_free(doors->mqtt);
         maintenance_free(doors->maintenance);
         explorer_free(doors->explorer);
-        routes_unref(doors->routes);
+        discovery_free(doors->discovery);
+        routes_unref(doors->own);
         free(doors);
         return NULL;
 }

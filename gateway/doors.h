@@ -35,9 +35,17 @@ Doors *doors_free(Doors *doors);
 const char *doors_client_id(const Doors *doors); /* under which we would go to the broker */
 /* The session at the broker is the one that goes with @lease. DOORS_E_UNUSABLE. */
 MUST_CHECK int doors_open(Doors *doors, const Lease *lease);
-void doors_shut(Doors *doors);                                   /* nothing more is taken */
-MUST_CHECK int doors_reload(Doors *doors, const Config *config); /* its routes and filters */
-void doors_tick(Doors *doors);                                   /* about once a second */
-void doors_stop(Doors *doors, int dispatcher_ms);                /* what takes in, for good */
+void doors_shut(Doors *doors); /* nothing more is taken */
+/* Its routes, and what may be discovered, which are in force in doors_routes(); doors_follow() then
+ * subscribes to what they want. */
+MUST_CHECK int doors_reload(Doors *doors, const Config *config);
+Routes *doors_routes(Doors *doors); /* borrowed: those that are configured, and discovered ones */
+MUST_CHECK int doors_follow(Doors *doors);
+/* What was announced in the meantime: *ret_is_changed: doors_routes() are other ones. */
+MUST_CHECK int doors_turn(Doors *doors, bool *ret_is_changed);
+int doors_fd(const Doors *doors); /* readable, or so much later: doors_turn() has something to do */
+int64_t doors_wait_us(const Doors *doors);
+void doors_tick(Doors *doors);                    /* about once a second */
+void doors_stop(Doors *doors, int dispatcher_ms); /* what takes in, for good */
 
 DEFINE_CLEANUP(Doors *, doors_free);

@@ -231,7 +231,7 @@ static int gateway_start_database(Gateway *gateway) {
         r = processor_new(&gateway->processor,
                           &options,
                           gateway->journal,
-                          config->routes,
+                          doors_routes(gateway->doors),
                           gateway->outbox);
         return r == 0 ? 0 : err_up(r);
 }
@@ -351,6 +351,12 @@ static int gateway_apply_auth(Gateway *gateway, const Config *config) {
         return 0;
 }
 
+/* They are known before their messages come. */
+static int gateway_set_routes(Gateway *gateway) {
+        processor_set_routes(gateway->processor, doors_routes(gateway->doors));
+        return err_up(doors_follow(gateway->doors));
+}
+
 static int gateway_apply(Gateway *gateway, Config *config) {
         int r;
 
@@ -367,8 +373,8 @@ static int gateway_apply(Gateway *gateway, Config *config) {
         if (r < 0)
                 return err_up(r);
 
-        processor_set_routes(gateway->processor, config->routes);
-        return doors_reload(gateway->doors, config);
+        r = doors_reload(gateway->doors, config);
+        return r == 0 ? err_up(gateway_set_routes(gateway)) : err_up(r);
 }
 
 static int gateway_reload(Gateway *gateway) {
@@ -467,6 +473,25 @@ static int gateway_follow_lease(Gateway *gateway) {
         return r == 0 ? 0 : err_up(r);
 }
 
+/* What devices have announced. */
+static int gateway_follow_doors(Gateway *gateway) {
+        bool is_changed;
+        int r = doors_turn(gateway->doors, &is_changed);
+
+        if (r == 0 && is_changed)
+                r = gateway_set_routes(gateway);
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* Until the tick, or until there is something to do before. */
+static int gateway_wait_ms(const Gateway *gateway, int64_t left_us) {
+        int64_t wait_us = doors_wait_us(gateway->doors);
+
+        if (wait_us > left_us)
+                wait_us = left_us;
+        return wait_us > 0 ? (int)(wait_us / 1000) + 1 : 0;
+}
+
 static int64_t gateway_tick_us(void) {
         int64_t watchdog_us = notify_watchdog_us();
 
@@ -476,7 +501,8 @@ static int64_t gateway_tick_us(void) {
 
 static int gateway_loop(Gateway *gateway) {
         struct pollfd fds[] = { { .fd = gateway->signals, .events = POLLIN },
-                                { .fd = lease_fd(gateway->lease), .events = POLLIN } };
+                                { .fd = lease_fd(gateway->lease), .events = POLLIN },
+                                { .fd = doors_fd(gateway->doors), .events = POLLIN } };
         int64_t tick_us = gateway_tick_us();
         int64_t next_us = clock_mono_us();
         bool stop = false;
@@ -489,10 +515,12 @@ static int gateway_loop(Gateway *gateway) {
                         gateway_tick(gateway);
                         next_us = now_us + tick_us;
                 }
-                (void)poll(fds, N_ELEMENTS(fds), (int)((next_us - now_us) / 1000) + 1);
+                (void)poll(fds, N_ELEMENTS(fds), gateway_wait_ms(gateway, next_us - now_us));
                 r = gateway_take_signals(gateway, &stop);
                 if (r == 0 && !stop)
                         r = gateway_follow_lease(gateway);
+                if (r == 0 && !stop)
+                        r = gateway_follow_doors(gateway);
                 if (r == 0)
                         r = gateway_result(gateway);
         }

@@ -10,7 +10,8 @@
 #include "base/buf.h"
 
 typedef enum BulletinSubject {
-        BULLETIN_UNROUTED, /* JSON: what mqtt.explore has seen that no route takes */
+        BULLETIN_UNROUTED,   /* JSON: what mqtt.explore has seen that no route takes */
+        BULLETIN_DISCOVERED, /* JSON: what devices have announced */
         BULLETIN_COUNT
 } BulletinSubject;
 

@@ -59,6 +59,11 @@ typedef enum Metric {
         METRIC_EXPLORED,           /* messages that mqtt.explore brought and no route takes */
         METRIC_EXPLORED_SHAPES,    /* gauge: of their topics, in the sketch */
         METRIC_EXPLORED_DISPLACED, /* shapes that gave way to others */
+        METRIC_DISCOVERED_DEVICES, /* gauge: that announce themselves */
+        METRIC_DISCOVERED_POINTS,  /* gauge: of them */
+        METRIC_DISCOVERED_REFUSED, /* gauge: what of announcements is not taken */
+        METRIC_DISCOVERY_NEWS,     /* announcements that are new, or other than before */
+        METRIC_DISCOVERY_BOUND,    /* announcements that are not kept */
 
         METRIC_IGNORED,               /* of topics that a route does not want; duplicates, too */
         METRIC_REGISTRATIONS,         /* devices that were to be created by themselves */

@@ -469,7 +469,7 @@ static int entity_read_parts(Entity *entity) {
                 r = entity_text(entity, name, &object);
                 if (r == 0)
                         r = entity_say(entity, entity->own, "platform", &entity->component);
-                if (r == 0 && entity->component.data)
+                if (r == 0 && entity->component.data && name[1].n > 2) /* alone: it has gone */
                         r = entity_read_one(entity, object);
         }
         return err_up(r);

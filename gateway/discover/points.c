@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/json_out.h"
+#include "base/text.h"
 
 #define POINTS_CONSTANT 256 /* bytes of a code in quotes */
 
@@ -79,6 +80,29 @@ int points_add_routes(const Findings *findings, Routes *routes) {
                         route_done(&route);
         }
         return err_up(r);
+}
+
+static uint64_t points_hash_text(uint64_t hash, Text text) {
+        hash = text_hash(hash, &text.n, sizeof(text.n));
+        return text.n > 0 ? text_hash(hash, text.data, text.n) : hash;
+}
+
+uint64_t points_hash(const Findings *findings) {
+        uint64_t hash = TEXT_HASH;
+
+        for (const FoundTopic *at = findings_topics(findings); at; at = at->next) {
+                const bool flags[] = { at->is_json, at->is_status, at->is_shared };
+
+                hash = points_hash_text(hash, at->topic);
+                hash = points_hash_text(hash, at->device->code);
+                hash = points_hash_text(hash, at->device->user);
+                hash = text_hash(hash, flags, sizeof(flags));
+                for (const FoundPoint *point = at->points; point; point = point->next) {
+                        hash = points_hash_text(hash, point->name);
+                        hash = points_hash_text(hash, point->line);
+                }
+        }
+        return hash;
 }
 
 /* ---- for people --------------------------------------------------------------------------- */

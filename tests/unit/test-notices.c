@@ -148,8 +148,9 @@ static void test_a_device_has_parts(void **state) {
              "homeassistant/device/meter/config",
              "{\"dev\":{\"ids\":\"meter\"},\"o\":{\"name\":\"x\"},\"state_topic\":\"m/state\","
              "\"cmps\":{\"p1\":{\"p\":\"sensor\",\"unit_of_measurement\":\"W\","
-             "\"value_template\":\"{{ value_json.p }}\"},\"gone\":{\"p\":\"sensor\","
-             "\"state_topic\":null},\"b\":{\"p\":\"button\",\"command_topic\":\"m/b\"}}}");
+             "\"value_template\":\"{{ value_json.p }}\"},\"gone\":{\"p\":\"sensor\"},"
+             "\"text\":{\"p\":\"sensor\",\"name\":\"T\"},"
+             "\"b\":{\"p\":\"button\",\"command_topic\":\"m/b\"}}}");
         expect_line(world, "m/state", "p1", "/p | null unknown unavailable none nan | number");
         expect_refused(world, "a topic that others read as JSON", "m/state");
 }
