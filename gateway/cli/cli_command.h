@@ -111,6 +111,7 @@ int cli_journal_verify(const Cli *cli);
 
 int cli_route_list(const Cli *cli);
 int cli_route_unrouted(const Cli *cli);
+int cli_route_discovered(const Cli *cli);
 int cli_route_explain(const Cli *cli);
 int cli_route_test(const Cli *cli);
 int cli_route_profiles(const Cli *cli);

@@ -222,7 +222,7 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
                 values["id"] = command.json()["command_id"]
             is_device = any("deviceToken" in s for s in operation["security"])
             token = ids["dev-1 token"] if is_device else \
-                gateway.token("root" if re.search("/owner$|/thresholds|/dead-letters|/unrouted", path) else "ana")
+                gateway.token("root" if re.search("/owner$|/thresholds|/dead-letters|/unrouted|/discovered", path) else "ana")
             body = None if method == "get" else bodies.get(path)
             if path in ("/api/token/refresh", "/auth/refresh"):  # one of a log-in alone is renewed
                 token = gateway.post("/api/token", **bodies["/api/token"]).json()["access_token"]

@@ -261,6 +261,7 @@ ELSEWHERE = {"/api/events", "/api/events/poll",  # test_no_event_stream_...
              "/api/commands/{id}", "/api/devices/{id}/commands",  # test_commands_are_...
              "/api/dead-letters", "/api/dead-letters/notes", "/api/dead-letters/{id}", "/api/dead-letters/{id}/replay", "/api/dead-letters/replay",  # test_dead_letters_by_http
              "/api/routes/unrouted",  # test_what_no_route_takes_is_seen
+             "/api/routes/discovered",  # test_discovery
              "/api/devices/{id}/owner", "/api/vehicles/{id}/owner",  # test_things_are_given.py
              "/api/ws/ticket", "/api/v1/detections", "/api/v1/detections/bulk",
              "/api/v1/devices/register", "/api/v1/devices/{id}/activate",  # administration

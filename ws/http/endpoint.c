@@ -162,6 +162,7 @@ static const WsEndpoint ws_endpoints[] = {
         { "/api/mqtt/status", "GET", WS_ENDPOINT_SIGNED_IN, ws_page_mqtt_status, NULL, NULL },
         { "/api/openapi.json", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_asset, NULL, NULL },
         { "/api/recordings", "GET", WS_ENDPOINT_SIGNED_IN, ws_page_recordings, NULL, NULL },
+        { "/api/routes/discovered", "GET", WS_ENDPOINT_USER, ws_endpoint_discovered, NULL, NULL },
         { "/api/routes/unrouted", "GET", WS_ENDPOINT_USER, ws_endpoint_unrouted, NULL, NULL },
         { "/api/setup/status", "GET", WS_ENDPOINT_PUBLIC, ws_page_setup_status, NULL, NULL },
         { "/api/statistics",

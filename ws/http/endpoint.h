@@ -115,6 +115,7 @@ int ws_endpoint_device_owner(WsCall *call);
 int ws_endpoint_vehicle_owner(WsCall *call);
 int ws_endpoint_owner_answer(WsCall *call, const Answer *answer);
 int ws_endpoint_unrouted(WsCall *call);
+int ws_endpoint_discovered(WsCall *call);
 int ws_endpoint_letters(WsCall *call);
 int ws_endpoint_letter_notes(WsCall *call);
 int ws_endpoint_letter(WsCall *call);

@@ -273,23 +273,36 @@ int ws_endpoint_letters_answer(WsCall *call, const Answer *answer) {
         }
 }
 
-/* ---- what no route takes ---- */
+/* ---- what no route takes, and what announces itself ---- */
 
-int ws_endpoint_unrouted(WsCall *call) {
+/* What the process tells of it; @nothing where it has nothing to tell. */
+static int ws_endpoint_tell(WsCall *call, BulletinSubject subject, const char *nothing) {
         Buf *body;
 
         if (call->identity.user->role != ROLE_ADMIN) {
                 ws_response_problem(call->response,
                                     403,
                                     "forbidden",
-                                    "What no route takes is for admins.");
+                                    "What routes take and do not take is for admins.");
                 return 0;
         }
         ws_response_header(call->response, "Cache-Control", "no-store");
         body = ws_response_json(call->response);
-        if (!bulletin_get(BULLETIN_UNROUTED, body))
-                buf_append_string(body,
-                                  "{\"at\":null,\"messages\":0,\"shapes\":0,\"displaced\":0,"
-                                  "\"unrouted\":[]}");
+        if (!bulletin_get(subject, body))
+                buf_append_string(body, nothing);
         return 0;
+}
+
+int ws_endpoint_unrouted(WsCall *call) {
+        return ws_endpoint_tell(call,
+                                BULLETIN_UNROUTED,
+                                "{\"at\":null,\"messages\":0,\"shapes\":0,\"displaced\":0,"
+                                "\"unrouted\":[]}");
+}
+
+int ws_endpoint_discovered(WsCall *call) {
+        return ws_endpoint_tell(call,
+                                BULLETIN_DISCOVERED,
+                                "{\"at\":null,\"devices\":0,\"points\":0,\"refused\":0,"
+                                "\"discovered\":[],\"not_taken\":[]}");
 }
