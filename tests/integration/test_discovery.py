@@ -1,0 +1,208 @@
+"""Devices that announce themselves: kind = discovery.
+
+tests/discovery/NAME.json is what a project announces and publishes: `announcements` (topic, payload: retained),
+`messages` (as in tests/profiles), and `not_taken` (why something of it is refused).
+"""
+import datetime
+import json
+import pathlib
+import signal
+
+import pytest
+
+from conftest import populate
+from test_native_protocol import Native
+from test_profiles_of_devices import PUSHES, TABLES, check_row, is_push
+from waiting import wait_until
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROJECTS = sorted(path.stem for path in (ROOT / "tests/discovery").glob("*.json"))
+ROUTES = ("[route ha]\ntopic = homeassistant/#\nkind = discovery\n"
+          "[route tasmota]\ntopic = tasmota/discovery/#\nkind = discovery\n")
+
+
+def announce(broker, topic, payload):
+    broker.publish(topic, json.dumps(payload) if payload else "", retain=True)
+
+
+def entity(topic, device, **more):
+    return {"state_topic": topic, "device": {"identifiers": [device]}, **more}
+
+
+def told(gateway):
+    return json.loads(gateway.cli("route", "discovered", "--json").stdout)
+
+
+def subscribed(gateway, broker, database, name="probe"):
+    """What was announced before is in force: an announcement after it, the last to be subscribed, is."""
+    announce(broker, f"homeassistant/sensor/{name}/config", entity(f"probe/{name}", name))
+
+    def is_stored():
+        broker.publish(f"probe/{name}", "1")
+        return database.value("SELECT count(*) FROM telemetry t JOIN devices d ON d.id = t.device_id"
+                              " WHERE d.code = %s", name)
+
+    wait_until(is_stored, "what was announced to be subscribed")
+    wait_until(lambda: gateway.metric("tidegate_in_journal") == 0, "all to be stored")
+
+
+def started(make_gateway, routes=ROUTES, **changes):
+    gateway = make_gateway(**changes)
+    gateway.routes = routes
+    gateway.write_conf()
+    populate(gateway)
+    gateway.start()
+    return gateway
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_what_a_project_announces_is_stored(make_gateway, broker, database, name):
+    project = json.loads((ROOT / f"tests/discovery/{name}.json").read_text("utf-8"))
+    assert project["about"]
+    for one in project["announcements"]:
+        announce(broker, one["topic"], one["payload"])
+    gateway = started(make_gateway)
+    subscribed(gateway, broker, database)
+    root = Native(gateway, gateway.token("root"))
+    assert root.ask("subscribe", to=["device/*"])["ok"]
+    n_before = gateway.metric("tidegate_received_total", door="mqtt")
+    for one in project["messages"]:
+        broker.publish(one["topic"], one["payload"])
+    wait_until(lambda: gateway.metric("tidegate_received_total", door="mqtt") >= n_before + len(project["messages"])
+               and gateway.metric("tidegate_in_journal") == 0, "all to be taken")
+    assert database.rows("SELECT topic, reason, detail FROM dead_letters") == []
+    seen, now = {}, datetime.datetime.now(datetime.timezone.utc)
+    for one in project["messages"]:
+        thing = (one["kind"], one["device"])
+        check_row(database, one, seen.get(thing, 0), now)
+        seen[thing] = seen.get(thing, 0) + 1
+        push = root.push(*(PUSHES.get(kind, kind) for kind in TABLES))
+        assert is_push(push, one, database.value("SELECT id FROM devices WHERE code = %s", one["device"]))
+    assert sorted({one["why"] for one in told(gateway)["not_taken"]}) == sorted(project["not_taken"])
+    assert gateway.metric("tidegate_accounting_drift") == 0
+
+
+def test_eight_projects_are_known():
+    assert len(PROJECTS) >= 8
+
+
+def test_who_takes_it_back_is_heard_no_more(make_gateway, broker, database):
+    announce(broker, "homeassistant/sensor/one/config", entity("room/one", "one"))
+    gateway = started(make_gateway)
+    subscribed(gateway, broker, database)
+    broker.publish("room/one", "1")
+    database.wait_for("SELECT count(*) FROM telemetry t JOIN devices d ON d.id = t.device_id WHERE d.code = 'one'", 1)
+    announce(broker, "homeassistant/sensor/one/config", None)
+    wait_until(lambda: gateway.metric("tidegate_discovered_points") == 1, "it to be taken back")
+    subscribed(gateway, broker, database, "later")
+    broker.publish("room/one", "2")
+    broker.publish("probe/later", "last")
+    database.wait_for("SELECT count(*) FROM telemetry WHERE payload->>'later' = 'last'", 1)
+    assert database.value("SELECT count(*) FROM telemetry t JOIN devices d ON d.id = t.device_id"
+                          " WHERE d.code = 'one'") == 1
+    assert database.rows("SELECT topic FROM dead_letters") == []
+
+
+def test_it_is_there_from_the_start_after_a_restart(make_gateway, broker, database):
+    announce(broker, "homeassistant/sensor/one/config", entity("room/one", "one"))
+    gateway = started(make_gateway)
+    subscribed(gateway, broker, database)
+    gateway.stop()
+    broker.publish("room/one", "kept")  # by the broker, for our session
+    gateway.start()
+    database.wait_for("SELECT count(*) FROM telemetry WHERE payload->>'one' = 'kept'", 1)
+    assert database.rows("SELECT topic FROM dead_letters") == []
+    assert told(gateway)["devices"] == 2
+
+
+def test_own_routes_come_first(make_gateway, broker, database):
+    announce(broker, "homeassistant/sensor/one/config", entity("room/one", "one"))
+    own = "[route own]\ntopic = room/{device}\nkind = telemetry\ndecode = number\nauto_register = on\n"
+    gateway = started(make_gateway, ROUTES)
+    subscribed(gateway, broker, database)
+    assert gateway.metric("tidegate_discovered_points") == 2
+    gateway.routes = ROUTES + own
+    gateway.write_conf()
+    gateway.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: gateway.metric("tidegate_discovered_points") == 1, "the reload")
+    broker.publish("room/one", "21.5")
+    database.wait_for("SELECT count(*) FROM telemetry WHERE payload->>'value' = '21.5'", 1)
+    assert database.value("SELECT count(*) FROM telemetry WHERE jsonb_exists(payload::jsonb, 'one')") == 0
+    assert [(one["why"], one["text"]) for one in told(gateway)["not_taken"]] == [
+        ("a topic that a route has", "room/one")]
+
+
+def test_without_a_route_of_discovery_nobody_listens(make_gateway, broker, database):
+    announce(broker, "homeassistant/sensor/one/config", entity("room/one", "one"))
+    gateway = started(make_gateway, "")
+    broker.publish("room/one", "1")
+    assert "mqtt_discovery" not in gateway.log()
+    done = gateway.cli("route", "discovered", check=False)
+    assert done.returncode == 1 and "no route has kind = discovery" in done.stderr
+
+
+def test_devices_and_points_are_bounded(make_gateway, broker, database):
+    routes = "[route ha]\ntopic = homeassistant/#\nkind = discovery\nmax_devices = 2\nmax_points = 3\n"
+    for n in range(5):
+        announce(broker, f"homeassistant/sensor/many/p{n}/config", entity(f"room/p{n}", "many"))
+    gateway = started(make_gateway, routes)
+    wait_until(lambda: gateway.metric("tidegate_discovered_points") == 3, "the points")
+    announce(broker, "homeassistant/sensor/two/config", entity("room/two", "two"))
+    announce(broker, "homeassistant/sensor/three/config", entity("room/three", "three"))
+    wait_until(lambda: gateway.metric("tidegate_discovered_refused") == 3, "the third device")
+    assert sorted(one["why"] for one in told(gateway)["not_taken"]) == [
+        "more devices than max_devices", *["more points of a device than max_points"] * 2]
+
+
+HOSTILE = ["#", "+/status", "$SYS/broker/clients/total", "$share/all/users/#", "a" * 65000, "room/{user}/x", "",
+           "tidegate/canary/x", "homeassistant/#", "users/eve/private"]
+
+
+def test_hostile_announcements_open_nothing(make_gateway, broker, database):
+    routes = "[route ha]\ntopic = homeassistant/#\nkind = discovery\nallow = room/#, probe/#\n"
+    for n, topic in enumerate(HOSTILE):
+        announce(broker, f"homeassistant/sensor/evil{n}/config", entity(topic, "evil"))
+    announce(broker, "homeassistant/sensor/name/config", entity("room/name", "x" * 300))
+    announce(broker, "homeassistant/sensor/quote/config", entity("room/quote", "it's"))
+    announce(broker, "homeassistant/sensor/huge/config", entity("room/huge", "huge", name="n" * 300000))
+    announce(broker, "homeassistant/sensor/deep/config", {"device": [[[[]]]], "~": {}, "state_topic": "~~"})
+    broker.publish("homeassistant/sensor/bytes/config", b"\xff\x00{", retain=True)
+    gateway = started(make_gateway, routes)
+    subscribed(gateway, broker, database)
+    for topic in ("users/eve/private", "room/quote", "room/huge", "x/status"):
+        broker.publish(topic, "1")
+    broker.publish("probe/probe", "last")
+    database.wait_for("SELECT count(*) FROM telemetry WHERE payload->>'probe' = 'last'", 1)
+    assert database.value("SELECT count(DISTINCT device_id) FROM telemetry") == 1
+    assert database.rows("SELECT topic FROM dead_letters") == []
+    assert gateway.metric("tidegate_discovery_bounded_total") == 2
+    assert gateway.metric("tidegate_discovered_points") == 1
+
+
+def test_what_a_pattern_brings_beside_is_left(make_gateway, broker, database):
+    """Many topics are few subscriptions: what those bring and nobody announced is no dead letter."""
+    for n in range(100):
+        announce(broker, f"homeassistant/sensor/n{n}/config", entity(f"room/{n}/temperature", f"dev-{n}"))
+    gateway = started(make_gateway)
+    subscribed(gateway, broker, database)
+    assert "patterns=2" in [line for line in gateway.log().splitlines() if " discovered " in line][-1]
+    broker.publish("room/stranger/temperature", "1")
+    broker.publish("room/7/temperature", "21.5")
+    database.wait_for("SELECT count(*) FROM telemetry t JOIN devices d ON d.id = t.device_id WHERE d.code = 'dev-7'", 1)
+    assert database.rows("SELECT topic FROM dead_letters") == []
+    assert gateway.metric("tidegate_mqtt_unwanted_total") == 1
+
+
+def test_admins_are_told(make_gateway, broker, database):
+    announce(broker, "homeassistant/sensor/one/config",
+             entity("room/one", "one", unit_of_measurement="W", value_template="{{ value | int * 2 }}"))
+    gateway = started(make_gateway)
+    subscribed(gateway, broker, database)
+    path = "/api/routes/discovered"
+    assert gateway.get(path).status_code == 401
+    assert gateway.get(path, "ana").status_code == 403
+    answer = gateway.get(path, "root").json()
+    assert [one["device"] for one in answer["discovered"]] == ["one", "probe"]
+    assert [(one["name"], one["text"]) for one in answer["not_taken"]] == [("one", "{{ value | int * 2 }}")]
+    text = gateway.cli("route", "discovered").stdout
+    assert "{{ value | int * 2 }}" in text and "probe/probe" in text
