@@ -114,7 +114,8 @@ int db_letters_ask_these(DbConn *conn,
         CLEANUP(PQclear) PGresult *result = NULL;
         char admin[LETTERS_ID_SIZE];
         const char *args[] = { ids, admin };
-        Buf *body = &answer->bodies[0];
+        JsonOut out = { .buf = &answer->bodies[0] };
+        char next[LETTERS_ID_SIZE];
         int r;
 
         snprintf(admin, sizeof(admin), "%lld", (long long)query->user_ids[0]);
@@ -124,12 +125,12 @@ int db_letters_ask_these(DbConn *conn,
         if (PQntuples(result) == 0)
                 return DB_E_REJECTED;
         answer->status = (int)strtol(PQgetvalue(result, 0, 0), NULL, 10);
-        buf_reset(body); /* of a try that was cut off */
-        buf_printf(body, "{\"asked\":%s,\"cursor\":", PQgetvalue(result, 0, 1));
-        if (cursor > 0)
-                buf_printf(body, "\"%lld\"}", (long long)cursor);
-        else
-                buf_append_string(body, "null}");
+        snprintf(next, sizeof(next), "%lld", (long long)cursor);
+        buf_reset(out.buf); /* of a try that was cut off */
+        json_out_object(&out, NULL);
+        json_out_raw(&out, "asked", text_of(PQgetvalue(result, 0, 1)));
+        json_out_string(&out, "cursor", cursor > 0 ? next : NULL);
+        json_out_object_end(&out);
         return 0;
 }
 
@@ -138,22 +139,20 @@ int db_letters_states(DbConn *conn, Answer *answer) {
                                   " THEN 'waiting' ELSE 'taken' END), count(*)"
                                   " FROM replays GROUP BY 1 ORDER BY 1";
         CLEANUP(PQclear) PGresult *result = NULL;
-        Buf *body = &answer->bodies[0];
+        JsonOut out = { .buf = &answer->bodies[0] };
         int r;
 
         r = db_conn_exec(conn, &(DbQuery){ sql, 0, NULL }, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         answer->status = 200;
-        buf_reset(body);
-        buf_append_string(body, "{\"states\":{");
-        for (int i = 0; i < PQntuples(result); ++i) {
-                if (i > 0)
-                        buf_append_char(body, ',');
-                buf_json_string(body, text_of(PQgetvalue(result, i, 0)));
-                buf_printf(body, ":%s", PQgetvalue(result, i, 1));
-        }
-        buf_append_string(body, "}}");
+        buf_reset(out.buf);
+        json_out_object(&out, NULL);
+        json_out_object(&out, "states");
+        for (int i = 0; i < PQntuples(result); ++i)
+                json_out_raw(&out, PQgetvalue(result, i, 0), text_of(PQgetvalue(result, i, 1)));
+        json_out_object_end(&out);
+        json_out_object_end(&out);
         return 0;
 }
 
