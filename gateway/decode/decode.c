@@ -268,24 +268,6 @@ int decode_choose(Arena *arena,
         return 0;
 }
 
-int decode_first(Arena *arena,
-                 const Route *const routes[],
-                 size_t n_routes,
-                 const Record *envelope,
-                 Record *ret_record) {
-        const Route *route;
-        TopicMatch match = { 0 };
-        int r = decode_choose(arena, routes, n_routes, envelope, &route);
-
-        if (r == 0 && !route)
-                return DECODE_E_NONE;
-        if (r == 0) {
-                (void)topic_template_match(route->topic, envelope->topic, &match);
-                r = decode(arena, route, &match, envelope, ret_record);
-        }
-        return r == 0 ? 0 : err_up(r);
-}
-
 int decode_count_detections(Text body, size_t max_bytes, size_t *ret_n_good) {
         CLEANUP(arena_free) Arena *arena = NULL;
         static char name[] = "door";

@@ -30,23 +30,12 @@ MUST_CHECK int decode(Arena *arena,
                       const Record *envelope, /* seq, received_us, topic, payload */
                       Record *ret_record);
 
-enum {
-        DECODE_E_NONE = 1,
-};
-
 /* The first of these routes, all of which match the topic, whose condition holds; NULL: none. */
 MUST_CHECK int decode_choose(Arena *arena,
                              const Route *const routes[],
                              size_t n_routes,
                              const Record *envelope,
                              const Route **ret_route);
-
-/* By that one. DECODE_E_NONE: there is none, and nothing is said. */
-MUST_CHECK int decode_first(Arena *arena,
-                            const Route *const routes[],
-                            size_t n_routes,
-                            const Record *envelope,
-                            Record *ret_record);
 
 /* Is it a payload that the route is for? What cannot be read is none. */
 MUST_CHECK int decode_holds(Arena *arena,

@@ -20,6 +20,10 @@ static int understand_keep_name(Arena *arena, Record *record) {
 
 typedef struct Reading Reading;
 
+enum {
+        UNDERSTAND_E_NONE = 1, /* a route, or a table, does not take it */
+};
+
 /* One entry, while the tables are asked about it. */
 struct Reading {
         Arena *arena;
@@ -44,7 +48,7 @@ static int understand_element(const Reading *reading, Record *ret_record) {
         return r == 0 ? 0 : err_up(r);
 }
 
-/* DECODE_E_NONE: not by this route. */
+/* UNDERSTAND_E_NONE: not by this route. */
 static int understand_by_route(Reading *reading, const Route *route, Record *ret_record) {
         uint32_t n = understand_count_of(reading->entry);
         TopicMatch match = { 0 };
@@ -69,10 +73,11 @@ static int understand_by_route(Reading *reading, const Route *route, Record *ret
         }
         elements_done(reading->elements);
         reading->is_other = true;
-        return DECODE_E_NONE;
+        return UNDERSTAND_E_NONE;
 }
 
-/* DECODE_E_NONE: the table has no route for it; reading->is_ignored: and one that does not want it.
+/* UNDERSTAND_E_NONE: the table has no route for it; reading->is_ignored: and one that does not want
+ * it.
  */
 static int understand_by(Reading *reading, const Routes *table, Record *ret_record) {
         const Route *routes[ROUTES_MAX_TAKING], *route;
@@ -83,7 +88,7 @@ static int understand_by(Reading *reading, const Routes *table, Record *ret_reco
         if (r != 0)
                 return err_up(r);
         reading->is_ignored = reading->is_ignored || is_ignored;
-        return route ? understand_by_route(reading, route, ret_record) : DECODE_E_NONE;
+        return route ? understand_by_route(reading, route, ret_record) : UNDERSTAND_E_NONE;
 }
 
 /* The first number has all of it, which can be taken in again; the others leave nothing. */
@@ -110,7 +115,7 @@ static int understand_topic(Reading *reading, const UnderstandContext *by, Recor
                 return r == 0 ? 0 : err_up(r);
         }
         r = understand_by(reading, by->routes, ret_record);
-        for (size_t i = 0; r == DECODE_E_NONE && !reading->is_ignored; ++i) {
+        for (size_t i = 0; r == UNDERSTAND_E_NONE && !reading->is_ignored; ++i) {
                 table = former_routes(by->former, envelope->seq, envelope->received_us, i);
                 if (!table)
                         break;
