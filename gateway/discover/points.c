@@ -6,6 +6,10 @@
 #include "base/json_out.h"
 #include "base/text.h"
 
+enum {
+        POINTS_E_NONE = 1, /* no template or no map: whoever found it should have refused it */
+};
+
 #define POINTS_CONSTANT 256 /* bytes of a code in quotes */
 
 /* ---- routes ------------------------------------------------------------------------------- */
@@ -14,8 +18,8 @@ static int points_add_line(Route *route, Text target, Text line) {
         char why[MAP_WHY_SIZE];
         int r = map_add(route->map, route->topic, target, line, why);
 
-        if (r > 0) /* whoever made the line has looked at all that goes into it */
-                r = err_new(-EINVAL);
+        if (r > 0)
+                return POINTS_E_NONE;
         return err_up(r);
 }
 
@@ -23,7 +27,7 @@ static int points_add_constant(Route *route, Text target, Text value) {
         char text[POINTS_CONSTANT];
         int n = snprintf(text, sizeof(text), "'%.*s'", (int)value.n, value.data);
 
-        return err_up(points_add_line(route, target, (Text){ .data = text, .n = (size_t)n }));
+        return points_add_line(route, target, (Text){ .data = text, .n = (size_t)n });
 }
 
 static int points_add_lines(Route *route, const FoundTopic *topic) {
@@ -33,7 +37,7 @@ static int points_add_lines(Route *route, const FoundTopic *topic) {
                 r = points_add_constant(route, TEXT("user"), topic->device->user);
         for (const FoundPoint *at = topic->points; r == 0 && at; at = at->next)
                 r = points_add_line(route, at->name, at->line);
-        return err_up(r);
+        return r;
 }
 
 static int points_make_route(Route *route, const FoundTopic *topic) {
@@ -62,7 +66,9 @@ static int points_make_route(Route *route, const FoundTopic *topic) {
                 r = map_new(&route->map, route->kind);
         if (r == 0)
                 r = points_add_lines(route, topic);
-        return r > 0 ? err_new(-EINVAL) : err_up(r);
+        if (r > 0)
+                return POINTS_E_NONE;
+        return err_up(r);
 }
 
 int points_add_routes(const Findings *findings, Routes *routes) {
@@ -78,6 +84,8 @@ int points_add_routes(const Findings *findings, Routes *routes) {
                         r = routes_add(routes, &route);
                 if (r != 0)
                         route_done(&route);
+                if (r == POINTS_E_NONE)
+                        r = 0; /* what is announced costs itself, whatever was overlooked of it */
         }
         return err_up(r);
 }

@@ -57,12 +57,16 @@ static bool rule_has(char *const filters[], size_t n, Text topic) {
 }
 
 static bool rule_is_topic(Text topic) {
+        size_t n_levels = 1;
+
         if (topic.n == 0 || topic.n > DISCOVER_MAX_TOPIC || !name_is_printable(topic))
                 return false;
-        for (size_t i = 0; i < topic.n; ++i)
+        for (size_t i = 0; i < topic.n; ++i) {
+                n_levels += topic.data[i] == '/';
                 if (strchr("+#{}", topic.data[i]))
                         return false;
-        return *topic.data != '$';
+        }
+        return *topic.data != '$' && n_levels <= TOPIC_MAX_LEVELS;
 }
 
 /* Up to the level that names the user, with the slash behind it; 0: none does. */

@@ -2,6 +2,7 @@
 
 #include "base/name.h"
 #include "base/text.h"
+#include "gateway/decode/json_path.h"
 
 typedef struct Cursor Cursor;
 
@@ -58,10 +59,15 @@ bool value_template_add_level(char source[VALUE_TEMPLATE_SOURCE], Text name) {
         size_t n = strcmp(source, "/") == 0 ? 0 : strlen(source);
         char *out = source + n;
         const char *end = source + VALUE_TEMPLATE_SOURCE - 3;
+        size_t n_levels = 1;
 
         /* What a line of a map is cut at cannot be said in it. */
         if (name.n == 0 || !name_is_printable(name) || text_equal(name, TEXT("*")) ||
             text_trim(name).n != name.n || memmem(name.data, name.n, " or ", 4))
+                return false;
+        for (const char *at = source; at < out; ++at)
+                n_levels += *at == '/';
+        if (n_levels > JSON_PATH_MAX)
                 return false;
         *out++ = '/';
         for (size_t i = 0; i < name.n && out < end; ++i) {

@@ -180,7 +180,7 @@ static void test_an_empty_one_takes_it_away(void **state) {
 }
 
 static void announce(World *world, const char *device, const char *name, const char *topic) {
-        char config[128], payload[256];
+        char config[128], payload[640];
 
         snprintf(config, sizeof(config), "homeassistant/sensor/%s/%s/config", device, name);
         snprintf(payload,
@@ -236,6 +236,28 @@ static void test_nobody_points_where_nobody_may(void **state) {
         expect_line(world, "ok/b", "b", "/");
         world->rules[0].allow = NULL;
         world->rules[0].n_allow = 0;
+}
+
+static void test_what_is_too_deep_is_refused(void **state) {
+        World *world = *state;
+        CLEANUP(findings_free) Findings *findings = NULL;
+        CLEANUP(routes_unref) Routes *routes = NULL;
+        char topic[DISCOVER_MAX_TOPIC + 1],
+                text[600] = "{\"stat_t\":\"t\",\"val_tpl\":\"{{ value_json";
+
+        memset(topic, '/', sizeof(topic) - 1);
+        topic[sizeof(topic) - 1] = '\0';
+        announce(world, "one", "a", topic);
+        expect_refused(world, "not a topic, or one that nobody may point to", NULL);
+        for (int i = 0; i < 40; ++i)
+                strcat(text, ".a");
+        strcat(text, " }}\"}");
+        hear(world, "homeassistant/sensor/deep/config", text);
+        expect_refused(world, "a name that a map cannot say", NULL);
+        findings = found(world);
+        assert_int_equal(routes_new(&routes), 0);
+        assert_int_equal(points_add_routes(findings, routes), 0);
+        assert_int_equal(routes_length(routes), 0);
 }
 
 static void test_a_user_points_at_what_is_below_it(void **state) {
@@ -420,6 +442,7 @@ int main(void) {
                 WITH_WORLD(test_a_topic_belongs_to_who_named_it_first),
                 WITH_WORLD(test_devices_and_points_are_bounded),
                 WITH_WORLD(test_nobody_points_where_nobody_may),
+                WITH_WORLD(test_what_is_too_deep_is_refused),
                 WITH_WORLD(test_a_user_points_at_what_is_below_it),
                 WITH_WORLD(test_what_others_share_says_nothing_of_one),
                 WITH_WORLD(test_a_tasmota_says_it_its_own_way),
