@@ -137,6 +137,7 @@ static int doors_open_dispatcher(Doors *doors) {
                 .heartbeat_ms = config->database_heartbeat_ms,
                 .database_url = config->database_url,
                 .epoch = doors->options.epoch,
+                .orders = doors->options.orders,
         };
         int r;
 

@@ -23,6 +23,7 @@ struct DoorsOptions {
         const char *epoch;
         Inlet *inlet;
         Queue *outbox;
+        Queue *orders; /* of SparkplugOrder, to be published */
 };
 
 enum {

@@ -23,6 +23,7 @@
 #include "gateway/notify.h"
 #include "gateway/read/readers.h"
 #include "gateway/self_check.h"
+#include "gateway/sparkplug/order.h"
 #include "gateway/store/processor.h"
 #include "model/event.h"
 #include "model/metrics.h"
@@ -45,6 +46,7 @@ struct Gateway {
         Inlet *inlet;
         WsAuth *auth;
         Queue *outbox;
+        Queue *orders; /* of SparkplugOrder */
         Readers *readers;
         WsServer *ws;
         Processor *processor;
@@ -130,6 +132,8 @@ static int gateway_make_outbox(Gateway *gateway) {
         r = queue_new(&gateway->outbox,
                       (size_t)gateway->config->outbox_capacity,
                       gateway_free_event);
+        if (r == 0)
+                r = queue_new(&gateway->orders, SPARKPLUG_ORDERS, sparkplug_order_drop);
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -222,17 +226,16 @@ static int gateway_start_database(Gateway *gateway) {
                 .nodes = { .max_things = config->sparkplug_max_things,
                            .max_metrics = config->sparkplug_max_metrics,
                            .inbound = inlet_take,
-                           .arg = gateway->inlet },
+                           .arg = gateway->inlet,
+                           .orders = gateway->orders },
                 .routes_file = gateway->routes_file,
                 .migrate = config->database_migrate,
         };
-        int r;
-
-        r = processor_new(&gateway->processor,
-                          &options,
-                          gateway->journal,
-                          doors_routes(gateway->doors),
-                          gateway->outbox);
+        int r = processor_new(&gateway->processor,
+                              &options,
+                              gateway->journal,
+                              doors_routes(gateway->doors),
+                              gateway->outbox);
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -243,7 +246,8 @@ static int gateway_make_doors(Gateway *gateway) {
                       &(DoorsOptions){ .config = gateway->config,
                                        .epoch = journal_epoch(gateway->journal),
                                        .inlet = gateway->inlet,
-                                       .outbox = gateway->outbox });
+                                       .outbox = gateway->outbox,
+                                       .orders = gateway->orders });
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -316,6 +320,7 @@ Gateway *gateway_free(Gateway *gateway) {
         ws_auth_free(gateway->auth);
         readers_free(gateway->readers);
         queue_free(gateway->outbox);
+        queue_free(gateway->orders);
         inlet_free(gateway->inlet);
         journal_close(gateway->journal);
         config_free(gateway->reloaded);

@@ -133,6 +133,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
         [METRIC_SPARKPLUG_LATE] = { "tidegate_sparkplug_ignored_total", "reason=\"late\"", METRIC_COUNTER,
                 "Deaths of a session that was over (late), and what was said before (again); also counted as duplicate." },
         [METRIC_SPARKPLUG_AGAIN] = { "tidegate_sparkplug_ignored_total", "reason=\"again\"", METRIC_COUNTER, NULL },
+        [METRIC_SPARKPLUG_ASKED] = { "tidegate_sparkplug_rebirths_asked_total", NULL, METRIC_COUNTER,
+                "Nodes that were asked to be born again (rebirth of a route), at most once a minute each." },
         [METRIC_SPARKPLUG_UNTOLD] = { "tidegate_sparkplug_untold_total", NULL, METRIC_COUNTER,
                 "That a device lives or is gone, which the journal had no room for." },
         [METRIC_LETTERS] = { "tidegate_dead_letters", NULL, METRIC_GAUGE,

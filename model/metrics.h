@@ -75,6 +75,7 @@ typedef enum Metric {
         METRIC_SPARKPLUG_GAPS,        /* in counters of nodes */
         METRIC_SPARKPLUG_LATE,   /* messages of a session or life that was over; duplicates, too */
         METRIC_SPARKPLUG_AGAIN,  /* that it lives, or is gone, said before; duplicates, too */
+        METRIC_SPARKPLUG_ASKED,  /* nodes, to be born again */
         METRIC_SPARKPLUG_UNTOLD, /* what follows from a birth or death, without room */
         METRIC_LETTERS,          /* gauge: dead letters that there are, roughly */
         METRIC_LETTERS_BYTES,    /* gauge: of their tables */

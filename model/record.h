@@ -163,6 +163,7 @@ struct Record {
                               the message as JSON with this element alone */
         const SparkplugTable *terms; /* what its birth said; NULL: nothing is known */
         int64_t node_seq, bd_seq;    /* Sparkplug: its counter, and the session; -1: it says none */
+        bool may_ask;                /* Sparkplug: its node may be asked to be born again */
         Text birth;                  /* Sparkplug: whose birth it is; absent: it is none */
         Stale stale;                 /* Sparkplug: why it is a duplicate */
         bool is_history;             /* it says itself that it is nothing of now */

@@ -202,6 +202,11 @@ bool command_publisher_is_ready(CommandPublisher *publisher) {
         return true;
 }
 
+void command_publisher_say(CommandPublisher *publisher, const char *topic, Text payload) {
+        if (command_publisher_is_ready(publisher))
+                (void)!mqtt_publisher_publish(publisher->mqtt_publisher, topic, payload, 1, false);
+}
+
 /* ---- the parcel ---- */
 
 /* Codes are free text, and not all text is a level of a topic: then the id names the device, in the

@@ -55,4 +55,7 @@ MUST_CHECK int command_publisher_send(CommandPublisher *publisher,
                                       void *arg,
                                       bool *ret_answers);
 
+/* One message, once, if there is a broker now: nothing of it is kept. */
+void command_publisher_say(CommandPublisher *publisher, const char *topic, Text payload);
+
 DEFINE_CLEANUP(CommandPublisher *, command_publisher_free);

@@ -16,6 +16,7 @@
 #include "db/edit/command_rows.h"
 #include "db/edit/letters.h"
 #include "gateway/commands/command_publisher.h"
+#include "gateway/sparkplug/order.h"
 #include "gateway/store/letter.h"
 #include "model/event.h"
 #include "model/metrics.h"
@@ -43,7 +44,8 @@ struct Dispatcher {
         int ended_fd; /* readable once the thread has nothing more to do */
         InboundFn inbound;
         void *inbound_arg;
-        Queue *outbox; /* borrowed */
+        Queue *outbox; /* borrowed, as is the next */
+        Queue *orders;
         char *epoch;
         char session[SECRET_ID_SIZE]; /* of this start */
         DbConn *conn;
@@ -385,12 +387,27 @@ static void dispatcher_listen_for_beats(Dispatcher *dispatcher) {
         dispatcher->wants_all |= is_deaf;
 }
 
+/* Also while the database is away. */
+static void dispatcher_order(Dispatcher *dispatcher) {
+        void *item;
+
+        while (dispatcher->orders && queue_pop(dispatcher->orders, &item, 1, 0) == 1) {
+                SparkplugOrder *order = item;
+
+                command_publisher_say(dispatcher->publisher,
+                                      order->topic,
+                                      (Text){ order->payload, order->n });
+                sparkplug_order_free(order);
+        }
+}
+
 static int dispatcher_turn(Dispatcher *dispatcher) {
         int64_t now_us = clock_mono_us();
         bool is_tick = now_us >= dispatcher->tick_at_us;
         bool is_news;
         int r;
 
+        dispatcher_order(dispatcher);
         r = dispatcher_open(dispatcher);
         if (r == 0)
                 r = dispatcher_hear(dispatcher);
@@ -512,6 +529,7 @@ int dispatcher_new(Dispatcher **ret_dispatcher,
         dispatcher->inbound = inbound;
         dispatcher->inbound_arg = arg;
         dispatcher->outbox = outbox;
+        dispatcher->orders = options->orders;
         dispatcher->heartbeat_ms = options->heartbeat_ms;
         r = dispatcher_init(dispatcher, options);
         if (r != 0)

@@ -28,6 +28,7 @@ struct DispatcherOptions {
         int heartbeat_ms; /* how often notifications should be heard; 0 = nobody knows */
         const char *database_url;
         const char *epoch;
+        Queue *orders; /* of SparkplugOrder, to be published; borrowed; NULL = none */
 };
 
 /* COMMAND_PUBLISHER_E_TOPIC */

@@ -28,15 +28,15 @@ static const struct {
                         "camera_event: members of data that name a person; the first counts." },
         [ROUTE_IGNORE] = { "ignore", "Filters, with commas, of topics that are not wanted." },
         [ROUTE_DECODE] = { "decode",
-                           "What the bytes are: json, text, number, bool, csv, cbor, sparkplug_b; "
-                           "base64+ "
-                           "before." },
+                           "json, text, number, bool, csv, cbor, sparkplug_b; base64+ before." },
         [ROUTE_WHEN] = { "when", "Only payloads of which this holds: /type = a, b and /x." },
         [ROUTE_KEEP] = { "keep", "Of a mapped payload: all of it, or only what is named." },
         [ROUTE_EACH] = { "each",
                          "Where the array is whose elements are messages of their own: "
                          "/readings." },
         [ROUTE_EACH_MAX] = { "each_max", "Most elements of one message: 1000." },
+        [ROUTE_REBIRTH] = { "rebirth",
+                            "sparkplug_b: nodes of which too little is known are asked." },
         [ROUTE_ENABLED] = { "enabled", "off takes the route away." },
         [ROUTE_USE] = { "use", "A profile (tidegate route profiles) that says the rest." },
         [ROUTE_BASE] = { "base", "With use: what the topics of the profile begin with." },
@@ -505,6 +505,7 @@ static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, R
                                                 ROUTE_AUTO_REGISTER,
                                                 loader->config->auto_register ||
                                                         config_is_discovery(loader, source));
+        route.rebirth = config_route_flag(loader, source, ROUTE_REBIRTH, false);
         route.max_ahead_us = loader->config->time_ahead_ms * INT64_C(1000);
         route.max_age_us = config_oldest_us(loader->config);
         route.max_bytes = config_route_bytes(loader, source);

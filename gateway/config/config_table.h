@@ -89,6 +89,7 @@ typedef enum ConfigRouteKey {
         ROUTE_KEEP,
         ROUTE_EACH,
         ROUTE_EACH_MAX,
+        ROUTE_REBIRTH,
         ROUTE_ENABLED,
         ROUTE_USE,
         ROUTE_BASE,

@@ -166,7 +166,7 @@ static int use_fill_route(const ConfigRoute *from, ConfigRoute *to, const char *
 /* What the using route says for all that come of it. */
 static int use_fill_general(const ConfigRoute *from, ConfigRoute *to) {
         static const ConfigRouteKey general[] = {
-                ROUTE_AUTO_REGISTER, ROUTE_TIMEZONE, ROUTE_BYTES, ROUTE_ENABLED
+                ROUTE_AUTO_REGISTER, ROUTE_TIMEZONE, ROUTE_BYTES, ROUTE_REBIRTH, ROUTE_ENABLED
         };
         int r = 0;
 

@@ -6,8 +6,9 @@
  *
  * The names of a profile's routes have their beginning in common: one that is called so itself
  * becomes the route that uses it, X_rest becomes ROUTE_rest, whatever X is. What the configuration
- * says of any of these goes before the profile; auto_register, timezone, max_bytes and enabled of
- * the using route are for all of them. They stand at its place, in the order of the profile.
+ * says of any of these goes before the profile; auto_register, timezone, max_bytes, rebirth and
+ * enabled of the using route are for all of them. They stand at its place, in the order of the
+ * profile.
  */
 
 #include "gateway/config/config_table.h"

@@ -3,15 +3,19 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/name.h"
+#include "base/queue.h"
 #include "gateway/decode/route.h"
 #include "gateway/sparkplug/births.h"
+#include "gateway/sparkplug/order.h"
 #include "gateway/sparkplug/topic.h"
 #include "model/metrics.h"
 
 #define NODES_TIME_SIZE 24
+#define NODES_PAUSE_US  INT64_C(60000000) /* until a node is asked again */
 
 typedef struct Telling Telling;
 
@@ -212,28 +216,63 @@ static void judge_alive(Telling *telling) {
                 judge_leave_out(telling->record, STALE_AGAIN);
 }
 
+/* Where there is no room, or nobody who takes it there: the next time. */
+static int telling_ask(Telling *telling) {
+        CLEANUP(sparkplug_order_free) SparkplugOrder *order = NULL;
+        Queue *orders = telling->nodes->options.orders;
+        int r;
+
+        if (!orders || !telling->record->may_ask || telling->record->letter_id != 0 ||
+            !births_may_ask(telling->nodes->births,
+                            buf_text(&telling->node),
+                            clock_mono_us(),
+                            NODES_PAUSE_US))
+                return 0;
+        r = sparkplug_order_rebirth(&order, &telling->topic, clock_now_us());
+        if (r != 0)
+                return err_up(r);
+        if (queue_push(orders, order, 0) == 0) {
+                (void)TAKE(&order);
+                metric_add(METRIC_SPARKPLUG_ASKED, 1);
+        }
+        return 0;
+}
+
+static bool judge_lacks_names(const Record *record) {
+        for (size_t i = 0; i < record->n_notes; ++i)
+                if (record->notes[i].reason == REASON_UNKNOWN_ALIAS)
+                        return true;
+        return record->reason == REASON_UNKNOWN_ALIAS;
+}
+
 /* Counts of a letter are those of another time. */
-static void judge_count(const Telling *telling) {
+static bool judge_is_gap(const Telling *telling) {
         const Record *record = telling->record;
 
         if (record->node_seq < 0 || record->letter_id != 0)
-                return;
-        if (births_is_gap(telling->nodes->births,
-                          buf_text(&telling->node),
-                          record->seq,
-                          (uint64_t)record->node_seq,
-                          telling->topic.type == SPARKPLUG_NBIRTH))
-                metric_add(METRIC_SPARKPLUG_GAPS, 1);
+                return false;
+        return births_is_gap(telling->nodes->births,
+                             buf_text(&telling->node),
+                             record->seq,
+                             (uint64_t)record->node_seq,
+                             telling->topic.type == SPARKPLUG_NBIRTH);
 }
 
 static int judge(Telling *telling, Arena *arena) {
+        bool is_gap;
         int r = 0;
 
         sparkplug_topic_key(&telling->topic, false, &telling->thing);
         sparkplug_topic_key(&telling->topic, true, &telling->node);
         if (buf_failed(&telling->thing) || buf_failed(&telling->node))
                 return err_new(-ENOMEM);
-        judge_count(telling);
+        is_gap = judge_is_gap(telling);
+        if (is_gap)
+                metric_add(METRIC_SPARKPLUG_GAPS, 1);
+        if (is_gap || judge_lacks_names(telling->record))
+                r = telling_ask(telling);
+        if (r != 0)
+                return err_up(r);
         switch (telling->topic.type) {
         case SPARKPLUG_NBIRTH:
         case SPARKPLUG_DBIRTH:

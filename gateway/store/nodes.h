@@ -10,7 +10,8 @@
  * payload. Each where a route takes it, and once: a message that is read again tells nothing, and
  * what a crash has it told again is recognised as such. A death that names another session than the
  * last birth, and what says a second time that something lives or is gone, leaves nothing
- * (record->stale). Belongs to the processor's thread.
+ * (record->stale). Where a route says so, a node of which an alias is not known, or a message was
+ * lost, is asked to be born again, at most once a minute. Belongs to the processor's thread.
  */
 
 #include "base/arena.h"
@@ -21,12 +22,14 @@
 typedef struct Births Births;
 typedef struct Nodes Nodes;
 typedef struct NodesOptions NodesOptions;
+typedef struct Queue Queue;
 typedef struct Routes Routes;
 
 struct NodesOptions {
         int max_things, max_metrics; /* nodes and devices that are remembered; metrics of each */
         InboundFn inbound;           /* into the journal; NULL: nothing is told */
         void *arg;
+        Queue *orders; /* of SparkplugOrder, to the broker; NULL: nobody is asked */
 };
 
 MUST_CHECK int nodes_new(Nodes **ret_nodes, const NodesOptions *options);

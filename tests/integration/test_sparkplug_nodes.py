@@ -201,3 +201,25 @@ def test_more_things_than_may_be_are_not_remembered(make_gateway, node, database
     assert telemetry(database)[1:] == [("press/motor", {"n": 1}), ("press/motor", {"n": 3})]
     assert gateway.metric("tidegate_sparkplug_refused_total") == 1
     settled(gateway)
+
+
+def test_a_node_of_which_too_little_is_known_is_asked_once_to_be_born_again(make_gateway, node, database):
+    gateway = started(make_gateway, ROUTES + "rebirth = on\n")
+    for n in range(3):
+        node.say("NDATA", metric(None, "Float", n, alias=1))
+    asked = node.client.next("command")
+    assert (asked["topic"], asked["metrics"]) == (
+        "spBv1.0/plant/NCMD/press", [{"name": "Node Control/Rebirth", "type": "Boolean", "value": True}])
+    node.birth()
+    node.say("NDATA", metric(None, "Float", 22.5, alias=1))
+    database.wait_for("SELECT count(*) FROM telemetry", 2)
+    assert len(node.client.all("command")) == 1
+    assert gateway.metric("tidegate_sparkplug_rebirths_asked_total") == 1
+    settled(gateway)
+
+
+def test_nobody_is_asked_who_did_not_want_it(make_gateway, node, database):
+    gateway = started(make_gateway)
+    node.say("NDATA", metric(None, "Float", 1, alias=1))
+    database.wait_for("SELECT count(*) FROM dead_letters", 1)
+    assert gateway.metric("tidegate_sparkplug_rebirths_asked_total") == 0

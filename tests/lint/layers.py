@@ -32,7 +32,7 @@ MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its ow
     "gateway/move": {*GROUND, *PASSWORD, "gateway/decode", *DB},
     "gateway/store": {*GROUND, "gateway/decode", "gateway/journal", "gateway/memory", "gateway/sparkplug", *DB},
     "gateway/read": {*GROUND, *PASSWORD, *DB},
-    "gateway/commands": {*GROUND, "gateway/store", "mqtt", *DB},
+    "gateway/commands": {*GROUND, "gateway/sparkplug", "gateway/store", "mqtt", *DB},
     "gateway/sim": {*GROUND, "gateway/config", "gateway/decode", "mqtt"},
     "gateway/cli": {*GROUND, *PASSWORD, "gateway", *GATEWAY, *DB},
     "gateway": {*GROUND, *(GATEWAY - {"gateway/cli"}), "mqtt", *DB, *WS},

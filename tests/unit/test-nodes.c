@@ -8,9 +8,11 @@
 #include <cmocka.h>
 
 #include "base/arena.h"
+#include "base/queue.h"
 #include "gateway/decode/elements.h"
 #include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
+#include "gateway/sparkplug/order.h"
 #include "gateway/store/nodes.h"
 #include "gateway/store/understand.h"
 #include "tests/fake/sparkplug.h"
@@ -24,6 +26,7 @@ struct Fixture {
         Record record;
         Buf told; /* topics, each with a space behind */
         bool is_full;
+        Queue *orders;
 };
 
 static int on_inbound(void *arg, const Inbound *inbound) {
@@ -42,6 +45,7 @@ static void add_route(Routes *routes, const char *topic, FormatKind format, Kind
                 .max_bytes = 4096,
                 .format = { .kind = format },
                 .keeps_named = kind == KIND_DEVICE_STATUS,
+                .rebirth = strstr(topic, "DDATA") != NULL,
         };
         char why[MAP_WHY_SIZE];
 
@@ -80,6 +84,8 @@ static void fixture_init(Fixture *f) {
                   "spBv1.0/{group}/ALIVE/{device...}",
                   FORMAT_NUMBER,
                   KIND_DEVICE_STATUS);
+        assert_int_equal(queue_new(&f->orders, SPARKPLUG_ORDERS, sparkplug_order_drop), 0);
+        options.orders = f->orders;
         assert_int_equal(nodes_new(&f->nodes, &options), 0);
 }
 
@@ -87,6 +93,7 @@ static void fixture_done(Fixture *f) {
         arena_free(f->arena);
         routes_unref(f->routes);
         nodes_free(f->nodes);
+        queue_free(f->orders);
         buf_done(&f->told);
 }
 
@@ -218,6 +225,32 @@ static void test_what_finds_no_room_is_counted(void **state) {
         fixture_done(&f);
 }
 
+static void test_a_node_is_asked_once_a_minute(void **state) {
+        void *order;
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        for (uint64_t seq = 5; seq < 8; ++seq)
+                (void)hear_alias(&f, seq, "spBv1.0/g/DDATA/n/d");
+        assert_int_equal(queue_pop(f.orders, &order, 1, 0), 1);
+        assert_string_equal(((SparkplugOrder *)order)->topic, "spBv1.0/g/NCMD/n");
+        sparkplug_order_free(order);
+        assert_int_equal(queue_pop(f.orders, &order, 1, 0), 0);
+        fixture_done(&f);
+}
+
+static void test_a_node_is_asked_where_its_route_says_so(void **state) {
+        void *order;
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        (void)hear_alias(&f, 5, "spBv1.0/g/NDATA/n"); /* it does not */
+        assert_int_equal(queue_pop(f.orders, &order, 1, 0), 0);
+        fixture_done(&f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_aliases_are_those_of_the_birth_before),
@@ -226,6 +259,8 @@ int main(void) {
                 cmocka_unit_test(test_the_death_of_a_node_is_that_of_its_devices),
                 cmocka_unit_test(test_a_death_of_another_session_counts_for_nothing),
                 cmocka_unit_test(test_what_finds_no_room_is_counted),
+                cmocka_unit_test(test_a_node_is_asked_once_a_minute),
+                cmocka_unit_test(test_a_node_is_asked_where_its_route_says_so),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
