@@ -192,21 +192,22 @@ const Route *routes_match(const Routes *routes, Text topic, TopicMatch *ret_matc
 }
 
 const Route *routes_by_kind(const Routes *routes, Kind kind) {
-        for (size_t i = 0; i < routes_length(routes); ++i)
-                if (routes_get(routes, i)->kind == kind)
-                        return routes_get(routes, i);
+        const Route *route;
+
+        for (size_t i = 0; (route = routes_get(routes, i)); ++i)
+                if (route->kind == kind)
+                        return route;
         return NULL;
 }
 
 /* A map is for what devices publish to the topic of its route, and so is what takes apart. */
 static const Route *routes_plain(const Routes *routes, Kind kind) {
-        for (size_t i = 0; i < routes_length(routes); ++i) {
-                const Route *route = routes_get(routes, i);
+        const Route *route;
 
+        for (size_t i = 0; (route = routes_get(routes, i)); ++i)
                 if (route->kind == kind && !route->map && !route->each &&
                     route->format.kind == FORMAT_AS_IT_IS && !route->format.is_base64)
                         return route;
-        }
         return NULL;
 }
 
