@@ -15,6 +15,8 @@ static void latest_merge(double *value, double news) {
 static bool latest_is_old(const DeviceState *state, const Record *record) {
         bool is_known = state->last_seen_us != CLOCK_UNKNOWN;
 
+        if (record->is_history)
+                return is_known || *state->status;
         if (record->letter_id != 0)
                 return is_known && record_order_us(record) < state->last_seen_us;
         if (!record->retained)

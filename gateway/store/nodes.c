@@ -203,7 +203,7 @@ static int judge_death(Telling *telling) {
         return err_up(telling->fault);
 }
 
-/* Said behind the birth; by then it may be gone. */
+/* Said behind the birth: by then it may be gone, which is what is known of it. */
 static void judge_alive(Telling *telling) {
         Births *births = telling->nodes->births;
         Text thing = buf_text(&telling->thing);
@@ -211,8 +211,8 @@ static void judge_alive(Telling *telling) {
         const Birth *birth = births_before(births, thing, seq);
 
         if (birth && birth->dead_seq != 0 && birth->dead_seq < seq)
-                judge_leave_out(telling->record, STALE_LATE);
-        else if (!births_is_first_alive(births, thing, seq))
+                telling->record->is_history = true;
+        if (!births_is_first_alive(births, thing, seq))
                 judge_leave_out(telling->record, STALE_AGAIN);
 }
 

@@ -101,6 +101,17 @@ static void test_a_letter_of_long_ago_moves_nothing_that_came_since(void **state
         move(&known, letter, false, "error");
 }
 
+static void test_what_says_itself_that_it_was_moves_nothing(void **state) {
+        DeviceState known = device_state_unknown();
+        Record past = status("online", 20);
+
+        (void)state;
+        past.is_history = true;
+        move(&known, past, false, "online"); /* nobody knows better */
+        move(&known, status("offline", 10), false, "offline");
+        move(&known, past, true, "offline");
+}
+
 static void test_what_a_broker_kept_fills_a_gap_alone(void **state) {
         DeviceState known = device_state_unknown();
         Record kept = status("offline", 20);
@@ -120,6 +131,7 @@ int main(void) {
                 cmocka_unit_test(test_a_status_leaves_what_it_does_not_say),
                 cmocka_unit_test(test_another_kind_only_says_that_it_lives),
                 cmocka_unit_test(test_a_letter_of_long_ago_moves_nothing_that_came_since),
+                cmocka_unit_test(test_what_says_itself_that_it_was_moves_nothing),
                 cmocka_unit_test(test_what_a_broker_kept_fills_a_gap_alone),
         };
 

@@ -194,7 +194,8 @@ static void test_the_death_of_a_node_is_that_of_its_devices(void **state) {
         assert_false(hear_session(&f, 10, "spBv1.0/g/DDEATH/n/b", 1)->duplicate);
         assert_true(hear_session(&f, 11, "spBv1.0/g/NDEATH/n", 1)->duplicate);
         assert_int_equal(f.record.stale, STALE_AGAIN);
-        assert_true(hear(&f, 12, "spBv1.0/g/ALIVE/n", TEXT("1000"))->duplicate);
+        assert_true(hear(&f, 12, "spBv1.0/g/ALIVE/n", TEXT("1000"))->is_history); /* it was */
+        assert_false(f.record.duplicate);
         fixture_done(&f);
 }
 
