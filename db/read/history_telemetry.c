@@ -33,20 +33,14 @@ const DbReadingSource db_history_telemetry = {
 
 /* ---- averages ------------------------------------------------------------------------------ */
 
-/* A number that a double holds, whatever a device has sent; a longer or wilder one counts as none.
- * An average is a sum and a count: avg() fails where the square of a value is too large. */
-#define AVERAGES_NUMBER                                                      \
-        "CASE WHEN length(v) <= 40 AND v !~ '[eE]' THEN v::double precision" \
-        " WHEN v ~ '^-?[0-9]{1,100}([.][0-9]{1,100})?[eE][-+]?[0-9]{1,2}$'"  \
-        " THEN v::double precision END"
-
-/* clang-format off: as it would stand in psql */
+/* An average is a sum and a count: avg() fails where the square of a value is too large. */
+/* clang-format off */
 static const char averages_sql[] = DB_DECLARE
         "WITH rows AS (SELECT date_bin($4::bigint * interval '1us', time, timestamptz 'epoch')"
         "                     AS bucket, payload"
         "                FROM telemetry WHERE device_id = $3::bigint" DB_IN_TIME "),"
         " counts AS (SELECT bucket, count(*) AS n FROM rows GROUP BY bucket),"
-        " numbers AS (SELECT bucket, key, " AVERAGES_NUMBER " AS x"
+        " numbers AS (SELECT bucket, key, " DB_NUMBER("v") " AS x"
         "               FROM (SELECT bucket, m.key, m.value::text AS v"
         "                       FROM rows, json_each(payload) m"
         "                      WHERE json_typeof(payload) = 'object'"
