@@ -20,13 +20,16 @@ typedef struct History History;
 typedef struct Buf Buf;
 
 typedef enum HistoryKind {
-        HISTORY_LOGS,       /* of one vehicle */
-        HISTORY_TRACK,      /* of one vehicle, as GeoJSON */
-        HISTORY_TELEMETRY,  /* of one device */
-        HISTORY_AVERAGES,   /* of one device */
-        HISTORY_DETECTIONS, /* of one device, or of all that the user may see */
-        HISTORY_ALERTS,     /* the same, and vehicles */
-        HISTORY_EXPORT,     /* detections, as CSV: PROTOCOL 3 A */
+        HISTORY_LOGS,           /* of one vehicle */
+        HISTORY_TRACK,          /* of one vehicle, as GeoJSON */
+        HISTORY_TELEMETRY,      /* of one device */
+        HISTORY_AVERAGES,       /* of one device */
+        HISTORY_DETECTIONS,     /* of one device, or of all that the user may see */
+        HISTORY_ALERTS,         /* the same, and vehicles */
+        HISTORY_EXPORT,         /* detections, as CSV: PROTOCOL 3 A */
+        HISTORY_SERIES,         /* one member of a device's telemetry, for a chart; likewise: */
+        HISTORY_VEHICLE_SERIES, /* of a vehicle's log */
+        HISTORY_SENSOR_SERIES,  /* of what a sensor of a vehicle says */
 } HistoryKind;
 
 struct HistoryCursor {
@@ -43,8 +46,12 @@ struct History {
         unsigned kinds;                /* HISTORY_LOGS: 1 << Kind of each that is wanted */
         int64_t from_us, to_us;        /* device time, from <= t < to; CLOCK_UNKNOWN = open */
         bool is_descending;
-        int limit;            /* rows of a page; track and averages have none */
-        HistoryCursor cursor; /* go on behind it */
+        int limit;                          /* rows of a page; track and averages have none */
+        HistoryCursor cursor;               /* go on behind it */
+        char own_epoch[HISTORY_EPOCH_SIZE]; /* HISTORY_*SERIES: of which the cursor is; "" = none */
+        char member[128];     /* HISTORY_*SERIES: a name, or a JSON pointer, which begins with / */
+        int points;           /* HISTORY_*SERIES: columns at most */
+        int sensor_id;        /* HISTORY_SENSOR_SERIES */
         double tolerance_m;   /* HISTORY_TRACK: 0 = all points */
         int64_t interval_us;  /* HISTORY_AVERAGES */
         char zone[8];         /* HISTORY_DETECTIONS, HISTORY_EXPORT; "" = any */

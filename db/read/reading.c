@@ -21,6 +21,9 @@ static const DbReadingSource *const reading_sources[] = {
         [HISTORY_DETECTIONS] = &db_history_detections,
         [HISTORY_ALERTS] = &db_history_alerts,
         [HISTORY_EXPORT] = &db_history_export,
+        [HISTORY_SERIES] = &db_history_series,
+        [HISTORY_VEHICLE_SERIES] = &db_history_series,
+        [HISTORY_SENSOR_SERIES] = &db_history_series,
 };
 
 static char *reading_next_arg(DbReading *reading) {

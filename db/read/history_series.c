@@ -1,0 +1,186 @@
+#include <libpq-fe.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "db/read/reading_source.h"
+#include "model/vehicle_log.h"
+
+/*
+ * One number over time, as a chart of so many columns draws it without being off by a pixel: of
+ * each column the first, the least, the greatest and the last point (M4: Jugel et al., VLDB 2014).
+ *
+ * The points and the cursor at which live goes on are of one snapshot, in which the position says
+ * up to which number everything is stored: what is not among the points comes behind the cursor.
+ */
+
+DEFINE_CLEANUP(PGresult *, PQclear);
+
+enum {
+        SERIES_COLUMNS = 9, /* a time and a value of four points, and how many there are */
+};
+
+/* clang-format off */
+
+/* What is known before the points are: $1 from, $2 to, $3 whose, $4 the journal. An end that is
+ * open reaches to the last row, also where that is ahead of the clock; it is a whole millisecond,
+ * so that it can be asked for as it is told. */
+#define SERIES_LOOK(table, owner)                                                                 \
+        "SELECT least(coalesce($1::bigint, oldest / 1000 * 1000, till), till), till,"             \
+        "  (SELECT o.epoch || ':' || CASE WHEN o.seq > 0 THEN o.seq ELSE max(p.seq) END"          \
+        "     FROM journal_positions o JOIN journal_positions p ON p.slot = o.slot"               \
+        "    WHERE o.epoch = $4::text GROUP BY o.epoch, o.seq)"                                   \
+        "  FROM (SELECT CASE WHEN $1::bigint IS NULL THEN (SELECT " DB_TO_US("min(time)")         \
+        "                 FROM " table " WHERE " owner " = $3::bigint) END AS oldest,"            \
+        "               coalesce($2::bigint, greatest($1::bigint, " DB_TO_US("now()") ","         \
+        "                 (SELECT " DB_TO_US("max(time)") " FROM " table                          \
+        "                   WHERE " owner " = $3::bigint)) / 1000 * 1000 + 1000) AS till) l"
+
+/* A boolean counts as 0 and 1. */
+#define SERIES_NUMBER                                                       \
+        "CASE WHEN left(v, 1) IN ('t', 'f') THEN (v = 'true')::int::float8" \
+        " WHEN v ~ '^[-0-9]' THEN " DB_NUMBER("v") " END"
+
+#define SERIES_PATH                                                            \
+        "(SELECT CASE WHEN left($5::text, 1) <> '/' THEN ARRAY[$5::text] ELSE" \
+        "   ARRAY(SELECT replace(replace(e, '~1', '/'), '~0', '~')"            \
+        "           FROM regexp_split_to_table(substr($5::text, 2), '/')"      \
+        "                WITH ORDINALITY AS s(e, i) ORDER BY i) END)"
+
+/* $1 and $2 are there now; $4 columns, $5 the member, $6 the sensor. What is least by its place in
+ * an array is so by time, then number; or by value, then time. Nothing is believed that is further
+ * ahead of its receipt than a day (time.ahead), and it is the receipt that finds the partitions. */
+#define SERIES_SQL(table, owner, own, document, filter)                                          \
+        DB_DECLARE                                                                               \
+        "SELECT floor(f[1] / 1000)::bigint, f[3], floor(lo[2] / 1000)::bigint, lo[1],"           \
+        "       floor(hi[2] / 1000)::bigint, -hi[1], floor(l[1] / 1000)::bigint, l[3], n"        \
+        "  FROM (SELECT width_bucket(t, $1::float8, $2::float8, $4::int) AS i,"                  \
+        "               min(ARRAY[t, seq, x]) AS f, min(ARRAY[x, t, seq]) AS lo,"                \
+        "               min(ARRAY[-x, t, seq]) AS hi, max(ARRAY[t, seq, x]) AS l, count(*) AS n" \
+        "          FROM (SELECT t, seq, coalesce(own, " SERIES_NUMBER ") AS x"                   \
+        "                  FROM (SELECT round(date_part('epoch', time) * 1e6) AS t,"             \
+        "                               seq::float8 AS seq, " own " AS own,"                     \
+        "                               (" document " #> " SERIES_PATH ")::text AS v"            \
+        "                          FROM " table " WHERE " owner " = $3::bigint"                  \
+        "                           AND (" filter ")" DB_IN_TIME                                 \
+        "                           AND received_at >= " DB_US("$1") " - interval '1 day'"       \
+        "                        OFFSET 0) r) p"                                                 \
+        "         WHERE x IS NOT NULL GROUP BY 1) c ORDER BY i"
+
+#define SERIES_IS_NUMBER(separator, name) " WHEN '" #name "' THEN " #name
+#define SERIES_IS_TEXT(separator, name)   ""
+#define SERIES_IS_FLAG(separator, name)   " WHEN '" #name "' THEN " #name "::int"
+#define SERIES_OWN \
+        "CASE $5::text" VEHICLE_LOG_EACH(SERIES_IS_NUMBER, SERIES_IS_TEXT, SERIES_IS_FLAG) " END"
+
+#define SERIES_ALL "$6::int IS NULL"
+/* clang-format on */
+
+static const char *const series_looks[] = {
+        [HISTORY_SERIES] = SERIES_LOOK("telemetry", "device_id"),
+        [HISTORY_VEHICLE_SERIES] = SERIES_LOOK("vehicle_logs", "vehicle_id"),
+        [HISTORY_SENSOR_SERIES] = SERIES_LOOK("sensor_logs", "vehicle_id"),
+};
+
+static const char *const series_points[] = {
+        [HISTORY_SERIES] =
+                SERIES_SQL("telemetry", "device_id", "NULL::float8", "payload", SERIES_ALL),
+        [HISTORY_VEHICLE_SERIES] =
+                SERIES_SQL("vehicle_logs", "vehicle_id", SERIES_OWN, "extra", SERIES_ALL),
+        [HISTORY_SENSOR_SERIES] = SERIES_SQL("sensor_logs",
+                                             "vehicle_id",
+                                             "NULL::float8",
+                                             "data",
+                                             "sensor_id = $6::int"),
+};
+
+static int64_t series_owner(const History *history) {
+        return history->kind == HISTORY_SERIES ? history->device_id : history->vehicle_id;
+}
+
+static void series_bind(DbReading *reading) {
+        const History *history = reading->history;
+
+        db_reading_bind_time(reading, history->from_us);
+        db_reading_bind_time(reading, history->to_us);
+        db_reading_bind_int(reading, series_owner(history));
+        db_reading_bind_text(reading, history->own_epoch);
+}
+
+/* A pointer of one step is a name, as the columns have it. */
+static const char *series_member(const History *history) {
+        const char *member = history->member;
+
+        return *member == '/' && member[1] && !strpbrk(member + 1, "/~") ? member + 1 : member;
+}
+
+static void series_bind_points(DbReading *reading, int64_t from_us, int64_t to_us) {
+        const History *history = reading->history;
+
+        reading->n_args = 0;
+        db_reading_bind_time(reading, from_us);
+        db_reading_bind_time(reading, to_us);
+        db_reading_bind_int(reading, series_owner(history));
+        db_reading_bind_int(reading, history->points);
+        db_reading_bind_text(reading, series_member(history));
+        if (history->kind == HISTORY_SENSOR_SERIES)
+                db_reading_bind_int(reading, history->sensor_id);
+        else
+                db_reading_bind_text(reading, "");
+}
+
+static void series_head(const DbReading *reading, const PGresult *look, JsonOut *out) {
+        const History *history = reading->history;
+
+        json_out_object(out, NULL);
+        if (history->kind == HISTORY_SERIES)
+                json_out_int(out, "device_id", history->device_id);
+        else
+                json_out_int(out, "vehicle_id", history->vehicle_id);
+        if (history->kind == HISTORY_SENSOR_SERIES)
+                json_out_int(out, "sensor_id", history->sensor_id);
+        json_out_string(out, "member", history->member);
+        json_out_time(out, "from", db_reading_int(look, 0, 0));
+        json_out_time(out, "to", db_reading_int(look, 0, 1));
+        json_out_int(out, "points", history->points);
+        db_reading_text(out, "cursor", look, 0, 2);
+        json_out_array(out, "columns");
+}
+
+static int series_begin(DbReading *reading, JsonOut *out) {
+        const char *sql = series_looks[reading->history->kind];
+        CLEANUP(PQclear) PGresult *look = NULL;
+        int r;
+
+        r = db_conn_row(reading->conn, &(DbQuery){ sql, reading->n_args, reading->args }, &look);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        series_bind_points(reading, db_reading_int(look, 0, 0), db_reading_int(look, 0, 1));
+        r = db_reading_declare(reading, series_points[reading->history->kind]);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        series_head(reading, look, out);
+        return 0;
+}
+
+static void series_row(DbReading *reading, const PGresult *rows, int row, JsonOut *out) {
+        (void)reading;
+        json_out_array(out, NULL);
+        for (int i = 0; i < SERIES_COLUMNS; ++i)
+                db_reading_json(out, NULL, rows, row, i);
+        json_out_array_end(out);
+}
+
+static int series_end(DbReading *reading, JsonOut *out, bool *ret_is_last) {
+        (void)reading;
+        json_out_array_end(out);
+        json_out_object_end(out);
+        *ret_is_last = true;
+        return 0;
+}
+
+const DbReadingSource db_history_series = {
+        .bind = series_bind,
+        .begin = series_begin,
+        .row = series_row,
+        .end = series_end,
+};
