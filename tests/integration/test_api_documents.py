@@ -190,13 +190,16 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
         "/sensor-logs": ["?sensor_id=5"],
         "/api/dead-letters": ["?by=reason,route,device,topic,detail", "?reason=bad_json"],
         "/api/dead-letters/notes": ["?by=member,reason"],
+        "/api/devices/{id}/telemetry": ["?member=v&points=5", "?interval=1h"],
+        "/api/vehicles/{id}/series": ["?member=temperature&sensor_id=1"],
     }
     needed = {"/api/v1/statistics/range":
-              "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00"}
+              "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00",
+              "/api/vehicles/{id}/series": "?member=battery_voltage"}
     bad = {"/api/devices": "?limit=x", "/api/vehicles": "?limit=x", "/api/alerts": "?limit=x",
            "/api/dead-letters": "?reason=x", "/api/dead-letters/notes": "?from=x",
            "/api/detections": "?zone=x", "/api/vehicles/{id}/logs": "?order=x",
-           "/api/vehicles/{id}/track.geojson": "?simplify=x",
+           "/api/vehicles/{id}/track.geojson": "?simplify=x", "/api/vehicles/{id}/series": "?member=v&points=x",
            "/api/devices/{id}/telemetry": "?from=x", "/api/v1/statistics/realtime": "?minutes=x",
            "/api/v1/statistics/range": "?start_time=x&end_time=x"}
     n_checked = 0

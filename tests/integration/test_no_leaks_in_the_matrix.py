@@ -230,7 +230,7 @@ ROWS = {
     "/api/alerts": (None, True), "/api/detections": (None, True),
     "/api/devices/{id}": ("dev", True), "/api/devices/{id}/telemetry": ("dev", True),
     "/api/vehicles/{id}": ("USV", True), "/api/vehicles/{id}/logs": ("USV", True),
-    "/api/vehicles/{id}/track.geojson": ("USV", False),
+    "/api/vehicles/{id}/track.geojson": ("USV", False), "/api/vehicles/{id}/series": ("USV", False),
     "/api/faces/statistics": (None, False), "/api/statistics": (None, False),
     "/api/v1/statistics/realtime": (None, False), "/api/ws/stats": (None, False),
     "/api/ws/status": (None, False), "/api/v1/statistics/range": (None, False),
@@ -253,7 +253,8 @@ ROWS = {
     "/raw-logs": (None, True), "/vehicle-logs/latest/{id}": ("USV", True),
 }
 NEEDED = {"/api/v1/statistics/range":  # what a path does not answer without
-          "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00"}
+          "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00",
+          "/api/vehicles/{id}/series": "?member=battery_voltage"}
 ELSEWHERE = {"/api/events", "/api/events/poll",  # test_no_event_stream_...
              "/api/token/refresh", "/auth/refresh",  # test_a_session_is_renewed
              "/api/cameras/{id}/stream", "/api/cameras/{id}/snapshot", "/api/history/person/{id}",  # test_camera_pages

@@ -132,6 +132,7 @@ int ws_endpoint_vehicle(WsCall *call);
 /* endpoint_history.c */
 int ws_endpoint_logs(WsCall *call);
 int ws_endpoint_track(WsCall *call);
+int ws_endpoint_series(WsCall *call);
 int ws_endpoint_telemetry(WsCall *call);
 int ws_endpoint_detection_list(WsCall *call);
 int ws_endpoint_alerts(WsCall *call);

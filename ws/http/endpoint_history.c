@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -7,12 +8,14 @@
 #include "model/record.h"
 #include "ws/http/endpoint.h"
 
-#define WS_HISTORY_LIMIT     100
-#define WS_HISTORY_LIMIT_MAX 1000
-#define WS_HISTORY_WINDOW    4       /* where the options say nothing */
-#define WS_HISTORY_METRES    1000000 /* no track is simplified by more */
-#define WS_HISTORY_DAY_US    INT64_C(86400000000)
-#define WS_HISTORY_INTERVALS (366 * WS_HISTORY_DAY_US)
+#define WS_HISTORY_LIMIT      100
+#define WS_HISTORY_LIMIT_MAX  1000
+#define WS_HISTORY_POINTS     800
+#define WS_HISTORY_POINTS_MAX 4000
+#define WS_HISTORY_WINDOW     4       /* where the options say nothing */
+#define WS_HISTORY_METRES     1000000 /* no track is simplified by more */
+#define WS_HISTORY_DAY_US     INT64_C(86400000000)
+#define WS_HISTORY_INTERVALS  (366 * WS_HISTORY_DAY_US)
 #define WS_HISTORY_KINDS \
         (1u << KIND_RAW_LOG | 1u << KIND_SENSOR_LOG | 1u << KIND_VEHICLE_LOG | 1u << KIND_ALERT)
 
@@ -146,6 +149,47 @@ static bool ws_history_interval(WsCall *call, History *history) {
         return true;
 }
 
+/* A whole number, or @ret_value as it is. */
+static bool ws_history_number(WsCall *call, const char *name, int least, int most, int *ret_value) {
+        char text[32], detail[96];
+        uint64_t value;
+
+        if (!ws_history_param(call, name, text, sizeof(text)))
+                return true;
+        if (text_to_number(text_of(text), (uint64_t)most, &value) && value >= (uint64_t)least) {
+                *ret_value = (int)value;
+                return true;
+        }
+        snprintf(detail, sizeof(detail), "%s must be %d to %d.", name, least, most);
+        return ws_history_bad(call, "bad_parameter", detail);
+}
+
+/* A name, or a JSON pointer: behind each ~ is a 0 or a 1. */
+static bool ws_history_member(WsCall *call, History *history) {
+        bool is_bad = !ws_history_param(call, "member", history->member, sizeof(history->member));
+
+        if (*history->member == '/')
+                for (const char *at = history->member; (at = strchr(at, '~')) != NULL; ++at)
+                        is_bad = is_bad || (at[1] != '0' && at[1] != '1');
+        if (is_bad)
+                return ws_history_bad(call,
+                                      "bad_parameter",
+                                      "member must be the name of a member, or a JSON pointer, of "
+                                      "at most 127 bytes.");
+        return true;
+}
+
+/* member, points, from, to. */
+static bool ws_history_series(WsCall *call, History *history) {
+        const char *epoch = call->options->epoch;
+
+        history->points = WS_HISTORY_POINTS;
+        if (epoch)
+                snprintf(history->own_epoch, sizeof(history->own_epoch), "%s", epoch);
+        return ws_history_member(call, history) && ws_history_times(call, history) &&
+               ws_history_number(call, "points", 1, WS_HISTORY_POINTS_MAX, &history->points);
+}
+
 /* One of @allowed, which has commas around each. */
 static bool ws_history_word(WsCall *call,
                             const char *name,
@@ -257,12 +301,45 @@ int ws_endpoint_track(WsCall *call) {
         return ws_endpoint_ask_history(call, &history);
 }
 
+int ws_endpoint_series(WsCall *call) {
+        History history = { .kind = HISTORY_VEHICLE_SERIES, .sensor_id = -1 };
+        const Vehicle *vehicle;
+
+        if (!ws_endpoint_see_vehicle(call, call->target, &vehicle) ||
+            !ws_history_series(call, &history) ||
+            !ws_history_number(call, "sensor_id", 0, INT_MAX, &history.sensor_id))
+                return 0;
+        if (history.sensor_id >= 0)
+                history.kind = HISTORY_SENSOR_SERIES;
+        history.vehicle_id = vehicle->id;
+        return ws_endpoint_ask_history(call, &history);
+}
+
+static int ws_endpoint_telemetry_series(WsCall *call, const Device *device) {
+        History history = { .kind = HISTORY_SERIES, .device_id = device->id };
+        char interval[32];
+
+        if (ws_history_param(call, "interval", interval, sizeof(interval))) {
+                (void)ws_history_bad(call,
+                                     "bad_parameter",
+                                     "interval is for averages of all members; of one, say "
+                                     "points.");
+                return 0;
+        }
+        if (!ws_history_series(call, &history))
+                return 0;
+        return ws_endpoint_ask_history(call, &history);
+}
+
 int ws_endpoint_telemetry(WsCall *call) {
         History history = { .kind = HISTORY_TELEMETRY };
         const Device *device;
 
-        if (!ws_endpoint_see_device(call, call->target, &device) ||
-            !ws_history_times(call, &history) || !ws_history_interval(call, &history))
+        if (!ws_endpoint_see_device(call, call->target, &device))
+                return 0;
+        if (ws_history_param(call, "member", history.member, sizeof(history.member)))
+                return ws_endpoint_telemetry_series(call, device);
+        if (!ws_history_times(call, &history) || !ws_history_interval(call, &history))
                 return 0;
         if (history.interval_us > 0)
                 history.kind = HISTORY_AVERAGES;
