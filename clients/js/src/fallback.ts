@@ -97,7 +97,7 @@ async function ask(link: Link, peer: Peer, sub: Subscription, { signal }: AbortC
       ? { events: [], cursor: response.headers.get("Tidegate-Cursor") ?? sub.cursor, recovered: true }
       : await response.json() as { events: Told[]; cursor: string; recovered: boolean; set?: string };
 
-    sub.answered({ id: null, ok: true, recovered: body.recovered, cursor: sub.cursor ?? null });
+    sub.answered({ id: null, ok: true, subscription: "poll", recovered: body.recovered, cursor: sub.cursor ?? null });
     for (const told of body.events) peer.heard(link, told, [sub]);
     peer.heard(link, { ...body, type: "progress", timestamp: new Date().toISOString() } as Told, [sub]);
   }

@@ -147,7 +147,7 @@ export class Subscription {
 
     if (!("cursor" in push)) return to.includes("stats");
     if (types && !types.includes(push.type)) return false;
-    if (!thing || (this.#isWhole && !this.things.has(thing))) return false;
+    if (!this.name || !thing || (this.#isWhole && !this.things.has(thing))) return false;
     return to.some((target) => {
       const [, kind, name] = /^(\w+)\/?(?:id:)?(.*)/.exec(target)!;
       if (kind === "vehicle" || kind === "device")
@@ -202,12 +202,13 @@ export class Subscription {
   }
 
   /** @internal */
-  answered(answer: Answer): void {
+  answered(answer: Answer & { missed?: Push[] }): void {
     const from = this.cursor;
 
     this.name = answer.subscription;
     if (from && !answer.recovered) guarded(() => this.#handlers.onGap?.({ dropped: null, from }));
     this.cursor = answer.cursor ?? undefined;
+    for (const push of answer.missed ?? []) if (this.takes(push)) this.deliver(push);
   }
 
   /** @internal */

@@ -43,10 +43,17 @@ function workerPort(): Promise<MessagePort | undefined> {
         if (data.here) resolve(shared.port);
         else for (const ear of ears) ear.hear(data);
       };
+      shared.port.addEventListener("close", lose);
     } catch {
       resolve(undefined);
     }
   }));
+}
+
+/* The process that had the worker is gone: another one is started when somebody asks for it. */
+function lose(): void {
+  worker = undefined;
+  for (const ear of [...ears]) ear.hear({ here: true });
 }
 
 /* By key: one channel of this page, which also waits for the lock. */
@@ -98,6 +105,7 @@ class TabSocket implements Socket {
   #early: string[] = [];
   #auth = "";
   #signs: ReturnType<typeof setInterval> | undefined;
+  #silence: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
 
   constructor(url: string, protocols: string[]) {
@@ -119,6 +127,7 @@ class TabSocket implements Socket {
     ears.add(this.#ear);
     this.#road = port ? (note) => port.postMessage({ key, note }) : byLock(key);
     this.#signs = setInterval(() => this.#post({}), SIGN_MS);
+    if (port) this.#silence = setTimeout(() => (lose(), this.#end(4200, "the worker is gone")), WORKER_MS);
     this.#greet();
   }
 
@@ -138,6 +147,7 @@ class TabSocket implements Socket {
       else this.#greet();
     }
     if (note.tab !== this.#name) return;
+    clearTimeout(this.#silence);
     if (note.data) {
       this.#isWelcome = true;
       this.onmessage?.({ data: note.data });
@@ -149,6 +159,7 @@ class TabSocket implements Socket {
     if (this.#isOver) return;
     this.#isOver = true;
     clearInterval(this.#signs);
+    clearTimeout(this.#silence);
     if (this.#ear) ears.delete(this.#ear);
     this.onclose?.({ code, reason });
   }
