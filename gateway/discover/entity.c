@@ -4,15 +4,14 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/name.h"
 #include "base/text.h"
 #include "gateway/decode/json_tree.h"
 #include "gateway/discover/entity_keys.h"
 #include "gateway/discover/slug.h"
 #include "gateway/discover/value_template.h"
+#include "gateway/discover/words.h"
 
-#define ENTITY_LEVELS  4  /* of a topic behind the prefix */
-#define ENTITY_PAYLOAD 64 /* bytes of a payload that stands for on, off, here, away */
+#define ENTITY_LEVELS 4 /* of a topic behind the prefix */
 
 typedef struct Entity Entity;
 
@@ -214,18 +213,6 @@ static void entity_name(Entity *entity, Text object, const char *suffix) {
                 slug_of(entity->component, entity->name);
 }
 
-/* A payload as one of the words of a map; false: it cannot be one. */
-static bool put_word(Buf *line, const char *meaning, Text word) {
-        bool has_space = memchr(word.data, ' ', word.n) != NULL;
-
-        if (word.n == 0 || word.n > ENTITY_PAYLOAD || !name_is_printable(word) ||
-            memchr(word.data, '"', word.n) || memchr(word.data, ',', word.n) ||
-            memchr(word.data, '\'', word.n) || memchr(word.data, '|', word.n))
-                return false;
-        buf_printf(line, has_space ? " \"%s=%.*s\"" : " %s=%.*s", meaning, (int)word.n, word.data);
-        return true;
-}
-
 /* One of two payloads, each under the first key that is there. */
 static int entity_payload(const Entity *entity,
                           const char *const keys[],
@@ -245,16 +232,14 @@ static int entity_payload(const Entity *entity,
 static int entity_put_switch(const Entity *entity, Buf *line, const char **ret_why) {
         static const char *const on_keys[] = { "state_on", "payload_on", NULL };
         static const char *const off_keys[] = { "state_off", "payload_off", NULL };
-        Text on, off;
-        int r = entity_payload(entity, on_keys, TEXT("ON"), &on);
+        Words words = { .yes = "true", .no = "false" };
+        int r = entity_payload(entity, on_keys, TEXT("ON"), &words.for_yes);
 
         if (r == 0)
-                r = entity_payload(entity, off_keys, TEXT("OFF"), &off);
+                r = entity_payload(entity, off_keys, TEXT("OFF"), &words.for_no);
         if (r != 0)
                 return err_up(r);
-        buf_append_string(line, " | word");
-        if (text_equal(on, off) || !put_word(line, "true", on) || !put_word(line, "false", off))
-                *ret_why = "payloads that a map cannot tell apart";
+        *ret_why = words_put(line, &words);
         buf_append_string(line, " | bool");
         return 0;
 }
@@ -371,23 +356,23 @@ static int entity_add_status(Entity *entity, const JsonNode *object, Text topic,
         CLEANUP_BUF Buf line = { 0 };
         ValueTemplate template;
         const char *why = NULL;
-        Text here, away, text = { 0 };
+        Words words = { .yes = "online", .no = "offline" };
+        Text text = { 0 };
         int r;
 
         snprintf(entity->name, sizeof(entity->name), "status");
         r = entity_template(entity, entity_get(entity, object, key), NULL, &template, &why, &text);
         entity->own = object;
         if (r == 0)
-                r = entity_payload(entity, here_keys, TEXT("online"), &here);
+                r = entity_payload(entity, here_keys, TEXT("online"), &words.for_yes);
         if (r == 0)
-                r = entity_payload(entity, away_keys, TEXT("offline"), &away);
+                r = entity_payload(entity, away_keys, TEXT("offline"), &words.for_no);
         entity->own = before;
         if (r != 0)
                 return err_up(r);
-        buf_printf(&line, "%s | word", template.source);
-        if (!why && (text_equal(here, away) || !put_word(&line, "online", here) ||
-                     !put_word(&line, "offline", away)))
-                why = "payloads that a map cannot tell apart";
+        buf_append_string(&line, template.source);
+        if (!why)
+                why = words_put(&line, &words);
         if (buf_failed(&line))
                 return err_new(-ENOMEM);
         if (why)

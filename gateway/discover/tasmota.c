@@ -8,10 +8,12 @@
 #include "gateway/decode/json_tree.h"
 #include "gateway/discover/slug.h"
 #include "gateway/discover/value_template.h"
+#include "gateway/discover/words.h"
 
 #define TASMOTA_MAC    12
 #define TASMOTA_DEPTH  4 /* levels of sensors */
 #define TASMOTA_RELAYS 32
+#define TASMOTA_LINE   256 /* bytes of a line of a map for a relay, with a NUL */
 
 typedef enum TasmotaPrefix {
         TASMOTA_STAT = 1, /* places in "tp" */
@@ -267,25 +269,47 @@ static int tasmota_read_sensors(Tasmota *tasmota, Text payload) {
 
 /* ---- relays, radio, and whether it is there ------------------------------------------------ */
 
-static int tasmota_read_relay(const Tasmota *tasmota, size_t nth, bool is_only) {
-        char what[16], line[64], name[SLUG_SIZE];
-        FoundPoint point = { .name = text_of(name), .component = TEXT("switch") };
+/* What it calls off and on (StateText1, StateText2); *ret_why: NULL, or why it cannot be read. */
+static int tasmota_put_switch(const Tasmota *tasmota, Buf *line, const char **ret_why) {
+        const JsonNode *names = json_member(&tasmota->tree, tasmota->root, TEXT("state"));
+        Words words = { .yes = "true", .no = "false" };
+        int r = tasmota_text(tasmota, json_element(names, 0), &words.for_no);
+
+        *ret_why = NULL;
+        if (r == 0)
+                r = tasmota_text(tasmota, json_element(names, 1), &words.for_yes);
+        if (r == 0 && (words.for_no.data || words.for_yes.data))
+                *ret_why = words_put(line, &words);
+        buf_append_string(line, " | bool");
+        if (r == 0 && buf_failed(line))
+                r = err_new(-ENOMEM);
+        return err_up(r);
+}
+
+static int tasmota_read_relay(const Tasmota *tasmota, size_t nth, bool is_only, Text operations) {
+        char what[16], line[TASMOTA_LINE], name[SLUG_SIZE];
+        FoundPoint point = { .component = TEXT("switch") };
         int r;
 
         snprintf(what, sizeof(what), is_only ? "POWER" : "POWER%zu", nth + 1);
         slug_of(text_of(what), name);
         point.name = text_of(name);
-        snprintf(line, sizeof(line), "/%s | bool", what);
+        snprintf(line, sizeof(line), "/%s%.*s", what, (int)operations.n, operations.data);
         point.line = text_of(line);
         r = tasmota_add(tasmota, TASMOTA_TELE, "STATE", true, point);
-        point.line = TEXT("/ | bool");
-        return r == 0 ? err_up(tasmota_add(tasmota, TASMOTA_STAT, what, false, point)) : err_up(r);
+        if (r != 0)
+                return err_up(r);
+        snprintf(line, sizeof(line), "/%.*s", (int)operations.n, operations.data);
+        point.line = text_of(line);
+        return err_up(tasmota_add(tasmota, TASMOTA_STAT, what, false, point));
 }
 
 static int tasmota_read_relays(const Tasmota *tasmota) {
         const JsonNode *relays = json_member(&tasmota->tree, tasmota->root, TEXT("rl"));
+        CLEANUP_BUF Buf operations = { 0 };
+        const char *why;
         size_t places[TASMOTA_RELAYS], n = 0;
-        int r = 0;
+        int r = tasmota_put_switch(tasmota, &operations, &why);
 
         for (size_t i = 0; i < TASMOTA_RELAYS && json_element(relays, i); ++i) {
                 const JsonNode *relay = json_element(relays, i);
@@ -294,8 +318,13 @@ static int tasmota_read_relays(const Tasmota *tasmota) {
                 if (relay->type == JSON_NUMBER && !text_equal(digits, TEXT("0")))
                         places[n++] = i;
         }
+        if (r == 0 && why && n > 0)
+                return err_up(tasmota_refuse(tasmota, why, TEXT("state")));
         for (size_t i = 0; r == 0 && i < n; ++i)
-                r = tasmota_read_relay(tasmota, places[i], n == 1 && places[0] == 0);
+                r = tasmota_read_relay(tasmota,
+                                       places[i],
+                                       n == 1 && places[0] == 0,
+                                       buf_text(&operations));
         return err_up(r);
 }
 
@@ -323,29 +352,31 @@ static int tasmota_read_state(const Tasmota *tasmota) {
         return err_up(r);
 }
 
-/* Its words for here and away are left as they are by default; others are not looked for. */
 static int tasmota_read_status(const Tasmota *tasmota) {
-        CLEANUP_BUF Buf topic = { 0 };
-        Text here, away;
-        int r = tasmota_say(tasmota, TEXT("onln"), &here);
+        CLEANUP_BUF Buf topic = { 0 }, line = { 0 };
+        Words words = { .yes = "online", .no = "offline" };
+        FoundPoint point = { .name = TEXT("status"), .config = tasmota->notice->topic };
+        const char *why;
+        int r = tasmota_say(tasmota, TEXT("onln"), &words.for_yes);
 
         if (r == 0)
-                r = tasmota_say(tasmota, TEXT("ofln"), &away);
+                r = tasmota_say(tasmota, TEXT("ofln"), &words.for_no);
         if (r == 0)
                 r = tasmota_topic(tasmota, TASMOTA_TELE, "LWT", &topic);
         if (r != 0 || topic.n == 0)
                 return err_up(r);
-        if (!text_equal(here, TEXT("Online")) || !text_equal(away, TEXT("Offline")))
-                return err_up(tasmota_refuse(tasmota, "other words for online and offline", here));
-        return err_up(
-                findings_add_status(tasmota->findings,
-                                    tasmota->device,
-                                    buf_text(&topic),
-                                    false,
-                                    &(FoundPoint){
-                                            .name = TEXT("status"),
-                                            .line = TEXT("/ | word online=Online offline=Offline"),
-                                            .config = tasmota->notice->topic }));
+        buf_append_string(&line, "/");
+        why = words_put(&line, &words);
+        if (buf_failed(&line))
+                return err_new(-ENOMEM);
+        if (why)
+                return err_up(tasmota_refuse(tasmota, why, words.for_yes));
+        point.line = buf_text(&line);
+        return err_up(findings_add_status(tasmota->findings,
+                                          tasmota->device,
+                                          buf_text(&topic),
+                                          false,
+                                          &point));
 }
 
 /* ---- the whole ---------------------------------------------------------------------------- */

@@ -307,6 +307,25 @@ static void test_a_tasmota_says_it_its_own_way(void **state) {
         expect_line(world, "tele/plug/LWT", "status", "/ | word online=Online offline=Offline");
 }
 
+static void test_a_tasmota_has_words_of_its_own(void **state) {
+        World *world = *state;
+
+        add_rule(world, "tasmota/discovery/#");
+        hear(world,
+             "tasmota/discovery/0200000000AB/config",
+             "{\"t\":\"plug\",\"ft\":\"%prefix%/%topic%/\",\"tp\":[\"cmnd\",\"stat\",\"tele\"],"
+             "\"onln\":\"bin da\",\"ofln\":\"weg\",\"state\":[\"AUS\",\"AN\"],\"rl\":[1,0]}");
+        expect_line(world, "tele/plug/LWT", "status", "/ | word \"online=bin da\" offline=weg");
+        expect_line(world, "tele/plug/STATE", "power", "/POWER | word true=AN false=AUS | bool");
+        expect_line(world, "stat/plug/POWER", "power", "/ | word true=AN false=AUS | bool");
+        hear(world,
+             "tasmota/discovery/0200000000AB/config",
+             "{\"t\":\"plug\",\"ft\":\"%prefix%/%topic%/\",\"tp\":[\"cmnd\",\"stat\",\"tele\"],"
+             "\"onln\":\"x\",\"ofln\":\"x\",\"state\":[\"|\",\"AN\"],\"rl\":[1,0]}");
+        expect_refused(world, "payloads that a map cannot tell apart", "x");
+        expect_refused(world, "payloads that a map cannot tell apart", "state");
+}
+
 static void test_what_was_heard_is_there_after_a_restart(void **state) {
         World *world = *state;
         char path[] = "/tmp/test-notices-XXXXXX";
@@ -446,6 +465,7 @@ int main(void) {
                 WITH_WORLD(test_a_user_points_at_what_is_below_it),
                 WITH_WORLD(test_what_others_share_says_nothing_of_one),
                 WITH_WORLD(test_a_tasmota_says_it_its_own_way),
+                WITH_WORLD(test_a_tasmota_has_words_of_its_own),
                 WITH_WORLD(test_what_was_heard_is_there_after_a_restart),
                 WITH_WORLD(test_what_nobody_heard_again_gives_way),
                 WITH_WORLD(test_routes_are_made_of_it),
