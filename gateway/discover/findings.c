@@ -361,6 +361,14 @@ int findings_add(Findings *findings,
         return r == 0 ? err_up(findings_put(findings, found, point)) : err_up(r);
 }
 
+int findings_add_time(Findings *findings, const FoundDevice *device, Text topic, Text line) {
+        FoundTopic *found = findings_topic(findings, topic);
+
+        if (!found || found->device != device)
+                return 0;
+        return err_up(findings_keep(findings, line, &found->time));
+}
+
 /* A topic that is of no use is there as well, so that it is refused once and not by each entity. */
 static int findings_refuse_status(Findings *findings,
                                   FoundTopic *topic,

@@ -49,6 +49,7 @@ struct FoundTopic {
         bool is_json;   /* else bare text */
         bool is_status; /* whether the device is there */
         bool is_shared; /* and several devices say so: of no use */
+        Text time;      /* line of a map: when a message is of; absent: of when it comes */
         size_t n_points;
         FoundPoint *points;         /* in their order */
         FoundTopic *next, *sibling; /* of all, and of the device's; the latter the newest first */
@@ -88,6 +89,11 @@ MUST_CHECK int findings_add_status(Findings *findings,
                                    Text topic,
                                    bool is_json,
                                    const FoundPoint *point);
+/* Where messages of @topic say when they are of; nothing, if the device has no point of it. */
+MUST_CHECK int findings_add_time(Findings *findings,
+                                 const FoundDevice *device,
+                                 Text topic,
+                                 Text line);
 MUST_CHECK int findings_refuse(Findings *findings,
                                Text config,
                                Text name,

@@ -35,6 +35,8 @@ static int points_add_lines(Route *route, const FoundTopic *topic) {
 
         if (r == 0 && topic->device->user.data)
                 r = points_add_constant(route, TEXT("user"), topic->device->user);
+        if (r == 0 && topic->time.data)
+                r = points_add_line(route, TEXT("time"), topic->time);
         for (const FoundPoint *at = topic->points; r == 0 && at; at = at->next)
                 r = points_add_line(route, at->name, at->line);
         return r;
@@ -62,6 +64,8 @@ static int points_make_route(Route *route, const FoundTopic *topic) {
         memcpy(text, topic->topic.data, topic->topic.n);
         text[topic->topic.n] = '\0';
         r = topic_template_new(&route->topic, text);
+        if (r == 0 && rule->zone)
+                r = zone_new(&route->zone, zone_name(rule->zone));
         if (r == 0)
                 r = map_new(&route->map, route->kind);
         if (r == 0)
@@ -104,6 +108,7 @@ uint64_t points_hash(const Findings *findings) {
                 hash = points_hash_text(hash, at->topic);
                 hash = points_hash_text(hash, at->device->code);
                 hash = points_hash_text(hash, at->device->user);
+                hash = points_hash_text(hash, at->time);
                 hash = text_hash(hash, flags, sizeof(flags));
                 for (const FoundPoint *point = at->points; point; point = point->next) {
                         hash = points_hash_text(hash, point->name);

@@ -379,6 +379,27 @@ static int tasmota_read_status(const Tasmota *tasmota) {
                                           &point));
 }
 
+/* Its times are local and without an offset: where its zone is not known, a message is of when it
+ * came. */
+static int tasmota_read_time(const Tasmota *tasmota) {
+        static const char *const timed[] = { "STATE", "SENSOR" };
+        int r = 0;
+
+        if (!tasmota->notice->rule->zone)
+                return 0;
+        for (size_t i = 0; r == 0 && i < N_ELEMENTS(timed); ++i) {
+                CLEANUP_BUF Buf topic = { 0 };
+
+                r = tasmota_topic(tasmota, TASMOTA_TELE, timed[i], &topic);
+                if (r == 0 && topic.n > 0)
+                        r = findings_add_time(tasmota->findings,
+                                              tasmota->device,
+                                              buf_text(&topic),
+                                              TEXT("/Time"));
+        }
+        return err_up(r);
+}
+
 /* ---- the whole ---------------------------------------------------------------------------- */
 
 static int tasmota_describe(const Tasmota *tasmota) {
@@ -429,6 +450,8 @@ static int tasmota_read_all(Tasmota *tasmota, Text sensors) {
                 r = tasmota_read_state(tasmota);
         if (r == 0 && sensors.n > 0)
                 r = tasmota_read_sensors(tasmota, sensors);
+        if (r == 0)
+                r = tasmota_read_time(tasmota);
         return err_up(r);
 }
 

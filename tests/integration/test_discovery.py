@@ -115,6 +115,25 @@ def test_it_is_there_from_the_start_after_a_restart(make_gateway, broker, databa
     assert told(gateway)["devices"] == 2
 
 
+def plug(zone):
+    return ("[route tasmota]\ntopic = tasmota/discovery/#\nkind = discovery\n" + zone
+            + "[route ha]\ntopic = homeassistant/#\nkind = discovery\n")
+
+
+@pytest.mark.parametrize("zone, is_its_own", [("timezone = +05:30\n", True), ("", False)])
+def test_a_tasmota_says_when_where_its_zone_is_known(make_gateway, broker, database, zone, is_its_own):
+    announce(broker, "tasmota/discovery/0200000000B1/config", {
+        "t": "plug", "ft": "%prefix%/%topic%/", "tp": ["cmnd", "stat", "tele"], "rl": [1]})
+    gateway = started(make_gateway, plug(zone))
+    subscribed(gateway, broker, database)
+    said = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0) - datetime.timedelta(minutes=5)
+    local = said.astimezone(datetime.timezone(datetime.timedelta(hours=5, minutes=30)))
+    broker.publish("tele/plug/STATE", json.dumps({"Time": local.strftime("%Y-%m-%dT%H:%M:%S"), "POWER": "ON"}))
+    of_plug = "FROM telemetry t JOIN devices d ON d.id = t.device_id WHERE d.code = 'tasmota_0200000000B1'"
+    database.wait_for(f"SELECT count(*) {of_plug}", 1)
+    assert (database.value(f"SELECT t.time {of_plug}") == said) == is_its_own
+
+
 def test_own_routes_come_first(make_gateway, broker, database):
     announce(broker, "homeassistant/sensor/one/config", entity("room/one", "one"))
     own = "[route own]\ntopic = room/{device}\nkind = telemetry\ndecode = number\nauto_register = on\n"
