@@ -103,6 +103,7 @@ static void test_an_entity_is_a_point(void **state) {
         World *world = *state;
         CLEANUP(findings_free) Findings *findings = NULL;
         const FoundDevice *device;
+        const FoundPoint *one;
 
         assert_int_equal(hear(world,
                               "homeassistant/sensor/0x1/temperature/config",
@@ -122,7 +123,8 @@ static void test_an_entity_is_a_point(void **state) {
         assert_true(text_equal(device->code, TEXT("z2m_0x1")));
         assert_true(text_equal(device->name, TEXT("Attic")));
         assert_true(text_equal(device->area, TEXT("Roof")));
-        assert_true(text_equal(point(findings, "z2m/attic", "temperature")->unit, TEXT("C")));
+        one = point(findings, "z2m/attic", "temperature");
+        assert_true(one && text_equal(one->unit, TEXT("C")));
         assert_int_equal(findings_n_points(findings), 1);
 }
 
