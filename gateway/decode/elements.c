@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "gateway/decode/decoder.h"
 
@@ -63,6 +62,7 @@ int elements_open(Elements *elements,
 
 void elements_done(Elements *elements) {
         json_tree_done(&elements->tree);
+        buf_done(&elements->frame);
         *elements = (Elements){ 0 };
 }
 
@@ -90,50 +90,62 @@ static bool elements_is_within(const JsonNode *node, const JsonNode *outer) {
         return node >= outer && node < json_next(outer);
 }
 
-static void elements_write(const Elements *elements, const JsonNode *node, Buf *buf);
-
-/* Of what leads to the list; what stands beside it only if all of that together, once for each
- * letter that there can be, is no more than a message may grow to. */
-static void elements_write_beside(const Elements *elements, const JsonNode *node, Buf *buf) {
+/* May what stands beside the list be kept? Only if all of it, once for each letter that there can
+ * be, is no more than a message may grow to. */
+static bool elements_have_room(const Elements *elements) {
         size_t n_beside = elements->tree.text.n - elements->list->length;
-        bool has_room = n_beside <=
-                        DECODER_MAX_GROWTH * elements->route->max_bytes / elements_count(elements);
 
-        if (elements_is_within(elements->list, node))
-                elements_write(elements, node, buf);
-        else if (has_room)
-                json_write(buf, &elements->tree, node);
-        else
-                buf_append_string(buf, "null");
+        return n_beside <=
+               DECODER_MAX_GROWTH * elements->route->max_bytes / elements_count(elements);
 }
 
-/* Names stay, as those of an array are its places. As deep as a path goes. */
-static void elements_write(const Elements *elements, const JsonNode *node, Buf *buf) {
-        bool is_object = node->type == JSON_OBJECT;
+static void elements_write_list(Elements *elements) {
+        bool is_object = elements->list->type == JSON_OBJECT;
+
+        buf_append_char(&elements->frame, is_object ? '{' : '[');
+        elements->hole = elements->frame.n;
+        buf_append_char(&elements->frame, is_object ? '}' : ']');
+}
+
+/* Without room: what leads to the list, and in front of it in an array as many nulls as it has
+ * neighbours there, for its place. Where any place will do, and any name, it needs neither. As deep
+ * as a path goes. */
+static void elements_write(Elements *elements, const JsonNode *node, size_t level) {
+        bool is_object = node->type == JSON_OBJECT, has_room = elements_have_room(elements);
+        bool is_any = !has_room && json_path_is_any(elements->route->each, level);
+        bool is_led = false;
+        Buf *buf = &elements->frame;
         const JsonNode *child = node + 1;
         size_t n_before = 0;
 
-        if (node->type != JSON_ARRAY && !is_object) {
-                json_write(buf, &elements->tree, node);
+        if (node == elements->list) {
+                elements_write_list(elements);
                 return;
         }
         buf_append_char(buf, is_object ? '{' : '[');
-        for (size_t i = 0; i < node->n; i += is_object ? 2 : 1) {
+        for (size_t i = 0; i < node->n && (has_room || !is_led); i += is_object ? 2 : 1) {
                 const JsonNode *value = child + is_object;
+                bool leads = elements_is_within(elements->list, value);
 
-                if (node != elements->list || child == elements->at) {
-                        if (n_before++ > 0)
-                                buf_append_char(buf, ',');
-                        if (is_object) {
-                                json_write(buf, &elements->tree, child);
-                                buf_append_char(buf, ':');
-                        }
-                        if (node == elements->list)
-                                json_write(buf, &elements->tree, value);
-                        else
-                                elements_write_beside(elements, value, buf);
-                }
+                is_led = is_led || leads;
                 child = json_next(value);
+                if (!leads && !has_room && (is_object || is_any))
+                        continue;
+                if (n_before++ > 0)
+                        buf_append_char(buf, ',');
+                if (is_object) {
+                        if (is_any)
+                                buf_append_string(buf, "\"\"");
+                        else
+                                json_write(buf, &elements->tree, value - 1);
+                        buf_append_char(buf, ':');
+                }
+                if (leads)
+                        elements_write(elements, value, level + 1);
+                else if (has_room)
+                        json_write(buf, &elements->tree, value);
+                else
+                        buf_append_string(buf, "null");
         }
         buf_append_char(buf, is_object ? '}' : ']');
 }
@@ -157,11 +169,25 @@ static int elements_point(const Elements *elements,
         return decoder->pointer ? 0 : err_new(-ENOMEM);
 }
 
-static int elements_keep_payload(const Elements *elements, Arena *arena, Record *record) {
+/* What is around the elements is written once for all of them. */
+static int elements_keep_payload(Elements *elements,
+                                 Arena *arena,
+                                 const JsonNode *value,
+                                 Record *record) {
         CLEANUP_BUF Buf buf = { 0 };
+        Text frame;
 
-        elements_write(elements, json_root(&elements->tree), &buf);
-        if (buf_failed(&buf))
+        if (elements->frame.n == 0)
+                elements_write(elements, json_root(&elements->tree), 0);
+        frame = buf_text(&elements->frame);
+        buf_append(&buf, frame.data, elements->hole);
+        if (elements->list->type == JSON_OBJECT) {
+                json_write(&buf, &elements->tree, value - 1);
+                buf_append_char(&buf, ':');
+        }
+        json_write(&buf, &elements->tree, value);
+        buf_append(&buf, frame.data + elements->hole, frame.n - elements->hole);
+        if (buf_failed(&elements->frame) || buf_failed(&buf))
                 return err_new(-ENOMEM);
         record->payload = arena_copy(arena, buf.data, buf.n);
         return record->payload.data ? 0 : err_new(-ENOMEM);
@@ -184,7 +210,7 @@ static int elements_decode_one(Elements *elements,
                 decoder.key = value - 1;
         r = elements_point(elements, &decoder, value, (size_t)record->element - 1);
         if (r == 0)
-                r = elements_keep_payload(elements, arena, record);
+                r = elements_keep_payload(elements, arena, value, record);
         if (r == 0)
                 r = decoder_tail(&decoder, &elements->match);
         return r == 0 ? 0 : err_up(r);

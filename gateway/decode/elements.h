@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/base.h"
+#include "base/buf.h"
 #include "gateway/decode/json_tree.h"
 #include "gateway/decode/route.h"
 #include "model/record.h"
@@ -31,6 +32,8 @@ struct Elements {
         size_t n;             /* in the list, */
         const JsonNode *at;   /* of which this is the one at */
         size_t i_at;
+        Buf frame;   /* owned: the message without its elements, of which one stands */
+        size_t hole; /* here */
 };
 
 /* 0 or -ENOMEM. @route has an `each`; @match: the names in the topic. */

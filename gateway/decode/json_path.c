@@ -88,6 +88,10 @@ const char *json_path_text(const JsonPath *path) {
         return path->text;
 }
 
+bool json_path_is_any(const JsonPath *path, size_t level) {
+        return level < path->n && path->levels[level].is_any;
+}
+
 static const JsonNode *path_below(const Level *level, const JsonTree *tree, const JsonNode *node) {
         if (node->type == JSON_ARRAY)
                 return level->index < node->n ? json_element(node, level->index) : NULL;

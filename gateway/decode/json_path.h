@@ -24,6 +24,8 @@ MUST_CHECK int json_path_new(JsonPath **ret_path, Text text);
 JsonPath *json_path_free(JsonPath *path);
 
 const char *json_path_text(const JsonPath *path);
+/* Is the level, from 0, a star? Not where there is none. */
+bool json_path_is_any(const JsonPath *path, size_t level);
 /* What is there, also null; NULL: nothing. */
 const JsonNode *json_path_find(const JsonPath *path, const JsonTree *tree, const JsonNode *root);
 

@@ -109,6 +109,16 @@ def test_what_cannot_be_taken_apart_is_one_letter_and_comes_back_as_all_of_it(
     balanced(gateway)
 
 
+def test_what_stands_beside_is_not_stored_for_each_letter(make_gateway, broker, database):
+    """A name as long as the message may be, and as many elements that are letters."""
+    gateway = started(make_gateway, EACH.replace("each =", "each_max = 4096\neach ="))
+    send(broker, json.dumps({"x" * 200000: 1, "readings": [1] * 4096}), message([0]))
+    stored(database, 1)
+    database.wait_for("SELECT count(*) FROM dead_letters", 4096)
+    assert database.value("SELECT sum(length(payload)) FROM dead_letters") == 4096 * len('{"readings":[1]}')
+    balanced(gateway)
+
+
 def test_an_empty_array_leaves_nothing(make_gateway, broker, database):
     gateway = started(make_gateway)
     send(broker, message([]), message([0]))

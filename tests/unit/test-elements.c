@@ -301,11 +301,46 @@ static void test_what_stands_beside_is_kept_while_there_is_room(void **state) {
                 assert_int_equal(record.reason, REASON_BAD_JSON);
                 n_bytes += record.payload.n;
         }
-        check_text(record.payload, "{\"x\":null,\"a\":[null,{\"k\":null,\"r\":[499]}]}");
+        check_text(record.payload, "{\"a\":[null,{\"r\":[499]}]}");
         assert_true(n_bytes < 500 * 60);
         assert_int_equal(open(f, "{\"x\":\"yyy\",\"a\":[5,{\"k\":6,\"r\":[0,1]}]}"), 2);
         record = nth(f, 1);
         check_text(record.payload, "{\"x\":\"yyy\",\"a\":[5,{\"k\":6,\"r\":[1]}]}");
+}
+
+/* The message is @before, 200 times @beside, 500 elements that are letters, and @after. */
+static void check_letters(Fixture *f,
+                          const char *each,
+                          const char *const message[3],
+                          const char *expected) {
+        CLEANUP_BUF Buf payload = { 0 };
+        size_t n_bytes = 0;
+
+        route_of(f, each, NULL);
+        buf_append_string(&payload, message[0]);
+        for (size_t i = 0; i < 200; ++i)
+                buf_append_string(&payload, message[1]);
+        buf_append_string(&payload, message[2]);
+        for (size_t i = 0; i < 500; ++i)
+                buf_append_string(&payload, i > 0 ? ",0" : "[0");
+        buf_append_string(&payload, *message[0] == '[' ? "]}]" : "]}}");
+        assert_int_equal(open_text(f, buf_text(&payload)), 500);
+        for (size_t i = 0; i < 500; ++i)
+                n_bytes += nth(f, i).payload.n;
+        assert_true(n_bytes < 500 * 40);
+        check_text(nth(f, 7).payload, expected);
+        assert_int_equal(open_text(f, nth(f, 7).payload), 1);
+}
+
+static void test_names_and_places_beside_are_not_written_for_each(void **state) {
+        Fixture *f = *state;
+        static const char *const names[] = { "{", "\"name\":1,", "\"a\":{\"r\":" };
+        static const char *const any_name[] = { "{\"", "name", "\":{\"r\":" };
+        static const char *const any_place[] = { "[", "1,", "{\"r\":" };
+
+        check_letters(f, "/a/r", names, "{\"a\":{\"r\":[0]}}");
+        check_letters(f, "/*/r", any_name, "{\"\":{\"r\":[0]}}");
+        check_letters(f, "/*/r", any_place, "[{\"r\":[0]}]");
 }
 
 int main(void) {
@@ -332,6 +367,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_what_stands_beside_is_kept_while_there_is_room,
                                                 setup,
                                                 teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_names_and_places_beside_are_not_written_for_each, setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
