@@ -110,7 +110,6 @@ struct DetectionsRecord {
                 Text detail; /* for people */
         } * set_aside;       /* the bad ones */
         size_t n_set_aside;
-        Text name, location; /* of the device, for its registration */
 };
 
 struct CameraRecord {
@@ -151,6 +150,8 @@ struct Record {
         const char *route; /* name of the route: static for the life of the configuration; NULL for
                               other doors */
 
+        Text said_name, said_location; /* what its device is called, and where it is, as it says;
+                                          absent: nothing */
         Text user, vehicle, device; /* as the topic or, failing that, the payload names them; absent
                                        if it does not */
         int64_t user_id, vehicle_id, device_id; /* resolved by the processor; 0 = none */

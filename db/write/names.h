@@ -27,7 +27,7 @@ struct DbNames {
         int64_t until_us;       /* monotonic */
 };
 
-/* Is what these detections say of their device to be written? Then it is remembered as such. An old
+/* Is what a message says of its device to be written? Then it is remembered as such. An old
  * message, which was taken in again, says nothing of now. */
 bool db_names_are_news(DbNames *names, const Record *record, int64_t now_us);
 void db_names_forget(DbNames *names); /* a batch was rolled back */

@@ -142,14 +142,13 @@ static void rows_add_dead_letter(DbRows *rows,
 }
 
 static void rows_add_name(DbRows *rows, const Record *record) {
-        const DetectionsRecord *said = &record->detections;
         DbArray *columns = rows->columns[DB_SHEET_NAMES];
 
         if (!db_names_are_news(&rows->names, record, clock_mono_us()))
                 return;
         db_array_int(&columns[0], record->device_id);
-        db_array_bytes(&columns[1], said->name.n ? said->name : (Text){ 0 });
-        db_array_bytes(&columns[2], said->location.n ? said->location : (Text){ 0 });
+        db_array_bytes(&columns[1], record->said_name.n ? record->said_name : (Text){ 0 });
+        db_array_bytes(&columns[2], record->said_location.n ? record->said_location : (Text){ 0 });
 }
 
 static void rows_add_detections(DbRows *rows, const Record *record) {
@@ -169,7 +168,6 @@ static void rows_add_detections(DbRows *rows, const Record *record) {
                 db_array_double(&columns[3], item->rssi);
                 db_array_bytes(&columns[4], text_of(item->zone));
         }
-        rows_add_name(rows, record);
         for (size_t i = 0; i < detections->n_set_aside; ++i)
                 rows_add_dead_letter(rows,
                                      record,
@@ -357,6 +355,7 @@ void db_rows_add(DbRows *rows, const Record *record, size_t index) {
         case KIND_COUNT:
                 break;
         }
+        rows_add_name(rows, record);
         rows_add_notes(rows, record);
 }
 

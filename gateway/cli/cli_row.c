@@ -31,9 +31,11 @@ static void row_vehicle_log(View *view, const VehicleRecord *log) {
         view_json(view, "extra", log->extra);
 }
 
-static void row_detections(View *view, const DetectionsRecord *detections) {
-        view_text(view, "name", detections->name);
-        view_text(view, "location", detections->location);
+static void row_detections(View *view, const Record *record) {
+        const DetectionsRecord *detections = &record->detections;
+
+        view_text(view, "name", record->said_name);
+        view_text(view, "location", record->said_location);
         view_array(view, "detections");
         for (size_t i = 0; i < detections->n_items; ++i) {
                 const Detection *item = &detections->items[i];
@@ -87,7 +89,7 @@ static void row_members(View *view, const Record *record) {
                 row_vehicle_log(view, &record->vehicle_log);
                 break;
         case KIND_BLE_DETECTIONS:
-                row_detections(view, &record->detections);
+                row_detections(view, record);
                 break;
         case KIND_TELEMETRY:
                 view_json(view, "data", record->data);

@@ -141,7 +141,6 @@ static int decode_single(Decoder *decoder) {
 static int decode_scanner(Decoder *decoder) {
         static const char *const members[] = { "device_id", "device_code", NULL };
         Record *record = decoder->record;
-        DetectionsRecord *detections = &record->detections;
         int r;
 
         r = decoder_name(decoder, members, &record->device);
@@ -150,13 +149,13 @@ static int decode_scanner(Decoder *decoder) {
                                 decoder->root,
                                 "name",
                                 DECODER_MAX_LABEL,
-                                &detections->name);
+                                &record->said_name);
         if (r == 0)
                 r = member_text(decoder,
                                 decoder->root,
                                 "location",
                                 DECODER_MAX_LABEL,
-                                &detections->location);
+                                &record->said_location);
         if (r == 0)
                 member_time(decoder, decoder->root, "timestamp", &record->time_us);
         return r;

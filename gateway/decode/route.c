@@ -70,6 +70,8 @@ void route_done(Route *route) {
         topic_template_free(route->topic);
         zone_free(route->zone);
         free(route->person);
+        free(route->said_name);
+        free(route->said_location);
         for (size_t i = 0; i < route->n_ignore; ++i)
                 free(route->ignore[i]);
         free(route->ignore);

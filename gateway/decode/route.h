@@ -53,7 +53,8 @@ struct Route {
         uint32_t each_max; /* elements of one message */
         bool keeps_named;  /* of a mapped message only what the map names */
         size_t use;        /* routes of one use of a profile have the same; 0 = of none */
-        Map *map;          /* NULL: the payload has the members of its kind */
+        char *said_name, *said_location; /* of its device, as was announced; NULL: not known */
+        Map *map;                        /* NULL: the payload has the members of its kind */
 };
 
 MUST_CHECK int routes_new(Routes **ret_routes);

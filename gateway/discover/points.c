@@ -4,7 +4,9 @@
 
 #include "base/err.h"
 #include "base/json_out.h"
+#include "base/name.h"
 #include "base/text.h"
+#include "gateway/decode/decoder.h"
 
 enum {
         POINTS_E_NONE = 1, /* no template or no map: whoever found it should have refused it */
@@ -42,6 +44,14 @@ static int points_add_lines(Route *route, const FoundTopic *topic) {
         return r;
 }
 
+/* What cannot be a name in the database is none. *ret_label: NULL, or owned. */
+static int points_label(Text text, char **ret_label) {
+        if (text.n == 0 || text.n > DECODER_MAX_LABEL || !name_is_printable(text))
+                return 0;
+        *ret_label = strndup(text.data, text.n);
+        return *ret_label ? 0 : err_new(-ENOMEM);
+}
+
 static int points_make_route(Route *route, const FoundTopic *topic) {
         const DiscoverRule *rule = topic->device->rule;
         char text[DISCOVER_MAX_TOPIC + 1];
@@ -66,6 +76,10 @@ static int points_make_route(Route *route, const FoundTopic *topic) {
         r = topic_template_new(&route->topic, text);
         if (r == 0 && rule->zone)
                 r = zone_new(&route->zone, zone_name(rule->zone));
+        if (r == 0)
+                r = points_label(topic->device->name, &route->said_name);
+        if (r == 0)
+                r = points_label(topic->device->area, &route->said_location);
         if (r == 0)
                 r = map_new(&route->map, route->kind);
         if (r == 0)
@@ -108,6 +122,8 @@ uint64_t points_hash(const Findings *findings) {
                 hash = points_hash_text(hash, at->topic);
                 hash = points_hash_text(hash, at->device->code);
                 hash = points_hash_text(hash, at->device->user);
+                hash = points_hash_text(hash, at->device->name);
+                hash = points_hash_text(hash, at->device->area);
                 hash = points_hash_text(hash, at->time);
                 hash = text_hash(hash, flags, sizeof(flags));
                 for (const FoundPoint *point = at->points; point; point = point->next) {

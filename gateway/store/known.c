@@ -160,7 +160,7 @@ static DbRegistration known_registration(const Record *record) {
                 .code = record->device,
                 .user_id = record->user_id,
                 .device_type = known_device_type(record->kind),
-                .name = record->kind == KIND_BLE_DETECTIONS ? record->detections.name : (Text){ 0 },
+                .name = record->said_name,
         };
 }
 

@@ -134,6 +134,39 @@ def test_a_tasmota_says_when_where_its_zone_is_known(make_gateway, broker, datab
     assert (database.value(f"SELECT t.time {of_plug}") == said) == is_its_own
 
 
+def test_a_device_is_called_what_it_announced(make_gateway, broker, database):
+    """Unless somebody chose another name: decision 051."""
+    def called(name, area):
+        device = {"identifiers": ["one"], "name": name, "suggested_area": area}
+        announce(broker, "homeassistant/sensor/one/config", {"state_topic": "room/one", "device": device})
+
+    def is_called(name, location):
+        broker.publish("room/one", "1")
+        return database.rows("SELECT name, location FROM devices WHERE code = 'one'") == [(name, location)]
+
+    called("Attic", "Roof")
+    gateway = started(make_gateway)
+    subscribed(gateway, broker, database)
+    wait_until(lambda: is_called("Attic", "Roof"), "the name that was announced")
+    called("Loft", "Roof")
+    wait_until(lambda: is_called("Loft", "Roof"), "the name that was announced since")
+    database.rows("UPDATE devices SET name = 'Mine' WHERE code = 'one'")
+    called("Garret", "Gable")
+    wait_until(lambda: is_called("Mine", "Gable"), "the place alone to follow")
+    assert database.value("SELECT said_name FROM devices WHERE code = 'one'") == "Garret"
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\u0000b", "", 7, ["Attic"]])
+def test_an_odd_name_costs_itself(make_gateway, broker, database, name):
+    announce(broker, "homeassistant/sensor/one/config",
+             {"state_topic": "room/one", "device": {"identifiers": ["one"], "name": name}})
+    gateway = started(make_gateway)
+    subscribed(gateway, broker, database)
+    broker.publish("room/one", "1")
+    database.wait_for("SELECT count(*) FROM telemetry t JOIN devices d ON d.id = t.device_id WHERE d.code = 'one'", 1)
+    assert database.value("SELECT name FROM devices WHERE code = 'one'") == ("7" if name == 7 else None)
+
+
 def test_own_routes_come_first(make_gateway, broker, database):
     announce(broker, "homeassistant/sensor/one/config", entity("room/one", "one"))
     own = "[route own]\ntopic = room/{device}\nkind = telemetry\ndecode = number\nauto_register = on\n"

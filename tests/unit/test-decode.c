@@ -796,8 +796,8 @@ static void test_detections_keep_the_good_and_set_the_bad_aside(void **state) {
                     "\"name\":\"Entrance\",\"location\":\"Building A\"}");
 
         check_text(f->record.device, "rpi-001");
-        check_text(detections->name, "Entrance");
-        check_text(detections->location, "Building A");
+        check_text(f->record.said_name, "Entrance");
+        check_text(f->record.said_location, "Building A");
         assert_true(f->record.time_us == RECEIVED_US - 123000);
 
         assert_int_equal(detections->n_items, 4);

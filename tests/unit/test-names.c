@@ -19,8 +19,8 @@ static int setup(void **state) {
 static bool says(int64_t device_id, const char *name, const char *location, int64_t now_us) {
         Record record = { .kind = KIND_BLE_DETECTIONS, .device_id = device_id };
 
-        record.detections.name = text_of(name);
-        record.detections.location = text_of(location);
+        record.said_name = text_of(name);
+        record.said_location = text_of(location);
         return db_names_are_news(&names, &record, now_us);
 }
 
@@ -42,7 +42,7 @@ static void test_who_says_nothing_is_no_news(void **state) {
         (void)state;
         assert_false(says(1, NULL, NULL, 5));
         assert_false(says(1, "", "", 5));
-        letter.detections.name = TEXT("Old");
+        letter.said_name = TEXT("Old");
         assert_false(db_names_are_news(&names, &letter, 5));
 }
 
