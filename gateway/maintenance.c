@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "db/read/survey.h"
+#include "db/write/rollups.h"
 #include "db/write/sums.h"
 #include "db/write/tidy.h"
 #include "model/metrics.h"
@@ -115,6 +116,22 @@ static int maintenance_count(Maintenance *maintenance) {
         return r < 0 ? err_up(r) : r;
 }
 
+/* After the sums of detections, with a time of its own. */
+static int maintenance_roll_up(Maintenance *maintenance) {
+        DbRollups rollups;
+        int r;
+
+        r = db_rollups_make(maintenance->conn, MAINTENANCE_SUMS_MS, &rollups);
+        maintenance->has_more_sums = maintenance->has_more_sums || rollups.has_more;
+        if (rollups.n_skipped > 0 || r == DB_E_REJECTED)
+                log_warning("series_not_counted things=%lld hint=\"charts read the rows of such a "
+                            "thing and day\"",
+                            (long long)rollups.n_skipped);
+        if (r == DB_E_REJECTED)
+                return 0;
+        return r < 0 ? err_up(r) : r;
+}
+
 /* The days are the database's: with a wrong clock ours would be as wrong. */
 static int maintenance_work(Maintenance *maintenance, int *ret_n_dropped) {
         int64_t now_us = clock_now_us();
@@ -144,6 +161,8 @@ static int maintenance_work(Maintenance *maintenance, int *ret_n_dropped) {
                 r = maintenance_tidy(maintenance, day.day_us);
         if (r == 0)
                 r = maintenance_count(maintenance);
+        if (r == 0)
+                r = maintenance_roll_up(maintenance);
         return r < 0 ? err_up(r) : r;
 }
 
