@@ -17,28 +17,32 @@ DEFINE_CLEANUP(PGresult *, PQclear);
 
 enum {
         SERIES_COLUMNS = 9, /* a time and a value of four points, and how many there are */
+        SERIES_HOUR = 3600,
+        SERIES_MINUTE = 60,
+        SERIES_STEPS = 4, /* in a column, at least: its edges are off by an eighth of it at most */
+};
+
+static const char *const series_tables[] = {
+        [HISTORY_SERIES] = "telemetry",
+        [HISTORY_VEHICLE_SERIES] = "vehicle_logs",
+        [HISTORY_SENSOR_SERIES] = "sensor_logs",
 };
 
 /* clang-format off */
 
 /* What is known before the points are: $1 from, $2 to, $3 whose, $4 the journal. An end that is
  * open reaches to the last row, also where that is ahead of the clock; it is a whole millisecond,
- * so that it can be asked for as it is told. */
+ * so that it can be asked for as it is told. Compiling a statement takes longer than it does. */
 #define SERIES_LOOK(table, owner)                                                                 \
         "SELECT least(coalesce($1::bigint, oldest / 1000 * 1000, till), till), till,"             \
         "  (SELECT o.epoch || ':' || CASE WHEN o.seq > 0 THEN o.seq ELSE max(p.seq) END"          \
         "     FROM journal_positions o JOIN journal_positions p ON p.slot = o.slot"               \
-        "    WHERE o.epoch = $4::text GROUP BY o.epoch, o.seq)"                                   \
+        "    WHERE o.epoch = $4::text GROUP BY o.epoch, o.seq), set_config('jit', 'off', true)"                                   \
         "  FROM (SELECT CASE WHEN $1::bigint IS NULL THEN (SELECT " DB_TO_US("min(time)")         \
         "                 FROM " table " WHERE " owner " = $3::bigint) END AS oldest,"            \
         "               coalesce($2::bigint, greatest($1::bigint, " DB_TO_US("now()") ","         \
         "                 (SELECT " DB_TO_US("max(time)") " FROM " table                          \
         "                   WHERE " owner " = $3::bigint)) / 1000 * 1000 + 1000) AS till) l"
-
-/* A boolean counts as 0 and 1. */
-#define SERIES_NUMBER                                                       \
-        "CASE WHEN left(v, 1) IN ('t', 'f') THEN (v = 'true')::int::float8" \
-        " WHEN v ~ '^[-0-9]' THEN " DB_NUMBER("v") " END"
 
 #define SERIES_PATH                                                            \
         "(SELECT CASE WHEN left($5::text, 1) <> '/' THEN ARRAY[$5::text] ELSE" \
@@ -49,22 +53,32 @@ enum {
 /* $1 and $2 are there now; $4 columns, $5 the member, $6 the sensor. What is least by its place in
  * an array is so by time, then number; or by value, then time. Nothing is believed that is further
  * ahead of its receipt than a day (time.ahead), and it is the receipt that finds the partitions. */
-#define SERIES_SQL(table, owner, own, document, filter)                                          \
+#define SERIES_TELL(parts)                                                                       \
         DB_DECLARE                                                                               \
         "SELECT floor(f[1] / 1000)::bigint, f[3], floor(lo[2] / 1000)::bigint, lo[1],"           \
         "       floor(hi[2] / 1000)::bigint, -hi[1], floor(l[1] / 1000)::bigint, l[3], n"        \
-        "  FROM (SELECT width_bucket(t, $1::float8, $2::float8, $4::int) AS i,"                  \
-        "               min(ARRAY[t, seq, x]) AS f, min(ARRAY[x, t, seq]) AS lo,"                \
-        "               min(ARRAY[-x, t, seq]) AS hi, max(ARRAY[t, seq, x]) AS l, count(*) AS n" \
-        "          FROM (SELECT t, seq, coalesce(own, " SERIES_NUMBER ") AS x"                   \
-        "                  FROM (SELECT round(date_part('epoch', time) * 1e6) AS t,"             \
-        "                               seq::float8 AS seq, " own " AS own,"                     \
-        "                               (" document " #> " SERIES_PATH ")::text AS v"            \
-        "                          FROM " table " WHERE " owner " = $3::bigint"                  \
-        "                           AND (" filter ")" DB_IN_TIME                                 \
-        "                           AND received_at >= " DB_US("$1") " - interval '1 day'"       \
-        "                        OFFSET 0) r) p"                                                 \
-        "         WHERE x IS NOT NULL GROUP BY 1) c ORDER BY i"
+        "  FROM (" parts ") c ORDER BY i"
+
+#define SERIES_SQL(table, owner, own, document, filter)                                          \
+        SERIES_TELL(                                                                             \
+        "SELECT width_bucket(t, $1::float8, $2::float8, $4::int) AS i,"                          \
+        "       min(ARRAY[t, seq, x]) AS f, min(ARRAY[x, t, seq]) AS lo,"                        \
+        "       min(ARRAY[-x, t, seq]) AS hi, max(ARRAY[t, seq, x]) AS l, count(*) AS n"         \
+        "  FROM (SELECT t, seq, coalesce(own, tidegate_series_number(v)) AS x"                   \
+        "          FROM (SELECT round(date_part('epoch', time) * 1e6) AS t,"                     \
+        "                       seq::float8 AS seq, " own " AS own,"                             \
+        "                       (" document " #> " SERIES_PATH ")::text AS v"                    \
+        "                  FROM " table " WHERE " owner " = $3::bigint"                          \
+        "                   AND (" filter ")" DB_IN_TIME                                         \
+        "                   AND received_at >= " DB_US("$1") " - interval '1 day'"               \
+        "                OFFSET 0) r) p"                                                         \
+        " WHERE x IS NOT NULL GROUP BY 1")
+
+/* Of columns that are some steps wide, of which there are sums. $6 -1: of no sensor; $7 the table,
+ * $8 seconds a step. */
+static const char series_sums[] = SERIES_TELL(
+        "SELECT * FROM tidegate_series($7, $3::bigint, $6::int, $5, $1::float8, $2::float8, $4::int,"
+        " $8::int)");
 
 #define SERIES_IS_NUMBER(separator, name) " WHEN '" #name "' THEN " #name
 #define SERIES_IS_TEXT(separator, name)   ""
@@ -113,8 +127,20 @@ static const char *series_member(const History *history) {
         return *member == '/' && member[1] && !strpbrk(member + 1, "/~") ? member + 1 : member;
 }
 
-static void series_bind_points(DbReading *reading, int64_t from_us, int64_t to_us) {
+/* Of which sums the columns may be made, in seconds; 0: they are made of rows. */
+static int series_step(const History *history, int64_t from_us, int64_t to_us) {
+        int64_t width_s = (to_us - from_us) / history->points / 1000000;
+
+        if (*series_member(history) == '/' || width_s < SERIES_STEPS * SERIES_MINUTE)
+                return 0;
+        return width_s < SERIES_STEPS * SERIES_HOUR ? SERIES_MINUTE : SERIES_HOUR;
+}
+
+/* What both ways share, and what is of one alone. */
+static int series_declare(DbReading *reading, int64_t from_us, int64_t to_us, int step) {
         const History *history = reading->history;
+        bool is_sensor = history->kind == HISTORY_SENSOR_SERIES;
+        int r;
 
         reading->n_args = 0;
         db_reading_bind_time(reading, from_us);
@@ -122,13 +148,19 @@ static void series_bind_points(DbReading *reading, int64_t from_us, int64_t to_u
         db_reading_bind_int(reading, series_owner(history));
         db_reading_bind_int(reading, history->points);
         db_reading_bind_text(reading, series_member(history));
-        if (history->kind == HISTORY_SENSOR_SERIES)
-                db_reading_bind_int(reading, history->sensor_id);
+        if (is_sensor || step > 0)
+                db_reading_bind_int(reading, is_sensor ? history->sensor_id : -1);
         else
                 db_reading_bind_text(reading, "");
+        if (step > 0) {
+                db_reading_bind_text(reading, series_tables[history->kind]);
+                db_reading_bind_int(reading, step);
+        }
+        r = db_reading_declare(reading, step > 0 ? series_sums : series_points[history->kind]);
+        return r < 0 ? err_up(r) : r;
 }
 
-static void series_head(const DbReading *reading, const PGresult *look, JsonOut *out) {
+static void series_head(const DbReading *reading, const PGresult *look, int step, JsonOut *out) {
         const History *history = reading->history;
 
         json_out_object(out, NULL);
@@ -142,6 +174,7 @@ static void series_head(const DbReading *reading, const PGresult *look, JsonOut 
         json_out_time(out, "from", db_reading_int(look, 0, 0));
         json_out_time(out, "to", db_reading_int(look, 0, 1));
         json_out_int(out, "points", history->points);
+        json_out_int(out, "step", step);
         db_reading_text(out, "cursor", look, 0, 2);
         json_out_array(out, "columns");
 }
@@ -149,16 +182,19 @@ static void series_head(const DbReading *reading, const PGresult *look, JsonOut 
 static int series_begin(DbReading *reading, JsonOut *out) {
         const char *sql = series_looks[reading->history->kind];
         CLEANUP(PQclear) PGresult *look = NULL;
-        int r;
+        int64_t from_us, to_us;
+        int step, r;
 
         r = db_conn_row(reading->conn, &(DbQuery){ sql, reading->n_args, reading->args }, &look);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        series_bind_points(reading, db_reading_int(look, 0, 0), db_reading_int(look, 0, 1));
-        r = db_reading_declare(reading, series_points[reading->history->kind]);
+        from_us = db_reading_int(look, 0, 0);
+        to_us = db_reading_int(look, 0, 1);
+        step = series_step(reading->history, from_us, to_us);
+        r = series_declare(reading, from_us, to_us, step);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        series_head(reading, look, out);
+        series_head(reading, look, step, out);
         return 0;
 }
 
