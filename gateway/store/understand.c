@@ -91,15 +91,18 @@ static int understand_by(Reading *reading, const Routes *table, Record *ret_reco
         return route ? understand_by_route(reading, route, ret_record) : UNDERSTAND_E_NONE;
 }
 
-/* The first number has all of it, which can be taken in again; the others leave nothing. */
-static void understand_as_other(const Reading *reading, Record *ret_record) {
+/* By no table. Of several messages the first number has all of it, which can be taken in again, and
+ * the others leave nothing. */
+static void understand_as_none(const Reading *reading, Record *ret_record) {
         *ret_record = *reading->envelope;
-        ret_record->ignored = ret_record->duplicate = reading->entry->place > 0;
+        ret_record->ignored = ret_record->duplicate =
+                reading->entry->place > 0 || (reading->is_ignored && !reading->is_other);
         if (ret_record->duplicate)
                 return;
-        ret_record->reason = REASON_WRONG_TYPE;
-        ret_record->detail = TEXT("not as many messages, by the routes in force, as it was taken "
-                                  "for when it was accepted");
+        ret_record->reason = reading->is_other ? REASON_WRONG_TYPE : REASON_NO_ROUTE;
+        if (reading->is_other)
+                ret_record->detail = TEXT("not as many messages, by the routes in force, as it was "
+                                          "taken for when it was accepted");
 }
 
 static int understand_topic(Reading *reading, const UnderstandContext *by, Record *ret_record) {
@@ -127,13 +130,7 @@ static int understand_topic(Reading *reading, const UnderstandContext *by, Recor
                 return err_up(r);
         if (r == 0)
                 return 0;
-        if (reading->is_other) {
-                understand_as_other(reading, ret_record);
-                return 0;
-        }
-        *ret_record = *envelope;
-        ret_record->ignored = ret_record->duplicate = reading->is_ignored;
-        ret_record->reason = reading->is_ignored ? REASON_NONE : REASON_NO_ROUTE;
+        understand_as_none(reading, ret_record);
         return 0;
 }
 

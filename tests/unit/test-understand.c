@@ -267,6 +267,14 @@ static void test_what_no_table_takes_as_it_was_is_one_letter(void **state) {
         entry.place = 1;
         assert_int_equal(read_entry(&f, entry)->reason, REASON_NONE);
         assert_true(f.record.duplicate && f.record.ignored);
+
+        /* Also where none takes it at all: else each letter of it would come back as all of it. */
+        entry = (JournalRecord){ .n_messages = 2, .topic = TEXT("x/d1"), .payload = entry.payload };
+        assert_int_equal(read_entry(&f, entry)->reason, REASON_NO_ROUTE);
+        assert_true(text_equal(f.record.payload, entry.payload));
+        entry.place = 1;
+        assert_int_equal(read_entry(&f, entry)->reason, REASON_NONE);
+        assert_true(f.record.duplicate && f.record.ignored);
         fixture_done(&f);
 }
 
