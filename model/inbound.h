@@ -25,9 +25,10 @@ struct Inbound {
         bool is_redelivery; /* MQTT DUP */
         bool is_retained;   /* MQTT: the broker had it before it had our subscription */
         uint8_t qos;
-        uint16_t packet_id;  /* MQTT QoS 1 and 2; else 0 */
-        int64_t device_id;   /* authenticated device of the other doors; else 0 */
-        uint32_t n_messages; /* it is so many, each with its own number: the inlet says; 0 = 1 */
+        uint32_t subscription; /* MQTT 5: the one filter that it comes for; else 0 */
+        uint16_t packet_id;    /* MQTT QoS 1 and 2; else 0 */
+        int64_t device_id;     /* authenticated device of the other doors; else 0 */
+        uint32_t n_messages;   /* it is so many, each with its own number: the inlet says; 0 = 1 */
         Text topic;
         Text payload;
 };

@@ -92,6 +92,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Filters that the MQTT broker does not let us read; they are tried again." },
         [METRIC_MQTT_ECHOES] = { "tidegate_mqtt_echoes_total", NULL, METRIC_COUNTER,
                 "Messages beyond 1,000 equal ones within ten seconds: bridges of brokers may make a ring. They are stored." },
+        [METRIC_MQTT_COPIES] = { "tidegate_mqtt_copies_total", NULL, METRIC_COUNTER,
+                "Further copies of a message, for another of our filters that takes it. They are not stored." },
         [METRIC_MQTT_UNWANTED] = { "tidegate_mqtt_unwanted_total", NULL, METRIC_COUNTER,
                 "Messages that a filter brought which stands for several, and that none of them takes." },
         [METRIC_MQTT_PUBLISHED] = { "tidegate_mqtt_published_total", NULL, METRIC_COUNTER,

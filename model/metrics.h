@@ -54,6 +54,7 @@ typedef enum Metric {
         METRIC_MQTT_SUBSCRIBE_REFUSED,
         METRIC_MQTT_FILTERS_REFUSED, /* gauge: now */
         METRIC_MQTT_ECHOES,          /* among many equal ones in a short time */
+        METRIC_MQTT_COPIES,          /* of a message, for another filter of ours */
         METRIC_MQTT_UNWANTED,        /* came for a filter that two others were joined to */
         METRIC_MQTT_PUBLISHED,
         METRIC_EXPLORED,           /* messages that mqtt.explore brought and no route takes */

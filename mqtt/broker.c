@@ -58,3 +58,14 @@ void mqtt_broker_tls_error(const char *text, char *ret_reason, size_t n_reason) 
                 field = text ? text : "unknown";
         snprintf(ret_reason, n_reason, "TLS: %.*s", (int)strcspn(field, ":\"\n"), field);
 }
+
+bool mqtt_broker_was_closed(const char *message) {
+        return message && (strcmp(message, "TCP connect completion failure") == 0 ||
+                           strcmp(message, "socket error") == 0);
+}
+
+int mqtt_broker_port(const char *uri) {
+        const char *colon = strrchr(uri, ':');
+
+        return colon ? (int)strtol(colon + 1, NULL, 10) : 0;
+}

@@ -14,3 +14,6 @@ const char *mqtt_broker_refusal(int code);
 
 /* The part for people of what OpenSSL says; one line, no quotes. */
 void mqtt_broker_tls_error(const char *text, char *ret_reason, size_t n_reason);
+/* By Paho's own words, as it has no codes for it: the connection was there, and went. */
+bool mqtt_broker_was_closed(const char *message);
+int mqtt_broker_port(const char *uri); /* 0: it says none */

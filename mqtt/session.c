@@ -57,6 +57,7 @@ struct MqttSession {
         _Atomic bool is_interrupted;
         _Atomic unsigned n_messages; /* that came */
         MqttSubscribing subscribings[MQTT_SESSION_FILTERS];
+        MqttAnswers answers;
 };
 
 /* ---- telling the owner ---- */
@@ -88,6 +89,15 @@ static void mqtt_session_say(MqttSession *session, const char *text) {
 
 /* ---- Paho's callbacks ---- */
 
+/* 0: it names none, or several, of which it is the only copy. */
+static uint32_t mqtt_session_filter_of(MQTTProperties *properties) {
+        const enum MQTTPropertyCodes code = MQTTPROPERTY_CODE_SUBSCRIPTION_IDENTIFIER;
+
+        return MQTTProperties_propertyCount(properties, code) == 1
+                       ? (uint32_t)MQTTProperties_getNumericValue(properties, code)
+                       : 0;
+}
+
 static int mqtt_session_on_message(void *context,
                                    char *topic,
                                    int n_topic,
@@ -98,6 +108,7 @@ static int mqtt_session_on_message(void *context,
                 .is_redelivery = message->dup != 0,
                 .is_retained = message->retained != 0,
                 .qos = (uint8_t)message->qos,
+                .subscription = mqtt_session_filter_of(&message->properties),
                 .packet_id = message->qos > 0 ? (uint16_t)message->msgid : 0,
                 .topic = { topic, n_topic > 0 ? (size_t)n_topic : strlen(topic) },
                 .payload = { message->payload, (size_t)message->payloadlen },
@@ -124,17 +135,17 @@ static void mqtt_session_on_connected3(void *context, MQTTAsync_successData *dat
 }
 
 static void mqtt_session_on_connected5(void *context, MQTTAsync_successData5 *data) {
+        MqttSession *session = context;
+
+        atomic_store(&session->answers.has_no_names,
+                     MQTTProperties_getNumericValue(
+                             &data->properties,
+                             MQTTPROPERTY_CODE_SUBSCRIPTION_IDENTIFIERS_AVAILABLE) == 0);
         mqtt_session_on_connected(context, data->alt.connect.sessionPresent);
 }
 
-/* By Paho's own words, as it has no codes for it: the connection was there, and went. */
-static bool mqtt_session_was_closed(const char *message) {
-        return message && (strcmp(message, "TCP connect completion failure") == 0 ||
-                           strcmp(message, "socket error") == 0);
-}
-
 static void mqtt_session_on_refused(MqttSession *session, int code, const char *message) {
-        bool was_closed = mqtt_session_was_closed(message);
+        bool was_closed = mqtt_broker_was_closed(message);
         bool has_tls_error;
 
         pthread_mutex_lock(&session->lock);
@@ -161,7 +172,7 @@ static void mqtt_session_on_refused5(void *context, MQTTAsync_failureData5 *data
         int code = data ? data->code : -1;
 
         if (data && code <= 0 && data->reasonCode > 0)
-                code = data->reasonCode;
+                code = (int)data->reasonCode;
         mqtt_session_on_refused(context, code, data ? data->message : NULL);
 }
 
@@ -523,12 +534,6 @@ int mqtt_session_lost_code(const MqttSession *session) {
         return atomic_load(&session->lost_code);
 }
 
-static int mqtt_session_port(const MqttSession *session) {
-        const char *colon = strrchr(session->uri, ':');
-
-        return colon ? (int)strtol(colon + 1, NULL, 10) : 0;
-}
-
 /* Waits for Paho to have said it, and closed its socket. */
 static void mqtt_session_say_goodbye(MqttSession *session, int64_t until_us) {
         MQTTAsync_disconnectOptions v3 = MQTTAsync_disconnectOptions_initializer;
@@ -555,7 +560,7 @@ void mqtt_session_disconnect(MqttSession *session) {
 
         if (!mqtt_session_is_connected(session))
                 return;
-        mqtt_linger_begin(&linger, mqtt_session_port(session));
+        mqtt_linger_begin(&linger, mqtt_broker_port(session->uri));
         mqtt_session_say_goodbye(session, until_us);
         mqtt_linger_end(&linger, until_us);
         if (mqtt_session_is_connected(session) && !atomic_load(&session->is_interrupted))
@@ -570,6 +575,10 @@ void *mqtt_session_paho(MqttSession *session) {
 
 MqttSubscribing *mqtt_session_subscribings(MqttSession *session) {
         return session->subscribings;
+}
+
+MqttAnswers *mqtt_session_answers(MqttSession *session) {
+        return &session->answers;
 }
 
 unsigned mqtt_session_n_messages(const MqttSession *session) {

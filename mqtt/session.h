@@ -18,11 +18,18 @@
 typedef struct MqttSession MqttSession;
 typedef struct MqttSessionSink MqttSessionSink;
 typedef struct MqttSubscribing MqttSubscribing;
+typedef struct MqttAnswers MqttAnswers;
 
 /* One SUBSCRIBE or UNSUBSCRIBE on its way: mqtt/subscribing.c. */
 struct MqttSubscribing {
         MqttSession *session; /* borrowed */
         _Atomic int outcome;
+};
+
+/* What the broker said of subscriptions, on Paho's thread and in the order of the messages. */
+struct MqttAnswers {
+        _Atomic unsigned n;        /* to SUBSCRIBEs and UNSUBSCRIBEs */
+        _Atomic bool has_no_names; /* of this connection: no subscription identifiers */
 };
 
 /* On Paho's threads. Each may be NULL. */
@@ -73,6 +80,7 @@ bool mqtt_session_is_interrupted(const MqttSession *session);
 int mqtt_session_timeout_ms(const MqttSession *session);
 unsigned mqtt_session_n_messages(const MqttSession *session); /* that came */
 MqttSubscribing *mqtt_session_subscribings(MqttSession *session);
+MqttAnswers *mqtt_session_answers(MqttSession *session); /* any thread */
 /* Ends the connection, and what was asked on it: once this returns, nothing is answered any more.
  */
 void mqtt_session_give_up(MqttSession *session, const char *why);

@@ -14,6 +14,7 @@
 #include "model/metrics.h"
 #include "mqtt/canary.h"
 #include "mqtt/candidates.h"
+#include "mqtt/copies.h"
 #include "mqtt/echoes.h"
 #include "mqtt/session.h"
 #include "mqtt/upkeep.h"
@@ -41,6 +42,7 @@ struct MqttSource {
         _Atomic bool is_session_new; /* told by Paho's thread, taken by ours */
         _Atomic bool is_high;        /* seen by Paho's thread */
         int64_t waiting_us;          /* {Paho's thread} when it last said that it waits */
+        MqttCopies copies;           /* {Paho's thread} */
         MqttEchoes echoes;           /* {Paho's thread} */
 
         /* {source's thread} from here on */
@@ -103,6 +105,10 @@ static void mqtt_source_on_message(void *arg, const Inbound *inbound) {
                 metric_add(METRIC_MQTT_UNWANTED, 1);
                 return;
         }
+        if (mqtt_copies_hear(&source->copies,
+                             inbound,
+                             atomic_load(&mqtt_session_answers(source->session)->n)))
+                return;
         mqtt_source_hand_over(source, inbound);
         if (mqtt_echoes_hear(&source->echoes, inbound, clock_mono_us()))
                 log_warning("mqtt_echoes url=%s hint=\"many equal messages on one topic: bridges "
@@ -137,6 +143,7 @@ static void mqtt_source_on_connected(void *arg, bool is_present) {
         MqttSource *source = arg;
         uint16_t broker = mqtt_source_broker(source);
 
+        mqtt_copies_forget(&source->copies);
         if (is_present) {
                 source->sink.session_resumed(source->sink.arg,
                                              broker,
@@ -397,6 +404,7 @@ MqttSource *mqtt_source_free(MqttSource *source) {
                 return NULL; /* Paho's thread will look at it until the process ends */
         mqtt_session_free(source->session);
         mqtt_upkeep_done(&source->upkeep);
+        mqtt_copies_done(&source->copies);
         free(source);
         return NULL;
 }
