@@ -25,6 +25,8 @@ struct Ending {
 
 struct Node {
         uint32_t any;        /* below "+" */
+        uint32_t texts;      /* below levels of text: the one that was added last */
+        uint32_t beside;     /* the next of these, of the node above */
         uint32_t tails;      /* what is behind a rest in the middle, the last level first */
         uint32_t ends, rest; /* filters that end here, and with "#" behind it */
 };
@@ -49,8 +51,12 @@ struct Search {
 static int index_add_node(TopicIndex *index, uint32_t *ret_node) {
         if (!VEC_HAS_ROOM(index->nodes, index->n_nodes, index->nodes_capacity, 16))
                 return err_new(-ENOMEM);
-        index->nodes[index->n_nodes] =
-                (Node){ .any = NONE, .tails = NONE, .ends = NONE, .rest = NONE };
+        index->nodes[index->n_nodes] = (Node){ .any = NONE,
+                                               .texts = NONE,
+                                               .beside = NONE,
+                                               .tails = NONE,
+                                               .ends = NONE,
+                                               .rest = NONE };
         *ret_node = (uint32_t)index->n_nodes++;
         return 0;
 }
@@ -153,6 +159,8 @@ static int index_add_edge(TopicIndex *index, uint32_t from, Text level, uint32_t
                 return err_up(r);
         index->edges[index_slot(index, from, level)] = edge;
         ++index->n_edges;
+        index->nodes[edge.to].beside = index->nodes[from].texts;
+        index->nodes[from].texts = edge.to;
         *ret_to = edge.to;
         return 0;
 }
@@ -314,4 +322,74 @@ size_t topic_index_find(const TopicIndex *index, Text topic, uint32_t ret_ids[],
         if (topic.n > 0 && max > 0)
                 search_below(&search, 0, topic, topic.data[0] != '$');
         return search.n;
+}
+
+/* ---- filters that may meet one ---- */
+
+static void near_list(Search *search, uint32_t ending) {
+        for (; ending != NONE; ending = search->index->endings[ending].next)
+                search->ids[search->n++] = search->index->endings[ending].id;
+}
+
+/* All that end at a node or below. As deep as the filters are. */
+static void near_all(Search *search, uint32_t at) {
+        const Node *node = &search->index->nodes[at];
+
+        near_list(search, node->ends);
+        near_list(search, node->rest);
+        for (uint32_t below = node->texts; below != NONE;
+             below = search->index->nodes[below].beside)
+                near_all(search, below);
+        if (node->any != NONE)
+                near_all(search, node->any);
+        if (node->tails != NONE)
+                near_all(search, node->tails);
+}
+
+/* What is behind a rest in the middle, of either, is left to who compares. As deep as @rest. */
+static void near_below(Search *search, uint32_t at, Text rest) {
+        const Node *node = &search->index->nodes[at];
+        uint32_t below;
+        Text level;
+
+        if (rest.data && *rest.data == '#') {
+                near_all(search, at);
+                return;
+        }
+        near_list(search, node->rest);
+        if (node->tails != NONE)
+                near_all(search, node->tails);
+        if (!rest.data) {
+                near_list(search, node->ends);
+                return;
+        }
+        level = take_level(&rest);
+        if (text_equal(level, TEXT("+"))) {
+                for (below = node->texts; below != NONE; below = search->index->nodes[below].beside)
+                        near_below(search, below, rest);
+        } else {
+                below = index_below(search->index, at, level);
+                if (below != NONE)
+                        near_below(search, below, rest);
+        }
+        if (node->any != NONE)
+                near_below(search, node->any, rest);
+}
+
+static int near_order(const void *a, const void *b) {
+        uint32_t one = *(const uint32_t *)a, other = *(const uint32_t *)b;
+
+        return (one > other) - (one < other);
+}
+
+size_t topic_index_near(const TopicIndex *index, const char *filter, uint32_t ret_ids[]) {
+        Search search = { .index = index, .ids = ret_ids };
+        size_t n = 0;
+
+        near_below(&search, 0, text_of(filter));
+        qsort(ret_ids, search.n, sizeof(*ret_ids), near_order);
+        for (size_t i = 0; i < search.n; ++i)
+                if (n == 0 || ret_ids[n - 1] != ret_ids[i])
+                        ret_ids[n++] = ret_ids[i];
+        return n;
 }

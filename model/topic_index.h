@@ -22,4 +22,8 @@ MUST_CHECK int topic_index_add(TopicIndex *index, const char *filter, uint32_t i
 /* The ids of the filters that take @topic, each once, ascending; of more than @max the lowest. */
 size_t topic_index_find(const TopicIndex *index, Text topic, uint32_t ret_ids[], size_t max);
 
+/* Those that may have a topic in common with @filter, each once, ascending: all that do
+ * (topic_filter_meets()), and few others. @ret_ids has room for as many as were added. */
+size_t topic_index_near(const TopicIndex *index, const char *filter, uint32_t ret_ids[]);
+
 DEFINE_CLEANUP(TopicIndex *, topic_index_free);

@@ -39,6 +39,7 @@ static void test_done(RouteTest *test) {
 }
 
 #define CLEANUP_TEST __attribute__((cleanup(test_done)))
+DEFINE_CLEANUP(uint32_t *, free);
 
 static int test_finish(RouteTest *test, int result) {
         int r = view_print(&test->view, stdout);
@@ -108,15 +109,15 @@ static void show_rules(View *view, const Route *route) {
         show_origin(view, route);
 }
 
-static void show_overlaps(View *view, const Routes *routes, size_t at) {
+static void show_overlaps(View *view, const Routes *routes, size_t at, uint32_t places[]) {
         const Route *route = routes_get(routes, at);
+        size_t n = routes_meeting(routes, at, places);
 
         view_array(view, "overlaps");
-        for (size_t i = 0; i < routes_length(routes); ++i) {
-                const Route *other = routes_get(routes, i), *first = i < at ? other : route;
+        for (size_t i = 0; i < n; ++i) {
+                const Route *other = routes_get(routes, places[i]);
+                const Route *first = places[i] < at ? other : route;
 
-                if (i == at || !route_meets(route, other))
-                        continue;
                 view_object(view, NULL);
                 view_string(view, "with", other->name);
                 view_string(view, "first", first->name);
@@ -129,19 +130,23 @@ static void show_overlaps(View *view, const Routes *routes, size_t at) {
 
 int cli_route_list(const Cli *cli) {
         CLEANUP_TEST RouteTest test = { .cli = cli };
+        CLEANUP(free) uint32_t *places = NULL;
         const Routes *routes;
         int r = cli_load(cli, &test.config);
 
         if (r != CLI_OK)
                 return r;
         routes = test.config->routes;
+        places = calloc(routes_length(routes) + 1, sizeof(*places));
+        if (!places)
+                return cli_fault(cli, "out of memory");
         view_init(&test.view, cli->values[CLI_JSON] != NULL);
         view_array(&test.view, "routes");
         for (size_t i = 0; i < routes_length(routes); ++i) {
                 view_object(&test.view, NULL);
                 show_head(&test.view, routes_get(routes, i));
                 show_rules(&test.view, routes_get(routes, i));
-                show_overlaps(&test.view, routes, i);
+                show_overlaps(&test.view, routes, i, places);
                 view_object_end(&test.view);
         }
         view_array_end(&test.view);

@@ -16,6 +16,8 @@
 #define SIMULATE_MAX_RATE   1e6
 #define CLIENT_ID_SIZE      (sizeof("tidegate-simulate-") + SECRET_ID_SIZE)
 
+DEFINE_CLEANUP(uint32_t *, free);
+
 /* Each socket is a descriptor: take all that we may have. */
 static void cli_raise_descriptors(void) {
         struct rlimit limit;
@@ -107,19 +109,22 @@ static void cli_warn_of_overlap(const Route *first, const Route *second) {
 
 /* What both take goes to the first; nothing is wrong with that, but it should be meant: in a
  * profile it is. */
-static void cli_warn_of_overlaps(const Routes *routes) {
+static void cli_warn_of_overlaps(const Routes *routes, uint32_t places[]) {
         size_t n_found = 0;
 
-        for (size_t i = 0; i < routes_length(routes); ++i)
-                for (size_t k = i + 1; k < routes_length(routes); ++k) {
-                        const Route *first = routes_get(routes, i), *second = routes_get(routes, k);
+        for (size_t i = 0; i < routes_length(routes); ++i) {
+                const Route *first = routes_get(routes, i);
+                size_t n = routes_meeting(routes, i, places);
 
-                        if ((first->use != 0 && first->use == second->use) ||
-                            !route_meets(first, second))
+                for (size_t k = 0; k < n; ++k) {
+                        const Route *second = routes_get(routes, places[k]);
+
+                        if (places[k] < i || (first->use != 0 && first->use == second->use))
                                 continue;
                         if (n_found++ < CLI_MAX_OVERLAPS)
                                 cli_warn_of_overlap(first, second);
                 }
+        }
         if (n_found > CLI_MAX_OVERLAPS)
                 fprintf(stderr,
                         "warning: %zu more pairs of routes take the same topics: tidegate route "
@@ -139,6 +144,7 @@ static int cli_example(const Cli *cli) {
 
 int cli_check_config(const Cli *cli) {
         CLEANUP(config_free) Config *config = NULL;
+        CLEANUP(free) uint32_t *places = NULL;
         int r;
 
         if (cli->values[CLI_EXAMPLE])
@@ -152,7 +158,10 @@ int cli_check_config(const Cli *cli) {
         if (r != 0)
                 return r == CONFIG_E_INVALID ? CLI_USAGE : CLI_FAULT;
 
-        cli_warn_of_overlaps(config->routes);
+        places = calloc(routes_length(config->routes) + 1, sizeof(*places));
+        if (!places)
+                return cli_fault(cli, "out of memory");
+        cli_warn_of_overlaps(config->routes, places);
         printf("ok\n");
         config_print(config, stdout);
         return CLI_OK;

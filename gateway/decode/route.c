@@ -159,6 +159,29 @@ bool route_meets(const Route *a, const Route *b) {
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion) */
+static size_t routes_near(const Routes *routes, const char *filter, uint32_t ret_places[]) {
+        size_t n_base = routes_n_base(routes), n_before = 0, n;
+
+        if (routes->base)
+                n_before = routes_near(routes->base, filter, ret_places);
+        n = n_before + topic_index_near(routes->index, filter, ret_places + n_before);
+        for (size_t i = n_before; i < n; ++i)
+                ret_places[i] += (uint32_t)n_base;
+        return n;
+}
+
+size_t routes_meeting(const Routes *routes, size_t place, uint32_t ret_places[]) {
+        const Route *route = routes_get(routes, place);
+        size_t n_near = routes_near(routes, topic_template_pattern(route->topic), ret_places);
+        size_t n = 0;
+
+        for (size_t i = 0; i < n_near; ++i)
+                if (ret_places[i] != place && route_meets(route, routes_get(routes, ret_places[i])))
+                        ret_places[n++] = ret_places[i];
+        return n;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion) */
 size_t routes_taking(const Routes *routes,
                      Text topic,
                      const Route *ret_routes[ROUTES_MAX_TAKING],

@@ -79,6 +79,9 @@ static inline int64_t route_ahead_us(const Route *route) {
 bool route_ignores(const Route *route, Text topic);
 /* May there be a topic that both are asked about? */
 bool route_meets(const Route *a, const Route *b);
+/* The places of those that meet the one at @place, ascending, without itself. @ret_places has room
+ * for routes_length(). */
+size_t routes_meeting(const Routes *routes, size_t place, uint32_t ret_places[]);
 
 #define ROUTES_MAX_TAKING 32 /* routes that are asked about one topic: the first */
 

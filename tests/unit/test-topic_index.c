@@ -135,6 +135,50 @@ static void test_it_finds_what_asking_each_filter_would(void **state) {
         }
 }
 
+static void test_near_a_filter_is_what_meets_it(void **state) {
+        static char filters[300][64];
+        CLEANUP(topic_index_free) TopicIndex *index = NULL;
+        unsigned seed = 11;
+
+        (void)state;
+        assert_int_equal(topic_index_new(&index), 0);
+        for (uint32_t i = 0; i < N_ELEMENTS(filters); ++i) {
+                do
+                        random_topic(&seed, true, filters[i]);
+                while (!topic_filter_is_valid(text_of(filters[i])) && !strstr(filters[i], "/#/"));
+                assert_int_equal(topic_index_add(index, filters[i], i), 0);
+        }
+        for (uint32_t i = 0; i < N_ELEMENTS(filters); ++i) {
+                uint32_t ids[N_ELEMENTS(filters)];
+                size_t n = topic_index_near(index, filters[i], ids), at = 0;
+
+                for (uint32_t k = 0; k < N_ELEMENTS(filters); ++k) {
+                        bool is_near = at < n && ids[at] == k;
+
+                        bool is_odd = strstr(filters[i], "/#/") || strstr(filters[k], "/#/") ||
+                                      *filters[i] == '$' || *filters[k] == '$';
+
+                        at += is_near;
+                        if (topic_filter_meets(filters[i], filters[k]) ? !is_near
+                                                                       : is_near && !is_odd)
+                                fail_msg("%s, and %s", filters[k], filters[i]);
+                }
+                assert_int_equal(at, n); /* ascending, each once */
+        }
+}
+
+static void test_who_shares_no_level_is_not_near(void **state) {
+        static const char *const filters[] = { "a/x/t", "b/+/t", "a/+/u", "c/#", "a/x/t/+" };
+        CLEANUP(topic_index_free) TopicIndex *index = index_of(filters, N_ELEMENTS(filters));
+        uint32_t ids[N_ELEMENTS(filters)];
+
+        (void)state;
+        assert_int_equal(topic_index_near(index, "a/+/t", ids), 1);
+        assert_int_equal(ids[0], 0);
+        assert_int_equal(topic_index_near(index, "+/x/t", ids), 3);
+        assert_int_equal(topic_index_near(index, "d/#", ids), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_every_filter_that_takes_a_topic_is_found),
@@ -142,6 +186,8 @@ int main(void) {
                 cmocka_unit_test(test_an_empty_index_finds_nothing),
                 cmocka_unit_test(test_of_too_many_the_lowest_are_found),
                 cmocka_unit_test(test_it_finds_what_asking_each_filter_would),
+                cmocka_unit_test(test_near_a_filter_is_what_meets_it),
+                cmocka_unit_test(test_who_shares_no_level_is_not_near),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
