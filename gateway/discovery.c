@@ -20,6 +20,7 @@
 #define DISCOVERY_NAME     "%s-discover"
 #define DISCOVERY_QUIET_US INT64_C(200000)  /* without news: that was all of them */
 #define DISCOVERY_LONG_US  INT64_C(1000000) /* and if it is never quiet */
+#define DISCOVERY_ALL_US   INT64_C(5000000) /* without any, at a new connection: all have come */
 #define DISCOVERY_BURST    6                /* tables at once */
 #define DISCOVERY_EACH_US  INT64_C(20000000)
 #define DISCOVERY_FILTERS  64 /* prefixes */
@@ -43,6 +44,7 @@ struct Discovery {
         uint64_t hash;             /* of the points that the table has */
         _Atomic int64_t news_us;   /* when the first came that is in no table; 0: none */
         _Atomic int64_t newest_us; /* and the last */
+        _Atomic int64_t all_us;    /* when all that is retained has come; 0: that is known */
         _Atomic bool has_patterns; /* whatever comes is wanted without */
         pthread_mutex_t lock;
         Routes *table;     /* {lock} owned reference; set by main alone */
@@ -53,17 +55,26 @@ static const BucketRate discovery_rate = { 1, DISCOVERY_EACH_US, DISCOVERY_BURST
 
 /* ---- on Paho's thread --------------------------------------------------------------------- */
 
+static void discovery_wake(const Discovery *discovery) {
+        uint64_t one = 1;
+
+        (void)!write(discovery->wake_fd, &one, sizeof(one));
+}
+
 static void discovery_hear(void *arg, const Inbound *inbound) {
         Discovery *discovery = arg;
-        uint64_t one = 1;
-        int64_t none = 0;
+        int64_t none = 0, all_us = atomic_load(&discovery->all_us);
 
+        if (all_us != 0) /* the connection may have gone meanwhile */
+                (void)atomic_compare_exchange_strong(&discovery->all_us,
+                                                     &all_us,
+                                                     clock_mono_us() + DISCOVERY_ALL_US);
         switch (notices_hear(discovery->notices, inbound->topic, inbound->payload)) {
         case NOTICE_NEWS:
                 metric_add(METRIC_DISCOVERY_NEWS, 1);
                 atomic_store(&discovery->newest_us, clock_mono_us());
                 if (atomic_compare_exchange_strong(&discovery->news_us, &none, clock_mono_us()))
-                        (void)!write(discovery->wake_fd, &one, sizeof(one));
+                        discovery_wake(discovery);
                 break;
         case NOTICE_BOUND:
                 metric_add(METRIC_DISCOVERY_BOUND, 1);
@@ -72,6 +83,16 @@ static void discovery_hear(void *arg, const Inbound *inbound) {
         default:
                 break;
         }
+}
+
+/* On the listener's. */
+static void discovery_turned(void *arg, bool is_connected) {
+        Discovery *discovery = arg;
+
+        if (is_connected)
+                notices_begin(discovery->notices);
+        atomic_store(&discovery->all_us, is_connected ? clock_mono_us() + DISCOVERY_ALL_US : 0);
+        discovery_wake(discovery);
 }
 
 bool discovery_wants(const void *arg, Text topic) {
@@ -177,7 +198,7 @@ static int discovery_read(Discovery *discovery, bool is_new, bool *ret_is_change
         return err_up(r);
 }
 
-int64_t discovery_wait_us(const Discovery *discovery) {
+static int64_t discovery_wait_news_us(const Discovery *discovery) {
         int64_t now_us = clock_mono_us(), news_us = atomic_load(&discovery->news_us);
         int64_t quiet_us, long_us;
 
@@ -191,13 +212,43 @@ int64_t discovery_wait_us(const Discovery *discovery) {
         return quiet_us > 0 ? quiet_us : 0;
 }
 
+static int64_t discovery_wait_all_us(const Discovery *discovery) {
+        int64_t all_us = atomic_load(&discovery->all_us), left_us = all_us - clock_mono_us();
+
+        if (all_us == 0)
+                return INT64_MAX;
+        return left_us > 0 ? left_us : 0;
+}
+
+int64_t discovery_wait_us(const Discovery *discovery) {
+        int64_t news_us = discovery_wait_news_us(discovery);
+        int64_t all_us = discovery_wait_all_us(discovery);
+
+        return news_us < all_us ? news_us : all_us;
+}
+
+/* What is missing now is news. */
+static void discovery_settle(Discovery *discovery) {
+        int64_t now_us = clock_mono_us(), none = 0, all_us = atomic_load(&discovery->all_us);
+        size_t n_missing;
+
+        if (all_us == 0 || now_us < all_us ||
+            !atomic_compare_exchange_strong(&discovery->all_us, &all_us, 0) ||
+            !notices_settle(discovery->notices, &n_missing))
+                return;
+        log_info("discovered_missing announcements=%zu", n_missing);
+        atomic_store(&discovery->newest_us, now_us - DISCOVERY_QUIET_US);
+        (void)atomic_compare_exchange_strong(&discovery->news_us, &none, now_us);
+}
+
 int discovery_turn(Discovery *discovery, bool *ret_is_changed) {
         uint64_t count;
         int r;
 
         *ret_is_changed = false;
         (void)!read(discovery->wake_fd, &count, sizeof(count));
-        if (discovery_wait_us(discovery) > 0)
+        discovery_settle(discovery);
+        if (discovery_wait_news_us(discovery) > 0)
                 return 0;
         bucket_pay(&discovery->tables, &discovery_rate, 1, clock_mono_us());
         r = discovery_read(discovery, false, ret_is_changed);
@@ -221,8 +272,9 @@ static int discovery_listen(Discovery *discovery) {
                                       &discovery->options,
                                       "mqtt_discovery",
                                       discovery->client_id,
-                                      discovery_hear,
-                                      discovery);
+                                      &(MqttListenerSink){ .arg = discovery,
+                                                           .heard = discovery_hear,
+                                                           .turned = discovery_turned });
         for (; n < discovery->n_rules && n < N_ELEMENTS(filters); ++n)
                 filters[n] = topic_template_filter(discovery->rules[n].topic);
         if (r == 0)

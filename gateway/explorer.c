@@ -148,8 +148,8 @@ static int explorer_begin(Explorer *explorer) {
                                       &explorer->options,
                                       "mqtt_explore",
                                       explorer->client_id,
-                                      explorer_hear,
-                                      explorer);
+                                      &(MqttListenerSink){ .arg = explorer,
+                                                           .heard = explorer_hear });
         if (r == 0)
                 r = explorer_subscribe(explorer);
         return r == 0 ? 0 : err_up(r);

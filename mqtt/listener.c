@@ -23,8 +23,7 @@ struct MqttListener {
         const MqttOptions *options; /* borrowed */
         const char *what;           /* borrowed */
         char *client_id;            /* owned */
-        MqttHeardFn heard;
-        void *arg; /* borrowed */
+        MqttListenerSink sink;
         pthread_t thread;
 
         _Atomic(MqttSession *) session;      /* made by our thread, once */
@@ -44,10 +43,15 @@ static void mqtt_listener_on_message(void *arg, const Inbound *inbound) {
         MqttListener *listener = arg;
 
         if (mqtt_door_takes(atomic_load(&listener->door), inbound->topic))
-                listener->heard(listener->arg, inbound);
+                listener->sink.heard(listener->sink.arg, inbound);
 }
 
 /* ---- on our thread ---- */
+
+static void mqtt_listener_tell(const MqttListener *listener, bool is_connected) {
+        if (listener->sink.turned)
+                listener->sink.turned(listener->sink.arg, is_connected);
+}
 
 static void mqtt_listener_back_off(MqttListener *listener) {
         (void)backoff_fail_apart(&listener->connecting,
@@ -68,6 +72,7 @@ static void mqtt_listener_take_filters(MqttListener *listener, MqttSession *sess
                 return;
         }
         mqtt_session_disconnect(session);
+        mqtt_listener_tell(listener, false);
         listener->was_connected = false;
         listener->connecting = (Backoff){ 0 };
         atomic_store(&listener->door, door);
@@ -90,6 +95,7 @@ static void mqtt_listener_connect(MqttListener *listener, MqttSession *session) 
                 listener->was_connected = true;
                 listener->connected_us = clock_mono_us();
                 mqtt_filters_reset(listener->filters, true);
+                mqtt_listener_tell(listener, true);
                 log_info("%s_connected url=%s client_id=%s",
                          listener->what,
                          mqtt_session_url(session),
@@ -108,6 +114,7 @@ static void mqtt_listener_connect(MqttListener *listener, MqttSession *session) 
 }
 
 static void mqtt_listener_lost(MqttListener *listener, const MqttSession *session) {
+        mqtt_listener_tell(listener, false);
         listener->was_connected = false;
         if (clock_mono_us() - listener->connected_us >= MQTT_LISTENER_STABLE_US) {
                 memset(listener->said, 0, sizeof(listener->said));
@@ -192,8 +199,7 @@ int mqtt_listener_new(MqttListener **ret_listener,
                       const MqttOptions *options,
                       const char *what,
                       const char *client_id,
-                      MqttHeardFn heard,
-                      void *arg) {
+                      const MqttListenerSink *sink) {
         MqttListener *listener = calloc(1, sizeof(*listener));
         int r;
 
@@ -201,8 +207,7 @@ int mqtt_listener_new(MqttListener **ret_listener,
                 return err_new(-ENOMEM);
         listener->options = options;
         listener->what = what;
-        listener->heard = heard;
-        listener->arg = arg;
+        listener->sink = *sink;
         listener->client_id = strdup(client_id);
         r = listener->client_id ? mqtt_filters_new(&listener->filters, NULL, 0) : err_new(-ENOMEM);
         if (r == 0) {

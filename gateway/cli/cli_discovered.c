@@ -37,7 +37,7 @@ static void discovered_print_device(const FoundDevice *device) {
                         discovered_show("    ", at->name, "");
                         discovered_show(" = ", at->line, "");
                         discovered_show("  [", at->unit, "]");
-                        printf("\n");
+                        printf(at->is_missing ? "  (not announced any more)\n" : "\n");
                 }
         }
 }

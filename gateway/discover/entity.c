@@ -308,6 +308,7 @@ static int entity_add(const Entity *entity,
         FoundPoint point = { .name = text_of(entity->name),
                              .line = line,
                              .config = entity->notice->topic,
+                             .is_missing = entity->notice->is_missing,
                              .component = text_of(state->component) };
         int r = entity_text(entity, entity_member(entity, "unit_of_measurement"), &point.unit);
 
@@ -377,13 +378,15 @@ static int entity_add_status(Entity *entity, const JsonNode *object, Text topic,
                 return err_new(-ENOMEM);
         if (why)
                 return err_up(entity_refuse(entity, why, text.data ? text : topic));
-        return err_up(findings_add_status(entity->findings,
-                                          entity->device,
-                                          topic,
-                                          template.is_json,
-                                          &(FoundPoint){ .name = text_of(entity->name),
-                                                         .line = buf_text(&line),
-                                                         .config = entity->notice->topic }));
+        return err_up(
+                findings_add_status(entity->findings,
+                                    entity->device,
+                                    topic,
+                                    template.is_json,
+                                    &(FoundPoint){ .name = text_of(entity->name),
+                                                   .line = buf_text(&line),
+                                                   .config = entity->notice->topic,
+                                                   .is_missing = entity->notice->is_missing }));
 }
 
 static int entity_read_availability(Entity *entity) {

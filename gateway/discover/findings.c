@@ -307,6 +307,7 @@ static int findings_put(Findings *findings, FoundTopic *topic, const FoundPoint 
         while (*last)
                 last = &(*last)->next;
         point->name = like->name;
+        point->is_missing = like->is_missing;
         r = findings_name_point(findings, topic, &point->name);
         if (r == 0)
                 r = findings_keep(findings, like->line, &point->line);

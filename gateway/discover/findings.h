@@ -40,6 +40,7 @@ struct FoundPoint {
         Text line; /* place and operations, as a line of a map has them */
         Text config;
         Text component, unit, device_class; /* absent: not said */
+        bool is_missing;                    /* its announcement, as in Notice */
         FoundPoint *next;
 };
 

@@ -12,4 +12,5 @@ struct Notice {
         Text topic, rest; /* rest: what stands behind the prefix */
         Text user;        /* of the prefix; absent: it names none */
         Text payload;
+        bool is_missing; /* not heard again when the broker was last asked for all */
 };

@@ -24,6 +24,8 @@ struct Entry {
         char *topic, *payload;
         size_t n_topic, n_payload;
         bool is_heard; /* since the start */
+        bool is_fresh; /* since notices_begin() */
+        bool is_missing;
 };
 
 struct Notices {
@@ -58,7 +60,8 @@ static Entry *entry_new(Text topic, Text payload) {
                           .payload = strndup(payload.data, payload.n),
                           .n_topic = topic.n,
                           .n_payload = payload.n,
-                          .is_heard = true };
+                          .is_heard = true,
+                          .is_fresh = true };
         return entry->topic && entry->payload ? TAKE(&entry) : NULL;
 }
 
@@ -68,7 +71,8 @@ static size_t entry_bytes(const Entry *entry) {
 
 static Notice entry_notice(const Entry *entry, const DiscoverRule *rules, size_t n_rules) {
         Notice notice = { .topic = { entry->topic, entry->n_topic },
-                          .payload = { entry->payload, entry->n_payload } };
+                          .payload = { entry->payload, entry->n_payload },
+                          .is_missing = entry->is_missing };
 
         for (size_t i = 0; i < n_rules && !notice.rule; ++i)
                 if (discover_rule_takes(&rules[i], notice.topic, &notice.rest, &notice.user))
@@ -152,7 +156,7 @@ static NoticeFate notices_replace(Notices *notices,
                                   Entry *before,
                                   const Notice *notice,
                                   Entry **entryp) {
-        bool is_same;
+        bool is_same, was_missing;
 
         if (!before) {
                 if (!VEC_HAS_ROOM(notices->entries, notices->n, notices->capacity, NOTICES_FIRST) ||
@@ -164,9 +168,11 @@ static NoticeFate notices_replace(Notices *notices,
         }
         is_same = before->n_payload == notice->payload.n &&
                   memcmp(before->payload, notice->payload.data, before->n_payload) == 0;
-        before->is_heard = true;
+        was_missing = before->is_missing;
+        before->is_heard = before->is_fresh = true;
+        before->is_missing = false;
         if (is_same)
-                return NOTICE_NONE;
+                return was_missing ? NOTICE_NEWS : NOTICE_NONE;
         notices->n_bytes += notice->payload.n - before->n_payload;
         free(before->payload);
         before->payload = TAKE(&(*entryp)->payload);
@@ -189,7 +195,7 @@ static NoticeFate notices_take(Notices *notices, const Notice *notice) {
             !name_is_printable(notice->topic))
                 return NOTICE_BOUND;
         if (before)
-                before->is_heard = true; /* it is not the one that gives way */
+                before->is_heard = before->is_fresh = true; /* it is not the one that gives way */
         if (notice->payload.n > n_before &&
             !notices_make_room(notices,
                                notice,
@@ -224,6 +230,29 @@ void notices_set_rules(Notices *notices, const DiscoverRule rules[], size_t n_ru
                         notices_remove(notices, i);
         }
         pthread_mutex_unlock(&notices->lock);
+}
+
+void notices_begin(Notices *notices) {
+        pthread_mutex_lock(&notices->lock);
+        for (size_t i = 0; i < notices->n; ++i)
+                notices->entries[i]->is_fresh = false;
+        pthread_mutex_unlock(&notices->lock);
+}
+
+bool notices_settle(Notices *notices, size_t *ret_n_missing) {
+        bool is_other = false;
+
+        *ret_n_missing = 0;
+        pthread_mutex_lock(&notices->lock);
+        for (size_t i = 0; i < notices->n; ++i) {
+                Entry *entry = notices->entries[i];
+
+                is_other |= entry->is_missing == entry->is_fresh;
+                entry->is_missing = !entry->is_fresh;
+                *ret_n_missing += entry->is_missing;
+        }
+        pthread_mutex_unlock(&notices->lock);
+        return is_other;
 }
 
 /* ---- reading ------------------------------------------------------------------------------ */
@@ -297,6 +326,8 @@ static void notices_write(Notices *notices, Buf *buf) {
                 json_out_object(&out, NULL);
                 json_out_text(&out, "topic", (Text){ entry->topic, entry->n_topic });
                 json_out_text(&out, "payload", (Text){ entry->payload, entry->n_payload });
+                if (entry->is_missing)
+                        json_out_bool(&out, "missing", true);
                 json_out_object_end(&out);
                 buf_append_char(buf, '\n');
         }
@@ -334,7 +365,7 @@ bool notices_save(Notices *notices, const char *path) {
 }
 
 static int notices_load_line(Notices *notices, Text line, JsonTree *tree, Arena *arena) {
-        const JsonNode *topic, *payload;
+        const JsonNode *topic, *payload, *missing;
         Text texts[2] = { { 0 }, { 0 } };
         JsonFault fault;
         Entry *entry;
@@ -346,6 +377,7 @@ static int notices_load_line(Notices *notices, Text line, JsonTree *tree, Arena 
                 return 0; /* another program has written there */
         topic = json_member(tree, json_root(tree), TEXT("topic"));
         payload = json_member(tree, json_root(tree), TEXT("payload"));
+        missing = json_member(tree, json_root(tree), TEXT("missing"));
         if (!topic || topic->type != JSON_STRING || !payload || payload->type != JSON_STRING)
                 return 0;
         r = json_content(tree, topic, arena, &texts[0]);
@@ -356,8 +388,10 @@ static int notices_load_line(Notices *notices, Text line, JsonTree *tree, Arena 
         (void)notices_hear(notices, texts[0], texts[1]);
         pthread_mutex_lock(&notices->lock);
         entry = index_get(notices->by_topic, texts[0].data, texts[0].n);
-        if (entry)
-                entry->is_heard = false; /* not by this process */
+        if (entry) {
+                entry->is_heard = entry->is_fresh = false; /* not by this process */
+                entry->is_missing = missing && missing->type == JSON_TRUE;
+        }
         pthread_mutex_unlock(&notices->lock);
         return 0;
 }

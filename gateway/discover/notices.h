@@ -6,7 +6,8 @@
  *
  * A retained message is one; an empty one takes it away. What the broker was not heard to take away
  * stays, also through restarts: one that has lost its retained messages, or is asked in part, is no
- * reason to stop listening. What was not heard again since the start gives way where room is
+ * reason to stop listening. Whatever was not heard again when the broker was asked for all is
+ * marked as missing. What was not heard again since the start gives way where room is
  * needed. One is heard on Paho's thread, all else belongs to main: under a lock that is held for a
  * moment.
  */
@@ -33,6 +34,12 @@ Notices *notices_free(Notices *notices);
 void notices_set_rules(Notices *notices, const DiscoverRule rules[], size_t n_rules);
 /* Any thread; copies. */
 NoticeFate notices_hear(Notices *notices, Text topic, Text payload);
+
+/* Any thread: from now on the broker sends all that it has retained. */
+void notices_begin(Notices *notices);
+/* Main: that was all. What was not heard is missing, until it is: *ret_n_missing. Is anything other
+ * than before? */
+bool notices_settle(Notices *notices, size_t *ret_n_missing);
 
 /* Main. What all of them say together; @own are the routes that come first. */
 MUST_CHECK int notices_read(Notices *notices, Routes *own, Findings **ret_findings);

@@ -149,6 +149,7 @@ static void points_write_point(JsonOut *out, const FoundTopic *topic, const Foun
         json_out_text(out, "unit", point->unit);
         json_out_text(out, "device_class", point->device_class);
         json_out_text(out, "config", point->config);
+        json_out_bool(out, "missing", point->is_missing);
         json_out_object_end(out);
 }
 

@@ -133,6 +133,7 @@ static int tasmota_add(const Tasmota *tasmota,
         if (r != 0 || topic.n == 0)
                 return err_up(r);
         point.config = tasmota->notice->topic;
+        point.is_missing = tasmota->notice->is_missing;
         return err_up(findings_add(tasmota->findings,
                                    tasmota->device,
                                    buf_text(&topic),
@@ -355,7 +356,9 @@ static int tasmota_read_state(const Tasmota *tasmota) {
 static int tasmota_read_status(const Tasmota *tasmota) {
         CLEANUP_BUF Buf topic = { 0 }, line = { 0 };
         Words words = { .yes = "online", .no = "offline" };
-        FoundPoint point = { .name = TEXT("status"), .config = tasmota->notice->topic };
+        FoundPoint point = { .name = TEXT("status"),
+                             .config = tasmota->notice->topic,
+                             .is_missing = tasmota->notice->is_missing };
         const char *why;
         int r = tasmota_say(tasmota, TEXT("onln"), &words.for_yes);
 

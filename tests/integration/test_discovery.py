@@ -167,6 +167,27 @@ def test_an_odd_name_costs_itself(make_gateway, broker, database, name):
     assert database.value("SELECT name FROM devices WHERE code = 'one'") == ("7" if name == 7 else None)
 
 
+def test_what_was_taken_back_while_we_were_away_is_marked(make_gateway, broker, database):
+    for name in ("one", "two"):
+        announce(broker, f"homeassistant/sensor/{name}/config", entity(f"room/{name}", name))
+    gateway = started(make_gateway)
+    subscribed(gateway, broker, database)
+
+    def missing():
+        return [one["device"] for one in told(gateway)["discovered"] if any(at["missing"] for at in one["points"])]
+
+    assert missing() == []
+    gateway.stop()
+    announce(broker, "homeassistant/sensor/one/config", None)
+    gateway.start()
+    wait_until(lambda: missing() == ["one"], "what did not come again to be marked")
+    assert "(not announced any more)" in gateway.cli("route", "discovered").stdout
+    broker.publish("room/one", "still")  # a broker that forgets is no reason to stop storing
+    database.wait_for("SELECT count(*) FROM telemetry WHERE payload->>'one' = 'still'", 1)
+    announce(broker, "homeassistant/sensor/one/config", entity("room/one", "one"))
+    wait_until(lambda: missing() == [], "it to be announced again")
+
+
 def test_own_routes_come_first(make_gateway, broker, database):
     announce(broker, "homeassistant/sensor/one/config", entity("room/one", "one"))
     own = "[route own]\ntopic = room/{device}\nkind = telemetry\ndecode = number\nauto_register = on\n"

@@ -30,8 +30,7 @@ static void test_a_listener_ends_wherever_it_is(void **state) {
                                                    &options,
                                                    "mqtt_explore",
                                                    "me",
-                                                   hear_nothing,
-                                                   NULL),
+                                                   &(MqttListenerSink){ .heard = hear_nothing }),
                                  0);
                 assert_int_equal(mqtt_listener_set_filters(listener, filters, n), 0);
                 assert_int_equal(mqtt_listener_set_filters(listener, filters, n), 0);

@@ -368,6 +368,41 @@ static void test_what_nobody_heard_again_gives_way(void **state) {
         (void)unlink(path);
 }
 
+static void test_what_is_not_announced_any_more_is_marked(void **state) {
+        World *world = *state;
+        CLEANUP(findings_free) Findings *findings = NULL;
+        char path[] = "/tmp/test-notices-XXXXXX";
+        int fd = mkstemp(path);
+        size_t n_missing;
+
+        assert_true(fd >= 0);
+        (void)close(fd);
+        announce(world, "one", "a", "t/a");
+        announce(world, "two", "a", "t/b");
+        assert_false(notices_settle(world->notices, &n_missing));
+        notices_begin(world->notices);
+        announce(world, "one", "a", "t/a");
+        assert_true(notices_settle(world->notices, &n_missing));
+        assert_int_equal(n_missing, 1);
+        findings = found(world);
+        assert_false(point(findings, "t/a", "a")->is_missing);
+        assert_true(point(findings, "t/b", "a")->is_missing);
+        assert_true(notices_save(world->notices, path));
+        notices_free(world->notices);
+        assert_int_equal(notices_new(&world->notices), 0);
+        notices_set_rules(world->notices, world->rules, world->n_rules);
+        assert_int_equal(notices_load(world->notices, path), 0);
+        findings_free(findings);
+        findings = found(world);
+        assert_false(point(findings, "t/a", "a")->is_missing); /* until it is known */
+        assert_true(point(findings, "t/b", "a")->is_missing);
+        announce(world, "two", "a", "t/b");
+        findings_free(findings);
+        findings = found(world);
+        assert_false(point(findings, "t/b", "a")->is_missing);
+        (void)unlink(path);
+}
+
 static void test_routes_are_made_of_it(void **state) {
         CLEANUP(routes_unref) Routes *routes = NULL;
         CLEANUP(findings_free) Findings *findings = NULL;
@@ -470,6 +505,7 @@ int main(void) {
                 WITH_WORLD(test_a_tasmota_has_words_of_its_own),
                 WITH_WORLD(test_what_was_heard_is_there_after_a_restart),
                 WITH_WORLD(test_what_nobody_heard_again_gives_way),
+                WITH_WORLD(test_what_is_not_announced_any_more_is_marked),
                 WITH_WORLD(test_routes_are_made_of_it),
                 WITH_WORLD(test_odd_announcements_cost_themselves),
                 cmocka_unit_test(test_names_are_slugs),
