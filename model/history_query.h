@@ -51,6 +51,7 @@ struct History {
         char own_epoch[HISTORY_EPOCH_SIZE]; /* HISTORY_*SERIES: of which the cursor is; "" = none */
         char member[128];     /* HISTORY_*SERIES: a name, or a JSON pointer, which begins with / */
         int points;           /* HISTORY_*SERIES: columns at most */
+        bool is_csv;          /* HISTORY_*SERIES: all points, as CSV, and not columns */
         int sensor_id;        /* HISTORY_SENSOR_SERIES */
         double tolerance_m;   /* HISTORY_TRACK: 0 = all points */
         int64_t interval_us;  /* HISTORY_AVERAGES */

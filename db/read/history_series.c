@@ -59,20 +59,27 @@ static const char *const series_tables[] = {
         "       floor(hi[2] / 1000)::bigint, -hi[1], floor(l[1] / 1000)::bigint, l[3], n"        \
         "  FROM (" parts ") c ORDER BY i"
 
-#define SERIES_SQL(table, owner, own, document, filter)                                          \
+#define SERIES_ROWS(table, owner, own, document, filter, order)                                  \
+        "(SELECT t, seq, coalesce(own, tidegate_series_number(v)) AS x"                          \
+        "   FROM (SELECT round(date_part('epoch', time) * 1e6) AS t, seq::float8 AS seq,"        \
+        "                " own " AS own, (" document " #> " SERIES_PATH ")::text AS v"           \
+        "           FROM " table " WHERE " owner " = $3::bigint"                                 \
+        "            AND (" filter ")" DB_IN_TIME                                                \
+        "            AND received_at >= " DB_US("$1") " - interval '1 day'"                      \
+        "          " order " OFFSET 0) r)"
+
+#define SERIES_SQL(...)                                                                          \
         SERIES_TELL(                                                                             \
         "SELECT width_bucket(t, $1::float8, $2::float8, $4::int) AS i,"                          \
         "       min(ARRAY[t, seq, x]) AS f, min(ARRAY[x, t, seq]) AS lo,"                        \
         "       min(ARRAY[-x, t, seq]) AS hi, max(ARRAY[t, seq, x]) AS l, count(*) AS n"         \
-        "  FROM (SELECT t, seq, coalesce(own, tidegate_series_number(v)) AS x"                   \
-        "          FROM (SELECT round(date_part('epoch', time) * 1e6) AS t,"                     \
-        "                       seq::float8 AS seq, " own " AS own,"                             \
-        "                       (" document " #> " SERIES_PATH ")::text AS v"                    \
-        "                  FROM " table " WHERE " owner " = $3::bigint"                          \
-        "                   AND (" filter ")" DB_IN_TIME                                         \
-        "                   AND received_at >= " DB_US("$1") " - interval '1 day'"               \
-        "                OFFSET 0) r) p"                                                         \
-        " WHERE x IS NOT NULL GROUP BY 1")
+        "  FROM " SERIES_ROWS(__VA_ARGS__, "") " p WHERE x IS NOT NULL GROUP BY 1")
+
+/* As the index on whose and time has them: the first is there before the last is read. */
+#define SERIES_LINES(...)                                                                        \
+        DB_DECLARE                                                                               \
+        "SELECT t::bigint, x FROM " SERIES_ROWS(__VA_ARGS__, "ORDER BY time, seq") " p"          \
+        " WHERE x IS NOT NULL AND $4::int IS NOT NULL"
 
 /* Of columns that are some steps wide, of which there are sums. $6 -1: of no sensor; $7 the table,
  * $8 seconds a step. */
@@ -95,16 +102,21 @@ static const char *const series_looks[] = {
         [HISTORY_SENSOR_SERIES] = SERIES_LOOK("sensor_logs", "vehicle_id"),
 };
 
+#define SERIES_OF_DEVICE       "telemetry", "device_id", "NULL::float8", "payload", SERIES_ALL
+#define SERIES_OF_VEHICLE      "vehicle_logs", "vehicle_id", SERIES_OWN, "extra", SERIES_ALL
+#define SERIES_OF_SENSOR       "sensor_logs", "vehicle_id", "NULL::float8", "data", "sensor_id = $6::int"
+#define SERIES_WITH(macro, of) macro(of)
+
 static const char *const series_points[] = {
-        [HISTORY_SERIES] =
-                SERIES_SQL("telemetry", "device_id", "NULL::float8", "payload", SERIES_ALL),
-        [HISTORY_VEHICLE_SERIES] =
-                SERIES_SQL("vehicle_logs", "vehicle_id", SERIES_OWN, "extra", SERIES_ALL),
-        [HISTORY_SENSOR_SERIES] = SERIES_SQL("sensor_logs",
-                                             "vehicle_id",
-                                             "NULL::float8",
-                                             "data",
-                                             "sensor_id = $6::int"),
+        [HISTORY_SERIES] = SERIES_WITH(SERIES_SQL, SERIES_OF_DEVICE),
+        [HISTORY_VEHICLE_SERIES] = SERIES_WITH(SERIES_SQL, SERIES_OF_VEHICLE),
+        [HISTORY_SENSOR_SERIES] = SERIES_WITH(SERIES_SQL, SERIES_OF_SENSOR),
+};
+
+static const char *const series_lines[] = {
+        [HISTORY_SERIES] = SERIES_WITH(SERIES_LINES, SERIES_OF_DEVICE),
+        [HISTORY_VEHICLE_SERIES] = SERIES_WITH(SERIES_LINES, SERIES_OF_VEHICLE),
+        [HISTORY_SENSOR_SERIES] = SERIES_WITH(SERIES_LINES, SERIES_OF_SENSOR),
 };
 
 static int64_t series_owner(const History *history) {
@@ -131,7 +143,8 @@ static const char *series_member(const History *history) {
 static int series_step(const History *history, int64_t from_us, int64_t to_us) {
         int64_t width_s = (to_us - from_us) / history->points / 1000000;
 
-        if (*series_member(history) == '/' || width_s < SERIES_STEPS * SERIES_MINUTE)
+        if (history->is_csv || *series_member(history) == '/' ||
+            width_s < SERIES_STEPS * SERIES_MINUTE)
                 return 0;
         return width_s < SERIES_STEPS * SERIES_HOUR ? SERIES_MINUTE : SERIES_HOUR;
 }
@@ -140,6 +153,8 @@ static int series_step(const History *history, int64_t from_us, int64_t to_us) {
 static int series_declare(DbReading *reading, int64_t from_us, int64_t to_us, int step) {
         const History *history = reading->history;
         bool is_sensor = history->kind == HISTORY_SENSOR_SERIES;
+        const char *sql =
+                history->is_csv ? series_lines[history->kind] : series_points[history->kind];
         int r;
 
         reading->n_args = 0;
@@ -156,13 +171,17 @@ static int series_declare(DbReading *reading, int64_t from_us, int64_t to_us, in
                 db_reading_bind_text(reading, series_tables[history->kind]);
                 db_reading_bind_int(reading, step);
         }
-        r = db_reading_declare(reading, step > 0 ? series_sums : series_points[history->kind]);
+        r = db_reading_declare(reading, step > 0 ? series_sums : sql);
         return r < 0 ? err_up(r) : r;
 }
 
 static void series_head(const DbReading *reading, const PGresult *look, int step, JsonOut *out) {
         const History *history = reading->history;
 
+        if (history->is_csv) {
+                buf_append_string(out->buf, "timestamp,value\r\n");
+                return;
+        }
         json_out_object(out, NULL);
         if (history->kind == HISTORY_SERIES)
                 json_out_int(out, "device_id", history->device_id);
@@ -198,8 +217,19 @@ static int series_begin(DbReading *reading, JsonOut *out) {
         return 0;
 }
 
+/* Numbers and times alone: nothing that a spreadsheet would take for a formula. */
+static void series_line(const PGresult *rows, int row, Buf *body) {
+        char when[CLOCK_TEXT_SIZE];
+
+        clock_format(db_reading_int(rows, row, 0), when);
+        buf_printf(body, "%s,%s\r\n", when, PQgetvalue(rows, row, 1));
+}
+
 static void series_row(DbReading *reading, const PGresult *rows, int row, JsonOut *out) {
-        (void)reading;
+        if (reading->history->is_csv) {
+                series_line(rows, row, out->buf);
+                return;
+        }
         json_out_array(out, NULL);
         for (int i = 0; i < SERIES_COLUMNS; ++i)
                 db_reading_json(out, NULL, rows, row, i);
@@ -207,9 +237,10 @@ static void series_row(DbReading *reading, const PGresult *rows, int row, JsonOu
 }
 
 static int series_end(DbReading *reading, JsonOut *out, bool *ret_is_last) {
-        (void)reading;
-        json_out_array_end(out);
-        json_out_object_end(out);
+        if (!reading->history->is_csv) {
+                json_out_array_end(out);
+                json_out_object_end(out);
+        }
         *ret_is_last = true;
         return 0;
 }

@@ -195,11 +195,13 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
     }
     needed = {"/api/v1/statistics/range":
               "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00",
-              "/api/vehicles/{id}/series": "?member=battery_voltage"}
+              "/api/vehicles/{id}/series": "?member=battery_voltage",
+              "/api/vehicles/{id}/series.csv": "?member=battery_voltage", "/api/devices/{id}/telemetry.csv": "?member=v"}
     bad = {"/api/devices": "?limit=x", "/api/vehicles": "?limit=x", "/api/alerts": "?limit=x",
            "/api/dead-letters": "?reason=x", "/api/dead-letters/notes": "?from=x",
            "/api/detections": "?zone=x", "/api/vehicles/{id}/logs": "?order=x",
            "/api/vehicles/{id}/track.geojson": "?simplify=x", "/api/vehicles/{id}/series": "?member=v&points=x",
+           "/api/vehicles/{id}/series.csv": "?member=", "/api/devices/{id}/telemetry.csv": "?member=",
            "/api/devices/{id}/telemetry": "?from=x", "/api/v1/statistics/realtime": "?minutes=x",
            "/api/v1/statistics/range": "?start_time=x&end_time=x"}
     n_checked = 0

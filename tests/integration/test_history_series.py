@@ -137,6 +137,22 @@ def test_live_goes_on_where_history_ends(make_gateway, database, publisher, repl
         page.close()
 
 
+def test_all_points_are_streamed_as_csv(gateway, database, broker):
+    insert(database, gateway.ids["dev-1"], "(i * 7919) %% 211 - 100.5", n=20000, step_ms=10)
+    answer = gateway.get(f"/api/devices/dev-1/telemetry.csv?member=v&from={text(START + timedelta(seconds=1))}", "ana")
+    assert answer.headers["Content-Type"].startswith("text/csv") and answer.headers["Transfer-Encoding"] == "chunked"
+    assert answer.text.split("\r\n") == ["timestamp,value", *(
+        f"{text(START + timedelta(milliseconds=i * 10))},{i * 7919 % 211 - 100.5:g}" for i in range(100, 20001)), ""]
+    broker.publish("seano/USV-1/vehicle_log", json.dumps({"battery_voltage": 12.5, "armed": True}))
+    broker.publish("seano/USV-1/sensor_log", json.dumps({"sensor_id": 2, "data": {"deep": {"t": -3}}}))
+    database.wait_for("SELECT count(*) FROM sensor_logs", 1)
+    for query, value in (("member=battery_voltage", "12.5"), ("member=armed", "1"), ("member=/deep/t&sensor_id=2", "-3")):
+        head, line, end = gateway.get(f"/api/vehicles/USV-1/series.csv?{query}", "ana").text.split("\r\n")
+        assert (head, line.split(",")[1], end) == ("timestamp,value", value, ""), query
+    assert gateway.get("/api/vehicles/USV-1/series.csv?member=none", "ana").text == "timestamp,value\r\n"
+    assert gateway.get("/api/vehicles/USV-1/series.csv?member=v", "ben").status_code == 404
+
+
 def test_what_cannot_be_asked_is_told(gateway):
     device, vehicle = "/api/devices/dev-1/telemetry?", "/api/vehicles/USV-1/series?"
     for url in (device + "member=v&points=0", device + "member=v&points=4001", device + "member=v&points=x",

@@ -231,6 +231,7 @@ ROWS = {
     "/api/devices/{id}": ("dev", True), "/api/devices/{id}/telemetry": ("dev", True),
     "/api/vehicles/{id}": ("USV", True), "/api/vehicles/{id}/logs": ("USV", True),
     "/api/vehicles/{id}/track.geojson": ("USV", False), "/api/vehicles/{id}/series": ("USV", False),
+    "/api/vehicles/{id}/series.csv": ("USV", False), "/api/devices/{id}/telemetry.csv": ("dev", False),
     "/api/faces/statistics": (None, False), "/api/statistics": (None, False),
     "/api/v1/statistics/realtime": (None, False), "/api/ws/stats": (None, False),
     "/api/ws/status": (None, False), "/api/v1/statistics/range": (None, False),
@@ -254,7 +255,8 @@ ROWS = {
 }
 NEEDED = {"/api/v1/statistics/range":  # what a path does not answer without
           "?start_time=2000-01-01T00:00:00&end_time=2100-01-01T00:00:00",
-          "/api/vehicles/{id}/series": "?member=battery_voltage"}
+          "/api/vehicles/{id}/series": "?member=battery_voltage",
+          "/api/vehicles/{id}/series.csv": "?member=battery_voltage", "/api/devices/{id}/telemetry.csv": "?member=v"}
 ELSEWHERE = {"/api/events", "/api/events/poll",  # test_no_event_stream_...
              "/api/token/refresh", "/auth/refresh",  # test_a_session_is_renewed
              "/api/cameras/{id}/stream", "/api/cameras/{id}/snapshot", "/api/history/person/{id}",  # test_camera_pages

@@ -133,11 +133,14 @@ int ws_endpoint_vehicle(WsCall *call);
 int ws_endpoint_logs(WsCall *call);
 int ws_endpoint_track(WsCall *call);
 int ws_endpoint_series(WsCall *call);
+int ws_endpoint_series_csv(WsCall *call);
+int ws_endpoint_telemetry_csv(WsCall *call);
 int ws_endpoint_telemetry(WsCall *call);
 int ws_endpoint_detection_list(WsCall *call);
 int ws_endpoint_alerts(WsCall *call);
 int ws_endpoint_history_answer(WsCall *call, const Answer *answer);
 int ws_endpoint_track_answer(WsCall *call, const Answer *answer);
+int ws_endpoint_csv_answer(WsCall *call, const Answer *answer);
 int ws_endpoint_ask_history(WsCall *call, const History *history); /* user_id: who asks */
 int ws_endpoint_give_history(WsCall *call, const Answer *answer, const char *content_type);
 /* By id or code, of what the caller may see; false: the response says why not. */

@@ -301,8 +301,8 @@ int ws_endpoint_track(WsCall *call) {
         return ws_endpoint_ask_history(call, &history);
 }
 
-int ws_endpoint_series(WsCall *call) {
-        History history = { .kind = HISTORY_VEHICLE_SERIES, .sensor_id = -1 };
+static int ws_endpoint_vehicle_series(WsCall *call, bool is_csv) {
+        History history = { .kind = HISTORY_VEHICLE_SERIES, .sensor_id = -1, .is_csv = is_csv };
         const Vehicle *vehicle;
 
         if (!ws_endpoint_see_vehicle(call, call->target, &vehicle) ||
@@ -312,6 +312,25 @@ int ws_endpoint_series(WsCall *call) {
         if (history.sensor_id >= 0)
                 history.kind = HISTORY_SENSOR_SERIES;
         history.vehicle_id = vehicle->id;
+        return ws_endpoint_ask_history(call, &history);
+}
+
+int ws_endpoint_series(WsCall *call) {
+        return err_up(ws_endpoint_vehicle_series(call, false));
+}
+
+int ws_endpoint_series_csv(WsCall *call) {
+        return err_up(ws_endpoint_vehicle_series(call, true));
+}
+
+int ws_endpoint_telemetry_csv(WsCall *call) {
+        History history = { .kind = HISTORY_SERIES, .is_csv = true };
+        const Device *device;
+
+        if (!ws_endpoint_see_device(call, call->target, &device) ||
+            !ws_history_series(call, &history))
+                return 0;
+        history.device_id = device->id;
         return ws_endpoint_ask_history(call, &history);
 }
 
@@ -418,4 +437,12 @@ int ws_endpoint_history_answer(WsCall *call, const Answer *answer) {
 
 int ws_endpoint_track_answer(WsCall *call, const Answer *answer) {
         return ws_endpoint_give_history(call, answer, "application/geo+json");
+}
+
+int ws_endpoint_csv_answer(WsCall *call, const Answer *answer) {
+        if (answer->status == 200)
+                ws_response_header(call->response,
+                                   "Content-Disposition",
+                                   "attachment; filename=series.csv");
+        return err_up(ws_endpoint_give_history(call, answer, "text/csv; charset=utf-8"));
 }
