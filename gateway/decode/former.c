@@ -31,6 +31,23 @@ Former *former_free(Former *former) {
         return NULL;
 }
 
+void former_drop(Former *former, size_t i) {
+        routes_unref(former->tables[i].routes);
+        --former->n;
+        memmove(former->tables + i,
+                former->tables + i + 1,
+                (former->n - i) * sizeof(*former->tables));
+}
+
+static void former_bound(Former *former) {
+        size_t n_routes = 0;
+
+        for (size_t i = 0; i < former->n; ++i)
+                n_routes += routes_length(former->tables[i].routes);
+        for (; n_routes > FORMER_MAX_ROUTES && former->n > 1; former_drop(former, 0))
+                n_routes -= routes_length(former->tables[0].routes);
+}
+
 int former_add(Former *former, Routes *routes, uint64_t until_seq, int64_t until_us) {
         if (!VEC_HAS_ROOM(former->tables, former->n, former->capacity, 2))
                 return err_new(-ENOMEM);
@@ -39,6 +56,7 @@ int former_add(Former *former, Routes *routes, uint64_t until_seq, int64_t until
                 .until_seq = until_seq,
                 .until_us = until_us,
         };
+        former_bound(former);
         return 0;
 }
 

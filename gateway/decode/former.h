@@ -10,13 +10,15 @@
 
 #include "gateway/decode/route.h"
 
+#define FORMER_MAX_ROUTES 65536
+
 typedef struct Former Former;
 
 MUST_CHECK int former_new(Former **ret_former);
 Former *former_free(Former *former);
 
 /* @routes was in force up to number @until_seq, and what comes until @until_us may still be meant
- * for it. */
+ * for it. Of more than FORMER_MAX_ROUTES in all tables the oldest table goes. */
 MUST_CHECK int former_add(Former *former, Routes *routes, uint64_t until_seq, int64_t until_us);
 /* The tables, the newest first, that a message of this number and time may have been accepted
  * under; NULL: no more. */
@@ -32,5 +34,6 @@ void former_forget(Former *former, uint64_t gone_seq, int64_t now_us);
 
 size_t former_length(const Former *former); /* tables; the oldest first: */
 const Routes *former_table(const Former *former, size_t i, uint64_t *ret_until_seq);
+void former_drop(Former *former, size_t i);
 
 DEFINE_CLEANUP(Former *, former_free);

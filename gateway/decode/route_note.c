@@ -13,7 +13,6 @@
 #define ROUTE_NOTE_UNTIL   "until "
 #define ROUTE_NOTE_MEMBERS 17
 #define ROUTE_NOTE_LEAST   10 /* of a version that did not know the last ones */
-#define ROUTE_NOTE_TABLES  16
 
 /* ---- writing ---- */
 
@@ -78,6 +77,39 @@ static void route_note_put(FILE *file, const Routes *routes) {
         }
 }
 
+bool route_note_is_same(const Routes *a, const Routes *b) {
+        char *texts[2] = { NULL };
+        size_t n[2];
+        bool is_same;
+
+        if (a == b || routes_length(a) != routes_length(b))
+                return a == b;
+        for (size_t i = 0; i < 2; ++i) {
+                FILE *file = open_memstream(&texts[i], &n[i]);
+
+                if (!file)
+                        continue;
+                route_note_put(file, i == 0 ? a : b);
+                (void)fclose(file);
+        }
+        is_same = texts[0] && texts[1] && strcmp(texts[0], texts[1]) == 0;
+        free(texts[0]);
+        free(texts[1]);
+        return is_same;
+}
+
+int route_note_add(Former *former, Routes *routes, uint64_t until_seq, int64_t until_us) {
+        uint64_t ignored;
+        int r;
+
+        /* The new one is asked before them, and for all that they are. */
+        for (size_t i = former_length(former); i > 0; --i)
+                if (route_note_is_same(former_table(former, i - 1, &ignored), routes))
+                        former_drop(former, i - 1);
+        r = former_add(former, routes, until_seq, until_us);
+        return r == 0 ? 0 : err_up(r);
+}
+
 static bool route_note_write(int fd, const Former *former, const Routes *routes) {
         FILE *file = fdopen(fd, "w");
         bool failed;
@@ -87,11 +119,7 @@ static bool route_note_write(int fd, const Former *former, const Routes *routes)
                 return false;
         }
         fprintf(file, ROUTE_NOTE_HEAD "\n");
-        for (size_t i = former_length(former) > ROUTE_NOTE_TABLES
-                                ? former_length(former) - ROUTE_NOTE_TABLES
-                                : 0;
-             i < former_length(former);
-             ++i) {
+        for (size_t i = 0; i < former_length(former); ++i) {
                 uint64_t until_seq;
                 const Routes *table = former_table(former, i, &until_seq);
 
@@ -254,32 +282,13 @@ static int route_note_take_map(RouteNoteReader *reader, char *line) {
         return err_up(r);
 }
 
-static bool route_note_is_same(const Routes *a, const Routes *b) {
-        char *texts[2] = { NULL };
-        size_t n[2];
-        bool is_same = true;
-
-        for (size_t i = 0; i < 2; ++i) {
-                FILE *file = open_memstream(&texts[i], &n[i]);
-
-                if (!file)
-                        continue;
-                route_note_put(file, i == 0 ? a : b);
-                (void)fclose(file);
-        }
-        is_same = texts[0] && texts[1] && strcmp(texts[0], texts[1]) == 0;
-        free(texts[0]);
-        free(texts[1]);
-        return is_same;
-}
-
 /* The table that was being read is whole. */
 static int route_note_end_table(RouteNoteReader *reader) {
         int r = route_note_end_route(reader);
         Routes *table = TAKE(&reader->table);
 
         if (r == 0 && table && reader->first_seq > 0 && reader->until_seq >= reader->first_seq)
-                r = former_add(reader->former, table, reader->until_seq, reader->until_us);
+                r = route_note_add(reader->former, table, reader->until_seq, reader->until_us);
         routes_unref(table);
         return err_up(r);
 }
@@ -340,6 +349,6 @@ int route_note_load(const char *path,
         }
         last = TAKE(&reader.table);
         if (r == 0 && last && reader.until_seq == UINT64_MAX && !route_note_is_same(last, routes))
-                r = former_add(former, last, last_seq, until_us);
+                r = route_note_add(former, last, last_seq, until_us);
         return err_up(r);
 }

@@ -10,6 +10,10 @@
 
 #include "gateway/decode/former.h"
 
+/* Do they say the same? */
+bool route_note_is_same(const Routes *a, const Routes *b);
+/* As former_add(), and a table that says the same is this one from here on. */
+MUST_CHECK int route_note_add(Former *former, Routes *routes, uint64_t until_seq, int64_t until_us);
 /* Notes @routes as what is in force after all tables of @former. */
 void route_note_save(const char *path, const Former *former, const Routes *routes);
 

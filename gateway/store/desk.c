@@ -59,12 +59,13 @@ static int desk_load_routes(Desk *desk) {
 }
 
 int desk_change_routes(Desk *desk, Routes *routes) {
-        int r;
+        int r = 0;
 
-        r = former_add(desk->former,
-                       desk->routes,
-                       journal_last_seq(desk->journal),
-                       clock_now_us() + DESK_FORMER_US);
+        if (!route_note_is_same(desk->routes, routes))
+                r = route_note_add(desk->former,
+                                   desk->routes,
+                                   journal_last_seq(desk->journal),
+                                   clock_now_us() + DESK_FORMER_US);
         routes_unref(desk->routes);
         desk->routes = routes;
         if (r == 0 && desk->options.routes_file)

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -25,7 +26,7 @@ static Routes *table(const char *name) {
 static void add(Former *former, const char *name, uint64_t until_seq, int64_t until_us) {
         CLEANUP(routes_unref) Routes *routes = table(name);
 
-        assert_int_equal(former_add(former, routes, until_seq, until_us), 0);
+        assert_int_equal(route_note_add(former, routes, until_seq, until_us), 0);
 }
 
 static const char *match(const Former *former, uint64_t seq, int64_t received_us) {
@@ -63,6 +64,41 @@ static void test_a_table_goes_when_all_that_it_may_be_for_is_stored(void **state
         assert_string_equal(match(former, 10, 500), "second");
         former_forget(former, 20, 201);
         assert_string_equal(match(former, 10, 500), "none");
+}
+
+static void test_a_table_that_comes_again_and_again_pushes_no_other_out(void **state) {
+        CLEANUP(former_free) Former *former = NULL;
+
+        (void)state;
+        assert_int_equal(former_new(&former), 0);
+        add(former, "needed", 5, 50);
+        for (uint64_t seq = 10; seq < 100; ++seq)
+                add(former, seq % 2 ? "odd" : "even", seq, (int64_t)seq);
+        assert_int_equal(former_length(former), 3);
+        assert_string_equal(match(former, 99, 1000), "odd");
+        assert_string_equal(match(former, 100, 99), "odd");
+}
+
+static void test_tables_are_bounded_by_their_routes(void **state) {
+        CLEANUP(former_free) Former *former = NULL;
+        CLEANUP(routes_unref) Routes *large = table("large");
+        char topic[32];
+
+        (void)state;
+        assert_int_equal(former_new(&former), 0);
+        for (size_t i = routes_length(large); i < FORMER_MAX_ROUTES - 1; ++i) {
+                Route route = { .name = strdup("large"), .kind = KIND_TELEMETRY, .max_bytes = 1 };
+
+                snprintf(topic, sizeof(topic), "t/%zu/{device}", i);
+                assert_int_equal(topic_template_new(&route.topic, topic), 0);
+                assert_int_equal(routes_add(large, &route), 0);
+        }
+        add(former, "first", 10, 10);
+        assert_int_equal(former_add(former, large, 20, 20), 0);
+        assert_int_equal(former_length(former), 2);
+        add(former, "last", 30, 30);
+        assert_int_equal(former_length(former), 2);
+        assert_string_equal(match(former, 1, 1), "last");
 }
 
 static Routes *make_routes(const char *name, const char *topic, const char *zone) {
@@ -185,6 +221,8 @@ static void test_what_was_taken_apart_is_taken_apart_by_the_next_process(void **
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_a_table_that_comes_again_and_again_pushes_no_other_out),
+                cmocka_unit_test(test_tables_are_bounded_by_their_routes),
                 cmocka_unit_test(test_the_next_process_knows_what_was_in_force),
                 cmocka_unit_test(test_a_note_of_a_version_without_the_last_member_is_read),
                 cmocka_unit_test(test_what_was_taken_apart_is_taken_apart_by_the_next_process),
