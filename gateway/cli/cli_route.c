@@ -25,6 +25,7 @@ struct RouteTest {
         Buf payload;
         Record envelope;
         bool has_payload;
+        Parsed parsed;       /* the payload, for the conditions */
         const Route *winner; /* NULL: none yet, */
         bool is_sure;        /* and no condition leaves that open */
         bool is_ignored;
@@ -33,6 +34,7 @@ struct RouteTest {
 
 static void test_done(RouteTest *test) {
         view_done(&test->view);
+        parsed_done(&test->parsed);
         arena_free(test->arena);
         buf_done(&test->payload);
         config_free(test->config);
@@ -199,7 +201,7 @@ static int judge(RouteTest *test, const Route *route, const char **ret_word) {
                 return 0;
         }
         if (test->has_payload)
-                r = decode_holds(test->arena, route, &test->envelope, &is_held);
+                r = decode_holds(test->arena, route, &test->envelope, &test->parsed, &is_held);
         if (r != 0)
                 return err_up(r);
         *ret_word = !is_held ? "condition" : route->when && !test->has_payload ? "if" : "takes";
@@ -388,7 +390,12 @@ static int show_winner(RouteTest *test, int *ret_code) {
 
         (void)topic_template_match(test->winner->topic, test->envelope.topic, &match);
         if (test->winner->each) {
-                r = elements_open(&elements, test->arena, test->winner, &match, &test->envelope);
+                r = elements_open(&elements,
+                                  test->arena,
+                                  test->winner,
+                                  &match,
+                                  &test->envelope,
+                                  NULL);
                 is_list = r == 0 && elements.n > 0 && elements.whole.reason == REASON_NONE;
                 if (is_list)
                         r = show_elements(test, &elements, ret_code);

@@ -158,3 +158,8 @@ bool condition_holds(const Condition *condition, const JsonTree *tree) {
                         return false;
         return true;
 }
+
+void parsed_done(Parsed *parsed) {
+        json_tree_done(&parsed->tree);
+        parsed->route = NULL;
+}

@@ -14,11 +14,14 @@
 
 #include "base/base.h"
 #include "gateway/decode/json_tree.h"
+#include "model/record.h"
 
 #define CONDITION_MAX_PARTS  8
 #define CONDITION_MAX_VALUES 32 /* of a part */
 
 typedef struct Condition Condition;
+typedef struct Parsed Parsed;
+typedef struct Route Route;
 
 enum {
         CONDITION_E_INVALID = 1,
@@ -30,5 +33,17 @@ Condition *condition_free(Condition *condition);
 
 const char *condition_text(const Condition *condition);
 bool condition_holds(const Condition *condition, const JsonTree *tree);
+
+/* A payload that was read to find the route for it: whoever decodes it goes on from there. Begins
+ * as { 0 }; of one envelope, and of the arena. What it is: decode.h. */
+struct Parsed {
+        const Route *route; /* borrowed: by its format and bounds; NULL = it has not been read */
+        Reason reason;      /* why it cannot be */
+        Record record;      /* what the format has said beside it */
+        Text body;
+        JsonTree tree; /* owned; of the body, until it is taken over */
+};
+
+void parsed_done(Parsed *parsed);
 
 DEFINE_CLEANUP(Condition *, condition_free);

@@ -145,6 +145,25 @@ static int check_growth(Decoder *decoder) {
                               most);
 }
 
+/* Formats and bounds say what is read, and whether. */
+static bool parsed_is_by(const Parsed *parsed, const Route *route) {
+        return parsed->route && parsed->route->format.kind == route->format.kind &&
+               parsed->route->format.is_base64 == route->format.is_base64 &&
+               parsed->route->max_bytes == route->max_bytes;
+}
+
+static void take_parsed(Decoder *decoder) {
+        Record *record = decoder->record;
+        const Parsed *parsed = decoder->parsed;
+
+        decoder->body = parsed->body;
+        record->is_history = parsed->record.is_history;
+        record->node_seq = parsed->record.node_seq;
+        record->bd_seq = parsed->record.bd_seq;
+        record->notes = parsed->record.notes;
+        record->n_notes = parsed->record.n_notes;
+}
+
 int decoder_head(Decoder *decoder,
                  const TopicMatch *match,
                  const Record *envelope,
@@ -154,11 +173,16 @@ int decoder_head(Decoder *decoder,
         decoder->record = record;
         record_begin(record, decoder->route, match, envelope);
         r = check_topic(decoder);
-        if (r == 0)
-                r = check_payload(decoder);
-        if (r == 0)
-                r = read_format(decoder);
-        return r;
+        if (r != 0)
+                return r;
+        if (decoder->parsed && parsed_is_by(decoder->parsed, decoder->route) &&
+            decoder->parsed->reason == REASON_NONE) {
+                take_parsed(decoder);
+                return 0;
+        }
+        decoder->parsed = NULL;
+        r = check_payload(decoder);
+        return r == 0 ? read_format(decoder) : r;
 }
 
 /* @r: what has become of it so far. */
@@ -196,10 +220,11 @@ static int decode_as_one(Arena *arena,
                          const Route *route,
                          const TopicMatch *match,
                          const Record *envelope,
+                         Parsed *parsed,
                          Record *ret_record) {
         Elements elements = { 0 };
         Decoder decoder = { .arena = arena, .route = route, .record = ret_record };
-        int r = elements_open(&elements, arena, route, match, envelope);
+        int r = elements_open(&elements, arena, route, match, envelope, parsed);
 
         if (r == 0)
                 r = elements_decode(&elements, arena, 0, envelope, ret_record);
@@ -222,46 +247,77 @@ int decode(Arena *arena,
            const TopicMatch *match,
            const Record *envelope,
            Record *ret_record) {
-        Decoder decoder = { .arena = arena, .route = route };
+        int r = decode_parsed(arena, route, match, envelope, NULL, ret_record);
+
+        return r == 0 ? 0 : err_up(r);
+}
+
+int decode_parsed(Arena *arena,
+                  const Route *route,
+                  const TopicMatch *match,
+                  const Record *envelope,
+                  Parsed *parsed,
+                  Record *ret_record) {
+        Decoder decoder = { .arena = arena, .route = route, .parsed = parsed };
         int r;
 
         if (route->each)
-                return decode_as_one(arena, route, match, envelope, ret_record);
+                return decode_as_one(arena, route, match, envelope, parsed, ret_record);
         r = decoder_head(&decoder, match, envelope, ret_record);
         r = r == 0 ? decoder_tail(&decoder, match) : decode_end(&decoder, r);
         return r == 0 ? 0 : err_up(r);
 }
 
-int decode_holds(Arena *arena, const Route *route, const Record *envelope, bool *ret_holds) {
-        Record unused;
-        Decoder decoder = { .arena = arena, .route = route, .record = &unused };
+static int parse(Arena *arena, const Route *route, const Record *envelope, Parsed *parsed) {
+        Record record;
+        Decoder decoder = { .arena = arena, .route = route, .record = &record };
         int r;
+
+        parsed_done(parsed);
+        record_begin(&record, route, NULL, envelope);
+        r = check_payload(&decoder);
+        if (r == 0)
+                r = read_format(&decoder);
+        parsed->record = record;
+        if (r == 0)
+                r = decoder_parse_value(&decoder);
+        parsed->tree = decoder.tree;
+        parsed->body = decoder.body;
+        if (r < 0)
+                return err_up(r);
+        parsed->route = route;
+        parsed->reason = (Reason)r; /* is for who takes it */
+        return 0;
+}
+
+int decode_holds(Arena *arena,
+                 const Route *route,
+                 const Record *envelope,
+                 Parsed *parsed,
+                 bool *ret_holds) {
+        int r = 0;
 
         *ret_holds = true;
         if (!route->when)
                 return 0;
-        record_begin(&unused, route, NULL, envelope);
-        r = check_payload(&decoder);
-        if (r == 0)
-                r = read_format(&decoder);
-        if (r == 0)
-                r = decoder_parse_value(&decoder);
-        *ret_holds = r == 0 && condition_holds(route->when, &decoder.tree);
-        decoder_done(&decoder);
-        if (r > 0)
-                r = 0; /* a reason is for who takes it */
-        return err_up(r);
+        if (!parsed_is_by(parsed, route))
+                r = parse(arena, route, envelope, parsed);
+        if (r != 0)
+                return err_up(r);
+        *ret_holds = parsed->reason == REASON_NONE && condition_holds(route->when, &parsed->tree);
+        return 0;
 }
 
 int decode_choose(Arena *arena,
                   const Route *const routes[],
                   size_t n_routes,
                   const Record *envelope,
+                  Parsed *parsed,
                   const Route **ret_route) {
         *ret_route = NULL;
         for (size_t i = 0; i < n_routes && !*ret_route; ++i) {
                 bool is_held = false;
-                int r = decode_holds(arena, routes[i], envelope, &is_held);
+                int r = decode_holds(arena, routes[i], envelope, parsed, &is_held);
 
                 if (r < 0)
                         return err_up(r);

@@ -30,17 +30,28 @@ MUST_CHECK int decode(Arena *arena,
                       const Record *envelope, /* seq, received_us, topic, payload */
                       Record *ret_record);
 
-/* The first of these routes, all of which match the topic, whose condition holds; NULL: none. */
+/* The same, of a payload that may have been read by decode_choose(): @parsed is used up. */
+MUST_CHECK int decode_parsed(Arena *arena,
+                             const Route *route,
+                             const TopicMatch *match,
+                             const Record *envelope,
+                             Parsed *parsed,
+                             Record *ret_record);
+
+/* The first of these routes, all of which match the topic, whose condition holds; NULL: none. What
+ * it has to read for that is in @parsed. */
 MUST_CHECK int decode_choose(Arena *arena,
                              const Route *const routes[],
                              size_t n_routes,
                              const Record *envelope,
+                             Parsed *parsed,
                              const Route **ret_route);
 
 /* Is it a payload that the route is for? What cannot be read is none. */
 MUST_CHECK int decode_holds(Arena *arena,
                             const Route *route,
                             const Record *envelope,
+                            Parsed *parsed,
                             bool *ret_holds);
 
 /*

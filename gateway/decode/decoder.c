@@ -243,7 +243,14 @@ int decoder_parse_value(Decoder *decoder) {
 
         if (decoder_trim(decoder->body).n == 0)
                 return decoder_refuse(decoder, REASON_BAD_JSON, "empty payload");
-        r = json_tree_read(&decoder->tree, decoder->body, &fault);
+        if (decoder->parsed) {
+                decoder->tree = decoder->parsed->tree;
+                *decoder->parsed = (Parsed){ 0 };
+                decoder->parsed = NULL;
+                r = 0;
+        } else {
+                r = json_tree_read(&decoder->tree, decoder->body, &fault);
+        }
         if (r > 0)
                 return decoder_refuse_at(decoder, fault.reason, decoder->body.data + fault.at);
         if (r < 0)

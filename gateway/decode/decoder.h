@@ -30,6 +30,7 @@ struct Decoder {
         Arena *arena;       /* borrowed */
         const Route *route; /* borrowed */
         Record *record;     /* borrowed */
+        Parsed *parsed;     /* borrowed: the body as somebody has read it already; NULL = nobody */
         Text body;          /* the payload without a BOM at its front and NULs at its end */
         JsonTree tree;      /* owned; of the body, once decoder_parse() was called */
         const JsonNode *root;

@@ -39,8 +39,9 @@ int elements_open(Elements *elements,
                   Arena *arena,
                   const Route *route,
                   const TopicMatch *match,
-                  const Record *envelope) {
-        Decoder decoder = { .arena = arena, .route = route };
+                  const Record *envelope,
+                  Parsed *parsed) {
+        Decoder decoder = { .arena = arena, .route = route, .parsed = parsed };
         int r;
 
         elements_done(elements);

@@ -36,12 +36,14 @@ struct Elements {
         size_t hole; /* here */
 };
 
-/* 0 or -ENOMEM. @route has an `each`; @match: the names in the topic. */
+/* 0 or -ENOMEM. @route has an `each`; @match: the names in the topic; @parsed: as for
+ * decode_parsed(), NULL where nobody has read it. */
 MUST_CHECK int elements_open(Elements *elements,
                              Arena *arena,
                              const Route *route,
                              const TopicMatch *match,
-                             const Record *envelope);
+                             const Record *envelope,
+                             Parsed *parsed);
 void elements_done(Elements *elements);
 
 /* How many messages it is; at least 1. */

@@ -30,6 +30,7 @@ struct Reading {
         const JournalRecord *entry;
         const Record *envelope;
         Elements *elements;
+        Parsed parsed;
         bool is_ignored; /* by a table that has no route for it */
         bool is_other;   /* a table takes it, and it is not as many messages as it was taken for */
 };
@@ -56,7 +57,12 @@ static int understand_by_route(Reading *reading, const Route *route, Record *ret
 
         (void)topic_template_match(route->topic, reading->envelope->topic, &match);
         if (!route->each && n == 1) {
-                r = decode(reading->arena, route, &match, reading->envelope, ret_record);
+                r = decode_parsed(reading->arena,
+                                  route,
+                                  &match,
+                                  reading->envelope,
+                                  &reading->parsed,
+                                  ret_record);
                 return r == 0 ? 0 : err_up(r);
         }
         if (route->each)
@@ -64,7 +70,8 @@ static int understand_by_route(Reading *reading, const Route *route, Record *ret
                                   reading->arena,
                                   route,
                                   &match,
-                                  reading->envelope);
+                                  reading->envelope,
+                                  &reading->parsed);
         if (r != 0)
                 return err_up(r);
         if (route->each && elements_count(reading->elements) == n) {
@@ -83,7 +90,12 @@ static int understand_by(Reading *reading, const Routes *table, Record *ret_reco
         const Route *routes[ROUTES_MAX_TAKING], *route;
         bool is_ignored;
         size_t n = routes_taking(table, reading->envelope->topic, routes, &is_ignored);
-        int r = decode_choose(reading->arena, routes, n, reading->envelope, &route);
+        int r = decode_choose(reading->arena,
+                              routes,
+                              n,
+                              reading->envelope,
+                              &reading->parsed,
+                              &route);
 
         if (r != 0)
                 return err_up(r);
@@ -193,6 +205,7 @@ int understand(Arena *arena,
                 r = understand_topic(&reading, by, ret_record);
         else
                 r = understand_door(arena, by, entry, &envelope, &match, ret_record);
+        parsed_done(&reading.parsed);
         if (r != 0)
                 return err_up(r);
         if (ret_record->kind == KIND_BLE_DETECTIONS && by->zones)
@@ -212,6 +225,7 @@ int understand_count(Arena *arena,
                      uint32_t *ret_n) {
         const Route *routes[ROUTES_MAX_TAKING], *route;
         Elements elements = { 0 };
+        Parsed parsed = { 0 };
         TopicMatch match = { 0 };
         Record envelope;
         bool is_ignored;
@@ -225,13 +239,14 @@ int understand_count(Arena *arena,
         n = routes_taking(table, envelope.topic, routes, &is_ignored);
         if (!understand_has_each(routes, n))
                 return 0;
-        r = decode_choose(arena, routes, n, &envelope, &route);
+        r = decode_choose(arena, routes, n, &envelope, &parsed, &route);
         if (r == 0 && route && route->each) {
                 (void)topic_template_match(route->topic, envelope.topic, &match);
-                r = elements_open(&elements, arena, route, &match, &envelope);
+                r = elements_open(&elements, arena, route, &match, &envelope, &parsed);
         }
         if (r == 0 && elements.route)
                 *ret_n = elements_count(&elements);
         elements_done(&elements);
+        parsed_done(&parsed);
         return r == 0 ? 0 : err_up(r);
 }

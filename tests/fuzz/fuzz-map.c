@@ -125,7 +125,7 @@ static void check_again(const Route *route,
         check_json(record->payload);
         letter.element = record->element;
         letter.payload = record->payload;
-        FUZZ_CHECK(elements_open(&elements, arena, route, match, &letter) == 0);
+        FUZZ_CHECK(elements_open(&elements, arena, route, match, &letter, NULL) == 0);
         FUZZ_CHECK(elements_count(&elements) == 1);
         FUZZ_CHECK(elements_decode(&elements, arena, 0, &letter, &again) == 0);
         if (is_clean) {
@@ -140,7 +140,7 @@ static void check_elements(const Route *route, const TopicMatch *match, const Re
         Elements elements = { 0 };
         Record record;
 
-        FUZZ_CHECK(elements_open(&elements, arena, route, match, envelope) == 0);
+        FUZZ_CHECK(elements_open(&elements, arena, route, match, envelope, NULL) == 0);
         FUZZ_CHECK(elements_count(&elements) > 0 && elements_count(&elements) <= route->each_max);
         for (uint32_t i = 0; i < elements_count(&elements); ++i) {
                 FUZZ_CHECK(elements_decode(&elements, arena, i, envelope, &record) == 0);
@@ -158,6 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
                         .near_dbm = -60,
                         .medium_dbm = -75,
                         .each_max = 100 };
+        Parsed parsed = { 0 };
         const Route *first = &route, *taken;
         Record envelope = { .received_us = RECEIVED_US }, record = { 0 };
         TopicMatch match;
@@ -176,9 +177,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         }
         if (envelope.topic.data && json_check_text(envelope.topic) == REASON_NONE &&
             topic_template_match(route.topic, envelope.topic, &match)) {
-                FUZZ_CHECK(decode_choose(arena, &first, 1, &envelope, &taken) == 0);
+                FUZZ_CHECK(decode_choose(arena, &first, 1, &envelope, &parsed, &taken) == 0);
                 FUZZ_CHECK(taken || route.when);
-                r = taken ? decode(arena, taken, &match, &envelope, &record) : 1;
+                r = taken ? decode_parsed(arena, taken, &match, &envelope, &parsed, &record) : 1;
+                parsed_done(&parsed);
                 FUZZ_CHECK(r == 0 || !taken);
                 if (r == 0)
                         check_record(&record);

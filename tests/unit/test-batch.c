@@ -41,11 +41,13 @@ int __real_decode_choose(Arena *arena,
                          const Route *const routes[],
                          size_t n_routes,
                          const Record *envelope,
+                         Parsed *parsed,
                          const Route **ret_route);
 int __wrap_decode_choose(Arena *arena,
                          const Route *const routes[],
                          size_t n_routes,
                          const Record *envelope,
+                         Parsed *parsed,
                          const Route **ret_route);
 
 size_t __wrap_journal_read(Journal *journal,
@@ -65,9 +67,10 @@ int __wrap_decode_choose(Arena *arena,
                          const Route *const routes[],
                          size_t n_routes,
                          const Record *envelope,
+                         Parsed *parsed,
                          const Route **ret_route) {
         ++n_decoded;
-        return __real_decode_choose(arena, routes, n_routes, envelope, ret_route);
+        return __real_decode_choose(arena, routes, n_routes, envelope, parsed, ret_route);
 }
 
 /* ---- */

@@ -27,6 +27,15 @@ struct Fixture {
         Record record;
 };
 
+static size_t n_parsed; /* texts as JSON */
+
+int __real_json_tree_read(JsonTree *tree, Text text, JsonFault *ret_fault);
+int __wrap_json_tree_read(JsonTree *tree, Text text, JsonFault *ret_fault);
+int __wrap_json_tree_read(JsonTree *tree, Text text, JsonFault *ret_fault) {
+        ++n_parsed;
+        return __real_json_tree_read(tree, text, ret_fault);
+}
+
 static int fixture_init(void **state) {
         static char name[] = "r";
         Fixture *f = calloc(1, sizeof(*f));
@@ -577,6 +586,87 @@ static void test_the_later_reading_is_taken_where_it_has_been(void **state) {
                 assert_true(f->record.time_us ==
                             midnight_us + cases[i].time_min * 60 * CLOCK_SECOND_US);
         }
+}
+
+/* Routes of telemetry: the first two with these conditions, the last with none. */
+static const Route *choose(Fixture *f, Route routes[3], const Record *envelope, Parsed *parsed) {
+        static const char *const texts[] = { "/type = a", "/type = b and ! /test" };
+        const Route *order[] = { &routes[0], &routes[1], &routes[2] }, *chosen = NULL;
+        const char *why;
+
+        f->route.kind = KIND_TELEMETRY;
+        for (size_t i = 0; i < 3; ++i)
+                routes[i] = f->route;
+        for (size_t i = 0; i < N_ELEMENTS(texts); ++i)
+                assert_int_equal(condition_new(&routes[i].when, texts[i], &why), 0);
+        assert_int_equal(decode_choose(f->arena, order, 3, envelope, parsed, &chosen), 0);
+        condition_free(routes[0].when);
+        condition_free(routes[1].when);
+        return chosen;
+}
+
+static void test_what_conditions_are_asked_about_is_parsed_once(void **state) {
+        static const struct {
+                const char *payload;
+                size_t chosen, n_parsed;
+        } cases[] = {
+                { "{\"type\":\"a\",\"n\":1}", 0, 1 },
+                { "{\"type\":\"b\",\"n\":\"\xff\",\"timestamp\":\"soon\"}", 1, 1 },
+                { "{\"type\":\"b\",\"test\":1}", 2, 1 },
+                { "{\"type\":", 2, 2 }, /* the one that takes it says what is wrong */
+        };
+        Fixture *f = *state;
+
+        for (size_t i = 0; i < N_ELEMENTS(cases); ++i) {
+                const Record envelope = { .received_us = RECEIVED_US,
+                                          .topic = TEXT("a/b"),
+                                          .payload = text_of(cases[i].payload) };
+                const Record *alone = decode_text(f, KIND_TELEMETRY, cases[i].payload);
+                Parsed parsed = { 0 };
+                Route routes[3];
+                Record record;
+                const Route *chosen;
+
+                n_parsed = 0;
+                chosen = choose(f, routes, &envelope, &parsed);
+                assert_ptr_equal(chosen, &routes[cases[i].chosen]);
+                assert_int_equal(decode_parsed(f->arena,
+                                               chosen,
+                                               &f->match,
+                                               &envelope,
+                                               &parsed,
+                                               &record),
+                                 0);
+                parsed_done(&parsed);
+                assert_int_equal(n_parsed, cases[i].n_parsed);
+                assert_int_equal(record.reason, alone->reason);
+                assert_int_equal(record.n_notes, alone->n_notes);
+                assert_true(record.time_us == alone->time_us);
+                assert_true(text_equal(record.device, alone->device));
+                assert_true(text_equal(record.data, alone->data));
+        }
+}
+
+static void test_another_bound_is_judged_anew(void **state) {
+        Fixture *f = *state;
+        const Record envelope = { .received_us = RECEIVED_US,
+                                  .topic = TEXT("a/b"),
+                                  .payload = TEXT("{\"type\":\"c\"}") };
+        Parsed parsed = { 0 };
+        Route routes[3];
+        Record record;
+
+        assert_ptr_equal(choose(f, routes, &envelope, &parsed), &routes[2]);
+        routes[2].max_bytes = 5;
+        assert_int_equal(decode_parsed(f->arena,
+                                       &routes[2],
+                                       &f->match,
+                                       &envelope,
+                                       &parsed,
+                                       &record),
+                         0);
+        assert_int_equal(record.reason, REASON_TOO_LARGE);
+        parsed_done(&parsed);
 }
 
 static void test_a_letter_is_judged_by_when_it_first_came(void **state) {
@@ -1182,6 +1272,8 @@ int main(void) {
                 TEST(test_a_time_that_is_none_is_kept_as_it_was_said),
                 TEST(test_a_detection_is_believed_as_its_message_is),
                 TEST(test_the_later_reading_is_taken_where_it_has_been),
+                TEST(test_what_conditions_are_asked_about_is_parsed_once),
+                TEST(test_another_bound_is_judged_anew),
                 TEST(test_a_letter_is_judged_by_when_it_first_came),
                 TEST(test_raw_log_keeps_text_and_unquotes_json_strings),
                 TEST(test_sensor_log_takes_id_data_and_either_timestamp),

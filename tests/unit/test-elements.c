@@ -78,7 +78,13 @@ static uint32_t open_text(Fixture *f, Text payload) {
                                 .payload = payload,
                                 .element = f->envelope.element };
         assert_true(topic_template_match(f->route.topic, f->envelope.topic, &match));
-        assert_int_equal(elements_open(&f->elements, f->arena, &f->route, &match, &f->envelope), 0);
+        assert_int_equal(elements_open(&f->elements,
+                                       f->arena,
+                                       &f->route,
+                                       &match,
+                                       &f->envelope,
+                                       NULL),
+                         0);
         return elements_count(&f->elements);
 }
 
