@@ -19,7 +19,7 @@ static Event *event_alloc(EventType type, size_t n_texts) {
 
 /* Borrows the texts that a viewer may be shown. */
 static void event_view(Event *view, const Record *record) {
-        view->data = record->data;
+        view->data = record->merged.data ? record->merged : record->data;
         switch (record->kind) {
         case KIND_SENSOR_LOG:
                 view->sensor_id = record->sensor.sensor_id;

@@ -190,10 +190,14 @@ struct Record {
         RecordNote *notes; /* members that were set aside: of a message that is no letter */
         size_t n_notes;
 
-        Text data; /* JSON value shown to viewers as "data": raw_log a string, telemetry the
-                      payload's very bytes, sensor_log and camera_event their data, vehicle_log the
-                      normalised object */
-        Text text; /* raw_log: the text as stored */
+        Text data;   /* JSON value shown to viewers as "data": raw_log a string, telemetry the
+                        payload's very bytes, sensor_log and camera_event their data, vehicle_log the
+                        normalised object */
+        Text text;   /* raw_log: the text as stored */
+        bool merges; /* telemetry: it says what has changed */
+        Text merged; /* and what is known altogether, shown in place of data; absent: it does not
+                        merge, or could not */
+        uint64_t merged_seq; /* which message was laid over it last: this one, or a later one */
         union {
                 StatusRecord status;
                 SensorRecord sensor;

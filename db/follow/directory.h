@@ -18,6 +18,7 @@
 
 typedef struct DbDirectory DbDirectory;
 typedef void (*DbRestoredFn)(void *arg, const Record *record);
+typedef int (*DbMergedFn)(void *arg, int64_t device_id, uint64_t seq, Text payload);
 typedef int (*DbBirthFn)(void *arg, Text thing, uint64_t seq, Text payload);
 typedef int (*DbSensorFn)(void *arg, int64_t vehicle_id, int32_t sensor_id); /* 0 or a fault */
 
@@ -62,5 +63,8 @@ MUST_CHECK int db_directory_sensors(DbConn *conn,
 
 /* The last birth of each node and device of Sparkplug. */
 MUST_CHECK int db_directory_births(DbConn *conn, DbBirthFn fn, void *arg);
+
+/* What changes of telemetry come to, of each device. */
+MUST_CHECK int db_directory_merged(DbConn *conn, DbMergedFn fn, void *arg);
 
 DEFINE_CLEANUP(DbDirectory *, db_directory_free);

@@ -268,3 +268,32 @@ int db_directory_births(DbConn *conn, DbBirthFn fn, void *arg) {
         }
         return r < 0 ? err_up(r) : r;
 }
+
+int db_directory_merged(DbConn *conn, DbMergedFn fn, void *arg) {
+        char after[RESTORE_ID_SIZE] = "0";
+        int n_rows = RESTORE_PAGE;
+        int r = 0;
+
+        while (r == 0 && n_rows == RESTORE_PAGE) {
+                CLEANUP(PQclear) PGresult *result = NULL;
+                const char *args[] = { after };
+
+                r = db_conn_exec(conn,
+                                 &(DbQuery){ "SELECT device_id, seq, payload FROM merged_telemetry"
+                                             " WHERE device_id > $1::bigint"
+                                             " ORDER BY device_id LIMIT 1000",
+                                             N_ELEMENTS(args),
+                                             args },
+                                 &result);
+                n_rows = r == 0 ? PQntuples(result) : 0;
+                for (int i = 0; r == 0 && i < n_rows; ++i)
+                        r = fn(arg,
+                               strtoll(PQgetvalue(result, i, 0), NULL, 10),
+                               strtoull(PQgetvalue(result, i, 1), NULL, 10),
+                               (Text){ PQgetvalue(result, i, 2),
+                                       (size_t)PQgetlength(result, i, 2) });
+                if (n_rows > 0)
+                        snprintf(after, sizeof(after), "%s", PQgetvalue(result, n_rows - 1, 0));
+        }
+        return r < 0 ? err_up(r) : r;
+}

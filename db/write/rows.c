@@ -177,12 +177,24 @@ static void rows_add_detections(DbRows *rows, const Record *record) {
                                      detections->set_aside[i].bytes);
 }
 
+static void rows_add_merged(DbRows *rows, const Record *record) {
+        DbArray *columns = rows->columns[DB_SHEET_MERGED];
+
+        if (!record->merged.data)
+                return;
+        db_array_int(&columns[0], record->device_id);
+        db_array_int(&columns[1], (int64_t)record->merged_seq);
+        db_array_time(&columns[2], record->received_us);
+        db_array_bytes(&columns[3], record->merged);
+}
+
 static void rows_add_telemetry(DbRows *rows, const Record *record) {
         DbArray *columns =
                 rows_begin(rows, DB_SHEET_TELEMETRY, record, record->time_us, record->said_time);
 
         db_array_int(&columns[0], record->device_id);
         db_array_bytes(&columns[1], record->data);
+        rows_add_merged(rows, record);
 }
 
 static void rows_add_camera_event(DbRows *rows, const Record *record) {

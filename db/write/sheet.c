@@ -238,6 +238,19 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 "skty",
                 false,
         },
+        /* Of a device that is being deleted: none, or before it goes. */
+        [DB_SHEET_MERGED] = {
+                "merged_telemetry",
+                "INSERT INTO merged_telemetry AS m (device_id, seq, received_at, payload)"
+                " SELECT u.* FROM (SELECT DISTINCT ON (device_id) * FROM unnest($1, $2, $3, $4)"
+                " AS n (device_id, seq, received_at, payload) ORDER BY device_id, seq DESC) AS u"
+                " JOIN devices d ON d.id = u.device_id ORDER BY u.device_id FOR KEY SHARE OF d"
+                " ON CONFLICT (device_id) DO UPDATE SET seq = EXCLUDED.seq,"
+                " received_at = EXCLUDED.received_at, payload = EXCLUDED.payload"
+                " WHERE m.seq < EXCLUDED.seq",
+                "kktJ",
+                false,
+        },
         /* Older than what is stored: only last_seen may move. A device deleted meanwhile: none. */
         [DB_SHEET_STATES] = {
                 "device_states",

@@ -313,6 +313,11 @@ int db_directory_births(DbConn *conn, DbBirthFn fn, void *arg) {
         return server_ask(conn);
 }
 
+int db_directory_merged(DbConn *conn, DbMergedFn fn, void *arg) {
+        (void)fn, (void)arg;
+        return server_ask(conn);
+}
+
 int db_directory_sensors(DbConn *conn,
                          const int64_t vehicle_ids[],
                          size_t n,

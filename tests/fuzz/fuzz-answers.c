@@ -349,6 +349,13 @@ static int on_birth(void *arg, Text thing, uint64_t seq, Text payload) {
         return seq == UINT64_MAX && buf_failed(seen) ? -ENOMEM : 0;
 }
 
+static int on_merged(void *arg, int64_t device_id, uint64_t seq, Text payload) {
+        Buf *seen = arg;
+
+        buf_append_text(seen, payload);
+        return device_id == INT64_MAX && seq == UINT64_MAX && buf_failed(seen) ? -ENOMEM : 0;
+}
+
 static int on_sensor(void *arg, int64_t vehicle_id, int32_t sensor_id) {
         return sensors_add(arg, vehicle_id, sensor_id, 0);
 }
@@ -371,6 +378,7 @@ static void check_growth(void) {
         FUZZ_CHECK(db_directory_sensors(conn, vehicle_ids, 2, on_sensor, sensors) >= 0);
         FUZZ_CHECK(db_directory_sensors(conn, NULL, 0, on_sensor, sensors) >= 0);
         FUZZ_CHECK(db_directory_births(conn, on_birth, &births) >= 0);
+        FUZZ_CHECK(db_directory_merged(conn, on_merged, &births) >= 0);
         sensors_free(sensors);
         FUZZ_CHECK(db_survey(conn, &survey) >= 0);
         FUZZ_CHECK(db_survey_letters(conn, NULL, 10, on_group, NULL) >= 0);

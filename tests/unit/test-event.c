@@ -54,6 +54,18 @@ static void test_message_keeps_its_texts_when_the_batch_is_gone(void **state) {
         assert_null(event->command_id.data);
 }
 
+static void test_what_changes_come_to_is_shown_in_their_place(void **state) {
+        CLEANUP(event_unref) Event *event = NULL, *alone = NULL;
+        Record record = { .kind = KIND_TELEMETRY, .data = TEXT("{\"b\":2}") };
+
+        (void)state;
+        assert_int_equal(event_new_message(&alone, &record, NULL, true), 0);
+        assert_text(alone->data, "{\"b\":2}");
+        record.merged = TEXT("{\"a\":1,\"b\":2}");
+        assert_int_equal(event_new_message(&event, &record, NULL, true), 0);
+        assert_text(event->data, "{\"a\":1,\"b\":2}");
+}
+
 static void test_each_kind_fills_its_own_members(void **state) {
         Record sensor = { .kind = KIND_SENSOR_LOG,
                           .data = TEXT("{}"),
@@ -171,6 +183,7 @@ static void test_names_of_kinds_and_reasons_are_complete(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_message_keeps_its_texts_when_the_batch_is_gone),
+                cmocka_unit_test(test_what_changes_come_to_is_shown_in_their_place),
                 cmocka_unit_test(test_each_kind_fills_its_own_members),
                 cmocka_unit_test(test_status_carries_the_whole_state),
                 cmocka_unit_test(test_last_reference_releases_the_delta),
