@@ -118,8 +118,7 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Messages of topics that a route does not want (its key ignore); also counted as duplicate: they leave no row." },
         [METRIC_REGISTRATIONS] = { "tidegate_registrations_total", NULL, METRIC_COUNTER,
                 "Devices that were created as they reported themselves." },
-        [METRIC_REGISTRATIONS_REFUSED] =
-                { "tidegate_registrations_refused_total", NULL, METRIC_COUNTER,
+        [METRIC_REGISTRATIONS_REFUSED] = { "tidegate_registrations_refused_total", NULL, METRIC_COUNTER,
                 "Messages of new devices beyond those that a minute lets in: dead letters." },
         [METRIC_REGISTRATIONS_SHARE] =
                 { "tidegate_registrations_share_refused_total", NULL, METRIC_COUNTER,
@@ -139,6 +138,9 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Nodes that were asked to be born again (rebirth of a route), at most once a minute each." },
         [METRIC_SPARKPLUG_UNTOLD] = { "tidegate_sparkplug_untold_total", NULL, METRIC_COUNTER,
                 "That a device lives or is gone, which the journal had no room for." },
+        [METRIC_MERGED_DOCUMENTS] = { "tidegate_merged_documents", NULL, METRIC_GAUGE, "Devices of which messages that say changes (merge of a route) are laid over each other." },
+        [METRIC_MERGED_REFUSED] = { "tidegate_merged_refused_total", "reason=\"devices\"", METRIC_COUNTER, "Such messages that were not laid over what was known: of more than merge.max_devices (devices), or it came to more than merge.max_bytes (bytes)." },
+        [METRIC_MERGED_TOO_LARGE] = { "tidegate_merged_refused_total", "reason=\"bytes\"", METRIC_COUNTER, NULL },
         [METRIC_LETTERS] = { "tidegate_dead_letters", NULL, METRIC_GAUGE,
                 "Dead letters that there are, as PostgreSQL's statistics count them." },
         [METRIC_LETTERS_BYTES] = { "tidegate_dead_letters_bytes", NULL, METRIC_GAUGE,

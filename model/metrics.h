@@ -78,6 +78,9 @@ typedef enum Metric {
         METRIC_SPARKPLUG_AGAIN,  /* that it lives, or is gone, said before; duplicates, too */
         METRIC_SPARKPLUG_ASKED,  /* nodes, to be born again */
         METRIC_SPARKPLUG_UNTOLD, /* what follows from a birth or death, without room */
+        METRIC_MERGED_DOCUMENTS, /* gauge: devices of which changes are laid over each other */
+        METRIC_MERGED_REFUSED,   /* messages of more devices */
+        METRIC_MERGED_TOO_LARGE, /* messages that made a document too long */
         METRIC_LETTERS,          /* gauge: dead letters that there are, roughly */
         METRIC_LETTERS_BYTES,    /* gauge: of their tables */
         METRIC_LETTERS_MANY,     /* gauge, 0 or 1: more than database.dead_letters_warn */
