@@ -36,6 +36,7 @@ struct Route {
         Kind kind;
         bool auto_register;          /* create devices that are not known */
         bool rebirth;                /* ask nodes of Sparkplug to be born again */
+        bool merges;                 /* telemetry: it says what has changed */
         Zone *zone;                  /* of times without offset; NULL = UTC */
         int64_t max_ahead_us;        /* a device's time is believed up to so far ahead of ours, */
         int64_t max_age_us;          /* and so far behind; 0 = ROUTE_MAX_… */

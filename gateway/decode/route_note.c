@@ -11,7 +11,7 @@
 
 #define ROUTE_NOTE_HEAD    "tidegate routes 1"
 #define ROUTE_NOTE_UNTIL   "until "
-#define ROUTE_NOTE_MEMBERS 17
+#define ROUTE_NOTE_MEMBERS 18
 #define ROUTE_NOTE_LEAST   10 /* of a version that did not know the last ones */
 
 /* ---- writing ---- */
@@ -72,6 +72,8 @@ static void route_note_put(FILE *file, const Routes *routes) {
                                 json_path_text(route->each),
                                 route->each_members ? "*" : "",
                                 route->each_max);
+                if (route->merges)
+                        fprintf(file, "%s\tmerge", route->each ? "" : "\t-\t0");
                 fputc('\n', file);
                 route_note_put_map(file, route->map);
         }
@@ -216,7 +218,8 @@ static int route_note_take_rules(Route *route, char *m[ROUTE_NOTE_MEMBERS]) {
                 r = route_note_take_ignore(route, m[13]);
         if (r == 0 && route_note_has(m[14]))
                 r = condition_new(&route->when, m[14], &why);
-        if (r == 0 && m[15])
+        route->merges = m[17] && strcmp(m[17], "merge") == 0;
+        if (r == 0 && route_note_has(m[15]))
                 r = route_note_take_each(route, m[15], m[16]);
         return r;
 }

@@ -15,6 +15,7 @@
 #include "gateway/memory/latest.h"
 #include "gateway/memory/owners.h"
 #include "gateway/memory/sensors.h"
+#include "gateway/store/merged.h"
 #include "model/metrics.h"
 
 #define BATCH_ARENA_BLOCK ((size_t)256 * 1024)
@@ -331,6 +332,8 @@ static int batch_apply(Batch *batch,
                 record->late = true;
         if (r == 0)
                 r = batch_move(batch, context, record, verdict != VERDICT_NONE, &batch->states[i]);
+        if (r == 0 && context->merged && record->merges && !record->late)
+                r = merged_lay(context->merged, context->registry, batch->arena, record);
         if (r == 0)
                 r = judge_tell(context->judge,
                                record->seq,

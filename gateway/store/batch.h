@@ -24,6 +24,7 @@ typedef struct BatchSpan BatchSpan;
 typedef struct Journal Journal;
 typedef struct Judge Judge;
 typedef struct Lateness Lateness;
+typedef struct Merged Merged;
 typedef struct Owners Owners;
 typedef struct Sensors Sensors;
 
@@ -43,6 +44,7 @@ struct BatchContext {
         Lateness *latest;
         Judge *judge;
         Sensors *sensors;        /* NULL: as many as there are */
+        Merged *merged;          /* NULL: messages stand for themselves */
         int64_t fresh_us;        /* the registry knows all that was committed before this time */
         uint64_t registered_seq; /* this record's device was to be created: do not ask again */
         uint64_t letter_seq;     /* this record's letter was looked for */

@@ -12,6 +12,7 @@
 #include "gateway/store/batch.h"
 #include "gateway/store/books.h"
 #include "gateway/store/database.h"
+#include "gateway/store/merged.h"
 #include "gateway/store/nodes.h"
 
 #define CLERK_BLOCK   ((size_t)64 * 1024)
@@ -31,6 +32,14 @@ struct ClerkBirth { /* in the arena */
         Text thing, payload;
 };
 
+typedef struct ClerkMerged ClerkMerged;
+
+struct ClerkMerged { /* in the arena */
+        int64_t device_id;
+        uint64_t seq;
+        Text document;
+};
+
 struct Clerk {
         Database *database; /* borrowed, as are the next two */
         Books *books;
@@ -40,11 +49,13 @@ struct Clerk {
 
         uint64_t position; /* opening */
         bool with_latest;
-        Arena *arena; /* of the texts of @latest and @births */
+        Arena *arena; /* of the texts of @latest, @births and @merged */
         Record *latest;
         size_t n_latest, latest_capacity;
         ClerkBirth *births;
         size_t n_births, births_capacity;
+        ClerkMerged *merged;
+        size_t n_merged, merged_capacity;
         uint64_t there_seq; /* rows behind the position were found, up to this number */
 
         uint64_t stored_seq; /* checking */
@@ -107,6 +118,21 @@ static int clerk_on_birth(void *arg, Text thing, uint64_t seq, Text payload) {
         return 0;
 }
 
+static int clerk_on_merged(void *arg, int64_t device_id, uint64_t seq, Text document) {
+        Clerk *clerk = arg;
+        ClerkMerged merged = {
+                .device_id = device_id,
+                .seq = seq,
+                .document = arena_copy(clerk->arena, document.data, document.n),
+        };
+
+        if (!merged.document.data ||
+            !VEC_HAS_ROOM(clerk->merged, clerk->n_merged, clerk->merged_capacity, 64))
+                return err_new(-ENOMEM);
+        clerk->merged[clerk->n_merged++] = merged;
+        return 0;
+}
+
 static int clerk_restore(Clerk *clerk) {
         int r;
 
@@ -118,6 +144,8 @@ static int clerk_restore(Clerk *clerk) {
                                          clerk);
         if (r == 0)
                 r = db_directory_births(database_conn(clerk->database), clerk_on_birth, clerk);
+        if (r == 0)
+                r = db_directory_merged(database_conn(clerk->database), clerk_on_merged, clerk);
         return r < 0 ? err_up(r) : r;
 }
 
@@ -275,6 +303,9 @@ void clerk_forget_latest(Clerk *clerk) {
         free(clerk->births);
         clerk->births = NULL;
         clerk->n_births = clerk->births_capacity = 0;
+        free(clerk->merged);
+        clerk->merged = NULL;
+        clerk->n_merged = clerk->merged_capacity = 0;
         clerk->arena = arena_free(clerk->arena);
 }
 
@@ -303,6 +334,17 @@ int clerk_tell_births(Clerk *clerk, Nodes *nodes) {
                                   clerk->births[i].thing,
                                   clerk->births[i].seq,
                                   clerk->births[i].payload);
+        return r == 0 ? 0 : err_up(r);
+}
+
+int clerk_tell_merged(Clerk *clerk, Merged *merged) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < clerk->n_merged; ++i)
+                r = merged_restore(merged,
+                                   clerk->merged[i].device_id,
+                                   clerk->merged[i].seq,
+                                   clerk->merged[i].document);
         return r == 0 ? 0 : err_up(r);
 }
 

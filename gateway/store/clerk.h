@@ -17,6 +17,7 @@ typedef struct Batch Batch;
 typedef struct Books Books;
 typedef struct Clerk Clerk;
 typedef struct Database Database;
+typedef struct Merged Merged;
 typedef struct Nodes Nodes;
 typedef struct Sensors Sensors;
 
@@ -31,7 +32,7 @@ MUST_CHECK int clerk_new(Clerk **ret_clerk, Database *database, Books *books, co
 Clerk *clerk_free(Clerk *clerk);
 
 /* The database is connected and not lent. @with_latest: also what was last known, and the sensors
- * of all vehicles, and births. */
+ * of all vehicles, births, and what changes of devices come to. */
 void clerk_open(Clerk *clerk, uint64_t position, bool with_latest);
 /* Also reads the sensors of vehicles that were refused one. */
 void clerk_check(Clerk *clerk, uint64_t stored_seq, Sensors *sensors);
@@ -51,6 +52,8 @@ MUST_CHECK int clerk_tell_sensors(Clerk *clerk, Sensors *sensors);
 
 /* Hands over the births that the last opening read, if any. */
 MUST_CHECK int clerk_tell_births(Clerk *clerk, Nodes *nodes);
+/* And what changes of devices come to. */
+MUST_CHECK int clerk_tell_merged(Clerk *clerk, Merged *merged);
 
 /* May some of @batch be rows, as nobody has looked? */
 bool clerk_has_to_look(const Clerk *clerk, const Batch *batch);

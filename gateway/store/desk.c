@@ -19,6 +19,7 @@
 #include "gateway/store/database.h"
 #include "gateway/store/known.h"
 #include "gateway/store/lane.h"
+#include "gateway/store/merged.h"
 #include "gateway/store/nodes.h"
 #include "gateway/store/outbox.h"
 #include "gateway/store/showing.h"
@@ -84,6 +85,8 @@ static int desk_init_messages(Desk *desk, Queue *outbox) {
                 r = sensors_new(&desk->sensors, (size_t)desk->options.max_sensors);
         if (r == 0)
                 r = nodes_new(&desk->nodes, &desk->options.nodes);
+        if (r == 0)
+                r = merged_new(&desk->merged, &desk->options.merged);
         if (r == 0)
                 r = former_new(&desk->former);
         if (r == 0)
@@ -183,6 +186,7 @@ Desk *desk_free(Desk *desk) {
         judge_free(desk->judge);
         sensors_free(desk->sensors);
         nodes_free(desk->nodes);
+        merged_free(desk->merged);
         former_free(desk->former);
         routes_unref(desk->routes);
         if (desk->wake_fd >= 0)
@@ -198,6 +202,7 @@ BatchContext desk_context(Desk *desk, bool is_final) {
                 .latest = desk->latest,
                 .judge = desk->judge,
                 .sensors = desk->sensors,
+                .merged = desk->merged,
                 .is_final = is_final,
         };
 

@@ -23,6 +23,7 @@ typedef struct Judge Judge;
 typedef struct Known Known;
 typedef struct Lane Lane;
 typedef struct Lateness Lateness;
+typedef struct Merged Merged;
 typedef struct Nodes Nodes;
 typedef struct Outbox Outbox;
 typedef struct Queue Queue;
@@ -41,6 +42,7 @@ struct Desk {
         Judge *judge;
         Sensors *sensors;
         Nodes *nodes;
+        Merged *merged;
         Outbox *outbox;
         Showing *showing;
         Database *database;

@@ -10,6 +10,7 @@
 #include "gateway/store/desk.h"
 #include "gateway/store/known.h"
 #include "gateway/store/lane.h"
+#include "gateway/store/merged.h"
 #include "gateway/store/outbox.h"
 #include "gateway/store/position.h"
 
@@ -86,11 +87,11 @@ int opening_settle(Opening *opening, Desk *desk, int answer) {
 /* The first time also what was last known; the order is the viewers'. */
 static void opening_show_latest(Desk *desk) {
         for (size_t i = 0; i < clerk_n_latest(desk->clerk); ++i) {
-                const Record *record = clerk_latest(desk->clerk, i);
-                Record copy = *record;
+                Record copy = *clerk_latest(desk->clerk, i), shown = copy;
 
+                merged_look(desk->merged, &shown);
                 if (lateness_note(desk->latest, &copy) == 0)
-                        (void)!outbox_show_restored(desk->outbox, record);
+                        (void)!outbox_show_restored(desk->outbox, &shown);
         }
 }
 
@@ -98,6 +99,9 @@ static int opening_opened(Opening *opening, Desk *desk) {
         bool is_waiting = batch_length(lane_current(desk->lane)) > 0;
         int r;
 
+        r = clerk_tell_merged(desk->clerk, desk->merged);
+        if (r != 0)
+                return err_up(r);
         opening_show_latest(desk);
         r = clerk_tell_sensors(desk->clerk, desk->sensors);
         if (r == 0)

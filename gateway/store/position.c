@@ -10,6 +10,7 @@
 #include "gateway/store/desk.h"
 #include "gateway/store/known.h"
 #include "gateway/store/lane.h"
+#include "gateway/store/merged.h"
 #include "gateway/store/nodes.h"
 #include "gateway/store/outbox.h"
 #include "gateway/store/showing.h"
@@ -53,6 +54,7 @@ static int position_move_on(Desk *desk, uint64_t position) {
                           (unsigned long long)position);
         showing_move(desk->showing, stored_seq, position, by);
         nodes_move(desk->nodes, stored_seq, by);
+        merged_move(desk->merged, stored_seq, by);
         lane_forget_ahead(desk->lane);
         lane_restart(desk->lane, position);
         return 0;

@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 #include "db/write/slots.h"
+#include "gateway/store/merged.h"
 #include "gateway/store/nodes.h"
 
 typedef struct ProcessorOptions ProcessorOptions;
@@ -19,21 +20,22 @@ typedef enum ProcessorStanding {
 
 struct ProcessorOptions {
         const char *database_url;
-        DbHolder holder;    /* as whom it stores */
-        size_t max_batch;   /* messages in one transaction */
-        int max_delay_ms;   /* how long a small batch may wait for more; 0 = never */
-        int stall_ms;       /* a commit that takes longer makes live go ahead of it */
-        int timeout_ms;     /* a commit that takes longer is given up with its connection */
-        int heartbeat_ms;   /* how often it is proven that changes of the registry are heard of */
-        int check_ms;       /* how often the books are compared */
-        int new_per_minute; /* devices that are created by themselves; 0 = no limit */
-        int user_share;     /* percent of these, see owners.h */
-        int max_devices;    /* in all, beyond which none is; 0 = no limit */
-        int max_sensors;    /* of one vehicle; 0 = no limit */
-        int max_people;     /* that one camera has counted; 0 = no limit */
-        int max_notes;      /* on rows of one thing and day that are kept */
-        NodesOptions nodes; /* of Sparkplug */
-        int outbox_wait_ms; /* how long a full outbox may hold the processor up */
+        DbHolder holder;      /* as whom it stores */
+        size_t max_batch;     /* messages in one transaction */
+        int max_delay_ms;     /* how long a small batch may wait for more; 0 = never */
+        int stall_ms;         /* a commit that takes longer makes live go ahead of it */
+        int timeout_ms;       /* a commit that takes longer is given up with its connection */
+        int heartbeat_ms;     /* how often it is proven that changes of the registry are heard of */
+        int check_ms;         /* how often the books are compared */
+        int new_per_minute;   /* devices that are created by themselves; 0 = no limit */
+        int user_share;       /* percent of these, see owners.h */
+        int max_devices;      /* in all, beyond which none is; 0 = no limit */
+        int max_sensors;      /* of one vehicle; 0 = no limit */
+        int max_people;       /* that one camera has counted; 0 = no limit */
+        int max_notes;        /* on rows of one thing and day that are kept */
+        NodesOptions nodes;   /* of Sparkplug */
+        MergedOptions merged; /* of routes with merge = on */
+        int outbox_wait_ms;   /* how long a full outbox may hold the processor up */
         const char *routes_file; /* where the tables of routes are noted; NULL = nowhere */
         bool migrate;            /* bring the schema up to date before anything else */
 };

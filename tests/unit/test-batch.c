@@ -16,6 +16,7 @@
 #include "gateway/memory/judge.h"
 #include "gateway/memory/lateness.h"
 #include "gateway/store/batch.h"
+#include "gateway/store/merged.h"
 #include "model/registry_delta.h"
 
 #define RECORDS_MAX 16
@@ -277,6 +278,51 @@ static void test_a_name_that_is_another_one_by_now_is_looked_up_again(void **sta
         fixture_done(&f);
 }
 
+static void assert_merged(const Fixture *f, size_t i, const char *document) {
+        Text merged = batch_record(f->batch, i)->merged;
+
+        assert_non_null(merged.data);
+        assert_string_equal(merged.data, document);
+}
+
+/* The third is older, by its own clock, than what is known. */
+static void test_changes_are_laid_over_each_other_once(void **state) {
+        const MergedOptions options = { .max_devices = 8, .max_bytes = 256 };
+        Route route = {
+                .name = strdup("t"), .kind = KIND_TELEMETRY, .max_bytes = 256, .merges = true
+        };
+        CLEANUP(merged_free) Merged *merged = NULL;
+        Routes *routes = NULL;
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        assert_int_equal(merged_new(&merged, &options), 0);
+        assert_int_equal(topic_template_new(&route.topic, "t/{device}"), 0);
+        assert_int_equal(routes_new(&routes), 0);
+        assert_int_equal(routes_add(routes, &route), 0);
+        routes_unref((Routes *)(uintptr_t)f.context.by.routes);
+        f.context.by.routes = routes;
+        f.context.merged = merged;
+        say("t/d1", "{\"a\":1,\"b\":1}");
+        say("t/d1", "{\"b\":2,\"timestamp\":1700000000}");
+        say("t/d1", "{\"b\":3,\"timestamp\":1600000000}");
+        show(&f);
+        assert_merged(&f, 0, "{\"a\":1,\"b\":1}");
+        assert_merged(&f, 1, "{\"a\":1,\"b\":2,\"timestamp\":1700000000}");
+        assert_true(batch_record(f.batch, 2)->late);
+        assert_null(batch_record(f.batch, 2)->merged.data);
+        settle(&f, 3);
+        assert_merged(&f, 0, "{\"a\":1,\"b\":1}");
+
+        batch_reset(f.batch);
+        show(&f);
+        assert_merged(&f, 0, "{\"a\":1,\"b\":2,\"timestamp\":1700000000}");
+        assert_int_equal(batch_record(f.batch, 0)->merged_seq, 2);
+        assert_null(batch_record(f.batch, 2)->merged.data);
+        fixture_done(&f);
+}
+
 /* Of two that are filled in again, one is older than what has been received since. */
 static void test_what_an_older_database_lacked_moves_what_is_known_from_there(void **state) {
         DeviceState older = { .last_seen_us = RECEIVED_US - 1, .time_us = CLOCK_UNKNOWN };
@@ -333,6 +379,7 @@ int main(void) {
                 cmocka_unit_test(test_lateness_and_state_are_judged_when_it_is_shown),
                 cmocka_unit_test(
                         test_what_was_left_to_the_store_is_decided_then_and_its_neighbours_stay),
+                cmocka_unit_test(test_changes_are_laid_over_each_other_once),
                 cmocka_unit_test(test_what_an_older_database_lacked_moves_what_is_known_from_there),
                 cmocka_unit_test(test_it_ends_before_what_has_to_be_asked_about),
                 cmocka_unit_test(test_a_name_that_is_another_one_by_now_is_looked_up_again),

@@ -219,6 +219,31 @@ static void test_what_was_taken_apart_is_taken_apart_by_the_next_process(void **
         unlink(path);
 }
 
+static void test_what_merged_is_merged_by_the_next_process(void **state) {
+        Route merging = { .name = strdup("old"), .kind = KIND_TELEMETRY, .merges = true };
+        CLEANUP(routes_unref) Routes *old = NULL, *now = make_routes("now", "n/{device}", NULL);
+        CLEANUP(former_free) Former *former = NULL, *next = NULL;
+        char path[] = "/tmp/tidegate-routes-XXXXXX";
+        TopicMatch match_of;
+        const Route *route;
+        int fd = mkstemp(path);
+
+        (void)state;
+        assert_true(fd >= 0);
+        close(fd);
+        assert_int_equal(topic_template_new(&merging.topic, "t/{device}"), 0);
+        assert_int_equal(routes_new(&old), 0);
+        assert_int_equal(routes_add(old, &merging), 0);
+        assert_int_equal(former_new(&former), 0);
+        route_note_save(path, former, old);
+        next = load(path, now, 1);
+        route = former_match(next, 100, 6000, TEXT("t/x"), &match_of);
+        assert_non_null(route);
+        assert_true(route->merges);
+        assert_null(route->each);
+        unlink(path);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_table_that_comes_again_and_again_pushes_no_other_out),
@@ -226,6 +251,7 @@ int main(void) {
                 cmocka_unit_test(test_the_next_process_knows_what_was_in_force),
                 cmocka_unit_test(test_a_note_of_a_version_without_the_last_member_is_read),
                 cmocka_unit_test(test_what_was_taken_apart_is_taken_apart_by_the_next_process),
+                cmocka_unit_test(test_what_merged_is_merged_by_the_next_process),
                 cmocka_unit_test(test_the_newest_that_may_have_been_in_force_counts),
                 cmocka_unit_test(test_a_table_goes_when_all_that_it_may_be_for_is_stored),
         };
