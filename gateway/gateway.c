@@ -198,8 +198,7 @@ static int gateway_start_ws(Gateway *gateway) {
                 return r == 0 ? 0 : err_up(r);
 
         log_error("cannot_listen address=\"%s\" hint=\"in use by another process, not an address "
-                  "of "
-                  "this machine, or a certificate that cannot be used\"",
+                  "of this machine, or a certificate that cannot be used\"",
                   options->listen);
         return GATEWAY_E_START;
 }
@@ -228,6 +227,8 @@ static int gateway_start_database(Gateway *gateway) {
                            .inbound = inlet_take,
                            .arg = gateway->inlet,
                            .orders = gateway->orders },
+                .merged = { .max_devices = config->merge_max_devices,
+                            .max_bytes = config->merge_max_bytes },
                 .routes_file = gateway->routes_file,
                 .migrate = config->database_migrate,
         };
@@ -240,14 +241,13 @@ static int gateway_start_database(Gateway *gateway) {
 }
 
 static int gateway_make_doors(Gateway *gateway) {
-        int r;
+        int r = doors_new(&gateway->doors,
+                          &(DoorsOptions){ .config = gateway->config,
+                                           .epoch = journal_epoch(gateway->journal),
+                                           .inlet = gateway->inlet,
+                                           .outbox = gateway->outbox,
+                                           .orders = gateway->orders });
 
-        r = doors_new(&gateway->doors,
-                      &(DoorsOptions){ .config = gateway->config,
-                                       .epoch = journal_epoch(gateway->journal),
-                                       .inlet = gateway->inlet,
-                                       .outbox = gateway->outbox,
-                                       .orders = gateway->orders });
         return r == 0 ? 0 : err_up(r);
 }
 

@@ -104,6 +104,8 @@ static void show_rules(View *view, const Route *route) {
         if (route->map)
                 view_string(view, "keep", route->keeps_named ? "named" : "all");
         show_map(view, route->map);
+        if (route->merges)
+                view_bool(view, "merge", true);
         view_bool(view, "auto_register", route->auto_register);
         if (route->zone)
                 view_string(view, "timezone", zone_name(route->zone));

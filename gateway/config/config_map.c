@@ -256,6 +256,8 @@ int config_map_read(ConfigLoader *loader, const ConfigRoute *source, Route *rout
         config_map_read_decode(loader, source, route);
         config_map_read_keep(loader, source, route);
         config_map_read_each_max(loader, source, route);
+        route->rebirth = config_route_flag(loader, source, ROUTE_REBIRTH, false);
+        route->merges = config_route_flag(loader, source, ROUTE_MERGE, false);
         r = config_map_read_each(loader, source, route);
         if (r == 0)
                 r = config_map_read_when(loader, source, route);
@@ -344,9 +346,16 @@ void config_map_check(ConfigLoader *loader, const ConfigRoute *source, const Rou
 
         config_map_warn_of_names(loader, source, route);
         config_map_warn_of_each(loader, source, route);
+        snprintf(section, sizeof(section), "route %s", source->name);
+        if (route->merges && route->kind != KIND_TELEMETRY) {
+                loader->origin = source->texts[ROUTE_MERGE].origin;
+                config_warning(loader,
+                               section,
+                               "merge",
+                               "means nothing where kind is not telemetry");
+        }
         if (!route->keeps_named || route->map)
                 return;
-        snprintf(section, sizeof(section), "route %s", source->name);
         loader->origin = source->texts[ROUTE_KEEP].origin;
         config_warning(loader, section, "keep", "means nothing without a [map %s]", source->name);
 }

@@ -37,6 +37,7 @@ static const struct {
         [ROUTE_EACH_MAX] = { "each_max", "Most elements of one message: 1000." },
         [ROUTE_REBIRTH] = { "rebirth",
                             "sparkplug_b: nodes of which too little is known are asked." },
+        [ROUTE_MERGE] = { "merge", "telemetry: it says changes; they are laid over each other." },
         [ROUTE_ENABLED] = { "enabled", "off takes the route away." },
         [ROUTE_USE] = { "use", "A profile (tidegate route profiles) that says the rest." },
         [ROUTE_BASE] = { "base", "With use: what the topics of the profile begin with." },
@@ -226,10 +227,10 @@ const char *config_route_text(ConfigLoader *loader, const ConfigRoute *source, C
         return text->text && *text->text ? text->text : NULL;
 }
 
-static bool config_route_flag(ConfigLoader *loader,
-                              const ConfigRoute *source,
-                              ConfigRouteKey k,
-                              bool fallback) {
+bool config_route_flag(ConfigLoader *loader,
+                       const ConfigRoute *source,
+                       ConfigRouteKey k,
+                       bool fallback) {
         const char *text = config_route_text(loader, source, k);
         bool value = fallback;
 
@@ -505,7 +506,6 @@ static int config_route_build(ConfigLoader *loader, const ConfigRoute *source, R
                                                 ROUTE_AUTO_REGISTER,
                                                 loader->config->auto_register ||
                                                         config_is_discovery(loader, source));
-        route.rebirth = config_route_flag(loader, source, ROUTE_REBIRTH, false);
         route.max_ahead_us = loader->config->time_ahead_ms * INT64_C(1000);
         route.max_age_us = config_oldest_us(loader->config);
         route.max_bytes = config_route_bytes(loader, source);

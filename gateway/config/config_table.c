@@ -387,6 +387,12 @@ const ConfigKey config_keys[] = {
         { "sparkplug", "max_metrics", CONFIG_INT, AT(sparkplug_max_metrics), "5000", 1, 1000000, false,
           "Metrics of one of them whose names and types are remembered: the first of its birth." },
 
+        { "merge", "max_devices", CONFIG_INT, AT(merge_max_devices), "10000", 0, 1000000, false,
+          "Devices whose messages that say changes are laid over each other; those of more stand for "
+          "themselves." },
+        { "merge", "max_bytes", CONFIG_SIZE, AT(merge_max_bytes), "16K", 256, 1 * MIB, false,
+          "Of what they come to, of one device; what would be longer begins anew with the last message." },
+
         { "log", "level", CONFIG_LEVEL, AT(log_level), "info", 0, 0, true,
           "error, warning, info or debug." },
 

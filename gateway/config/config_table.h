@@ -90,6 +90,7 @@ typedef enum ConfigRouteKey {
         ROUTE_EACH,
         ROUTE_EACH_MAX,
         ROUTE_REBIRTH,
+        ROUTE_MERGE,
         ROUTE_ENABLED,
         ROUTE_USE,
         ROUTE_BASE,
@@ -202,6 +203,10 @@ bool config_routes_has_key(const char *name);
 ConfigRoute *config_routes_find(ConfigTexts *texts, const char *name); /* NULL = none */
 /* The text of a key, NULL where it has none; the loader then blames its origin. */
 const char *config_route_text(ConfigLoader *loader, const ConfigRoute *source, ConfigRouteKey key);
+bool config_route_flag(ConfigLoader *loader,
+                       const ConfigRoute *source,
+                       ConfigRouteKey key,
+                       bool fallback);
 void config_route_error(ConfigLoader *loader,
                         const char *route,
                         const char *name,
@@ -215,7 +220,7 @@ MUST_CHECK int config_discover_take(ConfigLoader *loader, const ConfigRoute *sou
 void config_discover_done(Config *config);
 
 /* [map NAME]: one assignment, of a route that has been named before, or will be; what the keys
- * ignore, decode, when and keep say, and the map, once kind and topic are known. */
+ * ignore, decode, when, keep, rebirth and merge say, and the map, once kind and topic are known. */
 MUST_CHECK int config_map_set(ConfigLoader *loader,
                               const char *route,
                               const char *target,

@@ -37,6 +37,8 @@ struct Config {
         int registry_new_per_minute, registry_max_devices, registry_max_sensors,
                 registry_max_people, registry_user_share;
         int sparkplug_max_things, sparkplug_max_metrics;
+        int merge_max_devices;
+        int64_t merge_max_bytes;
         int survey_ms, dead_letters_warn, row_notes;
 
         const char *database_url;
