@@ -296,7 +296,7 @@ CREATE FUNCTION tidegate_series(of_source text, of_thing bigint, of_sensor integ
                 LEFT JOIN series_things t ON t.source = of_source AND t.thing = of_thing AND t.day = l.day
                 WHERE tidegate_midnight(l.day) <= now() + interval '1 hour'
                 AND tidegate_midnight(l.day + 2) > timestamptz 'epoch' + all_from * interval '1us'),
-        sums AS MATERIALIZED (SELECT s.*, leaf, of_step * 1e6 AS width, date_part('epoch', received_from) * 1e6 AS seq
+        sums AS MATERIALIZED (SELECT s.*, leaf, of_step * 1e6::float8 AS width, date_part('epoch', received_from) * 1e6 AS seq
                 FROM series_sums s JOIN days USING (day)
                 WHERE source = of_source AND thing = of_thing AND sensor = of_sensor AND member = of_member
                 AND step IN (of_step, 3600) AND received_to <= counted_to),
