@@ -151,8 +151,8 @@ export class Client implements Carrier {
   /* ---- the token ---- */
 
   /* One that is good, asked for once at a time. */
-  #good(): Promise<string | undefined> {
-    if (this.#token && Date.now() < this.#goodUntil) return Promise.resolve(this.#token);
+  async #good(): Promise<string | undefined> {
+    if (this.#token && Date.now() < this.#goodUntil) return this.#token;
     return (this.#asked ??= (async () => {
       try {
         this.#token = await this.#options.token?.();
@@ -203,7 +203,6 @@ export class Client implements Carrier {
   }
 
   #open(at: number): void {
-    clearTimeout(this.#retries[at]);
     if (this.#isClosed || this.#links[at]) return;
     this.#links[at] = this.#transports[at]?.(this.#peer);
   }
@@ -229,7 +228,7 @@ export class Client implements Carrier {
     clearTimeout(this.#fall);
     for (const worse of this.#links.splice(at + 1)) worse?.close();
     for (const timer of this.#retries.slice(at + 1)) clearTimeout(timer);
-    if ("expires_in" in welcome) this.#expires(welcome.expires_in);
+    this.#expires(welcome.expires_in);
     this.#show({
       state: link.transport === "poll" ? "polling" : "live",
       transport: link.transport,
@@ -259,7 +258,7 @@ export class Client implements Carrier {
 
   /* Full jitter, so that all the viewers of a gateway do not come back at once. */
   #again(at: number, code: number, wasActive: boolean): void {
-    const isInvited = code === BAD_TOKEN || (code >= 4200 && code < 4300 && wasActive);
+    const isInvited = code === BAD_TOKEN || (code >= 4200 && wasActive);
     const limit = isInvited ? BACKOFF_MS : Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** this.#tries);
 
     if (at === 0) {
@@ -288,7 +287,7 @@ export class Client implements Carrier {
     if (link !== this.#active) return;
     for (const sub of subs ?? this.#subs)
       if (told.subscription ? subs || sub.name === told.subscription : told.type === "progress") sub.tell(told);
-      else if (!told.subscription && sub.takes(told as unknown as Push)) sub.deliver(told as unknown as Push);
+      else if (sub.takes(told as unknown as Push)) sub.deliver(told as unknown as Push);
   }
 
   #refused(link: Link, sub: Subscription, error: Error): void {
@@ -308,7 +307,7 @@ export class Client implements Carrier {
     const on = (target: EventTarget, names: string, run: () => void): void => {
       for (const name of names.split(" ")) target.addEventListener(name, run, this.#ended);
     };
-    const wake = (): void => void this.#wake();
+    const wake = (): Promise<void> => this.#wake();
 
     if (!page) return;
     on(globalThis as never, "online pageshow", wake);

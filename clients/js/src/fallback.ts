@@ -150,7 +150,7 @@ function overHttp(transport: string, most: number, run: typeof follow): Transpor
       },
       move: (sub) => link.subscribe(sub),
       ask: (request) => order(peer, request).catch((error) => {
-        throw error instanceof Refused ? error : new Lost(error.message);
+        throw error instanceof Refused ? error : new Lost();
       }),
       check: () => void get(peer, "api/ws/status").catch(failed),
       close: () => end(1000, ""),

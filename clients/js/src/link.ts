@@ -1,6 +1,6 @@
 import type { Subscription, Told } from "./subscription.js";
 import { Refused } from "./subscription.js";
-import type { Answer, Refusal, Request, Welcome } from "./wire.js";
+import type { Answer, Push, Refusal, Request, Welcome } from "./wire.js";
 
 /** An operation without its id, which the link gives it. */
 export type Ask = Request extends infer R ? (R extends Request ? Omit<R, "id"> : never) : never;
@@ -54,6 +54,8 @@ const CHECK_MS = 3_000;
 export function webSocket(Maker: SocketMaker): Transport {
   return (peer) => {
     const pending = new Map<number, [(answer: Answer) => void, (error: Error) => void]>();
+    /* Came while answers are due: to one that resumes it may belong, too, and an event comes to a socket once. */
+    let early: Push[] = [];
     let socket: Socket | undefined;
     let n = 0;
     let isOver = false;
@@ -65,7 +67,7 @@ export function webSocket(Maker: SocketMaker): Transport {
       isOver = true;
       clearTimeout(quiet);
       socket?.close();
-      for (const [, reject] of pending.values()) reject(new Lost(reason));
+      for (const [, reject] of pending.values()) reject(new Lost());
       pending.clear();
       peer.closed(link, code, reason);
     };
@@ -81,7 +83,7 @@ export function webSocket(Maker: SocketMaker): Transport {
     };
     const ask = (request: Ask): Promise<Answer> =>
       new Promise((...settle) => {
-        if (isOver) settle[1](new Lost("closed"));
+        if (isOver) settle[1](new Lost());
         else {
           pending.set(++n, settle);
           send({ ...request, id: n });
@@ -100,6 +102,8 @@ export function webSocket(Maker: SocketMaker): Transport {
         listen();
         peer.opened(link, message as Welcome);
       } else {
+        if (pending.size) early.push(message as unknown as Push);
+        else early = [];
         peer.heard(link, message as Told);
       }
     };
@@ -119,8 +123,9 @@ export function webSocket(Maker: SocketMaker): Transport {
       ask,
       subscribe(sub) {
         const asked = sub.filter;
+        const at = early.length;
         const answered = (answer: Answer): void => {
-          sub.answered(answer);
+          sub.answered({ missed: early.slice(at), ...answer });
           if (sub.isOver) link.unsubscribe(sub);
           else if (sub.filter !== asked) link.move(sub);
         };

@@ -34,14 +34,12 @@ export type Missed = Omit<Gap, "type" | "dropped"> & { dropped: number | null };
 
 /** An answer that says no. */
 export class Refused extends Error {
-  readonly code: string;
-  readonly retry: boolean;
+  declare readonly code: string;
+  declare readonly retry: boolean;
 
-  constructor({ code, message, retry }: Refusal["error"]) {
-    super(message);
-    
-    this.code = code;
-    this.retry = retry;
+  constructor(error: Refusal["error"]) {
+    super(error.message);
+    Object.assign(this, error);
   }
 }
 
@@ -140,13 +138,13 @@ export class Subscription {
     return { to, types, bbox, max_hz: maxHz, since: this.cursor, set: this.#set ?? true };
   }
 
-  /** Is a push, which names no subscription, for this one? @internal */
+  /** Is it a push, which names no subscription, and for this one? @internal */
   takes(push: Push): boolean {
     const { to, types } = this.filter;
     const thing = thingOf(push);
 
     if (!("cursor" in push)) return to.includes("stats");
-    if (types && !types.includes(push.type)) return false;
+    if ("subscription" in push || (types && !types.includes(push.type))) return false;
     if (!this.name || !thing || (this.#isWhole && !this.things.has(thing))) return false;
     return to.some((target) => {
       const [, kind, name] = /^(\w+)\/?(?:id:)?(.*)/.exec(target)!;
@@ -206,9 +204,10 @@ export class Subscription {
     const from = this.cursor;
 
     this.name = answer.subscription;
-    if (from && !answer.recovered) guarded(() => this.#handlers.onGap?.({ dropped: null, from }));
     this.cursor = answer.cursor ?? undefined;
-    for (const push of answer.missed ?? []) if (this.takes(push)) this.deliver(push);
+    if (!from) return;
+    if (answer.recovered) answer.missed?.forEach((push) => this.takes(push) && this.deliver(push));
+    else guarded(() => this.#handlers.onGap?.({ dropped: null, from }));
   }
 
   /** @internal */

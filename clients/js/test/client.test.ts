@@ -64,6 +64,27 @@ for (const how of ["cut", "restart", "kill"])
     expect(gaps).toEqual([]);
   });
 
+for (const how of ["cut", "kill"])
+  test(`two subscriptions to the same thing both miss nothing over a ${how}`, async () => {
+    const client = connect();
+    const one = counter(client);
+    const other: number[] = [];
+    const sub = client.subscribe({ to: ["vehicle/*"], types: ["raw_log"] },
+      { onEvent: (push) => push.type === "raw_log" && other.push(Number(push.data)) });
+
+    await Promise.all([one.sub.ready, sub.ready]);
+    await one.publish(3);
+    await one.all();
+    await stack.act(how === "cut" ? "drop" : "kill");
+    await one.publish(3);
+    await stack.act(how === "cut" ? "mend" : "start");
+    await one.publish(3);
+    await one.all();
+    await until(() => other.length >= 9, "the other has all of them");
+    expect(one.came).toEqual(one.expected());
+    expect(other).toEqual(one.expected());
+  });
+
 test("a network that is gone without a word is noticed, and nothing is missing", async () => {
   const client = connect();
   const { came, gaps, sub, publish, all, expected } = counter(client);
