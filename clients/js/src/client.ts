@@ -127,7 +127,7 @@ export class Client implements Carrier {
   connect(): void {
     this.#goodUntil = 0;
     this.#isFresh = false;
-    this.#show({ state: "connecting" });
+    if (!this.#active) this.#show({ state: "connecting" });
     this.#wake();
   }
 
@@ -265,7 +265,7 @@ export class Client implements Carrier {
       this.#tries += 1;
       this.#openLater(0, Math.random() * limit);
     } else if (!this.#active) {
-      this.#openLater(wasActive ? at : (at % (this.#transports.length - 1)) + 1, Math.random() * limit);
+      this.#openLater(wasActive && code > 1000 ? at : (at % (this.#transports.length - 1)) + 1, Math.random() * limit);
     }
   }
 

@@ -32,7 +32,7 @@ const LAST = ["done", "failed", "expired", "cancelled"];
 
 /** @internal */
 export function command(client: Client, order: Order, { signal }: CommandOptions = {}): Command {
-  const { device, action, payload, timeoutMs, idempotencyKey = crypto.randomUUID() } = order;
+  const { device, action, payload, timeoutMs, idempotencyKey = `${Math.random()}` } = order;
   const early: CommandUpdate[] = [];
   const states: CommandState[] = [];
   let id: string | undefined;

@@ -135,7 +135,7 @@ function overHttp(transport: string, most: number, run: typeof follow): Transpor
         const controller = new AbortController();
 
         link.unsubscribe(sub);
-        if (running.size >= most) return end(1006, "too many subscriptions for this way");
+        if (running.size >= most) return end(1000, "too many subscriptions for this way");
         running.set(sub, controller);
         run(link, peer, sub, controller).catch((error: Error) => {
           if (running.get(sub) !== controller || isOver) return;

@@ -255,6 +255,22 @@ for (const [name, transport, state] of [["an event stream", events, "live"], ["p
     expect(await client.command({ device: "dev-1", action: "BLINK", timeoutMs: 500 }).result).toMatchObject({ state: "expired" });
   });
 
+test("what has more subscriptions than streams are given polls, and has them all", async () => {
+  const client = connect({ WebSocket: Blocked as unknown as SocketMaker, fallback: [events(), poll()] });
+  const subs = Array.from({ length: 6 }, () => client.subscribe({ to: ["user"] }));
+
+  await Promise.all(subs.map((sub) => sub.ready));
+  expect(client.connection).toMatchObject({ state: "polling" });
+});
+
+test("who says once more that he has signed in stays live", async () => {
+  const client = connect();
+
+  await until(() => client.connection.state === "live");
+  client.connect();
+  expect(client.connection).toMatchObject({ state: "live" });
+});
+
 test("it comes back to WebSocket as soon as that gets through, and nothing is missing", async () => {
   let isBlocked = true;
   const Gate = function (url: string, protocols: string[]) {
