@@ -14,6 +14,8 @@ sys.path.insert(0, str(FOLDER))
 
 from tidegate_edge import NEWEST, OLDEST, Buffer  # noqa: E402
 
+N_FULL = 5000  # messages, which a disk of 1 MB does not hold
+
 # Adds numbers until it is killed, and says each that it has been told is kept.
 ADDS = """
 import sys
@@ -106,16 +108,16 @@ def on_a_full_disk(tmp_path, keep, n, fill):
 
 @pytest.mark.parametrize("fill", [0, 600_000])
 def test_on_a_full_disk_the_oldest_are_kept_to_the_last(tmp_path, fill):
-    added, dropped, kept = on_a_full_disk(tmp_path, OLDEST, 2500, fill)
-    assert len(added) == 2500 - dropped < 2500
+    added, dropped, kept = on_a_full_disk(tmp_path, OLDEST, N_FULL, fill)
+    assert len(added) == N_FULL - dropped < N_FULL
     assert 500 < len(kept) and kept == list(range(len(kept)))
 
 
 @pytest.mark.parametrize("fill", [0, 600_000])
 def test_on_a_full_disk_the_newest_are_kept(tmp_path, fill):
-    added, dropped, kept = on_a_full_disk(tmp_path, NEWEST, 2500, fill)
-    assert added == list(range(2500)) and dropped > 0
-    assert 500 < len(kept) and kept == list(range(2500 - len(kept), 2500))
+    added, dropped, kept = on_a_full_disk(tmp_path, NEWEST, N_FULL, fill)
+    assert added == list(range(N_FULL)) and dropped > 0
+    assert 500 < len(kept) and kept == list(range(N_FULL - len(kept), N_FULL))
 
 
 def test_a_disk_that_others_fill_later_does_not_matter(tmp_path):
@@ -141,3 +143,35 @@ def test_a_command_is_begun_once(path):
     buffer.end_command("c1", b"done")
     buffer.close()
     assert Buffer(path).begin_command("c1") == b"done"
+
+
+def test_what_is_counted_is_what_is_there(path):
+    buffer = Buffer(path, keep=NEWEST, limit=4)
+    for n in range(6):
+        buffer.add("t/é", f"{n} é")
+    taken = buffer.take(3)
+    buffer.arrived([one.id for one in taken] + [taken[0].id, 999])
+    assert len(buffer) == 1
+    buffer.close()
+    assert len(Buffer(path)) == 1
+
+
+def test_each_that_arrives_costs_the_same_however_many_wait(path):
+    """A hundred times as many that wait: no more steps of SQLite for each that arrives."""
+    def steps(n):
+        buffer = Buffer(f"{path}-{n}")
+        buffer._db.execute("BEGIN")
+        for _ in range(n):
+            buffer._db.execute("INSERT INTO messages (is_urgent, topic, payload) VALUES (0, 't', x'00')")
+        buffer._db.execute("COMMIT")
+        count = [0]
+
+        def step():
+            count[0] += 1
+
+        one = buffer.take(1)[0]
+        buffer._db.set_progress_handler(step, 10)
+        buffer.arrived([one.id])
+        return count[0]
+
+    assert steps(20_000) < 2 * steps(200) + 10

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS commands (id INTEGER PRIMARY KEY AUTOINCREMENT, comma
 _N_COMMANDS = 1000  # that are remembered
 _CHUNK = 256 << 10
 _ROW = 64  # bytes that a row takes besides
+_SIZE = f"length(payload) + length(topic) + {_ROW}"  # of a row
 
 
 class Message(NamedTuple):
@@ -99,7 +100,7 @@ class Buffer:
 
     def _count(self):
         self._n, self._bytes = self._db.execute(
-            f"SELECT count(*), coalesce(sum(length(payload) + length(topic) + {_ROW}), 0) FROM messages").fetchone()
+            f"SELECT count(*), coalesce(sum({_SIZE}), 0) FROM messages").fetchone()
 
     def __len__(self):
         with self._lock:
@@ -211,14 +212,16 @@ class Buffer:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                self._db.executemany("DELETE FROM messages WHERE id = ?", [(one,) for one in ids])
+                deleted = [row[0] for one in ids for row in self._db.execute(
+                    f"DELETE FROM messages WHERE id = ? RETURNING {_SIZE}", (one,)).fetchall()]
                 self._db.execute("COMMIT")
             except BaseException:
                 self._db.execute("ROLLBACK")
                 raise
         except sqlite3.OperationalError:
             return False
-        self._count()
+        self._n -= len(deleted)
+        self._bytes -= sum(deleted)
         return True
 
     # commands, of which each is obeyed once
