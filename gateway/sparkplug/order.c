@@ -1,6 +1,5 @@
 #include "gateway/sparkplug/order.h"
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "gateway/sparkplug/topic.h"
 
@@ -8,15 +7,37 @@
 /* Payload.metrics: a name, Boolean, true. */
 #define ORDER_REBIRTH "\x12\x1a\x0a\x14Node Control/Rebirth\x20\x0b\x70\x01"
 
+/* Its length stands between: a name, UInt64, and as what follows. */
+#define DEATH_METRIC "\x12"
+#define DEATH_SESSION \
+        "\x0a\x05"    \
+        "bdSeq\x20\x08\x58"
+
 _Static_assert(sizeof(ORDER_REBIRTH) - 1 == 2 + 0x1a && sizeof("Node Control/Rebirth") - 1 == 0x14,
                "the lengths that it says");
 
-static void order_payload(Buf *buf, uint64_t time_ms) {
+static void order_put_varint(Buf *buf, uint64_t number) {
+        for (; number >= 0x80; number >>= 7)
+                buf_append_char(buf, (char)(number | 0x80));
+        buf_append_char(buf, (char)number);
+}
+
+static void order_put_time(Buf *buf, int64_t time_us) {
         buf_append_string(buf, ORDER_TIME);
-        for (; time_ms >= 0x80; time_ms >>= 7)
-                buf_append_char(buf, (char)(time_ms | 0x80));
-        buf_append_char(buf, (char)time_ms);
-        buf_append_text(buf, TEXT(ORDER_REBIRTH));
+        order_put_varint(buf, (uint64_t)time_us / 1000);
+}
+
+void sparkplug_death_write(Buf *buf, int64_t time_us, int64_t bd_seq) {
+        CLEANUP_BUF Buf number = { 0 };
+
+        order_put_time(buf, time_us);
+        if (bd_seq < 0)
+                return;
+        order_put_varint(&number, (uint64_t)bd_seq);
+        buf_append_text(buf, TEXT(DEATH_METRIC));
+        buf_append_char(buf, (char)(sizeof(DEATH_SESSION) - 1 + number.n));
+        buf_append_text(buf, TEXT(DEATH_SESSION));
+        buf_append(buf, number.data, number.n);
 }
 
 int sparkplug_order_rebirth(SparkplugOrder **ret_order,
@@ -27,7 +48,8 @@ int sparkplug_order_rebirth(SparkplugOrder **ret_order,
         CLEANUP_BUF Buf payload = { 0 };
 
         sparkplug_topic_write(topic, "NCMD", (Text){ 0 }, &buf);
-        order_payload(&payload, (uint64_t)now_us / 1000);
+        order_put_time(&payload, now_us);
+        buf_append_text(&payload, TEXT(ORDER_REBIRTH));
         if (!order || buf_failed(&buf) || buf_failed(&payload))
                 return err_new(-ENOMEM);
         order->topic = strdup(buf.data);

@@ -15,6 +15,7 @@
 #include "model/metrics.h"
 
 #define NODES_TIME_SIZE 24
+#define NODES_DEATH     1024              /* bytes of a death that are journalled for each device */
 #define NODES_PAUSE_US  INT64_C(60000000) /* until a node is asked again */
 
 typedef struct Telling Telling;
@@ -33,6 +34,7 @@ struct Telling {
         Record *record;
         SparkplugTopic topic;
         Buf thing, node; /* GROUP/NODE[/DEVICE]; GROUP/NODE */
+        Text death;      /* what is told of devices */
         int fault;
 };
 
@@ -113,7 +115,27 @@ static void telling_alive(Telling *telling) {
 static void telling_device_dead(void *arg, Text device) {
         Telling *telling = arg;
 
-        telling_say(telling, "DDEATH", device, telling->record->payload);
+        telling_say(telling, "DDEATH", device, telling->death);
+}
+
+/* What else a long one says is not told as often as there are devices. */
+static void telling_devices_dead(Telling *telling) {
+        const Record *record = telling->record;
+        CLEANUP_BUF Buf death = { 0 };
+
+        telling->death = record->payload;
+        if (record->payload.n > NODES_DEATH) {
+                sparkplug_death_write(&death, record->time_us, record->bd_seq);
+                telling->death = buf_text(&death);
+        }
+        if (buf_failed(&death))
+                telling->fault = err_new(-ENOMEM);
+        else
+                births_each_device(telling->nodes->births,
+                                   buf_text(&telling->node),
+                                   record->seq,
+                                   telling_device_dead,
+                                   telling);
 }
 
 /* ---- judging -------------------------------------------------------------------------------- */
@@ -195,11 +217,7 @@ static int judge_death(Telling *telling) {
         }
         if (telling->topic.type == SPARKPLUG_NDEATH &&
             births_tell(births, buf_text(&telling->thing), record->seq))
-                births_each_device(births,
-                                   buf_text(&telling->node),
-                                   record->seq,
-                                   telling_device_dead,
-                                   telling);
+                telling_devices_dead(telling);
         return err_up(telling->fault);
 }
 

@@ -7,11 +7,12 @@
  * A birth is remembered (births.h), and stored with its batch (record->birth). What follows from it
  * is journalled, as messages of their own: spBv1.0/GROUP/ALIVE/NODE[/DEVICE], with the time in
  * milliseconds, behind a birth; DDEATH of each device of a node behind its NDEATH, with the same
- * payload. Each where a route takes it, and once: a message that is read again tells nothing, and
- * what a crash has it told again is recognised as such. A death that names another session than the
- * last birth, and what says a second time that something lives or is gone, leaves nothing
- * (record->stale). Where a route says so, a node of which an alias is not known, or a message was
- * lost, is asked to be born again, at most once a minute. Belongs to the processor's thread.
+ * payload (of a long one with what it says of the session). Each where a route takes it, and once:
+ * a message that is read again tells nothing, and what a crash has it told again is recognised as
+ * such. A death that names another session than the last birth, and what says a second time that
+ * something lives or is gone, leaves nothing (record->stale). Where a route says so, a node of
+ * which an alias is not known, or a message was lost, is asked to be born again, at most once a
+ * minute. Belongs to the processor's thread.
  */
 
 #include "base/arena.h"

@@ -25,6 +25,7 @@ struct Fixture {
         Nodes *nodes;
         Record record;
         Buf told; /* topics, each with a space behind */
+        Buf last; /* the payload of the last */
         bool is_full;
         Queue *orders;
 };
@@ -35,6 +36,8 @@ static int on_inbound(void *arg, const Inbound *inbound) {
         assert_int_equal(inbound->door, DOOR_INTERNAL);
         buf_append_text(&f->told, inbound->topic);
         buf_append_char(&f->told, ' ');
+        buf_reset(&f->last);
+        buf_append_text(&f->last, inbound->payload);
         return f->is_full ? INBOUND_E_FULL : 0;
 }
 
@@ -95,6 +98,7 @@ static void fixture_done(Fixture *f) {
         nodes_free(f->nodes);
         queue_free(f->orders);
         buf_done(&f->told);
+        buf_done(&f->last);
 }
 
 static const Record *hear(Fixture *f, uint64_t seq, const char *topic, Text payload) {
@@ -199,6 +203,31 @@ static void test_the_death_of_a_node_is_that_of_its_devices(void **state) {
         fixture_done(&f);
 }
 
+static void test_a_long_death_is_not_journalled_for_each_device(void **state) {
+        CLEANUP_BUF Buf payload = { 0 };
+        CLEANUP_BUF Buf value = { 0 };
+        char long_name[2000] = { 0 };
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        (void)hear_session(&f, 5, "spBv1.0/g/NBIRTH/n", 300);
+        (void)hear_session(&f, 6, "spBv1.0/g/DBIRTH/n/a", 300);
+        memset(long_name, 'x', sizeof(long_name) - 1);
+        put_whole(&value, METRIC_LONG, 300);
+        put_metric(&payload, "bdSeq", 8, &value);
+        put_whole(&value, METRIC_LONG, 1);
+        put_metric(&payload, long_name, 8, &value);
+        buf_reset(&f.told);
+        assert_false(hear(&f, 7, "spBv1.0/g/NDEATH/n", buf_text(&payload))->duplicate);
+        check_told(&f, "spBv1.0/g/DDEATH/n/a ");
+        assert_true(f.last.n < 64);
+        assert_false(hear(&f, 8, "spBv1.0/g/DDEATH/n/a", buf_text(&f.last))->duplicate);
+        assert_int_equal(f.record.bd_seq, 300);
+        assert_int_equal(f.record.time_us, 1000000);
+        fixture_done(&f);
+}
+
 static void test_a_death_of_another_session_counts_for_nothing(void **state) {
         Fixture f;
 
@@ -258,6 +287,7 @@ int main(void) {
                 cmocka_unit_test(test_what_a_database_had_names_them_too),
                 cmocka_unit_test(test_a_birth_tells_that_it_lives_once),
                 cmocka_unit_test(test_the_death_of_a_node_is_that_of_its_devices),
+                cmocka_unit_test(test_a_long_death_is_not_journalled_for_each_device),
                 cmocka_unit_test(test_a_death_of_another_session_counts_for_nothing),
                 cmocka_unit_test(test_what_finds_no_room_is_counted),
                 cmocka_unit_test(test_a_node_is_asked_once_a_minute),
