@@ -35,6 +35,7 @@ struct Discovery {
         bool is_open;
         bool is_abandoned; /* the listener goes on using us */
         bool is_loaded;    /* the file has been read */
+        bool is_known;     /* it had some, or the broker was heard */
         bool is_told;      /* that it cannot be written */
 
         const DiscoverRule *rules; /* borrowed */
@@ -233,8 +234,10 @@ static void discovery_settle(Discovery *discovery) {
         size_t n_missing;
 
         if (all_us == 0 || now_us < all_us ||
-            !atomic_compare_exchange_strong(&discovery->all_us, &all_us, 0) ||
-            !notices_settle(discovery->notices, &n_missing))
+            !atomic_compare_exchange_strong(&discovery->all_us, &all_us, 0))
+                return;
+        discovery->is_known = true; /* also that there are none */
+        if (!notices_settle(discovery->notices, &n_missing))
                 return;
         log_info("discovered_missing announcements=%zu", n_missing);
         atomic_store(&discovery->newest_us, now_us - DISCOVERY_QUIET_US);
@@ -252,6 +255,7 @@ int discovery_turn(Discovery *discovery, bool *ret_is_changed) {
                 return 0;
         bucket_pay(&discovery->tables, &discovery_rate, 1, clock_mono_us());
         r = discovery_read(discovery, false, ret_is_changed);
+        discovery->is_known = true;
         if (r == 0)
                 discovery_save(discovery);
         return err_up(r);
@@ -294,6 +298,7 @@ int discovery_set(Discovery *discovery, const DiscoverRule rules[], size_t n_rul
         if (!discovery->is_loaded && n_rules > 0) {
                 r = notices_load(discovery->notices, discovery->path);
                 discovery->is_loaded = true;
+                discovery->is_known = notices_length(discovery->notices) > 0;
         }
         if (r == 0)
                 r = discovery_read(discovery, true, &is_changed);
@@ -314,6 +319,10 @@ int discovery_open(Discovery *discovery, const MqttOptions *options, const char 
 
 int discovery_fd(const Discovery *discovery) {
         return discovery->wake_fd;
+}
+
+bool discovery_is_known(const Discovery *discovery) {
+        return discovery->n_rules == 0 || discovery->is_known;
 }
 
 Routes *discovery_routes(Discovery *discovery) {

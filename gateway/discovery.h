@@ -42,6 +42,9 @@ int64_t discovery_wait_us(const Discovery *discovery); /* until discovery_turn()
 /* Makes a new table where there is news and it is time: *ret_is_changed. */
 MUST_CHECK int discovery_turn(Discovery *discovery, bool *ret_is_changed);
 
+/* Was what is announced heard, by us or by the process before? True where nobody asks. */
+bool discovery_is_known(const Discovery *discovery);
+
 Routes *discovery_routes(Discovery *discovery); /* borrowed: the table */
 const Patterns *discovery_patterns(
         const Discovery *discovery); /* what is to be subscribed for it */

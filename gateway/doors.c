@@ -2,7 +2,9 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "gateway/commands/dispatcher.h"
@@ -12,6 +14,8 @@
 #include "gateway/lease.h"
 #include "gateway/maintenance.h"
 #include "gateway/session_name.h"
+
+#define DOORS_HOLD_US INT64_C(10000000)
 
 struct Doors {
         DoorsOptions options;
@@ -26,6 +30,7 @@ struct Doors {
         Dispatcher *dispatcher;
         Maintenance *maintenance;
         bool is_open;
+        int64_t held_until_us; /* monotonic: the source is not started yet; 0: it is */
 };
 
 int doors_new(Doors **ret_doors, const DoorsOptions *options) {
@@ -78,6 +83,31 @@ static int doors_set_filters(Doors *doors) {
         return r == 0 ? 0 : err_up(r);
 }
 
+/* The broker may have queued messages of topics that another process, or another node, had
+ * discovered: without the announcements none of them has a route. */
+static bool doors_must_hold(const Doors *doors, bool is_of_others) {
+        return !discovery_is_known(doors->discovery) &&
+               (is_of_others || access(doors->mqtt_state, F_OK) == 0);
+}
+
+static int doors_start_mqtt(Doors *doors) {
+        int r = doors_set_filters(doors);
+
+        doors->held_until_us = 0;
+        return r == 0 ? err_up(mqtt_source_start(doors->mqtt)) : err_up(r);
+}
+
+/* What was heard is known to the processor since the turn before. */
+static int doors_end_hold(Doors *doors) {
+        bool is_known = discovery_is_known(doors->discovery);
+
+        if (doors->held_until_us == 0 || (!is_known && clock_mono_us() < doors->held_until_us))
+                return 0;
+        if (!is_known)
+                log_warning("mqtt_held_in_vain hint=\"what devices announce was not heard\"");
+        return err_up(doors_start_mqtt(doors));
+}
+
 static bool doors_is_ours(const void *lease) {
         return lease_is_confirmed(lease);
 }
@@ -86,6 +116,7 @@ static int doors_open_mqtt(Doors *doors, const Lease *lease) {
         const char *client_id = lease_client_id(lease);
         Config *config = doors->options.config;
         MqttOptions *options = &config->mqtt;
+        bool is_of_others = options->client_id || strcmp(client_id, doors->client_id) != 0;
         const MqttSink sink = {
                 .arg = doors->options.inlet,
                 .inbound = inlet_take,
@@ -119,10 +150,12 @@ static int doors_open_mqtt(Doors *doors, const Lease *lease) {
                 log_error("mqtt_unusable hint=\"see the keys of [mqtt]\"");
                 return DOORS_E_UNUSABLE;
         }
-        if (r == 0)
-                r = doors_set_filters(doors);
-        if (r == 0)
-                r = mqtt_source_start(doors->mqtt);
+        if (r == 0 && doors_must_hold(doors, is_of_others)) {
+                doors->held_until_us = clock_mono_us() + DOORS_HOLD_US;
+                log_info("mqtt_held hint=\"until what devices announce was heard\"");
+        } else if (r == 0) {
+                r = doors_start_mqtt(doors);
+        }
         if (r == 0)
                 r = explorer_open(doors->explorer, options, options->client_id);
         if (r == 0)
@@ -219,8 +252,11 @@ int doors_follow(Doors *doors) {
 }
 
 int doors_turn(Doors *doors, bool *ret_is_changed) {
-        int r = discovery_turn(doors->discovery, ret_is_changed);
+        int r = doors_end_hold(doors);
 
+        *ret_is_changed = false;
+        if (r == 0)
+                r = discovery_turn(doors->discovery, ret_is_changed);
         if (r == 0 && *ret_is_changed)
                 r = explorer_set(doors->explorer, doors->explore, doors_routes(doors));
         return r == 0 ? 0 : err_up(r);
@@ -231,7 +267,14 @@ int doors_fd(const Doors *doors) {
 }
 
 int64_t doors_wait_us(const Doors *doors) {
-        return discovery_wait_us(doors->discovery);
+        int64_t wait_us = discovery_wait_us(doors->discovery), left_us;
+
+        if (doors->held_until_us == 0)
+                return wait_us;
+        left_us = discovery_is_known(doors->discovery) ? 0 : doors->held_until_us - clock_mono_us();
+        if (left_us < 0)
+                left_us = 0;
+        return left_us < wait_us ? left_us : wait_us;
 }
 
 void doors_tick(Doors *doors) {

@@ -188,6 +188,36 @@ def test_what_was_taken_back_while_we_were_away_is_marked(make_gateway, broker, 
     wait_until(lambda: missing() == [], "it to be announced again")
 
 
+def test_another_node_knows_the_routes_before_their_messages(make_gateway, broker, database):
+    """What the broker has queued waits until what is announced was heard."""
+    for n in range(20):
+        announce(broker, f"homeassistant/sensor/n{n}/config", entity(f"room/{n}", f"n{n}"))
+    first = started(make_gateway, cluster__lease="2s")
+    subscribed(first, broker, database)
+    first.terminate()
+    for n in range(20):
+        broker.publish(f"room/{n}", "kept")
+    second = make_gateway(cluster__lease="2s")
+    second.routes = ROUTES
+    second.write_conf()
+    second.start()
+    database.wait_for("SELECT count(DISTINCT device_id) FROM telemetry WHERE payload::text LIKE '%kept%'", 20)
+    assert database.rows("SELECT topic FROM dead_letters") == []
+    assert "mqtt_held " in second.log() and "mqtt_held_in_vain" not in second.log()
+
+
+def test_another_node_does_not_wait_for_announcements_that_there_are_not(make_gateway, broker, database):
+    first = started(make_gateway, cluster__lease="2s")
+    wait_until(lambda: first.metric("tidegate_mqtt_connected") == 1, "the first to be there")
+    first.terminate()
+    second = make_gateway(cluster__lease="2s")
+    second.routes = ROUTES
+    second.write_conf()
+    second.start()
+    wait_until(lambda: second.metric("tidegate_mqtt_connected") == 1, "the second to be there")
+    assert "mqtt_held_in_vain" not in second.log()
+
+
 def test_own_routes_come_first(make_gateway, broker, database):
     announce(broker, "homeassistant/sensor/one/config", entity("room/one", "one"))
     own = "[route own]\ntopic = room/{device}\nkind = telemetry\ndecode = number\nauto_register = on\n"
