@@ -40,7 +40,7 @@ static const char averages_sql[] = DB_DECLARE
         "                     AS bucket, payload"
         "                FROM telemetry WHERE device_id = $3::bigint" DB_IN_TIME "),"
         " counts AS (SELECT bucket, count(*) AS n FROM rows GROUP BY bucket),"
-        " numbers AS (SELECT bucket, key, " DB_NUMBER("v") " AS x"
+        " numbers AS (SELECT bucket, key, tidegate_series_number(v) AS x"
         "               FROM (SELECT bucket, m.key, m.value::text AS v"
         "                       FROM rows, json_each(payload) m"
         "                      WHERE json_typeof(payload) = 'object'"

@@ -85,13 +85,6 @@ DbTrack *db_track_free(DbTrack *track);
 #define DB_US(n)       "(timestamptz 'epoch' + " n "::bigint * interval '1us')"
 #define DB_TO_US(time) "(extract(epoch FROM " time ") * 1000000)::bigint"
 
-/* A number of JSON that a double holds, whatever a device has sent; a longer or wilder one counts
- * as none. @v: its text, a name. */
-#define DB_NUMBER(v)                                                                     \
-        "CASE WHEN length(" v ") <= 40 AND " v " !~ '[eE]' THEN " v "::double precision" \
-        " WHEN " v " ~ '^-?[0-9]{1,100}([.][0-9]{1,100})?[eE][-+]?[0-9]{1,2}$'"          \
-        " THEN " v "::double precision END"
-
 #define DB_DECLARE "DECLARE reading NO SCROLL CURSOR FOR "
 
 #define DB_IN_TIME                                            \
