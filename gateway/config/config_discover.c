@@ -70,11 +70,13 @@ static int config_discover_allow(ConfigLoader *loader,
                                  const ConfigRoute *source,
                                  DiscoverRule *rule) {
         const char *text = config_route_text(loader, source, ROUTE_ALLOW);
-        Text rest = text_of(text ? text : ""), item;
+        Text rest, item;
 
-        if (text)
-                rule->allow = calloc(DISCOVER_MAX_FILTERS, sizeof(*rule->allow));
-        if (text && !rule->allow)
+        if (!text)
+                return 0;
+        rest = text_of(text);
+        rule->allow = calloc(DISCOVER_MAX_FILTERS, sizeof(*rule->allow));
+        if (!rule->allow)
                 return err_new(-ENOMEM);
         while (text_next_item(&rest, ",", &item)) {
                 item = text_trim(item);

@@ -108,6 +108,14 @@ static void elements_write_list(Elements *elements) {
         buf_append_char(&elements->frame, is_object ? '}' : ']');
 }
 
+static void elements_write_name(Elements *elements, const JsonNode *name, bool is_any) {
+        if (is_any)
+                buf_append_string(&elements->frame, "\"\"");
+        else
+                json_write(&elements->frame, &elements->tree, name);
+        buf_append_char(&elements->frame, ':');
+}
+
 /* Without room: what leads to the list, and in front of it in an array as many nulls as it has
  * neighbours there, for its place. Where any place will do, and any name, it needs neither. As deep
  * as a path goes. */
@@ -134,13 +142,8 @@ static void elements_write(Elements *elements, const JsonNode *node, size_t leve
                         continue;
                 if (n_before++ > 0)
                         buf_append_char(buf, ',');
-                if (is_object) {
-                        if (is_any)
-                                buf_append_string(buf, "\"\"");
-                        else
-                                json_write(buf, &elements->tree, value - 1);
-                        buf_append_char(buf, ':');
-                }
+                if (is_object)
+                        elements_write_name(elements, value - 1, is_any);
                 if (leads)
                         elements_write(elements, value, level + 1);
                 else if (has_room)

@@ -1,5 +1,6 @@
 #include "gateway/decode/route.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 
 #include "base/err.h"
@@ -59,6 +60,7 @@ int routes_new_behind(Routes **ret_routes, Routes *base) {
 
         if (r != 0)
                 return err_up(r);
+        assert(*ret_routes && base);
         (*ret_routes)->base = routes_ref(base);
         memcpy((*ret_routes)->doors, base->doors, sizeof(base->doors));
         return 0;

@@ -397,8 +397,11 @@ int findings_add_status(Findings *findings,
         r = findings_make_topic(findings, device, topic, is_json, &found);
         if (r == 0 && why)
                 return findings_refuse_status(findings, found, point, why);
-        found->is_status = true;
-        return r == 0 ? err_up(findings_put(findings, found, point)) : err_up(r);
+        if (r == 0) {
+                found->is_status = true;
+                r = findings_put(findings, found, point);
+        }
+        return err_up(r);
 }
 
 /* ---- what is there ------------------------------------------------------------------------ */

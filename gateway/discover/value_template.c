@@ -73,9 +73,12 @@ bool value_template_add_level(char source[VALUE_TEMPLATE_SOURCE], Text name) {
         for (size_t i = 0; i < name.n && out < end; ++i) {
                 if (strchr("|'\"", name.data[i]))
                         return false;
-                if (name.data[i] == '~' || name.data[i] == '/')
+                if (name.data[i] == '~' || name.data[i] == '/') {
                         *out++ = '~';
-                *out++ = name.data[i] == '~' ? '0' : name.data[i] == '/' ? '1' : name.data[i];
+                        *out++ = name.data[i] == '~' ? '0' : '1';
+                } else {
+                        *out++ = name.data[i];
+                }
         }
         *out = '\0';
         return out < end;
@@ -83,11 +86,12 @@ bool value_template_add_level(char source[VALUE_TEMPLATE_SOURCE], Text name) {
 
 /* ['name'], ["name"] or [0], behind its bracket. */
 static bool read_index(Cursor *cursor, Text *ret_name) {
-        char quote;
+        char quote = '\0';
         const char *end;
 
         skip_space(cursor);
-        quote = cursor->rest.n > 0 ? *cursor->rest.data : '\0';
+        if (cursor->rest.n > 0)
+                quote = *cursor->rest.data;
         *ret_name = (Text){ .data = cursor->rest.data };
         if (quote == '\'' || quote == '"') {
                 end = memchr(cursor->rest.data + 1, quote, cursor->rest.n - 1);
@@ -151,7 +155,9 @@ static bool read_argument(Cursor *cursor, Text *ret_argument) {
 static bool is_plain_number(Text text) {
         size_t n_digits = 0, n_points = 0;
 
-        if (text.data && text.n > 0 && *text.data == '-')
+        if (!text.data)
+                return false;
+        if (text.n > 0 && *text.data == '-')
                 text = (Text){ .data = text.data + 1, .n = text.n - 1 };
         for (size_t i = 0; i < text.n; ++i) {
                 n_digits += is_digit(text.data[i]);

@@ -88,7 +88,7 @@ static void test_fractions_are_as_short_as_they_can_be_and_no_number_is_null(voi
         check_value(9, &value, "21.3");
         put_fixed(&value, METRIC_DOUBLE, &number, sizeof(number));
         check_value(10, &value, "0.1");
-        number = NAN;
+        number = (double)NAN;
         put_fixed(&value, METRIC_DOUBLE, &number, sizeof(number));
         check_value(10, &value, "null");
         single = -INFINITY;
