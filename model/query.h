@@ -65,7 +65,11 @@ struct QueryReplay {
         bool all_vehicles, all_devices;    /* or only these: */
         int64_t *vehicle_ids, *device_ids; /* owned */
         size_t n_vehicle_ids, n_device_ids;
-        int limit; /* events */
+        int limit;        /* events */
+        size_t max_bytes; /* of their data, all but the last; 0 = no bound */
+        bool is_playback; /* what was received from @from_us on and is here, whatever is missing;
+                             @is_first: nothing of it was dropped by retention */
+        int64_t from_us;
 };
 
 struct Query {

@@ -183,13 +183,19 @@ static double replay_since_s(uint64_t after_seq, uint64_t stored_seq) {
                (ahead_us > 0 ? (double)ahead_us / 1e6 : 0);
 }
 
+/* Behind the first page numbers say where it goes on. */
+static double replay_from_s(const QueryReplay *replay) {
+        return (double)replay->from_us / 1e6 - (replay->is_first ? 0 : REPLAY_SLACK_S);
+}
+
 static int replay_prepare(const QueryReplay *replay, uint64_t stored_seq, ReplaySpan *span) {
-        double since_s = replay_since_s(replay->after_seq, stored_seq);
+        double since_s = replay->is_playback ? replay_from_s(replay)
+                                             : replay_since_s(replay->after_seq, stored_seq);
 
         span->upto_seq = replay->upto_seq < stored_seq ? replay->upto_seq : stored_seq;
         snprintf(span->after, sizeof(span->after), "%" PRIu64, replay->after_seq);
         snprintf(span->upto, sizeof(span->upto), "%" PRIu64, span->upto_seq);
-        snprintf(span->since, sizeof(span->since), "%.3f", since_s > 0 ? since_s : 0);
+        snprintf(span->since, sizeof(span->since), "%.6f", since_s > 0 ? since_s : 0);
         snprintf(span->limit, sizeof(span->limit), "%d", replay->limit);
         if (!replay->all_vehicles)
                 replay_array(&span->vehicles, replay->vehicle_ids, replay->n_vehicle_ids);
@@ -346,7 +352,7 @@ static int replay_journals(DbConn *conn,
                 &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        if (PQntuples(result) != 1 || *PQgetvalue(result, 0, 2) != 't')
+        if (PQntuples(result) != 1 || (!replay->is_playback && *PQgetvalue(result, 0, 2) != 't'))
                 return DB_E_NOT_FOUND;
 
         buf_append_string(&span->journals, PQgetvalue(result, 0, 0));
@@ -355,24 +361,28 @@ static int replay_journals(DbConn *conn,
 }
 
 /* The day with which the youngest of the tables begins, as YYYYMMDD, against the day of the time
- * that is the number, and of what was received last before it. */
+ * that is the number, and of what was received last before it; of a playback, of when it begins. */
 static int replay_check_retention(DbConn *conn, const QueryReplay *replay) {
         CLEANUP(PQclear) PGresult *result = NULL;
-        char after[REPLAY_ARG_SIZE];
-        const char *args[] = { after, NULL };
+        char after[REPLAY_ARG_SIZE], from[REPLAY_ARG_SIZE];
+        const char *args[] = { after, NULL, from };
         CLEANUP_BUF Buf tables = { 0 };
         CLEANUP_BUF Buf sql = { 0 };
         size_t n = 0;
         int r;
 
         snprintf(after, sizeof(after), "%" PRIu64, replay->after_seq);
+        snprintf(from,
+                 sizeof(from),
+                 "%" PRIu64,
+                 replay->is_playback ? (uint64_t)replay->from_us : replay->after_seq);
         buf_append_string(&sql,
                           "SELECT coalesce((SELECT max(d) FROM (SELECT min(right(c.relname, 8)) AS "
                           "d"
                           " FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
                           " WHERE i.inhparent::regclass::text = ANY ($2::text[])"
                           " GROUP BY i.inhparent) t), '') <= to_char(greatest("
-                          "to_timestamp($1::bigint / 1000000.0), (SELECT max(r) FROM (");
+                          "to_timestamp($3::bigint / 1000000.0), (SELECT max(r) FROM (");
         buf_append_char(&tables, '{');
         for (size_t i = 0; i < N_ELEMENTS(replay_sources); ++i) {
                 const char *table = replay_sources[i].table;
@@ -397,6 +407,16 @@ static int replay_check_retention(DbConn *conn, const QueryReplay *replay) {
         return *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_EXISTS;
 }
 
+/* How many rows there is room for: one at least, if there are any. */
+static int replay_fit(const PGresult *result, size_t max_bytes) {
+        int n = PQntuples(result), i = 0;
+        size_t n_bytes = 0;
+
+        for (; i < n && (max_bytes == 0 || n_bytes < max_bytes); ++i)
+                n_bytes += (size_t)PQgetlength(result, i, COLUMN_DATA);
+        return i;
+}
+
 static void replay_span_done(ReplaySpan *span) {
         buf_done(&span->journals);
         buf_done(&span->vehicles);
@@ -411,7 +431,7 @@ int db_missed(DbConn *conn,
         __attribute__((cleanup(replay_span_done))) ReplaySpan span = { 0 };
         CLEANUP(PQclear) PGresult *result = NULL;
         uint64_t stored_seq = 0;
-        int n, r;
+        int n, n_told, r;
 
         r = replay_journals(conn, replay, &span, &stored_seq);
         if (r == 0 && replay->is_first && replay->after_seq > stored_seq)
@@ -430,9 +450,10 @@ int db_missed(DbConn *conn,
                 return r < 0 ? err_up(r) : r;
 
         n = PQntuples(result);
-        for (int i = 0; r == 0 && i < n; ++i)
+        n_told = replay_fit(result, replay->max_bytes);
+        for (int i = 0; r == 0 && i < n_told; ++i)
                 r = replay_tell(result, i, fn, arg);
-        if (n >= replay->limit)
-                *ret_upto_seq = (uint64_t)replay_int(result, n - 1, COLUMN_SEQ);
+        if (n_told < n || n >= replay->limit)
+                *ret_upto_seq = (uint64_t)replay_int(result, n_told - 1, COLUMN_SEQ);
         return err_up(r);
 }

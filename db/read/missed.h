@@ -6,7 +6,8 @@
  *
  * A page is complete: nothing that matches is missing between where it begins and what it says it
  * reaches (*ret_upto_seq): the number of its last row if it is full, else what the journal's
- * position says is stored. Numbers begin at the clock whenever a journal is opened, so that those
+ * position says is stored. A playback's may end before, with the row that fills its max_bytes.
+ * Numbers begin at the clock whenever a journal is opened, so that those
  * of an older journal are below ours, and so that a number tells before which time its row cannot
  * have been received: older partitions are not looked at.
  *
