@@ -115,7 +115,7 @@ void ws_follow_retake(WsFollow *follow);       /* the whole of its set, once mor
 /* Where those that replay are: the first of them; UINT64_MAX if none does. */
 uint64_t ws_feed_at(const WsFeed *feed);
 
-/* Takes *followp. @since NULL: from now on. */
+/* entry.c. Takes *followp. @since NULL: from now on. */
 MUST_CHECK int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since);
 /* What was read ahead is not what is wanted now. */
 void ws_feed_forget_page(WsFeed *feed);
