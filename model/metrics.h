@@ -163,6 +163,7 @@ typedef enum Metric {
         METRIC_WS_OFFERED,
         METRIC_WS_SENT,
         METRIC_WS_CONFLATED,
+        METRIC_WS_PLAYBACKS_REFUSED,
         METRIC_WS_UNPACED, /* sent as it came, though max_hz was asked for: too many things */
         METRIC_WS_DROPPED,
         METRIC_WS_DROPPED_AT_CLOSE, /* of those: still queued when their socket went */

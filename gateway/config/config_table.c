@@ -318,6 +318,8 @@ const ConfigKey config_keys[] = {
         { "ws", "max_set", CONFIG_INT, AT(ws.max_set), "200000", 1, 100000000, true,
           "Things in the sets of one socket (set in subscribe), each for each subscription; one that "
           "gets more is closed (4100)." },
+        { "ws", "max_playbacks", CONFIG_INT, AT(ws.max_playbacks), "4", 0, 1000, true,
+          "Subscriptions of one user that play a time that is over (at in subscribe); more are refused." },
         { "ws", "progress", CONFIG_MS, AT(ws.progress_ms), "5s", 100, HOUR_MS, true,
           "A socket or stream with a set to which nothing was sent for so long is told how far it is." },
         { "ws", "replay_events", CONFIG_INT, AT(ws.replay_events), "65536", 0, 100000000, true,

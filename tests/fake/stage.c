@@ -43,6 +43,7 @@ WsOptions stage_options(void) {
                 .max_subscriptions = 100,
                 .max_paced = 100,
                 .max_set = 100,
+                .max_playbacks = 2,
                 .progress_ms = 600000,
                 .stats_interval_ms = 3600000,
                 .stats_refresh_ms = 3600000,

@@ -21,6 +21,7 @@ static const WsOptions ws_loop_defaults = {
         .max_subscriptions = 100,
         .max_paced = 50000,
         .max_set = 200000,
+        .max_playbacks = 4,
         .progress_ms = 5000,
         .stats_interval_ms = 5000,
         .stats_refresh_ms = 30000,

@@ -75,6 +75,7 @@ int ws_options_copy(WsOptions *ret_options, const WsOptions *options) {
         ws_options_at_least(&copy.max_subscriptions, 0);
         ws_options_at_least(&copy.max_paced, 0);
         ws_options_at_least(&copy.max_set, 1);
+        ws_options_at_least(&copy.max_playbacks, 0);
         ws_options_at_least(&copy.progress_ms, 100);
         ws_options_at_least(&copy.replay_events, 0);
         *ret_options = copy;

@@ -54,6 +54,7 @@ struct WsOptions {
         int max_subscriptions;
         int max_paced;             /* things of one socket that max_hz paces */
         int max_set;               /* things in the sets of one socket */
+        int max_playbacks;         /* of one user at a time */
         int progress_ms;           /* between two words of how far a quiet one is */
         bool deflate;              /* permessage-deflate for who asks for it */
         size_t deflate_min_bytes;  /* of a frame: a shorter one is never worth it */

@@ -24,6 +24,7 @@ typedef struct WsTurns WsTurns;
 
 struct WsTurn { /* memory of who asks, zeroed */
         bool is_waiting;
+        bool is_playback;      /* who asks is one; else a feed */
         int64_t not_before_ms; /* for the next question; monotonic */
         WsTurnUser *user;      /* borrowed, while it waits */
         TAILQ_ENTRY(WsTurn) entry;

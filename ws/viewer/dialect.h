@@ -57,6 +57,8 @@ struct WsDialect {
         WsDoor door;
         /* The answer to a subscription, once it is known whether it could be resumed. */
         int (*subscribed)(WsClient *client, const WsFollow *follow);
+        /* What became of what was asked of a playback: 200, 404 (it is not kept any more), 503. */
+        int (*played)(WsClient *client, const WsFollow *follow, int status);
         /* As it travels; NULL = as a text frame of a WebSocket. */
         int (*wrap)(const WsLoop *loop, const WsPush *push, WsFrame **ret_frame);
         /* In place of writing the backlog to a socket; NULL = write. */

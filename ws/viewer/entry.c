@@ -1,4 +1,5 @@
-/* WsFeed: how subscriptions begin: from now on, or from where they were. */
+/* WsFeed: how subscriptions begin: from now on, from where they were, or with a time that is over.
+ */
 
 #include <stdio.h>
 
@@ -74,5 +75,29 @@ int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
 
         ws_feed_enter(feed, follow);
         r = ws_feed_begin(feed, follow, since);
+        return err_up(r);
+}
+
+void ws_feed_play(WsFeed *feed, WsFollow **followp, WsPlayback **playbackp, int64_t from_us) {
+        WsFollow *follow = TAKE(followp);
+
+        ws_feed_enter(feed, follow);
+        follow->playback = TAKE(playbackp);
+        ++feed->n_playbacks;
+        ws_feed_mark_paced(feed);
+        ws_playback_find(follow->playback, from_us);
+}
+
+int ws_feed_join(WsFeed *feed, WsFollow *follow, bool leaves_out) {
+        const char *epoch = feed->client->loop->options->epoch;
+        WsCursor since = { .seq = follow->seq };
+        int r;
+
+        if (epoch)
+                strncpy(since.epoch, epoch, sizeof(since.epoch) - 1);
+        follow->playback = ws_playback_free(follow->playback);
+        --feed->n_playbacks;
+        (void)ws_follow_step(&follow->state, WS_FOLLOW_ON_JOIN);
+        r = ws_feed_begin(feed, follow, leaves_out ? NULL : &since);
         return err_up(r);
 }

@@ -51,6 +51,7 @@ WsFollow *ws_follow_free(WsFollow *follow) {
         if (follow->feed) {
                 WsFeed *feed = follow->feed;
 
+                feed->n_playbacks -= follow->playback != NULL;
                 if (feed->asks_for == follow)
                         ws_feed_stop_asking(feed);
                 if (ws_subscription_wants_stats(&follow->subscription))
@@ -61,6 +62,7 @@ WsFollow *ws_follow_free(WsFollow *follow) {
                 TAILQ_REMOVE(&feed->follows, follow, entry);
                 --feed->n_follows;
         }
+        ws_playback_free(follow->playback);
         buf_done(&follow->id);
         ws_subscription_done(&follow->subscription);
         free(follow);
@@ -123,7 +125,7 @@ uint64_t ws_feed_cursor(const WsFeed *feed, uint64_t seq) {
 
                 if (oldest && oldest->before_seq < seq)
                         seq = oldest->before_seq;
-                if (follow->state != WS_FOLLOW_LIVE && follow->seq < seq)
+                if (ws_follow_lags(follow->state) && follow->seq < seq)
                         seq = follow->seq;
         }
         return seq;
@@ -189,7 +191,7 @@ void ws_feed_rewind(WsFeed *feed, uint64_t seq) {
                         follow->seq = seq - 1;
 }
 
-static void ws_feed_mark_paced(WsFeed *feed) {
+void ws_feed_mark_paced(WsFeed *feed) {
         if (feed->is_paced)
                 return;
 
@@ -443,11 +445,24 @@ int ws_feed_miss(WsFeed *feed, uint64_t from_seq, uint64_t to_seq, uint64_t n) {
         return err_up(r);
 }
 
+static int ws_feed_play_on(WsFeed *feed, int64_t now_us) {
+        WsFollow *follow;
+        int r = 0;
+
+        feed->budget = WS_FEED_BUDGET;
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+                if (r == 0 && follow->playback)
+                        r = ws_playback_turn(follow->playback, now_us, clock_now_us());
+        return err_up(r);
+}
+
 int ws_feed_turn(WsFeed *feed, int64_t now_us) {
         bool is_held = false;
         WsFollow *follow;
         int r = 0;
 
+        if (feed->n_playbacks > 0)
+                r = ws_feed_play_on(feed, now_us);
         TAILQ_FOREACH(follow, &feed->follows, entry) {
                 WsHold *hold = ws_subscription_due(&follow->subscription, NULL, now_us);
 
@@ -459,7 +474,7 @@ int ws_feed_turn(WsFeed *feed, int64_t now_us) {
                 }
                 is_held |= !TAILQ_EMPTY(&follow->subscription.held);
         }
-        if (!is_held)
+        if (!is_held && feed->n_playbacks == 0)
                 ws_feed_unpace(feed);
         return err_up(r);
 }
@@ -502,6 +517,8 @@ int ws_feed_pump(WsFeed *feed) {
         feed->budget = WS_FEED_BUDGET;
         if (feed->is_dropping || feed->has_missed)
                 r = ws_feed_tell_gaps(feed);
+        if (r == 0 && feed->n_playbacks > 0)
+                r = ws_feed_play_on(feed, clock_mono_us());
         if (r < 0)
                 return err_up(r);
         if (ws_feed_is_live(feed) && !ws_feed_counts(feed))

@@ -2,7 +2,7 @@
 
 /*
  * WsFeed: the subscriptions of one client and how far each of them is: asking the database,
- * replaying what it missed, taking a snapshot, or live.
+ * replaying what it missed, taking a snapshot, live, or playing a time that is over (playback.c).
  *
  * A subscription that resumes reads the loop's ring where that reaches back far enough, else pages
  * of the database until it does, at the pace of its own socket; it gets no live event until it has
@@ -25,10 +25,14 @@
 #include "ws/viewer/follow_state.h"
 #include "ws/viewer/push.h"
 #include "ws/viewer/subscription.h"
+#include "ws/viewer/tape.h"
+
+#define WS_PLAYBACK_BYTES 262144 /* of a page, but for its last event */
 
 typedef struct WsClient WsClient;
 typedef struct WsFeed WsFeed;
 typedef struct WsFollow WsFollow;
+typedef struct WsPlayback WsPlayback;
 
 /* All of a set against what should be there. */
 typedef enum WsCensus {
@@ -49,7 +53,9 @@ struct WsFollow {
         uint64_t begin_seq;  /* everything after it that matches has been or will be delivered */
         uint64_t seq;        /* so far so done; live: nothing up to here */
 
-        bool is_in_page; /* the page of the feed was asked for this one, too */
+        WsPlayback *playback; /* owned; NULL: it plays nothing */
+        bool is_joining;      /* it comes from there by itself: nobody has asked */
+        bool is_in_page;      /* the page of the feed was asked for this one, too */
 
         bool is_at_vehicles; /* snapshot, or census: devices are done */
         int64_t after_id;
@@ -69,6 +75,20 @@ struct WsFollow {
         TAILQ_ENTRY(WsFollow) entry;
 };
 
+/* What plays a time that is over, see playback.c. */
+struct WsPlayback {
+        WsFollow *follow; /* borrowed */
+        WsTape tape;
+        int64_t wanted_us; /* to be played from there, once the database has it */
+        int64_t from_us;   /* played from there: nothing that was received before is read */
+        Event *page;       /* a reference, of its Answer; NULL = none */
+        size_t i_page;
+        bool is_end;      /* the last page was all that there was when it was asked for: */
+        int64_t asked_us; /* wall clock */
+        bool is_stalled;  /* what is due has no room: to go on as soon as there is */
+        WsTurn turn;
+};
+
 struct WsFeed {
         WsClient *client; /* borrowed */
         TAILQ_HEAD(, WsFollow) follows;
@@ -76,6 +96,7 @@ struct WsFeed {
         size_t n_paced;   /* things that their max_hz paces */
         size_t n_sets;    /* follows that have one */
         size_t n_members; /* of all of these */
+        size_t n_playbacks;
         unsigned n_names;
         bool is_dropping;    /* the backlog was full, and is not empty enough yet */
         bool has_missed;     /* somebody has a gap to be told of */
@@ -115,8 +136,19 @@ void ws_follow_retake(WsFollow *follow);       /* the whole of its set, once mor
 /* Where those that replay are: the first of them; UINT64_MAX if none does. */
 uint64_t ws_feed_at(const WsFeed *feed);
 
+/* It has something that waits for its turn. */
+void ws_feed_mark_paced(WsFeed *feed);
+
 /* entry.c. Takes *followp. @since NULL: from now on. */
 MUST_CHECK int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since);
+/* Takes *followp, to play what was received from @from_us on. */
+void ws_feed_play(WsFeed *feed, WsFollow **followp, WsPlayback **playbackp, int64_t from_us);
+/* It is no playback any more: it goes on from where it is, or (@leaves_out) from now. */
+MUST_CHECK int ws_feed_join(WsFeed *feed, WsFollow *follow, bool leaves_out);
+/* For playbacks: is it for this one? */
+MUST_CHECK int ws_follow_wants(WsFollow *follow, const Event *event, bool *ret_wants);
+/* Larger than the whole queue: who would have had it is told of that. */
+void ws_follow_miss(WsFollow *follow, const Event *event);
 /* What was read ahead is not what is wanted now. */
 void ws_feed_forget_page(WsFeed *feed);
 /* One wanted statistics, and wants them: how many do, and who has to be told. */
@@ -144,8 +176,9 @@ bool ws_feed_counts(const WsFeed *feed);       /* a set of one that is live has 
 bool ws_feed_has_snapshot(const WsFeed *feed); /* half told */
 uint64_t ws_feed_seq(const WsFeed *feed);      /* everything up to here has been dealt with */
 
-MUST_CHECK int ws_feed_tell_progress(WsFeed *feed);        /* if nothing waits to be told */
-MUST_CHECK int ws_feed_turn(WsFeed *feed, int64_t now_us); /* what was held back and is due */
+MUST_CHECK int ws_feed_tell_progress(WsFeed *feed); /* if nothing waits to be told */
+/* What was held back, or is played, and is due. */
+MUST_CHECK int ws_feed_turn(WsFeed *feed, int64_t now_us);
 /* A right was taken away: false, nothing is left that it may see. */
 bool ws_feed_narrow(WsFeed *feed);
 
@@ -167,6 +200,23 @@ MUST_CHECK int ws_census_move(WsFollow *follow, const Event *event, WsPlace plac
 void ws_census_doubt(WsFeed *feed, const RegistryDelta *delta);
 bool ws_census_is_due(const WsFollow *follow);
 MUST_CHECK int ws_census_turn(WsFeed *feed); /* as far as there is room */
+
+/* playback.c; @now_us is of the monotonic clock, @wall_us of the other. */
+MUST_CHECK int ws_playback_new(WsPlayback **ret_playback, WsFollow *follow, double rate);
+WsPlayback *ws_playback_free(WsPlayback *playback);
+
+size_t ws_playback_n_of_user(const WsClient *client); /* that the user of this one has */
+
+/* Plays from @from_us, once the database has answered: see ws_dialect.played. */
+void ws_playback_find(WsPlayback *playback, int64_t from_us);
+void ws_playback_hold(WsPlayback *playback, int64_t now_us);
+void ws_playback_go(WsPlayback *playback, double rate, int64_t now_us);
+int64_t ws_playback_at(const WsPlayback *playback, int64_t now_us); /* what is said of it */
+
+/* What is due. It may be one no more after that. */
+MUST_CHECK int ws_playback_turn(WsPlayback *playback, int64_t now_us, int64_t wall_us);
+/* What it has asked for; @event of a @status of 200. */
+MUST_CHECK int ws_playback_take(WsPlayback *playback, int status, Event *event);
 
 /* The page that the feed waited for. */
 MUST_CHECK int ws_feed_take_page(WsFeed *feed, Event *answer);

@@ -46,7 +46,8 @@ bool ws_feed_is_hungry(const WsFeed *feed) {
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
                 if (follow->state == WS_FOLLOW_SNAPSHOT ||
-                    (follow->state != WS_FOLLOW_LIVE && !feed->turn.is_waiting))
+                    (follow->state == WS_FOLLOW_PLAYS && follow->playback->is_stalled) ||
+                    (ws_follow_lags(follow->state) && !feed->turn.is_waiting))
                         return true;
         return feed->is_dropping || feed->has_missed || ws_feed_counts(feed);
 }
@@ -55,7 +56,7 @@ bool ws_feed_is_live(const WsFeed *feed) {
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-                if (follow->state != WS_FOLLOW_LIVE)
+                if (ws_follow_lags(follow->state))
                         return false;
         return true;
 }
@@ -74,7 +75,7 @@ uint64_t ws_feed_seq(const WsFeed *feed) {
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry) {
-                if (follow->seq < seq && follow->state != WS_FOLLOW_LIVE)
+                if (follow->seq < seq && ws_follow_lags(follow->state))
                         seq = follow->seq;
                 if (follow->n_missed > 0 && follow->missed_from < seq)
                         seq = follow->missed_from;
@@ -137,7 +138,7 @@ static bool ws_follow_has_told(const WsFollow *follow, const Event *event) {
         const WsSubscription *subscription = &follow->subscription;
         bool is_live = follow->state == WS_FOLLOW_LIVE && subscription->interval_us == 0;
 
-        if (follow->state == WS_FOLLOW_ASKS || subscription->has_box ||
+        if (follow->state == WS_FOLLOW_ASKS || follow->playback || subscription->has_box ||
             event->seq <= follow->begin_seq || (event->seq > follow->seq && !is_live))
                 return false;
         return event->seq <= follow->lost_from || event->seq > follow->lost_to;
@@ -164,8 +165,7 @@ uint64_t ws_feed_at(const WsFeed *feed) {
         return at;
 }
 
-/* Is it for this one, which replays and is not that far yet? */
-static int ws_follow_wants(WsFollow *follow, const Event *event, bool *ret_wants) {
+int ws_follow_wants(WsFollow *follow, const Event *event, bool *ret_wants) {
         WsSubscription *subscription = &follow->subscription;
         const WsLoop *loop = follow->feed->client->loop;
         WsPlace place = WS_PLACE_OUTSIDE;
@@ -194,8 +194,7 @@ static bool ws_follow_awaits(const WsFollow *follow, const Event *event, bool is
                (is_ring || follow->is_in_page);
 }
 
-/* Larger than the whole queue: who would have had it is told of that. */
-static void ws_follow_miss(WsFollow *follow, const Event *event) {
+void ws_follow_miss(WsFollow *follow, const Event *event) {
         if (follow->n_missed++ == 0)
                 follow->missed_from = follow->seq;
         follow->missed_to = event->seq;
@@ -212,7 +211,7 @@ static uint64_t ws_feed_replay_cursor(const WsFeed *feed, const Event *event, bo
 
                 if (oldest && oldest->before_seq < seq)
                         seq = oldest->before_seq;
-                if (follow->state != WS_FOLLOW_LIVE && follow->seq < seq &&
+                if (ws_follow_lags(follow->state) && follow->seq < seq &&
                     !ws_follow_awaits(follow, event, is_ring))
                         seq = follow->seq;
         }

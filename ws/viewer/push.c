@@ -184,7 +184,8 @@ void ws_push_event(const WsLoop *loop, const Event *event, JsonOut *out) {
         ws_push_event_at(loop, event, event->seq, out);
 }
 
-void ws_push_event_at(const WsLoop *loop, const Event *event, uint64_t seq, JsonOut *out) {
+/* All but its end. */
+static void ws_push_open(const WsLoop *loop, const Event *event, uint64_t seq, JsonOut *out) {
         json_out_object(out, NULL);
         json_out_string(out, "type", ws_push_type(event->kind));
         ws_push_id(out, "vehicle_id", event->vehicle_id);
@@ -195,6 +196,17 @@ void ws_push_event_at(const WsLoop *loop, const Event *event, uint64_t seq, Json
         json_out_bool(out, "persisted", event->persisted);
         if (event->late)
                 json_out_bool(out, "late", true);
+}
+
+void ws_push_event_at(const WsLoop *loop, const Event *event, uint64_t seq, JsonOut *out) {
+        ws_push_open(loop, event, seq, out);
+        json_out_object_end(out);
+}
+
+void ws_push_replay(const WsLoop *loop, const Event *event, const char *name, JsonOut *out) {
+        ws_push_open(loop, event, event->seq, out);
+        json_out_string(out, "subscription", name);
+        json_out_bool(out, "replay", true);
         json_out_object_end(out);
 }
 

@@ -49,5 +49,7 @@ uint64_t ws_push_key(const Event *event);
 void ws_push_event(const WsLoop *loop, const Event *event, JsonOut *out);
 /* The same with the cursor @seq, where something before the event has not been sent yet. */
 void ws_push_event_at(const WsLoop *loop, const Event *event, uint64_t seq, JsonOut *out);
+/* Played to the subscription @name alone. */
+void ws_push_replay(const WsLoop *loop, const Event *event, const char *name, JsonOut *out);
 /* A device that has not said anything since we look. */
 void ws_push_device(const Device *device, JsonOut *out);

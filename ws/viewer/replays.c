@@ -19,11 +19,17 @@ typedef struct WsReach WsReach;
 /* The devices and vehicles that the answer may be about. */
 struct WsReach {
         const WsFeed *feed;
+        const WsFollow *only; /* NULL: all that replay */
         WsEye eye;
 };
 
+/* The owners of a turn. */
 static WsFeed *ws_replays_feed(WsTurn *turn) {
-        return (WsFeed *)(void *)((char *)turn - offsetof(WsFeed, turn)); /* its owner */
+        return (WsFeed *)(void *)((char *)turn - offsetof(WsFeed, turn));
+}
+
+static WsPlayback *ws_replays_playback(WsTurn *turn) {
+        return (WsPlayback *)(void *)((char *)turn - offsetof(WsPlayback, turn));
 }
 
 static int64_t ws_replays_now_ms(void) {
@@ -74,8 +80,7 @@ static uint32_t ws_replays_kinds(const WsSubscription *subscription) {
 }
 
 static bool ws_reach_includes(const WsReach *reach, const WsFollow *follow) {
-        return reach->feed->asks_for ? follow == reach->feed->asks_for
-                                     : follow->state == WS_FOLLOW_REPLAYS;
+        return reach->only ? follow == reach->only : follow->state == WS_FOLLOW_REPLAYS;
 }
 
 static bool ws_reach_has(const WsReach *reach, int64_t vehicle_id, int64_t device_id) {
@@ -153,40 +158,71 @@ static int ws_reach_fill(const WsReach *reach, QueryReplay *replay) {
         return err_up(r);
 }
 
-static int ws_replays_query(WsReplays *replays, WsFeed *feed, Query **ret_query) {
-        const WsRing *ring = &replays->loop->ring;
-        WsReach reach = { .feed = feed, .eye = ws_feed_eye(feed) };
+/* All but where it begins. */
+static int ws_reach_query(const WsReach *reach, Query **ret_query) {
+        const WsLoop *loop = reach->feed->client->loop;
         CLEANUP(query_free) Query *query = NULL;
-        const char *epoch = replays->loop->options->epoch;
-        const WsFollow *first = feed->asks_for;
-        WsFollow *follow;
+        const char *epoch = loop->options->epoch;
         QueryReplay *replay;
         int r;
 
         r = query_new(&query, QUERY_REPLAY);
         if (r < 0)
                 return err_up(r);
-        query->party = reach.eye.user ? ws_party_user(reach.eye.user->id) : 0;
+        query->party = reach->eye.user ? ws_party_user(reach->eye.user->id) : 0;
         replay = query->replay = calloc(1, sizeof(*replay));
         if (!replay)
                 return err_new(-ENOMEM);
 
-        replay->is_first = first != NULL;
-        if (first)
-                memcpy(replay->epoch, first->epoch, sizeof(replay->epoch));
         if (epoch)
                 strncpy(replay->own_epoch, epoch, sizeof(replay->own_epoch) - 1);
-        replay->after_seq = first ? first->seq : ws_feed_at(feed);
-        replay->upto_seq = ring->is_begun ? ring->last_seq : UINT64_MAX;
-        replay->kinds = ws_reach_kinds(&reach);
+        replay->upto_seq = loop->ring.is_begun ? loop->ring.last_seq : UINT64_MAX;
+        replay->kinds = ws_reach_kinds(reach);
         replay->limit = WS_REPLAYS_PAGE;
-        r = ws_reach_fill(&reach, replay);
+        r = ws_reach_fill(reach, replay);
+        if (r < 0)
+                return err_up(r);
+        *ret_query = TAKE(&query);
+        return 0;
+}
+
+static int ws_replays_query_missed(WsFeed *feed, Query **ret_query) {
+        const WsFollow *first = feed->asks_for;
+        WsReach reach = { .feed = feed, .only = first, .eye = ws_feed_eye(feed) };
+        WsFollow *follow;
+        int r;
+
+        r = ws_reach_query(&reach, ret_query);
         if (r < 0)
                 return err_up(r);
 
+        if (first)
+                memcpy((*ret_query)->replay->epoch, first->epoch, sizeof(first->epoch));
+        (*ret_query)->replay->is_first = first != NULL;
+        (*ret_query)->replay->after_seq = first ? first->seq : ws_feed_at(feed);
         TAILQ_FOREACH(follow, &feed->follows, entry)
                 follow->is_in_page = ws_reach_includes(&reach, follow);
-        *ret_query = TAKE(&query);
+        return 0;
+}
+
+static int ws_replays_query_playback(const WsPlayback *playback, Query **ret_query) {
+        const WsFollow *follow = playback->follow;
+        WsReach reach = { .feed = follow->feed, .only = follow, .eye = ws_feed_eye(follow->feed) };
+        int r;
+
+        r = ws_reach_query(&reach, ret_query);
+        if (r < 0)
+                return err_up(r);
+
+        (*ret_query)->replay->is_playback = true;
+        (*ret_query)->replay->max_bytes = WS_PLAYBACK_BYTES;
+        (*ret_query)->replay->is_first = follow->state == WS_FOLLOW_OPENS;
+        if (follow->state == WS_FOLLOW_OPENS) {
+                (*ret_query)->replay->from_us = playback->wanted_us;
+        } else {
+                (*ret_query)->replay->from_us = playback->from_us;
+                (*ret_query)->replay->after_seq = follow->seq;
+        }
         return 0;
 }
 
@@ -196,25 +232,27 @@ static int ws_replays_end(void *owner, Event *event) {
         struct WsReplay *replay = owner;
         WsReplays *replays = replay->replays;
         WsTurn *turn = ws_turns_end(&replays->turns, (size_t)(replay - replays->under_way));
-        WsFeed *feed;
+        int status = event ? event->answer->status : 503;
         int r;
 
         if (!turn)
                 return 0;
-        feed = ws_replays_feed(turn);
-        if (event && event->answer->status == 200)
-                r = ws_feed_take_page(feed, event);
+        if (turn->is_playback)
+                r = ws_playback_take(ws_replays_playback(turn), status, event);
+        else if (status == 200)
+                r = ws_feed_take_page(ws_replays_feed(turn), event);
         else
-                r = ws_feed_take_refusal(feed, event ? event->answer->status : 503);
+                r = ws_feed_take_refusal(ws_replays_feed(turn), status);
         return err_up(r);
 }
 
-static int ws_replays_send(WsReplays *replays, WsFeed *feed, size_t at) {
+static int ws_replays_send(WsReplays *replays, WsTurn *turn, size_t at) {
         WsQuestion *question = &replays->under_way[at].question;
         CLEANUP(query_free) Query *query = NULL;
         int r;
 
-        r = ws_replays_query(replays, feed, &query);
+        r = turn->is_playback ? ws_replays_query_playback(ws_replays_playback(turn), &query)
+                              : ws_replays_query_missed(ws_replays_feed(turn), &query);
         if (r == 0)
                 r = ws_questions_ask(replays->loop->questions,
                                      question,
@@ -224,9 +262,9 @@ static int ws_replays_send(WsReplays *replays, WsFeed *feed, size_t at) {
         if (r < 0)
                 return err_up(r);
         if (r == WS_QUESTIONS_E_FULL)
-                feed->turn.not_before_ms = ws_replays_now_ms() + WS_REPLAYS_REFUSED_MS;
+                turn->not_before_ms = ws_replays_now_ms() + WS_REPLAYS_REFUSED_MS;
         else
-                ws_turns_begin(&replays->turns, at, &feed->turn);
+                ws_turns_begin(&replays->turns, at, turn);
         return 0;
 }
 
@@ -244,7 +282,7 @@ int ws_replays_turn(WsReplays *replays) {
                 if (ws_turns_is_free(&replays->turns, i))
                         turn = ws_turns_due(&replays->turns, now_ms);
                 if (turn)
-                        r = ws_replays_send(replays, ws_replays_feed(turn), i);
+                        r = ws_replays_send(replays, turn, i);
         }
         return err_up(r);
 }

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * WsReplays: what the feeds that wait for a page of the database (ws/loop/turns.h) ask it, and
- * what becomes of the answers.
+ * WsReplays: what the feeds and playbacks that wait for a page of the database (ws/loop/turns.h)
+ * ask it, and what becomes of the answers.
  *
  * Memory of the hub. Loop thread.
  */
@@ -17,7 +17,7 @@ typedef struct WsReplays WsReplays;
 
 struct WsReplays {
         WsLoop *loop;  /* borrowed */
-        WsTurns turns; /* of feeds */
+        WsTurns turns; /* of feeds and playbacks */
         struct WsReplay {
                 WsQuestion question;
                 WsReplays *replays; /* borrowed */
