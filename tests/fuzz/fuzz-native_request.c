@@ -59,6 +59,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
                 FUZZ_CHECK(id.n > 0);
                 if (ask.op == WS_OP_SUBSCRIBE && !ask.fault)
                         check_subscribe(&ask, &eye);
+                if (!ask.fault && ask.rate != 0)
+                        FUZZ_CHECK(ask.rate >= WS_NATIVE_MIN_RATE &&
+                                   ask.rate <= WS_NATIVE_MAX_RATE);
+                if (!ask.fault && ask.has_at)
+                        FUZZ_CHECK(ask.at_us > 0 && !ask.since.data && !ask.wants_set);
                 if (ask.op == WS_OP_AUTH && !ask.fault)
                         FUZZ_CHECK(ask.token.data != NULL);
                 if (ask.op == WS_OP_COMMAND && !ask.fault)

@@ -494,6 +494,9 @@ static int ws_native_serve(WsClient *client, const WsNativeRequest *ask, Text me
                 return ws_native_command(client, ask, message, id);
         case WS_OP_CANCEL:
                 return ws_native_cancel(client, ask, id);
+        case WS_OP_PAUSE: /* nothing plays yet */
+        case WS_OP_SEEK:
+        case WS_OP_LIVE:
         case WS_OP_UNKNOWN:
                 break;
         }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/timestamp.h"
 
 static json_object *ws_native_request_member(const WsNativeRequest *ask, const char *name) {
         json_object *value = NULL;
@@ -81,20 +82,49 @@ static void ws_native_request_read_set(WsNativeRequest *ask) {
                 ask->fault = "set: true, or the text of a set";
 }
 
-static void ws_native_request_read_subscribe(WsNativeRequest *ask) {
+static void ws_native_request_read_at(WsNativeRequest *ask) {
+        json_object *rate = ws_native_request_member(ask, "rate");
+        static const char fault[] = "at: a time";
+        Text at;
+
+        ws_native_request_text(ask, "at", fault, &at);
+        ask->has_at = at.data && timestamp_parse(at, NULL, &ask->at_us) == 0 && ask->at_us > 0;
+        if (at.data && !ask->has_at)
+                ask->fault = fault;
+        if (rate && (!ws_native_request_number(rate, &ask->rate) ||
+                     !(ask->rate >= WS_NATIVE_MIN_RATE && ask->rate <= WS_NATIVE_MAX_RATE)))
+                ask->fault = "rate: a number from 0.1 to 100";
+}
+
+static void ws_native_request_read_snapshot(WsNativeRequest *ask) {
         json_object *snapshot = ws_native_request_member(ask, "snapshot");
 
+        if (snapshot && !json_object_is_type(snapshot, json_type_boolean))
+                ask->fault = "snapshot: true or false";
+        ask->wants_snapshot = snapshot && json_object_get_boolean(snapshot);
+}
+
+static void ws_native_request_check_playback(WsNativeRequest *ask) {
+        if (ask->rate > 0 && !ask->has_at)
+                ask->fault = "rate: goes with at";
+        if (ask->has_at &&
+            (ask->since.data || ask->wants_set || ask->wants_snapshot || ask->max_hz > 0))
+                ask->fault = "at: not with since, set, snapshot or max_hz";
+}
+
+static void ws_native_request_read_subscribe(WsNativeRequest *ask) {
         if (ws_client_message_list(&ask->command, "to", &ask->to) != 0)
                 ask->fault = "to: a list of targets";
         if (ws_client_message_list(&ask->command, "types", &ask->types) != 0)
                 ask->fault = "types: a list of types";
         ws_native_request_text(ask, "since", "since: a cursor", &ask->since);
-        if (snapshot && !json_object_is_type(snapshot, json_type_boolean))
-                ask->fault = "snapshot: true or false";
-        ask->wants_snapshot = snapshot && json_object_get_boolean(snapshot);
+        ws_native_request_read_snapshot(ask);
         ws_native_request_read_set(ask);
         ws_native_request_read_pace(ask);
         ws_native_request_read_box(ask);
+        ws_native_request_read_at(ask);
+        if (!ask->fault)
+                ws_native_request_check_playback(ask);
 }
 
 static void ws_native_request_read_name(WsNativeRequest *ask) {
@@ -147,7 +177,16 @@ static void ws_native_request_read_members(WsNativeRequest *ask) {
                 ws_native_request_read_subscribe(ask);
                 break;
         case WS_OP_UNSUBSCRIBE:
+        case WS_OP_PAUSE:
                 ws_native_request_read_name(ask);
+                break;
+        case WS_OP_SEEK:
+                ws_native_request_read_name(ask);
+                ws_native_request_read_at(ask);
+                break;
+        case WS_OP_LIVE:
+                ws_native_request_read_name(ask);
+                ws_native_request_read_snapshot(ask);
                 break;
         case WS_OP_MOVE:
                 ws_native_request_read_move(ask);
@@ -178,6 +217,9 @@ static WsOp ws_native_request_op(Text name) {
                 { "subscribe", WS_OP_SUBSCRIBE },
                 { "unsubscribe", WS_OP_UNSUBSCRIBE },
                 { "move", WS_OP_MOVE },
+                { "pause", WS_OP_PAUSE },
+                { "seek", WS_OP_SEEK },
+                { "live", WS_OP_LIVE },
                 { "ping", WS_OP_PING },
                 { "refresh", WS_OP_REFRESH },
                 { "command", WS_OP_COMMAND },

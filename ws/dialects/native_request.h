@@ -20,6 +20,9 @@ typedef enum WsOp {
         WS_OP_SUBSCRIBE,
         WS_OP_UNSUBSCRIBE,
         WS_OP_MOVE,
+        WS_OP_PAUSE,
+        WS_OP_SEEK,
+        WS_OP_LIVE,
         WS_OP_PING,
         WS_OP_REFRESH,
         WS_OP_COMMAND,
@@ -32,7 +35,7 @@ struct WsNativeRequest {
         const char *fault; /* static: what is wrong with its members; NULL = nothing */
 
         Text token;                    /* auth, refresh */
-        Text subscription;             /* unsubscribe, move */
+        Text subscription;             /* unsubscribe, move, pause, seek, live */
         Text device;                   /* command; a number as text, in @number */
         Text command_id;               /* cancel */
         WsClientMessageList to, types; /* subscribe */
@@ -45,7 +48,13 @@ struct WsNativeRequest {
         bool has_box;
         double box[4]; /* west, south, east, north */
         char number[24];
+        bool has_at; /* subscribe, seek */
+        int64_t at_us;
+        double rate; /* 0 = does not say */
 };
+
+#define WS_NATIVE_MIN_RATE 0.1
+#define WS_NATIVE_MAX_RATE 100.0
 
 enum {
         WS_NATIVE_REQUEST_E_MISUSE = 1, /* not an object with an op: nothing to answer to */
