@@ -14,6 +14,7 @@
 #include "ws/access/party.h"
 #include "ws/device/order.h"
 #include "ws/dialects/admission.h"
+#include "ws/dialects/native_parts.h"
 #include "ws/dialects/native_request.h"
 #include "ws/hub/viewer.h"
 #include "ws/loop/loop.h"
@@ -25,14 +26,6 @@
 #define WS_NATIVE_ID_MAX 256 /* bytes of an id that comes back */
 #define WS_NATIVE_MAX_HZ 1000.0
 #define WS_NATIVE_MIN_HZ 0.0001
-
-typedef struct WsTrouble WsTrouble;
-
-/* Why a request is refused. */
-struct WsTrouble {
-        const char *code, *message; /* static */
-        bool retry;
-};
 
 bool ws_native_is_offered(const char *protocols) {
         Text rest = text_of(protocols);
@@ -46,8 +39,7 @@ bool ws_native_is_offered(const char *protocols) {
 
 /* ---- what is said --------------------------------------------------------------------------- */
 
-/* Begins an answer in the loop's buffer; the caller goes on with members, and ends it. */
-static JsonOut ws_native_begin(WsClient *client, Text id, bool is_ok) {
+JsonOut ws_native_begin(WsClient *client, Text id, bool is_ok) {
         JsonOut out = { .buf = &client->loop->text };
 
         buf_reset(out.buf);
@@ -57,7 +49,7 @@ static JsonOut ws_native_begin(WsClient *client, Text id, bool is_ok) {
         return out;
 }
 
-static int ws_native_end(WsClient *client, JsonOut *out) {
+int ws_native_end(WsClient *client, JsonOut *out) {
         int r;
 
         json_out_object_end(out);
@@ -71,7 +63,7 @@ static int ws_native_ok(WsClient *client, Text id) {
         return ws_native_end(client, &out);
 }
 
-static int ws_native_refuse(WsClient *client, Text id, const WsTrouble *trouble) {
+int ws_native_refuse(WsClient *client, Text id, const WsTrouble *trouble) {
         JsonOut out = ws_native_begin(client, id, false);
 
         json_out_object(&out, "error");
@@ -294,6 +286,7 @@ static int ws_native_aim(WsClient *client,
 static int ws_native_move(WsClient *client, const WsNativeRequest *ask, Text id) {
         static const WsTrouble unknown = { "not_found", "no such subscription", false };
         static const WsTrouble busy = { "busy", "not known yet whether it can resume", true };
+        static const WsTrouble plays = { "bad_request", "a playback cannot be moved", false };
         const WsChange change = { ask->to.list != NULL, ask->names_box, ask->has_pace };
         __attribute__((cleanup(ws_subscription_done))) WsSubscription next = { 0 };
         WsFollow *follow = ws_feed_find(client->feed, ask->subscription);
@@ -304,6 +297,8 @@ static int ws_native_move(WsClient *client, const WsNativeRequest *ask, Text id)
                 return ws_native_refuse(client, id, &unknown);
         if (follow->state == WS_FOLLOW_ASKS)
                 return ws_native_refuse(client, id, &busy);
+        if (follow->playback)
+                return ws_native_refuse(client, id, &plays);
         r = ws_subscription_init(&next);
         if (r == 0)
                 r = ws_native_aim(client, ask, &next);
@@ -344,13 +339,18 @@ static int ws_native_subscribe(WsClient *client, const WsNativeRequest *ask, Tex
         buf_append_text(&follow->id, id);
         if (buf_failed(&follow->id))
                 return err_new(-ENOMEM);
+        if (ask->has_at)
+                return ws_native_play(client, ask, &follow);
         r = ws_feed_add(client->feed, &follow, ask->since.data ? &since : NULL);
         return err_up(r);
 }
 
 static int ws_native_subscribed(WsClient *client, const WsFollow *follow) {
-        JsonOut out = ws_native_begin(client, buf_text(&follow->id), true);
+        JsonOut out;
 
+        if (follow->is_joining)
+                return ws_native_joined(client, follow);
+        out = ws_native_begin(client, buf_text(&follow->id), true);
         json_out_string(&out, "subscription", follow->name);
         json_out_bool(&out, "recovered", follow->is_recovered);
         if (follow->is_recovered)
@@ -371,7 +371,9 @@ static int ws_native_unsubscribe(WsClient *client, const WsNativeRequest *ask, T
 
         if (!follow)
                 return ws_native_refuse(client, id, &unknown);
-        if (follow->state == WS_FOLLOW_ASKS) /* nor will the database be waited for */
+        if (follow->state == WS_FOLLOW_OPENS ||
+            (follow->state == WS_FOLLOW_ASKS &&
+             !follow->is_joining)) /* nor will the database be waited for */
                 r = ws_native_refuse(client, buf_text(&follow->id), &cancelled);
         ws_follow_free(follow);
         if (r < 0)
@@ -462,8 +464,8 @@ static void ws_native_misused(WsClient *client, const char *why) {
 
 /* In its grace a socket goes on with what it has, and gets nothing new. */
 static bool ws_native_needs_token(WsOp op) {
-        return op == WS_OP_SUBSCRIBE || op == WS_OP_MOVE || op == WS_OP_COMMAND ||
-               op == WS_OP_CANCEL;
+        return op == WS_OP_SUBSCRIBE || op == WS_OP_MOVE || op == WS_OP_SEEK || op == WS_OP_LIVE ||
+               op == WS_OP_COMMAND || op == WS_OP_CANCEL;
 }
 
 static int ws_native_serve(WsClient *client, const WsNativeRequest *ask, Text message, Text id) {
@@ -486,6 +488,12 @@ static int ws_native_serve(WsClient *client, const WsNativeRequest *ask, Text me
                 return ws_native_unsubscribe(client, ask, id);
         case WS_OP_MOVE:
                 return ws_native_move(client, ask, id);
+        case WS_OP_PAUSE:
+                return ws_native_pause(client, ask, id);
+        case WS_OP_SEEK:
+                return ws_native_seek(client, ask, id);
+        case WS_OP_LIVE:
+                return ws_native_live(client, ask, id);
         case WS_OP_PING:
                 return ws_native_ok(client, id);
         case WS_OP_REFRESH:
@@ -494,9 +502,6 @@ static int ws_native_serve(WsClient *client, const WsNativeRequest *ask, Text me
                 return ws_native_command(client, ask, message, id);
         case WS_OP_CANCEL:
                 return ws_native_cancel(client, ask, id);
-        case WS_OP_PAUSE: /* nothing plays yet */
-        case WS_OP_SEEK:
-        case WS_OP_LIVE:
         case WS_OP_UNKNOWN:
                 break;
         }
@@ -553,4 +558,5 @@ const WsDialect ws_dialect_native = {
         .format = ws_native_format,
         .has_feed = true,
         .subscribed = ws_native_subscribed,
+        .played = ws_native_played,
 };
