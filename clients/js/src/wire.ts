@@ -21,6 +21,9 @@ export interface Subscribe {
   bbox?: number[];
   /** what comes and goes is told; a text: of the set that the client has */
   set?: boolean | string;
+  /** a time of receipt: what was received from then on is played */
+  at?: string;
+  rate?: number;
 }
 
 /** What I do not want any more. */
@@ -40,6 +43,35 @@ export interface Move {
   to?: string[];
   bbox?: number[] | null;
   max_hz?: number | null;
+}
+
+/** Hold a playback. */
+export interface Pause {
+  op: "pause";
+  /** chosen by the client, echoed */
+  id?: number | string | null;
+  subscription: string;
+}
+
+/** Go on with a playback, from elsewhere or at another rate. */
+export interface Seek {
+  op: "seek";
+  /** chosen by the client, echoed */
+  id?: number | string | null;
+  subscription: string;
+  /** a time of receipt: what was received from then on is played */
+  at?: string;
+  rate?: number;
+}
+
+/** End a playback, and go on into what is live. */
+export interface Live {
+  op: "live";
+  /** chosen by the client, echoed */
+  id?: number | string | null;
+  subscription: string;
+  /** what lies between is left out */
+  snapshot?: boolean;
 }
 
 /** Keep-alive. */
@@ -97,6 +129,10 @@ export interface Answer {
   id: number | string | null;
   ok: true;
   subscription?: string;
+  /** it is a playback */
+  replay?: true;
+  /** where a playback is */
+  at?: string;
   recovered?: boolean;
   cursor?: Cursor | null;
   expires_in?: number | null;
@@ -153,6 +189,14 @@ export interface Progress {
   timestamp: string;
 }
 
+/** A playback has come to now, and is live. */
+export interface Joined {
+  type: "live";
+  subscription: string;
+  recovered: boolean;
+  cursor: Cursor | null;
+}
+
 /** What you have missed. */
 export interface Gap {
   type: "gap";
@@ -171,6 +215,10 @@ export interface RawLog {
   cursor: Cursor;
   persisted: boolean;
   late?: boolean;
+  /** of the playback */
+  subscription?: string;
+  /** it is played */
+  replay?: true;
 }
 
 /** A sensor's reading. */
@@ -184,6 +232,10 @@ export interface SensorLog {
   cursor: Cursor;
   persisted: boolean;
   late?: boolean;
+  /** of the playback */
+  subscription?: string;
+  /** it is played */
+  replay?: true;
 }
 
 /** A vehicle's state. */
@@ -195,6 +247,10 @@ export interface VehicleLog {
   cursor: Cursor;
   persisted: boolean;
   late?: boolean;
+  /** of the playback */
+  subscription?: string;
+  /** it is played */
+  replay?: true;
 }
 
 /** Telemetry of a device. */
@@ -207,6 +263,10 @@ export interface Telemetry {
   cursor: Cursor;
   persisted: boolean;
   late?: boolean;
+  /** of the playback */
+  subscription?: string;
+  /** it is played */
+  replay?: true;
 }
 
 /** A device has changed. */
@@ -218,6 +278,10 @@ export interface DeviceUpdate {
   cursor?: Cursor;
   persisted?: boolean;
   late?: boolean;
+  /** of the playback */
+  subscription?: string;
+  /** it is played */
+  replay?: true;
 }
 
 /** A batch of detections is stored. */
@@ -230,6 +294,10 @@ export interface DetectionEvent {
   cursor: Cursor;
   persisted: boolean;
   late?: boolean;
+  /** of the playback */
+  subscription?: string;
+  /** it is played */
+  replay?: true;
 }
 
 /** A camera has seen something. */
@@ -243,6 +311,10 @@ export interface CameraEvent {
   cursor: Cursor;
   persisted: boolean;
   late?: boolean;
+  /** of the playback */
+  subscription?: string;
+  /** it is played */
+  replay?: true;
 }
 
 /** An alert. */
@@ -258,6 +330,10 @@ export interface Alert {
   cursor: Cursor;
   persisted: boolean;
   late?: boolean;
+  /** of the playback */
+  subscription?: string;
+  /** it is played */
+  replay?: true;
 }
 
 /** What became of a command. */
@@ -271,6 +347,10 @@ export interface CommandUpdate {
   cursor?: Cursor;
   persisted?: boolean;
   late?: boolean;
+  /** of the playback */
+  subscription?: string;
+  /** it is played */
+  replay?: true;
 }
 
 /** People counted now, for the target stats. */
@@ -371,4 +451,4 @@ export type Event = Progress | RawLog | SensorLog | VehicleLog | Telemetry | Dev
 export type Push = Event | StatsUpdate | StatisticsUpdate;
 
 /** What a client asks. */
-export type Request = Auth | Subscribe | Unsubscribe | Move | Ping | Refresh | Command | Cancel;
+export type Request = Auth | Subscribe | Unsubscribe | Move | Pause | Seek | Live | Ping | Refresh | Command | Cancel;
