@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "gateway/decode/json_check.h"
 #include "gateway/decode/json_tree.h"
+#include "gateway/store/overlay.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Integers of more than 64 bits are for json-c to refuse, not for us. */
@@ -45,6 +46,16 @@ static void check_members(const JsonTree *tree, const JsonNode *node, Arena *are
         FUZZ_CHECK(at == json_next(node));
 }
 
+/* Laid over itself it can be read, and laid over that it changes nothing. */
+static void check_overlay(Text text, Arena *arena) {
+        CLEANUP_BUF Buf once = { 0 }, twice = { 0 };
+
+        FUZZ_CHECK(overlay(&once, arena, text, text) == 0);
+        FUZZ_CHECK(is_strict(buf_text(&once)));
+        FUZZ_CHECK(overlay(&twice, arena, buf_text(&once), text) == 0);
+        FUZZ_CHECK(text_equal(buf_text(&once), buf_text(&twice)));
+}
+
 static void check_tree(const JsonTree *tree, Text text, Arena *arena) {
         CLEANUP_BUF Buf buf = { 0 };
 
@@ -58,6 +69,7 @@ static void check_tree(const JsonTree *tree, Text text, Arena *arena) {
         FUZZ_CHECK(is_strict(buf_text(&buf)));
         if (!tree->nodes->has_odd)
                 FUZZ_CHECK(is_strict(text));
+        check_overlay(text, arena);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
