@@ -5,8 +5,6 @@
 #include "base/err.h"
 #include "gateway/decode/decoder.h"
 
-#define ELEMENTS_POINTER_SIZE 160
-
 /* ---- taking apart ---- */
 
 static int elements_find(Elements *elements, Decoder *decoder) {
@@ -25,6 +23,7 @@ static int elements_find(Elements *elements, Decoder *decoder) {
         elements->list = list;
         elements->n = list->type == JSON_ARRAY ? list->n : list->n / 2;
         elements->at = list + 1;
+        json_pointer(&decoder->tree, list, elements->pointer, sizeof(elements->pointer));
         if (elements->n <= route->each_max)
                 return 0;
         return decoder_refuse(decoder,
@@ -159,16 +158,12 @@ static int elements_point(const Elements *elements,
                           Decoder *decoder,
                           const JsonNode *value,
                           size_t place) {
-        char pointer[ELEMENTS_POINTER_SIZE], whole[ELEMENTS_POINTER_SIZE + 24];
+        char whole[ELEMENTS_POINTER_SIZE + 24];
 
-        json_pointer(&elements->tree,
-                     elements->list->type == JSON_ARRAY ? elements->list : value,
-                     pointer,
-                     sizeof(pointer));
         if (elements->list->type == JSON_ARRAY)
-                snprintf(whole, sizeof(whole), "%s/%zu", pointer, place);
+                snprintf(whole, sizeof(whole), "%s/%zu", elements->pointer, place);
         else
-                snprintf(whole, sizeof(whole), "%s", pointer);
+                json_pointer(&elements->tree, value, whole, ELEMENTS_POINTER_SIZE);
         decoder->pointer = arena_copy(decoder->arena, whole, strlen(whole) + 1).data;
         return decoder->pointer ? 0 : err_new(-ENOMEM);
 }

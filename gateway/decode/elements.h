@@ -20,17 +20,20 @@
 #include "model/record.h"
 #include "model/topic.h"
 
+#define ELEMENTS_POINTER_SIZE 160
+
 typedef struct Elements Elements;
 
 struct Elements {
-        const Route *route;   /* borrowed; NULL = nothing is open */
-        uint64_t first_seq;   /* for who keeps it from one to the next */
-        TopicMatch match;     /* of the topic */
-        Record whole;         /* the message as one */
-        JsonTree tree;        /* owned */
-        const JsonNode *list; /* in it */
-        size_t n;             /* in the list, */
-        const JsonNode *at;   /* of which this is the one at */
+        const Route *route;                  /* borrowed; NULL = nothing is open */
+        uint64_t first_seq;                  /* for who keeps it from one to the next */
+        TopicMatch match;                    /* of the topic */
+        Record whole;                        /* the message as one */
+        JsonTree tree;                       /* owned */
+        const JsonNode *list;                /* in it, */
+        char pointer[ELEMENTS_POINTER_SIZE]; /* there */
+        size_t n;                            /* in the list, */
+        const JsonNode *at;                  /* of which this is the one at */
         size_t i_at;
         Buf frame;   /* owned: the message without its elements, of which one stands */
         size_t hole; /* here */
