@@ -20,6 +20,8 @@ static Event *event_alloc(EventType type, size_t n_texts) {
 /* Borrows the texts that a viewer may be shown. */
 static void event_view(Event *view, const Record *record) {
         view->data = record->merged.data ? record->merged : record->data;
+        if (record->kind != KIND_BLE_DETECTIONS)
+                view->said_time = record->said_time;
         switch (record->kind) {
         case KIND_SENSOR_LOG:
                 view->sensor_id = record->sensor.sensor_id;
@@ -74,7 +76,7 @@ int event_new_message(Event **ret_event,
         event_view(&view, record);
         event = event_alloc(EVENT_MESSAGE,
                             view.data.n + view.event_type.n + view.severity.n + view.message.n +
-                                    view.command_id.n);
+                                    view.command_id.n + view.said_time.n);
         if (!event)
                 return err_new(-ENOMEM);
 
@@ -99,6 +101,7 @@ int event_new_message(Event **ret_event,
         event->severity = event_copy(view.severity, &at);
         event->message = event_copy(view.message, &at);
         event->command_id = event_copy(view.command_id, &at);
+        event->said_time = event_copy(view.said_time, &at);
 
         *ret_event = event;
         return 0;

@@ -48,6 +48,7 @@ struct Event {
         DeviceState state;          /* device_status: the whole state after this message */
         double latitude, longitude; /* vehicle_log: where it is; NAN = it does not say */
 
+        Text said_time;  /* as in Record; of ble_detections each has its own, in its row */
         Text data;       /* as Record.data, or merged; alert: Record.alert.extra; absent if none */
         Text event_type; /* camera_event; alert: its alert_type; command_*: the state that it is in
                             now */

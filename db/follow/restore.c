@@ -13,7 +13,9 @@ enum {
         RESTORE_PAGE = 1000, /* devices or vehicles at a time */
         RESTORE_SENSORS = 10000,
         RESTORE_ID_SIZE = 24,
-        RESTORE_MEMBERS = 4, /* the column in which the members of a vehicle_log begin */
+        RESTORE_SAID = 4, /* in place of a time that is believed */
+        RESTORE_MEMBERS =
+                5, /* the payload; the column in which the members of a vehicle_log begin */
         RESTORE_LATITUDE = RESTORE_MEMBERS + VEHICLE_LOG_MEMBERS + 1,
         RESTORE_LONGITUDE,
 };
@@ -41,12 +43,12 @@ struct RestoreSource {
 static const RestoreSource restore_sources[] = {
         { KIND_TELEMETRY,
           "SELECT d.id, l.seq, (extract(epoch FROM l.received_at) * 1000000)::bigint,"
-          " (extract(epoch FROM l.time) * 1000000)::bigint, l.payload"
+          " (extract(epoch FROM l.time) * 1000000)::bigint, l.device_time, l.payload"
           " FROM (SELECT id FROM devices WHERE id > $1::bigint ORDER BY id LIMIT 1000) "
           "d" RESTORE_NEWEST("telemetry", "device_id = d.id") " ORDER BY d.id" },
         { KIND_VEHICLE_LOG,
           "SELECT v.id, l.seq, (extract(epoch FROM l.received_at) * 1000000)::bigint,"
-          " (extract(epoch FROM l.time) * 1000000)::bigint," VEHICLE_LOG_COLUMNS
+          " (extract(epoch FROM l.time) * 1000000)::bigint, l.device_time," VEHICLE_LOG_COLUMNS
           ", extra, latitude, longitude"
           " FROM (SELECT id FROM vehicles WHERE id > $1::bigint ORDER BY id LIMIT 1000) "
           "v" RESTORE_NEWEST("vehicle_logs", "vehicle_id = v.id") " ORDER BY v.id" },
@@ -112,7 +114,9 @@ static int restore_row(Arena *arena, Kind kind, const PGresult *result, int row,
         record.has_clock = record.time_us != record.received_us;
         if (kind == KIND_TELEMETRY) {
                 record.device_id = id;
-                buf_append(&json, PQgetvalue(result, row, 4), (size_t)PQgetlength(result, row, 4));
+                buf_append(&json,
+                           PQgetvalue(result, row, RESTORE_MEMBERS),
+                           (size_t)PQgetlength(result, row, RESTORE_MEMBERS));
         } else {
                 record.vehicle_id = id;
                 record.vehicle_log.latitude = restore_number(result, row, RESTORE_LATITUDE);
@@ -122,6 +126,13 @@ static int restore_row(Arena *arena, Kind kind, const PGresult *result, int row,
         record.data = arena_copy(arena, buf_text(&json).data, json.n);
         if (buf_failed(&json) || !record.data.data)
                 return err_new(-ENOMEM);
+        if (!PQgetisnull(result, row, RESTORE_SAID)) {
+                record.said_time = arena_copy(arena,
+                                              PQgetvalue(result, row, RESTORE_SAID),
+                                              (size_t)PQgetlength(result, row, RESTORE_SAID));
+                if (!record.said_time.data)
+                        return err_new(-ENOMEM);
+        }
         *ret = record;
         return 0;
 }

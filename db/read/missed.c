@@ -23,6 +23,7 @@ enum {
         COLUMN_SEQ,
         COLUMN_RECEIVED,
         COLUMN_TIME,
+        COLUMN_SAID, /* in place of a time that is believed */
         COLUMN_VEHICLE,
         COLUMN_DEVICE,
         COLUMN_NUMBER, /* sensor id, or count of detections */
@@ -133,8 +134,9 @@ static void replay_select(const ReplaySource *source, Buf *sql) {
 
         buf_printf(sql, "(SELECT %d AS kind, seq, ", (int)source->kind);
         buf_append_string(sql,
-                          is_grouped ? "min(received_at) AS received_at, max(time) AS time, "
-                                     : "received_at, time, ");
+                          is_grouped ? "min(received_at) AS received_at, max(time) AS time,"
+                                       " NULL::text, "
+                                     : "received_at, time, device_time, ");
         buf_append_string(sql, source->columns);
         buf_printf(sql,
                    " FROM %s WHERE seq > $1::bigint AND seq <= $2::bigint"
@@ -152,7 +154,8 @@ static void replay_sql(const QueryReplay *replay, Buf *sql) {
         buf_append_string(sql,
                           "WITH typed AS (SELECT $5::bigint[], $6::bigint[]) SELECT kind, seq, "
                           "(extract(epoch FROM received_at) * 1000000)::bigint,"
-                          " (extract(epoch FROM time) * 1000000)::bigint, v, d, n, data, type,"
+                          " (extract(epoch FROM time) * 1000000)::bigint, said, v, d, n, data, "
+                          "type,"
                           " severity, message, command, lat, lon, temp, hum, late FROM (");
         for (size_t i = 0; i < N_ELEMENTS(replay_sources); ++i) {
                 if (!replay_wants(replay, &replay_sources[i]))
@@ -162,7 +165,8 @@ static void replay_sql(const QueryReplay *replay, Buf *sql) {
                 replay_select(&replay_sources[i], sql);
         }
         buf_append_string(sql,
-                          ") AS u (kind, seq, received_at, time, v, d, n, data, type, severity,"
+                          ") AS u (kind, seq, received_at, time, said, v, d, n, data, type, "
+                          "severity,"
                           " message, command, lat, lon, temp, hum, late) ORDER BY seq"
                           " LIMIT $7::int");
 }
@@ -274,6 +278,7 @@ static int replay_tell(const PGresult *result, int row, DbMissedFn fn, void *arg
                 .seq = (uint64_t)replay_int(result, row, COLUMN_SEQ),
                 .received_us = replay_int(result, row, COLUMN_RECEIVED),
                 .time_us = replay_int(result, row, COLUMN_TIME),
+                .said_time = replay_text(result, row, COLUMN_SAID),
                 .vehicle_id = replay_int(result, row, COLUMN_VEHICLE),
                 .device_id = replay_int(result, row, COLUMN_DEVICE),
                 .data = replay_text(result, row, COLUMN_DATA),

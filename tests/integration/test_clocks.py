@@ -179,6 +179,46 @@ def test_what_was_said_in_place_of_a_time_is_kept_by_every_door(gateway, broker,
     assert [i.get("device_time") for i in heard] == [None, odd, None]
 
 
+def test_what_was_said_in_place_of_a_time_is_pushed_replayed_and_in_a_snapshot(gateway, broker):
+    odd, kinds = "soon", ["device_update", "vehicle_log", "telemetry", "alert"]
+
+    def say(n, said):
+        beside = {"timestamp": said} if said else {}
+        status(broker, status="online", temperature=n, **beside)
+        broker.publish("seano/USV-1/vehicle_log", json.dumps({"speed": n, **beside}))
+        broker.publish("ems/dev-1/telemetry", json.dumps({"n": n, **beside}))
+        broker.publish("seano/USV-1/alert", json.dumps({"message": "low", **beside}))
+
+    def subscribed(**how):
+        view = Viewer(gateway, "/api/ws", gateway.token("ana"), subprotocols=["tidegate.v1"])
+        view.next_of("welcome")
+        view.send({"op": "subscribe", "id": 1, "to": ["user"], **how})
+        return view
+
+    def told(view):
+        return {frame["type"]: frame.get("device_time") for frame in (view.next_of(*kinds) for _ in kinds)}
+
+    view = subscribed()
+    assert view.next_json()["ok"]
+    say(1, None)
+    assert told(view) == dict.fromkeys(kinds)
+    say(2, odd)
+    assert told(view) == dict.fromkeys(kinds, odd)
+    since = json.loads(next(frame for frame in view.frames if '"cursor":"' in frame))["cursor"]
+    view.close()
+    gateway.kill()
+    gateway.start()  # what is missed is read from the database, and so is what was last known
+    view = subscribed(since=since)
+    assert told(view) == dict.fromkeys(kinds)
+    assert told(view) == dict.fromkeys(kinds, odd)
+    view.close()
+    view = subscribed(snapshot=True)
+    items = view.next_of("snapshot")["items"]
+    assert {i["type"]: i.get("device_time") for i in items if i["type"] in ("vehicle_log", "telemetry")} == \
+        {"vehicle_log": odd, "telemetry": odd}
+    view.close()
+
+
 def test_a_last_will_of_a_clock_that_is_behind_is_followed_by_news(gateway, broker, viewer):
     view = viewer("/ws/devices", "ana")
     view.next_of("device_list")

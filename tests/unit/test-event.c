@@ -17,7 +17,8 @@ static void assert_text(Text text, const char *expected) {
 
 static void test_message_keeps_its_texts_when_the_batch_is_gone(void **state) {
         CLEANUP(event_unref) Event *event = NULL;
-        char severity[] = "critical", type[] = "GPS", message[] = "lost", extra[] = "{\"a\":1}";
+        char severity[] = "critical", type[] = "GPS", message[] = "lost", extra[] = "{\"a\":1}",
+             said[] = "soon";
         Record record = {
                 .kind = KIND_ALERT,
                 .seq = 17,
@@ -25,6 +26,7 @@ static void test_message_keeps_its_texts_when_the_batch_is_gone(void **state) {
                 .time_us = 1,
                 .vehicle_id = 12,
                 .late = true,
+                .said_time = text_of(said),
                 .alert = { .severity = text_of(severity),
                            .alert_type = text_of(type),
                            .message = text_of(message),
@@ -37,6 +39,7 @@ static void test_message_keeps_its_texts_when_the_batch_is_gone(void **state) {
         memset(type, 'x', sizeof(type));
         memset(message, 'x', sizeof(message));
         memset(extra, 'x', sizeof(extra));
+        memset(said, 'x', sizeof(said));
 
         assert_int_equal(event->type, EVENT_MESSAGE);
         assert_int_equal(event->kind, KIND_ALERT);
@@ -51,6 +54,7 @@ static void test_message_keeps_its_texts_when_the_batch_is_gone(void **state) {
         assert_text(event->event_type, "GPS");
         assert_text(event->message, "lost");
         assert_text(event->data, "{\"a\":1}");
+        assert_text(event->said_time, "soon");
         assert_null(event->command_id.data);
 }
 

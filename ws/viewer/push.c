@@ -192,6 +192,8 @@ static void ws_push_open(const WsLoop *loop, const Event *event, uint64_t seq, J
         ws_push_id(out, "device_id", event->device_id);
         ws_push_members(loop, event, out);
         json_out_time(out, "timestamp", event->time_us);
+        if (event->said_time.data)
+                json_out_text(out, "device_time", event->said_time);
         ws_cursor_json(out, "cursor", loop, seq);
         json_out_bool(out, "persisted", event->persisted);
         if (event->late)

@@ -212,6 +212,8 @@ export interface RawLog {
   vehicle_id: number;
   data: string;
   timestamp: string | null;
+  /** what the device said in place of a time that is believed; timestamp is then the receipt */
+  device_time?: string;
   cursor: Cursor;
   persisted: boolean;
   late?: boolean;
@@ -229,6 +231,8 @@ export interface SensorLog {
   /** any JSON value */
   data: unknown;
   timestamp: string | null;
+  /** what the device said in place of a time that is believed; timestamp is then the receipt */
+  device_time?: string;
   cursor: Cursor;
   persisted: boolean;
   late?: boolean;
@@ -244,6 +248,8 @@ export interface VehicleLog {
   vehicle_id: number;
   data: Record<string, unknown>;
   timestamp: string | null;
+  /** what the device said in place of a time that is believed; timestamp is then the receipt */
+  device_time?: string;
   cursor: Cursor;
   persisted: boolean;
   late?: boolean;
@@ -260,6 +266,8 @@ export interface Telemetry {
   /** any JSON value */
   data: unknown;
   timestamp: string | null;
+  /** what the device said in place of a time that is believed; timestamp is then the receipt */
+  device_time?: string;
   cursor: Cursor;
   persisted: boolean;
   late?: boolean;
@@ -275,6 +283,8 @@ export interface DeviceUpdate {
   device_id: number;
   device: DeviceWithClock | null;
   timestamp?: string | null;
+  /** what the device said in place of a time that is believed; timestamp is then the receipt */
+  device_time?: string;
   cursor?: Cursor;
   persisted?: boolean;
   late?: boolean;
@@ -308,6 +318,8 @@ export interface CameraEvent {
   event_type: string;
   data: Record<string, unknown> | null;
   timestamp: string | null;
+  /** what the device said in place of a time that is believed; timestamp is then the receipt */
+  device_time?: string;
   cursor: Cursor;
   persisted: boolean;
   late?: boolean;
@@ -327,6 +339,8 @@ export interface Alert {
   message: string | null;
   data?: Record<string, unknown> | null;
   timestamp: string | null;
+  /** what the device said in place of a time that is believed; timestamp is then the receipt */
+  device_time?: string;
   cursor: Cursor;
   persisted: boolean;
   late?: boolean;
@@ -344,6 +358,8 @@ export interface CommandUpdate {
   state: "accepted" | "published" | "delivered" | "executing" | "done" | "failed" | "expired" | "cancelled";
   message?: string | null;
   timestamp?: string | null;
+  /** what the device said in place of a time that is believed; timestamp is then the receipt */
+  device_time?: string;
   cursor?: Cursor;
   persisted?: boolean;
   late?: boolean;
