@@ -8,7 +8,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "clients/py
 from report import ARGS, commands, say  # noqa: E402
 from tidegate_edge import Edge  # noqa: E402
 
-edge = Edge(ARGS["url"], ARGS["device"], token=ARGS.get("token"), buffer=ARGS["buffer"],
+token = pathlib.Path(ARGS["token_file"]) if "token_file" in ARGS else ARGS.get("token")
+edge = Edge(ARGS["url"], ARGS["device"], token=token, buffer=ARGS["buffer"],
             keep=ARGS.get("keep", "oldest"), **ARGS.get("limits", {}))
 edge.backoff.first, edge.backoff.most = 0.05, 0.5
 hold = threading.Event()

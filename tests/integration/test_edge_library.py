@@ -147,6 +147,36 @@ def test_a_command_amid_which_we_are_killed_is_not_obeyed_again(gateway, databas
     assert device.all("obeyed") == []
 
 
+def test_what_is_no_command_costs_no_other(gateway, database, made):
+    device = made("mqtt")
+    for text in ('{"command_id":"1","action":"SET_MODE","payload":' + "[" * 50_000, '{"command_id":{},"action":"SET_MODE"}',
+                 '{"command_id":"1","action":[]}', '{"command_id":"\\ud800","action":"SET_MODE"}', "[]", "\xff"):
+        gateway.broker.publish("devices/dev-1/commands", text)
+    one = post(gateway, "ana", "dev-1", {"action": "SET_MODE", "payload": {"mode": "ECO"}}).json()["command_id"]
+    database.wait_for("SELECT state || ': ' || message FROM commands WHERE command_id = %s", "done: mode ECO", one)
+    device.tell(send=[0, 5], flush=PATIENCE)
+    assert device.next("flushed")["done"]
+
+
+def test_a_token_that_is_put_right_in_its_file_is_taken(gateway, database, made, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("wrong")
+    device = made("ws", token_file=str(token))
+    device.tell(send=[0, 5])
+    device.next("sent")
+    token.write_text(gateway.ids["dev-1 token"] + "\n")
+    device.tell(flush=PATIENCE)
+    assert device.next("flushed", timeout=2 * PATIENCE)["done"]
+    assert_all(database, 5, 0)
+
+
+def test_a_window_above_the_rate_is_sent_at_the_rate(database, made):
+    device = made("ws", limits={"window": 1000, "rate": 45})
+    device.tell(send=[0, 150], flush=PATIENCE)
+    assert device.next("flushed", timeout=2 * PATIENCE)["done"]
+    assert_all(database, 150, 0)
+
+
 def test_the_example_sends_and_obeys(gateway, database, tmp_path):
     example = subprocess.Popen(
         [sys.executable, ROOT / "clients/python/examples/sensor.py"], preexec_fn=die_with_parent,

@@ -4,6 +4,7 @@ import json
 import logging
 import pathlib
 import queue
+import sqlite3
 import threading
 import urllib.parse
 
@@ -42,7 +43,7 @@ class Edge:
     def __init__(self, url, device, token=None, buffer=None, keep=OLDEST, topics=None, ca=None, window=20, rate=40, **limits):
         self.url = urllib.parse.urlsplit(url)
         self.device = device
-        self.token = token.read_text().strip() if isinstance(token, pathlib.Path) else token
+        self._token = token
         self.ca = ca
         self.window = window
         self.rate = rate
@@ -100,7 +101,10 @@ class Edge:
     def stop(self, timeout=10):
         """What has not arrived stays in the buffer."""
         self._is_over.set()
-        self._orders.put(None)
+        try:
+            self._orders.put_nowait(None)
+        except queue.Full:
+            pass  # who obeys ends behind the last of them
         self._way.stop()
         for thread in self._threads:
             thread.join(timeout)
@@ -125,6 +129,11 @@ class Edge:
 
     # ---- what its ways do ----
 
+    @property
+    def token(self):
+        """As it is now: a file may have another one since."""
+        return self._token.read_text().strip() if isinstance(self._token, pathlib.Path) else self._token
+
     def wait(self):
         """Before the next attempt. False: it is over."""
         return not self._is_over.wait(self.backoff.failed())
@@ -137,9 +146,11 @@ class Edge:
         """A command came. What is none is passed over."""
         try:
             order = json.loads(text)
-            order["command_id"], order["action"]  # pylint: disable=pointless-statement  # are there
+            if not all(isinstance(order[name], str) for name in ("command_id", "action")):
+                raise TypeError("command_id and action are texts")
+            order["command_id"].encode()  # what is half a character cannot be noted
             self._orders.put_nowait(order)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             LOG.warning("no command: %r (%s)", text[:200], error)
         except queue.Full:
             LOG.warning("too many commands wait: %s has to come again", order["command_id"])
@@ -147,19 +158,25 @@ class Edge:
     # ---- commands ----
 
     def _obey(self):
-        while True:
+        while not (self.is_over and self._orders.empty()):
             order = self._orders.get()
             if order is None:
                 return
-            command_id = order["command_id"]
-            answer = self.buffer.begin_command(command_id)
-            if answer is None:
-                answer = self._answer(order)
-                self.buffer.end_command(command_id, answer)
-            elif not answer:  # we were killed while we obeyed
-                answer = self._say(command_id, "error", "interrupted: whether it was done is not known")
-            self.buffer.add(self.ack_topic, answer, is_urgent=True)
-            self._way.wake()
+            try:
+                self._obey_one(order)
+            except sqlite3.Error as error:
+                LOG.error("the buffer fails: %s is not answered (%s)", order["command_id"], error)
+
+    def _obey_one(self, order):
+        command_id = order["command_id"]
+        answer = self.buffer.begin_command(command_id)
+        if answer is None:
+            answer = self._answer(order)
+            self.buffer.end_command(command_id, answer)
+        elif not answer:  # we were killed while we obeyed
+            answer = self._say(command_id, "error", "interrupted: whether it was done is not known")
+        self.buffer.add(self.ack_topic, answer, is_urgent=True)
+        self._way.wake()
 
     @staticmethod
     def _say(command_id, status, message=None):

@@ -1,5 +1,6 @@
 """By MQTT, with paho-mqtt 1.6 and 2."""
 import logging
+import sqlite3
 import threading
 
 import paho.mqtt.client as paho
@@ -41,8 +42,8 @@ class Mqtt:
         while not self.edge.is_over:
             try:
                 self._session()
-            except (OSError, ValueError) as error:
-                LOG.warning("the broker cannot be reached: %s", error)
+            except (OSError, ValueError, sqlite3.Error) as error:
+                LOG.warning("the broker cannot be reached, or the buffer not read: %s", error)
             self.edge.is_connected = False
             self.edge.buffer.give_back()
             if not self.edge.wait():
@@ -53,6 +54,8 @@ class Mqtt:
         client = _client(client_id=f"tidegate-edge-{self.edge.device}", clean_session=False)
         ended = threading.Event()
 
+        client.suppress_exceptions = True  # what a callback raises does not end the thread that hears
+        client.enable_logger(LOG)
         if url.username:
             client.username_pw_set(url.username, url.password)
         if url.scheme == "mqtts":

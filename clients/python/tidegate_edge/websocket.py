@@ -2,6 +2,7 @@
 import asyncio
 import inspect
 import logging
+import sqlite3
 import ssl
 
 import websockets
@@ -50,8 +51,8 @@ class WebSocket:
         while not self.edge.is_over:
             try:
                 await self._session()
-            except (OSError, asyncio.TimeoutError, websockets.WebSocketException) as error:
-                LOG.warning("the gateway cannot be reached: %s", error or type(error).__name__)
+            except (OSError, ValueError, asyncio.TimeoutError, sqlite3.Error, websockets.WebSocketException) as error:
+                LOG.warning("the gateway cannot be reached, or the buffer not read: %s", error or type(error).__name__)
                 self._heed(error)
             self.edge.is_connected = False
             self.edge.buffer.give_back()
@@ -66,7 +67,8 @@ class WebSocket:
             self.edge.backoff.n_failed = max(self.edge.backoff.n_failed, _REFUSED_WAITS)
 
     async def _session(self):
-        how = {_headers(): {"Authorization": f"Bearer {self.edge.token}"}} if self.edge.token else {}
+        token = self.edge.token
+        how = {_headers(): {"Authorization": f"Bearer {token}"}} if token else {}
         if self.edge.url.scheme == "wss" and self.edge.ca:
             how["ssl"] = ssl.create_default_context(cafile=self.edge.ca)
         address = self.edge.url.geturl().rstrip("/") + f"/ws/device/{self.edge.device}"
@@ -89,7 +91,7 @@ class WebSocket:
 
     async def _send(self, socket):
         while not self.edge.is_over:
-            messages = self.edge.buffer.take(self.edge.window)
+            messages = self.edge.buffer.take(max(1, min(self.edge.window, int(self.edge.rate))))
             if not messages:
                 await self._due.wait()
                 self._due.clear()
