@@ -90,8 +90,12 @@ async function follow(link: Link, peer: Peer, sub: Subscription, controller: Abo
   throw new Ended(1006, "the stream has ended");
 }
 
-async function ask(link: Link, peer: Peer, sub: Subscription, { signal }: AbortController): Promise<void> {
+async function ask(link: Link, peer: Peer, sub: Subscription, controller: AbortController): Promise<void> {
+  const { signal } = controller;
+  const alive = watchdog(controller, SILENCE_MS);
+
   for (let isFirst = true; ; isFirst = false) {
+    alive();
     const response = await get(peer, query("api/events/poll", sub, { wait: isFirst ? "0" : `${WAIT_S}` }), { signal });
     const body = response.status === 204
       ? { events: [], cursor: response.headers.get("Tidegate-Cursor") ?? sub.cursor, recovered: true }

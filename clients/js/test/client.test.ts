@@ -255,6 +255,16 @@ for (const [name, transport, state] of [["an event stream", events, "live"], ["p
     expect(await client.command({ device: "dev-1", action: "BLINK", timeoutMs: 500 }).result).toMatchObject({ state: "expired" });
   });
 
+test("a network that is gone without a word is noticed by polls, too", async () => {
+  const client = connect({ WebSocket: Blocked as unknown as SocketMaker, fallback: [poll()] });
+
+  await client.subscribe({ to: ["user"] }).ready;
+  await stack.act("drop");
+  await until(() => client.connection.state === "connecting");
+  await stack.act("mend");
+  await until(() => client.connection.state === "polling");
+});
+
 test("what has more subscriptions than streams are given polls, and has them all", async () => {
   const client = connect({ WebSocket: Blocked as unknown as SocketMaker, fallback: [events(), poll()] });
   const subs = Array.from({ length: 6 }, () => client.subscribe({ to: ["user"] }));
