@@ -136,6 +136,16 @@ def test_a_buffer_that_cannot_be_read_is_put_aside(path):
     assert len(list(path.parent.glob("buffer.broken-*"))) == 1
 
 
+def test_a_buffer_is_one_process_s_at_a_time(path):
+    one = adder(path, OLDEST, 1000, 10**6)
+    one.stdout.readline()
+    with pytest.raises(RuntimeError, match="another process"):
+        Buffer(path)
+    one.send_signal(signal.SIGKILL)
+    one.communicate()
+    assert numbers(Buffer(path, limit=10**6))[0] == 0
+
+
 def test_a_command_is_begun_once(path):
     buffer = Buffer(path)
     assert buffer.begin_command("c1") is None

@@ -1,5 +1,6 @@
 """What has not arrived yet, on the disk: it outlives the process, kill -9 and a full disk."""
 import collections
+import fcntl
 import logging
 import os
 import sqlite3
@@ -52,9 +53,21 @@ class Buffer:
         self._last_id = 0  # of those
         self._taken = set()  # ids that are on their way
         self._arrived = set()  # ids of rows that could not be deleted yet
+        self._alone = self._keep_others_out()
         self._db = self._open()
         self._reserve()
         self._count()
+
+    def _keep_others_out(self):
+        """Two processes would send each message twice. The lock ends with the process, however that ends; it is on a
+        file of its own, as closing any other of SQLite's would open SQLite's own lock."""
+        lock = open(f"{self.path}.lock", "a", encoding="ascii")  # pylint: disable=consider-using-with  # until close()
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise RuntimeError(f"{self.path}: another process has this buffer") from None
+        return lock
 
     def _open(self):
         try:
@@ -111,6 +124,7 @@ class Buffer:
             self._taken.clear()
             self._settle()
             self._db.close()
+            self._alone.close()
 
     # what comes in
 

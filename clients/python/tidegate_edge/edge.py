@@ -71,12 +71,13 @@ class Edge:
     # ---- what the device does ----
 
     def send(self, data, kind="telemetry"):
-        """False: there is no room, and it is dropped. An object without a time gets that of now, as it may wait."""
+        """False: there is no room, and it is dropped. ValueError: it is too large, or has a NaN, which no JSON can hold. An
+        object without a time gets that of now, as it may wait."""
         if not self._way.takes(kind):
             raise ValueError(f"{kind} does not go by {self.url.scheme}")
         if isinstance(data, dict) and kind != "status" and "timestamp" not in data:
             data = {**data, "timestamp": now()}
-        payload = json.dumps(data, separators=(",", ":")).encode()
+        payload = json.dumps(data, separators=(",", ":"), allow_nan=False).encode()
         if len(payload) > MAX_BYTES:
             raise ValueError(f"{len(payload)} bytes are too many for a message ({MAX_BYTES})")
         is_kept = self.buffer.add(self.topics[kind], payload)
