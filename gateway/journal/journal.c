@@ -138,6 +138,15 @@ int journal_open(Journal **ret_journal, const JournalOptions *options) {
         return 0;
 }
 
+/* Which numbers it has; what is not a message may be in front. */
+static void journal_copy_name(Journal *journal) {
+        for (Segment *at = journal->oldest; at; at = segment_next(at)) {
+                if (journal->first_seq == 0)
+                        journal->first_seq = at->first_seq;
+                journal->last_seq = atomic_load(&at->last_seq);
+        }
+}
+
 int journal_open_copy(Journal **ret_journal, const char *dir) {
         CLEANUP(journal_close) Journal *journal = NULL;
         Segment *oldest = NULL;
@@ -157,6 +166,7 @@ int journal_open_copy(Journal **ret_journal, const char *dir) {
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         atomic_store(&journal->oldest, oldest);
+        journal_copy_name(journal);
         journal_name(journal);
         *ret_journal = TAKE(&journal);
         return 0;

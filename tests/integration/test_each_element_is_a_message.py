@@ -195,6 +195,18 @@ def test_what_was_deleted_of_them_is_found_and_stored_again(make_gateway, broker
     assert "missing 0" in gateway.cli("journal", "verify").stdout
 
 
+def test_what_was_deleted_is_found_by_the_routes_of_then(make_gateway, broker, database):
+    gateway = started(make_gateway)
+    send(broker, message(range(3)))
+    stored(database, 3)
+    gateway.terminate()
+    gateway.routes = ""
+    gateway.write_conf()
+    database.rows("DELETE FROM telemetry")
+    assert "stored 3\n" in gateway.cli("journal", "verify", "--store").stdout
+    stored(database, 3)
+
+
 def test_a_redelivery_is_one_of_all_of_them(make_gateway, scripted_broker, database):
     def link():
         return scripted_broker.link(scripted_broker.seen("SUBSCRIBE")[-1].link.client_id)

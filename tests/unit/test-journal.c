@@ -768,6 +768,8 @@ static void test_a_copy_is_made_beside_the_process_that_writes(void **state) {
         assert_int_equal(journal_open_copy(&copy, f->dir), 0);
         (void)append_numbers(f, 10);
         assert_int_equal(count(copy), 3000);
+        assert_int_equal(journal_first_seq(copy), journal_first_seq(f->journal));
+        assert_int_equal(journal_last_seq(copy), journal_last_seq(f->journal) - 10);
         assert_string_equal(journal_epoch(copy), journal_epoch(f->journal));
         copy = journal_close(copy);
 
