@@ -287,7 +287,7 @@ export class Client implements Carrier {
     if (link !== this.#active) return;
     for (const sub of subs ?? this.#subs)
       if (told.subscription ? subs || sub.name === told.subscription : told.type === "progress") sub.tell(told);
-      else if (sub.takes(told as unknown as Push)) sub.deliver(told as unknown as Push);
+      else sub.hear(told as unknown as Push);
   }
 
   #refused(link: Link, sub: Subscription, error: Error): void {

@@ -154,10 +154,12 @@ export class Subscription {
     });
   }
 
-  /** @internal */
-  deliver(push: Push): void {
-    if ("cursor" in push && push.cursor) this.cursor = push.cursor;
-    guarded(() => this.#handlers.onEvent?.(push));
+  /** A push of the connection, for this one or not: once the set is whole all up to it has been here. @internal */
+  hear(push: Push): void {
+    const isOurs = this.takes(push);
+
+    if ((isOurs || this.#isWhole) && "cursor" in push) this.cursor = push.cursor;
+    if (isOurs) guarded(() => this.#handlers.onEvent?.(push));
   }
 
   /** @internal */
@@ -177,7 +179,7 @@ export class Subscription {
       if (!this.#isWhole) return;
       guarded(() => this.#handlers.onProgress?.(told.cursor!, told.timestamp!));
     } else {
-      this.deliver(told as unknown as Push);
+      return; /* what later gateways say */
     }
     this.cursor = told.cursor ?? this.cursor;
     this.#set = told.set ?? this.#set;
@@ -206,7 +208,7 @@ export class Subscription {
     this.name = answer.subscription;
     this.cursor = answer.cursor ?? undefined;
     if (!from) return;
-    if (answer.recovered) answer.missed?.forEach((push) => this.takes(push) && this.deliver(push));
+    if (answer.recovered) answer.missed?.forEach((push) => this.hear(push));
     else guarded(() => this.#handlers.onGap?.({ dropped: null, from }));
   }
 

@@ -195,6 +195,25 @@ test("a quiet page knows up to when it is complete", async () => {
   expect(sub.cursor).toBe(told.at(-1));
 });
 
+test("a quiet subscription gets on beside a busy one, and goes on from where it is", async () => {
+  const client = connect();
+  const busy = counter(client);
+  const heard: Push[] = [];
+  const quiet = client.subscribe({ to: [`device/${stack.where.ids["dev-1"]}`], types: ["telemetry"] }, { onEvent: (push) => heard.push(push) });
+
+  await Promise.all([busy.sub.ready, quiet.ready]);
+  await busy.publish(5);
+  await busy.all();
+  expect(quiet.cursor).toBe(busy.sub.cursor);
+  await stack.act("cut");
+  await stack.act("publish", { topic: "ems/dev-1/telemetry", payload: '{"n":1}' });
+  await busy.publish(5);
+  await busy.all();
+  await until(() => heard.length > 0, "its own event came");
+  expect(heard).toMatchObject([{ type: "telemetry", data: { n: 1 } }]);
+  expect(busy.came).toEqual(busy.expected());
+});
+
 test("a box that moves takes with it what is in it", async () => {
   await stack.act("publish", { topic: "seano/USV-1/vehicle_log", payload: log(1) });
   const id = `vehicle/${stack.where.ids["USV-1"]}` as const;
