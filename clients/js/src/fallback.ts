@@ -3,11 +3,15 @@ import { Lost, type Ask, type Link, type Peer, type Transport } from "./link.js"
 import { refusal, Refused, type Subscription, type Told } from "./subscription.js";
 import type { Answer } from "./wire.js";
 
-/** A browser has six connections for a server: some are left for what else a page asks. */
-const MOST_STREAMS = 4;
+/** A browser has six connections for a server, and a gateway five for a user: some are left for what else a page asks. */
+const MOST = 4;
 /** The gateway says something each 15 s. */
 const SILENCE_MS = 40_000;
 const WAIT_S = 25;
+/** Where more poll than may at a time. */
+const SHORT_WAIT_S = 1;
+/** A stream of which nothing arrives in this time is held back on its way. */
+const FIRST_MS = 5_000;
 
 class Ended extends Error {
   constructor(readonly code: number, reason: string) {
@@ -31,10 +35,10 @@ async function get(peer: Peer, path: string, init: RequestInit = {}): Promise<Re
   throw new Ended(CODES[response.status] ?? 1006, words);
 }
 
-function query(path: string, sub: Subscription, more: Record<string, string> = {}): string {
-  const params = new URLSearchParams(more);
+function query(path: string, asked: Record<string, unknown>): string {
+  const params = new URLSearchParams();
 
-  for (const [name, value] of Object.entries(sub.ask()))
+  for (const [name, value] of Object.entries(asked))
     if (value !== undefined) params.set(name, value === true ? "1" : String(value));
   return `${path}?${params}`;
 }
@@ -79,7 +83,7 @@ async function follow(link: Link, peer: Peer, sub: Subscription, controller: Abo
   const alive = watchdog(controller, SILENCE_MS);
 
   alive();
-  const response = await get(peer, query("api/events", sub),
+  const response = await get(peer, query("api/events", sub.ask()),
     { signal: controller.signal, headers: { Accept: "text/event-stream" } });
   for await (const [type, data] of read(response.body!, alive)) {
     const told = JSON.parse(data) as Told & Answer & { code: number };
@@ -90,22 +94,66 @@ async function follow(link: Link, peer: Peer, sub: Subscription, controller: Abo
   throw new Ended(1006, "the stream has ended");
 }
 
-async function ask(link: Link, peer: Peer, sub: Subscription, controller: AbortController): Promise<void> {
+/** So many at a time, the others in turn. */
+class Turns {
+  #n = 0;
+  #waiting: (() => void)[] = [];
+
+  get areShort(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  async during<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#n < MOST) this.#n += 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await run();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#n -= 1;
+    }
+  }
+}
+
+type Run = (link: Link, peer: Peer, sub: Subscription, controller: AbortController) => Promise<void>;
+
+const ask = (turns: Turns): Run => async (link, peer, sub, controller) => {
   const { signal } = controller;
   const alive = watchdog(controller, SILENCE_MS);
+  const asked = sub.ask();
 
-  for (let isFirst = true; ; isFirst = false) {
-    alive();
-    const response = await get(peer, query("api/events/poll", sub, { wait: isFirst ? "0" : `${WAIT_S}` }), { signal });
+  for (let isFirst = true; !signal.aborted; isFirst = false) {
+    const response = await turns.during(() => {
+      const wait = isFirst ? 0 : turns.areShort ? SHORT_WAIT_S : WAIT_S;
+      alive();
+      return get(peer, query("api/events/poll", { ...asked, since: sub.cursor, set: sub.set, wait }), { signal });
+    });
     const body = response.status === 204
       ? { events: [], cursor: response.headers.get("Tidegate-Cursor") ?? sub.cursor, recovered: true }
       : await response.json() as { events: Told[]; cursor: string; recovered: boolean; set?: string };
 
-    sub.answered({ id: null, ok: true, subscription: "poll", recovered: body.recovered, cursor: sub.cursor ?? null });
+    if (isFirst || !body.recovered)
+      sub.answered({ id: null, ok: true, subscription: "poll", recovered: body.recovered, cursor: sub.cursor ?? null });
     for (const told of body.events) peer.heard(link, told, [sub]);
     peer.heard(link, { ...body, type: "progress", timestamp: new Date().toISOString() } as Told, [sub]);
   }
+};
+
+/* A proxy that holds a stream back until it ends would have us wait for ever. */
+async function flows(peer: Peer): Promise<void> {
+  const controller = new AbortController();
+
+  watchdog(controller, FIRST_MS)();
+  try {
+    const response = await get(peer, "api/events?to=alerts", { signal: controller.signal, headers: { Accept: "text/event-stream" } });
+    await response.body!.getReader().read();
+  } finally {
+    controller.abort();
+  }
 }
+
+const answers = async (peer: Peer): Promise<void> => void await get(peer, "api/ws/status");
 
 async function order(peer: Peer, request: Ask): Promise<Answer> {
   if (request.op === "command") {
@@ -121,7 +169,7 @@ async function order(peer: Peer, request: Ask): Promise<Answer> {
   return { id: null, ok: true }; /* each request brings the token of now */
 }
 
-function overHttp(transport: string, most: number, run: typeof follow): Transport {
+function overHttp(transport: string, most: number, isUp: (peer: Peer) => Promise<void>, run: Run): Transport {
   return (peer) => {
     const running = new Map<Subscription, AbortController>();
     let isOver = false;
@@ -156,16 +204,16 @@ function overHttp(transport: string, most: number, run: typeof follow): Transpor
       ask: (request) => order(peer, request).catch((error) => {
         throw error instanceof Refused ? error : new Lost();
       }),
-      check: () => void get(peer, "api/ws/status").catch(failed),
+      check: () => void answers(peer).catch(failed),
       close: () => end(1000, ""),
     };
 
-    get(peer, "api/ws/status").then(() => isOver || peer.opened(link, {}), failed);
+    isUp(peer).then(() => isOver || peer.opened(link, {}), failed);
     return link;
   };
 }
 
 /** By `GET /api/events`, one stream a subscription. */
-export const events = (): Transport => overHttp("events", MOST_STREAMS, follow);
-/** By `GET /api/events/poll`. */
-export const poll = (): Transport => overHttp("poll", Infinity, ask);
+export const events = (): Transport => overHttp("events", MOST, flows, follow);
+/** By `GET /api/events/poll`, four at a time. */
+export const poll = (): Transport => overHttp("poll", Infinity, answers, ask(new Turns()));

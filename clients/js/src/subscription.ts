@@ -100,7 +100,8 @@ export class Subscription {
   #settle!: [resolve: () => void, reject: (error: Error) => void];
   #items: Event[] = [];
   #named = new Set<Thing>();
-  #set: string | undefined;
+  /** Stands for the set as it is; true: it is not known. @internal */
+  set: string | true = true;
   #isWhole = false; /* the set is known on this connection */
 
   /** @internal */
@@ -135,7 +136,7 @@ export class Subscription {
     this.#isWhole = false;
     this.#items = [];
     this.#named.clear();
-    return { to, types, bbox, max_hz: maxHz, since: this.cursor, set: this.#set ?? true };
+    return { to, types, bbox, max_hz: maxHz, since: this.cursor, set: this.set };
   }
 
   /** Is it a push, which names no subscription, and for this one? @internal */
@@ -182,7 +183,7 @@ export class Subscription {
       return; /* what later gateways say */
     }
     this.cursor = told.cursor ?? this.cursor;
-    this.#set = told.set ?? this.#set;
+    this.set = told.set ?? this.set;
   }
 
   #leave(thing: Thing, reason: string): void {

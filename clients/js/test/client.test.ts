@@ -1,4 +1,6 @@
-import { afterEach, expect, test } from "vitest";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, expect, test, vi } from "vitest";
 import WebSocket from "ws";
 import { Client, Refused, type Connection, type Options, type Push, type SocketMaker } from "../src/index.js";
 import { events, poll } from "../src/fallback.js";
@@ -6,6 +8,7 @@ import { log, until, useStack } from "./stack.js";
 
 const stack = useStack();
 const made: Client[] = [];
+const real = globalThis.fetch;
 
 afterEach(() => made.splice(0).forEach((client) => client.close()));
 
@@ -290,6 +293,49 @@ test("what has more subscriptions than streams are given polls, and has them all
 
   await Promise.all(subs.map((sub) => sub.ready));
   expect(client.connection).toMatchObject({ state: "polling" });
+});
+
+test("polls leave room: four at a time, and each subscription gets what is its", async () => {
+  const under = { now: 0, most: 0 };
+  const spy = vi.spyOn(globalThis, "fetch").mockImplementation(async (...args) => {
+    const isPoll = `${args[0]}`.includes("/api/events/poll");
+    under.most = Math.max(under.most, (under.now += Number(isPoll)));
+    try {
+      return await real(...args);
+    } finally {
+      under.now -= Number(isPoll);
+    }
+  });
+  const client = connect({ WebSocket: Blocked as unknown as SocketMaker, fallback: [poll()] });
+  const counters = Array.from({ length: 6 }, () => counter(client));
+
+  await Promise.all(counters.map(({ sub }) => sub.ready));
+  await counters[0]!.publish(3);
+  for (const { came } of counters) await until(() => came.length === 3, "it came by each");
+  expect(under.most).toBe(4);
+  spy.mockRestore();
+});
+
+test("an event stream that something holds back on its way is left for polls", async () => {
+  const held = createServer((request, response) => {
+    void (async () => {
+      const headers = request.headers as Record<string, string>;
+      const answer = await real(`${stack.where.url.slice(0, -1)}${request.url}`, { headers: { authorization: headers.authorization! } });
+      response.writeHead(answer.status, { "Content-Type": "application/json" });
+      response.end(await answer.text()); /* whole, as a proxy that buffers has it: a stream has no end */
+    })().catch(() => response.destroy());
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => held.once("listening", resolve));
+  const client = connect({
+    url: `http://127.0.0.1:${(held.address() as AddressInfo).port}/`, WebSocket: Blocked as unknown as SocketMaker, fallback: [events(), poll()],
+  });
+  const sub = client.subscribe({ to: ["user"] });
+
+  await sub.ready;
+  expect(client.connection).toMatchObject({ state: "polling" });
+  client.close();
+  held.closeAllConnections();
+  held.close();
 });
 
 test("who says once more that he has signed in stays live", async () => {
