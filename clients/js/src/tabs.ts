@@ -176,4 +176,5 @@ class TabSocket implements Socket {
   }
 }
 
-export const tabs = (): SocketMaker => TabSocket;
+/** Where the page did not come by HTTPS (nor from this machine) a browser has no locks: a socket a tab, as ever. */
+export const tabs = (): SocketMaker => (globalThis.isSecureContext ? TabSocket : globalThis.WebSocket as unknown as SocketMaker);

@@ -1,16 +1,19 @@
 /** A fresh project of Vite and React with the packed library in it, and Debian's Chromium to look at it. */
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { chromium, type Browser } from "playwright-core";
 import { afterAll, beforeAll } from "vitest";
 import { until } from "./stack.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const PATIENCE_MS = 300_000;
+/** Is this machine for the browser, which does not know so: what comes from it by HTTP is not safe. */
+export const ELSEWHERE = "app.test";
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
@@ -20,14 +23,17 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-function makeProject(): string {
+/* Nothing here may block: vitest takes a worker that says nothing for a minute for dead. */
+const run = promisify(execFile);
+
+async function makeProject(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "tidegate-app-"));
-  const npm = (...args: string[]) => execFileSync("npm", args, { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
 
   cpSync(fileURLToPath(new URL("app", import.meta.url)), folder, { recursive: true });
-  execFileSync(process.execPath, ["scripts/build.mjs"], { cwd: root });
-  execFileSync("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
-  npm("install", "--no-audit", "--no-fund", "--silent", `./${readdirSync(folder).find((name) => name.endsWith(".tgz"))}`);
+  await run(process.execPath, ["scripts/build.mjs"], { cwd: root });
+  await run("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: root });
+  const packed = readdirSync(folder).find((name) => name.endsWith(".tgz"));
+  await run("npm", ["install", "--no-audit", "--no-fund", "--silent", `./${packed}`], { cwd: folder });
   return folder;
 }
 
@@ -40,14 +46,14 @@ export function useApp(preview: boolean): { readonly url: string; readonly brows
 
   beforeAll(async () => {
     const port = await freePort();
-    folder = makeProject();
-    const run = [join(folder, "node_modules/vite/bin/vite.js")];
-    if (preview) execFileSync(process.execPath, [...run, "build", "--logLevel", "error"], { cwd: folder });
-    vite = spawn(process.execPath, [...run, ...(preview ? ["preview"] : []), "--port", `${port}`, "--strictPort", "--host", "127.0.0.1"],
+    folder = await makeProject();
+    const program = [join(folder, "node_modules/vite/bin/vite.js")];
+    if (preview) await run(process.execPath, [...program, "build", "--logLevel", "error"], { cwd: folder });
+    vite = spawn(process.execPath, [...program, ...(preview ? ["preview"] : []), "--port", `${port}`, "--strictPort", "--host", "127.0.0.1"],
       { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
     url = `http://127.0.0.1:${port}/`;
     await until(() => fetch(url).then(({ ok }) => ok, () => false), "Vite answers");
-    browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+    browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`] });
   }, PATIENCE_MS);
   afterAll(async () => {
     await browser?.close();

@@ -1,6 +1,6 @@
 /** One socket for all tabs: by a shared worker as built for users, by a lock where it does not come up, as with Vite in development. */
 import { describe, expect, test } from "vitest";
-import { useApp } from "./browser.js";
+import { ELSEWHERE, useApp } from "./browser.js";
 import { until, useStack } from "./stack.js";
 
 const stack = useStack();
@@ -35,5 +35,16 @@ describe.each([["a shared worker", true], ["a lock", false]])("by %s", (_, isBui
     }
     expect(await sockets()).toBe(1);
     await context.close();
+  });
+
+  test.runIf(isBuilt)("a page that came by HTTP has a socket of its own", async () => {
+    const token = await stack.act("token", { user: "ana" });
+    const page = await app.browser.newPage();
+    const address = app.url.replace("127.0.0.1", ELSEWHERE);
+
+    await page.goto(`${address}#gateway=${encodeURIComponent(stack.where.url)}&token=${token}&vehicle=1&share=1`);
+    await until(async () => (await page.locator("#state").innerText()) === "live websocket", "it is live");
+    expect(await page.evaluate("isSecureContext")).toBe(false);
+    await page.close();
   });
 });
