@@ -119,6 +119,8 @@ def test_all_of_a_filter_are_taken_in_again(letters, database):
     for query in ("", "?limit=5", "?by=reason", "?reason=no_route&by=topic", "?reason=bad_jsn"):
         answer = ask(query)
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_parameter"), query
+    answer = ask("?reason=no_route", json={})
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
     assert states() == {}
     page = ask("?topic=seano/%23&limit=1")
     assert (page.status_code, page.json()["asked"]) == (202, 1) and page.json()["cursor"]

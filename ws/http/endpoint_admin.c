@@ -227,7 +227,16 @@ int ws_endpoint_letter_state(WsCall *call) {
 int ws_endpoint_letters_replay(WsCall *call) {
         LetterQuery query = LETTER_QUERY_INIT(WS_LETTERS_LIMIT_MAX, WS_LETTERS_LIMIT_MAX);
 
-        if (!ws_letters_may(call) || !ws_letters_read(call, &query))
+        if (!ws_letters_may(call))
+                return 0;
+        if (!call->request) {
+                ws_response_problem(call->response,
+                                    400,
+                                    "bad_request",
+                                    "Say which in the query, and send no body.");
+                return 0;
+        }
+        if (!ws_letters_read(call, &query))
                 return 0;
         if (query.by != 0 ||
             (query.reasons == 0 && !*query.topic && !query.has_route && !*query.device &&
