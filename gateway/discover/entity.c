@@ -38,7 +38,8 @@ static size_t entity_cut(Text rest, Text levels[ENTITY_LEVELS]) {
 
                 if (n == ENTITY_LEVELS)
                         return 0;
-                levels[n++] = (Text){ .data = rest.data, .n = n_level };
+                levels[n] = (Text){ .data = rest.data, .n = n_level };
+                ++n;
                 if (!slash)
                         return n;
                 rest = (Text){ .data = slash + 1, .n = rest.n - n_level - 1 };

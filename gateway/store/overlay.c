@@ -1,5 +1,7 @@
 #include "gateway/store/overlay.h"
 
+#include <assert.h>
+
 #include "base/err.h"
 #include "base/index.h"
 #include "gateway/decode/json_tree.h"
@@ -59,11 +61,12 @@ static int members_add(Members *members, Layers *layers, bool is_change, const J
         const JsonNode *name = object + 1;
 
         for (size_t i = 0; i < object->n; i += 2, name = json_next(name + 1)) {
-                Member *member;
+                Member *member = NULL;
                 int r = members_take(members, layers->arena, tree, name, &member);
 
                 if (r != 0)
                         return err_up(r);
+                assert(member);
                 if (is_change)
                         member->change = name + 1;
                 else
