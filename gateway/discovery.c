@@ -133,7 +133,8 @@ static int discovery_make_patterns(const Findings *findings, Patterns *ret_patte
 }
 
 static int discovery_make_table(Discovery *discovery, const Findings *findings) {
-        CLEANUP(routes_unref) Routes *table = NULL, *old = NULL;
+        CLEANUP(routes_unref) Routes *table = NULL;
+        Routes *old;
         Patterns patterns = { 0 }, before;
         int r = routes_new_behind(&table, discovery->own);
 
@@ -150,6 +151,7 @@ static int discovery_make_table(Discovery *discovery, const Findings *findings) 
         discovery->table = TAKE(&table);
         atomic_store(&discovery->has_patterns, patterns.n > 0);
         pthread_mutex_unlock(&discovery->lock);
+        routes_unref(old);
         patterns_done(&before);
         return 0;
 }

@@ -141,12 +141,11 @@ static const char *series_member(const History *history) {
 
 /* Of which sums the columns may be made, in seconds; 0: they are made of rows. */
 static int series_step(const History *history, int64_t from_us, int64_t to_us) {
-        int64_t width_s = (to_us - from_us) / history->points / 1000000;
+        int64_t step_s = (to_us - from_us) / history->points / 1000000 / SERIES_STEPS;
 
-        if (history->is_csv || *series_member(history) == '/' ||
-            width_s < SERIES_STEPS * SERIES_MINUTE)
+        if (history->is_csv || *series_member(history) == '/' || step_s < SERIES_MINUTE)
                 return 0;
-        return width_s < SERIES_STEPS * SERIES_HOUR ? SERIES_MINUTE : SERIES_HOUR;
+        return step_s < SERIES_HOUR ? SERIES_MINUTE : SERIES_HOUR;
 }
 
 /* What both ways share, and what is of one alone. */
