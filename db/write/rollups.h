@@ -2,7 +2,7 @@
 
 /*
  * DbRollups: counts what charts show of minutes and hours that are over, of some things and one
- * piece of a day after the other, so that a chart of a year need not read its rows (decision 071).
+ * piece of a day after the other, so that a chart of a year need not read its rows (decision 075).
  *
  * What is written into later is counted again, before all else; then the newest day that lacks
  * something. Each step is a transaction of its own, which holds up nobody who writes: only for the
