@@ -175,10 +175,10 @@ static int value_of(MapRun *run, const MapAssignment *assignment, MapValue *ret_
                 } else if (r == 0 && op->kind == MAP_OP_NULL && ret_value->type == MAP_NOTHING &&
                            before.type != MAP_NOTHING) {
                         r = value_of_sources(run, assignment, &next, ret_value);
-                        if (ret_value->type != MAP_NOTHING) {
-                                came = ret_value->text;
-                                i = 0; /* all of them, on the next one */
-                        }
+                        if (ret_value->type == MAP_NOTHING)
+                                continue;
+                        came = ret_value->text;
+                        i = 0; /* all of them, on the next one */
                 }
         }
         return r == 0 ? 0 : err_up(r);
@@ -363,7 +363,7 @@ static int write_spreads(MapRun *run, MapTarget target, Buf *buf) {
                         r = value_of(run, assignment, &value);
                 if (r != 0 || value.type == MAP_NOTHING)
                         continue;
-                r = run->node->type == JSON_OBJECT
+                r = run->node && run->node->type == JSON_OBJECT
                             ? spread_object(run, assignment, buf)
                             : value_is_useless(run, value.text, "not an object");
         }

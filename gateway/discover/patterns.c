@@ -4,7 +4,7 @@
 #include "base/index.h"
 #include "model/topic.h"
 
-#define PATTERNS_EXACT (PATTERNS_SIBLINGS * 8)
+#define PATTERNS_EXACT ((size_t)PATTERNS_SIBLINGS * 8)
 
 void patterns_done(Patterns *patterns) {
         for (size_t i = 0; i < patterns->n; ++i)

@@ -205,8 +205,8 @@ static Birth *thing_before(const Thing *thing, uint64_t seq) {
         return n > 0 ? &thing->births[n - 1] : NULL;
 }
 
-const Birth *births_before(const Births *births, Text key, uint64_t seq) {
-        return thing_before(births_thing(births, key), seq);
+const Birth *births_before(const Births *births, Text thing, uint64_t seq) {
+        return thing_before(births_thing(births, thing), seq);
 }
 
 static bool is_first(uint64_t *first_seq, uint64_t seq) {
