@@ -78,6 +78,7 @@ def test_an_old_message_that_is_taken_in_again_names_nothing(gateway, broker, da
 def test_a_name_never_holds_up_what_was_heard(gateway, broker, database):
     say(broker, name="Entrance")
     wait_named(database, "Entrance", None)
+    database.wait_for("SELECT count(*) FROM ble_detections", 1)  # its first row looks at its device
     with contextlib.closing(psycopg2.connect(database.url)) as conn, conn.cursor() as cursor:
         cursor.execute("SELECT FROM devices FOR UPDATE")  # somebody is at it, for as long as he likes
         say(broker, name="Exit")
