@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "base/timestamp.h"
 #include "model/record.h"
-#include "model/topic.h"
+#include "model/topic_filter.h"
 
 #define LETTER_SHOWN 120 /* bytes of a value that is none */
 

@@ -60,14 +60,4 @@ MUST_CHECK int topic_template_expand(const TopicTemplate *template,
                                      const TopicMatch *values,
                                      char **ret_topic);
 
-/* Is it one, as MQTT has them? A broker ends the connection of who names another. */
-bool topic_filter_is_valid(Text filter);
-/* Of two MQTT filters: is every topic of @narrow one of @wide; is there a topic of both? Shared
- * subscriptions ($share/…) are apart from all others. */
-bool topic_filter_covers(const char *wide, const char *narrow);
-bool topic_filter_meets(const char *a, const char *b);
-bool topic_filter_takes(const char *filter, Text topic);
-/* The narrowest one that takes all of both, which must meet; owned by the caller. */
-MUST_CHECK int topic_filter_join(const char *a, const char *b, char **ret_filter);
-
 DEFINE_CLEANUP(TopicTemplate *, topic_template_free);

@@ -1,7 +1,7 @@
 #include "mqtt/door.h"
 
 #include "base/err.h"
-#include "model/topic.h"
+#include "model/topic_filter.h"
 #include "mqtt/filters.h"
 
 struct MqttDoor {

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/vec.h"
 #include "model/metrics.h"
-#include "model/topic.h"
+#include "model/topic_filter.h"
 #include "mqtt/session.h"
 
 #define MQTT_FILTERS_MAX_LINE 65600      /* the longest filter that MQTT allows, and a newline */

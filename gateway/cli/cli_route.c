@@ -10,6 +10,7 @@
 #include "gateway/decode/json_check.h"
 #include "gateway/decode/resolve.h"
 #include "gateway/decode/route.h"
+#include "model/topic_filter.h"
 
 #define ROUTE_PAYLOAD_MAX ((size_t)16 * 1024 * 1024)
 #define ROUTE_BLOCK       ((size_t)64 * 1024)

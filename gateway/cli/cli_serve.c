@@ -10,6 +10,7 @@
 #include "gateway/decode/route.h"
 #include "gateway/gateway.h"
 #include "gateway/sim/simulate.h"
+#include "model/topic_filter.h"
 
 #define CLI_MAX_OVERLAPS    100 /* that are told one by one */
 #define SIMULATE_MAX_THINGS 1000000

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "gateway/config/config_table.h"
+#include "model/topic_filter.h"
 
 #define DISCOVER_DEVICES      1000 /* by default */
 #define DISCOVER_DEVICES_MOST 100000

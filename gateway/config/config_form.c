@@ -7,7 +7,7 @@
 #include "base/timestamp.h"
 #include "db/target.h"
 #include "gateway/commands/command_publisher.h"
-#include "model/topic.h"
+#include "model/topic_filter.h"
 #include "ws/access/proxies.h"
 
 #define CONFIG_FORM_URL     512 /* as mqtt/candidates.h has it */

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "base/vec.h"
 #include "gateway/config/config_table.h"
+#include "model/topic_filter.h"
 
 #define CONFIG_MAP_IGNORES 32
 

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/vec.h"
+#include "model/topic_filter.h"
 #include "model/topic_index.h"
 
 struct Routes {

@@ -2,7 +2,7 @@
 
 #include "base/err.h"
 #include "base/index.h"
-#include "model/topic.h"
+#include "model/topic_filter.h"
 
 #define PATTERNS_EXACT ((size_t)PATTERNS_SIBLINGS * 8)
 

@@ -1,6 +1,7 @@
 #include "gateway/discover/rule.h"
 
 #include "base/name.h"
+#include "model/topic_filter.h"
 
 #define RULE_OURS "tidegate/"
 

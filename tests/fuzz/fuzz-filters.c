@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "model/topic.h"
+#include "model/topic_filter.h"
 #include "mqtt/door.h"
 #include "mqtt/filters.h"
 #include "tests/fuzz/fuzz.h"

@@ -21,6 +21,7 @@
 #include "gateway/journal/journal_numbers.h"
 #include "gateway/session_name.h"
 #include "model/topic.h"
+#include "model/topic_filter.h"
 #include "mqtt/filters.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "model/topic.h"
+#include "model/topic_filter.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_topic(const TopicTemplate *template, Text topic) {

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/base.h"
-#include "model/topic.h"
+#include "model/topic_filter.h"
 #include "mqtt/broker.h"
 #include "mqtt/candidates.h"
 #include "mqtt/door.h"

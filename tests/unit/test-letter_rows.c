@@ -9,7 +9,7 @@
 
 #include "db/read/letter_rows.h"
 #include "model/record.h"
-#include "model/topic.h"
+#include "model/topic_filter.h"
 #include "postgres.h"
 
 #define NOON INT64_C(1760788800000000) /* 2025-10-18T12:00:00Z */

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include "model/topic.h"
+#include "model/topic_filter.h"
+#include "model/topic_level.h"
 
 static bool matches(const TopicTemplate *template, const char *topic, TopicMatch *ret_match) {
         return topic_template_match(template, text_of(topic), ret_match);
@@ -353,6 +355,26 @@ static void test_a_filter_takes_topics(void **state) {
                                  cases[i].takes);
 }
 
+static void test_levels_come_off_both_ends(void **state) {
+        Text front = TEXT("a//b"), back = TEXT("a//b"), rest = TEXT("a/b/c/d"), levels;
+
+        (void)state;
+        assert_int_equal(topic_count_levels(front), 3);
+        assert_text(topic_take_level(&front), "a");
+        assert_text(topic_take_level(&front), "");
+        assert_text(topic_take_level(&front), "b");
+        assert_null(front.data);
+        assert_null(topic_take_level(&front).data);
+        assert_text(topic_take_last(&back), "b");
+        assert_text(topic_take_last(&back), "");
+        assert_text(topic_take_last(&back), "a");
+        assert_null(back.data);
+        assert_true(topic_split(rest, 2, &front, &levels));
+        assert_text(front, "a/b");
+        assert_text(levels, "c/d");
+        assert_false(topic_split(rest, 4, &front, &levels));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_is_a_filter),
@@ -373,6 +395,7 @@ int main(void) {
                 cmocka_unit_test(test_length_is_bounded),
                 cmocka_unit_test(test_expand_is_the_inverse_of_match),
                 cmocka_unit_test(test_expand_refuses_what_is_not_one_level),
+                cmocka_unit_test(test_levels_come_off_both_ends),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

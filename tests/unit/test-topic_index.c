@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "model/topic.h"
+#include "model/topic_filter.h"
 #include "model/topic_index.h"
 
 static void check_found(const TopicIndex *index, const char *topic, const char *expected) {
