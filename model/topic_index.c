@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "base/vec.h"
+#include "model/topic_level.h"
 
 #define NONE        UINT32_MAX
 #define FIRST_SLOTS 64 /* a power of two */
@@ -167,28 +168,6 @@ static int index_add_edge(TopicIndex *index, uint32_t from, Text level, uint32_t
 
 /* ---- filters ---- */
 
-static Text take_last(Text *rest) {
-        size_t at = rest->n;
-        Text level;
-
-        while (at > 0 && rest->data[at - 1] != '/')
-                --at;
-        level = (Text){ .data = rest->data + at, .n = rest->n - at };
-        *rest = at > 0 ? (Text){ rest->data, at - 1 } : (Text){ 0 };
-        return level;
-}
-
-static Text take_level(Text *rest) {
-        const char *slash = memchr(rest->data, '/', rest->n);
-        Text level = { .data = rest->data, .n = slash ? (size_t)(slash - rest->data) : rest->n };
-
-        if (slash)
-                *rest = (Text){ .data = slash + 1, .n = rest->n - level.n - 1 };
-        else
-                *rest = (Text){ 0 };
-        return level;
-}
-
 static int index_step(TopicIndex *index, uint32_t *node, Text level) {
         uint32_t below;
         int r = 0;
@@ -220,7 +199,7 @@ static int index_add_tail(TopicIndex *index, uint32_t *node, Text tail) {
         if (r == 0)
                 index->nodes[*node].tails = at;
         while (r == 0 && tail.data)
-                r = index_step(index, &at, take_last(&tail));
+                r = index_step(index, &at, topic_take_last(&tail));
         *node = at;
         return r == 0 ? 0 : err_up(r);
 }
@@ -232,7 +211,7 @@ int topic_index_add(TopicIndex *index, const char *filter, uint32_t id) {
         int r = 0;
 
         while (r == 0 && rest.data) {
-                Text level = take_level(&rest);
+                Text level = topic_take_level(&rest);
 
                 is_rest = text_equal(level, TEXT("#")) && !rest.data;
                 if (text_equal(level, TEXT("#")) && rest.data) {
@@ -285,7 +264,7 @@ static void search_tails(Search *search, uint32_t at, Text rest) {
         if (!rest.data || rest.n == 0)
                 return;
         search_list(search, node->ends);
-        level = take_last(&rest);
+        level = topic_take_last(&rest);
         below = index_below(search->index, at, level);
         if (below != NONE)
                 search_tails(search, below, rest);
@@ -308,7 +287,7 @@ static void search_below(Search *search, uint32_t at, Text rest, bool is_wild) {
                 search_list(search, node->ends);
                 return;
         }
-        level = take_level(&rest);
+        level = topic_take_level(&rest);
         below = index_below(search->index, at, level);
         if (below != NONE)
                 search_below(search, below, rest, true);
@@ -363,7 +342,7 @@ static void near_below(Search *search, uint32_t at, Text rest) {
                 near_list(search, node->ends);
                 return;
         }
-        level = take_level(&rest);
+        level = topic_take_level(&rest);
         if (text_equal(level, TEXT("+"))) {
                 for (below = node->texts; below != NONE; below = search->index->nodes[below].beside)
                         near_below(search, below, rest);
