@@ -3,7 +3,7 @@
 /*
  * Metrics: every counter, gauge and histogram of the process, in one table.
  *
- * Relaxed atomics: any thread, any time, no locks. The table in metrics.c gives
+ * Relaxed atomics: any thread, any time, no locks. The table in metrics_rows.c gives
  * each its Prometheus name, label and help (written by model/metrics_text.h);
  * docs/protocol.md names the two equations. Names follow the Prometheus
  * conventions (base units, _total for counters).
