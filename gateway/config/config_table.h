@@ -73,6 +73,7 @@ struct ConfigText {
 
 #define CONFIG_MAX_ROUTES     1024
 #define CONFIG_ROUTE_NAME_MAX 40
+#define ROUTE_MAX_BYTES       "256K" /* of a payload, unless told */
 
 typedef enum ConfigRouteKey {
         ROUTE_TOPIC,
@@ -198,7 +199,8 @@ MUST_CHECK int config_routes_fill(ConfigLoader *loader,
                                   const char *route,
                                   const char *name,
                                   const char *value);
-MUST_CHECK int config_routes_build(ConfigLoader *loader);
+MUST_CHECK int config_routes_build(ConfigLoader *loader); /* config_route_read.c */
+const char *config_route_key_name(ConfigRouteKey key);
 bool config_routes_has_key(const char *name);
 ConfigRoute *config_routes_find(ConfigTexts *texts, const char *name); /* NULL = none */
 /* The text of a key, NULL where it has none; the loader then blames its origin. */
