@@ -1,4 +1,4 @@
-"""The page at / in a real browser: signing in, live messages, one's own vehicles alone, reconnecting."""
+"""The page at /live in a real browser: signing in, live messages, one's own vehicles alone, reconnecting."""
 import json
 import math
 import os
@@ -82,7 +82,7 @@ def fleet(broker):
 
 
 def drive(gateway, *args, url=None):
-    browser = Browser(url or gateway.url, *args)
+    browser = Browser((url or gateway.url) + "/live", *args)
     seen = []
     for line in browser:
         seen.append(line)

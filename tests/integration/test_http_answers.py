@@ -139,3 +139,14 @@ def test_readiness_waits_for_the_broker(make_gateway, broker):
     assert gateway.status("/readyz") == 503
     broker.start()
     gateway.wait_ready()
+
+
+@pytest.mark.smoke
+def test_the_root_sends_to_the_page_from_wherever_it_lies(gateway):
+    answer = gateway.get("/", allow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "live")
+    page = gateway.get("/")
+    assert page.url == gateway.url + "/live" and page.headers["Content-Type"] == "text/html; charset=utf-8"
+    for name in re.findall(r'(?:src|href)="(live/[^"]+)"', page.text):
+        assert gateway.status(f"/{name}") == 200, name
+    assert gateway.get("/live/").url == gateway.url + "/live"  # or its files were sought in /live/live

@@ -94,7 +94,7 @@ def requests_of_the_api():
     return {
         "get": (LIVEZ, True),
         "head": (LIVEZ.replace(b"GET", b"HEAD"), True),
-        "page": (b"GET /assets/app.js HTTP/1.1\r\nHost: a\r\n\r\n", True),
+        "page": (b"GET /live/app.js HTTP/1.1\r\nHost: a\r\n\r\n", True),
         "nowhere": (b"DELETE /nowhere HTTP/1.1\r\nHost: a\r\n\r\n", True),
         "options": (b"OPTIONS /api/token HTTP/1.1\r\nHost: a\r\n\r\n", True),
         "post": (post + FORM + b"Content-Length: 3\r\n\r\na=b", True),
@@ -380,21 +380,21 @@ def test_what_is_good_is_good_in_every_form(gateway):
 
 
 def test_the_page_comes_packed_and_in_parts(gateway):
-    whole = gateway.get("/assets/app.js", headers={"Accept-Encoding": "identity"})
-    packed = gateway.get("/assets/app.js", headers={"Accept-Encoding": "br, gzip"})
+    whole = gateway.get("/live/app.js", headers={"Accept-Encoding": "identity"})
+    packed = gateway.get("/live/app.js", headers={"Accept-Encoding": "br, gzip"})
     assert packed.headers["Content-Encoding"] == "gzip" and packed.content == whole.content
     assert int(packed.headers["Content-Length"]) < len(whole.content) / 2
-    none = gateway.get("/assets/app.js", headers={"Accept-Encoding": "gzip;q=0"})
+    none = gateway.get("/live/app.js", headers={"Accept-Encoding": "gzip;q=0"})
     assert "Content-Encoding" not in none.headers
     for text, part, status in (("bytes=0-9", whole.content[:10], 206), ("bytes=-5", whole.content[-5:], 206),
                                ("bytes=10-", whole.content[10:], 206), ("lines=1-2", whole.content, 200),
                                ("bytes=9-1", whole.content, 200), ("bytes=1-2,4-5", whole.content, 200)):
-        got = gateway.get("/assets/app.js", headers={"Range": text, "Accept-Encoding": "identity"})
+        got = gateway.get("/live/app.js", headers={"Range": text, "Accept-Encoding": "identity"})
         assert (got.status_code, got.content) == (status, part), text
-    assert gateway.status("/assets/app.js", headers={"Range": "bytes=99999999-"}) == 416
+    assert gateway.status("/live/app.js", headers={"Range": "bytes=99999999-"}) == 416
     tag = whole.headers["ETag"]
-    assert gateway.status("/assets/app.js", headers={"If-None-Match": tag}) == 304
-    assert gateway.status("/assets/app.js", headers={"If-None-Match": f'"x", {tag}'}) == 304
+    assert gateway.status("/live/app.js", headers={"If-None-Match": tag}) == 304
+    assert gateway.status("/live/app.js", headers={"If-None-Match": f'"x", {tag}'}) == 304
 
 
 def test_who_expects_100_is_told_to_go_on(gateway):

@@ -125,7 +125,7 @@ def test_who_speaks_http_without_tls_is_told_so(make_secure):
 
 ANSWERS = [
     (LIVEZ, 200), (b"HEAD /livez HTTP/1.1\r\nHost: a\r\n\r\n", 200),
-    (b"GET /assets/app.js HTTP/1.1\r\nHost: a\r\n\r\n", 200),
+    (b"GET /live/app.js HTTP/1.1\r\nHost: a\r\n\r\n", 200),
     (b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n", 404), (b"POST /livez HTTP/1.1\r\nHost: a\r\n\r\n", 405),
     (b"OPTIONS /api/token HTTP/1.1\r\nHost: a\r\n\r\n", 204),
     (b"GET /api/devices HTTP/1.1\r\nHost: a\r\n\r\n", 401), (b"no request\r\n\r\n", 400),

@@ -1,5 +1,5 @@
 /*
- * The page at `/`: signs in, connects to /api/ws with a single-use ticket, and shows what it hears.
+ * The page at `/live`: signs in, connects to /api/ws with a single-use ticket, and shows what it hears.
  * Everything from outside is written with textContent.
  */
 

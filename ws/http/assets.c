@@ -6,8 +6,8 @@
 #include "ws/http/endpoint.h"
 
 /*
- * The page at `/` and the documents of the interfaces: files built into the program. Their names
- * carry no version, so browsers ask each time, and are told 304 by the ETag.
+ * The page at `/live` and the documents of the interfaces: files built into the program. Their
+ * names carry no version, so browsers ask each time, and are told 304 by the ETag.
  */
 
 typedef struct WsAsset WsAsset;
@@ -29,10 +29,8 @@ static const WsAsset ws_assets[] = {
         "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 static const WsAsset *ws_asset_find(const char *path) {
-        const char *name = strrchr(path, '/') + 1;
+        const char *name = strcmp(path, "/live") == 0 ? "index.html" : strrchr(path, '/') + 1;
 
-        if (!*name)
-                name = "index.html";
         for (size_t i = 0; i < N_ELEMENTS(ws_assets); ++i)
                 if (strcmp(ws_assets[i].name, name) == 0)
                         return &ws_assets[i];
@@ -164,8 +162,6 @@ int ws_endpoint_asset(WsCall *call) {
         const WsAsset *asset = ws_asset_find(call->request->path);
         char tag[24];
 
-        if (call->request->wants_json && strcmp(call->request->path, "/") == 0)
-                return ws_asset_give_json(call);
         if (!asset) {
                 ws_response_problem(response, 404, "not_found", "There is nothing here.");
                 return 0;
@@ -185,4 +181,26 @@ int ws_endpoint_asset(WsCall *call) {
         }
         ws_asset_give(call->request, asset, response);
         return 0;
+}
+
+/* Relative, for who comes by a proxy that puts us under a prefix. */
+static int ws_asset_send_to(WsCall *call, const char *place) {
+        call->response->status = 302;
+        ws_response_header(call->response, "Vary", "Accept");
+        ws_response_header(call->response, "Cache-Control", "no-cache");
+        ws_response_header(call->response, "Location", place);
+        return 0;
+}
+
+int ws_endpoint_root(WsCall *call) {
+        if (call->request->wants_json)
+                return ws_asset_give_json(call);
+        return ws_asset_send_to(call, "live");
+}
+
+/* Behind a slash its own files would be sought one level too deep. */
+int ws_endpoint_live(WsCall *call) {
+        if (strcmp(call->request->path, "/live") != 0)
+                return ws_asset_send_to(call, "../live");
+        return ws_endpoint_asset(call);
 }

@@ -7,7 +7,7 @@
 
 /* In order of path; of two that match the first is meant. */
 static const WsEndpoint ws_endpoints[] = {
-        { "/", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_asset, NULL, NULL },
+        { "/", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_root, NULL, NULL },
         { "/api/alerts",
           "GET",
           WS_ENDPOINT_SIGNED_IN,
@@ -353,9 +353,6 @@ static const WsEndpoint ws_endpoints[] = {
         { "/api/ws/stats", "GET", WS_ENDPOINT_SIGNED_IN, ws_endpoint_stats, NULL, NULL },
         { "/api/ws/status", "GET", WS_ENDPOINT_SIGNED_IN, ws_endpoint_status, NULL, NULL },
         { "/api/ws/ticket", "POST", WS_ENDPOINT_USER, ws_endpoint_ticket, NULL, NULL },
-        { "/assets/app.js", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_asset, NULL, NULL },
-        { "/assets/map.js", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_asset, NULL, NULL },
-        { "/assets/style.css", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_asset, NULL, NULL },
         { "/auth/login",
           "POST",
           WS_ENDPOINT_PUBLIC,
@@ -366,6 +363,10 @@ static const WsEndpoint ws_endpoints[] = {
         { "/auth/me", "GET", WS_ENDPOINT_USER, ws_page_vehicle_user, NULL, NULL },
         { "/auth/refresh", "POST", WS_ENDPOINT_USER, ws_page_vehicle_refresh, NULL, NULL },
         { "/health", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_health, NULL, NULL },
+        { "/live", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_live, NULL, NULL },
+        { "/live/app.js", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_asset, NULL, NULL },
+        { "/live/map.js", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_asset, NULL, NULL },
+        { "/live/style.css", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_asset, NULL, NULL },
         { "/livez", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_livez, NULL, NULL },
         { "/metrics", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_metrics, NULL, NULL },
         { "/mqtt/status", "GET", WS_ENDPOINT_SIGNED_IN, ws_page_mqtt_status, NULL, NULL },

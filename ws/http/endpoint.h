@@ -147,6 +147,8 @@ int ws_endpoint_give_history(WsCall *call, const Answer *answer, const char *con
 bool ws_endpoint_see_vehicle(WsCall *call, const char *name, const Vehicle **ret_vehicle);
 bool ws_endpoint_see_device(WsCall *call, const char *name, const Device **ret_device);
 /* assets.c */
+int ws_endpoint_root(WsCall *call);
+int ws_endpoint_live(WsCall *call);
 int ws_endpoint_asset(WsCall *call);
 
 /* ../pages/: what the pages of the origin systems ask. page.c */

@@ -16,6 +16,7 @@ static const WsTitle ws_response_titles[] = {
         { 202, "Accepted" },
         { 204, "No Content" },
         { 206, "Partial Content" },
+        { 302, "Found" },
         { 304, "Not Modified" },
         { 400, "Bad Request" },
         { 401, "Unauthorized" },
