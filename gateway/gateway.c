@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +22,7 @@
 #include "gateway/notify.h"
 #include "gateway/read/readers.h"
 #include "gateway/self_check.h"
+#include "gateway/signals.h"
 #include "gateway/sparkplug/order.h"
 #include "gateway/store/processor.h"
 #include "model/event.h"
@@ -30,10 +30,9 @@
 #include "model/query.h"
 #include "ws/server.h"
 
-#define GATEWAY_TICK_US        1000000 /* self-check; the watchdog asks for no more */
-#define GATEWAY_DRAIN_MIN_MS   200     /* for the sockets, when the journal took all the grace */
-#define GATEWAY_SAME_SIGNAL_US 1000000
-#define GATEWAY_RESTART_KEYS   64
+#define GATEWAY_TICK_US      1000000 /* self-check; the watchdog asks for no more */
+#define GATEWAY_DRAIN_MIN_MS 200     /* for the sockets, when the journal took all the grace */
+#define GATEWAY_RESTART_KEYS 64
 
 struct Gateway {
         Config *config;             /* borrowed: as we started */
@@ -62,39 +61,6 @@ static void gateway_free_event(void *event) {
 
 static const Config *gateway_config(const Gateway *gateway) {
         return gateway->reloaded ? gateway->reloaded : gateway->config;
-}
-
-/* What would end the process and means nothing to it: signals that scripts send to other programs,
- * and that of a file which may not grow further, as the write says so itself. */
-static void gateway_ignore_signals(void) {
-        static const int ignored[] = { SIGPIPE, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM,
-                                       SIGPROF, SIGIO,   SIGPWR,  SIGXFSZ };
-
-        for (size_t i = 0; i < N_ELEMENTS(ignored); ++i)
-                (void)signal(ignored[i], SIG_IGN);
-}
-
-void gateway_expect_signals(void) {
-        sigset_t set;
-
-        gateway_ignore_signals();
-        MUST(sigemptyset(&set));
-        MUST(sigaddset(&set, SIGHUP));
-        MUST(pthread_sigmask(SIG_BLOCK, &set, NULL));
-}
-
-/* All signals that we take wait for signalfd, in this thread and in all that it starts. */
-static int gateway_block_signals(Gateway *gateway) {
-        sigset_t set;
-
-        bus_error_guard();
-        MUST(sigemptyset(&set));
-        MUST(sigaddset(&set, SIGTERM));
-        MUST(sigaddset(&set, SIGINT));
-        MUST(sigaddset(&set, SIGHUP));
-        MUST(pthread_sigmask(SIG_BLOCK, &set, NULL));
-        gateway->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-        return gateway->signals < 0 ? err_new(-errno) : 0;
 }
 
 static int gateway_open_journal(Gateway *gateway) {
@@ -280,7 +246,8 @@ int gateway_new(Gateway **ret_gateway, Config *config, const ConfigSource *sourc
         log_set_level(config->log_level);
 
         (void)umask(0077); /* of whatever is made in journal.dir, too */
-        r = gateway_block_signals(gateway);
+        bus_error_guard();
+        r = signals_open(&gateway->signals);
         if (r == 0)
                 r = gateway_open_journal(gateway);
         if (r == 0)
@@ -432,20 +399,11 @@ static void gateway_tick(Gateway *gateway) {
                 notify_watchdog();
 }
 
-/* The next signal that came, or 0. */
-static int gateway_next_signal(Gateway *gateway) {
-        struct signalfd_siginfo info;
-
-        if (read(gateway->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
-                return 0;
-        return (int)info.ssi_signo;
-}
-
 static int gateway_take_signals(Gateway *gateway, bool *ret_stop) {
         int r = 0;
 
-        for (int signo = gateway_next_signal(gateway); signo != 0 && r == 0;
-             signo = gateway_next_signal(gateway)) {
+        for (int signo = signals_next(gateway->signals); signo != 0 && r == 0;
+             signo = signals_next(gateway->signals)) {
                 if (signo == SIGHUP)
                         r = gateway_reload(gateway);
                 else
@@ -534,33 +492,6 @@ static int gateway_loop(Gateway *gateway) {
 
 /* ---- the end ------------------------------------------------------------------------------ */
 
-static volatile int64_t gateway_stopping_us; /* for the handler: when the first one came */
-
-/* Ctrl-C reaches a whole group, so that the first one often comes twice. */
-static void gateway_on_second_signal(int signo) {
-        static const char text[] = "second signal: ending at once, the journal keeps the rest\n";
-
-        (void)signo;
-        if (clock_mono_us() - gateway_stopping_us < GATEWAY_SAME_SIGNAL_US)
-                return;
-        log_last_words(text, sizeof(text) - 1);
-        _exit(EXIT_FAILURE);
-}
-
-/* Nothing is lost by an end at any moment, so a second signal need not be polite. */
-static void gateway_arm_second_signal(void) {
-        const struct sigaction action = { .sa_handler = gateway_on_second_signal };
-        sigset_t set;
-
-        gateway_stopping_us = clock_mono_us();
-        MUST(sigaction(SIGTERM, &action, NULL));
-        MUST(sigaction(SIGINT, &action, NULL));
-        MUST(sigemptyset(&set));
-        MUST(sigaddset(&set, SIGTERM));
-        MUST(sigaddset(&set, SIGINT));
-        MUST(pthread_sigmask(SIG_UNBLOCK, &set, NULL));
-}
-
 static int gateway_left_ms(int64_t deadline_us) {
         int64_t left_us = deadline_us - clock_mono_us();
 
@@ -576,7 +507,7 @@ static void gateway_stop(Gateway *gateway) {
 
         log_info("stopping grace_ms=%d", grace_ms);
         notify_stopping();
-        gateway_arm_second_signal();
+        signals_arm_second();
         doors_stop(gateway->doors, gateway_left_ms(deadline_us) / 2);
         processor_stop(gateway->processor, gateway_left_ms(deadline_us));
         (void)queue_wait_closed(gateway->outbox, gateway_left_ms(deadline_us));

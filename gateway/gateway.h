@@ -18,10 +18,6 @@ enum {
         GATEWAY_E_START = 1, /* cannot start as configured: said why in the log */
 };
 
-/* Before anything that takes time, on the main thread: what means nothing to us ends nothing, and
- * SIGHUP waits until there is somebody to load again. */
-void gateway_expect_signals(void);
-
 /* @config and @source (for SIGHUP) are borrowed for the life of the gateway. */
 MUST_CHECK int gateway_new(Gateway **ret_gateway, Config *config, const ConfigSource *source);
 MUST_CHECK int gateway_run(Gateway *gateway); /* until SIGTERM, SIGINT or a fault */

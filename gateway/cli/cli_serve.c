@@ -9,6 +9,7 @@
 #include "gateway/cli/cli_command.h"
 #include "gateway/decode/route.h"
 #include "gateway/gateway.h"
+#include "gateway/signals.h"
 #include "gateway/sim/simulate.h"
 #include "model/topic_filter.h"
 
@@ -35,7 +36,7 @@ int cli_serve(const Cli *cli) {
         CLEANUP(gateway_free) Gateway *gateway = NULL;
         int r;
 
-        gateway_expect_signals();
+        signals_expect();
         r = cli_load(cli, &config);
         if (r != CLI_OK)
                 return r;
