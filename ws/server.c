@@ -14,6 +14,7 @@
 #include "model/metrics.h"
 #include "ws/access/limiter.h"
 #include "ws/device/edge.h"
+#include "ws/entrances.h"
 #include "ws/http/exchange.h"
 #include "ws/http/gate.h"
 #include "ws/http/http.h"
@@ -24,8 +25,6 @@
 #include "ws/hub/viewer.h"
 #include "ws/loop/options.h"
 #include "ws/net/conn.h"
-#include "ws/net/listener.h"
-#include "ws/net/tls.h"
 
 #define WS_SERVER_TICKETS   4096
 #define WS_SERVER_FAILURES  1024 /* names under which bad credentials are counted */
@@ -57,9 +56,7 @@ struct WsServer {
         WsGate *gate;
         WsHttp *http;
         WsConns *conns;
-        WsTls *tls;                               /* NULL = plain */
-        WsListener *listeners[WS_ENTRANCE_COUNT]; /* NULL = none */
-        int ports[WS_ENTRANCE_COUNT];
+        WsEntrances entrances;
         uv_loop_t loop;
         uv_async_t wake;
         uv_timer_t tick, second, turn, drain; /* pings; HTTP; statistics; closing */
@@ -166,9 +163,7 @@ static void ws_server_on_sweep(uv_timer_t *timer) {
 
         watch_turn();
         ws_conns_sweep(server->conns, clock_mono_us() / 1000);
-        for (size_t i = 0; i < WS_ENTRANCE_COUNT; ++i)
-                if (server->listeners[i])
-                        ws_listener_resume(server->listeners[i]);
+        ws_entrances_resume(&server->entrances);
 }
 
 static void ws_server_count_client(void *arg, WsConn *conn) {
@@ -244,15 +239,6 @@ static void ws_server_start_timers(WsServer *server) {
                             WS_SERVER_SECOND_MS));
 }
 
-static void ws_server_load_certificate(WsServer *server) {
-        const char *why = "out of memory";
-
-        if (ws_tls_load(server->tls, server->options.tls_cert, server->options.tls_key, &why) != 0)
-                log_error("ws_cannot_use_certificate file=\"%s\" error=\"%s\" kept=old",
-                          server->options.tls_cert,
-                          why);
-}
-
 /* Everything but where we listen and which files hold the certificate may change. */
 static void ws_server_adopt(WsServer *server, WsOptions *fresh) {
         WsOptions old = server->options;
@@ -263,8 +249,8 @@ static void ws_server_adopt(WsServer *server, WsOptions *fresh) {
                             "keys=http.listen,http.health_listen,http.tls_cert,http.tls_key");
         ws_listener_fit(fresh);
         server->options = *fresh; /* hub, gate and http borrow this very struct */
-        if (is_same && server->tls)
-                ws_server_load_certificate(server);
+        if (is_same)
+                ws_entrances_renew(&server->entrances);
         server->access.failures_per_min = fresh->token_failures_per_min;
         ws_options_done(&old);
         free(fresh);
@@ -314,55 +300,6 @@ static int ws_server_open_loop(WsServer *server) {
                 timers[i]->data = server;
         }
         return 0;
-}
-
-static int ws_server_open_tls(WsServer *server) {
-        const WsOptions *options = &server->options;
-        const char *why = "";
-        int r;
-
-        if (!options->tls_cert || !options->tls_key)
-                return 0;
-        r = ws_tls_new(&server->tls, options->tls_cert, options->tls_key, &why);
-        if (r > 0)
-                log_error("ws_cannot_use_certificate file=\"%s\" key=\"%s\" error=\"%s\"",
-                          options->tls_cert,
-                          options->tls_key,
-                          why);
-        return r < 0 ? err_up(r) : r > 0 ? WS_SERVER_E_START : 0;
-}
-
-static int ws_server_listen_at(WsServer *server, const char *address, WsEntrance entrance) {
-        int r;
-
-        if (entrance != WS_ENTRANCE_ALL && (!address || !*address))
-                return 0;
-        r = ws_listener_open(&server->listeners[entrance],
-                             &server->loop,
-                             &server->options,
-                             address,
-                             entrance);
-        if (r != 0)
-                return r < 0 ? err_up(r) : WS_SERVER_E_START;
-        server->ports[entrance] = ws_listener_port(server->listeners[entrance]);
-        return 0;
-}
-
-static int ws_server_listen(WsServer *server) {
-        const WsOptions *options = &server->options;
-        int r;
-
-        r = ws_server_open_tls(server);
-        if (r == 0)
-                r = ws_server_listen_at(server, options->listen, WS_ENTRANCE_ALL);
-        if (r == 0)
-                r = ws_server_listen_at(server, options->health_listen, WS_ENTRANCE_HEALTH);
-        for (size_t i = 0; r == 0 && i < WS_ENTRANCE_COUNT; ++i)
-                if (server->listeners[i])
-                        ws_listener_start(server->listeners[i],
-                                          server->conns,
-                                          i == WS_ENTRANCE_ALL ? server->tls : NULL);
-        return r < 0 ? err_up(r) : r;
 }
 
 static int ws_server_build(WsServer *server) {
@@ -438,9 +375,9 @@ int ws_server_new(WsServer **ret_server,
                 r = ws_server_build(server);
         if (r < 0)
                 return err_up(r);
-        r = ws_server_listen(server);
+        r = ws_entrances_open(&server->entrances, &server->loop, &server->options, server->conns);
         if (r != 0)
-                return r < 0 ? err_up(r) : r;
+                return r < 0 ? err_up(r) : WS_SERVER_E_START;
 
         queue_set_wake(outbox, ws_server_on_queue, server);
         *ret_server = TAKE(&server);
@@ -463,9 +400,7 @@ static void ws_server_close_loop(WsServer *server) {
                 (uv_handle_t *)&server->drain,  (uv_handle_t *)&server->sweep,
         };
 
-        for (size_t i = 0; i < WS_ENTRANCE_COUNT; ++i)
-                if (server->listeners[i])
-                        ws_listener_close(server->listeners[i]);
+        ws_entrances_close(&server->entrances);
         if (server->hub)
                 ws_server_farewell(server);
         if (server->conns)
@@ -496,10 +431,11 @@ int ws_server_start(WsServer *server) {
         server->is_started = true;
         uv_async_send(&server->wake); /* for what was pushed before */
         log_info("ws_listening port=%d tls=%d",
-                 server->ports[WS_ENTRANCE_ALL],
+                 server->entrances.ports[WS_ENTRANCE_ALL],
                  server->options.tls_cert != NULL);
-        if (server->ports[WS_ENTRANCE_HEALTH] != 0)
-                log_info("ws_health_listening port=%d", server->ports[WS_ENTRANCE_HEALTH]);
+        if (server->entrances.ports[WS_ENTRANCE_HEALTH] != 0)
+                log_info("ws_health_listening port=%d",
+                         server->entrances.ports[WS_ENTRANCE_HEALTH]);
         return 0;
 }
 
@@ -523,7 +459,7 @@ WsServer *ws_server_free(WsServer *server) {
         ws_tickets_free(server->tickets);
         ws_limiter_free(server->failures);
         ws_conns_free(server->conns);
-        ws_tls_free(server->tls);
+        ws_entrances_done(&server->entrances);
         registry_free(server->registry);
         fresh = atomic_exchange(&server->new_options, NULL);
         if (fresh)
@@ -538,11 +474,11 @@ WsServer *ws_server_free(WsServer *server) {
 }
 
 int ws_server_port(const WsServer *server) {
-        return server->ports[WS_ENTRANCE_ALL];
+        return server->entrances.ports[WS_ENTRANCE_ALL];
 }
 
 int ws_server_health_port(const WsServer *server) {
-        return server->ports[WS_ENTRANCE_HEALTH];
+        return server->entrances.ports[WS_ENTRANCE_HEALTH];
 }
 
 int ws_server_result(const WsServer *server) {
