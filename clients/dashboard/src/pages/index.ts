@@ -1,0 +1,19 @@
+import type { ComponentType } from "react";
+import type { Plain } from "../i18n";
+import type { IconName } from "../ui/Icon";
+
+export interface Page {
+  /** The first part of its address: `#/devices`. */
+  path: string;
+  title: Plain;
+  icon: IconName;
+  /** Its file, loaded when somebody goes there. */
+  load(): Promise<{ default: ComponentType }>;
+  /** For admins alone. The gateway sees to that; here it is not offered to others. */
+  isForAdmins?: true;
+}
+
+/** In the order of the navigation; a phone has the first four at hand. */
+export const pages: readonly Page[] = [
+  { path: "devices", title: "devices.title", icon: "devices", load: () => import("./Devices") },
+];
