@@ -1,0 +1,149 @@
+/** The servers of a test file (those of clients/js), what is built, and Debian's Chromium to look at it. */
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer, request, type Server } from "node:http";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
+import { afterAll, beforeAll } from "vitest";
+import { startStack, until, type Do, type Where } from "../../js/test/stack";
+
+export { until };
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const PATIENCE_MS = 240_000;
+/** As the gateway has it: nothing unsafe, nothing from elsewhere but pictures. */
+const POLICY = "default-src 'self'; connect-src 'self'; img-src 'self' data: blob: https:; object-src 'none'; base-uri 'none'; "
+  + "form-action 'self'; frame-ancestors 'none'";
+const TYPES: Record<string, string> = {
+  ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css",
+  ".json": "application/json", ".svg": "image/svg+xml",
+};
+
+/** What is built, with the gateway behind it, below a path: as a proxy has it. */
+async function serve(folder: string, gateway: URL, prefix: string): Promise<{ server: Server; url: string }> {
+  const server = createServer((asked, answer) => {
+    const path = new URL(asked.url!, "http://x").pathname;
+    const file = join(folder, path.slice(prefix.length) || "index.html");
+
+    if (!path.startsWith(prefix)) return void answer.writeHead(404).end();
+    if (existsSync(file) && extname(file) in TYPES)
+      return void answer.writeHead(200, { "Content-Type": TYPES[extname(file)], "Content-Security-Policy": POLICY }).end(readFileSync(file));
+    const passed = request(new URL(asked.url!.slice(prefix.length), gateway), { method: asked.method!, headers: asked.headers },
+      (got) => got.pipe(answer.writeHead(got.statusCode!, got.headers)));
+    passed.on("error", () => answer.destroy());
+    answer.on("close", () => passed.destroy());
+    asked.pipe(passed);
+  });
+
+  server.on("upgrade", (asked, socket) => {
+    const there = connect(Number(gateway.port), gateway.hostname);
+    const headers = Object.entries(asked.headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    there.write(`GET /${asked.url!.slice(prefix.length)} HTTP/1.1\r\n${headers}\r\n`);
+    there.pipe(socket).pipe(there);
+    for (const one of [there, socket]) one.on("error", () => [there, socket].forEach((end) => end.destroy()));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { server, url: `http://127.0.0.1:${(server.address() as { port: number }).port}${prefix}` };
+}
+
+export interface Opened {
+  page: Page;
+  /** What the page has complained of: errors, and what the policy refused. */
+  said: string[];
+}
+
+export interface Dashboard {
+  readonly where: Where;
+  readonly url: string;
+  act: Do;
+  open(options?: BrowserContextOptions): Promise<Opened>;
+  /** By its form. */
+  signIn(page: Page, username: string, at?: string): Promise<void>;
+}
+
+export const PASSWORD = "correct horse battery";
+
+export function useDashboard(): Dashboard {
+  const ends: (() => unknown)[] = [];
+  let stack: Awaited<ReturnType<typeof startStack>>;
+  let browser: Browser;
+  let url = "";
+
+  beforeAll(async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tidegate-dashboard-"));
+    ends.push(() => rmSync(folder, { recursive: true, force: true }));
+    await promisify(execFile)(process.execPath, ["scripts/build.mjs", "--outDir", folder], { cwd: root });
+    stack = await startStack();
+    ends.push(() => stack.stop());
+    const served = await serve(folder, new URL(stack.where.url), "/some/prefix/");
+    ends.push(() => void (served.server.closeAllConnections(), served.server.close()));
+    url = served.url;
+    browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"] });
+    ends.push(() => browser.close());
+  }, PATIENCE_MS);
+  afterAll(async () => {
+    for (const end of ends.reverse()) await end();
+  }, PATIENCE_MS);
+  return {
+    get where() {
+      return stack.where;
+    },
+    get url() {
+      return url;
+    },
+    act: (what, args) => stack.act(what, args),
+    async open(options = {}) {
+      const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1280, height: 800 }, ...options });
+      const page = await context.newPage();
+      const said: string[] = [];
+
+      page.on("pageerror", (error) => said.push(error.message));
+      page.on("console", (message) => {
+        if (message.type() === "error") said.push(message.text());
+      });
+      return { page, said };
+    },
+    async signIn(page, username, at = "") {
+      await page.goto(`${url}${at}`);
+      await page.getByLabel("User name").fill(username);
+      await page.getByLabel("Password").fill(PASSWORD);
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.getByRole("status").getByText("Live").waitFor();
+    },
+  };
+}
+
+const SHOTS = process.env.TIDEGATE_SCREENSHOTS;
+
+/** Pictures for people: light, dark and on a phone. */
+export async function shoot(page: Page, name: string): Promise<void> {
+  if (!SHOTS) return;
+  mkdirSync(SHOTS, { recursive: true });
+  const size = page.viewportSize()!;
+  const looks = [["light", 1280, 800], ["dark", 1280, 800], ["phone", 390, 844]] as const;
+
+  for (const [look, width, height] of looks) {
+    await page.setViewportSize({ width, height });
+    await page.emulateMedia({ colorScheme: look === "dark" ? "dark" : "light" });
+    await page.waitForTimeout(1000); // for the eye, not for a test: what moves has come to rest
+    await page.screenshot({ path: join(SHOTS, `${name}-${look}.png`) });
+  }
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.setViewportSize(size);
+}
+
+/** What a screen reader's user would stumble over, by axe. */
+export async function stumbles(page: Page): Promise<string[]> {
+  if (!await page.evaluate(() => "axe" in window))
+    await page.evaluate(readFileSync(join(root, "node_modules/axe-core/axe.min.js"), "utf8"));
+  const found = await page.evaluate(async () => {
+    const { violations } = await (window as any).axe.run();
+    return violations.filter(({ impact }: any) => impact === "serious" || impact === "critical")
+      .map(({ id, nodes }: any) => `${id}: ${nodes.map(({ html }: any) => html).join(" ").slice(0, 400)}`);
+  });
+  return found as string[];
+}
