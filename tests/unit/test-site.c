@@ -75,6 +75,7 @@ static int read_folder(Fixture *f, int max_files, size_t max_bytes) {
         f->site = ws_site_free(f->site);
         return ws_site_read(&f->site,
                             &(WsSiteOptions){ .folder = f->folder,
+                                              .hosts = "https://a.example, https://b.example:8443",
                                               .max_files = max_files,
                                               .max_bytes = max_bytes });
 }
@@ -156,6 +157,33 @@ static void test_what_the_build_has_packed_is_taken_if_it_is_the_same(void **sta
                                buf_text(&other)));
 }
 
+static void test_the_page_leads_back_to_the_root_from_any_depth(void **state) {
+        CLEANUP_BUF Buf root = { 0 }, deep = { 0 };
+        Fixture *f = *state;
+
+        assert_int_equal(read_folder(f, 10, 1000), 0);
+        ws_site_page(f->site, 0, &root);
+        assert_string_equal(root.data, PAGE);
+        ws_site_page(f->site, 2, &deep);
+        assert_non_null(strstr(deep.data, "<head><base href=\"../../\"><script src=\"assets/"));
+        assert_int_equal(deep.n, sizeof(PAGE) - 1 + 4);
+}
+
+static void test_the_policy_names_the_hosts_and_nothing_unsafe(void **state) {
+        Fixture *f = *state;
+        const char *policy;
+
+        assert_int_equal(read_folder(f, 10, 1000), 0);
+        policy = ws_site_policy(f->site);
+        assert_null(strstr(policy, "unsafe"));
+        assert_non_null(strstr(policy,
+                               "img-src 'self' data: blob: https://a.example "
+                               "https://b.example:8443;"));
+        assert_non_null(strstr(policy,
+                               "connect-src 'self' ws: wss: https://a.example "
+                               "https://b.example:8443;"));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void) {
@@ -165,6 +193,8 @@ int main(void) {
                 TEST(test_a_folder_beyond_its_limits_is_not_served),
                 TEST(test_without_an_index_there_is_no_site),
                 TEST(test_what_the_build_has_packed_is_taken_if_it_is_the_same),
+                TEST(test_the_page_leads_back_to_the_root_from_any_depth),
+                TEST(test_the_policy_names_the_hosts_and_nothing_unsafe),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

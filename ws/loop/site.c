@@ -15,6 +15,7 @@
 #define WS_SITE_INDEX  "/index.html"
 #define WS_SITE_FINAL  "/assets/"
 #define WS_SITE_PACKED ".gz"
+#define WS_SITE_BASE   "<base href=\"./\">"
 #define WS_SITE_PIECE  65536
 
 struct WsSite {
@@ -23,6 +24,7 @@ struct WsSite {
         char **folders; /* found, and those from @n_seen on not looked into yet */
         size_t n_folders, n_seen, folder_capacity;
         size_t n_bytes;
+        Buf policy;
 };
 
 static void ws_site_file_done(WsSiteFile *file) {
@@ -41,6 +43,7 @@ WsSite *ws_site_free(WsSite *site) {
         for (size_t i = 0; i < site->n_folders; ++i)
                 free(site->folders[i]);
         free(site->folders);
+        buf_done(&site->policy);
         free(site);
         return NULL;
 }
@@ -221,6 +224,29 @@ static int ws_site_pack(const WsSite *site, WsSiteFile *file) {
         return 0;
 }
 
+/* `img.example` may show pictures, and be asked for tiles: CSP has spaces between its sources. */
+static void ws_site_put_hosts(Buf *policy, const char *hosts) {
+        Text rest = text_of(hosts), item;
+
+        while (hosts && text_next_item(&rest, ", \t", &item)) {
+                buf_append_char(policy, ' ');
+                buf_append_text(policy, item);
+        }
+}
+
+static int ws_site_make_policy(WsSite *site, const char *hosts) {
+        Buf *policy = &site->policy;
+
+        buf_append_string(policy, "default-src 'self'; connect-src 'self' ws: wss:");
+        ws_site_put_hosts(policy, hosts);
+        buf_append_string(policy, "; img-src 'self' data: blob:");
+        ws_site_put_hosts(policy, hosts);
+        buf_append_string(policy,
+                          "; worker-src 'self'; object-src 'none'; base-uri 'self'; "
+                          "form-action 'self'; frame-ancestors 'none'");
+        return buf_failed(policy) ? err_new(-ENOMEM) : 0;
+}
+
 int ws_site_read(WsSite **ret_site, const WsSiteOptions *options) {
         CLEANUP(ws_site_free) WsSite *site = calloc(1, sizeof(*site));
         int r;
@@ -236,6 +262,8 @@ int ws_site_read(WsSite **ret_site, const WsSiteOptions *options) {
                 return WS_SITE_E_NONE;
         for (size_t i = 0; r == 0 && i < site->n_files; ++i)
                 r = ws_site_pack(site, &site->files[i]);
+        if (r == 0)
+                r = ws_site_make_policy(site, options->hosts);
         if (r < 0)
                 return err_up(r);
         *ret_site = TAKE(&site);
@@ -246,6 +274,28 @@ int ws_site_read(WsSite **ret_site, const WsSiteOptions *options) {
 
 const WsSiteFile *ws_site_find(const WsSite *site, const char *path) {
         return ws_site_at(site, path);
+}
+
+void ws_site_page(const WsSite *site, size_t depth, Buf *ret_page) {
+        Text page = buf_text(&ws_site_at(site, WS_SITE_INDEX)->plain);
+        const char *base = memmem(page.data, page.n, WS_SITE_BASE, strlen(WS_SITE_BASE));
+        size_t n_before = base ? (size_t)(base - page.data) : 0;
+
+        if (!base || depth == 0) {
+                buf_append_text(ret_page, page);
+                return;
+        }
+        buf_append(ret_page, page.data, n_before);
+        buf_append_string(ret_page, "<base href=\"");
+        for (size_t i = 0; i < depth; ++i)
+                buf_append_string(ret_page, "../");
+        buf_append_string(ret_page, "\">");
+        n_before += strlen(WS_SITE_BASE);
+        buf_append(ret_page, page.data + n_before, page.n - n_before);
+}
+
+const char *ws_site_policy(const WsSite *site) {
+        return buf_text(&site->policy).data;
 }
 
 size_t ws_site_n_files(const WsSite *site) {

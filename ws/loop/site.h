@@ -20,6 +20,7 @@ typedef struct WsSiteOptions WsSiteOptions;
 
 struct WsSiteOptions {
         const char *folder;
+        const char *hosts; /* of pictures and tiles elsewhere, with commas between; NULL = none */
         int max_files;
         size_t max_bytes;
 };
@@ -45,6 +46,9 @@ WsSite *ws_site_free(WsSite *site);
 const char *ws_site_why(int r); /* of WS_SITE_E_*, for the log */
 
 const WsSiteFile *ws_site_find(const WsSite *site, const char *path); /* NULL: none */
+/* The page for a path @depth levels below the root: <base href="./"> leads back to it. */
+void ws_site_page(const WsSite *site, size_t depth, Buf *ret_page);
+const char *ws_site_policy(const WsSite *site); /* Content-Security-Policy */
 size_t ws_site_n_files(const WsSite *site);
 size_t ws_site_n_bytes(const WsSite *site);
 
