@@ -253,8 +253,10 @@ static void maintenance_survey(Maintenance *maintenance) {
         if (r == 0) {
                 maintenance_note_people(maintenance, &survey);
                 maintenance_note_letters(maintenance, &survey);
-                for (int i = 0; i < CLOCK_VERDICTS; ++i)
+                for (int i = 0; i < CLOCK_VERDICTS; ++i) {
                         metric_set((Metric)(METRIC_CLOCKS + i), survey.n_clocks[i]);
+                        metric_set((Metric)(METRIC_VEHICLE_CLOCKS + i), survey.n_vehicle_clocks[i]);
+                }
                 maintenance->survey = survey;
                 maintenance->was_surveyed = true;
         }

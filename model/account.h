@@ -103,6 +103,8 @@ struct Vehicle {
         const char *code, *name;
         bool is_active;
         Audience audience;
+        DeviceClock clock; /* by what is said in its name and not in a device's */
+        DeviceClock noted; /* what the database was given of that */
 };
 
 bool device_is_called(const Device *device, Text text); /* by its code, `id:7`, or its bare id */

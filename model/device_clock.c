@@ -84,6 +84,11 @@ bool device_clock_has_offset(const DeviceClock *clock) {
         return clock->verdict != CLOCK_UNJUDGED && clock->verdict != CLOCK_NONE;
 }
 
+bool device_clock_is_news(const DeviceClock *clock, const DeviceClock *told) {
+        return clock->verdict != told->verdict ||
+               clock_distance(clock->offset_us, told->offset_us) > CLOCK_CLOSE_US;
+}
+
 /* Does it take no second one to believe that the clock is as this one shows it? */
 static bool clock_is_certain(const DeviceClock *clock, const ClockReading *reading) {
         int64_t offset_us;

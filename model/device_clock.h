@@ -52,5 +52,8 @@ struct ClockReading {
         int64_t slack_us; /* what a clock may be off by */
 };
 
+/* Is it worth to be noted where @told was noted before: another verdict, or more than two seconds?
+ */
+bool device_clock_is_news(const DeviceClock *clock, const DeviceClock *told);
 bool device_clock_has_offset(const DeviceClock *clock); /* has it an offset that may be told? */
 void device_clock_read(DeviceClock *clock, const ClockReading *reading);

@@ -93,6 +93,7 @@ int event_new_message(Event **ret_event,
         event->n_items = view.n_items;
         event->latitude = view.latitude;
         event->longitude = view.longitude;
+        event->clock = record->clock;
         event->state = state ? *state : device_state_unknown();
 
         at = (char *)(event + 1);

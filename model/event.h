@@ -46,6 +46,7 @@ struct Event {
         int32_t sensor_id;
         uint32_t n_items;           /* ble_detections: records saved */
         DeviceState state;          /* device_status: the whole state after this message */
+        DeviceClock clock;          /* of its vehicle, likewise; unjudged: nothing is known */
         double latitude, longitude; /* vehicle_log: where it is; NAN = it does not say */
 
         Text said_time;  /* as in Record; of ble_detections each has its own, in its row */

@@ -88,6 +88,8 @@ typedef enum Metric {
         METRIC_PEOPLE_REFUSED,   /* names that were not counted; of the database */
         METRIC_CLOCKS,           /* gauge: of devices, by ClockVerdict; the first of */
         METRIC_CLOCKS_LAST = METRIC_CLOCKS + CLOCK_VERDICTS - 1,
+        METRIC_VEHICLE_CLOCKS, /* gauge: of vehicles, likewise */
+        METRIC_VEHICLE_CLOCKS_LAST = METRIC_VEHICLE_CLOCKS + CLOCK_VERDICTS - 1,
         METRIC_COMMANDS_ACCEPTED,
         METRIC_COMMANDS_REPEATED, /* the same idempotency key again */
         METRIC_COMMANDS_REFUSED,

@@ -2,6 +2,16 @@
 
 /* The formatter would make five lines of each row. */
 /* clang-format off */
+#define METRIC_OF_CLOCKS(first, verdict, word, name, help) \
+        [(first) + (verdict)] = { name, "verdict=\"" word "\"", METRIC_GAUGE, help }
+#define METRICS_OF_CLOCKS(first, name, help)                              \
+        METRIC_OF_CLOCKS(first, CLOCK_UNJUDGED, "none", name, help),      \
+        METRIC_OF_CLOCKS(first, CLOCK_OK, "ok", name, help),              \
+        METRIC_OF_CLOCKS(first, CLOCK_AHEAD, "ahead", name, help),        \
+        METRIC_OF_CLOCKS(first, CLOCK_BEHIND, "behind", name, help),      \
+        METRIC_OF_CLOCKS(first, CLOCK_NONE, "no_clock", name, help),      \
+        METRIC_OF_CLOCKS(first, CLOCK_LOCAL_TIME, "local_time", name, help)
+
 static const MetricRow metric_table[METRIC_COUNT] = {
         [METRIC_RECEIVED_MQTT] = { "tidegate_received_total", "door=\"mqtt\"", METRIC_COUNTER,
                 "Messages taken in, by the door through which they came." },
@@ -146,18 +156,8 @@ static const MetricRow metric_table[METRIC_COUNT] = {
                 "Names of people that are counted, of all cameras." },
         [METRIC_PEOPLE_REFUSED] = { "tidegate_people_refused_total", NULL, METRIC_COUNTER,
                 "Names beyond registry.max_people of a camera: not counted, their events are stored." },
-        [METRIC_CLOCKS + CLOCK_UNJUDGED] = { "tidegate_device_clocks", "verdict=\"none\"", METRIC_GAUGE,
-                "Devices, by what their clocks are worth; none: it has said no time." },
-        [METRIC_CLOCKS + CLOCK_OK] = { "tidegate_device_clocks", "verdict=\"ok\"", METRIC_GAUGE,
-                "Devices, by what their clocks are worth; none: it has said no time." },
-        [METRIC_CLOCKS + CLOCK_AHEAD] = { "tidegate_device_clocks", "verdict=\"ahead\"", METRIC_GAUGE,
-                "Devices, by what their clocks are worth; none: it has said no time." },
-        [METRIC_CLOCKS + CLOCK_BEHIND] = { "tidegate_device_clocks", "verdict=\"behind\"", METRIC_GAUGE,
-                "Devices, by what their clocks are worth; none: it has said no time." },
-        [METRIC_CLOCKS + CLOCK_NONE] = { "tidegate_device_clocks", "verdict=\"no_clock\"", METRIC_GAUGE,
-                "Devices, by what their clocks are worth; none: it has said no time." },
-        [METRIC_CLOCKS + CLOCK_LOCAL_TIME] = { "tidegate_device_clocks", "verdict=\"local_time\"", METRIC_GAUGE,
-                "Devices, by what their clocks are worth; none: it has said no time." },
+        METRICS_OF_CLOCKS(METRIC_CLOCKS, "tidegate_device_clocks", "Devices, by what their clocks are worth; none: it has said no time."),
+        METRICS_OF_CLOCKS(METRIC_VEHICLE_CLOCKS, "tidegate_vehicle_clocks", "Vehicles, by what the clocks of what is said in their name are worth; none: no time was said."),
         [METRIC_COMMANDS_ACCEPTED] =
                 { "tidegate_commands_total", "outcome=\"accepted\"", METRIC_COUNTER,
                 "Commands, by how they were taken and how far they came." },

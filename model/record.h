@@ -11,6 +11,7 @@
  */
 
 #include "base/base.h"
+#include "model/device_clock.h"
 #include "model/vehicle_log.h"
 
 typedef enum Kind {
@@ -175,6 +176,9 @@ struct Record {
         int64_t clock_us; /* the time that it gave, believed or not; CLOCK_UNKNOWN: none */
         bool has_zone;    /* and said with which offset from UTC */
         int64_t slack_us; /* what a clock may be off by: time.ahead */
+        DeviceClock
+                clock;    /* of its vehicle, as this message leaves it; unjudged: it says nothing */
+        bool notes_clock; /* and the database is to know it */
         bool late;        /* older than the latest state: stored, does not move it */
         bool unchanged;   /* command_ack, command_state: the command was as far already, or further:
                              nothing is shown; set by the store */

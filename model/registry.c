@@ -209,6 +209,10 @@ static int registry_apply_vehicle(Registry *registry, const Vehicle *row) {
         if (r != 0)
                 return err_up(r);
         vehicle.audience = node->vehicle.audience;
+        if (node->vehicle.clock.verdict != CLOCK_UNJUDGED) { /* memory is ahead of the database */
+                vehicle.clock = node->vehicle.clock;
+                vehicle.noted = node->vehicle.noted;
+        }
         node->vehicle = vehicle;
         return err_up(registry_present(registry, node));
 }
@@ -567,17 +571,27 @@ void registry_set_state(Registry *registry, int64_t device_id, const DeviceState
                 node->device.state = *state;
 }
 
-void registry_forget_states(Registry *registry) {
-        int64_t id = 0;
+void registry_set_clock(Registry *registry,
+                        int64_t vehicle_id,
+                        const DeviceClock *clock,
+                        const DeviceClock *noted) {
+        GraphNode *node = graph_find(&registry->graph, GRAPH_VEHICLE, vehicle_id);
 
-        for (;;) {
-                GraphNode *node = idlist_next(&registry->order[GRAPH_DEVICE], id);
-
-                if (!node)
-                        return;
-                node->device.state = device_state_unknown();
-                id = node->device.id;
+        if (node) {
+                node->vehicle.clock = *clock;
+                node->vehicle.noted = *noted;
         }
+}
+
+void registry_forget_states(Registry *registry) {
+        GraphNode *node;
+
+        for (int64_t id = 0; (node = idlist_next(&registry->order[GRAPH_DEVICE], id));
+             id = node->id)
+                node->device.state = device_state_unknown();
+        for (int64_t id = 0; (node = idlist_next(&registry->order[GRAPH_VEHICLE], id));
+             id = node->id)
+                node->vehicle.clock = node->vehicle.noted = (DeviceClock){ 0 };
 }
 
 const Zones *registry_zones(const Registry *registry) {

@@ -60,7 +60,13 @@ size_t registry_n_devices_of(const Registry *registry, int64_t user_id); /* that
 const Device *registry_next_device(const Registry *registry, int64_t after_id);
 const Vehicle *registry_next_vehicle(const Registry *registry, int64_t after_id);
 
-void registry_forget_states(Registry *registry); /* of all devices: as if never heard of */
+/* Of all devices, and the clocks of vehicles: as if never heard of. */
+void registry_forget_states(Registry *registry);
 void registry_set_state(Registry *registry, int64_t device_id, const DeviceState *state);
+
+void registry_set_clock(Registry *registry,
+                        int64_t vehicle_id,
+                        const DeviceClock *clock,
+                        const DeviceClock *noted);
 
 DEFINE_CLEANUP(Registry *, registry_free);

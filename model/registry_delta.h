@@ -30,7 +30,7 @@ struct RegistryRow {
         union {
                 User user;
                 Device device;   /* audience, groups, state are ignored */
-                Vehicle vehicle; /* audience is ignored */
+                Vehicle vehicle; /* audience is ignored; clock where none is known yet */
                 GroupRef group;
                 struct {
                         int64_t device_id;

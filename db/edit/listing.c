@@ -20,8 +20,10 @@ static const char *const listing_sql[] = {
                 "SELECT v.id, v.code, v.name, u.username AS owner,"
                 " CASE WHEN v.is_active THEN 'active' ELSE 'disabled' END AS state,"
                 " (SELECT string_agg(w.username, ',' ORDER BY w.username) FROM shares s"
-                " JOIN users w ON w.id = s.user_id WHERE s.vehicle_id = v.id) AS shared_with"
-                " FROM vehicles v LEFT JOIN users u ON u.id = v.user_id ORDER BY v.id",
+                " JOIN users w ON w.id = s.user_id WHERE s.vehicle_id = v.id) AS shared_with,"
+                " c.clock, c.clock_offset AS clock_offset_ms"
+                " FROM vehicles v LEFT JOIN users u ON u.id = v.user_id"
+                " LEFT JOIN vehicle_clocks c ON c.vehicle_id = v.id ORDER BY v.id",
 };
 
 DEFINE_CLEANUP(PGresult *, PQclear);

@@ -159,6 +159,9 @@ static int directory_add_vehicle(RegistryDelta *delta, const PGresult *result, i
         row.vehicle.code = column_string(result, i, 2);
         row.vehicle.name = column_string(result, i, 3);
         row.vehicle.is_active = column_bool(result, i, 4);
+        row.vehicle.clock.verdict = clock_verdict_of(column_string(result, i, 5));
+        row.vehicle.clock.offset_us = column_int(result, i, 6) * 1000;
+        row.vehicle.noted = row.vehicle.clock;
         return directory_add(delta, &row);
 }
 
@@ -201,6 +204,10 @@ static int directory_add_zones(RegistryDelta *delta, const PGresult *result, int
         "id, user_id, key, code, name, product_type, device_type, firmware_version, is_active," \
         " token_hash, token_form, token_generation, location"
 
+#define VEHICLE_COLUMNS                                                         \
+        "v.id, v.user_id, v.code, v.name, v.is_active, c.clock, c.clock_offset" \
+        " FROM vehicles v LEFT JOIN vehicle_clocks c ON c.vehicle_id = v.id"
+
 #define USER_COLUMNS                                 \
         "id, username, role, is_active, generation," \
         " (extract(epoch FROM tokens_from) * 1000000)::bigint, identifier"
@@ -231,9 +238,8 @@ static const struct {
                 directory_add_state,
         },
         [REGISTRY_VEHICLE] = {
-                "SELECT id, user_id, code, name, is_active FROM vehicles",
-                "SELECT id, user_id, code, name, is_active FROM vehicles"
-                " WHERE id = ANY ($1::bigint[])",
+                "SELECT " VEHICLE_COLUMNS,
+                "SELECT " VEHICLE_COLUMNS " WHERE v.id = ANY ($1::bigint[])",
                 directory_add_vehicle,
         },
         [REGISTRY_GROUP] = {

@@ -56,19 +56,16 @@ static int survey_dead(DbConn *conn, DbSurvey *survey) {
         return 0;
 }
 
-static int survey_clocks(DbConn *conn, DbSurvey *survey) {
+/* @sql: verdicts, null where nothing was said so far, and how many. */
+static int survey_clocks(DbConn *conn, const char *sql, int64_t n_clocks[CLOCK_VERDICTS]) {
         CLEANUP(PQclear) PGresult *result = NULL;
         int r;
 
-        r = db_conn_exec(conn,
-                         &(DbQuery){ .sql = "SELECT s.clock, count(*) FROM devices d"
-                                            " LEFT JOIN device_states s ON s.device_id = d.id"
-                                            " GROUP BY s.clock" },
-                         &result);
+        r = db_conn_exec(conn, &(DbQuery){ .sql = sql }, &result);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
-        for (int i = 0; i < PQntuples(result); ++i) /* null is "": unjudged */
-                survey->n_clocks[clock_verdict_of(PQgetvalue(result, i, 0))] +=
+        for (int i = 0; i < PQntuples(result); ++i)
+                n_clocks[clock_verdict_of(PQgetvalue(result, i, 0))] +=
                         strtoll(PQgetvalue(result, i, 1), NULL, 10);
         return 0;
 }
@@ -116,7 +113,17 @@ int db_survey(DbConn *conn, DbSurvey *ret_survey) {
         if (r == 0)
                 r = survey_dead(conn, &survey);
         if (r == 0)
-                r = survey_clocks(conn, &survey);
+                r = survey_clocks(conn,
+                                  "SELECT s.clock, count(*) FROM devices d"
+                                  " LEFT JOIN device_states s ON s.device_id = d.id"
+                                  " GROUP BY s.clock",
+                                  survey.n_clocks);
+        if (r == 0)
+                r = survey_clocks(conn,
+                                  "SELECT c.clock, count(*) FROM vehicles v"
+                                  " LEFT JOIN vehicle_clocks c ON c.vehicle_id = v.id"
+                                  " GROUP BY c.clock",
+                                  survey.n_vehicle_clocks);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         *ret_survey = survey;

@@ -20,6 +20,7 @@ struct DbSurvey {
         int64_t n_letters;        /* dead letters, as PostgreSQL's statistics count them */
         int64_t letter_bytes;     /* of their files, with what was deleted and not reused yet */
         int64_t n_clocks[CLOCK_VERDICTS]; /* devices, by what their clocks are worth */
+        int64_t n_vehicle_clocks[CLOCK_VERDICTS];
 };
 
 typedef struct DbLetterGroup DbLetterGroup;

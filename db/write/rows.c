@@ -298,6 +298,19 @@ static void rows_add_birth(DbRows *rows, const Record *record) {
         db_array_bytes(&columns[3], record->payload.data ? record->payload : TEXT(""));
 }
 
+static void rows_add_clock(DbRows *rows, const Record *record) {
+        DbArray *columns = rows->columns[DB_SHEET_CLOCKS];
+
+        if (!record->notes_clock)
+                return;
+        db_array_int(&columns[0], record->vehicle_id);
+        db_array_bytes(&columns[1], text_of(clock_verdict_name(record->clock.verdict)));
+        if (device_clock_has_offset(&record->clock))
+                db_array_int(&columns[2], record->clock.offset_us / 1000);
+        else
+                db_array_null(&columns[2]);
+}
+
 static void rows_add_letter(DbRows *rows, const Record *record) {
         DbArray *columns = rows->columns[DB_SHEET_LETTERS];
         const char *outcome = "stored";
@@ -325,6 +338,7 @@ void db_rows_add(DbRows *rows, const Record *record, size_t index) {
         if (record->duplicate)
                 return;
         rows_add_birth(rows, record);
+        rows_add_clock(rows, record);
         if (record->reason != REASON_NONE) {
                 rows_add_dead_letter(rows,
                                      record,

@@ -251,6 +251,19 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
                 "kktJ",
                 false,
         },
+        /* Of a vehicle that is being deleted: none, or before it goes. */
+        [DB_SHEET_CLOCKS] = {
+                "vehicle_clocks",
+                "INSERT INTO vehicle_clocks AS c (vehicle_id, clock, clock_offset)"
+                " SELECT u.vehicle_id, u.clock, u.clock_offset FROM"
+                " (SELECT DISTINCT ON (vehicle_id) * FROM unnest($1, $2, $3) WITH ORDINALITY"
+                " AS n (vehicle_id, clock, clock_offset, ord) ORDER BY vehicle_id, ord DESC) AS u"
+                " JOIN vehicles v ON v.id = u.vehicle_id ORDER BY u.vehicle_id FOR KEY SHARE OF v"
+                " ON CONFLICT (vehicle_id) DO UPDATE SET clock = EXCLUDED.clock,"
+                " clock_offset = EXCLUDED.clock_offset, updated_at = now()",
+                "ksk",
+                false,
+        },
         /* Older than what is stored: only last_seen may move. A device deleted meanwhile: none. */
         [DB_SHEET_STATES] = {
                 "device_states",

@@ -33,6 +33,7 @@ typedef enum DbSheet {
         DB_SHEET_NAMES,     /* what devices call themselves */
         DB_SHEET_BIRTHS,    /* of Sparkplug: the last one of each thing */
         DB_SHEET_MERGED,    /* what changes of telemetry come to, of each device */
+        DB_SHEET_CLOCKS,    /* of vehicles */
         DB_SHEET_STATES,
         DB_SHEET_COUNT
 } DbSheet;

@@ -434,6 +434,7 @@ static int store_judge(const DbStore *store, DbTrouble trouble) {
         case DB_SHEET_ROW_NOTES:
         case DB_SHEET_BIRTHS:
         case DB_SHEET_MERGED:
+        case DB_SHEET_CLOCKS:
         case STORE_STEP_OTHER:
                 return DB_E_REFUSED;
         default:

@@ -99,11 +99,11 @@ bool lateness_of_status(DeviceState *state, const Record *record) {
 }
 
 /* Not of what was kept back for us: how long that was on its way is no matter of the clock. */
-void lateness_read_clock(DeviceState *state, const Record *record) {
+void lateness_read_clock(DeviceClock *clock, const Record *record) {
         if (record->retained || record->letter_id != 0 ||
             (record->clock_us == CLOCK_UNKNOWN && !record->odd_time))
                 return;
-        device_clock_read(&state->clock,
+        device_clock_read(clock,
                           &(ClockReading){ .time_us = record->clock_us,
                                            .received_us = record->received_us,
                                            .has_zone = record->has_zone,

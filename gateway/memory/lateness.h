@@ -24,7 +24,7 @@ MUST_CHECK int lateness_note(Lateness *latest, Record *record);
 
 /* The same of a status, whose stream is the latest state of its device. */
 bool lateness_of_status(DeviceState *state, const Record *record);
-/* What the message says about the clock of its device. */
-void lateness_read_clock(DeviceState *state, const Record *record);
+/* What the message says about the clock of whoever sent it. */
+void lateness_read_clock(DeviceClock *clock, const Record *record);
 
 DEFINE_CLEANUP(Lateness *, lateness_free);

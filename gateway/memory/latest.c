@@ -46,7 +46,7 @@ void latest_move(DeviceState *state, Record *record) {
         bool is_old;
 
         latest_forget_ahead(state);
-        lateness_read_clock(state, record);
+        lateness_read_clock(&state->clock, record);
         is_old = latest_is_old(state, record);
         if (state->last_seen_us < latest_alive_us(record)) /* CLOCK_UNKNOWN is below all times */
                 state->last_seen_us = latest_alive_us(record);

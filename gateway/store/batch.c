@@ -294,6 +294,25 @@ static int batch_move(Batch *batch,
         return 0;
 }
 
+/* What was judged when it was shown has been read by then, and could not be noted. A device in
+ * whose name a message is has a clock of its own. */
+static void batch_read_clock(const BatchContext *context, Record *record, bool is_judged) {
+        const Vehicle *vehicle = NULL;
+        DeviceClock noted;
+
+        if (record->vehicle_id != 0 && record->device_id == 0)
+                vehicle = registry_vehicle(context->registry, record->vehicle_id);
+        if (!vehicle)
+                return;
+        record->clock = vehicle->clock;
+        if (!is_judged)
+                lateness_read_clock(&record->clock, record);
+        record->notes_clock = record->clock.verdict != CLOCK_UNJUDGED &&
+                              (is_judged || device_clock_is_news(&record->clock, &vehicle->noted));
+        noted = record->notes_clock ? record->clock : vehicle->noted;
+        registry_set_clock(context->registry, record->vehicle_id, &record->clock, &noted);
+}
+
 /* What is only shown leaves to the store whether this can be used after all. */
 static bool batch_is_open(const BatchContext *context, const Record *record) {
         return !context->is_final && (resolve_depends_on_registry(record->reason) ||
@@ -332,6 +351,7 @@ static int batch_apply(Batch *batch,
                 record->late = true;
         if (r == 0)
                 r = batch_move(batch, context, record, verdict != VERDICT_NONE, &batch->states[i]);
+        batch_read_clock(context, record, verdict != VERDICT_NONE);
         if (r == 0 && context->merged && record->merges && !record->late)
                 r = merged_lay(context->merged, context->registry, batch->arena, record);
         if (r == 0)

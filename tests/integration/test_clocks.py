@@ -368,6 +368,63 @@ def test_whose_clock_is_off_is_told(make_gateway, broker, verdict, offset_s, sai
     wait_clock(gateway, "ok", 30 if offset_s == 30 else 0)
 
 
+def vehicle_clock(gateway):
+    return gateway.get("/api/vehicles/USV-1", "ana").json()["clock"]
+
+
+def position(broker, timestamp):
+    broker.publish("seano/USV-1/vehicle_log",
+                   json.dumps({"latitude": 47.5, "longitude": 19, "timestamp": timestamp}))
+
+
+def wait_vehicle_clock(gateway, verdict, offset_s):
+    def is_so():
+        said = vehicle_clock(gateway)
+        return said and said["verdict"] == verdict and (
+            said["offset_ms"] is None if offset_s is None else
+            abs(said["offset_ms"] - offset_s * 1000) < 2000)
+    wait_until(is_so, f"the clock of the vehicle to be {verdict}")
+
+
+@pytest.mark.parametrize("verdict, offset_s, said", [
+    ("ok", 30, lambda: time.time() + 30), ("ahead", 300, lambda: time.time() + 300),
+    ("behind", -500, lambda: time.time() - 500), ("no_clock", None, lambda: 4711),
+    ("local_time", 7 * 3600, lambda: local(7 * 3600))])
+def test_a_vehicle_whose_clock_is_off_is_told(make_gateway, broker, verdict, offset_s, said):
+    gateway = make_gateway(database__survey="200ms")
+    populate(gateway)
+    gateway.start()
+    assert vehicle_clock(gateway) is None
+    position(broker, said())
+    wait_vehicle_clock(gateway, verdict, offset_s)
+    assert gateway.get("/api/vehicles", "ana").json()["items"][0]["clock"]["verdict"] == verdict
+    assert clock(gateway) is None
+    wait_until(lambda: gateway.metric("tidegate_vehicle_clocks", verdict=verdict) == 1,
+               "the clock to be counted")
+    gateway.kill()
+    gateway.start()
+    wait_vehicle_clock(gateway, verdict, offset_s)
+    [line] = [li for li in gateway.cli("vehicle", "list").stdout.splitlines() if "USV-1" in li]
+    assert verdict in line
+    for _ in range(3):
+        position(broker, time.time())
+    wait_vehicle_clock(gateway, "ok", 30 if offset_s == 30 else 0)
+
+
+def test_a_clock_of_a_vehicle_that_was_read_while_the_database_was_away_is_kept(
+        gateway, broker, database, postgres, viewer):
+    view = viewer("/api/ws", "ana", subprotocols=["tidegate.v1"])
+    view.next_of("welcome")
+    view.send({"op": "subscribe", "id": 1, "to": ["vehicle/USV-1"]})
+    assert view.next_json()["ok"]
+    postgres.stop()
+    position(broker, time.time() + 300)
+    view.next_of("vehicle_log")
+    wait_vehicle_clock(gateway, "ahead", 300)
+    postgres.start()
+    database.wait_for("SELECT clock FROM vehicle_clocks", "ahead")
+
+
 def test_whether_a_camera_records_is_what_it_said_last(gateway, broker, database):
     def camera(kind, **members):
         camera.n += 1

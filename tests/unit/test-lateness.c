@@ -236,20 +236,20 @@ static void test_what_was_kept_for_us_shows_no_clock(void **state) {
 
         (void)state;
         record.retained = true;
-        lateness_read_clock(&device, &record);
+        lateness_read_clock(&device.clock, &record);
         record.retained = false;
         record.letter_id = 5;
-        lateness_read_clock(&device, &record);
+        lateness_read_clock(&device.clock, &record);
         record.letter_id = 0;
         record.clock_us = CLOCK_UNKNOWN; /* says none */
-        lateness_read_clock(&device, &record);
+        lateness_read_clock(&device.clock, &record);
         assert_int_equal(device.clock.verdict, CLOCK_UNJUDGED);
 
         record.odd_time = true; /* says what is none */
-        lateness_read_clock(&device, &record);
+        lateness_read_clock(&device.clock, &record);
         assert_int_equal(device.clock.verdict, CLOCK_NONE);
         record.clock_us = now_us;
-        lateness_read_clock(&device, &record);
+        lateness_read_clock(&device.clock, &record);
         assert_int_equal(device.clock.verdict, CLOCK_OK);
 }
 

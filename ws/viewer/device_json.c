@@ -41,7 +41,7 @@ void ws_device_json(JsonOut *out, const char *name, const Device *device) {
         json_out_object_end(out);
 }
 
-static void ws_device_clock(JsonOut *out, const DeviceClock *clock) {
+void ws_clock_json(JsonOut *out, const DeviceClock *clock) {
         const char *verdict = clock_verdict_name(clock->verdict);
 
         if (!verdict) {
@@ -60,7 +60,7 @@ static void ws_device_clock(JsonOut *out, const DeviceClock *clock) {
 void ws_device_clock_json(JsonOut *out, const char *name, const Device *device) {
         json_out_object(out, name);
         ws_device_members(out, device);
-        ws_device_clock(out, &device->state.clock);
+        ws_clock_json(out, &device->state.clock);
         json_out_object_end(out);
 }
 

@@ -9,4 +9,6 @@ void ws_device_json(JsonOut *out, const char *name, const Device *device);
 /* And what its clock is worth: not for the clients of dialect C. */
 void ws_device_clock_json(JsonOut *out, const char *name, const Device *device);
 
+void ws_clock_json(JsonOut *out, const DeviceClock *clock); /* its member `clock` */
+
 void ws_device_update_json(Buf *buf, const Device *device); /* the message about one */
