@@ -146,7 +146,7 @@ int ws_endpoint_give_history(WsCall *call, const Answer *answer, const char *con
 /* By id or code, of what the caller may see; false: the response says why not. */
 bool ws_endpoint_see_vehicle(WsCall *call, const char *name, const Vehicle **ret_vehicle);
 bool ws_endpoint_see_device(WsCall *call, const char *name, const Device **ret_device);
-/* assets.c */
+/* ../files/assets.c: the page at /live, and the documents */
 int ws_endpoint_root(WsCall *call);
 int ws_endpoint_live(WsCall *call);
 int ws_endpoint_asset(WsCall *call);
