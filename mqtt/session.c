@@ -12,6 +12,7 @@
 #include "mqtt/addresses.h"
 #include "mqtt/broker.h"
 #include "mqtt/candidates.h"
+#include "mqtt/connecting.h"
 #include "mqtt/linger.h"
 
 #define MQTT_SESSION_ERROR_SIZE  160
@@ -22,7 +23,6 @@
 /* TLS 1.3 lets a client in before the server has looked at its certificate. */
 #define MQTT_SESSION_NO_CERTIFICATE \
         "closed without a word; perhaps for want of a certificate that it takes (mqtt.cert_file)"
-#define MQTT_SESSION_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20" /* of TLS 1.2: forward secrecy, AEAD */
 
 /*
  * Each connection has a Paho client of its own. A client that is destroyed calls nothing back any
@@ -56,6 +56,7 @@ struct MqttSession {
         _Atomic bool is_connected;
         _Atomic bool is_interrupted;
         _Atomic unsigned n_messages; /* that came */
+        MqttConnectingSink answered;
         MqttSubscribing subscribings[MQTT_SESSION_FILTERS];
         MqttAnswers answers;
 };
@@ -122,7 +123,10 @@ static int mqtt_session_on_message(void *context,
         return 1; /* 0 would be kept in memory, and acknowledged all the same */
 }
 
-static void mqtt_session_on_connected(MqttSession *session, bool is_present) {
+static void mqtt_session_on_connected(void *arg, bool is_present, bool has_no_names) {
+        MqttSession *session = arg;
+
+        atomic_store(&session->answers.has_no_names, has_no_names);
         atomic_store(&session->lost_code, 0);
         atomic_store(&session->is_connected, true);
         if (session->sink.connected)
@@ -130,21 +134,8 @@ static void mqtt_session_on_connected(MqttSession *session, bool is_present) {
         mqtt_session_answer(session, 0);
 }
 
-static void mqtt_session_on_connected3(void *context, MQTTAsync_successData *data) {
-        mqtt_session_on_connected(context, data->alt.connect.sessionPresent);
-}
-
-static void mqtt_session_on_connected5(void *context, MQTTAsync_successData5 *data) {
-        MqttSession *session = context;
-
-        atomic_store(&session->answers.has_no_names,
-                     MQTTProperties_getNumericValue(
-                             &data->properties,
-                             MQTTPROPERTY_CODE_SUBSCRIPTION_IDENTIFIERS_AVAILABLE) == 0);
-        mqtt_session_on_connected(context, data->alt.connect.sessionPresent);
-}
-
-static void mqtt_session_on_refused(MqttSession *session, int code, const char *message) {
+static void mqtt_session_on_refused(void *arg, int code, const char *message) {
+        MqttSession *session = arg;
         bool was_closed = mqtt_broker_was_closed(message);
         bool has_tls_error;
 
@@ -164,29 +155,13 @@ static void mqtt_session_on_refused(MqttSession *session, int code, const char *
         mqtt_session_answer(session, code > 0 ? MQTT_SESSION_E_REFUSED : MQTT_SESSION_E_OFFLINE);
 }
 
-static void mqtt_session_on_refused3(void *context, MQTTAsync_failureData *data) {
-        mqtt_session_on_refused(context, data ? data->code : -1, data ? data->message : NULL);
-}
+static void mqtt_session_on_tls_error(void *arg, const char *reason) {
+        MqttSession *session = arg;
 
-static void mqtt_session_on_refused5(void *context, MQTTAsync_failureData5 *data) {
-        int code = data ? data->code : -1;
-
-        if (data && code <= 0 && data->reasonCode > 0)
-                code = (int)data->reasonCode;
-        mqtt_session_on_refused(context, code, data ? data->message : NULL);
-}
-
-static int mqtt_session_on_tls_error(const char *text, size_t n, void *context) {
-        MqttSession *session = context;
-        char reason[MQTT_SESSION_ERROR_SIZE];
-        (void)n;
-
-        mqtt_broker_tls_error(text, reason, sizeof(reason));
         mqtt_session_say(session, reason);
         pthread_mutex_lock(&session->lock);
         session->has_tls_error = true;
         pthread_mutex_unlock(&session->lock);
-        return 1;
 }
 
 static void mqtt_session_on_lost(void *context, char *cause) {
@@ -303,6 +278,10 @@ int mqtt_session_new(MqttSession **ret_session,
         session->is_clean = is_clean;
         session->window = window;
         session->sink = *sink;
+        session->answered = (MqttConnectingSink){ .arg = session,
+                                                  .connected = mqtt_session_on_connected,
+                                                  .refused = mqtt_session_on_refused,
+                                                  .tls_error = mqtt_session_on_tls_error };
         if (!mqtt_candidates_init(&session->candidates, options->url, options->version) ||
             !client_id || !*client_id)
                 return MQTT_SESSION_E_INVALID;
@@ -363,77 +342,15 @@ static void mqtt_session_doze(MqttSession *session) {
 
 /* ---- connecting ---- */
 
-static MQTTAsync_SSLOptions mqtt_session_tls(MqttSession *session) {
-        const MqttOptions *options = session->options;
-        MQTTAsync_SSLOptions tls = MQTTAsync_SSLOptions_initializer;
+static bool mqtt_session_start(MqttSession *session, const char *password) {
+        const MqttConnecting connecting = { .options = session->options,
+                                            .password = password,
+                                            .is_v5 = session->version == MQTTVERSION_5,
+                                            .is_tls = session->candidates.is_tls,
+                                            .is_clean = session->is_clean,
+                                            .sink = &session->answered };
 
-        tls.trustStore = options->ca_file;
-        tls.keyStore = options->cert_file;
-        tls.privateKey = options->key_file;
-        tls.enableServerCertAuth = options->verify;
-        tls.verify = options->verify;
-        tls.sslVersion = MQTT_SSL_VERSION_TLS_1_2; /* and newer */
-        tls.enabledCipherSuites = MQTT_SESSION_CIPHERS;
-        tls.ssl_error_cb = mqtt_session_on_tls_error;
-        tls.ssl_error_context = session;
-        return tls;
-}
-
-static int mqtt_session_add_number(MQTTProperties *properties,
-                                   enum MQTTPropertyCodes code,
-                                   int value) {
-        MQTTProperty property = { .identifier = code };
-
-        if (code == MQTTPROPERTY_CODE_RECEIVE_MAXIMUM)
-                property.value.integer2 = (unsigned short)value;
-        else
-                property.value.integer4 = (unsigned)value;
-        return MQTTProperties_add(properties, &property) == 0 ? 0 : err_new(-ENOMEM);
-}
-
-static int mqtt_session_start5(MqttSession *session, MQTTAsync_connectOptions options) {
-        MQTTProperties properties = MQTTProperties_initializer;
-        int r = 0;
-
-        if (!session->is_clean)
-                r = mqtt_session_add_number(&properties,
-                                            MQTTPROPERTY_CODE_SESSION_EXPIRY_INTERVAL,
-                                            session->options->session_expiry_s);
-        if (r == 0 && session->options->receive_maximum > 0)
-                r = mqtt_session_add_number(&properties,
-                                            MQTTPROPERTY_CODE_RECEIVE_MAXIMUM,
-                                            session->options->receive_maximum);
-        options.cleanstart = session->is_clean;
-        options.connectProperties = &properties;
-        options.onSuccess5 = mqtt_session_on_connected5;
-        options.onFailure5 = mqtt_session_on_refused5;
-        if (r == 0)
-                r = MQTTAsync_connect(session->paho, &options);
-        MQTTProperties_free(&properties);
-        return r;
-}
-
-static int mqtt_session_start(MqttSession *session, const char *password) {
-        MQTTAsync_connectOptions v3 = MQTTAsync_connectOptions_initializer;
-        MQTTAsync_connectOptions v5 = MQTTAsync_connectOptions_initializer5;
-        bool is_v5 = session->version == MQTTVERSION_5;
-        MQTTAsync_connectOptions options = is_v5 ? v5 : v3;
-        MQTTAsync_SSLOptions tls = mqtt_session_tls(session);
-
-        options.MQTTVersion = session->version;
-        options.keepAliveInterval = session->options->keep_alive_s;
-        options.connectTimeout = (session->options->connect_timeout_ms + 999) / 1000;
-        options.username = session->options->username;
-        options.password = password;
-        options.context = session;
-        if (session->candidates.is_tls)
-                options.ssl = &tls;
-        if (is_v5)
-                return mqtt_session_start5(session, options);
-        options.cleansession = session->is_clean;
-        options.onSuccess = mqtt_session_on_connected3;
-        options.onFailure = mqtt_session_on_refused3;
-        return MQTTAsync_connect(session->paho, &options);
+        return mqtt_connecting_start(&connecting, session->paho);
 }
 
 /* Paho gives up a connect by itself after the time-out, but for what it forgets. */
@@ -468,6 +385,7 @@ static void mqtt_session_widen(MqttSession *session) {
 
 int mqtt_session_connect(MqttSession *session) {
         CLEANUP(secret_free) char *password = NULL;
+        bool is_asked;
         int r = 0;
 
         if (session->options->password_file)
@@ -490,9 +408,9 @@ int mqtt_session_connect(MqttSession *session) {
         session->result = 0;
         pthread_mutex_unlock(&session->lock);
         memcpy(session->tried, session->url, sizeof(session->tried));
-        r = session->is_used ? MQTTASYNC_FAILURE : mqtt_session_start(session, password);
+        is_asked = !session->is_used && mqtt_session_start(session, password);
         session->is_used = true;
-        if (r != MQTTASYNC_SUCCESS) {
+        if (!is_asked) {
                 mqtt_session_say(session, "Paho does not accept the options");
                 mqtt_session_answer(session, MQTT_SESSION_E_OFFLINE);
         }

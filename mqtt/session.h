@@ -3,10 +3,10 @@
 /*
  * MqttSession: one session with a broker, over Paho, with calls that wait.
  *
- * With mqtt/sending.c and mqtt/subscribing.c the one that knows Paho. Belongs to one thread, which
- * connects, and waits; Paho's threads call the sink. Paho holds its own lock then, so
- * nothing that a sink function waits for may need Paho. mqtt_session_interrupt() is for any thread,
- * and makes every wait end.
+ * With mqtt/connecting.c, mqtt/sending.c and mqtt/subscribing.c the one that knows Paho. Belongs to
+ * one thread, which connects, and waits; Paho's threads call the sink. Paho holds its own lock
+ * then, so nothing that a sink function waits for may need Paho. mqtt_session_interrupt() is for
+ * any thread, and makes every wait end.
  *
  * It has a mutex, for what Paho's threads tell the owner's; it is never held over a call of Paho.
  */
