@@ -239,6 +239,20 @@ def test_max_hz_keeps_the_newest(gateway, native, broker, publisher):
     assert [p["data"] for p in pushes if p["type"] == "raw_log"] == [f"raw {n}" for n in range(20)]
 
 
+def test_what_overtakes_a_state_that_is_held_back_says_its_own_number(gateway, native, broker, database):
+    ana = native("ana")
+    ana.ask("subscribe", to=["vehicle/USV-1"], max_hz=0.1)
+    ana.ask("subscribe", to=["device/dev-1"])
+    for n in range(2):
+        broker.publish("seano/USV-1/vehicle_log", log(n))
+    database.wait_for("SELECT count(*) FROM vehicle_logs", 2)
+    broker.publish("ems/dev-1/telemetry", '{"n":1}')
+    first, telemetry = ana.push("vehicle_log"), ana.push("telemetry")
+    assert "number" not in first and telemetry["cursor"] == first["cursor"]
+    [(seq,)] = database.rows("SELECT seq FROM telemetry")
+    assert telemetry["number"] == f"{first['cursor'].split(':')[0]}:{seq}"
+
+
 def test_box_lets_in_what_enters_it(gateway, native, broker):
     ana = native("ana")
     ana.ask("subscribe", to=["vehicle/*"], bbox=[106, -7, 107, -6])

@@ -195,6 +195,8 @@ static void ws_push_open(const WsLoop *loop, const Event *event, uint64_t seq, J
         if (event->said_time.data)
                 json_out_text(out, "device_time", event->said_time);
         ws_cursor_json(out, "cursor", loop, seq);
+        if (seq != event->seq)
+                ws_cursor_json(out, "number", loop, event->seq);
         json_out_bool(out, "persisted", event->persisted);
         if (event->late)
                 json_out_bool(out, "late", true);

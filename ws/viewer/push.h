@@ -47,7 +47,8 @@ bool ws_push_is_shown(const Event *event); /* not a heartbeat, which no table re
 uint64_t ws_push_key(const Event *event);
 
 void ws_push_event(const WsLoop *loop, const Event *event, JsonOut *out);
-/* The same with the cursor @seq, where something before the event has not been sent yet. */
+/* The same with the cursor @seq, where something before the event has not been sent yet; its own
+ * place is its number. */
 void ws_push_event_at(const WsLoop *loop, const Event *event, uint64_t seq, JsonOut *out);
 /* Played to the subscription @name alone. */
 void ws_push_replay(const WsLoop *loop, const Event *event, const char *name, JsonOut *out);

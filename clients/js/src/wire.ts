@@ -215,6 +215,8 @@ export interface RawLog {
   /** what the device said in place of a time that is believed; timestamp is then the receipt */
   device_time?: string;
   cursor: Cursor;
+  /** its own place, where cursor is one before it */
+  number?: Cursor;
   persisted: boolean;
   late?: boolean;
   /** of the playback */
@@ -234,6 +236,8 @@ export interface SensorLog {
   /** what the device said in place of a time that is believed; timestamp is then the receipt */
   device_time?: string;
   cursor: Cursor;
+  /** its own place, where cursor is one before it */
+  number?: Cursor;
   persisted: boolean;
   late?: boolean;
   /** of the playback */
@@ -251,6 +255,8 @@ export interface VehicleLog {
   /** what the device said in place of a time that is believed; timestamp is then the receipt */
   device_time?: string;
   cursor: Cursor;
+  /** its own place, where cursor is one before it */
+  number?: Cursor;
   persisted: boolean;
   late?: boolean;
   /** of the playback */
@@ -269,6 +275,8 @@ export interface Telemetry {
   /** what the device said in place of a time that is believed; timestamp is then the receipt */
   device_time?: string;
   cursor: Cursor;
+  /** its own place, where cursor is one before it */
+  number?: Cursor;
   persisted: boolean;
   late?: boolean;
   /** of the playback */
@@ -286,6 +294,8 @@ export interface DeviceUpdate {
   /** what the device said in place of a time that is believed; timestamp is then the receipt */
   device_time?: string;
   cursor?: Cursor;
+  /** its own place, where cursor is one before it */
+  number?: Cursor;
   persisted?: boolean;
   late?: boolean;
   /** of the playback */
@@ -302,6 +312,8 @@ export interface DetectionEvent {
   count: number;
   timestamp: string | null;
   cursor: Cursor;
+  /** its own place, where cursor is one before it */
+  number?: Cursor;
   persisted: boolean;
   late?: boolean;
   /** of the playback */
@@ -321,6 +333,8 @@ export interface CameraEvent {
   /** what the device said in place of a time that is believed; timestamp is then the receipt */
   device_time?: string;
   cursor: Cursor;
+  /** its own place, where cursor is one before it */
+  number?: Cursor;
   persisted: boolean;
   late?: boolean;
   /** of the playback */
@@ -342,6 +356,8 @@ export interface Alert {
   /** what the device said in place of a time that is believed; timestamp is then the receipt */
   device_time?: string;
   cursor: Cursor;
+  /** its own place, where cursor is one before it */
+  number?: Cursor;
   persisted: boolean;
   late?: boolean;
   /** of the playback */
@@ -361,6 +377,8 @@ export interface CommandUpdate {
   /** what the device said in place of a time that is believed; timestamp is then the receipt */
   device_time?: string;
   cursor?: Cursor;
+  /** its own place, where cursor is one before it */
+  number?: Cursor;
   persisted?: boolean;
   late?: boolean;
   /** of the playback */
