@@ -1,4 +1,4 @@
-// What a page loads of the library, minified and gzipped, in bytes: {"core":…, "fallback":…, "tabs":…}.
+// What a page loads of the library, minified and gzipped, in bytes: {"core":…, "fallback":…, "tabs":…, …}.
 import { build } from "esbuild";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -8,6 +8,7 @@ export const PARTS = {
   core: `export { Client } from "./index.js";`,
   fallback: `export { Client } from "./index.js"; export { events, poll } from "./fallback.js";`,
   tabs: `export { Client } from "./index.js"; export { events, poll } from "./fallback.js"; export { tabs } from "./tabs.js";`,
+  series: `export { Client } from "./index.js"; export * from "./series.js";`,
   react: `export * from "./react.js";`,
 };
 

@@ -1,0 +1,258 @@
+/** One member of what a thing sends, for a chart: history by its columns, which goes on live without a hole or a double. */
+import { Chart, valueOf, type Column, type Point } from "./chart.js";
+import type { Client } from "./client.js";
+import { refusal, Refused, type Subscription } from "./subscription.js";
+import type { Push, Refusal } from "./wire.js";
+
+export type { Column, Point } from "./chart.js";
+export type Time = Date | number | string;
+
+export interface SeriesQuery {
+  /** `device/3`, `device/ems_001`, `vehicle/12`. */
+  thing: string;
+  /** A name, or a JSON pointer (`/battery/voltage`). */
+  member: string;
+  /** Of this sensor of the vehicle. */
+  sensor?: number;
+  from?: Time;
+  to?: Time;
+  /** How many columns (800; at most 4,000): one a pixel. */
+  points?: number;
+}
+
+/** What the gateway answers (docs/protocol.md, "Charts"). */
+export interface Columns {
+  readonly device_id?: number;
+  readonly vehicle_id?: number;
+  readonly sensor_id?: number;
+  readonly member: string;
+  readonly from: string;
+  readonly to: string;
+  readonly points: number;
+  readonly step: number;
+  /** Live goes on behind it; null while there is nothing that it could be of. */
+  readonly cursor: string | null;
+  readonly columns: Column[];
+}
+
+const text = (time: Time): string => (typeof time === "string" ? time : new Date(time).toISOString());
+
+/** Rejects with Refused; `retry` says whether it may go better later. */
+export async function readSeries(client: Client, query: SeriesQuery, signal?: AbortSignal): Promise<Columns> {
+  const { thing, member, sensor, from, to, points } = query;
+  const [kind, ...rest] = thing.split("/");
+  const params = new URLSearchParams({ member });
+
+  if (sensor !== undefined) params.set("sensor_id", `${sensor}`);
+  if (from !== undefined) params.set("from", text(from));
+  if (to !== undefined) params.set("to", text(to));
+  if (points !== undefined) params.set("points", `${points}`);
+  const path = `api/${kind}s/${encodeURIComponent(rest.join("/"))}/${kind === "device" ? "telemetry" : "series"}?${params}`;
+  const response = await client.fetch(path, signal ? { signal } : {});
+
+  if (response.ok) return response.json() as Promise<Columns>;
+  const { code = "unavailable", detail = `${response.status}` } = await response.json().catch(() => ({})) as { code?: string; detail?: string };
+  throw new Refused({ code, message: detail, retry: response.status >= 500 || response.status === 429 } satisfies Refusal["error"]);
+}
+
+/** Where one stands on the number line behind the other: of two cursors, or of none. */
+function isAfter(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((cursor) => cursor.split(":")[1]!);
+  return (a!.length - b!.length || (a! > b! ? 1 : a! < b! ? -1 : 0)) > 0;
+}
+
+const isSameLine = (one: string, other: string): boolean => one.split(":")[0] === other.split(":")[0];
+
+export interface SeriesOptions extends Omit<SeriesQuery, "from" | "to"> {
+  /** The last so many ms. */
+  window: number;
+}
+
+export interface SeriesState {
+  /** `loading`: history is not there yet, or is read anew behind a gap; `failed`: see `error`. */
+  readonly state: "loading" | "live" | "failed";
+  /** By time; of each column of the chart the first, the least, the greatest and the last. */
+  readonly points: readonly Point[];
+  readonly columns: readonly Column[];
+  readonly error?: unknown;
+}
+
+const POINTS = 800;
+/** So many may come before history has come as far; then it is read anew. */
+const MOST_EARLY = 10_000;
+const RETRY_MS = 500;
+const RETRY_MAX_MS = 30_000;
+/** History that does not come as far is read so often (half a minute). */
+const MOST_SHORT = 6;
+
+/**
+ * History and live as one. First it subscribes, then it reads history: what came meanwhile, and history has, is told by
+ * its number. What was on the socket before, for another subscription, does not come again, so it could not go on
+ * behind the cursor of history.
+ */
+export class Series {
+  #client: Client;
+  #options: SeriesOptions;
+  #changed: () => void;
+  #sub: Subscription;
+  #ended = new AbortController();
+  #chart: Chart | undefined;
+  #id: number | undefined;
+  #upTo = ""; /* the number of the newest that is in the chart */
+  #early: Push[] | undefined = []; /* what came since live is whole; undefined: history has come as far */
+  #isLost = true; /* a complete snapshot will say from where on live is whole */
+  #from: string | undefined; /* live begins there: history has to come as far */
+  #tries = 0;
+  #nShort = 0; /* answers that did not come as far */
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #state: SeriesState["state"] = "loading";
+  #error: unknown;
+  #shown: SeriesState | undefined;
+
+  constructor(client: Client, options: SeriesOptions, changed: () => void = () => {}) {
+    const { thing, sensor } = options;
+    const type = thing.startsWith("device") ? "telemetry" : sensor === undefined ? "vehicle_log" : "sensor_log";
+
+    this.#client = client;
+    this.#options = options;
+    this.#changed = changed;
+    this.#sub = client.subscribe({ to: [thing], types: [type] }, {
+      onEvent: (push) => this.#hear(push),
+      onGap: () => this.#lose(),
+      onLeft: (_, reason) => this.#fail(refusal(reason, `${thing} is not there any more`)),
+      onSnapshot: (_, isComplete) => queueMicrotask(() => this.#begin(isComplete)), /* its cursor is known behind it */
+      onRefused: (error) => this.#fail(error),
+    });
+  }
+
+  /** The same object until something has changed. */
+  get state(): SeriesState {
+    return (this.#shown ??= {
+      state: this.#state, points: this.#chart?.points ?? [], columns: this.#chart?.columns ?? [],
+      ...(this.#error !== undefined && { error: this.#error }),
+    });
+  }
+
+  close(): void {
+    clearTimeout(this.#retry);
+    this.#ended.abort();
+    this.#sub.unsubscribe();
+  }
+
+  #show(state: SeriesState["state"], error?: unknown): void {
+    this.#state = state;
+    this.#error = error;
+    this.#shown = undefined;
+    this.#changed();
+  }
+
+  #fail(error: unknown): void {
+    clearTimeout(this.#retry);
+    this.#chart = undefined;
+    this.#early = undefined;
+    this.#show("failed", error);
+  }
+
+  /* At first, behind a gap, and when the thing is there again. */
+  #begin(isComplete: boolean): void {
+    if (this.#ended.signal.aborted || (this.#state !== "failed" && !(this.#isLost && isComplete))) return;
+    this.#anew();
+    void this.#read();
+  }
+
+  /* From here on live is whole. */
+  #anew(): void {
+    this.#lose();
+    this.#isLost = false;
+    this.#nShort = 0;
+    this.#from = this.#sub.cursor;
+  }
+
+  /* What is shown stays until all of it is there anew. */
+  #lose(): void {
+    clearTimeout(this.#retry);
+    this.#isLost = true;
+    this.#early = [];
+    if (this.#state !== "loading") this.#show("loading");
+  }
+
+  #later(): void {
+    const ms = Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** Math.min(this.#tries++, 10));
+
+    this.#retry = setTimeout(() => void this.#read(), ms * (0.5 + Math.random() / 2));
+  }
+
+  async #read(): Promise<void> {
+    const { window, points = POINTS, ...query } = this.#options;
+    const early = this.#early; /* another one: a gap has come meanwhile */
+    const from = Date.now() - window;
+    let answer: Columns;
+
+    try {
+      answer = await readSeries(this.#client, { ...query, points, from }, this.#ended.signal);
+    } catch (error) {
+      if (this.#ended.signal.aborted || this.#early !== early) return;
+      if (error instanceof Refused && !error.retry) this.#fail(error);
+      else this.#later();
+      return;
+    }
+    if (this.#ended.signal.aborted || this.#early !== early) return;
+    this.#take(answer, from);
+    if (this.#reaches(answer.cursor) || ++this.#nShort > MOST_SHORT) {
+      this.#tries = 0;
+      this.#early = undefined;
+    } else {
+      this.#later();
+    }
+  }
+
+  /* Has history all that came before live? What is shown is stored a little later where the database was away. Where nothing
+   * was stored since the gateway has started it never has, and nothing is missing. */
+  #reaches(cursor: string | null): boolean {
+    return cursor !== null && (!this.#from || (isSameLine(cursor, this.#from) && !isAfter(this.#from, cursor)));
+  }
+
+  #take(answer: Columns, from: number): void {
+    const { window, points = POINTS } = this.#options;
+    const width = (Date.parse(answer.to) - from) / answer.points || 0;
+
+    this.#id = answer.device_id ?? answer.vehicle_id;
+    this.#chart = new Chart(from, Math.max(width, window / points / 2), window);
+    for (const column of answer.columns) this.#chart.add(column);
+    this.#upTo = answer.cursor ?? "";
+    for (const push of this.#early!) this.#add(push);
+    this.#show("live");
+  }
+
+  #hear(push: Push): void {
+    if (this.#early && this.#early.push(push) > MOST_EARLY) {
+      this.#anew();
+      this.#later();
+    } else if (this.#state === "live") {
+      this.#add(push);
+    }
+  }
+
+  #add(push: Push): void {
+    const { member, sensor } = this.#options;
+    const { number, cursor, timestamp, data, ...about } = push as unknown as {
+      number?: string; cursor: string; timestamp: string | null; data: unknown; device_id?: number; vehicle_id?: number; sensor_id?: number;
+    };
+
+    if (!this.#chart || (about.device_id ?? about.vehicle_id) !== this.#id || about.sensor_id !== sensor) return;
+    if (!this.#isNew(number ?? cursor)) return;
+    const value = valueOf(data, member);
+    const at = Date.parse(timestamp ?? "");
+    if (value === undefined || Number.isNaN(at)) return;
+    this.#chart.add([at, value, at, value, at, value, at, value, 1]);
+    this.#shown = undefined;
+    this.#changed();
+  }
+
+  /* The numbers of what one thing sends ascend; what comes again after a break was here. */
+  #isNew(number: string): boolean {
+    if (isSameLine(number, this.#upTo) && !isAfter(number, this.#upTo)) return false;
+    this.#upTo = number;
+    return true;
+  }
+}
