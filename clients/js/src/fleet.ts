@@ -46,7 +46,7 @@ function flushLater(tell: Iterable<() => void>): void {
 }
 
 /** Counts who looks; begins with the first, and ends a little after the last. */
-abstract class Shared<T> implements View<T> {
+export abstract class Shared<T> implements View<T> {
   #tell = new Set<() => void>();
   #end: ReturnType<typeof setTimeout> | undefined;
   #isBegun = false;

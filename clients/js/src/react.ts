@@ -6,10 +6,13 @@ import {
 import { Client, type Connection, type Options } from "./client.js";
 import type { Command, CommandOptions, CommandState, Order } from "./command.js";
 import { fleetOf, type DeviceState, type Fleet, type VehicleState, type View } from "./fleet.js";
+import { lineOf } from "./line.js";
+import type { SeriesOptions, SeriesState } from "./series.js";
 import type { Filter, Missed } from "./subscription.js";
 import type { Push } from "./wire.js";
 
 export type { DeviceState, VehicleState } from "./fleet.js";
+export type { SeriesState } from "./series.js";
 
 const Context = createContext<Client | null>(null);
 
@@ -125,6 +128,19 @@ export function useEvents(filter: Filter, limit = 100): Events {
   const key = JSON.stringify([filter, limit]);
 
   return useView((fleet) => fleet.events(filter, limit), key);
+}
+
+/** History joined to what is live: `useSeries("device/3", "power_kw", 3_600_000)`, the points of the last hour and those that come.
+ * `window` in ms, or with the number of columns and the vehicle's sensor. */
+export function useSeries(thing: string, member: string, window: number | Omit<SeriesOptions, "thing" | "member">): SeriesState {
+  const client = useClient();
+  const { window: ms, points, sensor } = typeof window === "number" ? { window } as SeriesOptions : window;
+  const view = useMemo(
+    () => lineOf(client, { thing, member, window: ms, ...(points && { points }), ...(sensor !== undefined && { sensor }) }),
+    [client, thing, member, ms, points, sensor],
+  );
+
+  return useSyncExternalStore(view.subscribe, view.read, view.read);
 }
 
 export interface UseCommand {

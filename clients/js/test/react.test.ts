@@ -53,12 +53,27 @@ test("in StrictMode a subscription is made once, and what is unmounted is not su
   const n = (op: string): number => asked.filter((one) => one === op).length;
 
   await until(async () => (await text(page, id)) !== "nothing", "its state is there");
-  expect(n("subscribe")).toBe(4); /* one vehicle, looked at twice; the vehicles; the devices; the events */
+  expect(n("subscribe")).toBe(5); /* one vehicle, looked at twice; the vehicles; the devices; the events; a chart, twice */
   await page.click("#toggle");
-  await until(() => n("unsubscribe") === 4, "subscriptions have ended");
+  await until(() => n("unsubscribe") === 5, "subscriptions have ended");
   await page.click("#toggle");
   await until(async () => (await text(page, id)) !== "nothing", "its state is there again");
-  expect(n("subscribe")).toBe(8);
+  expect(n("subscribe")).toBe(10);
+  await page.close();
+});
+
+test("a chart has what was, and goes on with what comes; two of the same are read once", async () => {
+  const publish = (n: number): Promise<void> => stack.act("publish", { topic: "ems/dev-1/telemetry", payload: `{"n":${n}}` });
+  const read: string[] = [];
+  const page = await app.browser.newPage();
+
+  page.on("request", (request) => request.method() === "GET" && request.url().includes("member=") && read.push(request.url()));
+  for (const n of [1, 2, 3]) await publish(n);
+  await open(page);
+  await until(async () => (await text(page, "chart")) === "live: 1 2 3", "history is there");
+  for (const n of [4, 5]) await publish(n);
+  await until(async () => (await text(page, "chart")) === "live: 1 2 3 4 5", "live goes on");
+  expect(read.length).toBe(1);
   await page.close();
 });
 

@@ -1,4 +1,4 @@
-import { TidegateProvider, useCommand, useConnection, useDevices, useEvents, useVehicle, useVehicles } from "@tidegate/client/react";
+import { TidegateProvider, useCommand, useConnection, useDevices, useEvents, useSeries, useVehicle, useVehicles } from "@tidegate/client/react";
 import { events, poll } from "@tidegate/client/fallback";
 import { tabs } from "@tidegate/client/tabs";
 import { StrictMode, useState } from "react";
@@ -28,6 +28,11 @@ function Last() {
   return <ul id="events">{all.map((event) => <li key={event.cursor}>{event.data}</li>)}</ul>;
 }
 
+function Chart() {
+  const { state, points } = useSeries("device/dev-1", "n", 600_000);
+  return <p id="chart">{state}: {points.map(([, value]) => value).join(" ")}</p>;
+}
+
 function Blink() {
   const { send, state } = useCommand();
   return <button id="blink" onClick={() => send({ device: "dev-1", action: "BLINK", timeoutMs: 60000 })}>{state?.state ?? "blink"}</button>;
@@ -39,7 +44,7 @@ function Page() {
   return (
     <>
       <p id="state">{state} {transport}</p>
-      {isShown && <><Vehicle id={Number(vehicle)} /><Vehicle id={Number(vehicle)} /><Fleet /><Last /><Blink /></>}
+      {isShown && <><Vehicle id={Number(vehicle)} /><Vehicle id={Number(vehicle)} /><Fleet /><Last /><Chart /><Chart /><Blink /></>}
       <button id="toggle" onClick={() => show(!isShown)}>toggle</button>
     </>
   );
