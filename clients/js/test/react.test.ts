@@ -70,9 +70,9 @@ test("a chart has what was, and goes on with what comes; two of the same are rea
   page.on("request", (request) => request.method() === "GET" && request.url().includes("member=") && read.push(request.url()));
   for (const n of [1, 2, 3]) await publish(n);
   await open(page);
-  await until(async () => (await text(page, "chart")) === "live: 1 2 3", "history is there");
+  await until(async () => (await text(page, "chart")) === "live: 3, 1 to 3", "history is there");
   for (const n of [4, 5]) await publish(n);
-  await until(async () => (await text(page, "chart")) === "live: 1 2 3 4 5", "live goes on");
+  await until(async () => (await text(page, "chart")) === "live: 5, 1 to 5", "live goes on");
   expect(read.length).toBe(1);
   await page.close();
 });

@@ -29,8 +29,8 @@ function Last() {
 }
 
 function Chart() {
-  const { state, points } = useSeries("device/dev-1", "n", 600_000);
-  return <p id="chart">{state}: {points.map(([, value]) => value).join(" ")}</p>;
+  const { state, points, columns } = useSeries("device/dev-1", "n", 600_000);
+  return <p id="chart">{state}: {columns.reduce((n, column) => n + column[8], 0)}, {points[0]?.[1]} to {points.at(-1)?.[1]}</p>;
 }
 
 function Blink() {
