@@ -319,6 +319,19 @@ def numbered(pushes, database):
     return numbers
 
 
+def told_to(viewer, database, **types):
+    """Which messages each of its subscriptions has had: what comes behind its answer, and names nobody or it."""
+    told = {}
+    for frame in map(json.loads, viewer.frames):
+        if frame.get("recovered") is not None:
+            told[frame["subscription"]] = []
+        elif "persisted" in frame:
+            for name in frame.get("subscriptions", told):
+                if types.get(name, frame["type"]) == frame["type"]:
+                    told[name].append(frame)
+    return {name: numbered(frames, database) for name, frames in told.items()}
+
+
 def test_subscriptions_that_replay_together_send_each_event_once_and_in_order(make_gateway, publisher):
     from conftest import populate
     gateway = make_gateway(ws__replay_events=50)
@@ -356,9 +369,29 @@ def test_subscriptions_that_replay_together_send_each_event_once_and_in_order(ma
     late.wait_for(lambda frames: sum('"persisted"' in f for f in frames) >= 1510, "the replay",
                   PATIENCE * SLOW)
     late.quiet()
-    pushes = [p for p in [*late.pushes, *late.rest()] if "persisted" in p]
-    assert sorted(numbered(pushes, gateway.database)) == list(range(1510))
+    told = told_to(late, gateway.database, s1="raw_log")
+    assert told["s1"] == list(range(1501, 1510, 2)) and told["s2"] == list(range(1510))
     late.close()
+
+
+def test_an_older_since_gets_all_of_it_beside_one_that_is_live(make_gateway, publisher):
+    from conftest import populate
+    gateway = make_gateway(ws__replay_events=50)
+    populate(gateway)
+    gateway.start()
+    ana = Native(gateway, gateway.token("ana"))
+    begin = ana.push("welcome")["cursor"]
+    assert ana.ask("subscribe", to=["vehicle/*"])["subscription"] == "s1"
+    for n in range(1500):
+        publisher.publish("seano/USV-1/raw_log", f"log {n}")
+        if n in (300, 1450):  # far away, and near enough for memory
+            publisher.flush()
+            gateway.database.wait_for("SELECT count(*) FROM raw_logs", n + 1)
+            assert ana.ask("subscribe", to=["user"], since=begin)["recovered"] is True
+    publisher.flush()
+    wait_until(lambda: told_to(ana, gateway.database) == {name: list(range(1500)) for name in ("s1", "s2", "s3")},
+               "each to have all", PATIENCE * SLOW)
+    ana.close()
 
 
 def test_who_unsubscribes_before_it_is_resumed_is_answered(make_gateway, publisher):
@@ -413,6 +446,7 @@ def test_who_resumes_much_waits_for_himself(make_gateway, publisher):
     for one in crowd:
         one.wait_for(lambda frames: sum('"ok":true' in f for f in frames) == 90, "her answers",
                      PATIENCE * SLOW)
-        assert len(seqs(p for p in one.rest() if "persisted" in p)) == 50
+        wait_until(lambda o=one: all(told == list(range(50)) for told in told_to(o, gateway.database).values()),
+                   "each of hers to have all", PATIENCE * SLOW)
         one.close()
     ben.close()

@@ -180,6 +180,66 @@ static void test_what_is_unsubscribed_ends_and_the_others_go_on(void **state) {
         stage_done(&f.stage);
 }
 
+static void expect_named(Viewer *viewer, int n, const char *name) {
+        char data[64];
+
+        expect_said(viewer, n);
+        snprintf(data, sizeof(data), "\"subscriptions\":[\"%s\"]", name);
+        if (name)
+                assert_non_null(strstr(viewer->text, data));
+        else
+                assert_null(strstr(viewer->text, "subscriptions"));
+}
+
+static void test_an_older_since_gets_again_what_the_socket_has_had(void **state) {
+        char cursor[64], other[64];
+        Viewer ana = { 0 };
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        viewer_open_native(&ana, &f.stage, "ana", other);
+        subscribe(&ana, "device/dev-1", NULL);
+        say(&f, 1);
+        expect_named(&ana, 1, NULL);
+        take_cursor(&f, cursor);
+        say(&f, 1);
+        say(&f, 1);
+        expect_named(&ana, 2, NULL);
+        expect_named(&ana, 3, NULL);
+        subscribe(&ana, "user", cursor);
+        expect_named(&ana, 2, "s2");
+        expect_named(&ana, 3, "s2");
+        say(&f, 1);
+        expect_named(&ana, 4, NULL);
+        viewer_expect_silence(&ana);
+        viewer_done(&ana);
+        stage_done(&f.stage);
+}
+
+static void test_what_nobody_else_of_the_socket_wants_needs_no_name(void **state) {
+        char cursor[64], other[64];
+        Viewer root = { 0 };
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        viewer_open_native(&root, &f.stage, "root", other);
+        subscribe(&root, "device/dev-2", NULL);
+        say(&f, 2);
+        expect_said(&root, 1);
+        take_cursor(&f, cursor);
+        say(&f, 1);
+        say(&f, 2);
+        expect_said(&root, 3);
+        subscribe(&root, "device/*", cursor);
+        expect_named(&root, 2, NULL);
+        expect_named(&root, 3, "s2");
+        viewer_expect_silence(&root);
+        viewer_done(&root);
+        stage_done(&f.stage);
+}
+
 /* Device 1 has said five things, of which memory has the last two. */
 static void fixture_with_a_past(Fixture *f, Viewer *viewer) {
         WsOptions options = stage_options();
@@ -250,6 +310,8 @@ int main(void) {
                 cmocka_unit_test(test_who_resumes_gets_what_was_missed_and_then_what_comes),
                 cmocka_unit_test(test_who_does_not_resume_gets_what_comes_alone),
                 cmocka_unit_test(test_nobody_resumes_into_what_is_another_ones),
+                cmocka_unit_test(test_an_older_since_gets_again_what_the_socket_has_had),
+                cmocka_unit_test(test_what_nobody_else_of_the_socket_wants_needs_no_name),
                 cmocka_unit_test(test_no_live_cursor_is_ahead_of_who_still_asks),
                 cmocka_unit_test(test_no_cursor_of_a_replay_is_ahead_of_who_still_asks),
                 cmocka_unit_test(test_what_is_unsubscribed_ends_and_the_others_go_on),

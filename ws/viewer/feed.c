@@ -110,10 +110,6 @@ static void ws_feed_lose(WsFeed *feed, WsFollow *follow, uint64_t from_seq, uint
                 follow->missed_from = from_seq;
         if (follow->n_missed++ == 0 || follow->missed_to < to_seq)
                 follow->missed_to = to_seq;
-        if (follow->lost_to == 0 || follow->lost_from > from_seq)
-                follow->lost_from = from_seq;
-        if (follow->lost_to < to_seq)
-                follow->lost_to = to_seq;
         feed->has_missed = true;
 }
 
@@ -135,16 +131,24 @@ uint64_t ws_feed_cursor(const WsFeed *feed, uint64_t seq) {
 static int ws_feed_send(WsFeed *feed, const Event *event, WsFrame *frame) {
         uint64_t seq = ws_feed_cursor(feed, event->seq);
         CLEANUP(ws_frame_unref) WsFrame *own = NULL;
+        CLEANUP_BUF Buf names = { 0 };
         CLEANUP_BUF Buf json = { 0 };
         WsPush push = {
                 .type = ws_push_type(event->kind),
                 .seq = seq,
                 .key = ws_push_key(event),
         };
-        int r = 0;
+        int r;
 
-        if (seq != event->seq) {
-                ws_push_event_at(feed->client->loop, event, seq, &(JsonOut){ .buf = &json });
+        r = ws_feed_name(feed, event, true, &names);
+        if (r < 0)
+                return err_up(r);
+        if (seq != event->seq || names.n > 0) {
+                ws_push_event_at(feed->client->loop,
+                                 event,
+                                 seq,
+                                 buf_text(&names),
+                                 &(JsonOut){ .buf = &json });
                 if (buf_failed(&json))
                         return err_new(-ENOMEM);
                 push.json = buf_text(&json);
@@ -167,17 +171,11 @@ int ws_feed_push(WsFeed *feed, const WsPush *push) {
 
 /* ---- live ----------------------------------------------------------------------------------- */
 
-static bool ws_follow_hears(const WsFollow *follow, const Registry *registry, const Event *event) {
-        return follow->state == WS_FOLLOW_LIVE && (event->behind || event->seq > follow->seq) &&
-               ws_subscription_matches(&follow->subscription, registry, event);
-}
-
 bool ws_feed_wants(const WsFeed *feed, const Event *event) {
-        const Registry *registry = feed->client->loop->registry;
         WsFollow *follow;
 
         TAILQ_FOREACH(follow, &feed->follows, entry)
-                if (ws_follow_hears(follow, registry, event) || ws_census_watches(follow, event))
+                if (ws_follow_hears(follow, event) || ws_census_watches(follow, event))
                         return true;
         return false;
 }
@@ -257,7 +255,7 @@ static void ws_feed_drop(WsFeed *feed, const Event *event, bool is_counted) {
                 ws_backlog_refuse(&feed->client->backlog, false);
         feed->is_dropping = true;
         TAILQ_FOREACH(follow, &feed->follows, entry)
-                if (ws_follow_hears(follow, loop->registry, event))
+                if (ws_follow_hears(follow, event))
                         ws_feed_lose(feed, follow, loop->before_seq, event->seq);
 }
 
@@ -370,7 +368,6 @@ static int ws_feed_hurry(WsFeed *feed) {
 }
 
 int ws_feed_offer(WsFeed *feed, Event *event, WsFrame *frame) {
-        const Registry *registry = feed->client->loop->registry;
         bool goes = false;
         WsFollow *follow;
         int r = 0;
@@ -378,7 +375,7 @@ int ws_feed_offer(WsFeed *feed, Event *event, WsFrame *frame) {
         TAILQ_FOREACH(follow, &feed->follows, entry) {
                 bool this_one = false;
 
-                if (r == 0 && ws_follow_hears(follow, registry, event)) {
+                if (r == 0 && ws_follow_hears(follow, event)) {
                         r = ws_feed_consider(feed, follow, event, frame, &this_one);
                         goes |= this_one;
                 } else if (r == 0 && ws_census_watches(follow, event)) {

@@ -8,8 +8,9 @@
  * of the database until it does, at the pace of its own socket; it gets no live event until it has
  * read the ring to its end, which is one turn of the loop with its first live event: no hole and no
  * duplicate. Those of one client that replay do it together, from where the first of them is: one
- * page serves all, and what several want is sent once, in order. A client whose backlog is full
- * misses events until there is room, and is then told of its gap.
+ * page serves all, and what several want is sent once, in order. What goes out while another one
+ * that it matches has had it, or gets it later, names those that it is for (names.c). A client
+ * whose backlog is full misses events until there is room, and is then told of its gap.
  *
  * No cursor goes out while something at or before it has not been sent, unless a newer state of the
  * same thing is on its way or a gap tells of it: what overtakes a state that max_hz holds back
@@ -56,6 +57,7 @@ struct WsFollow {
         WsPlayback *playback; /* owned; NULL: it plays nothing */
         bool is_joining;      /* it comes from there by itself: nobody has asked */
         bool is_in_page;      /* the page of the feed was asked for this one, too */
+        bool takes;           /* what is being replayed */
 
         bool is_at_vehicles; /* snapshot, or census: devices are done */
         int64_t after_id;
@@ -70,7 +72,6 @@ struct WsFollow {
         WsThing looked_at;
 
         uint64_t n_missed, missed_from, missed_to; /* to be told of, when there is room */
-        uint64_t lost_from, lost_to; /* what it was told of: another one may still be sent it */
 
         TAILQ_ENTRY(WsFollow) entry;
 };
@@ -129,8 +130,11 @@ MUST_CHECK int ws_feed_push(WsFeed *feed, const WsPush *push);
 uint64_t ws_feed_cursor(const WsFeed *feed, uint64_t seq);
 /* Is the backlog empty enough for a replay to go on? */
 bool ws_feed_has_room(const WsFeed *feed);
-/* For replays: has a subscription of the same client had it already? */
-bool ws_feed_has_told(const WsFeed *feed, const Event *event);
+/* names.c. Live, is the event for it? */
+bool ws_follow_hears(const WsFollow *follow, const Event *event);
+/* The names of those that an event is for, as a list; nothing: all that it matches. Not live it is
+ * for those that take it. */
+MUST_CHECK int ws_feed_name(const WsFeed *feed, const Event *event, bool is_live, Buf *names);
 MUST_CHECK int ws_feed_catch_up(WsFeed *feed); /* follow.c, as is how far they are */
 void ws_follow_retake(WsFollow *follow);       /* the whole of its set, once more */
 /* Where those that replay are: the first of them; UINT64_MAX if none does. */

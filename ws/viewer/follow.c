@@ -91,6 +91,7 @@ static int ws_feed_frame(WsFeed *feed,
                          Event *event,
                          WsRingSlot *slot,
                          uint64_t seq,
+                         Text names,
                          WsFrame **ret_frame) {
         WsClient *client = feed->client;
         WsLoop *loop = client->loop;
@@ -101,7 +102,7 @@ static int ws_feed_frame(WsFeed *feed,
         };
         int r;
 
-        if (seq != event->seq) /* for this client alone */
+        if (seq != event->seq || names.n > 0) /* for this client alone */
                 slot = NULL;
         if (slot && slot->frame && is_native) {
                 *ret_frame = ws_frame_ref(slot->frame);
@@ -109,7 +110,7 @@ static int ws_feed_frame(WsFeed *feed,
         }
 
         buf_reset(&loop->text);
-        ws_push_event_at(loop, event, seq, &(JsonOut){ .buf = &loop->text });
+        ws_push_event_at(loop, event, seq, names, &(JsonOut){ .buf = &loop->text });
         if (buf_failed(&loop->text)) {
                 buf_done(&loop->text);
                 return err_new(-ENOMEM);
@@ -131,28 +132,6 @@ static bool ws_follow_may_have(const WsFollow *follow, const Event *event) {
         if (client->scope == WS_SCOPE_VEHICLE && event->vehicle_id != client->target_id)
                 return false;
         return ws_eye_sees(&eye, event->vehicle_id, event->device_id);
-}
-
-/* What max_hz or a box may have kept from it does not count as told. */
-static bool ws_follow_has_told(const WsFollow *follow, const Event *event) {
-        const WsSubscription *subscription = &follow->subscription;
-        bool is_live = follow->state == WS_FOLLOW_LIVE && subscription->interval_us == 0;
-
-        if (follow->state == WS_FOLLOW_ASKS || follow->playback || subscription->has_box ||
-            event->seq <= follow->begin_seq || (event->seq > follow->seq && !is_live))
-                return false;
-        return event->seq <= follow->lost_from || event->seq > follow->lost_to;
-}
-
-bool ws_feed_has_told(const WsFeed *feed, const Event *event) {
-        const Registry *registry = feed->client->loop->registry;
-        WsFollow *follow;
-
-        TAILQ_FOREACH(follow, &feed->follows, entry)
-                if (ws_follow_has_told(follow, event) &&
-                    ws_subscription_matches(&follow->subscription, registry, event))
-                        return true;
-        return false;
 }
 
 uint64_t ws_feed_at(const WsFeed *feed) {
@@ -223,13 +202,17 @@ static int ws_feed_try(WsFeed *feed, Event *event, WsRingSlot *slot, bool *ret_i
         CLEANUP(ws_frame_unref) WsFrame *frame = NULL;
         size_t half = client->loop->options->queue_bytes / 2;
         size_t n_waiting = client->backlog.n_metered;
+        CLEANUP_BUF Buf names = { 0 };
         int r;
 
-        r = ws_feed_frame(feed,
-                          event,
-                          slot,
-                          ws_feed_replay_cursor(feed, event, slot != NULL),
-                          &frame);
+        r = ws_feed_name(feed, event, false, &names);
+        if (r == 0)
+                r = ws_feed_frame(feed,
+                                  event,
+                                  slot,
+                                  ws_feed_replay_cursor(feed, event, slot != NULL),
+                                  buf_text(&names),
+                                  &frame);
         if (r < 0)
                 return err_up(r);
         if (n_waiting > 0 && n_waiting + frame->n > half) /* more than half would conflate */
@@ -251,14 +234,13 @@ static int ws_feed_tell(WsFeed *feed, Event *event, WsRingSlot *slot) {
         int r = 0;
 
         TAILQ_FOREACH(follow, &feed->follows, entry) {
-                bool wants = false;
-
+                follow->takes = false;
                 if (r == 0 && ws_follow_awaits(follow, event, slot != NULL))
-                        r = ws_follow_wants(follow, event, &wants);
-                goes |= wants;
+                        r = ws_follow_wants(follow, event, &follow->takes);
+                goes |= follow->takes;
                 cost += WS_FOLLOW_SKIP_COST / 4;
         }
-        if (r == 0 && goes && !ws_feed_has_told(feed, event))
+        if (r == 0 && goes)
                 r = ws_feed_try(feed, event, slot, &is_missed);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
@@ -327,13 +309,14 @@ static void ws_feed_ask(WsFeed *feed, int delay_ms) {
 }
 
 /* 0: those that replay have reached the end of what there is. Who does not know yet whether it can
- * resume is asked for first, so that the pages that follow serve it, too. */
+ * resume is asked for first, and what was read waits, so that the pages that follow serve it, too.
+ */
 static int ws_feed_replay(WsFeed *feed) {
         const WsRing *ring = &feed->client->loop->ring;
         uint64_t at;
         int r = 0;
 
-        if (feed->page)
+        if (feed->page && !ws_feed_asker(feed))
                 r = ws_feed_tell_page(feed);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
@@ -343,7 +326,7 @@ static int ws_feed_replay(WsFeed *feed) {
                 ws_feed_ask(feed, 0);
         if (at >= ring->last_seq)
                 return 0;
-        if (!ws_ring_covers(ring, at))
+        if (feed->page || !ws_ring_covers(ring, at))
                 return WS_FOLLOW_E_WAITS;
         return ws_feed_tell_ring(feed, at);
 }
@@ -359,7 +342,8 @@ static void ws_feed_give_up(WsFeed *feed) {
                         METRIC_WS_CLOSED_STATE_LOST);
 }
 
-/* Of one that knows now that it can resume: its first page serves if nobody else replays. */
+/* Of one that knows now that it can resume: its first page serves if nobody else replays, and what
+ * was read for others without it is read again for all. */
 static int ws_follow_begin(WsFollow *follow, Event *event) {
         WsFeed *feed = follow->feed;
         WsFollow *other;
@@ -368,6 +352,7 @@ static int ws_follow_begin(WsFollow *follow, Event *event) {
         TAILQ_FOREACH(other, &feed->follows, entry)
                 other->is_in_page = other == follow;
         feed->n_tries = 0;
+        feed->page = event_unref(feed->page);
         if (ws_feed_at(feed) == UINT64_MAX) {
                 feed->page = event_ref(event);
                 feed->i_page = 0;

@@ -181,7 +181,7 @@ static void ws_push_members(const WsLoop *loop, const Event *event, JsonOut *out
 }
 
 void ws_push_event(const WsLoop *loop, const Event *event, JsonOut *out) {
-        ws_push_event_at(loop, event, event->seq, out);
+        ws_push_event_at(loop, event, event->seq, (Text){ 0 }, out);
 }
 
 /* All but its end. */
@@ -202,8 +202,14 @@ static void ws_push_open(const WsLoop *loop, const Event *event, uint64_t seq, J
                 json_out_bool(out, "late", true);
 }
 
-void ws_push_event_at(const WsLoop *loop, const Event *event, uint64_t seq, JsonOut *out) {
+void ws_push_event_at(const WsLoop *loop,
+                      const Event *event,
+                      uint64_t seq,
+                      Text names,
+                      JsonOut *out) {
         ws_push_open(loop, event, seq, out);
+        if (names.n > 0)
+                json_out_raw(out, "subscriptions", names);
         json_out_object_end(out);
 }
 

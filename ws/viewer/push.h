@@ -48,8 +48,13 @@ uint64_t ws_push_key(const Event *event);
 
 void ws_push_event(const WsLoop *loop, const Event *event, JsonOut *out);
 /* The same with the cursor @seq, where something before the event has not been sent yet; its own
- * place is its number. */
-void ws_push_event_at(const WsLoop *loop, const Event *event, uint64_t seq, JsonOut *out);
+ * place is its number. @names: of the subscriptions that it is for, as JSON; absent: of all that it
+ * matches. */
+void ws_push_event_at(const WsLoop *loop,
+                      const Event *event,
+                      uint64_t seq,
+                      Text names,
+                      JsonOut *out);
 /* Played to the subscription @name alone. */
 void ws_push_replay(const WsLoop *loop, const Event *event, const char *name, JsonOut *out);
 /* A device that has not said anything since we look. */

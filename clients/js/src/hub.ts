@@ -19,39 +19,17 @@ export interface Note {
 /** Tabs say that they are there so often, ms; a hidden one is allowed a timer a minute. */
 export const SIGN_MS = 20_000;
 const GONE_MS = 150_000;
-/** So many pushes are kept for tabs that come later. */
-const KEPT = 5_000;
 const RESTART = { code: 4200, reason: "the socket of all tabs is another one" };
 
-interface Push {
-  cursor?: string;
-}
-
-interface Asked {
-  id: unknown;
-  /** Behind which it goes on; undefined: from now. */
-  since?: string | undefined;
-  /** What lies behind that is not kept any more. */
-  isLost?: boolean;
-}
-
 interface Tab {
-  /** By the hub's id. */
-  asked: Map<number, Asked>;
+  /** The tab's ids, by the hub's. */
+  asked: Map<number, unknown>;
   names: Set<string>;
   seen: number;
   isGreeted: boolean;
 }
 
-const isBehind = (push: Push, since: string): boolean =>
-  push.cursor !== undefined && (push.cursor.length - since.length || (push.cursor > since ? 1 : -1)) > 0 && push.cursor !== since;
-
-/**
- * Has the one socket of one user: to the gateway it is a client, to its tabs the gateway.
- *
- * The gateway sends an event to a socket once, whichever of its subscriptions it is for. So what has come is kept, and
- * a tab that goes on behind a cursor gets with the answer what others were sent since. @internal
- */
+/** Has the one socket of one user: to the gateway it is a client, to its tabs the gateway. @internal */
 export class Hub {
   #tabs = new Map<string, Tab>();
   #socket: Socket | undefined;
@@ -60,8 +38,6 @@ export class Hub {
   #welcome: { message: Record<string, unknown>; at: number } | undefined;
   #n = 0;
   #isAuthSent = false;
-  #kept: Push[] = [];
-  #isCut = false; /* the oldest of them are gone */
   #say: (note: Note) => void;
   #Maker: SocketMaker;
   #timer: ReturnType<typeof setInterval>;
@@ -112,9 +88,8 @@ export class Hub {
     const socket = this.#socket;
 
     this.#socket = this.#welcome = undefined;
-    this.#isOpen = this.#isAuthSent = this.#isCut = false;
+    this.#isOpen = this.#isAuthSent = false;
     this.#early = [];
-    this.#kept = [];
     if (socket) socket.onmessage = socket.onclose = null;
     socket?.close();
     for (const tab of this.#tabs.keys()) this.#say({ tab, closed: { code, reason } });
@@ -129,10 +104,8 @@ export class Hub {
   }
 
   /* All tabs of a hub are of one user: the first says who. */
-  #pass(tab: Tab, message: { id?: unknown; op: string; subscription?: string; since?: string | undefined }): void {
+  #pass(tab: Tab, message: { id?: unknown; op: string; subscription?: string }): void {
     const id = ++this.#n;
-    const { since } = message;
-    const isLost = since !== undefined && this.#isCut && !(this.#kept[0] && !isBehind(this.#kept[0], since));
 
     if (message.op === "auth") {
       if (this.#isAuthSent) return;
@@ -140,8 +113,8 @@ export class Hub {
       return this.#ask(message);
     }
     if (message.op === "unsubscribe") tab.names.delete(message.subscription!);
-    tab.asked.set(id, { id: message.id, since, isLost });
-    this.#ask({ ...message, id, ...(isLost && { since: undefined, set: true }) });
+    tab.asked.set(id, message.id);
+    this.#ask({ ...message, id });
   }
 
   #greet(name: string): void {
@@ -164,17 +137,10 @@ export class Hub {
     } else if ("ok" in message) {
       this.#answer(message);
     } else {
-      if (!message.subscription) this.#keep(message);
+      const names: string[] | undefined = message.subscription ? [message.subscription] : message.subscriptions;
       for (const [name, tab] of this.#tabs)
-        if (!message.subscription || tab.names.has(message.subscription)) this.#say({ tab: name, data: text });
+        if (!names || names.some((one) => tab.names.has(one))) this.#say({ tab: name, data: text });
     }
-  }
-
-  #keep(push: Push & { type: string }): void {
-    if (push.type === "progress") return;
-    if (this.#kept.push(push) <= 2 * KEPT) return;
-    this.#kept.splice(0, KEPT);
-    this.#isCut = true;
   }
 
   #answer(message: { id: number; subscription?: string; expires_in?: number | null }): void {
@@ -182,12 +148,10 @@ export class Hub {
       this.#welcome = { message: { ...this.#welcome.message, expires_in: message.expires_in }, at: Date.now() };
     for (const [name, tab] of this.#tabs) {
       if (!tab.asked.has(message.id)) continue;
-      const { id, since, isLost } = tab.asked.get(message.id)!;
+      const id = tab.asked.get(message.id);
       tab.asked.delete(message.id);
       if (message.subscription) tab.names.add(message.subscription);
-      const from = since && !isLost ? this.#kept.findIndex((push) => isBehind(push, since)) : -1;
-      const missed = from < 0 ? [] : this.#kept.slice(from);
-      this.#say({ tab: name, data: JSON.stringify({ ...message, id, missed, ...(isLost && { recovered: false }) }) });
+      this.#say({ tab: name, data: JSON.stringify({ ...message, id }) });
       return;
     }
     if (message.subscription) this.#ask({ op: "unsubscribe", id: 0, subscription: message.subscription });

@@ -1,6 +1,6 @@
 import type { Subscription, Told } from "./subscription.js";
 import { Refused } from "./subscription.js";
-import type { Answer, Push, Refusal, Request, Welcome } from "./wire.js";
+import type { Answer, Refusal, Request, Welcome } from "./wire.js";
 
 /** An operation without its id, which the link gives it. */
 export type Ask = Request extends infer R ? (R extends Request ? Omit<R, "id"> : never) : never;
@@ -54,8 +54,6 @@ const CHECK_MS = 3_000;
 export function webSocket(Maker: SocketMaker): Transport {
   return (peer) => {
     const pending = new Map<number, [(answer: Answer) => void, (error: Error) => void]>();
-    /* Came while answers are due: to one that resumes it may belong, too, and an event comes to a socket once. */
-    let early: Push[] = [];
     let socket: Socket | undefined;
     let n = 0;
     let isOver = false;
@@ -102,8 +100,6 @@ export function webSocket(Maker: SocketMaker): Transport {
         listen();
         peer.opened(link, message as Welcome);
       } else {
-        if (pending.size) early.push(message as unknown as Push);
-        else early = [];
         peer.heard(link, message as Told);
       }
     };
@@ -123,9 +119,8 @@ export function webSocket(Maker: SocketMaker): Transport {
       ask,
       subscribe(sub) {
         const asked = sub.filter;
-        const at = early.length;
         const answered = (answer: Answer): void => {
-          sub.answered({ missed: early.slice(at), ...answer });
+          sub.answered(answer);
           if (sub.isOver) link.unsubscribe(sub);
           else if (sub.filter !== asked) link.move(sub);
         };

@@ -145,7 +145,7 @@ export class Subscription {
     const thing = thingOf(push);
 
     if (!("cursor" in push)) return to.includes("stats");
-    if ("subscription" in push || (types && !types.includes(push.type))) return false;
+    if ("subscription" in push || !this.#isMeant(push) || (types && !types.includes(push.type))) return false;
     if (!this.name || !thing || (this.#isWhole && !this.things.has(thing))) return false;
     return to.some((target) => {
       const [, kind, name] = /^(\w+)\/?(?:id:)?(.*)/.exec(target)!;
@@ -155,11 +155,18 @@ export class Subscription {
     });
   }
 
+  /* Without names it is for all; where others resume it may be for them alone, or not for them. */
+  #isMeant(push: Push): boolean {
+    const { subscriptions } = push as { subscriptions?: string[] };
+
+    return !subscriptions || subscriptions.includes(this.name!);
+  }
+
   /** A push of the connection, for this one or not: once the set is whole all up to it has been here. @internal */
   hear(push: Push): void {
     const isOurs = this.takes(push);
 
-    if ((isOurs || this.#isWhole) && "cursor" in push) this.cursor = push.cursor;
+    if ((isOurs || (this.#isWhole && this.#isMeant(push))) && "cursor" in push) this.cursor = push.cursor;
     if (isOurs) guarded(() => this.#handlers.onEvent?.(push));
   }
 
@@ -170,7 +177,7 @@ export class Subscription {
         for (const id of told[`${kind}_ids`] ?? []) this.#named.add(`${kind}/${id}`);
       this.#items.push(...told.items!);
       if (!told.done) return;
-      this.#take(told.complete!);
+      this.#take(told.complete!, told.complete! || told.set !== undefined);
     } else if (told.type === "left") {
       this.#leave(thingOf(told)!, told.reason!);
     } else if (told.type === "gap") {
@@ -190,27 +197,25 @@ export class Subscription {
     if (this.things.delete(thing)) guarded(() => this.#handlers.onLeft?.(thing, reason));
   }
 
-  #take(isComplete: boolean): void {
+  #take(isComplete: boolean, isWhole: boolean): void {
     const items = this.#items.splice(0);
 
     if (isComplete)
       for (const thing of this.things) if (!this.#named.has(thing)) this.#leave(thing, "absent");
     for (const thing of this.#named) this.things.add(thing);
     this.#named.clear();
-    this.#isWhole = true;
+    this.#isWhole ||= isWhole;
     if (items.length > 0 || isComplete) guarded(() => this.#handlers.onSnapshot?.(items, isComplete));
-    this.#settle[0]();
+    if (this.#isWhole) this.#settle[0]();
   }
 
   /** @internal */
-  answered(answer: Answer & { missed?: Push[] }): void {
+  answered(answer: Answer): void {
     const from = this.cursor;
 
     this.name = answer.subscription;
     this.cursor = answer.cursor ?? undefined;
-    if (!from) return;
-    if (answer.recovered) answer.missed?.forEach((push) => this.hear(push));
-    else guarded(() => this.#handlers.onGap?.({ dropped: null, from }));
+    if (from && !answer.recovered) guarded(() => this.#handlers.onGap?.({ dropped: null, from }));
   }
 
   /** @internal */

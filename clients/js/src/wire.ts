@@ -221,6 +221,8 @@ export interface RawLog {
   late?: boolean;
   /** of the playback */
   subscription?: string;
+  /** it is for these alone: another one that it matches has had it, or gets it later */
+  subscriptions?: string[];
   /** it is played */
   replay?: true;
 }
@@ -242,6 +244,8 @@ export interface SensorLog {
   late?: boolean;
   /** of the playback */
   subscription?: string;
+  /** it is for these alone: another one that it matches has had it, or gets it later */
+  subscriptions?: string[];
   /** it is played */
   replay?: true;
 }
@@ -261,6 +265,8 @@ export interface VehicleLog {
   late?: boolean;
   /** of the playback */
   subscription?: string;
+  /** it is for these alone: another one that it matches has had it, or gets it later */
+  subscriptions?: string[];
   /** it is played */
   replay?: true;
 }
@@ -281,6 +287,8 @@ export interface Telemetry {
   late?: boolean;
   /** of the playback */
   subscription?: string;
+  /** it is for these alone: another one that it matches has had it, or gets it later */
+  subscriptions?: string[];
   /** it is played */
   replay?: true;
 }
@@ -300,6 +308,8 @@ export interface DeviceUpdate {
   late?: boolean;
   /** of the playback */
   subscription?: string;
+  /** it is for these alone: another one that it matches has had it, or gets it later */
+  subscriptions?: string[];
   /** it is played */
   replay?: true;
 }
@@ -318,6 +328,8 @@ export interface DetectionEvent {
   late?: boolean;
   /** of the playback */
   subscription?: string;
+  /** it is for these alone: another one that it matches has had it, or gets it later */
+  subscriptions?: string[];
   /** it is played */
   replay?: true;
 }
@@ -339,6 +351,8 @@ export interface CameraEvent {
   late?: boolean;
   /** of the playback */
   subscription?: string;
+  /** it is for these alone: another one that it matches has had it, or gets it later */
+  subscriptions?: string[];
   /** it is played */
   replay?: true;
 }
@@ -362,6 +376,8 @@ export interface Alert {
   late?: boolean;
   /** of the playback */
   subscription?: string;
+  /** it is for these alone: another one that it matches has had it, or gets it later */
+  subscriptions?: string[];
   /** it is played */
   replay?: true;
 }
@@ -383,6 +399,8 @@ export interface CommandUpdate {
   late?: boolean;
   /** of the playback */
   subscription?: string;
+  /** it is for these alone: another one that it matches has had it, or gets it later */
+  subscriptions?: string[];
   /** it is played */
   replay?: true;
 }

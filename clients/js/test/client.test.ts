@@ -88,6 +88,28 @@ for (const how of ["cut", "kill"])
     expect(other).toEqual(one.expected());
   });
 
+test("a subscription that goes on behind an older cursor has all of it, and the one beside it nothing twice", async () => {
+  const client = connect();
+  const { came, sub, publish, all, expected } = counter(client);
+  const older: number[] = [];
+
+  await sub.ready;
+  await publish(1);
+  await all();
+  const since = sub.cursor!;
+  await publish(3);
+  await all();
+  const other = client.subscribe({ to: ["vehicle/*"], types: ["raw_log"], since },
+    { onEvent: (push) => push.type === "raw_log" && older.push(Number(push.data)) });
+  await publish(2);
+  await other.ready;
+  await publish(2);
+  await all();
+  await until(() => older.length >= 7, "the older one has all of them");
+  expect(older).toEqual(expected().slice(1));
+  expect(came).toEqual(expected());
+});
+
 test("a network that is gone without a word is noticed, and nothing is missing", async () => {
   const client = connect();
   const { came, gaps, sub, publish, all, expected } = counter(client);
