@@ -80,6 +80,7 @@ typedef struct SparkplugTable SparkplugTable; /* gateway/sparkplug/table.h */
 struct StatusRecord {
         Text status; /* online, offline, warning, error */
         double temperature, humidity, latitude, longitude;
+        Text extra; /* JSON object of the members that have no column; absent if none */
 };
 
 struct SensorRecord {
@@ -196,7 +197,7 @@ struct Record {
 
         Text data;   /* JSON value shown to viewers as "data": raw_log a string, telemetry the
                         payload's very bytes, sensor_log and camera_event their data, vehicle_log the
-                        normalised object */
+                        normalised object, device_status its extra */
         Text text;   /* raw_log: the text as stored */
         bool merges; /* telemetry: it says what has changed */
         Text merged; /* and what is known altogether, shown in place of data; absent: it does not

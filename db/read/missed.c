@@ -113,7 +113,7 @@ static const ReplaySource replay_sources[] = {
           "" },
         { KIND_DEVICE_STATUS,
           "device_status_logs",
-          "NULL::bigint, device_id, 0::bigint, NULL::text, status, NULL::text, NULL::text,"
+          "NULL::bigint, device_id, 0::bigint, extra::text, status, NULL::text, NULL::text,"
           " NULL::text, latitude, longitude, temperature, humidity, late",
           OF_DEVICE,
           "" },

@@ -55,8 +55,8 @@ static const char *const probes[KIND_COUNT] = {
         [KIND_DEVICE_STATUS] =
                 PROBE("device_status_logs",
                       "device_id",
-                      "device_id, status, temperature, humidity, latitude, longitude, late",
-                      "$3::bigint, 'online', NULL, NULL, NULL, NULL, false"),
+                      "device_id, status, temperature, humidity, latitude, longitude, late, extra",
+                      "$3::bigint, 'online', NULL, NULL, NULL, NULL, false, NULL"),
         [KIND_COMMAND_ACK] =
                 "WITH moved AS (UPDATE commands SET state = state, message = message,"
                 " updated_at = now() WHERE command_id = (SELECT command_id FROM commands LIMIT "

@@ -239,6 +239,7 @@ static void rows_add_status(DbRows *rows, const Record *record) {
         db_array_double(&columns[4], status->latitude);
         db_array_double(&columns[5], status->longitude);
         db_array_bool(&columns[6], record->late ? 1 : 0);
+        db_array_bytes(&columns[7], status->extra);
 }
 
 /* What a device says about a command, as what the command then is. */

@@ -108,10 +108,10 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
         [DB_SHEET_STATUS_LOGS] = {
                 "device_status_logs",
                 BOOKED("INSERT INTO device_status_logs (journal_id, seq, received_at, time, device_time,"
-                " device_id, status, temperature, humidity, latitude, longitude, late)"
-                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS u",
+                " device_id, status, temperature, humidity, latitude, longitude, late, extra)"
+                " SELECT $1, u.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) AS u",
                        "true"),
-                "ktts" "ksddddb",
+                "ktts" "ksddddbj",
                 true,
         },
         /* A state moves up or not at all; each step of several for one command is an event. What is

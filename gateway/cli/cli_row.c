@@ -21,6 +21,7 @@ static void row_status(View *view, const StatusRecord *status) {
         view_number(view, "temperature", status->temperature);
         view_number(view, "humidity", status->humidity);
         row_place(view, status->latitude, status->longitude);
+        view_json(view, "extra", status->extra);
 }
 
 static void row_vehicle_log(View *view, const VehicleRecord *log) {

@@ -48,6 +48,26 @@ static const MemberWord state_words[] = {
         { 0 },
 };
 
+static bool status_leaves_out(const Decoder *decoder, const JsonNode *name) {
+        static const Text members[] = { TEXT("status"),   TEXT("temperature"), TEXT("humidity"),
+                                        TEXT("latitude"), TEXT("longitude"),   TEXT("device_code"),
+                                        TEXT("device_id") };
+
+        for (size_t i = 0; i < N_ELEMENTS(members); ++i)
+                if (json_is(&decoder->tree, name, members[i]))
+                        return true;
+        return !decoder->record->odd_time && json_is(&decoder->tree, name, TEXT("timestamp"));
+}
+
+static int decode_status_rest(Decoder *decoder, StatusRecord *status) {
+        int r = decoder_rest(decoder, decoder->root, status_leaves_out, &status->extra);
+
+        if (r == 0 && status->extra.n == 2)
+                status->extra = (Text){ 0 };
+        decoder->record->data = status->extra;
+        return r;
+}
+
 static int decode_status_members(Decoder *decoder, StatusRecord *status) {
         static const NumberRule temperature = { .name = "temperature",
                                                 .min = -273.15,
@@ -109,6 +129,8 @@ int decode_device_status(Decoder *decoder) {
                 r = decode_status_members(decoder, &record->status);
         if (r == 0)
                 r = decoder_name(decoder, device_members, &record->device);
+        if (r == 0)
+                r = decode_status_rest(decoder, &record->status);
         return r;
 }
 

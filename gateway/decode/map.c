@@ -81,7 +81,8 @@ static const struct {
 
 /* Does the kind keep members that it does not know? */
 static bool kind_keeps(Kind kind) {
-        return kind == KIND_TELEMETRY || kind == KIND_VEHICLE_LOG || kind == KIND_ALERT;
+        return kind == KIND_TELEMETRY || kind == KIND_VEHICLE_LOG || kind == KIND_ALERT ||
+               kind == KIND_DEVICE_STATUS;
 }
 
 /* And in their member `data`? */

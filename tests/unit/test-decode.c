@@ -133,6 +133,8 @@ static void test_status_takes_every_member(void **state) {
                             "\"longitude\":106.6,\"device_code\":\"other\",\"firmware\":\"1.2\"}");
 
         check_text(record->status.status, "warning");
+        check_text(record->status.extra, "{\"firmware\":\"1.2\"}");
+        check_text(record->data, "{\"firmware\":\"1.2\"}");
         check_number(record->status.temperature, 25.1);
         check_number(record->status.humidity, 60.2);
         check_number(record->status.latitude, 10.7);
@@ -176,6 +178,7 @@ static void test_status_null_and_missing_members_are_unknown(void **state) {
                                            " {\"status\":\"online\",\"temperature\":null}\n");
 
         check_text(record->status.status, "online");
+        assert_null(record->status.extra.data);
         assert_true(isnan(record->status.temperature));
         assert_true(isnan(record->status.humidity));
         assert_true(isnan(record->status.latitude));

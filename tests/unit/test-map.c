@@ -493,7 +493,7 @@ static void test_lines_that_cannot_be_are_refused(void **state) {
                 Kind kind;
                 const char *target, *expression, *why;
         } cases[] = {
-                { KIND_DEVICE_STATUS, "colour", "/c", "device_status has no member colour" },
+                { KIND_COMMAND_ACK, "colour", "/c", "command_ack has no member colour" },
                 { KIND_DEVICE_STATUS,
                   "status",
                   "/a | bool",
@@ -530,10 +530,7 @@ static void test_lines_that_cannot_be_are_refused(void **state) {
                   "*",
                   "topic.device",
                   "* takes an object in the payload (/a/b), and no operations" },
-                { KIND_DEVICE_STATUS,
-                  "io_*",
-                  "/a",
-                  "device_status takes only members that it knows" },
+                { KIND_COMMAND_ACK, "io_*", "/a", "command_ack takes only members that it knows" },
                 { KIND_TELEMETRY, "a", "/a |", ": an operation is missing" },
                 { KIND_TELEMETRY, "a", "/a | scale", "scale: a number is missing" },
                 { KIND_TELEMETRY, "a", "/a | round 1.5", "round 1.5: wants 0 to 12 decimals" },

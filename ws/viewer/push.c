@@ -129,6 +129,8 @@ static void ws_push_status(const WsLoop *loop, const Event *event, JsonOut *out)
         if (then.state.clock.verdict == CLOCK_UNJUDGED)
                 then.state.clock = device->state.clock;
         ws_device_clock_json(out, "device", &then);
+        if (event->data.data)
+                json_out_raw(out, "data", event->data);
 }
 
 static Text ws_push_code(const WsLoop *loop, int64_t device_id) {

@@ -298,6 +298,8 @@ export interface DeviceUpdate {
   type: "device_update";
   device_id: number;
   device: DeviceWithClock | null;
+  /** what the status says beside, where it does: members that the device object has not */
+  data?: Record<string, unknown>;
   timestamp?: string | null;
   /** what the device said in place of a time that is believed; timestamp is then the receipt */
   device_time?: string;
