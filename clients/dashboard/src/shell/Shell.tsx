@@ -1,5 +1,6 @@
 import { useConnection, useClient } from "@tidegate/client/react";
 import { lazy, Suspense, useEffect, useRef, useState, type ComponentType } from "react";
+import { useUnstored } from "../data/stored";
 import { t } from "../i18n";
 import { pages, type Page } from "../pages";
 import { to, usePlace } from "../router";
@@ -49,6 +50,7 @@ export function Shell() {
       <Navigation pages={mine} current={page} />
       <main id="main" ref={main} tabIndex={-1} className={css.main} data-page={page?.path}>
         <Ended />
+        <Unstored />
         <ErrorBoundary key={page?.path}>
           <Suspense fallback={<p className="quiet" role="status">{t("app.loading")}</p>}>
             <Shown page={page} />
@@ -126,4 +128,8 @@ function Ended() {
       <button type="button" onClick={() => client.connect()}>{t("connection.again")}</button>
     </p>
   );
+}
+
+function Unstored() {
+  return useUnstored() ? <p role="status" className="banner">{t("connection.unstored")}</p> : null;
 }
