@@ -21,6 +21,10 @@ export default defineConfig({
     assetsInlineLimit: 0, // nothing for which a content security policy would need `data:`
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    rollupOptions: {
+      // .js, which every server knows the type of
+      output: { assetFileNames: ({ names: [name = ""] }) => `assets/[name]-[hash]${name.endsWith(".mjs") ? ".js" : "[extname]"}` },
+    },
     chunkSizeWarningLimit: 1500, // MapLibre is one piece
   },
   server: {
