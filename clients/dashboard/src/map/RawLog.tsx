@@ -1,0 +1,26 @@
+import { useEvents } from "@tidegate/client/react";
+import { useAsked, type Listing } from "../data/api";
+import { t, time } from "../i18n";
+import { Lines } from "../ui/Lines";
+
+interface Line {
+  cursor: string;
+  timestamp: string | null;
+  data: unknown;
+}
+
+const LIVE = 500;
+
+/** What a vehicle says in words: what is stored, and what comes. A line that is in both is shown once. */
+export function RawLog({ id }: { id: number }) {
+  const { events } = useEvents({ to: [`vehicle/${id}`], types: ["raw_log"] }, LIVE);
+  const stored = useAsked<Listing<Line>>(`api/vehicles/${id}/logs?types=raw_log&limit=200`);
+  const live = events as unknown as readonly Line[];
+  const known = new Set(live.map(({ cursor }) => cursor));
+  const older = (stored.value?.items ?? []).filter(({ cursor }) => !known.has(cursor));
+  const lines = [...[...live].reverse(), ...older];
+
+  if (stored.error && !lines.length) return <p className="quiet" role="status">{stored.error.message}</p>;
+  if (!lines.length) return <p className="quiet">{t(stored.isBusy ? "app.loading" : "vehicle.no_log")}</p>;
+  return <Lines label={t("vehicle.log")} lines={lines.map(({ cursor, timestamp, data }) => ({ key: cursor, head: time(timestamp), text: String(data) }))} />;
+}
