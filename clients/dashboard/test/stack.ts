@@ -77,7 +77,7 @@ export function useDashboard(): Dashboard {
     const folder = mkdtempSync(join(tmpdir(), "tidegate-dashboard-"));
     ends.push(() => rmSync(folder, { recursive: true, force: true }));
     await promisify(execFile)(process.execPath, ["scripts/build.mjs", "--outDir", folder], { cwd: root });
-    stack = await startStack();
+    stack = await startStack(new URL("stack.py", import.meta.url));
     ends.push(() => stack.stop());
     const served = await serve(folder, new URL(stack.where.url), "/some/prefix/");
     ends.push(() => void (served.server.closeAllConnections(), served.server.close()));

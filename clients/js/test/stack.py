@@ -76,12 +76,13 @@ class Stack:
         self.postgres.stop()
 
 
-def _main():
+def main(kind=Stack):
+    """Until the input ends. @kind: a Stack that can do more."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="tgj", dir="/tmp"))
     folder.chmod(0o755)
     stack = None
     try:
-        stack = Stack(folder)
+        stack = kind(folder)
         print(json.dumps(stack.where()), flush=True)
         for line in sys.stdin:
             asked = json.loads(line)
@@ -96,4 +97,5 @@ def _main():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-_main()
+if __name__ == "__main__":
+    main()

@@ -16,9 +16,9 @@ export type Do = (what: string, args?: Record<string, unknown>) => Promise<any>;
 
 const PATIENCE_MS = 60_000;
 
-export async function startStack(): Promise<{ where: Where; act: Do; stop: () => Promise<void> }> {
-  const script = fileURLToPath(new URL("stack.py", import.meta.url));
-  const child = spawn("/usr/bin/python3", [script], { stdio: ["pipe", "pipe", "inherit"] });
+/** @param script a stack.py that can do more */
+export async function startStack(script = new URL("stack.py", import.meta.url)): Promise<{ where: Where; act: Do; stop: () => Promise<void> }> {
+  const child = spawn("/usr/bin/python3", [fileURLToPath(script)], { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async (): Promise<any> => {
     const { value, done } = await lines.next();

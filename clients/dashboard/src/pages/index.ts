@@ -15,5 +15,6 @@ export interface Page {
 
 /** In the order of the navigation; a phone has the first four at hand. */
 export const pages: readonly Page[] = [
+  { path: "map", title: "map.title", icon: "map", load: () => import("./Map") },
   { path: "devices", title: "devices.title", icon: "devices", load: () => import("./Devices") },
 ];

@@ -1,0 +1,126 @@
+import { useClient } from "@tidegate/client/react";
+import { LngLatBounds, type GeoJSONSource, type Map as MapLibre } from "maplibre-gl";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { useNames } from "../data/names";
+import { t } from "../i18n";
+import { MapFleet, placeOf } from "../map/fleet";
+import { followView } from "../map/follow";
+import { latOf, lonOf } from "../map/mercator";
+import { Painter } from "../map/painter";
+import type { Coloured } from "../map/track";
+import { useMap } from "../map/useMap";
+import { VehicleCard } from "../map/VehicleCard";
+import { VehicleList } from "../map/VehicleList";
+import { go, to, usePlace } from "../router";
+import { useShown } from "../theme";
+import { Icon } from "../ui/Icon";
+import { usePhone } from "../ui/usePhone";
+import css from "./Map.module.css";
+
+const EMPTY: Coloured["lines"] = { type: "FeatureCollection", features: [] };
+const NEAR_ZOOM = 12;
+const LIST_PX = 290;
+
+/** All of the fleet but for what is far from the rest. */
+function fit(map: MapLibre, fleet: MapFleet, left: number): void {
+  const at = performance.now();
+  const places = [...fleet.marks.values()].map((mark) => placeOf(mark, at));
+  const middle = (n: 0 | 1): number[] => {
+    const sorted = places.map((place) => place[n]).sort((a, b) => a - b);
+    return [sorted[Math.floor(sorted.length * 0.02)]!, sorted[Math.ceil(sorted.length * 0.98) - 1]!];
+  };
+
+  if (!places.length) return;
+  const [[west, east], [north, south]] = [middle(0), middle(1)];
+  map.fitBounds(new LngLatBounds([lonOf(west!), latOf(south!)], [lonOf(east!), latOf(north!)]), { padding: { top: 90, right: 60, bottom: 60, left: 60 + left }, maxZoom: NEAR_ZOOM, animate: false });
+}
+
+export default function MapPage() {
+  const client = useClient();
+  const { rest } = usePlace();
+  const selected = rest[0] ? Number(rest[0]) : undefined;
+  const where = useRef<HTMLDivElement>(null);
+  const made = useMap(where);
+  const theme = useShown();
+  const names = useNames();
+  const fleet = useMemo(() => new MapFleet(), []);
+  const [painter, setPainter] = useState<Painter>();
+  const [hasTrails, setTrails] = useState(true);
+  const [isFollowing, setFollowing] = useState(false);
+  const isPhone = usePhone();
+  const [wantsList, setList] = useState<boolean>();
+  const hasList = wantsList ?? !isPhone;
+  const [hint, setHint] = useState<{ id: number; x: number; y: number }>();
+  const listPx = useRef(0);
+  listPx.current = hasList && !isPhone ? LIST_PX : 0;
+  const select = (id?: number): void => go(id === undefined ? to("map") : to("map", id));
+
+  useEffect(() => {
+    if (!made) return;
+    const { map, config } = made;
+    const drawn = new Painter(map, fleet);
+    const end = followView(client, map, fleet, { changed: () => drawn.wake(), first: () => config.view ?? fit(map, fleet, listPx.current) });
+    setPainter(drawn);
+    return () => {
+      end();
+      drawn.end();
+      fleet.clear();
+      setPainter(undefined);
+    };
+  }, [made, client, fleet]);
+  useEffect(() => {
+    if (!painter) return;
+    Object.assign(painter, { selected, hasTrails, isFollowing: isFollowing && selected !== undefined, isDark: theme === "dark" });
+    painter.wake();
+  }, [painter, selected, hasTrails, isFollowing, theme]);
+  useEffect(() => {
+    if (!made || !painter) return;
+    const { map } = made;
+    const click = ({ point }: { point: { x: number; y: number } }): void => {
+      const { vehicle, cluster } = painter.hit(point.x, point.y);
+      if (cluster) map.easeTo({ center: [lonOf(cluster.x), latOf(cluster.y)], zoom: map.getZoom() + 2 });
+      else select(vehicle);
+    };
+    const point = ({ point: { x, y } }: { point: { x: number; y: number } }): void => {
+      const { vehicle, cluster } = painter.hit(x, y);
+      map.getCanvas().style.cursor = vehicle || cluster ? "pointer" : "";
+      setHint(vehicle ? { id: vehicle, x, y } : undefined);
+    };
+    const drag = (): void => setFollowing(false);
+    map.on("click", click);
+    map.on("mousemove", point);
+    map.on("dragstart", drag);
+    return () => {
+      map.off("click", click);
+      map.off("mousemove", point);
+      map.off("dragstart", drag);
+    };
+  }, [made, painter]);
+
+  const show = (lon: number, lat: number): void => void made?.map.easeTo({ center: [lon, lat], zoom: Math.max(made.map.getZoom(), 9) });
+  const showTrack = (track: Coloured | undefined): void => void (made?.map.getSource("track") as GeoJSONSource | undefined)?.setData(track?.lines ?? EMPTY);
+  return (
+    <section className={css.page} aria-label={t("map.title")}>
+      <h1 className="unseen">{t("map.title")}</h1>
+      <div className={css.map} ref={where} data-ready={Boolean(painter)} />
+      {hint && hint.id !== selected && <span className={css.hint} style={{ left: hint.x, top: hint.y }} aria-hidden="true">{names.of(hint.id)}</span>}
+      <div className={css.tools} role="group" aria-label={t("map.tools")}>
+        <button type="button" aria-pressed={hasList} onClick={() => setList(!hasList)}><Icon name="search" />{t("map.vehicles")}</button>
+        <button type="button" aria-pressed={hasTrails} onClick={() => setTrails(!hasTrails)}><Icon name="trail" />{t("map.trails")}</button>
+        <button type="button" onClick={() => made && fit(made.map, fleet, listPx.current)}><Icon name="map" />{t("map.fit")}</button>
+      </div>
+      {hasList && painter && (
+        <VehicleList fleet={fleet} painter={painter} selected={selected} select={(id) => {
+          select(id);
+          const mark = fleet.marks.get(id);
+          if (mark) show(lonOf(mark.toX), latOf(mark.toY));
+          if (isPhone) setList(undefined);
+        }} />
+      )}
+      {selected !== undefined && (
+        <VehicleCard key={selected} id={selected} isFollowing={isFollowing} setFollowing={setFollowing} show={show}
+          showTrack={showTrack} close={() => select()} />
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,55 @@
+"""The servers of clients/js/test/stack.py, with a fleet that is worth looking at."""
+import csv
+import gzip
+import pathlib
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve()
+sys.path.insert(0, str(HERE.parents[2] / "js/test"))
+
+from stack import Stack, main  # noqa: E402
+from servers import TIDEGATE  # noqa: E402
+
+VESSELS = HERE.parents[3] / "deploy/demo/vessels.csv.gz"
+
+
+class Dashboard(Stack):
+    """With a fleet, on demand."""
+
+    def __init__(self, folder):
+        self.simulators = []
+        super().__init__(folder)
+
+    def vessels(self, user, speed=300):
+        """Those of the recording, which belong to @user, move as they did."""
+        with gzip.open(VESSELS, "rt", encoding="utf-8") as rows:
+            names = {f"mmsi-{row['mmsi']}": row["name"] for row in csv.DictReader(rows)}
+        for code, name in names.items():
+            self.sql("INSERT INTO vehicles (code, name, user_id) SELECT %s, %s, id FROM users WHERE username = %s",
+                     (code, name or code, user))
+        self._simulate("--replay", str(VESSELS), "--prefix", "mmsi-", "--speed", str(speed))
+        return len(names)
+
+    def devices(self, user, n=12):
+        """Devices, a scanner, an energy device and a camera, which say something all the time."""
+        codes = [f"sim-device-{i:03}" for i in range(1, n + 1)] + ["sim-ble-01", "sim-ems-01", "sim-cam-01"]
+        for code in codes:
+            self.sql("INSERT INTO devices (code, user_id) SELECT %s, id FROM users WHERE username = %s", (code, user))
+        self._simulate("--vehicles", "0", "--devices", str(n), "--rate", "25", "--user", user)
+        return codes
+
+    def _simulate(self, *options):
+        gateway = self.gateway
+        self.simulators.append(subprocess.Popen(  # pylint: disable=consider-using-with  # ended by stop()
+            [str(TIDEGATE), "simulate", *options, "--config", str(gateway.conf)],
+            env=gateway.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    def stop(self):
+        for one in self.simulators:
+            one.terminate()
+            one.wait(30)
+        super().stop()
+
+
+main(Dashboard)
