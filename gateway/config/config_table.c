@@ -43,6 +43,17 @@ const ConfigKey config_keys[] = {
         { "http", "allowed_origins", CONFIG_ORIGINS, AT(ws.allowed_origins), NULL, 0, 0, true,
           "Origins of web pages that may connect, with commas between; * = any. Not set: the "
           "same host only." },
+        { "http", "dashboard", CONFIG_PATH, AT(ws.dashboard), TIDEGATE_DATADIR "/tidegate/dashboard", 0, 0,
+          true,
+          "Folder of the dashboard, which / serves; read at start and by SIGHUP. Empty, or without an "
+          "index.html: / sends to /live." },
+        { "http", "dashboard_files", CONFIG_INT, AT(ws.dashboard_files), "2000", 1, 1000000, true,
+          "Files and folders in it. One with more is not served." },
+        { "http", "dashboard_bytes", CONFIG_SIZE, AT(ws.dashboard_bytes), "64M", 64 * KIB, 4 * GIB, true,
+          "What they may come to; they are kept in memory. A folder with more is not served." },
+        { "http", "dashboard_hosts", CONFIG_ORIGINS, AT(ws.dashboard_hosts), NULL, 0, 0, true,
+          "Other hosts of which the dashboard may show pictures and read tiles, as "
+          "https://tiles.example, with commas between. Not set: none." },
         { "http", "max_body_bytes", CONFIG_SIZE, AT(ws.max_body_bytes), "1M", 1 * KIB, 64 * MIB,
           true,
           "Longest body of a request." },

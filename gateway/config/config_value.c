@@ -333,8 +333,9 @@ static void config_read_level(ConfigLoader *loader, const ConfigKey *key, const 
 
 static void config_read_string(ConfigLoader *loader, const ConfigKey *key, const char *text) {
         const char **member = (const char **)(void *)((char *)loader->config + key->offset);
-        bool may_be_empty =
-                !key->fallback || key->type == CONFIG_TOPICS || key->type == CONFIG_TOPIC;
+        bool may_be_empty = !key->fallback || key->type == CONFIG_TOPICS ||
+                            key->type == CONFIG_TOPIC ||
+                            key->offset == offsetof(Config, ws.dashboard);
         const char *allowed = *text ? config_form_fault(key->type, text) : NULL;
 
         if (*text == '\0' && !may_be_empty)

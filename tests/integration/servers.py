@@ -364,6 +364,7 @@ class Gateway:
             "mqtt.url": f"mqtt://127.0.0.1:{broker.port}" if broker else None,
             "mqtt.backoff_min": "50ms",
             "mqtt.backoff_max": "500ms",
+            "http.dashboard": str(self.folder / "dashboard"),  # there is none, unless a test makes one
             "journal.dir": str(self.folder / "journal"),
             "auth.jwt_secret_file": str(self.folder / "secret"),
             "auth.token_pepper_file": str(self.folder / "pepper"),

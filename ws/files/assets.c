@@ -87,6 +87,8 @@ static int ws_asset_send_to(WsCall *call, const char *place) {
 int ws_endpoint_root(WsCall *call) {
         if (call->request->wants_json)
                 return ws_asset_give_json(call);
+        if (call->options->site)
+                return ws_endpoint_dashboard(call);
         return ws_asset_send_to(call, "live");
 }
 

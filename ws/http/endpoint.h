@@ -150,6 +150,10 @@ bool ws_endpoint_see_device(WsCall *call, const char *name, const Device **ret_d
 int ws_endpoint_root(WsCall *call);
 int ws_endpoint_live(WsCall *call);
 int ws_endpoint_asset(WsCall *call);
+/* ../files/dashboard.c */
+/* The row of a file of the dashboard, or of a page that its script makes; NULL: it is neither. */
+const WsEndpoint *ws_dashboard_find(const WsOptions *options, const WsRequest *request);
+int ws_endpoint_dashboard(WsCall *call);
 
 /* ../pages/: what the pages of the origin systems ask. page.c */
 int ws_page_answer(WsCall *call, const Answer *answer);

@@ -297,6 +297,8 @@ const WsEndpoint *ws_precheck(WsCall *call) {
                 ws_response_problem(call->response, 404, "not_found", "There is nothing here.");
                 return NULL;
         }
+        if (!endpoint && !*allow)
+                endpoint = ws_dashboard_find(call->options, call->request);
         if (!endpoint) {
                 ws_precheck_nowhere(call, allow);
                 return NULL;

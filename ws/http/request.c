@@ -252,8 +252,8 @@ static void ws_request_accept(WsRequest *request, const WsHead *head) {
 
         if (!ws_head_list(head, "Accept", types, sizeof(types)))
                 return;
-        request->wants_json = ws_request_names(types, "application/json") &&
-                              !ws_request_names(types, "text/html");
+        request->wants_page = ws_request_names(types, "text/html");
+        request->wants_json = ws_request_names(types, "application/json") && !request->wants_page;
         request->wants_events = ws_request_names(types, "text/event-stream");
 }
 

@@ -39,6 +39,7 @@ struct WsRequest {
         char encoding[64]; /* Content-Encoding, "" if none */
         char accept[256];  /* Accept-Encoding */
         bool wants_json;   /* Accept names it, and no page */
+        bool wants_page;   /* Accept names one */
         bool wants_events; /* Accept names a stream of events */
         char if_none_match[256];
         char range[64], if_range[64];

@@ -5,8 +5,11 @@
 #include <sys/socket.h>
 
 #include "base/err.h"
+#include "base/log.h"
+#include "model/metrics.h"
+#include "ws/loop/site.h"
 
-#define WS_OPTIONS_N_STRINGS    10
+#define WS_OPTIONS_N_STRINGS    12
 #define WS_OPTIONS_HANDSHAKE_MS 5
 #define WS_OPTIONS_HANDSHAKES   1024
 #define WS_OPTIONS_SHARE        50
@@ -19,7 +22,7 @@ static void ws_options_strings(WsOptions *options, const char **ret[WS_OPTIONS_N
                 &options->listen,   &options->health_listen,   &options->tls_cert,
                 &options->tls_key,  &options->trusted_proxies, &options->allowed_origins,
                 &options->epoch,    &options->version,         &options->welcome,
-                &options->timezone,
+                &options->timezone, &options->dashboard,       &options->dashboard_hosts,
         };
 
         memcpy(ret, strings, sizeof(strings));
@@ -30,12 +33,49 @@ static void ws_options_at_least(int *value, int least) {
                 *value = least;
 }
 
+/* Without a dashboard everything else is as useful as ever. */
+static int ws_options_read_site(WsOptions *options) {
+        const WsSiteOptions wanted = { .folder = options->dashboard,
+                                       .hosts = options->dashboard_hosts,
+                                       .max_files = options->dashboard_files,
+                                       .max_bytes = options->dashboard_bytes };
+        int r;
+
+        if (!options->dashboard || !*options->dashboard)
+                return 0;
+        r = ws_site_read(&options->site, &wanted);
+        if (r < 0)
+                return err_up(r);
+        metric_add(METRIC_DASHBOARD_REFUSED, r > WS_SITE_E_NONE);
+        if (r > WS_SITE_E_NONE)
+                log_warning("dashboard_not_served folder=\"%s\" why=\"%s\"",
+                            options->dashboard,
+                            ws_site_why(r));
+        else if (r == 0)
+                log_info("dashboard_served folder=\"%s\" files=%zu bytes=%zu",
+                         options->dashboard,
+                         ws_site_n_files(options->site),
+                         ws_site_n_bytes(options->site));
+        return 0;
+}
+
+/* What its texts mean. */
+static int ws_options_understand(WsOptions *options) {
+        if (options->timezone && zone_new(&options->zone, options->timezone) < 0)
+                return err_new(-ENOMEM);
+        if (ws_proxies_read(&options->proxies, options->trusted_proxies) != 0)
+                options->proxies.n = 0; /* nobody's word: the configuration was checked before */
+        return err_up(ws_options_read_site(options));
+}
+
 int ws_options_copy(WsOptions *ret_options, const WsOptions *options) {
         const char **strings[WS_OPTIONS_N_STRINGS];
         WsOptions copy = *options;
         bool failed = false;
+        int r;
 
         copy.zone = NULL;
+        copy.site = NULL;
         ws_options_strings(&copy, strings);
         for (size_t i = 0; i < WS_OPTIONS_N_STRINGS; ++i) {
                 if (!*strings[i])
@@ -48,12 +88,11 @@ int ws_options_copy(WsOptions *ret_options, const WsOptions *options) {
                 return err_new(-ENOMEM);
         }
 
-        if (copy.timezone && zone_new(&copy.zone, copy.timezone) < 0) {
+        r = ws_options_understand(&copy);
+        if (r < 0) {
                 ws_options_done(&copy);
-                return err_new(-ENOMEM);
+                return err_up(r);
         }
-        if (ws_proxies_read(&copy.proxies, copy.trusted_proxies) != 0)
-                copy.proxies.n = 0; /* nobody's word: the configuration was checked before */
         if (copy.share <= 0)
                 copy.share = WS_OPTIONS_SHARE;
         if (copy.handshake_turn_ms <= 0)
@@ -86,6 +125,7 @@ void ws_options_done(WsOptions *options) {
         const char **strings[WS_OPTIONS_N_STRINGS];
 
         options->zone = zone_free(options->zone);
+        options->site = ws_site_free(options->site);
         ws_options_strings(options, strings);
         for (size_t i = 0; i < WS_OPTIONS_N_STRINGS; ++i) {
                 union {

@@ -14,6 +14,7 @@
 #include "ws/access/proxies.h"
 
 typedef struct WsOptions WsOptions;
+typedef struct WsSite WsSite;
 
 struct WsOptions {
         const char *listen;             /* host:port or [host]:port; port 0 = any free one */
@@ -23,7 +24,12 @@ struct WsOptions {
         bool has_preface;               /* connections of these begin with one, see preface.h */
         WsProxies proxies;              /* the same, read; of a copy, see options.h */
         const char *allowed_origins;    /* comma-separated; NULL = same host only; "*" = any */
-        const char *epoch;              /* of the journal: cursors name it */
+        const char *dashboard;          /* a folder; NULL, or "": none */
+        const char *dashboard_hosts;    /* see site.h, as the next two */
+        int dashboard_files;
+        size_t dashboard_bytes;
+        WsSite *site;      /* the same, read; of a copy, owned; NULL: there is none */
+        const char *epoch; /* of the journal: cursors name it */
         const char *version;
         const char *welcome;         /* dialect D */
         double near_dbm, medium_dbm; /* where the zones of detections begin, unless an admin says */
