@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "base/vec.h"
 #include "gateway/config/config_table.h"
+#include "gateway/decode/decode.h"
 #include "model/topic_filter.h"
 
 #define CONFIG_MAP_IGNORES 32
@@ -137,6 +138,8 @@ static int config_map_read_lines(ConfigLoader *loader, const ConfigRoute *source
         if (source->n_lines == 0)
                 return err_up(config_map_add_value(route));
         r = map_new(&route->map, route->kind);
+        if (r == 0)
+                map_set_judge(route->map, decode_try);
         for (size_t i = 0; r == 0 && i < source->n_lines; ++i)
                 r = config_map_add(loader, source, &source->lines[i], route);
         return r == 0 ? 0 : err_up(r);

@@ -2,6 +2,8 @@
 
 #include "gateway/decode/decode.h"
 
+#include <stdio.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 #include "gateway/decode/decoder.h"
@@ -9,6 +11,7 @@
 #include "gateway/decode/json_check.h"
 
 #define DECODE_COUNT_BLOCK ((size_t)16 * 1024)
+#define DECODE_TRIAL_BYTES 65536
 
 static int (*const decode_kind[KIND_COUNT])(Decoder *) = {
         [KIND_DEVICE_STATUS] = decode_device_status,   [KIND_RAW_LOG] = decode_raw_log,
@@ -347,6 +350,69 @@ int decode_count_detections(Text body, size_t max_bytes, size_t *ret_n_good) {
         return record.detections.n_items == 0 && record.detections.n_set_aside > 0
                        ? (int)record.detections.set_aside[0].reason
                        : 0;
+}
+
+/* What a message of the kind needs, so that nothing but the member in question can be odd. */
+static int trial_body(Kind kind, Text member, bool in_data, Text value, Buf *buf) {
+        static const struct {
+                Kind kind;
+                const char *member, *value;
+        } needed[] = {
+                { KIND_DEVICE_STATUS, "status", "\"online\"" },
+                { KIND_SENSOR_LOG, "sensor_id", "1" },
+                { KIND_SENSOR_LOG, "data", "{}" },
+                { KIND_BLE_DETECTIONS, "rssi", "-50" },
+                { KIND_BLE_DETECTIONS,
+                  "device_hash",
+                  "\"0000000000000000000000000000000000000000000000000000000000000000\"" },
+                { KIND_CAMERA_EVENT, "event_type", "\"event\"" },
+                { KIND_ALERT, "message", "\"alert\"" },
+                { KIND_COMMAND_ACK, "command_id", "\"1\"" },
+                { KIND_COMMAND_ACK, "status", "\"ok\"" },
+        };
+
+        buf_append_string(buf, in_data ? "{\"data\":{" : "{");
+        buf_json_string(buf, member);
+        buf_append_char(buf, ':');
+        buf_append_text(buf, value);
+        buf_append_string(buf, in_data ? "}" : "");
+        for (size_t i = 0; i < N_ELEMENTS(needed); ++i)
+                if (needed[i].kind == kind && !text_equal(member, text_of(needed[i].member))) {
+                        buf_append_char(buf, ',');
+                        buf_json_string(buf, text_of(needed[i].member));
+                        buf_append_char(buf, ':');
+                        buf_append_string(buf, needed[i].value);
+                }
+        buf_append_char(buf, '}');
+        return buf_failed(buf) ? err_new(-ENOMEM) : 0;
+}
+
+int decode_try(Kind kind, Text member, bool in_data, Text value, char ret_why[MAP_WHY_SIZE]) {
+        CLEANUP(arena_free) Arena *arena = NULL;
+        CLEANUP_BUF Buf body = { 0 };
+        static char name[] = "map";
+        const Route route = { .name = name, .kind = kind, .max_bytes = DECODE_TRIAL_BYTES };
+        Record record = { 0 };
+        Text why;
+        int r;
+
+        r = arena_new(&arena, DECODE_COUNT_BLOCK);
+        if (r == 0)
+                r = trial_body(kind, member, in_data, value, &body);
+        if (r == 0)
+                r = decode(arena,
+                           &route,
+                           NULL,
+                           &(Record){ .topic = TEXT("map"), .payload = buf_text(&body) },
+                           &record);
+        if (r != 0)
+                return err_up(r);
+        why = record.reason == REASON_NONE && record.n_notes > 0 ? record.notes[0].detail
+                                                                 : record.detail;
+        if (record.reason == REASON_NONE && record.n_notes == 0)
+                return 0;
+        snprintf(ret_why, MAP_WHY_SIZE, "%.*s", (int)why.n, why.data ? why.data : "");
+        return DECODE_E_ASIDE;
 }
 
 int decode_clean(Text body, Buf *ret_json) {

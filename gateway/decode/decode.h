@@ -54,6 +54,19 @@ MUST_CHECK int decode_holds(Arena *arena,
                             Parsed *parsed,
                             bool *ret_holds);
 
+enum {
+        DECODE_E_ASIDE = 1,
+        DECODE_WHY_SIZE = 160,
+};
+
+/* Would a member be used that is always @value, a piece of JSON? 0, DECODE_E_ASIDE with why it
+ * would not, or -ENOMEM. @in_data: of the member `data`. */
+MUST_CHECK int decode_try(Kind kind,
+                          Text member,
+                          bool in_data,
+                          Text value,
+                          char ret_why[MAP_WHY_SIZE]);
+
 /*
  * How many detections of a body will be rows: the same judgement, for whoever has to answer before
  * it is stored. Its reason if none of it can be used; < 0: out of memory.

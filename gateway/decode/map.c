@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/text.h"
 #include "base/vec.h"
@@ -14,7 +15,8 @@ typedef struct KnownMember KnownMember;
 
 struct Map {
         Kind kind;
-        Arena *arena; /* of texts and words */
+        MapJudgeFn judge; /* of constants; NULL: nobody is asked */
+        Arena *arena;     /* of texts and words */
         MapAssignment *items;
         size_t n, capacity;
 };
@@ -102,6 +104,10 @@ int map_new(Map **ret_map, Kind kind) {
                 return err_up(r);
         *ret_map = TAKE(&map);
         return 0;
+}
+
+void map_set_judge(Map *map, MapJudgeFn judge) {
+        map->judge = judge;
 }
 
 static void assignment_done(MapAssignment *assignment) {
@@ -409,10 +415,12 @@ static int check_type(const MapAssignment *assignment, Kind kind, char why[MAP_W
                        names[given]);
 }
 
-/* What comes of it is a value of the type that is wanted; why: static, NULL if it is. */
+/* What comes of it, from the operation @first on, is a value of the type that is wanted; why:
+ * static, NULL if it is. */
 static int check_value(const MapAssignment *assignment,
                        MapType wanted,
-                       MapValue value,
+                       size_t first,
+                       MapValue *value,
                        Arena *arena,
                        const char **ret_why) {
         static const MapOpKind makes[] = {
@@ -422,42 +430,63 @@ static int check_value(const MapAssignment *assignment,
         int r = 0;
 
         *ret_why = NULL;
-        for (size_t i = 0; r == 0 && !*ret_why && i < assignment->n_ops; ++i)
-                r = map_op_run(&assignment->ops[i], &setting, &value, ret_why);
-        if (r != 0 || *ret_why || value.type == MAP_NOTHING)
+        for (size_t i = first; r == 0 && !*ret_why && i < assignment->n_ops; ++i)
+                r = map_op_run(&assignment->ops[i], &setting, value, ret_why);
+        if (r != 0 || *ret_why || value->type == MAP_NOTHING)
                 return r == 0 ? 0 : err_up(r);
         if (wanted == MAP_JSON)
                 *ret_why = "not an array or object";
         else if (wanted == MAP_NUMBER || wanted == MAP_BOOL || wanted == MAP_TIME)
-                r = map_op_run(&(MapOp){ .kind = makes[wanted] }, &setting, &value, ret_why);
+                r = map_op_run(&(MapOp){ .kind = makes[wanted] }, &setting, value, ret_why);
         return r == 0 ? 0 : err_up(r);
 }
 
-/* What is always the same shows now what each message would. */
-static int check_constants(const MapAssignment *assignment,
-                           Kind kind,
-                           Arena *arena,
-                           char why[MAP_WHY_SIZE]) {
-        MapType wanted = wanted_type(assignment, kind);
+/* Ranges and words: what the kind would say of it in each message. */
+static int check_range(const MapAssignment *assignment,
+                       const Map *map,
+                       const MapValue *value,
+                       char why[MAP_WHY_SIZE]) {
+        CLEANUP_BUF Buf json = { 0 };
+        MapTarget target = assignment->target;
+        bool is_known = assignment->capture == MAP_CAPTURE_NONE && target <= MAP_TO_DATA &&
+                        known_member(map->kind, assignment->name);
+        int r;
+
+        if (!map->judge)
+                return 0;
+        if (target >= MAP_TO_USER && value->type == MAP_TEXT && value->text.n == 0)
+                return invalid(why, "a name without a character");
+        if (!is_known || value->type == MAP_NOTHING || value->type == MAP_TIME)
+                return 0;
+        if (value->type == MAP_TEXT)
+                buf_json_string(&json, value->text);
+        else if (value->type == MAP_BOOL)
+                buf_json_bool(&json, value->is_true);
+        else
+                buf_append_text(&json, value->text);
+        if (buf_failed(&json))
+                return err_new(-ENOMEM);
+        r = map->judge(map->kind, assignment->name, target == MAP_TO_DATA, buf_text(&json), why);
+        return r > 0 ? MAP_E_INVALID : err_up(r);
+}
+
+/* Of what stands in the line, and comes to the operation @first. */
+static int check_constant(const MapAssignment *assignment,
+                          const Map *map,
+                          size_t first,
+                          MapValue value,
+                          char why[MAP_WHY_SIZE]) {
+        MapType wanted = wanted_type(assignment, map->kind);
+        const Text constant = value.text;
+        char of_kind[MAP_WHY_SIZE];
         const char *said = NULL;
-        Text constant = { 0 };
-        /* Of nothing only `default` makes something. */
-        int r = check_value(assignment, wanted, (MapValue){ .type = MAP_NOTHING }, arena, &said);
+        int r = check_value(assignment, wanted, first, &value, map->arena, &said);
 
-        for (size_t i = 0; r == 0 && !said && i < assignment->n_sources; ++i) {
-                const MapSource *source = &assignment->sources[i];
-                bool is_part = source->is_joined || (i > 0 && source[-1].is_joined);
-
-                if (source->path || source->capture != MAP_CAPTURE_NONE || is_part)
-                        continue;
-                constant = source->constant;
-                r = check_value(assignment,
-                                wanted,
-                                (MapValue){ .type = MAP_TEXT, .text = constant },
-                                arena,
-                                &said);
+        if (r == 0 && !said) {
+                r = check_range(assignment, map, &value, of_kind);
+                said = r == MAP_E_INVALID ? of_kind : NULL;
         }
-        if (r != 0)
+        if (r < 0)
                 return err_up(r);
         if (!said)
                 return 0;
@@ -468,6 +497,33 @@ static int check_constants(const MapAssignment *assignment,
                        constant.data ? constant.data : "",
                        constant.data ? "'" : "",
                        said);
+}
+
+/* What is always the same shows now what each message would: texts, `default`, and what words mean.
+ */
+static int check_constants(const MapAssignment *assignment,
+                           const Map *map,
+                           char why[MAP_WHY_SIZE]) {
+        /* Of nothing only `default` makes something. */
+        int r = check_constant(assignment, map, 0, (MapValue){ .type = MAP_NOTHING }, why);
+
+        for (size_t i = 0; r == 0 && i < assignment->n_sources; ++i) {
+                const MapSource *source = &assignment->sources[i];
+                bool is_part = source->is_joined || (i > 0 && source[-1].is_joined);
+                MapValue value = { .type = MAP_TEXT, .text = source->constant };
+
+                if (!source->path && source->capture == MAP_CAPTURE_NONE && !is_part)
+                        r = check_constant(assignment, map, 0, value, why);
+        }
+        for (size_t i = 0; r == 0 && i < assignment->n_ops; ++i)
+                for (size_t k = 0; r == 0 && k < assignment->ops[i].n_words; ++k) {
+                        MapValue value = { .type = MAP_TEXT,
+                                           .text = assignment->ops[i].words[k].meaning };
+
+                        if (assignment->ops[i].kind == MAP_OP_WORD)
+                                r = check_constant(assignment, map, i + 1, value, why);
+                }
+        return r;
 }
 
 /* An object is in the payload, and stays one. */
@@ -497,7 +553,7 @@ static int read_line(MapAssignment *assignment,
                 r = assignment->is_spread ? check_spread(assignment, why)
                                           : check_type(assignment, map->kind, why);
         if (r == 0 && !assignment->is_spread)
-                r = check_constants(assignment, map->kind, map->arena, why);
+                r = check_constants(assignment, map, why);
         if (r == 0 && assignment->target == MAP_TO_TIME && given_type(assignment) != MAP_TIME)
                 assignment->ops[assignment->n_ops++] = (MapOp){ .kind = MAP_OP_TIME };
         return r;

@@ -72,8 +72,15 @@ struct MapAssignment {
         Text line[2]; /* as they stand: target and the rest */
 };
 
+/* Would a member of the kind that is always @value, a piece of JSON, be used? 0; > 0 with why not.
+ */
+typedef int (
+        *MapJudgeFn)(Kind kind, Text member, bool in_data, Text value, char ret_why[MAP_WHY_SIZE]);
+
 MUST_CHECK int map_new(Map **ret_map, Kind kind);
 Map *map_free(Map *map);
+/* Who is asked about what is the same in each message, of what is added from here on. */
+void map_set_judge(Map *map, MapJudgeFn judge);
 
 /* 0, MAP_E_INVALID with what is wrong, for people, or -ENOMEM. */
 MUST_CHECK int map_add(Map *map,
