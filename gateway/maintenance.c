@@ -37,7 +37,7 @@ struct Maintenance {
         DbRetentionDay day;    /* what was judged last */
         int64_t held_since_us; /* monotonic: since when retention waits; 0: it does not */
         bool has_more_sums;
-        bool is_uncounted_said; /* that a day could not be counted */
+        bool is_uncounted_said[1]; /* that a day could not be counted, of DbSumsOf */
         bool was_surveyed;
         DbSurvey survey;      /* the last one */
         bool is_people_said;  /* that names are not counted */
@@ -96,21 +96,22 @@ static int maintenance_tidy(Maintenance *maintenance, int64_t day_us) {
 
 /* After all else, as it may take long. What is not counted is read from its rows: no reason to come
  * back sooner than in an hour. */
-static int maintenance_count(Maintenance *maintenance) {
+static int maintenance_count(Maintenance *maintenance, DbSumsOf of) {
+        static const char *const names[] = { [DB_SUMS_DETECTIONS] = "detections" };
         DbSums sums;
         int r;
 
-        r = db_sums_count(maintenance->conn, MAINTENANCE_SUMS_MS, &sums);
-        maintenance->has_more_sums = sums.has_more;
+        r = db_sums_count(maintenance->conn, of, MAINTENANCE_SUMS_MS, &sums);
+        maintenance->has_more_sums = maintenance->has_more_sums || sums.has_more;
         if (sums.n_days > 1)
-                log_info("detections_counted days=%lld", (long long)sums.n_days);
-        if (r == DB_E_REJECTED && !maintenance->is_uncounted_said)
-                log_warning("detections_not_counted sqlstate=%s error=\"%s\" hint=\"statistics "
-                            "read "
-                            "the rows of such a day\"",
+                log_info("%s_counted days=%lld", names[of], (long long)sums.n_days);
+        if (r == DB_E_REJECTED && !maintenance->is_uncounted_said[of])
+                log_warning("%s_not_counted sqlstate=%s error=\"%s\" hint=\"statistics read the "
+                            "rows of such a day\"",
+                            names[of],
                             db_conn_sqlstate(maintenance->conn),
                             db_conn_error(maintenance->conn));
-        maintenance->is_uncounted_said = r == DB_E_REJECTED;
+        maintenance->is_uncounted_said[of] = r == DB_E_REJECTED;
         if (r == DB_E_REJECTED)
                 return 0;
         return r < 0 ? err_up(r) : r;
@@ -159,8 +160,9 @@ static int maintenance_work(Maintenance *maintenance, int *ret_n_dropped) {
                                        ret_n_dropped);
         if (r == 0 && day.day_us != CLOCK_UNKNOWN)
                 r = maintenance_tidy(maintenance, day.day_us);
+        maintenance->has_more_sums = false;
         if (r == 0)
-                r = maintenance_count(maintenance);
+                r = maintenance_count(maintenance, DB_SUMS_DETECTIONS);
         if (r == 0)
                 r = maintenance_roll_up(maintenance);
         return r < 0 ? err_up(r) : r;

@@ -15,6 +15,10 @@
 
 typedef struct DbSums DbSums;
 
+typedef enum DbSumsOf {
+        DB_SUMS_DETECTIONS,
+} DbSumsOf;
+
 struct DbSums {
         int64_t n_days; /* also those of which hours were */
         bool has_more;  /* the time was up, or somebody else counts */
@@ -22,4 +26,4 @@ struct DbSums {
 
 /* Begins no other day once @budget_ms are over. 0, DB_E_OFFLINE, DB_E_REJECTED: a day could not be
  * counted; all others were. */
-MUST_CHECK int db_sums_count(DbConn *conn, int budget_ms, DbSums *ret_sums);
+MUST_CHECK int db_sums_count(DbConn *conn, DbSumsOf of, int budget_ms, DbSums *ret_sums);

@@ -60,7 +60,7 @@ static int teardown(void **state) {
 static int64_t count_days(void) {
         DbSums sums;
 
-        assert_int_equal(db_sums_count(conn, 60000, &sums), 0);
+        assert_int_equal(db_sums_count(conn, DB_SUMS_DETECTIONS, 60000, &sums), 0);
         assert_false(sums.has_more);
         return sums.n_days;
 }
@@ -388,7 +388,7 @@ static void test_who_is_still_writing_is_not_missed(void **state) {
         (void)state;
         /* into a day that nobody watches yet: it is left for the next time, all others are not */
         assert_int_equal(db_conn_script(other, insert), 0);
-        assert_int_equal(db_sums_count(conn, 60000, &sums), DB_E_REJECTED);
+        assert_int_equal(db_sums_count(conn, DB_SUMS_DETECTIONS, 60000, &sums), DB_E_REJECTED);
         assert_int_equal(sums.n_days, 18);
         assert_int_equal(db_conn_script(other, "COMMIT"), 0);
         assert_all_counts();
@@ -415,7 +415,7 @@ static void test_one_counts_at_a_time(void **state) {
                                         "EXCLUSIVE "
                                         "MODE"),
                          0);
-        assert_int_equal(db_sums_count(conn, 60000, &sums), 0);
+        assert_int_equal(db_sums_count(conn, DB_SUMS_DETECTIONS, 60000, &sums), 0);
         assert_true(sums.has_more);
         assert_int_equal(sums.n_days, 0);
         assert_int_equal(db_conn_script(other, "COMMIT"), 0);
@@ -427,7 +427,7 @@ static void test_a_budget_ends_with_more_to_come(void **state) {
         DbSums sums;
 
         (void)state;
-        assert_int_equal(db_sums_count(conn, 0, &sums), 0);
+        assert_int_equal(db_sums_count(conn, DB_SUMS_DETECTIONS, 0, &sums), 0);
         assert_true(sums.has_more);
         assert_int_equal(sums.n_days, 0);
 }
