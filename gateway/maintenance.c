@@ -37,7 +37,7 @@ struct Maintenance {
         DbRetentionDay day;    /* what was judged last */
         int64_t held_since_us; /* monotonic: since when retention waits; 0: it does not */
         bool has_more_sums;
-        bool is_uncounted_said[1]; /* that a day could not be counted, of DbSumsOf */
+        bool is_uncounted_said[2]; /* that a day could not be counted, of DbSumsOf */
         bool was_surveyed;
         DbSurvey survey;      /* the last one */
         bool is_people_said;  /* that names are not counted */
@@ -97,7 +97,9 @@ static int maintenance_tidy(Maintenance *maintenance, int64_t day_us) {
 /* After all else, as it may take long. What is not counted is read from its rows: no reason to come
  * back sooner than in an hour. */
 static int maintenance_count(Maintenance *maintenance, DbSumsOf of) {
-        static const char *const names[] = { [DB_SUMS_DETECTIONS] = "detections" };
+        static const char *const names[] = {
+                [DB_SUMS_DETECTIONS] = "detections", [DB_SUMS_PAGES] = "pages"
+        };
         DbSums sums;
         int r;
 
@@ -163,6 +165,8 @@ static int maintenance_work(Maintenance *maintenance, int *ret_n_dropped) {
         maintenance->has_more_sums = false;
         if (r == 0)
                 r = maintenance_count(maintenance, DB_SUMS_DETECTIONS);
+        if (r == 0)
+                r = maintenance_count(maintenance, DB_SUMS_PAGES);
         if (r == 0)
                 r = maintenance_roll_up(maintenance);
         return r < 0 ? err_up(r) : r;

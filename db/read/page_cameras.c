@@ -33,8 +33,8 @@
         "   'last_active', " DB_PAGE_LOCAL("coalesce(last_active, created_at)") ","   \
         "   'last_active_at', " DB_PAGE_LOCAL("coalesce(last_active, created_at)") ")"
 
-#define CAMERA_IS_FACE(e)     e ".event_type IN ('face_detected', 'face_recognized')"
-#define CAMERA_IS_UNKNOWN(e)  "(" e ".person_name IS NULL OR " e ".person_name IN ('', 'Unknown'))"
+#define CAMERA_IS_FACE(e)     "tidegate_is_face(" e ".event_type)"
+#define CAMERA_IS_UNKNOWN(e)  "tidegate_face_label(" e ".person_name) = ''"
 #define CAMERA_NAME(e)        "CASE WHEN " CAMERA_IS_UNKNOWN(e) " THEN 'Unknown' ELSE " e ".person_name END"
 /* Where in the picture, as far as it was said. */
 #define CAMERA_LOCATION(e)                                                            \
@@ -80,47 +80,83 @@ const char db_page_faces[] =
         "     AND e.received_at > now() - interval '1 day'"
         "     ORDER BY e.time DESC, e.seq DESC LIMIT $6::bigint) e) f";
 
+/* `found`: whose face, in which quarter of an hour, how often: of a time to now, from sums of the
+ * days that are over (decision 084) and the rows of all others. Where the time begins within a
+ * quarter, the rest of it is read from the rows. A time is of the face and of its receipt: the day
+ * in which it begins is read, too. */
 #define CAMERA_FACES                                                                  \
         CAMERAS ","                                                                   \
-        " faces AS (SELECT e.time, " CAMERA_NAME("e") " AS name, " CAMERA_IS_UNKNOWN("e") " AS is_unknown"  \
-        "   FROM cameras c JOIN camera_events e ON e.device_id = c.id"                \
-        "  WHERE e.received_at >= " DB_PAGE_FROM " AND e.time >= " DB_PAGE_FROM       \
-        "    AND " CAMERA_IS_FACE("e") ")"
+        " whose AS MATERIALIZED (SELECT ARRAY(SELECT id FROM cameras) AS things),"    \
+        " span AS MATERIALIZED (SELECT first, CASE WHEN isfinite(first)"              \
+        "    THEN ceil(extract(epoch FROM first) / 900)::int END AS quarter"          \
+        "   FROM (SELECT " DB_PAGE_FROM " AS first) f),"                              \
+        " leaves AS MATERIALIZED (SELECT l.*, l.begins >= s.first AND l.is_counted"   \
+        "    AND " DB_PAGE_HAS_QUARTERS " AS is_summed FROM page_leaves l, span s"    \
+        "   WHERE source = 'camera_events' AND l.ends > s.first),"                    \
+        " sums AS MATERIALIZED (SELECT day, p.thing, p.quarter, p.label, p.n FROM whose w, span s, leaves l"  \
+        "   JOIN page_sums p USING (source, day)"                                     \
+        "   WHERE l.is_summed AND p.thing = ANY (w.things)"                           \
+        "    AND (s.quarter IS NULL OR p.quarter >= s.quarter)),"                     \
+        " pieces AS MATERIALIZED (SELECT greatest(begins, first) AS begins, ends, first,"  \
+        "    timestamptz 'infinity' AS last FROM leaves, span WHERE NOT is_summed"    \
+        "  UNION ALL SELECT begins, ends, first, to_timestamp(quarter * 900.0)"       \
+        "   FROM leaves, span WHERE is_summed AND first < to_timestamp(quarter * 900.0)),"  \
+        " found AS (SELECT quarter, label, n FROM sums UNION ALL"                     \
+        "  SELECT r.quarter, r.label, r.n FROM whose w, pieces p,"                    \
+        "   tidegate_faces_seen(p.begins, p.ends, p.first, p.last, w.things) AS r)"
 
 /* number: days. */
 const char db_page_face_sums[] =
         DB_PAGE_WITH "," CAMERA_FACES
-        " SELECT json_build_object('total_detections', count(*),"
-        "   'unique_people', count(DISTINCT name) FILTER (WHERE NOT is_unknown),"
-        "   'most_detected_person', (SELECT name FROM faces WHERE NOT is_unknown"
-        "      GROUP BY name ORDER BY count(*) DESC, name LIMIT 1),"
-        "   'time_period_days', $8::bigint) FROM faces";
+        " SELECT json_build_object('total_detections', coalesce(sum(n), 0),"
+        "   'unique_people', count(DISTINCT label) FILTER (WHERE label <> ''),"
+        "   'most_detected_person', (SELECT label FROM found WHERE label <> ''"
+        "      GROUP BY label ORDER BY sum(n) DESC, label LIMIT 1),"
+        "   'time_period_days', $8::bigint) FROM found";
 
 const char db_page_face_hours[] =
         DB_PAGE_WITH "," CAMERA_FACES ","
-        " hours AS (SELECT to_char(time AT TIME ZONE $10::text, 'YYYY-MM-DD HH24:00') AS hour,"
-        "   count(*) AS total, count(DISTINCT name) AS people,"
-        "   count(*) FILTER (WHERE is_unknown) AS unknown FROM faces GROUP BY 1)"
+        " hours AS (SELECT to_char(to_timestamp(quarter * 900.0) AT TIME ZONE $10::text,"
+        "   'YYYY-MM-DD HH24:00') AS hour, sum(n) AS total, count(DISTINCT label) AS people,"
+        "   coalesce(sum(n) FILTER (WHERE label = ''), 0) AS unknown FROM found GROUP BY 1)"
         " SELECT json_build_object('timeline', coalesce(json_agg(json_build_object('hour', hour,"
         "   'total_detections', total, 'unique_people', people,"
         "   'known_faces', total - unknown, 'unknown_faces', unknown) ORDER BY hour), '[]'),"
         "   'total_hours', count(*)) FROM hours";
 
-/* number: 1 as the page has it, 0 the list alone, as an older one had it. */
+#define CAMERA_WANTED(e)                                                              \
+        "tidegate_is_face(" e ".event_type) AND ($9::text = ''"                       \
+        "  OR tidegate_face_label(" e ".person_name) = (SELECT label FROM wanted))"
+#define CAMERA_NEWEST(e) " ORDER BY " e ".time DESC, " e ".seq DESC LIMIT $6::bigint"
+
+/* Sums say in which quarters the newest are, so many that they are enough. number: 1 as the page has
+ * it, 0 the list alone, as an older one had it. */
 const char db_page_face_history[] =
-        DB_PAGE_WITH "," CAMERAS ","
-        " all_faces AS MATERIALIZED (SELECT e.*, c.code, " CAMERA_NAME("e") " AS name"
-        "   FROM cameras c JOIN camera_events e ON e.device_id = c.id"
-        "  WHERE e.received_at >= " DB_PAGE_FROM " AND e.time >= " DB_PAGE_FROM
-        "    AND " CAMERA_IS_FACE("e") "),"
-        " wanted AS (SELECT * FROM all_faces WHERE $9::text = '' OR name = $9::text),"
-        " shown AS (SELECT * FROM wanted ORDER BY time DESC, seq DESC LIMIT $6::bigint),"
+        DB_PAGE_WITH "," CAMERA_FACES ","
+        " wanted AS MATERIALIZED (SELECT tidegate_face_label($9::text) AS label),"
+        " picks AS MATERIALIZED (SELECT DISTINCT day, thing, quarter FROM (SELECT *, sum(s.n)"
+        "     OVER (ORDER BY s.quarter DESC RANGE UNBOUNDED PRECEDING) - sum(s.n)"
+        "     OVER (PARTITION BY s.quarter) AS newer FROM sums s, wanted w"
+        "    WHERE $9::text = '' OR s.label = w.label) s WHERE newer < $6::bigint),"
+        " of_sums AS (SELECT e.* FROM picks p, LATERAL (SELECT * FROM camera_events e"
+        "   WHERE e.received_at >= tidegate_midnight(p.day)"
+        "    AND e.received_at < tidegate_midnight(p.day + 1) AND e.device_id = p.thing"
+        "    AND e.time >= to_timestamp(p.quarter * 900.0)"
+        "    AND e.time < to_timestamp((p.quarter + 1) * 900.0)"
+        "    AND " CAMERA_WANTED("e") CAMERA_NEWEST("e") ") e),"
+        " of_rows AS (SELECT e.* FROM whose w, pieces p, LATERAL (SELECT * FROM camera_events e"
+        "   WHERE e.received_at >= p.begins AND e.received_at < p.ends"
+        "    AND e.device_id = ANY (w.things) AND e.time >= p.first AND e.time < p.last"
+        "    AND " CAMERA_WANTED("e") CAMERA_NEWEST("e") ") e),"
+        " shown AS (SELECT e.*, c.code FROM (SELECT * FROM of_sums UNION ALL SELECT * FROM of_rows) e"
+        "   JOIN cameras c ON c.id = e.device_id" CAMERA_NEWEST("e") "),"
         " items AS (SELECT coalesce(json_agg(json_build_object('id', e.seq,"
-        "   'camera_id', e.code, 'person_name', e.name, 'confidence', coalesce(e.confidence, 0),"
+        "   'camera_id', e.code, 'person_name', " CAMERA_NAME("e") ", 'confidence', coalesce(e.confidence, 0),"
         "   'detected_at', " DB_PAGE_LOCAL("e.time") ", 'location', " CAMERA_LOCATION("e") ","
         "   'motion_detected', " CAMERA_MOTION("e") ", 'recording_path', null,"
         "   'recording_id', null) ORDER BY e.time DESC, e.seq DESC), '[]') AS list FROM shown e)"
         " SELECT CASE WHEN $8::bigint = 0 THEN list ELSE json_build_object('detections', list,"
-        "   'total', (SELECT count(*) FROM all_faces), 'filtered', (SELECT count(*) FROM wanted))"
+        "   'total', (SELECT coalesce(sum(n), 0) FROM found), 'filtered', (SELECT coalesce(sum(n), 0)"
+        "     FROM found, wanted w WHERE $9::text = '' OR found.label = w.label))"
         "   END FROM items";
 /* clang-format on */

@@ -24,6 +24,12 @@
 #define DB_PAGE_DAY(at)       "(" at " AT TIME ZONE $10::text)::date"
 #define DB_PAGE_MIDNIGHT(day) "((" day ")::timestamp AT TIME ZONE $10::text)"
 
+/* Its hours and days begin with a quarter of an hour, as sums have them: with no zone of today is
+ * it otherwise, but one may be set. */
+#define DB_PAGE_HAS_QUARTERS                                              \
+        "extract(epoch FROM (now() AT TIME ZONE $10::text)"              \
+        " - (now() AT TIME ZONE 'UTC')) % 900 = 0"
+
 /* By the time of the rows. Nothing is believed that is further ahead of its receipt than a day
  * (time.ahead), and it is the receipt that finds the partitions. */
 #define DB_PAGE_BETWEEN(from, to)           \

@@ -117,13 +117,22 @@ const char db_page_sensor_status[] =
         "   'last_seen_at', " DB_PAGE_LOCAL("last") ","
         "   'last_seen_seconds_ago', greatest(0, floor(extract(epoch FROM now() - last)))::bigint)"
         "   ORDER BY vehicle_id, sensor_id), '[]') FROM sensors_seen";
-/* What is kept, by day; a row that was stored is whole. Growth is of seven days upon the seven
- * before them, in percent. */
+/* What is kept, by day: from sums of the days that are over (decision 084), and the rows of the
+ * others; a row that was stored is whole. Growth is of seven days upon the seven before them, in
+ * percent. */
 const char db_page_raw_stats[] =
         DB_PAGE_WITH ","
-        " days AS (SELECT " DB_PAGE_DAY("received_at") " AS day, count(*) AS n,"
-        "   sum(octet_length(logs)) AS size, max(received_at) AS last"
-        "   FROM raw_logs WHERE" VEHICLE_SEES("vehicle_id") " GROUP BY 1),"
+        " whose AS MATERIALIZED (SELECT CASE WHEN $1::bigint <> 0 OR $5::bigint <> 0 THEN"
+        "   ARRAY(SELECT id FROM vehicles WHERE" VEHICLE_SEES("id") ") END AS things),"
+        " leaves AS MATERIALIZED (SELECT *, is_counted AND " DB_PAGE_HAS_QUARTERS " AS is_summed"
+        "   FROM page_leaves WHERE source = 'raw_logs'),"
+        " found AS (SELECT s.quarter, s.n, s.bytes, s.last_at FROM whose w, leaves l"
+        "   JOIN page_sums s USING (source, day)"
+        "   WHERE l.is_summed AND (w.things IS NULL OR s.thing = ANY (w.things))"
+        "  UNION ALL SELECT r.quarter, r.n, r.bytes, r.last_at FROM whose w, leaves l,"
+        "   tidegate_raw_logged(l.begins, l.ends, w.things) AS r WHERE NOT l.is_summed),"
+        " days AS (SELECT " DB_PAGE_DAY("to_timestamp(quarter * 900.0)") " AS day, sum(n) AS n,"
+        "   sum(bytes) AS size, max(last_at) AS last FROM found GROUP BY 1),"
         " sums AS (SELECT coalesce(sum(n), 0) AS n, coalesce(sum(size), 0) AS size, max(last) AS last,"
         "   coalesce(sum(n) FILTER (WHERE day = today), 0) AS of_today,"
         "   coalesce(sum(n) FILTER (WHERE day > today - 7), 0) AS week,"

@@ -46,6 +46,13 @@ static const SumsWork sums_works[] = {
         "SELECT tidegate_watch_detections($1::date, nullif($2, '')::timestamptz)",
         "LOCK TABLE detection_days IN SHARE UPDATE EXCLUSIVE MODE NOWAIT",
         "SELECT tidegate_count_detections($1::date, nullif($2, '')::timestamptz)" },
+        [DB_SUMS_PAGES] = {
+        "SELECT tidegate_forget_pages()",
+        "SELECT day, source FROM page_leaves WHERE NOT is_counted AND (day, source) < ($1::date, $2)"
+        " AND ends < clock_timestamp() - interval '1 hour' ORDER BY day DESC, source DESC LIMIT 1",
+        "SELECT tidegate_watch_page($1::date, $2)",
+        "LOCK TABLE page_days IN SHARE UPDATE EXCLUSIVE MODE NOWAIT",
+        "SELECT tidegate_count_page($1::date, $2)" },
 };
 /* clang-format on */
 

@@ -2,7 +2,8 @@
 
 /*
  * DbSums: counts detections of days that are over, and of yesterday's and today's hours that are,
- * so that statistics need not read their rows (decisions 054 and 065).
+ * so that statistics need not read their rows (decisions 054 and 065); and raw logs and faces of
+ * days that have been over for an hour (084).
  *
  * An hour is over a minute after its end, by the database's clock; yesterday becomes one piece an
  * hour after today has ended. The newest first, each in a transaction of its own, which holds up
@@ -17,6 +18,7 @@ typedef struct DbSums DbSums;
 
 typedef enum DbSumsOf {
         DB_SUMS_DETECTIONS,
+        DB_SUMS_PAGES, /* raw logs and faces */
 } DbSumsOf;
 
 struct DbSums {
