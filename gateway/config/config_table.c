@@ -54,6 +54,13 @@ const ConfigKey config_keys[] = {
         { "http", "dashboard_hosts", CONFIG_ORIGINS, AT(ws.dashboard_hosts), NULL, 0, 0, true,
           "Other hosts of which the dashboard may show pictures and read tiles, as "
           "https://tiles.example, with commas between. Not set: none." },
+        { "http", "dashboard_tiles", CONFIG_TEXT, AT(ws.dashboard_tiles), NULL, 0, 0, true,
+          "Tiles of its map: https://…/{z}/{x}/{y}.png, or a .pmtiles; relative to /, or of one of "
+          "dashboard_hosts. Not set: the coastline that it brings along." },
+        { "http", "dashboard_style", CONFIG_TEXT, AT(ws.dashboard_style), NULL, 0, 0, true,
+          "Style of its map (MapLibre's JSON), likewise." },
+        { "http", "dashboard_attribution", CONFIG_TEXT, AT(ws.dashboard_attribution), NULL, 0, 0, true,
+          "Whose map that is, as its license wants it said." },
         { "http", "max_body_bytes", CONFIG_SIZE, AT(ws.max_body_bytes), "1M", 1 * KIB, 64 * MIB,
           true,
           "Longest body of a request." },

@@ -260,7 +260,7 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
                 answer = send(gateway, path, method, token, values, bad[path], body)
                 assert answer.status_code == 400, path
                 check(gateway, path, method, answer)
-            if operation["security"]:
+            if operation["security"] and {} not in operation["security"]:
                 answer = send(gateway, path, method, None, values, "", body)
                 assert answer.status_code == 401, path
                 check(gateway, path, method, answer)

@@ -8,7 +8,7 @@ GROUND = {"base", "model"}
 PASSWORD = {"base/password"}
 DB = {"db", "db/edit", "db/follow", "db/read", "db/write"}
 WS = ["ws/wire", "ws/access", "ws/loop", "ws/net", "ws/viewer", "ws/device", "ws/hub", "ws/dialects", "ws/http",
-      "ws/files", "ws/pages", "ws"]  # each knows those before it
+      "ws/files", "ws/manage", "ws/pages", "ws"]  # each knows those before it
 GATEWAY = {"gateway/cli", "gateway/commands", "gateway/config", "gateway/decode", "gateway/discover", "gateway/explore", "gateway/journal",
            "gateway/memory", "gateway/move", "gateway/read", "gateway/sim", "gateway/sparkplug", "gateway/store"}
 MAY_INCLUDE = {  # folder -> folders whose headers it may include, beside its own

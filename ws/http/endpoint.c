@@ -165,6 +165,7 @@ static const WsEndpoint ws_endpoints[] = {
           ws_page_face_hours,
           ws_page_answer,
           NULL },
+        { "/api/me", "GET", WS_ENDPOINT_KNOWN, ws_endpoint_me, NULL, NULL },
         { "/api/mqtt/status", "GET", WS_ENDPOINT_SIGNED_IN, ws_page_mqtt_status, NULL, NULL },
         { "/api/openapi.json", "GET", WS_ENDPOINT_PUBLIC, ws_endpoint_asset, NULL, NULL },
         { "/api/recordings", "GET", WS_ENDPOINT_SIGNED_IN, ws_page_recordings, NULL, NULL },

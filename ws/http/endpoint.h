@@ -55,6 +55,7 @@ struct WsCall {
 
 typedef enum WsEndpointAccess {
         WS_ENDPOINT_PUBLIC,    /* anyone */
+        WS_ENDPOINT_KNOWN,     /* anyone; a user, if there is a credential, which has to be good */
         WS_ENDPOINT_SIGNED_IN, /* a user, or anyone where auth.anonymous lists the path */
         WS_ENDPOINT_USER,      /* a user */
         WS_ENDPOINT_DEVICE,    /* a device, by its token as bearer or X-API-Key */
@@ -150,6 +151,8 @@ bool ws_endpoint_see_device(WsCall *call, const char *name, const Device **ret_d
 int ws_endpoint_root(WsCall *call);
 int ws_endpoint_live(WsCall *call);
 int ws_endpoint_asset(WsCall *call);
+/* ../manage/me.c */
+int ws_endpoint_me(WsCall *call);
 /* ../files/dashboard.c */
 /* The row of a file of the dashboard, or of a page that its script makes; NULL: it is neither. */
 const WsEndpoint *ws_dashboard_find(const WsOptions *options, const WsRequest *request);

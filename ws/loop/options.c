@@ -9,7 +9,7 @@
 #include "model/metrics.h"
 #include "ws/loop/site.h"
 
-#define WS_OPTIONS_N_STRINGS    12
+#define WS_OPTIONS_N_STRINGS    15
 #define WS_OPTIONS_HANDSHAKE_MS 5
 #define WS_OPTIONS_HANDSHAKES   1024
 #define WS_OPTIONS_SHARE        50
@@ -19,10 +19,21 @@
 /* The strings of @options, in one order for every copy. */
 static void ws_options_strings(WsOptions *options, const char **ret[WS_OPTIONS_N_STRINGS]) {
         const char **const strings[WS_OPTIONS_N_STRINGS] = {
-                &options->listen,   &options->health_listen,   &options->tls_cert,
-                &options->tls_key,  &options->trusted_proxies, &options->allowed_origins,
-                &options->epoch,    &options->version,         &options->welcome,
-                &options->timezone, &options->dashboard,       &options->dashboard_hosts,
+                &options->listen,
+                &options->health_listen,
+                &options->tls_cert,
+                &options->tls_key,
+                &options->trusted_proxies,
+                &options->allowed_origins,
+                &options->epoch,
+                &options->version,
+                &options->welcome,
+                &options->timezone,
+                &options->dashboard,
+                &options->dashboard_hosts,
+                &options->dashboard_tiles,
+                &options->dashboard_style,
+                &options->dashboard_attribution,
         };
 
         memcpy(ret, strings, sizeof(strings));

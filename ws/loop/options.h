@@ -28,8 +28,10 @@ struct WsOptions {
         const char *dashboard_hosts;    /* see site.h, as the next two */
         int dashboard_files;
         size_t dashboard_bytes;
-        WsSite *site;      /* the same, read; of a copy, owned; NULL: there is none */
-        const char *epoch; /* of the journal: cursors name it */
+        const char *dashboard_tiles, *dashboard_style,
+                *dashboard_attribution; /* told to its page */
+        WsSite *site;                   /* the same, read; of a copy, owned; NULL: there is none */
+        const char *epoch;              /* of the journal: cursors name it */
         const char *version;
         const char *welcome;         /* dialect D */
         double near_dbm, medium_dbm; /* where the zones of detections begin, unless an admin says */
