@@ -39,6 +39,13 @@ class Dashboard(Stack):
         self._simulate("--vehicles", "0", "--devices", str(n), "--rate", "25", "--user", user)
         return codes
 
+    def halt(self, what):
+        """The postgres, or the broker, is away."""
+        getattr(self, what).stop()
+
+    def resume(self, what):
+        getattr(self, what).start()
+
     def _simulate(self, *options):
         gateway = self.gateway
         self.simulators.append(subprocess.Popen(  # pylint: disable=consider-using-with  # ended by stop()

@@ -1,0 +1,14 @@
+import { t } from "../i18n";
+import { Overview } from "../operation/Overview";
+import { Parts } from "../ui/Parts";
+
+export default function Operation() {
+  return (
+    <section className="page">
+      <div className="bar"><h1>{t("operation.title")}</h1></div>
+      <Parts page="operation" label={t("operation.parts")} parts={[
+        { path: "", title: t("operation.overview"), content: () => <Overview /> },
+      ]} />
+    </section>
+  );
+}
