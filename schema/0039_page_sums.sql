@@ -1,4 +1,4 @@
--- 0040: sums of raw logs and of faces, of days that are over, so that what counts all that is kept
+-- 0039: sums of raw logs and of faces, of days that are over, so that what counts all that is kept
 -- does not read it.
 --
 -- As detections (0026), but in whole days alone: of each vehicle, or camera and person, how many
