@@ -225,6 +225,7 @@ static int gateway_start_lease(Gateway *gateway) {
                       &(LeaseOptions){ .database_url = config->database_url,
                                        .journal_dir = config->journal.dir,
                                        .epoch = journal_epoch(gateway->journal),
+                                       .journal = gateway->journal,
                                        .client_id = doors_client_id(gateway->doors),
                                        .is_client_fixed = config->mqtt.client_id != NULL,
                                        .is_experienced = journal_noted_seq(gateway->journal) > 0,

@@ -17,6 +17,7 @@
 #include "base/secret.h"
 #include "base/watch.h"
 #include "db/write/slots.h"
+#include "gateway/journal/journal.h"
 #include "model/metrics.h"
 
 enum {
@@ -61,6 +62,7 @@ struct Lease {
         uint64_t held_fence;
         Backoff backoff;
         uint64_t said_fence; /* of whom the log knows; 0: nobody */
+        bool has_left;       /* said to that one's database what is left in the journal */
         int64_t begun_us;
 };
 
@@ -230,6 +232,7 @@ static void lease_see(Lease *lease, const DbSlot *slot) {
         lease_watch(lease, slot);
         if (lease_state(lease) != state || lease->said_fence != slot->fence) {
                 lease->said_fence = slot->fence;
+                lease->has_left = false;
                 lease_set(lease, state);
                 lease_say_holder(lease, slot);
                 lease_note(lease, true);
@@ -271,6 +274,20 @@ static int lease_ask(Lease *lease, bool is_lapsed, DbSlot *ret_slot) {
                              ret_slot);
 }
 
+/* An older schema has no place for it. */
+static int lease_leave(Lease *lease) {
+        int r;
+
+        if (lease->has_left)
+                return 0;
+        r = db_slots_leave(lease->conn,
+                           lease->options.epoch,
+                           &(DbHolder){ .slot = lease->options.slot,
+                                        .last_seq = journal_last_seq(lease->options.journal) });
+        lease->has_left = r == 0 || r == DB_E_REJECTED;
+        return lease->has_left ? 0 : r;
+}
+
 static int lease_hold(Lease *lease, int *ret_wait_ms) {
         int64_t asked_us = clock_mono_us();
         DbSlot slot;
@@ -279,7 +296,9 @@ static int lease_hold(Lease *lease, int *ret_wait_ms) {
         r = lease_ask(lease, false, &slot);
         if (r == 0 && !slot.is_ours) {
                 lease_see(lease, &slot);
-                if (lease_state(lease) != LEASE_LOST && lease_has_lapsed(lease, slot.lease_ms)) {
+                r = lease_leave(lease);
+                if (r == 0 && lease_state(lease) != LEASE_LOST &&
+                    lease_has_lapsed(lease, slot.lease_ms)) {
                         log_warning("lease_lapsed slot=%d host=%s pid=%d",
                                     lease->options.slot,
                                     slot.host,

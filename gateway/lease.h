@@ -9,12 +9,16 @@
  * of a machine counts. That the database is away changes nothing: nobody can take anything over
  * then. What is known of others survives a start (`standby` in the folder of the journal).
  *
+ * Whoever finds another one there says what is left to store in its own journal: it may have taken
+ * in without asking, and what nobody has stored is to be known of.
+ *
  * Main follows lease_fd() and lease_state(); the storing transaction itself is fenced by the
  * database, whatever this thread knows. Nothing here can end a gateway that is alone.
  */
 
 #include "base/base.h"
 
+typedef struct Journal Journal;
 typedef struct Lease Lease;
 typedef struct LeaseOptions LeaseOptions;
 
@@ -30,6 +34,7 @@ typedef enum LeaseState {
 
 struct LeaseOptions {
         const char *database_url, *journal_dir, *epoch; /* borrowed, as is the next */
+        const Journal *journal;                         /* borrowed */
         const char *client_id; /* of our session at the broker, if there is none to go on with */
         bool is_client_fixed;  /* never goes on with another */
         bool is_experienced;   /* the database has stored something of this journal */

@@ -81,6 +81,25 @@ int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot) {
         return 0;
 }
 
+int db_slots_leave(DbConn *conn, const char *epoch, const DbHolder *holder) {
+        char slot[SLOTS_ARG_SIZE], last[SLOTS_ARG_SIZE];
+        const char *args[] = { epoch, slot, last };
+
+        slots_arg(slot, holder->slot);
+        slots_arg(last, (int64_t)holder->last_seq);
+        return db_conn_exec(conn,
+                            &(DbQuery){
+                                    "INSERT INTO journal_positions AS p (epoch, slot, left_at)"
+                                    " SELECT $1, $2::int, clock_timestamp() WHERE $3::bigint > 0"
+                                    " AND NOT EXISTS (SELECT FROM slots WHERE epoch = $1"
+                                    " AND instance IS NOT NULL)"
+                                    " ON CONFLICT (epoch) DO UPDATE SET left_at = excluded.left_at"
+                                    " WHERE p.left_at IS NULL AND p.seq < $3::bigint",
+                                    N_ELEMENTS(args),
+                                    args },
+                            NULL);
+}
+
 int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained) {
         char slot[SLOTS_ARG_SIZE];
         const char *args[] = { slot, holder->instance, is_drained ? "t" : "f" };

@@ -50,6 +50,9 @@ struct DbSlot {
 
 /* 0, DB_E_SCHEMA (there are no slots yet), DB_E_OFFLINE, DB_E_REJECTED. */
 MUST_CHECK int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot);
+/* While another one has the slot: that the journal of @holder has more to store, if it has. 0,
+ * DB_E_OFFLINE, DB_E_REJECTED. */
+MUST_CHECK int db_slots_leave(DbConn *conn, const char *epoch, const DbHolder *holder);
 /* The next one need not wait. Not @is_drained: there is more to store, which is noted. Nothing if
  * it is not ours. 0, DB_E_OFFLINE, DB_E_REJECTED. */
 MUST_CHECK int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained);

@@ -272,6 +272,34 @@ def test_what_it_has_acknowledged_waits_for_its_turn(pair, database, postgres, p
     stored(database, range(40))
 
 
+def test_what_it_took_in_without_asking_is_told(make_gateway, database, postgres, folder, publisher):
+    """It starts cut off from the database, which has never heard of its journal, and somebody else has the slot."""
+    proxy = PostgresProxy(folder / "proxy", postgres)
+    proxy.close()
+    first, second = (make_gateway(cluster__lease="2s", database__url=url)
+                     for url in (proxy.url(database), database.url))
+    populate(second)
+    first.start(wait=False)
+    wait_until(lambda: first.status("/livez") == 200, "it to be alive")
+    wait_until(lambda: first.metric("tidegate_mqtt_connected") == 1, "it to take in, as nobody is there to ask")
+    publish(publisher, range(10))
+    wait_until(lambda: first.metric("tidegate_in_journal") == 10, "the journal to have them")
+    second.start()
+    assert database.value("SELECT count(*) FROM journal_positions WHERE left_at IS NOT NULL") == 0
+
+    proxy = PostgresProxy(folder / "proxy", postgres)
+    assert first.process.wait(PATIENCE) != 0
+    first.process = None
+    assert database.value("SELECT count(*) FROM journal_positions WHERE left_at IS NOT NULL") == 1
+    first.start(wait=False)
+    wait_standing_by(first)
+    assert second.terminate() == 0
+    first.wait_ready()
+    stored(database, range(10))
+    assert database.value("SELECT count(*) FROM journal_positions WHERE left_at IS NOT NULL") == 0
+    proxy.close()
+
+
 def test_an_outage_of_the_database_moves_nothing(pair, database, postgres, publisher):
     first, second = pair
     postgres.stop(signal.SIGQUIT)

@@ -17,6 +17,7 @@
 
 #include "db/conn.h"
 #include "db/write/slots.h"
+#include "gateway/journal/journal.h"
 #include "gateway/lease.h"
 #include "model/metrics.h"
 
@@ -27,6 +28,8 @@ enum {
 
 /* What the next question is answered with, and how many there have been. */
 static _Atomic int answer, n_asked;
+static _Atomic int n_left; /* times that it was said what is left */
+static _Atomic uint64_t left_seq;
 static _Atomic uint64_t n_beats; /* of the other one */
 static _Atomic bool is_ours;
 
@@ -78,6 +81,20 @@ int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot) {
         return answer;
 }
 
+int db_slots_leave(DbConn *conn, const char *epoch, const DbHolder *holder) {
+        (void)conn;
+        assert_string_equal(epoch, "e");
+        atomic_store(&left_seq, holder->last_seq);
+        if (atomic_fetch_add(&n_left, 1) == 0)
+                return DB_E_OFFLINE; /* it is to be said again */
+        return 0;
+}
+
+uint64_t journal_last_seq(const Journal *journal) {
+        (void)journal;
+        return 7;
+}
+
 int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained) {
         (void)conn;
         (void)holder;
@@ -95,6 +112,8 @@ static int setup(void **state) {
         metrics_reset();
         answer = 0;
         n_asked = 0;
+        n_left = 0;
+        left_seq = 0;
         n_beats = 1;
         is_ours = true;
         snprintf(folder, sizeof(folder), "/tmp/tidegate-lease.XXXXXX");
@@ -168,6 +187,21 @@ static void test_another_one_that_lives_has_it_for_good(void **state) {
         assert_false(lease_is_awake(lease));
 }
 
+/* It may have taken in while it could not ask, so that nobody else knows of it. */
+static void test_who_finds_another_says_once_what_it_has_left(void **state) {
+        (void)state;
+        wait_for_state(LEASE_HELD);
+        wait_for_attempts();
+        assert_int_equal(n_left, 0);
+        is_ours = false;
+        wait_for_state(LEASE_DOUBTED);
+        for (int ms = 0; n_left < 2 && ms < PATIENCE_MS; ++ms)
+                (void)poll(NULL, 0, 1);
+        wait_for_attempts();
+        assert_int_equal(n_left, 2); /* the first time in vain */
+        assert_int_equal(left_seq, 7);
+}
+
 /* Nobody can take anything over then. */
 static void test_a_database_that_is_away_changes_nothing(void **state) {
         (void)state;
@@ -185,6 +219,9 @@ int main(void) {
                                                 setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(test_another_one_that_lives_has_it_for_good,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_who_finds_another_says_once_what_it_has_left,
                                                 setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(test_a_database_that_is_away_changes_nothing,

@@ -5,9 +5,13 @@
 
 #include <cmocka.h>
 
+#include <libpq-fe.h>
+
 #include "db/write/slots.h"
 #include "db/write/store.h"
 #include "postgres.h"
+
+DEFINE_CLEANUP(PGresult *, PQclear);
 
 typedef struct Side Side;
 
@@ -113,6 +117,46 @@ static void test_it_goes_over_when_it_is_let_go(void **state) {
         side_done(&b);
 }
 
+static bool side_has_left(Side *side, uint64_t last_seq) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        const DbQuery query = {
+                "SELECT left_at IS NOT NULL FROM journal_positions WHERE epoch = $1",
+                1,
+                &side->claim.epoch
+        };
+
+        side->claim.holder.last_seq = last_seq;
+        assert_int_equal(db_slots_leave(side->conn, side->claim.epoch, &side->claim.holder), 0);
+        assert_int_equal(db_conn_exec(side->conn, &query, &result), 0);
+        return PQntuples(result) == 1 && *PQgetvalue(result, 0, 0) == 't';
+}
+
+/* Of a journal that the database may never have heard of. */
+static void test_who_has_not_got_it_says_what_it_has_left(void **state) {
+        Side a, b;
+
+        (void)state;
+        postgres_migrate();
+        side_init(&a, "aa", "a1", "here");
+        side_init(&b, "bb", "b1", "there");
+        assert_true(side_holds(&a));
+        assert_int_equal(side_open(&a), 0);
+        assert_int_equal(side_store(&a), 0);
+        assert_false(side_has_left(&a, 5)); /* it is its turn */
+        assert_false(side_has_left(&b, 0));
+        assert_true(side_has_left(&b, 3));
+
+        assert_int_equal(db_slots_release(a.conn, &a.claim.holder, true), 0);
+        assert_true(side_holds(&b));
+        assert_int_equal(side_open(&b), 0);
+        assert_int_equal(b.position, 0); /* all of it is still to be stored */
+        assert_false(side_has_left(&b, 3));
+        assert_false(side_has_left(&a, a.position)); /* it has stored that */
+        assert_true(side_has_left(&a, a.position + 1));
+        side_done(&a);
+        side_done(&b);
+}
+
 /* Only who was watched without a sign of life has lapsed, and then stores nothing any more. */
 static void test_who_lapsed_is_fenced(void **state) {
         Side a, b;
@@ -206,6 +250,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_second_one_is_told_who_has_it),
                 cmocka_unit_test(test_it_goes_over_when_it_is_let_go),
+                cmocka_unit_test(test_who_has_not_got_it_says_what_it_has_left),
                 cmocka_unit_test(test_who_lapsed_is_fenced),
                 cmocka_unit_test(test_our_own_dead_predecessor_is_not_waited_for),
                 cmocka_unit_test(test_row_of_an_older_time_counts_for_nothing),
