@@ -17,7 +17,7 @@
  * answer may be lost.
  *
  * There is no clock in here: whoever watches may take an owner for lapsed, however alive that is
- * (WRONG times). What holds then needs none.
+ * (WRONG times). What holds then needs none; what the margins of the lease are for is margin.pml.
  *
  * Every run ends, as faults do, and where nothing more can happen the slot has to be owned. Never
  * may a transaction commit of a node whose slot has been taken since, and what was acknowledged is
