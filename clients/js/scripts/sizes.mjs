@@ -9,6 +9,7 @@ export const PARTS = {
   fallback: `export { Client } from "./index.js"; export { events, poll } from "./fallback.js";`,
   tabs: `export { Client } from "./index.js"; export { events, poll } from "./fallback.js"; export { tabs } from "./tabs.js";`,
   series: `export { Client } from "./index.js"; export * from "./series.js";`,
+  playback: `export { Client } from "./index.js"; export * from "./playback.js";`,
   react: `export * from "./react.js";`,
 };
 

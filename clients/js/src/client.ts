@@ -83,11 +83,7 @@ export class Client implements Carrier {
   }
 
   subscribe(filter: Filter, handlers: Handlers = {}): Subscription {
-    const sub = new Subscription(this, filter, handlers);
-
-    this.#subs.add(sub);
-    this.#active?.subscribe(sub);
-    return sub;
+    return this.add(new Subscription(this, filter, handlers));
   }
 
   /** An order to a device. It is given once, however often the connection breaks. */
@@ -137,6 +133,13 @@ export class Client implements Carrier {
   }
 
   /* ---- of subscriptions: Carrier ---- */
+
+  /** @internal */
+  add<S extends Subscription>(sub: S): S {
+    this.#subs.add(sub);
+    this.#active?.subscribe(sub);
+    return sub;
+  }
 
   /** @internal */
   remove(sub: Subscription): void {
@@ -287,7 +290,7 @@ export class Client implements Carrier {
     if (link !== this.#active) return;
     for (const sub of subs ?? this.#subs)
       if (told.subscription ? subs || sub.name === told.subscription : told.type === "progress") sub.tell(told);
-      else sub.hear(told as unknown as Push);
+      else if (!told.subscription) sub.hear(told as unknown as Push);
   }
 
   #refused(link: Link, sub: Subscription, error: Error): void {

@@ -2,10 +2,11 @@
 import { Chart, valueOf, type Column, type Point } from "./chart.js";
 import type { Client } from "./client.js";
 import { refusal, Refused, type Subscription } from "./subscription.js";
+import { isAfter, isSameLine, type Time } from "./time.js";
 import type { Push, Refusal } from "./wire.js";
 
 export type { Column, Point } from "./chart.js";
-export type Time = Date | number | string;
+export type { Time } from "./time.js";
 
 export interface SeriesQuery {
   /** `device/3`, `device/ems_001`, `vehicle/12`. */
@@ -54,14 +55,6 @@ export async function readSeries(client: Client, query: SeriesQuery, signal?: Ab
   const { code = "unavailable", detail = `${response.status}` } = await response.json().catch(() => ({})) as { code?: string; detail?: string };
   throw new Refused({ code, message: detail, retry: response.status >= 500 || response.status === 429 } satisfies Refusal["error"]);
 }
-
-/** Where one stands on the number line behind the other: of two cursors, or of none. */
-function isAfter(one: string, other: string): boolean {
-  const [a, b] = [one, other].map((cursor) => cursor.split(":")[1]!);
-  return (a!.length - b!.length || (a! > b! ? 1 : a! < b! ? -1 : 0)) > 0;
-}
-
-const isSameLine = (one: string, other: string): boolean => one.split(":")[0] === other.split(":")[0];
 
 export interface SeriesOptions extends Omit<SeriesQuery, "from" | "to"> {
   /** The last so many ms. */
