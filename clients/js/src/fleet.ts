@@ -83,12 +83,12 @@ export abstract class Shared<T> implements View<T> {
   }
 }
 
-type State = VehicleState | DeviceState;
-type Kind = "vehicle" | "device";
+export type State = VehicleState | DeviceState;
+export type Kind = "vehicle" | "device";
 
-const blank = (kind: Kind, id: number): State => (kind === "vehicle" ? { id, sensors: new Map() } : { id });
+export const blank = (kind: Kind, id: number): State => (kind === "vehicle" ? { id, sensors: new Map() } : { id });
 
-function changedBy(kind: Kind, old: State, event: Event): State {
+export function changedBy(kind: Kind, old: State, event: Event): State {
   if ("late" in event && event.late) return old;
   if (kind === "device") {
     const state = old as DeviceState;

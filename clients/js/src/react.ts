@@ -7,11 +7,14 @@ import { Client, type Connection, type Options } from "./client.js";
 import type { Command, CommandOptions, CommandState, Order } from "./command.js";
 import { fleetOf, type DeviceState, type Fleet, type VehicleState, type View } from "./fleet.js";
 import { lineOf } from "./line.js";
+import type { PlaybackOptions } from "./playback.js";
+import { Reel, type Played } from "./reel.js";
 import type { SeriesOptions, SeriesState } from "./series.js";
 import type { Filter, Missed } from "./subscription.js";
 import type { Push } from "./wire.js";
 
 export type { DeviceState, VehicleState } from "./fleet.js";
+export type { Played } from "./reel.js";
 export type { SeriesState } from "./series.js";
 
 const Context = createContext<Client | null>(null);
@@ -141,6 +144,20 @@ export function useSeries(thing: string, member: string, window: number | Omit<S
   );
 
   return useSyncExternalStore(view.subscribe, view.read, view.read);
+}
+
+export type UsePlayback = Played & Pick<Reel, "pause" | "play" | "seek" | "live">;
+
+/** What was, from `at` on, and then what is live: states of things as they were there, and the last `limit` events. Other
+ * options begin another one; `seek()` goes elsewhere. */
+export function usePlayback(options: PlaybackOptions, limit = 100): UsePlayback {
+  const client = useClient();
+  const key = JSON.stringify([options, limit]);
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- key has the options
+  const reel = useMemo(() => new Reel(client, options, limit), [client, key]);
+  const shown = useSyncExternalStore(reel.subscribe, reel.read, reel.read);
+
+  return useMemo(() => ({ ...shown, pause: reel.pause, play: reel.play, seek: reel.seek, live: reel.live }), [shown, reel]);
 }
 
 export interface UseCommand {

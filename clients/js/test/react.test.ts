@@ -7,12 +7,12 @@ import { log, until, useStack } from "./stack.js";
 const stack = useStack();
 const app = useApp(false);
 
-async function open(page?: Page): Promise<Page> {
+async function open(page?: Page, more = ""): Promise<Page> {
   const token = await stack.act("token", { user: "ana" });
   page ??= await app.browser.newPage();
   const errors: string[] = [];
   page.on("pageerror", (error) => errors.push(error.message));
-  await page.goto(`${app.url}#gateway=${encodeURIComponent(stack.where.url)}&token=${token}&vehicle=${stack.where.ids["USV-1"]}`);
+  await page.goto(`${app.url}#gateway=${encodeURIComponent(stack.where.url)}&token=${token}&vehicle=${stack.where.ids["USV-1"]}${more}`);
   await page.locator("#state").waitFor();
   expect(errors).toEqual([]);
   return page;
@@ -74,6 +74,22 @@ test("a chart has what was, and goes on with what comes; two of the same are rea
   for (const n of [4, 5]) await publish(n);
   await until(async () => (await text(page, "chart")) === "live: 5, 1 to 5", "live goes on");
   expect(read.length).toBe(1);
+  await page.close();
+});
+
+test("a playback shows what was, and goes on with what comes; in StrictMode there is one", async () => {
+  const asked: { op: string; at?: string }[] = [];
+  const page = await app.browser.newPage();
+  const begin = new Date().toISOString();
+  const publish = (n: number): Promise<void> => stack.act("publish", { topic: "seano/USV-1/vehicle_log", payload: log(n) });
+
+  page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => socket.url().includes("/api/ws") && asked.push(JSON.parse(`${payload}`))));
+  for (const n of [21, 22]) await publish(n);
+  await open(page, `&past=${begin}`);
+  await until(async () => (await text(page, "past")) === "live: 2, 22", "it has come to now");
+  await publish(23);
+  await until(async () => (await text(page, "past")) === "live: 3, 23", "it goes on");
+  expect(asked.filter(({ op, at }) => op === "subscribe" && at).length).toBe(1);
   await page.close();
 });
 

@@ -1,10 +1,10 @@
-import { TidegateProvider, useCommand, useConnection, useDevices, useEvents, useSeries, useVehicle, useVehicles } from "@tidegate/client/react";
+import { TidegateProvider, useCommand, useConnection, useDevices, useEvents, usePlayback, useSeries, useVehicle, useVehicles } from "@tidegate/client/react";
 import { events, poll } from "@tidegate/client/fallback";
 import { tabs } from "@tidegate/client/tabs";
 import { StrictMode, useState } from "react";
 import { createRoot } from "react-dom/client";
 
-const { gateway, token, vehicle, share } = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+const { gateway, token, vehicle, share, past } = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 const options = {
   url: gateway,
   token: () => token,
@@ -33,6 +33,11 @@ function Chart() {
   return <p id="chart">{state}: {columns.reduce((n, column) => n + column[8], 0)}, {points[0]?.[1]} to {points.at(-1)?.[1]}</p>;
 }
 
+function Past() {
+  const { mode, events, vehicles, live } = usePlayback({ to: ["vehicle/*"], types: ["vehicle_log"], at: past, rate: 100 });
+  return <p id="past" onClick={live}>{mode}: {events.length}, {vehicles.get(Number(vehicle))?.log?.data.heading}</p>;
+}
+
 function Blink() {
   const { send, state } = useCommand();
   return <button id="blink" onClick={() => send({ device: "dev-1", action: "BLINK", timeoutMs: 60000 })}>{state?.state ?? "blink"}</button>;
@@ -44,7 +49,7 @@ function Page() {
   return (
     <>
       <p id="state">{state} {transport}</p>
-      {isShown && <><Vehicle id={Number(vehicle)} /><Vehicle id={Number(vehicle)} /><Fleet /><Last /><Chart /><Chart /><Blink /></>}
+      {isShown && <><Vehicle id={Number(vehicle)} /><Vehicle id={Number(vehicle)} /><Fleet /><Last /><Chart /><Chart />{past && <Past />}<Blink /></>}
       <button id="toggle" onClick={() => show(!isShown)}>toggle</button>
     </>
   );
