@@ -55,3 +55,19 @@ def test_a_box_gets_nothing_of_what_is_outside_before_its_set_is_whole(make_gate
             and frame["data"]["battery_voltage"] >= 600]
     assert len(live) == 200, "the wide one has each once"
     root.close()
+
+
+def test_a_move_that_is_refused_changes_nothing(gateway, broker):
+    ana = Native(gateway, gateway.token("ana"))
+    assert ana.ask("subscribe", to=["vehicle/*"], bbox=BOX, set=True)["subscription"] == "s1"
+    elsewhere = [50, 50, 60, 60]
+    for wish, code in (({"to": ["vehicle/USV-2"]}, "not_found"), ({"to": ["vehicle/*", "ships"]}, "bad_request"),
+                       ({"max_hz": -1}, "bad_request"), ({"bbox": [0, 0, 0]}, "bad_request")):
+        assert ana.ask("move", **{"subscription": "s1", "bbox": elsewhere, **wish})["error"]["code"] == code
+    broker.publish(f"seano/{INSIDE}/vehicle_log", json.dumps({"latitude": 5, "longitude": 5}))
+    assert ana.push("snapshot")["complete"] is True
+    assert ana.push("snapshot")["vehicle_ids"] == [gateway.ids[INSIDE]]
+    assert ana.push("vehicle_log")["data"]["latitude"] == 5
+    assert ana.ask("move", subscription="s1", bbox=elsewhere)["subscription"] == "s1"
+    assert ana.push("left")["reason"] == "box"
+    ana.close()

@@ -296,10 +296,10 @@ export class Client implements Carrier {
   #refused(link: Link, sub: Subscription, error: Error): void {
     if (link !== this.#active || !this.#subs.has(sub) || !(error instanceof Refused)) return;
     if (error.retry || error.code === "token_expired") {
-      setTimeout(() => link === this.#active && this.#subs.has(sub) && link.subscribe(sub), BACKOFF_MS);
+      setTimeout(() => link === this.#active && this.#subs.has(sub) && link[sub.name ? "move" : "subscribe"](sub), BACKOFF_MS);
       return;
     }
-    this.#subs.delete(sub);
+    this.remove(sub); /* what a move was refused for goes on there as it was */
     sub.refuse(error);
   }
 

@@ -253,6 +253,48 @@ test("a box that moves takes with it what is in it", async () => {
   await until(() => sub.things.has(id), "it is inside again");
 });
 
+/** Refuses the first move in the gateway's place. */
+function refusing(error: { code: string; retry: boolean }) {
+  const asked: string[] = [];
+  class Socket extends WebSocket {
+    override send(text: string): void {
+      const { op, id } = JSON.parse(text);
+      const isFirst = op === "move" && !asked.includes("move");
+
+      asked.push(op);
+      if (isFirst) this.onmessage!({ data: JSON.stringify({ id, ok: false, error: { message: "", ...error } }) } as never);
+      else super.send(text);
+    }
+  }
+  return { asked, WebSocket: Socket as unknown as SocketMaker };
+}
+
+test("a move that is refused for now is asked again, and the subscription stays the one that it is", async () => {
+  const { asked, WebSocket } = refusing({ code: "busy", retry: true });
+  const client = connect({ WebSocket });
+  const sub = client.subscribe({ to: ["vehicle/*"], bbox: [1, 0, 3, 2] });
+
+  await sub.ready;
+  const name = sub.name;
+  sub.move({ bbox: [50, 50, 51, 51] });
+  sub.move({ bbox: [51, 51, 52, 52] });
+  await until(() => asked.filter((op) => op === "move").length === 3, "it was asked again");
+  expect(sub.name).toBe(name);
+  expect(asked.filter((op) => op === "subscribe")).toHaveLength(1);
+});
+
+test("what a move was refused for is over at the gateway, too", async () => {
+  const { asked, WebSocket } = refusing({ code: "not_found", retry: false });
+  const client = connect({ WebSocket });
+  const refused: Refused[] = [];
+  const sub = client.subscribe({ to: ["vehicle/*"] }, { onRefused: (error) => refused.push(error) });
+
+  await sub.ready;
+  sub.move({ to: ["vehicle/none"] });
+  await until(() => asked.includes("unsubscribe"), "it is over there");
+  expect(refused.map((error) => error.code)).toEqual(["not_found"]);
+});
+
 test("a command tells its states to the last, and one that is taken back is cancelled", async () => {
   const client = connect();
   const states: string[] = [];

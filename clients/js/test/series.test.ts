@@ -170,6 +170,7 @@ test("a right that is taken away takes the chart with it", async () => {
   await until(() => series.state.state === "failed", "it is gone");
   expect(series.state).toMatchObject({ points: [], error: { code: "right" } });
   await owner(ana);
+  await until(async () => (await client.fetch(`api/devices/${id}`)).ok, "it is hers again");
 });
 
 test("what is not there, or cannot be asked, is said", async () => {
