@@ -32,5 +32,7 @@ with edge:
             for n in range(*told["send"]):
                 edge.send({"n": n, **told.get("more", {})})
             say("sent", waiting=len(edge.buffer), dropped=edge.buffer.n_dropped)
+        if "refused" in told:
+            say("refused", n=edge.letters.n)
         if "flush" in told:
             say("flushed", done=edge.flush(told["flush"]))

@@ -10,6 +10,7 @@ import urllib.parse
 
 from .backoff import Backoff
 from .buffer import OLDEST, Buffer
+from .letters import Letters, Suspicion
 
 LOG = logging.getLogger("tidegate_edge")
 
@@ -38,20 +39,25 @@ class Edge:
     system's. By MQTT the broker says `offline` for a device that breaks off.
 
     What was sent arrives at least once, in order. After kill -9, and after a connection that broke, what was on its way
-    may arrive twice: at most @window messages. By WebSocket at most @rate messages go a second (ws.messages_per_second)."""
+    may arrive twice: at most @window messages. By WebSocket at most @rate messages go a second (ws.messages_per_second).
+    A message at which the other side ends the connection @refusals times in a row, when it is alone on its way, goes
+    into the file @buffer.refused (@letters counts), and the others go on."""
 
-    def __init__(self, url, device, token=None, buffer=None, keep=OLDEST, topics=None, ca=None, window=20, rate=40, **limits):
+    def __init__(self, url, device, token=None, buffer=None, keep=OLDEST, topics=None, ca=None, window=20, rate=40,
+                 refusals=5, **limits):
         self.url = urllib.parse.urlsplit(url)
         self.device = device
         self._token = token
         self.ca = ca
-        self.window = window
+        self._window = window
         self.rate = rate
         self.topics = {kind: topic.format(device=device) for kind, topic in {**TOPICS, **(topics or {})}.items()}
         self.commands_topic = COMMANDS.format(device=device)
         self.ack_topic = ACK.format(device=device)
         self.backoff = Backoff()
         self.buffer = Buffer(buffer or f"{device}.buffer", keep, **limits)
+        self.letters = Letters(f"{self.buffer.path}.refused")
+        self._suspicion = Suspicion(refusals)
         self.is_connected = False
         self._handlers = {}
         self._orders = queue.Queue(100)
@@ -134,6 +140,31 @@ class Edge:
     def token(self):
         """As it is now: a file may have another one since."""
         return self._token.read_text().strip() if isinstance(self._token, pathlib.Path) else self._token
+
+    @property
+    def window(self):
+        return 1 if self.is_wary else self._window
+
+    @property
+    def is_wary(self):
+        """One that is on its way may be what ends connections: each goes alone."""
+        return self._suspicion.is_wary
+
+    def arrived(self, ids):
+        self._suspicion.arrived()
+        self.buffer.arrived(ids)
+
+    def ended(self, messages, reason):
+        """The other side was there, and has ended the connection with @messages on their way."""
+        refused = None if self.is_over else self._suspicion.ended([message.id for message in messages])
+        self.backoff.n_failed = max(self.backoff.n_failed, self._suspicion.n)
+        if refused is None:
+            return
+        if self.letters.add(now(), messages[0], str(reason)):
+            LOG.error("a message of %d bytes to %s is not taken (%s): it is in %s", len(messages[0].payload),
+                      messages[0].topic, reason, self.letters.path)
+            self.buffer.arrived([refused])
+        self._suspicion.arrived()
 
     def wait(self):
         """Before the next attempt. False: it is over."""

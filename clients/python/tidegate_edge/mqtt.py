@@ -23,7 +23,8 @@ class Mqtt:
 
     def __init__(self, edge):
         self.edge = edge
-        self._sent = {}  # packet id -> id of the buffer
+        self._sent = {}  # packet id -> message
+        self._is_proven = False  # the broker has answered on this connection
         self._early = set()  # packet ids that were answered before publish() has said which they are
         self._lock = threading.Lock()
         self._due = threading.Event()
@@ -45,6 +46,10 @@ class Mqtt:
             except (OSError, ValueError, sqlite3.Error) as error:
                 LOG.warning("the broker cannot be reached, or the buffer not read: %s", error)
             self.edge.is_connected = False
+            with self._lock:
+                sent = list(self._sent.values()) if self._is_proven else []
+                self._sent.clear()
+            self.edge.ended(sent, "the broker ends the connection")
             self.edge.buffer.give_back()
             if not self.edge.wait():
                 break
@@ -63,12 +68,14 @@ class Mqtt:
         with self._lock:
             self._sent.clear()
             self._early.clear()
+            self._is_proven = False
 
         def over(*_):
             ended.set()
             self._due.set()
 
         client.on_connect = self._connected
+        client.on_subscribe = lambda *_: self._prove()
         client.on_message = lambda _client, _data, message: self.edge.ordered(message.payload)
         client.on_publish = lambda _client, _data, packet, *_: self._arrived(packet)
         client.on_disconnect = over
@@ -96,8 +103,12 @@ class Mqtt:
         self.edge.is_connected = True
         self._due.set()
 
+    def _prove(self):
+        self._is_proven = True
+        self._due.set()
+
     def _send(self, client):
-        while True:
+        while self._is_proven or not self.edge.is_wary:
             with self._lock:
                 room = self.edge.window - len(self._sent)
             messages = self.edge.buffer.take(room) if room > 0 else []
@@ -106,7 +117,7 @@ class Mqtt:
             for message in messages:
                 info = client.publish(message.topic, message.payload, qos=1)
                 with self._lock:
-                    self._sent[info.mid] = message.id
+                    self._sent[info.mid] = message
                     is_early = info.mid in self._early
                     self._early.discard(info.mid)
                 if is_early:
@@ -118,5 +129,5 @@ class Mqtt:
             if one is None:
                 self._early.add(packet)
                 return
-        self.edge.buffer.arrived([one])
+        self.edge.arrived([one.id])
         self._due.set()

@@ -11,6 +11,8 @@ LOG = logging.getLogger("tidegate_edge")
 
 _ANSWER_S = 20
 _STAY_AWAY = (1008,)  # a newer connection of this device, or what we send is not taken
+_NOT_TAKEN = (1003, 1007, 1008, 1009)  # that is what a message may be to blame for
+_REPLACED = "replaced"  # but for this
 _REFUSED_WAITS = 4  # a token that is not taken now may be in a while: as after so many failures
 
 
@@ -28,6 +30,7 @@ class WebSocket:
         self.edge = edge
         self._loop = None
         self._due = None
+        self._sent = []  # what is on its way
 
     def takes(self, kind):
         return kind == "telemetry"
@@ -60,13 +63,17 @@ class WebSocket:
                 break
 
     def _heed(self, error):
-        code = getattr(getattr(error, "rcvd", None), "code", None)
+        rcvd = getattr(error, "rcvd", None)
+        code = getattr(rcvd, "code", None)
         response = getattr(error, "response", None)
         status = getattr(error, "status_code", None) or getattr(response, "status_code", None)
         if code in _STAY_AWAY or status in (401, 403):
             self.edge.backoff.n_failed = max(self.edge.backoff.n_failed, _REFUSED_WAITS)
+        if code in _NOT_TAKEN and not rcvd.reason.startswith(_REPLACED):
+            self.edge.ended(self._sent, f"{code} {rcvd.reason}".strip())
 
     async def _session(self):
+        self._sent = []
         token = self.edge.token
         how = {_headers(): {"Authorization": f"Bearer {token}"}} if token else {}
         if self.edge.url.scheme == "wss" and self.edge.ca:
@@ -91,7 +98,7 @@ class WebSocket:
 
     async def _send(self, socket):
         while not self.edge.is_over:
-            messages = self.edge.buffer.take(max(1, min(self.edge.window, int(self.edge.rate))))
+            messages = self._sent = self.edge.buffer.take(max(1, min(self.edge.window, int(self.edge.rate))))
             if not messages:
                 await self._due.wait()
                 self._due.clear()
@@ -101,5 +108,6 @@ class WebSocket:
                 await socket.send(message.payload.decode())
             answered = await socket.ping()
             await asyncio.wait_for(answered, _ANSWER_S)
-            self.edge.buffer.arrived([message.id for message in messages])
+            self._sent = []
+            self.edge.arrived([message.id for message in messages])
             await pause
