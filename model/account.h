@@ -14,6 +14,7 @@ typedef struct Audience Audience;
 typedef struct User User;
 typedef struct Device Device;
 typedef struct Vehicle Vehicle;
+typedef struct VehicleClock VehicleClock;
 typedef struct GroupRef GroupRef;
 typedef struct DeviceState DeviceState;
 typedef struct Zones Zones;
@@ -84,8 +85,8 @@ struct Device {
         int64_t id;
         int64_t user_id; /* owner; 0 = nobody */
         const char *key; /* uuid text */
-        const char *code, *name, *product_type, *device_type, *firmware_version,
-                *location; /* name .. location may be NULL */
+        const char *code, *name, *product_type, *device_type, *firmware_version, *location,
+                *manufacturer, *model; /* name .. model may be NULL */
         bool is_active;
         bool has_token;
         TokenForm token_form;
@@ -97,14 +98,18 @@ struct Device {
         DeviceState state;
 };
 
+/* By what is said in its name and not in a device's. */
+struct VehicleClock {
+        DeviceClock now, noted; /* as the database was given it */
+};
+
 struct Vehicle {
         int64_t id;
         int64_t user_id; /* owner; 0 = nobody */
         const char *code, *name;
         bool is_active;
         Audience audience;
-        DeviceClock clock; /* by what is said in its name and not in a device's */
-        DeviceClock noted; /* what the database was given of that */
+        VehicleClock clock;
 };
 
 bool device_is_called(const Device *device, Text text); /* by its code, `id:7`, or its bare id */

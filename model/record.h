@@ -154,6 +154,7 @@ struct Record {
 
         Text said_name, said_location; /* what its device is called, and where it is, as it says;
                                           absent: nothing */
+        Text said_maker, said_model, said_firmware; /* and what it is, likewise */
         Text user, vehicle, device; /* as the topic or, failing that, the payload names them; absent
                                        if it does not */
         int64_t user_id, vehicle_id, device_id; /* resolved by the processor; 0 = none */

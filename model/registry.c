@@ -160,8 +160,10 @@ static int registry_apply_device(Registry *registry, const Device *row) {
                            &device.product_type,
                            &device.device_type,
                            &device.firmware_version,
-                           &device.location },
-                .n = 7,
+                           &device.location,
+                           &device.manufacturer,
+                           &device.model },
+                .n = 9,
         };
         int r;
 
@@ -209,10 +211,8 @@ static int registry_apply_vehicle(Registry *registry, const Vehicle *row) {
         if (r != 0)
                 return err_up(r);
         vehicle.audience = node->vehicle.audience;
-        if (node->vehicle.clock.verdict != CLOCK_UNJUDGED) { /* memory is ahead of the database */
+        if (node->vehicle.clock.now.verdict != CLOCK_UNJUDGED) /* ahead of the database */
                 vehicle.clock = node->vehicle.clock;
-                vehicle.noted = node->vehicle.noted;
-        }
         node->vehicle = vehicle;
         return err_up(registry_present(registry, node));
 }
@@ -571,16 +571,11 @@ void registry_set_state(Registry *registry, int64_t device_id, const DeviceState
                 node->device.state = *state;
 }
 
-void registry_set_clock(Registry *registry,
-                        int64_t vehicle_id,
-                        const DeviceClock *clock,
-                        const DeviceClock *noted) {
+void registry_set_clock(Registry *registry, int64_t vehicle_id, const VehicleClock *clock) {
         GraphNode *node = graph_find(&registry->graph, GRAPH_VEHICLE, vehicle_id);
 
-        if (node) {
+        if (node)
                 node->vehicle.clock = *clock;
-                node->vehicle.noted = *noted;
-        }
 }
 
 void registry_forget_states(Registry *registry) {
@@ -591,7 +586,7 @@ void registry_forget_states(Registry *registry) {
                 node->device.state = device_state_unknown();
         for (int64_t id = 0; (node = idlist_next(&registry->order[GRAPH_VEHICLE], id));
              id = node->id)
-                node->vehicle.clock = node->vehicle.noted = (DeviceClock){ 0 };
+                node->vehicle.clock = (VehicleClock){ 0 };
 }
 
 const Zones *registry_zones(const Registry *registry) {

@@ -64,9 +64,6 @@ const Vehicle *registry_next_vehicle(const Registry *registry, int64_t after_id)
 void registry_forget_states(Registry *registry);
 void registry_set_state(Registry *registry, int64_t device_id, const DeviceState *state);
 
-void registry_set_clock(Registry *registry,
-                        int64_t vehicle_id,
-                        const DeviceClock *clock,
-                        const DeviceClock *noted);
+void registry_set_clock(Registry *registry, int64_t vehicle_id, const VehicleClock *clock);
 
 DEFINE_CLEANUP(Registry *, registry_free);

@@ -73,7 +73,9 @@ static bool registry_delta_keep_texts(RegistryDelta *delta, RegistryRow *row) {
                        registry_delta_keep(delta, &device->product_type) &&
                        registry_delta_keep(delta, &device->device_type) &&
                        registry_delta_keep(delta, &device->firmware_version) &&
-                       registry_delta_keep(delta, &device->location);
+                       registry_delta_keep(delta, &device->location) &&
+                       registry_delta_keep(delta, &device->manufacturer) &&
+                       registry_delta_keep(delta, &device->model);
         case REGISTRY_VEHICLE:
                 return registry_delta_keep(delta, &row->vehicle.code) &&
                        registry_delta_keep(delta, &row->vehicle.name);

@@ -56,7 +56,7 @@ struct GraphNode {
         };
 };
 
-#define GRAPH_MAX_TEXTS 7 /* of one row */
+#define GRAPH_MAX_TEXTS 9 /* of one row */
 
 /* The texts of a row that are to become the node's own. */
 struct GraphTexts {

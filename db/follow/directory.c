@@ -124,6 +124,8 @@ static int directory_add_device(RegistryDelta *delta, const PGresult *result, in
                 device->has_token = false; /* of a form that we do not know */
         device->token_generation = column_int(result, i, 11);
         device->location = column_string(result, i, 12);
+        device->manufacturer = column_string(result, i, 13);
+        device->model = column_string(result, i, 14);
         return directory_add(delta, &row);
 }
 
@@ -159,9 +161,9 @@ static int directory_add_vehicle(RegistryDelta *delta, const PGresult *result, i
         row.vehicle.code = column_string(result, i, 2);
         row.vehicle.name = column_string(result, i, 3);
         row.vehicle.is_active = column_bool(result, i, 4);
-        row.vehicle.clock.verdict = clock_verdict_of(column_string(result, i, 5));
-        row.vehicle.clock.offset_us = column_int(result, i, 6) * 1000;
-        row.vehicle.noted = row.vehicle.clock;
+        row.vehicle.clock.now.verdict = clock_verdict_of(column_string(result, i, 5));
+        row.vehicle.clock.now.offset_us = column_int(result, i, 6) * 1000;
+        row.vehicle.clock.noted = row.vehicle.clock.now;
         return directory_add(delta, &row);
 }
 
@@ -202,7 +204,7 @@ static int directory_add_zones(RegistryDelta *delta, const PGresult *result, int
 
 #define DEVICE_COLUMNS                                                                          \
         "id, user_id, key, code, name, product_type, device_type, firmware_version, is_active," \
-        " token_hash, token_form, token_generation, location"
+        " token_hash, token_form, token_generation, location, manufacturer, model"
 
 #define VEHICLE_COLUMNS                                                         \
         "v.id, v.user_id, v.code, v.name, v.is_active, c.clock, c.clock_offset" \

@@ -143,12 +143,17 @@ static void rows_add_dead_letter(DbRows *rows,
 
 static void rows_add_name(DbRows *rows, const Record *record) {
         DbArray *columns = rows->columns[DB_SHEET_NAMES];
+        const Text said[] = { record->said_name,
+                              record->said_location,
+                              record->said_maker,
+                              record->said_model,
+                              record->said_firmware };
 
         if (!db_names_are_news(&rows->names, record, clock_mono_us()))
                 return;
         db_array_int(&columns[0], record->device_id);
-        db_array_bytes(&columns[1], record->said_name.n ? record->said_name : (Text){ 0 });
-        db_array_bytes(&columns[2], record->said_location.n ? record->said_location : (Text){ 0 });
+        for (size_t i = 0; i < N_ELEMENTS(said); ++i)
+                db_array_bytes(&columns[1 + i], said[i].n ? said[i] : (Text){ 0 });
 }
 
 static void rows_add_detections(DbRows *rows, const Record *record) {

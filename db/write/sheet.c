@@ -222,8 +222,8 @@ static const DbSheetInfo sheets[DB_SHEET_COUNT] = {
         /* Changes nothing where a name is as it was, or somebody chose another: decision 051. */
         [DB_SHEET_NAMES] = {
                 "names",
-                "SELECT tidegate_name_devices($1, $2, $3)",
-                "kss",
+                "SELECT tidegate_describe_devices($1, $2, $3, $4, $5, $6)",
+                "ksssss",
                 false,
         },
         [DB_SHEET_BIRTHS] = {

@@ -37,6 +37,9 @@ static void row_detections(View *view, const Record *record) {
 
         view_text(view, "name", record->said_name);
         view_text(view, "location", record->said_location);
+        view_text(view, "manufacturer", record->said_maker);
+        view_text(view, "model", record->said_model);
+        view_text(view, "firmware", record->said_firmware);
         view_array(view, "detections");
         for (size_t i = 0; i < detections->n_items; ++i) {
                 const Detection *item = &detections->items[i];

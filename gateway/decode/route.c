@@ -75,6 +75,9 @@ void route_done(Route *route) {
         free(route->person);
         free(route->said_name);
         free(route->said_location);
+        free(route->said_maker);
+        free(route->said_model);
+        free(route->said_firmware);
         for (size_t i = 0; i < route->n_ignore; ++i)
                 free(route->ignore[i]);
         free(route->ignore);

@@ -55,7 +55,8 @@ struct Route {
         bool keeps_named;  /* of a mapped message only what the map names */
         size_t use;        /* routes of one use of a profile have the same; 0 = of none */
         char *said_name, *said_location; /* of its device, as was announced; NULL: not known */
-        Map *map;                        /* NULL: the payload has the members of its kind */
+        char *said_maker, *said_model, *said_firmware;
+        Map *map; /* NULL: the payload has the members of its kind */
 };
 
 MUST_CHECK int routes_new(Routes **ret_routes);

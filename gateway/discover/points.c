@@ -52,6 +52,20 @@ static int points_label(Text text, char **ret_label) {
         return *ret_label ? 0 : err_new(-ENOMEM);
 }
 
+static int points_describe(Route *route, const FoundDevice *device) {
+        int r = points_label(device->name, &route->said_name);
+
+        if (r == 0)
+                r = points_label(device->area, &route->said_location);
+        if (r == 0)
+                r = points_label(device->manufacturer, &route->said_maker);
+        if (r == 0)
+                r = points_label(device->model, &route->said_model);
+        if (r == 0)
+                r = points_label(device->firmware, &route->said_firmware);
+        return err_up(r);
+}
+
 static int points_make_route(Route *route, const FoundTopic *topic) {
         const DiscoverRule *rule = topic->device->rule;
         char text[DISCOVER_MAX_TOPIC + 1];
@@ -77,9 +91,7 @@ static int points_make_route(Route *route, const FoundTopic *topic) {
         if (r == 0 && rule->zone)
                 r = zone_new(&route->zone, zone_name(rule->zone));
         if (r == 0)
-                r = points_label(topic->device->name, &route->said_name);
-        if (r == 0)
-                r = points_label(topic->device->area, &route->said_location);
+                r = points_describe(route, topic->device);
         if (r == 0)
                 r = map_new(&route->map, route->kind);
         if (r == 0)
@@ -124,6 +136,9 @@ uint64_t points_hash(const Findings *findings) {
                 hash = points_hash_text(hash, at->device->user);
                 hash = points_hash_text(hash, at->device->name);
                 hash = points_hash_text(hash, at->device->area);
+                hash = points_hash_text(hash, at->device->manufacturer);
+                hash = points_hash_text(hash, at->device->model);
+                hash = points_hash_text(hash, at->device->firmware);
                 hash = points_hash_text(hash, at->time);
                 hash = text_hash(hash, flags, sizeof(flags));
                 for (const FoundPoint *point = at->points; point; point = point->next) {

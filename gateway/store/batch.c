@@ -298,19 +298,21 @@ static int batch_move(Batch *batch,
  * whose name a message is has a clock of its own. */
 static void batch_read_clock(const BatchContext *context, Record *record, bool is_judged) {
         const Vehicle *vehicle = NULL;
-        DeviceClock noted;
+        VehicleClock clock;
 
         if (record->vehicle_id != 0 && record->device_id == 0)
                 vehicle = registry_vehicle(context->registry, record->vehicle_id);
         if (!vehicle)
                 return;
-        record->clock = vehicle->clock;
+        clock = vehicle->clock;
         if (!is_judged)
-                lateness_read_clock(&record->clock, record);
-        record->notes_clock = record->clock.verdict != CLOCK_UNJUDGED &&
-                              (is_judged || device_clock_is_news(&record->clock, &vehicle->noted));
-        noted = record->notes_clock ? record->clock : vehicle->noted;
-        registry_set_clock(context->registry, record->vehicle_id, &record->clock, &noted);
+                lateness_read_clock(&clock.now, record);
+        record->clock = clock.now;
+        record->notes_clock = clock.now.verdict != CLOCK_UNJUDGED &&
+                              (is_judged || device_clock_is_news(&clock.now, &clock.noted));
+        if (record->notes_clock)
+                clock.noted = clock.now;
+        registry_set_clock(context->registry, record->vehicle_id, &clock);
 }
 
 /* What is only shown leaves to the store whether this can be used after all. */

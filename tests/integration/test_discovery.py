@@ -156,6 +156,30 @@ def test_a_device_is_called_what_it_announced(make_gateway, broker, database):
     assert database.value("SELECT said_name FROM devices WHERE code = 'one'") == "Garret"
 
 
+def test_what_a_device_is_stands_with_it(make_gateway, broker, database):
+    def is_said(**said):
+        announce(broker, "homeassistant/sensor/one/config",
+                 {"state_topic": "room/one", "device": {"identifiers": ["one"]} | said})
+
+    def seen(*members):
+        broker.publish("room/one", "1")
+        answer = gateway.get("/api/devices/one", "root")
+        return answer.status_code == 200 and tuple(answer.json()[member] for member in members)
+
+    what = ("manufacturer", "model", "firmware_version")
+    is_said(manufacturer="IKEA", model="TRADFRI", sw_version="2.0.1")
+    gateway = started(make_gateway)
+    subscribed(gateway, broker, database)
+    wait_until(lambda: seen(*what) == ("IKEA", "TRADFRI", "2.0.1"), "what was announced")
+    is_said(manufacturer="IKEA", model="STYRBAR", sw_version="2.1")
+    wait_until(lambda: seen(*what) == ("IKEA", "STYRBAR", "2.1"), "what was announced since")
+    database.rows("UPDATE devices SET firmware_version = '9' WHERE code = 'one'")
+    is_said(model="x" * 300, sw_version="2.2")  # too long is not said, and nothing is taken away
+    wait_until(lambda: seen("firmware_version") == ("9",) and database.value(
+        "SELECT said_firmware FROM devices WHERE code = 'one'") == "2.2", "the firmware to be said")
+    assert seen(*what) == ("IKEA", "STYRBAR", "9")
+
+
 @pytest.mark.parametrize("name", ["x" * 300, "a\u0000b", "", 7, ["Attic"]])
 def test_an_odd_name_costs_itself(make_gateway, broker, database, name):
     announce(broker, "homeassistant/sensor/one/config",

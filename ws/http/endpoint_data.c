@@ -103,7 +103,7 @@ static void ws_data_vehicle(JsonOut *out, const Vehicle *vehicle) {
         json_out_string(out, "code", vehicle->code);
         json_out_string(out, "name", vehicle->name);
         json_out_bool(out, "is_active", vehicle->is_active);
-        ws_clock_json(out, &vehicle->clock);
+        ws_clock_json(out, &vehicle->clock.now);
         json_out_object_end(out);
 }
 

@@ -210,7 +210,9 @@ static int ws_hub_take_state(WsHub *hub, const Event *event) {
         WsLoop *loop = &hub->loop;
 
         if (event->clock.verdict != CLOCK_UNJUDGED)
-                registry_set_clock(loop->registry, event->vehicle_id, &event->clock, &event->clock);
+                registry_set_clock(loop->registry,
+                                   event->vehicle_id,
+                                   &(VehicleClock){ .now = event->clock });
         if (event->device_id == 0)
                 return 0;
         if (event->kind == KIND_DEVICE_STATUS) {

@@ -60,6 +60,8 @@ void ws_clock_json(JsonOut *out, const DeviceClock *clock) {
 void ws_device_clock_json(JsonOut *out, const char *name, const Device *device) {
         json_out_object(out, name);
         ws_device_members(out, device);
+        json_out_string(out, "manufacturer", device->manufacturer);
+        json_out_string(out, "model", device->model);
         ws_clock_json(out, &device->state.clock);
         json_out_object_end(out);
 }

@@ -452,6 +452,10 @@ export interface DeviceWithClock {
   latitude: number | null;
   longitude: number | null;
   groups: Group[];
+  /** as it announced itself */
+  manufacturer: string | null;
+  /** as it announced itself */
+  model: string | null;
   /** what the clock of the device is worth, by the times that it says; null: it has said none */
   clock: {
     verdict: "ok" | "ahead" | "behind" | "no_clock" | "local_time";
