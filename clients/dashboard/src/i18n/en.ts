@@ -15,6 +15,9 @@ export const en = {
   "app.error": "The gateway answered {status}: {message}",
   "app.unreachable": "The gateway cannot be reached",
 
+  "dialog.close": "Close",
+  "dialog.cancel": "Cancel",
+
   "connection.live": "Live",
   "connection.connecting": "Connecting",
   "connection.polling": "Polling",
