@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { shoot, stumbles, until, useDashboard } from "./stack";
 
 const dashboard = useDashboard();
+const SCRIPT = `<img src=x onerror="document.title='broken'">`;
 
 test("the page is an admin's alone", async () => {
   const { page } = await dashboard.open();
@@ -45,5 +46,38 @@ test("a database and a broker that are away are said in words, with the time, an
   await dashboard.act("resume", { what: "postgres" });
   await dashboard.act("resume", { what: "broker" });
   await page.getByText("All is well").waitFor();
+  await page.context().close();
+});
+
+test("dead letters are told in groups, looked at as text, and come back once the reason is mended", async () => {
+  const { page, said } = await dashboard.open();
+  const log = JSON.stringify({ latitude: 53.5, longitude: 9.9, heading: 45 });
+
+  await dashboard.act("publish", { topic: "seano/USV-1/vehicle_log", payload: `{"latitude": "${SCRIPT.replaceAll('"', "'")}"` });
+  for (const code of ["USV-8", "USV-9", "USV-9"]) await dashboard.act("publish", { topic: `seano/${code}/vehicle_log`, payload: log });
+  await dashboard.signIn(page, "root", "#/operation/letters");
+  const unknown = page.getByRole("row").filter({ hasText: "The vehicle is not known" });
+  await unknown.first().waitFor();
+  await until(async () => await unknown.count() >= 1 && /[23]/.test(await unknown.first().innerText()), "all are there");
+  await shoot(page, "letters");
+  await page.getByRole("row").filter({ hasText: "Is no JSON" }).getByRole("button", { name: "Look" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("document.title='broken'").first().waitFor();
+  expect(await stumbles(page)).toEqual([]);
+  await shoot(page, "letter");
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
+
+  await dashboard.act("sql", { statement: "INSERT INTO vehicles (code, user_id) SELECT 'USV-9', id FROM users WHERE username = 'ana'" });
+  await unknown.first().getByRole("button", { name: "Take in again" }).click();
+  await dialog.getByText("Take in 3 messages again?").waitFor();
+  await dialog.getByRole("button", { name: "Take in again" }).click();
+  await page.getByText("2 of 3 came back.").waitFor();
+  await page.getByText("1 is a dead letter again.").waitFor();
+  await shoot(page, "letters-back");
+  await unknown.getByText("1", { exact: true }).waitFor();
+  expect(await page.title()).toBe("Operation – Tidegate");
+  expect(await stumbles(page)).toEqual([]);
+  expect(said).toEqual([]);
   await page.context().close();
 });

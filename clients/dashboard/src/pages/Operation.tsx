@@ -1,4 +1,5 @@
 import { t } from "../i18n";
+import { Letters } from "../operation/Letters";
 import { Overview } from "../operation/Overview";
 import { Parts } from "../ui/Parts";
 
@@ -8,6 +9,7 @@ export default function Operation() {
       <div className="bar"><h1>{t("operation.title")}</h1></div>
       <Parts page="operation" label={t("operation.parts")} parts={[
         { path: "", title: t("operation.overview"), content: () => <Overview /> },
+        { path: "letters", title: t("letters.title"), content: () => <Letters /> },
       ]} />
     </section>
   );
