@@ -184,11 +184,12 @@ static void expect_named(Viewer *viewer, int n, const char *name) {
         char data[64];
 
         expect_said(viewer, n);
-        snprintf(data, sizeof(data), "\"subscriptions\":[\"%s\"]", name);
-        if (name)
-                assert_non_null(strstr(viewer->text, data));
-        else
+        if (!name) {
                 assert_null(strstr(viewer->text, "subscriptions"));
+                return;
+        }
+        snprintf(data, sizeof(data), "\"subscriptions\":[\"%s\"]", name);
+        assert_non_null(strstr(viewer->text, data));
 }
 
 static void test_an_older_since_gets_again_what_the_socket_has_had(void **state) {

@@ -277,10 +277,15 @@ const WsSiteFile *ws_site_find(const WsSite *site, const char *path) {
 }
 
 void ws_site_page(const WsSite *site, size_t depth, Buf *ret_page) {
-        Text page = buf_text(&ws_site_at(site, WS_SITE_INDEX)->plain);
-        const char *base = memmem(page.data, page.n, WS_SITE_BASE, strlen(WS_SITE_BASE));
-        size_t n_before = base ? (size_t)(base - page.data) : 0;
+        const WsSiteFile *index = ws_site_at(site, WS_SITE_INDEX);
+        const char *base;
+        size_t n_before;
+        Text page;
 
+        assert(index); /* no site is without */
+        page = buf_text(&index->plain);
+        base = memmem(page.data, page.n, WS_SITE_BASE, strlen(WS_SITE_BASE));
+        n_before = base ? (size_t)(base - page.data) : 0;
         if (!base || depth == 0) {
                 buf_append_text(ret_page, page);
                 return;
