@@ -81,3 +81,28 @@ test("dead letters are told in groups, looked at as text, and come back once the
   expect(said).toEqual([]);
   await page.context().close();
 });
+
+test("a topic that no route takes is seen, and the lines of a route for it are there to copy", async () => {
+  const { page, said } = await dashboard.open({ permissions: ["clipboard-read", "clipboard-write"] });
+
+  await dashboard.signIn(page, "root", "#/operation/unrouted");
+  await page.getByText("Nobody looks for such topics").waitFor();
+  await dashboard.act("explore", { filters: "heating/#" });
+  const row = page.getByRole("row").filter({ hasText: "heating/+/state" });
+  await until(async () => {
+    await dashboard.act("publish", { topic: "heating/b0017/state", payload: JSON.stringify({ T1: "61.5", burner: "ON", note: SCRIPT }) });
+    return await row.count() > 0;
+  }, "it is seen");
+  await shoot(page, "unrouted");
+  await row.getByRole("button", { name: "Make a route of this" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("button", { name: "Copy" }).click();
+  await dialog.getByText("Copied").waitFor();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toMatch(/^\[route heating\]\ntopic = heating\/\{device\}\/state\n/);
+  expect(await dialog.getByRole("region", { name: "One message" }).innerText()).toContain("img src=x");
+  expect(await stumbles(page)).toEqual([]);
+  await shoot(page, "unrouted-route");
+  expect(await page.title()).toBe("Operation – Tidegate");
+  expect(said).toEqual([]);
+  await page.context().close();
+});

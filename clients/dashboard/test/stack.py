@@ -2,6 +2,7 @@
 import csv
 import gzip
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ sys.path.insert(0, str(HERE.parents[2] / "js/test"))
 
 from stack import Stack, main  # noqa: E402
 from servers import TIDEGATE  # noqa: E402
+from waiting import wait_until  # noqa: E402
 
 VESSELS = HERE.parents[3] / "deploy/demo/vessels.csv.gz"
 
@@ -45,6 +47,13 @@ class Dashboard(Stack):
 
     def resume(self, what):
         getattr(self, what).start()
+
+    def explore(self, filters):
+        """The gateway looks at these topics, too."""
+        gateway = self.gateway
+        gateway.write_conf(mqtt__explore=filters)
+        gateway.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "mqtt_explore_connected" in gateway.log(), "the explorer to be there")
 
     def _simulate(self, *options):
         gateway = self.gateway

@@ -1,6 +1,7 @@
 import { t } from "../i18n";
 import { Letters } from "../operation/Letters";
 import { Overview } from "../operation/Overview";
+import { Unrouted } from "../operation/Unrouted";
 import { Parts } from "../ui/Parts";
 
 export default function Operation() {
@@ -10,6 +11,7 @@ export default function Operation() {
       <Parts page="operation" label={t("operation.parts")} parts={[
         { path: "", title: t("operation.overview"), content: () => <Overview /> },
         { path: "letters", title: t("letters.title"), content: () => <Letters /> },
+        { path: "unrouted", title: t("unrouted.title"), content: () => <Unrouted /> },
       ]} />
     </section>
   );
