@@ -20,6 +20,7 @@
 #define DISCOVERY_NAME     "%s-discover"
 #define DISCOVERY_QUIET_US INT64_C(200000)  /* without news: that was all of them */
 #define DISCOVERY_LONG_US  INT64_C(1000000) /* and if it is never quiet */
+#define DISCOVERY_KNOWN_US INT64_C(1000000) /* without news: the session may be taken up */
 #define DISCOVERY_ALL_US   INT64_C(5000000) /* without any, at a new connection: all have come */
 #define DISCOVERY_BURST    6                /* tables at once */
 #define DISCOVERY_EACH_US  INT64_C(20000000)
@@ -223,10 +224,23 @@ static int64_t discovery_wait_all_us(const Discovery *discovery) {
         return left_us > 0 ? left_us : 0;
 }
 
+/* Who waits for what is announced waits until no more comes: each that is missing is a topic whose
+ * queued messages have no route. */
+static int64_t discovery_wait_known_us(const Discovery *discovery) {
+        int64_t newest_us = atomic_load(&discovery->newest_us), left_us;
+
+        if (discovery->is_known || newest_us == 0 || atomic_load(&discovery->news_us) != 0)
+                return INT64_MAX;
+        left_us = newest_us + DISCOVERY_KNOWN_US - clock_mono_us();
+        return left_us > 0 ? left_us : 0;
+}
+
 int64_t discovery_wait_us(const Discovery *discovery) {
         int64_t news_us = discovery_wait_news_us(discovery);
         int64_t all_us = discovery_wait_all_us(discovery);
+        int64_t known_us = discovery_wait_known_us(discovery);
 
+        all_us = known_us < all_us ? known_us : all_us;
         return news_us < all_us ? news_us : all_us;
 }
 
@@ -253,11 +267,12 @@ int discovery_turn(Discovery *discovery, bool *ret_is_changed) {
         *ret_is_changed = false;
         (void)!read(discovery->wake_fd, &count, sizeof(count));
         discovery_settle(discovery);
+        if (discovery_wait_known_us(discovery) == 0)
+                discovery->is_known = true;
         if (discovery_wait_news_us(discovery) > 0)
                 return 0;
         bucket_pay(&discovery->tables, &discovery_rate, 1, clock_mono_us());
         r = discovery_read(discovery, false, ret_is_changed);
-        discovery->is_known = true;
         if (r == 0)
                 discovery_save(discovery);
         return err_up(r);

@@ -7,6 +7,7 @@ import datetime
 import json
 import pathlib
 import signal
+import threading
 
 import pytest
 
@@ -228,6 +229,43 @@ def test_another_node_knows_the_routes_before_their_messages(make_gateway, broke
     database.wait_for("SELECT count(DISTINCT device_id) FROM telemetry WHERE payload::text LIKE '%kept%'", 20)
     assert database.rows("SELECT topic FROM dead_letters") == []
     assert "mqtt_held " in second.log() and "mqtt_held_in_vain" not in second.log()
+
+
+def tell_slowly(broker, say, n_devices):
+    """Two seconds in all, from when the second node listens: longer than news are waited for."""
+    wait_until(lambda: (broker.folder / "log").read_text().count("-discover (") == 2, "the second to listen")
+    for n in range(1, n_devices):
+        threading.Event().wait(0.05)
+        say(n)
+
+
+def test_another_node_waits_for_the_last_that_is_announced(make_gateway, broker, database, publisher):
+    """A broker that takes its time to tell what it has retained is heard out."""
+    n_devices = 40
+
+    def say(n, is_there=True):
+        message = json.dumps(entity(f"room/{n}", f"n{n}")) if is_there else ""
+        publisher.client.publish(f"homeassistant/sensor/n{n}/config", message, qos=1, retain=True)
+
+    for n in range(n_devices):
+        say(n)
+    first = started(make_gateway, cluster__lease="2s")
+    wait_until(lambda: first.metric("tidegate_discovered_points") == n_devices, "all of them")
+    subscribed(first, broker, database)
+    first.terminate()
+    for n in range(n_devices):
+        publisher.publish(f"room/{n}", "kept")
+        say(n, is_there=n == 0)
+    second = make_gateway(cluster__lease="2s")
+    second.routes = ROUTES
+    second.write_conf()
+    teller = threading.Thread(target=tell_slowly, args=(broker, say, n_devices))
+    teller.start()
+    second.start()
+    teller.join()
+    database.wait_for("SELECT count(DISTINCT device_id) FROM telemetry WHERE payload::text LIKE '%kept%'",
+                      n_devices)
+    assert database.rows("SELECT topic FROM dead_letters") == []
 
 
 def test_another_node_does_not_wait_for_announcements_that_there_are_not(make_gateway, broker, database):
