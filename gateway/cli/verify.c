@@ -15,6 +15,7 @@
 #include "gateway/memory/judge.h"
 #include "gateway/memory/lateness.h"
 #include "gateway/store/batch.h"
+#include "gateway/store/nodes.h"
 #include "model/registry.h"
 
 #define VERIFY_CHUNK  1000
@@ -32,6 +33,7 @@ struct Verify {
         Lateness *latest;
         Former *former; /* what was accepted before is read as it was meant */
         Judge *judge;
+        Nodes *nodes; /* what names aliases had at each number */
         Batch *batch;
         DbMend *mend;
         Record *missing[VERIFY_CHUNK]; /* of the chunk */
@@ -81,6 +83,26 @@ static int verify_load_registry(Verify *verify) {
         return r < 0 ? err_up(r) : r;
 }
 
+/* Those from before what the journal has: the others are met on the way. */
+static int verify_on_birth(void *arg, Text thing, uint64_t seq, Text payload) {
+        Verify *verify = arg;
+        int r = 0;
+
+        if (seq < journal_first_seq(verify->journal))
+                r = nodes_restore(verify->nodes, thing, seq, payload);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int verify_load_births(Verify *verify) {
+        const NodesOptions options = { .max_things = verify->config->sparkplug_max_things,
+                                       .max_metrics = verify->config->sparkplug_max_metrics };
+        int r = nodes_new(&verify->nodes, &options);
+
+        if (r == 0)
+                r = db_directory_births(verify->conn, verify_on_birth, verify);
+        return r < 0 ? err_up(r) : r;
+}
+
 int verify_new(Verify **ret_verify, const Config *config, DbConn *conn, VerifyFn fn, void *arg) {
         CLEANUP(verify_free) Verify *verify = NULL;
         int r;
@@ -112,6 +134,8 @@ int verify_new(Verify **ret_verify, const Config *config, DbConn *conn, VerifyFn
                 r = db_mend_new(&verify->mend, conn, verify->epoch);
         if (r == 0)
                 r = verify_load_registry(verify);
+        if (r == 0)
+                r = verify_load_births(verify);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         *ret_verify = TAKE(&verify);
@@ -125,6 +149,7 @@ Verify *verify_free(Verify *verify) {
         batch_free(verify->batch);
         lateness_free(verify->latest);
         former_free(verify->former);
+        nodes_free(verify->nodes);
         judge_free(verify->judge);
         registry_free(verify->registry);
         journal_close(verify->journal);
@@ -317,6 +342,7 @@ static int verify_chunk(Verify *verify, uint64_t *after_seq, uint64_t last_seq, 
                 .journal = verify->journal,
                 .by = { .routes = verify->config->routes,
                         .former = verify->former,
+                        .nodes = verify->nodes,
                         .zones = registry_zones(verify->registry) },
                 .registry = verify->registry,
                 .latest = verify->latest,

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from backup import Backup
 from conftest import populate
 from waiting import wait_until
 
@@ -121,6 +122,50 @@ def test_what_a_dead_database_finds_later_has_the_names_of_then(make_gateway, no
     assert telemetry(database) == [("press", {"before": 21.5}), ("press", {"before": 1.5}),
                                    ("press", {"after": 21.5}), ("press", {"after": 2.5})]
     settled(gateway)
+
+
+@pytest.fixture
+def pressed(make_gateway, node, database):
+    """A node that named its alias twice, with data behind each, and a device."""
+    gateway = started(make_gateway, journal__check="300ms")
+    node.birth("before")
+    node.say("DBIRTH", metric("n", "Int32", 1, alias=2), device="motor")
+    node.say("NDATA", metric(None, "Float", 1.5, alias=1))
+    database.wait_for("SELECT count(*) FROM telemetry", 3)
+    gateway.older = Backup(database.postgres, database)
+    node.say("NDATA", metric(None, "Float", 1.75, alias=1))
+    node.birth("after")
+    node.say("NDATA", metric(None, "Float", 2.5, alias=1))
+    node.say("DBIRTH", metric("n", "Int32", 2, alias=3), device="motor")
+    node.say("DDATA", metric(None, "Int32", 3, alias=3), device="motor")
+    database.wait_for("SELECT count(*) FROM telemetry", 8)
+    settled(gateway)
+    return gateway
+
+
+SAID = [{"before": 21.5}, {"n": 1}, {"before": 1.5}, {"before": 1.75}, {"after": 21.5}, {"after": 2.5},
+        {"n": 2}, {"n": 3}]
+
+
+def test_verify_reads_the_journal_by_its_births(pressed, database):
+    assert pressed.cli("journal", "verify").returncode == 0  # also of what says that things live
+    lost = database.rows("DELETE FROM telemetry RETURNING seq")
+    found = pressed.cli("journal", "verify", "--store")
+    assert f"stored {len(lost)}\n" in found.stdout
+    assert [row for _, row in telemetry(database)] == SAID
+    assert database.rows("SELECT reason FROM dead_letters") == []
+    assert "missing 0" in pressed.cli("journal", "verify").stdout
+
+
+def test_a_database_that_is_older_is_filled_by_the_births_of_then(pressed, node, database):
+    pressed.older.restore()
+    database.wait_for("SELECT count(*) FROM telemetry", 8)
+    node.say("NDATA", metric(None, "Float", 4.5, alias=1))
+    database.wait_for("SELECT count(*) FROM telemetry", 9)
+    assert [row for _, row in telemetry(database)] == [*SAID, {"after": 4.5}]
+    assert "database_older position=" in pressed.log()
+    assert database.rows("SELECT reason FROM dead_letters") == []
+    settled(pressed)
 
 
 def test_the_death_of_a_node_is_that_of_its_devices(make_gateway, node, database):
