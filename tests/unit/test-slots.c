@@ -7,6 +7,7 @@
 
 #include <libpq-fe.h>
 
+#include "db/write/beat.h"
 #include "db/write/slots.h"
 #include "db/write/store.h"
 #include "postgres.h"
@@ -236,6 +237,55 @@ static void test_copy_of_the_database_keeps_its_session(void **state) {
         side_done(&a);
 }
 
+static bool side_beats(Side *side, DbBeat *beat) {
+        DbBeatOwner owner;
+
+        beat->cluster = "boats";
+        beat->host = beat->advertise = "h";
+        beat->lease_ms = 60000;
+        if (!beat->seen_instance)
+                beat->seen_instance = "";
+        assert_int_equal(db_beat(side->conn, beat, &owner), 0);
+        if (!owner.is_us) {
+                beat->seen_beats = owner.beats;
+                assert_string_equal(owner.host, "h");
+        }
+        return owner.is_us;
+}
+
+static void test_a_node_s_name_is_free_when_it_is_dead_or_nobody_chose_it(void **state) {
+        DbBeat a = { .node = "n", .instance = "a", .place = "here", .is_fixed = true };
+        DbBeat b = { .node = "n", .instance = "b", .place = "there", .is_fixed = true };
+        Side side;
+
+        (void)state;
+        postgres_migrate();
+        side_init(&side, "aa", "a1", "here");
+        assert_true(side_beats(&side, &a));
+        assert_true(side_beats(&side, &a));
+        assert_false(side_beats(&side, &b));
+        b.seen_instance = "a"; /* watched for its lease */
+        assert_true(side_beats(&side, &a));
+        assert_false(side_beats(&side, &b)); /* and now it was alive after all */
+        assert_true(side_beats(&side, &b));
+        assert_false(side_beats(&side, &a));
+
+        b.place = "here"; /* its journal, whose lock it has */
+        b.instance = "c";
+        b.seen_instance = "";
+        assert_false(side_beats(&side, &b));
+        b.place = "there";
+        assert_true(side_beats(&side, &b));
+        assert_int_equal(db_beat_end(side.conn, "boats", "c"), 0);
+        assert_true(side_beats(&side, &a));
+
+        a.node = b.node = "where it is"; /* which nobody chose */
+        a.is_fixed = b.is_fixed = false;
+        assert_true(side_beats(&side, &a));
+        assert_true(side_beats(&side, &b));
+        side_done(&side);
+}
+
 static void test_schema_without_slots_is_told(void **state) {
         Side a;
 
@@ -255,6 +305,7 @@ int main(void) {
                 cmocka_unit_test(test_our_own_dead_predecessor_is_not_waited_for),
                 cmocka_unit_test(test_row_of_an_older_time_counts_for_nothing),
                 cmocka_unit_test(test_copy_of_the_database_keeps_its_session),
+                cmocka_unit_test(test_a_node_s_name_is_free_when_it_is_dead_or_nobody_chose_it),
                 cmocka_unit_test(test_schema_without_slots_is_told),
         };
 
