@@ -217,6 +217,11 @@ static int gateway_make_doors(Gateway *gateway) {
         return r == 0 ? 0 : err_up(r);
 }
 
+/* A key without a value is one that is not there. */
+static const char *gateway_given(const char *text) {
+        return text && *text ? text : NULL;
+}
+
 static int gateway_start_lease(Gateway *gateway) {
         const Config *config = gateway->config;
         int r;
@@ -226,6 +231,9 @@ static int gateway_start_lease(Gateway *gateway) {
                                        .journal_dir = config->journal.dir,
                                        .epoch = journal_epoch(gateway->journal),
                                        .journal = gateway->journal,
+                                       .cluster = config->cluster_name,
+                                       .node = gateway_given(config->cluster_node),
+                                       .advertise = config->cluster_advertise,
                                        .client_id = doors_client_id(gateway->doors),
                                        .is_client_fixed = config->mqtt.client_id != NULL,
                                        .is_experienced = journal_noted_seq(gateway->journal) > 0,
@@ -508,6 +516,7 @@ static void gateway_stop(Gateway *gateway) {
 
         log_info("stopping grace_ms=%d", grace_ms);
         notify_stopping();
+        lease_drain(gateway->lease);
         signals_arm_second();
         doors_stop(gateway->doors, gateway_left_ms(deadline_us) / 2);
         processor_stop(gateway->processor, gateway_left_ms(deadline_us));

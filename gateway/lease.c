@@ -18,6 +18,7 @@
 #include "base/watch.h"
 #include "db/write/slots.h"
 #include "gateway/journal/journal.h"
+#include "gateway/node.h"
 #include "model/metrics.h"
 
 enum {
@@ -58,10 +59,12 @@ struct Lease {
 
         /* {thread} from here on */
         DbConn *conn;
+        Node node;
         LeaseWatch watch;
         uint64_t held_fence;
         Backoff backoff;
         uint64_t said_fence; /* of whom the log knows; 0: nobody */
+        bool is_refused;     /* has the slot, and somebody else its name */
         bool has_left;       /* said to that one's database what is left in the journal */
         int64_t begun_us;
 };
@@ -357,6 +360,24 @@ static int lease_connect_ms(const Lease *lease) {
         return lease_part_ms(lease->options.lease_ms, 3, LEASE_CONNECT_MAX_MS);
 }
 
+/* That we are there, in what is left of the wait. */
+static int lease_tell(Lease *lease, int wait_ms) {
+        int64_t begun_us = clock_mono_us();
+        int left_ms;
+        int r;
+
+        if (!db_conn_is_open(lease->conn))
+                return wait_ms;
+        r = node_turn(&lease->node, lease->conn);
+        lease->is_refused = r == NODE_E_TAKEN && lease_state(lease) == LEASE_HELD;
+        if (r == NODE_E_TAKEN)
+                lease_set(lease, LEASE_LOST);
+        else if (r != 0)
+                db_conn_disconnect(lease->conn);
+        left_ms = wait_ms - (int)((clock_mono_us() - begun_us) / 1000);
+        return left_ms > 0 ? left_ms : 0;
+}
+
 /* How long to wait for the next one. */
 static int lease_turn(Lease *lease) {
         int64_t begun_us = clock_mono_us();
@@ -377,7 +398,7 @@ static int lease_turn(Lease *lease) {
                 wait_ms = lease_fail(lease);
         }
         atomic_store(&lease->asked_us, begun_us);
-        return wait_ms;
+        return lease_tell(lease, wait_ms);
 }
 
 /* ---- the thread ---- */
@@ -399,12 +420,13 @@ static void *lease_run(void *arg) {
                 watch_rest();
         }
         watch_turn();
-        if (lease_state(lease) == LEASE_HELD &&
+        if ((lease_state(lease) == LEASE_HELD || lease->is_refused) &&
             db_slots_release(lease->conn,
                              &(DbHolder){ .slot = lease->options.slot,
                                           .instance = lease->instance },
                              lease->is_drained) == 0)
                 log_info("lease_released slot=%d", lease->options.slot);
+        node_end(&lease->node, lease->conn);
         watch_leave();
         (void)eventfd_write(lease->ended_fd, 1);
         return NULL;
@@ -452,6 +474,16 @@ static int lease_init(Lease *lease) {
                 snprintf(lease->host, sizeof(lease->host), "unknown");
         snprintf(lease->note, sizeof(lease->note), "%s/standby", lease->options.journal_dir);
         lease_find_place(lease);
+        node_init(&lease->node,
+                  &(NodeOptions){ .cluster = lease->options.cluster,
+                                  .name = lease->options.node,
+                                  .advertise = lease->options.advertise,
+                                  .journal_dir = lease->options.journal_dir,
+                                  .instance = lease->instance,
+                                  .place = lease->place,
+                                  .host = lease->host,
+                                  .slot = lease->options.slot,
+                                  .lease_ms = lease->options.lease_ms });
         r = db_conn_new(&lease->conn,
                         &(DbConnOptions){ .url = lease->options.database_url,
                                           .name = "lease",
@@ -486,6 +518,10 @@ int lease_new(Lease **ret_lease, const LeaseOptions *options) {
         lease->has_thread = true;
         *ret_lease = TAKE(&lease);
         return 0;
+}
+
+void lease_drain(Lease *lease) {
+        node_drain(&lease->node);
 }
 
 void lease_stop(Lease *lease, bool is_drained, int timeout_ms) {

@@ -29,19 +29,22 @@ typedef enum LeaseState {
         LEASE_HELD,
         LEASE_WAITING, /* somebody else has it */
         LEASE_DOUBTED, /* we have taken in, and somebody else has it: perhaps one that is gone */
-        LEASE_LOST,    /* and is alive. For good: only a new start waits for its turn */
+        LEASE_LOST,    /* and is alive, or has our name (node.h). For good: only a new start waits
+                        * for its turn */
 } LeaseState;
 
 struct LeaseOptions {
         const char *database_url, *journal_dir, *epoch; /* borrowed, as is the next */
         const Journal *journal;                         /* borrowed */
         const char *client_id; /* of our session at the broker, if there is none to go on with */
-        bool is_client_fixed;  /* never goes on with another */
-        bool is_experienced;   /* the database has stored something of this journal */
+        const char *cluster, *node, *advertise; /* see node.h */
+        bool is_client_fixed;                   /* never goes on with another */
+        bool is_experienced; /* the database has stored something of this journal */
         int slot, lease_ms;
 };
 
 MUST_CHECK int lease_new(Lease **ret_lease, const LeaseOptions *options);
+void lease_drain(Lease *lease); /* is about to be stopped, which others may know */
 /* Lets go of it, if that can be said in time; and whether all of the journal is stored. */
 void lease_stop(Lease *lease, bool is_drained, int timeout_ms);
 Lease *lease_free(Lease *lease);

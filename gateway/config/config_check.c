@@ -35,6 +35,38 @@ static void config_check_pair(ConfigLoader *loader,
         config_error(loader, section, one, "needs %s.%s as well", section, other);
 }
 
+static void config_check_word(ConfigLoader *loader,
+                              const char *name,
+                              const char *allowed,
+                              size_t n_max,
+                              const char *what) {
+        const char *text = config_text(loader->config, "cluster", name)->text;
+
+        if (!text || (*text == '\0' && strcmp(name, "name") != 0) ||
+            (*text && strlen(text) <= n_max && text[strspn(text, allowed)] == '\0'))
+                return;
+        (void)config_blame(loader, "cluster", name);
+        config_error(loader, "cluster", name, "%s", what);
+}
+
+#define WORD_LOWER "abcdefghijklmnopqrstuvwxyz0123456789-"
+#define WORD_UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+/* What others are shown, and what sessions at the broker are made of. */
+static void config_check_cluster(ConfigLoader *loader) {
+        config_check_word(loader, "name", WORD_LOWER, 32, "allowed: up to 32 of a-z, 0-9 and -");
+        config_check_word(loader,
+                          "node",
+                          WORD_LOWER WORD_UPPER "._",
+                          64,
+                          "allowed: up to 64 of A-Z, a-z, 0-9, . _ and -");
+        config_check_word(loader,
+                          "advertise",
+                          WORD_LOWER WORD_UPPER "._:/[]%",
+                          255,
+                          "allowed: a URL or host:port, up to 255 characters, without spaces");
+}
+
 /* Sizes that nobody gave follow the one that somebody did. */
 static void config_fit_journal(ConfigLoader *loader) {
         JournalOptions *journal = &loader->config->journal;
@@ -239,6 +271,7 @@ void config_check(ConfigLoader *loader) {
                            "max_timeout",
                            config->ws.command_max_timeout_ms);
         config_fit_journal(loader);
+        config_check_cluster(loader);
         config_check_http(loader);
         config_check_mqtt(loader);
         config_check_auth(loader);

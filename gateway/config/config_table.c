@@ -240,6 +240,15 @@ const ConfigKey config_keys[] = {
           "Whose turn: gateways with the same number take turns. Those that store other messages into "
           "the same database, from another broker or site, need another one." },
 
+        { "cluster", "name", CONFIG_TEXT, AT(cluster_name), "tidegate", 0, 0, false,
+          "What gateways are called together that share a database and a broker: up to 32 of a-z, 0-9 "
+          "and -." },
+        { "cluster", "node", CONFIG_TEXT, AT(cluster_node), NULL, 0, 0, false,
+          "Name of this gateway among them, its own: up to 64 of A-Z, a-z, 0-9, . _ and -. A second "
+          "one with it is refused. Not set: host and journal.dir." },
+        { "cluster", "advertise", CONFIG_TEXT, AT(cluster_advertise), NULL, 0, 0, false,
+          "Where it can be reached, for `tidegate cluster status` and balancers: a URL, or host:port." },
+
         { "outbox", "capacity", CONFIG_INT, AT(outbox_capacity), "65536", 16, 10000000, false,
           "Messages on their way from the database to the sockets." },
         { "outbox", "wait", CONFIG_MS, AT(outbox_wait_ms), "100ms", 0, 60000, false,

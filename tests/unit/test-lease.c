@@ -1,5 +1,5 @@
-/* Lease: who has it takes in, and nobody else for a moment. The database is one that says what the
- * test has it say. */
+/* Lease and node: who has it takes in, and nobody else for a moment; a name is one process's. The
+ * database is one that says what the test has it say. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,9 +16,11 @@
 #include <unistd.h>
 
 #include "db/conn.h"
+#include "db/write/beat.h"
 #include "db/write/slots.h"
 #include "gateway/journal/journal.h"
 #include "gateway/lease.h"
+#include "gateway/node.h"
 #include "model/metrics.h"
 
 enum {
@@ -31,7 +33,7 @@ static _Atomic int answer, n_asked;
 static _Atomic int n_left; /* times that it was said what is left */
 static _Atomic uint64_t left_seq;
 static _Atomic uint64_t n_beats; /* of the other one */
-static _Atomic bool is_ours;
+static _Atomic bool is_ours, has_namesake;
 
 /* ---- the database -------------------------------------------------------------------------- */
 
@@ -102,6 +104,29 @@ int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained) {
         return 0;
 }
 
+int db_beat(DbConn *conn, const DbBeat *beat, DbBeatOwner *ret_owner) {
+        (void)conn;
+        assert_string_equal(beat->cluster, "boats");
+        assert_string_equal(beat->node, "n1");
+        assert_true(beat->is_fixed);
+        /* Whoever has it counts up, if it is alive. */
+        *ret_owner = (DbBeatOwner){ .is_us = !has_namesake || *beat->seen_instance,
+                                    .beats = n_beats,
+                                    .lease_ms = beat->lease_ms,
+                                    .host = "other",
+                                    .instance = "namesake" };
+        if (*beat->seen_instance)
+                has_namesake = false;
+        return 0;
+}
+
+int db_beat_end(DbConn *conn, const char *cluster, const char *instance) {
+        (void)conn;
+        (void)cluster;
+        (void)instance;
+        return 0;
+}
+
 /* ---- the lease ----------------------------------------------------------------------------- */
 
 static char folder[] = "/tmp/tidegate-lease.XXXXXX";
@@ -116,12 +141,15 @@ static int setup(void **state) {
         left_seq = 0;
         n_beats = 1;
         is_ours = true;
+        has_namesake = false;
         snprintf(folder, sizeof(folder), "/tmp/tidegate-lease.XXXXXX");
         assert_non_null(mkdtemp(folder));
         return lease_new(&lease,
                          &(LeaseOptions){ .database_url = "",
                                           .journal_dir = folder,
                                           .epoch = "e",
+                                          .cluster = "boats",
+                                          .node = "n1",
                                           .client_id = "c",
                                           .lease_ms = LEASE_MS });
 }
@@ -187,6 +215,28 @@ static void test_another_one_that_lives_has_it_for_good(void **state) {
         assert_false(lease_is_awake(lease));
 }
 
+static void test_a_name_is_one_process_s(void **state) {
+        (void)state;
+        wait_for_state(LEASE_HELD);
+        has_namesake = true;
+        for (int ms = 0; lease_state(lease) != LEASE_LOST && ms < PATIENCE_MS; ++ms) {
+                ++n_beats;
+                (void)poll(NULL, 0, 1);
+        }
+        assert_int_equal(lease_state(lease), LEASE_LOST);
+}
+
+/* Who had it gave no sign of life for a lease. */
+static void test_a_dead_one_s_name_is_taken_over(void **state) {
+        (void)state;
+        has_namesake = true;
+        for (int ms = 0; has_namesake && ms < PATIENCE_MS; ++ms)
+                (void)poll(NULL, 0, 1);
+        assert_false(has_namesake);
+        wait_for_attempts();
+        assert_int_equal(lease_state(lease), LEASE_HELD);
+}
+
 /* It may have taken in while it could not ask, so that nobody else knows of it. */
 static void test_who_finds_another_says_once_what_it_has_left(void **state) {
         (void)state;
@@ -222,6 +272,10 @@ int main(void) {
                                                 setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(test_who_finds_another_says_once_what_it_has_left,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_a_name_is_one_process_s, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_a_dead_one_s_name_is_taken_over,
                                                 setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(test_a_database_that_is_away_changes_nothing,

@@ -1,0 +1,93 @@
+"""Gateways say that they are there, and a name that somebody chose is one process's."""
+import contextlib
+import os
+import signal
+
+import psycopg2
+import pytest
+
+from conftest import populate
+from waiting import PATIENCE, wait_until
+
+NODES = "SELECT node, draining FROM nodes ORDER BY node"
+
+
+def wait_for_nodes(database, *names):
+    wait_until(lambda: [row[0] for row in database.rows(NODES)] == list(names), f"nodes {names}")
+
+
+def test_a_gateway_that_nobody_named_is_there_while_it_runs(make_gateway, database):
+    gateway = make_gateway()
+    populate(gateway)
+    gateway.start()
+    wait_for_nodes(database, f"{os.uname().nodename}:{gateway.folder / 'journal'}")
+    row = database.rows("SELECT n.cluster, n.host, n.pid, n.schema, n.slot, n.waiting, s.slot FROM nodes n"
+                        " JOIN slots s USING (instance)")
+    schema = database.value("SELECT max(number) FROM schema_migrations")
+    assert row == [("tidegate", os.uname().nodename, gateway.pid, schema, 0, 0, 0)]
+    assert gateway.terminate() == 0
+    assert not database.rows(NODES)
+
+
+def test_a_killed_one_stays_and_has_its_name_again(make_gateway, database):
+    gateway = make_gateway(cluster__node="n1", cluster__lease="1h", cluster__advertise="http://10.0.0.1:8000")
+    populate(gateway)
+    gateway.start()
+    wait_for_nodes(database, "n1")
+    assert database.value("SELECT advertise FROM nodes") == "http://10.0.0.1:8000"
+    gateway.kill()
+    assert database.rows(NODES) == [("n1", False)]
+    gateway.start()  # the lease is an hour: it is not waited for
+    wait_until(lambda: database.value("SELECT pid FROM nodes") == gateway.pid, "its name to be its own")
+
+
+def test_a_second_one_with_the_name_is_refused(make_gateway, database):
+    first, second = (make_gateway(cluster__node="n1", cluster__lease="2s") for _ in range(2))
+    populate(first)
+    first.start()
+    wait_for_nodes(database, "n1")
+    second.start(wait=False)
+    assert second.process.wait(PATIENCE) == 1
+    second.process = None
+    assert f"node_taken cluster=tidegate node=n1 holder={os.uname().nodename}:{first.pid} " in second.log()
+    assert database.value("SELECT pid FROM nodes") == first.pid
+    assert first.process.poll() is None
+    first.wait_ready()
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
+def test_one_that_is_gone_gives_its_name_up_after_its_lease(make_gateway, database, end):
+    """And finds so, if it was only stopped."""
+    first, second = (make_gateway(cluster__node="n1", cluster__lease="2s", cluster__slot=slot, mqtt__url=None)
+                     for slot in (0, 1))
+    populate(first)
+    first.start()
+    wait_for_nodes(database, "n1")
+    first.process.send_signal(end)
+    second.start()
+    wait_until(lambda: database.value("SELECT pid FROM nodes") == second.pid, "the name to go over")
+    assert "node_name_waited_for" in second.log()
+    first.process.send_signal(signal.SIGCONT)
+    assert first.process.wait(PATIENCE) != 0
+    first.process = None
+    assert ("node_taken" in first.log()) == (end == signal.SIGSTOP)
+    second.wait_ready()
+    assert database.value("SELECT pid FROM nodes") == second.pid
+
+
+def test_who_drains_says_so(make_gateway, database):
+    """It has not been able to store what it has."""
+    gateway = make_gateway(cluster__node="n1", cluster__lease="2s", shutdown__grace="20s")
+    populate(gateway)
+    gateway.start()
+    wait_for_nodes(database, "n1")
+    with contextlib.closing(psycopg2.connect(database.url)) as operator:
+        operator.cursor().execute("LOCK journal_positions IN SHARE MODE")
+        gateway.broker.publish("seano/USV-1/raw_log", "1")
+        wait_until(lambda: gateway.metric("tidegate_in_journal") == 1, "the journal to have it")
+        gateway.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: database.rows(NODES) == [("n1", True)], "it to say so")
+        assert database.value("SELECT waiting FROM nodes") == 1
+    assert gateway.process.wait(PATIENCE) == 0
+    gateway.process = None
+    assert not database.rows(NODES)
