@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { chromium, type Browser } from "playwright-core";
+import { chromium, type Browser, type LaunchOptions } from "playwright-core";
 import { afterAll, beforeAll } from "vitest";
 import { until } from "./stack.js";
 
@@ -37,8 +37,8 @@ async function makeProject(): Promise<string> {
   return folder;
 }
 
-/** Vite as a developer starts it, or, with `preview`, what is built for users. */
-export function useApp(preview: boolean): { readonly url: string; readonly browser: Browser } {
+/** Vite as a developer starts it, or, with `preview`, what is built for users. @param way how the browser is started */
+export function useApp(preview: boolean, way: Pick<LaunchOptions, "ignoreDefaultArgs"> = {}): { readonly url: string; readonly browser: Browser } {
   let folder: string | undefined;
   let vite: ChildProcess | undefined;
   let browser: Browser | undefined;
@@ -53,7 +53,7 @@ export function useApp(preview: boolean): { readonly url: string; readonly brows
       { cwd: folder, stdio: ["ignore", "ignore", "inherit"] });
     url = `http://127.0.0.1:${port}/`;
     await until(() => fetch(url).then(({ ok }) => ok, () => false), "Vite answers");
-    browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`] });
+    browser = await chromium.launch({ ...way, executablePath: "/usr/bin/chromium", args: ["--no-sandbox", `--host-resolver-rules=MAP ${ELSEWHERE} 127.0.0.1`] });
   }, PATIENCE_MS);
   afterAll(async () => {
     await browser?.close();

@@ -13,6 +13,7 @@ TESTS = pathlib.Path(__file__).resolve().parents[3] / "tests/integration"
 sys.path.insert(0, str(TESTS))
 
 from conftest import populate  # noqa: E402
+from load import Publisher  # noqa: E402
 from servers import Broker, Database, Gateway, Postgres  # noqa: E402
 from wire import Wire  # noqa: E402
 
@@ -43,6 +44,14 @@ class Stack:
     def publish(self, topic, payload, retain=False):
         self.broker.publish(topic, payload, retain=retain)
 
+    def publish_many(self, topic, count):
+        """The numbers from 0 on, by one connection; returns when the broker has them."""
+        publisher = Publisher(self.broker, "many")
+        for n in range(count):
+            publisher.publish(topic, str(n))
+        publisher.flush()
+        publisher.close()
+
     def sql(self, statement, values=()):
         return self.postgres.execute("tidegate", statement, *values)
 
@@ -58,8 +67,9 @@ class Stack:
     def drop(self):
         self.wire.drop()
 
-    def mend(self):
-        self.wire.mend(tell=True)
+    def mend(self, tell=True):
+        """Connections of before are told that they are over, or never hear of it."""
+        self.wire.mend(tell=tell)
 
     def cut(self):
         """Connections break, and others may come at once."""

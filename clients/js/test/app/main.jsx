@@ -1,10 +1,10 @@
-import { TidegateProvider, useCommand, useConnection, useDevices, useEvents, usePlayback, useSeries, useVehicle, useVehicles } from "@tidegate/client/react";
+import { TidegateProvider, useClient, useCommand, useConnection, useDevice, useDevices, useEvents, usePlayback, useSeries, useVehicle, useVehicles } from "@tidegate/client/react";
 import { events, poll } from "@tidegate/client/fallback";
 import { tabs } from "@tidegate/client/tabs";
-import { StrictMode, useState } from "react";
+import { StrictMode, useEffect, useState } from "react";
 import { createRoot } from "react-dom/client";
 
-const { gateway, token, vehicle, share, past } = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+const { gateway, token, vehicle, share, past, device } = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 const options = {
   url: gateway,
   token: () => token,
@@ -43,13 +43,37 @@ function Blink() {
   return <button id="blink" onClick={() => send({ device: "dev-1", action: "BLINK", timeoutMs: 60000 })}>{state?.state ?? "blink"}</button>;
 }
 
+/* All that there is at once, and how many events came. */
+function Wall() {
+  const client = useClient();
+  const [vehicles, devices] = [useVehicles(), useDevices()];
+  const { events: last } = useEvents({ to: ["user"] }, 200);
+  const [state, telemetry] = [useVehicle(Number(vehicle)), useDevice(Number(device))?.telemetry];
+  const charts = [
+    useSeries(`device/${device}`, "n", 60_000), useSeries(`vehicle/${vehicle}`, "battery_voltage", 60_000),
+    useSeries(`vehicle/${vehicle}`, "t", { window: 60_000, sensor: 5, points: 200 }),
+  ];
+
+  useEffect(() => {
+    window.seen = 0;
+    const sub = client.subscribe({ to: ["user"] }, { onEvent: () => (window.seen += 1) });
+    return () => sub.unsubscribe();
+  }, [client]);
+  return (
+    <p id="wall">
+      {vehicles.size} {devices.size} {last.at(-1)?.cursor} {state?.sensors.size} {telemetry?.data.n}{" "}
+      {charts.map(({ points }) => points.length).join(" ")}
+    </p>
+  );
+}
+
 function Page() {
   const { state, transport } = useConnection();
   const [isShown, show] = useState(true);
   return (
     <>
       <p id="state">{state} {transport}</p>
-      {isShown && <><Vehicle id={Number(vehicle)} /><Vehicle id={Number(vehicle)} /><Fleet /><Last /><Chart /><Chart />{past && <Past />}<Blink /></>}
+      {isShown && <><Vehicle id={Number(vehicle)} /><Vehicle id={Number(vehicle)} /><Fleet /><Last /><Chart /><Chart />{past && <Past />}<Blink />{device && <Wall />}</>}
       <button id="toggle" onClick={() => show(!isShown)}>toggle</button>
     </>
   );
