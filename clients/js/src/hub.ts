@@ -12,11 +12,11 @@ export interface Note {
   data?: string;
   closed?: { code: number; reason: string };
   here?: true;
-  /** To a tab that has opened: it was heard. */
+  /** To a tab that has opened, or has said that it is there: it was heard. */
   heard?: true;
 }
 
-/** Tabs say that they are there so often, ms; a hidden one is allowed a timer a minute. */
+/** A hub looks so often who is there, and tabs say it, ms; a hidden one is allowed a timer a minute. */
 export const SIGN_MS = 20_000;
 const GONE_MS = 150_000;
 const RESTART = { code: 4200, reason: "the socket of all tabs is another one" };
@@ -68,6 +68,7 @@ export class Hub {
     } else {
       tab.seen = Date.now();
       if (send) this.#pass(tab, JSON.parse(send));
+      else this.#say({ tab: name!, heard: true });
     }
   }
 

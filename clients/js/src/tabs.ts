@@ -18,6 +18,10 @@ interface Ear {
 
 const ears = new Set<Ear>();
 const WORKER_MS = 3_000;
+/** A tab looks so often whether the worker is there. */
+const BEAT_MS = 5_000;
+/** What has come while a page was busy is read first. */
+const SPARE_MS = 100;
 
 /* Which user a token is of; tokens are JWTs, and of others each is a user of its own. */
 function subjectOf(token: string): string {
@@ -102,6 +106,7 @@ class TabSocket implements Socket {
   #road: Post | undefined;
   #ear: Ear | undefined;
   #isWelcome = false;
+  #isWatched = false;
   #early: string[] = [];
   #auth = "";
   #signs: ReturnType<typeof setInterval> | undefined;
@@ -126,9 +131,29 @@ class TabSocket implements Socket {
     this.#ear = { key, hear: (note) => this.#hear(note) };
     ears.add(this.#ear);
     this.#road = port ? (note) => port.postMessage({ key, note }) : byLock(key);
-    this.#signs = setInterval(() => this.#post({}), SIGN_MS);
-    if (port) this.#silence = setTimeout(() => (lose(), this.#end(4200, "the worker is gone")), WORKER_MS);
+    this.#signs = setInterval(this.#sign, port ? BEAT_MS : SIGN_MS);
+    this.#isWatched = !!port;
+    document.addEventListener("visibilitychange", this.#sign);
     this.#greet();
+    this.#watch();
+  }
+
+  #sign = (): void => {
+    this.#post({});
+    this.#watch();
+  };
+
+  /* A worker that crashed, or hangs, says nothing any more; a tab that has the lock goes with it. */
+  #watch(): void {
+    if (!this.#isWatched) return;
+    this.#silence ??= setTimeout(() => {
+      this.#silence = setTimeout(() => (lose(), this.#end(4200, "the worker is gone")), SPARE_MS);
+    }, WORKER_MS);
+  }
+
+  #isHeard(): void {
+    clearTimeout(this.#silence);
+    this.#silence = undefined;
   }
 
   #post(note: Note): void {
@@ -147,7 +172,7 @@ class TabSocket implements Socket {
       else this.#greet();
     }
     if (note.tab !== this.#name) return;
-    clearTimeout(this.#silence);
+    this.#isHeard();
     if (note.data) {
       this.#isWelcome = true;
       this.onmessage?.({ data: note.data });
@@ -159,7 +184,8 @@ class TabSocket implements Socket {
     if (this.#isOver) return;
     this.#isOver = true;
     clearInterval(this.#signs);
-    clearTimeout(this.#silence);
+    this.#isHeard();
+    document.removeEventListener("visibilitychange", this.#sign);
     if (this.#ear) ears.delete(this.#ear);
     this.onclose?.({ code, reason });
   }

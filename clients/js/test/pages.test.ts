@@ -92,6 +92,25 @@ test("a page that comes back from the back-forward cache goes on where it was", 
   await shows(page, "before\nmeanwhile\nafter");
 });
 
+test("a worker that hangs is noticed by its silence, and tabs have a socket without it", async () => {
+  const context = await app.browser.newContext();
+  const [one, other] = [await context.newPage(), await context.newPage()];
+
+  await open(one, "ana", "&share=1");
+  await open(other, "ana", "&share=1");
+  await publish("before");
+  await Promise.all([shows(one, "before"), shows(other, "before")]);
+  const browser = await app.browser.newBrowserCDPSession();
+  const { targetInfos } = await browser.send("Target.getTargets");
+  const worker = targetInfos.find(({ type, url }) => type === "shared_worker" && url.startsWith(app.url))!;
+  const { sessionId } = await browser.send("Target.attachToTarget", { targetId: worker.targetId });
+  for (const [id, method] of ["Debugger.enable", "Debugger.pause"].entries())
+    await browser.send("Target.sendMessageToTarget", { sessionId, message: JSON.stringify({ id, method }) });
+  await publish("meanwhile");
+  await Promise.all([shows(one, "before\nmeanwhile"), shows(other, "before\nmeanwhile")]);
+  for (const page of [one, other]) expect(await page.evaluate("window.ends[0]")).toMatch(/^the worker is gone$|^another tab has the socket now$/);
+});
+
 test("tabs of two users never share a socket, nor what one of them may see", async () => {
   const context = await app.browser.newContext();
   const [ana, other, ben] = [await context.newPage(), await context.newPage(), await context.newPage()];

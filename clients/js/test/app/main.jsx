@@ -43,7 +43,7 @@ function Blink() {
   return <button id="blink" onClick={() => send({ device: "dev-1", action: "BLINK", timeoutMs: 60000 })}>{state?.state ?? "blink"}</button>;
 }
 
-/* All that there is at once, and how many events came. */
+/* All that there is at once, how many events came, and why connections ended. */
 function Wall() {
   const client = useClient();
   const [vehicles, devices] = [useVehicles(), useDevices()];
@@ -57,7 +57,9 @@ function Wall() {
   useEffect(() => {
     window.seen = 0;
     const sub = client.subscribe({ to: ["user"] }, { onEvent: () => (window.seen += 1) });
-    return () => sub.unsubscribe();
+    window.ends = [];
+    const end = client.onConnection(({ reason }) => reason && window.ends.push(reason));
+    return () => (end(), sub.unsubscribe());
   }, [client]);
   return (
     <p id="wall">
