@@ -2,7 +2,13 @@
 
 #include <libpq-fe.h>
 
-#define DB_LISTING_MAX_FIELDS 10
+#define DB_LISTING_MAX_FIELDS 12
+
+#define LISTING_TIME(column) \
+        "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+/* Beyond its lease, and what may be on its way. */
+#define LISTING_SILENT \
+        "n.last_seen < clock_timestamp() - n.lease_ms * 4 / 3 * interval '1 millisecond'"
 
 static const char *const listing_sql[] = {
         [DB_LISTING_USERS] = "SELECT id, username AS name, role,"
@@ -24,6 +30,34 @@ static const char *const listing_sql[] = {
                 " c.clock, c.clock_offset AS clock_offset_ms"
                 " FROM vehicles v LEFT JOIN users u ON u.id = v.user_id"
                 " LEFT JOIN vehicle_clocks c ON c.vehicle_id = v.id ORDER BY v.id",
+        [DB_LISTING_NODES] = "SELECT n.cluster, n.node, CASE WHEN " LISTING_SILENT " THEN 'silent'"
+                             " WHEN n.draining THEN 'draining' ELSE 'live' END AS state,"
+                             " n.slot, n.advertise, n.host, n.pid, n.version, n.schema, n.waiting,"
+                             " " LISTING_TIME("n.last_seen") " AS last_seen"
+                                                             " FROM nodes n ORDER BY 1, 2",
+        [DB_LISTING_SLOTS] =
+                "SELECT s.slot, CASE WHEN s.instance IS NULL THEN 'free'"
+                " WHEN s.lease_until < clock_timestamp() - s.lease_ms / 3 * interval '1 "
+                "millisecond'"
+                " THEN 'silent' ELSE 'held' END AS state,"
+                " n.node, s.host, s.pid, s.fence, s.client_id AS session, s.epoch AS journal,"
+                " p.seq AS stored, n.waiting, " LISTING_TIME(
+                        "s.lease_until") " AS lease_until"
+                                         " FROM slots s LEFT JOIN nodes n USING (instance)"
+                                         " LEFT JOIN journal_positions p USING (epoch) ORDER BY 1",
+        /* What is not stored is behind the position, or in a range that the books do not find. */
+        [DB_LISTING_MISSING] =
+                "SELECT p.slot, p.epoch AS journal, 'in_journal' AS what, p.seq AS after,"
+                " NULL::bigint AS last, NULL::bigint AS messages, " LISTING_TIME(
+                        "p.left_at") " AS since"
+                                     " FROM journal_positions p WHERE p.left_at IS NOT NULL"
+                                     " UNION ALL SELECT p.slot, p.epoch, CASE d.kind WHEN 'gap' "
+                                     "THEN 'gone' ELSE 'not_found'"
+                                     " END, d.after_seq, d.last_seq, d.records, " LISTING_TIME(
+                                             "d.found_at") " FROM journal_differences d JOIN "
+                                                           "journal_positions p USING (journal_id)"
+                                                           " WHERE d.settled_at IS NULL AND "
+                                                           "d.records >= 0 ORDER BY 1, 2, 4",
 };
 
 DEFINE_CLEANUP(PGresult *, PQclear);

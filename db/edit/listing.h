@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * DbListing: users, devices and vehicles as lines of text, and what one may switch in them.
+ * DbListing: users, devices, vehicles and gateways as lines of text, and what one may switch in
+ * them.
  *
  * Blocks; for the command line only. 0, DB_E_NOT_FOUND, DB_E_OFFLINE, DB_E_REJECTED.
  */
@@ -13,6 +14,9 @@ typedef enum DbListing {
         DB_LISTING_USERS,
         DB_LISTING_DEVICES,
         DB_LISTING_VEHICLES,
+        DB_LISTING_NODES,   /* gateways that are there, or were until a day ago */
+        DB_LISTING_SLOTS,   /* who stores */
+        DB_LISTING_MISSING, /* what is acknowledged and not stored, as far as the database knows */
 } DbListing;
 
 /* The first call has the names of the fields. Null is "". */

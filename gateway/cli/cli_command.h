@@ -107,6 +107,8 @@ int cli_group_add(const Cli *cli);
 
 int cli_import(const Cli *cli);
 
+int cli_cluster_status(const Cli *cli);
+
 int cli_journal_verify(const Cli *cli);
 
 int cli_route_list(const Cli *cli);

@@ -1,5 +1,6 @@
 """Gateways say that they are there, and a name that somebody chose is one process's."""
 import contextlib
+import json
 import os
 import signal
 
@@ -91,3 +92,58 @@ def test_who_drains_says_so(make_gateway, database):
     assert gateway.process.wait(PATIENCE) == 0
     gateway.process = None
     assert not database.rows(NODES)
+
+
+def status(gateway, code):
+    done = gateway.cli("cluster", "status", "--json", check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def test_status_says_who_is_there_and_who_stores(make_gateway, database, publisher):
+    first, second = (make_gateway(cluster__node=name, cluster__lease="2s") for name in ("n1", "n2"))
+    populate(first)
+    first.start()
+    second.start(wait=False)
+    wait_for_nodes(database, "n1", "n2")
+    publisher.publish("seano/USV-1/raw_log", "1")
+    database.wait_for("SELECT count(*) FROM raw_logs", 1)
+
+    said = status(second, 0)
+    assert [(n["node"], n["state"], n["slot"], n["pid"], n["waiting"]) for n in said["nodes"]] \
+        == [("n1", "live", 0, first.pid, 0), ("n2", "live", 0, second.pid, 0)]
+    [slot] = said["slots"]
+    assert (slot["slot"], slot["state"], slot["node"], slot["fence"]) == (0, "held", "n1", 1)
+    assert slot["stored"] == database.value("SELECT max(seq) FROM raw_logs")
+    assert not said["missing"]
+    assert "node: n1\n" in second.cli("cluster", "status").stdout
+
+    second.terminate()
+    first.kill()
+    wait_until(lambda: first.cli("cluster", "status", check=False).returncode == 1, "nobody to have the slot")
+    said = status(first, 1)
+    assert [n["state"] for n in said["nodes"]] == ["silent"] and said["slots"][0]["state"] == "silent"
+
+
+def test_status_names_what_is_not_stored(make_gateway, database, postgres, publisher):
+    """Of one that was killed with something in its journal, and whose turn it is no more."""
+    first, second = (make_gateway(cluster__lease="2s") for _ in range(2))
+    populate(first)
+    first.start()
+    publisher.publish("seano/USV-1/raw_log", "1")
+    database.wait_for("SELECT count(*) FROM raw_logs", 1)
+    stored = database.value("SELECT max(seq) FROM raw_logs")
+    postgres.stop()
+    publisher.publish("seano/USV-1/raw_log", "2")
+    wait_until(lambda: first.metric("tidegate_in_journal") == 1, "the journal to have it")
+    first.kill()
+    postgres.start()
+    second.start()
+    [missing] = status(second, 1)["missing"]
+    assert missing["journal"] != database.value("SELECT epoch FROM slots")
+    assert (missing["slot"], missing["what"], missing["after"]) == (0, "in_journal", stored)
+    first.start(wait=False)
+    second.terminate()
+    first.wait_ready()
+    database.wait_for("SELECT count(*) FROM raw_logs", 2)
+    assert not status(first, 0)["missing"]
