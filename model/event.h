@@ -39,6 +39,8 @@ struct Event {
         bool late;      /* older than the latest state */
         bool behind;    /* what has later numbers was shown before it */
         bool again;     /* a dead letter that was taken in again */
+        bool is_whole;  /* telemetry: all that is known of its device, out of changes; */
+        bool is_change; /* and this is such a change, or too long to be one */
         uint64_t seq, last_seq;
         int64_t received_us;
         int64_t time_us;

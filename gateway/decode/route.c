@@ -15,6 +15,7 @@ struct Routes {
         size_t n_items;
         size_t n_allocated;
         bool have_each;
+        bool have_merge;   /* and of which what came is laid over what is known */
         TopicIndex *index; /* of their filters, by their places */
         Route doors[KIND_COUNT];
 };
@@ -117,7 +118,12 @@ int routes_add(Routes *routes, const Route *route) {
                 return err_up(r);
         routes->items[routes->n_items++] = *route;
         routes->have_each = routes->have_each || route->each;
+        routes->have_merge |= route->merges;
         return 0;
+}
+
+bool routes_have_merge(const Routes *routes) {
+        return routes->have_merge || (routes->base && routes->base->have_merge);
 }
 
 bool routes_have_each(const Routes *routes) {

@@ -68,6 +68,7 @@ Routes *routes_unref(Routes *routes);
 MUST_CHECK int routes_add(Routes *routes,
                           const Route *route); /* takes what it points to on success; -ENOMEM */
 bool routes_have_each(const Routes *routes);   /* does any? */
+bool routes_have_merge(const Routes *routes);
 size_t routes_length(const Routes *routes);
 const Route *routes_get(const Routes *routes, size_t i);
 

@@ -213,11 +213,11 @@ int merged_restore(Merged *merged, int64_t device_id, uint64_t seq, Text text) {
         return r == 0 ? 0 : err_up(r);
 }
 
-void merged_look(const Merged *merged, Record *record) {
+void merged_look(const Merged *merged, bool goes_on, Record *record) {
         const Document *document =
                 record->kind == KIND_TELEMETRY ? merged_of(merged, record->device_id) : NULL;
 
-        if (!document || document->seq < record->seq)
+        if (!document || (!goes_on && document->seq < record->seq))
                 return;
         record->merged = document_text(document);
         record->merged_seq = document->seq;

@@ -32,9 +32,10 @@ MUST_CHECK int merged_lay(Merged *merged, const Registry *registry, Arena *arena
 
 /* What a database has; nothing where a later one is known. */
 MUST_CHECK int merged_restore(Merged *merged, int64_t device_id, uint64_t seq, Text document);
-/* Of the last row of a device: what it came to, unless something else came behind that. Borrowed,
- * until the next call of another. */
-void merged_look(const Merged *merged, Record *record);
+/* Of the last row of a device: what it came to. @goes_on: messages are laid over each other still,
+ * and what came behind, by a route that does not, is less than that. Borrowed, until the next call
+ * of another. */
+void merged_look(const Merged *merged, bool goes_on, Record *record);
 
 size_t merged_length(const Merged *merged);
 /* What is behind @stored_seq has numbers that are larger by @by from here on. */

@@ -1,4 +1,5 @@
 #include "gateway/store/opening.h"
+#include "gateway/decode/route.h"
 
 #include "base/err.h"
 #include "base/log.h"
@@ -89,7 +90,7 @@ static void opening_show_latest(Desk *desk) {
         for (size_t i = 0; i < clerk_n_latest(desk->clerk); ++i) {
                 Record copy = *clerk_latest(desk->clerk, i), shown = copy;
 
-                merged_look(desk->merged, &shown);
+                merged_look(desk->merged, routes_have_merge(desk->routes), &shown);
                 if (lateness_note(desk->latest, &copy) == 0)
                         (void)!outbox_show_restored(desk->outbox, &shown);
         }

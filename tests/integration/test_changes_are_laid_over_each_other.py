@@ -94,6 +94,28 @@ def test_a_viewer_sees_the_whole_and_history_what_came(make_gateway, plug, datab
     settled(gateway)
 
 
+def test_what_another_route_says_takes_the_place_of_nothing(make_gateway, plug, broker, database, viewer):
+    button = "\n[route button]\ntopic = shelly/{device}/button\nkind = telemetry\ndecode = number\n"
+    gateway = started(make_gateway, SHELLY + button)
+    plug.whole()
+    wait_stored(database, 1)
+    whole = shown(viewer, database)
+    number = database.value(f"SELECT id FROM devices WHERE code = '{PLUG}'")
+    watching = viewer(f"/ws/dashboard/{number}", "root")
+    watching.next()
+    broker.publish(f"shelly/{PLUG}/button", "3")
+    assert json.loads(watching.next()) == {"value": 3}  # live it is shown as it comes
+    assert shown(viewer, database) == whole
+    wait_stored(database, 2)
+    gateway.kill()
+    gateway.start()
+    assert shown(viewer, database) == whole
+    plug.changes(apower=2)
+    wait_stored(database, 3)
+    assert shown(viewer, database)["params"]["switch:0"]["apower"] == 2
+    settled(gateway)
+
+
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_a_restart_knows_the_whole(make_gateway, plug, database, viewer, end):
     gateway = started(make_gateway)

@@ -126,11 +126,13 @@ static void test_the_last_row_shows_what_it_came_to(void **state) {
         Record vehicle = { .kind = KIND_VEHICLE_LOG, .vehicle_id = 1, .seq = 7 };
 
         assert_int_equal(merged_restore(f->merged, 1, 7, TEXT("{\"a\":1}")), 0);
-        merged_look(f->merged, &last);
+        merged_look(f->merged, true, &last);
         assert_comes_to(last, "{\"a\":1}");
-        merged_look(f->merged, &other);
+        merged_look(f->merged, false, &other);
         assert_comes_to(other, NULL);
-        merged_look(f->merged, &vehicle);
+        merged_look(f->merged, true, &other);
+        assert_comes_to(other, "{\"a\":1}");
+        merged_look(f->merged, true, &vehicle);
         assert_comes_to(vehicle, NULL);
 }
 

@@ -98,6 +98,8 @@ int ws_last_known_put(WsLastKnown *recall, Event *event) {
                 return err_up(r);
         if (thing->event && (event->late || event->seq < thing->event->seq))
                 return 0; /* it knows something newer */
+        if (thing->event && thing->event->is_whole && !event->is_whole && !event->is_change)
+                return 0; /* or more: what another route says of the device is but a piece */
 
         event_unref(thing->event);
         thing->event = event_ref(event);

@@ -89,8 +89,9 @@ bool ws_push_is_shown(const Event *event) {
 uint64_t ws_push_key(const Event *event) {
         switch (event->kind) {
         case KIND_DEVICE_STATUS:
-        case KIND_TELEMETRY:
                 return ws_frame_key(event->kind, event->device_id, 0);
+        case KIND_TELEMETRY: /* a whole is in the place of one alone, and of nothing else */
+                return ws_frame_key(event->kind, event->device_id, event->is_whole ? 1 : 0);
         case KIND_VEHICLE_LOG:
                 return ws_frame_key(event->kind, event->vehicle_id, 0);
         case KIND_SENSOR_LOG:
