@@ -36,6 +36,7 @@ Query *query_free(Query *query) {
         free(query->history);
         free(query->page);
         free(query->letters);
+        manage_query_free(query->manage);
         stream_unref(query->stream);
         free(query);
         return NULL;

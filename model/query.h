@@ -14,6 +14,7 @@
 #include "base/stream.h"
 #include "model/history_query.h"
 #include "model/letter_query.h"
+#include "model/manage_query.h"
 #include "model/page_query.h"
 
 typedef struct Answer Answer;
@@ -36,8 +37,11 @@ typedef enum QueryKind {
                                  403; 404: none that he sees; 409: too late, its state says how */
         QUERY_DEVICE_TOKEN, /* device_id, token_checked, token_anew, password -> 200, 401; see below
                              */
-        QUERY_OWNER, /* device_id or vehicle_id, owner_id, user_ids[0] (an admin) -> its status:
-                        200, 403: no admin any more, 404: the thing is gone, 422: its owner is */
+        QUERY_OWNER,  /* device_id or vehicle_id, owner_id, user_ids[0] (an admin) -> its status:
+                         200, 403: no admin any more, 404: the thing is gone, 422: its owner is */
+        QUERY_MANAGE, /* manage, user_ids[0] (who asks) -> one body; 200, 201 it is new, 403, 404:
+                         none that he sees, 409: there is one already, or it is disabled, 422: no
+                         such user, or device */
         QUERY_PENDING_COMMANDS, /* device_id -> events: what waits for the device's own socket */
         QUERY_HISTORY,     /* history, stream -> chunks of one body, the last marked; 200, 400: the
                               cursor is of no journal that we know, 504: too much to ask */
@@ -106,6 +110,7 @@ struct Query {
         History *history;     /* owned; QUERY_HISTORY */
         Stream *stream;       /* a reference; QUERY_HISTORY */
         PageQuery *page;      /* owned; QUERY_PAGE */
+        ManageQuery *manage;  /* owned; QUERY_MANAGE; a password is in password */
         LetterQuery *letters; /* owned; QUERY_LETTERS */
         int64_t letter_id;    /* that one alone; 0 = those of the query; QUERY_LETTER_* */
 };
@@ -114,7 +119,7 @@ struct Answer {
         QueryKind kind;
         uint64_t question;           /* as in the query */
         int status;                  /* as HTTP: 200, 401 (wrong password), 503 (database away) */
-        int64_t user_id, generation; /* QUERY_LOGIN */
+        int64_t user_id, generation; /* QUERY_LOGIN, QUERY_MANAGE (of a token) */
         int64_t *user_ids;           /* owned; as asked */
         Buf *bodies;                 /* owned, one JSON object a user id, or the page's */
         size_t n_bodies;

@@ -14,6 +14,7 @@
 #include "db/read/pages.h"
 #include "db/read/statistics.h"
 #include "db/trouble.h"
+#include "gateway/read/answer_manage.h"
 #include "gateway/read/login_cache.h"
 #include "gateway/read/reader.h"
 #include "model/event.h"
@@ -223,6 +224,8 @@ int answer_once_ask(DbConn *conn, LoginCache *logins, const Query *query, Answer
                 return db_command_rows_get(conn, query, answer);
         case QUERY_COMMAND_CANCEL:
                 return db_command_rows_cancel(conn, query, answer);
+        case QUERY_MANAGE:
+                return answer_manage(conn, query, answer);
         case QUERY_OWNER:
                 return db_owner_give(conn, query, answer);
         case QUERY_PENDING_COMMANDS:
