@@ -62,6 +62,15 @@ static Text ws_client_message_string(json_object *string) {
                        .n = (size_t)json_object_get_string_len(string) };
 }
 
+bool ws_client_message_is_object(const WsClientMessage *command) {
+        return json_object_is_type(command->root, json_type_object);
+}
+
+bool ws_client_message_has(const WsClientMessage *command, const char *name) {
+        return ws_client_message_is_object(command) &&
+               json_object_object_get_ex(command->root, name, NULL);
+}
+
 void ws_client_message_echo(JsonOut *out,
                             const char *name,
                             const WsClientMessage *command,

@@ -31,6 +31,10 @@ enum {
 MUST_CHECK int ws_client_message_parse(WsClientMessage *command, Text message);
 void ws_client_message_done(WsClientMessage *command);
 
+bool ws_client_message_is_object(const WsClientMessage *command);
+bool ws_client_message_has(const WsClientMessage *command,
+                           const char *name); /* null is there, too */
+
 /* The member @name as JSON, if it is a scalar; else null. */
 void ws_client_message_echo(JsonOut *out,
                             const char *name,
