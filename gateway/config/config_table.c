@@ -82,6 +82,9 @@ const ConfigKey config_keys[] = {
           true,
           "A request that the database has not answered by then gets a 504." },
 
+        { "http", "changes_per_minute", CONFIG_INT, AT(ws.changes_per_min), "120", 1, 1000000, true,
+          "Changes of users, devices, vehicles, shares and groups that one user may ask for by HTTP "
+          "(429)." },
         { "http", "stream_window", CONFIG_INT, AT(ws.stream_window), "4", 1, 256, true,
           "Pieces of 64 KiB of one long answer that are on their way at a time." },
 

@@ -13,6 +13,7 @@ struct WsTitle {
 
 static const WsTitle ws_response_titles[] = {
         { 200, "OK" },
+        { 201, "Created" },
         { 202, "Accepted" },
         { 204, "No Content" },
         { 206, "Partial Content" },

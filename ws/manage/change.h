@@ -1,0 +1,13 @@
+#pragma once
+
+/*
+ * WsChange: asks for a change of users, devices, vehicles, shares or groups, and tells what became
+ * of it. How often somebody may is bounded (http.changes_per_minute). Loop thread.
+ */
+
+#include "base/base.h"
+#include "ws/http/endpoint.h"
+
+MUST_CHECK int ws_change_ask(WsCall *call, ManageKind kind);
+int ws_change_answer(WsCall *call, const Answer *answer);
+int ws_change_minted(WsCall *call, const Answer *answer); /* of a token of a user */
