@@ -487,21 +487,37 @@ static void ws_endpoint_allow(const WsEndpoint *endpoint, char allow[64]) {
                  strcmp(endpoint->method, "GET") == 0 ? "GET, HEAD" : endpoint->method);
 }
 
+static const WsEndpoint *ws_endpoint_seek(const WsEndpoint *endpoints,
+                                          size_t n,
+                                          Text path,
+                                          const char *method,
+                                          char ret_allow[64]) {
+        for (size_t i = 0; i < n; ++i) {
+                if (!ws_endpoint_matches(endpoints[i].path, path))
+                        continue;
+                if (ws_endpoint_serves(&endpoints[i], method))
+                        return &endpoints[i];
+                ws_endpoint_allow(&endpoints[i], ret_allow);
+        }
+        return NULL;
+}
+
 const WsEndpoint *ws_endpoint_find(const char *path, const char *method, char ret_allow[64]) {
+        const WsEndpoint *found;
         Text wanted = text_of(path);
 
         ret_allow[0] = '\0';
         if (wanted.n > 1 && path[wanted.n - 1] == '/')
                 --wanted.n;
-        for (size_t i = 0; i < N_ELEMENTS(ws_endpoints); ++i) {
-                const WsEndpoint *endpoint = &ws_endpoints[i];
-
-                if (!ws_endpoint_matches(endpoint->path, wanted))
-                        continue;
-                if (ws_endpoint_serves(endpoint, method))
-                        return endpoint;
-                ws_endpoint_allow(endpoint, ret_allow);
-        }
+        found = ws_endpoint_seek(ws_endpoints, N_ELEMENTS(ws_endpoints), wanted, method, ret_allow);
+        if (!found)
+                found = ws_endpoint_seek(ws_manage_endpoints,
+                                         ws_manage_n_endpoints,
+                                         wanted,
+                                         method,
+                                         ret_allow);
+        if (found)
+                return found;
         if (*ret_allow)
                 snprintf(ret_allow + strlen(ret_allow), 64 - strlen(ret_allow), ", OPTIONS");
         return NULL;

@@ -151,6 +151,9 @@ bool ws_endpoint_see_device(WsCall *call, const char *name, const Device **ret_d
 int ws_endpoint_root(WsCall *call);
 int ws_endpoint_live(WsCall *call);
 int ws_endpoint_asset(WsCall *call);
+/* ../manage/table.c: the rows below /api/manage */
+extern const WsEndpoint ws_manage_endpoints[];
+extern const size_t ws_manage_n_endpoints;
 /* ../manage/me.c */
 int ws_endpoint_me(WsCall *call);
 /* ../files/dashboard.c */

@@ -1,0 +1,100 @@
+"""Users, devices, vehicles, shares and groups by HTTP: what the command line does, for who may."""
+import pytest
+import requests
+
+from test_api_documents import check as document_says
+from viewers import Viewer
+from waiting import PATIENCE, wait_until
+
+PASSWORD = "correct horse battery"
+
+
+class Manager:
+    """One user's hand on /api/manage."""
+
+    def __init__(self, gateway, name):
+        self.gateway, self.name = gateway, name
+
+    def __call__(self, method, path, body=None):
+        answer = requests.request(method, f"{self.gateway.url}/api/manage/{path}", json=body, timeout=PATIENCE,
+                                  headers={"Authorization": f"Bearer {self.gateway.token(self.name)}"})
+        kind, *rest = path.partition("?")[0].split("/")
+        document_says(self.gateway, "/".join(["/api/manage", kind, *("{id}" for _ in rest[:1]), *rest[1:]]), method.lower(), answer)
+        return answer
+
+
+@pytest.fixture
+def fleet(make_gateway):
+    gateway = make_gateway(http__changes_per_minute=1000)
+    for name, role in (("root", "admin"), ("ana", "user"), ("ben", "user"), ("vera", "viewer")):
+        gateway.ids = {**getattr(gateway, "ids", {}), name: gateway.add_user(name, role)}
+    gateway.ids["dev-ana"], gateway.first_token = gateway.add_device("dev-ana", "ana")
+    gateway.ids["dev-ben"], _ = gateway.add_device("dev-ben", "ben")
+    gateway.ids["USV-ana"] = gateway.add_vehicle("USV-ana", "ana")
+    gateway.start()
+    gateway.openapi = gateway.get("/api/openapi.json").json()
+    return gateway
+
+
+@pytest.fixture
+def root(fleet):
+    return Manager(fleet, "root")
+
+
+@pytest.fixture
+def ana(fleet):
+    return Manager(fleet, "ana")
+
+
+def log_in(gateway, name, password):
+    return gateway.post("/api/token", data={"username": name, "password": password})
+
+
+def told(answer, status, code=None):
+    assert answer.status_code == status, answer.text
+    if code:
+        assert answer.headers["Content-Type"] == "application/problem+json" and answer.json()["code"] == code
+    return answer.json()
+
+
+# ---- users --------------------------------------------------------------------------------------
+
+def test_a_user_is_added_and_may_log_in(fleet, root):
+    user = told(root("POST", "users", {"username": "dora", "password": PASSWORD, "role": "viewer"}), 201)
+    assert (user["username"], user["role"], user["is_active"], user["identifier"]) == ("dora", "viewer", True, None)
+    wait_until(lambda: log_in(fleet, "dora", PASSWORD).status_code == 200, "dora is in")
+    told(root("POST", "users", {"username": "dora", "password": PASSWORD}), 409, "conflict")
+    listed = told(root("GET", "users"), 200)["items"]
+    assert [u["username"] for u in listed] == ["root", "ana", "ben", "vera", "dora"]
+    page = told(root("GET", "users?limit=2"), 200)
+    rest = told(root("GET", f"users?limit=10&cursor={page['cursor']}"), 200)
+    assert [u["username"] for u in page["items"] + rest["items"]] == [u["username"] for u in listed]
+    assert rest["cursor"] is None
+
+
+IMPOSSIBLE = [
+    {"username": "17", "password": PASSWORD}, {"username": "a b", "password": PASSWORD}, {"username": "", "password": PASSWORD},
+    {"username": "x" * 129, "password": PASSWORD}, {"username": "x", "password": "short"}, {"username": "x"}, {"password": PASSWORD},
+    {"username": "x", "password": PASSWORD, "role": "king"}, {"username": ["x"], "password": PASSWORD},
+    {"username": "a\u0007b", "password": PASSWORD}, {"username": None, "password": PASSWORD}]
+
+
+def test_a_user_that_cannot_be_is_told_why(fleet, root):
+    before = fleet.database.value("SELECT count(*) FROM users")
+    for body in IMPOSSIBLE:
+        told(root("POST", "users", body), 422, "invalid")
+    assert fleet.database.value("SELECT count(*) FROM users") == before
+
+
+def test_what_is_no_json_object_is_told(fleet, root):
+    for body in ("", "[]", "{", "17"):
+        answer = requests.post(f"{fleet.url}/api/manage/users", data=body, timeout=PATIENCE, headers={
+            "Authorization": f"Bearer {fleet.token('root')}", "Content-Type": "application/json"})
+        told(answer, 400, "bad_request")
+
+
+def test_a_user_is_deleted_but_not_by_himself(fleet, root):
+    told(root("DELETE", f"users/{fleet.ids['ben']}"), 200)
+    told(root("DELETE", f"users/{fleet.ids['ben']}"), 404, "not_found")
+    told(root("DELETE", f"users/{fleet.ids['root']}"), 409, "yourself")
+    assert fleet.database.value("SELECT user_id FROM devices WHERE code = 'dev-ben'") is None
