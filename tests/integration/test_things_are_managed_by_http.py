@@ -1,4 +1,5 @@
 """Users, devices, vehicles, shares and groups by HTTP: what the command line does, for who may."""
+import jwt
 import pytest
 import requests
 
@@ -93,8 +94,40 @@ def test_what_is_no_json_object_is_told(fleet, root):
         told(answer, 400, "bad_request")
 
 
+def test_a_user_is_shut_out_and_let_in_again_live(fleet, root):
+    watching = Viewer(fleet, "/api/ws", fleet.token("ben"))
+    told(root("POST", f"users/{fleet.ids['ben']}/disable"), 200)
+    assert watching.wait_closed()[0] == 4004
+    wait_until(lambda: log_in(fleet, "ben", PASSWORD).status_code == 401, "ben is out")
+    assert told(root("POST", f"users/{fleet.ids['ben']}/enable"), 200)["is_active"] is True
+    wait_until(lambda: log_in(fleet, "ben", PASSWORD).status_code == 200, "ben is in")
+
+
+def test_tokens_are_made_and_ended(fleet, root):
+    made = told(root("POST", f"users/{fleet.ids['ana']}/token?ttl=120"), 200)
+    assert made["expires_in"] == 120 and made["token_type"] == "bearer"
+    assert jwt.decode(made["access_token"], fleet.secret, ["HS256"])["sub"] == "ana"
+    bearer = {"Authorization": f"Bearer {made['access_token']}"}
+    assert fleet.status("/api/devices", headers=bearer) == 200
+    told(root("POST", f"users/{fleet.ids['ana']}/revoke"), 200)
+    wait_until(lambda: fleet.status("/api/devices", headers=bearer) == 401, "the token has ended")
+    told(root("POST", f"users/{fleet.ids['ana']}/token?ttl=0"), 400, "bad_parameter")
+    root("POST", f"users/{fleet.ids['ben']}/disable")
+    told(root("POST", f"users/{fleet.ids['ben']}/token"), 409, "conflict")
+
+
+def test_a_password_and_an_identifier_are_changed(fleet, root):
+    told(root("PUT", f"users/{fleet.ids['ana']}/password", {"password": "another horse"}), 200)
+    wait_until(lambda: log_in(fleet, "ana", "another horse").status_code == 200, "the new one is good")
+    assert log_in(fleet, "ana", PASSWORD).status_code == 401
+    assert told(root("PUT", f"users/{fleet.ids['ana']}/identifier", {"identifier": "a-uuid"}), 200)["identifier"] == "a-uuid"
+    told(root("PUT", f"users/{fleet.ids['ben']}/identifier", {"identifier": "a-uuid"}), 409, "conflict")
+    assert told(root("PUT", f"users/{fleet.ids['ana']}/identifier", {"identifier": None}), 200)["identifier"] is None
+
+
 def test_a_user_is_deleted_but_not_by_himself(fleet, root):
     told(root("DELETE", f"users/{fleet.ids['ben']}"), 200)
     told(root("DELETE", f"users/{fleet.ids['ben']}"), 404, "not_found")
     told(root("DELETE", f"users/{fleet.ids['root']}"), 409, "yourself")
+    told(root("POST", f"users/{fleet.ids['root']}/disable"), 409, "yourself")
     assert fleet.database.value("SELECT user_id FROM devices WHERE code = 'dev-ben'") is None

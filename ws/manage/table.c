@@ -16,6 +16,30 @@ static int ws_manage_user_delete(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_USER_DELETE));
 }
 
+static int ws_manage_user_disable(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_USER_DISABLE));
+}
+
+static int ws_manage_user_enable(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_USER_ENABLE));
+}
+
+static int ws_manage_user_identifier(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_USER_IDENTIFIER));
+}
+
+static int ws_manage_user_password(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_USER_PASSWORD));
+}
+
+static int ws_manage_user_revoke(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_USER_REVOKE));
+}
+
+static int ws_manage_user_token(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_USER_TOKEN));
+}
+
 /* As the table in ws/http/endpoint.c. */
 /* clang-format off */
 const WsEndpoint ws_manage_endpoints[] = {
@@ -25,6 +49,18 @@ const WsEndpoint ws_manage_endpoints[] = {
           ws_manage_user_add, ws_change_answer, WS_JSON },
         { "/api/manage/users/{id}", "DELETE", WS_ENDPOINT_USER,
           ws_manage_user_delete, ws_change_answer, NULL },
+        { "/api/manage/users/{id}/disable", "POST", WS_ENDPOINT_USER,
+          ws_manage_user_disable, ws_change_answer, NULL },
+        { "/api/manage/users/{id}/enable", "POST", WS_ENDPOINT_USER,
+          ws_manage_user_enable, ws_change_answer, NULL },
+        { "/api/manage/users/{id}/identifier", "PUT", WS_ENDPOINT_USER,
+          ws_manage_user_identifier, ws_change_answer, WS_JSON },
+        { "/api/manage/users/{id}/password", "PUT", WS_ENDPOINT_USER,
+          ws_manage_user_password, ws_change_answer, WS_JSON },
+        { "/api/manage/users/{id}/revoke", "POST", WS_ENDPOINT_USER,
+          ws_manage_user_revoke, ws_change_answer, NULL },
+        { "/api/manage/users/{id}/token", "POST", WS_ENDPOINT_USER,
+          ws_manage_user_token, ws_change_minted, NULL },
 };
 /* clang-format on */
 
