@@ -131,3 +131,21 @@ def test_a_user_is_deleted_but_not_by_himself(fleet, root):
     told(root("DELETE", f"users/{fleet.ids['root']}"), 409, "yourself")
     told(root("POST", f"users/{fleet.ids['root']}/disable"), 409, "yourself")
     assert fleet.database.value("SELECT user_id FROM devices WHERE code = 'dev-ben'") is None
+
+
+# ---- devices and vehicles -----------------------------------------------------------------------
+
+def test_a_devices_token_is_shown_once_and_is_good(fleet, root, ana):
+    made = told(root("POST", "devices", {"code": "dev-new", "user": "ana", "name": "New", "type": "scanner"}), 201)
+    assert (made["code"], made["user"], made["name"], made["type"], made["has_token"]) == ("dev-new", "ana", "New", "scanner", True)
+    assert made["token"].startswith("tgd_")
+    wait_until(lambda: fleet.status("/api/devices/dev-new", headers={"Authorization": f"Bearer {fleet.token('ana')}"}) == 200, "it is there")
+    own = Viewer(fleet, "/ws/device/dev-new", made["token"])
+    assert "token" not in told(ana("GET", "devices"), 200)["items"][-1]
+    rotated = told(ana("POST", f"devices/{made['id']}/token"), 200)["token"]
+    assert rotated != made["token"] and own.wait_closed()[0] == 4004
+    Viewer(fleet, "/ws/device/dev-new", rotated)
+    assert told(ana("DELETE", f"devices/{made['id']}/token"), 200)["has_token"] is False
+    assert made["token"] not in fleet.log() and rotated not in fleet.log()
+    told(root("POST", "devices", {"code": "dev-new"}), 409, "conflict")
+    told(root("POST", "devices", {"code": "dev-other", "user": "nobody"}), 422, "invalid")

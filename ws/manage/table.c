@@ -4,6 +4,22 @@
 #define WS_JSON "application/json"
 
 /* What each asks; its answer is told in one way. */
+static int ws_manage_devices(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_DEVICES));
+}
+
+static int ws_manage_device_add(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_DEVICE_ADD));
+}
+
+static int ws_manage_device_rotate(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_DEVICE_ROTATE));
+}
+
+static int ws_manage_device_revoke(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_DEVICE_REVOKE));
+}
+
 static int ws_manage_users(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_USERS));
 }
@@ -43,6 +59,14 @@ static int ws_manage_user_token(WsCall *call) {
 /* As the table in ws/http/endpoint.c. */
 /* clang-format off */
 const WsEndpoint ws_manage_endpoints[] = {
+        { "/api/manage/devices", "GET", WS_ENDPOINT_USER,
+          ws_manage_devices, ws_change_answer, NULL },
+        { "/api/manage/devices", "POST", WS_ENDPOINT_USER,
+          ws_manage_device_add, ws_change_answer, WS_JSON },
+        { "/api/manage/devices/{id}/token", "POST", WS_ENDPOINT_USER,
+          ws_manage_device_rotate, ws_change_answer, NULL },
+        { "/api/manage/devices/{id}/token", "DELETE", WS_ENDPOINT_USER,
+          ws_manage_device_revoke, ws_change_answer, NULL },
         { "/api/manage/users", "GET", WS_ENDPOINT_USER,
           ws_manage_users, ws_change_answer, NULL },
         { "/api/manage/users", "POST", WS_ENDPOINT_USER,
