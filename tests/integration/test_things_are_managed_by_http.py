@@ -149,3 +149,10 @@ def test_a_devices_token_is_shown_once_and_is_good(fleet, root, ana):
     assert made["token"] not in fleet.log() and rotated not in fleet.log()
     told(root("POST", "devices", {"code": "dev-new"}), 409, "conflict")
     told(root("POST", "devices", {"code": "dev-other", "user": "nobody"}), 422, "invalid")
+
+
+def test_a_vehicle_is_added(root, fleet):
+    made = told(root("POST", "vehicles", {"code": "USV-new", "user": f"id:{fleet.ids['ben']}"}), 201)
+    assert (made["code"], made["user"], made["name"]) == ("USV-new", "ben", None)
+    assert told(root("POST", "vehicles", {"code": "USV-none", "user": None}), 201)["user"] is None
+    assert [v["code"] for v in told(root("GET", "vehicles"), 200)["items"]] == ["USV-ana", "USV-new", "USV-none"]

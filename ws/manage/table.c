@@ -56,6 +56,14 @@ static int ws_manage_user_token(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_USER_TOKEN));
 }
 
+static int ws_manage_vehicles(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_VEHICLES));
+}
+
+static int ws_manage_vehicle_add(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_VEHICLE_ADD));
+}
+
 /* As the table in ws/http/endpoint.c. */
 /* clang-format off */
 const WsEndpoint ws_manage_endpoints[] = {
@@ -85,6 +93,10 @@ const WsEndpoint ws_manage_endpoints[] = {
           ws_manage_user_revoke, ws_change_answer, NULL },
         { "/api/manage/users/{id}/token", "POST", WS_ENDPOINT_USER,
           ws_manage_user_token, ws_change_minted, NULL },
+        { "/api/manage/vehicles", "GET", WS_ENDPOINT_USER,
+          ws_manage_vehicles, ws_change_answer, NULL },
+        { "/api/manage/vehicles", "POST", WS_ENDPOINT_USER,
+          ws_manage_vehicle_add, ws_change_answer, WS_JSON },
 };
 /* clang-format on */
 
