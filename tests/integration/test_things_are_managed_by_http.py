@@ -156,3 +156,21 @@ def test_a_vehicle_is_added(root, fleet):
     assert (made["code"], made["user"], made["name"]) == ("USV-new", "ben", None)
     assert told(root("POST", "vehicles", {"code": "USV-none", "user": None}), 201)["user"] is None
     assert [v["code"] for v in told(root("GET", "vehicles"), 200)["items"]] == ["USV-ana", "USV-new", "USV-none"]
+
+
+@pytest.mark.parametrize("kind, code", [("vehicles", "USV-ana"), ("devices", "dev-ana")])
+def test_an_owner_shares_and_takes_back_what_is_his(fleet, ana, kind, code):
+    place, ben = f"{kind}/{fleet.ids[code]}/shares", Manager(fleet, "ben")
+    told(ben("GET", place), 404, "not_found")
+    share = told(ana("PUT", place, {"user": "ben"}), 201)
+    assert share["user"] == "ben"
+    assert told(ana("PUT", place, {"user": "ben"}), 200)["id"] == share["id"]
+    sees = {"Authorization": f"Bearer {fleet.token('ben')}"}
+    wait_until(lambda: fleet.status(f"/api/{kind}/{code}", headers=sees) == 200, "ben sees it")
+    told(ben("GET", place), 403, "forbidden")
+    told(ben("PUT", place, {"user": "vera"}), 403, "forbidden")
+    told(ben("DELETE", f"shares/{share['id']}"), 404, "not_found")
+    assert [s["user"] for s in told(ana("GET", place), 200)["items"]] == ["ben"]
+    told(ana("PUT", place, {"user": "nobody"}), 422, "invalid")
+    told(ana("DELETE", f"shares/{share['id']}"), 200)
+    wait_until(lambda: fleet.status(f"/api/{kind}/{code}", headers=sees) == 404, "ben sees it no more")

@@ -12,12 +12,24 @@ static int ws_manage_device_add(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_DEVICE_ADD));
 }
 
+static int ws_manage_device_shares(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_DEVICE_SHARES));
+}
+
+static int ws_manage_device_share(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_DEVICE_SHARE));
+}
+
 static int ws_manage_device_rotate(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_DEVICE_ROTATE));
 }
 
 static int ws_manage_device_revoke(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_DEVICE_REVOKE));
+}
+
+static int ws_manage_share_delete(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_SHARE_DELETE));
 }
 
 static int ws_manage_users(WsCall *call) {
@@ -64,6 +76,14 @@ static int ws_manage_vehicle_add(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_VEHICLE_ADD));
 }
 
+static int ws_manage_vehicle_shares(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_VEHICLE_SHARES));
+}
+
+static int ws_manage_vehicle_share(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_VEHICLE_SHARE));
+}
+
 /* As the table in ws/http/endpoint.c. */
 /* clang-format off */
 const WsEndpoint ws_manage_endpoints[] = {
@@ -71,10 +91,16 @@ const WsEndpoint ws_manage_endpoints[] = {
           ws_manage_devices, ws_change_answer, NULL },
         { "/api/manage/devices", "POST", WS_ENDPOINT_USER,
           ws_manage_device_add, ws_change_answer, WS_JSON },
+        { "/api/manage/devices/{id}/shares", "GET", WS_ENDPOINT_USER,
+          ws_manage_device_shares, ws_change_answer, NULL },
+        { "/api/manage/devices/{id}/shares", "PUT", WS_ENDPOINT_USER,
+          ws_manage_device_share, ws_change_answer, WS_JSON },
         { "/api/manage/devices/{id}/token", "POST", WS_ENDPOINT_USER,
           ws_manage_device_rotate, ws_change_answer, NULL },
         { "/api/manage/devices/{id}/token", "DELETE", WS_ENDPOINT_USER,
           ws_manage_device_revoke, ws_change_answer, NULL },
+        { "/api/manage/shares/{id}", "DELETE", WS_ENDPOINT_USER,
+          ws_manage_share_delete, ws_change_answer, NULL },
         { "/api/manage/users", "GET", WS_ENDPOINT_USER,
           ws_manage_users, ws_change_answer, NULL },
         { "/api/manage/users", "POST", WS_ENDPOINT_USER,
@@ -97,6 +123,10 @@ const WsEndpoint ws_manage_endpoints[] = {
           ws_manage_vehicles, ws_change_answer, NULL },
         { "/api/manage/vehicles", "POST", WS_ENDPOINT_USER,
           ws_manage_vehicle_add, ws_change_answer, WS_JSON },
+        { "/api/manage/vehicles/{id}/shares", "GET", WS_ENDPOINT_USER,
+          ws_manage_vehicle_shares, ws_change_answer, NULL },
+        { "/api/manage/vehicles/{id}/shares", "PUT", WS_ENDPOINT_USER,
+          ws_manage_vehicle_share, ws_change_answer, WS_JSON },
 };
 /* clang-format on */
 
