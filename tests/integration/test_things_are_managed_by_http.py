@@ -174,3 +174,75 @@ def test_an_owner_shares_and_takes_back_what_is_his(fleet, ana, kind, code):
     told(ana("PUT", place, {"user": "nobody"}), 422, "invalid")
     told(ana("DELETE", f"shares/{share['id']}"), 200)
     wait_until(lambda: fleet.status(f"/api/{kind}/{code}", headers=sees) == 404, "ben sees it no more")
+
+
+def test_groups_are_made_shared_and_deleted(fleet, root):
+    group = told(root("POST", "groups", {"name": "All of them", "devices": ["dev-ana", fleet.ids["dev-ben"]]}), 201)
+    assert [d["code"] for d in group["devices"]] == ["dev-ana", "dev-ben"]
+    told(root("POST", "groups", {"name": "Other", "devices": ["dev-none"]}), 422, "invalid")
+    told(root("POST", "groups", {"name": "Other", "devices": "dev-ana"}), 422, "invalid")
+    told(root("PUT", f"groups/{group['id']}/shares", {"user": "vera"}), 201)
+    sees = {"Authorization": f"Bearer {fleet.token('vera')}"}
+    wait_until(lambda: fleet.status("/api/devices/dev-ben", headers=sees) == 200, "vera sees it")
+    assert told(root("GET", "groups"), 200)["items"] == [group]
+    told(root("DELETE", f"groups/{group['id']}"), 200)
+    wait_until(lambda: fleet.status("/api/devices/dev-ben", headers=sees) == 404, "vera sees it no more")
+
+
+# ---- rights and limits --------------------------------------------------------------------------
+
+ADMINS = [("GET", "users", None), ("POST", "users", {"username": "x", "password": PASSWORD}), ("DELETE", "users/{ben}", None),
+          ("POST", "users/{ben}/disable", None), ("POST", "users/{ben}/enable", None), ("POST", "users/{ben}/revoke", None),
+          ("POST", "users/{ben}/token", None), ("PUT", "users/{ben}/password", {"password": PASSWORD}),
+          ("PUT", "users/{ben}/identifier", {"identifier": "x"}), ("POST", "devices", {"code": "x"}), ("POST", "vehicles", {"code": "x"}),
+          ("GET", "groups", None), ("POST", "groups", {"name": "x", "devices": []}), ("GET", "groups/1/shares", None)]
+
+
+def test_what_is_for_admins_is_for_nobody_else(fleet):
+    before = fleet.database.rows("SELECT id, generation, is_active, identifier, password_hash FROM users ORDER BY id")
+    for method, path, body in ADMINS:
+        for name in ("ana", "vera"):
+            told(Manager(fleet, name)(method, path.format(**fleet.ids), body), 403, "forbidden")
+        nobody = requests.request(method, f"{fleet.url}/api/manage/{path.format(**fleet.ids)}", json=body, timeout=PATIENCE)
+        told(nobody, 401, "unauthorized")
+    assert fleet.database.rows("SELECT id, generation, is_active, identifier, password_hash FROM users ORDER BY id") == before
+
+
+def test_another_s_answers_as_what_is_not_there(fleet, ana):
+    for method, path, body in (("POST", "devices/{}/token", None), ("DELETE", "devices/{}/token", None), ("GET", "devices/{}/shares", None),
+                               ("PUT", "devices/{}/shares", {"user": "ana"})):
+        answers = [told(ana(method, path.format(number), body), 404, "not_found") for number in (fleet.ids["dev-ben"], 999999, "dev-ben", 0)]
+        assert len({str(sorted(answer.items())) for answer in answers}) == 1
+    assert [d["code"] for d in told(ana("GET", "devices"), 200)["items"]] == ["dev-ana"]
+
+
+def test_a_viewer_changes_nothing_of_his_own(fleet, root):
+    told(root("POST", "devices", {"code": "dev-vera", "user": "vera"}), 201)
+    number = fleet.database.value("SELECT id FROM devices WHERE code = 'dev-vera'")
+    vera = Manager(fleet, "vera")
+    assert [d["code"] for d in told(vera("GET", "devices"), 200)["items"]] == ["dev-vera"]
+    told(vera("POST", f"devices/{number}/token"), 403, "forbidden")
+    told(vera("PUT", f"devices/{number}/shares", {"user": "ana"}), 403, "forbidden")
+
+
+def test_each_change_is_in_the_log_without_secrets(fleet, root):
+    root("POST", "users", {"username": "dora", "password": "a secret of dora"})
+    root("POST", f"users/{fleet.ids['ben']}/revoke")
+    Manager(fleet, "ana")("POST", f"users/{fleet.ids['ben']}/revoke")
+    number, by = fleet.database.value("SELECT id FROM users WHERE username = 'dora'"), fleet.ids["root"]
+    assert f"managed action=user_add id={number} by={by} status=201" in fleet.log()
+    assert f"managed action=user_revoke id={fleet.ids['ben']} by={by} status=200" in fleet.log()
+    assert f"managed action=user_revoke id={fleet.ids['ben']} by={fleet.ids['ana']} status=403" in fleet.log()
+    assert "secret of dora" not in fleet.log()
+
+
+def test_one_users_changes_are_bounded_and_no_others(fleet, root, ana):
+    fleet.write_conf(http__changes_per_minute=3)
+    fleet.stop()
+    fleet.start()
+    statuses = [ana("POST", "users/1/revoke").status_code for _ in range(5)]
+    assert statuses == [403, 403, 403, 429, 429]
+    assert int(ana("POST", "users/1/revoke").headers["Retry-After"]) > 0
+    assert ana("GET", "devices").status_code == 200  # reading is no change
+    told(root("POST", f"users/{fleet.ids['ben']}/revoke"), 200)
+    assert fleet.metric("tidegate_changes_refused_total") == 3

@@ -28,6 +28,26 @@ static int ws_manage_device_revoke(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_DEVICE_REVOKE));
 }
 
+static int ws_manage_groups(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_GROUPS));
+}
+
+static int ws_manage_group_add(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_GROUP_ADD));
+}
+
+static int ws_manage_group_delete(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_GROUP_DELETE));
+}
+
+static int ws_manage_group_shares(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_GROUP_SHARES));
+}
+
+static int ws_manage_group_share(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_GROUP_SHARE));
+}
+
 static int ws_manage_share_delete(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_SHARE_DELETE));
 }
@@ -99,6 +119,16 @@ const WsEndpoint ws_manage_endpoints[] = {
           ws_manage_device_rotate, ws_change_answer, NULL },
         { "/api/manage/devices/{id}/token", "DELETE", WS_ENDPOINT_USER,
           ws_manage_device_revoke, ws_change_answer, NULL },
+        { "/api/manage/groups", "GET", WS_ENDPOINT_USER,
+          ws_manage_groups, ws_change_answer, NULL },
+        { "/api/manage/groups", "POST", WS_ENDPOINT_USER,
+          ws_manage_group_add, ws_change_answer, WS_JSON },
+        { "/api/manage/groups/{id}", "DELETE", WS_ENDPOINT_USER,
+          ws_manage_group_delete, ws_change_answer, NULL },
+        { "/api/manage/groups/{id}/shares", "GET", WS_ENDPOINT_USER,
+          ws_manage_group_shares, ws_change_answer, NULL },
+        { "/api/manage/groups/{id}/shares", "PUT", WS_ENDPOINT_USER,
+          ws_manage_group_share, ws_change_answer, WS_JSON },
         { "/api/manage/shares/{id}", "DELETE", WS_ENDPOINT_USER,
           ws_manage_share_delete, ws_change_answer, NULL },
         { "/api/manage/users", "GET", WS_ENDPOINT_USER,
