@@ -21,6 +21,7 @@
 #include "tests/fake/asks.h"
 #include "ws/access/auth.h"
 #include "ws/loop/options.h"
+#include "ws/manage/change.h"
 #include "ws/server.h"
 
 #define FORM "Content-Type: application/x-www-form-urlencoded\r\n"
@@ -796,6 +797,28 @@ static void test_anonymous_paths_ask_for_everything(void **state) {
         assert_int_equal(request(f, "GET /api/statistics", "", ""), 401);
 }
 
+static void test_a_change_is_asked_and_told_once(void **state) {
+        CLEANUP(query_free) Query *query = NULL;
+        Fixture *f = *state;
+        char text[4096];
+
+        dial(f);
+        snprintf(text,
+                 sizeof(text),
+                 "DELETE /api/manage/shares/17 HTTP/1.1\r\nHost: a\r\n%s\r\n",
+                 bearer(f, "ana"));
+        send_text(f, text);
+        query = next_asked(f);
+        assert_int_equal(query->manage->kind, MANAGE_SHARE_DELETE);
+        assert_int_equal(query->manage->id, 17);
+        answer_query(f, query, 200, "{\"id\" : 17}");
+        assert_int_equal(read_answer(f), 200);
+        assert_true(has(f, "Cache-Control: no-store"));
+        assert_true(has(f, "{\"id\" : 17}"));
+        assert_int_equal(request(f, "DELETE /api/manage/shares/x", bearer(f, "ana"), ""), 404);
+        assert_int_equal(request(f, "DELETE /api/manage/users/7", bearer(f, "nobody"), ""), 401);
+}
+
 static void test_lists_show_what_the_user_may_see(void **state) {
         Fixture *f = *state;
 
@@ -975,6 +998,7 @@ int main(void) {
                 TEST(test_statistics_ask_for_the_scope_of_the_user),
                 TEST(test_statistics_refuse_bad_parameters_and_foreign_devices),
                 TEST(test_anonymous_paths_ask_for_everything),
+                TEST(test_a_change_is_asked_and_told_once),
                 TEST(test_lists_show_what_the_user_may_see),
                 TEST(test_stats_and_status_are_for_users),
                 TEST(test_tickets_are_sold_to_users),

@@ -13,6 +13,7 @@
 #define WS_OPTIONS_HANDSHAKE_MS 5
 #define WS_OPTIONS_HANDSHAKES   1024
 #define WS_OPTIONS_SHARE        50
+#define WS_OPTIONS_CHANGES      120
 #define WS_OPTIONS_HTTP         1024
 #define WS_OPTIONS_BODIES       (64 << 20)
 
@@ -116,6 +117,8 @@ int ws_options_copy(WsOptions *ret_options, const WsOptions *options) {
                 copy.bodies_bytes = WS_OPTIONS_BODIES;
         if (copy.bodies_bytes < 4 * copy.max_body_bytes) /* the largest fits into a share */
                 copy.bodies_bytes = 4 * copy.max_body_bytes;
+        if (copy.changes_per_min <= 0)
+                copy.changes_per_min = WS_OPTIONS_CHANGES;
         ws_options_at_least(&copy.ping_interval_ms, 20);
         ws_options_at_least(&copy.silence_ms, 20);
         ws_options_at_least(&copy.slow_ms, 1);
