@@ -1,5 +1,6 @@
-"""Random walks: boats move in and out of boxes that move, rights come and go in SQL, sockets are cut; after each quiet
-moment each client's set, and where each of its boats is, are what SQL says.
+"""Random walks: boats move in and out of boxes that move, rights come and go in SQL, sockets are cut, do not read, and get a
+second box that goes on behind an older cursor; after each quiet moment each set, and where each of its boats is, are what
+SQL says.
 
     TIDEGATE_WALK="walkers=1000 boxes=200 rounds=20 seed=7"        # the long form
 """
@@ -9,10 +10,12 @@ import random
 
 import pytest
 
+import viewers
+from test_no_cursor_runs_ahead import small_socket
 from viewers import Viewer
 from waiting import PATIENCE, wait_until
 
-SHORT = {"walkers": 100, "boxes": 20, "users": 5, "rounds": 5, "seed": 1}
+SHORT = {"walkers": 100, "boxes": 20, "users": 5, "rounds": 5, "seed": 1, "queue": 65536, "replay": 500}
 WIDE, BOX = 10.0, 3.0  # degrees: of the sea, and of a box
 
 
@@ -21,75 +24,121 @@ def chosen():
     return {**SHORT, **{name: int(value) for name, value in words}}
 
 
-class Box:
+class View:
     """What a page would keep of one subscription, from what it is sent and nothing else."""
+
+    def __init__(self, box):
+        self.box, self.set = box, None
+        self.names, self.parts, self.places = set(), set(), {}
+
+    def place(self, item):
+        self.places[item["vehicle_id"]] = (item["data"]["latitude"], item["data"]["longitude"])
+
+    def tell(self, frame):
+        self.set = frame.get("set", self.set)
+        if frame["type"] == "snapshot":
+            self.parts |= set(frame["vehicle_ids"])
+            for item in frame["items"]:
+                self.place(item)
+            if frame["done"]:
+                self.names = self.parts | (set() if frame["complete"] else self.names)
+                self.parts = set()
+        elif frame["type"] == "left":
+            self.names.discard(frame["vehicle_id"])
+
+    def seen(self):
+        return {name: self.places.get(name) for name in self.names}
+
+
+class Page:
+    """One socket with a box, beside which there may be another one, that begins at an older cursor."""
 
     def __init__(self, gateway, user, dice):
         self.gateway, self.user, self.dice = gateway, user, dice
-        self.viewer, self.cursor, self.set = None, None, None
-        self.names, self.parts, self.places, self.n_moves = set(), set(), {}, 0
-        self.choose()
+        self.viewer, self.cursor, self.older = None, None, None
+        self.views, self.n_asked = {"s1": View(self.choose())}, 0
         self.connect()
 
     def choose(self):
         west, south = (self.dice.uniform(0, WIDE - BOX) for _ in range(2))
-        self.box = [west, south, west + BOX, south + BOX]
+        return [west, south, west + BOX, south + BOX]
+
+    def ask(self, op, **members):
+        self.n_asked += 1
+        self.viewer.send({"op": op, "id": self.n_asked, **members})
+
+    def subscribe(self, view, since):
+        pace = {"max_hz": 5} if self.dice.random() < 0.3 else {}
+        self.ask("subscribe", to=["vehicle/*"], types=["vehicle_log"], bbox=view.box, set=view.set or True,
+                 **({"since": since} if since else {}), **pace)
 
     def connect(self):
-        self.viewer = Viewer(self.gateway, "/api/ws", self.gateway.token(self.user), subprotocols=["tidegate.v1"])
-        self.last_seq = 0
-        ask = {"op": "subscribe", "id": 0, "to": ["vehicle/*"], "types": ["vehicle_log"], "bbox": self.box,
-               "set": self.set or True}
-        if self.dice.random() < 0.3:
-            ask["max_hz"] = 5
-        if self.cursor:
-            ask["since"] = self.cursor
-        self.viewer.send(ask)
+        self.viewer = Viewer(self.gateway, "/api/ws", self.gateway.token(self.user), subprotocols=["tidegate.v1"],
+                             sock=small_socket(self.gateway))
+        self.last_seq, self.goes_back, self.answered = 0, False, []
+        self.views = {"s1": self.views["s1"]}
+        self.views["s1"].parts = set()
+        self.subscribe(self.views["s1"], self.cursor)
 
     def cut(self):
+        viewers._loop.call_soon_threadsafe(self.viewer._socket.transport.abort)
+        self.viewer.wait_closed()
         self.read()
-        self.viewer.close()
-        self.parts = set()
-        self.connect()
 
     def move(self):
-        self.choose()
-        self.n_moves += 1
-        self.viewer.send({"op": "move", "id": self.n_moves, "subscription": "s1", "bbox": self.box})
+        self.views["s1"].box = self.choose()
+        self.say_box()
 
-    def place(self, item):
-        self.places[item["vehicle_id"]] = (item["data"]["latitude"], item["data"]["longitude"])
+    def say_box(self):
+        self.ask("move", subscription="s1", bbox=self.views["s1"].box)
+
+    def add(self):
+        """As a page that opens a second map, and knows where it was an hour ago."""
+        if "s2" in self.views or not self.older:
+            return
+        self.views["s2"] = View(self.choose())
+        self.goes_back = True
+        self.subscribe(self.views["s2"], self.older)
+
+    def doze(self):
+        """Takes nothing, until it is woken."""
+        viewers._loop.call_soon_threadsafe(self.viewer._socket.transport.pause_reading)
+
+    def wake(self):
+        viewers._loop.call_soon_threadsafe(self.viewer._socket.transport.resume_reading)
 
     def note(self, frame):
         cursor = frame.get("cursor")
         if cursor and frame["type"] != "welcome":
             seq = int(cursor.split(":")[1])
-            assert seq >= self.last_seq, f"{frame} behind {self.last_seq}"  # also what max_hz held back
+            assert seq >= self.last_seq or self.goes_back, f"{frame} behind {self.last_seq}"  # also what max_hz held back
             self.cursor, self.last_seq = cursor, seq
+            self.older = self.older or cursor
+
+    def take(self, frame):
+        if frame["type"] == "vehicle_log":
+            for name in set(frame.get("subscriptions", self.answered)) & set(self.views):
+                self.views[name].place(frame)
+        elif frame.get("subscription") in self.views:
+            self.views[frame["subscription"]].tell(frame)
 
     def read(self):
         for frame in self.viewer.rest():
-            if frame.get("ok") is not None:
-                assert frame["ok"], frame
-                continue
-            self.note(frame)
-            self.set = frame.get("set", self.set)
-            if frame["type"] == "snapshot":
-                self.parts |= set(frame["vehicle_ids"])
-                for item in frame["items"]:
-                    self.place(item)
-                if frame["done"]:
-                    self.names = self.parts | (set() if frame["complete"] else self.names)
-                    self.parts = set()
-            elif frame["type"] == "left":
-                self.names.discard(frame["vehicle_id"])
-            elif frame["type"] == "vehicle_log":
-                self.place(frame)
-        assert self.viewer.closed is None, self.viewer.closed
+            if "error" in frame:  # it is not known yet whether it can be resumed
+                assert frame["error"]["code"] == "busy", frame
+                self.say_box()
+            elif "ok" in frame:
+                self.answered += [frame["subscription"]] if "recovered" in frame else []
+            else:
+                self.note(frame)
+                self.take(frame)
+        if self.viewer.closed:  # it slept for too long
+            assert self.viewer.closed[0] in (1006, 4101, 4201), self.viewer.closed
+            self.connect()
 
     def seen(self):
         self.read()
-        return {name: self.places.get(name) for name in self.names}
+        return [view.seen() for view in self.views.values()]
 
 
 WHERE = """
@@ -99,10 +148,10 @@ SELECT v.id, l.latitude, l.longitude FROM vehicles v
 """
 
 
-def expected(database, box, ids):
-    west, south, east, north = box.box
-    rows = database.rows(WHERE, ids[box.user], ids[box.user])
-    return {row[0]: (row[1], row[2]) for row in rows if south <= row[1] <= north and west <= row[2] <= east}
+def expected(rows, page):
+    return [{name: (latitude, longitude) for name, latitude, longitude in rows
+             if south <= latitude <= north and west <= longitude <= east}
+            for west, south, east, north in (view.box for view in page.views.values())]
 
 
 class Sea:
@@ -135,37 +184,40 @@ class Sea:
         del self.walkers[code]
         self.database.rows("DELETE FROM vehicles WHERE code = %s", code)
 
-    def storm(self, boxes):
+    def storm(self, pages):
         """Everything at once, in an order that the dice say."""
         acts = [lambda c=code: self.step(c) for code in self.walkers for _ in range(2)]
-        acts += [self.toggle for _ in range(len(boxes))]
-        acts += [lambda b=box: b.move() for box in self.dice.sample(boxes, len(boxes) // 2)]
-        acts += [lambda b=box: b.cut() for box in self.dice.sample(boxes, len(boxes) // 4)]
+        acts += [self.toggle for _ in pages]
+        for act, share in (("move", 2), ("cut", 4), ("add", 4), ("doze", 4)):
+            acts += [getattr(page, act) for page in self.dice.sample(pages, len(pages) // share)]
         self.dice.shuffle(acts)
         for act in acts:
             act()
         self.publisher.flush()
         self.sink()
+        for page in pages:
+            page.wake()
 
 
 @pytest.fixture
 def sea(make_gateway, publisher, database):
     form = chosen()
-    gateway = make_gateway(ws__max_connections_per_user=1000, ws__connects_per_second=0, ws__progress="1s")
+    gateway = make_gateway(ws__max_connections_per_user=1000, ws__connects_per_second=0, ws__progress="1s",
+                           ws__queue_bytes=form["queue"], ws__slow_timeout="10m", ws__silence_timeout="5m", ws__replay_events=form["replay"])
     return Sea(gateway.start(), database, publisher, form)
 
 
 def test_each_set_is_what_sql_says_after_each_storm(sea):
-    boxes = [Box(sea.gateway, sea.users[n % len(sea.users)], sea.dice) for n in range(sea.form["boxes"])]
+    pages = [Page(sea.gateway, sea.users[n % len(sea.users)], sea.dice) for n in range(sea.form["boxes"])]
     n_seen = 0
     for _ in range(sea.form["rounds"]):
-        sea.storm(boxes)
+        sea.storm(pages)
         wait_until(lambda: sea.gateway.metric("tidegate_in_journal") == 0, "all to be stored", PATIENCE * 4)
-        for n, box in enumerate(boxes):
-            wanted = expected(sea.database, box, sea.ids)
-            wait_until(lambda b=box, w=wanted: b.seen() == w,
-                       f"box {n} of {box.user} to have {wanted}, it has {box.seen()}", PATIENCE * 2)
-            n_seen += len(wanted)
+        for n, page in enumerate(pages):
+            rows = sea.database.rows(WHERE, sea.ids[page.user], sea.ids[page.user])
+            wait_until(lambda p=page, r=rows: p.seen() == expected(r, p),
+                       f"page {n} of {page.user} to have {expected(rows, page)}, it has {page.seen()}", PATIENCE * 2)
+            n_seen += sum(map(len, page.seen()))
     assert n_seen > 0
-    for box in boxes:
-        box.viewer.close()
+    for page in pages:
+        page.viewer.close()
