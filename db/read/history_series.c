@@ -18,6 +18,7 @@ DEFINE_CLEANUP(PGresult *, PQclear);
 enum {
         SERIES_COLUMNS = 9, /* a time and a value of four points, and how many there are */
         SERIES_HOUR = 3600,
+        SERIES_TENS = 600, /* minutes, of these */
         SERIES_MINUTE = 60,
         SERIES_STEPS = 4, /* in a column, at least: its edges are off by an eighth of it at most */
 };
@@ -145,7 +146,9 @@ static int series_step(const History *history, int64_t from_us, int64_t to_us) {
 
         if (history->is_csv || *series_member(history) == '/' || step_s < SERIES_MINUTE)
                 return 0;
-        return step_s < SERIES_HOUR ? SERIES_MINUTE : SERIES_HOUR;
+        if (step_s >= SERIES_HOUR)
+                return SERIES_HOUR;
+        return step_s < SERIES_TENS ? SERIES_MINUTE : SERIES_TENS;
 }
 
 /* What both ways share, and what is of one alone. */

@@ -55,9 +55,10 @@ def columns_of(points, begin, end, n, step):
 
 
 def check(gateway, points, path="/api/devices/dev-1/telemetry", **query):
-    """Of whole days, and of times that begin and end anywhere; by hours, minutes and rows."""
+    """Of whole days, and of times that begin and end anywhere; by hours, tens of minutes, minutes and rows."""
     whole, odd = (FIRST, FIRST + timedelta(days=DAYS)), (FIRST + timedelta(hours=7, seconds=1234.5), FIRST + timedelta(days=3, seconds=77.3))
-    for (begin, end), n, step in ((whole, 5, 3600), (whole, 1, 3600), (odd, 3, 3600), (whole, 300, 60), (odd, 37, 60), (odd, 3000, 0)):
+    for (begin, end), n, step in ((whole, 5, 3600), (whole, 1, 3600), (odd, 3, 3600), (whole, 100, 600), (odd, 37, 600),
+                                  (whole, 300, 60), (odd, 150, 60), (odd, 3000, 0)):
         body = series(gateway, path, member="v", points=n, **query, **{"from": text(begin), "to": text(end)})
         assert body["step"] == step and body["columns"] == columns_of(points, begin, end, n, step), (begin, end, n)
 
