@@ -262,9 +262,13 @@ static bool log_is_empty(VehicleRecord *log) {
 
 /* A row of nothing but NULL is none. */
 static int refuse_empty(Decoder *decoder) {
-        for (size_t i = 0; i < N_ELEMENTS(log_members); ++i)
-                if (member_get(decoder, decoder->root, log_members[i].name))
-                        return decoder_refuse_without(decoder, decoder->root, log_members[i].name);
+        for (size_t i = 0; i < N_ELEMENTS(log_members); ++i) {
+                const char *name = log_members[i].name;
+                const JsonNode *value = json_member(&decoder->tree, decoder->root, text_of(name));
+
+                if (value && (value->type != JSON_NULL || value->odd))
+                        return decoder_refuse_without(decoder, decoder->root, name);
+        }
         return decoder_refuse_piece(decoder,
                                     REASON_MISSING_MEMBER,
                                     "payload: no member of a vehicle log (battery_voltage, "
