@@ -148,12 +148,12 @@ export function useSeries(thing: string, member: string, window: number | Omit<S
 
 export type UsePlayback = Played & Pick<Reel, "pause" | "play" | "seek" | "live">;
 
-/** What was, from `at` on, and then what is live: states of things as they were there, and the last `limit` events. Other
- * options begin another one; `seek()` goes elsewhere. */
+/** What was, from `at` on, and then what is live: states of things as they were there, and the last `limit` events. `at` and
+ * `rate` are where it begins, as they were at first (`Date.now() - 3_600_000` is another time in each render); `seek()` goes elsewhere. */
 export function usePlayback(options: PlaybackOptions, limit = 100): UsePlayback {
   const client = useClient();
-  const key = JSON.stringify([options, limit]);
-  // eslint-disable-next-line react-hooks/exhaustive-deps -- key has the options
+  const key = JSON.stringify([options.to, options.types, options.bbox, limit]);
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- key has the options, but for where it begins
   const reel = useMemo(() => new Reel(client, options, limit), [client, key]);
   const shown = useSyncExternalStore(reel.subscribe, reel.read, reel.read);
 

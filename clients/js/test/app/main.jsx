@@ -34,7 +34,7 @@ function Chart() {
 }
 
 function Past() {
-  const { mode, events, vehicles, live } = usePlayback({ to: ["vehicle/*"], types: ["vehicle_log"], at: past, rate: 100 });
+  const { mode, events, vehicles, live } = usePlayback({ to: ["vehicle/*"], types: ["vehicle_log"], at: Date.parse(past) + Math.random(), rate: 100 });
   return <p id="past" onClick={live}>{mode}: {events.length}, {vehicles.get(Number(vehicle))?.log?.data.heading}</p>;
 }
 
