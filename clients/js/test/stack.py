@@ -8,6 +8,10 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import threading
+import time
+
+import paho.mqtt.client as mqtt
 
 TESTS = pathlib.Path(__file__).resolve().parents[3] / "tests/integration"
 sys.path.insert(0, str(TESTS))
@@ -33,6 +37,8 @@ class Stack:
         populate(self.gateway)
         self.gateway.start()
         self.wire = Wire(self.gateway.port)
+        self.flooding = threading.Event()
+        self.flooding_thread = None
 
     def where(self):
         return {"url": f"http://127.0.0.1:{self.wire.port}/", "straight": f"{self.gateway.url}/", "ids": self.gateway.ids,
@@ -76,10 +82,34 @@ class Stack:
         for one in list(self.wire.connections):
             one.close()
 
+    def flood(self, rate):
+        """Three kinds of one vehicle and one device, without end; 0: no more. At QoS 0: what counts is that they come."""
+        self.flooding.set()
+        if self.flooding_thread:
+            self.flooding_thread.join()
+        self.flooding.clear()
+        self.flooding_thread = rate and threading.Thread(target=self._flood, args=(rate,), daemon=True)
+        if self.flooding_thread:
+            self.flooding_thread.start()
+
+    def _flood(self, rate):
+        client = mqtt.Client("flood")
+        client.connect("127.0.0.1", self.broker.port)
+        client.loop_start()
+        begin, n = time.monotonic(), 0
+        while not self.flooding.wait(0.005):
+            for n in range(n + 1, int((time.monotonic() - begin) * rate) + 1):
+                client.publish(*(("ems/dev-1/telemetry", f'{{"n":{n % 1000}}}'),
+                                 ("seano/USV-1/vehicle_log", f'{{"battery_voltage":{n % 1000}}}'),
+                                 ("seano/USV-1/sensor_log", f'{{"sensor_id":{n % 30},"data":{{"t":{n % 1000}}}}}'))[n % 3])
+        client.disconnect()
+        client.loop_stop()
+
     def metric(self, name):
         return self.gateway.metric(name)
 
     def stop(self):
+        self.flood(0)
         self.wire.close()
         self.gateway.stop()
         self.broker.stop()
