@@ -12,6 +12,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const { values } = parseArgs({ options: { outDir: { type: "string", default: join(root, "dist") } } });
 const outDir = values.outDir;
 
+process.env.NODE_ENV = "production"; // also where tests build it, which say "test": React would be that of who works on it
 await build({ root, logLevel: "warn", build: { outDir, emptyOutDir: true } });
 
 const files = readdirSync(outDir, { recursive: true }).map(String).filter((name) => statSync(join(outDir, name)).isFile());
