@@ -8,11 +8,14 @@ import { heardTime } from "./clock";
 export class Failed extends Error {
   readonly status: number;
   readonly code: string | undefined;
+  /** As the gateway has it. */
+  readonly detail: string | undefined;
 
-  constructor(status: number, code: string | undefined, message: string) {
+  constructor(status: number, code: string | undefined, message: string, detail?: string) {
     super(message);
     this.status = status;
     this.code = code;
+    this.detail = detail;
   }
 }
 
@@ -30,7 +33,7 @@ export async function ask<T>(client: Client, path: string, init: RequestInit = {
   const body = answer.status === 204 ? null : await answer.json().catch(() => null);
   if (answer.ok) return body as T;
   const { code, detail, title } = (body ?? {}) as { code?: string; detail?: string; title?: string };
-  throw new Failed(answer.status, code, t("app.error", { status: answer.status, message: detail ?? title ?? "" }));
+  throw new Failed(answer.status, code, t("app.error", { status: answer.status, message: detail ?? title ?? "" }), detail);
 }
 
 export const send = <T>(client: Client, method: string, path: string, body?: unknown): Promise<T> =>

@@ -227,6 +227,14 @@ export const en = {
   "unrouted.sample.of": "It came at {topic}.",
   "unrouted.members": "Its members",
 
+  "form.optional": "(may be empty)",
+  "form.allowed": "Allowed: {what}",
+  "form.taken": "There is one of this name already",
+  "form.missing": "There is none of this name",
+  "form.forbidden": "That is not yours to do",
+  "form.yourself": "You cannot do that to yourself: another admin has to",
+  "form.too_many": "That were too many changes in a minute: wait a little",
+
   "unit.mps": "{value} m/s",
   "unit.s": "{value} s",
   "unit.min": "{value} min",

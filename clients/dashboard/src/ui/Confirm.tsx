@@ -2,6 +2,7 @@ import { useState, type ReactNode } from "react";
 import { t } from "../i18n";
 import { Dialog } from "./Dialog";
 import css from "./Dialog.module.css";
+import { placed } from "./errors";
 
 interface Props {
   title: string;
@@ -25,18 +26,19 @@ export function Confirm({ title, children, yes, isFinal, act, close }: Props) {
     setError("");
     try {
       await act();
-      close();
     } catch (refused) {
-      setError((refused as Error).message);
+      setError(placed(refused as Error, []).message);
       setBusy(false);
+      return;
     }
+    close();
   };
   return (
     <Dialog title={title} close={close}>
       {children}
       <p role="alert" className={css.error}>{error}</p>
       <div className={css.answers}>
-        <button type="button" onClick={close} autoFocus>{t("dialog.cancel")}</button>
+        <button type="button" onClick={close} data-focus>{t("dialog.cancel")}</button>
         <button type="button" className={isFinal ? "danger" : "primary"} disabled={isBusy} onClick={() => void run()}>{yes}</button>
       </div>
     </Dialog>
