@@ -235,6 +235,11 @@ export const en = {
   "form.yourself": "You cannot do that to yourself: another admin has to",
   "form.too_many": "That were too many changes in a minute: wait a little",
 
+  "secret.code": "The token as a QR code",
+  "secret.token": "The token",
+  "secret.once": "It is shown this once. The gateway keeps no copy of it.",
+  "secret.kept": "I have kept it",
+
   "unit.mps": "{value} m/s",
   "unit.s": "{value} s",
   "unit.min": "{value} min",
