@@ -9,6 +9,7 @@
 
 #define MQTT_CANARY_MAX_UNHEARD  20
 #define MQTT_CANARY_MAX_LOST     3
+#define MQTT_CANARY_PROOF_US     INT64_C(5000000) /* of a connection that was none of its business */
 #define MQTT_CANARY_REST_US      INT64_C(300000000)
 #define MQTT_CANARY_LONG_REST_US INT64_C(86400000000)
 
@@ -25,6 +26,7 @@ void mqtt_canary_init(MqttCanary *canary, const char *client_id, int interval_ms
 
 void mqtt_canary_rest(MqttCanary *canary) {
         canary->is_subscribed = false;
+        canary->since_us = 0;
         atomic_store(&canary->is_heard, false);
         atomic_store(&canary->n_unheard, 0);
         if (canary->denied_us == 0)
@@ -44,7 +46,7 @@ static void mqtt_canary_give_up(MqttCanary *canary, const char *reason, int64_t 
 }
 
 /* To ask costs a connection each time, so it is asked ever less often. */
-static void mqtt_canary_denied(MqttCanary *canary, int64_t now_us) {
+static void mqtt_canary_accuse(MqttCanary *canary, int64_t now_us) {
         int64_t rest_us = canary->denied_us * 2;
 
         if (rest_us == 0)
@@ -53,13 +55,31 @@ static void mqtt_canary_denied(MqttCanary *canary, int64_t now_us) {
                 rest_us = MQTT_CANARY_LONG_REST_US;
         canary->denied_us = rest_us;
         canary->resting_us = now_us + rest_us;
-        canary->is_said = true;
+        canary->is_accused = true;
         canary->n_lost = MQTT_CANARY_MAX_LOST - 1; /* the next is enough */
+}
+
+/* Connections go without it, too. */
+static void mqtt_canary_acquit(MqttCanary *canary) {
+        canary->is_accused = false;
+        canary->denied_us = 0;
+        canary->resting_us = 0;
+        canary->n_lost = 0;
+}
+
+bool mqtt_canary_is_guilty(MqttCanary *canary, int64_t now_us) {
+        if (!canary->is_accused || canary->since_us == 0 ||
+            now_us - canary->since_us < MQTT_CANARY_PROOF_US)
+                return false;
+        canary->is_accused = false;
+        canary->is_said = true;
+        return true;
 }
 
 static void mqtt_canary_allowed(MqttCanary *canary) {
         canary->denied_us = 0;
         canary->n_lost = 0;
+        canary->is_accused = false;
         if (canary->is_said)
                 log_info("mqtt_canary_on topic=%s", canary->topic);
         canary->is_said = false;
@@ -80,13 +100,15 @@ MqttCanaryVerdict mqtt_canary_lose(MqttCanary *canary, int64_t now_us) {
 
         if (was_heard)
                 mqtt_canary_allowed(canary);
+        if (canary->is_accused && !was_tried && canary->since_us != 0)
+                mqtt_canary_acquit(canary);
         mqtt_canary_rest(canary);
         if (canary->interval_ms == 0 || !was_tried || was_heard)
                 return MQTT_CANARY_INNOCENT;
         if (++canary->n_lost < MQTT_CANARY_MAX_LOST)
                 return MQTT_CANARY_SUSPECT;
-        mqtt_canary_denied(canary, now_us);
-        return MQTT_CANARY_GUILTY;
+        mqtt_canary_accuse(canary, now_us);
+        return MQTT_CANARY_ACCUSED;
 }
 
 static bool mqtt_canary_subscribe(MqttCanary *canary, MqttSession *session, int64_t now_us) {
@@ -104,6 +126,8 @@ static bool mqtt_canary_subscribe(MqttCanary *canary, MqttSession *session, int6
 }
 
 void mqtt_canary_sing(MqttCanary *canary, MqttSession *session, int64_t now_us) {
+        if (canary->since_us == 0)
+                canary->since_us = now_us;
         if (atomic_load(&canary->is_heard))
                 mqtt_canary_allowed(canary);
         if (canary->interval_ms <= 0 || canary->topic[0] == '\0' ||

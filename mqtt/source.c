@@ -262,12 +262,6 @@ static void mqtt_source_lost(MqttSource *source) {
                           "hint=\"another client uses this client id\"",
                           source->options->client_id,
                           retry_ms);
-        else if (canary == MQTT_CANARY_GUILTY)
-                log_warning("mqtt_canary_denied topic=%s retry_ms=%d hint=\"the broker hangs up "
-                            "before our own message on this topic comes back: let us write and "
-                            "read it, or set mqtt.canary = 0\"",
-                            source->canary.topic,
-                            retry_ms);
         else if (source->n_short == MQTT_SOURCE_FLAPS)
                 log_error("mqtt_connection_flapping client_id=%s retry_ms=%d "
                           "hint=\"does another client use this client id?\"",
@@ -340,6 +334,11 @@ static void mqtt_source_turn(MqttSource *source) {
                 return;
         }
         mqtt_source_subscribe(source);
+        if (mqtt_canary_is_guilty(&source->canary, clock_mono_us()))
+                log_warning("mqtt_canary_denied topic=%s hint=\"the broker hangs up before our own "
+                            "message on this topic comes back: let us write and read it, or set "
+                            "mqtt.canary = 0\"",
+                            source->canary.topic);
         mqtt_canary_sing(&source->canary, source->session, clock_mono_us());
         if (source->canary.interval_ms > 0 && source->canary.interval_ms < tick_ms)
                 tick_ms = source->canary.interval_ms;

@@ -121,8 +121,10 @@ static void test_hung_up_on_it_rests_twice_as_long_each_time_up_to_a_day(void **
         for (int i = 0; i < 3; ++i) {
                 sing_for(SECOND_US);
                 assert_int_equal(mqtt_canary_lose(&canary, now_us),
-                                 i < 2 ? MQTT_CANARY_SUSPECT : MQTT_CANARY_GUILTY);
+                                 i < 2 ? MQTT_CANARY_SUSPECT : MQTT_CANARY_ACCUSED);
         }
+        sing_for(6 * SECOND_US);
+        assert_true(mqtt_canary_is_guilty(&canary, now_us));
         for (int wanted = 5; wanted < 1440; wanted *= 2)
                 assert_in_range(minutes_of_peace(), wanted - 1, wanted + 1);
         assert_in_range(minutes_of_peace(), 1438, 1442);
@@ -136,6 +138,40 @@ static void test_hung_up_on_it_rests_twice_as_long_each_time_up_to_a_day(void **
         broker.hangs_up = true;
         sing_for(SECOND_US);
         assert_int_equal(mqtt_canary_lose(&canary, now_us), MQTT_CANARY_SUSPECT);
+}
+
+/* Three connections that went before it was heard. */
+static void lose_three(void) {
+        for (int i = 0; i < 3; ++i) {
+                sing_for(SECOND_US);
+                assert_int_equal(mqtt_canary_lose(&canary, now_us),
+                                 i < 2 ? MQTT_CANARY_SUSPECT : MQTT_CANARY_ACCUSED);
+        }
+}
+
+static void test_its_guilt_is_known_once_a_connection_without_it_holds(void **state) {
+        (void)state;
+        broker.hangs_up = true;
+        lose_three();
+        assert_false(mqtt_canary_is_guilty(&canary, now_us + MINUTE_US)); /* there is none */
+        sing_for(4 * SECOND_US);
+        assert_false(mqtt_canary_is_guilty(&canary, now_us));
+        sing_for(2 * SECOND_US);
+        assert_true(mqtt_canary_is_guilty(&canary, now_us));
+        assert_false(mqtt_canary_is_guilty(&canary, now_us)); /* said once */
+        assert_int_equal(mqtt_canary_lose(&canary, now_us), MQTT_CANARY_INNOCENT);
+}
+
+static void test_a_network_that_cuts_without_it_as_well_acquits_it(void **state) {
+        (void)state;
+        broker.is_deaf = true; /* answers are lost, then the connection is */
+        lose_three();
+        sing_for(2 * SECOND_US);
+        assert_int_equal(mqtt_canary_lose(&canary, now_us), MQTT_CANARY_INNOCENT);
+        broker.is_deaf = false;
+        sing_for(MINUTE_US);
+        assert_false(mqtt_canary_is_guilty(&canary, now_us));
+        assert_true(atomic_load(&canary.is_heard)); /* asked again at once */
 }
 
 static void test_without_a_topic_or_an_interval_there_is_none(void **state) {
@@ -155,6 +191,10 @@ int main(void) {
                                        setup),
                 cmocka_unit_test_setup(test_unheard_it_rests_and_tries_again, setup),
                 cmocka_unit_test_setup(test_hung_up_on_it_rests_twice_as_long_each_time_up_to_a_day,
+                                       setup),
+                cmocka_unit_test_setup(test_its_guilt_is_known_once_a_connection_without_it_holds,
+                                       setup),
+                cmocka_unit_test_setup(test_a_network_that_cuts_without_it_as_well_acquits_it,
                                        setup),
                 cmocka_unit_test_setup(test_without_a_topic_or_an_interval_there_is_none, setup),
         };
