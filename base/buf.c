@@ -1,5 +1,6 @@
 #include "base/buf.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -112,6 +113,80 @@ void buf_printf(Buf *buf, const char *format, ...) {
         buf->n += (size_t)n;
 }
 
+/* The top bit of the first byte that does not stand for itself, in the order of addresses; those of
+ * later ones mean nothing. */
+static uint64_t buf_word_special(uint64_t word) {
+        const uint64_t ones = UINT64_C(0x0101010101010101);
+        const uint64_t tops = UINT64_C(0x8080808080808080);
+        uint64_t quotes = word ^ ones * '"', slashes = word ^ ones * '\\';
+
+        return (word | (word - ones * 0x20) | ((quotes - ones) & ~quotes) |
+                ((slashes - ones) & ~slashes)) &
+               tops;
+}
+
+static uint64_t buf_word(const char *at) {
+        uint64_t word;
+
+        memcpy(&word, at, sizeof(word));
+        return le64toh(word);
+}
+
+/* Both ends of 4 to 7 bytes. */
+static uint64_t buf_short_word(const char *at, const char *end) {
+        uint32_t first, last;
+
+        memcpy(&first, at, sizeof(first));
+        memcpy(&last, end - sizeof(last), sizeof(last));
+        return (uint64_t)last << 32 | first;
+}
+
+static bool buf_is_plain(char c) {
+        return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != '"' && c != '\\';
+}
+
+size_t buf_json_plain(const char *at, const char *end) {
+        const char *start = at;
+
+        while (end - at >= 8) {
+                uint64_t special = buf_word_special(buf_word(at));
+
+                if (special)
+                        return (size_t)(at - start) + (size_t)__builtin_ctzll(special) / 8;
+                at += 8;
+        }
+        if (end - start >= 8 ? !buf_word_special(buf_word(end - 8))
+                             : end - start >= 4 && !buf_word_special(buf_short_word(at, end)))
+                return (size_t)(end - start);
+        while (at < end && buf_is_plain(*at))
+                ++at;
+        return (size_t)(at - start);
+}
+
+/* Copies all that stands for itself; false: there is something else, and *@to is anything. */
+static inline bool buf_copy_plain(char *to, const char *at, size_t n) {
+        uint64_t special = 0;
+
+        if (n >= 8) {
+                for (size_t i = 0; i + 8 <= n && !special; i += 8) {
+                        special = buf_word_special(buf_word(at + i));
+                        memcpy(to + i, at + i, 8);
+                }
+                special |= buf_word_special(buf_word(at + n - 8));
+                memcpy(to + n - 8, at + n - 8, 8);
+        } else if (n >= 4) {
+                special = buf_word_special(buf_short_word(at, at + n));
+                memcpy(to, at, 4);
+                memcpy(to + n - 4, at + n - 4, 4);
+        } else {
+                for (size_t i = 0; i < n; ++i) {
+                        special |= !buf_is_plain(at[i]);
+                        to[i] = at[i];
+                }
+        }
+        return !special;
+}
+
 /* One character that does not stand for itself; returns how many bytes of @s it took. */
 static size_t buf_json_special(Buf *buf, const unsigned char *s, size_t n) {
         static const char shorts[] = "\"\"\\\\\bb\ff\nn\rr\tt";
@@ -138,45 +213,49 @@ static size_t buf_json_special(Buf *buf, const unsigned char *s, size_t n) {
         return 1;
 }
 
-static size_t buf_json_plain(Text text) {
-        return text_json_plain(text.data, text.data + text.n);
-}
-
 /* From a character on that does not stand for itself. */
 static void buf_json_rest(Buf *buf, Text rest) {
         while (rest.n > 0) {
                 size_t n = buf_json_special(buf, (const unsigned char *)rest.data, rest.n);
 
                 rest = (Text){ rest.data + n, rest.n - n };
-                n = buf_json_plain(rest);
+                n = buf_json_plain(rest.data, rest.data + rest.n);
                 buf_append(buf, rest.data, n);
                 rest = (Text){ rest.data + n, rest.n - n };
         }
         buf_append_char(buf, '"');
 }
 
+/* As far as nothing has to be escaped, and then the rest. */
+static void buf_json_escaped(Buf *buf, Text text) {
+        size_t n = buf_json_plain(text.data, text.data + text.n);
+
+        buf_append(buf, text.data, n);
+        buf_json_rest(buf, (Text){ text.data + n, text.n - n });
+}
+
 /* A string between what stands before and behind it, at once where it has nothing to escape. */
 static void buf_json_quoted(Buf *buf, Text text, bool needs_comma, bool is_name) {
-        size_t n = buf_json_plain(text);
-        char *end = buf_reserve(buf, n + 4);
-        bool is_plain = n == text.n;
+        char *end = buf_reserve(buf, text.n + 4);
+        bool is_plain;
 
         if (!end)
                 return;
-        if (needs_comma)
-                *end++ = ',';
+        *end = ',';
+        end += needs_comma;
         *end++ = '"';
-        memcpy(end, text.data, n);
-        end += n;
-        if (is_plain)
+        is_plain = buf_copy_plain(end, text.data, text.n);
+        if (is_plain) {
+                end += text.n;
                 *end++ = '"';
+        }
         if (is_plain && is_name)
                 *end++ = ':';
         *end = '\0';
         buf->n = (size_t)(end - buf->data);
         if (is_plain)
                 return;
-        buf_json_rest(buf, (Text){ text.data + n, text.n - n });
+        buf_json_escaped(buf, text);
         if (is_name)
                 buf_append_char(buf, ':');
 }
@@ -190,6 +269,20 @@ void buf_json_string(Buf *buf, Text text) {
 
 void buf_json_name(Buf *buf, const char *name, bool needs_comma) {
         buf_json_quoted(buf, text_of(name), needs_comma, true);
+}
+
+void buf_json_literal(Buf *buf, const char *name, size_t n, bool needs_comma) {
+        char *end = buf_reserve(buf, n + 4);
+
+        if (!end)
+                return;
+        *end = ',';
+        end += needs_comma;
+        *end++ = '"';
+        memcpy(end, name, n);
+        end += n;
+        memcpy(end, "\":", 3);
+        buf->n = (size_t)(end + 2 - buf->data);
 }
 
 /* Writes the digits of @value, at least @n_min of them, backwards from @end. */
@@ -296,10 +389,14 @@ void buf_json_bool(Buf *buf, bool value) {
 }
 
 void buf_json_time(Buf *buf, int64_t time_us) {
-        char text[CLOCK_TEXT_SIZE];
+        char *end = buf_reserve(buf, CLOCK_TEXT_SIZE + 1);
 
-        clock_format(time_us, text);
-        buf_append_char(buf, '"');
-        buf_append(buf, text, sizeof(text) - 1);
-        buf_append_char(buf, '"');
+        if (!end)
+                return;
+        *end++ = '"';
+        clock_format(time_us, end);
+        end += CLOCK_TEXT_SIZE - 1;
+        *end++ = '"';
+        *end = '\0';
+        buf->n = (size_t)(end - buf->data);
 }

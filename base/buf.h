@@ -36,9 +36,15 @@ void buf_append_string(Buf *buf, const char *string);
 void buf_append_char(Buf *buf, char c);
 void buf_printf(Buf *buf, const char *format, ...) PRINTF(2, 3);
 
+/* How many bytes from @at on stand for themselves in a string of JSON, up to @end: ASCII, and no
+ * quote, backslash or control character. */
+size_t buf_json_plain(const char *at, const char *end);
+
 /* JSON values (RFC 8259). A double that is not finite becomes null. */
 void buf_json_string(Buf *buf, Text text); /* quoted and escaped; absent becomes null */
 void buf_json_name(Buf *buf, const char *name, bool needs_comma); /* of a member: ,"name": */
+/* The same of one that has nothing to escape. */
+void buf_json_literal(Buf *buf, const char *name, size_t n, bool needs_comma);
 void buf_json_double(Buf *buf, double value); /* shortest form that reads back the same */
 void buf_json_float(Buf *buf, float value);   /* 21.3 and not 21.299999237060547 */
 void buf_json_int(Buf *buf, int64_t value);

@@ -50,22 +50,22 @@ static void clock_civil_from_days(int64_t days, int *ret_year, int *ret_month, i
         *ret_year = (int)(year_of_era + era * 400 + (*ret_month <= 2));
 }
 
-static char *clock_put(char *at, int value, int n_digits) {
-        for (int i = n_digits - 1; i >= 0; --i) {
-                at[i] = (char)('0' + value % 10);
-                value /= 10;
-        }
-        return at + n_digits;
-}
+static const char clock_pairs[] = "00010203040506070809101112131415161718192021222324252627282930"
+                                  "31323334353637383940414243444546474849505152535455565758596061"
+                                  "62636465666768697071727374757677787980818283848586878889909192"
+                                  "93949596979899";
 
-static char *clock_put_char(char *at, char c) {
-        *at = c;
-        return at + 1;
+/* Two digits, and what follows them. */
+static char *clock_put(char *at, unsigned value, char behind) {
+        memcpy(at, &clock_pairs[2 * value], 2);
+        at[2] = behind;
+        return at + 3;
 }
 
 void clock_format(int64_t time_us, char ret_text[CLOCK_TEXT_SIZE]) {
         int year, month, day;
-        int64_t days, ms;
+        int64_t days;
+        unsigned ms;
         char *at = ret_text;
 
         if (time_us < CLOCK_MIN)
@@ -73,15 +73,17 @@ void clock_format(int64_t time_us, char ret_text[CLOCK_TEXT_SIZE]) {
         if (time_us > CLOCK_MAX)
                 time_us = CLOCK_MAX;
         days = (time_us - CLOCK_MIN) / CLOCK_DAY_US + CLOCK_MIN / CLOCK_DAY_US;
-        ms = (time_us - days * CLOCK_DAY_US) / 1000;
+        ms = (unsigned)((time_us - days * CLOCK_DAY_US) / 1000);
 
         clock_civil_from_days(days, &year, &month, &day);
-        at = clock_put_char(clock_put(at, year, 4), '-');
-        at = clock_put_char(clock_put(at, month, 2), '-');
-        at = clock_put_char(clock_put(at, day, 2), 'T');
-        at = clock_put_char(clock_put(at, (int)(ms / 3600000), 2), ':');
-        at = clock_put_char(clock_put(at, (int)(ms / 60000 % 60), 2), ':');
-        at = clock_put_char(clock_put(at, (int)(ms / 1000 % 60), 2), '.');
-        at = clock_put_char(clock_put(at, (int)(ms % 1000), 3), 'Z');
+        memcpy(at, &clock_pairs[2 * ((unsigned)year / 100)], 2);
+        at = clock_put(at + 2, (unsigned)year % 100, '-');
+        at = clock_put(at, (unsigned)month, '-');
+        at = clock_put(at, (unsigned)day, 'T');
+        at = clock_put(at, ms / 3600000, ':');
+        at = clock_put(at, ms / 60000 % 60, ':');
+        at = clock_put(at, ms / 1000 % 60, '.');
+        at = clock_put(at, ms % 1000 / 10, (char)('0' + ms % 10));
+        *at++ = 'Z';
         *at = '\0';
 }

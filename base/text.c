@@ -1,7 +1,5 @@
 #include "base/text.h"
 
-#include <endian.h>
-
 static bool text_is_one_of(char c, const char *chars) {
         return c != '\0' && strchr(chars, c);
 }
@@ -118,54 +116,4 @@ size_t text_distance(const char *a, const char *b) {
                 }
         }
         return row[n];
-}
-
-/* The top bit of the first byte that does not stand for itself, in the order of addresses; those of
- * later ones mean nothing. */
-static uint64_t text_json_special(uint64_t word) {
-        const uint64_t ones = UINT64_C(0x0101010101010101);
-        const uint64_t tops = UINT64_C(0x8080808080808080);
-        uint64_t quotes = word ^ ones * '"', slashes = word ^ ones * '\\';
-
-        return (word | (word - ones * 0x20) | ((quotes - ones) & ~quotes) |
-                ((slashes - ones) & ~slashes)) &
-               tops;
-}
-
-static uint64_t text_word(const char *at) {
-        uint64_t word;
-
-        memcpy(&word, at, sizeof(word));
-        return le64toh(word);
-}
-
-/* Both ends of 4 to 7 bytes. */
-static uint64_t text_short_word(const char *at, const char *end) {
-        uint32_t first, last;
-
-        memcpy(&first, at, sizeof(first));
-        memcpy(&last, end - sizeof(last), sizeof(last));
-        return (uint64_t)last << 32 | first;
-}
-
-static bool text_is_json_plain(char c) {
-        return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != '"' && c != '\\';
-}
-
-size_t text_json_plain(const char *at, const char *end) {
-        const char *start = at;
-
-        while (end - at >= 8) {
-                uint64_t special = text_json_special(text_word(at));
-
-                if (special)
-                        return (size_t)(at - start) + (size_t)__builtin_ctzll(special) / 8;
-                at += 8;
-        }
-        if (end - start >= 8 ? !text_json_special(text_word(end - 8))
-                             : end - start >= 4 && !text_json_special(text_short_word(at, end)))
-                return (size_t)(end - start);
-        while (at < end && text_is_json_plain(*at))
-                ++at;
-        return (size_t)(at - start);
 }

@@ -26,10 +26,6 @@ bool text_to_number(Text text, uint64_t most, uint64_t *ret_number);
 /* Length of the UTF-8 sequence at @at, which is not ASCII; 0 if it is not one. */
 size_t text_utf8_length(const char *at, const char *end);
 
-/* How many bytes from @at on stand for themselves in a string of JSON, up to @end: ASCII, and no
- * quote, backslash or control character. */
-size_t text_json_plain(const char *at, const char *end);
-
 int text_hex_digit(char c); /* of either case; -1: it is none */
 /* Two digits a byte, in lower case, and a NUL: @ret_hex has 2 * @n + 1 bytes. */
 void text_put_hex(char *ret_hex, const void *data, size_t n);

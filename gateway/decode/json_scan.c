@@ -4,6 +4,7 @@
 #include <math.h>
 #include <strings.h>
 
+#include "base/buf.h"
 #include "base/text.h"
 
 #define JSON_MAX_SCALE    16383 /* decimals of a PostgreSQL numeric, and so of jsonb */
@@ -123,7 +124,7 @@ bool json_scan_string(JsonCursor *cursor, JsonToken *ret_token) {
                 unsigned char c;
                 size_t n = 1;
 
-                cursor->at += text_json_plain(cursor->at, cursor->end);
+                cursor->at += buf_json_plain(cursor->at, cursor->end);
                 if (cursor->at == cursor->end)
                         break;
                 at = cursor->at;

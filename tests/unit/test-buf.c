@@ -194,6 +194,40 @@ static void test_times_are_quoted_with_milliseconds(void **state) {
         assert_string_equal(buf.data, "\"2025-10-18T16:30:00.123Z\"");
 }
 
+/* Written as it is up to @at, where something is that has to be escaped, or the end. */
+static void assert_escaped(Text text, size_t at) {
+        CLEANUP_BUF Buf buf = { 0 };
+
+        buf_json_string(&buf, text);
+        assert_memory_equal(buf.data + 1, text.data, at);
+        assert_int_equal(buf.n == text.n + 2, at == text.n);
+        assert_int_equal(buf.data[buf.n - 1], '"');
+        if (at < text.n)
+                assert_int_not_equal(buf.data[1 + at], text.data[at] == '\\' ? 'x' : text.data[at]);
+}
+
+/* Of any length, up to any place, and of no byte behind the end: the sanitizer watches it. */
+static void test_what_json_must_escape_is_seen_wherever_it_is(void **state) {
+        static const char odd[] = "\"\\\x1f\x01\x80\xff";
+
+        (void)state;
+        for (size_t n = 0; n < 27; ++n) {
+                char *text = malloc(n > 0 ? n : 1);
+
+                assert_non_null(text);
+                memset(text, '~', n);
+                assert_int_equal(buf_json_plain(text, text + n), n);
+                assert_escaped((Text){ text, n }, n);
+                for (size_t i = 0; i < n * (sizeof(odd) - 1); ++i) {
+                        memset(text, ' ', n);
+                        text[i % n] = odd[i / n];
+                        assert_int_equal(buf_json_plain(text, text + n), i % n);
+                        assert_escaped((Text){ text, n }, i % n);
+                }
+                free(text);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_appends_grow_the_buffer_and_keep_the_nul),
@@ -205,6 +239,7 @@ int main(void) {
                 cmocka_unit_test(test_strings_escape_what_json_forbids),
                 cmocka_unit_test(test_broken_utf8_never_gets_into_a_frame),
                 cmocka_unit_test(test_times_are_quoted_with_milliseconds),
+                cmocka_unit_test(test_what_json_must_escape_is_seen_wherever_it_is),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

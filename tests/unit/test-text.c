@@ -78,26 +78,6 @@ static void test_hex_is_written_as_it_is_read(void **state) {
                 assert_int_equal(text_hex_digit(*c), -1);
 }
 
-/* Of any length, up to any place, and of no byte behind the end: the sanitizer watches it. */
-static void test_what_json_must_escape_is_seen_wherever_it_is(void **state) {
-        static const char odd[] = "\"\\\x1f\x01\x80\xff";
-
-        (void)state;
-        for (size_t n = 0; n < 27; ++n) {
-                char *text = malloc(n > 0 ? n : 1);
-
-                assert_non_null(text);
-                memset(text, '~', n);
-                assert_int_equal(text_json_plain(text, text + n), n);
-                for (size_t i = 0; i < n * (sizeof(odd) - 1); ++i) {
-                        memset(text, ' ', n);
-                        text[i % n] = odd[i / n];
-                        assert_int_equal(text_json_plain(text, text + n), i % n);
-                }
-                free(text);
-        }
-}
-
 static void test_the_hash_is_fnv_1a(void **state) {
         (void)state;
         assert_true(text_hash(TEXT_HASH, "", 0) == UINT64_C(0xcbf29ce484222325));
@@ -114,7 +94,6 @@ int main(void) {
                 cmocka_unit_test(test_a_number_is_digits_up_to_the_most),
                 cmocka_unit_test(test_the_largest_number_there_is_is_read),
                 cmocka_unit_test(test_hex_is_written_as_it_is_read),
-                cmocka_unit_test(test_what_json_must_escape_is_seen_wherever_it_is),
                 cmocka_unit_test(test_the_hash_is_fnv_1a),
         };
 
