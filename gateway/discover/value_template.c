@@ -55,15 +55,28 @@ static Text take_name(Cursor *cursor) {
 
 /* ---- places ------------------------------------------------------------------------------- */
 
+/* What a line of a map is cut at cannot be said in it. */
+static bool is_cut(Text name) {
+        static const Text cuts[] = { TEXT(" or "), TEXT(" + ") };
+
+        for (size_t i = 0; i < N_ELEMENTS(cuts); ++i) {
+                size_t n = cuts[i].n - 1; /* at the end of a name, and of the source, alone */
+
+                if (memmem(name.data, name.n, cuts[i].data, cuts[i].n) ||
+                    (name.n >= n && memcmp(name.data + name.n - n, cuts[i].data, n) == 0))
+                        return true;
+        }
+        return false;
+}
+
 bool value_template_add_level(char source[VALUE_TEMPLATE_SOURCE], Text name) {
         size_t n = strcmp(source, "/") == 0 ? 0 : strlen(source);
         char *out = source + n;
         const char *end = source + VALUE_TEMPLATE_SOURCE - 3;
         size_t n_levels = 1;
 
-        /* What a line of a map is cut at cannot be said in it. */
         if (name.n == 0 || !name_is_printable(name) || text_equal(name, TEXT("*")) ||
-            text_trim(name).n != name.n || memmem(name.data, name.n, " or ", 4))
+            text_trim(name).n != name.n || is_cut(name))
                 return false;
         for (const char *at = source; at < out; ++at)
                 n_levels += *at == '/';

@@ -240,6 +240,23 @@ static void test_nobody_points_where_nobody_may(void **state) {
         world->rules[0].n_allow = 0;
 }
 
+/* A line of a map is cut there: it would be another one, or none. */
+static void test_a_name_that_cuts_a_line_is_refused(void **state) {
+        static const char *const names[] = { "a + b", "a or b", "a or", "a +", "a|b" };
+        World *world = *state;
+
+        for (size_t i = 0; i < N_ELEMENTS(names); ++i) {
+                char text[200];
+
+                snprintf(text,
+                         sizeof(text),
+                         "{\"stat_t\":\"t\",\"val_tpl\":\"{{ value_json['%s'] }}\"}",
+                         names[i]);
+                hear(world, "homeassistant/sensor/cut/config", text);
+                expect_refused(world, "a name that a map cannot say", NULL);
+        }
+}
+
 static void test_what_is_too_deep_is_refused(void **state) {
         World *world = *state;
         CLEANUP(findings_free) Findings *findings = NULL;
@@ -498,6 +515,7 @@ int main(void) {
                 WITH_WORLD(test_a_topic_belongs_to_who_named_it_first),
                 WITH_WORLD(test_devices_and_points_are_bounded),
                 WITH_WORLD(test_nobody_points_where_nobody_may),
+                WITH_WORLD(test_a_name_that_cuts_a_line_is_refused),
                 WITH_WORLD(test_what_is_too_deep_is_refused),
                 WITH_WORLD(test_a_user_points_at_what_is_below_it),
                 WITH_WORLD(test_what_others_share_says_nothing_of_one),
