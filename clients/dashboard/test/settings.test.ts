@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { PASSWORD, shoot, stumbles, useDashboard } from "./stack";
 
 const dashboard = useDashboard();
+const SCRIPT = `<img src=x onerror="document.title='broken'">`;
 const row = (page: Page, text: string): Locator => page.getByRole("row").filter({ hasText: text });
 
 /** Opens what can be done to something, and chooses one. */
@@ -52,5 +53,86 @@ test("an admin adds a user, is told at the field what is wrong, shuts him out an
 
   await (await choose(page, "root", "Shut out")).getByRole("button", { name: "Shut out" }).click();
   await dialog.getByText("You cannot do that to yourself").waitFor();
+  await page.context().close();
+});
+
+test("a device's token is shown once, as text and as a code, and Escape does not lose it", async () => {
+  const { page, said } = await dashboard.open({ permissions: ["clipboard-read", "clipboard-write"] });
+
+  await dashboard.signIn(page, "root", "#/settings/devices");
+  await page.getByRole("button", { name: "Add a device" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Code").fill("dev-new");
+  await dialog.getByLabel("Owner").fill("ana");
+  await dialog.getByLabel("Name").fill(SCRIPT);
+  await dialog.getByRole("button", { name: "Add a device" }).click();
+  await dialog.getByRole("img", { name: "The token as a QR code" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await dialog.getByRole("button", { name: "Copy" }).click();
+  await dialog.getByText("Copied").waitFor();
+  const token = await page.evaluate(() => navigator.clipboard.readText());
+  expect(token).toMatch(/^tgd_/);
+  expect(await stumbles(page)).toEqual([]);
+  await shoot(page, "settings-token");
+  await dialog.getByRole("button", { name: "I have kept it" }).click();
+  await row(page, "dev-new").getByText(SCRIPT).waitFor();
+  expect(await page.content()).not.toContain(token);
+
+  await (await choose(page, SCRIPT, "Make a new token")).getByRole("button", { name: "Make a new token" }).click();
+  await dialog.getByText("It is shown this once").waitFor();
+  expect(await dialog.getByRole("region", { name: "The token" }).innerText()).not.toBe(token);
+  await dialog.getByRole("button", { name: "I have kept it" }).click();
+  await page.keyboard.press("Escape");
+  await (await choose(page, SCRIPT, "Give to a user")).getByLabel("Owner").fill("nobody-at-all");
+  await dialog.getByRole("button", { name: "Give to a user" }).click();
+  await dialog.getByRole("alert").filter({ hasText: "There is none of this name" }).waitFor();
+  await dialog.getByLabel("Owner").fill("ben");
+  await dialog.getByRole("button", { name: "Give to a user" }).click();
+  await row(page, "dev-new").getByText("ben").waitFor();
+  expect(await page.title()).toBe("Settings – Tidegate");
+  expect(said.filter((one) => !one.includes("422"))).toEqual([]);
+  await page.context().close();
+});
+
+test("who is no admin sees what is his, shares it, and takes it back", async () => {
+  const { page } = await dashboard.open();
+
+  await dashboard.signIn(page, "ana", "#/settings");
+  await row(page, "dev-1").waitFor();
+  expect(await row(page, "dev-2").count()).toBe(0);
+  expect(await page.getByRole("link", { name: "Users" }).count()).toBe(0);
+  expect(await page.getByRole("button", { name: "Add a device" }).count()).toBe(0);
+  await page.getByRole("link", { name: "Vehicles" }).click();
+  const dialog = await choose(page, "USV-1", "Shares");
+  await dialog.getByText("It is shared with nobody.").waitFor();
+  await dialog.getByLabel("Share with").fill("nobody-at-all");
+  await dialog.getByRole("button", { name: "Share", exact: true }).click();
+  await dialog.getByText("There is none of this name").waitFor();
+  await dialog.getByLabel("Share with").fill("ben");
+  await dialog.getByRole("button", { name: "Share", exact: true }).click();
+  await dialog.getByRole("button", { name: "End the share with ben" }).waitFor();
+  expect(await stumbles(page)).toEqual([]);
+  await shoot(page, "settings-shares");
+  await dialog.getByRole("button", { name: "End the share with ben" }).click();
+  await dialog.getByText("It is shared with nobody.").waitFor();
+  await page.context().close();
+});
+
+test("groups are made of devices, and a device that there is not is told at its field", async () => {
+  const { page } = await dashboard.open();
+
+  await dashboard.signIn(page, "root", "#/settings/groups");
+  await page.getByRole("button", { name: "Make a group" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill("Harbour");
+  await dialog.getByLabel("Devices").fill("dev-1, dev-none");
+  await dialog.getByRole("button", { name: "Make a group" }).click();
+  await dialog.getByRole("alert").filter({ hasText: "There is none of this name" }).waitFor();
+  await dialog.getByLabel("Devices").fill("dev-1, dev-2");
+  await dialog.getByRole("button", { name: "Make a group" }).click();
+  await row(page, "Harbour").getByText("dev-1, dev-2").waitFor();
+  await (await choose(page, "Harbour", "Delete the group")).getByRole("button", { name: "Delete the group" }).click();
+  await row(page, "Harbour").waitFor({ state: "detached" });
   await page.context().close();
 });

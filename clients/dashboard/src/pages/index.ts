@@ -18,5 +18,5 @@ export const pages: readonly Page[] = [
   { path: "map", title: "map.title", icon: "map", load: () => import("./Map") },
   { path: "devices", title: "devices.title", icon: "devices", load: () => import("./Devices") },
   { path: "operation", title: "operation.title", icon: "gauge", isForAdmins: true, load: () => import("./Operation") },
-  { path: "settings", title: "settings.title", icon: "settings", isForAdmins: true, load: () => import("./Settings") },
+  { path: "settings", title: "settings.title", icon: "settings", load: () => import("./Settings") },
 ];
