@@ -41,7 +41,7 @@ export class Client implements Carrier {
   #retries: Timer[] = [];
   #active: Link | undefined;
   #subs = new Set<Subscription>();
-  #waiting: ((link: Link | Error) => void)[] = [];
+  #waiting: ((link: Link | Promise<Link>) => void)[] = [];
   #connection: Connection = { state: "connecting" };
   #listeners = new Set<(connection: Connection) => void>();
   #tries = 0;
@@ -275,13 +275,12 @@ export class Client implements Carrier {
   #end(code: number, reason: string): void {
     this.#rest();
     this.#show({ state: "closed", code, reason });
-    for (const settle of this.#waiting.splice(0)) settle(refusal("closed", reason));
+    for (const settle of this.#waiting.splice(0)) settle(Promise.reject(refusal("closed", reason)));
   }
 
   async #live(): Promise<Link> {
     if (this.#isClosed) throw refusal("closed", this.#connection.reason ?? "");
-    return this.#active ?? new Promise((resolve, reject) =>
-      this.#waiting.push((link) => (link instanceof Error ? reject(link) : resolve(link))));
+    return this.#active ?? new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   /* ---- what comes ---- */
@@ -290,7 +289,7 @@ export class Client implements Carrier {
     if (link !== this.#active) return;
     for (const sub of subs ?? this.#subs)
       if (told.subscription ? subs || sub.name === told.subscription : told.type === "progress") sub.tell(told);
-      else if (!told.subscription) sub.hear(told as unknown as Push);
+      else if (!told.subscription && told.subscriptions?.includes(sub.name!) !== false) sub.hear(told as unknown as Push);
   }
 
   #refused(link: Link, sub: Subscription, error: Error): void {

@@ -50,6 +50,8 @@ export const refusal = (code: string, message: string): Refused => new Refused({
 export interface Told {
   type: string;
   subscription?: string;
+  /** A push without names is for all; where others resume it may be for them alone, or not for them. */
+  subscriptions?: string[];
   cursor?: string | null;
   timestamp?: string;
   items?: Event[];
@@ -145,7 +147,7 @@ export class Subscription {
     const thing = thingOf(push);
 
     if (!("cursor" in push)) return to.includes("stats");
-    if ("subscription" in push || !this.#isMeant(push) || (types && !types.includes(push.type))) return false;
+    if (types && !types.includes(push.type)) return false;
     if (!this.name || !thing || (this.#isWhole && !this.things.has(thing))) return false;
     return to.some((target) => {
       const [, kind, name] = /^(\w+)\/?(?:id:)?(.*)/.exec(target)!;
@@ -155,18 +157,11 @@ export class Subscription {
     });
   }
 
-  /* Without names it is for all; where others resume it may be for them alone, or not for them. */
-  #isMeant(push: Push): boolean {
-    const { subscriptions } = push as { subscriptions?: string[] };
-
-    return !subscriptions || subscriptions.includes(this.name!);
-  }
-
   /** A push of the connection, for this one or not: once the set is whole all up to it has been here. @internal */
   hear(push: Push): void {
     const isOurs = this.takes(push);
 
-    if ((isOurs || (this.#isWhole && this.#isMeant(push))) && "cursor" in push) this.cursor = push.cursor;
+    if ((isOurs || this.#isWhole) && "cursor" in push) this.cursor = push.cursor;
     if (isOurs) guarded(() => this.#handlers.onEvent?.(push));
   }
 
