@@ -140,6 +140,11 @@ class Page:
         self.read()
         return [view.seen() for view in self.views.values()]
 
+    def differences(self, wanted):
+        seen = self.seen()
+        return ([{n: (a.get(n), b.get(n)) for n in {*a, *b} if a.get(n) != b.get(n)} for a, b in zip(wanted, seen)],
+                self.viewer.closed, self.viewer._socket.transport.is_reading(), self.n_asked, self.viewer.frames[-2:])
+
 
 WHERE = """
 SELECT v.id, l.latitude, l.longitude FROM vehicles v
@@ -210,13 +215,15 @@ def sea(make_gateway, publisher, database):
 def test_each_set_is_what_sql_says_after_each_storm(sea):
     pages = [Page(sea.gateway, sea.users[n % len(sea.users)], sea.dice) for n in range(sea.form["boxes"])]
     n_seen = 0
-    for _ in range(sea.form["rounds"]):
+    for i in range(sea.form["rounds"]):
         sea.storm(pages)
         wait_until(lambda: sea.gateway.metric("tidegate_in_journal") == 0, "all to be stored", PATIENCE * 4)
         for n, page in enumerate(pages):
             rows = sea.database.rows(WHERE, sea.ids[page.user], sea.ids[page.user])
-            wait_until(lambda p=page, r=rows: p.seen() == expected(r, p),
-                       f"page {n} of {page.user} to have {expected(rows, page)}, it has {page.seen()}", PATIENCE * 2)
+            try:
+                wait_until(lambda p=page, r=rows: p.seen() == expected(r, p), f"page {n} of {page.user}", PATIENCE * 2)
+            except AssertionError as error:
+                raise AssertionError(f"{error}, round {i}: {page.differences(expected(rows, page))}") from None
             n_seen += sum(map(len, page.seen()))
     assert n_seen > 0
     for page in pages:
