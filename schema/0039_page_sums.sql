@@ -28,15 +28,18 @@ CREATE TABLE page_sums (
         source text NOT NULL,
         day date NOT NULL,
         thing bigint NOT NULL,
-        quarter integer NOT NULL,
         label text NOT NULL,
         n bigint NOT NULL,
         bytes bigint NOT NULL,
-        last_at timestamptz NOT NULL
+        first_at timestamptz NOT NULL,
+        last_at timestamptz NOT NULL,
+        quarters integer[] NOT NULL,
+        counts bigint[] NOT NULL
 );
 CREATE INDEX page_sums_day ON page_sums (source, day, thing);
-COMMENT ON COLUMN page_sums.quarter IS
+COMMENT ON COLUMN page_sums.quarters IS
         'its number since 1970: of the receipt of a raw log, of the time of a face';
+COMMENT ON COLUMN page_sums.counts IS 'how many there are in each';
 COMMENT ON COLUMN page_sums.label IS 'whose face it was; empty: not known, or no face';
 
 -- The days that there are, and whether their sums may stand for their rows.
@@ -97,12 +100,13 @@ END $$;
 -- that receipt alone.
 CREATE FUNCTION tidegate_raw_logged(received_from timestamptz, received_to timestamptz,
         things bigint[])
-        RETURNS TABLE (thing bigint, quarter integer, n bigint, bytes bigint, last_at timestamptz)
+        RETURNS TABLE (thing bigint, quarter integer, n bigint, bytes bigint, first_at timestamptz,
+        last_at timestamptz)
         LANGUAGE plpgsql STABLE ROWS 100 AS $$
 BEGIN
         RETURN QUERY EXECUTE
                 'SELECT vehicle_id, tidegate_quarter(received_at), count(*),
-                        sum(octet_length(logs))::bigint, max(received_at)
+                        sum(octet_length(logs))::bigint, min(received_at), max(received_at)
                 FROM raw_logs WHERE received_at >= $1 AND received_at < $2
                 AND ($3 IS NULL OR vehicle_id = ANY ($3)) GROUP BY 1, 2'
                 USING received_from, received_to, things;
@@ -110,12 +114,13 @@ END $$;
 
 CREATE FUNCTION tidegate_faces_seen(received_from timestamptz, received_to timestamptz,
         time_from timestamptz, time_to timestamptz, things bigint[])
-        RETURNS TABLE (thing bigint, quarter integer, label text, n bigint, last_at timestamptz)
+        RETURNS TABLE (thing bigint, quarter integer, label text, n bigint, first_at timestamptz,
+        last_at timestamptz)
         LANGUAGE plpgsql STABLE ROWS 100 AS $$
 BEGIN
         RETURN QUERY EXECUTE
                 'SELECT device_id, tidegate_quarter(time), tidegate_face_label(person_name),
-                        count(*), max(time)
+                        count(*), min(time), max(time)
                 FROM camera_events WHERE received_at >= $1 AND received_at < $2
                 AND time >= $3 AND time < $4 AND tidegate_is_face(event_type)
                 AND ($5 IS NULL OR device_id = ANY ($5)) GROUP BY 1, 2, 3'
@@ -136,13 +141,15 @@ BEGIN
         DELETE FROM page_changes WHERE source = of_source AND day = of_day;
         DELETE FROM page_days WHERE source = of_source AND day = of_day;
         DELETE FROM page_sums WHERE source = of_source AND day = of_day;
-        INSERT INTO page_sums (source, day, thing, quarter, label, n, bytes, last_at)
-        SELECT of_source, of_day, thing, quarter, '', n, bytes, last_at
-        FROM tidegate_raw_logged(begins, ends, NULL) WHERE of_source = 'raw_logs'
-        UNION ALL
-        SELECT of_source, of_day, thing, quarter, label, n, 0, last_at
-        FROM tidegate_faces_seen(begins, ends, '-infinity', 'infinity', NULL)
-        WHERE of_source = 'camera_events';
+        INSERT INTO page_sums (source, day, thing, label, n, bytes, first_at, last_at, quarters, counts)
+        SELECT of_source, of_day, thing, label, sum(n), sum(bytes), min(first_at), max(last_at),
+                array_agg(quarter), array_agg(n)
+        FROM (SELECT thing, '' AS label, quarter, n, bytes, first_at, last_at
+                FROM tidegate_raw_logged(begins, ends, NULL) WHERE of_source = 'raw_logs'
+                UNION ALL SELECT thing, label, quarter, n, 0, first_at, last_at
+                FROM tidegate_faces_seen(begins, ends, '-infinity', 'infinity', NULL)
+                WHERE of_source = 'camera_events') r
+        GROUP BY thing, label;
         INSERT INTO page_days (source, day, leaf) VALUES (of_source, of_day, child);
 END $$;
 

@@ -93,29 +93,43 @@ const char db_page_faces[] =
         " leaves AS MATERIALIZED (SELECT l.*, l.begins >= s.first AND l.is_counted"   \
         "    AND " DB_PAGE_HAS_QUARTERS " AS is_summed FROM page_leaves l, span s"    \
         "   WHERE source = 'camera_events' AND l.ends > s.first),"                    \
-        " sums AS MATERIALIZED (SELECT day, p.thing, p.quarter, p.label, p.n FROM whose w, span s, leaves l"  \
-        "   JOIN page_sums p USING (source, day)"                                     \
-        "   WHERE l.is_summed AND p.thing = ANY (w.things)"                           \
-        "    AND (s.quarter IS NULL OR p.quarter >= s.quarter)),"                     \
+        " sums AS MATERIALIZED (SELECT l.begins, l.ends, p.thing, p.label, p.n, p.first_at,"  \
+        "    p.last_at, p.quarters, p.counts, s.quarter, s.quarter IS NULL"           \
+        "    OR p.first_at >= to_timestamp(s.quarter * 900.0) AS is_whole"            \
+        "   FROM whose w, span s, leaves l JOIN page_sums p USING (source, day)"      \
+        "   WHERE l.is_summed AND p.thing = ANY (w.things) AND p.last_at >= s.first)," \
         " pieces AS MATERIALIZED (SELECT greatest(begins, first) AS begins, ends, first,"  \
         "    timestamptz 'infinity' AS last FROM leaves, span WHERE NOT is_summed"    \
         "  UNION ALL SELECT begins, ends, first, to_timestamp(quarter * 900.0)"       \
         "   FROM leaves, span WHERE is_summed AND first < to_timestamp(quarter * 900.0)),"  \
-        " found AS (SELECT quarter, label, n FROM sums UNION ALL"                     \
-        "  SELECT r.quarter, r.label, r.n FROM whose w, pieces p,"                    \
+        " seen AS (SELECT r.quarter, r.label, r.n FROM whose w, pieces p,"            \
         "   tidegate_faces_seen(p.begins, p.ends, p.first, p.last, w.things) AS r)"
+
+/* Each quarter of an hour. */
+#define CAMERA_FOUND                                                                  \
+        " found AS (SELECT e.quarter, s.label, e.n"                                   \
+        "   FROM sums s, unnest(s.quarters, s.counts) AS e (quarter, n)"              \
+        "   WHERE s.is_whole OR e.quarter >= s.quarter UNION ALL SELECT * FROM seen)"
+
+/* Or how many of whom alone. */
+#define CAMERA_PEOPLE                                                                 \
+        " people AS MATERIALIZED (SELECT label, sum(n) AS n FROM ("                   \
+        "   SELECT label, n FROM sums WHERE is_whole UNION ALL SELECT s.label, e.n"   \
+        "    FROM sums s, unnest(s.quarters, s.counts) AS e (quarter, n)"             \
+        "    WHERE NOT s.is_whole AND e.quarter >= s.quarter"                         \
+        "   UNION ALL SELECT label, n FROM seen) f GROUP BY label)"
 
 /* number: days. */
 const char db_page_face_sums[] =
-        DB_PAGE_WITH "," CAMERA_FACES
+        DB_PAGE_WITH "," CAMERA_FACES "," CAMERA_PEOPLE
         " SELECT json_build_object('total_detections', coalesce(sum(n), 0),"
-        "   'unique_people', count(DISTINCT label) FILTER (WHERE label <> ''),"
-        "   'most_detected_person', (SELECT label FROM found WHERE label <> ''"
-        "      GROUP BY label ORDER BY sum(n) DESC, label LIMIT 1),"
-        "   'time_period_days', $8::bigint) FROM found";
+        "   'unique_people', count(*) FILTER (WHERE label <> ''),"
+        "   'most_detected_person', (SELECT label FROM people WHERE label <> ''"
+        "      ORDER BY n DESC, label LIMIT 1),"
+        "   'time_period_days', $8::bigint) FROM people";
 
 const char db_page_face_hours[] =
-        DB_PAGE_WITH "," CAMERA_FACES ","
+        DB_PAGE_WITH "," CAMERA_FACES "," CAMERA_FOUND ","
         " hours AS (SELECT to_char(to_timestamp(quarter * 900.0) AT TIME ZONE $10::text,"
         "   'YYYY-MM-DD HH24:00') AS hour, sum(n) AS total, count(DISTINCT label) AS people,"
         "   coalesce(sum(n) FILTER (WHERE label = ''), 0) AS unknown FROM found GROUP BY 1)"
@@ -129,20 +143,21 @@ const char db_page_face_hours[] =
         "  OR tidegate_face_label(" e ".person_name) = (SELECT label FROM wanted))"
 #define CAMERA_NEWEST(e) " ORDER BY " e ".time DESC, " e ".seq DESC LIMIT $6::bigint"
 
-/* Sums say in which quarters the newest are, so many that they are enough. number: 1 as the page has
- * it, 0 the list alone, as an older one had it. */
+/* Sums say since when there are enough of them. number: 1 as the page has it, 0 the list alone, as
+ * an older one had it. */
 const char db_page_face_history[] =
-        DB_PAGE_WITH "," CAMERA_FACES ","
+        DB_PAGE_WITH "," CAMERA_FACES "," CAMERA_PEOPLE ","
         " wanted AS MATERIALIZED (SELECT tidegate_face_label($9::text) AS label),"
-        " picks AS MATERIALIZED (SELECT DISTINCT day, thing, quarter FROM (SELECT *, sum(s.n)"
-        "     OVER (ORDER BY s.quarter DESC RANGE UNBOUNDED PRECEDING) - sum(s.n)"
-        "     OVER (PARTITION BY s.quarter) AS newer FROM sums s, wanted w"
-        "    WHERE $9::text = '' OR s.label = w.label) s WHERE newer < $6::bigint),"
-        " of_sums AS (SELECT e.* FROM picks p, LATERAL (SELECT * FROM camera_events e"
-        "   WHERE e.received_at >= tidegate_midnight(p.day)"
-        "    AND e.received_at < tidegate_midnight(p.day + 1) AND e.device_id = p.thing"
-        "    AND e.time >= to_timestamp(p.quarter * 900.0)"
-        "    AND e.time < to_timestamp((p.quarter + 1) * 900.0)"
+        " matched AS MATERIALIZED (SELECT s.* FROM sums s, wanted w"
+        "   WHERE $9::text = '' OR s.label = w.label),"
+        " since AS MATERIALIZED (SELECT greatest(min(first_at), min(to_timestamp(quarter * 900.0)))"
+        "    AS at FROM (SELECT *, sum(n) OVER (ORDER BY first_at DESC RANGE UNBOUNDED PRECEDING)"
+        "     - sum(n) OVER (PARTITION BY first_at) AS newer FROM matched) m"
+        "   WHERE newer < $6::bigint),"
+        " of_sums AS (SELECT e.* FROM (SELECT DISTINCT m.begins, m.ends, m.thing, s.at"
+        "    FROM matched m, since s WHERE m.last_at >= s.at) p,"
+        "   LATERAL (SELECT * FROM camera_events e WHERE e.received_at >= p.begins"
+        "    AND e.received_at < p.ends AND e.device_id = p.thing AND e.time >= p.at"
         "    AND " CAMERA_WANTED("e") CAMERA_NEWEST("e") ") e),"
         " of_rows AS (SELECT e.* FROM whose w, pieces p, LATERAL (SELECT * FROM camera_events e"
         "   WHERE e.received_at >= p.begins AND e.received_at < p.ends"
@@ -156,7 +171,7 @@ const char db_page_face_history[] =
         "   'motion_detected', " CAMERA_MOTION("e") ", 'recording_path', null,"
         "   'recording_id', null) ORDER BY e.time DESC, e.seq DESC), '[]') AS list FROM shown e)"
         " SELECT CASE WHEN $8::bigint = 0 THEN list ELSE json_build_object('detections', list,"
-        "   'total', (SELECT coalesce(sum(n), 0) FROM found), 'filtered', (SELECT coalesce(sum(n), 0)"
-        "     FROM found, wanted w WHERE $9::text = '' OR found.label = w.label))"
+        "   'total', (SELECT coalesce(sum(n), 0) FROM people), 'filtered', (SELECT coalesce(sum(n), 0)"
+        "     FROM people p, wanted w WHERE $9::text = '' OR p.label = w.label))"
         "   END FROM items";
 /* clang-format on */
