@@ -1,6 +1,7 @@
 """The servers of clients/js/test/stack.py, with a fleet that is worth looking at."""
 import csv
 import gzip
+import os
 import pathlib
 import signal
 import subprocess
@@ -17,11 +18,11 @@ VESSELS = HERE.parents[3] / "deploy/demo/vessels.csv.gz"
 
 
 class Dashboard(Stack):
-    """With a fleet, on demand."""
+    """What is built at DASHBOARD, and, on demand, a fleet."""
 
     def __init__(self, folder):
         self.simulators = []
-        super().__init__(folder)
+        super().__init__(folder, http__dashboard=os.environ["DASHBOARD"], http__dashboard_hosts="https://pictures.example")
 
     def vessels(self, user, speed=300):
         """Those of the recording, which belong to @user, move as they did."""

@@ -1,37 +1,46 @@
 /** The servers of a test file (those of clients/js), what is built, and Debian's Chromium to look at it. */
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
-import { afterAll, beforeAll } from "vitest";
+import { afterAll, beforeAll, inject } from "vitest";
 import { startStack, until, type Do, type Where } from "../../js/test/stack";
 
 export { until };
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const PATIENCE_MS = 240_000;
-/** As the gateway has it: nothing unsafe, nothing from elsewhere but pictures. */
-const POLICY = "default-src 'self'; connect-src 'self'; img-src 'self' data: blob: https:; object-src 'none'; base-uri 'none'; "
-  + "form-action 'self'; frame-ancestors 'none'";
-const TYPES: Record<string, string> = {
-  ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css",
-  ".json": "application/json", ".svg": "image/svg+xml",
-};
 
-/** What is built, with the gateway behind it, below a path: as a proxy has it. */
-async function serve(folder: string, gateway: URL, prefix: string): Promise<{ server: Server; url: string }> {
+/** By the first file of tests that looks at it. */
+async function built(folder: string): Promise<string> {
+  const [lock, dist, failed] = ["lock", "dist", "failed"].map((name) => join(folder, name)) as [string, string, string];
+
+  try {
+    mkdirSync(lock);
+  } catch {
+    while (!existsSync(join(folder, "done")) && !existsSync(failed)) await new Promise((resolve) => setTimeout(resolve, 100));
+    if (existsSync(failed)) throw new Error(readFileSync(failed, "utf8"));
+    return dist;
+  }
+  try {
+    await promisify(execFile)(process.execPath, ["scripts/build.mjs", "--outDir", dist], { cwd: root });
+    writeFileSync(join(folder, "done"), "");
+  } catch (error) {
+    writeFileSync(failed, `${error}`);
+    throw error;
+  }
+  return dist;
+}
+
+/** The gateway below a path, as a proxy has it. */
+async function serve(gateway: URL, prefix: string): Promise<{ server: Server; url: string }> {
   const server = createServer((asked, answer) => {
     const path = new URL(asked.url!, "http://x").pathname;
-    const file = join(folder, path.slice(prefix.length) || "index.html");
-
     if (!path.startsWith(prefix)) return void answer.writeHead(404).end();
-    if (existsSync(file) && extname(file) in TYPES)
-      return void answer.writeHead(200, { "Content-Type": TYPES[extname(file)], "Content-Security-Policy": POLICY }).end(readFileSync(file));
     const passed = request(new URL(asked.url!.slice(prefix.length), gateway), { method: asked.method!, headers: asked.headers },
       (got) => got.pipe(answer.writeHead(got.statusCode!, got.headers)));
     passed.on("error", () => answer.destroy());
@@ -75,12 +84,10 @@ export function useDashboard(): Dashboard {
   const complaints = new WeakMap<Page, string[]>();
 
   beforeAll(async () => {
-    const folder = mkdtempSync(join(tmpdir(), "tidegate-dashboard-"));
-    ends.push(() => rmSync(folder, { recursive: true, force: true }));
-    await promisify(execFile)(process.execPath, ["scripts/build.mjs", "--outDir", folder], { cwd: root });
+    process.env.DASHBOARD = await built(inject("folder"));
     stack = await startStack(new URL("stack.py", import.meta.url));
     ends.push(() => stack.stop());
-    const served = await serve(folder, new URL(stack.where.url), "/some/prefix/");
+    const served = await serve(new URL(stack.where.url), "/some/prefix/");
     ends.push(() => void (served.server.closeAllConnections(), served.server.close()));
     url = served.url;
     browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"] });

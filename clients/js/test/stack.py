@@ -25,14 +25,14 @@ from wire import Wire  # noqa: E402
 class Stack:
     """The servers, and the doings, each by its name."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **settings):
         self.postgres = Postgres(folder / "pg")
         self.postgres.start()
         self.postgres.execute("postgres", "CREATE DATABASE tidegate")
         self.broker = Broker(folder / "broker").start()
         self.gateway = Gateway(folder / "gateway", Database(self.postgres, "tidegate"), self.broker,
                                ws__max_connections_per_user=1000, ws__progress="200ms",
-                               http__allowed_origins="*")
+                               http__allowed_origins="*", **settings)
         self.gateway.cli("migrate")
         populate(self.gateway)
         self.gateway.start()
