@@ -30,6 +30,11 @@ async function ask(path: string, init: RequestInit): Promise<Response> {
 
 let n = 0;
 
+/** Does the gateway let in who says no name? */
+export const mayGuestsEnter = (): Promise<boolean> => ask("api/me", { method: "GET" })
+  .then(async (answer) => answer.ok && ((await answer.json()) as { guests?: boolean }).guests === true)
+  .catch(() => false);
+
 export class Session {
   /** Of this page: another one is another connection. */
   readonly id = ++n;

@@ -1,22 +1,13 @@
 import { useEffect, useState, type FormEvent } from "react";
 import { t } from "../i18n";
-import { Session } from "../session";
+import { mayGuestsEnter, Session } from "../session";
 import { Logo } from "./Logo";
 import css from "./SignIn.module.css";
 
-/** Does the gateway let guests in? It greets them at once, if so. */
 function useGuests(): boolean {
   const [mayEnter, setMayEnter] = useState(false);
 
-  useEffect(() => {
-    const client = Session.guest().open();
-    client.onConnection(({ state }) => {
-      if (state !== "live" && state !== "polling") return;
-      setMayEnter(true);
-      client.close();
-    });
-    return () => client.close();
-  }, []);
+  useEffect(() => void mayGuestsEnter().then(setMayEnter), []);
   return mayEnter;
 }
 
