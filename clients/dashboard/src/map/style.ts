@@ -1,35 +1,30 @@
 /**
- * What lies below the vehicles: a coastline that ships with the dashboard (Natural Earth), and tiles, where
- * config.json beside the document names some.
+ * What lies below the vehicles: a coastline that ships with the dashboard (Natural Earth), and tiles or a whole
+ * style, where the gateway is set up with some.
  */
+import type { Client } from "@tidegate/client";
 import type { GeoJSON } from "geojson";
-import { addProtocol, type GeoJSONSource, type LayerSpecification, type Map as MapLibre, type SourceSpecification, type StyleSpecification } from "maplibre-gl";
+import { addProtocol, type GeoJSONSource, type LayerSpecification, type Map as MapLibre, type StyleSpecification } from "maplibre-gl";
 import { feature } from "topojson-client";
 import fine from "world-atlas/land-10m.json?url";
 import coarse from "world-atlas/land-50m.json?url";
+import { ask } from "../data/api";
 import { base } from "../session";
 import { unwrapped } from "./land";
 
-export interface Tiles {
-  /** `https://tiles.example/{z}/{x}/{y}.png`, or a PMTiles archive: `tiles/region.pmtiles`. */
-  url: string;
-  /** Of an archive with vectors (Protomaps' basemap); pictures unless said. */
-  kind?: "raster" | "vector";
-  attribution?: string;
-  maxzoom?: number;
+/** What the gateway is set up with: `http.dashboard_tiles`, `_style`, `_attribution`. */
+export interface Setup {
+  /** `https://tiles.example/{z}/{x}/{y}.png`, or a PMTiles archive of pictures or vectors: `tiles/region.pmtiles`. */
+  tiles: string | null;
+  /** MapLibre's JSON, in place of all that is below. */
+  style: string | null;
+  attribution: string | null;
 }
 
-export interface Config {
-  tiles?: Tiles;
-  /** Where the map begins, and how near: [lon, lat, zoom]. The fleet, unless said. */
-  view?: [number, number, number];
-}
+const NOTHING: Setup = { tiles: null, style: null, attribution: null };
 
-let asked: Promise<Config> | undefined;
-
-export const config = (): Promise<Config> => (asked ??= fetch(new URL("config.json", base()), { cache: "no-cache" })
-  .then((answer) => (answer.ok ? answer.json() as Promise<Config> : {}))
-  .catch(() => ({})));
+/** Where it cannot be asked for, the coast is enough. */
+export const setupOf = (client: Client): Promise<Setup> => ask<{ map: Setup }>(client, "api/me").then(({ map }) => map, () => NOTHING);
 
 const colour = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
@@ -55,51 +50,75 @@ function vectorLayers(): LayerSpecification[] {
   ];
 }
 
-async function tileParts({ tiles }: Config): Promise<{ sources: Record<string, SourceSpecification>; layers: LayerSpecification[] }> {
-  if (!tiles) return { sources: {}, layers: [] };
-  const { url, kind = "raster", attribution = "", maxzoom } = tiles;
-  const isArchive = new URL(url, base()).pathname.endsWith(".pmtiles");
-  const address = decodeURI(new URL(url, base()).href);
+type Parts = Pick<StyleSpecification, "sources" | "layers">;
 
-  if (isArchive) addProtocol("pmtiles", new (await import("pmtiles")).Protocol().tile);
+const MVT = 1;
+
+async function readArchives(): Promise<typeof import("pmtiles")> {
+  const pmtiles = await import("pmtiles");
+
+  addProtocol("pmtiles", new pmtiles.Protocol().tile);
+  return pmtiles;
+}
+
+async function tileParts({ tiles, attribution }: Setup): Promise<Parts> {
+  if (!tiles) return { sources: {}, layers: [] };
+  const url = new URL(tiles, base());
+  const address = decodeURI(url.href); // with its {z}, {x} and {y}
+  const shared = attribution ? { attribution } : {};
+  const asPictures: Parts["layers"] = [{ id: "tiles", type: "raster", source: "tiles" }];
+
+  if (!url.pathname.endsWith(".pmtiles"))
+    return { sources: { tiles: { type: "raster", tiles: [address], tileSize: 256, ...shared } }, layers: asPictures };
+  const { PMTiles } = await readArchives();
+  const { tileType } = await new PMTiles(url.href).getHeader();
   return {
-    sources: {
-      tiles: {
-        type: kind, attribution, ...(maxzoom && { maxzoom }),
-        ...(isArchive ? { url: `pmtiles://${address}` } : { tiles: [address], ...(kind === "raster" && { tileSize: 256 }) }),
-      } as SourceSpecification,
-    },
-    layers: kind === "raster" ? [{ id: "tiles", type: "raster", source: "tiles" }] : vectorLayers(),
+    sources: { tiles: { type: tileType === MVT ? "vector" : "raster", url: `pmtiles://${url.href}`, ...shared } },
+    layers: tileType === MVT ? vectorLayers() : asPictures,
   };
 }
 
-export async function styleOf(found: Config): Promise<StyleSpecification> {
-  const { sources, layers } = await tileParts(found);
+const track = {
+  sources: { track: { type: "geojson", data: EMPTY } },
+  layers: [{
+    id: "track", type: "line", source: "track", layout: { "line-cap": "round", "line-join": "round" },
+    paint: { "line-color": ["get", "colour"], "line-width": 3.5 },
+  }],
+} satisfies Parts;
+
+async function givenStyle(style: string): Promise<StyleSpecification> {
+  const given = await (await fetch(new URL(style, base()))).json() as StyleSpecification;
+
+  if (JSON.stringify(given.sources).includes("pmtiles://")) await readArchives();
+  return { ...given, sources: { ...given.sources, ...track.sources }, layers: [...given.layers, ...track.layers] };
+}
+
+/** What cannot be had is left out: a fleet is seen above a coast, too. */
+export async function styleOf(setup: Setup): Promise<StyleSpecification> {
+  const given = setup.style ? await givenStyle(setup.style).catch(() => undefined) : undefined;
+  if (given) return given;
+  const { sources, layers } = await tileParts(setup).catch((): Parts => ({ sources: {}, layers: [] }));
 
   return {
     version: 8,
     sources: {
       land: { type: "geojson", data: EMPTY, attribution: "Natural Earth" },
       graticule: { type: "geojson", data: graticule() },
-      track: { type: "geojson", data: EMPTY },
-      ...sources,
+      ...track.sources, ...sources,
     },
     layers: [
       { id: "background", type: "background", paint: { "background-color": colour("water") } },
       { id: "land", type: "fill", source: "land", paint: { "fill-color": colour("land"), "fill-antialias": true } },
       { id: "graticule", type: "line", source: "graticule", paint: { "line-color": colour("coast"), "line-opacity": 0.35, "line-width": 0.6 } },
       { id: "coast", type: "line", source: "land", paint: { "line-color": colour("coast"), "line-width": 1 } },
-      ...layers,
-      {
-        id: "track", type: "line", source: "track", layout: { "line-cap": "round", "line-join": "round" },
-        paint: { "line-color": ["get", "colour"], "line-width": 3.5 },
-      },
+      ...layers, ...track.layers,
     ],
   };
 }
 
 /** After light has become dark, or the other way round. */
 export function recolour(map: MapLibre): void {
+  if (!map.getSource("land")) return; /* the style is somebody else's */
   const set = (layer: string, property: "background-color" | "fill-color" | "line-color", name: string): void => {
     if (map.getLayer(layer)) map.setPaintProperty(layer, property, colour(name));
   };
@@ -118,6 +137,7 @@ async function landOf(address: string): Promise<GeoJSON> {
 
 /** The coast for the whole world at once, and to 100 m or so as soon as one is near. */
 export function showLand(map: MapLibre): void {
+  if (!map.getSource("land")) return;
   let isFine = false;
   const set = (land: GeoJSON): void => (map.getSource("land") as GeoJSONSource | undefined)?.setData(land) as never;
   const look = (): void => {

@@ -1,32 +1,27 @@
 import { Map as MapLibre, NavigationControl, ScaleControl, setWorkerUrl } from "maplibre-gl";
 import "maplibre-gl/dist/maplibre-gl.css";
 import worker from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
+import { useClient } from "@tidegate/client/react";
 import { useEffect, useState, type RefObject } from "react";
 import { useShown } from "../theme";
-import { config, recolour, showLand, styleOf, type Config } from "./style";
+import { recolour, setupOf, showLand, styleOf } from "./style";
 
 setWorkerUrl(new URL(worker, document.baseURI).href); // a file of our own: the policy allows no others
 
-export interface MadeMap {
-  map: MapLibre;
-  config: Config;
-}
-
 /** A map in an element, once its style is there. North is up: who wants to know where something goes looks at its heading. */
-export function useMap(where: RefObject<HTMLElement | null>): MadeMap | undefined {
-  const [made, setMade] = useState<MadeMap>();
+export function useMap(where: RefObject<HTMLElement | null>): MapLibre | undefined {
+  const client = useClient();
+  const [made, setMade] = useState<MapLibre>();
   const theme = useShown();
 
   useEffect(() => {
     let map: MapLibre | undefined;
     let isOver = false;
     const make = async (): Promise<void> => {
-      const found = await config();
-      const style = await styleOf(found);
+      const style = await styleOf(await setupOf(client));
       if (isOver || !where.current) return;
-      const [lon, lat, zoom] = found.view ?? [0, 20, 1.3];
       map = new MapLibre({
-        container: where.current, style, center: [lon, lat], zoom, minZoom: 0.5, maxZoom: 19, maxPitch: 0,
+        container: where.current, style, center: [0, 20], zoom: 1.3, minZoom: 0.5, maxZoom: 19, maxPitch: 0,
         dragRotate: false, pitchWithRotate: false, fadeDuration: 0, attributionControl: { compact: true },
       });
       map.touchZoomRotate.disableRotation();
@@ -37,7 +32,7 @@ export function useMap(where: RefObject<HTMLElement | null>): MadeMap | undefine
         if (isOver || !map) return;
         showLand(map);
         recolour(map);
-        setMade({ map, config: found });
+        setMade(map);
       });
     };
 
@@ -47,9 +42,9 @@ export function useMap(where: RefObject<HTMLElement | null>): MadeMap | undefine
       setMade(undefined);
       map?.remove();
     };
-  }, [where]);
+  }, [where, client]);
   useEffect(() => {
-    if (made) recolour(made.map);
+    if (made) recolour(made);
   }, [made, theme]);
   return made;
 }

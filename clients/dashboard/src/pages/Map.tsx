@@ -1,9 +1,10 @@
 import { useClient } from "@tidegate/client/react";
-import { LngLatBounds, type GeoJSONSource, type Map as MapLibre } from "maplibre-gl";
+import type { GeoJSONSource } from "maplibre-gl";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { useNames } from "../data/names";
 import { t } from "../i18n";
-import { MapFleet, placeOf } from "../map/fleet";
+import { fit } from "../map/fit";
+import { MapFleet } from "../map/fleet";
 import { followView } from "../map/follow";
 import { latOf, lonOf } from "../map/mercator";
 import { Painter } from "../map/painter";
@@ -18,29 +19,14 @@ import { usePhone } from "../ui/usePhone";
 import css from "./Map.module.css";
 
 const EMPTY: Coloured["lines"] = { type: "FeatureCollection", features: [] };
-const NEAR_ZOOM = 12;
 const LIST_PX = 290;
-
-/** All of the fleet but for what is far from the rest. */
-function fit(map: MapLibre, fleet: MapFleet, left: number): void {
-  const at = performance.now();
-  const places = [...fleet.marks.values()].map((mark) => placeOf(mark, at));
-  const middle = (n: 0 | 1): number[] => {
-    const sorted = places.map((place) => place[n]).sort((a, b) => a - b);
-    return [sorted[Math.floor(sorted.length * 0.02)]!, sorted[Math.ceil(sorted.length * 0.98) - 1]!];
-  };
-
-  if (!places.length) return;
-  const [[west, east], [north, south]] = [middle(0), middle(1)];
-  map.fitBounds(new LngLatBounds([lonOf(west!), latOf(south!)], [lonOf(east!), latOf(north!)]), { padding: { top: 90, right: 60, bottom: 60, left: 60 + left }, maxZoom: NEAR_ZOOM, animate: false });
-}
 
 export default function MapPage() {
   const client = useClient();
   const { rest } = usePlace();
   const selected = rest[0] ? Number(rest[0]) : undefined;
   const where = useRef<HTMLDivElement>(null);
-  const made = useMap(where);
+  const map = useMap(where);
   const theme = useShown();
   const names = useNames();
   const fleet = useMemo(() => new MapFleet(), []);
@@ -56,10 +42,9 @@ export default function MapPage() {
   const select = (id?: number): void => go(id === undefined ? to("map") : to("map", id));
 
   useEffect(() => {
-    if (!made) return;
-    const { map, config } = made;
+    if (!map) return;
     const drawn = new Painter(map, fleet);
-    const end = followView(client, map, fleet, { changed: () => drawn.wake(), first: () => config.view ?? fit(map, fleet, listPx.current) });
+    const end = followView(client, map, fleet, { changed: () => drawn.wake(), first: () => fit(map, fleet, listPx.current) });
     setPainter(drawn);
     return () => {
       end();
@@ -67,15 +52,14 @@ export default function MapPage() {
       fleet.clear();
       setPainter(undefined);
     };
-  }, [made, client, fleet]);
+  }, [map, client, fleet]);
   useEffect(() => {
     if (!painter) return;
     Object.assign(painter, { selected, hasTrails, isFollowing: isFollowing && selected !== undefined, isDark: theme === "dark" });
     painter.wake();
   }, [painter, selected, hasTrails, isFollowing, theme]);
   useEffect(() => {
-    if (!made || !painter) return;
-    const { map } = made;
+    if (!map || !painter) return;
     const click = ({ point }: { point: { x: number; y: number } }): void => {
       const { vehicle, cluster } = painter.hit(point.x, point.y);
       if (cluster) map.easeTo({ center: [lonOf(cluster.x), latOf(cluster.y)], zoom: map.getZoom() + 2 });
@@ -95,10 +79,10 @@ export default function MapPage() {
       map.off("mousemove", point);
       map.off("dragstart", drag);
     };
-  }, [made, painter]);
+  }, [map, painter]);
 
-  const show = (lon: number, lat: number): void => void made?.map.easeTo({ center: [lon, lat], zoom: Math.max(made.map.getZoom(), 9) });
-  const showTrack = (track: Coloured | undefined): void => void (made?.map.getSource("track") as GeoJSONSource | undefined)?.setData(track?.lines ?? EMPTY);
+  const show = (lon: number, lat: number): void => void map?.easeTo({ center: [lon, lat], zoom: Math.max(map.getZoom(), 9) });
+  const showTrack = (track: Coloured | undefined): void => void (map?.getSource("track") as GeoJSONSource | undefined)?.setData(track?.lines ?? EMPTY);
   return (
     <section className={css.page} aria-label={t("map.title")}>
       <h1 className="unseen">{t("map.title")}</h1>
@@ -107,7 +91,7 @@ export default function MapPage() {
       <div className={css.tools} role="group" aria-label={t("map.tools")}>
         <button type="button" aria-pressed={hasList} onClick={() => setList(!hasList)}><Icon name="search" />{t("map.vehicles")}</button>
         <button type="button" aria-pressed={hasTrails} onClick={() => setTrails(!hasTrails)}><Icon name="trail" />{t("map.trails")}</button>
-        <button type="button" onClick={() => made && fit(made.map, fleet, listPx.current)}><Icon name="map" />{t("map.fit")}</button>
+        <button type="button" onClick={() => map && fit(map, fleet, listPx.current)}><Icon name="map" />{t("map.fit")}</button>
       </div>
       {hasList && painter && (
         <VehicleList fleet={fleet} painter={painter} selected={selected} select={(id) => {
