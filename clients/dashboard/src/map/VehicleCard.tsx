@@ -1,5 +1,8 @@
 import { useClient, useVehicle } from "@tidegate/client/react";
 import { useEffect, useState } from "react";
+import { numbersOf } from "../charts/columns";
+import { Series } from "../charts/Series";
+import { CommandForm } from "../commands/CommandForm";
 import { now } from "../data/clock";
 import { useNames } from "../data/names";
 import { ago, number, t, time } from "../i18n";
@@ -50,7 +53,9 @@ export function VehicleCard({ id, isFollowing, setFollowing, show, showTrack, cl
       </div>
       <Tabs tabs={[
         { key: "state", title: t("vehicle.state"), content: () => <State id={id} /> },
+        { key: "charts", title: t("vehicle.charts"), content: () => <Charts code={code} data={log?.data} /> },
         { key: "log", title: t("vehicle.log"), content: () => <RawLog id={id} /> },
+        { key: "command", title: t("command.title"), content: () => <VehicleCommand code={code ?? ""} /> },
       ]} />
     </aside>
   );
@@ -69,6 +74,28 @@ function State({ id }: { id: number }) {
           <Members data={sensor.data} />
         </section>
       ))}
+    </>
+  );
+}
+
+const NO_CHARTS = ["latitude", "longitude"];
+const MOST_CHARTS = 6;
+
+function Charts({ code, data }: { code: string | undefined; data: unknown }) {
+  const members = numbersOf(data).filter((member) => !NO_CHARTS.includes(member)).slice(0, MOST_CHARTS);
+
+  if (!code || !members.length) return <p className="quiet">{t("devices.no_numbers")}</p>;
+  return <div className={css.charts}>{members.map((member) => <Series key={member} of={{ kind: "vehicle", code, member }} />)}</div>;
+}
+
+/** Commands go to devices: to the one on board, which often has the name of the vehicle. */
+function VehicleCommand({ code }: { code: string }) {
+  const [device, setDevice] = useState(code);
+
+  return (
+    <>
+      <label className={css.device}>{t("command.device")}<input value={device} onChange={(event) => setDevice(event.target.value)} /></label>
+      <CommandForm key={device} device={device} />
     </>
   );
 }
