@@ -1,15 +1,10 @@
-import { useDevices } from "@tidegate/client/react";
-import { t } from "../i18n";
+import { DeviceList } from "../devices/DeviceList";
+import { DevicePage } from "../devices/DevicePage";
+import { usePlace } from "../router";
 
+/** `#/devices`: all of them; `#/devices/3`: one. */
 export default function Devices() {
-  const devices = useDevices();
+  const id = Number(usePlace().rest[0]);
 
-  return (
-    <section className="page">
-      <div className="bar"><h1>{t("devices.title")}</h1></div>
-      <ul className="panel">
-        {[...devices.values()].map(({ id, update }) => <li key={id}>{update?.device?.name ?? update?.device?.device_code ?? id}</li>)}
-      </ul>
-    </section>
-  );
+  return id ? <DevicePage key={id} id={id} /> : <DeviceList />;
 }

@@ -1,0 +1,113 @@
+import { useDevice } from "@tidegate/client/react";
+import { useEffect, useMemo, useState } from "react";
+import { numbersOf } from "../charts/columns";
+import { nameOf, Series } from "../charts/Series";
+import { CommandForm } from "../commands/CommandForm";
+import { useAsked, type Listing } from "../data/api";
+import { now } from "../data/clock";
+import { heardPush } from "../data/stored";
+import { ago, t, time } from "../i18n";
+import { to } from "../router";
+import { Lines } from "../ui/Lines";
+import { Members } from "../ui/Members";
+import { Tabs } from "../ui/Tabs";
+import { useTick } from "../ui/useSlow";
+import { Clock, Status } from "./badges";
+import { titleOf } from "./DeviceList";
+import css from "./DevicePage.module.css";
+
+interface Message {
+  cursor: string;
+  timestamp: string;
+  data: unknown;
+}
+
+/** One device: what it says, as lines and as a picture, and what one tells it. */
+export function DevicePage({ id }: { id: number }) {
+  const state = useDevice(id);
+  const device = state?.update?.device;
+  const telemetry = state?.telemetry;
+
+  useTick(1000);
+  useEffect(() => heardPush(telemetry ?? {}), [telemetry]);
+  if (!device) return <section className="page"><a href={to("devices")}>{t("devices.back")}</a><p className="quiet" role="status">{t("devices.waiting")}</p></section>;
+  return (
+    <section className="page">
+      <div className={css.head}>
+        <a href={to("devices")}>{t("devices.back")}</a>
+        <h1>{titleOf(device)}</h1>
+        <p>
+          <Status status={device.status} />
+          {device.clock && <Clock clock={device.clock} />}
+          <span>{t("devices.seen")}: {ago(device.last_seen, now())}</span>
+          {telemetry?.persisted === false && <strong>{t("vehicle.unstored")}</strong>}
+        </p>
+      </div>
+      <div className={css.parts}>
+        <div className={`panel ${css.side}`}>
+          <Tabs tabs={[
+            { key: "state", title: t("vehicle.state"), content: () => (telemetry ? <Members data={telemetry.data} /> : <p className="quiet">{t("vehicle.nothing")}</p>) },
+            { key: "about", title: t("devices.about"), content: () => <About id={id} /> },
+            { key: "messages", title: t("devices.messages"), content: () => <Messages code={device.device_code} newest={telemetry as Message | undefined} /> },
+            { key: "command", title: t("command.title"), content: () => <CommandForm device={device.device_code} /> },
+          ]} />
+        </div>
+        <Charts code={device.device_code} data={telemetry?.data} />
+      </div>
+    </section>
+  );
+}
+
+const FIRST = 3;
+
+function Charts({ code, data }: { code: string; data: unknown }) {
+  const known = JSON.stringify(numbersOf(data)); // names alone: they seldom change
+  const members = useMemo(() => JSON.parse(known) as string[], [known]);
+  const [wanted, setWanted] = useState<string[]>();
+  const shown = wanted ?? members.slice(0, FIRST);
+  const rest = members.filter((member) => !shown.includes(member));
+
+  return (
+    <div className={css.charts}>
+      {shown.map((member) => (
+        <div className="panel" key={member}>
+          <Series of={{ kind: "device", code, member }} close={() => setWanted(shown.filter((one) => one !== member))} />
+        </div>
+      ))}
+      {members.length === 0 && <p className="quiet">{t("devices.no_numbers")}</p>}
+      {rest.length > 0 && (
+        <label className={css.more}>
+          {t("devices.more_charts")}
+          <select value="" onChange={(event) => setWanted([...shown, event.target.value])}>
+            <option value="" disabled>{t("devices.choose")}</option>
+            {rest.map((member) => <option key={member} value={member}>{nameOf(member)}</option>)}
+          </select>
+        </label>
+      )}
+    </div>
+  );
+}
+
+function About({ id }: { id: number }) {
+  const device = useDevice(id)?.update?.device;
+
+  if (!device) return null;
+  const { device_code: code, name, product_type: product, device_type: type, firmware_version: firmware, location, latitude, longitude, groups, key } = device;
+  return <Members data={{ code, name, key, type, product, firmware, location, latitude, longitude, groups: groups.map((one) => one.name).join(", ") || null }} />;
+}
+
+function Messages({ code, newest }: { code: string; newest: Message | undefined }) {
+  const stored = useAsked<Listing<Message>>(`api/devices/${encodeURIComponent(code)}/telemetry?limit=100`);
+  const [live, setLive] = useState<Message[]>([]);
+
+  useEffect(() => {
+    if (newest) setLive((before) => [newest, ...before.filter(({ cursor }) => cursor !== newest.cursor)].slice(0, 200));
+  }, [newest]);
+  const known = new Set(live.map(({ cursor }) => cursor));
+  const lines = [...live, ...(stored.value?.items ?? []).filter(({ cursor }) => !known.has(cursor))];
+  if (!lines.length) return <p className="quiet" role="status">{stored.error?.message ?? t(stored.isBusy ? "app.loading" : "vehicle.no_log")}</p>;
+  return (
+    <Lines label={t("devices.messages")} lines={lines.map(({ cursor, timestamp, data }) => (
+      { key: cursor, head: time(timestamp), text: typeof data === "string" ? data : JSON.stringify(data) }))} />
+  );
+}
