@@ -17,8 +17,11 @@ export interface Page {
 export const pages: readonly Page[] = [
   { path: "map", title: "map.title", icon: "map", load: () => import("./Map") },
   { path: "devices", title: "devices.title", icon: "devices", load: () => import("./Devices") },
+  { path: "alerts", title: "alerts.title", icon: "alert", load: () => import("./Alerts") },
   { path: "people", title: "people.title", icon: "people", load: () => import("./People") },
   { path: "cameras", title: "cameras.title", icon: "camera", load: () => import("./Cameras") },
+  { path: "commands", title: "commands.title", icon: "command", load: () => import("./Commands") },
+  { path: "playback", title: "playback.title", icon: "play", load: () => import("./Playback") },
   { path: "operation", title: "operation.title", icon: "gauge", isForAdmins: true, load: () => import("./Operation") },
   { path: "settings", title: "settings.title", icon: "settings", load: () => import("./Settings") },
 ];

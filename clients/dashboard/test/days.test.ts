@@ -1,0 +1,74 @@
+/** Alerts, commands, and what was. */
+import { expect, test } from "vitest";
+import { shoot, stumbles, until, useDashboard } from "./stack";
+
+const dashboard = useDashboard();
+const SCRIPT = `<img src=x onerror="document.title='broken'">`;
+const alert = (topic: string, payload: object) => dashboard.act("publish", { topic, payload: JSON.stringify(payload) });
+
+test("alerts are there, the newest first, come by themselves, and are text", async () => {
+  const { page, said } = await dashboard.open();
+
+  await alert("seano/USV-1/alert", { severity: "critical", alert_type: "GPS", message: "No fix for 30 s", source: "gps0" });
+  await until(async () => await dashboard.act("metric", { name: "tidegate_committed_total" }) > 0, "it is stored");
+  await dashboard.signIn(page, "ana", "#/alerts");
+  await page.getByRole("heading", { name: "No fix for 30 s" }).waitFor();
+  await alert("devices/dev-1/alert", { severity: "warning", alert_type: SCRIPT, message: SCRIPT });
+  await page.getByRole("heading", { name: SCRIPT }).waitFor();
+  expect(await page.getByRole("heading", { level: 2 }).allInnerTexts()).toEqual([SCRIPT, "No fix for 30 s"]);
+  await page.reload();
+  await page.getByRole("heading", { name: SCRIPT }).waitFor();
+  await shoot(page, "alerts");
+  await page.getByLabel("Severity").selectOption("critical");
+  await page.getByRole("heading", { name: SCRIPT }).waitFor({ state: "detached" });
+  expect(await page.title()).toBe("Alerts – Tidegate");
+  expect(await stumbles(page)).toEqual([]);
+  expect(said).toEqual([]);
+  await page.context().close();
+});
+
+test("what becomes of a command is seen by who gave it and by who owns the device", async () => {
+  const { page: giver } = await dashboard.open();
+  const { page: owner } = await dashboard.open();
+
+  await dashboard.signIn(owner, "ana", "#/commands");
+  await owner.getByText("No command has been given since you came here").waitFor();
+  await dashboard.signIn(giver, "root", "#/commands");
+  await giver.getByLabel("Device", { exact: true }).fill("dev-1");
+  await giver.getByLabel("Action").fill("BLINK");
+  await giver.getByLabel("Payload (JSON)").fill(`{"times": 3}`);
+  await giver.getByRole("button", { name: "Send" }).click();
+  for (const page of [giver, owner]) {
+    await page.getByRole("heading", { name: "BLINK" }).waitFor();
+    await page.getByRole("listitem").getByText("published").waitFor();
+  }
+  await shoot(giver, "commands");
+  expect(await stumbles(giver)).toEqual([]);
+  for (const page of [giver, owner]) await page.context().close();
+});
+
+test("the fleet is played as it was, held, and goes on into what is live", async () => {
+  const { page, said } = await dashboard.open();
+
+  await dashboard.act("vessels", { user: "ben" });
+  await until(async () => await dashboard.act("metric", { name: "tidegate_committed_total" }) > 400, "there is something to play");
+  await dashboard.signIn(page, "ben", "#/playback");
+  await page.getByLabel("How fast").selectOption("100 ×");
+  await page.getByText(/^[1-9]\d* vehicles? in view/).waitFor({ timeout: 60_000 });
+  await page.getByLabel("How fast").selectOption("1 ×");
+  const at = page.getByRole("slider");
+  const [least, step] = await Promise.all(["min", "step"].map(async (name) => Number(await at.getAttribute(name))));
+  await at.fill(`${least! + 990 * step!}`); // some seconds before the page was opened
+  await page.getByText(/^[1-9]\d* vehicles? in view/).waitFor();
+  await page.getByRole("button", { name: "Pause" }).click();
+  const held = await at.getAttribute("aria-valuetext");
+  await shoot(page, "playback");
+  expect(await at.getAttribute("aria-valuetext")).toBe(held);
+  await page.getByRole("button", { name: "Play" }).click();
+  await until(async () => await at.getAttribute("aria-valuetext") !== held, "it goes on");
+  await page.getByRole("button", { name: "Live" }).click();
+  await until(async () => await page.getByRole("button", { name: "Live" }).getAttribute("aria-pressed") === "true", "it is live");
+  expect(await stumbles(page)).toEqual([]);
+  expect(said).toEqual([]);
+  await page.context().close();
+});
