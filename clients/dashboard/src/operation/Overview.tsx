@@ -13,7 +13,7 @@ export function Overview() {
   return (
     <div className={css.overview}>
       <Verdict found={findings(told, history)} error={error} />
-      <Services told={told} history={history} />
+      <Services told={told} history={history} isStale={Boolean(error)} />
       <Numbers told={told} history={history} />
       <div className={css.two}>
         <Books told={told} />
@@ -45,7 +45,8 @@ function Verdict({ found, error }: { found: Finding[]; error: Error | undefined 
   );
 }
 
-function Services({ told: { stats, ready }, history }: { told: Told; history: readonly Sample[] }) {
+/** @param isStale nobody knows whether that still holds */
+function Services({ told: { stats, ready }, history, isStale }: { told: Told; history: readonly Sample[]; isStale: boolean }) {
   const last = history[history.length - 1];
   const all = [
     { name: t("operation.broker"), isWell: stats.mqtt.connected, says: t(stats.mqtt.connected ? "operation.connected" : "operation.away") },
@@ -59,7 +60,7 @@ function Services({ told: { stats, ready }, history }: { told: Told; history: re
     <dl className={css.services}>
       {all.map(({ name, isWell, says }) => (
         <div key={name}>
-          <dt><span className={css.dot} data-level={isWell ? "good" : "bad"} aria-hidden="true" />{name}</dt>
+          <dt><span className={css.dot} data-level={isStale ? undefined : isWell ? "good" : "bad"} aria-hidden="true" />{name}</dt>
           <dd>{says}</dd>
         </div>
       ))}

@@ -1,0 +1,114 @@
+/** Bad weather: what somebody sees when the gateway, the database, his token, his clock or his machine is not as it should be. */
+import { expect, test } from "vitest";
+import { shoot, until, useDashboard } from "./stack";
+
+const dashboard = useDashboard();
+const HOURS_MS = 5 * 3_600_000;
+const say = (latitude: number) => dashboard.act("publish", { topic: "seano/USV-1/vehicle_log", payload: JSON.stringify({ latitude, longitude: 9.9, heading: 45 }) });
+
+test("a gateway that is restarted is said to be away, and then all goes on by itself", async () => {
+  const { page } = await dashboard.open();
+
+  await dashboard.signIn(page, "root", "#/operation");
+  await page.getByText("All is well").waitFor();
+  await dashboard.act("kill");
+  await page.getByRole("status").getByText("Connecting").waitFor();
+  await page.getByText("The gateway does not answer").waitFor();
+  await shoot(page, "weather-restart");
+  await dashboard.act("start");
+  await page.getByRole("status").getByText("Live").waitFor();
+  await page.getByText("All is well").waitFor();
+  await page.context().close();
+});
+
+test("without a database what is live goes on and says that it is not stored; nothing jumps when it is back", async () => {
+  const { page } = await dashboard.open();
+
+  await say(53.5);
+  await dashboard.signIn(page, "ana", `#/map/${dashboard.where.ids["USV-1"]}`);
+  const card = page.getByRole("complementary", { name: "USV-1" });
+  await card.getByText("53.5", { exact: true }).waitFor();
+  await dashboard.act("halt", { what: "postgres" });
+  await until(async () => {
+    await say(53.6);
+    return await page.getByText("The database is away: what you see is live").count() > 0;
+  }, "it is said");
+  await card.getByText("53.6", { exact: true }).waitFor();
+  await card.getByText("not stored yet").waitFor();
+  await shoot(page, "weather-unstored");
+  await page.evaluate(() => {
+    const seen: string[] = (window as any).seen = [];
+    new MutationObserver(() => {
+      const now = /Latitude\s+([\d.]+)/i.exec(document.querySelector("aside[aria-label='USV-1']")?.textContent?.replace(/latitude/i, "Latitude ") ?? "")?.[1];
+      if (now && now !== seen.at(-1)) seen.push(now);
+    }).observe(document.body, { childList: true, subtree: true, characterData: true });
+  });
+  await dashboard.act("resume", { what: "postgres" });
+  await until(async () => await dashboard.act("metric", { name: "tidegate_in_journal" }) === 0, "all is stored");
+  await say(53.7);
+  await card.getByText("53.7", { exact: true }).waitFor();
+  await page.getByText("The database is away").waitFor({ state: "detached" });
+  expect(await card.getByText("not stored yet").count()).toBe(0);
+  const seen = await page.evaluate(() => (window as any).seen as string[]);
+  expect(seen.at(-1)).toBe("53.7");
+  expect(seen.filter((one) => Number(one) < 53.6)).toEqual([]);
+  await page.context().close();
+});
+
+test("a machine that slept for longer than its token lasts asks to sign in again, and says why", async () => {
+  const { page } = await dashboard.open();
+  const token = await dashboard.act("token", { user: "ana", ttl: 20 });
+  const end = Date.now() + 21_000;
+
+  await page.addInitScript((kept) => sessionStorage.setItem("tidegate.token", kept), token);
+  await page.goto(dashboard.url);
+  await page.getByRole("status").getByText("Live").waitFor();
+  await dashboard.act("drop");
+  await page.getByRole("status").getByText("Connecting").waitFor();
+  await until(() => Date.now() > end, "the token is over");
+  await dashboard.act("mend");
+  await page.getByText("Your session has ended: please sign in again").waitFor();
+  await shoot(page, "weather-over");
+  await page.context().close();
+});
+
+test.each([["ahead", HOURS_MS], ["behind", -HOURS_MS]])("by a clock that is five hours %s all is as old as it is", async (_, off) => {
+  const { page } = await dashboard.open();
+
+  await page.addInitScript((off) => {
+    const Real = Date;
+    (window as any).Date = class extends Real {
+      constructor(...given: [any]) {
+        if (given.length) super(...given);
+        else super(Real.now() + off);
+      }
+      static override now = (): number => Real.now() + off;
+    };
+  }, off);
+  await dashboard.act("publish", { topic: "seano/USV-7/vehicle_log", payload: "{}" });
+  await dashboard.signIn(page, "root", "#/operation/letters");
+  await page.getByRole("row").filter({ hasText: "USV" }).or(page.getByRole("row").filter({ hasText: "vehicle" })).first().waitFor();
+  expect(await page.getByRole("row").last().innerText()).toMatch(/now|sec\.? ago|1 min\.? ago/);
+  await page.goto(`${dashboard.url}#/map/${dashboard.where.ids["USV-1"]}`);
+  await until(async () => {
+    await say(53.8);
+    return /now|sec\.? ago/.test(await page.getByRole("complementary", { name: "USV-1" }).locator("header").innerText());
+  }, "it is of now");
+  await page.context().close();
+});
+
+test("a machine that is six times slower stays live with a fleet, and finds one of it", async () => {
+  const { page, said } = await dashboard.open();
+  const slow = await page.context().newCDPSession(page);
+
+  await dashboard.act("vessels", { user: "root" });
+  await slow.send("Emulation.setCPUThrottlingRate", { rate: 6 });
+  await dashboard.signIn(page, "root");
+  await until(async () => /\d\d vehicles in view/.test(await page.getByRole("complementary").innerText()), "the fleet is there");
+  await page.getByRole("searchbox").fill("breakaway");
+  await page.getByRole("button", { name: "NORWEGIAN BREAKAWAY" }).click();
+  await page.getByRole("complementary", { name: "NORWEGIAN BREAKAWAY" }).waitFor();
+  expect(await page.getByRole("status").getByText("Live").count()).toBe(1);
+  expect(said).toEqual([]);
+  await page.context().close();
+});
