@@ -1,9 +1,13 @@
 """HTTP: health, readiness, metrics, statistics, tokens, the page, and errors as problem+json."""
+import contextlib
 import re
 import subprocess
+import time
 
+import psycopg2
 import pytest
 
+from conftest import populate
 from waiting import wait_until
 
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
@@ -49,6 +53,20 @@ def test_metrics_are_what_promtool_accepts(gateway, broker, database):
     assert names and all(n.startswith("tidegate_") for n in names), names
     assert gateway.metric("tidegate_received_total") == 1
     assert gateway.metric("tidegate_committed_total") == 1
+
+
+def test_ws_stats_says_in_seconds_how_late_storing_is(make_gateway, broker, database):
+    gateway = make_gateway(database__stall_timeout="60s", database__timeout="60s")
+    populate(gateway)
+    gateway.start()
+    with contextlib.closing(psycopg2.connect(database.url)) as held, held.cursor() as cursor:
+        cursor.execute("LOCK TABLE raw_logs IN ACCESS EXCLUSIVE MODE")
+        began = time.monotonic()
+        broker.publish("seano/USV-1/raw_log", "x")
+        wait_until(lambda: gateway.metric("tidegate_db_lag_seconds") > 0.2, "it to be late")
+        lag = gateway.get("/api/ws/stats", "root").json()["database"]["lag_seconds"]
+        assert 0.2 < lag < time.monotonic() - began
+    wait_until(lambda: gateway.get("/api/ws/stats", "root").json()["database"]["lag_seconds"] == 0, "it to be stored")
 
 
 def test_ws_stats_shows_connections_and_accounts(gateway, viewer):

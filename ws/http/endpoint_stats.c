@@ -173,7 +173,7 @@ static void ws_stats_add_system(JsonOut *out) {
         json_out_object_end(out);
         json_out_object(out, "database");
         json_out_bool(out, "connected", metric_get(METRIC_DB_CONNECTED) != 0);
-        json_out_int(out, "lag_seconds", metric_get(METRIC_DB_LAG_SECONDS));
+        json_out_fixed(out, "lag_seconds", 3, (double)metric_get(METRIC_DB_LAG_SECONDS) / 1e6);
         json_out_object_end(out);
         json_out_object(out, "mqtt");
         json_out_bool(out, "connected", metric_get(METRIC_MQTT_CONNECTED) != 0);
