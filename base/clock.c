@@ -57,7 +57,7 @@ static const char clock_pairs[] = "000102030405060708091011121314151617181920212
 
 /* Two digits, and what follows them. */
 static char *clock_put(char *at, unsigned value, char behind) {
-        memcpy(at, &clock_pairs[2 * value], 2);
+        memcpy(at, &clock_pairs[2 * (size_t)value], 2);
         at[2] = behind;
         return at + 3;
 }
@@ -76,7 +76,7 @@ void clock_format(int64_t time_us, char ret_text[CLOCK_TEXT_SIZE]) {
         ms = (unsigned)((time_us - days * CLOCK_DAY_US) / 1000);
 
         clock_civil_from_days(days, &year, &month, &day);
-        memcpy(at, &clock_pairs[2 * ((unsigned)year / 100)], 2);
+        memcpy(at, &clock_pairs[2 * ((size_t)year / 100)], 2);
         at = clock_put(at + 2, (unsigned)year % 100, '-');
         at = clock_put(at, (unsigned)month, '-');
         at = clock_put(at, (unsigned)day, 'T');

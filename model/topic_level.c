@@ -41,8 +41,10 @@ bool topic_is_plain(Text text) {
 }
 
 size_t topic_count_levels(Text text) {
-        size_t n = text.data != NULL;
+        size_t n = 1;
 
+        if (!text.data)
+                return 0;
         for (size_t i = 0; i < text.n; ++i)
                 n += text.data[i] == '/';
         return n;

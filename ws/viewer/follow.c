@@ -215,6 +215,7 @@ static int ws_feed_try(WsFeed *feed, Event *event, WsRingSlot *slot, bool *ret_i
                                   &frame);
         if (r < 0)
                 return err_up(r);
+        assert(frame);
         if (n_waiting > 0 && n_waiting + frame->n > half) /* more than half would conflate */
                 return WS_FOLLOW_E_WAITS;
         r = ws_client_try(feed->client, frame);
