@@ -155,6 +155,27 @@ static void lease_note(Lease *lease, bool is_others) {
 
 /* ---- answers of the database ---- */
 
+/* It was ours before, and another one's perhaps since. What comes now has numbers above what that
+ * one has stored; and it comes from the broker as soon as we are known to have the slot. */
+static int lease_go_behind(Lease *lease, const DbSlot *slot) {
+        uint64_t last_seq = journal_last_seq(lease->options.journal);
+        uint64_t position;
+        int r;
+
+        if (lease->held_fence == 0 || slot->fence == lease->held_fence)
+                return 0;
+        r = db_slots_stored(lease->conn, lease->options.slot, &position);
+        if (r != 0)
+                return r;
+        if (journal_go_behind(lease->options.journal, position) != 0)
+                return DB_E_OFFLINE; /* nothing may come yet: ask again */
+        if (last_seq < position)
+                log_info("journal_behind_others last=%llu position=%llu",
+                         (unsigned long long)last_seq,
+                         (unsigned long long)position);
+        return 0;
+}
+
 static void lease_take(Lease *lease, const DbSlot *slot, int64_t asked_us) {
         LeaseState state = lease_state(lease);
 
@@ -310,6 +331,8 @@ static int lease_hold(Lease *lease, int *ret_wait_ms) {
                         r = lease_ask(lease, true, &slot);
                 }
         }
+        if (r == 0 && slot.is_ours)
+                r = lease_go_behind(lease, &slot);
         if (r != 0)
                 return r;
         lease->backoff = (Backoff){ 0 };

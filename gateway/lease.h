@@ -10,7 +10,8 @@
  * then. What is known of others survives a start (`standby` in the folder of the journal).
  *
  * Whoever finds another one there says what is left to store in its own journal: it may have taken
- * in without asking, and what nobody has stored is to be known of.
+ * in without asking, and what nobody has stored is to be known of. Whose turn has come again goes
+ * on behind what others have stored, before anybody hears that the slot is ours.
  *
  * Main follows lease_fd() and lease_state(); the storing transaction itself is fenced by the
  * database, whatever this thread knows. Nothing here can end a gateway that is alone.
@@ -35,7 +36,7 @@ typedef enum LeaseState {
 
 struct LeaseOptions {
         const char *database_url, *journal_dir, *epoch; /* borrowed, as is the next */
-        const Journal *journal;                         /* borrowed */
+        Journal *journal;                               /* borrowed */
         const char *client_id; /* of our session at the broker, if there is none to go on with */
         const char *cluster, *node, *advertise; /* see node.h */
         bool is_client_fixed;                   /* never goes on with another */

@@ -100,6 +100,25 @@ int db_slots_leave(DbConn *conn, const char *epoch, const DbHolder *holder) {
                             NULL);
 }
 
+int db_slots_stored(DbConn *conn, int slot, uint64_t *ret_seq) {
+        CLEANUP(PQclear) PGresult *result = NULL;
+        char which[SLOTS_ARG_SIZE];
+        const char *args[] = { which };
+        int r;
+
+        slots_arg(which, slot);
+        r = db_conn_exec(conn,
+                         &(DbQuery){ "SELECT coalesce(max(seq), 0) FROM journal_positions"
+                                     " WHERE slot = $1::int",
+                                     N_ELEMENTS(args),
+                                     args },
+                         &result);
+        if (r != 0)
+                return r;
+        *ret_seq = strtoull(PQgetvalue(result, 0, 0), NULL, 10);
+        return 0;
+}
+
 int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained) {
         char slot[SLOTS_ARG_SIZE];
         const char *args[] = { slot, holder->instance, is_drained ? "t" : "f" };

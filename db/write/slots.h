@@ -53,6 +53,9 @@ MUST_CHECK int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret
 /* While another one has the slot: that the journal of @holder has more to store, if it has. 0,
  * DB_E_OFFLINE, DB_E_REJECTED. */
 MUST_CHECK int db_slots_leave(DbConn *conn, const char *epoch, const DbHolder *holder);
+/* How far any journal of the slot is stored: of whoever has it, who alone can change that. 0,
+ * DB_E_OFFLINE, DB_E_REJECTED. */
+MUST_CHECK int db_slots_stored(DbConn *conn, int slot, uint64_t *ret_seq);
 /* The next one need not wait. Not @is_drained: there is more to store, which is noted. Nothing if
  * it is not ours. 0, DB_E_OFFLINE, DB_E_REJECTED. */
 MUST_CHECK int db_slots_release(DbConn *conn, const DbHolder *holder, bool is_drained);

@@ -369,6 +369,23 @@ static int journal_reserve(Journal *journal, uint64_t n, int64_t now_us) {
         return r == 0 ? 0 : journal_no_segment(journal, "numbers", r, now_us);
 }
 
+int journal_go_behind(Journal *journal, uint64_t seq) {
+        uint64_t next;
+        int r = 0;
+
+        pthread_mutex_lock(&journal->lock);
+        next = journal->next_seq;
+        if (next <= seq) {
+                journal->next_seq = seq + 1;
+                if (journal->active)
+                        r = journal_reserve(journal, 1, clock_now_us());
+                if (r != 0)
+                        journal->next_seq = next;
+        }
+        pthread_mutex_unlock(&journal->lock);
+        return r;
+}
+
 /* {lock} */
 static int journal_write(Journal *journal,
                          SegmentRecord *record,

@@ -69,6 +69,11 @@ MUST_CHECK int journal_append(Journal *journal, const Inbound *inbound, uint64_t
 void journal_resume_session(Journal *journal, uint16_t broker, unsigned n_in_flight);
 void journal_forget_session(Journal *journal, uint16_t broker);
 
+/* Others have stored up to @seq, and what comes from now on has numbers above that; what is there
+ * already keeps its own. Any thread. JOURNAL_E_FULL: the disk does not take the note of it; nothing
+ * has changed. */
+MUST_CHECK int journal_go_behind(Journal *journal, uint64_t seq);
+
 /*
  * High water is reached at max_bytes - reserve_bytes of records, at too little free disk, or when a
  * sync has failed (until the next start), and ends 10 % below. Any thread.

@@ -88,6 +88,15 @@ int journal_doubt(Journal *journal) {
         return r == 0 ? 0 : journal_numbers_failed(journal, r);
 }
 
+/* {lock} Of the first message behind it, which may be far behind; or that will be given out next.
+ */
+static uint64_t journal_raw_behind(const Journal *journal, uint64_t after_raw) {
+        Segment *oldest = atomic_load(&journal->oldest);
+        JournalPlace place = journal_cursor_find(&journal->cursor, oldest, after_raw);
+
+        return journal_place_next(&place) ? place.seq : journal->next_seq;
+}
+
 int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position, uint64_t *ret_by) {
         uint64_t stored_raw = journal_numbers_raw(&journal->numbers, stored_seq);
         uint64_t from, to;
@@ -96,7 +105,7 @@ int journal_confirm(Journal *journal, uint64_t stored_seq, uint64_t position, ui
         pthread_mutex_lock(&journal->lock);
         from = to = journal->next_seq;
         r = journal_numbers_judge(&journal->numbers,
-                                  stored_seq > 0 ? stored_raw + 1 : 0,
+                                  stored_seq > 0 ? journal_raw_behind(journal, stored_raw) : 0,
                                   from,
                                   position,
                                   &to,

@@ -41,11 +41,7 @@ static int position_move_on(Desk *desk, uint64_t position) {
 
         if (journal_confirm(desk->journal, stored_seq, position, &by) != 0)
                 return DB_E_OFFLINE;
-        if (position_is_of_others(desk))
-                log_info("journal_behind_others stored=%llu position=%llu",
-                         (unsigned long long)stored_seq,
-                         (unsigned long long)position);
-        else
+        if (!position_is_of_others(desk)) /* else the lease has said it */
                 log_error("journal_position_moved epoch=%s stored=%llu position=%llu "
                           "hint=\"another process stores this journal, or the database is another "
                           "one; what waited is stored behind it\"",

@@ -7,6 +7,7 @@ import pytest
 
 from conftest import populate
 from faultproxy import PostgresProxy
+from test_native_protocol import Native
 from waiting import PATIENCE, wait_until
 
 LOGS = "SELECT logs FROM raw_logs ORDER BY logs::int"
@@ -248,6 +249,59 @@ def test_it_returns_behind_others_without_an_alarm(make_gateway, database, postg
     assert "journal_position_moved" not in first.log()
     assert "warning journal_behind_database" not in first.log()
     assert "error mqtt_session_left" not in first.log()
+    assert first.metric("tidegate_accounting_drift") == 0
+    proxy.close()
+
+
+def resumed(gateway, cursor, n_last):
+    """What a viewer gets that comes back with that cursor, and nothing is missing of it."""
+    viewer = Native(gateway, gateway.token("root"))
+    try:
+        answer = viewer.ask("subscribe", to=["vehicle/*"], types=["raw_log"], since=cursor)
+        if not answer["recovered"]:
+            return None
+        got = []
+        while not got or got[-1] != n_last:
+            got.append(int(viewer.push("raw_log")["data"]))
+        return got
+    finally:
+        viewer.close()
+
+
+def test_it_goes_on_behind_what_others_have_stored(make_gateway, database, postgres, folder, publisher):
+    """Whatever waits in its journal from its turn before, which keeps it where it was: what comes after theirs has
+    numbers above theirs."""
+    proxy = PostgresProxy(folder / "proxy", postgres)
+    first, second = (make_gateway(cluster__lease="2s", database__url=url)
+                     for url in (proxy.url(database), database.url))
+    populate(first)
+    first.start()
+    second.start(wait=False)
+    wait_standing_by(second)
+    publish(publisher, range(20))
+    stored(database, range(20))
+    second.freeze()  # which is not to have the session before these are taken in
+    proxy.close()
+    publish(publisher, range(20, 30))
+    wait_until(lambda: first.metric("tidegate_in_journal") == 10, "the journal to have them")
+    second.thaw()
+    wait_until(lambda: "mqtt_session_left" in first.log(), "the first one to leave the session")
+    second.wait_ready()
+    publish(publisher, range(30, 40))
+    wait_until(lambda: database.value("SELECT count(*) FROM raw_logs WHERE logs = '39'"), "39")
+    assert second.terminate() == 0
+    proxy = PostgresProxy(folder / "proxy", postgres)
+    publish(publisher, range(40, 60))
+    stored(database, range(60))
+    first.wait_ready()
+
+    cursors = {int(n): (f"{epoch}:{seq}", seq) for n, epoch, seq in database.rows(
+        "SELECT logs, epoch, r.seq FROM raw_logs r JOIN journal_positions USING (journal_id)")}
+    assert [n for n, (_, seq) in sorted(cursors.items(), key=lambda item: item[1][1])] == list(range(60))
+    assert first.log().count("journal_behind_others") == 1
+    publish(publisher, [60])  # which nobody has to be told twice
+    assert resumed(first, cursors[39][0], 60) == list(range(40, 61))
+    assert "journal_position_moved" not in first.log()
     assert first.metric("tidegate_accounting_drift") == 0
     proxy.close()
 

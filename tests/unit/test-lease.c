@@ -33,7 +33,9 @@ static _Atomic int answer, n_asked;
 static _Atomic int n_left; /* times that it was said what is left */
 static _Atomic uint64_t left_seq;
 static _Atomic uint64_t n_beats; /* of the other one */
-static _Atomic bool is_ours, has_namesake;
+static _Atomic int fence;        /* of our own, and so far behind others that stored up to this: */
+static _Atomic uint64_t others_seq, behind_seq;
+static _Atomic bool is_ours, has_namesake, is_full;
 
 /* ---- the database -------------------------------------------------------------------------- */
 
@@ -73,7 +75,7 @@ void db_conn_set_stop(DbConn *conn, int fd) {
 int db_slots_hold(DbConn *conn, const DbSlotClaim *claim, DbSlot *ret_slot) {
         (void)conn;
         *ret_slot = (DbSlot){ .is_ours = is_ours,
-                              .fence = is_ours ? 1 : 2,
+                              .fence = is_ours ? (uint64_t)fence : 2,
                               .beats = n_beats,
                               .lease_ms = claim->lease_ms,
                               .host = "other",
@@ -89,6 +91,22 @@ int db_slots_leave(DbConn *conn, const char *epoch, const DbHolder *holder) {
         atomic_store(&left_seq, holder->last_seq);
         if (atomic_fetch_add(&n_left, 1) == 0)
                 return DB_E_OFFLINE; /* it is to be said again */
+        return 0;
+}
+
+int db_slots_stored(DbConn *conn, int slot, uint64_t *ret_seq) {
+        (void)conn;
+        (void)slot;
+        *ret_seq = others_seq;
+        return others_seq == 0 ? DB_E_OFFLINE : 0;
+}
+
+/* What comes from the broker comes when we are known to have it: not before. */
+int journal_go_behind(Journal *journal, uint64_t seq) {
+        (void)journal;
+        if (is_full)
+                return JOURNAL_E_FULL;
+        atomic_store(&behind_seq, seq);
         return 0;
 }
 
@@ -140,6 +158,9 @@ static int setup(void **state) {
         n_left = 0;
         left_seq = 0;
         n_beats = 1;
+        fence = 1;
+        others_seq = behind_seq = 0;
+        is_full = false;
         is_ours = true;
         has_namesake = false;
         snprintf(folder, sizeof(folder), "/tmp/tidegate-lease.XXXXXX");
@@ -252,6 +273,29 @@ static void test_who_finds_another_says_once_what_it_has_left(void **state) {
         assert_int_equal(left_seq, 7);
 }
 
+/* Whatever keeps that from being known, or from being noted: nothing comes from the broker before.
+ */
+static void test_who_comes_back_goes_on_behind_others_first(void **state) {
+        (void)state;
+        wait_for_state(LEASE_HELD);
+        wait_for_attempts();
+        assert_int_equal(behind_seq, 0); /* nobody else had a turn */
+        fence = 3;
+        for (int ms = 0; lease_is_confirmed(lease) && ms < PATIENCE_MS; ++ms)
+                (void)poll(NULL, 0, 1);
+        is_full = true;
+        others_seq = 50;
+        wait_for_attempts();
+        assert_false(lease_is_confirmed(lease));
+        assert_int_equal(behind_seq, 0);
+        is_full = false;
+        for (int ms = 0; !lease_is_confirmed(lease) && ms < PATIENCE_MS; ++ms)
+                (void)poll(NULL, 0, 1);
+        assert_true(lease_is_confirmed(lease));
+        assert_int_equal(behind_seq, 50);
+        assert_int_equal(lease_state(lease), LEASE_HELD);
+}
+
 /* Nobody can take anything over then. */
 static void test_a_database_that_is_away_changes_nothing(void **state) {
         (void)state;
@@ -269,6 +313,9 @@ int main(void) {
                                                 setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(test_another_one_that_lives_has_it_for_good,
+                                                setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_who_comes_back_goes_on_behind_others_first,
                                                 setup,
                                                 teardown),
                 cmocka_unit_test_setup_teardown(test_who_finds_another_says_once_what_it_has_left,

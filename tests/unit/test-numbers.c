@@ -352,6 +352,50 @@ static void test_what_was_moved_and_stored_is_not_moved_again(void **state) {
         assert_string_equal(read_after(f, position + FAR, &last), "d");
 }
 
+/* Where the position then is where others have got to, nothing has to be moved. */
+static void test_what_comes_behind_others_has_numbers_above_theirs(void **state) {
+        Fixture *f = *state;
+        uint64_t stored, others, last;
+
+        confirm(f, 0, 0);
+        append(f, "a");
+        stored = f->last;
+        append(f, "b");
+        others = f->last + FAR;
+        assert_int_equal(journal_go_behind(f->journal, others), 0);
+        append(f, "c");
+        assert_int_equal(f->last, others + 1);
+        assert_string_equal(read_after(f, stored, &last), "bc"); /* "b" is where it was */
+        assert_string_equal(read_after(f, stored + 1, &last), "c");
+        assert_int_equal(last, others + 1);
+        confirm(f, stored + 1, others);
+        assert_string_equal(read_after(f, others, &last), "c");
+        assert_int_equal(last, others + 1);
+
+        assert_int_equal(journal_go_behind(f->journal, others), 0); /* we are beyond that */
+        append(f, "d");
+        assert_int_equal(f->last, others + 2);
+        crash(f);
+        append(f, "e");
+        assert_true(f->last > others + 2);
+}
+
+/* What had come just before that was heard has a number that is passed by the position. */
+static void test_what_came_before_that_is_moved_with_the_position(void **state) {
+        Fixture *f = *state;
+        uint64_t stored, others, last;
+
+        confirm(f, 0, 0);
+        append(f, "a");
+        stored = f->last;
+        append(f, "b");
+        others = f->last + FAR;
+        assert_int_equal(journal_go_behind(f->journal, others), 0);
+        append(f, "c");
+        confirm(f, stored, others);
+        assert_string_equal(read_after(f, others, &last), "bc");
+}
+
 /* Shifts in the file, which has room for JOURNAL_NUMBERS_SHIFTS, are not to be used up. */
 #define N_TURNS (4 * JOURNAL_NUMBERS_SHIFTS)
 
@@ -590,6 +634,10 @@ int main(void) {
                         test_numbers_that_could_not_be_read_again_are_not_reserved,
                         setup,
                         teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_what_comes_behind_others_has_numbers_above_theirs, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_what_came_before_that_is_moved_with_the_position, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_every_file_is_for_its_owner_alone,
                                                 setup,
                                                 teardown),
