@@ -382,8 +382,14 @@ int journal_go_behind(Journal *journal, uint64_t seq) {
                 if (r != 0)
                         journal->next_seq = next;
         }
+        if (r == 0)
+                atomic_store(&journal->others_seq, seq);
         pthread_mutex_unlock(&journal->lock);
         return r;
+}
+
+uint64_t journal_others_seq(const Journal *journal) {
+        return atomic_load(&journal->others_seq);
 }
 
 /* {lock} */

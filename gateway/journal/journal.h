@@ -73,6 +73,8 @@ void journal_forget_session(Journal *journal, uint16_t broker);
  * already keeps its own. Any thread. JOURNAL_E_FULL: the disk does not take the note of it; nothing
  * has changed. */
 MUST_CHECK int journal_go_behind(Journal *journal, uint64_t seq);
+/* What was said there last, known to whoever has read what came behind it; 0: nothing. */
+uint64_t journal_others_seq(const Journal *journal);
 
 /*
  * High water is reached at max_bytes - reserve_bytes of records, at too little free disk, or when a

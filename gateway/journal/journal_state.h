@@ -55,6 +55,7 @@ struct Journal {
 
         FillLevel water;
         JournalSpace space;
+        _Atomic uint64_t others_seq; /* of others of our slot, before our turn came again */
         _Atomic uint64_t stored_seq; /* raw, of the database */
         _Atomic uint64_t first_seq;  /* raw, as all numbers here but those that readers see */
         _Atomic uint64_t last_seq;   /* of a message */

@@ -231,6 +231,8 @@ int position_resume(Desk *desk, uint64_t position) {
         if (r == 0 && by > 0)
                 lane_forget_ahead(desk->lane);
         if (r == 0)
+                r = showing_pass_others(desk->showing);
+        if (r == 0)
                 desk->own_seq = 0;
         return r < 0 ? err_up(r) : r;
 }

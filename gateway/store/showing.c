@@ -1,6 +1,7 @@
 #include "gateway/store/showing.h"
 
 #include "base/err.h"
+#include "gateway/journal/journal.h"
 #include "gateway/memory/judge.h"
 #include "gateway/store/batch.h"
 #include "gateway/store/lane.h"
@@ -9,20 +10,23 @@
 #define SHOWING_BATCH 256 /* shown in one turn while the database lags */
 
 struct Showing {
-        Outbox *outbox; /* borrowed */
-        Judge *judge;   /* borrowed */
+        Outbox *outbox;   /* borrowed */
+        Judge *judge;     /* borrowed */
+        Journal *journal; /* borrowed */
 
-        uint64_t seq;      /* handed to the viewers */
-        uint64_t open_seq; /* passed over, as they were told; 0 = nothing */
+        uint64_t seq;        /* handed to the viewers */
+        uint64_t open_seq;   /* passed over, as they were told; 0 = nothing */
+        uint64_t others_seq; /* up to here others have stored, as they were told, likewise */
 };
 
-int showing_new(Showing **ret_showing, Outbox *outbox, Judge *judge) {
+int showing_new(Showing **ret_showing, Outbox *outbox, Judge *judge, Journal *journal) {
         Showing *showing = calloc(1, sizeof(*showing));
 
         if (!showing)
                 return err_new(-ENOMEM);
         showing->outbox = outbox;
         showing->judge = judge;
+        showing->journal = journal;
         *ret_showing = showing;
         return 0;
 }
@@ -45,20 +49,63 @@ void showing_move(Showing *showing, uint64_t stored_seq, uint64_t position, uint
         judge_move(showing->judge, stored_seq, by);
 }
 
-/* Shows what has not been shown yet of the records [from, to). */
+static int showing_tell_others(Showing *showing, uint64_t others_seq) {
+        int r;
+
+        showing->others_seq = others_seq;
+        r = outbox_show_position(showing->outbox, others_seq, others_seq);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int showing_show_some(Showing *showing,
+                             const Batch *batch,
+                             size_t from,
+                             size_t to,
+                             bool persisted) {
+        int r;
+
+        if (from == to)
+                return 0;
+        showing->seq = batch_record(batch, to - 1)->seq;
+        r = outbox_show(showing->outbox, batch, from, to, persisted);
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* Shows what has not been shown yet of the records [from, to). Where the turn of others lies in
+ * between, that is told there. */
 static int showing_show(Showing *showing,
                         const Batch *batch,
                         size_t from,
                         size_t to,
                         bool persisted) {
-        int r;
+        uint64_t others_seq = journal_others_seq(showing->journal);
+        size_t middle;
+        int r = 0;
 
         while (from < to && batch_record(batch, from)->seq <= showing->seq)
                 ++from;
-        if (from == to)
-                return 0;
-        showing->seq = batch_record(batch, to - 1)->seq;
-        r = outbox_show(showing->outbox, batch, from, to, persisted);
+        middle = from;
+        while (middle < to && batch_record(batch, middle)->seq <= others_seq)
+                ++middle;
+        if (others_seq > showing->others_seq && middle < to) {
+                r = showing_show_some(showing, batch, from, middle, persisted);
+                if (r == 0)
+                        r = showing_tell_others(showing, others_seq);
+                from = middle;
+        }
+        if (r == 0)
+                r = showing_show_some(showing, batch, from, to, persisted);
+        return r == 0 ? 0 : err_up(r);
+}
+
+int showing_pass_others(Showing *showing) {
+        uint64_t others_seq = journal_others_seq(showing->journal);
+        uint64_t seq = showing->seq;
+        int r = 0;
+
+        if (others_seq > showing->others_seq &&
+            (seq >= others_seq || journal_count_some(showing->journal, &seq, others_seq, 1) == 0))
+                r = showing_tell_others(showing, others_seq);
         return r == 0 ? 0 : err_up(r);
 }
 

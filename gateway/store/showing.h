@@ -13,12 +13,13 @@
 #include "gateway/store/commit.h"
 
 typedef struct BatchContext BatchContext;
+typedef struct Journal Journal;
 typedef struct Judge Judge;
 typedef struct Lane Lane;
 typedef struct Outbox Outbox;
 typedef struct Showing Showing;
 
-MUST_CHECK int showing_new(Showing **ret_showing, Outbox *outbox, Judge *judge);
+MUST_CHECK int showing_new(Showing **ret_showing, Outbox *outbox, Judge *judge, Journal *journal);
 Showing *showing_free(Showing *showing);
 
 /* All up to @seq was shown in another life, or is nobody's any more. */
@@ -26,6 +27,11 @@ void showing_begin(Showing *showing, uint64_t seq);
 uint64_t showing_seq(const Showing *showing); /* all up to here was shown or passed over */
 /* What is behind @stored_seq has numbers above @position from here on, that are larger by @by. */
 void showing_move(Showing *showing, uint64_t stored_seq, uint64_t position, uint64_t by);
+
+/* Others have had their turn (journal_others_seq()): viewers that come back from before it ask the
+ * database for theirs. Told before anything behind it is shown; and here, if all of ours from
+ * before it has been. */
+MUST_CHECK int showing_pass_others(Showing *showing);
 
 /* What the lane has loaded first, then some of what comes behind it. */
 MUST_CHECK int showing_go_ahead(Showing *showing, Lane *lane, const BatchContext *context);

@@ -301,6 +301,7 @@ def test_it_goes_on_behind_what_others_have_stored(make_gateway, database, postg
     assert first.log().count("journal_behind_others") == 1
     publish(publisher, [60])  # which nobody has to be told twice
     assert resumed(first, cursors[39][0], 60) == list(range(40, 61))
+    assert resumed(first, cursors[19][0], 60) == list(range(20, 61))
     assert "journal_position_moved" not in first.log()
     assert first.metric("tidegate_accounting_drift") == 0
     proxy.close()

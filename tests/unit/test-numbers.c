@@ -363,6 +363,7 @@ static void test_what_comes_behind_others_has_numbers_above_theirs(void **state)
         append(f, "b");
         others = f->last + FAR;
         assert_int_equal(journal_go_behind(f->journal, others), 0);
+        assert_int_equal(journal_others_seq(f->journal), others);
         append(f, "c");
         assert_int_equal(f->last, others + 1);
         assert_string_equal(read_after(f, stored, &last), "bc"); /* "b" is where it was */

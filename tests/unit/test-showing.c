@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "gateway/journal/journal.h"
 #include "gateway/memory/judge.h"
 #include "gateway/store/lane.h"
 #include "gateway/store/outbox.h"
@@ -42,6 +43,24 @@ static void expect_said(const char *text) {
         said[0] = '\0';
 }
 
+/* ---- in place of the journal ---- */
+
+static uint64_t others_seq, waiting_seq;
+
+uint64_t journal_others_seq(const Journal *journal) {
+        (void)journal;
+        return others_seq;
+}
+
+uint64_t journal_count_some(Journal *journal,
+                            uint64_t *after_seq,
+                            uint64_t last_seq,
+                            size_t n_max) {
+        (void)journal;
+        (void)n_max;
+        return waiting_seq > *after_seq && waiting_seq <= last_seq;
+}
+
 /* ---- in place of the outbox ---- */
 
 int outbox_show(Outbox *outbox, const Batch *batch, size_t from, size_t to, bool persisted) {
@@ -64,6 +83,12 @@ int outbox_show_open(Outbox *outbox, uint64_t seq) {
         return 0;
 }
 
+int outbox_show_position(Outbox *outbox, uint64_t seq, uint64_t last_seq) {
+        (void)outbox;
+        say("others", seq, last_seq);
+        return 0;
+}
+
 /* ---- */
 
 /* Three of eight messages are loaded. */
@@ -72,12 +97,13 @@ static void fixture_init(Fixture *f) {
 
         *f = (Fixture){ 0 };
         said[0] = '\0';
+        others_seq = waiting_seq = 0;
         fake_batch_end = 8;
         assert_int_equal(lane_new(&f->lane, NULL, &f->store, FAKE_BATCH_MAX), 0);
         lane_start(f->lane, 0);
         assert_int_equal(lane_load(f->lane, NULL, &span), 0);
         assert_int_equal(judge_new(&f->judge), 0);
-        assert_int_equal(showing_new(&f->showing, NULL, f->judge), 0);
+        assert_int_equal(showing_new(&f->showing, NULL, f->judge, NULL), 0);
 }
 
 static void fixture_done(Fixture *f) {
@@ -175,6 +201,40 @@ static void test_what_was_open_is_shown_behind_under_its_new_number(void **state
         fixture_done(&f);
 }
 
+static void test_the_turn_of_others_is_told_between_ours(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        others_seq = 2;
+        assert_int_equal(showing_go_ahead(f.showing, f.lane, NULL), 0);
+        expect_said("ahead 1-2;others 2-2;ahead 3-3;ahead 4-8;");
+        assert_int_equal(showing_pass_others(f.showing), 0);
+        expect_said("");
+        others_seq = 100;
+        assert_int_equal(showing_pass_others(f.showing), 0);
+        assert_int_equal(showing_pass_others(f.showing), 0);
+        expect_said("others 100-100;"); /* once */
+        fixture_done(&f);
+}
+
+static void test_what_waits_from_before_is_shown_first(void **state) {
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f);
+        others_seq = 100;
+        waiting_seq = 8;
+        stored(&f, 0, 3);
+        assert_int_equal(showing_pass_others(f.showing), 0);
+        expect_said("stored 1-3;");
+        assert_int_equal(showing_go_ahead(f.showing, f.lane, NULL), 0);
+        expect_said("ahead 4-8;");
+        assert_int_equal(showing_pass_others(f.showing), 0);
+        expect_said("others 100-100;");
+        fixture_done(&f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_is_shown_ahead_is_not_shown_again),
@@ -182,6 +242,8 @@ int main(void) {
                 cmocka_unit_test(test_what_was_open_is_shown_behind_once),
                 cmocka_unit_test(test_what_was_open_is_shown_behind_under_its_new_number),
                 cmocka_unit_test(test_numbers_that_move_take_along_what_was_shown),
+                cmocka_unit_test(test_the_turn_of_others_is_told_between_ours),
+                cmocka_unit_test(test_what_waits_from_before_is_shown_first),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
