@@ -38,7 +38,9 @@ struct Processor {
         /* All below belongs to the thread. */
         Desk *desk;
         Opening opening;
-        bool is_walking; /* the books are not as far as the store */
+        bool is_walking;           /* the books are not as far as the store */
+        uint64_t waits_behind_seq; /* the oldest record that is not in a batch yet is behind this */
+        int64_t waits_since_us;    /* when that was received; 0: not looked up */
 };
 
 /* While the store lags, live does not wait for it. */
@@ -79,12 +81,32 @@ static int processor_take_orders(Processor *processor) {
         return r == 0 ? 0 : err_up(r);
 }
 
-static void processor_report(Processor *processor) {
-        const Batch *batch = lane_current(processor->desk->lane);
-        int64_t lag_us = 0;
+/* When the oldest message that is not stored was received; 0: all are. While there is no database
+ * nothing is in a batch: the journal is asked, once for each that is the oldest. */
+static int64_t processor_waits_since_us(Processor *processor) {
+        Desk *desk = processor->desk;
+        const Batch *batch = lane_current(desk->lane);
+        JournalRecord oldest;
+        uint64_t stored_seq;
 
         if (batch_length(batch) > 0)
-                lag_us = clock_now_us() - batch_record(batch, 0)->received_us;
+                return batch_record(batch, 0)->received_us;
+        stored_seq =
+                desk->was_ready ? lane_stored_seq(desk->lane) : journal_noted_seq(desk->journal);
+        if (stored_seq >= journal_last_seq(desk->journal))
+                processor->waits_since_us = 0;
+        else if (processor->waits_since_us == 0 || processor->waits_behind_seq != stored_seq)
+                processor->waits_since_us =
+                        journal_read(desk->journal, stored_seq, &oldest, 1, SIZE_MAX) > 0
+                                ? oldest.received_us
+                                : 0;
+        processor->waits_behind_seq = stored_seq;
+        return processor->waits_since_us;
+}
+
+static void processor_report(Processor *processor) {
+        int64_t since_us = processor_waits_since_us(processor);
+
         /* What is stored goes in time, also when nothing new comes. */
         if (processor->desk->was_ready && !database_is_lent(processor->desk->database)) {
                 processor->is_walking =
@@ -92,7 +114,7 @@ static void processor_report(Processor *processor) {
                 journal_commit(processor->desk->journal, books_done_seq(processor->desk->books));
         }
         journal_look(processor->desk->journal, clock_mono_us());
-        metric_set(METRIC_DB_LAG_SECONDS, lag_us);
+        metric_set(METRIC_DB_LAG_SECONDS, since_us > 0 ? clock_now_us() - since_us : 0);
         metric_set(METRIC_SENSORS, (int64_t)sensors_length(processor->desk->sensors));
         metric_set(METRIC_OUTBOX_LENGTH, (int64_t)queue_length(processor->queue));
 }

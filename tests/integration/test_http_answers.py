@@ -69,6 +69,26 @@ def test_ws_stats_says_in_seconds_how_late_storing_is(make_gateway, broker, data
     wait_until(lambda: gateway.get("/api/ws/stats", "root").json()["database"]["lag_seconds"] == 0, "it to be stored")
 
 
+def test_the_lag_grows_while_the_database_is_away_also_over_a_restart(gateway, broker, database, postgres):
+    began = time.time()
+    broker.publish("seano/USV-1/raw_log", "stored")
+    database.wait_for("SELECT count(*) FROM raw_logs", 1)
+    wait_until(lambda: gateway.metric("tidegate_db_lag_seconds") == 0, "it to be stored")
+    postgres.stop()
+    wait_until(lambda: not gateway.metric("tidegate_db_connected"), "the outage to be seen")
+    broker.publish("seano/USV-1/raw_log", "waits")
+    wait_until(lambda: gateway.metric("tidegate_db_lag_seconds") > 1.5, "it to be late")
+    gateway.kill()
+    gateway.start(wait=False)
+    wait_until(lambda: gateway.status("/livez") == 200, "it to answer")
+    wait_until(lambda: gateway.metric("tidegate_db_lag_seconds") > 0, "what was received before to count")
+    lag = gateway.metric("tidegate_db_lag_seconds")
+    assert 1.5 < lag < time.time() - began
+    postgres.start()
+    database.wait_for("SELECT count(*) FROM raw_logs", 2)
+    wait_until(lambda: gateway.metric("tidegate_db_lag_seconds") == 0, "it to be stored")
+
+
 def test_ws_stats_shows_connections_and_accounts(gateway, viewer):
     viewer(f"/api/ws/vehicle/{gateway.ids['USV-1']}", "ana").next_of("connection")
     viewer("/api/ws", "ana").next_of("connection")
