@@ -35,7 +35,8 @@ class View:
         self.places[item["vehicle_id"]] = (item["data"]["latitude"], item["data"]["longitude"])
 
     def tell(self, frame):
-        self.set = frame.get("set", self.set)
+        if frame["type"] in ("snapshot", "left") and frame.get("done", True):
+            self.set = frame.get("set")  # none: something came or went before the set was whole
         if frame["type"] == "snapshot":
             self.parts |= set(frame["vehicle_ids"])
             for item in frame["items"]:

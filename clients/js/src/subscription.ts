@@ -185,7 +185,7 @@ export class Subscription {
       return; /* what later gateways say */
     }
     this.cursor = told.cursor ?? this.cursor;
-    this.set = told.set ?? this.set;
+    this.set = told.set ?? (told.type === "progress" ? this.set : true); /* what came or went before the set was whole has no text */
   }
 
   #leave(thing: Thing, reason: string): void {
