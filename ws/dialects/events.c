@@ -189,7 +189,7 @@ static void ws_poll_gather(WsClient *client) {
                 ws_poll_give_up(client);
 }
 
-/* What it has now; before that is known, what it had. */
+/* What it has now; before that is known, what it had, if nothing has come into it or gone. */
 static void ws_poll_set(const WsFeed *feed, JsonOut *out) {
         const WsFollow *follow = TAILQ_FIRST(&feed->follows);
         char text[WS_MEMBERS_TEXT_SIZE];
@@ -198,7 +198,7 @@ static void ws_poll_set(const WsFeed *feed, JsonOut *out) {
                 return;
         if (follow->has_whole)
                 json_out_string(out, "set", ws_members_text(&follow->subscription.members, text));
-        else if (follow->had[0] != '\0')
+        else if (follow->had[0] != '\0' && follow->subscription.members.n == 0)
                 json_out_string(out, "set", follow->had);
         else
                 json_out_null(out, "set");

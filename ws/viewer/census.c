@@ -80,6 +80,8 @@ static int ws_census_leave(WsFollow *follow, WsThing thing, const char *reason, 
         int r;
 
         ws_members_remove(&follow->subscription.members, thing);
+        if (!follow->has_whole)
+                follow->had[0] = '\0'; /* it may have had this one */
         for (size_t n = ws_subscription_drop(&follow->subscription, thing); n > 0; --n)
                 ws_backlog_refuse(&feed->client->backlog, true);
         json_out_object(&out, NULL);

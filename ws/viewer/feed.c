@@ -64,6 +64,7 @@ WsFollow *ws_follow_free(WsFollow *follow) {
         }
         ws_playback_free(follow->playback);
         buf_done(&follow->id);
+        ws_members_done(&follow->told);
         ws_subscription_done(&follow->subscription);
         free(follow);
         return NULL;

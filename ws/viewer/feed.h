@@ -68,6 +68,7 @@ struct WsFollow {
         bool is_stale;  /* something has changed: to be compared */
         bool is_moved;  /* its targets have */
         char had[WS_MEMBERS_TEXT_SIZE]; /* the text that a client showed, until it was compared */
+        WsMembers told;                 /* to come in since, while that goes on */
         WsCensus census;
         WsThing looked_at;
 

@@ -94,6 +94,13 @@ void ws_members_remove(WsMembers *members, WsThing thing) {
         ws_members_count(members, members->n + 1);
 }
 
+bool ws_members_include(const WsMembers *members, const WsMembers *others) {
+        for (size_t i = 0; i < others->n; ++i)
+                if (!ids_have(members->keys, members->n, others->keys[i]))
+                        return false;
+        return true;
+}
+
 WsThing ws_members_next(const WsMembers *members, WsThing after) {
         size_t at = ws_members_at(members, ws_members_key(after) + 1);
         int64_t key = at < members->n ? members->keys[at] : 0;

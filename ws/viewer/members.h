@@ -31,6 +31,7 @@ void ws_members_clear(WsMembers *members);
 MUST_CHECK int ws_members_add(WsMembers *members, WsThing thing); /* again: nothing */
 void ws_members_remove(WsMembers *members, WsThing thing);
 bool ws_members_have(const WsMembers *members, WsThing thing);
+bool ws_members_include(const WsMembers *members, const WsMembers *others); /* all of these */
 /* The one behind @after, {0} begins; {0}: there is none. */
 WsThing ws_members_next(const WsMembers *members, WsThing after);
 

@@ -224,26 +224,46 @@ static void ws_snapshot_judge(const WsFollow *follow) {
 
 /* ---- a whole -------------------------------------------------------------------------------- */
 
+static void ws_snapshot_set_aside(WsFollow *follow) {
+        WsMembers *members = &follow->subscription.members;
+        size_t *n_all = members->n_all;
+
+        follow->told = *members;
+        follow->told.n_all = NULL;
+        if (n_all)
+                *n_all -= members->n;
+        *members = (WsMembers){ .n_all = n_all };
+}
+
+/* The text that the client showed says nothing of what a change hid from the replay. */
 void ws_snapshot_begin(WsFollow *follow) {
         follow->after_id = 0;
         follow->is_at_vehicles = false;
+        if (follow->is_stale)
+                follow->had[0] = '\0';
         follow->is_stale = false; /* what changes from here on makes it so again */
         if (!follow->subscription.is_set)
                 return;
+        ws_members_done(&follow->told);
+        if (follow->had[0] != '\0')
+                ws_snapshot_set_aside(follow);
         ws_members_clear(&follow->subscription.members);
         follow->census = WS_CENSUS_DONE;
         follow->has_whole = false;
 }
 
-/* All things are noted. Are they those that the client has? Then nothing needs to be said again:
- * what changed of them was in what it missed. */
+/* All things are noted. Are they those that the client has, and has it been told of no other since?
+ * Then nothing needs to be said again: what changed of them was in what it missed. */
 static int ws_snapshot_compare(WsPart *part, uint64_t seq) {
         char text[WS_MEMBERS_TEXT_SIZE];
         WsFollow *follow = part->follow;
         WsFeed *feed = follow->feed;
         bool is_same;
 
-        is_same = strcmp(follow->had, ws_members_text(&follow->subscription.members, text)) == 0;
+        is_same = !follow->is_stale &&
+                  ws_members_include(&follow->subscription.members, &follow->told) &&
+                  strcmp(follow->had, ws_members_text(&follow->subscription.members, text)) == 0;
+        ws_members_done(&follow->told);
         follow->had[0] = '\0';
         if (!is_same) {
                 ws_snapshot_begin(follow);
