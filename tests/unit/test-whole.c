@@ -1,4 +1,5 @@
-/* WsFeed: whose set is not what the text says that he has gets the whole. */
+/* WsFeed: whose set is not what the text says that he has, or who may lack the state of something
+ * in it, gets the whole. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,8 +7,11 @@
 #include <stdio.h>
 
 #include <cmocka.h>
+#include <sched.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
+#include "model/metrics.h"
 #include "model/query.h"
 #include "tests/fake/stage.h"
 
@@ -130,7 +134,8 @@ static void answer(Fixture *f, uint64_t upto_seq, Event *const events[], size_t 
 
 static void expect_whole(Fixture *f, const char *ids) {
         viewer_expect(&f->ana, "\"type\":\"snapshot\"");
-        assert_non_null(strstr(f->ana.text, "\"complete\":true"));
+        if (!strstr(f->ana.text, "\"complete\":true"))
+                fail_msg("not the whole: %s", f->ana.text);
         assert_non_null(strstr(f->ana.text, ids));
         viewer_expect_silence(&f->ana);
 }
@@ -240,6 +245,116 @@ static void test_a_box_that_moves_while_it_resumes_takes_away_what_was_told(void
         fixture_done(&f);
 }
 
+/* They have come, and are answered in the same turn. */
+static void wait_for_messages(int64_t n) {
+        int64_t until_us = clock_mono_us() + STAGE_MS * INT64_C(1000);
+
+        while (metric_get(METRIC_WS_MESSAGES_IN) < n && clock_mono_us() < until_us)
+                sched_yield();
+        assert_int_equal(metric_get(METRIC_WS_MESSAGES_IN), n);
+}
+
+static void keep(const Viewer *viewer, int n_bytes) {
+        assert_int_equal(setsockopt(viewer->fd, SOL_SOCKET, SO_RCVBUF, &n_bytes, sizeof(n_bytes)),
+                         0);
+}
+
+/* Nothing can be looked at, as ana reads nothing, and less than all is waiting for her. Nor does
+ * what she sends tell of room in her kernel. */
+static void fill(Fixture *f, Viewer *quick) {
+        char log[2048];
+
+        memset(log, 'x', sizeof(log));
+        log[0] = '"';
+        memcpy(log + sizeof(log) - 2, "\"", 2);
+        keep(&f->ana, 4096);
+        while (metric_get(METRIC_WS_QUEUED_BYTES) < 50000) {
+                stage_message(&f->stage, KIND_RAW_LOG, 1, 0, log);
+                viewer_expect(quick, "raw_log");
+        }
+        assert_int_equal(metric_get(METRIC_WS_DROPPED), 0);
+}
+
+/* She reads on, to what has this. */
+static void read_to(Fixture *f, const char *text) {
+        keep(&f->ana, 1048576);
+        do
+                assert_non_null(viewer_read(&f->ana));
+        while (!strstr(f->ana.text, text));
+}
+
+static void test_a_right_that_went_and_came_back_between_two_looks_brings_the_state(void **state) {
+        Viewer quick = { 0 };
+        char welcome[64];
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f, true);
+        viewer_open(&quick, &f.stage, "/api/ws", "ana");
+        viewer_expect(&quick, "connection");
+        viewer_open_native(&f.ana, &f.stage, "ana", welcome);
+        subscribe(&f, ",\"set\":true");
+        viewer_expect(&f.ana, "\"ok\":true");
+        viewer_expect(&f.ana, "\"complete\":true");
+        fill(&f, &quick);
+        share(&f, false);
+        stage_place(&f.stage, 2, ELSEWHERE);
+        share(&f, true);
+        stage_message(&f.stage, KIND_RAW_LOG, 1, 0, "\"the last\"");
+        viewer_expect(&quick, "the last");
+        read_to(&f, "the last");
+        expect_whole(&f, "\"vehicle_ids\":[1,2]");
+        viewer_done(&quick);
+        fixture_done(&f);
+}
+
+static void test_a_right_that_goes_and_is_seen_to_be_gone_costs_no_whole(void **state) {
+        char welcome[64];
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f, true);
+        viewer_open_native(&f.ana, &f.stage, "ana", welcome);
+        subscribe(&f, ",\"set\":true");
+        viewer_expect(&f.ana, "\"ok\":true");
+        viewer_expect(&f.ana, "\"complete\":true");
+        share(&f, false);
+        viewer_expect(&f.ana, "\"reason\":\"right\"");
+        share(&f, true);
+        viewer_expect(&f.ana, "\"vehicle_ids\":[2],\"device_ids\":[],\"complete\":false");
+        viewer_expect_silence(&f.ana);
+        fixture_done(&f);
+}
+
+static void test_targets_that_went_and_came_back_between_two_looks_bring_the_state(void **state) {
+        Viewer quick = { 0 };
+        char welcome[64];
+        Fixture f;
+
+        (void)state;
+        fixture_init(&f, true);
+        viewer_open(&quick, &f.stage, "/api/ws", "ana");
+        viewer_expect(&quick, "connection");
+        viewer_open_native(&f.ana, &f.stage, "ana", welcome);
+        subscribe(&f, ",\"set\":true");
+        viewer_expect(&f.ana, "\"ok\":true");
+        viewer_expect(&f.ana, "\"complete\":true");
+        fill(&f, &quick);
+        viewer_send(&f.ana,
+                    "{\"op\":\"move\",\"id\":2,\"subscription\":\"s1\",\"to\":[\"vehicle/"
+                    "veh-1\"]}");
+        wait_for_messages(3); /* the two that subscribed, and this */
+        stage_place(&f.stage, 2, ELSEWHERE);
+        viewer_expect(&quick, "vehicle_log");
+        viewer_send(&f.ana,
+                    "{\"op\":\"move\",\"id\":3,\"subscription\":\"s1\",\"to\":[\"vehicle/*\"]}");
+        wait_for_messages(4);
+        read_to(&f, "\"id\":3,\"ok\":true");
+        expect_whole(&f, "\"vehicle_ids\":[1,2]");
+        viewer_done(&quick);
+        fixture_done(&f);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_is_as_it_was_is_not_repeated),
@@ -248,6 +363,11 @@ int main(void) {
                 cmocka_unit_test(test_what_came_in_by_a_late_message_does_not_stay),
                 cmocka_unit_test(test_what_went_by_a_late_message_comes_back),
                 cmocka_unit_test(test_a_box_that_moves_while_it_resumes_takes_away_what_was_told),
+                cmocka_unit_test(
+                        test_a_right_that_went_and_came_back_between_two_looks_brings_the_state),
+                cmocka_unit_test(test_a_right_that_goes_and_is_seen_to_be_gone_costs_no_whole),
+                cmocka_unit_test(
+                        test_targets_that_went_and_came_back_between_two_looks_bring_the_state),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

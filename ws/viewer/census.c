@@ -39,6 +39,14 @@ uint64_t ws_feed_place(const WsFeed *feed, const WsFollow *follow) {
                                                               : follow->seq);
 }
 
+/* What was out of sight, and comes back before anybody has looked, may have changed meanwhile: then
+ * the whole is told once more. */
+static void ws_census_miss(WsFollow *follow, bool gives, bool takes) {
+        if (gives && follow->has_lost)
+                follow->is_unsure = follow->feed->has_missed = true;
+        follow->has_lost |= takes;
+}
+
 int ws_feed_move(WsFeed *feed, WsFollow *follow, WsSubscription *next, WsChange change) {
         WsSubscription *subscription = &follow->subscription;
         bool wanted_stats = ws_subscription_wants_stats(subscription);
@@ -61,6 +69,8 @@ int ws_feed_move(WsFeed *feed, WsFollow *follow, WsSubscription *next, WsChange 
         if (follow->state == WS_FOLLOW_SNAPSHOT && !subscription->is_set)
                 ws_snapshot_begin(follow);
         if (subscription->is_set) {
+                if (change.targets)
+                        ws_census_miss(follow, true, true);
                 follow->is_stale = true;
                 follow->is_moved |= change.targets;
                 follow->census = WS_CENSUS_DONE;
@@ -182,13 +192,43 @@ static bool ws_census_is_concerned(const WsFeed *feed, const RegistryDelta *delt
         return false;
 }
 
+static bool ws_census_gives(const WsFeed *feed, const RegistryDelta *delta) {
+        const RegistryRow *row = NULL;
+
+        if (!delta || registry_delta_is_whole(delta))
+                return delta != NULL;
+        for (size_t i = 0; (row = registry_delta_row(delta, i)); ++i)
+                if (!row->deleted && ws_census_concerns(feed, row))
+                        return true;
+        return false;
+}
+
+/* Devices leave groups without a loss of their users. */
+static bool ws_census_takes(const RegistryDelta *delta) {
+        const RegistryRow *row = NULL;
+
+        for (size_t i = 0; delta && (row = registry_delta_row(delta, i)); ++i)
+                if (row->deleted && row->table == REGISTRY_DEVICE_GROUP)
+                        return true;
+        return false;
+}
+
 void ws_census_doubt(WsFeed *feed, const RegistryDelta *delta) {
+        uint64_t n_losses = ws_feed_n_losses(feed);
+        bool has_lost = n_losses != feed->n_losses;
+        bool gives;
         WsFollow *follow;
 
+        feed->n_losses = n_losses;
         if (feed->n_sets == 0 || !ws_census_is_concerned(feed, delta))
                 return;
+        gives = ws_census_gives(feed, delta);
+        has_lost |= ws_census_takes(delta);
         TAILQ_FOREACH(follow, &feed->follows, entry)
-                follow->is_stale |= follow->subscription.is_set;
+                if (follow->subscription.is_set) {
+                        ws_census_miss(follow, gives, has_lost);
+                        follow->is_stale = true;
+                }
         ws_client_touch(feed->client);
 }
 
@@ -244,6 +284,7 @@ static int ws_census_going(WsFollow *follow) {
                 if (thing.vehicle_id == 0 && thing.device_id == 0) {
                         follow->census = WS_CENSUS_COMING;
                         follow->is_moved = false;
+                        follow->has_lost &= follow->is_stale; /* what goes from here on */
                         follow->after_id = 0;
                         follow->is_at_vehicles = false;
                         return 0;

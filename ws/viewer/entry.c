@@ -35,6 +35,7 @@ static void ws_feed_enter(WsFeed *feed, WsFollow *follow) {
         snprintf(follow->name, sizeof(follow->name), "s%u", ++feed->n_names);
         TAILQ_INSERT_TAIL(&feed->follows, follow, entry);
         ++feed->n_follows;
+        feed->n_losses = ws_feed_n_losses(feed);
         follow->subscription.n_paced = &feed->n_paced;
         follow->subscription.members.n_all = follow->subscription.is_set ? &feed->n_members : NULL;
         if (follow->subscription.is_set && feed->n_sets++ == 0 &&

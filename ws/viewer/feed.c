@@ -104,6 +104,12 @@ WsEye ws_feed_eye(const WsFeed *feed) {
         };
 }
 
+uint64_t ws_feed_n_losses(const WsFeed *feed) {
+        const User *user = ws_feed_eye(feed).user;
+
+        return user ? user->n_losses : 0;
+}
+
 /* ---- what is said --------------------------------------------------------------------------- */
 
 static void ws_feed_lose(WsFeed *feed, WsFollow *follow, uint64_t from_seq, uint64_t to_seq) {

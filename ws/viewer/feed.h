@@ -67,6 +67,7 @@ struct WsFollow {
         bool is_unsure; /* something of it could not be told: the whole again, when there is room */
         bool is_stale;  /* something has changed: to be compared */
         bool is_moved;  /* its targets have */
+        bool has_lost;  /* some of it may have been out of sight since it was compared */
         char had[WS_MEMBERS_TEXT_SIZE]; /* the text that a client showed, until it was compared */
         WsMembers told;                 /* to come in since, while that goes on */
         WsCensus census;
@@ -95,9 +96,10 @@ struct WsFeed {
         WsClient *client; /* borrowed */
         TAILQ_HEAD(, WsFollow) follows;
         size_t n_follows;
-        size_t n_paced;   /* things that their max_hz paces */
-        size_t n_sets;    /* follows that have one */
-        size_t n_members; /* of all of these */
+        size_t n_paced;    /* things that their max_hz paces */
+        size_t n_sets;     /* follows that have one */
+        size_t n_members;  /* of all of these */
+        uint64_t n_losses; /* of its user, when the registry changed last */
         size_t n_playbacks;
         unsigned n_names;
         bool is_dropping;    /* the backlog was full, and is not empty enough yet */
@@ -124,7 +126,8 @@ WsFollow *ws_follow_free(WsFollow *follow);
  * absent: it knows nothing. */
 void ws_follow_keep_set(WsFollow *follow, Text had);
 
-WsEye ws_feed_eye(const WsFeed *feed); /* what its client may see, now */
+WsEye ws_feed_eye(const WsFeed *feed);         /* what its client may see, now */
+uint64_t ws_feed_n_losses(const WsFeed *feed); /* see User */
 /* A message of one kind or another for this client alone. */
 MUST_CHECK int ws_feed_push(WsFeed *feed, const WsPush *push);
 /* What may be said to be done with when something at @seq goes out. */

@@ -435,7 +435,13 @@ void ws_follow_keep_set(WsFollow *follow, Text had) {
 }
 
 void ws_follow_retake(WsFollow *follow) {
+        bool is_silent = follow->had[0] != '\0';
+
         follow->had[0] = '\0';
+        if (follow->state == WS_FOLLOW_SNAPSHOT && is_silent) { /* of which nothing was said */
+                ws_snapshot_begin(follow);
+                return;
+        }
         if (follow->state != WS_FOLLOW_LIVE) {
                 follow->wants_snapshot = true;
                 return;

@@ -248,6 +248,7 @@ void ws_snapshot_begin(WsFollow *follow) {
         if (follow->had[0] != '\0')
                 ws_snapshot_set_aside(follow);
         ws_members_clear(&follow->subscription.members);
+        follow->has_lost = false;
         follow->census = WS_CENSUS_DONE;
         follow->has_whole = false;
 }
