@@ -189,16 +189,19 @@ static int doors_open_dispatcher(Doors *doors) {
 
 static int doors_open_maintenance(Doors *doors) {
         const Config *config = doors->options.config;
-        DbRetention retention[CONFIG_N_RETENTION + 1] = { { .table = "row_notes" } };
+        DbRetention retention[CONFIG_N_RETENTION + 2] = { { .table = "row_notes" },
+                                                          { .table = "alert_acks" } };
         int r;
 
         for (size_t i = 0; i < config->n_retention; ++i) {
-                retention[i + 1] = (DbRetention){
+                retention[i + 2] = (DbRetention){
                         .table = config->retention[i].table,
                         .days = config->retention[i].days,
                 };
                 if (strcmp(config->retention[i].table, "dead_letters") == 0)
                         retention[0].days = config->retention[i].days;
+                if (strcmp(config->retention[i].table, "alerts") == 0)
+                        retention[1].days = config->retention[i].days;
         }
         r = maintenance_new(&doors->maintenance,
                             &(MaintenanceOptions){ .database_url = config->database_url,
@@ -207,7 +210,7 @@ static int doors_open_maintenance(Doors *doors) {
                                                    .survey_ms = config->survey_ms,
                                                    .many_letters = config->dead_letters_warn,
                                                    .retention = retention,
-                                                   .n_retention = config->n_retention + 1 });
+                                                   .n_retention = config->n_retention + 2 });
         return r == 0 ? 0 : err_up(r);
 }
 

@@ -59,6 +59,7 @@ struct History {
         char timezone[64];    /* HISTORY_EXPORT; "" = UTC */
         char severity[12];    /* HISTORY_ALERTS; "" = any */
         char alert_type[128]; /* HISTORY_ALERTS; "" = any */
+        char acknowledged[8]; /* HISTORY_ALERTS: true or false; "" = either */
         char device_hash[65]; /* HISTORY_DETECTIONS; "" = any */
 };
 

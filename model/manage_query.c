@@ -31,6 +31,7 @@ static const struct {
         [MANAGE_GROUP_SHARES] = { "group_shares", true },
         [MANAGE_GROUP_SHARE] = { "group_share", false },
         [MANAGE_SHARE_DELETE] = { "share_delete", false },
+        [MANAGE_ALERT_ACKNOWLEDGE] = { "alert_acknowledge", false },
 };
 
 int manage_query_new(ManageQuery **ret_query, ManageKind kind) {

@@ -36,6 +36,7 @@ typedef enum ManageKind {
         MANAGE_GROUP_SHARES,
         MANAGE_GROUP_SHARE,
         MANAGE_SHARE_DELETE,
+        MANAGE_ALERT_ACKNOWLEDGE, /* which: the number; the epoch is its text */
         MANAGE_COUNT,
 } ManageKind;
 

@@ -162,6 +162,26 @@ static const char *const manage_sql[MANAGE_COUNT] = {
                 " RETURNING *)"
                 " SELECT CASE WHEN EXISTS (SELECT FROM x) THEN 200 ELSE 404 END,"
                 " (SELECT " SHARE_JSON "::text FROM x)",
+        /* Who was first stays; the update is what lets the second one see him. */
+        [MANAGE_ALERT_ACKNOWLEDGE] =
+                "WITH a AS (SELECT l.journal_id, l.seq, l.received_at, l.vehicle_id, l.device_id,"
+                " p.epoch FROM alerts l JOIN journal_positions p USING (journal_id)"
+                " WHERE l.seq = $2::bigint AND p.epoch = $3::text AND (" IS_ADMIN
+                " OR l.vehicle_id IN (" DB_VISIBLE_VEHICLES("$1::bigint") ")"
+                " OR l.device_id IN (" DB_VISIBLE_DEVICES("$1::bigint") ")) LIMIT 1),"
+                " him AS (SELECT id, username FROM users WHERE id = $1::bigint AND is_active"
+                " AND role <> 'viewer'),"
+                " x AS (INSERT INTO alert_acks AS k (journal_id, seq, received_at, vehicle_id,"
+                " device_id, user_id, acknowledged_by) SELECT a.journal_id, a.seq, a.received_at,"
+                " a.vehicle_id, a.device_id, him.id, him.username FROM a, him"
+                " ON CONFLICT (journal_id, seq, received_at) DO UPDATE SET user_id = k.user_id"
+                " RETURNING *)"
+                " SELECT CASE WHEN NOT EXISTS (SELECT FROM a) THEN 404"
+                " WHEN NOT EXISTS (SELECT FROM him) THEN 403 ELSE 200 END,"
+                " (SELECT json_build_object('id', a.epoch || ':' || a.seq, 'vehicle_id',"
+                " a.vehicle_id, 'device_id', a.device_id, 'acknowledged', true,"
+                " 'acknowledged_at', " TIME("x.acknowledged_at") ","
+                " 'acknowledged_by', x.acknowledged_by)::text FROM a, x)",
 };
 /* clang-format on */
 

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * DbManage: users, devices, vehicles, shares and groups, as somebody changes them by HTTP.
+ * DbManage: users, devices, vehicles, shares and groups, and what is said of an alert, as somebody
+ * changes them by HTTP.
  *
  * Blocks; on a thread of the lane of commands. Each is one statement, which also judges whether who
  * asks still may: nobody does what he might not do any more. A thing that he does not see answers

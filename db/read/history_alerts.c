@@ -4,26 +4,26 @@
 #include "db/visible.h"
 
 /* Who sees neither the vehicle nor the device of an alert does not see it. */
-/* clang-format off: as it would stand in psql */
-#define ALERTS_SQL(behind, order)                                                                  \
-        DB_DECLARE                                                                                 \
-        "SELECT" DB_PLACE(                                                                         \
-                "0") ","                                                                           \
-                     "       vehicle_id, device_id, severity, alert_type, message, extra::text"    \
-                     "  FROM alerts l"                                                             \
-                     " WHERE ($8::bigint = 0 OR vehicle_id = $8::bigint)"                          \
-                     "   AND ($9::bigint = 0 OR device_id = $9::bigint)"                           \
-                     "   AND ($10::bigint = 0"                                                     \
-                     "        OR vehicle_id IN (" DB_VISIBLE_VEHICLES(                             \
-                             "$10::bigint") ")"                                                    \
-                                            "        OR device_id IN (" DB_VISIBLE_DEVICES(        \
-                                                    "$10::bigint") "))"                            \
-                                                                   "   AND ($11::text IS NULL OR " \
-                                                                   "severity = $11::text)"         \
-                                                                   "   AND ($12::text IS NULL OR " \
-                                                                   "alert_type = "                 \
-                                                                   "$12::text)" DB_IN_TIME behind  \
-                                                                           order
+/* clang-format off */
+#define ALERTS_SQL(behind, order)                                                      \
+        DB_DECLARE                                                                     \
+        "SELECT" DB_PLACE("0") ","                                                     \
+        "       vehicle_id, device_id, severity, alert_type, message, extra::text,"    \
+        "       " DB_TO_US("acknowledged_at") ", acknowledged_by"                      \
+        "  FROM alerts l"                                                              \
+        "  LEFT JOIN LATERAL (SELECT acknowledged_at, acknowledged_by"                 \
+        "    FROM alert_acks k WHERE k.journal_id = l.journal_id AND k.seq = l.seq"    \
+        "     AND k.received_at = l.received_at) ack ON true"                          \
+        " WHERE ($8::bigint = 0 OR vehicle_id = $8::bigint)"                           \
+        "   AND ($9::bigint = 0 OR device_id = $9::bigint)"                            \
+        "   AND ($10::bigint = 0"                                                      \
+        "        OR vehicle_id IN (" DB_VISIBLE_VEHICLES("$10::bigint") ")"            \
+        "        OR device_id IN (" DB_VISIBLE_DEVICES("$10::bigint") "))"             \
+        "   AND ($11::text IS NULL OR severity = $11::text)"                           \
+        "   AND ($12::text IS NULL OR alert_type = $12::text)"                         \
+        "   AND ($13::boolean IS NULL"                                                 \
+        "        OR (acknowledged_at IS NOT NULL) = $13::boolean)"                     \
+        DB_IN_TIME behind order
 /* clang-format on */
 
 enum {
@@ -33,6 +33,8 @@ enum {
         ALERTS_TYPE,
         ALERTS_MESSAGE,
         ALERTS_EXTRA,
+        ALERTS_ACK_US,
+        ALERTS_ACK_BY,
 };
 
 static void alerts_bind(DbReading *reading) {
@@ -43,6 +45,18 @@ static void alerts_bind(DbReading *reading) {
         db_reading_bind_int(reading, history->user_id);
         db_reading_bind_text(reading, history->severity);
         db_reading_bind_text(reading, history->alert_type);
+        db_reading_bind_text(reading, history->acknowledged);
+}
+
+static void alerts_ack(const PGresult *rows, int row, JsonOut *out) {
+        bool is_acknowledged = !PQgetisnull(rows, row, ALERTS_ACK_US);
+
+        json_out_bool(out, "acknowledged", is_acknowledged);
+        if (is_acknowledged)
+                json_out_time(out, "acknowledged_at", db_reading_int(rows, row, ALERTS_ACK_US));
+        else
+                json_out_null(out, "acknowledged_at");
+        db_reading_text(out, "acknowledged_by", rows, row, ALERTS_ACK_BY);
 }
 
 static void alerts_row(DbReading *reading, const PGresult *rows, int row, JsonOut *out) {
@@ -53,6 +67,7 @@ static void alerts_row(DbReading *reading, const PGresult *rows, int row, JsonOu
         db_reading_text(out, "alert_type", rows, row, ALERTS_TYPE);
         db_reading_text(out, "message", rows, row, ALERTS_MESSAGE);
         db_reading_json(out, "data", rows, row, ALERTS_EXTRA);
+        alerts_ack(rows, row, out);
         json_out_object_end(out);
 }
 

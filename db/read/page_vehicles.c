@@ -147,7 +147,9 @@ const char db_page_raw_stats[] =
 const char db_page_vehicle_alerts[] =
         VEHICLE_LIST("json_build_object('id', seq, 'vehicle_id', vehicle_id, 'severity', severity,"
                      "   'alert_type', alert_type, 'message', message, 'source', source,"
-                     "   'latitude', latitude, 'longitude', longitude, 'acknowledged', false,"
+                     "   'latitude', latitude, 'longitude', longitude, 'acknowledged', EXISTS ("
+                     "      SELECT FROM alert_acks k WHERE k.journal_id = l.journal_id"
+                     "      AND k.seq = l.seq AND k.received_at = l.received_at),"
                      "   'created_at', " DB_PAGE_LOCAL("received_at") ")",
                      VEHICLE_ROWS("alerts", ""));
 /* clang-format on */

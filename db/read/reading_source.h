@@ -15,7 +15,7 @@
 #include "db/read/simplify.h"
 #include "model/history_query.h"
 
-#define DB_READING_ARGS     12
+#define DB_READING_ARGS     13
 #define DB_READING_ARG_SIZE 132
 #define DB_READING_OWN      6 /* the first column that is not of all lists */
 

@@ -16,7 +16,7 @@ enum {
 static const char *const partitions_tables[] = {
         "raw_logs",           "sensor_logs",   "vehicle_logs", "ble_detections",
         "telemetry",          "camera_events", "alerts",       "command_events",
-        "device_status_logs", "dead_letters",  "row_notes",
+        "device_status_logs", "dead_letters",  "row_notes",    "alert_acks",
 };
 
 const char *const *db_partitions_tables(size_t *ret_n) {

@@ -184,7 +184,7 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
         "/api/vehicles/{id}/track.geojson": ["?simplify=10", "?from=2000-01-01T00:00:00Z&to="
                                              "2000-01-02T00:00:00Z"],
         "/api/devices": ["?limit=1"], "/api/vehicles": ["?limit=1"],
-        "/api/alerts": ["?limit=1", "?device_id=dev-1"], "/api/detections": ["?zone=near"],
+        "/api/alerts": ["?limit=1", "?device_id=dev-1", "?acknowledged=false"], "/api/detections": ["?zone=near"],
         "/api/events/poll": ["?wait=0", f"?since={epoch}:1&wait=20"],
         "/api/cameras": ["?skip=1&limit=5&active_only=true"],
         "/api/history/detections": ["?hours=1&person_name=John%20Doe&camera_id=cam-1"],
@@ -228,6 +228,8 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
             if table := {"/vehicle-logs/{id}": "vehicle_logs", "/sensor-logs/{id}": "sensor_logs",
                          "/raw-logs/{id}": "raw_logs"}.get(path):
                 values["id"] = database.value(f"SELECT min(seq) FROM {table}")
+            if path.startswith("/api/alerts/"):
+                values["id"] = f"{epoch}:{database.value('SELECT min(seq) FROM alerts')}"
             if "/commands/" in path:
                 values["id"] = command.json()["command_id"]
             is_device = any("deviceToken" in s for s in operation["security"])

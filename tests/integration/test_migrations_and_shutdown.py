@@ -12,7 +12,7 @@ TABLES = {"users", "devices", "groups", "device_groups", "vehicles", "shares", "
           "telemetry", "camera_events", "alerts", "commands", "dead_letters", "journal_positions",
           "schema_migrations"}
 PARTITIONED = {"raw_logs", "sensor_logs", "vehicle_logs", "ble_detections", "telemetry",
-               "camera_events", "alerts", "dead_letters", "row_notes"}
+               "camera_events", "alerts", "dead_letters", "row_notes", "alert_acks"}
 
 
 def test_migrate_makes_the_schema_and_may_run_twice(make_gateway, empty_database):
@@ -88,6 +88,15 @@ def test_notes_on_rows_go_as_dead_letters_do(make_gateway, database):
     wait_until(lambda: database.value("SELECT to_regclass('row_notes_20200101')") is None
                and database.value("SELECT count(*) FROM row_note_days") == 1, "the old notes to go")
     wait_until(lambda: database.value("SELECT to_regclass('dead_letters_20200101')") is None, "and the letters")
+
+
+def test_acknowledgements_go_as_alerts_do(make_gateway, database):
+    for table in ("alerts", "alert_acks"):
+        database.rows(f"CREATE TABLE {table}_20200101 PARTITION OF {table} FOR VALUES "
+                      "FROM ('2020-01-01 00:00:00+00') TO ('2020-01-02 00:00:00+00')")
+    make_gateway(retention__alerts="30d").start()
+    for table in ("alerts", "alert_acks"):
+        wait_until(lambda t=table: database.value("SELECT to_regclass(%s)", f"{t}_20200101") is None, f"{table} to go")
 
 
 def test_what_has_no_days_goes_by_age_as_well(make_gateway, database):

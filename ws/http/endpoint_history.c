@@ -391,7 +391,12 @@ int ws_endpoint_alerts(WsCall *call) {
                              "severity",
                              ",critical,warning,info,",
                              history.severity,
-                             sizeof(history.severity)))
+                             sizeof(history.severity)) ||
+            !ws_history_word(call,
+                             "acknowledged",
+                             ",true,false,",
+                             history.acknowledged,
+                             sizeof(history.acknowledged)))
                 return 0;
         (void)ws_history_param(call, "alert_type", history.alert_type, sizeof(history.alert_type));
         return ws_endpoint_ask_history(call, &history);

@@ -9,6 +9,7 @@
 #include "model/metrics.h"
 #include "ws/access/limiter.h"
 #include "ws/manage/said.h"
+#include "ws/viewer/push.h"
 
 #define WS_CHANGE_LIMIT     100
 #define WS_CHANGE_LIMIT_MAX 1000
@@ -38,6 +39,19 @@ static bool ws_change_may(WsCall *call) {
         ws_response_retry_after(call->response, wait_s);
         ws_change_refuse(call, 429, "too_many", "Too many changes in a minute.");
         return false;
+}
+
+/* As the list has it: the cursor of the alert. */
+static int ws_change_alert(WsCall *call, ManageQuery *manage, bool *ret_ok) {
+        WsCursor cursor;
+
+        *ret_ok = ws_cursor_parse(text_of(call->target), &cursor) == 0 && cursor.seq <= INT64_MAX;
+        if (!*ret_ok) {
+                ws_change_refuse(call, 404, "not_found", "There is no such thing.");
+                return 0;
+        }
+        manage->id = (int64_t)cursor.seq;
+        return err_up(manage_query_say(manage, cursor.epoch));
 }
 
 /* The number in the path, or of a list, behind which it goes on. */
@@ -126,6 +140,8 @@ static int ws_change_fill(WsCall *call, Query *query, bool *ret_ok) {
         int r;
 
         *ret_ok = false;
+        if (query->manage->kind == MANAGE_ALERT_ACKNOWLEDGE)
+                return err_up(ws_change_alert(call, query->manage, ret_ok));
         if (!ws_change_place(call, query->manage) || !ws_change_is_of_others(call, query->manage) ||
             !ws_change_ttl(call, query->manage->kind))
                 return 0;

@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * WsChange: asks for a change of users, devices, vehicles, shares or groups, and tells what became
- * of it. How often somebody may is bounded (http.changes_per_minute). Loop thread.
+ * WsChange: asks for a change of users, devices, vehicles, shares or groups, or acknowledges an
+ * alert, and tells what became of it. How often somebody may is bounded (http.changes_per_minute).
+ * Loop thread.
  */
 
 #include "base/base.h"

@@ -4,6 +4,10 @@
 #define WS_JSON "application/json"
 
 /* What each asks; its answer is told in one way. */
+static int ws_manage_alert_acknowledge(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_ALERT_ACKNOWLEDGE));
+}
+
 static int ws_manage_devices(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_DEVICES));
 }
@@ -107,6 +111,8 @@ static int ws_manage_vehicle_share(WsCall *call) {
 /* As the table in ws/http/endpoint.c. */
 /* clang-format off */
 const WsEndpoint ws_manage_endpoints[] = {
+        { "/api/alerts/{id}/acknowledge", "POST", WS_ENDPOINT_USER,
+          ws_manage_alert_acknowledge, ws_change_answer, NULL },
         { "/api/manage/devices", "GET", WS_ENDPOINT_USER,
           ws_manage_devices, ws_change_answer, NULL },
         { "/api/manage/devices", "POST", WS_ENDPOINT_USER,
