@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "base/err.h"
+#include "base/text.h"
 
 static Event *event_alloc(EventType type, size_t n_texts) {
         Event *event;
@@ -107,6 +108,48 @@ int event_new_message(Event **ret_event,
         event->said_time = event_copy(view.said_time, &at);
 
         *ret_event = event;
+        return 0;
+}
+
+/* Up to the next space, which is passed. */
+static bool event_word(Text *rest, Text *ret_word) {
+        const char *end = rest->n > 0 ? memchr(rest->data, ' ', rest->n) : NULL;
+
+        if (!end || end == rest->data)
+                return false;
+        *ret_word = (Text){ rest->data, (size_t)(end - rest->data) };
+        *rest = (Text){ end + 1, rest->n - ret_word->n - 1 };
+        return true;
+}
+
+static bool event_number(Text *rest, int64_t *ret_number) {
+        uint64_t number;
+        Text word;
+
+        if (!event_word(rest, &word) || !text_to_number(word, INT64_MAX, &number))
+                return false;
+        *ret_number = (int64_t)number;
+        return true;
+}
+
+int event_new_acknowledged(Event **ret_event, Text said) {
+        CLEANUP(event_unref) Event *event = event_alloc(EVENT_ACKNOWLEDGED, said.n);
+        Text alert;
+        char *at;
+
+        if (!event)
+                return err_new(-ENOMEM);
+        if (!event_word(&said, &alert) || !event_number(&said, &event->vehicle_id) ||
+            !event_number(&said, &event->device_id) || !event_number(&said, &event->time_us) ||
+            said.n == 0)
+                return EVENT_E_UNREADABLE;
+
+        event->kind = KIND_ALERT; /* it comes to who the alert came to */
+        event->persisted = true;
+        at = (char *)(event + 1);
+        event->alert = event_copy(alert, &at);
+        event->message = event_copy(said, &at);
+        *ret_event = TAKE(&event);
         return 0;
 }
 

@@ -22,13 +22,15 @@ typedef enum EventType {
                            broadcast, only remembered */
         EVENT_REGISTRY, /* @delta */
         EVENT_ANSWER,   /* @answer, of the readers (query.h) */
-        EVENT_COMMAND,  /* a command for @device_id's own socket, if it is here: @command_id, and
-                           @data as it goes down; void from @time_us on */
-        EVENT_OPEN,     /* what has the number @seq was not shown, and may be yet, with @behind set:
-                           nobody may go on from a later one; 0: nothing is open any more */
-        EVENT_GAP, /* the outbox was full: @n_items messages up to @seq were not shown; of none,
-                     at start: numbers go on behind @seq, and up to @last_seq they are given
-                     away already */
+        EVENT_ACKNOWLEDGED, /* an alert is, by @message at @time_us: @alert. Has no number, and is
+                               not remembered */
+        EVENT_COMMAND, /* a command for @device_id's own socket, if it is here: @command_id, and
+                          @data as it goes down; void from @time_us on */
+        EVENT_OPEN,    /* what has the number @seq was not shown, and may be yet, with @behind set:
+                          nobody may go on from a later one; 0: nothing is open any more */
+        EVENT_GAP,     /* the outbox was full: @n_items messages up to @seq were not shown; of none,
+                         at start: numbers go on behind @seq, and up to @last_seq they are given
+                         away already */
 } EventType;
 
 struct Event {
@@ -58,10 +60,15 @@ struct Event {
         Text severity;   /* alert */
         Text message;    /* alert, command_* */
         Text command_id; /* command_* */
+        Text alert;      /* EVENT_ACKNOWLEDGED: which, as epoch:seq */
 
         RegistryDelta *delta;                   /* owned reference */
         Answer *answer;                         /* owned */
         Answer *(*free_answer)(Answer *answer); /* which knows events, as answers have some */
+};
+
+enum {
+        EVENT_E_UNREADABLE = 1,
 };
 
 /* Copies what it keeps of @record, which is no dead letter. @state NULL: unknown. Until it is
@@ -80,6 +87,9 @@ MUST_CHECK int event_new_command(Event **ret_event,
                                  int64_t expires_us,
                                  Text command_id,
                                  Text data);
+/* As the database tells of it (schema/0043_alert_acks.sql): "<epoch:seq> <vehicle> <device> <us>
+ * <name>"; EVENT_E_UNREADABLE: it is something else. */
+MUST_CHECK int event_new_acknowledged(Event **ret_event, Text said);
 MUST_CHECK int event_new_open(Event **ret_event, uint64_t seq);
 MUST_CHECK int event_new_gap(Event **ret_event, uint64_t seq, uint32_t n_items);
 

@@ -326,7 +326,12 @@ int db_command_rows_pending(DbConn *conn, const Query *query, Answer *answer) {
 /* ---- for the dispatcher ---- */
 
 int db_command_rows_listen(DbConn *conn) {
-        return db_conn_exec(conn, &(DbQuery){ "LISTEN tidegate_command", 0, NULL }, NULL);
+        static const char *const sql[] = { "LISTEN tidegate_command", "LISTEN tidegate_alert" };
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < N_ELEMENTS(sql); ++i)
+                r = db_conn_exec(conn, &(DbQuery){ sql[i], 0, NULL }, NULL);
+        return r < 0 ? err_up(r) : r;
 }
 
 bool db_command_rows_list(Buf *ids, const char *id) {
@@ -343,19 +348,29 @@ bool db_command_rows_list(Buf *ids, const char *id) {
         return true;
 }
 
-int db_command_rows_hear(DbConn *conn, Buf *ids, bool *ret_more, bool *ret_beat) {
+int db_command_rows_hear(DbConn *conn,
+                         Buf *ids,
+                         bool *ret_more,
+                         bool *ret_beat,
+                         DbAlertFn fn,
+                         void *arg) {
         PGconn *pg = db_conn_pg(conn);
         PGnotify *notify;
+        int r = 0;
 
         if (!PQconsumeInput(pg))
                 return db_conn_fail(conn, NULL);
         while ((notify = PQnotifies(pg))) {
-                if (db_pulse_hear(NULL, notify->extra))
+                if (strcmp(notify->relname, "tidegate_alert") == 0)
+                        r = r == 0 ? fn(arg, notify->extra) : r;
+                else if (db_pulse_hear(NULL, notify->extra))
                         *ret_beat = true;
                 else if (ids->n > COMMANDS_HEARD_BYTES || !db_command_rows_list(ids, notify->extra))
                         *ret_more = true;
                 PQfreemem(notify);
         }
+        if (r < 0)
+                return err_up(r);
         return buf_failed(ids) ? err_new(-ENOMEM) : 0;
 }
 

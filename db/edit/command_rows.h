@@ -14,6 +14,7 @@
 
 typedef struct DbCommand DbCommand;
 typedef void (*DbCommandFn)(void *arg, const DbCommand *command);
+typedef int (*DbAlertFn)(void *arg, const char *said); /* 0, or a fault */
 
 /* Texts are borrowed, for the call. */
 struct DbCommand {
@@ -38,8 +39,13 @@ void db_command_rows_format(const DbCommand *command, Buf *buf);
 MUST_CHECK int db_command_rows_listen(DbConn *conn);
 /* Hears what came, without waiting: appends to @ids, which is the text of an array. *ret_more: so
  * many, or such, that looking at all is better. *ret_beat: of a pulse, so that notifications do
- * arrive. */
-MUST_CHECK int db_command_rows_hear(DbConn *conn, Buf *ids, bool *ret_more, bool *ret_beat);
+ * arrive. What is said of alerts (event_new_acknowledged()) goes to @fn. */
+MUST_CHECK int db_command_rows_hear(DbConn *conn,
+                                    Buf *ids,
+                                    bool *ret_more,
+                                    bool *ret_beat,
+                                    DbAlertFn fn,
+                                    void *arg);
 
 /* What may wait for a device's socket: of @ids, or, after *cursor in the order of ids (NULL = the
  * first), of all. At most @n_max of the latter. */

@@ -16,6 +16,7 @@
 #include "db/edit/command_rows.h"
 #include "db/edit/letters.h"
 #include "gateway/commands/command_publisher.h"
+#include "gateway/commands/herald.h"
 #include "gateway/sparkplug/order.h"
 #include "gateway/store/letter.h"
 #include "model/event.h"
@@ -364,7 +365,9 @@ static int dispatcher_hear(Dispatcher *dispatcher) {
         r = db_command_rows_hear(dispatcher->conn,
                                  &dispatcher->heard,
                                  &dispatcher->wants_all,
-                                 &is_beat);
+                                 &is_beat,
+                                 herald_tell,
+                                 dispatcher->outbox);
         if (is_beat)
                 dispatcher->beat_at_us = clock_mono_us();
         return r < 0 ? err_up(r) : r;

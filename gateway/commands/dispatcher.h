@@ -11,7 +11,8 @@
  * commanded by who may not any more and journals `expired`. All that it knows is in the
  * database: a restart goes on where it was, at worst by publishing once more what the broker had
  * acknowledged a moment before. While the gateway's own beats (db/follow/pulse.h) do not come by
- * that channel, it looks at all commands as often. It also journals the dead letters that are to be
+ * that channel, it looks at all commands as often. It also tells the loops which alerts are
+ * acknowledged (LISTEN tidegate_alert), and journals the dead letters that are to be
  * taken in again. Several gateways share the work by claims.
  */
 

@@ -1,12 +1,14 @@
-"""Who acknowledges an alert is stored, and everybody who sees the alert sees it."""
+"""Who acknowledges an alert is stored, and everybody who sees the alert is told, where he is."""
 import json
 import threading
 
 import pytest
 import requests
 
+from identities import native
 from test_api_documents import check as document_says
-from waiting import PATIENCE
+from test_event_streams import Events
+from waiting import PATIENCE, wait_until
 
 MEMBERS = ("acknowledged", "acknowledged_at", "acknowledged_by")
 
@@ -56,6 +58,14 @@ def gateway(make_gateway):
 @pytest.fixture
 def fleet(gateway, broker, database):
     return Fleet(gateway, broker, database)
+
+
+def watch(gateway, name, **more):
+    """A native socket that is live."""
+    seen = native(gateway, gateway.token(name))
+    seen.send({"op": "subscribe", "id": 1, "to": ["alerts"], **more})
+    wait_until(lambda: any(json.loads(f).get("id") == 1 for f in list(seen.frames)), "the answer")
+    return seen
 
 
 def test_the_first_one_stays_and_a_second_one_is_told_who_it_was(fleet):
@@ -129,3 +139,45 @@ def test_no_user_asks_for_more_than_his_share(make_gateway, broker, database):
     which = fleet.alert("lost")
     for status in (200, 200, 429):
         fleet.acknowledge("ana", which, status)
+
+
+def test_everybody_who_sees_the_alert_is_told_at_once(fleet):
+    which = fleet.alert("lost")
+    tabs = [watch(fleet.gateway, name) for name in ("ana", "ana", "vera", "cleo", "root")]
+    narrow = watch(fleet.gateway, "ana", types=["raw_log"])
+    ben = watch(fleet.gateway, "ben")
+    first = fleet.acknowledge("cleo", which)
+    fleet.acknowledge("ana", which)  # changes nothing
+    for tab in tabs:
+        told = tab.next_of("alert_update")
+        assert (told["alert"], told["acknowledged_by"]) == (which, "cleo")
+        assert told["timestamp"] == told["acknowledged_at"] == first["acknowledged_at"]
+        assert "cursor" not in told and told["acknowledged"] is True
+    fleet.alert("another")  # behind it: whoever was to be told has been
+    for tab in tabs:
+        assert tab.next_of("alert", "alert_update")["type"] == "alert", "it was said once"
+    for other in (narrow, ben):
+        other.send({"op": "ping", "id": 2})
+        other.wait_for(lambda texts: any('"id":2' in t for t in texts), "the answer")
+        assert not any("alert_update" in text for text in other.frames)
+
+
+def test_a_stream_and_a_poll_are_told_as_well(fleet):
+    which = fleet.alert("lost")
+    headers = {"Authorization": f"Bearer {fleet.gateway.token('vera')}"}
+    polled = []
+
+    def poll():
+        polled.append(requests.get(f"{fleet.gateway.url}/api/events/poll?to=alerts&wait=30&since={which}", headers=headers,
+                                   timeout=PATIENCE * 3).json())
+    stream = Events(fleet.gateway, "vera", "?to=alerts")
+    assert stream.next()[1] == "subscribed"
+    thread = threading.Thread(target=poll)
+    thread.start()
+    wait_until(lambda: fleet.gateway.metric("tidegate_ws_connections", dialect="poll") == 1, "the poll")
+    fleet.acknowledge("ana", which)
+    number, event, data = stream.next()
+    assert (number, event, data["alert"]) == (None, "alert_update", which)
+    thread.join(PATIENCE)
+    assert [(e["type"], e["alert"]) for e in polled[0]["events"]] == [("alert_update", which)]
+    stream.close()

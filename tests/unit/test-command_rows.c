@@ -191,7 +191,15 @@ static void test_one_gateway_publishes_and_another_takes_over(void **state) {
         assert_int_equal(claim_again(conn, "one"), 2);
 }
 
+static int hear_alert(void *arg, const char *said) {
+        Buf *buf = arg;
+
+        buf_append_string(buf, said);
+        return 0;
+}
+
 static void test_what_waits_is_found_by_name_by_page_and_by_device(void **state) {
+        CLEANUP_BUF Buf said = { 0 };
         CLEANUP(db_conn_free) DbConn *conn = begin();
         CLEANUP(query_free) Query *query = NULL;
         CLEANUP(answer_free) Answer *answer = NULL;
@@ -205,16 +213,22 @@ static void test_what_waits_is_found_by_name_by_page_and_by_device(void **state)
         assert_int_equal(add(conn, "cmd_b", "{\"a\":1}", NULL), 202);
         assert_int_equal(add(conn, "cmd_c", NULL, NULL), 202);
         postgres_run("UPDATE commands SET state = 'delivered' WHERE command_id = 'cmd_c'");
-        assert_int_equal(db_command_rows_hear(conn, &ids, &more, &beat), 0);
+        assert_int_equal(db_command_rows_hear(conn, &ids, &more, &beat, hear_alert, &said), 0);
         assert_string_equal(ids.data, "{cmd_a,cmd_b,cmd_c}");
         assert_false(more || beat);
         postgres_run("NOTIFY tidegate_command, 'beat 0123456789abcdef 7'");
         postgres_run("SELECT 1");
         assert_int_equal(db_command_rows_published(conn, "{}"), 0);
-        assert_int_equal(db_command_rows_hear(conn, &ids, &more, &beat), 0);
+        assert_int_equal(db_command_rows_hear(conn, &ids, &more, &beat, hear_alert, &said), 0);
         assert_string_equal(ids.data, "{cmd_a,cmd_b,cmd_c}");
         assert_false(more);
         assert_true(beat);
+        assert_int_equal(said.n, 0);
+        postgres_run("NOTIFY tidegate_alert, 'e:1 2 0 3 ana'");
+        assert_int_equal(db_command_rows_published(conn, "{}"), 0);
+        assert_int_equal(db_command_rows_hear(conn, &ids, &more, &beat, hear_alert, &said), 0);
+        assert_string_equal(said.data, "e:1 2 0 3 ana");
+        assert_false(more);
         assert_int_equal(db_command_rows_named(conn, ids.data, see, &seen), 0);
         assert_int_equal(seen.n, 2);
         assert_int_equal(db_command_rows_waiting(conn, "", 1, see, &seen), 0);

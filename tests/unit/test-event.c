@@ -171,6 +171,34 @@ static void test_gap_says_how_much_was_not_shown(void **state) {
         assert_null(event_ref(NULL));
 }
 
+static void test_an_acknowledged_alert_is_read_from_what_the_database_says(void **state) {
+        static const char *const odd[] = { "",
+                                           "e:1",
+                                           "e:1 2 0 3",
+                                           "e:1 2 0 3 ",
+                                           "e:1 -2 0 3 ana",
+                                           "e:1 2 0 x ana",
+                                           " 2 0 3 ana",
+                                           "e:1 2  3 ana",
+                                           "e:1 2 0 9223372036854775808 ana" };
+        CLEANUP(event_unref) Event *event = NULL;
+
+        (void)state;
+        for (size_t i = 0; i < N_ELEMENTS(odd); ++i)
+                assert_int_equal(event_new_acknowledged(&event, text_of(odd[i])),
+                                 EVENT_E_UNREADABLE);
+        assert_null(event);
+        assert_int_equal(event_new_acknowledged(&event, TEXT("e:17 12 0 3 ana of the sea")), 0);
+        assert_int_equal(event->type, EVENT_ACKNOWLEDGED);
+        assert_int_equal(event->kind, KIND_ALERT);
+        assert_int_equal(event->seq, 0);
+        assert_int_equal(event->vehicle_id, 12);
+        assert_int_equal(event->device_id, 0);
+        assert_int_equal(event->time_us, 3);
+        assert_text(event->alert, "e:17");
+        assert_text(event->message, "ana of the sea");
+}
+
 static void test_names_of_kinds_and_reasons_are_complete(void **state) {
         (void)state;
         for (int kind = KIND_NONE; kind < KIND_COUNT; ++kind)
@@ -193,6 +221,7 @@ int main(void) {
                 cmocka_unit_test(test_last_reference_releases_the_delta),
                 cmocka_unit_test(test_answer_moves_into_its_event),
                 cmocka_unit_test(test_gap_says_how_much_was_not_shown),
+                cmocka_unit_test(test_an_acknowledged_alert_is_read_from_what_the_database_says),
                 cmocka_unit_test(test_names_of_kinds_and_reasons_are_complete),
         };
 

@@ -29,7 +29,7 @@ struct WsDelivery {
 static int ws_delivery_wrap(WsDelivery *delivery) {
         const Event *event = delivery->event;
         const WsPush push = {
-                .type = ws_push_type(event->kind),
+                .type = ws_push_type(event),
                 .seq = event->seq,
                 .key = ws_push_key(event),
                 .json = buf_text(&delivery->loop->text),
@@ -156,6 +156,7 @@ static int ws_hub_show(WsHub *hub, Event *event) {
                 int r;
 
                 if (!(delivery.dialect->kinds & WS_DIALECT_KIND(event->kind)) ||
+                    (event->type != EVENT_MESSAGE && !delivery.dialect->has_feed) ||
                     loop->n_open[delivery.dialect->id] == 0)
                         continue;
                 r = ws_hub_hears(hub, delivery.dialect, event, &is_due);
@@ -406,6 +407,9 @@ int ws_hub_publish(WsHub *hub, Event *event) {
                 break;
         case EVENT_COMMAND:
                 r = ws_edge_command(loop, event);
+                break;
+        case EVENT_ACKNOWLEDGED:
+                r = ws_hub_show(hub, event);
                 break;
         case EVENT_ANSWER: /* the server gives it to who asked */
                 break;

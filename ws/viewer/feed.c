@@ -141,7 +141,7 @@ static int ws_feed_send(WsFeed *feed, const Event *event, WsFrame *frame) {
         CLEANUP_BUF Buf names = { 0 };
         CLEANUP_BUF Buf json = { 0 };
         WsPush push = {
-                .type = ws_push_type(event->kind),
+                .type = ws_push_type(event),
                 .seq = seq,
                 .key = ws_push_key(event),
         };
@@ -181,6 +181,8 @@ int ws_feed_push(WsFeed *feed, const WsPush *push) {
 bool ws_feed_wants(const WsFeed *feed, const Event *event) {
         WsFollow *follow;
 
+        if (event->type == EVENT_ACKNOWLEDGED) /* behind a gap its client asks for the list */
+                return !feed->is_dropping && ws_feed_minds(feed, event);
         TAILQ_FOREACH(follow, &feed->follows, entry)
                 if (ws_follow_hears(follow, event) || ws_census_watches(follow, event))
                         return true;
@@ -379,6 +381,8 @@ int ws_feed_offer(WsFeed *feed, Event *event, WsFrame *frame) {
         WsFollow *follow;
         int r = 0;
 
+        if (event->type == EVENT_ACKNOWLEDGED)
+                return err_up(ws_client_offer(feed->client, frame));
         TAILQ_FOREACH(follow, &feed->follows, entry) {
                 bool this_one = false;
 

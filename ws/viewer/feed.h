@@ -136,6 +136,8 @@ uint64_t ws_feed_cursor(const WsFeed *feed, uint64_t seq);
 bool ws_feed_has_room(const WsFeed *feed);
 /* names.c. Live, is the event for it? */
 bool ws_follow_hears(const WsFollow *follow, const Event *event);
+/* What has no number: is it for one of them, wherever it is, but for a playback? */
+bool ws_feed_minds(const WsFeed *feed, const Event *event);
 /* The names of those that an event is for, as a list; nothing: all that it matches. Not live it is
  * for those that take it. */
 MUST_CHECK int ws_feed_name(const WsFeed *feed, const Event *event, bool is_live, Buf *names);

@@ -97,7 +97,7 @@ static int ws_feed_frame(WsFeed *feed,
         WsLoop *loop = client->loop;
         bool is_native = client->dialect->id == WS_DIALECT_NATIVE;
         WsPush push = {
-                .type = ws_push_type(event->kind),
+                .type = ws_push_type(event),
                 .seq = seq,
         };
         int r;

@@ -25,6 +25,24 @@ bool ws_follow_hears(const WsFollow *follow, const Event *event) {
         return ws_follow_expects(follow, event) && ws_follow_matches(follow, event);
 }
 
+/* A box shows what is inside, as far as that is known. */
+static bool ws_follow_minds(const WsFollow *follow, const Event *event) {
+        const WsSubscription *subscription = &follow->subscription;
+        const WsThing thing = { event->vehicle_id, event->device_id };
+
+        return !follow->playback && ws_follow_matches(follow, event) &&
+               (!subscription->has_box || ws_members_have(&subscription->members, thing));
+}
+
+bool ws_feed_minds(const WsFeed *feed, const Event *event) {
+        const WsFollow *follow;
+
+        TAILQ_FOREACH(follow, &feed->follows, entry)
+                if (ws_follow_minds(follow, event))
+                        return true;
+        return false;
+}
+
 /* Would its client take for its own what is not meant for it? Not before it knows the name; and
  * what is played has a mark of its own. */
 static bool ws_follow_is_misled(const WsFollow *follow, const Event *event, bool is_live) {

@@ -189,7 +189,7 @@ static int ws_playback_frame(const WsPlayback *playback, const Event *event, WsF
         if (buf_failed(&json))
                 return err_new(-ENOMEM);
         r = ws_client_wrap(client,
-                           &(WsPush){ .type = ws_push_type(event->kind), .json = buf_text(&json) },
+                           &(WsPush){ .type = ws_push_type(event), .json = buf_text(&json) },
                            ret_frame);
         return err_up(r);
 }

@@ -68,8 +68,11 @@ void ws_cursor_json(JsonOut *out, const char *name, const WsLoop *loop, uint64_t
         json_out_string(out, name, ws_cursor_text(loop, seq, text));
 }
 
-const char *ws_push_type(Kind kind) {
-        return (unsigned)kind < KIND_COUNT ? ws_push_types[kind] : ws_push_types[KIND_NONE];
+const char *ws_push_type(const Event *event) {
+        if (event->type == EVENT_ACKNOWLEDGED)
+                return "alert_update";
+        return (unsigned)event->kind < KIND_COUNT ? ws_push_types[event->kind]
+                                                  : ws_push_types[KIND_NONE];
 }
 
 uint32_t ws_push_kinds(Text type) {
@@ -183,14 +186,32 @@ static void ws_push_members(const WsLoop *loop, const Event *event, JsonOut *out
         }
 }
 
+/* It has no place in the order of messages: what it says holds whenever it comes. */
+static void ws_push_acknowledged(const Event *event, JsonOut *out) {
+        json_out_object(out, NULL);
+        json_out_string(out, "type", ws_push_type(event));
+        ws_push_id(out, "vehicle_id", event->vehicle_id);
+        ws_push_id(out, "device_id", event->device_id);
+        json_out_text(out, "alert", event->alert);
+        json_out_bool(out, "acknowledged", true);
+        json_out_time(out, "acknowledged_at", event->time_us);
+        json_out_text(out, "acknowledged_by", event->message);
+        json_out_time(out, "timestamp", event->time_us);
+        json_out_object_end(out);
+}
+
 void ws_push_event(const WsLoop *loop, const Event *event, JsonOut *out) {
+        if (event->type == EVENT_ACKNOWLEDGED) {
+                ws_push_acknowledged(event, out);
+                return;
+        }
         ws_push_event_at(loop, event, event->seq, (Text){ 0 }, out);
 }
 
 /* All but its end. */
 static void ws_push_open(const WsLoop *loop, const Event *event, uint64_t seq, JsonOut *out) {
         json_out_object(out, NULL);
-        json_out_string(out, "type", ws_push_type(event->kind));
+        json_out_string(out, "type", ws_push_type(event));
         ws_push_id(out, "vehicle_id", event->vehicle_id);
         ws_push_id(out, "device_id", event->device_id);
         ws_push_members(loop, event, out);

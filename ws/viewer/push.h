@@ -39,9 +39,9 @@ MUST_CHECK int ws_cursor_parse(Text text, WsCursor *ret_cursor);
 void ws_cursor_json(JsonOut *out, const char *name, const WsLoop *loop, uint64_t seq);
 const char *ws_cursor_text(const WsLoop *loop, uint64_t seq, char ret_text[WS_CURSOR_SIZE]);
 
-const char *ws_push_type(Kind kind);       /* "device_update", ... */
-uint32_t ws_push_kinds(Text type);         /* 1 << Kind of those with that name; 0: none */
-bool ws_push_is_shown(const Event *event); /* not a heartbeat, which no table remembers */
+const char *ws_push_type(const Event *event); /* "device_update", ... */
+uint32_t ws_push_kinds(Text type);            /* 1 << Kind of those with that name; 0: none */
+bool ws_push_is_shown(const Event *event);    /* not a heartbeat, which no table remembers */
 
 /* What a newer message makes stale; 0 = nothing. Alerts, commands and raw logs never are. */
 uint64_t ws_push_key(const Event *event);

@@ -146,7 +146,7 @@ export class Subscription {
     const { to, types } = this.filter;
     const thing = thingOf(push);
 
-    if (!("cursor" in push)) return to.includes("stats");
+    if (!("cursor" in push)) return push.type.startsWith("stat") && to.includes("stats");
     if (types && !types.includes(push.type)) return false;
     if (!this.name || !thing || (this.#isWhole && !this.things.has(thing))) return false;
     return to.some((target) => {

@@ -384,6 +384,21 @@ export interface Alert {
   replay?: true;
 }
 
+/** An alert that was acknowledged. */
+export interface AlertUpdate {
+  type: "alert_update";
+  vehicle_id?: number;
+  device_id?: number;
+  /** which: its own place */
+  alert: Cursor;
+  acknowledged: true;
+  acknowledged_at: string;
+  /** the name of who did so first */
+  acknowledged_by: string;
+  /** as acknowledged_at */
+  timestamp: string;
+}
+
 /** What became of a command. */
 export interface CommandUpdate {
   type: "command_update";
