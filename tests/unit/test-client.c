@@ -30,8 +30,9 @@ static void test_handshake_is_checked_to_the_letter(void **state) {
                 { "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n" HEAD "\r\n", 426 },
                 { "GET /ws HTTP/1.1\r\n" WEBSOCKET HEAD "Sec-WebSocket-Version: 8\r\n\r\n", 400 },
                 { "GET /ws HTTP/1.0\r\n" WEBSOCKET HEAD "\r\n", 400 },
-                { "GET / HTTP/1.0\r\n" WEBSOCKET HEAD "\r\n", 200 }, /* the page is served here */
-                { "GET / HTTP/1.1\r\n" WEBSOCKET "Host: h\r\n\r\n", 200 },
+                { "GET / HTTP/1.0\r\n" WEBSOCKET HEAD "\r\n", 302 }, /* the page is at live */
+                { "GET / HTTP/1.1\r\n" WEBSOCKET "Host: h\r\n\r\n", 302 },
+                { "GET /live HTTP/1.1\r\n" WEBSOCKET "Host: h\r\n\r\n", 200 },
                 { "GET /ws HTTP/1.1\r\n" WEBSOCKET "Host: h\r\n\r\n", 400 },
                 { "POST /ws HTTP/1.1\r\nContent-Length: 0\r\n" WEBSOCKET HEAD "\r\n", 400 },
                 { "GET /ws HTTP/1.1\r\n" WEBSOCKET "Host: h\r\nConnection: Upgrade\r\n\r\n", 400 },
