@@ -39,6 +39,7 @@
 #define N_PIECES  8
 
 static DbConn *conn;
+static Text said; /* by the database, to each that asks */
 
 /* ---- questions of viewers ---- */
 
@@ -87,8 +88,8 @@ static void show(const Answer *answer) {
         }
 }
 
-static void ask(QueryKind kind) {
-        Query *query = make_query(kind);
+static void answer_to(Query *query) {
+        QueryKind kind = query->kind;
         DbLogin login = { 0 };
         Answer *answer = NULL;
         int r;
@@ -104,6 +105,20 @@ static void ask(QueryKind kind) {
         db_login_done(&login);
         answer_free(answer);
         query_free(query);
+}
+
+static void ask(QueryKind kind) {
+        if (kind != QUERY_MANAGE) {
+                answer_to(make_query(kind));
+                return;
+        }
+        for (int i = 0; i < MANAGE_COUNT; ++i) {
+                Query *query = make_query(kind);
+
+                FUZZ_CHECK(manage_query_new(&query->manage, (ManageKind)i) == 0);
+                fake_answers_set(said);
+                answer_to(query);
+        }
 }
 
 static void read_history(HistoryKind kind, bool has_cursor) {
@@ -193,13 +208,21 @@ static void on_command(void *arg, const DbCommand *command) {
         ++*n;
 }
 
+static int on_alert(void *arg, const char *said_of_it) {
+        size_t *n = arg;
+
+        FUZZ_CHECK(said_of_it);
+        ++*n;
+        return 0;
+}
+
 static void check_commands(void) {
         CLEANUP_BUF Buf ids = { 0 };
         bool has_more, has_beat;
         size_t n = 0;
 
         FUZZ_CHECK(db_command_rows_listen(conn) >= 0);
-        FUZZ_CHECK(db_command_rows_hear(conn, &ids, &has_more, &has_beat) >= 0);
+        FUZZ_CHECK(db_command_rows_hear(conn, &ids, &has_more, &has_beat, on_alert, &n) >= 0);
         FUZZ_CHECK(db_command_rows_named(conn, "{}", on_command, &n) >= 0);
         FUZZ_CHECK(db_command_rows_waiting(conn, "", 5, on_command, &n) >= 0);
         FUZZ_CHECK(db_command_rows_claim(conn, EPOCH, false, 5, on_command, &n) >= 0);
@@ -418,7 +441,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
         log_set_level((LogLevel)-1);
         if (!conn)
                 FUZZ_CHECK(db_conn_new(&conn, &(DbConnOptions){ 0 }) == 0);
-        fake_answers_set((Text){ (const char *)data + 1, n - 1 });
+        said = (Text){ (const char *)data + 1, n - 1 };
+        fake_answers_set(said);
         check((char)data[0]);
         return 0;
 }
