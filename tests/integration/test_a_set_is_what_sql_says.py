@@ -7,6 +7,7 @@ SQL says.
 import json
 import os
 import random
+import time
 
 import pytest
 
@@ -17,6 +18,7 @@ from waiting import PATIENCE, wait_until
 
 SHORT = {"walkers": 100, "boxes": 20, "users": 5, "rounds": 5, "seed": 1, "queue": 65536, "replay": 500}
 WIDE, BOX = 10.0, 3.0  # degrees: of the sea, and of a box
+KEPT = 16384  # bytes that the kernel keeps for a page
 
 
 def chosen():
@@ -57,6 +59,7 @@ class Page:
     def __init__(self, gateway, user, dice):
         self.gateway, self.user, self.dice = gateway, user, dice
         self.viewer, self.cursor, self.older = None, None, None
+        self.told_at = 0  # when it was told something last
         self.views, self.n_asked = {"s1": View(self.choose())}, 0
         self.connect()
 
@@ -75,7 +78,7 @@ class Page:
 
     def connect(self):
         self.viewer = Viewer(self.gateway, "/api/ws", self.gateway.token(self.user), subprotocols=["tidegate.v1"],
-                             sock=small_socket(self.gateway))
+                             sock=small_socket(self.gateway, KEPT))
         self.last_seq, self.goes_back, self.answered = 0, False, []
         self.views = {"s1": self.views["s1"]}
         self.views["s1"].parts = set()
@@ -125,6 +128,8 @@ class Page:
 
     def read(self):
         for frame in self.viewer.rest():
+            if frame.get("type") not in (None, "progress"):
+                self.told_at = time.monotonic()
             if "error" in frame:  # it is not known yet whether it can be resumed
                 assert frame["error"]["code"] == "busy", frame
                 self.say_box()
@@ -145,6 +150,19 @@ class Page:
         seen = self.seen()
         return ([{n: (a.get(n), b.get(n)) for n in {*a, *b} if a.get(n) != b.get(n)} for a, b in zip(wanted, seen)],
                 self.viewer.closed, self.viewer._socket.transport.is_reading(), self.n_asked, self.viewer.frames[-2:])
+
+
+def wait_while_told(page, rows, what):
+    """A kernel that ran out of room takes a few kilobytes each 200 ms from then on, so what a page has to be told may need
+    minutes. But it is told it without a break."""
+    began = time.monotonic()
+
+    def is_over():
+        seen_all = page.seen() == expected(rows, page)
+        return seen_all or time.monotonic() - max(began, page.told_at) > PATIENCE * 2
+
+    wait_until(is_over, what, PATIENCE * 20)
+    assert page.seen() == expected(rows, page), f"{what}: told nothing more"
 
 
 WHERE = """
@@ -222,7 +240,7 @@ def test_each_set_is_what_sql_says_after_each_storm(sea):
         for n, page in enumerate(pages):
             rows = sea.database.rows(WHERE, sea.ids[page.user], sea.ids[page.user])
             try:
-                wait_until(lambda p=page, r=rows: p.seen() == expected(r, p), f"page {n} of {page.user}", PATIENCE * 2)
+                wait_while_told(page, rows, f"page {n} of {page.user}")
             except AssertionError as error:
                 raise AssertionError(f"{error}, round {i}: {page.differences(expected(rows, page))}") from None
             n_seen += sum(map(len, page.seen()))

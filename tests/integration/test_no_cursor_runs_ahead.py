@@ -29,10 +29,14 @@ ROWS = """
     ORDER BY 1"""
 
 
-def small_socket(gateway):
-    """Keeps little in the kernel, so that who does not read is noticed soon."""
+def small_socket(gateway, n_bytes=4096):
+    """Keeps little in the kernel, so that who does not read is noticed soon. It may not be told when it is given up for that:
+    as a browser's, it asks now and then whether the other side is there."""
     made = socket.socket()
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, n_bytes)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL):
+        made.setsockopt(socket.IPPROTO_TCP, option, 5)
     made.connect(("127.0.0.1", gateway.port))
     return made
 
