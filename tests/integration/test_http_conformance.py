@@ -228,7 +228,7 @@ TARGETS = {
     "/%ed%a0%80": 400, "/livez?x=%": 400, "/livez?x=%00": 400, "/livez?x=%ff": 400, "/livez#x": 400,
     "/livez?x#y": 400, "livez": 400, "?x": 400, "*": 400, ".": 400, "a:443": 400,
     "http://a/livez": 200, "HTTP://A/livez": 200, "https://a/livez": 200, "http://a:80/livez": 200,
-    "http://[::1]:80/livez": 200, "http://a": 200, "http://a?x": 200, "http://a/nowhere": 404,
+    "http://[::1]:80/livez": 200, "http://a": 302, "http://a?x": 302, "http://a/live": 200, "http://a/nowhere": 404,
     "http://": 400, "http:///livez": 400, "http:/livez": 400, "http:livez": 400, "ftp://a/livez": 400,
     "http://u@a/livez": 400, "http://u:p@a/livez": 400, "http://a:x/livez": 400, "http://[::1/livez": 400,
     "http://a#/livez": 400, "ws://a/livez": 400,
@@ -291,7 +291,7 @@ def test_options_say_what_may_be_done(shared_gateway):
 
 
 @pytest.mark.parametrize("target, token, status", [
-    ("/livez", False, 200), ("/", False, 200), ("/assets/app.js", False, 200), ("/nowhere", False, 404),
+    ("/livez", False, 200), ("/", False, 302), ("/live", False, 200), ("/live/app.js", False, 200), ("/nowhere", False, 404),
     ("/api/devices", False, 401), ("/api/devices", True, 200), ("/api/events", True, 200),
     ("/api/events/poll?wait=0", True, None), ("/api/alerts", True, 200), ("/api/ws", False, 426), ("/api/token", False, 405)])
 def test_head_is_get_without_its_body(shared_gateway, target, token, status):
