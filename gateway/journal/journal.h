@@ -136,10 +136,10 @@ void journal_note_stored(Journal *journal, uint64_t seq);
 uint64_t journal_noted_seq(const Journal *journal);
 /* Any thread: the same, in the numbers of journal_append(); 0 = nothing in this run. */
 uint64_t journal_stored_seq(const Journal *journal);
-/* Reader: all behind @seq is to be stored again: none of it goes before that is said anew. */
 /* Reader, now and then: have files been removed? Nothing more is written to those. @now_us:
  * monotonic. */
 void journal_look(Journal *journal, int64_t now_us);
+/* Reader: all behind @seq is to be stored again: none of it goes before that is said anew. */
 void journal_rewind(Journal *journal, uint64_t seq);
 /* Reader: what is behind @seq stays beyond keep_ms, as long as there is room. UINT64_MAX: no more.
  */

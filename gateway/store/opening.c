@@ -1,8 +1,8 @@
 #include "gateway/store/opening.h"
-#include "gateway/decode/route.h"
 
 #include "base/err.h"
 #include "base/log.h"
+#include "gateway/decode/route.h"
 #include "gateway/journal/journal.h"
 #include "gateway/memory/lateness.h"
 #include "gateway/store/batch.h"
