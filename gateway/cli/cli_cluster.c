@@ -4,7 +4,7 @@
 #include "db/conn.h"
 #include "db/edit/listing.h"
 #include "gateway/cli/cli_command.h"
-#include "gateway/cli/view.h"
+#include "gateway/trial/view.h"
 
 #define CLUSTER_MAX_FIELDS 12
 

@@ -2,9 +2,9 @@
 
 #include "base/err.h"
 #include "gateway/cli/cli_command.h"
-#include "gateway/cli/view.h"
 #include "gateway/config/config_use.h"
 #include "gateway/config/shipped.h"
+#include "gateway/trial/view.h"
 
 typedef struct Profiles Profiles;
 

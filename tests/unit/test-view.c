@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <math.h>
 
-#include "gateway/cli/view.h"
+#include "gateway/trial/view.h"
 
 static void fill(View *view) {
         view_string(view, "word", "a\x1b[31mb\\n");

@@ -1,4 +1,4 @@
-#include "gateway/cli/view.h"
+#include "gateway/trial/view.h"
 
 #include <math.h>
 

@@ -7,13 +7,13 @@
 #include <cmocka.h>
 #include <math.h>
 
-#include "gateway/cli/cli_row.h"
+#include "gateway/trial/row_view.h"
 
 static void check(const Record *record, const char *expected) {
         CLEANUP_VIEW View view;
 
         view_init(&view, false);
-        cli_row_show(&view, record);
+        row_view(&view, record);
         assert_string_equal(buf_text(&view.buf).data, expected);
 }
 

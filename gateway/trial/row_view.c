@@ -1,4 +1,4 @@
-#include "gateway/cli/cli_row.h"
+#include "gateway/trial/row_view.h"
 
 #include "base/json_out.h"
 
@@ -139,7 +139,7 @@ static void row_asides(View *view, const Record *record) {
         view_array_end(view);
 }
 
-void cli_row_show(View *view, const Record *record) {
+void row_view(View *view, const Record *record) {
         view_object(view, "row");
         view_string(view, "kind", kind_name(record->kind));
         view_text(view, "user", record->user);
