@@ -25,6 +25,7 @@
 #include "gateway/signals.h"
 #include "gateway/sparkplug/order.h"
 #include "gateway/store/processor.h"
+#include "gateway/trier.h"
 #include "model/event.h"
 #include "model/metrics.h"
 #include "model/query.h"
@@ -47,6 +48,7 @@ struct Gateway {
         Queue *outbox;
         Queue *orders; /* of SparkplugOrder */
         Readers *readers;
+        Trier *trier;
         WsServer *ws;
         Processor *processor;
         Doors *doors;
@@ -119,22 +121,29 @@ static int gateway_start_readers(Gateway *gateway) {
                                 .n_share = (size_t)config->query_share,
                         },
                         gateway->outbox);
+        if (r == 0)
+                r = trier_new(&gateway->trier, config->database_url, gateway->outbox);
+        if (r == 0)
+                trier_set_routes(gateway->trier, config->routes);
         return r == 0 ? 0 : err_up(r);
 }
 
-static int gateway_ask(void *readers, Query **queryp) {
-        return readers_ask(readers, queryp);
+static int gateway_ask(void *arg, Query **queryp) {
+        const Gateway *gateway = arg;
+
+        return (*queryp)->kind == QUERY_TRY ? trier_ask(gateway->trier, queryp)
+                                            : readers_ask(gateway->readers, queryp);
 }
 
 /* What the sockets are told of the rest of this process, whatever is configured. */
-static void gateway_wire(const Gateway *gateway, WsOptions *options, const Routes *routes) {
+static void gateway_wire(Gateway *gateway, WsOptions *options, const Routes *routes) {
         const Route *route = routes_by_kind(routes, KIND_BLE_DETECTIONS);
 
         options->epoch = journal_epoch(gateway->journal);
         options->version = TIDEGATE_VERSION;
         options->no_broker = !gateway->config->mqtt_enabled;
         options->ask = gateway_ask;
-        options->ask_arg = gateway->readers;
+        options->ask_arg = gateway;
         options->inbound = inlet_take;
         options->inbound_arg = gateway->inlet;
         options->check_json = json_check;
@@ -292,9 +301,12 @@ Gateway *gateway_free(Gateway *gateway) {
         lease_free(gateway->lease);
         if (gateway->readers)
                 readers_stop(gateway->readers);
+        if (gateway->trier)
+                trier_stop(gateway->trier);
         ws_server_free(gateway->ws);
         ws_auth_free(gateway->auth);
         readers_free(gateway->readers);
+        trier_free(gateway->trier);
         queue_free(gateway->outbox);
         queue_free(gateway->orders);
         inlet_free(gateway->inlet);
@@ -354,6 +366,7 @@ static int gateway_apply(Gateway *gateway, Config *config) {
         if (r < 0)
                 return err_up(r);
 
+        trier_set_routes(gateway->trier, config->routes);
         r = doors_reload(gateway->doors, config);
         return r == 0 ? err_up(gateway_set_routes(gateway)) : err_up(r);
 }

@@ -36,6 +36,12 @@ Query *query_free(Query *query) {
         free(query->history);
         free(query->page);
         free(query->letters);
+        if (query->attempt) {
+                buf_done(&query->attempt->topic);
+                buf_done(&query->attempt->payload);
+                buf_done(&query->attempt->config);
+        }
+        free(query->attempt);
         manage_query_free(query->manage);
         stream_unref(query->stream);
         free(query);

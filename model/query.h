@@ -53,6 +53,8 @@ typedef enum QueryKind {
                               be taken in again, 403 */
         QUERY_LETTERS_STATE, /* -> one body: what became of all that were asked for; 200 */
         QUERY_LETTER_STATE,  /* letter_id -> one body; 200, 404: nobody has asked, or long ago */
+        QUERY_TRY,    /* attempt -> one body; 200: what routes would make of it, 422: what is wrong
+                         with it, as members of a problem */
         QUERY_REPLAY, /* replay -> events in order of seq, all there are up to upto_seq; 200, 404:
                          no  such epoch, 410: what came after the cursor is not all here any more */
 } QueryKind;
@@ -74,6 +76,15 @@ struct QueryReplay {
         bool is_playback; /* what was received from @from_us on and is here, whatever is missing;
                              @is_first: nothing of it was dropped by retention */
         int64_t from_us;
+};
+
+/* A message that nobody sent. */
+typedef struct QueryTry QueryTry;
+
+struct QueryTry {
+        Buf topic, payload;
+        Buf config; /* routes to try it with, as INI; in place of those in force if @has_config */
+        bool has_config;
 };
 
 struct Query {
@@ -112,6 +123,7 @@ struct Query {
         PageQuery *page;      /* owned; QUERY_PAGE */
         ManageQuery *manage;  /* owned; QUERY_MANAGE; a password is in password */
         LetterQuery *letters; /* owned; QUERY_LETTERS */
+        QueryTry *attempt;    /* owned; QUERY_TRY */
         int64_t letter_id;    /* that one alone; 0 = those of the query; QUERY_LETTER_* */
 };
 

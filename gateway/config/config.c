@@ -204,6 +204,15 @@ static int config_on_value(void *arg, const char *section, const char *name, con
         return 1;
 }
 
+/* These are of the process: set when the first file is read, before there are threads. */
+static void config_set_up_ini(void) {
+        if (ini_max_line == CONFIG_LINE_MAX)
+                return;
+        ini_allow_no_value = true; /* reported by us, each of them */
+        ini_allow_multiline = false;
+        ini_max_line = CONFIG_LINE_MAX;
+}
+
 int config_parse(ConfigLoader *loader,
                  const char *name,
                  FILE *stream,
@@ -213,9 +222,7 @@ int config_parse(ConfigLoader *loader,
                                const char *value)) {
         ConfigFile file = { .loader = loader, .name = name, .stream = stream, .assign = assign };
 
-        ini_allow_no_value = true; /* reported by us, each of them */
-        ini_allow_multiline = false;
-        ini_max_line = CONFIG_LINE_MAX;
+        config_set_up_ini();
         if (ini_parse_stream(config_read_line, &file, config_on_value, &file) == -2)
                 file.fault = err_new(-ENOMEM);
         if (ferror(file.stream)) {
@@ -465,6 +472,58 @@ int config_load(Config **ret_config, const ConfigSource *source) {
 
         config->mqtt_enabled = config->mqtt.url != NULL;
         *ret_config = TAKE(&config);
+        return 0;
+}
+
+/* ---- routes that somebody tries ---- */
+
+static int config_try_assign(ConfigLoader *loader,
+                             const char *section,
+                             const char *name,
+                             const char *value) {
+        if (strncmp(section, "route ", 6) == 0 || strncmp(section, "map ", 4) == 0)
+                return err_up(config_assign(loader, section, name, value));
+        config_error(loader, section, name, "cannot be tried; allowed: [route NAME], [map NAME]");
+        return 0;
+}
+
+static int config_try_read(ConfigLoader *loader, Text ini) {
+        FILE *stream;
+        int r;
+
+        if (ini.n == 0)
+                return 0;
+        stream = fmemopen((void *)(uintptr_t)ini.data, ini.n, "r");
+        if (!stream)
+                return err_new(-errno);
+        r = config_parse(loader, "config", stream, config_try_assign);
+        (void)fclose(stream);
+        return r == 0 ? 0 : err_up(r);
+}
+
+int config_try(Routes **ret_routes, Text ini, ConfigSayFn say, void *say_arg) {
+        CLEANUP(config_free) Config *config = NULL;
+        ConfigLoader loader = { .say = say, .say_arg = say_arg };
+        int r;
+
+        r = config_new(&config);
+        if (r != 0)
+                return err_up(r);
+        loader.config = config;
+        config_load_defaults(&loader);
+        r = config_routes_init(config->texts);
+        loader.from = CONFIG_FROM_FILE;
+        if (r == 0)
+                r = config_try_read(&loader, ini);
+        if (r == 0)
+                r = config_use_apply(&loader);
+        if (r == 0)
+                r = config_routes_build(&loader);
+        if (r != 0)
+                return err_up(r);
+        if (loader.n_errors > 0)
+                return CONFIG_E_INVALID;
+        *ret_routes = routes_ref(config->routes);
         return 0;
 }
 

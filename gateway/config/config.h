@@ -25,4 +25,9 @@ struct ConfigSource {
 MUST_CHECK int config_load(Config **ret_config, const ConfigSource *source);
 Config *config_free(Config *config);
 
+/* The routes that a file of @ini alone would make, which has routes and maps and nothing else.
+ * CONFIG_E_INVALID: @say was told why, of the first CONFIG_TRY_ERRORS errors. Any thread, once
+ * another one has loaded. */
+MUST_CHECK int config_try(Routes **ret_routes, Text ini, ConfigSayFn say, void *say_arg);
+
 DEFINE_CLEANUP(Config *, config_free);

@@ -129,6 +129,8 @@ struct ConfigLoader {
         const char *origin; /* of the value being read */
         ConfigFrom from;
         int n_errors;
+        ConfigSayFn say; /* NULL: standard error */
+        void *say_arg;   /* borrowed */
 };
 
 extern const ConfigKey config_keys[];

@@ -6,6 +6,21 @@
 
 #define CONFIG_ERROR_SIZE 512
 
+/* Of a file that somebody tries. */
+static void config_tell(const ConfigLoader *loader,
+                        const char *section,
+                        const char *name,
+                        const char *text) {
+        const char *colon = loader->origin ? strrchr(loader->origin, ':') : NULL;
+        CLEANUP_BUF Buf said = { 0 };
+
+        buf_printf(&said, "%s%s%s: %s", section, name ? "." : "", name ? name : "", text);
+        if (!buf_failed(&said))
+                loader->say(loader->say_arg,
+                            colon ? (int)strtol(colon + 1, NULL, 10) : 0,
+                            buf_text(&said).data);
+}
+
 PRINTF(5, 0)
 static void config_say(const ConfigLoader *loader,
                        const char *what,
@@ -16,6 +31,11 @@ static void config_say(const ConfigLoader *loader,
         char text[CONFIG_ERROR_SIZE];
 
         vsnprintf(text, sizeof(text), format, args);
+        if (loader->say) {
+                if (!*what && loader->n_errors < CONFIG_TRY_ERRORS)
+                        config_tell(loader, section, name, text);
+                return;
+        }
         fprintf(stderr,
                 "%s: %s%s%s%s: %s\n",
                 loader->origin ? loader->origin : "default",

@@ -19,6 +19,11 @@ typedef struct Config Config;
 #define CONFIG_N_RETENTION   11
 #define CONFIG_PROFILE_NAMES "people-counter, energy, device-hub, vehicles, cameras"
 
+/* One error: @line 0 is of none; @text is for people, and may have any bytes of the source. */
+typedef void (*ConfigSayFn)(void *arg, int line, const char *text);
+
+#define CONFIG_TRY_ERRORS 100 /* that are told of one file */
+
 struct Config {
         WsOptions ws;       /* [http] and [ws]; epoch and version are filled in by the gateway */
         WsAuthOptions auth; /* [auth] */

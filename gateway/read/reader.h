@@ -29,6 +29,7 @@ struct ReaderOptions {
                 *greeting;  /* SQL for a new connection, which may refuse it; NULL: none; static */
         LoginCache *logins; /* borrowed; of readers that log in */
         Queue *outbox;      /* borrowed */
+        void *arg;          /* borrowed; of the function that answers */
         LogPace *said;      /* borrowed; of lines about refused statements */
 };
 

@@ -175,15 +175,18 @@ static bool show_record(View *view, Record *record) {
         return is_row(record);
 }
 
-/* Each as if it had come alone; *ret_is_taken says whether all of them are rows. */
+/* Each as if it had come alone; *ret_is_taken says whether all that are told are rows. */
 static int show_elements(Trial *trial, Elements *elements, bool *ret_is_taken) {
+        uint32_t n = elements_count(elements), n_told = n;
         View *view = &trial->view;
         Record record;
         int r = 0;
 
+        if (trial->max_elements > 0 && n > trial->max_elements)
+                n_told = trial->max_elements;
         *ret_is_taken = true;
         view_array(view, "elements");
-        for (uint32_t i = 0; r == 0 && i < elements_count(elements); ++i) {
+        for (uint32_t i = 0; r == 0 && i < n_told; ++i) {
                 r = elements_decode(elements, trial->arena, i, &trial->envelope, &record);
                 if (r != 0)
                         break;
@@ -195,6 +198,8 @@ static int show_elements(Trial *trial, Elements *elements, bool *ret_is_taken) {
                 view_object_end(view);
         }
         view_array_end(view);
+        if (n_told < n)
+                view_int(view, "left_out", n - n_told);
         return r == 0 ? 0 : err_up(r);
 }
 

@@ -5,7 +5,7 @@
  * takes it, and the rows, or the reason why there is none.
  *
  * Nothing is asked and nothing stored: names stand as the message has them. In memory of the
- * caller, zeroed but for @routes, which it sets. One thread.
+ * caller, zeroed but for what it sets: @routes and @max_elements. One thread.
  */
 
 #include "base/arena.h"
@@ -18,7 +18,8 @@
 typedef struct Trial Trial;
 
 struct Trial {
-        const Routes *routes; /* borrowed */
+        const Routes *routes;  /* borrowed */
+        uint32_t max_elements; /* of one message, that are told; 0 = all of them */
 
         View view;
         Arena *arena;

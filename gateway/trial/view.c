@@ -18,12 +18,24 @@ void view_done(View *view) {
         buf_done(&view->buf);
 }
 
-int view_print(View *view, FILE *out) {
+int view_finish(View *view, Text *ret_text) {
         assert(view->depth == 0);
-        if (view->is_json) {
+        if (view->is_json)
                 json_out_object_end(&view->out);
+        if (buf_failed(&view->buf))
+                return err_new(-ENOMEM);
+        *ret_text = buf_text(&view->buf);
+        return 0;
+}
+
+int view_print(View *view, FILE *out) {
+        Text text;
+        int r = view_finish(view, &text);
+
+        if (r != 0)
+                return err_up(r);
+        if (view->is_json)
                 buf_append_char(&view->buf, '\n');
-        }
         if (buf_failed(&view->buf))
                 return err_new(-ENOMEM);
         (void)fwrite(view->buf.data, 1, view->buf.n, out);

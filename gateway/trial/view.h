@@ -31,7 +31,9 @@ struct View {
 
 void view_init(View *view, bool is_json); /* and opens the object that is all of it */
 void view_done(View *view);
-/* Closes it, and writes it; -ENOMEM. */
+/* Closes it: all of it, until view_done(); -ENOMEM. */
+MUST_CHECK int view_finish(View *view, Text *ret_text);
+/* The same, and writes it. */
 MUST_CHECK int view_print(View *view, FILE *out);
 
 /* @name NULL: an element of an array. */
