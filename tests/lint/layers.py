@@ -49,7 +49,7 @@ ONLY_IN = {  # foreign header (a prefix) -> the files that may know it exists
                                                   "takeover", "tidy"))},
     "uv.h": {"ws/net/conn.c", "ws/net/conns.c", "ws/net/listener.c", "ws/server.c"},
     "json-c/": {"ws/access/auth.c", "ws/access/token.c", "ws/device/order.c", "ws/device/detections.c", "ws/dialects/native_request.c",
-               "ws/dialects/client_message.c", "ws/dialects/misdirected.c", "ws/pages/thresholds.c", "ws/pages/vehicles.c", "gateway/move/json_rows.c"},
+               "ws/dialects/client_message.c", "ws/dialects/misdirected.c", "ws/manage/try.c", "ws/pages/thresholds.c", "ws/pages/vehicles.c", "gateway/move/json_rows.c"},
     "cbor.h": {"gateway/decode/cbor.c"},
     "sparkplug_b.pb-c.h": {"gateway/sparkplug/payload.c"},
     "jwt.h": {"ws/access/auth.c"},

@@ -23,8 +23,7 @@ static void ws_change_refuse(WsCall *call, int status, const char *code, const c
 
 /* ---- asking ---- */
 
-/* false: too many of this user's, and the response says so. */
-static bool ws_change_may(WsCall *call) {
+bool ws_change_may(WsCall *call) {
         char name[48];
         int wait_s;
 

@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "ws/http/endpoint.h"
 
+bool ws_change_may(WsCall *call); /* false: too many of this user's, and the response says so */
 MUST_CHECK int ws_change_ask(WsCall *call, ManageKind kind);
 int ws_change_answer(WsCall *call, const Answer *answer);
 int ws_change_minted(WsCall *call, const Answer *answer); /* of a token of a user */
