@@ -177,6 +177,7 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
         "/api/devices/{id}/owner": {"json": {"user": "ana"}},
         "/api/vehicles/{id}/owner": {"json": {"user": "ana"}},
         "/auth/login": {"json": {"email": "ana", "password": "correct horse battery"}},
+        "/api/routes/try": {"json": {"topic": "ems/dev-1/telemetry", "payload": '{"v": 1}'}},
     }
     queries = {
         "/api/devices/{id}/telemetry": ["?interval=5m", "?limit=1&order=asc"],
@@ -234,7 +235,7 @@ def test_every_path_answers_as_the_document_says(documented, broker, database):
                 values["id"] = command.json()["command_id"]
             is_device = any("deviceToken" in s for s in operation["security"])
             token = ids["dev-1 token"] if is_device else \
-                gateway.token("root" if re.search("/owner$|/thresholds|/dead-letters|/unrouted|/discovered", path) else "ana")
+                gateway.token("root" if re.search("/owner$|/thresholds|/dead-letters|/unrouted|/discovered|/try$", path) else "ana")
             body = None if method == "get" else bodies.get(path)
             if path in ("/api/token/refresh", "/auth/refresh"):  # one of a log-in alone is renewed
                 token = gateway.post("/api/token", **bodies["/api/token"]).json()["access_token"]

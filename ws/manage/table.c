@@ -1,5 +1,6 @@
 #include "base/err.h"
 #include "ws/manage/change.h"
+#include "ws/manage/try.h"
 
 #define WS_JSON "application/json"
 
@@ -163,6 +164,7 @@ const WsEndpoint ws_manage_endpoints[] = {
           ws_manage_vehicle_shares, ws_change_answer, NULL },
         { "/api/manage/vehicles/{id}/shares", "PUT", WS_ENDPOINT_USER,
           ws_manage_vehicle_share, ws_change_answer, WS_JSON },
+        { "/api/routes/try", "POST", WS_ENDPOINT_USER, ws_try_ask, ws_try_answer, WS_JSON },
 };
 /* clang-format on */
 
