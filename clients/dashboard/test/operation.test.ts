@@ -82,7 +82,7 @@ test("dead letters are told in groups, looked at as text, and come back once the
   await page.context().close();
 });
 
-test("a topic that no route takes is seen, and the lines of a route for it are there to copy", async () => {
+test("a topic that no route takes is seen, and the lines of a route for it are there to copy, with the row that they would make", async () => {
   const { page, said } = await dashboard.open({ permissions: ["clipboard-read", "clipboard-write"] });
 
   await dashboard.signIn(page, "root", "#/operation/unrouted");
@@ -100,6 +100,9 @@ test("a topic that no route takes is seen, and the lines of a route for it are t
   await dialog.getByText("Copied").waitFor();
   expect(await page.evaluate(() => navigator.clipboard.readText())).toMatch(/^\[route heating\]\ntopic = heating\/\{device\}\/state\n/);
   expect(await dialog.getByRole("region", { name: "One message" }).innerText()).toContain("img src=x");
+  const made = dialog.getByRole("group", { name: "A row" });
+  expect(await made.innerText()).toMatch(/b0017[^]*61\.5/);
+  expect(await made.innerText()).toContain("img src=x");
   expect(await stumbles(page)).toEqual([]);
   await shoot(page, "unrouted-route");
   expect(await page.title()).toBe("Operation – Tidegate");

@@ -227,6 +227,14 @@ export const en = {
   "unrouted.sample.of": "It came at {topic}.",
   "unrouted.members": "Its members",
 
+  "rows.title": "What it would make of this message",
+  "rows.row": "A row",
+  "rows.cut": "Only the beginning of the message is known here: try the whole of it with tidegate route test.",
+  "rows.ignored": "Nothing: the route ignores it.",
+  "rows.letter": "A dead letter: {reason}. {detail}",
+  "rows.aside": "{member} is set aside: {reason}.",
+  "rows.left_out": { one: "{n} more row is not shown.", other: "{n} more rows are not shown." },
+
   "settings.title": "Settings",
   "settings.parts": "Parts of the settings",
   "settings.guest": "Who is signed in finds here what is his. Guests have nothing to set.",

@@ -5,6 +5,7 @@ import { ago, number, t } from "../i18n";
 import { Copy } from "../ui/Copy";
 import { Dialog } from "../ui/Dialog";
 import { Members } from "../ui/Members";
+import { Rows } from "./Rows";
 import table from "../ui/Table.module.css";
 import css from "./Letters.module.css";
 
@@ -84,7 +85,7 @@ export function Unrouted() {
   );
 }
 
-/** The lines of a route, and what they are made from. */
+/** The lines of a route, what they would make, and what they are made from. */
 function Make({ topic, close }: { topic: Topic; close(): void }) {
   return (
     <Dialog title={t("unrouted.make.title", { topic: topic.topic })} close={close}>
@@ -93,6 +94,7 @@ function Make({ topic, close }: { topic: Topic; close(): void }) {
         <>
           <p className={css.what}>{t("unrouted.how")}</p>
           <Copy text={topic.route} label={t("unrouted.ini")} />
+          <Rows topic={topic.example} sample={topic.sample} bytes={topic.bytes} config={topic.route} />
         </>
       )}
       <h3>{t("unrouted.sample")}</h3>
