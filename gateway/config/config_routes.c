@@ -76,7 +76,7 @@ static int config_routes_add(ConfigTexts *texts, const char *name, ConfigRoute *
 }
 
 int config_routes_init(ConfigTexts *texts) {
-        ConfigRoute *route;
+        ConfigRoute *route = NULL;
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < N_ELEMENTS(config_default_routes); ++i) {
