@@ -1,6 +1,5 @@
 #include "gateway/gateway.h"
 
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,13 +17,12 @@
 #include "gateway/doors.h"
 #include "gateway/inlet.h"
 #include "gateway/journal/bus_error.h"
-#include "gateway/lease.h"
 #include "gateway/notify.h"
 #include "gateway/read/readers.h"
 #include "gateway/self_check.h"
 #include "gateway/signals.h"
+#include "gateway/slot_line.h"
 #include "gateway/sparkplug/order.h"
-#include "gateway/store/processor.h"
 #include "gateway/trier.h"
 #include "model/event.h"
 #include "model/metrics.h"
@@ -41,18 +39,14 @@ struct Gateway {
         const ConfigSource *source; /* borrowed */
         int signals;                /* signalfd */
 
-        Journal *journal;
-        char routes_file[PATH_MAX]; /* beside it */
-        Inlet *inlet;
+        SlotLine *line;
         WsAuth *auth;
         Queue *outbox;
         Queue *orders; /* of SparkplugOrder */
         Readers *readers;
         Trier *trier;
         WsServer *ws;
-        Processor *processor;
         Doors *doors;
-        Lease *lease;
 
         SelfCheck check;
 };
@@ -65,35 +59,6 @@ static const Config *gateway_config(const Gateway *gateway) {
         return gateway->reloaded ? gateway->reloaded : gateway->config;
 }
 
-static int gateway_open_journal(Gateway *gateway) {
-        const JournalOptions *options = &gateway->config->journal;
-        int r;
-
-        snprintf(gateway->routes_file, sizeof(gateway->routes_file), "%s/routes", options->dir);
-        r = journal_open(&gateway->journal, options);
-        switch (r) {
-        case 0:
-                break;
-        case JOURNAL_E_LOCKED:
-                log_error("journal_locked dir=\"%s\" hint=\"another process uses this journal\"",
-                          options->dir);
-                return GATEWAY_E_START;
-        case JOURNAL_E_INVALID:
-                log_error("journal_unusable dir=\"%s\"", options->dir);
-                return GATEWAY_E_START;
-        default:
-                log_error("journal_failed dir=\"%s\" error=\"%s\"", options->dir, err_text(r));
-                return err_up(r);
-        }
-
-        r = inlet_new(&gateway->inlet,
-                      gateway->journal,
-                      options->segment_bytes,
-                      (size_t)(options->max_bytes / 100 *
-                               (uint64_t)gateway->config->journal_device_share));
-        return r == 0 ? 0 : err_up(r);
-}
-
 static int gateway_make_outbox(Gateway *gateway) {
         int r;
 
@@ -102,6 +67,17 @@ static int gateway_make_outbox(Gateway *gateway) {
                       gateway_free_event);
         if (r == 0)
                 r = queue_new(&gateway->orders, SPARKPLUG_ORDERS, sparkplug_order_drop);
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int gateway_make_line(Gateway *gateway) {
+        int r = slot_line_new(&gateway->line,
+                              &(SlotLineOptions){ .config = gateway->config,
+                                                  .outbox = gateway->outbox,
+                                                  .orders = gateway->orders });
+
+        if (r > 0)
+                return GATEWAY_E_START;
         return r == 0 ? 0 : err_up(r);
 }
 
@@ -139,13 +115,13 @@ static int gateway_ask(void *arg, Query **queryp) {
 static void gateway_wire(Gateway *gateway, WsOptions *options, const Routes *routes) {
         const Route *route = routes_by_kind(routes, KIND_BLE_DETECTIONS);
 
-        options->epoch = journal_epoch(gateway->journal);
+        options->epoch = slot_line_epoch(gateway->line);
         options->version = TIDEGATE_VERSION;
         options->no_broker = !gateway->config->mqtt_enabled;
         options->ask = gateway_ask;
         options->ask_arg = gateway;
         options->inbound = inlet_take;
-        options->inbound_arg = gateway->inlet;
+        options->inbound_arg = slot_line_inlet(gateway->line);
         options->check_json = json_check;
         options->clean_json = decode_clean;
         options->count_detections = decode_count_detections;
@@ -178,77 +154,22 @@ static int gateway_start_ws(Gateway *gateway) {
         return GATEWAY_E_START;
 }
 
-static int gateway_start_database(Gateway *gateway) {
-        const Config *config = gateway->config;
-        const ProcessorOptions options = {
-                .database_url = config->database_url,
-                .holder = { .slot = config->cluster_slot,
-                            .instance = lease_instance(gateway->lease) },
-                .max_batch = (size_t)config->database_max_batch,
-                .max_delay_ms = config->database_max_delay_ms,
-                .stall_ms = config->database_stall_ms,
-                .timeout_ms = config->database_timeout_ms,
-                .heartbeat_ms = config->database_heartbeat_ms,
-                .outbox_wait_ms = config->outbox_wait_ms,
-                .check_ms = config->journal_check_ms,
-                .new_per_minute = config->registry_new_per_minute,
-                .max_devices = config->registry_max_devices,
-                .user_share = config->registry_user_share,
-                .max_sensors = config->registry_max_sensors,
-                .max_people = config->registry_max_people,
-                .max_notes = config->row_notes,
-                .nodes = { .max_things = config->sparkplug_max_things,
-                           .max_metrics = config->sparkplug_max_metrics,
-                           .inbound = inlet_take,
-                           .arg = gateway->inlet,
-                           .orders = gateway->orders },
-                .merged = { .max_devices = config->merge_max_devices,
-                            .max_bytes = config->merge_max_bytes },
-                .routes_file = gateway->routes_file,
-                .migrate = config->database_migrate,
-        };
-        int r = processor_new(&gateway->processor,
-                              &options,
-                              gateway->journal,
-                              doors_routes(gateway->doors),
-                              gateway->outbox);
-        return r == 0 ? 0 : err_up(r);
-}
-
 static int gateway_make_doors(Gateway *gateway) {
         int r = doors_new(&gateway->doors,
                           &(DoorsOptions){ .config = gateway->config,
-                                           .epoch = journal_epoch(gateway->journal),
-                                           .inlet = gateway->inlet,
+                                           .epoch = slot_line_epoch(gateway->line),
+                                           .inlet = slot_line_inlet(gateway->line),
                                            .outbox = gateway->outbox,
                                            .orders = gateway->orders });
 
         return r == 0 ? 0 : err_up(r);
 }
 
-/* A key without a value is one that is not there. */
-static const char *gateway_given(const char *text) {
-        return text && *text ? text : NULL;
-}
-
-static int gateway_start_lease(Gateway *gateway) {
-        const Config *config = gateway->config;
-        int r;
-
-        r = lease_new(&gateway->lease,
-                      &(LeaseOptions){ .database_url = config->database_url,
-                                       .journal_dir = config->journal.dir,
-                                       .epoch = journal_epoch(gateway->journal),
-                                       .journal = gateway->journal,
-                                       .cluster = config->cluster_name,
-                                       .node = gateway_given(config->cluster_node),
-                                       .advertise = config->cluster_advertise,
-                                       .client_id = doors_client_id(gateway->doors),
-                                       .is_client_fixed = config->mqtt.client_id != NULL,
-                                       .is_experienced = journal_noted_seq(gateway->journal) > 0,
-                                       .slot = config->cluster_slot,
-                                       .lease_ms = config->cluster_lease_ms });
-        return r == 0 ? 0 : err_up(r);
+static int gateway_start_line(Gateway *gateway) {
+        return err_up(slot_line_start(gateway->line,
+                                      doors_discovery(gateway->doors),
+                                      doors_own_routes(gateway->doors),
+                                      doors_routes(gateway->doors)));
 }
 
 int gateway_new(Gateway **ret_gateway, Config *config, const ConfigSource *source) {
@@ -267,9 +188,9 @@ int gateway_new(Gateway **ret_gateway, Config *config, const ConfigSource *sourc
         bus_error_guard();
         r = signals_open(&gateway->signals);
         if (r == 0)
-                r = gateway_open_journal(gateway);
-        if (r == 0)
                 r = gateway_make_outbox(gateway);
+        if (r == 0)
+                r = gateway_make_line(gateway);
         if (r == 0)
                 r = gateway_start_readers(gateway);
         if (r == 0)
@@ -277,9 +198,7 @@ int gateway_new(Gateway **ret_gateway, Config *config, const ConfigSource *sourc
         if (r == 0)
                 r = gateway_make_doors(gateway);
         if (r == 0)
-                r = gateway_start_lease(gateway);
-        if (r == 0)
-                r = gateway_start_database(gateway);
+                r = gateway_start_line(gateway);
         if (r != 0)
                 return r; /* GATEWAY_E_START is for the caller as well */
 
@@ -287,7 +206,7 @@ int gateway_new(Gateway **ret_gateway, Config *config, const ConfigSource *sourc
                  TIDEGATE_VERSION,
                  config->ws.listen,
                  ws_server_port(gateway->ws),
-                 journal_epoch(gateway->journal));
+                 slot_line_epoch(gateway->line));
         *ret_gateway = TAKE(&gateway);
         return 0;
 }
@@ -296,9 +215,9 @@ Gateway *gateway_free(Gateway *gateway) {
         if (!gateway)
                 return NULL;
 
+        if (gateway->line)
+                slot_line_end(gateway->line);
         doors_free(gateway->doors);
-        processor_free(gateway->processor);
-        lease_free(gateway->lease);
         if (gateway->readers)
                 readers_stop(gateway->readers);
         if (gateway->trier)
@@ -309,8 +228,7 @@ Gateway *gateway_free(Gateway *gateway) {
         trier_free(gateway->trier);
         queue_free(gateway->outbox);
         queue_free(gateway->orders);
-        inlet_free(gateway->inlet);
-        journal_close(gateway->journal);
+        slot_line_free(gateway->line);
         config_free(gateway->reloaded);
         if (gateway->signals >= 0)
                 (void)close(gateway->signals);
@@ -344,10 +262,10 @@ static int gateway_apply_auth(Gateway *gateway, const Config *config) {
         return 0;
 }
 
-/* They are known before their messages come. */
 static int gateway_set_routes(Gateway *gateway) {
-        processor_set_routes(gateway->processor, doors_routes(gateway->doors));
-        return err_up(doors_follow(gateway->doors));
+        return err_up(slot_line_set_routes(gateway->line,
+                                           doors_own_routes(gateway->doors),
+                                           doors_routes(gateway->doors)));
 }
 
 static int gateway_apply(Gateway *gateway, Config *config) {
@@ -400,15 +318,9 @@ static int gateway_reload(Gateway *gateway) {
 /* ---- the main loop ------------------------------------------------------------------------ */
 
 static int gateway_result(const Gateway *gateway) {
-        int r = processor_result(gateway->processor);
+        int r = slot_line_result(gateway->line);
 
-        if (r == 0)
-                r = ws_server_result(gateway->ws);
-        if (r == 0 && journal_has_failed(gateway->journal))
-                r = -EIO; /* only a new start reads what is there */
-        if (r == 0 && lease_state(gateway->lease) == LEASE_LOST)
-                r = -EBUSY; /* only a new start waits for its turn */
-        return r != 0 ? r : inlet_result(gateway->inlet);
+        return r != 0 ? r : ws_server_result(gateway->ws);
 }
 
 static void gateway_tick(Gateway *gateway) {
@@ -434,25 +346,12 @@ static int gateway_take_signals(Gateway *gateway, bool *ret_stop) {
         return r == 0 ? 0 : err_up(r);
 }
 
-/* It takes in while the slot is ours, or while there is nobody to ask; it stores what the database
- * lets it. */
-static int gateway_follow_lease(Gateway *gateway) {
-        static const ProcessorStanding standings[] = {
-                [LEASE_UNKNOWN] = PROCESSOR_WAITS, [LEASE_NEW] = PROCESSOR_STORES,
-                [LEASE_AWAY] = PROCESSOR_LOOKS,    [LEASE_HELD] = PROCESSOR_STORES,
-                [LEASE_WAITING] = PROCESSOR_WAITS, [LEASE_DOUBTED] = PROCESSOR_WAITS,
-                [LEASE_LOST] = PROCESSOR_WAITS,
-        };
-        LeaseState state;
-        int r = 0;
+static int gateway_follow_line(Gateway *gateway) {
+        bool is_in;
+        int r = slot_line_follow(gateway->line, &is_in);
 
-        lease_hear(gateway->lease);
-        state = lease_state(gateway->lease);
-        processor_set_standing(gateway->processor, standings[state]);
-        if (state == LEASE_AWAY || state == LEASE_HELD)
-                r = doors_open(gateway->doors, gateway->lease);
-        else
-                doors_shut(gateway->doors);
+        if (r == 0 && is_in)
+                r = doors_open(gateway->doors, slot_line_client_id(gateway->line));
         if (r > 0)
                 return err_new(-EINVAL); /* as configured */
         return r == 0 ? 0 : err_up(r);
@@ -460,9 +359,11 @@ static int gateway_follow_lease(Gateway *gateway) {
 
 /* What devices have announced. */
 static int gateway_follow_doors(Gateway *gateway) {
-        bool is_changed;
-        int r = doors_turn(gateway->doors, &is_changed);
+        bool is_changed = false;
+        int r = slot_line_turn(gateway->line);
 
+        if (r == 0)
+                r = doors_turn(gateway->doors, &is_changed);
         if (r == 0 && is_changed)
                 r = gateway_set_routes(gateway);
         return r == 0 ? 0 : err_up(r);
@@ -471,7 +372,10 @@ static int gateway_follow_doors(Gateway *gateway) {
 /* Until the tick, or until there is something to do before. */
 static int gateway_wait_ms(const Gateway *gateway, int64_t left_us) {
         int64_t wait_us = doors_wait_us(gateway->doors);
+        int64_t line_us = slot_line_wait_us(gateway->line);
 
+        if (wait_us > line_us)
+                wait_us = line_us;
         if (wait_us > left_us)
                 wait_us = left_us;
         return wait_us > 0 ? (int)(wait_us / 1000) + 1 : 0;
@@ -486,7 +390,7 @@ static int64_t gateway_tick_us(void) {
 
 static int gateway_loop(Gateway *gateway) {
         struct pollfd fds[] = { { .fd = gateway->signals, .events = POLLIN },
-                                { .fd = lease_fd(gateway->lease), .events = POLLIN },
+                                { .fd = slot_line_fd(gateway->line), .events = POLLIN },
                                 { .fd = doors_fd(gateway->doors), .events = POLLIN } };
         int64_t tick_us = gateway_tick_us();
         int64_t next_us = clock_mono_us();
@@ -503,7 +407,7 @@ static int gateway_loop(Gateway *gateway) {
                 (void)poll(fds, N_ELEMENTS(fds), gateway_wait_ms(gateway, next_us - now_us));
                 r = gateway_take_signals(gateway, &stop);
                 if (r == 0 && !stop)
-                        r = gateway_follow_lease(gateway);
+                        r = gateway_follow_line(gateway);
                 if (r == 0 && !stop)
                         r = gateway_follow_doors(gateway);
                 if (r == 0)
@@ -529,14 +433,15 @@ static void gateway_stop(Gateway *gateway) {
 
         log_info("stopping grace_ms=%d", grace_ms);
         notify_stopping();
-        lease_drain(gateway->lease);
+        slot_line_drain(gateway->line);
         signals_arm_second();
+        slot_line_stop_source(gateway->line);
         doors_stop(gateway->doors, gateway_left_ms(deadline_us) / 2);
-        processor_stop(gateway->processor, gateway_left_ms(deadline_us));
+        slot_line_stop_storing(gateway->line, gateway_left_ms(deadline_us));
         (void)queue_wait_closed(gateway->outbox, gateway_left_ms(deadline_us));
-        lease_stop(gateway->lease,
-                   metric_get(METRIC_IN_JOURNAL) == 0,
-                   gateway_left_ms(deadline_us));
+        slot_line_release(gateway->line,
+                          metric_get(METRIC_IN_JOURNAL) == 0,
+                          gateway_left_ms(deadline_us));
         ws_server_drain(gateway->ws, gateway_left_ms(deadline_us));
         log_info("stopped in_journal=%lld", (long long)metric_get(METRIC_IN_JOURNAL));
 }

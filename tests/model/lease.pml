@@ -8,7 +8,7 @@
  *      learn_*            lease_take(), lease_see(), lease_guess(): what the node makes of it
  *      "open"             db_takeover(), db/write/takeover.c
  *      server             the storing transaction: BEGIN, tidegate_advance(), rows, COMMIT
- *      "connect", "lost"  doors_open(), mqtt_source_connect(), _lost(), _leave(), mqtt/source.c
+ *      "connect", "lost"  slot_line_follow(), mqtt_source_connect(), _lost(), _leave(), mqtt/source.c
  *      "take", "ack"      inlet_take(), gateway/inlet.c, and the PUBACK that follows it
  *      "release"          db_slots_release(), as gateway_stop() ends
  *

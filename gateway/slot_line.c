@@ -1,0 +1,380 @@
+#include "gateway/slot_line.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "gateway/discovery.h"
+#include "gateway/inlet.h"
+#include "gateway/journal/journal.h"
+#include "gateway/lease.h"
+#include "gateway/session_name.h"
+#include "gateway/store/processor.h"
+#include "mqtt/source.h"
+
+#define SLOT_LINE_HOLD_US INT64_C(10000000)
+
+struct SlotLine {
+        SlotLineOptions options;
+        Discovery *discovery; /* borrowed */
+        Journal *journal;
+        Inlet *inlet;
+        Lease *lease;
+        Processor *processor;
+        MqttSource *source; /* NULL: not open yet, or mqtt.url is not set */
+        Routes *own;        /* that are configured */
+
+        MqttOptions mqtt; /* as configured, under our name */
+        bool is_client_fixed;
+        char client_id[SESSION_NAME_SIZE];
+        char routes_file[PATH_MAX], mqtt_state[PATH_MAX]; /* beside the journal */
+        bool is_open;
+        int64_t held_until_us; /* monotonic: the source is not started yet; 0: it is */
+};
+
+/* ---- the way to the broker ---- */
+
+/* Of those that are configured each, of what was discovered patterns. */
+static int slot_line_set_filters(const SlotLine *line) {
+        const Patterns *patterns = discovery_patterns(line->discovery);
+        size_t n = 0;
+        const char **filters;
+        int r;
+
+        filters = calloc(routes_length(line->own) + patterns->n + 1, sizeof(*filters));
+        if (!filters)
+                return err_new(-ENOMEM);
+        for (size_t i = 0; i < routes_length(line->own); ++i)
+                filters[n++] = topic_template_pattern(routes_get(line->own, i)->topic);
+        for (size_t i = 0; i < patterns->n; ++i)
+                filters[n++] = patterns->items[i];
+        r = mqtt_source_set_filters(line->source, filters, n);
+        free(filters);
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* The broker may have queued messages of topics that another process, or another node, had
+ * discovered: without the announcements none of them has a route. */
+static bool slot_line_must_hold(const SlotLine *line, bool is_of_others) {
+        return !discovery_is_known(line->discovery) &&
+               (is_of_others || access(line->mqtt_state, F_OK) == 0);
+}
+
+static int slot_line_start_source(SlotLine *line) {
+        int r = slot_line_set_filters(line);
+
+        line->held_until_us = 0;
+        return r == 0 ? err_up(mqtt_source_start(line->source)) : err_up(r);
+}
+
+int slot_line_turn(SlotLine *line) {
+        bool is_known;
+
+        if (line->held_until_us == 0)
+                return 0;
+        is_known = discovery_is_known(line->discovery); /* to the processor since the turn before */
+        if (!is_known && clock_mono_us() < line->held_until_us)
+                return 0;
+        if (!is_known)
+                log_warning("mqtt_held_in_vain hint=\"what devices announce was not heard\"");
+        return err_up(slot_line_start_source(line));
+}
+
+int64_t slot_line_wait_us(const SlotLine *line) {
+        int64_t left_us;
+
+        if (line->held_until_us == 0)
+                return INT64_MAX;
+        left_us = discovery_is_known(line->discovery) ? 0 : line->held_until_us - clock_mono_us();
+        return left_us > 0 ? left_us : 0;
+}
+
+static bool slot_line_is_ours(const void *lease) {
+        return lease_is_confirmed(lease);
+}
+
+/* The session is the one that goes with the lease. */
+static bool slot_line_take_name(SlotLine *line) {
+        const char *client_id = lease_client_id(line->lease);
+        bool is_of_others = line->is_client_fixed || strcmp(client_id, line->client_id) != 0;
+
+        if (!line->is_client_fixed && is_of_others) {
+                session_name_change(line->options.config->journal.dir, client_id);
+                snprintf(line->client_id, sizeof(line->client_id), "%s", client_id);
+        }
+        return is_of_others;
+}
+
+static int slot_line_open_source(SlotLine *line) {
+        const MqttSink sink = {
+                .arg = line->inlet,
+                .inbound = inlet_take,
+                .session_resumed = inlet_session_resumed,
+                .session_lost = inlet_session_lost,
+                .is_high = inlet_is_high,
+                .owner = line->lease,
+                .is_ours = slot_line_is_ours,
+                .is_wanted = discovery_wants,
+                .wanted = line->discovery,
+        };
+        bool is_of_others;
+        int r;
+
+        if (!line->options.config->mqtt_enabled) {
+                log_warning("mqtt_off hint=\"mqtt.url is not set\"");
+                return 0;
+        }
+        is_of_others = slot_line_take_name(line);
+        r = mqtt_source_new(&line->source, &line->mqtt, &sink);
+        if (r > 0) {
+                log_error("mqtt_unusable hint=\"see the keys of [mqtt]\"");
+                return SLOT_LINE_E_UNUSABLE;
+        }
+        if (r == 0 && slot_line_must_hold(line, is_of_others)) {
+                line->held_until_us = clock_mono_us() + SLOT_LINE_HOLD_US;
+                log_info("mqtt_held hint=\"until what devices announce was heard\"");
+        } else if (r == 0) {
+                r = slot_line_start_source(line);
+        }
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* ---- whose it is ---- */
+
+int slot_line_fd(const SlotLine *line) {
+        return lease_fd(line->lease);
+}
+
+int slot_line_follow(SlotLine *line, bool *ret_is_in) {
+        static const ProcessorStanding standings[] = {
+                [LEASE_UNKNOWN] = PROCESSOR_WAITS, [LEASE_NEW] = PROCESSOR_STORES,
+                [LEASE_AWAY] = PROCESSOR_LOOKS,    [LEASE_HELD] = PROCESSOR_STORES,
+                [LEASE_WAITING] = PROCESSOR_WAITS, [LEASE_DOUBTED] = PROCESSOR_WAITS,
+                [LEASE_LOST] = PROCESSOR_WAITS,
+        };
+        LeaseState state;
+        int r;
+
+        lease_hear(line->lease);
+        state = lease_state(line->lease);
+        processor_set_standing(line->processor, standings[state]);
+        *ret_is_in = state == LEASE_AWAY || state == LEASE_HELD;
+        if (!*ret_is_in) {
+                inlet_shut(line->inlet);
+                return 0;
+        }
+        inlet_open(line->inlet, line->lease);
+        if (line->is_open)
+                return 0;
+        line->is_open = true;
+        r = slot_line_open_source(line);
+        return r < 0 ? err_up(r) : r;
+}
+
+int slot_line_set_routes(SlotLine *line, Routes *own, Routes *routes) {
+        routes_unref(line->own);
+        line->own = routes_ref(own);
+        inlet_set_routes(line->inlet, own);            /* what is discovered has no each */
+        processor_set_routes(line->processor, routes); /* before their messages come */
+        return line->source ? err_up(slot_line_set_filters(line)) : 0;
+}
+
+int slot_line_result(const SlotLine *line) {
+        int r = processor_result(line->processor);
+
+        if (r == 0 && journal_has_failed(line->journal))
+                r = -EIO; /* only a new start reads what is there */
+        if (r == 0 && lease_state(line->lease) == LEASE_LOST)
+                r = -EBUSY; /* only a new start waits for its turn */
+        return r != 0 ? r : inlet_result(line->inlet);
+}
+
+/* ---- the start ---- */
+
+static int slot_line_open_journal(SlotLine *line) {
+        const Config *config = line->options.config;
+        const JournalOptions *options = &config->journal;
+        int r;
+
+        r = journal_open(&line->journal, options);
+        switch (r) {
+        case 0:
+                break;
+        case JOURNAL_E_LOCKED:
+                log_error("journal_locked dir=\"%s\" hint=\"another process uses this journal\"",
+                          options->dir);
+                return SLOT_LINE_E_UNUSABLE;
+        case JOURNAL_E_INVALID:
+                log_error("journal_unusable dir=\"%s\"", options->dir);
+                return SLOT_LINE_E_UNUSABLE;
+        default:
+                log_error("journal_failed dir=\"%s\" error=\"%s\"", options->dir, err_text(r));
+                return err_up(r);
+        }
+
+        r = inlet_new(&line->inlet,
+                      line->journal,
+                      options->segment_bytes,
+                      (size_t)(options->max_bytes / 100 * (uint64_t)config->journal_device_share));
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* Under which name we would go to the broker. */
+static void slot_line_name(SlotLine *line) {
+        const Config *config = line->options.config;
+
+        line->mqtt = config->mqtt;
+        line->is_client_fixed = config->mqtt.client_id != NULL;
+        if (line->is_client_fixed)
+                snprintf(line->client_id, sizeof(line->client_id), "%s", config->mqtt.client_id);
+        else
+                session_name(config->journal.dir, journal_epoch(line->journal), line->client_id);
+        if (!line->is_client_fixed)
+                line->mqtt.client_id = line->client_id;
+        line->mqtt.state_file = line->mqtt_state;
+}
+
+int slot_line_new(SlotLine **ret_line, const SlotLineOptions *options) {
+        CLEANUP(slot_line_free) SlotLine *line = NULL;
+        const char *dir = options->config->journal.dir;
+        int r;
+
+        line = calloc(1, sizeof(*line));
+        if (!line)
+                return err_new(-ENOMEM);
+        line->options = *options;
+        snprintf(line->routes_file, sizeof(line->routes_file), "%s/routes", dir);
+        snprintf(line->mqtt_state, sizeof(line->mqtt_state), "%s/subscriptions", dir);
+        r = slot_line_open_journal(line);
+        if (r != 0)
+                return r; /* SLOT_LINE_E_UNUSABLE is for the caller as well */
+        slot_line_name(line);
+        *ret_line = TAKE(&line);
+        return 0;
+}
+
+/* A key without a value is one that is not there. */
+static const char *slot_line_given(const char *text) {
+        return text && *text ? text : NULL;
+}
+
+static int slot_line_start_lease(SlotLine *line) {
+        const Config *config = line->options.config;
+        int r;
+
+        r = lease_new(&line->lease,
+                      &(LeaseOptions){ .database_url = config->database_url,
+                                       .journal_dir = config->journal.dir,
+                                       .epoch = journal_epoch(line->journal),
+                                       .journal = line->journal,
+                                       .cluster = config->cluster_name,
+                                       .node = slot_line_given(config->cluster_node),
+                                       .advertise = config->cluster_advertise,
+                                       .client_id = line->client_id,
+                                       .is_client_fixed = line->is_client_fixed,
+                                       .is_experienced = journal_noted_seq(line->journal) > 0,
+                                       .slot = config->cluster_slot,
+                                       .lease_ms = config->cluster_lease_ms });
+        return r == 0 ? 0 : err_up(r);
+}
+
+static int slot_line_start_processor(SlotLine *line, Routes *routes) {
+        const Config *config = line->options.config;
+        const ProcessorOptions options = {
+                .database_url = config->database_url,
+                .holder = { .slot = config->cluster_slot, .instance = lease_instance(line->lease) },
+                .max_batch = (size_t)config->database_max_batch,
+                .max_delay_ms = config->database_max_delay_ms,
+                .stall_ms = config->database_stall_ms,
+                .timeout_ms = config->database_timeout_ms,
+                .heartbeat_ms = config->database_heartbeat_ms,
+                .outbox_wait_ms = config->outbox_wait_ms,
+                .check_ms = config->journal_check_ms,
+                .new_per_minute = config->registry_new_per_minute,
+                .max_devices = config->registry_max_devices,
+                .user_share = config->registry_user_share,
+                .max_sensors = config->registry_max_sensors,
+                .max_people = config->registry_max_people,
+                .max_notes = config->row_notes,
+                .nodes = { .max_things = config->sparkplug_max_things,
+                           .max_metrics = config->sparkplug_max_metrics,
+                           .inbound = inlet_take,
+                           .arg = line->inlet,
+                           .orders = line->options.orders },
+                .merged = { .max_devices = config->merge_max_devices,
+                            .max_bytes = config->merge_max_bytes },
+                .routes_file = line->routes_file,
+                .migrate = config->database_migrate,
+        };
+        int r = processor_new(&line->processor,
+                              &options,
+                              line->journal,
+                              routes,
+                              line->options.outbox);
+        return r == 0 ? 0 : err_up(r);
+}
+
+int slot_line_start(SlotLine *line, Discovery *discovery, Routes *own, Routes *routes) {
+        int r;
+
+        line->discovery = discovery;
+        line->own = routes_ref(own);
+        inlet_set_routes(line->inlet, own);
+        r = slot_line_start_lease(line);
+        if (r == 0)
+                r = slot_line_start_processor(line, routes);
+        return r == 0 ? 0 : err_up(r);
+}
+
+/* ---- the end ---- */
+
+void slot_line_drain(SlotLine *line) {
+        lease_drain(line->lease);
+}
+
+void slot_line_stop_source(SlotLine *line) {
+        if (line->source)
+                mqtt_source_stop(line->source);
+}
+
+void slot_line_stop_storing(SlotLine *line, int grace_ms) {
+        processor_stop(line->processor, grace_ms);
+}
+
+void slot_line_release(SlotLine *line, bool is_drained, int timeout_ms) {
+        lease_stop(line->lease, is_drained, timeout_ms);
+}
+
+void slot_line_end(SlotLine *line) {
+        line->source = mqtt_source_free(line->source);
+        line->processor = processor_free(line->processor);
+        line->lease = lease_free(line->lease);
+}
+
+SlotLine *slot_line_free(SlotLine *line) {
+        if (!line)
+                return NULL;
+        slot_line_end(line);
+        inlet_free(line->inlet);
+        journal_close(line->journal);
+        routes_unref(line->own);
+        free(line);
+        return NULL;
+}
+
+/* ---- what others need ---- */
+
+const char *slot_line_epoch(const SlotLine *line) {
+        return journal_epoch(line->journal);
+}
+
+const char *slot_line_client_id(const SlotLine *line) {
+        return line->mqtt.client_id;
+}
+
+Inlet *slot_line_inlet(SlotLine *line) {
+        return line->inlet;
+}
