@@ -7,6 +7,7 @@ import pytest
 import websockets
 
 import viewers
+from conftest import populate
 from viewers import Viewer, refused
 from waiting import wait_until
 
@@ -131,6 +132,21 @@ def test_targets_and_types_narrow(gateway, native, broker):
     while root.push("vehicle_log")["data"] != {"battery_voltage": 4}:
         pass
     assert ana.quiet()
+
+
+def test_each_of_the_two_statistics_can_be_had_alone(make_gateway, native):
+    gateway = make_gateway(ws__stats_interval="100ms", ws__stats_refresh="200ms")
+    populate(gateway)
+    gateway.start()
+    people, cameras, both = native("ana"), native("ana"), native("ana")
+    kinds = "stats_update", "statistics_update"
+    people.ask("subscribe", to=["stats"], types=["stats_update"])
+    cameras.ask("subscribe", to=["stats"], types=["statistics_update", "raw_log"])
+    both.ask("subscribe", to=["stats"])
+    assert {both.push(*kinds)["type"], both.push(*kinds)["type"]} == set(kinds)
+    assert cameras.push(*kinds)["type"] == cameras.push(*kinds)["type"] == "statistics_update"  # it is repeated
+    assert people.push(*kinds)["type"] == "stats_update"
+    assert people.quiet()
 
 
 def test_auth_as_first_message(gateway, native):

@@ -102,7 +102,36 @@ static void test_targets_are_words_and_things_that_one_sees(void **state) {
         assert_int_equal(aim(&world, &world.ana, ""), WS_SUBSCRIPTION_E_BAD);
         assert_int_equal(aim(&world, &world.ana, "vehicle"), WS_SUBSCRIPTION_E_BAD);
         assert_int_equal(aim(&world, &world.ana, "stats"), 0);
-        assert_true(ws_subscription_wants_stats(&world.subscription));
+        assert_true(ws_subscription_wants_stats(&world.subscription, WS_SUBSCRIPTION_STATS));
+        world_done(&world);
+}
+
+static bool wants(const World *world, const char *type) {
+        return ws_subscription_wants_stats(&world->subscription,
+                                           ws_subscription_stats(text_of(type)));
+}
+
+static void test_a_type_of_statistics_is_that_one_alone(void **state) {
+        World world;
+
+        (void)state;
+        world_init(&world);
+        assert_int_equal(aim(&world, &world.ana, "stats"), 0);
+        assert_true(wants(&world, "stats_update"));
+        assert_true(wants(&world, "statistics_update"));
+        assert_int_equal(ws_subscription_add_type(&world.subscription, TEXT("raw_log")), 0);
+        assert_false(wants(&world, "stats_update"));
+        assert_false(wants(&world, "statistics_update"));
+        assert_int_equal(ws_subscription_add_type(&world.subscription, TEXT("stats_update")), 0);
+        assert_true(wants(&world, "stats_update"));
+        assert_false(wants(&world, "statistics_update"));
+        assert_int_equal(ws_subscription_add_type(&world.subscription, TEXT("statistics_update")),
+                         0);
+        assert_true(wants(&world, "statistics_update"));
+        assert_int_equal(ws_subscription_add_type(&world.subscription, TEXT("stat")),
+                         WS_SUBSCRIPTION_E_BAD);
+        assert_int_equal(ws_subscription_add_type(&world.subscription, TEXT("stats_update2")),
+                         WS_SUBSCRIPTION_E_BAD);
         world_done(&world);
 }
 
@@ -364,6 +393,7 @@ static void test_cursors_are_read_strictly(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_targets_are_words_and_things_that_one_sees),
+                cmocka_unit_test(test_a_type_of_statistics_is_that_one_alone),
                 cmocka_unit_test(test_event_matches_any_of_the_targets_and_types),
                 cmocka_unit_test(test_heartbeat_is_not_shown),
                 cmocka_unit_test(test_vehicle_enters_stays_and_leaves_a_box),

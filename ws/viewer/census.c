@@ -49,7 +49,7 @@ static void ws_census_miss(WsFollow *follow, bool gives, bool takes) {
 
 int ws_feed_move(WsFeed *feed, WsFollow *follow, WsSubscription *next, WsChange change) {
         WsSubscription *subscription = &follow->subscription;
-        bool wanted_stats = ws_subscription_wants_stats(subscription);
+        bool wanted_stats = ws_subscription_wants_stats(subscription, WS_SUBSCRIPTION_STATS);
         int r = 0;
 
         if (change.pace && next->interval_us == 0)
@@ -63,7 +63,9 @@ int ws_feed_move(WsFeed *feed, WsFollow *follow, WsSubscription *next, WsChange 
              n > 0;
              --n)
                 ws_backlog_refuse(&feed->client->backlog, true);
-        ws_feed_count_stats(feed, wanted_stats, ws_subscription_wants_stats(subscription));
+        ws_feed_count_stats(feed,
+                            wanted_stats,
+                            ws_subscription_wants_stats(subscription, WS_SUBSCRIPTION_STATS));
         if (follow->state == WS_FOLLOW_REPLAYS) /* the page was asked for what it was */
                 ws_feed_forget_page(feed);
         if (follow->state == WS_FOLLOW_SNAPSHOT && !subscription->is_set)

@@ -43,7 +43,10 @@ static void ws_feed_enter(WsFeed *feed, WsFollow *follow) {
                 ws_client_put_off_progress(feed->client);
                 ws_client_schedule(feed->client);
         }
-        ws_feed_count_stats(feed, false, ws_subscription_wants_stats(&follow->subscription));
+        ws_feed_count_stats(feed,
+                            false,
+                            ws_subscription_wants_stats(&follow->subscription,
+                                                        WS_SUBSCRIPTION_STATS));
 }
 
 /* From where it was, NULL: from now on. */

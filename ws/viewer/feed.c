@@ -54,7 +54,7 @@ WsFollow *ws_follow_free(WsFollow *follow) {
                 feed->n_playbacks -= follow->playback != NULL;
                 if (feed->asks_for == follow)
                         ws_feed_stop_asking(feed);
-                if (ws_subscription_wants_stats(&follow->subscription))
+                if (ws_subscription_wants_stats(&follow->subscription, WS_SUBSCRIPTION_STATS))
                         --feed->client->loop->n_stats_follows;
                 feed->n_sets -= follow->subscription.is_set;
                 if (feed->n_sets == 0)
@@ -415,6 +415,7 @@ int ws_feed_offer(WsFeed *feed, Event *event, WsFrame *frame) {
 }
 
 int ws_feed_offer_stats(WsFeed *feed, Text json, const char *type) {
+        uint32_t stats = ws_subscription_stats(text_of(type));
         WsFollow *follow;
         int r;
 
@@ -422,7 +423,7 @@ int ws_feed_offer_stats(WsFeed *feed, Text json, const char *type) {
                 return 0;
         TAILQ_FOREACH(follow, &feed->follows, entry)
                 if (follow->state == WS_FOLLOW_LIVE &&
-                    ws_subscription_wants_stats(&follow->subscription)) {
+                    ws_subscription_wants_stats(&follow->subscription, stats)) {
                         r = ws_feed_push(feed,
                                          &(WsPush){ .type = type,
                                                     .key = ws_frame_key(KIND_COUNT,

@@ -185,11 +185,15 @@ int ws_subscription_aim(WsSubscription *subscription, const WsEye *eye, Text tar
         return name.data ? ws_subscription_aim_group(subscription, name) : WS_SUBSCRIPTION_E_BAD;
 }
 
-int ws_subscription_add_type(WsSubscription *subscription, Text type) {
-        uint32_t kinds = ws_push_kinds(type);
+uint32_t ws_subscription_stats(Text type) {
+        if (text_equal(type, TEXT("stats_update")))
+                return UINT32_C(1) << 31;
+        return text_equal(type, TEXT("statistics_update")) ? UINT32_C(1) << 30 : 0;
+}
 
-        if (text_equal(type, TEXT("stats_update")) || text_equal(type, TEXT("statistics_update")))
-                kinds = WS_SUBSCRIPTION_STATS;
+int ws_subscription_add_type(WsSubscription *subscription, Text type) {
+        uint32_t kinds = ws_push_kinds(type) | ws_subscription_stats(type);
+
         if (kinds == 0)
                 return WS_SUBSCRIPTION_E_BAD;
         subscription->kinds |= kinds;
@@ -293,8 +297,8 @@ bool ws_subscription_reaches(const WsSubscription *subscription,
                ws_subscription_names(subscription, registry, vehicle_id, device_id);
 }
 
-bool ws_subscription_wants_stats(const WsSubscription *subscription) {
-        if (subscription->kinds != 0 && !(subscription->kinds & WS_SUBSCRIPTION_STATS))
+bool ws_subscription_wants_stats(const WsSubscription *subscription, uint32_t stats) {
+        if (subscription->kinds != 0 && !(subscription->kinds & stats))
                 return false;
         return (subscription->wide & 1U << WS_TARGET_STATS) != 0;
 }

@@ -19,7 +19,7 @@
 
 #define WS_SUBSCRIPTION_TARGETS 1000
 
-#define WS_SUBSCRIPTION_STATS (UINT32_C(1) << 31) /* among the kinds: statistics */
+#define WS_SUBSCRIPTION_STATS (UINT32_C(3) << 30) /* among the kinds: both statistics */
 #define WS_SUBSCRIPTION_ANY   UINT32_MAX
 
 typedef struct Index Index;
@@ -122,7 +122,9 @@ bool ws_subscription_reaches(const WsSubscription *subscription,
                              const Registry *registry,
                              int64_t vehicle_id,
                              int64_t device_id);
-bool ws_subscription_wants_stats(const WsSubscription *subscription);
+/* Of WS_SUBSCRIPTION_STATS the one that is sent as @type; 0: it is none of statistics. */
+uint32_t ws_subscription_stats(Text type);
+bool ws_subscription_wants_stats(const WsSubscription *subscription, uint32_t stats);
 bool ws_subscription_matches(const WsSubscription *subscription,
                              const Registry *registry,
                              const Event *event);

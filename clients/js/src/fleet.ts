@@ -222,7 +222,7 @@ class Singles {
   }
 
   #move(): void {
-    if (this.#wanted.size > 0) this.#group.move({ to: [...this.#wanted.keys()].map((id) => `${this.#kind}/${id}`) });
+    if (this.#wanted.size > 0) this.#group.move({ to: [...this.#wanted.keys()].map((id) => `${this.#kind}/id:${id}`) });
   }
 }
 

@@ -146,13 +146,13 @@ export class Subscription {
     const { to, types } = this.filter;
     const thing = thingOf(push);
 
-    if (!("cursor" in push)) return push.type.startsWith("stat") && to.includes("stats");
     if (types && !types.includes(push.type)) return false;
+    if (!("cursor" in push)) return push.type.startsWith("stat") && to.includes("stats");
     if (!this.name || !thing || (this.#isWhole && !this.things.has(thing))) return false;
     return to.some((target) => {
-      const [, kind, name] = /^(\w+)\/?(?:id:)?(.*)/.exec(target)!;
+      const [kind, name] = target.split(/\/(?:id:)?(.*)/);
       if (kind === "vehicle" || kind === "device")
-        return thing.startsWith(kind) && (!/^\d+$/.test(name!) || thing === `${kind}/${name}`);
+        return thing.startsWith(kind) && (this.#isWhole || !/^\d+$/.test(name!) || thing === `${kind}/${name}`);
       return (KINDS[kind!] ?? push.type) === push.type;
     });
   }

@@ -2,8 +2,9 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test, vi } from "vitest";
 import WebSocket from "ws";
-import { Client, Refused, type Connection, type Options, type Push, type SocketMaker } from "../src/index.js";
+import { Client, Refused, type Connection, type Filter, type Options, type Push, type SocketMaker } from "../src/index.js";
 import { events, poll } from "../src/fallback.js";
+import { fleetOf } from "../src/fleet.js";
 import { log, until, useStack } from "./stack.js";
 
 const stack = useStack();
@@ -202,6 +203,42 @@ test("what left while nobody was connected is told of, too", async () => {
   await until(() => left.length > 0, "it left");
   expect(left[0]).toEqual([`vehicle/${vehicle}`, expect.stringMatching("absent|right")]);
   await stack.act("sql", { statement: "UPDATE vehicles SET user_id = %s WHERE id = %s", values: [ana, vehicle] });
+});
+
+test("a number is an id, whatever old code spells it, and what is said of it is heard", async () => {
+  const id = stack.where.ids["dev-1"]!;
+  const other = `INSERT INTO devices (code, user_id) SELECT %s, user_id FROM devices WHERE id = ${id} RETURNING id`;
+  const [[old]] = await stack.act("sql", { statement: other, values: [`${id}`] }) as [[number]];
+  await stack.act("terminate"); /* what was loaded at start is what there is */
+  await stack.act("start");
+  const client = connect();
+  const device = fleetOf(client).device(id);
+  const end = device.subscribe(() => {});
+  const heard: number[] = [];
+  const byCode = client.subscribe({ to: [`device/${id}`] }, {
+    onEvent: (push) => push.type === "telemetry" && heard.push(push.device_id),
+  });
+
+  await byCode.ready;
+  await stack.act("publish", { topic: "ems/dev-1/telemetry", payload: '{"n":1}' });
+  await until(() => device.read()?.telemetry?.data.n === 1, "it is that of the id");
+  await stack.act("publish", { topic: `ems/id:${old}/telemetry`, payload: '{"n":2}' });
+  await until(() => heard.length > 0, "the other one is that of the code");
+  expect(heard).toEqual([old]);
+  expect(device.read()?.telemetry?.data.n).toBe(1);
+  end();
+  await stack.act("sql", { statement: "DELETE FROM devices WHERE id = %s", values: [old] });
+});
+
+test("of statistics come the ones that were asked for", async () => {
+  const client = connect();
+  const types: string[][] = [[], []];
+  const [one, both] = [["statistics_update"], undefined].map((wanted, i) =>
+    client.subscribe({ to: ["stats"], types: wanted as Push["type"][] | undefined } as Filter, { onEvent: (push) => types[i]!.push(push.type) }));
+
+  await Promise.all([one!.ready, both!.ready]);
+  await until(() => new Set(types[1]).size === 2, "both kinds came");
+  expect([...new Set(types[0])]).toEqual(["statistics_update"]);
 });
 
 test("a thing that is another's is refused as one that is not there", async () => {

@@ -13,8 +13,8 @@ const LIVE = 500;
 
 /** What a vehicle says in words: what is stored, and what comes. A line that is in both is shown once. */
 export function RawLog({ id }: { id: number }) {
-  const { events } = useEvents({ to: [`vehicle/${id}`], types: ["raw_log"] }, LIVE);
-  const stored = useAsked<Listing<Line>>(`api/vehicles/${id}/logs?types=raw_log&limit=200`);
+  const { events } = useEvents({ to: [`vehicle/id:${id}`], types: ["raw_log"] }, LIVE);
+  const stored = useAsked<Listing<Line>>(`api/vehicles/id:${id}/logs?types=raw_log&limit=200`);
   const live = events as unknown as readonly Line[];
   const known = new Set(live.map(({ cursor }) => cursor));
   const older = (stored.value?.items ?? []).filter(({ cursor }) => !known.has(cursor));

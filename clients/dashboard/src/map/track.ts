@@ -54,5 +54,5 @@ export function colourTrack({ geometry, properties }: Track): Coloured {
 
 export async function readTrack(client: Client, id: number, from: Date, signal: AbortSignal): Promise<Coloured> {
   const query = new URLSearchParams({ from: from.toISOString(), simplify: "5" });
-  return colourTrack(await ask<Track>(client, `api/vehicles/${id}/track.geojson?${query}`, { signal }));
+  return colourTrack(await ask<Track>(client, `api/vehicles/id:${id}/track.geojson?${query}`, { signal }));
 }

@@ -19,7 +19,7 @@ const nothing = (text: string | undefined): string | null => text || null;
 function common(client: Client, kind: Kind, { id, user }: Owned, isAdmin: boolean, known: readonly string[]): Act[] {
   const give: Act = {
     key: "give", title: t("owned.give"), hint: t("owned.give.hint"), fields: [owner(known, user ?? "")],
-    run: async (values) => void await send(client, "PUT", `api/${kind}/${id}/owner`, { user: nothing(values.user) }),
+    run: async (values) => void await send(client, "PUT", `api/${kind}/id:${id}/owner`, { user: nothing(values.user) }),
   };
   const share: Act = { key: "shares", title: t("shares.title"), hint: t("shares.hint"), content: () => <Shares path={`${kind}/${id}`} known={known} /> };
 
