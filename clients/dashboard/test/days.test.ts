@@ -1,4 +1,5 @@
 /** Alerts, commands, and what was. */
+import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { shoot, stumbles, until, useDashboard } from "./stack";
 
@@ -15,7 +16,7 @@ test("alerts are there, the newest first, come by themselves, and are text", asy
   await page.getByRole("heading", { name: "No fix for 30 s" }).waitFor();
   await alert("devices/dev-1/alert", { severity: "warning", alert_type: SCRIPT, message: SCRIPT });
   await page.getByRole("heading", { name: SCRIPT }).waitFor();
-  expect(await page.getByRole("heading", { level: 2 }).allInnerTexts()).toEqual([SCRIPT, "No fix for 30 s"]);
+  expect(await page.getByRole("heading", { level: 3 }).allInnerTexts()).toEqual([SCRIPT, "No fix for 30 s"]);
   await page.reload();
   await page.getByRole("heading", { name: SCRIPT }).waitFor();
   await shoot(page, "alerts");
@@ -24,6 +25,55 @@ test("alerts are there, the newest first, come by themselves, and are text", asy
   expect(await page.title()).toBe("Alerts – Tidegate");
   expect(await stumbles(page)).toEqual([]);
   expect(said).toEqual([]);
+  await page.context().close();
+});
+
+test("who acknowledges an alert is seen by all who see it, at once and after a reload; a viewer has no button", async () => {
+  const [watch, wall, viewer] = [await dashboard.open(), await dashboard.open(), await dashboard.open()];
+  const open = (page: Page) => page.getByRole("list", { name: "Unacknowledged", exact: true }).getByRole("listitem");
+  const done = (page: Page) => page.getByRole("list", { name: "Acknowledged", exact: true }).getByRole("listitem");
+
+  await dashboard.act("viewer", { name: "vera", of: "USV-1" });
+  for (const message of ["Low battery", "Hatch open"])
+    await alert("seano/USV-1/alert", { severity: "warning", alert_type: "BOAT", message });
+  await dashboard.signIn(watch.page, "ana", "#/alerts");
+  await dashboard.signIn(wall.page, "root", "#/alerts");
+  await dashboard.signIn(viewer.page, "vera", "#/alerts");
+  for (const { page } of [watch, wall, viewer]) await open(page).filter({ hasText: "Hatch open" }).waitFor();
+  expect(await viewer.page.getByRole("button", { name: /^Acknowledge/ }).count()).toBe(0);
+  await watch.page.getByRole("button", { name: "Acknowledge: Low battery" }).click();
+  for (const { page } of [watch, wall, viewer]) {
+    await done(page).filter({ hasText: "Low battery" }).getByText(/^Acknowledged by ana, \d/).waitFor();
+    expect(await open(page).filter({ hasText: "Low battery" }).count()).toBe(0);
+    expect(await open(page).filter({ hasText: "Hatch open" }).count()).toBe(1);
+  }
+  expect(await watch.page.evaluate(() => document.activeElement?.textContent)).toContain("Unacknowledged");
+  await wall.page.reload();
+  await done(wall.page).getByText(/^Acknowledged by ana/).waitFor();
+  await shoot(watch.page, "alerts-acknowledged");
+  await shoot(viewer.page, "alerts-viewer");
+  for (const { page, said } of [watch, wall, viewer]) {
+    expect(await stumbles(page)).toEqual([]);
+    expect(said).toEqual([]);
+    await page.context().close();
+  }
+});
+
+test("a right that is gone is told at the alert, and what nobody told of is in the list", async () => {
+  const { page } = await dashboard.open();
+
+  await alert("seano/USV-1/alert", { severity: "info", alert_type: "BOAT", message: "Anchor up" });
+  await dashboard.signIn(page, "ana", "#/alerts");
+  const button = page.getByRole("button", { name: "Acknowledge: Anchor up" });
+  await button.waitFor();
+  await page.route("**/acknowledge", (route) => route.fulfill({ status: 403, contentType: "application/problem+json", body: `{"status":403,"code":"forbidden"}` }));
+  await button.click();
+  await page.getByRole("alert").getByText("That is not yours to do").waitFor();
+  await dashboard.act("kill");
+  await page.getByRole("status").getByText("Connecting").waitFor();
+  await dashboard.act("acknowledge", { message: "Anchor up", user: "root" });
+  await dashboard.act("start");
+  await page.getByText(/^Acknowledged by root/).waitFor();
   await page.context().close();
 });
 

@@ -42,6 +42,17 @@ class Dashboard(Stack):
         self._simulate("--vehicles", "0", "--devices", str(n), "--rate", "25", "--user", user)
         return codes
 
+    def viewer(self, name, of):
+        """Somebody who may look at the vehicle @of and change nothing."""
+        self.gateway.add_user(name, "viewer")
+        self.gateway.cli("vehicle", "share", of, "--user", name)
+
+    def acknowledge(self, message, user):
+        """As another gateway would, while this one is away."""
+        self.sql("INSERT INTO alert_acks (journal_id, seq, received_at, vehicle_id, device_id, user_id, acknowledged_by)"
+                 " SELECT a.journal_id, a.seq, a.received_at, a.vehicle_id, a.device_id, u.id, u.username"
+                 " FROM alerts a, users u WHERE a.message = %s AND u.username = %s", (message, user))
+
     def halt(self, what):
         """The postgres, or the broker, is away."""
         getattr(self, what).stop()

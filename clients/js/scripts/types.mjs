@@ -74,12 +74,13 @@ while (done.size < named.size)
         : `${says}export type ${name} = ${typeOf(schema)};\n`);
     }
 
-const statistics = ["nStatsUpdate", "nStatisticsUpdate"];
+/* They have no place on the number line. */
+const others = ["nAlertUpdate", "nStatsUpdate", "nStatisticsUpdate"];
 const text = [
   "// Made by scripts/types.mjs from schema/asyncapi.json: not to be edited.\n",
   ...bodies,
   `/** What a thing has said, or what became of a command: it has a place on the number line. */\nexport type Event = ${wanted.filter(isPush).map(nameOf).join(" | ")};\n`,
-  `/** What is shown. */\nexport type Push = Event | ${statistics.map(nameOf).join(" | ")};\n`,
+  `/** What is shown. */\nexport type Push = Event | ${others.map(nameOf).join(" | ")};\n`,
   `/** What a client asks. */\nexport type Request = ${wanted.filter(isOp).map(nameOf).join(" | ")};\n`,
 ].join("\n");
 

@@ -266,7 +266,7 @@ export class Client implements Carrier {
 
     if (at === 0) {
       this.#tries += 1;
-      this.#openLater(0, Math.random() * limit);
+      this.#openLater(at, Math.random() * limit);
     } else if (!this.#active) {
       this.#openLater(wasActive && code > 1000 ? at : (at % (this.#transports.length - 1)) + 1, Math.random() * limit);
     }

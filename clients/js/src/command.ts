@@ -72,7 +72,7 @@ export function command(client: Client, order: Order, { signal }: CommandOptions
     const cancel = (): void => void client.ask({ op: "cancel", command_id: id! })
       .then(({ state }) => tell({ commandId: id!, state: state! }), () => {});
     if (signal?.aborted) cancel();
-    else signal?.addEventListener("abort", cancel, { once: true });
+    else signal?.addEventListener("abort", cancel);
   };
 
   result.catch(() => {});

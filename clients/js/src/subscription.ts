@@ -7,7 +7,7 @@ export interface Filter {
   /** `vehicle/12`, `vehicle/*`, `device/ems_001`, `group/3`, `user`, `alerts`, … (docs/protocol.md, section 4). */
   to: readonly string[];
   /** Names of pushes; all of them where it is not given. */
-  types?: readonly Push["type"][];
+  types?: readonly Exclude<Push["type"], "alert_update">[];
   bbox?: readonly [west: number, south: number, east: number, north: number];
   /** At most so many states of one thing and type a second, the newest of them. */
   maxHz?: number;
@@ -145,15 +145,16 @@ export class Subscription {
   takes(push: Push): boolean {
     const { to, types } = this.filter;
     const thing = thingOf(push);
+    const type = push.type.replace("t_update", "t"); /* what becomes of an alert comes with alerts */
 
-    if (types && !types.includes(push.type)) return false;
-    if (!("cursor" in push)) return push.type.startsWith("stat") && to.includes("stats");
+    if (types && !types.includes(type as never)) return false;
+    if (/^stat/.test(type)) return to.includes("stats");
     if (!this.name || !thing || (this.#isWhole && !this.things.has(thing))) return false;
     return to.some((target) => {
       const [kind, name] = target.split(/\/(?:id:)?(.*)/);
       if (kind === "vehicle" || kind === "device")
         return thing.startsWith(kind) && (this.#isWhole || !/^\d+$/.test(name!) || thing === `${kind}/${name}`);
-      return (KINDS[kind!] ?? push.type) === push.type;
+      return (KINDS[kind!] ?? type) === type;
     });
   }
 
@@ -161,7 +162,7 @@ export class Subscription {
   hear(push: Push): void {
     const isOurs = this.takes(push);
 
-    if ((isOurs || this.#isWhole) && "cursor" in push) this.cursor = push.cursor;
+    if (isOurs || this.#isWhole) this.cursor = (push as Event).cursor ?? this.cursor;
     if (isOurs) guarded(() => this.#handlers.onEvent?.(push));
   }
 
@@ -195,8 +196,7 @@ export class Subscription {
   #take(isComplete: boolean, isWhole: boolean): void {
     const items = this.#items.splice(0);
 
-    if (isComplete)
-      for (const thing of this.things) if (!this.#named.has(thing)) this.#leave(thing, "absent");
+    for (const thing of this.things) if (isComplete && !this.#named.has(thing)) this.#leave(thing, "absent");
     for (const thing of this.#named) this.things.add(thing);
     this.#named.clear();
     this.#isWhole ||= isWhole;

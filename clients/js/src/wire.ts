@@ -521,7 +521,7 @@ export interface FaceStatistics {
 export type Event = Progress | RawLog | SensorLog | VehicleLog | Telemetry | DeviceUpdate | DetectionEvent | CameraEvent | Alert | CommandUpdate;
 
 /** What is shown. */
-export type Push = Event | StatsUpdate | StatisticsUpdate;
+export type Push = Event | AlertUpdate | StatsUpdate | StatisticsUpdate;
 
 /** What a client asks. */
 export type Request = Auth | Subscribe | Unsubscribe | Move | Pause | Seek | Live | Ping | Refresh | Command | Cancel;

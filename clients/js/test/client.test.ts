@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test, vi } from "vitest";
 import WebSocket from "ws";
-import { Client, Refused, type Connection, type Filter, type Options, type Push, type SocketMaker } from "../src/index.js";
+import { Client, Refused, type Alert, type Connection, type Filter, type Options, type Push, type SocketMaker } from "../src/index.js";
 import { events, poll } from "../src/fallback.js";
 import { fleetOf } from "../src/fleet.js";
 import { log, until, useStack } from "./stack.js";
@@ -47,6 +47,28 @@ test("what is published once a subscription is ready is seen", async () => {
   expect(came).toEqual(expected());
   expect(client.connection).toMatchObject({ state: "live", transport: "websocket", user: { username: "ana" } });
 });
+
+for (const transport of ["websocket", "events"])
+  test(`who acknowledges an alert is told by ${transport} where the alert was, and nowhere else`, async () => {
+    const client = connect(transport === "events" ? { WebSocket: undefined as never, fallback: [events()] } : {});
+    const vehicle = `vehicle/${stack.where.ids["USV-1"]}`;
+    const heard: Record<string, Push[]> = { alerts: [], vehicle: [], other: [] };
+    const subs = Object.entries({ alerts: { to: ["alerts"] }, vehicle: { to: [vehicle], types: ["alert"] }, other: { to: [vehicle], types: ["raw_log"] } } as const)
+      .map(([name, filter]) => client.subscribe(filter, { onEvent: (push) => heard[name]!.push(push) }));
+
+    await Promise.all(subs.map(({ ready }) => ready));
+    await stack.act("publish", { topic: "seano/USV-1/alert", payload: `{"severity":"info","message":"by ${transport}"}` });
+    await until(() => heard.alerts!.length === 1, "the alert is there");
+    const [alert] = heard.alerts as Alert[];
+    const id = alert!.number ?? alert!.cursor;
+    const cursor = subs[0]!.cursor;
+    await client.fetch(`api/alerts/${id}/acknowledge`, { method: "POST" });
+    await until(() => heard.alerts!.length === 2 && heard.vehicle!.length === 2, "it is told");
+    expect(heard.alerts![1]).toMatchObject({ type: "alert_update", alert: id, acknowledged_by: "ana" });
+    expect(heard.vehicle![1]).toEqual(heard.alerts![1]);
+    expect(heard.other).toEqual([]);
+    expect(subs[0]!.cursor).toBe(cursor); /* it has no place */
+  });
 
 for (const how of ["cut", "restart", "kill"])
   test(`nothing is missing and nothing comes twice over a ${how}`, async () => {

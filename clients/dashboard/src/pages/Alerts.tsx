@@ -1,13 +1,15 @@
 import type { Alert } from "@tidegate/client";
-import { useClient, useEvents } from "@tidegate/client/react";
-import { useEffect, useMemo, useState } from "react";
-import { ask, useAsked, type Listing } from "../data/api";
+import { useClient } from "@tidegate/client/react";
+import { memo, useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { AlertView, idOf, type Shown } from "../alerts/book";
 import { now } from "../data/clock";
 import { useNames } from "../data/names";
 import { heardPush } from "../data/stored";
-import { ago, t, time } from "../i18n";
+import { ago, number, t, time } from "../i18n";
 import { to } from "../router";
+import { useUser } from "../shell/context";
 import { Badge, type Tone } from "../ui/Badge";
+import { placed } from "../ui/errors";
 import { flat, shown } from "../ui/Members";
 import { useTick } from "../ui/useSlow";
 import css from "./Alerts.module.css";
@@ -15,41 +17,31 @@ import css from "./Alerts.module.css";
 const SEVERITIES = ["critical", "warning", "info"] as const;
 const TONES: Record<Alert["severity"], Tone> = { critical: "bad", warning: "warn", info: "info" };
 const OWN = ["severity", "alert_type", "message", "timestamp"];
-const LIVE = 500;
-const PAGE = 100;
+const TICK_MS = 5000;
 
-type Shown = Pick<Alert, "cursor" | "severity" | "alert_type" | "message" | "data" | "timestamp" | "persisted"> & { vehicle_id?: number | null; device_id?: number | null };
-
-/** What went wrong, the newest first. */
+/** What went wrong: first what nobody has acknowledged, each the newest first. */
 export default function Alerts() {
   const client = useClient();
+  const user = useUser();
   const [severity, setSeverity] = useState("");
-  const { events } = useEvents({ to: ["alerts"], types: ["alert"] }, LIVE);
-  const path = `api/alerts?limit=${PAGE}${severity && `&severity=${severity}`}`;
-  const stored = useAsked<Listing<Shown>>(path);
-  const [older, setOlder] = useState<{ path: string; items: Shown[]; cursor: string | null }>();
-  const [failed, setFailed] = useState("");
-  const newest = events.at(-1);
-  const more = older?.path === path ? older : undefined;
-  const cursor = more ? more.cursor : stored.value?.cursor ?? null;
+  const view = useMemo(() => new AlertView(client, severity), [client, severity]);
+  const { open, done, hasOlder, isBusy, error } = useSyncExternalStore(view.subscribe, view.read);
+  const [told, setTold] = useState("");
+  const heading = useRef<HTMLHeadingElement>(null);
+  const mayAcknowledge = user?.role === "admin" || user?.role === "user";
 
-  useTick(1000);
-  useEffect(() => heardPush(newest as never ?? {}), [newest]);
-  const alerts = useMemo(() => {
-    const all = new Map<string, Shown>();
-    for (const one of [...(events as unknown as Shown[])].reverse()) if (!severity || one.severity === severity) all.set(one.cursor, one);
-    for (const one of [...(stored.value?.items ?? []), ...(more?.items ?? [])]) all.set(one.cursor, one);
-    return [...all.values()];
-  }, [events, stored.value, more, severity]);
-  const readOn = async (): Promise<void> => {
-    setFailed("");
-    try {
-      const page = await ask<Listing<Shown>>(client, `${path}&cursor=${encodeURIComponent(cursor!)}`);
-      setOlder({ path, items: [...(more?.items ?? []), ...page.items], cursor: page.cursor });
-    } catch (error) {
-      setFailed((error as Error).message);
-    }
-  };
+  useTick(TICK_MS);
+  useEffect(() => open.forEach((alert) => heardPush(alert)), [open]);
+  const acknowledge = useCallback(async (alert: Shown): Promise<void> => {
+    await view.acknowledge(alert);
+    setTold(t("alerts.acknowledged.told", { what: titleOf(alert) }));
+    heading.current?.focus(); /* the button is gone */
+  }, [view]);
+  const line = (alert: Shown) => (
+    <li key={idOf(alert)} className="panel" data-severity={alert.severity} data-done={alert.acknowledged}>
+      <Line alert={alert} when={ago(alert.timestamp, now())} acknowledge={mayAcknowledge && !alert.acknowledged ? acknowledge : undefined} />
+    </li>
+  );
 
   return (
     <section className="page">
@@ -60,17 +52,33 @@ export default function Alerts() {
           {SEVERITIES.map((one) => <option key={one} value={one}>{t(`alerts.${one}`)}</option>)}
         </select>
       </div>
-      {alerts.length === 0 && <p className="quiet" role="status">{stored.error?.message ?? t(stored.isBusy ? "app.loading" : "alerts.none")}</p>}
-      <ol className={css.list} aria-label={t("alerts.title")}>
-        {alerts.map((one) => <li key={one.cursor} className="panel" data-severity={one.severity}><Line alert={one} /></li>)}
-      </ol>
-      {failed && <p role="alert" className="quiet">{failed}</p>}
-      {cursor && <button type="button" onClick={readOn}>{t("alerts.older")}</button>}
+      <p className="unseen" role="status">{told}</p>
+      {error && <p role="alert" className="quiet">{error}</p>}
+      {isBusy ? <p className="quiet" role="status">{t("app.loading")}</p> : (
+        <>
+          <h2 ref={heading} tabIndex={-1} className={css.part}>{t("alerts.open")} <span>{number(open.length)}{hasOlder.open && "+"}</span></h2>
+          {open.length === 0 && !error && <p className={css.none}>{t(done.length ? "alerts.open.none" : "alerts.none")}</p>}
+          <ol className={css.list} aria-label={t("alerts.open")}>{open.map(line)}</ol>
+          {hasOlder.open && <button type="button" onClick={() => void view.older("open")}>{t("alerts.open.older")}</button>}
+          {done.length > 0 && <h2 className={css.part}>{t("alerts.done")}</h2>}
+          <ol className={css.list} aria-label={t("alerts.done")}>{done.map(line)}</ol>
+          {hasOlder.done && <button type="button" onClick={() => void view.older("done")}>{t("alerts.older")}</button>}
+        </>
+      )}
     </section>
   );
 }
 
-function Line({ alert: { severity, alert_type: type, message, data, timestamp, persisted, vehicle_id: vehicle, device_id: device } }: { alert: Shown }) {
+const titleOf = ({ message, alert_type: type, severity }: Shown): string => message || type || t(`alerts.${severity}`);
+
+interface LineProps {
+  alert: Shown;
+  when: string;
+  acknowledge: ((alert: Shown) => Promise<void>) | undefined;
+}
+
+const Line = memo(function Line({ alert, when, acknowledge }: LineProps) {
+  const { severity, alert_type: type, message, data, timestamp, persisted, vehicle_id: vehicle, device_id: device } = alert;
   const names = useNames();
   const more = flat(data ?? {}).filter(([name, value]) => !OWN.includes(name) && value !== null && typeof value !== "object").slice(0, 6);
 
@@ -78,15 +86,41 @@ function Line({ alert: { severity, alert_type: type, message, data, timestamp, p
     <>
       <Badge tone={TONES[severity]}>{t(`alerts.${severity}`)}</Badge>
       <div className={css.words}>
-        <h2>{message || type || t(`alerts.${severity}`)}</h2>
+        <h3>{titleOf(alert)}</h3>
         <p>
           {vehicle ? <a href={to("map", vehicle)}>{names.of(vehicle)}</a> : device ? <a href={to("devices", device)}>{t("alerts.device", { id: `${device}` })}</a> : null}
           {message && type && <span>{type}</span>}
           {persisted === false && <strong>{t("vehicle.unstored")}</strong>}
         </p>
         {more.length > 0 && <p className={css.more}>{more.map(([name, value]) => `${name.replaceAll("_", " ")}: ${shown(name, value)}`).join(" · ")}</p>}
+        {alert.acknowledged && <p className={css.who}>{t("alerts.acknowledged", { who: alert.acknowledged_by ?? "?", time: time(alert.acknowledged_at) })}</p>}
       </div>
-      <time title={time(timestamp)}>{ago(timestamp, now())}</time>
+      <div className={css.side}>
+        <time title={time(timestamp)}>{when}</time>
+        {acknowledge && persisted !== false && <Acknowledge alert={alert} act={acknowledge} />}
+      </div>
+    </>
+  );
+});
+
+function Acknowledge({ alert, act }: { alert: Shown; act(alert: Shown): Promise<void> }) {
+  const [isBusy, setBusy] = useState(false);
+  const [wrong, setWrong] = useState("");
+
+  const run = async (): Promise<void> => {
+    setBusy(true);
+    setWrong("");
+    try {
+      await act(alert);
+    } catch (error) {
+      setWrong(placed(error as Error, []).message);
+      setBusy(false);
+    }
+  };
+  return (
+    <>
+      <button type="button" disabled={isBusy} aria-label={t("alerts.acknowledge.this", { what: titleOf(alert) })} onClick={() => void run()}>{t("alerts.acknowledge")}</button>
+      <p role="alert" className={css.wrong}>{wrong}</p>
     </>
   );
 }
