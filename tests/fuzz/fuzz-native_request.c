@@ -13,7 +13,7 @@
 
 static void check_subscribe(const WsNativeRequest *ask, const WsEye *eye) {
         WsSubscription subscription;
-        WsCursor cursor;
+        Cursor cursor;
 
         if (ws_subscription_init(&subscription) != 0)
                 return;
@@ -31,8 +31,8 @@ static void check_subscribe(const WsNativeRequest *ask, const WsEye *eye) {
         }
         if (ask->has_box && ws_subscription_set_box(&subscription, ask->box) == 0)
                 FUZZ_CHECK(subscription.south <= subscription.north);
-        if (ask->since.data && ws_cursor_parse(ask->since, &cursor) == 0)
-                FUZZ_CHECK(strlen(cursor.epoch) == 16 && cursor.seq < UINT64_C(10000000000000000));
+        if (ask->since.data && cursor_parse(ask->since, &cursor) == 0)
+                FUZZ_CHECK(cursor.n >= 1 && cursor.n <= CURSOR_MAX);
         FUZZ_CHECK(subscription.n_targets <= WS_SUBSCRIPTION_TARGETS);
         FUZZ_CHECK(!ask->has_box || (isfinite(ask->box[0]) && isfinite(ask->box[3])));
         FUZZ_CHECK(ask->max_hz >= 0 || ask->fault);

@@ -369,27 +369,6 @@ static void test_lost_right_narrows_the_targets(void **state) {
         world_done(&world);
 }
 
-static void test_cursors_are_read_strictly(void **state) {
-        static const char *const bad[] = {
-                "",
-                ":",
-                "0123456789abcdef:",
-                "0123456789abcde:1",
-                "0123456789ABCDEF:1",
-                "0123456789abcdef:-1",
-                "0123456789abcdef:1 ",
-                "0123456789abcdef:12345678901234567",
-        };
-        WsCursor cursor;
-
-        (void)state;
-        for (size_t i = 0; i < N_ELEMENTS(bad); ++i)
-                assert_int_equal(ws_cursor_parse(text_of(bad[i]), &cursor), WS_PUSH_E_CURSOR);
-        assert_int_equal(ws_cursor_parse(TEXT("0123456789abcdef:1795000000000001"), &cursor), 0);
-        assert_string_equal(cursor.epoch, "0123456789abcdef");
-        assert_int_equal(cursor.seq, 1795000000000001);
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_targets_are_words_and_things_that_one_sees),
@@ -402,7 +381,6 @@ int main(void) {
                 cmocka_unit_test(test_pace_keeps_the_newest_and_never_holds_alerts),
                 cmocka_unit_test(test_of_too_many_things_the_rest_comes_as_it_comes),
                 cmocka_unit_test(test_lost_right_narrows_the_targets),
-                cmocka_unit_test(test_cursors_are_read_strictly),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ static int ws_events_admit(WsClient *client, const WsIdentity *identity, Text ta
 static int ws_events_follow(WsClient *client) {
         int r;
 
-        r = ws_feed_add(client->feed, &client->first, client->has_since ? &client->since : NULL);
+        r = ws_feed_add(client->feed, &client->first, client->since);
         return err_up(r);
 }
 

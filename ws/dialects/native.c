@@ -318,12 +318,12 @@ static int ws_native_subscribe(WsClient *client, const WsNativeRequest *ask, Tex
         static const WsTrouble bad_cursor = { "bad_cursor", "since: not a cursor", false };
         static const WsTrouble too_many = { "too_many", "too many subscriptions", false };
         CLEANUP(ws_follow_free) WsFollow *follow = NULL;
-        WsCursor since;
+        Cursor since;
         int r;
 
         if (client->feed->n_follows >= (size_t)client->loop->options->max_subscriptions)
                 return ws_native_refuse(client, id, &too_many);
-        if (ask->since.data && ws_cursor_parse(ask->since, &since) != 0)
+        if (ask->since.data && cursor_parse(ask->since, &since) != 0)
                 return ws_native_refuse(client, id, &bad_cursor);
         r = ws_follow_new(&follow);
         if (r == 0)

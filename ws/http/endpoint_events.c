@@ -127,12 +127,13 @@ static void ws_events_refuse(WsResponse *response, int r) {
                                     "to, types, bbox or max_hz cannot be understood.");
 }
 
-/* `Last-Event-ID` is what the browser itself knows best; `since` is how a page began. */
-static bool ws_events_since(WsCall *call, WsCursor *ret_since, bool *ret_has) {
-        char text[WS_CURSOR_SIZE];
+/* `Last-Event-ID` is what the browser itself knows best; `since` is how a page began. Of no parts:
+ * from now on. */
+static bool ws_events_since(WsCall *call, Cursor *ret_since) {
+        char text[CURSOR_TEXT_SIZE];
         const char *cursor = call->request->last_event_id;
 
-        *ret_has = false;
+        ret_since->n = 0;
         if (*cursor == '\0') {
                 if (!ws_request_param(call->request, "since", text, sizeof(text)))
                         text[0] = '\0';
@@ -140,11 +141,10 @@ static bool ws_events_since(WsCall *call, WsCursor *ret_since, bool *ret_has) {
         }
         if (*cursor == '\0')
                 return true;
-        if (ws_cursor_parse(text_of(cursor), ret_since) != 0) {
+        if (cursor_parse(text_of(cursor), ret_since) != 0) {
                 ws_response_problem(call->response, 400, "bad_cursor", "since: not a cursor.");
                 return false;
         }
-        *ret_has = true;
         return true;
 }
 
@@ -188,15 +188,14 @@ static int ws_events_make(WsCall *call, const WsDialect *dialect, WsFollow **ret
 
 static int ws_events_begin(WsCall *call, const WsDialect *dialect) {
         CLEANUP(ws_follow_free) WsFollow *follow = NULL;
-        bool has_since = false;
-        WsCursor since;
+        Cursor since;
         int r;
 
         if (!ws_loop_is_loaded(call->loop)) {
                 ws_precheck_put_off(call, 503, "starting", "Still loading.", 1);
                 return 0;
         }
-        if (!ws_events_since(call, &since, &has_since))
+        if (!ws_events_since(call, &since))
                 return 0;
         r = ws_events_make(call, dialect, &follow);
         if (r < 0)
@@ -205,9 +204,12 @@ static int ws_events_begin(WsCall *call, const WsDialect *dialect) {
                 return 0;
 
         call->client->first = TAKE(&follow);
-        call->client->has_since = has_since;
-        if (has_since)
-                call->client->since = since;
+        if (since.n == 0)
+                return 0;
+        call->client->since = malloc(sizeof(since));
+        if (!call->client->since)
+                return err_new(-ENOMEM);
+        *call->client->since = since;
         return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "ws/access/access.h"
 #include "ws/access/auth.h"
 #include "ws/access/ticket.h"
+#include "ws/wire/cursor.h"
 
 #define WS_REQUEST_DETAIL_SIZE 160
 
@@ -30,10 +31,10 @@ struct WsRequest {
         char query[2048]; /* raw, after the '?', "" if none; may hold a token: never log it */
         char origin[256]; /* "" if none */
         char host[256];
-        char protocols[1024];      /* Sec-WebSocket-Protocol, "" if none */
-        char bearer[8192];         /* "" if none */
-        char api_key[256];         /* X-API-Key, "" if none */
-        char last_event_id[64];    /* "" if none */
+        char protocols[1024];                 /* Sec-WebSocket-Protocol, "" if none */
+        char bearer[8192];                    /* "" if none */
+        char api_key[256];                    /* X-API-Key, "" if none */
+        char last_event_id[CURSOR_TEXT_SIZE]; /* "" if none */
         char idempotency_key[136]; /* "" if none; 129 and more: too long, and refused later */
         char content_type[128];
         char encoding[64]; /* Content-Encoding, "" if none */

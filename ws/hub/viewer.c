@@ -143,6 +143,7 @@ WsClient *ws_viewer_free(WsClient *client) {
         buf_done(&client->out);
         free(client->origin);
         free(client->open_path);
+        free(client->since);
         ws_places_give_back(client);
         ws_edge_free(client->edge);
         free(client->vehicle_ids);

@@ -42,15 +42,15 @@ bool ws_change_may(WsCall *call) {
 
 /* As the list has it: the cursor of the alert. */
 static int ws_change_alert(WsCall *call, ManageQuery *manage, bool *ret_ok) {
-        WsCursor cursor;
+        Cursor cursor;
 
-        *ret_ok = ws_cursor_parse(text_of(call->target), &cursor) == 0 && cursor.seq <= INT64_MAX;
+        *ret_ok = cursor_parse(text_of(call->target), &cursor) == 0 && cursor.n == 1;
         if (!*ret_ok) {
                 ws_change_refuse(call, 404, "not_found", "There is no such thing.");
                 return 0;
         }
-        manage->id = (int64_t)cursor.seq;
-        return err_up(manage_query_say(manage, cursor.epoch));
+        manage->id = (int64_t)cursor.parts[0].seq;
+        return err_up(manage_query_say(manage, cursor.parts[0].epoch));
 }
 
 /* The number in the path, or of a list, behind which it goes on. */

@@ -112,16 +112,15 @@ struct WsClient {
         const char *close_reason; /* static */
 
         int64_t connected_us;
-        int64_t expires_us; /* of the token, with its grace; INT64_MAX = never */
-        int64_t auth_ms;    /* monotonic: while is_unknown */
-        WsPollFn answer;    /* of a poll: once, when @out is its answer */
-        WsPollRoomFn hold;  /* of a poll: while it is in the making; NULL = there always is */
-        Buf out;            /* of a poll; empty: nothing has happened */
-        uint64_t told_seq;  /* of a poll: where the next one goes on; 0 = where this one began */
-        bool is_lost;       /* a poll that could not be resumed */
-        WsFollow *first;    /* owned until it is open: of a stream or poll, */
-        bool has_since;     /* and where it goes on */
-        WsCursor since;
+        int64_t expires_us;  /* of the token, with its grace; INT64_MAX = never */
+        int64_t auth_ms;     /* monotonic: while is_unknown */
+        WsPollFn answer;     /* of a poll: once, when @out is its answer */
+        WsPollRoomFn hold;   /* of a poll: while it is in the making; NULL = there always is */
+        Buf out;             /* of a poll; empty: nothing has happened */
+        uint64_t told_seq;   /* of a poll: where the next one goes on; 0 = where this one began */
+        bool is_lost;        /* a poll that could not be resumed */
+        WsFollow *first;     /* owned until it is open: of a stream or poll, */
+        Cursor *since;       /* owned; and where it goes on; NULL = it begins now */
         int64_t progress_ms; /* monotonic: when it is told how far it is; 0 = it does not want that
                               */
         int64_t seen_ms, ping_ms, deadline_ms; /* monotonic: last sign of life, next ping, end */

@@ -11,7 +11,7 @@
 
 /* Is what came after the cursor here, or still to come? What no message has had yet is a cursor
  * that we have not given, or not remembered: the database is asked, which knows no better. */
-static bool ws_hub_reaches(const WsLoop *loop, const WsCursor *since) {
+static bool ws_hub_reaches(const WsLoop *loop, const CursorPart *since) {
         const WsRing *ring = &loop->ring;
         uint64_t last = ring->last_seq > loop->given_seq ? ring->last_seq : loop->given_seq;
 
@@ -50,7 +50,7 @@ static void ws_feed_enter(WsFeed *feed, WsFollow *follow) {
 }
 
 /* From where it was, NULL: from now on. */
-static int ws_feed_begin(WsFeed *feed, WsFollow *follow, const WsCursor *since) {
+static int ws_feed_begin(WsFeed *feed, WsFollow *follow, const CursorPart *since) {
         WsLoop *loop = feed->client->loop;
         bool is_here = !since || ws_hub_reaches(loop, since);
         int r;
@@ -73,12 +73,16 @@ static int ws_feed_begin(WsFeed *feed, WsFollow *follow, const WsCursor *since) 
         return err_up(r);
 }
 
-int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since) {
+int ws_feed_add(WsFeed *feed, WsFollow **followp, const Cursor *since) {
+        static const CursorPart foreign; /* of no journal */
         WsFollow *follow = TAKE(followp);
+        const CursorPart *from = since ? &foreign : NULL;
         int r;
 
         ws_feed_enter(feed, follow);
-        r = ws_feed_begin(feed, follow, since);
+        if (since && since->n == 1)
+                from = &since->parts[0];
+        r = ws_feed_begin(feed, follow, from);
         return err_up(r);
 }
 
@@ -94,7 +98,7 @@ void ws_feed_play(WsFeed *feed, WsFollow **followp, WsPlayback **playbackp, int6
 
 int ws_feed_join(WsFeed *feed, WsFollow *follow, bool leaves_out) {
         const char *epoch = feed->client->loop->options->epoch;
-        WsCursor since = { .seq = follow->seq };
+        CursorPart since = { .seq = follow->seq };
         int r;
 
         if (epoch)

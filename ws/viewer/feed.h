@@ -150,7 +150,7 @@ uint64_t ws_feed_at(const WsFeed *feed);
 void ws_feed_mark_paced(WsFeed *feed);
 
 /* entry.c. Takes *followp. @since NULL: from now on. */
-MUST_CHECK int ws_feed_add(WsFeed *feed, WsFollow **followp, const WsCursor *since);
+MUST_CHECK int ws_feed_add(WsFeed *feed, WsFollow **followp, const Cursor *since);
 /* Takes *followp, to play what was received from @from_us on. */
 void ws_feed_play(WsFeed *feed, WsFollow **followp, WsPlayback **playbackp, int64_t from_us);
 /* It is no playback any more: it goes on from where it is, or (@leaves_out) from now. */

@@ -11,8 +11,6 @@
 #include "ws/viewer/device_json.h"
 #include "ws/wire/frame.h"
 
-#define WS_CURSOR_EPOCH 16 /* hex digits */
-
 /* In the order of Kind. The second name is the one that section 1 knows it by. */
 static const char *const ws_push_types[KIND_COUNT] = {
         [KIND_NONE] = "none",
@@ -27,27 +25,6 @@ static const char *const ws_push_types[KIND_COUNT] = {
         [KIND_COMMAND_ACK] = "command_update",
         [KIND_COMMAND_STATE] = "command_update",
 };
-
-int ws_cursor_parse(Text text, WsCursor *ret_cursor) {
-        WsCursor cursor = { 0 };
-        Text number;
-
-        if (text.n < WS_CURSOR_EPOCH + 2 || text.n > WS_CURSOR_EPOCH + 1 + 16 ||
-            text.data[WS_CURSOR_EPOCH] != ':')
-                return WS_PUSH_E_CURSOR;
-        for (size_t i = 0; i < WS_CURSOR_EPOCH; ++i) {
-                char c = text.data[i];
-
-                if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-                        return WS_PUSH_E_CURSOR;
-                cursor.epoch[i] = c;
-        }
-        number = (Text){ text.data + WS_CURSOR_EPOCH + 1, text.n - WS_CURSOR_EPOCH - 1 };
-        if (!text_to_number(number, UINT64_MAX, &cursor.seq))
-                return WS_PUSH_E_CURSOR;
-        *ret_cursor = cursor;
-        return 0;
-}
 
 const char *ws_cursor_text(const WsLoop *loop, uint64_t seq, char ret_text[WS_CURSOR_SIZE]) {
         const char *epoch = loop->options->epoch;

@@ -12,16 +12,11 @@
 #include "model/account.h"
 #include "model/event.h"
 #include "ws/viewer/dialect.h"
+#include "ws/wire/cursor.h"
 
 #define WS_CURSOR_SIZE 40 /* 16 hex digits, colon, 20 digits and NUL */
 
-typedef struct WsCursor WsCursor;
 typedef struct WsPush WsPush;
-
-struct WsCursor {
-        char epoch[17];
-        uint64_t seq;
-};
 
 /* One message on its way into a frame. */
 struct WsPush {
@@ -31,11 +26,6 @@ struct WsPush {
         Text json;
 };
 
-enum {
-        WS_PUSH_E_CURSOR = 1, /* not epoch:seq */
-};
-
-MUST_CHECK int ws_cursor_parse(Text text, WsCursor *ret_cursor);
 void ws_cursor_json(JsonOut *out, const char *name, const WsLoop *loop, uint64_t seq);
 const char *ws_cursor_text(const WsLoop *loop, uint64_t seq, char ret_text[WS_CURSOR_SIZE]);
 
