@@ -153,6 +153,21 @@ def test_all_points_are_streamed_as_csv(gateway, database, broker):
     assert gateway.get("/api/vehicles/USV-1/series.csv?member=v", "ben").status_code == 404
 
 
+def test_who_accepts_csv_gets_csv(gateway, broker, database):
+    broker.publish("ems/dev-1/telemetry", json.dumps({"v": 1}))
+    broker.publish("seano/USV-1/vehicle_log", json.dumps({"battery_voltage": 12.5}))
+    database.wait_for("SELECT count(*) FROM vehicle_logs", 1)
+    for path in ("/api/devices/dev-1/telemetry?member=v", "/api/vehicles/USV-1/series?member=battery_voltage"):
+        same = gateway.get(path.replace("?", ".csv?"), "ana")
+        for accept, is_csv in (("text/csv", True), ("text/csv; header=present, */*;q=0.1", True), ("text/csv, application/json", False),
+                               ("*/*", False), ("text/csvx", False)):
+            answer = gateway.get(path, "ana", headers={"Accept": accept})
+            assert answer.headers["Content-Type"].startswith("text/csv" if is_csv else "application/json"), (path, accept)
+            assert not is_csv or (answer.text, answer.headers["Content-Disposition"]) == (same.text, same.headers["Content-Disposition"])
+        assert gateway.get(path, "ben", headers={"Accept": "text/csv"}).status_code == 404
+    assert gateway.get("/api/devices/dev-1/telemetry", "ana", headers={"Accept": "text/csv"}).json()["items"][0]["data"] == {"v": 1}
+
+
 def test_what_cannot_be_asked_is_told(gateway):
     device, vehicle = "/api/devices/dev-1/telemetry?", "/api/vehicles/USV-1/series?"
     for url in (device + "member=v&points=0", device + "member=v&points=4001", device + "member=v&points=x",

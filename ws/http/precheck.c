@@ -283,11 +283,23 @@ static bool ws_precheck_is_health(const char *path) {
         return false;
 }
 
+/* What is served by a path of its own as CSV is served so, too, to who accepts nothing else of it.
+ * Lists of messages have no such form: it is of one member. */
+static const WsEndpoint *ws_precheck_find(const WsRequest *request, char ret_allow[64]) {
+        const WsEndpoint *csv = NULL;
+        char path[sizeof(request->path) + 4], member[256];
+
+        snprintf(path, sizeof(path), "%s.csv", request->path);
+        if (request->wants_csv && ws_request_param(request, "member", member, sizeof(member)))
+                csv = ws_endpoint_find(path, request->method, ret_allow);
+        return csv ? csv : ws_endpoint_find(request->path, request->method, ret_allow);
+}
+
 const WsEndpoint *ws_precheck(WsCall *call) {
         const WsEndpoint *endpoint;
         char allow[64];
 
-        endpoint = ws_endpoint_find(call->request->path, call->request->method, allow);
+        endpoint = ws_precheck_find(call->request, allow);
         if (!endpoint && call->request->body_length > 0 && !call->request->is_health &&
             ws_elsewhere(call->request->path)) {
                 ws_precheck_nowhere(call, allow);

@@ -42,6 +42,7 @@ struct WsRequest {
         bool wants_json;   /* Accept names it, and no page */
         bool wants_page;   /* Accept names one */
         bool wants_events; /* Accept names a stream of events */
+        bool wants_csv;    /* Accept names it, and no JSON */
         char if_none_match[256];
         char range[64], if_range[64];
         int64_t body_length; /* -1 = not said */
