@@ -423,6 +423,35 @@ def test_who_unsubscribes_before_it_is_resumed_is_answered(make_gateway, publish
     ana.close()
 
 
+def test_a_move_before_it_is_known_whether_it_resumes_is_busy_and_changes_nothing(make_gateway, database, broker):
+    from conftest import populate
+    from test_everybody_gets_a_turn import locked, waits_for
+    gateway = make_gateway(ws__replay_events=0)
+    populate(gateway)
+    gateway.start()
+    ana = Native(gateway, gateway.token("ana"))
+    begin = ana.push("welcome")["cursor"]
+    broker.publish("seano/USV-1/raw_log", "1")
+    broker.publish("devices/dev-1/alert", "2")
+    database.wait_for("SELECT count(*) FROM alerts", 1)
+    with locked(database, "raw_logs"):
+        ana.send({"op": "subscribe", "id": "s", "to": ["vehicle/*"], "since": begin})
+        wait_until(lambda: waits_for(database, "raw_logs") > 0, "the resume to wait")
+        for _ in range(2):
+            error = ana.ask("move", subscription="s1", to=["device/*"])["error"]
+            assert (error["code"], error["retry"]) == ("busy", True)
+    while not ana.pushes or "ok" not in ana.pushes[-1]:
+        ana.pushes.append(ana.next_json())
+    answer = ana.pushes.pop()
+    assert (answer["id"], answer["subscription"], answer["recovered"]) == ("s", "s1", True)
+    assert ana.push()["data"] == "1"
+    assert ana.ask("move", subscription="s1", to=["device/*"])["ok"]
+    broker.publish("seano/USV-1/raw_log", "3")
+    broker.publish("devices/dev-1/alert", "4")
+    assert ana.push()["message"] == "4"
+    ana.close()
+
+
 def test_who_resumes_much_waits_for_himself(make_gateway, publisher):
     from conftest import populate
     gateway = make_gateway(ws__replay_events=0)

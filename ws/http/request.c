@@ -255,8 +255,8 @@ static void ws_request_accept(WsRequest *request, const WsHead *head) {
         request->wants_page = ws_request_names(types, "text/html");
         request->wants_json = ws_request_names(types, "application/json") && !request->wants_page;
         request->wants_events = ws_request_names(types, "text/event-stream");
-        request->wants_csv = ws_request_names(types, "text/csv") &&
-                             !ws_request_names(types, "application/json");
+        request->wants_csv =
+                ws_request_names(types, "text/csv") && !ws_request_names(types, "application/json");
 }
 
 static int ws_request_fields(WsRequest *request, const WsHead *head) {

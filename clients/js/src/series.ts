@@ -103,18 +103,34 @@ export class Series {
   #shown: SeriesState | undefined;
 
   constructor(client: Client, options: SeriesOptions, changed: () => void = () => {}) {
-    const { thing, sensor } = options;
-    const type = thing.startsWith("device") ? "telemetry" : sensor === undefined ? "vehicle_log" : "sensor_log";
-
     this.#client = client;
     this.#options = options;
     this.#changed = changed;
-    this.#sub = client.subscribe({ to: [thing], types: [type] }, {
+    this.#sub = this.#look();
+  }
+
+  /* @left: it was there, and has been seen to go. */
+  #look(left = false): Subscription {
+    const { thing, sensor } = this.#options;
+    const type = thing.startsWith("device") ? "telemetry" : sensor === undefined ? "vehicle_log" : "sensor_log";
+
+    return this.#client.subscribe({ to: [thing], types: [type] }, {
       onEvent: (push) => this.#hear(push),
-      onGap: () => this.#lose(),
-      onLeft: (_, reason) => this.#fail(refusal(reason, `${thing} is not there any more`)),
+      onGap: () => this.#state !== "failed" && this.#lose(),
+      onLeft: (_, reason) => {
+        this.#fail(refusal(reason, `${thing} is not there any more`));
+        this.#again();
+      },
       onSnapshot: (_, isComplete) => queueMicrotask(() => this.#begin(isComplete)), /* its cursor is known behind it */
-      onRefused: (error) => this.#fail(error),
+      onRefused: (error) => (left ? this.#again() : this.#fail(error)),
+    });
+  }
+
+  /* What went is no target any more: somebody has to look whether it is back. */
+  #again(): void {
+    this.#later(() => {
+      this.#sub.unsubscribe();
+      this.#sub = this.#look(true);
     });
   }
 
@@ -148,7 +164,8 @@ export class Series {
 
   /* At first, behind a gap, and when the thing is there again. */
   #begin(isComplete: boolean): void {
-    if (this.#ended.signal.aborted || (this.#state !== "failed" && !(this.#isLost && isComplete))) return;
+    if (this.#ended.signal.aborted || this.#sub.things.size === 0) return;
+    if (this.#state !== "failed" && !(this.#isLost && isComplete)) return;
     this.#anew();
     void this.#read();
   }
@@ -169,13 +186,13 @@ export class Series {
     if (this.#state !== "loading") this.#show("loading");
   }
 
-  #later(): void {
+  #later(run: () => void): void {
     const ms = Math.min(RETRY_MAX_MS, RETRY_MS * 2 ** Math.min(this.#tries++, 10));
 
-    this.#retry = setTimeout(() => void this.#read(), ms * (0.5 + Math.random() / 2));
+    this.#retry = setTimeout(run, ms * (0.5 + Math.random() / 2));
   }
 
-  async #read(): Promise<void> {
+  readonly #read = async (): Promise<void> => {
     const { window, points = POINTS, ...query } = this.#options;
     const early = this.#early; /* another one: a gap has come meanwhile */
     const from = Date.now() - window;
@@ -186,7 +203,7 @@ export class Series {
     } catch (error) {
       if (this.#ended.signal.aborted || this.#early !== early) return;
       if (error instanceof Refused && !error.retry) this.#fail(error);
-      else this.#later();
+      else this.#later(this.#read);
       return;
     }
     if (this.#ended.signal.aborted || this.#early !== early) return;
@@ -195,9 +212,9 @@ export class Series {
       this.#tries = 0;
       this.#early = undefined;
     } else {
-      this.#later();
+      this.#later(this.#read);
     }
-  }
+  };
 
   /* Has history all that came before live? What is shown is stored a little later where the database was away. Where nothing
    * was stored since the gateway has started it never has, and nothing is missing. */
@@ -220,7 +237,7 @@ export class Series {
   #hear(push: Push): void {
     if (this.#early && this.#early.push(push) > MOST_EARLY) {
       this.#anew();
-      this.#later();
+      this.#later(this.#read);
     } else if (this.#state === "live") {
       this.#add(push);
     }

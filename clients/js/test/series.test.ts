@@ -158,7 +158,7 @@ test("what is old leaves, and what is kept is bounded, however much comes", asyn
   expect(series.state.points[0]![1]).toBeGreaterThanOrEqual(78);
 });
 
-test("a right that is taken away takes the chart with it", async () => {
+test("a right that is taken away takes the chart with it, and brings it back when it is back", async () => {
   const { "dev-1": id, ana, ben } = stack.where.ids;
   const owner = (user: number | undefined): Promise<unknown> => stack.act("sql", { statement: "UPDATE devices SET user_id = %s WHERE id = %s", values: [user, id] });
   const client = connect();
@@ -169,8 +169,34 @@ test("a right that is taken away takes the chart with it", async () => {
   await owner(ben);
   await until(() => series.state.state === "failed", "it is gone");
   expect(series.state).toMatchObject({ points: [], error: { code: "right" } });
+  await publish(3);
+  await new Promise((resolve) => setTimeout(resolve, 1500)); /* it has asked again, in vain */
+  expect(series.state).toMatchObject({ state: "failed", points: [], error: { code: "right" } });
+  await owner(ana);
+  await hasAll(series);
+  await publish(2);
+  await hasAll(series);
+});
+
+test("a chart that is closed while its right is away asks no more", async () => {
+  const { "dev-1": id, ana, ben } = stack.where.ids;
+  const owner = (user: number | undefined): Promise<unknown> => stack.act("sql", { statement: "UPDATE devices SET user_id = %s WHERE id = %s", values: [user, id] });
+  const client = connect();
+  const series = chart(client);
+  let n_made = 0;
+
+  await client.subscribe({ to: ["user"] }).ready;
+  await hasAll(series);
+  await owner(ben);
+  await until(() => series.state.state === "failed", "it is gone");
+  series.close();
+  const subscribe = client.subscribe.bind(client);
+  client.subscribe = (...what) => (n_made++, subscribe(...what));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
   await owner(ana);
   await until(async () => (await client.fetch(`api/devices/${id}`)).ok, "it is hers again");
+  expect(n_made).toBe(0);
+  expect(series.state.state).toBe("failed");
 });
 
 test("what is not there, or cannot be asked, is said", async () => {
