@@ -34,6 +34,12 @@ class Dashboard(Stack):
         self._simulate("--replay", str(VESSELS), "--prefix", "mmsi-", "--speed", str(speed))
         return len(names)
 
+    def fleet(self, user, n, rate):
+        """@n vehicles that move around one place, which say so @rate times a second, all together."""
+        self.sql("INSERT INTO vehicles (code, name, user_id) SELECT code, code, id FROM users, "
+                 "(SELECT 'sim-vehicle-' || lpad(i::text, greatest(3, length(i::text)), '0') AS code FROM generate_series(1, %s) i) c WHERE username = %s", (n, user))
+        self._simulate("--vehicles", str(n), "--devices", "0", "--rate", str(rate), "--user", user)
+
     def devices(self, user, n=12):
         """Devices, a scanner, an energy device and a camera, which say something all the time."""
         codes = [f"sim-device-{i:03}" for i in range(1, n + 1)] + ["sim-ble-01", "sim-ems-01", "sim-cam-01"]
