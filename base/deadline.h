@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * Deadline: how long a thread waits for a condition, on the monotonic clock, which no one sets.
+ * Deadline: how long a thread waits for a condition, or for another thread's end, on the monotonic
+ * clock, which no one sets.
  *
  * A time-out of 0 or less is a deadline in the past: whoever waits looks once and goes on.
  */
@@ -17,3 +18,5 @@ struct timespec deadline_in(int timeout_ms);
 void deadline_cond_init(pthread_cond_t *cond);
 /* With @lock held. False once the deadline has passed; look again, whatever it says. */
 bool deadline_wait(pthread_cond_t *cond, pthread_mutex_t *lock, const struct timespec *deadline);
+/* Whether @thread has ended by then, and is joined: from then on there is nothing of it. */
+MUST_CHECK bool deadline_join(pthread_t thread, const struct timespec *deadline);

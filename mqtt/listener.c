@@ -6,6 +6,7 @@
 
 #include "base/backoff.h"
 #include "base/clock.h"
+#include "base/deadline.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "mqtt/candidates.h"
@@ -232,9 +233,8 @@ MqttListener *mqtt_listener_free(MqttListener *listener) {
         if (session)
                 mqtt_session_interrupt(session);
         atomic_store(&listener->is_stopping, true); /* from here on it may free its session */
-        MUST(clock_gettime(CLOCK_REALTIME, &until));
-        until.tv_sec += MQTT_LISTENER_STOP_MS / 1000;
-        if (pthread_timedjoin_np(listener->thread, NULL, &until) != 0) {
+        until = deadline_in(MQTT_LISTENER_STOP_MS);
+        if (!deadline_join(listener->thread, &until)) {
                 MUST(pthread_detach(listener->thread));
                 return listener;
         }

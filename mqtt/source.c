@@ -8,6 +8,7 @@
 
 #include "base/backoff.h"
 #include "base/clock.h"
+#include "base/deadline.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/watch.h"
@@ -21,6 +22,7 @@
 
 #define MQTT_SOURCE_TICK_MS   250      /* how often high water is looked at */
 #define MQTT_SOURCE_FULL_MS   10       /* between attempts to hand over a message */
+#define MQTT_SOURCE_LOOK_MS   50       /* at what it is doing, while we wait for its end */
 #define MQTT_SOURCE_STOP_MS   500      /* for a message that is not taken while we stop */
 #define MQTT_SOURCE_STABLE_US 10000000 /* a connection that lasts so long was a good one */
 #define MQTT_SOURCE_FLAPS     3
@@ -430,15 +432,9 @@ int mqtt_source_start(MqttSource *source) {
 }
 
 static bool mqtt_source_join(MqttSource *source) {
-        struct timespec until;
+        const struct timespec until = deadline_in(MQTT_SOURCE_LOOK_MS);
 
-        MUST(clock_gettime(CLOCK_REALTIME, &until));
-        until.tv_nsec += 50 * 1000000L;
-        if (until.tv_nsec >= 1000000000L) {
-                until.tv_nsec -= 1000000000L;
-                ++until.tv_sec;
-        }
-        return pthread_timedjoin_np(source->thread, NULL, &until) == 0;
+        return deadline_join(source->thread, &until);
 }
 
 void mqtt_source_stop(MqttSource *source) {

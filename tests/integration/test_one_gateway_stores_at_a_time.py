@@ -188,6 +188,25 @@ def test_stopped_it_takes_in_nothing_of_what_has_gone_to_the_other(pair, databas
         wait_standing_by(second)
 
 
+def test_its_end_waits_for_no_clock(make_gateway, database, publisher):
+    """It wakes up with messages in its socket that it may not take, and its clock is not the kernel's: as if that
+    had been set back by a minute while it ended."""
+    first, second = (make_gateway(cluster__lease="2s") for _ in range(2))
+    populate(first)
+    first.clock = "+60s"
+    first.start()
+    second.start(wait=False)
+    wait_standing_by(second)
+    first.freeze()
+    publish(publisher, range(40))
+    second.wait_ready()
+    first.thaw()
+    assert first.process.wait(PATIENCE) != 0
+    first.process = None
+    assert "mqtt_abandoned" in first.log()
+    stored(database, range(40))
+
+
 def test_cut_off_from_the_database_it_leaves_the_session(make_gateway, database, postgres, folder,
                                                          publisher):
     """It still has the broker, whose session the other one takes with the slot."""

@@ -1,7 +1,9 @@
 /* Deadline: who waits for what has happened waits for nothing, and nobody waits for ever. */
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include <cmocka.h>
@@ -40,6 +42,25 @@ static void test_a_wait_ends_with_its_deadline_and_not_before(void **state) {
         pthread_cond_destroy(&cond);
 }
 
+static void *wait_for_word(void *arg) {
+        while (!atomic_load((atomic_bool *)arg))
+                (void)sched_yield();
+        return NULL;
+}
+
+static void test_a_thread_is_joined_once_it_has_ended(void **state) {
+        struct timespec until = deadline_in(20);
+        atomic_bool word = false;
+        pthread_t thread;
+
+        (void)state;
+        assert_int_equal(pthread_create(&thread, NULL, wait_for_word, &word), 0);
+        assert_false(deadline_join(thread, &until));
+        atomic_store(&word, true);
+        until = deadline_in(20000);
+        assert_true(deadline_join(thread, &until));
+}
+
 static void test_seconds_are_carried_over(void **state) {
         struct timespec now = deadline_in(0), later = deadline_in(2999);
 
@@ -52,6 +73,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_deadline_of_the_past_is_no_wait),
                 cmocka_unit_test(test_a_wait_ends_with_its_deadline_and_not_before),
+                cmocka_unit_test(test_a_thread_is_joined_once_it_has_ended),
                 cmocka_unit_test(test_seconds_are_carried_over),
         };
 
