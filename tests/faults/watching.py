@@ -138,14 +138,16 @@ class Load:
         self.client.loop_stop()
 
 
-_loop = asyncio.new_event_loop()
-threading.Thread(target=_loop.run_forever, daemon=True, name="followers").start()
+loop = asyncio.new_event_loop()
+threading.Thread(target=loop.run_forever, daemon=True, name="followers").start()
 
 
 class Follower:
     """A native client that subscribes to everything and comes back whenever it is cut off.
 
     @resumes: from the last cursor that it has; else it only looks on from then on."""
+
+    open_s, pong_s = 10, 60  # how long it waits for a connection, and for an answer to a ping
 
     def __init__(self, gateway, user, resumes):
         self.gateway = gateway
@@ -160,7 +162,7 @@ class Follower:
         self.is_stopped = False
         self._heard_s = None
         self._socket = None
-        self._task = asyncio.run_coroutine_threadsafe(self._run(), _loop)
+        self._task = asyncio.run_coroutine_threadsafe(self._run(), loop)
 
     async def _run(self):
         while not self.is_stopped:
@@ -168,12 +170,15 @@ class Follower:
                 await self._follow()
             await asyncio.sleep(0.05)
 
+    def uri(self):
+        """Asked anew for each connection."""
+        return f"ws://127.0.0.1:{self.gateway.port}/api/ws"
+
     async def _follow(self):
         headers = {"Authorization": f"Bearer {self.gateway.token(self.user)}"}
-        uri = f"ws://127.0.0.1:{self.gateway.port}/api/ws"
-        async with websockets.connect(uri, extra_headers=headers, subprotocols=["tidegate.v1"],
-                                      max_size=None, max_queue=None, ping_interval=2, ping_timeout=60,
-                                      open_timeout=10, close_timeout=1, compression=None) as socket:
+        async with websockets.connect(self.uri(), extra_headers=headers, subprotocols=["tidegate.v1"],
+                                      max_size=None, max_queue=None, ping_interval=2, ping_timeout=self.pong_s,
+                                      open_timeout=self.open_s, close_timeout=1, compression=None) as socket:
             self._socket = socket
             since = {"since": self.cursor} if self.resumes and self.cursor else {}
             await socket.send(json.dumps({"op": "subscribe", "id": 1,
@@ -214,7 +219,7 @@ class Follower:
     def drop(self):
         """Its connection ends without a word."""
         if self._socket:
-            _loop.call_soon_threadsafe(self._socket.transport.abort)
+            loop.call_soon_threadsafe(self._socket.transport.abort)
 
     def stop(self):
         self.is_stopped = True

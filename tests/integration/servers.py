@@ -148,6 +148,7 @@ class Postgres:
         self.data = self.folder / "data"
         self.process = None
         self.clock = None  # see faked_time()
+        self.inside = []  # what runs it, as `nsenter` does
         self.folder.mkdir(mode=0o700)
         self.account = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         if os.geteuid() == 0:
@@ -174,7 +175,7 @@ class Postgres:
         if os.geteuid() == 0:
             command = ["setpriv", f"--reuid={self.account}", f"--regid={self.account}",
                        "--init-groups", "--pdeathsig=QUIT", *command]
-        return command
+        return [*self.inside, *command]
 
     def _run(self, program, *args):
         done = subprocess.run(self._command(program, *args), cwd="/", text=True,
@@ -288,10 +289,13 @@ class Database:
 class Broker:
     """A Mosquitto with a persistent store, which can be restarted on its port."""
 
-    def __init__(self, folder, extra=""):
+    address = "127.0.0.1"
+    inside = ()  # what runs it, as `nsenter` does
+
+    def __init__(self, folder, extra="", port=None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir()
-        self.port = free_port()
+        self.port = port or free_port()
         self.process = None
         self.extra = extra
         self.conf = self.folder / "mosquitto.conf"
@@ -301,14 +305,14 @@ class Broker:
         user = "user root\n" if os.geteuid() == 0 else ""
         auth = "" if "password_file" in self.extra else "allow_anonymous true\n"
         self.conf.write_text(
-            f"{user}{auth}listener {self.port} 127.0.0.1\npersistence true\n"
+            f"{user}{auth}listener {self.port} {self.address}\npersistence true\n"
             f"persistence_location {self.folder}/\nautosave_interval 1\nset_tcp_nodelay true\n"
             "max_inflight_messages 1000\nmax_queued_messages 0\nlog_dest stderr\n"
             f"log_type error\nlog_type warning\nlog_type notice\n{self.extra}", "ascii")
 
     def start(self):
         with open(self.folder / "log", "a", encoding="ascii") as log:
-            self.process = subprocess.Popen(["/usr/sbin/mosquitto", "-c", str(self.conf)],
+            self.process = subprocess.Popen([*self.inside, "/usr/sbin/mosquitto", "-c", str(self.conf)],
                                             stdout=log, stderr=log, preexec_fn=die_with_parent)
         wait_until(self.answers, "Mosquitto to answer")
         return self
@@ -316,7 +320,7 @@ class Broker:
     def answers(self):
         assert self.process.poll() is None, (self.folder / "log").read_text()
         with contextlib.suppress(OSError):
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            socket.create_connection((self.address, self.port), 1).close()
             return True
         return False
 
@@ -348,6 +352,7 @@ class Gateway:
         self.port = free_port()
         self.process = None
         self.clock = None  # see faked_time()
+        self.inside = []  # what runs it, as `nsenter` does
         self.preload = []  # libraries of the test's own
         self.extra_env = {}
         self.n_files = None  # see die_with_parent()
@@ -421,7 +426,7 @@ class Gateway:
         with open(self.log_path, "ab") as log:
             log_to = log_to or log
             self.process = subprocess.Popen(
-                [str(TIDEGATE), "serve", "--config", str(self.conf)], stdin=subprocess.DEVNULL,
+                [*self.inside, str(TIDEGATE), "serve", "--config", str(self.conf)], stdin=subprocess.DEVNULL,
                 stdout=log_to, stderr=log_to, env=self.environment(),
                 preexec_fn=functools.partial(die_with_parent, self.n_files, closed))
         if wait:

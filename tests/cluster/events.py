@@ -1,0 +1,190 @@
+"""What is done to them, each under load. An event says what it does, and leaves cuts and stopped processes to
+be mended by who plays it.
+
+`is_clean`: nobody may store a message twice. Of the others that is known not to hold yet (ledger.py).
+"""
+import dataclasses
+import signal
+
+from cast import LEASE_S
+from waiting import PATIENCE, wait_until
+
+EVENTS = {}
+
+
+@dataclasses.dataclass
+class Event:
+    name: str
+    play: object
+    is_clean: bool
+    row: str  # of the table of failures
+
+
+def event(row, is_clean=True):
+    def add(function):
+        name = function.__name__.replace("_", "-")
+        EVENTS[name] = Event(name, function, is_clean, row)
+        return function
+    return add
+
+
+@event("a node dies", is_clean=False)
+def the_owner_is_killed(town, dice):
+    owner = town.owner()
+    owner.kill()
+    town.wait_other(owner)
+    owner.up()
+
+
+@event("a node dies", is_clean=False)
+def the_owner_is_killed_and_back_at_once(town, dice):
+    owner = town.owner()
+    owner.kill()
+    owner.up()
+    town.wait_owner()
+
+
+@event("a node dies")
+def a_standby_is_killed(town, dice):
+    node = dice.choice(town.others())
+    node.kill()
+    town.wait_flow()
+    node.up()
+
+
+@event("a node is stopped", is_clean=False)
+def the_owner_stands_still_beyond_its_lease(town, dice):
+    owner = town.owner()
+    owner.freeze()
+    town.wait_other(owner)
+    owner.thaw()
+
+
+@event("a node is stopped", is_clean=False)
+def any_node_stands_still_for_a_moment(town, dice):
+    node = dice.choice(town.nodes)
+    node.freeze()
+    town.pause(dice.uniform(0.2, LEASE_S))
+    node.thaw()
+
+
+@event("a node is cut off", is_clean=False)
+def the_owner_loses_the_broker(town, dice):
+    for machine in town.broker.machines:
+        town.net.cut(town.owner().name, machine)
+    town.pause(dice.uniform(1, 6))
+
+
+@event("a node is cut off", is_clean=False)
+def the_owner_loses_the_database(town, dice):
+    owner = town.owner()
+    town.net.cut(owner.name, "np")
+    town.wait_other(owner)
+
+
+@event("a node is cut off", is_clean=False)
+def the_owner_is_unplugged(town, dice):
+    owner = town.owner()
+    town.net.unplug(owner.name)
+    town.wait_other(owner)
+
+
+@event("a node is cut off")
+def a_standby_is_unplugged(town, dice):
+    town.net.unplug(dice.choice(town.others()).name)
+    town.pause(LEASE_S * 1.5)
+
+
+@event("a node is cut off", is_clean=False)
+def any_two_lose_each_other(town, dice):
+    town.net.cut(*dice.choice(town.net.pairs()))
+    town.pause(dice.uniform(1, 2 * LEASE_S))
+
+
+@event("a viewer's node dies")
+def viewers_lose_the_owner(town, dice):
+    town.net.cut("nv", town.owner().name)
+    town.pause(dice.uniform(1, 5))
+
+
+@event("the broker restarts")
+def the_broker_restarts(town, dice):
+    town.broker.restart(is_kept=True)
+
+
+@event("the broker restarts", is_clean=False)
+def the_broker_loses_its_store(town, dice):
+    """It is asked for nothing more, and what the gateways have of it is stored, before it is counted."""
+    town.publishers.say_at_once(dice.randrange(100))
+    town.pause(dice.uniform(0, 0.1))
+    town.publishers.are_to_go()
+    town.broker.stop(signal.SIGKILL)
+    town.publishers.wait_gone()
+    town.wait_stored()
+    town.ledger.lose()
+    town.broker.restart(is_kept=False)
+    town.wait_subscribed()
+    town.publishers.go()
+
+
+@event("the database restarts")
+def the_database_restarts(town, dice):
+    town.postgres.stop()
+    town.pause(dice.uniform(0, 1))
+    town.postgres.start()
+
+
+@event("the database restarts", is_clean=False)
+def the_database_is_killed(town, dice):
+    town.postgres.stop(signal.SIGQUIT)
+    town.pause(dice.uniform(0, 2 * LEASE_S))
+    town.postgres.start()
+
+
+@event("a node joins or leaves")
+def the_owner_is_drained(town, dice):
+    owner = town.owner()
+    town.complain(owner.leave())
+    town.wait_other(owner)
+    owner.up()
+
+
+@event("a node joins or leaves")
+def a_standby_leaves_and_comes_back(town, dice):
+    node = dice.choice(town.others())
+    town.complain(node.leave())
+    town.wait_flow()
+    node.up()
+
+
+@event("a viewer's node dies")
+def all_viewers_are_moved(town, dice):
+    """To a node that is drained into its turn; a standby takes no viewers."""
+    owner, node = town.owner(), dice.choice(town.others())
+    for viewer in town.viewers:
+        viewer.move(node)
+    town.complain(owner.leave())
+    town.wait_other(owner)
+    owner.up()
+
+
+@event("clocks")
+def clocks_are_a_minute_apart(town, dice):
+    signs = ["+", "-"]
+    dice.shuffle(signs)
+    for node, sign in zip((dice.choice(town.others()), town.owner()), signs):
+        town.complain(node.leave())
+        node.clock = f"{sign}60s"
+        node.up()
+        town.wait_owner()
+
+
+@event("two of one name")
+def two_have_one_name(town, dice):
+    """A machine that was copied with its name, and one on the same folder: both are sent away."""
+    node = dice.choice(town.nodes)
+    for copy in town.copies_of(node):
+        copy.start(wait=False)
+        code = wait_until(lambda c=copy: c.process.poll(), "the copy to be refused", PATIENCE)
+        copy.process = None
+        town.complain(f"the copy of {node.name} ended with {code}" if code not in (1, 2) else None)

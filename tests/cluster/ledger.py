@@ -1,0 +1,137 @@
+"""What has to hold, message by message: rows are what the broker acknowledged, once, in order; viewers are
+shown all of that which is theirs, once, and nothing else.
+
+Three things are not the gateway's faults, or are known, and are counted apart, never left out in silence:
+
+- `broker`: what a broker that lost its store had acknowledged and not handed over;
+- `repeated`: stored by two journals at a take-over without a proper end, since what the former owner stored
+  and did not get to acknowledge is not known to the next one yet (docs/decisions/038), at most what can be in
+  flight for each of them;
+- `late`: acknowledged by an owner that was cut off or killed, and stored behind newer ones when that one had
+  its turn again. Until then it is `owed`.
+"""
+import collections
+
+from cast import RECEIVE_MAXIMUM
+
+ROWS = """SELECT journal_id, seq, xmin::text::bigint AS written, n FROM (
+        SELECT journal_id, seq, xmin, split_part(logs, ' ', 1)::bigint AS n FROM raw_logs
+        UNION ALL SELECT journal_id, seq, xmin, speed::bigint FROM vehicle_logs
+        UNION ALL SELECT journal_id, seq, xmin, (payload::jsonb->>'n')::bigint FROM telemetry
+        UNION ALL SELECT journal_id, seq, xmin, (data->>'n')::bigint FROM sensor_logs) AS stored
+        ORDER BY written, seq"""
+
+
+def stream(n):
+    """What order is promised for: a kind of a thing."""
+    return n % 16
+
+
+class Ledger:
+    def __init__(self, database, publishers, viewers):
+        self.database, self.publishers, self.viewers = database, publishers, viewers
+        self.broker = set()       # lost by the broker itself
+        self.owed_before = set()  # since an earlier step
+        self.n_unclean = 0        # take-overs without a proper end
+        self.rows, self.stored, self.repeated, self.late = [], set(), set(), set()
+        self.counts = collections.Counter()
+
+    def read(self):
+        self.rows = self.database.rows(ROWS)
+        self.stored = {n for *_, n in self.rows}
+
+    def owed(self):
+        return set(self.publishers.acknowledged()) - self.stored - self.broker
+
+    def lose(self):
+        """The broker is about to be without its store, and everybody's journal is stored: what is missing is
+        what it had not handed over."""
+        self.read()
+        self.broker |= self.owed() - self.owed_before
+        self.counts["broker"] = len(self.broker)
+
+    def is_settled(self, may_owe):
+        """All is stored, but for what was owed before, and shown."""
+        self.read()
+        list(self._rows())  # which are late
+        return (may_owe or self.owed() <= self.owed_before) and not any(map(self._missing, self.viewers))
+
+    def judge(self, may_owe):
+        """The faults, as texts."""
+        self.read()
+        faults = [*self._rows(), *(f for viewer in self.viewers for f in self._viewer(viewer))]
+        owed = self.owed()
+        self.counts["acknowledged"], self.counts["rows"] = len(self.publishers.acknowledged()), len(self.rows)
+        self.counts["owed"], self.owed_before = len(owed), owed
+        if owed and not may_owe:
+            faults.append(f"{some(owed)} acknowledged and not stored")
+        never_said = self.stored - set(self.publishers.acknowledged()) - self.publishers.unknown()
+        if never_said:
+            faults.append(f"{some(never_said)} stored that nobody said")
+        letters = self.database.value("SELECT count(*) FROM dead_letters")
+        if letters:
+            faults.append(f"{letters} good messages became dead letters")
+        return faults
+
+    def _rows(self):
+        """In the order in which they were written."""
+        first, newest, highest = {}, {}, 0
+        repeated, late = set(), set()
+        for journal, seq, _written, n in self.rows:
+            if n in first:
+                if first[n] == journal:
+                    yield f"{n} is twice in one journal"
+                repeated.add(n)
+                continue
+            first[n] = journal
+            if n < newest.get(stream(n), -1):
+                late.add(n)
+            elif seq <= highest:
+                yield f"{n} has a number below an older one's"
+            newest[stream(n)] = max(n, newest.get(stream(n), -1))
+            highest = max(highest, seq)
+        self.counts["repeated"], self.counts["late"] = len(repeated), len(late)
+        self.repeated, self.late = repeated, late
+        if len(repeated) > self.n_unclean * RECEIVE_MAXIMUM:
+            yield f"{some(repeated)} twice, in {self.n_unclean} take-overs without a proper end"
+        if late and not self.n_unclean:
+            yield f"{some(late)} out of order"
+
+    def _missing(self, viewer):
+        """Who was told that something is missing has to read history, and is asked about what came after."""
+        missing = {n for n in self.stored - self.late if viewer.sees(n)} - set(viewer.numbers) - viewer.excused
+        if viewer.n_told:
+            self.counts["told"] += viewer.n_told
+            viewer.excused |= missing
+            self.counts["excused"] += len(missing)
+            viewer.n_told = 0
+            return set()
+        return missing
+
+    def _viewer(self, viewer):
+        of = f"{viewer.user} is shown"
+        count = collections.Counter(viewer.numbers)
+        twice = {n for n, times in count.items() if times > 1} - self.repeated
+        missing = self._missing(viewer)
+        if missing:
+            yield f"{of} {some(missing)} too few"
+        if twice:
+            yield f"{of} {some(twice)} twice"
+        newest, wrong = {}, set()
+        for n in viewer.numbers:
+            if n not in self.repeated | self.late:
+                wrong |= {n} if n < newest.get(stream(n), -1) else set()
+                newest[stream(n)] = n
+        if wrong:
+            yield f"{of} {some(wrong)} out of order"
+        foreign = {n for n in count if not viewer.sees(n)}
+        if foreign:
+            yield f"{of} {some(foreign)} of others"
+        unstored = set(count) - self.stored - self.owed()
+        if unstored:
+            yield f"{of} {some(unstored)} that nobody stored"
+
+
+def some(numbers):
+    numbers = sorted(numbers)
+    return f"{len(numbers)} ({', '.join(map(str, numbers[:5]))}{', ...' if len(numbers) > 5 else ''})"

@@ -1,0 +1,292 @@
+"""tests/cluster/run: one broker, one database, three gateways, and what happens to them, from a seed."""
+import argparse
+import contextlib
+import os
+import pathlib
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+import requests
+
+import cast
+import net
+from events import EVENTS
+from ledger import Ledger
+from people import Publishers, Viewer
+import servers
+from waiting import wait_until
+import watching
+
+FOLDER = pathlib.Path("/run/tidegate-cluster")  # on a file system of its own, which goes with the namespaces
+NODES = ("n1", "n2", "n3")
+N_VIEWERS = 30
+PATIENCE = 60.0
+OWED_S = 2.0  # what is not stored by then is in the journal of one whose turn it is not
+
+
+class Town:
+    def __init__(self, make_broker, rate):
+        FOLDER.mkdir(mode=0o755)
+        self.faults = []
+        self.net = net.Net([*NODES, *make_broker.machines, "np"])
+        self.postgres = cast.Database(FOLDER / "pg")
+        self.postgres.start()
+        self.postgres.execute("postgres", "CREATE DATABASE cluster")
+        self.database = servers.Database(self.postgres, "cluster")
+        self.broker = make_broker(FOLDER / "broker").start()
+        self.nodes = [cast.Node(FOLDER / name, name, self.database, self.broker) for name in NODES]
+        self.n_copies = 0
+        self.taken_over_s = []  # of this step
+        self.publishers = Publishers(self.broker.doors, rate)
+        self.viewers = []
+
+    def open(self):
+        first = self.nodes[0]
+        first.cli("migrate")
+        first.add_user("root", "admin")
+        for thing in range(watching.N_THINGS):
+            first.add_user(f"user-{thing}")
+            first.add_vehicle(watching.VEHICLES[thing], f"user-{thing}")
+            first.add_device(watching.DEVICES[thing], f"user-{thing}")
+        for node in self.nodes:
+            node.up()
+        self.wait_owner()
+        things = [None, None, *(n % watching.N_THINGS for n in range(N_VIEWERS - 2))]
+        self.viewers = [Viewer(self.nodes, "root" if thing is None else f"user-{thing}", thing) for thing in things]
+        wait_until(lambda: all(v.is_connected() for v in self.viewers), "the viewers", PATIENCE)
+        self.ledger = Ledger(self.database, self.publishers, self.viewers)
+        self.publishers.go()
+        self.wait_flow()
+
+    # what an event may ask for
+
+    def pause(self, seconds):
+        """Time in which load and fault go on: time is the fault."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.look_after()
+            time.sleep(0.05)
+
+    def complain(self, text):
+        if text:
+            self.faults.append(text)
+
+    def look_after(self):
+        for node in self.nodes:
+            self.complain(node.look_after())
+
+    def _wait(self, condition, what):
+        def look():
+            self.look_after()
+            return condition()
+        return wait_until(look, what, PATIENCE, step=0.1)
+
+    def owner(self):
+        return self._wait(lambda: next((n for n in self.nodes if n.is_ready()), None), "one to store")
+
+    wait_owner = owner
+
+    def wait_other(self, former):
+        """Who has taken over; how long that took is noted."""
+        begin = time.monotonic()
+        other = self._wait(lambda: next((n for n in self.nodes if n is not former and n.is_ready()), None),
+                           f"another one than {former.name} to store")
+        self.taken_over_s.append(time.monotonic() - begin)
+        return other
+
+    def others(self):
+        owner = self.owner()
+        return [node for node in self.nodes if node is not owner]
+
+    def n_stored(self):
+        with contextlib.suppress(Exception):  # the server may be away
+            return self.database.value("SELECT " + " + ".join(
+                f"(SELECT count(*) FROM {table})" for table in ("raw_logs", "vehicle_logs", "telemetry", "sensor_logs")))
+        return 0
+
+    def wait_flow(self, n=20):
+        goal = self.n_stored() + n
+        self._wait(lambda: self.n_stored() >= goal, f"{n} more rows")
+
+    def metric(self, node, name):
+        with contextlib.suppress(requests.RequestException):
+            return node.metric(name)
+        return None
+
+    def wait_stored(self):
+        self._wait(lambda: all(self.metric(n, "tidegate_in_journal") == 0 for n in self.nodes if n.is_ready()),
+                   "the journal to be stored")
+
+    def wait_subscribed(self):
+        self._wait(lambda: any(n.is_ready() and self.metric(n, "tidegate_mqtt_connected") for n in self.nodes),
+                   "one to be subscribed")
+
+    def copies_of(self, node):
+        """Of its configuration, with a journal of its own and with the same one."""
+        self.n_copies += 1
+        for kind in ("journal", "folder"):
+            copy = cast.Node(FOLDER / f"{node.name}-{kind}-{self.n_copies}", node.name, self.database, self.broker)
+            copy.write_conf(http__listen=f"{net.ADDRESSES[node.name]}:{8000 + (kind == 'journal')}")
+            if kind == "folder":
+                copy.write_conf(journal__dir=node.folder / "journal")
+            yield copy
+
+    def owner_name(self):
+        return next((n.name for n in self.nodes if n.is_ready()), "nobody")
+
+    def said(self):
+        counts = self.ledger.counts
+        return ", ".join(f"{counts[name]} {name}" for name in (
+            "acknowledged", "rows", "repeated", "late", "owed", "broker", "told", "excused") if counts[name])
+
+    # a step
+
+    def mend(self):
+        self.net.heal()
+        for node in self.nodes:
+            node.thaw()
+            if not node.is_wanted:
+                node.up()
+        if not (self.postgres.process and self.postgres.process.poll() is None):
+            self.postgres.start()
+        self.broker.mend()
+        self.publishers.go()
+
+    def settle(self, may_owe):
+        """Flow again, then rest, then what is wrong."""
+        self.wait_owner()
+        self.wait_flow()
+        self.publishers.hold()
+        begin = time.monotonic()
+        with contextlib.suppress(AssertionError):  # the ledger says what is missing
+            self._wait(lambda: self.ledger.is_settled(may_owe and time.monotonic() > begin + OWED_S),
+                       "all to be stored and shown")
+        for fault in self.ledger.judge(may_owe):
+            self.complain(fault)
+        for node in self.nodes:
+            if servers.SANITIZERS.search(node.log()):
+                self.complain(f"a sanitizer in the log of {node.name}")
+        self.publishers.go()
+
+    def give_everybody_a_turn(self):
+        """What somebody acknowledged and could not store any more is stored then."""
+        for node in self.nodes:
+            rest = [one for one in self.nodes if one is not node]
+            for one in rest:
+                self.complain(one.leave())
+            self._wait(node.is_ready, f"{node.name} to have its turn")
+            self.wait_stored()
+            for one in rest:
+                one.up()
+
+    def close(self):
+        for one in self.viewers:
+            one.stop()
+        self.publishers.close()
+        for node in self.nodes:
+            with contextlib.suppress(Exception):
+                node.thaw()
+                self.complain(node.leave())
+
+
+def deck(seed, n_events, names):
+    """Every kind once before any comes again."""
+    dice = random.Random(seed)
+    cards = []
+    while len(cards) < n_events:
+        cards += dice.sample(names, len(names))
+    return cards[:n_events]
+
+
+def play(town, args):
+    """The number of events that held."""
+    names = [name for name in EVENTS if args.only in name]
+    n_held = 0
+    for number, name in enumerate(deck(args.seed, args.events, names), 1):
+        one = EVENTS[name]
+        begin = time.monotonic()
+        town.ledger.n_unclean += not one.is_clean
+        town.taken_over_s.clear()
+        try:
+            one.play(town, random.Random(f"{args.seed} {number}"))
+            town.mend()
+            town.settle(may_owe=town.ledger.n_unclean > 0)
+        except AssertionError as error:
+            town.complain(str(error)[:500])
+        except Exception as error:  # pylint: disable=broad-exception-caught
+            traceback.print_exc()
+            town.complain(f"{type(error).__name__}: {error}")
+        took = "".join(f"taken over in {seconds:.2f} s, " for seconds in town.taken_over_s)
+        print(f"{'FAILED' if town.faults else 'ok'}: seed {args.seed} step {number}: {name} "
+              f"({time.monotonic() - begin:.1f} s; {took}owner {town.owner_name()}, {town.said()})", flush=True)
+        if town.faults:
+            return n_held
+        n_held += 1
+    return n_held
+
+
+def keep_logs():
+    kept = pathlib.Path(tempfile.mkdtemp(prefix="tidegate-cluster.", dir="/tmp"))
+    for log in [*FOLDER.glob("*/log"), *FOLDER.glob("*.log"), *FOLDER.glob("*/tidegate.conf")]:
+        shutil.copy(log, kept / f"{log.parent.name}-{log.name}")
+    return kept
+
+
+def end_when_told():
+    """Whatever the main thread does: with this process, the first of its namespaces, all of them go."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, lambda *_: None)
+    signal.set_wakeup_fd(write)
+
+    def wait():
+        os.read(read, 1)
+        print("interrupted", flush=True)
+        os._exit(130)
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/cluster/run", description=__doc__)
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="repeats a run")
+    parser.add_argument("--events", type=int, default=20, metavar="N")
+    parser.add_argument("--broker", choices=["mosquitto"], default="mosquitto")
+    parser.add_argument("--rate", type=int, default=100, help="messages a second")
+    parser.add_argument("--only", default="", metavar="TEXT", help="events whose name has it")
+    parser.add_argument("--list", action="store_true", help="names the events, plays none")
+    args = parser.parse_args()
+    if args.list:
+        print(*(f"{e.name}: {e.row}" for e in EVENTS.values()), sep="\n")
+        return 0
+    end_when_told()
+    print(f"seed {args.seed}, {args.events} events, {args.broker}", flush=True)
+    town = Town(cast.Mosquitto, args.rate)
+    n_held = 0
+    try:
+        town.open()
+        n_held = play(town, args)
+        if not town.faults:
+            town.give_everybody_a_turn()
+            town.settle(may_owe=False)
+            print(f"{'FAILED' if town.faults else 'ok'}: everybody had a turn ({town.said()})")
+    except AssertionError as error:
+        town.complain(str(error)[:500])
+    town.close()
+    print(*(f"    {fault}\n" for fault in town.faults), end="", sep="")
+    if town.faults:
+        print(f"failed first: seed {args.seed} step {n_held + 1}; logs: {keep_logs()}")
+    print(f"{n_held} passed, {int(bool(town.faults))} failed", flush=True)
+    return 1 if town.faults else 0
+
+
+if __name__ == "__main__":
+    CODE = main()
+    sys.stdout.flush()
+    os._exit(CODE)  # its threads and servers go with it

@@ -1,0 +1,84 @@
+"""What tests/cluster/run compares with would notice: each fault that it is for, made up."""
+import pathlib
+import sys
+import types
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path += [str(ROOT / "tests/cluster"), str(ROOT / "tests/faults")]
+
+from ledger import Ledger  # noqa: E402  pylint: disable=wrong-import-position
+
+N = 64
+FIRST, SECOND = 1, 2  # journals
+
+
+def rows(numbers, journal=FIRST, seq=1000, written=1):
+    return [(journal, seq + i, written + i // 10, n) for i, n in enumerate(numbers)]
+
+
+class Viewer(types.SimpleNamespace):
+    def sees(self, n):
+        return self.thing is None or n // 4 % 4 == self.thing
+
+
+@pytest.fixture
+def books():
+    """(rows, shown, ...) -> what the ledger says of it; the broker has acknowledged 0 to N - 1."""
+    def judge(stored, shown=range(N), n_unclean=0, may_owe=False, n_told=0, thing=None, letters=0):
+        database = types.SimpleNamespace(rows=lambda _: stored, value=lambda _: letters)
+        publishers = types.SimpleNamespace(acknowledged=lambda: {n: 0.0 for n in range(N)}, unknown=lambda: {N})
+        viewer = Viewer(user="ana", thing=thing, numbers=list(shown), n_told=n_told, excused=set())
+        ledger = Ledger(database, publishers, [viewer])
+        ledger.n_unclean = n_unclean
+        return ledger.judge(may_owe), ledger.counts
+    return judge
+
+
+def test_nothing_is_wrong(books):
+    assert books(rows(range(N)))[0] == []
+    assert books(rows(range(N)), shown=[n for n in range(N) if n // 4 % 4 == 2], thing=2)[0] == []
+    assert books(rows([*range(N), N]), shown=[*range(N), N])[0] == []  # unknown to the publisher
+
+
+@pytest.mark.parametrize("name, words", {
+    "lost": "acknowledged and not stored", "twice": "is twice in one journal", "invented": "stored that nobody said",
+    "disorder": "out of order", "renumbered": "a number below an older one's"}.items())
+def test_rows_that_are_wrong(books, name, words):
+    made = {
+        "lost": rows(n for n in range(N) if n != 7),
+        "twice": [*rows(range(N)), *rows([7], seq=5000, written=99)],
+        "invented": rows([*range(N), N + 1]),
+        "disorder": rows([16, 0, *(n for n in range(N) if n not in (0, 16))]),
+        "renumbered": [*rows(range(32)), *rows(range(32, N), SECOND, seq=900, written=50)],
+    }[name]
+    stored = {n for *_, n in made}
+    faults, _ = books(made, shown=sorted(stored))
+    assert any(words in fault for fault in faults), faults
+
+
+def test_who_looks_on_is_shown_what_is_wrong(books):
+    for shown, words in ((range(N - 1), "too few"), ([*range(N), 3], "twice"), ([16, 0, *range(N)], "out of order"),
+                         ([*range(N), N + 5], "that nobody stored")):
+        faults, _ = books(rows(range(N)), shown=shown)
+        assert any(words in fault for fault in faults), (words, faults)
+    faults, _ = books(rows(range(N)), shown=range(N), thing=1)
+    assert faults == ["ana is shown 48 (0, 1, 2, 3, 8, ...) of others"]
+
+
+def test_what_is_known_is_counted_and_has_an_end(books):
+    again = [*rows(range(N)), *rows([60, 61], SECOND, seq=5000, written=99)]
+    assert books(again)[0] == ["2 (60, 61) twice, in 0 take-overs without a proper end"]
+    faults, counts = books(again, n_unclean=1)
+    assert faults == [] and counts["repeated"] == 2
+
+    late = [*rows(n for n in range(N) if n != 0), *rows([0], SECOND, seq=500, written=99)]
+    assert books(late)[0] == ["1 (0) out of order"]
+    faults, counts = books(late, n_unclean=1, shown=range(1, N))
+    assert faults == [] and counts["late"] == 1
+
+    faults, counts = books(rows(range(8, N)), shown=range(8, N), n_unclean=1, may_owe=True)
+    assert faults == [] and counts["owed"] == 8
+    faults, counts = books(rows(range(N)), shown=range(8, N), n_told=1)
+    assert faults == [] and counts["excused"] >= 8
