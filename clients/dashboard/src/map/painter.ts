@@ -1,17 +1,20 @@
 /**
  * Draws a fleet on a canvas above the map, so that the map itself need not be drawn anew for each frame in which a
- * vehicle moves. It draws while something moves, and once a second otherwise.
+ * vehicle moves. It looks while something moves, and once a second otherwise, and draws what is not there yet.
  */
 import type { Map as MapLibre } from "maplibre-gl";
 import { CLUSTERS_ABOVE, Grid, type Cluster } from "./clusters";
 import { isStale, opacityOf, placeOf, type MapFleet, type Mark } from "./fleet";
 import { latOf, lonOf, xOf, yOf } from "./mercator";
+import { areSame, type Spot } from "./spots";
 import { Sprites, type Look } from "./sprites";
 
 const TILE_PX = 512;
 const MARGIN_PX = 20;
 const HIT_PX = 16;
 const IDLE_MS = 1000;
+/** Numbers that change faster than that nobody reads. */
+const CLUSTERS_MS = 100;
 /** More trails than that are no help to anybody. */
 const MOST_TRAILS = 500;
 
@@ -20,13 +23,8 @@ export interface Hit {
   cluster?: Cluster;
 }
 
-interface Spot {
-  id: number;
-  x: number;
-  y: number;
-  r: number;
-  cluster?: Cluster;
-}
+type Seen = [mark: Mark, x: number, y: number, worldX: number, worldY: number];
+type ToScreen = (worldX: number, worldY: number) => [number, number];
 
 export class Painter {
   selected: number | undefined;
@@ -41,6 +39,9 @@ export class Painter {
   #pen = this.#canvas.getContext("2d")!;
   #sprites: Sprites | undefined;
   #spots: Spot[] = [];
+  /** From where they were seen, and when. */
+  #camera = "";
+  #drawnAt = 0;
   #frame = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #inView = 0;
@@ -128,32 +129,43 @@ export class Painter {
     const scale = TILE_PX * 2 ** zoom;
     const { lng, lat } = this.#map.getCenter();
     const [centerX, centerY] = [xOf(lng), yOf(lat)];
-    const seen: [mark: Mark, x: number, y: number, worldX: number, worldY: number][] = [];
+    const toScreen: ToScreen = (worldX, worldY) => {
+      const dx = worldX - centerX;
+      return [(dx - Math.round(dx)) * scale + width / 2, (worldY - centerY) * scale + height / 2];
+    };
+    const seen: Seen[] = [];
 
     this.#fleet.sweep(now);
     for (const mark of this.#fleet.marks.values()) {
       const [worldX, worldY] = placeOf(mark, now);
-      let dx = worldX - centerX;
-      dx -= Math.round(dx);
-      const x = dx * scale + width / 2;
-      const y = (worldY - centerY) * scale + height / 2;
+      const [x, y] = toScreen(worldX, worldY);
       if (x > -MARGIN_PX && x < width + MARGIN_PX && y > -MARGIN_PX && y < height + MARGIN_PX) seen.push([mark, x, y, worldX, worldY]);
     }
     this.#inView = seen.length;
-    this.#spots.length = 0;
-    this.#pen.clearRect(0, 0, width, height);
-    const toScreen = (worldX: number, worldY: number): [number, number] => {
-      const dx = worldX - centerX;
-      return [(dx - Math.round(dx)) * scale + width / 2, (worldY - centerY) * scale + height / 2];
-    };
-    for (const [mark] of seen)
-      if (mark.id === this.selected || (this.hasTrails && seen.length <= MOST_TRAILS)) this.#trail(mark, now, toScreen);
-    if (seen.length > CLUSTERS_ABOVE) this.#clusters(seen, zoom, now, toScreen);
-    else for (const [mark, x, y] of seen) this.#mark(mark, x, y, now);
-    this.#pen.globalAlpha = 1;
+    const isMany = seen.length > CLUSTERS_ABOVE;
+    const camera = [lng, lat, zoom, width, height, this.#sprites!.ratio, this.isDark, this.selected, this.hasTrails].join();
+    if (camera === this.#camera && isMany && now - this.#drawnAt < CLUSTERS_MS) return;
+    const spots = isMany ? this.#clusters(seen, zoom, now, toScreen) : seen.map(([mark, x, y]) => this.#spot(mark, x, y, now));
+    if (camera === this.#camera && areSame(spots, this.#spots)) return;
+    [this.#camera, this.#spots, this.#drawnAt] = [camera, spots, now];
+    this.#paint(seen, width, height, now, toScreen);
   };
 
-  #trail(mark: Mark, now: number, toScreen: (x: number, y: number) => [number, number]): void {
+  #paint(seen: Seen[], width: number, height: number, now: number, toScreen: ToScreen): void {
+    const pen = this.#pen;
+
+    pen.clearRect(0, 0, width, height);
+    for (const [mark] of seen)
+      if (mark.id === this.selected || (this.hasTrails && seen.length <= MOST_TRAILS)) this.#trail(mark, now, toScreen);
+    for (const { look, heading, alpha, x, y, r, cluster } of this.#spots) {
+      pen.globalAlpha = alpha;
+      if (cluster) this.#sprites!.circle(pen, x, y, r, cluster.n);
+      else this.#sprites!.draw(pen, look, heading, x, y);
+    }
+    pen.globalAlpha = 1;
+  }
+
+  #trail(mark: Mark, now: number, toScreen: ToScreen): void {
     const pen = this.#pen;
     let last: [number, number] | undefined;
 
@@ -174,32 +186,27 @@ export class Painter {
     return point;
   }
 
-  #mark(mark: Mark, x: number, y: number, now: number): void {
+  #spot(mark: Mark, x: number, y: number, now: number): Spot {
     const isChosen = mark.id === this.selected;
     const look: Look = isChosen ? "selected" : isStale(mark, now) ? "stale" : mark.speed > 0.3 || Number.isNaN(mark.speed) ? "moving" : "still";
+    const alpha = opacityOf(mark, now);
 
-    this.#pen.globalAlpha = isChosen ? Math.max(0.6, opacityOf(mark, now)) : opacityOf(mark, now);
-    this.#sprites!.draw(this.#pen, look, mark.heading, x, y);
-    this.#spots.push({ id: mark.id, x, y, r: 0 });
+    return { id: mark.id, x, y, r: 0, look, heading: mark.heading, alpha: isChosen ? Math.max(0.6, alpha) : alpha };
   }
 
-  #clusters(seen: [mark: Mark, x: number, y: number, worldX: number, worldY: number][], zoom: number, now: number,
-    toScreen: (x: number, y: number) => [number, number]): void {
+  #clusters(seen: Seen[], zoom: number, now: number, toScreen: ToScreen): Spot[] {
     const grid = new Grid(zoom);
+    const spots: Spot[] = [];
 
     for (const [mark, , , worldX, worldY] of seen) grid.add(mark.id, worldX, worldY);
     for (const cluster of grid.clusters) {
       const [x, y] = toScreen(cluster.x, cluster.y);
-      if (cluster.n === 1) {
-        this.#mark(this.#fleet.marks.get(cluster.id)!, x, y, now);
-        continue;
-      }
       const r = 11 + Math.min(20, 4.5 * Math.log10(cluster.n) ** 1.4);
-      this.#pen.globalAlpha = 1;
-      this.#sprites!.circle(this.#pen, x, y, r, cluster.n);
-      this.#spots.push({ id: cluster.id, x, y, r, cluster });
+      if (cluster.n === 1) spots.push(this.#spot(this.#fleet.marks.get(cluster.id)!, x, y, now));
+      else spots.push({ id: cluster.id, x, y, r, look: "moving", heading: NaN, alpha: 1, cluster });
     }
     const chosen = seen.find(([mark]) => mark.id === this.selected);
-    if (chosen) this.#mark(chosen[0], chosen[1], chosen[2], now);
+    if (chosen) spots.push(this.#spot(chosen[0], chosen[1], chosen[2], now));
+    return spots;
   }
 }
