@@ -32,6 +32,7 @@ static const struct {
         [MANAGE_GROUP_SHARE] = { "group_share", false },
         [MANAGE_SHARE_DELETE] = { "share_delete", false },
         [MANAGE_ALERT_ACKNOWLEDGE] = { "alert_acknowledge", false },
+        [MANAGE_COMMANDS] = { "commands", true },
 };
 
 int manage_query_new(ManageQuery **ret_query, ManageKind kind) {

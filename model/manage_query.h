@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * ManageQuery: what somebody does to users, devices, vehicles, shares and groups by HTTP.
+ * ManageQuery: what somebody does to users, devices, vehicles, shares and groups by HTTP, and the
+ * list of commands.
  *
  * Who may do it is judged by the statement that does it. Pure.
  */
@@ -37,6 +38,9 @@ typedef enum ManageKind {
         MANAGE_GROUP_SHARE,
         MANAGE_SHARE_DELETE,
         MANAGE_ALERT_ACKNOWLEDGE, /* which: the number; the epoch is its text */
+        MANAGE_COMMANDS, /* as they were sent, the newest first: behind the one of time @id (in us)
+                            and of the id that is its first text; of the device, and in the state,
+                            that are its others; NULL: any */
         MANAGE_COUNT,
 } ManageKind;
 

@@ -46,6 +46,20 @@ DEFINE_CLEANUP(PGresult *, PQclear);
         "json_build_object('id', x.id, 'user_id', x.user_id, 'user'," \
         " (SELECT username FROM users WHERE id = x.user_id), 'created_at', " TIME("x.created_at") ")"
 
+/* As db/edit/command_rows.c tells one: what is cancelled is so before its state follows. */
+#define COMMAND_OVER(command, over, else) \
+        "CASE WHEN " command ".cancelled_at IS NOT NULL AND " command ".state IN ('accepted'," \
+        " 'published', 'delivered', 'executing') THEN " over " ELSE " command "." else " END"
+#define COMMAND_STATE(command) COMMAND_OVER(command, "'cancelled'", "state")
+#define COMMAND_JSON \
+        "json_build_object('command_id', x.command_id, 'state', " COMMAND_STATE("x") "," \
+        " 'device_id', x.device_id, 'device_code', (SELECT code FROM devices WHERE id = x.device_id)," \
+        " 'user_id', x.user_id, 'user', (SELECT username FROM users WHERE id = x.user_id)," \
+        " 'action', x.action, 'payload', coalesce(x.payload, '{}')," \
+        " 'message', " COMMAND_OVER("x", "x.cancel_message", "message") "," \
+        " 'created_at', " TIME("x.created_at") ", 'updated_at', " TIME("x.updated_at") "," \
+        " 'expires_at', " TIME("x.expires_at") ")"
+
 #define LIST(json, table, rule) \
         "WITH page AS (SELECT * FROM " table " t WHERE id > $2::bigint AND " rule \
         " ORDER BY id LIMIT $3::int)" \
@@ -182,6 +196,25 @@ static const char *const manage_sql[MANAGE_COUNT] = {
                 " a.vehicle_id, 'device_id', a.device_id, 'acknowledged', true,"
                 " 'acknowledged_at', " TIME("x.acknowledged_at") ","
                 " 'acknowledged_by', x.acknowledged_by)::text FROM a, x)",
+        /* A page ends with the payload that makes it a MiB, too. */
+        [MANAGE_COMMANDS] =
+                "WITH found AS (SELECT * FROM commands c WHERE (" IS_ADMIN
+                " OR c.device_id IN (" DB_VISIBLE_DEVICES("$1::bigint") "))"
+                " AND ($5::bigint IS NULL OR c.device_id = $5::bigint)"
+                " AND ($6::text IS NULL OR " COMMAND_STATE("c") " = $6::text)"
+                " AND (c.created_at, c.command_id) < (CASE WHEN $2::bigint = 0 THEN 'infinity'"
+                " ELSE timestamptz 'epoch' + $2::bigint * interval '1 microsecond' END,"
+                " coalesce($4::text, ''))"
+                " ORDER BY c.created_at DESC, c.command_id DESC LIMIT $3::int),"
+                " sized AS (SELECT *, sum(octet_length(payload::text)) OVER (ORDER BY created_at DESC,"
+                " command_id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes FROM found),"
+                " page AS (SELECT * FROM sized WHERE coalesce(bytes, 0) < 1048576)"
+                " SELECT 200, json_build_object('items', coalesce(json_agg(" COMMAND_JSON
+                " ORDER BY x.created_at DESC, x.command_id DESC), '[]'),"
+                " 'cursor', CASE WHEN (SELECT count(*) FROM found) = $3::int"
+                " OR (SELECT count(*) FROM found) > count(*) THEN (array_agg("
+                "(extract(epoch FROM x.created_at) * 1000000)::bigint || '.' || x.command_id"
+                " ORDER BY x.created_at, x.command_id))[1] END)::text FROM page x",
 };
 /* clang-format on */
 

@@ -2,7 +2,7 @@
 
 /*
  * DbManage: users, devices, vehicles, shares and groups, and what is said of an alert, as somebody
- * changes them by HTTP.
+ * changes them by HTTP; and the commands that there were.
  *
  * Blocks; on a thread of the lane of commands. Each is one statement, which also judges whether who
  * asks still may: nobody does what he might not do any more. A thing that he does not see answers

@@ -53,11 +53,85 @@ static int ws_change_alert(WsCall *call, ManageQuery *manage, bool *ret_ok) {
         return err_up(manage_query_say(manage, cursor.parts[0].epoch));
 }
 
+static bool ws_change_limit(WsCall *call, ManageQuery *manage) {
+        uint64_t limit = WS_CHANGE_LIMIT;
+        char text[32];
+
+        if (ws_request_param(call->request, "limit", text, sizeof(text)) &&
+            (!text_to_number(text_of(text), WS_CHANGE_LIMIT_MAX, &limit) || limit == 0)) {
+                ws_change_refuse(call, 400, "bad_parameter", "limit: allowed: 1 to 1000.");
+                return false;
+        }
+        manage->limit = (int)limit;
+        return true;
+}
+
+/* A cursor of commands: when the last one was sent (us), a dot, and its id. */
+static bool ws_change_command_cursor(WsCall *call, ManageQuery *manage, char ret_id[128]) {
+        char text[128];
+        uint64_t us;
+        char *dot;
+
+        *ret_id = '\0';
+        if (!ws_request_param(call->request, "cursor", text, sizeof(text)))
+                return true;
+        dot = strchr(text, '.');
+        if (!dot || !text_to_number((Text){ text, (size_t)(dot - text) }, INT64_MAX / 2, &us) ||
+            us == 0) {
+                ws_change_refuse(call, 400, "bad_cursor", "That is no cursor of this list.");
+                return false;
+        }
+        manage->id = (int64_t)us;
+        snprintf(ret_id, 128, "%s", dot + 1);
+        return true;
+}
+
+static bool ws_change_state(WsCall *call, char ret_state[16]) {
+        static const char *const states[] = { "accepted", "published", "delivered", "executing",
+                                              "done",     "failed",    "expired",   "cancelled" };
+
+        *ret_state = '\0';
+        if (!ws_request_param(call->request, "state", ret_state, 16))
+                return true;
+        for (size_t i = 0; i < N_ELEMENTS(states); ++i)
+                if (strcmp(ret_state, states[i]) == 0)
+                        return true;
+        ws_change_refuse(call,
+                         400,
+                         "bad_parameter",
+                         "state: allowed: accepted, published, delivered, executing, done, failed, "
+                         "expired, cancelled.");
+        return false;
+}
+
+/* Which commands a list is to have. */
+static int ws_change_commands(WsCall *call, ManageQuery *manage, bool *ret_ok) {
+        char id[128], state[16], name[256], device_id[24] = "";
+        const Device *device;
+        int r;
+
+        *ret_ok = ws_change_limit(call, manage) && ws_change_command_cursor(call, manage, id) &&
+                  ws_change_state(call, state);
+        if (*ret_ok && ws_request_param(call->request, "device_id", name, sizeof(name)) && *name) {
+                *ret_ok = ws_endpoint_see_device(call, name, &device);
+                if (*ret_ok)
+                        snprintf(device_id, sizeof(device_id), "%lld", (long long)device->id);
+        }
+        if (!*ret_ok)
+                return 0;
+        r = manage_query_say(manage, *id ? id : NULL);
+        if (r == 0)
+                r = manage_query_say(manage, *device_id ? device_id : NULL);
+        if (r == 0)
+                r = manage_query_say(manage, *state ? state : NULL);
+        return err_up(r);
+}
+
 /* The number in the path, or of a list, behind which it goes on. */
 static bool ws_change_place(WsCall *call, ManageQuery *manage) {
         bool is_list = manage->kind == MANAGE_USERS || manage->kind == MANAGE_DEVICES ||
                        manage->kind == MANAGE_VEHICLES || manage->kind == MANAGE_GROUPS;
-        uint64_t id = 0, limit = WS_CHANGE_LIMIT;
+        uint64_t id = 0;
         char text[32];
 
         if (*call->target && (!text_to_number(text_of(call->target), INT64_MAX, &id) || id == 0)) {
@@ -69,14 +143,8 @@ static bool ws_change_place(WsCall *call, ManageQuery *manage) {
                 ws_change_refuse(call, 400, "bad_cursor", "That is no cursor of this list.");
                 return false;
         }
-        if (is_list && ws_request_param(call->request, "limit", text, sizeof(text)) &&
-            (!text_to_number(text_of(text), WS_CHANGE_LIMIT_MAX, &limit) || limit == 0)) {
-                ws_change_refuse(call, 400, "bad_parameter", "limit: allowed: 1 to 1000.");
-                return false;
-        }
         manage->id = (int64_t)id;
-        manage->limit = is_list ? (int)limit : 0;
-        return true;
+        return !is_list || ws_change_limit(call, manage);
 }
 
 /* Nobody shuts himself out: the last admin could not be let in again. */
@@ -141,6 +209,8 @@ static int ws_change_fill(WsCall *call, Query *query, bool *ret_ok) {
         *ret_ok = false;
         if (query->manage->kind == MANAGE_ALERT_ACKNOWLEDGE)
                 return err_up(ws_change_alert(call, query->manage, ret_ok));
+        if (query->manage->kind == MANAGE_COMMANDS)
+                return err_up(ws_change_commands(call, query->manage, ret_ok));
         if (!ws_change_place(call, query->manage) || !ws_change_is_of_others(call, query->manage) ||
             !ws_change_ttl(call, query->manage->kind))
                 return 0;

@@ -9,6 +9,10 @@ static int ws_manage_alert_acknowledge(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_ALERT_ACKNOWLEDGE));
 }
 
+static int ws_manage_commands(WsCall *call) {
+        return err_up(ws_change_ask(call, MANAGE_COMMANDS));
+}
+
 static int ws_manage_devices(WsCall *call) {
         return err_up(ws_change_ask(call, MANAGE_DEVICES));
 }
@@ -114,6 +118,8 @@ static int ws_manage_vehicle_share(WsCall *call) {
 const WsEndpoint ws_manage_endpoints[] = {
         { "/api/alerts/{id}/acknowledge", "POST", WS_ENDPOINT_USER,
           ws_manage_alert_acknowledge, ws_change_answer, NULL },
+        { "/api/commands", "GET", WS_ENDPOINT_USER,
+          ws_manage_commands, ws_change_answer, NULL },
         { "/api/manage/devices", "GET", WS_ENDPOINT_USER,
           ws_manage_devices, ws_change_answer, NULL },
         { "/api/manage/devices", "POST", WS_ENDPOINT_USER,

@@ -77,12 +77,12 @@ test("a right that is gone is told at the alert, and what nobody told of is in t
   await page.context().close();
 });
 
-test("what becomes of a command is seen by who gave it and by who owns the device", async () => {
+test("what becomes of a command is seen by who gave it and by who owns the device, and after a reload", async () => {
   const { page: giver } = await dashboard.open();
   const { page: owner } = await dashboard.open();
 
   await dashboard.signIn(owner, "ana", "#/commands");
-  await owner.getByText("No command has been given since you came here").waitFor();
+  await owner.getByText("No command has been sent yet").waitFor();
   await dashboard.signIn(giver, "root", "#/commands");
   await giver.getByLabel("Device", { exact: true }).fill("dev-1");
   await giver.getByLabel("Action").fill("BLINK");
@@ -92,7 +92,22 @@ test("what becomes of a command is seen by who gave it and by who owns the devic
     await page.getByRole("heading", { name: "BLINK" }).waitFor();
     await page.getByRole("listitem").getByText("published").waitFor();
   }
+  await giver.getByLabel("Device", { exact: true }).fill("dev-2");
+  await giver.getByLabel("Action").fill("STOP");
+  await giver.getByRole("button", { name: "Send" }).click();
+  await giver.getByRole("heading", { name: "STOP" }).waitFor();
+  expect(await owner.getByRole("heading", { name: "STOP" }).count()).toBe(0);
+  for (const page of [giver, owner]) {
+    await page.reload();
+    await page.getByRole("listitem").filter({ hasText: "BLINK" }).getByText("by root").waitFor();
+    await page.getByText(`{"times":3}`).first().waitFor();
+  }
   await shoot(giver, "commands");
+  await giver.getByLabel("Of which device").selectOption("dev-1");
+  await giver.getByRole("heading", { name: "STOP" }).waitFor({ state: "detached" });
+  await giver.getByRole("heading", { name: "BLINK" }).waitFor();
+  await giver.getByLabel("In which state").selectOption("done");
+  await giver.getByText("No command is like that").waitFor();
   expect(await stumbles(giver)).toEqual([]);
   for (const page of [giver, owner]) await page.context().close();
 });

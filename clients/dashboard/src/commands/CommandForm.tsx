@@ -3,11 +3,11 @@ import { useState, type FormEvent } from "react";
 import { t, time } from "../i18n";
 import { Badge, type Tone } from "../ui/Badge";
 import css from "./CommandForm.module.css";
+import { LAST } from "./useCommands";
 
 export const TONES: Record<string, Tone> = {
   accepted: "info", published: "info", delivered: "info", executing: "info", done: "good", failed: "bad", expired: "warn", cancelled: "quiet",
 };
-const LAST = ["done", "failed", "expired", "cancelled"];
 
 export function CommandState({ state }: { state: string }) {
   return <Badge tone={TONES[state] ?? "quiet"}>{t(`command.${state}` as "command.done")}</Badge>;

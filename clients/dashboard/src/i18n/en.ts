@@ -476,7 +476,16 @@ export const en = {
 
   "commands.title": "Commands",
   "commands.which": "Code of a device",
-  "commands.none": "No command has been given since you came here",
+  "commands.sent": "Sent commands",
+  "commands.of": "Of which device",
+  "commands.in": "In which state",
+  "commands.all_devices": "All devices",
+  "commands.all_states": "Any state",
+  "commands.by": "by {user}",
+  "commands.by_nobody": "by somebody who is gone",
+  "commands.none": "No command has been sent yet",
+  "commands.none_found": "No command is like that",
+  "commands.older": "Older ones",
 
   "playback.title": "Playback",
   "playback.controls": "What is played",

@@ -1,21 +1,11 @@
-import type { CommandUpdate } from "@tidegate/client";
-import { useEvents } from "@tidegate/client/react";
-import { useMemo, useState } from "react";
-import { CommandForm, CommandState } from "../commands/CommandForm";
+import { useState } from "react";
+import { CommandForm, CommandState, TONES } from "../commands/CommandForm";
+import { useCommands, type Shown } from "../commands/useCommands";
 import { useAsked, type Listing } from "../data/api";
 import { t, time } from "../i18n";
 import { to } from "../router";
+import { useUser } from "../shell/context";
 import css from "./Commands.module.css";
-
-interface Known {
-  device_code: string | null;
-  device_id: number;
-  action: string;
-  payload: unknown;
-  message: string | null;
-  state: string;
-  created_at: string;
-}
 
 interface Device {
   id: number;
@@ -23,57 +13,70 @@ interface Device {
   name: string | null;
 }
 
-const LIVE = 500;
+const STATES = Object.keys(TONES);
 
-/** Tells devices what to do, and shows what becomes of all commands that one may see while one looks. */
+/** Tells devices what to do, and shows what became of all commands that one may see. */
 export default function Commands() {
-  const devices = useAsked<Listing<Device>>("api/devices?limit=1000");
-  const { events } = useEvents({ to: ["device/*"], types: ["command_update"] }, LIVE);
+  const devices = useAsked<Listing<Device>>("api/devices?limit=1000").value?.items ?? [];
+  const user = useUser();
   const [device, setDevice] = useState("");
-  const commands = useMemo(() => {
-    const found = new Map<string, CommandUpdate[]>();
-    for (const event of events as unknown as CommandUpdate[]) found.set(event.command_id, [...(found.get(event.command_id) ?? []), event]);
-    return [...found].reverse();
-  }, [events]);
+  const [only, setOnly] = useState({ device: "", state: "" });
+  const { commands, hasOlder, isBusy, error, readOn } = useCommands(only.device, only.state);
+  const isAll = !only.device && !only.state;
+  const mayCommand = user?.role === "admin" || user?.role === "user";
 
   return (
     <section className="page">
       <div className="bar"><h1>{t("commands.title")}</h1></div>
-      <div className={css.parts}>
-        <div className={`panel ${css.form}`}>
-          <label>{t("command.device")}
-            <input list="devices" value={device} onChange={(event) => setDevice(event.target.value)} placeholder={t("commands.which")} autoComplete="off" />
-          </label>
-          <datalist id="devices">
-            {devices.value?.items.map((one) => <option key={one.id} value={one.device_code}>{one.name}</option>)}
-          </datalist>
-          <CommandForm device={device} />
-        </div>
+      <div className={css.parts} data-alone={!mayCommand}>
+        {mayCommand && (
+          <div className={`panel ${css.form}`}>
+            <label>{t("command.device")}
+              <input list="devices" value={device} onChange={(event) => setDevice(event.target.value)} placeholder={t("commands.which")} autoComplete="off" />
+            </label>
+            <datalist id="devices">
+              {devices.map((one) => <option key={one.id} value={one.device_code}>{one.name}</option>)}
+            </datalist>
+            <CommandForm device={device} />
+          </div>
+        )}
         <div>
-          {commands.length === 0 && <p className="quiet">{t("commands.none")}</p>}
-          <ol className={css.list} aria-label={t("commands.title")}>
-            {commands.map(([id, updates]) => <li key={id} className="panel"><One id={id} updates={updates} /></li>)}
+          <div className={css.tools}>
+            <h2>{t("commands.sent")}</h2>
+            <select aria-label={t("commands.of")} value={only.device} onChange={(event) => setOnly({ ...only, device: event.target.value })}>
+              <option value="">{t("commands.all_devices")}</option>
+              {devices.map((one) => <option key={one.id} value={one.id}>{one.name || one.device_code}</option>)}
+            </select>
+            <select aria-label={t("commands.in")} value={only.state} onChange={(event) => setOnly({ ...only, state: event.target.value })}>
+              <option value="">{t("commands.all_states")}</option>
+              {STATES.map((one) => <option key={one} value={one}>{t(`command.${one}` as "command.done")}</option>)}
+            </select>
+          </div>
+          {error && <p role="alert" className="quiet">{error}</p>}
+          {commands.length === 0 && !error && <p className="quiet" role="status">{t(isBusy ? "app.loading" : isAll ? "commands.none" : "commands.none_found")}</p>}
+          <ol className={css.list} aria-label={t("commands.sent")}>
+            {commands.map((one) => <li key={one.command_id} className="panel"><One command={one} /></li>)}
           </ol>
+          {hasOlder && <button type="button" onClick={() => void readOn()}>{t("commands.older")}</button>}
         </div>
       </div>
     </section>
   );
 }
 
-/* What was told, and to whom, is asked for once it is known that there is such a command. */
-function One({ id, updates }: { id: string; updates: CommandUpdate[] }) {
-  const { value } = useAsked<Known>(`api/commands/${encodeURIComponent(id)}`);
-  const last = updates.at(-1)!;
+function One({ command: { action, device_id, device_code, user, created_at, payload, states, message } }: { command: Shown }) {
+  const isEmpty = payload == null || JSON.stringify(payload) === "{}";
 
   return (
     <>
       <div className={css.head}>
-        <h2>{value?.action ?? id}</h2>
-        {value && <a href={to("devices", value.device_id)}>{value.device_code ?? value.device_id}</a>}
-        <time>{time(value?.created_at ?? updates[0]!.timestamp)}</time>
+        <h3>{action}</h3>
+        <a href={to("devices", device_id)}>{device_code ?? device_id}</a>
+        <span>{user ? t("commands.by", { user }) : t("commands.by_nobody")}</span>
+        <time dateTime={created_at}>{time(created_at)}</time>
       </div>
-      {value?.payload != null && <code>{JSON.stringify(value.payload)}</code>}
-      <p>{updates.map(({ state, cursor }, n) => <CommandState key={cursor ?? n} state={state} />)} {last.message}</p>
+      {!isEmpty && <code>{JSON.stringify(payload)}</code>}
+      <p>{states.map((state) => <CommandState key={state} state={state} />)} {message && <span>{message}</span>}</p>
     </>
   );
 }
