@@ -192,12 +192,15 @@ static double replay_from_s(const QueryReplay *replay) {
         return (double)replay->from_us / 1e6 - (replay->is_first ? 0 : REPLAY_SLACK_S);
 }
 
-static int replay_prepare(const QueryReplay *replay, uint64_t stored_seq, ReplaySpan *span) {
-        double since_s = replay->is_playback ? replay_from_s(replay)
-                                             : replay_since_s(replay->after_seq, stored_seq);
+static int replay_prepare(const QueryReplay *replay,
+                          uint64_t after_seq,
+                          uint64_t stored_seq,
+                          ReplaySpan *span) {
+        double since_s =
+                replay->is_playback ? replay_from_s(replay) : replay_since_s(after_seq, stored_seq);
 
         span->upto_seq = replay->upto_seq < stored_seq ? replay->upto_seq : stored_seq;
-        snprintf(span->after, sizeof(span->after), "%" PRIu64, replay->after_seq);
+        snprintf(span->after, sizeof(span->after), "%" PRIu64, after_seq);
         snprintf(span->upto, sizeof(span->upto), "%" PRIu64, span->upto_seq);
         snprintf(span->since, sizeof(span->since), "%.6f", since_s > 0 ? since_s : 0);
         snprintf(span->limit, sizeof(span->limit), "%d", replay->limit);
@@ -412,6 +415,75 @@ static int replay_check_retention(DbConn *conn, const QueryReplay *replay) {
         return *PQgetvalue(result, 0, 0) == 't' ? 0 : DB_E_EXISTS;
 }
 
+/* ---- where does a playback begin? ----------------------------------------------------------- */
+
+/*
+ * Numbers ascend with what was received, so the first that was received at a time is found by
+ * halves: of each the last row that there is, in the one partition of that day. Where our clock was
+ * set back by so much that it showed a time twice, this is one of the two places.
+ */
+static void replay_last(const QueryReplay *replay, const char *within, Buf *sql) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < N_ELEMENTS(replay_sources); ++i)
+                if (replay_wants(replay, &replay_sources[i]))
+                        buf_printf(sql,
+                                   "%s(SELECT seq, received_at FROM %s WHERE %s"
+                                   " AND journal_id = ANY ($3::int[])"
+                                   " AND received_at >= to_timestamp($5::float8)"
+                                   " AND received_at < to_timestamp($5::float8 + 86400)"
+                                   " ORDER BY seq DESC LIMIT 1)",
+                                   n++ > 0 ? " UNION ALL " : "",
+                                   replay_sources[i].table,
+                                   within);
+}
+
+static void replay_whence_sql(const QueryReplay *replay, Buf *sql) {
+        buf_append_string(sql,
+                          "WITH RECURSIVE step (lo, hi) AS (SELECT $1::bigint, max(seq) FROM (");
+        replay_last(replay, "seq > $1::bigint AND seq <= $2::bigint", sql);
+        buf_append_string(
+                sql,
+                ") d UNION ALL"
+                " SELECT CASE WHEN l.received_at >= to_timestamp($4::float8) THEN s.lo ELSE m.mid "
+                "END,"
+                " CASE WHEN l.received_at >= to_timestamp($4::float8) THEN l.seq ELSE s.hi END"
+                " FROM step s CROSS JOIN LATERAL (SELECT s.lo + (s.hi - s.lo) / 2) m (mid)"
+                " LEFT JOIN LATERAL (SELECT seq, received_at FROM (");
+        replay_last(replay, "seq > s.lo AND seq <= m.mid", sql);
+        buf_append_string(sql,
+                          ") u ORDER BY seq DESC LIMIT 1) l ON true WHERE s.hi - s.lo > $6::int)"
+                          " SELECT max(lo) FROM step");
+}
+
+/* Nothing at or before *@ret_after_seq was received at the time that it is to begin, or later. */
+static int replay_whence(DbConn *conn,
+                         const QueryReplay *replay,
+                         const ReplaySpan *span,
+                         uint64_t stored_seq,
+                         uint64_t *ret_after_seq) {
+        char lo[REPLAY_ARG_SIZE], hi[REPLAY_ARG_SIZE], at[REPLAY_ARG_SIZE], day[REPLAY_ARG_SIZE];
+        char near[REPLAY_ARG_SIZE];
+        const char *args[] = { lo, hi, span->journals.data, at, day, near };
+        CLEANUP(PQclear) PGresult *result = NULL;
+        CLEANUP_BUF Buf sql = { 0 };
+        int r;
+
+        snprintf(lo, sizeof(lo), "%" PRIu64, replay->after_seq);
+        snprintf(hi, sizeof(hi), "%" PRIu64, stored_seq);
+        snprintf(at, sizeof(at), "%.6f", (double)replay->from_us / 1e6);
+        snprintf(day, sizeof(day), "%" PRId64, replay->from_us / 1000000 / 86400 * 86400);
+        snprintf(near, sizeof(near), "%d", replay->limit);
+        replay_whence_sql(replay, &sql);
+        if (buf_failed(&sql))
+                return err_new(-ENOMEM);
+        r = db_conn_exec(conn, &(DbQuery){ sql.data, N_ELEMENTS(args), args }, &result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        *ret_after_seq = (uint64_t)replay_int(result, 0, 0);
+        return 0;
+}
+
 /* How many rows there is room for: one at least, if there are any. */
 static int replay_fit(const PGresult *result, size_t max_bytes) {
         int n = PQntuples(result), i = 0;
@@ -435,7 +507,7 @@ int db_missed(DbConn *conn,
               uint64_t *ret_upto_seq) {
         __attribute__((cleanup(replay_span_done))) ReplaySpan span = { 0 };
         CLEANUP(PQclear) PGresult *result = NULL;
-        uint64_t stored_seq = 0;
+        uint64_t after_seq = replay->after_seq, stored_seq = 0;
         int n, n_told, r;
 
         r = replay_journals(conn, replay, &span, &stored_seq);
@@ -443,12 +515,14 @@ int db_missed(DbConn *conn,
                 return DB_E_NOT_FOUND; /* a number that nothing has had yet */
         if (r == 0 && replay->is_first)
                 r = replay_check_retention(conn, replay);
+        if (r == 0 && replay->is_first && replay->is_playback && replay->kinds != 0)
+                r = replay_whence(conn, replay, &span, stored_seq, &after_seq);
         if (r == 0)
-                r = replay_prepare(replay, stored_seq, &span);
+                r = replay_prepare(replay, after_seq, stored_seq, &span);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         *ret_upto_seq = span.upto_seq;
-        if (replay->kinds == 0 || span.upto_seq <= replay->after_seq)
+        if (replay->kinds == 0 || span.upto_seq <= after_seq)
                 return 0;
         r = replay_page(conn, replay, &span, &result);
         if (r != 0)

@@ -209,3 +209,41 @@ def test_what_does_not_go_together_is_refused(ana, past):
     assert play(ana, at=str(past), rate=0.1)["ok"]
     assert ana.ask("move", subscription="s1", to=["user"])["error"]["code"] == "bad_request"
     assert ana.ask("pause", subscription="s9")["error"]["code"] == "not_found"
+
+
+@pytest.fixture(name="days")
+def two_days_of_many_messages(gateway, broker, database):
+    """One each two seconds of the day before yesterday, and of yesterday but for its last hour; numbers begin at the clock of a
+    start, and again at noon. Of alerts nobody counts sums meanwhile."""
+    broker.publish("seano/USV-1/raw_log", "now")
+    database.wait_for("SELECT count(*) FROM raw_logs", 1)
+    today = datetime.datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    database.rows("SELECT tidegate_make_partitions(%s::date, %s::date)", today - datetime.timedelta(days=3), today)
+    for start, n in ((-48, 12 * 1800), (-36, 24 * 1800), (-12, 11 * 1800)):
+        database.rows("INSERT INTO alerts (seq, received_at, time, journal_id, vehicle_id, severity, message)"
+                      " SELECT (extract(epoch FROM t.start) * 1000000)::bigint + i, t.start + i * interval '2 s', t.start + i * interval '2 s',"
+                      " (SELECT journal_id FROM raw_logs), %s, 'info', i::text FROM (SELECT %s::timestamptz) t (start), generate_series(0, %s) i",
+                      gateway.ids["USV-1"], today + datetime.timedelta(hours=start), n - 1)
+    database.rows("ANALYZE alerts")
+    return today
+
+
+def fetched(database):
+    """Rows that indexes of alerts led to."""
+    return database.value("SELECT coalesce(sum(idx_tup_fetch), 0)::bigint FROM pg_stat_user_tables WHERE relname LIKE 'alerts%%'")
+
+
+def test_where_it_begins_is_found_without_reading_the_day(days, database, native):  # noqa: F811
+    ana = native("ana")
+    hour = 3600
+    for ago_s, first_s in ((48 * hour, 48 * hour), (36 * hour + 2, 36 * hour + 2), (36 * hour + 1, 36 * hour), (24 * hour + 1, 24 * hour),
+                           (24 * hour, 24 * hour), (12 * hour + 0.5, 12 * hour), (9 * hour, 9 * hour), (hour + 2, hour + 2), (hour + 1, None)):
+        n = fetched(database)
+        at = days - datetime.timedelta(seconds=ago_s)
+        name = ana.ask("subscribe", to=["vehicle/USV-1"], types=["alert"], at=at.isoformat(), rate=100)["subscription"]
+        wait_until(lambda n=n: fetched(database) > n, "the server to say what it has read")
+        assert fetched(database) - n < 8000, ago_s
+        if first_s:
+            assert moment(ana.push("alert")["timestamp"]) == days - datetime.timedelta(seconds=first_s)
+        assert ana.ask("unsubscribe", subscription=name)["ok"]
+        ana.pushes.clear()
