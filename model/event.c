@@ -87,7 +87,7 @@ int event_new_message(Event **ret_event,
         event->again = record->letter_id != 0;
         event->is_whole = record->merged.data != NULL;
         event->is_change = record->merges;
-        event->seq = record->seq;
+        event->seq = event->place = record->seq;
         event->received_us = record->received_us;
         event->time_us = record->time_us;
         event->vehicle_id = record->vehicle_id;

@@ -43,7 +43,9 @@ struct Event {
         bool again;     /* a dead letter that was taken in again */
         bool is_whole;  /* telemetry: all that is known of its device, out of changes; */
         bool is_change; /* and this is such a change, or too long to be one */
+        uint16_t slot;  /* whose journal has @seq */
         uint64_t seq, last_seq;
+        uint64_t place; /* in the order in which a loop shows events: the loop's to fill in, once */
         int64_t received_us;
         int64_t time_us;
         int64_t vehicle_id, device_id; /* 0 = none */

@@ -26,6 +26,7 @@ Query *query_free(Query *query) {
         if (query->replay) {
                 free(query->replay->vehicle_ids);
                 free(query->replay->device_ids);
+                free(query->replay->parts);
         }
         free(query->replay);
         free(query->user_ids);
@@ -95,6 +96,7 @@ Answer *answer_free(Answer *answer) {
                 event_unref(answer->events[i]);
         buf_done(&answer->chunk);
         free(answer->events);
+        free(answer->upto);
         free(answer->bodies);
         free(answer->user_ids);
         free(answer);

@@ -62,11 +62,24 @@ typedef enum QueryKind {
 /* What a subscriber missed. Numbers of the journals before ours are below ours: one number line. */
 typedef struct QueryReplay QueryReplay;
 
+#define QUERY_PARTS_MAX 64
+
+/* Of one of several journals. */
+typedef struct QueryPart QueryPart;
+
+struct QueryPart {
+        char epoch[17], own_epoch[17];
+        uint64_t after_seq;
+};
+
 struct QueryReplay {
         char epoch[17]; /* of the cursor */
         char own_epoch[17];
         bool is_first; /* check the epoch, and that nothing was dropped by retention */
         uint64_t after_seq, upto_seq;
+        QueryPart *parts; /* owned; of several journals, in place of the four: each with the events
+                             of its slot, all that is stored */
+        size_t n_parts;
         uint32_t kinds;                    /* 1 << Kind */
         bool all_vehicles, all_devices;    /* or only these: */
         int64_t *vehicle_ids, *device_ids; /* owned */
@@ -138,7 +151,10 @@ struct Answer {
         int64_t device_id; /* as asked */
         Event **events;    /* owned */
         size_t n_events;
-        uint64_t upto_seq;                                 /* QUERY_REPLAY */
+        uint64_t upto_seq; /* QUERY_REPLAY */
+        uint64_t *upto;    /* owned; likewise, of each of several */
+        size_t n_upto;
+        bool is_cut; /* of several: there is more of one of them */
         char command_id[QUERY_COMMAND_ID_SIZE], state[16]; /* QUERY_COMMAND*: what its body says */
         bool is_own;                                       /* QUERY_COMMAND */
         Buf chunk;    /* QUERY_HISTORY: the next bytes of the body, up to STREAM_CHUNK */

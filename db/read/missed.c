@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "db/read/vehicle_log_json.h"
+#include "db/read/missed_source.h"
 
 DEFINE_CLEANUP(PGresult *, PQclear);
 
@@ -17,38 +17,7 @@ enum {
         REPLAY_SLACK_S = 86400, /* by how much clocks may have been set back */
 };
 
-/* The columns of every source. */
-enum {
-        COLUMN_KIND,
-        COLUMN_SEQ,
-        COLUMN_RECEIVED,
-        COLUMN_TIME,
-        COLUMN_SAID, /* in place of a time that is believed */
-        COLUMN_VEHICLE,
-        COLUMN_DEVICE,
-        COLUMN_NUMBER, /* sensor id, or count of detections */
-        COLUMN_DATA,
-        COLUMN_TYPE, /* event type, alert type, state, status */
-        COLUMN_SEVERITY,
-        COLUMN_MESSAGE,
-        COLUMN_COMMAND,
-        COLUMN_LATITUDE,
-        COLUMN_LONGITUDE,
-        COLUMN_TEMPERATURE,
-        COLUMN_HUMIDITY,
-        COLUMN_LATE,
-};
-
-typedef struct ReplaySource ReplaySource;
 typedef struct ReplaySpan ReplaySpan;
-
-struct ReplaySource {
-        Kind kind;
-        const char *table;
-        const char *columns; /* from COLUMN_VEHICLE on */
-        const char *filter;
-        const char *group; /* or "" */
-};
 
 /* What is asked for, as parameters. */
 struct ReplaySpan {
@@ -56,67 +25,6 @@ struct ReplaySpan {
                 limit[REPLAY_ARG_SIZE];
         uint64_t upto_seq;
         Buf journals, vehicles, devices; /* arrays as text */
-};
-
-#define OF_VEHICLE " AND ($5::bigint[] IS NULL OR vehicle_id = ANY ($5::bigint[]))"
-#define OF_DEVICE  " AND ($6::bigint[] IS NULL OR device_id = ANY ($6::bigint[]))"
-#define NO_STATE   ", NULL::float8, NULL::float8, false"
-#define NO_PLACE   ", NULL::float8, NULL::float8" NO_STATE
-#define NO_TEXTS   ", NULL::text, NULL::text, NULL::text, NULL::text"
-
-static const ReplaySource replay_sources[] = {
-        { KIND_RAW_LOG,
-          "raw_logs",
-          "vehicle_id, NULL::bigint, 0::bigint, to_json(logs)::text" NO_TEXTS NO_PLACE,
-          OF_VEHICLE,
-          "" },
-        { KIND_SENSOR_LOG,
-          "sensor_logs",
-          "vehicle_id, NULL::bigint, sensor_id::bigint, data::text" NO_TEXTS NO_PLACE,
-          OF_VEHICLE,
-          "" },
-        { KIND_VEHICLE_LOG,
-          "vehicle_logs",
-          "vehicle_id, NULL::bigint, 0::bigint, " DB_VEHICLE_LOG_JSON NO_TEXTS
-          ", latitude, longitude" NO_STATE,
-          OF_VEHICLE,
-          "" },
-        { KIND_BLE_DETECTIONS,
-          "ble_detections",
-          "NULL::bigint, device_id, count(*), NULL::text" NO_TEXTS NO_PLACE,
-          OF_DEVICE,
-          " GROUP BY seq, device_id" },
-        { KIND_TELEMETRY,
-          "telemetry",
-          "NULL::bigint, device_id, 0::bigint, payload::text" NO_TEXTS NO_PLACE,
-          OF_DEVICE,
-          "" },
-        { KIND_CAMERA_EVENT,
-          "camera_events",
-          "NULL::bigint, device_id, 0::bigint, data::text, event_type, NULL::text, NULL::text,"
-          " NULL::text" NO_PLACE,
-          OF_DEVICE,
-          "" },
-        { KIND_ALERT,
-          "alerts",
-          "vehicle_id, device_id, 0::bigint, extra::text, alert_type, severity, message,"
-          " NULL::text" NO_PLACE,
-          " AND (vehicle_id = ANY ($5::bigint[]) OR device_id = ANY ($6::bigint[])"
-          " OR ($5::bigint[] IS NULL AND (vehicle_id IS NOT NULL OR $6::bigint[] IS NULL))"
-          " OR ($6::bigint[] IS NULL AND device_id IS NOT NULL))",
-          "" },
-        { KIND_COMMAND_STATE,
-          "command_events",
-          "NULL::bigint, device_id, 0::bigint, NULL::text, state, NULL::text, message,"
-          " command_id" NO_PLACE,
-          OF_DEVICE,
-          "" },
-        { KIND_DEVICE_STATUS,
-          "device_status_logs",
-          "NULL::bigint, device_id, 0::bigint, extra::text, status, NULL::text, NULL::text,"
-          " NULL::text, latitude, longitude, temperature, humidity, late",
-          OF_DEVICE,
-          "" },
 };
 
 static bool replay_wants(const QueryReplay *replay, const ReplaySource *source) {
@@ -273,7 +181,7 @@ static DeviceState replay_state(const PGresult *result, int row, const Record *r
         return state;
 }
 
-static int replay_tell(const PGresult *result, int row, DbMissedFn fn, void *arg) {
+static int replay_tell(const PGresult *result, int row, size_t slot, DbMissedFn fn, void *arg) {
         bool is_status;
         DeviceState state;
         Record record = {
@@ -292,7 +200,7 @@ static int replay_tell(const PGresult *result, int row, DbMissedFn fn, void *arg
         replay_details(result, row, &record);
         if (is_status)
                 state = replay_state(result, row, &record);
-        return fn(arg, &record, is_status ? &state : NULL);
+        return fn(arg, slot, &record, is_status ? &state : NULL);
 }
 
 static int replay_page(DbConn *conn,
@@ -500,6 +408,27 @@ static void replay_span_done(ReplaySpan *span) {
         buf_done(&span->devices);
 }
 
+/* All but the rows: 0, or why there are none. *after_seq: behind which they are, for a playback
+ * that begins. */
+static int replay_begin(DbConn *conn,
+                        const QueryReplay *replay,
+                        ReplaySpan *span,
+                        uint64_t *after_seq) {
+        uint64_t stored_seq = 0;
+        int r;
+
+        r = replay_journals(conn, replay, span, &stored_seq);
+        if (r == 0 && replay->is_first && replay->after_seq > stored_seq)
+                return DB_E_NOT_FOUND; /* a number that nothing has had yet */
+        if (r == 0 && replay->is_first)
+                r = replay_check_retention(conn, replay);
+        if (r == 0 && replay->is_first && replay->is_playback && replay->kinds != 0)
+                r = replay_whence(conn, replay, span, stored_seq, after_seq);
+        if (r == 0)
+                r = replay_prepare(replay, *after_seq, stored_seq, span);
+        return r < 0 ? err_up(r) : r;
+}
+
 int db_missed(DbConn *conn,
               const QueryReplay *replay,
               DbMissedFn fn,
@@ -507,18 +436,10 @@ int db_missed(DbConn *conn,
               uint64_t *ret_upto_seq) {
         __attribute__((cleanup(replay_span_done))) ReplaySpan span = { 0 };
         CLEANUP(PQclear) PGresult *result = NULL;
-        uint64_t after_seq = replay->after_seq, stored_seq = 0;
+        uint64_t after_seq = replay->after_seq;
         int n, n_told, r;
 
-        r = replay_journals(conn, replay, &span, &stored_seq);
-        if (r == 0 && replay->is_first && replay->after_seq > stored_seq)
-                return DB_E_NOT_FOUND; /* a number that nothing has had yet */
-        if (r == 0 && replay->is_first)
-                r = replay_check_retention(conn, replay);
-        if (r == 0 && replay->is_first && replay->is_playback && replay->kinds != 0)
-                r = replay_whence(conn, replay, &span, stored_seq, &after_seq);
-        if (r == 0)
-                r = replay_prepare(replay, after_seq, stored_seq, &span);
+        r = replay_begin(conn, replay, &span, &after_seq);
         if (r != 0)
                 return r < 0 ? err_up(r) : r;
         *ret_upto_seq = span.upto_seq;
@@ -531,8 +452,138 @@ int db_missed(DbConn *conn,
         n = PQntuples(result);
         n_told = replay_fit(result, replay->max_bytes);
         for (int i = 0; r == 0 && i < n_told; ++i)
-                r = replay_tell(result, i, fn, arg);
+                r = replay_tell(result, i, 0, fn, arg);
         if (n_told < n || n >= replay->limit)
                 *ret_upto_seq = (uint64_t)replay_int(result, n_told - 1, COLUMN_SEQ);
         return err_up(r);
+}
+
+/* ---- of several journals -------------------------------------------------------------------- */
+
+typedef struct ReplayPage ReplayPage;
+
+/* What there is of one of them. */
+struct ReplayPage {
+        PGresult *result; /* owned; NULL: nothing is asked for */
+        int n, at;
+        bool is_full; /* there may be more behind it */
+        uint64_t upto_seq;
+};
+
+struct replay_pages {
+        size_t n;
+        ReplayPage pages[QUERY_PARTS_MAX];
+};
+
+static void replay_pages_done(struct replay_pages *pages) {
+        for (size_t i = 0; i < pages->n; ++i)
+                PQclear(pages->pages[i].result);
+}
+
+static int replay_read(DbConn *conn, const QueryReplay *replay, size_t i, ReplayPage *page) {
+        __attribute__((cleanup(replay_span_done))) ReplaySpan span = { 0 };
+        const QueryPart *part = &replay->parts[i];
+        QueryReplay one = *replay; /* borrows what it has */
+        int r;
+
+        memcpy(one.epoch, part->epoch, sizeof(one.epoch));
+        memcpy(one.own_epoch, part->own_epoch, sizeof(one.own_epoch));
+        one.after_seq = part->after_seq;
+        one.upto_seq = UINT64_MAX;
+        r = replay_begin(conn, &one, &span, &one.after_seq);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        page->upto_seq = span.upto_seq;
+        if (replay->kinds == 0 || span.upto_seq <= one.after_seq)
+                return 0;
+        r = replay_page(conn, &one, &span, &page->result);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        page->n = PQntuples(page->result);
+        page->is_full = page->n >= replay->limit;
+        return 0;
+}
+
+static uint64_t replay_next_seq(const ReplayPage *page) {
+        return page->at < page->n ? (uint64_t)replay_int(page->result, page->at, COLUMN_SEQ)
+                                  : UINT64_MAX;
+}
+
+/* The one whose next row has the least number; NULL: none, or one that is told may have more. */
+static ReplayPage *replay_least(struct replay_pages *pages) {
+        ReplayPage *least = NULL;
+
+        for (size_t i = 0; i < pages->n; ++i) {
+                ReplayPage *page = &pages->pages[i];
+
+                if (page->at == page->n && page->is_full)
+                        return NULL;
+                if (page->at < page->n &&
+                    (!least || replay_next_seq(page) < replay_next_seq(least)))
+                        least = page;
+        }
+        return least;
+}
+
+static int replay_merge(struct replay_pages *pages,
+                        const QueryReplay *replay,
+                        DbMissedFn fn,
+                        void *arg) {
+        size_t n_bytes = 0;
+        ReplayPage *page;
+        int n = 0, r = 0;
+
+        while (r == 0 && n++ < replay->limit &&
+               (replay->max_bytes == 0 || n_bytes < replay->max_bytes) &&
+               (page = replay_least(pages))) {
+                n_bytes += (size_t)PQgetlength(page->result, page->at, COLUMN_DATA);
+                r = replay_tell(page->result, page->at, (size_t)(page - pages->pages), fn, arg);
+                ++page->at;
+        }
+        return err_up(r);
+}
+
+/* Up to where each was told: to its end, or to the row before the next. */
+static void replay_reach(const struct replay_pages *pages,
+                         const QueryReplay *replay,
+                         uint64_t ret_upto[],
+                         bool *ret_is_cut) {
+        *ret_is_cut = false;
+        for (size_t i = 0; i < pages->n; ++i) {
+                const ReplayPage *page = &pages->pages[i];
+                bool is_cut = page->at < page->n || page->is_full;
+
+                *ret_is_cut |= is_cut;
+                if (!is_cut)
+                        ret_upto[i] = page->upto_seq;
+                else if (page->at > 0)
+                        ret_upto[i] = (uint64_t)replay_int(page->result, page->at - 1, COLUMN_SEQ);
+                else
+                        ret_upto[i] = replay->parts[i].after_seq;
+                if (ret_upto[i] < replay->parts[i].after_seq)
+                        ret_upto[i] = replay->parts[i].after_seq;
+        }
+}
+
+int db_missed_several(DbConn *conn,
+                      const QueryReplay *replay,
+                      DbMissedFn fn,
+                      void *arg,
+                      uint64_t ret_upto[],
+                      bool *ret_is_cut) {
+        __attribute__((cleanup(replay_pages_done))) struct replay_pages pages = {
+                .n = replay->n_parts,
+        };
+        int r = 0;
+
+        assert(replay->n_parts <= QUERY_PARTS_MAX);
+        for (size_t i = 0; r == 0 && i < replay->n_parts; ++i)
+                r = replay_read(conn, replay, i, &pages.pages[i]);
+        if (r != 0)
+                return r < 0 ? err_up(r) : r;
+        r = replay_merge(&pages, replay, fn, arg);
+        if (r < 0)
+                return err_up(r);
+        replay_reach(&pages, replay, ret_upto, ret_is_cut);
+        return 0;
 }

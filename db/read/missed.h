@@ -20,9 +20,18 @@
 #include "model/query.h"
 #include "model/record.h"
 
-/* @state: of a device_status; else NULL. Texts are borrowed, for the call. 0, or a fault. */
-typedef int (*DbMissedFn)(void *arg, const Record *record, const DeviceState *state);
+/* @slot: 0 with one journal. @state: of a device_status; else NULL. Texts are borrowed, for the
+ * call. 0, or a fault. */
+typedef int (*DbMissedFn)(void *arg, size_t slot, const Record *record, const DeviceState *state);
 
+/* The same of several journals (replay->parts), merged by number; @ret_upto has room for all. What
+ * is full of one of them ends the page for all, but for what is below its end: *ret_is_cut. */
+MUST_CHECK int db_missed_several(DbConn *conn,
+                                 const QueryReplay *replay,
+                                 DbMissedFn fn,
+                                 void *arg,
+                                 uint64_t ret_upto[],
+                                 bool *ret_is_cut);
 MUST_CHECK int db_missed(DbConn *conn,
                          const QueryReplay *replay,
                          DbMissedFn fn,

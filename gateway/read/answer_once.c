@@ -125,15 +125,36 @@ static int answer_once_status(int r, Answer *answer) {
 }
 
 /* Keeps one event of the page: its arg is the answer, which has room for all. */
-static int answer_once_on_missed(void *arg, const Record *record, const DeviceState *state) {
+static int answer_once_on_missed(void *arg,
+                                 size_t slot,
+                                 const Record *record,
+                                 const DeviceState *state) {
         Answer *answer = arg;
         int r;
 
         r = event_new_message(&answer->events[answer->n_events], record, state, true);
         if (r < 0)
                 return err_up(r);
-        ++answer->n_events;
+        answer->events[answer->n_events++]->slot = (uint16_t)slot;
         return 0;
+}
+
+static int answer_once_replay_several(DbConn *conn, const Query *query, Answer *answer) {
+        int r;
+
+        free(answer->upto);
+        answer->upto = calloc(query->replay->n_parts, sizeof(*answer->upto));
+        if (!answer->upto)
+                return err_new(-ENOMEM);
+        answer->n_upto = query->replay->n_parts;
+        r = answer_once_status(db_missed_several(conn,
+                                                 query->replay,
+                                                 answer_once_on_missed,
+                                                 answer,
+                                                 answer->upto,
+                                                 &answer->is_cut),
+                               answer);
+        return r < 0 ? err_up(r) : r;
 }
 
 static int answer_once_replay(DbConn *conn, const Query *query, Answer *answer) {
@@ -146,6 +167,8 @@ static int answer_once_replay(DbConn *conn, const Query *query, Answer *answer) 
         if (!answer->events)
                 return err_new(-ENOMEM);
 
+        if (query->replay->n_parts > 0)
+                return answer_once_replay_several(conn, query, answer);
         r = answer_once_status(db_missed(conn,
                                          query->replay,
                                          answer_once_on_missed,
